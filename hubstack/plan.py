@@ -1,0 +1,351 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Plan: everything decided, as plain data with its reasons.
+
+Owns the types that leave planning. Nothing here computes; `hubstack.planner` fills it, `components` and
+`hubstack.manifests` register what it says, `hubstack.report` prints it. Frozen, ordered by key, JSON-ready.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class AcceleratorKind(StrEnum):
+    """The two kinds of accelerator that GKE offers."""
+
+    GPU = "gpu"
+    TPU = "tpu"
+
+
+class CapacityKind(StrEnum):
+    """How nodes are bought, in GKE's words."""
+
+    RESERVATION = "reservation"
+    SPOT = "spot"
+    FLEX_START = "flex-start"
+    ON_DEMAND = "on-demand"
+
+
+class EngineKind(StrEnum):
+    """The serving engines that hubstack plans for; ids of `catalog/engines.yaml`."""
+
+    VLLM = "vllm"
+    VLLM_TPU = "vllm-tpu"
+    TEI = "tei"
+    LLAMA_CPP = "llama-cpp"
+
+
+class Verdict(StrEnum):
+    """Whether an engine would start in the memory that is there."""
+
+    FITS = "fits"
+    UNCERTAIN = "uncertain"
+    """Within half a GiB of the line: engines differ by that from boot to boot."""
+    DOES_NOT_FIT = "does not fit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """One decision, said so that it can be checked."""
+
+    topic: str
+    """What was decided: `engine`, `accelerator`, `context`, `replicas` ..."""
+    text: str
+    """Why, with the figures."""
+    source: str | None = None
+    """Catalogue source id, `lock`, `request`, or a section of docs/sizing.md."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryTerm:
+    """One part of the memory of one accelerator."""
+
+    name: str
+    size_bytes: int
+    how: str
+    """The arithmetic, with its figures."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryNeed:
+    """What one accelerator (one tensor-parallel rank) must hold."""
+
+    terms: tuple[MemoryTerm, ...]
+    """Without the KV cache: weights, activation, runtime ..."""
+    visible_bytes: int
+    """What the engine sees of the card: less than the marketing figure."""
+    budget_bytes: int
+    """visible x the share that the engine may use."""
+    kv_bytes_per_token: int
+    """Per accelerator; 0 for engines without a KV cache. For layers whose cache does not grow see
+    `kv_fixed_bytes`."""
+    kv_fixed_bytes: int
+    """Per sequence and accelerator: sliding windows and recurrent state, which do not grow with context."""
+    kv_available_bytes: int
+    """budget - terms; may be negative where the model does not fit."""
+    kv_tokens: int
+    """Tokens of cache that fit; 0 without a KV cache."""
+    context: int
+    """Tokens of one sequence: prompt and answer."""
+    concurrency: int
+    """Sequences of full context that fit at once (at least the asked ones when it fits)."""
+    verdict: Verdict
+
+    @property
+    def total_bytes(self) -> int:
+        """Sum of the terms, without KV."""
+        return sum(term.size_bytes for term in self.terms)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """A shape that was looked at and not taken."""
+
+    machine_type: str
+    accelerator_count: int
+    why: str
+    """The figure that rejected it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceUsed:
+    """The price row behind a figure. USD per machine-hour."""
+
+    usd_per_hour: float
+    basis: str
+    """`on-demand`, `spot`, `flex-start`, `on-demand list price` ..."""
+    source: str
+    as_of: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """HTTP probe of the serving container."""
+
+    path: str
+    port: int
+    period_seconds: int
+    failure_threshold: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerPlan:
+    """The serving container as plain data."""
+
+    engine: EngineKind
+    version: str | None
+    """None where the sources give no version that could be pinned."""
+    image: str
+    args: tuple[str, ...]
+    env: tuple[tuple[str, str], ...]
+    """Plain settings only; never a secret."""
+    port: int
+    startup: Probe
+    """Allows for the load time; the others run only after it has passed."""
+    readiness: Probe
+    liveness: Probe
+    metrics_path: str | None
+    api_path: str
+    """Path prefix of the OpenAI-compatible API (`/v1`)."""
+    served_model_name: str
+    run_as_user: int
+    """Non-root."""
+    cpu_millicores: int
+    memory_bytes: int
+    accelerator_resource: str
+    """`nvidia.com/gpu` or `google.com/tpu`."""
+    accelerator_count: int
+    """TPU: all chips of the node."""
+    shm_bytes: int
+    """Memory-backed /dev/shm; 0 where one process needs none."""
+    scratch_bytes: int
+    """Size limit of the writable emptyDir at /tmp and caches."""
+    load_seconds: int
+    """Estimated time from container start to ready."""
+    termination_grace_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightsFile:
+    """One file to stage in the bucket."""
+
+    path: str
+    size_bytes: int | None
+    sha256: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightsPlan:
+    """What is copied from the Hub to the bucket, and where to."""
+
+    repo_id: str
+    commit: str
+    prefix: str
+    """Folder in the model's bucket: the commit, so that a new commit stages beside the old one."""
+    files: tuple[WeightsFile, ...]
+    """Sorted by path; empty where the lock lists no files (then the Hub is asked at the locked commit)."""
+    patterns: tuple[str, ...]
+    """fnmatch patterns that choose the files."""
+    total_bytes: int | None
+    largest_file_bytes: int | None
+    model_path: str
+    """Path under the mount that the engine is given: the folder, or the GGUF file in it."""
+    needs_token: bool
+    """Gated: the loader reads a Hub token from Secret Manager. The server never does."""
+    loader_image: str
+    loader_requirements: tuple[str, ...]
+    """Pinned packages that the loader installs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replicas:
+    """Bounds of autoscaling."""
+
+    min: int
+    max: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelPlan:
+    """Everything decided for one model."""
+
+    key: str
+    """The entry's name: root of every name, label and file. Never its place in the list."""
+    id: str
+    revision: str
+    commit: str
+    license: str | None
+    gated: bool
+    accelerator: str
+    """Catalogue id."""
+    accelerator_name: str
+    accelerator_kind: AcceleratorKind
+    machine_type: str
+    accelerator_count: int
+    """Accelerators that one replica uses: GPUs, or TPU chips."""
+    tensor_parallel: int
+    """Ranks; on TPU7x twice the chips."""
+    tpu_topology: str | None
+    capacity_class: str
+    """Key of the CapacityClass whose pools it runs on."""
+    replicas: Replicas
+    need: MemoryNeed
+    server: ServerPlan
+    weights: WeightsPlan
+    usd_per_replica_hour: float | None
+    """On the first capacity step; None where no source gives a price."""
+    reasons: tuple[Reason, ...]
+    rejected: tuple[Rejected, ...]
+    """The next best shapes, at most three."""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolPlan:
+    """One GKE node pool."""
+
+    key: str
+    """Stable: from the class, the shape and the capacity kind, with a hash of the fields whose change would
+    replace the pool."""
+    capacity_class: str
+    accelerator: str
+    accelerator_kind: AcceleratorKind
+    gke_accelerator: str
+    """Value of the accelerator label."""
+    machine_type: str
+    gce_machine_type: str
+    """What the node pool asks Compute Engine for (`n1-standard-4` with a T4 attached)."""
+    accelerators_per_node: int
+    tpu_topology: str | None
+    """Of single-host slices only for labels; never put in a placement policy."""
+    capacity: CapacityKind
+    reservation: str | None
+    zones: tuple[str, ...]
+    min_nodes: int
+    max_nodes: int
+    """In total over the zones; autoscaling starts from min_nodes, 0 unless a model must be warm."""
+    boot_disk_gib: int
+    boot_disk_type: str
+    price: PriceUsed | None
+    """Per node; None where no source gives one."""
+    models: tuple[str, ...]
+    """Keys, sorted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapacityClass:
+    """An ordered list of pools for one shape: a GKE ComputeClass."""
+
+    key: str
+    pools: tuple[str, ...]
+    """Pool keys, first choice first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostLine:
+    """One line of the bill, USD."""
+
+    item: str
+    what: str
+    usd_per_month_min: float | None
+    """With every model at its smallest number of replicas; None where no source gives a price."""
+    usd_per_month_max: float | None
+    """With every model at its largest."""
+    source: str | None
+    as_of: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """The bill; what has no price is named, not counted as nothing."""
+
+    lines: tuple[CostLine, ...]
+    usd_per_month_min: float
+    usd_per_month_max: float
+    unpriced: tuple[str, ...]
+    not_counted: tuple[str, ...]
+    """Kinds of cost that the plan leaves out (egress, logs ...)."""
+    hours_per_month: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetPlan:
+    """Where it goes."""
+
+    stack: str
+    project: str
+    region: str
+    namespace: str
+    deletion_protection: bool
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One environment's whole stack, decided."""
+
+    target: TargetPlan
+    models: tuple[ModelPlan, ...]
+    """Sorted by key."""
+    pools: tuple[PoolPlan, ...]
+    """Sorted by key."""
+    classes: tuple[CapacityClass, ...]
+    cost: Cost
+    warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> str:
+        """Return the plan as sorted, indented JSON that ends with a newline."""
+        return json.dumps(_plain(self), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+    return value
