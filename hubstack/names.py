@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keys, names and labels, with the limits of each service.
+
+A model's key is the only root of its names: its `name` in the YAML, else a slug of its Hub id. A key never
+depends on the place in the list. Logical names (Pulumi's identity) are keys; physical names are what Google
+and Kubernetes see, shortened with a hash where a service's limit asks for it, never by slicing alone.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+
+NODE_POOL_MAX = 40
+"""GKE node pool and cluster names (facts: gke.md section 6)."""
+BUCKET_MAX = 63
+SERVICE_ACCOUNT_MAX = 30
+DNS_LABEL_MAX = 63
+"""Kubernetes Service names and label values; Google Cloud label values."""
+KEY_MAX = 40
+"""Leaves room for the suffixes of a DNS label (`-weights-1a2b3c4d`)."""
+KEY_PATTERN = r"[a-z]([a-z0-9-]*[a-z0-9])?"
+RESERVED_KEYS = frozenset({"default", "kubernetes"})
+"""`kubernetes` is a Service of every cluster's default namespace; `default` is every namespace's account."""
+
+
+def short_hash(*parts: str, length: int = 8) -> str:
+    """Return the first hex digits of the sha256 of the parts."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:length]
+
+
+def shorten(name: str, limit: int) -> str:
+    """Return the name, or its beginning with a hash of the whole, within the limit."""
+    if len(name) <= limit:
+        return name
+    return f"{name[: limit - 9].rstrip('-.')}-{short_hash(name)}"
+
+
+def slug(text: str) -> str:
+    """Return lower-case words joined by single hyphens, starting with a letter."""
+    words = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    return words if words[:1].isalpha() else f"m-{words}".rstrip("-")
+
+
+def key_of(repo_id: str) -> str:
+    """Return the key of a model that is given no name: the slug of the last part of its Hub id.
+
+    Two owners may use one name for different models; the request then asks for a `name`.
+    """
+    return shorten(slug(repo_id.rsplit("/", 1)[-1]), KEY_MAX)
+
+
+def bucket_name(project: str, stack: str, key: str) -> str:
+    """Return a globally unique bucket name: projects are unique, so names that begin with one are.
+
+    Buckets refuse `goog` as a prefix and dots ask for a domain check, so neither is made here.
+    """
+    return shorten(slug(f"{project.replace(':', '-').replace('.', '-')}-{stack}-{key}"), BUCKET_MAX)
+
+
+def service_account_id(stack: str, role: str) -> str:
+    """Return an account id of 6 to 30 characters."""
+    return shorten(f"hubstack-{slug(stack)}-{role}", SERVICE_ACCOUNT_MAX)
+
+
+def node_pool_name(key: str) -> str:
+    """Return a node pool name of at most 40 characters."""
+    return shorten(key, NODE_POOL_MAX)
+
+
+def label_value(text: str) -> str:
+    """Return the text as a label value that both Google Cloud and Kubernetes take."""
+    return shorten(re.sub(r"[^a-z0-9_-]+", "-", text.lower()).strip("-_"), DNS_LABEL_MAX)
+
+
+def labels(stack: str, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the Google Cloud labels that every resource carries."""
+    return {"managed-by": "hubstack", "hubstack-stack": label_value(stack), **(extra or {})}
