@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which files of a repository are served, and how many bytes they make in memory.
+
+Owns the choice of files (safetensors before pickle, one copy of several) and the bytes of a checkpoint by
+dtype and quantization. Does not own how ranks share them: `hubstack.sizing` does.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Any
+
+from hubstack.architecture import Geometry
+from hubstack.facts import FileFacts, ModelFacts
+
+SIDE_FILES = ("*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken", "tokenizer*", "1_*/config.json",
+              "2_*/*", "3_*/*")  # fmt: skip
+"""Config, tokenizer and chat template; the numbered folders are sentence-transformers modules."""
+OTHER_COPIES = ("original/*", "metal/*", "onnx/*", "openvino/*", "consolidated*", "coreml/*", "gguf/*",
+                "*/onnx/*", "flax_model*", "tf_model*", "rust_model*", "training_args.bin",
+                "optimizer*")  # fmt: skip
+"""The same weights for other programs; a repository with them is twice the size that is served."""
+
+
+class WeightsFormat(StrEnum):
+    """How the served weights are stored."""
+
+    SAFETENSORS = "safetensors"
+    GGUF = "gguf"
+    PICKLE = "pickle"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChosenFiles:
+    """The files that a server needs."""
+
+    format: WeightsFormat
+    weights: tuple[FileFacts, ...]
+    side: tuple[FileFacts, ...]
+    patterns: tuple[str, ...]
+
+    @property
+    def weights_bytes(self) -> int:
+        """Bytes of the weight files; 0 where the lock lists none."""
+        return sum(file.size_bytes for file in self.weights)
+
+
+def choose_files(facts: ModelFacts, *, gguf_file: str | None = None) -> ChosenFiles:
+    """Choose the files to serve. Where the lock lists none, the format follows from the Hub's counts."""
+    wanted = [file for file in facts.files if not _matches(file.path, OTHER_COPIES)]
+    side = tuple(file for file in wanted if _matches(file.path, SIDE_FILES))
+    for kind, pattern in ((WeightsFormat.SAFETENSORS, "*.safetensors"), (WeightsFormat.GGUF, "*.gguf"),
+                          (WeightsFormat.PICKLE, "*.bin"), (WeightsFormat.PICKLE, "*.pt")):  # fmt: skip
+        found = tuple(file for file in wanted if fnmatchcase(file.path, pattern))
+        if kind is WeightsFormat.GGUF and found:
+            return _choose_gguf(found, gguf_file)
+        # Numbered folders of sentence-transformers hold small projection layers, no model.
+        if any("/" not in file.path for file in found):
+            return ChosenFiles(format=kind, weights=found, side=side, patterns=(pattern, *SIDE_FILES))
+    if not facts.files and facts.library == "gguf":
+        return ChosenFiles(
+            format=WeightsFormat.GGUF, weights=(), side=side, patterns=(gguf_file or "*Q4_K_M*.gguf",)
+        )
+    if facts.parameters or facts.parameters_total:
+        patterns = ("*.safetensors", *SIDE_FILES)
+        return ChosenFiles(format=WeightsFormat.SAFETENSORS, weights=(), side=side, patterns=patterns)
+    return ChosenFiles(format=WeightsFormat.NONE, weights=(), side=side, patterns=())
+
+
+def _choose_gguf(found: tuple[FileFacts, ...], asked: str | None) -> ChosenFiles:
+    """Take the asked file, the only one, or llama.cpp's own default quantization; with all its parts."""
+    pattern = asked or (found[0].path if len(found) == 1 else "*[Qq]4_[Kk]_[Mm]*.gguf")
+    first = next((file.path for file in found if fnmatchcase(file.path, pattern)), None)
+    if first is None:
+        return ChosenFiles(format=WeightsFormat.GGUF, weights=(), side=(), patterns=())
+    stem = first.split("-00001-of-")[0]
+    parts = tuple(file for file in found if file.path == first or file.path.startswith(f"{stem}-0"))
+    return ChosenFiles(
+        format=WeightsFormat.GGUF, weights=parts, side=(), patterns=tuple(file.path for file in parts)
+    )
+
+
+def _matches(path: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(path, pattern) for pattern in patterns)
+
+
+DTYPE_BYTES: Mapping[str, float] = {
+    "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "U32": 4,
+    "F8_E4M3": 1, "F8_E5M2": 1, "F8_E8M0": 1, "BOOL": 1, "F4": 0.5,
+}  # fmt: skip
+"""Safetensors dtype names to bytes an element."""
+_CONFIG_DTYPES = {"bfloat16": "BF16", "float16": "F16", "float32": "F32", "half": "F16", "float": "F32"}
+_FOUR_BITS = ("mxfp4", "nvfp4", "mxfp4-pack-quantized", "nvfp4-pack-quantized", "modelopt_fp4")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightsSize:
+    """The bytes of a checkpoint once loaded, on all ranks together."""
+
+    size_bytes: int
+    how: str
+
+
+def quantization_method(facts: ModelFacts) -> str | None:
+    """Return the engine's word for the checkpoint's quantization (`awq`, `fp8` ...), None where plain."""
+    said = facts.quantization
+    if not said:
+        return None
+    algorithm = str(said.get("quant_algo") or said.get("format") or "").lower()
+    method = str(said.get("quant_method") or "").lower()
+    if "fp4" in algorithm and method in {"", "modelopt"}:
+        return "modelopt_fp4"
+    return method or ("modelopt" if algorithm else None)
+
+
+def quantization_bits(facts: ModelFacts) -> int | None:
+    """Return the bits of a quantized weight, None where plain or unknown."""
+    said = facts.quantization
+    words = " ".join(str(said.get(key, "")) for key in ("quant_method", "format", "quant_algo")).lower()
+    bits = said.get("bits") or said.get("w_bit")
+    if isinstance(bits, int):
+        return bits
+    if said.get("load_in_4bit") or any(word in words for word in _FOUR_BITS) or "fp4" in words:
+        return 4
+    if "fp8" in words or "int8" in words or "float-quantized" in words or said.get("load_in_8bit"):
+        return 8
+    if "awq" in words or "gptq" in words or "pack-quantized" in words:
+        return 4
+    return None
+
+
+def weights_size(facts: ModelFacts, chosen: ChosenFiles, geometry: Geometry) -> WeightsSize | None:
+    """Return the loaded bytes of a checkpoint, or None where the lock gives no figure to start from."""
+    if chosen.weights:
+        return _size_of_files(facts, chosen, geometry)
+    if facts.parameters and quantization_bits(facts) is None:
+        loaded = {_loaded(dtype): 0.0 for dtype in facts.parameters}
+        for dtype, count in facts.parameters.items():
+            loaded[_loaded(dtype)] += count * DTYPE_BYTES.get(_loaded(dtype), 2)
+        parts = ", ".join(f"{count:,} {dtype}" for dtype, count in sorted(facts.parameters.items()))
+        return WeightsSize(size_bytes=int(sum(loaded.values())), how=f"{parts} (counts of the lock)")
+    total = facts.parameters_total or sum(facts.parameters.values())
+    if not total:
+        return None
+    bits = quantization_bits(facts)
+    if bits is not None:
+        return _size_of_quantized(facts, total, bits, geometry)
+    dtype = _loaded(_CONFIG_DTYPES.get(geometry.dtype or "", "BF16"))
+    said = geometry.dtype or "16-bit (the lock names no dtype)"
+    return WeightsSize(size_bytes=int(total * DTYPE_BYTES[dtype]), how=f"{total:,} parameters in {said}")
+
+
+def _size_of_files(facts: ModelFacts, chosen: ChosenFiles, geometry: Geometry) -> WeightsSize:
+    size, names = chosen.weights_bytes, len(chosen.weights)
+    how = f"{size:,} bytes in {names} file{'s' if names > 1 else ''}"
+    wide = facts.parameters.get("F32", 0)
+    stored_wide = (
+        wide > 0.9 * sum(facts.parameters.values()) if facts.parameters else geometry.dtype == "float32"
+    )
+    if stored_wide and chosen.format is not WeightsFormat.GGUF and not facts.quantization:
+        return WeightsSize(size_bytes=size // 2, how=f"{how}, 32-bit on disk and 16-bit when loaded")
+    return WeightsSize(size_bytes=size, how=how)
+
+
+def _size_of_quantized(facts: ModelFacts, total: int, bits: int, geometry: Geometry) -> WeightsSize:
+    """Embeddings and head stay 16-bit; the rest is bits plus a scale and a zero point a group."""
+    tied = bool(facts.config.get("tie_word_embeddings"))
+    plain = min((geometry.vocab or 0) * (geometry.hidden or 0) * (1 if tied else 2), total)
+    said: Any = facts.quantization.get("group_size") or facts.quantization.get("q_group_size")
+    group = said if isinstance(said, int) and said > 0 else 128
+    overhead = (16 + bits) / group if bits < 8 else 0.0
+    size = plain * 2 + (total - plain) * (bits + overhead) / 8
+    return WeightsSize(
+        size_bytes=int(size),
+        how=f"{total - plain:,} parameters at {bits} bits + {overhead:.2f} bits of scales, {plain:,} at 16",
+    )
+
+
+def _loaded(dtype: str) -> str:
+    """Engines load 32-bit weights as 16-bit."""
+    return "BF16" if dtype in {"F32", "F64"} else dtype
