@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which engine serves a model, or why none does.
+
+Owns the choice (docs/sizing.md, "Engines") and the refusals that protect a company: pickled weights, remote
+code, files that the Hub's scan reports. Does not own flags (`hubstack.serving`) or the lists of what each
+engine knows (catalog/engines.yaml).
+"""
+
+from dataclasses import dataclass, field
+
+from hubstack.architecture import Geometry
+from hubstack.catalog import Catalog, Engine
+from hubstack.facts import ModelFacts
+from hubstack.plan import EngineKind, Reason
+from hubstack.request import ModelRequest
+from hubstack.weights import ChosenFiles, WeightsFormat, quantization_method
+
+GENERATE = frozenset({"text-generation", "image-text-to-text", "any-to-any", "video-text-to-text",
+                      "audio-text-to-text", "text2text-generation", "conversational"})  # fmt: skip
+TRANSCRIBE = frozenset({"automatic-speech-recognition"})
+EMBED = frozenset({"feature-extraction", "sentence-similarity"})
+RANK = frozenset({"text-ranking", "text-classification"})
+TEI_LARGEST_PARAMETERS = 1_000_000_000
+"""Decoder embedders above this run faster on vLLM, which batches them over bf16 (facts: gke.md 2.6, 2.7)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineChoice:
+    """The engine, and what about it has to reach the flags."""
+
+    engine: Engine
+    kind: EngineKind
+    pooling: bool = False
+    """Embeddings, ranking or classification rather than generated text."""
+    ranks: bool = False
+    """Scores pairs of texts."""
+    remote_code: bool = False
+    reasons: tuple[Reason, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why a model is not served, and which key of the request could change that."""
+
+    why: str
+    hint: str | None = None
+    field: str = "id"
+
+
+@dataclass(slots=True)
+class _Checks:
+    refusals: list[Refusal] = field(default_factory=list[Refusal])
+    warnings: list[str] = field(default_factory=list[str])
+
+
+def choose_engine(
+    request: ModelRequest, facts: ModelFacts, geometry: Geometry, chosen: ChosenFiles, catalog: Catalog
+) -> EngineChoice | list[Refusal]:
+    """Choose the engine of a model on GPUs, or return every reason why none may serve it."""
+    checks = _Checks()
+    _check_weights(request, facts, chosen, checks)
+    _check_scan(request, facts, chosen, checks)
+    if checks.refusals:
+        return checks.refusals
+    found = _find(request, facts, geometry, chosen, catalog)
+    if isinstance(found, Refusal):
+        return [found]
+    kind, why = found
+    engine = catalog.engine(kind.value)
+    remote = _check_code(request, facts, geometry, engine, checks)
+    _check_quantization(facts, engine, checks)
+    if checks.refusals:
+        return checks.refusals
+    task = facts.pipeline_tag or ""
+    return EngineChoice(
+        engine=engine,
+        kind=kind,
+        pooling=task in EMBED | RANK,
+        ranks=task in RANK,
+        remote_code=remote,
+        reasons=(Reason(topic="engine", text=why, source="catalog/engines.yaml"),),
+        warnings=tuple(checks.warnings),
+    )
+
+
+def _check_weights(request: ModelRequest, facts: ModelFacts, chosen: ChosenFiles, checks: _Checks) -> None:
+    paths = [file.path for file in facts.files]
+    if "adapter_config.json" in paths or facts.library == "peft":
+        checks.refusals.append(
+            Refusal(
+                why="is an adapter (PEFT), not a model", hint="list the base model that it was trained on"
+            )
+        )
+    elif "model_index.json" in paths or facts.library == "diffusers":
+        task = facts.pipeline_tag or "diffusion"
+        checks.refusals.append(Refusal(why=f"is a diffusion pipeline ({task}), which no engine here serves"))
+    elif chosen.format is WeightsFormat.PICKLE and not request.allow_pickle:
+        checks.refusals.append(
+            Refusal(
+                why="has only pickled weights, and loading a pickle can run any code",
+                hint="ask for safetensors on the Hub, or set `allow_pickle: true` if you trust it",
+            )
+        )
+    elif chosen.format is WeightsFormat.NONE:
+        why = "has no weights that the Hub lists (safetensors, GGUF or pickle)"
+        checks.refusals.append(Refusal(why=why, hint="look at the repository's files on the Hub"))
+    elif chosen.format is WeightsFormat.GGUF and facts.files and not chosen.weights:
+        files = ", ".join(path for path in paths if path.endswith(".gguf"))
+        checks.refusals.append(
+            Refusal(why=f"holds several GGUF files: {files}", hint="choose one with `file:`", field="file")
+        )
+
+
+def _check_scan(request: ModelRequest, facts: ModelFacts, chosen: ChosenFiles, checks: _Checks) -> None:
+    loaded = {file.path for file in (*chosen.weights, *chosen.side)}
+    bad = {path: level for path, level in facts.security.issues.items() if path in loaded or not facts.files}
+    if bad and not request.allow_unsafe:
+        found = ", ".join(f"{path} ({level})" for path, level in sorted(bad.items()))
+        checks.refusals.append(
+            Refusal(
+                why=f"has files that the Hub's security scan reports: {found}",
+                hint="pin an older commit with `revision:`, or set `allow_unsafe: true` if you have looked",
+            )
+        )
+    elif facts.security.scans_done is False:
+        checks.warnings.append("the Hub's security scan of this commit was not finished when it was locked")
+
+
+def _check_code(
+    request: ModelRequest, facts: ModelFacts, geometry: Geometry, engine: Engine, checks: _Checks
+) -> bool:
+    """Return whether remote code is switched on: only when the model needs it and the request allows it."""
+    if not facts.custom_code:
+        return False
+    if engine.knows(geometry.name, geometry.model_type):
+        checks.warnings.append(
+            f"the repository carries Python of its own; {engine.id} has its own, so none of it runs"
+        )
+        return False
+    if not request.trust_remote_code:
+        checks.refusals.append(
+            Refusal(
+                why="needs Python code of its repository to run (auto_map in config.json)",
+                hint="read that code at the locked commit, then set `trust_remote_code: true`",
+            )
+        )
+    return request.trust_remote_code
+
+
+def _check_quantization(facts: ModelFacts, engine: Engine, checks: _Checks) -> None:
+    method = quantization_method(facts)
+    if method and engine.quantizations and method not in engine.quantizations:
+        known = ", ".join(sorted(engine.quantizations))
+        checks.refusals.append(
+            Refusal(
+                why=f"is quantized as `{method}`, which {engine.id} {engine.version} does not load ({known})"
+            )
+        )
+
+
+def _find(
+    request: ModelRequest, facts: ModelFacts, geometry: Geometry, chosen: ChosenFiles, catalog: Catalog
+) -> tuple[EngineKind, str] | Refusal:
+    task = facts.pipeline_tag
+    if request.engine is not None and request.engine is not EngineKind.VLLM_TPU:
+        return request.engine, f"{request.engine} was asked for"
+    if chosen.format is WeightsFormat.GGUF:
+        return EngineKind.LLAMA_CPP, "the weights are GGUF, which llama.cpp serves"
+    if task in EMBED | RANK:
+        return _find_for_texts(facts, geometry, catalog)
+    if task in GENERATE | TRANSCRIBE or (task is None and _generates(geometry)):
+        return _find_for_generation(request, facts, geometry, catalog.engine("vllm"))
+    return Refusal(
+        why=f"does {task or 'nothing that the Hub names'}, which no engine here serves",
+        hint="served are text generation, vision-language, speech to text, embeddings and ranking",
+    )
+
+
+def _generates(geometry: Geometry) -> bool:
+    return geometry.name.endswith(("ForCausalLM", "LMHeadModel"))
+
+
+def _find_for_texts(
+    facts: ModelFacts, geometry: Geometry, catalog: Catalog
+) -> tuple[EngineKind, str] | Refusal:
+    """Embeddings and ranking: TEI for encoders and small embedders, else vLLM's pooling runner."""
+    task = facts.pipeline_tag
+    small = (facts.parameters_total or sum(facts.parameters.values())) <= TEI_LARGEST_PARAMETERS
+    encoder = not _generates(geometry)
+    if catalog.engine("tei").knows("", geometry.model_type) and (encoder or (small and task in EMBED)):
+        return EngineKind.TEI, f"{task} with a {geometry.model_type} model: TEI is built for it"
+    if catalog.engine("vllm").knows(geometry.name, geometry.model_type):
+        return EngineKind.VLLM, f"{task} with {geometry.name}: vLLM's pooling runner"
+    family = geometry.model_type or geometry.name
+    if not family:
+        return _no_architecture()
+    return Refusal(why=f"is a {task} model of the `{family}` family, which neither TEI nor vLLM knows")
+
+
+def _find_for_generation(
+    request: ModelRequest, facts: ModelFacts, geometry: Geometry, vllm: Engine
+) -> tuple[EngineKind, str] | Refusal:
+    task = facts.pipeline_tag or "text-generation"
+    if not geometry.name:
+        return _no_architecture()
+    if vllm.knows(geometry.name, geometry.model_type):
+        return EngineKind.VLLM, f"{task} with {geometry.name}: vLLM {vllm.version} has it"
+    if facts.custom_code and request.trust_remote_code:
+        return EngineKind.VLLM, f"{task} with the repository's own {geometry.name}, as asked"
+    removed = vllm.removed.get(geometry.name)
+    last = f" (its last version with it was {removed})" if removed else ""
+    return Refusal(why=f"has the architecture {geometry.name}, which vLLM {vllm.version} does not have{last}")
+
+
+def _no_architecture() -> Refusal:
+    return Refusal(
+        why="has no `architectures` in its locked config.json, so no engine can be chosen",
+        hint="lock it with a token that may read the repository",
+    )

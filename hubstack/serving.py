@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The serving container of a model: image, flags, probes and resources as plain data.
+
+Owns how a sized and placed model is told to its engine, so that it starts: every figure that sizing assumed
+is pinned by a flag. Does not own the Kubernetes objects (`hubstack.manifests`).
+"""
+
+import json
+from dataclasses import dataclass
+
+from hubstack import sizing
+from hubstack.architecture import Geometry
+from hubstack.catalog import Accelerator, MachineType
+from hubstack.engine import EngineChoice
+from hubstack.facts import ModelFacts
+from hubstack.plan import AcceleratorKind, EngineKind, MemoryNeed, Probe, ServerPlan
+from hubstack.request import ModelRequest
+from hubstack.weights import WeightsFormat
+
+GIB = sizing.GIB
+MODEL_DIR = "/weights"
+"""Where the model's folder of the bucket is mounted, read-only."""
+LOAD_BYTES_PER_SECOND = 200_000_000
+"""An allowance, not a promise: slow enough that a startup probe never kills a healthy load."""
+START_SECONDS = {
+    EngineKind.VLLM: 240,
+    EngineKind.VLLM_TPU: 1500,
+    EngineKind.TEI: 60,
+    EngineKind.LLAMA_CPP: 60,
+}
+"""Allowance for what follows the load: compilation, graph capture, warm-up. TPU compilation dominates."""
+NON_ROOT_USER = 2000
+"""vLLM's images carry this user; the other engines need no entry for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """The accelerators of one replica."""
+
+    machine: MachineType
+    accelerator: Accelerator
+    count: int
+    """GPUs or chips that the replica uses."""
+    tensor_parallel: int
+    topology: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """A placed model, on its way to a container."""
+
+    request: ModelRequest
+    facts: ModelFacts
+    geometry: Geometry
+    choice: EngineChoice
+    shape: Shape
+    need: MemoryNeed
+    load_bytes: int
+    model_path: str
+    """As the engine is given it: the mounted folder, or the GGUF file in it."""
+    format: WeightsFormat
+
+
+def plan_server(serving: Serving) -> ServerPlan:
+    """Describe the container that serves a model."""
+    choice, shape = serving.choice, serving.shape
+    engine = choice.engine
+    load_seconds = START_SECONDS[choice.kind] + serving.load_bytes // LOAD_BYTES_PER_SECOND
+    share = shape.count / shape.machine.accelerator_count
+    memory = int(shape.machine.allocatable_memory_bytes * share * 0.8)
+    is_tpu = shape.accelerator.kind is AcceleratorKind.TPU
+    image = engine.image_for(shape.accelerator.id)
+    if image is None:  # placement offers only accelerators that the engine has an image for
+        raise ValueError(f"{engine.id} has no image for {shape.accelerator.id}")
+    return ServerPlan(
+        engine=choice.kind,
+        version=engine.version,
+        image=image,
+        args=_args(serving),
+        env=_env(choice.kind, load_seconds),
+        port=_port(engine.port),
+        startup=Probe(path=engine.health_path, port=_port(engine.port), period_seconds=10,
+                      failure_threshold=max(30, -(-3 * load_seconds // 10))),
+        readiness=Probe(path=engine.health_path, port=_port(engine.port), period_seconds=5,
+                        failure_threshold=3),
+        liveness=Probe(path=engine.health_path, port=_port(engine.port), period_seconds=15,
+                       failure_threshold=8),
+        metrics_path=engine.metrics_path,
+        api_path="/v1",
+        served_model_name=serving.facts.id,
+        # The vfio devices of a TPU belong to root and GKE gives them to no one else.
+        run_as_user=0 if is_tpu else NON_ROOT_USER,
+        cpu_millicores=int(shape.machine.allocatable_cpu_millicores * share * 0.8),
+        memory_bytes=memory,
+        accelerator_resource="google.com/tpu" if is_tpu else "nvidia.com/gpu",
+        accelerator_count=shape.count,
+        shm_bytes=min(2 * shape.tensor_parallel * GIB, memory // 4) if shape.tensor_parallel > 1 else 0,
+        scratch_bytes=8 * GIB,
+        load_seconds=load_seconds,
+        termination_grace_seconds=120,
+    )  # fmt: skip
+
+
+def _port(port: int) -> int:
+    """Return a port that a user other than root may open."""
+    return port if port >= 1024 else 8000 + port
+
+
+def _env(kind: EngineKind, load_seconds: int) -> tuple[tuple[str, str], ...]:
+    shared = {
+        "DO_NOT_TRACK": "1",
+        "HF_HOME": "/tmp/huggingface",  # noqa: S108  an emptyDir of the pod
+        "HF_HUB_OFFLINE": "1",
+        "HOME": "/tmp",  # noqa: S108
+        "USER": "hubstack",
+    }
+    vllm = {
+        "VLLM_CACHE_ROOT": "/tmp/vllm",  # noqa: S108
+        "VLLM_ENGINE_READY_TIMEOUT_S": str(3 * load_seconds),
+        "VLLM_NO_USAGE_STATS": "1",
+    }
+    tpu = {"TPU_BACKEND_TYPE": "jax", "VLLM_XLA_CACHE_PATH": "/tmp/xla"}  # noqa: S108
+    extra = {EngineKind.VLLM: vllm, EngineKind.VLLM_TPU: vllm | tpu}.get(kind, {})
+    return tuple(sorted((shared | extra).items()))
+
+
+def _args(serving: Serving) -> tuple[str, ...]:
+    request, choice, need = serving.request, serving.choice, serving.need
+    facts, path = serving.facts, serving.model_path
+    port = str(_port(choice.engine.port))
+    if choice.kind is EngineKind.TEI:
+        tokens = max(sizing.TEI_BATCH_TOKENS, need.context)
+        return ("--model-id", path, "--hostname", "0.0.0.0", "--port", port, "--dtype", "float16",  # noqa: S104
+                "--max-batch-tokens", str(tokens), "--auto-truncate")  # fmt: skip
+    if choice.kind is EngineKind.LLAMA_CPP:
+        total = need.context * request.concurrency
+        return ("--model", path, "--alias", facts.id, "--host", "0.0.0.0", "--port", port,  # noqa: S104
+                "--ctx-size", str(total), "--parallel", str(request.concurrency), "--n-gpu-layers", "999",
+                "--metrics")  # fmt: skip
+    return _vllm_args(serving)
+
+
+def _vllm_args(serving: Serving) -> tuple[str, ...]:
+    request, choice, shape, need = serving.request, serving.choice, serving.shape, serving.need
+    load = sizing.Load(
+        engine=choice.kind, memory_share=choice.engine.memory_share or 0.9,
+        tensor_parallel=shape.tensor_parallel, context=need.context, concurrency=request.concurrency,
+    )  # fmt: skip
+    tokens = max(sizing.MAX_NUM_BATCHED_TOKENS, need.context if choice.pooling else 0)
+    flags = [
+        serving.model_path, "--port", str(_port(choice.engine.port)),
+        "--served-model-name", serving.facts.id, request.key,
+        "--tensor-parallel-size", str(shape.tensor_parallel),
+        "--max-model-len", str(need.context),
+        "--max-num-seqs", str(sizing.max_num_seqs(load)),
+        "--max-num-batched-tokens", str(tokens),
+        "--gpu-memory-utilization", f"{load.memory_share:g}",
+    ]  # fmt: skip
+    if serving.format is WeightsFormat.SAFETENSORS:
+        flags += ["--load-format", "safetensors"]
+    if choice.pooling:
+        flags += ["--runner", "pooling"]
+    if choice.ranks:
+        flags += _rank_flags(serving.geometry)
+    if not shape.accelerator.bf16_native and shape.accelerator.kind is AcceleratorKind.GPU:
+        flags += ["--dtype", "half"]
+    if choice.remote_code:
+        flags.append("--trust-remote-code")
+    return tuple(flags)
+
+
+def _rank_flags(geometry: Geometry) -> list[str]:
+    """Generating rerankers score by the odds of one word against another (vLLM docs, "Score API")."""
+    overrides = {
+        "Qwen3ForCausalLM": {
+            "architectures": ["Qwen3ForSequenceClassification"],
+            "classifier_from_token": ["no", "yes"],
+            "is_original_qwen3_reranker": True,
+        },
+        "Qwen2ForCausalLM": {
+            "architectures": ["Qwen2ForSequenceClassification"],
+            "classifier_from_token": ["0", "1"],
+            "method": "from_2_way_softmax",
+        },
+    }.get(geometry.name)
+    return ["--hf-overrides", json.dumps(overrides, sort_keys=True)] if overrides else []

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a stack goes: the settings of `stacks/Pulumi.<env>.yaml`, read from Pulumi's own config texts.
+
+Owns the keys and their rules. Values arrive as Pulumi hands them to a program: text, with JSON for lists.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from hubstack.errors import InputError
+from hubstack.problems import Problem
+
+DEFAULT_NAMESPACE = "models"
+KEYS = ("gcp:project", "gcp:region", "hubstack:models", "hubstack:namespace", "hubstack:zones",
+        "hubstack:budget", "hubstack:deletionProtection", "hubstack:hfToken",
+        "hubstack:releaseChannel")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One environment."""
+
+    stack: str
+    project: str
+    """Google Cloud project id."""
+    region: str
+    zones: tuple[str, ...] = ()
+    """Zones that may be used; empty: every zone of the region that has the accelerator."""
+    models_path: str
+    """Of the request, relative to the project folder."""
+    namespace: str = DEFAULT_NAMESPACE
+    """Kubernetes namespace of the models."""
+    budget_usd_per_month: float | None = None
+    """A plan whose largest bill is above it is refused."""
+    deletion_protection: bool = True
+
+
+def read_target(stack: str, config: Mapping[str, str]) -> Target:
+    """Read the target from Pulumi's config.
+
+    Args:
+        stack: name of the stack.
+        config: full key (`gcp:project`) to text.
+
+    Raises:
+        InputError: every setting that is missing or wrong.
+    """
+    reader = _Reader(stack, config)
+    target = Target(
+        stack=stack,
+        project=reader.text("gcp:project", r"[a-z][-a-z0-9:.]{4,61}[a-z0-9]", "a Google Cloud project id"),
+        region=reader.text("gcp:region", r"[a-z]+-[a-z]+\d+", "a region such as us-central1"),
+        zones=reader.words("hubstack:zones"),
+        models_path=config.get("hubstack:models") or f"stacks/{stack}.models.yaml",
+        namespace=reader.text(
+            "hubstack:namespace", r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", "a Kubernetes namespace",
+            default=DEFAULT_NAMESPACE,
+        ),
+        budget_usd_per_month=reader.number("hubstack:budget"),
+        deletion_protection=reader.flag("hubstack:deletionProtection", default=True),
+    )  # fmt: skip
+    reader.check_zones(target)
+    if reader.problems:
+        raise InputError(reader.problems)
+    return target
+
+
+class _Reader:
+    def __init__(self, stack: str, config: Mapping[str, str]) -> None:
+        self.path, self.config = f"Pulumi.{stack}.yaml", config
+        self.problems: list[Problem] = []
+
+    def refuse(self, key: str, message: str, example: str) -> None:
+        hint = f"pulumi config set {key} {example}, or edit the file"
+        self.problems.append(Problem(path=self.path, message=f"`{key}` {message}", hint=hint))
+
+    def text(self, key: str, pattern: str, what: str, default: str = "") -> str:
+        value = self.config.get(key, default)
+        if not value:
+            self.refuse(key, f"is missing: {what}", "VALUE")
+        elif not re.fullmatch(pattern, value):
+            self.refuse(key, f"is `{value}`, which is not {what}", "VALUE")
+        return value
+
+    def words(self, key: str) -> tuple[str, ...]:
+        value = self._json(key, [])
+        if isinstance(value, list) and all(isinstance(word, str) for word in cast("list[Any]", value)):
+            return tuple(cast("list[str]", value))
+        self.refuse(key, "must be a list of zone names", "'[\"us-central1-a\"]'")
+        return ()
+
+    def number(self, key: str) -> float | None:
+        text = self.config.get(key)
+        if not text:
+            return None
+        value = _read(float, text)
+        if value is None or not 0 < value < 1e12:
+            self.refuse(key, f"is `{text}`, which is no sum in USD a month", "5000")
+        return value
+
+    def flag(self, key: str, *, default: bool) -> bool:
+        text = self.config.get(key)
+        if text is None or text == "":
+            return default
+        if text.lower() not in {"true", "false"}:
+            self.refuse(key, f"is `{text}`: true or false", "true")
+        return text.lower() == "true"
+
+    def check_zones(self, target: Target) -> None:
+        for zone in target.zones:
+            if not zone.startswith(f"{target.region}-"):
+                self.refuse("hubstack:zones", f"names `{zone}`, which is not in {target.region}", "'[...]'")
+
+    def _json(self, key: str, default: Any) -> Any:
+        text = self.config.get(key)
+        return _read(json.loads, text) if text else default
+
+
+def _read(parse: Callable[[str], Any], text: str) -> Any:
+    try:
+        return parse(text)
+    except ValueError:
+        return None
