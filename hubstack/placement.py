@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a model's needs to a shape, and from shapes to node pools.
 
-Owns the candidates, the rules that an engine sets on tensor parallelism, the order of preference (price) and
-the capacity classes. Each model is placed alone, so a new model moves no other. Does not own the arithmetic of
+Owns the candidates, what an engine asks of tensor parallelism, the order of preference (price) and the
+capacity classes. Each model is placed alone, so a new model moves no other. Does not own the arithmetic of
 memory (`hubstack.sizing`).
 """
 

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The `hubstack` command: parse arguments, call, print. No decision is made here.
+
+Exit codes: 0 fine, 1 a check found something, 2 bad input or usage. Heavy modules are imported by the command
+that needs them, so that `plan` never waits for Pulumi or for the Hub's client.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from hubstack.environment import Environment, find_environment, find_project
+from hubstack.errors import HubstackError, InputError
+from hubstack.plan import Plan
+from hubstack.problems import Problem, nearest
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    help="A YAML list of Hugging Face Hub models becomes a whole inference stack on Google Cloud.",
+)  # fmt: skip
+
+Env = Annotated[str, typer.Argument(help="A stack of stacks/ (dev), or a folder such as examples/fleet.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Upgrade = Annotated[
+    list[str] | None, typer.Option(help="Key of a model to move to its newest commit; `all` for every one.")
+]
+Check = Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if the lock is not fresh.")]
+Project = Annotated[
+    Path | None, typer.Option("--project", help="Folder of Pulumi.yaml. Default: here or above.")
+]
+
+
+@app.command()
+def plan(env: Env = "dev", *, json: Json = False, project: Project = None) -> None:
+    """Print what each model runs on, how full it is, and what it costs a month."""
+    decided = _plan(_environment(env, project))
+    if json:
+        _out(decided.to_json())
+        return
+    from hubstack import report  # noqa: PLC0415
+
+    _print(report.plan_table(decided), "", report.pool_table(decided.pools), "", report.cost_notes(decided))
+
+
+@app.command()
+def explain(
+    env: Env, model: Annotated[str, typer.Argument(help="The model's key.")], project: Project = None
+) -> None:
+    """Print the arithmetic of one model's place, and what was rejected and why."""
+    decided = _plan(_environment(env, project))
+    by_key = {each.key: each for each in decided.models}
+    if model not in by_key:
+        near = nearest(model, by_key)
+        hint = f"did you mean `{near}`?" if near else f"models: {', '.join(by_key)}"
+        raise InputError([Problem(path=env, message=f"has no model `{model}`", hint=hint)])
+    from hubstack import report  # noqa: PLC0415
+
+    _print(report.explanation(by_key[model]))
+
+
+@app.command()
+def preview(env: Env = "dev", *, json: Json = False, project: Project = None) -> None:
+    """Run the Pulumi program offline and print every resource that `pulumi up` would create."""
+    environment = _environment(env, project)
+    decided = _plan(environment)
+    from hubstack import report  # noqa: PLC0415
+    from hubstack.preview import preview as run  # noqa: PLC0415
+    from hubstack.preview.render import render_tree  # noqa: PLC0415
+
+    graph = run(environment.project_dir, stack=environment.stack, config_file=environment.config_file)
+    if json:
+        _out(graph.to_json())
+        return
+    _print(
+        render_tree(graph), "", report.plan_table(decided), "", report.pool_table(decided.pools), "",
+        report.cost_notes(decided),
+        f"{len(graph.resources)} resources would be created. Nothing was: no engine ran.",
+    )  # fmt: skip
+
+
+@app.command()
+def lock(
+    env: Env = "dev",
+    *,
+    upgrade: Upgrade = None,
+    check: Check = False,
+    project: Project = None,
+) -> None:  # fmt: skip
+    """Ask the Hub what each model is at a commit, and write it beside the list."""
+    from hubstack.hub.command import check_lock, write_lock  # noqa: PLC0415
+
+    environment = _environment(env, project)
+    request_path = environment.project_dir / _config(environment).get(
+        "hubstack:models", f"stacks/{environment.stack}.models.yaml"
+    )
+    if check:
+        found = check_lock(request_path, str(request_path))
+        _print(*found)
+        raise typer.Exit(1 if found else 0)
+    _print(*write_lock(request_path, upgrade or [], _progress))
+
+
+def _environment(env: str, project: Path | None) -> Environment:
+    here = Path.cwd()
+    return find_environment(env, (project or find_project(here)).resolve(), here)
+
+
+def _config(environment: Environment) -> dict[str, str]:
+    from hubstack.preview.config import load_stack_config  # noqa: PLC0415
+
+    config: dict[str, str] = load_stack_config(
+        environment.project_dir, environment.stack, environment.config_file
+    ).config
+    return config
+
+
+def _plan(environment: Environment) -> Plan:
+    from hubstack.planner import plan_environment  # noqa: PLC0415
+
+    return plan_environment(environment.project_dir, environment.stack, _config(environment))
+
+
+def _progress(text: str) -> None:
+    if sys.stderr.isatty():
+        Console(stderr=True).print(text, highlight=False, markup=False)
+
+
+def _print(*parts: Any) -> None:
+    console = Console(
+        highlight=False, markup=False, soft_wrap=False, width=None if sys.stdout.isatty() else 200
+    )
+    for part in parts:
+        console.print(part)
+
+
+def _out(text: str) -> None:
+    sys.stdout.write(text)
+
+
+def main() -> None:
+    """Run the command; print what hubstack refuses without a traceback."""
+    try:
+        app()
+    except HubstackError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(2) from None
+    except BrokenPipeError:  # the reader has closed, as `head` does
+        sys.stderr.close()
+        raise SystemExit(0) from None
