@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Google Cloud and the serving engines offer: accelerators, machines, zones, prices, engines.
+
+Owns the YAML files beside it and the types they become. Does not own choices: sizing, placement and cost read
+this and decide. Raw facts stand in the files, each with its source; what can be computed is computed here.
+Unknown is absent (None), never zero.
+"""
+
+from hubstack.catalog.catalog import Catalog
+from hubstack.catalog.engines import Engine, EngineImage, ModelTypeSupport
+from hubstack.catalog.hardware import Accelerator, MachineType, TpuTopology, ZoneList
+from hubstack.catalog.integrity import find_defects
+from hubstack.catalog.loader import load_catalog, read_catalog
+from hubstack.catalog.node_overhead import NodeOverhead
+from hubstack.catalog.prices import CloudRunPrice, GkeFee, NetworkPrice, Price, Provenance, StoragePrice
+from hubstack.catalog.row import CatalogError
+from hubstack.catalog.sources import Source
+
+__all__ = [
+    "Accelerator",
+    "Catalog",
+    "CatalogError",
+    "CloudRunPrice",
+    "Engine",
+    "EngineImage",
+    "GkeFee",
+    "MachineType",
+    "ModelTypeSupport",
+    "NetworkPrice",
+    "NodeOverhead",
+    "Price",
+    "Provenance",
+    "Source",
+    "StoragePrice",
+    "TpuTopology",
+    "ZoneList",
+    "find_defects",
+    "load_catalog",
+    "read_catalog",
+]

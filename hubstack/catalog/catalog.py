@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The catalogue as a whole, and the questions that planning asks it.
+
+Owns look-ups. Does not own reading (`hubstack.catalog.loader`) nor checking (`hubstack.catalog.integrity`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hubstack.catalog.engines import Engine
+from hubstack.catalog.hardware import Accelerator, MachineType, TpuTopology, ZoneList, region_of
+from hubstack.catalog.node_overhead import NodeOverhead
+from hubstack.catalog.prices import CloudRunPrice, GkeFee, NetworkPrice, Price, StoragePrice
+from hubstack.catalog.sources import Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalog:
+    """All rows, by id."""
+
+    sources: Mapping[str, Source]
+    accelerators: Mapping[str, Accelerator]
+    machine_types: Mapping[str, MachineType]
+    tpu_topologies: tuple[TpuTopology, ...]
+    zone_lists: Mapping[str, ZoneList]
+    """By accelerator."""
+    regions_offered: Mapping[str, tuple[str, ...]]
+    """By machine type, as the API lists them."""
+    prices: Mapping[tuple[str, str], Price]
+    """By machine type and region."""
+    storage_prices: Mapping[tuple[str, str], StoragePrice]
+    """By kind and region."""
+    network_prices: Mapping[str, NetworkPrice]
+    """By kind."""
+    cloud_run_prices: tuple[CloudRunPrice, ...]
+    fee: GkeFee
+    engines: Mapping[str, Engine]
+    node_overhead: NodeOverhead
+
+    def accelerator(self, word: str) -> Accelerator | None:
+        """Return the accelerator that a word names (id, GKE label, `tpu-<id>`), None where none is."""
+        lowered = word.lower()
+        return next((row for row in self.accelerators.values() if lowered in row.words), None)
+
+    def accelerator_words(self) -> list[str]:
+        """Return all words that name an accelerator, sorted."""
+        return sorted({word for row in self.accelerators.values() for word in row.words})
+
+    def machine_types_of(self, accelerator_id: str) -> tuple[MachineType, ...]:
+        """Return the machines with an accelerator, smallest first."""
+        rows = (row for row in self.machine_types.values() if row.accelerator == accelerator_id)
+        return tuple(sorted(rows, key=lambda row: (row.accelerator_memory_gb, row.vcpu, row.name)))
+
+    def tpu_topologies_of(self, accelerator_id: str) -> tuple[TpuTopology, ...]:
+        """Return the slices of a TPU, smallest first, single-host before multi-host."""
+        rows = (row for row in self.tpu_topologies if row.accelerator == accelerator_id)
+        return tuple(sorted(rows, key=lambda row: (row.chips, row.nodes)))
+
+    def zones(self, accelerator_id: str, region: str) -> tuple[str, ...]:
+        """Return the zones of a region with an accelerator, empty where none is known.
+
+        For a TPU those that Google documents; where it documents none of the region, those the API lists.
+        """
+        row = self.zone_lists.get(accelerator_id)
+        if row is None:
+            return ()
+        documented = tuple(zone for zone in row.documented if region_of(zone) == region)
+        return documented or tuple(zone for zone in row.zones if region_of(zone) == region)
+
+    def flex_start_zones(self, accelerator_id: str, region: str) -> tuple[str, ...]:
+        """Return the zones of a region in which a source saw flex-start of a TPU."""
+        row = self.zone_lists.get(accelerator_id)
+        return tuple(zone for zone in row.flex_start if region_of(zone) == region) if row else ()
+
+    def regions(self, machine_type: str) -> tuple[str, ...]:
+        """Return the regions that offer a machine type, sorted.
+
+        Where the API listing has no row (N1 with GPUs), the regions of the accelerator's zones.
+        """
+        offered = self.regions_offered.get(machine_type)
+        if offered is not None:
+            return offered
+        row = self.machine_types.get(machine_type)
+        zones = self.zone_lists.get(row.accelerator) if row else None
+        return tuple(sorted({region_of(zone) for zone in zones.zones})) if zones else ()
+
+    def all_regions(self) -> tuple[str, ...]:
+        """Return every region with an accelerator, sorted."""
+        return tuple(sorted({region for name in self.machine_types for region in self.regions(name)}))
+
+    def price(self, machine_type: str, region: str) -> Price | None:
+        """Return the price of a machine in a region, None where no source gives any."""
+        return self.prices.get((machine_type, region))
+
+    def storage_price(self, kind: str, region: str) -> StoragePrice | None:
+        """Return the price of storage (`gcs_standard`, `local_ssd`) in a region, None where unknown."""
+        return self.storage_prices.get((kind, region))
+
+    def gke_fee(self) -> GkeFee:
+        """Return what a cluster costs by itself."""
+        return self.fee
+
+    def engine(self, engine_id: str) -> Engine | None:
+        """Return the engine with an id, None where there is none."""
+        return self.engines.get(engine_id)
+
+    def price_dates(self) -> Mapping[str, str]:
+        """Return the newest date per figure (`on_demand`, `spot` ...), `storage` and `network`."""
+        dated = [
+            *(
+                (name, origin.as_of)
+                for row in self.prices.values()
+                for name, origin in row.provenance.items()
+            ),
+            *(("storage", row.as_of) for row in self.storage_prices.values()),
+            *(("network", row.as_of) for row in self.network_prices.values()),
+        ]
+        newest: dict[str, str] = {}
+        for name, as_of in dated:
+            if as_of is not None:
+                newest[name] = max(as_of, newest.get(name, as_of))
+        return dict(sorted(newest.items()))
+
+    def newest_price_date(self) -> str:
+        """Return the newest date of any machine price."""
+        dates = self.price_dates()
+        return max(dates[name] for name in dates if name not in {"storage", "network"})

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The serving engines: their images, their interface, and what they load.
+
+Owns the answers to "does this engine know this model?" as far as a table can give them. Does not own the
+choice of an engine, nor its flags (`hubstack.serving`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hubstack.plan import AcceleratorKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineImage:
+    """An image and the accelerators it is built for."""
+
+    image: str
+    """With its tag. No digest: none is known without asking a registry."""
+    accelerators: tuple[str, ...]
+    is_experimental: bool
+    """By the publisher's own word."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelTypeSupport:
+    """What an engine that chooses by `model_type` does with one of them."""
+
+    can_classify: bool
+    """Loads a classification or reranking head, not only embeddings."""
+    min_compute_capability: float | None
+    """Of this type, where it is above the engine's own."""
+    dtype: str | None
+    """The only number format it runs in, where there is only one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """One serving engine at one version."""
+
+    id: str
+    name: str
+    kind: AcceleratorKind
+    version: str | None
+    """None where no tag could be pinned."""
+    images: tuple[EngineImage, ...]
+    port: int
+    health_path: str
+    metrics_path: str | None
+    metrics_argument: str | None
+    """Flag that turns the metrics on; None where they are on."""
+    api_path: str
+    model_argument: str
+    """Flag that takes the model or its folder, or `positional`."""
+    revision_argument: str | None
+    host_argument: str | None
+    """Flag that must be given so that the engine listens beyond localhost; None where it does anyway."""
+    min_compute_capability: float | None
+    min_driver: int | None
+    """Major NVIDIA driver version."""
+    gpu_memory_utilization: float | None
+    """The engine's own default of the share of memory that it takes."""
+    run_as_user: int | None
+    """A non-root user that the image has; None where no source names one."""
+    run_as_group: int | None
+    has_tensor_parallel: bool | None
+    max_batch_tokens: int | None
+    """The engine's own default, where it has one."""
+    dtypes: tuple[str, ...]
+    """The only number formats it computes in; empty where it is not limited."""
+    formats: tuple[str, ...]
+    """Of weights: `safetensors`, `pytorch`, `gguf`, `bitsandbytes`."""
+    pipeline_tags: tuple[str, ...]
+    architectures: Mapping[str, frozenset[str]]
+    """Use (`text_generation`, `multimodal`, `embedding` ...) to names; empty where no list is known."""
+    architectures_version: str | None
+    """Version whose list was read."""
+    architecture_accelerators: Mapping[str, tuple[str, ...]]
+    """Accelerators on which alone an architecture is known to work."""
+    conversion_bases: tuple[str, ...]
+    conversion_suffixes: Mapping[str, str]
+    removed_architectures: Mapping[str, str]
+    """Name to the last version that had it."""
+    plugin_architectures: frozenset[str]
+    model_types: Mapping[str, ModelTypeSupport]
+    """Empty for engines that choose by architecture."""
+    quantization: Mapping[str, float | None]
+    """quant_method of the checkpoint to the least compute capability; None for TPUs."""
+    notes: tuple[str, ...]
+    unverified: frozenset[str]
+    sources: tuple[str, ...]
+
+    def image_for(self, accelerator_id: str) -> str | None:
+        """Return the image for an accelerator, None where there is none."""
+        row = self.image_row(accelerator_id)
+        return row.image if row else None
+
+    def image_row(self, accelerator_id: str) -> EngineImage | None:
+        """Return the image with what is said of it, None where there is none."""
+        return next((row for row in self.images if accelerator_id in row.accelerators), None)
+
+    def uses_of(self, architecture: str) -> tuple[str, ...]:
+        """Return what the engine does with an architecture; empty where it does not know it.
+
+        A name that is not in the list is tried the way vLLM tries it: with its suffix exchanged.
+        """
+        listed = tuple(use for use, names in self.architectures.items() if architecture in names)
+        return listed or self._converted(architecture)
+
+    def runs_on(self, architecture: str, accelerator_id: str) -> bool:
+        """Return whether an architecture is not known to be limited to other accelerators."""
+        return accelerator_id in self.architecture_accelerators.get(architecture, (accelerator_id,))
+
+    def _converted(self, architecture: str) -> tuple[str, ...]:
+        if architecture in self.removed_architectures:
+            return ()
+        known = frozenset[str]().union(*self.architectures.values())
+        for suffix, use in self.conversion_suffixes.items():
+            if architecture.endswith(suffix):
+                stem = architecture.removesuffix(suffix)
+                return (use,) if any(stem + base in known for base in self.conversion_bases) else ()
+        return ()

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Says what is wrong with the figures of a catalogue that reads without error.
+
+Owns the rules between figures. Used by the tests and by who edits the files; planning does not run it.
+"""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from math import isclose, prod
+
+from hubstack.catalog.catalog import Catalog
+from hubstack.catalog.hardware import region_of
+from hubstack.catalog.prices import Price
+
+# Machine, the machine it is a part of, and the ratio of their on-demand prices in every region.
+PRICE_RATIOS = (
+    ("a2-highgpu-8g", "a2-highgpu-1g", 8.0),
+    ("a2-ultragpu-8g", "a2-ultragpu-1g", 8.0),
+    ("a3-highgpu-8g", "a3-highgpu-1g", 8.0),
+    ("g2-standard-96", "g2-standard-12", 8.0),
+    ("g4-standard-384", "g4-standard-48", 8.0),
+    ("g4-standard-6", "g4-standard-48", 0.1243),
+    ("g4-standard-12", "g4-standard-48", 0.25),
+    ("ct5lp-hightpu-8t", "ct5lp-hightpu-1t", 8.0),
+    ("ct6e-standard-8t", "ct6e-standard-1t", 8.0),
+    ("tpu7x-standard-4t", "tpu7x-standard-1t", 4.0),
+)
+
+
+def find_defects(catalog: Catalog) -> tuple[str, ...]:
+    """Return one sentence per defect, none for a sound catalogue."""
+    checks = (_dates, _accelerators, _machines, _topologies, _places, _prices, _ratios, _engines)
+    return tuple(defect for check in checks for defect in check(catalog))
+
+
+def _dates(catalog: Catalog) -> Iterator[str]:
+    # A figure that only undated sources give must be marked as weak.
+    for price in catalog.prices.values():
+        for figure, origin in price.provenance.items():
+            if origin.as_of is None and not origin.is_unverified:
+                yield f"{figure} of {price.machine_type} in {price.region} is undated, yet not unverified"
+    rows = (*catalog.storage_prices.values(), *catalog.network_prices.values(), *catalog.cloud_run_prices)
+    for row in rows:
+        if row.as_of is None and not row.is_unverified:
+            yield f"a price of {row.source} is undated and not marked unverified"
+    hardware = (*catalog.accelerators.values(), *catalog.machine_types.values(), *catalog.engines.values())
+    for row in hardware:
+        if not any(catalog.sources[name].as_of for name in row.sources):
+            yield f"{row.name} has no source with a date"
+
+
+def _accelerators(catalog: Catalog) -> Iterator[str]:
+    words = [word for row in catalog.accelerators.values() for word in row.words]
+    for word in sorted({word for word in words if words.count(word) > 1}):
+        yield f"`{word}` names two accelerators"
+    carried = {row.accelerator for row in catalog.machine_types.values()}
+    for row in catalog.accelerators.values():
+        visible_gb = row.memory_bytes_visible * row.devices_per_chip / 1e9
+        # An engine sees 1-8 % less than the marketing figure read as GiB; never more than that reading.
+        if not 0.85 * row.memory_gb_marketing < visible_gb < 1.09 * row.memory_gb_marketing:
+            yield f"{row.id}: {visible_gb:.1f} GB visible of {row.memory_gb_marketing} GB"
+        if row.id not in carried:
+            yield f"{row.id}: no machine type carries it"
+        if row.id not in catalog.zone_lists:
+            yield f"{row.id}: no zones"
+
+
+def _machines(catalog: Catalog) -> Iterator[str]:
+    for row in catalog.machine_types.values():
+        card_gb = catalog.accelerators[row.accelerator].memory_gb_marketing
+        wanted_gb = row.accelerator_count * (row.accelerator_fraction or 1) * card_gb
+        if not isclose(row.accelerator_memory_gb, wanted_gb):
+            yield f"{row.name}: {row.accelerator_memory_gb} GB of accelerator memory, its cards {wanted_gb}"
+        if row.accelerator_fraction is not None and not 0 < row.accelerator_fraction < 1:
+            yield f"{row.name}: fraction {row.accelerator_fraction}"
+        if row.allocatable_cpu_millicores <= 0 or row.allocatable_memory_bytes <= 0:
+            yield f"{row.name}: nothing is left for pods"
+
+
+def _topologies(catalog: Catalog) -> Iterator[str]:
+    for row in catalog.tpu_topologies:
+        name = f"{row.accelerator} {row.topology} of {row.machine_type}"
+        machine = catalog.machine_types[row.machine_type]
+        if row.chips != row.nodes * row.chips_per_node:
+            yield f"{name}: {row.chips} chips are not {row.nodes} nodes of {row.chips_per_node}"
+        if row.chips != prod(int(side) for side in row.topology.split("x")):
+            yield f"{name}: {row.chips} chips"
+        if machine.accelerator != row.accelerator or machine.accelerator_count != row.chips_per_node:
+            yield f"{name}: the machine has {machine.accelerator_count} {machine.accelerator}"
+
+
+def _places(catalog: Catalog) -> Iterator[str]:
+    regions = set(catalog.all_regions())
+    for row in catalog.zone_lists.values():
+        for zone in (*row.zones, *row.documented, *row.flex_start):
+            if region_of(zone) not in regions:
+                yield f"{row.accelerator}: {zone} lies in no region with machines"
+    for machine_type, region in catalog.prices:
+        accelerator = catalog.machine_types[machine_type].accelerator
+        if region not in catalog.regions(machine_type) and not catalog.zones(accelerator, region):
+            yield f"{machine_type} has a price in {region}, where nothing offers it"
+    for name in catalog.machine_types:
+        if not catalog.regions(name):
+            yield f"{name} is offered nowhere"
+
+
+def _prices(catalog: Catalog) -> Iterator[str]:
+    for price in catalog.prices.values():
+        name = f"{price.machine_type} in {price.region}"
+        if not price.provenance:
+            yield f"{name}: a row without figures"
+        for cheaper, dearer in (*pairwise(("cud_3y", "cud_1y", "on_demand")), ("spot", "on_demand")):
+            low, high = _figure(price, cheaper), _figure(price, dearer)
+            if low is not None and high is not None and low >= high:
+                yield f"{name}: {cheaper} {low} is not below {dearer} {high}"
+        if price.cud_1y is not None and price.on_demand is None:
+            yield f"{name}: a discount of no price"
+
+
+def _figure(price: Price, name: str) -> float | None:
+    figures = {
+        "on_demand": price.on_demand,
+        "spot": price.spot,
+        "cud_1y": price.cud_1y,
+        "cud_3y": price.cud_3y,
+    }
+    return figures[name]
+
+
+def _ratios(catalog: Catalog) -> Iterator[str]:
+    for machine_type, base, ratio in PRICE_RATIOS:
+        for region in catalog.all_regions():
+            whole, part = catalog.price(machine_type, region), catalog.price(base, region)
+            if whole is None or part is None or whole.on_demand is None or part.on_demand is None:
+                continue
+            found = whole.on_demand / part.on_demand
+            if not isclose(found, ratio, rel_tol=1e-3):
+                yield f"{machine_type} costs {found:.4f} of {base} in {region}, {ratio} elsewhere"
+
+
+def _engines(catalog: Catalog) -> Iterator[str]:
+    for engine in catalog.engines.values():
+        named = [name for image in engine.images for name in image.accelerators]
+        for name in sorted({name for name in named if named.count(name) > 1}):
+            yield f"{engine.id} has two images for {name}"
+        for name in named:
+            accelerator = catalog.accelerators[name]
+            floor = engine.min_compute_capability
+            if accelerator.kind is not engine.kind:
+                yield f"{engine.id} serves {engine.kind}, {name} is none"
+            elif floor and (accelerator.compute_capability or 0) < floor:
+                yield f"{engine.id} needs compute capability {floor}, {name} has less"
+        listed = frozenset[str]().union(*engine.architectures.values())
+        for name in sorted(listed & set(engine.removed_architectures)):
+            yield f"{engine.id} both has and dropped {name}"

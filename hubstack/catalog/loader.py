@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads the catalogue files into a Catalog, once per process.
+
+Owns the form of the files and what is computed at reading (allocatable resources, TPU machine prices, dates of
+figures). Refuses a row that names a source, accelerator or machine type that is not there. Does not own rules
+about the figures themselves (`hubstack.catalog.integrity`).
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from math import inf
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+
+from hubstack.catalog.catalog import Catalog
+from hubstack.catalog.engine_rows import read_engines
+from hubstack.catalog.hardware import Accelerator, MachineType, TpuTopology, ZoneList
+from hubstack.catalog.node_overhead import GIB, NodeOverhead, Tier
+from hubstack.catalog.price_rows import read_prices
+from hubstack.catalog.row import CatalogError, Row
+from hubstack.catalog.sources import Source
+from hubstack.plan import AcceleratorKind
+
+T = TypeVar("T")
+
+
+@cache
+def load_catalog() -> Catalog:
+    """Return the catalogue of this package."""
+    return read_catalog(Path(__file__).parent)
+
+
+def read_catalog(directory: Path) -> Catalog:
+    """Read the catalogue files of a folder.
+
+    Raises:
+        CatalogError: A file cannot be read, or a row is not what it must be.
+    """
+    sources = {row.id: row for row in _read_sources(_open(directory, "sources"))}
+    accelerators = _by(lambda row: row.id, _read_accelerators(_open(directory, "accelerators")))
+    overhead = _read_overhead(_open(directory, "node_overhead").row("node_overhead"))
+    machine_types = _by(
+        lambda row: row.name, _read_machine_types(_open(directory, "machine_types"), overhead)
+    )
+    zones = _open(directory, "zones")
+    tables = read_prices(_open(directory, "prices"), sources, machine_types)
+    catalog = Catalog(
+        sources=sources,
+        accelerators=accelerators,
+        machine_types=machine_types,
+        tpu_topologies=tuple(_read_topologies(_open(directory, "tpu_topologies"))),
+        zone_lists=_by(lambda row: row.accelerator, _read_zones(zones)),
+        regions_offered=_read_regions(zones),
+        prices=tables.machines,
+        storage_prices=tables.storage,
+        network_prices=tables.network,
+        cloud_run_prices=tables.cloud_run,
+        fee=tables.fee,
+        engines=_by(lambda row: row.id, read_engines(_open(directory, "engines"))),
+        node_overhead=overhead,
+    )
+    _check_references(catalog)
+    return catalog
+
+
+def _open(directory: Path, name: str) -> Row:
+    path = directory / f"{name}.yaml"
+    try:
+        # The pure Python loader takes seven times as long; PyYAML's wheels all carry libyaml.
+        data: object = yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader)  # noqa: S506 - the C form of SafeLoader
+    except (OSError, yaml.YAMLError) as error:
+        raise CatalogError(f"{path.name} cannot be read: {error}") from error
+    return Row(path.name, data)
+
+
+def _by(key: Callable[[T], str], rows: Iterator[T]) -> dict[str, T]:
+    found: dict[str, T] = {}
+    for row in rows:
+        if key(row) in found:
+            raise CatalogError(f"`{key(row)}` stands in the catalogue twice")
+        found[key(row)] = row
+    return found
+
+
+def _read_sources(file: Row) -> Iterator[Source]:
+    for name, row in file.row("sources").items():
+        yield Source(
+            id=name, title=row.text("title"), url=row.maybe_text("url"), as_of=row.maybe_text("as_of")
+        )
+        row.done()
+
+
+def _read_accelerators(file: Row) -> Iterator[Accelerator]:
+    for row in file.rows("accelerators"):
+        native = row.row("native")
+        sources = (*row.texts("sources"), row.text("gke_label_source"))
+        yield Accelerator(
+            id=row.text("id"),
+            kind=AcceleratorKind(row.text("kind")),
+            name=row.text("name"),
+            gke_label=row.text("gke_label"),
+            memory_gb_marketing=row.number("memory_gb_marketing"),
+            memory_bytes_visible=int(row.number("memory_gib_visible") * GIB),
+            memory_visible_source=row.text("memory_visible_source"),
+            devices_per_chip=row.maybe_integer("devices_per_chip") or 1,
+            bandwidth_gbps=row.number("memory_bandwidth_gb_per_s"),
+            compute_capability=row.maybe_number("compute_capability"),
+            bf16_native=native.flag("bf16"),
+            fp8_native=native.flag("fp8"),
+            fp4_native=native.flag("fp4"),
+            tflops_dense=row.numbers("tflops_dense"),
+            host_cpu_arch=row.maybe_text("host_cpu_arch"),
+            interconnect=row.text("interconnect"),
+            interconnect_gbps=row.maybe_number("interconnect_gb_per_s"),
+            unverified=frozenset(row.texts("unverified")),
+            sources=tuple(dict.fromkeys(sources)),
+        )
+        native.done()
+        row.done()
+
+
+def _read_machine_types(file: Row, overhead: NodeOverhead) -> Iterator[MachineType]:
+    for group in file.rows("machine_types"):
+        on_demand, spot, flex_start = (group.maybe_flag(key) for key in ("on_demand", "spot", "flex_start"))
+        for row in group.rows("shapes"):
+            name = row.text("name")
+            vcpu, ram_gb = row.integer("vcpu"), row.number("ram_gb")
+            yield MachineType(
+                name=name,
+                gce_machine_type=row.maybe_text("gce") or name,
+                accelerator=group.text("accelerator"),
+                accelerator_count=row.integer("count"),
+                accelerator_fraction=row.maybe_number("fraction"),
+                accelerator_memory_gb=row.number("accelerator_memory_gb"),
+                vcpu=vcpu,
+                ram_gb=ram_gb,
+                allocatable_cpu_millicores=overhead.usable_cpu_millicores(vcpu),
+                allocatable_memory_bytes=overhead.usable_memory_bytes(ram_gb),
+                local_ssd_bundled_gib=row.integer("local_ssd_bundled_gib", may_be_zero=True),
+                network_gbit_per_s=row.maybe_number("network_gbit_per_s"),
+                on_demand=on_demand,
+                spot=spot,
+                flex_start=flex_start,
+                min_gke_version=group.maybe_text("min_gke_version"),
+                boot_disk_type=group.maybe_text("boot_disk_type"),
+                unverified=frozenset(group.texts("unverified")),
+                sources=group.texts("sources"),
+            )
+            row.done()
+        group.done()
+
+
+def _read_topologies(file: Row) -> Iterator[TpuTopology]:
+    for group in file.rows("tpu_topologies"):
+        for row in group.rows("slices"):
+            yield TpuTopology(
+                accelerator=group.text("accelerator"),
+                topology=row.text("topology"),
+                machine_type=row.text("machine_type"),
+                chips=row.integer("chips"),
+                chips_per_node=row.integer("chips_per_node"),
+                nodes=row.integer("nodes"),
+                source=group.text("source"),
+            )
+            row.done()
+        group.done()
+
+
+def _read_zones(file: Row) -> Iterator[ZoneList]:
+    for row in file.rows("zones"):
+        named = (row.maybe_text(key) for key in ("source", "documented_source", "flex_start_source"))
+        yield ZoneList(
+            accelerator=row.text("accelerator"),
+            zones=row.texts("zones"),
+            documented=row.texts("documented"),
+            flex_start=row.texts("flex_start"),
+            is_unverified=row.flag("unverified"),
+            sources=tuple(dict.fromkeys(name for name in named if name)),
+        )
+        row.done()
+
+
+def _read_regions(file: Row) -> Mapping[str, tuple[str, ...]]:
+    offered: dict[str, tuple[str, ...]] = {}
+    for row in file.rows("regions"):
+        row.text("source")
+        regions = tuple(sorted(row.texts("regions")))
+        offered |= dict.fromkeys(row.texts("machine_types"), regions)
+        row.done()
+    return offered
+
+
+def _read_overhead(row: Row) -> NodeOverhead:
+    kernel, daemonsets = row.row("kernel"), row.row("daemonsets")
+    return NodeOverhead(
+        cpu_tiers=_tiers(row, "cpu_reserved", "up_to_cores"),
+        memory_tiers=_tiers(row, "memory_reserved", "up_to_gib"),
+        eviction_threshold_mib=row.integer("eviction_threshold_mib"),
+        kernel_share=kernel.number("share"),
+        kernel_fixed_mib=kernel.integer("fixed_mib"),
+        kernel_extra_share=kernel.number("extra_share"),
+        kernel_extra_max_mib=kernel.number("extra_max_mib"),
+        daemonset_cpu_millicores=daemonsets.integer("cpu_millicores"),
+        daemonset_memory_gib=daemonsets.number("memory_gib"),
+        sources=row.texts("sources"),
+    )
+
+
+def _tiers(row: Row, key: str, upper: str) -> tuple[Tier, ...]:
+    return tuple(
+        Tier(up_to=tier.maybe_number(upper) or inf, share=tier.number("share")) for tier in row.rows(key)
+    )
+
+
+def _check_references(catalog: Catalog) -> None:
+    rows = [
+        *catalog.accelerators.values(),
+        *catalog.machine_types.values(),
+        *catalog.zone_lists.values(),
+        *catalog.engines.values(),
+    ]
+    named_sources = {name for row in rows for name in row.sources}
+    named_sources |= {row.source for row in catalog.tpu_topologies} | set(catalog.node_overhead.sources)
+    named_sources |= {row.memory_visible_source for row in catalog.accelerators.values()}
+    named_accelerators = {row.accelerator for row in catalog.machine_types.values()}
+    named_accelerators |= {row.accelerator for row in catalog.tpu_topologies} | set(catalog.zone_lists)
+    for engine in catalog.engines.values():
+        named_accelerators |= {name for image in engine.images for name in image.accelerators}
+        named_accelerators |= {name for names in engine.architecture_accelerators.values() for name in names}
+    named_machines = {row.machine_type for row in catalog.tpu_topologies} | set(catalog.regions_offered)
+    for what, named, known in (
+        ("source", named_sources, catalog.sources),
+        ("accelerator", named_accelerators, catalog.accelerators),
+        ("machine type", named_machines, catalog.machine_types),
+    ):
+        if unknown := sorted(named - set(known)):
+            raise CatalogError(f"the catalogue names a {what} that it does not have: {', '.join(unknown)}")

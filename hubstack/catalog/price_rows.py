@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads prices.yaml: gives each figure its provenance, and derives TPU machine prices from chip prices.
+
+Owns the form of that file. Does not own the types (`hubstack.catalog.prices`).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from hubstack.catalog.hardware import MachineType
+from hubstack.catalog.prices import CloudRunPrice, GkeFee, NetworkPrice, Price, Provenance, StoragePrice
+from hubstack.catalog.row import CatalogError, Row
+from hubstack.catalog.sources import Source
+
+FIGURES = ("on_demand", "spot", "flex_start", "cud_1y", "cud_3y")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceTables:
+    """All that prices.yaml says."""
+
+    machines: Mapping[tuple[str, str], Price]
+    storage: Mapping[tuple[str, str], StoragePrice]
+    network: Mapping[str, NetworkPrice]
+    cloud_run: tuple[CloudRunPrice, ...]
+    fee: GkeFee
+
+
+def read_prices(
+    file: Row, sources: Mapping[str, Source], machine_types: Mapping[str, MachineType]
+) -> PriceTables:
+    """Return the tables of the file; dates are those of the sources that the rows name."""
+    dates = _Dates(sources)
+    machines: dict[tuple[str, str], Price] = {}
+    for price in (*_machines(file, dates, machine_types), *_tpu_machines(file, dates, machine_types)):
+        if (price.machine_type, price.region) in machines:
+            raise CatalogError(f"{file.where}: {price.machine_type} has two prices in {price.region}")
+        machines[price.machine_type, price.region] = price
+    fee = file.row("gke_fee")
+    tables = PriceTables(
+        machines=machines,
+        storage={(row.kind, row.region): row for row in _storage(file, dates)},
+        network={row.kind: row for row in _network(file, dates)},
+        cloud_run=tuple(_cloud_run(file, dates)),
+        fee=GkeFee(
+            usd_per_cluster_hour=fee.number("usd_per_cluster_hour"),
+            free_tier_usd_per_month=fee.number("free_tier_usd_per_month"),
+            source=fee.text("source"),
+            as_of=dates.of(fee),
+        ),
+    )
+    fee.done()
+    file.done()
+    return tables
+
+
+class _Dates:
+    """Looks up the date of the source that a row names."""
+
+    def __init__(self, sources: Mapping[str, Source]) -> None:
+        self._sources = sources
+
+    def of(self, row: Row, key: str = "source") -> str | None:
+        name = row.text(key)
+        if name not in self._sources:
+            raise CatalogError(f"{row.where}: `{name}` is not in sources.yaml")
+        return self._sources[name].as_of
+
+    def provenance(self, row: Row, *, key: str = "source", derived: str | None = None) -> Provenance:
+        return Provenance(
+            source=row.text(key),
+            as_of=self.of(row, key),
+            derived=derived or row.maybe_text("derived"),
+            is_unverified=row.flag("unverified"),
+        )
+
+
+def _machines(file: Row, dates: _Dates, machine_types: Mapping[str, MachineType]) -> Iterator[Price]:
+    bases = dict(_bases(file, dates))
+    for name, by_basis in file.row("usd_per_machine_hour").items():
+        machine = machine_types.get(name)
+        if machine is None:
+            raise CatalogError(f"{by_basis.where}: no such machine type in machine_types.yaml")
+        for basis, by_region in by_basis.items():
+            if basis not in bases:
+                raise CatalogError(f"{by_region.where}: no such basis")
+            for region, row in by_region.items():
+                yield _price(row, machine, region, bases[basis])
+
+
+def _bases(file: Row, dates: _Dates) -> Iterator[tuple[str, Mapping[str, Provenance]]]:
+    for name, basis in file.row("bases").items():
+        origins: dict[str, Provenance] = {}
+        for figure, row in basis.items():
+            origin = dates.provenance(row)
+            row.done()
+            origins |= dict.fromkeys(("cud_1y", "cud_3y") if figure == "cud" else (figure,), origin)
+        yield name, origins
+
+
+def _price(
+    row: Row, machine: MachineType, region: str, origins: Mapping[str, Provenance], times: int = 1
+) -> Price:
+    figures = {figure: row.maybe_number(figure) for figure in FIGURES}
+    row.done()
+    for figure, usd in figures.items():
+        if usd is not None and figure not in origins:
+            raise CatalogError(f"{row.where}: `{figure}` has no source in its basis")
+    usd_per_hour = {figure: None if usd is None else round(usd * times, 6) for figure, usd in figures.items()}
+    return Price(
+        machine_type=machine.name,
+        region=region,
+        on_demand=usd_per_hour["on_demand"],
+        spot=usd_per_hour["spot"],
+        flex_start=usd_per_hour["flex_start"],
+        cud_1y=usd_per_hour["cud_1y"],
+        cud_3y=usd_per_hour["cud_3y"],
+        is_list_price=machine.on_demand is not True,
+        provenance={figure: origins[figure] for figure, usd in figures.items() if usd is not None},
+    )
+
+
+def _tpu_machines(file: Row, dates: _Dates, machine_types: Mapping[str, MachineType]) -> Iterator[Price]:
+    for accelerator, row in file.row("usd_per_chip_hour").items():
+        derived = f"usd_per_chip_hour of {accelerator} x chips"
+        chip = dates.provenance(row, derived=derived)
+        committed = Provenance(
+            source=row.text("cud_source"),
+            as_of=dates.of(row, "cud_source"),
+            derived=f"0.70 and 0.45 of on-demand; {derived}",
+            is_unverified=True,
+        )
+        origins = {"on_demand": chip, "spot": chip, "cud_1y": committed, "cud_3y": committed}
+        machines = [machine for machine in machine_types.values() if machine.accelerator == accelerator]
+        if not machines:
+            raise CatalogError(f"{row.where}: no machine type carries it")
+        regions = row.row("regions")
+        for region in regions.names():
+            for machine in machines:
+                price = regions.row(region)
+                yield _price(price, machine, region, origins, machine.accelerator_count)
+        row.done()
+
+
+def _storage(file: Row, dates: _Dates) -> Iterator[StoragePrice]:
+    for row in file.rows("usd_per_gb_month"):
+        for region, usd in row.numbers("regions").items():
+            yield StoragePrice(
+                kind=row.text("kind"),
+                region=region,
+                usd_per_gb_month=usd,
+                source=row.text("source"),
+                as_of=dates.of(row),
+                is_unverified=row.flag("unverified"),
+            )
+        row.done()
+
+
+def _network(file: Row, dates: _Dates) -> Iterator[NetworkPrice]:
+    for row in file.rows("usd_per_gib_moved"):
+        yield NetworkPrice(
+            kind=row.text("kind"),
+            usd_per_gib=0.0 if row.flag("is_free") else row.number("usd"),
+            usd_per_gib_max=row.maybe_number("usd_max"),
+            source=row.text("source"),
+            as_of=dates.of(row),
+            is_unverified=row.flag("unverified"),
+        )
+        row.done()
+
+
+def _cloud_run(file: Row, dates: _Dates) -> Iterator[CloudRunPrice]:
+    for row in file.rows("cloud_run"):
+        yield CloudRunPrice(
+            item=row.text("item"),
+            redundancy=row.maybe_text("redundancy"),
+            region=row.text("region"),
+            usd_per_second=row.number("usd_per_second"),
+            source=row.text("source"),
+            as_of=dates.of(row),
+            is_unverified=row.flag("unverified"),
+        )
+        row.done()

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What things cost, in USD, each figure with where it came from.
+
+Owns the types of prices. Does not own bills (`hubstack.cost`). A figure that no source gives is None.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hubstack.plan import CapacityKind, PriceUsed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """How one figure came about."""
+
+    source: str
+    as_of: str | None
+    derived: str | None = None
+    """How it was computed, where it was not read."""
+    is_unverified: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """One machine type in one region, USD per machine-hour: vCPU, RAM, accelerators and bundled SSD."""
+
+    machine_type: str
+    region: str
+    on_demand: float | None
+    spot: float | None
+    flex_start: float | None
+    cud_1y: float | None
+    """Committed use, one year."""
+    cud_3y: float | None
+    is_list_price: bool
+    """The machine is not sold on demand; `on_demand` is the list price that discounts refer to."""
+    provenance: Mapping[str, Provenance]
+    """Per figure that is there: `on_demand`, `spot`, `flex_start`, `cud_1y`, `cud_3y`."""
+
+    @property
+    def source(self) -> str:
+        """Source of the leading figure: on-demand, else the first one there."""
+        return next(iter(self.provenance.values())).source
+
+    @property
+    def as_of(self) -> str | None:
+        """Date of the leading figure."""
+        return next(iter(self.provenance.values())).as_of
+
+    @property
+    def unverified(self) -> frozenset[str]:
+        """Names of the figures that only weak sources give."""
+        return frozenset(name for name, origin in self.provenance.items() if origin.is_unverified)
+
+    def used(self, capacity: CapacityKind) -> PriceUsed | None:
+        """Return the figure for one way of buying, None where no source gives it.
+
+        A reservation is counted at the on-demand list price, whether or not the machine is sold on demand.
+        """
+        wants_list = capacity is CapacityKind.RESERVATION
+        name = "on_demand" if wants_list else capacity.value.replace("-", "_")
+        origin = self.provenance.get(name)
+        if origin is None or (capacity is CapacityKind.ON_DEMAND and self.is_list_price):
+            return None
+        figures = {"on_demand": self.on_demand, "spot": self.spot, "flex_start": self.flex_start}
+        usd = figures[name]
+        if usd is None:
+            return None
+        basis = "on-demand list price" if wants_list else capacity.value
+        return PriceUsed(
+            usd_per_hour=usd,
+            basis=f"{basis} (unverified)" if origin.is_unverified else basis,
+            source=origin.source,
+            as_of=origin.as_of or "undated",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoragePrice:
+    """Storage of one kind in one region."""
+
+    kind: str
+    region: str
+    usd_per_gb_month: float
+    source: str
+    as_of: str | None
+    is_unverified: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkPrice:
+    """Traffic of one kind."""
+
+    kind: str
+    usd_per_gib: float
+    """0 only where the source says that it is free."""
+    usd_per_gib_max: float | None
+    """Where the source gives a range."""
+    source: str
+    as_of: str | None
+    is_unverified: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GkeFee:
+    """What GKE itself costs."""
+
+    usd_per_cluster_hour: float
+    free_tier_usd_per_month: float
+    """Credit per billing account, for one zonal or Autopilot cluster."""
+    source: str
+    as_of: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudRunPrice:
+    """One item of a Cloud Run service with a GPU."""
+
+    item: str
+    """A GPU, `vcpu` or `memory-gib`."""
+    redundancy: str | None
+    """`none` or `zonal`, for GPUs."""
+    region: str
+    usd_per_second: float
+    source: str
+    as_of: str | None
+    is_unverified: bool
