@@ -12,6 +12,7 @@ from hubstack.target import Target
 
 HOURS_PER_MONTH = 730
 NOT_COUNTED = (
+    "boot disks (no source here gives their price)",
     "network egress and cross-zone traffic",
     "Cloud NAT and the system node pool",
     "logs and metrics above the free tier",
@@ -33,7 +34,6 @@ def plan_cost(
     for pool in pools:
         by_class.setdefault(pool.capacity_class, []).append(pool)
     lines = [_compute(model, by_class[model.capacity_class]) for model in held]
-    lines += [_disks(model, by_class[model.capacity_class][0], catalog, target) for model in held]
     lines += [_bucket(model, catalog, target) for model in held]
     lines.append(_control_plane(catalog))
     return Cost(
@@ -63,20 +63,6 @@ def _compute(model: ModelPlan, pools: list[PoolPlan]) -> CostLine:
         usd_per_month_max=_month(dearest.usd_per_hour * model.replicas.max),
         source=dearest.source,
         as_of=dearest.as_of,
-    )
-
-
-def _disks(model: ModelPlan, pool: PoolPlan, catalog: Catalog, target: Target) -> CostLine:
-    kind = pool.boot_disk_type.replace("-", "_")
-    row = catalog.storage_price(kind, target.region)
-    usd = row.usd_per_gib_month * pool.boot_disk_gib if row else None
-    return CostLine(
-        item=model.key,
-        what=f"boot disks, {pool.boot_disk_gib} GiB {pool.boot_disk_type} a node",
-        usd_per_month_min=None if usd is None else round(usd * model.replicas.min, 2),
-        usd_per_month_max=None if usd is None else round(usd * model.replicas.max, 2),
-        source=row.source if row else None,
-        as_of=row.as_of if row else None,
     )
 
 

@@ -67,7 +67,7 @@ def choose_engine(
     if isinstance(found, Refusal):
         return [found]
     kind, why = found
-    engine = catalog.engine(kind.value)
+    engine = catalog.engines[kind.value]
     remote = _check_code(request, facts, geometry, engine, checks)
     _check_quantization(facts, engine, checks)
     if checks.refusals:
@@ -133,7 +133,7 @@ def _check_code(
     """Return whether remote code is switched on: only when the model needs it and the request allows it."""
     if not facts.custom_code:
         return False
-    if engine.knows(geometry.name, geometry.model_type):
+    if _knows(engine, geometry):
         checks.warnings.append(
             f"the repository carries Python of its own; {engine.id} has its own, so none of it runs"
         )
@@ -148,10 +148,14 @@ def _check_code(
     return request.trust_remote_code
 
 
+def _knows(engine: Engine, geometry: Geometry) -> bool:
+    return bool(engine.uses_of(geometry.name)) or geometry.model_type in engine.model_types
+
+
 def _check_quantization(facts: ModelFacts, engine: Engine, checks: _Checks) -> None:
     method = quantization_method(facts)
-    if method and engine.quantizations and method not in engine.quantizations:
-        known = ", ".join(sorted(engine.quantizations))
+    if method and engine.quantization and method not in engine.quantization:
+        known = ", ".join(sorted(engine.quantization))
         checks.refusals.append(
             Refusal(
                 why=f"is quantized as `{method}`, which {engine.id} {engine.version} does not load ({known})"
@@ -170,7 +174,7 @@ def _find(
     if task in EMBED | RANK:
         return _find_for_texts(facts, geometry, catalog)
     if task in GENERATE | TRANSCRIBE or (task is None and _generates(geometry)):
-        return _find_for_generation(request, facts, geometry, catalog.engine("vllm"))
+        return _find_for_generation(request, facts, geometry, catalog.engines["vllm"])
     return Refusal(
         why=f"does {task or 'nothing that the Hub names'}, which no engine here serves",
         hint="served are text generation, vision-language, speech to text, embeddings and ranking",
@@ -188,9 +192,9 @@ def _find_for_texts(
     task = facts.pipeline_tag
     small = (facts.parameters_total or sum(facts.parameters.values())) <= TEI_LARGEST_PARAMETERS
     encoder = not _generates(geometry)
-    if catalog.engine("tei").knows("", geometry.model_type) and (encoder or (small and task in EMBED)):
+    if geometry.model_type in catalog.engines["tei"].model_types and (encoder or (small and task in EMBED)):
         return EngineKind.TEI, f"{task} with a {geometry.model_type} model: TEI is built for it"
-    if catalog.engine("vllm").knows(geometry.name, geometry.model_type):
+    if catalog.engines["vllm"].uses_of(geometry.name):
         return EngineKind.VLLM, f"{task} with {geometry.name}: vLLM's pooling runner"
     family = geometry.model_type or geometry.name
     if not family:
@@ -204,11 +208,11 @@ def _find_for_generation(
     task = facts.pipeline_tag or "text-generation"
     if not geometry.name:
         return _no_architecture()
-    if vllm.knows(geometry.name, geometry.model_type):
+    if vllm.uses_of(geometry.name):
         return EngineKind.VLLM, f"{task} with {geometry.name}: vLLM {vllm.version} has it"
     if facts.custom_code and request.trust_remote_code:
         return EngineKind.VLLM, f"{task} with the repository's own {geometry.name}, as asked"
-    removed = vllm.removed.get(geometry.name)
+    removed = vllm.removed_architectures.get(geometry.name)
     last = f" (its last version with it was {removed})" if removed else ""
     return Refusal(why=f"has the architecture {geometry.name}, which vLLM {vllm.version} does not have{last}")
 

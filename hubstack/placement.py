@@ -11,13 +11,12 @@ from dataclasses import dataclass
 
 from hubstack import names, sizing
 from hubstack.architecture import Geometry
-from hubstack.catalog import Accelerator, Catalog, Engine, MachineType, Price
+from hubstack.catalog import Accelerator, Catalog, Engine, MachineType
 from hubstack.engine import EngineChoice
 from hubstack.facts import ModelFacts
 from hubstack.plan import (
     AcceleratorKind,
     CapacityClass,
-    CapacityKind,
     EngineKind,
     MemoryNeed,
     ModelPlan,
@@ -42,6 +41,7 @@ class Placed:
 
     shape: Shape
     need: MemoryNeed
+    load: sizing.Load
     engine: Engine
     kind: EngineKind
     price: PriceUsed | None
@@ -70,6 +70,7 @@ class _Tried:
     rank: float
     """USD an hour to compare by; the list price where the step itself has none."""
     need: MemoryNeed | None
+    load: sizing.Load | None
     why_not: str | None
     engine: Engine
     kind: EngineKind
@@ -85,9 +86,10 @@ def place_model(demand: Demand, catalog: Catalog, target: Target) -> Placed | st
         return _why_nothing(demand, target)
     for verdict in (Verdict.FITS, Verdict.UNCERTAIN):
         taken = next((t for t in tried if t.need and not t.why_not and t.need.verdict is verdict), None)
-        if taken and taken.need:
+        if taken and taken.need and taken.load:
             return Placed(
-                shape=taken.shape, need=taken.need, engine=taken.engine, kind=taken.kind, price=taken.price,
+                shape=taken.shape, need=taken.need, load=taken.load, engine=taken.engine, kind=taken.kind,
+                price=taken.price,
                 rejected=_rejected(tried, taken), why=_why(taken, tried),
             )  # fmt: skip
     reasons = "; ".join(f"{t.shape.machine.name}: {_why_not(t)}" for t in tried[-3:])
@@ -110,15 +112,16 @@ def _try_all(demand: Demand, catalog: Catalog, target: Target) -> Iterator[_Trie
             continue
         step = demand.request.capacity[0]
         row = catalog.price(machine.name, target.region)
-        price = price_of(step, row)
+        price = row.used(step.kind) if row else None
         why_not = _breaks_rule(shape, demand, kind, asked=bool(wanted))
-        need = None if why_not else _size(shape, demand, engine, kind)
+        load, need = (None, None) if why_not else _size(shape, demand, kind)
         if need and need.verdict is Verdict.DOES_NOT_FIT:
             why_not = _does_not_fit(need, demand)
         rank = price.usd_per_hour if price else (row and row.on_demand) or float("inf")
         yield _Tried(
-            shape=shape, price=price, rank=rank, need=need, why_not=why_not, engine=engine, kind=kind
-        )
+            shape=shape, price=price, rank=rank, need=need, load=load, why_not=why_not, engine=engine,
+            kind=kind,
+        )  # fmt: skip
 
 
 def _engine_on(
@@ -132,7 +135,7 @@ def _engine_on(
         kind = EngineKind.VLLM_TPU
     elif demand.request.engine is EngineKind.VLLM_TPU:
         return None, kind
-    engine = catalog.engine(kind.value)
+    engine = catalog.engines[kind.value]
     return (engine if engine.image_for(accelerator.id) else None), kind
 
 
@@ -158,39 +161,11 @@ def zones_of(accelerator: str, machine: MachineType, catalog: Catalog, target: T
     return tuple(zone for zone in zones if not target.zones or zone in target.zones)
 
 
-def price_of(step: CapacityStep, row: Price | None) -> PriceUsed | None:
-    """Return the price of a node bought this way, None where no source gives one."""
-    if row is None:
-        return None
-    if step.kind is CapacityKind.SPOT:
-        return _used(row.spot, "spot", row.spot_source or row.source, row.spot_as_of or row.as_of)
-    if step.kind is CapacityKind.FLEX_START:
-        return _used(row.flex_start, "flex-start", row.source, row.as_of)
-    basis = "on-demand" if step.kind is CapacityKind.ON_DEMAND else "on-demand list price of the reservation"
-    return _used(row.on_demand, basis, row.source, row.as_of)
-
-
-def _used(usd: float | None, basis: str, source: str, as_of: str) -> PriceUsed | None:
-    return PriceUsed(usd_per_hour=usd, basis=basis, source=source, as_of=as_of) if usd is not None else None
-
-
-_SOLD = {
-    CapacityKind.ON_DEMAND: "on_demand",
-    CapacityKind.SPOT: "spot",
-    CapacityKind.FLEX_START: "flex_start",
-}
-
-
 def _breaks_rule(shape: Shape, demand: Demand, kind: EngineKind, *, asked: bool) -> str | None:
     machine, accelerator = shape.machine, shape.accelerator
     for step in demand.request.capacity:
-        field = _SOLD.get(step.kind)
-        if field and not getattr(machine, field):
+        if not machine.is_sold_as(step.kind):
             return f"{machine.name} is not sold as {step.kind}"
-    if machine.reservation_only and any(
-        s.kind is not CapacityKind.RESERVATION for s in demand.request.capacity
-    ):
-        return f"{machine.name} is sold by reservation only"
     if accelerator.host_cpu_arch not in {None, "x86_64"}:
         return f"its hosts are {accelerator.host_cpu_arch}, and the engine images are for x86_64"
     if kind in {EngineKind.TEI, EngineKind.LLAMA_CPP} and shape.count > 1:
@@ -205,12 +180,12 @@ def _breaks_rule(shape: Shape, demand: Demand, kind: EngineKind, *, asked: bool)
 
 
 def _breaks_gpu_rule(accelerator: Accelerator, demand: Demand, engine: Engine) -> str | None:
-    capability = float(accelerator.compute_capability or 0)
+    capability = accelerator.compute_capability or 0
     floor = engine.min_compute_capability or 0
     if capability < floor:
         return f"compute capability {capability} is below {floor}, the floor of {engine.id}"
     method = quantization_method(demand.facts)
-    needed = engine.quantizations.get(method, 0.0) if method else 0.0
+    needed = (engine.quantization.get(method) if method else None) or 0
     if capability < needed:
         return f"compute capability {capability}: `{method}` needs {needed}"
     bf16_only = demand.geometry.model_type.startswith(("gemma2", "gemma3", "gemma4"))
@@ -269,18 +244,18 @@ def _lacks_memory(shape: Shape, demand: Demand) -> str | None:
     return None
 
 
-def _size(shape: Shape, demand: Demand, engine: Engine, kind: EngineKind) -> MemoryNeed:
+def _size(shape: Shape, demand: Demand, kind: EngineKind) -> tuple[sizing.Load, MemoryNeed]:
     accelerator = shape.accelerator
     device = sizing.Device(
         visible_bytes=accelerator.memory_bytes_visible,
         is_tpu=accelerator.kind is AcceleratorKind.TPU,
-        has_flash_attention=float(accelerator.compute_capability or 0) >= 8.0,
+        has_flash_attention=(accelerator.compute_capability or 0) >= 8.0,
     )
     load = sizing.Load(
-        engine=kind, memory_share=engine.memory_share or 0.9, tensor_parallel=shape.tensor_parallel,
-        context=demand.context, concurrency=demand.request.concurrency,
+        engine=kind, tensor_parallel=shape.tensor_parallel, context=demand.context,
+        concurrency=demand.request.concurrency,
     )  # fmt: skip
-    return sizing.size_model(demand.weights, demand.geometry, device, load)
+    return load, sizing.size_model(demand.weights, demand.geometry, device, load)
 
 
 def _does_not_fit(need: MemoryNeed, demand: Demand) -> str:
@@ -376,6 +351,7 @@ def _pool(
     catalog, target = place
     per_node = shape.machine.accelerator_count // shape.count
     wanted = sum(model.replicas.max for model in models)
+    row = catalog.price(shape.machine.name, target.region)
     return PoolPlan(
         key=key,
         capacity_class=capacity_class,
@@ -392,13 +368,7 @@ def _pool(
         min_nodes=0,
         max_nodes=-(-wanted // per_node),
         boot_disk_gib=BOOT_DISK_GIB,
-        boot_disk_type=boot_disk_type(shape.machine.name),
-        price=price_of(step, catalog.price(shape.machine.name, target.region)),
+        boot_disk_type=shape.machine.boot_disk_type,
+        price=row.used(step.kind) if row else None,
         models=tuple(sorted(model.key for model in models)),
     )
-
-
-def boot_disk_type(machine_type: str) -> str:
-    """Return a boot disk that the machine series takes: the newest take Hyperdisk only."""
-    newest = ("a4", "a3-ultragpu", "g4-", "tpu7x", "ct6e")
-    return "hyperdisk-balanced" if machine_type.startswith(newest) else "pd-balanced"

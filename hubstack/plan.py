@@ -268,7 +268,8 @@ class PoolPlan:
     max_nodes: int
     """In total over the zones; autoscaling starts from min_nodes, 0 unless a model must be warm."""
     boot_disk_gib: int
-    boot_disk_type: str
+    boot_disk_type: str | None
+    """Where the machine is known to need one; None lets GKE choose what the machine series takes."""
     price: PriceUsed | None
     """Per node; None where no source gives one."""
     models: tuple[str, ...]

@@ -126,10 +126,10 @@ def _facts(request: Request, lock: Lock) -> dict[str, ModelFacts]:
 
 
 def _check_region(catalog: Catalog, target: Target) -> None:
-    known = {region for machine in catalog.machine_types for region in catalog.regions(machine)}
+    known = catalog.all_regions()
     if target.region not in known:
         near = nearest(target.region, known)
-        hint = f"did you mean `{near}`?" if near else f"regions with accelerators: {', '.join(sorted(known))}"
+        hint = f"did you mean `{near}`?" if near else f"regions with accelerators: {', '.join(known)}"
         message = f"`gcp:region` is `{target.region}`, where the catalogue lists no accelerator"
         raise InputError([Problem(path=f"Pulumi.{target.stack}.yaml", message=message, hint=hint)])
 
@@ -219,7 +219,8 @@ def _assemble(
     weights = _weights(demand, chosen)
     server = plan_server(Serving(
         request=request, facts=facts, geometry=demand.geometry, choice=choice, shape=shape, need=placed.need,
-        load_bytes=demand.weights.size_bytes, model_path=weights.model_path, format=chosen.format,
+        load=placed.load, load_bytes=demand.weights.size_bytes, model_path=weights.model_path,
+        format=chosen.format,
     ))  # fmt: skip
     unsure = (
         ("memory is near the line: it may not start",) if placed.need.verdict is Verdict.UNCERTAIN else ()

@@ -15,6 +15,7 @@ from hubstack.engine import EngineChoice
 from hubstack.facts import ModelFacts
 from hubstack.plan import AcceleratorKind, EngineKind, MemoryNeed, Probe, ServerPlan
 from hubstack.request import ModelRequest
+from hubstack.sizing import Load
 from hubstack.weights import WeightsFormat
 
 GIB = sizing.GIB
@@ -55,6 +56,8 @@ class Serving:
     choice: EngineChoice
     shape: Shape
     need: MemoryNeed
+    load: Load
+    """What sizing assumed; the flags pin it."""
     load_bytes: int
     model_path: str
     """As the engine is given it: the mounted folder, or the GGUF file in it."""
@@ -141,15 +144,12 @@ def _args(serving: Serving) -> tuple[str, ...]:
 
 
 def _vllm_args(serving: Serving) -> tuple[str, ...]:
-    request, choice, shape, need = serving.request, serving.choice, serving.shape, serving.need
-    load = sizing.Load(
-        engine=choice.kind, memory_share=choice.engine.memory_share or 0.9,
-        tensor_parallel=shape.tensor_parallel, context=need.context, concurrency=request.concurrency,
-    )  # fmt: skip
+    choice, shape, need = serving.choice, serving.shape, serving.need
+    load = serving.load
     tokens = max(sizing.MAX_NUM_BATCHED_TOKENS, need.context if choice.pooling else 0)
     flags = [
         serving.model_path, "--port", str(_port(choice.engine.port)),
-        "--served-model-name", serving.facts.id, request.key,
+        "--served-model-name", serving.facts.id, serving.request.key,
         "--tensor-parallel-size", str(shape.tensor_parallel),
         "--max-model-len", str(need.context),
         "--max-num-seqs", str(sizing.max_num_seqs(load)),

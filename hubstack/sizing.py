@@ -23,6 +23,14 @@ MAX_NUM_SEQS = 64
 """Sequences that the engine batches at most; pinned, since its default differs by card and costs memory."""
 MAX_NUM_BATCHED_TOKENS = 2048
 """Tokens of one step of chunked prefill; pinned for the same reason."""
+MEMORY_SHARE = {
+    EngineKind.VLLM: 0.90,
+    EngineKind.VLLM_TPU: 0.90,
+    EngineKind.TEI: 0.95,
+    EngineKind.LLAMA_CPP: 0.95,
+}
+"""Share of the visible memory that is planned with. vLLM's default is 0.92; what lies outside its budget
+(context, collectives, sampler warm-up) was measured at 0.5 to 2.4 GiB. The others take what they need."""
 TEI_BATCH_TOKENS = 16384
 """TEI's own default."""
 VISION_ITEM_TOKENS = 16384
@@ -44,11 +52,14 @@ class Load:
     """What the model is asked to do on these ranks."""
 
     engine: EngineKind
-    memory_share: float
-    """Share of the visible memory that the engine may use."""
     tensor_parallel: int
     context: int
     concurrency: int
+
+    @property
+    def memory_share(self) -> float:
+        """Share of the visible memory that the engine may use."""
+        return MEMORY_SHARE[self.engine]
 
 
 def max_num_seqs(load: Load) -> int:
