@@ -73,10 +73,11 @@ def choose_engine(
     if checks.refusals:
         return checks.refusals
     task = facts.pipeline_tag or ""
+    embeds = not task and facts.library == "sentence-transformers"
     return EngineChoice(
         engine=engine,
         kind=kind,
-        pooling=task in EMBED | RANK,
+        pooling=task in EMBED | RANK or embeds,
         ranks=task in RANK,
         remote_code=remote,
         reasons=(Reason(topic="engine", text=why, source="catalog/engines.yaml"),),
@@ -171,9 +172,10 @@ def _find(
         return request.engine, f"{request.engine} was asked for"
     if chosen.format is WeightsFormat.GGUF:
         return EngineKind.LLAMA_CPP, "the weights are GGUF, which llama.cpp serves"
-    if task in EMBED | RANK:
+    if task in EMBED | RANK or (task is None and facts.library == "sentence-transformers"):
         return _find_for_texts(facts, geometry, catalog)
-    if task in GENERATE | TRANSCRIBE or (task is None and _generates(geometry)):
+    uses = catalog.engines["vllm"].uses_of(geometry.name)
+    if task in GENERATE | TRANSCRIBE or (task is None and {"text_generation", "multimodal"} & set(uses)):
         return _find_for_generation(request, facts, geometry, catalog.engines["vllm"])
     return Refusal(
         why=f"does {task or 'nothing that the Hub names'}, which no engine here serves",
@@ -189,10 +191,12 @@ def _find_for_texts(
     facts: ModelFacts, geometry: Geometry, catalog: Catalog
 ) -> tuple[EngineKind, str] | Refusal:
     """Embeddings and ranking: TEI for encoders and small embedders, else vLLM's pooling runner."""
-    task = facts.pipeline_tag
+    task = facts.pipeline_tag or "embedding"
     small = (facts.parameters_total or sum(facts.parameters.values())) <= TEI_LARGEST_PARAMETERS
     encoder = not _generates(geometry)
-    if geometry.model_type in catalog.engines["tei"].model_types and (encoder or (small and task in EMBED)):
+    if geometry.model_type in catalog.engines["tei"].model_types and (
+        encoder or (small and task not in RANK)
+    ):
         return EngineKind.TEI, f"{task} with a {geometry.model_type} model: TEI is built for it"
     if catalog.engines["vllm"].uses_of(geometry.name):
         return EngineKind.VLLM, f"{task} with {geometry.name}: vLLM's pooling runner"

@@ -113,7 +113,7 @@ def _try_all(demand: Demand, catalog: Catalog, target: Target) -> Iterator[_Trie
         step = demand.request.capacity[0]
         row = catalog.price(machine.name, target.region)
         price = row.used(step.kind) if row else None
-        why_not = _breaks_rule(shape, demand, kind, asked=bool(wanted))
+        why_not = _breaks_rule(shape, demand, kind, catalog, asked=bool(wanted))
         load, need = (None, None) if why_not else _size(shape, demand, kind)
         if need and need.verdict is Verdict.DOES_NOT_FIT:
             why_not = _does_not_fit(need, demand)
@@ -161,7 +161,9 @@ def zones_of(accelerator: str, machine: MachineType, catalog: Catalog, target: T
     return tuple(zone for zone in zones if not target.zones or zone in target.zones)
 
 
-def _breaks_rule(shape: Shape, demand: Demand, kind: EngineKind, *, asked: bool) -> str | None:
+def _breaks_rule(
+    shape: Shape, demand: Demand, kind: EngineKind, catalog: Catalog, *, asked: bool
+) -> str | None:
     machine, accelerator = shape.machine, shape.accelerator
     for step in demand.request.capacity:
         if not machine.is_sold_as(step.kind):
@@ -171,15 +173,16 @@ def _breaks_rule(shape: Shape, demand: Demand, kind: EngineKind, *, asked: bool)
     if kind in {EngineKind.TEI, EngineKind.LLAMA_CPP} and shape.count > 1:
         return f"{kind} uses one accelerator, not {shape.count}"
     if accelerator.kind is AcceleratorKind.TPU:
-        broken = _breaks_tpu_rule(shape, demand, asked=asked)
+        broken = _breaks_tpu_rule(shape, demand, catalog, asked=asked)
     else:
-        broken = _breaks_gpu_rule(accelerator, demand, demand.choice.engine)
+        broken = _breaks_gpu_rule(accelerator, demand, asked=asked)
     return (
         broken or _breaks_parallel_rule(shape.tensor_parallel, demand, kind) or _lacks_memory(shape, demand)
     )
 
 
-def _breaks_gpu_rule(accelerator: Accelerator, demand: Demand, engine: Engine) -> str | None:
+def _breaks_gpu_rule(accelerator: Accelerator, demand: Demand, *, asked: bool) -> str | None:
+    engine = demand.choice.engine
     capability = accelerator.compute_capability or 0
     floor = engine.min_compute_capability or 0
     if capability < floor:
@@ -188,24 +191,33 @@ def _breaks_gpu_rule(accelerator: Accelerator, demand: Demand, engine: Engine) -
     needed = (engine.quantization.get(method) if method else None) or 0
     if capability < needed:
         return f"compute capability {capability}: `{method}` needs {needed}"
+    image = engine.image_row(accelerator.id)
+    if image and image.is_experimental and not asked:
+        return f"{engine.id}'s image for it is experimental: taken only where the request names it"
+    if not accelerator.bf16_native and demand.choice.kind is EngineKind.VLLM and not asked:
+        return "it has no bf16, the dtype of today's models: taken only where the request names it"
     bf16_only = demand.geometry.model_type.startswith(("gemma2", "gemma3", "gemma4"))
     if not accelerator.bf16_native and bf16_only and demand.choice.kind is EngineKind.VLLM:
         return "it has no bf16, and Gemma overflows in fp16"
     return None
 
 
-def _breaks_tpu_rule(shape: Shape, demand: Demand, *, asked: bool) -> str | None:
-    if shape.accelerator.devices_per_chip > 1:
-        return "TPU7x asks for a privileged pod, which hubstack does not give"
-    if quantization_method(demand.facts):
-        return "quantized checkpoints are untested on vLLM for TPU"
-    if demand.choice.pooling:
-        return "embedding and ranking are planned on GPUs only"
-    if demand.geometry.state_layers or demand.geometry.latent or demand.geometry.cross_tokens:
-        return "its cache layout is not in the tested list of vLLM for TPU"
-    if not asked and demand.request.engine is not EngineKind.VLLM_TPU:
-        return "a TPU is taken only where the request names it"
-    return None
+def _breaks_tpu_rule(shape: Shape, demand: Demand, catalog: Catalog, *, asked: bool) -> str | None:
+    geometry, engine = demand.geometry, catalog.engines[EngineKind.VLLM_TPU.value]
+    untested = geometry.state_layers or geometry.latent or geometry.cross_tokens
+    named = asked or demand.request.engine is EngineKind.VLLM_TPU
+    rules = (
+        (
+            shape.accelerator.devices_per_chip > 1,
+            "it asks for a privileged pod, which hubstack does not give",
+        ),
+        (not engine.runs_on(geometry.name, shape.accelerator.id), f"{geometry.name} runs on other TPUs only"),
+        (quantization_method(demand.facts), "quantized checkpoints are untested on vLLM for TPU"),
+        (demand.choice.pooling, "embedding and ranking are planned on GPUs only"),
+        (untested, "its cache layout is not on the tested list of vLLM for TPU"),
+        (not named, "a TPU is taken only where the request names it"),
+    )
+    return next((why for broken, why in rules if broken), None)
 
 
 def _breaks_parallel_rule(ranks: int, demand: Demand, kind: EngineKind) -> str | None:

@@ -5,7 +5,7 @@ Owns the sequence and the problems that point back into the request. `plan_stack
 reads the files for it and is what `__main__.py` calls.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -222,9 +222,6 @@ def _assemble(
         load=placed.load, load_bytes=demand.weights.size_bytes, model_path=weights.model_path,
         format=chosen.format,
     ))  # fmt: skip
-    unsure = (
-        ("memory is near the line: it may not start",) if placed.need.verdict is Verdict.UNCERTAIN else ()
-    )
     per_replica = (
         placed.price.usd_per_hour * shape.count / shape.machine.accelerator_count if placed.price else None
     )
@@ -257,8 +254,15 @@ def _assemble(
             ),
         ),
         rejected=placed.rejected,
-        warnings=(*choice.warnings, *unsure),
+        warnings=(*choice.warnings, *_placement_warnings(demand, placed)),
     )
+
+
+def _placement_warnings(demand: Demand, placed: Placed) -> Iterator[str]:
+    if placed.need.verdict is Verdict.UNCERTAIN:
+        yield "its memory is near the line: it may not start"
+    if placed.kind is EngineKind.VLLM_TPU and not placed.engine.uses_of(demand.geometry.name):
+        yield f"{demand.geometry.name} is not on the tested list of vLLM for TPU"
 
 
 def _weights(demand: Demand, chosen: ChosenFiles) -> WeightsPlan:
