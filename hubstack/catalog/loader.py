@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads the catalogue files into a Catalog, once per process.
 
-Owns the form of the files and what is computed at reading (allocatable resources, TPU machine prices, dates of
-figures). Refuses a row that names a source, accelerator or machine type that is not there. Does not own rules
+Owns the form of the files and what is computed at reading (allocatable resources, prices of TPU machines,
+dates). Refuses a row that names a source, accelerator or machine type that is not there. Does not own rules
 about the figures themselves (`hubstack.catalog.integrity`).
 """
 
@@ -25,6 +25,17 @@ from hubstack.plan import AcceleratorKind
 
 T = TypeVar("T")
 
+FILES = (
+    "accelerators",
+    "engines",
+    "machine_types",
+    "node_overhead",
+    "prices",
+    "sources",
+    "tpu_topologies",
+    "zones",
+)
+
 
 @cache
 def load_catalog() -> Catalog:
@@ -38,29 +49,28 @@ def read_catalog(directory: Path) -> Catalog:
     Raises:
         CatalogError: A file cannot be read, or a row is not what it must be.
     """
-    sources = {row.id: row for row in _read_sources(_open(directory, "sources"))}
-    accelerators = _by(lambda row: row.id, _read_accelerators(_open(directory, "accelerators")))
-    overhead = _read_overhead(_open(directory, "node_overhead").row("node_overhead"))
-    machine_types = _by(
-        lambda row: row.name, _read_machine_types(_open(directory, "machine_types"), overhead)
-    )
-    zones = _open(directory, "zones")
-    tables = read_prices(_open(directory, "prices"), sources, machine_types)
+    files = {name: _open(directory, name) for name in FILES}
+    sources = _by(lambda row: row.id, _read_sources(files["sources"]))
+    overhead = _read_overhead(files["node_overhead"].row("node_overhead"))
+    machine_types = _by(lambda row: row.name, _read_machine_types(files["machine_types"], overhead))
+    tables = read_prices(files["prices"], sources, machine_types)
     catalog = Catalog(
         sources=sources,
-        accelerators=accelerators,
+        accelerators=_by(lambda row: row.id, _read_accelerators(files["accelerators"])),
         machine_types=machine_types,
-        tpu_topologies=tuple(_read_topologies(_open(directory, "tpu_topologies"))),
-        zone_lists=_by(lambda row: row.accelerator, _read_zones(zones)),
-        regions_offered=_read_regions(zones),
+        tpu_topologies=tuple(_read_topologies(files["tpu_topologies"])),
+        zone_lists=_by(lambda row: row.accelerator, _read_zones(files["zones"])),
+        regions_offered=_read_regions(files["zones"]),
         prices=tables.machines,
         storage_prices=tables.storage,
         network_prices=tables.network,
         cloud_run_prices=tables.cloud_run,
         fee=tables.fee,
-        engines=_by(lambda row: row.id, read_engines(_open(directory, "engines"))),
+        engines=_by(lambda row: row.id, read_engines(files["engines"])),
         node_overhead=overhead,
     )
+    for file in files.values():
+        file.done()
     _check_references(catalog)
     return catalog
 
@@ -69,7 +79,7 @@ def _open(directory: Path, name: str) -> Row:
     path = directory / f"{name}.yaml"
     try:
         # The pure Python loader takes seven times as long; PyYAML's wheels all carry libyaml.
-        data: object = yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader)  # noqa: S506 - the C form of SafeLoader
+        data: object = yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader)
     except (OSError, yaml.YAMLError) as error:
         raise CatalogError(f"{path.name} cannot be read: {error}") from error
     return Row(path.name, data)
@@ -231,9 +241,9 @@ def _check_references(catalog: Catalog) -> None:
         named_accelerators |= {name for names in engine.architecture_accelerators.values() for name in names}
     named_machines = {row.machine_type for row in catalog.tpu_topologies} | set(catalog.regions_offered)
     for what, named, known in (
-        ("source", named_sources, catalog.sources),
-        ("accelerator", named_accelerators, catalog.accelerators),
-        ("machine type", named_machines, catalog.machine_types),
+        ("a source", named_sources, catalog.sources),
+        ("an accelerator", named_accelerators, catalog.accelerators),
+        ("a machine type", named_machines, catalog.machine_types),
     ):
         if unknown := sorted(named - set(known)):
-            raise CatalogError(f"the catalogue names a {what} that it does not have: {', '.join(unknown)}")
+            raise CatalogError(f"the catalogue names {what} that it does not have: {', '.join(unknown)}")

@@ -50,7 +50,6 @@ def read_prices(
         ),
     )
     fee.done()
-    file.done()
     return tables
 
 

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The committed catalogue is sound, and a planted fault is seen. Proves nothing about today's prices."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+import hubstack.catalog
+from hubstack.catalog import CatalogError, find_defects, load_catalog, read_catalog
+
+DATA = Path(hubstack.catalog.__file__).parent
+# Words whose value may be 0 as a fact: no bundled disk, and the root group.
+ZERO_IS_A_FACT = re.compile(r"(local_ssd_bundled_gib|group): 0\b")
+
+
+@pytest.fixture
+def copy(tmp_path):
+    for file in DATA.glob("*.yaml"):
+        shutil.copy(file, tmp_path)
+    return tmp_path
+
+
+def plant(directory, file, old, new):
+    path = directory / file
+    text = path.read_text()
+    assert old in text, f"{old!r} is no longer in {file}: the planted fault would prove nothing"
+    path.write_text(text.replace(old, new, 1))
+
+
+def test_the_committed_catalogue_has_no_defect():
+    assert find_defects(load_catalog()) == ()
+
+
+def test_a_copy_without_a_planted_fault_is_the_catalogue_itself(copy):
+    assert read_catalog(copy) == load_catalog()
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "complaint"),
+    [
+        (
+            "prices.yaml",
+            "on_demand: 88.49, spot: 53.09362",
+            "on_demand: 88.49, spot: 88.5",
+            "spot 88.5 is not below",
+        ),
+        ("prices.yaml", "cud_1y: 61.38367", "cud_1y: 37.0", "cud_3y 38.86438 is not below cud_1y 37.0"),
+        ("prices.yaml", "on_demand: 88.49,", "on_demand: 98.49,", "a3-highgpu-8g costs"),
+        ("prices.yaml", "us-east5: {on_demand: 2.7", "us-east9: {on_demand: 2.7", "where nothing offers it"),
+        (
+            "machine_types.yaml",
+            "count: 2, vcpu: 24",
+            "count: 3, vcpu: 24",
+            "g2-standard-24: 48 GB of accelerator",
+        ),
+        (
+            "machine_types.yaml",
+            "vcpu: 24, ram_gb: 90",
+            "vcpu: 24, ram_gb: 1",
+            "g4-standard-24: nothing is left",
+        ),
+        (
+            "tpu_topologies.yaml",
+            "chips: 8, chips_per_node: 4, nodes: 2",
+            "chips: 8, chips_per_node: 4, nodes: 3",
+            "8 chips",
+        ),
+        (
+            "tpu_topologies.yaml",
+            "topology: 8x16,",
+            "topology: 8x8,",
+            "v5e 8x8 of ct5lp-hightpu-4t: 128 chips",
+        ),
+        (
+            "accelerators.yaml",
+            "memory_gib_visible: 22.03",
+            "memory_gib_visible: 2.03",
+            "l4: 2.2 GB visible of 24 GB",
+        ),
+        (
+            "accelerators.yaml",
+            "gke_label: nvidia-l4",
+            "gke_label: nvidia-b200",
+            "`nvidia-b200` names two accelerators",
+        ),
+        ("zones.yaml", "northamerica-northeast2-a", "mars-west1-b", "mars-west1-b lies in no region"),
+        ("sources.yaml", ", as_of: '2026-08-03'", "", "on_demand of g2-standard-4 in asia-east1 is undated"),
+        (
+            "engines.yaml",
+            "min_compute_capability: 7.5",
+            "min_compute_capability: 8.0",
+            "vllm needs compute capability 8.0",
+        ),
+        (
+            "engines.yaml",
+            "AfmoeForCausalLM,",
+            "AfmoeForCausalLM, GritLM,",
+            "vllm both has and dropped GritLM",
+        ),
+    ],
+)
+def test_a_planted_contradiction_is_found(copy, file, old, new, complaint):
+    plant(copy, file, old, new)
+    assert any(complaint in defect for defect in find_defects(read_catalog(copy)))
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "message"),
+    [
+        (
+            "prices.yaml",
+            "spot: 53.09362",
+            "spot: null",
+            "`spot` is empty; leave out what is not known",
+        ),
+        ("prices.yaml", "spot: 53.09362", "spot: 0", "`spot` is 0; leave out what is not known"),
+        ("prices.yaml", "spot: 53.09362", "spott: 53.09362", "unknown key `spott`"),
+        ("prices.yaml", "spot: 53.09362", "spot: cheap", "`spot` must be a number, not 'cheap'"),
+        ("prices.yaml", "  a3-highgpu-8g:\n", "  a3-highgpu-9g:\n", "a3-highgpu-9g: no such machine type"),
+        (
+            "prices.yaml",
+            "    karpenter-cyclenerd:\n      us",
+            "    nobody:\n      us",
+            "nobody: no such basis",
+        ),
+        ("prices.yaml", "{source: karpenter-0803}", "{source: hearsay}", "`hearsay` is not in sources.yaml"),
+        (
+            "machine_types.yaml",
+            "accelerator: l4",
+            "accelerator: l5",
+            "names an accelerator that it does not have: l5",
+        ),
+        ("machine_types.yaml", "[gce-gpu-doc, ", "[hearsay, ", "a source that it does not have: hearsay"),
+        (
+            "machine_types.yaml",
+            "name: g2-standard-8",
+            "name: g2-standard-4",
+            "`g2-standard-4` stands in the catalogue twice",
+        ),
+        ("engines.yaml", "  pin: none\n", "", "give either `version` or `pin: none`"),
+        ("accelerators.yaml", "- id: t4", "- idd: t4", "accelerators 1: `id` is missing"),
+        ("zones.yaml", "\nzones:\n", "\nzones: [\n", "zones.yaml cannot be read"),
+    ],
+)
+def test_a_row_that_cannot_be_trusted_is_refused_with_its_place(copy, file, old, new, message):
+    plant(copy, file, old, new)
+    with pytest.raises(CatalogError) as refusal:
+        read_catalog(copy)
+    assert message in str(refusal.value)
+
+
+def test_a_missing_file_is_refused_by_name(copy):
+    (copy / "prices.yaml").unlink()
+    with pytest.raises(CatalogError, match=r"prices\.yaml cannot be read"):
+        read_catalog(copy)
+
+
+@pytest.mark.parametrize("file", sorted(DATA.glob("*.yaml")), ids=lambda path: path.name)
+def test_no_file_writes_null_or_zero_for_what_is_unknown(file):
+    for line in file.read_text().splitlines():
+        figures = ZERO_IS_A_FACT.sub("", line.partition("#")[0])
+        assert not re.search(r":\s*(null|~|0(\.0+)?)\s*([,}]|$)", figures), f"{file.name}: {line.strip()}"
+
+
+def test_every_source_in_the_list_is_used_or_says_where_it_was():
+    catalog = load_catalog()
+    text = "".join(path.read_text() for path in DATA.glob("*.yaml") if path.name != "sources.yaml")
+    unused = [name for name in catalog.sources if not re.search(rf"\b{re.escape(name)}\b", text)]
+    assert unused == []
