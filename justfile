@@ -1,0 +1,14 @@
+# The same recipes as ./dev, for those who have just.
+test *args:
+    ./dev test {{args}}
+check:
+    ./dev check
+gen:
+    ./dev gen
+golden:
+    ./dev golden
+bench:
+    ./dev bench
+fmt:
+    uv run ruff format .
+    uv run ruff check --fix .
