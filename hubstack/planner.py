@@ -271,8 +271,8 @@ def _weights(demand: Demand, chosen: ChosenFiles) -> WeightsPlan:
         WeightsFile(path=file.path, size_bytes=file.size_bytes, sha256=file.sha256)
         for file in sorted((*chosen.weights, *chosen.side), key=lambda file: file.path)
     )
-    # Without its config.json a list cannot be the whole repository; the loader then asks the Hub for the list at
-    # the locked commit, and checks what is locked.
+    # Without its config.json a list cannot be the whole repository; the loader then asks the Hub for the list
+    # at the locked commit, and checks the files against the Hub's own hashes.
     whole = chosen.format is WeightsFormat.GGUF or any(file.path == "config.json" for file in chosen.side)
     single = chosen.format is WeightsFormat.GGUF and chosen.weights
     return WeightsPlan(
