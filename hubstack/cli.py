@@ -6,6 +6,7 @@ that needs them, so that `plan` never waits for Pulumi or for the Hub's client.
 """
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,9 +29,7 @@ Upgrade = Annotated[
     list[str] | None, typer.Option(help="Key of a model to move to its newest commit; `all` for every one.")
 ]
 Check = Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if the lock is not fresh.")]
-Project = Annotated[
-    Path | None, typer.Option("--project", help="Folder of Pulumi.yaml. Default: here or above.")
-]
+Project = Annotated[Path | None, typer.Option("--project", help="Folder of Pulumi.yaml. Default: here or above.")]
 
 
 @app.command()
@@ -108,13 +107,10 @@ def _environment(env: str, project: Path | None) -> Environment:
     return find_environment(env, (project or find_project(here)).resolve(), here)
 
 
-def _config(environment: Environment) -> dict[str, str]:
-    from hubstack.preview.config import load_stack_config  # noqa: PLC0415
+def _config(environment: Environment) -> Mapping[str, str]:
+    from hubstack.stack_config import load_stack_config  # noqa: PLC0415
 
-    config: dict[str, str] = load_stack_config(
-        environment.project_dir, environment.stack, environment.config_file
-    ).config
-    return config
+    return load_stack_config(environment.project_dir, environment.config_file).config
 
 
 def _plan(environment: Environment) -> Plan:
@@ -129,9 +125,7 @@ def _progress(text: str) -> None:
 
 
 def _print(*parts: Any) -> None:
-    console = Console(
-        highlight=False, markup=False, soft_wrap=False, width=None if sys.stdout.isatty() else 200
-    )
+    console = Console(highlight=False, markup=False, soft_wrap=False, width=None if sys.stdout.isatty() else 200)
     for part in parts:
         console.print(part)
 

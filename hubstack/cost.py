@@ -21,9 +21,7 @@ NOT_COUNTED = (
 GB = 1_000_000_000
 
 
-def plan_cost(
-    models: Iterable[ModelPlan], pools: Iterable[PoolPlan], catalog: Catalog, target: Target
-) -> Cost:
+def plan_cost(models: Iterable[ModelPlan], pools: Iterable[PoolPlan], catalog: Catalog, target: Target) -> Cost:
     """Price a plan a month, at least and at most.
 
     At least: every model at its fewest replicas on its first capacity step. At most: every model at its most

@@ -71,9 +71,7 @@ def read_text(path: Path, name: str, hint: str | None = None) -> str:
         reason = "there is no such file" if isinstance(error, FileNotFoundError) else (error.strerror or "")
         raise InputError([Problem(path=name, message=f"cannot be read: {reason}", hint=hint)]) from None
     if len(content) > MAX_BYTES:
-        raise InputError(
-            [Problem(path=name, message=f"is larger than {MAX_BYTES:,} bytes; nothing was read")]
-        )
+        raise InputError([Problem(path=name, message=f"is larger than {MAX_BYTES:,} bytes; nothing was read")])
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -89,9 +89,7 @@ def _check_weights(request: ModelRequest, facts: ModelFacts, chosen: ChosenFiles
     paths = [file.path for file in facts.files]
     if "adapter_config.json" in paths or facts.library == "peft":
         checks.refusals.append(
-            Refusal(
-                why="is an adapter (PEFT), not a model", hint="list the base model that it was trained on"
-            )
+            Refusal(why="is an adapter (PEFT), not a model", hint="list the base model that it was trained on")
         )
     elif "model_index.json" in paths or facts.library == "diffusers":
         task = facts.pipeline_tag or "diffusion"
@@ -158,9 +156,7 @@ def _check_quantization(facts: ModelFacts, engine: Engine, checks: _Checks) -> N
     if method and engine.quantization and method not in engine.quantization:
         known = ", ".join(sorted(engine.quantization))
         checks.refusals.append(
-            Refusal(
-                why=f"is quantized as `{method}`, which {engine.id} {engine.version} does not load ({known})"
-            )
+            Refusal(why=f"is quantized as `{method}`, which {engine.id} {engine.version} does not load ({known})")
         )
 
 
@@ -187,16 +183,12 @@ def _generates(geometry: Geometry) -> bool:
     return geometry.name.endswith(("ForCausalLM", "LMHeadModel"))
 
 
-def _find_for_texts(
-    facts: ModelFacts, geometry: Geometry, catalog: Catalog
-) -> tuple[EngineKind, str] | Refusal:
+def _find_for_texts(facts: ModelFacts, geometry: Geometry, catalog: Catalog) -> tuple[EngineKind, str] | Refusal:
     """Embeddings and ranking: TEI for encoders and small embedders, else vLLM's pooling runner."""
     task = facts.pipeline_tag or "embedding"
     small = (facts.parameters_total or sum(facts.parameters.values())) <= TEI_LARGEST_PARAMETERS
     encoder = not _generates(geometry)
-    if geometry.model_type in catalog.engines["tei"].model_types and (
-        encoder or (small and task not in RANK)
-    ):
+    if geometry.model_type in catalog.engines["tei"].model_types and (encoder or (small and task not in RANK)):
         return EngineKind.TEI, f"{task} with a {geometry.model_type} model: TEI is built for it"
     if catalog.engines["vllm"].uses_of(geometry.name):
         return EngineKind.VLLM, f"{task} with {geometry.name}: vLLM's pooling runner"

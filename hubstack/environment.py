@@ -41,9 +41,7 @@ def find_environment(name: str, project_dir: Path, working_dir: Path) -> Environ
     stacks = sorted(path.name[7:-5] for path in (project_dir / "stacks").glob("Pulumi.*.yaml"))
     near = nearest(name, stacks)
     hint = f"did you mean `{near}`?" if near else f"stacks: {', '.join(stacks) or 'none'}; or name a folder"
-    raise InputError(
-        [Problem(path=f"stacks/Pulumi.{name}.yaml", message=f"there is no stack `{name}`", hint=hint)]
-    )
+    raise InputError([Problem(path=f"stacks/Pulumi.{name}.yaml", message=f"there is no stack `{name}`", hint=hint)])
 
 
 def _of_folder(name: str, project_dir: Path, working_dir: Path) -> Environment:

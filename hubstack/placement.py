@@ -124,9 +124,7 @@ def _try_all(demand: Demand, catalog: Catalog, target: Target) -> Iterator[_Trie
         )  # fmt: skip
 
 
-def _engine_on(
-    accelerator: Accelerator, demand: Demand, catalog: Catalog
-) -> tuple[Engine | None, EngineKind]:
+def _engine_on(accelerator: Accelerator, demand: Demand, catalog: Catalog) -> tuple[Engine | None, EngineKind]:
     """Return the engine for this accelerator; None where it has none."""
     kind = demand.choice.kind
     if accelerator.kind is AcceleratorKind.TPU:
@@ -161,9 +159,7 @@ def zones_of(accelerator: str, machine: MachineType, catalog: Catalog, target: T
     return tuple(zone for zone in zones if not target.zones or zone in target.zones)
 
 
-def _breaks_rule(
-    shape: Shape, demand: Demand, kind: EngineKind, catalog: Catalog, *, asked: bool
-) -> str | None:
+def _breaks_rule(shape: Shape, demand: Demand, kind: EngineKind, catalog: Catalog, *, asked: bool) -> str | None:
     machine, accelerator = shape.machine, shape.accelerator
     for step in demand.request.capacity:
         if not machine.is_sold_as(step.kind):
@@ -176,9 +172,7 @@ def _breaks_rule(
         broken = _breaks_tpu_rule(shape, demand, catalog, asked=asked)
     else:
         broken = _breaks_gpu_rule(accelerator, demand, asked=asked)
-    return (
-        broken or _breaks_parallel_rule(shape.tensor_parallel, demand, kind) or _lacks_memory(shape, demand)
-    )
+    return broken or _breaks_parallel_rule(shape.tensor_parallel, demand, kind) or _lacks_memory(shape, demand)
 
 
 def _breaks_gpu_rule(accelerator: Accelerator, demand: Demand, *, asked: bool) -> str | None:
@@ -279,12 +273,8 @@ def _does_not_fit(need: MemoryNeed, demand: Demand) -> str:
 def _why_not(tried: _Tried) -> str:
     if tried.why_not:
         return tried.why_not
-    near = (
-        "too near the line to be sure" if tried.need and tried.need.verdict is Verdict.UNCERTAIN else "fits"
-    )
-    return (
-        f"{near}, ${tried.rank:,.2f} an hour" if tried.rank < float("inf") else f"{near}; no price is known"
-    )
+    near = "too near the line to be sure" if tried.need and tried.need.verdict is Verdict.UNCERTAIN else "fits"
+    return f"{near}, ${tried.rank:,.2f} an hour" if tried.rank < float("inf") else f"{near}; no price is known"
 
 
 def _rejected(tried: list[_Tried], taken: _Tried) -> tuple[Rejected, ...]:
@@ -301,9 +291,7 @@ def _rejected(tried: list[_Tried], taken: _Tried) -> tuple[Rejected, ...]:
 def _why(taken: _Tried, tried: list[_Tried]) -> str:
     failed = sum(1 for t in tried[: tried.index(taken)] if t.why_not or t.need)
     name = f"{taken.shape.count} x {taken.shape.accelerator.name}"
-    price = (
-        f"${taken.price.usd_per_hour:,.2f} an hour {taken.price.basis}" if taken.price else "no price known"
-    )
+    price = f"${taken.price.usd_per_hour:,.2f} an hour {taken.price.basis}" if taken.price else "no price known"
     place = "the cheapest of all shapes" if not failed else f"the cheapest that fits; {failed} cheaper do not"
     return f"{name} ({taken.shape.machine.name}, {price}): {place}"
 

@@ -112,9 +112,7 @@ def _facts(request: Request, lock: Lock) -> dict[str, ModelFacts]:
         others = sorted({f.revision for f in lock.models if model.id in {f.id, f.asked_id}})
         if others:
             said = f"`{model.id}` is locked at revision `{', '.join(others)}`, not at `{model.revision}`"
-            problems.append(
-                model.mark("revision").problem(f"the lock is stale: {said}", "run `hubstack lock`")
-            )
+            problems.append(model.mark("revision").problem(f"the lock is stale: {said}", "run `hubstack lock`"))
         else:
             near = nearest(model.id, [f.id for f in lock.models])
             hint = "run `hubstack lock` and commit what it writes"
@@ -155,11 +153,7 @@ def _plan_model(
     missing = _missing(choice, geometry, size)
     if size is None or missing:
         why = f"the lock gives no {missing}, so its memory cannot be computed"
-        return [
-            _refused(
-                request, Refusal(why=why, hint="run `hubstack lock` again, with a token that has access")
-            )
-        ]
+        return [_refused(request, Refusal(why=why, hint="run `hubstack lock` again, with a token that has access"))]
     context, context_why = _context(request, geometry)
     if context is None:
         return [_refused(request, Refusal(why=context_why, field="context"))]
@@ -169,9 +163,7 @@ def _plan_model(
     )  # fmt: skip
     placed = place_model(demand, catalog, target)
     if isinstance(placed, str):
-        hint = (
-            "lower `context:` or `concurrency:`, allow other accelerators or capacity, or change the region"
-        )
+        hint = "lower `context:` or `concurrency:`, allow other accelerators or capacity, or change the region"
         field = next((f for f in ("accelerator", "capacity", "context") if f in request.marks), "id")
         return [_refused(request, Refusal(why=placed, hint=hint, field=field))]
     choice = replace(choice, engine=placed.engine, kind=placed.kind)
@@ -249,9 +241,7 @@ def _assemble(
             *choice.reasons,
             Reason(topic="weights", text=demand.weights.how, source="lock"),
             Reason(topic="context", text=context_why, source="lock and request"),
-            Reason(
-                topic="accelerator", text=placed.why, source=placed.price.source if placed.price else None
-            ),
+            Reason(topic="accelerator", text=placed.why, source=placed.price.source if placed.price else None),
         ),
         rejected=placed.rejected,
         warnings=(*choice.warnings, *_placement_warnings(demand, placed)),

@@ -95,9 +95,7 @@ def explanation(model: ModelPlan) -> RenderableType:
     for term in need.terms:
         memory.add_row(term.name, f"{term.size_bytes / GIB:.2f}", term.how)
     memory.add_row("KV cache", f"{need.kv_available_bytes / GIB:.2f}", _cache(model))
-    memory.add_row(
-        "of visible", f"{need.visible_bytes / GIB:.2f}", f"{need.budget_bytes / GIB:.2f} may be used"
-    )
+    memory.add_row("of visible", f"{need.visible_bytes / GIB:.2f}", f"{need.budget_bytes / GIB:.2f} may be used")
     others = [
         Text(f"not {other.accelerator_count} x {other.machine_type}: {other.why}") for other in model.rejected
     ]

@@ -156,9 +156,7 @@ def _size_of_files(facts: ModelFacts, chosen: ChosenFiles, geometry: Geometry) -
     size, names = chosen.weights_bytes, len(chosen.weights)
     how = f"{size:,} bytes in {names} file{'s' if names > 1 else ''}"
     wide = facts.parameters.get("F32", 0)
-    stored_wide = (
-        wide > 0.9 * sum(facts.parameters.values()) if facts.parameters else geometry.dtype == "float32"
-    )
+    stored_wide = wide > 0.9 * sum(facts.parameters.values()) if facts.parameters else geometry.dtype == "float32"
     if stored_wide and chosen.format is not WeightsFormat.GGUF and not facts.quantization:
         return WeightsSize(size_bytes=size // 2, how=f"{how}, 32-bit on disk and 16-bit when loaded")
     return WeightsSize(size_bytes=size, how=how)

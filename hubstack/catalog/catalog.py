@@ -107,11 +107,7 @@ class Catalog:
     def price_dates(self) -> Mapping[str, str]:
         """Return the newest date per figure (`on_demand`, `spot` ...), `storage` and `network`."""
         dated = [
-            *(
-                (name, origin.as_of)
-                for row in self.prices.values()
-                for name, origin in row.provenance.items()
-            ),
+            *((name, origin.as_of) for row in self.prices.values() for name, origin in row.provenance.items()),
             *(("storage", row.as_of) for row in self.storage_prices.values()),
             *(("network", row.as_of) for row in self.network_prices.values()),
         ]

@@ -96,9 +96,7 @@ def _by(key: Callable[[T], str], rows: Iterator[T]) -> dict[str, T]:
 
 def _read_sources(file: Row) -> Iterator[Source]:
     for name, row in file.row("sources").items():
-        yield Source(
-            id=name, title=row.text("title"), url=row.maybe_text("url"), as_of=row.maybe_text("as_of")
-        )
+        yield Source(id=name, title=row.text("title"), url=row.maybe_text("url"), as_of=row.maybe_text("as_of"))
         row.done()
 
 
@@ -219,9 +217,7 @@ def _read_overhead(row: Row) -> NodeOverhead:
 
 
 def _tiers(row: Row, key: str, upper: str) -> tuple[Tier, ...]:
-    return tuple(
-        Tier(up_to=tier.maybe_number(upper) or inf, share=tier.number("share")) for tier in row.rows(key)
-    )
+    return tuple(Tier(up_to=tier.maybe_number(upper) or inf, share=tier.number("share")) for tier in row.rows(key))
 
 
 def _check_references(catalog: Catalog) -> None:

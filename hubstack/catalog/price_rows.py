@@ -26,9 +26,7 @@ class PriceTables:
     fee: GkeFee
 
 
-def read_prices(
-    file: Row, sources: Mapping[str, Source], machine_types: Mapping[str, MachineType]
-) -> PriceTables:
+def read_prices(file: Row, sources: Mapping[str, Source], machine_types: Mapping[str, MachineType]) -> PriceTables:
     """Return the tables of the file; dates are those of the sources that the rows name."""
     dates = _Dates(sources)
     machines: dict[tuple[str, str], Price] = {}
@@ -97,9 +95,7 @@ def _bases(file: Row, dates: _Dates) -> Iterator[tuple[str, Mapping[str, Provena
         yield name, origins
 
 
-def _price(
-    row: Row, machine: MachineType, region: str, origins: Mapping[str, Provenance], times: int = 1
-) -> Price:
+def _price(row: Row, machine: MachineType, region: str, origins: Mapping[str, Provenance], times: int = 1) -> Price:
     figures = {figure: row.maybe_number(figure) for figure in FIGURES}
     row.done()
     for figure, usd in figures.items():

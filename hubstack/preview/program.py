@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The child process: run a program as the CLI's Python language host runs it.
+
+Owns the start of the SDK's runtime (settings, config, event loop) and the exit codes. The host's protocol:
+github.com/pulumi/pulumi, sdk/python/cmd (read 2026-08-21). Config arrives in PULUMI_CONFIG, as there.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import runpy
+import sys
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+WORKERS = 64
+"""Registrations wait in threads, and children wait for their parents' answers."""
+
+
+def main() -> int:
+    """Run the program that the environment describes; return the exit code."""
+    import pulumi  # noqa: PLC0415
+    from pulumi import runtime  # noqa: PLC0415
+
+    said: dict[str, Any] = json.loads(os.environ["HUBSTACK_PREVIEW"])
+    runtime.set_all_config(runtime.get_config_env(), runtime.get_config_secret_keys_env())
+    runtime.configure(
+        runtime.Settings(
+            monitor=said["monitor"], engine=said["engine"], project=said["project"], stack=said["stack"],
+            parallel=WORKERS, dry_run=True, organization="organization",
+            root_directory=said["root_directory"],
+        )
+    )  # fmt: skip
+    program = Path(said["program"])
+    sys.argv = [str(program)]
+    # The program's own folder comes first, as for `python __main__.py`.
+    sys.path.insert(0, str(program if program.is_dir() else program.parent))
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    executor = ThreadPoolExecutor(max_workers=WORKERS)
+    loop.set_default_executor(executor)
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+
+    def run() -> None:
+        runpy.run_path(str(program), run_name="__main__")
+
+    try:
+        loop.run_until_complete(runtime.run_in_stack(run))
+    except pulumi.RunError as error:
+        pulumi.log.error(str(error))
+        return 1
+    except Exception as error:  # noqa: BLE001  whatever a program raises is reported, as the host does
+        pulumi.log.error(_what_went_wrong(error, program))
+        return 32
+    finally:
+        executor.shutdown(wait=True)
+        loop.close()
+    return 0
+
+
+def _what_went_wrong(error: Exception, program: Path) -> str:
+    """Say the error and the last line of the user's own code that it came through."""
+    folder = str(program if program.is_dir() else program.parent)
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename.startswith(folder) and "site-packages" not in frame.filename
+    ]
+    place = f"{os.path.relpath(frames[-1].filename, folder)}:{frames[-1].lineno}: " if frames else ""
+    return f"{place}{type(error).__name__}: {error}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Serve the monitor, start the program, wait for it.
+
+Owns the processes: the child's environment (no token, no credentials), its end, and what is said when it fails.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+from pulumi.runtime.proto import engine_pb2_grpc, resource_pb2_grpc
+
+from hubstack.errors import PreviewError
+from hubstack.preview.graph import Graph
+from hubstack.preview.monitor import Engine, Monitor, Recorder
+from hubstack.stack_config import StackConfig, load_stack_config
+
+TIMEOUT_SECONDS = 120
+MAX_MESSAGE_BYTES = 400 * 1024 * 1024
+"""The SDK's own limit."""
+_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "SYSTEMROOT", "PYTHONPATH",
+         "PYTHONDONTWRITEBYTECODE")  # fmt: skip
+"""Of the environment. No token and no credential is among them."""
+
+
+def preview(
+    project_dir: Path,
+    *,
+    stack: str,
+    config_file: Path | None = None,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+) -> Graph:
+    """Run a project's program for a stack and return what it registers.
+
+    Args:
+        project_dir: folder of Pulumi.yaml.
+        stack: name of the stack.
+        config_file: the stack's config; `stacks/Pulumi.<stack>.yaml` by default.
+        timeout_seconds: after which the program is stopped.
+
+    Raises:
+        InputError: the config is wrong.
+        PreviewError: the program failed, broke a rule of the engine, or did not end.
+    """
+    file = config_file or project_dir / "stacks" / f"Pulumi.{stack}.yaml"
+    config = load_stack_config(project_dir, file)
+    recorder = Recorder(config.project, stack)
+    with _serve(recorder) as address:
+        environment = _environment(project_dir, stack, config, address)
+        command = [sys.executable, "-m", "hubstack.preview.program"]
+        child = subprocess.Popen(  # noqa: S603  our own module, no shell
+            command, cwd=project_dir, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        try:
+            output, _ = child.communicate(timeout=timeout_seconds)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.communicate()
+            message = f"the program did not end within {timeout_seconds:g} seconds and was stopped"
+            raise PreviewError(message) from None
+    if recorder.errors or child.returncode:
+        raise PreviewError(_failure(recorder, output))
+    return recorder.graph()
+
+
+@contextmanager
+def _serve(recorder: Recorder) -> Generator[str]:
+    options = [("grpc.max_receive_message_length", MAX_MESSAGE_BYTES), ("grpc.so_reuseport", 0)]
+    server = grpc.server(ThreadPoolExecutor(max_workers=32), options=options)
+    resource_pb2_grpc.add_ResourceMonitorServicer_to_server(Monitor(recorder), server)
+    engine_pb2_grpc.add_EngineServicer_to_server(Engine(recorder), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        server.stop(grace=None)
+
+
+def _environment(project_dir: Path, stack: str, config: StackConfig, address: str) -> dict[str, str]:
+    program = (project_dir / config.main).resolve()
+    said = {
+        "monitor": address, "engine": address, "project": config.project, "stack": stack,
+        "root_directory": str(project_dir), "program": str(program),
+    }  # fmt: skip
+    package = str(Path(__file__).resolve().parents[2])
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    return kept | {
+        "HUBSTACK_PREVIEW": json.dumps(said),
+        "PULUMI_CONFIG": json.dumps(dict(config.config)),
+        "PULUMI_CONFIG_SECRET_KEYS": json.dumps(list(config.secret_keys)),
+        "PULUMI_PROJECT": config.project,
+        "PULUMI_STACK": stack,
+        # An Output that ends up in a text is a defect of the program; the SDK raises when this is set.
+        "PULUMI_ERROR_OUTPUT_STRING": "true",
+        "PYTHONPATH": os.pathsep.join(filter(None, (package, kept.get("PYTHONPATH")))),
+        # The loopback address must not go through a proxy.
+        "NO_PROXY": "127.0.0.1",
+        "no_proxy": "127.0.0.1",
+    }
+
+
+def _failure(recorder: Recorder, output: str) -> str:
+    if recorder.errors:
+        return "\n".join(dict.fromkeys(recorder.errors))
+    tail = "\n".join(output.strip().splitlines()[-5:])
+    return f"the program ended with an error:\n{tail}"

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Write or compare the golden plan and graph of each example: `python -m tests.support.golden`.
+
+A golden file never stands alone: tests/test_examples.py asserts by name what must be in it.
+"""
+
+from pathlib import Path
+
+from hubstack.lock import write_text_atomically
+
+from hubstack.environment import Environment, find_environment
+from hubstack.planner import plan_environment
+from hubstack.preview import preview
+from hubstack.stack_config import load_stack_config
+
+PROJECT = Path(__file__).resolve().parents[2]
+EXAMPLES = ("quickstart", "fleet")
+
+
+def environment(example: str) -> Environment:
+    return find_environment(f"examples/{example}", PROJECT, PROJECT)
+
+
+def plan_text(example: str) -> str:
+    env = environment(example)
+    config = load_stack_config(env.project_dir, env.config_file).config
+    return plan_environment(env.project_dir, env.stack, config).to_json()
+
+
+def graph_text(example: str) -> str:
+    env = environment(example)
+    return preview(env.project_dir, stack=env.stack, config_file=env.config_file).to_json()
+
+
+def golden_path(example: str, kind: str) -> Path:
+    return PROJECT / "examples" / example / f"{kind}.json"
+
+
+if __name__ == "__main__":
+    for name in EXAMPLES:
+        write_text_atomically(golden_path(name, "plan"), plan_text(name))
+        write_text_atomically(golden_path(name, "graph"), graph_text(name))
+        print(f"examples/{name}: plan.json, graph.json")
