@@ -122,7 +122,7 @@ class _Reader:
         if held.get("format") != FORMAT:
             self.refuse(("format",), f"is a lock of format {held.get('format')}, and this version reads {FORMAT}")
             return []
-        rows = held.get("models") or []
+        rows: Any = held.get("models") or []
         if not isinstance(rows, list):
             self.refuse(("models",), "`models` must be a list")
             return []
@@ -151,7 +151,7 @@ class _Reader:
         for field in ("id", "revision", "commit"):
             if texts[field] is None:
                 self.refuse(loc, f"`{field}` is missing")
-        mappings = {field: self.typed(held, loc, field, dict) or {} for field in _MAPPINGS}
+        mappings: dict[str, Any] = {field: self.typed(held, loc, field, dict) or {} for field in _MAPPINGS}
         facts: dict[str, Any] = {
             **texts,
             **mappings,

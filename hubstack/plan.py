@@ -223,6 +223,8 @@ class ModelPlan:
     """Catalogue id."""
     accelerator_name: str
     accelerator_kind: AcceleratorKind
+    gke_accelerator: str
+    """Value of the accelerator label."""
     machine_type: str
     accelerator_count: int
     """Accelerators that one replica uses: GPUs, or TPU chips."""

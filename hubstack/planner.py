@@ -227,6 +227,7 @@ def _assemble(
         accelerator=shape.accelerator.id,
         accelerator_name=shape.accelerator.name,
         accelerator_kind=shape.accelerator.kind,
+        gke_accelerator=shape.accelerator.gke_label,
         machine_type=shape.machine.name,
         accelerator_count=shape.count,
         tensor_parallel=shape.tensor_parallel,

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Pulumi program: config -> plan -> Fleet -> exports."""
+
+from pathlib import Path
+
+import pulumi
+
+from components import Fleet, FleetArgs
+from hubstack.errors import HubstackError
+from hubstack.planner import plan_environment
+from hubstack.target import KEYS
+
+config = {key: value for key in KEYS if (value := pulumi.runtime.get_config(key)) and key != "hubstack:hfToken"}
+try:
+    plan = plan_environment(Path(pulumi.runtime.get_root_directory()), pulumi.get_stack(), config)
+except HubstackError as error:
+    raise pulumi.RunError(str(error)) from None
+
+settings = pulumi.Config("hubstack")
+fleet = Fleet(
+    "fleet",
+    FleetArgs(
+        plan=plan,
+        release_channel=settings.get("releaseChannel") or "REGULAR",
+        hub_token=settings.get_secret("hfToken"),
+    ),
+)
+for warning in plan.warnings:
+    pulumi.log.warn(warning)
+
+pulumi.export("cluster", fleet.cluster_name)
+pulumi.export("endpoints", fleet.endpoints)
+pulumi.export("usdPerMonth", {"min": plan.cost.usd_per_month_min, "max": plan.cost.usd_per_month_max})

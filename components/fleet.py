@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole stack of one Plan. Composes the other components; decides nothing.
+
+Every name below it comes from a key of the plan, so the order of the list changes nothing.
+"""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_gcp as gcp
+import pulumi_kubernetes as kubernetes
+
+from components._options import child, google_provider, kubernetes_provider
+from components.accelerator_pool import AcceleratorPool, AcceleratorPoolArgs
+from components.cluster import Cluster, ClusterArgs
+from components.hub_token import HubToken, HubTokenArgs
+from components.model_server import ModelServer, ModelServerArgs
+from components.network import Network, NetworkArgs
+from components.weights_bucket import WeightsBucket, WeightsBucketArgs
+from components.weights_loader import WeightsLoader, WeightsLoaderArgs
+from hubstack import manifests, names
+from hubstack.plan import ModelPlan, Plan
+
+TOKEN = "hubstack:fleet:Fleet"  # noqa: S105  a type token
+SERVICES = ("compute", "container", "iam", "logging", "monitoring", "secretmanager", "storage")
+"""Google APIs that the stack calls."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetArgs:
+    """What a fleet needs."""
+
+    plan: Plan
+    release_channel: str = "REGULAR"
+    """GKE's: RAPID, REGULAR, STABLE or EXTENDED."""
+    hub_token: pulumi.Input[str] | None = None
+    """Secret; for gated models only."""
+
+
+class Fleet(pulumi.ComponentResource):
+    """Network, cluster, pools, weights and servers."""
+
+    cluster_name: pulumi.Output[str]
+    endpoints: dict[str, str]
+    """Key of a model to the address of its API inside the cluster."""
+
+    def __init__(self, name: str, args: FleetArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(TOKEN, name, None, opts)
+        self._plan, self._args = args.plan, args
+        target = args.plan.target
+        google = google_provider(target, self)
+        self._google = child(self, providers=[google])
+        apis = [
+            gcp.projects.Service(
+                f"api-{service}", service=f"{service}.googleapis.com",
+                # Off would turn the API off for everyone in the project.
+                disable_on_destroy=False, opts=child(self, provider=google),
+            )
+            for service in SERVICES
+        ]  # fmt: skip
+        project = gcp.organizations.get_project_output(
+            project_id=target.project, opts=pulumi.InvokeOutputOptions(provider=google, parent=self)
+        )
+        self._number = project.number
+        cluster = self._create_cluster(apis)
+        self._kubernetes = kubernetes_provider(cluster.cluster, self)
+        self._create_pools(cluster)
+        self._create_namespace()
+        self._create_token()
+        for model in args.plan.models:
+            self._create_model(model)
+        self.cluster_name = cluster.name
+        self.endpoints = {model.key: manifests.endpoint(args.plan, model) for model in args.plan.models}
+        self.register_outputs({"cluster_name": self.cluster_name, "endpoints": self.endpoints})
+
+    def _create_cluster(self, apis: list[gcp.projects.Service]) -> Cluster:
+        target = self._plan.target
+        network = Network(
+            "network", NetworkArgs(region=target.region),
+            pulumi.ResourceOptions.merge(self._google, pulumi.ResourceOptions(depends_on=apis)),
+        )  # fmt: skip
+        return Cluster(
+            "cluster",
+            ClusterArgs(
+                stack=target.stack,
+                project=target.project,
+                region=target.region,
+                network_id=network.network_id,
+                subnet_id=network.subnet_id,
+                release_channel=self._args.release_channel,
+                deletion_protection=target.deletion_protection,
+                has_gated_models=any(model.weights.needs_token for model in self._plan.models),
+            ),
+            # Nodes need the way out before they start.
+            pulumi.ResourceOptions.merge(self._google, pulumi.ResourceOptions(depends_on=[network])),
+        )
+
+    def _create_pools(self, cluster: Cluster) -> None:
+        for pool in self._plan.pools:
+            args = AcceleratorPoolArgs(
+                pool=pool,
+                cluster_id=cluster.cluster.id,
+                region=self._plan.target.region,
+                node_account_email=cluster.node_account_email,
+            )
+            AcceleratorPool(pool.key, args, self._google)
+        self._classes = {
+            capacity.key: kubernetes.apiextensions.CustomResource(
+                f"class-{capacity.key}",
+                api_version="cloud.google.com/v1",
+                kind="ComputeClass",
+                metadata=manifests.capacity_class(capacity)["metadata"],
+                spec=manifests.capacity_class(capacity)["spec"],
+                opts=child(self, provider=self._kubernetes),
+            )
+            for capacity in self._plan.classes
+        }
+
+    def _create_namespace(self) -> None:
+        namespace, policy = manifests.namespace(self._plan), manifests.network_policy(self._plan)
+        self._namespace = kubernetes.core.v1.Namespace(
+            "models", metadata=namespace["metadata"], opts=child(self, provider=self._kubernetes)
+        )
+        kubernetes.networking.v1.NetworkPolicy(
+            "same-namespace",
+            metadata=policy["metadata"],
+            spec=policy["spec"],
+            opts=child(self, provider=self._kubernetes, depends_on=[self._namespace]),
+        )
+
+    def _create_token(self) -> None:
+        self._secret_id = f"hubstack-{names.slug(self._plan.target.stack)}-hub-token"
+        gated = [model for model in self._plan.models if model.weights.needs_token]
+        self._token: tuple[pulumi.Resource, ...] = ()
+        if gated:
+            args = HubTokenArgs(
+                secret_id=self._secret_id,
+                readers={model.key: self._member(manifests.loader_account(model)) for model in gated},
+                value=self._args.hub_token,
+            )
+            self._token = (HubToken("hub-token", args, self._google),)
+
+    def _create_model(self, model: ModelPlan) -> None:
+        plan, target = self._plan, self._plan.target
+        bucket = WeightsBucket(
+            f"{model.key}-weights",
+            WeightsBucketArgs(
+                bucket_name=manifests.bucket_name(plan, model),
+                region=target.region,
+                readers={"server": self._member(manifests.server_name(model))},
+                writers={"loader": self._member(manifests.loader_account(model))},
+                labels=names.labels(target.stack, {"hubstack-model": names.label_value(model.key)}),
+            ),
+            self._google,
+        )
+        token = self._token if model.weights.needs_token else ()
+        loader = WeightsLoader(
+            f"{model.key}-loader",
+            WeightsLoaderArgs(
+                plan=plan, model=model, hub_secret_id=self._secret_id, after=(self._namespace, bucket, *token)
+            ),
+            child(self, providers=[self._kubernetes]),
+        )
+        ModelServer(
+            model.key,
+            ModelServerArgs(
+                plan=plan, model=model, after=(self._namespace, loader, self._classes[model.capacity_class])
+            ),
+            child(self, providers=[self._kubernetes]),
+        )
+
+    def _member(self, account: str) -> pulumi.Output[str]:
+        """IAM's name of a Kubernetes service account (facts: gke.md 4.3): number in the path, id in the pool."""
+        target = self._plan.target
+        return pulumi.Output.format(
+            "principal://iam.googleapis.com/projects/{0}/locations/global/workloadIdentityPools/{1}.svc.id.goog"
+            "/subject/ns/{2}/sa/{3}",
+            self._number, target.project, target.namespace, account,
+        )  # fmt: skip

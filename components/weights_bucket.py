@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The bucket of one model's weights: a cache of the Hub, private, with a grant for each identity.
+
+Facts: gke.md 4.3, 5.4. Grants are single members: a policy or binding would remove what others granted.
+"""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_gcp as gcp
+
+from components._options import child
+
+TOKEN = "hubstack:weights_bucket:WeightsBucket"  # noqa: S105  a type token
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightsBucketArgs:
+    """What a bucket needs."""
+
+    bucket_name: str
+    """Global; replaces the bucket."""
+    region: str
+    """Replaces the bucket."""
+    readers: dict[str, pulumi.Input[str]]
+    """Role in the stack (`server`) to IAM member."""
+    writers: dict[str, pulumi.Input[str]]
+    labels: dict[str, str]
+
+
+class WeightsBucket(pulumi.ComponentResource):
+    """Bucket and grants."""
+
+    name: pulumi.Output[str]
+
+    def __init__(self, name: str, args: WeightsBucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(TOKEN, name, None, opts)
+        bucket = gcp.storage.Bucket(
+            f"{name}-bucket",
+            name=args.bucket_name,
+            location=args.region.upper(),
+            uniform_bucket_level_access=True,
+            public_access_prevention="enforced",
+            # Deleted weights would be billed for seven days more.
+            soft_delete_policy=gcp.storage.BucketSoftDeletePolicyArgs(retention_duration_seconds=0),
+            # It holds copies only: the Hub has the same files at the locked commit, and the loader fills it again.
+            force_destroy=True,
+            labels=args.labels,
+            opts=child(self),
+        )
+        grants = (("roles/storage.objectViewer", args.readers), ("roles/storage.objectUser", args.writers))
+        self.grants = [
+            gcp.storage.BucketIAMMember(
+                f"{name}-{identity}-{role.rsplit('.', 1)[-1]}",
+                bucket=bucket.name, role=role, member=member, opts=child(self),
+            )
+            for role, members in grants
+            for identity, member in members.items()
+        ]  # fmt: skip
+        self.grants += [
+            # The FUSE driver looks at the bucket itself before it mounts.
+            gcp.storage.BucketIAMMember(
+                f"{name}-{identity}-bucketViewer",
+                bucket=bucket.name, role="roles/storage.bucketViewer", member=member, opts=child(self),
+            )
+            for identity, member in (args.readers | args.writers).items()
+        ]  # fmt: skip
+        self.name = bucket.name
+        self.register_outputs({"name": self.name})
