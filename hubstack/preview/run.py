@@ -24,8 +24,7 @@ from hubstack.stack_config import StackConfig, load_stack_config
 TIMEOUT_SECONDS = 120
 MAX_MESSAGE_BYTES = 400 * 1024 * 1024
 """The SDK's own limit."""
-_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "SYSTEMROOT", "PYTHONPATH",
-         "PYTHONDONTWRITEBYTECODE")  # fmt: skip
+_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "SYSTEMROOT", "PYTHONPATH")  # fmt: skip
 """Of the environment. No token and no credential is among them."""
 
 
