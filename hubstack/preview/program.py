@@ -36,7 +36,7 @@ def main() -> int:
             root_directory=said["root_directory"],
         )
     )  # fmt: skip
-    # The SDK sends a debug line for each step of each resource, and waits for the answer: a fifth of the whole time.
+    # The SDK sends a debug line for each step of a resource and waits for the answer: a fifth of the whole time.
     pulumi.log.debug = _no_debug
     program = Path(said["program"])
     sys.argv = [str(program)]
