@@ -89,17 +89,16 @@ def lock(
     project: Project = None,
 ) -> None:  # fmt: skip
     """Ask the Hub what each model is at a commit, and write it beside the list."""
-    from hubstack.hub.command import check_lock, write_lock  # noqa: PLC0415
+    from hubstack.hub import check_lock, write_lock  # noqa: PLC0415
 
     environment = _environment(env, project)
-    request_path = environment.project_dir / _config(environment).get(
-        "hubstack:models", f"stacks/{environment.stack}.models.yaml"
-    )
+    name = _config(environment).get("hubstack:models", f"stacks/{environment.stack}.models.yaml")
+    path = environment.project_dir / name
     if check:
-        found = check_lock(request_path, str(request_path))
-        _print(*found)
+        found = check_lock(path, name)
+        _print(*found or ["the lock is fresh"])
         raise typer.Exit(1 if found else 0)
-    _print(*write_lock(request_path, upgrade or [], _progress))
+    _print(*write_lock(path, name, upgrade or [], _progress))
 
 
 def _environment(env: str, project: Path | None) -> Environment:

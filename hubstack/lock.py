@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lock: what the Hub said of each model at a commit, as reviewable text.
+"""The lock: what the Hub said of each model at its commit, as text that people review and commit.
 
-Owns the format: version, order of fields (listed by hand, so that a new field of a class cannot change the file),
-reading with positions, writing in one step. Does not fetch (`hubstack.hub`) and does not judge.
+Owns the stored format, its version, its order and its reading with positions. The fields are listed by hand in
+the `_Stored...` models, so that a new field of `hubstack.facts` cannot change the format by itself. Does not
+own asking the Hub: `hubstack.hub` does, and nothing here touches the network.
+
+To change the format: raise FORMAT, and either read the old one or say in the hint what to run.
 """
 
 import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from hubstack.documents import Document, parse_document, read_text
 from hubstack.errors import InputError, LockError
@@ -20,186 +24,345 @@ from hubstack.facts import FileFacts, ModelFacts, SecurityFacts
 from hubstack.problems import Problem, nearest
 
 FORMAT = 1
-HEADER = "# Written by `hubstack lock`: what the Hub said of each model at its commit. Review it, do not edit it.\n"
-_Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-HINT = "run `hubstack lock` and commit what it writes"
-
-_TEXTS = ("id", "asked_id", "revision", "commit", "pipeline_tag", "library", "license", "license_name", "gated")
-_MAPPINGS = ("parameters", "config", "quantization")
-_FIELDS = (*_TEXTS, "custom_code", "security", "parameters_total", *_MAPPINGS, "files")
-_FILE_FIELDS = ("path", "size_bytes", "sha256", "git_oid")
+HEADER = (
+    "# Written by `hubstack lock`: what the Hub said of each model at its commit. Review it, commit it, and do\n"
+    "# not edit it: `hubstack lock --upgrade KEY` moves a model to its newest commit.\n"
+)
+_AGAIN = "the lock is generated: restore it from git, or delete it and run `hubstack lock`"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lock:
-    """The facts of a lock, sorted by id and revision."""
+    """The models of one lock."""
 
-    models: tuple[ModelFacts, ...] = ()
+    path: str
+    """File as the user named it."""
+    models: tuple[ModelFacts, ...]
+    """Sorted by `lock_key`; no two have the same."""
 
     def get(self, repo_id: str, revision: str) -> ModelFacts | None:
-        """Return the facts of a model, asked for by its id of today or of before it was renamed."""
-        found = (f for f in self.models if repo_id in {f.id, f.asked_id} and f.revision == revision)
-        return next(found, None)
+        """Return what is locked for an id as asked, else for the id that the Hub uses now, else None."""
+        at_revision = [facts for facts in self.models if facts.revision == revision]
+        asked = (facts for facts in at_revision if (facts.asked_id or facts.id) == repo_id)
+        return next(asked, None) or next((facts for facts in at_revision if facts.id == repo_id), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaleEntry:
+    """A model that is locked, but not at the revision that is asked."""
+
+    id: str
+    revision: str
+    locked_revisions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Freshness:
+    """How a lock and a request differ. Plain data: the caller knows where each request stands."""
+
+    missing: tuple[tuple[str, str], ...]
+    """Asked (id, revision) of which no revision is locked."""
+    stale: tuple[StaleEntry, ...]
+    extra: tuple[tuple[str, str], ...]
+    """Locked (id as asked, revision) that nothing asks for any more."""
+
+    @property
+    def is_fresh(self) -> bool:
+        """Say whether `hubstack lock` would leave the list of models as it is."""
+        return not (self.missing or self.stale or self.extra)
+
+
+def lock_key(facts: ModelFacts) -> tuple[str, str]:
+    """Return what makes an entry the only one of its kind: the id as asked, and the revision."""
+    return facts.asked_id or facts.id, facts.revision
+
+
+def lock_path(request_path: Path) -> Path:
+    """Return the lock beside a request: `dev.models.yaml` -> `dev.models.lock.yaml`."""
+    return request_path.with_name(f"{request_path.name.removesuffix('.yaml')}.lock.yaml")
+
+
+def check_fresh(lock: Lock, requested: Iterable[tuple[str, str]]) -> Freshness:
+    """Compare a lock with the (id, revision) pairs of a request."""
+    missing: list[tuple[str, str]] = []
+    stale: list[StaleEntry] = []
+    used: set[tuple[str, str]] = set()
+    for repo_id, revision in sorted(set(requested)):
+        facts = lock.get(repo_id, revision)
+        others = {f.revision for f in lock.models if repo_id in {f.id, f.asked_id}}
+        if facts is not None:
+            used.add(lock_key(facts))
+        elif others:
+            stale.append(StaleEntry(id=repo_id, revision=revision, locked_revisions=tuple(sorted(others))))
+        else:
+            missing.append((repo_id, revision))
+    extra = tuple(lock_key(facts) for facts in lock.models if lock_key(facts) not in used)
+    return Freshness(missing=tuple(missing), stale=tuple(stale), extra=extra)
+
+
+# Writing
 
 
 def render_lock(models: Iterable[ModelFacts]) -> str:
-    """Return the text of a lock: sorted, and the same for the same facts in any order."""
-    ordered = sorted(models, key=lambda facts: (facts.id, facts.revision))
-    rows = [_row(facts) for facts in ordered]
-    body = yaml.dump(
-        {"format": FORMAT, "models": rows}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=4096
-    )
-    return HEADER + body
+    """Return the text of a lock: the same for the same models, in whatever order they come.
+
+    Raises:
+        ValueError: two models have the same `lock_key`.
+    """
+    by_key: dict[tuple[str, str], ModelFacts] = {}
+    for facts in models:
+        if by_key.setdefault(lock_key(facts), facts) != facts:
+            raise ValueError(f"two models have the key {lock_key(facts)}")
+    stored = [_entry(by_key[key]) for key in sorted(by_key)]
+    text = yaml.dump(
+        {"format": FORMAT, "models": stored},
+        Dumper=_Dumper, sort_keys=False, default_flow_style=False, width=1_000_000, allow_unicode=False,
+    )  # fmt: skip
+    return HEADER + cast("str", text)
 
 
-def _row(facts: ModelFacts) -> dict[str, Any]:
-    security: dict[str, Any] = {}
-    if facts.security.scans_done is not None:
-        security["scans_done"] = facts.security.scans_done
-    if facts.security.issues:
-        security["issues"] = dict(sorted(facts.security.issues.items()))
-    row: dict[str, Any] = {field: getattr(facts, field) for field in _TEXTS}
-    row["custom_code"] = facts.custom_code or None
-    row["security"] = security
-    row["parameters_total"] = facts.parameters_total
-    row |= {field: _sorted(getattr(facts, field)) for field in _MAPPINGS}
-    row["files"] = [
-        {name: value for name in _FILE_FIELDS if (value := getattr(file, name)) is not None}
-        for file in sorted(facts.files, key=lambda file: file.path)
-    ]
-    return {key: value for key, value in row.items() if value not in (None, {}, [])}
+def _entry(facts: ModelFacts) -> dict[str, Any]:
+    """Return the stored form of a model, fields in their written order; what is unknown is left out."""
+    security = {
+        "scans_done": facts.security.scans_done,
+        "issues": _sorted(facts.security.issues) or None,
+    }
+    fields: dict[str, Any] = {
+        "id": facts.id,
+        "asked_id": facts.asked_id,
+        "revision": facts.revision,
+        "commit": facts.commit,
+        "pipeline_tag": facts.pipeline_tag,
+        "library": facts.library,
+        "license": facts.license,
+        "license_name": facts.license_name,
+        "gated": facts.gated,
+        "custom_code": facts.custom_code or None,
+        "security": _known(security) or None,
+        "parameters": _sorted(facts.parameters) or None,
+        "parameters_total": facts.parameters_total,
+        "config": _sorted(facts.config) or None,
+        "quantization": _sorted(facts.quantization) or None,
+        "files": {file.path: _row(file) for file in sorted(facts.files, key=lambda file: file.path)} or None,
+    }
+    return _known(fields)
+
+
+def _row(file: FileFacts) -> "_Row":
+    fields = {"size_bytes": file.size_bytes, "sha256": file.sha256, "git_oid": file.git_oid}
+    return _Row(_known(fields))
+
+
+def _known(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if value is not None}
 
 
 def _sorted(value: Any) -> Any:
     if isinstance(value, Mapping):
         mapping = cast("Mapping[str, Any]", value)
         return {key: _sorted(mapping[key]) for key in sorted(mapping)}
+    if isinstance(value, list | tuple):
+        return [_sorted(item) for item in cast("list[Any]", value)]
     return value
 
 
-def load_lock(path: Path, name: str | None = None) -> Lock:
-    """Read a lock; raise LockError with every problem."""
-    shown = name or str(path)
-    try:
-        return parse_lock(read_text(path, shown, HINT), shown)
-    except LockError:
-        raise
-    except InputError as error:
-        raise LockError(error.problems) from None
+class _Row(dict[str, Any]):
+    """A mapping that stands in one line, so that a changed file is one changed line in a review."""
 
 
-def parse_lock(text: str, name: str) -> Lock:
-    """Read the text of a lock.
-
-    Raises:
-        LockError: for text that is no lock, or of a format that this version does not read.
-    """
-    try:
-        document = parse_document(text, name)
-    except InputError as error:
-        raise LockError(error.problems) from None
-    reader = _Reader(document)
-    models = reader.models()
-    if reader.problems:
-        raise LockError(reader.problems)
-    return Lock(tuple(sorted(models, key=lambda facts: (facts.id, facts.revision))))
+_BaseDumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
-class _Reader:
-    def __init__(self, document: Document) -> None:
-        self.document = document
-        self.problems: list[Problem] = []
+class _Dumper(_BaseDumper):
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002  the signature is PyYAML's
+        """Never write an anchor: a lock holds none."""
+        return True
 
-    def refuse(self, loc: tuple[str | int, ...], message: str, hint: str = HINT) -> None:
-        self.problems.append(self.document.mark(loc).problem(message, hint))
 
-    def models(self) -> list[ModelFacts]:
-        value = self.document.value
-        if not isinstance(value, dict):
-            self.refuse((), "is no lock: it must begin with `format:`")
-            return []
-        held = cast("dict[str, Any]", value)
-        if held.get("format") != FORMAT:
-            self.refuse(("format",), f"is a lock of format {held.get('format')}, and this version reads {FORMAT}")
-            return []
-        rows: Any = held.get("models") or []
-        if not isinstance(rows, list):
-            self.refuse(("models",), "`models` must be a list")
-            return []
-        models: dict[tuple[str, str], ModelFacts] = {}
-        for index, row in enumerate(cast("list[Any]", rows)):
-            facts = self.model(row, index)
-            if facts is None:
-                continue
-            if (facts.id, facts.revision) in models:
-                self.refuse(("models", index), f"`{facts.id}` at `{facts.revision}` is locked twice")
-            models[facts.id, facts.revision] = facts
-        return list(models.values())
+def _represent_row(dumper: Any, row: _Row) -> Any:
+    return dumper.represent_mapping("tag:yaml.org,2002:map", row.items(), flow_style=True)
 
-    def model(self, row: Any, index: int) -> ModelFacts | None:
-        loc = ("models", index)
-        before = len(self.problems)
-        if not isinstance(row, dict):
-            self.refuse(loc, "a model must be a mapping")
-            return None
-        held = cast("dict[str, Any]", row)
-        for key in held:
-            if key not in _FIELDS:
-                near = nearest(key, _FIELDS)
-                self.refuse((*loc, key), f"unknown field `{key}`", f"did you mean `{near}`?" if near else HINT)
-        texts = {field: self.typed(held, loc, field, str) for field in _TEXTS}
-        for field in ("id", "revision", "commit"):
-            if texts[field] is None:
-                self.refuse(loc, f"`{field}` is missing")
-        mappings: dict[str, Any] = {field: self.typed(held, loc, field, dict) or {} for field in _MAPPINGS}
-        facts: dict[str, Any] = {
-            **texts,
-            **mappings,
-            "custom_code": self.typed(held, loc, "custom_code", bool) or False,
-            "security": self.security(held, loc),
-            "parameters_total": self.typed(held, loc, "parameters_total", int),
-            "files": self.files(held, loc),
-        }
-        return ModelFacts(**facts) if len(self.problems) == before else None
 
-    def typed(self, row: dict[str, Any], loc: tuple[str | int, ...], field: str, kind: type) -> Any:
-        value = row.get(field)
-        if value is None or (isinstance(value, kind) and not (kind is int and isinstance(value, bool))):
-            return value
-        self.refuse((*loc, field), f"`{field}` must be of type {kind.__name__}")
-        return None
+def _represent_list(dumper: Any, items: list[Any]) -> Any:
+    short = not any(isinstance(item, dict | list) for item in items)
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", items, flow_style=short)
 
-    def security(self, row: dict[str, Any], loc: tuple[str | int, ...]) -> SecurityFacts:
-        held: dict[str, Any] = self.typed(row, loc, "security", dict) or {}
-        inner = (*loc, "security")
-        issues: dict[str, Any] = self.typed(held, inner, "issues", dict) or {}
-        done = self.typed(held, inner, "scans_done", bool)
-        return SecurityFacts(scans_done=done, issues={path: str(level) for path, level in issues.items()})
 
-    def files(self, row: dict[str, Any], loc: tuple[str | int, ...]) -> tuple[FileFacts, ...]:
-        rows: list[Any] = self.typed(row, loc, "files", list) or []
-        files: list[FileFacts] = []
-        for index, item in enumerate(rows):
-            place = (*loc, "files", index)
-            held = cast("dict[str, Any]", item) if isinstance(item, dict) else {}
-            path = self.typed(held, place, "path", str)
-            size = self.typed(held, place, "size_bytes", int)
-            if path is None or size is None or set(held) - set(_FILE_FIELDS):
-                self.refuse(place, f"a file has the fields {', '.join(_FILE_FIELDS)}; the first two must be there")
-                continue
-            digest, oid = self.typed(held, place, "sha256", str), self.typed(held, place, "git_oid", str)
-            files.append(FileFacts(path=path, size_bytes=size, sha256=digest, git_oid=oid))
-        return tuple(sorted(files, key=lambda file: file.path))
+_Dumper.add_representer(_Row, _represent_row)
+_Dumper.add_representer(list, _represent_list)
 
 
 def write_text_atomically(path: Path, text: str) -> None:
-    """Write a file whole or not at all: to a temporary file beside it, then renamed."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    """Write a file whole or not at all: a reader never sees half of it.
+
+    Raises:
+        InputError: the folder cannot be written to; nothing has changed.
+    """
+    target = path.resolve()
+    scratch = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(temporary).chmod(path.stat().st_mode if path.exists() else 0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        scratch.write_text(text, encoding="utf-8", newline="\n")
+        scratch.replace(target)
+    except OSError as error:
+        scratch.unlink(missing_ok=True)
+        message = f"cannot be written: {error.strerror or error}"
+        raise InputError([Problem(path=str(path), message=message)]) from None
+
+
+# Reading
+
+
+class _Stored(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+_Text = Annotated[str, Field(min_length=1)]
+_Count = Annotated[int, Field(ge=0)]
+_Commit = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+
+
+class _StoredFile(_Stored):
+    size_bytes: _Count
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    git_oid: _Commit | None = None
+
+
+class _StoredSecurity(_Stored):
+    scans_done: bool | None = None
+    issues: dict[str, str] = {}
+
+
+class _StoredModel(_Stored):
+    id: _Text
+    asked_id: _Text | None = None
+    revision: _Text
+    commit: _Commit
+    pipeline_tag: str | None = None
+    library: str | None = None
+    license: str | None = None
+    license_name: str | None = None
+    gated: str | None = None
+    custom_code: bool = False
+    security: _StoredSecurity = _StoredSecurity()
+    parameters: dict[str, _Count] = {}
+    parameters_total: _Count | None = None
+    config: dict[str, Any] = {}
+    quantization: dict[str, Any] = {}
+    files: dict[str, _StoredFile] = {}
+
+
+class _StoredLock(_Stored):
+    format: int
+    models: list[_StoredModel]
+
+
+def load_lock(path: Path, name: str | None = None) -> Lock:
+    """Read a lock.
+
+    Args:
+        path: the file.
+        name: how to call it in messages; the path by default.
+
+    Raises:
+        LockError: with every problem found.
+    """
+    shown = name or str(path)
+    try:
+        text = read_text(path, shown, "run `hubstack lock` and commit what it writes")
+    except InputError as error:
+        raise LockError(error.problems) from None
+    return parse_lock(text, shown)
+
+
+def parse_lock(text: str, path: str) -> Lock:
+    """Parse the text of a lock.
+
+    Args:
+        text: the file's text.
+        path: the path to show to the user.
+
+    Raises:
+        LockError: with every problem found, each with its line and column.
+    """
+    try:
+        document = parse_document(text, path)
+    except InputError as error:
+        raise LockError([_with_hint(problem) for problem in error.problems]) from None
+    _check_format(document)
+    try:
+        stored = _StoredLock.model_validate(document.value)
+    except ValidationError as error:
+        raise LockError([_problem(document, detail) for detail in error.errors()]) from None
+    models = [_facts(model) for model in stored.models]
+    _check_unique(document, models)
+    return Lock(path=path, models=tuple(sorted(models, key=lock_key)))
+
+
+def _with_hint(problem: Problem) -> Problem:
+    return Problem(
+        path=problem.path, line=problem.line, column=problem.column, message=problem.message, hint=_AGAIN,
+        source_line=problem.source_line,
+    )  # fmt: skip
+
+
+def _check_format(document: Document) -> None:
+    if not isinstance(document.value, Mapping):
+        message = "is empty" if document.value is None else "is no lock: it must hold `format:` and `models:`"
+        raise LockError([Problem(path=document.path, message=message, hint=_AGAIN)])
+    found = cast("Mapping[str, Any]", document.value).get("format")
+    if found is None:
+        raise LockError([document.mark(()).problem("the lock does not say its `format:`", _AGAIN)])
+    if found != FORMAT or isinstance(found, bool):
+        hint = "use the hubstack that wrote it, or delete it and run `hubstack lock`"
+        message = f"lock format {found} is unknown: this hubstack reads format {FORMAT}"
+        raise LockError([document.mark(("format",)).problem(message, hint)])
+
+
+def _problem(document: Document, detail: ErrorDetails) -> Problem:
+    loc = detail["loc"]
+    field = ".".join(str(part) for part in loc if isinstance(part, str)) or "the lock"
+    if detail["type"] == "extra_forbidden":
+        near = nearest(str(loc[-1]), _StoredModel.model_fields)
+        meant = f"did you mean `{near}`? " if near else ""
+        return document.key_mark(loc).problem(f"unknown key `{loc[-1]}`", meant + _AGAIN)
+    if detail["type"] == "missing":
+        return document.mark(loc).problem(f"`{loc[-1]}` is missing", _AGAIN)
+    message = detail["msg"][0].lower() + detail["msg"][1:]
+    return document.mark(loc).problem(f"`{field}`: {message}", _AGAIN)
+
+
+def _check_unique(document: Document, models: list[ModelFacts]) -> None:
+    first: dict[tuple[str, str], int] = {}
+    problems: list[Problem] = []
+    for index, facts in enumerate(models):
+        earlier = first.setdefault(lock_key(facts), index)
+        if earlier != index:
+            line = document.mark(("models", earlier)).line
+            message = f"`{lock_key(facts)[0]}` at `{facts.revision}` is locked twice (the first: line {line})"
+            problems.append(document.mark(("models", index)).problem(message, _AGAIN))
+    if problems:
+        raise LockError(problems)
+
+
+def _facts(stored: _StoredModel) -> ModelFacts:
+    return ModelFacts(
+        id=stored.id,
+        revision=stored.revision,
+        commit=stored.commit,
+        asked_id=stored.asked_id,
+        pipeline_tag=stored.pipeline_tag,
+        library=stored.library,
+        license=stored.license,
+        license_name=stored.license_name,
+        gated=stored.gated,
+        custom_code=stored.custom_code,
+        security=SecurityFacts(scans_done=stored.security.scans_done, issues=stored.security.issues),
+        parameters=stored.parameters,
+        parameters_total=stored.parameters_total,
+        config=stored.config,
+        quantization=stored.quantization,
+        files=tuple(
+            FileFacts(path=path, size_bytes=file.size_bytes, sha256=file.sha256, git_oid=file.git_oid)
+            for path, file in sorted(stored.files.items())
+        ),
+    )
