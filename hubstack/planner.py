@@ -15,7 +15,7 @@ from hubstack.cost import plan_cost
 from hubstack.engine import EngineChoice, Refusal, choose_engine
 from hubstack.errors import InputError, LockError, PlanError
 from hubstack.facts import ModelFacts
-from hubstack.lock import Lock, load_lock
+from hubstack.lock import Lock, check_fresh, load_lock, lock_path
 from hubstack.names import labels
 from hubstack.placement import Demand, Placed, class_key, place_model, plan_pools
 from hubstack.plan import (
@@ -38,11 +38,6 @@ from hubstack.weights import ChosenFiles, WeightsFormat, WeightsSize, choose_fil
 
 LOADER_IMAGE = "python:3.12-slim-bookworm"
 LOADER_REQUIREMENTS = ("huggingface_hub==2.4.0",)
-
-
-def lock_path(request_path: Path) -> Path:
-    """Return the lock beside a request: `dev.models.yaml` -> `dev.models.lock.yaml`."""
-    return request_path.with_name(f"{request_path.name.removesuffix('.yaml')}.lock.yaml")
 
 
 def plan_environment(project_dir: Path, stack: str, config: Mapping[str, str]) -> Plan:
@@ -102,22 +97,23 @@ def plan_stack(request: Request, lock: Lock, catalog: Catalog, target: Target) -
 
 
 def _facts(request: Request, lock: Lock) -> dict[str, ModelFacts]:
+    """Return the facts of each model by key, or raise a problem for each that the lock lacks."""
+    found = {model.key: facts for model in request.models if (facts := lock.get(model.id, model.revision))}
+    freshness = check_fresh(lock, ((model.id, model.revision) for model in request.models))
+    stale = {(entry.id, entry.revision): entry.locked_revisions for entry in freshness.stale}
     problems: list[Problem] = []
-    found: dict[str, ModelFacts] = {}
     for model in request.models:
-        facts = lock.get(model.id, model.revision)
-        if facts is not None:
-            found[model.key] = facts
+        if model.key in found:
             continue
-        others = sorted({f.revision for f in lock.models if model.id in {f.id, f.asked_id}})
+        others = stale.get((model.id, model.revision))
         if others:
             said = f"`{model.id}` is locked at revision `{', '.join(others)}`, not at `{model.revision}`"
             problems.append(model.mark("revision").problem(f"the lock is stale: {said}", "run `hubstack lock`"))
-        else:
-            near = nearest(model.id, [f.id for f in lock.models])
-            hint = "run `hubstack lock` and commit what it writes"
-            meant = f"; or did you mean `{near}`?" if near else ""
-            problems.append(model.mark("id").problem(f"`{model.id}` is not in the lock", hint + meant))
+            continue
+        near = nearest(model.id, [facts.id for facts in lock.models])
+        meant = f"; or did you mean `{near}`?" if near else ""
+        hint = f"run `hubstack lock` and commit what it writes{meant}"
+        problems.append(model.mark("id").problem(f"`{model.id}` is not in the lock", hint))
     if problems:
         raise LockError(problems)
     return found

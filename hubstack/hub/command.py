@@ -12,9 +12,8 @@ from hubstack.errors import HubError, InputError
 from hubstack.facts import ModelFacts
 from hubstack.hub.client import Asked, Patience, fetch_facts
 from hubstack.hub.errors import explain, redact
-from hubstack.lock import Lock, load_lock, render_lock, write_text_atomically
+from hubstack.lock import Lock, load_lock, lock_path, render_lock, write_text_atomically
 from hubstack.names import key_of
-from hubstack.planner import lock_path
 from hubstack.problems import Problem, nearest, render_problems
 from hubstack.request import ModelRequest, Request, load_request
 
@@ -33,7 +32,7 @@ def write_lock(
     """
     request = load_request(request_path, name)
     target = lock_path(request_path)
-    held = load_lock(target) if target.exists() else Lock()
+    held = load_lock(target) if target.exists() else Lock(path=name, models=())
     moved = _upgraded(request, upgrade)
     asked = sorted({(m.id, m.revision) for m in request.models if _is_fetched(m, held, moved)})
     answers = fetch_facts(asked, patience=patience, on_done=on_done)
