@@ -126,7 +126,8 @@ def _progress(text: str) -> None:
 def _print(*parts: Any) -> None:
     console = Console(highlight=False, markup=False, soft_wrap=False, width=None if sys.stdout.isatty() else 200)
     for part in parts:
-        console.print(part)
+        # A sentence is wrapped by the terminal; only tables are laid out here.
+        console.print(part, soft_wrap=isinstance(part, str))
 
 
 def _out(text: str) -> None:

@@ -71,7 +71,10 @@ def plan_stack(request: Request, lock: Lock, catalog: Catalog, target: Target) -
     placed: list[tuple[ModelPlan, Shape, ModelRequest]] = []
     _check_region(catalog, target)
     for model in request.models:
-        _check_accelerators(model, catalog, problems)
+        unknown = _unknown_accelerators(model, catalog)
+        if unknown:
+            problems += unknown
+            continue
         planned = _plan_model(model, facts[model.key], catalog, target)
         if isinstance(planned, list):
             problems += planned
@@ -128,13 +131,14 @@ def _check_region(catalog: Catalog, target: Target) -> None:
         raise InputError([Problem(path=f"Pulumi.{target.stack}.yaml", message=message, hint=hint)])
 
 
-def _check_accelerators(model: ModelRequest, catalog: Catalog, problems: list[Problem]) -> None:
+def _unknown_accelerators(model: ModelRequest, catalog: Catalog) -> list[Problem]:
+    problems: list[Problem] = []
     for word in model.accelerators:
         if catalog.accelerator(word) is None:
             near = nearest(word, catalog.accelerator_words())
-            known = ", ".join(sorted(catalog.accelerators))
-            hint = f"did you mean `{near}`?" if near else f"known: {known}"
+            hint = f"did you mean `{near}`?" if near else f"known: {', '.join(sorted(catalog.accelerators))}"
             problems.append(model.mark("accelerator").problem(f"`{word}` is no accelerator", hint))
+    return problems
 
 
 def _plan_model(

@@ -50,5 +50,5 @@ def render_problems(problems: Iterable[Problem]) -> str:
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """Return the known word that was most likely meant, or None where none is near."""
     lowered = {candidate.lower(): candidate for candidate in known}
-    close = get_close_matches(word.lower(), list(lowered), n=1, cutoff=0.6)
+    close = get_close_matches(word.lower(), list(lowered), n=1, cutoff=0.5 if len(word) <= 3 else 0.6)
     return lowered[close[0]] if close else None

@@ -43,9 +43,10 @@ def memory_bar(need: MemoryNeed) -> Text:
     weights = next(term.size_bytes for term in need.terms)
     other = need.total_bytes - weights
     cells = [round(BAR_WIDTH * part / visible) for part in (weights, other)]
-    cache = round(BAR_WIDTH * max(0, need.kv_available_bytes) / visible)
-    bar = "█" * cells[0] + "▒" * cells[1] + "░" * cache
-    used = (need.total_bytes + max(0, need.kv_available_bytes)) / GIB
+    has_cache = need.kv_bytes_per_token or need.kv_fixed_bytes
+    cache_bytes = max(0, need.kv_available_bytes) if has_cache else 0
+    bar = "█" * cells[0] + "▒" * cells[1] + "░" * round(BAR_WIDTH * cache_bytes / visible)
+    used = (need.total_bytes + cache_bytes) / GIB
     return Text(f"{bar[:BAR_WIDTH].ljust(BAR_WIDTH, '·')} {used:.1f} of {visible / GIB:.1f} GiB")
 
 
@@ -65,7 +66,7 @@ def pool_table(pools: Iterable[PoolPlan]) -> Table:
     return table
 
 
-def cost_notes(plan: Plan) -> RenderableType:
+def cost_notes(plan: Plan) -> str:
     """Say the price of the whole, and what it leaves out."""
     cost = plan.cost
     together = _span(cost.usd_per_month_min, cost.usd_per_month_max)
@@ -79,7 +80,7 @@ def cost_notes(plan: Plan) -> RenderableType:
         notes.append(f"No source gives a price for: {'; '.join(cost.unpriced)}.")
     notes.append(f"Not counted: {', '.join(cost.not_counted)}.")
     notes += [f"Warning: {warning}." for warning in plan.warnings]
-    return Group(*(Text(note) for note in notes))
+    return "\n".join(notes)
 
 
 def explanation(model: ModelPlan) -> RenderableType:

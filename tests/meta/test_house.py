@@ -12,7 +12,8 @@ SOURCES = sorted(
     path
     for folder in ("hubstack", "components", "tests", "benchmarks")
     for path in (PROJECT / folder).rglob("*.py")
-) + [PROJECT / "__main__.py"]
+)
+SOURCES.append(PROJECT / "__main__.py")
 
 
 def test_the_program_is_at_most_60_lines() -> None:
@@ -38,9 +39,7 @@ def test_every_file_with_tests_is_collected(path: Path) -> None:
     assert path.name.startswith("test_")
 
 
-@pytest.mark.parametrize(
-    "path", sorted((PROJECT / "components").glob("[a-z]*.py")), ids=lambda path: path.stem
-)
+@pytest.mark.parametrize("path", sorted((PROJECT / "components").glob("[a-z]*.py")), ids=lambda path: path.stem)
 def test_every_component_has_a_token_of_its_own_module_and_a_test(path: Path) -> None:
     tree = ast.parse(path.read_text())
     components = [

@@ -6,9 +6,8 @@ A golden file never stands alone: tests/test_examples.py asserts by name what mu
 
 from pathlib import Path
 
-from hubstack.lock import write_text_atomically
-
 from hubstack.environment import Environment, find_environment
+from hubstack.lock import write_text_atomically
 from hubstack.planner import plan_environment
 from hubstack.preview import preview
 from hubstack.stack_config import load_stack_config

@@ -31,7 +31,7 @@ class Outer(pulumi.ComponentResource):
 google = gcp.Provider("google", project=pulumi.Config("gcp").require("project"), region="us-central1")
 outer = Outer("outer", pulumi.ResourceOptions(providers=[google]))
 bucket = outer.inner.bucket
-bucket.id.apply(lambda value: applied.append(value))
+bucket.id.apply(applied.append)
 project = gcp.organizations.get_project_output(project_id="acme", opts=pulumi.InvokeOptions(provider=google))
 secret = gcp.secretmanager.Secret(
     "token", secret_id="token", replication=gcp.secretmanager.SecretReplicationArgs(auto={})
