@@ -175,6 +175,9 @@ class WeightsFile:
     path: str
     size_bytes: int | None
     sha256: str | None
+    """None for small git files: see `git_oid`."""
+    git_oid: str | None = None
+    """sha1 of `blob <size>\\0` + content; the loader asks the Hub at the commit where both hashes are None."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +191,7 @@ class WeightsPlan:
     files: tuple[WeightsFile, ...]
     """Sorted by path; empty where the lock lists no files (then the Hub is asked at the locked commit)."""
     patterns: tuple[str, ...]
-    """fnmatch patterns that choose the files."""
+    """fnmatch patterns that choose the files where `files` is empty."""
     total_bytes: int | None
     largest_file_bytes: int | None
     model_path: str
@@ -198,6 +201,8 @@ class WeightsPlan:
     loader_image: str
     loader_requirements: tuple[str, ...]
     """Pinned packages that the loader installs."""
+    exclude: tuple[str, ...] = ()
+    """fnmatch patterns that `patterns` must not reach: other copies of the same weights."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -324,6 +329,8 @@ class TargetPlan:
     namespace: str
     deletion_protection: bool
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    release_channel: str = "REGULAR"
+    """GKE release channel: RAPID, REGULAR, STABLE or EXTENDED."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
