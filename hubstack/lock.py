@@ -118,7 +118,7 @@ def render_lock(models: Iterable[ModelFacts]) -> str:
         {"format": FORMAT, "models": stored},
         Dumper=_Dumper, sort_keys=False, default_flow_style=False, width=1_000_000, allow_unicode=False,
     )  # fmt: skip
-    return HEADER + cast("str", text)
+    return HEADER + text
 
 
 def _entry(facts: ModelFacts) -> dict[str, Any]:
@@ -306,13 +306,14 @@ def _with_hint(problem: Problem) -> Problem:
 
 
 def _check_format(document: Document) -> None:
-    if not isinstance(document.value, Mapping):
-        message = "is empty" if document.value is None else "is no lock: it must hold `format:` and `models:`"
+    value: object = document.value
+    if not isinstance(value, dict):
+        message = "is empty" if value is None else "is no lock: it must hold `format:` and `models:`"
         raise LockError([Problem(path=document.path, message=message, hint=_AGAIN)])
-    found = cast("Mapping[str, Any]", document.value).get("format")
+    found: object = cast("dict[str, Any]", value).get("format")
     if found is None:
         raise LockError([document.mark(()).problem("the lock does not say its `format:`", _AGAIN)])
-    if found != FORMAT or isinstance(found, bool):
+    if type(found) is not int or found != FORMAT:
         hint = "use the hubstack that wrote it, or delete it and run `hubstack lock`"
         message = f"lock format {found} is unknown: this hubstack reads format {FORMAT}"
         raise LockError([document.mark(("format",)).problem(message, hint)])

@@ -1,7 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The only room with a door to the Hub: facts of models at a commit, by the Hub's own client."""
+"""The only room with a door to the Hugging Face Hub: asks what a model is at a commit, and locks it.
 
-from hubstack.hub.client import fetch_facts
+    client.py         one question to the Hub: time limits, retries, the endpoint; knows HTTP, decides nothing
+    refusal.py        what went wrong, as one message with its fix and without secrets
+    config_fields.py  the fields of config.json that a lock keeps, listed by hand
+    mapping.py        the Hub's answers -> ModelFacts, pure
+    fetch.py          many models at once, in a fixed order, all refusals together
+    locking.py        which entries of a lock stay, go, move or come
+    command.py        `hubstack lock`: files in, files out
+
+Nothing else of hubstack imports this package or huggingface_hub (held by import-linter), but the commands do.
+"""
+
+from hubstack.hub.client import Patience
 from hubstack.hub.command import check_lock, write_lock
+from hubstack.hub.fetch import fetch_each, fetch_facts
+from hubstack.hub.locking import LockChanges, lock_models
+from hubstack.hub.refusal import Refusal
 
-__all__ = ["check_lock", "fetch_facts", "write_lock"]
+__all__ = [
+    "LockChanges",
+    "Patience",
+    "Refusal",
+    "check_lock",
+    "fetch_each",
+    "fetch_facts",
+    "lock_models",
+    "write_lock",
+]

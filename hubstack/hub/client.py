@@ -1,238 +1,129 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ask the Hub what planning needs of a model, at one commit.
+"""One question to the Hub, asked patiently.
 
-Owns the requests (two a model: its info, its config at that commit; one more for NVIDIA's quantization file), the
-retries that the client leaves out, and the translation into ModelFacts. What the Hub does not say stays absent.
-
-Parameter counts are the Hub's own of the default branch; for another revision they are left out where files tell
-the size anyway (facts: hub_api.md 4.4).
+Owns time limits and retries: huggingface_hub retries downloads and listings, but asks `model_info` once, without
+a time limit. Does not own what the answers mean. A server that sends a byte now and then is not cut off: the
+time limit is between two reads, as httpx has it.
 """
 
-import json
-import os
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeVar
 
-from huggingface_hub import HfApi, hf_hub_url
-from huggingface_hub.errors import RemoteEntryNotFoundError
-from huggingface_hub.hf_api import ModelInfo
-from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, stop_after_delay
+from huggingface_hub import HfApi, ModelInfo, hf_hub_url
+from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
+from huggingface_hub.utils import (
+    build_hf_headers,  # pyright: ignore[reportUnknownVariableType]  an argument of it is untyped
+    get_session,
+    hf_raise_for_status,
+    httpx,
+    parse_ratelimit_headers,
+)
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, stop_before_delay
 
-from hubstack.facts import FileFacts, ModelFacts, SecurityFacts
-from hubstack.hub.errors import is_transient
+from hubstack.hub.refusal import AnswerError, hub_endpoint
 
-CONFIG_FIELDS = frozenset({
-    "architectures", "model_type", "torch_dtype", "dtype", "vocab_size", "tie_word_embeddings",
-    "hidden_size", "n_embd", "d_model", "dim", "intermediate_size", "ffn_hidden_size", "n_inner", "hidden_dim",
-    "decoder_ffn_dim", "num_hidden_layers", "n_layer", "n_layers", "num_layers", "encoder_layers",
-    "decoder_layers",
-    "num_attention_heads", "n_head", "n_heads", "decoder_attention_heads", "encoder_attention_heads",
-    "num_key_value_heads", "num_kv_heads", "n_head_kv", "multi_query", "multi_query_group_num",
-    "new_decoder_architecture", "head_dim", "max_position_embeddings", "n_positions", "max_target_positions",
-    "max_seq_len", "seq_length", "n_ctx", "model_max_length", "rope_scaling", "sliding_window",
-    "use_sliding_window", "sliding_window_pattern", "_sliding_window_pattern", "attention_chunk_size", "layer_types",
-    "layers_block_type", "hybrid_override_pattern", "full_attention_interval", "num_experts", "n_routed_experts",
-    "num_local_experts", "num_experts_per_tok", "num_experts_per_token", "moe_topk", "moe_intermediate_size",
-    "n_shared_experts", "shared_expert_intermediate_size", "first_k_dense_replace", "interleave_moe_layer_step",
-    "kv_lora_rank", "q_lora_rank", "qk_rope_head_dim", "qk_nope_head_dim", "v_head_dim", "index_head_dim",
-    "index_n_heads", "index_topk", "linear_num_key_heads", "linear_num_value_heads", "linear_key_head_dim",
-    "linear_value_head_dim", "mamba_num_heads", "mamba_n_heads", "mamba_head_dim", "mamba_d_head", "mamba_d_state",
-    "ssm_state_size", "num_mel_bins", "depth", "num_heads", "embed_dim", "width", "layers", "patch_size",
-    "image_size", "out_hidden_size", "num_nextn_predict_layers", "num_labels", "auto_map",
-})  # fmt: skip
-"""Fields of config.json that sizing and serving read; listed by hand, since they are the lock's format."""
-NESTED_CONFIGS = ("text_config", "llm_config", "language_config", "thinker_config", "vision_config", "audio_config")
-MAX_CONFIG_BYTES = 5_000_000
-WORKERS = 4
+RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+MAX_CONFIG_BYTES = 20_000_000
+"""The largest config.json known is below one megabyte; more is no config."""
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long to try; the tests' is short."""
+    """How long to wait for the Hub."""
 
     attempts: int = 6
-    total_seconds: float = 300
-    request_seconds: float = 60
-    unit_seconds: float = 1
-    """Of the growing wait between tries (1, 2, 4 ... units); a wait that the Hub asks for wins."""
+    """Tries of one question."""
+    total_seconds: float = 120
+    """No try of a question begins later than this, waiting included."""
+    first_wait_seconds: float = 1
+    """Doubles after each failure, up to `longest_wait_seconds`."""
+    longest_wait_seconds: float = 16
+    """Of our own waits. A wait that the Hub asks for is kept to, or the question is given up."""
+    sleep: Callable[[float], None] = time.sleep
 
 
-Asked = tuple[str, str]
-"""Repository id and revision."""
-Answer = ModelFacts | Exception
+class HubClient:
+    """Asks the Hub at HF_ENDPOINT. Safe to share between threads."""
 
+    def __init__(self, *, token: str | None, timeout_seconds: float, patience: Patience) -> None:
+        self.endpoint = hub_endpoint()
+        self._token = token
+        self._timeout_seconds = timeout_seconds
+        self._patience = patience
+        self._api = HfApi(endpoint=self.endpoint, token=token, library_name="hubstack")
 
-def fetch_facts(
-    asked: Sequence[Asked], *, patience: Patience | None = None, on_done: Callable[[str], None] = print
-) -> dict[Asked, Answer]:
-    """Fetch the facts of models, a few at a time.
+    def model_info(self, repo_id: str, revision: str | None) -> ModelInfo:
+        """Return what the Hub knows of a model: commit, files with hashes, counts, licence, scan status."""
+        return self._retrying(
+            lambda: self._api.model_info(
+                repo_id, revision=revision, files_metadata=True, securityStatus=True,
+                timeout=self._timeout_seconds,
+            )
+        )  # fmt: skip
 
-    Args:
-        asked: ids and revisions, each once.
-        patience: how often and how long to try.
-        on_done: told each id as it is done.
+    def default_commit(self, repo_id: str) -> str | None:
+        """Return the commit that the default branch stands at."""
+        return self._retrying(
+            lambda: self._api.model_info(repo_id, expand=["sha"], timeout=self._timeout_seconds).sha
+        )
 
-    Returns:
-        For each, the facts or the error that stood in the way at the end.
-    """
-    held = patience or Patience()
-    api = HfApi(endpoint=os.environ.get("HF_ENDPOINT") or None)
-
-    def one(pair: Asked) -> Answer:
+    def read_json(self, repo_id: str, commit: str, path: str) -> dict[str, Any] | None:
+        """Return a small JSON file at a commit, or None where the repository has no such file."""
+        url = hf_hub_url(repo_id, path, revision=commit, endpoint=self.endpoint)
         try:
-            facts = _fetch(api, *pair, held)
-        except Exception as error:  # noqa: BLE001  every model's trouble is told together
-            return error
-        on_done(pair[0])
-        return facts
+            return self._retrying(lambda: self._get_json(url, path))
+        except EntryNotFoundError:
+            return None
 
-    with ThreadPoolExecutor(max_workers=WORKERS) as pool:
-        return dict(zip(asked, pool.map(one, asked), strict=True))
-
-
-def _fetch(api: HfApi, repo_id: str, revision: str, patience: Patience) -> ModelFacts:
-    info = _retrying(patience)(
-        api.model_info, repo_id, revision=revision, files_metadata=True, securityStatus=True,
-        timeout=patience.request_seconds,
-    )  # fmt: skip
-    if not info.sha:
-        raise ValueError(f"the Hub gave no commit for {repo_id}")
-    siblings = {sibling.rfilename for sibling in info.siblings or []}
-    config = _json_file(api, info, "config.json", patience) if not siblings or "config.json" in siblings else {}
-    nvidia: Mapping[str, Any] = {}
-    if "hf_quant_config.json" in siblings and "quantization_config" not in config:
-        nvidia = _json_file(api, info, "hf_quant_config.json", patience).get("quantization") or {}
-    return _facts(info, config, nvidia, repo_id, revision)
-
-
-def _retrying(patience: Patience) -> Retrying:
-    def wait(state: RetryCallState) -> float:
-        error = state.outcome.exception() if state.outcome else None
-        asked = _wait_asked(getattr(error, "response", None))
-        return asked if asked is not None else patience.unit_seconds * 2 ** (state.attempt_number - 1)
-
-    return Retrying(
-        retry=retry_if_exception(is_transient), wait=wait, reraise=True,
-        stop=stop_after_attempt(patience.attempts) | stop_after_delay(patience.total_seconds),
-    )  # fmt: skip
-
-
-def _wait_asked(response: Any) -> float | None:
-    """Return the seconds that the Hub asks to wait, bounded, or None."""
-    text = response.headers.get("Retry-After") if response is not None else None
-    return min(float(text), 120.0) if text and text.isdigit() else None
-
-
-def _json_file(api: HfApi, info: ModelInfo, name: str, patience: Patience) -> Mapping[str, Any]:
-    """Return a small JSON file at the commit; empty where there is none, or where it is no JSON mapping."""
-    url = hf_hub_url(info.id, name, revision=info.sha, endpoint=api.endpoint)
-
-    def download() -> Mapping[str, Any]:
-        # The client's own download keeps a cache and its own retries; one small file needs neither.
-        response = get_session().get(url, headers=build_hf_headers(), timeout=patience.request_seconds)
+    def _get_json(self, url: str, path: str) -> dict[str, Any]:
+        headers = build_hf_headers(token=self._token, library_name="hubstack")
+        response = get_session().get(url, headers=headers, timeout=self._timeout_seconds)
         hf_raise_for_status(response)
         if len(response.content) > MAX_CONFIG_BYTES:
-            return {}
-        value: Any = json.loads(response.content)
-        return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
+            raise AnswerError(f"has a {path} of more than {MAX_CONFIG_BYTES:,} bytes")
+        value: Any = response.json()
+        if not isinstance(value, dict):
+            raise AnswerError(f"has a {path} that is no JSON object")
+        return value  # pyright: ignore[reportUnknownVariableType]  JSON objects have text keys
 
-    try:
-        return _retrying(patience)(download)
-    except RemoteEntryNotFoundError:
-        return {}
+    def _retrying(self, ask: Callable[[], _T]) -> _T:
+        patience = self._patience
+        retrying = Retrying(
+            retry=retry_if_exception(_may_pass),
+            wait=self._wait_seconds,
+            stop=stop_after_attempt(patience.attempts) | stop_before_delay(patience.total_seconds),
+            sleep=patience.sleep,
+            reraise=True,
+        )
+        return retrying(ask)
+
+    def _wait_seconds(self, state: RetryCallState) -> float:
+        """Return the wait that the Hub asks for, else one that doubles."""
+        patience = self._patience
+        own = min(patience.first_wait_seconds * 2 ** (state.attempt_number - 1), patience.longest_wait_seconds)
+        error = state.outcome.exception() if state.outcome else None
+        asked = _asked_wait_seconds(error.response.headers) if isinstance(error, HfHubHTTPError) else None
+        return own if asked is None else max(asked, own)
 
 
-def _facts(
-    info: ModelInfo, config: Mapping[str, Any], nvidia: Mapping[str, Any], repo_id: str, revision: str
-) -> ModelFacts:
-    card: Mapping[str, Any] = info.card_data.to_dict() if info.card_data else {}
-    counts = info.safetensors
-    kept = _kept(config)
-    gguf = cast("Mapping[str, Any]", info.gguf or {})  # pyright: ignore[reportUnknownMemberType]
-    if gguf:
-        kept["gguf"] = {key: gguf[key] for key in ("architecture", "context_length", "total") if key in gguf}
-    return ModelFacts(
-        id=info.id,
-        asked_id=repo_id if repo_id != info.id else None,
-        revision=revision,
-        commit=str(info.sha),
-        pipeline_tag=info.pipeline_tag,
-        library=info.library_name,
-        license=_license(card, info.tags or []),
-        license_name=_text(card.get("license_name")),
-        gated=_gated(info.gated),
-        custom_code="auto_map" in config,
-        security=_security(cast("Any", info).security_repo_status),
-        parameters=dict(counts.parameters) if counts else {},
-        parameters_total=counts.total if counts else None,
-        config=kept,
-        quantization=_quantization(config, nvidia),
-        files=tuple(_files(info)),
+def _may_pass(error: BaseException) -> bool:
+    """Say whether the same question may be answered when asked again."""
+    if isinstance(error, HfHubHTTPError):
+        return error.response.status_code in RETRIED_STATUSES
+    # A body that is cut off shows as a broken transfer, or as JSON that ends too soon.
+    return isinstance(error, httpx.TransportError | httpx.DecodingError | ValueError) and not isinstance(
+        error, httpx.UnsupportedProtocol | httpx.LocalProtocolError | UnicodeEncodeError
     )
 
 
-def _quantization(config: Mapping[str, Any], nvidia: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the plain fields of what the config (or its text part) says of quantization."""
-    text: Any = config.get("text_config")
-    inner = cast("dict[str, Any]", text).get("quantization_config") if isinstance(text, dict) else None
-    said: Any = config.get("quantization_config") or inner or nvidia
-    if not isinstance(said, dict):
-        return {}
-    held = cast("dict[str, Any]", said)
-    return {key: value for key, value in held.items() if isinstance(value, str | int | float | list)}
-
-
-def _kept(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields that the lock holds, of the config and of the nested ones."""
-    kept: dict[str, Any] = {}
-    for key, value in config.items():
-        if key in NESTED_CONFIGS and isinstance(value, dict):
-            kept[key] = _kept(cast("dict[str, Any]", value))
-        elif key in CONFIG_FIELDS and key != "auto_map" and value is not None:
-            kept[key] = value
-    return kept
-
-
-def _files(info: ModelInfo) -> list[FileFacts]:
-    files: list[FileFacts] = []
-    for sibling in info.siblings or []:
-        size = sibling.lfs.size if sibling.lfs else sibling.size
-        if size is None:
-            continue  # a file without a size says nothing to planning
-        digest = sibling.lfs.sha256 if sibling.lfs else None
-        oid = None if sibling.lfs else sibling.blob_id
-        files.append(FileFacts(path=sibling.rfilename, size_bytes=size, sha256=digest, git_oid=oid))
-    return sorted(files, key=lambda file: file.path)
-
-
-def _license(card: Mapping[str, Any], tags: Sequence[str]) -> str | None:
-    said = card.get("license")
-    if isinstance(said, list):
-        return ", ".join(str(one) for one in cast("list[Any]", said)) or None
-    return _text(said) or next((tag[8:] for tag in tags if tag.startswith("license:")), None)
-
-
-def _text(value: Any) -> str | None:
-    return str(value) if value else None
-
-
-def _gated(value: Any) -> str | None:
-    if value in (None, False):
-        return None
-    return value if value in {"auto", "manual"} else "yes"
-
-
-def _security(status: Any) -> SecurityFacts:
-    if not isinstance(status, dict):
-        return SecurityFacts()
-    held = cast("dict[str, Any]", status)
-    issues: dict[str, str] = {}
-    for issue in cast("list[Any]", held.get("filesWithIssues") or []):
-        found = cast("dict[str, Any]", issue) if isinstance(issue, dict) else {}
-        if found.get("path"):
-            issues[str(found["path"])] = str(found.get("level") or "unknown")
-    done = held.get("scansDone")
-    return SecurityFacts(scans_done=done if isinstance(done, bool) else None, issues=issues)
+def _asked_wait_seconds(headers: Any) -> float | None:
+    """Return how long the Hub asks to wait: `Retry-After` in seconds, or an exhausted `RateLimit`."""
+    after = str(headers.get("Retry-After", ""))
+    if after.isdecimal():
+        return float(after)
+    limit = parse_ratelimit_headers(headers)
+    return float(limit.reset_in_seconds) + 1 if limit is not None and limit.remaining == 0 else None

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`hubstack lock`: from a request to its lock file.
 
-Owns what is fetched and what stays pinned: an entry that is locked at the asked revision stays at its commit until
-it is upgraded. Nothing is written while any model fails.
+Owns the files and the places of the problems: each refused model is shown where the request names it. Nothing is
+written while any model is refused, nor where nothing would change.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -10,65 +10,88 @@ from pathlib import Path
 
 from hubstack.errors import HubError, InputError
 from hubstack.facts import ModelFacts
-from hubstack.hub.client import Asked, Patience, fetch_facts
-from hubstack.hub.errors import explain, redact
-from hubstack.lock import Lock, load_lock, lock_path, render_lock, write_text_atomically
+from hubstack.hub.client import Patience
+from hubstack.hub.fetch import Asked, fetch_each
+from hubstack.hub.locking import lock_models
+from hubstack.hub.refusal import Refusal
+from hubstack.lock import check_fresh, load_lock, lock_path, render_lock, write_text_atomically
 from hubstack.names import key_of
 from hubstack.problems import Problem, nearest, render_problems
 from hubstack.request import ModelRequest, Request, load_request
 
 ALL = "all"
+"""The word that upgrades every model; a model may still have it as its key."""
 
 
 def write_lock(
     request_path: Path, name: str, upgrade: Sequence[str], on_done: Callable[[str], None],
     patience: Patience | None = None,
 ) -> list[str]:  # fmt: skip
-    """Write the lock beside a request; return one line for each change.
+    """Write the lock beside a request; return one line for each change and one for the file.
+
+    Args:
+        request_path: the request.
+        name: how to call it in messages.
+        upgrade: keys or ids of models to move to their newest commit, or `all`.
+        on_done: told the id of each model that the Hub was asked for.
+        patience: how often and how long to try.
 
     Raises:
-        InputError: the request is wrong, or `upgrade` names no model of it.
+        InputError: the request or the lock is wrong, or `upgrade` names no model of the request.
         HubError: with every model that could not be locked.
     """
     request = load_request(request_path, name)
-    target = lock_path(request_path)
-    held = load_lock(target) if target.exists() else Lock(path=name, models=())
-    moved = _upgraded(request, upgrade)
-    asked = sorted({(m.id, m.revision) for m in request.models if _is_fetched(m, held, moved)})
-    answers = fetch_facts(asked, patience=patience, on_done=on_done)
-    found = {pair: facts for pair, facts in answers.items() if isinstance(facts, ModelFacts)}
-    failed = {pair: error for pair, error in answers.items() if isinstance(error, Exception)}
-    if failed:
-        raise HubError(_failures(request, failed))
-    kept = {(m.id, m.revision): facts for m in request.models if (facts := held.get(m.id, m.revision))}
-    models = {(facts.id, facts.revision): facts for facts in (kept | found).values()}
-    write_text_atomically(target, render_lock(models.values()))
-    shown = str(lock_path(Path(name)))
-    return [*_changes(held, models.values()), f"{shown}: {len(models)} models"]
+    target, shown = lock_path(request_path), str(lock_path(Path(name)))
+    held = load_lock(target, shown) if target.exists() else None
+
+    def fetch(asked: Sequence[Asked]) -> list[ModelFacts]:
+        answers = fetch_each(asked, patience=patience, on_done=on_done)
+        refusals = {pair: found for pair, found in answers.items() if isinstance(found, Refusal)}
+        if refusals:
+            raise HubError(f"{_render(request, refusals)}\nnothing was written")
+        return [found for found in answers.values() if isinstance(found, ModelFacts)]
+
+    models, changes = lock_models(
+        [(model.id, model.revision) for model in request.models], held,
+        upgrade=_upgraded(request, upgrade), fetch=fetch,
+    )  # fmt: skip
+    text = render_lock(models)
+    if held is None or target.read_text("utf-8") != text:
+        write_text_atomically(target, text)
+        return [*changes.render(), f"wrote {shown}: {len(models)} models"]
+    return [f"{shown} is up to date: {len(models)} models"]
 
 
 def check_lock(request_path: Path, name: str) -> list[str]:
-    """Return one line for each model that the lock lacks or holds in vain; empty when it is fresh."""
+    """Return one line for each model that the lock lacks or holds in vain; empty when it is fresh.
+
+    Raises:
+        InputError: the request is wrong.
+        LockError: there is no lock, or it cannot be read.
+    """
     request = load_request(request_path, name)
     held = load_lock(lock_path(request_path), str(lock_path(Path(name))))
-    used = {id(facts) for m in request.models if (facts := held.get(m.id, m.revision))}
-    missing = [f"missing: {m.id} at {m.revision}" for m in request.models if not held.get(m.id, m.revision)]
-    return missing + [f"not asked for: {f.id} at {f.revision}" for f in held.models if id(f) not in used]
+    found = check_fresh(held, [(model.id, model.revision) for model in request.models])
+    return [
+        *(f"missing: {repo_id} at {revision}" for repo_id, revision in found.missing),
+        *(f"stale: {s.id} is locked at {', '.join(s.locked_revisions)}, not at {s.revision}"
+          for s in found.stale),
+        *(f"not asked for: {repo_id} at {revision}" for repo_id, revision in found.extra),
+    ]  # fmt: skip
 
 
-def _is_fetched(model: ModelRequest, held: Lock, moved: set[str]) -> bool:
-    return model.key in moved or held.get(model.id, model.revision) is None
-
-
-def _upgraded(request: Request, upgrade: Sequence[str]) -> set[str]:
-    words = {model.key: model.key for model in request.models}
-    words |= {model.id: model.key for model in request.models}
-    if ALL in upgrade:
-        return {model.key for model in request.models}
-    unknown = [word for word in upgrade if word not in words]
+def _upgraded(request: Request, upgrade: Sequence[str]) -> set[Asked]:
+    """Return what the words mean: a key is one model, an id is every model of that repository."""
+    by_word: dict[str, set[Asked]] = {}
+    for model in request.models:
+        for word in {model.key, model.id}:
+            by_word.setdefault(word, set()).add((model.id, model.revision))
+    if ALL in upgrade and ALL not in by_word:
+        return set().union(*by_word.values())
+    unknown = [word for word in upgrade if word not in by_word]
     if unknown:
-        raise InputError([_unknown(word, request, words) for word in unknown])
-    return {words[word] for word in upgrade}
+        raise InputError([_unknown(word, request, by_word) for word in unknown])
+    return set[Asked]().union(*(by_word[word] for word in upgrade))
 
 
 def _unknown(word: str, request: Request, words: Iterable[str]) -> Problem:
@@ -77,24 +100,13 @@ def _unknown(word: str, request: Request, words: Iterable[str]) -> Problem:
     return Problem(path=request.path, message=f"`--upgrade {word}`: no such model in the list", hint=hint)
 
 
-def _failures(request: Request, failed: dict[Asked, Exception]) -> str:
-    problems: list[Problem] = []
-    for model in request.models:
-        error = failed.get((model.id, model.revision))
-        if error is not None:
-            message, hint = explain(model.id, model.revision, error)
-            problems.append(model.mark("id").problem(redact(message), redact(hint)))
-    return render_problems(problems) + "\nnothing was written"
+def _render(request: Request, refusals: dict[Asked, Refusal]) -> str:
+    return render_problems(
+        _problem(model, refusals[model.id, model.revision])
+        for model in request.models
+        if (model.id, model.revision) in refusals
+    )
 
 
-def _changes(held: Lock, models: Iterable[ModelFacts]) -> list[str]:
-    before = {(facts.id, facts.revision): facts for facts in held.models}
-    after = {(facts.id, facts.revision): facts for facts in models}
-    lines: list[str] = []
-    for pair, facts in sorted(after.items()):
-        old = before.get(pair)
-        if old is None:
-            lines.append(f"added {facts.id} at {facts.commit[:12]}")
-        elif old.commit != facts.commit:
-            lines.append(f"moved {facts.id} from {old.commit[:12]} to {facts.commit[:12]}")
-    return lines + [f"dropped {facts.id}" for pair, facts in sorted(before.items()) if pair not in after]
+def _problem(model: ModelRequest, refusal: Refusal) -> Problem:
+    return model.mark("id").problem(f"`{model.id}` {refusal.message}", refusal.hint)

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which entries of a lock stay, go, move or come.
+
+Owns the rule: what is locked at the asked revision stays as it is until it is upgraded. The Hub is asked through
+the function that the caller gives.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from hubstack.facts import ModelFacts
+from hubstack.lock import Lock, check_fresh, lock_key
+
+Asked = tuple[str, str]
+"""Repository id and revision."""
+_SHOWN = 12
+"""Hex digits of a commit in a message."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockChanges:
+    """What a new lock says otherwise than the old one. Each tuple is sorted."""
+
+    added: tuple[ModelFacts, ...]
+    moved: tuple[tuple[ModelFacts, ModelFacts], ...]
+    """Old and new facts, at different commits."""
+    dropped: tuple[ModelFacts, ...]
+    kept: tuple[ModelFacts, ...]
+    """At the same commit as before; upgraded ones may hold newer counts or scan results."""
+
+    def render(self) -> list[str]:
+        """Return one line for each model that is not kept."""
+        return [
+            *(f"added {_named(new)} at {new.commit[:_SHOWN]}" for new in self.added),
+            *(f"moved {_named(new)} from {old.commit[:_SHOWN]} to {new.commit[:_SHOWN]}"
+              for old, new in self.moved),
+            *(f"dropped {_named(old)}" for old in self.dropped),
+        ]  # fmt: skip
+
+
+def lock_models(
+    asked: Collection[Asked], held: Lock | None, *, upgrade: Collection[Asked] = (),
+    fetch: Callable[[Sequence[Asked]], Sequence[ModelFacts]],
+) -> tuple[tuple[ModelFacts, ...], LockChanges]:  # fmt: skip
+    """Return the models of the new lock, sorted, and how it differs from the old one.
+
+    Args:
+        asked: ids and revisions of the request.
+        held: the lock so far; None where there is none.
+        upgrade: those of `asked` to ask anew although they are locked.
+        fetch: returns the facts of each pair, in order; what it raises passes through.
+    """
+    before = held or Lock(path="", models=())
+    wanted = sorted(set(asked))
+    anew = [pair for pair in wanted if pair in upgrade or before.get(*pair) is None]
+    fetched = dict(zip(anew, fetch(anew) if anew else (), strict=True))
+    chosen = [fetched.get(pair) or before.get(*pair) for pair in wanted]
+    after = {lock_key(facts): facts for facts in chosen if facts is not None}
+    models = tuple(after[key] for key in sorted(after))
+    return models, _changes(before, models, wanted)
+
+
+def _changes(before: Lock, models: Sequence[ModelFacts], wanted: Sequence[Asked]) -> LockChanges:
+    old_of = {lock_key(new): before.get(*lock_key(new)) for new in models}
+    pairs = [(old_of[lock_key(new)], new) for new in models]
+    gone = set(check_fresh(before, wanted).extra)
+    return LockChanges(
+        added=tuple(new for old, new in pairs if old is None),
+        moved=tuple((old, new) for old, new in pairs if old is not None and old.commit != new.commit),
+        dropped=tuple(old for old in before.models if lock_key(old) in gone),
+        kept=tuple(new for old, new in pairs if old is not None and old.commit == new.commit),
+    )
+
+
+def _named(facts: ModelFacts) -> str:
+    return facts.id if facts.revision == "main" else f"{facts.id} ({facts.revision})"

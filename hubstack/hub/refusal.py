@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What went wrong with one model at the Hub, as one message with its fix.
+
+Owns the wording for each error of the Hub's client, and the guard that no token reaches a message. Does not own
+retries: an error that comes here has been retried as often as it is worth.
+"""
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from huggingface_hub import constants, get_token
+from huggingface_hub.errors import (
+    DisabledRepoError,
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    OfflineModeIsEnabled,
+    OIDCError,
+    RevisionNotFoundError,
+)
+from huggingface_hub.utils import httpx
+
+_LOGIN = "run `hf auth login`, or set HF_TOKEN, with a token that has access"
+_TOKEN_SHAPE = re.compile(r"hf_[A-Za-z0-9_]{4,}")
+_USER_IN_URL = re.compile(r"(?<=//)[^/@\s]+@")
+
+
+class AnswerError(Exception):
+    """The Hub answered, and what it said cannot be used; the text says what."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """One model that cannot be locked."""
+
+    id: str
+    revision: str
+    message: str
+    """What happened, without the model's name before it; no secrets."""
+    hint: str | None = None
+
+    def render(self) -> str:
+        """Return the message as a line and its hint as another."""
+        at = "" if self.revision == "main" else f" at `{self.revision}`"
+        hint = f"\n    hint: {self.hint}" if self.hint else ""
+        return f"`{self.id}`{at} {self.message}{hint}"
+
+
+def explain(error: Exception, *, repo_id: str, revision: str, endpoint: str, token: str | None) -> Refusal:
+    """Return the refusal that an error means.
+
+    Args:
+        error: what the client or the transport raised.
+        repo_id: as asked.
+        revision: as asked.
+        endpoint: base URL of the Hub, for links.
+        token: the token that the call was given, so that it can be kept out of the text.
+    """
+    address = _without_user(endpoint)
+    message, hint = _words(error, revision=revision, page=f"{address}/{repo_id}", endpoint=address)
+    clean = _redactor(token)
+    return Refusal(id=repo_id, revision=revision, message=clean(message), hint=clean(hint) if hint else None)
+
+
+_BY_TYPE: tuple[tuple[type[Exception], str, str], ...] = (
+    (
+        DisabledRepoError,
+        "is disabled by the Hub: nobody can read it",
+        "see {page}, and choose another model",
+    ),
+    (
+        RevisionNotFoundError,
+        "has no revision `{revision}`",
+        "its branches and tags are listed at {page}/tree/main",
+    ),
+    (HFValidationError, "is no Hub id", "write it as `owner/name`"),
+    (
+        OfflineModeIsEnabled,
+        "cannot be asked for: HF_HUB_OFFLINE is set",
+        "unset it: only the Hub knows the commit",
+    ),
+    (OIDCError, "cannot be asked for: the exchange of the CI token failed", "check HF_OIDC_RESOURCE"),
+    (httpx.TimeoutException, "got no answer from {endpoint} in time, several times", "try again later"),
+    (
+        httpx.ConnectError,
+        "cannot be asked for: no connection to {endpoint}",
+        "check network, proxy and HF_ENDPOINT",
+    ),
+    (httpx.UnsupportedProtocol, "cannot be asked for: {endpoint} is no web address", "check HF_ENDPOINT"),
+    (httpx.InvalidURL, "cannot be asked for: {endpoint} is no web address", "check HF_ENDPOINT"),
+    (UnicodeEncodeError, "cannot be asked for: the token holds a character that no token has", _LOGIN),
+    (
+        httpx.LocalProtocolError,
+        "cannot be asked for: the token holds a character that no token has",
+        _LOGIN,
+    ),
+    (httpx.TransportError, "got only broken answers from {endpoint}, several times", "try again later"),
+    (ValueError, "got only broken answers from {endpoint}, several times", "try again later"),
+)
+"""The first type that fits; a subclass stands before its parent."""
+
+
+def _words(error: Exception, *, revision: str, page: str, endpoint: str) -> tuple[str, str | None]:
+    """Return message and hint."""
+    if isinstance(error, AnswerError):
+        return str(error), f"look at {page}"
+    if isinstance(error, GatedRepoError):
+        return _gated(error, page)
+    for kind, message, hint in _BY_TYPE:
+        if isinstance(error, kind):
+            said = {"revision": revision, "page": page, "endpoint": endpoint}
+            return message.format(**said), hint.format(**said)
+    if isinstance(error, HfHubHTTPError):
+        return _http(error, page=page, endpoint=endpoint)
+    return f"got an answer that cannot be used ({type(error).__name__})", f"look at {page}"
+
+
+def _gated(error: GatedRepoError, page: str) -> tuple[str, str]:
+    if error.response.status_code == 403:
+        return (
+            "is gated, and the token has no access to it; planning needs its config.json",
+            f"ask for access at {page} with the account of the token, then run `hubstack lock` again",
+        )
+    return (
+        "is gated, and no valid token was sent; planning needs its config.json",
+        f"accept the terms at {page}, then {_LOGIN}",
+    )
+
+
+def _http(error: HfHubHTTPError, *, page: str, endpoint: str) -> tuple[str, str]:
+    status = error.response.status_code
+    said = str(error.response.headers.get("X-Error-Message") or error.server_message or "").lower()
+    if status == 401 and "invalid credentials" in said:
+        return "was refused: the token is expired or mistyped", "run `hf auth login`, or mend or unset HF_TOKEN"
+    if status == 403 and "gated" in said:
+        return (
+            "is gated, and the token may not read gated repositories",
+            "enable access to public gated repositories in the fine-grained token's settings",
+        )
+    if status >= 500:
+        return f"got no answer: {endpoint} failed with status {status}, several times", "try again later"
+    if status in {401, 404}:  # over plain http the client leaves the 401 of a missing repository untyped
+        seen = "the token in use" if _has_token() else "anybody without a token"
+        return (
+            f"is not on the Hub, or is private and not visible to {seen}",
+            f"check the spelling at {page}; for a private model {_LOGIN}",
+        )
+    return _BY_STATUS.get(status, (f"was refused by {endpoint} with status {status}", f"look at {page}"))
+
+
+_BY_STATUS = {
+    403: ("was refused: the token lacks a permission", "look at the settings of the token"),
+    429: (
+        "was refused: the Hub limits how often it is asked, and still did after several tries",
+        f"wait five minutes; a token raises the limit: {_LOGIN}",
+    ),
+}
+
+
+def _has_token() -> bool:
+    try:
+        return get_token() is not None
+    except (OIDCError, OSError):
+        return False
+
+
+def _without_user(url: str) -> str:
+    return _USER_IN_URL.sub("", url)
+
+
+def _redactor(token: str | None) -> Callable[[str], str]:
+    secrets = {token, os.environ.get("HF_TOKEN"), os.environ.get("HUGGING_FACE_HUB_TOKEN")}
+    try:
+        secrets.add(get_token())
+    except (OIDCError, OSError):
+        secrets.add(None)
+    words = sorted((word for word in secrets if word), key=len, reverse=True)
+
+    def clean(text: str) -> str:
+        for word in words:
+            text = text.replace(word, "[token]").replace(word.strip() or word, "[token]")
+        return _TOKEN_SHAPE.sub("[token]", text)
+
+    return clean
+
+
+def hub_endpoint() -> str:
+    """Return the Hub's base URL: HF_ENDPOINT as it is now (the client itself reads it once, at import)."""
+    return (os.environ.get("HF_ENDPOINT") or constants.ENDPOINT).rstrip("/")
