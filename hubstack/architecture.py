@@ -2,7 +2,8 @@
 """A model's geometry, read from the many spellings of config.json.
 
 Owns the translation from config fields to the few numbers that sizing needs. Does not own the arithmetic.
-Field names: facts of each family's config.json as published on the Hub (docs/sizing.md, "Geometry").
+Field names: facts of each family's config.json as published on the Hub (docs/sizing.md, "Geometry"). A config may
+hold anything: what is no sensible number counts as not said, and a layer of unknown kind caches the whole context.
 """
 
 from collections.abc import Mapping
@@ -12,6 +13,28 @@ from typing import Any, cast
 from hubstack.facts import ModelFacts
 
 _NESTED = ("text_config", "llm_config", "language_config")
+_LARGEST = 2**40
+"""Above it a number is no size of a model: tokenizers write 10^30 for "no limit"."""
+
+_LLAMA = {"hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32, "num_attention_heads": 32,
+          "vocab_size": 32000, "max_position_embeddings": 2048}  # fmt: skip
+_MISTRAL = {**_LLAMA, "intermediate_size": 14336, "num_key_value_heads": 8, "max_position_embeddings": 131072}
+_GEMMA3 = {"hidden_size": 2304, "intermediate_size": 9216, "num_hidden_layers": 26, "num_attention_heads": 8,
+           "num_key_value_heads": 4, "head_dim": 256, "vocab_size": 262208, "max_position_embeddings": 131072,
+           "sliding_window": 4096}  # fmt: skip
+_LEFT_OUT: Mapping[str, Mapping[str, int]] = {
+    "llama": _LLAMA, "mistral": _MISTRAL, "mixtral": _MISTRAL, "gemma3_text": _GEMMA3,
+}  # fmt: skip
+"""Nested configs are saved without what equals the family's default, so `google/gemma-3-4b-it` names no heads.
+Defaults of transformers 5.23.0, `configuration_<family>.py`."""
+
+_EVERY = {"gemma2": 2, "gpt_oss": 2, "cohere2": 4, "exaone4": 4, "olmo3": 4, "gemma3n": 5, "gemma3": 6, "gemma4": 6}
+"""Family to its rhythm: one full layer in so many, the others with a window, where the config leaves it to the
+model's code (source as above)."""
+_WINDOW_EVERYWHERE = ("mistral", "mixtral", "phi3", "phi4", "phimoe", "starcoder2")
+_RECURRENT_ONLY = ("mamba", "mamba2", "falcon_mamba")
+_RECURRENT = ("linear", "mamba", "conv", "recurrent", "ssm", "hybrid")
+_CACHELESS = ("mlp", "moe")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +51,9 @@ class Geometry:
     heads: int | None
     kv_heads: int | None
     head_dim: int | None
+    window_kv_heads: int | None
+    """Of layers with a window, which differ from the full ones in some families."""
+    window_head_dim: int | None
     vocab: int | None
     max_context: int | None
     dtype: str | None
@@ -57,40 +83,42 @@ class Geometry:
 def read_geometry(facts: ModelFacts) -> Geometry:
     """Read the geometry of a model from its locked config."""
     top = facts.config
-    thinker = _mapping(top, "thinker_config")
-    outer: Mapping[str, Any] = {**top, **thinker}
+    outer: Mapping[str, Any] = {**top, **_mapping(top, "thinker_config")}
     empty: Mapping[str, Any] = {}
     nested = next((_mapping(outer, key) for key in _NESTED if _mapping(outer, key)), empty)
-    text: Mapping[str, Any] = {**outer, **nested}
-    layers = _int(text, "num_hidden_layers", "n_layer", "n_layers", "num_layers", "decoder_layers")
+    left_out = _LEFT_OUT.get(_word(nested, "model_type") or "", empty)
+    text: Mapping[str, Any] = {**left_out, **outer, **nested}
+    # Of an encoder-decoder it is the decoder that caches; `num_hidden_layers` then counts the encoder.
+    layers = _int(text, "decoder_layers", "num_hidden_layers", "n_layer", "n_layers", "num_layers")
     heads = _int(text, "num_attention_heads", "n_head", "n_heads", "decoder_attention_heads")
-    hidden = _int(text, "hidden_size", "n_embd", "d_model", "dim")
-    head_dim = _int(text, "head_dim") or (hidden // heads if hidden and heads else None)
-    full, windowed, window, recurrent = _layer_kinds(text, layers or 0)
-    architectures = top.get("architectures")
+    hidden = _int(text, "hidden_size", "n_embd", "n_embed", "d_model", "dim")
+    kv_heads, head_dim = _attention(text, heads, hidden)
+    stack = _read_layers(text, layers or 0)
     moe_ffn = _int(text, "moe_intermediate_size")
-    intermediate = _int(text, "intermediate_size", "ffn_hidden_size", "n_inner", "decoder_ffn_dim")
+    intermediate = _int(text, "intermediate_size", "ffn_hidden_size", "n_inner", "decoder_ffn_dim", "ffn_dim")
     return Geometry(
-        name=str(architectures[0]) if architectures else "",
-        model_type=str(top.get("model_type") or text.get("model_type") or ""),
+        name=_first_word(top.get("architectures")),
+        model_type=_word(top, "model_type") or _word(text, "model_type") or "",
         hidden=hidden,
         ffn=_active_ffn(text, intermediate, moe_ffn) or (4 * hidden if hidden else None),
         layers=layers,
         heads=heads,
-        kv_heads=_kv_heads(text, heads),
-        head_dim=head_dim,
-        vocab=_int(text, "vocab_size"),
+        kv_heads=_global_kv_heads(text) or kv_heads,
+        head_dim=_int(text, "global_head_dim") or head_dim,
+        window_kv_heads=_int(text, "swa_num_key_value_heads") or kv_heads,
+        window_head_dim=_int(text, "swa_head_dim") or head_dim,
+        vocab=_int(text, "vocab_size", "padded_vocab_size"),
         max_context=_int(text, "max_position_embeddings", "n_positions", "max_target_positions",
                          "max_seq_len", "seq_length", "n_ctx", "model_max_length"),
         dtype=_word(text, "torch_dtype", "dtype"),
-        full_layers=full,
-        window_layers=windowed,
-        window=window,
-        state_layers=recurrent,
-        state_bytes=_state_bytes(text),
+        full_layers=stack.full,
+        window_layers=stack.windowed,
+        window=stack.window,
+        state_layers=stack.recurrent,
+        state_bytes=_state_bytes(text, hidden or 0) if stack.recurrent else 0,
         latent=_latent(text),
         index=_index_bytes(text),
-        experts=_int(text, "num_experts", "n_routed_experts", "num_local_experts") or 0,
+        experts=_int(text, "num_experts", "n_routed_experts", "num_local_experts", "moe_num_experts") or 0,
         moe_ffn=moe_ffn,
         cross_tokens=1500 if "encoder_layers" in text and "num_mel_bins" in text else 0,
         vision_parameters=_vision_parameters(outer),
@@ -103,21 +131,48 @@ def _mapping(config: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
 
 
+def _numbers(value: Any) -> list[int]:
+    """Return the whole numbers of a list, or of a list of one."""
+    items = cast("list[Any]", value) if isinstance(value, list) else [value]
+    whole = (int(n) for n in items if isinstance(n, int | float) and not isinstance(n, bool) and n == n // 1)
+    return list(whole)
+
+
 def _int(config: Mapping[str, Any], *keys: str) -> int | None:
+    """Return the first size that is said; of a size given layer by layer, the largest."""
     for key in keys:
-        value = config.get(key)
-        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-            return value
+        sizes = [n for n in _numbers(config.get(key)) if 0 < n < _LARGEST]
+        if sizes:
+            return max(sizes)
     return None
 
 
 def _word(config: Mapping[str, Any], *keys: str) -> str | None:
-    return next((str(config[key]).removeprefix("torch.") for key in keys if config.get(key)), None)
+    words = (config.get(key) for key in keys)
+    return next((word.removeprefix("torch.") for word in words if isinstance(word, str) and word), None)
+
+
+def _first_word(value: Any) -> str:
+    items = cast("list[Any]", value) if isinstance(value, list) else [value]
+    return items[0] if items and isinstance(items[0], str) else ""
+
+
+def _family(text: Mapping[str, Any]) -> str:
+    return (_word(text, "model_type") or "").removesuffix("_text")
+
+
+def _attention(text: Mapping[str, Any], heads: int | None, hidden: int | None) -> tuple[int | None, int | None]:
+    """Return key-value heads and the width of a head."""
+    if _family(text) == "minicpm3":  # trained with latents, served by vLLM with its heads unfolded
+        parts = (_int(text, "qk_nope_head_dim") or 0) + (_int(text, "qk_rope_head_dim") or 0)
+        return heads, parts or None
+    return _kv_heads(text, heads), _int(text, "head_dim") or (hidden // heads if hidden and heads else None)
 
 
 def _kv_heads(text: Mapping[str, Any], heads: int | None) -> int | None:
     # Falcon-7B says `multi_query` and means one head; its successors name `num_kv_heads`.
     named = _int(text, "num_key_value_heads", "n_head_kv", "multi_query_group_num")
+    named = named or _int(_mapping(text, "attn_config"), "kv_n_heads")
     if named:
         return named
     if text.get("new_decoder_architecture"):
@@ -125,8 +180,13 @@ def _kv_heads(text: Mapping[str, Any], heads: int | None) -> int | None:
     return 1 if text.get("multi_query") else _int(text, "num_kv_heads") or heads
 
 
+def _global_kv_heads(text: Mapping[str, Any]) -> int | None:
+    # Gemma 4: the full layers have fewer heads only where keys and values are one projection.
+    return _int(text, "num_global_key_value_heads") if text.get("attention_k_eq_v") is True else None
+
+
 def _active_ffn(text: Mapping[str, Any], intermediate: int | None, moe: int | None) -> int | None:
-    per_token = _int(text, "num_experts_per_tok", "num_experts_per_token", "moe_topk")
+    per_token = _int(text, "num_experts_per_tok", "num_experts_per_token", "moe_topk", "top_k_experts")
     if moe and per_token:
         shared = _int(text, "n_shared_experts") or 0
         return max(moe * (per_token + shared), intermediate or 0)
@@ -136,7 +196,7 @@ def _active_ffn(text: Mapping[str, Any], intermediate: int | None, moe: int | No
 
 
 def _latent(text: Mapping[str, Any]) -> int | None:
-    rank = _int(text, "kv_lora_rank")
+    rank = None if _family(text) == "minicpm3" else _int(text, "kv_lora_rank")
     return rank + (_int(text, "qk_rope_head_dim") or 0) if rank else None
 
 
@@ -146,42 +206,78 @@ def _index_bytes(text: Mapping[str, Any]) -> int:
     return dim + 4 if dim else 0
 
 
-def _layer_kinds(text: Mapping[str, Any], layers: int) -> tuple[int, int, int | None, int]:
-    """Return full layers, window layers, the window, recurrent layers."""
-    window = _int(text, "sliding_window", "attention_chunk_size")
-    if text.get("use_sliding_window") is False:
-        window = None
-    counts = _counted_types(text)
-    if counts:
-        windowed = sum(n for kind, n in counts.items() if "sliding" in kind or "chunked" in kind)
-        recurrent = sum(n for kind, n in counts.items() if any(word in kind for word in _RECURRENT))
-        full = sum(counts.values()) - windowed - recurrent
-        return (full, windowed, window, recurrent) if window else (full + windowed, 0, None, recurrent)
+@dataclass(frozen=True, slots=True)
+class _Layers:
+    """Layers by what they keep."""
+
+    full: int
+    windowed: int = 0
+    recurrent: int = 0
+    window: int | None = None
+
+
+def _read_layers(text: Mapping[str, Any], layers: int) -> _Layers:
+    # The last layers of Gemma 3n and 4 read the cache of earlier ones and have none of their own.
+    shared = _int(text, "num_kv_shared_layers") or 0
+    owned = layers - shared if shared < layers else layers
+    window = None if text.get("use_sliding_window") is False else _int(text, "sliding_window")
+    if _family(text).startswith("qwen") and not text.get("use_sliding_window"):
+        window = None  # their default is off
+    found = _recurrent_layers(text, owned) or _listed_layers(text, layers, owned)
+    if found is None:
+        every = _rhythm(text) if window else 1
+        full = owned // every if every else 0
+        found = _Layers(full, owned - full)
+    if not window:
+        return _Layers(found.full + found.windowed, 0, found.recurrent)
+    return _Layers(found.full, found.windowed, found.recurrent, window)
+
+
+def _recurrent_layers(text: Mapping[str, Any], layers: int) -> _Layers | None:
+    """Read the families that name their recurrent layers other than by a list of layer types."""
     pattern = text.get("hybrid_override_pattern")
     if isinstance(pattern, str):
-        return pattern.count("*"), 0, None, pattern.count("M")
-    interval = _int(text, "full_attention_interval")
-    if interval and _int(text, "linear_num_value_heads"):
-        return layers // interval, 0, None, layers - layers // interval
-    if not window:
-        return layers, 0, None, 0
-    every = _int(text, "sliding_window_pattern", "_sliding_window_pattern")
-    if every is None and str(text.get("model_type")).startswith(("gemma2", "gpt_oss")):
-        every = 2  # these alternate and older configs leave it to the model's code
-    if every and every > 1:
-        return layers // every, layers - layers // every, window, 0
-    return 0, layers, window, 0
+        return _Layers(pattern.count("*"), 0, pattern.count("M"))
+    linear = _mapping(text, "linear_attn_config")
+    if linear.get("kda_layers"):
+        recurrent = min(len(_numbers(linear["kda_layers"])), layers)
+        return _Layers(layers - recurrent, 0, recurrent)
+    if _family(text) in _RECURRENT_ONLY:
+        return _Layers(0, 0, layers)
+    if _family(text) == "falcon_h1":  # attention and Mamba side by side in every layer
+        return _Layers(layers, 0, layers)
+    every = _int(text, "attn_layer_period")
+    if every is None and _int(text, "linear_num_value_heads"):
+        every = _int(text, "full_attention_interval")
+    if every and not _counted_types(text):
+        full = -(-layers // every)
+        return _Layers(full, 0, layers - full)
+    return None
 
 
-_RECURRENT = ("linear", "mamba", "conv", "recurrent", "ssm")
+def _listed_layers(text: Mapping[str, Any], layers: int, owned: int) -> _Layers | None:
+    """Count the layer types; where some layers own no cache, in proportion, since a lock keeps no order."""
+    marks = _numbers(text.get("hybrid_layer_pattern")) if text.get("hybrid_layer_pattern") else []
+    counts = _counted_types(text) or {"sliding" if mark else "full": marks.count(mark) for mark in set(marks)}
+    if not counts:
+        return None
+    windowed = sum(n for kind, n in counts.items() if "sliding" in kind or kind == "swa")
+    recurrent = sum(n for kind, n in counts.items() if any(word in kind for word in _RECURRENT))
+    both = sum(n for kind, n in counts.items() if "hybrid" in kind)
+    none = sum(n for kind, n in counts.items() if kind in _CACHELESS)
+    full = sum(counts.values()) - windowed - recurrent + both - none
+    if owned < layers:
+        full, windowed = -(-full * owned // layers), windowed * owned // layers
+    return _Layers(full, windowed, recurrent)
 
 
 def _counted_types(text: Mapping[str, Any]) -> dict[str, int]:
     """Return layer type to count, from the Hub's list or the folded form that a lock keeps."""
     types = text.get("layer_types") or text.get("layers_block_type")
     if isinstance(types, Mapping):
-        folded = _mapping(cast("Mapping[str, Any]", types), "counts") or cast("Mapping[str, Any]", types)
-        return {str(kind): int(count) for kind, count in folded.items() if isinstance(count, int)}
+        named = cast("Mapping[str, Any]", types)
+        folded = _mapping(named, "counts") or named
+        return {str(kind): n for kind in folded if (n := _int(folded, kind))}
     counts: dict[str, int] = {}
     if isinstance(types, list):
         for kind in cast("list[Any]", types):
@@ -189,7 +285,22 @@ def _counted_types(text: Mapping[str, Any]) -> dict[str, int]:
     return counts
 
 
-def _state_bytes(text: Mapping[str, Any]) -> int:
+def _rhythm(text: Mapping[str, Any]) -> int:
+    """Return in how many layers one is full where a window is set: 0 for none, 1 for all.
+
+    A pattern that is not known counts as all: an estimate that is too high refuses, one too low crashes.
+    """
+    pattern = text.get("sliding_window_pattern")
+    if isinstance(pattern, str) and "G" in pattern:  # `LLLG`: local, local, local, global
+        return max(1, len(pattern) // pattern.count("G"))
+    every = _int(text, "sliding_window_pattern", "_sliding_window_pattern")
+    if every:
+        return every
+    family = _family(text)
+    return 0 if family.startswith(_WINDOW_EVERYWHERE) else _EVERY.get(family, 1)
+
+
+def _state_bytes(text: Mapping[str, Any], hidden: int) -> int:
     """Return the state of one recurrent layer for one sequence: fp32 state plus a short convolution."""
     value_heads = _int(text, "linear_num_value_heads")
     if value_heads:
@@ -198,17 +309,25 @@ def _state_bytes(text: Mapping[str, Any]) -> int:
         key_heads = _int(text, "linear_num_key_heads") or value_heads
         convolved = 2 * key_heads * key_dim + value_heads * value_dim
         return value_heads * key_dim * value_dim * 4 + convolved * 3 * 2
-    heads = _int(text, "mamba_num_heads", "mamba_n_heads")
-    state = _int(text, "ssm_state_size", "mamba_d_state")
-    if heads and state:
-        dim = _int(text, "mamba_head_dim", "mamba_d_head") or 64
-        return heads * dim * state * 4 + (heads * dim + 2 * 8 * state) * 3 * 2
-    return 0
+    linear = _mapping(text, "linear_attn_config")
+    heads, dim = _int(linear, "num_heads"), _int(linear, "head_dim")
+    if heads and dim:
+        return heads * dim * dim * 4 + 3 * heads * dim * 3 * 2
+    return _mamba_state_bytes(text, hidden)
+
+
+def _mamba_state_bytes(text: Mapping[str, Any], hidden: int) -> int:
+    heads = _int(text, "mamba_num_heads", "mamba_n_heads", "n_mamba_heads")
+    inner = heads * (_int(text, "mamba_head_dim", "mamba_d_head") or 64) if heads else 0
+    inner = inner or hidden * (_int(text, "mamba_expand", "expand") or 2)
+    state = _int(text, "ssm_state_size", "mamba_d_state", "state_size") or 16
+    groups = _int(text, "mamba_n_groups", "n_groups", "mamba_ngroups") or 8
+    return inner * state * 4 + (inner + 2 * groups * state) * 3 * 2
 
 
 def _vision_parameters(outer: Mapping[str, Any]) -> int:
     vision = _mapping(outer, "vision_config")
-    hidden = _int(vision, "hidden_size", "embed_dim", "width")
+    hidden = _int(vision, "embed_dim", "hidden_size", "width")  # beside `embed_dim`, `hidden_size` is the output
     depth = _int(vision, "num_hidden_layers", "depth", "layers")
     if not vision:
         return 0

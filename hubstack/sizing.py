@@ -84,8 +84,9 @@ def size_model(weights: WeightsSize, geometry: Geometry, device: Device, load: L
 
 def kv_bytes_per_token(geometry: Geometry, load: Load, *, is_tpu: bool = False) -> int:
     """Return cache bytes a token and rank of the layers whose cache grows with the context."""
-    layers = geometry.full_layers + (geometry.window_layers if is_tpu else 0)
-    return layers * _kv_bytes_per_layer(geometry, load, is_tpu=is_tpu)
+    # On TPUs windows are not exploited: their layers cache the whole context too.
+    windowed = geometry.window_layers * _window_bytes_per_layer(geometry, load, is_tpu=True) if is_tpu else 0
+    return geometry.full_layers * _kv_bytes_per_layer(geometry, load, is_tpu=is_tpu) + windowed
 
 
 def kv_fixed_bytes(geometry: Geometry, load: Load, *, is_tpu: bool = False) -> int:
@@ -96,7 +97,8 @@ def kv_fixed_bytes(geometry: Geometry, load: Load, *, is_tpu: bool = False) -> i
     held = min(window + MAX_NUM_BATCHED_TOKENS, load.context) if window else 0
     state = geometry.state_layers * geometry.state_bytes // load.tensor_parallel
     cross = geometry.cross_tokens * geometry.full_layers * per_layer
-    return geometry.window_layers * per_layer * held + state + cross
+    windowed = geometry.window_layers * _window_bytes_per_layer(geometry, load, is_tpu=is_tpu) * held
+    return windowed + state + cross
 
 
 def _kv_bytes_per_layer(geometry: Geometry, load: Load, *, is_tpu: bool) -> int:
@@ -105,8 +107,18 @@ def _kv_bytes_per_layer(geometry: Geometry, load: Load, *, is_tpu: bool) -> int:
     if geometry.latent:
         # The latent is one head: each rank holds all of it.
         return geometry.latent * 2 + geometry.index
-    heads = max(1, -(-(geometry.kv_heads or 0) // load.tensor_parallel))
-    dim = geometry.head_dim or 0
+    return _heads_bytes(geometry.kv_heads, geometry.head_dim, load, is_tpu=is_tpu)
+
+
+def _window_bytes_per_layer(geometry: Geometry, load: Load, *, is_tpu: bool) -> int:
+    if load.engine is EngineKind.TEI or geometry.latent:
+        return _kv_bytes_per_layer(geometry, load, is_tpu=is_tpu)
+    return _heads_bytes(geometry.window_kv_heads, geometry.window_head_dim, load, is_tpu=is_tpu)
+
+
+def _heads_bytes(kv_heads: int | None, head_dim: int | None, load: Load, *, is_tpu: bool) -> int:
+    heads = max(1, -(-(kv_heads or 0) // load.tensor_parallel))
+    dim = head_dim or 0
     if is_tpu:
         dim = -(-dim // 128) * 128  # TPU lanes are 128 wide; smaller heads are padded
     return 2 * heads * dim * 2
