@@ -9,11 +9,11 @@ engine knows (catalog/engines.yaml).
 from dataclasses import dataclass, field
 
 from hubstack.architecture import Geometry
-from hubstack.catalog import Catalog, Engine
+from hubstack.catalog import Catalog, Engine, ModelTypeSupport
 from hubstack.facts import ModelFacts
 from hubstack.plan import EngineKind, Reason
 from hubstack.request import ModelRequest
-from hubstack.weights import ChosenFiles, WeightsFormat, quantization_method
+from hubstack.weights import ChosenFiles, WeightsFormat, parameter_count, quantization_method
 
 GENERATE = frozenset({"text-generation", "image-text-to-text", "any-to-any", "video-text-to-text",
                       "audio-text-to-text", "text2text-generation", "conversational"})  # fmt: skip
@@ -106,9 +106,8 @@ def _check_weights(request: ModelRequest, facts: ModelFacts, chosen: ChosenFiles
         checks.refusals.append(Refusal(why=why, hint="look at the repository's files on the Hub"))
     elif chosen.format is WeightsFormat.GGUF and facts.files and not chosen.weights:
         files = ", ".join(path for path in paths if path.endswith(".gguf"))
-        checks.refusals.append(
-            Refusal(why=f"holds several GGUF files: {files}", hint="choose one with `file:`", field="file")
-        )
+        why = f"has no file `{request.file}`: it holds {files}" if request.file else f"holds {files}"
+        checks.refusals.append(Refusal(why=why, hint="choose one of them with `file:`", field="file"))
 
 
 def _check_scan(request: ModelRequest, facts: ModelFacts, chosen: ChosenFiles, checks: _Checks) -> None:
@@ -165,7 +164,7 @@ def _find(
 ) -> tuple[EngineKind, str] | Refusal:
     task = facts.pipeline_tag
     if request.engine is not None and request.engine is not EngineKind.VLLM_TPU:
-        return request.engine, f"{request.engine} was asked for"
+        return _check_asked(request.engine, geometry, chosen, catalog)
     if chosen.format is WeightsFormat.GGUF:
         return EngineKind.LLAMA_CPP, "the weights are GGUF, which llama.cpp serves"
     if task in EMBED | RANK or (task is None and facts.library == "sentence-transformers"):
@@ -179,6 +178,21 @@ def _find(
     )
 
 
+def _check_asked(
+    kind: EngineKind, geometry: Geometry, chosen: ChosenFiles, catalog: Catalog
+) -> tuple[EngineKind, str] | Refusal:
+    """Take the engine that was asked for, unless it is sure to fail."""
+    engine = catalog.engines[kind.value]
+    stored = "pytorch" if chosen.format is WeightsFormat.PICKLE else chosen.format.value
+    if stored not in engine.formats:
+        known = ", ".join(engine.formats)
+        return Refusal(why=f"has {stored} weights, and {engine.id} loads {known}", field="engine")
+    if engine.model_types and geometry.model_type not in engine.model_types:
+        family = geometry.model_type or "unnamed"
+        return Refusal(why=f"is of the `{family}` family, which {engine.id} does not know", field="engine")
+    return kind, f"{kind} was asked for"
+
+
 def _generates(geometry: Geometry) -> bool:
     return geometry.name.endswith(("ForCausalLM", "LMHeadModel"))
 
@@ -186,16 +200,21 @@ def _generates(geometry: Geometry) -> bool:
 def _find_for_texts(facts: ModelFacts, geometry: Geometry, catalog: Catalog) -> tuple[EngineKind, str] | Refusal:
     """Embeddings and ranking: TEI for encoders and small embedders, else vLLM's pooling runner."""
     task = facts.pipeline_tag or "embedding"
-    small = (facts.parameters_total or sum(facts.parameters.values())) <= TEI_LARGEST_PARAMETERS
-    encoder = not _generates(geometry)
-    if geometry.model_type in catalog.engines["tei"].model_types and (encoder or (small and task not in RANK)):
+    small = parameter_count(facts) <= TEI_LARGEST_PARAMETERS
+    support = catalog.engines["tei"].model_types.get(geometry.model_type)
+    suits = small and task not in RANK if _generates(geometry) else task not in RANK or _classifies(support)
+    if support and suits and not facts.quantization:
         return EngineKind.TEI, f"{task} with a {geometry.model_type} model: TEI is built for it"
-    if catalog.engines["vllm"].uses_of(geometry.name):
+    if geometry.name and catalog.engines["vllm"].uses_of(geometry.name):
         return EngineKind.VLLM, f"{task} with {geometry.name}: vLLM's pooling runner"
     family = geometry.model_type or geometry.name
     if not family:
         return _no_architecture()
     return Refusal(why=f"is a {task} model of the `{family}` family, which neither TEI nor vLLM knows")
+
+
+def _classifies(support: ModelTypeSupport | None) -> bool:
+    return support is not None and support.can_classify
 
 
 def _find_for_generation(

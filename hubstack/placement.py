@@ -28,7 +28,7 @@ from hubstack.plan import (
 from hubstack.request import CapacityStep, ModelRequest
 from hubstack.serving import Shape
 from hubstack.target import Target
-from hubstack.weights import WeightsSize, quantization_method
+from hubstack.weights import WeightsSize, quantization_block, quantization_method
 
 GIB = sizing.GIB
 BOOT_DISK_GIB = 200
@@ -227,19 +227,10 @@ def _breaks_parallel_rule(ranks: int, demand: Demand, kind: EngineKind) -> str |
     width = geometry.moe_ffn if geometry.experts and geometry.moe_ffn else geometry.intermediate
     if width and width % ranks:
         return f"{ranks} ranks do not divide the feed-forward width {width:,}"
-    block = _quantization_block(demand.facts)
+    block = quantization_block(demand.facts)
     if width and block and (width // ranks) % block:
         return f"{width:,} / {ranks} ranks is no multiple of the quantization block of {block}"
     return None
-
-
-def _quantization_block(facts: ModelFacts) -> int | None:
-    said = facts.quantization
-    blocks = said.get("weight_block_size")
-    if isinstance(blocks, list) and blocks and isinstance(blocks[0], int):
-        return blocks[0]
-    group = said.get("group_size") or said.get("q_group_size")
-    return group if isinstance(group, int) and group > 0 else None
 
 
 def _lacks_memory(shape: Shape, demand: Demand) -> str | None:

@@ -181,7 +181,7 @@ def _missing(choice: EngineChoice, geometry: Geometry, size: WeightsSize | None)
     if choice.kind is not EngineKind.VLLM:
         return ""
     needed = {
-        "layers": geometry.layers, "attention heads": geometry.heads or geometry.latent,
+        "layers": geometry.layers, "attention heads": geometry.heads or geometry.latent or geometry.state_layers,
         "hidden size": geometry.hidden, "vocabulary size": geometry.vocab,
     }  # fmt: skip
     return " and ".join(name for name, value in needed.items() if not value)

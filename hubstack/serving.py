@@ -133,7 +133,7 @@ def _args(serving: Serving) -> tuple[str, ...]:
     port = str(_port(choice.engine.port))
     if choice.kind is EngineKind.TEI:
         tokens = max(sizing.TEI_BATCH_TOKENS, need.context)
-        return ("--model-id", path, "--hostname", "0.0.0.0", "--port", port, "--dtype", "float16",  # noqa: S104
+        return ("--model-id", path, "--hostname", "0.0.0.0", "--port", port, "--dtype", _tei_dtype(serving),  # noqa: S104
                 "--max-batch-tokens", str(tokens), "--auto-truncate")  # fmt: skip
     if choice.kind is EngineKind.LLAMA_CPP:
         total = need.context * request.concurrency
@@ -141,6 +141,11 @@ def _args(serving: Serving) -> tuple[str, ...]:
                 "--ctx-size", str(total), "--parallel", str(request.concurrency), "--n-gpu-layers", "999",
                 "--metrics")  # fmt: skip
     return _vllm_args(serving)
+
+
+def _tei_dtype(serving: Serving) -> str:
+    support = serving.choice.engine.model_types.get(serving.geometry.model_type)
+    return (support and support.dtype) or "float16"
 
 
 def _vllm_args(serving: Serving) -> tuple[str, ...]:

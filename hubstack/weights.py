@@ -5,11 +5,12 @@ Owns the choice of files (safetensors before pickle, one copy of several) and th
 dtype and quantization. Does not own how ranks share them: `hubstack.sizing` does.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, cast
 
 from hubstack.architecture import Geometry
 from hubstack.facts import FileFacts, ModelFacts
@@ -50,7 +51,8 @@ class ChosenFiles:
 def choose_files(facts: ModelFacts, *, gguf_file: str | None = None) -> ChosenFiles:
     """Choose the files to serve. Where the lock lists none, the format follows from the Hub's counts."""
     wanted = [file for file in facts.files if not _matches(file.path, OTHER_COPIES)]
-    side = tuple(file for file in wanted if _matches(file.path, SIDE_FILES))
+    weights = ("*.safetensors", "*.gguf", "*.bin", "*.pt")
+    side = tuple(f for f in wanted if _matches(f.path, SIDE_FILES) and not _matches(f.path, weights))
     for kind, pattern in ((WeightsFormat.SAFETENSORS, "*.safetensors"), (WeightsFormat.GGUF, "*.gguf"),
                           (WeightsFormat.PICKLE, "*.bin"), (WeightsFormat.PICKLE, "*.pt")):  # fmt: skip
         found = tuple(file for file in wanted if fnmatchcase(file.path, pattern))
@@ -58,21 +60,40 @@ def choose_files(facts: ModelFacts, *, gguf_file: str | None = None) -> ChosenFi
             return _choose_gguf(found, gguf_file)
         # Numbered folders of sentence-transformers hold small projection layers, no model.
         if any("/" not in file.path for file in found):
-            return ChosenFiles(format=kind, weights=found, side=side, patterns=(pattern, *SIDE_FILES))
+            served = _without_variants(found)
+            return ChosenFiles(format=kind, weights=served, side=side, patterns=(pattern, *SIDE_FILES))
     if not facts.files and facts.library == "gguf":
         return ChosenFiles(
             format=WeightsFormat.GGUF, weights=(), side=side, patterns=(gguf_file or "*Q4_K_M*.gguf",)
         )
-    if facts.parameters or facts.parameters_total:
+    if parameter_count(facts):
         patterns = ("*.safetensors", *SIDE_FILES)
         return ChosenFiles(format=WeightsFormat.SAFETENSORS, weights=(), side=side, patterns=patterns)
     return ChosenFiles(format=WeightsFormat.NONE, weights=(), side=side, patterns=())
 
 
+def parameter_count(facts: ModelFacts) -> int:
+    """Return the parameters that the Hub counts; 0 where it counts none."""
+    return facts.parameters_total or sum(_counts(facts).values())
+
+
+def _counts(facts: ModelFacts) -> dict[str, int]:
+    """Return parameters by dtype, as far as they are counts: a lock is text, and text can be edited."""
+    said: Mapping[str, Any] = facts.parameters
+    return {dtype: n for dtype, n in said.items() if isinstance(n, int) and not isinstance(n, bool) and n > 0}
+
+
+def _without_variants(found: tuple[FileFacts, ...]) -> tuple[FileFacts, ...]:
+    """Drop `model.fp32-00001-of-00002.safetensors` and its like where the same weights stand without a variant."""
+    plain = tuple(file for file in found if not _VARIANT.search(file.path))
+    return plain if any("/" not in file.path for file in plain) else found
+
+
 def _choose_gguf(found: tuple[FileFacts, ...], asked: str | None) -> ChosenFiles:
     """Take the asked file, the only one, or llama.cpp's own default quantization; with all its parts."""
-    pattern = asked or (found[0].path if len(found) == 1 else "*[Qq]4_[Kk]_[Mm]*.gguf")
-    first = next((file.path for file in found if fnmatchcase(file.path, pattern)), None)
+    models = [file.path for file in found if "mmproj" not in file.path]  # mmproj: the vision part of a model
+    pattern = asked or (models[0] if len(models) == 1 else "*[Qq]4_[Kk]_[Mm]*.gguf")
+    first = next((path for path in models if path == pattern or fnmatchcase(path, pattern)), None)
     if first is None:
         return ChosenFiles(format=WeightsFormat.GGUF, weights=(), side=(), patterns=())
     stem = first.split("-00001-of-")[0]
@@ -85,6 +106,8 @@ def _choose_gguf(found: tuple[FileFacts, ...], asked: str | None) -> ChosenFiles
 def _matches(path: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(path, pattern) for pattern in patterns)
 
+
+_VARIANT = re.compile(r"\.(fp|bf|int)\d+(-\d+-of-\d+)?\.[a-z]+$")
 
 DTYPE_BYTES: Mapping[str, float] = {
     "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "U32": 4,
@@ -119,8 +142,9 @@ def quantization_bits(facts: ModelFacts) -> int | None:
     """Return the bits of a quantized weight, None where plain or unknown."""
     said = facts.quantization
     words = " ".join(str(said.get(key, "")) for key in ("quant_method", "format", "quant_algo")).lower()
-    bits = said.get("bits") or said.get("w_bit")
-    if isinstance(bits, int):
+    group = _first_group(facts)
+    bits: Any = next((b for b in (said.get("bits"), said.get("w_bit"), group.get("num_bits")) if b), None)
+    if isinstance(bits, int) and 1 < bits <= 16:
         return bits
     if said.get("load_in_4bit") or any(word in words for word in _FOUR_BITS) or "fp4" in words:
         return 4
@@ -131,18 +155,40 @@ def quantization_bits(facts: ModelFacts) -> int | None:
     return None
 
 
+def quantization_block(facts: ModelFacts) -> int | None:
+    """Return how many weights share a scale: a rank's part of a layer must hold whole blocks."""
+    said, group = facts.quantization, _first_group(facts)
+    values: list[Any] = [said.get(key) for key in ("weight_block_size", "group_size", "q_group_size")]
+    values += [group.get(key) for key in ("block_structure", "group_size")]
+    for value in values:
+        block: Any = next(iter(cast("list[Any]", value)), None) if isinstance(value, list) else value
+        if isinstance(block, int) and not isinstance(block, bool) and block > 0:
+            return block
+    return None
+
+
+def _first_group(facts: ModelFacts) -> Mapping[str, Any]:
+    """Return what compressed-tensors says of the weights of its first group."""
+    empty: Mapping[str, Any] = {}
+    groups: Any = facts.quantization.get("config_groups")
+    first: Any = (
+        next(iter(cast("Mapping[str, Any]", groups).values()), None) if isinstance(groups, Mapping) else None
+    )
+    weights: Any = cast("Mapping[str, Any]", first).get("weights") if isinstance(first, Mapping) else None
+    return cast("Mapping[str, Any]", weights) if isinstance(weights, Mapping) else empty
+
+
 def weights_size(facts: ModelFacts, chosen: ChosenFiles, geometry: Geometry) -> WeightsSize | None:
     """Return the loaded bytes of a checkpoint, or None where the lock gives no figure to start from."""
     if chosen.weights:
         return _size_of_files(facts, chosen, geometry)
-    if facts.parameters and quantization_bits(facts) is None:
-        loaded = {_loaded(dtype): 0.0 for dtype in facts.parameters}
-        for dtype, count in facts.parameters.items():
-            loaded[_loaded(dtype)] += count * DTYPE_BYTES.get(_loaded(dtype), 2)
-        parts = ", ".join(f"{count:,} {dtype}" for dtype, count in sorted(facts.parameters.items()))
-        return WeightsSize(size_bytes=int(sum(loaded.values())), how=f"{parts} (counts of the lock)")
-    total = facts.parameters_total or sum(facts.parameters.values())
-    if not total:
+    counts = _counts(facts)
+    if counts and quantization_bits(facts) is None:
+        loaded = sum(count * DTYPE_BYTES.get(_loaded(dtype), 2) for dtype, count in counts.items())
+        parts = ", ".join(f"{count:,} {dtype}" for dtype, count in sorted(counts.items()))
+        return WeightsSize(size_bytes=int(loaded), how=f"{parts} (counts of the lock)")
+    total = parameter_count(facts)
+    if total <= 0:
         return None
     bits = quantization_bits(facts)
     if bits is not None:
@@ -155,8 +201,10 @@ def weights_size(facts: ModelFacts, chosen: ChosenFiles, geometry: Geometry) -> 
 def _size_of_files(facts: ModelFacts, chosen: ChosenFiles, geometry: Geometry) -> WeightsSize:
     size, names = chosen.weights_bytes, len(chosen.weights)
     how = f"{size:,} bytes in {names} file{'s' if names > 1 else ''}"
-    wide = facts.parameters.get("F32", 0)
-    stored_wide = wide > 0.9 * sum(facts.parameters.values()) if facts.parameters else geometry.dtype == "float32"
+    counts = _counts(facts)
+    stored_wide = (
+        counts.get("F32", 0) > 0.9 * sum(counts.values()) if counts else geometry.dtype in {"float32", "float"}
+    )
     if stored_wide and chosen.format is not WeightsFormat.GGUF and not facts.quantization:
         return WeightsSize(size_bytes=size // 2, how=f"{how}, 32-bit on disk and 16-bit when loaded")
     return WeightsSize(size_bytes=size, how=how)
@@ -166,13 +214,14 @@ def _size_of_quantized(facts: ModelFacts, total: int, bits: int, geometry: Geome
     """Embeddings and head stay 16-bit; the rest is bits plus a scale and a zero point a group."""
     tied = bool(facts.config.get("tie_word_embeddings"))
     plain = min((geometry.vocab or 0) * (geometry.hidden or 0) * (1 if tied else 2), total)
-    said: Any = facts.quantization.get("group_size") or facts.quantization.get("q_group_size")
-    group = said if isinstance(said, int) and said > 0 else 128
-    overhead = (16 + bits) / group if bits < 8 else 0.0
-    size = plain * 2 + (total - plain) * (bits + overhead) / 8
+    # The Hub's totals count an nvfp4 byte, which holds two parameters, once (facts: hub_api.md 4.4).
+    packed = bits == 4 and quantization_method(facts) == "modelopt_fp4"
+    small = (total - plain) * (2 if packed else 1)
+    group = 16 if packed else quantization_block(facts) or 128
+    overhead = 8 / group if packed else (16 + bits) / group if bits < 8 else 0.0
     return WeightsSize(
-        size_bytes=int(size),
-        how=f"{total - plain:,} parameters at {bits} bits + {overhead:.2f} bits of scales, {plain:,} at 16",
+        size_bytes=int(plain * 2 + small * (bits + overhead) / 8),
+        how=f"{small:,} parameters at {bits} bits + {overhead:.2f} bits of scales, {plain:,} at 16",
     )
 
 
