@@ -87,7 +87,7 @@ def _upgraded(request: Request, upgrade: Sequence[str]) -> set[Asked]:
         for word in {model.key, model.id}:
             by_word.setdefault(word, set()).add((model.id, model.revision))
     if ALL in upgrade and ALL not in by_word:
-        return set().union(*by_word.values())
+        return set[Asked]().union(*by_word.values())
     unknown = [word for word in upgrade if word not in by_word]
     if unknown:
         raise InputError([_unknown(word, request, by_word) for word in unknown])

@@ -43,7 +43,7 @@ class Refusal:
 
     def render(self) -> str:
         """Return the message as a line and its hint as another."""
-        at = "" if self.revision == "main" else f" at `{self.revision}`"
+        at = "" if self.revision == "main" or self.revision in self.message else f" at `{self.revision}`"
         hint = f"\n    hint: {self.hint}" if self.hint else ""
         return f"`{self.id}`{at} {self.message}{hint}"
 

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Small repositories made up for one rule each. All of it is invented; the owner `stand-in` is nobody's.
+
+Here every byte exists, so list, tree, hashes and download agree. The rules they follow are the Hub's.
+"""
+
+import json
+import struct
+from typing import Any
+
+from tests.support.hub.repository import Commit, Repository, StoredFile, fake_hash
+
+OWNER = "stand-in"
+TINY = {
+    "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 64, "intermediate_size": 128,
+    "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 1000,
+    "max_position_embeddings": 2048, "torch_dtype": "bfloat16", "tie_word_embeddings": False,
+}  # fmt: skip
+_LARGE = (".safetensors", ".bin", ".gguf", ".pt")
+
+
+def safetensors(dtype: str, **shapes: list[int]) -> bytes:
+    """Return a well-formed file: header and zeros."""
+    width = {"F32": 4, "BF16": 2, "F16": 2, "U8": 1, "I32": 4}[dtype]
+    header: dict[str, Any] = {}
+    end = 0
+    for name, shape in shapes.items():
+        begin, size = end, width
+        for length in shape:
+            size *= length
+        end = begin + size
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + bytes(end)
+
+
+def stored(path: str, content: Any) -> StoredFile:
+    data = content if isinstance(content, bytes) else json.dumps(content).encode()
+    return StoredFile.large(path, data) if path.endswith(_LARGE) else StoredFile.small(path, data)
+
+
+def commit(repo_id: str, label: str, files: dict[str, Any]) -> Commit:
+    return Commit(sha=fake_hash(f"commit:{repo_id}:{label}"), files=tuple(stored(p, c) for p, c in files.items()))
+
+
+def repository(name: str, files: dict[str, Any] | None = None, **metadata: Any) -> Repository:
+    repo_id = f"{OWNER}/{name}"
+    held = {"config.json": TINY, "README.md": b"# Made up\n"} if files is None else files
+    first = commit(repo_id, "main", held)
+    return Repository(
+        id=repo_id, commits={first.sha: first}, refs={"main": first.sha},
+        metadata={"tags": [], "pipeline_tag": "text-generation", "library_name": "transformers", **metadata},
+        gated=False, security={"scansDone": True, "filesWithIssues": []}, invented=("everything",),
+    )  # fmt: skip
+
+
+def _sharded() -> Repository:
+    """Two shards, an index, and a history: `main`, the tag `v1`, a pull request."""
+    first = safetensors("BF16", embed=[1000, 64], layer=[64, 64])
+    second = safetensors("BF16", head=[1000, 64])
+    weight_map = {"embed": 1, "layer": 1, "head": 2}
+    index = {
+        "metadata": {"total_size": 2 * (64000 + 4096 + 64000)},
+        "weight_map": {name: f"model-0000{n}-of-00002.safetensors" for name, n in weight_map.items()},
+    }
+    held = {
+        "config.json": TINY, "model-00001-of-00002.safetensors": first,
+        "model-00002-of-00002.safetensors": second, "model.safetensors.index.json": index,
+        "tokenizer.json": {"version": "1.0"}, "README.md": b"# Made up\n",
+    }  # fmt: skip
+    made = repository(
+        "sharded", held,
+        safetensors={"parameters": {"BF16": 132096}, "total": 132096}, cardData={"license": "apache-2.0"},
+    )  # fmt: skip
+    old = commit(made.id, "v1", {"config.json": {**TINY, "max_position_embeddings": 1024}})
+    proposed = commit(made.id, "pr", {"config.json": {**TINY, "max_position_embeddings": 4096}})
+    made.commits |= {old.sha: old, proposed.sha: proposed}
+    made.refs |= {"v1": old.sha, "refs/pr/1": proposed.sha}
+    return made
+
+
+def _gated(name: str, gated: str) -> Repository:
+    made = repository(name)
+    made.gated = gated
+    return made
+
+
+def _quantized(name: str, **said: Any) -> Repository:
+    held = {"config.json": {**TINY, "quantization_config": said}, "model.safetensors": safetensors("I32", w=[8])}
+    return repository(name, held)
+
+
+def invented_repositories() -> list[Repository]:
+    private = repository("private")
+    private.is_private = True
+    disabled = repository("disabled")
+    disabled.is_disabled = True
+    moved = repository("new-name")
+    unsafe = repository("unsafe-pickle", {"config.json": TINY, "pytorch_model.bin": b"\x80\x04."})
+    unsafe.security = {
+        "scansDone": True, "filesWithIssues": [{"path": "pytorch_model.bin", "level": "unsafe"}]
+    }  # fmt: skip
+    unscanned = repository("unscanned")
+    unscanned.security = {"scansDone": False}
+    nvidia = {
+        "producer": {"name": "modelopt", "version": "0.23.0"},
+        "quantization": {"quant_algo": "NVFP4", "kv_cache_quant_algo": "FP8", "group_size": 16,
+                         "exclude_modules": ["lm_head"]},
+    }  # fmt: skip
+    layers = {"model.safetensors": safetensors("U8", w=[16])}
+    return [
+        _sharded(), private, disabled, moved, unsafe, unscanned,
+        Repository(id=f"{OWNER}/old-name", commits={}, refs={}, moved_to=moved.id),
+        _gated("gated-auto", "auto"), _gated("gated-manual", "manual"),
+        repository("custom-code", {"config.json": {**TINY, "auto_map": {"AutoModel": "modeling.Made"}},
+                                   "modeling.py": b"class Made: pass\n"}),
+        repository("licence-list", cardData={"license": ["mit", "apache-2.0"]}),
+        repository("licence-other", cardData={"license": "other", "license_name": "made-up"}),
+        repository("licence-tag", tags=["license:mit"]),
+        repository("adapter", {"adapter_config.json": {"base_model_name_or_path": f"{OWNER}/sharded"},
+                               "adapter_model.safetensors": safetensors("F32", a=[8, 8])}, library_name="peft"),
+        repository("diffusers", {"model_index.json": {"_class_name": "FluxPipeline"},
+                                 "transformer/config.json": {"num_layers": 2}},
+                   library_name="diffusers", pipeline_tag="text-to-image"),
+        repository("gguf", {"tiny-q4_k_m.gguf": b"GGUF" + bytes(60)}, library_name="gguf",
+                   gguf={"total": 1000, "architecture": "llama", "context_length": 2048,
+                         "chat_template": "{{ messages }}"}),
+        _quantized("bnb", quant_method="bitsandbytes", load_in_4bit=True, bnb_4bit_quant_type="nf4"),
+        _quantized("gptq", quant_method="gptq", bits=4, group_size=128, desc_act=False, sym=True),
+        _quantized("compressed", quant_method="compressed-tensors", format="float-quantized",
+                   ignore=["lm_head"], config_groups={"group_0": {"targets": ["Linear"], "weights": {
+                       "num_bits": 8, "type": "float", "strategy": "channel"}}}),
+        repository("nvfp4", {"config.json": TINY, "hf_quant_config.json": nvidia, **layers}),
+    ]  # fmt: skip
