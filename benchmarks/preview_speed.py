@@ -13,7 +13,8 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
 RUNS = 5
-FLOOR = "import pulumi, pulumi_gcp.container, pulumi_gcp.storage, pulumi_kubernetes.apps.v1, pulumi_kubernetes.batch.v1"
+SDKS = ("pulumi_gcp.container", "pulumi_gcp.storage", "pulumi_kubernetes.apps.v1", "pulumi_kubernetes.batch.v1")
+FLOOR = f"import pulumi, {', '.join(SDKS)}"
 COMMANDS = {
     "floor: import the SDKs": [sys.executable, "-c", FLOOR],
     "hubstack plan examples/fleet": [sys.executable, "-m", "hubstack", "plan", "examples/fleet"],

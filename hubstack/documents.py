@@ -132,7 +132,7 @@ class _Reader:
         if isinstance(node, yaml.SequenceNode):
             return [self.value(item, (*loc, index)) for index, item in enumerate(node.value)]
         try:
-            return self._scalars.construct_object(node)
+            return cast("Any", self._scalars).construct_object(node)
         except (yaml.YAMLError, ValueError):
             self.problems.append(self.marks[loc].problem(f"`{node.value}` cannot be read as {node.tag}"))
             return None
