@@ -170,14 +170,12 @@ def _attention(text: Mapping[str, Any], heads: int | None, hidden: int | None) -
 
 
 def _kv_heads(text: Mapping[str, Any], heads: int | None) -> int | None:
-    # Falcon-7B says `multi_query` and means one head; its successors name `num_kv_heads`.
+    # Falcon-7B and StarCoder say `multi_query` and mean one head, whatever else they name.
+    if text.get("multi_query") is True and not text.get("new_decoder_architecture"):
+        return 1
     named = _int(text, "num_key_value_heads", "n_head_kv", "multi_query_group_num")
     named = named or _int(_mapping(text, "attn_config"), "kv_n_heads")
-    if named:
-        return named
-    if text.get("new_decoder_architecture"):
-        return _int(text, "num_kv_heads") or heads
-    return 1 if text.get("multi_query") else _int(text, "num_kv_heads") or heads
+    return named or _int(text, "num_kv_heads") or heads
 
 
 def _global_kv_heads(text: Mapping[str, Any]) -> int | None:

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Facts, requests and targets for tests of planning: real models from facts.yaml, others made on the spot."""
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hubstack import names, sizing
+from hubstack.architecture import Geometry, read_geometry
+from hubstack.catalog import Catalog, load_catalog
+from hubstack.documents import Mark
+from hubstack.facts import FileFacts, ModelFacts
+from hubstack.lock import Lock
+from hubstack.plan import CapacityKind, EngineKind, MemoryNeed, ModelPlan, Plan
+from hubstack.planner import plan_stack
+from hubstack.request import CapacityStep, ModelRequest, Request
+from hubstack.sizing import Device, Load
+from hubstack.target import Target
+from hubstack.weights import choose_files, weights_size
+
+COMMIT = "0123456789" * 4
+GIB = 1024**3
+
+
+@cache
+def catalog() -> Catalog:
+    return load_catalog()
+
+
+@cache
+def _rows() -> dict[str, dict[str, Any]]:
+    text = Path(__file__).with_name("facts.yaml").read_text()
+    return {row["id"]: row for row in yaml.safe_load(text)["models"]}
+
+
+def hub_ids() -> list[str]:
+    return sorted(_rows())
+
+
+def hub(repo_id: str, **changes: Any) -> ModelFacts:
+    """Return the facts of a real model; for AWQ and the like its quantization, which the sources do not copy."""
+    row = _rows()[repo_id]
+    said = {
+        key: row[key]
+        for key in ("config", "pipeline_tag", "license", "gated", "parameters", "parameters_total", "quantization")
+        if key in row
+    }
+    return ModelFacts(**{"id": repo_id, "revision": "main", "commit": COMMIT, **said, **changes})
+
+
+def weight_files_gib(repo_id: str) -> float:
+    return _rows()[repo_id]["weight_files_gib"]
+
+
+def made(repo_id: str = "acme/model", **fields: Any) -> ModelFacts:
+    """Return the facts of a made-up model."""
+    return ModelFacts(**{"id": repo_id, "revision": "main", "commit": COMMIT, **fields})
+
+
+def llama(repo_id: str = "acme/llama", **fields: Any) -> ModelFacts:
+    """Return a small dense model that vLLM serves on one L4; `config` adds to or replaces its config."""
+    config = {
+        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 2048,
+        "intermediate_size": 8192, "num_hidden_layers": 16, "num_attention_heads": 32, "num_key_value_heads": 8,
+        "vocab_size": 128256, "max_position_embeddings": 131072, "torch_dtype": "bfloat16",
+    }  # fmt: skip
+    given = {
+        "pipeline_tag": "text-generation",
+        "license": "apache-2.0",
+        "parameters": {"BF16": 1_235_814_400},
+        **fields,
+    }
+    return made(repo_id, **{**given, "config": {**config, **fields.get("config", {})}})
+
+
+def geometry(config: Mapping[str, Any]) -> Geometry:
+    return read_geometry(made(config=config))
+
+
+def hub_geometry(repo_id: str) -> Geometry:
+    return read_geometry(hub(repo_id))
+
+
+def file(path: str, size_bytes: int = 1_000) -> FileFacts:
+    return FileFacts(path=path, size_bytes=size_bytes)
+
+
+def load(**fields: Any) -> Load:
+    given: dict[str, Any] = {"engine": EngineKind.VLLM, "tensor_parallel": 1, "context": 8192, "concurrency": 1}
+    return Load(**{**given, **fields})
+
+
+def gpu(visible_gib: float) -> Device:
+    return Device(visible_bytes=int(visible_gib * GIB), is_tpu=False, has_flash_attention=True)
+
+
+def size(facts: ModelFacts, device: Device, on: Load) -> MemoryNeed:
+    """Size a model on one rank."""
+    shape = read_geometry(facts)
+    weights = weights_size(facts, choose_files(facts), shape)
+    assert weights is not None
+    return sizing.size_model(weights, shape, device, on)
+
+
+def ask(repo_id: str, **fields: Any) -> ModelRequest:
+    """Return a request, every setting at its default."""
+    given: dict[str, Any] = {
+        "key": names.key_of(repo_id), "id": repo_id, "revision": "main", "context": None, "concurrency": 2,
+        "replicas_min": 1, "replicas_max": 1, "capacity": steps("on-demand"), "accelerators": (), "engine": None,
+        "file": None, "trust_remote_code": False, "allow_pickle": False, "allow_unsafe": False,
+        "marks": {"id": Mark("acme.models.yaml", 3, 5, f"  - {repo_id}")},
+    }  # fmt: skip
+    return ModelRequest(**{**given, **fields})
+
+
+def steps(*words: str) -> tuple[CapacityStep, ...]:
+    """Return capacity steps: `spot`, `on-demand`, or `reservation:NAME`."""
+    split = (word.partition(":") for word in words)
+    return tuple(CapacityStep(kind=CapacityKind(kind), reservation=name or None) for kind, _, name in split)
+
+
+def target(**fields: Any) -> Target:
+    given: dict[str, Any] = {
+        "stack": "acme",
+        "project": "acme-ml",
+        "region": "us-central1",
+        "models_path": "acme.models.yaml",
+    }
+    return Target(**{**given, **fields})
+
+
+Asked = ModelFacts | tuple[ModelFacts, ModelRequest]
+
+
+def plan(*models: Asked, where: Target | None = None) -> Plan:
+    """Plan models that are locked, each with the request beside it or a default one."""
+    pairs = [model if isinstance(model, tuple) else (model, ask(model.id)) for model in models]
+    lock = Lock(path="acme.models.lock.yaml", models=tuple(facts for facts, _ in pairs))
+    request = Request(path="acme.models.yaml", models=tuple(sorted((r for _, r in pairs), key=lambda r: r.key)))
+    return plan_stack(request, lock, catalog(), where or target())
+
+
+def plan_one(facts: ModelFacts, where: Target | None = None, **settings: Any) -> ModelPlan:
+    """Plan one model with settings of the request."""
+    return plan((facts, ask(facts.id, **settings)), where=where).models[0]
