@@ -187,10 +187,11 @@ def _check_asked(
     if stored not in engine.formats:
         known = ", ".join(engine.formats)
         return Refusal(why=f"has {stored} weights, and {engine.id} loads {known}", field="engine")
-    if engine.model_types and geometry.model_type not in engine.model_types:
-        family = geometry.model_type or "unnamed"
+    family = geometry.model_type
+    if engine.model_types and family and family not in engine.model_types:
         return Refusal(why=f"is of the `{family}` family, which {engine.id} does not know", field="engine")
-    return kind, f"{kind} was asked for"
+    unchecked = "" if family or not engine.model_types else ", unchecked: the lock names no family of the model"
+    return kind, f"{kind} was asked for{unchecked}"
 
 
 def _generates(geometry: Geometry) -> bool:
