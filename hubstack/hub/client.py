@@ -6,6 +6,7 @@ a time limit. Does not own what the answers mean. A server that sends a byte now
 time limit is between two reads, as httpx has it.
 """
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -115,9 +116,9 @@ def _may_pass(error: BaseException) -> bool:
     if isinstance(error, HfHubHTTPError):
         return error.response.status_code in RETRIED_STATUSES
     # A body that is cut off shows as a broken transfer, or as JSON that ends too soon.
-    return isinstance(error, httpx.TransportError | httpx.DecodingError | ValueError) and not isinstance(
-        error, httpx.UnsupportedProtocol | httpx.LocalProtocolError | UnicodeEncodeError
-    )
+    broken = httpx.TransportError | httpx.DecodingError | json.JSONDecodeError | UnicodeDecodeError
+    ours = httpx.UnsupportedProtocol | httpx.LocalProtocolError
+    return isinstance(error, broken) and not isinstance(error, ours)
 
 
 def _asked_wait_seconds(headers: Any) -> float | None:

@@ -61,7 +61,9 @@ def explain(error: Exception, *, repo_id: str, revision: str, endpoint: str, tok
     address = _without_user(endpoint)
     message, hint = _words(error, revision=revision, page=f"{address}/{repo_id}", endpoint=address)
     clean = _redactor(token)
-    return Refusal(id=repo_id, revision=revision, message=clean(message), hint=clean(hint) if hint else None)
+    return Refusal(
+        id=clean(repo_id), revision=clean(revision), message=clean(message), hint=clean(hint) if hint else None
+    )
 
 
 _BY_TYPE: tuple[tuple[type[Exception], str, str], ...] = (

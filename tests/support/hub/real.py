@@ -48,7 +48,7 @@ def _repository(model: dict[str, Any]) -> Repository:
     manifest = model["files"].get("manifest", {})
     commits = {}
     for sha in shas:
-        rows = manifest.get("files", []) if sha == manifest.get("revision", main) else []
+        rows = manifest.get("files", []) if sha == manifest.get("revision") else []
         commits[sha] = Commit(sha=sha, files=_files(rows, config_of(model)))
     return Repository(
         id=model["id"],

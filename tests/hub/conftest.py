@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A fresh stand-in of the Hub for each test, and an environment in which only it can be reached."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from huggingface_hub import constants
+
+from hubstack.hub import Patience
+from tests.support.hub import StandIn, invented_repositories, real_repositories
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[StandIn]:
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_OIDC_RESOURCE", "HF_OIDC_ID_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    # The client reads these at import, so that setting the variable here would come too late.
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", True)
+    with StandIn([*real_repositories(), *invented_repositories()]) as served:
+        monkeypatch.setenv("HF_ENDPOINT", served.url)
+        yield served
+
+
+@pytest.fixture
+def waits() -> list[float]:
+    """Seconds that a fetch would have slept, one for each retry."""
+    return []
+
+
+@pytest.fixture
+def hurry(waits: list[float]) -> Patience:
+    """Real patience in all but the sleeping."""
+    return Patience(attempts=4, sleep=waits.append)

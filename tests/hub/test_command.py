@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`hubstack lock` on files: what is pinned, moved and dropped, and what a failure leaves untouched."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hubstack.errors import HubError, InputError, LockError
+from hubstack.hub import check_lock, write_lock
+from hubstack.lock import load_lock, parse_lock
+from tests.support.hub import TOKENS, StandIn
+from tests.support.hub.invented import TINY, commit
+
+PROJECT = Path(__file__).resolve().parents[2]
+ACCESS, NO_ACCESS, _ = TOKENS
+SHARDED = "stand-in/sharded"
+
+
+@pytest.fixture
+def request_file(tmp_path: Path) -> Path:
+    return tmp_path / "dev.models.yaml"
+
+
+def lock(path: Path, *upgrade: str) -> list[str]:
+    return write_lock(path, path.name, upgrade, lambda _: None)
+
+
+def ask_for(path: Path, *entries: str) -> None:
+    path.write_text("models:\n" + "".join(f"  - {entry}\n" for entry in entries))
+
+
+def lock_file(path: Path) -> Path:
+    return path.with_name("dev.models.lock.yaml")
+
+
+def move_main(hub: StandIn, repo_id: str) -> str:
+    repo = hub.repositories[repo_id]
+    newest = commit(repo_id, "newest", {"config.json": {**TINY, "max_position_embeddings": 8192}})
+    repo.commits[newest.sha] = newest
+    repo.refs["main"] = newest.sha
+    return newest.sha
+
+
+def test_a_lock_is_the_same_in_whatever_order_the_list_stands(hub: StandIn, request_file: Path) -> None:
+    ask_for(request_file, "Qwen/Qwen3-8B", SHARDED, "BAAI/bge-small-en-v1.5")
+    assert lock(request_file) == [
+        "added BAAI/bge-small-en-v1.5 at 88885630388d",
+        "added Qwen/Qwen3-8B at b968826d9c46",
+        f"added {SHARDED} at {hub.repositories[SHARDED].refs['main'][:12]}",
+        "wrote dev.models.lock.yaml: 3 models",
+    ]
+    text = lock_file(request_file).read_text()
+    lock_file(request_file).unlink()
+    ask_for(request_file, "BAAI/bge-small-en-v1.5", SHARDED, "Qwen/Qwen3-8B")
+    lock(request_file)
+    assert lock_file(request_file).read_text() == text
+    assert text.startswith("# Written by `hubstack lock`")
+
+
+def test_what_is_locked_stays_at_its_commit_until_it_is_upgraded(hub: StandIn, request_file: Path) -> None:
+    ask_for(request_file, SHARDED, "stand-in/unscanned")
+    lock(request_file)
+    old = hub.repositories[SHARDED].refs["main"]
+    new = move_main(hub, SHARDED)
+    hub.requests.clear()
+    assert lock(request_file) == ["dev.models.lock.yaml is up to date: 2 models"]
+    assert hub.requests == [], "a fresh lock asks the Hub nothing"
+    assert lock(request_file, "sharded")[0] == f"moved {SHARDED} from {old[:12]} to {new[:12]}"
+    assert hub.asked("unscanned") == [], "an upgrade of one model asks for no other"
+    assert load_lock(lock_file(request_file)).get(SHARDED, "main").commit == new  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("word", ["all", SHARDED])
+def test_an_upgrade_takes_every_model_or_an_id(hub: StandIn, request_file: Path, word: str) -> None:
+    ask_for(request_file, SHARDED)
+    lock(request_file)
+    new = move_main(hub, SHARDED)
+    assert new[:12] in lock(request_file, word)[0]
+
+
+def test_an_upgrade_of_an_unknown_model_names_the_nearest(hub: StandIn, request_file: Path) -> None:
+    ask_for(request_file, SHARDED)
+    with pytest.raises(InputError, match="did you mean `sharded`"):
+        lock(request_file, "shard")
+    assert not lock_file(request_file).exists()
+
+
+def test_what_is_not_asked_for_any_more_is_dropped(hub: StandIn, request_file: Path) -> None:
+    ask_for(request_file, SHARDED, "stand-in/unscanned")
+    lock(request_file)
+    ask_for(request_file, SHARDED)
+    assert lock(request_file)[0] == "dropped stand-in/unscanned"
+    assert [facts.id for facts in load_lock(lock_file(request_file)).models] == [SHARDED]
+
+
+def test_another_revision_of_a_locked_model_is_asked_anew(hub: StandIn, request_file: Path) -> None:
+    ask_for(request_file, SHARDED)
+    lock(request_file)
+    ask_for(request_file, f"{{id: {SHARDED}, revision: v1}}")
+    assert check_lock(request_file, "dev.models.yaml") == [
+        f"stale: {SHARDED} is locked at main, not at v1",
+        f"not asked for: {SHARDED} at main",
+    ]
+    old = hub.repositories[SHARDED].refs["v1"]
+    assert lock(request_file)[0] == f"added {SHARDED} (v1) at {old[:12]}"
+    assert check_lock(request_file, "dev.models.yaml") == []
+
+
+def test_nothing_is_written_while_one_model_is_refused(hub: StandIn, request_file: Path) -> None:
+    ask_for(request_file, SHARDED)
+    lock(request_file)
+    before = lock_file(request_file).read_bytes()
+    ask_for(request_file, SHARDED, "Qwen/Qwen3-8B", "nobody/nothing", "google/gemma-3-4b-it")
+    with pytest.raises(HubError) as caught:
+        lock(request_file)
+    text = str(caught.value)
+    assert "dev.models.yaml:4:5: `nobody/nothing` is not on the Hub" in text
+    assert "dev.models.yaml:5:5: `google/gemma-3-4b-it` is gated" in text
+    assert text.endswith("nothing was written")
+    assert lock_file(request_file).read_bytes() == before
+    assert sorted(path.name for path in request_file.parent.glob("*.*")) == [
+        "dev.models.lock.yaml",
+        "dev.models.yaml",
+    ]
+
+
+def test_a_broken_lock_is_not_written_over(hub: StandIn, request_file: Path) -> None:
+    ask_for(request_file, SHARDED)
+    lock_file(request_file).write_text("<<<<<<< HEAD\nformat: 1\n")
+    with pytest.raises(LockError, match=r"dev\.models\.lock\.yaml:"):
+        lock(request_file)
+    assert lock_file(request_file).read_text().startswith("<<<<<<<"), "pinned commits would be lost"
+
+
+def run_lock(project: Path, hub: StandIn, **env: str) -> subprocess.CompletedProcess[str]:
+    held = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "HUGGING"))}
+    return subprocess.run(
+        [sys.executable, "-m", "hubstack", "lock", "dev", "--project", str(project)], cwd=PROJECT,
+        env={**held, "HF_ENDPOINT": hub.url, "HF_HOME": str(project / "hf"), "HF_HUB_DISABLE_TELEMETRY": "1",
+             "HF_HUB_DISABLE_XET": "1", **env},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    shutil.copytree(PROJECT / "stacks", folder / "stacks", ignore=shutil.ignore_patterns("*.lock.yaml"))
+    shutil.copy(PROJECT / "Pulumi.yaml", folder)
+    (folder / "stacks" / "dev.models.yaml").write_text("models: [google/gemma-3-4b-it, Qwen/Qwen3-8B]\n")
+    return folder
+
+
+def test_the_command_locks_a_gated_model_and_keeps_the_token_out(hub: StandIn, project: Path) -> None:
+    done = run_lock(project, hub, HF_TOKEN=ACCESS)
+    assert (done.returncode, done.stderr) == (0, "")
+    written = (project / "stacks" / "dev.models.lock.yaml").read_text()
+    assert [facts.id for facts in parse_lock(written, "lock").models] == [
+        "Qwen/Qwen3-8B",
+        "google/gemma-3-4b-it",
+    ]
+    assert ACCESS not in done.stdout + written
+    assert not (project / "hf").exists(), "nothing of a model is kept on this machine"
+
+
+def test_the_command_refuses_in_words_with_exit_code_2(hub: StandIn, project: Path) -> None:
+    done = run_lock(project, hub, HF_TOKEN=NO_ACCESS)
+    assert done.returncode == 2
+    assert "`google/gemma-3-4b-it` is gated, and the token has no access" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert NO_ACCESS not in done.stdout + done.stderr
+    assert not (project / "stacks" / "dev.models.lock.yaml").exists()
