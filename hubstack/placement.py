@@ -290,7 +290,7 @@ def _why(taken: _Tried, tried: list[_Tried]) -> str:
 def _why_nothing(demand: Demand, target: Target) -> str:
     wanted = ", ".join(demand.request.accelerators) or "accelerator"
     where = f"{', '.join(target.zones)}" if target.zones else target.region
-    return f"no machine type with {wanted} that {demand.choice.kind} runs on is listed in {where}"
+    return f"has no place: no machine type with {wanted} that {demand.choice.kind} runs on is listed in {where}"
 
 
 def class_key(shape: Shape, capacity: Iterable[CapacityStep]) -> str:
