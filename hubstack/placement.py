@@ -251,6 +251,7 @@ def _size(shape: Shape, demand: Demand, kind: EngineKind) -> tuple[sizing.Load, 
     load = sizing.Load(
         engine=kind, tensor_parallel=shape.tensor_parallel, context=demand.context,
         concurrency=demand.request.concurrency,
+        batch_tokens=max(sizing.MAX_NUM_BATCHED_TOKENS, demand.context if demand.choice.pooling else 0),
     )  # fmt: skip
     return load, sizing.size_model(demand.weights, demand.geometry, device, load)
 

@@ -95,7 +95,10 @@ def plan_stack(request: Request, lock: Lock, catalog: Catalog, target: Target) -
         pools=pools,
         classes=classes,
         cost=cost,
-        warnings=tuple(f"{model.key}: {warning}" for model in models for warning in model.warnings),
+        warnings=(
+            *(f"{model.key}: {warning}" for model in models for warning in model.warnings),
+            *_budget_warnings(cost, target),
+        ),
     )  # fmt: skip
 
 
@@ -280,6 +283,11 @@ def _weights(demand: Demand, chosen: ChosenFiles) -> WeightsPlan:
         loader_image=LOADER_IMAGE,
         loader_requirements=LOADER_REQUIREMENTS,
     )  # fmt: skip
+
+
+def _budget_warnings(cost: Cost, target: Target) -> Iterator[str]:
+    if target.budget_usd_per_month is not None and cost.unpriced:
+        yield f"the budget leaves out what has no price: {'; '.join(cost.unpriced)}"
 
 
 def _check_budget(cost: Cost, target: Target) -> None:

@@ -151,14 +151,13 @@ def _tei_dtype(serving: Serving) -> str:
 def _vllm_args(serving: Serving) -> tuple[str, ...]:
     choice, shape, need = serving.choice, serving.shape, serving.need
     load = serving.load
-    tokens = max(sizing.MAX_NUM_BATCHED_TOKENS, need.context if choice.pooling else 0)
     flags = [
         serving.model_path, "--port", str(_port(choice.engine.port)),
         "--served-model-name", serving.facts.id, serving.request.key,
         "--tensor-parallel-size", str(shape.tensor_parallel),
         "--max-model-len", str(need.context),
         "--max-num-seqs", str(sizing.max_num_seqs(load)),
-        "--max-num-batched-tokens", str(tokens),
+        "--max-num-batched-tokens", str(load.batch_tokens),
         "--gpu-memory-utilization", f"{load.memory_share:g}",
     ]  # fmt: skip
     if serving.format is WeightsFormat.SAFETENSORS:

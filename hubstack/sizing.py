@@ -55,6 +55,8 @@ class Load:
     tensor_parallel: int
     context: int
     concurrency: int
+    batch_tokens: int = MAX_NUM_BATCHED_TOKENS
+    """Tokens of one step. An embedding is made of a whole text at once, so there it is the context."""
 
     @property
     def memory_share(self) -> float:
@@ -94,7 +96,7 @@ def kv_fixed_bytes(geometry: Geometry, load: Load, *, is_tpu: bool = False) -> i
     per_layer = _kv_bytes_per_layer(geometry, load, is_tpu=is_tpu)
     window = 0 if is_tpu else min(geometry.window or 0, load.context)
     # vLLM keeps the window and the chunk being prefilled.
-    held = min(window + MAX_NUM_BATCHED_TOKENS, load.context) if window else 0
+    held = min(window + load.batch_tokens, load.context) if window else 0
     state = geometry.state_layers * geometry.state_bytes // load.tensor_parallel
     cross = geometry.cross_tokens * geometry.full_layers * per_layer
     windowed = geometry.window_layers * _window_bytes_per_layer(geometry, load, is_tpu=is_tpu) * held
@@ -138,12 +140,12 @@ def _vllm_terms(geometry: Geometry, load: Load) -> list[MemoryTerm]:
     ranks, seqs, vocab = load.tensor_parallel, max_num_seqs(load), geometry.vocab or 0
     sampler = int(SAMPLER_BYTES * seqs * vocab)
     hidden, ffn = geometry.hidden or 0, geometry.ffn or 0
-    forward = MAX_NUM_BATCHED_TOKENS * 2 * (2 * ffn // ranks + 8 * hidden)
+    forward = load.batch_tokens * 2 * (2 * ffn // ranks + 8 * hidden)
     activation = max(sampler, forward)
     how = (
         f"sampler {SAMPLER_BYTES} B x {seqs} sequences x {vocab:,} words"
         if sampler >= forward
-        else f"{MAX_NUM_BATCHED_TOKENS} tokens x 2 B x (2 x {ffn:,} / {ranks} + 8 x {hidden:,})"
+        else f"{load.batch_tokens:,} tokens x 2 B x (2 x {ffn:,} / {ranks} + 8 x {hidden:,})"
     )
     terms = [MemoryTerm(name="activation", size_bytes=activation, how=how)]
     if geometry.vision_parameters:

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hubstack.errors import InputError
+from hubstack.target import KEYS, Target, read_target
+
+LEAST = {"gcp:project": "acme-ml-prod", "gcp:region": "us-central1"}
+
+
+def read(**more: str) -> Target:
+    return read_target("dev", {**LEAST, **{f"hubstack:{key}": text for key, text in more.items()}})
+
+
+def refused(config: Mapping[str, str]) -> str:
+    with pytest.raises(InputError) as caught:
+        read_target("dev", config)
+    return str(caught.value)
+
+
+def test_project_and_region_are_enough() -> None:
+    target = read()
+    assert (target.models_path, target.namespace) == ("stacks/dev.models.yaml", "models")
+    assert (target.zones, target.budget_usd_per_month) == ((), None)
+    assert target.deletion_protection is True, "the safe side is the default"
+
+
+def test_every_setting_is_read() -> None:
+    target = read(models="lists/a.yaml", namespace="serving", budget="5000.50", deletionProtection="false",
+                  zones='["us-central1-a", "us-central1-b"]')  # fmt: skip
+    assert target == Target(
+        stack="dev", project="acme-ml-prod", region="us-central1", zones=("us-central1-a", "us-central1-b"),
+        models_path="lists/a.yaml", namespace="serving", budget_usd_per_month=5000.5, deletion_protection=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("key", sorted(LEAST))
+def test_what_is_missing_is_named_with_the_command_that_sets_it(key: str) -> None:
+    said = refused({name: text for name, text in LEAST.items() if name != key})
+    assert f"`{key}` is missing" in said
+    assert f"pulumi config set {key}" in said
+    assert said.startswith("Pulumi.dev.yaml: ")
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "why"),
+    [
+        ("gcp:project", "Acme", "is `Acme`, which is not a Google Cloud project id"),
+        ("gcp:project", "a", "not a Google Cloud project id"),
+        ("gcp:region", "us-central1-a", "not a region such as us-central1"),
+        ("gcp:region", "America", "not a region"),
+        ("hubstack:namespace", "My_Models", "not a Kubernetes namespace"),
+        ("hubstack:budget", "a lot", "no sum in USD a month"),
+        ("hubstack:budget", "-5", "no sum"),
+        ("hubstack:budget", "0", "no sum"),
+        ("hubstack:budget", "nan", "no sum"),
+        ("hubstack:budget", "1e999", "no sum"),
+        ("hubstack:deletionProtection", "yes", "true or false"),
+        ("hubstack:zones", "us-central1-a", "must be a list of zone names"),
+        ("hubstack:zones", "[1]", "must be a list of zone names"),
+        ("hubstack:zones", '["europe-west4-a"]', "names `europe-west4-a`, which is not in us-central1"),
+    ],
+)
+def test_a_wrong_setting_is_refused_with_its_value_and_its_rule(key: str, text: str, why: str) -> None:
+    said = refused({**LEAST, key: text})
+    assert f"`{key}`" in said
+    assert why in said
+
+
+def test_all_wrong_settings_are_told_at_once() -> None:
+    said = refused({"gcp:project": "A", "hubstack:budget": "x", "hubstack:zones": "x"})
+    assert all(f"`{key}`" in said for key in ("gcp:project", "gcp:region", "hubstack:budget", "hubstack:zones"))
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(KEYS), st.text(max_size=30) | st.sampled_from(["[", "[[", "1" * 5000]), max_size=9
+    )
+)
+def test_no_setting_makes_a_traceback(config: dict[str, str]) -> None:
+    try:
+        target = read_target("dev", config)
+    except InputError as error:
+        said = str(error)
+        problems = len(error.problems)
+    else:
+        said, problems = target.project, 1
+    assert said
+    assert problems >= 1
