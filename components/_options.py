@@ -6,6 +6,7 @@ give a child another parent (docs/identity.md).
 """
 
 import json
+from typing import Any
 
 import pulumi
 import pulumi_gcp as gcp
@@ -14,9 +15,9 @@ import pulumi_kubernetes as kubernetes
 from hubstack.plan import TargetPlan
 
 
-def child(parent: pulumi.Resource, **extra: object) -> pulumi.ResourceOptions:
+def child(parent: pulumi.Resource, **extra: Any) -> pulumi.ResourceOptions:
     """Options of a child: what is extra, under the parent."""
-    return pulumi.ResourceOptions(parent=parent, **extra)  # type: ignore[arg-type]
+    return pulumi.ResourceOptions(parent=parent, **extra)
 
 
 def google_provider(target: TargetPlan, parent: pulumi.Resource) -> gcp.Provider:
@@ -32,19 +33,27 @@ def google_provider(target: TargetPlan, parent: pulumi.Resource) -> gcp.Provider
 
 def kubernetes_provider(cluster: gcp.container.Cluster, parent: pulumi.Resource) -> kubernetes.Provider:
     """The cluster's API through its DNS endpoint, guarded by IAM; the credential is fetched at each use."""
+    # The host is known when the cluster is: until then a preview would take the inputs, which have none, for it.
+    found = pulumi.Output.all(cluster.id, cluster.control_plane_endpoints_config.apply(_dns_host))
+    host = found.apply(lambda pair: pair[1])
     return kubernetes.Provider(
         "cluster",
-        kubeconfig=cluster.control_plane_endpoints_config.apply(_kubeconfig),
-        # Without it a kubeconfig that changes its text would replace every object.
-        cluster_identifier=cluster.id,
+        kubeconfig=host.apply(_kubeconfig),
+        # Without it a kubeconfig that changes its text would replace every object. The host is of one cluster only,
+        # its id also of the cluster that takes its place.
+        cluster_identifier=host,
         enable_server_side_apply=True,
         opts=child(parent),
     )
 
 
-def _kubeconfig(endpoints: gcp.container.outputs.ClusterControlPlaneEndpointsConfig) -> str:
-    dns = endpoints.dns_endpoint_config
-    host = dns.endpoint if dns else None
+def _dns_host(endpoints: gcp.container.outputs.ClusterControlPlaneEndpointsConfig | None) -> str:
+    """Return the host; empty where a stand-in of the provider gives none (GKE always does)."""
+    dns = endpoints.dns_endpoint_config if endpoints else None
+    return (dns.endpoint if dns else None) or ""
+
+
+def _kubeconfig(host: str) -> str:
     user = {
         "exec": {
             "apiVersion": "client.authentication.k8s.io/v1beta1",

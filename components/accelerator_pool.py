@@ -48,11 +48,7 @@ class AcceleratorPool(pulumi.ComponentResource):
             node_locations=list(pool.zones),
             # A pool made with nodes during a stock-out blocks the cluster; the autoscaler asks for them later.
             initial_node_count=0,
-            autoscaling=container.NodePoolAutoscalingArgs(
-                total_min_node_count=pool.min_nodes,
-                total_max_node_count=pool.max_nodes,
-                location_policy="ANY",
-            ),
+            autoscaling=_autoscaling(pool),
             max_pods_per_node=MAX_PODS_PER_NODE,
             management=container.NodePoolManagementArgs(auto_repair=not is_flex, auto_upgrade=True),
             # An upgrade never needs one more accelerator than there is.
@@ -63,13 +59,28 @@ class AcceleratorPool(pulumi.ComponentResource):
             opts=child(
                 self,
                 ignore_changes=["initialNodeCount"],
-                delete_before_replace=False,
+                # No delete_before_replace: what replaces a pool is in its name, and should anything else do so,
+                # the name is taken until the old pool is gone, as the provider knows.
                 # A quota error looks like two hours of waiting otherwise (facts: gke.md 5.1).
                 custom_timeouts=pulumi.CustomTimeouts(create="45m", update="60m", delete="45m"),
             ),
         )
         self.name = node_pool.name
         self.register_outputs({"name": self.name})
+
+
+def _autoscaling(pool: PoolPlan) -> gcp.container.NodePoolAutoscalingArgs:
+    """Bounds over all zones, in whichever zone has stock.
+
+    Flex-start TPU pools take bounds of each zone only (facts: gke.md 3.7), so several zones may together exceed the
+    plan's largest number; the pods, which are counted, do not.
+    """
+    autoscaling = gcp.container.NodePoolAutoscalingArgs
+    if pool.capacity is CapacityKind.FLEX_START and pool.accelerator_kind is AcceleratorKind.TPU:
+        return autoscaling(min_node_count=0, max_node_count=pool.max_nodes, location_policy="ANY")
+    return autoscaling(
+        total_min_node_count=pool.min_nodes, total_max_node_count=pool.max_nodes, location_policy="ANY"
+    )
 
 
 def _node_config(args: AcceleratorPoolArgs) -> gcp.container.NodePoolNodeConfigArgs:

@@ -57,13 +57,15 @@ class Cluster(pulumi.ComponentResource):
             )
             for role in NODE_ROLES
         ]  # fmt: skip
-        self.cluster = self._create_cluster(name, args)
         self.node_account_email = account.email
-        self._create_system_pool(name, args, roles)
+        self.cluster = self._create_cluster(name, args, roles)
+        self._create_system_pool(name, args)
         self.name = self.cluster.name
         self.register_outputs({"name": self.name})
 
-    def _create_cluster(self, name: str, args: ClusterArgs) -> gcp.container.Cluster:
+    def _create_cluster(
+        self, name: str, args: ClusterArgs, roles: list[gcp.projects.IAMMember]
+    ) -> gcp.container.Cluster:
         container = gcp.container
         return container.Cluster(
             f"{name}-gke",
@@ -103,18 +105,22 @@ class Cluster(pulumi.ComponentResource):
             cost_management_config=container.ClusterCostManagementConfigArgs(enabled=True),
             remove_default_node_pool=True,
             initial_node_count=1,
+            # For the minutes that the default pool lives: projects may forbid Compute Engine's own account.
+            node_config=container.ClusterNodeConfigArgs(
+                service_account=self.node_account_email,
+                oauth_scopes=["https://www.googleapis.com/auth/cloud-platform"],
+            ),
             deletion_protection=args.deletion_protection,
             opts=child(
                 self,
+                depends_on=roles,
                 protect=args.deletion_protection,
                 # Both belong to the pool that is removed at once; a later change of them would replace the cluster.
                 ignore_changes=["initialNodeCount", "nodeConfig"],
             ),
         )
 
-    def _create_system_pool(
-        self, name: str, args: ClusterArgs, roles: list[gcp.projects.IAMMember]
-    ) -> gcp.container.NodePool:
+    def _create_system_pool(self, name: str, args: ClusterArgs) -> gcp.container.NodePool:
         container = gcp.container
         return container.NodePool(
             f"{name}-system",
@@ -128,7 +134,7 @@ class Cluster(pulumi.ComponentResource):
             management=container.NodePoolManagementArgs(auto_repair=True, auto_upgrade=True),
             node_config=container.NodePoolNodeConfigArgs(
                 machine_type=SYSTEM_MACHINE_TYPE,
-                disk_size_gb=200,  # the loader stages one file of the largest model at a time
+                disk_size_gb=100,  # loaders bring disks of their own
                 disk_type="pd-balanced",
                 service_account=self.node_account_email,
                 oauth_scopes=["https://www.googleapis.com/auth/cloud-platform"],
@@ -139,5 +145,5 @@ class Cluster(pulumi.ComponentResource):
                     enable_secure_boot=True, enable_integrity_monitoring=True
                 ),
             ),
-            opts=child(self, depends_on=roles, ignore_changes=["initialNodeCount"]),
+            opts=child(self, ignore_changes=["initialNodeCount"]),
         )

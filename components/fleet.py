@@ -22,7 +22,16 @@ from hubstack import manifests, names
 from hubstack.plan import ModelPlan, Plan
 
 TOKEN = "hubstack:fleet:Fleet"  # noqa: S105  a type token
-SERVICES = ("compute", "container", "iam", "logging", "monitoring", "secretmanager", "storage")
+SERVICES = (
+    "cloudresourcemanager",
+    "compute",
+    "container",
+    "iam",
+    "logging",
+    "monitoring",
+    "secretmanager",
+    "storage",
+)
 """Google APIs that the stack calls."""
 
 
@@ -43,13 +52,14 @@ class Fleet(pulumi.ComponentResource):
     cluster_name: pulumi.Output[str]
     endpoints: dict[str, str]
     """Key of a model to the address of its API inside the cluster."""
+    buckets: dict[str, str]
+    """Key of a model to the bucket of its weights."""
 
     def __init__(self, name: str, args: FleetArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(TOKEN, name, None, opts)
         self._plan, self._args = args.plan, args
         target = args.plan.target
         google = google_provider(target, self)
-        self._google = child(self, providers=[google])
         apis = [
             gcp.projects.Service(
                 f"api-{service}", service=f"{service}.googleapis.com",
@@ -58,27 +68,29 @@ class Fleet(pulumi.ComponentResource):
             )
             for service in SERVICES
         ]  # fmt: skip
+        # A component is registered after what it depends on, and its children after it.
+        self._google = child(self, providers=[google], depends_on=apis)
         project = gcp.organizations.get_project_output(
             project_id=target.project, opts=pulumi.InvokeOutputOptions(provider=google, parent=self)
         )
         self._number = project.number
-        cluster = self._create_cluster(apis)
+        cluster = self._create_cluster(google, apis)
         self._kubernetes = kubernetes_provider(cluster.cluster, self)
         self._create_pools(cluster)
-        self._create_namespace()
+        self._create_namespace(cluster)
         self._create_token()
         for model in args.plan.models:
             self._create_model(model)
         self.cluster_name = cluster.name
         self.endpoints = {model.key: manifests.endpoint(args.plan, model) for model in args.plan.models}
-        self.register_outputs({"cluster_name": self.cluster_name, "endpoints": self.endpoints})
+        self.buckets = {model.key: manifests.bucket_name(args.plan, model) for model in args.plan.models}
+        self.register_outputs(
+            {"cluster_name": self.cluster_name, "endpoints": self.endpoints, "buckets": self.buckets}
+        )
 
-    def _create_cluster(self, apis: list[gcp.projects.Service]) -> Cluster:
+    def _create_cluster(self, google: gcp.Provider, apis: list[gcp.projects.Service]) -> Cluster:
         target = self._plan.target
-        network = Network(
-            "network", NetworkArgs(region=target.region),
-            pulumi.ResourceOptions.merge(self._google, pulumi.ResourceOptions(depends_on=apis)),
-        )  # fmt: skip
+        network = Network("network", NetworkArgs(region=target.region), self._google)
         return Cluster(
             "cluster",
             ClusterArgs(
@@ -92,10 +104,11 @@ class Fleet(pulumi.ComponentResource):
                 has_gated_models=any(model.weights.needs_token for model in self._plan.models),
             ),
             # Nodes need the way out before they start.
-            pulumi.ResourceOptions.merge(self._google, pulumi.ResourceOptions(depends_on=[network])),
+            child(self, providers=[google], depends_on=[*apis, network]),
         )
 
     def _create_pools(self, cluster: Cluster) -> None:
+        pools: dict[str, AcceleratorPool] = {}
         for pool in self._plan.pools:
             args = AcceleratorPoolArgs(
                 pool=pool,
@@ -103,7 +116,7 @@ class Fleet(pulumi.ComponentResource):
                 region=self._plan.target.region,
                 node_account_email=cluster.node_account_email,
             )
-            AcceleratorPool(pool.key, args, self._google)
+            pools[pool.key] = AcceleratorPool(pool.key, args, self._google)
         self._classes = {
             capacity.key: kubernetes.apiextensions.CustomResource(
                 f"class-{capacity.key}",
@@ -111,15 +124,19 @@ class Fleet(pulumi.ComponentResource):
                 kind="ComputeClass",
                 metadata=manifests.capacity_class(capacity)["metadata"],
                 spec=manifests.capacity_class(capacity)["spec"],
-                opts=child(self, provider=self._kubernetes),
+                # New pools are there before the class names them, old ones go after it has let go of them.
+                opts=child(self, provider=self._kubernetes, depends_on=[pools[pool] for pool in capacity.pools]),
             )
             for capacity in self._plan.classes
         }
 
-    def _create_namespace(self) -> None:
+    def _create_namespace(self, cluster: Cluster) -> None:
         namespace, policy = manifests.namespace(self._plan), manifests.network_policy(self._plan)
         self._namespace = kubernetes.core.v1.Namespace(
-            "models", metadata=namespace["metadata"], opts=child(self, provider=self._kubernetes)
+            "models",
+            metadata=namespace["metadata"],
+            # With the system nodes, on which loaders run and without which objects with finalizers stay.
+            opts=child(self, provider=self._kubernetes, depends_on=[cluster]),
         )
         kubernetes.networking.v1.NetworkPolicy(
             "same-namespace",

@@ -25,8 +25,13 @@ FUSE_ANNOTATIONS = {
     # The sidecar's default of 256 MiB is too little under load: the mount then dies (facts: gke.md 7, row 25).
     "gke-gcsfuse/memory-limit": "2Gi",
     "gke-gcsfuse/cpu-limit": "0",
-    "gke-gcsfuse/ephemeral-storage-limit": "5Gi",
+    # No limit: the read cache of a server is bounded by its mount option, the loader's buffer is a disk of its own.
+    "gke-gcsfuse/ephemeral-storage-limit": "0",
 }
+CACHE_SHARE_OF_DISK = 0.5
+"""Of a node's boot disk, at most, for the weights' read cache; the rest is the system, images and scratch."""
+CLIENT_LABEL = "hubstack.dev/model-client"
+"""A namespace with this label (`true`) may call the models."""
 
 
 def server_name(model: ModelPlan) -> str:
@@ -46,7 +51,9 @@ def bucket_name(plan: Plan, model: ModelPlan) -> str:
 
 def loader_name(model: ModelPlan) -> str:
     """Name of the load: another commit or file list is another Job."""
-    digest = names.short_hash(loader_manifest(model), loader_script(), model.weights.loader_image, length=8)
+    weights = model.weights
+    parts = (loader_manifest(model), loader_script(), weights.loader_image, *weights.loader_requirements)
+    digest = names.short_hash(*parts, length=8)
     return names.shorten(f"{model.key}-load-{digest}", names.DNS_LABEL_MAX)
 
 
@@ -68,12 +75,17 @@ def namespace(plan: Plan) -> Object:
 
 
 def network_policy(plan: Plan) -> Object:
-    """Let only pods of the same namespace reach a server, until the stack says otherwise."""
+    """Let in pods of the same namespace, of namespaces labelled as clients, and Google's metrics collectors."""
+    callers: list[Object] = [
+        {"podSelector": {}},
+        {"namespaceSelector": {"matchLabels": {CLIENT_LABEL: "true"}}},
+        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "gmp-system"}}},
+    ]
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
         "metadata": {"name": "same-namespace", "namespace": plan.target.namespace},
-        "spec": {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"from": [{"podSelector": {}}]}]},
+        "spec": {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"from": callers}]},
     }
 
 
@@ -215,9 +227,13 @@ def _node_selector(model: ModelPlan) -> dict[str, str]:
 def loader_manifest(model: ModelPlan) -> str:
     """What the loader reads: the files at the commit, as JSON."""
     weights = model.weights
-    files = [{"path": f.path, "size_bytes": f.size_bytes, "sha256": f.sha256} for f in weights.files]
-    told = {"repo_id": weights.repo_id, "commit": weights.commit, "prefix": weights.prefix}
-    return json.dumps(told | {"patterns": list(weights.patterns), "files": files}, sort_keys=True)
+    files = [
+        {"path": f.path, "size_bytes": f.size_bytes, "sha256": f.sha256, "git_oid": f.git_oid}
+        for f in weights.files
+    ]
+    told = {"repo_id": weights.repo_id, "commit": weights.commit, "files": files}
+    chosen = {"patterns": list(weights.patterns), "exclude": list(weights.exclude)}
+    return json.dumps(told | chosen, sort_keys=True)
 
 
 def loader_config(plan: Plan, model: ModelPlan) -> Object:
@@ -252,7 +268,7 @@ def token_class(plan: Plan, model: ModelPlan, secret_id: str) -> Object:
 def loader_job(plan: Plan, model: ModelPlan) -> Object:
     """The copy from the Hub to the bucket; it runs on the system nodes, which cost no accelerator."""
     weights = model.weights
-    scratch = (weights.largest_file_bytes or 50_000_000_000) * 11 // 10 + GIB
+    room = (weights.largest_file_bytes or weights.total_bytes or 50_000_000_000) + 4 * GIB
     mounts = [
         {"name": WEIGHTS_VOLUME, "mountPath": WEIGHTS_PATH},
         {"name": "loader", "mountPath": LOADER_FILES, "readOnly": True},
@@ -261,10 +277,14 @@ def loader_job(plan: Plan, model: ModelPlan) -> Object:
     volumes: list[Object] = [
         _bucket_volume(plan, model, read_only=False),
         {"name": "loader", "configMap": {"name": loader_name(model)}},
-        {"name": "scratch", "emptyDir": {"sizeLimit": str(scratch)}},
+        # Disks of their own: no node's boot disk need be sized for the largest file of any model. The FUSE driver
+        # stages what is written in the volume of the second name.
+        _disk_volume("scratch", room),
+        _disk_volume("gke-gcsfuse-buffer", room),
     ]
     env = {"HF_HOME": f"{LOADER_SCRATCH}/home", "HOME": LOADER_SCRATCH, "HF_HUB_DISABLE_TELEMETRY": "1",
-           "PYTHONPATH": f"{LOADER_SCRATCH}/site"}  # fmt: skip
+           "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_XET_CHUNK_CACHE_SIZE_BYTES": "0",
+           "PYTHONPATH": f"{LOADER_SCRATCH}/site", "TMPDIR": LOADER_SCRATCH}  # fmt: skip
     if weights.needs_token:
         env["HF_TOKEN_PATH"] = f"{TOKEN_PATH}/{TOKEN_FILE}"
         mounts.append({"name": "token", "mountPath": TOKEN_PATH, "readOnly": True})
@@ -275,15 +295,18 @@ def loader_job(plan: Plan, model: ModelPlan) -> Object:
         f"python -m pip install --quiet --no-cache-dir --only-binary :all: --target {LOADER_SCRATCH}/site "
         f"--requirement {LOADER_FILES}/requirements.txt"
     )
-    run = f"python {LOADER_FILES}/load_weights.py {LOADER_FILES}/manifest.json {WEIGHTS_PATH} {LOADER_SCRATCH}"
+    run = (
+        f"python {LOADER_FILES}/load_weights.py --manifest {LOADER_FILES}/manifest.json "
+        f"--target {WEIGHTS_PATH}/{weights.prefix} --scratch {LOADER_SCRATCH}"
+    )
     container: Object = {
         "name": "loader",
         "image": weights.loader_image,
         "command": ["sh", "-c", f"{install} && exec {run}"],
         "env": [{"name": name, "value": value} for name, value in sorted(env.items())],
         "resources": {
-            "requests": {"cpu": "1", "memory": "4Gi", "ephemeral-storage": str(scratch)},
-            "limits": {"memory": "4Gi", "ephemeral-storage": str(scratch)},
+            "requests": {"cpu": "1", "memory": "4Gi"},
+            "limits": {"memory": "4Gi"},
         },
         "securityContext": _container_security(),
         "volumeMounts": mounts,
@@ -298,31 +321,62 @@ def loader_job(plan: Plan, model: ModelPlan) -> Object:
         "volumes": volumes,
     }
     labels = {"app.kubernetes.io/name": "loader", "app.kubernetes.io/instance": model.key}
-    annotations = dict(FUSE_ANNOTATIONS) | {
-        # Writes are staged on the sidecar's disk before they are uploaded.
-        "gke-gcsfuse/ephemeral-storage-limit": "0",
-    }
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": _metadata(plan, model, loader_name(model)),
         "spec": {
             "backoffLimit": 6,
-            "template": {"metadata": {"labels": labels, "annotations": annotations}, "spec": pod},
+            # Codes of load_weights.py after which another try is of no use.
+            "podFailurePolicy": {
+                "rules": [
+                    {
+                        "action": "FailJob",
+                        "onExitCodes": {"containerName": "loader", "operator": "In", "values": [2, 3, 4]},
+                    }
+                ]
+            },
+            "template": {"metadata": {"labels": labels, "annotations": dict(FUSE_ANNOTATIONS)}, "spec": pod},
         },
     }
 
 
 def _bucket_volume(plan: Plan, model: ModelPlan, *, read_only: bool) -> Object:
-    options = ["implicit-dirs", f"uid={model.server.run_as_user if read_only else LOADER_USER}"]
-    if read_only:
-        # The folder of a commit never changes, so what was seen once stays true.
-        options += [f"only-dir={model.weights.prefix}", "metadata-cache:ttl-secs:-1", "read_ahead_kb=1024"]
+    user = model.server.run_as_user if read_only else LOADER_USER
+    options = ["implicit-dirs", f"uid={user}", f"gid={user}", *(_read_options(plan, model) if read_only else ())]
     attributes = {"bucketName": bucket_name(plan, model), "mountOptions": ",".join(options)}
     return {
         "name": WEIGHTS_VOLUME,
         "csi": {"driver": "gcsfuse.csi.storage.gke.io", "readOnly": read_only, "volumeAttributes": attributes},
     }
+
+
+def _read_options(plan: Plan, model: ModelPlan) -> list[str]:
+    """Options for a commit's folder, which never changes: what was seen once stays true (facts: gke.md 4.1)."""
+    options = [
+        f"only-dir={model.weights.prefix}", "metadata-cache:ttl-secs:-1",
+        "metadata-cache:stat-cache-max-size-mb:-1", "metadata-cache:type-cache-max-size-mb:-1",
+        "file-system:kernel-list-cache-ttl-secs:-1", "read_ahead_kb=1024",
+    ]  # fmt: skip
+    total = model.weights.total_bytes
+    disks = [pool.boot_disk_gib for pool in plan.pools if pool.capacity_class == model.capacity_class]
+    if total and disks and total <= min(disks) * GIB * CACHE_SHARE_OF_DISK:
+        # Parallel downloads land in this cache; where it does not fit, reading ahead is what is left.
+        options += [
+            f"file-cache:max-size-mb:{-(-total // 1024**2) + 64}", "file-cache:cache-file-for-range-read:true",
+            "file-cache:enable-parallel-downloads:true",
+        ]  # fmt: skip
+    return options
+
+
+def _disk_volume(name: str, size_bytes: int) -> Object:
+    """A disk that lives as long as its pod."""
+    claim = {
+        "accessModes": ["ReadWriteOnce"],
+        "storageClassName": "standard-rwo",
+        "resources": {"requests": {"storage": f"{max(10, -(-size_bytes // GIB))}Gi"}},
+    }
+    return {"name": name, "ephemeral": {"volumeClaimTemplate": {"spec": claim}}}
 
 
 def _probe(probe: Probe) -> Object:

@@ -329,8 +329,6 @@ class TargetPlan:
     namespace: str
     deletion_protection: bool
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
-    release_channel: str = "REGULAR"
-    """GKE release channel: RAPID, REGULAR, STABLE or EXTENDED."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

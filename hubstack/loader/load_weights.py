@@ -1,139 +1,257 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Copy one model at one commit from the Hub into a mounted bucket, file by file, each checked.
+"""Copy one model's files from the Hub, at a locked commit, into a mounted bucket.
 
-Runs as a Kubernetes Job with nothing but the standard library and huggingface_hub. Each file is fetched to
-scratch, checked (size; sha256, or the git hash of small files), copied, and removed from scratch. A finished copy
-carries a marker, so a second run asks the Hub for nothing. The token is read by the client from HF_TOKEN_PATH and
-is never printed.
+A standalone script: it is put in a ConfigMap and run by a Job, with the standard library and huggingface_hub
+only. Owns the check of every byte against the locked hashes before a server may read it. It never prints or
+passes on the token: huggingface_hub reads it from HF_TOKEN_PATH by itself.
 
-    load_weights.py MANIFEST TARGET SCRATCH
+Runs may be repeated: what is complete is left alone, what was cut off is done again. The marker is written
+last, so a folder with a marker is whole.
 
-MANIFEST is JSON: repo_id, commit, prefix, patterns, files [{path, size_bytes, sha256}]. With no files the Hub is
-asked for the list at the commit, and each file is checked against the hash that the Hub gives for it.
-
-Exit codes: 0 done, 3 a file is not what was locked, 4 the Hub refused or could not be reached.
+Exit codes: 0 the folder is complete; 2 the manifest or the arguments are wrong; 3 the bytes are not those
+that were locked; 4 the Hub refuses (no access, no such file), trying again is of no use; 5 anything that may
+pass (network, the Hub's errors, a full disk).
 """
 
+import argparse
+import fnmatch
 import hashlib
 import json
 import shutil
 import sys
-from fnmatch import fnmatchcase
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-MARKER = ".hubstack-complete.json"
+import huggingface_hub
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    GatedRepoError,
+    HfHubHTTPError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+)
+
+MARKER = ".hubstack-complete"
 CHUNK_BYTES = 16 * 1024 * 1024
 
 
-class WrongFileError(Exception):
-    """A file is not what was locked."""
+class LoadError(Exception):
+    """A run that ends with a message and an exit code."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
 
 
-def load(manifest: dict[str, Any], target: Path, scratch: Path) -> int:
-    """Copy what is missing; return the number of files that were copied."""
-    folder = target / manifest["prefix"]
-    marker = folder / MARKER
-    if marker.is_file() and json.loads(marker.read_text(encoding="utf-8")).get("commit") == manifest["commit"]:
-        print(f"{manifest['repo_id']} at {manifest['commit']} is there already", flush=True)
-        return 0
-    files = manifest["files"] or list_files(manifest)
-    copied = 0
-    for number, file in enumerate(files, 1):
-        place = folder / safe(file["path"])
-        if file["size_bytes"] is not None and place.is_file() and place.stat().st_size == file["size_bytes"]:
-            # Copied by a run that was stopped: a copy is renamed into place only after its check.
-            continue
-        print(f"{number}/{len(files)} {file['path']}", flush=True)
-        fetch(manifest, file, place, scratch)
-        copied += 1
-    marker.parent.mkdir(parents=True, exist_ok=True)
-    marker.write_text(json.dumps({"commit": manifest["commit"], "files": len(files)}), encoding="utf-8")
-    return copied
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """One file as it was locked."""
+
+    path: str
+    size_bytes: int | None
+    sha256: str | None
+    git_oid: str | None = None
 
 
-def list_files(manifest: dict[str, Any]) -> list[dict[str, Any]]:
-    """Ask the Hub for the files at the commit that match the patterns, with their hashes."""
-    from huggingface_hub import HfApi  # noqa: PLC0415
-    from huggingface_hub.hf_api import RepoFile  # noqa: PLC0415
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What to copy."""
 
-    tree = HfApi().list_repo_tree(manifest["repo_id"], recursive=True, revision=manifest["commit"])
-    wanted = [
-        entry
-        for entry in tree
-        if isinstance(entry, RepoFile) and any(fnmatchcase(entry.path, one) for one in manifest["patterns"])
-    ]
-    return [
-        {
-            "path": entry.path,
-            "size_bytes": entry.size,
-            "sha256": entry.lfs.sha256 if entry.lfs else None,
-            "git_oid": None if entry.lfs else entry.blob_id,
-        }
-        for entry in sorted(wanted, key=lambda entry: entry.path)
-    ]
+    repo_id: str
+    commit: str
+    patterns: tuple[str, ...]
+    exclude: tuple[str, ...]
+    files: tuple[File, ...]
+    """Empty: the Hub's own list at the commit, chosen by the patterns."""
 
 
-def safe(path: str) -> PurePosixPath:
-    """Return a repository path that stays in its folder."""
-    pure = PurePosixPath(path)
-    if pure.is_absolute() or ".." in pure.parts:
-        raise WrongFileError(f"{path} leaves the folder of the model")
-    return pure
-
-
-def fetch(manifest: dict[str, Any], file: dict[str, Any], place: Path, scratch: Path) -> None:
-    """Fetch one file to scratch, check it, copy it to its place."""
-    from huggingface_hub import hf_hub_download  # noqa: PLC0415
-
-    local = Path(
-        hf_hub_download(  # pyright: ignore[reportUnknownVariableType]
-            manifest["repo_id"], str(file["path"]), revision=manifest["commit"], local_dir=scratch / "files"
-        )
-    )
+def read_manifest(path: Path) -> Manifest:
+    """Read the manifest; refuse one that is damaged or that would write outside the target."""
     try:
-        check(local, file)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        partial = place.with_name(f".{place.name}.partial")
-        shutil.copyfile(local, partial)
-        partial.replace(place)
-    finally:
-        shutil.rmtree(scratch / "files", ignore_errors=True)
+        said: dict[str, Any] = json.loads(path.read_text())
+        files = tuple(File(**file) for file in said["files"])
+        manifest = Manifest(
+            repo_id=said["repo_id"], commit=said["commit"], patterns=tuple(said["patterns"]),
+            exclude=tuple(said["exclude"]), files=files,
+        )  # fmt: skip
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise LoadError(f"the manifest {path} cannot be read: {error}", 2) from error
+    _refuse_outside(file.path for file in files)
+    return manifest
 
 
-def check(local: Path, file: dict[str, Any]) -> None:
-    """Raise WrongFileError unless size and hash are those that were locked."""
-    size = local.stat().st_size
-    if file["size_bytes"] not in (None, size):
-        raise WrongFileError(f"{file['path']} has {size} bytes, and {file['size_bytes']} were locked")
-    wanted, digest = file.get("sha256"), hashlib.sha256()
-    if not wanted and file.get("git_oid"):
-        # git's own hash of a small file: sha1 over a header and the content
-        wanted, digest = file["git_oid"], hashlib.sha1(f"blob {size}\0".encode(), usedforsecurity=False)
-    if not wanted:
-        return
-    with local.open("rb") as content:
-        while chunk := content.read(CHUNK_BYTES):
+def _refuse_outside(paths: Iterable[str]) -> None:
+    for path in paths:
+        parts = PurePosixPath(path).parts
+        if not parts or parts[0] == "/" or ".." in parts:
+            raise LoadError(f"the file path `{path}` leads out of the target", 2)
+
+
+def list_files(manifest: Manifest) -> tuple[File, ...]:
+    """Return the files to copy, each with a hash, asking the Hub at the commit for what the lock lacks."""
+    if manifest.files and all(file.sha256 or file.git_oid for file in manifest.files):
+        return manifest.files
+    rows = huggingface_hub.HfApi().list_repo_tree(manifest.repo_id, recursive=True, revision=manifest.commit)
+    on_hub = {
+        row.path: File(
+            path=row.path, size_bytes=row.size, sha256=row.lfs.sha256 if row.lfs else None,
+            git_oid=None if row.lfs else row.blob_id,
+        )
+        for row in rows if isinstance(row, huggingface_hub.RepoFile)
+    }  # fmt: skip
+    if manifest.files:
+        return tuple(_completed(file, on_hub) for file in manifest.files)
+    chosen = tuple(
+        file for path, file in sorted(on_hub.items())
+        if _matches(path, manifest.patterns) and not _matches(path, manifest.exclude)
+    )  # fmt: skip
+    if not chosen:
+        raise LoadError(f"{manifest.repo_id}@{manifest.commit} has no file that matches {manifest.patterns}", 4)
+    _refuse_outside(file.path for file in chosen)
+    return chosen
+
+
+def _completed(file: File, on_hub: dict[str, File]) -> File:
+    if file.sha256 or file.git_oid:
+        return file
+    if file.path not in on_hub:
+        raise LoadError(f"the Hub does not list {file.path} at the locked commit", 4)
+    found = on_hub[file.path]
+    if file.size_bytes not in {None, found.size_bytes}:
+        raise LoadError(f"{file.path} has {found.size_bytes} bytes on the Hub, {file.size_bytes} were locked", 3)
+    return found
+
+
+def _matches(path: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)
+
+
+def check_file(file: File, path: Path) -> None:
+    """Refuse a file whose bytes are not the locked ones."""
+    size = path.stat().st_size
+    if file.size_bytes is not None and size != file.size_bytes:
+        raise LoadError(f"{file.path} has {size} bytes, {file.size_bytes} were locked", 3)
+    if file.sha256:
+        digest, wanted = hashlib.sha256(), file.sha256
+    else:
+        digest, wanted = hashlib.sha1(f"blob {size}\0".encode(), usedforsecurity=False), file.git_oid
+    with path.open("rb") as stream:
+        while chunk := stream.read(CHUNK_BYTES):
             digest.update(chunk)
     if digest.hexdigest() != wanted:
-        raise WrongFileError(f"{file['path']} hashes to {digest.hexdigest()}, and {wanted} was locked")
+        raise LoadError(f"{file.path} has the hash {digest.hexdigest()}, {wanted} was locked", 3)
 
 
-def main(arguments: list[str]) -> int:
-    """Run as a command; return the exit code."""
-    manifest_path, target, scratch = (Path(argument) for argument in arguments)
-    manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
+def is_complete(manifest: Manifest, target: Path) -> bool:
+    """Return whether the marker is that of this manifest and its files are there in full."""
     try:
-        copied = load(manifest, target, scratch)
-    except WrongFileError as error:
-        print(f"refused: {error}", file=sys.stderr, flush=True)
-        return 3
-    except Exception as error:  # noqa: BLE001  the client's errors are many; the Job is tried again
-        print(f"failed: {type(error).__name__}: {str(error).splitlines()[0]}", file=sys.stderr, flush=True)
-        return 4
-    print(f"{copied} files copied", flush=True)
+        said = json.loads((target / MARKER).read_text())
+        files = tuple(File(**file) for file in said["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    if said.get("repo_id") != manifest.repo_id or said.get("commit") != manifest.commit:
+        return False
+    held = {file.path: file for file in files}
+    same = not manifest.files or (
+        held.keys() == {file.path for file in manifest.files}
+        and all(_is_same(file, held[file.path]) for file in manifest.files)
+    )
+    return same and all(_has_size(target / file.path, file.size_bytes) for file in files)
+
+
+def _is_same(locked: File, held: File) -> bool:
+    """Return whether all that is known of the locked file was so when the marker was written."""
+    known = ((name, value) for name, value in asdict(locked).items() if value is not None)
+    return all(getattr(held, name) == value for name, value in known)
+
+
+def _has_size(path: Path, size_bytes: int | None) -> bool:
+    return path.is_file() and size_bytes in {None, path.stat().st_size}
+
+
+def copy_file(manifest: Manifest, file: File, target: Path, scratch: Path) -> None:
+    """Download to scratch, check, then copy: what reaches the bucket has been checked."""
+    landed = target / file.path
+    if _has_size(landed, file.size_bytes):
+        try:
+            check_file(file, landed)
+        except LoadError:
+            print(f"again     {file.path}: what is in the bucket is not the locked file", flush=True)
+        else:
+            print(f"there     {file.path}", flush=True)
+            return
+    folder = scratch / "download"
+    try:
+        found = Path(
+            huggingface_hub.hf_hub_download(  # pyright: ignore[reportUnknownMemberType]
+                manifest.repo_id, file.path, revision=manifest.commit, local_dir=folder
+            )
+        )
+        check_file(file, found)
+        landed.parent.mkdir(parents=True, exist_ok=True)
+        # Not copyfile: it may hand the copy to the kernel, which a FUSE mount answers in its own way.
+        with found.open("rb") as source, landed.open("wb") as sink:
+            shutil.copyfileobj(source, sink, CHUNK_BYTES)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    if not _has_size(landed, file.size_bytes):
+        raise LoadError(f"{file.path} did not reach the bucket in full", 5)
+    print(f"copied    {file.path}", flush=True)
+
+
+def load(manifest: Manifest, target: Path, scratch: Path) -> None:
+    """Bring the target to the state that the manifest describes."""
+    if is_complete(manifest, target):
+        print(f"complete  {manifest.repo_id}@{manifest.commit}", flush=True)
+        return
+    files = list_files(manifest)
+    for file in files:
+        copy_file(manifest, file, target, scratch)
+    marker = {
+        "repo_id": manifest.repo_id, "commit": manifest.commit,
+        "files": [asdict(file) for file in sorted(files, key=lambda file: file.path)],
+    }  # fmt: skip
+    (target / MARKER).write_text(json.dumps(marker, indent=2, sort_keys=True) + "\n")
+    print(f"complete  {manifest.repo_id}@{manifest.commit}, {len(files)} files", flush=True)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the load; return the exit code."""
+    parser = argparse.ArgumentParser(description="Copy a model's locked files from the Hub into a folder.")
+    parser.add_argument("--manifest", type=Path, required=True)
+    parser.add_argument("--target", type=Path, required=True, help="folder of the mounted bucket")
+    parser.add_argument("--scratch", type=Path, required=True, help="folder with room for the largest file")
+    said = parser.parse_args(arguments)
+    try:
+        load(read_manifest(said.manifest), said.target, said.scratch)
+    except Exception as error:  # noqa: BLE001  a Job's log is read by people: a message, no traceback
+        message, code = explain(error)
+        print(f"error: {message}", file=sys.stderr, flush=True)
+        return code
     return 0
 
 
+def explain(error: Exception) -> tuple[str, int]:
+    """Return what to say of an error, and the exit code."""
+    match error:
+        case LoadError():
+            return str(error), error.code
+        case GatedRepoError():
+            return "the Hub refuses: the model is gated, and the token has no access (or there is none)", 4
+        case LocalEntryNotFoundError():
+            # huggingface_hub's word for "not asked, or not answered": the cause is mostly the network.
+            return "the Hub could not be reached, or did not answer", 5
+        case RepositoryNotFoundError() | EntryNotFoundError():
+            return f"the Hub refuses: {type(error).__name__}", 4
+        case HfHubHTTPError():
+            status = error.response.status_code
+            return f"the Hub answered with status {status}", 4 if status in {401, 403} else 5
+        case _:
+            # Its text may quote signed addresses; the type tells that a new try makes sense.
+            return f"{type(error).__name__} on the way to the bucket", 5
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A realistic Plan made by hand, so that tests of what follows the planner do not depend on it.
+
+Four models: `chat` (vLLM, one L4, spot then on-demand), `embed` (TEI, on the same L4 pools), `gated` (vLLM, four
+H100, a reservation, needs the Hub token), `tpu` (vLLM for TPU, one v6e host).
+"""
+
+from dataclasses import replace
+
+from hubstack.names import labels
+from hubstack.plan import (
+    AcceleratorKind,
+    CapacityClass,
+    CapacityKind,
+    Cost,
+    EngineKind,
+    MemoryNeed,
+    ModelPlan,
+    Plan,
+    PoolPlan,
+    Probe,
+    Replicas,
+    ServerPlan,
+    TargetPlan,
+    Verdict,
+    WeightsFile,
+    WeightsPlan,
+)
+
+GIB = 1024**3
+L4, H100, V6E = "g2-standard-8-spot-on-demand", "a3-highgpu-4g-reservation-1a2b", "ct6e-standard-8t-spot"
+
+
+def make_plan(*, without: tuple[str, ...] = (), deletion_protection: bool = True) -> Plan:
+    """Return the plan; `without` leaves out models, and with them pools that only they use."""
+    models = tuple(model for model in MODELS if model.key not in without)
+    used = {model.capacity_class for model in models}
+    return Plan(
+        target=TargetPlan(
+            stack="test", project="acme-models-test", region="us-central1", namespace="models",
+            deletion_protection=deletion_protection, labels=labels("test"),
+        ),
+        models=models,
+        pools=tuple(pool for pool in POOLS if pool.capacity_class in used),
+        classes=tuple(one for one in CLASSES if one.key in used),
+        cost=Cost(
+            lines=(), usd_per_month_min=0, usd_per_month_max=1000, unpriced=(), not_counted=(), hours_per_month=730
+        ),
+    )  # fmt: skip
+
+
+def renamed(model: ModelPlan, key: str) -> ModelPlan:
+    """Return the same model under another key."""
+    return replace(model, key=key)
+
+
+def _need() -> MemoryNeed:
+    return MemoryNeed(
+        terms=(), visible_bytes=22 * GIB, budget_bytes=20 * GIB, kv_bytes_per_token=0, kv_fixed_bytes=0,
+        kv_available_bytes=4 * GIB, kv_tokens=0, context=4096, concurrency=4, verdict=Verdict.FITS,
+    )  # fmt: skip
+
+
+def _server(engine: EngineKind, count: int, *, tpu: bool = False) -> ServerPlan:
+    def probe(period: int, failures: int) -> Probe:
+        return Probe(path="/health", port=8000, period_seconds=period, failure_threshold=failures)
+
+    return ServerPlan(
+        engine=engine, version="1", image=f"registry.example/{engine}:1", args=("/weights", "--port", "8000"),
+        env=(("HF_HUB_OFFLINE", "1"), ("HOME", "/scratch")), port=8000,
+        startup=probe(10, 90), readiness=probe(5, 3),
+        liveness=probe(15, 8), metrics_path="/metrics", api_path="/v1", served_model_name="acme/model",
+        run_as_user=0 if tpu else 2000, cpu_millicores=6000, memory_bytes=24 * GIB,
+        accelerator_resource="google.com/tpu" if tpu else "nvidia.com/gpu", accelerator_count=count,
+        shm_bytes=2 * GIB * count if count > 1 else 0, scratch_bytes=8 * GIB, load_seconds=300,
+        termination_grace_seconds=120,
+    )  # fmt: skip
+
+
+def _weights(repo_id: str, commit: str, *, gated: bool = False, total_gib: int = 16) -> WeightsPlan:
+    return WeightsPlan(
+        repo_id=repo_id, commit=commit, prefix=commit,
+        files=(
+            WeightsFile(path="config.json", size_bytes=700, sha256=None, git_oid="b" * 40),
+            WeightsFile(path="model.safetensors", size_bytes=5 * GIB, sha256="c" * 64),
+        ),
+        patterns=("*.safetensors", "*.json"), total_bytes=total_gib * GIB, largest_file_bytes=5 * GIB,
+        model_path="/weights", needs_token=gated, loader_image="python:3.12-slim-bookworm",
+        loader_requirements=("huggingface_hub==2.4.0",), exclude=("original/*",),
+    )  # fmt: skip
+
+
+def _model(
+    key: str, engine: EngineKind, pool: PoolPlan, replicas: Replicas, *, gated: bool = False, total_gib: int = 16
+) -> ModelPlan:
+    commit = key[0].encode().hex() * 20
+    count, is_tpu = pool.accelerators_per_node, pool.accelerator_kind is AcceleratorKind.TPU
+    return ModelPlan(
+        key=key, id=f"acme/{key}", revision="main", commit=commit, license="apache-2.0", gated=gated,
+        accelerator=pool.accelerator, accelerator_name=pool.accelerator.upper(),
+        accelerator_kind=pool.accelerator_kind, gke_accelerator=pool.gke_accelerator,
+        machine_type=pool.machine_type, accelerator_count=count, tensor_parallel=count,
+        tpu_topology=pool.tpu_topology, capacity_class=pool.capacity_class, replicas=replicas, need=_need(),
+        server=_server(engine, count, tpu=is_tpu),
+        weights=_weights(f"acme/{key}", commit, gated=gated, total_gib=total_gib), usd_per_replica_hour=1.0,
+        reasons=(), rejected=(),
+    )  # fmt: skip
+
+
+def make_pool(
+    capacity_class: str, capacity: CapacityKind, machine: str, accelerator: str, label: str, count: int,
+    *, topology: str | None = None, reservation: str | None = None,
+) -> PoolPlan:  # fmt: skip
+    """Return a pool of up to three nodes."""
+    return PoolPlan(
+        key=f"{machine}-{capacity}-0a1b2c", capacity_class=capacity_class, accelerator=accelerator,
+        accelerator_kind=AcceleratorKind.TPU if topology else AcceleratorKind.GPU, gke_accelerator=label,
+        machine_type=machine, gce_machine_type=machine, accelerators_per_node=count, tpu_topology=topology,
+        capacity=capacity, reservation=reservation, zones=("us-central1-a", "us-central1-b"), min_nodes=0,
+        max_nodes=3, boot_disk_gib=200, boot_disk_type=None, price=None, models=(),
+    )  # fmt: skip
+
+
+POOLS = (
+    make_pool(H100, CapacityKind.RESERVATION, "a3-highgpu-4g", "h100-80gb", "nvidia-h100-80gb", 4,
+              reservation="team-a"),
+    make_pool(V6E, CapacityKind.SPOT, "ct6e-standard-8t", "v6e", "tpu-v6e-slice", 8, topology="2x4"),
+    make_pool(L4, CapacityKind.ON_DEMAND, "g2-standard-8", "l4", "nvidia-l4", 1),
+    make_pool(L4, CapacityKind.SPOT, "g2-standard-8", "l4", "nvidia-l4", 1),
+)  # fmt: skip
+RESERVED, TPU_SPOT, L4_ON_DEMAND, L4_SPOT = POOLS
+CLASSES = (
+    CapacityClass(key=H100, pools=(RESERVED.key,)),
+    CapacityClass(key=V6E, pools=(TPU_SPOT.key,)),
+    CapacityClass(key=L4, pools=(L4_SPOT.key, L4_ON_DEMAND.key)),
+)
+MODELS = (
+    _model("chat", EngineKind.VLLM, L4_SPOT, Replicas(min=0, max=2)),
+    _model("embed", EngineKind.TEI, L4_SPOT, Replicas(min=1, max=1), total_gib=1),
+    _model("gated", EngineKind.VLLM, RESERVED, Replicas(min=1, max=2), gated=True, total_gib=140),
+    _model("tpu", EngineKind.VLLM_TPU, TPU_SPOT, Replicas(min=1, max=1)),
+)
+CHAT, EMBED, GATED, TPU = MODELS
