@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Hub token for gated models, in Secret Manager. It exists only where a gated model does.
 
-The value comes from `pulumi config set --secret hubstack:hfToken` and is written without entering Pulumi's state
-(write-only argument). Without it the secret is made empty, and its version is added by hand:
-`gcloud secrets versions add SECRET --data-file=-`; loaders wait in retries until then. A later token is added in
-the same way: Pulumi does not see that a write-only value changed.
+The value comes from `pulumi config set --secret hubstack:hfToken`. Pulumi keeps it encrypted, as any secret input;
+by the write-only argument the provider never reads it back. Without it the secret is made empty, and its version is
+added by hand: `gcloud secrets versions add SECRET --data-file=-`; until then the loaders' pods wait for their
+volume. A later token is added in the same way: Pulumi does not see that a write-only value changed.
 """
 
 from dataclasses import dataclass

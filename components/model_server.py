@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The servers of one model: account, Deployment, Service and disruption budget."""
+"""The servers of one model: account, Deployment, Service and disruption budget.
+
+They wait for their weights by what they depend on: Pulumi ends a load's Job before it makes the Deployment. The
+number of replicas is the plan's smallest when the Deployment is made, and from then on whoever scales it decides:
+`kubectl scale deployment KEY --replicas N`, also from zero.
+"""
 
 from dataclasses import dataclass
 

@@ -18,6 +18,8 @@ from google.protobuf import json_format, struct_pb2
 from pulumi.runtime import mocks
 from pulumi.runtime.proto import resource_pb2
 
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+"""The protocol's text for a value that is not known yet."""
 SECRET_SIGNATURE = "4dabf18193072939515e22adb298388d"
 DNS_HOST = "gke-0123.us-central1.gke.goog"
 with warnings.catch_warnings():

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Node pools of accelerators, bought in each way (facts: gke.md 3.1, 3.5, 3.7, 5.1, 7)."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from components.accelerator_pool import AcceleratorPool, AcceleratorPoolArgs
+from hubstack.plan import CapacityKind, PoolPlan
+from tests.components.recorder import Registered, record
+from tests.support.plans import L4_ON_DEMAND, L4_SPOT, POOLS, RESERVED, TPU_SPOT
+
+
+def build(pool: PoolPlan) -> Registered:
+    def program() -> None:
+        args = AcceleratorPoolArgs(pool=pool, cluster_id="c", region="us-central1", node_account_email="n@acme")
+        AcceleratorPool(pool.key, args)
+
+    return record(program).one("gcp:container/nodePool:NodePool")
+
+
+def node(pool: PoolPlan) -> dict[str, Any]:
+    return build(pool).inputs["nodeConfig"]
+
+
+@pytest.mark.parametrize("pool", POOLS, ids=lambda pool: pool.key)
+def test_a_pool_starts_empty_and_the_autoscaler_keeps_its_count(pool: PoolPlan) -> None:
+    found = build(pool)
+    assert found.inputs["initialNodeCount"] == 0, "a stock-out while creating blocks the whole cluster"
+    assert "nodeCount" not in found.inputs
+    assert list(found.request.ignoreChanges) == ["initialNodeCount"]
+    assert found.inputs["autoscaling"] == {
+        "totalMinNodeCount": 0, "totalMaxNodeCount": 3, "locationPolicy": "ANY",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("pool", POOLS, ids=lambda pool: pool.key)
+def test_only_our_own_taint_is_declared(pool: PoolPlan) -> None:
+    taint = {"key": "cloud.google.com/compute-class", "value": pool.capacity_class, "effect": "NO_SCHEDULE"}
+    assert node(pool)["taints"] == [taint], "GKE's own taints, declared too, differ for ever"
+    assert node(pool)["labels"] == {"cloud.google.com/compute-class": pool.capacity_class}
+
+
+def test_a_gpu_pool_names_its_driver() -> None:
+    assert node(L4_SPOT)["guestAccelerators"] == [
+        {"type": "nvidia-l4", "count": 1, "gpuDriverInstallationConfig": {"gpuDriverVersion": "LATEST"}}
+    ]
+
+
+def test_a_single_host_tpu_pool_has_neither_accelerators_nor_placement() -> None:
+    assert "guestAccelerators" not in node(TPU_SPOT)
+    assert "placementPolicy" not in build(TPU_SPOT).inputs
+
+
+@pytest.mark.parametrize(
+    ("pool", "spot", "affinity"),
+    [
+        (L4_SPOT, True, {"consumeReservationType": "NO_RESERVATION"}),
+        (L4_ON_DEMAND, None, {"consumeReservationType": "NO_RESERVATION"}),
+        (RESERVED, None, {"consumeReservationType": "SPECIFIC_RESERVATION",
+                          "key": "compute.googleapis.com/reservation-name", "values": ["team-a"]}),
+    ],
+)  # fmt: skip
+def test_nodes_are_bought_as_planned(pool: PoolPlan, spot: object, affinity: dict[str, Any]) -> None:
+    assert node(pool).get("spot") == spot
+    assert node(pool)["reservationAffinity"] == affinity
+    assert "flexStart" not in node(pool)
+
+
+def test_flex_start_is_neither_spot_nor_repaired_nor_reserved() -> None:
+    flex = build(replace(L4_SPOT, capacity=CapacityKind.FLEX_START))
+    assert flex.inputs["nodeConfig"]["flexStart"] is True
+    assert "spot" not in flex.inputs["nodeConfig"]
+    assert flex.inputs["management"]["autoRepair"] is False
+    assert flex.inputs["nodeConfig"]["reservationAffinity"] == {"consumeReservationType": "NO_RESERVATION"}
+    assert "upgradeSettings" not in flex.inputs
+
+
+def test_flex_start_tpus_are_bounded_in_each_zone() -> None:
+    flex = build(replace(TPU_SPOT, capacity=CapacityKind.FLEX_START))
+    assert flex.inputs["autoscaling"] == {"minNodeCount": 0, "maxNodeCount": 3, "locationPolicy": "ANY"}
+
+
+@pytest.mark.parametrize("pool", POOLS, ids=lambda pool: pool.key)
+def test_an_upgrade_needs_no_second_accelerator(pool: PoolPlan) -> None:
+    assert build(pool).inputs["upgradeSettings"] == {"strategy": "SURGE", "maxSurge": 0, "maxUnavailable": 1}
+
+
+def test_the_name_stays_within_gkes_limit_and_two_long_keys_differ() -> None:
+    keys = [f"a3-ultragpu-8g-reservation-in-a-long-class-{tail}" for tail in ("one", "two")]
+    found = [build(replace(RESERVED, key=key)).inputs["name"] for key in keys]
+    assert all(len(name) <= 40 for name in found)
+    assert found[0] != found[1]
+
+
+@pytest.mark.parametrize("pool", POOLS, ids=lambda pool: pool.key)
+def test_nodes_have_an_identity_of_their_own_and_hide_the_hosts(pool: PoolPlan) -> None:
+    assert node(pool)["serviceAccount"] == "n@acme"
+    assert node(pool)["workloadMetadataConfig"] == {"mode": "GKE_METADATA"}
+    assert node(pool)["shieldedInstanceConfig"]["enableSecureBoot"] is True
+
+
+def test_a_stuck_create_ends_in_minutes_not_hours() -> None:
+    assert build(L4_SPOT).request.customTimeouts.create == "45m"
