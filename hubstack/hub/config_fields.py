@@ -44,7 +44,9 @@ _FIELDS = frozenset({
     "linear_conv_kernel_dim", "mamba_num_heads", "mamba_n_heads", "mamba_head_dim", "mamba_d_head",
     "mamba_d_state", "mamba_d_conv", "mamba_expand", "mamba_n_groups", "ssm_state_size", "conv_kernel",
     "n_groups", "kda_layers", "full_attn_layers", "short_conv_kernel_size",
-    "conv_L_cache",
+    "conv_L_cache", "state_size", "expand", "n_mamba_heads", "mamba_ngroups", "attn_layer_period",
+    "attn_layer_offset", "hybrid_layer_pattern", "swa_num_key_value_heads", "swa_head_dim", "attention_k_eq_v",
+    "padded_vocab_size", "n_embed", "kv_n_heads", "block_structure",
     # towers
     "num_mel_bins", "image_size", "patch_size", "spatial_merge_size", "temporal_patch_size",
     "out_hidden_size", "mm_tokens_per_image",
@@ -52,7 +54,7 @@ _FIELDS = frozenset({
 
 _NESTED = frozenset({
     "text_config", "llm_config", "language_config", "vision_config", "audio_config", "thinker_config",
-    "encoder_config", "decoder_config", "linear_attn_config",
+    "encoder_config", "decoder_config", "linear_attn_config", "attn_config",
 })  # fmt: skip
 
 _COUNTED = frozenset({"layer_types", "layers_block_type"})

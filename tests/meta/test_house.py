@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from hubstack.hub import config_fields
+
 PROJECT = Path(__file__).resolve().parents[2]
 SOURCES = sorted(
     path
@@ -56,3 +58,10 @@ def test_every_component_has_a_token_of_its_own_module_and_a_test(path: Path) ->
 def test_no_room_is_called_after_nothing() -> None:
     named = {path.stem for path in SOURCES} | {path.parent.name for path in SOURCES}
     assert not named & {"utils", "util", "common", "helpers", "misc"}
+
+
+def test_every_config_field_that_planning_reads_is_kept_by_the_lock() -> None:
+    read = set(re.findall(r'"([a-z]+(?:_[a-z0-9]+)+)"', (PROJECT / "hubstack" / "architecture.py").read_text()))
+    families = {"falcon_mamba", "gpt_oss"}
+    kept = config_fields._FIELDS | config_fields._NESTED | config_fields._QUANTIZATION
+    assert read - families <= kept, "a field that no lock holds is never seen by the planner"
