@@ -87,9 +87,7 @@ def test_an_unknown_accelerator_is_none_and_has_a_nearest_word(catalog, word, me
         ("v6e", 31.24),
     ],
 )
-def test_visible_memory_is_what_engines_logged_and_not_the_marketing_figure(
-    catalog, accelerator, visible_gib
-):
+def test_visible_memory_is_what_engines_logged_and_not_the_marketing_figure(catalog, accelerator, visible_gib):
     row = catalog.accelerator(accelerator)
     assert row.memory_bytes_visible == int(visible_gib * GIB)
     assert row.memory_visible_source == "serving-logs"
@@ -120,9 +118,7 @@ def test_a_tpu7x_chip_is_two_devices_with_half_its_memory_each(catalog):
         ("tpu7x-standard-4t", 223370, 918.6),
     ],
 )
-def test_allocatable_follows_the_published_results_less_the_daemonsets(
-    catalog, machine_type, millicores, gib
-):
+def test_allocatable_follows_the_published_results_less_the_daemonsets(catalog, machine_type, millicores, gib):
     row = catalog.machine_types[machine_type]
     overhead = catalog.node_overhead
     assert overhead.allocatable_cpu_millicores(row.vcpu) == millicores

@@ -39,9 +39,7 @@ def test_every_engine_that_plans_may_name_has_a_row(catalog):
         ("llama-cpp", "l4", "ghcr.io/ggml-org/llama.cpp:server-cuda13"),
     ],
 )
-def test_an_engine_has_an_image_only_where_it_is_built_for_the_accelerator(
-    catalog, engine, accelerator, image
-):
+def test_an_engine_has_an_image_only_where_it_is_built_for_the_accelerator(catalog, engine, accelerator, image):
     assert catalog.engine(engine).image_for(accelerator) == image
 
 
