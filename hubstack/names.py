@@ -19,8 +19,9 @@ DNS_LABEL_MAX = 63
 KEY_MAX = 40
 """Leaves room for the suffixes of a DNS label (`-weights-1a2b3c4d`)."""
 KEY_PATTERN = r"[a-z]([a-z0-9-]*[a-z0-9])?"
-RESERVED_KEYS = frozenset({"default", "kubernetes"})
-"""`kubernetes` is a Service of every cluster's default namespace; `default` is every namespace's account."""
+RESERVED_KEYS = frozenset({"default", "kubernetes", "vllm"})
+"""`kubernetes` is a Service of every cluster's default namespace; `default` is every namespace's account; a Service
+called `vllm` puts VLLM_PORT into other pods, and vLLM then refuses to start (facts: gke.md 2.2)."""
 
 
 def short_hash(*parts: str, length: int = 8) -> str:
@@ -46,7 +47,8 @@ def key_of(repo_id: str) -> str:
 
     Two owners may use one name for different models; the request then asks for a `name`.
     """
-    return shorten(slug(repo_id.rsplit("/", 1)[-1]), KEY_MAX)
+    key = slug(repo_id.rsplit("/", 1)[-1])
+    return shorten(f"m-{key}" if key in RESERVED_KEYS else key, KEY_MAX)
 
 
 def bucket_name(project: str, stack: str, key: str) -> str:

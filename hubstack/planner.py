@@ -34,7 +34,7 @@ from hubstack.problems import Problem, nearest
 from hubstack.request import DEFAULT_CONTEXT, ModelRequest, Request, load_request
 from hubstack.serving import MODEL_DIR, Serving, Shape, plan_server
 from hubstack.target import Target, read_target
-from hubstack.weights import ChosenFiles, WeightsFormat, WeightsSize, choose_files, weights_size
+from hubstack.weights import OTHER_COPIES, ChosenFiles, WeightsFormat, WeightsSize, choose_files, weights_size
 
 LOADER_IMAGE = "python:3.12-slim-bookworm"
 LOADER_REQUIREMENTS = ("huggingface_hub==2.4.0",)
@@ -262,7 +262,7 @@ def _placement_warnings(demand: Demand, placed: Placed) -> Iterator[str]:
 def _weights(demand: Demand, chosen: ChosenFiles) -> WeightsPlan:
     facts = demand.facts
     files = tuple(
-        WeightsFile(path=file.path, size_bytes=file.size_bytes, sha256=file.sha256)
+        WeightsFile(path=file.path, size_bytes=file.size_bytes, sha256=file.sha256, git_oid=file.git_oid)
         for file in sorted((*chosen.weights, *chosen.side), key=lambda file: file.path)
     )
     # Without its config.json a list cannot be the whole repository; the loader then asks the Hub for the list
@@ -275,6 +275,7 @@ def _weights(demand: Demand, chosen: ChosenFiles) -> WeightsPlan:
         prefix=facts.commit,
         files=files if chosen.weights and whole else (),
         patterns=chosen.patterns,
+        exclude=OTHER_COPIES,
         total_bytes=sum(file.size_bytes for file in (*chosen.weights, *chosen.side)) if chosen.weights
         else demand.weights.size_bytes,
         largest_file_bytes=demand.largest_file_bytes,

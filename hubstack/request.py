@@ -145,7 +145,7 @@ class EntryRequest(Settings):
     @classmethod
     def _is_free(cls, value: str | None) -> str | None:
         if value in names.RESERVED_KEYS:
-            raise ValueError(f"`{value}` is reserved by Kubernetes; choose another name")
+            raise ValueError(f"`{value}` is a name that Kubernetes or an engine needs; choose another")
         return value
 
 

@@ -32,3 +32,7 @@ def test_a_bucket_name_holds_project_stack_and_key_within_63_characters() -> Non
 
 def test_a_key_does_not_start_with_a_digit_even_when_the_model_does() -> None:
     assert names.key_of("acme/01-model") == "m-01-model"
+
+
+def test_a_model_that_is_called_like_a_reserved_name_gets_another_key() -> None:
+    assert names.key_of("acme/vllm") == "m-vllm"

@@ -135,7 +135,7 @@ def test_a_problem_is_shown_with_place_caret_and_hint(text: str, tmp_path: Path)
         ("models: [a/b]\n---\nmodels: [c/d]\n", "is not YAML"),
         (b"\xff\xfe\x00models", "is not UTF-8 text"),
         (b"models: [a/b]\x00", "is not YAML"),
-        ("models: [{id: a/b, name: kubernetes}]", "is reserved by Kubernetes"),
+        ("models: [{id: a/b, name: kubernetes}]", "is a name that Kubernetes or an engine needs"),
         ("models: [{id: a/b, capacity: [sopt]}]", "did you mean `spot`?"),
         ("models: [{id: a/b, engine: vlm}]", "did you mean `vllm`?"),
         ("extends: nowhere.yaml", "nowhere.yaml: cannot be read: there is no such file"),
