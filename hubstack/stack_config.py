@@ -124,6 +124,17 @@ def _check(
             problems.append(document.key_mark(("config", key)).problem(f"unknown setting `{full}`", hint))
         return
     wanted = str(declared[full].get("type", "string"))
-    fits = isinstance(value, _TYPES.get(wanted, (object,))) and (wanted == "boolean" or not isinstance(value, bool))
+    fits = _fits(value, wanted)
     if not fits and not _is_secure(value):
         problems.append(document.mark(("config", key)).problem(f"`{full}` must be of type {wanted}"))
+
+
+def _fits(value: Any, wanted: str) -> bool:
+    """Return whether a value is of a declared type; as text too, as `pulumi config set` writes them."""
+    if isinstance(value, str) and wanted != "string":
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return False
+    kinds = _TYPES.get(wanted, (object,))
+    return isinstance(value, kinds) and (wanted == "boolean" or not isinstance(value, bool))

@@ -170,3 +170,13 @@ def test_a_setting_of_the_wrong_type_is_refused_with_its_place(tmp_path: Path) -
     config = "config:\n  small:size: big\n"
     with pytest.raises(InputError, match=r"stacks/Pulumi.dev.yaml:2:15: `small:size` must be of type integer"):
         preview(project(tmp_path, "", config, declared), stack="dev")
+
+
+def test_settings_that_the_cli_has_rewritten_as_text_are_read(tmp_path: Path) -> None:
+    declared = "config:\n  size:\n    type: integer\n  fast:\n    type: boolean\n"
+    config = 'config:\n  small:size: "3"\n  small:fast: "false"\n'
+    program = (
+        "import pulumi\nc = pulumi.Config()\n"
+        "pulumi.export('read', [c.require_int('size'), c.require_bool('fast')])\n"
+    )
+    assert preview(project(tmp_path, program, config, declared), stack="dev").outputs == {"read": [3, False]}
