@@ -39,9 +39,7 @@ def plan(env: Env = "dev", *, json: Json = False, project: Project = None) -> No
     if json:
         _out(decided.to_json())
         return
-    from hubstack import report  # noqa: PLC0415
-
-    _print(report.plan_table(decided), "", report.pool_table(decided.pools), "", report.cost_notes(decided))
+    _print(*_tables(decided))
 
 
 @app.command()
@@ -65,19 +63,16 @@ def preview(env: Env = "dev", *, json: Json = False, project: Project = None) ->
     """Run the Pulumi program offline and print every resource that `pulumi up` would create."""
     environment = _environment(env, project)
     decided = _plan(environment)
-    from hubstack import report  # noqa: PLC0415
     from hubstack.preview import preview as run  # noqa: PLC0415
     from hubstack.preview.render import render_tree  # noqa: PLC0415
 
-    graph = run(environment.project_dir, stack=environment.stack, config_file=environment.config_file)
+    with Console(stderr=True).status("running the program"):  # shown on a terminal only
+        graph = run(environment.project_dir, stack=environment.stack, config_file=environment.config_file)
     if json:
         _out(graph.to_json())
         return
-    _print(
-        render_tree(graph), "", report.plan_table(decided), "", report.pool_table(decided.pools), "",
-        report.cost_notes(decided),
-        f"{len(graph.resources)} resources would be created. Nothing was: no engine ran.",
-    )  # fmt: skip
+    summary = f"{len(graph.resources)} resources would be created. Nothing was: no engine ran."
+    _print(render_tree(graph), "", *_tables(decided), summary)
 
 
 @app.command()
@@ -116,6 +111,13 @@ def _plan(environment: Environment) -> Plan:
     from hubstack.planner import plan_environment  # noqa: PLC0415
 
     return plan_environment(environment.project_dir, environment.stack, _config(environment))
+
+
+def _tables(decided: Plan) -> tuple[Any, ...]:
+    from hubstack import report  # noqa: PLC0415
+
+    plan_table, pools = report.plan_table(decided), report.pool_table(decided.pools)
+    return plan_table, "", report.why_lines(decided), "", pools, "", report.cost_notes(decided)
 
 
 def _progress(text: str) -> None:

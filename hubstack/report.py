@@ -66,6 +66,15 @@ def pool_table(pools: Iterable[PoolPlan]) -> Table:
     return table
 
 
+def why_lines(plan: Plan) -> str:
+    """Say for each model why this engine and this accelerator; `hubstack explain` has the arithmetic."""
+    lines = ["Why:"]
+    for model in plan.models:
+        said = {reason.topic: reason.text for reason in model.reasons}
+        lines.append(f"  {model.key}: {said['engine']}; {said['accelerator']}")
+    return "\n".join(lines)
+
+
 def cost_notes(plan: Plan) -> str:
     """Say the price of the whole, and what it leaves out."""
     cost = plan.cost
