@@ -204,9 +204,10 @@ def _find_for_texts(facts: ModelFacts, geometry: Geometry, catalog: Catalog) -> 
     small = parameter_count(facts) <= TEI_LARGEST_PARAMETERS
     support = catalog.engines["tei"].model_types.get(geometry.model_type)
     suits = small and task not in RANK if _generates(geometry) else task not in RANK or _classifies(support)
-    if support and suits and not facts.quantization:
+    pooled = bool(geometry.name and catalog.engines["vllm"].uses_of(geometry.name))
+    if support and suits and not facts.quantization and (small or not pooled):
         return EngineKind.TEI, f"{task} with a {geometry.model_type} model: TEI is built for it"
-    if geometry.name and catalog.engines["vllm"].uses_of(geometry.name):
+    if pooled:
         return EngineKind.VLLM, f"{task} with {geometry.name}: vLLM's pooling runner"
     family = geometry.model_type or geometry.name
     if not family:

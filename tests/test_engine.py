@@ -70,6 +70,11 @@ def test_a_large_embedder_goes_to_vllm_and_pools() -> None:
     assert (choice.kind, choice.pooling, choice.ranks) == (EngineKind.VLLM, True, False)
 
 
+def test_a_large_embedder_without_a_language_head_goes_to_vllm_too() -> None:
+    facts = of("MistralModel", "mistral", "feature-extraction", parameters={"BF16": 7_110_660_096})
+    assert accepted(facts).kind is EngineKind.VLLM
+
+
 def test_a_reranker_ranks_and_a_chat_model_does_neither() -> None:
     ranker = accepted(of("Qwen3ForCausalLM", "qwen3", "text-ranking"))
     assert (ranker.pooling, ranker.ranks) == (True, True)
