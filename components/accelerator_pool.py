@@ -32,7 +32,7 @@ class AcceleratorPoolArgs:
 
 
 class AcceleratorPool(pulumi.ComponentResource):
-    """A GKE node pool of GPUs or of single-host TPU slices."""
+    """A GKE node pool of GPUs, of single-host TPU slices, or of one multi-host slice."""
 
     name: pulumi.Output[str]
 
@@ -52,6 +52,7 @@ class AcceleratorPool(pulumi.ComponentResource):
             max_pods_per_node=MAX_PODS_PER_NODE,
             management=container.NodePoolManagementArgs(auto_repair=not is_flex, auto_upgrade=True),
             # An upgrade never needs one more accelerator than there is.
+            placement_policy=_slice(pool),
             upgrade_settings=None
             if is_flex
             else container.NodePoolUpgradeSettingsArgs(strategy="SURGE", max_surge=0, max_unavailable=1),
@@ -81,6 +82,13 @@ def _autoscaling(pool: PoolPlan) -> gcp.container.NodePoolAutoscalingArgs:
     return autoscaling(
         total_min_node_count=pool.min_nodes, total_max_node_count=pool.max_nodes, location_policy="ANY"
     )
+
+
+def _slice(pool: PoolPlan) -> gcp.container.NodePoolPlacementPolicyArgs | None:
+    """A multi-host slice is a pool of its own; with a single host the API refuses one (facts: gke.md 3.5)."""
+    if pool.nodes_per_slice == 1:
+        return None
+    return gcp.container.NodePoolPlacementPolicyArgs(type="COMPACT", tpu_topology=pool.tpu_topology)
 
 
 def _node_config(args: AcceleratorPoolArgs) -> gcp.container.NodePoolNodeConfigArgs:
@@ -118,6 +126,16 @@ def _gpus(pool: PoolPlan) -> gcp.container.NodePoolNodeConfigGuestAcceleratorArg
         gpu_driver_installation_config=(
             container.NodePoolNodeConfigGuestAcceleratorGpuDriverInstallationConfigArgs(gpu_driver_version="LATEST")
         ),
+        gpu_sharing_config=_sharing(pool),
+    )
+
+
+def _sharing(pool: PoolPlan) -> gcp.container.NodePoolNodeConfigGuestAcceleratorGpuSharingConfigArgs | None:
+    """Time-sharing, since MPS wants the host's IPC, which no restricted pod has (facts: gke.md 3.3)."""
+    if pool.servers_per_accelerator == 1:
+        return None
+    return gcp.container.NodePoolNodeConfigGuestAcceleratorGpuSharingConfigArgs(
+        gpu_sharing_strategy="TIME_SHARING", max_shared_clients_per_gpu=pool.servers_per_accelerator
     )
 
 

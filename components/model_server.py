@@ -12,7 +12,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components._options import child
-from hubstack import manifests
+from hubstack import manifests, multi_host
 from hubstack.plan import ModelPlan, Plan
 
 TOKEN = "hubstack:model_server:ModelServer"  # noqa: S105  a type token
@@ -35,7 +35,7 @@ class ModelServer(pulumi.ComponentResource):
         super().__init__(TOKEN, name, None, opts)
         plan, model, after = args.plan, args.model, list(args.after)
         account = manifests.service_account(plan, manifests.server_name(model))
-        deployment, service = manifests.deployment(plan, model), manifests.service(plan, model)
+        service = manifests.service(plan, model)
         budget = manifests.disruption_budget(plan, model)
         identity = kubernetes.core.v1.ServiceAccount(
             f"{name}-account",
@@ -48,18 +48,24 @@ class ModelServer(pulumi.ComponentResource):
             # A Service without a ready pod is no failure: a model may rest at zero replicas.
             opts=child(self, depends_on=after),
         )  # fmt: skip
-        kubernetes.apps.v1.Deployment(
-            f"{name}-deployment",
-            metadata=deployment["metadata"],
-            spec=deployment["spec"],
-            opts=child(
-                self,
-                depends_on=[*after, identity],
-                # Replicas are scaled while the stack runs; `pulumi up` must not undo that.
-                ignore_changes=["spec.replicas"],
-                custom_timeouts=pulumi.CustomTimeouts(create="3h", update="3h"),
-            ),
+        servers = child(
+            self,
+            depends_on=[*after, identity],
+            # Replicas are scaled while the stack runs; `pulumi up` must not undo that.
+            ignore_changes=["spec.replicas"],
+            custom_timeouts=pulumi.CustomTimeouts(create="3h", update="3h"),
         )
+        if model.hosts > 1:
+            group = multi_host.leader_worker_set(plan, model)
+            kubernetes.apiextensions.CustomResource(
+                f"{name}-group", api_version=group["apiVersion"], kind=group["kind"], metadata=group["metadata"],
+                spec=group["spec"], opts=servers,
+            )  # fmt: skip
+        else:
+            deployment = manifests.deployment(plan, model)
+            kubernetes.apps.v1.Deployment(
+                f"{name}-deployment", metadata=deployment["metadata"], spec=deployment["spec"], opts=servers
+            )
         kubernetes.policy.v1.PodDisruptionBudget(
             f"{name}-budget", metadata=budget["metadata"], spec=budget["spec"],
             opts=child(self, depends_on=after),

@@ -78,6 +78,19 @@ class Geometry:
     """Of the vision tower, replicated on every rank; 0 without one."""
     intermediate: int | None
     """Width that tensor parallelism splits in dense layers."""
+    vision_heads: int = 0
+    vision_attention_parameters: int = 0
+    """Of the vision tower: held whole by every rank where the ranks do not divide its heads."""
+    latent_parameters: int = 0
+    """Projections into the latent: held whole by every rank."""
+    state_scratch_bytes: int = 0
+    """Working memory of the recurrent layers' scan for each token of a step, on all ranks together."""
+    compressed_token_bytes: int = 0
+    """Compressed caches (DeepSeek-V4): bytes a token, all layers together, the same on every rank."""
+    compressed_window_bytes: int = 0
+    """Of the same: bytes a token of the window."""
+    compressor_token_bytes: int = 0
+    """Of the same: fp32 state of the compressors for each token in flight."""
 
 
 def read_geometry(facts: ModelFacts) -> Geometry:
@@ -123,6 +136,13 @@ def read_geometry(facts: ModelFacts) -> Geometry:
         cross_tokens=1500 if "encoder_layers" in text and "num_mel_bins" in text else 0,
         vision_parameters=_vision_parameters(outer),
         intermediate=intermediate,
+        vision_heads=_int(_mapping(outer, "vision_config"), "num_attention_heads", "num_heads") or 0,
+        vision_attention_parameters=_vision_attention(outer),
+        latent_parameters=_latent_parameters(text, layers or 0, hidden or 0),
+        state_scratch_bytes=_scratch_bytes(text),
+        compressed_token_bytes=_compressed(text)[0],
+        compressed_window_bytes=_compressed(text)[1],
+        compressor_token_bytes=_compressed(text)[2],
     )  # fmt: skip
 
 
@@ -196,6 +216,11 @@ def _active_ffn(text: Mapping[str, Any], intermediate: int | None, moe: int | No
 def _latent(text: Mapping[str, Any]) -> int | None:
     rank = None if _family(text) == "minicpm3" else _int(text, "kv_lora_rank")
     return rank + (_int(text, "qk_rope_head_dim") or 0) if rank else None
+
+
+def _latent_parameters(text: Mapping[str, Any], layers: int, hidden: int) -> int:
+    latent = _latent(text)
+    return layers * hidden * (latent + (_int(text, "q_lora_rank") or 0)) if latent else 0
 
 
 def _index_bytes(text: Mapping[str, Any]) -> int:
@@ -321,6 +346,61 @@ def _mamba_state_bytes(text: Mapping[str, Any], hidden: int) -> int:
     state = _int(text, "ssm_state_size", "mamba_d_state", "state_size") or 16
     groups = _int(text, "mamba_n_groups", "n_groups", "mamba_ngroups") or 8
     return inner * state * 4 + (inner + 2 * groups * state) * 3 * 2
+
+
+def _scratch_bytes(text: Mapping[str, Any]) -> int:
+    """Return what a scan keeps for each token of a step beside the residual stream."""
+    if _counted_ratios(text):
+        # DeepSeek-V4's indexer and compressors: 5.30 GiB at 8,224 tokens and 1.39 at 2,048 (serving_logs.md 5).
+        return 680_000
+    # Gated DeltaNet: a 16-bit state for every 64 tokens, value heads x key width x value width.
+    heads = _int(text, "linear_num_value_heads")
+    key_dim, value_dim = _int(text, "linear_key_head_dim") or 128, _int(text, "linear_value_head_dim") or 128
+    if heads:
+        return heads * key_dim * value_dim * 2 // 64
+    heads = _int(text, "mamba_num_heads", "mamba_n_heads", "n_mamba_heads")
+    if not heads:
+        return 0
+    # Mamba-2: the projection, the convolved part, the input of the scan in fp32, two fp32 states for 256 tokens.
+    inner = heads * (_int(text, "mamba_head_dim", "mamba_d_head") or 64)
+    state = _int(text, "ssm_state_size", "mamba_d_state", "state_size") or 16
+    mixed = 2 * (_int(text, "mamba_n_groups", "n_groups", "mamba_ngroups") or 8) * state
+    return 2 * (2 * inner + mixed + heads) + 2 * (inner + mixed) + 4 * inner + inner * state * 8 // 256
+
+
+def _compressed(text: Mapping[str, Any]) -> tuple[int, int, int]:
+    """Return bytes a token, a token of the window and a token in flight of DeepSeek-V4's compressed caches.
+
+    584 B hold a token of the window, or a compressed one: 4 or 128 tokens in one, by the layer.
+
+    Layout of vLLM's fp8_ds_mla blocks; measured against boots in docs/sizing.md.
+    """
+    ratios = _counted_ratios(text)
+    if not ratios:
+        return 0, 0, 0
+    head_dim, index_dim = _int(text, "head_dim") or 512, _int(text, "index_head_dim") or 128
+    four, many = ratios.get(4, 0), sum(n for ratio, n in ratios.items() if ratio > 4)
+    growth = sum(n * 584 / ratio for ratio, n in ratios.items() if ratio > 1) + four * (index_dim + 4) / 4
+    compressors = 4 * (four * 4 * (head_dim + index_dim) + many * 2 * head_dim)
+    return int(growth), 584 * sum(ratios.values()), compressors
+
+
+def _counted_ratios(text: Mapping[str, Any]) -> dict[int, int]:
+    """Return compression ratio to its number of layers, from the Hub's list or the folded form of a lock."""
+    said = text.get("compress_ratios")
+    layers = _int(text, "num_hidden_layers") or 0
+    if isinstance(said, Mapping):
+        folded = cast("Mapping[str, Any]", said)
+        return {int(ratio): n for ratio in folded if str(ratio).isdigit() and (n := _int(folded, ratio))}
+    ratios = _numbers(said)[:layers] if isinstance(said, list) else []
+    return {ratio: ratios.count(ratio) for ratio in set(ratios)}
+
+
+def _vision_attention(outer: Mapping[str, Any]) -> int:
+    vision = _mapping(outer, "vision_config")
+    hidden = _int(vision, "embed_dim", "hidden_size", "width")
+    depth = _int(vision, "num_hidden_layers", "depth", "layers")
+    return 4 * hidden * hidden * depth if hidden and depth else 0
 
 
 def _vision_parameters(outer: Mapping[str, Any]) -> int:

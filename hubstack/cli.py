@@ -28,14 +28,17 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Upgrade = Annotated[
     list[str] | None, typer.Option(help="Key of a model to move to its newest commit; `all` for every one.")
 ]
-Check = Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if the lock is not fresh.")]
+Check = Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if the file is not fresh.")]
+Rebalance = Annotated[
+    bool, typer.Option("--rebalance", help="Place all models anew rather than leave them where they stand.")
+]
 Project = Annotated[Path | None, typer.Option("--project", help="Folder of Pulumi.yaml. Default: here or above.")]
 
 
 @app.command()
-def plan(env: Env = "dev", *, json: Json = False, project: Project = None) -> None:
+def plan(env: Env = "dev", *, json: Json = False, rebalance: Rebalance = False, project: Project = None) -> None:
     """Print what each model runs on, how full it is, and what it costs a month."""
-    decided = _plan(_environment(env, project))
+    decided = _plan(_environment(env, project), rebalance=rebalance)
     if json:
         _out(decided.to_json())
         return
@@ -94,6 +97,22 @@ def lock(
         _print(*found or ["the lock is fresh"])
         raise typer.Exit(1 if found else 0)
     _print(*write_lock(path, name, upgrade or [], _progress))
+    from hubstack.place import write_places  # noqa: PLC0415
+
+    _print(*write_places(environment.project_dir, environment.stack, _config(environment)))
+
+
+@app.command()
+def place(env: Env = "dev", *, rebalance: Rebalance = False, check: Check = False, project: Project = None) -> None:
+    """Write where each model stands, so that a new model moves no other."""
+    from hubstack.place import write_places  # noqa: PLC0415
+
+    environment = _environment(env, project)
+    lines = write_places(
+        environment.project_dir, environment.stack, _config(environment), rebalance=rebalance, check=check
+    )
+    _print(*lines or ["every model stands where the file says"])
+    raise typer.Exit(1 if check and lines else 0)
 
 
 def _environment(env: str, project: Path | None) -> Environment:
@@ -107,10 +126,10 @@ def _config(environment: Environment) -> Mapping[str, str]:
     return load_stack_config(environment.project_dir, environment.config_file).config
 
 
-def _plan(environment: Environment) -> Plan:
+def _plan(environment: Environment, *, rebalance: bool = False) -> Plan:
     from hubstack.planner import plan_environment  # noqa: PLC0415
 
-    return plan_environment(environment.project_dir, environment.stack, _config(environment))
+    return plan_environment(environment.project_dir, environment.stack, _config(environment), rebalance=rebalance)
 
 
 def _tables(decided: Plan) -> tuple[Any, ...]:

@@ -11,6 +11,7 @@ To change the format: raise FORMAT, and either read the old one or say in the hi
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -31,7 +32,7 @@ HEADER = (
 _AGAIN = "the lock is generated: restore it from git, or delete it and run `hubstack lock`"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Lock:
     """The models of one lock."""
 
@@ -42,9 +43,15 @@ class Lock:
 
     def get(self, repo_id: str, revision: str) -> ModelFacts | None:
         """Return what is locked for an id as asked, else for the id that the Hub uses now, else None."""
-        at_revision = [facts for facts in self.models if facts.revision == revision]
-        asked = (facts for facts in at_revision if (facts.asked_id or facts.id) == repo_id)
-        return next(asked, None) or next((facts for facts in at_revision if facts.id == repo_id), None)
+        return self._asked.get((repo_id, revision)) or self._named.get((repo_id, revision))
+
+    @cached_property
+    def _asked(self) -> Mapping[tuple[str, str], ModelFacts]:
+        return {lock_key(facts): facts for facts in self.models}
+
+    @cached_property
+    def _named(self) -> Mapping[tuple[str, str], ModelFacts]:
+        return {(facts.id, facts.revision): facts for facts in reversed(self.models)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,10 +96,9 @@ def check_fresh(lock: Lock, requested: Iterable[tuple[str, str]]) -> Freshness:
     used: set[tuple[str, str]] = set()
     for repo_id, revision in sorted(set(requested)):
         facts = lock.get(repo_id, revision)
-        others = {f.revision for f in lock.models if repo_id in {f.id, f.asked_id}}
         if facts is not None:
             used.add(lock_key(facts))
-        elif others:
+        elif others := {f.revision for f in lock.models if repo_id in {f.id, f.asked_id}}:
             stale.append(StaleEntry(id=repo_id, revision=revision, locked_revisions=tuple(sorted(others))))
         else:
             missing.append((repo_id, revision))

@@ -30,6 +30,8 @@ FUSE_ANNOTATIONS = {
 }
 CACHE_SHARE_OF_DISK = 0.5
 """Of a node's boot disk, at most, for the weights' read cache; the rest is the system, images and scratch."""
+_LEADER = {"leaderworkerset.sigs.k8s.io/worker-index": "0"}
+"""Label of the pod that answers, where a replica spans nodes (`hubstack.multi_host`)."""
 CLIENT_LABEL = "hubstack.dev/model-client"
 """A namespace with this label (`true`) may call the models."""
 
@@ -123,7 +125,7 @@ def service(plan: Plan, model: ModelPlan) -> Object:
         "metadata": _metadata(plan, model, server_name(model)),
         "spec": {
             "type": "ClusterIP",
-            "selector": _selector(model),
+            "selector": _selector(model) | (_LEADER if model.hosts > 1 else {}),
             "ports": [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}],
         },
     }

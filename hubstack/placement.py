@@ -1,366 +1,336 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a model's needs to a shape, and from shapes to node pools.
+"""Which offers suit a model, and why the others do not.
 
-Owns the candidates, what an engine asks of tensor parallelism, the order of preference (price) and the
-capacity classes. Each model is placed alone, so a new model moves no other. Does not own the arithmetic of
-memory (`hubstack.sizing`).
+Owns the candidates: that the model fits, and that it fits on every step of its capacity list. Does not own the
+rules of engines (`hubstack.rules`), the arithmetic of memory (`hubstack.sizing`) nor which candidate is taken
+(`hubstack.assignment`).
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from hubstack import names, sizing
-from hubstack.architecture import Geometry
-from hubstack.catalog import Accelerator, Catalog, Engine, MachineType
-from hubstack.engine import EngineChoice
-from hubstack.facts import ModelFacts
-from hubstack.plan import (
-    AcceleratorKind,
-    CapacityClass,
-    EngineKind,
-    MemoryNeed,
-    ModelPlan,
-    PoolPlan,
-    PriceUsed,
-    Rejected,
-    Verdict,
-)
-from hubstack.request import CapacityStep, ModelRequest
-from hubstack.serving import Shape
+from hubstack.catalog import Catalog, Engine
+from hubstack.offers import Offer
+from hubstack.plan import AcceleratorKind, CapacityKind, EngineKind, MemoryNeed, Verdict
+from hubstack.request import CapacityStep
+from hubstack.rules import Demand, breaks_gpu_rule, breaks_rule, engine_on, lacks_memory, needs_whole_experts
 from hubstack.target import Target
-from hubstack.weights import WeightsSize, quantization_block, quantization_method
 
 GIB = sizing.GIB
-BOOT_DISK_GIB = 200
-"""Images of 10 to 20 GB, unpacked, and their layers (facts: gke.md 3.4)."""
+DEARER = 2
+"""Dearer offers that fit, looked at so that a person sees what else there is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Placed:
-    """The shape that was taken, and those that were not."""
+class Step:
+    """One step of the capacity list on the machine that serves it."""
 
-    shape: Shape
+    asked: CapacityStep
+    offer: Offer
+    zones: tuple[str, ...]
     need: MemoryNeed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """One way to place a model."""
+
+    steps: tuple[Step, ...]
+    """As many as the capacity list has, the first choice first."""
     load: sizing.Load
     engine: Engine
     kind: EngineKind
-    price: PriceUsed | None
-    """Of one node on the first capacity step."""
-    rejected: tuple[Rejected, ...]
-    why: str
+    key: str
+    """Of the capacity class: servers of equal keys share nodes."""
+    usd: float
+    """An hour of one node of the first step, to compare by."""
+
+    @property
+    def offer(self) -> Offer:
+        """What the first step takes."""
+        return self.steps[0].offer
+
+    @property
+    def need(self) -> MemoryNeed:
+        """Memory on the first step."""
+        return self.steps[0].need
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """The worst of the steps."""
+        sure = all(step.need.verdict is Verdict.FITS for step in self.steps)
+        return Verdict.FITS if sure else Verdict.UNCERTAIN
+
+    def alone(self, servers: int = 1) -> float:
+        """USD an hour of so many servers that share their nodes with no other model."""
+        return self.usd * -(-self.offer.taken * servers // self.offer.units)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Demand:
-    """What placement must know of a model."""
+class Tried:
+    """An offer that was looked at."""
 
-    request: ModelRequest
-    facts: ModelFacts
-    geometry: Geometry
-    choice: EngineChoice
-    weights: WeightsSize
-    largest_file_bytes: int
-    context: int
+    offer: Offer
+    usd: float
+    """An hour of one server alone."""
+    why_not: str | None = None
+    is_near: bool = True
+    """Whether memory was computed, so that `why_not` names a figure."""
+    verdict: Verdict | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Tried:
-    shape: Shape
-    price: PriceUsed | None
-    rank: float
-    """USD an hour to compare by; the list price where the step itself has none."""
-    need: MemoryNeed | None
-    load: sizing.Load | None
-    why_not: str | None
-    engine: Engine
-    kind: EngineKind
+class Candidates:
+    """Every way to place one model, the cheapest alone first, and what was looked at."""
+
+    fitting: tuple[Candidate, ...]
+    tried: tuple[Tried, ...]
 
 
-def place_model(demand: Demand, catalog: Catalog, target: Target) -> Placed | str:
-    """Place one model on the cheapest shape that fits, or say why none does."""
-    tried = sorted(
-        _try_all(demand, catalog, target),
-        key=lambda t: (t.rank, t.shape.count, t.shape.machine.name),
-    )
-    if not tried:
-        return _why_nothing(demand, target)
-    for verdict in (Verdict.FITS, Verdict.UNCERTAIN):
-        taken = next((t for t in tried if t.need and not t.why_not and t.need.verdict is verdict), None)
-        if taken and taken.need and taken.load:
-            return Placed(
-                shape=taken.shape, need=taken.need, load=taken.load, engine=taken.engine, kind=taken.kind,
-                price=taken.price,
-                rejected=_rejected(tried, taken), why=_why(taken, tried),
-            )  # fmt: skip
-    reasons = "; ".join(f"{t.shape.machine.name}: {_why_not(t)}" for t in tried[-3:])
-    return f"fits none of {len(tried)} shapes in {target.region}; the largest: {reasons}"
+@dataclass(frozen=True, slots=True)
+class _Alike:
+    """Offers that a model finds equal but for the machine around the accelerators: sized once."""
+
+    offers: tuple[Offer, ...]
+    """The cheapest first."""
+    usd: float
+    """Of the cheapest, an hour of one server on full nodes."""
 
 
-def _try_all(demand: Demand, catalog: Catalog, target: Target) -> Iterator[_Tried]:
-    wanted = {a.id for word in demand.request.accelerators if (a := catalog.accelerator(word))}
-    for machine in catalog.machine_types.values():
-        accelerator = catalog.accelerators[machine.accelerator]
-        if wanted and accelerator.id not in wanted:
-            continue
-        engine, kind = _engine_on(accelerator, demand, catalog)
-        if engine is None or machine.accelerator_fraction is not None:
-            continue
-        if not zones_of(accelerator.id, machine, catalog, target):
-            continue
-        shape = _shape(machine, accelerator, catalog)
-        if shape is None:
-            continue
-        step = demand.request.capacity[0]
-        row = catalog.price(machine.name, target.region)
-        price = row.used(step.kind) if row else None
-        why_not = _breaks_rule(shape, demand, kind, catalog, asked=bool(wanted))
-        load, need = (None, None) if why_not else _size(shape, demand, kind)
-        if need and need.verdict is Verdict.DOES_NOT_FIT:
-            why_not = _does_not_fit(need, demand)
-        rank = price.usd_per_hour if price else (row and row.on_demand) or float("inf")
-        yield _Tried(
-            shape=shape, price=price, rank=rank, need=need, load=load, why_not=why_not, engine=engine,
-            kind=kind,
-        )  # fmt: skip
+class Surveyor:
+    """Looks for candidates of models among the offers of one target."""
+
+    def __init__(self, offers: Iterable[Offer], catalog: Catalog, target: Target) -> None:
+        self._offers, self._catalog, self._target = tuple(offers), catalog, target
+        self._sorted: dict[CapacityKind, tuple[_Alike, ...]] = {}
+        self._keys: dict[tuple[object, ...], str] = {}
+
+    def survey(self, demand: Demand, only: frozenset[str] = frozenset()) -> Candidates:
+        """Return the ways to place one model; none fits where `fitting` is empty.
+
+        It stops where every further offer costs more, even on full nodes, than what was found; machine types in
+        `only` are looked at whatever they cost, and no others.
+        """
+        found: list[Candidate] = []
+        tried: list[Tried] = []
+        best, dearer = float("inf"), 0
+        wanted = {a.id for word in demand.request.accelerators if (a := self._catalog.accelerator(word))}
+        for alike in self._alike(demand.request.capacity[0].kind):
+            if alike.usd > best and dearer >= DEARER and not only:
+                break
+            offers = [o for o in alike.offers if o.machine.name in only] if only else alike.offers
+            if not offers or not _is_asked(offers[0], demand, wanted):
+                continue
+            fits = self._look(offers, demand, tried)
+            found += fits
+            for candidate in fits:
+                if candidate.verdict is Verdict.FITS and candidate.offer.hosts == 1:
+                    dearer += candidate.alone() > best
+                    best = min(best, candidate.alone(demand.request.replicas_max) / demand.request.replicas_max)
+        return Candidates(
+            fitting=tuple(sorted(_surest(found), key=_preference)),
+            tried=tuple(sorted(tried, key=lambda t: (t.usd, t.offer.count, t.offer.machine.name))),
+        )
+
+    def _alike(self, kind: CapacityKind) -> tuple[_Alike, ...]:
+        if kind not in self._sorted:
+            groups: dict[tuple[object, ...], list[Offer]] = {}
+            for offer in self._offers:
+                if offer.machine.is_sold_as(kind):
+                    groups.setdefault(offer.alike, []).append(offer)
+            made = [_group(offers, kind) for offers in groups.values()]
+            self._sorted[kind] = tuple(sorted(made, key=lambda alike: (alike.usd, alike.offers[0].machine.name)))
+        return self._sorted[kind]
+
+    def _look(self, offers: Sequence[Offer], demand: Demand, tried: list[Tried]) -> list[Candidate]:
+        """Return the candidates among offers that are alike, and note what was looked at."""
+        first, kind = offers[0], demand.request.capacity[0].kind
+        engine, engine_kind = engine_on(first.accelerator, demand, self._catalog)
+        if engine is None:
+            return []
+        why_not = breaks_rule(first, demand, engine_kind, self._catalog)
+        if why_not:
+            tried.append(Tried(offer=first, usd=_alone(first, kind), why_not=why_not, is_near=False))
+            return []
+        load = _load(first, demand, engine_kind)
+        why_not = _outweighs(first, load, demand)
+        need = None if why_not else _size(first, load, demand)
+        if need is None or need.verdict is Verdict.DOES_NOT_FIT:
+            why_not = does_not_fit(need, demand) if need else why_not
+            tried.append(Tried(offer=first, usd=_alone(first, kind), why_not=why_not, is_near=need is not None))
+            return []
+        found: list[Candidate] = []
+        for offer in offers:
+            steps = lacks_memory(offer, demand) or self._steps(offer, demand, load, need)
+            if isinstance(steps, str):
+                tried.append(Tried(offer=offer, usd=_alone(offer, kind), why_not=steps, is_near=False))
+                continue
+            candidate = Candidate(
+                steps=steps, load=load, engine=engine, kind=engine_kind, key=self._key(steps), usd=offer.usd(kind)
+            )
+            found.append(candidate)
+            tried.append(Tried(offer=offer, usd=candidate.alone(), verdict=candidate.verdict))
+        return found
+
+    def _key(self, steps: tuple[Step, ...]) -> str:
+        signature = tuple((id(step.offer), step.asked) for step in steps)
+        if signature not in self._keys:
+            self._keys[signature] = class_key(steps)
+        return self._keys[signature]
+
+    def _steps(self, offer: Offer, demand: Demand, load: sizing.Load, need: MemoryNeed) -> tuple[Step, ...] | str:
+        """Return every step of the capacity list proven to fit, or say which does not and why."""
+        steps: list[Step] = []
+        for number, asked in enumerate(demand.request.capacity, 1):
+            on = self._other(offer, asked, demand) if asked.accelerator else offer
+            if on is None:
+                region = self._target.region
+                return f"step {number}: no machine type in {region} has {offer.count} x {asked.accelerator}"
+            zones = tuple(zone for zone in on.zones if zone in asked.zones) if asked.zones else on.zones
+            if not zones:
+                return f"step {number}: {on.machine.name} is in none of {', '.join(asked.zones)}"
+            if not on.machine.is_sold_as(asked.kind):
+                return f"{on.machine.name} is not sold as {asked.kind}"
+            held = need
+            if on is not offer:
+                broken = self._step_breaks(on, offer, demand, load.engine)
+                if broken:
+                    return f"step {number}: {broken}"
+                # Its pods carry the flags of the first step.
+                held = _size(on, load, demand)
+                if held.verdict is Verdict.DOES_NOT_FIT:
+                    return f"step {number}: on {on.machine.name} it {does_not_fit(held, demand)}"
+            steps.append(Step(asked=asked, offer=on, zones=zones, need=held))
+        return tuple(steps)
+
+    def _other(self, offer: Offer, asked: CapacityStep, demand: Demand) -> Offer | None:
+        """Return the cheapest machine with another accelerator on which the same pod runs."""
+        accelerator = self._catalog.accelerator(asked.accelerator or "")
+        if accelerator is None or accelerator.id == offer.accelerator.id:
+            return offer
+        alike = [
+            other for other in self._offers
+            if other.accelerator.id == accelerator.id and other.machine.is_sold_as(asked.kind)
+            and other.alike[1:] == offer.alike[1:] and lacks_memory(other, demand, floor=offer) is None
+        ]  # fmt: skip
+        return min(alike, default=None, key=lambda o: (o.usd(asked.kind) * o.taken / o.units, o.machine.name))
+
+    def _step_breaks(self, on: Offer, offer: Offer, demand: Demand, kind: EngineKind) -> str | None:
+        if on.accelerator.kind is not offer.accelerator.kind:
+            return f"one pod cannot run on {offer.accelerator.name} and on {on.accelerator.name}"
+        engine, _ = engine_on(on.accelerator, demand, self._catalog)
+        first, _ = engine_on(offer.accelerator, demand, self._catalog)
+        if not engine or not first or engine.image_for(on.accelerator.id) != first.image_for(offer.accelerator.id):
+            return f"{kind} has another image for {on.accelerator.name}"
+        if on.accelerator.bf16_native != offer.accelerator.bf16_native:
+            return f"{on.accelerator.name} and {offer.accelerator.name} need different dtypes"
+        return breaks_gpu_rule(on.accelerator, demand, asked=True)
 
 
-def _engine_on(accelerator: Accelerator, demand: Demand, catalog: Catalog) -> tuple[Engine | None, EngineKind]:
-    """Return the engine for this accelerator; None where it has none."""
-    kind = demand.choice.kind
-    if accelerator.kind is AcceleratorKind.TPU:
-        if kind is not EngineKind.VLLM:
-            return None, kind
-        kind = EngineKind.VLLM_TPU
-    elif demand.request.engine is EngineKind.VLLM_TPU:
-        return None, kind
-    engine = catalog.engines[kind.value]
-    return (engine if engine.image_for(accelerator.id) else None), kind
+def _group(offers: list[Offer], kind: CapacityKind) -> _Alike:
+    ordered = sorted(offers, key=lambda o: (_alone(o, kind), o.machine.name))
+    return _Alike(tuple(ordered), min(o.usd(kind) * o.taken / o.units for o in ordered))
 
 
-def _shape(machine: MachineType, accelerator: Accelerator, catalog: Catalog) -> Shape | None:
-    count = machine.accelerator_count
-    if accelerator.kind is AcceleratorKind.GPU:
-        return Shape(machine=machine, accelerator=accelerator, count=count, tensor_parallel=count)
-    topology = next(
-        (t for t in catalog.tpu_topologies if t.machine_type == machine.name and not t.is_multi_host), None
-    )
-    if topology is None:
+def _alone(offer: Offer, kind: CapacityKind) -> float:
+    return offer.usd(kind) * -(-offer.taken // offer.units)
+
+
+def _is_asked(offer: Offer, demand: Demand, wanted: set[str]) -> bool:
+    if wanted and offer.accelerator.id not in wanted:
+        return False
+    if offer.servers_per_accelerator > 1 and not demand.request.share_gpu:
+        return False
+    # What an engine sees of a fraction of a card is in no source: only where its card is named.
+    return offer.machine.accelerator_fraction is None or bool(wanted)
+
+
+def _surest(found: list[Candidate]) -> list[Candidate]:
+    """Keep the surest kind: one node before several, and several before an uncertain one."""
+    for keep in (
+        [c for c in found if c.verdict is Verdict.FITS and c.offer.hosts == 1],
+        [c for c in found if c.verdict is Verdict.FITS],
+    ):
+        if keep:
+            return keep
+    return found
+
+
+def _preference(candidate: Candidate) -> tuple[float, int, int, str]:
+    offer = candidate.offer
+    return (candidate.alone(), offer.count * offer.hosts, offer.servers_per_accelerator, offer.machine.name)
+
+
+def _load(offer: Offer, demand: Demand, kind: EngineKind) -> sizing.Load:
+    request, ranks = demand.request, offer.tensor_parallel
+    drafts = request.speculative_tokens if request.speculative_method == "mtp" else 0
+    load = sizing.Load(
+        engine=kind, tensor_parallel=ranks, pipeline_parallel=offer.hosts,
+        expert_parallel=bool(demand.geometry.experts)
+        and (request.expert_parallel or needs_whole_experts(ranks, demand)),
+        context=demand.context, concurrency=request.concurrency, kv_cache_dtype=request.kv_cache_dtype,
+        memory_share_override=offer.memory_share, lora_adapters=request.lora_slots, lora_rank=request.lora_rank,
+        draft_tokens=drafts, draft_layers=1 if drafts else 0,
+        batch_tokens=max(sizing.MAX_NUM_BATCHED_TOKENS, demand.context if demand.choice.pooling else 0),
+    )  # fmt: skip
+    if offer.memory_share is not None:
+        return load
+    return replace(load, memory_share_override=sizing.planned_share(demand.geometry, _device(offer), load))
+
+
+def _outweighs(offer: Offer, load: sizing.Load, demand: Demand) -> str | None:
+    """Say so where the weights alone are too much: most offers of a large model go no further."""
+    budget = offer.visible_bytes * load.memory_share
+    weights = demand.weights.size_bytes / (offer.tensor_parallel * offer.hosts)
+    if weights <= budget:
         return None
-    ranks = count * accelerator.devices_per_chip
-    return Shape(machine=machine, accelerator=accelerator, count=count, tensor_parallel=ranks,
-                 topology=topology.topology)  # fmt: skip
+    needs = f"needs {weights / GIB:.1f} GiB on each accelerator"
+    return f"{needs}, may use {budget / GIB:.1f} (the weights alone)"
 
 
-def zones_of(accelerator: str, machine: MachineType, catalog: Catalog, target: Target) -> tuple[str, ...]:
-    """Return the zones of the target where the machine type is listed."""
-    if target.region not in catalog.regions(machine.name):
-        return ()
-    zones = catalog.zones(accelerator, target.region)
-    return tuple(zone for zone in zones if not target.zones or zone in target.zones)
+def _size(offer: Offer, load: sizing.Load, demand: Demand) -> MemoryNeed:
+    return sizing.size_model(demand.weights, demand.geometry, _device(offer), load)
 
 
-def _breaks_rule(shape: Shape, demand: Demand, kind: EngineKind, catalog: Catalog, *, asked: bool) -> str | None:
-    machine, accelerator = shape.machine, shape.accelerator
-    for step in demand.request.capacity:
-        if not machine.is_sold_as(step.kind):
-            return f"{machine.name} is not sold as {step.kind}"
-    if accelerator.host_cpu_arch not in {None, "x86_64"}:
-        return f"its hosts are {accelerator.host_cpu_arch}, and the engine images are for x86_64"
-    if kind in {EngineKind.TEI, EngineKind.LLAMA_CPP} and shape.count > 1:
-        return f"{kind} uses one accelerator, not {shape.count}"
-    if accelerator.kind is AcceleratorKind.TPU:
-        broken = _breaks_tpu_rule(shape, demand, catalog, asked=asked)
-    else:
-        broken = _breaks_gpu_rule(accelerator, demand, asked=asked)
-    return broken or _breaks_parallel_rule(shape.tensor_parallel, demand, kind) or _lacks_memory(shape, demand)
-
-
-def _breaks_gpu_rule(accelerator: Accelerator, demand: Demand, *, asked: bool) -> str | None:
-    engine = demand.choice.engine
-    capability = accelerator.compute_capability or 0
-    floor = engine.min_compute_capability or 0
-    if capability < floor:
-        return f"compute capability {capability} is below {floor}, the floor of {engine.id}"
-    method = quantization_method(demand.facts)
-    needed = (engine.quantization.get(method) if method else None) or 0
-    if capability < needed:
-        return f"compute capability {capability}: `{method}` needs {needed}"
-    image = engine.image_row(accelerator.id)
-    if image and image.is_experimental and not asked:
-        return f"{engine.id}'s image for it is experimental: taken only where the request names it"
-    if not accelerator.bf16_native and demand.choice.kind is EngineKind.VLLM and not asked:
-        return "it has no bf16, the dtype of today's models: taken only where the request names it"
-    bf16_only = demand.geometry.model_type.startswith(("gemma2", "gemma3", "gemma4"))
-    if not accelerator.bf16_native and bf16_only and demand.choice.kind is EngineKind.VLLM:
-        return "it has no bf16, and Gemma overflows in fp16"
-    return None
-
-
-def _breaks_tpu_rule(shape: Shape, demand: Demand, catalog: Catalog, *, asked: bool) -> str | None:
-    geometry, engine = demand.geometry, catalog.engines[EngineKind.VLLM_TPU.value]
-    untested = geometry.state_layers or geometry.latent or geometry.cross_tokens
-    named = asked or demand.request.engine is EngineKind.VLLM_TPU
-    rules = (
-        (
-            shape.accelerator.devices_per_chip > 1,
-            "it asks for a privileged pod, which hubstack does not give",
-        ),
-        (not engine.runs_on(geometry.name, shape.accelerator.id), f"{geometry.name} runs on other TPUs only"),
-        (quantization_method(demand.facts), "quantized checkpoints are untested on vLLM for TPU"),
-        (demand.choice.pooling, "embedding and ranking are planned on GPUs only"),
-        (untested, "its cache layout is not on the tested list of vLLM for TPU"),
-        (not named, "a TPU is taken only where the request names it"),
-    )
-    return next((why for broken, why in rules if broken), None)
-
-
-def _breaks_parallel_rule(ranks: int, demand: Demand, kind: EngineKind) -> str | None:
-    """Say which dimension the ranks do not divide (vLLM refuses to start)."""
-    geometry = demand.geometry
-    if ranks == 1 or kind not in {EngineKind.VLLM, EngineKind.VLLM_TPU}:
-        return None
-    heads, kv_heads = geometry.heads or ranks, geometry.kv_heads or ranks
-    if heads % ranks:
-        return f"{ranks} ranks do not divide {heads} attention heads"
-    if max(kv_heads, ranks) % min(kv_heads, ranks):
-        return f"{ranks} ranks and {kv_heads} key-value heads do not divide"
-    width = geometry.moe_ffn if geometry.experts and geometry.moe_ffn else geometry.intermediate
-    if width and width % ranks:
-        return f"{ranks} ranks do not divide the feed-forward width {width:,}"
-    block = quantization_block(demand.facts)
-    if width and block and (width // ranks) % block:
-        return f"{width:,} / {ranks} ranks is no multiple of the quantization block of {block}"
-    return None
-
-
-def _lacks_memory(shape: Shape, demand: Demand) -> str | None:
-    share = shape.machine.allocatable_memory_bytes * shape.count / shape.machine.accelerator_count * 0.8
-    wanted = demand.largest_file_bytes + 4 * GIB
-    if share < wanted:
-        return f"{share / GIB:.1f} GiB of host memory is below the {wanted / GIB:.1f} that loading needs"
-    return None
-
-
-def _size(shape: Shape, demand: Demand, kind: EngineKind) -> tuple[sizing.Load, MemoryNeed]:
-    accelerator = shape.accelerator
-    device = sizing.Device(
-        visible_bytes=accelerator.memory_bytes_visible,
+def _device(offer: Offer) -> sizing.Device:
+    accelerator = offer.accelerator
+    return sizing.Device(
+        visible_bytes=offer.visible_bytes,
         is_tpu=accelerator.kind is AcceleratorKind.TPU,
         has_flash_attention=(accelerator.compute_capability or 0) >= 8.0,
     )
-    load = sizing.Load(
-        engine=kind, tensor_parallel=shape.tensor_parallel, context=demand.context,
-        concurrency=demand.request.concurrency,
-        batch_tokens=max(sizing.MAX_NUM_BATCHED_TOKENS, demand.context if demand.choice.pooling else 0),
-    )  # fmt: skip
-    return load, sizing.size_model(demand.weights, demand.geometry, device, load)
 
 
-def _does_not_fit(need: MemoryNeed, demand: Demand) -> str:
+def needed_bytes(need: MemoryNeed, demand: Demand) -> int:
+    """Return what one accelerator must hold with the sequences that were asked for."""
     sequence = need.kv_fixed_bytes + need.kv_bytes_per_token * need.context
-    wanted = need.total_bytes + sequence * demand.request.concurrency
+    return need.total_bytes + sequence * demand.request.concurrency
+
+
+def does_not_fit(need: MemoryNeed, demand: Demand) -> str:
+    """Say by which figure it does not."""
+    wanted = needed_bytes(need, demand)
     return f"needs {wanted / GIB:.1f} GiB on each accelerator, may use {need.budget_bytes / GIB:.1f}"
 
 
-def _why_not(tried: _Tried) -> str:
-    if tried.why_not:
-        return tried.why_not
-    near = "too near the line to be sure" if tried.need and tried.need.verdict is Verdict.UNCERTAIN else "fits"
-    return f"{near}, ${tried.rank:,.2f} an hour" if tried.rank < float("inf") else f"{near}; no price is known"
-
-
-def _rejected(tried: list[_Tried], taken: _Tried) -> tuple[Rejected, ...]:
-    """Return the three nearest: the cheaper ones that failed last, then the dearer ones that would do."""
-    at = tried.index(taken)
-    cheaper = [t for t in tried[:at] if t.need is not None][-2:]
-    dearer = [t for t in tried[at + 1 :] if t.need is not None and not t.why_not]
-    return tuple(
-        Rejected(machine_type=t.shape.machine.name, accelerator_count=t.shape.count, why=_why_not(t))
-        for t in (cheaper + dearer)[:3]
-    )
-
-
-def _why(taken: _Tried, tried: list[_Tried]) -> str:
-    failed = sum(1 for t in tried[: tried.index(taken)] if t.why_not or t.need)
-    name = f"{taken.shape.count} x {taken.shape.accelerator.name}"
-    price = f"${taken.price.usd_per_hour:,.2f} an hour {taken.price.basis}" if taken.price else "no price known"
-    place = "the cheapest of all shapes" if not failed else f"the cheapest that fits; {failed} cheaper do not"
-    return f"{name} ({taken.shape.machine.name}, {price}): {place}"
-
-
-def _why_nothing(demand: Demand, target: Target) -> str:
-    wanted = ", ".join(demand.request.accelerators) or "accelerator"
-    where = f"{', '.join(target.zones)}" if target.zones else target.region
-    return f"has no place: no machine type with {wanted} that {demand.choice.kind} runs on is listed in {where}"
-
-
-def class_key(shape: Shape, capacity: Iterable[CapacityStep]) -> str:
-    """Return the key of the pools for a shape bought in this order."""
-    steps = tuple(capacity)
-    words = "-".join(step.kind.value for step in steps)
-    reservations = [step.reservation for step in steps if step.reservation]
-    tail = f"-{names.short_hash(*reservations, length=4)}" if reservations else ""
-    return names.shorten(f"{names.slug(shape.machine.name)}-{words}{tail}", names.DNS_LABEL_MAX)
-
-
-def pool_key(capacity_class: str, shape: Shape, step: CapacityStep) -> str:
-    """Return a pool's key: the shape, the way it is bought, and a hash of all whose change replaces a pool.
-
-    With the hash in the name a change makes a new pool first and deletes the old one last
-    (docs/identity.md; facts: gke.md 5.1 "Replacement order").
-    """
-    digest = names.short_hash(
-        capacity_class, shape.machine.name, str(shape.count), shape.topology or "", step.kind.value,
-        step.reservation or "", length=6,
-    )  # fmt: skip
-    return names.shorten(f"{names.slug(shape.machine.name)}-{step.kind.value}-{digest}", names.NODE_POOL_MAX)
-
-
-def plan_pools(
-    models: Iterable[tuple[ModelPlan, Shape, tuple[CapacityStep, ...]]], catalog: Catalog, target: Target
-) -> tuple[tuple[PoolPlan, ...], tuple[CapacityClass, ...]]:
-    """Return the pools and classes that the placed models share."""
-    groups: dict[str, list[tuple[ModelPlan, Shape, tuple[CapacityStep, ...]]]] = {}
-    for model in models:
-        groups.setdefault(model[0].capacity_class, []).append(model)
-    pools: list[PoolPlan] = []
-    classes: list[CapacityClass] = []
-    for key, members in sorted(groups.items()):
-        shape, steps = members[0][1], members[0][2]
-        keys = tuple(pool_key(key, shape, step) for step in steps)
-        classes.append(CapacityClass(key=key, pools=keys))
-        pools += [
-            _pool(pool, key, shape, step, [member[0] for member in members], (catalog, target))
-            for pool, step in zip(keys, steps, strict=True)
-        ]
-    return tuple(sorted(pools, key=lambda pool: pool.key)), tuple(classes)
-
-
-def _pool(
-    key: str, capacity_class: str, shape: Shape, step: CapacityStep, models: list[ModelPlan],
-    place: tuple[Catalog, Target],
-) -> PoolPlan:  # fmt: skip
-    catalog, target = place
-    per_node = shape.machine.accelerator_count // shape.count
-    wanted = sum(model.replicas.max for model in models)
-    row = catalog.price(shape.machine.name, target.region)
-    return PoolPlan(
-        key=key,
-        capacity_class=capacity_class,
-        accelerator=shape.accelerator.id,
-        accelerator_kind=shape.accelerator.kind,
-        gke_accelerator=shape.accelerator.gke_label,
-        machine_type=shape.machine.name,
-        gce_machine_type=shape.machine.gce_machine_type,
-        accelerators_per_node=shape.machine.accelerator_count,
-        tpu_topology=shape.topology,
-        capacity=step.kind,
-        reservation=step.reservation,
-        zones=zones_of(shape.accelerator.id, shape.machine, catalog, target),
-        min_nodes=0,
-        max_nodes=-(-wanted // per_node),
-        boot_disk_gib=BOOT_DISK_GIB,
-        boot_disk_type=shape.machine.boot_disk_type,
-        price=row.used(step.kind) if row else None,
-        models=tuple(sorted(model.key for model in models)),
-    )
+def class_key(steps: Iterable[Step]) -> str:
+    """Return the key of the pools for an offer bought in this order; equal keys share nodes."""
+    held = tuple(steps)
+    offer = held[0].offer
+    parts = [names.slug(offer.machine.name)]
+    if offer.servers_per_accelerator > 1:
+        parts.append(f"x{offer.servers_per_accelerator}")
+    if offer.is_slice:
+        parts.append(str(offer.topology))
+    parts += [step.asked.kind.value for step in held]
+    said = [step.asked.reservation for step in held if step.asked.reservation]
+    for step in held:
+        if step.offer is not offer:
+            said.append(step.offer.machine.name)
+        if step.asked.zones:
+            said.append(",".join(sorted(step.zones)))
+    if said:
+        parts.append(names.short_hash(*said, length=4))
+    return names.shorten("-".join(parts), names.DNS_LABEL_MAX)

@@ -34,6 +34,7 @@ class EngineKind(StrEnum):
 
     VLLM = "vllm"
     VLLM_TPU = "vllm-tpu"
+    SGLANG = "sglang"
     TEI = "tei"
     LLAMA_CPP = "llama-cpp"
 
@@ -93,6 +94,8 @@ class MemoryNeed:
     concurrency: int
     """Sequences of full context that fit at once (at least the asked ones when it fits)."""
     verdict: Verdict
+    longest_context: int = 0
+    """Longest context of which one sequence fits, at most the model's own limit."""
 
     @property
     def total_bytes(self) -> int:
@@ -161,6 +164,8 @@ class ServerPlan:
     """TPU: all chips of the node."""
     shm_bytes: int
     """Memory-backed /dev/shm; 0 where one process needs none."""
+    worker_args: tuple[str, ...] = ()
+    """Of the nodes after the first where one replica spans several; empty otherwise."""
     scratch_bytes: int
     """Size limit of the writable emptyDir at /tmp and caches."""
     load_seconds: int
@@ -214,6 +219,29 @@ class Replicas:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StepPlan:
+    """One step of a model's capacity list, proven to fit."""
+
+    pool: str
+    """Key of the pool."""
+    kind: CapacityKind
+    reservation: str | None
+    accelerator: str
+    """Catalogue id."""
+    machine_type: str
+    accelerator_count: int
+    """Accelerators that one replica uses: the same on every step, as a pod's request is."""
+    zones: tuple[str, ...]
+    verdict: Verdict
+    needs_bytes: int
+    """On one accelerator: all terms, and the cache of the sequences asked for."""
+    budget_bytes: int
+    """What may be used of one accelerator."""
+    usd_per_replica_hour: float | None
+    """The replica's share of its nodes; None where no source gives a price."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelPlan:
     """Everything decided for one model."""
 
@@ -238,12 +266,22 @@ class ModelPlan:
     tpu_topology: str | None
     capacity_class: str
     """Key of the CapacityClass whose pools it runs on."""
+    servers_per_accelerator: int = 1
+    """Above 1 the card is shared, and each server may use that part of it."""
+    hosts: int = 1
+    """Nodes of one replica; above 1 a LeaderWorkerSet."""
+    pipeline_parallel: int = 1
+    """Stages; one node holds one stage."""
+    expert_parallel: bool = False
+    kv_cache_dtype: str = "auto"
+    steps: tuple[StepPlan, ...] = ()
+    """The capacity list, first choice first."""
     replicas: Replicas
     need: MemoryNeed
     server: ServerPlan
     weights: WeightsPlan
     usd_per_replica_hour: float | None
-    """On the first capacity step; None where no source gives a price."""
+    """The replica's share of its nodes on the first capacity step; None where no source gives a price."""
     reasons: tuple[Reason, ...]
     rejected: tuple[Rejected, ...]
     """The next best shapes, at most three."""
@@ -266,6 +304,12 @@ class PoolPlan:
     gce_machine_type: str
     """What the node pool asks Compute Engine for (`n1-standard-4` with a T4 attached)."""
     accelerators_per_node: int
+    accelerator_fraction: float | None = None
+    """Share of one card that a node has; None for whole cards."""
+    servers_per_accelerator: int = 1
+    """Above 1: GKE's time-sharing, with this many clients on each card."""
+    nodes_per_slice: int = 1
+    """Above 1: a multi-host TPU slice, which comes and goes whole."""
     tpu_topology: str | None
     """Of single-host slices only for labels; never put in a placement policy."""
     capacity: CapacityKind
@@ -273,7 +317,8 @@ class PoolPlan:
     zones: tuple[str, ...]
     min_nodes: int
     max_nodes: int
-    """In total over the zones; autoscaling starts from min_nodes, 0 unless a model must be warm."""
+    """Nodes that hold every model at its most replicas, in total over the zones; autoscaling starts from
+    min_nodes."""
     boot_disk_gib: int
     boot_disk_type: str | None
     """Where the machine is known to need one; None lets GKE choose what the machine series takes."""

@@ -6,10 +6,12 @@ reads the files for it and is what `__main__.py` calls.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from hubstack.architecture import Geometry, read_geometry
+from hubstack.assembly import Draft, assemble, why_nothing
+from hubstack.assignment import Wanted, assign, worth_solving
 from hubstack.catalog import Catalog, load_catalog
 from hubstack.cost import plan_cost
 from hubstack.engine import EngineChoice, Refusal, choose_engine
@@ -17,31 +19,35 @@ from hubstack.errors import InputError, LockError, PlanError
 from hubstack.facts import ModelFacts
 from hubstack.lock import Lock, check_fresh, load_lock, lock_path
 from hubstack.names import labels
-from hubstack.placement import Demand, Placed, class_key, place_model, plan_pools
-from hubstack.plan import (
-    Cost,
-    EngineKind,
-    ModelPlan,
-    Plan,
-    Reason,
-    Replicas,
-    TargetPlan,
-    Verdict,
-    WeightsFile,
-    WeightsPlan,
-)
+from hubstack.offers import list_offers
+from hubstack.placement import Candidate, Surveyor
+from hubstack.placement_file import Place, Placement, load_placement, placement_path
+from hubstack.plan import Cost, EngineKind, Plan, TargetPlan, Verdict
+from hubstack.pools import plan_pools
 from hubstack.problems import Problem, nearest
 from hubstack.request import DEFAULT_CONTEXT, ModelRequest, Request, load_request
-from hubstack.serving import MODEL_DIR, Serving, Shape, plan_server
+from hubstack.rules import Demand
 from hubstack.target import Target, read_target
-from hubstack.weights import OTHER_COPIES, ChosenFiles, WeightsFormat, WeightsSize, choose_files, weights_size
+from hubstack.weights import ChosenFiles, WeightsSize, choose_files, weights_size
 
-LOADER_IMAGE = "python:3.12-slim-bookworm"
-LOADER_REQUIREMENTS = ("huggingface_hub==2.4.0",)
+_OWN = frozenset({"key", "marks", "replicas_min", "replicas_max"})
+_ASKED = tuple(field.name for field in fields(ModelRequest) if field.name not in _OWN)
+"""What of a request decides where a model fits."""
 
 
-def plan_environment(project_dir: Path, stack: str, config: Mapping[str, str]) -> Plan:
-    """Read one environment's files and plan it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """The files of one environment, read."""
+
+    request: Request
+    lock: Lock
+    target: Target
+    placement: Placement
+    placement_path: Path
+
+
+def read_inputs(project_dir: Path, stack: str, config: Mapping[str, str]) -> Inputs:
+    """Read one environment's files.
 
     Args:
         project_dir: folder of Pulumi.yaml; paths in the config are relative to it.
@@ -54,36 +60,49 @@ def plan_environment(project_dir: Path, stack: str, config: Mapping[str, str]) -
     target = read_target(stack, config)
     path = project_dir / target.models_path
     request = load_request(path, target.models_path)
-    lock_name = str(lock_path(Path(target.models_path)))
-    lock = load_lock(lock_path(path), lock_name)
-    return plan_stack(request, lock, load_catalog(), target)
+    lock = load_lock(lock_path(path), str(lock_path(Path(target.models_path))))
+    places, name = placement_path(path, stack), str(placement_path(Path(target.models_path), stack))
+    return Inputs(request=request, lock=lock, target=target, placement=load_placement(places, name),
+                  placement_path=places)  # fmt: skip
 
 
-def plan_stack(request: Request, lock: Lock, catalog: Catalog, target: Target) -> Plan:
+def plan_environment(project_dir: Path, stack: str, config: Mapping[str, str], *, rebalance: bool = False) -> Plan:
+    """Read one environment's files and plan it; `rebalance` forgets where models stand.
+
+    Raises:
+        InputError: with every problem found.
+    """
+    inputs = read_inputs(project_dir, stack, config)
+    placement = Placement() if rebalance else inputs.placement
+    return plan_stack(inputs.request, inputs.lock, load_catalog(), inputs.target, placement)
+
+
+def plan_stack(
+    request: Request, lock: Lock, catalog: Catalog, target: Target, placement: Placement | None = None
+) -> Plan:
     """Plan a whole stack. Pure: the same arguments give the same plan.
+
+    Args:
+        request: what is asked.
+        lock: what the Hub says of it.
+        catalog: what Google sells.
+        target: where it goes.
+        placement: where models stand; they stay there while they fit. Default: nowhere.
 
     Raises:
         LockError: the lock does not hold what was asked.
         PlanError: a model is refused or fits nothing, or the budget is too small.
     """
     facts = _facts(request, lock)
-    problems: list[Problem] = []
-    placed: list[tuple[ModelPlan, Shape, ModelRequest]] = []
     _check_region(catalog, target)
-    for model in request.models:
-        unknown = _unknown_accelerators(model, catalog)
-        if unknown:
-            problems += unknown
-            continue
-        planned = _plan_model(model, facts[model.key], catalog, target)
-        if isinstance(planned, list):
-            problems += planned
-        else:
-            placed.append((*planned, model))
-    if problems:
-        raise PlanError(problems)
-    models = tuple(model for model, _, _ in placed)
-    pools, classes = plan_pools(((m, s, r.capacity) for m, s, r in placed), catalog, target)
+    surveyor = Surveyor(list_offers(catalog, target), catalog, target)
+    drafts = _survey(request, facts, catalog, surveyor, target)
+    kept, moved = _kept(drafts, placement or Placement(), surveyor)
+    drafts = _with_shared(drafts, kept, surveyor)
+    assigned = assign([_wanted(draft) for draft in drafts.values()], kept)
+    placed = [(assemble(drafts[key], taken, moved.get(key)), taken) for key, taken in assigned.taken.items()]
+    models = tuple(model for model, _ in placed)
+    pools, classes = plan_pools(placed)
     cost = plan_cost(models, pools, catalog, target)
     _check_budget(cost, target)
     return Plan(
@@ -100,6 +119,96 @@ def plan_stack(request: Request, lock: Lock, catalog: Catalog, target: Target) -
             *_budget_warnings(cost, target),
         ),
     )  # fmt: skip
+
+
+def places_of(plan: Plan) -> dict[str, Place]:
+    """Return where a plan's models stand, for the placement file."""
+    return {
+        model.key: Place(
+            machine_type=model.machine_type, accelerators=model.accelerator_count // model.hosts,
+            nodes=model.hosts, servers_per_accelerator=model.servers_per_accelerator,
+        )
+        for model in plan.models
+    }  # fmt: skip
+
+
+def _survey(
+    request: Request, facts: Mapping[str, ModelFacts], catalog: Catalog, surveyor: Surveyor, target: Target
+) -> dict[str, Draft]:
+    """Return every model with its candidates, or raise all problems."""
+    problems: list[Problem] = []
+    drafts: dict[str, Draft] = {}
+    done: dict[tuple[object, ...], Draft] = {}
+    for model in request.models:
+        unknown = _unknown_words(model, catalog, target)
+        if unknown:
+            problems += unknown
+            continue
+        # The same model asked for in the same way under several names is surveyed once.
+        signature = (facts[model.key].commit, *(getattr(model, name) for name in _ASKED))
+        alike = done.get(signature)
+        if alike:
+            drafts[model.key] = replace(alike, demand=replace(alike.demand, request=model))
+            continue
+        draft = _draft(model, facts[model.key], catalog, surveyor)
+        if isinstance(draft, Draft) and not draft.candidates.fitting:
+            draft = [_no_place(draft, target)]
+        if isinstance(draft, list):
+            problems += draft
+        else:
+            drafts[model.key] = done[signature] = draft
+    if problems:
+        raise PlanError(problems)
+    return drafts
+
+
+def _wanted(draft: Draft) -> Wanted:
+    request = draft.demand.request
+    return Wanted(key=request.key, servers=request.replicas_max, candidates=draft.candidates.fitting)
+
+
+def _kept(
+    drafts: Mapping[str, Draft], placement: Placement, surveyor: Surveyor
+) -> tuple[dict[str, Candidate], dict[str, str]]:
+    """Return the models that stay, and for those that cannot why they move."""
+    kept: dict[str, Candidate] = {}
+    moved: dict[str, str] = {}
+    for key, draft in drafts.items():
+        place = placement.models.get(key)
+        if place is None:
+            continue
+        looked = surveyor.survey(draft.demand, only=frozenset({place.machine_type}))
+        stays = next((c for c in (*draft.candidates.fitting, *looked.fitting) if Place.of(c.offer) == place), None)
+        if stays and (stays.verdict is Verdict.FITS or draft.candidates.fitting[0].verdict is not Verdict.FITS):
+            kept[key] = stays
+            continue
+        tried = next((t for t in looked.tried if Place.of(t.offer) == place), None)
+        why = (tried and tried.why_not) or f"{place.machine_type} is not for it any more"
+        moved[key] = f"it moves from {place.accelerators} x {place.machine_type}: {why}"
+    return kept, moved
+
+
+def _with_shared(
+    drafts: Mapping[str, Draft], kept: Mapping[str, Candidate], surveyor: Surveyor
+) -> dict[str, Draft]:
+    """Add the nodes that other models may leave places on, whatever they cost alone."""
+    worth = {id(d.candidates): worth_solving(_wanted(d)) for d in drafts.values()}
+    candidates = [c for found in worth.values() for c in found] + list(kept.values())
+    machines = frozenset(c.offer.machine.name for c in candidates if c.offer.units > c.offer.taken)
+    if not machines:
+        return dict(drafts)
+    grown: dict[str, Draft] = {}
+    done: dict[int, Draft] = {}
+    for key, draft in drafts.items():
+        found = draft.candidates
+        if id(found) not in done:
+            have = {c.key for c in found.fitting}
+            more = surveyor.survey(draft.demand, only=machines).fitting
+            sure = found.fitting[0].verdict
+            new = [c for c in more if c.key not in have and c.verdict is sure and c.offer.hosts == 1]
+            done[id(found)] = replace(draft, candidates=replace(found, fitting=(*found.fitting, *new)))
+        grown[key] = replace(done[id(found)], demand=draft.demand)
+    return grown
 
 
 def _facts(request: Request, lock: Lock) -> dict[str, ModelFacts]:
@@ -134,19 +243,25 @@ def _check_region(catalog: Catalog, target: Target) -> None:
         raise InputError([Problem(path=f"Pulumi.{target.stack}.yaml", message=message, hint=hint)])
 
 
-def _unknown_accelerators(model: ModelRequest, catalog: Catalog) -> list[Problem]:
+def _unknown_words(model: ModelRequest, catalog: Catalog, target: Target) -> list[Problem]:
+    """Name every accelerator and zone that the catalogue does not know."""
     problems: list[Problem] = []
-    for word in model.accelerators:
+    asked = [("accelerator", word) for word in model.accelerators]
+    asked += [("capacity", step.accelerator) for step in model.capacity if step.accelerator]
+    for field, word in asked:
         if catalog.accelerator(word) is None:
             near = nearest(word, catalog.accelerator_words())
             hint = f"did you mean `{near}`?" if near else f"known: {', '.join(sorted(catalog.accelerators))}"
-            problems.append(model.mark("accelerator").problem(f"`{word}` is no accelerator", hint))
+            problems.append(model.mark(field).problem(f"`{word}` is no accelerator", hint))
+    known = sorted({zone for name in catalog.accelerators for zone in catalog.zones(name, target.region)})
+    for zone in (zone for step in model.capacity for zone in step.zones):
+        if zone not in known:
+            hint = f"zones of {target.region} with accelerators: {', '.join(known)}"
+            problems.append(model.mark("capacity").problem(f"`{zone}` is no zone of this stack", hint))
     return problems
 
 
-def _plan_model(
-    request: ModelRequest, facts: ModelFacts, catalog: Catalog, target: Target
-) -> tuple[ModelPlan, Shape] | list[Problem]:
+def _draft(request: ModelRequest, facts: ModelFacts, catalog: Catalog, surveyor: Surveyor) -> Draft | list[Problem]:
     chosen = choose_files(facts, gguf_file=request.file)
     geometry = read_geometry(facts)
     choice = choose_engine(request, facts, geometry, chosen, catalog)
@@ -164,13 +279,15 @@ def _plan_model(
         request=request, facts=facts, geometry=geometry, choice=choice, weights=size,
         largest_file_bytes=_largest(chosen, size), context=context,
     )  # fmt: skip
-    placed = place_model(demand, catalog, target)
-    if isinstance(placed, str):
-        hint = "lower `context:` or `concurrency:`, allow other accelerators or capacity, or change the region"
-        field = next((f for f in ("accelerator", "capacity", "context") if f in request.marks), "id")
-        return [_refused(request, Refusal(why=placed, hint=hint, field=field))]
-    choice = replace(choice, engine=placed.engine, kind=placed.kind)
-    return _assemble(demand, choice, chosen, placed, context_why), placed.shape
+    return Draft(demand=demand, chosen=chosen, candidates=surveyor.survey(demand), context_why=context_why)
+
+
+def _no_place(draft: Draft, target: Target) -> Problem:
+    request = draft.demand.request
+    hint = "lower `context:` or `concurrency:`, allow other accelerators or capacity, or change the region"
+    field = next((f for f in ("accelerator", "capacity", "context") if f in request.marks), "id")
+    why = why_nothing(draft.demand, draft.candidates, target)
+    return _refused(request, Refusal(why=why, hint=hint, field=field))
 
 
 def _refused(request: ModelRequest, refusal: Refusal) -> Problem:
@@ -181,7 +298,7 @@ def _missing(choice: EngineChoice, geometry: Geometry, size: WeightsSize | None)
     """Name what sizing needs and the lock does not hold."""
     if size is None:
         return "size or parameter count of its weights"
-    if choice.kind is not EngineKind.VLLM:
+    if choice.kind not in {EngineKind.VLLM, EngineKind.SGLANG}:
         return ""
     needed = {
         "layers": geometry.layers, "attention heads": geometry.heads or geometry.latent or geometry.state_layers,
@@ -205,85 +322,6 @@ def _largest(chosen: ChosenFiles, size: WeightsSize) -> int:
     """Return the largest file; where none is listed, shards of 5 GB as transformers writes them."""
     listed = max((file.size_bytes for file in chosen.weights), default=0)
     return listed or min(size.size_bytes, 5_000_000_000)
-
-
-def _assemble(
-    demand: Demand, choice: EngineChoice, chosen: ChosenFiles, placed: Placed, context_why: str
-) -> ModelPlan:
-    request, facts, shape = demand.request, demand.facts, placed.shape
-    weights = _weights(demand, chosen)
-    server = plan_server(Serving(
-        request=request, facts=facts, geometry=demand.geometry, choice=choice, shape=shape, need=placed.need,
-        load=placed.load, load_bytes=demand.weights.size_bytes, model_path=weights.model_path,
-        format=chosen.format,
-    ))  # fmt: skip
-    per_replica = (
-        placed.price.usd_per_hour * shape.count / shape.machine.accelerator_count if placed.price else None
-    )
-    return ModelPlan(
-        key=request.key,
-        id=facts.id,
-        revision=facts.revision,
-        commit=facts.commit,
-        license=facts.license_name or facts.license,
-        gated=facts.gated is not None,
-        accelerator=shape.accelerator.id,
-        accelerator_name=shape.accelerator.name,
-        accelerator_kind=shape.accelerator.kind,
-        gke_accelerator=shape.accelerator.gke_label,
-        machine_type=shape.machine.name,
-        accelerator_count=shape.count,
-        tensor_parallel=shape.tensor_parallel,
-        tpu_topology=shape.topology,
-        capacity_class=class_key(shape, request.capacity),
-        replicas=Replicas(min=request.replicas_min, max=request.replicas_max),
-        need=placed.need,
-        server=server,
-        weights=weights,
-        usd_per_replica_hour=per_replica,
-        reasons=(
-            *choice.reasons,
-            Reason(topic="weights", text=demand.weights.how, source="lock"),
-            Reason(topic="context", text=context_why, source="lock and request"),
-            Reason(topic="accelerator", text=placed.why, source=placed.price.source if placed.price else None),
-        ),
-        rejected=placed.rejected,
-        warnings=(*choice.warnings, *_placement_warnings(demand, placed)),
-    )
-
-
-def _placement_warnings(demand: Demand, placed: Placed) -> Iterator[str]:
-    if placed.need.verdict is Verdict.UNCERTAIN:
-        yield "its memory is near the line: it may not start"
-    if placed.kind is EngineKind.VLLM_TPU and not placed.engine.uses_of(demand.geometry.name):
-        yield f"{demand.geometry.name} is not on the tested list of vLLM for TPU"
-
-
-def _weights(demand: Demand, chosen: ChosenFiles) -> WeightsPlan:
-    facts = demand.facts
-    files = tuple(
-        WeightsFile(path=file.path, size_bytes=file.size_bytes, sha256=file.sha256, git_oid=file.git_oid)
-        for file in sorted((*chosen.weights, *chosen.side), key=lambda file: file.path)
-    )
-    # Without its config.json a list cannot be the whole repository; the loader then asks the Hub for the list
-    # at the locked commit, and checks the files against the Hub's own hashes.
-    whole = chosen.format is WeightsFormat.GGUF or any(file.path == "config.json" for file in chosen.side)
-    single = chosen.format is WeightsFormat.GGUF and chosen.weights
-    return WeightsPlan(
-        repo_id=facts.id,
-        commit=facts.commit,
-        prefix=facts.commit,
-        files=files if chosen.weights and whole else (),
-        patterns=chosen.patterns,
-        exclude=OTHER_COPIES,
-        total_bytes=sum(file.size_bytes for file in (*chosen.weights, *chosen.side)) if chosen.weights
-        else demand.weights.size_bytes,
-        largest_file_bytes=demand.largest_file_bytes,
-        model_path=f"{MODEL_DIR}/{chosen.weights[0].path}" if single else MODEL_DIR,
-        needs_token=facts.gated is not None,
-        loader_image=LOADER_IMAGE,
-        loader_requirements=LOADER_REQUIREMENTS,
-    )  # fmt: skip
 
 
 def _budget_warnings(cost: Cost, target: Target) -> Iterator[str]:

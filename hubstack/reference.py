@@ -12,13 +12,22 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from hubstack.lock import write_text_atomically
-from hubstack.request import EntryRequest, ReplicasRequest, RequestFile, Settings, json_schema
+from hubstack.request_schema import (
+    CapacityStepRequest,
+    EntryRequest,
+    LoraRequest,
+    ReplicasRequest,
+    RequestFile,
+    Settings,
+    SpeculativeRequest,
+    json_schema,
+)
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
 
 HEAD = """# models.yaml
 
-<!-- Written by `./dev gen` from hubstack/request.py; do not edit. -->
+<!-- Written by `./dev gen` from hubstack/request_schema.py; do not edit. -->
 
 A list of Hub models and how to serve them. Name the schema in the first line, and an editor completes and checks
 the keys:
@@ -58,6 +67,9 @@ def page_text() -> str:
         _table("A model: how it is served (also under `defaults` and `overrides`)", Settings,
                list(Settings.model_fields)),
         _table("`replicas`", ReplicasRequest, list(ReplicasRequest.model_fields)),
+        _table("A step of `capacity`", CapacityStepRequest, list(CapacityStepRequest.model_fields)),
+        _table("`lora`", LoraRequest, list(LoraRequest.model_fields)),
+        _table("`speculative`", SpeculativeRequest, list(SpeculativeRequest.model_fields)),
     ]  # fmt: skip
     return "\n".join(parts)
 

@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """What was asked: the YAML list of models that a person writes.
 
-Owns the keys, their defaults and docstrings (the reference and the JSON Schema for editors are made from
-them), reading with positions, and the merging of `extends`, `defaults` and `overrides`. Does not own what the
-Hub says of a model or whether an accelerator exists: the planner checks those against lock and catalogue.
+Owns reading with positions, and the merging of `extends`, `defaults` and `overrides`. Does not own the keys
+(`hubstack.request_schema`), what the Hub says of a model or whether an accelerator exists: the planner checks
+those against lock and catalogue.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from hubstack import names
@@ -20,150 +19,21 @@ from hubstack.documents import Document, Loc, Mark, parse_document, read_text
 from hubstack.errors import InputError
 from hubstack.plan import CapacityKind, EngineKind
 from hubstack.problems import Problem, nearest
+from hubstack.request_schema import (
+    AcceleratorRequest,
+    CapacityStepRequest,
+    EntryRequest,
+    LoraRequest,
+    ReplicasRequest,
+    RequestFile,
+    Settings,
+    SpeculativeRequest,
+)
 
 EVERY = "*"
 """The key under `overrides:` that means every model."""
 DEFAULT_CONTEXT = 8192
 DEFAULT_CONCURRENCY = 2
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
-
-
-class ReplicasRequest(_Strict):
-    """Bounds of the number of replicas."""
-
-    min: int | None = Field(None, ge=0, le=1000)
-    """Replicas that always run; 0 lets the model and its nodes stop. Default 1."""
-    max: int | None = Field(None, ge=1, le=1000)
-    """Most replicas. Default: `min`, at least 1."""
-
-
-class CapacityStepRequest(_Strict):
-    """One way to buy nodes."""
-
-    kind: Literal["reservation", "spot", "flex-start", "on-demand"]
-    reservation: str | None = Field(None, pattern=r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$")
-
-
-class AcceleratorRequest(_Strict):
-    """Accelerators to choose from."""
-
-    any: list[str] = Field(min_length=1)
-    """Catalogue ids (`l4`, `h100-80gb`, `tpu-v6e`) or GKE labels (`nvidia-l4`)."""
-
-
-_STEP_WORDS = tuple(kind.value for kind in CapacityKind if kind is not CapacityKind.RESERVATION)
-
-
-def _read_step(value: Any) -> Any:
-    if isinstance(value, str):
-        if value not in _STEP_WORDS:
-            near = nearest(value, [*_STEP_WORDS, "reservation"])
-            meant = f"; did you mean `{near}`?" if near else ""
-            raise ValueError(f"`{value}` is no capacity: one of {', '.join(_STEP_WORDS)} or "
-                             f"`reservation: NAME`{meant}")  # fmt: skip
-        return {"kind": value}
-    if isinstance(value, dict):
-        mapping = cast("dict[str, Any]", value)
-        if set(mapping) == {"reservation"}:
-            return {"kind": "reservation", **mapping}
-    raise ValueError(f"a capacity is one of {', '.join(_STEP_WORDS)} or `reservation: NAME`")
-
-
-def _read_accelerator(value: Any) -> Any:
-    return {"any": [value]} if isinstance(value, str) else value
-
-
-def _read_entry(value: Any) -> Any:
-    return {"id": value} if isinstance(value, str) else value
-
-
-class _ReservationJson(BaseModel):
-    reservation: str
-
-
-Step = Annotated[
-    CapacityStepRequest,
-    BeforeValidator(
-        _read_step, json_schema_input_type=Literal["spot", "flex-start", "on-demand"] | _ReservationJson
-    ),
-]
-AcceleratorChoice = Annotated[
-    AcceleratorRequest, BeforeValidator(_read_accelerator, json_schema_input_type=str | AcceleratorRequest)
-]
-
-
-class Settings(_Strict):
-    """What can be said of one model, of all by default, or of some as an override."""
-
-    revision: str | None = Field(None, min_length=1, max_length=255, pattern=r"^[^\s\\^~:?*\[]+$")
-    """Branch, tag or commit on the Hub; the lock holds the commit it resolved to. Default `main`."""
-    context: int | None = Field(None, ge=128, le=16_777_216)
-    """Tokens of one sequence, prompt and answer together. Default: the model's own limit, at most 8192."""
-    concurrency: int | None = Field(None, ge=1, le=4096)
-    """Sequences of full context that must fit in the KV cache at once. Default 2. More, shorter ones run
-    together as memory allows."""
-    replicas: ReplicasRequest | None = None
-    """`{min: 0, max: 4}`. Default one replica."""
-    capacity: list[Step] | None = Field(None, min_length=1, max_length=8)
-    """Ways to buy nodes, first choice first: `spot`, `on-demand`, `flex-start`, `reservation: NAME`. Each
-    must be sold for the chosen machine type. Default `[on-demand]`."""
-    accelerator: AcceleratorChoice | None = None
-    """An accelerator, or `{any: [...]}`. Default: the cheapest that fits."""
-    engine: EngineKind | None = Field(None, strict=False)
-    """Serving engine. Default: chosen from what the Hub says of the model."""
-    file: str | None = None
-    """For GGUF repositories: the file to serve. Default: the Q4_K_M one."""
-    trust_remote_code: bool | None = None
-    """Let the engine run Python from the repository. Default false: such a model is refused."""
-    allow_pickle: bool | None = None
-    """Load pickled weights (`.bin`, `.pt`), which can run code. Default false: safetensors or GGUF only."""
-    allow_unsafe: bool | None = None
-    """Serve a repository of which the Hub's scan reports a file that would be loaded. Default false."""
-
-
-class EntryRequest(Settings):
-    """One model of the list."""
-
-    id: str
-    """Repository id on the Hub: `owner/name`."""
-    name: str | None = Field(None, max_length=names.KEY_MAX, pattern=f"^{names.KEY_PATTERN}$")
-    """The key: root of the names of all its resources, so changing it replaces them. Lower-case letters,
-    digits and hyphens. Default: made from the id."""
-
-    @field_validator("id")
-    @classmethod
-    def _is_repo_id(cls, value: str) -> str:
-        problem = _repo_id_problem(value)
-        if problem:
-            raise ValueError(problem)
-        return value
-
-    @field_validator("name")
-    @classmethod
-    def _is_free(cls, value: str | None) -> str | None:
-        if value in names.RESERVED_KEYS:
-            raise ValueError(f"`{value}` is a name that Kubernetes or an engine needs; choose another")
-        return value
-
-
-Entry = Annotated[EntryRequest, BeforeValidator(_read_entry, json_schema_input_type=str | EntryRequest)]
-
-
-class RequestFile(_Strict):
-    """A list of Hub models to serve, and how."""
-
-    extends: str | None = None
-    """Another file whose list, defaults and overrides this one builds upon; path relative to this file."""
-    defaults: Settings | None = None
-    """Settings of every model that does not say otherwise."""
-    overrides: dict[str, Settings] | None = None
-    """Settings by key that win over the list; `*` means every model. This is how environments that share a
-    list differ."""
-    models: list[Entry] | None = None
-    """The models: a Hub id, or a mapping with an `id`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +42,10 @@ class CapacityStep:
 
     kind: CapacityKind
     reservation: str | None = None
+    accelerator: str | None = None
+    """Word of the request, unchecked; None: that of the first step."""
+    zones: tuple[str, ...] = ()
+    """Unchecked; empty: every zone that has the accelerator."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +68,17 @@ class ModelRequest:
     trust_remote_code: bool
     allow_pickle: bool
     allow_unsafe: bool
+    share_gpu: bool = False
+    kv_cache_dtype: str = "auto"
+    expert_parallel: bool = False
+    lora_slots: int = 0
+    lora_rank: int = 16
+    speculative_method: str | None = None
+    speculative_tokens: int = 0
+    tool_call_parser: str | None = None
+    reasoning_parser: str | None = None
+    chat_template: str | None = None
+    """Path in the repository."""
     marks: Mapping[str, Mark]
     """Where each setting was made; `id` always."""
 
@@ -208,15 +93,6 @@ class Request:
 
     path: str
     models: tuple[ModelRequest, ...]
-
-
-def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of the file, for editors."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "hubstack models",
-        **RequestFile.model_json_schema(mode="validation"),
-    }
 
 
 def load_request(path: Path, name: str | None = None) -> Request:
@@ -315,7 +191,10 @@ def _model_at(loc: Loc) -> type[BaseModel]:
     words = [part for part in loc if isinstance(part, str)]
     if not words:
         return EntryRequest if loc else RequestFile
-    nested: dict[str, type[BaseModel]] = {"replicas": ReplicasRequest, "accelerator": AcceleratorRequest}
+    nested: dict[str, type[BaseModel]] = {
+        "replicas": ReplicasRequest, "accelerator": AcceleratorRequest, "capacity": CapacityStepRequest,
+        "lora": LoraRequest, "speculative": SpeculativeRequest,
+    }  # fmt: skip
     if words[-1] in nested and words[0] != "overrides":
         return nested[words[-1]]
     if words[0] == "overrides" and len(words) > 2:
@@ -332,22 +211,6 @@ def _shown(value: Any, *, quoted: bool = False) -> str:
         text = f'"{value}"' if quoted and isinstance(value, str) else str(value)
         return f"`{text if len(text) <= 60 else text[:57] + '...'}`"
     return "a list" if isinstance(value, list) else "a mapping"
-
-
-def _repo_id_problem(repo_id: str) -> str | None:
-    """Return what breaks the Hub's rules for repository ids (huggingface_hub `validate_repo_id`), if any."""
-    parts = repo_id.split("/")
-    rules = (
-        (len(parts) == 2 or (len(parts) == 1 and bool(repo_id)), "it must read `owner/name`"),
-        (all(re.fullmatch(r"[A-Za-z0-9._-]{1,96}", part) for part in parts),
-         "each part takes 1 to 96 letters, digits, `-`, `_` and `.`"),
-        ("--" not in repo_id and ".." not in repo_id, "`--` and `..` are not allowed"),
-        (all(part[:1] not in "-." and part[-1:] not in "-." for part in parts),
-         "a part may not begin or end with `-` or `.`"),
-        (not repo_id.endswith(".git"), "it may not end in `.git`"),
-    )  # fmt: skip
-    broken = next((text for fine, text in rules if not fine), None)
-    return f"`{repo_id}` is no Hub id: {broken}" if broken else None
 
 
 @dataclass(slots=True)
@@ -436,6 +299,8 @@ def _finish(draft: _Draft, problems: list[Problem]) -> ModelRequest:
         mark = draft.marks["replicas"]
         problems.append(mark.problem(f"replicas of `{draft.key}`: min {minimum} is above max {maximum}"))
     choice: AcceleratorRequest | None = said.get("accelerator")
+    lora: LoraRequest | None = said.get("lora")
+    speculative: SpeculativeRequest | None = said.get("speculative")
     return ModelRequest(
         key=draft.key,
         id=said["id"],
@@ -451,6 +316,16 @@ def _finish(draft: _Draft, problems: list[Problem]) -> ModelRequest:
         trust_remote_code=said.get("trust_remote_code", False),
         allow_pickle=said.get("allow_pickle", False),
         allow_unsafe=said.get("allow_unsafe", False),
+        share_gpu=said.get("share_gpu", False),
+        kv_cache_dtype=said.get("kv_cache_dtype", "auto"),
+        expert_parallel=said.get("expert_parallel", False),
+        lora_slots=lora.slots if lora else 0,
+        lora_rank=lora.rank if lora else 16,
+        speculative_method=speculative.method if speculative else None,
+        speculative_tokens=speculative.tokens if speculative else 0,
+        tool_call_parser=said.get("tool_call_parser"),
+        reasoning_parser=said.get("reasoning_parser"),
+        chat_template=said.get("chat_template"),
         marks=draft.marks,
     )
 
@@ -458,5 +333,11 @@ def _finish(draft: _Draft, problems: list[Problem]) -> ModelRequest:
 def _steps(steps: Iterable[CapacityStepRequest] | None) -> tuple[CapacityStep, ...]:
     if steps is None:
         return (CapacityStep(kind=CapacityKind.ON_DEMAND),)
-    read = (CapacityStep(kind=CapacityKind(step.kind), reservation=step.reservation) for step in steps)
+    read = (
+        CapacityStep(
+            kind=CapacityKind(step.kind), reservation=step.reservation, accelerator=step.accelerator,
+            zones=tuple(step.zones or ()),
+        )
+        for step in steps
+    )  # fmt: skip
     return tuple(dict.fromkeys(read))

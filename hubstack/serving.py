@@ -44,6 +44,14 @@ class Shape:
     """GPUs or chips that the replica uses."""
     tensor_parallel: int
     topology: str | None = None
+    pipeline_parallel: int = 1
+    """Stages; one node holds one stage."""
+    hosts: int = 1
+    """Nodes of one replica; `count` is of each."""
+    servers_per_accelerator: int = 1
+    """Above 1 the card is shared by time-sharing, and the server may use that part of it."""
+    fraction: float | None = None
+    """Share of one card that the machine has; None for whole cards."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

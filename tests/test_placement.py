@@ -44,15 +44,24 @@ def test_a_rejected_shape_carries_the_figure_that_rejected_it() -> None:
     assert all(re.search(r"needs \d+\.\d GiB on each accelerator, may use \d+\.\d", row.why) for row in cheaper)
 
 
-def test_a_model_near_the_line_is_taken_only_where_nothing_fits_and_with_a_warning() -> None:
+def test_several_nodes_come_before_one_that_may_not_start() -> None:
     model = plan_one(hub("deepseek-ai/DeepSeek-V3"))
+    assert (model.hosts, model.pipeline_parallel) == (2, 2)
+    assert model.need.verdict is Verdict.FITS
+    assert any("LeaderWorkerSet" in warning for warning in model.warnings)
+
+
+def test_a_model_near_the_line_is_taken_only_where_nothing_fits_and_with_a_warning() -> None:
+    # 25 heads: no ranks divide them, so one L4 must do, and it has 0.4 GiB to spare.
+    heads = {"num_attention_heads": 25, "num_key_value_heads": 5}
+    model = plan_one(llama(config=heads, parameters={"BF16": 9_800_000_000}), accelerators=("l4",))
     assert model.need.verdict is Verdict.UNCERTAIN
     assert any("near the line" in warning for warning in model.warnings)
     assert plan_one(hub("Qwen/Qwen3-8B")).warnings == ()
 
 
 def test_a_model_that_fits_nowhere_is_refused_with_figures() -> None:
-    said = why_not(hub("zai-org/GLM-5"))
+    said = why_not(hub("zai-org/GLM-5"), accelerators=("l4",))
     assert re.search(r"fits none of \d+ shapes in us-central1", said)
     assert re.search(r"needs \d+\.\d GiB", said)
     assert "hint:" in said
@@ -87,8 +96,16 @@ def test_a_rank_holds_whole_quantization_blocks() -> None:
     blocks = {"quant_method": "fp8", "weight_block_size": [128, 128]}
     facts = hub("Qwen/Qwen3-30B-A3B-Instruct-2507", quantization=blocks)
     assert plan_one(facts, accelerators=("l4",)).tensor_parallel == 2, "768 / 2 holds three blocks"
-    larger = hub("Qwen/Qwen3-30B-A3B-Instruct-2507", quantization=blocks, parameters_total=60_000_000_000)
-    assert "768 / 4 ranks is no multiple of the quantization block of 128" in why_not(larger, accelerators=("l4",))
+    dense = llama(config={"intermediate_size": 768}, quantization=blocks, parameters_total=60_000_000_000)
+    assert "768 / 4 ranks is no multiple of the quantization block of 128" in why_not(dense, accelerators=("l4",))
+
+
+def test_experts_that_cannot_be_cut_are_put_on_the_ranks_whole() -> None:
+    """A boot of Qwen3-30B-A3B in FP8 on four L4 with expert parallelism (serving_logs idx-qwen3-30b-fp8-4xl4)."""
+    blocks = {"quant_method": "fp8", "weight_block_size": [128, 128]}
+    facts = hub("Qwen/Qwen3-30B-A3B-Instruct-2507", quantization=blocks, parameters_total=60_000_000_000)
+    placed = plan_one(facts, accelerators=("l4",))
+    assert (placed.tensor_parallel, placed.expert_parallel) == (4, True)
 
 
 @settings(max_examples=25)

@@ -8,7 +8,8 @@ import yaml
 from hubstack import reference
 from hubstack.documents import parse_document
 from hubstack.errors import InputError
-from hubstack.request import RequestFile, _validate
+from hubstack.request import _validate
+from hubstack.request_schema import RequestFile
 
 SCHEMA = json.loads((reference.FOLDER / "models.schema.json").read_text())
 

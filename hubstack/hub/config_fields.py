@@ -38,7 +38,7 @@ _FIELDS = frozenset({
     "decoder_sparse_step", "mlp_only_layers", "enable_moe_block", "num_nextn_predict_layers",
     # latent and sparse attention
     "kv_lora_rank", "q_lora_rank", "qk_rope_head_dim", "qk_nope_head_dim", "index_head_dim", "index_n_heads",
-    "index_topk",
+    "index_topk", "compress_ratios",
     # recurrent layers
     "linear_num_key_heads", "linear_num_value_heads", "linear_key_head_dim", "linear_value_head_dim",
     "linear_conv_kernel_dim", "mamba_num_heads", "mamba_n_heads", "mamba_head_dim", "mamba_d_head",
@@ -57,7 +57,7 @@ _NESTED = frozenset({
     "encoder_config", "decoder_config", "linear_attn_config", "attn_config",
 })  # fmt: skip
 
-_COUNTED = frozenset({"layer_types", "layers_block_type"})
+_COUNTED = frozenset({"layer_types", "layers_block_type", "compress_ratios"})
 
 _ROPE = frozenset({
     "rope_type", "type", "factor", "original_max_position_embeddings", "low_freq_factor", "high_freq_factor",

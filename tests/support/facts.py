@@ -14,6 +14,7 @@ from hubstack.catalog import Catalog, load_catalog
 from hubstack.documents import Mark
 from hubstack.facts import FileFacts, ModelFacts
 from hubstack.lock import Lock
+from hubstack.placement_file import Placement
 from hubstack.plan import CapacityKind, EngineKind, MemoryNeed, ModelPlan, Plan
 from hubstack.planner import plan_stack
 from hubstack.request import CapacityStep, ModelRequest, Request
@@ -135,12 +136,12 @@ def target(**fields: Any) -> Target:
 Asked = ModelFacts | tuple[ModelFacts, ModelRequest]
 
 
-def plan(*models: Asked, where: Target | None = None) -> Plan:
+def plan(*models: Asked, where: Target | None = None, placement: Placement | None = None) -> Plan:
     """Plan models that are locked, each with the request beside it or a default one."""
     pairs = [model if isinstance(model, tuple) else (model, ask(model.id)) for model in models]
     lock = Lock(path="acme.models.lock.yaml", models=tuple(facts for facts, _ in pairs))
     request = Request(path="acme.models.yaml", models=tuple(sorted((r for _, r in pairs), key=lambda r: r.key)))
-    return plan_stack(request, lock, catalog(), where or target())
+    return plan_stack(request, lock, catalog(), where or target(), placement)
 
 
 def plan_one(facts: ModelFacts, where: Target | None = None, **settings: Any) -> ModelPlan:

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What hubstack's fleets cost, against a lower bound and against one pool a model.
+
+40 random fleets of 5 to 200 real models, drawn with fixed seeds. Three prices of each, of the nodes that hold every
+model at its most replicas, on the first step of its capacity list:
+
+- hubstack's, as `hubstack.assignment` chooses;
+- the bound: what HiGHS proves that no fleet costs less, over every candidate of every model, none left out and none put
+  together as `hubstack.assignment` does;
+- one pool a model: each on the machine type that is cheapest for it alone, and no node shared.
+"""
+
+import random
+import statistics
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import highspy
+import numpy as np
+
+from hubstack import sizing
+from hubstack.assignment import Wanted, assign
+from hubstack.engine import EngineChoice, choose_engine
+from hubstack.offers import list_offers
+from hubstack.placement import Demand, Surveyor
+from hubstack.request import ModelRequest
+from hubstack.weights import choose_files, weights_size
+from tests.support.facts import ask, catalog, hub, hub_ids, read_geometry, steps, target
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks" / "fleet_price.md"
+FLEETS = 40
+SMALL_PARAMETERS = 4_000_000_000
+CAPACITY = (
+    (("on-demand",), 5),
+    (("spot", "on-demand"), 3),
+    (("flex-start", "on-demand"), 1),
+    (("reservation:team",), 2),
+)
+"""What a platform team sets for all its models, by weight."""
+STANDARD = ((("h100-80gb",), 3), (("l4",), 1), (("a100-80gb", "h100-80gb"), 1), ((), 5))
+"""Accelerators that the team has settled on for its larger models, by weight."""
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """One fleet to price."""
+
+    wanted: tuple[Wanted, ...]
+    standard: bool
+    """Whether the team has settled on accelerators."""
+
+
+def weighted(rng: random.Random, table):  # noqa: ANN001, ANN201
+    return rng.choices([row for row, _ in table], [weight for _, weight in table])[0]
+
+
+def survey(surveyor: Surveyor, request: ModelRequest) -> Wanted | None:
+    facts = replace(hub(request.id))
+    geometry, chosen = read_geometry(facts), choose_files(facts)
+    choice = choose_engine(request, facts, geometry, chosen, catalog())
+    size = weights_size(facts, chosen, geometry)
+    if not isinstance(choice, EngineChoice) or size is None:
+        return None
+    context = min(request.context or 8192, geometry.max_context or 8192)
+    demand = Demand(
+        request=request, facts=facts, geometry=geometry, choice=choice, weights=size,
+        largest_file_bytes=min(size.size_bytes, 5_000_000_000), context=context,
+    )  # fmt: skip
+    found = surveyor.survey(demand).fitting
+    return Wanted(key=request.key, servers=request.replicas_max, candidates=found) if found else None
+
+
+def draw(seed: int, surveyor: Surveyor) -> Fleet:
+    rng = random.Random(seed)  # noqa: S311
+    size = round(5 * (200 / 5) ** (seed / (FLEETS - 1)))
+    capacity, standard = weighted(rng, CAPACITY), weighted(rng, STANDARD)
+    wanted: list[Wanted] = []
+    while len(wanted) < size:
+        repo_id = rng.choice(hub_ids())
+        small = (hub(repo_id).parameters_total or sizing.GIB) < SMALL_PARAMETERS
+        request = ask(
+            repo_id, key=f"m{len(wanted):03d}", context=rng.choice((2048, 8192, 8192, 32768)),
+            concurrency=rng.choice((1, 2, 4, 16)), replicas_max=rng.choice((1, 1, 1, 2, 3)),
+            capacity=steps(*capacity), share_gpu=small and rng.random() < 0.8,
+            accelerators=() if small else standard,
+        )  # fmt: skip
+        found = survey(surveyor, request) or survey(
+            surveyor, replace(request, accelerators=(), capacity=steps("on-demand"))
+        )
+        if found:
+            wanted.append(found)
+    return Fleet(tuple(wanted), bool(standard))
+
+
+def bound(wanted: tuple[Wanted, ...]) -> float:
+    """Return the largest price that HiGHS proves no fleet of these models goes below."""
+    pairs = [(at, c) for at, each in enumerate(wanted) for c in each.candidates]
+    classes = {c.key: c for _, c in pairs}
+    row_of = {key: len(wanted) + at for at, key in enumerate(classes)}
+    starts, index, value = [0], [], []
+    for at, c in pairs:
+        index += [at, row_of[c.key]]
+        value += [1.0, -float(c.offer.taken * wanted[at].servers)]
+        starts.append(len(index))
+    for key, c in classes.items():
+        index.append(row_of[key])
+        value.append(float(c.offer.units))
+        starts.append(len(index))
+    lp = highspy.HighsLp()
+    lp.num_col_, lp.num_row_ = len(starts) - 1, len(wanted) + len(classes)
+    lp.col_cost_ = np.array([0.0] * len(pairs) + [c.usd for c in classes.values()])
+    lp.col_lower_ = np.zeros(lp.num_col_)
+    lp.col_upper_ = np.array([1.0] * len(pairs) + [float("inf")] * len(classes))
+    lp.row_lower_ = np.array([1.0] * len(wanted) + [0.0] * len(classes))
+    lp.row_upper_ = np.array([1.0] * len(wanted) + [float("inf")] * len(classes))
+    lp.a_matrix_.start_, lp.a_matrix_.index_, lp.a_matrix_.value_ = map(np.array, (starts, index, value))
+    lp.integrality_ = [highspy.HighsVarType.kInteger] * lp.num_col_
+    solver = highspy.Highs()
+    for option, said in (("output_flag", False), ("threads", 1), ("time_limit", 30.0), ("mip_rel_gap", 1e-3)):
+        solver.setOptionValue(option, said)
+    solver.passModel(lp)
+    solver.run()
+    return solver.getInfo().mip_dual_bound
+
+
+def main() -> None:
+    place = target()
+    surveyor = Surveyor(list_offers(catalog(), place), catalog(), place)
+    rows: list[tuple[int, int, bool, float, float, float, float]] = []
+    for seed in range(FLEETS):
+        fleet = draw(seed, surveyor)
+        start = time.perf_counter()
+        taken = assign(fleet.wanted)
+        seconds = time.perf_counter() - start
+        alone = sum(each.candidates[0].alone(each.servers) for each in fleet.wanted)
+        rows.append(
+            (seed, len(fleet.wanted), fleet.standard, taken.usd_per_hour, bound(fleet.wanted), alone, seconds)
+        )
+    lines = [
+        "| fleet | models | settled on accelerators | hubstack USD/h | bound | one pool a model | to bound | to one pool | s |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for seed, size, standard, ours, low, alone, seconds in rows:
+        lines.append(
+            f"| {seed} | {size} | {'yes' if standard else 'no'} | {ours:,.2f} | {low:,.2f} | {alone:,.2f} "
+            f"| {ours / low:.4f} | {ours / alone:.3f} | {seconds:.2f} |"
+        )
+    to_bound = [ours / low for _, _, _, ours, low, _, _ in rows]
+    settled = [ours / alone for _, _, standard, ours, _, alone, _ in rows if standard]
+    free = [ours / alone for _, _, standard, ours, _, alone, _ in rows if not standard]
+    together = sum(row[3] for row in rows) / sum(row[5] for row in rows)
+    summary = [
+        f"- To the bound: median {statistics.median(to_bound):.4f}, worst {max(to_bound):.4f} (to reach: 1.03).",
+        f"- To one pool a model: all 40 fleets together {together:.3f} (to reach: 0.70); median of the "
+        f"{len(settled)} whose team has settled on accelerators {statistics.median(settled):.3f}, of the {len(free)} "
+        f"others {statistics.median(free):.3f}.",
+    ]
+    print("\n".join([*lines, *summary]))
+    PAGE.parent.mkdir(exist_ok=True)
+    text = "\n".join(
+        ["# The price of fleets", "", "Written by `python -m benchmarks.fleet_price`.", "", *summary, "", *lines]
+    )
+    PAGE.write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A placed model as the plan shows it: its server, its weights, each step and each reason.
+
+Owns how a choice becomes a `ModelPlan`, and the words that say why it was taken and others were not. Decides
+nothing.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from hubstack.offers import UNKNOWN_USD, Offer
+from hubstack.placement import Candidate, Candidates, Step, Tried, needed_bytes
+from hubstack.plan import (
+    EngineKind,
+    ModelPlan,
+    Reason,
+    Rejected,
+    Replicas,
+    StepPlan,
+    Verdict,
+    WeightsFile,
+    WeightsPlan,
+)
+from hubstack.pools import pool_key
+from hubstack.rules import Demand
+from hubstack.serving import MODEL_DIR, Serving, Shape, plan_server
+from hubstack.target import Target
+from hubstack.weights import OTHER_COPIES, ChosenFiles, WeightsFormat
+
+LOADER_IMAGE = "python:3.12-slim-bookworm"
+LOADER_REQUIREMENTS = ("huggingface_hub==2.4.0",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A model between its survey and its place."""
+
+    demand: Demand
+    chosen: ChosenFiles
+    candidates: Candidates
+    context_why: str
+
+
+def assemble(draft: Draft, taken: Candidate, moved: str | None = None) -> ModelPlan:
+    """Return the plan of one model on its candidate; `moved` says what it stood on before and why it left."""
+    demand, offer = draft.demand, taken.offer
+    request, facts = demand.request, demand.facts
+    choice = replace(demand.choice, engine=taken.engine, kind=taken.kind)
+    weights = _weights(demand, draft.chosen)
+    server = plan_server(Serving(
+        request=request, facts=facts, geometry=demand.geometry, choice=choice, shape=_shape(offer), need=taken.need,
+        load=taken.load, load_bytes=demand.weights.size_bytes, model_path=weights.model_path,
+        format=draft.chosen.format,
+    ))  # fmt: skip
+    price = offer.price(request.capacity[0].kind)
+    return ModelPlan(
+        key=request.key,
+        id=facts.id,
+        revision=facts.revision,
+        commit=facts.commit,
+        license=facts.license_name or facts.license,
+        gated=facts.gated is not None,
+        accelerator=offer.accelerator.id,
+        accelerator_name=offer.accelerator.name,
+        accelerator_kind=offer.accelerator.kind,
+        gke_accelerator=offer.accelerator.gke_label,
+        machine_type=offer.machine.name,
+        accelerator_count=offer.count * offer.hosts,
+        tensor_parallel=offer.tensor_parallel,
+        tpu_topology=offer.topology,
+        capacity_class=taken.key,
+        servers_per_accelerator=offer.servers_per_accelerator,
+        hosts=offer.hosts,
+        pipeline_parallel=offer.hosts,
+        expert_parallel=taken.load.expert_parallel,
+        kv_cache_dtype=request.kv_cache_dtype,
+        steps=tuple(_step(step, taken, demand) for step in taken.steps),
+        replicas=Replicas(min=request.replicas_min, max=request.replicas_max),
+        need=taken.need,
+        server=server,
+        weights=weights,
+        usd_per_replica_hour=_replica_usd(taken.steps[0]),
+        reasons=(
+            *choice.reasons,
+            Reason(topic="weights", text=demand.weights.how, source="lock"),
+            Reason(topic="context", text=draft.context_why, source="lock and request"),
+            Reason(topic="accelerator", text=_why(draft, taken), source=price.source if price else None),
+        ),
+        rejected=_rejected(draft.candidates.tried, taken),
+        warnings=(*choice.warnings, *_warnings(demand, taken), *((moved,) if moved else ())),
+    )
+
+
+def _shape(offer: Offer) -> Shape:
+    return Shape(
+        machine=offer.machine, accelerator=offer.accelerator, count=offer.count,
+        tensor_parallel=offer.tensor_parallel, topology=offer.topology, pipeline_parallel=offer.hosts,
+        hosts=offer.hosts, servers_per_accelerator=offer.servers_per_accelerator,
+        fraction=offer.machine.accelerator_fraction,
+    )  # fmt: skip
+
+
+def _step(step: Step, taken: Candidate, demand: Demand) -> StepPlan:
+    offer = step.offer
+    return StepPlan(
+        pool=pool_key(taken.key, step, 0 if offer.is_slice else None), kind=step.asked.kind,
+        reservation=step.asked.reservation, accelerator=offer.accelerator.id, machine_type=offer.machine.name,
+        accelerator_count=offer.count * offer.hosts, zones=step.zones, verdict=step.need.verdict,
+        needs_bytes=needed_bytes(step.need, demand), budget_bytes=step.need.budget_bytes,
+        usd_per_replica_hour=_replica_usd(step),
+    )  # fmt: skip
+
+
+def _replica_usd(step: Step) -> float | None:
+    """Return the replica's share of its nodes."""
+    price = step.offer.price(step.asked.kind)
+    return price.usd_per_hour * step.offer.taken / step.offer.units if price else None
+
+
+def _warnings(demand: Demand, taken: Candidate) -> Iterator[str]:
+    for step in taken.steps:
+        if step.need.verdict is not Verdict.FITS:
+            on = "" if step.offer is taken.offer else f" on {step.offer.machine.name}"
+            yield f"its memory is near the line{on}: it may not start"
+            break
+    if taken.offer.hosts > 1:
+        yield "it spans nodes: install the LeaderWorkerSet controller, which GKE does not bring"
+    if taken.offer.machine.accelerator_fraction is not None:
+        yield "what an engine sees of a fraction of a card is in no source: it was taken as that part of the whole"
+    if taken.kind is EngineKind.VLLM_TPU and not taken.engine.uses_of(demand.geometry.name):
+        yield f"{demand.geometry.name} is not on the tested list of vLLM for TPU"
+
+
+def _why(draft: Draft, taken: Candidate) -> str:
+    offer, tried = taken.offer, draft.candidates.tried
+    price = offer.price(draft.demand.request.capacity[0].kind)
+    hour = f"${price.usd_per_hour:,.2f} an hour {price.basis}" if price else "no price known"
+    name = f"{offer.count} x {offer.accelerator.name} ({offer.machine.name}, {hour})"
+    if offer.hosts > 1:
+        return f"{offer.hosts} nodes of {name}: no single node fits it for sure"
+    if offer.servers_per_accelerator > 1:
+        return f"1/{offer.servers_per_accelerator} of {name}: the card is shared, as asked"
+    cheapest = draft.candidates.fitting[0]
+    if taken is not cheapest:
+        return (
+            f"{name}: with the other models on its nodes the fleet costs less than with "
+            f"{cheapest.offer.machine.name}, the cheapest that fits it alone"
+        )
+    failed = sum(1 for each in tried if each.why_not and each.usd < taken.alone())
+    place = "the cheapest of all shapes" if not failed else f"the cheapest that fits; {failed} cheaper do not"
+    return f"{name}: {place}"
+
+
+def _rejected(tried: tuple[Tried, ...], taken: Candidate) -> tuple[Rejected, ...]:
+    """Return the three nearest: the cheaper ones that failed last, then the dearer ones that would do."""
+    usd, mine = taken.alone(), taken.offer
+    failed = [t for t in tried if t.why_not and t.usd <= usd]
+    cheaper = ([t for t in failed if t.is_near] or failed)[-2:]
+    seen, dearer = {mine.alike}, list[Tried]()
+    for each in tried:
+        if not each.why_not and each.usd >= usd and each.offer.alike not in seen:
+            seen.add(each.offer.alike)
+            dearer.append(each)
+    return tuple(
+        Rejected(machine_type=t.offer.machine.name, accelerator_count=t.offer.count * t.offer.hosts, why=why_not(t))
+        for t in (cheaper + dearer)[:3]
+    )
+
+
+def why_not(tried: Tried) -> str:
+    """Say by which figure an offer was not taken."""
+    if tried.why_not:
+        return tried.why_not
+    near = "too near the line to be sure" if tried.verdict is Verdict.UNCERTAIN else "fits"
+    alone = "" if tried.offer.taken % tried.offer.units == 0 else f" for the whole of {tried.offer.machine.name}"
+    return f"{near}, ${tried.usd:,.2f} an hour{alone}" if tried.usd < UNKNOWN_USD else f"{near}; no price is known"
+
+
+def why_nothing(demand: Demand, candidates: Candidates, target: Target) -> str:
+    """Say why a model has no place at all."""
+    tried = candidates.tried
+    if not tried:
+        wanted = ", ".join(demand.request.accelerators) or "accelerator"
+        where = f"{', '.join(target.zones)}" if target.zones else target.region
+        kind = demand.choice.kind
+        return f"has no place: no machine type with {wanted} that {kind} runs on is listed in {where}"
+    whole = [t for t in tried if t.offer.hosts == 1 and t.offer.taken == t.offer.units] or list(tried)
+    reasons = "; ".join(f"{t.offer.machine.name}: {why_not(t)}" for t in whole[-3:])
+    return f"fits none of {len(tried)} shapes in {target.region}; the largest: {reasons}"
+
+
+def _weights(demand: Demand, chosen: ChosenFiles) -> WeightsPlan:
+    facts = demand.facts
+    files = tuple(
+        WeightsFile(path=file.path, size_bytes=file.size_bytes, sha256=file.sha256, git_oid=file.git_oid)
+        for file in sorted((*chosen.weights, *chosen.side), key=lambda file: file.path)
+    )
+    # Without its config.json a list cannot be the whole repository; the loader then asks the Hub for the list
+    # at the locked commit, and checks the files against the Hub's own hashes.
+    whole = chosen.format is WeightsFormat.GGUF or any(file.path == "config.json" for file in chosen.side)
+    single = chosen.format is WeightsFormat.GGUF and chosen.weights
+    return WeightsPlan(
+        repo_id=facts.id,
+        commit=facts.commit,
+        prefix=facts.commit,
+        files=files if chosen.weights and whole else (),
+        patterns=chosen.patterns,
+        exclude=OTHER_COPIES,
+        total_bytes=sum(file.size_bytes for file in (*chosen.weights, *chosen.side)) if chosen.weights
+        else demand.weights.size_bytes,
+        largest_file_bytes=demand.largest_file_bytes,
+        model_path=f"{MODEL_DIR}/{chosen.weights[0].path}" if single else MODEL_DIR,
+        needs_token=facts.gated is not None,
+        loader_image=LOADER_IMAGE,
+        loader_requirements=LOADER_REQUIREMENTS,
+    )  # fmt: skip

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A replica over several nodes, as a LeaderWorkerSet.
+
+Owns the group: one leader that answers, workers that do not, started and restarted together. The pod is that of
+`hubstack.manifests`. Facts: gke.md 3.6 (LeaderWorkerSet v0.10, whose controller GKE does not bring).
+"""
+
+import copy
+
+from hubstack import manifests
+from hubstack.manifests import Object
+from hubstack.plan import AcceleratorKind, ModelPlan, Plan
+
+
+def leader_worker_set(plan: Plan, model: ModelPlan) -> Object:
+    """The servers of a model that spans nodes."""
+    deployment = manifests.deployment(plan, model)
+    leader = deployment["spec"]["template"]
+    worker = copy.deepcopy(leader)
+    container = worker["spec"]["containers"][0]
+    container["args"] = list(model.server.worker_args)
+    for unasked in ("startupProbe", "readinessProbe", "livenessProbe", "ports"):
+        del container[unasked]  # a worker has no HTTP server; the leader's health is the group's
+    metadata = dict(deployment["metadata"])
+    if model.accelerator_kind is AcceleratorKind.TPU:
+        # One group for each slice, and a slice is a pool of its own.
+        pool = {"leaderworkerset.sigs.k8s.io/exclusive-topology": "cloud.google.com/gke-nodepool"}
+        metadata["annotations"] = {**metadata["annotations"], **pool}
+    return {
+        "apiVersion": "leaderworkerset.x-k8s.io/v1",
+        "kind": "LeaderWorkerSet",
+        "metadata": metadata,
+        "spec": {
+            "replicas": model.replicas.min,
+            "rolloutStrategy": {
+                "type": "RollingUpdate",
+                "rollingUpdateConfiguration": {"maxSurge": 0, "maxUnavailable": 1},
+            },
+            "leaderWorkerTemplate": {
+                "size": model.hosts,
+                "restartPolicy": "RecreateGroupOnPodRestart",
+                "leaderTemplate": leader,
+                "workerTemplate": worker,
+            },
+        },
+    }

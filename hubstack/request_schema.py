@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The keys of models.yaml: names, types, limits and the text that documents each.
+
+Owns what a file may say; the reference page and the JSON Schema for editors are made from it. Does not own
+reading with positions or the merging of layers: `hubstack.request` does.
+"""
+
+import re
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+
+from hubstack import names
+from hubstack.plan import CapacityKind, EngineKind
+from hubstack.problems import nearest
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
+
+
+class ReplicasRequest(_Strict):
+    """Bounds of the number of replicas."""
+
+    min: int | None = Field(None, ge=0, le=1000)
+    """Replicas that always run; 0 lets the model and its nodes stop. Default 1."""
+    max: int | None = Field(None, ge=1, le=1000)
+    """Most replicas. Default: `min`, at least 1."""
+
+
+class CapacityStepRequest(_Strict):
+    """One way to buy nodes."""
+
+    kind: Literal["reservation", "spot", "flex-start", "on-demand"]
+    """How it is bought."""
+    reservation: str | None = Field(None, pattern=r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$")
+    """Name of the reservation, of the kind `reservation` only."""
+    accelerator: str | None = None
+    """Another accelerator for this step: a catalogue id or GKE label. As many of them as in the first step, and the
+    plan shows that the model fits. Default: that of the first step."""
+    zones: list[str] | None = Field(None, min_length=1, max_length=8)
+    """Zones of the region for this step. Default: every zone that has the accelerator."""
+
+
+class LoraRequest(_Strict):
+    """Room for LoRA adapters beside the model."""
+
+    slots: int = Field(ge=1, le=64)
+    """Adapters that are on the accelerator at once."""
+    rank: Literal[8, 16, 32, 64, 128, 256, 320, 512] = 16
+    """Largest rank of an adapter."""
+
+
+class SpeculativeRequest(_Strict):
+    """Guess several tokens a step, keep those that the model confirms. No second repository is loaded."""
+
+    method: Literal["ngram", "mtp"]
+    """`ngram` guesses from the prompt; `mtp` uses the checkpoint's own multi-token-prediction layers."""
+    tokens: int = Field(3, ge=1, le=16)
+    """Tokens guessed a step."""
+
+
+class AcceleratorRequest(_Strict):
+    """Accelerators to choose from."""
+
+    any: list[str] = Field(min_length=1)
+    """Catalogue ids (`l4`, `h100-80gb`, `tpu-v6e`) or GKE labels (`nvidia-l4`)."""
+
+
+_STEP_WORDS = tuple(kind.value for kind in CapacityKind if kind is not CapacityKind.RESERVATION)
+
+
+def _read_step(value: Any) -> Any:
+    allowed = f"one of {', '.join(_STEP_WORDS)} or `reservation: NAME`"
+    if isinstance(value, str):
+        value = {"kind": value}
+    if not isinstance(value, dict):
+        raise ValueError(f"a capacity is {allowed}")  # noqa: TRY004  pydantic reports a ValueError with its place
+    step = cast("dict[str, Any]", value)
+    if "reservation" in step:
+        step = {"kind": "reservation", **step}
+    kind = step.get("kind")
+    if "kind" not in step or (kind == "reservation") != ("reservation" in step):
+        raise ValueError(f"a capacity is {allowed}")
+    if kind not in {*_STEP_WORDS, "reservation"}:
+        near = nearest(str(kind), [*_STEP_WORDS, "reservation"])
+        meant = f"; did you mean `{near}`?" if near else ""
+        raise ValueError(f"`{kind}` is no capacity: {allowed}{meant}")
+    return step
+
+
+def _read_accelerator(value: Any) -> Any:
+    return {"any": [value]} if isinstance(value, str) else value
+
+
+def _read_entry(value: Any) -> Any:
+    return {"id": value} if isinstance(value, str) else value
+
+
+class _ReservationJson(BaseModel):
+    reservation: str
+    accelerator: str | None = None
+    zones: list[str] | None = None
+
+
+class _StepJson(BaseModel):
+    kind: Literal["spot", "flex-start", "on-demand"]
+    accelerator: str | None = None
+    zones: list[str] | None = None
+
+
+Step = Annotated[
+    CapacityStepRequest,
+    BeforeValidator(
+        _read_step, json_schema_input_type=Literal["spot", "flex-start", "on-demand"] | _StepJson | _ReservationJson
+    ),
+]
+AcceleratorChoice = Annotated[
+    AcceleratorRequest, BeforeValidator(_read_accelerator, json_schema_input_type=str | AcceleratorRequest)
+]
+
+
+class Settings(_Strict):
+    """What can be said of one model, of all by default, or of some as an override."""
+
+    revision: str | None = Field(None, min_length=1, max_length=255, pattern=r"^[^\s\\^~:?*\[]+$")
+    """Branch, tag or commit on the Hub; the lock holds the commit it resolved to. Default `main`."""
+    context: int | None = Field(None, ge=128, le=16_777_216)
+    """Tokens of one sequence, prompt and answer together. Default: the model's own limit, at most 8192."""
+    concurrency: int | None = Field(None, ge=1, le=4096)
+    """Sequences of full context that must fit in the KV cache at once. Default 2. More, shorter ones run
+    together as memory allows."""
+    replicas: ReplicasRequest | None = None
+    """`{min: 0, max: 4}`. Default one replica."""
+    capacity: list[Step] | None = Field(None, min_length=1, max_length=8)
+    """Ways to buy nodes, first choice first: `spot`, `on-demand`, `flex-start`, `reservation: NAME`; or a mapping
+    `{kind: on-demand, accelerator: l4, zones: [...]}` for another accelerator or zone. Each must be sold for the
+    machine type, and the plan shows that the model fits on each. Default `[on-demand]`."""
+    accelerator: AcceleratorChoice | None = None
+    """An accelerator, or `{any: [...]}`. Default: the cheapest that fits."""
+    engine: EngineKind | None = Field(None, strict=False)
+    """Serving engine. Default: chosen from what the Hub says of the model."""
+    file: str | None = None
+    """For GGUF repositories: the file to serve. Default: the Q4_K_M one."""
+    share_gpu: bool | None = None
+    """Let servers of other models that say so too run on the same card, each with a fixed part of its memory
+    (GKE's time-sharing: no isolation of memory or faults). Default false: a card of its own."""
+    kv_cache_dtype: Literal["auto", "fp8"] | None = None
+    """Number format of the KV cache; `fp8` halves it at some loss of quality. Default `auto`: the model's own."""
+    expert_parallel: bool | None = None
+    """Mixture of experts: put whole experts on each accelerator rather than a part of every one. Default false, or
+    where only that divides."""
+    lora: LoraRequest | None = None
+    """`{slots: 4, rank: 16}`: room for LoRA adapters. Default none."""
+    speculative: SpeculativeRequest | None = None
+    """`{method: mtp, tokens: 1}`. Default none."""
+    tool_call_parser: str | None = Field(None, pattern=r"^[A-Za-z0-9_.-]{1,64}$")
+    """The engine's parser of tool calls (`hermes`, `llama3_json` ...); switches automatic tool choice on."""
+    reasoning_parser: str | None = Field(None, pattern=r"^[A-Za-z0-9_.-]{1,64}$")
+    """The engine's parser of reasoning (`qwen3`, `deepseek_r1` ...)."""
+    chat_template: str | None = Field(None, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]{0,254}$")
+    """A template file of the repository, instead of the one in its tokenizer."""
+    trust_remote_code: bool | None = None
+    """Let the engine run Python from the repository. Default false: such a model is refused."""
+    allow_pickle: bool | None = None
+    """Load pickled weights (`.bin`, `.pt`), which can run code. Default false: safetensors or GGUF only."""
+    allow_unsafe: bool | None = None
+    """Serve a repository of which the Hub's scan reports a file that would be loaded. Default false."""
+
+
+class EntryRequest(Settings):
+    """One model of the list."""
+
+    id: str
+    """Repository id on the Hub: `owner/name`."""
+    name: str | None = Field(None, max_length=names.KEY_MAX, pattern=f"^{names.KEY_PATTERN}$")
+    """The key: root of the names of all its resources, so changing it replaces them. Lower-case letters,
+    digits and hyphens. Default: made from the id."""
+
+    @field_validator("id")
+    @classmethod
+    def _is_repo_id(cls, value: str) -> str:
+        problem = _repo_id_problem(value)
+        if problem:
+            raise ValueError(problem)
+        return value
+
+    @field_validator("name")
+    @classmethod
+    def _is_free(cls, value: str | None) -> str | None:
+        if value in names.RESERVED_KEYS:
+            raise ValueError(f"`{value}` is a name that Kubernetes or an engine needs; choose another")
+        return value
+
+
+Entry = Annotated[EntryRequest, BeforeValidator(_read_entry, json_schema_input_type=str | EntryRequest)]
+
+
+class RequestFile(_Strict):
+    """A list of Hub models to serve, and how."""
+
+    extends: str | None = None
+    """Another file whose list, defaults and overrides this one builds upon; path relative to this file."""
+    defaults: Settings | None = None
+    """Settings of every model that does not say otherwise."""
+    overrides: dict[str, Settings] | None = None
+    """Settings by key that win over the list; `*` means every model. This is how environments that share a
+    list differ."""
+    models: list[Entry] | None = None
+    """The models: a Hub id, or a mapping with an `id`."""
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of the file, for editors."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "hubstack models",
+        **RequestFile.model_json_schema(mode="validation"),
+    }
+
+
+def _repo_id_problem(repo_id: str) -> str | None:
+    """Return what breaks the Hub's rules for repository ids (huggingface_hub `validate_repo_id`), if any."""
+    parts = repo_id.split("/")
+    rules = (
+        (len(parts) == 2 or (len(parts) == 1 and bool(repo_id)), "it must read `owner/name`"),
+        (all(re.fullmatch(r"[A-Za-z0-9._-]{1,96}", part) for part in parts),
+         "each part takes 1 to 96 letters, digits, `-`, `_` and `.`"),
+        ("--" not in repo_id and ".." not in repo_id, "`--` and `..` are not allowed"),
+        (all(part[:1] not in "-." and part[-1:] not in "-." for part in parts),
+         "a part may not begin or end with `-` or `.`"),
+        (not repo_id.endswith(".git"), "it may not end in `.git`"),
+    )  # fmt: skip
+    broken = next((text for fine, text in rules if not fine), None)
+    return f"`{repo_id}` is no Hub id: {broken}" if broken else None
