@@ -51,7 +51,7 @@ class Fleet:
     """Whether the team has settled on accelerators."""
 
 
-def weighted(rng: random.Random, table):  # noqa: ANN001, ANN201
+def weighted(rng: random.Random, table):
     return rng.choices([row for row, _ in table], [weight for _, weight in table])[0]
 
 

@@ -12,6 +12,7 @@ from hubstack.architecture import Geometry
 from hubstack.catalog import Catalog, Engine, ModelTypeSupport
 from hubstack.facts import ModelFacts
 from hubstack.plan import EngineKind, Reason
+from hubstack.problems import nearest
 from hubstack.request import ModelRequest
 from hubstack.weights import ChosenFiles, WeightsFormat, parameter_count, quantization_method
 
@@ -70,6 +71,7 @@ def choose_engine(
     engine = catalog.engines[kind.value]
     remote = _check_code(request, facts, geometry, engine, checks)
     _check_quantization(facts, engine, checks)
+    _check_features(request, engine, kind, checks)
     if checks.refusals:
         return checks.refusals
     task = facts.pipeline_tag or ""
@@ -159,6 +161,35 @@ def _check_quantization(facts: ModelFacts, engine: Engine, checks: _Checks) -> N
         )
 
 
+_PARSED = frozenset({EngineKind.VLLM, EngineKind.VLLM_TPU, EngineKind.SGLANG})
+
+
+def _check_features(request: ModelRequest, engine: Engine, kind: EngineKind, checks: _Checks) -> None:
+    """Refuse what the engine would not start with."""
+    parsers = {"tool_call_parser": engine.tool_call_parsers, "reasoning_parser": engine.reasoning_parsers}
+    for name, known in parsers.items():
+        said: str | None = getattr(request, name)
+        if said and known and said not in known:
+            near = nearest(said, known)
+            hint = f"did you mean `{near}`?" if near else f"known: {', '.join(known)}"
+            what = f"{name.replace('_', ' ')} `{said}`"
+            why = f"asks for the {what}, which {engine.id} {engine.version} does not have"
+            checks.refusals.append(Refusal(why=why, hint=hint, field=name))
+    only = {
+        "tool_call_parser": (bool(request.tool_call_parser), _PARSED),
+        "reasoning_parser": (bool(request.reasoning_parser), _PARSED),
+        "chat_template": (bool(request.chat_template), _PARSED),
+        "kv_cache_dtype": (request.kv_cache_dtype != "auto", frozenset({EngineKind.VLLM, EngineKind.SGLANG})),
+        "expert_parallel": (request.expert_parallel, _PARSED),
+        "lora": (bool(request.lora_slots), frozenset({EngineKind.VLLM})),
+        "speculative": (bool(request.speculative_method), frozenset({EngineKind.VLLM})),
+    }
+    on = EngineKind.VLLM_TPU if request.engine is EngineKind.VLLM_TPU else kind
+    for name, (is_asked, engines) in only.items():
+        if is_asked and on not in engines:
+            checks.refusals.append(Refusal(why=f"asks for `{name}`, which is not planned for {on}", field=name))
+
+
 def _find(
     request: ModelRequest, facts: ModelFacts, geometry: Geometry, chosen: ChosenFiles, catalog: Catalog
 ) -> tuple[EngineKind, str] | Refusal:
@@ -170,12 +201,25 @@ def _find(
     if task in EMBED | RANK or (task is None and facts.library == "sentence-transformers"):
         return _find_for_texts(facts, geometry, catalog)
     uses = catalog.engines["vllm"].uses_of(geometry.name)
+    left_to_sglang = _why_sglang(facts, geometry, catalog)
+    if task in GENERATE and left_to_sglang:
+        return EngineKind.SGLANG, f"{task} {left_to_sglang}"
     if task in GENERATE | TRANSCRIBE or (task is None and {"text_generation", "multimodal"} & set(uses)):
         return _find_for_generation(request, facts, geometry, catalog.engines["vllm"])
     return Refusal(
         why=f"does {task or 'nothing that the Hub names'}, which no engine here serves",
         hint="served are text generation, vision-language, speech to text, embeddings and ranking",
     )
+
+
+def _why_sglang(facts: ModelFacts, geometry: Geometry, catalog: Catalog) -> str | None:
+    """Say why vLLM leaves a generating model to SGLang (facts: gke.md 2.2 and 2.7)."""
+    vllm, sglang = catalog.engines["vllm"], catalog.engines["sglang"]
+    if not vllm.uses_of(geometry.name) and sglang.uses_of(geometry.name):
+        return f"with {geometry.name}, which vLLM has dropped: SGLang has it"
+    if quantization_method(facts) == "bitsandbytes":
+        return "from bitsandbytes weights: SGLang loads them, vLLM's image has no plug-in for them"
+    return None
 
 
 def _check_asked(

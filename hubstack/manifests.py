@@ -10,6 +10,7 @@ from typing import Any
 
 from hubstack import names
 from hubstack.loader import loader_script
+from hubstack.offers import SIDECAR_CPU_MILLICORES, SIDECAR_MEMORY_BYTES
 from hubstack.plan import AcceleratorKind, CapacityClass, ModelPlan, Plan, Probe
 
 Object = dict[str, Any]
@@ -23,8 +24,10 @@ GIB = 1024**3
 FUSE_ANNOTATIONS = {
     "gke-gcsfuse/volumes": "true",
     # The sidecar's default of 256 MiB is too little under load: the mount then dies (facts: gke.md 7, row 25).
-    "gke-gcsfuse/memory-limit": "2Gi",
+    "gke-gcsfuse/memory-limit": str(SIDECAR_MEMORY_BYTES),
+    "gke-gcsfuse/memory-request": str(SIDECAR_MEMORY_BYTES),
     "gke-gcsfuse/cpu-limit": "0",
+    "gke-gcsfuse/cpu-request": f"{SIDECAR_CPU_MILLICORES}m",
     # No limit: the read cache of a server is bounded by its mount option, the loader's buffer is a disk of its own.
     "gke-gcsfuse/ephemeral-storage-limit": "0",
 }

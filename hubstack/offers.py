@@ -23,6 +23,23 @@ UNKNOWN_USD = 1_000_000.0
 """An hour of what has no price: taken last."""
 
 
+HOST_SHARE = 0.9
+"""Of what a node can allocate, for our pods; the rest is for DaemonSets that the floor in the catalogue misses."""
+SIDECAR_MEMORY_BYTES = 2 * 1024**3
+SIDECAR_CPU_MILLICORES = 100
+"""Of the FUSE driver's container in every server's pod (`hubstack.manifests` asks for as much)."""
+
+
+def host_memory_bytes(machine: MachineType, share: float) -> int:
+    """Return the memory of a server with this share of a node, its sidecar's left out; may be negative."""
+    return int(machine.allocatable_memory_bytes * share * HOST_SHARE) - SIDECAR_MEMORY_BYTES
+
+
+def host_cpu_millicores(machine: MachineType, share: float) -> int:
+    """Return the CPU request of a server with this share of a node, its sidecar's left out."""
+    return max(50, int(machine.allocatable_cpu_millicores * share * HOST_SHARE) - SIDECAR_CPU_MILLICORES)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Offer:
     """One server on accelerators of one kind of node."""

@@ -13,7 +13,7 @@ from hubstack.architecture import Geometry
 from hubstack.catalog import Accelerator, Catalog, Engine
 from hubstack.engine import EngineChoice
 from hubstack.facts import ModelFacts
-from hubstack.offers import Offer
+from hubstack.offers import Offer, host_memory_bytes
 from hubstack.plan import AcceleratorKind, EngineKind
 from hubstack.request import ModelRequest
 from hubstack.weights import WeightsSize, quantization_block, quantization_method
@@ -153,5 +153,5 @@ def lacks_memory(offer: Offer, demand: Demand, floor: Offer | None = None) -> st
     return None
 
 
-def _host_memory(offer: Offer) -> float:
-    return offer.machine.allocatable_memory_bytes * offer.host_share * 0.8
+def _host_memory(offer: Offer) -> int:
+    return host_memory_bytes(offer.machine, offer.host_share)

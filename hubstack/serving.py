@@ -6,6 +6,7 @@ is pinned by a flag. Does not own the Kubernetes objects (`hubstack.manifests`).
 """
 
 import json
+import math
 from dataclasses import dataclass
 
 from hubstack import sizing
@@ -13,6 +14,7 @@ from hubstack.architecture import Geometry
 from hubstack.catalog import Accelerator, MachineType
 from hubstack.engine import EngineChoice
 from hubstack.facts import ModelFacts
+from hubstack.offers import host_cpu_millicores, host_memory_bytes
 from hubstack.plan import AcceleratorKind, EngineKind, MemoryNeed, Probe, ServerPlan
 from hubstack.request import ModelRequest
 from hubstack.sizing import Load
@@ -30,6 +32,9 @@ START_SECONDS = {
     EngineKind.LLAMA_CPP: 60,
 }
 """Allowance for what follows the load: compilation, graph capture, warm-up. TPU compilation dominates."""
+ANSWER_TOKENS = 2048
+"""Of an answer that is waited for when a server is told to stop."""
+MIN_GRACE_SECONDS, MAX_GRACE_SECONDS = 60, 900
 NON_ROOT_USER = 2000
 """vLLM's images carry this user; the other engines need no entry for it."""
 
@@ -76,18 +81,20 @@ def plan_server(serving: Serving) -> ServerPlan:
     """Describe the container that serves a model."""
     choice, shape = serving.choice, serving.shape
     engine = choice.engine
-    load_seconds = START_SECONDS[choice.kind] + serving.load_bytes // LOAD_BYTES_PER_SECOND
-    share = shape.count / shape.machine.accelerator_count
-    memory = int(shape.machine.allocatable_memory_bytes * share * 0.8)
+    load_seconds = START_SECONDS[choice.kind] + serving.load_bytes // LOAD_BYTES_PER_SECOND // shape.hosts
+    share = shape.count / shape.machine.accelerator_count / shape.servers_per_accelerator
+    memory = host_memory_bytes(shape.machine, share)
     is_tpu = shape.accelerator.kind is AcceleratorKind.TPU
     image = engine.image_for(shape.accelerator.id)
     if image is None:  # placement offers only accelerators that the engine has an image for
         raise ValueError(f"{engine.id} has no image for {shape.accelerator.id}")
+    args = _args(serving)
     return ServerPlan(
         engine=choice.kind,
         version=engine.version,
         image=image,
-        args=_args(serving),
+        args=(*args, *_host_flags(shape)),
+        worker_args=(*args, *_host_flags(shape), "--headless") if shape.hosts > 1 else (),
         env=_env(choice.kind, load_seconds),
         port=_port(engine.port),
         startup=Probe(path=engine.health_path, port=_port(engine.port), period_seconds=10,
@@ -101,15 +108,34 @@ def plan_server(serving: Serving) -> ServerPlan:
         served_model_name=serving.facts.id,
         # The vfio devices of a TPU belong to root and GKE gives them to no one else.
         run_as_user=0 if is_tpu else NON_ROOT_USER,
-        cpu_millicores=int(shape.machine.allocatable_cpu_millicores * share * 0.8),
+        cpu_millicores=host_cpu_millicores(shape.machine, share),
         memory_bytes=memory,
         accelerator_resource="google.com/tpu" if is_tpu else "nvidia.com/gpu",
         accelerator_count=shape.count,
         shm_bytes=min(2 * shape.tensor_parallel * GIB, memory // 4) if shape.tensor_parallel > 1 else 0,
         scratch_bytes=8 * GIB,
         load_seconds=load_seconds,
-        termination_grace_seconds=120,
+        termination_grace_seconds=_grace_seconds(serving),
     )  # fmt: skip
+
+
+def _grace_seconds(serving: Serving) -> int:
+    """Return the time to finish an answer that has begun: every token reads the weights once.
+
+    At half the memory's bandwidth, since other sequences are served at the same time.
+    """
+    shape = serving.shape
+    rank_bytes = serving.load_bytes / (shape.count * shape.hosts)
+    seconds = ANSWER_TOKENS * rank_bytes / (shape.accelerator.bandwidth_gbps * 1e9 / 2)
+    return min(max(MIN_GRACE_SECONDS, math.ceil(seconds)), MAX_GRACE_SECONDS)
+
+
+def _host_flags(shape: Shape) -> tuple[str, ...]:
+    """Return what tells the nodes of one replica of each other; LeaderWorkerSet sets the variables."""
+    if shape.hosts == 1:
+        return ()
+    return ("--pipeline-parallel-size", str(shape.pipeline_parallel), "--nnodes", str(shape.hosts), "--node-rank",
+            "$(LWS_WORKER_INDEX)", "--master-addr", "$(LWS_LEADER_ADDRESS)")  # fmt: skip
 
 
 def _port(port: int) -> int:
@@ -148,7 +174,38 @@ def _args(serving: Serving) -> tuple[str, ...]:
         return ("--model", path, "--alias", facts.id, "--host", "0.0.0.0", "--port", port,  # noqa: S104
                 "--ctx-size", str(total), "--parallel", str(request.concurrency), "--n-gpu-layers", "999",
                 "--metrics")  # fmt: skip
-    return _vllm_args(serving)
+    return _sglang_args(serving) if choice.kind is EngineKind.SGLANG else _vllm_args(serving)
+
+
+def _sglang_args(serving: Serving) -> tuple[str, ...]:
+    """Facts: gke.md 2.1 and 2.5; it listens on localhost unless told otherwise."""
+    request, load = serving.request, serving.load
+    flags = [
+        "--model-path", serving.model_path, "--served-model-name", serving.facts.id, "--host", "0.0.0.0",  # noqa: S104
+        "--port", str(_port(serving.choice.engine.port)), "--tp-size", str(load.tensor_parallel),
+        "--context-length", str(serving.need.context), "--mem-fraction-static", f"{load.memory_share:g}",
+        "--max-running-requests", str(sizing.max_num_seqs(load)), "--chunked-prefill-size", str(load.batch_tokens),
+        "--enable-metrics",
+    ]  # fmt: skip
+    if load.kv_cache_dtype != "auto":
+        flags += ["--kv-cache-dtype", "fp8_e4m3"]
+    if load.expert_parallel:
+        flags += ["--ep-size", str(load.tensor_parallel)]
+    flags += _parser_flags(request)
+    if serving.choice.remote_code:
+        flags.append("--trust-remote-code")
+    return tuple(flags)
+
+
+def _parser_flags(request: ModelRequest) -> list[str]:
+    flags: list[str] = []
+    if request.tool_call_parser:
+        flags += ["--tool-call-parser", request.tool_call_parser]
+    if request.reasoning_parser:
+        flags += ["--reasoning-parser", request.reasoning_parser]
+    if request.chat_template:
+        flags += ["--chat-template", f"{MODEL_DIR}/{request.chat_template}"]
+    return flags
 
 
 def _tei_dtype(serving: Serving) -> str:
@@ -176,9 +233,44 @@ def _vllm_args(serving: Serving) -> tuple[str, ...]:
         flags += _rank_flags(serving.geometry)
     if not shape.accelerator.bf16_native and shape.accelerator.kind is AcceleratorKind.GPU:
         flags += ["--dtype", "half"]
+    flags += [*_parallel_flags(serving), *_feature_flags(serving.request), *_parser_flags(serving.request)]
+    if serving.request.tool_call_parser:
+        flags.append("--enable-auto-tool-choice")
     if choice.remote_code:
         flags.append("--trust-remote-code")
     return tuple(flags)
+
+
+def _parallel_flags(serving: Serving) -> list[str]:
+    load, shape = serving.load, serving.shape
+    flags: list[str] = []
+    if load.expert_parallel:
+        flags.append("--enable-expert-parallel")
+    if load.kv_cache_dtype != "auto":
+        flags += ["--kv-cache-dtype", load.kv_cache_dtype]
+    if shape.servers_per_accelerator > 1:
+        # Servers that start side by side upset each other's profile of the card; the planned cache needs none.
+        flags += ["--kv-cache-memory-bytes", str(max(serving.need.kv_available_bytes, 0))]
+    return flags
+
+
+def _feature_flags(request: ModelRequest) -> list[str]:
+    flags: list[str] = []
+    if request.lora_slots:
+        flags += [
+            "--enable-lora",
+            "--max-loras",
+            str(request.lora_slots),
+            "--max-lora-rank",
+            str(request.lora_rank),
+        ]
+    if request.speculative_method:
+        told: dict[str, object] = {"method": request.speculative_method,
+                                   "num_speculative_tokens": request.speculative_tokens}  # fmt: skip
+        if request.speculative_method == "ngram":
+            told["prompt_lookup_max"] = 4
+        flags += ["--speculative-config", json.dumps(told, sort_keys=True)]
+    return flags
 
 
 def _rank_flags(geometry: Geometry) -> list[str]:

@@ -195,9 +195,7 @@ def test_an_unknown_architecture_is_refused_by_name() -> None:
     assert "its last version" not in refusal.why
 
 
-@pytest.mark.parametrize(
-    ("architecture", "version"), [("MllamaForConditionalGeneration", "0.10.2"), ("BaichuanForCausalLM", "0.23.0")]
-)
+@pytest.mark.parametrize(("architecture", "version"), [("BaichuanForCausalLM", "0.23.0")])
 def test_a_removed_architecture_is_refused_with_the_last_version_that_had_it(
     architecture: str, version: str
 ) -> None:
@@ -220,7 +218,33 @@ def test_a_tei_family_without_a_classifier_is_not_asked_to_classify() -> None:
     assert not isinstance(choice, EngineChoice) or choice.kind is not EngineKind.TEI
 
 
-@pytest.mark.parametrize("method", ["bitsandbytes", "eetq", "hqq"])
+def test_what_vllm_dropped_goes_to_sglang() -> None:
+    """Facts: gke.md 2.7 (Mllama) and 2.2 (bitsandbytes is a plug-in of vLLM since 0.28, in SGLang's core still)."""
+    mllama = of("MllamaForConditionalGeneration", "mllama", "image-text-to-text")
+    assert accepted(mllama).kind is EngineKind.SGLANG
+    four_bits = of("LlamaForCausalLM", "llama", "text-generation", quantization={"quant_method": "bitsandbytes"})
+    assert accepted(four_bits).kind is EngineKind.SGLANG
+
+
+def test_a_parser_that_the_engine_lacks_is_refused_with_the_nearest_name() -> None:
+    llama = of("LlamaForCausalLM", "llama", "text-generation")
+    refusal = refused(llama, tool_call_parser="lama3_json")
+    assert (refusal.field, refusal.hint) == ("tool_call_parser", "did you mean `llama3_json`?")
+    assert "reasoning parser `qwen33`" in refused(llama, reasoning_parser="qwen33").why
+    assert accepted(llama, tool_call_parser="llama3_json", reasoning_parser="deepseek_r1")
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [({"tool_call_parser": "hermes"}, "tool_call_parser"), ({"kv_cache_dtype": "fp8"}, "kv_cache_dtype"),
+     ({"lora_slots": 2}, "lora"), ({"speculative_method": "ngram"}, "speculative")],
+)  # fmt: skip
+def test_what_an_engine_cannot_do_is_refused(asked: dict[str, Any], field: str) -> None:
+    refusal = refused(of("BertModel", "bert", "feature-extraction"), **asked)
+    assert (refusal.field, "not planned for tei" in refusal.why) == (field, True)
+
+
+@pytest.mark.parametrize("method", ["eetq", "hqq"])
 def test_a_quantization_that_the_engine_does_not_load_is_refused(method: str) -> None:
     refusal = refused(llama(quantization={"quant_method": method, "load_in_4bit": True}))
     assert f"quantized as `{method}`" in refusal.why

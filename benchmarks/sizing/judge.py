@@ -53,7 +53,7 @@ def _share(values: list[bool]) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def score(rows: list[Judged], estimate) -> Score:  # noqa: ANN001
+def score(rows: list[Judged], estimate) -> Score:
     """Score one tool on all rows."""
     result = Score([], [], [], [])
     for row in rows:
@@ -100,7 +100,7 @@ def hubstack(row: Judged) -> Estimate:
     return Estimate(need.terms[0].size_bytes / GIB, pool_tokens(need, has_groups(row)), need.verdict)
 
 
-def pool_tokens(need: MemoryNeed, groups: bool) -> float | None:  # noqa: FBT001
+def pool_tokens(need: MemoryNeed, groups: bool) -> float | None:
     """Return the tokens of the pool as the engine prints them."""
     sequence = need.kv_fixed_bytes + need.kv_bytes_per_token * need.context
     if not sequence:

@@ -48,6 +48,8 @@ def read_engines(file: Row) -> Iterator[Engine]:
             plugin_architectures=frozenset(row.texts("plugin_architectures")),
             model_types=dict(_model_types(row)),
             quantization=_quantization(row),
+            tool_call_parsers=row.texts("tool_call_parsers"),
+            reasoning_parsers=row.texts("reasoning_parsers"),
             notes=row.texts("notes"),
             unverified=frozenset(row.texts("unverified")),
             sources=row.texts("sources"),

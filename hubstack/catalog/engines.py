@@ -86,6 +86,9 @@ class Engine:
     """Empty for engines that choose by architecture."""
     quantization: Mapping[str, float | None]
     """quant_method of the checkpoint to the least compute capability; None for TPUs."""
+    tool_call_parsers: tuple[str, ...]
+    """Names that its flag takes; empty where no list is known."""
+    reasoning_parsers: tuple[str, ...]
     notes: tuple[str, ...]
     unverified: frozenset[str]
     sources: tuple[str, ...]
