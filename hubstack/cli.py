@@ -17,6 +17,7 @@ from hubstack.environment import Environment, find_environment, find_project
 from hubstack.errors import HubstackError, InputError
 from hubstack.plan import Plan
 from hubstack.problems import Problem, nearest
+from hubstack.target import Target
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -32,33 +33,57 @@ Check = Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if t
 Rebalance = Annotated[
     bool, typer.Option("--rebalance", help="Place all models anew rather than leave them where they stand.")
 ]
+WhatIf = Annotated[
+    list[str] | None,
+    typer.Option("--what-if", help="SETTING=VALUE or KEY.SETTING=VALUE: print what would change. Repeatable."),
+]
+Regions = Annotated[str | None, typer.Option("--regions", help="`any`, or regions with commas: compare prices.")]
+Html = Annotated[Path | None, typer.Option("--html", help="Write a page with pictures to this file.")]
 Project = Annotated[Path | None, typer.Option("--project", help="Folder of Pulumi.yaml. Default: here or above.")]
 
 
 @app.command()
-def plan(env: Env = "dev", *, json: Json = False, rebalance: Rebalance = False, project: Project = None) -> None:
+def plan(
+    env: Env = "dev", *, json: Json = False, rebalance: Rebalance = False, what_if: WhatIf = None,
+    regions: Regions = None, html: Html = None, project: Project = None,
+) -> None:  # fmt: skip
     """Print what each model runs on, how full it is, and what it costs a month."""
-    decided = _plan(_environment(env, project), rebalance=rebalance)
-    if json:
+    environment = _environment(env, project)
+    decided = _plan(environment, rebalance=rebalance)
+    if html:
+        _write_page(decided, html)
+    elif json:
         _out(decided.to_json())
-        return
-    _print(*_tables(decided))
+    elif what_if:
+        _what_if(environment, decided, what_if, rebalance=rebalance)
+    elif regions:
+        _compare(environment, regions)
+    else:
+        _print(*_tables(decided))
+        if asked := _target(environment).regions:
+            _print("")
+            _compare(environment, ",".join(asked))
 
 
 @app.command()
 def explain(
-    env: Env, model: Annotated[str, typer.Argument(help="The model's key.")], project: Project = None
-) -> None:
+    env: Env, model: Annotated[str | None, typer.Argument(help="The model's key.")] = None, *,
+    html: Html = None, project: Project = None,
+) -> None:  # fmt: skip
     """Print the arithmetic of one model's place, and what was rejected and why."""
     decided = _plan(_environment(env, project))
     by_key = {each.key: each for each in decided.models}
-    if model not in by_key:
-        near = nearest(model, by_key)
+    if (model is None and not html) or (model is not None and model not in by_key):
+        near = nearest(model or "", by_key)
         hint = f"did you mean `{near}`?" if near else f"models: {', '.join(by_key)}"
-        raise InputError([Problem(path=env, message=f"has no model `{model}`", hint=hint)])
+        message = f"has no model `{model}`" if model else "name a model, or give --html FILE for all of them"
+        raise InputError([Problem(path=env, message=message, hint=hint)])
+    if html:
+        _write_page(decided, html, model)
+        return
     from hubstack import report  # noqa: PLC0415
 
-    _print(report.explanation(by_key[model]))
+    _print(report.explanation(by_key[model or ""]))
 
 
 @app.command()
@@ -115,6 +140,48 @@ def place(env: Env = "dev", *, rebalance: Rebalance = False, check: Check = Fals
     raise typer.Exit(1 if check and lines else 0)
 
 
+def _what_if(environment: Environment, decided: Plan, changes: list[str], *, rebalance: bool) -> None:
+    from hubstack import report  # noqa: PLC0415
+    from hubstack.catalog import load_catalog  # noqa: PLC0415
+    from hubstack.placement_file import Placement  # noqa: PLC0415
+    from hubstack.planner import plan_stack, read_inputs  # noqa: PLC0415
+    from hubstack.what_if import change_request  # noqa: PLC0415
+
+    inputs = read_inputs(environment.project_dir, environment.stack, _config(environment))
+    request = change_request(inputs.request, changes)
+    placement = Placement() if rebalance else inputs.placement
+    after = plan_stack(request, inputs.lock, load_catalog(), inputs.target, placement)
+    _print(report.difference_table(decided, after), *(f"Warning: {warning}." for warning in after.warnings))
+
+
+def _compare(environment: Environment, asked: str) -> None:
+    from hubstack import report  # noqa: PLC0415
+    from hubstack.catalog import load_catalog  # noqa: PLC0415
+    from hubstack.planner import read_inputs  # noqa: PLC0415
+    from hubstack.regions import compare_regions  # noqa: PLC0415
+
+    inputs = read_inputs(environment.project_dir, environment.stack, _config(environment))
+    words = [word.strip() for word in asked.split(",") if word.strip()]
+    found = compare_regions(inputs.request, inputs.lock, load_catalog(), inputs.target, words)
+    _print(
+        report.region_table(found, inputs.target.region), "Nothing moves: `gcp:region` decides where a stack is."
+    )
+
+
+def _write_page(decided: Plan, path: Path, model: str | None = None) -> None:
+    from hubstack.lock import write_text_atomically  # noqa: PLC0415
+    from hubstack.page import page_text  # noqa: PLC0415
+
+    write_text_atomically(path, page_text(decided, model))
+    _print(f"wrote {path}")
+
+
+def _target(environment: Environment) -> Target:
+    from hubstack.target import read_target  # noqa: PLC0415
+
+    return read_target(environment.stack, _config(environment))
+
+
 def _environment(env: str, project: Path | None) -> Environment:
     here = Path.cwd()
     return find_environment(env, (project or find_project(here)).resolve(), here)
@@ -136,7 +203,8 @@ def _tables(decided: Plan) -> tuple[Any, ...]:
     from hubstack import report  # noqa: PLC0415
 
     plan_table, pools = report.plan_table(decided), report.pool_table(decided.pools)
-    return plan_table, "", report.why_lines(decided), "", pools, "", report.cost_notes(decided)
+    costs, notes = report.cost_table(decided), report.cost_notes(decided)
+    return plan_table, "", report.why_lines(decided), "", pools, "", costs, "", notes
 
 
 def _progress(text: str) -> None:

@@ -104,7 +104,7 @@ class Surveyor:
 
     def __init__(self, offers: Iterable[Offer], catalog: Catalog, target: Target) -> None:
         self._offers, self._catalog, self._target = tuple(offers), catalog, target
-        self._sorted: dict[CapacityKind, tuple[_Alike, ...]] = {}
+        self._sorted: dict[tuple[CapacityKind, frozenset[str]], tuple[_Alike, ...]] = {}
         self._keys: dict[tuple[object, ...], str] = {}
 
     def survey(self, demand: Demand, only: frozenset[str] = frozenset()) -> Candidates:
@@ -117,32 +117,33 @@ class Surveyor:
         tried: list[Tried] = []
         best, dearer = float("inf"), 0
         wanted = {a.id for word in demand.request.accelerators if (a := self._catalog.accelerator(word))}
-        for alike in self._alike(demand.request.capacity[0].kind):
+        for alike in self._alike(demand.request.capacity[0].kind, only):
             if alike.usd > best and dearer >= DEARER and not only:
                 break
-            offers = [o for o in alike.offers if o.machine.name in only] if only else alike.offers
-            if not offers or not _is_asked(offers[0], demand, wanted):
+            if not _is_asked(alike.offers[0], demand, wanted):
                 continue
-            fits = self._look(offers, demand, tried)
+            fits = self._look(alike.offers, demand, tried)
             found += fits
-            for candidate in fits:
-                if candidate.verdict is Verdict.FITS and candidate.offer.hosts == 1:
-                    dearer += candidate.alone() > best
-                    best = min(best, candidate.alone(demand.request.replicas_max) / demand.request.replicas_max)
+            sure = [c for c in fits if c.verdict is Verdict.FITS and c.offer.hosts == 1]
+            if sure:
+                replicas = demand.request.replicas_max
+                dearer += best < float("inf")
+                best = min(best, *(c.alone(replicas) / replicas for c in sure))
         return Candidates(
             fitting=tuple(sorted(_surest(found), key=_preference)),
             tried=tuple(sorted(tried, key=lambda t: (t.usd, t.offer.count, t.offer.machine.name))),
         )
 
-    def _alike(self, kind: CapacityKind) -> tuple[_Alike, ...]:
-        if kind not in self._sorted:
+    def _alike(self, kind: CapacityKind, only: frozenset[str]) -> tuple[_Alike, ...]:
+        if (kind, only) not in self._sorted:
             groups: dict[tuple[object, ...], list[Offer]] = {}
             for offer in self._offers:
-                if offer.machine.is_sold_as(kind):
+                if offer.machine.is_sold_as(kind) and (not only or offer.machine.name in only):
                     groups.setdefault(offer.alike, []).append(offer)
             made = [_group(offers, kind) for offers in groups.values()]
-            self._sorted[kind] = tuple(sorted(made, key=lambda alike: (alike.usd, alike.offers[0].machine.name)))
-        return self._sorted[kind]
+            ordered = sorted(made, key=lambda alike: (alike.usd, alike.offers[0].machine.name))
+            self._sorted[kind, only] = tuple(ordered)
+        return self._sorted[kind, only]
 
     def _look(self, offers: Sequence[Offer], demand: Demand, tried: list[Tried]) -> list[Candidate]:
         """Return the candidates among offers that are alike, and note what was looked at."""
@@ -275,9 +276,8 @@ def _load(offer: Offer, demand: Demand, kind: EngineKind) -> sizing.Load:
         draft_tokens=drafts, draft_layers=1 if drafts else 0,
         batch_tokens=max(sizing.MAX_NUM_BATCHED_TOKENS, demand.context if demand.choice.pooling else 0),
     )  # fmt: skip
-    if offer.memory_share is not None:
-        return load
-    return replace(load, memory_share_override=sizing.planned_share(demand.geometry, _device(offer), load))
+    share = None if offer.memory_share else sizing.planned_share(demand.geometry, _device(offer), load)
+    return load if share in {None, load.memory_share} else replace(load, memory_share_override=share)
 
 
 def _outweighs(offer: Offer, load: sizing.Load, demand: Demand) -> str | None:

@@ -183,7 +183,8 @@ def _kept(
             kept[key] = stays
             continue
         tried = next((t for t in looked.tried if Place.of(t.offer) == place), None)
-        why = (tried and tried.why_not) or f"{place.machine_type} is not for it any more"
+        near = "there its memory would be too near the line" if stays else None
+        why = (tried and tried.why_not) or near or f"{place.machine_type} is not for it any more"
         moved[key] = f"it moves from {place.accelerators} x {place.machine_type}: {why}"
     return kept, moved
 
@@ -201,6 +202,9 @@ def _with_shared(
     done: dict[int, Draft] = {}
     for key, draft in drafts.items():
         found = draft.candidates
+        if found.fitting[0].offer.hosts > 1:
+            grown[key] = draft
+            continue
         if id(found) not in done:
             have = {c.key for c in found.fitting}
             more = surveyor.survey(draft.demand, only=machines).fitting
@@ -253,8 +257,9 @@ def _unknown_words(model: ModelRequest, catalog: Catalog, target: Target) -> lis
             near = nearest(word, catalog.accelerator_words())
             hint = f"did you mean `{near}`?" if near else f"known: {', '.join(sorted(catalog.accelerators))}"
             problems.append(model.mark(field).problem(f"`{word}` is no accelerator", hint))
-    known = sorted({zone for name in catalog.accelerators for zone in catalog.zones(name, target.region)})
-    for zone in (zone for step in model.capacity for zone in step.zones):
+    zones = [zone for step in model.capacity for zone in step.zones]
+    known = sorted({z for name in catalog.accelerators if zones for z in catalog.zones(name, target.region)})
+    for zone in zones:
         if zone not in known:
             hint = f"zones of {target.region} with accelerators: {', '.join(known)}"
             problems.append(model.mark("capacity").problem(f"`{zone}` is no zone of this stack", hint))

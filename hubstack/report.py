@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hubstack.plan import CostLine, MemoryNeed, ModelPlan, Plan, PoolPlan
+from hubstack.regions import RegionPlan
 
 GIB = 1024**3
 BAR_WIDTH = 16
@@ -76,15 +77,20 @@ def why_lines(plan: Plan) -> str:
 
 
 def cost_notes(plan: Plan) -> str:
-    """Say the price of the whole, and what it leaves out."""
+    """Say the price of the whole, idle and busy, and what it leaves out."""
     cost = plan.cost
-    together = _span(cost.usd_per_month_min, cost.usd_per_month_max)
     notes = [
         (
-            f"Price a month ({cost.hours_per_month} hours, {plan.target.region}): {together} USD, from every "
-            f"model at its fewest replicas to every model at its most."
+            f"Price a month ({cost.hours_per_month} hours, {plan.target.region}): "
+            f"{cost.usd_per_month_min:,.0f} USD idle (every model at its fewest replicas), "
+            f"{cost.usd_per_month_max:,.0f} USD busy (every model at its most)."
         )
     ]
+    committed = [pool for pool in cost.pools if pool.usd_per_month_committed_1y is not None and pool.nodes_busy]
+    if committed:
+        one = sum(pool.usd_per_month_committed_1y or 0 for pool in committed)
+        machines = ", ".join(sorted({pool.machine_type for pool in committed}))
+        notes.append(f"The busy nodes of {machines} under a commitment of one year: {one:,.0f} USD a month.")
     if cost.unpriced:
         notes.append(f"No source gives a price for: {'; '.join(cost.unpriced)}.")
     notes.append(f"Not counted: {', '.join(cost.not_counted)}.")
@@ -92,26 +98,122 @@ def cost_notes(plan: Plan) -> str:
     return "\n".join(notes)
 
 
+def cost_table(plan: Plan) -> Table:
+    """One row a capacity class: its nodes and what they cost an hour and a month."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("nodes of", no_wrap=True)
+    for name in ("idle", "busy", "USD/h idle", "USD/h busy", "USD a month busy", "1 year committed"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("accelerator-hours a month", justify="right", no_wrap=True)
+    for pool in plan.cost.pools:
+        hour = pool.usd_per_hour_busy
+        table.add_row(
+            pool.capacity_class, str(pool.nodes_idle), str(pool.nodes_busy), _usd(pool.usd_per_hour_idle, 2),
+            _usd(hour, 2), _usd(None if hour is None else hour * plan.cost.hours_per_month),
+            _usd(pool.usd_per_month_committed_1y), f"{pool.accelerator_hours_busy:,} {pool.accelerator}",
+        )  # fmt: skip
+    return table
+
+
+def difference_table(before: Plan, after: Plan) -> Table:
+    """One row a model that changes: where it runs and what it costs, before and after."""
+    table = Table(box=None, pad_edge=False, show_footer=True)
+    change = after.cost.usd_per_month_max - before.cost.usd_per_month_max
+    footers = ("together", "", "", "", _usd(before.cost.usd_per_month_max), _usd(after.cost.usd_per_month_max),
+               f"{change:+,.0f}")  # fmt: skip
+    names = ("model", "accelerator", "what if", "context", "USD busy", "what if", "difference")
+    for at, (name, footer) in enumerate(zip(names, footers, strict=True)):
+        table.add_column(name, footer=footer, justify="right" if at > 2 else "left", no_wrap=True)
+    old = {model.key: model for model in before.models}
+    for model in after.models:
+        was = old[model.key]
+        low, high = _busy(before, model.key), _busy(after, model.key)
+        is_same = (was.machine_type, was.accelerator_count) == (model.machine_type, model.accelerator_count)
+        table.add_row(
+            model.key, f"{was.accelerator_count} x {was.accelerator}",
+            "=" if is_same else f"{model.accelerator_count} x {model.accelerator}",
+            f"{was.need.context:,} -> {model.need.context:,}" if was.need.context != model.need.context
+            else f"{model.need.context:,}",
+            _usd(low), _usd(high), f"{high - low:+,.0f}",
+        )  # fmt: skip
+    return table
+
+
+def region_table(found: Iterable[RegionPlan], here: str) -> Table:
+    """One row a region: what the list costs there and on what, the cheapest first."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("region", "USD idle", "USD busy", "accelerators", ""):
+        table.add_column(name, justify="right" if "USD" in name else "left", no_wrap=name != "")
+    for each in found:
+        name = f"{each.region} (this stack)" if each.region == here else each.region
+        if each.plan is None:
+            table.add_row(name, "-", "-", "-", each.why_not or "")
+            continue
+        cost, used = each.plan.cost, sorted({model.accelerator for model in each.plan.models})
+        note = f"no price for {len(cost.unpriced)} items" if cost.unpriced else ""
+        table.add_row(name, _usd(cost.usd_per_month_min), _usd(cost.usd_per_month_max), ", ".join(used), note)
+    return table
+
+
+def _busy(plan: Plan, key: str) -> float:
+    return sum(line.usd_per_month_max or 0 for line in plan.cost.lines if line.item == key)
+
+
+def _usd(value: float | None, digits: int = 0) -> str:
+    return "unknown" if value is None else f"{value:,.{digits}f}"
+
+
 def explanation(model: ModelPlan) -> RenderableType:
-    """One model's decisions with their arithmetic."""
+    """One model's decisions with their arithmetic, on one screen."""
     need = model.need
-    head = Text(f"{model.key}: {model.id} @ {model.commit[:12]}")
+    shape = f"{model.accelerator_count} x {model.accelerator_name} ({model.machine_type})"
+    head = Text(f"{model.key}: {model.id} @ {model.commit[:12]} on {shape}")
     why = Table(box=None, pad_edge=False, show_header=False)
     for reason in model.reasons:
         why.add_row(reason.topic, f"{reason.text}{f' [{reason.source}]' if reason.source else ''}")
-    memory = Table(box=None, pad_edge=False, title="one accelerator, GiB", title_justify="left")
-    for name in ("term", "GiB", "arithmetic"):
-        memory.add_column(name, justify="right" if name == "GiB" else "left")
-    for term in need.terms:
-        memory.add_row(term.name, f"{term.size_bytes / GIB:.2f}", term.how)
-    memory.add_row("KV cache", f"{need.kv_available_bytes / GIB:.2f}", _cache(model))
-    memory.add_row("of visible", f"{need.visible_bytes / GIB:.2f}", f"{need.budget_bytes / GIB:.2f} may be used")
     others = [
         Text(f"not {other.accelerator_count} x {other.machine_type}: {other.why}") for other in model.rejected
     ]
     warnings = [Text(f"warning: {warning}") for warning in model.warnings]
     command = Text(f"{model.server.image} {' '.join(model.server.args)}")
-    return Group(head, memory_bar(need), why, memory, *others, *warnings, command)
+    longest = f"at most: {need.longest_context:,} tokens in one sequence"
+    limits = Text(f"{longest}, or {need.concurrency} sequences of {need.context:,}")
+    return Group(head, why, _memory_table(model), limits, _step_table(model), *others, *warnings, command)
+
+
+def _memory_table(model: ModelPlan) -> Table:
+    """One bar a term, to the scale of the memory that the engine sees."""
+    need = model.need
+    table = Table(box=None, pad_edge=False, title="one accelerator", title_justify="left")
+    for name in ("term", "GiB", "of what is visible", "arithmetic"):
+        table.add_column(name, justify="right" if name == "GiB" else "left", no_wrap=name != "arithmetic")
+    for term in need.terms:
+        table.add_row(term.name, f"{term.size_bytes / GIB:.2f}", _bar(term.size_bytes, need), term.how)
+    left = need.kv_available_bytes
+    table.add_row("KV cache", f"{left / GIB:.2f}", _bar(left, need, "░"), _cache(model))
+    outside = need.visible_bytes - need.budget_bytes
+    share = need.budget_bytes / need.visible_bytes
+    table.add_row("outside", f"{outside / GIB:.2f}", _bar(outside, need, "·"), f"the engine is given {share:.0%}")
+    table.add_row("visible", f"{need.visible_bytes / GIB:.2f}", _bar(need.visible_bytes, need, "-"), "")
+    return table
+
+
+def _bar(size_bytes: int, need: MemoryNeed, sign: str = "█") -> str:
+    cells = BAR_WIDTH * max(0, size_bytes) / need.visible_bytes
+    return sign * (round(cells) or (1 if size_bytes > 0 else 0))
+
+
+def _step_table(model: ModelPlan) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in ("bought", "machine type", "needs", "may use GiB", "verdict", "USD/h a replica", "zones"):
+        table.add_column(name, no_wrap=name != "zones")
+    for step in model.steps:
+        bought = f"{step.kind} {step.reservation}" if step.reservation else str(step.kind)
+        table.add_row(
+            bought, step.machine_type, f"{step.needs_bytes / GIB:.1f}", f"{step.budget_bytes / GIB:.1f}",
+            str(step.verdict), _usd(step.usd_per_replica_hour, 2), ", ".join(step.zones),
+        )  # fmt: skip
+    return table
 
 
 def _cache(model: ModelPlan) -> str:

@@ -309,7 +309,7 @@ def _finish(draft: _Draft, problems: list[Problem]) -> ModelRequest:
         concurrency=said.get("concurrency", DEFAULT_CONCURRENCY),
         replicas_min=minimum,
         replicas_max=maximum,
-        capacity=_steps(said.get("capacity")),
+        capacity=capacity_steps(said.get("capacity")),
         accelerators=tuple(choice.any) if choice else (),
         engine=said.get("engine"),
         file=said.get("file"),
@@ -330,7 +330,8 @@ def _finish(draft: _Draft, problems: list[Problem]) -> ModelRequest:
     )
 
 
-def _steps(steps: Iterable[CapacityStepRequest] | None) -> tuple[CapacityStep, ...]:
+def capacity_steps(steps: Iterable[CapacityStepRequest] | None) -> tuple[CapacityStep, ...]:
+    """Return the capacity list of a setting, on-demand where none was made."""
     if steps is None:
         return (CapacityStep(kind=CapacityKind.ON_DEMAND),)
     read = (

@@ -16,7 +16,7 @@ from hubstack.problems import Problem
 DEFAULT_NAMESPACE = "models"
 KEYS = ("gcp:project", "gcp:region", "hubstack:models", "hubstack:namespace", "hubstack:zones",
         "hubstack:budget", "hubstack:deletionProtection", "hubstack:hfToken",
-        "hubstack:releaseChannel")  # fmt: skip
+        "hubstack:releaseChannel", "hubstack:regions")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +36,8 @@ class Target:
     budget_usd_per_month: float | None = None
     """A plan whose largest bill is above it is refused."""
     deletion_protection: bool = True
+    regions: tuple[str, ...] = ()
+    """Regions to compare with in `hubstack plan`; `any` is every one."""
 
 
 def read_target(stack: str, config: Mapping[str, str]) -> Target:
@@ -60,6 +62,7 @@ def read_target(stack: str, config: Mapping[str, str]) -> Target:
             default=DEFAULT_NAMESPACE,
         ),
         budget_usd_per_month=reader.number("hubstack:budget"),
+        regions=reader.regions("hubstack:regions"),
         deletion_protection=reader.flag("hubstack:deletionProtection", default=True),
     )  # fmt: skip
     reader.check_zones(target)
@@ -91,6 +94,13 @@ class _Reader:
             return tuple(cast("list[str]", value))
         self.refuse(key, "must be a list of zone names", "'[\"us-central1-a\"]'")
         return ()
+
+    def regions(self, key: str) -> tuple[str, ...]:
+        """Read `any`, one region or a list of them; whether they exist is for the catalogue to say."""
+        text = self.config.get(key) or ""
+        if text and not text.lstrip().startswith("["):
+            return (text.strip(),)
+        return self.words(key)
 
     def number(self, key: str) -> float | None:
         text = self.config.get(key)

@@ -89,3 +89,40 @@ def test_a_budget_that_cannot_be_checked_in_full_is_a_warning() -> None:
 def test_what_the_bill_leaves_out_is_said() -> None:
     said = " ".join(plan(llama()).cost.not_counted)
     assert all(word in said for word in ("disks", "egress", "taxes"))
+
+
+# Shared nodes ---------------------------------------------------------------------------------------------------
+
+
+def test_models_that_share_nodes_pay_for_them_to_the_cent() -> None:
+    """Three models of one L4 each that share it with others, eight servers on a card: one node for all of them."""
+    small = [llama(f"acme/small-{n}", parameters={"BF16": 300_000_000}) for n in range(3)]
+    asked = [(facts, ask(facts.id, share_gpu=True, context=2048, concurrency=1)) for facts in small]
+    decided = plan(*asked)
+    (pool,) = decided.pools
+    assert (pool.max_nodes, {m.servers_per_accelerator for m in decided.models}) == (
+        1,
+        {pool.servers_per_accelerator},
+    )
+    assert pool.price is not None
+    month = round(pool.price.usd_per_hour * HOURS_PER_MONTH, 2)
+    paid = [line.usd_per_month_max for line in decided.cost.lines if "of a card" in line.what]
+    assert len(paid) == 3
+    assert round(sum(usd or 0 for usd in paid), 2) == month
+    assert max(paid) - min(paid) <= 0.01
+
+
+def test_a_class_is_priced_by_its_nodes_idle_busy_and_committed() -> None:
+    model = (llama(), ask("acme/llama", replicas_min=0, replicas_max=3, capacity=steps("spot", "on-demand")))
+    (cost,) = plan(model).cost.pools
+    row = catalog().price("g2-standard-4", "us-central1")
+    assert (cost.nodes_idle, cost.nodes_busy, cost.usd_per_hour_idle) == (0, 3, 0)
+    assert cost.usd_per_hour_busy == pytest.approx(3 * row.on_demand)
+    assert cost.usd_per_month_committed_1y == pytest.approx(3 * row.cud_1y * HOURS_PER_MONTH, abs=0.01)
+    assert cost.accelerator_hours_busy == 3 * HOURS_PER_MONTH
+
+
+def test_a_commitment_without_a_price_is_not_made_up() -> None:
+    (cost,) = plan((hub("Qwen/Qwen3-32B"), ask("Qwen/Qwen3-32B", accelerators=("a100-80gb",)))).cost.pools
+    assert catalog().price("a2-ultragpu-1g", "us-central1").cud_1y is None
+    assert cost.usd_per_month_committed_1y is None
