@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What hubstack's fleets cost, against a lower bound and against one pool a model.
 
-40 random fleets of 5 to 200 real models, drawn with fixed seeds. Three prices of each, of the nodes that hold every
+40 random fleets of 5 to 200 models, drawn with fixed seeds from the 99 of ../shared/facts/hub_models.yaml. Three prices of each, of the nodes that hold every
 model at its most replicas, on the first step of its capacity list:
 
 - hubstack's, as `hubstack.assignment` chooses;
@@ -18,17 +18,22 @@ from pathlib import Path
 
 import highspy
 import numpy as np
+import yaml
 
 from hubstack import sizing
+from hubstack.assembly import Draft
 from hubstack.assignment import Wanted, assign
-from hubstack.engine import EngineChoice, choose_engine
+from hubstack.errors import PlanError
+from hubstack.facts import ModelFacts
 from hubstack.offers import list_offers
-from hubstack.placement import Demand, Surveyor
-from hubstack.request import ModelRequest
-from hubstack.weights import choose_files, weights_size
-from tests.support.facts import ask, catalog, hub, hub_ids, read_geometry, steps, target
+from hubstack.placement import Surveyor
+from hubstack.planner import _survey, _wanted, _with_shared
+from hubstack.request import Request
+from hubstack.target import Target
+from tests.support.facts import ask, catalog, plan_one, steps, target
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks" / "fleet_price.md"
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "facts"
 FLEETS = 40
 SMALL_PARAMETERS = 4_000_000_000
 CAPACITY = (
@@ -46,7 +51,10 @@ STANDARD = ((("h100-80gb",), 3), (("l4",), 1), (("a100-80gb", "h100-80gb"), 1), 
 class Fleet:
     """One fleet to price."""
 
-    wanted: tuple[Wanted, ...]
+    ours: tuple[Wanted, ...]
+    """With the candidates that planning looks at."""
+    every: tuple[Wanted, ...]
+    """With every candidate that there is."""
     standard: bool
     """Whether the team has settled on accelerators."""
 
@@ -55,42 +63,54 @@ def weighted(rng: random.Random, table):
     return rng.choices([row for row, _ in table], [weight for _, weight in table])[0]
 
 
-def survey(surveyor: Surveyor, request: ModelRequest) -> Wanted | None:
-    facts = replace(hub(request.id))
-    geometry, chosen = read_geometry(facts), choose_files(facts)
-    choice = choose_engine(request, facts, geometry, chosen, catalog())
-    size = weights_size(facts, chosen, geometry)
-    if not isinstance(choice, EngineChoice) or size is None:
-        return None
-    context = min(request.context or 8192, geometry.max_context or 8192)
-    demand = Demand(
-        request=request, facts=facts, geometry=geometry, choice=choice, weights=size,
-        largest_file_bytes=min(size.size_bytes, 5_000_000_000), context=context,
-    )  # fmt: skip
-    found = surveyor.survey(demand).fitting
-    return Wanted(key=request.key, servers=request.replicas_max, candidates=found) if found else None
+def population() -> dict[str, ModelFacts]:
+    """Return the models of the collection that say enough to be planned."""
+    found: dict[str, ModelFacts] = {}
+    for row in yaml.safe_load((SHARED / "hub_models.yaml").read_text())["models"]:
+        counted = row.get("safetensors_parameters") or {}
+        config = dict(row.get("config") or {})
+        facts = ModelFacts(
+            id=row["id"], revision="main", commit="0" * 40, quantization=config.pop("quantization_config", {}), config=config,
+            pipeline_tag=row.get("pipeline_tag"), library=row.get("library_name"),
+            parameters=counted.get("by_dtype") or {}, parameters_total=counted.get("total"),
+        )  # fmt: skip
+        try:
+            plan_one(facts)
+        except PlanError:
+            continue
+        found[facts.id] = facts
+    return found
 
 
-def draw(seed: int, surveyor: Surveyor) -> Fleet:
-    rng = random.Random(seed)  # noqa: S311
+def draw(seed: int, models: dict[str, ModelFacts], surveyor: Surveyor, place: Target) -> Fleet:
+    rng = random.Random(seed)
     size = round(5 * (200 / 5) ** (seed / (FLEETS - 1)))
     capacity, standard = weighted(rng, CAPACITY), weighted(rng, STANDARD)
-    wanted: list[Wanted] = []
-    while len(wanted) < size:
-        repo_id = rng.choice(hub_ids())
-        small = (hub(repo_id).parameters_total or sizing.GIB) < SMALL_PARAMETERS
-        request = ask(
-            repo_id, key=f"m{len(wanted):03d}", context=rng.choice((2048, 8192, 8192, 32768)),
+    drafts: dict[str, Draft] = {}
+    while len(drafts) < size:
+        repo_id = rng.choice(sorted(models))
+        small = (models[repo_id].parameters_total or sizing.GIB) < SMALL_PARAMETERS
+        model = ask(
+            repo_id, key=f"m{len(drafts):03d}", context=rng.choice((2048, 8192, 8192, 32768)),
             concurrency=rng.choice((1, 2, 4, 16)), replicas_max=rng.choice((1, 1, 1, 2, 3)),
             capacity=steps(*capacity), share_gpu=small and rng.random() < 0.8,
             accelerators=() if small else standard,
         )  # fmt: skip
-        found = survey(surveyor, request) or survey(
-            surveyor, replace(request, accelerators=(), capacity=steps("on-demand"))
-        )
-        if found:
-            wanted.append(found)
-    return Fleet(tuple(wanted), bool(standard))
+        # What cannot be had as the team wishes is taken as it comes.
+        for each in (model, replace(model, accelerators=(), capacity=steps("on-demand"), context=None)):
+            request = Request(path="x", models=(each,))
+            try:
+                drafts |= _survey(request, {each.key: models[repo_id]}, catalog(), surveyor, place)
+                break
+            except PlanError:
+                continue
+    machines = frozenset(catalog().machine_types)
+    every = [
+        replace(_wanted(draft), candidates=surveyor.survey(draft.demand, only=machines).fitting)
+        for draft in drafts.values()
+    ]
+    ours = [_wanted(draft) for draft in _with_shared(drafts, {}, surveyor).values()]
+    return Fleet(tuple(ours), tuple(every), bool(standard))
 
 
 def bound(wanted: tuple[Wanted, ...]) -> float:
@@ -127,16 +147,19 @@ def bound(wanted: tuple[Wanted, ...]) -> float:
 def main() -> None:
     place = target()
     surveyor = Surveyor(list_offers(catalog(), place), catalog(), place)
+    models = population()
+    print(
+        f"{len(models)} models, {sum((m.parameters_total or 0) < SMALL_PARAMETERS for m in models.values())} of them small"
+    )
     rows: list[tuple[int, int, bool, float, float, float, float]] = []
     for seed in range(FLEETS):
-        fleet = draw(seed, surveyor)
+        fleet = draw(seed, models, surveyor, place)
         start = time.perf_counter()
-        taken = assign(fleet.wanted)
+        taken = assign(fleet.ours)
         seconds = time.perf_counter() - start
-        alone = sum(each.candidates[0].alone(each.servers) for each in fleet.wanted)
-        rows.append(
-            (seed, len(fleet.wanted), fleet.standard, taken.usd_per_hour, bound(fleet.wanted), alone, seconds)
-        )
+        alone = sum(min(c.alone(each.servers) for c in each.candidates) for each in fleet.every)
+        low = bound(fleet.every)
+        rows.append((seed, len(fleet.ours), fleet.standard, taken.usd_per_hour, low, alone, seconds))
     lines = [
         "| fleet | models | settled on accelerators | hubstack USD/h | bound | one pool a model | to bound | to one pool | s |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",

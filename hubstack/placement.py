@@ -155,12 +155,15 @@ class Surveyor:
         if why_not:
             tried.append(Tried(offer=first, usd=_alone(first, kind), why_not=why_not, is_near=False))
             return []
+        why_not = _outweighs(first, demand, engine_kind)
+        if why_not:
+            tried.append(Tried(offer=first, usd=_alone(first, kind), why_not=why_not, is_near=False))
+            return []
         load = _load(first, demand, engine_kind)
-        why_not = _outweighs(first, load, demand)
-        need = None if why_not else _size(first, load, demand)
-        if need is None or need.verdict is Verdict.DOES_NOT_FIT:
-            why_not = does_not_fit(need, demand) if need else why_not
-            tried.append(Tried(offer=first, usd=_alone(first, kind), why_not=why_not, is_near=need is not None))
+        need = _size(first, load, demand)
+        if need.verdict is Verdict.DOES_NOT_FIT:
+            why_not = does_not_fit(need, demand)
+            tried.append(Tried(offer=first, usd=_alone(first, kind), why_not=why_not))
             return []
         found: list[Candidate] = []
         for offer in offers:
@@ -216,7 +219,7 @@ class Surveyor:
             if other.accelerator.id == accelerator.id and other.machine.is_sold_as(asked.kind)
             and other.alike[1:] == offer.alike[1:] and lacks_memory(other, demand, floor=offer) is None
         ]  # fmt: skip
-        return min(alike, default=None, key=lambda o: (o.usd(asked.kind) * o.taken / o.units, o.machine.name))
+        return min(alike, default=None, key=lambda o: (_alone(o, asked.kind), o.machine.name))
 
     def _step_breaks(self, on: Offer, offer: Offer, demand: Demand, kind: EngineKind) -> str | None:
         if on.accelerator.kind is not offer.accelerator.kind:
@@ -280,9 +283,9 @@ def _load(offer: Offer, demand: Demand, kind: EngineKind) -> sizing.Load:
     return load if share in {None, load.memory_share} else replace(load, memory_share_override=share)
 
 
-def _outweighs(offer: Offer, load: sizing.Load, demand: Demand) -> str | None:
+def _outweighs(offer: Offer, demand: Demand, kind: EngineKind) -> str | None:
     """Say so where the weights alone are too much: most offers of a large model go no further."""
-    budget = offer.visible_bytes * load.memory_share
+    budget = offer.visible_bytes * (offer.memory_share or sizing.MEMORY_SHARE[kind])
     weights = demand.weights.size_bytes / (offer.tensor_parallel * offer.hosts)
     if weights <= budget:
         return None

@@ -100,7 +100,10 @@ class Engine:
 
     def image_row(self, accelerator_id: str) -> EngineImage | None:
         """Return the image with what is said of it, None where there is none."""
-        return next((row for row in self.images if accelerator_id in row.accelerators), None)
+        for row in self.images:
+            if accelerator_id in row.accelerators:
+                return row
+        return None
 
     def uses_of(self, architecture: str) -> tuple[str, ...]:
         """Return what the engine does with an architecture; empty where it does not know it.
