@@ -13,6 +13,13 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
 RUNS = 5
+MORE = """
+## More
+
+- [Sizing against real boots](benchmarks/sizing.md), beside hf-mem, accelerate and weights x 1.2
+- [The price of fleets](benchmarks/fleet_price.md), against a bound and against one pool a model
+- [Planning many models](benchmarks/plan_speed.md)
+"""
 SDKS = ("pulumi_gcp.container", "pulumi_gcp.storage", "pulumi_kubernetes.apps.v1", "pulumi_kubernetes.batch.v1")
 FLOOR = f"import pulumi, {', '.join(SDKS)}"
 COMMANDS = {
@@ -47,7 +54,7 @@ def main() -> None:
     print("\n".join(lines))
     text = "\n".join(lines)
     (PROJECT / "docs" / "benchmarks.md").write_text(
-        f"# Benchmarks\n\nWritten by `./dev bench` ({RUNS} runs each, 2 cores).\n\n## Preview\n\n{text}\n"
+        f"# Benchmarks\n\nWritten by `./dev bench` ({RUNS} runs each, 2 cores).\n\n## Preview\n\n{text}\n{MORE}"
     )
 
 

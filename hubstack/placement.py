@@ -161,6 +161,11 @@ class Surveyor:
             return []
         load = _load(first, demand, engine_kind)
         need = _size(first, load, demand)
+        states = sizing.max_states(need.kv_available_bytes, demand.geometry, load)
+        if demand.request.concurrency <= states < load.sequences:
+            # A smaller batch starts where the states of the pinned one would not all fit.
+            load = replace(load, max_num_seqs=states)
+            need = _size(first, load, demand)
         if need.verdict is Verdict.DOES_NOT_FIT:
             why_not = does_not_fit(need, demand)
             tried.append(Tried(offer=first, usd=_alone(first, kind), why_not=why_not))

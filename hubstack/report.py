@@ -31,11 +31,17 @@ def plan_table(plan: Plan) -> Table:
     for model in plan.models:
         lines = [line for line in plan.cost.lines if line.item == model.key]
         table.add_row(
-            model.key, str(model.server.engine), f"{model.accelerator_count} x {model.accelerator}",
+            model.key, str(model.server.engine), cards(model),
             memory_bar(model.need), f"{model.need.context:,}",
             f"{model.replicas.min}-{model.replicas.max}", _total(lines),
         )  # fmt: skip
     return table
+
+
+def cards(model: ModelPlan) -> str:
+    """Name the accelerators of one replica: `2 x l4`, or `1/4 x l4` of a shared card."""
+    part = f"1/{model.servers_per_accelerator}" if model.servers_per_accelerator > 1 else model.accelerator_count
+    return f"{part} x {model.accelerator}"
 
 
 def memory_bar(need: MemoryNeed) -> Text:

@@ -18,7 +18,7 @@ from hubstack.offers import host_cpu_millicores, host_memory_bytes
 from hubstack.plan import AcceleratorKind, EngineKind, MemoryNeed, Probe, ServerPlan
 from hubstack.request import ModelRequest
 from hubstack.sizing import Load
-from hubstack.weights import WeightsFormat
+from hubstack.weights import WeightsFormat, quantization_method
 
 GIB = sizing.GIB
 MODEL_DIR = "/weights"
@@ -32,6 +32,8 @@ START_SECONDS = {
     EngineKind.LLAMA_CPP: 60,
 }
 """Allowance for what follows the load: compilation, graph capture, warm-up. TPU compilation dominates."""
+DEPRECATED_QUANTIZATION = frozenset({"fbgemm_fp8"})
+"""Methods that vLLM 0.33.0 loads only when it is told to (its quantization/__init__.py, in the wheel)."""
 ANSWER_TOKENS = 2048
 """Of an answer that is waited for when a server is told to stop."""
 MIN_GRACE_SECONDS, MAX_GRACE_SECONDS = 60, 900
@@ -248,6 +250,8 @@ def _parallel_flags(serving: Serving) -> list[str]:
         flags.append("--enable-expert-parallel")
     if load.kv_cache_dtype != "auto":
         flags += ["--kv-cache-dtype", load.kv_cache_dtype]
+    if quantization_method(serving.facts) in DEPRECATED_QUANTIZATION:
+        flags.append("--allow-deprecated-quantization")
     if shape.servers_per_accelerator > 1:
         # Servers that start side by side upset each other's profile of the card; the planned cache needs none.
         flags += ["--kv-cache-memory-bytes", str(max(serving.need.kv_available_bytes, 0))]

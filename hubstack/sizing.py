@@ -16,8 +16,19 @@ from hubstack.plan import EngineKind, MemoryNeed, MemoryTerm, Verdict
 from hubstack.weights import WeightsSize
 
 __all__ = [
-    "GIB", "MAX_NUM_BATCHED_TOKENS", "MAX_NUM_SEQS", "MEMORY_SHARE", "TEI_BATCH_TOKENS", "Device", "Load",
-    "kv_bytes_per_token", "kv_fixed_bytes", "max_num_seqs", "planned_share", "size_model",
+    "GIB",
+    "MAX_NUM_BATCHED_TOKENS",
+    "MAX_NUM_SEQS",
+    "MEMORY_SHARE",
+    "TEI_BATCH_TOKENS",
+    "Device",
+    "Load",
+    "kv_bytes_per_token",
+    "kv_fixed_bytes",
+    "max_num_seqs",
+    "max_states",
+    "planned_share",
+    "size_model",
 ]  # fmt: skip
 
 MARGIN_BYTES = GIB // 2
@@ -91,7 +102,7 @@ def _need(terms: list[MemoryTerm], geometry: Geometry, device: Device, load: Loa
         context=load.context,
         concurrency=fits,
         longest_context=_longest(available, fixed, per_token, geometry, load),
-        verdict=_verdict(available - sequence * load.concurrency, geometry, device, load),
+        verdict=_verdict(available, sequence * load.concurrency, geometry, device, load),
     )
 
 
@@ -103,7 +114,8 @@ def _longest(available: int, fixed: int, per_token: int, geometry: Geometry, loa
     return min((available - fixed) // per_token, limit) if per_token else limit
 
 
-def _verdict(spare: int, geometry: Geometry, device: Device, load: Load) -> Verdict:
+def _verdict(available: int, asked: int, geometry: Geometry, device: Device, load: Load) -> Verdict:
+    spare = available - asked
     # What one sequence holds in compressed caches was measured at 1.0 to 1.3 times the formula, and at half of it
     # where scheduling was not asynchronous.
     doubtful = kv_fixed_bytes(geometry, load) * load.concurrency if geometry.compressed_token_bytes else 0
@@ -117,11 +129,14 @@ def _verdict(spare: int, geometry: Geometry, device: Device, load: Load) -> Verd
         load.engine is EngineKind.LLAMA_CPP and not geometry.layers,
         load.version is not None and load.version < MODELLED_SINCE,
         bool(geometry.vision_parameters) and load.batch_tokens > MEASURED_ENCODER_TOKENS and not device.is_tpu,
-        bool(geometry.state_layers) and not has_static_state(load) and _starves(spare, geometry, load),
+        bool(geometry.state_layers) and max_states(available, geometry, load) < load.sequences,
     )
     return Verdict.UNCERTAIN if any(doubts) else Verdict.FITS
 
 
-def _starves(spare: int, geometry: Geometry, load: Load) -> bool:
-    """Say whether the states of a full batch would not fit: vLLM then refuses to start (docs/sizing.md)."""
-    return spare < load.sequences * state_bytes(geometry, load) // 4
+def max_states(available: int, geometry: Geometry, load: Load) -> int:
+    """Return the sequences whose recurrent state the pool holds: vLLM refuses to start with more."""
+    state = state_bytes(geometry, load)
+    if not state or has_static_state(load):
+        return load.sequences
+    return max(0, available) // state

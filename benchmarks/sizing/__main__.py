@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.sizing import rivals
-from benchmarks.sizing.judge import Estimate, Score, hubstack, score
+from benchmarks.sizing.judge import Estimate, Score, hubstack, logged_tokens, score
 from benchmarks.sizing.rows import SHARED, Judged, read_rows
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "benchmarks" / "sizing.md"
@@ -32,7 +32,8 @@ def main() -> None:
     rows, left = read_rows()
     scores = {name: score(rows, estimate) for name, estimate in TOOLS.items()}
     lines = ["# Sizing against real boots", "", "Written by `python -m benchmarks.sizing`.", "",
-             *table(scores, scores["hubstack"]), *details(scores["hubstack"]), *unjudged(rows, left)]  # fmt: skip
+             *table(scores, scores["hubstack"]), *details(scores["hubstack"]),
+             *unjudged(rows, left, scores["hubstack"])]  # fmt: skip
     PAGE.parent.mkdir(exist_ok=True)
     PAGE.write_text("\n".join(lines) + "\n")
     print("\n".join(lines[4:13]))
@@ -65,14 +66,18 @@ def details(ours: Score) -> list[str]:
     return [*lines, ""]
 
 
-def unjudged(rows: list[Judged], left: list[tuple[dict, str]]) -> list[str]:
+def unjudged(rows: list[Judged], left: list[tuple[dict, str]], ours: Score) -> list[str]:
     lines = ["## Not judged, or only in part", "", "| row | why |", "| --- | --- |"]
     lines += [f"| {row['id']} | {why} |" for row, why in left]
+    judged = {name for name, _, _ in ours.tokens}
     for row in rows:
         if row.missing:
             lines.append(f"| {row.row['id']} | weights only; not said: {', '.join(row.missing)} |")
         elif row.missing_pool:
             lines.append(f"| {row.row['id']} | no tokens; not said: {', '.join(row.missing_pool)} |")
+        elif row.reported.get("kv_cache_tokens") and row.row["outcome"] == "ok" and row.row["id"] not in judged:
+            why = "one cache group is printed" if logged_tokens(row) is None else "hubstack gives no cache"
+            lines.append(f"| {row.row['id']} | no tokens; {why} |")
     return lines
 
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the tools that people use today say of the same rows.
 
-Each is given what it can be given. None of them takes a number of ranks: their weights are those of the whole model, and
-a model is taken to fit where their total is below the whole memory of the cards.
+Each is given what it can be given. None of them takes a number of ranks: what they say of the whole model is divided by
+the ranks, as their users do, and a model is taken to fit where that is below the share of the card that the engine may use.
+The bytes of the weights are hubstack's own where they are no file's, so that measure says little of hf-mem and of the rule.
 
 - hf-mem 0.5.6: bytes of the safetensors files, and the cache of one sequence by its own
   `compute_safetensors_kv_cache_size` (the real function is called; its fetching of headers from the Hub is not);
@@ -56,5 +57,5 @@ def times_one_point_two(row: Judged) -> Estimate:
 def _estimate(row: Judged, weights: float, tokens: float | None, total: float) -> Estimate:
     if row.device is None or row.load is None:
         return Estimate(None, None, None)
-    fits = total <= row.device.visible_bytes * row.load.ranks
-    return Estimate(weights / GIB, tokens, Verdict.FITS if fits else Verdict.DOES_NOT_FIT)
+    fits = total / row.load.ranks <= row.device.visible_bytes * row.load.memory_share
+    return Estimate(weights / row.load.ranks / GIB, tokens, Verdict.FITS if fits else Verdict.DOES_NOT_FIT)

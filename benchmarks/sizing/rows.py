@@ -123,8 +123,6 @@ def _judged(row: dict[str, Any], facts: ModelFacts) -> Judged | str:
     guessed = re.search(r"MTP (?:n=|k=)?(\d)", notes)
     drafts = int(guessed[1]) if guessed else 0
     seqs = re.search(r"(?:max_num_seqs|MAX_NUM_SEQS) (\d+)", notes) or re.search(r"(\d+) sequences?\b", notes)
-    if "GB10" in card:
-        missing.append("how much of the unified memory other programs and the page cache held")
     if said.get("data_parallel"):
         missing.append("data parallel groups, which hubstack does not plan")
     old = version is not None and version < (0, 10)
@@ -147,7 +145,7 @@ def _judged(row: dict[str, Any], facts: ModelFacts) -> Judged | str:
         has_flash_attention="turing" not in (row["engine_version"] or ""),
     )  # fmt: skip
     pool = ()
-    if geometry.compressed_token_bytes and not is_sync:
+    if geometry.compressed_token_bytes and not is_sync and not row["engine_version"]:
         pool = ("whether scheduling was asynchronous, which doubles the compressors' state",)
     return Judged(row, facts, geometry, weights, device, load, tuple(missing), pool)
 
