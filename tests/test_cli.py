@@ -168,3 +168,47 @@ def test_a_hub_that_cannot_be_reached_leaves_the_lock_as_it_was(project: Path) -
     before = files(project)
     assert hubstack("lock", "dev", "--check", cwd=project).returncode == 1, "two locked models are not asked for"
     assert files(project) == before
+
+
+def test_explain_is_one_screen_with_every_term_and_step() -> None:
+    shown = hubstack("explain", "examples/fleet", "qwen3-8b").stdout
+    assert len(shown.splitlines()) <= 45
+    for word in ("runtime", "graphs", "outside", "visible", "at most: ", "on-demand", "a2-highgpu-2g", "not 1 x "):
+        assert word in shown
+    bars = [line for line in shown.splitlines() if line.startswith(("weights ", "KV cache"))]
+    assert any("█" in line for line in bars)
+    assert any("░" in line for line in bars)
+
+
+def test_what_if_shows_the_difference_and_writes_nothing() -> None:
+    before = files(PROJECT / "examples" / "quickstart")
+    done = hubstack("plan", "examples/quickstart", "--what-if", "replicas.max=3")
+    assert done.returncode == 0
+    plan = json.loads(hubstack("plan", "examples/quickstart", "--json").stdout)
+    more = round(2 * sum(line["usd_per_month_max"] for line in plan["cost"]["lines"] if "0 to 1 x" in line["what"]))
+    assert f"{more:+,}" in done.stdout.splitlines()[-1]
+    assert files(PROJECT / "examples" / "quickstart") == before
+
+
+def test_a_page_is_written_where_asked(tmp_path: Path) -> None:
+    page = tmp_path / "plan.html"
+    assert hubstack("plan", "examples/quickstart", "--html", str(page)).returncode == 0
+    assert page.read_text().startswith("<!doctype html>")
+
+
+def test_explain_without_a_model_says_what_to_name() -> None:
+    done = hubstack("explain", "examples/quickstart")
+    assert done.returncode == 2
+    assert "qwen3-4b-instruct-2507" in done.stderr
+
+
+def test_place_check_finds_the_examples_fresh() -> None:
+    for environment in ("dev", "prod", "examples/quickstart", "examples/fleet"):
+        assert hubstack("place", environment, "--check").returncode == 0, environment
+
+
+def test_regions_are_compared_and_nothing_moves() -> None:
+    shown = hubstack("plan", "examples/quickstart", "--regions", "us-central1,europe-west4").stdout
+    assert "us-central1 (this stack)" in shown
+    assert "europe-west4" in shown
+    assert "Nothing moves" in shown

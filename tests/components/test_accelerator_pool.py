@@ -103,3 +103,15 @@ def test_nodes_have_an_identity_of_their_own_and_hide_the_hosts(pool: PoolPlan) 
 
 def test_a_stuck_create_ends_in_minutes_not_hours() -> None:
     assert build(L4_SPOT).request.customTimeouts.create == "45m"
+
+
+def test_a_shared_card_has_as_many_clients_as_it_has_parts() -> None:
+    (gpu,) = node(replace(L4_SPOT, servers_per_accelerator=4))["guestAccelerators"]
+    assert gpu["gpuSharingConfig"] == {"gpuSharingStrategy": "TIME_SHARING", "maxSharedClientsPerGpu": 4}
+
+
+def test_a_multi_host_slice_is_placed_by_its_topology() -> None:
+    """Facts: gke.md 3.5: COMPACT and the topology, and no more nodes than the slice has."""
+    made = build(replace(TPU_SPOT, nodes_per_slice=2, tpu_topology="2x4", max_nodes=2))
+    assert made.inputs["placementPolicy"] == {"type": "COMPACT", "tpuTopology": "2x4"}
+    assert made.inputs["autoscaling"]["totalMaxNodeCount"] == 2

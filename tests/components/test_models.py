@@ -119,3 +119,11 @@ def test_a_token_is_written_by_the_argument_that_is_not_read_back() -> None:
     inputs = build_token("hf_x").one("gcp:secretmanager/secretVersion:SecretVersion").inputs
     assert "secretData" not in inputs
     assert inputs["secretDataWo"]["value"] == "hf_x"
+
+
+def test_a_model_that_spans_nodes_is_a_leader_worker_set() -> None:
+    wide = replace(GATED, hosts=2, server=replace(GATED.server, worker_args=("/weights", "--headless")))
+    found = build_server(wide)
+    group = found.one("kubernetes:leaderworkerset.x-k8s.io/v1:LeaderWorkerSet")
+    assert group.inputs["spec"]["leaderWorkerTemplate"]["size"] == 2
+    assert not found.of_type("kubernetes:apps/v1:Deployment")

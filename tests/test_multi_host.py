@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A replica over several nodes (facts: gke.md 3.6)."""
+
+from dataclasses import replace
+
+from hubstack import manifests
+from hubstack.multi_host import leader_worker_set
+from tests.support.facts import hub, plan
+from tests.support.plans import GATED, TPU, make_plan
+
+WIDE = replace(GATED, hosts=2, server=replace(GATED.server, worker_args=("/weights", "--headless")))
+
+
+def test_the_group_is_as_large_as_the_replica_and_restarts_as_one() -> None:
+    spec = leader_worker_set(make_plan(), WIDE)["spec"]
+    assert spec["replicas"] == WIDE.replicas.min
+    template = spec["leaderWorkerTemplate"]
+    assert (template["size"], template["restartPolicy"]) == (2, "RecreateGroupOnPodRestart")
+    assert spec["rolloutStrategy"]["rollingUpdateConfiguration"] == {"maxSurge": 0, "maxUnavailable": 1}
+
+
+def test_workers_answer_no_one_and_are_not_probed() -> None:
+    template = leader_worker_set(make_plan(), WIDE)["spec"]["leaderWorkerTemplate"]
+    (leader,) = template["leaderTemplate"]["spec"]["containers"]
+    (worker,) = template["workerTemplate"]["spec"]["containers"]
+    assert worker["args"] == ["/weights", "--headless"]
+    assert leader["args"] == list(WIDE.server.args)
+    assert "readinessProbe" in leader
+    assert not {"startupProbe", "readinessProbe", "livenessProbe", "ports"} & set(worker)
+    assert leader["resources"] == worker["resources"]
+
+
+def test_the_service_leads_to_leaders_only() -> None:
+    leader = {"leaderworkerset.sigs.k8s.io/worker-index": "0"}
+    assert manifests.service(make_plan(), WIDE)["spec"]["selector"].items() >= leader.items()
+    assert not manifests.service(make_plan(), GATED)["spec"]["selector"].items() & leader.items()
+
+
+def test_a_tpu_group_keeps_to_one_slice() -> None:
+    slices = leader_worker_set(make_plan(), replace(TPU, hosts=2))["metadata"]["annotations"]
+    assert slices["leaderworkerset.sigs.k8s.io/exclusive-topology"] == "cloud.google.com/gke-nodepool"
+
+
+def test_a_model_too_large_for_a_node_is_planned_over_several() -> None:
+    decided = plan(hub("deepseek-ai/DeepSeek-V3"))
+    (model,), (pool,) = decided.models, decided.pools
+    assert (model.hosts, pool.max_nodes, pool.nodes_per_slice) == (2, 2, 1)
+    template = leader_worker_set(decided, model)["spec"]["leaderWorkerTemplate"]
+    (leader,) = template["leaderTemplate"]["spec"]["containers"]
+    assert leader["resources"]["limits"]["nvidia.com/gpu"] == str(model.accelerator_count // 2)
