@@ -125,6 +125,8 @@ def _warnings(demand: Demand, taken: Candidate) -> Iterator[str]:
             break
     if taken.offer.hosts > 1:
         yield "it spans nodes: install the LeaderWorkerSet controller, which GKE does not bring"
+    if taken.offer.is_slice:
+        yield "of several TPU hosts only pipeline parallelism passed the publisher's tests (vLLM for TPU 0.27.0)"
     if taken.offer.machine.accelerator_fraction is not None:
         yield "what an engine sees of a fraction of a card is in no source: it was taken as that part of the whole"
     if taken.kind is EngineKind.VLLM_TPU and not taken.engine.uses_of(demand.geometry.name):

@@ -124,7 +124,11 @@ def lock(
     _print(*write_lock(path, name, upgrade or [], _progress))
     from hubstack.place import write_places  # noqa: PLC0415
 
-    _print(*write_places(environment.project_dir, environment.stack, _config(environment)))
+    try:
+        _print(*write_places(environment.project_dir, environment.stack, _config(environment)))
+    except HubstackError as error:
+        sys.stderr.write(f"the lock is written; not every model has a place yet:\n{error}\n")
+        raise typer.Exit(2) from None
 
 
 @app.command()

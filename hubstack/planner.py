@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hubstack.architecture import Geometry, read_geometry
 from hubstack.assembly import Draft, assemble, why_nothing
-from hubstack.assignment import Wanted, assign, worth_solving
+from hubstack.assignment import Wanted, assign
 from hubstack.catalog import Catalog, load_catalog
 from hubstack.cost import plan_cost
 from hubstack.engine import EngineChoice, Refusal, choose_engine
@@ -193,8 +193,8 @@ def _with_shared(
     drafts: Mapping[str, Draft], kept: Mapping[str, Candidate], surveyor: Surveyor
 ) -> dict[str, Draft]:
     """Add the nodes that other models may leave places on, whatever they cost alone."""
-    worth = {id(d.candidates): worth_solving(_wanted(d)) for d in drafts.values()}
-    candidates = [c for found in worth.values() for c in found] + list(kept.values())
+    # Only nodes that someone takes a part of even alone: on others there is next to nothing to gain.
+    candidates = [draft.candidates.fitting[0] for draft in drafts.values()] + list(kept.values())
     machines = frozenset(c.offer.machine.name for c in candidates if c.offer.units > c.offer.taken)
     if not machines:
         return dict(drafts)

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from hubstack.architecture import Geometry
 from hubstack.facts import FileFacts, ModelFacts
+from hubstack.kept_modules import EVERY_LAYER, fold_modules
 
 SIDE_FILES = ("*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken", "tokenizer*", "1_*/config.json",
               "2_*/*", "3_*/*")  # fmt: skip
@@ -216,13 +217,33 @@ def _size_of_quantized(facts: ModelFacts, total: int, bits: int, geometry: Geome
     plain = min((geometry.vocab or 0) * (geometry.hidden or 0) * (1 if tied else 2), total)
     # The Hub's totals count an nvfp4 byte, which holds two parameters, once (facts: hub_api.md 4.4).
     packed = bits == 4 and quantization_method(facts) == "modelopt_fp4"
+    kept, said = _kept_parameters(facts, geometry)
+    plain = min(plain + kept, total)
     small = (total - plain) * (2 if packed else 1)
     group = 16 if packed else quantization_block(facts) or 128
     overhead = 8 / group if packed else (16 + bits) / group if bits < 8 else 0.0
     return WeightsSize(
         size_bytes=int(plain * 2 + small * (bits + overhead) / 8),
-        how=f"{small:,} parameters at {bits} bits + {overhead:.2f} bits of scales, {plain:,} at 16",
+        how=f"{small:,} parameters at {bits} bits + {overhead:.2f} bits of scales, {plain:,} at 16{said}",
     )
+
+
+def _kept_parameters(facts: ModelFacts, geometry: Geometry) -> tuple[int, str]:
+    """Return the parameters that the checkpoint keeps in 16 bits beside embeddings and head, and their names."""
+    counts = fold_modules(facts.quantization)
+    hidden, layers = geometry.hidden or 0, geometry.layers or 0
+    heads = (geometry.heads or 0) + (geometry.kv_heads or 0)
+    attention = 0 if geometry.latent else 2 * hidden * heads * (geometry.head_dim or 0)
+    of_layer = {"attention": attention, "mlp": 3 * hidden * (geometry.intermediate or 0)}
+    kept = {
+        kind: size * (layers if counts[kind] == EVERY_LAYER else min(counts[kind], layers))
+        for kind, size in of_layer.items()
+        if counts.get(kind)
+    }
+    if counts.get("vision"):
+        kept["vision"] = geometry.vision_parameters
+    named = [kind for kind, size in kept.items() if size]
+    return sum(kept.values()), f" ({', '.join(named)} kept)" if named else ""
 
 
 def _loaded(dtype: str) -> str:

@@ -5,9 +5,11 @@ from dataclasses import replace
 
 from hubstack import manifests
 from hubstack.multi_host import leader_worker_set
-from tests.support.facts import hub, plan
+from tests.support.facts import ask, hub, llama, plan
 from tests.support.plans import GATED, TPU, make_plan
 
+LLAMA_70B = {"hidden_size": 8192, "intermediate_size": 28672, "num_hidden_layers": 80, "num_attention_heads": 64,
+             "num_key_value_heads": 8}  # fmt: skip
 WIDE = replace(GATED, hosts=2, server=replace(GATED.server, worker_args=("/weights", "--headless")))
 
 
@@ -39,6 +41,20 @@ def test_the_service_leads_to_leaders_only() -> None:
 def test_a_tpu_group_keeps_to_one_slice() -> None:
     slices = leader_worker_set(make_plan(), replace(TPU, hosts=2))["metadata"]["annotations"]
     assert slices["leaderworkerset.sigs.k8s.io/exclusive-topology"] == "cloud.google.com/gke-nodepool"
+
+
+def test_a_slice_of_several_hosts_is_a_pool_for_each_replica() -> None:
+    """70 billion parameters in 16 bits on v5e: 131 GiB, of 14 GiB a chip; no host has more than eight."""
+    asked = ask("acme/llama", accelerators=("v5e",), replicas_max=2)
+    decided = plan((llama(config=LLAMA_70B, parameters={"BF16": 70_553_706_496}), asked))
+    (model,) = decided.models
+    assert (model.tpu_topology, model.hosts, model.tensor_parallel) == ("4x4", 4, 4)
+    assert [(p.tpu_topology, p.nodes_per_slice, p.max_nodes) for p in decided.pools] == [("4x4", 4, 4)] * 2
+        ("4x4", 4, 4)
+    ] * 2
+    assert sorted(decided.classes[0].pools) == [pool.key for pool in decided.pools]
+    (cost,) = decided.cost.pools
+    assert (cost.nodes_idle, cost.nodes_busy) == (4, 8)
 
 
 def test_a_model_too_large_for_a_node_is_planned_over_several() -> None:

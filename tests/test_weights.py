@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from hubstack.architecture import read_geometry
 from hubstack.facts import FileFacts, ModelFacts
+from hubstack.kept_modules import fold_modules
 from hubstack.weights import (
     ChosenFiles,
     WeightsFormat,
@@ -238,3 +239,38 @@ def test_no_file_is_chosen_twice_and_none_is_made_up(paths: list[str]) -> None:
     served = [each.path for each in (*picked.weights, *picked.side)]
     assert len(served) == len(set(served))
     assert set(served) <= set(paths)
+
+
+# Modules that stay in 16 bits -----------------------------------------------------------------------------------
+
+
+def test_a_checkpoint_that_keeps_its_attention_is_larger() -> None:
+    """Llama-3.1-405B-Instruct-FP8 on 8 ranks loads 57.75 GiB each: attention and two MLPs in 16 bits."""
+    kept = [f"model.layers.{n}.self_attn.{p}_proj" for n in range(126) for p in "qkvo"]
+    kept += [f"model.layers.{n}.mlp.{p}_proj" for n in (0, 125) for p in ("gate", "up", "down")]
+    facts = llama(
+        parameters={}, parameters_total=405_868_625_920,
+        quantization={"quant_method": "fbgemm_fp8", "modules_to_not_convert": ["lm_head", *kept]},
+        config={"hidden_size": 16384, "intermediate_size": 53248, "num_hidden_layers": 126,
+                "num_attention_heads": 128, "num_key_value_heads": 8},
+    )  # fmt: skip
+    size = weights_size(facts, choose_files(facts), read_geometry(facts))
+    assert size is not None
+    assert size.size_bytes / 8 / GIB == pytest.approx(57.75, rel=0.02)
+    assert "attention, mlp kept" in size.how
+
+
+@pytest.mark.parametrize(
+    ("said", "folded"),
+    [
+        ({"modules_to_not_convert": ["lm_head"]}, {}),
+        ({"ignore": ["re:.*self_attn.*", "re:visual.*", "lm_head"]}, {"attention": -1, "vision": -1}),
+        ({"modules_to_not_convert": ["model.layers.0.mlp.gate", "gate"]}, {}),
+        ({"exclude_modules": ["model.layers.3.linear_attn.in_proj"]}, {"recurrent": 1}),
+        ({"modules_to_not_convert": {"attention": 126}}, {"attention": 126}),
+        ({"modules_to_not_convert": None, "ignore": [3, {}]}, {}),
+    ],
+)
+def test_names_are_folded_to_kinds(said: dict[str, Any], folded: dict[str, int]) -> None:
+    assert fold_modules(said) == folded
+    assert fold_modules({"modules_to_not_convert": folded}) == folded, "what a lock keeps reads the same"

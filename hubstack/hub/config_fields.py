@@ -2,13 +2,15 @@
 """The fields of config.json that a lock keeps: what sizing, placement and serving read, listed by hand.
 
 Owns the lists. A field that planning starts to read is added here first (a test compares the geometry of every
-known model before and after); old locks then lack it until `hubstack lock --upgrade`. Lists of module names and
-rotary tables are left out: hundreds of lines that no step reads.
+known model before and after); old locks then lack it until `hubstack lock --upgrade`. Lists of module names are
+folded to a count by kind, and rotary tables are left out: hundreds of lines that no step reads.
 """
 
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, cast
+
+from hubstack.kept_modules import fold_modules
 
 _FIELDS = frozenset({
     # what it is
@@ -103,6 +105,9 @@ def keep_quantization(raw: Mapping[str, Any]) -> dict[str, Any]:
             kept[key] = keep_quantization(cast("dict[str, Any]", value))
         elif key in _QUANTIZATION and value is not None:
             kept[key] = value
+    folded = fold_modules(raw)
+    if folded:
+        kept["modules_to_not_convert"] = folded
     return {key: value for key, value in kept.items() if value not in ({}, [])}
 
 
