@@ -50,7 +50,7 @@ def _texts(value: Any) -> Iterable[str]:
 
 
 def _kind(name: str) -> str | None:
-    # Embeddings and head always stay in 16 bits; `mlp.gate` is a router of some thousand weights, and no projection.
+    # Embeddings and head always stay in 16 bits; `mlp.gate` is a router of some thousand weights.
     if re.search(r"(mlp|moe|feed_forward)\.(gate|router)$", name) or name in {"gate", "router"}:
         return None
     return next((kind for kind, pattern in _KINDS if pattern.search(name)), None)

@@ -49,9 +49,8 @@ def test_a_slice_of_several_hosts_is_a_pool_for_each_replica() -> None:
     decided = plan((llama(config=LLAMA_70B, parameters={"BF16": 70_553_706_496}), asked))
     (model,) = decided.models
     assert (model.tpu_topology, model.hosts, model.tensor_parallel) == ("4x4", 4, 4)
-    assert [(p.tpu_topology, p.nodes_per_slice, p.max_nodes) for p in decided.pools] == [("4x4", 4, 4)] * 2
-        ("4x4", 4, 4)
-    ] * 2
+    slices = [(pool.tpu_topology, pool.nodes_per_slice, pool.max_nodes) for pool in decided.pools]
+    assert slices == [("4x4", 4, 4)] * 2
     assert sorted(decided.classes[0].pools) == [pool.key for pool in decided.pools]
     (cost,) = decided.cost.pools
     assert (cost.nodes_idle, cost.nodes_busy) == (4, 8)
