@@ -78,6 +78,8 @@ class Geometry:
     """Of the vision tower, replicated on every rank; 0 without one."""
     intermediate: int | None
     """Width that tensor parallelism splits in dense layers."""
+    audio_parameters: int = 0
+    """Of the audio tower."""
     vision_heads: int = 0
     vision_attention_parameters: int = 0
     """Of the vision tower: held whole by every rank where the ranks do not divide its heads."""
@@ -136,6 +138,7 @@ def read_geometry(facts: ModelFacts) -> Geometry:
         cross_tokens=1500 if "encoder_layers" in text and "num_mel_bins" in text else 0,
         vision_parameters=_vision_parameters(outer),
         intermediate=intermediate,
+        audio_parameters=_audio_parameters(outer),
         vision_heads=_int(_mapping(outer, "vision_config"), "num_attention_heads", "num_heads") or 0,
         vision_attention_parameters=_vision_attention(outer),
         latent_parameters=_latent_parameters(text, layers or 0, hidden or 0),
@@ -394,6 +397,17 @@ def _counted_ratios(text: Mapping[str, Any]) -> dict[int, int]:
         return {int(ratio): n for ratio in folded if str(ratio).isdigit() and (n := _int(folded, ratio))}
     ratios = _numbers(said)[:layers] if isinstance(said, list) else []
     return {ratio: ratios.count(ratio) for ratio in set(ratios)}
+
+
+def _audio_parameters(outer: Mapping[str, Any]) -> int:
+    """Count a conformer (Gemma: two feed-forwards, attention, a gated convolution) or an encoder like Whisper's."""
+    audio = _mapping(outer, "audio_config")
+    hidden = _int(audio, "hidden_size", "d_model")
+    depth = _int(audio, "num_hidden_layers", "encoder_layers")
+    if not hidden or not depth:
+        return 0
+    is_conformer = "gemma" in (_word(audio, "model_type") or "")
+    return depth * hidden * hidden * (24 if is_conformer else 12)
 
 
 def _vision_attention(outer: Mapping[str, Any]) -> int:

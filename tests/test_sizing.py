@@ -323,6 +323,15 @@ def test_a_tpu_keeps_its_programs_outside_and_has_no_activation() -> None:
     assert [each.name for each in need.terms] == ["weights"]
 
 
+def test_a_tpu_leaves_out_the_audio_tower() -> None:
+    """Gemma-4-E2B on one v6e: 8.97 GiB loaded of a checkpoint of 9.54 (serving_logs tpu-gemma4-e2b-v6e1)."""
+    audio = {"audio_config": {"model_type": "gemma4_audio", "hidden_size": 1024, "num_hidden_layers": 12}}
+    facts = llama(config=audio, parameters={"BF16": int(9.54 * GIB / 2)})
+    on_tpu = size(facts, TPU, load(engine=EngineKind.VLLM_TPU))
+    assert term(on_tpu, "weights") == pytest.approx(8.97, rel=0.01)
+    assert term(size(facts, gpu(22.03), load()), "weights") == pytest.approx(9.54, rel=0.001)
+
+
 def test_a_tpu_without_room_for_its_programs_may_not_start() -> None:
     """On one v5e a share of 0.95 failed by 37 MB and 0.92 started (facts: serving_logs.md 13)."""
     v5e = Device(visible_bytes=int(15.75 * GIB), is_tpu=True, has_flash_attention=False)

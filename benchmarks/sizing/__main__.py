@@ -22,8 +22,8 @@ TOOLS: dict[str, Callable[[Judged], Estimate]] = {
 NOTES = """
 How to read it:
 
-- On weights the tools tie with hubstack where they are given its bytes (hf-mem, x 1.2) and their total is split among the ranks for them, which
-  none of them does itself.
+- hf-mem and x 1.2 are given hubstack's bytes of each checkpoint, and their total is split among the ranks for them, which none of them does
+  itself: what is left between them and hubstack is what ranks hold whole and what a TPU leaves out.
 - The rows are of some 60 hosts, several boots of one host among them: they are not independent. Some of the code's constants by class (sampler,
   indexer of DeepSeek-V4, what lies outside the share) were read from the same collection, so this is partly a fit; no constant is of a row or a model.
 - An engine version that a source does not give is taken from how the row prints its tokens, or as before 0.21 (no graph estimate). NIM 1.12 is taken
