@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import pulumi
 import pulumi_gcp as gcp
-import pulumi_kubernetes as kubernetes
 
+from components._objects import register
 from components._options import child, google_provider, kubernetes_provider
 from components.accelerator_pool import AcceleratorPool, AcceleratorPoolArgs
 from components.cluster import Cluster, ClusterArgs
@@ -118,31 +118,26 @@ class Fleet(pulumi.ComponentResource):
             )
             pools[pool.key] = AcceleratorPool(pool.key, args, self._google)
         self._classes = {
-            capacity.key: kubernetes.apiextensions.CustomResource(
+            capacity.key: register(
                 f"class-{capacity.key}",
-                api_version="cloud.google.com/v1",
-                kind="ComputeClass",
-                metadata=manifests.capacity_class(capacity)["metadata"],
-                spec=manifests.capacity_class(capacity)["spec"],
+                manifests.capacity_class(capacity),
                 # New pools are there before the class names them, old ones go after it has let go of them.
-                opts=child(self, provider=self._kubernetes, depends_on=[pools[pool] for pool in capacity.pools]),
+                child(self, provider=self._kubernetes, depends_on=[pools[pool] for pool in capacity.pools]),
             )
             for capacity in self._plan.classes
         }
 
     def _create_namespace(self, cluster: Cluster) -> None:
-        namespace, policy = manifests.namespace(self._plan), manifests.network_policy(self._plan)
-        self._namespace = kubernetes.core.v1.Namespace(
+        self._namespace = register(
             "models",
-            metadata=namespace["metadata"],
+            manifests.namespace(self._plan),
             # With the system nodes, on which loaders run and without which objects with finalizers stay.
-            opts=child(self, provider=self._kubernetes, depends_on=[cluster]),
+            child(self, provider=self._kubernetes, depends_on=[cluster]),
         )
-        kubernetes.networking.v1.NetworkPolicy(
+        register(
             "same-namespace",
-            metadata=policy["metadata"],
-            spec=policy["spec"],
-            opts=child(self, provider=self._kubernetes, depends_on=[self._namespace]),
+            manifests.network_policy(self._plan),
+            child(self, provider=self._kubernetes, depends_on=[self._namespace]),
         )
 
     def _create_token(self) -> None:

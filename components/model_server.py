@@ -9,10 +9,10 @@ number of replicas is the plan's smallest when the Deployment is made, and from 
 from dataclasses import dataclass
 
 import pulumi
-import pulumi_kubernetes as kubernetes
 
+from components._objects import register
 from components._options import child
-from hubstack import manifests, multi_host
+from hubstack import manifests
 from hubstack.plan import ModelPlan, Plan
 
 TOKEN = "hubstack:model_server:ModelServer"  # noqa: S105  a type token
@@ -34,20 +34,10 @@ class ModelServer(pulumi.ComponentResource):
     def __init__(self, name: str, args: ModelServerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(TOKEN, name, None, opts)
         plan, model, after = args.plan, args.model, list(args.after)
-        account = manifests.service_account(plan, manifests.server_name(model))
-        service = manifests.service(plan, model)
-        budget = manifests.disruption_budget(plan, model)
-        identity = kubernetes.core.v1.ServiceAccount(
-            f"{name}-account",
-            metadata=account["metadata"],
-            automount_service_account_token=account["automountServiceAccountToken"],
-            opts=child(self, depends_on=after),
-        )
-        kubernetes.core.v1.Service(
-            f"{name}-service", metadata=service["metadata"], spec=service["spec"],
-            # A Service without a ready pod is no failure: a model may rest at zero replicas.
-            opts=child(self, depends_on=after),
-        )  # fmt: skip
+        here = child(self, depends_on=after)
+        identity = register(f"{name}-account", manifests.service_account(plan, manifests.server_name(model)), here)
+        # A Service without a ready pod is no failure: a model may rest at zero replicas.
+        register(f"{name}-service", manifests.service(plan, model), here)
         servers = child(
             self,
             depends_on=[*after, identity],
@@ -56,18 +46,8 @@ class ModelServer(pulumi.ComponentResource):
             custom_timeouts=pulumi.CustomTimeouts(create="3h", update="3h"),
         )
         if model.hosts > 1:
-            group = multi_host.leader_worker_set(plan, model)
-            kubernetes.apiextensions.CustomResource(
-                f"{name}-group", api_version=group["apiVersion"], kind=group["kind"], metadata=group["metadata"],
-                spec=group["spec"], opts=servers,
-            )  # fmt: skip
+            register(f"{name}-group", manifests.leader_worker_set(plan, model), servers)
         else:
-            deployment = manifests.deployment(plan, model)
-            kubernetes.apps.v1.Deployment(
-                f"{name}-deployment", metadata=deployment["metadata"], spec=deployment["spec"], opts=servers
-            )
-        kubernetes.policy.v1.PodDisruptionBudget(
-            f"{name}-budget", metadata=budget["metadata"], spec=budget["spec"],
-            opts=child(self, depends_on=after),
-        )  # fmt: skip
+            register(f"{name}-deployment", manifests.deployment(plan, model), servers)
+        register(f"{name}-budget", manifests.disruption_budget(plan, model), here)
         self.register_outputs({})

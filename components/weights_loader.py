@@ -8,8 +8,8 @@ waits for the Job to end, so what depends on this component finds its weights.
 from dataclasses import dataclass
 
 import pulumi
-import pulumi_kubernetes as kubernetes
 
+from components._objects import register
 from components._options import child
 from hubstack import manifests
 from hubstack.plan import ModelPlan, Plan
@@ -34,43 +34,20 @@ class WeightsLoader(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: WeightsLoaderArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(TOKEN, name, None, opts)
-        plan, model, after = args.plan, args.model, list(args.after)
-        account = manifests.service_account(plan, manifests.loader_account(model))
-        config, job = manifests.loader_config(plan, model), manifests.loader_job(plan, model)
-        needed: list[pulumi.Resource] = [
-            kubernetes.core.v1.ServiceAccount(
-                f"{name}-account",
-                metadata=account["metadata"],
-                automount_service_account_token=account["automountServiceAccountToken"],
-                opts=child(self, depends_on=after),
-            ),
-            kubernetes.core.v1.ConfigMap(
-                f"{name}-script",
-                metadata=config["metadata"],
-                immutable=config["immutable"],
-                data=config["data"],
-                opts=child(self, depends_on=after),
-            ),
+        plan, model = args.plan, args.model
+        here = child(self, depends_on=list(args.after))
+        needed = [
+            register(f"{name}-account", manifests.service_account(plan, manifests.loader_account(model)), here),
+            register(f"{name}-script", manifests.loader_config(plan, model), here),
         ]
         if model.weights.needs_token:
-            token = manifests.token_class(plan, model, args.hub_secret_id)
-            needed.append(
-                kubernetes.apiextensions.CustomResource(
-                    f"{name}-token",
-                    api_version=token["apiVersion"],
-                    kind=token["kind"],
-                    metadata=token["metadata"],
-                    spec=token["spec"],
-                    opts=child(self, depends_on=after),
-                )
-            )
-        self.job = kubernetes.batch.v1.Job(
+            needed.append(register(f"{name}-token", manifests.token_class(plan, model, args.hub_secret_id), here))
+        self.job = register(
             f"{name}-job",
-            metadata=job["metadata"],
-            spec=job["spec"],
-            opts=child(
+            manifests.loader_job(plan, model),
+            child(
                 self,
-                depends_on=[*after, *needed],
+                depends_on=[*args.after, *needed],
                 # Hours for the largest repositories; the default of ten minutes would end the wait in failure.
                 custom_timeouts=pulumi.CustomTimeouts(create="6h", update="6h"),
             ),

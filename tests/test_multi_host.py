@@ -4,7 +4,7 @@
 from dataclasses import replace
 
 from hubstack import manifests
-from hubstack.multi_host import leader_worker_set
+from hubstack.manifests import leader_worker_set
 from tests.support.facts import ask, hub, llama, plan
 from tests.support.plans import GATED, TPU, make_plan
 

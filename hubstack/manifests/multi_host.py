@@ -2,26 +2,26 @@
 """A replica over several nodes, as a LeaderWorkerSet.
 
 Owns the group: one leader that answers, workers that do not, started and restarted together. The pod is that of
-`hubstack.manifests`. Facts: gke.md 3.6 (LeaderWorkerSet v0.10, whose controller GKE does not bring).
+`hubstack.manifests.server`. Facts: gke.md 3.6 (LeaderWorkerSet v0.10, whose controller GKE does not bring).
 """
 
 import copy
 
-from hubstack import manifests
-from hubstack.manifests import Object
+from hubstack.manifests.base import Object
+from hubstack.manifests.server import deployment
 from hubstack.plan import AcceleratorKind, ModelPlan, Plan
 
 
 def leader_worker_set(plan: Plan, model: ModelPlan) -> Object:
     """The servers of a model that spans nodes."""
-    deployment = manifests.deployment(plan, model)
-    leader = deployment["spec"]["template"]
+    single = deployment(plan, model)
+    leader = single["spec"]["template"]
     worker = copy.deepcopy(leader)
     container = worker["spec"]["containers"][0]
     container["args"] = list(model.server.worker_args)
     for unasked in ("startupProbe", "readinessProbe", "livenessProbe", "ports"):
         del container[unasked]  # a worker has no HTTP server; the leader's health is the group's
-    metadata = dict(deployment["metadata"])
+    metadata = dict(single["metadata"])
     if model.accelerator_kind is AcceleratorKind.TPU:
         # One group for each slice, and a slice is a pool of its own.
         pool = {"leaderworkerset.sigs.k8s.io/exclusive-topology": "cloud.google.com/gke-nodepool"}

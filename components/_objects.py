@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kubernetes objects of the plan as resources: plain data in, the SDK's class of that kind out.
+
+The SDK's own classes are used where it has them, since they know when an object is ready and what replaces it; any
+other kind is a custom resource.
+"""
+
+import re
+from collections.abc import Callable
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from hubstack.manifests import Object
+
+_CLASSES: dict[tuple[str, str], Callable[..., pulumi.CustomResource]] = {
+    ("v1", "ConfigMap"): kubernetes.core.v1.ConfigMap,
+    ("v1", "Namespace"): kubernetes.core.v1.Namespace,
+    ("v1", "PersistentVolumeClaim"): kubernetes.core.v1.PersistentVolumeClaim,
+    ("v1", "Secret"): kubernetes.core.v1.Secret,
+    ("v1", "Service"): kubernetes.core.v1.Service,
+    ("v1", "ServiceAccount"): kubernetes.core.v1.ServiceAccount,
+    ("apps/v1", "Deployment"): kubernetes.apps.v1.Deployment,
+    ("autoscaling/v2", "HorizontalPodAutoscaler"): kubernetes.autoscaling.v2.HorizontalPodAutoscaler,
+    ("batch/v1", "Job"): kubernetes.batch.v1.Job,
+    ("networking.k8s.io/v1", "NetworkPolicy"): kubernetes.networking.v1.NetworkPolicy,
+    ("policy/v1", "PodDisruptionBudget"): kubernetes.policy.v1.PodDisruptionBudget,
+    ("rbac.authorization.k8s.io/v1", "ClusterRole"): kubernetes.rbac.v1.ClusterRole,
+    ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"): kubernetes.rbac.v1.ClusterRoleBinding,
+    ("rbac.authorization.k8s.io/v1", "Role"): kubernetes.rbac.v1.Role,
+    ("rbac.authorization.k8s.io/v1", "RoleBinding"): kubernetes.rbac.v1.RoleBinding,
+    ("storage.k8s.io/v1", "StorageClass"): kubernetes.storage.v1.StorageClass,
+}
+
+
+def register(name: str, obj: Object, opts: pulumi.ResourceOptions) -> pulumi.CustomResource:
+    """Register an object.
+
+    Args:
+        name: logical name, from a key of the plan.
+        obj: apiVersion, kind, metadata and the rest, in the API's field names.
+        opts: the provider comes through the parent.
+    """
+    api_version, kind = obj["apiVersion"], obj["kind"]
+    rest = {key: value for key, value in obj.items() if key not in {"apiVersion", "kind"}}
+    known = _CLASSES.get((api_version, kind))
+    if known is None:  # the SDK's class for any kind takes metadata and a spec, and no other part
+        return kubernetes.apiextensions.CustomResource(name, api_version=api_version, kind=kind, **rest, opts=opts)
+    return known(name, **{_snake(key): value for key, value in rest.items()}, opts=opts)
+
+
+def _snake(key: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", key).lower()

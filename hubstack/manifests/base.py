@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all objects of a stack share: their names, metadata and the isolation of their pods."""
+
+from typing import Any
+
+from hubstack import names
+from hubstack.plan import ModelPlan, Plan
+
+Object = dict[str, Any]
+"""A Kubernetes object in its API's own field names."""
+CLASS_LABEL = "cloud.google.com/compute-class"
+LOADER_USER = 2000
+GIB = 1024**3
+
+
+def server_name(model: ModelPlan) -> str:
+    """Name of the server's Deployment, Service and account."""
+    return model.key
+
+
+def loader_account(model: ModelPlan) -> str:
+    """Name of the loader's Kubernetes service account."""
+    return f"{model.key}-loader"
+
+
+def bucket_name(plan: Plan, model: ModelPlan) -> str:
+    """Name of the model's weights bucket."""
+    return names.bucket_name(plan.target.project, plan.target.stack, model.key)
+
+
+def endpoint(plan: Plan, model: ModelPlan) -> str:
+    """Address of the OpenAI-compatible API inside the cluster."""
+    host = f"{server_name(model)}.{plan.target.namespace}.svc.cluster.local"
+    return f"http://{host}{model.server.api_path}"
+
+
+def service_account(plan: Plan, name: str) -> Object:
+    """An account without a token in its pods; the FUSE driver asks for its own."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {"name": name, "namespace": plan.target.namespace},
+        "automountServiceAccountToken": False,
+    }
+
+
+def metadata(plan: Plan, model: ModelPlan, name: str) -> Object:
+    labels = {"app.kubernetes.io/instance": model.key, "app.kubernetes.io/managed-by": "hubstack"}
+    annotations = {"hubstack.dev/model": model.id, "hubstack.dev/commit": model.commit}
+    return {"name": name, "namespace": plan.target.namespace, "labels": labels, "annotations": annotations}
+
+
+def selector(model: ModelPlan) -> dict[str, str]:
+    return {"app.kubernetes.io/name": "server", "app.kubernetes.io/instance": model.key}
+
+
+def pod_security(user: int) -> Object:
+    ids = {"runAsUser": user, "runAsGroup": user, "fsGroup": user}
+    return {"runAsNonRoot": user != 0, **ids, "seccompProfile": {"type": "RuntimeDefault"}}
+
+
+def container_security() -> Object:
+    return {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The copy of a model's weights from the Hub to its bucket: file list, token and Job."""
+
+import json
+
+from hubstack import names
+from hubstack.loader import loader_script
+from hubstack.manifests.base import (
+    GIB,
+    LOADER_USER,
+    Object,
+    container_security,
+    loader_account,
+    metadata,
+    pod_security,
+)
+from hubstack.manifests.volumes import FUSE_ANNOTATIONS, WEIGHTS_PATH, WEIGHTS_VOLUME, bucket_volume, disk_volume
+from hubstack.plan import ModelPlan, Plan
+
+LOADER_SCRATCH, LOADER_FILES, TOKEN_PATH = "/scratch", "/loader", "/var/run/secrets/hub"
+TOKEN_FILE = "token"  # noqa: S105
+
+
+def loader_name(model: ModelPlan) -> str:
+    """Name of the load: another commit or file list is another Job."""
+    weights = model.weights
+    parts = (loader_manifest(model), loader_script(), weights.loader_image, *weights.loader_requirements)
+    digest = names.short_hash(*parts, length=8)
+    return names.shorten(f"{model.key}-load-{digest}", names.DNS_LABEL_MAX)
+
+
+def loader_manifest(model: ModelPlan) -> str:
+    """What the loader reads: the files at the commit, as JSON."""
+    weights = model.weights
+    files = [
+        {"path": f.path, "size_bytes": f.size_bytes, "sha256": f.sha256, "git_oid": f.git_oid}
+        for f in weights.files
+    ]
+    told = {"repo_id": weights.repo_id, "commit": weights.commit, "files": files}
+    chosen = {"patterns": list(weights.patterns), "exclude": list(weights.exclude)}
+    return json.dumps(told | chosen, sort_keys=True)
+
+
+def loader_config(plan: Plan, model: ModelPlan) -> Object:
+    """The loader's script and file list."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": metadata(plan, model, loader_name(model)),
+        "immutable": True,
+        "data": {
+            "load_weights.py": loader_script(),
+            "manifest.json": loader_manifest(model),
+            "requirements.txt": "".join(f"{line}\n" for line in model.weights.loader_requirements),
+        },
+    }
+
+
+def token_class(plan: Plan, model: ModelPlan, secret_id: str) -> Object:
+    """The Secret Manager add-on's description of the one file that a gated model's loader gets."""
+    secret = f"projects/{plan.target.project}/secrets/{secret_id}/versions/latest"
+    return {
+        "apiVersion": "secrets-store.csi.x-k8s.io/v1",
+        "kind": "SecretProviderClass",
+        "metadata": metadata(plan, model, loader_account(model)),
+        "spec": {
+            "provider": "gke",
+            "parameters": {"secrets": f'- resourceName: "{secret}"\n  path: "{TOKEN_FILE}"\n'},
+        },
+    }
+
+
+def loader_job(plan: Plan, model: ModelPlan) -> Object:
+    """The copy from the Hub to the bucket; it runs on the system nodes, which cost no accelerator."""
+    weights = model.weights
+    room = (weights.largest_file_bytes or weights.total_bytes or 50_000_000_000) + 4 * GIB
+    mounts = [
+        {"name": WEIGHTS_VOLUME, "mountPath": WEIGHTS_PATH},
+        {"name": "loader", "mountPath": LOADER_FILES, "readOnly": True},
+        {"name": "scratch", "mountPath": LOADER_SCRATCH},
+    ]
+    volumes: list[Object] = [
+        bucket_volume(plan, model, read_only=False),
+        {"name": "loader", "configMap": {"name": loader_name(model)}},
+        # Disks of their own: no node's boot disk need be sized for the largest file of any model. The FUSE driver
+        # stages what is written in the volume of the second name.
+        disk_volume("scratch", room),
+        disk_volume("gke-gcsfuse-buffer", room),
+    ]
+    env = {"HF_HOME": f"{LOADER_SCRATCH}/home", "HOME": LOADER_SCRATCH, "HF_HUB_DISABLE_TELEMETRY": "1",
+           "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_XET_CHUNK_CACHE_SIZE_BYTES": "0",
+           "PYTHONPATH": f"{LOADER_SCRATCH}/site", "TMPDIR": LOADER_SCRATCH}  # fmt: skip
+    if weights.needs_token:
+        env["HF_TOKEN_PATH"] = f"{TOKEN_PATH}/{TOKEN_FILE}"
+        mounts.append({"name": "token", "mountPath": TOKEN_PATH, "readOnly": True})
+        attributes = {"secretProviderClass": loader_account(model)}
+        driver = {"driver": "secrets-store-gke.csi.k8s.io", "readOnly": True, "volumeAttributes": attributes}
+        volumes.append({"name": "token", "csi": driver})
+    install = (
+        f"python -m pip install --quiet --no-cache-dir --only-binary :all: --target {LOADER_SCRATCH}/site "
+        f"--requirement {LOADER_FILES}/requirements.txt"
+    )
+    run = (
+        f"python {LOADER_FILES}/load_weights.py --manifest {LOADER_FILES}/manifest.json "
+        f"--target {WEIGHTS_PATH}/{weights.prefix} --scratch {LOADER_SCRATCH}"
+    )
+    container: Object = {
+        "name": "loader",
+        "image": weights.loader_image,
+        "command": ["sh", "-c", f"{install} && exec {run}"],
+        "env": [{"name": name, "value": value} for name, value in sorted(env.items())],
+        "resources": {
+            "requests": {"cpu": "1", "memory": "4Gi"},
+            "limits": {"memory": "4Gi"},
+        },
+        "securityContext": container_security(),
+        "volumeMounts": mounts,
+    }
+    pod: Object = {
+        "serviceAccountName": loader_account(model),
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "restartPolicy": "Never",
+        "securityContext": pod_security(LOADER_USER),
+        "containers": [container],
+        "volumes": volumes,
+    }
+    labels = {"app.kubernetes.io/name": "loader", "app.kubernetes.io/instance": model.key}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": metadata(plan, model, loader_name(model)),
+        "spec": {
+            "backoffLimit": 6,
+            # Codes of load_weights.py after which another try is of no use.
+            "podFailurePolicy": {
+                "rules": [
+                    {
+                        "action": "FailJob",
+                        "onExitCodes": {"containerName": "loader", "operator": "In", "values": [2, 3, 4]},
+                    }
+                ]
+            },
+            "template": {"metadata": {"labels": labels, "annotations": dict(FUSE_ANNOTATIONS)}, "spec": pod},
+        },
+    }

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The servers of a model: Deployment, Service, disruption budget, and the pod that all forms share.
+
+Owns probes, placement and volumes of the serving pod. Does not own flags (`hubstack.serving`) nor a replica over
+several nodes (`hubstack.manifests.multi_host`).
+"""
+
+from hubstack.manifests.base import (
+    CLASS_LABEL,
+    Object,
+    container_security,
+    metadata,
+    pod_security,
+    selector,
+    server_name,
+)
+from hubstack.manifests.volumes import FUSE_ANNOTATIONS, WEIGHTS_PATH, WEIGHTS_VOLUME, bucket_volume
+from hubstack.plan import ModelPlan, Plan, Probe
+
+_LEADER = {"leaderworkerset.sigs.k8s.io/worker-index": "0"}
+"""Label of the pod that answers, where a replica spans nodes."""
+
+
+def service(plan: Plan, model: ModelPlan) -> Object:
+    """The address of a model inside the cluster."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata(plan, model, server_name(model)),
+        "spec": {
+            "type": "ClusterIP",
+            "selector": selector(model) | (_LEADER if model.hosts > 1 else {}),
+            "ports": [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}],
+        },
+    }
+
+
+def disruption_budget(plan: Plan, model: ModelPlan) -> Object:
+    """At most one replica goes at a time when nodes are drained."""
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": metadata(plan, model, server_name(model)),
+        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": selector(model)}},
+    }
+
+
+def deployment(plan: Plan, model: ModelPlan) -> Object:
+    """The servers of a model."""
+    pod_labels = selector(model) | {"hubstack.dev/commit": model.commit[:12]}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": metadata(plan, model, server_name(model)),
+        "spec": {
+            "replicas": model.replicas.min,
+            # A surge would ask for a second accelerator, which may not exist (facts: gke.md 7, row 32).
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}},
+            # Longer than the load, or a healthy start counts as a failed rollout.
+            "progressDeadlineSeconds": 600 + _window(model.server.startup) + 1800,
+            "selector": {"matchLabels": selector(model)},
+            "template": {
+                "metadata": {"labels": pod_labels, "annotations": dict(FUSE_ANNOTATIONS)},
+                "spec": _server_pod(plan, model),
+            },
+        },
+    }
+
+
+def _server_pod(plan: Plan, model: ModelPlan) -> Object:
+    server = model.server
+    volumes = [
+        bucket_volume(plan, model, read_only=True),
+        {"name": "tmp", "emptyDir": {"sizeLimit": str(server.scratch_bytes)}},
+    ]
+    mounts = [
+        {"name": WEIGHTS_VOLUME, "mountPath": WEIGHTS_PATH, "readOnly": True},
+        {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  the pod's own
+    ]
+    if server.shm_bytes:
+        # NCCL between ranks needs more than the runtime's 64 MiB (facts: gke.md 7, row 33).
+        volumes.append({"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": str(server.shm_bytes)}})
+        mounts.append({"name": "shm", "mountPath": "/dev/shm"})  # noqa: S108
+    container: Object = {
+        "name": "server",
+        "image": server.image,
+        "args": list(server.args),
+        "env": [{"name": name, "value": value} for name, value in server.env],
+        "ports": [{"name": "http", "containerPort": server.port, "protocol": "TCP"}],
+        "resources": _server_resources(model),
+        "startupProbe": _probe(server.startup),
+        "readinessProbe": _probe(server.readiness),
+        "livenessProbe": _probe(server.liveness),
+        "securityContext": container_security(),
+        "volumeMounts": mounts,
+    }
+    return {
+        "serviceAccountName": server_name(model),
+        "automountServiceAccountToken": False,
+        # A Service called `vllm` would otherwise put VLLM_PORT into every pod, and vLLM refuses to start.
+        "enableServiceLinks": False,
+        "nodeSelector": _node_selector(model),
+        "tolerations": [
+            {"key": CLASS_LABEL, "operator": "Equal", "value": model.capacity_class, "effect": "NoSchedule"},
+            {"key": server.accelerator_resource, "operator": "Exists", "effect": "NoSchedule"},
+        ],
+        "securityContext": pod_security(server.run_as_user),
+        "terminationGracePeriodSeconds": server.termination_grace_seconds,
+        "containers": [container],
+        "volumes": volumes,
+    }
+
+
+def _server_resources(model: ModelPlan) -> Object:
+    server = model.server
+    accelerators = {server.accelerator_resource: str(server.accelerator_count)}
+    memory = str(server.memory_bytes)
+    return {
+        "requests": {"cpu": f"{server.cpu_millicores}m", "memory": memory, **accelerators},
+        "limits": {"memory": memory, **accelerators},
+    }
+
+
+def _node_selector(model: ModelPlan) -> dict[str, str]:
+    selector = {CLASS_LABEL: model.capacity_class}
+    if model.tpu_topology:
+        # A pod must name both labels for GKE to count its chips (facts: gke.md 3.5).
+        selector["cloud.google.com/gke-tpu-accelerator"] = model.gke_accelerator
+        selector["cloud.google.com/gke-tpu-topology"] = model.tpu_topology
+    return selector
+
+
+def _probe(probe: Probe) -> Object:
+    return {
+        "httpGet": {"path": probe.path, "port": probe.port},
+        "periodSeconds": probe.period_seconds,
+        "failureThreshold": probe.failure_threshold,
+        "timeoutSeconds": 5,
+    }
+
+
+def _window(probe: Probe) -> int:
+    return probe.period_seconds * probe.failure_threshold

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Volumes of pods: the bucket through the FUSE driver, and disks that live as long as a pod. Facts: gke.md 4.1."""
+
+from hubstack.manifests.base import GIB, LOADER_USER, Object, bucket_name
+from hubstack.offers import SIDECAR_CPU_MILLICORES, SIDECAR_MEMORY_BYTES
+from hubstack.plan import ModelPlan, Plan
+
+WEIGHTS_VOLUME, WEIGHTS_PATH = "weights", "/weights"
+FUSE_ANNOTATIONS = {
+    "gke-gcsfuse/volumes": "true",
+    # The sidecar's default of 256 MiB is too little under load: the mount then dies (facts: gke.md 7, row 25).
+    "gke-gcsfuse/memory-limit": str(SIDECAR_MEMORY_BYTES),
+    "gke-gcsfuse/memory-request": str(SIDECAR_MEMORY_BYTES),
+    "gke-gcsfuse/cpu-limit": "0",
+    "gke-gcsfuse/cpu-request": f"{SIDECAR_CPU_MILLICORES}m",
+    # No limit: the read cache of a server is bounded by its mount option, the loader's buffer is a disk of its own.
+    "gke-gcsfuse/ephemeral-storage-limit": "0",
+}
+CACHE_SHARE_OF_DISK = 0.5
+"""Of a node's boot disk, at most, for the weights' read cache; the rest is the system, images and scratch."""
+
+
+def bucket_volume(plan: Plan, model: ModelPlan, *, read_only: bool) -> Object:
+    user = model.server.run_as_user if read_only else LOADER_USER
+    options = ["implicit-dirs", f"uid={user}", f"gid={user}", *(_read_options(plan, model) if read_only else ())]
+    attributes = {"bucketName": bucket_name(plan, model), "mountOptions": ",".join(options)}
+    return {
+        "name": WEIGHTS_VOLUME,
+        "csi": {"driver": "gcsfuse.csi.storage.gke.io", "readOnly": read_only, "volumeAttributes": attributes},
+    }
+
+
+def _read_options(plan: Plan, model: ModelPlan) -> list[str]:
+    """Options for a commit's folder, which never changes: what was seen once stays true (facts: gke.md 4.1)."""
+    options = [
+        f"only-dir={model.weights.prefix}", "metadata-cache:ttl-secs:-1",
+        "metadata-cache:stat-cache-max-size-mb:-1", "metadata-cache:type-cache-max-size-mb:-1",
+        "file-system:kernel-list-cache-ttl-secs:-1", "read_ahead_kb=1024",
+    ]  # fmt: skip
+    total = model.weights.total_bytes
+    disks = [pool.boot_disk_gib for pool in plan.pools if pool.capacity_class == model.capacity_class]
+    if total and disks and total <= min(disks) * GIB * CACHE_SHARE_OF_DISK:
+        # Parallel downloads land in this cache; where it does not fit, reading ahead is what is left.
+        options += [
+            f"file-cache:max-size-mb:{-(-total // 1024**2) + 64}", "file-cache:cache-file-for-range-read:true",
+            "file-cache:enable-parallel-downloads:true",
+        ]  # fmt: skip
+    return options
+
+
+def disk_volume(name: str, size_bytes: int) -> Object:
+    """A disk that lives as long as its pod."""
+    claim = {
+        "accessModes": ["ReadWriteOnce"],
+        "storageClassName": "standard-rwo",
+        "resources": {"requests": {"storage": f"{max(10, -(-size_bytes // GIB))}Gi"}},
+    }
+    return {"name": name, "ephemeral": {"volumeClaimTemplate": {"spec": claim}}}
