@@ -12,6 +12,7 @@ import pulumi_gcp as gcp
 
 from components._options import child
 from hubstack import names
+from hubstack.plan import MaintenancePlan
 
 TOKEN = "hubstack:cluster:Cluster"  # noqa: S105  a type token
 NODE_ROLES = ("roles/container.defaultNodeServiceAccount", "roles/artifactregistry.reader")
@@ -31,6 +32,8 @@ class ClusterArgs:
     release_channel: str = "REGULAR"
     deletion_protection: bool = True
     """Also protects the cluster in Pulumi."""
+    maintenance: MaintenancePlan | None = None
+    """When GKE may upgrade."""
     has_gated_models: bool = False
     """Turns on the Secret Manager add-on."""
 
@@ -89,6 +92,7 @@ class Cluster(pulumi.ComponentResource):
             datapath_provider="ADVANCED_DATAPATH",
             enable_shielded_nodes=True,
             release_channel=container.ClusterReleaseChannelArgs(channel=args.release_channel),
+            maintenance_policy=_maintenance(args.maintenance),
             workload_identity_config=container.ClusterWorkloadIdentityConfigArgs(
                 workload_pool=f"{args.project}.svc.id.goog"
             ),
@@ -147,3 +151,13 @@ class Cluster(pulumi.ComponentResource):
             ),
             opts=child(self, ignore_changes=["initialNodeCount"]),
         )
+
+
+def _maintenance(window: MaintenancePlan | None) -> gcp.container.ClusterMaintenancePolicyArgs | None:
+    if window is None:
+        return None
+    return gcp.container.ClusterMaintenancePolicyArgs(
+        recurring_window=gcp.container.ClusterMaintenancePolicyRecurringWindowArgs(
+            start_time=window.start_time, end_time=window.end_time, recurrence=window.recurrence
+        )
+    )

@@ -101,6 +101,7 @@ class Fleet(pulumi.ComponentResource):
                 subnet_id=network.subnet_id,
                 release_channel=self._args.release_channel,
                 deletion_protection=target.deletion_protection,
+                maintenance=target.maintenance,
                 has_gated_models=any(model.weights.needs_token for model in self._plan.models),
             ),
             # Nodes need the way out before they start.

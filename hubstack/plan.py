@@ -390,6 +390,17 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MaintenancePlan:
+    """When GKE may upgrade, in GKE's words."""
+
+    start_time: str
+    """Of the first window, RFC 3339."""
+    end_time: str
+    recurrence: str
+    """RFC 5545."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TargetPlan:
     """Where it goes."""
 
@@ -398,6 +409,8 @@ class TargetPlan:
     region: str
     namespace: str
     deletion_protection: bool
+    maintenance: MaintenancePlan | None = None
+    """When GKE may upgrade; None: whenever it likes."""
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
 
 

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from hubstack.errors import InputError
+from hubstack.maintenance import EXAMPLE, read_window
+from hubstack.plan import MaintenancePlan
 from hubstack.problems import Problem
 
 DEFAULT_NAMESPACE = "models"
 KEYS = ("gcp:project", "gcp:region", "hubstack:models", "hubstack:namespace", "hubstack:zones",
         "hubstack:budget", "hubstack:deletionProtection", "hubstack:hfToken",
-        "hubstack:releaseChannel", "hubstack:regions")  # fmt: skip
+        "hubstack:releaseChannel", "hubstack:regions", "hubstack:maintenanceWindow")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +38,8 @@ class Target:
     budget_usd_per_month: float | None = None
     """A plan whose largest bill is above it is refused."""
     deletion_protection: bool = True
+    maintenance: MaintenancePlan | None = None
+    """When GKE may upgrade; None: whenever it likes."""
     regions: tuple[str, ...] = ()
     """Regions to compare with in `hubstack plan`; `any` is every one."""
 
@@ -64,6 +68,7 @@ def read_target(stack: str, config: Mapping[str, str]) -> Target:
         budget_usd_per_month=reader.number("hubstack:budget"),
         regions=reader.regions("hubstack:regions"),
         deletion_protection=reader.flag("hubstack:deletionProtection", default=True),
+        maintenance=reader.window("hubstack:maintenanceWindow"),
     )  # fmt: skip
     reader.check_zones(target)
     if reader.problems:
@@ -118,6 +123,16 @@ class _Reader:
         if text.lower() not in {"true", "false"}:
             self.refuse(key, f"is `{text}`: true or false", "true")
         return text.lower() == "true"
+
+    def window(self, key: str) -> MaintenancePlan | None:
+        if not self.config.get(key):
+            return None
+        found = read_window(self._json(key, None))
+        if isinstance(found, MaintenancePlan):
+            return found
+        for sentence in found:
+            self.refuse(key, sentence, f"'{EXAMPLE}'")
+        return None
 
     def check_zones(self, target: Target) -> None:
         for zone in target.zones:

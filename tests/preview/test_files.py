@@ -93,7 +93,8 @@ def test_an_example_renders_every_resource_of_its_graph_once() -> None:
             project="hubstack", stack="fleet", outputs={},
             resources=tuple(
                 Resource(
-                    urn=r["urn"], type=r["type"], name=r["name"], parent=r.get("parent"), custom=bool(r.get("custom")),
+                    urn=r["urn"], type=r["type"], name=r["name"], parent=r.get("parent"),
+                    custom=bool(r.get("custom")),
                     provider=None, inputs=r.get("inputs", {}), dependencies=tuple(r.get("dependencies", ())),
                     property_dependencies={}, aliases=(), options=r.get("options", {}),
                 )
