@@ -108,7 +108,8 @@ def plan_stack(
     return Plan(
         target=TargetPlan(
             stack=target.stack, project=target.project, region=target.region, namespace=target.namespace,
-            deletion_protection=target.deletion_protection, maintenance=target.maintenance, labels=labels(target.stack),
+            deletion_protection=target.deletion_protection, maintenance=target.maintenance,
+            labels=labels(target.stack),
         ),
         models=models,
         pools=pools,

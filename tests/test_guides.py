@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The guide's pages can be followed: their files are written and their hubstack commands run, in order.
 
-In a page, a `yaml` block whose first line is `# stacks/...` is that whole file; each line of a `sh` block that begins
-with `./dev` is run on a copy of the project, beside a stand-in of the Hub; every line of a `text` block stands in what
-the commands before it printed. Commands of other tools (pulumi, gcloud, kubectl, git, curl) are not run: nothing here
-is Google Cloud.
+In a page, a `yaml` block whose first line is `# stacks/...` is that whole file; each line of a `sh` block that
+begins with `./dev` is run on a copy of the project, beside a stand-in of the Hub; every line of a `text` block stands
+in what the commands before it printed. Commands of other tools (pulumi, gcloud, kubectl, git, curl) are not run: no
+Google Cloud is here.
 """
 
 import os
