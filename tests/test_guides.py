@@ -2,9 +2,9 @@
 """The guide's pages can be followed: their files are written and their hubstack commands run, in order.
 
 In a page, a `yaml` block whose first line is `# stacks/...` is that whole file; each line of a `sh` block that
-begins with `./dev` is run on a copy of the project, beside a stand-in of the Hub; every line of a `text` block stands
-in what the commands before it printed. Commands of other tools (pulumi, gcloud, kubectl, git, curl) are not run: no
-Google Cloud is here.
+begins with `./dev` is run on a copy of the project, beside a stand-in of the Hub; every line of a `text` block must
+be in what the commands before it printed. Commands of other tools (pulumi, gcloud, kubectl, git, curl) are not run:
+no Google Cloud is here.
 """
 
 import os
