@@ -144,7 +144,8 @@ def _object(found: dict[str, Any], method_id: str) -> dict[str, Any]:
     return {
         "type": "object",
         "properties": {
-            key: False if value.get("readOnly") else _schema(value, method_id) for key, value in properties.items()
+            key: {"not": {}} if value.get("readOnly") else _schema(value, method_id)
+            for key, value in properties.items()
         },
         "additionalProperties": _schema(more, method_id) if more else False,
         "required": sorted(key for key, value in properties.items() if _is_required(value, method_id)),
@@ -169,7 +170,7 @@ def _sentences(error: Any) -> Iterator[str]:
         for name in sorted(set(error.instance) - set(known)):
             near = difflib.get_close_matches(name, known, 1)
             yield f"{error.schema['title']} has no field {name}" + (f"; nearest: {near[0]}" if near else "")
-    elif error.validator is None:
+    elif error.validator == "not":
         yield "is set by Google only, and ignored in a request"
     else:
         yield error.message

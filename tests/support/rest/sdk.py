@@ -2,6 +2,7 @@
 """What the SDK's classes take: the inputs of a Google resource, by their names in Pulumi's protocol."""
 
 import importlib
+import inspect
 import typing
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,11 +23,33 @@ def arguments(token: str) -> type:
         return getattr(importlib.import_module(f"pulumi_gcp.{module.split('/')[0]}"), f"{name}Args")
 
 
-def required(cls: type) -> set[str]:
-    """Return the inputs that the class does not let out."""
+def missing(cls: type, inputs: dict[str, Any], at: str = "") -> Iterator[str]:
+    """Yield what the class does not let out and the inputs do not have, in depth."""
     names = _types.input_type_py_to_pulumi_names(cls)
-    hints = typing.get_type_hints(cls.__init__, localns={"pulumi": importlib.import_module("pulumi")})
-    return {names[name] for name, kind in hints.items() if name in names and type(None) not in typing.get_args(kind)}
+    for name, parameter in inspect.signature(cls).parameters.items():
+        if parameter.default is parameter.empty and names[name] not in inputs:
+            yield f"{at}{names[name]}"
+    for name, kind in _types.input_type_types(cls).items():
+        for item, inner in _objects(kind, inputs.get(name)):
+            yield from missing(inner, item, f"{at}{name}.")
+
+
+def unknown(cls: type, inputs: dict[str, Any], at: str = "") -> Iterator[str]:
+    """Yield the inputs that the class does not take, in depth."""
+    kinds = _types.input_type_types(cls)
+    yield from (f"{at}{name}" for name in inputs if name not in kinds)
+    for name, kind in kinds.items():
+        for item, inner in _objects(kind, inputs.get(name)):
+            yield from unknown(inner, item, f"{at}{name}.")
+
+
+def _objects(kind: Any, value: Any) -> Iterator[tuple[dict[str, Any], type]]:
+    kind = _types.unwrap_type(kind)
+    if isinstance(value, list) and typing.get_origin(kind) in {list, Sequence}:
+        for item in value:
+            yield from _objects(typing.get_args(kind)[0], item)
+    elif isinstance(value, dict) and isinstance(kind, type) and _types.is_input_type(kind):
+        yield value, kind
 
 
 def samples(cls: type) -> Iterator[tuple[Path, dict[str, Any]]]:

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The request that the provider would send for a resource, made from its inputs by the table bodies.yaml.
+
+Keys of a resource in the table: `source`, `document` and `method` (of the discovery documents), `parameters` (path
+and query, from inputs in braces; `{name:last}` takes the last part of a path), `under` (where in the body the inputs
+go), `autonamed` (Pulumi makes a name where none is given), `fields`, `also` (a JSON Schema of what the document
+leaves open). A field is a place, or a mapping of: `to` (its place, `.` for the same object), `fields` (of what is in
+it), `values` (what the provider sends for a value), `as` (text that is `json`; text sent as `base64`; a map whose values
+become `lists` of one), `by` (a list that becomes a map, by this field), `one` (a list of one that becomes its item),
+`not_sent` and `untranslated` (each with the reason). `a[].b` is field b of the only item of the list a, `a[]` is a
+list even of one value. A field that is not named keeps its name.
+"""
+
+import base64
+import json
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hubstack.preview.values import MASKED, UNKNOWN
+from tests.support.rest import discovery, sdk
+
+TABLE = Path(__file__).parent / "bodies.yaml"
+PROJECT = "acme-models"
+"""Where neither the inputs nor the provider give a project."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One call of a method."""
+
+    document: str
+    method: str
+    parameters: dict[str, Any]
+    body: Any
+
+
+class UntranslatedError(Exception):
+    """An input that the table refuses, or a resource that it does not have."""
+
+
+@cache
+def table() -> dict[str, dict[str, Any]]:
+    return yaml.safe_load(TABLE.read_text(encoding="utf-8"))["resources"]
+
+
+def problems(token: str, name: str, inputs: dict[str, Any], provider: dict[str, Any] | None = None) -> list[str]:
+    """Return what is wrong with a resource, each with its place; empty when Google's documents allow it."""
+    try:
+        request = translate(token, name, inputs, provider)
+    except UntranslatedError as error:
+        return [str(error)]
+    arguments = sdk.arguments(token)
+    return [
+        *(f"inputs: {name} is missing" for name in sdk.missing(arguments, inputs)),
+        *(f"inputs: {name} is no input of {arguments.__name__}" for name in sdk.unknown(arguments, inputs)),
+        *request_problems(request),
+        *discovery.schema_problems(table()[token].get("also", {}), request.body),
+    ]
+
+
+def request_problems(request: Request) -> list[str]:
+    """Return what the document alone finds wrong."""
+    return [
+        *discovery.parameter_problems(request.document, request.method, request.parameters),
+        *discovery.body_problems(request.document, request.method, request.body),
+    ]
+
+
+def translate(token: str, name: str, inputs: dict[str, Any], provider: dict[str, Any] | None = None) -> Request:
+    """Return the request that creates a resource of this logical name.
+
+    Raises:
+        UntranslatedError: the table lacks the resource, or refuses an input.
+    """
+    if token not in table():
+        raise UntranslatedError(f"{token} is not in tests/support/rest/bodies.yaml: add it (docs/request-bodies.md)")
+    entry = table()[token]
+    given = {"project": PROJECT, **(provider or {}), **inputs}
+    if entry.get("autonamed"):
+        # The bridge's lowercaseAutoName: the logical name and seven hexadecimal digits (pulumi-gcp, resources.go).
+        given.setdefault("name", f"{name.lower()}-0000000")
+    parameters = _parameters(entry["parameters"], given)
+    in_path = set(re.findall(r"{(\w+)", " ".join(entry["parameters"].values())))
+    body: dict[str, Any] = {}
+    target = body
+    if "under" in entry:
+        target = _object_at(body, _place(entry["under"]))
+    sent = {key: value for key, value in given.items() if key not in in_path and key in _own(entry, inputs)}
+    _write(sent, entry["fields"], target, token)
+    return Request(document=entry["document"], method=entry["method"], parameters=parameters, body=body)
+
+
+def _own(entry: dict[str, Any], inputs: dict[str, Any]) -> set[str]:
+    return set(inputs) | ({"name"} if entry.get("autonamed") else set())
+
+
+def _parameters(templates: dict[str, str], given: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for parameter, template in templates.items():
+        names = re.findall(r"{(\w+)(?::last)?}", template)
+        if template == f"{{{names[0]}}}":
+            if names[0] in given:
+                found[parameter] = given[names[0]]
+        else:
+            found[parameter] = re.sub(r"{(\w+)(:last)?}", lambda match: _part(match, given), template)
+    return found
+
+
+def _part(match: re.Match[str], given: dict[str, Any]) -> str:
+    value = str(given.get(match[1], ""))
+    return value.rsplit("/", 1)[-1] if match[2] else value
+
+
+def _write(inputs: dict[str, Any], fields: dict[str, Any], out: dict[str, Any], at: str) -> None:
+    for name, value in inputs.items():
+        rule = fields.get(name, {})
+        if isinstance(rule, str):
+            rule = {"to": rule}
+        if "untranslated" in rule:
+            raise UntranslatedError(f"{at}.{name} is refused: {rule['untranslated']}")
+        if "not_sent" not in rule:
+            _put(value, name, rule, out, f"{at}.{name}")
+
+
+def _put(value: Any, name: str, rule: dict[str, Any], out: dict[str, Any], at: str) -> None:
+    place = _place(rule["to"]) if "to" in rule else (name,)
+    fields = rule.get("fields", {})
+    if "values" in rule and value not in (UNKNOWN, MASKED):
+        if value not in rule["values"]:
+            raise UntranslatedError(f"{at} is {value!r}, none of {', '.join(map(str, rule['values']))}")
+        value = rule["values"][value]
+    if "as" in rule and value not in (UNKNOWN, MASKED):
+        value = _convert(value, rule["as"], at)
+    if rule.get("one") and isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if "by" in rule and isinstance(value, list):
+        value = {
+            str(item.get(rule["by"], "")): {key: v for key, v in item.items() if key != rule["by"]} for item in value
+        }
+        fields = dict.fromkeys(value, {"fields": fields})
+    if isinstance(value, dict):
+        _write(value, fields, _object_at(out, place), at)
+    elif isinstance(value, list):
+        _leaf_at(out, place, [_item(item, fields, at) for item in value])
+    else:
+        _leaf_at(out, place, value)
+
+
+def _item(item: Any, fields: dict[str, Any], at: str) -> Any:
+    if not isinstance(item, dict):
+        return item
+    found: dict[str, Any] = {}
+    _write(item, fields, found, at)
+    return found
+
+
+def _convert(value: Any, kind: str, at: str) -> Any:
+    if kind == "base64":
+        return base64.b64encode(value.encode()).decode()
+    if kind == "lists":
+        return {key: [one] for key, one in value.items()}
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise UntranslatedError(f"{at} is not JSON: {error}") from error
+
+
+def _place(text: str) -> tuple[str, ...]:
+    return () if text == "." else tuple(text.split("."))
+
+
+def _object_at(out: dict[str, Any], place: tuple[str, ...]) -> dict[str, Any]:
+    """Return the object at a place, made where it is not there yet."""
+    for part in place:
+        out = out.setdefault(part[:-2], [{}])[0] if part.endswith("[]") else out.setdefault(part, {})
+    return out
+
+
+def _leaf_at(out: dict[str, Any], place: tuple[str, ...], value: Any) -> None:
+    *above, last = place
+    out = _object_at(out, tuple(above))
+    if last.endswith("[]"):
+        out[last[:-2]] = value if isinstance(value, list) else [value]
+    else:
+        out[last] = value
