@@ -2,7 +2,7 @@
 """Google's discovery documents as JSON Schema: what a request may say, and what is wrong with one.
 
 Owns the reading of the documents that google-api-python-client carries, and the dialect's translation; knows no
-resource of Pulumi (requests.py does). Dialect: https://developers.google.com/discovery/v1/type-format. Numbers of 64
+resource of Pulumi (bodies.py does). Dialect: https://developers.google.com/discovery/v1/type-format. Numbers of 64
 bits may be strings or numbers, durations and times are strings: https://protobuf.dev/programming-guides/json/.
 """
 
@@ -169,7 +169,7 @@ def _sentences(error: Any) -> Iterator[str]:
         known = error.schema.get("properties", {})
         for name in sorted(set(error.instance) - set(known)):
             near = difflib.get_close_matches(name, known, 1)
-            yield f"{error.schema['title']} has no field {name}" + (f"; nearest: {near[0]}" if near else "")
+            yield f"{error.schema.get('title', 'the object')} has no field {name}" + (f"; nearest: {near[0]}" if near else "")
     elif error.validator == "not":
         yield "is set by Google only, and ignored in a request"
     else:

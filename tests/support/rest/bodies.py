@@ -139,9 +139,7 @@ def _put(value: Any, name: str, rule: dict[str, Any], out: dict[str, Any], at: s
     if rule.get("one") and isinstance(value, list) and len(value) == 1:
         value = value[0]
     if "by" in rule and isinstance(value, list):
-        value = {
-            str(item.get(rule["by"], "")): {key: v for key, v in item.items() if key != rule["by"]} for item in value
-        }
+        value = _keyed(value, rule["by"], at)
         fields = dict.fromkeys(value, {"fields": fields})
     if isinstance(value, dict):
         _write(value, fields, _object_at(out, place), at)
@@ -149,6 +147,12 @@ def _put(value: Any, name: str, rule: dict[str, Any], out: dict[str, Any], at: s
         _leaf_at(out, place, [_item(item, fields, at) for item in value])
     else:
         _leaf_at(out, place, value)
+
+
+def _keyed(items: list[dict[str, Any]], by: str, at: str) -> dict[str, Any]:
+    if not all(isinstance(item.get(by, ""), str) for item in items):
+        raise UntranslatedError(f"{at} has a {by} that is no text")
+    return {item.get(by, ""): {key: value for key, value in item.items() if key != by} for item in items}
 
 
 def _item(item: Any, fields: dict[str, Any], at: str) -> Any:
@@ -160,10 +164,12 @@ def _item(item: Any, fields: dict[str, Any], at: str) -> Any:
 
 
 def _convert(value: Any, kind: str, at: str) -> Any:
-    if kind == "base64":
-        return base64.b64encode(value.encode()).decode()
+    if not all(isinstance(one, str) for one in (value.values() if kind == "lists" else [value])):
+        raise UntranslatedError(f"{at} is no text")
     if kind == "lists":
         return {key: [one] for key, one in value.items()}
+    if kind == "base64":
+        return base64.b64encode(value.encode()).decode()
     try:
         return json.loads(value)
     except ValueError as error:
