@@ -1,14 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The request that the provider would send for a resource, made from its inputs by the table bodies.yaml.
 
-Keys of a resource in the table: `source`, `document` and `method` (of the discovery documents), `parameters` (path
-and query, from inputs in braces; `{name:last}` takes the last part of a path), `under` (where in the body the inputs
-go), `autonamed` (Pulumi makes a name where none is given), `fields`, `also` (a JSON Schema of what the document
-leaves open). A field is a place, or a mapping of: `to` (its place, `.` for the same object), `fields` (of what is in
-it), `values` (what the provider sends for a value), `as` (text that is `json`; text sent as `base64`; a map whose values
-become `lists` of one), `by` (a list that becomes a map, by this field), `one` (a list of one that becomes its item),
-`not_sent` and `untranslated` (each with the reason). `a[].b` is field b of the only item of the list a, `a[]` is a
-list even of one value. A field that is not named keeps its name.
+Owns the table's meaning (its head says what each key is); knows no resource by name. Names and types are judged by
+discovery.py, the SDK's own names by sdk.py.
 """
 
 import base64
@@ -34,9 +28,12 @@ class Request:
     """One call of a method."""
 
     document: str
+    """Name and version of a discovery document."""
     method: str
+    """The method's id there."""
     parameters: dict[str, Any]
-    body: Any
+    """Path and query."""
+    body: dict[str, Any]
 
 
 class UntranslatedError(Exception):
@@ -78,25 +75,19 @@ def translate(token: str, name: str, inputs: dict[str, Any], provider: dict[str,
         UntranslatedError: the table lacks the resource, or refuses an input.
     """
     if token not in table():
-        raise UntranslatedError(f"{token} is not in tests/support/rest/bodies.yaml: add it (docs/request-bodies.md)")
+        raise UntranslatedError(
+            f"{token} is not in tests/support/rest/bodies.yaml: add it (docs/request-bodies.md)"
+        )
     entry = table()[token]
-    given = {"project": PROJECT, **(provider or {}), **inputs}
-    if entry.get("autonamed"):
-        # The bridge's lowercaseAutoName: the logical name and seven hexadecimal digits (pulumi-gcp, resources.go).
-        given.setdefault("name", f"{name.lower()}-0000000")
-    parameters = _parameters(entry["parameters"], given)
+    # The bridge's lowercaseAutoName: the logical name and seven hexadecimal digits (pulumi-gcp, resources.go).
+    named = {"name": f"{name.lower()}-0000000"} if entry.get("autonamed") else {}
+    own = named | inputs
+    parameters = _parameters(entry["parameters"], {"project": PROJECT} | (provider or {}) | own)
     in_path = set(re.findall(r"{(\w+)", " ".join(entry["parameters"].values())))
     body: dict[str, Any] = {}
-    target = body
-    if "under" in entry:
-        target = _object_at(body, _place(entry["under"]))
-    sent = {key: value for key, value in given.items() if key not in in_path and key in _own(entry, inputs)}
-    _write(sent, entry["fields"], target, token)
+    target = _object_at(body, _place(entry.get("under", ".")))
+    _write({key: value for key, value in own.items() if key not in in_path}, entry["fields"], target, token)
     return Request(document=entry["document"], method=entry["method"], parameters=parameters, body=body)
-
-
-def _own(entry: dict[str, Any], inputs: dict[str, Any]) -> set[str]:
-    return set(inputs) | ({"name"} if entry.get("autonamed") else set())
 
 
 def _parameters(templates: dict[str, str], given: dict[str, Any]) -> dict[str, Any]:
@@ -140,7 +131,7 @@ def _put(value: Any, name: str, rule: dict[str, Any], out: dict[str, Any], at: s
         value = value[0]
     if "by" in rule and isinstance(value, list):
         value = _keyed(value, rule["by"], at)
-        fields = dict.fromkeys(value, {"fields": fields})
+        fields = {key: {"fields": fields} for key in value}
     if isinstance(value, dict):
         _write(value, fields, _object_at(out, place), at)
     elif isinstance(value, list):

@@ -106,15 +106,14 @@ def _body_validator(name: str, method_id: str) -> Any:
 def _reachable(schemas: dict[str, Any], start: dict[str, Any]) -> set[str]:
     """Names of the schemas that a body may hold; whole documents have thousands."""
     found: set[str] = set()
-    open_ = [start]
-    while open_:
-        item = open_.pop()
-        for value in item.values():
-            if isinstance(value, dict):
-                open_.append(value)
-        if (name := item.get("$ref")) and isinstance(name, str) and name not in found:
+    waiting = [start]
+    while waiting:
+        item = waiting.pop()
+        waiting += [value for value in item.values() if isinstance(value, dict)]
+        name = item.get("$ref")
+        if isinstance(name, str) and name not in found:
             found.add(name)
-            open_.append(schemas[name])
+            waiting.append(schemas[name])
     return found
 
 
@@ -169,7 +168,9 @@ def _sentences(error: Any) -> Iterator[str]:
         known = error.schema.get("properties", {})
         for name in sorted(set(error.instance) - set(known)):
             near = difflib.get_close_matches(name, known, 1)
-            yield f"{error.schema.get('title', 'the object')} has no field {name}" + (f"; nearest: {near[0]}" if near else "")
+            yield f"{error.schema.get('title', 'the object')} has no field {name}" + (
+                f"; nearest: {near[0]}" if near else ""
+            )
     elif error.validator == "not":
         yield "is set by Google only, and ignored in a request"
     else:

@@ -53,7 +53,7 @@ def _objects(kind: Any, value: Any) -> Iterator[tuple[dict[str, Any], type]]:
 
 
 def samples(cls: type) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Yield the path of each innermost input, through lists, with inputs that hold a value there and nothing else."""
+    """Yield the path of each innermost input, through lists, with inputs that hold one value: there."""
     for name, kind in _types.input_type_types(cls).items():
         for path, value in _samples(kind):
             yield (name, *path), {name: value}
