@@ -12,6 +12,7 @@ from pathlib import Path
 from hubstack.architecture import Geometry, read_geometry
 from hubstack.assembly import Draft, assemble, why_nothing
 from hubstack.assignment import Wanted, assign
+from hubstack.canary import traffic_problems, traffic_warnings
 from hubstack.catalog import Catalog, load_catalog
 from hubstack.cost import plan_cost
 from hubstack.engine import EngineChoice, Refusal, choose_engine
@@ -30,7 +31,7 @@ from hubstack.rules import Demand
 from hubstack.target import Target, read_target
 from hubstack.weights import ChosenFiles, WeightsSize, choose_files, weights_size
 
-_OWN = frozenset({"key", "marks", "replicas_min", "replicas_max"})
+_OWN = frozenset({"key", "marks", "replicas_min", "replicas_max", "canary_of", "canary_weight"})
 _ASKED = tuple(field.name for field in fields(ModelRequest) if field.name not in _OWN)
 """What of a request decides where a model fits."""
 
@@ -95,6 +96,8 @@ def plan_stack(
     """
     facts = _facts(request, lock)
     _check_region(catalog, target)
+    if unrouted := list(traffic_problems(request, target.gateway)):
+        raise PlanError(unrouted)
     surveyor = Surveyor(list_offers(catalog, target), catalog, target)
     drafts = _survey(request, facts, catalog, surveyor, target)
     kept, moved = _kept(drafts, placement or Placement(), surveyor)
@@ -116,8 +119,10 @@ def plan_stack(
         cost=cost,
         warnings=(
             *(f"{model.key}: {warning}" for model in models for warning in model.warnings),
+            *traffic_warnings(models, target.gateway),
             *_budget_warnings(cost, target),
         ),
+        gateway=target.gateway,
     )  # fmt: skip
 
 

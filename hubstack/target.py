@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from hubstack.errors import InputError
+from hubstack.gateway import SETTING, read_gateway
+from hubstack.gateway_plan import GatewayPlan
 from hubstack.problems import Problem
 
 DEFAULT_NAMESPACE = "models"
 KEYS = ("gcp:project", "gcp:region", "hubstack:models", "hubstack:namespace", "hubstack:zones",
         "hubstack:budget", "hubstack:deletionProtection", "hubstack:hfToken",
-        "hubstack:releaseChannel", "hubstack:regions")  # fmt: skip
+        "hubstack:releaseChannel", "hubstack:regions", "hubstack:gateway")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,8 @@ class Target:
     deletion_protection: bool = True
     regions: tuple[str, ...] = ()
     """Regions to compare with in `hubstack plan`; `any` is every one."""
+    gateway: GatewayPlan | None = None
+    """None: models are reached inside the cluster only."""
 
 
 def read_target(stack: str, config: Mapping[str, str]) -> Target:
@@ -64,6 +68,7 @@ def read_target(stack: str, config: Mapping[str, str]) -> Target:
         budget_usd_per_month=reader.number("hubstack:budget"),
         regions=reader.regions("hubstack:regions"),
         deletion_protection=reader.flag("hubstack:deletionProtection", default=True),
+        gateway=reader.gateway(),
     )  # fmt: skip
     reader.check_zones(target)
     if reader.problems:
@@ -118,6 +123,11 @@ class _Reader:
         if text.lower() not in {"true", "false"}:
             self.refuse(key, f"is `{text}`: true or false", "true")
         return text.lower() == "true"
+
+    def gateway(self) -> GatewayPlan | None:
+        gateway, problems = read_gateway(self.path, self.config.get(SETTING))
+        self.problems += problems
+        return gateway
 
     def check_zones(self, target: Target) -> None:
         for zone in target.zones:
