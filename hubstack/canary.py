@@ -83,4 +83,5 @@ def traffic_warnings(models: Sequence[ModelPlan], gateway: GatewayPlan | None) -
     for repo_id in sorted({model.id for model in models}):
         keys = [model.key for model in models if model.id == repo_id and model.canary_of is None]
         if len(keys) > 1 and not any(repo_id in found[key] for key in keys):
-            yield f"the gateway does not know `{repo_id}` by its id, since {' and '.join(keys)} have it: use their keys"
+            together = " and ".join(keys)
+            yield f"the gateway does not know `{repo_id}` by its id, since {together} have it: use their keys"

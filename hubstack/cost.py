@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from hubstack.catalog import Catalog
+from hubstack.gateway_plan import GatewayMode
 from hubstack.plan import Cost, CostLine, ModelPlan, PoolCost, PoolPlan, PriceUsed
 from hubstack.target import Target
 
@@ -86,9 +87,19 @@ def plan_cost(models: Iterable[ModelPlan], pools: Iterable[PoolPlan], catalog: C
         usd_per_month_max=round(sum(line.usd_per_month_max or 0 for line in lines), 2),
         unpriced=tuple(f"{line.item}: {line.what}" for line in lines if line.usd_per_month_max is None),
         pools=tuple(_pool_cost(key, each, catalog, target) for key, each in sorted(classes.items())),
-        not_counted=NOT_COUNTED,
+        not_counted=(*NOT_COUNTED, *_gateway_notes(held, target)),
         hours_per_month=HOURS_PER_MONTH,
     )
+
+
+def _gateway_notes(models: tuple[ModelPlan, ...], target: Target) -> Iterator[str]:
+    """Yield what a gateway costs beside; no source here gives the load balancer's prices."""
+    if target.gateway is None:
+        return
+    yield "the gateway's load balancer: hours, proxies and data"
+    pickers = sum(1 for model in models if model.replicas.min > 0 and model.replicas.max > 1)
+    if target.gateway.mode is GatewayMode.INFERENCE and pickers:
+        yield f"up to {pickers} endpoint pickers of 1 CPU and 2 GiB on the system nodes"
 
 
 def _classes(models: tuple[ModelPlan, ...], pools: tuple[PoolPlan, ...]) -> dict[str, _Class]:

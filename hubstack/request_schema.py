@@ -14,7 +14,6 @@ from hubstack import names
 from hubstack.plan import CapacityKind, EngineKind
 from hubstack.problems import nearest
 
-
 REVISION_PATTERN = r"^[^\s\\^~:?*\[]+$"
 
 
@@ -175,8 +174,8 @@ class Settings(_Strict):
     chat_template: str | None = Field(None, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]{0,254}$")
     """A template file of the repository, instead of the one in its tokenizer."""
     canary: CanaryRequest | None = None
-    """`{revision: REV, weight: 10}`: serve that commit too, to ten of a hundred requests (see docs/guide/canary.md).
-    Default none."""
+    """`{revision: REV, weight: 10}`: that commit serves ten of a hundred requests (docs/guide/canary.md). Default
+    none."""
     trust_remote_code: bool | None = None
     """Let the engine run Python from the repository. Default false: such a model is refused."""
     allow_pickle: bool | None = None

@@ -26,8 +26,8 @@ NON_ROOT = 65532
 """The user of both images (their Dockerfiles: distroless static, nonroot)."""
 BODY_ROUTER_REQUESTS = {"cpu": "500m", "memory": "256Mi"}
 PICKER_REQUESTS = {"cpu": "1", "memory": "2Gi"}
-"""Ours, unmeasured: for a few requests a second. The chart asks for 8 CPUs and 8 GiB, which is more than a node of a
-small model has; its sizing guide counts half a CPU to one for each long request a second."""
+"""Ours, unmeasured: for a few requests a second. The chart asks for 8 CPUs and 8 GiB, which is more than a node of
+a small model has; its sizing guide counts half a CPU to one for each long request a second."""
 PICKER_MEMORY_LIMIT, BODY_ROUTER_MEMORY_LIMIT = "4Gi", "512Mi"
 _CONFIG_PATH, _CONFIG_FILE = "/config", "plugins.yaml"
 
