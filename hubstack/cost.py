@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from hubstack.catalog import Catalog
-from hubstack.gateway_plan import GatewayMode
 from hubstack.plan import Cost, CostLine, ModelPlan, PoolCost, PoolPlan, PriceUsed
+from hubstack.routing import picked_models
 from hubstack.target import Target
 
 HOURS_PER_MONTH = 730
@@ -97,9 +97,9 @@ def _gateway_notes(models: tuple[ModelPlan, ...], target: Target) -> Iterator[st
     if target.gateway is None:
         return
     yield "the gateway's load balancer: hours, proxies and data"
-    pickers = sum(1 for model in models if model.replicas.min > 0 and model.replicas.max > 1)
-    if target.gateway.mode is GatewayMode.INFERENCE and pickers:
-        yield f"up to {pickers} endpoint pickers of 1 CPU and 2 GiB on the system nodes"
+    pickers = len(picked_models(models, target.gateway))
+    if pickers:
+        yield f"{pickers} endpoint pickers, each of 1 CPU and 2 GiB, on the system nodes"
 
 
 def _classes(models: tuple[ModelPlan, ...], pools: tuple[PoolPlan, ...]) -> dict[str, _Class]:

@@ -2,7 +2,7 @@
 """The stack setting `hubstack:gateway`: one address for all models.
 
 Owns its keys, their rules and the ranges that Google's load balancer speaks from. Does not own the objects that
-it becomes (`hubstack.manifests.traffic`) nor whether a list of models goes with it (`hubstack.canary`).
+it becomes (`hubstack.manifests.traffic`) nor whether a list of models goes with it (`hubstack.routing`).
 """
 
 import ipaddress

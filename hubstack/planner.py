@@ -12,7 +12,6 @@ from pathlib import Path
 from hubstack.architecture import Geometry, read_geometry
 from hubstack.assembly import Draft, assemble, why_nothing
 from hubstack.assignment import Wanted, assign
-from hubstack.canary import traffic_problems, traffic_warnings
 from hubstack.catalog import Catalog, load_catalog
 from hubstack.cost import plan_cost
 from hubstack.engine import EngineChoice, Refusal, choose_engine
@@ -27,6 +26,7 @@ from hubstack.plan import Cost, EngineKind, Plan, TargetPlan, Verdict
 from hubstack.pools import plan_pools
 from hubstack.problems import Problem, nearest
 from hubstack.request import DEFAULT_CONTEXT, ModelRequest, Request, load_request
+from hubstack.routing import traffic_problems, traffic_warnings
 from hubstack.rules import Demand
 from hubstack.target import Target, read_target
 from hubstack.weights import ChosenFiles, WeightsSize, choose_files, weights_size

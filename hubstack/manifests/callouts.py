@@ -9,11 +9,11 @@ InferencePool: llm-d-router v0.10 (chart llm-d-router-gateway); it serves one po
 
 import json
 
-from hubstack.canary import BODY_ROUTER, PICKER_SUFFIX
 from hubstack.manifests.base import Object, container_security, metadata, pod_security, selector, server_name
 from hubstack.manifests.server import leader_selector
 from hubstack.manifests.traffic import GATEWAY_GROUP, GATEWAY_NAME, MODEL_HEADER, POOL_GROUP, stack_metadata
 from hubstack.plan import EngineKind, ModelPlan, Plan
+from hubstack.routing import BODY_ROUTER, PICKER_SUFFIX
 
 BODY_ROUTER_NAME = BODY_ROUTER
 BODY_ROUTER_IMAGE = "registry.k8s.io/gateway-api-inference-extension/bbr:v1.5.0"

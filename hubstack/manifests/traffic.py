@@ -7,10 +7,10 @@ a backend (`hubstack.manifests.backends`) nor what reads the model's name from t
 """
 
 from hubstack import names
-from hubstack.canary import model_names
-from hubstack.gateway_plan import Exposure, GatewayMode, GatewayPlan
+from hubstack.gateway_plan import Exposure, GatewayPlan
 from hubstack.manifests.base import Object, metadata, server_name
 from hubstack.plan import EngineKind, ModelPlan, Plan
+from hubstack.routing import model_names, picked_models
 
 GATEWAY_NAME = "models"
 GATEWAY_GROUP = "gateway.networking.k8s.io"
@@ -19,8 +19,6 @@ MODEL_HEADER = "X-Gateway-Model-Name"
 """Set from the body's `model` (gateway-api-inference-extension v1.5.0, config/charts/body-based-routing)."""
 INTERCEPTOR, INTERCEPTOR_NAMESPACE, INTERCEPTOR_PORT = "keda-add-ons-http-interceptor-proxy", "keda", 8080
 """The Service of KEDA's HTTP add-on that holds requests while a model wakes."""
-PICKED_ENGINES = frozenset({EngineKind.VLLM, EngineKind.VLLM_TPU, EngineKind.SGLANG})
-"""Engines whose metrics the endpoint picker reads (llm-d-router v0.10, core-metrics-extractor)."""
 _CLASSES = {Exposure.INTERNAL: "gke-l7-rilb", Exposure.EXTERNAL: "gke-l7-regional-external-managed"}
 
 
@@ -41,30 +39,14 @@ def rests(model: ModelPlan) -> bool:
     return model.replicas.min == 0
 
 
-def primary_of(plan: Plan, model: ModelPlan) -> ModelPlan:
-    """Return the model that a canary is of, else the model itself."""
-    return next((other for other in plan.models if other.key == model.canary_of), model)
-
-
 def canary_for(plan: Plan, model: ModelPlan) -> ModelPlan | None:
     """Return the model's canary."""
     return next((other for other in plan.models if other.canary_of == model.key), None)
 
 
 def has_pool(plan: Plan, model: ModelPlan) -> bool:
-    """Say whether an endpoint picker chooses among the model's servers.
-
-    Only where there are several to choose from: a picker for one server costs a CPU and decides nothing. A canary
-    does as its primary, so that one rule never mixes both kinds of backend.
-    """
-    first = primary_of(plan, model)
-    return (
-        plan.gateway is not None
-        and plan.gateway.mode is GatewayMode.INFERENCE
-        and not rests(first)
-        and first.replicas.max > 1
-        and {first.server.engine, model.server.engine} <= PICKED_ENGINES
-    )
+    """Say whether an endpoint picker chooses among the model's servers."""
+    return model.key in picked_models(plan.models, plan.gateway)
 
 
 def backend(plan: Plan, model: ModelPlan) -> Object:

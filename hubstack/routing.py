@@ -1,22 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a list must be for its requests to be routed: canaries, and the names by which models are asked for.
+"""How requests find their model: which names lead to it, who chooses its server, and what forbids a canary.
 
-Owns these rules and warnings, and which name leads to which model. Does not own the entry that `canary:` makes
-(`hubstack.request`) nor the routes (`hubstack.manifests.traffic`).
+Owns these rules and their warnings. Does not own the entry that `canary:` makes (`hubstack.request`) nor the routes
+(`hubstack.manifests.traffic`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from hubstack import names
-from hubstack.gateway_plan import GatewayPlan
-from hubstack.plan import ModelPlan
+from hubstack.gateway_plan import GatewayMode, GatewayPlan
+from hubstack.plan import EngineKind, ModelPlan
 from hubstack.problems import Problem
 from hubstack.request import ModelRequest, Request
 
 BODY_ROUTER = "body-router"
 """Name of the objects that read the model's name from a request's body."""
 PICKER_SUFFIX = "-picker"
+PICKED_ENGINES = frozenset({EngineKind.VLLM, EngineKind.VLLM_TPU, EngineKind.SGLANG})
+"""Engines whose metrics the endpoint picker reads (llm-d-router v0.10, core-metrics-extractor)."""
 _SETTING = "add `hubstack:gateway: {mode: services}` to the stack's settings (docs/gateway.md), or remove `canary:`"
 
 
@@ -43,6 +45,26 @@ def model_names(models: Sequence[_Named]) -> dict[str, tuple[str, ...]]:
         means_it = not others or model.key == names.key_of(model.id)
         found[model.key] = (model.key, model.id) if means_it and model.id not in keys else (model.key,)
     return found
+
+
+def picked_models(models: Sequence[ModelPlan], gateway: GatewayPlan | None) -> frozenset[str]:
+    """Return the keys of models among whose servers an endpoint picker chooses.
+
+    Only where there are several to choose from: a picker for one server costs a CPU and decides nothing. A canary
+    does as its primary, so that one route never mixes both kinds of backend.
+    """
+    if gateway is None or gateway.mode is not GatewayMode.INFERENCE:
+        return frozenset()
+    by_key = {model.key: model for model in models}
+    pairs = [(model, by_key.get(model.canary_of or "", model)) for model in models]
+    other_engines = frozenset(
+        first.key for model, first in pairs if not {model.server.engine, first.server.engine} <= PICKED_ENGINES
+    )
+    return frozenset(
+        model.key
+        for model, first in pairs
+        if first.replicas.min > 0 and first.replicas.max > 1 and first.key not in other_engines
+    )
 
 
 def traffic_problems(request: Request, gateway: GatewayPlan | None) -> Iterator[Problem]:
