@@ -97,7 +97,6 @@ def _backend(plan: Plan, drain_seconds: int) -> Object:
     default: Object = {
         "timeoutSec": asked.timeout_seconds,
         "connectionDraining": {"drainingTimeoutSec": drain_seconds},
-        "logging": {"enabled": True},
     }
     if asked.auth is GatewayAuth.IAP:
         default["iap"] = {"enabled": True}
