@@ -88,8 +88,10 @@ class Fleet(pulumi.ComponentResource):
         self._create_namespace(cluster)
         self._create_token()
         buckets = {model.key: self._create_bucket(model) for model in args.plan.models if not model.canary_of}
-        for model in args.plan.models:
-            self._create_model(model, buckets[model.canary_of or model.key])
+        self._servers: dict[str, pulumi.Resource] = {
+            model.key: self._create_model(model, buckets[model.canary_of or model.key])
+            for model in args.plan.models
+        }
         self.gateway = self._create_gateway()
         self.cluster_name = cluster.name
         self.endpoints = {model.key: manifests.endpoint(args.plan, model) for model in args.plan.models}
@@ -180,7 +182,7 @@ class Fleet(pulumi.ComponentResource):
             self._google,
         )
 
-    def _create_model(self, model: ModelPlan, bucket: WeightsBucket) -> None:
+    def _create_model(self, model: ModelPlan, bucket: WeightsBucket) -> ModelServer:
         plan = self._plan
         token = self._token if model.weights.needs_token else ()
         loader = WeightsLoader(
@@ -190,7 +192,7 @@ class Fleet(pulumi.ComponentResource):
             ),
             child(self, providers=[self._kubernetes]),
         )
-        ModelServer(
+        return ModelServer(
             model.key,
             ModelServerArgs(
                 plan=plan, model=model, after=(self._namespace, loader, self._classes[model.capacity_class])
@@ -211,6 +213,7 @@ class Fleet(pulumi.ComponentResource):
                 subnet_id=self._network.subnet_id,
                 secret_reader=self._member(manifests.SYNC_ACCOUNT),
                 secret_value=self._args.api_key if by_key else self._args.iap_client_secret,
+                servers=self._servers,
                 after=(self._namespace,),
             ),
             child(self, providers=[self._google_provider, self._kubernetes]),

@@ -14,7 +14,7 @@ from components._objects import register
 from components._options import child
 from hubstack import manifests
 from hubstack.gateway import PROXY_RANGE
-from hubstack.gateway_plan import Exposure
+from hubstack.gateway_plan import Exposure, GatewayAuth
 from hubstack.plan import ModelPlan, Plan
 
 TOKEN = "hubstack:gateway:Gateway"  # noqa: S105  a type token
@@ -33,6 +33,8 @@ class GatewayArgs:
     """IAM member of the account that GKE's secret sync reads with."""
     secret_value: pulumi.Input[str] | None = None
     """Secret: the API key, or the secret of the OAuth client. None: its version is added by hand."""
+    servers: dict[str, pulumi.Resource]
+    """Key of a model to its servers."""
     after: tuple[pulumi.Resource, ...]
     """What must be there first: the namespace."""
 
@@ -49,16 +51,14 @@ class Gateway(pulumi.ComponentResource):
         self._name, self._plan, self._after = name, args.plan, list(args.after)
         network = self._create_network(args)
         self._create_secret(args)
-        self._put("listener", manifests.gateway(args.plan), network)
         self._create_body_router()
         for policy in manifests.proxy_policies(args.plan):
             self._put(policy["metadata"]["name"].removeprefix("gateway-"), policy)
-        if any(manifests.rests(model) for model in args.plan.models):
-            self._put("held-grant", manifests.reference_grant(args.plan))
-            self._put("held-backend", manifests.interceptor_policy(args.plan))
-            self._put("held-health", manifests.interceptor_health(args.plan))
-        for model in args.plan.models:
-            self._create_model(model)
+        # Before servers ask for the key, nobody outside may reach them.
+        by_key = args.plan.gateway is not None and args.plan.gateway.auth is GatewayAuth.API_KEYS
+        guards = list(args.servers.values()) if by_key else []
+        self._put("listener", manifests.gateway(args.plan), [*network, *guards])
+        self._create_routes(args)
         self.url = self.address.apply(lambda address: manifests.base_url(args.plan, address))
         self.register_outputs({"address": self.address, "url": self.url})
 
@@ -124,19 +124,40 @@ class Gateway(pulumi.ComponentResource):
         # After what answers: without it every request under /v1 would fail.
         self._put(f"{name}-extension", manifests.routing_extension(plan), [server, checked])
 
-    def _create_model(self, model: ModelPlan) -> None:
-        plan, key = self._plan, model.key
-        if manifests.has_pool(plan, model):
-            self._create_pool(model)
-        if not manifests.rests(model):
-            self._put(f"{key}-backend", manifests.backend_policy(plan, model))
-            self._put(f"{key}-health", manifests.health_check(plan, model))
-        if model.canary_of is None:
-            self._put(f"{key}-route", manifests.route(plan, model))
+    def _create_routes(self, args: GatewayArgs) -> None:
+        """Make each route after what it leads to: a backend without its policies has neither time nor guard."""
+        plan = args.plan
+        held = self._create_held() if any(manifests.rests(model) for model in plan.models) else []
+        backends = {m.key: held if manifests.rests(m) else self._create_backend(m) for m in plan.models}
+        for model in plan.models:
+            if model.canary_of is not None:
+                continue
+            needed = list(backends[model.key])
+            if canary := manifests.canary_for(plan, model):
+                # Its share of the requests would fail while its weights are copied and it starts.
+                needed += [*backends[canary.key], args.servers[canary.key]]
+            self._put(f"{model.key}-route", manifests.route(plan, model), needed)
 
-    def _create_pool(self, model: ModelPlan) -> None:
+    def _create_held(self) -> list[pulumi.Resource]:
+        plan = self._plan
+        return [
+            self._put("held-grant", manifests.reference_grant(plan)),
+            self._put("held-backend", manifests.interceptor_policy(plan)),
+            self._put("held-health", manifests.interceptor_health(plan)),
+        ]
+
+    def _create_backend(self, model: ModelPlan) -> list[pulumi.Resource]:
         plan, key = self._plan, model.key
-        needed = [
+        pool = self._create_pool(model) if manifests.has_pool(plan, model) else []
+        return [
+            *pool,
+            self._put(f"{key}-backend", manifests.backend_policy(plan, model)),
+            self._put(f"{key}-health", manifests.health_check(plan, model)),
+        ]
+
+    def _create_pool(self, model: ModelPlan) -> list[pulumi.Resource]:
+        plan, key = self._plan, model.key
+        needed: list[pulumi.Resource] = [
             self._put(f"{key}-picker-account", manifests.callout_account(plan, manifests.picker_name(model))),
             self._put(f"{key}-picker-role", manifests.picker_role(plan, model)),
             self._put(f"{key}-picker-binding", manifests.picker_binding(plan, model)),
@@ -145,7 +166,7 @@ class Gateway(pulumi.ComponentResource):
         service = self._put(f"{key}-picker-service", manifests.picker_service(plan, model))
         # The picker reads its pool when it starts, so the pool is there first.
         pool = self._put(f"{key}-pool", manifests.inference_pool(plan, model), [service])
-        self._put(f"{key}-picker-deployment", manifests.picker(plan, model), [*needed, pool])
+        return [pool, self._put(f"{key}-picker-deployment", manifests.picker(plan, model), [*needed, pool])]
 
     def _put(
         self, role: str, obj: manifests.Object, after: list[pulumi.Resource] | None = None

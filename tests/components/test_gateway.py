@@ -145,6 +145,30 @@ def test_a_canary_changes_the_route_of_its_primary_and_nothing_else_that_was_the
     assert "gateway-gated-canary-route" not in new, "it answers to its primary's names only"
 
 
+def depends(recorded: Recorded, kind: str, name: str) -> set[str]:
+    return {urn.rsplit("::", 1)[-1] for urn in recorded.one(f"kubernetes:{kind}", name).request.dependencies}
+
+
+ROUTE, LISTENER = "gateway.networking.k8s.io/v1:HTTPRoute", "gateway.networking.k8s.io/v1:Gateway"
+
+
+def test_a_route_comes_after_the_policies_that_guard_what_it_leads_to() -> None:
+    assert {"gateway-gated-backend", "gateway-gated-health"} <= depends(internal(), ROUTE, "gateway-gated-route")
+    assert {"gateway-held-grant", "gateway-held-backend"} <= depends(internal(), ROUTE, "gateway-chat-route")
+
+
+def test_requests_are_split_only_once_the_canary_is_ready() -> None:
+    found = depends(build(plan(INTERNAL, CANARY)), ROUTE, "gateway-gated-route")
+    assert {"gated-canary-deployment", "gateway-gated-canary-backend"} <= found
+    assert "gated-deployment" not in found, "a model that does not start would hold up its own address"
+
+
+def test_nobody_outside_is_let_in_before_every_server_asks_for_the_key() -> None:
+    servers = {f"{key}-deployment" for key in ("chat", "embed", "gated", "tpu")}
+    assert servers <= depends(build(plan(EXTERNAL)), LISTENER, "gateway-listener")
+    assert not servers & depends(internal(), LISTENER, "gateway-listener")
+
+
 def test_a_canary_shares_the_bucket_and_has_grants_of_its_own() -> None:
     recorded = build(plan(INTERNAL, CANARY))
     buckets = [b.name for b in recorded.of_type("gcp:storage/bucket:Bucket")]
