@@ -26,11 +26,12 @@ from hubstack.plan import Cost, EngineKind, Plan, TargetPlan, Verdict
 from hubstack.pools import plan_pools
 from hubstack.problems import Problem, nearest
 from hubstack.request import DEFAULT_CONTEXT, ModelRequest, Request, load_request
+from hubstack.routing import traffic_problems, traffic_warnings
 from hubstack.rules import Demand
 from hubstack.target import Target, read_target
 from hubstack.weights import ChosenFiles, WeightsSize, choose_files, weights_size
 
-_OWN = frozenset({"key", "marks", "replicas_min", "replicas_max"})
+_OWN = frozenset({"key", "marks", "replicas_min", "replicas_max", "canary_of", "canary_weight"})
 _ASKED = tuple(field.name for field in fields(ModelRequest) if field.name not in _OWN)
 """What of a request decides where a model fits."""
 
@@ -95,6 +96,8 @@ def plan_stack(
     """
     facts = _facts(request, lock)
     _check_region(catalog, target)
+    if unrouted := list(traffic_problems(request, target.gateway)):
+        raise PlanError(unrouted)
     surveyor = Surveyor(list_offers(catalog, target), catalog, target)
     drafts = _survey(request, facts, catalog, surveyor, target)
     kept, moved = _kept(drafts, placement or Placement(), surveyor)
@@ -117,8 +120,10 @@ def plan_stack(
         cost=cost,
         warnings=(
             *(f"{model.key}: {warning}" for model in models for warning in model.warnings),
+            *traffic_warnings(models, target.gateway),
             *_budget_warnings(cost, target),
         ),
+        gateway=target.gateway,
     )  # fmt: skip
 
 
