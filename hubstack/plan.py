@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from hubstack.platforms import CloudRunPlan, PlatformKind, VertexPlan
+
 
 class AcceleratorKind(StrEnum):
     """The two kinds of accelerator that GKE offers."""
@@ -265,7 +267,12 @@ class ModelPlan:
     """Ranks; on TPU7x twice the chips."""
     tpu_topology: str | None
     capacity_class: str
-    """Key of the CapacityClass whose pools it runs on."""
+    """Key of the CapacityClass whose pools it runs on; empty on other platforms than GKE."""
+    platform: PlatformKind = PlatformKind.GKE
+    cloud_run: CloudRunPlan | None = None
+    """On the platform of that name only."""
+    vertex: VertexPlan | None = None
+    """Likewise."""
     servers_per_accelerator: int = 1
     """Above 1 the card is shared, and each server may use that part of it."""
     hosts: int = 1
