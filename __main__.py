@@ -28,6 +28,7 @@ fleet = Fleet(
 for warning in plan.warnings:
     pulumi.log.warn(warning)
 
-pulumi.export("cluster", fleet.cluster_name)
+if fleet.cluster_name is not None:
+    pulumi.export("cluster", fleet.cluster_name)
 pulumi.export("endpoints", fleet.endpoints)
 pulumi.export("usdPerMonth", {"min": plan.cost.usd_per_month_min, "max": plan.cost.usd_per_month_max})

@@ -14,12 +14,15 @@ from components._options import child, google_provider, kubernetes_provider
 from components.accelerator_pool import AcceleratorPool, AcceleratorPoolArgs
 from components.cluster import Cluster, ClusterArgs
 from components.hub_token import HubToken, HubTokenArgs
+from components.light_models import SERVICES as LIGHT_SERVICES
+from components.light_models import LightParts, create_model, is_gated_on_run, services_of
 from components.model_server import ModelServer, ModelServerArgs
 from components.network import Network, NetworkArgs
 from components.weights_bucket import WeightsBucket, WeightsBucketArgs
 from components.weights_loader import WeightsLoader, WeightsLoaderArgs
 from hubstack import manifests, names
 from hubstack.plan import ModelPlan, Plan
+from hubstack.platforms import PlatformKind
 
 TOKEN = "hubstack:fleet:Fleet"  # noqa: S105  a type token
 SERVICES = (
@@ -32,7 +35,7 @@ SERVICES = (
     "secretmanager",
     "storage",
 )
-"""Google APIs that the stack calls."""
+"""Google APIs that a stack with a cluster calls."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,18 +50,21 @@ class FleetArgs:
 
 
 class Fleet(pulumi.ComponentResource):
-    """Network, cluster, pools, weights and servers."""
+    """Network, cluster, pools, weights and servers; without a model on GKE none of the first three."""
 
-    cluster_name: pulumi.Output[str]
-    endpoints: dict[str, str]
-    """Key of a model to the address of its API inside the cluster."""
+    cluster_name: pulumi.Output[str] | None
+    """None where no model is on GKE."""
+    endpoints: dict[str, pulumi.Input[str]]
+    """Key of a model to the address of its API: inside the cluster, on Cloud Run, or Vertex AI's endpoint."""
     buckets: dict[str, str]
     """Key of a model to the bucket of its weights."""
 
     def __init__(self, name: str, args: FleetArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(TOKEN, name, None, opts)
         self._plan, self._args = args.plan, args
+        self._nodes = [model for model in args.plan.models if model.platform is PlatformKind.GKE]
         target = args.plan.target
+        services = dict.fromkeys((*(SERVICES if self._nodes else LIGHT_SERVICES), *services_of(args.plan)))
         google = google_provider(target, self)
         apis = [
             gcp.projects.Service(
@@ -66,27 +72,44 @@ class Fleet(pulumi.ComponentResource):
                 # Off would turn the API off for everyone in the project.
                 disable_on_destroy=False, opts=child(self, provider=google),
             )
-            for service in SERVICES
+            for service in services
         ]  # fmt: skip
         # A component is registered after what it depends on, and its children after it.
         self._google = child(self, providers=[google], depends_on=apis)
-        project = gcp.organizations.get_project_output(
-            project_id=target.project, opts=pulumi.InvokeOutputOptions(provider=google, parent=self)
-        )
-        self._number = project.number
+        if self._nodes:
+            project = gcp.organizations.get_project_output(
+                project_id=target.project, opts=pulumi.InvokeOutputOptions(provider=google, parent=self)
+            )
+            self._number = project.number
+        cluster = self._create_nodes(google, apis) if self._nodes else None
+        self._create_token()
+        self.endpoints = {}
+        for model in self._nodes:
+            self._create_model(model)
+            self.endpoints[model.key] = manifests.endpoint(args.plan, model)
+        self._create_light_models()
+        self.cluster_name = cluster.name if cluster else None
+        held = [model for model in args.plan.models if model.vertex is None]
+        self.buckets = {model.key: manifests.bucket_name(args.plan, model) for model in held}
+        outputs = {"cluster_name": self.cluster_name} if cluster else {}
+        self.register_outputs({**outputs, "endpoints": self.endpoints, "buckets": self.buckets})
+
+    def _create_nodes(self, google: gcp.Provider, apis: list[gcp.projects.Service]) -> Cluster:
         cluster = self._create_cluster(google, apis)
         self._kubernetes = kubernetes_provider(cluster.cluster, self)
         self._create_pools(cluster)
         self._create_namespace(cluster)
-        self._create_token()
-        for model in args.plan.models:
-            self._create_model(model)
-        self.cluster_name = cluster.name
-        self.endpoints = {model.key: manifests.endpoint(args.plan, model) for model in args.plan.models}
-        self.buckets = {model.key: manifests.bucket_name(args.plan, model) for model in args.plan.models}
-        self.register_outputs(
-            {"cluster_name": self.cluster_name, "endpoints": self.endpoints, "buckets": self.buckets}
-        )
+        return cluster
+
+    def _create_light_models(self) -> None:
+        parts = LightParts(
+            plan=self._plan, google=self._google, hub_secret_id=self._secret_id, token=self._token,
+            hub_token=self._args.hub_token,
+        )  # fmt: skip
+        for model in self._plan.models:
+            address = create_model(parts, model)
+            if address is not None:
+                self.endpoints[model.key] = address
 
     def _create_cluster(self, google: gcp.Provider, apis: list[gcp.projects.Service]) -> Cluster:
         target = self._plan.target
@@ -102,7 +125,7 @@ class Fleet(pulumi.ComponentResource):
                 release_channel=self._args.release_channel,
                 deletion_protection=target.deletion_protection,
                 maintenance=target.maintenance,
-                has_gated_models=any(model.weights.needs_token for model in self._plan.models),
+                has_gated_models=any(model.weights.needs_token for model in self._nodes),
             ),
             # Nodes need the way out before they start.
             child(self, providers=[google], depends_on=[*apis, network]),
@@ -143,9 +166,10 @@ class Fleet(pulumi.ComponentResource):
 
     def _create_token(self) -> None:
         self._secret_id = f"hubstack-{names.slug(self._plan.target.stack)}-hub-token"
-        gated = [model for model in self._plan.models if model.weights.needs_token]
+        gated = [model for model in self._nodes if model.weights.needs_token]
         self._token: tuple[pulumi.Resource, ...] = ()
-        if gated:
+        # A loader on Cloud Run has an account of its own, and with it its grant.
+        if gated or any(is_gated_on_run(model) for model in self._plan.models):
             args = HubTokenArgs(
                 secret_id=self._secret_id,
                 readers={model.key: self._member(manifests.loader_account(model)) for model in gated},

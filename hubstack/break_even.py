@@ -44,22 +44,21 @@ def sentence(found: BreakEven, gke: str, hours_per_month: int) -> str:
     plus = f" + {fixed:,.2f}" if fixed else ""
     always = f"({node:,.4f} x {hours_per_month}{plus}) / {run:,.4f}"
     return (
-        f"{head}. Nodes that always run cost less from {_hours(found.always_on_hours, always, hours_per_month)}; "
+        f"{head}. Nodes that always run {_from(found.always_on_hours, always, hours_per_month)}; "
         f"nodes that stop when idle {_to_zero(found, hours_per_month)}"
     )
 
 
-def _hours(hours: float | None, how: str, hours_per_month: int) -> str:
+def _from(hours: float | None, how: str, hours_per_month: int) -> str:
     if hours is None:
-        return f"no number of busy hours: {how} is above the {hours_per_month} of a month"
-    return f"{hours:,.0f} busy hours a month = {how}"
+        return f"never cost less: {how} is above the {hours_per_month} hours of a month"
+    return f"cost less from {hours:,.0f} busy hours a month = {how}"
 
 
 def _to_zero(found: BreakEven, hours_per_month: int) -> str:
     run, node, fixed = found.cloud_run_usd_per_hour, found.gke_usd_per_hour, found.gke_usd_per_month
     if run <= node:
-        return "never do: their hour costs no less"
+        return "never cost less: their hour is no cheaper"
     if not fixed:
-        return "do from the first hour: theirs costs less and nothing is due by the month"
-    how = f"{fixed:,.2f} / ({run:,.4f} - {node:,.4f})"
-    return f"from {_hours(found.scale_to_zero_hours, how, hours_per_month)}"
+        return "cost less from the first hour: nothing is due by the month"
+    return _from(found.scale_to_zero_hours, f"{fixed:,.2f} / ({run:,.4f} - {node:,.4f})", hours_per_month)

@@ -30,6 +30,8 @@ def keep_offers(offers: Iterable[Offer], catalog: Catalog) -> tuple[Offer, ...]:
 def plan_deployment(draft: Draft, taken: Candidate, catalog: Catalog) -> ModelPlan:
     """Return the plan of one model on a machine of Vertex AI."""
     model, request = assemble(draft, taken), draft.demand.request
+    name = f"{taken.offer.count} x {model.accelerator_name} ({model.machine_type})"
+    why = f"{name}: the cheapest on Compute Engine that fits; what Vertex AI asks for it is in no source"
     vertex = VertexPlan(
         accelerator_type=catalog.vertex.accelerators[taken.offer.accelerator.id],
         accelerator_count=taken.offer.count,
@@ -59,5 +61,11 @@ def plan_deployment(draft: Draft, taken: Candidate, catalog: Catalog) -> ModelPl
             model.weights, files=(), patterns=(), exclude=(), prefix="", model_path="", loader_image="",
             loader_requirements=(),
         ),
+        reasons=tuple(
+            replace(reason, text=why, source=None) if reason.topic == "accelerator" else reason
+            for reason in model.reasons
+        ),
+        # What was dearer, was so at Compute Engine's prices.
+        rejected=tuple(other for other in model.rejected if "$" not in other.why),
         warnings=(*model.warnings, *warnings),
     )  # fmt: skip
