@@ -2,8 +2,8 @@
 """One model deployed from Vertex AI's Model Garden by its Hub id.
 
 Facts: gke.md 5.6. Nearly every field replaces the deployment, and the provider reads none back: what somebody
-changes elsewhere is not seen. There is no field for a commit. The Hub token of a gated model is a plain input of the
-API, so it is marked as secret here, and lies encrypted in Pulumi's state.
+changes elsewhere is not seen. There is no field for a commit. The Hub token of a gated model is a plain input of
+the API, so it is marked as secret here, and lies encrypted in Pulumi's state.
 """
 
 from dataclasses import dataclass

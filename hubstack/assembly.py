@@ -41,9 +41,7 @@ class Draft:
     context_why: str
 
 
-def assemble(
-    draft: Draft, taken: Candidate, moved: str | None = None, model_dir: str = MODEL_DIR
-) -> ModelPlan:
+def assemble(draft: Draft, taken: Candidate, moved: str | None = None, model_dir: str = MODEL_DIR) -> ModelPlan:
     """Return the plan of one model on its candidate.
 
     Args:

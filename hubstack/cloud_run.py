@@ -59,7 +59,7 @@ def _offer(gpu: CloudRunGpu, shape: InstanceShape, catalog: Catalog, region: str
 def instance_price(
     gpu: CloudRunGpu, shape: InstanceShape, catalog: Catalog, region: str, name: str
 ) -> Price | None:
-    """Return USD an hour of one instance: GPU, processors and memory by the second; None where a rate is unknown."""
+    """Return USD an hour of an instance: GPU, processors, memory by the second; None where a rate is unknown."""
     rates = [catalog.cloud_run_price(item, region) for item in (gpu.name, "vcpu", "memory-gib")]
     known = [rate for rate in rates if rate is not None]
     if len(known) < len(rates):
@@ -153,7 +153,8 @@ def _warnings(model: ModelPlan, gpu: CloudRunGpu, taken: Candidate, target: Targ
     if target.region in gpu.by_invitation:
         yield f"Cloud Run opens {name} in {target.region} by invitation only: ask Google first"
     if target.region in gpu.in_doubt:
-        yield f"one version of Google's page opens Cloud Run's {name} in {target.region}, another by invitation only"
+        opened = f"one version of Google's page opens Cloud Run's {name} in {target.region}"
+        yield f"{opened}, another by invitation only"
     if gpu.is_preview:
         yield f"Cloud Run's {name} was in preview when its page was read"
     if gpu.default_quota is not None and model.replicas.max > gpu.default_quota:

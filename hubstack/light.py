@@ -55,9 +55,7 @@ def plan_light(
     )  # fmt: skip
 
 
-def _plan(
-    draft: Draft, has_cluster: bool, surveyors: Surveyors, catalog: Catalog, target: Target
-) -> ModelPlan:
+def _plan(draft: Draft, has_cluster: bool, surveyors: Surveyors, catalog: Catalog, target: Target) -> ModelPlan:
     taken = draft.candidates.fitting[0]
     if draft.demand.request.platform is PlatformKind.VERTEX:
         return vertex.plan_deployment(draft, taken, catalog)

@@ -302,7 +302,9 @@ def _no_place(draft: Draft, target: Target) -> Problem:
     request = draft.demand.request
     hint = "lower `context:` or `concurrency:`, allow other accelerators or capacity, or change the region"
     if request.platform is not PlatformKind.GKE:
-        hint = f"lower `context:` or `concurrency:`, or set `platform: gke`: {request.platform} has no larger machine"
+        hint = (
+            f"lower `context:` or `concurrency:`, or set `platform: gke`: {request.platform} has no larger machine"
+        )
     field = next((f for f in ("accelerator", "capacity", "context", "platform") if f in request.marks), "id")
     why = why_nothing(draft.demand, draft.candidates, target)
     return _refused(request, Refusal(why=why, hint=hint, field=field))

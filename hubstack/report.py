@@ -83,16 +83,25 @@ def pool_table(pools: Iterable[PoolPlan]) -> Table:
 def service_table(models: Iterable[ModelPlan]) -> Table:
     """One row a Cloud Run service."""
     table = Table(box=None, pad_edge=False)
-    for name in ("service", "instance", "instances", "requests at once", "USD an instance-hour", "price row", "reached"):
+    for name in (
+        "service",
+        "instance",
+        "instances",
+        "requests at once",
+        "USD an instance-hour",
+        "price row",
+        "reached",
+    ):
         table.add_column(name, no_wrap=True)
     for model in models:
         run = model.cloud_run
         if run is None:
             continue
+        source = f"{run.price_source}, {run.price_as_of}" if run.price_source else "-"
         table.add_row(
             model.key, f"{run.accelerator}, {run.vcpu} vCPU, {run.memory_gib} GiB",
             f"{model.replicas.min}-{model.replicas.max}", str(run.concurrency),
-            _usd(run.usd_per_instance_hour, 4), f"{run.price_source}, {run.price_as_of}" if run.price_source else "-",
+            _usd(run.usd_per_instance_hour, 4), source,
             str(run.ingress),
         )  # fmt: skip
     return table
@@ -112,13 +121,17 @@ def why_lines(plan: Plan) -> str:
 def cost_notes(plan: Plan) -> str:
     """Say the price of the whole, idle and busy, and what it leaves out."""
     cost = plan.cost
-    notes = [
-        (
-            f"Price a month ({cost.hours_per_month} hours, {plan.target.region}): "
-            f"{cost.usd_per_month_min:,.0f} USD idle (every model at its fewest replicas), "
-            f"{cost.usd_per_month_max:,.0f} USD busy (every model at its most)."
-        )
-    ] if _is_known(plan) else [f"Price a month ({plan.target.region}): unknown."]
+    notes = (
+        [
+            (
+                f"Price a month ({cost.hours_per_month} hours, {plan.target.region}): "
+                f"{cost.usd_per_month_min:,.0f} USD idle (every model at its fewest replicas), "
+                f"{cost.usd_per_month_max:,.0f} USD busy (every model at its most)."
+            )
+        ]
+        if _is_known(plan)
+        else [f"Price a month ({plan.target.region}): unknown."]
+    )
     committed = [pool for pool in cost.pools if pool.usd_per_month_committed_1y is not None and pool.nodes_busy]
     if committed:
         one = sum(pool.usd_per_month_committed_1y or 0 for pool in committed)
@@ -162,8 +175,7 @@ def difference_table(before: Plan, after: Plan) -> Table:
         was = old[model.key]
         low, high = _busy(before, model.key), _busy(after, model.key)
         is_same = all(
-            getattr(was, name) == getattr(model, name)
-            for name in ("platform", "machine_type", "accelerator_count")
+            getattr(was, name) == getattr(model, name) for name in ("platform", "machine_type", "accelerator_count")
         )
         table.add_row(
             model.key, _whole(was), "=" if is_same else _whole(model),
