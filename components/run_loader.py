@@ -5,10 +5,10 @@ It runs the script that GKE's Jobs run. Script, file list and requirements are o
 a folder named by their content: a variable is too small for long file lists, and what is no secret needs no secret.
 
 Pulumi waits for the copy: with a run execution token the Job is ready when its execution has succeeded. The API is
-said not to give the token back, so each later `pulumi up` would see a difference, and run the Job again under a name
-that is taken (hashicorp/terraform-provider-google issue 24451, read 2026-11-25); so it is ignored. For a new commit
-or script to be copied nonetheless, the Job's logical name carries the hash of all that it does: another content is
-another Job (docs/identity.md).
+said not to give the token back, so each later `pulumi up` would see a difference, and run the Job again under a
+name that is taken (hashicorp/terraform-provider-google issue 24451, read 2026-11-25); so it is ignored. For a new
+commit or script to be copied nonetheless, the Job's logical name carries the hash of all that it does: another
+content is another Job (docs/identity.md).
 """
 
 from dataclasses import dataclass

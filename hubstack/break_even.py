@@ -49,6 +49,12 @@ def sentence(found: BreakEven, gke: str, hours_per_month: int) -> str:
     )
 
 
+def in_short(found: BreakEven) -> str:
+    """Say the hours alone."""
+    hours = (("always on", found.always_on_hours), ("stopped when idle", found.scale_to_zero_hours))
+    return ", ".join(f"{how} {'never' if each is None else f'from {each:,.0f} hours'}" for how, each in hours)
+
+
 def _from(hours: float | None, how: str, hours_per_month: int) -> str:
     if hours is None:
         return f"never cost less: {how} is above the {hours_per_month} hours of a month"

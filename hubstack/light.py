@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from hubstack import cloud_run, vertex
 from hubstack.assembly import Draft
-from hubstack.break_even import break_even, sentence
+from hubstack.break_even import break_even, in_short, sentence
 from hubstack.catalog import Catalog
 from hubstack.cost import HOURS_PER_MONTH
 from hubstack.engine import Refusal
@@ -89,7 +89,10 @@ def _against_nodes(
 def compare_with_cloud_run(
     models: tuple[ModelPlan, ...], drafts: Mapping[str, Draft], surveyors: Surveyors, catalog: Catalog
 ) -> tuple[ModelPlan, ...]:
-    """Add the break-even to each GKE model that would fit an instance of Cloud Run; `models` are all of GKE's."""
+    """Add the break-even to each GKE model that would fit an instance of Cloud Run.
+
+    What is said of a model does not depend on the others: the cluster's fee is left out, and then put in.
+    """
     looked: dict[int, Candidate | None] = {}
     compared: list[ModelPlan] = []
     for model in models:
@@ -102,9 +105,13 @@ def compare_with_cloud_run(
         if there is None or price is None or model.usd_per_replica_hour is None:
             compared.append(model)
             continue
-        fixed = _fee(catalog, has_cluster=len(models) > 1)
-        found = break_even(price.usd_per_hour, model.usd_per_replica_hour, fixed, HOURS_PER_MONTH)
-        text = f"it would fit {there.offer.machine.name}. {sentence(found, 'its nodes here', HOURS_PER_MONTH)}"
+        rates = (price.usd_per_hour, model.usd_per_replica_hour)
+        shared = break_even(*rates, 0.0, HOURS_PER_MONTH)
+        only = break_even(*rates, _fee(catalog, has_cluster=False), HOURS_PER_MONTH)
+        text = (
+            f"it would fit {there.offer.machine.name}. {sentence(shared, 'its nodes here', HOURS_PER_MONTH)}. "
+            f"Were it the cluster's only model: {in_short(only)}"
+        )
         compared.append(_with(model, Reason(topic="cloud-run", text=text, source=price.source)))
     return tuple(compared)
 
