@@ -22,7 +22,6 @@ from components.weights_bucket import WeightsBucket, WeightsBucketArgs
 from components.weights_loader import WeightsLoader, WeightsLoaderArgs
 from hubstack import manifests, names
 from hubstack.plan import ModelPlan, Plan
-from hubstack.platforms import PlatformKind
 
 TOKEN = "hubstack:fleet:Fleet"  # noqa: S105  a type token
 SERVICES = (
@@ -62,7 +61,7 @@ class Fleet(pulumi.ComponentResource):
     def __init__(self, name: str, args: FleetArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(TOKEN, name, None, opts)
         self._plan, self._args = args.plan, args
-        self._nodes = [model for model in args.plan.models if model.platform is PlatformKind.GKE]
+        self._nodes = args.plan.on_gke
         target = args.plan.target
         services = dict.fromkeys((*(SERVICES if self._nodes else LIGHT_SERVICES), *services_of(args.plan)))
         google = google_provider(target, self)

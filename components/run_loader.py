@@ -51,17 +51,12 @@ class RunLoader(pulumi.ComponentResource):
         model, after = args.model, list(args.after)
         digest = cloud_run_names.load_digest(model)
         folder = f".hubstack/{digest}"
-        texts = {
-            "load_weights.py": loader_script(),
-            "manifest.json": manifests.loader_manifest(model),
-            "requirements.txt": "".join(f"{line}\n" for line in model.weights.loader_requirements),
-        }
         needed: list[pulumi.Resource] = [
             gcp.storage.BucketObject(
                 f"{name}-{digest}-{file.partition('.')[0]}",
                 bucket=args.bucket_name, name=f"{folder}/{file}", content=text, opts=child(self, depends_on=after),
             )
-            for file, text in texts.items()
+            for file, text in _texts(model).items()
         ]  # fmt: skip
         if model.weights.needs_token:
             needed.append(
@@ -87,6 +82,14 @@ class RunLoader(pulumi.ComponentResource):
             ),
         )
         self.register_outputs({})
+
+
+def _texts(model: ModelPlan) -> dict[str, str]:
+    return {
+        "load_weights.py": loader_script(),
+        "manifest.json": manifests.loader_manifest(model),
+        "requirements.txt": "".join(f"{line}\n" for line in model.weights.loader_requirements),
+    }
 
 
 def _task(args: RunLoaderArgs, folder: str) -> gcp.cloudrunv2.JobTemplateTemplateArgs:

@@ -434,6 +434,11 @@ class Plan:
     cost: Cost
     warnings: tuple[str, ...] = ()
 
+    @property
+    def on_gke(self) -> tuple[ModelPlan, ...]:
+        """The models that have nodes and Kubernetes objects."""
+        return tuple(model for model in self.models if model.platform is PlatformKind.GKE)
+
     def to_json(self) -> str:
         """Return the plan as sorted, indented JSON that ends with a newline."""
         return json.dumps(_plain(self), indent=2, sort_keys=True, ensure_ascii=False) + "\n"

@@ -135,7 +135,7 @@ def places_of(plan: Plan) -> dict[str, Place]:
             machine_type=model.machine_type, accelerators=model.accelerator_count // model.hosts,
             nodes=model.hosts, servers_per_accelerator=model.servers_per_accelerator,
         )
-        for model in plan.models if model.platform is PlatformKind.GKE
+        for model in plan.on_gke
     }  # fmt: skip
 
 

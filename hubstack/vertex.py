@@ -4,7 +4,7 @@
 Owns the machines that it may have, and the words for what such a deployment cannot do. Facts: gke.md 5.6.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from hubstack.assembly import Draft, assemble
@@ -39,17 +39,6 @@ def plan_deployment(draft: Draft, taken: Candidate, catalog: Catalog) -> ModelPl
         accept_eula=request.accept_eula,
         needs_token=model.weights.needs_token,
     )
-    warnings = [
-        f"Model Garden takes no revision: it may deploy another commit than the locked {model.commit[:12]}",
-        "the provider reads no input of a Model Garden deployment back: a change made elsewhere is not seen",
-        "nearly every change replaces the deployment (not its replica counts), and a new one takes another address",
-        "Model Garden chooses the server and its flags: memory and context here are those of hubstack's own server",
-        "no source gives the prices of Vertex AI: it is not in the sums",
-    ]
-    if not request.accept_eula:
-        warnings.append("Model Garden may ask for the model's terms: accept them with `accept_eula: true`")
-    if vertex.needs_token:
-        warnings.append("Vertex AI is given the Hub token (`hubstack:hfToken`), which its API takes in the clear")
     return replace(
         model, platform=PlatformKind.VERTEX, vertex=vertex, capacity_class="", usd_per_replica_hour=None,
         steps=tuple(replace(step, pool="", zones=(), usd_per_replica_hour=None) for step in model.steps),
@@ -67,5 +56,17 @@ def plan_deployment(draft: Draft, taken: Candidate, catalog: Catalog) -> ModelPl
         ),
         # What was dearer, was so at Compute Engine's prices.
         rejected=tuple(other for other in model.rejected if "$" not in other.why),
-        warnings=(*model.warnings, *warnings),
+        warnings=(*model.warnings, *_caveats(model, vertex)),
     )  # fmt: skip
+
+
+def _caveats(model: ModelPlan, vertex: VertexPlan) -> Iterator[str]:
+    yield f"Model Garden takes no revision: it may deploy another commit than the locked {model.commit[:12]}"
+    yield "the provider reads no input of a Model Garden deployment back: a change made elsewhere is not seen"
+    yield "nearly every change replaces the deployment (not its replica counts), and a new one takes another address"
+    yield "Model Garden chooses the server and its flags: memory and context here are those of hubstack's own server"
+    yield "no source gives the prices of Vertex AI: it is not in the sums"
+    if not vertex.accept_eula:
+        yield "Model Garden may ask for the model's terms: accept them with `accept_eula: true`"
+    if vertex.needs_token:
+        yield "Vertex AI is given the Hub token (`hubstack:hfToken`), which its API takes in the clear"
