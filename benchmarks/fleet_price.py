@@ -101,7 +101,9 @@ def draw(seed: int, models: dict[str, ModelFacts], surveyor: Surveyor, place: Ta
         for each in (model, replace(model, accelerators=(), capacity=steps("on-demand"), context=None)):
             request = Request(path="x", models=(each,))
             try:
-                drafts |= _survey(request, {each.key: models[repo_id]}, catalog(), {PlatformKind.GKE: surveyor}, place)
+                drafts |= _survey(
+                    request, {each.key: models[repo_id]}, catalog(), {PlatformKind.GKE: surveyor}, place
+                )
                 break
             except PlanError:
                 continue

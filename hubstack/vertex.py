@@ -63,8 +63,8 @@ def plan_deployment(draft: Draft, taken: Candidate, catalog: Catalog) -> ModelPl
 def _caveats(model: ModelPlan, vertex: VertexPlan) -> Iterator[str]:
     yield f"Model Garden takes no revision: it may deploy another commit than the locked {model.commit[:12]}"
     yield "the provider reads no input of a Model Garden deployment back: a change made elsewhere is not seen"
-    yield "nearly every change replaces the deployment (not its replica counts), and a new one takes another address"
-    yield "Model Garden chooses the server and its flags: memory and context here are those of hubstack's own server"
+    yield "nearly every change but replica counts replaces the deployment, and a new one has another address"
+    yield "Model Garden chooses server and flags: memory and context here are those of hubstack's own server"
     yield "no source gives the prices of Vertex AI: it is not in the sums"
     if not vertex.accept_eula:
         yield "Model Garden may ask for the model's terms: accept them with `accept_eula: true`"
