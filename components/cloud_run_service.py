@@ -90,7 +90,8 @@ def _template(args: CloudRunServiceArgs) -> gcp.cloudrunv2.ServiceTemplateArgs:
         volumes=[
             sdk.ServiceTemplateVolumeArgs(
                 name="weights",
-                # Of gcsfuse's options Cloud Run takes few: not the one that names a folder, nor the caches'.
+                # Of gcsfuse's options Cloud Run takes few: not `only-dir`, nor the caches' (read in a project that
+                # found the others refused, 2026-11-25; `sub_path` was seen with no bucket).
                 gcs=sdk.ServiceTemplateVolumeGcsArgs(
                     bucket=args.bucket_name, read_only=True, mount_options=["implicit-dirs"]
                 ),

@@ -100,7 +100,7 @@ def plan_service(draft: Draft, taken: Candidate, job: JobPlan, catalog: Catalog,
     """Return the plan of one model on an instance of Cloud Run."""
     gpu = catalog.cloud_run.gpus[taken.offer.accelerator.id]
     facts, machine = draft.demand.facts, taken.offer.machine
-    # No mount option names one folder of a bucket there, so the engine is given the commit's by its path.
+    # The whole bucket is mounted (components/cloud_run_service.py): the commit's folder is named by its path.
     model = assemble(draft, taken, model_dir=f"{MODEL_DIR}/{facts.commit}")
     price = taken.offer.price(CapacityKind.ON_DEMAND)
     server = _server(model.server, taken, gpu)
