@@ -104,8 +104,9 @@ def plan_service(draft: Draft, taken: Candidate, job: JobPlan, catalog: Catalog,
     model = assemble(draft, taken, model_dir=f"{MODEL_DIR}/{facts.commit}")
     price = taken.offer.price(CapacityKind.ON_DEMAND)
     server = _server(model.server, taken, gpu)
-    period = server.startup.period_seconds
-    failures = min(server.startup.failure_threshold, catalog.cloud_run.probe_window_seconds // period)
+    limits, allowed = catalog.cloud_run, server.startup.period_seconds * server.startup.failure_threshold
+    period = min(server.startup.period_seconds, limits.probe_period_seconds)
+    failures = min(allowed, limits.probe_window_seconds) // period
     wait = server.load_seconds + server.termination_grace_seconds
     run = CloudRunPlan(
         accelerator=gpu.name,
