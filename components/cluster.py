@@ -36,6 +36,10 @@ class ClusterArgs:
     """When GKE may upgrade."""
     has_gated_models: bool = False
     """Turns on the Secret Manager add-on."""
+    has_gateway: bool = False
+    """Turns on the Gateway API and the controller that makes load balancers."""
+    has_synced_secrets: bool = False
+    """Turns on the sync of secrets from Secret Manager."""
 
 
 class Cluster(pulumi.ComponentResource):
@@ -97,8 +101,17 @@ class Cluster(pulumi.ComponentResource):
                 workload_pool=f"{args.project}.svc.id.goog"
             ),
             addons_config=container.ClusterAddonsConfigArgs(
-                gcs_fuse_csi_driver_config=container.ClusterAddonsConfigGcsFuseCsiDriverConfigArgs(enabled=True)
+                gcs_fuse_csi_driver_config=container.ClusterAddonsConfigGcsFuseCsiDriverConfigArgs(enabled=True),
+                http_load_balancing=container.ClusterAddonsConfigHttpLoadBalancingArgs(disabled=False)
+                if args.has_gateway
+                else None,
             ),
+            gateway_api_config=container.ClusterGatewayApiConfigArgs(channel="CHANNEL_STANDARD")
+            if args.has_gateway
+            else None,
+            secret_sync_config=container.ClusterSecretSyncConfigArgs(enabled=True)
+            if args.has_synced_secrets
+            else None,
             secret_manager_config=container.ClusterSecretManagerConfigArgs(enabled=True)
             if args.has_gated_models
             else None,

@@ -13,6 +13,7 @@ from components._objects import register
 from components._options import child, google_provider, kubernetes_provider
 from components.accelerator_pool import AcceleratorPool, AcceleratorPoolArgs
 from components.cluster import Cluster, ClusterArgs
+from components.gateway import Gateway, GatewayArgs
 from components.hub_token import HubToken, HubTokenArgs
 from components.light_models import SERVICES as LIGHT_SERVICES
 from components.light_models import LightParts, create_model, is_gated_on_run, services_of
@@ -21,6 +22,7 @@ from components.network import Network, NetworkArgs
 from components.weights_bucket import WeightsBucket, WeightsBucketArgs
 from components.weights_loader import WeightsLoader, WeightsLoaderArgs
 from hubstack import manifests, names
+from hubstack.gateway_plan import GatewayAuth
 from hubstack.plan import ModelPlan, Plan
 
 TOKEN = "hubstack:fleet:Fleet"  # noqa: S105  a type token
@@ -46,6 +48,10 @@ class FleetArgs:
     """GKE's: RAPID, REGULAR, STABLE or EXTENDED."""
     hub_token: pulumi.Input[str] | None = None
     """Secret; for gated models only."""
+    api_key: pulumi.Input[str] | None = None
+    """Secret; for a gateway with `auth: api-keys` only."""
+    iap_client_secret: pulumi.Input[str] | None = None
+    """Secret; for a gateway with `iap_client_id` only."""
 
 
 class Fleet(pulumi.ComponentResource):
@@ -57,6 +63,8 @@ class Fleet(pulumi.ComponentResource):
     """Key of a model to the address of its API: inside the cluster, on Cloud Run, or Vertex AI's endpoint."""
     buckets: dict[str, str]
     """Key of a model to the bucket of its weights."""
+    gateway: dict[str, pulumi.Output[str]] | None
+    """Address and base URL of all models; None without a gateway."""
 
     def __init__(self, name: str, args: FleetArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(TOKEN, name, None, opts)
@@ -64,7 +72,7 @@ class Fleet(pulumi.ComponentResource):
         self._nodes = args.plan.on_gke
         target = args.plan.target
         services = dict.fromkeys((*(SERVICES if self._nodes else LIGHT_SERVICES), *services_of(args.plan)))
-        google = google_provider(target, self)
+        google = self._google_provider = google_provider(target, self)
         apis = [
             gcp.projects.Service(
                 f"api-{service}", service=f"{service}.googleapis.com",
@@ -82,16 +90,19 @@ class Fleet(pulumi.ComponentResource):
             self._number = project.number
         cluster = self._create_nodes(google, apis) if self._nodes else None
         self._create_token()
-        self.endpoints = {}
-        for model in self._nodes:
-            self._create_model(model)
-            self.endpoints[model.key] = manifests.endpoint(args.plan, model)
+        buckets = {model.key: self._create_bucket(model) for model in self._nodes if not model.canary_of}
+        self._servers: dict[str, pulumi.Resource] = {
+            model.key: self._create_model(model, buckets[model.canary_of or model.key]) for model in self._nodes
+        }
+        self.gateway = self._create_gateway() if self._nodes else None
+        self.endpoints = {model.key: manifests.endpoint(args.plan, model) for model in self._nodes}
         self._create_light_models()
         self.cluster_name = cluster.name if cluster else None
         held = [model for model in args.plan.models if model.vertex is None]
         self.buckets = {model.key: manifests.bucket_name(args.plan, model) for model in held}
-        outputs = {"cluster_name": self.cluster_name} if cluster else {}
-        self.register_outputs({**outputs, "endpoints": self.endpoints, "buckets": self.buckets})
+        outputs = {"endpoints": self.endpoints, "buckets": self.buckets}
+        outputs |= {"cluster_name": self.cluster_name} if cluster else {}
+        self.register_outputs(outputs | ({"gateway": self.gateway} if self.gateway else {}))
 
     def _create_nodes(self, google: gcp.Provider, apis: list[gcp.projects.Service]) -> Cluster:
         cluster = self._create_cluster(google, apis)
@@ -112,7 +123,7 @@ class Fleet(pulumi.ComponentResource):
 
     def _create_cluster(self, google: gcp.Provider, apis: list[gcp.projects.Service]) -> Cluster:
         target = self._plan.target
-        network = Network("network", NetworkArgs(region=target.region), self._google)
+        network = self._network = Network("network", NetworkArgs(region=target.region), self._google)
         return Cluster(
             "cluster",
             ClusterArgs(
@@ -125,6 +136,8 @@ class Fleet(pulumi.ComponentResource):
                 deletion_protection=target.deletion_protection,
                 maintenance=target.maintenance,
                 has_gated_models=any(model.weights.needs_token for model in self._nodes),
+                has_gateway=self._plan.gateway is not None,
+                has_synced_secrets=manifests.synced_secret(self._plan) is not None,
             ),
             # Nodes need the way out before they start.
             child(self, providers=[google], depends_on=[*apis, network]),
@@ -176,19 +189,25 @@ class Fleet(pulumi.ComponentResource):
             )
             self._token = (HubToken("hub-token", args, self._google),)
 
-    def _create_model(self, model: ModelPlan) -> None:
+    def _create_bucket(self, model: ModelPlan) -> WeightsBucket:
+        """Make a model's bucket, which its canary uses too; each has identities of its own."""
         plan, target = self._plan, self._plan.target
-        bucket = WeightsBucket(
+        canary = manifests.canary_for(plan, model)
+        users = {"": model} | ({"canary-": canary} if canary else {})
+        return WeightsBucket(
             f"{model.key}-weights",
             WeightsBucketArgs(
                 bucket_name=manifests.bucket_name(plan, model),
                 region=target.region,
-                readers={"server": self._member(manifests.server_name(model))},
-                writers={"loader": self._member(manifests.loader_account(model))},
+                readers={f"{of}server": self._member(manifests.server_name(each)) for of, each in users.items()},
+                writers={f"{of}loader": self._member(manifests.loader_account(each)) for of, each in users.items()},
                 labels=names.labels(target.stack, {"hubstack-model": names.label_value(model.key)}),
             ),
             self._google,
         )
+
+    def _create_model(self, model: ModelPlan, bucket: WeightsBucket) -> ModelServer:
+        plan = self._plan
         token = self._token if model.weights.needs_token else ()
         loader = WeightsLoader(
             f"{model.key}-loader",
@@ -197,13 +216,33 @@ class Fleet(pulumi.ComponentResource):
             ),
             child(self, providers=[self._kubernetes]),
         )
-        ModelServer(
+        return ModelServer(
             model.key,
             ModelServerArgs(
                 plan=plan, model=model, after=(self._namespace, loader, self._classes[model.capacity_class])
             ),
             child(self, providers=[self._kubernetes]),
         )
+
+    def _create_gateway(self) -> dict[str, pulumi.Output[str]] | None:
+        plan = self._plan
+        if plan.gateway is None:
+            return None
+        by_key = plan.gateway.auth is GatewayAuth.API_KEYS
+        gateway = Gateway(
+            "gateway",
+            GatewayArgs(
+                plan=plan,
+                network_id=self._network.network_id,
+                subnet_id=self._network.subnet_id,
+                secret_reader=self._member(manifests.SYNC_ACCOUNT),
+                secret_value=self._args.api_key if by_key else self._args.iap_client_secret,
+                servers=self._servers,
+                after=(self._namespace,),
+            ),
+            child(self, providers=[self._google_provider, self._kubernetes]),
+        )
+        return {"address": gateway.address, "url": gateway.url}
 
     def _member(self, account: str) -> pulumi.Output[str]:
         """IAM's name of a Kubernetes service account (facts: gke.md 4.3): number in the path, id in the pool."""

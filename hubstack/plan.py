@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from hubstack.gateway_plan import GatewayPlan
 from hubstack.platforms import CloudRunPlan, PlatformKind, VertexPlan
 
 
@@ -293,6 +294,10 @@ class ModelPlan:
     rejected: tuple[Rejected, ...]
     """The next best shapes, at most three."""
     warnings: tuple[str, ...] = ()
+    canary_of: str | None = None
+    """Key of the model whose other commit this is; None for a model of its own."""
+    canary_weight: int = 0
+    """Of 100 requests to the primary's names, how many come here; 0 for a model of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -433,6 +438,8 @@ class Plan:
     classes: tuple[CapacityClass, ...]
     cost: Cost
     warnings: tuple[str, ...] = ()
+    gateway: GatewayPlan | None = None
+    """None: models are reached inside the cluster only."""
 
     @property
     def on_gke(self) -> tuple[ModelPlan, ...]:

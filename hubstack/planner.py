@@ -22,17 +22,18 @@ from hubstack.lock import Lock, check_fresh, load_lock, lock_path
 from hubstack.names import labels
 from hubstack.placement import Candidate, Surveyor
 from hubstack.placement_file import Place, Placement, load_placement, placement_path
-from hubstack.plan import Cost, EngineKind, Plan, TargetPlan, Verdict
+from hubstack.plan import Cost, EngineKind, ModelPlan, Plan, TargetPlan, Verdict
 from hubstack.platform_rules import find_problems
 from hubstack.platforms import PlatformKind
 from hubstack.pools import plan_pools
 from hubstack.problems import Problem, nearest
 from hubstack.request import DEFAULT_CONTEXT, ModelRequest, Request, load_request
+from hubstack.routing import traffic_problems, traffic_warnings
 from hubstack.rules import Demand
 from hubstack.target import Target, read_target
 from hubstack.weights import ChosenFiles, WeightsSize, choose_files, weights_size
 
-_OWN = frozenset({"key", "marks", "replicas_min", "replicas_max"})
+_OWN = frozenset({"key", "marks", "replicas_min", "replicas_max", "canary_of", "canary_weight"})
 _ASKED = tuple(field.name for field in fields(ModelRequest) if field.name not in _OWN)
 """What of a request decides where a model fits."""
 
@@ -97,6 +98,8 @@ def plan_stack(
     """
     facts = _facts(request, lock)
     _check_region(catalog, target)
+    if unrouted := list(traffic_problems(_on_gke(request), target.gateway)):
+        raise PlanError(unrouted)
     surveyors = make_surveyors(catalog, target)
     surveyor = surveyors[PlatformKind.GKE]
     surveyed = _survey(request, facts, catalog, surveyors, target)
@@ -123,8 +126,11 @@ def plan_stack(
         cost=cost,
         warnings=(
             *(f"{model.key}: {warning}" for model in models for warning in model.warnings),
+            *traffic_warnings(nodes, target.gateway),
+            *_gateway_warnings(nodes, light, target),
             *_budget_warnings(cost, target),
         ),
+        gateway=target.gateway if nodes else None,
     )  # fmt: skip
 
 
@@ -342,6 +348,20 @@ def _largest(chosen: ChosenFiles, size: WeightsSize) -> int:
     """Return the largest file; where none is listed, shards of 5 GB as transformers writes them."""
     listed = max((file.size_bytes for file in chosen.weights), default=0)
     return listed or min(size.size_bytes, 5_000_000_000)
+
+
+def _on_gke(request: Request) -> Request:
+    """Leave the models that a gateway could lead to."""
+    return replace(request, models=tuple(m for m in request.models if m.platform is PlatformKind.GKE))
+
+
+def _gateway_warnings(nodes: tuple[ModelPlan, ...], light: tuple[ModelPlan, ...], target: Target) -> Iterator[str]:
+    if target.gateway is None or not light:
+        return
+    own = ", ".join(model.key for model in light)
+    yield f"the gateway leads to models on GKE only, not to {own}: see `pulumi stack output endpoints`"
+    if not nodes:
+        yield "no model is on GKE, so no gateway is made"
 
 
 def _budget_warnings(cost: Cost, target: Target) -> Iterator[str]:

@@ -36,6 +36,8 @@ def _beside_gke(request: ModelRequest) -> Iterator[Problem]:
         ("share_gpu", request.share_gpu, "a server has a card of its own there",
          "say `share_gpu: false` for this model, or leave it out"),
         ("expert_parallel", request.expert_parallel, "a server has one machine there", "leave it out"),
+        ("canary", request.canary_of is not None, "only the gateway of a cluster splits requests",
+         "leave it out, or set `platform: gke`"),
         ("lora", bool(request.lora_slots), "adapters that are loaded while it runs are lost when it stops",
          "leave it out, or set `platform: gke`"),
     )  # fmt: skip

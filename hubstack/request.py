@@ -7,7 +7,7 @@ those against lock and catalogue.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from hubstack.platforms import PlatformKind
 from hubstack.problems import Problem, nearest
 from hubstack.request_schema import (
     AcceleratorRequest,
+    CanaryRequest,
     CapacityStepRequest,
     EntryRequest,
     LoraRequest,
@@ -35,6 +36,7 @@ EVERY = "*"
 """The key under `overrides:` that means every model."""
 DEFAULT_CONTEXT = 8192
 DEFAULT_CONCURRENCY = 2
+CANARY_SUFFIX = "-canary"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +84,10 @@ class ModelRequest:
     """Path in the repository."""
     platform: PlatformKind = PlatformKind.GKE
     accept_eula: bool = False
+    canary_of: str | None = None
+    """Key of the entry whose `canary:` made this one."""
+    canary_weight: int = 0
+    """Of 100 requests to the primary's names, how many come here."""
     marks: Mapping[str, Mark]
     """Where each setting was made; `id` always."""
 
@@ -197,7 +203,7 @@ def _model_at(loc: Loc) -> type[BaseModel]:
         return EntryRequest if loc else RequestFile
     nested: dict[str, type[BaseModel]] = {
         "replicas": ReplicasRequest, "accelerator": AcceleratorRequest, "capacity": CapacityStepRequest,
-        "lora": LoraRequest, "speculative": SpeculativeRequest,
+        "lora": LoraRequest, "speculative": SpeculativeRequest, "canary": CanaryRequest,
     }  # fmt: skip
     if words[-1] in nested and words[0] != "overrides":
         return nested[words[-1]]
@@ -234,7 +240,7 @@ def _resolve(layers: list[_Layer]) -> Request:
         _apply_overrides(layer, drafts, problems)
     if not drafts and not problems:
         problems.append(Problem(path=top, message="lists no models", hint="add at least one under `models:`"))
-    models = [_finish(draft, problems) for draft in drafts.values()]
+    models = [model for draft in drafts.values() for model in _with_canary(draft, drafts, problems)]
     if problems:
         raise InputError(problems)
     return Request(path=top, models=tuple(sorted(models, key=lambda model: model.key)))
@@ -292,6 +298,32 @@ def _apply_overrides(layer: _Layer, drafts: dict[str, _Draft], problems: list[Pr
             continue
         for draft in drafts.values() if key == EVERY else (drafts[key],):
             _lay(draft, layer.document, loc, overrides[key])
+
+
+def _with_canary(draft: _Draft, drafts: Mapping[str, _Draft], problems: list[Problem]) -> list[ModelRequest]:
+    """Return the model, and the one of its other commit where one was asked for."""
+    model = _finish(draft, problems)
+    canary: CanaryRequest | None = draft.settings.get("canary")
+    if canary is None:
+        return [model]
+    key, mark = f"{model.key}{CANARY_SUFFIX}", draft.marks["canary"]
+    if key in drafts:
+        first = drafts[key].marks["id"]
+        message = (
+            f"the canary of `{model.key}` would have the key `{key}`, which a model has ({first.path}:{first.line})"
+        )
+        problems.append(mark.problem(message, "give that model another `name:`"))
+    if len(key) > names.KEY_MAX:
+        limit = names.KEY_MAX - len(CANARY_SUFFIX)
+        message = (
+            f"`{model.key}` is too long for a canary: its key may have {limit} characters, not {len(model.key)}"
+        )
+        problems.append(mark.problem(message, "give the model a shorter `name:`; a new name is a new model"))
+    other = replace(
+        model, key=key, revision=canary.revision, replicas_min=1, replicas_max=canary.replicas,
+        canary_of=model.key, canary_weight=canary.weight, marks={**model.marks, "revision": mark},
+    )  # fmt: skip
+    return [model, other]
 
 
 def _finish(draft: _Draft, problems: list[Problem]) -> ModelRequest:

@@ -229,7 +229,8 @@ def _vllm_args(serving: Serving) -> tuple[str, ...]:
     load = serving.load
     flags = [
         serving.model_path, "--port", str(_port(choice.engine.port)),
-        "--served-model-name", serving.facts.id, serving.request.key,
+        # A canary answers to its primary's names: the caller does not know which of the two it asks.
+        "--served-model-name", serving.facts.id, serving.request.canary_of or serving.request.key,
         "--tensor-parallel-size", str(shape.tensor_parallel),
         "--max-model-len", str(need.context),
         "--max-num-seqs", str(sizing.max_num_seqs(load)),

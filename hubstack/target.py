@@ -11,16 +11,30 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from hubstack.errors import InputError
+from hubstack.gateway import SETTING, read_gateway
+from hubstack.gateway_plan import GatewayPlan
 from hubstack.maintenance import EXAMPLE, read_window
 from hubstack.plan import MaintenancePlan
 from hubstack.platforms import Ingress
 from hubstack.problems import Problem
 
 DEFAULT_NAMESPACE = "models"
-KEYS = ("gcp:project", "gcp:region", "hubstack:models", "hubstack:namespace", "hubstack:zones",
-        "hubstack:budget", "hubstack:deletionProtection", "hubstack:hfToken",
-        "hubstack:releaseChannel", "hubstack:regions", "hubstack:maintenanceWindow", "hubstack:runIngress",
-        "hubstack:runInvokers")  # fmt: skip
+KEYS = (
+    "gcp:project",
+    "gcp:region",
+    "hubstack:budget",
+    "hubstack:deletionProtection",
+    "hubstack:gateway",
+    "hubstack:hfToken",
+    "hubstack:maintenanceWindow",
+    "hubstack:models",
+    "hubstack:namespace",
+    "hubstack:regions",
+    "hubstack:releaseChannel",
+    "hubstack:runIngress",
+    "hubstack:runInvokers",
+    "hubstack:zones",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +58,8 @@ class Target:
     """When GKE may upgrade; None: whenever it likes."""
     regions: tuple[str, ...] = ()
     """Regions to compare with in `hubstack plan`; `any` is every one."""
+    gateway: GatewayPlan | None = None
+    """None: models are reached inside the cluster only."""
     run_ingress: Ingress = Ingress.INTERNAL
     """Who reaches Cloud Run services; IAM asks each caller for an identity whatever it says."""
     run_invokers: tuple[str, ...] = ()
@@ -75,6 +91,7 @@ def read_target(stack: str, config: Mapping[str, str]) -> Target:
         regions=reader.regions("hubstack:regions"),
         deletion_protection=reader.flag("hubstack:deletionProtection", default=True),
         maintenance=reader.window("hubstack:maintenanceWindow"),
+        gateway=reader.gateway(),
         run_ingress=reader.ingress("hubstack:runIngress"), run_invokers=reader.members("hubstack:runInvokers"),
     )  # fmt: skip
     reader.check_zones(target)
@@ -163,6 +180,11 @@ class _Reader:
         for sentence in found:
             self.refuse(key, sentence, f"'{EXAMPLE}'")
         return None
+
+    def gateway(self) -> GatewayPlan | None:
+        gateway, problems = read_gateway(self.path, self.config.get(SETTING))
+        self.problems += problems
+        return gateway
 
     def check_zones(self, target: Target) -> None:
         for zone in target.zones:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from hubstack.errors import InputError, PlanError
+from hubstack.gateway_plan import GatewayPlan
 from hubstack.lock import Lock
 from hubstack.placement_file import Placement
 from hubstack.plan import EngineKind, ModelPlan, Plan
@@ -196,6 +197,7 @@ HEAD = f"models:\n  - id: {SMALL}\n    platform: cloud-run\n"
         ("share_gpu: true", "`share_gpu` makes no sense on cloud-run: a server has a card of its own there"),
         ("expert_parallel: true", "`expert_parallel` makes no sense on cloud-run: a server has one machine there"),
         ("lora: {slots: 2}", "`lora` makes no sense on cloud-run: adapters that are loaded while it runs are lost"),
+        ("canary: {revision: next, weight: 5}", "`canary` makes no sense on cloud-run: only the gateway"),
         ("accelerator: tpu-v6e", "cloud-run has no `tpu-v6e`"),
         ("accelerator: h100-80gb", "cloud-run has no `h100-80gb`"),
         ("accept_eula: true", "`accept_eula` is for Model Garden: on cloud-run the weights come from the Hub"),
@@ -284,3 +286,14 @@ def test_what_if_moves_a_model_to_cloud_run() -> None:
     decided = plan_stack(request, Lock(path="x", models=(facts,)), catalog(), target(), Placement())
     assert decided.models[0].platform is RUN
     assert decided.cost.usd_per_month_min < 1
+
+
+def test_a_gateway_leads_to_gke_models_only_and_is_not_made_without_one() -> None:
+    there = target(gateway=GatewayPlan(timeout_seconds=900))
+    light = (hub(SMALL), ask(SMALL, platform=RUN, replicas_min=0))
+    both = plan(light, hub("Qwen/Qwen3-8B"), where=there)
+    assert both.gateway is not None
+    assert any("on GKE only, not to qwen3-4b-instruct-2507" in warning for warning in both.warnings)
+    alone = plan(light, where=there)
+    assert alone.gateway is None
+    assert "no model is on GKE, so no gateway is made" in alone.warnings

@@ -64,11 +64,51 @@ ON_GKE = ("quickstart", "fleet")
 
 @pytest.mark.parametrize("example", ON_GKE)
 def test_every_model_gets_exactly_its_own_resources(example: str) -> None:
-    count = len(plan(example)["models"])
+    models = plan(example)["models"]
+    primaries = [model for model in models if model["canary_of"] is None]
     seen = types(example)
-    for token in ("gcp:storage/bucket:Bucket", "kubernetes:batch/v1:Job", "kubernetes:apps/v1:Deployment",
-                  "kubernetes:core/v1:Service"):  # fmt: skip
-        assert seen[token] == count, f"{token}: {seen[token]} for {count} models"
+    assert seen["gcp:storage/bucket:Bucket"] == len(primaries), "a canary lies beside its primary"
+    assert seen["kubernetes:batch/v1:Job"] == len(models)
+    for kind in ("apps/v1:Deployment", "core/v1:Service"):
+        servers = [r for r in graph(example)["resources"] if r["type"] == f"kubernetes:{kind}"
+                   and ":ModelServer$" in r["urn"]]  # fmt: skip
+        assert len(servers) == len(models), f"{kind}: {len(servers)} for {len(models)} models"
+
+
+def test_production_is_reached_at_one_private_address() -> None:
+    (gateway,) = (r for r in graph("production")["resources"] if r["type"].endswith("/v1:Gateway"))
+    assert gateway["inputs"]["spec"]["gatewayClassName"] == "gke-l7-rilb"
+    assert gateway["inputs"]["spec"]["listeners"][0]["hostname"] == "models.acme.internal"
+    assert types("production")["kubernetes:gateway.networking.k8s.io/v1:HTTPRoute"] == 4, "one for each model"
+
+
+def test_production_splits_one_model_between_two_real_commits() -> None:
+    models = {model["key"]: model for model in plan("production")["models"]}
+    assert models["support-canary"]["canary_of"] == "support"
+    assert (models["support"]["commit"][:12], models["support-canary"]["commit"][:12]) == (
+        "e0bc86c23ce5", "83e9aa141f2e",
+    )  # fmt: skip
+    (route,) = (
+        r for r in graph("production")["resources"]
+        if r["type"].endswith(":HTTPRoute") and r["inputs"]["metadata"]["name"] == "support"
+    )  # fmt: skip
+    for rule in route["inputs"]["spec"]["rules"]:
+        assert [(ref["name"], ref["weight"]) for ref in rule["backendRefs"]] == [
+            ("support", 90), ("support-canary", 10),
+        ]  # fmt: skip
+
+
+def test_production_picks_servers_where_there_are_several_and_holds_requests_where_there_are_none() -> None:
+    pools = [r["inputs"]["metadata"]["name"] for r in graph("production")["resources"]
+             if r["type"].endswith(":InferencePool")]  # fmt: skip
+    assert sorted(pools) == ["chat", "support", "support-canary"]
+    (grant,) = (r for r in graph("production")["resources"] if r["type"].endswith(":ReferenceGrant"))
+    assert grant["inputs"]["metadata"]["namespace"] == "keda"
+
+
+@pytest.mark.parametrize("example", ["quickstart", "fleet"])
+def test_a_stack_that_asks_for_no_gateway_has_no_part_of_one(example: str) -> None:
+    assert not [r for r in graph(example)["resources"] if "gateway" in r["type"].lower() or "gateway" in r["urn"]]
 
 
 def test_a_list_on_cloud_run_costs_its_buckets_while_idle_and_has_no_cluster() -> None:
