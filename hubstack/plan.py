@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from hubstack.gateway_plan import GatewayPlan
+from hubstack.platforms import CloudRunPlan, PlatformKind, VertexPlan
 
 
 class AcceleratorKind(StrEnum):
@@ -267,7 +268,12 @@ class ModelPlan:
     """Ranks; on TPU7x twice the chips."""
     tpu_topology: str | None
     capacity_class: str
-    """Key of the CapacityClass whose pools it runs on."""
+    """Key of the CapacityClass whose pools it runs on; empty on other platforms than GKE."""
+    platform: PlatformKind = PlatformKind.GKE
+    cloud_run: CloudRunPlan | None = None
+    """On the platform of that name only."""
+    vertex: VertexPlan | None = None
+    """Likewise."""
     servers_per_accelerator: int = 1
     """Above 1 the card is shared, and each server may use that part of it."""
     hosts: int = 1
@@ -434,6 +440,11 @@ class Plan:
     warnings: tuple[str, ...] = ()
     gateway: GatewayPlan | None = None
     """None: models are reached inside the cluster only."""
+
+    @property
+    def on_gke(self) -> tuple[ModelPlan, ...]:
+        """The models that have nodes and Kubernetes objects."""
+        return tuple(model for model in self.models if model.platform is PlatformKind.GKE)
 
     def to_json(self) -> str:
         """Return the plan as sorted, indented JSON that ends with a newline."""

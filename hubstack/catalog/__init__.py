@@ -12,6 +12,7 @@ from hubstack.catalog.hardware import Accelerator, MachineType, TpuTopology, Zon
 from hubstack.catalog.integrity import find_defects
 from hubstack.catalog.loader import load_catalog, read_catalog
 from hubstack.catalog.node_overhead import NodeOverhead
+from hubstack.catalog.platforms import CloudRun, CloudRunGpu, InstanceShape, Vertex
 from hubstack.catalog.prices import CloudRunPrice, GkeFee, NetworkPrice, Price, Provenance, StoragePrice
 from hubstack.catalog.row import CatalogError
 from hubstack.catalog.sources import Source
@@ -20,10 +21,13 @@ __all__ = [
     "Accelerator",
     "Catalog",
     "CatalogError",
+    "CloudRun",
+    "CloudRunGpu",
     "CloudRunPrice",
     "Engine",
     "EngineImage",
     "GkeFee",
+    "InstanceShape",
     "MachineType",
     "ModelTypeSupport",
     "NetworkPrice",
@@ -33,6 +37,7 @@ __all__ = [
     "Source",
     "StoragePrice",
     "TpuTopology",
+    "Vertex",
     "ZoneList",
     "find_defects",
     "load_catalog",
