@@ -7,8 +7,9 @@ Owns the sums. A figure without a source is named as unpriced, never counted as 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from hubstack.bill import Cost, CostLine, PoolCost
 from hubstack.catalog import Catalog
-from hubstack.plan import Cost, CostLine, ModelPlan, PoolCost, PoolPlan, PriceUsed
+from hubstack.plan import ModelPlan, PoolPlan, PriceUsed
 from hubstack.platforms import PlatformKind
 from hubstack.routing import picked_models
 from hubstack.target import Target

@@ -12,6 +12,7 @@ from pathlib import Path
 from hubstack.architecture import Geometry, read_geometry
 from hubstack.assembly import Draft, assemble, why_nothing
 from hubstack.assignment import Wanted, assign
+from hubstack.bill import Cost
 from hubstack.catalog import Catalog, load_catalog
 from hubstack.cost import plan_cost
 from hubstack.engine import EngineChoice, Refusal, choose_engine
@@ -22,7 +23,7 @@ from hubstack.lock import Lock, check_fresh, load_lock, lock_path
 from hubstack.names import labels
 from hubstack.placement import Candidate, Surveyor
 from hubstack.placement_file import Place, Placement, load_placement, placement_path
-from hubstack.plan import Cost, EngineKind, ModelPlan, Plan, TargetPlan, Verdict
+from hubstack.plan import EngineKind, ModelPlan, Plan, TargetPlan, Verdict
 from hubstack.platform_rules import find_problems
 from hubstack.platforms import PlatformKind
 from hubstack.pools import plan_pools

@@ -10,7 +10,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from hubstack.plan import CostLine, MemoryNeed, ModelPlan, Plan, PoolPlan
+from hubstack.bill import CostLine
+from hubstack.plan import MemoryNeed, ModelPlan, Plan, PoolPlan
 from hubstack.platforms import PlatformKind
 from hubstack.regions import RegionPlan
 
