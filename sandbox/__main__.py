@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`./dev sandbox [EXAMPLE]`: render, apply and schedule a stack on a real control plane, and say where each pod went."""
+"""`./dev sandbox [EXAMPLE]`: apply a stack to a real control plane and say where each pod went.
+
+Owns the command. What is right and wrong is `sandbox.places`'.
+"""
 
 import sys
 import tempfile

@@ -2,14 +2,14 @@
 """A stand-in of ours for GKE's node autoscaler with ComputeClasses. Not Google's code and not its whole behaviour.
 
 Owns when a Node is made and of which pool: for a pod that the real scheduler has called unschedulable, the first
-priority of its ComputeClass (read from the API) whose pool is in stock, below its largest number, and fits the pod by
-labels, taints and resources. Pods without a class get a node of a pool without one. A multi-host slice comes whole.
-It never removes a node. It does not know affinity: where only affinity keeps a pod off a node with room, it waits
-until the room is taken.
+priority of its ComputeClass (read from the API) whose pool is in stock, below its largest number, and fits the
+pod by labels, taints and resources. Pods without a class get a node of a pool without one. A multi-host slice
+comes whole. It never removes a node. It does not know affinity: where only affinity keeps a pod off a node with
+room, it waits until the room is taken.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from sandbox.api import Api, ApiError, Object
 from sandbox.nodes import CLASS_LABEL, POOL_LABEL, Pool, node_of, node_status
@@ -82,9 +82,11 @@ class Autoscaler:
         return made
 
     def _room(self, nodes: list[Object], pods: list[Object]) -> Room:
-        # A list leaves the status of a node that was just made empty; its pool says what it has.
-        room = {node["metadata"]["name"]: _all(self.pools[pool]) if (pool := _pool_of(node)) in self.pools else Counter()
-                for node in nodes}  # fmt: skip
+        # A node that was just made is listed without status; its pool says what it has.
+        room: Room = {}
+        for node in nodes:
+            pool = self.pools.get(_pool_of(node))
+            room[node["metadata"]["name"]] = _all(pool) if pool else Counter()
         for pod in pods:
             node = pod["spec"].get("nodeName")
             if node in room and pod["status"].get("phase") not in ("Succeeded", "Failed"):
@@ -116,13 +118,15 @@ def _is_waiting(pod: Object) -> bool:
 
 def _suits(pod: Object, pool: Pool) -> bool:
     selector: dict[str, str] = pod["spec"].get("nodeSelector", {})
-    if any(pool.labels.get(key) != value for key, value in selector.items() if key != "topology.kubernetes.io/zone"):
+    if any(
+        pool.labels.get(key) != value for key, value in selector.items() if key != "topology.kubernetes.io/zone"
+    ):
         return False
     tolerations = pod["spec"].get("tolerations", ())
     return all(any(_tolerates(each, taint) for each in tolerations) for taint in pool.taints)
 
 
-def _tolerates(toleration: Object, taint: Object) -> bool:
+def _tolerates(toleration: Object, taint: Mapping[str, str]) -> bool:
     if toleration.get("effect") not in (None, "", taint["effect"]):
         return False
     if toleration.get("operator") == "Exists":

@@ -19,6 +19,7 @@ HERE = Path(__file__).resolve().parent
 CACHE = HERE.parent / ".sandbox"
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "lws-manager")
 _MODULES = (HERE, HERE / "lws")
+_FLAGS = ("-trimpath", "-ldflags")
 
 Say = Callable[[str], None]
 
@@ -34,7 +35,9 @@ def programs(say: Say = lambda _: None) -> Path:
         SandboxError: Go is missing, or a build failed.
     """
     if shutil.which("go") is None:
-        raise SandboxError("the sandbox builds Kubernetes from source: install Go 1.26 or later (https://go.dev/dl)")
+        raise SandboxError(
+            "the sandbox builds Kubernetes from source: install Go 1.26 or later (https://go.dev/dl)"
+        )
     CACHE.mkdir(exist_ok=True)
     with _alone():
         stamp, folder = CACHE / "built", CACHE / "bin"
@@ -71,16 +74,21 @@ def _build(folder: Path, say: Say) -> None:
     told = {"gitVersion": release, "gitMajor": major, "gitMinor": minor}
     said = " ".join(f"-X k8s.io/component-base/version.{name}={value}" for name, value in told.items())
     say(f"Kubernetes {release} and etcd {version_of('go.etcd.io/etcd/server/v3')}")
-    _go(["build", "-trimpath", "-ldflags", f"-s -w {said}", "-o", f"{folder}/", "tool"], HERE)
+    _go(["build", *_FLAGS, f"-s -w {said}", "-o", f"{folder}/", "tool"], HERE)
     (folder / "server").replace(folder / "etcd")
     say(f"LeaderWorkerSet {version_of('sigs.k8s.io/lws', HERE / 'lws')}")
-    _go(["build", "-trimpath", "-ldflags", "-s -w", "-o", f"{folder}/lws-manager", "sigs.k8s.io/lws/cmd"], HERE / "lws")
+    _go(
+        ["build", *_FLAGS, "-s -w", "-o", f"{folder}/lws-manager", "sigs.k8s.io/lws/cmd"],
+        HERE / "lws",
+    )
 
 
 def _go(arguments: list[str], folder: Path) -> str:
     # Without cgo the programs need no C compiler and are the same on every machine.
     environment = os.environ | {"CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly -buildvcs=false", "GOWORK": "off"}
-    done = subprocess.run(["go", *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["go", *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         tail = "\n".join((done.stderr or done.stdout).strip().splitlines()[-15:])
         raise SandboxError(f"`go {' '.join(arguments[:2])}` in {folder} failed:\n{tail}")
@@ -89,7 +97,7 @@ def _go(arguments: list[str], folder: Path) -> str:
 
 def _digest() -> str:
     digest = hashlib.sha256(subprocess.run(["go", "version"], capture_output=True, check=True).stdout)
-    digest.update(Path(__file__).read_bytes())
+    digest.update(repr(_FLAGS).encode())
     for module in _MODULES:
         for name in ("go.mod", "go.sum"):
             digest.update((module / name).read_bytes())

@@ -41,9 +41,7 @@ class Certificates:
             "clusters": [
                 {"name": "sandbox", "cluster": {"server": server, "certificate-authority-data": authority}}
             ],
-            "users": [
-                {"name": name, "user": {"client-certificate-data": certificate, "client-key-data": key}}
-            ],
+            "users": [{"name": name, "user": {"client-certificate-data": certificate, "client-key-data": key}}],
             "contexts": [{"name": "sandbox", "context": {"cluster": "sandbox", "user": name}}],
             "current-context": "sandbox",
         }

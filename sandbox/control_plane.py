@@ -149,7 +149,9 @@ class ControlPlane:
             return False
 
     def _has_account(self) -> bool:
-        return any(each["metadata"]["name"] == "default" for each in self.api.objects("v1", "ServiceAccount", "default"))
+        return any(
+            each["metadata"]["name"] == "default" for each in self.api.objects("v1", "ServiceAccount", "default")
+        )
 
     def _made(self, name: str) -> Path:
         folder = self.folder / name

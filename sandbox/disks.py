@@ -48,9 +48,13 @@ class Disks:
             "csi": {"driver": disk_class["provisioner"], "volumeHandle": name},
         }
         if node is not None:
-            spec["nodeAffinity"] = {"required": {"nodeSelectorTerms": [{"matchExpressions": [self._same_zone(node)]}]}}
+            spec["nodeAffinity"] = {
+                "required": {"nodeSelectorTerms": [{"matchExpressions": [self._same_zone(node)]}]}
+            }
         try:
-            self._api.create({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": spec})
+            self._api.create(
+                {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": spec}
+            )
         except ApiError as error:
             if error.status != 409:
                 raise

@@ -40,7 +40,9 @@ def start_group_controller(plane: ControlPlane) -> None:
     command = [plane.programs / "lws-manager", f"--config={config}", "--zap-log-level=info"]
     plane.processes.start("lws-manager", command, {"KUBECONFIG": str(identity)})
     plane.wait("LeaderWorkerSet's webhooks listen", lambda: _listens(port))
-    for configuration in _webhooks(f"https://127.0.0.1:{port}", b64encode(plane.certificates.authority_pem).decode()):
+    for configuration in _webhooks(
+        f"https://127.0.0.1:{port}", b64encode(plane.certificates.authority_pem).decode()
+    ):
         plane.api.create(configuration)
 
 

@@ -18,7 +18,12 @@ GIB = 1024**3
 CLASS_LABEL = "cloud.google.com/compute-class"
 POOL_LABEL = "cloud.google.com/gke-nodepool"
 ZONE_LABEL = "topology.kubernetes.io/zone"
-_PLAIN_MACHINES = {"e2-standard-2": (2, 8), "e2-standard-4": (4, 16), "e2-standard-8": (8, 32), "e2-standard-16": (16, 64)}
+_PLAIN_MACHINES = {
+    "e2-standard-2": (2, 8),
+    "e2-standard-4": (4, 16),
+    "e2-standard-8": (8, 32),
+    "e2-standard-16": (16, 64),
+}
 """vCPU and GiB of machines without accelerators, which the catalogue leaves out (Compute Engine's E2 page)."""
 _EFFECTS = {"NO_SCHEDULE": "NoSchedule", "NO_EXECUTE": "NoExecute", "PREFER_NO_SCHEDULE": "PreferNoSchedule"}
 
@@ -57,10 +62,12 @@ def pool_of(inputs: Mapping[str, Any], catalog: Catalog, region: str) -> Pool:
     per_zone = "maxNodeCount" in scaling
     topology = (inputs.get("placementPolicy") or {}).get("tpuTopology")
     labels = {
-        POOL_LABEL: inputs["name"], "topology.kubernetes.io/region": region, "kubernetes.io/arch": _arch(machine, catalog),
-        "kubernetes.io/os": "linux", "node.kubernetes.io/instance-type": config["machineType"],
+        POOL_LABEL: inputs["name"], "topology.kubernetes.io/region": region,
+        "kubernetes.io/arch": _arch(machine, catalog), "kubernetes.io/os": "linux",
+        "node.kubernetes.io/instance-type": config["machineType"],
         "cloud.google.com/machine-family": config["machineType"].split("-")[0],
-        **_capacity_labels(config), **(config.get("labels") or {}), **_accelerator_labels(machine, gpus, topology, catalog),
+        **_capacity_labels(config), **(config.get("labels") or {}),
+        **_accelerator_labels(machine, gpus, topology, catalog),
     }  # fmt: skip
     most = scaling["maxNodeCount"] * len(zones) if per_zone else scaling["totalMaxNodeCount"]
     return Pool(
@@ -130,7 +137,9 @@ def _accelerator_labels(
     labels = count | {"cloud.google.com/gke-accelerator": accelerator.gke_label, "cloud.google.com/gke-gpu": "true"}
     sharing = (gpus or {}).get("gpuSharingConfig")
     if sharing:
-        labels["cloud.google.com/gke-gpu-sharing-strategy"] = sharing["gpuSharingStrategy"].lower().replace("_", "-")
+        labels["cloud.google.com/gke-gpu-sharing-strategy"] = (
+            sharing["gpuSharingStrategy"].lower().replace("_", "-")
+        )
         labels["cloud.google.com/gke-max-shared-clients-per-gpu"] = str(sharing["maxSharedClientsPerGpu"])
     return labels
 
@@ -140,7 +149,9 @@ def _host_topology(machine: MachineType, catalog: Catalog) -> str:
     return next(row.topology for row in rows if row.machine_type == machine.name and not row.is_multi_host)
 
 
-def _taints(config: Mapping[str, Any], machine: MachineType | None, catalog: Catalog) -> tuple[Mapping[str, str], ...]:
+def _taints(
+    config: Mapping[str, Any], machine: MachineType | None, catalog: Catalog
+) -> tuple[Mapping[str, str], ...]:
     taints = [
         {"key": taint["key"], "value": taint.get("value", ""), "effect": _EFFECTS[taint["effect"]]}
         for taint in config.get("taints") or ()

@@ -15,7 +15,7 @@ from sandbox.autoscaler import is_refused
 from sandbox.binaries import SandboxError
 from sandbox.nodes import CLASS_LABEL
 from sandbox.sandbox import Sandbox
-from sandbox.stack import Stack, model_of, template_labels
+from sandbox.stack import Stack, model_of
 
 PENDING_SECONDS = 3
 _GROUP_LABEL = "leaderworkerset.sigs.k8s.io/name"
@@ -134,7 +134,9 @@ def missing(sandbox: Sandbox, stack: Stack, expected: Mapping[str, int]) -> list
     """Return the workloads that have not the pods they should have, with both numbers."""
     pods = sandbox.pods()
     counted = {each["metadata"]["name"]: len(pods_of(each, pods)) for each in stack.workloads}
-    return [f"{name}: {counted[name]} of {count} pods" for name, count in expected.items() if counted[name] != count]
+    return [
+        f"{name}: {counted[name]} of {count} pods" for name, count in expected.items() if counted[name] != count
+    ]
 
 
 def wrong(found: Iterable[Place]) -> list[str]:

@@ -32,7 +32,7 @@ class Sandbox:
     def __init__(self, plane: ControlPlane) -> None:
         self.plane, self.api, self.kubeconfig = plane, plane.api, plane.kubeconfig
         self.autoscaler = Autoscaler(plane.api, (), _now)
-        self._kubelet, self._disks = Kubelet(plane.api, _now), Disks(plane.api)
+        self.kubelet, self._disks = Kubelet(plane.api, _now), Disks(plane.api)
         self._stopped = threading.Event()
         self._failure: BaseException | None = None
         self._lock = threading.Lock()
@@ -71,14 +71,22 @@ class Sandbox:
             SandboxError: the server refused something; the text is kubectl's.
         """
         return self.kubectl(
-            "apply", "--server-side", "--validate=strict", f"--field-manager={MANAGER}", "-R", "-f", str(path), *options
+            "apply",
+            "--server-side",
+            "--validate=strict",
+            f"--field-manager={MANAGER}",
+            "-R",
+            "-f",
+            str(path),
+            *options,
         )
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         """Run the pinned kubectl as the administrator and return what it prints."""
         done = subprocess.run(
             [str(self.plane.programs / "kubectl"), f"--kubeconfig={self.kubeconfig}", *arguments],
-            input=stdin, capture_output=True, text=True, check=False, env={"HOME": str(self.plane.folder), "PATH": "/bin"},
+            input=stdin, capture_output=True, text=True, check=False,
+            env={"HOME": str(self.plane.folder), "PATH": "/bin"},
         )  # fmt: skip
         if done.returncode:
             raise SandboxError(done.stderr.strip() or done.stdout.strip())
@@ -150,7 +158,7 @@ class Sandbox:
             try:
                 with self._lock:
                     pods = self.pods()
-                    self._kubelet.step(pods)
+                    self.kubelet.step(pods)
                     self._disks.step()
                     self.autoscaler.step(pods)
             except ApiError as error:

@@ -87,7 +87,9 @@ def render(environment: Environment, folder: Path) -> Stack:
     config = load_stack_config(environment.project_dir, environment.config_file).config
     plan = plan_environment(environment.project_dir, environment.stack, config)
     catalog = load_catalog()
-    entries = [yaml.safe_load(path.read_text()) for path in sorted((folder / "google").glob("container.NodePool/*.yaml"))]
+    entries = [
+        yaml.safe_load(path.read_text()) for path in sorted((folder / "google").glob("container.NodePool/*.yaml"))
+    ]
     return Stack(
         folder=folder / "kubernetes",
         objects=tuple(read_objects(folder / "kubernetes")),
@@ -98,7 +100,9 @@ def render(environment: Environment, folder: Path) -> Stack:
 
 def read_objects(folder: Path) -> list[Object]:
     """Return all objects of a folder, in the order that kubectl applies them."""
-    return [value for path in sorted(folder.rglob("*.yaml")) for value in yaml.safe_load_all(path.read_text()) if value]
+    return [
+        value for path in sorted(folder.rglob("*.yaml")) for value in yaml.safe_load_all(path.read_text()) if value
+    ]
 
 
 def model_of(value: Object) -> str | None:
@@ -114,4 +118,11 @@ def template_labels(workload: Object) -> Mapping[str, str]:
 
 
 def _bought(pool: PoolPlan) -> tuple[Any, ...]:
-    return pool.machine_type, pool.accelerator, pool.accelerators_per_node, pool.tpu_topology, pool.capacity, pool.reservation
+    return (
+        pool.machine_type,
+        pool.accelerator,
+        pool.accelerators_per_node,
+        pool.tpu_topology,
+        pool.capacity,
+        pool.reservation,
+    )

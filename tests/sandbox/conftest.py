@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One control plane for all tests of it; run with `./dev test -m sandbox -n 0`. Nothing is skipped: without Go they fail."""
+"""One control plane for all tests of it: `./dev test -m sandbox -n 0`.
+
+Nothing is skipped: without Go they fail.
+"""
 
 import sys
 from collections.abc import Generator

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Replicas that span nodes: LeaderWorkerSet's own controller makes their pods, the real scheduler binds them.
 
-A stack made on the spot from facts of real models, so that it does not depend on which examples there are: one model on
-two GPU nodes, and one on slices of four TPU hosts, of which a replica takes one whole.
+A stack made on the spot from facts of real models, so that it does not depend on which examples there are: one
+model on two GPU nodes, and one on slices of four TPU hosts, of which a replica takes one whole.
 """
 
 import shutil
 from collections import Counter
-from pathlib import Path
 
 import pytest
 import yaml
@@ -39,8 +38,10 @@ def stack(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Stack:
     ]  # fmt: skip
     (folder / "groups.models.yaml").write_text(yaml.safe_dump({"models": models}))
     (folder / "groups.models.lock.yaml").write_text(render_lock([wide, sliced]))
-    config = {"gcp:project": "acme-groups", "gcp:region": "us-central1", "hubstack:models": "stacks/groups.models.yaml",
-              "hubstack:deletionProtection": "false"}  # fmt: skip
+    config = {
+        "gcp:project": "acme-groups", "gcp:region": "us-central1", "hubstack:models": "stacks/groups.models.yaml",
+        "hubstack:deletionProtection": "false",
+    }  # fmt: skip
     (folder / "Pulumi.groups.yaml").write_text(yaml.safe_dump({"config": config}))
     made = read_stack(project, "groups", project / "rendered")
     sandbox.empty()
@@ -51,7 +52,9 @@ def stack(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Stack:
 
 def test_a_group_has_a_leader_and_its_workers_and_a_slice_holds_one_group(sandbox: Sandbox, stack: Stack) -> None:
     by_name = {each["metadata"]["name"]: each for each in stack.workloads}
-    assert {name: each["kind"] for name, each in by_name.items()} == dict.fromkeys(("wide", "sliced"), "LeaderWorkerSet")
+    assert {name: each["kind"] for name, each in by_name.items()} == dict.fromkeys(
+        ("wide", "sliced"), "LeaderWorkerSet"
+    )
     expected = scale_to_most(sandbox, stack)
     assert expected == {"wide": 2, "sliced": 8}
     found = settle(sandbox, stack, expected)
@@ -64,7 +67,8 @@ def test_a_group_has_a_leader_and_its_workers_and_a_slice_holds_one_group(sandbo
         per_node = Counter(pod["spec"]["nodeName"] for pod in made)
         assert set(per_node.values()) == {1}, f"{name}: a rank takes a whole node"
     slices = {
-        (pod["metadata"]["labels"][GROUP], sandbox.pool_of_pod(pod, nodes)) for pod in pods_of(by_name["sliced"], pods)
+        (pod["metadata"]["labels"][GROUP], sandbox.pool_of_pod(pod, nodes))
+        for pod in pods_of(by_name["sliced"], pods)
     }
     assert len(slices) == len({group for group, _ in slices}) == len({pool for _, pool in slices}) == 2
 
@@ -74,16 +78,24 @@ def test_the_service_leads_to_ready_leaders(sandbox: Sandbox, stack: Stack) -> N
     for each in stack.workloads:
         name = each["metadata"]["name"]
         leaders = {
-            pod["status"].get("podIP") for pod in pods_of(each, sandbox.pods()) if pod["metadata"]["labels"][INDEX] == "0"
+            pod["status"].get("podIP")
+            for pod in pods_of(each, sandbox.pods())
+            if pod["metadata"]["labels"][INDEX] == "0"
         }
 
         def addresses(name: str = name) -> set[str]:
             slices = sandbox.api.objects("discovery.k8s.io/v1", "EndpointSlice", namespace)
-            of_service = [one for one in slices if one["metadata"]["labels"].get("kubernetes.io/service-name") == name]
-            ready = [point for one in of_service for point in one["endpoints"] or () if point["conditions"]["ready"]]
+            of_service = [
+                one for one in slices if one["metadata"]["labels"].get("kubernetes.io/service-name") == name
+            ]
+            ready = [
+                point for one in of_service for point in one["endpoints"] or () if point["conditions"]["ready"]
+            ]
             return {address for point in ready for address in point["addresses"]}
 
-        sandbox.wait("the Service has its leaders", lambda leaders=leaders, addresses=addresses: addresses() == leaders)
+        sandbox.wait(
+            "the Service has its leaders", lambda leaders=leaders, addresses=addresses: addresses() == leaders
+        )
 
 
 def test_a_slice_out_of_stock_is_bought_in_the_next_way_whole(sandbox: Sandbox, stack: Stack) -> None:

@@ -21,7 +21,8 @@ CATALOG = load_catalog()
 
 def inputs(**config: object) -> dict[str, object]:
     return {
-        "name": "pool", "autoscaling": {"totalMinNodeCount": 0, "totalMaxNodeCount": 3}, "nodeLocations": ["us-central1-a"],
+        "name": "pool", "autoscaling": {"totalMinNodeCount": 0, "totalMaxNodeCount": 3},
+        "nodeLocations": ["us-central1-a"],
         "nodeConfig": {"machineType": "g2-standard-12", "diskSizeGb": 200, **config},
     }  # fmt: skip
 
@@ -43,7 +44,8 @@ def test_a_node_has_what_gke_puts_on_it() -> None:
     pool = pool_of(inputs(guestAccelerators=[L4], taints=[taint], labels=labels, spot=True), CATALOG, "us-central1")
     node = node_of(pool, 0, "us-central1-a")
     assert node["metadata"]["labels"].items() >= {
-        "cloud.google.com/gke-nodepool": "pool", "cloud.google.com/compute-class": "any", "cloud.google.com/gke-spot": "true",
+        "cloud.google.com/gke-nodepool": "pool", "cloud.google.com/compute-class": "any",
+        "cloud.google.com/gke-spot": "true",
         "cloud.google.com/gke-accelerator": "nvidia-l4", "cloud.google.com/gke-accelerator-count": "1",
         "topology.kubernetes.io/zone": "us-central1-a", "node.kubernetes.io/instance-type": "g2-standard-12",
     }.items()  # fmt: skip
@@ -76,7 +78,7 @@ def test_an_unknown_machine_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(("text", "value"), [
-    ("500m", Fraction(1, 2)), ("4Gi", 4 * 2**30), ("2", 2), ("3k", 3000), ("128974848", 128974848), ("1.5Gi", 3 * 2**29),
+    ("500m", Fraction(1, 2)), ("4Gi", 4 * 2**30), ("2", 2), ("3k", 3000), ("1289748", 1289748), ("1.5Gi", 3 * 2**29),
 ])  # fmt: skip
 def test_quantities_are_read_as_kubernetes_does(text: str, value: Fraction) -> None:
     assert amount(text) == value
@@ -86,9 +88,15 @@ def test_a_pods_request_counts_sidecars_with_its_containers_and_init_containers_
     def container(cpu: str, **more: str) -> dict[str, object]:
         return {"name": "any", "resources": {"requests": {"cpu": cpu}}, **more}
 
-    spec = {"initContainers": [container("1", restartPolicy="Always"), container("5")], "containers": [container("2")]}
+    spec = {
+        "initContainers": [container("1", restartPolicy="Always"), container("5")],
+        "containers": [container("2")],
+    }
     assert requests({"spec": spec})["cpu"] == 6, "the init container runs beside the sidecar"
-    spec = {"initContainers": [container("1", restartPolicy="Always")], "containers": [container("2"), container("3")]}
+    spec = {
+        "initContainers": [container("1", restartPolicy="Always")],
+        "containers": [container("2"), container("3")],
+    }
     assert requests({"spec": spec})["cpu"] == 6
 
 
@@ -101,7 +109,9 @@ def test_what_was_started_ends_when_we_are_killed(tmp_path: Path) -> None:
         started.start("sleeper", ["/bin/sh", "-c", "echo $$; exec sleep 600"])
         time.sleep(600)
     """
-    ours = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], cwd=Path(__file__).resolve().parents[2])
+    ours = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(script)], cwd=Path(__file__).resolve().parents[2]
+    )
     log = tmp_path / "sleeper.log"
     pid = int(_eventually(lambda: log.exists() and log.read_text().strip()))
     ours.send_signal(signal.SIGKILL)
