@@ -15,7 +15,7 @@ from hubstack.manifests.base import (
     service_account,
 )
 from hubstack.manifests.loader import loader_config, loader_job, loader_manifest, loader_name, token_class
-from hubstack.manifests.multi_host import leader_worker_set
+from hubstack.manifests.multi_host import group_name, leader_worker_set
 from hubstack.manifests.server import deployment, disruption_budget, service
 from hubstack.manifests.stack import CLIENT_LABEL, capacity_class, namespace, network_policy
 from hubstack.manifests.volumes import FUSE_ANNOTATIONS, WEIGHTS_PATH
@@ -31,6 +31,7 @@ __all__ = [
     "deployment",
     "disruption_budget",
     "endpoint",
+    "group_name",
     "leader_worker_set",
     "loader_account",
     "loader_config",

@@ -14,7 +14,7 @@ import yaml
 from hubstack.lock import render_lock
 from sandbox.places import missing, pods_of, scale_to_most, settle, wrong
 from sandbox.sandbox import Sandbox
-from sandbox.stack import Stack, read_stack
+from sandbox.stack import Stack, model_of, read_stack
 from tests.sandbox.conftest import PROJECT
 from tests.support.facts import hub, llama
 from tests.test_multi_host import LLAMA_70B
@@ -53,10 +53,10 @@ def stack(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Stack:
 def test_a_group_has_a_leader_and_its_workers_and_a_slice_holds_one_group(sandbox: Sandbox, stack: Stack) -> None:
     by_name = {each["metadata"]["name"]: each for each in stack.workloads}
     assert {name: each["kind"] for name, each in by_name.items()} == dict.fromkeys(
-        ("wide", "sliced"), "LeaderWorkerSet"
+        ("wide-group", "sliced-group"), "LeaderWorkerSet"
     )
     expected = scale_to_most(sandbox, stack)
-    assert expected == {"wide": 2, "sliced": 8}
+    assert expected == {"wide-group": 2, "sliced-group": 8}
     found = settle(sandbox, stack, expected)
     assert not missing(sandbox, stack, expected)
     assert not wrong(found)
@@ -68,7 +68,7 @@ def test_a_group_has_a_leader_and_its_workers_and_a_slice_holds_one_group(sandbo
         assert set(per_node.values()) == {1}, f"{name}: a rank takes a whole node"
     slices = {
         (pod["metadata"]["labels"][GROUP], sandbox.pool_of_pod(pod, nodes))
-        for pod in pods_of(by_name["sliced"], pods)
+        for pod in pods_of(by_name["sliced-group"], pods)
     }
     assert len(slices) == len({group for group, _ in slices}) == len({pool for _, pool in slices}) == 2
 
@@ -76,7 +76,7 @@ def test_a_group_has_a_leader_and_its_workers_and_a_slice_holds_one_group(sandbo
 def test_the_service_leads_to_ready_leaders(sandbox: Sandbox, stack: Stack) -> None:
     namespace = stack.plan.target.namespace
     for each in stack.workloads:
-        name = each["metadata"]["name"]
+        name = model_of(each) or ""
         leaders = {
             pod["status"].get("podIP")
             for pod in pods_of(each, sandbox.pods())

@@ -2,6 +2,7 @@
 """What needs no control plane: nodes from rendered pools, quantities, processes that end with us."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -78,7 +79,8 @@ def test_an_unknown_machine_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(("text", "value"), [
-    ("500m", Fraction(1, 2)), ("4Gi", 4 * 2**30), ("2", 2), ("3k", 3000), ("1289748", 1289748), ("1.5Gi", 3 * 2**29),
+    ("500m", Fraction(1, 2)), ("4Gi", 4 * 2**30), ("2", 2), ("3k", 3000),
+    ("1289748", 1289748), ("1.5Gi", 3 * 2**29),
 ])  # fmt: skip
 def test_quantities_are_read_as_kubernetes_does(text: str, value: Fraction) -> None:
     assert amount(text) == value
@@ -98,6 +100,20 @@ def test_a_pods_request_counts_sidecars_with_its_containers_and_init_containers_
         "containers": [container("2"), container("3")],
     }
     assert requests({"spec": spec})["cpu"] == 6
+
+
+def test_the_docs_name_the_pinned_versions() -> None:
+    project = Path(__file__).resolve().parents[2]
+    docs = (project / "docs" / "sandbox.md").read_text()
+    crds = re.findall(r"^\t(\S+ v\S+)$", (project / "sandbox" / "crds" / "go.mod").read_text(), re.MULTILINE)
+    modules = (project / "sandbox" / "go.mod").read_text()
+    built = [re.search(rf"^\t{name} v\S+", modules, re.MULTILINE)
+             for name in ("k8s.io/kubernetes", "go.etcd.io/etcd/server/v3")]  # fmt: skip
+    assert crds
+    assert not [pin for pin in crds if pin not in docs]
+    assert not [pin for pin in built if pin is None or pin[0].strip() not in docs]
+    groups = (project / "sandbox" / "lws" / "go.mod").read_text()
+    assert re.findall(r"sigs.k8s.io/lws (v\S+)", groups) == [pin.split()[1] for pin in crds if "/lws" in pin]
 
 
 def test_what_was_started_ends_when_we_are_killed(tmp_path: Path) -> None:
