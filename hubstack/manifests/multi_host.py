@@ -31,7 +31,7 @@ def leader_worker_set(plan: Plan, model: ModelPlan) -> Object:
     container["args"] = list(model.server.worker_args)
     for unasked in ("startupProbe", "readinessProbe", "livenessProbe", "ports"):
         del container[unasked]  # a worker has no HTTP server; the leader's health is the group's
-    metadata = {**single["metadata"], "name": group_name(model)}
+    metadata: Object = {**single["metadata"], "name": group_name(model)}
     if model.accelerator_kind is AcceleratorKind.TPU:
         # One group for each slice, and a slice is a pool of its own.
         pool = {"leaderworkerset.sigs.k8s.io/exclusive-topology": "cloud.google.com/gke-nodepool"}
