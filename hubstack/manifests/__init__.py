@@ -46,7 +46,7 @@ from hubstack.manifests.callouts import (
     routing_extension,
 )
 from hubstack.manifests.loader import loader_config, loader_job, loader_manifest, loader_name, token_class
-from hubstack.manifests.multi_host import leader_worker_set
+from hubstack.manifests.multi_host import group_name, leader_worker_set
 from hubstack.manifests.server import deployment, disruption_budget, service
 from hubstack.manifests.stack import CLIENT_LABEL, capacity_class, namespace, network_policy
 from hubstack.manifests.traffic import (
@@ -87,6 +87,7 @@ __all__ = [
     "disruption_budget",
     "endpoint",
     "gateway",
+    "group_name",
     "has_pool",
     "health_check",
     "inference_pool",
