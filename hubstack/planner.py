@@ -27,10 +27,13 @@ from hubstack.pools import plan_pools
 from hubstack.problems import Problem, nearest
 from hubstack.request import DEFAULT_CONTEXT, ModelRequest, Request, load_request
 from hubstack.rules import Demand
+from hubstack.scaling import with_scaling
 from hubstack.target import Target, read_target
 from hubstack.weights import ChosenFiles, WeightsSize, choose_files, weights_size
 
-_OWN = frozenset({"key", "marks", "replicas_min", "replicas_max"})
+_OWN = frozenset({
+    "key", "marks", "replicas_min", "replicas_max", "scaling_queue", "scaling_kv_cache_percent", "scaling_idle_minutes",
+})  # fmt: skip
 _ASKED = tuple(field.name for field in fields(ModelRequest) if field.name not in _OWN)
 """What of a request decides where a model fits."""
 
@@ -103,6 +106,7 @@ def plan_stack(
     placed = [(assemble(drafts[key], taken, moved.get(key)), taken) for key, taken in assigned.taken.items()]
     models = tuple(model for model, _ in placed)
     pools, classes = plan_pools(placed)
+    models = with_scaling(models, pools, request.models, catalog.engine_metrics, target)
     cost = plan_cost(models, pools, catalog, target)
     _check_budget(cost, target)
     return Plan(

@@ -16,7 +16,7 @@ from hubstack.problems import Problem
 DEFAULT_NAMESPACE = "models"
 KEYS = ("gcp:project", "gcp:region", "hubstack:models", "hubstack:namespace", "hubstack:zones",
         "hubstack:budget", "hubstack:deletionProtection", "hubstack:hfToken",
-        "hubstack:releaseChannel", "hubstack:regions")  # fmt: skip
+        "hubstack:releaseChannel", "hubstack:regions", "hubstack:autoscaling")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +36,8 @@ class Target:
     budget_usd_per_month: float | None = None
     """A plan whose largest bill is above it is refused."""
     deletion_protection: bool = True
+    autoscaling: bool = True
+    """Whether replicas follow the load; off: they are set by hand."""
     regions: tuple[str, ...] = ()
     """Regions to compare with in `hubstack plan`; `any` is every one."""
 
@@ -64,6 +66,7 @@ def read_target(stack: str, config: Mapping[str, str]) -> Target:
         budget_usd_per_month=reader.number("hubstack:budget"),
         regions=reader.regions("hubstack:regions"),
         deletion_protection=reader.flag("hubstack:deletionProtection", default=True),
+        autoscaling=reader.flag("hubstack:autoscaling", default=True),
     )  # fmt: skip
     reader.check_zones(target)
     if reader.problems:
