@@ -12,7 +12,9 @@ import pulumi_gcp as gcp
 from components._objects import register
 from components._options import child, google_provider, kubernetes_provider
 from components.accelerator_pool import AcceleratorPool, AcceleratorPoolArgs
+from components.autoscaling import Autoscaling, AutoscalingArgs
 from components.cluster import Cluster, ClusterArgs
+from components.group_controller import GroupController, GroupControllerArgs
 from components.hub_token import HubToken, HubTokenArgs
 from components.model_server import ModelServer, ModelServerArgs
 from components.network import Network, NetworkArgs
@@ -51,7 +53,7 @@ class Fleet(pulumi.ComponentResource):
 
     cluster_name: pulumi.Output[str]
     endpoints: dict[str, str]
-    """Key of a model to the address of its API inside the cluster."""
+    """Key of a model to the address of its API inside the cluster: the interceptor's where the model may rest."""
     buckets: dict[str, str]
     """Key of a model to the bucket of its weights."""
 
@@ -68,6 +70,7 @@ class Fleet(pulumi.ComponentResource):
             )
             for service in SERVICES
         ]  # fmt: skip
+        self._google_providers = [google]
         # A component is registered after what it depends on, and its children after it.
         self._google = child(self, providers=[google], depends_on=apis)
         project = gcp.organizations.get_project_output(
@@ -78,6 +81,7 @@ class Fleet(pulumi.ComponentResource):
         self._kubernetes = kubernetes_provider(cluster.cluster, self)
         self._create_pools(cluster)
         self._create_namespace(cluster)
+        self._create_controllers(cluster)
         self._create_token()
         for model in args.plan.models:
             self._create_model(model)
@@ -140,6 +144,22 @@ class Fleet(pulumi.ComponentResource):
             child(self, provider=self._kubernetes, depends_on=[self._namespace]),
         )
 
+    def _create_controllers(self, cluster: Cluster) -> None:
+        self._autoscaling: tuple[pulumi.Resource, ...] = ()
+        self._groups: tuple[pulumi.Resource, ...] = ()
+        if manifests.is_scaled(self._plan):
+            args = AutoscalingArgs(
+                plan=self._plan,
+                operator_member=self._member(manifests.KEDA_ACCOUNT, manifests.KEDA_NAMESPACE),
+                after=(cluster, self._namespace),
+            )
+            both = child(self, providers=[*self._google_providers, self._kubernetes])
+            self._autoscaling = Autoscaling("autoscaling", args, both).ready
+        if any(model.hosts > 1 for model in self._plan.models):
+            groups = GroupControllerArgs(after=(cluster,))
+            here = child(self, providers=[self._kubernetes])
+            self._groups = (GroupController("group-controller", groups, here).ready,)
+
     def _create_token(self) -> None:
         self._secret_id = f"hubstack-{names.slug(self._plan.target.stack)}-hub-token"
         gated = [model for model in self._plan.models if model.weights.needs_token]
@@ -173,19 +193,26 @@ class Fleet(pulumi.ComponentResource):
             ),
             child(self, providers=[self._kubernetes]),
         )
+        groups = self._groups if model.hosts > 1 else ()
         ModelServer(
             model.key,
             ModelServerArgs(
-                plan=plan, model=model, after=(self._namespace, loader, self._classes[model.capacity_class])
+                plan=plan,
+                model=model,
+                after=(self._namespace, loader, self._classes[model.capacity_class], *groups),
+                autoscaling=self._autoscaling,
             ),
             child(self, providers=[self._kubernetes]),
         )
 
-    def _member(self, account: str) -> pulumi.Output[str]:
-        """IAM's name of a Kubernetes service account (facts: gke.md 4.3): number in the path, id in the pool."""
+    def _member(self, account: str, namespace: str | None = None) -> pulumi.Output[str]:
+        """IAM's name of a Kubernetes service account (facts: gke.md 4.3): number in the path, id in the pool.
+
+        Of the models' namespace unless another one is named.
+        """
         target = self._plan.target
         return pulumi.Output.format(
             "principal://iam.googleapis.com/projects/{0}/locations/global/workloadIdentityPools/{1}.svc.id.goog"
             "/subject/ns/{2}/sa/{3}",
-            self._number, target.project, target.namespace, account,
+            self._number, target.project, namespace or target.namespace, account,
         )  # fmt: skip

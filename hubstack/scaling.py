@@ -47,11 +47,6 @@ def with_scaling(
     return tuple(decided)
 
 
-def wake_name(key: str) -> str:
-    """Return the name of the Service under which a resting model is reached inside the cluster."""
-    return f"{key}-wake"
-
-
 def hold_seconds(model: ModelPlan) -> int:
     """Return how long a request waits for a model with no replica: until the startup probe would give up."""
     return _node_start_seconds(model) + _load_window_seconds(model)
@@ -173,7 +168,7 @@ def _load_window_seconds(model: ModelPlan) -> int:
 
 def _taken_names(models: Iterable[ModelPlan], asked: Mapping[str, ModelRequest]) -> Iterator[Problem]:
     for model in models:
-        name = wake_name(model.key)
+        name = names.wake_name(model.key)
         if model.scaling and model.scaling.rests and name in asked:
             message = f"`{name}` is the address under which `{model.key}` is woken"
             yield asked[name].mark("name").problem(message, "give one of them another `name:`")
