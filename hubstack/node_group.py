@@ -52,9 +52,7 @@ def node_group(kind: EngineKind, args: tuple[str, ...], hosts: int, stages: int)
 
 def _over_ray(args: tuple[str, ...], hosts: int) -> NodeGroup:
     """Start Ray on all nodes, and the engine on the first once all have joined."""
-    joined = (
-        f"import ray, time; ray.init(address='auto')\nwhile sum(n['Alive'] for n in ray.nodes()) < {hosts}: time.sleep(5)"
-    )
+    joined = f"import ray, time; ray.init(address='auto')\nwhile sum(n['Alive'] for n in ray.nodes()) < {hosts}: time.sleep(5)"
     leader = (
         "set -e", f"ray start --head --port={RAY_PORT}", f'python3 -c "{joined}"',
         # In the shell's place, so that it is told to stop and its end is the container's.

@@ -58,7 +58,9 @@ def spare_places(model: ModelPlan, models: Iterable[ModelPlan], pools: Iterable[
     In the pool that has least, since a pod may land on any. A place is an accelerator, or a part of a shared one.
     Whole slices leave none over.
     """
-    taken = sum(_places(other) * other.replicas.max for other in models if other.capacity_class == model.capacity_class)
+    taken = sum(
+        _places(other) * other.replicas.max for other in models if other.capacity_class == model.capacity_class
+    )
     own = [pool for pool in pools if pool.capacity_class == model.capacity_class]
     if not own or any(pool.nodes_per_slice > 1 for pool in own):
         return 0
@@ -105,7 +107,11 @@ def _triggers(
     model: ModelPlan, request: ModelRequest, metrics: EngineMetrics, target: Target
 ) -> Iterator[ScalingTrigger]:
     # Managed Prometheus holds the whole project: cluster and namespace are labels of its own, `model` of the scrape.
-    where = (f'cluster="{names.cluster_name(target.stack)}"', f'namespace="{target.namespace}"', f'model="{model.key}"')
+    where = (
+        f'cluster="{names.cluster_name(target.stack)}"',
+        f'namespace="{target.namespace}"',
+        f'model="{model.key}"',
+    )
     if metrics.queue_length:
         query = f"sum({metrics.queue_length.select(*where)})"
         yield ScalingTrigger(name="queue", query=query, target=request.scaling_queue)

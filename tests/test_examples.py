@@ -63,9 +63,37 @@ def test_the_fleet_covers_every_kind_that_the_readme_names() -> None:
 def test_every_model_gets_exactly_its_own_resources(example: str) -> None:
     count = len(plan(example)["models"])
     seen = types(example)
-    for token in ("gcp:storage/bucket:Bucket", "kubernetes:batch/v1:Job", "kubernetes:apps/v1:Deployment",
-                  "kubernetes:core/v1:Service"):  # fmt: skip
+    for token in ("gcp:storage/bucket:Bucket", "kubernetes:batch/v1:Job"):
         assert seen[token] == count, f"{token}: {seen[token]} for {count} models"
+    groups = seen["kubernetes:leaderworkerset.x-k8s.io/v1:LeaderWorkerSet"]
+    assert seen["kubernetes:apps/v1:Deployment"] + groups == count
+    resting = [model for model in plan(example)["models"] if model["replicas"]["min"] == 0]
+    assert seen["kubernetes:core/v1:Service"] == count + len(resting), "a resting model has a second address"
+
+
+@pytest.mark.parametrize("example", golden.EXAMPLES)
+def test_models_whose_number_may_change_are_scaled_and_resting_ones_woken(example: str) -> None:
+    models, seen = plan(example)["models"], types(example)
+    assert seen["kubernetes:keda.sh/v1alpha1:ScaledObject"] == sum(
+        model["replicas"]["min"] < model["replicas"]["max"] for model in models
+    )
+    resting = {model["key"] for model in models if model["replicas"]["min"] == 0}
+    assert seen["kubernetes:http.keda.sh/v1beta1:InterceptorRoute"] == len(resting)
+    endpoints = next(r for r in graph(example)["resources"] if r["type"] == "hubstack:fleet:Fleet")["outputs"][
+        "endpoints"
+    ]
+    assert {key for key, address in endpoints.items() if "-wake." in address} == resting
+
+
+def test_models_that_span_nodes_are_groups_with_their_controller() -> None:
+    models = {model["key"]: model for model in plan("multi-host")["models"]}
+    assert (models["deepseek-v3"]["hosts"], models["deepseek-v3"]["accelerator_kind"]) == (2, "gpu")
+    assert (models["qwen-72b"]["hosts"], models["qwen-72b"]["tpu_topology"]) == (4, "4x4")
+    slices = [pool for pool in plan("multi-host")["pools"] if pool["nodes_per_slice"] > 1]
+    assert len(slices) == models["qwen-72b"]["replicas"]["max"], "a slice for each replica"
+    found = types("multi-host")
+    assert found["hubstack:group_controller:GroupController"] == 1
+    assert "hubstack:group_controller:GroupController" not in types("fleet"), "nobody there spans nodes"
 
 
 @pytest.mark.parametrize("example", golden.EXAMPLES)

@@ -15,6 +15,7 @@ from hubstack.plan import AcceleratorKind, ModelPlan, Plan
 EXCLUSIVE_TOPOLOGY = "leaderworkerset.sigs.k8s.io/exclusive-topology"
 NODE_POOL_LABEL = "cloud.google.com/gke-nodepool"
 
+
 def leader_worker_set(plan: Plan, model: ModelPlan) -> Object:
     """The servers of a model that spans nodes."""
     single = deployment(plan, model)

@@ -64,7 +64,9 @@ def wake_service(plan: Plan, model: ModelPlan) -> Object:
         "spec": {
             "type": "ExternalName",
             "externalName": f"{INTERCEPTOR_SERVICE}.{KEDA_NAMESPACE}.svc.cluster.local",
-            "ports": [{"name": "http", "port": INTERCEPTOR_PORT, "targetPort": INTERCEPTOR_PORT, "protocol": "TCP"}],
+            "ports": [
+                {"name": "http", "port": INTERCEPTOR_PORT, "targetPort": INTERCEPTOR_PORT, "protocol": "TCP"}
+            ],
         },
     }
 
@@ -174,6 +176,8 @@ def _prometheus(plan: Plan, model: ModelPlan, trigger: ScalingTrigger) -> Object
             "serverAddress": f"https://monitoring.googleapis.com/v1/projects/{project}/location/global/prometheus",
             "query": trigger.query,
             "threshold": f"{trigger.target:g}",
+            # What is left in a cache must not keep a model awake.
+            "activationThreshold": f"{trigger.target / 10:g}" if trigger.name == "kv-cache" else "0",
             # At rest there is nothing to measure; a model that always runs must be seen.
             "ignoreNullValues": "true" if model.replicas.min == 0 else "false",
         },
