@@ -149,6 +149,11 @@ def test_keda_scales_only_kinds_that_models_are_made_of_and_reads_no_secrets() -
     assert all(part["restrict"]["secret"] for part in values["permissions"].values())
 
 
+def test_the_control_plane_reaches_kedas_servers_through_gkes_firewall() -> None:
+    values = manifests.keda_chart().values
+    assert {values["service"]["portHttpsTarget"], values["webhooks"]["port"]} == {10250}
+
+
 def test_every_name_of_a_host_is_of_the_models_namespace() -> None:
     plan = replace(PLAN, target=replace(PLAN.target, namespace="team-a"))
     assert all("models" not in host for host in scaling.hosts(plan, RESTING))

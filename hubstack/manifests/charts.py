@@ -16,6 +16,9 @@ from hubstack.plan import Plan
 LWS_NAMESPACE = "lws-system"
 KEDA_ACCOUNT = "keda-operator"
 """Kubernetes account of KEDA's operator, which reads metrics."""
+CONTROL_PLANE_PORT = 10250
+"""GKE's firewall lets the control plane reach pods on private nodes on 443 and on this one (the kubelet's) only; pods
+have addresses of their own, so it is free (cert-manager takes it for the same reason)."""
 _SHUTDOWN_SECONDS = 5
 
 
@@ -49,6 +52,8 @@ def keda_chart() -> Chart:
         namespace=KEDA_NAMESPACE,
         values={
             "image": {"pullPolicy": "IfNotPresent"},
+            "service": {"portHttpsTarget": CONTROL_PLANE_PORT},
+            "webhooks": {"port": CONTROL_PLANE_PORT},
             # Else it may scale every kind there is, and read every Secret.
             "rbac": {"scaledRefKinds": [{"apiGroup": "leaderworkerset.x-k8s.io", "kind": "leaderworkersets"}]},
             "permissions": {
@@ -105,6 +110,8 @@ def lws_chart() -> Chart:
         repository=None,
         namespace=LWS_NAMESPACE,
         values={
+            # The chart in the repository says `main`; releases are said to replace it.
+            "image": {"manager": {"tag": "v0.10.0", "pullPolicy": "IfNotPresent"}},
             "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
             "podSecurityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
         },
