@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """How the nodes of one replica find each other, where it spans several.
 
-Owns what starts on the first node and on the others. Does not own the engine's own flags (`hubstack.serving`) nor the
-objects (`hubstack.manifests.multi_host`). LeaderWorkerSet sets the variables (facts: gke.md 3.6).
+Owns what starts on the first node and on the others. Does not own the engine's own flags (`hubstack.serving`) nor
+the objects (`hubstack.manifests.multi_host`). LeaderWorkerSet sets the variables (facts: gke.md 3.6).
 
-GPUs: vLLM's own multiprocessing over nodes, which it takes by itself where `--nnodes` is above 1 (vllm/config/parallel.py).
-TPUs: Ray, since vLLM for TPU runs over hosts with `TPU_MULTIHOST_BACKEND=ray` only (tpu_inference/platforms/
-tpu_platform.py, 2026-08), and vLLM refuses `--nnodes` with Ray.
+GPUs: vLLM's own multiprocessing over nodes, which it takes by itself where `--nnodes` is above 1
+(vllm/config/parallel.py). TPUs: Ray, since vLLM for TPU runs over hosts with `TPU_MULTIHOST_BACKEND=ray` only
+(tpu_inference/platforms/tpu_platform.py, 2026-08), and vLLM refuses `--nnodes` with Ray.
 """
 
 import shlex
@@ -52,7 +52,8 @@ def node_group(kind: EngineKind, args: tuple[str, ...], hosts: int, stages: int)
 
 def _over_ray(args: tuple[str, ...], hosts: int) -> NodeGroup:
     """Start Ray on all nodes, and the engine on the first once all have joined."""
-    joined = f"import ray, time; ray.init(address='auto')\nwhile sum(n['Alive'] for n in ray.nodes()) < {hosts}: time.sleep(5)"
+    alive = "sum(node['Alive'] for node in ray.nodes())"
+    joined = f"import ray, time; ray.init(address='auto')\nwhile {alive} < {hosts}: time.sleep(5)"
     leader = (
         "set -e", f"ray start --head --port={RAY_PORT}", f'python3 -c "{joined}"',
         # In the shell's place, so that it is told to stop and its end is the container's.

@@ -32,7 +32,8 @@ from hubstack.target import Target, read_target
 from hubstack.weights import ChosenFiles, WeightsSize, choose_files, weights_size
 
 _OWN = frozenset({
-    "key", "marks", "replicas_min", "replicas_max", "scaling_queue", "scaling_kv_cache_percent", "scaling_idle_minutes",
+    "key", "marks", "replicas_min", "replicas_max",
+    "scaling_queue", "scaling_kv_cache_percent", "scaling_idle_minutes",
 })  # fmt: skip
 _ASKED = tuple(field.name for field in fields(ModelRequest) if field.name not in _OWN)
 """What of a request decides where a model fits."""

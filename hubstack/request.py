@@ -36,7 +36,7 @@ EVERY = "*"
 DEFAULT_CONTEXT = 8192
 DEFAULT_CONCURRENCY = 2
 DEFAULT_QUEUE = 5
-"""Our choice, as are the two below: a queue of a few requests is short enough that the first token comes in seconds."""
+"""Our choice, as are the two below: behind a queue of a few requests the first token still comes in seconds."""
 DEFAULT_KV_CACHE_PERCENT = 80
 DEFAULT_IDLE_MINUTES = 15
 MERGED = frozenset({"replicas", "scaling"})

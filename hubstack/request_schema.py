@@ -30,8 +30,10 @@ class ReplicasRequest(_Strict):
 
 
 class ScalingRequest(_Strict):
-    """When replicas are added, and when a model with `replicas.min: 0` rests. Without effect where `replicas.min` is
-    `replicas.max`."""
+    """When replicas are added, and when a model with `replicas.min: 0` rests.
+
+    Without effect where `replicas.min` is `replicas.max`.
+    """
 
     queue: int | None = Field(None, ge=1, le=1000)
     """Requests that may wait in a replica's queue before another replica is asked for. Default 5."""

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How replicas follow the load: which figures, from which value, how long a request is held, and whether a rollout
-may use a place that is left over.
+"""How replicas follow the load: by which figures, and how long a request waits for a model that rests.
 
-Pure. Owns the decision and its reasons. Does not own the objects that carry it out (`hubstack.manifests.scaling`) nor
-what engines call their metrics (`catalog/engine_metrics.yaml`). Explained in docs/scaling.md; why by KEDA:
+Pure. Owns the decision and its reasons, and whether a rollout may use a place that is left over. Does not own the
+objects that carry it out (`hubstack.manifests.scaling`) nor what engines call their metrics
+(`catalog/engine_metrics.yaml`). Explained in docs/scaling.md; why by KEDA:
 docs/adr/0013-scale-to-zero.md.
 """
 
@@ -20,9 +20,9 @@ from hubstack.request import ModelRequest
 from hubstack.target import Target
 
 NODE_START_SECONDS = 600
-"""From a pod that waits to its container: node, driver, image of 10 to 20 GB. Our allowance, no source gives a bound."""
+"""From a pod that waits to its container: node, driver, image of 10 to 20 GB. Our allowance; no source has a bound."""
 NEXT_STEP_SECONDS = 300
-"""More for each further step of the capacity list: a stock-out is known only once nodes were asked for. Our choice."""
+"""More for each further step of the capacity list: a stock-out shows only once nodes were asked for. Our choice."""
 SETTLE_LIMIT_SECONDS = 1800
 """The longest window that a HorizontalPodAutoscaler's policy takes (Kubernetes API, `HPAScalingPolicy`)."""
 SOURCE = "docs/scaling.md"
@@ -106,7 +106,7 @@ def requests_at_once(engine: EngineKind, concurrency: int) -> int:
 def _triggers(
     model: ModelPlan, request: ModelRequest, metrics: EngineMetrics, target: Target
 ) -> Iterator[ScalingTrigger]:
-    # Managed Prometheus holds the whole project: cluster and namespace are labels of its own, `model` of the scrape.
+    # Managed Prometheus holds the whole project: cluster and namespace are its own labels, `model` the scrape's.
     where = (
         f'cluster="{names.cluster_name(target.stack)}"',
         f'namespace="{target.namespace}"',

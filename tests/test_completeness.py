@@ -56,12 +56,12 @@ def chips(count: int) -> Callable[[Plan], Plan]:
 BROKEN: dict[str, tuple[Callable[[Plan], Plan], str]] = {
     "a pod that leaves chips": (chips(2), "its leader asks for 2 chips of nodes with 4"),
     "another topology of the pods": (model(tpu_topology="2x4"), "is a slice of 4x4, its pods ask for 2x4"),
-    "a pod without its topology": (model(tpu_topology=None), "its worker selects cloud.google.com/gke-tpu-accelerator=None"),
+    "a pod without its topology": (model(tpu_topology=None), "its worker selects cloud.google.com/gke-tpu-acc"),
     "a pool of another slice": (pool(tpu_topology="4x8"), "4x8 has 32 chips, 4 nodes of 4 have not"),
     "a pool that may be half a slice": (pool(max_nodes=2), "scales from 0 to 2, a slice is 4"),
     "a pool that is never empty": (pool(min_nodes=4), "scales from 4 to 4"),
-    "a pool too few": (lambda whole: replace(whole, pools=whole.pools[:1]), "1 pools bought as on-demand for 2 replicas"),
-    "more replicas than pools": (model(replicas=Replicas(min=1, max=3)), "2 pools bought as on-demand for 3 replicas"),
+    "a pool too few": (lambda whole: replace(whole, pools=whole.pools[:1]), "1 pools bought as on-demand for 2"),
+    "more replicas than pools": (model(replicas=Replicas(min=1, max=3)), "2 pools bought as on-demand for 3"),
     "a group of another size": (model(hosts=2), "has 4 nodes for groups of 2"),
 }  # fmt: skip
 

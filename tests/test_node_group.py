@@ -67,9 +67,7 @@ def test_a_leader_whose_ray_fails_does_not_serve(tmp_path: Path) -> None:
 
 def test_the_leader_waits_until_all_have_joined_whoever_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
     alive, naps = iter([1, 3, 4]), list[int]()
-    ray = SimpleNamespace(
-        init=lambda address: None, nodes=lambda: [{"Alive": True}] * next(alive) + [{"Alive": False}]
-    )
+    ray = SimpleNamespace(init=lambda **_: None, nodes=lambda: [{"Alive": True}] * next(alive) + [{"Alive": False}])
     monkeypatch.setitem(sys.modules, "ray", ray)
     monkeypatch.setitem(sys.modules, "time", SimpleNamespace(sleep=naps.append))
     waiting = re.search(r'python3 -c "(.*?)"\n', TPU.args[0], re.DOTALL)

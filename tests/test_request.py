@@ -109,11 +109,11 @@ RENDERED = {
         "dev.models.yaml:3:13: replicas of `b`: min 3 is above max 2\n      replicas: {min: 3, max: 2}\n"
         "                ^"
     ),
-    "models:\n- id: a/b\n  scaling: {queue: 0, idle: 5}\n": (
+    "models:\n- id: a/b\n  scaling: {queue: 0, idle_minute: 5}\n": (
         "dev.models.yaml:3:20: `models.scaling.queue`: `0`: input should be greater than or equal to 1\n"
-        "      scaling: {queue: 0, idle: 5}\n                       ^\n"
-        "dev.models.yaml:3:23: unknown key `idle`\n      scaling: {queue: 0, idle: 5}\n                          ^\n"
-        "    hint: did you mean `idle_minutes`?"
+        "      scaling: {queue: 0, idle_minute: 5}\n                       ^\n"
+        "dev.models.yaml:3:23: unknown key `idle_minute`\n      scaling: {queue: 0, idle_minute: 5}\n"
+        "                          ^\n    hint: did you mean `idle_minutes`?"
     ),
     "models: [a/x, b/x]\n": (
         "dev.models.yaml:1:15: two models have the key `x` (the first: dev.models.yaml:1)\n    models: [a/x, b/x]\n"

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What carries scaling out: KEDA's objects, the way to a resting model, the charts. Shapes are proven by the sandbox."""
+"""What carries scaling out: KEDA's objects, the way to a resting model, the charts.
+
+That an API server takes them is for the sandbox to prove.
+"""
 
 from dataclasses import replace
 
@@ -101,7 +104,7 @@ def test_a_resting_models_address_leads_to_the_interceptor_and_any_others_to_its
     assert manifests.endpoint(PLAN, BUSY) == "http://gated.models.svc.cluster.local/v1"
     assert manifests.endpoint(PLAN, CHAT) == "http://chat.models.svc.cluster.local/v1", "scaled by hand"
     service = manifests.wake_service(PLAN, RESTING)
-    assert service["metadata"]["name"] == WAKE.split(".")[0]
+    assert service["metadata"]["name"] == WAKE.split(".", maxsplit=1)[0]
     assert service["spec"]["externalName"] == "keda-add-ons-http-interceptor-proxy.keda.svc.cluster.local"
 
 
@@ -131,8 +134,10 @@ def test_an_interceptor_that_stops_keeps_its_requests_for_the_longest_cold_start
     assert values["replicas"]["min"] >= 2, "one goes, the other takes new requests"
 
 
-@pytest.mark.parametrize("chart", [manifests.keda_chart(), manifests.http_add_on_chart(PLAN), manifests.lws_chart()],
-                         ids=lambda chart: chart.release)  # fmt: skip
+CHARTS = (manifests.keda_chart(), manifests.http_add_on_chart(PLAN), manifests.lws_chart())
+
+
+@pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.release)
 def test_charts_are_pinned_and_their_namespaces_restricted(chart: manifests.Chart) -> None:
     assert all(part.isdigit() for part in chart.version.split("."))
     assert (chart.repository is None) == chart.chart.startswith("oci://")

@@ -2,9 +2,9 @@
 """Controllers that GKE does not bring, as Helm charts: which, at what version, with what settings.
 
 Owns pins and values. Does not own when they are installed (`components`). Values are those of the charts' own
-values.yaml at these versions (github.com/kedacore/charts, github.com/kubernetes-sigs/lws, looked at 2026-11). What is
-changed against the default: fewer replicas and smaller requests, since the system nodes are small; pods that the pod
-security standard `restricted` takes; and as little right as the task needs.
+values.yaml at these versions (github.com/kedacore/charts, github.com/kubernetes-sigs/lws; seen 2026-11). Changed
+against the default: fewer replicas and smaller requests, since the system nodes are small; pods that meet the pod
+security standard `restricted`; and as little right as the task needs.
 """
 
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ LWS_NAMESPACE = "lws-system"
 KEDA_ACCOUNT = "keda-operator"
 """Kubernetes account of KEDA's operator, which reads metrics."""
 CONTROL_PLANE_PORT = 10250
-"""GKE's firewall lets the control plane reach pods on private nodes on 443 and on this one (the kubelet's) only; pods
-have addresses of their own, so it is free (cert-manager takes it for the same reason)."""
+"""GKE's firewall lets the control plane reach pods on private nodes on 443 and on this one (the kubelet's) only.
+Pods have addresses of their own, so it is free; cert-manager takes it for the same reason."""
 _SHUTDOWN_SECONDS = 5
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether every multi-host TPU model is whole: its pools, its group and its pods agree on one slice.
 
-A slice comes and goes whole, and GKE counts chips only where pod and pool say the same (facts: gke.md 3.5 and 3.6), so
-a disagreement shows as pods that wait for ever. Pure; looks at the objects as they are declared.
+A slice comes and goes whole, and GKE counts chips only where pod and pool say the same (facts: gke.md 3.5, 3.6): a
+disagreement shows as pods that wait for ever. Pure; looks at the objects as they are declared.
 """
 
 from collections.abc import Iterator

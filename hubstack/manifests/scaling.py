@@ -2,8 +2,8 @@
 """What makes replicas follow the load, by KEDA: the scaler of a model, and the way to one that rests.
 
 Owns ScaledObject, InterceptorRoute and the Service that leads to the interceptor. Does not own the figures
-(`hubstack.scaling`) nor KEDA itself (`hubstack.manifests.charts`). Field names as in the CRDs of KEDA 2.20.2 and its HTTP
-add-on 0.15.0.
+(`hubstack.scaling`) nor KEDA itself (`hubstack.manifests.charts`). Field names as in the CRDs of KEDA 2.20.2 and
+its HTTP add-on 0.15.0.
 """
 
 from hubstack import names
@@ -41,8 +41,11 @@ def is_scaled(plan: Plan) -> bool:
 
 
 def hosts(plan: Plan, model: ModelPlan) -> tuple[str, ...]:
-    """Return the Host names by which the interceptor knows a model: the server's own, as a gateway sends it, and those
-    of the waking Service in every length that the cluster's DNS takes."""
+    """Return the Host names by which the interceptor knows a model.
+
+    The server's own, as a gateway sends it, and those of the waking Service in every length that the cluster's DNS
+    takes.
+    """
     namespace, wake = plan.target.namespace, names.wake_name(model.key)
     within = (wake, f"{wake}.{namespace}", f"{wake}.{namespace}.svc", f"{wake}.{namespace}.svc.cluster.local")
     return (f"{server_name(model)}.{namespace}.svc.cluster.local", *within)

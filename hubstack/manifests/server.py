@@ -40,9 +40,9 @@ def service(plan: Plan, model: ModelPlan) -> Object:
 def disruption_budget(plan: Plan, model: ModelPlan) -> Object:
     """At most one replica goes at a time when nodes are drained, and never none for ever.
 
-    Of a group the budget counts pods: one that is evicted takes its group with it, and until the group is whole again
-    the budget is spent, so no second one is touched. A single replica may go: the drain would wait for ever. So may
-    a pod that is not ready, which serves no one.
+    Of a group the budget counts pods: one that is evicted takes its group with it, and until the group is whole
+    again the budget is spent, so no second one is touched. A single replica may go: the drain would wait for ever.
+    So may a pod that is not ready, which serves no one.
     """
     return {
         "apiVersion": "policy/v1",

@@ -22,8 +22,10 @@ def namespace(plan: Plan) -> Object:
 
 
 def network_policy(plan: Plan) -> Object:
-    """Let in pods of the same namespace, of namespaces labelled as clients, Google's metrics collectors, and where a
-    model rests the interceptor that holds its requests."""
+    """Let in pods of the same namespace, of namespaces labelled as clients, and Google's metrics collectors.
+
+    Where a model rests also the interceptor, which holds its requests.
+    """
     callers: list[Object] = [
         {"podSelector": {}},
         {"namespaceSelector": {"matchLabels": {CLIENT_LABEL: "true"}}},
