@@ -23,6 +23,8 @@ fleet = Fleet(
         plan=plan,
         release_channel=settings.get("releaseChannel") or "REGULAR",
         hub_token=settings.get_secret("hfToken"),
+        api_key=settings.get_secret("apiKey"),
+        iap_client_secret=settings.get_secret("iapClientSecret"),
     ),
 )
 for warning in plan.warnings:
@@ -30,4 +32,6 @@ for warning in plan.warnings:
 
 pulumi.export("cluster", fleet.cluster_name)
 pulumi.export("endpoints", fleet.endpoints)
+if fleet.gateway:
+    pulumi.export("gateway", fleet.gateway)
 pulumi.export("usdPerMonth", {"min": plan.cost.usd_per_month_min, "max": plan.cost.usd_per_month_max})

@@ -12,6 +12,7 @@ import pulumi_gcp as gcp
 
 from components._options import child
 from hubstack import names
+from hubstack.plan import MaintenancePlan
 
 TOKEN = "hubstack:cluster:Cluster"  # noqa: S105  a type token
 NODE_ROLES = ("roles/container.defaultNodeServiceAccount", "roles/artifactregistry.reader")
@@ -31,8 +32,14 @@ class ClusterArgs:
     release_channel: str = "REGULAR"
     deletion_protection: bool = True
     """Also protects the cluster in Pulumi."""
+    maintenance: MaintenancePlan | None = None
+    """When GKE may upgrade."""
     has_gated_models: bool = False
     """Turns on the Secret Manager add-on."""
+    has_gateway: bool = False
+    """Turns on the Gateway API and the controller that makes load balancers."""
+    has_synced_secrets: bool = False
+    """Turns on the sync of secrets from Secret Manager."""
 
 
 class Cluster(pulumi.ComponentResource):
@@ -89,12 +96,22 @@ class Cluster(pulumi.ComponentResource):
             datapath_provider="ADVANCED_DATAPATH",
             enable_shielded_nodes=True,
             release_channel=container.ClusterReleaseChannelArgs(channel=args.release_channel),
+            maintenance_policy=_maintenance(args.maintenance),
             workload_identity_config=container.ClusterWorkloadIdentityConfigArgs(
                 workload_pool=f"{args.project}.svc.id.goog"
             ),
             addons_config=container.ClusterAddonsConfigArgs(
-                gcs_fuse_csi_driver_config=container.ClusterAddonsConfigGcsFuseCsiDriverConfigArgs(enabled=True)
+                gcs_fuse_csi_driver_config=container.ClusterAddonsConfigGcsFuseCsiDriverConfigArgs(enabled=True),
+                http_load_balancing=container.ClusterAddonsConfigHttpLoadBalancingArgs(disabled=False)
+                if args.has_gateway
+                else None,
             ),
+            gateway_api_config=container.ClusterGatewayApiConfigArgs(channel="CHANNEL_STANDARD")
+            if args.has_gateway
+            else None,
+            secret_sync_config=container.ClusterSecretSyncConfigArgs(enabled=True)
+            if args.has_synced_secrets
+            else None,
             secret_manager_config=container.ClusterSecretManagerConfigArgs(enabled=True)
             if args.has_gated_models
             else None,
@@ -147,3 +164,13 @@ class Cluster(pulumi.ComponentResource):
             ),
             opts=child(self, ignore_changes=["initialNodeCount"]),
         )
+
+
+def _maintenance(window: MaintenancePlan | None) -> gcp.container.ClusterMaintenancePolicyArgs | None:
+    if window is None:
+        return None
+    return gcp.container.ClusterMaintenancePolicyArgs(
+        recurring_window=gcp.container.ClusterMaintenancePolicyRecurringWindowArgs(
+            start_time=window.start_time, end_time=window.end_time, recurrence=window.recurrence
+        )
+    )

@@ -14,6 +14,7 @@ from components._options import child, google_provider, kubernetes_provider
 from components.accelerator_pool import AcceleratorPool, AcceleratorPoolArgs
 from components.autoscaling import Autoscaling, AutoscalingArgs
 from components.cluster import Cluster, ClusterArgs
+from components.gateway import Gateway, GatewayArgs
 from components.group_controller import GroupController, GroupControllerArgs
 from components.hub_token import HubToken, HubTokenArgs
 from components.model_server import ModelServer, ModelServerArgs
@@ -21,6 +22,7 @@ from components.network import Network, NetworkArgs
 from components.weights_bucket import WeightsBucket, WeightsBucketArgs
 from components.weights_loader import WeightsLoader, WeightsLoaderArgs
 from hubstack import manifests, names
+from hubstack.gateway_plan import GatewayAuth
 from hubstack.plan import ModelPlan, Plan
 
 TOKEN = "hubstack:fleet:Fleet"  # noqa: S105  a type token
@@ -46,6 +48,10 @@ class FleetArgs:
     """GKE's: RAPID, REGULAR, STABLE or EXTENDED."""
     hub_token: pulumi.Input[str] | None = None
     """Secret; for gated models only."""
+    api_key: pulumi.Input[str] | None = None
+    """Secret; for a gateway with `auth: api-keys` only."""
+    iap_client_secret: pulumi.Input[str] | None = None
+    """Secret; for a gateway with `iap_client_id` only."""
 
 
 class Fleet(pulumi.ComponentResource):
@@ -56,12 +62,14 @@ class Fleet(pulumi.ComponentResource):
     """Key of a model to the address of its API inside the cluster: the interceptor's where the model may rest."""
     buckets: dict[str, str]
     """Key of a model to the bucket of its weights."""
+    gateway: dict[str, pulumi.Output[str]] | None
+    """Address and base URL of all models; None without a gateway."""
 
     def __init__(self, name: str, args: FleetArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(TOKEN, name, None, opts)
         self._plan, self._args = args.plan, args
         target = args.plan.target
-        google = google_provider(target, self)
+        google = self._google_provider = google_provider(target, self)
         apis = [
             gcp.projects.Service(
                 f"api-{service}", service=f"{service}.googleapis.com",
@@ -70,7 +78,6 @@ class Fleet(pulumi.ComponentResource):
             )
             for service in SERVICES
         ]  # fmt: skip
-        self._google_providers = [google]
         # A component is registered after what it depends on, and its children after it.
         self._google = child(self, providers=[google], depends_on=apis)
         project = gcp.organizations.get_project_output(
@@ -83,18 +90,21 @@ class Fleet(pulumi.ComponentResource):
         self._create_namespace(cluster)
         self._create_controllers(cluster)
         self._create_token()
-        for model in args.plan.models:
-            self._create_model(model)
+        buckets = {model.key: self._create_bucket(model) for model in args.plan.models if not model.canary_of}
+        self._servers: dict[str, pulumi.Resource] = {
+            model.key: self._create_model(model, buckets[model.canary_of or model.key])
+            for model in args.plan.models
+        }
+        self.gateway = self._create_gateway()
         self.cluster_name = cluster.name
         self.endpoints = {model.key: manifests.endpoint(args.plan, model) for model in args.plan.models}
         self.buckets = {model.key: manifests.bucket_name(args.plan, model) for model in args.plan.models}
-        self.register_outputs(
-            {"cluster_name": self.cluster_name, "endpoints": self.endpoints, "buckets": self.buckets}
-        )
+        outputs = {"cluster_name": self.cluster_name, "endpoints": self.endpoints, "buckets": self.buckets}
+        self.register_outputs(outputs | ({"gateway": self.gateway} if self.gateway else {}))
 
     def _create_cluster(self, google: gcp.Provider, apis: list[gcp.projects.Service]) -> Cluster:
         target = self._plan.target
-        network = Network("network", NetworkArgs(region=target.region), self._google)
+        network = self._network = Network("network", NetworkArgs(region=target.region), self._google)
         return Cluster(
             "cluster",
             ClusterArgs(
@@ -105,7 +115,10 @@ class Fleet(pulumi.ComponentResource):
                 subnet_id=network.subnet_id,
                 release_channel=self._args.release_channel,
                 deletion_protection=target.deletion_protection,
+                maintenance=target.maintenance,
                 has_gated_models=any(model.weights.needs_token for model in self._plan.models),
+                has_gateway=self._plan.gateway is not None,
+                has_synced_secrets=manifests.synced_secret(self._plan) is not None,
             ),
             # Nodes need the way out before they start.
             child(self, providers=[google], depends_on=[*apis, network]),
@@ -153,7 +166,7 @@ class Fleet(pulumi.ComponentResource):
                 operator_member=self._member(manifests.KEDA_ACCOUNT, manifests.KEDA_NAMESPACE),
                 after=(cluster, self._namespace),
             )
-            both = child(self, providers=[*self._google_providers, self._kubernetes])
+            both = child(self, providers=[self._google_provider, self._kubernetes])
             self._autoscaling = Autoscaling("autoscaling", args, both).ready
         if any(model.hosts > 1 for model in self._plan.models):
             groups = GroupControllerArgs(after=(cluster,))
@@ -172,19 +185,25 @@ class Fleet(pulumi.ComponentResource):
             )
             self._token = (HubToken("hub-token", args, self._google),)
 
-    def _create_model(self, model: ModelPlan) -> None:
+    def _create_bucket(self, model: ModelPlan) -> WeightsBucket:
+        """Make a model's bucket, which its canary uses too; each has identities of its own."""
         plan, target = self._plan, self._plan.target
-        bucket = WeightsBucket(
+        canary = manifests.canary_for(plan, model)
+        users = {"": model} | ({"canary-": canary} if canary else {})
+        return WeightsBucket(
             f"{model.key}-weights",
             WeightsBucketArgs(
                 bucket_name=manifests.bucket_name(plan, model),
                 region=target.region,
-                readers={"server": self._member(manifests.server_name(model))},
-                writers={"loader": self._member(manifests.loader_account(model))},
+                readers={f"{of}server": self._member(manifests.server_name(each)) for of, each in users.items()},
+                writers={f"{of}loader": self._member(manifests.loader_account(each)) for of, each in users.items()},
                 labels=names.labels(target.stack, {"hubstack-model": names.label_value(model.key)}),
             ),
             self._google,
         )
+
+    def _create_model(self, model: ModelPlan, bucket: WeightsBucket) -> ModelServer:
+        plan = self._plan
         token = self._token if model.weights.needs_token else ()
         loader = WeightsLoader(
             f"{model.key}-loader",
@@ -194,7 +213,7 @@ class Fleet(pulumi.ComponentResource):
             child(self, providers=[self._kubernetes]),
         )
         groups = self._groups if model.hosts > 1 else ()
-        ModelServer(
+        return ModelServer(
             model.key,
             ModelServerArgs(
                 plan=plan,
@@ -204,6 +223,26 @@ class Fleet(pulumi.ComponentResource):
             ),
             child(self, providers=[self._kubernetes]),
         )
+
+    def _create_gateway(self) -> dict[str, pulumi.Output[str]] | None:
+        plan = self._plan
+        if plan.gateway is None:
+            return None
+        by_key = plan.gateway.auth is GatewayAuth.API_KEYS
+        gateway = Gateway(
+            "gateway",
+            GatewayArgs(
+                plan=plan,
+                network_id=self._network.network_id,
+                subnet_id=self._network.subnet_id,
+                secret_reader=self._member(manifests.SYNC_ACCOUNT),
+                secret_value=self._args.api_key if by_key else self._args.iap_client_secret,
+                servers=self._servers,
+                after=(self._namespace, *(self._autoscaling if manifests.resting(plan) else ())),
+            ),
+            child(self, providers=[self._google_provider, self._kubernetes]),
+        )
+        return {"address": gateway.address, "url": gateway.url}
 
     def _member(self, account: str, namespace: str | None = None) -> pulumi.Output[str]:
         """IAM's name of a Kubernetes service account (facts: gke.md 4.3): number in the path, id in the pool.

@@ -22,6 +22,7 @@ from hubstack.plan import (
     WeightsPlan,
 )
 from hubstack.pools import pool_key
+from hubstack.request import ModelRequest
 from hubstack.rules import Demand
 from hubstack.serving import MODEL_DIR, Serving, Shape, plan_server
 from hubstack.target import Target
@@ -82,12 +83,15 @@ def assemble(draft: Draft, taken: Candidate, moved: str | None = None) -> ModelP
         usd_per_replica_hour=_replica_usd(taken.steps[0]),
         reasons=(
             *choice.reasons,
+            *_canary(request),
             Reason(topic="weights", text=demand.weights.how, source="lock"),
             Reason(topic="context", text=draft.context_why, source="lock and request"),
             Reason(topic="accelerator", text=_why(draft, taken), source=price.source if price else None),
         ),
         rejected=_rejected(draft.candidates.tried, taken),
         warnings=(*choice.warnings, *_warnings(demand, taken), *((moved,) if moved else ())),
+        canary_of=request.canary_of,
+        canary_weight=request.canary_weight,
     )
 
 
@@ -115,6 +119,12 @@ def _replica_usd(step: Step) -> float | None:
     """Return the replica's share of its nodes."""
     price = step.offer.price(step.asked.kind)
     return price.usd_per_hour * step.offer.taken / step.offer.units if price else None
+
+
+def _canary(request: ModelRequest) -> Iterator[Reason]:
+    if request.canary_of:
+        text = f"revision `{request.revision}` for {request.canary_weight} of 100 requests to `{request.canary_of}`"
+        yield Reason(topic="canary", text=text, source="request")
 
 
 def _warnings(demand: Demand, taken: Candidate) -> Iterator[str]:

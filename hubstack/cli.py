@@ -8,7 +8,7 @@ that needs them, so that `plan` never waits for Pulumi or for the Hub's client.
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -18,6 +18,9 @@ from hubstack.errors import HubstackError, InputError
 from hubstack.plan import Plan
 from hubstack.problems import Problem, nearest
 from hubstack.target import Target
+
+if TYPE_CHECKING:
+    from hubstack.preview import Graph
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -91,16 +94,30 @@ def preview(env: Env = "dev", *, json: Json = False, project: Project = None) ->
     """Run the Pulumi program offline and print every resource that `pulumi up` would create."""
     environment = _environment(env, project)
     decided = _plan(environment)
-    from hubstack.preview import preview as run  # noqa: PLC0415
     from hubstack.preview.render import render_tree  # noqa: PLC0415
 
-    with Console(stderr=True).status("running the program"):  # shown on a terminal only
-        graph = run(environment.project_dir, stack=environment.stack, config_file=environment.config_file)
+    graph = _graph(environment)
     if json:
         _out(graph.to_json())
         return
     summary = f"{len(graph.resources)} resources would be created. Nothing was: no engine ran."
     _print(render_tree(graph), "", *_tables(decided), summary)
+
+
+@app.command()
+def render(
+    env: Env,
+    folder: Annotated[Path, typer.Argument(help="New, empty, or rendered to before.", metavar="DIR")],
+    *,
+    project: Project = None,
+) -> None:
+    """Write the Kubernetes objects and the Google resources as sorted files, one each, for a GitOps repository."""
+    from hubstack.folder import write_folder  # noqa: PLC0415
+    from hubstack.preview.files import graph_files  # noqa: PLC0415
+
+    files = graph_files(_graph(_environment(env, project)))
+    changed, removed = write_folder(folder, files)
+    _print(f"{folder}: {len(files)} files, {len(changed)} of them changed; {len(removed)} removed")
 
 
 @app.command()
@@ -201,6 +218,13 @@ def _plan(environment: Environment, *, rebalance: bool = False) -> Plan:
     from hubstack.planner import plan_environment  # noqa: PLC0415
 
     return plan_environment(environment.project_dir, environment.stack, _config(environment), rebalance=rebalance)
+
+
+def _graph(environment: Environment) -> "Graph":
+    from hubstack.preview import preview as run  # noqa: PLC0415
+
+    with Console(stderr=True).status("running the program"):  # shown on a terminal only
+        return run(environment.project_dir, stack=environment.stack, config_file=environment.config_file)
 
 
 def _tables(decided: Plan) -> tuple[Any, ...]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from hubstack.catalog import Catalog
 from hubstack.plan import Cost, CostLine, ModelPlan, PoolCost, PoolPlan, PriceUsed
+from hubstack.routing import picked_models
 from hubstack.target import Target
 
 HOURS_PER_MONTH = 730
@@ -86,9 +87,19 @@ def plan_cost(models: Iterable[ModelPlan], pools: Iterable[PoolPlan], catalog: C
         usd_per_month_max=round(sum(line.usd_per_month_max or 0 for line in lines), 2),
         unpriced=tuple(f"{line.item}: {line.what}" for line in lines if line.usd_per_month_max is None),
         pools=tuple(_pool_cost(key, each, catalog, target) for key, each in sorted(classes.items())),
-        not_counted=NOT_COUNTED,
+        not_counted=(*NOT_COUNTED, *_gateway_notes(held, target)),
         hours_per_month=HOURS_PER_MONTH,
     )
+
+
+def _gateway_notes(models: tuple[ModelPlan, ...], target: Target) -> Iterator[str]:
+    """Yield what a gateway costs beside; no source here gives the load balancer's prices."""
+    if target.gateway is None:
+        return
+    yield "the gateway's load balancer: hours, proxies and data"
+    pickers = len(picked_models(models, target.gateway))
+    if pickers:
+        yield f"{pickers} endpoint pickers, each of 1 CPU and 2 GiB, on the system nodes"
 
 
 def _classes(models: tuple[ModelPlan, ...], pools: tuple[PoolPlan, ...]) -> dict[str, _Class]:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from hubstack.gateway_plan import GatewayPlan
+
 
 class AcceleratorKind(StrEnum):
     """The two kinds of accelerator that GKE offers."""
@@ -321,6 +323,10 @@ class ModelPlan:
     rejected: tuple[Rejected, ...]
     """The next best shapes, at most three."""
     warnings: tuple[str, ...] = ()
+    canary_of: str | None = None
+    """Key of the model whose other commit this is; None for a model of its own."""
+    canary_weight: int = 0
+    """Of 100 requests to the primary's names, how many come here; 0 for a model of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -425,6 +431,17 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MaintenancePlan:
+    """When GKE may upgrade, in GKE's words."""
+
+    start_time: str
+    """Of the first window, RFC 3339."""
+    end_time: str
+    recurrence: str
+    """RFC 5545."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TargetPlan:
     """Where it goes."""
 
@@ -433,6 +450,8 @@ class TargetPlan:
     region: str
     namespace: str
     deletion_protection: bool
+    maintenance: MaintenancePlan | None = None
+    """When GKE may upgrade; None: whenever it likes."""
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
@@ -448,6 +467,8 @@ class Plan:
     classes: tuple[CapacityClass, ...]
     cost: Cost
     warnings: tuple[str, ...] = ()
+    gateway: GatewayPlan | None = None
+    """None: models are reached inside the cluster only."""
 
     def to_json(self) -> str:
         """Return the plan as sorted, indented JSON that ends with a newline."""

@@ -26,13 +26,14 @@ from hubstack.plan import Cost, EngineKind, Plan, TargetPlan, Verdict
 from hubstack.pools import plan_pools
 from hubstack.problems import Problem, nearest
 from hubstack.request import DEFAULT_CONTEXT, ModelRequest, Request, load_request
+from hubstack.routing import traffic_problems, traffic_warnings
 from hubstack.rules import Demand
 from hubstack.scaling import with_scaling
 from hubstack.target import Target, read_target
 from hubstack.weights import ChosenFiles, WeightsSize, choose_files, weights_size
 
 _OWN = frozenset({
-    "key", "marks", "replicas_min", "replicas_max",
+    "key", "marks", "replicas_min", "replicas_max", "canary_of", "canary_weight",
     "scaling_queue", "scaling_kv_cache_percent", "scaling_idle_minutes",
 })  # fmt: skip
 _ASKED = tuple(field.name for field in fields(ModelRequest) if field.name not in _OWN)
@@ -99,6 +100,8 @@ def plan_stack(
     """
     facts = _facts(request, lock)
     _check_region(catalog, target)
+    if unrouted := list(traffic_problems(request, target.gateway)):
+        raise PlanError(unrouted)
     surveyor = Surveyor(list_offers(catalog, target), catalog, target)
     drafts = _survey(request, facts, catalog, surveyor, target)
     kept, moved = _kept(drafts, placement or Placement(), surveyor)
@@ -113,7 +116,8 @@ def plan_stack(
     return Plan(
         target=TargetPlan(
             stack=target.stack, project=target.project, region=target.region, namespace=target.namespace,
-            deletion_protection=target.deletion_protection, labels=labels(target.stack),
+            deletion_protection=target.deletion_protection, maintenance=target.maintenance,
+            labels=labels(target.stack),
         ),
         models=models,
         pools=pools,
@@ -121,8 +125,10 @@ def plan_stack(
         cost=cost,
         warnings=(
             *(f"{model.key}: {warning}" for model in models for warning in model.warnings),
+            *traffic_warnings(models, target.gateway),
             *_budget_warnings(cost, target),
         ),
+        gateway=target.gateway,
     )  # fmt: skip
 
 

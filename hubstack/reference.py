@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from hubstack.lock import write_text_atomically
 from hubstack.request_schema import (
+    CanaryRequest,
     CapacityStepRequest,
     EntryRequest,
     LoraRequest,
@@ -70,6 +71,7 @@ def page_text() -> str:
         _table("`replicas`", ReplicasRequest, list(ReplicasRequest.model_fields)),
         _table("`scaling`", ScalingRequest, list(ScalingRequest.model_fields)),
         _table("A step of `capacity`", CapacityStepRequest, list(CapacityStepRequest.model_fields)),
+        _table("`canary`", CanaryRequest, list(CanaryRequest.model_fields)),
         _table("`lora`", LoraRequest, list(LoraRequest.model_fields)),
         _table("`speculative`", SpeculativeRequest, list(SpeculativeRequest.model_fields)),
     ]  # fmt: skip

@@ -7,7 +7,7 @@ those against lock and catalogue.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from hubstack.plan import CapacityKind, EngineKind
 from hubstack.problems import Problem, nearest
 from hubstack.request_schema import (
     AcceleratorRequest,
+    CanaryRequest,
     CapacityStepRequest,
     EntryRequest,
     LoraRequest,
@@ -35,6 +36,7 @@ EVERY = "*"
 """The key under `overrides:` that means every model."""
 DEFAULT_CONTEXT = 8192
 DEFAULT_CONCURRENCY = 2
+CANARY_SUFFIX = "-canary"
 DEFAULT_QUEUE = 5
 """Our choice, as are the two below: behind a queue of a few requests the first token still comes in seconds."""
 DEFAULT_KV_CACHE_PERCENT = 80
@@ -89,6 +91,10 @@ class ModelRequest:
     reasoning_parser: str | None = None
     chat_template: str | None = None
     """Path in the repository."""
+    canary_of: str | None = None
+    """Key of the entry whose `canary:` made this one."""
+    canary_weight: int = 0
+    """Of 100 requests to the primary's names, how many come here."""
     marks: Mapping[str, Mark]
     """Where each setting was made; `id` always."""
 
@@ -204,6 +210,7 @@ def _model_at(loc: Loc) -> type[BaseModel]:
     nested: dict[str, type[BaseModel]] = {
         "replicas": ReplicasRequest, "accelerator": AcceleratorRequest, "capacity": CapacityStepRequest,
         "lora": LoraRequest, "scaling": ScalingRequest, "speculative": SpeculativeRequest,
+        "canary": CanaryRequest,
     }  # fmt: skip
     if words[-1] in nested and words[0] != "overrides":
         return nested[words[-1]]
@@ -240,7 +247,7 @@ def _resolve(layers: list[_Layer]) -> Request:
         _apply_overrides(layer, drafts, problems)
     if not drafts and not problems:
         problems.append(Problem(path=top, message="lists no models", hint="add at least one under `models:`"))
-    models = [_finish(draft, problems) for draft in drafts.values()]
+    models = [model for draft in drafts.values() for model in _with_canary(draft, drafts, problems)]
     if problems:
         raise InputError(problems)
     return Request(path=top, models=tuple(sorted(models, key=lambda model: model.key)))
@@ -298,6 +305,32 @@ def _apply_overrides(layer: _Layer, drafts: dict[str, _Draft], problems: list[Pr
             continue
         for draft in drafts.values() if key == EVERY else (drafts[key],):
             _lay(draft, layer.document, loc, overrides[key])
+
+
+def _with_canary(draft: _Draft, drafts: Mapping[str, _Draft], problems: list[Problem]) -> list[ModelRequest]:
+    """Return the model, and the one of its other commit where one was asked for."""
+    model = _finish(draft, problems)
+    canary: CanaryRequest | None = draft.settings.get("canary")
+    if canary is None:
+        return [model]
+    key, mark = f"{model.key}{CANARY_SUFFIX}", draft.marks["canary"]
+    if key in drafts:
+        first = drafts[key].marks["id"]
+        message = (
+            f"the canary of `{model.key}` would have the key `{key}`, which a model has ({first.path}:{first.line})"
+        )
+        problems.append(mark.problem(message, "give that model another `name:`"))
+    if len(key) > names.KEY_MAX:
+        limit = names.KEY_MAX - len(CANARY_SUFFIX)
+        message = (
+            f"`{model.key}` is too long for a canary: its key may have {limit} characters, not {len(model.key)}"
+        )
+        problems.append(mark.problem(message, "give the model a shorter `name:`; a new name is a new model"))
+    other = replace(
+        model, key=key, revision=canary.revision, replicas_min=1, replicas_max=canary.replicas,
+        canary_of=model.key, canary_weight=canary.weight, marks={**model.marks, "revision": mark},
+    )  # fmt: skip
+    return [model, other]
 
 
 def _finish(draft: _Draft, problems: list[Problem]) -> ModelRequest:

@@ -14,6 +14,8 @@ from hubstack import names
 from hubstack.plan import CapacityKind, EngineKind
 from hubstack.problems import nearest
 
+REVISION_PATTERN = r"^[^\s\\^~:?*\[]+$"
+
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
@@ -74,6 +76,17 @@ class SpeculativeRequest(_Strict):
     """`ngram` guesses from the prompt; `mtp` uses the checkpoint's own multi-token-prediction layers."""
     tokens: int = Field(3, ge=1, le=16)
     """Tokens guessed a step."""
+
+
+class CanaryRequest(_Strict):
+    """Another commit of the model, for a part of its requests. Needs a gateway."""
+
+    revision: str = Field(min_length=1, max_length=255, pattern=REVISION_PATTERN)
+    """Branch, tag or commit of the same repository; the lock holds the commit it resolved to."""
+    weight: int = Field(ge=1, le=99)
+    """Of 100 requests to the model's names, how many go to this commit."""
+    replicas: int = Field(1, ge=1, le=1000)
+    """Most replicas of it; one always runs."""
 
 
 class AcceleratorRequest(_Strict):
@@ -139,7 +152,7 @@ AcceleratorChoice = Annotated[
 class Settings(_Strict):
     """What can be said of one model, of all by default, or of some as an override."""
 
-    revision: str | None = Field(None, min_length=1, max_length=255, pattern=r"^[^\s\\^~:?*\[]+$")
+    revision: str | None = Field(None, min_length=1, max_length=255, pattern=REVISION_PATTERN)
     """Branch, tag or commit on the Hub; the lock holds the commit it resolved to. Default `main`."""
     context: int | None = Field(None, ge=128, le=16_777_216)
     """Tokens of one sequence, prompt and answer together. Default: the model's own limit, at most 8192."""
@@ -178,6 +191,9 @@ class Settings(_Strict):
     """The engine's parser of reasoning (`qwen3`, `deepseek_r1` ...)."""
     chat_template: str | None = Field(None, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]{0,254}$")
     """A template file of the repository, instead of the one in its tokenizer."""
+    canary: CanaryRequest | None = None
+    """`{revision: REV, weight: 10}`: that commit serves ten of a hundred requests (docs/guide/canary.md). Default
+    none."""
     trust_remote_code: bool | None = None
     """Let the engine run Python from the repository. Default false: such a model is refused."""
     allow_pickle: bool | None = None

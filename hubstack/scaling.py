@@ -20,7 +20,7 @@ from hubstack.request import ModelRequest
 from hubstack.target import Target
 
 NODE_START_SECONDS = 600
-"""From a pod that waits to its container: node, driver, image of 10 to 20 GB. Our allowance; no source has a bound."""
+"""From a waiting pod to its container: node, driver, image of 10 to 20 GB. Our allowance; no source has a bound."""
 NEXT_STEP_SECONDS = 300
 """More for each further step of the capacity list: a stock-out shows only once nodes were asked for. Our choice."""
 SETTLE_LIMIT_SECONDS = 1800

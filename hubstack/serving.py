@@ -158,19 +158,26 @@ def _env(kind: EngineKind, load_seconds: int) -> tuple[tuple[str, str], ...]:
 
 
 def _args(serving: Serving) -> tuple[str, ...]:
-    request, choice, need = serving.request, serving.choice, serving.need
-    facts, path = serving.facts, serving.model_path
-    port = str(_port(choice.engine.port))
-    if choice.kind is EngineKind.TEI:
-        tokens = max(sizing.TEI_BATCH_TOKENS, need.context)
-        return ("--model-id", path, "--hostname", "0.0.0.0", "--port", port, "--dtype", _tei_dtype(serving),  # noqa: S104
-                "--max-batch-tokens", str(tokens), "--auto-truncate")  # fmt: skip
-    if choice.kind is EngineKind.LLAMA_CPP:
-        total = need.context * request.concurrency
-        return ("--model", path, "--alias", facts.id, "--host", "0.0.0.0", "--port", port,  # noqa: S104
-                "--ctx-size", str(total), "--parallel", str(request.concurrency), "--n-gpu-layers", "999",
-                "--metrics")  # fmt: skip
+    choice = serving.choice
+    if choice.engine.arguments:
+        values = _values(serving)
+        return tuple(text.format_map(values) for text in choice.engine.arguments)
     return _sglang_args(serving) if choice.kind is EngineKind.SGLANG else _vllm_args(serving)
+
+
+def _values(serving: Serving) -> dict[str, str | int]:
+    """Return what an engine's row may name in braces."""
+    context, concurrency = serving.need.context, serving.request.concurrency
+    return {
+        "batch_tokens": max(sizing.TEI_BATCH_TOKENS, context),
+        "cache_tokens": context * concurrency,
+        "concurrency": concurrency,
+        "context": context,
+        "dtype": _tei_dtype(serving),
+        "model_path": serving.model_path,
+        "name": serving.facts.id,
+        "port": _port(serving.choice.engine.port),
+    }
 
 
 def _sglang_args(serving: Serving) -> tuple[str, ...]:
@@ -214,7 +221,8 @@ def _vllm_args(serving: Serving) -> tuple[str, ...]:
     load = serving.load
     flags = [
         serving.model_path, "--port", str(_port(choice.engine.port)),
-        "--served-model-name", serving.facts.id, serving.request.key,
+        # A canary answers to its primary's names: the caller does not know which of the two it asks.
+        "--served-model-name", serving.facts.id, serving.request.canary_of or serving.request.key,
         "--tensor-parallel-size", str(shape.tensor_parallel),
         "--max-model-len", str(need.context),
         "--max-num-seqs", str(sizing.max_num_seqs(load)),

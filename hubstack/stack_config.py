@@ -17,7 +17,17 @@ from hubstack.problems import Problem, nearest
 
 SECRET_PLACEHOLDER = "[secret]"  # noqa: S105  shown in place of one
 
-UNDECLARED = ("hfToken", "models", "budget", "zones")
+UNDECLARED = (
+    "apiKey",
+    "budget",
+    "gateway",
+    "hfToken",
+    "iapClientSecret",
+    "maintenanceWindow",
+    "models",
+    "regions",
+    "zones",
+)
 """Settings that may be missing. The CLI asks for a value of every key that Pulumi.yaml declares without a default
 (seen in pulumi 3.2xx, 2026-11), so these are not declared there."""
 

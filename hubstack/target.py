@@ -11,12 +11,28 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from hubstack.errors import InputError
+from hubstack.gateway import SETTING, read_gateway
+from hubstack.gateway_plan import GatewayPlan
+from hubstack.maintenance import EXAMPLE, read_window
+from hubstack.plan import MaintenancePlan
 from hubstack.problems import Problem
 
 DEFAULT_NAMESPACE = "models"
-KEYS = ("gcp:project", "gcp:region", "hubstack:models", "hubstack:namespace", "hubstack:zones",
-        "hubstack:budget", "hubstack:deletionProtection", "hubstack:hfToken",
-        "hubstack:releaseChannel", "hubstack:regions", "hubstack:autoscaling")  # fmt: skip
+KEYS = (
+    "gcp:project",
+    "gcp:region",
+    "hubstack:autoscaling",
+    "hubstack:budget",
+    "hubstack:deletionProtection",
+    "hubstack:gateway",
+    "hubstack:hfToken",
+    "hubstack:maintenanceWindow",
+    "hubstack:models",
+    "hubstack:namespace",
+    "hubstack:regions",
+    "hubstack:releaseChannel",
+    "hubstack:zones",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +54,12 @@ class Target:
     deletion_protection: bool = True
     autoscaling: bool = True
     """Whether replicas follow the load; off: they are set by hand."""
+    maintenance: MaintenancePlan | None = None
+    """When GKE may upgrade; None: whenever it likes."""
     regions: tuple[str, ...] = ()
     """Regions to compare with in `hubstack plan`; `any` is every one."""
+    gateway: GatewayPlan | None = None
+    """None: models are reached inside the cluster only."""
 
 
 def read_target(stack: str, config: Mapping[str, str]) -> Target:
@@ -67,6 +87,8 @@ def read_target(stack: str, config: Mapping[str, str]) -> Target:
         regions=reader.regions("hubstack:regions"),
         deletion_protection=reader.flag("hubstack:deletionProtection", default=True),
         autoscaling=reader.flag("hubstack:autoscaling", default=True),
+        maintenance=reader.window("hubstack:maintenanceWindow"),
+        gateway=reader.gateway(),
     )  # fmt: skip
     reader.check_zones(target)
     if reader.problems:
@@ -121,6 +143,21 @@ class _Reader:
         if text.lower() not in {"true", "false"}:
             self.refuse(key, f"is `{text}`: true or false", "true")
         return text.lower() == "true"
+
+    def window(self, key: str) -> MaintenancePlan | None:
+        if not self.config.get(key):
+            return None
+        found = read_window(self._json(key, None))
+        if isinstance(found, MaintenancePlan):
+            return found
+        for sentence in found:
+            self.refuse(key, sentence, f"'{EXAMPLE}'")
+        return None
+
+    def gateway(self) -> GatewayPlan | None:
+        gateway, problems = read_gateway(self.path, self.config.get(SETTING))
+        self.problems += problems
+        return gateway
 
     def check_zones(self, target: Target) -> None:
         for zone in target.zones:

@@ -61,14 +61,52 @@ def test_the_fleet_covers_every_kind_that_the_readme_names() -> None:
 
 @pytest.mark.parametrize("example", golden.EXAMPLES)
 def test_every_model_gets_exactly_its_own_resources(example: str) -> None:
-    count = len(plan(example)["models"])
+    models = plan(example)["models"]
+    primaries = [model for model in models if model["canary_of"] is None]
     seen = types(example)
-    for token in ("gcp:storage/bucket:Bucket", "kubernetes:batch/v1:Job"):
-        assert seen[token] == count, f"{token}: {seen[token]} for {count} models"
-    groups = seen["kubernetes:leaderworkerset.x-k8s.io/v1:LeaderWorkerSet"]
-    assert seen["kubernetes:apps/v1:Deployment"] + groups == count
-    resting = [model for model in plan(example)["models"] if model["replicas"]["min"] == 0]
-    assert seen["kubernetes:core/v1:Service"] == count + len(resting), "a resting model has a second address"
+    assert seen["gcp:storage/bucket:Bucket"] == len(primaries), "a canary lies beside its primary"
+    assert seen["kubernetes:batch/v1:Job"] == len(models)
+    servers = Counter(r["type"] for r in graph(example)["resources"] if ":ModelServer$" in r["urn"])
+    groups = servers["kubernetes:leaderworkerset.x-k8s.io/v1:LeaderWorkerSet"]
+    assert servers["kubernetes:apps/v1:Deployment"] + groups == len(models)
+    resting = [model for model in models if model["scaling"] and model["scaling"]["rests"]]
+    assert servers["kubernetes:core/v1:Service"] == len(models) + len(resting), "a resting model has two addresses"
+
+
+def test_production_is_reached_at_one_private_address() -> None:
+    (gateway,) = (r for r in graph("production")["resources"] if r["type"].endswith("/v1:Gateway"))
+    assert gateway["inputs"]["spec"]["gatewayClassName"] == "gke-l7-rilb"
+    assert gateway["inputs"]["spec"]["listeners"][0]["hostname"] == "models.acme.internal"
+    assert types("production")["kubernetes:gateway.networking.k8s.io/v1:HTTPRoute"] == 4, "one for each model"
+
+
+def test_production_splits_one_model_between_two_real_commits() -> None:
+    models = {model["key"]: model for model in plan("production")["models"]}
+    assert models["support-canary"]["canary_of"] == "support"
+    assert (models["support"]["commit"][:12], models["support-canary"]["commit"][:12]) == (
+        "e0bc86c23ce5", "83e9aa141f2e",
+    )  # fmt: skip
+    (route,) = (
+        r for r in graph("production")["resources"]
+        if r["type"].endswith(":HTTPRoute") and r["inputs"]["metadata"]["name"] == "support"
+    )  # fmt: skip
+    for rule in route["inputs"]["spec"]["rules"]:
+        assert [(ref["name"], ref["weight"]) for ref in rule["backendRefs"]] == [
+            ("support", 90), ("support-canary", 10),
+        ]  # fmt: skip
+
+
+def test_production_picks_servers_where_there_are_several_and_holds_requests_where_there_are_none() -> None:
+    pools = [r["inputs"]["metadata"]["name"] for r in graph("production")["resources"]
+             if r["type"].endswith(":InferencePool")]  # fmt: skip
+    assert sorted(pools) == ["chat", "support", "support-canary"]
+    (grant,) = (r for r in graph("production")["resources"] if r["type"].endswith(":ReferenceGrant"))
+    assert grant["inputs"]["metadata"]["namespace"] == "keda"
+
+
+@pytest.mark.parametrize("example", ["quickstart", "fleet"])
+def test_a_stack_that_asks_for_no_gateway_has_no_part_of_one(example: str) -> None:
+    assert not [r for r in graph(example)["resources"] if "gateway" in r["type"].lower() or "gateway" in r["urn"]]
 
 
 @pytest.mark.parametrize("example", golden.EXAMPLES)

@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hubstack.errors import InputError
+from hubstack.stack_config import UNDECLARED
 from hubstack.target import KEYS, Target, read_target
 
+PROJECT = Path(__file__).resolve().parents[1]
 LEAST = {"gcp:project": "acme-ml-prod", "gcp:region": "us-central1"}
 
 
@@ -90,3 +94,13 @@ def test_no_setting_makes_a_traceback(config: dict[str, str]) -> None:
         said, problems = target.project, 1
     assert said
     assert problems >= 1
+
+
+def test_every_setting_can_be_made_and_is_described() -> None:
+    """Declared in Pulumi.yaml or known to be optional, and a row of the guide's table."""
+    declared = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())["config"]
+    table = (PROJECT / "docs" / "guide" / "first-stack.md").read_text()
+    for key in KEYS:
+        assert f"| `{key}` |" in table
+        if key.startswith("hubstack:"):
+            assert key in declared or key.removeprefix("hubstack:") in UNDECLARED, f"{key} would be refused"

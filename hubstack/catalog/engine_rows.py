@@ -27,6 +27,7 @@ def read_engines(file: Row) -> Iterator[Engine]:
             model_argument=row.text("model_argument"),
             revision_argument=row.maybe_text("revision_argument"),
             host_argument=row.maybe_text("host_argument"),
+            arguments=row.texts("arguments"),
             min_compute_capability=row.maybe_number("min_compute_capability"),
             min_driver=row.maybe_integer("min_driver"),
             gpu_memory_utilization=row.maybe_number("gpu_memory_utilization"),

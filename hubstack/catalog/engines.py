@@ -55,6 +55,8 @@ class Engine:
     revision_argument: str | None
     host_argument: str | None
     """Flag that must be given so that the engine listens beyond localhost; None where it does anyway."""
+    arguments: tuple[str, ...]
+    """Of the container, with values in braces (`hubstack.serving`); empty where flags need decisions."""
     min_compute_capability: float | None
     min_driver: int | None
     """Major NVIDIA driver version."""

@@ -5,6 +5,22 @@ Pure: components register these objects, and rendering them to files needs nothi
 decided here, so no object waits for a cloud resource's answer. One module for each thing that a stack is made of.
 """
 
+from hubstack.manifests.api_keys import (
+    SYNC_ACCOUNT,
+    SyncedSecret,
+    secret_sync,
+    sync_account,
+    sync_class,
+    synced_secret,
+)
+from hubstack.manifests.backends import (
+    backend_policy,
+    callout_health,
+    health_check,
+    interceptor_health,
+    interceptor_policy,
+    proxy_policies,
+)
 from hubstack.manifests.base import (
     CLASS_LABEL,
     Object,
@@ -12,6 +28,21 @@ from hubstack.manifests.base import (
     loader_account,
     server_name,
     service_account,
+)
+from hubstack.manifests.callouts import (
+    BODY_ROUTER_HEALTH_PORT,
+    BODY_ROUTER_NAME,
+    body_router,
+    body_router_service,
+    callout_account,
+    inference_pool,
+    picker,
+    picker_binding,
+    picker_config,
+    picker_name,
+    picker_role,
+    picker_service,
+    routing_extension,
 )
 from hubstack.manifests.charts import (
     KEDA_ACCOUNT,
@@ -40,9 +71,21 @@ from hubstack.manifests.scaling import (
 )
 from hubstack.manifests.server import deployment, disruption_budget, service
 from hubstack.manifests.stack import CLIENT_LABEL, capacity_class, namespace, network_policy
+from hubstack.manifests.traffic import (
+    address_name,
+    backend,
+    base_url,
+    canary_for,
+    gateway,
+    has_pool,
+    reference_grant,
+    route,
+)
 from hubstack.manifests.volumes import FUSE_ANNOTATIONS, WEIGHTS_PATH
 
 __all__ = [
+    "BODY_ROUTER_HEALTH_PORT",
+    "BODY_ROUTER_NAME",
     "CLASS_LABEL",
     "CLIENT_LABEL",
     "FUSE_ANNOTATIONS",
@@ -51,17 +94,34 @@ __all__ = [
     "KEDA_ACCOUNT",
     "KEDA_NAMESPACE",
     "LWS_NAMESPACE",
+    "SYNC_ACCOUNT",
     "WEIGHTS_PATH",
     "Chart",
     "Object",
+    "SyncedSecret",
+    "address_name",
+    "backend",
+    "backend_policy",
+    "base_url",
+    "body_router",
+    "body_router_service",
     "bucket_name",
+    "callout_account",
+    "callout_health",
+    "canary_for",
     "capacity_class",
     "chart_namespace",
     "deployment",
     "disruption_budget",
     "endpoint",
+    "gateway",
+    "has_pool",
+    "health_check",
     "http_add_on_chart",
     "incomplete_slices",
+    "inference_pool",
+    "interceptor_health",
+    "interceptor_policy",
     "interceptor_route",
     "is_scaled",
     "keda_chart",
@@ -74,12 +134,26 @@ __all__ = [
     "lws_chart",
     "namespace",
     "network_policy",
+    "picker",
+    "picker_binding",
+    "picker_config",
+    "picker_name",
+    "picker_role",
+    "picker_service",
+    "proxy_policies",
+    "reference_grant",
     "resting",
     "rests",
+    "route",
+    "routing_extension",
     "scaled_object",
+    "secret_sync",
     "server_name",
     "service",
     "service_account",
+    "sync_account",
+    "sync_class",
+    "synced_secret",
     "token_class",
     "trigger_authentication",
     "wake_service",

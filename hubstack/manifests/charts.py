@@ -10,7 +10,7 @@ security standard `restricted`; and as little right as the task needs.
 from dataclasses import dataclass
 
 from hubstack.manifests.base import Object
-from hubstack.manifests.scaling import INTERCEPTOR_PORT, KEDA_NAMESPACE, resting
+from hubstack.manifests.scaling import INTERCEPTOR_PORT, KEDA_NAMESPACE, longest_hold
 from hubstack.plan import Plan
 
 LWS_NAMESPACE = "lws-system"
@@ -66,7 +66,7 @@ def keda_chart() -> Chart:
 
 def http_add_on_chart(plan: Plan) -> Chart:
     """The HTTP add-on: the interceptor that holds requests, and the scaler that counts them."""
-    hold = max((model.scaling.hold_seconds for model in resting(plan) if model.scaling), default=0)
+    hold = longest_hold(plan)
     small = {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"cpu": "500m", "memory": "128Mi"}}
     pod = {"runAsNonRoot": True, "runAsUser": 1000, "runAsGroup": 1000, "fsGroup": 1000,
            "seccompProfile": {"type": "RuntimeDefault"}}  # fmt: skip

@@ -35,6 +35,11 @@ def resting(plan: Plan) -> tuple[ModelPlan, ...]:
     return tuple(model for model in plan.models if rests(model))
 
 
+def longest_hold(plan: Plan) -> int:
+    """Return the seconds that a request may wait for any resting model; 0 where none rests."""
+    return max((model.scaling.hold_seconds for model in plan.models if model.scaling), default=0)
+
+
 def is_scaled(plan: Plan) -> bool:
     """Whether any model's replicas follow its load."""
     return any(model.scaling for model in plan.models)

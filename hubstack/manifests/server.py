@@ -5,6 +5,7 @@ Owns probes, placement and volumes of the serving pod. Does not own flags (`hubs
 several nodes (`hubstack.manifests.multi_host`).
 """
 
+from hubstack.manifests.api_keys import key_args, key_env
 from hubstack.manifests.base import (
     CLASS_LABEL,
     Object,
@@ -31,10 +32,15 @@ def service(plan: Plan, model: ModelPlan) -> Object:
         "metadata": metadata(plan, model, server_name(model)),
         "spec": {
             "type": "ClusterIP",
-            "selector": selector(model) | (_LEADER if model.hosts > 1 else {}),
+            "selector": selector(model) | leader_selector(model),
             "ports": [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}],
         },
     }
+
+
+def leader_selector(model: ModelPlan) -> dict[str, str]:
+    """Labels by which the pod that answers is told from the others of its replica."""
+    return dict(_LEADER) if model.hosts > 1 else {}
 
 
 def disruption_budget(plan: Plan, model: ModelPlan) -> Object:
@@ -99,8 +105,8 @@ def _server_pod(plan: Plan, model: ModelPlan) -> Object:
         "name": "server",
         "image": server.image,
         **({"command": list(server.command)} if server.command else {}),
-        "args": list(server.args),
-        "env": [{"name": name, "value": value} for name, value in server.env],
+        "args": [*server.args, *key_args(plan, model)],
+        "env": [*({"name": name, "value": value} for name, value in server.env), *key_env(plan, model)],
         "ports": [{"name": "http", "containerPort": server.port, "protocol": "TCP"}],
         "resources": _server_resources(model),
         "startupProbe": _probe(server.startup),

@@ -7,16 +7,17 @@ import pytest
 
 from components.cluster import Cluster, ClusterArgs
 from components.network import Network, NetworkArgs
+from hubstack.plan import MaintenancePlan
 from tests.components.recorder import Recorded, record
 
 
-def build_cluster(*, gated: bool = False) -> Recorded:
+def build_cluster(*, gated: bool = False, maintenance: MaintenancePlan | None = None) -> Recorded:
     def program() -> None:
         Cluster(
             "cluster",
             ClusterArgs(
                 stack="test", project="acme", region="us-central1", network_id="n", subnet_id="s",
-                has_gated_models=gated,
+                has_gated_models=gated, maintenance=maintenance,
             ),
         )  # fmt: skip
 
@@ -92,6 +93,14 @@ def test_system_pods_find_nodes_without_a_taint() -> None:
 def test_the_secret_manager_add_on_is_there_for_gated_models_only(gated: bool) -> None:
     inputs = build_cluster(gated=gated).one("gcp:container/cluster:Cluster").inputs
     assert inputs.get("secretManagerConfig") == ({"enabled": True} if gated else None)
+
+
+def test_gke_upgrades_in_the_window_that_was_asked_for_only() -> None:
+    window = MaintenancePlan(start_time="s", end_time="e", recurrence="r")
+    inputs = build_cluster(maintenance=window).one("gcp:container/cluster:Cluster").inputs
+    told = {"startTime": "s", "endTime": "e", "recurrence": "r"}
+    assert inputs["maintenancePolicy"] == {"recurringWindow": told}
+    assert "maintenancePolicy" not in cluster().one("gcp:container/cluster:Cluster").inputs
 
 
 def test_registered_outputs_are_the_documented_ones() -> None:

@@ -110,6 +110,25 @@ def test_another_revision_of_a_locked_model_is_asked_anew(hub: StandIn, request_
     assert check_lock(request_file, "dev.models.yaml") == []
 
 
+def test_a_canary_locks_both_commits_and_either_is_upgraded_by_its_key(hub: StandIn, request_file: Path) -> None:
+    refs = hub.repositories[SHARDED].refs
+    ask_for(request_file, f"{{id: {SHARDED}, name: chat}}")
+    lock(request_file)
+    ask_for(request_file, f"{{id: {SHARDED}, name: chat, revision: v1, canary: {{revision: main, weight: 10}}}}")
+    assert check_lock(request_file, request_file.name) == [f"stale: {SHARDED} is locked at main, not at v1"], (
+        "main is asked for by the canary, v1 by nobody yet"
+    )
+    lock(request_file)
+    held = load_lock(lock_file(request_file))
+    assert {(m.revision, m.commit) for m in held.models} == {("v1", refs["v1"]), ("main", refs["main"])}
+    assert check_lock(request_file, request_file.name) == []
+    newest = move_main(hub, SHARDED)
+    lock(request_file, "chat")
+    assert {m.commit for m in load_lock(lock_file(request_file)).models} == {refs["v1"], held.models[0].commit}
+    lock(request_file, "chat-canary")
+    assert {m.commit for m in load_lock(lock_file(request_file)).models} == {refs["v1"], newest}
+
+
 def test_nothing_is_written_while_one_model_is_refused(hub: StandIn, request_file: Path) -> None:
     ask_for(request_file, SHARDED)
     lock(request_file)

@@ -45,10 +45,10 @@ def _unfolded(value: Any) -> Any:
 def _repository(model: dict[str, Any]) -> Repository:
     main = model.get("main") or fake_hash(f"commit:{model['id']}")
     shas = {main, *(commit["sha"] for commit in model["commits"])}
-    manifest = model["files"].get("manifest", {})
+    lists = [model["files"].get(kind, {}) for kind in ("manifest", "derived")]
     commits = {}
     for sha in shas:
-        rows = manifest.get("files", []) if sha == manifest.get("revision") else []
+        rows = [row for held in lists if sha == held.get("revision") for row in held["files"]]
         commits[sha] = Commit(sha=sha, files=_files(rows, config_of(model)))
     return Repository(
         id=model["id"],

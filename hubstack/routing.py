@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How requests find their model: which names lead to it, who chooses its server, and what forbids a canary.
+
+Owns these rules and their warnings. Does not own the entry that `canary:` makes (`hubstack.request`) nor the routes
+(`hubstack.manifests.traffic`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
+
+from hubstack import names
+from hubstack.gateway_plan import GatewayMode, GatewayPlan
+from hubstack.plan import EngineKind, ModelPlan
+from hubstack.problems import Problem
+from hubstack.request import ModelRequest, Request
+
+BODY_ROUTER = "body-router"
+"""Name of the objects that read the model's name from a request's body."""
+PICKER_SUFFIX = "-picker"
+PICKED_ENGINES = frozenset({EngineKind.VLLM, EngineKind.VLLM_TPU, EngineKind.SGLANG})
+"""Engines whose metrics the endpoint picker reads (llm-d-router v0.10, core-metrics-extractor)."""
+_SETTING = "add `hubstack:gateway: {mode: services}` to the stack's settings (docs/gateway.md), or remove `canary:`"
+
+
+class _Named(Protocol):
+    @property
+    def key(self) -> str: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def canary_of(self) -> str | None: ...
+
+
+def model_names(models: Sequence[_Named]) -> dict[str, tuple[str, ...]]:
+    """Return key to the names that lead to the model: its key, and its Hub id where that means no other model.
+
+    Where several entries have one id it means the one whose key was made from it, else none: a second entry with a
+    `name:` of its own then changes nothing of the first. A canary has no name: it answers to its primary's.
+    """
+    own = [model for model in models if model.canary_of is None]
+    keys = {model.key for model in own}
+    found: dict[str, tuple[str, ...]] = {}
+    for model in own:
+        others = [other for other in own if other.id == model.id and other.key != model.key]
+        means_it = not others or model.key == names.key_of(model.id)
+        found[model.key] = (model.key, model.id) if means_it and model.id not in keys else (model.key,)
+    return found
+
+
+def picked_models(models: Sequence[ModelPlan], gateway: GatewayPlan | None) -> frozenset[str]:
+    """Return the keys of models among whose servers an endpoint picker chooses.
+
+    Only where there are several to choose from: a picker for one server costs a CPU and decides nothing. A canary
+    does as its primary, so that one route never mixes both kinds of backend.
+    """
+    if gateway is None or gateway.mode is not GatewayMode.INFERENCE:
+        return frozenset()
+    by_key = {model.key: model for model in models}
+    pairs = [(model, by_key.get(model.canary_of or "", model)) for model in models]
+    other_engines = frozenset(
+        first.key for model, first in pairs if not {model.server.engine, first.server.engine} <= PICKED_ENGINES
+    )
+    return frozenset(
+        model.key
+        for model, first in pairs
+        if first.replicas.min > 0 and first.replicas.max > 1 and first.key not in other_engines
+    )
+
+
+def traffic_problems(request: Request, gateway: GatewayPlan | None) -> Iterator[Problem]:
+    """Yield what cannot be routed as asked."""
+    models = {model.key: model for model in request.models}
+    for model in request.models:
+        primary = models.get(model.canary_of or "")
+        if primary is not None and gateway is None:
+            message = f"`{primary.key}` has a canary, and nothing splits its requests: the stack has no gateway"
+            yield model.mark("canary").problem(message, _SETTING)
+        elif primary is not None and primary.replicas_min < 1:
+            message = (
+                f"`{primary.key}` has a canary and may rest: a share of its requests would keep no server awake"
+            )
+            yield model.mark("canary").problem(message, "set `replicas: {min: 1}`, or remove `canary:`")
+        if gateway is not None and (why := _taken(model, models)):
+            message = f"`{model.key}` is a name that {why} needs"
+            yield model.mark("name").problem(message, "give the model another `name:`")
+
+
+def _taken(model: ModelRequest, models: Mapping[str, ModelRequest]) -> str | None:
+    if model.key == BODY_ROUTER:
+        return "the gateway"
+    base = model.key.removesuffix(PICKER_SUFFIX)
+    return f"the endpoint picker of `{base}`" if base != model.key and base in models else None
+
+
+def traffic_warnings(models: Sequence[ModelPlan], gateway: GatewayPlan | None) -> Iterator[str]:
+    """Yield what is routed otherwise than one might think."""
+    by_key = {model.key: model for model in models}
+    for model in models:
+        primary = by_key.get(model.canary_of or "")
+        if primary and primary.commit == model.commit:
+            yield f"{model.key}: its revision `{model.revision}` is the commit that `{primary.key}` has already"
+    if gateway is None:
+        return
+    found = model_names(models)
+    for repo_id in sorted({model.id for model in models}):
+        keys = [model.key for model in models if model.id == repo_id and model.canary_of is None]
+        if len(keys) > 1 and not any(repo_id in found[key] for key in keys):
+            together = " and ".join(keys)
+            yield f"the gateway does not know `{repo_id}` by its id, since {together} have it: use their keys"

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What CONTRIBUTING.md promises: a model family, an accelerator or an engine's container is rows of data.
+
+Each test writes the rows into a copy of the catalogue and plans with it, without and with them.
+"""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import hubstack.catalog
+from hubstack.catalog import Catalog
+from hubstack.catalog.loader import read_catalog
+from hubstack.errors import PlanError
+from hubstack.facts import ModelFacts
+from hubstack.lock import Lock
+from hubstack.plan import ModelPlan
+from hubstack.planner import plan_stack
+from hubstack.request import Request
+from tests.support.facts import ask, catalog, hub, llama, target
+
+HERE = Path(hubstack.catalog.__file__).parent
+Edit = Callable[[Any], None]
+
+
+@pytest.fixture
+def extended(tmp_path: Path) -> Callable[..., Catalog]:
+    def extend(**edits: Edit) -> Catalog:
+        folder = tmp_path / "catalog"
+        shutil.copytree(HERE, folder, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+        for name, edit in edits.items():
+            path = folder / f"{name}.yaml"
+            data = yaml.safe_load(path.read_text())
+            edit(data)
+            path.write_text(yaml.safe_dump(data, sort_keys=False))
+        return read_catalog(folder)
+
+    return extend
+
+
+def planned(facts: ModelFacts, using: Catalog, **settings: Any) -> ModelPlan:
+    request = Request(path="acme.models.yaml", models=(ask(facts.id, **settings),))
+    return plan_stack(request, Lock(path="acme.lock.yaml", models=(facts,)), using, target()).models[0]
+
+
+def engine(data: Any, name: str) -> Any:
+    return next(row for row in data["engines"] if row["id"] == name)
+
+
+def test_a_model_family_is_a_name_in_the_engines_row(extended: Callable[..., Catalog]) -> None:
+    family = llama(config={"architectures": ["AcmeForCausalLM"], "model_type": "acme", "hidden_size": 2048,
+                           "num_hidden_layers": 16, "num_attention_heads": 16, "num_key_value_heads": 4,
+                           "vocab_size": 32000, "max_position_embeddings": 4096})  # fmt: skip
+    with pytest.raises(PlanError, match="AcmeForCausalLM"):
+        planned(family, catalog())
+
+    def name_it(data: Any) -> None:
+        engine(data, "vllm")["architectures"]["text_generation"].append("AcmeForCausalLM")
+
+    assert planned(family, extended(engines=name_it)).server.engine == "vllm"
+
+
+def test_an_accelerator_is_rows_of_what_it_is_where_it_is_and_what_it_costs(
+    extended: Callable[..., Catalog],
+) -> None:
+    """A card like the L4, with twice its memory at half its price."""
+
+    def card(data: Any) -> None:
+        l4 = next(row for row in data["accelerators"] if row["id"] == "l4")
+        more = {"id": "l8", "name": "NVIDIA L8", "gke_label": "nvidia-l8", "memory_gib_visible": 44.0}
+        data["accelerators"].append({**l4, **more})
+
+    def machine(data: Any) -> None:
+        row = next(row for row in data["machine_types"] if row["accelerator"] == "l4")
+        shape = {**row["shapes"][0], "name": "g8-standard-4"}
+        data["machine_types"].append({**row, "accelerator": "l8", "shapes": [shape]})
+
+    def zone(data: Any) -> None:
+        row = next(row for row in data["zones"] if row["accelerator"] == "l4")
+        data["zones"].append({**row, "accelerator": "l8", "zones": ["us-central1-a"]})
+
+    def price(data: Any) -> None:
+        rows = data["usd_per_machine_hour"]
+        rows["g8-standard-4"] = _halved(rows["g2-standard-4"])
+
+    def image(data: Any) -> None:
+        engine(data, "vllm")["images"][0]["accelerators"].append("l8")
+
+    using = extended(accelerators=card, machine_types=machine, zones=zone, prices=price, engines=image)
+    assert planned(hub("Qwen/Qwen3-8B"), catalog()).accelerator == "l4"
+    found = planned(hub("Qwen/Qwen3-8B"), using)
+    assert (found.accelerator, found.machine_type, found.gke_accelerator) == ("l8", "g8-standard-4", "nvidia-l8")
+
+
+def test_an_engines_container_is_its_row(extended: Callable[..., Catalog]) -> None:
+    def other_tags(data: Any) -> None:
+        row = engine(data, "tei")
+        row["arguments"] = ["serve", "{model_path}", "--listen={port}", "--called={name}"]
+        row["health_path"], row["port"] = "/ready", 8400
+
+    facts = hub("BAAI/bge-large-en-v1.5")
+    server = planned(facts, extended(engines=other_tags)).server
+    assert server.args == ("serve", "/weights", "--listen=8400", "--called=BAAI/bge-large-en-v1.5")
+    assert (server.port, server.readiness.path) == (8400, "/ready")
+
+
+def _halved(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _halved(item) for key, item in value.items()}
+    return value / 2 if isinstance(value, int | float) else value

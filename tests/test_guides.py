@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The guide's pages can be followed: their files are written and their hubstack commands run, in order.
+
+In a page, a `yaml` block whose first line is `# stacks/...` is that whole file; each line of a `sh` block that
+begins with `./dev` is run on a copy of the project, beside a stand-in of the Hub; every line of a `text` block must
+be in what the commands before it printed. Commands of other tools (pulumi, gcloud, kubectl, git, curl) are not run:
+no Google Cloud is here.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.hub import TOKENS, StandIn, invented_repositories, real_repositories
+
+PROJECT = Path(__file__).resolve().parents[1]
+GUIDE = PROJECT / "docs" / "guide"
+PAGES = sorted(path.name for path in GUIDE.glob("*.md") if path.name != "README.md")
+OTHERS = ("cd", "curl", "gcloud", "git", "kubectl", "pulumi", "export")
+BLOCK = re.compile(r"^ *```(yaml|sh|text|python)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
+FULL_ACCESS = next(token for token, right in TOKENS.items() if right == "access")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    for name in ("Pulumi.yaml", "__main__.py"):
+        shutil.copy(PROJECT / name, tmp_path)
+    for name in ("stacks", "examples"):
+        shutil.copytree(PROJECT / name, tmp_path / name)
+    (tmp_path / "components").symlink_to(PROJECT / "components")
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def hub() -> Iterator[str]:
+    with StandIn([*real_repositories(), *invented_repositories()]) as served:
+        yield served.url
+
+
+def run(line: str, project: Path, hub: str) -> str:
+    words = shlex.split(line, comments=True)
+    env = {**os.environ, "HF_ENDPOINT": hub, "PYTHONPATH": str(PROJECT)}
+    env.pop("HF_TOKEN", None)
+    if words[0].startswith("HF_TOKEN="):
+        env["HF_TOKEN"] = FULL_ACCESS
+        words = words[1:]
+    assert words[0] == "./dev", line
+    done = subprocess.run(  # noqa: PLW1510  the exit code is what is tested
+        [sys.executable, "-m", "hubstack", *words[1:]],
+        cwd=project,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    wanted = 1 if line.endswith("# exits 1") else 0
+    assert done.returncode == wanted, f"{line}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+    return done.stdout + done.stderr
+
+
+def is_ours(line: str) -> bool:
+    return line.startswith(("./dev ", "HF_TOKEN="))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_can_be_followed(page: str, project: Path, hub: str) -> None:
+    printed, ran = "", 0
+    for kind, text in BLOCK.findall((GUIDE / page).read_text()):
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        if kind == "yaml" and lines[0].startswith("# stacks/"):
+            (project / lines[0].removeprefix("# ").split()[0]).write_text(text)
+        elif kind == "sh":
+            ours = [line for line in lines if is_ours(line) and " sandbox" not in line]
+            printed = "".join(run(line, project, hub) for line in ours) or printed
+            ran += len(ours)
+        elif kind == "text":
+            for line in lines:
+                assert " ".join(line.split()) in " ".join(printed.split()), (
+                    f"{page} shows what is not printed: {line}"
+                )
+    assert ran, f"{page} has no command of ours to follow"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_names_only_tools_that_its_reader_was_told_of(page: str) -> None:
+    for kind, text in BLOCK.findall((GUIDE / page).read_text()):
+        for line in text.replace("\\\n", " ").splitlines() if kind == "sh" else ():
+            word = line.strip().split(" ")[0]
+            assert not word or word.startswith("#") or is_ours(line.strip()) or word in OTHERS, f"{page}: {line}"
+
+
+def test_every_page_is_in_the_guides_index() -> None:
+    index = (GUIDE / "README.md").read_text()
+    assert [page for page in PAGES if f"]({page})" not in index] == []

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""When GKE may upgrade: what the setting becomes, and what GKE would refuse."""
+
+from typing import Any
+
+import pytest
+
+from hubstack.maintenance import EXAMPLE, read_window
+from hubstack.plan import MaintenancePlan
+from hubstack.target import read_target
+
+BASE = {"gcp:project": "acme-models", "gcp:region": "us-central1"}
+
+
+def test_a_window_over_midnight_ends_on_the_next_day() -> None:
+    assert read_window({"days": ["SU", "SA"], "start": "22:30", "hours": 6}) == MaintenancePlan(
+        start_time="2026-01-01T22:30:00Z", end_time="2026-01-02T04:30:00Z", recurrence="FREQ=WEEKLY;BYDAY=SA,SU"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ({"days": ["SA"], "start": "02:00", "hours": 8}, "holds 32 hours in 4 weeks"),
+        ({"days": ["SA", "SA"], "start": "02:00", "hours": 8}, "holds 32 hours in 4 weeks"),
+        (
+            {"days": ["SA", "SU"], "start": "02:00", "hours": 3},
+            "`hours`: input should be greater than or equal to 4",
+        ),
+        ({"days": ["SAT"], "start": "02:00", "hours": 12}, "`days.0`: input should be 'MO'"),
+        ({"days": ["SA"], "start": "24:00", "hours": 12}, "`start`: string should match"),
+        ({"days": ["SA"], "start": "02:00", "hours": 12, "tz": "CET"}, "`tz`: extra inputs"),
+        ({"days": ["SA"], "hours": 12}, "`start`: field required"),
+        ("SA", "input should be a valid dictionary"),
+    ],
+)
+def test_what_gke_would_refuse_is_refused_first(value: Any, said: str) -> None:
+    found = read_window(value)
+    assert isinstance(found, list)
+    assert said in found[0]
+
+
+def test_the_example_in_the_messages_is_a_good_one() -> None:
+    target = read_target("dev", {**BASE, "hubstack:maintenanceWindow": EXAMPLE})
+    assert target.maintenance is not None
