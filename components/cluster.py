@@ -76,7 +76,7 @@ class Cluster(pulumi.ComponentResource):
         container = gcp.container
         return container.Cluster(
             f"{name}-gke",
-            name=names.shorten(f"hubstack-{names.slug(args.stack)}", names.NODE_POOL_MAX),
+            name=names.cluster_name(args.stack),
             location=args.region,
             network=args.network_id,
             subnetwork=args.subnet_id,

@@ -12,8 +12,10 @@ import pulumi_gcp as gcp
 from components._objects import register
 from components._options import child, google_provider, kubernetes_provider
 from components.accelerator_pool import AcceleratorPool, AcceleratorPoolArgs
+from components.autoscaling import Autoscaling, AutoscalingArgs
 from components.cluster import Cluster, ClusterArgs
 from components.gateway import Gateway, GatewayArgs
+from components.group_controller import GroupController, GroupControllerArgs
 from components.hub_token import HubToken, HubTokenArgs
 from components.light_models import SERVICES as LIGHT_SERVICES
 from components.light_models import LightParts, create_model, is_gated_on_run, services_of
@@ -60,7 +62,8 @@ class Fleet(pulumi.ComponentResource):
     cluster_name: pulumi.Output[str] | None
     """None where no model is on GKE."""
     endpoints: dict[str, pulumi.Input[str]]
-    """Key of a model to the address of its API: inside the cluster, on Cloud Run, or Vertex AI's endpoint."""
+    """Key of a model to the address of its API: inside the cluster (the interceptor's where the model may rest), on
+    Cloud Run, or Vertex AI's endpoint."""
     buckets: dict[str, str]
     """Key of a model to the bucket of its weights."""
     gateway: dict[str, pulumi.Output[str]] | None
@@ -109,6 +112,7 @@ class Fleet(pulumi.ComponentResource):
         self._kubernetes = kubernetes_provider(cluster.cluster, self)
         self._create_pools(cluster)
         self._create_namespace(cluster)
+        self._create_controllers(cluster)
         return cluster
 
     def _create_light_models(self) -> None:
@@ -176,6 +180,22 @@ class Fleet(pulumi.ComponentResource):
             child(self, provider=self._kubernetes, depends_on=[self._namespace]),
         )
 
+    def _create_controllers(self, cluster: Cluster) -> None:
+        self._autoscaling: tuple[pulumi.Resource, ...] = ()
+        self._groups: tuple[pulumi.Resource, ...] = ()
+        if manifests.is_scaled(self._plan):
+            args = AutoscalingArgs(
+                plan=self._plan,
+                operator_member=self._member(manifests.KEDA_ACCOUNT, manifests.KEDA_NAMESPACE),
+                after=(cluster, self._namespace),
+            )
+            both = child(self, providers=[self._google_provider, self._kubernetes])
+            self._autoscaling = Autoscaling("autoscaling", args, both).ready
+        if any(model.hosts > 1 for model in self._plan.models):
+            groups = GroupControllerArgs(after=(cluster,))
+            here = child(self, providers=[self._kubernetes])
+            self._groups = (GroupController("group-controller", groups, here).ready,)
+
     def _create_token(self) -> None:
         self._secret_id = f"hubstack-{names.slug(self._plan.target.stack)}-hub-token"
         gated = [model for model in self._nodes if model.weights.needs_token]
@@ -216,10 +236,14 @@ class Fleet(pulumi.ComponentResource):
             ),
             child(self, providers=[self._kubernetes]),
         )
+        groups = self._groups if model.hosts > 1 else ()
         return ModelServer(
             model.key,
             ModelServerArgs(
-                plan=plan, model=model, after=(self._namespace, loader, self._classes[model.capacity_class])
+                plan=plan,
+                model=model,
+                after=(self._namespace, loader, self._classes[model.capacity_class], *groups),
+                autoscaling=self._autoscaling,
             ),
             child(self, providers=[self._kubernetes]),
         )
@@ -238,17 +262,20 @@ class Fleet(pulumi.ComponentResource):
                 secret_reader=self._member(manifests.SYNC_ACCOUNT),
                 secret_value=self._args.api_key if by_key else self._args.iap_client_secret,
                 servers=self._servers,
-                after=(self._namespace,),
+                after=(self._namespace, *(self._autoscaling if manifests.resting(plan) else ())),
             ),
             child(self, providers=[self._google_provider, self._kubernetes]),
         )
         return {"address": gateway.address, "url": gateway.url}
 
-    def _member(self, account: str) -> pulumi.Output[str]:
-        """IAM's name of a Kubernetes service account (facts: gke.md 4.3): number in the path, id in the pool."""
+    def _member(self, account: str, namespace: str | None = None) -> pulumi.Output[str]:
+        """IAM's name of a Kubernetes service account (facts: gke.md 4.3): number in the path, id in the pool.
+
+        Of the models' namespace unless another one is named.
+        """
         target = self._plan.target
         return pulumi.Output.format(
             "principal://iam.googleapis.com/projects/{0}/locations/global/workloadIdentityPools/{1}.svc.id.goog"
             "/subject/ns/{2}/sa/{3}",
-            self._number, target.project, target.namespace, account,
+            self._number, target.project, namespace or target.namespace, account,
         )  # fmt: skip

@@ -140,8 +140,6 @@ def _warnings(demand: Demand, taken: Candidate) -> Iterator[str]:
             on = "" if step.offer is taken.offer else f" on {step.offer.machine.name}"
             yield f"its memory is near the line{on}: it may not start"
             break
-    if taken.offer.hosts > 1:
-        yield "it spans nodes: install the LeaderWorkerSet controller, which GKE does not bring"
     if taken.offer.is_slice:
         yield "of several TPU hosts only pipeline parallelism passed the publisher's tests (vLLM for TPU 0.27.0)"
     if taken.offer.machine.accelerator_fraction is not None:

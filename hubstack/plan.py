@@ -168,6 +168,8 @@ class ServerPlan:
     """TPU: all chips of the node."""
     shm_bytes: int
     """Memory-backed /dev/shm; 0 where one process needs none."""
+    command: tuple[str, ...] = ()
+    """Replaces the image's entry point; empty: that one runs with `args`."""
     worker_args: tuple[str, ...] = ()
     """Of the nodes after the first where one replica spans several; empty otherwise."""
     scratch_bytes: int
@@ -220,6 +222,36 @@ class Replicas:
 
     min: int
     max: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScalingTrigger:
+    """One figure that replicas follow."""
+
+    name: str
+    """`queue` or `kv-cache`."""
+    query: str
+    """PromQL: the sum over the model's replicas."""
+    target: float
+    """Of each replica on average; above it another one is asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScalingPlan:
+    """How a model's replicas follow its load; None on a model whose number is fixed or set by hand."""
+
+    triggers: tuple[ScalingTrigger, ...]
+    """The one that asks for most replicas decides."""
+    requests_per_replica: int
+    """Requests that a replica works on at once: beyond them the requests in flight ask for another one."""
+    rests: bool
+    """Whether it goes to zero replicas: then requests come through the interceptor, which holds them meanwhile."""
+    idle_seconds: int
+    """Without a request, before it rests."""
+    hold_seconds: int
+    """How long a request waits for a resting model: node start and load, with their allowances."""
+    settle_seconds: int
+    """Time that a new replica takes to be of use: replicas are at most doubled within it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,6 +318,9 @@ class ModelPlan:
     steps: tuple[StepPlan, ...] = ()
     """The capacity list, first choice first."""
     replicas: Replicas
+    scaling: ScalingPlan | None = None
+    max_surge: int = 0
+    """Replicas above the asked number during a rollout: 1 only where the pools have a place that is left over."""
     need: MemoryNeed
     server: ServerPlan
     weights: WeightsPlan

@@ -31,10 +31,14 @@ from hubstack.problems import Problem, nearest
 from hubstack.request import DEFAULT_CONTEXT, ModelRequest, Request, load_request
 from hubstack.routing import traffic_problems, traffic_warnings
 from hubstack.rules import Demand
+from hubstack.scaling import with_scaling
 from hubstack.target import Target, read_target
 from hubstack.weights import ChosenFiles, WeightsSize, choose_files, weights_size
 
-_OWN = frozenset({"key", "marks", "replicas_min", "replicas_max", "canary_of", "canary_weight"})
+_OWN = frozenset({
+    "key", "marks", "replicas_min", "replicas_max", "canary_of", "canary_weight",
+    "scaling_queue", "scaling_kv_cache_percent", "scaling_idle_minutes",
+})  # fmt: skip
 _ASKED = tuple(field.name for field in fields(ModelRequest) if field.name not in _OWN)
 """What of a request decides where a model fits."""
 
@@ -111,6 +115,7 @@ def plan_stack(
     placed = [(assemble(drafts[key], taken, moved.get(key)), taken) for key, taken in assigned.taken.items()]
     pools, classes = plan_pools(placed)
     nodes = compare_with_cloud_run(tuple(model for model, _ in placed), surveyed, surveyors, catalog)
+    nodes = with_scaling(nodes, pools, request.models, catalog.engine_metrics, target)
     light = plan_light(surveyed, bool(nodes), surveyors, catalog, target)
     models = tuple(sorted((*nodes, *light), key=lambda model: model.key))
     cost = plan_cost(models, pools, catalog, target)

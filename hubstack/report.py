@@ -224,7 +224,7 @@ def explanation(model: ModelPlan) -> RenderableType:
         Text(f"not {other.accelerator_count} x {other.machine_type}: {other.why}") for other in model.rejected
     ]
     warnings = [Text(f"warning: {warning}") for warning in model.warnings]
-    command = Text(f"{model.server.image} {' '.join(model.server.args)}")
+    command = Text(f"{model.server.image} {' '.join((*model.server.command, *model.server.args))}")
     longest = f"at most: {need.longest_context:,} tokens in one sequence"
     limits = Text(f"{longest}, or {need.concurrency} sequences of {need.context:,}")
     return Group(head, why, _memory_table(model), limits, _step_table(model), *others, *warnings, command)

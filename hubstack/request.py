@@ -28,6 +28,7 @@ from hubstack.request_schema import (
     LoraRequest,
     ReplicasRequest,
     RequestFile,
+    ScalingRequest,
     Settings,
     SpeculativeRequest,
 )
@@ -37,6 +38,12 @@ EVERY = "*"
 DEFAULT_CONTEXT = 8192
 DEFAULT_CONCURRENCY = 2
 CANARY_SUFFIX = "-canary"
+DEFAULT_QUEUE = 5
+"""Our choice, as are the two below: behind a queue of a few requests the first token still comes in seconds."""
+DEFAULT_KV_CACHE_PERCENT = 80
+DEFAULT_IDLE_MINUTES = 15
+MERGED = frozenset({"replicas", "scaling"})
+"""Mappings whose keys merge one by one; of the others the later replaces the earlier."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +78,9 @@ class ModelRequest:
     trust_remote_code: bool
     allow_pickle: bool
     allow_unsafe: bool
+    scaling_queue: int = DEFAULT_QUEUE
+    scaling_kv_cache_percent: int = DEFAULT_KV_CACHE_PERCENT
+    scaling_idle_minutes: int = DEFAULT_IDLE_MINUTES
     share_gpu: bool = False
     kv_cache_dtype: str = "auto"
     expert_parallel: bool = False
@@ -203,7 +213,8 @@ def _model_at(loc: Loc) -> type[BaseModel]:
         return EntryRequest if loc else RequestFile
     nested: dict[str, type[BaseModel]] = {
         "replicas": ReplicasRequest, "accelerator": AcceleratorRequest, "capacity": CapacityStepRequest,
-        "lora": LoraRequest, "speculative": SpeculativeRequest, "canary": CanaryRequest,
+        "lora": LoraRequest, "scaling": ScalingRequest, "speculative": SpeculativeRequest,
+        "canary": CanaryRequest,
     }  # fmt: skip
     if words[-1] in nested and words[0] != "overrides":
         return nested[words[-1]]
@@ -271,13 +282,13 @@ def _collect(layers: list[_Layer], problems: list[Problem]) -> dict[str, _Draft]
 
 
 def _lay(draft: _Draft, document: Document, loc: Loc, settings: Settings | None) -> None:
-    """Put the settings that were made over those of the draft; `replicas` merges by its own keys."""
+    """Put the settings that were made over those of the draft; some mappings merge by their own keys."""
     for field in sorted(settings.model_fields_set) if settings is not None else ():
         value = getattr(settings, field)
         if value is None:
             continue
-        if field == "replicas":
-            held = draft.settings.get("replicas", {})
+        if field in MERGED:
+            held = draft.settings.get(field, {})
             value = {**held, **value.model_dump(exclude_none=True)}
         draft.settings[field] = value
         draft.marks[field] = document.mark((*loc, field))
@@ -329,6 +340,7 @@ def _with_canary(draft: _Draft, drafts: Mapping[str, _Draft], problems: list[Pro
 def _finish(draft: _Draft, problems: list[Problem]) -> ModelRequest:
     said = draft.settings
     replicas: dict[str, int] = said.get("replicas", {})
+    scaling: dict[str, int] = said.get("scaling", {})
     minimum = replicas.get("min", min(1, replicas.get("max", 1)))
     maximum = replicas.get("max", max(minimum, 1))
     if minimum > maximum:
@@ -352,6 +364,9 @@ def _finish(draft: _Draft, problems: list[Problem]) -> ModelRequest:
         trust_remote_code=said.get("trust_remote_code", False),
         allow_pickle=said.get("allow_pickle", False),
         allow_unsafe=said.get("allow_unsafe", False),
+        scaling_queue=scaling.get("queue", DEFAULT_QUEUE),
+        scaling_kv_cache_percent=scaling.get("kv_cache_percent", DEFAULT_KV_CACHE_PERCENT),
+        scaling_idle_minutes=scaling.get("idle_minutes", DEFAULT_IDLE_MINUTES),
         share_gpu=said.get("share_gpu", False),
         kv_cache_dtype=said.get("kv_cache_dtype", "auto"),
         expert_parallel=said.get("expert_parallel", False),

@@ -26,9 +26,25 @@ class ReplicasRequest(_Strict):
     """Bounds of the number of replicas."""
 
     min: int | None = Field(None, ge=0, le=1000)
-    """Replicas that always run; 0 lets the model and its nodes stop. Default 1."""
+    """Replicas that always run. With 0 the model and its nodes rest once nobody has asked for a while, and the next
+    request wakes it and waits. Default 1."""
     max: int | None = Field(None, ge=1, le=1000)
     """Most replicas. Default: `min`, at least 1."""
+
+
+class ScalingRequest(_Strict):
+    """When replicas are added, and when a model with `replicas.min: 0` rests.
+
+    Without effect where `replicas.min` is `replicas.max`.
+    """
+
+    queue: int | None = Field(None, ge=1, le=1000)
+    """Requests that may wait in a replica's queue before another replica is asked for. Default 5."""
+    kv_cache_percent: int | None = Field(None, ge=10, le=100)
+    """How full a replica's KV cache may be, in percent, before another one is asked for; engines that do not say it
+    are scaled by their queue alone. Default 80."""
+    idle_minutes: int | None = Field(None, ge=1, le=1440)
+    """Minutes without a request after which a model with `replicas.min: 0` rests. Default 15."""
 
 
 class CapacityStepRequest(_Strict):
@@ -149,6 +165,8 @@ class Settings(_Strict):
     together as memory allows."""
     replicas: ReplicasRequest | None = None
     """`{min: 0, max: 4}`. Default one replica."""
+    scaling: ScalingRequest | None = None
+    """`{queue: 5, kv_cache_percent: 80, idle_minutes: 15}`, and each by default."""
     capacity: list[Step] | None = Field(None, min_length=1, max_length=8)
     """Ways to buy nodes, first choice first: `spot`, `on-demand`, `flex-start`, `reservation: NAME`; or a mapping
     `{kind: on-demand, accelerator: l4, zones: [...]}` for another accelerator or zone. Each must be sold for the

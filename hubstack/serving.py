@@ -14,6 +14,7 @@ from hubstack.architecture import Geometry
 from hubstack.catalog import Accelerator, MachineType
 from hubstack.engine import EngineChoice
 from hubstack.facts import ModelFacts
+from hubstack.node_group import node_group
 from hubstack.offers import host_cpu_millicores, host_memory_bytes
 from hubstack.plan import AcceleratorKind, EngineKind, MemoryNeed, Probe, ServerPlan
 from hubstack.request import ModelRequest
@@ -92,14 +93,15 @@ def plan_server(serving: Serving) -> ServerPlan:
     image = engine.image_for(shape.accelerator.id)
     if image is None:  # placement offers only accelerators that the engine has an image for
         raise ValueError(f"{engine.id} has no image for {shape.accelerator.id}")
-    args = _args(serving)
+    group = node_group(choice.kind, _args(serving), shape.hosts, shape.pipeline_parallel)
     return ServerPlan(
         engine=choice.kind,
         version=engine.version,
         image=image,
-        args=(*args, *_host_flags(shape)),
-        worker_args=(*args, *_host_flags(shape), "--headless") if shape.hosts > 1 else (),
-        env=_env(choice.kind, load_seconds),
+        command=group.command,
+        args=group.args,
+        worker_args=group.worker_args,
+        env=tuple(sorted((*_env(choice.kind, load_seconds), *group.env))),
         port=_port(engine.port),
         startup=Probe(path=engine.health_path, port=_port(engine.port), period_seconds=10,
                       failure_threshold=max(30, -(-3 * load_seconds // 10))),
@@ -132,14 +134,6 @@ def _grace_seconds(serving: Serving) -> int:
     rank_bytes = serving.load_bytes / (shape.count * shape.hosts)
     seconds = ANSWER_TOKENS * rank_bytes / (shape.accelerator.bandwidth_gbps * 1e9 / 2)
     return min(max(MIN_GRACE_SECONDS, math.ceil(seconds)), MAX_GRACE_SECONDS)
-
-
-def _host_flags(shape: Shape) -> tuple[str, ...]:
-    """Return what tells the nodes of one replica of each other; LeaderWorkerSet sets the variables."""
-    if shape.hosts == 1:
-        return ()
-    return ("--pipeline-parallel-size", str(shape.pipeline_parallel), "--nnodes", str(shape.hosts), "--node-rank",
-            "$(LWS_WORKER_INDEX)", "--master-addr", "$(LWS_LEADER_ADDRESS)")  # fmt: skip
 
 
 def _port(port: int) -> int:

@@ -22,6 +22,7 @@ DEFAULT_NAMESPACE = "models"
 KEYS = (
     "gcp:project",
     "gcp:region",
+    "hubstack:autoscaling",
     "hubstack:budget",
     "hubstack:deletionProtection",
     "hubstack:gateway",
@@ -54,6 +55,8 @@ class Target:
     budget_usd_per_month: float | None = None
     """A plan whose largest bill is above it is refused."""
     deletion_protection: bool = True
+    autoscaling: bool = True
+    """Whether replicas follow the load; off: they are set by hand."""
     maintenance: MaintenancePlan | None = None
     """When GKE may upgrade; None: whenever it likes."""
     regions: tuple[str, ...] = ()
@@ -90,6 +93,7 @@ def read_target(stack: str, config: Mapping[str, str]) -> Target:
         budget_usd_per_month=reader.number("hubstack:budget"),
         regions=reader.regions("hubstack:regions"),
         deletion_protection=reader.flag("hubstack:deletionProtection", default=True),
+        autoscaling=reader.flag("hubstack:autoscaling", default=True),
         maintenance=reader.window("hubstack:maintenanceWindow"),
         gateway=reader.gateway(),
         run_ingress=reader.ingress("hubstack:runIngress"), run_invokers=reader.members("hubstack:runInvokers"),

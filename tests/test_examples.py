@@ -69,10 +69,11 @@ def test_every_model_gets_exactly_its_own_resources(example: str) -> None:
     seen = types(example)
     assert seen["gcp:storage/bucket:Bucket"] == len(primaries), "a canary lies beside its primary"
     assert seen["kubernetes:batch/v1:Job"] == len(models)
-    for kind in ("apps/v1:Deployment", "core/v1:Service"):
-        servers = [r for r in graph(example)["resources"] if r["type"] == f"kubernetes:{kind}"
-                   and ":ModelServer$" in r["urn"]]  # fmt: skip
-        assert len(servers) == len(models), f"{kind}: {len(servers)} for {len(models)} models"
+    servers = Counter(r["type"] for r in graph(example)["resources"] if ":ModelServer$" in r["urn"])
+    groups = servers["kubernetes:leaderworkerset.x-k8s.io/v1:LeaderWorkerSet"]
+    assert servers["kubernetes:apps/v1:Deployment"] + groups == len(models)
+    resting = [model for model in models if model["scaling"] and model["scaling"]["rests"]]
+    assert servers["kubernetes:core/v1:Service"] == len(models) + len(resting), "a resting model has two addresses"
 
 
 def test_production_is_reached_at_one_private_address() -> None:
@@ -132,6 +133,31 @@ def test_a_list_on_vertex_is_one_deployment_without_a_price() -> None:
     assert plan("vertex")["cost"]["unpriced"]
     own = [kind for kind in types("vertex") if kind.startswith("gcp:") and "projects/service" not in kind]
     assert own == ["gcp:vertex/aiEndpointWithModelGardenDeployment:AiEndpointWithModelGardenDeployment"]
+
+
+@pytest.mark.parametrize("example", golden.EXAMPLES)
+def test_models_whose_number_may_change_are_scaled_and_resting_ones_woken(example: str) -> None:
+    models, seen = plan(example)["models"], types(example)
+    assert seen["kubernetes:keda.sh/v1alpha1:ScaledObject"] == sum(
+        model["replicas"]["min"] < model["replicas"]["max"] for model in models
+    )
+    resting = {model["key"] for model in models if model["replicas"]["min"] == 0}
+    assert seen["kubernetes:http.keda.sh/v1beta1:InterceptorRoute"] == len(resting)
+    endpoints = next(r for r in graph(example)["resources"] if r["type"] == "hubstack:fleet:Fleet")["outputs"][
+        "endpoints"
+    ]
+    assert {key for key, address in endpoints.items() if "-wake." in address} == resting
+
+
+def test_models_that_span_nodes_are_groups_with_their_controller() -> None:
+    models = {model["key"]: model for model in plan("multi-host")["models"]}
+    assert (models["deepseek-v3"]["hosts"], models["deepseek-v3"]["accelerator_kind"]) == (2, "gpu")
+    assert (models["qwen-72b"]["hosts"], models["qwen-72b"]["tpu_topology"]) == (4, "4x4")
+    slices = [pool for pool in plan("multi-host")["pools"] if pool["nodes_per_slice"] > 1]
+    assert len(slices) == models["qwen-72b"]["replicas"]["max"], "a slice for each replica"
+    found = types("multi-host")
+    assert found["hubstack:group_controller:GroupController"] == 1
+    assert "hubstack:group_controller:GroupController" not in types("fleet"), "nobody there spans nodes"
 
 
 @pytest.mark.parametrize("example", golden.EXAMPLES)

@@ -55,9 +55,11 @@ def test_accelerators_and_memory_are_limited_to_what_is_requested(model: ModelPl
     assert {key: value for key, value in resources["requests"].items() if key != "cpu"} == resources["limits"]
 
 
-def test_a_rollout_needs_no_second_accelerator() -> None:
-    strategy = manifests.deployment(PLAN, CHAT)["spec"]["strategy"]["rollingUpdate"]
-    assert strategy == {"maxSurge": 0, "maxUnavailable": 1}
+@pytest.mark.parametrize(("surge", "expected"), [(0, {"maxSurge": 0, "maxUnavailable": 1}),
+                                                 (1, {"maxSurge": 1, "maxUnavailable": 0})])  # fmt: skip
+def test_a_rollout_takes_a_second_accelerator_only_where_the_plan_has_one(surge: int, expected: dict) -> None:
+    strategy = manifests.deployment(PLAN, replace(CHAT, max_surge=surge))["spec"]["strategy"]["rollingUpdate"]
+    assert strategy == expected
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.key)

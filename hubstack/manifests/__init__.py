@@ -25,7 +25,6 @@ from hubstack.manifests.base import (
     CLASS_LABEL,
     Object,
     bucket_name,
-    endpoint,
     loader_account,
     server_name,
     service_account,
@@ -45,8 +44,31 @@ from hubstack.manifests.callouts import (
     picker_service,
     routing_extension,
 )
+from hubstack.manifests.charts import (
+    KEDA_ACCOUNT,
+    LWS_NAMESPACE,
+    Chart,
+    chart_namespace,
+    http_add_on_chart,
+    keda_chart,
+    lws_chart,
+)
+from hubstack.manifests.completeness import incomplete_slices
 from hubstack.manifests.loader import loader_config, loader_job, loader_manifest, loader_name, token_class
 from hubstack.manifests.multi_host import group_name, leader_worker_set
+from hubstack.manifests.scaling import (
+    INTERCEPTOR_PORT,
+    INTERCEPTOR_SERVICE,
+    KEDA_NAMESPACE,
+    endpoint,
+    interceptor_route,
+    is_scaled,
+    resting,
+    rests,
+    scaled_object,
+    trigger_authentication,
+    wake_service,
+)
 from hubstack.manifests.server import deployment, disruption_budget, service
 from hubstack.manifests.stack import CLIENT_LABEL, capacity_class, namespace, network_policy
 from hubstack.manifests.traffic import (
@@ -57,7 +79,6 @@ from hubstack.manifests.traffic import (
     gateway,
     has_pool,
     reference_grant,
-    rests,
     route,
 )
 from hubstack.manifests.volumes import FUSE_ANNOTATIONS, WEIGHTS_PATH
@@ -68,8 +89,14 @@ __all__ = [
     "CLASS_LABEL",
     "CLIENT_LABEL",
     "FUSE_ANNOTATIONS",
+    "INTERCEPTOR_PORT",
+    "INTERCEPTOR_SERVICE",
+    "KEDA_ACCOUNT",
+    "KEDA_NAMESPACE",
+    "LWS_NAMESPACE",
     "SYNC_ACCOUNT",
     "WEIGHTS_PATH",
+    "Chart",
     "Object",
     "SyncedSecret",
     "address_name",
@@ -83,6 +110,7 @@ __all__ = [
     "callout_health",
     "canary_for",
     "capacity_class",
+    "chart_namespace",
     "deployment",
     "disruption_budget",
     "endpoint",
@@ -90,15 +118,21 @@ __all__ = [
     "group_name",
     "has_pool",
     "health_check",
+    "http_add_on_chart",
+    "incomplete_slices",
     "inference_pool",
     "interceptor_health",
     "interceptor_policy",
+    "interceptor_route",
+    "is_scaled",
+    "keda_chart",
     "leader_worker_set",
     "loader_account",
     "loader_config",
     "loader_job",
     "loader_manifest",
     "loader_name",
+    "lws_chart",
     "namespace",
     "network_policy",
     "picker",
@@ -109,9 +143,11 @@ __all__ = [
     "picker_service",
     "proxy_policies",
     "reference_grant",
+    "resting",
     "rests",
     "route",
     "routing_extension",
+    "scaled_object",
     "secret_sync",
     "server_name",
     "service",
@@ -120,4 +156,6 @@ __all__ = [
     "sync_class",
     "synced_secret",
     "token_class",
+    "trigger_authentication",
+    "wake_service",
 ]

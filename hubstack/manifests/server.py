@@ -20,6 +20,8 @@ from hubstack.plan import ModelPlan, Plan, Probe
 
 _LEADER = {"leaderworkerset.sigs.k8s.io/worker-index": "0"}
 """Label of the pod that answers, where a replica spans nodes."""
+TPU_ACCELERATOR_LABEL = "cloud.google.com/gke-tpu-accelerator"
+TPU_TOPOLOGY_LABEL = "cloud.google.com/gke-tpu-topology"
 
 
 def service(plan: Plan, model: ModelPlan) -> Object:
@@ -42,12 +44,21 @@ def leader_selector(model: ModelPlan) -> dict[str, str]:
 
 
 def disruption_budget(plan: Plan, model: ModelPlan) -> Object:
-    """At most one replica goes at a time when nodes are drained."""
+    """At most one replica goes at a time when nodes are drained, and never none for ever.
+
+    Of a group the budget counts pods: one that is evicted takes its group with it, and until the group is whole
+    again the budget is spent, so no second one is touched. A single replica may go: the drain would wait for ever.
+    So may a pod that is not ready, which serves no one.
+    """
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
         "metadata": metadata(plan, model, server_name(model)),
-        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": selector(model)}},
+        "spec": {
+            "maxUnavailable": 1,
+            "unhealthyPodEvictionPolicy": "AlwaysAllow",
+            "selector": {"matchLabels": selector(model)},
+        },
     }
 
 
@@ -60,8 +71,11 @@ def deployment(plan: Plan, model: ModelPlan) -> Object:
         "metadata": metadata(plan, model, server_name(model)),
         "spec": {
             "replicas": model.replicas.min,
-            # A surge would ask for a second accelerator, which may not exist (facts: gke.md 7, row 32).
-            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}},
+            # A surge asks for a second accelerator, which may not exist (facts: gke.md 7, row 32): the plan knows.
+            "strategy": {
+                "type": "RollingUpdate",
+                "rollingUpdate": {"maxSurge": model.max_surge, "maxUnavailable": 1 - model.max_surge},
+            },
             # Longer than the load, or a healthy start counts as a failed rollout.
             "progressDeadlineSeconds": 600 + _window(model.server.startup) + 1800,
             "selector": {"matchLabels": selector(model)},
@@ -90,6 +104,7 @@ def _server_pod(plan: Plan, model: ModelPlan) -> Object:
     container: Object = {
         "name": "server",
         "image": server.image,
+        **({"command": list(server.command)} if server.command else {}),
         "args": [*server.args, *key_args(plan, model)],
         "env": [*({"name": name, "value": value} for name, value in server.env), *key_env(plan, model)],
         "ports": [{"name": "http", "containerPort": server.port, "protocol": "TCP"}],
@@ -131,8 +146,8 @@ def _node_selector(model: ModelPlan) -> dict[str, str]:
     selector = {CLASS_LABEL: model.capacity_class}
     if model.tpu_topology:
         # A pod must name both labels for GKE to count its chips (facts: gke.md 3.5).
-        selector["cloud.google.com/gke-tpu-accelerator"] = model.gke_accelerator
-        selector["cloud.google.com/gke-tpu-topology"] = model.tpu_topology
+        selector[TPU_ACCELERATOR_LABEL] = model.gke_accelerator
+        selector[TPU_TOPOLOGY_LABEL] = model.tpu_topology
     return selector
 
 

@@ -12,7 +12,7 @@ from components import Fleet, FleetArgs
 from hubstack.gateway_plan import Exposure, GatewayAuth, GatewayMode, GatewayPlan
 from hubstack.plan import ModelPlan, Plan
 from tests.components.recorder import SECRET_SIGNATURE, Recorded, record
-from tests.support.plans import GATED, make_plan
+from tests.support.plans import GATED, RESTING, make_plan, with_models
 
 KEY = "a-very-secret-key"
 INTERNAL = GatewayPlan(timeout_seconds=3600)
@@ -29,7 +29,7 @@ def build(plan: Plan, *, key: bool = False) -> Recorded:
 
 
 def plan(gateway: GatewayPlan | None, *more: ModelPlan) -> Plan:
-    made = make_plan()
+    made = with_models(RESTING)
     return replace(made, gateway=gateway, models=tuple(sorted((*made.models, *more), key=lambda m: m.key)))
 
 

@@ -20,6 +20,8 @@ from hubstack.plan import (
     PoolPlan,
     Probe,
     Replicas,
+    ScalingPlan,
+    ScalingTrigger,
     ServerPlan,
     TargetPlan,
     Verdict,
@@ -141,3 +143,20 @@ MODELS = (
     _model("tpu", EngineKind.VLLM_TPU, TPU_SPOT, Replicas(min=1, max=1)),
 )
 CHAT, EMBED, GATED, TPU = MODELS
+SCALING = ScalingPlan(
+    triggers=(
+        ScalingTrigger(name="queue", query="sum(waiting)", target=5),
+        ScalingTrigger(name="kv-cache", query="sum(usage)", target=0.8),
+    ),
+    requests_per_replica=64, rests=False, idle_seconds=900, hold_seconds=0, settle_seconds=300,
+)  # fmt: skip
+RESTING = replace(CHAT, scaling=replace(SCALING, rests=True, hold_seconds=1500))
+"""`chat`, which rests and is woken."""
+BUSY = replace(GATED, scaling=SCALING)
+"""`gated`, which always runs and grows."""
+
+
+def with_models(*models: ModelPlan) -> Plan:
+    """Return the plan with these models in the place of those of their key."""
+    plan, other = make_plan(), {model.key: model for model in models}
+    return replace(plan, models=tuple(other.get(model.key, model) for model in plan.models))
