@@ -7,6 +7,7 @@ Unknown is absent (None), never zero.
 """
 
 from hubstack.catalog.catalog import Catalog
+from hubstack.catalog.engine_metrics import EngineMetrics, Metric, MetricType
 from hubstack.catalog.engines import Engine, EngineImage, ModelTypeSupport
 from hubstack.catalog.hardware import Accelerator, MachineType, TpuTopology, ZoneList
 from hubstack.catalog.integrity import find_defects
@@ -23,8 +24,11 @@ __all__ = [
     "CloudRunPrice",
     "Engine",
     "EngineImage",
+    "EngineMetrics",
     "GkeFee",
     "MachineType",
+    "Metric",
+    "MetricType",
     "ModelTypeSupport",
     "NetworkPrice",
     "NodeOverhead",

@@ -7,11 +7,13 @@ Owns look-ups. Does not own reading (`hubstack.catalog.loader`) nor checking (`h
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from hubstack.catalog.engine_metrics import EngineMetrics
 from hubstack.catalog.engines import Engine
 from hubstack.catalog.hardware import Accelerator, MachineType, TpuTopology, ZoneList, region_of
 from hubstack.catalog.node_overhead import NodeOverhead
 from hubstack.catalog.prices import CloudRunPrice, GkeFee, NetworkPrice, Price, StoragePrice
 from hubstack.catalog.sources import Source
+from hubstack.plan import EngineKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +37,8 @@ class Catalog:
     cloud_run_prices: tuple[CloudRunPrice, ...]
     fee: GkeFee
     engines: Mapping[str, Engine]
+    engine_metrics: Mapping[EngineKind, EngineMetrics]
+    """Of every engine."""
     node_overhead: NodeOverhead
 
     def accelerator(self, word: str) -> Accelerator | None:

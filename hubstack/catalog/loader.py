@@ -15,6 +15,7 @@ from typing import TypeVar
 import yaml
 
 from hubstack.catalog.catalog import Catalog
+from hubstack.catalog.engine_metrics import read_engine_metrics
 from hubstack.catalog.engine_rows import read_engines
 from hubstack.catalog.hardware import Accelerator, MachineType, TpuTopology, ZoneList
 from hubstack.catalog.node_overhead import GIB, NodeOverhead, Tier
@@ -23,10 +24,12 @@ from hubstack.catalog.row import CatalogError, Row
 from hubstack.catalog.sources import Source
 from hubstack.plan import AcceleratorKind
 
+K = TypeVar("K", bound=str)
 T = TypeVar("T")
 
 FILES = (
     "accelerators",
+    "engine_metrics",
     "engines",
     "machine_types",
     "node_overhead",
@@ -67,6 +70,7 @@ def read_catalog(directory: Path) -> Catalog:
         cloud_run_prices=tables.cloud_run,
         fee=tables.fee,
         engines=_by(lambda row: row.id, read_engines(files["engines"])),
+        engine_metrics=_by(lambda row: row.engine, read_engine_metrics(files["engine_metrics"])),
         node_overhead=overhead,
     )
     for file in files.values():
@@ -85,8 +89,8 @@ def _open(directory: Path, name: str) -> Row:
     return Row(path.name, data)
 
 
-def _by(key: Callable[[T], str], rows: Iterator[T]) -> dict[str, T]:
-    found: dict[str, T] = {}
+def _by(key: Callable[[T], K], rows: Iterator[T]) -> dict[K, T]:
+    found: dict[K, T] = {}
     for row in rows:
         if key(row) in found:
             raise CatalogError(f"`{key(row)}` stands in the catalogue twice")
@@ -226,6 +230,7 @@ def _check_references(catalog: Catalog) -> None:
         *catalog.machine_types.values(),
         *catalog.zone_lists.values(),
         *catalog.engines.values(),
+        *catalog.engine_metrics.values(),
     ]
     named_sources = {name for row in rows for name in row.sources}
     named_sources |= {row.source for row in catalog.tpu_topologies} | set(catalog.node_overhead.sources)
