@@ -17,9 +17,11 @@ from components.gateway import Gateway, GatewayArgs
 from components.hub_token import HubToken, HubTokenArgs
 from components.model_server import ModelServer, ModelServerArgs
 from components.network import Network, NetworkArgs
+from components.observability import Observability, ObservabilityArgs
 from components.weights_bucket import WeightsBucket, WeightsBucketArgs
 from components.weights_loader import WeightsLoader, WeightsLoaderArgs
-from hubstack import manifests, names
+from hubstack import manifests, names, observability
+from hubstack.catalog import load_catalog
 from hubstack.gateway_plan import GatewayAuth
 from hubstack.plan import ModelPlan, Plan
 
@@ -68,14 +70,7 @@ class Fleet(pulumi.ComponentResource):
         self._plan, self._args = args.plan, args
         target = args.plan.target
         google = self._google_provider = google_provider(target, self)
-        apis = [
-            gcp.projects.Service(
-                f"api-{service}", service=f"{service}.googleapis.com",
-                # Off would turn the API off for everyone in the project.
-                disable_on_destroy=False, opts=child(self, provider=google),
-            )
-            for service in SERVICES
-        ]  # fmt: skip
+        apis = self._apis = [self._api(service) for service in SERVICES]
         # A component is registered after what it depends on, and its children after it.
         self._google = child(self, providers=[google], depends_on=apis)
         project = gcp.organizations.get_project_output(
@@ -93,6 +88,7 @@ class Fleet(pulumi.ComponentResource):
             for model in args.plan.models
         }
         self.gateway = self._create_gateway()
+        self._create_observability()
         self.cluster_name = cluster.name
         self.endpoints = {model.key: manifests.endpoint(args.plan, model) for model in args.plan.models}
         self.buckets = {model.key: manifests.bucket_name(args.plan, model) for model in args.plan.models}
@@ -113,6 +109,7 @@ class Fleet(pulumi.ComponentResource):
                 release_channel=self._args.release_channel,
                 deletion_protection=target.deletion_protection,
                 maintenance=target.maintenance,
+                state_metrics=observability.state_metrics(self._plan),
                 has_gated_models=any(model.weights.needs_token for model in self._plan.models),
                 has_gateway=self._plan.gateway is not None,
                 has_synced_secrets=manifests.synced_secret(self._plan) is not None,
@@ -220,6 +217,38 @@ class Fleet(pulumi.ComponentResource):
             child(self, providers=[self._google_provider, self._kubernetes]),
         )
         return {"address": gateway.address, "url": gateway.url}
+
+    def _create_observability(self) -> None:
+        monitoring = self._plan.monitoring
+        if monitoring is None:
+            return
+        after: list[pulumi.Resource] = [self._namespace]
+        if monitoring.billing_account:
+            # The only stack that needs this API is one with a budget.
+            after.append(self._api("billingbudgets"))
+        args = ObservabilityArgs(
+            plan=self._plan,
+            monitoring=monitoring,
+            metrics=load_catalog().engine_metrics,
+            project_number=self._number,
+            after=(self._namespace,),
+        )
+        Observability(
+            "observability",
+            args,
+            child(
+                self,
+                providers=[self._google_provider, self._kubernetes],
+                depends_on=[*self._apis, *after],
+            ),
+        )
+
+    def _api(self, service: str) -> gcp.projects.Service:
+        return gcp.projects.Service(
+            f"api-{service}", service=f"{service}.googleapis.com",
+            # Off would turn the API off for everyone in the project.
+            disable_on_destroy=False, opts=child(self, provider=self._google_provider),
+        )  # fmt: skip
 
     def _member(self, account: str) -> pulumi.Output[str]:
         """IAM's name of a Kubernetes service account (facts: gke.md 4.3): number in the path, id in the pool."""

@@ -28,6 +28,7 @@ from hubstack.problems import Problem, nearest
 from hubstack.request import DEFAULT_CONTEXT, ModelRequest, Request, load_request
 from hubstack.routing import traffic_problems, traffic_warnings
 from hubstack.rules import Demand
+from hubstack.slo import with_slo
 from hubstack.target import Target, read_target
 from hubstack.weights import ChosenFiles, WeightsSize, choose_files, weights_size
 
@@ -103,7 +104,11 @@ def plan_stack(
     kept, moved = _kept(drafts, placement or Placement(), surveyor)
     drafts = _with_shared(drafts, kept, surveyor)
     assigned = assign([_wanted(draft) for draft in drafts.values()], kept)
-    placed = [(assemble(drafts[key], taken, moved.get(key)), taken) for key, taken in assigned.taken.items()]
+    placed = [
+        (with_slo(assemble(draft, taken, moved.get(key)), draft.demand.request, catalog.engine_metrics), taken)
+        for key, taken in assigned.taken.items()
+        for draft in (drafts[key],)
+    ]
     models = tuple(model for model, _ in placed)
     pools, classes = plan_pools(placed)
     cost = plan_cost(models, pools, catalog, target)
@@ -118,6 +123,7 @@ def plan_stack(
         pools=pools,
         classes=classes,
         cost=cost,
+        monitoring=target.monitoring,
         warnings=(
             *(f"{model.key}: {warning}" for model in models for warning in model.warnings),
             *traffic_warnings(models, target.gateway),

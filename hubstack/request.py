@@ -28,6 +28,7 @@ from hubstack.request_schema import (
     ReplicasRequest,
     RequestFile,
     Settings,
+    SloRequest,
     SpeculativeRequest,
 )
 
@@ -77,6 +78,9 @@ class ModelRequest:
     lora_rank: int = 16
     speculative_method: str | None = None
     speculative_tokens: int = 0
+    slo_seconds: float | None = None
+    slo_latency_percent: float | None = None
+    slo_error_percent: float | None = None
     tool_call_parser: str | None = None
     reasoning_parser: str | None = None
     chat_template: str | None = None
@@ -200,6 +204,7 @@ def _model_at(loc: Loc) -> type[BaseModel]:
     nested: dict[str, type[BaseModel]] = {
         "replicas": ReplicasRequest, "accelerator": AcceleratorRequest, "capacity": CapacityStepRequest,
         "lora": LoraRequest, "speculative": SpeculativeRequest, "canary": CanaryRequest,
+        "slo": SloRequest,
     }  # fmt: skip
     if words[-1] in nested and words[0] != "overrides":
         return nested[words[-1]]
@@ -267,13 +272,13 @@ def _collect(layers: list[_Layer], problems: list[Problem]) -> dict[str, _Draft]
 
 
 def _lay(draft: _Draft, document: Document, loc: Loc, settings: Settings | None) -> None:
-    """Put the settings that were made over those of the draft; `replicas` merges by its own keys."""
+    """Put the settings that were made over those of the draft; `replicas` and `slo` merge by their own keys."""
     for field in sorted(settings.model_fields_set) if settings is not None else ():
         value = getattr(settings, field)
         if value is None:
             continue
-        if field == "replicas":
-            held = draft.settings.get("replicas", {})
+        if field in {"replicas", "slo"}:
+            held = draft.settings.get(field, {})
             value = {**held, **value.model_dump(exclude_none=True)}
         draft.settings[field] = value
         draft.marks[field] = document.mark((*loc, field))
@@ -333,6 +338,7 @@ def _finish(draft: _Draft, problems: list[Problem]) -> ModelRequest:
     choice: AcceleratorRequest | None = said.get("accelerator")
     lora: LoraRequest | None = said.get("lora")
     speculative: SpeculativeRequest | None = said.get("speculative")
+    slo: dict[str, float] = said.get("slo", {})
     return ModelRequest(
         key=draft.key,
         id=said["id"],
@@ -355,6 +361,9 @@ def _finish(draft: _Draft, problems: list[Problem]) -> ModelRequest:
         lora_rank=lora.rank if lora else 16,
         speculative_method=speculative.method if speculative else None,
         speculative_tokens=speculative.tokens if speculative else 0,
+        slo_seconds=slo.get("time_to_first_token_seconds"),
+        slo_latency_percent=slo.get("latency_percent"),
+        slo_error_percent=slo.get("error_percent"),
         tool_call_parser=said.get("tool_call_parser"),
         reasoning_parser=said.get("reasoning_parser"),
         chat_template=said.get("chat_template"),
