@@ -4,6 +4,7 @@
 Every name below it comes from a key of the plan, so the order of the list changes nothing.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
@@ -21,11 +22,13 @@ from components.light_models import SERVICES as LIGHT_SERVICES
 from components.light_models import LightParts, create_model, is_gated_on_run, services_of
 from components.model_server import ModelServer, ModelServerArgs
 from components.network import Network, NetworkArgs
+from components.observability import Observability, ObservabilityArgs
 from components.weights_bucket import WeightsBucket, WeightsBucketArgs
 from components.weights_loader import WeightsLoader, WeightsLoaderArgs
-from hubstack import manifests, names
+from hubstack import manifests, names, observability
+from hubstack.catalog import EngineMetrics
 from hubstack.gateway_plan import GatewayAuth
-from hubstack.plan import ModelPlan, Plan
+from hubstack.plan import EngineKind, ModelPlan, Plan
 
 TOKEN = "hubstack:fleet:Fleet"  # noqa: S105  a type token
 SERVICES = (
@@ -46,6 +49,8 @@ class FleetArgs:
     """What a fleet needs."""
 
     plan: Plan
+    engine_metrics: Mapping[EngineKind, EngineMetrics]
+    """The catalogue's table: what each engine measures of itself."""
     release_channel: str = "REGULAR"
     """GKE's: RAPID, REGULAR, STABLE or EXTENDED."""
     hub_token: pulumi.Input[str] | None = None
@@ -76,14 +81,7 @@ class Fleet(pulumi.ComponentResource):
         target = args.plan.target
         services = dict.fromkeys((*(SERVICES if self._nodes else LIGHT_SERVICES), *services_of(args.plan)))
         google = self._google_provider = google_provider(target, self)
-        apis = [
-            gcp.projects.Service(
-                f"api-{service}", service=f"{service}.googleapis.com",
-                # Off would turn the API off for everyone in the project.
-                disable_on_destroy=False, opts=child(self, provider=google),
-            )
-            for service in services
-        ]  # fmt: skip
+        apis = self._apis = [self._api(service) for service in services]
         # A component is registered after what it depends on, and its children after it.
         self._google = child(self, providers=[google], depends_on=apis)
         if self._nodes:
@@ -98,6 +96,8 @@ class Fleet(pulumi.ComponentResource):
             model.key: self._create_model(model, buckets[model.canary_of or model.key]) for model in self._nodes
         }
         self.gateway = self._create_gateway() if self._nodes else None
+        if self._nodes:
+            self._create_observability()
         self.endpoints = {model.key: manifests.endpoint(args.plan, model) for model in self._nodes}
         self._create_light_models()
         self.cluster_name = cluster.name if cluster else None
@@ -139,6 +139,7 @@ class Fleet(pulumi.ComponentResource):
                 release_channel=self._args.release_channel,
                 deletion_protection=target.deletion_protection,
                 maintenance=target.maintenance,
+                state_metrics=observability.state_metrics(self._plan),
                 has_gated_models=any(model.weights.needs_token for model in self._nodes),
                 has_gateway=self._plan.gateway is not None,
                 has_synced_secrets=manifests.synced_secret(self._plan) is not None,
@@ -267,6 +268,26 @@ class Fleet(pulumi.ComponentResource):
             child(self, providers=[self._google_provider, self._kubernetes]),
         )
         return {"address": gateway.address, "url": gateway.url}
+
+    def _create_observability(self) -> None:
+        monitoring = self._plan.monitoring
+        if monitoring is None:
+            return
+        # The only stack that needs this API is one with a budget.
+        apis = [*self._apis, *([self._api("billingbudgets")] if monitoring.billing_account else [])]
+        args = ObservabilityArgs(
+            plan=self._plan, monitoring=monitoring, metrics=self._args.engine_metrics, project_number=self._number,
+            after=(self._namespace,),
+        )  # fmt: skip
+        both = child(self, providers=[self._google_provider, self._kubernetes], depends_on=[*apis, self._namespace])
+        Observability("observability", args, both)
+
+    def _api(self, service: str) -> gcp.projects.Service:
+        return gcp.projects.Service(
+            f"api-{service}", service=f"{service}.googleapis.com",
+            # Off would turn the API off for everyone in the project.
+            disable_on_destroy=False, opts=child(self, provider=self._google_provider),
+        )  # fmt: skip
 
     def _member(self, account: str, namespace: str | None = None) -> pulumi.Output[str]:
         """IAM's name of a Kubernetes service account (facts: gke.md 4.3): number in the path, id in the pool.

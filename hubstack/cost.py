@@ -19,7 +19,7 @@ NOT_COUNTED = (
     "boot disks (no source here gives their price)",
     "network egress and cross-zone traffic",
     "Cloud NAT and the system node pool",
-    "logs and metrics above the free tier",
+    "logs and metrics above the free tier, alerting policies",
     "taxes, discounts and credits",
 )
 NOT_COUNTED_WITHOUT_CLUSTER = (

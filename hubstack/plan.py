@@ -14,6 +14,8 @@ from typing import Any
 
 from hubstack.bill import Cost
 from hubstack.gateway_plan import GatewayPlan
+from hubstack.maintenance import MaintenancePlan
+from hubstack.monitoring import MonitoringPlan, SloPlan
 from hubstack.platforms import CloudRunPlan, PlatformKind, VertexPlan
 
 
@@ -334,6 +336,8 @@ class ModelPlan:
     """Key of the model whose other commit this is; None for a model of its own."""
     canary_weight: int = 0
     """Of 100 requests to the primary's names, how many come here; 0 for a model of its own."""
+    slo: SloPlan | None = None
+    """What its alerts hold it to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -386,17 +390,6 @@ class CapacityClass:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MaintenancePlan:
-    """When GKE may upgrade, in GKE's words."""
-
-    start_time: str
-    """Of the first window, RFC 3339."""
-    end_time: str
-    recurrence: str
-    """RFC 5545."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TargetPlan:
     """Where it goes."""
 
@@ -421,6 +414,8 @@ class Plan:
     """Sorted by key."""
     classes: tuple[CapacityClass, ...]
     cost: Cost
+    monitoring: MonitoringPlan | None = None
+    """None: no PodMonitoring, dashboard, alert or budget."""
     warnings: tuple[str, ...] = ()
     gateway: GatewayPlan | None = None
     """None: models are reached inside the cluster only."""

@@ -32,6 +32,7 @@ from hubstack.request import DEFAULT_CONTEXT, ModelRequest, Request, load_reques
 from hubstack.routing import traffic_problems, traffic_warnings
 from hubstack.rules import Demand
 from hubstack.scaling import with_scaling
+from hubstack.slo import with_slo
 from hubstack.target import Target, read_target
 from hubstack.weights import ChosenFiles, WeightsSize, choose_files, weights_size
 
@@ -112,7 +113,11 @@ def plan_stack(
     kept, moved = _kept(drafts, placement or Placement(), surveyor)
     drafts = _with_shared(drafts, kept, surveyor)
     assigned = assign([_wanted(draft) for draft in drafts.values()], kept)
-    placed = [(assemble(drafts[key], taken, moved.get(key)), taken) for key, taken in assigned.taken.items()]
+    placed = [
+        (with_slo(assemble(draft, taken, moved.get(key)), draft.demand.request, catalog.engine_metrics), taken)
+        for key, taken in assigned.taken.items()
+        for draft in (drafts[key],)
+    ]
     pools, classes = plan_pools(placed)
     nodes = compare_with_cloud_run(tuple(model for model, _ in placed), surveyed, surveyors, catalog)
     nodes = with_scaling(nodes, pools, request.models, catalog.engine_metrics, target)
@@ -130,6 +135,7 @@ def plan_stack(
         pools=pools,
         classes=classes,
         cost=cost,
+        monitoring=target.monitoring,
         warnings=(
             *(f"{model.key}: {warning}" for model in models for warning in model.warnings),
             *traffic_warnings(nodes, target.gateway),
