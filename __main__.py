@@ -30,7 +30,8 @@ fleet = Fleet(
 for warning in plan.warnings:
     pulumi.log.warn(warning)
 
-pulumi.export("cluster", fleet.cluster_name)
+if fleet.cluster_name is not None:
+    pulumi.export("cluster", fleet.cluster_name)
 pulumi.export("endpoints", fleet.endpoints)
 if fleet.gateway:
     pulumi.export("gateway", fleet.gateway)

@@ -17,6 +17,8 @@ from components.cluster import Cluster, ClusterArgs
 from components.gateway import Gateway, GatewayArgs
 from components.group_controller import GroupController, GroupControllerArgs
 from components.hub_token import HubToken, HubTokenArgs
+from components.light_models import SERVICES as LIGHT_SERVICES
+from components.light_models import LightParts, create_model, is_gated_on_run, services_of
 from components.model_server import ModelServer, ModelServerArgs
 from components.network import Network, NetworkArgs
 from components.weights_bucket import WeightsBucket, WeightsBucketArgs
@@ -36,7 +38,7 @@ SERVICES = (
     "secretmanager",
     "storage",
 )
-"""Google APIs that the stack calls."""
+"""Google APIs that a stack with a cluster calls."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,11 +57,13 @@ class FleetArgs:
 
 
 class Fleet(pulumi.ComponentResource):
-    """Network, cluster, pools, weights and servers."""
+    """Network, cluster, pools, weights and servers; without a model on GKE none of the first three."""
 
-    cluster_name: pulumi.Output[str]
-    endpoints: dict[str, str]
-    """Key of a model to the address of its API inside the cluster: the interceptor's where the model may rest."""
+    cluster_name: pulumi.Output[str] | None
+    """None where no model is on GKE."""
+    endpoints: dict[str, pulumi.Input[str]]
+    """Key of a model to the address of its API: inside the cluster (the interceptor's where the model may rest), on
+    Cloud Run, or Vertex AI's endpoint."""
     buckets: dict[str, str]
     """Key of a model to the bucket of its weights."""
     gateway: dict[str, pulumi.Output[str]] | None
@@ -68,7 +72,9 @@ class Fleet(pulumi.ComponentResource):
     def __init__(self, name: str, args: FleetArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(TOKEN, name, None, opts)
         self._plan, self._args = args.plan, args
+        self._nodes = args.plan.on_gke
         target = args.plan.target
+        services = dict.fromkeys((*(SERVICES if self._nodes else LIGHT_SERVICES), *services_of(args.plan)))
         google = self._google_provider = google_provider(target, self)
         apis = [
             gcp.projects.Service(
@@ -76,31 +82,48 @@ class Fleet(pulumi.ComponentResource):
                 # Off would turn the API off for everyone in the project.
                 disable_on_destroy=False, opts=child(self, provider=google),
             )
-            for service in SERVICES
+            for service in services
         ]  # fmt: skip
         # A component is registered after what it depends on, and its children after it.
         self._google = child(self, providers=[google], depends_on=apis)
-        project = gcp.organizations.get_project_output(
-            project_id=target.project, opts=pulumi.InvokeOutputOptions(provider=google, parent=self)
-        )
-        self._number = project.number
+        if self._nodes:
+            project = gcp.organizations.get_project_output(
+                project_id=target.project, opts=pulumi.InvokeOutputOptions(provider=google, parent=self)
+            )
+            self._number = project.number
+        cluster = self._create_nodes(google, apis) if self._nodes else None
+        self._create_token()
+        buckets = {model.key: self._create_bucket(model) for model in self._nodes if not model.canary_of}
+        self._servers: dict[str, pulumi.Resource] = {
+            model.key: self._create_model(model, buckets[model.canary_of or model.key]) for model in self._nodes
+        }
+        self.gateway = self._create_gateway() if self._nodes else None
+        self.endpoints = {model.key: manifests.endpoint(args.plan, model) for model in self._nodes}
+        self._create_light_models()
+        self.cluster_name = cluster.name if cluster else None
+        held = [model for model in args.plan.models if model.vertex is None]
+        self.buckets = {model.key: manifests.bucket_name(args.plan, model) for model in held}
+        outputs = {"endpoints": self.endpoints, "buckets": self.buckets}
+        outputs |= {"cluster_name": self.cluster_name} if cluster else {}
+        self.register_outputs(outputs | ({"gateway": self.gateway} if self.gateway else {}))
+
+    def _create_nodes(self, google: gcp.Provider, apis: list[gcp.projects.Service]) -> Cluster:
         cluster = self._create_cluster(google, apis)
         self._kubernetes = kubernetes_provider(cluster.cluster, self)
         self._create_pools(cluster)
         self._create_namespace(cluster)
         self._create_controllers(cluster)
-        self._create_token()
-        buckets = {model.key: self._create_bucket(model) for model in args.plan.models if not model.canary_of}
-        self._servers: dict[str, pulumi.Resource] = {
-            model.key: self._create_model(model, buckets[model.canary_of or model.key])
-            for model in args.plan.models
-        }
-        self.gateway = self._create_gateway()
-        self.cluster_name = cluster.name
-        self.endpoints = {model.key: manifests.endpoint(args.plan, model) for model in args.plan.models}
-        self.buckets = {model.key: manifests.bucket_name(args.plan, model) for model in args.plan.models}
-        outputs = {"cluster_name": self.cluster_name, "endpoints": self.endpoints, "buckets": self.buckets}
-        self.register_outputs(outputs | ({"gateway": self.gateway} if self.gateway else {}))
+        return cluster
+
+    def _create_light_models(self) -> None:
+        parts = LightParts(
+            plan=self._plan, google=self._google, hub_secret_id=self._secret_id, token=self._token,
+            hub_token=self._args.hub_token,
+        )  # fmt: skip
+        for model in self._plan.models:
+            address = create_model(parts, model)
+            if address is not None:
+                self.endpoints[model.key] = address
 
     def _create_cluster(self, google: gcp.Provider, apis: list[gcp.projects.Service]) -> Cluster:
         target = self._plan.target
@@ -116,7 +139,7 @@ class Fleet(pulumi.ComponentResource):
                 release_channel=self._args.release_channel,
                 deletion_protection=target.deletion_protection,
                 maintenance=target.maintenance,
-                has_gated_models=any(model.weights.needs_token for model in self._plan.models),
+                has_gated_models=any(model.weights.needs_token for model in self._nodes),
                 has_gateway=self._plan.gateway is not None,
                 has_synced_secrets=manifests.synced_secret(self._plan) is not None,
             ),
@@ -175,9 +198,10 @@ class Fleet(pulumi.ComponentResource):
 
     def _create_token(self) -> None:
         self._secret_id = f"hubstack-{names.slug(self._plan.target.stack)}-hub-token"
-        gated = [model for model in self._plan.models if model.weights.needs_token]
+        gated = [model for model in self._nodes if model.weights.needs_token]
         self._token: tuple[pulumi.Resource, ...] = ()
-        if gated:
+        # A loader on Cloud Run has an account of its own, and with it its grant.
+        if gated or any(is_gated_on_run(model) for model in self._plan.models):
             args = HubTokenArgs(
                 secret_id=self._secret_id,
                 readers={model.key: self._member(manifests.loader_account(model)) for model in gated},

@@ -42,16 +42,23 @@ class Draft:
     context_why: str
 
 
-def assemble(draft: Draft, taken: Candidate, moved: str | None = None) -> ModelPlan:
-    """Return the plan of one model on its candidate; `moved` says what it stood on before and why it left."""
+def assemble(draft: Draft, taken: Candidate, moved: str | None = None, model_dir: str = MODEL_DIR) -> ModelPlan:
+    """Return the plan of one model on its candidate.
+
+    Args:
+        draft: the model.
+        taken: where it goes.
+        moved: what it stood on before and why it left.
+        model_dir: where its server finds its files.
+    """
     demand, offer = draft.demand, taken.offer
     request, facts = demand.request, demand.facts
     choice = replace(demand.choice, engine=taken.engine, kind=taken.kind)
-    weights = _weights(demand, draft.chosen)
+    weights = _weights(demand, draft.chosen, model_dir)
     server = plan_server(Serving(
         request=request, facts=facts, geometry=demand.geometry, choice=choice, shape=_shape(offer), need=taken.need,
         load=taken.load, load_bytes=demand.weights.size_bytes, model_path=weights.model_path,
-        format=draft.chosen.format,
+        format=draft.chosen.format, model_dir=model_dir,
     ))  # fmt: skip
     price = offer.price(request.capacity[0].kind)
     return ModelPlan(
@@ -199,7 +206,7 @@ def why_nothing(demand: Demand, candidates: Candidates, target: Target) -> str:
     return f"fits none of {len(tried)} shapes in {target.region}; the largest: {reasons}"
 
 
-def _weights(demand: Demand, chosen: ChosenFiles) -> WeightsPlan:
+def _weights(demand: Demand, chosen: ChosenFiles, model_dir: str) -> WeightsPlan:
     facts = demand.facts
     files = tuple(
         WeightsFile(path=file.path, size_bytes=file.size_bytes, sha256=file.sha256, git_oid=file.git_oid)
@@ -219,7 +226,7 @@ def _weights(demand: Demand, chosen: ChosenFiles) -> WeightsPlan:
         total_bytes=sum(file.size_bytes for file in (*chosen.weights, *chosen.side)) if chosen.weights
         else demand.weights.size_bytes,
         largest_file_bytes=demand.largest_file_bytes,
-        model_path=f"{MODEL_DIR}/{chosen.weights[0].path}" if single else MODEL_DIR,
+        model_path=f"{model_dir}/{chosen.weights[0].path}" if single else model_dir,
         needs_token=facts.gated is not None,
         loader_image=LOADER_IMAGE,
         loader_requirements=LOADER_REQUIREMENTS,

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from hubstack.bill import Cost
 from hubstack.gateway_plan import GatewayPlan
+from hubstack.platforms import CloudRunPlan, PlatformKind, VertexPlan
 
 
 class AcceleratorKind(StrEnum):
@@ -299,7 +301,12 @@ class ModelPlan:
     """Ranks; on TPU7x twice the chips."""
     tpu_topology: str | None
     capacity_class: str
-    """Key of the CapacityClass whose pools it runs on."""
+    """Key of the CapacityClass whose pools it runs on; empty on other platforms than GKE."""
+    platform: PlatformKind = PlatformKind.GKE
+    cloud_run: CloudRunPlan | None = None
+    """On the platform of that name only."""
+    vertex: VertexPlan | None = None
+    """Likewise."""
     servers_per_accelerator: int = 1
     """Above 1 the card is shared, and each server may use that part of it."""
     hosts: int = 1
@@ -379,58 +386,6 @@ class CapacityClass:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CostLine:
-    """One line of the bill, USD."""
-
-    item: str
-    what: str
-    usd_per_month_min: float | None
-    """With every model at its smallest number of replicas; None where no source gives a price."""
-    usd_per_month_max: float | None
-    """With every model at its largest."""
-    source: str | None
-    as_of: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PoolCost:
-    """What the nodes of one capacity class cost, all its models together."""
-
-    capacity_class: str
-    machine_type: str
-    accelerator: str
-    models: tuple[str, ...]
-    nodes_idle: int
-    """With every model at its fewest replicas."""
-    nodes_busy: int
-    """With every model at its most."""
-    usd_per_hour_idle: float | None
-    """On the first step; None where no source gives a price."""
-    usd_per_hour_busy: float | None
-    """On the dearest step."""
-    usd_per_month_committed_1y: float | None
-    """The busy nodes under a commitment of one year; None where no source gives its price."""
-    usd_per_month_committed_3y: float | None
-    accelerator_hours_busy: int
-    """GPU-hours or chip-hours a month."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cost:
-    """The bill; what has no price is named, not counted as nothing."""
-
-    lines: tuple[CostLine, ...]
-    usd_per_month_min: float
-    usd_per_month_max: float
-    unpriced: tuple[str, ...]
-    pools: tuple[PoolCost, ...] = ()
-    """By capacity class, sorted by key."""
-    not_counted: tuple[str, ...]
-    """Kinds of cost that the plan leaves out (egress, logs ...)."""
-    hours_per_month: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MaintenancePlan:
     """When GKE may upgrade, in GKE's words."""
 
@@ -469,6 +424,11 @@ class Plan:
     warnings: tuple[str, ...] = ()
     gateway: GatewayPlan | None = None
     """None: models are reached inside the cluster only."""
+
+    @property
+    def on_gke(self) -> tuple[ModelPlan, ...]:
+        """The models that have nodes and Kubernetes objects."""
+        return tuple(model for model in self.models if model.platform is PlatformKind.GKE)
 
     def to_json(self) -> str:
         """Return the plan as sorted, indented JSON that ends with a newline."""

@@ -12,17 +12,20 @@ from pathlib import Path
 from hubstack.architecture import Geometry, read_geometry
 from hubstack.assembly import Draft, assemble, why_nothing
 from hubstack.assignment import Wanted, assign
+from hubstack.bill import Cost
 from hubstack.catalog import Catalog, load_catalog
 from hubstack.cost import plan_cost
 from hubstack.engine import EngineChoice, Refusal, choose_engine
 from hubstack.errors import InputError, LockError, PlanError
 from hubstack.facts import ModelFacts
+from hubstack.light import Surveyors, compare_with_cloud_run, make_surveyors, plan_light, refusal_of
 from hubstack.lock import Lock, check_fresh, load_lock, lock_path
 from hubstack.names import labels
-from hubstack.offers import list_offers
 from hubstack.placement import Candidate, Surveyor
 from hubstack.placement_file import Place, Placement, load_placement, placement_path
-from hubstack.plan import Cost, EngineKind, Plan, TargetPlan, Verdict
+from hubstack.plan import EngineKind, ModelPlan, Plan, TargetPlan, Verdict
+from hubstack.platform_rules import find_problems
+from hubstack.platforms import PlatformKind
 from hubstack.pools import plan_pools
 from hubstack.problems import Problem, nearest
 from hubstack.request import DEFAULT_CONTEXT, ModelRequest, Request, load_request
@@ -100,17 +103,22 @@ def plan_stack(
     """
     facts = _facts(request, lock)
     _check_region(catalog, target)
-    if unrouted := list(traffic_problems(request, target.gateway)):
+    if unrouted := list(traffic_problems(_on_gke(request), target.gateway)):
         raise PlanError(unrouted)
-    surveyor = Surveyor(list_offers(catalog, target), catalog, target)
-    drafts = _survey(request, facts, catalog, surveyor, target)
+    surveyors = make_surveyors(catalog, target)
+    surveyor = surveyors[PlatformKind.GKE]
+    surveyed = _survey(request, facts, catalog, surveyors, target)
+    drafts = {key: each for key, each in surveyed.items() if each.demand.request.platform is PlatformKind.GKE}
     kept, moved = _kept(drafts, placement or Placement(), surveyor)
     drafts = _with_shared(drafts, kept, surveyor)
     assigned = assign([_wanted(draft) for draft in drafts.values()], kept)
     placed = [(assemble(drafts[key], taken, moved.get(key)), taken) for key, taken in assigned.taken.items()]
-    models = tuple(model for model, _ in placed)
     pools, classes = plan_pools(placed)
-    models = with_scaling(models, pools, request.models, catalog.engine_metrics, target)
+    nodes = tuple(model for model, _ in placed)
+    nodes = with_scaling(nodes, pools, request.models, catalog.engine_metrics, target)
+    nodes = compare_with_cloud_run(nodes, surveyed, surveyors, catalog)
+    light = plan_light(surveyed, bool(nodes), surveyors, catalog, target)
+    models = tuple(sorted((*nodes, *light), key=lambda model: model.key))
     cost = plan_cost(models, pools, catalog, target)
     _check_budget(cost, target)
     return Plan(
@@ -125,10 +133,11 @@ def plan_stack(
         cost=cost,
         warnings=(
             *(f"{model.key}: {warning}" for model in models for warning in model.warnings),
-            *traffic_warnings(models, target.gateway),
+            *traffic_warnings(nodes, target.gateway),
+            *_gateway_warnings(nodes, light, target),
             *_budget_warnings(cost, target),
         ),
-        gateway=target.gateway,
+        gateway=target.gateway if nodes else None,
     )  # fmt: skip
 
 
@@ -139,19 +148,19 @@ def places_of(plan: Plan) -> dict[str, Place]:
             machine_type=model.machine_type, accelerators=model.accelerator_count // model.hosts,
             nodes=model.hosts, servers_per_accelerator=model.servers_per_accelerator,
         )
-        for model in plan.models
+        for model in plan.on_gke
     }  # fmt: skip
 
 
 def _survey(
-    request: Request, facts: Mapping[str, ModelFacts], catalog: Catalog, surveyor: Surveyor, target: Target
+    request: Request, facts: Mapping[str, ModelFacts], catalog: Catalog, surveyors: Surveyors, target: Target
 ) -> dict[str, Draft]:
     """Return every model with its candidates, or raise all problems."""
     problems: list[Problem] = []
     drafts: dict[str, Draft] = {}
     done: dict[tuple[object, ...], Draft] = {}
     for model in request.models:
-        unknown = _unknown_words(model, catalog, target)
+        unknown = [*_unknown_words(model, catalog, target), *find_problems(model, target.region, catalog)]
         if unknown:
             problems += unknown
             continue
@@ -161,9 +170,13 @@ def _survey(
         if alike:
             drafts[model.key] = replace(alike, demand=replace(alike.demand, request=model))
             continue
-        draft = _draft(model, facts[model.key], catalog, surveyor)
-        if isinstance(draft, Draft) and not draft.candidates.fitting:
-            draft = [_no_place(draft, target)]
+        draft = _draft(model, facts[model.key], catalog, surveyors[model.platform])
+        if isinstance(draft, Draft):
+            refusal = refusal_of(draft, catalog)
+            if not draft.candidates.fitting:
+                draft = [_no_place(draft, target)]
+            elif refusal:
+                draft = [_refused(model, refusal)]
         if isinstance(draft, list):
             problems += draft
         else:
@@ -301,7 +314,11 @@ def _draft(request: ModelRequest, facts: ModelFacts, catalog: Catalog, surveyor:
 def _no_place(draft: Draft, target: Target) -> Problem:
     request = draft.demand.request
     hint = "lower `context:` or `concurrency:`, allow other accelerators or capacity, or change the region"
-    field = next((f for f in ("accelerator", "capacity", "context") if f in request.marks), "id")
+    if request.platform is not PlatformKind.GKE:
+        hint = (
+            f"lower `context:` or `concurrency:`, or set `platform: gke`: {request.platform} has no larger machine"
+        )
+    field = next((f for f in ("accelerator", "capacity", "context", "platform") if f in request.marks), "id")
     why = why_nothing(draft.demand, draft.candidates, target)
     return _refused(request, Refusal(why=why, hint=hint, field=field))
 
@@ -338,6 +355,20 @@ def _largest(chosen: ChosenFiles, size: WeightsSize) -> int:
     """Return the largest file; where none is listed, shards of 5 GB as transformers writes them."""
     listed = max((file.size_bytes for file in chosen.weights), default=0)
     return listed or min(size.size_bytes, 5_000_000_000)
+
+
+def _on_gke(request: Request) -> Request:
+    """Leave the models that a gateway could lead to."""
+    return replace(request, models=tuple(m for m in request.models if m.platform is PlatformKind.GKE))
+
+
+def _gateway_warnings(nodes: tuple[ModelPlan, ...], light: tuple[ModelPlan, ...], target: Target) -> Iterator[str]:
+    if target.gateway is None or not light:
+        return
+    own = ", ".join(model.key for model in light)
+    yield f"the gateway leads to models on GKE only, not to {own}: see `pulumi stack output endpoints`"
+    if not nodes:
+        yield "no model is on GKE, so no gateway is made"
 
 
 def _budget_warnings(cost: Cost, target: Target) -> Iterator[str]:

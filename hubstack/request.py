@@ -18,6 +18,7 @@ from hubstack import names
 from hubstack.documents import Document, Loc, Mark, parse_document, read_text
 from hubstack.errors import InputError
 from hubstack.plan import CapacityKind, EngineKind
+from hubstack.platforms import PlatformKind
 from hubstack.problems import Problem, nearest
 from hubstack.request_schema import (
     AcceleratorRequest,
@@ -91,6 +92,8 @@ class ModelRequest:
     reasoning_parser: str | None = None
     chat_template: str | None = None
     """Path in the repository."""
+    platform: PlatformKind = PlatformKind.GKE
+    accept_eula: bool = False
     canary_of: str | None = None
     """Key of the entry whose `canary:` made this one."""
     canary_weight: int = 0
@@ -182,10 +185,11 @@ def _problem(document: Document, detail: ErrorDetails) -> Problem:  # noqa: PLR0
     if kind in _KIND_WORDS:
         return mark.problem(f"`{label}` must be {_KIND_WORDS[kind]}, not {_shown(given, quoted=True)}")
     if kind == "enum":
-        known = [engine.value for engine in EngineKind]
+        what, kinds = ("platform", PlatformKind) if loc[-1] == "platform" else ("engine", EngineKind)
+        known = [each.value for each in kinds]
         near = nearest(str(given), known)
         return mark.problem(
-            f"`{given}` is no engine: one of {', '.join(known)}", f"did you mean `{near}`?" if near else None
+            f"`{given}` is no {what}: one of {', '.join(known)}", f"did you mean `{near}`?" if near else None
         )
     if kind == "string_pattern_mismatch":
         return mark.problem(f"`{label}`: {_shown(given)} is not allowed", _PATTERN_HINTS.get(str(loc[-1])))
@@ -373,6 +377,8 @@ def _finish(draft: _Draft, problems: list[Problem]) -> ModelRequest:
         tool_call_parser=said.get("tool_call_parser"),
         reasoning_parser=said.get("reasoning_parser"),
         chat_template=said.get("chat_template"),
+        platform=said.get("platform", PlatformKind.GKE),
+        accept_eula=said.get("accept_eula", False),
         marks=draft.marks,
     )
 

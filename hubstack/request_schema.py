@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from hubstack import names
 from hubstack.plan import CapacityKind, EngineKind
+from hubstack.platforms import PlatformKind
 from hubstack.problems import nearest
 
 REVISION_PATTERN = r"^[^\s\\^~:?*\[]+$"
@@ -154,6 +155,9 @@ class Settings(_Strict):
 
     revision: str | None = Field(None, min_length=1, max_length=255, pattern=REVISION_PATTERN)
     """Branch, tag or commit on the Hub; the lock holds the commit it resolved to. Default `main`."""
+    platform: PlatformKind | None = Field(None, strict=False)
+    """Where it is served: `gke` nodes, `cloud-run` (one L4 or RTX PRO 6000 an instance, nothing to pay while idle;
+    docs/cloud-run.md) or `vertex` (Model Garden). Default `gke`."""
     context: int | None = Field(None, ge=128, le=16_777_216)
     """Tokens of one sequence, prompt and answer together. Default: the model's own limit, at most 8192."""
     concurrency: int | None = Field(None, ge=1, le=4096)
@@ -200,6 +204,8 @@ class Settings(_Strict):
     """Load pickled weights (`.bin`, `.pt`), which can run code. Default false: safetensors or GGUF only."""
     allow_unsafe: bool | None = None
     """Serve a repository of which the Hub's scan reports a file that would be loaded. Default false."""
+    accept_eula: bool | None = None
+    """On `vertex`: you accept the model's terms, which Model Garden asks for. Default false."""
 
 
 class EntryRequest(Settings):

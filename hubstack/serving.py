@@ -78,6 +78,8 @@ class Serving:
     model_path: str
     """As the engine is given it: the mounted folder, or the GGUF file in it."""
     format: WeightsFormat
+    model_dir: str = MODEL_DIR
+    """Folder of the model's files."""
 
 
 def plan_server(serving: Serving) -> ServerPlan:
@@ -194,20 +196,20 @@ def _sglang_args(serving: Serving) -> tuple[str, ...]:
         flags += ["--kv-cache-dtype", "fp8_e4m3"]
     if load.expert_parallel:
         flags += ["--ep-size", str(load.tensor_parallel)]
-    flags += _parser_flags(request)
+    flags += _parser_flags(request, serving.model_dir)
     if serving.choice.remote_code:
         flags.append("--trust-remote-code")
     return tuple(flags)
 
 
-def _parser_flags(request: ModelRequest) -> list[str]:
+def _parser_flags(request: ModelRequest, model_dir: str) -> list[str]:
     flags: list[str] = []
     if request.tool_call_parser:
         flags += ["--tool-call-parser", request.tool_call_parser]
     if request.reasoning_parser:
         flags += ["--reasoning-parser", request.reasoning_parser]
     if request.chat_template:
-        flags += ["--chat-template", f"{MODEL_DIR}/{request.chat_template}"]
+        flags += ["--chat-template", f"{model_dir}/{request.chat_template}"]
     return flags
 
 
@@ -237,7 +239,8 @@ def _vllm_args(serving: Serving) -> tuple[str, ...]:
         flags += _rank_flags(serving.geometry)
     if not shape.accelerator.bf16_native and shape.accelerator.kind is AcceleratorKind.GPU:
         flags += ["--dtype", "half"]
-    flags += [*_parallel_flags(serving), *_feature_flags(serving.request), *_parser_flags(serving.request)]
+    flags += _parallel_flags(serving) + _feature_flags(serving.request)
+    flags += _parser_flags(serving.request, serving.model_dir)
     if serving.request.tool_call_parser:
         flags.append("--enable-auto-tool-choice")
     if choice.remote_code:

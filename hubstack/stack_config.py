@@ -26,6 +26,8 @@ UNDECLARED = (
     "maintenanceWindow",
     "models",
     "regions",
+    "runIngress",
+    "runInvokers",
     "zones",
 )
 """Settings that may be missing. The CLI asks for a value of every key that Pulumi.yaml declares without a default

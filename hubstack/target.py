@@ -15,6 +15,7 @@ from hubstack.gateway import SETTING, read_gateway
 from hubstack.gateway_plan import GatewayPlan
 from hubstack.maintenance import EXAMPLE, read_window
 from hubstack.plan import MaintenancePlan
+from hubstack.platforms import Ingress
 from hubstack.problems import Problem
 
 DEFAULT_NAMESPACE = "models"
@@ -31,6 +32,8 @@ KEYS = (
     "hubstack:namespace",
     "hubstack:regions",
     "hubstack:releaseChannel",
+    "hubstack:runIngress",
+    "hubstack:runInvokers",
     "hubstack:zones",
 )
 
@@ -60,6 +63,10 @@ class Target:
     """Regions to compare with in `hubstack plan`; `any` is every one."""
     gateway: GatewayPlan | None = None
     """None: models are reached inside the cluster only."""
+    run_ingress: Ingress = Ingress.INTERNAL
+    """Who reaches Cloud Run services; IAM asks each caller for an identity whatever it says."""
+    run_invokers: tuple[str, ...] = ()
+    """IAM members that may call the Cloud Run services (`group:team@example.com`); empty: whom the project lets."""
 
 
 def read_target(stack: str, config: Mapping[str, str]) -> Target:
@@ -89,6 +96,7 @@ def read_target(stack: str, config: Mapping[str, str]) -> Target:
         autoscaling=reader.flag("hubstack:autoscaling", default=True),
         maintenance=reader.window("hubstack:maintenanceWindow"),
         gateway=reader.gateway(),
+        run_ingress=reader.ingress("hubstack:runIngress"), run_invokers=reader.members("hubstack:runInvokers"),
     )  # fmt: skip
     reader.check_zones(target)
     if reader.problems:
@@ -126,6 +134,29 @@ class _Reader:
         if text and not text.lstrip().startswith("["):
             return (text.strip(),)
         return self.words(key)
+
+    def ingress(self, key: str) -> Ingress:
+        text = self.config.get(key) or Ingress.INTERNAL.value
+        known = [each.value for each in Ingress]
+        if text in known:
+            return Ingress(text)
+        self.refuse(key, f"is `{text}`, which is none of {', '.join(known)}", Ingress.INTERNAL.value)
+        return Ingress.INTERNAL
+
+    def members(self, key: str) -> tuple[str, ...]:
+        """Read IAM members; everyone is none of them, for each call costs money."""
+        value = self._json(key, [])
+        example = "'[\"group:team@example.com\"]'"
+        if not isinstance(value, list) or not all(isinstance(word, str) for word in cast("list[Any]", value)):
+            self.refuse(key, "must be a list of IAM members", example)
+            return ()
+        members = tuple(dict.fromkeys(cast("list[str]", value)))
+        for member in members:
+            if member.lower() in {"allusers", "allauthenticatedusers"}:
+                self.refuse(key, f"names `{member}`: models are never open to everyone", example)
+            elif not re.fullmatch(r"(user|group|serviceAccount|domain|principal|principalSet):\S+", member):
+                self.refuse(key, f"names `{member}`, which is no IAM member", example)
+        return members
 
     def number(self, key: str) -> float | None:
         text = self.config.get(key)

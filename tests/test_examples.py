@@ -59,7 +59,10 @@ def test_the_fleet_covers_every_kind_that_the_readme_names() -> None:
     assert any(model["tensor_parallel"] > 1 for model in models.values())
 
 
-@pytest.mark.parametrize("example", golden.EXAMPLES)
+ON_GKE = ("quickstart", "fleet")
+
+
+@pytest.mark.parametrize("example", ON_GKE)
 def test_every_model_gets_exactly_its_own_resources(example: str) -> None:
     models = plan(example)["models"]
     primaries = [model for model in models if model["canary_of"] is None]
@@ -109,6 +112,29 @@ def test_a_stack_that_asks_for_no_gateway_has_no_part_of_one(example: str) -> No
     assert not [r for r in graph(example)["resources"] if "gateway" in r["type"].lower() or "gateway" in r["urn"]]
 
 
+def test_a_list_on_cloud_run_costs_its_buckets_while_idle_and_has_no_cluster() -> None:
+    decided, seen = plan("cloud-run"), types("cloud-run")
+    assert {model["platform"] for model in decided["models"]} == {"cloud-run"}
+    assert {model["cloud_run"]["accelerator"] for model in decided["models"]} == {
+        "nvidia-l4", "nvidia-rtx-pro-6000",
+    }  # fmt: skip
+    buckets = sum(line["usd_per_month_min"] for line in decided["cost"]["lines"] if "bucket" in line["what"])
+    assert decided["cost"]["usd_per_month_min"] == pytest.approx(buckets)
+    assert buckets < 2
+    for kind in ("gcp:cloudrunv2/service:Service", "gcp:cloudrunv2/job:Job", "gcp:storage/bucket:Bucket"):
+        assert seen[kind] == 3
+    refused = ("kubernetes:", "gcp:container/", "gcp:compute/", "pulumi:providers:kubernetes")
+    assert not [kind for kind in seen if kind.startswith(refused)]
+
+
+def test_a_list_on_vertex_is_one_deployment_without_a_price() -> None:
+    (line,) = plan("vertex")["cost"]["lines"]
+    assert (line["usd_per_month_min"], line["usd_per_month_max"]) == (None, None)
+    assert plan("vertex")["cost"]["unpriced"]
+    own = [kind for kind in types("vertex") if kind.startswith("gcp:") and "projects/service" not in kind]
+    assert own == ["gcp:vertex/aiEndpointWithModelGardenDeployment:AiEndpointWithModelGardenDeployment"]
+
+
 @pytest.mark.parametrize("example", golden.EXAMPLES)
 def test_models_whose_number_may_change_are_scaled_and_resting_ones_woken(example: str) -> None:
     models, seen = plan(example)["models"], types(example)
@@ -150,4 +176,5 @@ def test_every_planned_pool_is_a_node_pool(example: str) -> None:
 def test_no_locked_commit_is_invented(example: str) -> None:
     for model in plan(example)["models"]:
         assert len(model["commit"]) == 40
-        assert model["weights"]["prefix"] == model["commit"], "weights are staged by commit"
+        staged = "" if model["platform"] == "vertex" else model["commit"]
+        assert model["weights"]["prefix"] == staged, "weights are staged by commit"

@@ -38,6 +38,11 @@ def test_the_service_leads_to_leaders_only() -> None:
     assert not manifests.service(make_plan(), GATED)["spec"]["selector"].items() & leader.items()
 
 
+def test_the_group_leaves_its_own_name_to_the_controllers_headless_service() -> None:
+    group = leader_worker_set(make_plan(), WIDE)["metadata"]["name"]
+    assert group != manifests.service(make_plan(), WIDE)["metadata"]["name"], "workers would not find their leader"
+
+
 def test_a_tpu_group_keeps_to_one_slice() -> None:
     slices = leader_worker_set(make_plan(), replace(TPU, hosts=2))["metadata"]["annotations"]
     assert slices["leaderworkerset.sigs.k8s.io/exclusive-topology"] == "cloud.google.com/gke-nodepool"

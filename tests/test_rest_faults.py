@@ -81,7 +81,10 @@ def _same_body(token: str, one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 
 ENUMS = {
-    CLUSTER: {"datapathProvider", "monitoringConfig.enableComponents", "networkingMode", "releaseChannel.channel"},
+    CLUSTER: {
+        "datapathProvider", "gatewayApiConfig.channel", "monitoringConfig.enableComponents", "networkingMode",
+        "releaseChannel.channel",
+    },
     POOL: {
         "autoscaling.locationPolicy", "nodeConfig.guestAccelerators.gpuDriverInstallationConfig.gpuDriverVersion",
         "nodeConfig.guestAccelerators.gpuSharingConfig.gpuSharingStrategy",

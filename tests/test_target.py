@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubstack.errors import InputError
+from hubstack.platforms import Ingress
 from hubstack.stack_config import UNDECLARED
 from hubstack.target import KEYS, Target, read_target
 
@@ -63,6 +64,9 @@ def test_what_is_missing_is_named_with_the_command_that_sets_it(key: str) -> Non
         ("hubstack:budget", "nan", "no sum"),
         ("hubstack:budget", "1e999", "no sum"),
         ("hubstack:deletionProtection", "yes", "true or false"),
+        ("hubstack:runIngress", "public", "none of internal, internal-and-cloud-load-balancing, all"),
+        ("hubstack:runInvokers", "group:a@example.com", "must be a list of IAM members"),
+        ("hubstack:runInvokers", '["a@example.com"]', "`a@example.com`, which is no IAM member"),
         ("hubstack:zones", "us-central1-a", "must be a list of zone names"),
         ("hubstack:zones", "[1]", "must be a list of zone names"),
         ("hubstack:zones", '["europe-west4-a"]', "names `europe-west4-a`, which is not in us-central1"),
@@ -104,3 +108,15 @@ def test_every_setting_can_be_made_and_is_described() -> None:
         assert f"| `{key}` |" in table
         if key.startswith("hubstack:"):
             assert key in declared or key.removeprefix("hubstack:") in UNDECLARED, f"{key} would be refused"
+
+
+def test_who_may_call_cloud_run_is_nobody_by_default_and_never_everyone() -> None:
+    assert (read().run_ingress, read().run_invokers) == (Ingress.INTERNAL, ())
+    asked = read(runIngress="all", runInvokers='["group:apps@example.com", "domain:example.com"]')
+    assert (asked.run_ingress, asked.run_invokers) == (
+        Ingress.ALL,
+        ("group:apps@example.com", "domain:example.com"),
+    )
+    for everyone in ("allUsers", "allAuthenticatedUsers", "ALLUSERS"):
+        said = refused({**LEAST, "hubstack:runInvokers": f'["{everyone}"]'})
+        assert "models are never open to everyone" in said

@@ -13,6 +13,7 @@ from hubstack.catalog.hardware import Accelerator, MachineType, TpuTopology, Zon
 from hubstack.catalog.integrity import find_defects
 from hubstack.catalog.loader import load_catalog, read_catalog
 from hubstack.catalog.node_overhead import NodeOverhead
+from hubstack.catalog.platforms import CloudRun, CloudRunGpu, InstanceShape, Vertex
 from hubstack.catalog.prices import CloudRunPrice, GkeFee, NetworkPrice, Price, Provenance, StoragePrice
 from hubstack.catalog.row import CatalogError
 from hubstack.catalog.sources import Source
@@ -21,11 +22,14 @@ __all__ = [
     "Accelerator",
     "Catalog",
     "CatalogError",
+    "CloudRun",
+    "CloudRunGpu",
     "CloudRunPrice",
     "Engine",
     "EngineImage",
     "EngineMetrics",
     "GkeFee",
+    "InstanceShape",
     "MachineType",
     "Metric",
     "MetricType",
@@ -37,6 +41,7 @@ __all__ = [
     "Source",
     "StoragePrice",
     "TpuTopology",
+    "Vertex",
     "ZoneList",
     "find_defects",
     "load_catalog",

@@ -11,6 +11,7 @@ from hubstack.catalog.engine_metrics import EngineMetrics
 from hubstack.catalog.engines import Engine
 from hubstack.catalog.hardware import Accelerator, MachineType, TpuTopology, ZoneList, region_of
 from hubstack.catalog.node_overhead import NodeOverhead
+from hubstack.catalog.platforms import CloudRun, Vertex
 from hubstack.catalog.prices import CloudRunPrice, GkeFee, NetworkPrice, Price, StoragePrice
 from hubstack.catalog.sources import Source
 from hubstack.plan import EngineKind
@@ -35,6 +36,8 @@ class Catalog:
     network_prices: Mapping[str, NetworkPrice]
     """By kind."""
     cloud_run_prices: tuple[CloudRunPrice, ...]
+    cloud_run: CloudRun
+    vertex: Vertex
     fee: GkeFee
     engines: Mapping[str, Engine]
     engine_metrics: Mapping[EngineKind, EngineMetrics]
@@ -99,6 +102,11 @@ class Catalog:
     def storage_price(self, kind: str, region: str) -> StoragePrice | None:
         """Return the price of storage (`gcs_standard`, `local_ssd`) in a region, None where unknown."""
         return self.storage_prices.get((kind, region))
+
+    def cloud_run_price(self, item: str, region: str) -> CloudRunPrice | None:
+        """Return the rate of a GPU (without zonal redundancy), `vcpu` or `memory-gib`, None where unknown."""
+        rows = (row for row in self.cloud_run_prices if row.item == item and row.region == region)
+        return next((row for row in rows if row.redundancy in {None, "none"}), None)
 
     def gke_fee(self) -> GkeFee:
         """Return what a cluster costs by itself."""

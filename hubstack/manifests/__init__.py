@@ -55,7 +55,7 @@ from hubstack.manifests.charts import (
 )
 from hubstack.manifests.completeness import incomplete_slices
 from hubstack.manifests.loader import loader_config, loader_job, loader_manifest, loader_name, token_class
-from hubstack.manifests.multi_host import leader_worker_set
+from hubstack.manifests.multi_host import group_name, leader_worker_set
 from hubstack.manifests.scaling import (
     INTERCEPTOR_PORT,
     INTERCEPTOR_SERVICE,
@@ -115,6 +115,7 @@ __all__ = [
     "disruption_budget",
     "endpoint",
     "gateway",
+    "group_name",
     "has_pool",
     "health_check",
     "http_add_on_chart",

@@ -66,7 +66,7 @@ def proxy_policies(plan: Plan) -> tuple[Object, ...]:
     callouts = {"matchExpressions": [
         {"key": "app.kubernetes.io/name", "operator": "In", "values": [BODY_ROUTER_NAME, PICKER_NAME]}
     ]}  # fmt: skip
-    ports = sorted({model.server.port for model in plan.models})
+    ports = sorted({model.server.port for model in plan.on_gke})
     return (
         _ingress(plan, "gateway-to-servers", {"matchLabels": {"app.kubernetes.io/name": "server"}}, ports),
         _ingress(plan, "gateway-to-callouts", callouts, list(CALLOUT_PORTS)),

@@ -16,6 +16,16 @@ EXCLUSIVE_TOPOLOGY = "leaderworkerset.sigs.k8s.io/exclusive-topology"
 NODE_POOL_LABEL = "cloud.google.com/gke-nodepool"
 
 
+def group_name(model: ModelPlan) -> str:
+    """Name of the LeaderWorkerSet, which is not that of the model's Service.
+
+    The controller makes a headless Service of the set's own name, by which workers find their leader, and leaves
+    one that is there already (2026-11-25, LeaderWorkerSet v0.9.0 `CreateHeadlessServiceIfNotExists`): a ClusterIP
+    of that name would take its place, and no leader's address would resolve.
+    """
+    return f"{model.key}-group"
+
+
 def leader_worker_set(plan: Plan, model: ModelPlan) -> Object:
     """The servers of a model that spans nodes."""
     single = deployment(plan, model)
@@ -25,7 +35,7 @@ def leader_worker_set(plan: Plan, model: ModelPlan) -> Object:
     container["args"] = list(model.server.worker_args)
     for unasked in ("startupProbe", "readinessProbe", "livenessProbe", "ports"):
         del container[unasked]  # a worker has no HTTP server; the leader's health is the group's
-    metadata = dict(single["metadata"])
+    metadata: Object = {**single["metadata"], "name": group_name(model)}
     if model.accelerator_kind is AcceleratorKind.TPU:
         # One group for each slice, and a slice is a pool of its own.
         metadata["annotations"] = {**metadata["annotations"], EXCLUSIVE_TOPOLOGY: NODE_POOL_LABEL}

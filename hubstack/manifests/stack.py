@@ -15,7 +15,7 @@ def namespace(plan: Plan) -> Object:
 
     TPU servers run as root (their devices belong to it), which `restricted` forbids; the rest of it they keep.
     """
-    has_tpu = any(model.accelerator_kind is AcceleratorKind.TPU for model in plan.models)
+    has_tpu = any(model.accelerator_kind is AcceleratorKind.TPU for model in plan.on_gke)
     level = "baseline" if has_tpu else "restricted"
     labels = {"app.kubernetes.io/managed-by": "hubstack", "pod-security.kubernetes.io/enforce": level}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": plan.target.namespace, "labels": labels}}

@@ -40,7 +40,7 @@ def canary_for(plan: Plan, model: ModelPlan) -> ModelPlan | None:
 
 def has_pool(plan: Plan, model: ModelPlan) -> bool:
     """Say whether an endpoint picker chooses among the model's servers."""
-    return model.key in picked_models(plan.models, plan.gateway)
+    return model.key in picked_models(plan.on_gke, plan.gateway)
 
 
 def backend(plan: Plan, model: ModelPlan) -> Object:
@@ -107,7 +107,7 @@ def route(plan: Plan, model: ModelPlan) -> Object:
             "path": {"type": "PathPrefix", "value": "/v1"},
             "headers": [{"type": "Exact", "name": MODEL_HEADER, "value": name}],
         }
-        for name in model_names(plan.models)[model.key]
+        for name in model_names(plan.on_gke)[model.key]
     ]
     rules: list[Object] = [{"matches": headers, **({"filters": held} if held else {}), "backendRefs": refs}]
     for path in _paths(model):

@@ -7,12 +7,12 @@ H100, a reservation, needs the Hub token), `tpu` (vLLM for TPU, one v6e host).
 
 from dataclasses import replace
 
+from hubstack.bill import Cost
 from hubstack.names import labels
 from hubstack.plan import (
     AcceleratorKind,
     CapacityClass,
     CapacityKind,
-    Cost,
     EngineKind,
     MemoryNeed,
     ModelPlan,

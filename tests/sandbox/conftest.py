@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One control plane for all tests of it: `./dev test -m sandbox -n 0`.
+
+Nothing is skipped: without Go they fail.
+"""
+
+import sys
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from sandbox.sandbox import Sandbox, running
+
+PROJECT = Path(__file__).resolve().parents[2]
+EXAMPLES = sorted(path.parent.name for path in (PROJECT / "examples").glob("*/Pulumi.*.yaml"))
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Generator[Sandbox]:
+    with running(lambda text: sys.stderr.write(f"{text}\n")) as started:
+        yield started
