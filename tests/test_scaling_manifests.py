@@ -33,7 +33,7 @@ def test_bounds_and_rest_are_the_plans() -> None:
 def test_the_scaler_counts_groups_where_a_replica_spans_nodes() -> None:
     assert spec(BUSY)["scaleTargetRef"] == {"apiVersion": "apps/v1", "kind": "Deployment", "name": "gated"}
     wide = spec(replace(BUSY, hosts=2))["scaleTargetRef"]
-    assert wide == {"apiVersion": "leaderworkerset.x-k8s.io/v1", "kind": "LeaderWorkerSet", "name": "gated"}
+    assert wide == {"apiVersion": "leaderworkerset.x-k8s.io/v1", "kind": "LeaderWorkerSet", "name": "gated-group"}
 
 
 def test_only_a_resting_model_is_scaled_by_requests_at_the_interceptor() -> None:

@@ -8,6 +8,7 @@ its HTTP add-on 0.15.0.
 
 from hubstack import names
 from hubstack.manifests.base import Object, metadata, server_name
+from hubstack.manifests.multi_host import group_name
 from hubstack.plan import ModelPlan, Plan, ScalingPlan, ScalingTrigger
 
 KEDA_NAMESPACE = "keda"
@@ -148,10 +149,12 @@ def _scaling(model: ModelPlan) -> ScalingPlan:
 def _target(model: ModelPlan) -> Object:
     """By the scale sub-resource, which for a LeaderWorkerSet counts groups."""
     if model.hosts > 1:
-        kind = {"apiVersion": "leaderworkerset.x-k8s.io/v1", "kind": "LeaderWorkerSet"}
-    else:
-        kind = {"apiVersion": "apps/v1", "kind": "Deployment"}
-    return {**kind, "name": server_name(model)}
+        return {
+            "apiVersion": "leaderworkerset.x-k8s.io/v1",
+            "kind": "LeaderWorkerSet",
+            "name": group_name(model),
+        }
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "name": server_name(model)}
 
 
 def _behavior(scaling: ScalingPlan) -> Object:
