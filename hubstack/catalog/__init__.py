@@ -10,6 +10,7 @@ from hubstack.catalog.catalog import Catalog
 from hubstack.catalog.engines import Engine, EngineImage, ModelTypeSupport
 from hubstack.catalog.hardware import Accelerator, MachineType, TpuTopology, ZoneList
 from hubstack.catalog.integrity import find_defects
+from hubstack.catalog.load_rates import LoadRate, LoadRates
 from hubstack.catalog.loader import load_catalog, read_catalog
 from hubstack.catalog.node_overhead import NodeOverhead
 from hubstack.catalog.prices import CloudRunPrice, GkeFee, NetworkPrice, Price, Provenance, StoragePrice
@@ -24,6 +25,8 @@ __all__ = [
     "Engine",
     "EngineImage",
     "GkeFee",
+    "LoadRate",
+    "LoadRates",
     "MachineType",
     "ModelTypeSupport",
     "NetworkPrice",

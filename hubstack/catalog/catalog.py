@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from hubstack.catalog.engines import Engine
 from hubstack.catalog.hardware import Accelerator, MachineType, TpuTopology, ZoneList, region_of
+from hubstack.catalog.load_rates import LoadRates
 from hubstack.catalog.node_overhead import NodeOverhead
 from hubstack.catalog.prices import CloudRunPrice, GkeFee, NetworkPrice, Price, StoragePrice
 from hubstack.catalog.sources import Source
@@ -36,6 +37,7 @@ class Catalog:
     fee: GkeFee
     engines: Mapping[str, Engine]
     node_overhead: NodeOverhead
+    load_rates: LoadRates
 
     def accelerator(self, word: str) -> Accelerator | None:
         """Return the accelerator that a word names (id, GKE label, `tpu-<id>`), None where none is."""
