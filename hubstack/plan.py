@@ -39,6 +39,17 @@ class EngineKind(StrEnum):
     LLAMA_CPP = "llama-cpp"
 
 
+class LoadingMethod(StrEnum):
+    """How a server gets its weights from the bucket; words of the request."""
+
+    RUNAI_STREAMER = "runai-streamer"
+    """The engine reads objects straight into the accelerator's memory; no mount."""
+    GCSFUSE = "gcsfuse"
+    """The bucket is mounted by GKE's FUSE driver."""
+    HYPERDISK_ML = "hyperdisk-ml"
+    """A disk filled from the bucket is mounted, read-only by many."""
+
+
 class Verdict(StrEnum):
     """Whether an engine would start in the memory that is there."""
 
@@ -147,7 +158,7 @@ class ServerPlan:
     """Plain settings only; never a secret."""
     port: int
     startup: Probe
-    """Allows for the load time; the others run only after it has passed."""
+    """Allows for a slow load; the others run only after it has passed."""
     readiness: Probe
     liveness: Probe
     metrics_path: str | None
@@ -208,6 +219,33 @@ class WeightsPlan:
     """Pinned packages that the loader installs."""
     exclude: tuple[str, ...] = ()
     """fnmatch patterns that `patterns` must not reach: other copies of the same weights."""
+    replaces: str | None = None
+    """Commit that this one took the place of in the lock, whose folder is removed after the switch."""
+    keep_replaced: bool = False
+    """Keep that folder: a way back without staging it again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadingPlan:
+    """How the weights of one model reach its servers. The reason stands with the model's others."""
+
+    method: LoadingMethod = LoadingMethod.GCSFUSE
+    seconds: int = 0
+    """Estimated time to read the weights on one node."""
+    slow_seconds: int = 0
+    """The same at the rate that a startup window must allow for."""
+    uri: str = ""
+    """`gs://bucket/commit` that the engine streams from; empty where it is given a mounted folder."""
+    buffer_bytes: int = 0
+    """Host memory that the streamer may use on one node; 0 without it."""
+    distributed: bool = False
+    """Ranks stream a part each and pass it on."""
+    file_cache: bool = False
+    """The FUSE mount caches files on the node's disk, which parallel downloads need."""
+    zone: str | None = None
+    """The one zone of a disk, to which its servers are bound; None where any zone will do."""
+    cache_zones: tuple[str, ...] = ()
+    """Zones with an Anywhere Cache on the bucket, sorted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,6 +318,7 @@ class ModelPlan:
     need: MemoryNeed
     server: ServerPlan
     weights: WeightsPlan
+    loading: LoadingPlan = field(default_factory=LoadingPlan)
     usd_per_replica_hour: float | None
     """The replica's share of its nodes on the first capacity step; None where no source gives a price."""
     reasons: tuple[Reason, ...]

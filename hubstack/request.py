@@ -79,6 +79,9 @@ class ModelRequest:
     reasoning_parser: str | None = None
     chat_template: str | None = None
     """Path in the repository."""
+    loading: str = "auto"
+    cache: str = "none"
+    keep_previous: bool = False
     marks: Mapping[str, Mark]
     """Where each setting was made; `id` always."""
 
@@ -326,6 +329,9 @@ def _finish(draft: _Draft, problems: list[Problem]) -> ModelRequest:
         tool_call_parser=said.get("tool_call_parser"),
         reasoning_parser=said.get("reasoning_parser"),
         chat_template=said.get("chat_template"),
+        loading=said.get("loading", "auto"),
+        cache=said.get("cache", "none"),
+        keep_previous=said.get("keep_previous", False),
         marks=draft.marks,
     )
 

@@ -160,6 +160,16 @@ class Settings(_Strict):
     """The engine's parser of reasoning (`qwen3`, `deepseek_r1` ...)."""
     chat_template: str | None = Field(None, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]{0,254}$")
     """A template file of the repository, instead of the one in its tokenizer."""
+    loading: Literal["auto", "runai-streamer", "gcsfuse", "hyperdisk-ml"] | None = None
+    """How a server reads its weights: `runai-streamer` streams them from the bucket into the accelerator (vLLM on
+    GPUs, safetensors), `gcsfuse` mounts the bucket, `hyperdisk-ml` mounts a disk that is filled from it, in one zone.
+    Default `auto`: the streamer where it saves two minutes of a load and the engine can, else `gcsfuse`."""
+    cache: Literal["none", "anywhere"] | None = None
+    """`anywhere`: an Anywhere Cache on the model's bucket in each zone of its nodes; it is billed, and takes an hour
+    to delete. Default `none`."""
+    keep_previous: bool | None = None
+    """Keep the folder of the commit that the lock replaced, so that going back stages nothing. Default false: it
+    is removed once the servers have switched."""
     trust_remote_code: bool | None = None
     """Let the engine run Python from the repository. Default false: such a model is refused."""
     allow_pickle: bool | None = None

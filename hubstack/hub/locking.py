@@ -6,7 +6,7 @@ the function that the caller gives.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hubstack.facts import ModelFacts
 from hubstack.lock import Lock, check_fresh, lock_key
@@ -54,10 +54,17 @@ def lock_models(
     wanted = sorted(set(asked))
     anew = [pair for pair in wanted if pair in upgrade or before.get(*pair) is None]
     fetched = dict(zip(anew, fetch(anew) if anew else (), strict=True))
-    chosen = [fetched.get(pair) or before.get(*pair) for pair in wanted]
+    chosen = [_after(before.get(*pair), fetched.get(pair)) for pair in wanted]
     after = {lock_key(facts): facts for facts in chosen if facts is not None}
     models = tuple(after[key] for key in sorted(after))
     return models, _changes(before, models, wanted)
+
+
+def _after(held: ModelFacts | None, new: ModelFacts | None) -> ModelFacts | None:
+    """Return what is locked now, with the commit whose place it took: its weights are removed after the switch."""
+    if new is None or held is None:
+        return new or held
+    return replace(new, replaced=held.replaced if held.commit == new.commit else held.commit)
 
 
 def _changes(before: Lock, models: Sequence[ModelFacts], wanted: Sequence[Asked]) -> LockChanges:
