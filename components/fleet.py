@@ -13,13 +13,16 @@ from components._objects import register
 from components._options import child, google_provider, kubernetes_provider
 from components.accelerator_pool import AcceleratorPool, AcceleratorPoolArgs
 from components.cluster import Cluster, ClusterArgs
+from components.disk_transfer import DiskTransfer, DiskTransferArgs
 from components.hub_token import HubToken, HubTokenArgs
 from components.model_server import ModelServer, ModelServerArgs
 from components.network import Network, NetworkArgs
 from components.weights_bucket import WeightsBucket, WeightsBucketArgs
+from components.weights_collector import WeightsCollector, WeightsCollectorArgs
+from components.weights_disk import WeightsDisk, WeightsDiskArgs
 from components.weights_loader import WeightsLoader, WeightsLoaderArgs
 from hubstack import manifests, names
-from hubstack.plan import ModelPlan, Plan
+from hubstack.plan import LoadingMethod, ModelPlan, Plan
 
 TOKEN = "hubstack:fleet:Fleet"  # noqa: S105  a type token
 SERVICES = (
@@ -77,6 +80,7 @@ class Fleet(pulumi.ComponentResource):
         cluster = self._create_cluster(google, apis)
         self._kubernetes = kubernetes_provider(cluster.cluster, self)
         self._create_pools(cluster)
+        self._create_transfer(cluster)
         self._create_namespace(cluster)
         self._create_token()
         for model in args.plan.models:
@@ -127,6 +131,22 @@ class Fleet(pulumi.ComponentResource):
             for capacity in self._plan.classes
         }
 
+    def _create_transfer(self, cluster: Cluster) -> None:
+        """What fills disks, where a model keeps its weights on one."""
+        on_disk = [m for m in self._plan.models if m.loading.method is LoadingMethod.HYPERDISK_ML]
+        self._transfer: tuple[pulumi.Resource, ...] = ()
+        if on_disk:
+            args = DiskTransferArgs(
+                cluster_id=cluster.cluster.id,
+                region=self._plan.target.region,
+                zones=manifests.disk_zones(self._plan),
+                max_nodes=len(on_disk),
+                throughput_mib=max(model.loading.disk_throughput_mib for model in on_disk),
+                node_account_email=cluster.node_account_email,
+                kubernetes=self._kubernetes,
+            )
+            self._transfer = (DiskTransfer("hyperdisk-ml", args, self._google),)
+
     def _create_namespace(self, cluster: Cluster) -> None:
         self._namespace = register(
             "models",
@@ -162,6 +182,7 @@ class Fleet(pulumi.ComponentResource):
                 readers={"server": self._member(manifests.server_name(model))},
                 writers={"loader": self._member(manifests.loader_account(model))},
                 labels=names.labels(target.stack, {"hubstack-model": names.label_value(model.key)}),
+                cache_zones=model.loading.cache_zones,
             ),
             self._google,
         )
@@ -173,13 +194,22 @@ class Fleet(pulumi.ComponentResource):
             ),
             child(self, providers=[self._kubernetes]),
         )
-        ModelServer(
+        here = child(self, providers=[self._kubernetes])
+        weights: tuple[pulumi.Resource, ...] = (loader,)
+        if model.loading.method is LoadingMethod.HYPERDISK_ML:
+            disk = WeightsDiskArgs(plan=plan, model=model, after=(self._namespace, loader, *self._transfer))
+            weights = (loader, WeightsDisk(f"{model.key}-disk", disk, here))
+        server = ModelServer(
             model.key,
             ModelServerArgs(
-                plan=plan, model=model, after=(self._namespace, loader, self._classes[model.capacity_class])
+                plan=plan, model=model, after=(self._namespace, *weights, self._classes[model.capacity_class])
             ),
-            child(self, providers=[self._kubernetes]),
+            here,
         )
+        if model.weights.replaces:
+            WeightsCollector(
+                f"{model.key}-collector", WeightsCollectorArgs(plan=plan, model=model, after=(server, bucket)), here
+            )
 
     def _member(self, account: str) -> pulumi.Output[str]:
         """IAM's name of a Kubernetes service account (facts: gke.md 4.3): number in the path, id in the pool."""

@@ -63,10 +63,14 @@ class Loading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Estimate:
+class Estimate:
+    """How long a node reads."""
+
     seconds: int
     how: str
+    """The arithmetic, with its figures."""
     source: str | None
+    """None: the rate is our allowance."""
 
 
 def refuse_loading(
@@ -96,14 +100,22 @@ def choose_loading(asked: str, cache: str, what: Loadable, rates: LoadRates) -> 
     )
     if early:
         return early
-    cached = cache == "anywhere"
-    no_stream = _cannot_stream_here(what)
-    if asked == LoadingMethod.HYPERDISK_ML:
-        return _disk(what, rates)
-    if asked == LoadingMethod.RUNAI_STREAMER:
-        return _refused(asked, no_stream) if no_stream else _stream(what, rates, "asked for", cached=cached)
-    if asked == LoadingMethod.GCSFUSE:
-        return _mount(what, rates, "asked for", cached=cached)
+    cached, no_stream = cache == "anywhere", _cannot_stream_here(what)
+    match asked:
+        case LoadingMethod.HYPERDISK_ML:
+            return _disk(what, rates)
+        case LoadingMethod.GCSFUSE:
+            return _mount(what, rates, "asked for", cached=cached)
+        case LoadingMethod.RUNAI_STREAMER if no_stream:
+            return _refused(asked, no_stream)
+        case LoadingMethod.RUNAI_STREAMER:
+            return _stream(what, rates, "asked for", cached=cached)
+        case _:
+            return _automatic(what, rates, no_stream, cached=cached)
+
+
+def _automatic(what: Loadable, rates: LoadRates, no_stream: str | None, *, cached: bool) -> Loading:
+    """Stream where the engine can and it is worth it."""
     if no_stream:
         return _mount(what, rates, f"not streamed: {no_stream}", cached=cached)
     mounted, streamed = (
@@ -117,7 +129,7 @@ def choose_loading(asked: str, cache: str, what: Loadable, rates: LoadRates) -> 
     return _stream(what, rates, f"it saves {gain:,} s of the {mounted.seconds:,} of a mount", cached=cached)
 
 
-def estimate(method: LoadingMethod, what: Loadable, rates: LoadRates, *, cached: bool = False) -> _Estimate:
+def estimate(method: LoadingMethod, what: Loadable, rates: LoadRates, *, cached: bool = False) -> Estimate:
     """Return the seconds that one node takes to read its weights, with the arithmetic.
 
     A mounted file is read only where a stage needs it. Streamed nodes read every file, whatever their stage.
@@ -130,7 +142,7 @@ def estimate(method: LoadingMethod, what: Loadable, rates: LoadRates, *, cached:
         speed, of = max(network, 1), f"the node's network, below {row.id}"
     seconds = -(-size // speed)
     how = f"{size / 1e9:,.1f} GB / {speed / 1e6:,.0f} MB/s ({of}{_basis(row)}) = {seconds:,} s"
-    return _Estimate(seconds=seconds, how=how, source=row.source)
+    return Estimate(seconds=seconds, how=how, source=row.source)
 
 
 def fits_file_cache(size_bytes: int, boot_disk_gib: int) -> bool:
@@ -221,7 +233,7 @@ def _disk(what: Loadable, rates: LoadRates) -> Loading | Refusal:
     found = estimate(LoadingMethod.HYPERDISK_ML, what, rates)
     plan = LoadingPlan(
         method=LoadingMethod.HYPERDISK_ML, seconds=found.seconds, slow_seconds=_slow_mounted(what, rates),
-        zone=common[0],
+        zone=common[0], disk_throughput_mib=rates.disk_throughput_mib,
     )  # fmt: skip
     return _said("a Hyperdisk ML volume", f"asked for; its servers run in {common[0]} only", found, plan)
 
@@ -234,7 +246,7 @@ def _all_zones(what: Loadable) -> tuple[str, ...]:
     return tuple(sorted({zone for zones in what.zones for zone in zones}))
 
 
-def _said(name: str, why: str, found: _Estimate, plan: LoadingPlan) -> Loading:
+def _said(name: str, why: str, found: Estimate, plan: LoadingPlan) -> Loading:
     cache = f"; Anywhere Cache in {', '.join(plan.cache_zones)}" if plan.cache_zones else ""
     return Loading(
         plan=plan, reason=Reason(topic="loading", text=f"{name}: {why}; {found.how}{cache}", source=found.source)

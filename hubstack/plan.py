@@ -244,6 +244,8 @@ class LoadingPlan:
     """The FUSE mount caches files on the node's disk, which parallel downloads need."""
     zone: str | None = None
     """The one zone of a disk, to which its servers are bound; None where any zone will do."""
+    disk_throughput_mib: int = 0
+    """MiB/s that a disk is made with; 0 without one."""
     cache_zones: tuple[str, ...] = ()
     """Zones with an Anywhere Cache on the bucket, sorted."""
 
