@@ -91,7 +91,12 @@ def assemble(draft: Draft, taken: Candidate, loading: Loading, moved: str | None
             loading.reason,
         ),
         rejected=_rejected(draft.candidates.tried, taken),
-        warnings=(*choice.warnings, *_warnings(demand, taken), *((moved,) if moved else ())),
+        warnings=(
+            *choice.warnings,
+            *_warnings(demand, taken),
+            *_loading_warnings(loading, taken),
+            *((moved,) if moved else ()),
+        ),
     )
 
 
@@ -155,6 +160,12 @@ def _warnings(demand: Demand, taken: Candidate) -> Iterator[str]:
         yield "what an engine sees of a fraction of a card is in no source: it was taken as that part of the whole"
     if taken.kind is EngineKind.VLLM_TPU and not taken.engine.uses_of(demand.geometry.name):
         yield f"{demand.geometry.name} is not on the tested list of vLLM for TPU"
+
+
+def _loading_warnings(loading: Loading, taken: Candidate) -> Iterator[str]:
+    zone, reserved = loading.plan.zone, [step.asked.reservation for step in taken.steps if step.asked.reservation]
+    if zone and reserved:
+        yield f"its weights are on a disk in {zone}: reservation {reserved[0]} must be there (`zones:` sets the zone)"
 
 
 def _why(draft: Draft, taken: Candidate) -> str:

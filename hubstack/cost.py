@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from hubstack.catalog import Catalog
-from hubstack.plan import Cost, CostLine, ModelPlan, PoolCost, PoolPlan, PriceUsed
+from hubstack.plan import Cost, CostLine, LoadingMethod, ModelPlan, PoolCost, PoolPlan, PriceUsed
 from hubstack.target import Target
 
 HOURS_PER_MONTH = 730
@@ -86,9 +86,17 @@ def plan_cost(models: Iterable[ModelPlan], pools: Iterable[PoolPlan], catalog: C
         usd_per_month_max=round(sum(line.usd_per_month_max or 0 for line in lines), 2),
         unpriced=tuple(f"{line.item}: {line.what}" for line in lines if line.usd_per_month_max is None),
         pools=tuple(_pool_cost(key, each, catalog, target) for key, each in sorted(classes.items())),
-        not_counted=NOT_COUNTED,
+        not_counted=(*NOT_COUNTED, *_loading_not_counted(models)),
         hours_per_month=HOURS_PER_MONTH,
     )
+
+
+def _loading_not_counted(models: tuple[ModelPlan, ...]) -> Iterator[str]:
+    """Name what the chosen ways to load weights cost, of which no source here gives a price."""
+    if any(model.loading.cache_zones for model in models):
+        yield "Anywhere Caches"
+    if any(model.loading.method is LoadingMethod.HYPERDISK_ML for model in models):
+        yield "Hyperdisk ML volumes and the nodes that fill them"
 
 
 def _classes(models: tuple[ModelPlan, ...], pools: tuple[PoolPlan, ...]) -> dict[str, _Class]:

@@ -6,6 +6,7 @@ Owns reading with positions, and the merging of `extends`, `defaults` and `overr
 those against lock and catalogue.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -179,7 +180,9 @@ def _problem(document: Document, detail: ErrorDetails) -> Problem:  # noqa: PLR0
     if kind == "value_error":
         return mark.problem(str(context.get("error", detail["msg"])))
     text = detail["msg"][0].lower() + detail["msg"][1:]
-    return mark.problem(f"`{label}`: {_shown(given)}: {text}")
+    words = re.findall(r"'([^']+)'", str(context.get("expected", ""))) if kind == "literal_error" else []
+    near = nearest(str(given), words)
+    return mark.problem(f"`{label}`: {_shown(given)}: {text}", f"did you mean `{near}`?" if near else None)
 
 
 _PATTERN_HINTS = {

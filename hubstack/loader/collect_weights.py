@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Remove the folders of commits that nothing uses any more from a mounted bucket.
 
-A standalone script, with the standard library only: it is put in a ConfigMap and run by a Job after the servers have
-switched to a new commit. It removes folders whose name is a full commit and that are not to be kept, and nothing
-else. Where the current commit's folder is not complete it removes nothing: then something else is wrong.
+A standalone script, with the standard library only: it is put in a ConfigMap and run by a Job after the servers
+have switched to a new commit. It removes folders whose name is a full commit and that are not to be kept, and
+nothing else. Where the current commit's folder is not complete it removes nothing: then something else is wrong.
 
-Exit codes: 0 done; 2 the arguments are wrong; 3 the current commit is not complete; 5 a folder could not be removed,
-which may pass.
+Exit codes: 0 done; 2 the arguments are wrong; 3 the current commit is not complete; 5 a folder could not be
+removed, which may pass.
 """
 
 import argparse
@@ -42,8 +42,8 @@ def collect(root: Path, current: str, keep: frozenset[str]) -> None:
     if root.is_symlink() or not root.is_dir():
         raise CollectError(f"{root} is no folder: nothing was removed", 2)
     _check_complete(root / current, current)
-    for name in sorted(os.listdir(root)):
-        path = root / name
+    for path in sorted(root.iterdir()):
+        name = path.name
         if name == current or name in keep:
             print(f"kept      {name}", flush=True)
         elif not COMMIT.fullmatch(name) or path.is_symlink() or not path.is_dir():
