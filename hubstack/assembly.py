@@ -163,9 +163,9 @@ def _warnings(demand: Demand, taken: Candidate) -> Iterator[str]:
 
 
 def _loading_warnings(loading: Loading, taken: Candidate) -> Iterator[str]:
-    zone, reserved = loading.plan.zone, [step.asked.reservation for step in taken.steps if step.asked.reservation]
-    if zone and reserved:
-        yield f"its weights are on a disk in {zone}: reservation {reserved[0]} must be there (`zones:` sets the zone)"
+    zone = loading.plan.zone
+    for name in [step.asked.reservation for step in taken.steps if step.asked.reservation and zone]:
+        yield f"its weights are on a disk in {zone}: reservation {name} must be there (`zones:` sets the zone)"
 
 
 def _why(draft: Draft, taken: Candidate) -> str:

@@ -152,7 +152,7 @@ def test_a_streamed_model_is_read_from_its_bucket_by_commit() -> None:
 
 def test_every_node_of_a_streamed_replica_reads_from_the_bucket() -> None:
     model = plan_one(
-        hub("deepseek-ai/DeepSeek-R1-0528"), accelerators=("h100-80gb",), loading="runai-streamer",
+        hub("moonshotai/Kimi-K2-Instruct"), loading="runai-streamer", accelerators=("h100-80gb",),
         capacity=steps("spot"),
     )  # fmt: skip
     assert model.hosts > 1
