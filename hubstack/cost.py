@@ -86,7 +86,7 @@ def plan_cost(models: Iterable[ModelPlan], pools: Iterable[PoolPlan], catalog: C
         usd_per_month_max=round(sum(line.usd_per_month_max or 0 for line in lines), 2),
         unpriced=tuple(f"{line.item}: {line.what}" for line in lines if line.usd_per_month_max is None),
         pools=tuple(_pool_cost(key, each, catalog, target) for key, each in sorted(classes.items())),
-        not_counted=(*NOT_COUNTED, *_loading_not_counted(models)),
+        not_counted=(*NOT_COUNTED, *_loading_not_counted(held)),
         hours_per_month=HOURS_PER_MONTH,
     )
 

@@ -228,6 +228,22 @@ def test_loading_never_moves_a_model() -> None:
         )  # fmt: skip
 
 
+def test_the_commit_that_the_lock_replaced_reaches_the_plan() -> None:
+    old = "9" * 40
+    assert plan_one(llama()).weights.replaces is None
+    assert plan_one(llama(replaced=old)).weights.replaces == old
+    assert plan_one(llama(replaced=old), keep_previous=True).weights.keep_replaced is True
+    same = llama()
+    assert plan_one(llama(replaced=same.commit)).weights.replaces is None, "nothing was replaced by itself"
+
+
+def test_what_a_way_to_load_costs_is_named_where_it_has_no_price() -> None:
+    plain, disk = (plan((BIG, ask(BIG.id, loading=asked))).cost.not_counted for asked in ("auto", "hyperdisk-ml"))
+    cached = plan((BIG, ask(BIG.id, cache="anywhere"))).cost.not_counted
+    assert set(disk) - set(plain) == {"Hyperdisk ML volumes and the nodes that fill them"}
+    assert set(cached) - set(plain) == {"Anywhere Caches"}
+
+
 def test_a_reservation_outside_the_disks_zone_is_warned_of() -> None:
     model = plan_one(BIG, loading="hyperdisk-ml", capacity=steps("reservation:team-a"))
     assert any("reservation team-a must be there" in warning for warning in model.warnings)

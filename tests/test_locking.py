@@ -43,6 +43,20 @@ def test_going_back_replaces_the_newer_commit() -> None:
     assert lock(lock(lock(None, ONE), TWO), ONE).replaced == TWO
 
 
+def test_a_changed_revision_replaces_too() -> None:
+    held = ModelFacts(id="acme/model", revision="v1", commit=ONE)
+    assert lock(held, TWO).replaced == ONE
+
+
+def test_two_revisions_of_one_repository_do_not_replace_each_other() -> None:
+    held = Lock(path="", models=(ModelFacts(id="acme/model", revision="v1", commit=ONE),))
+    both: list[Asked] = [("acme/model", "v1"), PAIR]
+    found, _ = lock_models(both, held, fetch=lambda pairs: [
+        ModelFacts(id=repo, revision=revision, commit=TWO) for repo, revision in pairs
+    ])  # fmt: skip
+    assert [facts.replaced for facts in found] == [None, None]
+
+
 def test_the_replaced_commit_is_written_and_read() -> None:
     second = lock(lock(None, ONE), TWO)
     text = render_lock([second])
