@@ -22,7 +22,8 @@ from components.weights_collector import WeightsCollector, WeightsCollectorArgs
 from components.weights_disk import WeightsDisk, WeightsDiskArgs
 from components.weights_loader import WeightsLoader, WeightsLoaderArgs
 from hubstack import manifests, names
-from hubstack.plan import LoadingMethod, ModelPlan, Plan
+from hubstack.loading_plan import LoadingMethod
+from hubstack.plan import ModelPlan, Plan
 
 TOKEN = "hubstack:fleet:Fleet"  # noqa: S105  a type token
 SERVICES = (

@@ -8,7 +8,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from hubstack.catalog import Catalog
-from hubstack.plan import Cost, CostLine, LoadingMethod, ModelPlan, PoolCost, PoolPlan, PriceUsed
+from hubstack.loading_plan import LoadingMethod
+from hubstack.plan import (
+    Cost,
+    CostLine,
+    ModelPlan,
+    PoolCost,
+    PoolPlan,
+    PriceUsed,
+)
 from hubstack.target import Target
 
 HOURS_PER_MONTH = 730

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from hubstack.catalog import LoadRate, LoadRates
 from hubstack.engine import Refusal
-from hubstack.plan import EngineKind, LoadingMethod, LoadingPlan, Reason
+from hubstack.loading_plan import LoadingMethod, LoadingPlan
+from hubstack.plan import EngineKind, Reason
 from hubstack.weights import WeightsFormat
 
 GIB = 1024**3

@@ -14,16 +14,9 @@ from hubstack.architecture import Geometry
 from hubstack.catalog import Accelerator, MachineType
 from hubstack.engine import EngineChoice
 from hubstack.facts import ModelFacts
+from hubstack.loading_plan import LoadingMethod, LoadingPlan
 from hubstack.offers import host_cpu_millicores, host_memory_bytes
-from hubstack.plan import (
-    AcceleratorKind,
-    EngineKind,
-    LoadingMethod,
-    LoadingPlan,
-    MemoryNeed,
-    Probe,
-    ServerPlan,
-)
+from hubstack.plan import AcceleratorKind, EngineKind, MemoryNeed, Probe, ServerPlan
 from hubstack.request import ModelRequest
 from hubstack.sizing import Load
 from hubstack.weights import WeightsFormat, quantization_method

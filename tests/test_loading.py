@@ -15,7 +15,8 @@ from hubstack.documents import Mark
 from hubstack.engine import Refusal
 from hubstack.errors import PlanError
 from hubstack.loading import MIN_GAIN_SECONDS, Loadable, Loading, choose_loading, estimate
-from hubstack.plan import CapacityKind, EngineKind, LoadingMethod
+from hubstack.loading_plan import LoadingMethod
+from hubstack.plan import CapacityKind, EngineKind
 from hubstack.request import CapacityStep
 from hubstack.weights import WeightsFormat
 from tests.support.facts import ask, catalog, file, hub, llama, made, plan, plan_one, steps

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from hubstack import manifests
+from hubstack.loading_plan import LoadingMethod, LoadingPlan
 from hubstack.manifests import weights_disk
-from hubstack.plan import LoadingMethod, LoadingPlan, ModelPlan, Plan
+from hubstack.plan import ModelPlan, Plan
 from tests.support.plans import CHAT, GATED, GIB, make_plan
 
 OLD = "9" * 40

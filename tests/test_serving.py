@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from hubstack.facts import ModelFacts
-from hubstack.plan import EngineKind, LoadingMethod, ModelPlan
+from hubstack.loading_plan import LoadingMethod
+from hubstack.plan import EngineKind, ModelPlan
 from tests.support.facts import GIB, catalog, file, hub, llama, made, plan_one
 
 GGUF = made(files=(file("m-Q4_K_M.gguf", 5_000_000_000),), pipeline_tag="text-generation")

@@ -4,10 +4,11 @@
 Facts: gke.md 4.1. Which way weights are read is decided by `hubstack.loading`.
 """
 
+from hubstack.loading_plan import LoadingMethod
 from hubstack.manifests.base import GIB, LOADER_USER, Object, bucket_name
 from hubstack.manifests.weights_disk import claim_name
 from hubstack.offers import SIDECAR_CPU_MILLICORES, SIDECAR_MEMORY_BYTES
-from hubstack.plan import LoadingMethod, ModelPlan, Plan
+from hubstack.plan import ModelPlan, Plan
 
 WEIGHTS_VOLUME, WEIGHTS_PATH = "weights", "/weights"
 FUSE_ANNOTATIONS = {

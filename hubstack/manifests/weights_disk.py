@@ -7,8 +7,9 @@ so a new commit is a new disk beside the old one. Shapes: GKE's page on Volume P
 """
 
 from hubstack import names
+from hubstack.loading_plan import LoadingMethod
 from hubstack.manifests.base import GIB, Object, bucket_name, loader_account, metadata
-from hubstack.plan import LoadingMethod, ModelPlan, Plan
+from hubstack.plan import ModelPlan, Plan
 
 TRANSFER_CLASS = "gcs-to-hdml-compute-class"
 """Google's own name: the populator's Job asks for nodes of this class and no other."""

@@ -12,7 +12,7 @@ from components.disk_transfer import DiskTransfer, DiskTransferArgs
 from components.weights_bucket import WeightsBucket, WeightsBucketArgs
 from components.weights_collector import WeightsCollector, WeightsCollectorArgs
 from components.weights_disk import WeightsDisk, WeightsDiskArgs
-from hubstack.plan import LoadingMethod, LoadingPlan
+from hubstack.loading_plan import LoadingMethod, LoadingPlan
 from tests.components.recorder import Recorded, record
 from tests.support.plans import CHAT, make_plan
 

@@ -7,6 +7,7 @@ H100, a reservation, needs the Hub token), `tpu` (vLLM for TPU, one v6e host).
 
 from dataclasses import replace
 
+from hubstack.loading_plan import LoadingPlan
 from hubstack.names import labels
 from hubstack.plan import (
     AcceleratorKind,
@@ -14,7 +15,6 @@ from hubstack.plan import (
     CapacityKind,
     Cost,
     EngineKind,
-    LoadingPlan,
     MemoryNeed,
     ModelPlan,
     Plan,
