@@ -15,6 +15,7 @@ from components._options import child, google_provider, kubernetes_provider
 from components.accelerator_pool import AcceleratorPool, AcceleratorPoolArgs
 from components.autoscaling import Autoscaling, AutoscalingArgs
 from components.cluster import Cluster, ClusterArgs
+from components.disk_transfer import DiskTransfer, DiskTransferArgs
 from components.gateway import Gateway, GatewayArgs
 from components.group_controller import GroupController, GroupControllerArgs
 from components.hub_token import HubToken, HubTokenArgs
@@ -24,10 +25,13 @@ from components.model_server import ModelServer, ModelServerArgs
 from components.network import Network, NetworkArgs
 from components.observability import Observability, ObservabilityArgs
 from components.weights_bucket import WeightsBucket, WeightsBucketArgs
+from components.weights_collector import WeightsCollector, WeightsCollectorArgs
+from components.weights_disk import WeightsDisk, WeightsDiskArgs
 from components.weights_loader import WeightsLoader, WeightsLoaderArgs
 from hubstack import manifests, names, observability
 from hubstack.catalog import EngineMetrics
 from hubstack.gateway_plan import GatewayAuth
+from hubstack.loading_plan import LoadingMethod
 from hubstack.plan import EngineKind, ModelPlan, Plan
 
 TOKEN = "hubstack:fleet:Fleet"  # noqa: S105  a type token
@@ -95,6 +99,8 @@ class Fleet(pulumi.ComponentResource):
         self._servers: dict[str, pulumi.Resource] = {
             model.key: self._create_model(model, buckets[model.canary_of or model.key]) for model in self._nodes
         }
+        for model in self._nodes:
+            self._create_collector(model, buckets[model.canary_of or model.key])
         self.gateway = self._create_gateway() if self._nodes else None
         if self._nodes:
             self._create_observability()
@@ -111,6 +117,7 @@ class Fleet(pulumi.ComponentResource):
         cluster = self._create_cluster(google, apis)
         self._kubernetes = kubernetes_provider(cluster.cluster, self)
         self._create_pools(cluster)
+        self._create_transfer(cluster)
         self._create_namespace(cluster)
         self._create_controllers(cluster)
         return cluster
@@ -168,6 +175,22 @@ class Fleet(pulumi.ComponentResource):
             for capacity in self._plan.classes
         }
 
+    def _create_transfer(self, cluster: Cluster) -> None:
+        """What fills disks, where a model keeps its weights on one."""
+        on_disk = [m for m in self._plan.models if m.loading.method is LoadingMethod.HYPERDISK_ML]
+        self._transfer: tuple[pulumi.Resource, ...] = ()
+        if on_disk:
+            args = DiskTransferArgs(
+                cluster_id=cluster.cluster.id,
+                region=self._plan.target.region,
+                zones=manifests.disk_zones(self._plan),
+                max_nodes=len(on_disk),
+                throughput_mib=max(model.loading.disk_throughput_mib for model in on_disk),
+                node_account_email=cluster.node_account_email,
+                kubernetes=self._kubernetes,
+            )
+            self._transfer = (DiskTransfer("hyperdisk-ml", args, self._google),)
+
     def _create_namespace(self, cluster: Cluster) -> None:
         self._namespace = register(
             "models",
@@ -223,6 +246,7 @@ class Fleet(pulumi.ComponentResource):
                 readers={f"{of}server": self._member(manifests.server_name(each)) for of, each in users.items()},
                 writers={f"{of}loader": self._member(manifests.loader_account(each)) for of, each in users.items()},
                 labels=names.labels(target.stack, {"hubstack-model": names.label_value(model.key)}),
+                cache_zones=model.loading.cache_zones,
             ),
             self._google,
         )
@@ -237,17 +261,31 @@ class Fleet(pulumi.ComponentResource):
             ),
             child(self, providers=[self._kubernetes]),
         )
+        here = child(self, providers=[self._kubernetes])
+        weights: tuple[pulumi.Resource, ...] = (loader,)
+        if model.loading.method is LoadingMethod.HYPERDISK_ML:
+            disk = WeightsDiskArgs(plan=plan, model=model, after=(self._namespace, loader, *self._transfer))
+            weights = (loader, WeightsDisk(f"{model.key}-disk", disk, here))
         groups = self._groups if model.hosts > 1 else ()
         return ModelServer(
             model.key,
             ModelServerArgs(
                 plan=plan,
                 model=model,
-                after=(self._namespace, loader, self._classes[model.capacity_class], *groups),
+                after=(self._namespace, *weights, self._classes[model.capacity_class], *groups),
                 autoscaling=self._autoscaling,
             ),
-            child(self, providers=[self._kubernetes]),
+            here,
         )
+
+    def _create_collector(self, model: ModelPlan, bucket: WeightsBucket) -> None:
+        """Remove what was replaced, once every server that reads the bucket has switched."""
+        if not model.weights.replaces:
+            return
+        own = model.canary_of or model.key
+        readers = [self._servers[other.key] for other in self._nodes if own in {other.key, other.canary_of}]
+        args = WeightsCollectorArgs(plan=self._plan, model=model, after=(*readers, bucket))
+        WeightsCollector(f"{model.key}-collector", args, child(self, providers=[self._kubernetes]))
 
     def _create_gateway(self) -> dict[str, pulumi.Output[str]] | None:
         plan = self._plan

@@ -14,6 +14,7 @@ from typing import Any
 
 from hubstack.bill import Cost
 from hubstack.gateway_plan import GatewayPlan
+from hubstack.loading_plan import LoadingPlan
 from hubstack.maintenance import MaintenancePlan
 from hubstack.monitoring import MonitoringPlan, SloPlan
 from hubstack.platforms import CloudRunPlan, PlatformKind, VertexPlan
@@ -153,7 +154,7 @@ class ServerPlan:
     """Plain settings only; never a secret."""
     port: int
     startup: Probe
-    """Allows for the load time; the others run only after it has passed."""
+    """Allows for a slow load; the others run only after it has passed."""
     readiness: Probe
     liveness: Probe
     metrics_path: str | None
@@ -216,6 +217,10 @@ class WeightsPlan:
     """Pinned packages that the loader installs."""
     exclude: tuple[str, ...] = ()
     """fnmatch patterns that `patterns` must not reach: other copies of the same weights."""
+    replaces: str | None = None
+    """Commit that this one took the place of in the lock, whose folder is removed after the switch."""
+    keep_replaced: bool = False
+    """Keep that folder: a way back without staging it again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -326,6 +331,7 @@ class ModelPlan:
     need: MemoryNeed
     server: ServerPlan
     weights: WeightsPlan
+    loading: LoadingPlan = field(default_factory=LoadingPlan)
     usd_per_replica_hour: float | None
     """The replica's share of its nodes on the first capacity step; None where no source gives a price."""
     reasons: tuple[Reason, ...]

@@ -6,6 +6,7 @@ Owns reading with positions, and the merging of `extends`, `defaults` and `overr
 those against lock and catalogue.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -102,6 +103,9 @@ class ModelRequest:
     """Key of the entry whose `canary:` made this one."""
     canary_weight: int = 0
     """Of 100 requests to the primary's names, how many come here."""
+    loading: str = "auto"
+    cache: str = "none"
+    keep_previous: bool = False
     marks: Mapping[str, Mark]
     """Where each setting was made; `id` always."""
 
@@ -200,7 +204,9 @@ def _problem(document: Document, detail: ErrorDetails) -> Problem:  # noqa: PLR0
     if kind == "value_error":
         return mark.problem(str(context.get("error", detail["msg"])))
     text = detail["msg"][0].lower() + detail["msg"][1:]
-    return mark.problem(f"`{label}`: {_shown(given)}: {text}")
+    words = re.findall(r"'([^']+)'", str(context.get("expected", ""))) if kind == "literal_error" else []
+    near = nearest(str(given), words)
+    return mark.problem(f"`{label}`: {_shown(given)}: {text}", f"did you mean `{near}`?" if near else None)
 
 
 _PATTERN_HINTS = {
@@ -387,6 +393,9 @@ def _finish(draft: _Draft, problems: list[Problem]) -> ModelRequest:
         chat_template=said.get("chat_template"),
         platform=said.get("platform", PlatformKind.GKE),
         accept_eula=said.get("accept_eula", False),
+        loading=said.get("loading", "auto"),
+        cache=said.get("cache", "none"),
+        keep_previous=said.get("keep_previous", False),
         marks=draft.marks,
     )
 

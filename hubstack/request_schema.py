@@ -213,6 +213,16 @@ class Settings(_Strict):
     canary: CanaryRequest | None = None
     """`{revision: REV, weight: 10}`: that commit serves ten of a hundred requests (docs/guide/canary.md). Default
     none."""
+    loading: Literal["auto", "runai-streamer", "gcsfuse", "hyperdisk-ml"] | None = None
+    """How a server reads its weights: `runai-streamer` streams them from the bucket into the accelerator (vLLM on
+    GPUs, safetensors), `gcsfuse` mounts the bucket, `hyperdisk-ml` mounts a disk filled from it, in one zone.
+    Default `auto`: the streamer where it saves two minutes of a load and the engine can, else `gcsfuse`."""
+    cache: Literal["none", "anywhere"] | None = None
+    """`anywhere`: an Anywhere Cache on the model's bucket in each zone of its nodes; it is billed, and takes an
+    hour to delete. Default `none`."""
+    keep_previous: bool | None = None
+    """Keep the folder of the commit that the lock replaced, so that going back stages nothing. Default false: it
+    is removed once the servers have switched."""
     trust_remote_code: bool | None = None
     """Let the engine run Python from the repository. Default false: such a model is refused."""
     allow_pickle: bool | None = None
