@@ -88,7 +88,8 @@ class Fleet(pulumi.ComponentResource):
         apis = self._apis = [self._api(service) for service in services]
         # A component is registered after what it depends on, and its children after it.
         self._google = child(self, providers=[google], depends_on=apis)
-        if self._nodes:
+        # A budget names the project by its number too.
+        if self._nodes or (args.plan.monitoring and args.plan.monitoring.billing_account):
             project = gcp.organizations.get_project_output(
                 project_id=target.project, opts=pulumi.InvokeOutputOptions(provider=google, parent=self)
             )
@@ -102,10 +103,9 @@ class Fleet(pulumi.ComponentResource):
         for model in self._nodes:
             self._create_collector(model, buckets[model.canary_of or model.key])
         self.gateway = self._create_gateway() if self._nodes else None
-        if self._nodes:
-            self._create_observability()
         self.endpoints = {model.key: manifests.endpoint(args.plan, model) for model in self._nodes}
         self._create_light_models()
+        self._create_observability()
         self.cluster_name = cluster.name if cluster else None
         held = [model for model in args.plan.models if model.vertex is None]
         self.buckets = {model.key: manifests.bucket_name(args.plan, model) for model in held}
@@ -309,16 +309,17 @@ class Fleet(pulumi.ComponentResource):
 
     def _create_observability(self) -> None:
         monitoring = self._plan.monitoring
-        if monitoring is None:
-            return
+        if monitoring is None or not (self._nodes or monitoring.billing_account):
+            return  # what runs beside a cluster is watched by its own product's charts
         # The only stack that needs this API is one with a budget.
         apis = [*self._apis, *([self._api("billingbudgets")] if monitoring.billing_account else [])]
+        after: tuple[pulumi.Resource, ...] = (self._namespace,) if self._nodes else ()
         args = ObservabilityArgs(
             plan=self._plan, monitoring=monitoring, metrics=self._args.engine_metrics, project_number=self._number,
-            after=(self._namespace,),
+            after=after,
         )  # fmt: skip
-        both = child(self, providers=[self._google_provider, self._kubernetes], depends_on=[*apis, self._namespace])
-        Observability("observability", args, both)
+        providers = [self._google_provider, *([self._kubernetes] if self._nodes else [])]
+        Observability("observability", args, child(self, providers=providers, depends_on=[*apis, *after]))
 
     def _api(self, service: str) -> gcp.projects.Service:
         return gcp.projects.Service(

@@ -59,8 +59,9 @@ class Observability(pulumi.ComponentResource):
 
     def _dashboards(self, name: str, args: ObservabilityArgs) -> None:
         plan, metrics = args.plan, args.metrics
-        boards = {f"{name}-stack": observability.stack_dashboard(plan, metrics)}
-        boards |= {f"{m.key}-dashboard": observability.model_dashboard(plan, m, metrics) for m in plan.on_gke}
+        here = plan.on_gke
+        boards = {f"{name}-stack": observability.stack_dashboard(plan, metrics)} if here else {}
+        boards |= {f"{m.key}-dashboard": observability.model_dashboard(plan, m, metrics) for m in here}
         for key, board in boards.items():
             gcp.monitoring.Dashboard(key, dashboard_json=json.dumps(board, sort_keys=True), opts=child(self))
 

@@ -65,8 +65,8 @@ Table = Mapping[EngineKind, EngineMetrics]
 
 
 def list_alerts(plan: Plan, table: Table) -> tuple[Alert, ...]:
-    """Return the alerts of a plan, sorted by key; none where monitoring is off."""
-    if plan.monitoring is None:
+    """Return the alerts of a plan, sorted by key; none where monitoring is off or nothing runs on GKE."""
+    if plan.monitoring is None or not plan.on_gke:
         return ()
     found = [*_slow(plan, table), *_failing(plan, table), _pending(plan), _load_failed(plan)]
     found += [*_unavailable(plan), *_preempted(plan)]

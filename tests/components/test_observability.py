@@ -2,13 +2,14 @@
 """Observability registers what its plan says: scraping, dashboards, policies, channels and the budget."""
 
 import json
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from components import Fleet, FleetArgs
 from components.observability import Observability, ObservabilityArgs
 from hubstack.catalog import load_catalog
-from hubstack.plan import MonitoringPlan
+from hubstack.plan import MonitoringPlan, PlatformKind
 from tests.components.recorder import Recorded, record
 from tests.support.facts import catalog
 from tests.support.observed import observed_plan
@@ -109,3 +110,14 @@ def test_the_billing_api_is_turned_on_for_a_budget_only() -> None:
         [r.name for r in fleet(each).of_type("gcp:projects/service:Service")] for each in (MonitoringPlan(), budget)
     ]
     assert ["api-billingbudgets" in each for each in names] == [False, True]
+
+
+def test_beside_a_cluster_only_the_budget_watches() -> None:
+    light = tuple(replace(model, platform=PlatformKind.CLOUD_RUN) for model in observed_plan().models)
+    budget = MonitoringPlan(billing_account="0A1B2C-3D4E5F-678901", budget_usd_per_month=5000)
+    plan = replace(observed_plan(budget), models=light)
+    args = ObservabilityArgs(
+        plan=plan, monitoring=budget, metrics=load_catalog().engine_metrics, project_number="42", after=()
+    )
+    recorded = record(lambda: Observability("observability", args))
+    assert [r.type for r in recorded.resources.values()] == ["hubstack:observability:Observability", BUDGET]
