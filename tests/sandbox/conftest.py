@@ -13,7 +13,12 @@ import pytest
 from sandbox.sandbox import Sandbox, running
 
 PROJECT = Path(__file__).resolve().parents[2]
-EXAMPLES = sorted(path.parent.name for path in (PROJECT / "examples").glob("*/Pulumi.*.yaml"))
+EXAMPLES = sorted(
+    path.parent.name
+    for path in (PROJECT / "examples").glob("*/graph.json")
+    if '"type": "kubernetes:' in path.read_text()
+)
+"""Those whose graph has an object in the cluster; Cloud Run and Vertex AI have none."""
 
 
 @pytest.fixture(scope="session")

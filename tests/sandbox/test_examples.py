@@ -99,12 +99,22 @@ def test_every_object_is_accepted_and_kept(applied: Applied) -> None:
 
 
 def test_applying_twice_changes_nothing(sandbox: Sandbox, applied: Applied) -> None:
+    """The defaults that a CRD gives to status are stored at the first update, which moves the version once."""
     before = quiet(sandbox)
     sandbox.apply(applied.stack.folder)
-    after = managed(sandbox)
-    assert set(after) == set(before)
-    changed = [key for key, value in after.items() if value["metadata"] != before[key]["metadata"]]
+    second = quiet(sandbox)
+    assert set(second) == set(before)
+    assert not [key for key in second if _said(second[key]) != _said(before[key])]
+    sandbox.apply(applied.stack.folder)
+    third = managed(sandbox)
+    changed = [key for key in third if third[key]["metadata"] != second[key]["metadata"]]
     assert not changed, "a GitOps tool would report these as changed for ever"
+
+
+def _said(value: Object) -> Object:
+    """Return all but the version and the status, which are the server's."""
+    metadata = {key: each for key, each in value["metadata"].items() if key != "resourceVersion"}
+    return {key: each for key, each in value.items() if key not in ("metadata", "status")} | {"metadata": metadata}
 
 
 def test_every_pod_is_on_a_node_of_its_first_step_and_none_is_pending(sandbox: Sandbox, applied: Applied) -> None:
