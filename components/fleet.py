@@ -4,6 +4,7 @@
 Every name below it comes from a key of the plan, so the order of the list changes nothing.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
@@ -14,6 +15,7 @@ from components._options import child, google_provider, kubernetes_provider
 from components.accelerator_pool import AcceleratorPool, AcceleratorPoolArgs
 from components.autoscaling import Autoscaling, AutoscalingArgs
 from components.cluster import Cluster, ClusterArgs
+from components.disk_transfer import DiskTransfer, DiskTransferArgs
 from components.gateway import Gateway, GatewayArgs
 from components.group_controller import GroupController, GroupControllerArgs
 from components.hub_token import HubToken, HubTokenArgs
@@ -21,11 +23,16 @@ from components.light_models import SERVICES as LIGHT_SERVICES
 from components.light_models import LightParts, create_model, is_gated_on_run, services_of
 from components.model_server import ModelServer, ModelServerArgs
 from components.network import Network, NetworkArgs
+from components.observability import Observability, ObservabilityArgs
 from components.weights_bucket import WeightsBucket, WeightsBucketArgs
+from components.weights_collector import WeightsCollector, WeightsCollectorArgs
+from components.weights_disk import WeightsDisk, WeightsDiskArgs
 from components.weights_loader import WeightsLoader, WeightsLoaderArgs
-from hubstack import manifests, names
+from hubstack import manifests, names, observability
+from hubstack.catalog import EngineMetrics
 from hubstack.gateway_plan import GatewayAuth
-from hubstack.plan import ModelPlan, Plan
+from hubstack.loading_plan import LoadingMethod
+from hubstack.plan import EngineKind, ModelPlan, Plan
 
 TOKEN = "hubstack:fleet:Fleet"  # noqa: S105  a type token
 SERVICES = (
@@ -46,6 +53,8 @@ class FleetArgs:
     """What a fleet needs."""
 
     plan: Plan
+    engine_metrics: Mapping[EngineKind, EngineMetrics]
+    """The catalogue's table: what each engine measures of itself."""
     release_channel: str = "REGULAR"
     """GKE's: RAPID, REGULAR, STABLE or EXTENDED."""
     hub_token: pulumi.Input[str] | None = None
@@ -76,14 +85,7 @@ class Fleet(pulumi.ComponentResource):
         target = args.plan.target
         services = dict.fromkeys((*(SERVICES if self._nodes else LIGHT_SERVICES), *services_of(args.plan)))
         google = self._google_provider = google_provider(target, self)
-        apis = [
-            gcp.projects.Service(
-                f"api-{service}", service=f"{service}.googleapis.com",
-                # Off would turn the API off for everyone in the project.
-                disable_on_destroy=False, opts=child(self, provider=google),
-            )
-            for service in services
-        ]  # fmt: skip
+        apis = self._apis = [self._api(service) for service in services]
         # A component is registered after what it depends on, and its children after it.
         self._google = child(self, providers=[google], depends_on=apis)
         if self._nodes:
@@ -97,7 +99,11 @@ class Fleet(pulumi.ComponentResource):
         self._servers: dict[str, pulumi.Resource] = {
             model.key: self._create_model(model, buckets[model.canary_of or model.key]) for model in self._nodes
         }
+        for model in self._nodes:
+            self._create_collector(model, buckets[model.canary_of or model.key])
         self.gateway = self._create_gateway() if self._nodes else None
+        if self._nodes:
+            self._create_observability()
         self.endpoints = {model.key: manifests.endpoint(args.plan, model) for model in self._nodes}
         self._create_light_models()
         self.cluster_name = cluster.name if cluster else None
@@ -111,6 +117,7 @@ class Fleet(pulumi.ComponentResource):
         cluster = self._create_cluster(google, apis)
         self._kubernetes = kubernetes_provider(cluster.cluster, self)
         self._create_pools(cluster)
+        self._create_transfer(cluster)
         self._create_namespace(cluster)
         self._create_controllers(cluster)
         return cluster
@@ -139,6 +146,7 @@ class Fleet(pulumi.ComponentResource):
                 release_channel=self._args.release_channel,
                 deletion_protection=target.deletion_protection,
                 maintenance=target.maintenance,
+                state_metrics=observability.state_metrics(self._plan),
                 has_gated_models=any(model.weights.needs_token for model in self._nodes),
                 has_gateway=self._plan.gateway is not None,
                 has_synced_secrets=manifests.synced_secret(self._plan) is not None,
@@ -166,6 +174,22 @@ class Fleet(pulumi.ComponentResource):
             )
             for capacity in self._plan.classes
         }
+
+    def _create_transfer(self, cluster: Cluster) -> None:
+        """What fills disks, where a model keeps its weights on one."""
+        on_disk = [m for m in self._plan.models if m.loading.method is LoadingMethod.HYPERDISK_ML]
+        self._transfer: tuple[pulumi.Resource, ...] = ()
+        if on_disk:
+            args = DiskTransferArgs(
+                cluster_id=cluster.cluster.id,
+                region=self._plan.target.region,
+                zones=manifests.disk_zones(self._plan),
+                max_nodes=len(on_disk),
+                throughput_mib=max(model.loading.disk_throughput_mib for model in on_disk),
+                node_account_email=cluster.node_account_email,
+                kubernetes=self._kubernetes,
+            )
+            self._transfer = (DiskTransfer("hyperdisk-ml", args, self._google),)
 
     def _create_namespace(self, cluster: Cluster) -> None:
         self._namespace = register(
@@ -222,6 +246,7 @@ class Fleet(pulumi.ComponentResource):
                 readers={f"{of}server": self._member(manifests.server_name(each)) for of, each in users.items()},
                 writers={f"{of}loader": self._member(manifests.loader_account(each)) for of, each in users.items()},
                 labels=names.labels(target.stack, {"hubstack-model": names.label_value(model.key)}),
+                cache_zones=model.loading.cache_zones,
             ),
             self._google,
         )
@@ -236,17 +261,31 @@ class Fleet(pulumi.ComponentResource):
             ),
             child(self, providers=[self._kubernetes]),
         )
+        here = child(self, providers=[self._kubernetes])
+        weights: tuple[pulumi.Resource, ...] = (loader,)
+        if model.loading.method is LoadingMethod.HYPERDISK_ML:
+            disk = WeightsDiskArgs(plan=plan, model=model, after=(self._namespace, loader, *self._transfer))
+            weights = (loader, WeightsDisk(f"{model.key}-disk", disk, here))
         groups = self._groups if model.hosts > 1 else ()
         return ModelServer(
             model.key,
             ModelServerArgs(
                 plan=plan,
                 model=model,
-                after=(self._namespace, loader, self._classes[model.capacity_class], *groups),
+                after=(self._namespace, *weights, self._classes[model.capacity_class], *groups),
                 autoscaling=self._autoscaling,
             ),
-            child(self, providers=[self._kubernetes]),
+            here,
         )
+
+    def _create_collector(self, model: ModelPlan, bucket: WeightsBucket) -> None:
+        """Remove what was replaced, once every server that reads the bucket has switched."""
+        if not model.weights.replaces:
+            return
+        own = model.canary_of or model.key
+        readers = [self._servers[other.key] for other in self._nodes if own in {other.key, other.canary_of}]
+        args = WeightsCollectorArgs(plan=self._plan, model=model, after=(*readers, bucket))
+        WeightsCollector(f"{model.key}-collector", args, child(self, providers=[self._kubernetes]))
 
     def _create_gateway(self) -> dict[str, pulumi.Output[str]] | None:
         plan = self._plan
@@ -267,6 +306,26 @@ class Fleet(pulumi.ComponentResource):
             child(self, providers=[self._google_provider, self._kubernetes]),
         )
         return {"address": gateway.address, "url": gateway.url}
+
+    def _create_observability(self) -> None:
+        monitoring = self._plan.monitoring
+        if monitoring is None:
+            return
+        # The only stack that needs this API is one with a budget.
+        apis = [*self._apis, *([self._api("billingbudgets")] if monitoring.billing_account else [])]
+        args = ObservabilityArgs(
+            plan=self._plan, monitoring=monitoring, metrics=self._args.engine_metrics, project_number=self._number,
+            after=(self._namespace,),
+        )  # fmt: skip
+        both = child(self, providers=[self._google_provider, self._kubernetes], depends_on=[*apis, self._namespace])
+        Observability("observability", args, both)
+
+    def _api(self, service: str) -> gcp.projects.Service:
+        return gcp.projects.Service(
+            f"api-{service}", service=f"{service}.googleapis.com",
+            # Off would turn the API off for everyone in the project.
+            disable_on_destroy=False, opts=child(self, provider=self._google_provider),
+        )  # fmt: skip
 
     def _member(self, account: str, namespace: str | None = None) -> pulumi.Output[str]:
         """IAM's name of a Kubernetes service account (facts: gke.md 4.3): number in the path, id in the pool.

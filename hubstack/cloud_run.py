@@ -12,6 +12,7 @@ from dataclasses import replace
 from hubstack.assembly import Draft, assemble
 from hubstack.catalog import Catalog, CloudRunGpu, InstanceShape, MachineType, Price, Provenance
 from hubstack.engine import Refusal
+from hubstack.loading import mount_elsewhere
 from hubstack.offers import Offer
 from hubstack.placement import Candidate
 from hubstack.plan import CapacityKind, EngineKind, ModelPlan, ServerPlan
@@ -101,7 +102,8 @@ def plan_service(draft: Draft, taken: Candidate, job: JobPlan, catalog: Catalog,
     gpu = catalog.cloud_run.gpus[taken.offer.accelerator.id]
     facts, machine = draft.demand.facts, taken.offer.machine
     # The whole bucket is mounted (components/cloud_run_service.py): the commit's folder is named by its path.
-    model = assemble(draft, taken, model_dir=f"{MODEL_DIR}/{facts.commit}")
+    loading = mount_elsewhere(draft.demand.weights.size_bytes, "Cloud Run", catalog.load_rates)
+    model = assemble(draft, taken, loading, model_dir=f"{MODEL_DIR}/{facts.commit}")
     price = taken.offer.price(CapacityKind.ON_DEMAND)
     server = _server(model.server, taken, gpu)
     limits, allowed = catalog.cloud_run, server.startup.period_seconds * server.startup.failure_threshold

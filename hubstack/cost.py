@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from hubstack.bill import Cost, CostLine, PoolCost
 from hubstack.catalog import Catalog
+from hubstack.loading_plan import LoadingMethod
 from hubstack.plan import ModelPlan, PoolPlan, PriceUsed
 from hubstack.platforms import PlatformKind
 from hubstack.routing import picked_models
@@ -19,7 +20,7 @@ NOT_COUNTED = (
     "boot disks (no source here gives their price)",
     "network egress and cross-zone traffic",
     "Cloud NAT and the system node pool",
-    "logs and metrics above the free tier",
+    "logs and metrics above the free tier, alerting policies",
     "taxes, discounts and credits",
 )
 NOT_COUNTED_WITHOUT_CLUSTER = (
@@ -98,7 +99,9 @@ def plan_cost(models: Iterable[ModelPlan], pools: Iterable[PoolPlan], catalog: C
         usd_per_month_max=round(sum(line.usd_per_month_max or 0 for line in lines), 2),
         unpriced=tuple(f"{line.item}: {line.what}" for line in lines if line.usd_per_month_max is None),
         pools=tuple(_pool_cost(key, each, catalog, target) for key, each in sorted(classes.items())),
-        not_counted=(*NOT_COUNTED, *_gateway_notes(nodes, target)) if nodes else NOT_COUNTED_WITHOUT_CLUSTER,
+        not_counted=(*NOT_COUNTED, *_gateway_notes(nodes, target), *_loading_notes(nodes))
+        if nodes
+        else NOT_COUNTED_WITHOUT_CLUSTER,
         hours_per_month=HOURS_PER_MONTH,
     )
 
@@ -111,6 +114,14 @@ def _gateway_notes(models: tuple[ModelPlan, ...], target: Target) -> Iterator[st
     pickers = len(picked_models(models, target.gateway))
     if pickers:
         yield f"{pickers} endpoint pickers, each of 1 CPU and 2 GiB, on the system nodes"
+
+
+def _loading_notes(models: tuple[ModelPlan, ...]) -> Iterator[str]:
+    """Name what the chosen ways to load weights cost, of which no source here gives a price."""
+    if any(model.loading.cache_zones for model in models):
+        yield "Anywhere Caches"
+    if any(model.loading.method is LoadingMethod.HYPERDISK_ML for model in models):
+        yield "Hyperdisk ML volumes and the nodes that fill them"
 
 
 def _classes(models: tuple[ModelPlan, ...], pools: tuple[PoolPlan, ...]) -> dict[str, _Class]:

@@ -65,7 +65,7 @@ def service_account_id(stack: str, role: str) -> str:
 
 
 def cluster_name(stack: str) -> str:
-    """Return the name of a stack's GKE cluster, of at most 40 characters."""
+    """Return the name of a stack's GKE cluster, of at most 40 characters; metrics carry it as a label."""
     return shorten(f"hubstack-{slug(stack)}", NODE_POOL_MAX)
 
 

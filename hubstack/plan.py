@@ -14,6 +14,9 @@ from typing import Any
 
 from hubstack.bill import Cost
 from hubstack.gateway_plan import GatewayPlan
+from hubstack.loading_plan import LoadingPlan
+from hubstack.maintenance import MaintenancePlan
+from hubstack.monitoring import MonitoringPlan, SloPlan
 from hubstack.platforms import CloudRunPlan, PlatformKind, VertexPlan
 
 
@@ -151,7 +154,7 @@ class ServerPlan:
     """Plain settings only; never a secret."""
     port: int
     startup: Probe
-    """Allows for the load time; the others run only after it has passed."""
+    """Allows for a slow load; the others run only after it has passed."""
     readiness: Probe
     liveness: Probe
     metrics_path: str | None
@@ -214,6 +217,10 @@ class WeightsPlan:
     """Pinned packages that the loader installs."""
     exclude: tuple[str, ...] = ()
     """fnmatch patterns that `patterns` must not reach: other copies of the same weights."""
+    replaces: str | None = None
+    """Commit that this one took the place of in the lock, whose folder is removed after the switch."""
+    keep_replaced: bool = False
+    """Keep that folder: a way back without staging it again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -324,6 +331,7 @@ class ModelPlan:
     need: MemoryNeed
     server: ServerPlan
     weights: WeightsPlan
+    loading: LoadingPlan = field(default_factory=LoadingPlan)
     usd_per_replica_hour: float | None
     """The replica's share of its nodes on the first capacity step; None where no source gives a price."""
     reasons: tuple[Reason, ...]
@@ -334,6 +342,8 @@ class ModelPlan:
     """Key of the model whose other commit this is; None for a model of its own."""
     canary_weight: int = 0
     """Of 100 requests to the primary's names, how many come here; 0 for a model of its own."""
+    slo: SloPlan | None = None
+    """What its alerts hold it to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -386,17 +396,6 @@ class CapacityClass:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MaintenancePlan:
-    """When GKE may upgrade, in GKE's words."""
-
-    start_time: str
-    """Of the first window, RFC 3339."""
-    end_time: str
-    recurrence: str
-    """RFC 5545."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TargetPlan:
     """Where it goes."""
 
@@ -421,6 +420,8 @@ class Plan:
     """Sorted by key."""
     classes: tuple[CapacityClass, ...]
     cost: Cost
+    monitoring: MonitoringPlan | None = None
+    """None: no PodMonitoring, dashboard, alert or budget."""
     warnings: tuple[str, ...] = ()
     gateway: GatewayPlan | None = None
     """None: models are reached inside the cluster only."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from hubstack.architecture import Geometry, read_geometry
-from hubstack.assembly import Draft, assemble, why_nothing
+from hubstack.assembly import Draft, assemble, loadable, why_nothing
 from hubstack.assignment import Wanted, assign
 from hubstack.bill import Cost
 from hubstack.catalog import Catalog, load_catalog
@@ -19,6 +19,7 @@ from hubstack.engine import EngineChoice, Refusal, choose_engine
 from hubstack.errors import InputError, LockError, PlanError
 from hubstack.facts import ModelFacts
 from hubstack.light import Surveyors, compare_with_cloud_run, make_surveyors, plan_light, refusal_of
+from hubstack.loading import Loading, choose_loading, refuse_loading
 from hubstack.lock import Lock, check_fresh, load_lock, lock_path
 from hubstack.names import labels
 from hubstack.placement import Candidate, Surveyor
@@ -32,6 +33,7 @@ from hubstack.request import DEFAULT_CONTEXT, ModelRequest, Request, load_reques
 from hubstack.routing import traffic_problems, traffic_warnings
 from hubstack.rules import Demand
 from hubstack.scaling import with_scaling
+from hubstack.slo import with_slo
 from hubstack.target import Target, read_target
 from hubstack.weights import ChosenFiles, WeightsSize, choose_files, weights_size
 
@@ -112,11 +114,14 @@ def plan_stack(
     kept, moved = _kept(drafts, placement or Placement(), surveyor)
     drafts = _with_shared(drafts, kept, surveyor)
     assigned = assign([_wanted(draft) for draft in drafts.values()], kept)
-    placed = [(assemble(drafts[key], taken, moved.get(key)), taken) for key, taken in assigned.taken.items()]
+    loadings = _loadings(drafts, assigned.taken, catalog, target)
+    placed = [
+        (_placed(drafts[key], taken, loadings[key], moved.get(key), catalog), taken)
+        for key, taken in assigned.taken.items()
+    ]
     pools, classes = plan_pools(placed)
-    nodes = tuple(model for model, _ in placed)
+    nodes = compare_with_cloud_run(tuple(model for model, _ in placed), surveyed, surveyors, catalog)
     nodes = with_scaling(nodes, pools, request.models, catalog.engine_metrics, target)
-    nodes = compare_with_cloud_run(nodes, surveyed, surveyors, catalog)
     light = plan_light(surveyed, bool(nodes), surveyors, catalog, target)
     models = tuple(sorted((*nodes, *light), key=lambda model: model.key))
     cost = plan_cost(models, pools, catalog, target)
@@ -131,6 +136,7 @@ def plan_stack(
         pools=pools,
         classes=classes,
         cost=cost,
+        monitoring=target.monitoring,
         warnings=(
             *(f"{model.key}: {warning}" for model in models for warning in model.warnings),
             *traffic_warnings(nodes, target.gateway),
@@ -239,6 +245,30 @@ def _with_shared(
     return grown
 
 
+def _placed(draft: Draft, taken: Candidate, loading: Loading, moved: str | None, catalog: Catalog) -> ModelPlan:
+    model = assemble(draft, taken, loading, moved)
+    return with_slo(model, draft.demand.request, catalog.engine_metrics)
+
+
+def _loadings(
+    drafts: Mapping[str, Draft], assigned: Mapping[str, Candidate], catalog: Catalog, target: Target
+) -> dict[str, Loading]:
+    """Return how each placed model reads its weights, or raise a problem for each that cannot as asked."""
+    found: dict[str, Loading] = {}
+    problems: list[Problem] = []
+    for key, taken in assigned.items():
+        request = drafts[key].demand.request
+        what = loadable(drafts[key], taken, target)
+        loading = choose_loading(request.loading, request.cache, what, catalog.load_rates)
+        if isinstance(loading, Refusal):
+            problems.append(_refused(request, loading))
+        else:
+            found[key] = loading
+    if problems:
+        raise PlanError(problems)
+    return found
+
+
 def _facts(request: Request, lock: Lock) -> dict[str, ModelFacts]:
     """Return the facts of each model by key, or raise a problem for each that the lock lacks."""
     found = {model.key: facts for model in request.models if (facts := lock.get(model.id, model.revision))}
@@ -296,6 +326,12 @@ def _draft(request: ModelRequest, facts: ModelFacts, catalog: Catalog, surveyor:
     choice = choose_engine(request, facts, geometry, chosen, catalog)
     if not isinstance(choice, EngineChoice):
         return [_refused(request, refusal) for refusal in choice]
+    unloadable = refuse_loading(
+        request.loading, request.cache, choice.kind, chosen.format,
+        pooling=choice.pooling, chat_template=bool(request.chat_template),
+    )  # fmt: skip
+    if unloadable:
+        return [_refused(request, unloadable)]
     size = weights_size(facts, chosen, geometry)
     missing = _missing(choice, geometry, size)
     if size is None or missing:

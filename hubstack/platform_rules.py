@@ -38,6 +38,9 @@ def _beside_gke(request: ModelRequest) -> Iterator[Problem]:
         ("expert_parallel", request.expert_parallel, "a server has one machine there", "leave it out"),
         ("canary", request.canary_of is not None, "only the gateway of a cluster splits requests",
          "leave it out, or set `platform: gke`"),
+        ("loading", request.loading != "auto", "the platform reads the weights in its own way", "leave it out"),
+        ("cache", request.cache != "none", "it serves the nodes of a cluster", "leave it out"),
+        ("keep_previous", request.keep_previous, "nothing is removed there", "leave it out"),
         ("lora", bool(request.lora_slots), "adapters that are loaded while it runs are lost when it stops",
          "leave it out, or set `platform: gke`"),
     )  # fmt: skip

@@ -21,6 +21,7 @@ from hubstack.request_schema import (
     RequestFile,
     ScalingRequest,
     Settings,
+    SloRequest,
     SpeculativeRequest,
     json_schema,
 )
@@ -74,6 +75,7 @@ def page_text() -> str:
         _table("`canary`", CanaryRequest, list(CanaryRequest.model_fields)),
         _table("`lora`", LoraRequest, list(LoraRequest.model_fields)),
         _table("`speculative`", SpeculativeRequest, list(SpeculativeRequest.model_fields)),
+        _table("`slo`", SloRequest, list(SloRequest.model_fields)),
     ]  # fmt: skip
     return "\n".join(parts)
 

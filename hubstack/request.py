@@ -6,6 +6,7 @@ Owns reading with positions, and the merging of `extends`, `defaults` and `overr
 those against lock and catalogue.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +31,7 @@ from hubstack.request_schema import (
     RequestFile,
     ScalingRequest,
     Settings,
+    SloRequest,
     SpeculativeRequest,
 )
 
@@ -42,7 +44,7 @@ DEFAULT_QUEUE = 5
 """Our choice, as are the two below: behind a queue of a few requests the first token still comes in seconds."""
 DEFAULT_KV_CACHE_PERCENT = 80
 DEFAULT_IDLE_MINUTES = 15
-MERGED = frozenset({"replicas", "scaling"})
+MERGED = frozenset({"replicas", "scaling", "slo"})
 """Mappings whose keys merge one by one; of the others the later replaces the earlier."""
 
 
@@ -88,6 +90,9 @@ class ModelRequest:
     lora_rank: int = 16
     speculative_method: str | None = None
     speculative_tokens: int = 0
+    slo_seconds: float | None = None
+    slo_latency_percent: float | None = None
+    slo_error_percent: float | None = None
     tool_call_parser: str | None = None
     reasoning_parser: str | None = None
     chat_template: str | None = None
@@ -98,6 +103,9 @@ class ModelRequest:
     """Key of the entry whose `canary:` made this one."""
     canary_weight: int = 0
     """Of 100 requests to the primary's names, how many come here."""
+    loading: str = "auto"
+    cache: str = "none"
+    keep_previous: bool = False
     marks: Mapping[str, Mark]
     """Where each setting was made; `id` always."""
 
@@ -196,7 +204,9 @@ def _problem(document: Document, detail: ErrorDetails) -> Problem:  # noqa: PLR0
     if kind == "value_error":
         return mark.problem(str(context.get("error", detail["msg"])))
     text = detail["msg"][0].lower() + detail["msg"][1:]
-    return mark.problem(f"`{label}`: {_shown(given)}: {text}")
+    words = re.findall(r"'([^']+)'", str(context.get("expected", ""))) if kind == "literal_error" else []
+    near = nearest(str(given), words)
+    return mark.problem(f"`{label}`: {_shown(given)}: {text}", f"did you mean `{near}`?" if near else None)
 
 
 _PATTERN_HINTS = {
@@ -214,7 +224,7 @@ def _model_at(loc: Loc) -> type[BaseModel]:
     nested: dict[str, type[BaseModel]] = {
         "replicas": ReplicasRequest, "accelerator": AcceleratorRequest, "capacity": CapacityStepRequest,
         "lora": LoraRequest, "scaling": ScalingRequest, "speculative": SpeculativeRequest,
-        "canary": CanaryRequest,
+        "canary": CanaryRequest, "slo": SloRequest,
     }  # fmt: skip
     if words[-1] in nested and words[0] != "overrides":
         return nested[words[-1]]
@@ -349,6 +359,7 @@ def _finish(draft: _Draft, problems: list[Problem]) -> ModelRequest:
     choice: AcceleratorRequest | None = said.get("accelerator")
     lora: LoraRequest | None = said.get("lora")
     speculative: SpeculativeRequest | None = said.get("speculative")
+    slo: dict[str, float] = said.get("slo", {})
     return ModelRequest(
         key=draft.key,
         id=said["id"],
@@ -374,11 +385,17 @@ def _finish(draft: _Draft, problems: list[Problem]) -> ModelRequest:
         lora_rank=lora.rank if lora else 16,
         speculative_method=speculative.method if speculative else None,
         speculative_tokens=speculative.tokens if speculative else 0,
+        slo_seconds=slo.get("time_to_first_token_seconds"),
+        slo_latency_percent=slo.get("latency_percent"),
+        slo_error_percent=slo.get("error_percent"),
         tool_call_parser=said.get("tool_call_parser"),
         reasoning_parser=said.get("reasoning_parser"),
         chat_template=said.get("chat_template"),
         platform=said.get("platform", PlatformKind.GKE),
         accept_eula=said.get("accept_eula", False),
+        loading=said.get("loading", "auto"),
+        cache=said.get("cache", "none"),
+        keep_previous=said.get("keep_previous", False),
         marks=draft.marks,
     )
 

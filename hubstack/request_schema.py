@@ -90,6 +90,19 @@ class CanaryRequest(_Strict):
     """Most replicas of it; one always runs."""
 
 
+class SloRequest(_Strict):
+    """The service level that alerts hold the model to (docs/monitoring.md)."""
+
+    time_to_first_token_seconds: float | None = Field(None, ge=0.02, le=600)
+    """Longest wait for the first token, or for the whole answer of embeddings and ranking. Watched at the next
+    bucket of the engine's histogram, which the plan names. Default 2."""
+    latency_percent: float | None = Field(None, ge=94, le=99.99)
+    """Requests that must be that fast, of a hundred. At least 94: below, not even all requests being slow would
+    burn the budget at the fast alert's rate. Default 95."""
+    error_percent: float | None = Field(None, ge=0.01, le=6)
+    """Requests that may fail by the server's fault, of a hundred. Default 1."""
+
+
 class AcceleratorRequest(_Strict):
     """Accelerators to choose from."""
 
@@ -189,6 +202,8 @@ class Settings(_Strict):
     """`{slots: 4, rank: 16}`: room for LoRA adapters. Default none."""
     speculative: SpeculativeRequest | None = None
     """`{method: mtp, tokens: 1}`. Default none."""
+    slo: SloRequest | None = None
+    """`{time_to_first_token_seconds: 2, latency_percent: 95, error_percent: 1}`, which is the default."""
     tool_call_parser: str | None = Field(None, pattern=r"^[A-Za-z0-9_.-]{1,64}$")
     """The engine's parser of tool calls (`hermes`, `llama3_json` ...); switches automatic tool choice on."""
     reasoning_parser: str | None = Field(None, pattern=r"^[A-Za-z0-9_.-]{1,64}$")
@@ -198,6 +213,16 @@ class Settings(_Strict):
     canary: CanaryRequest | None = None
     """`{revision: REV, weight: 10}`: that commit serves ten of a hundred requests (docs/guide/canary.md). Default
     none."""
+    loading: Literal["auto", "runai-streamer", "gcsfuse", "hyperdisk-ml"] | None = None
+    """How a server reads its weights: `runai-streamer` streams them from the bucket into the accelerator (vLLM on
+    GPUs, safetensors), `gcsfuse` mounts the bucket, `hyperdisk-ml` mounts a disk filled from it, in one zone.
+    Default `auto`: the streamer where it saves two minutes of a load and the engine can, else `gcsfuse`."""
+    cache: Literal["none", "anywhere"] | None = None
+    """`anywhere`: an Anywhere Cache on the model's bucket in each zone of its nodes; it is billed, and takes an
+    hour to delete. Default `none`."""
+    keep_previous: bool | None = None
+    """Keep the folder of the commit that the lock replaced, so that going back stages nothing. Default false: it
+    is removed once the servers have switched."""
     trust_remote_code: bool | None = None
     """Let the engine run Python from the repository. Default false: such a model is refused."""
     allow_pickle: bool | None = None

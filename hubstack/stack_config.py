@@ -18,13 +18,16 @@ from hubstack.problems import Problem, nearest
 SECRET_PLACEHOLDER = "[secret]"  # noqa: S105  shown in place of one
 
 UNDECLARED = (
+    "alerts",
     "apiKey",
+    "billingAccount",
     "budget",
     "gateway",
     "hfToken",
     "iapClientSecret",
     "maintenanceWindow",
     "models",
+    "monitoring",
     "regions",
     "runIngress",
     "runInvokers",

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from hubstack.assembly import Draft, assemble
 from hubstack.catalog import Catalog
+from hubstack.loading import mount_elsewhere
 from hubstack.offers import Offer
 from hubstack.placement import Candidate
 from hubstack.plan import ModelPlan
@@ -29,7 +30,8 @@ def keep_offers(offers: Iterable[Offer], catalog: Catalog) -> tuple[Offer, ...]:
 
 def plan_deployment(draft: Draft, taken: Candidate, catalog: Catalog) -> ModelPlan:
     """Return the plan of one model on a machine of Vertex AI."""
-    model, request = assemble(draft, taken), draft.demand.request
+    loading = mount_elsewhere(draft.demand.weights.size_bytes, "Vertex AI", catalog.load_rates)
+    model, request = assemble(draft, taken, loading), draft.demand.request
     name = f"{taken.offer.count} x {model.accelerator_name} ({model.machine_type})"
     why = f"{name}: the cheapest on Compute Engine that fits; what Vertex AI asks for it is in no source"
     vertex = VertexPlan(

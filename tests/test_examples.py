@@ -160,6 +160,18 @@ def test_models_that_span_nodes_are_groups_with_their_controller() -> None:
     assert "hubstack:group_controller:GroupController" not in types("fleet"), "nobody there spans nodes"
 
 
+def test_the_fleet_shows_every_way_to_load() -> None:
+    loading = {model["key"]: model["loading"] for model in plan("fleet")["models"]}
+    assert loading["minimax-m2-5"]["method"] == "runai-streamer"
+    assert loading["minimax-m2-5"]["cache_zones"]
+    assert loading["llama-3-3-70b-instruct"]["method"] == "hyperdisk-ml"
+    assert {each["method"] for each in loading.values()} == {"runai-streamer", "hyperdisk-ml", "gcsfuse"}
+    seen = types("fleet")
+    assert seen["kubernetes:datalayer.gke.io/v1:GCPDataSource"] == 1
+    assert seen["kubernetes:core/v1:PersistentVolumeClaim"] == 1
+    assert seen["gcp:storage/anywhereCache:AnywhereCache"] == len(loading["minimax-m2-5"]["cache_zones"])
+
+
 @pytest.mark.parametrize("example", golden.EXAMPLES)
 def test_every_planned_pool_is_a_node_pool(example: str) -> None:
     pools = {pool["key"] for pool in plan(example)["pools"]}

@@ -11,6 +11,7 @@ from hubstack.catalog.engine_metrics import EngineMetrics, Metric, MetricType
 from hubstack.catalog.engines import Engine, EngineImage, ModelTypeSupport
 from hubstack.catalog.hardware import Accelerator, MachineType, TpuTopology, ZoneList
 from hubstack.catalog.integrity import find_defects
+from hubstack.catalog.load_rates import LoadRate, LoadRates
 from hubstack.catalog.loader import load_catalog, read_catalog
 from hubstack.catalog.node_overhead import NodeOverhead
 from hubstack.catalog.platforms import CloudRun, CloudRunGpu, InstanceShape, Vertex
@@ -30,6 +31,8 @@ __all__ = [
     "EngineMetrics",
     "GkeFee",
     "InstanceShape",
+    "LoadRate",
+    "LoadRates",
     "MachineType",
     "Metric",
     "MetricType",

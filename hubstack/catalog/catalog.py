@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from hubstack.catalog.engine_metrics import EngineMetrics
 from hubstack.catalog.engines import Engine
 from hubstack.catalog.hardware import Accelerator, MachineType, TpuTopology, ZoneList, region_of
+from hubstack.catalog.load_rates import LoadRates
 from hubstack.catalog.node_overhead import NodeOverhead
 from hubstack.catalog.platforms import CloudRun, Vertex
 from hubstack.catalog.prices import CloudRunPrice, GkeFee, NetworkPrice, Price, StoragePrice
@@ -43,6 +44,7 @@ class Catalog:
     engine_metrics: Mapping[EngineKind, EngineMetrics]
     """Of every engine."""
     node_overhead: NodeOverhead
+    load_rates: LoadRates
 
     def accelerator(self, word: str) -> Accelerator | None:
         """Return the accelerator that a word names (id, GKE label, `tpu-<id>`), None where none is."""

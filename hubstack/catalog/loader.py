@@ -18,6 +18,7 @@ from hubstack.catalog.catalog import Catalog
 from hubstack.catalog.engine_metrics import read_engine_metrics
 from hubstack.catalog.engine_rows import read_engines
 from hubstack.catalog.hardware import Accelerator, MachineType, TpuTopology, ZoneList
+from hubstack.catalog.load_rates import read_load_rates
 from hubstack.catalog.node_overhead import GIB, NodeOverhead, Tier
 from hubstack.catalog.platform_rows import read_cloud_run, read_vertex
 from hubstack.catalog.price_rows import read_prices
@@ -32,6 +33,7 @@ FILES = (
     "accelerators",
     "engine_metrics",
     "engines",
+    "load_rates",
     "machine_types",
     "node_overhead",
     "platforms",
@@ -76,6 +78,7 @@ def read_catalog(directory: Path) -> Catalog:
         engines=_by(lambda row: row.id, read_engines(files["engines"])),
         engine_metrics=_by(lambda row: row.engine, read_engine_metrics(files["engine_metrics"])),
         node_overhead=overhead,
+        load_rates=read_load_rates(files["load_rates"]),
     )
     for file in files.values():
         file.done()
@@ -234,13 +237,14 @@ def _check_references(catalog: Catalog) -> None:
         *catalog.machine_types.values(),
         *catalog.zone_lists.values(),
         *catalog.engines.values(),
-        *catalog.engine_metrics.values(),
         *catalog.cloud_run.gpus.values(),
         catalog.cloud_run,
         catalog.vertex,
+        *catalog.engine_metrics.values(),
     ]
     named_sources = {name for row in rows for name in row.sources}
     named_sources |= {row.source for row in catalog.tpu_topologies} | set(catalog.node_overhead.sources)
+    named_sources |= set(catalog.load_rates.sources)
     named_sources |= {row.memory_visible_source for row in catalog.accelerators.values()}
     named_accelerators = {row.accelerator for row in catalog.machine_types.values()}
     named_accelerators |= {row.accelerator for row in catalog.tpu_topologies} | set(catalog.zone_lists)

@@ -53,6 +53,7 @@ from hubstack.manifests.charts import (
     keda_chart,
     lws_chart,
 )
+from hubstack.manifests.collector import collector_config, collector_job, kept_commits
 from hubstack.manifests.completeness import incomplete_slices
 from hubstack.manifests.loader import loader_config, loader_job, loader_manifest, loader_name, token_class
 from hubstack.manifests.multi_host import group_name, leader_worker_set
@@ -82,6 +83,14 @@ from hubstack.manifests.traffic import (
     route,
 )
 from hubstack.manifests.volumes import FUSE_ANNOTATIONS, WEIGHTS_PATH
+from hubstack.manifests.weights_disk import (
+    TRANSFER_CLASS,
+    data_source,
+    disk_zones,
+    storage_class,
+    transfer_class,
+    weights_claim,
+)
 
 __all__ = [
     "BODY_ROUTER_HEALTH_PORT",
@@ -95,6 +104,7 @@ __all__ = [
     "KEDA_NAMESPACE",
     "LWS_NAMESPACE",
     "SYNC_ACCOUNT",
+    "TRANSFER_CLASS",
     "WEIGHTS_PATH",
     "Chart",
     "Object",
@@ -111,7 +121,11 @@ __all__ = [
     "canary_for",
     "capacity_class",
     "chart_namespace",
+    "collector_config",
+    "collector_job",
+    "data_source",
     "deployment",
+    "disk_zones",
     "disruption_budget",
     "endpoint",
     "gateway",
@@ -126,6 +140,7 @@ __all__ = [
     "interceptor_route",
     "is_scaled",
     "keda_chart",
+    "kept_commits",
     "leader_worker_set",
     "loader_account",
     "loader_config",
@@ -152,10 +167,13 @@ __all__ = [
     "server_name",
     "service",
     "service_account",
+    "storage_class",
     "sync_account",
     "sync_class",
     "synced_secret",
     "token_class",
+    "transfer_class",
     "trigger_authentication",
     "wake_service",
+    "weights_claim",
 ]

@@ -15,7 +15,7 @@ from hubstack.manifests.base import (
     selector,
     server_name,
 )
-from hubstack.manifests.volumes import FUSE_ANNOTATIONS, WEIGHTS_PATH, WEIGHTS_VOLUME, bucket_volume
+from hubstack.manifests.volumes import WEIGHTS_PATH, WEIGHTS_VOLUME, server_annotations, weights_volume
 from hubstack.plan import ModelPlan, Plan, Probe
 
 _LEADER = {"leaderworkerset.sigs.k8s.io/worker-index": "0"}
@@ -80,7 +80,7 @@ def deployment(plan: Plan, model: ModelPlan) -> Object:
             "progressDeadlineSeconds": 600 + _window(model.server.startup) + 1800,
             "selector": {"matchLabels": selector(model)},
             "template": {
-                "metadata": {"labels": pod_labels, "annotations": dict(FUSE_ANNOTATIONS)},
+                "metadata": {"labels": pod_labels, "annotations": server_annotations(model)},
                 "spec": _server_pod(plan, model),
             },
         },
@@ -89,14 +89,12 @@ def deployment(plan: Plan, model: ModelPlan) -> Object:
 
 def _server_pod(plan: Plan, model: ModelPlan) -> Object:
     server = model.server
-    volumes = [
-        bucket_volume(plan, model, read_only=True),
-        {"name": "tmp", "emptyDir": {"sizeLimit": str(server.scratch_bytes)}},
-    ]
-    mounts = [
-        {"name": WEIGHTS_VOLUME, "mountPath": WEIGHTS_PATH, "readOnly": True},
-        {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  the pod's own
-    ]
+    volumes: list[Object] = [{"name": "tmp", "emptyDir": {"sizeLimit": str(server.scratch_bytes)}}]
+    mounts: list[Object] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108  the pod's own
+    weights = weights_volume(plan, model)
+    if weights:
+        volumes.insert(0, weights)
+        mounts.insert(0, {"name": WEIGHTS_VOLUME, "mountPath": WEIGHTS_PATH, "readOnly": True})
     if server.shm_bytes:
         # NCCL between ranks needs more than the runtime's 64 MiB (facts: gke.md 7, row 33).
         volumes.append({"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": str(server.shm_bytes)}})
@@ -148,6 +146,9 @@ def _node_selector(model: ModelPlan) -> dict[str, str]:
         # A pod must name both labels for GKE to count its chips (facts: gke.md 3.5).
         selector[TPU_ACCELERATOR_LABEL] = model.gke_accelerator
         selector[TPU_TOPOLOGY_LABEL] = model.tpu_topology
+    if model.loading.zone:
+        # A disk is of one zone; the autoscaler adds a node there, or none.
+        selector["topology.kubernetes.io/zone"] = model.loading.zone
     return selector
 
 

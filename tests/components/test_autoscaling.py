@@ -12,6 +12,7 @@ from components.group_controller import GroupController, GroupControllerArgs
 from components.model_server import ModelServer, ModelServerArgs
 from hubstack.plan import ModelPlan, Plan
 from tests.components.recorder import NUMBER, Recorded, record
+from tests.support.facts import catalog
 from tests.support.plans import BUSY, GATED, RESTING, make_plan, with_models
 
 RELEASE = "kubernetes:helm.sh/v3:Release"
@@ -29,7 +30,7 @@ def build_server(model: ModelPlan) -> Recorded:
 
 
 def fleet(plan: Plan) -> Recorded:
-    return record(lambda: Fleet("fleet", FleetArgs(plan=plan)))
+    return record(lambda: Fleet("fleet", FleetArgs(plan=plan, engine_metrics=catalog().engine_metrics)))
 
 
 def depends(recorded: Recorded, kind: str, name: str) -> set[str]:

@@ -16,12 +16,15 @@ from hubstack.loader import loader_script
 from hubstack.plan import ModelPlan, Plan
 from hubstack.platforms import CloudRunPlan, Ingress
 from tests.components.recorder import SECRET_SIGNATURE, Recorded, record
+from tests.support.facts import catalog
 from tests.support.light_plans import GARDEN, LIGHT, RUN, SERVICE, VAULT, light_plan
 from tests.support.plans import make_plan
 
 TOKEN_VALUE = "hf_averysecrettoken"
 JOB, SERVICE_TYPE = "gcp:cloudrunv2/job:Job", "gcp:cloudrunv2/service:Service"
 DEPLOYMENT = "gcp:vertex/aiEndpointWithModelGardenDeployment:AiEndpointWithModelGardenDeployment"
+
+METRICS = catalog().engine_metrics
 
 
 def build_service(model: ModelPlan = RUN, run: CloudRunPlan = SERVICE, plan: Plan | None = None) -> Recorded:
@@ -54,7 +57,12 @@ def build_endpoint(model: ModelPlan = GARDEN, token: str | None = TOKEN_VALUE) -
 
 
 def build_fleet(plan: Plan) -> Recorded:
-    return record(lambda: Fleet("fleet", FleetArgs(plan=plan, hub_token=pulumi.Output.secret(TOKEN_VALUE))))
+    return record(
+        lambda: Fleet(
+            "fleet",
+            FleetArgs(plan=plan, engine_metrics=METRICS, hub_token=pulumi.Output.secret(TOKEN_VALUE)),
+        )
+    )
 
 
 def template(recorded: Recorded) -> dict:

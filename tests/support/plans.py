@@ -8,6 +8,7 @@ H100, a reservation, needs the Hub token), `tpu` (vLLM for TPU, one v6e host).
 from dataclasses import replace
 
 from hubstack.bill import Cost
+from hubstack.loading_plan import LoadingPlan
 from hubstack.names import labels
 from hubstack.plan import (
     AcceleratorKind,
@@ -104,7 +105,8 @@ def _model(
         machine_type=pool.machine_type, accelerator_count=count, tensor_parallel=count,
         tpu_topology=pool.tpu_topology, capacity_class=pool.capacity_class, replicas=replicas, need=_need(),
         server=_server(engine, count, tpu=is_tpu),
-        weights=_weights(f"acme/{key}", commit, gated=gated, total_gib=total_gib), usd_per_replica_hour=1.0,
+        weights=_weights(f"acme/{key}", commit, gated=gated, total_gib=total_gib),
+        loading=LoadingPlan(seconds=60, slow_seconds=80, file_cache=total_gib <= 100), usd_per_replica_hour=1.0,
         reasons=(), rejected=(),
     )  # fmt: skip
 
