@@ -26,6 +26,7 @@ NEXT_STEP_SECONDS = 300
 SETTLE_LIMIT_SECONDS = 1800
 """The longest window that a HorizontalPodAutoscaler's policy takes (Kubernetes API, `HPAScalingPolicy`)."""
 SOURCE = "docs/scaling.md"
+BLIND = "`hubstack:monitoring` is off: nothing scrapes the queue and cache by which it is scaled"
 
 
 def with_scaling(
@@ -79,7 +80,14 @@ def _decided(
     surge = int(model.hosts == 1 and spare >= _places(model))
     scaling = _scaling(model, request, metrics, target)
     reasons = (*_scaling_reasons(model, request, scaling, metrics, target), _surge_reason(model, spare, surge))
-    return replace(model, scaling=scaling, max_surge=surge, reasons=(*model.reasons, *reasons))
+    blind = (BLIND,) if scaling and target.monitoring is None else ()
+    return replace(
+        model,
+        scaling=scaling,
+        max_surge=surge,
+        reasons=(*model.reasons, *reasons),
+        warnings=(*model.warnings, *blind),
+    )
 
 
 def _scaling(

@@ -89,7 +89,7 @@ ENUMS = {
         "autoscaling.locationPolicy", "nodeConfig.guestAccelerators.gpuDriverInstallationConfig.gpuDriverVersion",
         "nodeConfig.guestAccelerators.gpuSharingConfig.gpuSharingStrategy",
         "nodeConfig.reservationAffinity.consumeReservationType", "nodeConfig.taints.effect",
-        "nodeConfig.workloadMetadataConfig.mode", "upgradeSettings.strategy",
+        "nodeConfig.workloadMetadataConfig.mode", "placementPolicy.type", "upgradeSettings.strategy",
     },
     NETWORK: {"routingMode"},
     NAT: {

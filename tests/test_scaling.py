@@ -8,8 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubstack.errors import PlanError
-from hubstack.plan import EngineKind, ModelPlan, Replicas
-from hubstack.scaling import NEXT_STEP_SECONDS, NODE_START_SECONDS, hold_seconds, requests_at_once, spare_places
+from hubstack.plan import EngineKind, ModelPlan, MonitoringPlan, Replicas
+from hubstack.scaling import (
+    BLIND,
+    NEXT_STEP_SECONDS,
+    NODE_START_SECONDS,
+    hold_seconds,
+    requests_at_once,
+    spare_places,
+)
 from tests.support.facts import ask, hub, llama, plan, plan_one, steps, target
 from tests.support.plans import CHAT, EMBED, GATED, L4_ON_DEMAND, L4_SPOT, TPU, TPU_SPOT
 
@@ -60,6 +67,13 @@ def test_a_fixed_number_has_no_scaler(low: int, high: int, autoscaling: bool, ex
     model = plan_one(TEXT, where=where, replicas_min=low, replicas_max=high)
     assert model.scaling is None
     assert said(model, "replicas") == expected
+
+
+def test_scaling_without_monitoring_is_warned_of() -> None:
+    watched = target(monitoring=MonitoringPlan())
+    assert scaled().warnings == (BLIND,)
+    assert plan_one(TEXT, where=watched, replicas_min=0, replicas_max=3).warnings == ()
+    assert plan_one(TEXT).warnings == (), "a fixed number needs no figures"
 
 
 def test_only_a_model_that_may_go_to_zero_rests() -> None:
