@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The reference of the request, written from its pydantic model: `python -m hubstack.reference [--check]`.
+"""The reference, written from the pydantic models and the rules: `python -m hubstack.reference [--check]`.
 
-Owns docs/reference: the JSON Schema that editors read and the table that people read. Each key's text stands once,
-as the docstring of its field.
+Owns docs/reference: the JSON Schemas that editors read and the tables that people read; and the policy pack's copy
+of the rules. Each key's text stands once, as the docstring of its field.
 """
 
 import json
@@ -11,6 +11,8 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from hubstack.check import reference as policy_reference
+from hubstack.check.rules import pack_text
 from hubstack.lock import write_text_atomically
 from hubstack.request_schema import (
     CanaryRequest,
@@ -27,6 +29,8 @@ from hubstack.request_schema import (
 )
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
+PACK = Path(__file__).resolve().parents[1] / "policy" / "rules.yaml"
+"""The pack's copy of the rules that it judges."""
 
 HEAD = """# models.yaml
 
@@ -90,7 +94,13 @@ def _table(title: str, model: type[BaseModel], fields: list[str]) -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the files, or with `--check` say which are stale; return the exit code."""
-    texts = {FOLDER / "models.schema.json": schema_text(), FOLDER / "models.md": page_text()}
+    texts = {
+        FOLDER / "models.schema.json": schema_text(),
+        FOLDER / "models.md": page_text(),
+        FOLDER / "policy.schema.json": policy_reference.schema_text(),
+        FOLDER / "policy.md": policy_reference.page_text(),
+        PACK: pack_text(),
+    }
     stale = [path for path, text in texts.items() if not path.exists() or path.read_text("utf-8") != text]
     if "--check" in arguments:
         for path in stale:
