@@ -94,6 +94,8 @@ class Fleet(pulumi.ComponentResource):
             )
             self._number = project.number
         cluster = self._create_nodes(google, apis) if self._nodes else None
+        # A project's first cluster brings the pool of its workloads' identities: IAM refuses their names before.
+        self._identities = (cluster.cluster,) if cluster else ()
         self._create_token()
         buckets = {model.key: self._create_bucket(model) for model in self._nodes if not model.canary_of}
         self._servers: dict[str, pulumi.Resource] = {
@@ -229,6 +231,7 @@ class Fleet(pulumi.ComponentResource):
             args = HubTokenArgs(
                 secret_id=self._secret_id,
                 readers={model.key: self._member(manifests.loader_account(model)) for model in gated},
+                after=self._identities,
                 value=self._args.hub_token,
             )
             self._token = (HubToken("hub-token", args, self._google),)
@@ -246,6 +249,7 @@ class Fleet(pulumi.ComponentResource):
                 readers={f"{of}server": self._member(manifests.server_name(each)) for of, each in users.items()},
                 writers={f"{of}loader": self._member(manifests.loader_account(each)) for of, each in users.items()},
                 labels=names.labels(target.stack, {"hubstack-model": names.label_value(model.key)}),
+                after=self._identities,
                 cache_zones=model.loading.cache_zones,
             ),
             self._google,
@@ -303,7 +307,7 @@ class Fleet(pulumi.ComponentResource):
                 servers=self._servers,
                 after=(self._namespace, *(self._autoscaling if manifests.resting(plan) else ())),
             ),
-            child(self, providers=[self._google_provider, self._kubernetes]),
+            child(self, providers=[self._google_provider, self._kubernetes], depends_on=self._apis),
         )
         return {"address": gateway.address, "url": gateway.url}
 
