@@ -45,7 +45,7 @@ SERVICES = (
     "secretmanager",
     "storage",
 )
-"""Google APIs that a stack with a cluster calls."""
+"""Google APIs that a stack with a cluster calls; others wait for the first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,14 +83,16 @@ class Fleet(pulumi.ComponentResource):
         self._plan, self._args = args.plan, args
         self._nodes = args.plan.on_gke
         target = args.plan.target
-        services = dict.fromkeys((*(SERVICES if self._nodes else LIGHT_SERVICES), *services_of(args.plan)))
+        first, *services = dict.fromkeys((*(SERVICES if self._nodes else LIGHT_SERVICES), *services_of(args.plan)))
         google = self._google_provider = google_provider(target, self)
-        apis = self._apis = [self._api(service) for service in services]
+        self._projects_api = self._api(first)
+        apis = self._apis = [self._projects_api, *(self._api(each, self._projects_api) for each in services)]
         # A component is registered after what it depends on, and its children after it.
         self._google = child(self, providers=[google], depends_on=apis)
         if self._nodes:
             project = gcp.organizations.get_project_output(
-                project_id=target.project, opts=pulumi.InvokeOutputOptions(provider=google, parent=self)
+                project_id=target.project,
+                opts=pulumi.InvokeOutputOptions(provider=google, parent=self, depends_on=[self._projects_api]),
             )
             self._number = project.number
         cluster = self._create_nodes(google, apis) if self._nodes else None
@@ -316,7 +318,10 @@ class Fleet(pulumi.ComponentResource):
         if monitoring is None:
             return
         # The only stack that needs this API is one with a budget.
-        apis = [*self._apis, *([self._api("billingbudgets")] if monitoring.billing_account else [])]
+        apis = [
+            *self._apis,
+            *([self._api("billingbudgets", self._projects_api)] if monitoring.billing_account else []),
+        ]
         args = ObservabilityArgs(
             plan=self._plan, monitoring=monitoring, metrics=self._args.engine_metrics, project_number=self._number,
             after=(self._namespace,),
@@ -324,11 +329,14 @@ class Fleet(pulumi.ComponentResource):
         both = child(self, providers=[self._google_provider, self._kubernetes], depends_on=[*apis, self._namespace])
         Observability("observability", args, both)
 
-    def _api(self, service: str) -> gcp.projects.Service:
+    def _api(self, service: str, *after: gcp.projects.Service) -> gcp.projects.Service:
         return gcp.projects.Service(
             f"api-{service}", service=f"{service}.googleapis.com",
             # Off would turn the API off for everyone in the project.
-            disable_on_destroy=False, opts=child(self, provider=self._google_provider),
+            disable_on_destroy=False,
+            # Resource Manager's comes first: by it the provider looks at the project after it turned on another
+            # (terraform-provider-google, resource_google_project_service.go, read 2026-11-25).
+            opts=child(self, provider=self._google_provider, depends_on=list(after)),
         )  # fmt: skip
 
     def _member(self, account: str, namespace: str | None = None) -> pulumi.Output[str]:

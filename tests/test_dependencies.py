@@ -183,6 +183,8 @@ def _release(order: Order, name: str) -> list[Node]:
 def apis(order: Order) -> Iterator[Pair]:
     services = {node.name.removeprefix("api-"): node for node in order.nodes.values()
                 if node.module == "gcp:projects/service"}  # fmt: skip
+    manager = services["cloudresourcemanager"]
+    yield from ((node, manager) for node in services.values() if node != manager)
     for node in order.nodes.values():
         if node.module.startswith("gcp:") and node.module != "gcp:projects/service":
             yield node, services[APIS[node.module.removeprefix("gcp:").partition("/")[0]]]
