@@ -45,7 +45,7 @@ SERVICES = (
     "secretmanager",
     "storage",
 )
-"""Google APIs that a stack with a cluster calls."""
+"""Google APIs that a stack with a cluster calls; others wait for the first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,18 +83,22 @@ class Fleet(pulumi.ComponentResource):
         self._plan, self._args = args.plan, args
         self._nodes = args.plan.on_gke
         target = args.plan.target
-        services = dict.fromkeys((*(SERVICES if self._nodes else LIGHT_SERVICES), *services_of(args.plan)))
+        first, *services = dict.fromkeys((*(SERVICES if self._nodes else LIGHT_SERVICES), *services_of(args.plan)))
         google = self._google_provider = google_provider(target, self)
-        apis = self._apis = [self._api(service) for service in services]
+        self._projects_api = self._api(first)
+        apis = self._apis = [self._projects_api, *(self._api(each, self._projects_api) for each in services)]
         # A component is registered after what it depends on, and its children after it.
         self._google = child(self, providers=[google], depends_on=apis)
         # A budget names the project by its number too.
         if self._nodes or (args.plan.monitoring and args.plan.monitoring.billing_account):
             project = gcp.organizations.get_project_output(
-                project_id=target.project, opts=pulumi.InvokeOutputOptions(provider=google, parent=self)
+                project_id=target.project,
+                opts=pulumi.InvokeOutputOptions(provider=google, parent=self, depends_on=[self._projects_api]),
             )
             self._number = project.number
         cluster = self._create_nodes(google, apis) if self._nodes else None
+        # A project's first cluster brings the pool of its workloads' identities: IAM refuses their names before.
+        self._identities = (cluster.cluster,) if cluster else ()
         self._create_token()
         buckets = {model.key: self._create_bucket(model) for model in self._nodes if not model.canary_of}
         self._servers: dict[str, pulumi.Resource] = {
@@ -229,6 +233,7 @@ class Fleet(pulumi.ComponentResource):
             args = HubTokenArgs(
                 secret_id=self._secret_id,
                 readers={model.key: self._member(manifests.loader_account(model)) for model in gated},
+                after=self._identities,
                 value=self._args.hub_token,
             )
             self._token = (HubToken("hub-token", args, self._google),)
@@ -246,6 +251,7 @@ class Fleet(pulumi.ComponentResource):
                 readers={f"{of}server": self._member(manifests.server_name(each)) for of, each in users.items()},
                 writers={f"{of}loader": self._member(manifests.loader_account(each)) for of, each in users.items()},
                 labels=names.labels(target.stack, {"hubstack-model": names.label_value(model.key)}),
+                after=self._identities,
                 cache_zones=model.loading.cache_zones,
             ),
             self._google,
@@ -303,7 +309,7 @@ class Fleet(pulumi.ComponentResource):
                 servers=self._servers,
                 after=(self._namespace, *(self._autoscaling if manifests.resting(plan) else ())),
             ),
-            child(self, providers=[self._google_provider, self._kubernetes]),
+            child(self, providers=[self._google_provider, self._kubernetes], depends_on=self._apis),
         )
         return {"address": gateway.address, "url": gateway.url}
 
@@ -312,7 +318,10 @@ class Fleet(pulumi.ComponentResource):
         if monitoring is None or not (self._nodes or monitoring.billing_account):
             return  # what runs beside a cluster is watched by its own product's charts
         # The only stack that needs this API is one with a budget.
-        apis = [*self._apis, *([self._api("billingbudgets")] if monitoring.billing_account else [])]
+        apis = [
+            *self._apis,
+            *([self._api("billingbudgets", self._projects_api)] if monitoring.billing_account else []),
+        ]
         after: tuple[pulumi.Resource, ...] = (self._namespace,) if self._nodes else ()
         args = ObservabilityArgs(
             plan=self._plan, monitoring=monitoring, metrics=self._args.engine_metrics, project_number=self._number,
@@ -321,11 +330,14 @@ class Fleet(pulumi.ComponentResource):
         providers = [self._google_provider, *([self._kubernetes] if self._nodes else [])]
         Observability("observability", args, child(self, providers=providers, depends_on=[*apis, *after]))
 
-    def _api(self, service: str) -> gcp.projects.Service:
+    def _api(self, service: str, *after: gcp.projects.Service) -> gcp.projects.Service:
         return gcp.projects.Service(
             f"api-{service}", service=f"{service}.googleapis.com",
             # Off would turn the API off for everyone in the project.
-            disable_on_destroy=False, opts=child(self, provider=self._google_provider),
+            disable_on_destroy=False,
+            # Resource Manager's comes first: by it the provider looks at the project after it turned on another
+            # (terraform-provider-google, resource_google_project_service.go, read 2026-11-25).
+            opts=child(self, provider=self._google_provider, depends_on=list(after)),
         )  # fmt: skip
 
     def _member(self, account: str, namespace: str | None = None) -> pulumi.Output[str]:

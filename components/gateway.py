@@ -102,7 +102,7 @@ class Gateway(pulumi.ComponentResource):
         )
         grant = manager.SecretIamMember(
             f"{name}-reader", secret_id=held.secret_id, role="roles/secretmanager.secretAccessor",
-            member=args.secret_reader, opts=child(self),
+            member=args.secret_reader, opts=child(self, depends_on=self._after),
         )  # fmt: skip
         if args.secret_value is not None:
             manager.SecretVersion(

@@ -25,6 +25,8 @@ class HubTokenArgs:
     """Replaces the secret."""
     readers: dict[str, pulumi.Input[str]]
     """Key of a gated model to the IAM member of its loader."""
+    after: tuple[pulumi.Resource, ...] = ()
+    """What must be there before a grant: the cluster that the readers' identity pool comes with."""
     value: pulumi.Input[str] | None = None
     """Secret."""
 
@@ -44,7 +46,7 @@ class HubToken(pulumi.ComponentResource):
         self.grants: list[pulumi.Resource] = [
             manager.SecretIamMember(
                 f"{name}-{key}", secret_id=secret.secret_id, role="roles/secretmanager.secretAccessor",
-                member=member, opts=child(self),
+                member=member, opts=child(self, depends_on=list(args.after)),
             )
             for key, member in args.readers.items()
         ]  # fmt: skip

@@ -18,7 +18,7 @@ from hubstack.plan import ModelPlan, Plan
 from hubstack.platforms import CloudRunPlan, VertexPlan
 
 SERVICES = ("cloudresourcemanager", "iam", "logging", "monitoring", "storage")
-"""Google APIs that a stack without a cluster calls, before those of its platforms."""
+"""Google APIs that a stack without a cluster calls, before those of its platforms; others wait for the first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

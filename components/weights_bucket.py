@@ -28,6 +28,8 @@ class WeightsBucketArgs:
     """Role in the stack (`server`) to IAM member."""
     writers: dict[str, pulumi.Input[str]]
     labels: dict[str, str]
+    after: tuple[pulumi.Resource, ...] = ()
+    """What must be there before a grant: the cluster that the members' identity pool comes with."""
     cache_zones: tuple[str, ...] = ()
     """Zones with an Anywhere Cache; a zone that is left out loses its cache, which takes an hour."""
 
@@ -52,11 +54,12 @@ class WeightsBucket(pulumi.ComponentResource):
             labels=args.labels,
             opts=child(self),
         )
+        here = child(self, depends_on=list(args.after))
         grants = (("roles/storage.objectViewer", args.readers), ("roles/storage.objectUser", args.writers))
         self.grants = [
             gcp.storage.BucketIAMMember(
                 f"{name}-{identity}-{role.rsplit('.', 1)[-1]}",
-                bucket=bucket.name, role=role, member=member, opts=child(self),
+                bucket=bucket.name, role=role, member=member, opts=here,
             )
             for role, members in grants
             for identity, member in members.items()
@@ -65,7 +68,7 @@ class WeightsBucket(pulumi.ComponentResource):
             # The FUSE driver looks at the bucket itself before it mounts.
             gcp.storage.BucketIAMMember(
                 f"{name}-{identity}-bucketViewer",
-                bucket=bucket.name, role="roles/storage.bucketViewer", member=member, opts=child(self),
+                bucket=bucket.name, role="roles/storage.bucketViewer", member=member, opts=here,
             )
             for identity, member in (args.readers | args.writers).items()
         ]  # fmt: skip
