@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 from sandbox.api import Api, ApiError, Object
-from sandbox.nodes import CLASS_LABEL, POOL_LABEL, Pool, node_of, node_status
+from sandbox.nodes import CLASS_LABEL, POOL_LABEL, ZONE_LABEL, Pool, node_of, node_status
 from sandbox.quantity import amount, requests
 
 Room = dict[str, Counter[str]]
@@ -43,12 +43,14 @@ class Autoscaler:
         wanted = [pool for pool in self._pools_for(pod) if _suits(pod, pool)]
         names = {pool.name for pool in wanted}
         for node in nodes:
-            if node["metadata"]["labels"].get(POOL_LABEL) in names and asked <= room[node["metadata"]["name"]]:
+            labels = node["metadata"]["labels"]
+            is_there = labels.get(POOL_LABEL) in names and _zone(pod) in (None, labels[ZONE_LABEL])
+            if is_there and asked <= room[node["metadata"]["name"]]:
                 room[node["metadata"]["name"]] -= asked
                 return
         for pool in wanted:
             if self._is_open(nodes, pool) and asked <= _all(pool):
-                made = self._add(pool, nodes)
+                made = self._add(pool, nodes, _zone(pod))
                 nodes += made
                 room |= {node["metadata"]["name"]: _all(pool) for node in made}
                 room[made[0]["metadata"]["name"]] -= asked
@@ -71,11 +73,11 @@ class Autoscaler:
     def _is_open(self, nodes: list[Object], pool: Pool) -> bool:
         return pool.name not in self.out_of_stock and self._count(nodes, pool) + pool.slice_nodes <= pool.max_nodes
 
-    def _add(self, pool: Pool, nodes: list[Object]) -> list[Object]:
+    def _add(self, pool: Pool, nodes: list[Object], zone: str | None = None) -> list[Object]:
         first = self._count(nodes, pool)
         numbers = range(first, first + pool.slice_nodes)
         # The nodes of a slice are in one zone.
-        made = [node_of(pool, n, pool.zones[(n // pool.slice_nodes) % len(pool.zones)]) for n in numbers]
+        made = [node_of(pool, n, zone or pool.zones[(n // pool.slice_nodes) % len(pool.zones)]) for n in numbers]
         for node in made:
             self._api.create(node)
             self._api.patch(node, node_status(pool, self._now()), subresource="/status")
@@ -118,12 +120,17 @@ def _is_waiting(pod: Object) -> bool:
 
 def _suits(pod: Object, pool: Pool) -> bool:
     selector: dict[str, str] = pod["spec"].get("nodeSelector", {})
-    if any(
-        pool.labels.get(key) != value for key, value in selector.items() if key != "topology.kubernetes.io/zone"
-    ):
+    if _zone(pod) not in (None, *pool.zones):
+        return False
+    if any(pool.labels.get(key) != value for key, value in selector.items() if key != ZONE_LABEL):
         return False
     tolerations = pod["spec"].get("tolerations", ())
     return all(any(_tolerates(each, taint) for each in tolerations) for taint in pool.taints)
+
+
+def _zone(pod: Object) -> str | None:
+    """Return the one zone that a pod selects."""
+    return pod["spec"].get("nodeSelector", {}).get(ZONE_LABEL)
 
 
 def _tolerates(toleration: Object, taint: Mapping[str, str]) -> bool:

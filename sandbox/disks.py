@@ -7,6 +7,7 @@ Owns the PersistentVolumes. Claims are bound, and waited for, by the real contro
 from sandbox.api import Api, ApiError, Object
 from sandbox.nodes import ZONE_LABEL
 
+_ZONE_KEYS = (ZONE_LABEL, "topology.gke.io/zone")
 _NODE_CHOSEN = "volume.kubernetes.io/selected-node"
 
 
@@ -47,10 +48,10 @@ class Disks:
             "claimRef": {"apiVersion": "v1", "kind": "PersistentVolumeClaim", **reference},
             "csi": {"driver": disk_class["provisioner"], "volumeHandle": name},
         }
-        if node is not None:
-            spec["nodeAffinity"] = {
-                "required": {"nodeSelectorTerms": [{"matchExpressions": [self._same_zone(node)]}]}
-            }
+        zones = _zones(disk_class) if node is None else self._zone_of(node)
+        if zones:
+            within = {"key": ZONE_LABEL, "operator": "In", "values": zones}
+            spec["nodeAffinity"] = {"required": {"nodeSelectorTerms": [{"matchExpressions": [within]}]}}
         try:
             self._api.create(
                 {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": spec}
@@ -59,9 +60,15 @@ class Disks:
             if error.status != 409:
                 raise
 
-    def _same_zone(self, node: str) -> Object:
+    def _zone_of(self, node: str) -> list[str]:
         found = self._api.get({"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}})
-        return {"key": ZONE_LABEL, "operator": "In", "values": [found["metadata"]["labels"][ZONE_LABEL]]}
+        return [found["metadata"]["labels"][ZONE_LABEL]]
+
+
+def _zones(disk_class: Object) -> list[str]:
+    """Return the zones that a class is limited to, which its disks are then of."""
+    terms = [each for group in disk_class.get("allowedTopologies", ()) for each in group["matchLabelExpressions"]]
+    return [zone for each in terms if each["key"] in _ZONE_KEYS for zone in each["values"]]
 
 
 def _is_deleted(volume: Object) -> bool:
