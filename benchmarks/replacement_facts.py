@@ -132,7 +132,9 @@ def schema(text: str, more: str) -> dict[tuple[str, ...], dict[str, Any]]:
     body = text[resource.end() :]
     found: dict[tuple[str, ...], dict[str, Any]] = {}
     # Not the identity's schema and not that of a state upgrade, which stand one level deeper.
-    for start in re.finditer(r"\n\t\tSchema:\s*(tpgresource\.\w+\(\s*(\w+),\s*)?map\[string\]\*schema\.Schema\{", body):
+    for start in re.finditer(
+        r"\n\t\tSchema:\s*(tpgresource\.\w+\(\s*(\w+),\s*)?map\[string\]\*schema\.Schema\{", body
+    ):
         if start[2] and (merged := re.search(rf"{start[2]} = map\[string\]\*schema\.Schema\{{", text)):
             walk(inside(text, merged.end() - 1), text + more, (), found)
         walk(inside(body, start.end() - 1), text + more, (), found)

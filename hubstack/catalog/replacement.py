@@ -67,7 +67,9 @@ class Replacement:
             short = kind.removeprefix(_KUBERNETES)
             if short in self.kubernetes_unknown:
                 return None
-            return TypeFacts(replaced_by=self.kubernetes_every | self.kubernetes.get(short, frozenset()), below=True)
+            return TypeFacts(
+                replaced_by=self.kubernetes_every | self.kubernetes.get(short, frozenset()), below=True
+            )
         return None
 
 

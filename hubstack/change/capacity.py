@@ -77,7 +77,11 @@ def parse_quota(text: str, path: str) -> dict[tuple[str, str, str], int]:
                 mark = document.mark(("quota", region, kind, way))
                 if way not in WAYS:
                     near = nearest(way, WAYS)
-                    hint = f"did you mean `{near}`?" if near else "on-demand (with reservations) or spot (with flex-start)"
+                    hint = (
+                        f"did you mean `{near}`?"
+                        if near
+                        else "on-demand (with reservations) or spot (with flex-start)"
+                    )
                     problems.append(mark.problem(f"`{way}` is no way of buying", hint))
                 elif not isinstance(count, int) or isinstance(count, bool) or count < 0:
                     problems.append(mark.problem(f"`{count}` must be a whole number of accelerators"))

@@ -67,8 +67,9 @@ class Change:
 
     @property
     def at_risk(self) -> tuple[ResourceChange, ...]:
-        """Resources that hold data and are deleted or replaced."""
-        return tuple(each for each in self.of(Action.DELETE, Action.REPLACE) if each.held)
+        """Resources that hold data and are deleted or replaced; last those that hold copies only."""
+        lost = (each for each in self.of(Action.DELETE, Action.REPLACE) if each.held)
+        return tuple(sorted(lost, key=lambda each: each.is_copy))
 
     def to_json(self) -> str:
         """Return sorted, indented JSON that ends with a newline (docs/reference/change.schema.json)."""

@@ -55,7 +55,9 @@ def _license(facts: Data) -> str:
 def _new(key: str, facts: Data) -> Iterator[FactChange]:
     yield FactChange(key=key, topic=Topic.LICENSE, text=f"licence {_license(facts)}", is_risk=True)
     if facts.get("gated"):
-        yield FactChange(key=key, topic=Topic.GATED, text=f"gated ({facts['gated']}): the Hub wants a token", is_risk=True)
+        yield FactChange(
+            key=key, topic=Topic.GATED, text=f"gated ({facts['gated']}): the Hub wants a token", is_risk=True
+        )
     if facts.get("custom_code"):
         yield FactChange(key=key, topic=Topic.CODE, text=_code(facts), is_risk=True)
     yield from _security(key, {}, facts)
@@ -111,7 +113,9 @@ def _template(key: str, sure: set[str], unknown: set[str]) -> Iterator[FactChang
     """A chat template stands in a file of its own, or in tokenizer_config.json among much else."""
     own = sorted(path for path in sure if path.rpartition("/")[2].startswith("chat_template"))
     if own:
-        yield FactChange(key=key, topic=Topic.TEMPLATE, text=f"chat template changed ({', '.join(own)})", is_risk=True)
+        yield FactChange(
+            key=key, topic=Topic.TEMPLATE, text=f"chat template changed ({', '.join(own)})", is_risk=True
+        )
     elif "tokenizer_config.json" in sure:
         text = "chat template may have changed: it may stand in tokenizer_config.json, which did"
         yield FactChange(key=key, topic=Topic.TEMPLATE, text=text, is_risk=True)

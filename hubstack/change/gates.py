@@ -36,7 +36,9 @@ def _actions(*actions: Action) -> Callable[[Change], list[str]]:
 
 
 def _hub(topic: Topic) -> Callable[[Change], list[str]]:
-    return lambda change: [f"{each.key}: {each.text}" for each in change.hub if each.topic is topic and each.is_risk]
+    return lambda change: [
+        f"{each.key}: {each.text}" for each in change.hub if each.topic is topic and each.is_risk
+    ]
 
 
 def _models(action: ModelAction) -> Callable[[Change], list[str]]:

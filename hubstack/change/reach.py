@@ -34,7 +34,7 @@ def _sentences(state: State) -> Iterator[str]:
 
 def _grant(kind: str, name: str, inputs: Data) -> Iterator[str]:
     member, role = str(inputs.get("member", "")), str(inputs.get("role", ""))
-    what = kind.split(":")[1].split("/")[0]
+    what = kind.split(":")[1].split("/", maxsplit=1)[0]
     if member in _PUBLIC:
         yield f"{WIDE} has {role} on {what} ({name})"
     else:

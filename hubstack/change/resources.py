@@ -48,6 +48,8 @@ class ResourceChange:
     """The old one goes before the new one comes: it is away in between."""
     held: str | None = None
     """What is lost with it; None where nothing is or it is kept."""
+    is_copy: bool = False
+    """Whether what is lost can be fetched again."""
     refused: str | None = None
     """Why `pulumi up` will not do it."""
     is_unknown: bool = False
@@ -195,11 +197,12 @@ def _lost(change: ResourceChange, before: Data, rules: Replacement) -> ResourceC
         refused = "deletionProtection is on; the provider refuses"
     kept = bool(options.get("retainOnDelete"))
     held = None if kept else rules.data.get(change.type)
-    if held and "hubstack-model" in (inputs.get("labels") or {}):
+    is_copy = bool(held) and "hubstack-model" in (inputs.get("labels") or {})
+    if is_copy:
         held = "copies of the Hub's files; a load fetches them again"
     if change.type == "gcp:storage/bucket:Bucket" and held and not inputs.get("forceDestroy"):
         refused = refused or "the provider deletes no bucket that holds objects (`forceDestroy` is off)"
-    return replace(change, held=held, refused=refused, kept_in_cloud=kept)
+    return replace(change, held=held, is_copy=is_copy, refused=refused, kept_in_cloud=kept)
 
 
 def _cascade(

@@ -45,7 +45,7 @@ def read_sides(name: str, project_dir: Path, against: str | None, quota: Path | 
     limits: Quota = parse_quota(read_text(quota, str(quota)), str(quota)) if quota else {}
     if against and Path(against).is_file():
         old = parse_state(read_text(Path(against), against), against)
-        new = _run(WORK_TREE, name, project_dir, _PACKAGES)
+        new = _run(WORK_TREE, name, project_dir)
     else:
         old, new = _from_git(name, project_dir, find_commit(project_dir, against))
     if old.is_missing and new.is_missing:
@@ -61,7 +61,7 @@ def save_side(name: str, project_dir: Path, path: Path) -> None:
         HubstackError: it fails.
     """
     _environment(name, project_dir)
-    state = _run(WORK_TREE, name, project_dir, _PACKAGES)
+    state = _run(WORK_TREE, name, project_dir)
     if state.error:
         raise HubstackError(state.error)
     write_text_atomically(path, state.to_json())
@@ -73,21 +73,25 @@ def _environment(name: str, project_dir: Path) -> Environment:
 
 def _from_git(name: str, project_dir: Path, commit: Commit) -> tuple[State, State]:
     if is_unchanged(project_dir, commit):
-        new = _run(WORK_TREE, name, project_dir, _PACKAGES)
+        new = _run(WORK_TREE, name, project_dir)
         return State(name=commit.name, plan=new.plan, graph=new.graph, facts=new.facts, error=new.error), new
     with tempfile.TemporaryDirectory(prefix="hubstack-diff-") as folder, ThreadPoolExecutor(max_workers=1) as pool:
-        running = pool.submit(_run, WORK_TREE, name, project_dir, _PACKAGES)
+        running = pool.submit(_run, WORK_TREE, name, project_dir)
         into = Path(folder).resolve()
         has_project = extract(project_dir, commit, into) and (into / "Pulumi.yaml").is_file()
-        own = into if (into / "hubstack" / "__init__.py").is_file() else _PACKAGES
-        old = _run(commit.name, name, into, own) if has_project else State(name=commit.name)
+        old = _run(commit.name, name, into) if has_project else State(name=commit.name)
         return old, running.result()
 
 
-def _run(side: str, name: str, folder: Path, packages: Path) -> State:
+def _packages(folder: Path) -> Path:
+    """Return where a side's hubstack is: in its own folder, as in a clone of the project, or the one that runs here."""
+    return folder if (folder / "hubstack" / "__init__.py").is_file() else _PACKAGES
+
+
+def _run(side: str, name: str, folder: Path) -> State:
     """Run one side in a process of its own."""
     kept = {key: os.environ[key] for key in _KEPT if key in os.environ}
-    paths = [str(packages), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    paths = [str(_packages(folder)), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     kept |= {"PYTHONPATH": os.pathsep.join(dict.fromkeys(filter(None, paths))), "PYTHONDONTWRITEBYTECODE": "1"}
     # -P: the folder of this file holds modules of its own names and must not come before the side's packages.
     command = [sys.executable, "-P", str(_EXPORT), name, str(folder)]
@@ -108,5 +112,3 @@ def _run(side: str, name: str, folder: Path, packages: Path) -> State:
     error = str(said["error"]).replace(f"{folder}{os.sep}", "") if "error" in said else None
     return State(name=side, plan=said.get("plan"), graph=said.get("graph"), facts=tuple(said.get("facts", ())),
                  error=error)  # fmt: skip
-
-
