@@ -135,11 +135,11 @@ def render(
 
 
 @app.command()
-def diff(
+def diff(  # noqa: PLR0913  one option a file or a switch
     env: Env = "dev", *, against: Against = None, save: Save = None, fail_on: FailOn = "", quota: Quota = None,
     json: Json = False, markdown: Markdown = None, html: Html = None, link: Link = None, project: Project = None,
 ) -> None:  # fmt: skip
-    """Say what a change of the list does: money, data, replacements, licences, access. Exit 1 if a gate stops it."""
+    """Say what a change of the list does: money, data, replacements, licences, access; exit 1 at a gate."""
     from hubstack.change import read_gates  # noqa: PLC0415
     from hubstack.sides.command import run_diff  # noqa: PLC0415
 

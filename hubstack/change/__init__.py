@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a change of the list does: two sides compared by meaning. Pure: no file, no process, no clock.
 
-Owns the comparison and its renderings. Running the two sides is `hubstack.sides`; which argument replaces a resource is
-`hubstack.catalog.replacement`.
+Owns the comparison and its renderings. Running the two sides is `hubstack.sides`; which argument replaces a
+resource is `hubstack.catalog.replacement`.
 """
 
 from hubstack.change.change import Change, compare

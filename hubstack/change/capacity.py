@@ -52,7 +52,7 @@ def compare_capacity(old: State, new: State, quota: Quota) -> tuple[CapacityRow,
 def _count(state: State) -> Counter[tuple[str, str, str]]:
     found: Counter[tuple[str, str, str]] = Counter()
     for pool in state.pools:
-        key = (state.target["region"], pool["accelerator"], _WAY.get(pool["capacity"], pool["capacity"]))
+        key = (str(state.target["region"]), str(pool["accelerator"]), _WAY.get(str(pool["capacity"]), "on-demand"))
         found[key] += pool["max_nodes"] * pool["accelerators_per_node"]
     return found
 

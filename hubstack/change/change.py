@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two sides compared: all that a reviewer must know, as plain data.
 
-Owns the whole and its JSON. What is where: models and their reasons, money, what the Hub says, resources, accelerators,
-who can reach it. Renderings only show it; gates only read it.
+Owns the whole and its JSON. What is where: models and their reasons, money, what the Hub says, resources,
+accelerators, who can reach it. Renderings only show it; gates only read it.
 """
 
 import dataclasses

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the Hub says of a model at two commits, compared: files, licence, gate, chat template, code, security scan.
 
-Owns which of it a reviewer must see. Reads facts of the lock only: what the lock does not hold is said to be unknown.
+Owns which of it a reviewer must see. Reads facts of the lock only: what the lock does not hold is said
+to be unknown.
 """
 
 from collections.abc import Iterator
@@ -144,8 +145,13 @@ def _list(paths: list[str]) -> str:
     return ", ".join(paths[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
+def _issues(facts: Data) -> dict[str, str]:
+    said: Data = facts.get("security") or {}
+    return dict(said.get("issues", {}))
+
+
 def _security(key: str, before: Data, after: Data) -> Iterator[FactChange]:
-    old, new = (dict((facts.get("security") or {}).get("issues", {})) for facts in (before, after))
+    old, new = _issues(before), _issues(after)
     worse = sorted(f"{path} ({level})" for path, level in new.items() if old.get(path) != level)
     better = sorted(path for path in old if path not in new)
     if worse:

@@ -8,7 +8,7 @@ Reasons are the new plan's own.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
 from hubstack.change.state import Data, State
 
@@ -103,8 +103,8 @@ def _renamed(before: Data, model: Data, settings: tuple[Setting, ...], new: Stat
     own = sum(1 for each in new.resources.values() if each["name"].startswith(f"{model['key']}-"))
     copies = f"copied again ({size / GB:,.1f} GB)" if size else "copied again"
     said = (
-        f"another name is another model: its {own or 'own'} resources are made anew and the old ones deleted, its weights "
-        f"{copies}, and callers must use the new name; `name: {was}` keeps all of it"
+        f"another name is another model: its {own or 'own'} resources are made anew and the old ones deleted, "
+        f"its weights {copies}, and callers must use the new name; `name: {was}` keeps all of it"
     )
     return ModelChange(key=model["key"], id=model["id"], action=ModelAction.RENAMED, settings=settings, was=was,
                        weights_bytes=size, said=said)  # fmt: skip
@@ -183,7 +183,7 @@ def _settings(old: State, new: State, before: Data, after: Data) -> Iterator[Set
 
 
 def _flat(item: Any) -> str:
-    return "=".join(str(part) for part in item) if isinstance(item, list | tuple) else str(item)
+    return "=".join(str(part) for part in cast("list[Any]", item)) if isinstance(item, list) else str(item)
 
 
 def _list_setting(topic: str, before: list[str], after: list[str]) -> Setting:

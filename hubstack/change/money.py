@@ -93,14 +93,17 @@ def _items(state: State) -> dict[str, Amount]:
 
 def _reasons(old: State, new: State, was: str, item: str) -> Iterator[str]:
     before, after = old.models.get(was), new.models.get(item)
-    if before is None and after is None:
-        yield from _beside(old, new, item)
-    elif before is None and after is not None:
+    if before is not None and after is not None:
+        found = tuple(_of_model(old, new, before, after))
+        yield from found
+        if not found and was != item:  # of a sum that does not divide, who gets the odd cent goes by name
+            yield "the same nodes, split anew under its new name"
+    elif after is not None:
         yield f"new: {_bought(after)}"
-    elif after is None:
+    elif before is not None:
         yield "it is no longer served"
-    elif before is not None and after is not None:
-        yield from _of_model(old, new, before, after)
+    else:
+        yield from _beside(old, new, item)
 
 
 def _beside(old: State, new: State, item: str) -> Iterator[str]:
@@ -113,7 +116,8 @@ def _beside(old: State, new: State, item: str) -> Iterator[str]:
         elif after is None:
             yield f"no longer: {what}"
         elif before["usd_per_month_max"] != after["usd_per_month_max"]:
-            yield f"{what}: another price ({before['source']}, {before['as_of']} -> {after['source']}, {after['as_of']})"
+            rows = [f"{line['source']}, {line['as_of']}" for line in (before, after)]
+            yield f"{what}: another price ({rows[0]} -> {rows[1]})"
 
 
 def _bought(model: Data) -> str:

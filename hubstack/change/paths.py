@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where two values of a resource differ.
 
-Owns the walk and the paths: `spec.template.spec.containers[server].args`. Elements of a list are told apart by their
-`name` where each has one, else by their place.
+Owns the walk and the paths: `spec.template.spec.containers[server].args`. Elements of a list are told apart by
+their `name` where each has one, else by their place.
 """
 
 import re
@@ -46,6 +46,13 @@ def bare(path: str) -> str:
     return re.sub(r"\[[^\]]*\]", "", path)
 
 
+def _join(path: str, key: str) -> str:
+    """Return the path of a part; a key with a dot in it, as labels have, stands in brackets."""
+    if "." in key:
+        return f"{path}[{key}]"
+    return f"{path}.{key}" if path else key
+
+
 def differences(before: Any, after: Any, path: str = "") -> Iterator[PathChange]:
     """Yield where two values differ, at the highest point where one of them has nothing."""
     if before == after:
@@ -53,7 +60,7 @@ def differences(before: Any, after: Any, path: str = "") -> Iterator[PathChange]
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         old, new = cast("Mapping[str, Any]", before), cast("Mapping[str, Any]", after)
         for key in sorted({*old, *new}):
-            yield from differences(old.get(key, ABSENT), new.get(key, ABSENT), f"{path}.{key}" if path else key)
+            yield from differences(old.get(key, ABSENT), new.get(key, ABSENT), _join(path, key))
         return
     named = _named(before), _named(after)
     if named[0] is not None and named[1] is not None:
@@ -72,7 +79,7 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping):
         yield path, value
         for key, item in cast("Mapping[str, Any]", value).items():
-            yield from leaves(item, f"{path}.{key}" if path else key)
+            yield from leaves(item, _join(path, key))
     elif _has_blocks(value):
         yield path, value
         for at, item in enumerate(value):

@@ -47,7 +47,12 @@ def _gateway(name: str, inputs: Data) -> Iterator[str]:
     hosts = sorted({str(each.get("hostname") or "any name") for each in spec.get("listeners", ())})
     protocols = sorted({str(each.get("protocol")) for each in spec.get("listeners", ())})
     who = WIDE if "external" in kind or not kind else "whoever is in the network"
-    yield f"{who} reaches the gateway {name} ({kind or 'class unknown'}) for {', '.join(hosts)} by {', '.join(protocols)}"
+    called = f"{name} ({kind or 'class unknown'})"
+    yield f"{who} reaches the gateway {called} for {', '.join(hosts)} by {', '.join(protocols)}"
+
+
+def _block(inputs: Data, name: str) -> Data:
+    return inputs.get(name) or {}
 
 
 def _service(name: str, inputs: Data) -> Iterator[str]:
@@ -59,12 +64,12 @@ def _service(name: str, inputs: Data) -> Iterator[str]:
 
 
 def _cluster(name: str, inputs: Data) -> Iterator[str]:
-    endpoints: Data = inputs.get("controlPlaneEndpointsConfig") or {}
-    if (endpoints.get("ipEndpointsConfig") or {}).get("enabled", True):
+    endpoints = _block(inputs, "controlPlaneEndpointsConfig")
+    if _block(endpoints, "ipEndpointsConfig").get("enabled", True):
         yield f"the control plane of {name} has an IP endpoint"
-    if (endpoints.get("dnsEndpointConfig") or {}).get("allowExternalTraffic"):
+    if _block(endpoints, "dnsEndpointConfig").get("allowExternalTraffic"):
         yield f"the control plane of {name} has a DNS endpoint, guarded by IAM"
-    if not (inputs.get("privateClusterConfig") or {}).get("enablePrivateNodes"):
+    if not _block(inputs, "privateClusterConfig").get("enablePrivateNodes"):
         yield f"the nodes of {name} have public addresses"
 
 

@@ -2,7 +2,8 @@
 """Two graphs compared: what Pulumi would create, update, replace and delete, and which argument makes it so.
 
 Owns the matching of resources (by URN and alias), the reading of each difference by the providers' facts, and what
-follows from a replacement: what was made through a provider that goes, and what takes the id of a resource that goes.
+follows from a replacement: what was made through a provider that goes, and what takes the id of a resource that
+goes.
 It knows no state: the old graph stands for what is there.
 """
 
@@ -170,13 +171,13 @@ def _settings(before: Data, after: Data) -> Iterator[PathChange]:
     for name in _SETTINGS:
         if old.get(name) != new.get(name):
             yield PathChange(name, old.get(name, ABSENT), new.get(name, ABSENT))
-    waits = [sorted(each.get("dependencies", ())) for each in (before, after)]
+    waits = [{urn.split("::", 2)[-1] for urn in each.get("dependencies", ())} for each in (before, after)]
     if waits[0] != waits[1]:
-        yield PathChange("dependsOn", waits[0], waits[1])
+        yield PathChange("dependsOn", sorted(waits[0] - waits[1]), sorted(waits[1] - waits[0]))
 
 
 def _deletes_first(before: Data, after: Data) -> bool:
-    """Whether the name is taken until the old one is gone (facts: gke.md 5.1; pulumi-kubernetes provider.go Diff)."""
+    """Whether the name is taken until the old one is gone (facts: gke.md 5.1; pulumi-kubernetes, Diff)."""
     options: Data = after.get("options", {})
     if "deleteBeforeReplace" in options:
         return bool(options["deleteBeforeReplace"])

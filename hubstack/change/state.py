@@ -96,10 +96,10 @@ def parse_state(text: str, path: str) -> State:
     """
     try:
         data = json.loads(text)
-        if data["format"] != FORMAT:
-            raise ValueError
-        return State(name=path, plan=data["plan"], graph=data["graph"], facts=tuple(data["facts"]),
-                     error=data["error"])  # fmt: skip
+        if data["format"] == FORMAT:
+            return State(name=path, plan=data["plan"], graph=data["graph"], facts=tuple(data["facts"]),
+                         error=data["error"])  # fmt: skip
     except (ValueError, KeyError, TypeError):
-        hint = "write one with `hubstack diff ENV --save FILE`, with this version of hubstack"
-        raise InputError([Problem(path=path, message="is no side of a diff", hint=hint)]) from None
+        pass
+    hint = "write one with `hubstack diff ENV --save FILE`, with this version of hubstack"
+    raise InputError([Problem(path=path, message="is no side of a diff", hint=hint)])

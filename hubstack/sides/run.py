@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run both sides at once and read what they say.
 
-Owns which program runs which side, the processes' environment (no token, no credential) and their end. A side that the
-work tree does not differ from is run once.
+Owns which program runs which side, the processes' environment (no token, no credential) and their end. A side that
+the work tree does not differ from is run once.
 """
 
 import json
@@ -84,7 +84,7 @@ def _from_git(name: str, project_dir: Path, commit: Commit) -> tuple[State, Stat
 
 
 def _packages(folder: Path) -> Path:
-    """Return where a side's hubstack is: in its own folder, as in a clone of the project, or the one that runs here."""
+    """Return where a side's hubstack is: its own folder, as in a clone of the project, or what runs here."""
     return folder if (folder / "hubstack" / "__init__.py").is_file() else _PACKAGES
 
 

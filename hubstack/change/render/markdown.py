@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A report as a comment on a pull request, within what a host takes.
 
-Owns the escaping (texts from the Hub are hostile: no link, mention, image or markup of theirs comes through) and the
-size: folded tables lose rows first, then all tables; the answers and what is lost stay.
+Owns the escaping (texts from the Hub are hostile: no link, mention, image or markup of theirs comes through) and
+the size: folded tables lose rows first, then all tables; the answers and what is lost stay.
 """
 
 import re

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a report of a change says, and in which order: the verdict, the answers, then the tables.
 
-Owns the words and the order: first what a reviewer who knows nothing of GPUs must decide on, data at risk before all.
+Owns the words and the order: first what a reviewer who knows nothing of GPUs must decide on, data at risk before
+all.
 """
 
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from hubstack.change.change import Change
 from hubstack.change.facts import Topic
 from hubstack.change.gates import Tripped
 from hubstack.change.models import ModelAction, ModelChange
+from hubstack.change.money import MoneyLine
 from hubstack.change.render.words import count, money, rise, usd, value
 from hubstack.change.resources import Action, ResourceChange
 
@@ -42,8 +44,8 @@ class Report:
 
 
 BLIND = (
-    "Compared are two programs, not the cloud: what was changed by hand, what providers fill in, and what a secret holds is "
-    "not seen. `pulumi preview` against the real state has the last word."
+    "Compared are two programs, not the cloud: what was changed by hand, what providers fill in, and what a secret "
+    "holds is not seen. `pulumi preview` against the real state has the last word."
 )
 
 
@@ -84,7 +86,7 @@ def _decisions(change: Change) -> Iterator[str]:
     if change.is_gone:
         yield "the whole environment is removed"
     if change.at_risk:
-        yield f"{count(len(change.at_risk), 'resource')} that {'holds' if len(change.at_risk) == 1 else 'hold'} data would be lost"
+        yield f"{count(len(change.at_risk), 'resource that holds', 'resources that hold')} data would be lost"
     others = [each for each in change.of(Action.REPLACE) if not each.held]
     if others:
         yield f"{count(len(others), 'other resource')} would be replaced"
@@ -275,16 +277,18 @@ def _model_sections(change: Change) -> Iterator[Section]:
     )
 
 
+def _bill_row(line: MoneyLine) -> tuple[str, ...]:
+    before, after = line.before, line.after
+    return (line.item, usd(before.busy), usd(after.busy), rise(before.busy, after.busy), rise(before.idle, after.idle),
+            "; ".join(line.reasons))  # fmt: skip
+
+
 def _money_sections(change: Change) -> Iterator[Section]:
     bill = change.money
-    rows = [
-        (line.item, usd(line.before.busy), usd(line.after.busy), rise(line.before.busy, line.after.busy),
-         rise(line.before.idle, line.after.idle), "; ".join(line.reasons))
-        for line in bill.lines
-    ]  # fmt: skip
+    rows = [_bill_row(line) for line in bill.lines]
     if rows:
-        rows.append(("together", usd(bill.before.busy), usd(bill.after.busy), rise(bill.before.busy, bill.after.busy),
-                     rise(bill.before.idle, bill.after.idle), "with what does not change"))  # fmt: skip
+        whole = MoneyLine(item="together", before=bill.before, after=bill.after, reasons=("with what stays",))
+        rows.append(_bill_row(whole))
     note = f"No source gives a price for: {'; '.join(bill.unpriced)}." if bill.unpriced else ""
     yield Section(
         title="USD a month",
