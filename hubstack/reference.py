@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The reference of the request, written from its pydantic model: `python -m hubstack.reference [--check]`.
 
-Owns docs/reference: the JSON Schema that editors read and the table that people read. Each key's text stands once,
+Owns docs/reference: the JSON Schemas that editors and scripts read and the table that people read. Each key's text stands once,
 as the docstring of its field.
 """
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from hubstack.change import change
 from hubstack.lock import write_text_atomically
 from hubstack.request_schema import (
     CanaryRequest,
@@ -76,6 +77,11 @@ def page_text() -> str:
     return "\n".join(parts)
 
 
+def change_schema_text() -> str:
+    """Return the JSON Schema of `hubstack diff --json`."""
+    return json.dumps(change.json_schema(), indent=2, sort_keys=True) + "\n"
+
+
 def _table(title: str, model: type[BaseModel], fields: list[str]) -> str:
     rows = ["| key | what |", "| --- | --- |"]
     for name in fields:
@@ -86,7 +92,11 @@ def _table(title: str, model: type[BaseModel], fields: list[str]) -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the files, or with `--check` say which are stale; return the exit code."""
-    texts = {FOLDER / "models.schema.json": schema_text(), FOLDER / "models.md": page_text()}
+    texts = {
+        FOLDER / "models.schema.json": schema_text(),
+        FOLDER / "models.md": page_text(),
+        FOLDER / "change.schema.json": change_schema_text(),
+    }
     stale = [path for path, text in texts.items() if not path.exists() or path.read_text("utf-8") != text]
     if "--check" in arguments:
         for path in stale:

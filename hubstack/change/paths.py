@@ -8,6 +8,7 @@ their `name` where each has one, else by their place.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any, cast
 
 
@@ -67,9 +68,9 @@ def differences(before: Any, after: Any, path: str = "") -> Iterator[PathChange]
         yield from _by_name(named[0], named[1], path)
         return
     if _has_blocks(before) and _has_blocks(after):
-        for at in range(max(len(before), len(after))):
-            pair = (before[at] if at < len(before) else ABSENT, after[at] if at < len(after) else ABSENT)
-            yield from differences(*pair, f"{path}[{at}]")
+        pairs = zip_longest(cast("list[Any]", before), cast("list[Any]", after), fillvalue=ABSENT)
+        for at, (left, right) in enumerate(pairs):
+            yield from differences(left, right, f"{path}[{at}]")
         return
     yield PathChange(path, before, after)
 

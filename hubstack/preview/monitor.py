@@ -3,7 +3,8 @@
 
 Owns recording and the rules that an engine enforces on registrations: URNs are unique, parents exist. Custom
 resources get no id and no outputs beyond their inputs, so whatever a provider would compute stays unknown to the
-program; functions answer unknown, but for names that stand in texts which a reviewer must see. What is not offered here (transforms, hooks) is refused by name.
+program; functions answer unknown, but for names that stand in texts which a reviewer must see. What is not offered
+here (transforms, hooks) is refused by name.
 """
 
 import threading
@@ -23,8 +24,8 @@ UNKNOWN_ID = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 _ANSWERS: Mapping[str, Mapping[str, str]] = {
     "gcp:organizations/getProject:getProject": {"number": "[project number]"},
 }
-"""Functions whose answer a program puts into texts: as an unknown it would hide the whole text, as an IAM member, and
-with it any change of it."""
+"""Functions whose answer a program puts into texts: as an unknown it would hide the whole text (an IAM member, say)
+and any change of it."""
 _FEATURES = ("SECRETS", "RESOURCE_REFERENCES", "OUTPUT_VALUES", "DELETED_WITH", "REPLACE_WITH", "ALIAS_SPECS",
              "PARAMETERIZATION")  # fmt: skip
 _LEGACY_FEATURES = frozenset({"secrets", "resourceReferences", "outputValues", "deletedWith", "replaceWith",
@@ -179,7 +180,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         if known is not None:
             answer = struct_pb2.Struct()
             answer.update(known)
-            return resource_pb2.ResourceInvokeResponse(**{"return": answer})
+            return resource_pb2.ResourceInvokeResponse(**cast("Any", {"return": answer}))
         return resource_pb2.ResourceInvokeResponse(unknown=True)
 
     def Call(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802

@@ -2,12 +2,13 @@
 """Scripted pull requests, each run whole: what is announced is exactly what changes, and the money adds up."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from hubstack.change import Change, Sides, compare, tripped
+from hubstack.change.change import json_schema
 from hubstack.change.gates import _WORDS
 from hubstack.change.money import NO_REASON
 from hubstack.change.render import MAX_BYTES, markdown_text, report
@@ -26,13 +27,13 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
 
 
 @pytest.fixture(scope="module")
-def bases(repository: Repository) -> Iterator[dict[str, Path]]:
+def bases(repository: Repository) -> dict[str, Path]:
     """The old sides, each run once: they are the same for every pull request."""
     saved: dict[str, Path] = {}
     for env in {each.env for each in PULL_REQUESTS}:
         saved[env] = repository.path.parent / f"{env.replace('/', '-')}.json"
         save_side(env, repository.path, saved[env])
-    yield saved
+    return saved
 
 
 @pytest.fixture(params=PULL_REQUESTS, ids=lambda each: each.name, scope="module")
@@ -136,15 +137,11 @@ def test_the_comment_says_it_and_fits(made: tuple[PullRequest, Sides, Change]) -
 
 
 def test_the_json_follows_its_schema(made: tuple[PullRequest, Sides, Change], schema: dict[str, object]) -> None:
-    import jsonschema
-
     jsonschema.validate(json.loads(made[2].to_json()), schema)
 
 
 @pytest.fixture(scope="module")
 def schema() -> dict[str, object]:
-    from hubstack.change.change import json_schema
-
     return json_schema()
 
 

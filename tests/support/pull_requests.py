@@ -313,7 +313,7 @@ PULL_REQUESTS = (
         name="another engine",
         edit=lambda repo: repo.edit(MODELS, ("  - Qwen/Qwen3-Embedding-0.6B\n",
                                              "  - {id: Qwen/Qwen3-Embedding-0.6B, engine: vllm}\n")),
-        models={EMBEDDING: "changed"}, updated={f"{EMBEDDING}-deployment", f"{EMBEDDING}-service"}, is_free=True,
+        models={EMBEDDING: "changed"}, updated={f"{EMBEDDING}-deployment"}, is_free=True,
         says=("tei", "vllm"),
     ),
     PullRequest(

@@ -279,7 +279,8 @@ def _model_sections(change: Change) -> Iterator[Section]:
 
 def _bill_row(line: MoneyLine) -> tuple[str, ...]:
     before, after = line.before, line.after
-    return (line.item, usd(before.busy), usd(after.busy), rise(before.busy, after.busy), rise(before.idle, after.idle),
+    rises = rise(before.busy, after.busy), rise(before.idle, after.idle)
+    return (line.item, usd(before.busy), usd(after.busy), *rises,
             "; ".join(line.reasons))  # fmt: skip
 
 
