@@ -6,6 +6,7 @@ from pathlib import Path
 import pulumi
 
 from components import Fleet, FleetArgs
+from hubstack.catalog import load_catalog
 from hubstack.errors import HubstackError
 from hubstack.planner import plan_environment
 from hubstack.target import KEYS
@@ -21,6 +22,7 @@ fleet = Fleet(
     "fleet",
     FleetArgs(
         plan=plan,
+        engine_metrics=load_catalog().engine_metrics,
         release_channel=settings.get("releaseChannel") or "REGULAR",
         hub_token=settings.get_secret("hfToken"),
         api_key=settings.get_secret("apiKey"),
@@ -30,7 +32,8 @@ fleet = Fleet(
 for warning in plan.warnings:
     pulumi.log.warn(warning)
 
-pulumi.export("cluster", fleet.cluster_name)
+if fleet.cluster_name is not None:
+    pulumi.export("cluster", fleet.cluster_name)
 pulumi.export("endpoints", fleet.endpoints)
 if fleet.gateway:
     pulumi.export("gateway", fleet.gateway)

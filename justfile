@@ -7,6 +7,8 @@ gen:
     ./dev gen
 golden:
     ./dev golden
+sandbox *args:
+    ./dev sandbox {{args}}
 bench:
     ./dev bench
 fmt:

@@ -28,6 +28,7 @@ from hubstack.facts import ModelFacts
 from hubstack.offers import list_offers
 from hubstack.placement import Surveyor
 from hubstack.planner import _survey, _wanted, _with_shared
+from hubstack.platforms import PlatformKind
 from hubstack.request import Request
 from hubstack.target import Target
 from tests.support.facts import ask, catalog, plan_one, steps, target
@@ -100,7 +101,9 @@ def draw(seed: int, models: dict[str, ModelFacts], surveyor: Surveyor, place: Ta
         for each in (model, replace(model, accelerators=(), capacity=steps("on-demand"), context=None)):
             request = Request(path="x", models=(each,))
             try:
-                drafts |= _survey(request, {each.key: models[repo_id]}, catalog(), surveyor, place)
+                drafts |= _survey(
+                    request, {each.key: models[repo_id]}, catalog(), {PlatformKind.GKE: surveyor}, place
+                )
                 break
             except PlanError:
                 continue

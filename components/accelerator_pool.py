@@ -19,6 +19,8 @@ TOKEN = "hubstack:accelerator_pool:AcceleratorPool"  # noqa: S105  a type token
 CLASS_LABEL = "cloud.google.com/compute-class"
 MAX_PODS_PER_NODE = 32
 """A node takes a /26 of the pod range instead of a /24."""
+MAX_PODS_PER_SLICE_NODE = 15
+"""Of a multi-host TPU slice (facts: gke.md 3.5)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +51,7 @@ class AcceleratorPool(pulumi.ComponentResource):
             # A pool made with nodes during a stock-out blocks the cluster; the autoscaler asks for them later.
             initial_node_count=0,
             autoscaling=_autoscaling(pool),
-            max_pods_per_node=MAX_PODS_PER_NODE,
+            max_pods_per_node=MAX_PODS_PER_NODE if pool.nodes_per_slice == 1 else MAX_PODS_PER_SLICE_NODE,
             management=container.NodePoolManagementArgs(auto_repair=not is_flex, auto_upgrade=True),
             # An upgrade never needs one more accelerator than there is.
             placement_policy=_slice(pool),

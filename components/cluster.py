@@ -34,6 +34,8 @@ class ClusterArgs:
     """Also protects the cluster in Pulumi."""
     maintenance: MaintenancePlan | None = None
     """When GKE may upgrade."""
+    state_metrics: tuple[str, ...] = ()
+    """Packages of kube-state-metrics that Google collects (`POD`, `DEPLOYMENT` ...)."""
     has_gated_models: bool = False
     """Turns on the Secret Manager add-on."""
     has_gateway: bool = False
@@ -76,7 +78,7 @@ class Cluster(pulumi.ComponentResource):
         container = gcp.container
         return container.Cluster(
             f"{name}-gke",
-            name=names.shorten(f"hubstack-{names.slug(args.stack)}", names.NODE_POOL_MAX),
+            name=names.cluster_name(args.stack),
             location=args.region,
             network=args.network_id,
             subnetwork=args.subnet_id,
@@ -116,7 +118,7 @@ class Cluster(pulumi.ComponentResource):
             if args.has_gated_models
             else None,
             monitoring_config=container.ClusterMonitoringConfigArgs(
-                enable_components=["SYSTEM_COMPONENTS", "DCGM"],
+                enable_components=["SYSTEM_COMPONENTS", "DCGM", *args.state_metrics],
                 managed_prometheus=container.ClusterMonitoringConfigManagedPrometheusArgs(enabled=True),
             ),
             cost_management_config=container.ClusterCostManagementConfigArgs(enabled=True),

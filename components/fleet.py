@@ -4,6 +4,7 @@
 Every name below it comes from a key of the plan, so the order of the list changes nothing.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
@@ -12,16 +13,26 @@ import pulumi_gcp as gcp
 from components._objects import register
 from components._options import child, google_provider, kubernetes_provider
 from components.accelerator_pool import AcceleratorPool, AcceleratorPoolArgs
+from components.autoscaling import Autoscaling, AutoscalingArgs
 from components.cluster import Cluster, ClusterArgs
+from components.disk_transfer import DiskTransfer, DiskTransferArgs
 from components.gateway import Gateway, GatewayArgs
+from components.group_controller import GroupController, GroupControllerArgs
 from components.hub_token import HubToken, HubTokenArgs
+from components.light_models import SERVICES as LIGHT_SERVICES
+from components.light_models import LightParts, create_model, is_gated_on_run, services_of
 from components.model_server import ModelServer, ModelServerArgs
 from components.network import Network, NetworkArgs
+from components.observability import Observability, ObservabilityArgs
 from components.weights_bucket import WeightsBucket, WeightsBucketArgs
+from components.weights_collector import WeightsCollector, WeightsCollectorArgs
+from components.weights_disk import WeightsDisk, WeightsDiskArgs
 from components.weights_loader import WeightsLoader, WeightsLoaderArgs
-from hubstack import manifests, names
+from hubstack import manifests, names, observability
+from hubstack.catalog import EngineMetrics
 from hubstack.gateway_plan import GatewayAuth
-from hubstack.plan import ModelPlan, Plan
+from hubstack.loading_plan import LoadingMethod
+from hubstack.plan import EngineKind, ModelPlan, Plan
 
 TOKEN = "hubstack:fleet:Fleet"  # noqa: S105  a type token
 SERVICES = (
@@ -34,7 +45,7 @@ SERVICES = (
     "secretmanager",
     "storage",
 )
-"""Google APIs that the stack calls."""
+"""Google APIs that a stack with a cluster calls."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +53,8 @@ class FleetArgs:
     """What a fleet needs."""
 
     plan: Plan
+    engine_metrics: Mapping[EngineKind, EngineMetrics]
+    """The catalogue's table: what each engine measures of itself."""
     release_channel: str = "REGULAR"
     """GKE's: RAPID, REGULAR, STABLE or EXTENDED."""
     hub_token: pulumi.Input[str] | None = None
@@ -53,11 +66,13 @@ class FleetArgs:
 
 
 class Fleet(pulumi.ComponentResource):
-    """Network, cluster, pools, weights and servers."""
+    """Network, cluster, pools, weights and servers; without a model on GKE none of the first three."""
 
-    cluster_name: pulumi.Output[str]
-    endpoints: dict[str, str]
-    """Key of a model to the address of its API inside the cluster."""
+    cluster_name: pulumi.Output[str] | None
+    """None where no model is on GKE."""
+    endpoints: dict[str, pulumi.Input[str]]
+    """Key of a model to the address of its API: inside the cluster (the interceptor's where the model may rest), on
+    Cloud Run, or Vertex AI's endpoint."""
     buckets: dict[str, str]
     """Key of a model to the bucket of its weights."""
     gateway: dict[str, pulumi.Output[str]] | None
@@ -66,38 +81,56 @@ class Fleet(pulumi.ComponentResource):
     def __init__(self, name: str, args: FleetArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(TOKEN, name, None, opts)
         self._plan, self._args = args.plan, args
+        self._nodes = args.plan.on_gke
         target = args.plan.target
+        services = dict.fromkeys((*(SERVICES if self._nodes else LIGHT_SERVICES), *services_of(args.plan)))
         google = self._google_provider = google_provider(target, self)
-        apis = [
-            gcp.projects.Service(
-                f"api-{service}", service=f"{service}.googleapis.com",
-                # Off would turn the API off for everyone in the project.
-                disable_on_destroy=False, opts=child(self, provider=google),
-            )
-            for service in SERVICES
-        ]  # fmt: skip
+        apis = self._apis = [self._api(service) for service in services]
         # A component is registered after what it depends on, and its children after it.
         self._google = child(self, providers=[google], depends_on=apis)
-        project = gcp.organizations.get_project_output(
-            project_id=target.project, opts=pulumi.InvokeOutputOptions(provider=google, parent=self)
-        )
-        self._number = project.number
+        # A budget names the project by its number too.
+        if self._nodes or (args.plan.monitoring and args.plan.monitoring.billing_account):
+            project = gcp.organizations.get_project_output(
+                project_id=target.project, opts=pulumi.InvokeOutputOptions(provider=google, parent=self)
+            )
+            self._number = project.number
+        cluster = self._create_nodes(google, apis) if self._nodes else None
+        self._create_token()
+        buckets = {model.key: self._create_bucket(model) for model in self._nodes if not model.canary_of}
+        self._servers: dict[str, pulumi.Resource] = {
+            model.key: self._create_model(model, buckets[model.canary_of or model.key]) for model in self._nodes
+        }
+        for model in self._nodes:
+            self._create_collector(model, buckets[model.canary_of or model.key])
+        self.gateway = self._create_gateway() if self._nodes else None
+        self.endpoints = {model.key: manifests.endpoint(args.plan, model) for model in self._nodes}
+        self._create_light_models()
+        self._create_observability()
+        self.cluster_name = cluster.name if cluster else None
+        held = [model for model in args.plan.models if model.vertex is None]
+        self.buckets = {model.key: manifests.bucket_name(args.plan, model) for model in held}
+        outputs = {"endpoints": self.endpoints, "buckets": self.buckets}
+        outputs |= {"cluster_name": self.cluster_name} if cluster else {}
+        self.register_outputs(outputs | ({"gateway": self.gateway} if self.gateway else {}))
+
+    def _create_nodes(self, google: gcp.Provider, apis: list[gcp.projects.Service]) -> Cluster:
         cluster = self._create_cluster(google, apis)
         self._kubernetes = kubernetes_provider(cluster.cluster, self)
         self._create_pools(cluster)
+        self._create_transfer(cluster)
         self._create_namespace(cluster)
-        self._create_token()
-        buckets = {model.key: self._create_bucket(model) for model in args.plan.models if not model.canary_of}
-        self._servers: dict[str, pulumi.Resource] = {
-            model.key: self._create_model(model, buckets[model.canary_of or model.key])
-            for model in args.plan.models
-        }
-        self.gateway = self._create_gateway()
-        self.cluster_name = cluster.name
-        self.endpoints = {model.key: manifests.endpoint(args.plan, model) for model in args.plan.models}
-        self.buckets = {model.key: manifests.bucket_name(args.plan, model) for model in args.plan.models}
-        outputs = {"cluster_name": self.cluster_name, "endpoints": self.endpoints, "buckets": self.buckets}
-        self.register_outputs(outputs | ({"gateway": self.gateway} if self.gateway else {}))
+        self._create_controllers(cluster)
+        return cluster
+
+    def _create_light_models(self) -> None:
+        parts = LightParts(
+            plan=self._plan, google=self._google, hub_secret_id=self._secret_id, token=self._token,
+            hub_token=self._args.hub_token,
+        )  # fmt: skip
+        for model in self._plan.models:
+            address = create_model(parts, model)
+            if address is not None:
+                self.endpoints[model.key] = address
 
     def _create_cluster(self, google: gcp.Provider, apis: list[gcp.projects.Service]) -> Cluster:
         target = self._plan.target
@@ -113,7 +146,8 @@ class Fleet(pulumi.ComponentResource):
                 release_channel=self._args.release_channel,
                 deletion_protection=target.deletion_protection,
                 maintenance=target.maintenance,
-                has_gated_models=any(model.weights.needs_token for model in self._plan.models),
+                state_metrics=observability.state_metrics(self._plan),
+                has_gated_models=any(model.weights.needs_token for model in self._nodes),
                 has_gateway=self._plan.gateway is not None,
                 has_synced_secrets=manifests.synced_secret(self._plan) is not None,
             ),
@@ -141,6 +175,22 @@ class Fleet(pulumi.ComponentResource):
             for capacity in self._plan.classes
         }
 
+    def _create_transfer(self, cluster: Cluster) -> None:
+        """What fills disks, where a model keeps its weights on one."""
+        on_disk = [m for m in self._plan.models if m.loading.method is LoadingMethod.HYPERDISK_ML]
+        self._transfer: tuple[pulumi.Resource, ...] = ()
+        if on_disk:
+            args = DiskTransferArgs(
+                cluster_id=cluster.cluster.id,
+                region=self._plan.target.region,
+                zones=manifests.disk_zones(self._plan),
+                max_nodes=len(on_disk),
+                throughput_mib=max(model.loading.disk_throughput_mib for model in on_disk),
+                node_account_email=cluster.node_account_email,
+                kubernetes=self._kubernetes,
+            )
+            self._transfer = (DiskTransfer("hyperdisk-ml", args, self._google),)
+
     def _create_namespace(self, cluster: Cluster) -> None:
         self._namespace = register(
             "models",
@@ -154,11 +204,28 @@ class Fleet(pulumi.ComponentResource):
             child(self, provider=self._kubernetes, depends_on=[self._namespace]),
         )
 
+    def _create_controllers(self, cluster: Cluster) -> None:
+        self._autoscaling: tuple[pulumi.Resource, ...] = ()
+        self._groups: tuple[pulumi.Resource, ...] = ()
+        if manifests.is_scaled(self._plan):
+            args = AutoscalingArgs(
+                plan=self._plan,
+                operator_member=self._member(manifests.KEDA_ACCOUNT, manifests.KEDA_NAMESPACE),
+                after=(cluster, self._namespace),
+            )
+            both = child(self, providers=[self._google_provider, self._kubernetes])
+            self._autoscaling = Autoscaling("autoscaling", args, both).ready
+        if any(model.hosts > 1 for model in self._plan.models):
+            groups = GroupControllerArgs(after=(cluster,))
+            here = child(self, providers=[self._kubernetes])
+            self._groups = (GroupController("group-controller", groups, here).ready,)
+
     def _create_token(self) -> None:
         self._secret_id = f"hubstack-{names.slug(self._plan.target.stack)}-hub-token"
-        gated = [model for model in self._plan.models if model.weights.needs_token]
+        gated = [model for model in self._nodes if model.weights.needs_token]
         self._token: tuple[pulumi.Resource, ...] = ()
-        if gated:
+        # A loader on Cloud Run has an account of its own, and with it its grant.
+        if gated or any(is_gated_on_run(model) for model in self._plan.models):
             args = HubTokenArgs(
                 secret_id=self._secret_id,
                 readers={model.key: self._member(manifests.loader_account(model)) for model in gated},
@@ -179,6 +246,7 @@ class Fleet(pulumi.ComponentResource):
                 readers={f"{of}server": self._member(manifests.server_name(each)) for of, each in users.items()},
                 writers={f"{of}loader": self._member(manifests.loader_account(each)) for of, each in users.items()},
                 labels=names.labels(target.stack, {"hubstack-model": names.label_value(model.key)}),
+                cache_zones=model.loading.cache_zones,
             ),
             self._google,
         )
@@ -193,13 +261,31 @@ class Fleet(pulumi.ComponentResource):
             ),
             child(self, providers=[self._kubernetes]),
         )
+        here = child(self, providers=[self._kubernetes])
+        weights: tuple[pulumi.Resource, ...] = (loader,)
+        if model.loading.method is LoadingMethod.HYPERDISK_ML:
+            disk = WeightsDiskArgs(plan=plan, model=model, after=(self._namespace, loader, *self._transfer))
+            weights = (loader, WeightsDisk(f"{model.key}-disk", disk, here))
+        groups = self._groups if model.hosts > 1 else ()
         return ModelServer(
             model.key,
             ModelServerArgs(
-                plan=plan, model=model, after=(self._namespace, loader, self._classes[model.capacity_class])
+                plan=plan,
+                model=model,
+                after=(self._namespace, *weights, self._classes[model.capacity_class], *groups),
+                autoscaling=self._autoscaling,
             ),
-            child(self, providers=[self._kubernetes]),
+            here,
         )
+
+    def _create_collector(self, model: ModelPlan, bucket: WeightsBucket) -> None:
+        """Remove what was replaced, once every server that reads the bucket has switched."""
+        if not model.weights.replaces:
+            return
+        own = model.canary_of or model.key
+        readers = [self._servers[other.key] for other in self._nodes if own in {other.key, other.canary_of}]
+        args = WeightsCollectorArgs(plan=self._plan, model=model, after=(*readers, bucket))
+        WeightsCollector(f"{model.key}-collector", args, child(self, providers=[self._kubernetes]))
 
     def _create_gateway(self) -> dict[str, pulumi.Output[str]] | None:
         plan = self._plan
@@ -215,17 +301,41 @@ class Fleet(pulumi.ComponentResource):
                 secret_reader=self._member(manifests.SYNC_ACCOUNT),
                 secret_value=self._args.api_key if by_key else self._args.iap_client_secret,
                 servers=self._servers,
-                after=(self._namespace,),
+                after=(self._namespace, *(self._autoscaling if manifests.resting(plan) else ())),
             ),
             child(self, providers=[self._google_provider, self._kubernetes]),
         )
         return {"address": gateway.address, "url": gateway.url}
 
-    def _member(self, account: str) -> pulumi.Output[str]:
-        """IAM's name of a Kubernetes service account (facts: gke.md 4.3): number in the path, id in the pool."""
+    def _create_observability(self) -> None:
+        monitoring = self._plan.monitoring
+        if monitoring is None or not (self._nodes or monitoring.billing_account):
+            return  # what runs beside a cluster is watched by its own product's charts
+        # The only stack that needs this API is one with a budget.
+        apis = [*self._apis, *([self._api("billingbudgets")] if monitoring.billing_account else [])]
+        after: tuple[pulumi.Resource, ...] = (self._namespace,) if self._nodes else ()
+        args = ObservabilityArgs(
+            plan=self._plan, monitoring=monitoring, metrics=self._args.engine_metrics, project_number=self._number,
+            after=after,
+        )  # fmt: skip
+        providers = [self._google_provider, *([self._kubernetes] if self._nodes else [])]
+        Observability("observability", args, child(self, providers=providers, depends_on=[*apis, *after]))
+
+    def _api(self, service: str) -> gcp.projects.Service:
+        return gcp.projects.Service(
+            f"api-{service}", service=f"{service}.googleapis.com",
+            # Off would turn the API off for everyone in the project.
+            disable_on_destroy=False, opts=child(self, provider=self._google_provider),
+        )  # fmt: skip
+
+    def _member(self, account: str, namespace: str | None = None) -> pulumi.Output[str]:
+        """IAM's name of a Kubernetes service account (facts: gke.md 4.3): number in the path, id in the pool.
+
+        Of the models' namespace unless another one is named.
+        """
         target = self._plan.target
         return pulumi.Output.format(
             "principal://iam.googleapis.com/projects/{0}/locations/global/workloadIdentityPools/{1}.svc.id.goog"
             "/subject/ns/{2}/sa/{3}",
-            self._number, target.project, target.namespace, account,
+            self._number, target.project, namespace or target.namespace, account,
         )  # fmt: skip

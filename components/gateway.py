@@ -127,9 +127,9 @@ class Gateway(pulumi.ComponentResource):
     def _create_routes(self, args: GatewayArgs) -> None:
         """Make each route after what it leads to: a backend without its policies has neither time nor guard."""
         plan = args.plan
-        held = self._create_held() if any(manifests.rests(model) for model in plan.models) else []
-        backends = {m.key: held if manifests.rests(m) else self._create_backend(m) for m in plan.models}
-        for model in plan.models:
+        held = self._create_held() if any(manifests.rests(model) for model in plan.on_gke) else []
+        backends = {m.key: held if manifests.rests(m) else self._create_backend(m) for m in plan.on_gke}
+        for model in plan.on_gke:
             if model.canary_of is not None:
                 continue
             needed = list(backends[model.key])

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The servers of one model: account, Deployment, Service and disruption budget.
+"""The servers of one model: account, Deployment, Service, disruption budget, and what scales them.
 
 They wait for their weights by what they depend on: Pulumi ends a load's Job before it makes the Deployment. The
 number of replicas is the plan's smallest when the Deployment is made, and from then on whoever scales it decides:
-`kubectl scale deployment KEY --replicas N`, also from zero.
+KEDA, or with autoscaling off `kubectl scale deployment KEY --replicas N`.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,9 @@ class ModelServerArgs:
     plan: Plan
     model: ModelPlan
     after: tuple[pulumi.Resource, ...]
-    """What must be there first: namespace, weights, capacity class."""
+    """What must be there first: namespace, weights, capacity class, the controller of groups."""
+    autoscaling: tuple[pulumi.Resource, ...] = ()
+    """What must be there before a scaler: KEDA. Servers do not wait for it."""
 
 
 class ModelServer(pulumi.ComponentResource):
@@ -46,8 +48,21 @@ class ModelServer(pulumi.ComponentResource):
             custom_timeouts=pulumi.CustomTimeouts(create="3h", update="3h"),
         )
         if model.hosts > 1:
-            register(f"{name}-group", manifests.leader_worker_set(plan, model), servers)
+            target = register(f"{name}-group", manifests.leader_worker_set(plan, model), servers)
         else:
-            register(f"{name}-deployment", manifests.deployment(plan, model), servers)
+            target = register(f"{name}-deployment", manifests.deployment(plan, model), servers)
         register(f"{name}-budget", manifests.disruption_budget(plan, model), here)
+        if model.scaling is not None:
+            self._create_scaler(name, args, target)
         self.register_outputs({})
+
+    def _create_scaler(self, name: str, args: ModelServerArgs, target: pulumi.Resource) -> None:
+        plan, model = args.plan, args.model
+        needed = [*args.after, *args.autoscaling]
+        if manifests.rests(model):
+            there = child(self, depends_on=needed)
+            register(f"{name}-wake", manifests.wake_service(plan, model), child(self, depends_on=list(args.after)))
+            needed.append(register(f"{name}-route", manifests.interceptor_route(plan, model), there))
+        # Gone before its target and before KEDA, which must take its finalizer off.
+        scaler = child(self, depends_on=[*needed, target])
+        register(f"{name}-scaler", manifests.scaled_object(plan, model), scaler)

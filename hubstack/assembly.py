@@ -8,7 +8,9 @@ nothing.
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from hubstack.offers import UNKNOWN_USD, Offer
+from hubstack import names
+from hubstack.loading import Loadable, Loading
+from hubstack.offers import UNKNOWN_USD, Offer, host_memory_bytes
 from hubstack.placement import Candidate, Candidates, Step, Tried, needed_bytes
 from hubstack.plan import (
     EngineKind,
@@ -21,10 +23,10 @@ from hubstack.plan import (
     WeightsFile,
     WeightsPlan,
 )
-from hubstack.pools import pool_key
+from hubstack.pools import BOOT_DISK_GIB, pool_key
 from hubstack.request import ModelRequest
 from hubstack.rules import Demand
-from hubstack.serving import MODEL_DIR, Serving, Shape, plan_server
+from hubstack.serving import MODEL_DIR, Serving, Shape, plan_server, shm_bytes
 from hubstack.target import Target
 from hubstack.weights import OTHER_COPIES, ChosenFiles, WeightsFormat
 
@@ -42,16 +44,26 @@ class Draft:
     context_why: str
 
 
-def assemble(draft: Draft, taken: Candidate, moved: str | None = None) -> ModelPlan:
-    """Return the plan of one model on its candidate; `moved` says what it stood on before and why it left."""
+def assemble(
+    draft: Draft, taken: Candidate, loading: Loading, moved: str | None = None, model_dir: str = MODEL_DIR
+) -> ModelPlan:
+    """Return the plan of one model on its candidate.
+
+    Args:
+        draft: the model.
+        taken: where it goes.
+        loading: how it reads its weights there.
+        moved: what it stood on before and why it left.
+        model_dir: where its server finds its files.
+    """
     demand, offer = draft.demand, taken.offer
     request, facts = demand.request, demand.facts
     choice = replace(demand.choice, engine=taken.engine, kind=taken.kind)
-    weights = _weights(demand, draft.chosen)
+    weights = _weights(demand, draft.chosen, model_dir)
     server = plan_server(Serving(
         request=request, facts=facts, geometry=demand.geometry, choice=choice, shape=_shape(offer), need=taken.need,
         load=taken.load, load_bytes=demand.weights.size_bytes, model_path=weights.model_path,
-        format=draft.chosen.format,
+        format=draft.chosen.format, model_dir=model_dir, loading=loading.plan,
     ))  # fmt: skip
     price = offer.price(request.capacity[0].kind)
     return ModelPlan(
@@ -80,6 +92,7 @@ def assemble(draft: Draft, taken: Candidate, moved: str | None = None) -> ModelP
         need=taken.need,
         server=server,
         weights=weights,
+        loading=loading.plan,
         usd_per_replica_hour=_replica_usd(taken.steps[0]),
         reasons=(
             *choice.reasons,
@@ -87,12 +100,38 @@ def assemble(draft: Draft, taken: Candidate, moved: str | None = None) -> ModelP
             Reason(topic="weights", text=demand.weights.how, source="lock"),
             Reason(topic="context", text=draft.context_why, source="lock and request"),
             Reason(topic="accelerator", text=_why(draft, taken), source=price.source if price else None),
+            loading.reason,
         ),
         rejected=_rejected(draft.candidates.tried, taken),
-        warnings=(*choice.warnings, *_warnings(demand, taken), *((moved,) if moved else ())),
+        warnings=(
+            *choice.warnings,
+            *_warnings(demand, taken),
+            *_loading_warnings(loading, taken),
+            *((moved,) if moved else ()),
+        ),
         canary_of=request.canary_of,
         canary_weight=request.canary_weight,
     )
+
+
+def loadable(draft: Draft, taken: Candidate, target: Target) -> Loadable:
+    """Return what decides how the placed model reads its weights."""
+    demand, offer, chosen = draft.demand, taken.offer, draft.chosen
+    memory = host_memory_bytes(offer.machine, offer.host_share)
+    network = offer.machine.network_gbit_per_s
+    bucket = names.bucket_name(target.project, target.stack, demand.request.canary_of or demand.request.key)
+    return Loadable(
+        engine=taken.kind, format=chosen.format, size_bytes=chosen.weights_bytes or demand.weights.size_bytes,
+        largest_file_bytes=demand.largest_file_bytes, pooling=demand.choice.pooling,
+        chat_template=bool(demand.request.chat_template),
+        has_folders=any("/" in file.path for file in chosen.weights),
+        ranks=offer.tensor_parallel, hosts=offer.hosts,
+        pod_memory_bytes=memory - shm_bytes(offer.tensor_parallel, memory),
+        machine_types=tuple(step.offer.machine.name for step in taken.steps),
+        zones=tuple(step.zones for step in taken.steps), boot_disk_gib=BOOT_DISK_GIB,
+        network_bytes_per_second=int(network * 1e9 / 8 * offer.host_share) if network else None,
+        bucket_uri=f"gs://{bucket}/{demand.facts.commit}",
+    )  # fmt: skip
 
 
 def _shape(offer: Offer) -> Shape:
@@ -133,14 +172,18 @@ def _warnings(demand: Demand, taken: Candidate) -> Iterator[str]:
             on = "" if step.offer is taken.offer else f" on {step.offer.machine.name}"
             yield f"its memory is near the line{on}: it may not start"
             break
-    if taken.offer.hosts > 1:
-        yield "it spans nodes: install the LeaderWorkerSet controller, which GKE does not bring"
     if taken.offer.is_slice:
         yield "of several TPU hosts only pipeline parallelism passed the publisher's tests (vLLM for TPU 0.27.0)"
     if taken.offer.machine.accelerator_fraction is not None:
         yield "what an engine sees of a fraction of a card is in no source: it was taken as that part of the whole"
     if taken.kind is EngineKind.VLLM_TPU and not taken.engine.uses_of(demand.geometry.name):
         yield f"{demand.geometry.name} is not on the tested list of vLLM for TPU"
+
+
+def _loading_warnings(loading: Loading, taken: Candidate) -> Iterator[str]:
+    zone = loading.plan.zone
+    for name in [step.asked.reservation for step in taken.steps if step.asked.reservation and zone]:
+        yield f"its weights are on a disk in {zone}: reservation {name} must be there (`zones:` sets the zone)"
 
 
 def _why(draft: Draft, taken: Candidate) -> str:
@@ -201,7 +244,7 @@ def why_nothing(demand: Demand, candidates: Candidates, target: Target) -> str:
     return f"fits none of {len(tried)} shapes in {target.region}; the largest: {reasons}"
 
 
-def _weights(demand: Demand, chosen: ChosenFiles) -> WeightsPlan:
+def _weights(demand: Demand, chosen: ChosenFiles, model_dir: str) -> WeightsPlan:
     facts = demand.facts
     files = tuple(
         WeightsFile(path=file.path, size_bytes=file.size_bytes, sha256=file.sha256, git_oid=file.git_oid)
@@ -221,8 +264,10 @@ def _weights(demand: Demand, chosen: ChosenFiles) -> WeightsPlan:
         total_bytes=sum(file.size_bytes for file in (*chosen.weights, *chosen.side)) if chosen.weights
         else demand.weights.size_bytes,
         largest_file_bytes=demand.largest_file_bytes,
-        model_path=f"{MODEL_DIR}/{chosen.weights[0].path}" if single else MODEL_DIR,
+        model_path=f"{model_dir}/{chosen.weights[0].path}" if single else model_dir,
         needs_token=facts.gated is not None,
         loader_image=LOADER_IMAGE,
         loader_requirements=LOADER_REQUIREMENTS,
+        replaces=facts.replaced if facts.replaced != facts.commit else None,
+        keep_replaced=demand.request.keep_previous,
     )  # fmt: skip

@@ -272,9 +272,12 @@ def _graph(environment: Environment) -> "Graph":
 def _tables(decided: Plan) -> tuple[Any, ...]:
     from hubstack import report  # noqa: PLC0415
 
-    plan_table, pools = report.plan_table(decided), report.pool_table(decided.pools)
-    costs, notes = report.cost_table(decided), report.cost_notes(decided)
-    return plan_table, "", report.why_lines(decided), "", pools, "", costs, "", notes
+    parts: list[Any] = [report.plan_table(decided), "", report.why_lines(decided), ""]
+    if decided.pools:
+        parts += [report.pool_table(decided.pools), "", report.cost_table(decided), ""]
+    if any(model.cloud_run for model in decided.models):
+        parts += [report.service_table(decided.models), ""]
+    return (*parts, report.cost_notes(decided))
 
 
 def _progress(text: str) -> None:

@@ -7,8 +7,11 @@ Owns the sums. A figure without a source is named as unpriced, never counted as 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from hubstack.bill import Cost, CostLine, PoolCost
 from hubstack.catalog import Catalog
-from hubstack.plan import Cost, CostLine, ModelPlan, PoolCost, PoolPlan, PriceUsed
+from hubstack.loading_plan import LoadingMethod
+from hubstack.plan import ModelPlan, PoolPlan, PriceUsed
+from hubstack.platforms import PlatformKind
 from hubstack.routing import picked_models
 from hubstack.target import Target
 
@@ -17,6 +20,13 @@ NOT_COUNTED = (
     "boot disks (no source here gives their price)",
     "network egress and cross-zone traffic",
     "Cloud NAT and the system node pool",
+    "logs and metrics above the free tier, alerting policies",
+    "taxes, discounts and credits",
+)
+NOT_COUNTED_WITHOUT_CLUSTER = (
+    "network egress",
+    "the minutes of the loaders' Jobs",
+    "images that Cloud Run keeps, and operations of Cloud Storage",
     "logs and metrics above the free tier",
     "taxes, discounts and credits",
 )
@@ -76,18 +86,22 @@ def plan_cost(models: Iterable[ModelPlan], pools: Iterable[PoolPlan], catalog: C
     replicas on its dearest step. Models that share nodes pay for them by the accelerators that they take.
     """
     held = tuple(models)
-    classes = _classes(held, tuple(pools))
+    nodes = tuple(model for model in held if model.platform is PlatformKind.GKE)
+    classes = _classes(nodes, tuple(pools))
     by_model = {line.item: line for each in classes.values() for line in _compute(each)}
-    lines = [by_model[model.key] for model in held]
-    lines += [_bucket(model, catalog, target) for model in held]
-    lines.append(_control_plane(catalog))
+    lines = [by_model[model.key] if model.key in by_model else _instances(model) for model in held]
+    lines += [_bucket(model, catalog, target) for model in held if model.platform is not PlatformKind.VERTEX]
+    if nodes:
+        lines.append(_control_plane(catalog))
     return Cost(
         lines=tuple(lines),
         usd_per_month_min=round(sum(line.usd_per_month_min or 0 for line in lines), 2),
         usd_per_month_max=round(sum(line.usd_per_month_max or 0 for line in lines), 2),
         unpriced=tuple(f"{line.item}: {line.what}" for line in lines if line.usd_per_month_max is None),
         pools=tuple(_pool_cost(key, each, catalog, target) for key, each in sorted(classes.items())),
-        not_counted=(*NOT_COUNTED, *_gateway_notes(held, target)),
+        not_counted=(*NOT_COUNTED, *_gateway_notes(nodes, target), *_loading_notes(nodes))
+        if nodes
+        else NOT_COUNTED_WITHOUT_CLUSTER,
         hours_per_month=HOURS_PER_MONTH,
     )
 
@@ -100,6 +114,14 @@ def _gateway_notes(models: tuple[ModelPlan, ...], target: Target) -> Iterator[st
     pickers = len(picked_models(models, target.gateway))
     if pickers:
         yield f"{pickers} endpoint pickers, each of 1 CPU and 2 GiB, on the system nodes"
+
+
+def _loading_notes(models: tuple[ModelPlan, ...]) -> Iterator[str]:
+    """Name what the chosen ways to load weights cost, of which no source here gives a price."""
+    if any(model.loading.cache_zones for model in models):
+        yield "Anywhere Caches"
+    if any(model.loading.method is LoadingMethod.HYPERDISK_ML for model in models):
+        yield "Hyperdisk ML volumes and the nodes that fill them"
 
 
 def _classes(models: tuple[ModelPlan, ...], pools: tuple[PoolPlan, ...]) -> dict[str, _Class]:
@@ -132,6 +154,24 @@ def _compute(each: _Class) -> Iterator[CostLine]:
             source=busy[1].source if busy else None,
             as_of=busy[1].as_of if busy else None,
         )
+
+
+def _instances(model: ModelPlan) -> CostLine:
+    """Price a model beside GKE: its instances by the hour, at least and at most all month."""
+    run, replicas = model.cloud_run, model.replicas
+    usd = run.usd_per_instance_hour if run else None
+    name = model.machine_type if run else f"{model.machine_type} of Vertex AI"
+    what = f"{replicas.min} to {replicas.max} x {name}"
+    # Nothing runs, nothing is paid: a fact even where no rate is known.
+    idle = 0.0 if run and not replicas.min else None
+    return CostLine(
+        item=model.key,
+        what=what if usd is not None else f"{what} (no price)",
+        usd_per_month_min=idle if usd is None else _month(replicas.min * usd),
+        usd_per_month_max=None if usd is None else _month(replicas.max * usd),
+        source=run.price_source if run else None,
+        as_of=run.price_as_of if run else None,
+    )
 
 
 def _part(model: ModelPlan, pool: PoolPlan) -> str:

@@ -42,6 +42,8 @@ class ModelFacts:
     """What was asked: a branch, a tag or a commit."""
     commit: str
     """40 lower-case hex."""
+    replaced: str | None = None
+    """Commit that was locked before this one; None for the first. A fact of the lock, not of the Hub."""
     asked_id: str | None = None
     """The id in the request, where the Hub has since renamed the repository."""
     pipeline_tag: str | None = None

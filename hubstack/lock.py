@@ -138,6 +138,7 @@ def _entry(facts: ModelFacts) -> dict[str, Any]:
         "asked_id": facts.asked_id,
         "revision": facts.revision,
         "commit": facts.commit,
+        "replaced": facts.replaced,
         "pipeline_tag": facts.pipeline_tag,
         "library": facts.library,
         "license": facts.license,
@@ -243,6 +244,7 @@ class _StoredModel(_Stored):
     asked_id: _Text | None = None
     revision: _Text
     commit: _Commit
+    replaced: _Commit | None = None
     pipeline_tag: str | None = None
     library: str | None = None
     license: str | None = None
@@ -356,6 +358,7 @@ def _facts(stored: _StoredModel) -> ModelFacts:
         id=stored.id,
         revision=stored.revision,
         commit=stored.commit,
+        replaced=stored.replaced,
         asked_id=stored.asked_id,
         pipeline_tag=stored.pipeline_tag,
         library=stored.library,

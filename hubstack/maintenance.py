@@ -6,12 +6,11 @@ Owns its rules. GKE's own: at least 48 hours of window in any 32 days, in pieces
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from hubstack.plan import MaintenancePlan
 
 Day = Literal["MO", "TU", "WE", "TH", "FR", "SA", "SU"]
 _WEEK: Sequence[Day] = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
@@ -20,6 +19,17 @@ FIRST_DAY = "2026-01-01"
 WEEKS, HOURS_NEEDED, SHORTEST_HOURS = 4, 48, 4
 """Whole weeks of any 32 days, what they must hold, and the shortest piece of it."""
 EXAMPLE = '{"days":["SA","SU"],"start":"02:00","hours":8}'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaintenancePlan:
+    """When GKE may upgrade, in GKE's words."""
+
+    start_time: str
+    """Of the first window, RFC 3339."""
+    end_time: str
+    recurrence: str
+    """RFC 5545."""
 
 
 class _Window(BaseModel):

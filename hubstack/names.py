@@ -64,6 +64,16 @@ def service_account_id(stack: str, role: str) -> str:
     return shorten(f"hubstack-{slug(stack)}-{role}", SERVICE_ACCOUNT_MAX)
 
 
+def cluster_name(stack: str) -> str:
+    """Return the name of a stack's GKE cluster, of at most 40 characters; metrics carry it as a label."""
+    return shorten(f"hubstack-{slug(stack)}", NODE_POOL_MAX)
+
+
+def wake_name(key: str) -> str:
+    """Return the name of the Service under which a resting model is reached inside the cluster."""
+    return f"{key}-wake"
+
+
 def node_pool_name(key: str) -> str:
     """Return a node pool name of at most 40 characters."""
     return shorten(key, NODE_POOL_MAX)

@@ -12,7 +12,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from hubstack.bill import Cost
 from hubstack.gateway_plan import GatewayPlan
+from hubstack.loading_plan import LoadingPlan
+from hubstack.maintenance import MaintenancePlan
+from hubstack.monitoring import MonitoringPlan, SloPlan
+from hubstack.platforms import CloudRunPlan, PlatformKind, VertexPlan
 
 
 class AcceleratorKind(StrEnum):
@@ -149,7 +154,7 @@ class ServerPlan:
     """Plain settings only; never a secret."""
     port: int
     startup: Probe
-    """Allows for the load time; the others run only after it has passed."""
+    """Allows for a slow load; the others run only after it has passed."""
     readiness: Probe
     liveness: Probe
     metrics_path: str | None
@@ -166,6 +171,8 @@ class ServerPlan:
     """TPU: all chips of the node."""
     shm_bytes: int
     """Memory-backed /dev/shm; 0 where one process needs none."""
+    command: tuple[str, ...] = ()
+    """Replaces the image's entry point; empty: that one runs with `args`."""
     worker_args: tuple[str, ...] = ()
     """Of the nodes after the first where one replica spans several; empty otherwise."""
     scratch_bytes: int
@@ -210,6 +217,10 @@ class WeightsPlan:
     """Pinned packages that the loader installs."""
     exclude: tuple[str, ...] = ()
     """fnmatch patterns that `patterns` must not reach: other copies of the same weights."""
+    replaces: str | None = None
+    """Commit that this one took the place of in the lock, whose folder is removed after the switch."""
+    keep_replaced: bool = False
+    """Keep that folder: a way back without staging it again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,6 +229,36 @@ class Replicas:
 
     min: int
     max: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScalingTrigger:
+    """One figure that replicas follow."""
+
+    name: str
+    """`queue` or `kv-cache`."""
+    query: str
+    """PromQL: the sum over the model's replicas."""
+    target: float
+    """Of each replica on average; above it another one is asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScalingPlan:
+    """How a model's replicas follow its load; None on a model whose number is fixed or set by hand."""
+
+    triggers: tuple[ScalingTrigger, ...]
+    """The one that asks for most replicas decides."""
+    requests_per_replica: int
+    """Requests that a replica works on at once: beyond them the requests in flight ask for another one."""
+    rests: bool
+    """Whether it goes to zero replicas: then requests come through the interceptor, which holds them meanwhile."""
+    idle_seconds: int
+    """Without a request, before it rests."""
+    hold_seconds: int
+    """How long a request waits for a resting model: node start and load, with their allowances."""
+    settle_seconds: int
+    """Time that a new replica takes to be of use: replicas are at most doubled within it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,7 +308,12 @@ class ModelPlan:
     """Ranks; on TPU7x twice the chips."""
     tpu_topology: str | None
     capacity_class: str
-    """Key of the CapacityClass whose pools it runs on."""
+    """Key of the CapacityClass whose pools it runs on; empty on other platforms than GKE."""
+    platform: PlatformKind = PlatformKind.GKE
+    cloud_run: CloudRunPlan | None = None
+    """On the platform of that name only."""
+    vertex: VertexPlan | None = None
+    """Likewise."""
     servers_per_accelerator: int = 1
     """Above 1 the card is shared, and each server may use that part of it."""
     hosts: int = 1
@@ -279,9 +325,13 @@ class ModelPlan:
     steps: tuple[StepPlan, ...] = ()
     """The capacity list, first choice first."""
     replicas: Replicas
+    scaling: ScalingPlan | None = None
+    max_surge: int = 0
+    """Replicas above the asked number during a rollout: 1 only where the pools have a place that is left over."""
     need: MemoryNeed
     server: ServerPlan
     weights: WeightsPlan
+    loading: LoadingPlan = field(default_factory=LoadingPlan)
     usd_per_replica_hour: float | None
     """The replica's share of its nodes on the first capacity step; None where no source gives a price."""
     reasons: tuple[Reason, ...]
@@ -292,6 +342,8 @@ class ModelPlan:
     """Key of the model whose other commit this is; None for a model of its own."""
     canary_weight: int = 0
     """Of 100 requests to the primary's names, how many come here; 0 for a model of its own."""
+    slo: SloPlan | None = None
+    """What its alerts hold it to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -344,69 +396,6 @@ class CapacityClass:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CostLine:
-    """One line of the bill, USD."""
-
-    item: str
-    what: str
-    usd_per_month_min: float | None
-    """With every model at its smallest number of replicas; None where no source gives a price."""
-    usd_per_month_max: float | None
-    """With every model at its largest."""
-    source: str | None
-    as_of: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PoolCost:
-    """What the nodes of one capacity class cost, all its models together."""
-
-    capacity_class: str
-    machine_type: str
-    accelerator: str
-    models: tuple[str, ...]
-    nodes_idle: int
-    """With every model at its fewest replicas."""
-    nodes_busy: int
-    """With every model at its most."""
-    usd_per_hour_idle: float | None
-    """On the first step; None where no source gives a price."""
-    usd_per_hour_busy: float | None
-    """On the dearest step."""
-    usd_per_month_committed_1y: float | None
-    """The busy nodes under a commitment of one year; None where no source gives its price."""
-    usd_per_month_committed_3y: float | None
-    accelerator_hours_busy: int
-    """GPU-hours or chip-hours a month."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cost:
-    """The bill; what has no price is named, not counted as nothing."""
-
-    lines: tuple[CostLine, ...]
-    usd_per_month_min: float
-    usd_per_month_max: float
-    unpriced: tuple[str, ...]
-    pools: tuple[PoolCost, ...] = ()
-    """By capacity class, sorted by key."""
-    not_counted: tuple[str, ...]
-    """Kinds of cost that the plan leaves out (egress, logs ...)."""
-    hours_per_month: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MaintenancePlan:
-    """When GKE may upgrade, in GKE's words."""
-
-    start_time: str
-    """Of the first window, RFC 3339."""
-    end_time: str
-    recurrence: str
-    """RFC 5545."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TargetPlan:
     """Where it goes."""
 
@@ -431,9 +420,16 @@ class Plan:
     """Sorted by key."""
     classes: tuple[CapacityClass, ...]
     cost: Cost
+    monitoring: MonitoringPlan | None = None
+    """None: no PodMonitoring, dashboard, alert or budget."""
     warnings: tuple[str, ...] = ()
     gateway: GatewayPlan | None = None
     """None: models are reached inside the cluster only."""
+
+    @property
+    def on_gke(self) -> tuple[ModelPlan, ...]:
+        """The models that have nodes and Kubernetes objects."""
+        return tuple(model for model in self.models if model.platform is PlatformKind.GKE)
 
     def to_json(self) -> str:
         """Return the plan as sorted, indented JSON that ends with a newline."""

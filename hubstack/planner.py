@@ -10,28 +10,37 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from hubstack.architecture import Geometry, read_geometry
-from hubstack.assembly import Draft, assemble, why_nothing
+from hubstack.assembly import Draft, assemble, loadable, why_nothing
 from hubstack.assignment import Wanted, assign
+from hubstack.bill import Cost
 from hubstack.catalog import Catalog, load_catalog
 from hubstack.cost import plan_cost
 from hubstack.engine import EngineChoice, Refusal, choose_engine
 from hubstack.errors import InputError, LockError, PlanError
 from hubstack.facts import ModelFacts
+from hubstack.light import Surveyors, compare_with_cloud_run, make_surveyors, plan_light, refusal_of
+from hubstack.loading import Loading, choose_loading, refuse_loading
 from hubstack.lock import Lock, check_fresh, load_lock, lock_path
 from hubstack.names import labels
-from hubstack.offers import list_offers
 from hubstack.placement import Candidate, Surveyor
 from hubstack.placement_file import Place, Placement, load_placement, placement_path
-from hubstack.plan import Cost, EngineKind, Plan, TargetPlan, Verdict
+from hubstack.plan import EngineKind, ModelPlan, Plan, TargetPlan, Verdict
+from hubstack.platform_rules import find_problems
+from hubstack.platforms import PlatformKind
 from hubstack.pools import plan_pools
 from hubstack.problems import Problem, nearest
 from hubstack.request import DEFAULT_CONTEXT, ModelRequest, Request, load_request
 from hubstack.routing import traffic_problems, traffic_warnings
 from hubstack.rules import Demand
+from hubstack.scaling import with_scaling
+from hubstack.slo import with_slo
 from hubstack.target import Target, read_target
 from hubstack.weights import ChosenFiles, WeightsSize, choose_files, weights_size
 
-_OWN = frozenset({"key", "marks", "replicas_min", "replicas_max", "canary_of", "canary_weight"})
+_OWN = frozenset({
+    "key", "marks", "replicas_min", "replicas_max", "canary_of", "canary_weight",
+    "scaling_queue", "scaling_kv_cache_percent", "scaling_idle_minutes",
+})  # fmt: skip
 _ASKED = tuple(field.name for field in fields(ModelRequest) if field.name not in _OWN)
 """What of a request decides where a model fits."""
 
@@ -96,16 +105,25 @@ def plan_stack(
     """
     facts = _facts(request, lock)
     _check_region(catalog, target)
-    if unrouted := list(traffic_problems(request, target.gateway)):
+    if unrouted := list(traffic_problems(_on_gke(request), target.gateway)):
         raise PlanError(unrouted)
-    surveyor = Surveyor(list_offers(catalog, target), catalog, target)
-    drafts = _survey(request, facts, catalog, surveyor, target)
+    surveyors = make_surveyors(catalog, target)
+    surveyor = surveyors[PlatformKind.GKE]
+    surveyed = _survey(request, facts, catalog, surveyors, target)
+    drafts = {key: each for key, each in surveyed.items() if each.demand.request.platform is PlatformKind.GKE}
     kept, moved = _kept(drafts, placement or Placement(), surveyor)
     drafts = _with_shared(drafts, kept, surveyor)
     assigned = assign([_wanted(draft) for draft in drafts.values()], kept)
-    placed = [(assemble(drafts[key], taken, moved.get(key)), taken) for key, taken in assigned.taken.items()]
-    models = tuple(model for model, _ in placed)
+    loadings = _loadings(drafts, assigned.taken, catalog, target)
+    placed = [
+        (_placed(drafts[key], taken, loadings[key], moved.get(key), catalog), taken)
+        for key, taken in assigned.taken.items()
+    ]
     pools, classes = plan_pools(placed)
+    nodes = compare_with_cloud_run(tuple(model for model, _ in placed), surveyed, surveyors, catalog)
+    nodes = with_scaling(nodes, pools, request.models, catalog.engine_metrics, target)
+    light = plan_light(surveyed, bool(nodes), surveyors, catalog, target)
+    models = tuple(sorted((*nodes, *light), key=lambda model: model.key))
     cost = plan_cost(models, pools, catalog, target)
     _check_budget(cost, target)
     return Plan(
@@ -118,12 +136,14 @@ def plan_stack(
         pools=pools,
         classes=classes,
         cost=cost,
+        monitoring=target.monitoring,
         warnings=(
             *(f"{model.key}: {warning}" for model in models for warning in model.warnings),
-            *traffic_warnings(models, target.gateway),
+            *traffic_warnings(nodes, target.gateway),
+            *_gateway_warnings(nodes, light, target),
             *_budget_warnings(cost, target),
         ),
-        gateway=target.gateway,
+        gateway=target.gateway if nodes else None,
     )  # fmt: skip
 
 
@@ -134,19 +154,19 @@ def places_of(plan: Plan) -> dict[str, Place]:
             machine_type=model.machine_type, accelerators=model.accelerator_count // model.hosts,
             nodes=model.hosts, servers_per_accelerator=model.servers_per_accelerator,
         )
-        for model in plan.models
+        for model in plan.on_gke
     }  # fmt: skip
 
 
 def _survey(
-    request: Request, facts: Mapping[str, ModelFacts], catalog: Catalog, surveyor: Surveyor, target: Target
+    request: Request, facts: Mapping[str, ModelFacts], catalog: Catalog, surveyors: Surveyors, target: Target
 ) -> dict[str, Draft]:
     """Return every model with its candidates, or raise all problems."""
     problems: list[Problem] = []
     drafts: dict[str, Draft] = {}
     done: dict[tuple[object, ...], Draft] = {}
     for model in request.models:
-        unknown = _unknown_words(model, catalog, target)
+        unknown = [*_unknown_words(model, catalog, target), *find_problems(model, target.region, catalog)]
         if unknown:
             problems += unknown
             continue
@@ -156,9 +176,13 @@ def _survey(
         if alike:
             drafts[model.key] = replace(alike, demand=replace(alike.demand, request=model))
             continue
-        draft = _draft(model, facts[model.key], catalog, surveyor)
-        if isinstance(draft, Draft) and not draft.candidates.fitting:
-            draft = [_no_place(draft, target)]
+        draft = _draft(model, facts[model.key], catalog, surveyors[model.platform])
+        if isinstance(draft, Draft):
+            refusal = refusal_of(draft, catalog)
+            if not draft.candidates.fitting:
+                draft = [_no_place(draft, target)]
+            elif refusal:
+                draft = [_refused(model, refusal)]
         if isinstance(draft, list):
             problems += draft
         else:
@@ -221,6 +245,30 @@ def _with_shared(
     return grown
 
 
+def _placed(draft: Draft, taken: Candidate, loading: Loading, moved: str | None, catalog: Catalog) -> ModelPlan:
+    model = assemble(draft, taken, loading, moved)
+    return with_slo(model, draft.demand.request, catalog.engine_metrics)
+
+
+def _loadings(
+    drafts: Mapping[str, Draft], assigned: Mapping[str, Candidate], catalog: Catalog, target: Target
+) -> dict[str, Loading]:
+    """Return how each placed model reads its weights, or raise a problem for each that cannot as asked."""
+    found: dict[str, Loading] = {}
+    problems: list[Problem] = []
+    for key, taken in assigned.items():
+        request = drafts[key].demand.request
+        what = loadable(drafts[key], taken, target)
+        loading = choose_loading(request.loading, request.cache, what, catalog.load_rates)
+        if isinstance(loading, Refusal):
+            problems.append(_refused(request, loading))
+        else:
+            found[key] = loading
+    if problems:
+        raise PlanError(problems)
+    return found
+
+
 def _facts(request: Request, lock: Lock) -> dict[str, ModelFacts]:
     """Return the facts of each model by key, or raise a problem for each that the lock lacks."""
     found = {model.key: facts for model in request.models if (facts := lock.get(model.id, model.revision))}
@@ -278,6 +326,12 @@ def _draft(request: ModelRequest, facts: ModelFacts, catalog: Catalog, surveyor:
     choice = choose_engine(request, facts, geometry, chosen, catalog)
     if not isinstance(choice, EngineChoice):
         return [_refused(request, refusal) for refusal in choice]
+    unloadable = refuse_loading(
+        request.loading, request.cache, choice.kind, chosen.format,
+        pooling=choice.pooling, chat_template=bool(request.chat_template),
+    )  # fmt: skip
+    if unloadable:
+        return [_refused(request, unloadable)]
     size = weights_size(facts, chosen, geometry)
     missing = _missing(choice, geometry, size)
     if size is None or missing:
@@ -296,7 +350,11 @@ def _draft(request: ModelRequest, facts: ModelFacts, catalog: Catalog, surveyor:
 def _no_place(draft: Draft, target: Target) -> Problem:
     request = draft.demand.request
     hint = "lower `context:` or `concurrency:`, allow other accelerators or capacity, or change the region"
-    field = next((f for f in ("accelerator", "capacity", "context") if f in request.marks), "id")
+    if request.platform is not PlatformKind.GKE:
+        hint = (
+            f"lower `context:` or `concurrency:`, or set `platform: gke`: {request.platform} has no larger machine"
+        )
+    field = next((f for f in ("accelerator", "capacity", "context", "platform") if f in request.marks), "id")
     why = why_nothing(draft.demand, draft.candidates, target)
     return _refused(request, Refusal(why=why, hint=hint, field=field))
 
@@ -333,6 +391,20 @@ def _largest(chosen: ChosenFiles, size: WeightsSize) -> int:
     """Return the largest file; where none is listed, shards of 5 GB as transformers writes them."""
     listed = max((file.size_bytes for file in chosen.weights), default=0)
     return listed or min(size.size_bytes, 5_000_000_000)
+
+
+def _on_gke(request: Request) -> Request:
+    """Leave the models that a gateway could lead to."""
+    return replace(request, models=tuple(m for m in request.models if m.platform is PlatformKind.GKE))
+
+
+def _gateway_warnings(nodes: tuple[ModelPlan, ...], light: tuple[ModelPlan, ...], target: Target) -> Iterator[str]:
+    if target.gateway is None or not light:
+        return
+    own = ", ".join(model.key for model in light)
+    yield f"the gateway leads to models on GKE only, not to {own}: see `pulumi stack output endpoints`"
+    if not nodes:
+        yield "no model is on GKE, so no gateway is made"
 
 
 def _budget_warnings(cost: Cost, target: Target) -> Iterator[str]:

@@ -20,7 +20,9 @@ from hubstack.request_schema import (
     LoraRequest,
     ReplicasRequest,
     RequestFile,
+    ScalingRequest,
     Settings,
+    SloRequest,
     SpeculativeRequest,
     json_schema,
 )
@@ -69,10 +71,12 @@ def page_text() -> str:
         _table("A model: how it is served (also under `defaults` and `overrides`)", Settings,
                list(Settings.model_fields)),
         _table("`replicas`", ReplicasRequest, list(ReplicasRequest.model_fields)),
+        _table("`scaling`", ScalingRequest, list(ScalingRequest.model_fields)),
         _table("A step of `capacity`", CapacityStepRequest, list(CapacityStepRequest.model_fields)),
         _table("`canary`", CanaryRequest, list(CanaryRequest.model_fields)),
         _table("`lora`", LoraRequest, list(LoraRequest.model_fields)),
         _table("`speculative`", SpeculativeRequest, list(SpeculativeRequest.model_fields)),
+        _table("`slo`", SloRequest, list(SloRequest.model_fields)),
     ]  # fmt: skip
     return "\n".join(parts)
 

@@ -10,7 +10,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from hubstack.plan import CostLine, MemoryNeed, ModelPlan, Plan, PoolPlan
+from hubstack.bill import CostLine
+from hubstack.plan import MemoryNeed, ModelPlan, Plan, PoolPlan
+from hubstack.platforms import PlatformKind
 from hubstack.regions import RegionPlan
 
 GIB = 1024**3
@@ -26,7 +28,7 @@ def plan_table(plan: Plan) -> Table:
     table.add_column(f"memory ({'█'} weights, {'▒'} other, {'░'} KV cache)", no_wrap=True)
     table.add_column("context", justify="right", no_wrap=True)
     table.add_column("replicas", justify="right", no_wrap=True)
-    footer = _span(plan.cost.usd_per_month_min, plan.cost.usd_per_month_max)
+    footer = _together(plan)
     table.add_column("USD a month", justify="right", footer=footer, no_wrap=True)
     for model in plan.models:
         lines = [line for line in plan.cost.lines if line.item == model.key]
@@ -39,9 +41,15 @@ def plan_table(plan: Plan) -> Table:
 
 
 def cards(model: ModelPlan) -> str:
-    """Name the accelerators of one replica: `2 x l4`, or `1/4 x l4` of a shared card."""
+    """Name the accelerators of one replica: `2 x l4`, or `1/4 x l4` of a shared card; beside GKE with the place."""
     part = f"1/{model.servers_per_accelerator}" if model.servers_per_accelerator > 1 else model.accelerator_count
-    return f"{part} x {model.accelerator}"
+    where = "" if model.platform is PlatformKind.GKE else f" on {model.platform}"
+    return f"{part} x {model.accelerator}{where}"
+
+
+def _whole(model: ModelPlan) -> str:
+    where = "" if model.platform is PlatformKind.GKE else f" on {model.platform}"
+    return f"{model.accelerator_count} x {model.accelerator}{where}"
 
 
 def memory_bar(need: MemoryNeed) -> Text:
@@ -73,25 +81,58 @@ def pool_table(pools: Iterable[PoolPlan]) -> Table:
     return table
 
 
+def service_table(models: Iterable[ModelPlan]) -> Table:
+    """One row a Cloud Run service."""
+    table = Table(box=None, pad_edge=False)
+    for name in (
+        "service",
+        "instance",
+        "instances",
+        "requests at once",
+        "USD an instance-hour",
+        "price row",
+        "reached",
+    ):
+        table.add_column(name, no_wrap=True)
+    for model in models:
+        run = model.cloud_run
+        if run is None:
+            continue
+        source = f"{run.price_source}, {run.price_as_of}" if run.price_source else "-"
+        table.add_row(
+            model.key, f"{run.accelerator}, {run.vcpu} vCPU, {run.memory_gib} GiB",
+            f"{model.replicas.min}-{model.replicas.max}", str(run.concurrency),
+            _usd(run.usd_per_instance_hour, 4), source,
+            str(run.ingress),
+        )  # fmt: skip
+    return table
+
+
 def why_lines(plan: Plan) -> str:
     """Say for each model why this engine and this accelerator; `hubstack explain` has the arithmetic."""
     lines = ["Why:"]
     for model in plan.models:
         said = {reason.topic: reason.text for reason in model.reasons}
         lines.append(f"  {model.key}: {said['engine']}; {said['accelerator']}")
+        if "break-even" in said:
+            lines.append(f"    break-even: {said['break-even']}")
     return "\n".join(lines)
 
 
 def cost_notes(plan: Plan) -> str:
     """Say the price of the whole, idle and busy, and what it leaves out."""
     cost = plan.cost
-    notes = [
-        (
-            f"Price a month ({cost.hours_per_month} hours, {plan.target.region}): "
-            f"{cost.usd_per_month_min:,.0f} USD idle (every model at its fewest replicas), "
-            f"{cost.usd_per_month_max:,.0f} USD busy (every model at its most)."
-        )
-    ]
+    notes = (
+        [
+            (
+                f"Price a month ({cost.hours_per_month} hours, {plan.target.region}): "
+                f"{cost.usd_per_month_min:,.0f} USD idle (every model at its fewest replicas), "
+                f"{cost.usd_per_month_max:,.0f} USD busy (every model at its most)."
+            )
+        ]
+        if _is_known(plan)
+        else [f"Price a month ({plan.target.region}): unknown."]
+    )
     committed = [pool for pool in cost.pools if pool.usd_per_month_committed_1y is not None and pool.nodes_busy]
     if committed:
         one = sum(pool.usd_per_month_committed_1y or 0 for pool in committed)
@@ -134,10 +175,11 @@ def difference_table(before: Plan, after: Plan) -> Table:
     for model in after.models:
         was = old[model.key]
         low, high = _busy(before, model.key), _busy(after, model.key)
-        is_same = (was.machine_type, was.accelerator_count) == (model.machine_type, model.accelerator_count)
+        is_same = all(
+            getattr(was, name) == getattr(model, name) for name in ("platform", "machine_type", "accelerator_count")
+        )
         table.add_row(
-            model.key, f"{was.accelerator_count} x {was.accelerator}",
-            "=" if is_same else f"{model.accelerator_count} x {model.accelerator}",
+            model.key, _whole(was), "=" if is_same else _whole(model),
             f"{was.need.context:,} -> {model.need.context:,}" if was.need.context != model.need.context
             else f"{model.need.context:,}",
             _usd(low), _usd(high), f"{high - low:+,.0f}",
@@ -172,7 +214,8 @@ def _usd(value: float | None, digits: int = 0) -> str:
 def explanation(model: ModelPlan) -> RenderableType:
     """One model's decisions with their arithmetic, on one screen."""
     need = model.need
-    shape = f"{model.accelerator_count} x {model.accelerator_name} ({model.machine_type})"
+    where = "" if model.platform is PlatformKind.GKE else f" on {model.platform}"
+    shape = f"{model.accelerator_count} x {model.accelerator_name} ({model.machine_type}){where}"
     head = Text(f"{model.key}: {model.id} @ {model.commit[:12]} on {shape}")
     why = Table(box=None, pad_edge=False, show_header=False)
     for reason in model.reasons:
@@ -181,7 +224,7 @@ def explanation(model: ModelPlan) -> RenderableType:
         Text(f"not {other.accelerator_count} x {other.machine_type}: {other.why}") for other in model.rejected
     ]
     warnings = [Text(f"warning: {warning}") for warning in model.warnings]
-    command = Text(f"{model.server.image} {' '.join(model.server.args)}")
+    command = Text(f"{model.server.image} {' '.join((*model.server.command, *model.server.args))}")
     longest = f"at most: {need.longest_context:,} tokens in one sequence"
     limits = Text(f"{longest}, or {need.concurrency} sequences of {need.context:,}")
     return Group(head, why, _memory_table(model), limits, _step_table(model), *others, *warnings, command)
@@ -235,10 +278,21 @@ def _cache(model: ModelPlan) -> str:
 
 def _total(lines: list[CostLine]) -> str:
     known = [line for line in lines if line.usd_per_month_max is not None]
+    if not known:
+        return "unknown"
     span = _span(
         sum(line.usd_per_month_min or 0 for line in lines), sum(line.usd_per_month_max or 0 for line in known)
     )
     return span if len(known) == len(lines) else f"{span} + unpriced"
+
+
+def _is_known(plan: Plan) -> bool:
+    """Whether anything has a price: a sum of nothing is not 0."""
+    return any(line.usd_per_month_max is not None for line in plan.cost.lines)
+
+
+def _together(plan: Plan) -> str:
+    return _span(plan.cost.usd_per_month_min, plan.cost.usd_per_month_max) if _is_known(plan) else "unknown"
 
 
 def _span(low: float, high: float) -> str:

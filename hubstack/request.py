@@ -6,6 +6,7 @@ Owns reading with positions, and the merging of `extends`, `defaults` and `overr
 those against lock and catalogue.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from hubstack import names
 from hubstack.documents import Document, Loc, Mark, parse_document, read_text
 from hubstack.errors import InputError
 from hubstack.plan import CapacityKind, EngineKind
+from hubstack.platforms import PlatformKind
 from hubstack.problems import Problem, nearest
 from hubstack.request_schema import (
     AcceleratorRequest,
@@ -27,7 +29,9 @@ from hubstack.request_schema import (
     LoraRequest,
     ReplicasRequest,
     RequestFile,
+    ScalingRequest,
     Settings,
+    SloRequest,
     SpeculativeRequest,
 )
 
@@ -36,6 +40,12 @@ EVERY = "*"
 DEFAULT_CONTEXT = 8192
 DEFAULT_CONCURRENCY = 2
 CANARY_SUFFIX = "-canary"
+DEFAULT_QUEUE = 5
+"""Our choice, as are the two below: behind a queue of a few requests the first token still comes in seconds."""
+DEFAULT_KV_CACHE_PERCENT = 80
+DEFAULT_IDLE_MINUTES = 15
+MERGED = frozenset({"replicas", "scaling", "slo"})
+"""Mappings whose keys merge one by one; of the others the later replaces the earlier."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +80,9 @@ class ModelRequest:
     trust_remote_code: bool
     allow_pickle: bool
     allow_unsafe: bool
+    scaling_queue: int = DEFAULT_QUEUE
+    scaling_kv_cache_percent: int = DEFAULT_KV_CACHE_PERCENT
+    scaling_idle_minutes: int = DEFAULT_IDLE_MINUTES
     share_gpu: bool = False
     kv_cache_dtype: str = "auto"
     expert_parallel: bool = False
@@ -77,14 +90,22 @@ class ModelRequest:
     lora_rank: int = 16
     speculative_method: str | None = None
     speculative_tokens: int = 0
+    slo_seconds: float | None = None
+    slo_latency_percent: float | None = None
+    slo_error_percent: float | None = None
     tool_call_parser: str | None = None
     reasoning_parser: str | None = None
     chat_template: str | None = None
     """Path in the repository."""
+    platform: PlatformKind = PlatformKind.GKE
+    accept_eula: bool = False
     canary_of: str | None = None
     """Key of the entry whose `canary:` made this one."""
     canary_weight: int = 0
     """Of 100 requests to the primary's names, how many come here."""
+    loading: str = "auto"
+    cache: str = "none"
+    keep_previous: bool = False
     marks: Mapping[str, Mark]
     """Where each setting was made; `id` always."""
 
@@ -172,17 +193,20 @@ def _problem(document: Document, detail: ErrorDetails) -> Problem:  # noqa: PLR0
     if kind in _KIND_WORDS:
         return mark.problem(f"`{label}` must be {_KIND_WORDS[kind]}, not {_shown(given, quoted=True)}")
     if kind == "enum":
-        known = [engine.value for engine in EngineKind]
+        what, kinds = ("platform", PlatformKind) if loc[-1] == "platform" else ("engine", EngineKind)
+        known = [each.value for each in kinds]
         near = nearest(str(given), known)
         return mark.problem(
-            f"`{given}` is no engine: one of {', '.join(known)}", f"did you mean `{near}`?" if near else None
+            f"`{given}` is no {what}: one of {', '.join(known)}", f"did you mean `{near}`?" if near else None
         )
     if kind == "string_pattern_mismatch":
         return mark.problem(f"`{label}`: {_shown(given)} is not allowed", _PATTERN_HINTS.get(str(loc[-1])))
     if kind == "value_error":
         return mark.problem(str(context.get("error", detail["msg"])))
     text = detail["msg"][0].lower() + detail["msg"][1:]
-    return mark.problem(f"`{label}`: {_shown(given)}: {text}")
+    words = re.findall(r"'([^']+)'", str(context.get("expected", ""))) if kind == "literal_error" else []
+    near = nearest(str(given), words)
+    return mark.problem(f"`{label}`: {_shown(given)}: {text}", f"did you mean `{near}`?" if near else None)
 
 
 _PATTERN_HINTS = {
@@ -199,7 +223,8 @@ def _model_at(loc: Loc) -> type[BaseModel]:
         return EntryRequest if loc else RequestFile
     nested: dict[str, type[BaseModel]] = {
         "replicas": ReplicasRequest, "accelerator": AcceleratorRequest, "capacity": CapacityStepRequest,
-        "lora": LoraRequest, "speculative": SpeculativeRequest, "canary": CanaryRequest,
+        "lora": LoraRequest, "scaling": ScalingRequest, "speculative": SpeculativeRequest,
+        "canary": CanaryRequest, "slo": SloRequest,
     }  # fmt: skip
     if words[-1] in nested and words[0] != "overrides":
         return nested[words[-1]]
@@ -267,13 +292,13 @@ def _collect(layers: list[_Layer], problems: list[Problem]) -> dict[str, _Draft]
 
 
 def _lay(draft: _Draft, document: Document, loc: Loc, settings: Settings | None) -> None:
-    """Put the settings that were made over those of the draft; `replicas` merges by its own keys."""
+    """Put the settings that were made over those of the draft; some mappings merge by their own keys."""
     for field in sorted(settings.model_fields_set) if settings is not None else ():
         value = getattr(settings, field)
         if value is None:
             continue
-        if field == "replicas":
-            held = draft.settings.get("replicas", {})
+        if field in MERGED:
+            held = draft.settings.get(field, {})
             value = {**held, **value.model_dump(exclude_none=True)}
         draft.settings[field] = value
         draft.marks[field] = document.mark((*loc, field))
@@ -325,6 +350,7 @@ def _with_canary(draft: _Draft, drafts: Mapping[str, _Draft], problems: list[Pro
 def _finish(draft: _Draft, problems: list[Problem]) -> ModelRequest:
     said = draft.settings
     replicas: dict[str, int] = said.get("replicas", {})
+    scaling: dict[str, int] = said.get("scaling", {})
     minimum = replicas.get("min", min(1, replicas.get("max", 1)))
     maximum = replicas.get("max", max(minimum, 1))
     if minimum > maximum:
@@ -333,6 +359,7 @@ def _finish(draft: _Draft, problems: list[Problem]) -> ModelRequest:
     choice: AcceleratorRequest | None = said.get("accelerator")
     lora: LoraRequest | None = said.get("lora")
     speculative: SpeculativeRequest | None = said.get("speculative")
+    slo: dict[str, float] = said.get("slo", {})
     return ModelRequest(
         key=draft.key,
         id=said["id"],
@@ -348,6 +375,9 @@ def _finish(draft: _Draft, problems: list[Problem]) -> ModelRequest:
         trust_remote_code=said.get("trust_remote_code", False),
         allow_pickle=said.get("allow_pickle", False),
         allow_unsafe=said.get("allow_unsafe", False),
+        scaling_queue=scaling.get("queue", DEFAULT_QUEUE),
+        scaling_kv_cache_percent=scaling.get("kv_cache_percent", DEFAULT_KV_CACHE_PERCENT),
+        scaling_idle_minutes=scaling.get("idle_minutes", DEFAULT_IDLE_MINUTES),
         share_gpu=said.get("share_gpu", False),
         kv_cache_dtype=said.get("kv_cache_dtype", "auto"),
         expert_parallel=said.get("expert_parallel", False),
@@ -355,9 +385,17 @@ def _finish(draft: _Draft, problems: list[Problem]) -> ModelRequest:
         lora_rank=lora.rank if lora else 16,
         speculative_method=speculative.method if speculative else None,
         speculative_tokens=speculative.tokens if speculative else 0,
+        slo_seconds=slo.get("time_to_first_token_seconds"),
+        slo_latency_percent=slo.get("latency_percent"),
+        slo_error_percent=slo.get("error_percent"),
         tool_call_parser=said.get("tool_call_parser"),
         reasoning_parser=said.get("reasoning_parser"),
         chat_template=said.get("chat_template"),
+        platform=said.get("platform", PlatformKind.GKE),
+        accept_eula=said.get("accept_eula", False),
+        loading=said.get("loading", "auto"),
+        cache=said.get("cache", "none"),
+        keep_previous=said.get("keep_previous", False),
         marks=draft.marks,
     )
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from hubstack import names
 from hubstack.plan import CapacityKind, EngineKind
+from hubstack.platforms import PlatformKind
 from hubstack.problems import nearest
 
 REVISION_PATTERN = r"^[^\s\\^~:?*\[]+$"
@@ -25,9 +26,25 @@ class ReplicasRequest(_Strict):
     """Bounds of the number of replicas."""
 
     min: int | None = Field(None, ge=0, le=1000)
-    """Replicas that always run; 0 lets the model and its nodes stop. Default 1."""
+    """Replicas that always run. With 0 the model and its nodes rest once nobody has asked for a while, and the next
+    request wakes it and waits. Default 1."""
     max: int | None = Field(None, ge=1, le=1000)
     """Most replicas. Default: `min`, at least 1."""
+
+
+class ScalingRequest(_Strict):
+    """When replicas are added, and when a model with `replicas.min: 0` rests.
+
+    Without effect where `replicas.min` is `replicas.max`.
+    """
+
+    queue: int | None = Field(None, ge=1, le=1000)
+    """Requests that may wait in a replica's queue before another replica is asked for. Default 5."""
+    kv_cache_percent: int | None = Field(None, ge=10, le=100)
+    """How full a replica's KV cache may be, in percent, before another one is asked for; engines that do not say it
+    are scaled by their queue alone. Default 80."""
+    idle_minutes: int | None = Field(None, ge=1, le=1440)
+    """Minutes without a request after which a model with `replicas.min: 0` rests. Default 15."""
 
 
 class CapacityStepRequest(_Strict):
@@ -71,6 +88,19 @@ class CanaryRequest(_Strict):
     """Of 100 requests to the model's names, how many go to this commit."""
     replicas: int = Field(1, ge=1, le=1000)
     """Most replicas of it; one always runs."""
+
+
+class SloRequest(_Strict):
+    """The service level that alerts hold the model to (docs/monitoring.md)."""
+
+    time_to_first_token_seconds: float | None = Field(None, ge=0.02, le=600)
+    """Longest wait for the first token, or for the whole answer of embeddings and ranking. Watched at the next
+    bucket of the engine's histogram, which the plan names. Default 2."""
+    latency_percent: float | None = Field(None, ge=94, le=99.99)
+    """Requests that must be that fast, of a hundred. At least 94: below, not even all requests being slow would
+    burn the budget at the fast alert's rate. Default 95."""
+    error_percent: float | None = Field(None, ge=0.01, le=6)
+    """Requests that may fail by the server's fault, of a hundred. Default 1."""
 
 
 class AcceleratorRequest(_Strict):
@@ -138,6 +168,9 @@ class Settings(_Strict):
 
     revision: str | None = Field(None, min_length=1, max_length=255, pattern=REVISION_PATTERN)
     """Branch, tag or commit on the Hub; the lock holds the commit it resolved to. Default `main`."""
+    platform: PlatformKind | None = Field(None, strict=False)
+    """Where it is served: `gke` nodes, `cloud-run` (one L4 or RTX PRO 6000 an instance, nothing to pay while idle;
+    docs/cloud-run.md) or `vertex` (Model Garden). Default `gke`."""
     context: int | None = Field(None, ge=128, le=16_777_216)
     """Tokens of one sequence, prompt and answer together. Default: the model's own limit, at most 8192."""
     concurrency: int | None = Field(None, ge=1, le=4096)
@@ -145,6 +178,8 @@ class Settings(_Strict):
     together as memory allows."""
     replicas: ReplicasRequest | None = None
     """`{min: 0, max: 4}`. Default one replica."""
+    scaling: ScalingRequest | None = None
+    """`{queue: 5, kv_cache_percent: 80, idle_minutes: 15}`, and each by default."""
     capacity: list[Step] | None = Field(None, min_length=1, max_length=8)
     """Ways to buy nodes, first choice first: `spot`, `on-demand`, `flex-start`, `reservation: NAME`; or a mapping
     `{kind: on-demand, accelerator: l4, zones: [...]}` for another accelerator or zone. Each must be sold for the
@@ -167,6 +202,8 @@ class Settings(_Strict):
     """`{slots: 4, rank: 16}`: room for LoRA adapters. Default none."""
     speculative: SpeculativeRequest | None = None
     """`{method: mtp, tokens: 1}`. Default none."""
+    slo: SloRequest | None = None
+    """`{time_to_first_token_seconds: 2, latency_percent: 95, error_percent: 1}`, which is the default."""
     tool_call_parser: str | None = Field(None, pattern=r"^[A-Za-z0-9_.-]{1,64}$")
     """The engine's parser of tool calls (`hermes`, `llama3_json` ...); switches automatic tool choice on."""
     reasoning_parser: str | None = Field(None, pattern=r"^[A-Za-z0-9_.-]{1,64}$")
@@ -176,12 +213,24 @@ class Settings(_Strict):
     canary: CanaryRequest | None = None
     """`{revision: REV, weight: 10}`: that commit serves ten of a hundred requests (docs/guide/canary.md). Default
     none."""
+    loading: Literal["auto", "runai-streamer", "gcsfuse", "hyperdisk-ml"] | None = None
+    """How a server reads its weights: `runai-streamer` streams them from the bucket into the accelerator (vLLM on
+    GPUs, safetensors), `gcsfuse` mounts the bucket, `hyperdisk-ml` mounts a disk filled from it, in one zone.
+    Default `auto`: the streamer where it saves two minutes of a load and the engine can, else `gcsfuse`."""
+    cache: Literal["none", "anywhere"] | None = None
+    """`anywhere`: an Anywhere Cache on the model's bucket in each zone of its nodes; it is billed, and takes an
+    hour to delete. Default `none`."""
+    keep_previous: bool | None = None
+    """Keep the folder of the commit that the lock replaced, so that going back stages nothing. Default false: it
+    is removed once the servers have switched."""
     trust_remote_code: bool | None = None
     """Let the engine run Python from the repository. Default false: such a model is refused."""
     allow_pickle: bool | None = None
     """Load pickled weights (`.bin`, `.pt`), which can run code. Default false: safetensors or GGUF only."""
     allow_unsafe: bool | None = None
     """Serve a repository of which the Hub's scan reports a file that would be loaded. Default false."""
+    accept_eula: bool | None = None
+    """On `vertex`: you accept the model's terms, which Model Garden asks for. Default false."""
 
 
 class EntryRequest(Settings):

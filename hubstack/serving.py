@@ -14,6 +14,8 @@ from hubstack.architecture import Geometry
 from hubstack.catalog import Accelerator, MachineType
 from hubstack.engine import EngineChoice
 from hubstack.facts import ModelFacts
+from hubstack.loading_plan import LoadingMethod, LoadingPlan
+from hubstack.node_group import node_group
 from hubstack.offers import host_cpu_millicores, host_memory_bytes
 from hubstack.plan import AcceleratorKind, EngineKind, MemoryNeed, Probe, ServerPlan
 from hubstack.request import ModelRequest
@@ -23,11 +25,10 @@ from hubstack.weights import WeightsFormat, quantization_method
 GIB = sizing.GIB
 MODEL_DIR = "/weights"
 """Where the model's folder of the bucket is mounted, read-only."""
-LOAD_BYTES_PER_SECOND = 200_000_000
-"""An allowance, not a promise: slow enough that a startup probe never kills a healthy load."""
 START_SECONDS = {
     EngineKind.VLLM: 240,
     EngineKind.VLLM_TPU: 1500,
+    EngineKind.SGLANG: 240,
     EngineKind.TEI: 60,
     EngineKind.LLAMA_CPP: 60,
 }
@@ -77,30 +78,42 @@ class Serving:
     model_path: str
     """As the engine is given it: the mounted folder, or the GGUF file in it."""
     format: WeightsFormat
+    loading: LoadingPlan
+    model_dir: str = MODEL_DIR
+    """Folder of the model's files."""
+
+
+def shm_bytes(tensor_parallel: int, memory_bytes: int) -> int:
+    """Return the size of /dev/shm, which counts as memory of the pod; 0 where one process needs none."""
+    return min(2 * tensor_parallel * GIB, memory_bytes // 4) if tensor_parallel > 1 else 0
 
 
 def plan_server(serving: Serving) -> ServerPlan:
     """Describe the container that serves a model."""
     choice, shape = serving.choice, serving.shape
     engine = choice.engine
-    load_seconds = START_SECONDS[choice.kind] + serving.load_bytes // LOAD_BYTES_PER_SECOND // shape.hosts
+    start, loading = START_SECONDS[choice.kind], serving.loading
+    load_seconds = start + loading.seconds
+    # A fast estimate never closes the window on a slow load: both rates count, the slower one wins.
+    window_seconds = 3 * (start + max(loading.seconds, loading.slow_seconds))
     share = shape.count / shape.machine.accelerator_count / shape.servers_per_accelerator
     memory = host_memory_bytes(shape.machine, share)
     is_tpu = shape.accelerator.kind is AcceleratorKind.TPU
     image = engine.image_for(shape.accelerator.id)
     if image is None:  # placement offers only accelerators that the engine has an image for
         raise ValueError(f"{engine.id} has no image for {shape.accelerator.id}")
-    args = _args(serving)
+    group = node_group(choice.kind, _args(serving), shape.hosts, shape.pipeline_parallel)
     return ServerPlan(
         engine=choice.kind,
         version=engine.version,
         image=image,
-        args=(*args, *_host_flags(shape)),
-        worker_args=(*args, *_host_flags(shape), "--headless") if shape.hosts > 1 else (),
-        env=_env(choice.kind, load_seconds),
+        command=group.command,
+        args=group.args,
+        worker_args=group.worker_args,
+        env=tuple(sorted((*_env(choice.kind, window_seconds), *group.env))),
         port=_port(engine.port),
         startup=Probe(path=engine.health_path, port=_port(engine.port), period_seconds=10,
-                      failure_threshold=max(30, -(-3 * load_seconds // 10))),
+                      failure_threshold=max(30, -(-window_seconds // 10))),
         readiness=Probe(path=engine.health_path, port=_port(engine.port), period_seconds=5,
                         failure_threshold=3),
         liveness=Probe(path=engine.health_path, port=_port(engine.port), period_seconds=15,
@@ -114,7 +127,7 @@ def plan_server(serving: Serving) -> ServerPlan:
         memory_bytes=memory,
         accelerator_resource="google.com/tpu" if is_tpu else "nvidia.com/gpu",
         accelerator_count=shape.count,
-        shm_bytes=min(2 * shape.tensor_parallel * GIB, memory // 4) if shape.tensor_parallel > 1 else 0,
+        shm_bytes=shm_bytes(shape.tensor_parallel, memory),
         scratch_bytes=8 * GIB,
         load_seconds=load_seconds,
         termination_grace_seconds=_grace_seconds(serving),
@@ -132,20 +145,12 @@ def _grace_seconds(serving: Serving) -> int:
     return min(max(MIN_GRACE_SECONDS, math.ceil(seconds)), MAX_GRACE_SECONDS)
 
 
-def _host_flags(shape: Shape) -> tuple[str, ...]:
-    """Return what tells the nodes of one replica of each other; LeaderWorkerSet sets the variables."""
-    if shape.hosts == 1:
-        return ()
-    return ("--pipeline-parallel-size", str(shape.pipeline_parallel), "--nnodes", str(shape.hosts), "--node-rank",
-            "$(LWS_WORKER_INDEX)", "--master-addr", "$(LWS_LEADER_ADDRESS)")  # fmt: skip
-
-
 def _port(port: int) -> int:
     """Return a port that a user other than root may open."""
     return port if port >= 1024 else 8000 + port
 
 
-def _env(kind: EngineKind, load_seconds: int) -> tuple[tuple[str, str], ...]:
+def _env(kind: EngineKind, window_seconds: int) -> tuple[tuple[str, str], ...]:
     shared = {
         "DO_NOT_TRACK": "1",
         "HF_HOME": "/tmp/huggingface",  # noqa: S108  an emptyDir of the pod
@@ -155,7 +160,7 @@ def _env(kind: EngineKind, load_seconds: int) -> tuple[tuple[str, str], ...]:
     }
     vllm = {
         "VLLM_CACHE_ROOT": "/tmp/vllm",  # noqa: S108
-        "VLLM_ENGINE_READY_TIMEOUT_S": str(3 * load_seconds),
+        "VLLM_ENGINE_READY_TIMEOUT_S": str(window_seconds),
         "VLLM_NO_USAGE_STATS": "1",
     }
     tpu = {"TPU_BACKEND_TYPE": "jax", "VLLM_XLA_CACHE_PATH": "/tmp/xla"}  # noqa: S108
@@ -200,20 +205,20 @@ def _sglang_args(serving: Serving) -> tuple[str, ...]:
         flags += ["--kv-cache-dtype", "fp8_e4m3"]
     if load.expert_parallel:
         flags += ["--ep-size", str(load.tensor_parallel)]
-    flags += _parser_flags(request)
+    flags += _parser_flags(request, serving.model_dir)
     if serving.choice.remote_code:
         flags.append("--trust-remote-code")
     return tuple(flags)
 
 
-def _parser_flags(request: ModelRequest) -> list[str]:
+def _parser_flags(request: ModelRequest, model_dir: str) -> list[str]:
     flags: list[str] = []
     if request.tool_call_parser:
         flags += ["--tool-call-parser", request.tool_call_parser]
     if request.reasoning_parser:
         flags += ["--reasoning-parser", request.reasoning_parser]
     if request.chat_template:
-        flags += ["--chat-template", f"{MODEL_DIR}/{request.chat_template}"]
+        flags += ["--chat-template", f"{model_dir}/{request.chat_template}"]
     return flags
 
 
@@ -226,7 +231,7 @@ def _vllm_args(serving: Serving) -> tuple[str, ...]:
     choice, shape, need = serving.choice, serving.shape, serving.need
     load = serving.load
     flags = [
-        serving.model_path, "--port", str(_port(choice.engine.port)),
+        serving.loading.uri or serving.model_path, "--port", str(_port(choice.engine.port)),
         # A canary answers to its primary's names: the caller does not know which of the two it asks.
         "--served-model-name", serving.facts.id, serving.request.canary_of or serving.request.key,
         "--tensor-parallel-size", str(shape.tensor_parallel),
@@ -235,20 +240,32 @@ def _vllm_args(serving: Serving) -> tuple[str, ...]:
         "--max-num-batched-tokens", str(load.batch_tokens),
         "--gpu-memory-utilization", f"{load.memory_share:g}",
     ]  # fmt: skip
-    if serving.format is WeightsFormat.SAFETENSORS:
-        flags += ["--load-format", "safetensors"]
+    flags += _load_flags(serving)
     if choice.pooling:
         flags += ["--runner", "pooling"]
     if choice.ranks:
         flags += _rank_flags(serving.geometry)
     if not shape.accelerator.bf16_native and shape.accelerator.kind is AcceleratorKind.GPU:
         flags += ["--dtype", "half"]
-    flags += [*_parallel_flags(serving), *_feature_flags(serving.request), *_parser_flags(serving.request)]
+    flags += _parallel_flags(serving) + _feature_flags(serving.request)
+    flags += _parser_flags(serving.request, serving.model_dir)
     if serving.request.tool_call_parser:
         flags.append("--enable-auto-tool-choice")
     if choice.remote_code:
         flags.append("--trust-remote-code")
     return tuple(flags)
+
+
+def _load_flags(serving: Serving) -> list[str]:
+    """Return how vLLM reads its weights. The streamer's three keys: vllm runai_streamer_loader.py (0.32 wheel)."""
+    loading = serving.loading
+    if loading.method is LoadingMethod.RUNAI_STREAMER:
+        told: dict[str, object] = {"memory_limit": loading.buffer_bytes}
+        if loading.distributed:
+            told["distributed"] = True
+        extra = json.dumps(told, sort_keys=True)
+        return ["--load-format", "runai_streamer", "--model-loader-extra-config", extra]
+    return ["--load-format", "safetensors"] if serving.format is WeightsFormat.SAFETENSORS else []
 
 
 def _parallel_flags(serving: Serving) -> list[str]:

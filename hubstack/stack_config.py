@@ -18,14 +18,19 @@ from hubstack.problems import Problem, nearest
 SECRET_PLACEHOLDER = "[secret]"  # noqa: S105  shown in place of one
 
 UNDECLARED = (
+    "alerts",
     "apiKey",
+    "billingAccount",
     "budget",
     "gateway",
     "hfToken",
     "iapClientSecret",
     "maintenanceWindow",
     "models",
+    "monitoring",
     "regions",
+    "runIngress",
+    "runInvokers",
     "zones",
 )
 """Settings that may be missing. The CLI asks for a value of every key that Pulumi.yaml declares without a default

@@ -10,26 +10,34 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from hubstack import monitoring
 from hubstack.errors import InputError
 from hubstack.gateway import SETTING, read_gateway
 from hubstack.gateway_plan import GatewayPlan
 from hubstack.maintenance import EXAMPLE, read_window
-from hubstack.plan import MaintenancePlan
+from hubstack.plan import MaintenancePlan, MonitoringPlan
+from hubstack.platforms import Ingress
 from hubstack.problems import Problem
 
 DEFAULT_NAMESPACE = "models"
 KEYS = (
     "gcp:project",
     "gcp:region",
+    "hubstack:alerts",
+    "hubstack:autoscaling",
+    "hubstack:billingAccount",
     "hubstack:budget",
     "hubstack:deletionProtection",
     "hubstack:gateway",
     "hubstack:hfToken",
     "hubstack:maintenanceWindow",
     "hubstack:models",
+    "hubstack:monitoring",
     "hubstack:namespace",
     "hubstack:regions",
     "hubstack:releaseChannel",
+    "hubstack:runIngress",
+    "hubstack:runInvokers",
     "hubstack:zones",
 )
 
@@ -51,12 +59,20 @@ class Target:
     budget_usd_per_month: float | None = None
     """A plan whose largest bill is above it is refused."""
     deletion_protection: bool = True
+    autoscaling: bool = True
+    """Whether replicas follow the load; off: they are set by hand."""
     maintenance: MaintenancePlan | None = None
     """When GKE may upgrade; None: whenever it likes."""
+    monitoring: MonitoringPlan | None = None
+    """Who is told of incidents; None: nothing is watched."""
     regions: tuple[str, ...] = ()
     """Regions to compare with in `hubstack plan`; `any` is every one."""
     gateway: GatewayPlan | None = None
     """None: models are reached inside the cluster only."""
+    run_ingress: Ingress = Ingress.INTERNAL
+    """Who reaches Cloud Run services; IAM asks each caller for an identity whatever it says."""
+    run_invokers: tuple[str, ...] = ()
+    """IAM members that may call the Cloud Run services (`group:team@example.com`); empty: whom the project lets."""
 
 
 def read_target(stack: str, config: Mapping[str, str]) -> Target:
@@ -83,8 +99,11 @@ def read_target(stack: str, config: Mapping[str, str]) -> Target:
         budget_usd_per_month=reader.number("hubstack:budget"),
         regions=reader.regions("hubstack:regions"),
         deletion_protection=reader.flag("hubstack:deletionProtection", default=True),
+        autoscaling=reader.flag("hubstack:autoscaling", default=True),
         maintenance=reader.window("hubstack:maintenanceWindow"),
         gateway=reader.gateway(),
+        monitoring=reader.monitoring(),
+        run_ingress=reader.ingress("hubstack:runIngress"), run_invokers=reader.members("hubstack:runInvokers"),
     )  # fmt: skip
     reader.check_zones(target)
     if reader.problems:
@@ -109,11 +128,11 @@ class _Reader:
             self.refuse(key, f"is `{value}`, which is not {what}", "VALUE")
         return value
 
-    def words(self, key: str) -> tuple[str, ...]:
+    def words(self, key: str, what: str = "zone names", example: str = "'[\"us-central1-a\"]'") -> tuple[str, ...]:
         value = self._json(key, [])
         if isinstance(value, list) and all(isinstance(word, str) for word in cast("list[Any]", value)):
             return tuple(cast("list[str]", value))
-        self.refuse(key, "must be a list of zone names", "'[\"us-central1-a\"]'")
+        self.refuse(key, f"must be a list of {what}", example)
         return ()
 
     def regions(self, key: str) -> tuple[str, ...]:
@@ -122,6 +141,29 @@ class _Reader:
         if text and not text.lstrip().startswith("["):
             return (text.strip(),)
         return self.words(key)
+
+    def ingress(self, key: str) -> Ingress:
+        text = self.config.get(key) or Ingress.INTERNAL.value
+        known = [each.value for each in Ingress]
+        if text in known:
+            return Ingress(text)
+        self.refuse(key, f"is `{text}`, which is none of {', '.join(known)}", Ingress.INTERNAL.value)
+        return Ingress.INTERNAL
+
+    def members(self, key: str) -> tuple[str, ...]:
+        """Read IAM members; everyone is none of them, for each call costs money."""
+        value = self._json(key, [])
+        example = "'[\"group:team@example.com\"]'"
+        if not isinstance(value, list) or not all(isinstance(word, str) for word in cast("list[Any]", value)):
+            self.refuse(key, "must be a list of IAM members", example)
+            return ()
+        members = tuple(dict.fromkeys(cast("list[str]", value)))
+        for member in members:
+            if member.lower() in {"allusers", "allauthenticatedusers"}:
+                self.refuse(key, f"names `{member}`: models are never open to everyone", example)
+            elif not re.fullmatch(r"(user|group|serviceAccount|domain|principal|principalSet):\S+", member):
+                self.refuse(key, f"names `{member}`, which is no IAM member", example)
+        return members
 
     def number(self, key: str) -> float | None:
         text = self.config.get(key)
@@ -154,6 +196,28 @@ class _Reader:
         gateway, problems = read_gateway(self.path, self.config.get(SETTING))
         self.problems += problems
         return gateway
+
+    def monitoring(self) -> MonitoringPlan | None:
+        """Read who is told and what is watched; off, the other settings are still checked."""
+        words = self.words("hubstack:alerts", "e-mail addresses and channels", f"'{monitoring.EXAMPLE}'")
+        emails, channels, wrong = monitoring.read_alerts(words)
+        for sentence in wrong:
+            self.refuse("hubstack:alerts", sentence, f"'{monitoring.EXAMPLE}'")
+        account, budget = self.config.get("hubstack:billingAccount"), self.config.get("hubstack:budget")
+        if account:
+            self.text(
+                "hubstack:billingAccount", monitoring.BILLING_ACCOUNT, "an account such as 0A1B2C-3D4E5F-678901"
+            )
+            if not budget:
+                self.refuse(
+                    "hubstack:budget", "is missing: a billing account is named, and a budget needs a sum", "5000"
+                )
+        if not self.flag("hubstack:monitoring", default=True):
+            return None
+        return MonitoringPlan(
+            emails=emails, channels=channels, billing_account=account or None,
+            budget_usd_per_month=_read(float, budget) if account and budget else None,
+        )  # fmt: skip
 
     def check_zones(self, target: Target) -> None:
         for zone in target.zones:

@@ -17,7 +17,7 @@ from hubstack.problems import Problem, nearest
 from hubstack.request import ModelRequest, Request, capacity_steps
 from hubstack.request_schema import Settings
 
-PLAIN = ("context", "concurrency", "kv_cache_dtype", "share_gpu", "expert_parallel", "engine")
+PLAIN = ("context", "concurrency", "kv_cache_dtype", "share_gpu", "expert_parallel", "engine", "platform")
 SETTINGS = (*PLAIN, "accelerator", "capacity", "replicas.min", "replicas.max")
 WHERE = "--what-if"
 

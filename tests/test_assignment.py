@@ -16,6 +16,7 @@ from hubstack.placement import Surveyor
 from hubstack.placement_file import Placement
 from hubstack.plan import Plan
 from hubstack.planner import _survey, _wanted, _with_shared, places_of
+from hubstack.platforms import PlatformKind
 from hubstack.request import ModelRequest, Request
 from tests.support.facts import ask, catalog, hub, llama, plan, steps, target
 
@@ -34,7 +35,7 @@ def wanted(*models: tuple[Any, ModelRequest]) -> list[Wanted]:
     surveyor = Surveyor(list_offers(catalog(), place), catalog(), place)
     request = Request(path="x", models=tuple(sorted((r for _, r in models), key=lambda r: r.key)))
     facts = {r.key: f for f, r in models}
-    drafts = _with_shared(_survey(request, facts, catalog(), surveyor, place), {}, surveyor)
+    drafts = _with_shared(_survey(request, facts, catalog(), {PlatformKind.GKE: surveyor}, place), {}, surveyor)
     return [_wanted(draft) for draft in drafts.values()]
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
+from hubstack.bill import Cost, CostLine
 from hubstack.cost import HOURS_PER_MONTH
-from hubstack.plan import Cost, CostLine
 from tests.support.facts import ask, catalog, hub, llama, plan, steps, target
 
 

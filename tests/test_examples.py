@@ -59,17 +59,21 @@ def test_the_fleet_covers_every_kind_that_the_readme_names() -> None:
     assert any(model["tensor_parallel"] > 1 for model in models.values())
 
 
-@pytest.mark.parametrize("example", golden.EXAMPLES)
+ON_GKE = ("quickstart", "fleet")
+
+
+@pytest.mark.parametrize("example", ON_GKE)
 def test_every_model_gets_exactly_its_own_resources(example: str) -> None:
     models = plan(example)["models"]
     primaries = [model for model in models if model["canary_of"] is None]
     seen = types(example)
     assert seen["gcp:storage/bucket:Bucket"] == len(primaries), "a canary lies beside its primary"
     assert seen["kubernetes:batch/v1:Job"] == len(models)
-    for kind in ("apps/v1:Deployment", "core/v1:Service"):
-        servers = [r for r in graph(example)["resources"] if r["type"] == f"kubernetes:{kind}"
-                   and ":ModelServer$" in r["urn"]]  # fmt: skip
-        assert len(servers) == len(models), f"{kind}: {len(servers)} for {len(models)} models"
+    servers = Counter(r["type"] for r in graph(example)["resources"] if ":ModelServer$" in r["urn"])
+    groups = servers["kubernetes:leaderworkerset.x-k8s.io/v1:LeaderWorkerSet"]
+    assert servers["kubernetes:apps/v1:Deployment"] + groups == len(models)
+    resting = [model for model in models if model["scaling"] and model["scaling"]["rests"]]
+    assert servers["kubernetes:core/v1:Service"] == len(models) + len(resting), "a resting model has two addresses"
 
 
 def test_production_is_reached_at_one_private_address() -> None:
@@ -108,6 +112,66 @@ def test_a_stack_that_asks_for_no_gateway_has_no_part_of_one(example: str) -> No
     assert not [r for r in graph(example)["resources"] if "gateway" in r["type"].lower() or "gateway" in r["urn"]]
 
 
+def test_a_list_on_cloud_run_costs_its_buckets_while_idle_and_has_no_cluster() -> None:
+    decided, seen = plan("cloud-run"), types("cloud-run")
+    assert {model["platform"] for model in decided["models"]} == {"cloud-run"}
+    assert {model["cloud_run"]["accelerator"] for model in decided["models"]} == {
+        "nvidia-l4", "nvidia-rtx-pro-6000",
+    }  # fmt: skip
+    buckets = sum(line["usd_per_month_min"] for line in decided["cost"]["lines"] if "bucket" in line["what"])
+    assert decided["cost"]["usd_per_month_min"] == pytest.approx(buckets)
+    assert buckets < 2
+    for kind in ("gcp:cloudrunv2/service:Service", "gcp:cloudrunv2/job:Job", "gcp:storage/bucket:Bucket"):
+        assert seen[kind] == 3
+    refused = ("kubernetes:", "gcp:container/", "gcp:compute/", "pulumi:providers:kubernetes")
+    assert not [kind for kind in seen if kind.startswith(refused)]
+
+
+def test_a_list_on_vertex_is_one_deployment_without_a_price() -> None:
+    (line,) = plan("vertex")["cost"]["lines"]
+    assert (line["usd_per_month_min"], line["usd_per_month_max"]) == (None, None)
+    assert plan("vertex")["cost"]["unpriced"]
+    own = [kind for kind in types("vertex") if kind.startswith("gcp:") and "projects/service" not in kind]
+    assert own == ["gcp:vertex/aiEndpointWithModelGardenDeployment:AiEndpointWithModelGardenDeployment"]
+
+
+@pytest.mark.parametrize("example", golden.EXAMPLES)
+def test_models_whose_number_may_change_are_scaled_and_resting_ones_woken(example: str) -> None:
+    models, seen = [model for model in plan(example)["models"] if model["platform"] == "gke"], types(example)
+    assert seen["kubernetes:keda.sh/v1alpha1:ScaledObject"] == sum(
+        model["replicas"]["min"] < model["replicas"]["max"] for model in models
+    )
+    resting = {model["key"] for model in models if model["replicas"]["min"] == 0}
+    assert seen["kubernetes:http.keda.sh/v1beta1:InterceptorRoute"] == len(resting)
+    endpoints = next(r for r in graph(example)["resources"] if r["type"] == "hubstack:fleet:Fleet")["outputs"][
+        "endpoints"
+    ]
+    assert {key for key, address in endpoints.items() if "-wake." in address} == resting
+
+
+def test_models_that_span_nodes_are_groups_with_their_controller() -> None:
+    models = {model["key"]: model for model in plan("multi-host")["models"]}
+    assert (models["deepseek-v3"]["hosts"], models["deepseek-v3"]["accelerator_kind"]) == (2, "gpu")
+    assert (models["qwen-72b"]["hosts"], models["qwen-72b"]["tpu_topology"]) == (4, "4x4")
+    slices = [pool for pool in plan("multi-host")["pools"] if pool["nodes_per_slice"] > 1]
+    assert len(slices) == models["qwen-72b"]["replicas"]["max"], "a slice for each replica"
+    found = types("multi-host")
+    assert found["hubstack:group_controller:GroupController"] == 1
+    assert "hubstack:group_controller:GroupController" not in types("fleet"), "nobody there spans nodes"
+
+
+def test_the_fleet_shows_every_way_to_load() -> None:
+    loading = {model["key"]: model["loading"] for model in plan("fleet")["models"]}
+    assert loading["minimax-m2-5"]["method"] == "runai-streamer"
+    assert loading["minimax-m2-5"]["cache_zones"]
+    assert loading["llama-3-3-70b-instruct"]["method"] == "hyperdisk-ml"
+    assert {each["method"] for each in loading.values()} == {"runai-streamer", "hyperdisk-ml", "gcsfuse"}
+    seen = types("fleet")
+    assert seen["kubernetes:datalayer.gke.io/v1:GCPDataSource"] == 1
+    assert seen["kubernetes:core/v1:PersistentVolumeClaim"] == 1
+    assert seen["gcp:storage/anywhereCache:AnywhereCache"] == len(loading["minimax-m2-5"]["cache_zones"])
+
+
 @pytest.mark.parametrize("example", golden.EXAMPLES)
 def test_every_planned_pool_is_a_node_pool(example: str) -> None:
     pools = {pool["key"] for pool in plan(example)["pools"]}
@@ -124,4 +188,5 @@ def test_every_planned_pool_is_a_node_pool(example: str) -> None:
 def test_no_locked_commit_is_invented(example: str) -> None:
     for model in plan(example)["models"]:
         assert len(model["commit"]) == 40
-        assert model["weights"]["prefix"] == model["commit"], "weights are staged by commit"
+        staged = "" if model["platform"] == "vertex" else model["commit"]
+        assert model["weights"]["prefix"] == staged, "weights are staged by commit"

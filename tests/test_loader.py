@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from hubstack.loader import load_weights
+
 SCRIPT = Path(__file__).resolve().parents[1] / "hubstack" / "loader" / "load_weights.py"
 REPO, COMMIT, TOKEN = "acme/tiny", "a" * 40, "hf_secretsecretsecret"
 WEIGHTS, CONFIG = b"weights" * 1000, b'{"model_type": "tiny"}\n'
@@ -226,3 +228,27 @@ def test_a_path_that_leads_out_of_the_bucket_is_refused(hub: Hub, tmp_path: Path
 def test_a_damaged_manifest_is_refused_with_one_message(hub: Hub, tmp_path: Path) -> None:
     done = run(hub, tmp_path, {"repo_id": REPO})
     assert (done.code, done.text.count("\n")) == (2, 1)
+
+
+def test_what_changes_between_the_check_and_the_bucket_does_not_stay_there(tmp_path: Path) -> None:
+    """The disk is read again for the copy; what is hashed then is what was written."""
+    found, landing = tmp_path / "found", tmp_path / "landed"
+    found.write_bytes(b"x" * len(WEIGHTS))
+    file = load_weights.File(
+        path="model.safetensors", size_bytes=len(WEIGHTS), sha256=hashlib.sha256(WEIGHTS).hexdigest()
+    )
+    with pytest.raises(load_weights.LoadError) as error:
+        load_weights.copy_bytes(file, found, landing)
+    assert error.value.code == 5
+    assert not landing.exists()
+    found.write_bytes(WEIGHTS)
+    load_weights.copy_bytes(file, found, landing)
+    assert landing.read_bytes() == WEIGHTS
+
+
+def test_the_marker_comes_last(hub: Hub, tmp_path: Path) -> None:
+    """A copy that ends half-way leaves a folder that no later run and no collector takes for whole."""
+    manifest = locked()
+    manifest["files"][1]["sha256"] = "0" * 64
+    assert run(hub, tmp_path, manifest).code == 3
+    assert ".hubstack-complete" not in landed(tmp_path)

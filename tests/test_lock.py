@@ -47,7 +47,7 @@ files = st.lists(
     unique_by=lambda file: file.path, max_size=4,
 )  # fmt: skip
 facts = st.builds(
-    ModelFacts, id=tricky, revision=tricky, commit=hexes, asked_id=st.none() | tricky,
+    ModelFacts, id=tricky, revision=tricky, commit=hexes, replaced=st.none() | hexes, asked_id=st.none() | tricky,
     pipeline_tag=st.none() | tricky, library=st.none() | tricky, license=st.none() | tricky,
     license_name=st.none() | tricky, gated=st.none() | tricky, custom_code=st.booleans(),
     security=st.builds(SecurityFacts, scans_done=st.none() | st.booleans(),

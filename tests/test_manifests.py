@@ -10,8 +10,8 @@ from dataclasses import replace
 import pytest
 
 from hubstack import manifests
-from hubstack.plan import ModelPlan, PoolPlan
-from tests.support.plans import CHAT, CLASSES, EMBED, GATED, GIB, L4, MODELS, TPU, make_plan
+from hubstack.plan import ModelPlan
+from tests.support.plans import CHAT, CLASSES, EMBED, GATED, GIB, MODELS, TPU, make_plan
 
 PLAN = make_plan()
 OPTIONS = "mountOptions"
@@ -55,9 +55,11 @@ def test_accelerators_and_memory_are_limited_to_what_is_requested(model: ModelPl
     assert {key: value for key, value in resources["requests"].items() if key != "cpu"} == resources["limits"]
 
 
-def test_a_rollout_needs_no_second_accelerator() -> None:
-    strategy = manifests.deployment(PLAN, CHAT)["spec"]["strategy"]["rollingUpdate"]
-    assert strategy == {"maxSurge": 0, "maxUnavailable": 1}
+@pytest.mark.parametrize(("surge", "expected"), [(0, {"maxSurge": 0, "maxUnavailable": 1}),
+                                                 (1, {"maxSurge": 1, "maxUnavailable": 0})])  # fmt: skip
+def test_a_rollout_takes_a_second_accelerator_only_where_the_plan_has_one(surge: int, expected: dict) -> None:
+    strategy = manifests.deployment(PLAN, replace(CHAT, max_surge=surge))["spec"]["strategy"]["rollingUpdate"]
+    assert strategy == expected
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.key)
@@ -85,14 +87,6 @@ def test_weights_are_cached_on_the_node_where_they_fit_its_disk() -> None:
     assert not any(option.startswith("file-cache") for option in options(server_pod(GATED))), (
         "140 GiB on a disk of 200 GiB would evict the pod"
     )
-
-
-def test_the_smallest_disk_of_the_class_decides_on_the_cache() -> None:
-    def small(pool: PoolPlan) -> PoolPlan:
-        return replace(pool, boot_disk_gib=30) if pool.capacity_class == L4 else pool
-
-    found = options(server_pod(CHAT, pools=tuple(small(pool) for pool in PLAN.pools)))
-    assert not any(option.startswith("file-cache") for option in found)
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.key)

@@ -38,6 +38,11 @@ def test_the_service_leads_to_leaders_only() -> None:
     assert not manifests.service(make_plan(), GATED)["spec"]["selector"].items() & leader.items()
 
 
+def test_the_group_leaves_its_own_name_to_the_controllers_headless_service() -> None:
+    group = leader_worker_set(make_plan(), WIDE)["metadata"]["name"]
+    assert group != manifests.service(make_plan(), WIDE)["metadata"]["name"], "workers would not find their leader"
+
+
 def test_a_tpu_group_keeps_to_one_slice() -> None:
     slices = leader_worker_set(make_plan(), replace(TPU, hosts=2))["metadata"]["annotations"]
     assert slices["leaderworkerset.sigs.k8s.io/exclusive-topology"] == "cloud.google.com/gke-nodepool"
@@ -63,3 +68,21 @@ def test_a_model_too_large_for_a_node_is_planned_over_several() -> None:
     template = leader_worker_set(decided, model)["spec"]["leaderWorkerTemplate"]
     (leader,) = template["leaderTemplate"]["spec"]["containers"]
     assert leader["resources"]["limits"]["nvidia.com/gpu"] == str(model.accelerator_count // 2)
+
+
+def test_workers_start_beside_their_leader() -> None:
+    """vLLM's leader is ready once its workers have joined: told to wait for it they would wait for ever."""
+    assert leader_worker_set(make_plan(), WIDE)["spec"]["startupPolicy"] == "LeaderCreated"
+
+
+def test_one_pod_of_a_group_at_a_time_is_evicted_and_one_that_serves_no_one_always() -> None:
+    budget = manifests.disruption_budget(make_plan(), WIDE)["spec"]
+    assert budget["maxUnavailable"] == 1, "more would let two groups lose a pod each"
+    assert budget["unhealthyPodEvictionPolicy"] == "AlwaysAllow", "a load that never ends must not stop an upgrade"
+    labels = leader_worker_set(make_plan(), WIDE)["spec"]["leaderWorkerTemplate"]
+    for pod in ("leaderTemplate", "workerTemplate"):
+        assert budget["selector"]["matchLabels"].items() <= labels[pod]["metadata"]["labels"].items()
+
+
+def test_leader_and_workers_may_talk_to_each_other() -> None:
+    assert {"podSelector": {}} in manifests.network_policy(make_plan())["spec"]["ingress"][0]["from"]

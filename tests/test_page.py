@@ -5,7 +5,8 @@ import re
 from html.parser import HTMLParser
 
 from hubstack.page import page_text
-from tests.support.facts import hub, llama, plan
+from hubstack.platforms import PlatformKind
+from tests.support.facts import ask, hub, llama, plan
 
 
 def test_texts_from_the_hub_are_escaped() -> None:
@@ -39,19 +40,37 @@ def test_one_model_alone_is_explained_alone() -> None:
     assert 'id="model-qwen3-8b"' not in page
 
 
+class Checker(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        if tag not in {"meta", "link", "br", "img"}:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
 def test_every_tag_is_closed() -> None:
-    class Checker(HTMLParser):
-        def __init__(self) -> None:
-            super().__init__()
-            self.open: list[str] = []
-
-        def handle_starttag(self, tag: str, attrs: object) -> None:
-            if tag not in {"meta", "link", "br", "img"}:
-                self.open.append(tag)
-
-        def handle_endtag(self, tag: str) -> None:
-            assert self.open.pop() == tag
-
     checker = Checker()
     checker.feed(page_text(plan(llama())))
     assert checker.open == []
+
+
+def test_models_beside_gke_are_on_the_page_with_their_place_and_cost() -> None:
+    repo_id = "Qwen/Qwen3-4B-Instruct-2507"
+    light = (hub(repo_id), ask(repo_id, platform=PlatformKind.CLOUD_RUN, replicas_min=0))
+    garden = (hub("Qwen/Qwen3-8B"), ask("Qwen/Qwen3-8B", platform=PlatformKind.VERTEX))
+    for decided in (plan(light), plan(light, llama(), garden), plan(garden)):
+        page = page_text(decided)
+        for model in decided.models:
+            assert f"1 x {model.accelerator}" in page
+        checker = Checker()
+        checker.feed(page)
+        assert checker.open == []
+    page = page_text(plan(light))
+    assert "1 x l4 on cloud-run" in page
+    assert "764 USD" in page
+    assert "busy hours a month" in page

@@ -124,7 +124,8 @@ def test_a_plan_names_models_and_pools_in_order() -> None:
 
 def test_every_decision_keeps_its_reason() -> None:
     for model in plan(*[hub(repo_id) for repo_id in SERVED]).models:
-        assert [reason.topic for reason in model.reasons] == ["engine", "weights", "context", "accelerator"]
+        topics = [reason.topic for reason in model.reasons if reason.topic != "cloud-run"]
+        assert topics == ["engine", "weights", "context", "accelerator", "loading", "slo", "replicas", "rollout"]
         assert all(reason.text for reason in model.reasons)
 
 

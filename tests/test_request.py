@@ -68,6 +68,17 @@ def test_later_layers_win_over_earlier_ones(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_scaling_merges_by_its_own_keys_over_the_defaults(tmp_path: Path) -> None:
+    text = (
+        "defaults: {scaling: {queue: 9, idle_minutes: 60}}\n"
+        "models: [{id: a/b, scaling: {kv_cache_percent: 50}}, a/c]\n"
+        "overrides: {b: {scaling: {queue: 2}}}\n"
+    )
+    first, second = read(tmp_path, text).models
+    assert (first.scaling_queue, first.scaling_kv_cache_percent, first.scaling_idle_minutes) == (2, 50, 60)
+    assert (second.scaling_queue, second.scaling_kv_cache_percent, second.scaling_idle_minutes) == (9, 80, 60)
+
+
 def test_replicas_merge_by_their_own_keys(tmp_path: Path) -> None:
     text = (
         "defaults: {replicas: {max: 5}}\n"
@@ -97,6 +108,12 @@ RENDERED = {
     "models:\n- id: a/b\n  replicas: {min: 3, max: 2}\n": (
         "dev.models.yaml:3:13: replicas of `b`: min 3 is above max 2\n      replicas: {min: 3, max: 2}\n"
         "                ^"
+    ),
+    "models:\n- id: a/b\n  scaling: {queue: 0, idle_minute: 5}\n": (
+        "dev.models.yaml:3:20: `models.scaling.queue`: `0`: input should be greater than or equal to 1\n"
+        "      scaling: {queue: 0, idle_minute: 5}\n                       ^\n"
+        "dev.models.yaml:3:23: unknown key `idle_minute`\n      scaling: {queue: 0, idle_minute: 5}\n"
+        "                          ^\n    hint: did you mean `idle_minutes`?"
     ),
     "models: [a/x, b/x]\n": (
         "dev.models.yaml:1:15: two models have the key `x` (the first: dev.models.yaml:1)\n    models: [a/x, b/x]\n"
@@ -138,6 +155,15 @@ def test_a_problem_is_shown_with_place_caret_and_hint(text: str, tmp_path: Path)
         ("models: [{id: a/b, name: kubernetes}]", "is a name that Kubernetes or an engine needs"),
         ("models: [{id: a/b, capacity: [sopt]}]", "did you mean `spot`?"),
         ("models: [{id: a/b, engine: vlm}]", "did you mean `vllm`?"),
+        ("models: [{id: a/b, scaling: fast}]", "`models.scaling` must be a mapping"),
+        ("models: [{id: a/b, scaling: {kv_cache_percent: 101}}]", "should be less than or equal to 100"),
+        ("models: [{id: a/b, scaling: {kv_cache_percent: 0.8}}]", "must be a whole number"),
+        ("models: [{id: a/b, scaling: {idle_minutes: 0}}]", "should be greater than or equal to 1"),
+        ("models: [a/b]\noverrides: {b: {scaling: {que: 3}}}", "did you mean `queue`?"),
+        ("models: [{id: a/b, loading: gcsfus}]", "did you mean `gcsfuse`?"),
+        ("models: [{id: a/b, loading: 3}]", "`models.loading`: `3`"),
+        ("models: [{id: a/b, cache: anywere}]", "did you mean `anywhere`?"),
+        ("models: [{id: a/b, keep_previous: maybe}]", "must be true or false"),
         ("extends: nowhere.yaml", "nowhere.yaml: cannot be read: there is no such file"),
         ("extends: dev.models.yaml", "extends this file in turn: a circle"),
         ("x: " + "[" * 3000, "is not"),

@@ -35,7 +35,7 @@ from tests.support.rest.inputs import (
     richest,
 )  # fmt: skip
 
-MAPS = {"labels", "limits", "sensitiveLabels"}
+MAPS = {"labelExtractors", "labels", "limits", "sensitiveLabels", "userLabels"}
 """Inputs whose keys are free in the API; the names of the last are the SDK's."""
 
 
@@ -89,7 +89,7 @@ ENUMS = {
         "autoscaling.locationPolicy", "nodeConfig.guestAccelerators.gpuDriverInstallationConfig.gpuDriverVersion",
         "nodeConfig.guestAccelerators.gpuSharingConfig.gpuSharingStrategy",
         "nodeConfig.reservationAffinity.consumeReservationType", "nodeConfig.taints.effect",
-        "nodeConfig.workloadMetadataConfig.mode", "upgradeSettings.strategy",
+        "nodeConfig.workloadMetadataConfig.mode", "placementPolicy.type", "upgradeSettings.strategy",
     },
     NETWORK: {"routingMode"},
     NAT: {

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from hubstack.facts import ModelFacts
-from hubstack.plan import ModelPlan
+from hubstack.loading_plan import LoadingMethod
+from hubstack.plan import EngineKind, ModelPlan
 from tests.support.facts import GIB, catalog, file, hub, llama, made, plan_one
 
 GGUF = made(files=(file("m-Q4_K_M.gguf", 5_000_000_000),), pipeline_tag="text-generation")
@@ -117,7 +118,46 @@ def test_a_larger_model_is_given_longer_to_load() -> None:
     small, large = (
         plan_one(each).server.load_seconds for each in (llama(), hub("meta-llama/Llama-3.3-70B-Instruct"))
     )
-    assert large - small == pytest.approx((70_553_706_496 - 1_235_814_400) * 2 / 200_000_000, abs=1)
+    assert large > small
+
+
+def test_a_load_is_the_engines_start_and_the_estimated_reading() -> None:
+    model = plan_one(hub("Qwen/Qwen3-32B"))
+    assert model.server.load_seconds == 240 + model.loading.seconds
+
+
+def test_a_fast_estimate_does_not_shorten_the_wait_for_a_slow_load() -> None:
+    """The window was three times a load at 200 MB/s before estimates, and is never shorter."""
+    model = plan_one(hub("meta-llama/Llama-3.3-70B-Instruct"), loading="runai-streamer")
+    slow = 240 + 141_107_412_992 / 200_000_000
+    assert model.server.load_seconds < slow
+    assert model.server.startup.period_seconds * model.server.startup.failure_threshold >= 3 * slow
+    assert int(dict(model.server.env)["VLLM_ENGINE_READY_TIMEOUT_S"]) >= 3 * slow
+
+
+def test_sglang_is_planned_too() -> None:
+    """Its start-up allowance was missing, so every such plan ended in a traceback."""
+    model = plan_one(llama(), engine=EngineKind.SGLANG)
+    assert model.server.engine is EngineKind.SGLANG
+    assert model.loading.method is LoadingMethod.GCSFUSE
+
+
+def test_a_streamed_model_is_read_from_its_bucket_by_commit() -> None:
+    model = plan_one(hub("meta-llama/Llama-3.3-70B-Instruct"), loading="runai-streamer")
+    assert model.server.args[0] == f"gs://acme-ml-acme-llama-3-3-70b-instruct/{model.commit}"
+    assert flag(model, "--load-format") == "runai_streamer"
+    told = json.loads(flag(model, "--model-loader-extra-config"))
+    assert told == {"distributed": True, "memory_limit": model.loading.buffer_bytes}
+    assert dict(model.server.env)["HF_HUB_OFFLINE"] == "1", "nothing of it is asked of the Hub"
+
+
+def test_every_node_of_a_streamed_replica_reads_from_the_bucket() -> None:
+    model = plan_one(
+        hub("deepseek-ai/DeepSeek-V3"), loading="runai-streamer",
+    )  # fmt: skip
+    assert model.hosts > 1
+    assert model.server.worker_args[0] == model.loading.uri
+    assert "runai_streamer" in model.server.worker_args
 
 
 @pytest.mark.parametrize("facts", [llama(), EMBEDDER, hub("Qwen/Qwen3-32B")])

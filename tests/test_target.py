@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubstack.errors import InputError
+from hubstack.plan import MonitoringPlan
+from hubstack.platforms import Ingress
 from hubstack.stack_config import UNDECLARED
 from hubstack.target import KEYS, Target, read_target
 
@@ -38,7 +40,33 @@ def test_every_setting_is_read() -> None:
     assert target == Target(
         stack="dev", project="acme-ml-prod", region="us-central1", zones=("us-central1-a", "us-central1-b"),
         models_path="lists/a.yaml", namespace="serving", budget_usd_per_month=5000.5, deletion_protection=False,
+        monitoring=MonitoringPlan(),
     )  # fmt: skip
+
+
+def test_monitoring_is_on_and_tells_nobody_by_default() -> None:
+    assert read().monitoring == MonitoringPlan()
+    assert read(monitoring="false").monitoring is None
+
+
+def test_who_is_told_and_the_budget_s_account_are_read() -> None:
+    channel = "projects/acme/notificationChannels/7"
+    target = read(alerts=f'["{channel}", "ops@example.org"]', budget="5000", billingAccount="0A1B2C-3D4E5F-678901")
+    assert target.monitoring == MonitoringPlan(
+        emails=("ops@example.org",), channels=(channel,), billing_account="0A1B2C-3D4E5F-678901",
+        budget_usd_per_month=5000,
+    )  # fmt: skip
+
+
+def test_an_account_without_a_budget_is_refused() -> None:
+    said = refused({**LEAST, "hubstack:billingAccount": "0A1B2C-3D4E5F-678901"})
+    assert "`hubstack:budget` is missing: a billing account is named" in said
+
+
+def test_a_budget_alone_is_a_limit_of_the_plan_and_declares_nothing() -> None:
+    monitoring = read(budget="5000").monitoring
+    assert monitoring
+    assert monitoring.budget_usd_per_month is None
 
 
 @pytest.mark.parametrize("key", sorted(LEAST))
@@ -57,12 +85,19 @@ def test_what_is_missing_is_named_with_the_command_that_sets_it(key: str) -> Non
         ("gcp:region", "us-central1-a", "not a region such as us-central1"),
         ("gcp:region", "America", "not a region"),
         ("hubstack:namespace", "My_Models", "not a Kubernetes namespace"),
+        ("hubstack:alerts", '["ops"]', "names `ops`, which is not an e-mail address or `projects/"),
+        ("hubstack:alerts", "ops@example.org", "must be a list of e-mail addresses and channels"),
+        ("hubstack:billingAccount", "0a1b2c", "not an account such as 0A1B2C-3D4E5F-678901"),
+        ("hubstack:monitoring", "maybe", "is `maybe`: true or false"),
         ("hubstack:budget", "a lot", "no sum in USD a month"),
         ("hubstack:budget", "-5", "no sum"),
         ("hubstack:budget", "0", "no sum"),
         ("hubstack:budget", "nan", "no sum"),
         ("hubstack:budget", "1e999", "no sum"),
         ("hubstack:deletionProtection", "yes", "true or false"),
+        ("hubstack:runIngress", "public", "none of internal, internal-and-cloud-load-balancing, all"),
+        ("hubstack:runInvokers", "group:a@example.com", "must be a list of IAM members"),
+        ("hubstack:runInvokers", '["a@example.com"]', "`a@example.com`, which is no IAM member"),
         ("hubstack:zones", "us-central1-a", "must be a list of zone names"),
         ("hubstack:zones", "[1]", "must be a list of zone names"),
         ("hubstack:zones", '["europe-west4-a"]', "names `europe-west4-a`, which is not in us-central1"),
@@ -104,3 +139,15 @@ def test_every_setting_can_be_made_and_is_described() -> None:
         assert f"| `{key}` |" in table
         if key.startswith("hubstack:"):
             assert key in declared or key.removeprefix("hubstack:") in UNDECLARED, f"{key} would be refused"
+
+
+def test_who_may_call_cloud_run_is_nobody_by_default_and_never_everyone() -> None:
+    assert (read().run_ingress, read().run_invokers) == (Ingress.INTERNAL, ())
+    asked = read(runIngress="all", runInvokers='["group:apps@example.com", "domain:example.com"]')
+    assert (asked.run_ingress, asked.run_invokers) == (
+        Ingress.ALL,
+        ("group:apps@example.com", "domain:example.com"),
+    )
+    for everyone in ("allUsers", "allAuthenticatedUsers", "ALLUSERS"):
+        said = refused({**LEAST, "hubstack:runInvokers": f'["{everyone}"]'})
+        assert "models are never open to everyone" in said

@@ -11,7 +11,7 @@ from hubstack import manifests
 from hubstack.gateway import PROXY_RANGE
 from hubstack.gateway_plan import Exposure, GatewayAuth, GatewayMode, GatewayPlan
 from hubstack.plan import EngineKind, ModelPlan, Plan, Replicas
-from tests.support.plans import CHAT, EMBED, GATED, TPU, make_plan
+from tests.support.plans import CHAT, EMBED, GATED, RESTING, TPU, with_models
 
 INTERNAL = GatewayPlan(timeout_seconds=3600)
 PICKED = replace(INTERNAL, mode=GatewayMode.INFERENCE)
@@ -22,7 +22,7 @@ CANARY = replace(GATED, key="gated-canary", commit="9" * 40, canary_of="gated", 
 
 
 def plan(gateway: GatewayPlan = INTERNAL, *more: ModelPlan) -> Plan:
-    made = make_plan()
+    made = with_models(RESTING)
     return replace(made, gateway=gateway, models=(*made.models, *more))
 
 
@@ -78,7 +78,7 @@ def test_a_canary_is_split_between_backends_of_one_kind() -> None:
 
 @pytest.mark.parametrize("gateway", [INTERNAL, PICKED], ids=["services", "inference"])
 def test_a_resting_model_is_asked_for_at_the_interceptor_by_its_own_host(gateway: GatewayPlan) -> None:
-    for rule in rules(CHAT, gateway=gateway):
+    for rule in rules(RESTING, gateway=gateway):
         assert rule["backendRefs"] == [
             {"name": "keda-add-ons-http-interceptor-proxy", "namespace": "keda", "port": 8080}
         ]
@@ -90,6 +90,26 @@ def test_a_resting_model_is_asked_for_at_the_interceptor_by_its_own_host(gateway
         "from": [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "namespace": "models"}],
         "to": [{"group": "", "kind": "Service", "name": "keda-add-ons-http-interceptor-proxy"}],
     }
+
+
+def test_the_host_that_a_route_names_is_one_by_which_the_interceptor_knows_the_model() -> None:
+    (filtered,) = rules(RESTING)[0]["filters"]
+    (rule,) = manifests.interceptor_route(plan(), RESTING)["spec"]["rules"]
+    assert filtered["urlRewrite"]["hostname"] in rule["hosts"]
+
+
+def test_a_model_that_is_scaled_by_hand_is_asked_for_itself() -> None:
+    """Nobody would wake it: the interceptor is there only with autoscaling."""
+    for rule in rules(CHAT):
+        assert rule["backendRefs"] == [{"name": "chat", "port": 80}]
+
+
+def test_the_load_balancer_waits_for_a_resting_model_as_long_as_the_interceptor_does() -> None:
+    assert RESTING.scaling
+    policy = manifests.interceptor_policy(plan())["spec"]["default"]
+    assert policy["timeoutSec"] == INTERNAL.timeout_seconds + RESTING.scaling.hold_seconds
+    longest = manifests.interceptor_policy(plan(replace(INTERNAL, timeout_seconds=86_400)))["spec"]["default"]
+    assert longest["timeoutSec"] == 86_400, "Google takes no more"
 
 
 def test_the_path_of_a_key_is_taken_off_before_the_server_sees_it() -> None:

@@ -7,11 +7,14 @@ Unknown is absent (None), never zero.
 """
 
 from hubstack.catalog.catalog import Catalog
+from hubstack.catalog.engine_metrics import EngineMetrics, Metric, MetricType
 from hubstack.catalog.engines import Engine, EngineImage, ModelTypeSupport
 from hubstack.catalog.hardware import Accelerator, MachineType, TpuTopology, ZoneList
 from hubstack.catalog.integrity import find_defects
+from hubstack.catalog.load_rates import LoadRate, LoadRates
 from hubstack.catalog.loader import load_catalog, read_catalog
 from hubstack.catalog.node_overhead import NodeOverhead
+from hubstack.catalog.platforms import CloudRun, CloudRunGpu, InstanceShape, Vertex
 from hubstack.catalog.prices import CloudRunPrice, GkeFee, NetworkPrice, Price, Provenance, StoragePrice
 from hubstack.catalog.row import CatalogError
 from hubstack.catalog.sources import Source
@@ -20,11 +23,19 @@ __all__ = [
     "Accelerator",
     "Catalog",
     "CatalogError",
+    "CloudRun",
+    "CloudRunGpu",
     "CloudRunPrice",
     "Engine",
     "EngineImage",
+    "EngineMetrics",
     "GkeFee",
+    "InstanceShape",
+    "LoadRate",
+    "LoadRates",
     "MachineType",
+    "Metric",
+    "MetricType",
     "ModelTypeSupport",
     "NetworkPrice",
     "NodeOverhead",
@@ -33,6 +44,7 @@ __all__ = [
     "Source",
     "StoragePrice",
     "TpuTopology",
+    "Vertex",
     "ZoneList",
     "find_defects",
     "load_catalog",

@@ -7,11 +7,15 @@ Owns look-ups. Does not own reading (`hubstack.catalog.loader`) nor checking (`h
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from hubstack.catalog.engine_metrics import EngineMetrics
 from hubstack.catalog.engines import Engine
 from hubstack.catalog.hardware import Accelerator, MachineType, TpuTopology, ZoneList, region_of
+from hubstack.catalog.load_rates import LoadRates
 from hubstack.catalog.node_overhead import NodeOverhead
+from hubstack.catalog.platforms import CloudRun, Vertex
 from hubstack.catalog.prices import CloudRunPrice, GkeFee, NetworkPrice, Price, StoragePrice
 from hubstack.catalog.sources import Source
+from hubstack.plan import EngineKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +37,14 @@ class Catalog:
     network_prices: Mapping[str, NetworkPrice]
     """By kind."""
     cloud_run_prices: tuple[CloudRunPrice, ...]
+    cloud_run: CloudRun
+    vertex: Vertex
     fee: GkeFee
     engines: Mapping[str, Engine]
+    engine_metrics: Mapping[EngineKind, EngineMetrics]
+    """Of every engine."""
     node_overhead: NodeOverhead
+    load_rates: LoadRates
 
     def accelerator(self, word: str) -> Accelerator | None:
         """Return the accelerator that a word names (id, GKE label, `tpu-<id>`), None where none is."""
@@ -95,6 +104,11 @@ class Catalog:
     def storage_price(self, kind: str, region: str) -> StoragePrice | None:
         """Return the price of storage (`gcs_standard`, `local_ssd`) in a region, None where unknown."""
         return self.storage_prices.get((kind, region))
+
+    def cloud_run_price(self, item: str, region: str) -> CloudRunPrice | None:
+        """Return the rate of a GPU (without zonal redundancy), `vcpu` or `memory-gib`, None where unknown."""
+        rows = (row for row in self.cloud_run_prices if row.item == item and row.region == region)
+        return next((row for row in rows if row.redundancy in {None, "none"}), None)
 
     def gke_fee(self) -> GkeFee:
         """Return what a cluster costs by itself."""

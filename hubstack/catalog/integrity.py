@@ -32,7 +32,7 @@ PRICE_RATIOS = (
 
 def find_defects(catalog: Catalog) -> tuple[str, ...]:
     """Return one sentence per defect, none for a sound catalogue."""
-    checks = (_dates, _accelerators, _machines, _topologies, _places, _prices, _ratios, _engines)
+    checks = (_dates, _accelerators, _machines, _topologies, _places, _prices, _ratios, _engines, _cloud_run)
     return tuple(defect for check in checks for defect in check(catalog))
 
 
@@ -160,3 +160,20 @@ def _engines(catalog: Catalog) -> Iterator[str]:
         listed = frozenset[str]().union(*engine.architectures.values())
         for name in sorted(listed & set(engine.removed_architectures)):
             yield f"{engine.id} both has and dropped {name}"
+
+
+def _cloud_run(catalog: Catalog) -> Iterator[str]:
+    gpus = catalog.cloud_run.gpus.values()
+    for gpu in gpus:
+        for region in sorted({*gpu.by_invitation, *gpu.in_doubt} - set(gpu.regions)):
+            yield f"Cloud Run's {gpu.accelerator}: {region} is open with a condition, yet not listed"
+        for less, more in pairwise(gpu.shapes):
+            if less.vcpu >= more.vcpu or less.memory_gib >= more.memory_gib:
+                yield f"Cloud Run's {gpu.accelerator}: {more.vcpu} CPUs do not come after {less.vcpu}"
+    items = {gpu.name for gpu in gpus} | {"vcpu", "memory-gib"}
+    for row in catalog.cloud_run_prices:
+        if row.item not in items:
+            yield f"Cloud Run has a price for `{row.item}`, which no GPU is called"
+        plain = catalog.cloud_run_price(row.item, row.region)
+        if row.redundancy == "zonal" and plain and row.usd_per_second <= plain.usd_per_second:
+            yield f"Cloud Run's {row.item} in {row.region} costs no more with zonal redundancy"

@@ -15,21 +15,28 @@ from typing import TypeVar
 import yaml
 
 from hubstack.catalog.catalog import Catalog
+from hubstack.catalog.engine_metrics import read_engine_metrics
 from hubstack.catalog.engine_rows import read_engines
 from hubstack.catalog.hardware import Accelerator, MachineType, TpuTopology, ZoneList
+from hubstack.catalog.load_rates import read_load_rates
 from hubstack.catalog.node_overhead import GIB, NodeOverhead, Tier
+from hubstack.catalog.platform_rows import read_cloud_run, read_vertex
 from hubstack.catalog.price_rows import read_prices
 from hubstack.catalog.row import CatalogError, Row
 from hubstack.catalog.sources import Source
 from hubstack.plan import AcceleratorKind
 
+K = TypeVar("K", bound=str)
 T = TypeVar("T")
 
 FILES = (
     "accelerators",
+    "engine_metrics",
     "engines",
+    "load_rates",
     "machine_types",
     "node_overhead",
+    "platforms",
     "prices",
     "sources",
     "tpu_topologies",
@@ -65,9 +72,13 @@ def read_catalog(directory: Path) -> Catalog:
         storage_prices=tables.storage,
         network_prices=tables.network,
         cloud_run_prices=tables.cloud_run,
+        cloud_run=read_cloud_run(files["platforms"]),
+        vertex=read_vertex(files["platforms"]),
         fee=tables.fee,
         engines=_by(lambda row: row.id, read_engines(files["engines"])),
+        engine_metrics=_by(lambda row: row.engine, read_engine_metrics(files["engine_metrics"])),
         node_overhead=overhead,
+        load_rates=read_load_rates(files["load_rates"]),
     )
     for file in files.values():
         file.done()
@@ -85,8 +96,8 @@ def _open(directory: Path, name: str) -> Row:
     return Row(path.name, data)
 
 
-def _by(key: Callable[[T], str], rows: Iterator[T]) -> dict[str, T]:
-    found: dict[str, T] = {}
+def _by(key: Callable[[T], K], rows: Iterator[T]) -> dict[K, T]:
+    found: dict[K, T] = {}
     for row in rows:
         if key(row) in found:
             raise CatalogError(f"`{key(row)}` stands in the catalogue twice")
@@ -226,12 +237,18 @@ def _check_references(catalog: Catalog) -> None:
         *catalog.machine_types.values(),
         *catalog.zone_lists.values(),
         *catalog.engines.values(),
+        *catalog.cloud_run.gpus.values(),
+        catalog.cloud_run,
+        catalog.vertex,
+        *catalog.engine_metrics.values(),
     ]
     named_sources = {name for row in rows for name in row.sources}
     named_sources |= {row.source for row in catalog.tpu_topologies} | set(catalog.node_overhead.sources)
+    named_sources |= set(catalog.load_rates.sources)
     named_sources |= {row.memory_visible_source for row in catalog.accelerators.values()}
     named_accelerators = {row.accelerator for row in catalog.machine_types.values()}
     named_accelerators |= {row.accelerator for row in catalog.tpu_topologies} | set(catalog.zone_lists)
+    named_accelerators |= {*catalog.cloud_run.gpus, *catalog.vertex.accelerators}
     for engine in catalog.engines.values():
         named_accelerators |= {name for image in engine.images for name in image.accelerators}
         named_accelerators |= {name for names in engine.architecture_accelerators.values() for name in names}

@@ -92,6 +92,18 @@ class Row:
         row = self.maybe_row(key)
         return {} if row is None else {name: row.number(name) for name in row.names()}
 
+    def figures(self, key: str) -> tuple[float, ...]:
+        """Return the list of numbers under the key, empty where it is left out."""
+        if key not in self._data:
+            return ()
+        values: object = self._get(key)
+        if not isinstance(values, list):
+            raise CatalogError(f"{self.where}: `{key}` must be a list, not {values!r}")
+        items = cast("list[object]", values)
+        if not all(isinstance(item, int | float) and not isinstance(item, bool) and item > 0 for item in items):
+            raise CatalogError(f"{self.where}: `{key}` must be a list of numbers above 0")
+        return tuple(cast("list[float]", items))
+
     def row(self, key: str) -> "Row":
         """Return the mapping under the key."""
         return Row(f"{self.where}: {key}", self._get(key))

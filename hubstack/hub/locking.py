@@ -6,7 +6,7 @@ the function that the caller gives.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hubstack.facts import ModelFacts
 from hubstack.lock import Lock, check_fresh, lock_key
@@ -54,10 +54,25 @@ def lock_models(
     wanted = sorted(set(asked))
     anew = [pair for pair in wanted if pair in upgrade or before.get(*pair) is None]
     fetched = dict(zip(anew, fetch(anew) if anew else (), strict=True))
-    chosen = [fetched.get(pair) or before.get(*pair) for pair in wanted]
+    chosen = [_after(before.get(*pair) or _other_revision(before, pair, wanted), fetched.get(pair))
+              if pair in fetched else before.get(*pair) for pair in wanted]  # fmt: skip
     after = {lock_key(facts): facts for facts in chosen if facts is not None}
     models = tuple(after[key] for key in sorted(after))
     return models, _changes(before, models, wanted)
+
+
+def _other_revision(before: Lock, pair: Asked, wanted: Sequence[Asked]) -> ModelFacts | None:
+    """Return what stood in the place of a model whose revision was changed; None where that is not sure."""
+    old = [facts for facts in before.models if facts.id == pair[0] and lock_key(facts) not in wanted]
+    new = [each for each in wanted if each[0] == pair[0] and before.get(*each) is None]
+    return old[0] if len(old) == len(new) == 1 else None
+
+
+def _after(held: ModelFacts | None, new: ModelFacts | None) -> ModelFacts | None:
+    """Return what is locked now, with the commit whose place it took: its weights are removed after the switch."""
+    if new is None or held is None:
+        return new or held
+    return replace(new, replaced=held.replaced if held.commit == new.commit else held.commit)
 
 
 def _changes(before: Lock, models: Sequence[ModelFacts], wanted: Sequence[Asked]) -> LockChanges:

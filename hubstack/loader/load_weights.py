@@ -133,15 +133,19 @@ def check_file(file: File, path: Path) -> None:
     size = path.stat().st_size
     if file.size_bytes is not None and size != file.size_bytes:
         raise LoadError(f"{file.path} has {size} bytes, {file.size_bytes} were locked", 3)
-    if file.sha256:
-        digest, wanted = hashlib.sha256(), file.sha256
-    else:
-        digest, wanted = hashlib.sha1(f"blob {size}\0".encode(), usedforsecurity=False), file.git_oid
+    digest, wanted = _digest(file, size)
     with path.open("rb") as stream:
         while chunk := stream.read(CHUNK_BYTES):
             digest.update(chunk)
     if digest.hexdigest() != wanted:
         raise LoadError(f"{file.path} has the hash {digest.hexdigest()}, {wanted} was locked", 3)
+
+
+def _digest(file: File, size: int) -> tuple[Any, str | None]:
+    """Return a digest of the locked kind, and what it must come to."""
+    if file.sha256:
+        return hashlib.sha256(), file.sha256
+    return hashlib.sha1(f"blob {size}\0".encode(), usedforsecurity=False), file.git_oid
 
 
 def is_complete(manifest: Manifest, target: Path) -> bool:
@@ -191,14 +195,25 @@ def copy_file(manifest: Manifest, file: File, target: Path, scratch: Path) -> No
         )
         check_file(file, found)
         landed.parent.mkdir(parents=True, exist_ok=True)
-        # Not copyfile: it may hand the copy to the kernel, which a FUSE mount answers in its own way.
-        with found.open("rb") as source, landed.open("wb") as sink:
-            shutil.copyfileobj(source, sink, CHUNK_BYTES)
+        copy_bytes(file, found, landed)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     if not _has_size(landed, file.size_bytes):
         raise LoadError(f"{file.path} did not reach the bucket in full", 5)
     print(f"copied    {file.path}", flush=True)
+
+
+def copy_bytes(file: File, found: Path, landed: Path) -> None:
+    """Copy a checked file and hash what is written: the disk is read again, and may answer otherwise."""
+    digest, wanted = _digest(file, found.stat().st_size)
+    # Not copyfile: it may hand the copy to the kernel, which a FUSE mount answers in its own way.
+    with found.open("rb") as source, landed.open("wb") as sink:
+        while chunk := source.read(CHUNK_BYTES):
+            sink.write(chunk)
+            digest.update(chunk)
+    if digest.hexdigest() != wanted:
+        landed.unlink(missing_ok=True)
+        raise LoadError(f"{file.path} changed on its way to the bucket", 5)
 
 
 def load(manifest: Manifest, target: Path, scratch: Path) -> None:

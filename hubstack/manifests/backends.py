@@ -6,20 +6,13 @@ Google's proxies in. Does not own which backends there are (`hubstack.manifests.
 namespace of what it is for (GKE docs "Configure Gateway resources using policies").
 """
 
-from hubstack.gateway import HEALTH_CHECK_RANGES, PROXY_RANGE
+from hubstack.gateway import HEALTH_CHECK_RANGES, MAX_TIMEOUT_SECONDS, PROXY_RANGE
 from hubstack.gateway_plan import GatewayAuth
 from hubstack.manifests.api_keys import IAP_SECRET
 from hubstack.manifests.base import Object, metadata, server_name
 from hubstack.manifests.callouts import BODY_ROUTER_NAME, CALLOUT_PORTS, PICKER_NAME
-from hubstack.manifests.traffic import (
-    INTERCEPTOR,
-    INTERCEPTOR_NAMESPACE,
-    INTERCEPTOR_PORT,
-    POOL_GROUP,
-    gateway_of,
-    has_pool,
-    stack_metadata,
-)
+from hubstack.manifests.scaling import INTERCEPTOR_PORT, INTERCEPTOR_SERVICE, KEDA_NAMESPACE, longest_hold
+from hubstack.manifests.traffic import POOL_GROUP, gateway_of, has_pool, stack_metadata
 from hubstack.plan import ModelPlan, Plan
 
 POLICY_API = "networking.gke.io/v1"
@@ -47,15 +40,18 @@ def health_check(plan: Plan, model: ModelPlan) -> Object:
 
 
 def interceptor_policy(plan: Plan) -> Object:
-    """The same for the interceptor, through which all resting models are reached."""
-    return _policy("GCPBackendPolicy", _interceptor_metadata(plan), _service(INTERCEPTOR),
-                   _backend(plan, INTERCEPTOR_DRAIN_SECONDS))  # fmt: skip
+    """The same for the interceptor, through which resting models are reached, with time for the longest wait."""
+    default = _backend(plan, INTERCEPTOR_DRAIN_SECONDS)
+    default["timeoutSec"] = min(default["timeoutSec"] + longest_hold(plan), MAX_TIMEOUT_SECONDS)
+    return _policy("GCPBackendPolicy", _interceptor_metadata(plan), _service(INTERCEPTOR_SERVICE), default)
 
 
 def interceptor_health(plan: Plan) -> Object:
     """Its port answers: by HTTP it knows no host but those of models."""
     config = {"type": "TCP", "tcpHealthCheck": {"port": INTERCEPTOR_PORT}}
-    return _policy("HealthCheckPolicy", _interceptor_metadata(plan), _service(INTERCEPTOR), {"config": config})
+    return _policy(
+        "HealthCheckPolicy", _interceptor_metadata(plan), _service(INTERCEPTOR_SERVICE), {"config": config}
+    )
 
 
 def callout_health(plan: Plan, name: str, port: int) -> Object:
@@ -70,7 +66,7 @@ def proxy_policies(plan: Plan) -> tuple[Object, ...]:
     callouts = {"matchExpressions": [
         {"key": "app.kubernetes.io/name", "operator": "In", "values": [BODY_ROUTER_NAME, PICKER_NAME]}
     ]}  # fmt: skip
-    ports = sorted({model.server.port for model in plan.models})
+    ports = sorted({model.server.port for model in plan.on_gke})
     return (
         _ingress(plan, "gateway-to-servers", {"matchLabels": {"app.kubernetes.io/name": "server"}}, ports),
         _ingress(plan, "gateway-to-callouts", callouts, list(CALLOUT_PORTS)),
@@ -125,5 +121,5 @@ def _service(name: str) -> Object:
 
 
 def _interceptor_metadata(plan: Plan) -> Object:
-    made = stack_metadata(plan, INTERCEPTOR)
-    return {**made, "namespace": INTERCEPTOR_NAMESPACE}
+    made = stack_metadata(plan, INTERCEPTOR_SERVICE)
+    return {**made, "namespace": KEDA_NAMESPACE}

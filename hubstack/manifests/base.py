@@ -28,12 +28,6 @@ def bucket_name(plan: Plan, model: ModelPlan) -> str:
     return names.bucket_name(plan.target.project, plan.target.stack, model.canary_of or model.key)
 
 
-def endpoint(plan: Plan, model: ModelPlan) -> str:
-    """Address of the OpenAI-compatible API inside the cluster."""
-    host = f"{server_name(model)}.{plan.target.namespace}.svc.cluster.local"
-    return f"http://{host}{model.server.api_path}"
-
-
 def service_account(plan: Plan, name: str) -> Object:
     """An account without a token in its pods; the FUSE driver asks for its own."""
     return {

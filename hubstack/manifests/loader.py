@@ -116,6 +116,11 @@ def loader_job(plan: Plan, model: ModelPlan) -> Object:
         "securityContext": container_security(),
         "volumeMounts": mounts,
     }
+    return pipeline_job(plan, model, loader_name(model), container, volumes)
+
+
+def pipeline_job(plan: Plan, model: ModelPlan, name: str, container: Object, volumes: list[Object]) -> Object:
+    """A Job on a model's bucket, under the loader's identity, that a later `pulumi up` makes anew if it failed."""
     pod: Object = {
         "serviceAccountName": loader_account(model),
         "automountServiceAccountToken": False,
@@ -125,19 +130,21 @@ def loader_job(plan: Plan, model: ModelPlan) -> Object:
         "containers": [container],
         "volumes": volumes,
     }
-    labels = {"app.kubernetes.io/name": "loader", "app.kubernetes.io/instance": model.key}
+    labels = {"app.kubernetes.io/name": container["name"], "app.kubernetes.io/instance": model.key}
+    described = metadata(plan, model, name)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": metadata(plan, model, loader_name(model)),
+        # Pulumi would otherwise wait again for a Job that has failed for good (pulumi-kubernetes, Job).
+        "metadata": described | {"annotations": described["annotations"] | {"pulumi.com/replaceUnready": "true"}},
         "spec": {
             "backoffLimit": 6,
-            # Codes of load_weights.py after which another try is of no use.
+            # Codes of the scripts after which another try is of no use.
             "podFailurePolicy": {
                 "rules": [
                     {
                         "action": "FailJob",
-                        "onExitCodes": {"containerName": "loader", "operator": "In", "values": [2, 3, 4]},
+                        "onExitCodes": {"containerName": container["name"], "operator": "In", "values": [2, 3, 4]},
                     }
                 ]
             },

@@ -2,7 +2,8 @@
 """A replica over several nodes, as a LeaderWorkerSet.
 
 Owns the group: one leader that answers, workers that do not, started and restarted together. The pod is that of
-`hubstack.manifests.server`. Facts: gke.md 3.6 (LeaderWorkerSet v0.10, whose controller GKE does not bring).
+`hubstack.manifests.server`. Facts: gke.md 3.6 (LeaderWorkerSet v0.10). Its webhook tells TPU pods of each other
+(TPU_WORKER_HOSTNAMES, TPU_WORKER_ID ...; lws pkg/utils/accelerators/tpu.go), so nothing of that is written here.
 """
 
 import copy
@@ -10,6 +11,19 @@ import copy
 from hubstack.manifests.base import Object
 from hubstack.manifests.server import deployment
 from hubstack.plan import AcceleratorKind, ModelPlan, Plan
+
+EXCLUSIVE_TOPOLOGY = "leaderworkerset.sigs.k8s.io/exclusive-topology"
+NODE_POOL_LABEL = "cloud.google.com/gke-nodepool"
+
+
+def group_name(model: ModelPlan) -> str:
+    """Name of the LeaderWorkerSet, which is not that of the model's Service.
+
+    The controller makes a headless Service of the set's own name, by which workers find their leader, and leaves
+    one that is there already (2026-11-25, LeaderWorkerSet v0.9.0 `CreateHeadlessServiceIfNotExists`): a ClusterIP
+    of that name would take its place, and no leader's address would resolve.
+    """
+    return f"{model.key}-group"
 
 
 def leader_worker_set(plan: Plan, model: ModelPlan) -> Object:
@@ -21,17 +35,18 @@ def leader_worker_set(plan: Plan, model: ModelPlan) -> Object:
     container["args"] = list(model.server.worker_args)
     for unasked in ("startupProbe", "readinessProbe", "livenessProbe", "ports"):
         del container[unasked]  # a worker has no HTTP server; the leader's health is the group's
-    metadata = dict(single["metadata"])
+    metadata: Object = {**single["metadata"], "name": group_name(model)}
     if model.accelerator_kind is AcceleratorKind.TPU:
         # One group for each slice, and a slice is a pool of its own.
-        pool = {"leaderworkerset.sigs.k8s.io/exclusive-topology": "cloud.google.com/gke-nodepool"}
-        metadata["annotations"] = {**metadata["annotations"], **pool}
+        metadata["annotations"] = {**metadata["annotations"], EXCLUSIVE_TOPOLOGY: NODE_POOL_LABEL}
     return {
         "apiVersion": "leaderworkerset.x-k8s.io/v1",
         "kind": "LeaderWorkerSet",
         "metadata": metadata,
         "spec": {
             "replicas": model.replicas.min,
+            # A leader is ready only once its workers have joined, so they must not wait for it.
+            "startupPolicy": "LeaderCreated",
             "rolloutStrategy": {
                 "type": "RollingUpdate",
                 "rollingUpdateConfiguration": {"maxSurge": 0, "maxUnavailable": 1},

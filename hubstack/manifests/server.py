@@ -15,11 +15,13 @@ from hubstack.manifests.base import (
     selector,
     server_name,
 )
-from hubstack.manifests.volumes import FUSE_ANNOTATIONS, WEIGHTS_PATH, WEIGHTS_VOLUME, bucket_volume
+from hubstack.manifests.volumes import WEIGHTS_PATH, WEIGHTS_VOLUME, server_annotations, weights_volume
 from hubstack.plan import ModelPlan, Plan, Probe
 
 _LEADER = {"leaderworkerset.sigs.k8s.io/worker-index": "0"}
 """Label of the pod that answers, where a replica spans nodes."""
+TPU_ACCELERATOR_LABEL = "cloud.google.com/gke-tpu-accelerator"
+TPU_TOPOLOGY_LABEL = "cloud.google.com/gke-tpu-topology"
 
 
 def service(plan: Plan, model: ModelPlan) -> Object:
@@ -42,12 +44,21 @@ def leader_selector(model: ModelPlan) -> dict[str, str]:
 
 
 def disruption_budget(plan: Plan, model: ModelPlan) -> Object:
-    """At most one replica goes at a time when nodes are drained."""
+    """At most one replica goes at a time when nodes are drained, and never none for ever.
+
+    Of a group the budget counts pods: one that is evicted takes its group with it, and until the group is whole
+    again the budget is spent, so no second one is touched. A single replica may go: the drain would wait for ever.
+    So may a pod that is not ready, which serves no one.
+    """
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
         "metadata": metadata(plan, model, server_name(model)),
-        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": selector(model)}},
+        "spec": {
+            "maxUnavailable": 1,
+            "unhealthyPodEvictionPolicy": "AlwaysAllow",
+            "selector": {"matchLabels": selector(model)},
+        },
     }
 
 
@@ -60,13 +71,16 @@ def deployment(plan: Plan, model: ModelPlan) -> Object:
         "metadata": metadata(plan, model, server_name(model)),
         "spec": {
             "replicas": model.replicas.min,
-            # A surge would ask for a second accelerator, which may not exist (facts: gke.md 7, row 32).
-            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}},
+            # A surge asks for a second accelerator, which may not exist (facts: gke.md 7, row 32): the plan knows.
+            "strategy": {
+                "type": "RollingUpdate",
+                "rollingUpdate": {"maxSurge": model.max_surge, "maxUnavailable": 1 - model.max_surge},
+            },
             # Longer than the load, or a healthy start counts as a failed rollout.
             "progressDeadlineSeconds": 600 + _window(model.server.startup) + 1800,
             "selector": {"matchLabels": selector(model)},
             "template": {
-                "metadata": {"labels": pod_labels, "annotations": dict(FUSE_ANNOTATIONS)},
+                "metadata": {"labels": pod_labels, "annotations": server_annotations(model)},
                 "spec": _server_pod(plan, model),
             },
         },
@@ -75,14 +89,12 @@ def deployment(plan: Plan, model: ModelPlan) -> Object:
 
 def _server_pod(plan: Plan, model: ModelPlan) -> Object:
     server = model.server
-    volumes = [
-        bucket_volume(plan, model, read_only=True),
-        {"name": "tmp", "emptyDir": {"sizeLimit": str(server.scratch_bytes)}},
-    ]
-    mounts = [
-        {"name": WEIGHTS_VOLUME, "mountPath": WEIGHTS_PATH, "readOnly": True},
-        {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  the pod's own
-    ]
+    volumes: list[Object] = [{"name": "tmp", "emptyDir": {"sizeLimit": str(server.scratch_bytes)}}]
+    mounts: list[Object] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108  the pod's own
+    weights = weights_volume(plan, model)
+    if weights:
+        volumes.insert(0, weights)
+        mounts.insert(0, {"name": WEIGHTS_VOLUME, "mountPath": WEIGHTS_PATH, "readOnly": True})
     if server.shm_bytes:
         # NCCL between ranks needs more than the runtime's 64 MiB (facts: gke.md 7, row 33).
         volumes.append({"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": str(server.shm_bytes)}})
@@ -90,6 +102,7 @@ def _server_pod(plan: Plan, model: ModelPlan) -> Object:
     container: Object = {
         "name": "server",
         "image": server.image,
+        **({"command": list(server.command)} if server.command else {}),
         "args": [*server.args, *key_args(plan, model)],
         "env": [*({"name": name, "value": value} for name, value in server.env), *key_env(plan, model)],
         "ports": [{"name": "http", "containerPort": server.port, "protocol": "TCP"}],
@@ -131,8 +144,11 @@ def _node_selector(model: ModelPlan) -> dict[str, str]:
     selector = {CLASS_LABEL: model.capacity_class}
     if model.tpu_topology:
         # A pod must name both labels for GKE to count its chips (facts: gke.md 3.5).
-        selector["cloud.google.com/gke-tpu-accelerator"] = model.gke_accelerator
-        selector["cloud.google.com/gke-tpu-topology"] = model.tpu_topology
+        selector[TPU_ACCELERATOR_LABEL] = model.gke_accelerator
+        selector[TPU_TOPOLOGY_LABEL] = model.tpu_topology
+    if model.loading.zone:
+        # A disk is of one zone; the autoscaler adds a node there, or none.
+        selector["topology.kubernetes.io/zone"] = model.loading.zone
     return selector
 
 

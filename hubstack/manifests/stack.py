@@ -3,6 +3,7 @@
 
 from hubstack import names
 from hubstack.manifests.base import Object
+from hubstack.manifests.scaling import INTERCEPTOR_LABELS, KEDA_NAMESPACE, resting
 from hubstack.plan import AcceleratorKind, CapacityClass, Plan
 
 CLIENT_LABEL = "hubstack.dev/model-client"
@@ -14,19 +15,25 @@ def namespace(plan: Plan) -> Object:
 
     TPU servers run as root (their devices belong to it), which `restricted` forbids; the rest of it they keep.
     """
-    has_tpu = any(model.accelerator_kind is AcceleratorKind.TPU for model in plan.models)
+    has_tpu = any(model.accelerator_kind is AcceleratorKind.TPU for model in plan.on_gke)
     level = "baseline" if has_tpu else "restricted"
     labels = {"app.kubernetes.io/managed-by": "hubstack", "pod-security.kubernetes.io/enforce": level}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": plan.target.namespace, "labels": labels}}
 
 
 def network_policy(plan: Plan) -> Object:
-    """Let in pods of the same namespace, of namespaces labelled as clients, and Google's metrics collectors."""
+    """Let in pods of the same namespace, of namespaces labelled as clients, and Google's metrics collectors.
+
+    Where a model rests also the interceptor, which holds its requests.
+    """
     callers: list[Object] = [
         {"podSelector": {}},
         {"namespaceSelector": {"matchLabels": {CLIENT_LABEL: "true"}}},
         {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "gmp-system"}}},
     ]
+    if resting(plan):
+        keda = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": KEDA_NAMESPACE}}}
+        callers.append(keda | {"podSelector": {"matchLabels": dict(INTERCEPTOR_LABELS)}})
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",

@@ -9,6 +9,7 @@ a backend (`hubstack.manifests.backends`) nor what reads the model's name from t
 from hubstack import names
 from hubstack.gateway_plan import Exposure, GatewayPlan
 from hubstack.manifests.base import Object, metadata, server_name
+from hubstack.manifests.scaling import INTERCEPTOR_PORT, INTERCEPTOR_SERVICE, KEDA_NAMESPACE, rests
 from hubstack.plan import EngineKind, ModelPlan, Plan
 from hubstack.routing import model_names, picked_models
 
@@ -17,8 +18,6 @@ GATEWAY_GROUP = "gateway.networking.k8s.io"
 POOL_GROUP = "inference.networking.k8s.io"
 MODEL_HEADER = "X-Gateway-Model-Name"
 """Set from the body's `model` (gateway-api-inference-extension v1.5.0, config/charts/body-based-routing)."""
-INTERCEPTOR, INTERCEPTOR_NAMESPACE, INTERCEPTOR_PORT = "keda-add-ons-http-interceptor-proxy", "keda", 8080
-"""The Service of KEDA's HTTP add-on that holds requests while a model wakes."""
 _CLASSES = {Exposure.INTERNAL: "gke-l7-rilb", Exposure.EXTERNAL: "gke-l7-regional-external-managed"}
 
 
@@ -34,11 +33,6 @@ def address_name(plan: Plan) -> str:
     return names.shorten(f"hubstack-{names.slug(plan.target.stack)}-gateway", names.DNS_LABEL_MAX)
 
 
-def rests(model: ModelPlan) -> bool:
-    """Say whether the model has no server while nobody asks."""
-    return model.replicas.min == 0
-
-
 def canary_for(plan: Plan, model: ModelPlan) -> ModelPlan | None:
     """Return the model's canary."""
     return next((other for other in plan.models if other.canary_of == model.key), None)
@@ -46,13 +40,13 @@ def canary_for(plan: Plan, model: ModelPlan) -> ModelPlan | None:
 
 def has_pool(plan: Plan, model: ModelPlan) -> bool:
     """Say whether an endpoint picker chooses among the model's servers."""
-    return model.key in picked_models(plan.models, plan.gateway)
+    return model.key in picked_models(plan.on_gke, plan.gateway)
 
 
 def backend(plan: Plan, model: ModelPlan) -> Object:
     """Return the backendRef, without its weight, at which requests for a model end."""
     if rests(model):
-        return {"name": INTERCEPTOR, "namespace": INTERCEPTOR_NAMESPACE, "port": INTERCEPTOR_PORT}
+        return {"name": INTERCEPTOR_SERVICE, "namespace": KEDA_NAMESPACE, "port": INTERCEPTOR_PORT}
     if has_pool(plan, model):
         return {"group": POOL_GROUP, "kind": "InferencePool", "name": server_name(model)}
     return {"name": server_name(model), "port": 80}
@@ -113,7 +107,7 @@ def route(plan: Plan, model: ModelPlan) -> Object:
             "path": {"type": "PathPrefix", "value": "/v1"},
             "headers": [{"type": "Exact", "name": MODEL_HEADER, "value": name}],
         }
-        for name in model_names(plan.models)[model.key]
+        for name in model_names(plan.on_gke)[model.key]
     ]
     rules: list[Object] = [{"matches": headers, **({"filters": held} if held else {}), "backendRefs": refs}]
     for path in _paths(model):
@@ -141,12 +135,12 @@ def reference_grant(plan: Plan) -> Object:
         "kind": "ReferenceGrant",
         "metadata": {
             "name": names.shorten(f"hubstack-{plan.target.namespace}", names.DNS_LABEL_MAX),
-            "namespace": INTERCEPTOR_NAMESPACE,
+            "namespace": KEDA_NAMESPACE,
             "labels": {"app.kubernetes.io/managed-by": "hubstack"},
         },
         "spec": {
             "from": [{"group": GATEWAY_GROUP, "kind": "HTTPRoute", "namespace": plan.target.namespace}],
-            "to": [{"group": "", "kind": "Service", "name": INTERCEPTOR}],
+            "to": [{"group": "", "kind": "Service", "name": INTERCEPTOR_SERVICE}],
         },
     }
 

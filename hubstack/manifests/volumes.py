@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Volumes of pods: the bucket through the FUSE driver, and disks that live as long as a pod. Facts: gke.md 4.1."""
+"""Volumes of pods: weights in their bucket or on their disk, and disks that live as long as a pod.
 
+Facts: gke.md 4.1. Which way weights are read is decided by `hubstack.loading`.
+"""
+
+from hubstack.loading_plan import LoadingMethod
 from hubstack.manifests.base import GIB, LOADER_USER, Object, bucket_name
+from hubstack.manifests.weights_disk import claim_name
 from hubstack.offers import SIDECAR_CPU_MILLICORES, SIDECAR_MEMORY_BYTES
 from hubstack.plan import ModelPlan, Plan
 
@@ -16,13 +21,28 @@ FUSE_ANNOTATIONS = {
     # No limit: the read cache of a server is bounded by its mount option, the loader's buffer is a disk of its own.
     "gke-gcsfuse/ephemeral-storage-limit": "0",
 }
-CACHE_SHARE_OF_DISK = 0.5
-"""Of a node's boot disk, at most, for the weights' read cache; the rest is the system, images and scratch."""
+
+
+def weights_volume(plan: Plan, model: ModelPlan) -> Object | None:
+    """What a server mounts its weights from; None where its engine streams them."""
+    match model.loading.method:
+        case LoadingMethod.RUNAI_STREAMER:
+            return None
+        case LoadingMethod.HYPERDISK_ML:
+            claim = {"claimName": claim_name(model), "readOnly": True}
+            return {"name": WEIGHTS_VOLUME, "persistentVolumeClaim": claim}
+        case LoadingMethod.GCSFUSE:
+            return bucket_volume(plan, model, read_only=True)
+
+
+def server_annotations(model: ModelPlan) -> dict[str, str]:
+    """The FUSE driver's sidecar, only where something is mounted through it."""
+    return dict(FUSE_ANNOTATIONS) if model.loading.method is LoadingMethod.GCSFUSE else {}
 
 
 def bucket_volume(plan: Plan, model: ModelPlan, *, read_only: bool) -> Object:
     user = model.server.run_as_user if read_only else LOADER_USER
-    options = ["implicit-dirs", f"uid={user}", f"gid={user}", *(_read_options(plan, model) if read_only else ())]
+    options = ["implicit-dirs", f"uid={user}", f"gid={user}", *(_read_options(model) if read_only else ())]
     attributes = {"bucketName": bucket_name(plan, model), "mountOptions": ",".join(options)}
     return {
         "name": WEIGHTS_VOLUME,
@@ -30,7 +50,7 @@ def bucket_volume(plan: Plan, model: ModelPlan, *, read_only: bool) -> Object:
     }
 
 
-def _read_options(plan: Plan, model: ModelPlan) -> list[str]:
+def _read_options(model: ModelPlan) -> list[str]:
     """Options for a commit's folder, which never changes: what was seen once stays true (facts: gke.md 4.1)."""
     options = [
         f"only-dir={model.weights.prefix}", "metadata-cache:ttl-secs:-1",
@@ -38,8 +58,7 @@ def _read_options(plan: Plan, model: ModelPlan) -> list[str]:
         "file-system:kernel-list-cache-ttl-secs:-1", "read_ahead_kb=1024",
     ]  # fmt: skip
     total = model.weights.total_bytes
-    disks = [pool.boot_disk_gib for pool in plan.pools if pool.capacity_class == model.capacity_class]
-    if total and disks and total <= min(disks) * GIB * CACHE_SHARE_OF_DISK:
+    if total and model.loading.file_cache:
         # Parallel downloads land in this cache; where it does not fit, reading ahead is what is left.
         options += [
             f"file-cache:max-size-mb:{-(-total // 1024**2) + 64}", "file-cache:cache-file-for-range-read:true",

@@ -12,6 +12,7 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from hubstack.plan import MemoryNeed, ModelPlan, Plan
+from hubstack.platforms import PlatformKind
 
 GIB = 1024**3
 _CLASSES = {"weights": "weights", "draft": "weights", "activation": "activation", "runtime": "runtime",
@@ -41,6 +42,7 @@ def page_text(plan: Plan, model: str | None = None) -> str:
         costs=tuple(_costs(plan)),
         busy={each.key: _busy(plan, each) for each in plan.models},
         sources=_sources(plan),
+        beside=sum(model.platform is not PlatformKind.GKE for model in plan.models),
         gib=_gib,
         usd=_usd,
     )
@@ -87,9 +89,20 @@ def _costs(plan: Plan) -> Iterator[Part]:
         how = f"{pool.nodes_busy} x {pool.machine_type}: {', '.join(pool.models)}"
         known = "unknown" if pool.usd_per_hour_busy is None else f"{usd:,.0f} USD"
         yield Part(name=name, css="nodes", size=known, width=100 * usd / total, how=how)
-    beside = max(0.0, total - sum(usd for _, usd, _ in nodes))
+    light = [(model, _instances(model) * hours) for model in plan.models if model.platform is not PlatformKind.GKE]
+    for model, usd in sorted(light, key=lambda each: (-each[1], each[0].key)):
+        known = "unknown" if not usd else f"{usd:,.0f} USD"
+        how = f"{model.replicas.max} x {model.machine_type} on {model.platform}"
+        yield Part(name=model.key, css="nodes", size=known, width=100 * usd / total, how=how)
+    beside = max(0.0, total - sum(usd for _, usd, _ in nodes) - sum(usd for _, usd in light))
     yield Part(name="buckets and control plane", css="beside", size=f"{beside:,.0f} USD",
                width=100 * beside / total, how="weights in Cloud Storage, GKE's fee")  # fmt: skip
+
+
+def _instances(model: ModelPlan) -> float:
+    """USD an hour of a model beside GKE at its most instances, 0 where no source gives a rate."""
+    usd = model.cloud_run.usd_per_instance_hour if model.cloud_run else None
+    return model.replicas.max * (usd or 0)
 
 
 def _busy(plan: Plan, model: ModelPlan) -> tuple[float, float]:

@@ -10,6 +10,7 @@ and have no file; what they hold has.
     helm/<logical name>.yaml, pulumi/<type>/<logical name>.yaml
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,9 @@ from hubstack.preview.graph import Graph, Resource
 
 _KUBERNETES, _GOOGLE = "kubernetes:", "gcp:"
 _RELEASE = "kubernetes:helm.sh/"
+_IS_NUMBER_ELSEWHERE = re.compile(r"[-+]?\.?[0-9][0-9a-fA-FoOxX_.:+-]*|[yYnN]")
+"""Texts that kubectl's YAML reader may take for a number, a date or a truth where PyYAML does not: of a commit's 12
+characters, `123e45678901` is a float to it and the object is refused."""
 
 
 class _Dumper(yaml.SafeDumper):
@@ -30,7 +34,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in text else None
+    style = "|" if "\n" in text else "'" if _IS_NUMBER_ELSEWHERE.fullmatch(text) else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style)  # pyright: ignore[reportUnknownMemberType]
 
 

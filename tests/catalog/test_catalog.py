@@ -240,3 +240,22 @@ def test_traffic_is_free_only_where_the_source_says_so(catalog):
 def test_the_age_of_the_prices_can_be_told(catalog):
     assert catalog.newest_price_date() == "2026-08-20"
     assert catalog.price_dates()["storage"] == "2026-09-20"
+
+
+def test_cloud_run_rates_and_least_instances_are_those_of_the_sources(catalog):
+    """An L4 is 0.67212 an hour (run-sku), an RTX PRO 6000 1.31479 (gcp-md), both without zonal redundancy."""
+    rates = {
+        item: catalog.cloud_run_price(item, "us-central1").usd_per_second * 3600
+        for item in ("nvidia-l4", "nvidia-rtx-pro-6000", "vcpu", "memory-gib")
+    }
+    assert rates == {
+        "nvidia-l4": pytest.approx(0.67212), "nvidia-rtx-pro-6000": pytest.approx(1.31479, abs=1e-5),
+        "vcpu": pytest.approx(0.0648), "memory-gib": pytest.approx(0.0072),
+    }  # fmt: skip
+    assert catalog.cloud_run_price("nvidia-l4", "europe-west4") is None
+    gpus = catalog.cloud_run.gpus
+    least = {name: (gpu.shapes[0].vcpu, gpu.shapes[0].memory_gib) for name, gpu in gpus.items()}
+    assert least == {"l4": (4, 16), "rtx-pro-6000": (20, 80)}
+    assert "us-east4" in gpus["l4"].regions
+    assert "us-east4" not in gpus["rtx-pro-6000"].regions
+    assert catalog.cloud_run.probe_period_seconds == 240

@@ -26,13 +26,17 @@ with warnings.catch_warnings():
     # The SDK loads its modules at first use, and warns then of classes that it still carries under old names.
     warnings.simplefilter("ignore", DeprecationWarning)
     for module in (
+        "billing",
+        "cloudrunv2",
         "compute",
         "container",
+        "monitoring",
         "organizations",
         "projects",
         "secretmanager",
         "serviceaccount",
         "storage",
+        "vertex",
     ):
         hasattr(getattr(pulumi_gcp, module), "outputs")
 NUMBER = "123456789012"
@@ -83,6 +87,10 @@ def computed(request: Any) -> dict[str, Any]:
     if request.type == "gcp:serviceaccount/account:Account":
         email = f"{request.object['accountId']}@acme-models-test.iam.gserviceaccount.com"
         return {"email": email, "member": f"serviceAccount:{email}"}
+    if request.type == "gcp:cloudrunv2/service:Service":
+        return {"uri": f"https://{request.object['name']}.run.app"}
+    if request.type == "gcp:vertex/aiEndpointWithModelGardenDeployment:AiEndpointWithModelGardenDeployment":
+        return {"endpoint": "1234567890"}
     return {}
 
 

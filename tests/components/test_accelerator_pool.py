@@ -115,3 +115,11 @@ def test_a_multi_host_slice_is_placed_by_its_topology() -> None:
     made = build(replace(TPU_SPOT, nodes_per_slice=2, tpu_topology="2x4", max_nodes=2))
     assert made.inputs["placementPolicy"] == {"type": "COMPACT", "tpuTopology": "2x4"}
     assert made.inputs["autoscaling"]["totalMaxNodeCount"] == 2
+
+
+def test_a_node_of_a_slice_has_the_room_for_pods_that_gke_takes_there() -> None:
+    whole = replace(TPU_SPOT, tpu_topology="4x4", nodes_per_slice=4, max_nodes=4)
+    assert build(whole).inputs["maxPodsPerNode"] == 15
+    assert build(whole).inputs["placementPolicy"] == {"type": "COMPACT", "tpuTopology": "4x4"}
+    assert build(whole).inputs["autoscaling"]["totalMaxNodeCount"] == 4
+    assert build(TPU_SPOT).inputs["maxPodsPerNode"] == 32

@@ -12,7 +12,8 @@ from components import Fleet, FleetArgs
 from hubstack.gateway_plan import Exposure, GatewayAuth, GatewayMode, GatewayPlan
 from hubstack.plan import ModelPlan, Plan
 from tests.components.recorder import SECRET_SIGNATURE, Recorded, record
-from tests.support.plans import GATED, make_plan
+from tests.support.facts import catalog
+from tests.support.plans import GATED, RESTING, make_plan, with_models
 
 KEY = "a-very-secret-key"
 INTERNAL = GatewayPlan(timeout_seconds=3600)
@@ -20,16 +21,25 @@ EXTERNAL = replace(INTERNAL, exposure=Exposure.EXTERNAL, auth=GatewayAuth.API_KE
                    host="models.example.com")  # fmt: skip
 CANARY = replace(GATED, key="gated-canary", commit="9" * 40, canary_of="gated", canary_weight=10)
 
+METRICS = catalog().engine_metrics
+
 
 def build(plan: Plan, *, key: bool = False) -> Recorded:
     def program() -> None:
-        Fleet("fleet", FleetArgs(plan=plan, api_key=pulumi.Output.secret(KEY) if key else None))
+        Fleet(
+            "fleet",
+            FleetArgs(
+                plan=plan,
+                engine_metrics=METRICS,
+                api_key=pulumi.Output.secret(KEY) if key else None,
+            ),
+        )
 
     return record(program)
 
 
 def plan(gateway: GatewayPlan | None, *more: ModelPlan) -> Plan:
-    made = make_plan()
+    made = with_models(RESTING)
     return replace(made, gateway=gateway, models=tuple(sorted((*made.models, *more), key=lambda m: m.key)))
 
 

@@ -103,3 +103,12 @@ def test_an_example_renders_every_resource_of_its_graph_once() -> None:
         )
     )  # fmt: skip
     assert len(made) == sum(r.get("custom", False) for r in golden["resources"])
+
+
+@pytest.mark.parametrize(
+    "text", ["0123456789" * 4, "123e45678901", "1e3", "0x1f", "2026-11-25", "12:30", "y", "N", "+.5"]
+)
+def test_a_text_that_another_reader_takes_for_a_number_is_quoted(text: str) -> None:
+    made = files(config_map("a", {"x": text}))["kubernetes/namespaces/models/configmap-a.yaml"]
+    assert f"  x: '{text}'\n" in made, "kubectl's reader would refuse an annotation that is a number"
+    assert yaml.safe_load(made)["data"]["x"] == text

@@ -7,12 +7,13 @@ H100, a reservation, needs the Hub token), `tpu` (vLLM for TPU, one v6e host).
 
 from dataclasses import replace
 
+from hubstack.bill import Cost
+from hubstack.loading_plan import LoadingPlan
 from hubstack.names import labels
 from hubstack.plan import (
     AcceleratorKind,
     CapacityClass,
     CapacityKind,
-    Cost,
     EngineKind,
     MemoryNeed,
     ModelPlan,
@@ -20,6 +21,8 @@ from hubstack.plan import (
     PoolPlan,
     Probe,
     Replicas,
+    ScalingPlan,
+    ScalingTrigger,
     ServerPlan,
     TargetPlan,
     Verdict,
@@ -102,7 +105,8 @@ def _model(
         machine_type=pool.machine_type, accelerator_count=count, tensor_parallel=count,
         tpu_topology=pool.tpu_topology, capacity_class=pool.capacity_class, replicas=replicas, need=_need(),
         server=_server(engine, count, tpu=is_tpu),
-        weights=_weights(f"acme/{key}", commit, gated=gated, total_gib=total_gib), usd_per_replica_hour=1.0,
+        weights=_weights(f"acme/{key}", commit, gated=gated, total_gib=total_gib),
+        loading=LoadingPlan(seconds=60, slow_seconds=80, file_cache=total_gib <= 100), usd_per_replica_hour=1.0,
         reasons=(), rejected=(),
     )  # fmt: skip
 
@@ -141,3 +145,20 @@ MODELS = (
     _model("tpu", EngineKind.VLLM_TPU, TPU_SPOT, Replicas(min=1, max=1)),
 )
 CHAT, EMBED, GATED, TPU = MODELS
+SCALING = ScalingPlan(
+    triggers=(
+        ScalingTrigger(name="queue", query="sum(waiting)", target=5),
+        ScalingTrigger(name="kv-cache", query="sum(usage)", target=0.8),
+    ),
+    requests_per_replica=64, rests=False, idle_seconds=900, hold_seconds=0, settle_seconds=300,
+)  # fmt: skip
+RESTING = replace(CHAT, scaling=replace(SCALING, rests=True, hold_seconds=1500))
+"""`chat`, which rests and is woken."""
+BUSY = replace(GATED, scaling=SCALING)
+"""`gated`, which always runs and grows."""
+
+
+def with_models(*models: ModelPlan) -> Plan:
+    """Return the plan with these models in the place of those of their key."""
+    plan, other = make_plan(), {model.key: model for model in models}
+    return replace(plan, models=tuple(other.get(model.key, model) for model in plan.models))

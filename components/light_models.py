@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The models of a stack that are served beside GKE. Composes their components; decides nothing.
+
+They need no network, cluster or nodes; a stack of such models has none.
+"""
+
+from dataclasses import dataclass
+
+import pulumi
+
+from components.cloud_run_service import CloudRunService, CloudRunServiceArgs
+from components.run_accounts import RunAccounts, RunAccountsArgs
+from components.run_loader import RunLoader, RunLoaderArgs
+from components.vertex_endpoint import VertexEndpoint, VertexEndpointArgs
+from components.weights_bucket import WeightsBucket, WeightsBucketArgs
+from hubstack import manifests, names
+from hubstack.plan import ModelPlan, Plan
+from hubstack.platforms import CloudRunPlan, VertexPlan
+
+SERVICES = ("cloudresourcemanager", "iam", "logging", "monitoring", "storage")
+"""Google APIs that a stack without a cluster calls, before those of its platforms."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LightParts:
+    """What the models share."""
+
+    plan: Plan
+    google: pulumi.ResourceOptions
+    """Options with the Google provider and what comes first."""
+    hub_secret_id: str
+    token: tuple[pulumi.Resource, ...]
+    """The secret of the Hub token; empty where no model here is gated."""
+    hub_token: pulumi.Input[str] | None
+    """Secret."""
+
+
+def services_of(plan: Plan) -> tuple[str, ...]:
+    """Google APIs that the models beside GKE call."""
+    called = (
+        ("run", any(model.cloud_run for model in plan.models)),
+        ("aiplatform", any(model.vertex for model in plan.models)),
+        ("secretmanager", any(is_gated_on_run(model) for model in plan.models)),
+    )
+    return tuple(name for name, is_called in called if is_called)
+
+
+def is_gated_on_run(model: ModelPlan) -> bool:
+    """Whether a loader on Cloud Run reads the Hub token."""
+    return model.cloud_run is not None and model.weights.needs_token
+
+
+def create_model(parts: LightParts, model: ModelPlan) -> pulumi.Output[str] | None:
+    """Register one model; return the address of its API, None for a model of GKE."""
+    if model.cloud_run:
+        return _create_service(parts, model, model.cloud_run)
+    return _create_deployment(parts, model, model.vertex) if model.vertex else None
+
+
+def _create_service(parts: LightParts, model: ModelPlan, run: CloudRunPlan) -> pulumi.Output[str]:
+    plan, target = parts.plan, parts.plan.target
+    accounts = RunAccounts(
+        f"{model.key}-accounts", RunAccountsArgs(stack=target.stack, key=model.key), parts.google
+    )
+    bucket = WeightsBucket(
+        f"{model.key}-weights",
+        WeightsBucketArgs(
+            bucket_name=manifests.bucket_name(plan, model),
+            region=target.region,
+            readers={"server": accounts.server.member},
+            writers={"loader": accounts.loader.member},
+            labels=names.labels(target.stack, {"hubstack-model": names.label_value(model.key)}),
+        ),
+        parts.google,
+    )
+    token = parts.token if model.weights.needs_token else ()
+    loader = RunLoader(
+        f"{model.key}-loader",
+        RunLoaderArgs(
+            plan=plan, model=model, job=run.loader, account=accounts.loader, bucket_name=bucket.name,
+            hub_secret_id=parts.hub_secret_id, after=(bucket, *token),
+        ),
+        parts.google,
+    )  # fmt: skip
+    service = CloudRunService(
+        model.key,
+        CloudRunServiceArgs(
+            plan=plan, model=model, run=run, account_email=accounts.server.email, bucket_name=bucket.name,
+            after=(bucket, loader),
+        ),
+        parts.google,
+    )  # fmt: skip
+    return pulumi.Output.format("{0}{1}", service.uri, model.server.api_path)
+
+
+def _create_deployment(parts: LightParts, model: ModelPlan, vertex: VertexPlan) -> pulumi.Output[str]:
+    args = VertexEndpointArgs(target=parts.plan.target, model=model, vertex=vertex, hub_token=parts.hub_token)
+    return VertexEndpoint(model.key, args, parts.google).endpoint

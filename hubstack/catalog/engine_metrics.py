@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each engine measures of itself: metric names, their types and buckets, by role.
+
+Owns the table of engine_metrics.yaml and the selectors made from it. Does not own what is asked of them: dashboards
+and alerts are in `hubstack.observability`, scaling is with the manifests. A role that an engine lacks is None, and
+`absent` says why.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from hubstack.catalog.row import CatalogError, Row
+from hubstack.plan import EngineKind
+
+
+class MetricType(StrEnum):
+    """Prometheus' types; Cloud Monitoring's name of a metric ends in it."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One metric as PromQL asks for it."""
+
+    name: str
+    """As it is exposed, with `_total` where it has it; of a histogram without `_bucket`."""
+    type: MetricType
+    where: str
+    """Label matchers that choose the series meant, comma-separated; empty where all are."""
+    buckets: tuple[float, ...] = ()
+    """Upper bounds of a histogram, ascending, in the metric's unit."""
+
+    def select(self, *matchers: str, suffix: str = "") -> str:
+        """Return the PromQL selector: the metric's own matchers and the given ones.
+
+        Args:
+            matchers: such as `model="chat"`.
+            suffix: `_bucket`, `_count` or `_sum` of a histogram.
+        """
+        inside = ",".join(part for part in (*matchers, self.where) if part)
+        return f"{self.name}{suffix}{{{inside}}}" if inside else f"{self.name}{suffix}"
+
+    def bucket_at_least(self, wanted: float) -> float | None:
+        """Return the smallest bucket bound that is not below a value; None above the largest."""
+        return next((bound for bound in self.buckets if bound >= wanted), None)
+
+    @property
+    def monitoring_type(self) -> str:
+        """The metric's name in Cloud Monitoring (`prometheus.googleapis.com/NAME/TYPE`; facts: gke.md 4.6)."""
+        return f"prometheus.googleapis.com/{self.name}/{self.type}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineMetrics:
+    """The metrics of one engine; None for a role that it lacks."""
+
+    engine: EngineKind
+    time_to_first_token: Metric | None
+    """Histogram, seconds."""
+    inter_token_latency: Metric | None
+    """Histogram, seconds."""
+    request_duration: Metric | None
+    """Histogram, seconds from arrival to the end of the answer."""
+    requests: Metric | None
+    """Counter of answered requests, whatever the outcome."""
+    errors: Metric | None
+    """Counter of requests that failed by the server's fault."""
+    queue_length: Metric | None
+    """Gauge, requests that wait."""
+    running: Metric | None
+    """Gauge, requests in work."""
+    kv_cache_usage: Metric | None
+    """Gauge, 0 to 1."""
+    tokens_in: Metric | None
+    """Counter of prompt tokens."""
+    tokens_out: Metric | None
+    """Counter of generated tokens."""
+    absent: Mapping[str, str]
+    """Role to why the engine has no such metric; exactly the roles that are None."""
+    notes: tuple[str, ...]
+    sources: tuple[str, ...]
+
+
+ROLES: Mapping[str, MetricType] = {
+    "time_to_first_token": MetricType.HISTOGRAM, "inter_token_latency": MetricType.HISTOGRAM,
+    "request_duration": MetricType.HISTOGRAM, "requests": MetricType.COUNTER, "errors": MetricType.COUNTER,
+    "queue_length": MetricType.GAUGE, "running": MetricType.GAUGE, "kv_cache_usage": MetricType.GAUGE,
+    "tokens_in": MetricType.COUNTER, "tokens_out": MetricType.COUNTER,
+}  # fmt: skip
+"""Role to the type that its metric must have."""
+
+
+def read_engine_metrics(file: Row) -> Iterator[EngineMetrics]:
+    """Yield the metrics of each engine of the file.
+
+    Raises:
+        CatalogError: a role is neither there nor said to be absent, or is of another type.
+    """
+    for row in file.rows("engine_metrics"):
+        told, why = row.row("metrics"), row.maybe_row("absent")
+        absent = {role: why.text(role) for role in why.names()} if why else {}
+        found = {role: _metric(metric, role) for role, metric in told.items()}
+        if set(found) & set(absent) or set(found) | set(absent) != set(ROLES):
+            odd = sorted((set(found) | set(absent)) ^ set(ROLES)) or sorted(set(found) & set(absent))
+            raise CatalogError(
+                f"{row.where}: each role stands under `metrics` or `absent`: look at {', '.join(odd)}"
+            )
+        notes, sources = row.texts("notes"), row.texts("sources")
+        for engine in row.texts("engines"):
+            yield EngineMetrics(
+                engine=EngineKind(engine), absent=absent, notes=notes, sources=sources,
+                **{role: found.get(role) for role in ROLES},
+            )  # fmt: skip
+        row.done()
+
+
+def _metric(row: Row, role: str) -> Metric:
+    metric = Metric(
+        name=row.text("name"), type=MetricType(row.text("type")), where=row.maybe_text("where") or "",
+        buckets=row.figures("buckets"),
+    )  # fmt: skip
+    row.done()
+    wanted = ROLES.get(role)
+    if metric.type is not wanted:
+        raise CatalogError(
+            f"{row.where}: `{role}` is a {wanted or 'role that nobody asks for'}, not a {metric.type}"
+        )
+    is_histogram = metric.type is MetricType.HISTOGRAM
+    if bool(metric.buckets) != is_histogram or list(metric.buckets) != sorted(metric.buckets):
+        raise CatalogError(f"{row.where}: a histogram, and nothing else, has `buckets`, in ascending order")
+    return metric

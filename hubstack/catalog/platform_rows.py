@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads platforms.yaml. Owns the form of that file; its types are in `hubstack.catalog.platforms`."""
+
+from collections.abc import Iterator
+
+from hubstack.catalog.platforms import CloudRun, CloudRunGpu, InstanceShape, Vertex
+from hubstack.catalog.row import CatalogError, Row
+
+
+def read_cloud_run(file: Row) -> CloudRun:
+    """Return Cloud Run's GPUs and limits."""
+    row = file.row("cloud_run")
+    memory, probe = row.row("memory"), row.row("startup_probe")
+    gpus: dict[str, CloudRunGpu] = {}
+    for gpu in _gpus(row):
+        if gpu.accelerator in gpus:
+            raise CatalogError(f"{row.where}: `{gpu.accelerator}` stands there twice")
+        gpus[gpu.accelerator] = gpu
+    read = CloudRun(
+        gpus=gpus,
+        memory=tuple(_shapes(memory, "at_most")),
+        probe_period_seconds=probe.integer("period_seconds"),
+        probe_window_seconds=probe.integer("window_seconds"),
+        sources=(memory.text("source"), probe.text("period_source"), probe.text("window_source")),
+    )
+    for each in (memory, probe, row):
+        each.done()
+    return read
+
+
+def _gpus(file: Row) -> Iterator[CloudRunGpu]:
+    for row in file.rows("gpus"):
+        named = (row.maybe_text(key) for key in ("source", "shapes_source", "quota_source"))
+        yield CloudRunGpu(
+            accelerator=row.text("accelerator"),
+            name=row.text("name"),
+            regions=tuple(sorted(row.texts("regions"))),
+            by_invitation=row.texts("by_invitation"),
+            in_doubt=row.texts("in_doubt"),
+            driver=row.integer("driver"),
+            default_quota=row.maybe_integer("default_quota"),
+            is_preview=row.flag("preview"),
+            shapes=tuple(_shapes(row, "shapes")),
+            sources=tuple(dict.fromkeys(name for name in named if name)),
+        )
+        row.done()
+
+
+def _shapes(file: Row, key: str) -> Iterator[InstanceShape]:
+    for row in file.rows(key):
+        yield InstanceShape(vcpu=row.integer("vcpu"), memory_gib=row.integer("memory_gib"))
+        row.done()
+
+
+def read_vertex(file: Row) -> Vertex:
+    """Return Vertex AI's words."""
+    row = file.row("vertex")
+    words = row.row("accelerators")
+    read = Vertex(accelerators={name: words.text(name) for name in words.names()}, sources=(row.text("source"),))
+    row.done()
+    return read

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What watches a stack, made from its plan: what is scraped, dashboards and alerts, as plain data.
+
+Owns queries, thresholds and layouts. Pure: the table of engine metrics is an argument. Does not own who is told
+(`hubstack.monitoring`) nor registration (`components/observability.py`). Decisions: docs/adr/0010.
+"""
+
+from hubstack.observability.alerts import Alert, list_alerts
+from hubstack.observability.dashboards import model_dashboard, stack_dashboard
+from hubstack.observability.scrape import pod_monitorings, state_metrics
+
+__all__ = [
+    "Alert",
+    "list_alerts",
+    "model_dashboard",
+    "pod_monitorings",
+    "stack_dashboard",
+    "state_metrics",
+]

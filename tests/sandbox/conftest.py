@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One control plane for all tests of it: `./dev test -m sandbox -n 0`.
+
+Nothing is skipped: without Go they fail.
+"""
+
+import sys
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from sandbox.sandbox import Sandbox, running
+
+PROJECT = Path(__file__).resolve().parents[2]
+EXAMPLES = sorted(
+    path.parent.name
+    for path in (PROJECT / "examples").glob("*/graph.json")
+    if '"type": "kubernetes:' in path.read_text()
+)
+"""Those whose graph has an object in the cluster; Cloud Run and Vertex AI have none."""
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Generator[Sandbox]:
+    with running(lambda text: sys.stderr.write(f"{text}\n")) as started:
+        yield started

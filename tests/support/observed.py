@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The plan of tests.support.plans with service levels, and monitoring on."""
+
+from dataclasses import replace
+
+from hubstack.catalog import load_catalog
+from hubstack.plan import EngineKind, ModelPlan, MonitoringPlan, Plan, SloPlan
+from hubstack.slo import latency_metric
+from tests.support.plans import make_plan
+
+
+def with_engine(
+    model: ModelPlan, kind: EngineKind, *, seconds: float = 2.0, percent: float = 95, errors: float = 1
+) -> ModelPlan:
+    """Return the model on another engine, with the service level that fits it."""
+    metrics = load_catalog().engine_metrics[kind]
+    measured = latency_metric(metrics)
+    slo = SloPlan(
+        seconds=seconds, bucket_seconds=measured.bucket_at_least(seconds) if measured else None,
+        measured="time_to_first_token" if metrics.time_to_first_token else "request_duration" if measured else None,
+        latency_percent=percent, error_percent=errors if metrics.errors else None,
+    )  # fmt: skip
+    return replace(model, slo=slo, server=replace(model.server, engine=kind))
+
+
+def observed_plan(monitoring: MonitoringPlan | None = None) -> Plan:
+    """Return the plan, watched."""
+    plan = make_plan()
+    models = tuple(with_engine(model, model.server.engine) for model in plan.models)
+    return replace(plan, models=models, monitoring=monitoring or MonitoringPlan())
