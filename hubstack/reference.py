@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The reference of the request, written from its pydantic model: `python -m hubstack.reference [--check]`.
 
-Owns docs/reference: the JSON Schemas that editors and scripts read and the table that people read. Each key's text stands once,
-as the docstring of its field.
+Owns docs/reference: the JSON Schemas that editors and scripts read, and the table that people read. Each key's text
+stands once, as the docstring of its field.
 """
 
 import json

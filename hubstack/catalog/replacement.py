@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import yaml
 
-_KUBERNETES = "kubernetes:"
+_KUBERNETES, _HELM = "kubernetes:", "kubernetes:helm.sh/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +49,7 @@ class Replacement:
     """`apps/v1:Deployment` to paths."""
     kubernetes_every: frozenset[str]
     kubernetes_unknown: frozenset[str]
+    helm: frozenset[str]
     suffixes: tuple[str, ...]
     """Ends of types of which every argument replaces."""
     providers: Mapping[str, frozenset[str]]
@@ -57,20 +58,19 @@ class Replacement:
 
     def facts(self, kind: str) -> TypeFacts | None:
         """Return the facts of a Pulumi type, None where it is unknown."""
-        if kind in self.providers:
-            return TypeFacts(replaced_by=self.providers[kind])
         if kind in self.google:
             return self.google[kind]
         if kind.startswith("gcp:") and kind.endswith(self.suffixes):
             return TypeFacts(replaced_by=frozenset(), everything=True)
-        if kind.startswith(_KUBERNETES) and "helm.sh" not in kind:
-            short = kind.removeprefix(_KUBERNETES)
-            if short in self.kubernetes_unknown:
-                return None
-            return TypeFacts(
-                replaced_by=self.kubernetes_every | self.kubernetes.get(short, frozenset()), below=True
-            )
-        return None
+        if kind in self.providers or kind.startswith(_HELM):
+            return TypeFacts(replaced_by=self.providers.get(kind, self.helm))
+        return self._object(kind) if kind.startswith(_KUBERNETES) else None
+
+    def _object(self, kind: str) -> TypeFacts | None:
+        short = kind.removeprefix(_KUBERNETES)
+        if short in self.kubernetes_unknown:
+            return None
+        return TypeFacts(replaced_by=self.kubernetes_every | self.kubernetes.get(short, frozenset()), below=True)
 
 
 @cache
@@ -83,6 +83,7 @@ def load_replacement() -> Replacement:
         kubernetes={kind: frozenset(paths) for kind, paths in kubernetes["replaced_by"].items()},
         kubernetes_every=frozenset(kubernetes["every"]),
         kubernetes_unknown=frozenset(kubernetes["unknown"]),
+        helm=frozenset(rules["helm"]),
         suffixes=tuple(rules["every_argument"]),
         providers={kind: frozenset(paths) for kind, paths in rules["providers"].items()},
         data={kind: row["held"] for kind, row in rules["data"].items()},

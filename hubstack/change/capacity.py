@@ -2,7 +2,8 @@
 """How many accelerators two plans may use at most, by region, kind and way of buying, against a quota file.
 
 Owns the counting and the file's reading. Google counts reservations with on-demand and flex-start with spot
-(facts: gke.md 6), so there are two ways here. A quota that the file does not name is unknown, not zero.
+(facts: gke.md 6), so there are two ways on GKE; Cloud Run and
+Vertex AI count their own. A quota that the file does not name is unknown, not zero.
 """
 
 from collections import Counter
@@ -15,7 +16,7 @@ from hubstack.documents import parse_document
 from hubstack.errors import InputError
 from hubstack.problems import Problem, nearest
 
-WAYS = ("on-demand", "spot")
+WAYS = ("on-demand", "spot", "cloud-run", "vertex")
 _WAY = {"on-demand": "on-demand", "reservation": "on-demand", "spot": "spot", "flex-start": "spot"}
 Quota = Mapping[tuple[str, str, str], int]
 
@@ -27,7 +28,7 @@ class CapacityRow:
     region: str
     accelerator: str
     way: str
-    """`on-demand` or `spot`."""
+    """One of WAYS."""
     before: int
     after: int
     quota: int | None
@@ -54,11 +55,15 @@ def _count(state: State) -> Counter[tuple[str, str, str]]:
     for pool in state.pools:
         key = (str(state.target["region"]), str(pool["accelerator"]), _WAY.get(str(pool["capacity"]), "on-demand"))
         found[key] += pool["max_nodes"] * pool["accelerators_per_node"]
+    for model in state.models.values():
+        if (platform := str(model.get("platform", "gke"))) != "gke":
+            key = (str(state.target["region"]), str(model["accelerator"]), platform)
+            found[key] += model["replicas"]["max"] * model["accelerator_count"]
     return found
 
 
 def parse_quota(text: str, path: str) -> dict[tuple[str, str, str], int]:
-    """Read a quota file: `quota: {REGION: {ACCELERATOR: {on-demand: N, spot: N}}}`.
+    """Read a quota file: `quota: {REGION: {ACCELERATOR: {WAY: N}}}`, ways as in WAYS.
 
     Raises:
         InputError: every problem of the file.

@@ -5,6 +5,7 @@ Owns what counts as one model: its key; or, where one key went and one came with
 Reasons are the new plan's own.
 """
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -145,6 +146,11 @@ def _canary(model: Data) -> str:
     return f"{weight} of 100 requests of {model['canary_of']}" if model.get("canary_of") else "none"
 
 
+def _block(said: Any) -> str:
+    """Return a part of a plan as one line; nothing where an older hubstack had no such part."""
+    return json.dumps(said, sort_keys=True) if said else "none"
+
+
 _TOPICS: tuple[tuple[str, Callable[[Data], Any]], ...] = (
     ("id", lambda m: m["id"]),
     ("revision", lambda m: m["revision"]),
@@ -160,6 +166,10 @@ _TOPICS: tuple[tuple[str, Callable[[Data], Any]], ...] = (
     ("concurrency", lambda m: str(m["need"]["concurrency"])),
     ("KV cache", lambda m: str(m.get("kv_cache_dtype", "auto"))),
     ("replicas", _replicas),
+    ("platform", lambda m: str(m.get("platform", "gke"))),
+    ("scaling", lambda m: _block(m.get("scaling"))),
+    ("loading", lambda m: _block(m.get("loading"))),
+    ("service level", lambda m: _block(m.get("slo"))),
     ("canary", _canary),
     ("served as", lambda m: m["server"]["served_model_name"]),
     ("weights", lambda m: f"{(_copied(m) or 0) / GB:,.1f} GB"),
@@ -167,9 +177,14 @@ _TOPICS: tuple[tuple[str, Callable[[Data], Any]], ...] = (
 )
 
 
+_NEWER = {"platform": "platform", "scaling": "scaling", "loading": "loading", "service level": "slo"}
+
+
 def _settings(old: State, new: State, before: Data, after: Data) -> Iterator[Setting]:
     reasons = {reason["topic"]: reason["text"] for reason in after.get("reasons", ())}
     for topic, shown in _TOPICS:
+        if topic in _NEWER and _NEWER[topic] not in before:
+            continue  # written by a hubstack that knew no such setting
         pair = str(shown(before)), str(shown(after))
         if pair[0] != pair[1]:
             yield Setting(topic=topic, before=pair[0], after=pair[1], why=reasons.get(topic))

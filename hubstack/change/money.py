@@ -141,6 +141,12 @@ def _of_model(old: State, new: State, before: Data, after: Data) -> Iterator[str
         yield f"replicas {spans[0]} -> {spans[1]}"
     if _shape(before) != _shape(after):
         yield f"accelerator {_shape(before)} -> {_shape(after)}"
+    platforms = [str(model.get("platform", "gke")) for model in (before, after)]
+    if platforms[0] != platforms[1]:
+        yield f"platform {platforms[0]} -> {platforms[1]}"
+    runs = [(model.get("cloud_run") or {}).get("usd_per_instance_hour") for model in (before, after)]
+    if runs[0] != runs[1]:
+        yield f"price of an instance {runs[0]} -> {runs[1]} USD/h"
     ways = [", ".join(_way(step) for step in model.get("steps", ())) for model in (before, after)]
     if ways[0] != ways[1]:
         yield f"bought as {ways[0]} -> {ways[1]}"
@@ -174,6 +180,8 @@ def _prices(old: State, new: State, before: Data, after: Data) -> Iterator[str]:
 
 def _neighbours(old: State, new: State, before: Data, after: Data) -> Iterator[str]:
     """Say who shares its nodes now, where that is not as before: the nodes' bill is split between them."""
+    if not before["capacity_class"] or not after["capacity_class"]:
+        return  # no nodes of its own choosing: Cloud Run, Vertex AI
     shared = [
         {m["key"]: (m["replicas"]["min"], m["replicas"]["max"]) for m in side.models.values()
          if m["capacity_class"] == model["capacity_class"] and m["key"] != model["key"]}

@@ -182,6 +182,8 @@ def _deletes_first(before: Data, after: Data) -> bool:
     if "deleteBeforeReplace" in options:
         return bool(options["deleteBeforeReplace"])
     old, new = before.get("inputs", {}), after.get("inputs", {})
+    if after["type"].startswith("kubernetes:helm.sh/"):
+        return False
     if after["type"].startswith("kubernetes:"):
         names = [[inputs.get("metadata", {}).get(part) for part in ("name", "namespace")] for inputs in (old, new)]
         return names[0] == names[1]

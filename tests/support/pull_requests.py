@@ -125,6 +125,7 @@ class PullRequest:
 
 MODELS, CONFIG = f"{QUICKSTART}/models.yaml", f"{QUICKSTART}/Pulumi.quickstart.yaml"
 LOCK = f"{QUICKSTART}/models.lock.yaml"
+ONE_ZONE = "[{kind: spot, zones: [us-central1-a]}, {kind: on-demand, zones: [us-central1-a]}]"
 BGE_LINE = "  - BAAI/bge-small-en-v1.5\n"
 CHAT_LINE = "  - Qwen/Qwen3-4B-Instruct-2507\n"
 
@@ -199,6 +200,7 @@ RELOADED = {f"{CHAT}-loader-script", f"{CHAT}-loader-job"}
 SERVED_ANEW = {f"{CHAT}-deployment", f"{CHAT}-service", f"{CHAT}-budget"}
 """The last two carry the commit in an annotation."""
 NETWORK = {"network-subnet", "network-router", "network-nat"}
+APIS = ("cloudresourcemanager", "compute", "container", "iam", "logging", "monitoring", "secretmanager", "storage")
 CLUSTER = {"cluster-gke", "cluster-system", "cluster", "models", "same-namespace", CLASS, SPOT, ON_DEMAND}
 KEYS = (CHAT, EMBEDDING, BGE)
 PULL_REQUESTS = (
@@ -271,15 +273,15 @@ PULL_REQUESTS = (
     ),
     PullRequest(
         name="names zones",
-        edit=lambda repo: repo.edit(MODELS, (
-            "[spot, on-demand]", "[{kind: spot, zones: [us-central1-a]}, {kind: on-demand, zones: [us-central1-a]}]")),
+        edit=lambda repo: repo.edit(MODELS, ("[spot, on-demand]", ONE_ZONE)),
         models=dict.fromkeys(KEYS, "changed"), is_free=True,
         created={"g2-standard-4-spot-8cd018-nodes", "g2-standard-4-on-demand-2d94e8-nodes",
                  "class-g2-standard-4-spot-on-demand-f12f"},
         deleted={SPOT, ON_DEMAND, CLASS}, updated={f"{key}-deployment" for key in KEYS}, gates={"delete"},
     ),
     PullRequest(
-        name="sets a budget", edit=lambda repo: repo.edit(CONFIG, ("config:\n", "config:\n  hubstack:budget: 5000\n")),
+        name="sets a budget",
+        edit=lambda repo: repo.edit(CONFIG, ("config:\n", "config:\n  hubstack:budget: 5000\n")),
         is_free=True, says=("NO CHANGE",),
     ),
     PullRequest(name="protects the cluster", edit=protect, updated={"cluster-gke"}, is_free=True),
@@ -330,14 +332,13 @@ PULL_REQUESTS = (
         is_free=True, gates={"replace", "data"},
         replaced=NETWORK | CLUSTER | objects(*KEYS) | {name for key in KEYS for name in stored(key)}
         | {"network-vpc", "cluster-nodes", "cluster-nodes-defaultNodeServiceAccount", "cluster-nodes-reader"}
-        | {f"api-{name}" for name in ("cloudresourcemanager", "compute", "container", "iam", "logging", "monitoring",
-                                      "secretmanager", "storage")},
+        | {f"api-{name}" for name in APIS},
         updated={"google"}, says=("acme-models-elsewhere",),
     ),
     PullRequest(
         name="gives a canary more requests", env=PRODUCTION,
-        edit=lambda repo: repo.edit(f"{PRODUCTION}/models.yaml", ("revision: 83e9aa141f2e28c82232fea5325f54edf17c43de\n      weight: 10",
-                                                                 "revision: 83e9aa141f2e28c82232fea5325f54edf17c43de\n      weight: 50")),
-        models={"support-canary": "changed"}, is_free=True, updated={"gateway-support-route"}, says=("50 of 100 requests",),
+        edit=lambda repo: repo.edit(f"{PRODUCTION}/models.yaml", ("weight: 10", "weight: 50")),
+        models={"support-canary": "changed"}, is_free=True, updated={"gateway-support-route"},
+        says=("50 of 100 requests",),
     ),
 )  # fmt: skip

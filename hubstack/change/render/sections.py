@@ -43,6 +43,7 @@ class Report:
     """What no comparison of two lists can know."""
 
 
+_WAYS = {"on-demand": "on-demand or reserved", "spot": "spot or flex-start"}
 BLIND = (
     "Compared are two programs, not the cloud: what was changed by hand, what providers fill in, and what a secret "
     "holds is not seen. `pulumi preview` against the real state has the last word."
@@ -214,7 +215,7 @@ def _sections(change: Change) -> Iterator[Section]:
             (
                 row.region,
                 row.accelerator,
-                "on-demand or reserved" if row.way == "on-demand" else "spot or flex-start",
+                _WAYS.get(row.way, row.way),
                 f"{row.before:,}",
                 f"{row.after:,}",
                 _quota(row.quota, is_over=row.is_over),
