@@ -144,7 +144,7 @@ def _of_model(old: State, new: State, before: Data, after: Data) -> Iterator[str
     platforms = [str(model.get("platform", "gke")) for model in (before, after)]
     if platforms[0] != platforms[1]:
         yield f"platform {platforms[0]} -> {platforms[1]}"
-    runs = [(model.get("cloud_run") or {}).get("usd_per_instance_hour") for model in (before, after)]
+    runs = [_instance_price(model) for model in (before, after)]
     if runs[0] != runs[1]:
         yield f"price of an instance {runs[0]} -> {runs[1]} USD/h"
     ways = [", ".join(_way(step) for step in model.get("steps", ())) for model in (before, after)]
@@ -157,6 +157,11 @@ def _of_model(old: State, new: State, before: Data, after: Data) -> Iterator[str
         yield f"weights {sizes[0] / 1e9:,.1f} -> {sizes[1] / 1e9:,.1f} GB"
     elif (rows := _storage(old, before["key"], new, after["key"])) and rows[0] != rows[1]:
         yield f"price of storage {rows[0][0]} -> {rows[1][0]} USD ({rows[1][1]}, {rows[1][2]})"
+
+
+def _instance_price(model: Data) -> float | None:
+    run: Data = model.get("cloud_run") or {}
+    return run.get("usd_per_instance_hour")
 
 
 def _way(step: Data) -> str:

@@ -2,8 +2,8 @@
 """A side's own process: plan, graph and facts of one environment as JSON on standard output.
 
 Run as a file with the side's own packages first on the path, so an old program is run by the hubstack it was
-written for. It therefore calls only what every version has: `find_environment`, `load_stack_config`, `plan_environment`,
-`read_inputs` and `preview`.
+written for. It therefore calls only what every version has: `find_environment`, `load_stack_config`,
+`plan_environment`, `read_inputs` and `preview`.
 """
 
 import dataclasses

@@ -16,7 +16,7 @@ RULES = load_replacement()
 @pytest.mark.parametrize(
     ("kind", "path", "replaces"),
     [
-        ("gcp:container/nodePool:NodePool", "nodeConfig.guestAccelerators.gpuSharingConfig.gpuSharingStrategy", True),
+        ("gcp:container/nodePool:NodePool", "nodeConfig.guestAccelerators.gpuPartitionSize", True),
         ("gcp:container/nodePool:NodePool", "autoscaling.totalMaxNodeCount", False),
         ("gcp:container/nodePool:NodePool", "nodeConfig.machineType", False),
         ("gcp:container/nodePool:NodePool", "nodeLocations", False),

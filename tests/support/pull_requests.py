@@ -78,8 +78,9 @@ def make_repository(path: Path) -> Repository:
 
 
 def served(key: str) -> set[str]:
-    """The resources that serve a model."""
-    return {f"{key}-{what}" for what in ("account", "service", "deployment", "budget")}
+    """The resources that serve a model, and let it rest."""
+    parts = ("account", "service", "deployment", "budget", "route", "scaler", "wake")
+    return {f"{key}-{what}" for what in parts}
 
 
 def loaded(key: str) -> set[str]:
@@ -94,7 +95,7 @@ def stored(key: str) -> set[str]:
 
 
 def model(key: str) -> set[str]:
-    return served(key) | loaded(key) | stored(key)
+    return served(key) | loaded(key) | stored(key) | {f"{key}-dashboard"}
 
 
 def objects(*keys: str) -> set[str]:
@@ -197,27 +198,40 @@ def flags(repo: Repository) -> None:
 
 
 RELOADED = {f"{CHAT}-loader-script", f"{CHAT}-loader-job"}
-SERVED_ANEW = {f"{CHAT}-deployment", f"{CHAT}-service", f"{CHAT}-budget"}
-"""The last two carry the commit in an annotation."""
+SERVED_ANEW = {
+    f"{CHAT}-{what}" for what in ("deployment", "service", "budget", "dashboard", "route", "scaler", "wake")
+}
+"""All carry the commit in an annotation."""
+BOARD = "observability-stack"
 NETWORK = {"network-subnet", "network-router", "network-nat"}
 APIS = ("cloudresourcemanager", "compute", "container", "iam", "logging", "monitoring", "secretmanager", "storage")
-CLUSTER = {"cluster-gke", "cluster-system", "cluster", "models", "same-namespace", CLASS, SPOT, ON_DEMAND}
+IN_NAMESPACE = {"same-namespace", "autoscaling-authentication", "observability-servers"}
+CLUSTER = IN_NAMESPACE | {
+    "cluster-gke", "cluster-system", "cluster", "models", CLASS, SPOT, ON_DEMAND,
+    "autoscaling-interceptor", "autoscaling-keda", "autoscaling-namespace",
+}  # fmt: skip
 KEYS = (CHAT, EMBEDDING, BGE)
+NAMING_IT = {BOARD, "observability-load-failed", "observability-pending", "observability-slo-errors-tei-1",
+             "observability-slo-errors-vllm-1", "observability-slo-latency-tei-2-876s-95",
+             "observability-slo-latency-vllm-2-5s-95", *(f"{key}-dashboard" for key in KEYS)}  # fmt: skip
+"""Dashboards and alerts name the namespace."""
 PULL_REQUESTS = (
     PullRequest(
         name="adds a model", edit=add_model, models={"qwen3-8b": "added"},
-        created=model("qwen3-8b"), updated={SPOT, ON_DEMAND}, gates={"license", "reach"},
+        created=model("qwen3-8b"), updated={SPOT, ON_DEMAND, "autoscaling-interceptor", BOARD},
+        gates={"license", "reach"},
         says=("qwen3-8b added", "licence apache-2.0"),
     ),
     PullRequest(
         name="removes a model", edit=lambda repo: repo.edit(MODELS, (BGE_LINE, "")),
-        models={BGE: "removed"}, deleted=model(BGE), updated={SPOT, ON_DEMAND}, gates={"delete", "data", "remove"},
+        models={BGE: "removed"}, deleted=model(BGE), updated={SPOT, ON_DEMAND, BOARD},
+        gates={"delete", "data", "remove"},
         says=("it is no longer served",),
     ),
     PullRequest(
         name="renames a model",
         edit=lambda repo: repo.edit(MODELS, (BGE_LINE, "  - {id: BAAI/bge-small-en-v1.5, name: texts}\n")),
-        models={"texts": "renamed"}, created=model("texts"), deleted=model(BGE),
+        models={"texts": "renamed"}, created=model("texts"), deleted=model(BGE), updated={BOARD},
         gates={"delete", "data", "rename", "reach"}, is_free=True,
         says=("another name is another model", f"name: {BGE}"),
     ),
@@ -230,7 +244,7 @@ PULL_REQUESTS = (
     PullRequest(
         name="asks for more replicas",
         edit=lambda repo: repo.edit(MODELS, ("replicas: {min: 0, max: 1}", "replicas: {min: 0, max: 3}")),
-        models=dict.fromkeys(KEYS, "changed"), updated={SPOT, ON_DEMAND},
+        models=dict.fromkeys(KEYS, "changed"), updated={SPOT, ON_DEMAND, *(f"{key}-scaler" for key in KEYS)},
         says=("replicas 0-1 -&gt; 0-3", "l4 spot in us-central1 3 -&gt; 9"),
     ),
     PullRequest(
@@ -245,7 +259,7 @@ PULL_REQUESTS = (
         name="takes another accelerator",
         edit=lambda repo: repo.edit(
             MODELS, (CHAT_LINE, "  - {id: Qwen/Qwen3-4B-Instruct-2507, accelerator: a100-40gb}\n")),
-        models={CHAT: "changed"}, gates=set(), updated={f"{CHAT}-deployment", SPOT, ON_DEMAND},
+        models={CHAT: "changed"}, gates=set(), updated={f"{CHAT}-deployment", f"{CHAT}-dashboard", SPOT, ON_DEMAND},
         created={"a2-highgpu-1g-spot-d2aedc-nodes", "a2-highgpu-1g-on-demand-2dc484-nodes",
                  "class-a2-highgpu-1g-spot-on-demand"},
         says=("1 x l4 (g2-standard-4) -&gt; 1 x a100-40gb (a2-highgpu-1g)",),
@@ -268,7 +282,7 @@ PULL_REQUESTS = (
     PullRequest(
         name="moves to another region", edit=region, models=dict.fromkeys(KEYS, "changed"),
         replaced=NETWORK | CLUSTER | objects(*KEYS) | {name for key in KEYS for name in stored(key)},
-        updated={"google"}, gates={"replace", "data"},
+        updated={"google", BOARD}, gates={"replace", "data"},
         says=("location: us-central1 -&gt; us-east4", "region us-central1 -&gt; us-east4"),
     ),
     PullRequest(
@@ -297,7 +311,8 @@ PULL_REQUESTS = (
         | {"hub-token-secret", "hub-token-gemma-3-27b-it", "gemma-3-27b-it-loader-token"}
         | {"a2-ultragpu-1g-spot-d9ecb2-nodes", "a2-ultragpu-1g-on-demand-a40f9e-nodes",
            "class-a2-ultragpu-1g-spot-on-demand"},
-        updated={"cluster-gke"}, gates={"license", "gated", "reach"}, says=("gated (manual)", "licence gemma"),
+        updated={"cluster-gke", "autoscaling-interceptor", BOARD}, gates={"license", "gated", "reach"},
+        says=("gated (manual)", "licence gemma"),
     ),
     PullRequest(
         name="the price row of its nodes changes", edit=price,
@@ -306,8 +321,8 @@ PULL_REQUESTS = (
     PullRequest(
         name="another namespace",
         edit=lambda repo: repo.edit(CONFIG, ("config:\n", "config:\n  hubstack:namespace: inference\n")),
-        models=dict.fromkeys(KEYS, "changed"), is_free=True,
-        replaced={"models", "same-namespace"} | objects(*KEYS)
+        models=dict.fromkeys(KEYS, "changed"), is_free=True, updated=NAMING_IT,
+        replaced={"models"} | IN_NAMESPACE | objects(*KEYS)
         | {name for key in KEYS for name in stored(key) if not name.endswith("bucket")},
         gates={"replace", "data"}, says=("metadata.namespace: models -&gt; inference",),
     ),
@@ -315,7 +330,8 @@ PULL_REQUESTS = (
         name="another engine",
         edit=lambda repo: repo.edit(MODELS, ("  - Qwen/Qwen3-Embedding-0.6B\n",
                                              "  - {id: Qwen/Qwen3-Embedding-0.6B, engine: vllm}\n")),
-        models={EMBEDDING: "changed"}, updated={f"{EMBEDDING}-deployment"}, is_free=True,
+        models={EMBEDDING: "changed"},
+        updated={f"{EMBEDDING}-{what}" for what in ("deployment", "dashboard", "route", "scaler")}, is_free=True,
         says=("tei", "vllm"),
     ),
     PullRequest(
@@ -332,7 +348,7 @@ PULL_REQUESTS = (
         is_free=True, gates={"replace", "data"},
         replaced=NETWORK | CLUSTER | objects(*KEYS) | {name for key in KEYS for name in stored(key)}
         | {"network-vpc", "cluster-nodes", "cluster-nodes-defaultNodeServiceAccount", "cluster-nodes-reader"}
-        | {f"api-{name}" for name in APIS},
+        | {f"api-{name}" for name in APIS} | NAMING_IT | {"autoscaling-monitoring", "observability-preempted"},
         updated={"google"}, says=("acme-models-elsewhere",),
     ),
     PullRequest(
