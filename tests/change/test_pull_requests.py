@@ -2,6 +2,8 @@
 """Scripted pull requests, each run whole: what is announced is exactly what changes, and the money adds up."""
 
 import json
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -16,7 +18,7 @@ from hubstack.change.resources import Action
 from hubstack.preview import Graph, Resource
 from hubstack.preview.files import graph_files
 from hubstack.sides import read_sides, save_side
-from tests.support.pull_requests import PULL_REQUESTS, PullRequest, Repository, make_repository
+from tests.support.pull_requests import PULL_REQUESTS, QUICKSTART, PullRequest, Repository, make_repository
 
 UNJUDGED = {"change", "warning", "unpriced"}
 
@@ -136,6 +138,26 @@ def test_the_comment_says_it_and_fits(made: tuple[PullRequest, Sides, Change]) -
     assert at_risk < (text.find("#### Replaced") + 1 or len(text))
 
 
+@pytest.mark.parametrize("name", ["removes a model", "upgrades to a commit under another licence"])
+def test_the_comment_is_the_reviewed_one(name: str, repository: Repository, bases: dict[str, Path]) -> None:
+    asked = next(each for each in PULL_REQUESTS if each.name == name)
+    text = comment(asked, repository, bases)
+    assert text == golden_path(name).read_text(), (
+        "run python -m tests.change.test_pull_requests and review the diff"
+    )
+
+
+def golden_path(name: str) -> Path:
+    return Path(__file__).with_name("golden") / f"{name.replace(' ', '-')}.md"
+
+
+def comment(asked: PullRequest, repository: Repository, bases: dict[str, Path]) -> str:
+    repository.reset()
+    asked.edit(repository)
+    sides = read_sides(asked.env, repository.path, str(bases[asked.env]))
+    return markdown_text(report(compare(asked.env, replace(sides, old=replace(sides.old, name="main (1a2b3c4)")))))
+
+
 def test_the_json_follows_its_schema(made: tuple[PullRequest, Sides, Change], schema: dict[str, object]) -> None:
     jsonschema.validate(json.loads(made[2].to_json()), schema)
 
@@ -164,3 +186,12 @@ def test_a_git_reference_gives_what_a_saved_side_gives(repository: Repository, b
 def status(repository: Repository) -> tuple[str, ...]:
     said = (("status", "--porcelain"), ("worktree", "list"), ("ls-files", "--stage"), ("rev-parse", "HEAD"))
     return tuple(repository.git(*arguments) for arguments in said)
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        clone = make_repository(Path(folder) / "clone")
+        save_side(QUICKSTART, clone.path, Path(folder) / "base.json")
+        for each in PULL_REQUESTS:
+            if golden_path(each.name).exists():
+                golden_path(each.name).write_text(comment(each, clone, {QUICKSTART: Path(folder) / "base.json"}))
