@@ -19,7 +19,7 @@ from hubstack.lock import render_lock
 from tests.support.pull_requests import Repository, make_repository
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks" / "diff_speed.md"
-MODELS, RUNS = 200, 1
+MODELS, RUNS = 200, 3
 CONFIG = {"config": {"gcp:project": "acme-models-bench", "gcp:region": "us-central1",
                      "hubstack:models": "bench/models.yaml"}}  # fmt: skip
 
