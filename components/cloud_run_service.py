@@ -12,7 +12,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from components._options import child
-from hubstack import cloud_run_names, names
+from hubstack import cloud_run_names, manifests, names
 from hubstack.plan import ModelPlan, Plan
 from hubstack.platforms import CloudRunPlan, Ingress
 from hubstack.serving import MODEL_DIR
@@ -55,6 +55,7 @@ class CloudRunService(pulumi.ComponentResource):
             invoker_iam_disabled=False,
             deletion_protection=target.deletion_protection,
             labels=cloud_run_names.labels(args.plan, args.model),
+            annotations=manifests.judged(args.model),
             template=_template(args),
             opts=child(
                 self,

@@ -24,6 +24,7 @@ from hubstack.plan import (
     WeightsPlan,
 )
 from hubstack.pools import BOOT_DISK_GIB, pool_key
+from hubstack.provenance import Provenance, scan_word
 from hubstack.request import ModelRequest
 from hubstack.rules import Demand
 from hubstack.serving import MODEL_DIR, Serving, Shape, plan_server, shm_bytes
@@ -108,6 +109,11 @@ def assemble(
             *_warnings(demand, taken),
             *_loading_warnings(loading, taken),
             *((moved,) if moved else ()),
+        ),
+        provenance=Provenance(
+            weights_format=str(draft.chosen.format),
+            scan=scan_word(facts.security),
+            runs_remote_code=choice.remote_code,
         ),
         canary_of=request.canary_of,
         canary_weight=request.canary_weight,

@@ -203,6 +203,48 @@ def place(env: Env = "dev", *, rebalance: Rebalance = False, check: Check = Fals
     raise typer.Exit(1 if check and lines else 0)
 
 
+@app.command()
+def check(env: Env = "dev", *, json: Json = False, project: Project = None) -> None:
+    """Hold lock, plan and resources against the rules of policy.yaml; exit 1 if one is broken."""
+    import datetime as dt  # noqa: PLC0415
+
+    from hubstack.check.report import report_json, report_parts  # noqa: PLC0415
+    from hubstack.check.run import check_environment  # noqa: PLC0415
+
+    environment = _environment(env, project)
+    today = dt.datetime.now(tz=dt.UTC).date()
+    with Console(stderr=True).status("checking"):  # shown on a terminal only
+        report = check_environment(environment, _config(environment), today)
+    if json:
+        _out(report_json(report))
+    else:
+        _print(*report_parts(report))
+    raise typer.Exit(1 if report.failures else 0)
+
+
+@app.command()
+def sbom(
+    env: Env = "dev", *,
+    output: Annotated[Path | None, typer.Option("--output", help="Write the bill to this file.")] = None,
+    page: Annotated[Path | None, typer.Option("--page", help="Write a page for people: .html or .md.")] = None,
+    project: Project = None,
+) -> None:  # fmt: skip
+    """Print the bill of models (CycloneDX): commits, hashes, licences, images; or a page for people."""
+    from hubstack.lock import write_text_atomically  # noqa: PLC0415
+    from hubstack.sbom import command  # noqa: PLC0415
+
+    environment = _environment(env, project)
+    asked = environment.project_dir, environment.stack, _config(environment)
+    if page:
+        write_text_atomically(page, command.page(*asked, page))
+        _print(f"wrote {page}")
+    if output:
+        write_text_atomically(output, command.bill(*asked))
+        _print(f"wrote {output}")
+    elif not page:
+        _out(command.bill(*asked))
+
+
 def _what_if(environment: Environment, decided: Plan, changes: list[str], *, rebalance: bool) -> None:
     from hubstack import report  # noqa: PLC0415
     from hubstack.catalog import load_catalog  # noqa: PLC0415

@@ -52,6 +52,10 @@ class ModelFacts:
     """Hub licence id (`apache-2.0`, `other`); several are joined with `, `."""
     license_name: str | None = None
     """Given where the licence is `other`."""
+    base_models: tuple[str, ...] = ()
+    """Repository ids that the card says it was made from; as the publisher wrote them."""
+    datasets: tuple[str, ...] = ()
+    """Datasets that the card names; as the publisher wrote them."""
     gated: str | None = None
     """`auto` or `manual`; `yes` where only the fact is known; None for open."""
     custom_code: bool = False

@@ -143,6 +143,8 @@ def _entry(facts: ModelFacts) -> dict[str, Any]:
         "library": facts.library,
         "license": facts.license,
         "license_name": facts.license_name,
+        "base_models": list(facts.base_models) or None,
+        "datasets": list(facts.datasets) or None,
         "gated": facts.gated,
         "custom_code": facts.custom_code or None,
         "security": _known(security) or None,
@@ -249,6 +251,8 @@ class _StoredModel(_Stored):
     library: str | None = None
     license: str | None = None
     license_name: str | None = None
+    base_models: list[_Text] = []
+    datasets: list[_Text] = []
     gated: str | None = None
     custom_code: bool = False
     security: _StoredSecurity = _StoredSecurity()
@@ -364,6 +368,8 @@ def _facts(stored: _StoredModel) -> ModelFacts:
         library=stored.library,
         license=stored.license,
         license_name=stored.license_name,
+        base_models=tuple(stored.base_models),
+        datasets=tuple(stored.datasets),
         gated=stored.gated,
         custom_code=stored.custom_code,
         security=SecurityFacts(scans_done=stored.security.scans_done, issues=stored.security.issues),

@@ -35,13 +35,14 @@ def write_places(
     target = replace(inputs.target, budget_usd_per_month=None)
     plan = plan_stack(inputs.request, inputs.lock, load_catalog(), target, Placement() if rebalance else held)
     places = places_of(plan)
-    lines = _differences(held.models, places)
+    lines = differences(held.models, places)
     if lines and not check:
         write_placement(inputs.placement_path, places)
     return lines
 
 
-def _differences(before: Mapping[str, Place], after: Mapping[str, Place]) -> list[str]:
+def differences(before: Mapping[str, Place], after: Mapping[str, Place]) -> list[str]:
+    """Return one line for each model that is placed, leaves or moves, as `KEY: what`."""
     lines: list[str] = []
     for key in sorted({*before, *after}):
         old, new = before.get(key), after.get(key)

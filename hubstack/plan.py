@@ -5,19 +5,19 @@ Owns the types that leave planning. Nothing here computes; `hubstack.planner` fi
 `hubstack.manifests` register what it says, `hubstack.report` prints it. Frozen, ordered by key, JSON-ready.
 """
 
-import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 
 from hubstack.bill import Cost
 from hubstack.gateway_plan import GatewayPlan
 from hubstack.loading_plan import LoadingPlan
 from hubstack.maintenance import MaintenancePlan
 from hubstack.monitoring import MonitoringPlan, SloPlan
+from hubstack.plain import plain
 from hubstack.platforms import CloudRunPlan, PlatformKind, VertexPlan
+from hubstack.provenance import Provenance
 
 
 class AcceleratorKind(StrEnum):
@@ -88,8 +88,7 @@ class MemoryNeed:
     budget_bytes: int
     """visible x the share that the engine may use."""
     kv_bytes_per_token: int
-    """Per accelerator; 0 for engines without a KV cache. For layers whose cache does not grow see
-    `kv_fixed_bytes`."""
+    """Per accelerator; 0 without a KV cache. For layers whose cache does not grow see `kv_fixed_bytes`."""
     kv_fixed_bytes: int
     """Per sequence and accelerator: sliding windows and recurrent state, which do not grow with context."""
     kv_available_bytes: int
@@ -338,6 +337,8 @@ class ModelPlan:
     rejected: tuple[Rejected, ...]
     """The next best shapes, at most three."""
     warnings: tuple[str, ...] = ()
+    provenance: Provenance = field(default_factory=Provenance)
+    """What a policy must know of its files."""
     canary_of: str | None = None
     """Key of the model whose other commit this is; None for a model of its own."""
     canary_weight: int = 0
@@ -351,8 +352,7 @@ class PoolPlan:
     """One GKE node pool."""
 
     key: str
-    """Stable: from the class, the shape and the capacity kind, with a hash of the fields whose change would
-    replace the pool."""
+    """Stable: the class, the shape, the capacity kind, and a hash of the fields whose change would replace it."""
     capacity_class: str
     accelerator: str
     accelerator_kind: AcceleratorKind
@@ -375,8 +375,7 @@ class PoolPlan:
     zones: tuple[str, ...]
     min_nodes: int
     max_nodes: int
-    """Nodes that hold every model at its most replicas, in total over the zones; autoscaling starts from
-    min_nodes."""
+    """Nodes that hold every model at its most replicas, in total over the zones."""
     boot_disk_gib: int
     boot_disk_type: str | None
     """Where the machine is known to need one; None lets GKE choose what the machine series takes."""
@@ -433,14 +432,4 @@ class Plan:
 
     def to_json(self) -> str:
         """Return the plan as sorted, indented JSON that ends with a newline."""
-        return json.dumps(_plain(self), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-
-
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
-    return value
+        return json.dumps(plain(self), indent=2, sort_keys=True, ensure_ascii=False) + "\n"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The reference of the request, written from its pydantic model: `python -m hubstack.reference [--check]`.
+"""The reference, written from the pydantic models and the rules: `python -m hubstack.reference [--check]`.
 
-Owns docs/reference: the JSON Schemas that editors and scripts read, and the table that people read. Each key's text
-stands once, as the docstring of its field.
+Owns docs/reference: the JSON Schemas that editors and scripts read and the tables that people read; and the policy
+pack's copy of the rules. Each key's text stands once, as the docstring of its field.
 """
 
 import json
@@ -12,6 +12,8 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from hubstack.change import change
+from hubstack.check import reference as policy_reference
+from hubstack.check.rules import pack_text
 from hubstack.lock import write_text_atomically
 from hubstack.request_schema import (
     CanaryRequest,
@@ -28,6 +30,8 @@ from hubstack.request_schema import (
 )
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
+PACK = Path(__file__).resolve().parents[1] / "policy" / "rules.yaml"
+"""The pack's copy of the rules that it judges."""
 
 HEAD = """# models.yaml
 
@@ -100,6 +104,9 @@ def main(arguments: list[str]) -> int:
         FOLDER / "models.schema.json": schema_text(),
         FOLDER / "models.md": page_text(),
         FOLDER / "change.schema.json": change_schema_text(),
+        FOLDER / "policy.schema.json": policy_reference.schema_text(),
+        FOLDER / "policy.md": policy_reference.page_text(),
+        PACK: pack_text(),
     }
     stale = [path for path, text in texts.items() if not path.exists() or path.read_text("utf-8") != text]
     if "--check" in arguments:

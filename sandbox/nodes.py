@@ -23,8 +23,9 @@ _PLAIN_MACHINES = {
     "e2-standard-4": (4, 16),
     "e2-standard-8": (8, 32),
     "e2-standard-16": (16, 64),
+    "c3-standard-22": (22, 88),
 }
-"""vCPU and GiB of machines without accelerators, which the catalogue leaves out (Compute Engine's E2 page)."""
+"""vCPU and GiB of machines without accelerators, which the catalogue leaves out (Compute Engine's E2 and C3 pages)."""
 _EFFECTS = {"NO_SCHEDULE": "NoSchedule", "NO_EXECUTE": "NoExecute", "PREFER_NO_SCHEDULE": "PreferNoSchedule"}
 
 

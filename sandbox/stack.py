@@ -55,7 +55,7 @@ class Stack:
                     return int(most)
         key = model_of(workload)
         model = next((each for each in self.plan.models if each.key == key), None)
-        if model is None or template_labels(workload).get("app.kubernetes.io/name") != "server":
+        if model is None or pod_template(workload)["metadata"]["labels"].get("app.kubernetes.io/name") != "server":
             return int(workload["spec"].get("replicas", 1))
         others = [each for each in self.workloads if model_of(each) == key and each is not workload]
         return model.replicas.max - sum(int(each["spec"].get("replicas", 1)) for each in others)
@@ -110,11 +110,10 @@ def model_of(value: Object) -> str | None:
     return value["metadata"].get("labels", {}).get("app.kubernetes.io/instance")
 
 
-def template_labels(workload: Object) -> Mapping[str, str]:
-    """Return the labels of the pods (of the leaders) that a workload makes."""
+def pod_template(workload: Object) -> Object:
+    """Return the template of the pods (of the leaders) that a workload makes."""
     spec = workload["spec"]
-    template = spec["template"] if "template" in spec else spec["leaderWorkerTemplate"]["leaderTemplate"]
-    return template["metadata"]["labels"]
+    return spec["template"] if "template" in spec else spec["leaderWorkerTemplate"]["leaderTemplate"]
 
 
 def _bought(pool: PoolPlan) -> tuple[Any, ...]:

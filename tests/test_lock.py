@@ -49,7 +49,8 @@ files = st.lists(
 facts = st.builds(
     ModelFacts, id=tricky, revision=tricky, commit=hexes, replaced=st.none() | hexes, asked_id=st.none() | tricky,
     pipeline_tag=st.none() | tricky, library=st.none() | tricky, license=st.none() | tricky,
-    license_name=st.none() | tricky, gated=st.none() | tricky, custom_code=st.booleans(),
+    license_name=st.none() | tricky, base_models=st.lists(tricky, max_size=2).map(tuple),
+    datasets=st.lists(tricky, max_size=2).map(tuple), gated=st.none() | tricky, custom_code=st.booleans(),
     security=st.builds(SecurityFacts, scans_done=st.none() | st.booleans(),
                        issues=st.dictionaries(tricky, tricky, max_size=2)),
     parameters=st.dictionaries(tricky, numbers, max_size=3), parameters_total=st.none() | numbers,
@@ -65,6 +66,12 @@ def test_a_lock_comes_back_as_it_went_in_in_whatever_order(models: list[ModelFac
     shuffled = [replace(model, files=tuple(random.sample(model.files, len(model.files)))) for model in models]
     random.shuffle(shuffled)
     assert render_lock(shuffled) == text
+
+
+def test_what_a_model_was_made_from_stands_in_the_lock_only_where_the_card_says_it() -> None:
+    assert "base_models" not in render_lock([FACTS])
+    text = render_lock([replace(FACTS, base_models=("a/b",), datasets=("c/d", "e"))])
+    assert "  base_models: [a/b]\n  datasets: [c/d, e]\n" in text
 
 
 def test_the_text_is_this() -> None:

@@ -35,7 +35,7 @@ from tests.support.rest.inputs import (
     richest,
 )  # fmt: skip
 
-MAPS = {"labelExtractors", "labels", "limits", "sensitiveLabels", "userLabels"}
+MAPS = {"annotations", "labelExtractors", "labels", "limits", "sensitiveLabels", "userLabels"}
 """Inputs whose keys are free in the API; the names of the last are the SDK's."""
 
 

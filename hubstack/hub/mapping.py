@@ -19,6 +19,8 @@ from hubstack.hub.refusal import AnswerError
 
 _SHA1 = re.compile(r"[0-9a-f]{40}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_NAME_MAX, _NAMES_MAX = 200, 100
+"""A card is free text: longer names and lists are cut."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,8 @@ def to_facts(answers: Answers) -> ModelFacts:
         library=info.library_name,
         license=_license(card, info.tags or []),
         license_name=_text(card.get("license_name")),
+        base_models=_names(card.get("base_model")),
+        datasets=_names(card.get("datasets")),
         gated=_gated(info.gated),
         custom_code=bool(answers.config.get("auto_map") or (transformers and transformers.custom_class)),
         security=_security(info.security_repo_status),  # pyright: ignore[reportUnknownMemberType]
@@ -83,6 +87,13 @@ def _license(card: Mapping[str, Any], tags: list[str]) -> str | None:
         return ", ".join(str(one) for one in cast("list[Any]", said)) or None
     tagged = (tag.removeprefix("license:") for tag in tags if tag.startswith("license:"))
     return _text(said) or next(tagged, None)
+
+
+def _names(said: Any) -> tuple[str, ...]:
+    """Return the ids that a card gives, alone or in a list, in its order; what is no short text is left out."""
+    listed = cast("list[Any]", said) if isinstance(said, list) else [said]
+    words = (word.strip() for word in listed if isinstance(word, str))
+    return tuple(dict.fromkeys(word for word in words if 0 < len(word) <= _NAME_MAX))[:_NAMES_MAX]
 
 
 def _text(value: Any) -> str | None:

@@ -44,6 +44,19 @@ def metadata(plan: Plan, model: ModelPlan, name: str) -> Object:
     return {"name": name, "namespace": plan.target.namespace, "labels": labels, "annotations": annotations}
 
 
+def judged(model: ModelPlan) -> dict[str, str]:
+    """Return annotations for what a policy judges and no field shows.
+
+    They go on the server itself, never on its pods' template: a changed word restarts nothing.
+    """
+    known = model.provenance
+    return {
+        "hubstack.dev/model": model.id, "hubstack.dev/commit": model.commit,
+        "hubstack.dev/license": model.license or "", "hubstack.dev/weights-format": known.weights_format,
+        "hubstack.dev/remote-code": str(known.runs_remote_code).lower(), "hubstack.dev/scan": known.scan,
+    }  # fmt: skip
+
+
 def selector(model: ModelPlan) -> dict[str, str]:
     return {"app.kubernetes.io/name": "server", "app.kubernetes.io/instance": model.key}
 

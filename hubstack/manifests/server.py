@@ -10,6 +10,7 @@ from hubstack.manifests.base import (
     CLASS_LABEL,
     Object,
     container_security,
+    judged,
     metadata,
     pod_security,
     selector,
@@ -64,11 +65,12 @@ def disruption_budget(plan: Plan, model: ModelPlan) -> Object:
 
 def deployment(plan: Plan, model: ModelPlan) -> Object:
     """The servers of a model."""
+    own = metadata(plan, model, server_name(model))
     pod_labels = selector(model) | {"hubstack.dev/commit": model.commit[:12]}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": metadata(plan, model, server_name(model)),
+        "metadata": {**own, "annotations": judged(model)},
         "spec": {
             "replicas": model.replicas.min,
             # A surge asks for a second accelerator, which may not exist (facts: gke.md 7, row 32): the plan knows.

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
@@ -33,6 +34,7 @@ def preview(
     *,
     stack: str,
     config_file: Path | None = None,
+    left_out: frozenset[str] = frozenset(),
     timeout_seconds: float = TIMEOUT_SECONDS,
 ) -> Graph:
     """Run a project's program for a stack and return what it registers.
@@ -41,6 +43,7 @@ def preview(
         project_dir: folder of Pulumi.yaml.
         stack: name of the stack.
         config_file: the stack's config; `stacks/Pulumi.<stack>.yaml` by default.
+        left_out: settings (`hubstack:budget`) that the program is not given.
         timeout_seconds: after which the program is stopped.
 
     Raises:
@@ -49,6 +52,7 @@ def preview(
     """
     file = config_file or project_dir / "stacks" / f"Pulumi.{stack}.yaml"
     config = load_stack_config(project_dir, file)
+    config = replace(config, config={key: text for key, text in config.config.items() if key not in left_out})
     recorder = Recorder(config.project, stack)
     with _serve(recorder) as address:
         environment = _environment(project_dir, stack, config, address)

@@ -14,7 +14,10 @@ from components.weights_collector import WeightsCollector, WeightsCollectorArgs
 from components.weights_disk import WeightsDisk, WeightsDiskArgs
 from hubstack.loading_plan import LoadingMethod, LoadingPlan
 from tests.components.recorder import Recorded, record
+from tests.support.facts import catalog
 from tests.support.plans import CHAT, make_plan
+
+METRICS = catalog().engine_metrics
 
 ZONE = "us-central1-b"
 ON_DISK = replace(CHAT, loading=LoadingPlan(method=LoadingMethod.HYPERDISK_ML, zone=ZONE, disk_throughput_mib=2400))
@@ -46,7 +49,7 @@ def build_collector() -> Recorded:
 
 def build_fleet(model: object) -> Recorded:
     plan = replace(PLAN, models=tuple(model if each.key == "chat" else each for each in PLAN.models))
-    return record(lambda: Fleet("fleet", FleetArgs(plan=plan)))
+    return record(lambda: Fleet("fleet", FleetArgs(plan=plan, engine_metrics=METRICS)))
 
 
 def depends(found: Recorded, one: str, name: str) -> set[str]:
@@ -97,7 +100,12 @@ def test_a_bucket_has_a_cache_in_each_zone_and_time_to_lose_it() -> None:
 
 
 def test_a_default_fleet_has_none_of_it() -> None:
-    kinds = {resource.type for resource in record(lambda: Fleet("fleet", FleetArgs(plan=PLAN))).resources.values()}
+    kinds = {
+        resource.type
+        for resource in record(
+            lambda: Fleet("fleet", FleetArgs(plan=PLAN, engine_metrics=METRICS))
+        ).resources.values()
+    }
     rooms = {f"hubstack:{name}" for name in ("weights_collector:WeightsCollector", "disk_transfer:DiskTransfer")}
     assert not kinds & {CLAIM, SOURCE, "gcp:storage/anywhereCache:AnywhereCache", *rooms}
 

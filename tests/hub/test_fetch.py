@@ -51,6 +51,15 @@ def test_two_requests_a_model_are_enough_for_the_default_branch(hub: StandIn) ->
     ]
 
 
+def test_what_a_model_was_made_from_is_read_as_the_card_says_it(hub: StandIn) -> None:
+    facts = one("stand-in/made-from")
+    assert facts.base_models == ("stand-in/sharded", "stand-in/adapter"), "each once, in the card's order"
+    assert facts.datasets == ("stand-in/talks",), "a card is free text: what is no name is left out"
+    facts = one("stand-in/made-from-one")
+    assert (facts.base_models, facts.datasets) == (("stand-in/sharded",), ())
+    assert one(QWEN).base_models == ()
+
+
 def test_large_files_have_a_sha256_and_small_ones_a_git_oid(hub: StandIn) -> None:
     facts = one(SHARDED)
     stored = {file.path: file for file in next(iter(hub.repositories[SHARDED].commits.values())).files}

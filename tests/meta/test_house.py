@@ -12,7 +12,7 @@ from hubstack.hub import config_fields
 PROJECT = Path(__file__).resolve().parents[2]
 SOURCES = sorted(
     path
-    for folder in ("hubstack", "components", "sandbox", "tests", "benchmarks")
+    for folder in ("hubstack", "components", "policy", "sandbox", "tests", "benchmarks")
     for path in (PROJECT / folder).rglob("*.py")
 )
 SOURCES.append(PROJECT / "__main__.py")

@@ -116,6 +116,10 @@ def invented_repositories() -> list[Repository]:
                                    "modeling.py": b"class Made: pass\n"}),
         repository("licence-list", cardData={"license": ["mit", "apache-2.0"]}),
         repository("licence-other", cardData={"license": "other", "license_name": "made-up"}),
+        repository("made-from", cardData={
+            "base_model": ["stand-in/sharded", "stand-in/adapter", "stand-in/sharded"],
+            "datasets": ["stand-in/talks", {"not": "a name"}, "x" * 1000]}),
+        repository("made-from-one", cardData={"base_model": "stand-in/sharded", "datasets": 3}),
         repository("licence-tag", tags=["license:mit"]),
         repository("adapter", {"adapter_config.json": {"base_model_name_or_path": f"{OWNER}/sharded"},
                                "adapter_model.safetensors": safetensors("F32", a=[8, 8])}, library_name="peft"),

@@ -94,6 +94,9 @@ def _metadata(model: dict[str, Any]) -> dict[str, Any]:
         body["tags"].append(f"license:{model['license']}")
     if model.get("license_name"):
         card["license_name"] = model["license_name"]
+    for key in ("base_model", "datasets"):
+        if model.get(key):
+            card[key] = model[key]
     if card:
         body["cardData"] = card
     for key in ("pipeline_tag", "library_name"):

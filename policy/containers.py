@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Containers of pods and of Cloud Run: where they are in a resource, what they run. Judges nothing."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from resources import UNKNOWN, Resource, is_object, listed, mapping
+
+
+def containers(resource: Resource) -> list[dict[str, Any]]:
+    """Return every container of an object's pods, of whatever kind the object is, and of Cloud Run."""
+    if resource.type.startswith("gcp:cloudrun"):
+        return list(_of_pods(mapping(resource.props, "template")))
+    return list(_of_pods(mapping(resource.props, "spec"))) if is_object(resource) else []
+
+
+def _of_pods(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if key in {"containers", "initContainers", "ephemeralContainers"} and isinstance(item, list | tuple):
+                yield from (dict(each) for each in item if isinstance(each, Mapping))
+            else:
+                yield from _of_pods(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _of_pods(item)
+
+
+def words(container: Mapping[str, Any]) -> Iterator[Any]:
+    for text in (part for key in ("command", "commands", "args") for part in listed(container, key)):
+        yield from str(text).split()
+
+
+def images(resource: Resource) -> list[str]:
+    images = (each.get("image") for each in containers(resource))
+    return list(dict.fromkeys(str(image) for image in images if image and image != UNKNOWN))
+
+
+def trimmed(registry: str) -> str:
+    return str(registry).rstrip("/")
+
+
+def repository(image: str) -> str:
+    """Return the image without tag and digest, with the registry that Docker would take."""
+    name = re.sub(r":[^/:]+$", "", image.split("@", maxsplit=1)[0])
+    first, slash, _ = name.partition("/")
+    if slash and ("." in first or ":" in first or first == "localhost"):
+        return name
+    return f"docker.io/{name}" if slash else f"docker.io/library/{name}"
+
+
+def texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from texts(item, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from texts(item, f"{path}[{index}]")

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rules of a model: its licence, its files and whether its code runs, as hubstack's annotations tell of them."""
+
+import re
+from collections.abc import Iterator
+
+from containers import containers, words
+from resources import ANNOTATION, RUN_SERVICE, Resource, Settings, has_kind, is_object, mapping
+
+
+def _told(resource: Resource) -> dict[str, str]:
+    """Return hubstack's annotations of a server without their prefix; empty for every other resource."""
+    if is_object(resource) and has_kind(resource, "Deployment", "LeaderWorkerSet"):
+        notes = mapping(resource.props, "metadata", "annotations")
+    elif resource.type == RUN_SERVICE:
+        notes = mapping(resource.props, "annotations")
+    else:
+        return {}
+    told = {key.removeprefix(ANNOTATION): str(text) for key, text in notes.items() if key.startswith(ANNOTATION)}
+    return told if "model" in told else {}
+
+
+def license_allowed(resource: Resource, settings: Settings) -> Iterator[str]:
+    """Each part of a licence such as `mit, apache-2.0` must be allowed."""
+    told, allowed = _told(resource), settings.get("licenses")
+    if not told or allowed is None:
+        return
+    lowered = {str(one).lower() for one in allowed}
+    refused = [one for one in re.split(r",\s*", told.get("license", "")) if one.lower() not in lowered]
+    if refused:
+        yield f"licence {', '.join(refused) or 'not stated'}; allowed: {', '.join(allowed)}"
+
+
+def license_stated(resource: Resource, settings: Settings) -> Iterator[str]:  # noqa: ARG001  one signature
+    told = _told(resource)
+    if told and not told.get("license"):
+        yield "no licence is stated"
+
+
+def no_remote_code(resource: Resource, settings: Settings) -> Iterator[str]:  # noqa: ARG001
+    """The engine's flag counts, whatever the annotation says."""
+    flags = [str(arg) for container in containers(resource) for arg in words(container)]
+    if any(flag.split("=")[0].replace("_", "-") == "--trust-remote-code" for flag in flags):
+        yield "a server is started with --trust-remote-code"
+    elif _told(resource).get("remote-code") == "true":
+        yield "the model's own Python runs in its server"
+
+
+def weights_format(resource: Resource, settings: Settings) -> Iterator[str]:
+    told, allowed = _told(resource), settings.get("weights_formats") or []
+    held = told.get("weights-format", "not stated")
+    if told and held not in allowed:
+        yield f"weights are stored as {held}; allowed: {', '.join(allowed)}"
+
+
+def scan_clean(resource: Resource, settings: Settings) -> Iterator[str]:  # noqa: ARG001
+    scan = _told(resource).get("scan", "unknown")
+    if scan not in {"clean", "unknown", "unfinished"}:
+        yield f"the Hub's scan says {scan}"
+
+
+def scan_known(resource: Resource, settings: Settings) -> Iterator[str]:  # noqa: ARG001
+    told = _told(resource)
+    if told and told.get("scan", "unknown") in {"unknown", "unfinished"}:
+        yield f"the Hub's scan is {told.get('scan', 'unknown')}"
