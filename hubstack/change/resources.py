@@ -10,7 +10,7 @@ It knows no state: the old graph stands for what is there.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
 from hubstack.catalog.replacement import Replacement, TypeFacts
 from hubstack.change.aliases import alias_urns
@@ -185,9 +185,15 @@ def _deletes_first(before: Data, after: Data) -> bool:
     if after["type"].startswith("kubernetes:helm.sh/"):
         return False
     if after["type"].startswith("kubernetes:"):
-        names = [[inputs.get("metadata", {}).get(part) for part in ("name", "namespace")] for inputs in (old, new)]
+        names = [_identity(inputs.get("metadata")) for inputs in (old, new)]
         return names[0] == names[1]
     return "name" in new
+
+
+def _identity(metadata: Any) -> tuple[Any, Any]:
+    """Return name and namespace; metadata as a whole may be unknown."""
+    held = cast("Mapping[str, Any]", metadata) if isinstance(metadata, Mapping) else {}
+    return held.get("name"), held.get("namespace")
 
 
 def _lost(change: ResourceChange, before: Data, rules: Replacement) -> ResourceChange:
@@ -200,7 +206,7 @@ def _lost(change: ResourceChange, before: Data, rules: Replacement) -> ResourceC
         refused = "deletionProtection is on; the provider refuses"
     kept = bool(options.get("retainOnDelete"))
     held = None if kept else rules.data.get(change.type)
-    is_copy = bool(held) and "hubstack-model" in (inputs.get("labels") or {})
+    is_copy = bool(held) and "hubstack-model" in (inputs.get("labels") or ())
     if is_copy:
         held = "copies of the Hub's files; a load fetches them again"
     if change.type == "gcp:storage/bucket:Bucket" and held and not inputs.get("forceDestroy"):
