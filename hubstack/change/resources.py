@@ -192,7 +192,7 @@ def _deletes_first(before: Data, after: Data) -> bool:
 
 def _identity(metadata: Any) -> tuple[Any, Any]:
     """Return name and namespace; metadata as a whole may be unknown."""
-    held = cast("Mapping[str, Any]", metadata) if isinstance(metadata, Mapping) else {}
+    held: Data = cast("Data", metadata) if isinstance(metadata, Mapping) else {}
     return held.get("name"), held.get("namespace")
 
 
