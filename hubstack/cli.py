@@ -44,6 +44,20 @@ Regions = Annotated[str | None, typer.Option("--regions", help="`any`, or region
 Html = Annotated[Path | None, typer.Option("--html", help="Write a page with pictures to this file.")]
 Project = Annotated[Path | None, typer.Option("--project", help="Folder of Pulumi.yaml. Default: here or above.")]
 
+Against = Annotated[
+    str | None,
+    typer.Option("--against", help="A git reference, or a file of --save. Default: where the branch left main."),
+]
+Save = Annotated[Path | None, typer.Option("--save", help="Write this side to a file, and compare nothing.")]
+FailOn = Annotated[
+    str, typer.Option("--fail-on", help="Gates with commas: replace,cost>+10%,license (docs/diff.md).")
+]
+Quota = Annotated[Path | None, typer.Option("--quota", help="Accelerators that may be had (docs/diff.md).")]
+Markdown = Annotated[
+    Path | None, typer.Option("--markdown", help="Write a comment for a pull request to this file.")
+]
+Link = Annotated[str | None, typer.Option("--link", help="Where the whole report is, for a comment cut short.")]
+
 
 @app.command()
 def plan(
@@ -118,6 +132,34 @@ def render(
     files = graph_files(_graph(_environment(env, project)))
     changed, removed = write_folder(folder, files)
     _print(f"{folder}: {len(files)} files, {len(changed)} of them changed; {len(removed)} removed")
+
+
+@app.command()
+def diff(  # noqa: PLR0913  one option a file or a switch
+    env: Env = "dev", *, against: Against = None, save: Save = None, fail_on: FailOn = "", quota: Quota = None,
+    json: Json = False, markdown: Markdown = None, html: Html = None, link: Link = None, project: Project = None,
+) -> None:  # fmt: skip
+    """Say what a change of the list does: money, data, replacements, licences, access; exit 1 at a gate."""
+    from hubstack.change import read_gates  # noqa: PLC0415
+    from hubstack.sides.command import run_diff  # noqa: PLC0415
+
+    gates = read_gates(fail_on)
+    root = (project or find_project(Path.cwd())).resolve()
+    if save:
+        from hubstack.sides import save_side  # noqa: PLC0415
+        from hubstack.sides.command import name_in  # noqa: PLC0415
+
+        save_side(name_in(root, env), root, save)
+        _print(f"wrote {save}")
+        return
+    with Console(stderr=True).status("running both sides"):  # shown on a terminal only
+        asked = run_diff(env, root, against, quota, gates)
+    written = asked.write(markdown=markdown, html=html, link=link)
+    if json:
+        _out(asked.change.to_json())
+    else:
+        _print(*asked.terminal(), *written)
+    raise typer.Exit(asked.exit_code)
 
 
 @app.command()

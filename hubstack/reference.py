@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The reference, written from the pydantic models and the rules: `python -m hubstack.reference [--check]`.
 
-Owns docs/reference: the JSON Schemas that editors read and the tables that people read; and the policy pack's copy
-of the rules. Each key's text stands once, as the docstring of its field.
+Owns docs/reference: the JSON Schemas that editors and scripts read and the tables that people read; and the policy
+pack's copy of the rules. Each key's text stands once, as the docstring of its field.
 """
 
 import json
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from hubstack.change import change
 from hubstack.check import reference as policy_reference
 from hubstack.check.rules import pack_text
 from hubstack.lock import write_text_atomically
@@ -84,6 +85,11 @@ def page_text() -> str:
     return "\n".join(parts)
 
 
+def change_schema_text() -> str:
+    """Return the JSON Schema of `hubstack diff --json`."""
+    return json.dumps(change.json_schema(), indent=2, sort_keys=True) + "\n"
+
+
 def _table(title: str, model: type[BaseModel], fields: list[str]) -> str:
     rows = ["| key | what |", "| --- | --- |"]
     for name in fields:
@@ -97,6 +103,7 @@ def main(arguments: list[str]) -> int:
     texts = {
         FOLDER / "models.schema.json": schema_text(),
         FOLDER / "models.md": page_text(),
+        FOLDER / "change.schema.json": change_schema_text(),
         FOLDER / "policy.schema.json": policy_reference.schema_text(),
         FOLDER / "policy.md": policy_reference.page_text(),
         PACK: pack_text(),

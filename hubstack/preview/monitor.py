@@ -3,7 +3,8 @@
 
 Owns recording and the rules that an engine enforces on registrations: URNs are unique, parents exist. Custom
 resources get no id and no outputs beyond their inputs, so whatever a provider would compute stays unknown to the
-program; functions answer unknown. What is not offered here (transforms, hooks) is refused by name.
+program; functions answer unknown, but for names that stand in texts which a reviewer must see. What is not offered
+here (transforms, hooks) is refused by name.
 """
 
 import threading
@@ -11,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import grpc
-from google.protobuf import empty_pb2, json_format
+from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, resource_pb2, resource_pb2_grpc
 
 from hubstack.preview.graph import Graph, Resource
@@ -20,6 +21,11 @@ from hubstack.preview.values import plain, plain_struct
 STACK_TYPE = "pulumi:pulumi:Stack"
 UNKNOWN_ID = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """The engine's text for an id that is not known yet, as in a provider reference `urn::id`."""
+_ANSWERS: Mapping[str, Mapping[str, str]] = {
+    "gcp:organizations/getProject:getProject": {"number": "[project number]"},
+}
+"""Functions whose answer a program puts into texts: as an unknown it would hide the whole text (an IAM member, say)
+and any change of it."""
 _FEATURES = ("SECRETS", "RESOURCE_REFERENCES", "OUTPUT_VALUES", "DELETED_WITH", "REPLACE_WITH", "ALIAS_SPECS",
              "PARAMETERIZATION")  # fmt: skip
 _LEGACY_FEATURES = frozenset({"secrets", "resourceReferences", "outputValues", "deletedWith", "replaceWith",
@@ -170,6 +176,11 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
 
     def Invoke(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ARG002, N802
         # No provider runs, so nothing can be read: the program goes on with an unknown.
+        known = _ANSWERS.get(str(request.tok))
+        if known is not None:
+            answer = struct_pb2.Struct()
+            answer.update(known)
+            return resource_pb2.ResourceInvokeResponse(**cast("Any", {"return": answer}))
         return resource_pb2.ResourceInvokeResponse(unknown=True)
 
     def Call(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How many accelerators two plans may use at most, by region, kind and way of buying, against a quota file.
+
+Owns the counting and the file's reading. Google counts reservations with on-demand and flex-start with spot
+(facts: gke.md 6), so there are two ways on GKE; Cloud Run and
+Vertex AI count their own. A quota that the file does not name is unknown, not zero.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from hubstack.change.state import State
+from hubstack.documents import parse_document
+from hubstack.errors import InputError
+from hubstack.problems import Problem, nearest
+
+WAYS = ("on-demand", "spot", "cloud-run", "vertex")
+_WAY = {"on-demand": "on-demand", "reservation": "on-demand", "spot": "spot", "flex-start": "spot"}
+Quota = Mapping[tuple[str, str, str], int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapacityRow:
+    """Accelerators of one kind in one region, bought in one way: with every pool at its most nodes."""
+
+    region: str
+    accelerator: str
+    way: str
+    """One of WAYS."""
+    before: int
+    after: int
+    quota: int | None
+    """None where the quota file does not say."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the new plan may ask for more than the quota."""
+        return self.quota is not None and self.after > self.quota
+
+
+def compare_capacity(old: State, new: State, quota: Quota) -> tuple[CapacityRow, ...]:
+    """Return every row of either side, sorted."""
+    before, after = _count(old), _count(new)
+    return tuple(
+        CapacityRow(region=region, accelerator=accelerator, way=way, before=before[region, accelerator, way],
+                    after=after[region, accelerator, way], quota=quota.get((region, accelerator, way)))
+        for region, accelerator, way in sorted({*before, *after})
+    )  # fmt: skip
+
+
+def _count(state: State) -> Counter[tuple[str, str, str]]:
+    found: Counter[tuple[str, str, str]] = Counter()
+    for pool in state.pools:
+        key = (str(state.target["region"]), str(pool["accelerator"]), _WAY.get(str(pool["capacity"]), "on-demand"))
+        found[key] += pool["max_nodes"] * pool["accelerators_per_node"]
+    for model in state.models.values():
+        if (platform := str(model.get("platform", "gke"))) != "gke":
+            key = (str(state.target["region"]), str(model["accelerator"]), platform)
+            found[key] += model["replicas"]["max"] * model["accelerator_count"]
+    return found
+
+
+def parse_quota(text: str, path: str) -> dict[tuple[str, str, str], int]:
+    """Read a quota file: `quota: {REGION: {ACCELERATOR: {WAY: N}}}`, ways as in WAYS.
+
+    Raises:
+        InputError: every problem of the file.
+    """
+    document = parse_document(text, path)
+    value: Any = document.value
+    top = cast("dict[str, Any]", value).get("quota") if isinstance(value, dict) else None
+    if not isinstance(top, dict):
+        message = "must be `quota: {REGION: {ACCELERATOR: {on-demand: N, spot: N}}}`"
+        raise InputError([Problem(path=path, message=message)])
+    found: dict[tuple[str, str, str], int] = {}
+    problems: list[Problem] = []
+    for region, kinds in cast("dict[str, Any]", top).items():
+        for kind, ways in _items(kinds):
+            for way, count in _items(ways):
+                mark = document.mark(("quota", region, kind, way))
+                if way not in WAYS:
+                    near = nearest(way, WAYS)
+                    hint = (
+                        f"did you mean `{near}`?"
+                        if near
+                        else "on-demand (with reservations) or spot (with flex-start)"
+                    )
+                    problems.append(mark.problem(f"`{way}` is no way of buying", hint))
+                elif not isinstance(count, int) or isinstance(count, bool) or count < 0:
+                    problems.append(mark.problem(f"`{count}` must be a whole number of accelerators"))
+                else:
+                    found[region, kind, way] = count
+    if problems:
+        raise InputError(problems)
+    return found
+
+
+def _items(value: Any) -> list[tuple[str, Any]]:
+    return [(str(k), v) for k, v in cast("dict[Any, Any]", value).items()] if isinstance(value, dict) else []

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One side of a comparison: the plan, the graph and the facts of one environment at one time.
+
+Owns its JSON, which an older or a newer hubstack may have written: what is read of it is read by name, and a key
+that is not there is left out. Does not make it (`hubstack.sides`).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from hubstack.errors import InputError
+from hubstack.problems import Problem
+
+FORMAT = 1
+Data = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """What one side says; empty where the environment is not there."""
+
+    name: str
+    """As a reader knows the side: `main (1a2b3c4)`, `work tree`, a file."""
+    plan: Data | None = None
+    """`hubstack plan --json`."""
+    graph: Data | None = None
+    """`hubstack preview --json`."""
+    facts: tuple[Data, ...] = ()
+    """Fields of `hubstack.facts.ModelFacts`, one a locked model."""
+    error: str | None = None
+    """Why this side has neither plan nor graph."""
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether the environment does not exist on this side."""
+        return self.plan is None and self.error is None
+
+    @cached_property
+    def models(self) -> dict[str, Data]:
+        """Key to model of the plan."""
+        return {model["key"]: model for model in (self.plan or {}).get("models", ())}
+
+    @cached_property
+    def pools(self) -> tuple[Data, ...]:
+        """Node pools of the plan."""
+        return tuple((self.plan or {}).get("pools", ()))
+
+    @cached_property
+    def resources(self) -> dict[str, Data]:
+        """URN to custom resource; components hold others and are nothing of their own."""
+        return {each["urn"]: each for each in (self.graph or {}).get("resources", ()) if each.get("custom")}
+
+    @cached_property
+    def all_resources(self) -> dict[str, Data]:
+        """URN to resource, components too."""
+        return {each["urn"]: each for each in (self.graph or {}).get("resources", ())}
+
+    @cached_property
+    def target(self) -> Data:
+        """Where the stack goes; empty for a missing side."""
+        return (self.plan or {}).get("target", {})
+
+    def fact(self, key: str) -> Data | None:
+        """Return what the lock says of a model of the plan."""
+        model = self.models.get(key)
+        if model is None:
+            return None
+        found = (f for f in self.facts if f["commit"] == model["commit"] and f["id"] == model["id"])
+        return next(found, None)
+
+    def to_json(self) -> str:
+        """Return the side as sorted, indented JSON that ends with a newline."""
+        data = {"format": FORMAT, "name": self.name, "plan": self.plan, "graph": self.graph,
+                "facts": list(self.facts), "error": self.error}  # fmt: skip
+        return json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sides:
+    """The two sides, the old one first."""
+
+    old: State
+    new: State
+    quota: Mapping[tuple[str, str, str], int] = field(default_factory=dict[tuple[str, str, str], int])
+    """Region, accelerator and way of buying (`on-demand`, `spot`) to the accelerators that may be had."""
+
+
+def parse_state(text: str, path: str) -> State:
+    """Read what `hubstack diff --save` wrote.
+
+    Raises:
+        InputError: the text is no such thing.
+    """
+    try:
+        data = json.loads(text)
+        if data["format"] == FORMAT:
+            return State(name=path, plan=data["plan"], graph=data["graph"], facts=tuple(data["facts"]),
+                         error=data["error"])  # fmt: skip
+    except (ValueError, KeyError, TypeError):
+        pass
+    hint = "write one with `hubstack diff ENV --save FILE`, with this version of hubstack"
+    raise InputError([Problem(path=path, message="is no side of a diff", hint=hint)])
