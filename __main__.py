@@ -9,9 +9,9 @@ from components import Fleet, FleetArgs
 from hubstack.catalog import load_catalog
 from hubstack.errors import HubstackError
 from hubstack.planner import plan_environment
-from hubstack.target import KEYS
+from hubstack.target import SECRETS
 
-config = {key: value for key in KEYS if (value := pulumi.runtime.get_config(key)) and key != "hubstack:hfToken"}
+config = {key: value for key, value in pulumi.runtime.get_config_env().items() if value and key not in SECRETS}
 try:
     plan = plan_environment(Path(pulumi.runtime.get_root_directory()), pulumi.get_stack(), config)
 except HubstackError as error:

@@ -17,7 +17,7 @@ from hubstack.gateway_plan import GatewayPlan
 from hubstack.maintenance import EXAMPLE, read_window
 from hubstack.plan import MaintenancePlan, MonitoringPlan
 from hubstack.platforms import Ingress
-from hubstack.problems import Problem
+from hubstack.problems import Problem, nearest
 
 DEFAULT_NAMESPACE = "models"
 KEYS = (
@@ -40,6 +40,8 @@ KEYS = (
     "hubstack:runInvokers",
     "hubstack:zones",
 )
+SECRETS = ("hubstack:apiKey", "hubstack:hfToken", "hubstack:iapClientSecret")
+"""Settings that no plan reads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +108,7 @@ def read_target(stack: str, config: Mapping[str, str]) -> Target:
         run_ingress=reader.ingress("hubstack:runIngress"), run_invokers=reader.members("hubstack:runInvokers"),
     )  # fmt: skip
     reader.check_zones(target)
+    reader.check_names()
     if reader.problems:
         raise InputError(reader.problems)
     return target
@@ -119,6 +122,15 @@ class _Reader:
     def refuse(self, key: str, message: str, example: str) -> None:
         hint = f"pulumi config set {key} {example}, or edit the file"
         self.problems.append(Problem(path=self.path, message=f"`{key}` {message}", hint=hint))
+
+    def check_names(self) -> None:
+        """Refuse settings that nobody reads: the Pulumi CLI takes any."""
+        known = {*KEYS, *SECRETS}
+        for key in self.config:
+            if key.startswith("hubstack:") and key not in known:
+                near = nearest(key, sorted(known))
+                hint = f"did you mean `{near}`?" if near else "the settings: docs/guide/first-stack.md"
+                self.problems.append(Problem(path=self.path, message=f"unknown setting `{key}`", hint=hint))
 
     def text(self, key: str, pattern: str, what: str, default: str = "") -> str:
         value = self.config.get(key, default)

@@ -141,6 +141,13 @@ def test_every_setting_can_be_made_and_is_described() -> None:
             assert key in declared or key.removeprefix("hubstack:") in UNDECLARED, f"{key} would be refused"
 
 
+def test_a_setting_that_nobody_reads_is_refused_since_the_cli_takes_any() -> None:
+    said = refused({**LEAST, "hubstack:deletionProtecton": "false", "hubstack:apiKey": "k", "aws:region": "x"})
+    assert said.splitlines()[0] == "Pulumi.dev.yaml: unknown setting `hubstack:deletionProtecton`"
+    assert "did you mean `hubstack:deletionProtection`?" in said
+    assert said.count("unknown setting") == 1, "others' settings and secrets are none"
+
+
 def test_who_may_call_cloud_run_is_nobody_by_default_and_never_everyone() -> None:
     assert (read().run_ingress, read().run_invokers) == (Ingress.INTERNAL, ())
     asked = read(runIngress="all", runInvokers='["group:apps@example.com", "domain:example.com"]')
