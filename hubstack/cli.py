@@ -235,6 +235,7 @@ def _tables(decided: Plan) -> tuple[Any, ...]:
 
 
 app.command()(cli_gitops.promote)
+app.command()(cli_gitops.drift)
 
 
 def main() -> None:

@@ -4,12 +4,36 @@
 Exit codes as there: 0 fine, 1 a check found something, 2 bad input or usage.
 """
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hubstack.console import Check, Project, config_of, environment_of, models_path, print_parts
+from hubstack.console import (
+    Check,
+    Env,
+    Json,
+    Project,
+    config_of,
+    environment_of,
+    models_path,
+    out,
+    print_parts,
+    progress,
+)
+from hubstack.errors import InputError
+from hubstack.problems import Problem
 
+if TYPE_CHECKING:
+    from hubstack.drift import StoredObject
+
+Listing = Annotated[
+    list[Path] | None,
+    typer.Option("--bucket-listing", help="What `gcloud storage ls --json --recursive` printed. Repeatable."),
+]
+Buckets = Annotated[
+    bool, typer.Option("--buckets", help="Print the addresses of the buckets, and do nothing else.")
+]
 Only = Annotated[list[str] | None, typer.Option("--model", help="Key of a model to promote. Repeatable; else all.")]
 
 
@@ -27,3 +51,51 @@ def promote(
     )
     print_parts(*lines or [f"{target} has what {source} has"])
     raise typer.Exit(1 if check and lines else 0)
+
+
+def drift(
+    env: Env = "dev", *, bucket_listing: Listing = None, buckets: Buckets = False, json: Json = False,
+    project: Project = None,
+) -> None:  # fmt: skip
+    """Ask whether the Hub, and the buckets, are still as the lock says; exit 1 if not."""
+    from hubstack import drift as found  # noqa: PLC0415
+    from hubstack.planner import plan_environment, read_inputs  # noqa: PLC0415
+
+    environment = environment_of(env, project)
+    stack = environment.project_dir, environment.stack, config_of(environment)
+    if buckets:
+        print_parts(*(f"gs://{name}" for name in found.staged_buckets(plan_environment(*stack))))
+        return
+    from hubstack.hub import watch_hub  # noqa: PLC0415
+
+    inputs = read_inputs(*stack)
+    held = [(model.key, inputs.lock.get(model.id, model.revision)) for model in inputs.request.models]
+    objects = _stored(bucket_listing) if bucket_listing else None
+    findings, unknown = watch_hub([(key, facts) for key, facts in held if facts is not None], progress)
+    if objects is not None:
+        findings += found.bucket_findings(plan_environment(*stack), objects)
+    if json:
+        out(found.findings_json(findings))
+    else:
+        print_parts(*(finding.render() for finding in findings))
+        if objects is None:
+            print_parts("The buckets were not looked at: give --bucket-listing (docs/guide/gitops.md).")
+        if not unknown and not any(finding.is_drift for finding in findings):
+            print_parts(f"No drift: {len(held)} models are as they were locked.")
+    if unknown:
+        raise unknown
+    raise typer.Exit(1 if any(finding.is_drift for finding in findings) else 0)
+
+
+def _stored(listings: list[Path]) -> "list[StoredObject]":
+    from hubstack.documents import read_text  # noqa: PLC0415
+    from hubstack.drift import read_listing  # noqa: PLC0415
+
+    objects: list[StoredObject] = []
+    for path in listings:
+        try:
+            objects += read_listing(read_text(path, str(path)))
+        except ValueError as error:
+            hint = "it takes what `gcloud storage ls --json --recursive gs://BUCKET` prints"
+            raise InputError([Problem(path=str(path), message=f"is no listing: {error}", hint=hint)]) from None
+    return objects
