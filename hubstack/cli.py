@@ -236,6 +236,7 @@ def _tables(decided: Plan) -> tuple[Any, ...]:
 
 app.command()(cli_gitops.promote)
 app.command()(cli_gitops.drift)
+app.command()(cli_gitops.eject)
 
 
 def main() -> None:

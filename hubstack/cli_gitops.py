@@ -99,3 +99,21 @@ def _stored(listings: list[Path]) -> "list[StoredObject]":
             hint = "it takes what `gcloud storage ls --json --recursive gs://BUCKET` prints"
             raise InputError([Problem(path=str(path), message=f"is no listing: {error}", hint=hint)]) from None
     return objects
+
+
+def eject(
+    env: Env,
+    folder: Annotated[Path, typer.Argument(help="New, empty, or ejected to before.", metavar="DIR")],
+    *,
+    project: Project = None,
+) -> None:
+    """Write the stack as a plain Pulumi program and plain Kubernetes files, without hubstack."""
+    from hubstack.eject import ejected_files  # noqa: PLC0415
+    from hubstack.folder import write_folder  # noqa: PLC0415
+    from hubstack.preview import preview  # noqa: PLC0415
+
+    found = environment_of(env, project)
+    graph = preview(found.project_dir, stack=found.stack, config_file=found.config_file)
+    files = ejected_files(found, graph)
+    changed, removed = write_folder(folder, files)
+    print_parts(f"{folder}: {len(files)} files, {len(changed)} of them changed; {len(removed)} removed")
