@@ -134,8 +134,8 @@ def test_the_kubernetes_objects_are_there_without_placeholders(both: Both) -> No
 SECRET = """
 import pulumi, pulumi_gcp as gcp
 google = gcp.Provider("google", project="p")
-token = pulumi.Config().require_secret("token")
-other = pulumi.Config().require_secret("other")
+token = pulumi.Config().require_secret("hfToken")
+other = pulumi.Config().require_secret("apiKey")
 bucket = gcp.storage.Bucket("b", location="x", opts=pulumi.ResourceOptions(provider=google))
 gcp.secretmanager.SecretVersion("v", secret="s", secret_data=pulumi.Output.concat(other, "-", token),
     opts=pulumi.ResourceOptions(provider=google, depends_on=[bucket]))
@@ -147,7 +147,7 @@ def small(folder: Path, program: str) -> Path:
     (folder / "Pulumi.yaml").write_text("name: small\nruntime: python\n")
     (folder / "__main__.py").write_text(program)
     settings = folder / "Pulumi.dev.yaml"
-    settings.write_text("config:\n  small:token: {secure: AAABplanted}\n  small:other: {secure: AAABplanted2}\n")
+    settings.write_text("config:\n  small:hfToken: {secure: AAABplanted}\n  small:apiKey: {secure: AAABplanted2}\n")
     return settings
 
 
@@ -156,7 +156,7 @@ def test_a_secret_setting_is_read_by_its_key_and_written_nowhere(tmp_path: Path)
     files = program_files(found, "x")
     text = files["stack/google.py"]
     ours = "pulumi.Config('small').require_secret"
-    assert f"pulumi.Output.concat({ours}('other'), '-', {ours}('token'))" in text
+    assert f"pulumi.Output.concat({ours}('apiKey'), '-', {ours}('hfToken'))" in text
     assert "planted" not in "".join(files.values())
     assert "pulumi.export('url', pulumi.Output.concat(b.url, '/x'))" in files["__main__.py"]
 
