@@ -6,14 +6,21 @@ that needs them, so that `plan` never waits for Pulumi or for the Hub's client.
 """
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
-from hubstack.environment import Environment, find_environment, find_project
+from hubstack import cli_gitops
+from hubstack.console import Check, Env, Json, Project
+from hubstack.console import config_of as _config
+from hubstack.console import environment_of as _environment
+from hubstack.console import models_path as _models_path
+from hubstack.console import out as _out
+from hubstack.console import print_parts as _print
+from hubstack.console import progress as _progress
+from hubstack.environment import Environment
 from hubstack.errors import HubstackError, InputError
 from hubstack.plan import Plan
 from hubstack.problems import Problem, nearest
@@ -27,12 +34,12 @@ app = typer.Typer(
     help="A YAML list of Hugging Face Hub models becomes a whole inference stack on Google Cloud.",
 )  # fmt: skip
 
-Env = Annotated[str, typer.Argument(help="A stack of stacks/ (dev), or a folder such as examples/fleet.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Upgrade = Annotated[
     list[str] | None, typer.Option(help="Key of a model to move to its newest commit; `all` for every one.")
 ]
-Check = Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if the file is not fresh.")]
+Summary = Annotated[
+    Path | None, typer.Option("--summary", help="Write what the Hub changed to this Markdown file.")
+]
 Rebalance = Annotated[
     bool, typer.Option("--rebalance", help="Place all models anew rather than leave them where they stand.")
 ]
@@ -42,7 +49,6 @@ WhatIf = Annotated[
 ]
 Regions = Annotated[str | None, typer.Option("--regions", help="`any`, or regions with commas: compare prices.")]
 Html = Annotated[Path | None, typer.Option("--html", help="Write a page with pictures to this file.")]
-Project = Annotated[Path | None, typer.Option("--project", help="Folder of Pulumi.yaml. Default: here or above.")]
 
 Against = Annotated[
     str | None,
@@ -168,19 +174,20 @@ def lock(
     *,
     upgrade: Upgrade = None,
     check: Check = False,
+    summary: Summary = None,
     project: Project = None,
 ) -> None:  # fmt: skip
     """Ask the Hub what each model is at a commit, and write it beside the list."""
     from hubstack.hub import check_lock, write_lock  # noqa: PLC0415
 
     environment = _environment(env, project)
-    name = _config(environment).get("hubstack:models", f"stacks/{environment.stack}.models.yaml")
+    name = _models_path(environment)
     path = environment.project_dir / name
     if check:
         found = check_lock(path, name)
         _print(*found or ["the lock is fresh"])
         raise typer.Exit(1 if found else 0)
-    _print(*write_lock(path, name, upgrade or [], _progress))
+    _print(*write_lock(path, name, upgrade or [], _progress, summary=summary))
     from hubstack.place import write_places  # noqa: PLC0415
 
     try:
@@ -287,17 +294,6 @@ def _target(environment: Environment) -> Target:
     return read_target(environment.stack, _config(environment))
 
 
-def _environment(env: str, project: Path | None) -> Environment:
-    here = Path.cwd()
-    return find_environment(env, (project or find_project(here)).resolve(), here)
-
-
-def _config(environment: Environment) -> Mapping[str, str]:
-    from hubstack.stack_config import load_stack_config  # noqa: PLC0415
-
-    return load_stack_config(environment.project_dir, environment.config_file).config
-
-
 def _plan(environment: Environment, *, rebalance: bool = False) -> Plan:
     from hubstack.planner import plan_environment  # noqa: PLC0415
 
@@ -322,20 +318,9 @@ def _tables(decided: Plan) -> tuple[Any, ...]:
     return (*parts, report.cost_notes(decided))
 
 
-def _progress(text: str) -> None:
-    if sys.stderr.isatty():
-        Console(stderr=True).print(text, highlight=False, markup=False)
-
-
-def _print(*parts: Any) -> None:
-    console = Console(highlight=False, markup=False, soft_wrap=False, width=None if sys.stdout.isatty() else 200)
-    for part in parts:
-        # A sentence is wrapped by the terminal; only tables are laid out here.
-        console.print(part, soft_wrap=isinstance(part, str))
-
-
-def _out(text: str) -> None:
-    sys.stdout.write(text)
+app.command()(cli_gitops.promote)
+app.command()(cli_gitops.drift)
+app.command()(cli_gitops.eject)
 
 
 def main() -> None:

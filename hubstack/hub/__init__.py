@@ -8,6 +8,7 @@
     fetch.py          many models at once, in a fixed order, all refusals together
     locking.py        which entries of a lock stay, go, move or come
     command.py        `hubstack lock`: files in, files out
+    watch.py          `hubstack drift`: is the Hub still as the lock says
 
 Nothing else of hubstack imports this package or huggingface_hub (held by import-linter), but the commands do.
 """
@@ -17,6 +18,7 @@ from hubstack.hub.command import check_lock, write_lock
 from hubstack.hub.fetch import fetch_each, fetch_facts
 from hubstack.hub.locking import LockChanges, lock_models
 from hubstack.hub.refusal import Refusal
+from hubstack.hub.watch import watch_hub
 
 __all__ = [
     "LockChanges",
@@ -26,5 +28,6 @@ __all__ = [
     "fetch_each",
     "fetch_facts",
     "lock_models",
+    "watch_hub",
     "write_lock",
 ]

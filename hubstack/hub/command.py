@@ -8,6 +8,7 @@ written while any model is refused, nor where nothing would change.
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from hubstack.commit_change import upgrade_page
 from hubstack.errors import HubError, InputError
 from hubstack.facts import ModelFacts
 from hubstack.hub.client import Patience
@@ -25,7 +26,7 @@ ALL = "all"
 
 def write_lock(
     request_path: Path, name: str, upgrade: Sequence[str], on_done: Callable[[str], None],
-    patience: Patience | None = None,
+    patience: Patience | None = None, summary: Path | None = None,
 ) -> list[str]:  # fmt: skip
     """Write the lock beside a request; return one line for each change and one for the file.
 
@@ -35,6 +36,7 @@ def write_lock(
         upgrade: keys or ids of models to move to their newest commit, or `all`.
         on_done: told the id of each model that the Hub was asked for.
         patience: how often and how long to try.
+        summary: a file to write what the Hub changed to, as Markdown.
 
     Raises:
         InputError: the request or the lock is wrong, or `upgrade` names no model of the request.
@@ -56,6 +58,8 @@ def write_lock(
         upgrade=_upgraded(request, upgrade), fetch=fetch,
     )  # fmt: skip
     text = render_lock(models)
+    if summary is not None:
+        write_text_atomically(summary, upgrade_page(held.models if held else (), models, _keys(request)))
     if held is None or target.read_text("utf-8") != text:
         write_text_atomically(target, text)
         return [*changes.render(), f"wrote {shown}: {len(models)} models"]
@@ -78,6 +82,13 @@ def check_lock(request_path: Path, name: str) -> list[str]:
           for s in found.stale),
         *(f"not asked for: {repo_id} at {revision}" for repo_id, revision in found.extra),
     ]  # fmt: skip
+
+
+def _keys(request: Request) -> dict[Asked, list[str]]:
+    keys: dict[Asked, list[str]] = {}
+    for model in request.models:
+        keys.setdefault((model.id, model.revision), []).append(model.key)
+    return keys
 
 
 def _upgraded(request: Request, upgrade: Sequence[str]) -> set[Asked]:

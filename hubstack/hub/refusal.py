@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from huggingface_hub import constants, get_token
 from huggingface_hub.errors import (
@@ -31,6 +32,17 @@ class AnswerError(Exception):
     """The Hub answered, and what it said cannot be used; the text says what."""
 
 
+class Cause(StrEnum):
+    """What a refusal says of the model, beside its words."""
+
+    GONE = "gone"
+    """The Hub answered: there is no such repository or revision, for this token."""
+    GATED = "gated"
+    """It is there, behind a gate that the token does not open."""
+    UNKNOWN = "unknown"
+    """Nothing: the question was not answered."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
     """One model that cannot be locked."""
@@ -40,6 +52,7 @@ class Refusal:
     message: str
     """What happened, without the model's name before it; no secrets."""
     hint: str | None = None
+    cause: Cause = Cause.UNKNOWN
 
     def render(self) -> str:
         """Return the message as a line and its hint as another."""
@@ -62,8 +75,27 @@ def explain(error: Exception, *, repo_id: str, revision: str, endpoint: str, tok
     message, hint = _words(error, revision=revision, page=f"{address}/{repo_id}", endpoint=address)
     clean = _redactor(token)
     return Refusal(
-        id=clean(repo_id), revision=clean(revision), message=clean(message), hint=clean(hint) if hint else None
-    )
+        id=clean(repo_id), revision=clean(revision), message=clean(message), hint=clean(hint) if hint else None,
+        cause=_cause(error),
+    )  # fmt: skip
+
+
+def _cause(error: Exception) -> Cause:
+    if isinstance(error, GatedRepoError):
+        return Cause.GATED
+    if isinstance(error, RevisionNotFoundError | DisabledRepoError):
+        return Cause.GONE
+    if not isinstance(error, HfHubHTTPError):
+        return Cause.UNKNOWN
+    status, said = error.response.status_code, _said(error)
+    if status == 403 and "gated" in said:
+        return Cause.GATED
+    # A bad token is answered like a missing repository; only the words differ.
+    return Cause.GONE if status in {401, 404} and "invalid credentials" not in said else Cause.UNKNOWN
+
+
+def _said(error: HfHubHTTPError) -> str:
+    return str(error.response.headers.get("X-Error-Message") or error.server_message or "").lower()
 
 
 _BY_TYPE: tuple[tuple[type[Exception], str, str], ...] = (
@@ -133,7 +165,7 @@ def _gated(error: GatedRepoError, page: str) -> tuple[str, str]:
 
 def _http(error: HfHubHTTPError, *, page: str, endpoint: str) -> tuple[str, str]:
     status = error.response.status_code
-    said = str(error.response.headers.get("X-Error-Message") or error.server_message or "").lower()
+    said = _said(error)
     if status == 401 and "invalid credentials" in said:
         return "was refused: the token is expired or mistyped", "run `hf auth login`, or mend or unset HF_TOKEN"
     if status == 403 and "gated" in said:

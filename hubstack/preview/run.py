@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -36,6 +36,8 @@ def preview(
     config_file: Path | None = None,
     left_out: frozenset[str] = frozenset(),
     timeout_seconds: float = TIMEOUT_SECONDS,
+    answer: Callable[[Recorder], Monitor] = Monitor,
+    secret: Callable[[str], str] | None = None,
 ) -> Graph:
     """Run a project's program for a stack and return what it registers.
 
@@ -45,6 +47,8 @@ def preview(
         config_file: the stack's config; `stacks/Pulumi.<stack>.yaml` by default.
         left_out: settings (`hubstack:budget`) that the program is not given.
         timeout_seconds: after which the program is stopped.
+        answer: what answers the program; by default as an engine does in a preview.
+        secret: gives the text that stands for a secret setting, by its key.
 
     Raises:
         InputError: the config is wrong.
@@ -53,8 +57,10 @@ def preview(
     file = config_file or project_dir / "stacks" / f"Pulumi.{stack}.yaml"
     config = load_stack_config(project_dir, file)
     config = replace(config, config={key: text for key, text in config.config.items() if key not in left_out})
+    if secret:
+        config = replace(config, config={**config.config, **{key: secret(key) for key in config.secret_keys}})
     recorder = Recorder(config.project, stack)
-    with _serve(recorder) as address:
+    with _serve(recorder, answer(recorder)) as address:
         environment = _environment(project_dir, stack, config, address)
         command = [sys.executable, "-m", "hubstack.preview.program"]
         child = subprocess.Popen(  # noqa: S603  our own module, no shell
@@ -74,10 +80,10 @@ def preview(
 
 
 @contextmanager
-def _serve(recorder: Recorder) -> Generator[str]:
+def _serve(recorder: Recorder, monitor: Monitor) -> Generator[str]:
     options = [("grpc.max_receive_message_length", MAX_MESSAGE_BYTES), ("grpc.so_reuseport", 0)]
     server = grpc.server(ThreadPoolExecutor(max_workers=32), options=options)
-    resource_pb2_grpc.add_ResourceMonitorServicer_to_server(Monitor(recorder), server)
+    resource_pb2_grpc.add_ResourceMonitorServicer_to_server(monitor, server)
     engine_pb2_grpc.add_EngineServicer_to_server(Engine(recorder), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()

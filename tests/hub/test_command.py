@@ -193,3 +193,33 @@ def test_the_command_refuses_in_words_with_exit_code_2(hub: StandIn, project: Pa
     assert "Traceback" not in done.stderr
     assert NO_ACCESS not in done.stdout + done.stderr
     assert not (project / "stacks" / "dev.models.lock.yaml").exists()
+
+
+def test_an_upgrade_writes_what_the_hub_changed_and_the_same_text_twice(hub: StandIn, request_file: Path) -> None:
+    summary = request_file.with_name("summary.md")
+
+    def upgrade() -> str:
+        write_lock(request_file, request_file.name, ["all"], lambda _: None, summary=summary)
+        return summary.read_text()
+
+    ask_for(request_file, f"{{id: {SHARDED}, name: chat}}", "stand-in/unscanned")
+    lock(request_file)
+    held = lock_file(request_file).read_text()
+    new = move_main(hub, SHARDED)
+    text = upgrade()
+    assert "Models: 1 moved to another commit." in text
+    assert f"## `{SHARDED}` (`chat`)" in text
+    assert f"`{new[:12]}`" in text
+    assert "| `model-00001-of-00002.safetensors` | removed | 136" in text
+    lock_file(request_file).write_text(held)
+    assert upgrade() == text
+    assert "Nothing: every model is where it was." in upgrade()
+
+
+def test_a_summary_that_cannot_be_written_leaves_the_lock_alone(hub: StandIn, request_file: Path) -> None:
+    ask_for(request_file, SHARDED)
+    with pytest.raises(InputError, match="cannot be written"):
+        write_lock(
+            request_file, "x", [], lambda _: None, summary=request_file.parent / "no-such-folder" / "summary.md"
+        )
+    assert not lock_file(request_file).exists()

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands of a stack that is kept in git. Parse arguments, call, print; `hubstack.cli` registers them.
+
+Exit codes as there: 0 fine, 1 a check found something, 2 bad input or usage.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hubstack.console import (
+    Check,
+    Env,
+    Json,
+    Project,
+    config_of,
+    environment_of,
+    models_path,
+    out,
+    print_parts,
+    progress,
+)
+from hubstack.errors import InputError
+from hubstack.problems import Problem
+
+if TYPE_CHECKING:
+    from hubstack.drift import StoredObject
+
+Listing = Annotated[
+    list[Path] | None,
+    typer.Option("--bucket-listing", help="What `gcloud storage ls --json --recursive` printed. Repeatable."),
+]
+Buckets = Annotated[
+    bool, typer.Option("--buckets", help="Print the addresses of the buckets, and do nothing else.")
+]
+Only = Annotated[list[str] | None, typer.Option("--model", help="Key of a model to promote. Repeatable; else all.")]
+
+
+def promote(
+    source: Annotated[str, typer.Argument(help="Where it was tried: dev.")],
+    target: Annotated[str, typer.Argument(help="Where it goes: prod.")],
+    *, model: Only = None, check: Check = False, project: Project = None,
+) -> None:  # fmt: skip
+    """Copy locked commits from one environment to another, without asking the Hub."""
+    from hubstack.promotion import write_promotion  # noqa: PLC0415
+
+    to = environment_of(target, project)
+    lines = write_promotion(
+        to.project_dir, models_path(environment_of(source, project)), models_path(to), model or [], check=check
+    )
+    print_parts(*lines or [f"{target} has what {source} has"])
+    raise typer.Exit(1 if check and lines else 0)
+
+
+def drift(
+    env: Env = "dev", *, bucket_listing: Listing = None, buckets: Buckets = False, json: Json = False,
+    project: Project = None,
+) -> None:  # fmt: skip
+    """Ask whether the Hub, and the buckets, are still as the lock says; exit 1 if not."""
+    from hubstack import drift as found  # noqa: PLC0415
+    from hubstack.planner import plan_environment, read_inputs  # noqa: PLC0415
+
+    environment = environment_of(env, project)
+    stack = environment.project_dir, environment.stack, config_of(environment)
+    if buckets:
+        print_parts(*(f"gs://{name}" for name in found.staged_buckets(plan_environment(*stack))))
+        return
+    from hubstack.hub import watch_hub  # noqa: PLC0415
+
+    inputs = read_inputs(*stack)
+    held = [(model.key, inputs.lock.get(model.id, model.revision)) for model in inputs.request.models]
+    objects = _stored(bucket_listing) if bucket_listing else None
+    findings, unknown = watch_hub([(key, facts) for key, facts in held if facts is not None], progress)
+    if objects is not None:
+        findings += found.bucket_findings(plan_environment(*stack), objects)
+    if json:
+        out(found.findings_json(findings))
+    else:
+        print_parts(*(finding.render() for finding in findings))
+        if objects is None:
+            print_parts("The buckets were not looked at: give --bucket-listing (docs/guide/gitops.md).")
+        if not unknown and not any(finding.is_drift for finding in findings):
+            print_parts(f"No drift: {len(held)} models are as they were locked.")
+    if unknown:
+        raise unknown
+    raise typer.Exit(1 if any(finding.is_drift for finding in findings) else 0)
+
+
+def _stored(listings: list[Path]) -> "list[StoredObject]":
+    from hubstack.documents import read_text  # noqa: PLC0415
+    from hubstack.drift import read_listing  # noqa: PLC0415
+
+    objects: list[StoredObject] = []
+    for path in listings:
+        try:
+            objects += read_listing(read_text(path, str(path)))
+        except ValueError as error:
+            hint = "it takes what `gcloud storage ls --json --recursive gs://BUCKET` prints"
+            raise InputError([Problem(path=str(path), message=f"is no listing: {error}", hint=hint)]) from None
+    return objects
+
+
+def eject(
+    env: Env,
+    folder: Annotated[Path, typer.Argument(help="New, empty, or ejected to before.", metavar="DIR")],
+    *,
+    project: Project = None,
+) -> None:
+    """Write the stack as a plain Pulumi program and plain Kubernetes files, without hubstack."""
+    from hubstack.eject import ejected_files  # noqa: PLC0415
+    from hubstack.folder import write_folder  # noqa: PLC0415
+    from hubstack.preview import preview  # noqa: PLC0415
+
+    found = environment_of(env, project)
+    graph = preview(found.project_dir, stack=found.stack, config_file=found.config_file)
+    files = ejected_files(found, graph)
+    changed, removed = write_folder(folder, files)
+    print_parts(f"{folder}: {len(files)} files, {len(changed)} of them changed; {len(removed)} removed")
