@@ -20,7 +20,7 @@ from hubstack.console import models_path as _models_path
 from hubstack.console import out as _out
 from hubstack.console import print_parts as _print
 from hubstack.console import progress as _progress
-from hubstack.environment import Environment
+from hubstack.environment import Environment, find_project
 from hubstack.errors import HubstackError, InputError
 from hubstack.plan import Plan
 from hubstack.problems import Problem, nearest
