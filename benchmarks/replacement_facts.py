@@ -20,7 +20,7 @@ from typing import Any
 
 import yaml
 
-TABLE = Path(__file__).resolve().parents[1] / "hubstack" / "catalog" / "replacement_google.yaml"
+TABLE = Path(__file__).resolve().parents[1] / "hubstack" / "change" / "replacement_google.yaml"
 FILES = {
     "gcp:artifactregistry/repository:Repository": "artifactregistry/resource_artifact_registry_repository.go",
     "gcp:billing/budget:Budget": "billingbudgets/resource_billing_budget.go",

@@ -2,7 +2,7 @@
 """What a change of the list does: two sides compared by meaning. Pure: no file, no process, no clock.
 
 Owns the comparison and its renderings. Running the two sides is `hubstack.sides`; which argument replaces a
-resource is `hubstack.catalog.replacement`.
+resource is `hubstack.change.replacement`.
 """
 
 from hubstack.change.change import Change, compare

@@ -13,13 +13,13 @@ from typing import Any, cast
 
 from pydantic import TypeAdapter
 
-from hubstack.catalog.replacement import Replacement, load_replacement
 from hubstack.change.capacity import CapacityRow, compare_capacity
 from hubstack.change.facts import FactChange, compare_facts
 from hubstack.change.models import ModelChange, compare_models, find_renamed
 from hubstack.change.money import Money, compare_money
 from hubstack.change.paths import ABSENT
 from hubstack.change.reach import compare_reach
+from hubstack.change.replacement import Replacement, load_replacement
 from hubstack.change.resources import Action, ResourceChange, compare_resources
 from hubstack.change.state import Sides
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, cast
 
-from hubstack.catalog.replacement import Replacement, TypeFacts
 from hubstack.change.aliases import alias_urns
 from hubstack.change.paths import ABSENT, UNKNOWN, PathChange, bare, differences, leaves
+from hubstack.change.replacement import Replacement, TypeFacts
 from hubstack.change.state import Data, State
 
 _SETTINGS = ("protect", "retainOnDelete", "ignoreChanges", "replaceOnChanges", "deleteBeforeReplace",

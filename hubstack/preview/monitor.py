@@ -26,6 +26,9 @@ _ANSWERS: Mapping[str, Mapping[str, str]] = {
 }
 """Functions whose answer a program puts into texts: as an unknown it would hide the whole text (an IAM member, say)
 and any change of it."""
+_KNOWN_IDS: Mapping[str, str] = {"gcp:projects/service:Service": "[project]/{name}"}
+"""Resources that are taken to be there already: questions wait for a project's APIs to be on, and would stay
+unanswered. An engine that makes a first stack in a new project does leave them so."""
 _FEATURES = ("SECRETS", "RESOURCE_REFERENCES", "OUTPUT_VALUES", "DELETED_WITH", "REPLACE_WITH", "ALIAS_SPECS",
              "PARAMETERIZATION")  # fmt: skip
 _LEGACY_FEATURES = frozenset({"secrets", "resourceReferences", "outputValues", "deletedWith", "replaceWith",
@@ -156,7 +159,8 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         if wrong:
             recorder.errors.append(wrong)
             context.abort(grpc.StatusCode.ALREADY_EXISTS, wrong)
-        return resource_pb2.RegisterResourceResponse(urn=urn, id="", object=request.object)
+        known = _KNOWN_IDS.get(kind, "").format(name=request.name)
+        return resource_pb2.RegisterResourceResponse(urn=urn, id=known, object=request.object)
 
     def ReadResource(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         recorder = self._recorder

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubstack.catalog.replacement import load_replacement
+from hubstack.change.replacement import load_replacement
 from hubstack.change.resources import Action, ResourceChange, compare_resources
 from hubstack.change.state import State
 
@@ -196,7 +196,7 @@ def test_an_option_or_the_order_of_work_is_a_setting() -> None:
 def test_every_type_of_an_example_has_facts(path: Path) -> None:
     kinds = {each["type"] for each in json.loads(path.read_text())["resources"] if each.get("custom")}
     assert [kind for kind in sorted(kinds) if RULES.facts(kind) is None] == [], (
-        "add them to benchmarks/replacement_facts.py or hubstack/catalog/replacement.yaml"
+        "add them to benchmarks/replacement_facts.py or hubstack/change/replacement.yaml"
     )
 
 

@@ -91,7 +91,7 @@ def load_replacement() -> Replacement:
 
 
 def _table(name: str) -> dict[str, Any]:
-    text = files("hubstack.catalog").joinpath(name).read_text(encoding="utf-8")
+    text = files("hubstack.change").joinpath(name).read_text(encoding="utf-8")
     return cast("dict[str, Any]", yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))  # noqa: S506  safe both
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hubstack.catalog.replacement import load_replacement
+from hubstack.change.replacement import load_replacement
 
 RULES = load_replacement()
 
