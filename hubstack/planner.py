@@ -321,7 +321,7 @@ def _unknown_words(model: ModelRequest, catalog: Catalog, target: Target) -> lis
 
 
 def _draft(request: ModelRequest, facts: ModelFacts, catalog: Catalog, surveyor: Surveyor) -> Draft | list[Problem]:
-    chosen = choose_files(facts, gguf_file=request.file)
+    chosen = choose_files(facts, gguf_file=request.file, code=request.trust_remote_code)
     geometry = read_geometry(facts)
     choice = choose_engine(request, facts, geometry, chosen, catalog)
     if not isinstance(choice, EngineChoice):

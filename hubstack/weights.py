@@ -19,6 +19,8 @@ from hubstack.kept_modules import EVERY_LAYER, fold_modules
 SIDE_FILES = ("*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken", "tokenizer*", "1_*/config.json",
               "2_*/*", "3_*/*")  # fmt: skip
 """Config, tokenizer and chat template; the numbered folders are sentence-transformers modules."""
+CODE_FILES = ("*.py",)
+"""Python of the repository, staged only where the list asks to run it."""
 OTHER_COPIES = ("original/*", "metal/*", "onnx/*", "openvino/*", "consolidated*", "coreml/*", "gguf/*",
                 "*/onnx/*", "flax_model*", "tf_model*", "rust_model*", "training_args.bin",
                 "optimizer*")  # fmt: skip
@@ -49,11 +51,18 @@ class ChosenFiles:
         return sum(file.size_bytes for file in self.weights)
 
 
-def choose_files(facts: ModelFacts, *, gguf_file: str | None = None) -> ChosenFiles:
-    """Choose the files to serve. Where the lock lists none, the format follows from the Hub's counts."""
+def choose_files(facts: ModelFacts, *, gguf_file: str | None = None, code: bool = False) -> ChosenFiles:
+    """Choose the files to serve. Where the lock lists none, the format follows from the Hub's counts.
+
+    Args:
+        facts: what the Hub says.
+        gguf_file: the file of a GGUF repository that is asked for.
+        code: whether the engine is to run Python of the repository, which it then needs beside the weights.
+    """
+    beside = (*SIDE_FILES, *CODE_FILES) if code else SIDE_FILES
     wanted = [file for file in facts.files if not _matches(file.path, OTHER_COPIES)]
     weights = ("*.safetensors", "*.gguf", "*.bin", "*.pt")
-    side = tuple(f for f in wanted if _matches(f.path, SIDE_FILES) and not _matches(f.path, weights))
+    side = tuple(f for f in wanted if _matches(f.path, beside) and not _matches(f.path, weights))
     for kind, pattern in ((WeightsFormat.SAFETENSORS, "*.safetensors"), (WeightsFormat.GGUF, "*.gguf"),
                           (WeightsFormat.PICKLE, "*.bin"), (WeightsFormat.PICKLE, "*.pt")):  # fmt: skip
         found = tuple(file for file in wanted if fnmatchcase(file.path, pattern))
@@ -62,13 +71,13 @@ def choose_files(facts: ModelFacts, *, gguf_file: str | None = None) -> ChosenFi
         # Numbered folders of sentence-transformers hold small projection layers, no model.
         if any("/" not in file.path for file in found):
             served = _without_variants(found)
-            return ChosenFiles(format=kind, weights=served, side=side, patterns=(pattern, *SIDE_FILES))
+            return ChosenFiles(format=kind, weights=served, side=side, patterns=(pattern, *beside))
     if not facts.files and facts.library == "gguf":
         return ChosenFiles(
             format=WeightsFormat.GGUF, weights=(), side=side, patterns=(gguf_file or "*Q4_K_M*.gguf",)
         )
     if parameter_count(facts):
-        patterns = ("*.safetensors", *SIDE_FILES)
+        patterns = ("*.safetensors", *beside)
         return ChosenFiles(format=WeightsFormat.SAFETENSORS, weights=(), side=side, patterns=patterns)
     return ChosenFiles(format=WeightsFormat.NONE, weights=(), side=side, patterns=())
 

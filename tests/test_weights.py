@@ -274,3 +274,11 @@ def test_a_checkpoint_that_keeps_its_attention_is_larger() -> None:
 def test_names_are_folded_to_kinds(said: dict[str, Any], folded: dict[str, int]) -> None:
     assert fold_modules(said) == folded
     assert fold_modules({"modules_to_not_convert": folded}) == folded, "what a lock keeps reads the same"
+
+
+@pytest.mark.parametrize(("code", "staged"), [(False, []), (True, ["modeling_acme.py"])])
+def test_python_of_a_repository_is_staged_only_where_it_may_run(code: bool, staged: list[str]) -> None:
+    paths = ("config.json", "model.safetensors", "modeling_acme.py")
+    chosen = choose_files(made(files=tuple(file(path) for path in paths)), code=code)
+    assert [each.path for each in chosen.side if each.path.endswith(".py")] == staged
+    assert ("*.py" in chosen.patterns) is code, "the loader asks the Hub by these where the lock lists no files"
