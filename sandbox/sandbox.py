@@ -140,8 +140,10 @@ class Sandbox:
         for space in ours:
             self._delete_workloads(space["metadata"]["name"])
             self.api.delete(space)
-        for kind in ("ComputeClass",):
-            for value in self.api.objects("cloud.google.com/v1", kind):
+        for value in self.api.objects("cloud.google.com/v1", "ComputeClass"):
+            self.api.delete(value)
+        for value in self.api.objects("storage.k8s.io/v1", "StorageClass"):
+            if value["metadata"].get("labels", {}).get("app.kubernetes.io/managed-by") == "hubstack":
                 self.api.delete(value)
         self.wait("namespaces are removed", lambda: all(map(_is_own, self.api.objects("v1", "Namespace"))), 90)
         for node in self.nodes().values():
