@@ -77,12 +77,7 @@ class Row:
 
     def texts(self, key: str) -> tuple[str, ...]:
         """Return the list of texts under the key, empty where it is left out."""
-        if key not in self._data:
-            return ()
-        values: object = self._get(key)
-        if not isinstance(values, list):
-            raise CatalogError(f"{self.where}: `{key}` must be a list, not {values!r}")
-        items = cast("list[object]", values)
+        items = self._items(key)
         if not all(isinstance(item, str) for item in items):
             raise CatalogError(f"{self.where}: `{key}` must be a list of texts")
         return tuple(cast("list[str]", items))
@@ -94,15 +89,18 @@ class Row:
 
     def figures(self, key: str) -> tuple[float, ...]:
         """Return the list of numbers under the key, empty where it is left out."""
-        if key not in self._data:
-            return ()
-        values: object = self._get(key)
-        if not isinstance(values, list):
-            raise CatalogError(f"{self.where}: `{key}` must be a list, not {values!r}")
-        items = cast("list[object]", values)
+        items = self._items(key)
         if not all(isinstance(item, int | float) and not isinstance(item, bool) and item > 0 for item in items):
             raise CatalogError(f"{self.where}: `{key}` must be a list of numbers above 0")
         return tuple(cast("list[float]", items))
+
+    def _items(self, key: str) -> list[object]:
+        if key not in self._data:
+            return []
+        values: object = self._get(key)
+        if not isinstance(values, list):
+            raise CatalogError(f"{self.where}: `{key}` must be a list, not {values!r}")
+        return cast("list[object]", values)
 
     def row(self, key: str) -> "Row":
         """Return the mapping under the key."""
