@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_gcp as gcp
 
-from components._options import child
+from components._options import child, node_security
 from hubstack import names
 from hubstack.plan import AcceleratorKind, CapacityKind, PoolPlan
 
@@ -110,12 +110,7 @@ def _node_config(args: AcceleratorPoolArgs) -> gcp.container.NodePoolNodeConfigA
         ],
         gcfs_config=container.NodePoolNodeConfigGcfsConfigArgs(enabled=True),
         gvnic=container.NodePoolNodeConfigGvnicArgs(enabled=True),
-        service_account=args.node_account_email,
-        oauth_scopes=["https://www.googleapis.com/auth/cloud-platform"],
-        workload_metadata_config=container.NodePoolNodeConfigWorkloadMetadataConfigArgs(mode="GKE_METADATA"),
-        shielded_instance_config=container.NodePoolNodeConfigShieldedInstanceConfigArgs(
-            enable_secure_boot=True, enable_integrity_monitoring=True
-        ),
+        **node_security(args.node_account_email),
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_gcp as gcp
 
-from components._options import child
+from components._options import child, node_security
 from hubstack import names
 from hubstack.plan import MaintenancePlan
 
@@ -155,14 +155,7 @@ class Cluster(pulumi.ComponentResource):
                 machine_type=SYSTEM_MACHINE_TYPE,
                 disk_size_gb=100,  # loaders bring disks of their own
                 disk_type="pd-balanced",
-                service_account=self.node_account_email,
-                oauth_scopes=["https://www.googleapis.com/auth/cloud-platform"],
-                workload_metadata_config=container.NodePoolNodeConfigWorkloadMetadataConfigArgs(
-                    mode="GKE_METADATA"
-                ),
-                shielded_instance_config=container.NodePoolNodeConfigShieldedInstanceConfigArgs(
-                    enable_secure_boot=True, enable_integrity_monitoring=True
-                ),
+                **node_security(self.node_account_email),
             ),
             opts=child(self, ignore_changes=["initialNodeCount"]),
         )

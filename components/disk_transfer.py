@@ -11,7 +11,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from components._objects import register
-from components._options import child
+from components._options import child, node_security
 from hubstack import manifests
 
 TOKEN = "hubstack:disk_transfer:DiskTransfer"  # noqa: S105  a type token
@@ -71,14 +71,7 @@ class DiskTransfer(pulumi.ComponentResource):
                         key=label, value=manifests.TRANSFER_CLASS, effect="NO_SCHEDULE"
                     )
                 ],
-                service_account=args.node_account_email,
-                oauth_scopes=["https://www.googleapis.com/auth/cloud-platform"],
-                workload_metadata_config=container.NodePoolNodeConfigWorkloadMetadataConfigArgs(
-                    mode="GKE_METADATA"
-                ),
-                shielded_instance_config=container.NodePoolNodeConfigShieldedInstanceConfigArgs(
-                    enable_secure_boot=True, enable_integrity_monitoring=True
-                ),
+                **node_security(args.node_account_email),
             ),
             opts=child(self, ignore_changes=["initialNodeCount"]),
         )
