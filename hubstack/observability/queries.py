@@ -86,7 +86,7 @@ def pending_pods(plan: Plan) -> str:
     for model in plan.on_gke:
         if model.hosts > 1:
             selector = f'kube_pod_status_unschedulable{{{matchers},pod=~"{server_name(model)}{GROUP_POD}"}}'
-            renamed.append(f'label_replace({selector}, "model", "{model.key}", "", "")')
+            renamed.append(f'label_replace({selector}, "model", "{server_name(model)}", "", "")')
     return f"sum by (model) ({' or '.join(renamed)})"
 
 
