@@ -34,7 +34,7 @@ def _key(path: str, usual: str | None) -> str:
 def _pod_monitoring(plan: Plan, path: str, name: str, models: list[str], *, alone: bool) -> Object:
     chosen: Object = {"matchLabels": {"app.kubernetes.io/name": "server"}}
     if not alone:
-        instances = {"key": "app.kubernetes.io/instance", "operator": "In", "values": models}
+        instances = {"key": "app.kubernetes.io/instance", "operator": "In", "values": sorted(models)}
         chosen["matchExpressions"] = [instances]
     endpoint = {
         "port": "http",
