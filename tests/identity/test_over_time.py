@@ -52,7 +52,7 @@ REMOVING = {
     ),
     "fleet": outcome(
         deleted={*made("g4-standard-96-on-demand-5840fa", "g4-standard-96-reservation-a105ce",
-                       "g4-standard-96-spot-163787"), "class-g4-standard-96-reservation-spot-on-demand-CLASS",
+                       "g4-standard-96-spot-163787"), "class-g4-standard-96-reservation-spot-on-demand-5694",
                  "[hyperdisk-ml]", "hyperdisk-ml-nodes", "hyperdisk-ml-nodes-class", "hyperdisk-ml-us-central1-b"},
         updated={BOARD},
     ),
