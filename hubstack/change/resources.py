@@ -63,7 +63,7 @@ class ResourceChange:
 
 def compare_resources(old: State, new: State, rules: Replacement) -> tuple[ResourceChange, ...]:
     """Return every resource that does not stay as it is, sorted by URN."""
-    matched = _match(old, new)
+    matched = match_resources(old, new)
     present = {before: after for after, before in matched.items()}
     changes: dict[str, ResourceChange] = {}
     for urn, resource in new.resources.items():
@@ -81,7 +81,7 @@ def compare_resources(old: State, new: State, rules: Replacement) -> tuple[Resou
     return tuple(change for _, change in sorted(changes.items()))
 
 
-def _match(old: State, new: State) -> dict[str, str]:
+def match_resources(old: State, new: State) -> dict[str, str]:
     """Return the URN of each new resource, components too, to that of the old one that it continues."""
     every = new.all_resources
     free = old.all_resources.keys() - every.keys()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a change does, told without hubstack's own comparison: sets of URNs, equal inputs, and what cannot be changed.
+"""What a change does, told without hubstack's own comparison: sets of URNs, equal inputs, fields set only once.
 
 A resource continues an old one of its own URN, or of one of the aliases that Pulumi's SDK computes for it. It is
 replaced where a field differs that its API takes at creation only.
@@ -56,10 +56,11 @@ def pairs(old: Side, new: Side) -> dict[str, str]:
     """Return new URN to the URN that it continues."""
     free = old.resources.keys() - new.resources.keys()
     found = {urn: urn for urn in new.resources if urn in old.resources}
-    for urn in new.resources.keys() - found.keys():
-        former = new.sdk_aliases.get(urn, frozenset()) & free
+    for urn in new.resources.keys() - found.keys() if free else ():
+        former = {*new.sdk_aliases.get(urn, ())} & free
         assert len(former) <= 1, f"{urn} may continue any of {former}"
-        found |= {urn: each for each in former}
+        if former:
+            found[urn] = former.pop()
     assert len(set(found.values())) == len(found), "two resources continue one"
     return found
 

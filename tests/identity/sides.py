@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -48,25 +48,30 @@ class Files:
     """What an edit may change."""
 
     example: str
-    list: dict[str, Any]
+    said: dict[str, Any]
+    """Of models.yaml."""
     lock: list[ModelFacts]
 
     @property
     def entries(self) -> list[dict[str, Any]]:
-        return self.list["models"]
+        return self.said["models"]
 
     def entry(self, key: str) -> dict[str, Any]:
         return next(each for each in self.entries if key_of(each) == key)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Side:
     """One side of a change."""
 
     plan: Plan
     state: State
-    sdk_aliases: dict[str, frozenset[str]]
-    """URN to the URNs that it may have had, as Pulumi's SDK computes them."""
+
+    @cached_property
+    def sdk_aliases(self) -> dict[str, frozenset[str]]:
+        """URN to the URNs that it may have had, as Pulumi's SDK computes them."""
+        asked = graph_of(self.plan, resolves_aliases=False)
+        return {each.urn: frozenset(each.aliases) for each in asked.resources}
 
     @property
     def resources(self) -> dict[str, Any]:
@@ -138,7 +143,7 @@ def _commit(files: Files) -> None:
 
 
 EDITS: dict[str, Callable[[Files], None]] = {
-    "base": lambda files: None, "reorder": _reorder, "rename": _rename, "rename again": _rename_again,
+    "base": lambda _: None, "reorder": _reorder, "rename": _rename, "rename again": _rename_again,
     "rename without an alias": _rename_for_good, "add": _add, "remove": _remove, "context": _context,
     "commit": _commit,
 }  # fmt: skip
@@ -155,17 +160,12 @@ def side(example: str, edit: str) -> Side:
         files = Files(example, _entries(yaml.safe_load((copy / "models.yaml").read_text())),
                       list(load_lock(copy / "models.lock.yaml").models))  # fmt: skip
         EDITS[edit](files)
-        (copy / "models.yaml").write_text(yaml.safe_dump(files.list, sort_keys=False))
+        (copy / "models.yaml").write_text(yaml.safe_dump(files.said, sort_keys=False))
         (copy / "models.lock.yaml").write_text(render_lock(files.lock))
         config = load_stack_config(env.project_dir, env.config_file).config
         plan = plan_environment(Path(made), env.stack, config)
-    graph = graph_of(plan)
-    asked = graph_of(plan, resolves_aliases=False).resources if any(model.was for model in plan.models) else ()
-    return Side(
-        plan=plan,
-        state=State(name=edit, plan=json.loads(plan.to_json()), graph=json.loads(graph.to_json())),
-        sdk_aliases={each.urn: frozenset(each.aliases) for each in asked},
-    )
+    state = State(name=edit, plan=json.loads(plan.to_json()), graph=json.loads(graph_of(plan).to_json()))
+    return Side(plan=plan, state=state)
 
 
 def _entries(said: dict[str, Any]) -> dict[str, Any]:

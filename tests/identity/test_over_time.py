@@ -6,6 +6,7 @@ against an oracle that shares no code with `hubstack diff` (`oracle.py`), and `h
 """
 
 import json
+from collections.abc import Callable
 
 import pytest
 
@@ -72,7 +73,8 @@ RENAMING_FOR_GOOD = {
     "production": {BOARD, "observability-unavailable", "observability-slo-errors-vllm-0-5",
                    "observability-slo-errors-vllm-1", "observability-slo-latency-vllm-1s-99",
                    "observability-slo-latency-vllm-2-5s-95"},
-    "multi-host": {BOARD, "observability-unavailable", "observability-pending"}, "cloud-run": set(), "vertex": set(),
+    "multi-host": {BOARD, "observability-unavailable", "observability-pending"},
+    "cloud-run": set(), "vertex": set(),
 }  # fmt: skip
 """What names models without being one's own: alerts and the stack's dashboard select by the name of the pods."""
 
@@ -188,7 +190,7 @@ def another_context(example: str) -> Outcome:
 
 
 def another_commit(example: str) -> Outcome:
-    """What a commit stands in is updated, the load is made anew beside the old one, and the old folder collected."""
+    """What names the commit is updated, the load is made anew beside the old one, and the old folder collected."""
     base, after, key = side(example, "base"), side(example, "commit"), EDITED[example]
     if example == "vertex":
         return outcome()  # Model Garden takes no commit
@@ -198,7 +200,9 @@ def another_commit(example: str) -> Outcome:
             for at in (after, base)
         ]
         return outcome(created=loads[0], deleted=loads[1], updated={f"{key}-service"})
-    replaced = {"{}-loader-script", "{}-loader-job", "{}-disk-source", "{}-disk-claim"} & forms(base, base.model(key))
+    replaced = {"{}-loader-script", "{}-loader-job", "{}-disk-source", "{}-disk-claim"} & forms(
+        base, base.model(key)
+    )
     unmarked = {"account", "loader-account", "picker-account", "picker-role", "picker-binding", "picker-config",
                 "picker-service", "picker-deployment"}  # fmt: skip
     updated = {
@@ -233,17 +237,18 @@ def renamed_for_good(example: str) -> Outcome:
     )  # fmt: skip
 
 
-CASES = {
-    "reorder": lambda example: ("base", "reorder", outcome()),
-    "rename": lambda example: ("base", "rename", renamed(example, "rename")),
-    "rename again": lambda example: ("rename", "rename again", renamed(example, "rename again")),
-    "rename twice at once": lambda example: ("base", "rename again", renamed(example, "rename again")),
-    "rename without an alias": lambda example: ("base", "rename without an alias", renamed_for_good(example)),
-    "add": lambda example: ("base", "add", added(example)),
-    "remove": lambda example: ("base", "remove", removed(example)),
-    "context": lambda example: ("base", "context", another_context(example)),
-    "commit": lambda example: ("base", "commit", another_commit(example)),
+CASES: dict[str, tuple[str, str, Callable[[str], Outcome]]] = {
+    "reorder": ("base", "reorder", lambda _: outcome()),
+    "rename": ("base", "rename", lambda example: renamed(example, "rename")),
+    "rename again": ("rename", "rename again", lambda example: renamed(example, "rename again")),
+    "rename twice at once": ("base", "rename again", lambda example: renamed(example, "rename again")),
+    "rename without an alias": ("base", "rename without an alias", renamed_for_good),
+    "add": ("base", "add", added),
+    "remove": ("base", "remove", removed),
+    "context": ("base", "context", another_context),
+    "commit": ("base", "commit", another_commit),
 }
+"""Case to the edits of both sides, and what is expected."""
 LAST = ("vertex", "remove")
 """A list of no model is refused: the one model of that example is not removed."""
 LIVES = [(example, case) for example in EXAMPLES for case in CASES if (example, case) != LAST]
@@ -251,8 +256,8 @@ LIVES = [(example, case) for example in EXAMPLES for case in CASES if (example, 
 
 @pytest.mark.parametrize(("example", "case"), LIVES)
 def test_exactly_these_resources_are_touched(example: str, case: str) -> None:
-    before, after, expected = CASES[case](example)
-    old, new = side(example, before), side(example, after)
+    before, after, expect = CASES[case]
+    old, new, expected = side(example, before), side(example, after), expect(example)
     assert judge(old, new) == expected
     assert announced(compared(old, new)) == custom(expected)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The graph of a plan without a process of its own: the program's Fleet under the SDK, recorded by the preview's monitor.
+"""The graph of a plan without a process of its own: the Fleet under the SDK, recorded by the preview's monitor.
 
 For tests that need many graphs. tests/identity holds it to the examples' golden graphs.
 """
