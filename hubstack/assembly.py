@@ -127,7 +127,7 @@ def loadable(draft: Draft, taken: Candidate, target: Target) -> Loadable:
     demand, offer, chosen = draft.demand, taken.offer, draft.chosen
     memory = host_memory_bytes(offer.machine, offer.host_share)
     network = offer.machine.network_gbit_per_s
-    bucket = names.bucket_name(target.project, target.stack, names.entry_keys(demand.request)[-1])
+    bucket = names.bucket_name(target.project, target.stack, names.bucket_key(demand.request))
     return Loadable(
         engine=taken.kind, format=chosen.format, size_bytes=chosen.weights_bytes or demand.weights.size_bytes,
         largest_file_bytes=demand.largest_file_bytes, pooling=demand.choice.pooling,

@@ -30,8 +30,9 @@ def former_problems(models: Sequence[_Asked]) -> Iterator[Problem]:
         mark = model.mark("canary" if model.canary_of else "was")
         for former in dict.fromkeys(model.was):
             other = present.get(former) or owners.setdefault(former, model)
-            if former == model.key and not model.canary_of:
-                yield mark.problem(f"`{former}` is the key that `{model.key}` has", "`was` names former keys only")
+            if former == model.key == model.was[-1] and not model.canary_of:
+                hint = "`was` names former keys, the newest last"
+                yield mark.problem(f"`{former}` is the key that the model has", hint)
             elif other is not model and not (model.canary_of and other.canary_of):
                 where = f"{other.mark('id').path}:{other.mark('id').line}"
                 what = (

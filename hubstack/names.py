@@ -44,12 +44,20 @@ def made_as(model: Keyed) -> str:
 
 
 def entry_keys(model: Keyed) -> tuple[str, ...]:
-    """Return the keys of a model's entry in the list, the present one first, the first one last.
+    """Return the keys of a model's entry in the list, the present one first, then the newest of the former ones.
 
     A canary has no entry of its own: its keys are those of its primary with a suffix.
     """
-    keys = (model.key, *reversed(model.was))
-    return tuple(key.removesuffix(CANARY_SUFFIX) for key in keys) if model.canary_of else keys
+    return tuple(dict.fromkeys(_of_entry(model, key) for key in (model.key, *reversed(model.was))))
+
+
+def bucket_key(model: Keyed) -> str:
+    """Return the key that a model's bucket is named by; a canary's commit lies beside its primary's."""
+    return _of_entry(model, made_as(model))
+
+
+def _of_entry(model: Keyed, key: str) -> str:
+    return key.removesuffix(CANARY_SUFFIX) if model.canary_of else key
 
 
 def short_hash(*parts: str, length: int = 8) -> str:

@@ -55,9 +55,10 @@ def test_former_keys_are_one_or_a_list(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("models:\n- {id: a/b, name: chat, was: chat}", "2:30: `chat` is the key that `chat` has"),
-        ("models:\n- {id: a/b, was: b}", "2:18: `b` is the key that `b` has"),
-        ("models:\n- {id: a/b, name: x, was: c}\n- a/c", "2:27: `c` is the key of another model (dev.models.yaml:3)"),
+        ("models:\n- {id: a/b, name: chat, was: chat}", "2:30: `chat` is the key that the model has"),
+        ("models:\n- {id: a/b, name: x, was: [b, x]}", "2:27: `x` is the key that the model has"),
+        ("models:\n- {id: a/b, was: b}", "2:18: `b` is the key that the model has"),
+        ("models:\n- {id: a/b, name: x, was: c}\n- a/c", "2:27: `c` is the key of another model (dev.models.yaml:3"),
         ("models:\n- {id: a/b, name: x, was: o}\n- {id: a/c, name: y, was: o}",
          "3:27: `o` is a former key of another model too (dev.models.yaml:2)"),
         ("models:\n- {id: a/b, name: x, was: [o, o]}", "2:27: `was` of `x` names a key twice"),
@@ -136,6 +137,17 @@ def test_a_renamed_model_answers_to_every_name_it_had(tmp_path: Path) -> None:
     paths = [each["path"]["value"] for rule in rules[1:] for each in rule["matches"]]
     assert paths == ["/talk/v1", "/chat/v1", "/b/v1"]
     assert (manifests.server_name(model), manifests.bucket_name(planned, model)) == ("b", "acme-ml-acme-b")
+
+
+def test_a_model_renamed_back_is_what_it_was_made_as(tmp_path: Path) -> None:
+    planned = plan(read(tmp_path, "models: [{id: a/b, was: [b, chat]}]"))
+    (model,) = planned.models
+    assert (model.key, manifests.server_name(model), manifests.bucket_name(planned, model)) == (
+        "b",
+        "b",
+        "acme-ml-acme-b",
+    )
+    assert names.entry_keys(model) == ("b", "chat")
 
 
 def test_the_hub_id_goes_on_to_mean_the_model_whose_first_key_was_made_from_it(tmp_path: Path) -> None:

@@ -24,8 +24,8 @@ def loader_account(model: ModelPlan) -> str:
 
 
 def bucket_name(plan: Plan, model: ModelPlan) -> str:
-    """Name of the model's weights bucket; a canary's commit lies beside its primary's."""
-    return names.bucket_name(plan.target.project, plan.target.stack, names.entry_keys(model)[-1])
+    """Name of the model's weights bucket."""
+    return names.bucket_name(plan.target.project, plan.target.stack, names.bucket_key(model))
 
 
 def service_account(plan: Plan, name: str) -> Object:

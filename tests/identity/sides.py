@@ -106,6 +106,12 @@ def _rename_again(files: Files) -> None:
         entry |= {"name": f"{former[:20]}-2", "was": [former, renamed_key(former)]}
 
 
+def _rename_back(files: Files) -> None:
+    for entry in files.entries:
+        former = key_of(entry)
+        entry |= {"name": former, "was": [former, renamed_key(former)]}
+
+
 def _rename_for_good(files: Files) -> None:
     for entry in files.entries:
         entry["name"] = renamed_key(key_of(entry))
@@ -144,8 +150,8 @@ def _commit(files: Files) -> None:
 
 EDITS: dict[str, Callable[[Files], None]] = {
     "base": lambda _: None, "reorder": _reorder, "rename": _rename, "rename again": _rename_again,
-    "rename without an alias": _rename_for_good, "add": _add, "remove": _remove, "context": _context,
-    "commit": _commit,
+    "rename back": _rename_back, "rename without an alias": _rename_for_good, "add": _add, "remove": _remove,
+    "context": _context, "commit": _commit,
 }  # fmt: skip
 
 

@@ -242,6 +242,7 @@ CASES: dict[str, tuple[str, str, Callable[[str], Outcome]]] = {
     "rename": ("base", "rename", lambda example: renamed(example, "rename")),
     "rename again": ("rename", "rename again", lambda example: renamed(example, "rename again")),
     "rename twice at once": ("base", "rename again", lambda example: renamed(example, "rename again")),
+    "rename back": ("rename", "rename back", lambda example: renamed(example, "rename back")),
     "rename without an alias": ("base", "rename without an alias", renamed_for_good),
     "add": ("base", "add", added),
     "remove": ("base", "remove", removed),
