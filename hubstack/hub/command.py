@@ -95,7 +95,7 @@ def _upgraded(request: Request, upgrade: Sequence[str]) -> set[Asked]:
     """Return what the words mean: a key is one model, an id is every model of that repository."""
     by_word: dict[str, set[Asked]] = {}
     for model in request.models:
-        for word in {model.key, model.id}:
+        for word in {model.key, *model.was, model.id}:
             by_word.setdefault(word, set()).add((model.id, model.revision))
     if ALL in upgrade and ALL not in by_word:
         return set[Asked]().union(*by_word.values())
