@@ -81,7 +81,9 @@ class HubClient:
     def collection(self, slug: str) -> Collection:
         """Return a collection: what `HfApi.get_collection` does, which has no time limit."""
         url = f"{self.endpoint}/api/collections/{slug}"
-        return Collection(**{**self._retrying(lambda: self._get_json(url, "list of items")), "endpoint": self.endpoint})
+        return Collection(
+            **{**self._retrying(lambda: self._get_json(url, "list of items")), "endpoint": self.endpoint}
+        )
 
     def read_json(self, repo_id: str, commit: str, path: str) -> dict[str, Any] | None:
         """Return a small JSON file at a commit, or None where the repository has no such file."""

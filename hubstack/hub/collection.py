@@ -41,7 +41,9 @@ def read_collection(
     slug = re.sub(r"^https?://[^/]+/collections/", "", slug.strip()).partition("?")[0].strip("/")
     if not _SLUG.fullmatch(slug) or ".." in slug:
         hint = "copy it from the collection's address: https://huggingface.co/collections/OWNER/TITLE-HASH"
-        raise InputError([Problem(path="--from-collection", message="is no collection: OWNER/TITLE-HASH", hint=hint)])
+        raise InputError(
+            [Problem(path="--from-collection", message="is no collection: OWNER/TITLE-HASH", hint=hint)]
+        )
     client = HubClient(token=token, timeout_seconds=30, patience=patience or Patience())
     try:
         collection = client.collection(slug)
@@ -62,9 +64,7 @@ def _found(
         try:
             return client.access(item.item_id)
         except Exception as error:  # noqa: BLE001  each model's trouble is told beside the others'
-            return explain(
-                error, repo_id=item.item_id, revision="main", endpoint=client.endpoint, token=token
-            )
+            return explain(error, repo_id=item.item_id, revision="main", endpoint=client.endpoint, token=token)
 
     entries: list[Entry] = []
     unknown: list[Unknown] = []
@@ -87,7 +87,9 @@ def _found(
 def _entry(item: CollectionItem, info: ModelInfo) -> Entry:
     notes = [f"the collection says: {item.note[:200]}"] if item.note else []
     if info.gated:
-        notes.append(f"gated ({info.gated}): accept its terms, and give hubstack a token (docs/guide/gated-model.md)")
+        notes.append(
+            f"gated ({info.gated}): accept its terms, and give hubstack a token (docs/guide/gated-model.md)"
+        )
     if info.private:
         notes.append("private: hubstack needs a token that can read it")
     return Entry(

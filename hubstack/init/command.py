@@ -81,7 +81,9 @@ def check_asked(asked: Asked) -> str:
             problems.append(Problem(path=shown, message=message, hint="leave them out, or edit the file"))
     elif not (asked.gcp_project and asked.region):
         message = "is not there yet: where should the environment be?"
-        problems.append(Problem(path=shown, message=message, hint=f"--gcp-project ID --region REGION{_others(asked)}"))
+        problems.append(
+            Problem(path=shown, message=message, hint=f"--gcp-project ID --region REGION{_others(asked)}")
+        )
     else:
         problems += _target_problems(asked)
     if (asked.project_dir / name).exists() and not asked.force:
@@ -102,7 +104,9 @@ def write_environment(asked: Asked, found: Found) -> list[str]:
     if not found.entries:
         problems = [Problem(path=each.origin, message=each.why, hint=each.hint) for each in found.unknown]
         rest = f" ({'; '.join(found.skipped)})" if found.skipped else ""
-        raise InputError([*problems, Problem(path=found.source, message=f"no model was found{rest}; nothing was written")])
+        raise InputError(
+            [*problems, Problem(path=found.source, message=f"no model was found{rest}; nothing was written")]
+        )
     text, entries = render_list(found, name)
     target, config = asked.project_dir / name, _config_path(asked)
     target.parent.mkdir(parents=True, exist_ok=True)

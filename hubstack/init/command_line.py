@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A container to the words of the commands that it runs, with variables resolved.
 
-Owns what a shell and Kubernetes do to the words, as far as a manifest shows it. Runs nothing. A word that needs a value
-which the manifests do not hold keeps its `$`.
+Owns what a shell and Kubernetes do to the words, as far as a manifest shows it. Runs nothing. A word that needs a
+value which the manifests do not hold keeps its `$`.
 """
 
 import re

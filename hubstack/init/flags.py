@@ -13,6 +13,7 @@ from importlib.resources import files
 from typing import Any, cast
 
 import yaml
+from pydantic import BaseModel, ConfigDict
 
 from hubstack.documents import Mark
 from hubstack.init.command_line import Word
@@ -41,8 +42,11 @@ class Flag:
         return f"{self.name}, line {self.mark.line}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineFlags:
+class _Row(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EngineFlags(_Row):
     """One engine's row of flags.yaml."""
 
     name: str
@@ -50,19 +54,18 @@ class EngineFlags:
     model: tuple[str, ...]
     keys: Mapping[str, Mapping[str, str]]
     modules: tuple[str, ...] = ()
-    programs: Mapping[str, str]
+    programs: Mapping[str, str] = {}
     positional: bool = False
     path: tuple[str, ...] = ()
     """Flags that name a file or folder."""
     names: tuple[str, ...] = ("--served-model-name",)
-    variables: Mapping[str, str]
-    needs_engine: Mapping[str, str]
+    variables: Mapping[str, str] = {}
+    needs_engine: Mapping[str, str] = {}
     engine: str | None = None
     note: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
+class _Table(_Row):
     engines: tuple[EngineFlags, ...]
     decided: frozenset[str]
     shown: frozenset[str]
@@ -71,15 +74,8 @@ class _Table:
 
 @cache
 def _table() -> _Table:
-    held = yaml.safe_load(files("hubstack.init").joinpath("flags.yaml").read_text(encoding="utf-8"))
-    rows = [
-        EngineFlags(**{
-            "programs": {}, "variables": {}, "needs_engine": {},
-            **{key: tuple(cast("list[str]", value)) if isinstance(value, list) else value for key, value in row.items()},
-        })
-        for row in cast("list[dict[str, Any]]", held["engines"])
-    ]  # fmt: skip
-    return _Table(tuple(rows), *(frozenset(held[key]) for key in ("decided", "shown", "switches")))
+    text = files("hubstack.init").joinpath("flags.yaml").read_text(encoding="utf-8")
+    return _Table.model_validate(yaml.safe_load(text))
 
 
 def engine_rows() -> tuple[EngineFlags, ...]:
@@ -158,7 +154,9 @@ def _features(flags: Sequence[Flag]) -> dict[str, Setting]:
     by_name = {flag.name: flag for flag in flags}
     found: dict[str, Setting] = {}
     if _LORA in by_name:
-        numbers = {name: by_name[name].values[-1] for name in _LORA_PARTS if name in by_name and by_name[name].values}
+        numbers = {
+            name: by_name[name].values[-1] for name in _LORA_PARTS if name in by_name and by_name[name].values
+        }
         slots, rank = (numbers.get(name, default) for name, default in zip(_LORA_PARTS, ("1", "16"), strict=True))
         if slots.isdecimal() and rank.isdecimal():
             found["lora"] = Setting(value={"slots": int(slots), "rank": int(rank)}, source=by_name[_LORA].source)

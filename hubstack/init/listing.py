@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Entries to the text of a list.
 
-Owns the keys where two models would have the same, values that the schema refuses, and the comments. What it returns
-has been read by the request's own parser.
+Owns the keys where two models would have the same, values that the schema refuses, and the comments. What it
+returns has been read by the request's own parser.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,7 +31,7 @@ def render_list(found: Found, name: str) -> tuple[str, tuple[Entry, ...]]:
     entries = tuple(_with_keys([_valid(entry) for entry in found.entries]))
     lines = [
         "# yaml-language-server: $schema=../docs/reference/models.schema.json",
-        *_comment(f"Made by `hubstack init` from {found.source}. It is yours now: read the comments, change what you like."),
+        *_comment(f"Made by `hubstack init` from {found.source}. It is yours now."),
         "models:",
         *(line for entry in entries for line in _entry_lines(entry)),
         *(line for unknown in found.unknown for line in _unknown_lines(unknown)),

@@ -4,9 +4,10 @@
 Owns which files of a folder are read, documents and `kind: List`. Does not own what an object means.
 """
 
+import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,14 +31,15 @@ class Part:
 
     def at(self, *path: str) -> "Part":
         """Return what lies below."""
-        value = self.value
+        value: Any = self.value
         for key in path:
             value = cast("dict[str, Any]", value).get(key) if isinstance(value, dict) else None
         return Part(self.document, (*self.loc, *path), value)
 
     def items(self) -> list["Part"]:
         """Return the items of a list; none of anything else."""
-        held = cast("list[Any]", self.value) if isinstance(self.value, list) else []
+        value: Any = self.value
+        held = cast("list[Any]", value) if isinstance(value, list) else []
         return [Part(self.document, (*self.loc, index), item) for index, item in enumerate(held)]
 
     def pairs(self) -> list[tuple[str, "Part"]]:
@@ -112,14 +114,26 @@ def _paths(name: str) -> list[str]:
 
 def _objects(name: str) -> Iterator[Part]:
     text, shown = _read(name), _shown(name)
-    if name.endswith(".json") or text.lstrip().startswith("{"):
+    if name.endswith(".json"):
+        _check_json(text, shown)
         text = text.replace("\t", " ")  # JSON may be indented by tabs, which YAML refuses; columns stay
     try:
         documents = parse_documents(text, shown)
     except InputError as error:
-        raise InputError([_with_hint(problem) for problem in error.problems]) from None
+        raise InputError([_told(problem) for problem in error.problems]) from None
     for document in documents:
         yield from _unlisted(Part(document, (), document.value))
+
+
+def _check_json(text: str, shown: str) -> None:
+    """Refuse what YAML would take for JSON and JSON does not."""
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        message = f"is not JSON: {error.msg[0].lower()}{error.msg[1:]}"
+        raise InputError([Problem(path=shown, line=error.lineno, column=error.colno, message=message)]) from None
+    except RecursionError:
+        raise InputError([Problem(path=shown, message="is nested too deeply to be read")]) from None
 
 
 def _read(name: str) -> str:
@@ -131,13 +145,11 @@ def _read(name: str) -> str:
     return decode(content, _shown(name), MAX_BYTES)
 
 
-def _with_hint(problem: Problem) -> Problem:
-    if "{{" not in (problem.source_line or ""):
-        return problem
-    return Problem(
-        path=problem.path, line=problem.line, column=problem.column, source_line=problem.source_line,
-        message=problem.message, hint="a template is no manifest: give what `helm template` prints",
-    )  # fmt: skip
+def _told(problem: Problem) -> Problem:
+    """Leave out the line itself: a manifest's may hold a Secret."""
+    is_template = "{{" in (problem.source_line or "")
+    hint = "a template is no manifest: give what `helm template` prints" if is_template else problem.hint
+    return replace(problem, source_line=None, hint=hint)
 
 
 def _unlisted(part: Part) -> Iterator[Part]:

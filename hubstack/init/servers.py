@@ -1,24 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """A workload to the entries of the models that it serves.
 
-Owns which container is a server, what its model's name is, and what of node and variables the list can say.
+Owns what its model's name is, and what of node, name and variables the list can say.
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 
 from hubstack import names
 from hubstack.catalog import Catalog
 from hubstack.documents import Mark
-from hubstack.init.command_line import Variable, Word, as_words, commands, variables
+from hubstack.init.command_line import Word, variables
+from hubstack.init.containers import Server, containers, find_server
 from hubstack.init.entry import Entry, Setting, Unknown
-from hubstack.init.flags import EngineFlags, Flag, decided_and_lost, engine_rows, read_flags, settings_of
+from hubstack.init.flags import Flag, decided_and_lost, settings_of
 from hubstack.init.objects import Part
 from hubstack.init.workloads import NOT_SERVED, ConfigMaps, Workload
+from hubstack.request import DEFAULT_CONTEXT
 
-_NO_SERVER = re.compile(r"router|exporter|benchmark|-sim\b|lmcache")
-"""Images beside an engine that carry its name."""
 _HUB_TOKENS = frozenset({"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_API_TOKEN", "HUGGINGFACEHUB_API_TOKEN"})
 _LABELS = ("cloud.google.com/gke-accelerator", "cloud.google.com/gke-tpu-accelerator")
 _RESERVATION = "cloud.google.com/reservation-name"
@@ -27,120 +26,44 @@ _WAYS = {
     ("cloud.google.com/gke-provisioning", "spot"): "spot",
     ("cloud.google.com/gke-flex-start", "true"): "flex-start",
 }
+_FOLDERS = frozenset({"cache", "data", "hub", "huggingface", "mnt", "model", "models", "snapshots", "weights"})
+"""Names of folders that are no owner of a model."""
+_KSERVE_PARTS = (("spec", "model", "lora"), ("spec", "prefill"), ("spec", "worker"), ("spec", "parallelism"))
 _OURS = "hubstack.dev/model"
 _DEVICES = ("nvidia.com/gpu", "google.com/tpu", "amd.com/gpu")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Server:
-    """A container that an engine runs in."""
-
-    workload: Workload
-    container: Part
-    row: EngineFlags
-    flags: tuple[Flag, ...]
-    bare: tuple[Word, ...]
-    env: dict[str, Variable]
 
 
 def read_workload(workload: Workload, maps: ConfigMaps, catalog: Catalog) -> list[Entry | Unknown] | None:
     """Return what a workload serves; None where it runs no server that is known and asks for no accelerator."""
     found: list[Entry | Unknown] = []
-    containers = _containers(workload)
-    for container in containers:
+    held = containers(workload)
+    for container in held:
         env = variables(container, workload.namespace, maps)
         try:
-            server = _server(workload, container, env)
+            server = find_server(workload, container, env)
         except ValueError:
             why = f"the script of its container `{container.at('name').text}` has a quote that is not closed"
             found.append(Unknown(origin=workload.origin, why=why, hint="write its model into the list by hand"))
             continue
         if server is not None:
             found.append(_entry(server, catalog))
-    if not found and any(_devices(container) for container in containers):
+    if not found and workload.kind not in NOT_SERVED and any(_devices(container) for container in held):
         why = "it asks for accelerators and runs no engine that is known here"
         found.append(Unknown(origin=workload.origin, why=why, hint="if it serves a Hub model, list it by hand"))
     return found or None
 
 
-def _containers(workload: Workload) -> list[Part]:
-    held = workload.pod.at("containers").items()
-    if workload.kind == "InferenceService" and workload.pod.at("model").is_mapping:
-        return [workload.pod.at("model"), *held]
-    if workload.kind == "LLMInferenceService" and not held:
-        return [workload.root.at("spec", "model")]
-    return held
-
-
-def _server(workload: Workload, container: Part, env: dict[str, Variable]) -> _Server | None:
-    lines = commands(container, env)
-    found = next((hit for line in lines for hit in _programs(line)), None)
-    if found is None:
-        row = _row_of_image(workload, container)
-        if row is None:
-            return None
-        found = row, lines[0] if lines and not container.at("command").items() else _after_model_flag(lines, row)
-    row, words = found
-    if (more := env.get("VLLM_ADDITIONAL_ARGS")) and more.value:  # of KServe's LLMInferenceService
-        words = [*words, *as_words(more.value, more.mark)]
-    flags, bare = read_flags(words, many=row.names)
-    told = {flag.name for flag in flags}
-    for name, flag in row.variables.items():
-        if name in env and flag not in told:
-            each = env[name]
-            flags.append(Flag(name=flag, values=(each.value or f"$({name})",), mark=each.mark))
-    return _Server(
-        workload=workload, container=container, row=row, flags=tuple(flags), bare=tuple(bare), env=env
-    )  # fmt: skip
-
-
-def _programs(words: Sequence[Word]) -> Iterator[tuple[EngineFlags, Sequence[Word]]]:
-    """Yield the engine that a command starts, and the words after it."""
-    for index, word in enumerate(words):
-        after = words[index + 1 :]
-        for row in engine_rows():
-            if word.text in row.modules:
-                yield row, after
-            subcommand = row.programs.get(word.text.rpartition("/")[2])
-            if subcommand == "" or (subcommand and after and after[0].text == subcommand):
-                yield row, after[1:] if subcommand else after
-
-
-def _row_of_image(workload: Workload, container: Part) -> EngineFlags | None:
-    if workload.kind == "LLMInferenceService":
-        runtime = workload.root.at("spec", "runtime").text
-        return _row("SGLang" if runtime == "sglang" else "vLLM")
-    if workload.kind == "InferenceService" and container.at("modelFormat").is_mapping:
-        known = {"huggingface": "KServe's Hugging Face server", "vllm": "vLLM"}
-        name = known.get(container.at("modelFormat", "name").text.lower())
-        return _row(name) if name else None
-    image = re.split(r"@|:(?=[^/]*$)", container.at("image").text)[0]
-    if _NO_SERVER.search(image):
-        return None
-    return next((row for row in engine_rows() if any(part in image for part in row.images)), None)
-
-
-def _row(name: str) -> EngineFlags:
-    return next(row for row in engine_rows() if row.name == name)
-
-
-def _after_model_flag(lines: Sequence[Sequence[Word]], row: EngineFlags) -> Sequence[Word]:
-    """Return the words from the first flag on of the command that names a model, as a start script takes them."""
-    for line in lines:
-        if any(word.text.partition("=")[0].replace("_", "-") in row.model for word in line):
-            return line[next(i for i, word in enumerate(line) if word.text.startswith("-")) :]
-    return ()
-
-
-def _entry(server: _Server, catalog: Catalog) -> Entry | Unknown:
+def _entry(server: Server, catalog: Catalog) -> Entry | Unknown:
     workload, row = server.workload, server.row
     model, tail = _at(server, _model(server))
     served = [value for flag in server.flags if flag.name in row.names for value in flag.values]
     if workload.kind in NOT_SERVED:
         why = f"a {workload.kind} of {row.name}: {NOT_SERVED[workload.kind]}"
         guess = model.text if model and _is_hub_id(model.text) else None
-        return Unknown(origin=workload.origin, why=why, hint="list its model by hand if it is to be served", guess=guess)
-    ours = workload.annotation(_OURS)
+        return Unknown(
+            origin=workload.origin, why=why, hint="list its model by hand if it is to be served", guess=guess
+        )
+    ours = workload.annotation(_OURS) if _is_hub_id(workload.annotation(_OURS)) else ""
     if not ours and (model is None or not _is_hub_id(model.text)):
         return _unknown(server, model, served)
     repo_id = ours or (model.text if model else "")
@@ -156,11 +79,14 @@ def _entry(server: _Server, catalog: Catalog) -> Entry | Unknown:
         settings["name"] = name
     return Entry(
         id=repo_id, origin=workload.origin, settings=settings, spare_name=names.slug(workload.name),
-        notes=tuple(_notes_of_ours(workload) if ours else _notes(server, rest, others, catalog, tail)),
+        notes=tuple(
+            _notes_of_ours(workload) if ours
+            else (*_notes(server, rest, others, catalog), *_notes_of_meaning(server, settings, tail))
+        ),
     )  # fmt: skip
 
 
-def _model(server: _Server) -> Word | None:
+def _model(server: Server) -> Word | None:
     """Return the word that names the model."""
     row, workload = server.row, server.workload
     for part in (workload.root.at("spec", "model", "uri"), server.container.at("storageUri")):
@@ -173,8 +99,8 @@ def _model(server: _Server) -> Word | None:
     return server.bare[0] if row.positional and server.bare else None
 
 
-def _at(server: _Server, model: Word | None) -> tuple[Word | None, str]:
-    """Return the model without what may follow its id: a revision in KServe's `hf://`, a quantization in llama.cpp."""
+def _at(server: Server, model: Word | None) -> tuple[Word | None, str]:
+    """Return the model without a revision after it (KServe's `hf://`), or a quantization (llama.cpp)."""
     if model is None or not (model.text.startswith("hf://") or server.row.engine == "llama-cpp"):
         return model, ""
     repo_id, _, tail = model.text.removeprefix("hf://").partition(":")
@@ -187,12 +113,14 @@ def _is_hub_id(text: str) -> bool:
     return len(parts) <= 2 and all(fine) and "--" not in text and ".." not in text
 
 
-def _unknown(server: _Server, model: Word | None, served: Sequence[str]) -> Unknown:
+def _unknown(server: Server, model: Word | None, served: Sequence[str]) -> Unknown:
     workload, row = server.workload, server.row
-    guess = next((name for name in served if "/" in name and _is_hub_id(name)), None)
-    hint = f"it answers to `{guess}`: if that is its Hub id, take the comment signs away" if guess else (
-        "find out which Hub model it is, and list that id"
-    )  # fmt: skip
+    guess = _guess(model.text if model else "", served)
+    hint = (
+        f"it looks like `{guess}`: if that is its Hub id, take the comment sign away"
+        if guess
+        else "find out which Hub model it is, and list that id"
+    )
     if model is None:
         mark, why = server.container.mark, f"no model is named to {row.name}"
     elif "$" in model.text:
@@ -200,6 +128,16 @@ def _unknown(server: _Server, model: Word | None, served: Sequence[str]) -> Unkn
     else:
         mark, why = model.mark, f"{row.name} is given the path `{_clean(model.text)}`, which says no Hub id"
     return Unknown(origin=f"{workload.label}, {mark.path}:{mark.line}", why=why, hint=hint, guess=guess)
+
+
+def _guess(path: str, served: Sequence[str]) -> str | None:
+    """Return an id that the names of a path or of clients suggest: nothing proves it."""
+    cached = re.search(r"models--([\w.-]+?)--([\w.-]+?)(?:/|$)", path)
+    tail = re.search(r"/[\w.-]+/([\w.-]+/[\w.-]+)/?$", path)
+    found = [name for name in served if "/" in name]
+    found += [f"{cached[1]}/{cached[2]}"] if cached else []
+    found += [tail[1]] if tail and tail[1].partition("/")[0] not in _FOLDERS else []
+    return next((name for name in found if _is_hub_id(name)), None)
 
 
 def _clean(text: str) -> str:
@@ -244,7 +182,7 @@ def _wanted(pod: Part) -> Iterator[tuple[str, str, Mark]]:
 
 
 def _name(
-    server: _Server, repo_id: str, served: Sequence[str], *, is_ours: bool
+    server: Server, repo_id: str, served: Sequence[str], *, is_ours: bool
 ) -> tuple[Setting | None, list[str]]:
     """Return the key under which clients go on asking, and the names that nobody answers to any more."""
     usual = names.key_of(repo_id)
@@ -277,14 +215,12 @@ def _notes_of_ours(workload: Workload) -> Iterator[str]:
         yield f"it runs commit {commit}; `lock` takes the newest of its branch"
 
 
-def _notes(
-    server: _Server, rest: Sequence[Flag], names_lost: Sequence[str], catalog: Catalog, tail: str
-) -> Iterator[str]:
+def _notes(server: Server, rest: Sequence[Flag], names_lost: Sequence[str], catalog: Catalog) -> Iterator[str]:
+    """Yield what is not carried over, without a value that may be a secret."""
     decided, lost = decided_and_lost(rest)
     if decided := [*decided, *_devices(server.container)]:
         yield f"hubstack decides itself: {', '.join(decided)}"
-    if server.row.note:
-        yield server.row.note
+    lost += [".".join(path) for path in _KSERVE_PARTS if server.workload.root.at(*path).value]
     if lost:
         yield f"not carried over: {', '.join(lost)}"
     for name in names_lost:
@@ -293,10 +229,21 @@ def _notes(
     for key, value, _ in _wanted(server.workload.pod):
         if key in _LABELS and catalog.accelerator(value) is None:
             yield f"the accelerator `{_clean(value)}` is not in the catalogue"
-    variables_lost = sorted(set(server.env) - server.row.variables.keys() - _HUB_TOKENS)
+    words = " ".join(part.text for key in ("command", "args") for part in server.container.at(key).items())
+    used = {name for name in server.env if re.search(rf"\$[({{]?{re.escape(name)}\b", words)}
+    variables_lost = sorted(set(server.env) - server.row.variables.keys() - _HUB_TOKENS - used)
     if variables_lost:
         yield f"variables not carried over (values are never copied): {', '.join(variables_lost)}"
     if _HUB_TOKENS & server.env.keys():
         yield "it has a Hub token: give hubstack one by `pulumi config set --secret hubstack:hfToken`"
-    if tail and server.row.engine == "llama-cpp" and re.fullmatch(r"\w{1,16}", tail):
+
+
+def _notes_of_meaning(server: Server, settings: Mapping[str, Setting], tail: str) -> Iterator[str]:
+    """Yield where the same words mean something else to hubstack."""
+    row = server.row
+    if row.note:
+        yield row.note
+    if "context" not in settings and any(told["key"] == "context" for told in row.keys.values()):
+        yield f"no context is set: hubstack takes the model's own limit, at most {DEFAULT_CONTEXT}"
+    if tail and row.engine == "llama-cpp" and re.fullmatch(r"\w{1,16}", tail):
         yield f"it loads the quantization {tail}: `file:` names another file than the Q4_K_M one"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Kubernetes objects to what runs containers: how many replicas, on which nodes, with which variables.
 
-Owns the kinds that are read and where each keeps its pod. Does not own what a container serves. Secrets are not read.
+Owns the kinds that are read and where each keeps its pod. Does not own what a container serves. Reads no Secret.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
