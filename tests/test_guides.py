@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.hub import TOKENS, StandIn, invented_repositories, real_repositories
+from tests.support.hub import TOKENS, StandIn, invented_collections, invented_repositories, real_repositories
 
 PROJECT = Path(__file__).resolve().parents[1]
 GUIDE = PROJECT / "docs" / "guide"
@@ -40,7 +40,7 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def hub() -> Iterator[str]:
-    with StandIn([*real_repositories(), *invented_repositories()]) as served:
+    with StandIn([*real_repositories(), *invented_repositories()], invented_collections()) as served:
         yield served.url
 
 

@@ -118,7 +118,8 @@ def test_the_command_says_in_words_that_a_collection_is_not_there(hub: StandIn, 
     done = subprocess.run(
         [sys.executable, "-m", "hubstack", "init", "new", "--from-collection", "stand-in/none-1",
          "--gcp-project", "acme-new", "--region", "us-central1"],
-        cwd=tmp_path, env={**held, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hf"), "PYTHONPATH": str(PROJECT)},
+        cwd=tmp_path,
+        env={**held, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hf"), "PYTHONPATH": str(PROJECT)},
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 2

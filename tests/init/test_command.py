@@ -2,12 +2,15 @@
 """`hubstack init` as a user runs it: what is written, what is refused, what is left alone."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from hubstack.cli import app
+from hubstack.errors import InputError
 from hubstack.request import load_request
 from hubstack.stack_config import load_stack_config
 from hubstack.target import read_target
@@ -70,25 +73,29 @@ def test_the_list_goes_where_the_settings_of_the_environment_say(project: Path) 
     assert (project / "lists" / "mine.yaml").is_file()
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (("new",), ("name one source", "--from-manifests FILE")),
-        (("new", "--from-manifests"), ("name one source",)),
-        (("new", "--from-manifests", "x.yaml", "--from-collection", "a/b"), ("name one source",)),
-        (("new", "--from-manifests", "no-such.yaml", *PLACE), ("no-such.yaml: cannot be read: there is no such file",)),
-        (("new", "--from-manifests", "VLLM"), ("stacks/Pulumi.new.yaml: is not there yet", "--gcp-project ID")),
-        (("new", "--from-manifests", "VLLM", "--gcp-project", "X", "--region", "mars"), ("`X`", "`mars`")),
-        (("../new", "--from-manifests", "VLLM", *PLACE), ("is no name of an environment",)),
-        (("new", "--from-manifests", "bad.yaml", "worse.json", *PLACE), ("bad.yaml:2:", "worse.json:1:")),
-        (("new", "--from-manifests", "chart.yaml", *PLACE), ("chart.yaml:3:", "`helm template`")),
-        (("new", "--from-manifests", "list.yaml", *PLACE), ("holds no Kubernetes object", "kubectl get")),
-        (("new", "--from-manifests", "empty", *PLACE), ("empty: holds no .yaml",)),
-        (("new", "--from-manifests", "UNKNOWN", *PLACE), ("no model was found", "`gs://bucket/llama`", "nothing was written")),
-    ],
-)  # fmt: skip
+BAD: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("new",): ("name one source", "--from-manifests FILE"),
+    ("new", "--from-manifests"): ("name one source",),
+    ("new", "--from-manifests", "x.yaml", "--from-collection", "a/b"): ("name one source",),
+    ("new", "--from-manifests", "none.yaml", *PLACE): ("none.yaml: cannot be read: there is no such file",),
+    ("new", "--from-manifests", "VLLM"): ("stacks/Pulumi.new.yaml: is not there yet", "--gcp-project ID"),
+    ("new", "--from-manifests", "VLLM", "--gcp-project", "X", "--region", "mars"): ("`X`", "`mars`"),
+    ("../new", "--from-manifests", "VLLM", *PLACE): ("is no name of an environment",),
+    ("new", "--from-manifests", "bad.yaml", "worse.json", *PLACE): ("bad.yaml:2:4", "worse.json:1:22: is not JSON"),
+    ("new", "--from-manifests", "chart.yaml", *PLACE): ("chart.yaml:3:", "`helm template`"),
+    ("new", "--from-manifests", "list.yaml", *PLACE): ("holds no Kubernetes object", "kubectl get"),
+    ("new", "--from-manifests", "empty", *PLACE): ("empty: holds no .yaml",),
+    ("new", "--from-manifests", "UNKNOWN", *PLACE): (
+        "`gs://bucket/llama`",
+        "no model was found",
+        "nothing was written",
+    ),
+}
+
+
+@pytest.mark.parametrize("arguments", BAD, ids=" ".join)
 def test_bad_input_is_told_with_its_place_and_nothing_is_written(
-    project: Path, arguments: tuple[str, ...], words: tuple[str, ...]
+    project: Path, arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (project / "bad.yaml").write_text("kind: Pod\n  a: b\n")
     (project / "worse.json").write_text('{"kind": "Pod", "a": }')
@@ -97,7 +104,18 @@ def test_bad_input_is_told_with_its_place_and_nothing_is_written(
     (project / "empty").mkdir()
     before = files(project)
     named = {"VLLM": str(MANIFESTS / "vllm.yaml"), "UNKNOWN": str(MANIFESTS / "unknown.yaml")}
-    said = init(project, *(named.get(word, word) for word in arguments), code=2)
-    for word in words:
-        assert word in said
+    monkeypatch.chdir(project)
+    with pytest.raises(InputError) as caught:
+        app(["init", *(named.get(word, word) for word in arguments)], standalone_mode=False)
+    for word in BAD[arguments]:
+        assert word in str(caught.value)
     assert files(project) == before
+
+
+def test_the_guide_shows_the_list_that_its_manifest_makes(project: Path) -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", (PROJECT / "docs" / "guide" / "arrive.md").read_text(), re.DOTALL)
+    (project / "stacks").mkdir()
+    (project / "stacks" / "running.yaml").write_text(blocks[0])
+    init(project, "new", "--from-manifests", "stacks/running.yaml", *PLACE)
+    _, _, entries = (project / "stacks" / "new.models.yaml").read_text().partition("models:\n")
+    assert entries == blocks[1]

@@ -1,26 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """What hubstack renders and gives back: the same models, as far as Kubernetes objects say them.
 
-Lost on the way, and told in docs/guide/arrive.md: models on Cloud Run and Vertex AI, which are no Kubernetes objects;
-`concurrency`, `capacity`, a GPU's kind (node pools decide it), `loading`, `share_gpu`, `slo`.
+Lost on the way, and told in docs/guide/arrive.md: models on Cloud Run and Vertex AI, which are no Kubernetes
+objects; `concurrency`, `capacity`, a GPU's kind (node pools decide it), `loading`, `share_gpu`, `slo`.
 """
 
 from pathlib import Path
 
 import pytest
 
+from hubstack.environment import find_environment
 from hubstack.folder import write_folder
 from hubstack.init import Asked, read_manifests, write_environment
-from hubstack.environment import find_environment
-from hubstack.planner import plan_environment
 from hubstack.plan import EngineKind
+from hubstack.planner import plan_environment
 from hubstack.preview import preview
 from hubstack.preview.files import graph_files
 from hubstack.request import load_request
 from hubstack.stack_config import load_stack_config
 from tests.init.conftest import PROJECT
 
-EXAMPLES = ("quickstart", "fleet", "multi-host", "production")
+EXAMPLES = ("fleet", "multi-host", "production")
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Collections of the stand-in, in the shape in which the Hub answers `GET /api/collections/OWNER/TITLE-HASH`.
 
-The shape: huggingface.js at 07b9af56, `packages/hub/src/lib/collection-info.spec.ts`, which compares a live answer key
-by key, and the types beside it (`types/api/api-collection.ts` at 06c8387c). One answer holds every item. Not known: the
-Hub's words for a collection that is not there; huggingface_hub's tests say only that it is a 404.
+The shape: huggingface.js at 07b9af56, `packages/hub/src/lib/collection-info.spec.ts`, which compares a live answer
+key by key, and the types beside it (`types/api/api-collection.ts` at 06c8387c). One answer holds every item. Not
+known: the Hub's words for a collection that is not there, and whether it is a 404 for everybody.
 """
 
 from typing import Any
@@ -40,7 +40,7 @@ def collection(slug: str, items: list[dict[str, Any]]) -> dict[str, Any]:
     owner = slug.partition("/")[0]
     return {
         "slug": slug, "title": "First models", "lastUpdated": "2026-11-07T13:24:26.277Z", "gating": False,
-        "owner": {"_id": fake_hash(f"owner:{owner}", 24), "name": owner, "fullname": owner, "type": "org", "isHf": False},
+        "owner": {"_id": fake_hash(f"owner:{owner}", 24), "name": owner, "fullname": owner, "type": "org"},
         "items": items, "theme": "pink", "private": False, "position": 0, "upvotes": 0, "isUpvotedByUser": False,
         "shareUrl": f"https://hf.co/collections/{slug.rpartition('-')[0]}",
     }  # fmt: skip
