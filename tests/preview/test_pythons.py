@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`hubstack render` writes the same bytes on every Python that hubstack supports.
 
-Each other interpreter that the machine has gets an environment of its own from uv.lock; one that it lacks is skipped
-by name. Run by `./dev test -m pythons -n 0`, and by CI: installing and compiling the SDKs takes most of a minute.
+Each other interpreter that the machine has gets an environment of its own from uv.lock; one that it lacks is
+skipped by name. `./dev test -m pythons -n 0` runs it, and CI: installing and compiling the SDKs takes a minute.
 """
 
 import os
