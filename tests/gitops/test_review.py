@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""examples/gitops/review.sh, run as a pipeline runs it: a real repository, the real command, no Hub and no cloud."""
+"""examples/gitops/review.sh, run as a pipeline runs it: a real repository, the real command, no Hub, no cloud."""
 
 import os
 import subprocess
