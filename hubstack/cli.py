@@ -321,6 +321,7 @@ def _tables(decided: Plan) -> tuple[Any, ...]:
 app.command()(cli_gitops.promote)
 app.command()(cli_gitops.drift)
 app.command()(cli_gitops.eject)
+app.command()(cli_gitops.init)
 
 
 def main() -> None:

@@ -137,6 +137,12 @@ def load_request(path: Path, name: str | None = None) -> Request:
     return _resolve(_load_layers(path, name or str(path)))
 
 
+def parse_request(text: str, name: str) -> Request:
+    """Read the text of a request that extends no other; as `load_request` else."""
+    document = parse_document(text, name)
+    return _resolve([_Layer(document, _validate(document, ""))])
+
+
 @dataclass(frozen=True, slots=True)
 class _Layer:
     document: Document

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, cast
 
+from hubstack.change.reported import Reported
 from hubstack.change.state import Data, State
 
 GB = 1_000_000_000
@@ -27,24 +28,31 @@ class ModelAction(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+class Setting(Reported):
     """One thing that is decided otherwise."""
 
     topic: str
+    """What is decided: `accelerator`, `replicas`, `context` ..."""
     before: str
+    """As the old plan says it."""
     after: str
+    """As the new plan says it."""
     why: str | None = None
     """The new plan's reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelChange:
+class ModelChange(Reported):
     """One model that is not as before."""
 
     key: str
+    """Its key in the new list; of one that is gone, in the old."""
     id: str
+    """Repository id on the Hub."""
     action: ModelAction
+    """What happens to it."""
     settings: tuple[Setting, ...] = ()
+    """What is decided otherwise."""
     was: str | None = None
     """Its former key, where it has another name."""
     weights_bytes: int | None = None

@@ -15,6 +15,7 @@ from typing import Any, cast
 from hubstack.change.aliases import alias_urns
 from hubstack.change.paths import ABSENT, UNKNOWN, PathChange, bare, differences, leaves
 from hubstack.change.replacement import Replacement, TypeFacts
+from hubstack.change.reported import Reported
 from hubstack.change.state import Data, State
 
 _SETTINGS = ("protect", "retainOnDelete", "ignoreChanges", "replaceOnChanges", "deleteBeforeReplace",
@@ -33,14 +34,17 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResourceChange:
+class ResourceChange(Reported):
     """One resource that does not stay as it is."""
 
     urn: str
     """Its URN after the change, or before a deletion."""
     type: str
+    """Its type token: `gcp:storage/bucket:Bucket`."""
     name: str
+    """Its logical name."""
     action: Action
+    """What `pulumi up` will do to it."""
     changes: tuple[PathChange, ...] = ()
     """What differs; of a creation or deletion nothing."""
     because: tuple[str, ...] = ()

@@ -8,12 +8,14 @@
     fetch.py          many models at once, in a fixed order, all refusals together
     locking.py        which entries of a lock stay, go, move or come
     command.py        `hubstack lock`: files in, files out
+    collection.py     `hubstack init --from-collection`: the models of a collection
     watch.py          `hubstack drift`: is the Hub still as the lock says
 
 Nothing else of hubstack imports this package or huggingface_hub (held by import-linter), but the commands do.
 """
 
 from hubstack.hub.client import Patience
+from hubstack.hub.collection import read_collection
 from hubstack.hub.command import check_lock, write_lock
 from hubstack.hub.fetch import fetch_each, fetch_facts
 from hubstack.hub.locking import LockChanges, lock_models
@@ -28,6 +30,7 @@ __all__ = [
     "fetch_each",
     "fetch_facts",
     "lock_models",
+    "read_collection",
     "watch_hub",
     "write_lock",
 ]

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from huggingface_hub import HfApi, ModelInfo, hf_hub_url
+from huggingface_hub import Collection, HfApi, ModelInfo, hf_hub_url
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
+from huggingface_hub.hf_api import ExpandModelProperty_T
 from huggingface_hub.utils import (
     build_hf_headers,  # pyright: ignore[reportUnknownVariableType]  an argument of it is untyped
     get_session,
@@ -70,6 +71,18 @@ class HubClient:
         """Return the commit that the default branch stands at."""
         return self._retrying(
             lambda: self._api.model_info(repo_id, expand=["sha"], timeout=self._timeout_seconds).sha
+        )
+
+    def access(self, repo_id: str) -> ModelInfo:
+        """Return who may read a model, and its name today."""
+        wanted: list[ExpandModelProperty_T] = ["gated", "private"]
+        return self._retrying(lambda: self._api.model_info(repo_id, expand=wanted, timeout=self._timeout_seconds))
+
+    def collection(self, slug: str) -> Collection:
+        """Return a collection: what `HfApi.get_collection` does, which has no time limit."""
+        url = f"{self.endpoint}/api/collections/{slug}"
+        return Collection(
+            **{**self._retrying(lambda: self._get_json(url, "list of items")), "endpoint": self.endpoint}
         )
 
     def read_json(self, repo_id: str, commit: str, path: str) -> dict[str, Any] | None:
