@@ -12,14 +12,15 @@ import typer
 from hubstack.console import (
     Check,
     Env,
+    Jobs,
     Json,
+    Progress,
     Project,
     config_of,
     environment_of,
     models_path,
     out,
     print_parts,
-    progress,
 )
 from hubstack.errors import InputError
 from hubstack.problems import Problem
@@ -55,7 +56,7 @@ def promote(
 
 def drift(
     env: Env = "dev", *, bucket_listing: Listing = None, buckets: Buckets = False, json: Json = False,
-    project: Project = None,
+    jobs: Jobs = None, project: Project = None,
 ) -> None:  # fmt: skip
     """Ask whether the Hub, and the buckets, are still as the lock says; exit 1 if not."""
     from hubstack import drift as found  # noqa: PLC0415
@@ -66,12 +67,14 @@ def drift(
     if buckets:
         print_parts(*(f"gs://{name}" for name in found.staged_buckets(plan_environment(*stack))))
         return
-    from hubstack.hub import watch_hub  # noqa: PLC0415
+    from hubstack.hub import JOBS, Patience, watch_hub  # noqa: PLC0415
 
     inputs = read_inputs(*stack)
     held = [(model.key, inputs.lock.get(model.id, model.revision)) for model in inputs.request.models]
     objects = _stored(bucket_listing) if bucket_listing else None
-    findings, unknown = watch_hub([(key, facts) for key, facts in held if facts is not None], progress)
+    locked = [(key, facts) for key, facts in held if facts is not None]
+    with Progress(quiet=json) as progress:
+        findings, unknown = watch_hub(locked, progress, Patience(jobs=jobs or JOBS))
     if objects is not None:
         findings += found.bucket_findings(plan_environment(*stack), objects)
     if json:

@@ -26,7 +26,10 @@ def request_file(tmp_path: Path) -> Path:
 
 
 def lock(path: Path, *upgrade: str) -> list[str]:
-    return write_lock(path, path.name, upgrade, lambda _: None)
+    lines, refused = write_lock(path, path.name, upgrade)
+    if refused:
+        raise refused
+    return lines
 
 
 def ask_for(path: Path, *entries: str) -> None:
@@ -199,7 +202,7 @@ def test_an_upgrade_writes_what_the_hub_changed_and_the_same_text_twice(hub: Sta
     summary = request_file.with_name("summary.md")
 
     def upgrade() -> str:
-        write_lock(request_file, request_file.name, ["all"], lambda _: None, summary=summary)
+        write_lock(request_file, request_file.name, ["all"], summary=summary)
         return summary.read_text()
 
     ask_for(request_file, f"{{id: {SHARDED}, name: chat}}", "stand-in/unscanned")
@@ -219,7 +222,5 @@ def test_an_upgrade_writes_what_the_hub_changed_and_the_same_text_twice(hub: Sta
 def test_a_summary_that_cannot_be_written_leaves_the_lock_alone(hub: StandIn, request_file: Path) -> None:
     ask_for(request_file, SHARDED)
     with pytest.raises(InputError, match="cannot be written"):
-        write_lock(
-            request_file, "x", [], lambda _: None, summary=request_file.parent / "no-such-folder" / "summary.md"
-        )
+        write_lock(request_file, "x", [], summary=request_file.parent / "no-such-folder" / "summary.md")
     assert not lock_file(request_file).exists()

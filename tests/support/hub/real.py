@@ -72,8 +72,9 @@ def _files(rows: list[dict[str, Any]], config: dict[str, Any]) -> tuple[StoredFi
         if row.get("size") is not None
     }
     if config:
-        # The real bytes are not known, so this one has its own hash; a real row of the list stays as it is.
-        made = StoredFile.small("config.json", json.dumps(config).encode(), is_listed=False)
+        # The real bytes are not known. Where the list has a row of it, the row is that of the bytes served here.
+        is_listed = files.pop("config.json", None) is not None
+        made = StoredFile.small("config.json", json.dumps(config).encode(), is_listed=is_listed)
         return (made, *files.values())
     return tuple(files.values())
 
