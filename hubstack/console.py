@@ -45,7 +45,10 @@ def models_path(environment: Environment) -> str:
 
 
 class Progress:
-    """Says on stderr how far the asking is: a bar on a terminal, else a line now and then; a listener of `hubstack.hub`."""
+    """Says on stderr how far the asking is: on a terminal as it goes, else a line now and then.
+
+    A listener of `hubstack.hub`.
+    """
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
@@ -66,12 +69,12 @@ class Progress:
         self._models, self._told = models, time.monotonic()
         if self._quiet:
             return
-        self._console.print(f"asking {what} for {models:,} models")
+        self._console.print(f"asking {what} for {models:,} model revisions")
         if self._console.is_terminal:
             self._bar = self._console.status("")
             self._bar.start()
 
-    def done(self, _: str) -> None:
+    def done(self, repo_id: str) -> None:  # noqa: ARG002  a listener's
         """Count one model."""
         self._done += 1
         self._say(f"{self._done:,} of {self._models:,} models", at_once=self._bar is not None)

@@ -6,7 +6,7 @@ ends. Does not guard against editors and git, which ask for no such lock.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from hubstack.problems import Problem
 
 
 @contextmanager
-def exclusive(path: Path, shown: str) -> Iterator[None]:
+def exclusive(path: Path, shown: str) -> Generator[None]:
     """Hold a file against other runs of hubstack.
 
     Args:

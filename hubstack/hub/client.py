@@ -21,7 +21,12 @@ from huggingface_hub import ModelInfo, hf_hub_url
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
 from huggingface_hub.hf_api import RepoSibling
 from huggingface_hub.utils import hf_raise_for_status, httpx, parse_ratelimit_headers, validate_repo_id
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, stop_any, wait_exponential_jitter
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception,
+    wait_exponential_jitter,
+)
 
 from hubstack.hub.mapping import check_bytes
 from hubstack.hub.pace import Pace
@@ -47,7 +52,9 @@ class HubClient:
         self._pace = pace
         patience = pace.patience
         self._own_wait = wait_exponential_jitter(
-            patience.first_wait_seconds, patience.longest_wait_seconds, jitter=patience.first_wait_seconds
+            multiplier=patience.first_wait_seconds,
+            max=patience.longest_wait_seconds,
+            jitter=patience.first_wait_seconds,
         )
 
     async def model_info(self, repo_id: str, revision: str | None) -> ModelInfo:
@@ -58,6 +65,10 @@ class HubClient:
     async def default_commit(self, repo_id: str) -> str | None:
         """Return the commit that the default branch stands at."""
         return ModelInfo(**await self._facts(repo_id, repo_id, "expand=sha")).sha
+
+    async def check_access(self, repo_id: str) -> None:
+        """Ask whether the files of a gated model may be read; a refusal is raised."""
+        await self._ask(f"{self._endpoint}/api/models/{repo_id}/auth-check", lambda _: None, limit=MAX_FILE_BYTES)
 
     async def read_json(
         self, repo_id: str, commit: str, path: str, listed: RepoSibling | None
@@ -99,10 +110,13 @@ class HubClient:
         return await AsyncRetrying(
             retry=retry_if_exception(_may_pass),
             wait=self._wait_seconds,
-            stop=stop_any(stop_after_attempt(self._pace.patience.attempts), lambda _: self._pace.is_closed),
+            stop=self._is_enough,
             sleep=self._pace.patience.sleep,
             reraise=True,
         )(once)
+
+    def _is_enough(self, state: RetryCallState) -> bool:
+        return state.attempt_number >= self._pace.patience.attempts or self._pace.is_closed
 
     def _wait_seconds(self, state: RetryCallState) -> float:
         """Return the wait before the next try of this question; one that the Hub limits is everybody's."""

@@ -16,7 +16,15 @@ from hubstack.hub.fetch import Asked, Listener, fetch_each
 from hubstack.hub.locking import lock_models
 from hubstack.hub.pace import Patience
 from hubstack.hub.refusal import Refusal
-from hubstack.lock import Lock, check_fresh, load_lock, lock_path, remove_scratch, render_lock, write_text_atomically
+from hubstack.lock import (
+    Lock,
+    check_fresh,
+    load_lock,
+    lock_path,
+    remove_scratch,
+    render_lock,
+    write_text_atomically,
+)
 from hubstack.names import key_of
 from hubstack.problems import Problem, nearest, render_problems
 from hubstack.request import ModelRequest, Request, load_request
@@ -40,8 +48,8 @@ def write_lock(
         summary: a file to write what the Hub changed to, as Markdown.
 
     Raises:
-        InputError: the request or the lock is wrong, `upgrade` names no model of the request, or another hubstack is
-            writing this lock.
+        InputError: the request or the lock is wrong, `upgrade` names no model of the request, or another
+            hubstack is writing this lock.
     """
     request = load_request(request_path, name)
     target, shown = lock_path(request_path), str(lock_path(Path(name)))

@@ -2,8 +2,9 @@
 """Many models at once, in the order that was asked, with all refusals together.
 
 Owns which questions one model takes: its info, its config.json at the commit, NVIDIA's quantization file where
-it is listed, and the default branch's commit where another revision was asked (four at most). They cannot be fewer:
-the Hub gives sizes and hashes only without `expand`, and of config.json two fields only.
+it is listed, and the default branch's commit where another revision was asked (four at most). Fewer do not do: the
+Hub gives sizes and hashes only without `expand`, and of config.json two fields only. Without the config it takes
+the info, and for a gated model a question whether there is access.
 """
 
 import asyncio
@@ -67,7 +68,7 @@ def fetch_facts(
 
 def fetch_each(
     asked: Sequence[Asked], *, token: str | None = None, patience: Patience | None = None,
-    listener: Listener | None = None,
+    listener: Listener | None = None, with_config: bool = True,
 ) -> dict[Asked, ModelFacts | Refusal]:  # fmt: skip
     """Return the facts of each model, or why there are none; in the order asked, each pair once.
 
@@ -76,6 +77,7 @@ def fetch_each(
         token: a token to send; by default the one that huggingface_hub finds (HF_TOKEN, `hf auth login`).
         patience: how many at once, how often and how long to try.
         listener: told how it goes.
+        with_config: False leaves out what takes further questions: the config and the counts of parameters.
     """
     pairs = list(dict.fromkeys(asked))
     if not pairs:
@@ -83,7 +85,7 @@ def fetch_each(
     told = listener or _Deaf()
     place = token_place(token)
     told.begin(len(pairs), f"{shown_endpoint()} {f'with the token of {place}' if place else 'without a token'}")
-    run = _Run(token, patience or Patience(), told)
+    run = _Run(token, patience or Patience(), told, with_config=with_config)
     try:
         # Before the loop begins: a token may have to be fetched or renewed, which blocks.
         headers: Mapping[str, str] = build_hf_headers(token=token, library_name="hubstack")
@@ -95,13 +97,16 @@ def fetch_each(
 class _Run:
     """One round of questions."""
 
-    def __init__(self, token: str | None, patience: Patience, listener: Listener) -> None:
+    def __init__(self, token: str | None, patience: Patience, listener: Listener, *, with_config: bool) -> None:
         self._token = token
+        self._with_config = with_config
         self._patience = patience
         self._listener = listener
         self._endpoint = hub_endpoint()
 
-    async def ask_all(self, pairs: Sequence[Asked], headers: Mapping[str, str]) -> dict[Asked, ModelFacts | Refusal]:
+    async def ask_all(
+        self, pairs: Sequence[Asked], headers: Mapping[str, str]
+    ) -> dict[Asked, ModelFacts | Refusal]:
         """Ask for all, some at once; what happens to one cancels no other, Ctrl-C cancels all."""
         answers: dict[Asked, ModelFacts | Refusal] = {}
         pace = Pace(self._patience, self._listener.pause)
@@ -126,7 +131,7 @@ class _Run:
     async def _ask(self, client: HubClient, pace: Pace, pair: Asked) -> ModelFacts | Refusal:
         try:
             async with pace.model():
-                return await _fetch(client, *pair)
+                return await _fetch(client, *pair, with_config=self._with_config)
         except Exception as error:  # noqa: BLE001  whatever happens to one model is told together with the others'
             return self.explain(error, pair)
 
@@ -135,12 +140,16 @@ class _Run:
         return explain(error, repo_id=pair[0], revision=pair[1], endpoint=self._endpoint, token=self._token)
 
 
-async def _fetch(client: HubClient, repo_id: str, revision: str) -> ModelFacts:
+async def _fetch(client: HubClient, repo_id: str, revision: str, *, with_config: bool) -> ModelFacts:
     is_default = revision == _DEFAULT_BRANCH
     info = await client.model_info(repo_id, None if is_default else revision)
     if info.disabled:
         raise AnswerError("is disabled by the Hub: nobody can read it")
     commit = commit_of(info, revision)
+    if not with_config:
+        if info.gated:  # the metadata of a gated model are public; its files say whether there is access
+            await client.check_access(info.id)
+        return to_facts(Answers(asked_id=repo_id, revision=revision, info=info))
     listed = {sibling.rfilename: sibling for sibling in info.siblings or []}
     modelopt = None
     if _QUANTIZATION_FILE in listed:

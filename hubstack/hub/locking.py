@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which entries of a lock stay, go, move or come.
 
-Owns the rule: what is locked at the asked revision stays as it is until it is upgraded, and what is locked of a model
-that the Hub refuses stays until it does not. The Hub is asked through
+Owns the rule: what is locked at the asked revision stays as it is until it is upgraded, and what is locked of a
+model that the Hub refuses stays until it does not. The Hub is asked through
 the function that the caller gives.
 """
 
@@ -54,11 +54,13 @@ def lock_models(
     before = held or Lock(path="", models=())
     wanted = sorted(set(asked))
     anew = [pair for pair in wanted if pair in upgrade or before.get(*pair) is None]
-    fetched = fetch(anew) if anew else {}
+    fetched = fetch(anew) if anew else dict[Asked, ModelFacts]()
     chosen = [_after(before.get(*pair) or _other_revision(before, pair, wanted), fetched.get(pair))
               if pair in fetched else before.get(*pair) for pair in wanted]  # fmt: skip
     refused = {pair[0] for pair in anew if pair not in fetched}
-    chosen += [facts for facts in before.models if lock_key(facts) not in wanted and {facts.id, facts.asked_id} & refused]
+    chosen += [
+        facts for facts in before.models if lock_key(facts) not in wanted and {facts.id, facts.asked_id} & refused
+    ]
     after = {lock_key(facts): facts for facts in chosen if facts is not None}
     models = tuple(after[key] for key in sorted(after))
     return models, _changes(before, models, wanted)

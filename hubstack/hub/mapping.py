@@ -9,7 +9,7 @@ parties record it, so every key of it may be missing.
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from huggingface_hub import ModelInfo
@@ -32,11 +32,11 @@ class Answers:
     asked_id: str
     revision: str
     info: ModelInfo
-    config: Mapping[str, Any]
-    """config.json at the commit; empty where there is none."""
-    modelopt: Mapping[str, Any]
+    config: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """config.json at the commit; empty where there is none, or where it was not asked for."""
+    modelopt: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """hf_quant_config.json at the commit, which NVIDIA's repositories carry; empty where there is none."""
-    counts_are_of_commit: bool
+    counts_are_of_commit: bool = False
     """The Hub counts parameters of the default branch only; False where the commit is another one."""
 
 
@@ -152,7 +152,9 @@ def _size(sibling: RepoSibling) -> int:
     if not said:
         raise AnswerError(f"lists `{sibling.rfilename}` without its size")
     if len(said) > 1:
-        raise AnswerError(f"lists `{sibling.rfilename}` with two sizes, {' and '.join(map(str, sorted(said)))} bytes")
+        raise AnswerError(
+            f"lists `{sibling.rfilename}` with two sizes, {' and '.join(map(str, sorted(said)))} bytes"
+        )
     size = said.pop()
     if type(size) is not int or size < 0:
         raise AnswerError(f"lists `{sibling.rfilename}` with a size that is none")

@@ -7,7 +7,7 @@ token or address. It counts listings and files apart; here both wait, which is s
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -65,7 +65,7 @@ class Pace:
         return self._closed is not None
 
     @asynccontextmanager
-    async def model(self) -> AsyncIterator[None]:
+    async def model(self) -> AsyncGenerator[None]:
         """Bound the time of what is asked within.
 
         Raises:
@@ -101,7 +101,8 @@ class Pace:
         if seconds > self.patience.longest_pause_seconds or now + seconds > self._end:
             self.close(f"it asks to be left alone for {seconds:.0f} s")
         added = now + seconds - max(self._pause_end, now)
-        if self._closed is not None or added <= 0:
+        # Those that were under way together are refused one after the other: the same pause, told again.
+        if self._closed is not None or added < min(seconds, 1):
             return
         self._pause_end = now + seconds
         self._pause = asyncio.ensure_future(self.patience.sleep(seconds))

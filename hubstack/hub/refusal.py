@@ -96,13 +96,11 @@ def _cause(error: Exception) -> Cause:
         return Cause.GATED
     if isinstance(error, RevisionNotFoundError | DisabledRepoError):
         return Cause.GONE
-    if isinstance(error, httpx.TransportError | TimeoutError):
-        return Cause.UNANSWERED
     if not isinstance(error, HfHubHTTPError):
-        return Cause.UNKNOWN
-    if error.response.status_code >= 500:
-        return Cause.UNANSWERED
+        return Cause.UNANSWERED if isinstance(error, httpx.TransportError | TimeoutError) else Cause.UNKNOWN
     status, said = error.response.status_code, _said(error)
+    if status >= 500:
+        return Cause.UNANSWERED
     if status == 403 and "gated" in said:
         return Cause.GATED
     # A bad token is answered like a missing repository; only the words differ.
@@ -113,7 +111,26 @@ def _said(error: HfHubHTTPError) -> str:
     return str(error.response.headers.get("X-Error-Message") or error.server_message or "").lower()
 
 
+_TELLING = (ssl.SSLCertVerificationError, socket.gaierror)
+"""Causes that say more than the error that the client makes of them."""
 _BY_TYPE: tuple[tuple[type[Exception], str, str], ...] = (
+    (
+        BrokenAnswerError,
+        "{error}, several times",
+        "check network, proxy and HF_ENDPOINT ({endpoint}), or " + _AGAIN,
+    ),
+    (AnswerError, "{error}", "look at {page}"),
+    (NotAskedError, "was not asked for to the end: {error}", _AGAIN),
+    (
+        ssl.SSLCertVerificationError,
+        "cannot be asked for: the certificate of {endpoint} is not trusted",
+        "check HF_ENDPOINT and the proxy; SSL_CERT_FILE names the authorities to trust",
+    ),
+    (
+        socket.gaierror,
+        "cannot be asked for: {endpoint} has no address",
+        "check HF_ENDPOINT, DNS and network",
+    ),
     (
         DisabledRepoError,
         "is disabled by the Hub: nobody can read it",
@@ -154,24 +171,12 @@ _BY_TYPE: tuple[tuple[type[Exception], str, str], ...] = (
 
 def _words(error: Exception, *, revision: str, page: str, endpoint: str) -> tuple[str, str | None]:
     """Return message and hint."""
-    if isinstance(error, BrokenAnswerError):
-        return f"{error}, several times", f"check network, proxy and HF_ENDPOINT ({endpoint}), or {_AGAIN}"
-    if isinstance(error, AnswerError):
-        return str(error), f"look at {page}"
-    if isinstance(error, NotAskedError):
-        return f"was not asked for to the end: {error}", _AGAIN
     if isinstance(error, GatedRepoError):
         return _gated(error, page)
-    if is_certificate_error(error):
-        return (
-            f"cannot be asked for: the certificate of {endpoint} is not trusted",
-            "check HF_ENDPOINT and the proxy; SSL_CERT_FILE names the authorities to trust",
-        )
-    if any(isinstance(cause, socket.gaierror) for cause in _causes(error)):
-        return f"cannot be asked for: {endpoint} has no address", "check HF_ENDPOINT, DNS and network"
+    telling = next((cause for cause in _causes(error) if isinstance(cause, _TELLING)), error)
+    said = {"revision": revision, "page": page, "endpoint": endpoint, "error": error}
     for kind, message, hint in _BY_TYPE:
-        if isinstance(error, kind):
-            said = {"revision": revision, "page": page, "endpoint": endpoint}
+        if isinstance(telling, kind):
             return message.format(**said), hint.format(**said)
     if isinstance(error, HfHubHTTPError):
         return _http(error, page=page, endpoint=endpoint)

@@ -32,7 +32,7 @@ def token_place(token: str | None = None) -> str | None:
 
 
 def redactor(token: str | None) -> Callable[[str], str]:
-    """Return a function that takes every token out of a text: those that are known, and what has a token's shape."""
+    """Return a function that takes tokens out of a text: those that are known, and what has their shape."""
     secrets = {token, os.environ.get("HF_TOKEN"), os.environ.get("HUGGING_FACE_HUB_TOKEN")}
     try:
         secrets.add(get_token())

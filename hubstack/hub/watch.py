@@ -29,7 +29,7 @@ def watch_hub(
         patience: how often and how long to try.
     """
     asked = [pair for _, held in locked for pair in ((held.id, held.commit), (held.id, held.revision))]
-    answers = fetch_each(asked, patience=patience, listener=listener)
+    answers = fetch_each(asked, patience=patience, listener=listener, with_config=False)
     findings: list[Finding] = []
     refusals: list[Refusal] = []
     for key, held in locked:
