@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """How long `hubstack lock` takes for 1,000 models: one at a time beside many at once, in one run.
 
-The Hub is the stand-in of the tests, in a process of its own, which waits 50 ms before each answer; it has a thread
-for each connection. Each run is a process of its own too, whose peak memory the kernel tells. Compare the ratio, not
+The Hub is a small server in a process of its own, which waits 50 ms before each answer; its answers are those of the
+tests' stand-in, made beforehand so that it costs the machine little. Each run is a process of its own too, whose peak memory the kernel tells. Compare the ratio, not
 the seconds. The live Hub limits how often it is asked: there a thousand models take as long as it allows.
 """
 
+import asyncio
+import contextlib
 import json
 import os
 import subprocess
@@ -13,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.support.hub import Fault, StandIn
+from hubstack.hub import JOBS
 from tests.support.hub.invented import TINY, repository
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -31,14 +33,36 @@ print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 
 """
 
 
-def serve() -> None:
-    """Be the Hub until the standard input ends."""
+def answers() -> dict[str, bytes]:
+    """Return the whole answer of each path, made before anybody asks."""
     files = {"config.json": TINY, **{f"model-{n:05}.safetensors": b"x" * n for n in range(1, FILES)}}
-    hub = StandIn(repository(f"m{number}", files) for number in range(MODELS))
-    hub.faults.append(Fault(route="", count=10**9, stall_seconds=LATENCY_SECONDS))
-    with hub:
-        print(hub.url, flush=True)
-        sys.stdin.read()
+    found: dict[str, bytes] = {}
+    for number in range(MODELS):
+        repo = repository(f"m{number}", files)
+        (commit,) = repo.commits.values()
+        config = commit.file("config.json")
+        assert config
+        body = json.dumps(repo.json(commit, blobs=True, security=True)).encode()
+        found[f"/api/models/{repo.id}"] = body
+        found[f"/{repo.id}/resolve/{commit.sha}/config.json"] = config.content or b""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
+    return {path: head % (len(body), body) for path, body in found.items()}
+
+
+async def serve() -> None:
+    """Be the Hub until the standard input ends."""
+    known = answers()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                path = (await reader.readuntil(b"\r\n\r\n")).split(b" ", 2)[1].decode().partition("?")[0]
+                await asyncio.sleep(LATENCY_SECONDS)
+                writer.write(known[path])
+
+    server = await asyncio.start_server(talk, "127.0.0.1", 0)
+    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+    await asyncio.to_thread(sys.stdin.read)
 
 
 def measure(folder: Path, url: str, jobs: int) -> tuple[float, float, str]:
@@ -46,7 +70,12 @@ def measure(folder: Path, url: str, jobs: int) -> tuple[float, float, str]:
     listed.write_text("models:\n" + "".join(f"  - stand-in/m{number}\n" for number in range(MODELS)))
     env = {**os.environ, "HF_ENDPOINT": url, "HF_HOME": str(folder), "HF_HUB_DISABLE_TELEMETRY": "1"}
     done = subprocess.run(
-        [sys.executable, "-c", RUN, str(listed), str(jobs)], env=env, cwd=PROJECT, check=True, capture_output=True, text=True
+        [sys.executable, "-c", RUN, str(listed), str(jobs)],
+        env=env,
+        cwd=PROJECT,
+        check=True,
+        capture_output=True,
+        text=True,
     )
     seconds, mib, added = json.loads(done.stdout)
     assert added == MODELS
@@ -55,16 +84,17 @@ def measure(folder: Path, url: str, jobs: int) -> tuple[float, float, str]:
 
 def main() -> None:
     if sys.argv[1:] == ["serve"]:
-        serve()
+        asyncio.run(serve())
         return
     command = [sys.executable, "-m", "benchmarks.lock_speed", "serve"]
     with (
         tempfile.TemporaryDirectory() as name,
         subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as hub,
     ):
-        assert hub.stdin and hub.stdout
+        assert hub.stdin
+        assert hub.stdout
         url = hub.stdout.readline().strip()
-        runs = {jobs: measure(Path(name), url, jobs) for jobs in (16, 64, 1)}
+        runs = {jobs: measure(Path(name), url, jobs) for jobs in (JOBS, 64, 1)}
         hub.stdin.close()
     assert len({text for _, _, text in runs.values()}) == 1, "the lock must not depend on what was answered first"
     serial = runs[1][0]
@@ -72,7 +102,7 @@ def main() -> None:
         "# Locking many models", "", "Written by `python -m benchmarks.lock_speed`: "
         f"{MODELS:,} models, two questions each, answered after {LATENCY_SECONDS * 1000:.0f} ms by a stand-in of the Hub.", "",
         "| `--jobs` | s | of one at a time | peak memory, MiB |", "| --- | --- | --- | --- |",
-        *(f"| {jobs}{' (default)' if jobs == 16 else ''} | {seconds:.1f} | 1/{serial / seconds:.1f} | {mib:.0f} |"
+        *(f"| {jobs}{' (default)' if jobs == JOBS else ''} | {seconds:.1f} | 1/{serial / seconds:.1f} | {mib:.0f} |"
           for jobs, (seconds, mib, _) in sorted(runs.items())),
     ]  # fmt: skip
     print("\n".join(lines[4:]))

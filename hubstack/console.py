@@ -19,7 +19,7 @@ from hubstack.environment import Environment, find_environment, find_project
 Env = Annotated[str, typer.Argument(help="A stack of stacks/ (dev), or a folder such as examples/fleet.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Check = Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if the file is not fresh.")]
-Jobs = Annotated[int | None, typer.Option("--jobs", min=1, max=64, help="Models to ask for at once; else 16.")]
+Jobs = Annotated[int | None, typer.Option("--jobs", min=1, max=64, help="Models to ask for at once; else 24.")]
 Project = Annotated[Path | None, typer.Option("--project", help="Folder of Pulumi.yaml. Default: here or above.")]
 
 SECONDS_BETWEEN_LINES = 5

@@ -11,9 +11,9 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-JOBS = 16
-"""The Hub limits questions in five minutes, not connections, so more would only reach that limit sooner;
-huggingface_hub itself downloads with 8."""
+JOBS = 24
+"""Enough that a long list waits for the Hub's own limit only, which counts questions in five minutes (500 without a
+token); more would reach it sooner, and gain nothing."""
 UNANSWERED = 3
 """So many models given up in a row, with no answer between, mean that the Hub is away: the others are not asked."""
 

@@ -22,7 +22,7 @@ from huggingface_hub import constants
 
 from hubstack.errors import HubError
 from hubstack.facts import ModelFacts
-from hubstack.hub import Patience, Refusal, fetch_each, fetch_facts, write_lock
+from hubstack.hub import JOBS, Patience, Refusal, fetch_each, fetch_facts, write_lock
 from tests.hub.conftest import Told
 from tests.support.hub import TOKENS, Fault, StandIn, invented_repositories
 from tests.support.hub.invented import repository
@@ -166,7 +166,7 @@ def test_a_hub_that_is_away_is_not_asked_a_thousand_times(hub: StandIn, hurry: P
     hub.faults.append(Fault(route="/api/models/", count=10_000, status=503))
     asked = [(f"stand-in/model-{number}", "main") for number in range(100)]
     answers = fetch_each(asked, patience=hurry)
-    assert len(hub.requests) <= 16 * 4
+    assert len(hub.requests) <= JOBS * 4
     last = answers[asked[-1]]
     assert isinstance(last, Refusal)
     assert last.message == "was not asked for to the end: 3 models in a row had got no answer"

@@ -5,6 +5,7 @@ A helper process has imported hubstack and forks for each run, so that what is k
 the import of its modules. Not proven here: a power cut, for which the file is flushed before it gets its name.
 """
 
+import contextlib
 import os
 import random
 import signal
@@ -63,10 +64,8 @@ class Runs:
         child, begun = int(self._server.stdout.readline()), time.monotonic()
         if until is not None:
             until()
-            try:
+            with contextlib.suppress(ProcessLookupError):  # it was quicker
                 os.kill(child, signal.SIGKILL)
-            except ProcessLookupError:  # it was quicker
-                pass
         assert self._server.stdout.readline() == "ended\n"
         return time.monotonic() - begun
 
@@ -98,7 +97,7 @@ def runs(hub: StandIn, project: Path) -> Iterator[Runs]:
 
 def moments(hub: StandIn, whole: float, writing: float) -> list[Callable[[], None]]:
     """Return 50 moments: over the whole run, at a request, and after the last one, where the lock is written."""
-    rng = random.Random(SEED)
+    rng = random.Random(SEED)  # noqa: S311
 
     def after(seconds: float) -> Callable[[], None]:
         return lambda: time.sleep(seconds)
@@ -126,7 +125,11 @@ def test_fifty_kills_leave_the_old_lock_or_the_new_one(hub: StandIn, project: Pa
     old = locked.read_bytes()
     for number in range(MODELS):
         repo = hub.repositories[f"stand-in/m{number}"]
-        newest = commit(repo.id, "newest", {"config.json": {**TINY, "vocab_size": 2000}, **dict.fromkeys(map(str, range(300)), b"y")})
+        newest = commit(
+            repo.id,
+            "newest",
+            {"config.json": {**TINY, "vocab_size": 2000}, **dict.fromkeys(map(str, range(300)), b"y")},
+        )
         repo.commits[newest.sha], repo.refs["main"] = newest, newest.sha
     hub.requests.clear()
     ends: list[float] = []
@@ -172,7 +175,7 @@ while True:
 
 
 def test_a_write_that_is_killed_leaves_the_file_whole(tmp_path: Path) -> None:
-    rng = random.Random(SEED)
+    rng = random.Random(SEED)  # noqa: S311
     target = tmp_path / "x.yaml"
     for _ in range(10):
         with subprocess.Popen(
