@@ -13,13 +13,12 @@ import typer
 from rich.console import Console
 
 from hubstack import cli_gitops
-from hubstack.console import Check, Env, Json, Project
+from hubstack.console import Check, Env, Jobs, Json, Progress, Project
 from hubstack.console import config_of as _config
 from hubstack.console import environment_of as _environment
 from hubstack.console import models_path as _models_path
 from hubstack.console import out as _out
 from hubstack.console import print_parts as _print
-from hubstack.console import progress as _progress
 from hubstack.environment import Environment, find_project
 from hubstack.errors import HubstackError, InputError
 from hubstack.plan import Plan
@@ -175,10 +174,11 @@ def lock(
     upgrade: Upgrade = None,
     check: Check = False,
     summary: Summary = None,
+    jobs: Jobs = None,
     project: Project = None,
-) -> None:  # fmt: skip
+) -> None:
     """Ask the Hub what each model is at a commit, and write it beside the list."""
-    from hubstack.hub import check_lock, write_lock  # noqa: PLC0415
+    from hubstack.hub import JOBS, Patience, check_lock, write_lock  # noqa: PLC0415
 
     environment = _environment(env, project)
     name = _models_path(environment)
@@ -187,7 +187,11 @@ def lock(
         found = check_lock(path, name)
         _print(*found or ["the lock is fresh"])
         raise typer.Exit(1 if found else 0)
-    _print(*write_lock(path, name, upgrade or [], _progress, summary=summary))
+    with Progress() as progress:
+        lines, refused = write_lock(path, name, upgrade or [], progress, Patience(jobs=jobs or JOBS), summary)
+    _print(*lines)
+    if refused:
+        raise refused
     from hubstack.place import write_places  # noqa: PLC0415
 
     try:

@@ -12,14 +12,15 @@ import typer
 from hubstack.console import (
     Check,
     Env,
+    Jobs,
     Json,
+    Progress,
     Project,
     config_of,
     environment_of,
     models_path,
     out,
     print_parts,
-    progress,
 )
 from hubstack.environment import find_project
 from hubstack.errors import InputError
@@ -64,7 +65,7 @@ def promote(
 
 def drift(
     env: Env = "dev", *, bucket_listing: Listing = None, buckets: Buckets = False, json: Json = False,
-    project: Project = None,
+    jobs: Jobs = None, project: Project = None,
 ) -> None:  # fmt: skip
     """Ask whether the Hub, and the buckets, are still as the lock says; exit 1 if not."""
     from hubstack import drift as found  # noqa: PLC0415
@@ -75,12 +76,14 @@ def drift(
     if buckets:
         print_parts(*(f"gs://{name}" for name in found.staged_buckets(plan_environment(*stack))))
         return
-    from hubstack.hub import watch_hub  # noqa: PLC0415
+    from hubstack.hub import JOBS, Patience, watch_hub  # noqa: PLC0415
 
     inputs = read_inputs(*stack)
     held = [(model.key, inputs.lock.get(model.id, model.revision)) for model in inputs.request.models]
     objects = _stored(bucket_listing) if bucket_listing else None
-    findings, unknown = watch_hub([(key, facts) for key, facts in held if facts is not None], progress)
+    locked = [(key, facts) for key, facts in held if facts is not None]
+    with Progress(quiet=json) as progress:
+        findings, unknown = watch_hub(locked, progress, Patience(jobs=jobs or JOBS))
     if objects is not None:
         findings += found.bucket_findings(plan_environment(*stack), objects)
     if json:
@@ -147,7 +150,8 @@ def init(  # noqa: PLR0913  one option a setting
     if from_collection:
         from hubstack.hub import read_collection  # noqa: PLC0415
 
-        found = read_collection(from_collection, progress)
+        with Progress() as progress:
+            found = read_collection(from_collection, listener=progress)
     else:
         found = read_manifests(paths or [])
     print_parts(*write_environment(asked, found))

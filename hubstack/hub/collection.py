@@ -6,33 +6,34 @@ Owns what an item becomes. The Hub gives a collection in one answer, without pag
 """
 
 import re
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
 
 from huggingface_hub import Collection, CollectionItem, ModelInfo
 
 from hubstack.errors import HubError, InputError
-from hubstack.hub.client import HubClient, Patience
-from hubstack.hub.fetch import WORKERS
-from hubstack.hub.refusal import Refusal, explain
+from hubstack.hub.fetch import Listener, ask_each
+from hubstack.hub.pace import Patience
+from hubstack.hub.refusal import Refusal
 from hubstack.init.entry import Entry, Found, Unknown
 from hubstack.names import slug as slug_of
 from hubstack.problems import Problem
 
 _SLUG = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _MODEL = "model"
+_ANY = "main"
+"""A collection names no revisions."""
 
 
 def read_collection(
-    slug: str, on_done: Callable[[str], None], *, token: str | None = None, patience: Patience | None = None,
+    slug: str, *, token: str | None = None, patience: Patience | None = None, listener: Listener | None = None,
 ) -> Found:  # fmt: skip
     """Return the models of a collection, in its order.
 
     Args:
         slug: `OWNER/TITLE-HASH`, or the collection's address.
-        on_done: told each model that the Hub was asked for.
         token: a token to send; by default the one that huggingface_hub finds.
         patience: how often and how long to try.
+        listener: told how the models are asked for.
 
     Raises:
         InputError: this is no collection's name.
@@ -44,37 +45,26 @@ def read_collection(
         raise InputError(
             [Problem(path="--from-collection", message="is no collection: OWNER/TITLE-HASH", hint=hint)]
         )
-    client = HubClient(token=token, timeout_seconds=30, patience=patience or Patience())
-    try:
-        collection = client.collection(slug)
-    except Exception as error:  # noqa: BLE001  whatever it is, it is told as one line
-        refusal = explain(
-            error, repo_id=f"collections/{slug}", revision="main", endpoint=client.endpoint, token=token
-        )
-        raise HubError(refusal.render()) from None
-    return _found(collection, client, token, on_done)
+    asked = (f"collections/{slug}", _ANY)
+    answer = ask_each([asked], lambda client, *_: client.collection(slug), token=token, patience=patience)[asked]
+    if isinstance(answer, Refusal):
+        raise HubError(answer.render())
+    models = [item for item in answer.items if item.item_type == _MODEL]
+    answers = ask_each(
+        [(item.item_id, _ANY) for item in models], lambda client, repo_id, _: client.access(repo_id),
+        token=token, patience=patience, listener=listener,
+    )  # fmt: skip
+    return _found(answer, [(item, answers[item.item_id, _ANY]) for item in models])
 
 
-def _found(
-    collection: Collection, client: HubClient, token: str | None, on_done: Callable[[str], None]
-) -> Found:  # fmt: skip
-    models = [item for item in collection.items if item.item_type == _MODEL]
-
-    def ask(item: CollectionItem) -> ModelInfo | Refusal:
-        try:
-            return client.access(item.item_id)
-        except Exception as error:  # noqa: BLE001  each model's trouble is told beside the others'
-            return explain(error, repo_id=item.item_id, revision="main", endpoint=client.endpoint, token=token)
-
+def _found(collection: Collection, models: Iterable[tuple[CollectionItem, ModelInfo | Refusal]]) -> Found:
     entries: list[Entry] = []
     unknown: list[Unknown] = []
-    with ThreadPoolExecutor(max_workers=WORKERS, thread_name_prefix="hub") as pool:
-        for item, answer in zip(models, pool.map(ask, models), strict=True):
-            on_done(item.item_id)
-            if isinstance(answer, Refusal):
-                unknown.append(_unknown(item, answer))
-            else:
-                entries.append(_entry(item, answer))
+    for item, answer in models:
+        if isinstance(answer, Refusal):
+            unknown.append(_unknown(item, answer))
+        else:
+            entries.append(_entry(item, answer))
     others = [item for item in collection.items if item.item_type != _MODEL]
     return Found(
         source=f"the collection {collection.slug}",

@@ -32,4 +32,27 @@ def waits() -> list[float]:
 @pytest.fixture
 def hurry(waits: list[float]) -> Patience:
     """Real patience in all but the sleeping."""
-    return Patience(attempts=4, sleep=waits.append)
+
+    async def sleep(seconds: float) -> None:
+        if seconds:
+            waits.append(seconds)
+
+    return Patience(attempts=4, sleep=sleep)
+
+
+class Told:
+    """Hears how a run goes."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self.done_ids: list[str] = []
+        self.pauses: list[float] = []
+
+    def begin(self, models: int, what: str) -> None:
+        self.begun.append(f"{models} {what}")
+
+    def done(self, repo_id: str) -> None:
+        self.done_ids.append(repo_id)
+
+    def pause(self, seconds: float) -> None:
+        self.pauses.append(seconds)

@@ -20,7 +20,7 @@ ACCESS = next(token for token, right in TOKENS.items() if right == "access")
 
 
 def read(slug: str = MIXED, patience: Patience | None = None, token: str | None = None) -> Found:
-    return read_collection(slug, lambda _: None, patience=patience, token=token)
+    return read_collection(slug, patience=patience, token=token)
 
 
 def test_only_models_that_can_be_asked_for_become_entries_in_the_collections_order(hub: StandIn) -> None:
