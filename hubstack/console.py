@@ -6,11 +6,11 @@ Owns no command: those are in `hubstack.cli` and `hubstack.cli_gitops`.
 
 import sys
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from hubstack.environment import Environment, find_environment, find_project
 
@@ -38,14 +38,25 @@ def models_path(environment: Environment) -> str:
     return config_of(environment).get("hubstack:models", f"stacks/{environment.stack}.models.yaml")
 
 
+def status(text: str) -> AbstractContextManager[Any]:
+    """Show on a terminal, while it lasts, what is being done."""
+    from rich.console import Console  # noqa: PLC0415
+
+    return Console(stderr=True).status(text)
+
+
 def progress(text: str) -> None:
     """Say on a terminal what is being done."""
     if sys.stderr.isatty():
+        from rich.console import Console  # noqa: PLC0415
+
         Console(stderr=True).print(text, highlight=False, markup=False)
 
 
 def print_parts(*parts: Any) -> None:
     """Print texts and tables, one under the other."""
+    from rich.console import Console  # noqa: PLC0415
+
     console = Console(highlight=False, markup=False, soft_wrap=False, width=None if sys.stdout.isatty() else 200)
     for part in parts:
         # A sentence is wrapped by the terminal; only tables are laid out here.
