@@ -29,7 +29,7 @@ def loaded(*arguments: str) -> set[str]:
 def test_help_loads_no_library_that_only_work_needs(arguments: tuple[str, ...]) -> None:
     found = loaded(*arguments)
     assert "typer" in found
-    assert not found & {*_PROVIDERS, "pydantic", "yaml", "rich", "hubstack.plan", "hubstack.catalog"}
+    assert not found & {*_PROVIDERS, "pydantic", "yaml", "hubstack.plan", "hubstack.catalog"}
 
 
 def test_plan_and_explain_load_neither_pulumi_nor_the_hubs_client() -> None:
