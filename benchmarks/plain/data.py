@@ -14,6 +14,7 @@ from hubstack.eject.program import _LITERAL, _constructor, _decoded
 from hubstack.eject.values import Ordered, snake
 from hubstack.preview.graph import Resource
 from hubstack.preview.trace import WORD, Source, Trace, trace
+from hubstack.preview.values import UNKNOWN
 
 PROGRAM = Path(__file__).with_name("program.py")
 OPTIONS = {**_LITERAL, "customTimeouts": "custom_timeouts"}
@@ -63,7 +64,8 @@ def _line(found: Trace, by_urn: dict[str, Resource], resource: Resource) -> dict
         line["options"] = options
     if not resource.custom:
         providers = [ref.rsplit("::", 1)[0] for ref in resource.options.get("providers", {}).values()]
-        line |= {"token": resource.type, "outputs": {}, "providers": providers}
+        known = {key: value for key, value in (resource.outputs or {}).items() if value != UNKNOWN}
+        line |= {"token": resource.type, "outputs": known, "providers": providers}
         waits = set(resource.dependencies)
     else:
         line |= {"class": _constructor(resource), "inputs": {}, "computed": {}}
