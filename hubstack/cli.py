@@ -301,10 +301,10 @@ def _plan(environment: Environment, *, rebalance: bool = False) -> "Plan":
 
 
 def _graph(environment: Environment) -> "Graph":
-    from hubstack.preview import preview as run  # noqa: PLC0415
+    from hubstack.preview.environment import preview_environment  # noqa: PLC0415
 
     with _status("running the program"):
-        return run(environment.project_dir, stack=environment.stack, config_file=environment.config_file)
+        return preview_environment(environment)
 
 
 def _tables(decided: "Plan") -> tuple[Any, ...]:

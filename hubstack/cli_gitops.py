@@ -110,10 +110,9 @@ def eject(
     """Write the stack as a plain Pulumi program and plain Kubernetes files, without hubstack."""
     from hubstack.eject import ejected_files  # noqa: PLC0415
     from hubstack.folder import write_folder  # noqa: PLC0415
-    from hubstack.preview import preview  # noqa: PLC0415
+    from hubstack.preview.environment import preview_environment  # noqa: PLC0415
 
     found = environment_of(env, project)
-    graph = preview(found.project_dir, stack=found.stack, config_file=found.config_file)
-    files = ejected_files(found, graph)
+    files = ejected_files(found, preview_environment(found))
     changed, removed = write_folder(folder, files)
     print_parts(f"{folder}: {len(files)} files, {len(changed)} of them changed; {len(removed)} removed")

@@ -16,7 +16,7 @@ from hubstack.environment import Environment, find_environment
 from hubstack.folder import write_folder
 from hubstack.plan import Plan, PoolPlan
 from hubstack.planner import plan_environment
-from hubstack.preview import preview
+from hubstack.preview.environment import preview_environment
 from hubstack.preview.files import graph_files
 from hubstack.stack_config import load_stack_config
 from sandbox.api import Object
@@ -82,7 +82,7 @@ def read_stack(project: Path, name: str, folder: Path) -> Stack:
 
 def render(environment: Environment, folder: Path) -> Stack:
     """Render an environment as `hubstack render` does and read back what it wrote."""
-    graph = preview(environment.project_dir, stack=environment.stack, config_file=environment.config_file)
+    graph = preview_environment(environment)
     write_folder(folder, graph_files(graph))
     config = load_stack_config(environment.project_dir, environment.config_file).config
     plan = plan_environment(environment.project_dir, environment.stack, config)

@@ -24,7 +24,7 @@ from hubstack.place import differences
 from hubstack.placement_file import placement_path
 from hubstack.plan import Plan
 from hubstack.planner import Inputs, places_of, plan_stack, read_inputs
-from hubstack.preview import preview
+from hubstack.preview.environment import preview_environment
 from hubstack.request import Request, load_request
 from hubstack.target import read_target
 
@@ -141,10 +141,7 @@ def _graph_findings(
     judge = judge_path(environment.project_dir)
     if not judge.exists():
         return [], ("resources were not judged: the project has no policy/judge.py",), 0
-    graph = preview(
-        environment.project_dir, stack=environment.stack, config_file=environment.config_file,
-        left_out=frozenset({BUDGET}),
-    )  # fmt: skip
+    graph = preview_environment(environment, left_out=frozenset({BUDGET}))
     places = {model.key: model.mark("id") for model in inputs.request.models}
     return pack_findings(judge, graph, policy.limits, places, policy.marks), (), len(graph.resources)
 
