@@ -45,9 +45,7 @@ def build(size: int) -> tuple[Request, Lock]:
     facts, models = [], []
     for number in range(size):
         repo_id = rng.choice(planned())
-        copy = hub(
-            repo_id, id=f"{repo_id}-{number}", commit=f"{number:040x}", files=_files(hub(repo_id), rng)
-        )
+        copy = hub(repo_id, id=f"{repo_id}-{number}", commit=f"{number:040x}", files=_files(hub(repo_id), rng))
         facts.append(copy)
         models.append(
             ask(copy.id, key=f"m{number:05d}", concurrency=rng.choice((1, 2, 4)), replicas_max=rng.choice((1, 2)))
@@ -55,13 +53,14 @@ def build(size: int) -> tuple[Request, Lock]:
     return Request(path="x", models=tuple(models)), Lock(path="x", models=tuple(facts))
 
 
-def write_stack(folder: Path, size: int, *, most_replicas: int | None = None) -> Path:
+def write_stack(folder: Path, size: int, *, most_replicas: int | None = None, listed: str | None = None) -> Path:
     """Write list, lock and settings of a stack; return the file of the settings.
 
     Args:
         folder: made if it is not there.
         size: number of models.
         most_replicas: of every model; by default one or two.
+        listed: how the settings name the list; by default by its whole path.
     """
     request, lock = build(size)
     folder.mkdir(exist_ok=True)
@@ -72,10 +71,10 @@ def write_stack(folder: Path, size: int, *, most_replicas: int | None = None) ->
         }
         for model in request.models
     ]  # fmt: skip
-    listed, settings = folder / "models.yaml", folder / f"Pulumi.{STACK}.yaml"
-    listed.write_text(yaml.safe_dump({"models": models}, sort_keys=False))
+    path, settings = folder / "models.yaml", folder / f"Pulumi.{STACK}.yaml"
+    path.write_text(yaml.safe_dump({"models": models}, sort_keys=False))
     (folder / "models.lock.yaml").write_text(render_lock(lock.models))
-    settings.write_text(yaml.safe_dump({"config": {**SETTINGS, "hubstack:models": str(listed)}}))
+    settings.write_text(yaml.safe_dump({"config": {**SETTINGS, "hubstack:models": listed or str(path)}}))
     return settings
 
 

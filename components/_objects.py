@@ -32,7 +32,7 @@ _CLASSES = {
     ("rbac.authorization.k8s.io/v1", "RoleBinding"): "rbac.v1.RoleBinding",
     ("storage.k8s.io/v1", "StorageClass"): "storage.v1.StorageClass",
 }
-"""Kind to the SDK's class, by name: each package of the SDK takes a tenth of a second to load, and few are needed."""
+"""Kind to the SDK's class, by name: each package of the SDK takes long to load, and few are needed."""
 
 
 def register(name: str, obj: Object, opts: pulumi.ResourceOptions) -> pulumi.CustomResource:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A Pulumi program as a person writes one who has the list of resources at hand: no plan, only SDK classes in a loop.
 
 Reads resources.jsonl beside the project's Pulumi.yaml, a resource a line (benchmarks/plain/data.py writes it).
