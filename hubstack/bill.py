@@ -54,3 +54,16 @@ class Cost:
     not_counted: tuple[str, ...]
     """Kinds of cost that the plan leaves out (egress, logs ...)."""
     hours_per_month: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackBill:
+    """What one of several stacks costs, for a table of all."""
+
+    stack: str
+    region: str
+    models: int
+    usd_per_month_min: float
+    usd_per_month_max: float
+    unpriced: int
+    """Items that no source gives a price of."""
