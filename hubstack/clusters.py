@@ -43,7 +43,7 @@ SETTINGS = (
 )
 """Settings of the environment that a cluster may have otherwise."""
 GOOGLE = ("project", "region")
-WORDS = ("models", *GOOGLE, *SETTINGS)
+WORDS = ("models", "rest", *GOOGLE, *SETTINGS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,17 +52,13 @@ class Cluster:
 
     key: str
     patterns: tuple[str, ...] = ()
-    """Of the keys (`team-a-*`) or Hub ids (`Qwen/*`) of models that it has, and no others; empty: its share of the
-    rest."""
+    """Of the keys (`team-a-*`) or Hub ids (`Qwen/*`) of models that it has, whoever else names them too."""
+    takes_rest: bool = True
+    """Whether it takes its share of the models that no cluster names."""
     settings: Mapping[str, str] = field(default_factory=dict[str, str])
     """What it has otherwise than the environment: full config key to text."""
     mark: Mark
     """Where it is described."""
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it takes models that no cluster names."""
-        return not self.patterns
 
     def has(self, model: ModelRequest) -> bool:
         """Whether its patterns name the model. A canary is where its primary is."""
@@ -123,15 +119,19 @@ def _cluster(
             problems.append(document.key_mark((*loc, word)).problem(f"unknown setting `{word}` of a cluster", hint))
     listed = words.get("models", ["*"])
     if not isinstance(listed, list) or not listed or not all(isinstance(each, str) and each for each in listed):  # pyright: ignore[reportUnknownVariableType]
-        hint = "`models: [team-a-*, Qwen/*]`; without it the cluster takes a share of what no cluster names"
+        hint = "as in `models: [team-a-*, Qwen/*]`"
         problems.append(document.mark((*loc, "models")).problem("`models` must be a list of keys or patterns", hint))
     patterns = tuple(str(each) for each in cast("list[Any]", listed)) if "models" in words and isinstance(listed, list) else ()
+    rest = words.get("rest", not patterns)
+    if not isinstance(rest, bool):
+        message = "`rest` must be true or false: whether it takes a share of the models that no cluster names"
+        problems.append(document.mark((*loc, "rest")).problem(message))
     settings = {
         f"{'gcp' if word in GOOGLE else 'hubstack'}:{word}": config_text(value)
-        for word, value in words.items() if word in WORDS and word != "models"
+        for word, value in words.items() if word in GOOGLE or word in SETTINGS
     }  # fmt: skip
     mark = document.mark((*loc, "models")) if patterns else document.key_mark(loc)
-    return Cluster(key=key, patterns=patterns, settings=settings, mark=mark)
+    return Cluster(key=key, patterns=patterns, takes_rest=bool(rest), settings=settings, mark=mark)
 
 
 def settings_of(cluster: Cluster, environment: Mapping[str, str], default_namespace: str) -> dict[str, str]:
@@ -161,16 +161,16 @@ def settings_problems(clusters: Iterable[Cluster], environment: Mapping[str, str
 
 
 def preferred(key: str, clusters: Collection[Cluster]) -> list[str]:
-    """Return the open clusters for a model, the first first (rendezvous hashing).
+    """Return the clusters that take a model which none names, the first first (rendezvous hashing).
 
     What a model prefers does not depend on the other models, and another cluster takes only its own share.
     """
-    held = [cluster.key for cluster in clusters if cluster.is_open]
+    held = [cluster.key for cluster in clusters if cluster.takes_rest]
     return sorted(held, key=lambda cluster: short_hash(key, cluster, length=16))
 
 
 def clusters_of(model: ModelRequest, clusters: Collection[Cluster], recorded: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the keys of the clusters that have a model: those that name it, else one of the open ones.
+    """Return the keys of the clusters that have a model: those that name it, else one that takes the rest.
 
     Args:
         model: one entry of the list.
@@ -189,8 +189,8 @@ def division_problems(models: Collection[ModelRequest], clusters: Collection[Clu
     """Yield each model that no cluster would have, and each pattern that names no model."""
     for model in models:
         if not model.canary_of and not clusters_of(model, clusters, {}):
-            hint = "name it under `models:` of a cluster, or let one cluster have no `models:`"
-            yield model.mark("id").problem(f"`{model.key}` is in no cluster: each has only what it names", hint)
+            hint = "name it under `models:` of a cluster, or let one take the rest (`rest: true`)"
+            yield model.mark("id").problem(f"`{model.key}` is in no cluster: each takes only what it names", hint)
     words = sorted({word for model in models for word in (model.key, model.id)})
     for cluster in clusters:
         for pattern in cluster.patterns:

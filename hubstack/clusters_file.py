@@ -17,7 +17,7 @@ from hubstack.lock import write_text_atomically
 
 FORMAT = 1
 HEAD = """# Which cluster took each model that no cluster names. Written by `hubstack lock` and `hubstack place`; commit it.
-# A model stays in its cluster while it is one of the open ones; to move one, name it under a cluster's `models:`.
+# A model stays in its cluster while that takes such models; to move one, name it under a cluster's `models:`.
 """
 
 
