@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import redirect_stderr, redirect_stdout
@@ -88,32 +88,43 @@ def each_cluster(command: Callable[P, R]) -> Callable[P, R | None]:
 def _run_all(
     command: Callable[..., Any], arguments: Mapping[str, Any], environment: Environment, group: "Group"
 ) -> None:
-    is_terminal = sys.stdout.isatty()
-    titles = [group.stack(cluster) for cluster in group.clusters]
-    asked = [_arguments(arguments, environment, group, cluster.key) for cluster in group.clusters]
-    found: list[Said] = []
+    keys = [cluster.key for cluster in group.clusters]
+    if "against" in arguments:  # what had a cluster that is gone shows as removed
+        from hubstack.sides.command import former_clusters  # noqa: PLC0415
+
+        against = arguments["against"]
+        keys = sorted({*keys, *former_clusters(environment.config_file, environment.project_dir, against)})
+    asked = {key: _arguments(arguments, environment, group, key) for key in keys}
+    found: dict[str, Said] = {}
+    is_terminal, name = sys.stdout.isatty(), (command.__module__, command.__name__)
     with (
         Console(stderr=True).status(f"running {len(asked)} clusters"),
         ThreadPoolExecutor(max_workers=min(len(asked), _processors())) as threads,
     ):
-        for said in threads.map(
-            lambda each: _in_process(command.__module__, command.__name__, each, is_terminal), asked
+        for key, said in zip(
+            asked, threads.map(lambda each: _in_process(*name, each, is_terminal), asked.values()), strict=True
         ):
-            found.append(said)
-    if arguments.get("json"):
-        texts = {
-            cluster.key: json.loads(said.text) for cluster, said in zip(group.clusters, found, strict=True) if said.text
-        }
+            found[key] = said
+    _show(group.name, found, as_json=bool(arguments.get("json")))
+    raise typer.Exit(max(said.code for said in found.values()))
+
+
+def _show(environment: str, found: Mapping[str, Said], *, as_json: bool) -> None:
+    if as_json:
+        texts = {key: json.loads(said.text) for key, said in found.items() if said.text}
         out(json.dumps(texts, indent=2) + "\n")
-    for title, said in zip(titles, found, strict=True):
-        if said.text and not arguments.get("json"):
+    for key, said in found.items():
+        title = f"{environment}-{key}"
+        if said.text and not as_json:
             out(f"{title}\n{'=' * len(title)}\n{said.text}\n")
         if said.error:
             sys.stdout.flush()
             sys.stderr.write(f"{title}:\n{said.error}")
-    if any(said.bill for said in found) and not arguments.get("json"):
-        print_parts(*_together(dict(zip(titles, found, strict=True))))
-    raise typer.Exit(max(said.code for said in found))
+    if any(said.bill for said in found.values()) and not as_json:
+        from hubstack.report import bill_table  # noqa: PLC0415
+
+        print_parts(bill_table([said.bill for said in found.values() if said.bill]))
+        print_parts(*(f"{environment}-{key} failed and is not counted." for key, said in found.items() if not said.bill))
 
 
 def _arguments(
@@ -183,12 +194,3 @@ def _bill(plan: Plan) -> StackBill:
         usd_per_month_min=plan.cost.usd_per_month_min, usd_per_month_max=plan.cost.usd_per_month_max,
         unpriced=len(plan.cost.unpriced),
     )  # fmt: skip
-
-
-def _together(found: Mapping[str, Said]) -> Iterator[Any]:
-    from hubstack.report import bill_table  # noqa: PLC0415
-
-    yield bill_table([said.bill for said in found.values() if said.bill])
-    for title, said in found.items():
-        if not said.bill:
-            yield f"{title} failed and is not counted."

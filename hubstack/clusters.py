@@ -147,6 +147,12 @@ def settings_of(cluster: Cluster, environment: Mapping[str, str], default_namesp
 
 def settings_problems(clusters: Iterable[Cluster], environment: Mapping[str, str]) -> Iterator[Problem]:
     """Yield what is wrong with the clusters taken together."""
+    clusters = tuple(clusters)
+    for one in clusters:
+        for other in clusters:
+            if other.key.startswith(f"{one.key}-"):
+                message = f"`{other.key}` begins as `{one.key}` does, so names of their buckets could be the same"
+                yield other.mark.problem(message, "give one of them a key that does not begin with the other's")
     spaces: dict[tuple[str, str], str] = {}
     for cluster in clusters:
         own = settings_of(cluster, environment, "")
