@@ -29,6 +29,7 @@ from hubstack.console import config_of, environment_of, out, print_parts
 from hubstack.environment import Environment
 from hubstack.errors import HubstackError, InputError
 from hubstack.plan import Plan
+from hubstack.problems import Problem
 
 if TYPE_CHECKING:
     from hubstack.shard import Group
@@ -63,7 +64,10 @@ def group_of(environment: Environment) -> "Group | None":
         return None
     from hubstack.shard import load_group  # noqa: PLC0415
 
-    return load_group(environment.project_dir, str(environment.config_file.relative_to(environment.project_dir)))
+    file, project = environment.config_file, environment.project_dir
+    if not file.is_relative_to(project):  # its clusters' stacks name it from there
+        raise InputError([Problem(path=str(file), message=f"is outside the project {project}")])
+    return load_group(project, str(file.relative_to(project)))
 
 
 def each_cluster(command: Callable[P, R]) -> Callable[P, R | None]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from hubstack.catalog import Catalog, load_catalog
 from hubstack.clusters import SHARD_OF, Cluster, clusters_of, preferred
 from hubstack.clusters_file import clusters_path, write_clusters_file
-from hubstack.errors import LockError, PlanError
+from hubstack.errors import InputError, LockError, PlanError
 from hubstack.lock import Lock, load_lock, lock_path, write_text_atomically
 from hubstack.place import write_places
 from hubstack.planner import plan_stack
@@ -61,12 +61,12 @@ def write_group_places(
         config = load_stack_config(project_dir, project_dir / group.file(cluster)).config
         try:
             found = write_places(project_dir, stack, config, rebalance=rebalance, check=check)
-        except PlanError as error:
+        except InputError as error:
             problems += [replace(each, message=f"{stack}: {each.message}") for each in error.problems]
         else:
             lines += [f"{stack}: {line}" for line in found]
     if problems:
-        raise PlanError(problems)
+        raise InputError(problems)
     return lines
 
 
