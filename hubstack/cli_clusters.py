@@ -12,26 +12,21 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from functools import wraps
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import typer
-from rich.console import Console
 
-from hubstack.bill import StackBill
 from hubstack.console import config_of, environment_of, out, print_parts
 from hubstack.environment import Environment
 from hubstack.errors import HubstackError, InputError
-from hubstack.plan import Plan
 from hubstack.problems import Problem
 
 if TYPE_CHECKING:
+    from hubstack.bill import StackBill
     from hubstack.shard import Group
 
 _FILES = ("html", "markdown", "output", "page", "save")
@@ -47,7 +42,7 @@ class Said:
     text: str
     error: str
     code: int
-    bill: StackBill | None = None
+    bill: "StackBill | None" = None
     """Of commands that return a plan."""
 
 
@@ -92,6 +87,10 @@ def each_cluster(command: Callable[P, R]) -> Callable[P, R | None]:
 def _run_all(
     command: Callable[..., Any], arguments: Mapping[str, Any], environment: Environment, group: "Group"
 ) -> None:
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
+
+    from rich.console import Console  # noqa: PLC0415
+
     keys = [cluster.key for cluster in group.clusters]
     if "against" in arguments:  # what had a cluster that is gone shows as removed
         from hubstack.sides.command import former_clusters  # noqa: PLC0415
@@ -155,6 +154,10 @@ def _processors() -> int:
 
 def _in_process(module: str, name: str, arguments: dict[str, Any], is_terminal: bool) -> Said:
     """Run a command in a process of its own: one that is killed takes no other with it."""
+    from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415
+    from concurrent.futures.process import BrokenProcessPool  # noqa: PLC0415
+    from multiprocessing import get_context  # noqa: PLC0415
+
     with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as process:
         try:
             return process.submit(_said, module, name, arguments, is_terminal).result()
@@ -188,11 +191,16 @@ def _said(module: str, name: str, arguments: dict[str, Any], is_terminal: bool) 
             traceback.print_exc()
             code = _FAILED
         else:
-            bill = _bill(returned) if isinstance(returned, Plan) else None
+            bill = _bill(returned)
     return Said(text=text.getvalue(), error=error.getvalue(), code=code, bill=bill)
 
 
-def _bill(plan: Plan) -> StackBill:
+def _bill(plan: Any) -> "StackBill | None":
+    from hubstack.bill import StackBill  # noqa: PLC0415
+    from hubstack.plan import Plan  # noqa: PLC0415
+
+    if not isinstance(plan, Plan):
+        return None
     return StackBill(
         stack=plan.target.stack, region=plan.target.region, models=len(plan.models),
         usd_per_month_min=plan.cost.usd_per_month_min, usd_per_month_max=plan.cost.usd_per_month_max,
