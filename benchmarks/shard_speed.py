@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from benchmarks.plan_speed import build, planned
@@ -66,9 +65,7 @@ def rows(sizes: tuple[int, ...], command: str) -> list[str]:
             write(folder, size)
             one, four = (measure(folder, command, stack) for stack in ("one", "four"))
         for what, (seconds, mib) in (("one cluster", one), ("four clusters", four)):
-            lines.append(
-                f"| {command} | {size:,} | {what} | {seconds:.1f} | {seconds / one[0]:.2f} | {mib:,.0f} |"
-            )
+            lines.append(f"| {command} | {size:,} | {what} | {seconds:.1f} | {seconds / one[0]:.2f} | {mib:,.0f} |")
             print(lines[-1], flush=True)
     return lines
 
@@ -76,7 +73,10 @@ def rows(sizes: tuple[int, ...], command: str) -> list[str]:
 def main() -> None:
     previewed = int(sys.argv[1]) if len(sys.argv) > 1 else PREVIEWED
     found = [*rows(PLANNED, "plan"), *rows((previewed,), "preview")]
-    head = ["| command | models | in | s | of one cluster | MiB of the largest process |", "| --- | --- | --- | --- | --- | --- |"]
+    head = [
+        "| command | models | in | s | of one cluster | MiB of the largest process |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
     intro = f"Written by `python -m benchmarks.shard_speed` on {len(os.sched_getaffinity(0))} processors."
     PAGE.write_text("\n".join(["# Several clusters", "", intro, "", *head, *found]) + "\n")
 

@@ -41,7 +41,8 @@ class Autoscaling(pulumi.ComponentResource):
         super().__init__(TOKEN, name, None, opts)
         plan, after = args.plan, list(args.after)
         namespace = register(
-            f"{name}-namespace", manifests.chart_namespace(plan.target.keda_namespace),
+            f"{name}-namespace",
+            manifests.chart_namespace(plan.target.keda_namespace),
             child(self, depends_on=after),
         )
         grant = gcp.projects.IAMMember(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One command for each cluster of an environment: processes side by side, and what they said in the clusters' order.
+"""One command for each cluster of an environment: processes side by side, and what they said in the keys' order.
 
 Owns the processes, the order, the total and the exit code, which is the worst of all. Does not know what a command
 does: each runs it as if its stack had been named.
@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 _FILES = ("html", "markdown", "output", "page", "save")
 """Options that name a file to write: each cluster has its own."""
 _FAILED = 2
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,16 +99,13 @@ def _run_all(
         against = arguments["against"]
         keys = sorted({*keys, *former_clusters(environment.config_file, environment.project_dir, against)})
     asked = {key: _arguments(arguments, environment, group, key) for key in keys}
-    found: dict[str, Said] = {}
     is_terminal, name = sys.stdout.isatty(), (command.__module__, command.__name__)
     with (
         Console(stderr=True).status(f"running {len(asked)} clusters"),
         ThreadPoolExecutor(max_workers=min(len(asked), _processors())) as threads,
     ):
-        for key, said in zip(
-            asked, threads.map(lambda each: _in_process(*name, each, is_terminal), asked.values()), strict=True
-        ):
-            found[key] = said
+        said = threads.map(partial(_in_process, *name, is_terminal), asked.values())
+        found = dict(zip(asked, said, strict=True))
     _show(group.name, found, as_json=bool(arguments.get("json")))
     raise typer.Exit(max(said.code for said in found.values()))
 
@@ -127,12 +125,12 @@ def _show(environment: str, found: Mapping[str, Said], *, as_json: bool) -> None
         from hubstack.report import bill_table  # noqa: PLC0415
 
         print_parts(bill_table([said.bill for said in found.values() if said.bill]))
-        print_parts(*(f"{environment}-{key} failed and is not counted." for key, said in found.items() if not said.bill))
+        print_parts(
+            *(f"{environment}-{key} failed and is not counted." for key, said in found.items() if not said.bill)
+        )
 
 
-def _arguments(
-    arguments: Mapping[str, Any], environment: Environment, group: "Group", key: str
-) -> dict[str, Any]:
+def _arguments(arguments: Mapping[str, Any], environment: Environment, group: "Group", key: str) -> dict[str, Any]:
     """Return the arguments of one cluster: its stack, and files of its own."""
     mine = dict(arguments)
     is_stack = environment.config_file.parent == environment.project_dir / "stacks"
@@ -152,7 +150,7 @@ def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _in_process(module: str, name: str, arguments: dict[str, Any], is_terminal: bool) -> Said:
+def _in_process(module: str, name: str, is_terminal: bool, arguments: dict[str, Any]) -> Said:
     """Run a command in a process of its own: one that is killed takes no other with it."""
     from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415
     from concurrent.futures.process import BrokenProcessPool  # noqa: PLC0415
@@ -160,7 +158,7 @@ def _in_process(module: str, name: str, arguments: dict[str, Any], is_terminal: 
 
     with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as process:
         try:
-            return process.submit(_said, module, name, arguments, is_terminal).result()
+            return process.submit(_said, module, name, is_terminal, arguments).result()
         except BrokenProcessPool:
             return Said(text="", error="its process was killed, perhaps for memory\n", code=_FAILED)
 
@@ -176,7 +174,7 @@ class _Text(io.StringIO):
         return self._is_terminal
 
 
-def _said(module: str, name: str, arguments: dict[str, Any], is_terminal: bool) -> Said:
+def _said(module: str, name: str, is_terminal: bool, arguments: dict[str, Any]) -> Said:
     command = getattr(importlib.import_module(module), name)
     text, error, code, bill = _Text(is_terminal=is_terminal), io.StringIO(), 0, None
     with redirect_stdout(text), redirect_stderr(error):

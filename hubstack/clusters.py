@@ -93,7 +93,9 @@ def read_clusters(document: Document) -> tuple[Cluster, ...]:
         elif not isinstance(words, dict | None):
             problems.append(mark.problem(f"the cluster `{key}` must be a mapping", "{region: europe-west4}"))
         else:
-            clusters.append(_cluster(str(key), cast("dict[str, Any]", words or {}), document, (*loc, key), problems))
+            clusters.append(
+                _cluster(str(key), cast("dict[str, Any]", words or {}), document, (*loc, key), problems)
+            )
     if problems:
         raise InputError(problems)
     return tuple(clusters)
@@ -109,9 +111,7 @@ def _parsed(value: Any) -> Any:
         return None
 
 
-def _cluster(
-    key: str, words: Mapping[str, Any], document: Document, loc: Loc, problems: list[Problem]
-) -> Cluster:
+def _cluster(key: str, words: Mapping[str, Any], document: Document, loc: Loc, problems: list[Problem]) -> Cluster:
     for word in words:
         if word not in WORDS:
             near = nearest(str(word), WORDS)
@@ -120,8 +120,14 @@ def _cluster(
     listed = words.get("models", ["*"])
     if not isinstance(listed, list) or not listed or not all(isinstance(each, str) and each for each in listed):  # pyright: ignore[reportUnknownVariableType]
         hint = "as in `models: [team-a-*, Qwen/*]`"
-        problems.append(document.mark((*loc, "models")).problem("`models` must be a list of keys or patterns", hint))
-    patterns = tuple(str(each) for each in cast("list[Any]", listed)) if "models" in words and isinstance(listed, list) else ()
+        problems.append(
+            document.mark((*loc, "models")).problem("`models` must be a list of keys or patterns", hint)
+        )
+    patterns = (
+        tuple(str(each) for each in cast("list[Any]", listed))
+        if "models" in words and isinstance(listed, list)
+        else ()
+    )
     rest = words.get("rest", not patterns)
     if not isinstance(rest, bool):
         message = "`rest` must be true or false: whether it takes a share of the models that no cluster names"

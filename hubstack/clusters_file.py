@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which cluster took each model that no cluster names, kept in a file beside the list, so that it stays there.
 
-Owns the format, reading and writing of `<environment>.clusters.yaml`. It is reviewed like the placement: a line that
-changes is a model whose weights are copied anew elsewhere. Does not own the choice (`hubstack.place_clusters`).
+Owns the format, reading and writing of `<environment>.clusters.yaml`. It is reviewed like the placement: a line
+that changes is a model whose weights are copied anew elsewhere. Does not own the choice
+(`hubstack.place_clusters`).
 """
 
 from collections.abc import Mapping
@@ -11,12 +12,13 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from hubstack.documents import parse_document, read_text
+from hubstack.documents import Document, Loc, parse_document, read_text
 from hubstack.errors import InputError
 from hubstack.lock import write_text_atomically
+from hubstack.problems import Problem
 
 FORMAT = 1
-HEAD = """# Which cluster took each model that no cluster names. Written by `hubstack lock` and `hubstack place`; commit it.
+HEAD = """# Where models are that no cluster names. Written by `hubstack lock` and `hubstack place`; commit it.
 # A model stays in its cluster while that takes such models; to move one, name it under a cluster's `models:`.
 """
 
@@ -46,12 +48,12 @@ def load_clusters_file(path: Path, name: str) -> dict[str, str]:
     try:
         return _File.model_validate(document.value).models
     except ValidationError as error:
-        raise InputError([
-            document.mark(each["loc"]).problem(
-                f"`{'.'.join(map(str, each['loc'])) or 'the file'}`: {each['msg'][:1].lower()}{each['msg'][1:]}", hint
-            )
-            for each in error.errors()
-        ]) from None  # fmt: skip
+        raise InputError([_problem(document, each["loc"], each["msg"], hint) for each in error.errors()]) from None
+
+
+def _problem(document: Document, loc: Loc, message: str, hint: str) -> Problem:
+    text = f"`{'.'.join(map(str, loc)) or 'the file'}`: {message[:1].lower()}{message[1:]}"
+    return document.mark(loc).problem(text, hint)
 
 
 def write_clusters_file(path: Path, models: Mapping[str, str]) -> None:

@@ -63,15 +63,15 @@ class Document:
         return self.key_marks.get(loc) or self.mark(loc)
 
 
-def read_text(path: Path, name: str, hint: str | None = None) -> str:
+def read_text(path: Path, name: str, hint: str | None = None, max_bytes: int = MAX_BYTES) -> str:
     """Return the text of a file, or raise InputError for one that cannot be read."""
     try:
         content = path.read_bytes()
     except OSError as error:
         reason = "there is no such file" if isinstance(error, FileNotFoundError) else (error.strerror or "")
         raise InputError([Problem(path=name, message=f"cannot be read: {reason}", hint=hint)]) from None
-    if len(content) > MAX_BYTES:
-        raise InputError([Problem(path=name, message=f"is larger than {MAX_BYTES:,} bytes; nothing was read")])
+    if len(content) > max_bytes:
+        raise InputError([Problem(path=name, message=f"is larger than {max_bytes:,} bytes; nothing was read")])
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

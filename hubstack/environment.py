@@ -51,7 +51,9 @@ def _of_folder(name: str, project_dir: Path, working_dir: Path) -> Environment:
     around = _folder(parent, project_dir, working_dir) if parent else None
     configs = _whole(folder) if folder else []
     if not configs and around:
-        configs = [path for root in _whole(around) for path in [root.with_stem(f"{root.stem}-{cluster}")] if path.is_file()]
+        configs = [
+            path for root in _whole(around) for path in [root.with_stem(f"{root.stem}-{cluster}")] if path.is_file()
+        ]
     if folder is None and not configs:
         raise InputError([Problem(path=name, message="there is no such folder")])
     if len(configs) != 1:
@@ -68,6 +70,6 @@ def _folder(name: str, project_dir: Path, working_dir: Path) -> Path | None:
 
 
 def _whole(folder: Path) -> list[Path]:
-    """Return the settings files of a folder without those of an environment's clusters, which begin with its name."""
+    """Return the settings files of a folder, but those of clusters, which begin with their environment's name."""
     found = sorted(folder.glob("Pulumi.*.yaml"))
     return [path for path in found if not any(path.stem.startswith(f"{other.stem}-") for other in found)]

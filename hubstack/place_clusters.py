@@ -2,8 +2,8 @@
 """Choose a cluster for each model that none names, and place every cluster's models.
 
 Owns what `hubstack place` and the end of `hubstack lock` do where an environment has several clusters: a model
-stays where it is; a new one goes to the first cluster that it prefers and fits. Does not own the order of preference
-(`hubstack.clusters`) nor the place inside a cluster (`hubstack.place`).
+stays where it is; a new one goes to the first cluster that it prefers and fits. Does not own the order of
+preference (`hubstack.clusters`) nor the place inside a cluster (`hubstack.place`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ from hubstack.shard import Group
 from hubstack.stack_config import load_stack_config
 from hubstack.target import Target
 
-_STACK_FILE = """# The stack of one cluster. Its settings stand in the file that it names; here are its secrets only.
+_STACK_FILE = """# The stack of one cluster. Its settings stand in the file named below; here are its secrets only.
 config:
   {key}: {file}
 """

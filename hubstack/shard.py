@@ -149,7 +149,9 @@ def read_membership(
         near = nearest(stack, by_stack)
         hint = f"did you mean `{near}`?" if near else f"its stacks: {', '.join(by_stack)}"
         message = f"`{stack}` is of no cluster of {group.settings_file}"
-        raise InputError([Problem(path=own, message=message, hint=f"{hint}; of a cluster that is gone: docs/scale.md")])
+        raise InputError(
+            [Problem(path=own, message=message, hint=f"{hint}; of a cluster that is gone: docs/scale.md")]
+        )
     cluster = by_stack[stack]
     defaults = load_defaults(project_dir)
     allowed = {SHARD_OF, *SECRETS}

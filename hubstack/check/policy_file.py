@@ -69,7 +69,7 @@ def load_policy(path: Path, name: str, stack: str) -> Policy:
 
 
 def _holds_for(environment: str, stack: str) -> bool:
-    """Whether an environment's part is of a stack: its own, or that of one of its clusters (`prod` of `prod-eu`)."""
+    """Whether an environment's part is of a stack: its own, or that of one of its clusters (`prod`, `prod-eu`)."""
     return stack == environment or stack.startswith(f"{environment}-")
 
 

@@ -15,7 +15,9 @@ from tests.support import golden
 
 PROJECT = Path(__file__).resolve().parents[2]
 EXAMPLES = sorted(
-    example for example in golden.EXAMPLES if '"type": "kubernetes:' in golden.golden_path(example, "graph").read_text()
+    example
+    for example in golden.EXAMPLES
+    if '"type": "kubernetes:' in golden.golden_path(example, "graph").read_text()
 )
 """Those whose graph has an object in the cluster; Cloud Run and Vertex AI have none."""
 
