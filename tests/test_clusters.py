@@ -183,3 +183,9 @@ def test_clusters_that_are_let_through_have_no_name_in_common(
     kinds = (buckets, accounts, [names.cluster_name(stack) for stack in stacks])
     assert all(len(set(kind)) == len(kind) for kind in kinds)
     assert all(len(account) <= 30 for account in accounts)
+
+
+def test_clusters_whose_buckets_could_have_one_name_are_refused() -> None:
+    assert names.bucket_name("acme", "prod-eu", "west-chat") == names.bucket_name("acme", "prod-eu-west", "chat")
+    (problem,) = settings_problems([cluster("eu"), cluster("eu-west"), cluster("europe")], {"gcp:project": "acme"})
+    assert problem.message.startswith("`eu-west` begins as `eu` does")
