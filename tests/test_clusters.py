@@ -96,7 +96,11 @@ def test_the_rest_is_spread_over_all_that_take_it() -> None:
 def test_a_canary_is_where_its_primary_is() -> None:
     clusters = (cluster("eu", "chat"), cluster("us"))
     assert clusters_of(model("chat-canary", canary_of="chat"), clusters, {}) == ("eu",)
-    assert clusters_of(model("code-canary", canary_of="code"), clusters, {"code": "us"}) == ("us",)
+    spread = tuple(map(cluster, ("a", "b", "c")))
+    for number in range(20):
+        primary, canary = model(f"m{number}"), model(f"m{number}-canary", canary_of=f"m{number}")
+        for recorded in ({}, {primary.key: "b"}):
+            assert clusters_of(canary, spread, recorded) == clusters_of(primary, spread, recorded)
 
 
 def test_a_pattern_with_a_slash_is_held_against_the_hub_id() -> None:

@@ -77,6 +77,7 @@ def test_a_cluster_is_planned_as_the_same_list_would_be_alone(cluster: str) -> N
     lock = replace(own.lock, models=tuple(f for f in own.lock.models if f.id in {m.id for m in own.request.models}))
     alone = plan_stack(own.request, lock, load_catalog(), own.target, own.placement)
     assert plan_environment(PROJECT, stack, config) == alone
+    assert (own.target.namespace, own.target.keda_namespace) == (f"models-{cluster}", f"keda-{cluster}")
     region = {"eu": "europe-west1", "us": "us-central1"}[cluster]
     assert {zone[:-2] for pool in alone.pools for zone in pool.zones} == {region}
 
