@@ -14,13 +14,12 @@ from rich.console import Console
 
 from hubstack import cli_gitops
 from hubstack.cli_clusters import each_cluster, group_of
-from hubstack.console import Check, Env, Json, Project
+from hubstack.console import Check, Env, Jobs, Json, Progress, Project
 from hubstack.console import config_of as _config
 from hubstack.console import environment_of as _environment
 from hubstack.console import models_path as _models_path
 from hubstack.console import out as _out
 from hubstack.console import print_parts as _print
-from hubstack.console import progress as _progress
 from hubstack.environment import Environment, find_project
 from hubstack.errors import HubstackError, InputError
 from hubstack.plan import Plan
@@ -182,10 +181,11 @@ def lock(
     upgrade: Upgrade = None,
     check: Check = False,
     summary: Summary = None,
+    jobs: Jobs = None,
     project: Project = None,
-) -> None:  # fmt: skip
+) -> None:
     """Ask the Hub what each model is at a commit, and write it beside the list."""
-    from hubstack.hub import check_lock, write_lock  # noqa: PLC0415
+    from hubstack.hub import JOBS, Patience, check_lock, write_lock  # noqa: PLC0415
 
     environment = _environment(env, project)
     name = _models_path(environment)
@@ -194,7 +194,11 @@ def lock(
         found = check_lock(path, name)
         _print(*found or ["the lock is fresh"])
         raise typer.Exit(1 if found else 0)
-    _print(*write_lock(path, name, upgrade or [], _progress, summary=summary))
+    with Progress() as progress:
+        lines, refused = write_lock(path, name, upgrade or [], progress, Patience(jobs=jobs or JOBS), summary)
+    _print(*lines)
+    if refused:
+        raise refused
     try:
         _print(*_write_places(environment))
     except HubstackError as error:
@@ -315,10 +319,10 @@ def _plan(environment: Environment, *, rebalance: bool = False) -> Plan:
 
 
 def _graph(environment: Environment) -> "Graph":
-    from hubstack.preview import preview as run  # noqa: PLC0415
+    from hubstack.preview.environment import preview_environment  # noqa: PLC0415
 
     with Console(stderr=True).status("running the program"):  # shown on a terminal only
-        return run(environment.project_dir, stack=environment.stack, config_file=environment.config_file)
+        return preview_environment(environment)
 
 
 def _tables(decided: Plan) -> tuple[Any, ...]:
@@ -335,6 +339,7 @@ def _tables(decided: Plan) -> tuple[Any, ...]:
 app.command()(cli_gitops.promote)
 app.command()(cli_gitops.drift)
 app.command()(cli_gitops.eject)
+app.command()(cli_gitops.init)
 
 
 def main() -> None:
