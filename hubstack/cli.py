@@ -71,7 +71,7 @@ Link = Annotated[str | None, typer.Option("--link", help="Where the whole report
 def plan(
     env: Env = "dev", *, json: Json = False, rebalance: Rebalance = False, what_if: WhatIf = None,
     regions: Regions = None, html: Html = None, project: Project = None,
-) -> Any:  # fmt: skip
+) -> object:  # fmt: skip
     """Print what each model runs on, how full it is, and what it costs a month."""
     environment = _environment(env, project)
     decided = _plan(environment, rebalance=rebalance)
@@ -114,7 +114,7 @@ def explain(
 
 @app.command()
 @each_cluster
-def preview(env: Env = "dev", *, json: Json = False, project: Project = None) -> Any:
+def preview(env: Env = "dev", *, json: Json = False, project: Project = None) -> object:
     """Run the Pulumi program offline and print every resource that `pulumi up` would create."""
     environment = _environment(env, project)
     decided = _plan(environment)

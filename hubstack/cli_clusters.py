@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import typer
 
-from hubstack.console import config_of, environment_of, out, print_parts
+from hubstack.console import config_of, environment_of, out, print_parts, status
 from hubstack.environment import Environment
 from hubstack.errors import HubstackError, InputError
 from hubstack.problems import Problem
@@ -90,8 +90,6 @@ def _run_all(
 ) -> None:
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
 
-    from rich.console import Console  # noqa: PLC0415
-
     keys = [cluster.key for cluster in group.clusters]
     if "against" in arguments:  # what had a cluster that is gone shows as removed
         from hubstack.sides.command import former_clusters  # noqa: PLC0415
@@ -101,7 +99,7 @@ def _run_all(
     asked = {key: _arguments(arguments, environment, group, key) for key in keys}
     is_terminal, name = sys.stdout.isatty(), (command.__module__, command.__name__)
     with (
-        Console(stderr=True).status(f"running {len(asked)} clusters"),
+        status(f"running {len(asked)} clusters"),
         ThreadPoolExecutor(max_workers=min(len(asked), _processors())) as threads,
     ):
         said = threads.map(partial(_in_process, *name, is_terminal), asked.values())

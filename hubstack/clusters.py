@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from hubstack.documents import Document, Loc, Mark
 from hubstack.errors import InputError
-from hubstack.names import short_hash
+from hubstack.names import entry_keys, short_hash
 from hubstack.problems import Problem, nearest
 from hubstack.request import ModelRequest
 from hubstack.stack_config import config_text
@@ -66,8 +66,9 @@ class Cluster:
 
 
 def names_it(pattern: str, model: ModelRequest) -> bool:
-    """Whether a pattern names a model."""
-    return fnmatchcase(model.id if "/" in pattern else model.canary_of or model.key, pattern)
+    """Whether a pattern names a model, by its present key or a former one: a rename moves none."""
+    words = (model.id,) if "/" in pattern else entry_keys(model)
+    return any(fnmatchcase(word, pattern) for word in words)
 
 
 def read_clusters(document: Document) -> tuple[Cluster, ...]:
@@ -172,13 +173,14 @@ def settings_problems(clusters: Iterable[Cluster], environment: Mapping[str, str
             yield cluster.mark.problem(message, "give one of them another `namespace:` or `project:`")
 
 
-def preferred(key: str, clusters: Collection[Cluster]) -> list[str]:
+def preferred(model: ModelRequest, clusters: Collection[Cluster]) -> list[str]:
     """Return the clusters that take a model which none names, the first first (rendezvous hashing).
 
     What a model prefers does not depend on the other models, and another cluster takes only its own share.
     """
     held = [cluster.key for cluster in clusters if cluster.takes_rest]
-    return sorted(held, key=lambda cluster: short_hash(key, cluster, length=16))
+    first = entry_keys(model)[-1]  # the oldest, which a rename keeps
+    return sorted(held, key=lambda cluster: short_hash(first, cluster, length=16))
 
 
 def clusters_of(model: ModelRequest, clusters: Collection[Cluster], recorded: Mapping[str, str]) -> tuple[str, ...]:
@@ -192,9 +194,14 @@ def clusters_of(model: ModelRequest, clusters: Collection[Cluster], recorded: Ma
     named = tuple(cluster.key for cluster in clusters if cluster.has(model))
     if named:
         return named
-    key = model.canary_of or model.key
-    order = preferred(key, clusters)
-    return (recorded[key],) if recorded.get(key) in order else tuple(order[:1])
+    order = preferred(model, clusters)
+    stands = stands_in(model, recorded)
+    return (stands,) if stands in order else tuple(order[:1])
+
+
+def stands_in(model: ModelRequest, recorded: Mapping[str, str]) -> str | None:
+    """Return the cluster that is recorded for a model under its present key, else under a former one."""
+    return next((recorded[key] for key in entry_keys(model) if key in recorded), None)
 
 
 def division_problems(models: Collection[ModelRequest], clusters: Collection[Cluster]) -> Iterator[Problem]:

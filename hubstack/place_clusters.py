@@ -11,9 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from hubstack.catalog import Catalog, load_catalog
-from hubstack.clusters import SHARD_OF, Cluster, clusters_of, preferred
+from hubstack.clusters import SHARD_OF, Cluster, clusters_of, preferred, stands_in
 from hubstack.clusters_file import clusters_path, write_clusters_file
 from hubstack.errors import InputError, LockError, PlanError
+from hubstack.former import present_keys
 from hubstack.lock import Lock, load_lock, lock_path, write_text_atomically
 from hubstack.place import write_places
 from hubstack.planner import plan_stack
@@ -45,7 +46,7 @@ def write_group_places(
     """
     before = group.recorded(project_dir)
     after = choose_clusters(project_dir, group, before)
-    lines = list(_moves(before, after))
+    lines = list(_moves(before, after, present_keys(group.listed(project_dir).models)))
     missing = [cluster for cluster in group.clusters if not (project_dir / group.file(cluster)).exists()]
     lines += [f"{group.file(cluster)}: the settings of a new stack" for cluster in missing]
     if check and lines:
@@ -90,7 +91,7 @@ def choose_clusters(project_dir: Path, group: Group, recorded: Mapping[str, str]
             continue
         (now,) = clusters_of(model, group.clusters, recorded)
         chosen[model.key] = now
-        if recorded.get(model.key) != now:
+        if stands_in(model, recorded) != now:
             new.append(model)
     return chosen | _fitting(new, listed, lock, targets, group.clusters)
 
@@ -103,7 +104,7 @@ def _fitting(
     catalog = load_catalog()
     chosen: dict[str, str] = {}
     problems: list[Problem] = []
-    waiting = {model.key: preferred(model.key, clusters) for model in new}
+    waiting = {model.key: preferred(model, clusters) for model in new}
     lacking: dict[str, list[str]] = {key: [] for key in waiting}
     by_key = {model.key: model for model in new}
     while waiting:
@@ -152,7 +153,10 @@ def _why_not(
     return None
 
 
-def _moves(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str]:
+def _moves(before: Mapping[str, str], after: Mapping[str, str], present: Mapping[str, str]) -> Iterator[str]:
+    for former in sorted(key for key in before if key in present):
+        yield f"{present[former]}: was {former}"
+    before = {present.get(key, key): cluster for key, cluster in before.items()}
     for key in sorted({*before, *after}):
         old, new = before.get(key), after.get(key)
         if old is None:

@@ -89,7 +89,7 @@ def test_a_new_cluster_takes_models_to_itself_only_and_none_that_is_recorded(
 
 def test_the_rest_is_spread_over_all_that_take_it() -> None:
     clusters = tuple(map(cluster, ("a", "b", "c", "d")))
-    shares = [preferred(f"model-{number}", clusters)[0] for number in range(1000)]
+    shares = [preferred(model(f"model-{number}"), clusters)[0] for number in range(1000)]
     assert all(200 <= shares.count(each.key) <= 300 for each in clusters)
 
 
@@ -101,6 +101,15 @@ def test_a_canary_is_where_its_primary_is() -> None:
         primary, canary = model(f"m{number}"), model(f"m{number}-canary", canary_of=f"m{number}")
         for recorded in ({}, {primary.key: "b"}):
             assert clusters_of(canary, spread, recorded) == clusters_of(primary, spread, recorded)
+
+
+@given(groups())
+def test_a_rename_moves_no_model(group: tuple[list[str], tuple[Cluster, ...], dict[str, str]]) -> None:
+    listed, clusters, recorded = group
+    for key in listed:
+        renamed = replace(model("now"), id=f"acme/{key}", was=(key,))
+        held = {each: cluster for each, cluster in recorded.items() if each != "now"}
+        assert clusters_of(renamed, clusters, held) == clusters_of(model(key), clusters, held)
 
 
 def test_a_pattern_with_a_slash_is_held_against_the_hub_id() -> None:
