@@ -305,10 +305,10 @@ def _plan(environment: Environment, *, rebalance: bool = False) -> Plan:
 
 
 def _graph(environment: Environment) -> "Graph":
-    from hubstack.preview import preview as run  # noqa: PLC0415
+    from hubstack.preview.environment import preview_environment  # noqa: PLC0415
 
     with Console(stderr=True).status("running the program"):  # shown on a terminal only
-        return run(environment.project_dir, stack=environment.stack, config_file=environment.config_file)
+        return preview_environment(environment)
 
 
 def _tables(decided: Plan) -> tuple[Any, ...]:
@@ -325,6 +325,7 @@ def _tables(decided: Plan) -> tuple[Any, ...]:
 app.command()(cli_gitops.promote)
 app.command()(cli_gitops.drift)
 app.command()(cli_gitops.eject)
+app.command()(cli_gitops.init)
 
 
 def main() -> None:

@@ -22,6 +22,7 @@ from hubstack.console import (
     out,
     print_parts,
 )
+from hubstack.environment import find_project
 from hubstack.errors import InputError
 from hubstack.problems import Problem
 
@@ -35,6 +36,14 @@ Listing = Annotated[
 Buckets = Annotated[
     bool, typer.Option("--buckets", help="Print the addresses of the buckets, and do nothing else.")
 ]
+Collection = Annotated[
+    str | None, typer.Option("--from-collection", help="A Hub collection: OWNER/TITLE-HASH, or its address.")
+]
+Manifests = Annotated[
+    bool, typer.Option("--from-manifests", help="Kubernetes manifests: the files and folders named; `-` is stdin.")
+]
+GcpProject = Annotated[str | None, typer.Option("--gcp-project", help="Google Cloud project of a new stack.")]
+Region = Annotated[str | None, typer.Option("--region", help="Its region.")]
 Only = Annotated[list[str] | None, typer.Option("--model", help="Key of a model to promote. Repeatable; else all.")]
 
 
@@ -113,10 +122,36 @@ def eject(
     """Write the stack as a plain Pulumi program and plain Kubernetes files, without hubstack."""
     from hubstack.eject import ejected_files  # noqa: PLC0415
     from hubstack.folder import write_folder  # noqa: PLC0415
-    from hubstack.preview import preview  # noqa: PLC0415
+    from hubstack.preview.environment import preview_environment  # noqa: PLC0415
 
     found = environment_of(env, project)
-    graph = preview(found.project_dir, stack=found.stack, config_file=found.config_file)
-    files = ejected_files(found, graph)
+    files = ejected_files(found, preview_environment(found))
     changed, removed = write_folder(folder, files)
     print_parts(f"{folder}: {len(files)} files, {len(changed)} of them changed; {len(removed)} removed")
+
+
+def init(  # noqa: PLR0913  one option a setting
+    env: Annotated[str, typer.Argument(help="Name of the environment: dev.")],
+    paths: Annotated[list[str] | None, typer.Argument(help="Of --from-manifests.", metavar="[PATH]...")] = None,
+    *, from_collection: Collection = None, from_manifests: Manifests = False,
+    gcp_project: GcpProject = None, region: Region = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a list that is there.")] = False,
+    project: Project = None,
+) -> None:  # fmt: skip
+    """Write a new environment's list from a Hub collection, or from manifests of servers that run already."""
+    from hubstack.init import Asked, check_asked, read_manifests, write_environment  # noqa: PLC0415
+
+    if bool(from_collection) == from_manifests or from_manifests != bool(paths):
+        hint = "--from-collection OWNER/TITLE-HASH, or --from-manifests FILE_OR_FOLDER..."
+        raise InputError([Problem(path=f"init {env}", message="name one source", hint=hint)])
+    root = (project or find_project(Path.cwd())).resolve()
+    asked = Asked(env=env, project_dir=root, gcp_project=gcp_project, region=region, force=force)
+    check_asked(asked)
+    if from_collection:
+        from hubstack.hub import read_collection  # noqa: PLC0415
+
+        with Progress() as progress:
+            found = read_collection(from_collection, progress)
+    else:
+        found = read_manifests(paths or [])
+    print_parts(*write_environment(asked, found))

@@ -42,3 +42,8 @@ class HubError(HubstackError):
 
 class PreviewError(HubstackError):
     """The Pulumi program failed under preview."""
+
+    def __init__(self, message: str, resources: Sequence[str] = ()) -> None:
+        self.resources = tuple(resources)
+        """Logical names of the resources that it is about."""
+        super().__init__(message)

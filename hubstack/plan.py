@@ -288,7 +288,9 @@ class ModelPlan:
     """Everything decided for one model."""
 
     key: str
-    """The entry's name: root of every name, label and file. Never its place in the list."""
+    """The entry's name: root of the logical names, and what clients ask for. Never its place in the list."""
+    was: tuple[str, ...] = ()
+    """Former keys, oldest first; the first is the root of the physical names (`names.made_as`)."""
     id: str
     revision: str
     commit: str

@@ -38,7 +38,7 @@ from hubstack.target import Target, read_target
 from hubstack.weights import ChosenFiles, WeightsSize, choose_files, weights_size
 
 _OWN = frozenset({
-    "key", "marks", "replicas_min", "replicas_max", "canary_of", "canary_weight",
+    "key", "was", "marks", "replicas_min", "replicas_max", "canary_of", "canary_weight",
     "scaling_queue", "scaling_kv_cache_percent", "scaling_idle_minutes",
 })  # fmt: skip
 _ASKED = tuple(field.name for field in fields(ModelRequest) if field.name not in _OWN)
@@ -111,7 +111,7 @@ def plan_stack(
     surveyor = surveyors[PlatformKind.GKE]
     surveyed = _survey(request, facts, catalog, surveyors, target)
     drafts = {key: each for key, each in surveyed.items() if each.demand.request.platform is PlatformKind.GKE}
-    kept, moved = _kept(drafts, placement or Placement(), surveyor)
+    kept, moved = _kept(drafts, (placement or Placement()).following(request.models), surveyor)
     drafts = _with_shared(drafts, kept, surveyor)
     assigned = assign([_wanted(draft) for draft in drafts.values()], kept)
     loadings = _loadings(drafts, assigned.taken, catalog, target)

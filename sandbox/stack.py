@@ -14,9 +14,10 @@ import yaml
 from hubstack.catalog import load_catalog
 from hubstack.environment import Environment, find_environment
 from hubstack.folder import write_folder
+from hubstack.names import made_as
 from hubstack.plan import Plan, PoolPlan
 from hubstack.planner import plan_environment
-from hubstack.preview import preview
+from hubstack.preview.environment import preview_environment
 from hubstack.preview.files import graph_files
 from hubstack.stack_config import load_stack_config
 from sandbox.api import Object
@@ -54,7 +55,7 @@ class Stack:
                 if most:
                     return int(most)
         key = model_of(workload)
-        model = next((each for each in self.plan.models if each.key == key), None)
+        model = next((each for each in self.plan.models if made_as(each) == key), None)
         if model is None or pod_template(workload)["metadata"]["labels"].get("app.kubernetes.io/name") != "server":
             return int(workload["spec"].get("replicas", 1))
         others = [each for each in self.workloads if model_of(each) == key and each is not workload]
@@ -82,7 +83,7 @@ def read_stack(project: Path, name: str, folder: Path) -> Stack:
 
 def render(environment: Environment, folder: Path) -> Stack:
     """Render an environment as `hubstack render` does and read back what it wrote."""
-    graph = preview(environment.project_dir, stack=environment.stack, config_file=environment.config_file)
+    graph = preview_environment(environment)
     write_folder(folder, graph_files(graph))
     config = load_stack_config(environment.project_dir, environment.config_file).config
     plan = plan_environment(environment.project_dir, environment.stack, config)
@@ -106,7 +107,7 @@ def read_objects(folder: Path) -> list[Object]:
 
 
 def model_of(value: Object) -> str | None:
-    """Return the key of the model that an object or a pod is of."""
+    """Return the key under which the model that an object or a pod is of was made."""
     return value["metadata"].get("labels", {}).get("app.kubernetes.io/instance")
 
 

@@ -6,7 +6,7 @@ Owns reading, its problems and the merging of an environment's part. Does not ow
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,20 @@ class Policy:
     waivers: tuple[PlacedWaiver, ...] = ()
     marks: Mapping[str, Mark]
     """Where a limit was set; no entry for defaults."""
+
+
+def following(waivers: tuple[PlacedWaiver, ...], present: Mapping[str, str]) -> tuple[PlacedWaiver, ...]:
+    """Return the waivers, those of a model's former key under its present one.
+
+    Args:
+        waivers: as written.
+        present: former key to present key.
+    """
+    found: list[PlacedWaiver] = []
+    for each in waivers:
+        key = present.get(each.waiver.model or "")
+        found.append(replace(each, waiver=each.waiver.model_copy(update={"model": key})) if key else each)
+    return tuple(found)
 
 
 def policy_path(config_file: Path) -> Path:

@@ -13,18 +13,20 @@ from hubstack.catalog import load_catalog
 from hubstack.check.finding import Finding, merged, settled
 from hubstack.check.pack import judge_path, pack_findings
 from hubstack.check.plan_rules import model_findings, stack_findings
-from hubstack.check.policy_file import Policy, load_policy, policy_path
+from hubstack.check.policy_file import Policy, following, load_policy, policy_path
 from hubstack.check.quota import NAME as QUOTA_NAME
 from hubstack.check.quota import load_quota
 from hubstack.documents import Mark, parse_document, read_text
 from hubstack.environment import Environment
 from hubstack.facts import ModelFacts
+from hubstack.former import present_keys
 from hubstack.lock import check_fresh, load_lock, lock_path
+from hubstack.names import made_as
 from hubstack.place import differences
 from hubstack.placement_file import placement_path
 from hubstack.plan import Plan
 from hubstack.planner import Inputs, places_of, plan_stack, read_inputs
-from hubstack.preview import preview
+from hubstack.preview.environment import preview_environment
 from hubstack.request import Request, load_request
 from hubstack.target import read_target
 
@@ -65,6 +67,7 @@ def check_environment(environment: Environment, config: Mapping[str, str], today
     policy = load_policy(path := policy_path(environment.config_file), _shown(path, project), environment.stack)
     target = read_target(environment.stack, config)
     request = load_request(project / target.models_path, target.models_path)
+    policy = replace(policy, waivers=following(policy.waivers, present_keys(request.models)))
     lock_findings, is_locked = _lock_findings(project / target.models_path, target.models_path, request)
     if not is_locked:
         note = "only the lock was judged: no plan is made of a list that is not locked"
@@ -118,7 +121,7 @@ def _plan_findings(environment: Environment, inputs: Inputs, plan: Plan, policy:
     budget = inputs.target.budget_usd_per_month
     yield from stack_findings(plan, policy, quota, budget, _budget_mark(environment))
     places = placement_path(Path(inputs.target.models_path), environment.stack)
-    for line in differences(inputs.placement.models, places_of(plan)):
+    for line in differences(inputs.placement.models, places_of(plan), present_keys(plan.models)):
         key, _, text = line.partition(": ")
         yield Finding(rule="HS031", message=text, model=key, mark=Mark(str(places), 1, 1, ""))
 
@@ -141,12 +144,11 @@ def _graph_findings(
     judge = judge_path(environment.project_dir)
     if not judge.exists():
         return [], ("resources were not judged: the project has no policy/judge.py",), 0
-    graph = preview(
-        environment.project_dir, stack=environment.stack, config_file=environment.config_file,
-        left_out=frozenset({BUDGET}),
-    )  # fmt: skip
-    places = {model.key: model.mark("id") for model in inputs.request.models}
-    return pack_findings(judge, graph, policy.limits, places, policy.marks), (), len(graph.resources)
+    graph = preview_environment(environment, left_out=frozenset({BUDGET}))
+    models = inputs.request.models
+    places = {model.key: model.mark("id") for model in models}
+    found = pack_findings(judge, graph, policy.limits, places, policy.marks, {made_as(m): m.key for m in models})
+    return found, (), len(graph.resources)
 
 
 def _notes(environment: Environment) -> Iterator[str]:

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
-from huggingface_hub import ModelInfo, hf_hub_url
+from huggingface_hub import Collection, ModelInfo, hf_hub_url
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
 from huggingface_hub.hf_api import RepoSibling
 from huggingface_hub.utils import hf_raise_for_status, httpx, parse_ratelimit_headers, validate_repo_id
@@ -66,6 +66,14 @@ class HubClient:
         """Return the commit that the default branch stands at."""
         return ModelInfo(**await self._facts(repo_id, repo_id, "expand=sha")).sha
 
+    async def access(self, repo_id: str) -> ModelInfo:
+        """Return who may read a model, and its name today."""
+        return ModelInfo(**await self._facts(repo_id, repo_id, "expand=gated&expand=private"))
+
+    async def collection(self, slug: str) -> Collection:
+        """Return a collection."""
+        return Collection(**await self._object_at(f"/api/collections/{slug}"), endpoint=self._endpoint)
+
     async def check_access(self, repo_id: str) -> None:
         """Ask whether the files of a gated model may be read; a refusal is raised."""
         await self._ask(f"{self._endpoint}/api/models/{repo_id}/auth-check", lambda _: None, limit=MAX_FILE_BYTES)
@@ -87,9 +95,12 @@ class HubClient:
 
     async def _facts(self, path: str, repo_id: str, query: str) -> dict[str, Any]:
         validate_repo_id(repo_id)
-        url = f"{self._endpoint}/api/models/{path}?{query}"
+        return await self._object_at(f"/api/models/{path}?{query}")
+
+    async def _object_at(self, path: str) -> dict[str, Any]:
+        otherwise = "is answered with no JSON object"
         return await self._ask(
-            url, lambda response: _object(response, "is answered with no JSON object"), limit=MAX_INFO_BYTES
+            self._endpoint + path, lambda response: _object(response, otherwise), limit=MAX_INFO_BYTES
         )
 
     async def _ask(

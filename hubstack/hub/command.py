@@ -12,7 +12,8 @@ from hubstack.commit_change import upgrade_page
 from hubstack.errors import HubError, InputError
 from hubstack.exclusive import exclusive
 from hubstack.facts import ModelFacts
-from hubstack.hub.fetch import Asked, Listener, fetch_each
+from hubstack.hub.asking import Asked, Listener
+from hubstack.hub.fetch import fetch_each
 from hubstack.hub.locking import lock_models
 from hubstack.hub.pace import Patience
 from hubstack.hub.refusal import Refusal
@@ -118,7 +119,7 @@ def _upgraded(request: Request, upgrade: Sequence[str]) -> set[Asked]:
     """Return what the words mean: a key is one model, an id is every model of that repository."""
     by_word: dict[str, set[Asked]] = {}
     for model in request.models:
-        for word in {model.key, model.id}:
+        for word in {model.key, *model.was, model.id}:
             by_word.setdefault(word, set()).add((model.id, model.revision))
     if ALL in upgrade and ALL not in by_word:
         return set[Asked]().union(*by_word.values())

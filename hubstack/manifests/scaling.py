@@ -52,7 +52,7 @@ def hosts(plan: Plan, model: ModelPlan) -> tuple[str, ...]:
     The server's own, as a gateway sends it, and those of the waking Service in every length that the cluster's DNS
     takes.
     """
-    namespace, wake = plan.target.namespace, names.wake_name(model.key)
+    namespace, wake = plan.target.namespace, names.wake_name(server_name(model))
     within = (wake, f"{wake}.{namespace}", f"{wake}.{namespace}.svc", f"{wake}.{namespace}.svc.cluster.local")
     return (f"{server_name(model)}.{namespace}.svc.cluster.local", *within)
 
@@ -69,7 +69,7 @@ def wake_service(plan: Plan, model: ModelPlan) -> Object:
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": metadata(plan, model, names.wake_name(model.key)),
+        "metadata": metadata(plan, model, names.wake_name(server_name(model))),
         "spec": {
             "type": "ExternalName",
             "externalName": f"{INTERCEPTOR_SERVICE}.{KEDA_NAMESPACE}.svc.cluster.local",

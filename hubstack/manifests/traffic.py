@@ -6,6 +6,8 @@ a backend (`hubstack.manifests.backends`) nor what reads the model's name from t
 (`hubstack.manifests.callouts`). Facts: gke.md 4.5; Gateway API v1; GKE docs "Configure Gateway resources".
 """
 
+import itertools
+
 from hubstack import names
 from hubstack.gateway_plan import Exposure, GatewayPlan
 from hubstack.manifests.base import Object, metadata, server_name
@@ -94,7 +96,7 @@ def gateway(plan: Plan) -> Object:
 
 
 def route(plan: Plan, model: ModelPlan) -> Object:
-    """The route to a model: by its names under `/v1`, and by `/KEY/` for what carries no name.
+    """The route to a model: by its names under `/v1`, and by `/KEY/`, present or former, for what carries no name.
 
     Nothing but these paths is reachable: vLLM asks for the API key under `/v1` only (its AuthenticationMiddleware),
     and metrics are nobody's outside. HTTPRoute timeouts are left out: GKE ignores them (facts: gke.md 4.5).
@@ -110,10 +112,10 @@ def route(plan: Plan, model: ModelPlan) -> Object:
         for name in model_names(plan.on_gke)[model.key]
     ]
     rules: list[Object] = [{"matches": headers, **({"filters": held} if held else {}), "backendRefs": refs}]
-    for path in _paths(model):
+    for key, path in itertools.product(names.entry_keys(model), _paths(model)):
         rewrite = {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": path}}
         rules.append({
-            "matches": [{"path": {"type": "PathPrefix", "value": f"/{model.key}{path}"}}],
+            "matches": [{"path": {"type": "PathPrefix", "value": f"/{key}{path}"}}],
             "filters": [_rewrite(rewrite | ({"hostname": host} if host else {}))],
             "backendRefs": refs,
         })  # fmt: skip

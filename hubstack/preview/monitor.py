@@ -157,7 +157,6 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         urn = recorder.urn(kind, str(request.name), str(request.parent))
         wrong = recorder.add(urn, _record(request, kind))
         if wrong:
-            recorder.errors.append(wrong)
             context.abort(grpc.StatusCode.ALREADY_EXISTS, wrong)
         known = _KNOWN_IDS.get(kind, "").format(name=request.name)
         return resource_pb2.RegisterResourceResponse(urn=urn, id=known, object=request.object)
@@ -170,7 +169,6 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         record["options"]["read"] = plain(str(request.id))
         wrong = recorder.add(urn, record)
         if wrong:
-            recorder.errors.append(wrong)
             context.abort(grpc.StatusCode.ALREADY_EXISTS, wrong)
         return resource_pb2.ReadResourceResponse(urn=urn, properties=request.properties)
 

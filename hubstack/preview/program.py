@@ -12,7 +12,9 @@ import logging
 import os
 import runpy
 import sys
+import threading
 import traceback
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ WORKERS = 64
 def main() -> int:
     """Run the program that the environment describes; return the exit code."""
     gc.disable()  # a short life with many long-lived classes: collecting is a fifth of the time
+    threading.Thread(target=_end_with_the_caller, daemon=True).start()
     import pulumi  # noqa: PLC0415
     from pulumi import runtime  # noqa: PLC0415
 
@@ -54,15 +57,31 @@ def main() -> int:
     try:
         loop.run_until_complete(runtime.run_in_stack(run))
     except pulumi.RunError as error:
-        pulumi.log.error(str(error))
+        _report(pulumi.log.error, str(error))
         return 1
     except Exception as error:  # noqa: BLE001  whatever a program raises is reported, as the host does
-        pulumi.log.error(_what_went_wrong(error, program))
+        _report(pulumi.log.error, _what_went_wrong(error, program))
         return 32
     finally:
         executor.shutdown(wait=True)
         loop.close()
     return 0
+
+
+def _report(log: Callable[[str], None], text: str) -> None:
+    """Say an error to the engine; where it is gone, on standard output."""
+    import grpc  # noqa: PLC0415
+
+    try:
+        log(text)
+    except grpc.RpcError:
+        sys.stdout.write(f"{text}\n")
+
+
+def _end_with_the_caller() -> None:
+    """Wait for the end of standard input, which is the end of the process that reads what this one registers."""
+    sys.stdin.buffer.read()
+    os._exit(1)
 
 
 def _no_debug(*_args: object, **_options: object) -> None:

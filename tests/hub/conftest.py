@@ -8,7 +8,7 @@ import pytest
 from huggingface_hub import constants
 
 from hubstack.hub import Patience
-from tests.support.hub import StandIn, invented_repositories, real_repositories
+from tests.support.hub import StandIn, invented_collections, invented_repositories, real_repositories
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[StandIn]:
     # The client reads these at import, so that setting the variable here would come too late.
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", True)
-    with StandIn([*real_repositories(), *invented_repositories()]) as served:
+    with StandIn([*real_repositories(), *invented_repositories()], invented_collections()) as served:
         monkeypatch.setenv("HF_ENDPOINT", served.url)
         yield served
 

@@ -145,11 +145,6 @@ def test_an_output_that_ends_up_in_a_text_is_an_error(tmp_path: Path) -> None:
         preview(project(tmp_path, program), stack="dev")
 
 
-def test_a_program_that_does_not_end_is_stopped(tmp_path: Path) -> None:
-    with pytest.raises(PreviewError, match="did not end within 3 seconds"):
-        preview(project(tmp_path, "import time\ntime.sleep(60)\n"), stack="dev", timeout_seconds=3)
-
-
 def test_the_program_gets_no_credential_of_the_caller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_planted")
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/planted.json")

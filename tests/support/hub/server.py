@@ -52,9 +52,15 @@ class StandIn:
     """A Hub with these repositories, on a free port of this machine. Use it as a context."""
 
     def __init__(
-        self, repositories: Iterable[Repository], *, port: int = 0, tls: ssl.SSLContext | None = None
+        self,
+        repositories: Iterable[Repository],
+        collections: Iterable[dict[str, Any]] = (),
+        *,
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.repositories = {repo.id: repo for repo in repositories}
+        self.collections = {held["slug"]: held for held in collections}
         self.faults: list[Fault] = []
         self.requests: list[Asked] = []
         self.at_once = self.most_at_once = 0
@@ -170,6 +176,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._whoami()
         elif parts[:2] == ["api", "models"]:
             self._api(parts[2:])
+        elif parts[:2] == ["api", "collections"]:
+            self._collection("/".join(parts[2:]))
         elif "resolve" in parts[1:3]:
             at = parts.index("resolve", 1)
             repo = self._repository("/".join(parts[:at]), "/" + "/".join(parts[at:]))
@@ -198,6 +206,14 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             wanted = parse_qs(self.body.decode()).get("paths", [])
             self._send_json([file.tree_row() for file in commit.listed if file.path in wanted])
+
+    def _collection(self, slug: str) -> None:
+        held = self.server.hub.collections.get(slug)
+        if self._right() == "unknown":
+            raise _RefusedError(401, "Invalid credentials in Authorization header")
+        if held is None:
+            raise _RefusedError(404, "Collection not found")
+        self._send_json({k: v for k, v in held.items() if not self.fault or k not in self.fault.drops_keys})
 
     def _model(self, repo: Repository, commit: Commit) -> None:
         body = repo.json(commit, blobs="blobs" in self.query, security="securityStatus" in self.query)
