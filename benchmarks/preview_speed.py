@@ -1,61 +1,46 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long `hubstack preview examples/fleet` takes, against what it cannot do without.
+"""What `hubstack preview` of the examples costs, against what it cannot do without.
 
-Each run is a whole process. The floor is a process that only imports what the program imports. Absolute times
-depend on the machine; the ratio in one run is what to compare.
+Each run is a whole process. The floor is a process that only imports what the program imports. Absolute times depend on
+the machine; the ratio in one run is what to compare. Writes the list of all pages too.
 """
 
-import statistics
-import subprocess
 import sys
-import time
-from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parents[1]
+from benchmarks.processes import PROJECT, median, run, table
+
 RUNS = 5
 MORE = """
 ## More
 
+- [Previews of many models](benchmarks/preview_scale.md), beside a hand-written program
+- [Planning many models](benchmarks/plan_speed.md)
+- [Comparing two sides](benchmarks/diff_speed.md)
+- [The start of the command](benchmarks/cli_start.md)
 - [Sizing against real boots](benchmarks/sizing.md), beside hf-mem, accelerate and weights x 1.2
 - [The price of fleets](benchmarks/fleet_price.md), against a bound and against one pool a model
-- [Planning many models](benchmarks/plan_speed.md)
 """
 SDKS = ("pulumi_gcp.container", "pulumi_gcp.storage", "pulumi_kubernetes.apps.v1", "pulumi_kubernetes.batch.v1")
-FLOOR = f"import pulumi, {', '.join(SDKS)}"
+FLOOR = "floor: import the SDKs"
 COMMANDS = {
-    "floor: import the SDKs": [sys.executable, "-c", FLOOR],
-    "hubstack plan examples/fleet": [sys.executable, "-m", "hubstack", "plan", "examples/fleet"],
-    "hubstack preview examples/quickstart": [
-        sys.executable,
-        "-m",
-        "hubstack",
-        "preview",
-        "examples/quickstart",
-    ],
-    "hubstack preview examples/fleet": [sys.executable, "-m", "hubstack", "preview", "examples/fleet"],
+    FLOOR: ["-c", f"import pulumi, {', '.join(SDKS)}"],
+    **{
+        f"hubstack {command}": ["-m", "hubstack", *command.split()]
+        for command in ("plan examples/fleet", "preview examples/quickstart", "preview examples/fleet")
+    },
 }
 
 
-def seconds(command: list[str]) -> float:
-    start = time.perf_counter()
-    subprocess.run(command, cwd=PROJECT, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - start
-
-
 def main() -> None:
-    for command in COMMANDS.values():
-        seconds(command)  # fill the file cache
-    medians: dict[str, float] = {}
-    lines = ["| command | median s | of the floor |", "| --- | --- | --- |"]
-    for name, command in COMMANDS.items():
-        medians[name] = statistics.median(seconds(command) for _ in range(RUNS))
-        ratio = medians[name] / next(iter(medians.values()))
-        lines.append(f"| {name} | {medians[name]:.2f} | {ratio:.1f} x |")
-    print("\n".join(lines))
-    text = "\n".join(lines)
-    (PROJECT / "docs" / "benchmarks.md").write_text(
-        f"# Benchmarks\n\nWritten by `./dev bench` ({RUNS} runs each, 2 cores).\n\n## Preview\n\n{text}\n{MORE}"
-    )
+    for arguments in COMMANDS.values():
+        run([sys.executable, *arguments])  # fill the file cache
+    rounds = [{n: run([sys.executable, *arguments]) for n, arguments in COMMANDS.items()} for _ in range(RUNS)]
+    seconds = {name: median(each[name] for each in rounds).cpu_s for name in COMMANDS}
+    rows = [[name, f"{s:.2f}", f"{s / seconds[FLOOR]:.1f} x"] for name, s in seconds.items()]
+    text = "\n".join(table(["command", "median CPU s", "of the floor"], *rows))
+    print(text)
+    head = f"# Benchmarks\n\nWritten by `./dev bench` ({RUNS} runs each).\n\n## Preview\n\n"
+    (PROJECT / "docs" / "benchmarks.md").write_text(f"{head}{text}\n{MORE}")
 
 
 if __name__ == "__main__":

@@ -7,30 +7,32 @@ other kind is a custom resource.
 
 import re
 from collections.abc import Callable
+from operator import attrgetter
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 
 from hubstack.manifests import Object
 
-_CLASSES: dict[tuple[str, str], Callable[..., pulumi.CustomResource]] = {
-    ("v1", "ConfigMap"): kubernetes.core.v1.ConfigMap,
-    ("v1", "Namespace"): kubernetes.core.v1.Namespace,
-    ("v1", "PersistentVolumeClaim"): kubernetes.core.v1.PersistentVolumeClaim,
-    ("v1", "Secret"): kubernetes.core.v1.Secret,
-    ("v1", "Service"): kubernetes.core.v1.Service,
-    ("v1", "ServiceAccount"): kubernetes.core.v1.ServiceAccount,
-    ("apps/v1", "Deployment"): kubernetes.apps.v1.Deployment,
-    ("autoscaling/v2", "HorizontalPodAutoscaler"): kubernetes.autoscaling.v2.HorizontalPodAutoscaler,
-    ("batch/v1", "Job"): kubernetes.batch.v1.Job,
-    ("networking.k8s.io/v1", "NetworkPolicy"): kubernetes.networking.v1.NetworkPolicy,
-    ("policy/v1", "PodDisruptionBudget"): kubernetes.policy.v1.PodDisruptionBudget,
-    ("rbac.authorization.k8s.io/v1", "ClusterRole"): kubernetes.rbac.v1.ClusterRole,
-    ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"): kubernetes.rbac.v1.ClusterRoleBinding,
-    ("rbac.authorization.k8s.io/v1", "Role"): kubernetes.rbac.v1.Role,
-    ("rbac.authorization.k8s.io/v1", "RoleBinding"): kubernetes.rbac.v1.RoleBinding,
-    ("storage.k8s.io/v1", "StorageClass"): kubernetes.storage.v1.StorageClass,
+_CLASSES = {
+    ("v1", "ConfigMap"): "core.v1.ConfigMap",
+    ("v1", "Namespace"): "core.v1.Namespace",
+    ("v1", "PersistentVolumeClaim"): "core.v1.PersistentVolumeClaim",
+    ("v1", "Secret"): "core.v1.Secret",
+    ("v1", "Service"): "core.v1.Service",
+    ("v1", "ServiceAccount"): "core.v1.ServiceAccount",
+    ("apps/v1", "Deployment"): "apps.v1.Deployment",
+    ("autoscaling/v2", "HorizontalPodAutoscaler"): "autoscaling.v2.HorizontalPodAutoscaler",
+    ("batch/v1", "Job"): "batch.v1.Job",
+    ("networking.k8s.io/v1", "NetworkPolicy"): "networking.v1.NetworkPolicy",
+    ("policy/v1", "PodDisruptionBudget"): "policy.v1.PodDisruptionBudget",
+    ("rbac.authorization.k8s.io/v1", "ClusterRole"): "rbac.v1.ClusterRole",
+    ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"): "rbac.v1.ClusterRoleBinding",
+    ("rbac.authorization.k8s.io/v1", "Role"): "rbac.v1.Role",
+    ("rbac.authorization.k8s.io/v1", "RoleBinding"): "rbac.v1.RoleBinding",
+    ("storage.k8s.io/v1", "StorageClass"): "storage.v1.StorageClass",
 }
+"""Kind to the SDK's class, by name: each package of the SDK takes long to load, and few are needed."""
 
 
 def register(name: str, obj: Object, opts: pulumi.ResourceOptions) -> pulumi.CustomResource:
@@ -46,7 +48,8 @@ def register(name: str, obj: Object, opts: pulumi.ResourceOptions) -> pulumi.Cus
     known = _CLASSES.get((api_version, kind))
     if known is None:  # the SDK's class for any kind takes metadata and a spec, and no other part
         return kubernetes.apiextensions.CustomResource(name, api_version=api_version, kind=kind, **rest, opts=opts)
-    return known(name, **{_snake(key): value for key, value in rest.items()}, opts=opts)
+    create: Callable[..., pulumi.CustomResource] = attrgetter(known)(kubernetes)
+    return create(name, **{_snake(key): value for key, value in rest.items()}, opts=opts)
 
 
 def _snake(key: str) -> str:

@@ -73,7 +73,7 @@ class CloudRunService(pulumi.ComponentResource):
         self.register_outputs({"uri": self.uri})
 
 
-def _template(args: CloudRunServiceArgs) -> gcp.cloudrunv2.ServiceTemplateArgs:
+def _template(args: CloudRunServiceArgs) -> "gcp.cloudrunv2.ServiceTemplateArgs":
     run, model = args.run, args.model
     sdk = gcp.cloudrunv2
     return sdk.ServiceTemplateArgs(
@@ -101,7 +101,7 @@ def _template(args: CloudRunServiceArgs) -> gcp.cloudrunv2.ServiceTemplateArgs:
     )
 
 
-def _container(args: CloudRunServiceArgs) -> gcp.cloudrunv2.ServiceTemplateContainerArgs:
+def _container(args: CloudRunServiceArgs) -> "gcp.cloudrunv2.ServiceTemplateContainerArgs":
     run, server, sdk = args.run, args.model.server, gcp.cloudrunv2
     startup, liveness = server.startup, server.liveness
     return sdk.ServiceTemplateContainerArgs(

@@ -92,7 +92,7 @@ def _texts(model: ModelPlan) -> dict[str, str]:
     }
 
 
-def _task(args: RunLoaderArgs, folder: str) -> gcp.cloudrunv2.JobTemplateTemplateArgs:
+def _task(args: RunLoaderArgs, folder: str) -> "gcp.cloudrunv2.JobTemplateTemplateArgs":
     run, job = gcp.cloudrunv2, args.job
     return run.JobTemplateTemplateArgs(
         service_account=args.account.email,
@@ -134,7 +134,7 @@ def _command(model: ModelPlan, files: str) -> str:
     return f"{install} && exec {load}"
 
 
-def _envs(args: RunLoaderArgs) -> list[gcp.cloudrunv2.JobTemplateTemplateContainerEnvArgs]:
+def _envs(args: RunLoaderArgs) -> "list[gcp.cloudrunv2.JobTemplateTemplateContainerEnvArgs]":
     run = gcp.cloudrunv2
     plain = {"HF_HOME": f"{SCRATCH}/home", "HOME": SCRATCH, "HF_HUB_DISABLE_TELEMETRY": "1",
              "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_XET_CHUNK_CACHE_SIZE_BYTES": "0",

@@ -164,7 +164,10 @@ def _numbers(value: Any) -> list[int]:
 def _int(config: Mapping[str, Any], *keys: str) -> int | None:
     """Return the first size that is said; of a size given layer by layer, the largest."""
     for key in keys:
-        sizes = [n for n in _numbers(config.get(key)) if 0 < n < _LARGEST]
+        said = config.get(key)
+        if said is None:  # most keys are of another family
+            continue
+        sizes = [n for n in _numbers(said) if 0 < n < _LARGEST]
         if sizes:
             return max(sizes)
     return None

@@ -54,3 +54,10 @@ class Cost:
     not_counted: tuple[str, ...]
     """Kinds of cost that the plan leaves out (egress, logs ...)."""
     hours_per_month: int
+
+    def by_item(self) -> dict[str, list[CostLine]]:
+        """Return item to its lines."""
+        found: dict[str, list[CostLine]] = {}
+        for line in self.lines:
+            found.setdefault(line.item, []).append(line)
+        return found

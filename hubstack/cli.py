@@ -5,12 +5,12 @@ Exit codes: 0 fine, 1 a check found something, 2 bad input or usage. Heavy modul
 that needs them, so that `plan` never waits for Pulumi or for the Hub's client.
 """
 
+import gc
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
 from hubstack import cli_gitops
 from hubstack.console import Check, Env, Jobs, Json, Progress, Project
@@ -19,14 +19,15 @@ from hubstack.console import environment_of as _environment
 from hubstack.console import models_path as _models_path
 from hubstack.console import out as _out
 from hubstack.console import print_parts as _print
+from hubstack.console import status as _status
 from hubstack.environment import Environment, find_project
 from hubstack.errors import HubstackError, InputError
-from hubstack.plan import Plan
 from hubstack.problems import Problem, nearest
-from hubstack.target import Target
 
 if TYPE_CHECKING:
+    from hubstack.plan import Plan
     from hubstack.preview import Graph
+    from hubstack.target import Target
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -157,7 +158,7 @@ def diff(  # noqa: PLR0913  one option a file or a switch
         save_side(name_in(root, env), root, save)
         _print(f"wrote {save}")
         return
-    with Console(stderr=True).status("running both sides"):  # shown on a terminal only
+    with _status("running both sides"):
         asked = run_diff(env, root, against, quota, gates)
     written = asked.write(markdown=markdown, html=html, link=link)
     if json:
@@ -224,7 +225,7 @@ def check(env: Env = "dev", *, json: Json = False, project: Project = None) -> N
 
     environment = _environment(env, project)
     today = dt.datetime.now(tz=dt.UTC).date()
-    with Console(stderr=True).status("checking"):  # shown on a terminal only
+    with _status("checking"):
         report = check_environment(environment, _config(environment), today)
     if json:
         _out(report_json(report))
@@ -256,7 +257,7 @@ def sbom(
         _out(command.bill(*asked))
 
 
-def _what_if(environment: Environment, decided: Plan, changes: list[str], *, rebalance: bool) -> None:
+def _what_if(environment: Environment, decided: "Plan", changes: list[str], *, rebalance: bool) -> None:
     from hubstack import report  # noqa: PLC0415
     from hubstack.catalog import load_catalog  # noqa: PLC0415
     from hubstack.placement_file import Placement  # noqa: PLC0415
@@ -284,7 +285,7 @@ def _compare(environment: Environment, asked: str) -> None:
     )
 
 
-def _write_page(decided: Plan, path: Path, model: str | None = None) -> None:
+def _write_page(decided: "Plan", path: Path, model: str | None = None) -> None:
     from hubstack.lock import write_text_atomically  # noqa: PLC0415
     from hubstack.page import page_text  # noqa: PLC0415
 
@@ -292,13 +293,13 @@ def _write_page(decided: Plan, path: Path, model: str | None = None) -> None:
     _print(f"wrote {path}")
 
 
-def _target(environment: Environment) -> Target:
+def _target(environment: Environment) -> "Target":
     from hubstack.target import read_target  # noqa: PLC0415
 
     return read_target(environment.stack, _config(environment))
 
 
-def _plan(environment: Environment, *, rebalance: bool = False) -> Plan:
+def _plan(environment: Environment, *, rebalance: bool = False) -> "Plan":
     from hubstack.planner import plan_environment  # noqa: PLC0415
 
     return plan_environment(environment.project_dir, environment.stack, _config(environment), rebalance=rebalance)
@@ -307,11 +308,11 @@ def _plan(environment: Environment, *, rebalance: bool = False) -> Plan:
 def _graph(environment: Environment) -> "Graph":
     from hubstack.preview.environment import preview_environment  # noqa: PLC0415
 
-    with Console(stderr=True).status("running the program"):  # shown on a terminal only
+    with _status("running the program"):
         return preview_environment(environment)
 
 
-def _tables(decided: Plan) -> tuple[Any, ...]:
+def _tables(decided: "Plan") -> tuple[Any, ...]:
     from hubstack import report  # noqa: PLC0415
 
     parts: list[Any] = [report.plan_table(decided), "", report.why_lines(decided), ""]
@@ -330,6 +331,8 @@ app.command()(cli_gitops.init)
 
 def main() -> None:
     """Run the command; print what hubstack refuses without a traceback."""
+    # What a command makes lives until it ends: looking for garbage at the usual pace is a fifth of a plan's time.
+    gc.set_threshold(100_000, 50, 100)
     try:
         app()
     except HubstackError as error:

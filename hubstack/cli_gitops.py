@@ -151,7 +151,7 @@ def init(  # noqa: PLR0913  one option a setting
         from hubstack.hub import read_collection  # noqa: PLC0415
 
         with Progress() as progress:
-            found = read_collection(from_collection, progress)
+            found = read_collection(from_collection, listener=progress)
     else:
         found = read_manifests(paths or [])
     print_parts(*write_environment(asked, found))

@@ -7,14 +7,16 @@ Owns no command: those are in `hubstack.cli` and `hubstack.cli_gitops`.
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
-from rich.console import Console
-from rich.status import Status
 
 from hubstack.environment import Environment, find_environment, find_project
+
+if TYPE_CHECKING:
+    from rich.status import Status
 
 Env = Annotated[str, typer.Argument(help="A stack of stacks/ (dev), or a folder such as examples/fleet.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -52,6 +54,8 @@ class Progress:
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
+        from rich.console import Console  # noqa: PLC0415
+
         self._console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
         self._bar: Status | None = None
         self._models = self._done = 0
@@ -94,8 +98,17 @@ class Progress:
             self._console.print(text)
 
 
+def status(text: str) -> AbstractContextManager[Any]:
+    """Show on a terminal, while it lasts, what is being done."""
+    from rich.console import Console  # noqa: PLC0415
+
+    return Console(stderr=True).status(text)
+
+
 def print_parts(*parts: Any) -> None:
     """Print texts and tables, one under the other."""
+    from rich.console import Console  # noqa: PLC0415
+
     console = Console(highlight=False, markup=False, soft_wrap=False, width=None if sys.stdout.isatty() else 200)
     for part in parts:
         # A sentence is wrapped by the terminal; only tables are laid out here.

@@ -19,6 +19,7 @@ from hubstack.engine import EngineChoice, Refusal, choose_engine
 from hubstack.errors import InputError, LockError, PlanError
 from hubstack.facts import ModelFacts
 from hubstack.light import Surveyors, compare_with_cloud_run, make_surveyors, plan_light, refusal_of
+from hubstack.limits import limit_warnings
 from hubstack.loading import Loading, choose_loading, refuse_loading
 from hubstack.lock import Lock, check_fresh, load_lock, lock_path
 from hubstack.names import labels
@@ -139,6 +140,7 @@ def plan_stack(
         monitoring=target.monitoring,
         warnings=(
             *(f"{model.key}: {warning}" for model in models for warning in model.warnings),
+            *limit_warnings(models, pools),
             *traffic_warnings(nodes, target.gateway),
             *_gateway_warnings(nodes, light, target),
             *_budget_warnings(cost, target),

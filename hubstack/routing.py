@@ -5,6 +5,7 @@ Owns these rules and their warnings. Does not own the entry that `canary:` makes
 (`hubstack.manifests.traffic`).
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
@@ -36,11 +37,11 @@ def model_names(models: Sequence[_Named]) -> dict[str, tuple[str, ...]]:
     """
     own = [model for model in models if model.canary_of is None]
     keys = {key for model in own for key in names.entry_keys(model)}
+    entries = Counter(model.id for model in own)
     found: dict[str, tuple[str, ...]] = {}
     for model in own:
-        others = [other for other in own if other.id == model.id and other.key != model.key]
         mine = names.entry_keys(model)
-        means_it = not others or names.key_of(model.id) in mine
+        means_it = entries[model.id] == 1 or names.key_of(model.id) in mine
         found[model.key] = (*mine, model.id) if means_it and model.id not in keys else mine
     return found
 
@@ -102,8 +103,11 @@ def traffic_warnings(models: Sequence[ModelPlan], gateway: GatewayPlan | None) -
     if gateway is None:
         return
     found = model_names(models)
-    for repo_id in sorted({model.id for model in models}):
-        keys = [model.key for model in models if model.id == repo_id and model.canary_of is None]
+    keys_of: dict[str, list[str]] = {}
+    for model in models:
+        if model.canary_of is None:
+            keys_of.setdefault(model.id, []).append(model.key)
+    for repo_id, keys in sorted(keys_of.items()):
         if len(keys) > 1 and not any(repo_id in found[key] for key in keys):
             together = " and ".join(keys)
             yield f"the gateway does not know `{repo_id}` by its id, since {together} have it: use their keys"

@@ -42,7 +42,12 @@ def with_scaling(
     asked = {request.key: request for request in requests}
     held = list(pools)
     planned = list(models)
-    decided = [_decided(model, planned, held, asked[model.key], metrics, target) for model in planned]
+    # Servers of one class share its pools, and what those have left over.
+    one_of = {model.capacity_class: model for model in planned}
+    spares = {key: spare_places(model, planned, held) for key, model in one_of.items()}
+    decided = [
+        _decided(model, spares[model.capacity_class], asked[model.key], metrics, target) for model in planned
+    ]
     problems = list(_taken_names(decided, {names.made_as(request): request for request in requests}))
     if problems:
         raise PlanError(problems)
@@ -74,10 +79,9 @@ def _places(model: ModelPlan) -> int:
 
 
 def _decided(
-    model: ModelPlan, models: list[ModelPlan], pools: list[PoolPlan], request: ModelRequest,
-    metrics: Mapping[EngineKind, EngineMetrics], target: Target,
+    model: ModelPlan, spare: int, request: ModelRequest, metrics: Mapping[EngineKind, EngineMetrics],
+    target: Target,
 ) -> ModelPlan:  # fmt: skip
-    spare = spare_places(model, models, pools)
     surge = int(model.hosts == 1 and spare >= _places(model))
     scaling = _scaling(model, request, metrics, target)
     reasons = (*_scaling_reasons(model, request, scaling, metrics, target), _surge_reason(model, spare, surge))

@@ -170,6 +170,20 @@ def test_a_second_entry_with_a_name_of_its_own_leaves_the_hub_id_to_the_first() 
     assert model_names([first, second])["cheap"] == ("cheap",)
 
 
+def test_names_are_found_in_one_pass_over_the_models() -> None:
+    read: list[str] = []
+
+    class Counted(Named):
+        def __getattribute__(self, name: str) -> object:
+            read.append(name)
+            return super().__getattribute__(name)
+
+    for size in (100, 200):
+        read.clear()
+        model_names([Counted(f"m{number}", "acme/llama") for number in range(size)])
+        assert len(read) < 12 * size, "each model was compared with each other one"
+
+
 def test_an_id_that_means_two_models_alike_leads_to_none_and_is_told(tmp_path: Path) -> None:
     request = read(tmp_path, "models: [{id: acme/llama, name: one}, {id: acme/llama, name: two}]")
     made = plan(request, BOTH)

@@ -2,11 +2,13 @@
 """How replicas follow the load: figures, hold times and surge as the planner decides them."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hubstack import scaling
 from hubstack.errors import PlanError
 from hubstack.plan import EngineKind, ModelPlan, MonitoringPlan, Replicas
 from hubstack.scaling import (
@@ -150,6 +152,19 @@ def test_places_are_left_over_only_beyond_every_models_most(
 def test_the_pool_with_least_decides() -> None:
     pools = [replace(L4_SPOT, max_nodes=9), replace(L4_ON_DEMAND, max_nodes=3)]
     assert spare_places(CHAT, [CHAT, EMBED], pools) == 0
+
+
+def test_places_left_over_are_counted_once_for_all_models_of_a_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[str] = []
+
+    def count(model: ModelPlan, *rest: Any) -> int:
+        counted.append(model.capacity_class)
+        return spare_places(model, *rest)
+
+    monkeypatch.setattr(scaling, "spare_places", count)
+    made = plan(*((EMBEDDER, ask(EMBEDDER.id, key=f"m{number}")) for number in range(6)))
+    assert len(made.models) == 6
+    assert counted == sorted({model.capacity_class for model in made.models})
 
 
 def test_a_slice_leaves_nothing_over() -> None:

@@ -2,6 +2,7 @@
 """The objects of a gateway as plain data. What they cannot prove: that Google's controller takes them."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from hubstack import manifests
 from hubstack.gateway import PROXY_RANGE
 from hubstack.gateway_plan import Exposure, GatewayAuth, GatewayMode, GatewayPlan
+from hubstack.manifests import traffic
 from hubstack.plan import EngineKind, ModelPlan, Plan, Replicas
 from tests.support.plans import CHAT, EMBED, GATED, RESTING, TPU, with_models
 
@@ -50,6 +52,21 @@ def test_every_model_is_reached_by_each_name_through_exactly_one_rule(gateway: G
         name for key in ("chat", "embed", "gated", "tpu") for name in (key, f"acme/{key}")
     )
     assert sorted(paths) == ["/chat/v1", "/embed/rerank", "/embed/v1", "/gated/v1", "/tpu/v1"]
+
+
+def test_what_a_whole_plan_decides_is_computed_once_for_all_of_its_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def counted(models: Sequence[ModelPlan]) -> dict[str, tuple[str, ...]]:
+        asked.append(len(models))
+        return {model.key: (model.key,) for model in models}
+
+    monkeypatch.setattr(traffic, "model_names", counted)
+    one, other = plan(), plan(INTERNAL, CANARY)
+    for made in (one, other, one):
+        for model in (CHAT, EMBED, GATED, TPU):
+            manifests.route(made, model)
+    assert asked == [len(one.models), len(other.models), len(one.models)], "another plan is another answer"
 
 
 @pytest.mark.parametrize("model", [CHAT, EMBED, GATED, TPU], ids=lambda model: model.key)

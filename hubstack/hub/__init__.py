@@ -7,8 +7,7 @@
     refusal.py        what went wrong, as one message with its fix and without secrets
     config_fields.py  the fields of config.json that a lock keeps, listed by hand
     mapping.py        the Hub's answers -> ModelFacts, pure
-    asking.py         many models at once, in a fixed order, all refusals together
-    fetch.py          which questions one model takes
+    fetch.py          many models at once, in a fixed order, all refusals together
     locking.py        which entries of a lock stay, go, move or come
     command.py        `hubstack lock`: files in, files out
     collection.py     `hubstack init --from-collection`: the models of a collection
@@ -17,10 +16,9 @@
 Nothing else of hubstack imports this package or huggingface_hub (held by import-linter), but the commands do.
 """
 
-from hubstack.hub.asking import Listener
 from hubstack.hub.collection import read_collection
 from hubstack.hub.command import check_lock, write_lock
-from hubstack.hub.fetch import fetch_each, fetch_facts
+from hubstack.hub.fetch import Listener, fetch_each, fetch_facts
 from hubstack.hub.locking import LockChanges, lock_models
 from hubstack.hub.pace import JOBS, Patience
 from hubstack.hub.refusal import Refusal

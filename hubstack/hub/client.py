@@ -66,17 +66,18 @@ class HubClient:
         """Return the commit that the default branch stands at."""
         return ModelInfo(**await self._facts(repo_id, repo_id, "expand=sha")).sha
 
+    async def check_access(self, repo_id: str) -> None:
+        """Ask whether the files of a gated model may be read; a refusal is raised."""
+        await self._ask(f"{self._endpoint}/api/models/{repo_id}/auth-check", lambda _: None, limit=MAX_FILE_BYTES)
+
     async def access(self, repo_id: str) -> ModelInfo:
         """Return who may read a model, and its name today."""
         return ModelInfo(**await self._facts(repo_id, repo_id, "expand=gated&expand=private"))
 
     async def collection(self, slug: str) -> Collection:
-        """Return a collection."""
-        return Collection(**await self._object_at(f"/api/collections/{slug}"), endpoint=self._endpoint)
-
-    async def check_access(self, repo_id: str) -> None:
-        """Ask whether the files of a gated model may be read; a refusal is raised."""
-        await self._ask(f"{self._endpoint}/api/models/{repo_id}/auth-check", lambda _: None, limit=MAX_FILE_BYTES)
+        """Return a collection: what `HfApi.get_collection` does, which has no time limit."""
+        url = f"{self._endpoint}/api/collections/{slug}"
+        return Collection(**{**await self._data(url), "endpoint": self._endpoint})
 
     async def read_json(
         self, repo_id: str, commit: str, path: str, listed: RepoSibling | None
@@ -95,12 +96,11 @@ class HubClient:
 
     async def _facts(self, path: str, repo_id: str, query: str) -> dict[str, Any]:
         validate_repo_id(repo_id)
-        return await self._object_at(f"/api/models/{path}?{query}")
+        return await self._data(f"{self._endpoint}/api/models/{path}?{query}")
 
-    async def _object_at(self, path: str) -> dict[str, Any]:
-        otherwise = "is answered with no JSON object"
+    async def _data(self, url: str) -> dict[str, Any]:
         return await self._ask(
-            self._endpoint + path, lambda response: _object(response, otherwise), limit=MAX_INFO_BYTES
+            url, lambda response: _object(response, "is answered with no JSON object"), limit=MAX_INFO_BYTES
         )
 
     async def _ask(

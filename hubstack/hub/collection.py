@@ -6,12 +6,12 @@ Owns what an item becomes. The Hub gives a collection in one answer, without pag
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 from huggingface_hub import Collection, CollectionItem, ModelInfo
 
 from hubstack.errors import HubError, InputError
-from hubstack.hub.asking import Listener, ask_each
+from hubstack.hub.fetch import Listener, ask_each
 from hubstack.hub.pace import Patience
 from hubstack.hub.refusal import Refusal
 from hubstack.init.entry import Entry, Found, Unknown
@@ -20,18 +20,20 @@ from hubstack.problems import Problem
 
 _SLUG = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _MODEL = "model"
+_ANY = "main"
+"""A collection names no revisions."""
 
 
 def read_collection(
-    slug: str, listener: Listener | None = None, *, token: str | None = None, patience: Patience | None = None,
+    slug: str, *, token: str | None = None, patience: Patience | None = None, listener: Listener | None = None,
 ) -> Found:  # fmt: skip
     """Return the models of a collection, in its order.
 
     Args:
         slug: `OWNER/TITLE-HASH`, or the collection's address.
-        listener: told how it goes.
         token: a token to send; by default the one that huggingface_hub finds.
         patience: how often and how long to try.
+        listener: told how the models are asked for.
 
     Raises:
         InputError: this is no collection's name.
@@ -43,27 +45,22 @@ def read_collection(
         raise InputError(
             [Problem(path="--from-collection", message="is no collection: OWNER/TITLE-HASH", hint=hint)]
         )
-    (answer,) = ask_each(
-        [(f"collections/{slug}", "main")], lambda client, _: client.collection(slug),
-        token=token, patience=patience, listener=listener,
-    ).values()  # fmt: skip
+    asked = (f"collections/{slug}", _ANY)
+    answer = ask_each([asked], lambda client, *_: client.collection(slug), token=token, patience=patience)[asked]
     if isinstance(answer, Refusal):
         raise HubError(answer.render())
     models = [item for item in answer.items if item.item_type == _MODEL]
-    access = ask_each(
-        [(item.item_id, "main") for item in models], lambda client, pair: client.access(pair[0]),
+    answers = ask_each(
+        [(item.item_id, _ANY) for item in models], lambda client, repo_id, _: client.access(repo_id),
         token=token, patience=patience, listener=listener,
     )  # fmt: skip
-    return _found(answer, {repo_id: said for (repo_id, _), said in access.items()})
+    return _found(answer, [(item, answers[item.item_id, _ANY]) for item in models])
 
 
-def _found(collection: Collection, access: Mapping[str, ModelInfo | Refusal]) -> Found:
+def _found(collection: Collection, models: Iterable[tuple[CollectionItem, ModelInfo | Refusal]]) -> Found:
     entries: list[Entry] = []
     unknown: list[Unknown] = []
-    for item in collection.items:
-        if item.item_type != _MODEL:
-            continue
-        answer = access[item.item_id]
+    for item, answer in models:
         if isinstance(answer, Refusal):
             unknown.append(_unknown(item, answer))
         else:

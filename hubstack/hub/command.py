@@ -12,8 +12,7 @@ from hubstack.commit_change import upgrade_page
 from hubstack.errors import HubError, InputError
 from hubstack.exclusive import exclusive
 from hubstack.facts import ModelFacts
-from hubstack.hub.asking import Asked, Listener
-from hubstack.hub.fetch import fetch_each
+from hubstack.hub.fetch import Asked, Listener, fetch_each
 from hubstack.hub.locking import lock_models
 from hubstack.hub.pace import Patience
 from hubstack.hub.refusal import Refusal

@@ -1,24 +1,54 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which questions one model takes.
+"""Many models at once, in the order that was asked, with all refusals together.
 
-Its info, its config.json at the commit, NVIDIA's quantization file where it is listed, and the default branch's
-commit where another revision was asked (four at most). Fewer do not do: the Hub gives sizes and hashes only without
-`expand`, and of config.json two fields only. Without the config it takes the info, and for a gated model a question
-whether there is access.
+Owns which questions one model takes: its info, its config.json at the commit, NVIDIA's quantization file where
+it is listed, and the default branch's commit where another revision was asked (four at most). Fewer do not do: the
+Hub gives sizes and hashes only without `expand`, and of config.json two fields only. Without the config it takes
+the info, and for a gated model a question whether there is access.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Generic, Protocol, TypeVar
+
+from huggingface_hub import get_async_session
+from huggingface_hub.utils import (
+    build_hf_headers,  # pyright: ignore[reportUnknownVariableType]  an argument of it is untyped
+)
 
 from hubstack.errors import HubError
 from hubstack.facts import ModelFacts
-from hubstack.hub.asking import Asked, Listener, ask_each
 from hubstack.hub.client import HubClient
 from hubstack.hub.mapping import Answers, commit_of, to_facts
-from hubstack.hub.pace import Patience
-from hubstack.hub.refusal import AnswerError, Refusal
+from hubstack.hub.pace import Pace, Patience
+from hubstack.hub.refusal import AnswerError, Cause, Refusal, explain, hub_endpoint, shown_endpoint
+from hubstack.hub.token import token_place
 
+_T = TypeVar("_T")
+Asked = tuple[str, str]
+"""Repository id and revision."""
 _QUANTIZATION_FILE = "hf_quant_config.json"
 _DEFAULT_BRANCH = "main"
+
+
+class Listener(Protocol):
+    """Told how the asking goes, in the caller's thread."""
+
+    def begin(self, models: int, what: str) -> None:
+        """Hear how many models are asked for, and whom and with which token, in words."""
+
+    def done(self, repo_id: str) -> None:
+        """Hear of each model as it is done."""
+
+    def pause(self, seconds: float) -> None:
+        """Hear that the Hub asks for a pause."""
+
+
+class _Deaf:
+    def begin(self, models: int, what: str) -> None: ...
+    def done(self, repo_id: str) -> None: ...
+    def pause(self, seconds: float) -> None: ...
 
 
 def fetch_facts(
@@ -51,10 +81,85 @@ def fetch_each(
         listener: told how it goes.
         with_config: False leaves out what takes further questions: the config and the counts of parameters.
     """
-    return ask_each(
-        asked, lambda client, pair: _fetch(client, *pair, with_config=with_config),
-        token=token, patience=patience, listener=listener,
-    )  # fmt: skip
+    question = partial(_fetch, with_config=with_config)
+    return ask_each(asked, question, token=token, patience=patience, listener=listener)
+
+
+def ask_each(
+    asked: Sequence[Asked], question: Callable[[HubClient, str, str], Awaitable[_T]], *, token: str | None = None,
+    patience: Patience | None = None, listener: Listener | None = None,
+) -> dict[Asked, _T | Refusal]:  # fmt: skip
+    """Return the answer for each pair, or why there is none; in the order asked, each pair once.
+
+    Args:
+        asked: ids and revisions.
+        question: what is asked of one: client, id, revision.
+        token: as for `fetch_each`, and the rest too.
+        patience: see there.
+        listener: see there.
+    """
+    pairs = list(dict.fromkeys(asked))
+    if not pairs:
+        return {}
+    told = listener or _Deaf()
+    place = token_place(token)
+    told.begin(len(pairs), f"{shown_endpoint()} {f'with the token of {place}' if place else 'without a token'}")
+    run = _Run(question, token, patience or Patience(), told)
+    try:
+        # Before the loop begins: a token may have to be fetched or renewed, which blocks.
+        headers: Mapping[str, str] = build_hf_headers(token=token, library_name="hubstack")
+    except Exception as error:  # noqa: BLE001  told for each model, as any other trouble is
+        return {pair: run.explain(error, pair) for pair in pairs}
+    return asyncio.run(run.ask_all(pairs, headers))
+
+
+class _Run(Generic[_T]):
+    """One round of questions."""
+
+    def __init__(
+        self, question: Callable[[HubClient, str, str], Awaitable[_T]], token: str | None, patience: Patience,
+        listener: Listener,
+    ) -> None:  # fmt: skip
+        self._question = question
+        self._token = token
+        self._patience = patience
+        self._listener = listener
+        self._endpoint = hub_endpoint()
+
+    async def ask_all(
+        self, pairs: Sequence[Asked], headers: Mapping[str, str]
+    ) -> dict[Asked, _T | Refusal]:
+        """Ask for all, some at once; what happens to one cancels no other, Ctrl-C cancels all."""
+        answers: dict[Asked, _T | Refusal] = {}
+        pace = Pace(self._patience, self._listener.pause)
+        async with get_async_session() as session, asyncio.TaskGroup() as group:
+            client = HubClient(session, endpoint=self._endpoint, headers=headers, pace=pace)
+            left = iter(pairs)
+            for _ in range(min(self._patience.jobs, len(pairs))):
+                group.create_task(self._work(client, pace, left, answers))
+        return {pair: answers[pair] for pair in pairs}
+
+    async def _work(
+        self, client: HubClient, pace: Pace, left: Iterator[Asked], answers: dict[Asked, _T | Refusal]
+    ) -> None:
+        """Take the next pair until none is left; the iterator is shared."""
+        for pair in left:
+            answer = await self._ask(client, pace, pair)
+            if isinstance(answer, Refusal) and answer.cause is Cause.UNANSWERED:
+                pace.unanswered()
+            answers[pair] = answer
+            self._listener.done(pair[0])
+
+    async def _ask(self, client: HubClient, pace: Pace, pair: Asked) -> _T | Refusal:
+        try:
+            async with pace.model():
+                return await self._question(client, *pair)
+        except Exception as error:  # noqa: BLE001  whatever happens to one model is told together with the others'
+            return self.explain(error, pair)
+
+    def explain(self, error: Exception, pair: Asked) -> Refusal:
+        """Return what an error means for a model."""
+        return explain(error, repo_id=pair[0], revision=pair[1], endpoint=self._endpoint, token=self._token)
 
 
 async def _fetch(client: HubClient, repo_id: str, revision: str, *, with_config: bool) -> ModelFacts:

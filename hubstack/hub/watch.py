@@ -10,8 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from hubstack.drift import Finding, gone, hub_findings
 from hubstack.errors import HubError
 from hubstack.facts import ModelFacts
-from hubstack.hub.asking import Asked, Listener
-from hubstack.hub.fetch import fetch_each
+from hubstack.hub.fetch import Asked, Listener, fetch_each
 from hubstack.hub.pace import Patience
 from hubstack.hub.refusal import Cause, Refusal
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from hubstack import names
 from hubstack.loader import collector_script
-from hubstack.manifests.base import Object, bucket_name, container_security, metadata
+from hubstack.manifests.base import Object, container_security, metadata, sharing
 from hubstack.manifests.loader import LOADER_FILES, pipeline_job
 from hubstack.manifests.volumes import WEIGHTS_PATH, WEIGHTS_VOLUME, bucket_volume
 from hubstack.plan import ModelPlan, Plan
@@ -22,8 +22,7 @@ def kept_commits(plan: Plan, model: ModelPlan, also: Iterable[str] = ()) -> tupl
     Every model of the plan with the same bucket, and `also`. The replaced one where the request keeps it, and where
     the servers span nodes: Pulumi does not wait for a LeaderWorkerSet to roll out, so old groups may still start.
     """
-    bucket = bucket_name(plan, model)
-    kept = {other.weights.prefix for other in plan.models if bucket_name(plan, other) == bucket} | set(also)
+    kept = {each.weights.prefix for each in sharing(plan).get(model.canary_of or model.key, ())} | set(also)
     if model.weights.replaces and (model.weights.keep_replaced or model.hosts > 1):
         kept.add(model.weights.replaces)
     return tuple(sorted(kept - {model.weights.prefix}))

@@ -10,7 +10,7 @@ import itertools
 
 from hubstack import names
 from hubstack.gateway_plan import Exposure, GatewayPlan
-from hubstack.manifests.base import Object, metadata, server_name
+from hubstack.manifests.base import Object, metadata, of_plan, server_name, sharing
 from hubstack.manifests.scaling import INTERCEPTOR_PORT, INTERCEPTOR_SERVICE, KEDA_NAMESPACE, rests
 from hubstack.plan import EngineKind, ModelPlan, Plan
 from hubstack.routing import model_names, picked_models
@@ -37,12 +37,22 @@ def address_name(plan: Plan) -> str:
 
 def canary_for(plan: Plan, model: ModelPlan) -> ModelPlan | None:
     """Return the model's canary."""
-    return next((other for other in plan.models if other.canary_of == model.key), None)
+    return next((other for other in sharing(plan).get(model.key, ()) if other.canary_of), None)
 
 
 def has_pool(plan: Plan, model: ModelPlan) -> bool:
     """Say whether an endpoint picker chooses among the model's servers."""
-    return model.key in picked_models(plan.on_gke, plan.gateway)
+    return model.key in _picked(plan)
+
+
+@of_plan
+def _picked(plan: Plan) -> frozenset[str]:
+    return picked_models(plan.on_gke, plan.gateway)
+
+
+@of_plan
+def _names(plan: Plan) -> dict[str, tuple[str, ...]]:
+    return model_names(plan.on_gke)
 
 
 def backend(plan: Plan, model: ModelPlan) -> Object:
@@ -109,7 +119,7 @@ def route(plan: Plan, model: ModelPlan) -> Object:
             "path": {"type": "PathPrefix", "value": "/v1"},
             "headers": [{"type": "Exact", "name": MODEL_HEADER, "value": name}],
         }
-        for name in model_names(plan.on_gke)[model.key]
+        for name in _names(plan)[model.key]
     ]
     rules: list[Object] = [{"matches": headers, **({"filters": held} if held else {}), "backendRefs": refs}]
     for key, path in itertools.product(names.entry_keys(model), _paths(model)):

@@ -11,6 +11,7 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
+from hubstack.bill import CostLine
 from hubstack.plan import MemoryNeed, ModelPlan, Plan
 from hubstack.platforms import PlatformKind
 
@@ -35,12 +36,13 @@ class Part:
 def page_text(plan: Plan, model: str | None = None) -> str:
     """Return the page of a plan, with the explanation of one model or of all."""
     shown = tuple(each for each in plan.models if model in {None, each.key})
+    lines_of = plan.cost.by_item()
     return _template().render(
         plan=plan,
         shown=shown,
         bars={each.key: tuple(_memory(each.need)) for each in plan.models},
         costs=tuple(_costs(plan)),
-        busy={each.key: _busy(plan, each) for each in plan.models},
+        busy={each.key: _busy(lines_of.get(each.key, [])) for each in plan.models},
         sources=_sources(plan),
         beside=sum(model.platform is not PlatformKind.GKE for model in plan.models),
         gib=_gib,
@@ -105,8 +107,7 @@ def _instances(model: ModelPlan) -> float:
     return model.replicas.max * (usd or 0)
 
 
-def _busy(plan: Plan, model: ModelPlan) -> tuple[float, float]:
-    lines = [line for line in plan.cost.lines if line.item == model.key]
+def _busy(lines: list[CostLine]) -> tuple[float, float]:
     return sum(line.usd_per_month_min or 0 for line in lines), sum(line.usd_per_month_max or 0 for line in lines)
 
 

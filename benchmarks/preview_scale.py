@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a preview of 10, 100 and 1,000 models costs, beside a hand-written Pulumi program of the same resources.
+
+Both run under the same monitor, one after the other; each run's graph is compared, so both registered the same.
+The hand-written program is benchmarks/plain/program.py: it plans nothing and builds no object, but reads each from a
+line of JSON. Goals: at most 1.10 of its time, 1.3 of its memory, and an exponent of growth of at most 1.05.
+
+    python -m benchmarks.preview_scale [SIZE ...]
+"""
+
+import json
+import math
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks.plain.data import write_project
+from benchmarks.processes import PROJECT, run, table, write_page
+from benchmarks.stacks import STACK, write_stack
+
+RUNS = {10: 5, 100: 3, 1000: 1}
+"""Rounds of a size; a thousand models take a minute each."""
+OURS, PLAIN = "hubstack", "hand-written"
+
+
+def measured(project: Path, settings: Path) -> dict[str, Any]:
+    command = [sys.executable, "-m", "benchmarks.plain.run", str(project), str(settings)]
+    return json.loads(subprocess.run(command, cwd=PROJECT, check=True, stdout=subprocess.PIPE, text=True).stdout)
+
+
+def compare(size: int, folder: Path) -> dict[str, dict[str, float]]:
+    """Run both programs in turn and return the medians of each."""
+    settings = write_stack(folder / f"stack-{size}", size)
+    plain = folder / f"plain-{size}"
+    write_project(plain, PROJECT, STACK, settings)
+    sides = {OURS: (PROJECT, settings), PLAIN: (plain, plain / settings.name)}
+    rounds = [{name: measured(*where) for name, where in sides.items()} for _ in range(RUNS.get(size, 1))]
+    for each in rounds:
+        assert each[OURS]["digest"] == each[PLAIN]["digest"], "the two programs register different resources"
+    medians: dict[str, dict[str, float]] = {
+        name: {
+            key: statistics.median(each[name][key] for each in rounds)
+            for key in ("program_s", "monitor_s", "program_mib", "resources")
+        }
+        for name in sides
+    }
+    command = [sys.executable, "-m", "hubstack", "preview", str(folder / f"stack-{size}")]
+    medians[OURS]["command_s"] = run(command).cpu_s
+    return medians
+
+
+def exponent(sizes: list[int], seconds: list[float]) -> float:
+    """Return the slope of the line through the logarithms."""
+    return statistics.linear_regression([math.log(n) for n in sizes], [math.log(s) for s in seconds]).slope
+
+
+def row(size: int, found: dict[str, dict[str, float]]) -> list[str]:
+    ours, plain = found[OURS], found[PLAIN]
+    total, other = (side["program_s"] + side["monitor_s"] for side in (ours, plain))
+    return [
+        f"{size:,}", f"{ours['resources']:,.0f}", f"{total:.1f}", f"{other:.1f}", f"{total / other:.2f}",
+        f"{ours['program_mib']:.0f}", f"{plain['program_mib']:.0f}", f"{ours['program_mib'] / plain['program_mib']:.2f}",
+        f"{total / ours['resources'] * 1000:.1f}", f"{ours['command_s']:.1f}",
+    ]  # fmt: skip
+
+
+def main() -> None:
+    sizes = [int(word) for word in sys.argv[1:]] or list(RUNS)
+    with tempfile.TemporaryDirectory() as folder:
+        found = {size: compare(size, Path(folder)) for size in sizes}
+    head = ["models", "resources", "hubstack s", "hand-written s", "ratio", "hubstack MiB", "hand-written MiB", "ratio",
+            "ms a resource", "`hubstack preview` s"]  # fmt: skip
+    growth = {
+        name: exponent(sizes, [found[size][name]["program_s"] + found[size][name]["monitor_s"] for size in sizes])
+        for name in (OURS, PLAIN)
+        if len(sizes) > 1
+    }
+    write_page(
+        "preview_scale",
+        "Previews of many models",
+        "CPU time of program and monitor, and the largest memory of the program, beside a hand-written program that "
+        "registers the same resources (`benchmarks/plain/program.py`); medians of runs that alternate. The last column "
+        "is the whole command, which plans once more for its tables and draws the tree.",
+        table(head, *(row(size, each) for size, each in found.items())),
+        f"Growth with the number of models, as an exponent: {', '.join(f'{name} {slope:.2f}' for name, slope in growth.items())}.",
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stacks of many models for the benchmarks: list, lock and settings in a folder.
+
+The models are those of tests/support/facts.yaml that a plan takes, each copy at a commit of its own, so that nothing
+is surveyed once for several. Each has the files of a checkpoint in four parts, which those facts do not list.
+"""
+
+import random
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+from hubstack.architecture import read_geometry
+from hubstack.errors import PlanError
+from hubstack.facts import FileFacts, ModelFacts
+from hubstack.lock import Lock, render_lock
+from hubstack.request import Request
+from hubstack.weights import choose_files, weights_size
+from tests.support.facts import ask, hub, hub_ids, plan_one
+
+STACK = "bench"
+SETTINGS = {"gcp:project": "acme-models-bench", "gcp:region": "us-central1"}
+SMALL_FILES = ("config.json", "generation_config.json", "model.safetensors.index.json", "special_tokens_map.json",
+               "tokenizer.json", "tokenizer_config.json")  # fmt: skip
+PARTS = 4
+
+
+@cache
+def planned() -> tuple[str, ...]:
+    """Return the models that one node takes whatever is asked of them below."""
+    kept: list[str] = []
+    for repo_id in hub_ids():
+        try:
+            plan_one(hub(repo_id), concurrency=8)
+            kept.append(repo_id)
+        except PlanError:
+            continue
+    return tuple(kept)
+
+
+def build(size: int) -> tuple[Request, Lock]:
+    """Return a list of so many models and its lock."""
+    rng = random.Random(size)
+    facts, models = [], []
+    for number in range(size):
+        repo_id = rng.choice(planned())
+        copy = hub(repo_id, id=f"{repo_id}-{number}", commit=f"{number:040x}", files=_files(hub(repo_id), rng))
+        facts.append(copy)
+        models.append(
+            ask(copy.id, key=f"m{number:05d}", concurrency=rng.choice((1, 2, 4)), replicas_max=rng.choice((1, 2)))
+        )
+    return Request(path="x", models=tuple(models)), Lock(path="x", models=tuple(facts))
+
+
+def write_stack(folder: Path, size: int, *, most_replicas: int | None = None, listed: str | None = None) -> Path:
+    """Write list, lock and settings of a stack; return the file of the settings.
+
+    Args:
+        folder: made if it is not there.
+        size: number of models.
+        most_replicas: of every model; by default one or two.
+        listed: how the settings name the list; by default by its whole path.
+    """
+    request, lock = build(size)
+    folder.mkdir(exist_ok=True)
+    models = [
+        {
+            "id": model.id, "name": model.key, "concurrency": model.concurrency,
+            "replicas": {"min": 0, "max": most_replicas or model.replicas_max},
+        }
+        for model in request.models
+    ]  # fmt: skip
+    path, settings = folder / "models.yaml", folder / f"Pulumi.{STACK}.yaml"
+    path.write_text(yaml.safe_dump({"models": models}, sort_keys=False))
+    (folder / "models.lock.yaml").write_text(render_lock(lock.models))
+    settings.write_text(yaml.safe_dump({"config": {**SETTINGS, "hubstack:models": listed or str(path)}}))
+    return settings
+
+
+def _files(facts: ModelFacts, rng: random.Random) -> tuple[FileFacts, ...]:
+    size = weights_size(facts, choose_files(facts), read_geometry(facts))
+    assert size is not None
+    parts = tuple(
+        FileFacts(
+            path=f"model-{number:05d}-of-{PARTS:05d}.safetensors", size_bytes=size.size_bytes // PARTS,
+            sha256=f"{rng.getrandbits(256):064x}",
+        )
+        for number in range(1, PARTS + 1)
+    )  # fmt: skip
+    small = (
+        FileFacts(path=path, size_bytes=rng.randrange(200, 20_000), git_oid=f"{rng.getrandbits(160):040x}")
+        for path in SMALL_FILES
+    )
+    return (*small, *parts)
