@@ -2,8 +2,9 @@
 """How long `hubstack lock` takes for 1,000 models: one at a time beside many at once, in one run.
 
 The Hub is a small server in a process of its own, which waits 50 ms before each answer; its answers are those of the
-tests' stand-in, made beforehand so that it costs the machine little. Each run is a process of its own too, whose peak memory the kernel tells. Compare the ratio, not
-the seconds. The live Hub limits how often it is asked: there a thousand models take as long as it allows.
+tests' stand-in, made beforehand so that it costs the machine little. Each run is a process of its own too, whose peak
+memory the kernel tells. Compare the ratio, not the seconds. The live Hub limits how often it is asked: there a
+thousand models take as long as it allows.
 """
 
 import asyncio

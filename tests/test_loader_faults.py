@@ -3,7 +3,6 @@
 
 The real huggingface_hub in a process of its own, against the stand-in of the Hub. Not proven here: a bucket behind
 a FUSE mount, which answers in its own way.
-FUSE mount, which answers in its own way.
 """
 
 import hashlib
