@@ -58,7 +58,7 @@ def test_former_keys_are_one_or_a_list(tmp_path: Path) -> None:
         ("models:\n- {id: a/b, name: chat, was: chat}", "2:30: `chat` is the key that the model has"),
         ("models:\n- {id: a/b, name: x, was: [b, x]}", "2:27: `x` is the key that the model has"),
         ("models:\n- {id: a/b, was: b}", "2:18: `b` is the key that the model has"),
-        ("models:\n- {id: a/b, name: x, was: c}\n- a/c", "2:27: `c` is the key of another model (dev.models.yaml:3"),
+        ("models:\n- {id: a/b, name: x, was: c}\n- a/c", "2:27: `c` is the key of another model (dev.models.yaml:"),
         ("models:\n- {id: a/b, name: x, was: o}\n- {id: a/c, name: y, was: o}",
          "3:27: `o` is a former key of another model too (dev.models.yaml:2)"),
         ("models:\n- {id: a/b, name: x, was: [o, o]}", "2:27: `was` of `x` names a key twice"),
