@@ -167,3 +167,23 @@ def test_a_value_that_cannot_be_traced_is_refused_not_guessed(tmp_path: Path) ->
     found = trace(tmp_path, stack="dev", config_file=small(tmp_path, program))
     with pytest.raises(PreviewError, match="cannot be written as a program"):
         program_files(found, "x")
+
+
+RENAMED = """
+import pulumi, pulumi_gcp as gcp
+class Part(pulumi.ComponentResource):
+    def __init__(self, name, opts=None):
+        super().__init__("x:y:Part", name, None, opts)
+        here = pulumi.ResourceOptions(parent=self, provider=google)
+        gcp.storage.Bucket(f"{name}-bucket", location="x", opts=here)
+google = gcp.Provider("google", project="p")
+Part("talk", pulumi.ResourceOptions(aliases=[pulumi.Alias(name="chat")]))
+"""
+
+
+def test_a_rename_that_the_stack_has_not_followed_yet_goes_along(tmp_path: Path) -> None:
+    found = trace(tmp_path, stack="dev", config_file=small(tmp_path, RENAMED))
+    text = "".join(program_files(found, "x").values())
+    kind = "urn:pulumi:dev::small::x:y:Part"
+    former = f"'{kind}$gcp:storage/bucket:Bucket::chat-bucket'"
+    assert f"aliases=[pulumi.Alias(parent='{kind}::talk'), {former}]" in text

@@ -106,6 +106,12 @@ def _rename_again(files: Files) -> None:
         entry |= {"name": f"{former[:20]}-2", "was": [former, renamed_key(former)]}
 
 
+def _rename_and_forget(files: Files) -> None:
+    for entry in files.entries:
+        former = key_of(entry)
+        entry |= {"name": f"{former[:20]}-2", "was": renamed_key(former)}
+
+
 def _rename_back(files: Files) -> None:
     for entry in files.entries:
         former = key_of(entry)
@@ -150,8 +156,9 @@ def _commit(files: Files) -> None:
 
 EDITS: dict[str, Callable[[Files], None]] = {
     "base": lambda _: None, "reorder": _reorder, "rename": _rename, "rename again": _rename_again,
-    "rename back": _rename_back, "rename without an alias": _rename_for_good, "add": _add, "remove": _remove,
-    "context": _context, "commit": _commit,
+    "rename and forget": _rename_and_forget, "rename back": _rename_back,
+    "rename without an alias": _rename_for_good, "add": _add, "remove": _remove, "context": _context,
+    "commit": _commit,
 }  # fmt: skip
 
 
