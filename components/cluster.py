@@ -95,7 +95,9 @@ class Cluster(pulumi.ComponentResource):
                     enabled=False
                 ),
             ),
+            # Dataplane V2 holds NetworkPolicies without more; those that name hosts are a feature of their own.
             datapath_provider="ADVANCED_DATAPATH",
+            enable_fqdn_network_policy=True,
             enable_shielded_nodes=True,
             release_channel=container.ClusterReleaseChannelArgs(channel=args.release_channel),
             maintenance_policy=_maintenance(args.maintenance),

@@ -196,16 +196,22 @@ class Fleet(pulumi.ComponentResource):
             self._transfer = (DiskTransfer("hyperdisk-ml", args, self._google),)
 
     def _create_namespace(self, cluster: Cluster) -> None:
-        self._namespace = register(
+        namespace = register(
             "models",
             manifests.namespace(self._plan),
             # With the system nodes, on which loaders run and without which objects with finalizers stay.
             child(self, provider=self._kubernetes, depends_on=[cluster]),
         )
-        register(
-            "same-namespace",
-            manifests.network_policy(self._plan),
-            child(self, provider=self._kubernetes, depends_on=[self._namespace]),
+        allowed = [
+            register(
+                policy["metadata"]["name"], policy, child(self, provider=self._kubernetes, depends_on=[namespace])
+            )
+            for policy in manifests.network_policies(self._plan)
+        ]
+        # What lives in the namespace waits for it to be closed, and is gone before it opens.
+        closed = manifests.default_deny(self._plan)
+        self._namespace = register(
+            closed["metadata"]["name"], closed, child(self, provider=self._kubernetes, depends_on=allowed)
         )
 
     def _create_controllers(self, cluster: Cluster) -> None:

@@ -58,6 +58,7 @@ from hubstack.manifests.collector import collector_config, collector_job, kept_c
 from hubstack.manifests.completeness import incomplete_slices
 from hubstack.manifests.loader import loader_config, loader_job, loader_manifest, loader_name, token_class
 from hubstack.manifests.multi_host import group_name, leader_worker_set
+from hubstack.manifests.network import CLIENT_LABEL, callers, default_deny, interceptor_callers, network_policies
 from hubstack.manifests.scaling import (
     INTERCEPTOR_PORT,
     INTERCEPTOR_SERVICE,
@@ -72,7 +73,7 @@ from hubstack.manifests.scaling import (
     wake_service,
 )
 from hubstack.manifests.server import deployment, disruption_budget, service
-from hubstack.manifests.stack import CLIENT_LABEL, capacity_class, namespace, network_policy
+from hubstack.manifests.stack import capacity_class, namespace
 from hubstack.manifests.traffic import (
     address_name,
     backend,
@@ -119,12 +120,14 @@ __all__ = [
     "bucket_name",
     "callout_account",
     "callout_health",
+    "callers",
     "canary_for",
     "capacity_class",
     "chart_namespace",
     "collector_config",
     "collector_job",
     "data_source",
+    "default_deny",
     "deployment",
     "disk_zones",
     "disruption_budget",
@@ -136,6 +139,7 @@ __all__ = [
     "http_add_on_chart",
     "incomplete_slices",
     "inference_pool",
+    "interceptor_callers",
     "interceptor_health",
     "interceptor_policy",
     "interceptor_route",
@@ -151,7 +155,7 @@ __all__ = [
     "loader_name",
     "lws_chart",
     "namespace",
-    "network_policy",
+    "network_policies",
     "picker",
     "picker_binding",
     "picker_config",

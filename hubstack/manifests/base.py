@@ -61,6 +61,17 @@ def selector(model: ModelPlan) -> dict[str, str]:
     return {"app.kubernetes.io/name": "server", "app.kubernetes.io/instance": model.key}
 
 
+def pod_security_labels(enforced: str) -> dict[str, str]:
+    """Labels of a namespace: what is refused, and that whatever is not `restricted` is told and written down.
+
+    No version is pinned: the default is that of the API server, whose checks are those of the cluster's Kubernetes.
+    """
+    level = {"enforce": enforced, "audit": "restricted", "warn": "restricted"}
+    return {"app.kubernetes.io/managed-by": "hubstack"} | {
+        f"pod-security.kubernetes.io/{mode}": standard for mode, standard in level.items()
+    }
+
+
 def pod_security(user: int) -> Object:
     ids = {"runAsUser": user, "runAsGroup": user, "fsGroup": user}
     return {"runAsNonRoot": user != 0, **ids, "seccompProfile": {"type": "RuntimeDefault"}}
