@@ -55,7 +55,9 @@ class Autoscaling(pulumi.ComponentResource):
         if manifests.resting(plan):
             # Its chart has a ScaledObject of its own, whose kind KEDA brings.
             guard = register(
-                f"{name}-interceptor-callers", manifests.interceptor_callers(plan), child(self, depends_on=[namespace])
+                f"{name}-interceptor-callers",
+                manifests.interceptor_callers(plan),
+                child(self, depends_on=[namespace]),
             )
             held = release(f"{name}-interceptor", manifests.http_add_on_chart(plan), self, [guard, keda])
             ready.append(held)

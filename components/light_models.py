@@ -70,6 +70,7 @@ def _create_service(parts: LightParts, model: ModelPlan, run: CloudRunPlan) -> p
             readers={"server": accounts.server.member},
             writers={"loader": accounts.loader.member},
             labels=names.labels(target.stack, {"hubstack-model": names.label_value(model.key)}),
+            kms_key=target.kms_key,
         ),
         parts.google,
     )

@@ -11,3 +11,5 @@ METADATA_SERVERS = (("169.254.169.252/32", 988), ("169.254.169.254/32", 80))
 Federation for GKE", its part on network policies)."""
 DNS_ADDRESSES = ("169.254.20.10/32", "169.254.169.254/32")
 """Of NodeLocal DNSCache and of Cloud DNS on the node; kube-dns has pods."""
+RESTRICTED_ADDRESSES = ("199.36.153.4", "199.36.153.5", "199.36.153.6", "199.36.153.7")
+"""Of restricted.googleapis.com (VPC docs, "Private Google Access options")."""

@@ -18,6 +18,7 @@ from hubstack.monitoring import MonitoringPlan, SloPlan
 from hubstack.plain import plain
 from hubstack.platforms import CloudRunPlan, PlatformKind, VertexPlan
 from hubstack.provenance import Provenance
+from hubstack.security import SecurityPlan
 
 
 class AcceleratorKind(StrEnum):
@@ -406,6 +407,18 @@ class TargetPlan:
     maintenance: MaintenancePlan | None = None
     """When GKE may upgrade; None: whenever it likes."""
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    security: SecurityPlan | None = None
+    """What is asked of Google beyond its defaults; None: nothing."""
+
+    @property
+    def kms_key(self) -> str | None:
+        """The key that encrypts what the stack stores; None: Google's own."""
+        return self.security.kms_key if self.security else None
+
+    @property
+    def binary_authorization(self) -> bool:
+        """Whether images are held against the project's policy."""
+        return self.security is not None and self.security.binary_authorization
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -130,7 +130,7 @@ def plan_stack(
         target=TargetPlan(
             stack=target.stack, project=target.project, region=target.region, namespace=target.namespace,
             deletion_protection=target.deletion_protection, maintenance=target.maintenance,
-            labels=labels(target.stack),
+            labels=labels(target.stack), security=target.security,
         ),
         models=models,
         pools=pools,

@@ -84,7 +84,7 @@ from hubstack.manifests.traffic import (
     reference_grant,
     route,
 )
-from hubstack.manifests.volumes import FUSE_ANNOTATIONS, WEIGHTS_PATH
+from hubstack.manifests.volumes import FUSE_ANNOTATIONS, WEIGHTS_PATH, encrypted_class
 from hubstack.manifests.weights_disk import (
     TRANSFER_CLASS,
     data_source,
@@ -118,9 +118,9 @@ __all__ = [
     "body_router",
     "body_router_service",
     "bucket_name",
+    "callers",
     "callout_account",
     "callout_health",
-    "callers",
     "canary_for",
     "capacity_class",
     "chart_namespace",
@@ -131,6 +131,7 @@ __all__ = [
     "deployment",
     "disk_zones",
     "disruption_budget",
+    "encrypted_class",
     "endpoint",
     "gateway",
     "group_name",

@@ -11,6 +11,8 @@ Object = dict[str, Any]
 CLASS_LABEL = "cloud.google.com/compute-class"
 LOADER_USER = 2000
 GIB = 1024**3
+KMS_PARAMETER = "disk-encryption-kms-key"
+"""Of a StorageClass (Compute Engine persistent disk CSI driver)."""
 
 
 def server_name(model: ModelPlan) -> str:

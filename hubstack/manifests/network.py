@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who may speak to whom in the models' namespace: nothing, but for what is listed here.
 
-Owns every NetworkPolicy of the namespace except those of a gateway's proxies (`hubstack.manifests.backends`), and the
-way to the interceptor, past which a neighbour could wake and ask any model. Addresses are the network's
+Owns every NetworkPolicy of the namespace except those of a gateway's proxies (`hubstack.manifests.backends`), and
+the way to the interceptor, past which a neighbour could wake and ask any model. Addresses are the network's
 (`hubstack.addresses`); names of hosts are judged by GKE's own FQDNNetworkPolicy, since the Hub's and Google's
-addresses change (GKE docs "Control Pod egress traffic using FQDN network policies": needs Dataplane V2, allows only,
-at most 50 addresses a policy). What neither kind can hold is said in docs/security.md.
+addresses change (GKE docs "Control Pod egress traffic using FQDN network policies": needs Dataplane V2, only
+allows, at most 50 addresses a policy). What neither kind can hold is said in docs/security.md.
 """
 
 from hubstack.addresses import DNS_ADDRESSES, METADATA_SERVERS, NODES_RANGE
@@ -91,7 +91,7 @@ def interceptor_callers(plan: Plan) -> Object:
     sources: list[Object] = [{"namespaceSelector": {"matchLabels": {CLIENT_LABEL: "true"}}}]
     if plan.gateway:
         sources += [{"ipBlock": {"cidr": cidr}} for cidr in (PROXY_RANGE, *HEALTH_CHECK_RANGES)]
-    rules = [{"from": sources, "ports": _tcp(INTERCEPTOR_PORT)}, {"from": [{"podSelector": {}}]}]
+    rules: list[Object] = [{"from": sources, "ports": _tcp(INTERCEPTOR_PORT)}, {"from": [{"podSelector": {}}]}]
     made = _policy(plan, "interceptor", {"matchLabels": dict(INTERCEPTOR_LABELS)}, {"ingress": rules})
     return {**made, "metadata": {**made["metadata"], "namespace": KEDA_NAMESPACE}}
 

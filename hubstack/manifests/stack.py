@@ -5,6 +5,7 @@ from hubstack import names
 from hubstack.manifests.base import Object, pod_security_labels
 from hubstack.plan import AcceleratorKind, CapacityClass, Plan
 
+
 def namespace(plan: Plan) -> Object:
     """The models' namespace, with the pod security standard that every pod in it meets.
 

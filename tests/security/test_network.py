@@ -87,7 +87,7 @@ def _pods(objects: list[dict[str, Any]]) -> Iterator[Peer]:
             # As the API server labels the pods of a Job.
             own = {"batch.kubernetes.io/job-name": "any"} if value["kind"] == "Job" else {}
             labels = {**template["metadata"]["labels"], **own}
-            name = f"{labels['app.kubernetes.io/instance'] if 'app.kubernetes.io/instance' in labels else number}"
+            name = str(labels.get("app.kubernetes.io/instance", number))
             yield Peer(name=name, ip=f"10.16.0.{number}", namespace=value["metadata"]["namespace"], labels=labels)
 
 
@@ -97,7 +97,9 @@ def pod(name: str, namespace: str, labels: dict[str, str] | None = None, **of_na
 
 
 INTERCEPTOR = {"app.kubernetes.io/component": "interceptor", "app.kubernetes.io/name": "http-add-on"}
-CLIENT = Peer(name="client", ip="10.17.0.2", namespace="app", namespace_labels={"hubstack.dev/model-client": "true"})
+CLIENT = Peer(
+    name="client", ip="10.17.0.2", namespace="app", namespace_labels={"hubstack.dev/model-client": "true"}
+)
 COLLECTOR = pod("collector", "gmp-system")
 HELD = pod("interceptor", "keda", INTERCEPTOR)
 STRANGERS = (
@@ -163,9 +165,12 @@ def test_nobody_reaches_a_loader_and_only_googles_proxies_reach_a_callout(name: 
 
 def destinations(found: Example) -> list[tuple[str, Peer, int, str]]:
     """Return what a pod may want: name, peer, port, protocol."""
-    dns = [("kube-dns", pod("dns", "kube-system", {"k8s-app": "kube-dns"})),
-           ("node-local-dns", pod("dns", "kube-system", {"k8s-app": "node-local-dns"})),
-           ("dns-cache", Peer(name="dns", ip="169.254.20.10")), ("cloud-dns", Peer(name="dns", ip="169.254.169.254"))]
+    dns = [
+        ("kube-dns", pod("dns", "kube-system", {"k8s-app": "kube-dns"})),
+        ("node-local-dns", pod("dns", "kube-system", {"k8s-app": "node-local-dns"})),
+        ("dns-cache", Peer(name="dns", ip="169.254.20.10")),
+        ("cloud-dns", Peer(name="dns", ip="169.254.169.254")),
+    ]
     hosts = [(host, Peer(name=host, ip=ip), 443, "TCP") for host, ip in found.hosts.addresses.items()]
     plain = [(f"http://{host}", Peer(name=host, ip=ip), 80, "TCP") for host, ip in found.hosts.addresses.items()]
     return [
@@ -189,8 +194,12 @@ def leaving(found: Example, pods: list[Peer]) -> list[set[str]]:
     seen = []
     for each in pods:
         tried = [(what, Attempt(each, peer, port, protocol)) for what, peer, port, protocol in destinations(found)]
-        others = [other for other in found.pods if other.labels != each.labels
-                  and other.labels.get("app.kubernetes.io/instance") != each.labels.get("app.kubernetes.io/instance")]
+        others = [
+            other
+            for other in found.pods
+            if other.labels != each.labels
+            and other.labels.get("app.kubernetes.io/instance") != each.labels.get("app.kubernetes.io/instance")
+        ]
         tried += [(f"{other.labels['app.kubernetes.io/name']}s", Attempt(each, other, port))
                   for other, port in product(others, (*found.ports, 443, 9002))]  # fmt: skip
         seen.append(reached(found, tried)[each.name])

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who reaches whom under NetworkPolicies, judged by cyclonus' matcher, built from tests/support/netpol by Go.
 
-GKE's FQDNNetworkPolicy is turned into a NetworkPolicy first: each host has an address of its own here, as a host has
-in its cluster's DNS. That is the kind's meaning as Google writes it: what it allows is added to what others allow.
+GKE's FQDNNetworkPolicy is turned into a NetworkPolicy first: each host has an address of its own here, as in its
+cluster's DNS. That is the kind's meaning as Google writes it: what it allows is added to what others allow.
 """
 
 import json
@@ -33,7 +33,12 @@ class Peer:
 
     def told(self) -> dict[str, Any]:
         labels = {"kubernetes.io/metadata.name": self.namespace, **self.namespace_labels}
-        return {"ip": self.ip, "namespace": self.namespace, "namespaceLabels": labels, "podLabels": dict(self.labels)}
+        return {
+            "ip": self.ip,
+            "namespace": self.namespace,
+            "namespaceLabels": labels,
+            "podLabels": dict(self.labels),
+        }
 
 
 @dataclass(frozen=True, slots=True)
