@@ -3,6 +3,8 @@ test *args:
     ./dev test {{args}}
 check:
     ./dev check
+audit:
+    ./dev audit
 gen:
     ./dev gen
 golden:

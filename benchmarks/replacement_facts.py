@@ -22,6 +22,8 @@ import yaml
 
 TABLE = Path(__file__).resolve().parents[1] / "hubstack" / "change" / "replacement_google.yaml"
 FILES = {
+    "gcp:accesscontextmanager/servicePerimeterResource:ServicePerimeterResource":
+        "accesscontextmanager/resource_access_context_manager_service_perimeter_resource.go",
     "gcp:artifactregistry/repository:Repository": "artifactregistry/resource_artifact_registry_repository.go",
     "gcp:billing/budget:Budget": "billingbudgets/resource_billing_budget.go",
     "gcp:cloudrunv2/job:Job": "cloudrunv2/resource_cloud_run_v2_job.go",
@@ -35,11 +37,14 @@ FILES = {
     "gcp:compute/subnetwork:Subnetwork": "compute/resource_compute_subnetwork.go",
     "gcp:container/cluster:Cluster": "container/resource_container_cluster.go",
     "gcp:container/nodePool:NodePool": "container/resource_container_node_pool.go",
+    "gcp:dns/managedZone:ManagedZone": "dns/resource_dns_managed_zone.go",
+    "gcp:dns/recordSet:RecordSet": "dns/resource_dns_record_set.go",
     "gcp:monitoring/alertPolicy:AlertPolicy": "monitoring/resource_monitoring_alert_policy.go",
     "gcp:monitoring/dashboard:Dashboard": "monitoring/resource_monitoring_dashboard.go",
     "gcp:monitoring/notificationChannel:NotificationChannel":
         "monitoring/resource_monitoring_notification_channel.go",
     "gcp:projects/service:Service": "resourcemanager/resource_google_project_service.go",
+    "gcp:projects/serviceIdentity:ServiceIdentity": "resourcemanager/resource_project_service_identity.go",
     "gcp:secretmanager/secret:Secret": "secretmanager/resource_secret_manager_secret.go",
     "gcp:secretmanager/secretVersion:SecretVersion": "secretmanager/resource_secret_manager_secret_version.go",
     "gcp:serviceaccount/account:Account": "resourcemanager/resource_google_service_account.go",

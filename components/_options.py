@@ -36,8 +36,11 @@ def renamed(options: pulumi.ResourceOptions, form: str, was: Iterable[str]) -> p
     return pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(aliases=former)) if former else options
 
 
-def node_security(account_email: pulumi.Input[str]) -> dict[str, Any]:
-    """What no pool's node config leaves out: the nodes' own account, their metadata hidden, verified boot."""
+def node_security(account_email: pulumi.Input[str], kms_key: str | None) -> dict[str, Any]:
+    """What no pool's node config leaves out: the nodes' own account, their metadata hidden, verified boot.
+
+    With a key also the disks' encryption, which replaces the pool.
+    """
     container = gcp.container
     return {
         "service_account": account_email,
@@ -46,7 +49,22 @@ def node_security(account_email: pulumi.Input[str]) -> dict[str, Any]:
         "shielded_instance_config": container.NodePoolNodeConfigShieldedInstanceConfigArgs(
             enable_secure_boot=True, enable_integrity_monitoring=True
         ),
+        "boot_disk_kms_key": kms_key,
     }
+
+
+def secret_replication(target: TargetPlan) -> gcp.secretmanager.SecretReplicationArgs:
+    """Where a secret is kept: wherever Google likes, or under the stack's key, which is of one region."""
+    manager = gcp.secretmanager
+    if target.kms_key is None:
+        return manager.SecretReplicationArgs(auto=manager.SecretReplicationAutoArgs())
+    encryption = manager.SecretReplicationUserManagedReplicaCustomerManagedEncryptionArgs(
+        kms_key_name=target.kms_key
+    )
+    replica = manager.SecretReplicationUserManagedReplicaArgs(
+        location=target.region, customer_managed_encryption=encryption
+    )
+    return manager.SecretReplicationArgs(user_managed=manager.SecretReplicationUserManagedArgs(replicas=[replica]))
 
 
 def google_provider(target: TargetPlan, parent: pulumi.Resource) -> gcp.Provider:

@@ -31,6 +31,8 @@ class AcceleratorPoolArgs:
     cluster_id: pulumi.Input[str]
     region: str
     node_account_email: pulumi.Input[str]
+    kms_key: str | None = None
+    """Encrypts the nodes' disks; replaces the pool."""
 
 
 class AcceleratorPool(pulumi.ComponentResource):
@@ -110,7 +112,7 @@ def _node_config(args: AcceleratorPoolArgs) -> gcp.container.NodePoolNodeConfigA
         ],
         gcfs_config=container.NodePoolNodeConfigGcfsConfigArgs(enabled=True),
         gvnic=container.NodePoolNodeConfigGvnicArgs(enabled=True),
-        **node_security(args.node_account_email),
+        **node_security(args.node_account_email, args.kms_key),
     )
 
 

@@ -56,7 +56,13 @@ class Autoscaling(pulumi.ComponentResource):
         ready: list[pulumi.Resource] = [keda, grant]
         if manifests.resting(plan):
             # Its chart has a ScaledObject of its own, whose kind KEDA brings.
-            ready.append(release(f"{name}-interceptor", manifests.http_add_on_chart(plan), self, [namespace, keda]))
+            guard = register(
+                f"{name}-interceptor-callers",
+                manifests.interceptor_callers(plan),
+                child(self, depends_on=[namespace]),
+            )
+            held = release(f"{name}-interceptor", manifests.http_add_on_chart(plan), self, [guard, keda])
+            ready.append(held)
         ready.append(
             register(
                 f"{name}-authentication",

@@ -56,6 +56,9 @@ class CloudRunService(pulumi.ComponentResource):
             deletion_protection=target.deletion_protection,
             labels=cloud_run_names.labels(args.plan, args.model),
             annotations=manifests.judged(args.model),
+            binary_authorization=gcp.cloudrunv2.ServiceBinaryAuthorizationArgs(use_default=True)
+            if target.binary_authorization
+            else None,
             template=_template(args),
             opts=child(
                 self,
@@ -78,6 +81,7 @@ def _template(args: CloudRunServiceArgs) -> "gcp.cloudrunv2.ServiceTemplateArgs"
     sdk = gcp.cloudrunv2
     return sdk.ServiceTemplateArgs(
         service_account=args.account_email,
+        encryption_key=args.plan.target.kms_key,
         execution_environment="EXECUTION_ENVIRONMENT_GEN2",
         gpu_zonal_redundancy_disabled=True,
         node_selector=sdk.ServiceTemplateNodeSelectorArgs(accelerator=run.accelerator),

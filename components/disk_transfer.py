@@ -34,6 +34,8 @@ class DiskTransferArgs:
     """MiB/s that a volume is made with."""
     node_account_email: pulumi.Input[str]
     kubernetes: pulumi.ProviderResource
+    kms_key: str | None = None
+    """Encrypts the nodes' disks and the volumes; replaces the pool and the StorageClasses."""
 
 
 class DiskTransfer(pulumi.ComponentResource):
@@ -45,7 +47,7 @@ class DiskTransfer(pulumi.ComponentResource):
         here = child(self, provider=args.kubernetes, depends_on=[pool])
         register(f"{name}-nodes-class", manifests.transfer_class(POOL), here)
         for zone in args.zones:
-            obj = manifests.storage_class(zone, args.throughput_mib)
+            obj = manifests.storage_class(zone, args.throughput_mib, args.kms_key)
             register(f"{name}-{zone}", obj, child(self, provider=args.kubernetes))
         self.register_outputs({})
 
@@ -71,7 +73,7 @@ class DiskTransfer(pulumi.ComponentResource):
                         key=label, value=manifests.TRANSFER_CLASS, effect="NO_SCHEDULE"
                     )
                 ],
-                **node_security(args.node_account_email),
+                **node_security(args.node_account_email, args.kms_key),
             ),
             opts=child(self, ignore_changes=["initialNodeCount"]),
         )

@@ -16,6 +16,7 @@ from components.accelerator_pool import AcceleratorPool, AcceleratorPoolArgs
 from components.autoscaling import Autoscaling, AutoscalingArgs
 from components.cluster import Cluster, ClusterArgs
 from components.disk_transfer import DiskTransfer, DiskTransferArgs
+from components.encryption import Encryption, EncryptionArgs
 from components.gateway import Gateway, GatewayArgs
 from components.group_controller import GroupController, GroupControllerArgs
 from components.hub_token import HubToken, HubTokenArgs
@@ -24,6 +25,7 @@ from components.light_models import LightParts, create_model, is_gated_on_run, s
 from components.model_server import ModelServer, ModelServerArgs
 from components.network import Network, NetworkArgs
 from components.observability import Observability, ObservabilityArgs
+from components.restricted_apis import RestrictedApis, RestrictedApisArgs
 from components.weights_bucket import WeightsBucket, WeightsBucketArgs
 from components.weights_collector import WeightsCollector, WeightsCollectorArgs
 from components.weights_disk import WeightsDisk, WeightsDiskArgs
@@ -32,7 +34,7 @@ from hubstack import manifests, names, observability
 from hubstack.catalog import EngineMetrics
 from hubstack.gateway_plan import GatewayAuth
 from hubstack.loading_plan import LoadingMethod
-from hubstack.plan import EngineKind, ModelPlan, Plan
+from hubstack.plan import EngineKind, ModelPlan, Plan, TargetPlan
 
 TOKEN = "hubstack:fleet:Fleet"  # noqa: S105  a type token
 SERVICES = (
@@ -83,20 +85,22 @@ class Fleet(pulumi.ComponentResource):
         self._plan, self._args = args.plan, args
         self._nodes = args.plan.on_gke
         target = args.plan.target
-        first, *services = dict.fromkeys((*(SERVICES if self._nodes else LIGHT_SERVICES), *services_of(args.plan)))
+        called = (*(SERVICES if self._nodes else LIGHT_SERVICES), *services_of(args.plan), *_guards(target))
+        first, *services = dict.fromkeys(called)
         google = self._google_provider = google_provider(target, self)
         self._projects_api = self._api(first)
         apis = self._apis = [self._projects_api, *(self._api(each, self._projects_api) for each in services)]
-        # A component is registered after what it depends on, and its children after it.
-        self._google = child(self, providers=[google], depends_on=apis)
-        # A budget names the project by its number too.
-        if self._nodes or (args.plan.monitoring and args.plan.monitoring.billing_account):
+        # A budget, a key's grants and a perimeter name the project by its number too.
+        if self._nodes or target.security or (args.plan.monitoring and args.plan.monitoring.billing_account):
             project = gcp.organizations.get_project_output(
                 project_id=target.project,
                 opts=pulumi.InvokeOutputOptions(provider=google, parent=self, depends_on=[self._projects_api]),
             )
             self._number = project.number
-        cluster = self._create_nodes(google, apis) if self._nodes else None
+        needed: list[pulumi.Resource] = [*apis, *self._create_grants(google, called)]
+        # A component is registered after what it depends on, and its children after it.
+        self._google = child(self, providers=[google], depends_on=needed)
+        cluster = self._create_nodes(google, needed) if self._nodes else None
         # A project's first cluster brings the pool of its workloads' identities: IAM refuses their names before.
         self._identities = (cluster.cluster,) if cluster else ()
         self._create_token()
@@ -110,6 +114,7 @@ class Fleet(pulumi.ComponentResource):
         self.endpoints = {model.key: manifests.endpoint(args.plan, model) for model in self._nodes}
         self._create_light_models()
         self._create_observability()
+        self._create_perimeter()
         self.cluster_name = cluster.name if cluster else None
         held = [model for model in args.plan.models if model.vertex is None]
         self.buckets = {model.key: manifests.bucket_name(args.plan, model) for model in held}
@@ -117,7 +122,28 @@ class Fleet(pulumi.ComponentResource):
         outputs |= {"cluster_name": self.cluster_name} if cluster else {}
         self.register_outputs(outputs | ({"gateway": self.gateway} if self.gateway else {}))
 
-    def _create_nodes(self, google: gcp.Provider, apis: list[gcp.projects.Service]) -> Cluster:
+    def _create_grants(self, google: gcp.Provider, services: tuple[str, ...]) -> tuple[pulumi.Resource, ...]:
+        """Let Google's services use the stack's key; empty where it has none."""
+        target = self._plan.target
+        if target.kms_key is None:
+            return ()
+        args = EncryptionArgs(
+            project=target.project, project_number=self._number, kms_key=target.kms_key, services=services
+        )
+        return Encryption("encryption", args, child(self, providers=[google], depends_on=self._apis)).grants
+
+    def _create_perimeter(self) -> None:
+        """Put the project into its perimeter, after all that is made from outside of it."""
+        asked = self._plan.target.security
+        if asked is None or asked.perimeter is None:
+            return
+        gcp.accesscontextmanager.ServicePerimeterResource(
+            "perimeter", perimeter_name=asked.perimeter,
+            resource=pulumi.Output.concat("projects/", self._number),
+            opts=child(self, provider=self._google_provider, depends_on=[*self._apis, *self._servers.values()]),
+        )  # fmt: skip
+
+    def _create_nodes(self, google: gcp.Provider, apis: list[pulumi.Resource]) -> Cluster:
         cluster = self._create_cluster(google, apis)
         self._kubernetes = kubernetes_provider(cluster.cluster, self)
         self._create_pools(cluster)
@@ -136,9 +162,13 @@ class Fleet(pulumi.ComponentResource):
             if address is not None:
                 self.endpoints[model.key] = address
 
-    def _create_cluster(self, google: gcp.Provider, apis: list[gcp.projects.Service]) -> Cluster:
+    def _create_cluster(self, google: gcp.Provider, apis: list[pulumi.Resource]) -> Cluster:
         target = self._plan.target
         network = self._network = Network("network", NetworkArgs(region=target.region), self._google)
+        names_first: list[pulumi.Resource] = []
+        if target.security and target.security.restricted_apis:
+            dns = RestrictedApisArgs(stack=target.stack, network_id=network.network_id)
+            names_first.append(RestrictedApis("restricted-apis", dns, self._google))
         return Cluster(
             "cluster",
             ClusterArgs(
@@ -153,10 +183,12 @@ class Fleet(pulumi.ComponentResource):
                 state_metrics=observability.state_metrics(self._plan),
                 has_gated_models=any(model.weights.needs_token for model in self._nodes),
                 has_gateway=self._plan.gateway is not None,
+                binary_authorization=target.binary_authorization,
+                kms_key=target.kms_key,
                 has_synced_secrets=manifests.synced_secret(self._plan) is not None,
             ),
             # Nodes need the way out before they start.
-            child(self, providers=[google], depends_on=[*apis, network]),
+            child(self, providers=[google], depends_on=[*apis, network, *names_first]),
         )
 
     def _create_pools(self, cluster: Cluster) -> None:
@@ -167,6 +199,7 @@ class Fleet(pulumi.ComponentResource):
                 cluster_id=cluster.cluster.id,
                 region=self._plan.target.region,
                 node_account_email=cluster.node_account_email,
+                kms_key=self._plan.target.kms_key,
             )
             pools[pool.key] = AcceleratorPool(pool.key, args, self._google)
         self._classes = {
@@ -192,20 +225,32 @@ class Fleet(pulumi.ComponentResource):
                 throughput_mib=max(model.loading.disk_throughput_mib for model in on_disk),
                 node_account_email=cluster.node_account_email,
                 kubernetes=self._kubernetes,
+                kms_key=self._plan.target.kms_key,
             )
             self._transfer = (DiskTransfer("hyperdisk-ml", args, self._google),)
 
     def _create_namespace(self, cluster: Cluster) -> None:
-        self._namespace = register(
+        namespace = register(
             "models",
             manifests.namespace(self._plan),
             # With the system nodes, on which loaders run and without which objects with finalizers stay.
             child(self, provider=self._kubernetes, depends_on=[cluster]),
         )
-        register(
-            "same-namespace",
-            manifests.network_policy(self._plan),
-            child(self, provider=self._kubernetes, depends_on=[self._namespace]),
+        here = child(self, provider=self._kubernetes, depends_on=[namespace])
+        allowed = [
+            register(policy["metadata"]["name"], policy, here) for policy in manifests.network_policies(self._plan)
+        ]
+        for model in self._nodes:
+            if model.hosts > 1:
+                group = manifests.group_policy(self._plan, model)
+                allowed.append(register(f"{model.key}-group", group, renamed(here, "{}-group", model.was)))
+        if key := self._plan.target.kms_key:
+            disks = child(self, provider=self._kubernetes, depends_on=[cluster])
+            allowed.append(register("encrypted-disks", manifests.encrypted_class(key), disks))
+        # What lives in the namespace waits for it to be closed, and is gone before it opens.
+        closed = manifests.default_deny(self._plan)
+        self._namespace = register(
+            closed["metadata"]["name"], closed, child(self, provider=self._kubernetes, depends_on=allowed)
         )
 
     def _create_controllers(self, cluster: Cluster) -> None:
@@ -231,6 +276,7 @@ class Fleet(pulumi.ComponentResource):
         # A loader on Cloud Run has an account of its own, and with it its grant.
         if gated or any(is_gated_on_run(model) for model in self._plan.models):
             args = HubTokenArgs(
+                target=self._plan.target,
                 secret_id=self._secret_id,
                 readers={model.key: self._member(manifests.loader_account(model)) for model in gated},
                 was={model.key: model.was for model in gated},
@@ -254,6 +300,7 @@ class Fleet(pulumi.ComponentResource):
                 labels=names.labels(target.stack, {"hubstack-model": names.label_value(names.made_as(model))}),
                 after=self._identities,
                 cache_zones=model.loading.cache_zones,
+                kms_key=target.kms_key,
             ),
             renamed(self._google, "{}-weights", model.was),
         )
@@ -352,3 +399,13 @@ class Fleet(pulumi.ComponentResource):
             "/subject/ns/{2}/sa/{3}",
             self._number, target.project, namespace or target.namespace, account,
         )  # fmt: skip
+
+
+def _guards(target: TargetPlan) -> tuple[str, ...]:
+    """Google APIs that the settings of `hubstack.security` call."""
+    asked = target.security
+    if asked is None:
+        return ()
+    called = (("accesscontextmanager", asked.perimeter), ("binaryauthorization", asked.binary_authorization),
+              ("cloudkms", asked.kms_key), ("dns", asked.restricted_apis))  # fmt: skip
+    return tuple(name for name, is_called in called if is_called)

@@ -11,7 +11,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from components._objects import register
-from components._options import child, renamed
+from components._options import child, renamed, secret_replication
 from hubstack import manifests
 from hubstack.gateway import PROXY_RANGE
 from hubstack.gateway_plan import Exposure, GatewayAuth
@@ -97,7 +97,7 @@ class Gateway(pulumi.ComponentResource):
         held = manager.Secret(
             name,
             secret_id=secret.secret_id,
-            replication=manager.SecretReplicationArgs(auto=manager.SecretReplicationAutoArgs()),
+            replication=secret_replication(args.plan.target),
             opts=child(self),
         )
         grant = manager.SecretIamMember(

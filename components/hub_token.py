@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_gcp as gcp
 
-from components._options import child, renamed
+from components._options import child, renamed, secret_replication
+from hubstack.plan import TargetPlan
 
 TOKEN = "hubstack:hub_token:HubToken"  # noqa: S105  a type token
 
@@ -21,6 +22,7 @@ TOKEN = "hubstack:hub_token:HubToken"  # noqa: S105  a type token
 class HubTokenArgs:
     """What the token needs."""
 
+    target: TargetPlan
     secret_id: str
     """Replaces the secret."""
     readers: dict[str, pulumi.Input[str]]
@@ -42,7 +44,7 @@ class HubToken(pulumi.ComponentResource):
         secret = manager.Secret(
             f"{name}-secret",
             secret_id=args.secret_id,
-            replication=manager.SecretReplicationArgs(auto=manager.SecretReplicationAutoArgs()),
+            replication=secret_replication(args.target),
             opts=child(self),
         )
         self.grants: list[pulumi.Resource] = [

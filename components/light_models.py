@@ -72,6 +72,7 @@ def _create_service(parts: LightParts, model: ModelPlan, run: CloudRunPlan) -> p
             readers={"server": accounts.server.member},
             writers={"loader": accounts.loader.member},
             labels=names.labels(target.stack, {"hubstack-model": names.label_value(names.made_as(model))}),
+            kms_key=target.kms_key,
         ),
         renamed(parts.google, "{}-weights", model.was),
     )

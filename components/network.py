@@ -7,9 +7,9 @@ import pulumi
 import pulumi_gcp as gcp
 
 from components._options import child
+from hubstack.addresses import NODES_RANGE, PODS_RANGE, SERVICES_RANGE
 
 TOKEN = "hubstack:network:Network"  # noqa: S105  a type token
-NODES_RANGE, PODS_RANGE, SERVICES_RANGE = "10.0.0.0/20", "10.16.0.0/14", "10.1.0.0/20"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,6 +73,9 @@ class RunLoader(pulumi.ComponentResource):
             deletion_protection=False,
             run_execution_token=RUN_ONCE,
             labels=cloud_run_names.labels(args.plan, model),
+            binary_authorization=gcp.cloudrunv2.JobBinaryAuthorizationArgs(use_default=True)
+            if args.plan.target.binary_authorization
+            else None,
             template=gcp.cloudrunv2.JobTemplateArgs(task_count=1, template=_task(args, folder)),
             opts=child(
                 self,
@@ -96,6 +99,7 @@ def _task(args: RunLoaderArgs, folder: str) -> "gcp.cloudrunv2.JobTemplateTempla
     run, job = gcp.cloudrunv2, args.job
     return run.JobTemplateTemplateArgs(
         service_account=args.account.email,
+        encryption_key=args.plan.target.kms_key,
         execution_environment="EXECUTION_ENVIRONMENT_GEN2",
         timeout=f"{job.timeout_seconds}s",
         # What has landed is kept: a next try goes on with the rest.

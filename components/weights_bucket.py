@@ -30,6 +30,8 @@ class WeightsBucketArgs:
     labels: dict[str, str]
     after: tuple[pulumi.Resource, ...] = ()
     """What must be there before a grant: the cluster that the members' identity pool comes with."""
+    kms_key: str | None = None
+    """Encrypts what is written from then on; None: Google's own key."""
     cache_zones: tuple[str, ...] = ()
     """Zones with an Anywhere Cache; a zone that is left out loses its cache, which takes an hour."""
 
@@ -51,6 +53,9 @@ class WeightsBucket(pulumi.ComponentResource):
             soft_delete_policy=gcp.storage.BucketSoftDeletePolicyArgs(retention_duration_seconds=0),
             # It holds copies only: the Hub has the same files at the locked commit, and the loader fills it again.
             force_destroy=True,
+            encryption=gcp.storage.BucketEncryptionArgs(default_kms_key_name=args.kms_key)
+            if args.kms_key
+            else None,
             labels=args.labels,
             opts=child(self),
         )

@@ -274,7 +274,7 @@ def _weights(demand: Demand, chosen: ChosenFiles, model_dir: str) -> WeightsPlan
         prefix=facts.commit,
         files=files if chosen.weights and whole else (),
         patterns=chosen.patterns,
-        exclude=OTHER_COPIES,
+        exclude=OTHER_COPIES if chosen.weights and whole else chosen.exclude,
         total_bytes=sum(file.size_bytes for file in (*chosen.weights, *chosen.side)) if chosen.weights
         else demand.weights.size_bytes,
         largest_file_bytes=demand.largest_file_bytes,

@@ -28,17 +28,21 @@ KEY = r"[a-z]([a-z0-9-]{0,18}[a-z0-9])?"
 SETTINGS = (
     "alerts",
     "autoscaling",
+    "binaryAuthorization",
     "billingAccount",
     "budget",
     "deletionProtection",
     "gateway",
+    "kmsKey",
     "maintenanceWindow",
     "monitoring",
     "namespace",
     "regions",
     "releaseChannel",
+    "restrictedApis",
     "runIngress",
     "runInvokers",
+    "servicePerimeter",
     "zones",
 )
 """Settings of the environment that a cluster may have otherwise."""

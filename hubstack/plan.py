@@ -19,6 +19,7 @@ from hubstack.names import KEDA_NAMESPACE
 from hubstack.plain import plain
 from hubstack.platforms import CloudRunPlan, PlatformKind, VertexPlan
 from hubstack.provenance import Provenance
+from hubstack.security import SecurityPlan
 
 
 class AcceleratorKind(StrEnum):
@@ -411,6 +412,18 @@ class TargetPlan:
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
     keda_namespace: str = KEDA_NAMESPACE
     """Of the autoscaler: one of its own where clusters may share a project, since IAM knows its account by it."""
+    security: SecurityPlan | None = None
+    """What is asked of Google beyond its defaults; None: nothing."""
+
+    @property
+    def kms_key(self) -> str | None:
+        """The key that encrypts what the stack stores; None: Google's own."""
+        return self.security.kms_key if self.security else None
+
+    @property
+    def binary_authorization(self) -> bool:
+        """Whether images are held against the project's policy."""
+        return self.security is not None and self.security.binary_authorization
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

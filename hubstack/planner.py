@@ -132,7 +132,7 @@ def plan_stack(
         target=TargetPlan(
             stack=target.stack, project=target.project, region=target.region, namespace=target.namespace,
             deletion_protection=target.deletion_protection, maintenance=target.maintenance,
-            labels=labels(target.stack), keda_namespace=target.keda_namespace,
+            labels=labels(target.stack), keda_namespace=target.keda_namespace, security=target.security,
         ),
         models=models,
         pools=pools,

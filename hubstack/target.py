@@ -19,6 +19,7 @@ from hubstack.names import KEDA_NAMESPACE
 from hubstack.plan import MaintenancePlan, MonitoringPlan
 from hubstack.platforms import Ingress
 from hubstack.problems import Problem, nearest
+from hubstack.security import SecurityPlan, read_security
 
 DEFAULT_NAMESPACE = "models"
 KEYS = (
@@ -26,20 +27,24 @@ KEYS = (
     "gcp:region",
     "hubstack:alerts",
     "hubstack:autoscaling",
+    "hubstack:binaryAuthorization",
     "hubstack:billingAccount",
     "hubstack:budget",
     "hubstack:clusters",
     "hubstack:deletionProtection",
     "hubstack:gateway",
     "hubstack:hfToken",
+    "hubstack:kmsKey",
     "hubstack:maintenanceWindow",
     "hubstack:models",
     "hubstack:monitoring",
     "hubstack:namespace",
     "hubstack:regions",
     "hubstack:releaseChannel",
+    "hubstack:restrictedApis",
     "hubstack:runIngress",
     "hubstack:runInvokers",
+    "hubstack:servicePerimeter",
     "hubstack:shardOf",
     "hubstack:zones",
 )
@@ -74,6 +79,8 @@ class Target:
     """Regions to compare with in `hubstack plan`; `any` is every one."""
     gateway: GatewayPlan | None = None
     """None: models are reached inside the cluster only."""
+    security: SecurityPlan | None = None
+    """What is asked of Google beyond its defaults; None: nothing."""
     run_ingress: Ingress = Ingress.INTERNAL
     """Who reaches Cloud Run services; IAM asks each caller for an identity whatever it says."""
     run_invokers: tuple[str, ...] = ()
@@ -117,6 +124,9 @@ def read_target(stack: str, config: Mapping[str, str], settings_file: str = "") 
         maintenance=reader.window("hubstack:maintenanceWindow"),
         gateway=reader.gateway(),
         monitoring=reader.monitoring(),
+        security=read_security(
+            config, config.get("gcp:region", ""), lambda key: reader.flag(key, default=False), reader.refuse
+        ),
         run_ingress=reader.ingress("hubstack:runIngress"), run_invokers=reader.members("hubstack:runInvokers"),
     )  # fmt: skip
     reader.check_zones(target)

@@ -25,6 +25,9 @@ OTHER_COPIES = ("original/*", "metal/*", "onnx/*", "openvino/*", "consolidated*"
                 "*/onnx/*", "flax_model*", "tf_model*", "rust_model*", "training_args.bin",
                 "optimizer*")  # fmt: skip
 """The same weights for other programs; a repository with them is twice the size that is served."""
+UNSAFE_FILES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.pickle", "*.ckpt", "*.joblib", "*.dill", "*.npy", "*.npz",
+                "*.h5", "*.hdf5", "*.keras", "*.msgpack", "*.onnx")  # fmt: skip
+"""Formats that are pickles, may hold one, or name other files; none is staged beside safetensors or GGUF."""
 
 
 class WeightsFormat(StrEnum):
@@ -46,6 +49,12 @@ class ChosenFiles:
     patterns: tuple[str, ...]
 
     @property
+    def exclude(self) -> tuple[str, ...]:
+        """What the loader leaves out where it chooses from the Hub's own list, since the lock has none."""
+        unsafe = () if self.format is WeightsFormat.PICKLE else UNSAFE_FILES
+        return (*OTHER_COPIES, *unsafe, *(() if set(CODE_FILES) <= set(self.patterns) else CODE_FILES))
+
+    @property
     def weights_bytes(self) -> int:
         """Bytes of the weight files; 0 where the lock lists none."""
         return sum(file.size_bytes for file in self.weights)
@@ -61,8 +70,8 @@ def choose_files(facts: ModelFacts, *, gguf_file: str | None = None, code: bool 
     """
     beside = (*SIDE_FILES, *CODE_FILES) if code else SIDE_FILES
     wanted = [file for file in facts.files if not _matches(file.path, OTHER_COPIES)]
-    weights = ("*.safetensors", "*.gguf", "*.bin", "*.pt")
-    side = tuple(f for f in wanted if _matches(f.path, beside) and not _matches(f.path, weights))
+    never = ("*.safetensors", "*.gguf", *UNSAFE_FILES, *(() if code else CODE_FILES))
+    side = tuple(f for f in wanted if _matches(f.path, beside) and not _matches(f.path.lower(), never))
     for kind, pattern in ((WeightsFormat.SAFETENSORS, "*.safetensors"), (WeightsFormat.GGUF, "*.gguf"),
                           (WeightsFormat.PICKLE, "*.bin"), (WeightsFormat.PICKLE, "*.pt")):  # fmt: skip
         found = tuple(file for file in wanted if fnmatchcase(file.path, pattern))

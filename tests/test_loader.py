@@ -19,7 +19,8 @@ from hubstack.loader import load_weights
 
 SCRIPT = Path(__file__).resolve().parents[1] / "hubstack" / "loader" / "load_weights.py"
 REPO, COMMIT, TOKEN = "acme/tiny", "a" * 40, "hf_secretsecretsecret"
-WEIGHTS, CONFIG = b"weights" * 1000, b'{"model_type": "tiny"}\n'
+HEADER = b'{"__metadata__":{}}'
+WEIGHTS, CONFIG = len(HEADER).to_bytes(8, "little") + HEADER + b"weights" * 1000, b'{"model_type": "tiny"}\n'
 
 
 def git_oid(content: bytes) -> str:
@@ -252,3 +253,59 @@ def test_the_marker_comes_last(hub: Hub, tmp_path: Path) -> None:
     manifest["files"][1]["sha256"] = "0" * 64
     assert run(hub, tmp_path, manifest).code == 3
     assert ".hubstack-complete" not in landed(tmp_path)
+
+
+PICKLE = b"\x80\x04\x95" + b"csystem" * 9
+DISGUISED = {
+    "model.safetensors": (b"PK\x03\x04" + b"archive/data.pkl" * 9, "no safetensors file"),
+    "adapter.safetensors": (PICKLE, "no safetensors file"),
+    "short.safetensors": (b"\x08", "no safetensors file"),
+    "long.safetensors": ((2**40).to_bytes(8, "little") + b"{}", "no safetensors file"),
+    "model.gguf": (PICKLE, "no GGUF file"),
+    "model.safetensors.index.json": (b'{"weight_map": {"a": "../../etc/passwd"}}', "which is not beside it"),
+    "above.safetensors.index.json": (
+        b'{"weight_map": {"a": "/weights/other.safetensors"}}',
+        "which is not beside it",
+    ),
+    "list.safetensors.index.json": (b'{"weight_map": ["a"]}', "no index of weights"),
+    "words.safetensors.index.json": (b"no JSON", "no index of weights"),
+}
+
+
+@pytest.mark.parametrize("path", DISGUISED)
+def test_a_file_that_is_not_what_its_name_says_is_refused_though_its_hash_is_right(
+    hub: Hub, tmp_path: Path, path: str
+) -> None:
+    content, why = DISGUISED[path]
+    hub.files[path] = content
+    file = {"path": path, "size_bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    done = run(hub, tmp_path, locked(files=[file]))
+    assert done.code == 3
+    assert why in done.text
+    assert landed(tmp_path) == {}
+
+
+def test_a_pickle_whose_name_is_in_capitals_is_left_out(hub: Hub, tmp_path: Path) -> None:
+    hub.files["model.BIN"] = PICKLE
+    done = run(hub, tmp_path, locked(files=[], patterns=["*"], exclude=["original/*", "*.bin"]))
+    assert done.code == 0, done.text
+    assert "model.BIN" not in landed(tmp_path)
+
+
+def test_an_index_of_files_beside_it_lands(hub: Hub, tmp_path: Path) -> None:
+    content = b'{"metadata": {}, "weight_map": {"a.weight": "model-00001-of-00001.safetensors"}}'
+    hub.files["model.safetensors.index.json"] = content
+    file = {"path": "model.safetensors.index.json", "size_bytes": len(content),
+            "sha256": hashlib.sha256(content).hexdigest()}  # fmt: skip
+    done = run(hub, tmp_path, locked(files=[file]))
+    assert done.code == 0, done.text
+
+
+@pytest.mark.parametrize("path", ["../escape.json", "a/../../escape.json"])
+def test_a_name_that_the_hub_itself_lists_outside_of_the_repository_is_refused(
+    hub: Hub, tmp_path: Path, path: str
+) -> None:
+    hub.files[path] = b"{}"
+    done = run(hub, tmp_path, locked(files=[]))
+    assert done.code == 2
+    assert landed(tmp_path) == {}

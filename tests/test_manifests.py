@@ -155,24 +155,14 @@ def test_all_that_a_load_is_made_of_is_in_its_name() -> None:
     assert all(len(name) <= 63 for name in found)
 
 
-def test_only_clients_reach_the_servers() -> None:
-    policy = manifests.network_policy(PLAN)["spec"]
-    assert policy["podSelector"] == {}
-    assert policy["policyTypes"] == ["Ingress"]
-    assert policy["ingress"] == [{"from": [
-        {"podSelector": {}},
-        {"namespaceSelector": {"matchLabels": {"hubstack.dev/model-client": "true"}}},
-        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "gmp-system"}}},
-    ]}]  # fmt: skip
-
-
 def test_the_namespace_is_restricted_unless_a_tpu_server_must_be_root() -> None:
-    def level(without: tuple[str, ...]) -> str:
+    def level(without: tuple[str, ...], mode: str = "enforce") -> str:
         labels = manifests.namespace(make_plan(without=without))["metadata"]["labels"]
-        return labels["pod-security.kubernetes.io/enforce"]
+        return labels[f"pod-security.kubernetes.io/{mode}"]
 
     assert level(("tpu",)) == "restricted"
     assert level(()) == "baseline"
+    assert {level((), mode) for mode in ("audit", "warn")} == {"restricted"}, "what falls short of it is told"
 
 
 def test_a_class_tries_its_pools_in_order_and_no_other_machine() -> None:

@@ -82,7 +82,3 @@ def test_one_pod_of_a_group_at_a_time_is_evicted_and_one_that_serves_no_one_alwa
     labels = leader_worker_set(make_plan(), WIDE)["spec"]["leaderWorkerTemplate"]
     for pod in ("leaderTemplate", "workerTemplate"):
         assert budget["selector"]["matchLabels"].items() <= labels[pod]["metadata"]["labels"].items()
-
-
-def test_leader_and_workers_may_talk_to_each_other() -> None:
-    assert {"podSelector": {}} in manifests.network_policy(make_plan())["spec"]["ingress"][0]["from"]

@@ -115,7 +115,7 @@ def test_a_model_that_is_not_scaled_has_no_scaler() -> None:
 
 def test_the_interceptor_may_reach_the_servers_only_where_a_model_rests() -> None:
     def callers(plan: object) -> list[dict]:
-        return manifests.network_policy(plan)["spec"]["ingress"][0]["from"]  # type: ignore[arg-type]
+        return manifests.callers(plan)["spec"]["ingress"][0]["from"]  # type: ignore[arg-type]
 
     (new,) = [caller for caller in callers(PLAN) if caller not in callers(make_plan())]
     assert new["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "keda"}

@@ -91,8 +91,12 @@ def _run(name: str, inputs: Data) -> Iterator[str]:
 
 def _policy(name: str, inputs: Data) -> Iterator[str]:
     spec: Data = inputs.get("spec", {})
-    rules = [rule.get("from", "anyone") for rule in spec.get("ingress", ())]
-    yield f"the network policy {name} lets in {json.dumps(rules, sort_keys=True) if rules else 'no one'}"
+    pods, types = json.dumps(spec.get("podSelector", {}), sort_keys=True), spec.get("policyTypes", ["Egress"])
+    for direction, verb in (("Ingress", "lets in"), ("Egress", "lets out to")):
+        if direction in types:
+            rules = [rule or "anyone" for rule in spec.get(direction.lower(), ())]
+            whom = json.dumps(rules, sort_keys=True) if rules else "no one"
+            yield f"the network policy {name} {verb} {whom}, for pods {pods}"
 
 
 _READERS: Mapping[str, Callable[[str, Data], Iterator[str]]] = {
@@ -100,5 +104,6 @@ _READERS: Mapping[str, Callable[[str, Data], Iterator[str]]] = {
     "gcp:container/cluster:Cluster": _cluster,
     "gcp:storage/bucket:Bucket": _bucket,
     "kubernetes:core/v1:Service": _service,
+    "kubernetes:networking.gke.io/v1alpha1:FQDNNetworkPolicy": _policy,
     "kubernetes:networking.k8s.io/v1:NetworkPolicy": _policy,
 }

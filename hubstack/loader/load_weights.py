@@ -36,6 +36,8 @@ from huggingface_hub.errors import (
 
 MARKER = ".hubstack-complete"
 CHUNK_BYTES = 16 * 1024 * 1024
+MAX_HEADER_BYTES = 100_000_000
+"""Of safetensors (its own limit: safetensors/src/tensor.rs, MAX_HEADER_SIZE)."""
 
 
 class LoadError(Exception):
@@ -106,7 +108,7 @@ def list_files(manifest: Manifest) -> tuple[File, ...]:
         return tuple(_completed(file, on_hub) for file in manifest.files)
     chosen = tuple(
         file for path, file in sorted(on_hub.items())
-        if _matches(path, manifest.patterns) and not _matches(path, manifest.exclude)
+        if _matches(path, manifest.patterns) and not _matches(path.lower(), manifest.exclude)
     )  # fmt: skip
     if not chosen:
         raise LoadError(f"{manifest.repo_id}@{manifest.commit} has no file that matches {manifest.patterns}", 4)
@@ -140,6 +142,32 @@ def check_file(file: File, path: Path) -> None:
             digest.update(chunk)
     if digest.hexdigest() != wanted:
         raise LoadError(f"{file.path} has the hash {digest.hexdigest()}, {wanted} was locked", 3)
+
+
+def check_form(file: File, path: Path) -> None:
+    """Refuse a file that is not what its name says, and an index that leads out of the folder.
+
+    A reader that guesses the format by the content would else unpickle what is called safetensors.
+    """
+    if file.path.endswith(".safetensors") and not _is_safetensors(path):
+        raise LoadError(f"{file.path} is no safetensors file", 3)
+    if file.path.endswith(".gguf") and path.open("rb").read(4) != b"GGUF":
+        raise LoadError(f"{file.path} is no GGUF file", 3)
+    if file.path.endswith(".index.json"):
+        try:
+            named = set(json.loads(path.read_text())["weight_map"].values())
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise LoadError(f"{file.path} is no index of weights", 3) from error
+        for name in named:
+            if not isinstance(name, str) or "/" in name or "\\" in name or name.startswith("."):
+                raise LoadError(f"{file.path} names `{name}`, which is not beside it", 3)
+
+
+def _is_safetensors(path: Path) -> bool:
+    """Return whether the file begins with its header's length and the header, a JSON object within the file."""
+    with path.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        return 2 <= length <= min(path.stat().st_size - 8, MAX_HEADER_BYTES) and stream.read(1) == b"{"
 
 
 def _digest(file: File, size: int) -> tuple[Any, str | None]:
@@ -195,6 +223,7 @@ def copy_file(manifest: Manifest, file: File, target: Path, scratch: Path) -> No
             )
         )
         check_file(file, found)
+        check_form(file, found)
         landed.parent.mkdir(parents=True, exist_ok=True)
         copy_bytes(file, found, landed)
     finally:

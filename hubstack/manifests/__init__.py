@@ -58,6 +58,14 @@ from hubstack.manifests.collector import collector_config, collector_job, kept_c
 from hubstack.manifests.completeness import incomplete_slices
 from hubstack.manifests.loader import loader_config, loader_job, loader_manifest, loader_name, token_class
 from hubstack.manifests.multi_host import group_name, leader_worker_set
+from hubstack.manifests.network import (
+    CLIENT_LABEL,
+    callers,
+    default_deny,
+    group_policy,
+    interceptor_callers,
+    network_policies,
+)
 from hubstack.manifests.scaling import (
     INTERCEPTOR_PORT,
     INTERCEPTOR_SERVICE,
@@ -71,7 +79,7 @@ from hubstack.manifests.scaling import (
     wake_service,
 )
 from hubstack.manifests.server import deployment, disruption_budget, service
-from hubstack.manifests.stack import CLIENT_LABEL, capacity_class, namespace, network_policy
+from hubstack.manifests.stack import capacity_class, namespace
 from hubstack.manifests.traffic import (
     address_name,
     backend,
@@ -82,7 +90,7 @@ from hubstack.manifests.traffic import (
     reference_grant,
     route,
 )
-from hubstack.manifests.volumes import FUSE_ANNOTATIONS, WEIGHTS_PATH
+from hubstack.manifests.volumes import FUSE_ANNOTATIONS, WEIGHTS_PATH, encrypted_class
 from hubstack.manifests.weights_disk import (
     TRANSFER_CLASS,
     data_source,
@@ -115,6 +123,7 @@ __all__ = [
     "body_router",
     "body_router_service",
     "bucket_name",
+    "callers",
     "callout_account",
     "callout_health",
     "canary_for",
@@ -123,17 +132,21 @@ __all__ = [
     "collector_config",
     "collector_job",
     "data_source",
+    "default_deny",
     "deployment",
     "disk_zones",
     "disruption_budget",
+    "encrypted_class",
     "endpoint",
     "gateway",
     "group_name",
+    "group_policy",
     "has_pool",
     "health_check",
     "http_add_on_chart",
     "incomplete_slices",
     "inference_pool",
+    "interceptor_callers",
     "interceptor_health",
     "interceptor_policy",
     "interceptor_route",
@@ -149,7 +162,7 @@ __all__ = [
     "loader_name",
     "lws_chart",
     "namespace",
-    "network_policy",
+    "network_policies",
     "picker",
     "picker_binding",
     "picker_config",

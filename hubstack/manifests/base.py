@@ -13,6 +13,8 @@ Object = dict[str, Any]
 CLASS_LABEL = "cloud.google.com/compute-class"
 LOADER_USER = 2000
 GIB = 1024**3
+KMS_PARAMETER = "disk-encryption-kms-key"
+"""Of a StorageClass (Compute Engine persistent disk CSI driver)."""
 _Answer = TypeVar("_Answer")
 
 
@@ -85,6 +87,17 @@ def judged(model: ModelPlan) -> dict[str, str]:
 
 def selector(model: ModelPlan) -> dict[str, str]:
     return {"app.kubernetes.io/name": "server", "app.kubernetes.io/instance": names.made_as(model)}
+
+
+def pod_security_labels(enforced: str) -> dict[str, str]:
+    """Labels of a namespace: what is refused, and that whatever is not `restricted` is told and written down.
+
+    No version is pinned: the default is that of the API server, whose checks are those of the cluster's Kubernetes.
+    """
+    level = {"enforce": enforced, "audit": "restricted", "warn": "restricted"}
+    return {"app.kubernetes.io/managed-by": "hubstack"} | {
+        f"pod-security.kubernetes.io/{mode}": standard for mode, standard in level.items()
+    }
 
 
 def pod_security(user: int) -> Object:

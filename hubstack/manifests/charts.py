@@ -10,7 +10,7 @@ security standard `restricted`; and as little right as the task needs.
 from dataclasses import dataclass
 
 from hubstack import names
-from hubstack.manifests.base import Object
+from hubstack.manifests.base import Object, pod_security_labels
 from hubstack.manifests.scaling import INTERCEPTOR_PORT, longest_hold
 from hubstack.plan import Plan
 
@@ -39,8 +39,8 @@ class Chart:
 
 def chart_namespace(name: str) -> Object:
     """The namespace of a controller, whose pods meet the strictest standard."""
-    labels = {"app.kubernetes.io/managed-by": "hubstack", "pod-security.kubernetes.io/enforce": "restricted"}
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+    metadata = {"name": name, "labels": pod_security_labels("restricted")}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
 
 
 def keda_chart(namespace: str = names.KEDA_NAMESPACE) -> Chart:

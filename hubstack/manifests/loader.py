@@ -84,8 +84,8 @@ def loader_job(plan: Plan, model: ModelPlan) -> Object:
         {"name": "loader", "configMap": {"name": loader_name(model)}},
         # Disks of their own: no node's boot disk need be sized for the largest file of any model. The FUSE driver
         # stages what is written in the volume of the second name.
-        disk_volume("scratch", room),
-        disk_volume("gke-gcsfuse-buffer", room),
+        disk_volume(plan, "scratch", room),
+        disk_volume(plan, "gke-gcsfuse-buffer", room),
     ]
     env = {"HF_HOME": f"{LOADER_SCRATCH}/home", "HOME": LOADER_SCRATCH, "HF_HUB_DISABLE_TELEMETRY": "1",
            "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_XET_CHUNK_CACHE_SIZE_BYTES": "0",

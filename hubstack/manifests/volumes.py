@@ -5,11 +5,12 @@ Facts: gke.md 4.1. Which way weights are read is decided by `hubstack.loading`.
 """
 
 from hubstack.loading_plan import LoadingMethod
-from hubstack.manifests.base import GIB, LOADER_USER, Object, bucket_name
+from hubstack.manifests.base import GIB, KMS_PARAMETER, LOADER_USER, Object, bucket_name
 from hubstack.manifests.weights_disk import claim_name
 from hubstack.offers import SIDECAR_CPU_MILLICORES, SIDECAR_MEMORY_BYTES
 from hubstack.plan import ModelPlan, Plan
 
+ENCRYPTED_CLASS = "hubstack-encrypted"
 WEIGHTS_VOLUME, WEIGHTS_PATH = "weights", "/weights"
 FUSE_ANNOTATIONS = {
     "gke-gcsfuse/volumes": "true",
@@ -67,11 +68,24 @@ def _read_options(model: ModelPlan) -> list[str]:
     return options
 
 
-def disk_volume(name: str, size_bytes: int) -> Object:
+def encrypted_class(kms_key: str) -> Object:
+    """The class of such disks under the stack's own key: GKE's own classes are under Google's."""
+    return {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "metadata": {"name": ENCRYPTED_CLASS, "labels": {"app.kubernetes.io/managed-by": "hubstack"}},
+        "provisioner": "pd.csi.storage.gke.io",
+        "parameters": {"type": "pd-balanced", KMS_PARAMETER: kms_key},
+        "reclaimPolicy": "Delete",
+        "volumeBindingMode": "WaitForFirstConsumer",
+    }
+
+
+def disk_volume(plan: Plan, name: str, size_bytes: int) -> Object:
     """A disk that lives as long as its pod."""
     claim = {
         "accessModes": ["ReadWriteOnce"],
-        "storageClassName": "standard-rwo",
+        "storageClassName": ENCRYPTED_CLASS if plan.target.kms_key else "standard-rwo",
         "resources": {"requests": {"storage": f"{max(10, -(-size_bytes // GIB))}Gi"}},
     }
     return {"name": name, "ephemeral": {"volumeClaimTemplate": {"spec": claim}}}

@@ -8,7 +8,7 @@ so a new commit is a new disk beside the old one. Shapes: GKE's page on Volume P
 
 from hubstack import names
 from hubstack.loading_plan import LoadingMethod
-from hubstack.manifests.base import GIB, Object, bucket_name, loader_account, metadata
+from hubstack.manifests.base import GIB, KMS_PARAMETER, Object, bucket_name, loader_account, metadata
 from hubstack.plan import ModelPlan, Plan
 
 TRANSFER_CLASS = "gcs-to-hdml-compute-class"
@@ -34,14 +34,15 @@ def disk_zones(plan: Plan) -> tuple[str, ...]:
     return tuple(sorted(zone for zone in found if zone))
 
 
-def storage_class(zone: str, throughput_mib: int) -> Object:
+def storage_class(zone: str, throughput_mib: int, kms_key: str | None = None) -> Object:
     """Hyperdisk ML in one zone, gone with its claim."""
+    made = {"type": "hyperdisk-ml", "provisioned-throughput-on-create": f"{throughput_mib}Mi"}
     return {
         "apiVersion": "storage.k8s.io/v1",
         "kind": "StorageClass",
         "metadata": {"name": storage_class_name(zone), "labels": {"app.kubernetes.io/managed-by": "hubstack"}},
         "provisioner": "pd.csi.storage.gke.io",
-        "parameters": {"type": "hyperdisk-ml", "provisioned-throughput-on-create": f"{throughput_mib}Mi"},
+        "parameters": made | ({KMS_PARAMETER: kms_key} if kms_key else {}),
         "reclaimPolicy": "Delete",
         "allowVolumeExpansion": False,
         # At once: the disk is filled before any server asks for it.

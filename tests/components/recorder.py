@@ -40,7 +40,11 @@ with warnings.catch_warnings():
     ):
         hasattr(getattr(pulumi_gcp, module), "outputs")
 NUMBER = "123456789012"
-LOOKUPS = {"gcp:organizations/getProject:getProject": {"number": NUMBER}}
+STORAGE_AGENT = f"service-{NUMBER}@gs-project-accounts.iam.gserviceaccount.com"
+LOOKUPS = {
+    "gcp:organizations/getProject:getProject": {"number": NUMBER},
+    "gcp:storage/getProjectServiceAccount:getProjectServiceAccount": {"member": f"serviceAccount:{STORAGE_AGENT}"},
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,6 +45,7 @@ def test_autoscaling_is_a_namespace_a_grant_two_releases_and_an_authentication()
         (RELEASE, "autoscaling-interceptor"),
         (RELEASE, "autoscaling-keda"),
         ("kubernetes:keda.sh/v1alpha1:TriggerAuthentication", "autoscaling-authentication"),
+        ("kubernetes:networking.k8s.io/v1:NetworkPolicy", "autoscaling-interceptor-callers"),
     ]
 
 

@@ -65,11 +65,30 @@ def test_the_fleet_is_made_of_exactly_these_parts() -> None:
         ("kubernetes:cloud.google.com/v1:ComputeClass", "class-ct6e-standard-8t-spot"),
         ("kubernetes:cloud.google.com/v1:ComputeClass", "class-g2-standard-8-spot-on-demand"),
         ("kubernetes:core/v1:Namespace", "models"),
-        ("kubernetes:networking.k8s.io/v1:NetworkPolicy", "same-namespace"),
+        *(("kubernetes:networking.gke.io/v1alpha1:FQDNNetworkPolicy", name)
+          for name in ("jobs-to-storage", "loaders-to-hub", "servers-to-storage")),
+        *(("kubernetes:networking.k8s.io/v1:NetworkPolicy", name)
+          for name in ("default-deny", "jobs-egress", "same-namespace", "servers-egress")),
         ("pulumi:providers:gcp", "google"),
         ("pulumi:providers:kubernetes", "cluster"),
     ])  # fmt: skip
     assert whole().outputs[fleet.urn]["endpoints"]["chat"] == "http://chat.models.svc.cluster.local/v1"
+
+
+def test_nothing_starts_in_the_namespace_before_it_is_closed() -> None:
+    """The barrier is the denial itself, which comes after all that is allowed."""
+    fleet = whole()
+    closed = fleet.one("kubernetes:networking.k8s.io/v1:NetworkPolicy", "default-deny")
+    allowed = [r.urn for r in fleet.resources.values() if "NetworkPolicy" in r.type and r.urn != closed.urn]
+    assert len(allowed) == 6
+    assert set(allowed) <= set(closed.request.dependencies)
+    for kind in ("kubernetes:apps/v1:Deployment", "kubernetes:batch/v1:Job"):
+        assert all(closed.urn in resource.request.dependencies for resource in fleet.of_type(kind))
+
+
+def test_the_cluster_holds_policies_of_both_kinds() -> None:
+    cluster = whole().one("gcp:container/cluster:Cluster").inputs
+    assert (cluster["datapathProvider"], cluster["enableFqdnNetworkPolicy"]) == ("ADVANCED_DATAPATH", True)
 
 
 @pytest.mark.parametrize("preview", [True, False])

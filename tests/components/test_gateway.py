@@ -102,7 +102,7 @@ def test_a_gateway_changes_no_other_resource_but_the_cluster() -> None:
     before = build(plan(None))
     assert before.resources.keys() <= internal().resources.keys()
     changed = [r.name for urn, r in before.resources.items() if internal().resources[urn].inputs != r.inputs]
-    assert changed == ["cluster-gke"]
+    assert sorted(changed) == ["autoscaling-interceptor-callers", "cluster-gke", "same-namespace"], "who may call"
     cluster = internal().one("gcp:container/cluster:Cluster").inputs
     assert cluster["gatewayApiConfig"] == {"channel": "CHANNEL_STANDARD"}
     assert cluster["addonsConfig"]["httpLoadBalancing"] == {"disabled": False}
@@ -124,7 +124,7 @@ def test_the_gateway_comes_after_what_its_load_balancer_needs() -> None:
     depends = set(internal().one("kubernetes:gateway.networking.k8s.io/v1:Gateway").request.dependencies)
     for kind, name in (("gcp:compute/subnetwork:Subnetwork", "gateway-proxies"),
                        ("gcp:compute/address:Address", "gateway-address"),
-                       ("kubernetes:core/v1:Namespace", "models")):  # fmt: skip
+                       ("kubernetes:networking.k8s.io/v1:NetworkPolicy", "default-deny")):  # fmt: skip
         assert internal().one(kind, name).urn in depends
 
 

@@ -34,7 +34,10 @@ def build_server(model: ModelPlan) -> Recorded:
 def build_token(value: str | None) -> Recorded:
     def program() -> None:
         secret = None if value is None else pulumi.Output.secret(value)
-        HubToken("hub-token", HubTokenArgs(secret_id="s", readers={"gated": "member"}, value=secret))
+        HubToken(
+            "hub-token",
+            HubTokenArgs(target=make_plan().target, secret_id="s", readers={"gated": "member"}, value=secret),
+        )
 
     return record(program)
 

@@ -205,10 +205,14 @@ SERVED_ANEW = {
 BOARD = "observability-stack"
 NETWORK = {"network-subnet", "network-router", "network-nat"}
 APIS = ("cloudresourcemanager", "compute", "container", "iam", "logging", "monitoring", "secretmanager", "storage")
-IN_NAMESPACE = {"same-namespace", "autoscaling-authentication", "observability-servers"}
+CLOSING = {"default-deny", "jobs-egress", "jobs-to-storage", "loaders-to-hub", "same-namespace", "servers-egress",
+           "servers-to-storage"}  # fmt: skip
+"""Network policies of the models' namespace."""
+IN_NAMESPACE = CLOSING | {"autoscaling-authentication", "observability-servers"}
 CLUSTER = IN_NAMESPACE | {
     "cluster-gke", "cluster-system", "cluster", "models", CLASS, SPOT, ON_DEMAND,
     "autoscaling-interceptor", "autoscaling-keda", "autoscaling-namespace",
+    "autoscaling-interceptor-callers",
 }  # fmt: skip
 KEYS = (CHAT, EMBEDDING, BGE)
 NAMING_IT = {BOARD, "observability-load-failed", "observability-pending", "observability-slo-errors-tei-1",

@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who reaches whom in every example, judged by cyclonus over the policies and the pods of its graph."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.netpol_engine import Attempt, Hosts, Peer, allowed
+
+EXAMPLES = sorted(
+    path.parent.name
+    for path in (Path(__file__).resolve().parents[2] / "examples").glob("*/graph.json")
+    if '"kind": "NetworkPolicy"' in path.read_text()
+)
+KINDS = ("NetworkPolicy", "FQDNNetworkPolicy")
+HUB = {"huggingface.co", "cas-server.xethub.hf.co", "cas-server.xethub-eu.hf.co", "transfer.xethub.hf.co",
+       "transfer.xethub-eu.hf.co", "us.aws.cdn.hf.co", "us.gcp.cdn.hf.co", "cdn-lfs-us-1.hf.co",
+       "cdn-lfs-eu-1.hf.co"}  # fmt: skip
+"""Facts: gke.md 1.2."""
+DNS = {"kube-dns", "node-local-dns", "dns-cache", "cloud-dns"}
+IDENTITY = {"metadata:988", "metadata:80"}
+BUCKETS = {"storage.googleapis.com"}
+
+
+@dataclass(frozen=True)
+class Example:
+    """What a graph says of its network."""
+
+    policies: list[dict[str, Any]]
+    hosts: Hosts
+    pods: list[Peer]
+    ports: list[int]
+    """Of the servers."""
+    on_disk: set[str]
+    """Models whose weights are on a disk."""
+
+    def role(self, name: str) -> list[Peer]:
+        return [pod for pod in self.pods if pod.labels["app.kubernetes.io/name"] == name]
+
+
+@cache
+def example(name: str) -> Example:
+    path = Path(__file__).resolve().parents[2] / "examples" / name / "graph.json"
+    objects = [each["inputs"] for each in json.loads(path.read_text())["resources"]
+               if each["type"].startswith("kubernetes:")]  # fmt: skip
+    hosts = Hosts()
+    policies = [hosts.plain(each) for each in objects if each.get("kind") in KINDS]
+    pods = list(_pods(objects))
+    ports = {
+        port["containerPort"]
+        for each in objects
+        for template in _templates(each)
+        if template["metadata"]["labels"]["app.kubernetes.io/name"] == "server"
+        for port in template["spec"]["containers"][0].get("ports", ())
+    }
+    on_disk = {
+        template["metadata"]["labels"]["app.kubernetes.io/instance"]
+        for each in objects
+        for template in _templates(each)
+        if any("persistentVolumeClaim" in volume for volume in template["spec"].get("volumes", ()))
+    }
+    return Example(policies, hosts, pods, sorted(ports), on_disk)
+
+
+def _templates(value: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    match value.get("kind"):
+        case "Deployment" | "Job":
+            yield value["spec"]["template"]
+        case "LeaderWorkerSet":
+            group = value["spec"]["leaderWorkerTemplate"]
+            yield group["leaderTemplate"]
+            yield group["workerTemplate"]
+
+
+def _pods(objects: list[dict[str, Any]]) -> Iterator[Peer]:
+    number = 0
+    for value in objects:
+        for template in _templates(value):
+            number += 1
+            # As the API server labels the pods of a Job.
+            own = {"batch.kubernetes.io/job-name": "any"} if value["kind"] == "Job" else {}
+            labels = {**template["metadata"]["labels"], **own}
+            name = str(labels.get("app.kubernetes.io/instance", number))
+            yield Peer(name=name, ip=f"10.16.0.{number}", namespace=value["metadata"]["namespace"], labels=labels)
+
+
+def pod(name: str, namespace: str, labels: dict[str, str] | None = None, **of_namespace: str) -> Peer:
+    told = {key.replace("__", "/").replace("_", "-"): value for key, value in of_namespace.items()}
+    return Peer(name=name, ip="10.17.0.1", namespace=namespace, labels=labels or {}, namespace_labels=told)
+
+
+INTERCEPTOR = {"app.kubernetes.io/component": "interceptor", "app.kubernetes.io/name": "http-add-on"}
+CLIENT = Peer(
+    name="client", ip="10.17.0.2", namespace="app", namespace_labels={"hubstack.dev/model-client": "true"}
+)
+COLLECTOR = pod("collector", "gmp-system")
+HELD = pod("interceptor", "keda", INTERCEPTOR)
+STRANGERS = (
+    pod("neighbour", "default"),
+    pod("neighbour with the interceptor's labels", "default", INTERCEPTOR),
+    pod("neighbour with the picker's labels", "default", {"app.kubernetes.io/name": "endpoint-picker"}),
+    pod("KEDA's operator", "keda", {"app.kubernetes.io/name": "keda-operator"}),
+    pod("someone in the models' namespace", "models"),
+    Peer(name="the internet", ip="198.51.100.7"),
+    Peer(name="the network", ip="10.0.3.4"),
+)
+PROXIES = tuple(Peer(name=ip, ip=ip) for ip in ("10.2.0.5", "35.191.0.9", "130.211.1.9"))
+
+
+def reached(found: Example, attempts: list[tuple[str, Attempt]]) -> dict[str, set[str]]:
+    """Return source to what it reaches."""
+    answers = allowed(found.policies, [attempt for _, attempt in attempts])
+    made: dict[str, set[str]] = defaultdict(set)
+    for (what, attempt), is_allowed in zip(attempts, answers, strict=True):
+        if is_allowed:
+            made[attempt.source.name].add(what)
+    return made
+
+
+def test_there_is_something_to_judge() -> None:
+    assert len(EXAMPLES) >= 4
+    assert all(example(name).role("server") and example(name).role("loader") for name in EXAMPLES)
+    assert any(example(name).role("endpoint-picker") for name in EXAMPLES)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_only_clients_collectors_and_the_gateway_reach_a_server_and_only_on_its_port(name: str) -> None:
+    found = example(name)
+    has_gateway = bool(found.role("body-router"))
+    has_resting = any("app.kubernetes.io/component" in each["spec"]["podSelector"].get("matchLabels", {})
+                      for each in found.policies)  # fmt: skip
+    servers = found.role("server")
+    sources = (CLIENT, COLLECTOR, HELD, *PROXIES, *STRANGERS, *found.role("endpoint-picker"), *found.role("loader"))
+    attempts = [
+        (f"{server.name}:{port}", Attempt(source, server, port))
+        for source, server, port in product(sources, servers, (*found.ports, 22, 6379))
+    ]
+    seen = reached(found, attempts)
+    expected = {CLIENT.name, COLLECTOR.name} | ({HELD.name} if has_resting else set())
+    if has_gateway:
+        expected |= {proxy.name for proxy in PROXIES} | {each.name for each in found.role("endpoint-picker")}
+    assert set(seen) == expected
+    every = {f"{server.name}:{port}" for server in servers for port in found.ports}
+    assert all(ports == every for ports in seen.values())
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_nobody_reaches_a_loader_and_only_googles_proxies_reach_a_callout(name: str) -> None:
+    found = example(name)
+    sources = (CLIENT, COLLECTOR, HELD, *PROXIES, *STRANGERS, *found.role("server"))
+    loaders = [("loader", Attempt(source, each, port))
+               for source, each, port in product(sources, found.role("loader"), (80, 443, 8000, 8080))]  # fmt: skip
+    assert not reached(found, loaders)
+    callouts = [*found.role("body-router"), *found.role("endpoint-picker")]
+    seen = reached(found, [("callout", Attempt(source, each, 9002)) for source, each in product(sources, callouts)])
+    assert set(seen) == ({proxy.name for proxy in PROXIES} if callouts else set())
+
+
+def destinations(found: Example) -> list[tuple[str, Peer, int, str]]:
+    """Return what a pod may want: name, peer, port, protocol."""
+    dns = [
+        ("kube-dns", pod("dns", "kube-system", {"k8s-app": "kube-dns"})),
+        ("node-local-dns", pod("dns", "kube-system", {"k8s-app": "node-local-dns"})),
+        ("dns-cache", Peer(name="dns", ip="169.254.20.10")),
+        ("cloud-dns", Peer(name="dns", ip="169.254.169.254")),
+    ]
+    hosts = [(host, Peer(name=host, ip=ip), 443, "TCP") for host, ip in found.hosts.addresses.items()]
+    plain = [(f"http://{host}", Peer(name=host, ip=ip), 80, "TCP") for host, ip in found.hosts.addresses.items()]
+    return [
+        *((what, peer, 53, "UDP") for what, peer in dns),
+        ("metadata:988", Peer(name="metadata", ip="169.254.169.252"), 988, "TCP"),
+        ("metadata:80", Peer(name="metadata", ip="169.254.169.254"), 80, "TCP"),
+        ("the nodes' own metadata server", Peer(name="metadata", ip="169.254.169.254"), 8080, "TCP"),
+        *hosts, *plain,
+        ("the internet", Peer(name="internet", ip="198.51.100.7"), 443, "TCP"),
+        ("a DNS server of the internet", Peer(name="internet", ip="8.8.8.8"), 53, "UDP"),
+        ("the control plane", Peer(name="kubernetes", ip="10.0.0.2"), 443, "TCP"),
+        ("a node", Peer(name="node", ip="10.0.0.9"), 10250, "TCP"),
+        ("a neighbour", pod("neighbour", "default"), 443, "TCP"),
+        ("kube-system", pod("metrics-server", "kube-system", {"k8s-app": "metrics-server"}), 443, "TCP"),
+        ("a client", CLIENT, 443, "TCP"),
+    ]  # fmt: skip
+
+
+def leaving(found: Example, pods: list[Peer]) -> list[set[str]]:
+    """Return what each of the pods reaches outside of its own model."""
+    seen = []
+    for each in pods:
+        tried = [(what, Attempt(each, peer, port, protocol)) for what, peer, port, protocol in destinations(found)]
+        others = [
+            other
+            for other in found.pods
+            if other.labels != each.labels
+            and other.labels.get("app.kubernetes.io/instance") != each.labels.get("app.kubernetes.io/instance")
+        ]
+        tried += [(f"{other.labels['app.kubernetes.io/name']}s", Attempt(each, other, port))
+                  for other, port in product(others, (*found.ports, 443, 9002))]  # fmt: skip
+        seen.append(reached(found, tried)[each.name])
+    return seen
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_server_reaches_names_its_identity_and_google_storage_and_nothing_else(name: str) -> None:
+    found = example(name)
+    servers = found.role("server")
+    for server, seen in zip(servers, leaving(found, servers), strict=True):
+        assert seen == (set() if server.name in found.on_disk else DNS | IDENTITY | BUCKETS)
+
+
+def test_a_server_whose_weights_are_on_a_disk_reaches_nothing_at_all() -> None:
+    found = example("fleet")
+    (server,) = [each for each in found.role("server") if each.name in found.on_disk]
+    assert leaving(found, [server]) == [set()]
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_loader_reaches_the_hub_the_package_index_and_google_storage_and_nothing_else(name: str) -> None:
+    found = example(name)
+    for seen in leaving(found, found.role("loader")):
+        assert seen == DNS | IDENTITY | BUCKETS | HUB | {"pypi.org", "files.pythonhosted.org"}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_callout_reaches_the_control_plane_and_the_servers_and_nothing_else(name: str) -> None:
+    found = example(name)
+    for role in ("body-router", "endpoint-picker"):
+        for pods in found.role(role):
+            (seen,) = leaving(found, [pods])
+            # The servers let no one in but the picker.
+            assert seen == {"the control plane"} | ({"servers"} if role == "endpoint-picker" else set())
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_pods_of_one_model_speak_to_each_other_only_where_it_spans_nodes(name: str) -> None:
+    found = example(name)
+    by_model: dict[str, list[Peer]] = defaultdict(list)
+    for each in found.role("server"):
+        by_model[each.name].append(each)
+    for pods in by_model.values():
+        spans = len(pods) > 1
+        attempts = [Attempt(one, other, port) for one, other, port in product(pods, pods, (6379, 8000, 45123))]
+        assert set(allowed(found.policies, attempts)) == {spans}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_interceptor_is_no_way_around_the_policy(name: str) -> None:
+    found = example(name)
+    sources = (CLIENT, *PROXIES, *STRANGERS)
+    seen = reached(found, [("proxy", Attempt(source, HELD, 8080)) for source in sources])
+    if any(each["metadata"]["namespace"] == "keda" for each in found.policies):
+        expected = {CLIENT.name, "KEDA's operator", *(p.name for p in PROXIES if found.role("body-router"))}
+        assert set(seen) == expected
