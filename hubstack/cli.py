@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The `hubstack` command: parse arguments, call, print. No decision is made here.
 
-Exit codes: 0 fine, 1 a check found something, 2 bad input or usage. Heavy modules are imported by the command
+Exit codes: 0 fine, 1 a check found something, 2 bad input or usage, or a refusal of the Hub (docs/lock.md). Heavy modules are imported by the command
 that needs them, so that `plan` never waits for Pulumi or for the Hub's client.
 """
 
