@@ -214,7 +214,7 @@ class Fleet(pulumi.ComponentResource):
         if manifests.is_scaled(self._plan):
             args = AutoscalingArgs(
                 plan=self._plan,
-                operator_member=self._member(manifests.KEDA_ACCOUNT, manifests.KEDA_NAMESPACE),
+                operator_member=self._member(manifests.KEDA_ACCOUNT, self._plan.target.keda_namespace),
                 after=(cluster, self._namespace),
             )
             both = child(self, providers=[self._google_provider, self._kubernetes])

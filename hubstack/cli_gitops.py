@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hubstack.cli_clusters import each_cluster
 from hubstack.console import (
     Check,
     Env,
@@ -63,6 +64,7 @@ def promote(
     raise typer.Exit(1 if check and lines else 0)
 
 
+@each_cluster
 def drift(
     env: Env = "dev", *, bucket_listing: Listing = None, buckets: Buckets = False, json: Json = False,
     jobs: Jobs = None, project: Project = None,
@@ -113,6 +115,7 @@ def _stored(listings: list[Path]) -> "list[StoredObject]":
     return objects
 
 
+@each_cluster
 def eject(
     env: Env,
     folder: Annotated[Path, typer.Argument(help="New, empty, or ejected to before.", metavar="DIR")],

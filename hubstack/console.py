@@ -43,7 +43,13 @@ def config_of(environment: Environment) -> Mapping[str, str]:
 
 def models_path(environment: Environment) -> str:
     """Return its list, as it is named from the project's folder."""
-    return config_of(environment).get("hubstack:models", f"stacks/{environment.stack}.models.yaml")
+    from hubstack.clusters import SHARD_OF  # noqa: PLC0415
+    from hubstack.shard import read_settings  # noqa: PLC0415
+
+    config = config_of(environment)
+    if SHARD_OF in config:
+        config = read_settings(environment.project_dir, environment.stack, config)
+    return config.get("hubstack:models", f"stacks/{environment.stack}.models.yaml")
 
 
 class Progress:

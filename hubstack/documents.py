@@ -63,14 +63,14 @@ class Document:
         return self.key_marks.get(loc) or self.mark(loc)
 
 
-def read_text(path: Path, name: str, hint: str | None = None) -> str:
+def read_text(path: Path, name: str, hint: str | None = None, max_bytes: int = MAX_BYTES) -> str:
     """Return the text of a file, or raise InputError for one that cannot be read."""
     try:
         content = path.read_bytes()
     except OSError as error:
         reason = "there is no such file" if isinstance(error, FileNotFoundError) else (error.strerror or "")
         raise InputError([Problem(path=name, message=f"cannot be read: {reason}", hint=hint)]) from None
-    return decode(content, name)
+    return decode(content, name, max_bytes)
 
 
 def decode(content: bytes, name: str, limit: int = MAX_BYTES) -> str:

@@ -26,6 +26,8 @@ from hubstack.facts import FileFacts, ModelFacts, SecurityFacts
 from hubstack.problems import Problem, nearest
 
 FORMAT = 1
+MAX_BYTES = 32_000_000
+"""Ten thousand models: an entry with its list of files takes about two kilobytes."""
 HEADER = (
     "# Written by `hubstack lock`: what the Hub said of each model at its commit. Review it, commit it, and do\n"
     "# not edit it: `hubstack lock --upgrade KEY` moves a model to its newest commit.\n"
@@ -304,7 +306,7 @@ def load_lock(path: Path, name: str | None = None) -> Lock:
     """
     shown = name or str(path)
     try:
-        text = read_text(path, shown, "run `hubstack lock` and commit what it writes")
+        text = read_text(path, shown, "run `hubstack lock` and commit what it writes", MAX_BYTES)
     except InputError as error:
         raise LockError(error.problems) from None
     return parse_lock(text, shown)

@@ -79,7 +79,12 @@ def load_policy(path: Path, name: str, stack: str) -> Policy:
     problems = [problem for loc, part in parts for problem in _unknown_rules(document, loc, part)]
     if problems:
         raise InputError(problems)
-    return _resolve(document, [part for part in parts if part[0] in {(), ("environments", stack)}])
+    return _resolve(document, [part for part in parts if not part[0] or _holds_for(str(part[0][-1]), stack)])
+
+
+def _holds_for(environment: str, stack: str) -> bool:
+    """Whether an environment's part is of a stack: its own, or that of one of its clusters (`prod`, `prod-eu`)."""
+    return stack == environment or stack.startswith(f"{environment}-")
 
 
 def _resolve(document: Document, parts: list[tuple[Loc, Limits]]) -> Policy:

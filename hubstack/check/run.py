@@ -27,8 +27,8 @@ from hubstack.placement_file import placement_path
 from hubstack.plan import Plan
 from hubstack.planner import Inputs, places_of, plan_stack, read_inputs
 from hubstack.preview.environment import preview_environment
-from hubstack.request import Request, load_request
-from hubstack.target import read_target
+from hubstack.request import Request
+from hubstack.shard import read_shard
 
 BUDGET = "hubstack:budget"
 
@@ -65,10 +65,10 @@ def check_environment(environment: Environment, config: Mapping[str, str], today
     """
     project = environment.project_dir
     policy = load_policy(path := policy_path(environment.config_file), _shown(path, project), environment.stack)
-    target = read_target(environment.stack, config)
-    request = load_request(project / target.models_path, target.models_path)
-    policy = replace(policy, waivers=following(policy.waivers, present_keys(request.models)))
-    lock_findings, is_locked = _lock_findings(project / target.models_path, target.models_path, request)
+    shard = read_shard(project, environment.stack, config)
+    target = shard.target
+    policy = replace(policy, waivers=following(policy.waivers, present_keys(shard.listed.models)))
+    lock_findings, is_locked = _lock_findings(project / target.models_path, target.models_path, shard.listed)
     if not is_locked:
         note = "only the lock was judged: no plan is made of a list that is not locked"
         found = settled(lock_findings, replace(policy, waivers=()), today)
@@ -78,7 +78,7 @@ def check_environment(environment: Environment, config: Mapping[str, str], today
         inputs.request, inputs.lock, load_catalog(), replace(target, budget_usd_per_month=None), inputs.placement
     )
     findings = [*_plan_findings(environment, inputs, plan, policy)]
-    seen, notes, judged = _graph_findings(environment, inputs, policy)
+    seen, notes, judged = _graph_findings(environment, inputs, plan, policy)
     return Report(
         stack=environment.stack, findings=settled(merged([*lock_findings, *findings, *seen]), policy, today),
         notes=(*notes, *_notes(environment)), judged=judged,
@@ -138,12 +138,16 @@ def _budget_mark(environment: Environment) -> Mark | None:
 
 
 def _graph_findings(
-    environment: Environment, inputs: Inputs, policy: Policy
+    environment: Environment, inputs: Inputs, plan: Plan, policy: Policy
 ) -> tuple[list[Finding], tuple[str, ...], int]:
     """Run the program without its budget, which is judged by the plan, and show the pack what it registers."""
     judge = judge_path(environment.project_dir)
     if not judge.exists():
         return [], ("resources were not judged: the project has no policy/judge.py",), 0
+    budget = inputs.target.budget_usd_per_month
+    if inputs.target.settings_file and budget is not None and plan.cost.usd_per_month_max > budget:
+        # A cluster's budget stands in its environment's file, which the program reads by itself.
+        return [], ("resources were not judged: the program refuses a plan above the cluster's budget",), 0
     graph = preview_environment(environment, left_out=frozenset({BUDGET}))
     models = inputs.request.models
     places = {model.key: model.mark("id") for model in models}

@@ -46,7 +46,9 @@ def read_collection(
             [Problem(path="--from-collection", message="is no collection: OWNER/TITLE-HASH", hint=hint)]
         )
     asked = (f"collections/{slug}", _ANY)
-    answer = ask_each([asked], lambda client, *_: client.collection(slug), token=token, patience=patience)[asked]
+    answer = ask_each([asked], lambda client, _id, _at: client.collection(slug), token=token, patience=patience)[
+        asked
+    ]
     if isinstance(answer, Refusal):
         raise HubError(answer.render())
     models = [item for item in answer.items if item.item_type == _MODEL]

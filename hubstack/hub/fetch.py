@@ -126,9 +126,7 @@ class _Run(Generic[_T]):
         self._listener = listener
         self._endpoint = hub_endpoint()
 
-    async def ask_all(
-        self, pairs: Sequence[Asked], headers: Mapping[str, str]
-    ) -> dict[Asked, _T | Refusal]:
+    async def ask_all(self, pairs: Sequence[Asked], headers: Mapping[str, str]) -> dict[Asked, _T | Refusal]:
         """Ask for all, some at once; what happens to one cancels no other, Ctrl-C cancels all."""
         answers: dict[Asked, _T | Refusal] = {}
         pace = Pace(self._patience, self._listener.pause)

@@ -11,7 +11,7 @@ import itertools
 from hubstack import names
 from hubstack.gateway_plan import Exposure, GatewayPlan
 from hubstack.manifests.base import Object, metadata, of_plan, server_name, sharing
-from hubstack.manifests.scaling import INTERCEPTOR_PORT, INTERCEPTOR_SERVICE, KEDA_NAMESPACE, rests
+from hubstack.manifests.scaling import INTERCEPTOR_PORT, INTERCEPTOR_SERVICE, rests
 from hubstack.plan import EngineKind, ModelPlan, Plan
 from hubstack.routing import model_names, picked_models
 
@@ -58,7 +58,7 @@ def _names(plan: Plan) -> dict[str, tuple[str, ...]]:
 def backend(plan: Plan, model: ModelPlan) -> Object:
     """Return the backendRef, without its weight, at which requests for a model end."""
     if rests(model):
-        return {"name": INTERCEPTOR_SERVICE, "namespace": KEDA_NAMESPACE, "port": INTERCEPTOR_PORT}
+        return {"name": INTERCEPTOR_SERVICE, "namespace": plan.target.keda_namespace, "port": INTERCEPTOR_PORT}
     if has_pool(plan, model):
         return {"group": POOL_GROUP, "kind": "InferencePool", "name": server_name(model)}
     return {"name": server_name(model), "port": 80}
@@ -147,7 +147,7 @@ def reference_grant(plan: Plan) -> Object:
         "kind": "ReferenceGrant",
         "metadata": {
             "name": names.shorten(f"hubstack-{plan.target.namespace}", names.DNS_LABEL_MAX),
-            "namespace": KEDA_NAMESPACE,
+            "namespace": plan.target.keda_namespace,
             "labels": {"app.kubernetes.io/managed-by": "hubstack"},
         },
         "spec": {

@@ -52,7 +52,11 @@ class StandIn:
     """A Hub with these repositories, on a free port of this machine. Use it as a context."""
 
     def __init__(
-        self, repositories: Iterable[Repository], collections: Iterable[dict[str, Any]] = (), *, port: int = 0,
+        self,
+        repositories: Iterable[Repository],
+        collections: Iterable[dict[str, Any]] = (),
+        *,
+        port: int = 0,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.repositories = {repo.id: repo for repo in repositories}
