@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The `hubstack` command: parse arguments, call, print. No decision is made here.
 
-Exit codes: 0 fine, 1 a check found something, 2 bad input or usage. Heavy modules are imported by the command
-that needs them, so that `plan` never waits for Pulumi or for the Hub's client.
+Exit codes: 0 fine, 1 a check found something, 2 bad input or usage, or a refusal of the Hub (docs/lock.md). Heavy
+modules are imported by the command that needs them, so that `plan` never waits for Pulumi or for the Hub's client.
 """
 
 import gc

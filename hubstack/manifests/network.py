@@ -43,7 +43,7 @@ def default_deny(plan: Plan) -> Object:
 
 
 def network_policies(plan: Plan) -> tuple[Object, ...]:
-    """Return what is allowed beside the groups' own (`group_policy`), under the names by which they are registered."""
+    """Return what is allowed, each under the name by which it is registered; beside these `group_policy`."""
     readers = _bucket_readers(plan)
     return (
         callers(plan),
