@@ -19,7 +19,7 @@ class _Asked(Keyed, Protocol):
 
 def present_keys(models: Iterable[Keyed]) -> dict[str, str]:
     """Return former key to present key."""
-    return {former: model.key for model in models for former in model.was}
+    return {former: model.key for model in models for former in model.was if former != model.key}
 
 
 def former_problems(models: Sequence[_Asked]) -> Iterator[Problem]:

@@ -211,6 +211,8 @@ def test_a_commit_is_promoted_to_an_environment_where_the_model_has_another_name
 def test_former_keys_lead_to_present_ones(tmp_path: Path) -> None:
     request = read(tmp_path, "models: [{id: a/b, name: talk, was: [b, chat]}, a/c]")
     assert present_keys(request.models) == {"b": "talk", "chat": "talk"}
+    back = read(tmp_path, "models: [{id: a/b, was: [b, chat]}]")
+    assert present_keys(back.models) == {"chat": "b"}, "the key that a model has is no former one"
 
 
 def test_the_removal_of_old_commits_follows_a_rename() -> None:

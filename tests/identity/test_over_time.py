@@ -291,6 +291,10 @@ def test_a_rename_leaves_each_resource_to_its_model_and_the_rest_alone(example: 
     }  # fmt: skip
     seen = {label(old.resources[was]): label(new.resources[urn]) for urn, was in pairs(old, new).items()}
     assert seen == {each: now.get(each, each) for each in map(label, old.resources.values())}
+    for urn, was in pairs(old, new).items():
+        held = [{name: each.get(name) for name in ("provider", "options")} for each in
+                (old.resources[was], new.resources[urn])]  # fmt: skip
+        assert held[0] == held[1], urn
     moved = [each for each in compared(old, new) if each.action is Action.SETTINGS]
     assert all(each.old_urn and not each.changes for each in moved), "nothing but the name in Pulumi"
 
