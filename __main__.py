@@ -9,24 +9,27 @@ from components import Fleet, FleetArgs
 from hubstack.catalog import load_catalog
 from hubstack.errors import HubstackError
 from hubstack.planner import plan_environment
+from hubstack.shard import read_settings
 from hubstack.target import SECRETS
 
 config = {key: value for key, value in pulumi.runtime.get_config_env().items() if value and key not in SECRETS}
+stack = Path(pulumi.runtime.get_root_directory()), pulumi.get_stack(), config
 try:
-    plan = plan_environment(Path(pulumi.runtime.get_root_directory()), pulumi.get_stack(), config)
+    plan = plan_environment(*stack)
+    settings = read_settings(*stack)
 except HubstackError as error:
     raise pulumi.RunError(str(error)) from None
 
-settings = pulumi.Config("hubstack")
+secrets = pulumi.Config("hubstack")
 fleet = Fleet(
     "fleet",
     FleetArgs(
         plan=plan,
         engine_metrics=load_catalog().engine_metrics,
-        release_channel=settings.get("releaseChannel") or "REGULAR",
-        hub_token=settings.get_secret("hfToken"),
-        api_key=settings.get_secret("apiKey"),
-        iap_client_secret=settings.get_secret("iapClientSecret"),
+        release_channel=settings.get("hubstack:releaseChannel") or "REGULAR",
+        hub_token=secrets.get_secret("hfToken"),
+        api_key=secrets.get_secret("apiKey"),
+        iap_client_secret=secrets.get_secret("iapClientSecret"),
     ),
 )
 for warning in plan.warnings:

@@ -129,7 +129,8 @@ def walk(body: str, text: str, prefix: tuple[str, ...], found: dict[tuple[str, .
 def schema(text: str, more: str) -> dict[tuple[str, ...], dict[str, Any]]:
     resource = re.search(r"func Resource\w+\(\) \*schema\.Resource \{", text)
     assert resource
-    body = text[resource.end() :]
+    # Not what helpers of the file return: a container's environment has a `name` too.
+    body = inside(text, resource.end() - 1)
     found: dict[tuple[str, ...], dict[str, Any]] = {}
     # Not the identity's schema and not that of a state upgrade, which stand one level deeper.
     for start in re.finditer(

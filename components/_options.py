@@ -6,6 +6,7 @@ give a child another parent (docs/identity.md).
 """
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import pulumi
@@ -18,6 +19,21 @@ from hubstack.plan import TargetPlan
 def child(parent: pulumi.Resource, **extra: Any) -> pulumi.ResourceOptions:
     """Options of a child: what is extra, under the parent."""
     return pulumi.ResourceOptions(parent=parent, **extra)
+
+
+def renamed(options: pulumi.ResourceOptions, form: str, was: Iterable[str]) -> pulumi.ResourceOptions:
+    """Options of a resource that a model's key names, with the logical names that it had under former keys.
+
+    The engine looks for children of a renamed component by itself, where their names begin with the component's
+    (pulumi/pulumi, step_generator.go, inheritedChildAlias).
+
+    Args:
+        options: without aliases.
+        form: the logical name with `{}` in the place of the key.
+        was: former keys, oldest first.
+    """
+    former = [pulumi.Alias(name=form.format(key)) for key in was]
+    return pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(aliases=former)) if former else options
 
 
 def node_security(account_email: pulumi.Input[str]) -> dict[str, Any]:

@@ -41,7 +41,9 @@ class Autoscaling(pulumi.ComponentResource):
         super().__init__(TOKEN, name, None, opts)
         plan, after = args.plan, list(args.after)
         namespace = register(
-            f"{name}-namespace", manifests.chart_namespace(manifests.KEDA_NAMESPACE), child(self, depends_on=after)
+            f"{name}-namespace",
+            manifests.chart_namespace(plan.target.keda_namespace),
+            child(self, depends_on=after),
         )
         grant = gcp.projects.IAMMember(
             f"{name}-monitoring",
@@ -50,7 +52,7 @@ class Autoscaling(pulumi.ComponentResource):
             member=args.operator_member,
             opts=child(self, depends_on=after),
         )
-        keda = release(f"{name}-keda", manifests.keda_chart(), self, [namespace])
+        keda = release(f"{name}-keda", manifests.keda_chart(plan.target.keda_namespace), self, [namespace])
         ready: list[pulumi.Resource] = [keda, grant]
         if manifests.resting(plan):
             # Its chart has a ScaledObject of its own, whose kind KEDA brings.

@@ -11,7 +11,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from components._objects import register
-from components._options import child, google_provider, kubernetes_provider
+from components._options import child, google_provider, kubernetes_provider, renamed
 from components.accelerator_pool import AcceleratorPool, AcceleratorPoolArgs
 from components.autoscaling import Autoscaling, AutoscalingArgs
 from components.cluster import Cluster, ClusterArgs
@@ -214,7 +214,7 @@ class Fleet(pulumi.ComponentResource):
         if manifests.is_scaled(self._plan):
             args = AutoscalingArgs(
                 plan=self._plan,
-                operator_member=self._member(manifests.KEDA_ACCOUNT, manifests.KEDA_NAMESPACE),
+                operator_member=self._member(manifests.KEDA_ACCOUNT, self._plan.target.keda_namespace),
                 after=(cluster, self._namespace),
             )
             both = child(self, providers=[self._google_provider, self._kubernetes])
@@ -233,6 +233,7 @@ class Fleet(pulumi.ComponentResource):
             args = HubTokenArgs(
                 secret_id=self._secret_id,
                 readers={model.key: self._member(manifests.loader_account(model)) for model in gated},
+                was={model.key: model.was for model in gated},
                 after=self._identities,
                 value=self._args.hub_token,
             )
@@ -250,28 +251,27 @@ class Fleet(pulumi.ComponentResource):
                 region=target.region,
                 readers={f"{of}server": self._member(manifests.server_name(each)) for of, each in users.items()},
                 writers={f"{of}loader": self._member(manifests.loader_account(each)) for of, each in users.items()},
-                labels=names.labels(target.stack, {"hubstack-model": names.label_value(model.key)}),
+                labels=names.labels(target.stack, {"hubstack-model": names.label_value(names.made_as(model))}),
                 after=self._identities,
                 cache_zones=model.loading.cache_zones,
             ),
-            self._google,
+            renamed(self._google, "{}-weights", model.was),
         )
 
     def _create_model(self, model: ModelPlan, bucket: WeightsBucket) -> ModelServer:
-        plan = self._plan
+        plan, here = self._plan, child(self, providers=[self._kubernetes])
         token = self._token if model.weights.needs_token else ()
         loader = WeightsLoader(
             f"{model.key}-loader",
             WeightsLoaderArgs(
                 plan=plan, model=model, hub_secret_id=self._secret_id, after=(self._namespace, bucket, *token)
             ),
-            child(self, providers=[self._kubernetes]),
+            renamed(here, "{}-loader", model.was),
         )
-        here = child(self, providers=[self._kubernetes])
         weights: tuple[pulumi.Resource, ...] = (loader,)
         if model.loading.method is LoadingMethod.HYPERDISK_ML:
             disk = WeightsDiskArgs(plan=plan, model=model, after=(self._namespace, loader, *self._transfer))
-            weights = (loader, WeightsDisk(f"{model.key}-disk", disk, here))
+            weights = (loader, WeightsDisk(f"{model.key}-disk", disk, renamed(here, "{}-disk", model.was)))
         groups = self._groups if model.hosts > 1 else ()
         return ModelServer(
             model.key,
@@ -281,7 +281,7 @@ class Fleet(pulumi.ComponentResource):
                 after=(self._namespace, *weights, self._classes[model.capacity_class], *groups),
                 autoscaling=self._autoscaling,
             ),
-            here,
+            renamed(here, "{}", model.was),
         )
 
     def _create_collector(self, model: ModelPlan, bucket: WeightsBucket) -> None:
@@ -291,7 +291,8 @@ class Fleet(pulumi.ComponentResource):
         own = model.canary_of or model.key
         readers = [self._servers[other.key] for other in self._nodes if own in {other.key, other.canary_of}]
         args = WeightsCollectorArgs(plan=self._plan, model=model, after=(*readers, bucket))
-        WeightsCollector(f"{model.key}-collector", args, child(self, providers=[self._kubernetes]))
+        here = child(self, providers=[self._kubernetes])
+        WeightsCollector(f"{model.key}-collector", args, renamed(here, "{}-collector", model.was))
 
     def _create_gateway(self) -> dict[str, pulumi.Output[str]] | None:
         plan = self._plan

@@ -11,7 +11,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from components._objects import register
-from components._options import child
+from components._options import child, renamed
 from hubstack import manifests
 from hubstack.gateway import PROXY_RANGE
 from hubstack.gateway_plan import Exposure, GatewayAuth
@@ -136,7 +136,7 @@ class Gateway(pulumi.ComponentResource):
             if canary := manifests.canary_for(plan, model):
                 # Its share of the requests would fail while its weights are copied and it starts.
                 needed += [*backends[canary.key], args.servers[canary.key]]
-            self._put(f"{model.key}-route", manifests.route(plan, model), needed)
+            self._put_of(model, "route", manifests.route(plan, model), needed)
 
     def _create_held(self) -> list[pulumi.Resource]:
         plan = self._plan
@@ -147,29 +147,36 @@ class Gateway(pulumi.ComponentResource):
         ]
 
     def _create_backend(self, model: ModelPlan) -> list[pulumi.Resource]:
-        plan, key = self._plan, model.key
+        plan = self._plan
         pool = self._create_pool(model) if manifests.has_pool(plan, model) else []
         return [
             *pool,
-            self._put(f"{key}-backend", manifests.backend_policy(plan, model)),
-            self._put(f"{key}-health", manifests.health_check(plan, model)),
+            self._put_of(model, "backend", manifests.backend_policy(plan, model)),
+            self._put_of(model, "health", manifests.health_check(plan, model)),
         ]
 
     def _create_pool(self, model: ModelPlan) -> list[pulumi.Resource]:
-        plan, key = self._plan, model.key
+        plan = self._plan
         needed: list[pulumi.Resource] = [
-            self._put(f"{key}-picker-account", manifests.callout_account(plan, manifests.picker_name(model))),
-            self._put(f"{key}-picker-role", manifests.picker_role(plan, model)),
-            self._put(f"{key}-picker-binding", manifests.picker_binding(plan, model)),
-            self._put(f"{key}-picker-config", manifests.picker_config(plan, model)),
+            self._put_of(model, "picker-account", manifests.callout_account(plan, manifests.picker_name(model))),
+            self._put_of(model, "picker-role", manifests.picker_role(plan, model)),
+            self._put_of(model, "picker-binding", manifests.picker_binding(plan, model)),
+            self._put_of(model, "picker-config", manifests.picker_config(plan, model)),
         ]
-        service = self._put(f"{key}-picker-service", manifests.picker_service(plan, model))
+        service = self._put_of(model, "picker-service", manifests.picker_service(plan, model))
         # The picker reads its pool when it starts, so the pool is there first.
-        pool = self._put(f"{key}-pool", manifests.inference_pool(plan, model), [service])
-        return [pool, self._put(f"{key}-picker-deployment", manifests.picker(plan, model), [*needed, pool])]
+        pool = self._put_of(model, "pool", manifests.inference_pool(plan, model), [service])
+        return [pool, self._put_of(model, "picker-deployment", manifests.picker(plan, model), [*needed, pool])]
 
     def _put(
         self, role: str, obj: manifests.Object, after: list[pulumi.Resource] | None = None
     ) -> pulumi.CustomResource:
         here = child(self, depends_on=[*self._after, *(after or [])])
         return register(f"{self._name}-{role}", obj, here)
+
+    def _put_of(
+        self, model: ModelPlan, role: str, obj: manifests.Object, after: list[pulumi.Resource] | None = None
+    ) -> pulumi.CustomResource:
+        """Register an object of one model, whose key its name does not begin with."""
+        form, here = f"{self._name}-{{}}-{role}", child(self, depends_on=[*self._after, *(after or [])])
+        return register(form.format(model.key), obj, renamed(here, form, model.was))

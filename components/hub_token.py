@@ -7,12 +7,12 @@ added by hand: `gcloud secrets versions add SECRET --data-file=-`; until then th
 volume. A later token is added in the same way: Pulumi does not see that a write-only value changed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pulumi
 import pulumi_gcp as gcp
 
-from components._options import child
+from components._options import child, renamed
 
 TOKEN = "hubstack:hub_token:HubToken"  # noqa: S105  a type token
 
@@ -25,6 +25,8 @@ class HubTokenArgs:
     """Replaces the secret."""
     readers: dict[str, pulumi.Input[str]]
     """Key of a gated model to the IAM member of its loader."""
+    was: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """Key of a gated model to its former keys."""
     after: tuple[pulumi.Resource, ...] = ()
     """What must be there before a grant: the cluster that the readers' identity pool comes with."""
     value: pulumi.Input[str] | None = None
@@ -46,7 +48,8 @@ class HubToken(pulumi.ComponentResource):
         self.grants: list[pulumi.Resource] = [
             manager.SecretIamMember(
                 f"{name}-{key}", secret_id=secret.secret_id, role="roles/secretmanager.secretAccessor",
-                member=member, opts=child(self, depends_on=list(args.after)),
+                member=member,
+                opts=renamed(child(self, depends_on=list(args.after)), f"{name}-{{}}", args.was.get(key, ())),
             )
             for key, member in args.readers.items()
         ]  # fmt: skip

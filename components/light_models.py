@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pulumi
 
+from components._options import renamed
 from components.cloud_run_service import CloudRunService, CloudRunServiceArgs
 from components.run_accounts import RunAccounts, RunAccountsArgs
 from components.run_loader import RunLoader, RunLoaderArgs
@@ -60,8 +61,9 @@ def create_model(parts: LightParts, model: ModelPlan) -> pulumi.Output[str] | No
 def _create_service(parts: LightParts, model: ModelPlan, run: CloudRunPlan) -> pulumi.Output[str]:
     plan, target = parts.plan, parts.plan.target
     accounts = RunAccounts(
-        f"{model.key}-accounts", RunAccountsArgs(stack=target.stack, key=model.key), parts.google
-    )
+        f"{model.key}-accounts", RunAccountsArgs(stack=target.stack, key=names.made_as(model)),
+        renamed(parts.google, "{}-accounts", model.was),
+    )  # fmt: skip
     bucket = WeightsBucket(
         f"{model.key}-weights",
         WeightsBucketArgs(
@@ -69,9 +71,9 @@ def _create_service(parts: LightParts, model: ModelPlan, run: CloudRunPlan) -> p
             region=target.region,
             readers={"server": accounts.server.member},
             writers={"loader": accounts.loader.member},
-            labels=names.labels(target.stack, {"hubstack-model": names.label_value(model.key)}),
+            labels=names.labels(target.stack, {"hubstack-model": names.label_value(names.made_as(model))}),
         ),
-        parts.google,
+        renamed(parts.google, "{}-weights", model.was),
     )
     token = parts.token if model.weights.needs_token else ()
     loader = RunLoader(
@@ -80,7 +82,7 @@ def _create_service(parts: LightParts, model: ModelPlan, run: CloudRunPlan) -> p
             plan=plan, model=model, job=run.loader, account=accounts.loader, bucket_name=bucket.name,
             hub_secret_id=parts.hub_secret_id, after=(bucket, *token),
         ),
-        parts.google,
+        renamed(parts.google, "{}-loader", model.was),
     )  # fmt: skip
     service = CloudRunService(
         model.key,
@@ -88,11 +90,11 @@ def _create_service(parts: LightParts, model: ModelPlan, run: CloudRunPlan) -> p
             plan=plan, model=model, run=run, account_email=accounts.server.email, bucket_name=bucket.name,
             after=(bucket, loader),
         ),
-        parts.google,
+        renamed(parts.google, "{}", model.was),
     )  # fmt: skip
     return pulumi.Output.format("{0}{1}", service.uri, model.server.api_path)
 
 
 def _create_deployment(parts: LightParts, model: ModelPlan, vertex: VertexPlan) -> pulumi.Output[str]:
     args = VertexEndpointArgs(target=parts.plan.target, model=model, vertex=vertex, hub_token=parts.hub_token)
-    return VertexEndpoint(model.key, args, parts.google).endpoint
+    return VertexEndpoint(model.key, args, renamed(parts.google, "{}", model.was)).endpoint

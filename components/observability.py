@@ -8,12 +8,13 @@ Facts: gke.md 4.6. A budget belongs to a billing account, not to a project: whoe
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_gcp as gcp
 
 from components._objects import register
-from components._options import child
+from components._options import child, renamed
 from hubstack import names, observability
 from hubstack.catalog import EngineMetrics
 from hubstack.observability import Alert
@@ -60,10 +61,14 @@ class Observability(pulumi.ComponentResource):
     def _dashboards(self, name: str, args: ObservabilityArgs) -> None:
         plan, metrics = args.plan, args.metrics
         here = plan.on_gke
-        boards = {f"{name}-stack": observability.stack_dashboard(plan, metrics)} if here else {}
-        boards |= {f"{m.key}-dashboard": observability.model_dashboard(plan, m, metrics) for m in here}
-        for key, board in boards.items():
-            gcp.monitoring.Dashboard(key, dashboard_json=json.dumps(board, sort_keys=True), opts=child(self))
+        if here:
+            self._dashboard(f"{name}-stack", observability.stack_dashboard(plan, metrics), child(self))
+        for model in here:
+            board = observability.model_dashboard(plan, model, metrics)
+            self._dashboard(f"{model.key}-dashboard", board, renamed(child(self), "{}-dashboard", model.was))
+
+    def _dashboard(self, name: str, board: Mapping[str, Any], options: pulumi.ResourceOptions) -> None:
+        gcp.monitoring.Dashboard(name, dashboard_json=json.dumps(board, sort_keys=True), opts=options)
 
     # The SDK warns of names that it is about to drop when its module is loaded, so annotations wait for its use.
     def _channel(self, name: str, plan: Plan, email: str) -> "gcp.monitoring.NotificationChannel":

@@ -21,7 +21,7 @@ class RunAccountsArgs:
 
     stack: str
     key: str
-    """Of the model."""
+    """Under which the model was made."""
 
 
 class RunAccounts(pulumi.ComponentResource):

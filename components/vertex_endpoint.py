@@ -12,6 +12,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from components._options import child
+from hubstack import names
 from hubstack.plan import ModelPlan, TargetPlan
 from hubstack.platforms import VertexPlan
 
@@ -45,12 +46,12 @@ class VertexEndpoint(pulumi.ComponentResource):
             hugging_face_model_id=args.model.id,
             deletion_policy="PREVENT" if args.target.deletion_protection else "DELETE",
             model_config=sdk.AiEndpointWithModelGardenDeploymentModelConfigArgs(
-                model_display_name=name,
+                model_display_name=names.made_as(args.model),
                 accept_eula=vertex.accept_eula,
                 hugging_face_access_token=token,
             ),
             endpoint_config=sdk.AiEndpointWithModelGardenDeploymentEndpointConfigArgs(
-                endpoint_display_name=name, dedicated_endpoint_enabled=True
+                endpoint_display_name=names.made_as(args.model), dedicated_endpoint_enabled=True
             ),
             deploy_config=sdk.AiEndpointWithModelGardenDeploymentDeployConfigArgs(
                 dedicated_resources=sdk.AiEndpointWithModelGardenDeploymentDeployConfigDedicatedResourcesArgs(

@@ -69,6 +69,7 @@ def assemble(
     price = offer.price(request.capacity[0].kind)
     return ModelPlan(
         key=request.key,
+        was=request.was,
         id=facts.id,
         revision=facts.revision,
         commit=facts.commit,
@@ -97,6 +98,7 @@ def assemble(
         usd_per_replica_hour=_replica_usd(taken.steps[0]),
         reasons=(
             *choice.reasons,
+            *_names(request),
             *_canary(request),
             Reason(topic="weights", text=demand.weights.how, source="lock"),
             Reason(topic="context", text=draft.context_why, source="lock and request"),
@@ -125,7 +127,7 @@ def loadable(draft: Draft, taken: Candidate, target: Target) -> Loadable:
     demand, offer, chosen = draft.demand, taken.offer, draft.chosen
     memory = host_memory_bytes(offer.machine, offer.host_share)
     network = offer.machine.network_gbit_per_s
-    bucket = names.bucket_name(target.project, target.stack, demand.request.canary_of or demand.request.key)
+    bucket = names.bucket_name(target.project, target.stack, names.bucket_key(demand.request))
     return Loadable(
         engine=taken.kind, format=chosen.format, size_bytes=chosen.weights_bytes or demand.weights.size_bytes,
         largest_file_bytes=demand.largest_file_bytes, pooling=demand.choice.pooling,
@@ -164,6 +166,12 @@ def _replica_usd(step: Step) -> float | None:
     """Return the replica's share of its nodes."""
     price = step.offer.price(step.asked.kind)
     return price.usd_per_hour * step.offer.taken / step.offer.units if price else None
+
+
+def _names(request: ModelRequest) -> Iterator[Reason]:
+    if request.was:
+        text = f"renamed: what was made as `{request.was[0]}` stays and keeps that name; clients may ask for any"
+        yield Reason(topic="name", text=f"{text} of {', '.join(names.entry_keys(request))}", source="request")
 
 
 def _canary(request: ModelRequest) -> Iterator[Reason]:

@@ -61,3 +61,16 @@ class Cost:
         for line in self.lines:
             found.setdefault(line.item, []).append(line)
         return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackBill:
+    """What one of several stacks costs, for a table of all."""
+
+    stack: str
+    region: str
+    models: int
+    usd_per_month_min: float
+    usd_per_month_max: float
+    unpriced: int
+    """Items that no source gives a price of."""

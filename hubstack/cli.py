@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hubstack import cli_gitops
-from hubstack.console import Check, Env, Json, Project
+from hubstack.cli_clusters import each_cluster, group_of
+from hubstack.console import Check, Env, Jobs, Json, Progress, Project
 from hubstack.console import config_of as _config
 from hubstack.console import environment_of as _environment
 from hubstack.console import models_path as _models_path
 from hubstack.console import out as _out
 from hubstack.console import print_parts as _print
-from hubstack.console import progress as _progress
 from hubstack.console import status as _status
 from hubstack.environment import Environment, find_project
 from hubstack.errors import HubstackError, InputError
@@ -67,10 +67,11 @@ Link = Annotated[str | None, typer.Option("--link", help="Where the whole report
 
 
 @app.command()
+@each_cluster
 def plan(
     env: Env = "dev", *, json: Json = False, rebalance: Rebalance = False, what_if: WhatIf = None,
     regions: Regions = None, html: Html = None, project: Project = None,
-) -> None:  # fmt: skip
+) -> object:  # fmt: skip
     """Print what each model runs on, how full it is, and what it costs a month."""
     environment = _environment(env, project)
     decided = _plan(environment, rebalance=rebalance)
@@ -87,6 +88,7 @@ def plan(
         if asked := _target(environment).regions:
             _print("")
             _compare(environment, ",".join(asked))
+    return decided
 
 
 @app.command()
@@ -111,7 +113,8 @@ def explain(
 
 
 @app.command()
-def preview(env: Env = "dev", *, json: Json = False, project: Project = None) -> None:
+@each_cluster
+def preview(env: Env = "dev", *, json: Json = False, project: Project = None) -> object:
     """Run the Pulumi program offline and print every resource that `pulumi up` would create."""
     environment = _environment(env, project)
     decided = _plan(environment)
@@ -120,12 +123,14 @@ def preview(env: Env = "dev", *, json: Json = False, project: Project = None) ->
     graph = _graph(environment)
     if json:
         _out(graph.to_json())
-        return
+        return decided
     summary = f"{len(graph.resources)} resources would be created. Nothing was: no engine ran."
     _print(render_tree(graph), "", *_tables(decided), summary)
+    return decided
 
 
 @app.command()
+@each_cluster
 def render(
     env: Env,
     folder: Annotated[Path, typer.Argument(help="New, empty, or rendered to before.", metavar="DIR")],
@@ -142,6 +147,7 @@ def render(
 
 
 @app.command()
+@each_cluster
 def diff(  # noqa: PLR0913  one option a file or a switch
     env: Env = "dev", *, against: Against = None, save: Save = None, fail_on: FailOn = "", quota: Quota = None,
     json: Json = False, markdown: Markdown = None, html: Html = None, link: Link = None, project: Project = None,
@@ -176,10 +182,11 @@ def lock(
     upgrade: Upgrade = None,
     check: Check = False,
     summary: Summary = None,
+    jobs: Jobs = None,
     project: Project = None,
-) -> None:  # fmt: skip
+) -> None:
     """Ask the Hub what each model is at a commit, and write it beside the list."""
-    from hubstack.hub import check_lock, write_lock  # noqa: PLC0415
+    from hubstack.hub import JOBS, Patience, check_lock, write_lock  # noqa: PLC0415
 
     environment = _environment(env, project)
     name = _models_path(environment)
@@ -188,11 +195,13 @@ def lock(
         found = check_lock(path, name)
         _print(*found or ["the lock is fresh"])
         raise typer.Exit(1 if found else 0)
-    _print(*write_lock(path, name, upgrade or [], _progress, summary=summary))
-    from hubstack.place import write_places  # noqa: PLC0415
-
+    with Progress() as progress:
+        lines, refused = write_lock(path, name, upgrade or [], progress, Patience(jobs=jobs or JOBS), summary)
+    _print(*lines)
+    if refused:
+        raise refused
     try:
-        _print(*write_places(environment.project_dir, environment.stack, _config(environment)))
+        _print(*_write_places(environment))
     except HubstackError as error:
         sys.stderr.write(f"the lock is written; not every model has a place yet:\n{error}\n")
         raise typer.Exit(2) from None
@@ -201,17 +210,13 @@ def lock(
 @app.command()
 def place(env: Env = "dev", *, rebalance: Rebalance = False, check: Check = False, project: Project = None) -> None:
     """Write where each model stands, so that a new model moves no other."""
-    from hubstack.place import write_places  # noqa: PLC0415
-
-    environment = _environment(env, project)
-    lines = write_places(
-        environment.project_dir, environment.stack, _config(environment), rebalance=rebalance, check=check
-    )
+    lines = _write_places(_environment(env, project), rebalance=rebalance, check=check)
     _print(*lines or ["every model stands where the file says"])
     raise typer.Exit(1 if check and lines else 0)
 
 
 @app.command()
+@each_cluster
 def check(env: Env = "dev", *, json: Json = False, project: Project = None) -> None:
     """Hold lock, plan and resources against the rules of policy.yaml; exit 1 if one is broken."""
     import datetime as dt  # noqa: PLC0415
@@ -231,6 +236,7 @@ def check(env: Env = "dev", *, json: Json = False, project: Project = None) -> N
 
 
 @app.command()
+@each_cluster
 def sbom(
     env: Env = "dev", *,
     output: Annotated[Path | None, typer.Option("--output", help="Write the bill to this file.")] = None,
@@ -251,6 +257,18 @@ def sbom(
         _print(f"wrote {output}")
     elif not page:
         _out(command.bill(*asked))
+
+
+def _write_places(environment: Environment, *, rebalance: bool = False, check: bool = False) -> list[str]:
+    group = group_of(environment)
+    if group:
+        from hubstack.place_clusters import write_group_places  # noqa: PLC0415
+
+        return write_group_places(environment.project_dir, group, rebalance=rebalance, check=check)
+    from hubstack.place import write_places  # noqa: PLC0415
+
+    stack = environment.project_dir, environment.stack, _config(environment)
+    return write_places(*stack, rebalance=rebalance, check=check)
 
 
 def _what_if(environment: Environment, decided: "Plan", changes: list[str], *, rebalance: bool) -> None:
@@ -290,9 +308,9 @@ def _write_page(decided: "Plan", path: Path, model: str | None = None) -> None:
 
 
 def _target(environment: Environment) -> "Target":
-    from hubstack.target import read_target  # noqa: PLC0415
+    from hubstack.shard import read_shard  # noqa: PLC0415
 
-    return read_target(environment.stack, _config(environment))
+    return read_shard(environment.project_dir, environment.stack, _config(environment)).target
 
 
 def _plan(environment: Environment, *, rebalance: bool = False) -> "Plan":
@@ -322,6 +340,7 @@ def _tables(decided: "Plan") -> tuple[Any, ...]:
 app.command()(cli_gitops.promote)
 app.command()(cli_gitops.drift)
 app.command()(cli_gitops.eject)
+app.command()(cli_gitops.init)
 
 
 def main() -> None:

@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hubstack.cli_clusters import each_cluster
 from hubstack.console import (
     Check,
     Env,
+    Jobs,
     Json,
+    Progress,
     Project,
     config_of,
     environment_of,
     models_path,
     out,
     print_parts,
-    progress,
 )
+from hubstack.environment import find_project
 from hubstack.errors import InputError
 from hubstack.problems import Problem
 
@@ -34,6 +37,14 @@ Listing = Annotated[
 Buckets = Annotated[
     bool, typer.Option("--buckets", help="Print the addresses of the buckets, and do nothing else.")
 ]
+Collection = Annotated[
+    str | None, typer.Option("--from-collection", help="A Hub collection: OWNER/TITLE-HASH, or its address.")
+]
+Manifests = Annotated[
+    bool, typer.Option("--from-manifests", help="Kubernetes manifests: the files and folders named; `-` is stdin.")
+]
+GcpProject = Annotated[str | None, typer.Option("--gcp-project", help="Google Cloud project of a new stack.")]
+Region = Annotated[str | None, typer.Option("--region", help="Its region.")]
 Only = Annotated[list[str] | None, typer.Option("--model", help="Key of a model to promote. Repeatable; else all.")]
 
 
@@ -53,9 +64,10 @@ def promote(
     raise typer.Exit(1 if check and lines else 0)
 
 
+@each_cluster
 def drift(
     env: Env = "dev", *, bucket_listing: Listing = None, buckets: Buckets = False, json: Json = False,
-    project: Project = None,
+    jobs: Jobs = None, project: Project = None,
 ) -> None:  # fmt: skip
     """Ask whether the Hub, and the buckets, are still as the lock says; exit 1 if not."""
     from hubstack import drift as found  # noqa: PLC0415
@@ -66,12 +78,14 @@ def drift(
     if buckets:
         print_parts(*(f"gs://{name}" for name in found.staged_buckets(plan_environment(*stack))))
         return
-    from hubstack.hub import watch_hub  # noqa: PLC0415
+    from hubstack.hub import JOBS, Patience, watch_hub  # noqa: PLC0415
 
     inputs = read_inputs(*stack)
     held = [(model.key, inputs.lock.get(model.id, model.revision)) for model in inputs.request.models]
     objects = _stored(bucket_listing) if bucket_listing else None
-    findings, unknown = watch_hub([(key, facts) for key, facts in held if facts is not None], progress)
+    locked = [(key, facts) for key, facts in held if facts is not None]
+    with Progress(quiet=json) as progress:
+        findings, unknown = watch_hub(locked, progress, Patience(jobs=jobs or JOBS))
     if objects is not None:
         findings += found.bucket_findings(plan_environment(*stack), objects)
     if json:
@@ -101,6 +115,7 @@ def _stored(listings: list[Path]) -> "list[StoredObject]":
     return objects
 
 
+@each_cluster
 def eject(
     env: Env,
     folder: Annotated[Path, typer.Argument(help="New, empty, or ejected to before.", metavar="DIR")],
@@ -116,3 +131,30 @@ def eject(
     files = ejected_files(found, preview_environment(found))
     changed, removed = write_folder(folder, files)
     print_parts(f"{folder}: {len(files)} files, {len(changed)} of them changed; {len(removed)} removed")
+
+
+def init(  # noqa: PLR0913  one option a setting
+    env: Annotated[str, typer.Argument(help="Name of the environment: dev.")],
+    paths: Annotated[list[str] | None, typer.Argument(help="Of --from-manifests.", metavar="[PATH]...")] = None,
+    *, from_collection: Collection = None, from_manifests: Manifests = False,
+    gcp_project: GcpProject = None, region: Region = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a list that is there.")] = False,
+    project: Project = None,
+) -> None:  # fmt: skip
+    """Write a new environment's list from a Hub collection, or from manifests of servers that run already."""
+    from hubstack.init import Asked, check_asked, read_manifests, write_environment  # noqa: PLC0415
+
+    if bool(from_collection) == from_manifests or from_manifests != bool(paths):
+        hint = "--from-collection OWNER/TITLE-HASH, or --from-manifests FILE_OR_FOLDER..."
+        raise InputError([Problem(path=f"init {env}", message="name one source", hint=hint)])
+    root = (project or find_project(Path.cwd())).resolve()
+    asked = Asked(env=env, project_dir=root, gcp_project=gcp_project, region=region, force=force)
+    check_asked(asked)
+    if from_collection:
+        from hubstack.hub import read_collection  # noqa: PLC0415
+
+        with Progress() as progress:
+            found = read_collection(from_collection, listener=progress)
+    else:
+        found = read_manifests(paths or [])
+    print_parts(*write_environment(asked, found))

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Names and labels of what a model has on Cloud Run, within Cloud Run's limits.
 
-Owns these names; they come from the stack and the model's key. Does not own the rules of names (`hubstack.names`).
+Owns these names; they come from the stack and the key under which the model was made. Does not own the rules of
+names (`hubstack.names`).
 """
 
 from hubstack import manifests, names
@@ -14,7 +15,7 @@ SERVICE_MAX = 49
 
 def service_name(plan: Plan, model: ModelPlan) -> str:
     """Return the service's name: of one project and region, so the stack is in it."""
-    return names.shorten(f"hubstack-{names.slug(plan.target.stack)}-{model.key}", SERVICE_MAX)
+    return names.shorten(f"hubstack-{names.slug(plan.target.stack)}-{names.made_as(model)}", SERVICE_MAX)
 
 
 def load_digest(model: ModelPlan) -> str:
@@ -32,5 +33,5 @@ def job_name(plan: Plan, model: ModelPlan) -> str:
 
 def labels(plan: Plan, model: ModelPlan) -> dict[str, str]:
     """Return Google Cloud labels that name the stack, the model and its commit."""
-    extra = {"hubstack-model": names.label_value(model.key), "hubstack-commit": model.commit[:12]}
+    extra = {"hubstack-model": names.label_value(names.made_as(model)), "hubstack-commit": model.commit[:12]}
     return names.labels(plan.target.stack, extra)

@@ -6,60 +6,13 @@ names and scan results are other people's words: they stand in code spans, where
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 
-from hubstack.facts import FileFacts, ModelFacts
+from hubstack.facts import ModelFacts
+from hubstack.file_change import FileChange, TemplateMove, changed_files, template_change
 
 MAX_FILES = 40
 """Of one model; more are counted. A pull request's text holds 65,536 characters."""
 _SHOWN = 12
-_TEMPLATE_FILE = "tokenizer_config.json"
-"""Holds the chat template among other things, where no file of its own does."""
-
-
-class FileMove(StrEnum):
-    """What became of a file."""
-
-    ADDED = "added"
-    REMOVED = "removed"
-    CHANGED = "changed"
-    UNKNOWN = "same size, no hash to compare"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileChange:
-    """One file that is not the same for sure."""
-
-    path: str
-    move: FileMove
-    before_bytes: int | None
-    after_bytes: int | None
-
-
-def changed_files(before: ModelFacts, after: ModelFacts) -> tuple[FileChange, ...]:
-    """Return the files that differ or may differ, by path; each list empty where the Hub listed no files."""
-    old, new = ({file.path: file for file in facts.files} for facts in (before, after))
-    found: list[FileChange] = []
-    for path in sorted({*old, *new}):
-        a, b = old.get(path), new.get(path)
-        move = _move(a, b)
-        if move is not None:
-            sizes = (a.size_bytes if a else None, b.size_bytes if b else None)
-            found.append(FileChange(path=path, move=move, before_bytes=sizes[0], after_bytes=sizes[1]))
-    return tuple(found)
-
-
-def _move(before: FileFacts | None, after: FileFacts | None) -> FileMove | None:
-    if before is None or after is None:
-        return FileMove.ADDED if before is None else FileMove.REMOVED
-    if before.size_bytes != after.size_bytes:
-        return FileMove.CHANGED
-    pairs = ((before.sha256, after.sha256), (before.git_oid, after.git_oid))
-    known = [a == b for a, b in pairs if a and b]
-    if known:
-        return None if all(known) else FileMove.CHANGED
-    return FileMove.UNKNOWN
 
 
 def upgrade_page(
@@ -110,7 +63,7 @@ def _moved_lines(title: str, before: ModelFacts, after: ModelFacts) -> Iterator[
     yield from (f"## {title}", "")
     yield f"{code(before.commit[:_SHOWN])} → {code(after.commit[:_SHOWN])}"
     yield from ("", *(list(_said_lines(before, after)) or ["- licence, gate, custom code and scan: as before"]))
-    files = changed_files(before, after)
+    files = changed_files(before.files, after.files)
     yield f"- chat template: {_template(before, after, files)}"
     if not before.files or not after.files:
         yield "- files: the Hub listed none at one of the commits, so what changed is unknown"
@@ -170,22 +123,16 @@ def _scan(facts: ModelFacts) -> str:
 
 
 def _template(before: ModelFacts, after: ModelFacts, files: Iterable[FileChange]) -> str:
-    """Say what is known: a template stands in a file of its own, or among other things in tokenizer_config.json."""
     if not before.files or not after.files:
         return "unknown"
-    moves = {file.path: file.move for file in files if _may_hold_template(file.path)}
-    sure = [path for path, move in moves.items() if move is not FileMove.UNKNOWN and path != _TEMPLATE_FILE]
-    if sure:
-        return f"**changed** ({', '.join(code(path) for path in sure)})"
-    if moves.get(_TEMPLATE_FILE) not in {None, FileMove.UNKNOWN}:
-        return f"may have changed: {code(_TEMPLATE_FILE)} did, and can hold one"
-    return "unknown: no hash of its file" if moves else "as before"
-
-
-def _may_hold_template(path: str) -> bool:
-    return path == _TEMPLATE_FILE or path.rpartition("/")[2].startswith("chat_template") or path.startswith(
-        "additional_chat_templates/"
-    )  # fmt: skip
+    move, paths = template_change(files)
+    shown = ", ".join(code(path) for path in paths)
+    return {
+        TemplateMove.CHANGED: f"**changed** ({shown})",
+        TemplateMove.MAYBE: f"may have changed: {shown} did, and can hold one",
+        TemplateMove.UNKNOWN: "unknown: no hash of its file",
+        TemplateMove.SAME: "as before",
+    }[move]
 
 
 def code(text: str, *, in_table: bool = False) -> str:

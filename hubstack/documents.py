@@ -5,7 +5,7 @@ Owns reading: size, encoding, tabs, duplicate keys, aliases (refused: ten lines 
 Does not own what the values mean.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -63,15 +63,20 @@ class Document:
         return self.key_marks.get(loc) or self.mark(loc)
 
 
-def read_text(path: Path, name: str, hint: str | None = None) -> str:
+def read_text(path: Path, name: str, hint: str | None = None, max_bytes: int = MAX_BYTES) -> str:
     """Return the text of a file, or raise InputError for one that cannot be read."""
     try:
         content = path.read_bytes()
     except OSError as error:
         reason = "there is no such file" if isinstance(error, FileNotFoundError) else (error.strerror or "")
         raise InputError([Problem(path=name, message=f"cannot be read: {reason}", hint=hint)]) from None
-    if len(content) > MAX_BYTES:
-        raise InputError([Problem(path=name, message=f"is larger than {MAX_BYTES:,} bytes; nothing was read")])
+    return decode(content, name, max_bytes)
+
+
+def decode(content: bytes, name: str, limit: int = MAX_BYTES) -> str:
+    """Return bytes as text, or raise InputError where they are too many or none of UTF-8."""
+    if len(content) > limit:
+        raise InputError([Problem(path=name, message=f"is larger than {limit:,} bytes; nothing was read")])
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -85,19 +90,27 @@ def parse_document(text: str, name: str) -> Document:
         text: the file's text.
         name: the path to show to the user.
     """
+    return _parse(text, name, lambda: [yaml.compose(text, Loader=_Loader)])[0]
+
+
+def parse_documents(text: str, name: str) -> list[Document]:
+    """Parse YAML text of any number of documents, as `parse_document` does one. An empty one has the value None."""
+    return _parse(text, name, lambda: list(yaml.compose_all(text, Loader=_Loader)))
+
+
+def _parse(text: str, name: str, compose: Callable[[], list[Any]]) -> list[Document]:
     reader = _Reader(text, name)
     try:
         reader.refuse_aliases()
-        root = yaml.compose(text, Loader=_Loader)
-        value: Any = None if root is None or reader.problems else reader.value(root, ())
+        roots = [] if reader.problems else compose()
+        documents = [reader.document(root) for root in roots]
     except yaml.YAMLError as error:
         raise InputError([reader.syntax_problem(error)]) from None
     except RecursionError:
         raise InputError([Problem(path=name, message="is nested too deeply to be read")]) from None
     if reader.problems:
         raise InputError(reader.problems)
-    reader.marks.setdefault((), Mark(name, 1, 1, reader.line(0)))
-    return Document(name, value, reader.marks, reader.key_marks)
+    return documents
 
 
 class _Reader:
@@ -107,6 +120,12 @@ class _Reader:
         self.marks: dict[Loc, Mark] = {}
         self.key_marks: dict[Loc, Mark] = {}
         self._scalars = yaml.constructor.SafeConstructor()
+
+    def document(self, root: yaml.Node | None) -> Document:
+        self.marks, self.key_marks = {}, {}
+        value: Any = None if root is None else self.value(root, ())
+        self.marks.setdefault((), Mark(self.name, 1, 1, self.line(0)))
+        return Document(self.name, value, self.marks, self.key_marks)
 
     def line(self, index: int) -> str:
         return self.lines[index] if 0 <= index < len(self.lines) else ""

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
-from hubstack.commit_change import FileMove, changed_files
 from hubstack.facts import ModelFacts
+from hubstack.file_change import FileMove, changed_files
 from hubstack.manifests.base import bucket_name
 from hubstack.plan import ModelPlan, Plan, WeightsPlan
 
@@ -82,7 +82,7 @@ def _said_otherwise(held: ModelFacts, now: ModelFacts) -> Iterator[str]:
         if held.security.issues.get(path) != level:
             yield f"security scan: `{path}` is {level} now"
     if held.files and now.files:
-        for file in changed_files(held, now):
+        for file in changed_files(held.files, now.files):
             if file.move is not FileMove.UNKNOWN:
                 yield f"`{file.path}` is {file.move} at the same commit"
 

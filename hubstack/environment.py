@@ -32,7 +32,7 @@ def find_project(start: Path) -> Path:
 
 
 def find_environment(name: str, project_dir: Path, working_dir: Path) -> Environment:
-    """Return the environment of a stack's name (`dev`) or of a folder (`examples/fleet`)."""
+    """Return the environment of a stack's name (`dev`) or of a folder (`examples/fleet`, `examples/sharded/eu`)."""
     if "/" in name or (working_dir / name).is_dir() or (project_dir / name).is_dir():
         return _of_folder(name, project_dir, working_dir)
     config = project_dir / "stacks" / f"Pulumi.{name}.yaml"
@@ -45,10 +45,17 @@ def find_environment(name: str, project_dir: Path, working_dir: Path) -> Environ
 
 
 def _of_folder(name: str, project_dir: Path, working_dir: Path) -> Environment:
-    folder = next((f for f in (working_dir / name, project_dir / name) if f.is_dir()), None)
-    if folder is None:
+    folder = _folder(name, project_dir, working_dir)
+    # A cluster of a folder's environment: `examples/sharded/eu`.
+    parent, _, cluster = name.rstrip("/").rpartition("/")
+    around = _folder(parent, project_dir, working_dir) if parent else None
+    configs = _whole(folder) if folder else []
+    if not configs and around:
+        configs = [
+            path for root in _whole(around) for path in [root.with_stem(f"{root.stem}-{cluster}")] if path.is_file()
+        ]
+    if folder is None and not configs:
         raise InputError([Problem(path=name, message="there is no such folder")])
-    configs = sorted(folder.glob("Pulumi.*.yaml"))
     if len(configs) != 1:
         found = ", ".join(path.name for path in configs) or "none"
         message = f"a folder must hold one Pulumi.<stack>.yaml; found: {found}"
@@ -56,3 +63,13 @@ def _of_folder(name: str, project_dir: Path, working_dir: Path) -> Environment:
             [Problem(path=name, message=message, hint="name the stack instead, as in `hubstack plan dev`")]
         )
     return Environment(project_dir=project_dir, stack=configs[0].name[7:-5], config_file=configs[0])
+
+
+def _folder(name: str, project_dir: Path, working_dir: Path) -> Path | None:
+    return next((folder for folder in (working_dir / name, project_dir / name) if folder.is_dir()), None)
+
+
+def _whole(folder: Path) -> list[Path]:
+    """Return the settings files of a folder, but those of clusters, which begin with their environment's name."""
+    found = sorted(folder.glob("Pulumi.*.yaml"))
+    return [path for path in found if not any(path.stem.startswith(f"{other.stem}-") for other in found)]

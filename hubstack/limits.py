@@ -39,7 +39,9 @@ class Limit:
 def limits() -> tuple[Limit, ...]:
     """Return the table."""
     rows: list[dict[str, Any]] = yaml.load(_FILE.read_bytes(), Loader=yaml.CSafeLoader)["limits"]
-    return tuple(Limit(**{**row, "as_of": str(row["as_of"])}) for row in rows)
+    for row in rows:
+        row["as_of"] = str(row["as_of"])
+    return tuple(Limit(**row) for row in rows)
 
 
 def limit_warnings(models: Sequence[ModelPlan], pools: Sequence[PoolPlan]) -> Iterator[str]:

@@ -8,6 +8,7 @@ own asking the Hub: `hubstack.hub` does, and nothing here touches the network.
 To change the format: raise FORMAT, and either read the old one or say in the hint what to run.
 """
 
+import contextlib
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -25,10 +26,13 @@ from hubstack.facts import FileFacts, ModelFacts, SecurityFacts
 from hubstack.problems import Problem, nearest
 
 FORMAT = 1
+MAX_BYTES = 32_000_000
+"""Ten thousand models: an entry with its list of files takes about two kilobytes."""
 HEADER = (
     "# Written by `hubstack lock`: what the Hub said of each model at its commit. Review it, commit it, and do\n"
     "# not edit it: `hubstack lock --upgrade KEY` moves a model to its newest commit.\n"
 )
+_SCRATCH = ".tmp"
 _AGAIN = "the lock is generated: restore it from git, or delete it and run `hubstack lock`"
 
 
@@ -202,20 +206,42 @@ _Dumper.add_representer(list, _represent_list)
 
 
 def write_text_atomically(path: Path, text: str) -> None:
-    """Write a file whole or not at all: a reader never sees half of it.
+    """Write a file whole or not at all: a reader never sees half of it, after a power cut neither.
 
     Raises:
         InputError: the folder cannot be written to; nothing has changed.
     """
     target = path.resolve()
-    scratch = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    scratch = target.with_name(f".{target.name}.{os.getpid()}{_SCRATCH}")
     try:
-        scratch.write_text(text, encoding="utf-8", newline="\n")
+        with scratch.open("w", encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
         scratch.replace(target)
+        _flush_folder(target.parent)
     except OSError as error:
         scratch.unlink(missing_ok=True)
         message = f"cannot be written: {error.strerror or error}"
         raise InputError([Problem(path=str(path), message=message)]) from None
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make the new name last; what a file system refuses here is no failure of the write."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def remove_scratch(path: Path) -> None:
+    """Remove what a killed `write_text_atomically` left beside a file; the caller holds the file against others."""
+    target = path.resolve()
+    for left in target.parent.iterdir():
+        if left.name.startswith(f".{target.name}.") and left.name.endswith(_SCRATCH):
+            left.unlink(missing_ok=True)
 
 
 # Reading
@@ -280,7 +306,7 @@ def load_lock(path: Path, name: str | None = None) -> Lock:
     """
     shown = name or str(path)
     try:
-        text = read_text(path, shown, "run `hubstack lock` and commit what it writes")
+        text = read_text(path, shown, "run `hubstack lock` and commit what it writes", MAX_BYTES)
     except InputError as error:
         raise LockError(error.problems) from None
     return parse_lock(text, shown)

@@ -3,12 +3,14 @@
 
 A model's key is the only root of its names: its `name` in the YAML, else a slug of its Hub id. A key never
 depends on the place in the list. Logical names (Pulumi's identity) are keys; physical names are what Google
-and Kubernetes see, shortened with a hash where a service's limit asks for it, never by slicing alone.
+and Kubernetes see, shortened with a hash where a service's limit asks for it, never by slicing alone. A model that
+was renamed (`was:`) keeps its physical names: their root is the key under which it was made.
 """
 
 import hashlib
 import re
 from collections.abc import Mapping
+from typing import Protocol
 
 NODE_POOL_MAX = 40
 """GKE node pool and cluster names (facts: gke.md section 6)."""
@@ -19,9 +21,45 @@ DNS_LABEL_MAX = 63
 KEY_MAX = 40
 """Leaves room for the suffixes of a DNS label (`-weights-1a2b3c4d`)."""
 KEY_PATTERN = r"[a-z]([a-z0-9-]*[a-z0-9])?"
+KEDA_NAMESPACE = "keda"
+"""Of the autoscaler; a cluster beside others has one of its own (`hubstack.shard`)."""
 RESERVED_KEYS = frozenset({"default", "kubernetes", "vllm"})
 """`kubernetes` is a Service of every cluster's default namespace; `default` is every namespace's account; a Service
 called `vllm` puts VLLM_PORT into other pods, and vLLM then refuses to start (facts: gke.md 2.2)."""
+CANARY_SUFFIX = "-canary"
+
+
+class Keyed(Protocol):
+    """A model as asked or as planned."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def was(self) -> tuple[str, ...]: ...
+    @property
+    def canary_of(self) -> str | None: ...
+
+
+def made_as(model: Keyed) -> str:
+    """Return the key under which a model was made: root of its physical names, label of its pods."""
+    return model.was[0] if model.was else model.key
+
+
+def entry_keys(model: Keyed) -> tuple[str, ...]:
+    """Return the keys of a model's entry in the list, the present one first, then the newest of the former ones.
+
+    A canary has no entry of its own: its keys are those of its primary with a suffix.
+    """
+    return tuple(dict.fromkeys(_of_entry(model, key) for key in (model.key, *reversed(model.was))))
+
+
+def bucket_key(model: Keyed) -> str:
+    """Return the key that a model's bucket is named by; a canary's commit lies beside its primary's."""
+    return _of_entry(model, made_as(model))
+
+
+def _of_entry(model: Keyed, key: str) -> str:
+    return key.removesuffix(CANARY_SUFFIX) if model.canary_of else key
 
 
 def short_hash(*parts: str, length: int = 8) -> str:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hubstack.catalog import load_catalog
+from hubstack.former import present_keys
 from hubstack.placement_file import Place, Placement, write_placement
 from hubstack.planner import places_of, plan_stack, read_inputs
 
@@ -35,15 +36,23 @@ def write_places(
     target = replace(inputs.target, budget_usd_per_month=None)
     plan = plan_stack(inputs.request, inputs.lock, load_catalog(), target, Placement() if rebalance else held)
     places = places_of(plan)
-    lines = differences(held.models, places)
+    lines = differences(held.models, places, present_keys(plan.models))
     if lines and not check:
         write_placement(inputs.placement_path, places)
     return lines
 
 
-def differences(before: Mapping[str, Place], after: Mapping[str, Place]) -> list[str]:
-    """Return one line for each model that is placed, leaves or moves, as `KEY: what`."""
-    lines: list[str] = []
+def differences(before: Mapping[str, Place], after: Mapping[str, Place], present: Mapping[str, str]) -> list[str]:
+    """Return one line for each model that is placed, leaves, moves or is renamed, as `KEY: what`.
+
+    Args:
+        before: by the keys that models had.
+        after: by the keys that they have.
+        present: former key to present key.
+    """
+    renamed = {present[key]: key for key in before if present.get(key, key) not in before}
+    before = {present.get(key, key) if key in renamed.values() else key: place for key, place in before.items()}
+    lines = [f"{key}: was {former}" for key, former in sorted(renamed.items())]
     for key in sorted({*before, *after}):
         old, new = before.get(key), after.get(key)
         if old is None and new is not None:

@@ -5,7 +5,7 @@ Owns the format, reading and writing of `<stack>.placement.yaml`. It is reviewed
 changes is a model that moves. Does not own the choice (`hubstack.assignment`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hubstack.documents import Document, parse_document, read_text
 from hubstack.errors import InputError
+from hubstack.former import present_keys
 from hubstack.lock import write_text_atomically
+from hubstack.names import Keyed
 from hubstack.offers import Offer
 from hubstack.problems import Problem
 
@@ -54,6 +56,12 @@ class Placement:
     """The places by the key of a model; empty where there is no file."""
 
     models: Mapping[str, Place] = field(default_factory=dict[str, Place])
+
+    def following(self, models: Iterable[Keyed]) -> "Placement":
+        """Return the places under the models' present keys: a rename moves none."""
+        present = present_keys(models)
+        former = {present[key]: place for key, place in self.models.items() if key in present}
+        return Placement(models=former | {key: each for key, each in self.models.items() if key not in present})
 
 
 def placement_path(models_path: Path, stack: str) -> Path:

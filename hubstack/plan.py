@@ -15,6 +15,7 @@ from hubstack.gateway_plan import GatewayPlan
 from hubstack.loading_plan import LoadingPlan
 from hubstack.maintenance import MaintenancePlan
 from hubstack.monitoring import MonitoringPlan, SloPlan
+from hubstack.names import KEDA_NAMESPACE
 from hubstack.plain import plain
 from hubstack.platforms import CloudRunPlan, PlatformKind, VertexPlan
 from hubstack.provenance import Provenance
@@ -288,7 +289,9 @@ class ModelPlan:
     """Everything decided for one model."""
 
     key: str
-    """The entry's name: root of every name, label and file. Never its place in the list."""
+    """The entry's name: root of the logical names, and what clients ask for. Never its place in the list."""
+    was: tuple[str, ...] = ()
+    """Former keys, oldest first; the first is the root of the physical names (`names.made_as`)."""
     id: str
     revision: str
     commit: str
@@ -406,6 +409,8 @@ class TargetPlan:
     maintenance: MaintenancePlan | None = None
     """When GKE may upgrade; None: whenever it likes."""
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    keda_namespace: str = KEDA_NAMESPACE
+    """Of the autoscaler: one of its own where clusters may share a project, since IAM knows its account by it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

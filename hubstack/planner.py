@@ -30,16 +30,17 @@ from hubstack.platform_rules import find_problems
 from hubstack.platforms import PlatformKind
 from hubstack.pools import plan_pools
 from hubstack.problems import Problem, nearest
-from hubstack.request import DEFAULT_CONTEXT, ModelRequest, Request, load_request
+from hubstack.request import DEFAULT_CONTEXT, ModelRequest, Request
 from hubstack.routing import traffic_problems, traffic_warnings
 from hubstack.rules import Demand
 from hubstack.scaling import with_scaling
+from hubstack.shard import read_shard
 from hubstack.slo import with_slo
-from hubstack.target import Target, read_target
+from hubstack.target import Target
 from hubstack.weights import ChosenFiles, WeightsSize, choose_files, weights_size
 
 _OWN = frozenset({
-    "key", "marks", "replicas_min", "replicas_max", "canary_of", "canary_weight",
+    "key", "was", "marks", "replicas_min", "replicas_max", "canary_of", "canary_weight",
     "scaling_queue", "scaling_kv_cache_percent", "scaling_idle_minutes",
 })  # fmt: skip
 _ASKED = tuple(field.name for field in fields(ModelRequest) if field.name not in _OWN)
@@ -68,12 +69,12 @@ def read_inputs(project_dir: Path, stack: str, config: Mapping[str, str]) -> Inp
     Raises:
         InputError: with every problem found.
     """
-    target = read_target(stack, config)
+    shard = read_shard(project_dir, stack, config)
+    target = shard.target
     path = project_dir / target.models_path
-    request = load_request(path, target.models_path)
     lock = load_lock(lock_path(path), str(lock_path(Path(target.models_path))))
     places, name = placement_path(path, stack), str(placement_path(Path(target.models_path), stack))
-    return Inputs(request=request, lock=lock, target=target, placement=load_placement(places, name),
+    return Inputs(request=shard.request, lock=lock, target=target, placement=load_placement(places, name),
                   placement_path=places)  # fmt: skip
 
 
@@ -112,7 +113,7 @@ def plan_stack(
     surveyor = surveyors[PlatformKind.GKE]
     surveyed = _survey(request, facts, catalog, surveyors, target)
     drafts = {key: each for key, each in surveyed.items() if each.demand.request.platform is PlatformKind.GKE}
-    kept, moved = _kept(drafts, placement or Placement(), surveyor)
+    kept, moved = _kept(drafts, (placement or Placement()).following(request.models), surveyor)
     drafts = _with_shared(drafts, kept, surveyor)
     assigned = assign([_wanted(draft) for draft in drafts.values()], kept)
     loadings = _loadings(drafts, assigned.taken, catalog, target)
@@ -131,7 +132,7 @@ def plan_stack(
         target=TargetPlan(
             stack=target.stack, project=target.project, region=target.region, namespace=target.namespace,
             deletion_protection=target.deletion_protection, maintenance=target.maintenance,
-            labels=labels(target.stack),
+            labels=labels(target.stack), keda_namespace=target.keda_namespace,
         ),
         models=models,
         pools=pools,
@@ -300,7 +301,7 @@ def _check_region(catalog: Catalog, target: Target) -> None:
         near = nearest(target.region, known)
         hint = f"did you mean `{near}`?" if near else f"regions with accelerators: {', '.join(known)}"
         message = f"`gcp:region` is `{target.region}`, where the catalogue lists no accelerator"
-        raise InputError([Problem(path=f"Pulumi.{target.stack}.yaml", message=message, hint=hint)])
+        raise InputError([Problem(path=target.settings_name, message=message, hint=hint)])
 
 
 def _unknown_words(model: ModelRequest, catalog: Catalog, target: Target) -> list[Problem]:
@@ -422,4 +423,4 @@ def _check_budget(cost: Cost, target: Target) -> None:
     items = ", ".join(f"{line.item} ${line.usd_per_month_max or 0:,.0f} ({line.what})" for line in largest)
     message = f"the plan may cost ${cost.usd_per_month_max:,.0f} a month, above the budget of ${budget:,.0f}"
     hint = f"the largest items: {items}; lower `replicas.max`, or raise `hubstack:budget`"
-    raise PlanError([Problem(path=f"Pulumi.{target.stack}.yaml", message=message, hint=hint)])
+    raise PlanError([Problem(path=target.settings_name, message=message, hint=hint)])

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hubstack.errors import InputError
+from hubstack.exclusive import exclusive
 from hubstack.facts import ModelFacts
 from hubstack.lock import Lock, load_lock, lock_key, lock_path, render_lock, write_text_atomically
 from hubstack.problems import Problem, nearest
@@ -142,16 +143,18 @@ def write_promotion(
         check: write nothing.
 
     Raises:
-        InputError: with every problem; nothing was written.
+        InputError: with every problem, or another hubstack is writing this lock; nothing was written.
     """
     path = lock_path(project_dir / target)
-    held = load_lock(path, str(lock_path(Path(target)))) if path.exists() else Lock(path=target, models=())
-    source_lock = load_lock(lock_path(project_dir / source), str(lock_path(Path(source))))
-    found = promote(
-        Side(request=load_request(project_dir / source, source), lock=source_lock),
-        Side(request=load_request(project_dir / target, target), lock=held),
-        only,
-    )
-    if found.moves and not check:
-        write_text_atomically(path, render_lock(found.models))
+    asked = load_request(project_dir / target, target)
+    with exclusive(project_dir / target, target):
+        held = load_lock(path, str(lock_path(Path(target)))) if path.exists() else Lock(path=target, models=())
+        source_lock = load_lock(lock_path(project_dir / source), str(lock_path(Path(source))))
+        found = promote(
+            Side(request=load_request(project_dir / source, source), lock=source_lock),
+            Side(request=asked, lock=held),
+            only,
+        )
+        if found.moves and not check:
+            write_text_atomically(path, render_lock(found.models))
     return [move.render() for move in found.moves]

@@ -4,13 +4,13 @@
 Owns the layout only: each figure is taken from the plan as it is. Sums of money are rounded to dollars.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from hubstack.bill import CostLine
+from hubstack.bill import CostLine, StackBill
 from hubstack.plan import MemoryNeed, ModelPlan, Plan, PoolPlan
 from hubstack.platforms import PlatformKind
 from hubstack.regions import RegionPlan
@@ -205,6 +205,25 @@ def region_table(found: Iterable[RegionPlan], here: str) -> Table:
         cost, used = each.plan.cost, sorted({model.accelerator for model in each.plan.models})
         note = f"no price for {len(cost.unpriced)} items" if cost.unpriced else ""
         table.add_row(name, _usd(cost.usd_per_month_min), _usd(cost.usd_per_month_max), ", ".join(used), note)
+    return table
+
+
+def bill_table(bills: Collection[StackBill]) -> Table:
+    """One row a cluster's stack, and their sum."""
+    table = Table(box=None, pad_edge=False, show_footer=True)
+    table.add_column("cluster", footer="together", no_wrap=True)
+    table.add_column("region", no_wrap=True)
+    for name, total in (
+        ("models", f"{sum(bill.models for bill in bills):,}"),
+        ("USD a month idle", _usd(sum(bill.usd_per_month_min for bill in bills))),
+        ("USD a month busy", _usd(sum(bill.usd_per_month_max for bill in bills))),
+    ):
+        table.add_column(name, justify="right", footer=total, no_wrap=True)
+    table.add_column("")
+    for bill in bills:
+        note = f"no price for {bill.unpriced} items" if bill.unpriced else ""
+        money = _usd(bill.usd_per_month_min), _usd(bill.usd_per_month_max)
+        table.add_row(bill.stack, bill.region, f"{bill.models:,}", *money, note)
     return table
 
 

@@ -18,6 +18,7 @@ from pydantic_core import ErrorDetails
 from hubstack import names
 from hubstack.documents import Document, Loc, Mark, parse_document, read_text
 from hubstack.errors import InputError
+from hubstack.former import former_problems
 from hubstack.plan import CapacityKind, EngineKind
 from hubstack.platforms import PlatformKind
 from hubstack.problems import Problem, nearest
@@ -39,7 +40,6 @@ EVERY = "*"
 """The key under `overrides:` that means every model."""
 DEFAULT_CONTEXT = 8192
 DEFAULT_CONCURRENCY = 2
-CANARY_SUFFIX = "-canary"
 DEFAULT_QUEUE = 5
 """Our choice, as are the two below: behind a queue of a few requests the first token still comes in seconds."""
 DEFAULT_KV_CACHE_PERCENT = 80
@@ -65,6 +65,8 @@ class ModelRequest:
     """One model as asked, every setting resolved."""
 
     key: str
+    was: tuple[str, ...] = ()
+    """Former keys, oldest first."""
     id: str
     revision: str
     context: int | None
@@ -135,6 +137,12 @@ def load_request(path: Path, name: str | None = None) -> Request:
     return _resolve(_load_layers(path, name or str(path)))
 
 
+def parse_request(text: str, name: str) -> Request:
+    """Read the text of a request that extends no other; as `load_request` else."""
+    document = parse_document(text, name)
+    return _resolve([_Layer(document, _validate(document, ""))])
+
+
 @dataclass(frozen=True, slots=True)
 class _Layer:
     document: Document
@@ -200,7 +208,9 @@ def _problem(document: Document, detail: ErrorDetails) -> Problem:  # noqa: PLR0
             f"`{given}` is no {what}: one of {', '.join(known)}", f"did you mean `{near}`?" if near else None
         )
     if kind == "string_pattern_mismatch":
-        return mark.problem(f"`{label}`: {_shown(given)} is not allowed", _PATTERN_HINTS.get(str(loc[-1])))
+        return mark.problem(
+            f"`{label}`: {_shown(given)} is not allowed", _PATTERN_HINTS.get(label.rpartition(".")[2])
+        )
     if kind == "value_error":
         return mark.problem(str(context.get("error", detail["msg"])))
     text = detail["msg"][0].lower() + detail["msg"][1:]
@@ -209,8 +219,10 @@ def _problem(document: Document, detail: ErrorDetails) -> Problem:  # noqa: PLR0
     return mark.problem(f"`{label}`: {_shown(given)}: {text}", f"did you mean `{near}`?" if near else None)
 
 
+_KEY_HINT = "lower-case letters, digits and single hyphens, starting with a letter"
 _PATTERN_HINTS = {
-    "name": "lower-case letters, digits and single hyphens, starting with a letter",
+    "name": _KEY_HINT,
+    "was": _KEY_HINT,
     "revision": "a branch, a tag or a 40-digit commit, as `git` would take it",
     "reservation": "the reservation's name in Compute Engine: lower-case letters, digits and hyphens",
 }
@@ -262,6 +274,7 @@ def _resolve(layers: list[_Layer]) -> Request:
     if not drafts and not problems:
         problems.append(Problem(path=top, message="lists no models", hint="add at least one under `models:`"))
     models = [model for draft in drafts.values() for model in _with_canary(draft, drafts, problems)]
+    problems += former_problems(models)
     if problems:
         raise InputError(problems)
     return Request(path=top, models=tuple(sorted(models, key=lambda model: model.key)))
@@ -306,9 +319,11 @@ def _lay(draft: _Draft, document: Document, loc: Loc, settings: Settings | None)
 
 def _apply_overrides(layer: _Layer, drafts: dict[str, _Draft], problems: list[Problem]) -> None:
     overrides = layer.file.overrides or {}
-    for key in sorted(overrides, key=lambda key: (key != EVERY, key)):
+    # A list that was renamed in goes on with the overrides of other files.
+    known = {former: draft for draft in drafts.values() for former in draft.settings.get("was", ())} | drafts
+    for key in sorted(overrides, key=lambda key: (key != EVERY, key in drafts, key)):
         loc: Loc = ("overrides", key)
-        if key != EVERY and key not in drafts:
+        if key != EVERY and key not in known:
             near = nearest(key, drafts)
             problems.append(
                 layer.document.key_mark(loc).problem(
@@ -317,7 +332,7 @@ def _apply_overrides(layer: _Layer, drafts: dict[str, _Draft], problems: list[Pr
                 )
             )
             continue
-        for draft in drafts.values() if key == EVERY else (drafts[key],):
+        for draft in drafts.values() if key == EVERY else (known[key],):
             _lay(draft, layer.document, loc, overrides[key])
 
 
@@ -327,21 +342,22 @@ def _with_canary(draft: _Draft, drafts: Mapping[str, _Draft], problems: list[Pro
     canary: CanaryRequest | None = draft.settings.get("canary")
     if canary is None:
         return [model]
-    key, mark = f"{model.key}{CANARY_SUFFIX}", draft.marks["canary"]
+    mark = draft.marks["canary"]
+    key, *was = (f"{each}{names.CANARY_SUFFIX}" for each in (model.key, *model.was))
     if key in drafts:
         first = drafts[key].marks["id"]
         message = (
             f"the canary of `{model.key}` would have the key `{key}`, which a model has ({first.path}:{first.line})"
         )
         problems.append(mark.problem(message, "give that model another `name:`"))
-    if len(key) > names.KEY_MAX:
-        limit = names.KEY_MAX - len(CANARY_SUFFIX)
-        message = (
-            f"`{model.key}` is too long for a canary: its key may have {limit} characters, not {len(model.key)}"
-        )
+    for each in (model.key, *model.was):
+        limit = names.KEY_MAX - len(names.CANARY_SUFFIX)
+        if len(each) <= limit:
+            continue
+        message = f"`{each}` is too long for a canary: its key may have {limit} characters, not {len(each)}"
         problems.append(mark.problem(message, "give the model a shorter `name:`; a new name is a new model"))
     other = replace(
-        model, key=key, revision=canary.revision, replicas_min=1, replicas_max=canary.replicas,
+        model, key=key, was=tuple(was), revision=canary.revision, replicas_min=1, replicas_max=canary.replicas,
         canary_of=model.key, canary_weight=canary.weight, marks={**model.marks, "revision": mark},
     )  # fmt: skip
     return [model, other]
@@ -362,6 +378,7 @@ def _finish(draft: _Draft, problems: list[Problem]) -> ModelRequest:
     slo: dict[str, float] = said.get("slo", {})
     return ModelRequest(
         key=draft.key,
+        was=tuple(said.get("was", ())),
         id=said["id"],
         revision=said.get("revision", "main"),
         context=said.get("context"),

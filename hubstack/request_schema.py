@@ -136,6 +136,10 @@ def _read_accelerator(value: Any) -> Any:
     return {"any": [value]} if isinstance(value, str) else value
 
 
+def _read_was(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
 def _read_entry(value: Any) -> Any:
     return {"id": value} if isinstance(value, str) else value
 
@@ -160,6 +164,16 @@ Step = Annotated[
 ]
 AcceleratorChoice = Annotated[
     AcceleratorRequest, BeforeValidator(_read_accelerator, json_schema_input_type=str | AcceleratorRequest)
+]
+
+
+FORMER_MAX = 4
+"""Former keys of a model: each is two rules of its route, which has at most 16 (Gateway API v1, HTTPRoute)."""
+FormerKey = Annotated[str, Field(max_length=names.KEY_MAX, pattern=f"^{names.KEY_PATTERN}$")]
+Former = Annotated[
+    list[FormerKey],
+    Field(min_length=1, max_length=FORMER_MAX),
+    BeforeValidator(_read_was, json_schema_input_type=FormerKey | list[FormerKey]),
 ]
 
 
@@ -239,8 +253,12 @@ class EntryRequest(Settings):
     id: str
     """Repository id on the Hub: `owner/name`."""
     name: str | None = Field(None, max_length=names.KEY_MAX, pattern=f"^{names.KEY_PATTERN}$")
-    """The key: root of the names of all its resources, so changing it replaces them. Lower-case letters,
-    digits and hyphens. Default: made from the id."""
+    """The key: root of the names of all its resources, so changing it replaces them unless `was` names the former
+    one. Lower-case letters, digits and hyphens. Default: made from the id."""
+    was: Former | None = None
+    """The key that the model had before it was renamed; of several a list, oldest first. Its resources stay and
+    keep the names that the oldest key gave them, and clients may ask for any of the keys. It must stay here for as
+    long as the model does: without it everything is made anew (docs/identity.md)."""
 
     @field_validator("id")
     @classmethod

@@ -23,28 +23,26 @@ PICKED_ENGINES = frozenset({EngineKind.VLLM, EngineKind.VLLM_TPU, EngineKind.SGL
 _SETTING = "add `hubstack:gateway: {mode: services}` to the stack's settings (docs/gateway.md), or remove `canary:`"
 
 
-class _Named(Protocol):
-    @property
-    def key(self) -> str: ...
+class _Named(names.Keyed, Protocol):
     @property
     def id(self) -> str: ...
-    @property
-    def canary_of(self) -> str | None: ...
 
 
 def model_names(models: Sequence[_Named]) -> dict[str, tuple[str, ...]]:
-    """Return key to the names that lead to the model: its key, and its Hub id where that means no other model.
+    """Return key to the names that lead to the model: its keys, and its Hub id where that means no other model.
 
-    Where several entries have one id it means the one whose key was made from it, else none: a second entry with a
-    `name:` of its own then changes nothing of the first. A canary has no name: it answers to its primary's.
+    Former keys lead to it too. Where several entries have one id it means the one whose key was made from it, else
+    none: a second entry with a `name:` of its own then changes nothing of the first. A canary has no name: it
+    answers to its primary's.
     """
     own = [model for model in models if model.canary_of is None]
-    keys = {model.key for model in own}
+    keys = {key for model in own for key in names.entry_keys(model)}
     entries = Counter(model.id for model in own)
     found: dict[str, tuple[str, ...]] = {}
     for model in own:
-        means_it = entries[model.id] == 1 or model.key == names.key_of(model.id)
-        found[model.key] = (model.key, model.id) if means_it and model.id not in keys else (model.key,)
+        mine = names.entry_keys(model)
+        means_it = entries[model.id] == 1 or names.key_of(model.id) in mine
+        found[model.key] = (*mine, model.id) if means_it and model.id not in keys else mine
     return found
 
 
@@ -71,6 +69,7 @@ def picked_models(models: Sequence[ModelPlan], gateway: GatewayPlan | None) -> f
 def traffic_problems(request: Request, gateway: GatewayPlan | None) -> Iterator[Problem]:
     """Yield what cannot be routed as asked."""
     models = {model.key: model for model in request.models}
+    made = {names.made_as(model): model for model in request.models}
     for model in request.models:
         primary = models.get(model.canary_of or "")
         if primary is not None and gateway is None:
@@ -81,16 +80,17 @@ def traffic_problems(request: Request, gateway: GatewayPlan | None) -> Iterator[
                 f"`{primary.key}` has a canary and may rest: a share of its requests would keep no server awake"
             )
             yield model.mark("canary").problem(message, "set `replicas: {min: 1}`, or remove `canary:`")
-        if gateway is not None and (why := _taken(model, models)):
-            message = f"`{model.key}` is a name that {why} needs"
+        if gateway is not None and (why := _taken(names.made_as(model), made)):
+            message = f"`{names.made_as(model)}` is a name that {why} needs"
             yield model.mark("name").problem(message, "give the model another `name:`")
 
 
-def _taken(model: ModelRequest, models: Mapping[str, ModelRequest]) -> str | None:
-    if model.key == BODY_ROUTER:
+def _taken(name: str, made: Mapping[str, ModelRequest]) -> str | None:
+    """Say who needs a physical name; `made` is by the key under which a model was made."""
+    if name == BODY_ROUTER:
         return "the gateway"
-    base = model.key.removesuffix(PICKER_SUFFIX)
-    return f"the endpoint picker of `{base}`" if base != model.key and base in models else None
+    base = name.removesuffix(PICKER_SUFFIX)
+    return f"the endpoint picker of `{made[base].key}`" if base != name and base in made else None
 
 
 def traffic_warnings(models: Sequence[ModelPlan], gateway: GatewayPlan | None) -> Iterator[str]:

@@ -38,6 +38,7 @@ def with_scaling(
     Raises:
         PlanError: a model has the name under which another one is woken.
     """
+    requests = tuple(requests)
     asked = {request.key: request for request in requests}
     held = list(pools)
     planned = list(models)
@@ -47,7 +48,7 @@ def with_scaling(
     decided = [
         _decided(model, spares[model.capacity_class], asked[model.key], metrics, target) for model in planned
     ]
-    problems = list(_taken_names(decided, asked))
+    problems = list(_taken_names(decided, {names.made_as(request): request for request in requests}))
     if problems:
         raise PlanError(problems)
     return tuple(decided)
@@ -122,7 +123,7 @@ def _triggers(
     where = (
         f'cluster="{names.cluster_name(target.stack)}"',
         f'namespace="{target.namespace}"',
-        f'model="{model.key}"',
+        f'model="{names.made_as(model)}"',
     )
     if metrics.queue_length:
         query = f"sum({metrics.queue_length.select(*where)})"
@@ -184,9 +185,10 @@ def _load_window_seconds(model: ModelPlan) -> int:
     return startup.period_seconds * startup.failure_threshold
 
 
-def _taken_names(models: Iterable[ModelPlan], asked: Mapping[str, ModelRequest]) -> Iterator[Problem]:
+def _taken_names(models: Iterable[ModelPlan], made: Mapping[str, ModelRequest]) -> Iterator[Problem]:
+    """Compare physical names: `made` is by the key under which a model was made."""
     for model in models:
-        name = names.wake_name(model.key)
-        if model.scaling and model.scaling.rests and name in asked:
+        name = names.wake_name(names.made_as(model))
+        if model.scaling and model.scaling.rests and name in made:
             message = f"`{name}` is the address under which `{model.key}` is woken"
-            yield asked[name].mark("name").problem(message, "give one of them another `name:`")
+            yield made[name].mark("name").problem(message, "give one of them another `name:`")

@@ -9,7 +9,7 @@ import json
 import math
 from dataclasses import dataclass
 
-from hubstack import sizing
+from hubstack import names, sizing
 from hubstack.architecture import Geometry
 from hubstack.catalog import Accelerator, MachineType
 from hubstack.engine import EngineChoice
@@ -232,8 +232,9 @@ def _vllm_args(serving: Serving) -> tuple[str, ...]:
     load = serving.load
     flags = [
         serving.loading.uri or serving.model_path, "--port", str(_port(choice.engine.port)),
-        # A canary answers to its primary's names: the caller does not know which of the two it asks.
-        "--served-model-name", serving.facts.id, serving.request.canary_of or serving.request.key,
+        # A canary answers to its primary's names: the caller does not know which of the two it asks. Former names
+        # of a renamed model are answered too.
+        "--served-model-name", serving.facts.id, *names.entry_keys(serving.request),
         "--tensor-parallel-size", str(shape.tensor_parallel),
         "--max-model-len", str(need.context),
         "--max-num-seqs", str(sizing.max_num_seqs(load)),

@@ -22,6 +22,7 @@ UNDECLARED = (
     "apiKey",
     "billingAccount",
     "budget",
+    "clusters",
     "gateway",
     "hfToken",
     "iapClientSecret",
@@ -31,6 +32,7 @@ UNDECLARED = (
     "regions",
     "runIngress",
     "runInvokers",
+    "shardOf",
     "zones",
 )
 """Settings that may be missing. The CLI asks for a value of every key that Pulumi.yaml declares without a default
@@ -66,11 +68,7 @@ def load_stack_config(project_dir: Path, config_file: Path) -> StackConfig:
     name = str(project.value.get("name") or "")
     declared = _declared(project, name)
     problems: list[Problem] = []
-    config = {
-        key: _text(default)
-        for key, said in declared.items()
-        if (default := said.get("default", said.get("value"))) is not None
-    }
+    config = _defaults(declared)
     secret: set[str] = set()
     for key, value in _config_of(held).items():
         full = _full(key, name)
@@ -79,7 +77,7 @@ def load_stack_config(project_dir: Path, config_file: Path) -> StackConfig:
             secret.add(full)
             config[full] = SECRET_PLACEHOLDER
         else:
-            config[full] = _text(value)
+            config[full] = config_text(value)
     problems += [
         held.mark(("config",)).problem(f"`{key}` is missing", f"pulumi config set {key} VALUE, or edit the file")
         for key in declared
@@ -89,6 +87,20 @@ def load_stack_config(project_dir: Path, config_file: Path) -> StackConfig:
         raise InputError(problems)
     main = str(project.value.get("main") or ".")
     return StackConfig(project=name, main=main, config=config, secret_keys=tuple(sorted(secret)))
+
+
+def load_defaults(project_dir: Path) -> dict[str, str]:
+    """Return what every stack of a project is given that says nothing else."""
+    project = _mapping(project_dir / "Pulumi.yaml", "Pulumi.yaml")
+    return _defaults(_declared(project, str(project.value.get("name") or "")))
+
+
+def _defaults(declared: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    return {
+        key: config_text(default)
+        for key, said in declared.items()
+        if (default := said.get("default", said.get("value"))) is not None
+    }
 
 
 def _mapping(path: Path, name: str) -> Document:
@@ -120,9 +132,8 @@ def _full(key: str, project: str) -> str:
     return key if ":" in key else f"{project}:{key}"
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
+def config_text(value: Any) -> str:
+    """Return a value as a program is given it: text, with JSON for all else."""
     return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
 
 

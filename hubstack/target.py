@@ -15,6 +15,7 @@ from hubstack.errors import InputError
 from hubstack.gateway import SETTING, read_gateway
 from hubstack.gateway_plan import GatewayPlan
 from hubstack.maintenance import EXAMPLE, read_window
+from hubstack.names import KEDA_NAMESPACE
 from hubstack.plan import MaintenancePlan, MonitoringPlan
 from hubstack.platforms import Ingress
 from hubstack.problems import Problem, nearest
@@ -27,6 +28,7 @@ KEYS = (
     "hubstack:autoscaling",
     "hubstack:billingAccount",
     "hubstack:budget",
+    "hubstack:clusters",
     "hubstack:deletionProtection",
     "hubstack:gateway",
     "hubstack:hfToken",
@@ -38,6 +40,7 @@ KEYS = (
     "hubstack:releaseChannel",
     "hubstack:runIngress",
     "hubstack:runInvokers",
+    "hubstack:shardOf",
     "hubstack:zones",
 )
 SECRETS = ("hubstack:apiKey", "hubstack:hfToken", "hubstack:iapClientSecret")
@@ -75,21 +78,30 @@ class Target:
     """Who reaches Cloud Run services; IAM asks each caller for an identity whatever it says."""
     run_invokers: tuple[str, ...] = ()
     """IAM members that may call the Cloud Run services (`group:team@example.com`); empty: whom the project lets."""
+    keda_namespace: str = KEDA_NAMESPACE
+    settings_file: str = ""
+    """As messages name it; empty: the stack's own."""
+
+    @property
+    def settings_name(self) -> str:
+        """Return the file that a wrong setting is mended in."""
+        return self.settings_file or f"Pulumi.{self.stack}.yaml"
 
 
-def read_target(stack: str, config: Mapping[str, str]) -> Target:
+def read_target(stack: str, config: Mapping[str, str], settings_file: str = "") -> Target:
     """Read the target from Pulumi's config.
 
     Args:
         stack: name of the stack.
         config: full key (`gcp:project`) to text.
+        settings_file: where the settings stand, for messages; the stack's own file by default.
 
     Raises:
         InputError: every setting that is missing or wrong.
     """
-    reader = _Reader(stack, config)
+    reader = _Reader(settings_file or f"Pulumi.{stack}.yaml", config)
     target = Target(
-        stack=stack,
+        stack=stack, settings_file=settings_file,
         project=reader.text("gcp:project", r"[a-z][-a-z0-9:.]{4,61}[a-z0-9]", "a Google Cloud project id"),
         region=reader.text("gcp:region", r"[a-z]+-[a-z]+\d+", "a region such as us-central1"),
         zones=reader.words("hubstack:zones"),
@@ -115,8 +127,8 @@ def read_target(stack: str, config: Mapping[str, str]) -> Target:
 
 
 class _Reader:
-    def __init__(self, stack: str, config: Mapping[str, str]) -> None:
-        self.path, self.config = f"Pulumi.{stack}.yaml", config
+    def __init__(self, path: str, config: Mapping[str, str]) -> None:
+        self.path, self.config = path, config
         self.problems: list[Problem] = []
 
     def refuse(self, key: str, message: str, example: str) -> None:

@@ -4,7 +4,7 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from resources import RUN_SERVICE, UNKNOWN, Found, Resource, Settings, has_kind, is_google, listed, mapping
+from resources import RUN_SERVICE, UNKNOWN, Found, Resource, Settings, has_kind, is_google, is_of, listed, mapping
 
 
 def regions_allowed(resource: Resource, settings: Settings) -> Iterator[str]:
@@ -21,7 +21,7 @@ def regions_allowed(resource: Resource, settings: Settings) -> Iterator[str]:
 
 
 def spot_outside_production(resource: Resource, settings: Settings) -> Iterator[str]:
-    if resource.stack not in (settings.get("spot_forbidden_in") or []):
+    if not any(is_of(resource.stack, name) for name in settings.get("spot_forbidden_in") or []):
         return
     config = mapping(resource.props, "nodeConfig")
     steps = listed(resource.props, "spec", "priorities") if has_kind(resource, "ComputeClass") else []

@@ -41,6 +41,11 @@ Found = tuple[Resource | None, str]
 """The resource (None: the stack as a whole) and what is wrong."""
 
 
+def is_of(stack: str, environment: str) -> bool:
+    """Whether a stack is an environment's: its own, or that of one of its clusters (`prod-eu` of `prod`)."""
+    return stack == environment or stack.startswith(f"{environment}-")
+
+
 def mapping(value: Any, *path: str) -> dict[str, Any]:
     """Return the mapping at a path; empty where there is none."""
     for key in path:

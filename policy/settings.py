@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from resources import is_of
 
 FOLDER = Path(__file__).resolve().parent
 _HEAD = ("environments", "waivers", "levels")
@@ -29,15 +30,17 @@ def policy_file() -> Path:
 def read_settings(path: Path, stack: str) -> dict[str, Any]:
     """Return the settings of a stack; an environment's key is taken whole, its waivers are added."""
     said: dict[str, Any] = (yaml.safe_load(path.read_text("utf-8")) or {}) if path.exists() else {}
-    own = (said.get("environments") or {}).get(stack) or {}
+    environments = sorted((said.get("environments") or {}).items())
+    parts = [said, *(part or {} for name, part in environments if is_of(stack, name))]
     held = catalogue()
     levels = {rule["id"]: rule["level"] for rule in held["rules"]}
-    limits = {key: value for part in (said, own) for key, value in part.items() if key not in _HEAD}
+    for part in parts:
+        levels |= part.get("levels") or {}
     return {
         **held["defaults"],
-        **limits,
-        "levels": {**levels, **(said.get("levels") or {}), **(own.get("levels") or {})},
-        "waivers": [*(said.get("waivers") or []), *(own.get("waivers") or [])],
+        **{key: value for part in parts for key, value in part.items() if key not in _HEAD},
+        "levels": levels,
+        "waivers": [waiver for part in parts for waiver in part.get("waivers") or []],
     }
 
 

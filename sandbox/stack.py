@@ -14,6 +14,7 @@ import yaml
 from hubstack.catalog import load_catalog
 from hubstack.environment import Environment, find_environment
 from hubstack.folder import write_folder
+from hubstack.names import made_as
 from hubstack.plan import Plan, PoolPlan
 from hubstack.planner import plan_environment
 from hubstack.preview.environment import preview_environment
@@ -54,7 +55,7 @@ class Stack:
                 if most:
                     return int(most)
         key = model_of(workload)
-        model = next((each for each in self.plan.models if each.key == key), None)
+        model = next((each for each in self.plan.models if made_as(each) == key), None)
         if model is None or pod_template(workload)["metadata"]["labels"].get("app.kubernetes.io/name") != "server":
             return int(workload["spec"].get("replicas", 1))
         others = [each for each in self.workloads if model_of(each) == key and each is not workload]
@@ -106,7 +107,7 @@ def read_objects(folder: Path) -> list[Object]:
 
 
 def model_of(value: Object) -> str | None:
-    """Return the key of the model that an object or a pod is of."""
+    """Return the key under which the model that an object or a pod is of was made."""
     return value["metadata"].get("labels", {}).get("app.kubernetes.io/instance")
 
 

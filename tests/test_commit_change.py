@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from hubstack.commit_change import MAX_FILES, FileMove, changed_files, code, upgrade_page
+from hubstack.commit_change import MAX_FILES, code, upgrade_page
 from hubstack.facts import FileFacts, ModelFacts, SecurityFacts
+from hubstack.file_change import FileMove, changed_files
 
 OLD, NEW = "1" * 40, "2" * 40
 
@@ -28,7 +29,7 @@ def test_files_are_compared_by_hash_and_by_size_where_there_is_none() -> None:
                    file("unknown"), file("git", git_oid="a"), file("became-lfs", git_oid="a"))  # fmt: skip
     after = facts(NEW, file("new"), file("same", sha256="a"), file("hash", sha256="b"), file("size", 2),
                   file("unknown"), file("git", git_oid="b"), file("became-lfs", sha256="a"))  # fmt: skip
-    assert {change.path: change.move for change in changed_files(before, after)} == {
+    assert {change.path: change.move for change in changed_files(before.files, after.files)} == {
         "became-lfs": FileMove.UNKNOWN, "git": FileMove.CHANGED, "gone": FileMove.REMOVED,
         "hash": FileMove.CHANGED, "new": FileMove.ADDED, "size": FileMove.CHANGED, "unknown": FileMove.UNKNOWN,
     }  # fmt: skip

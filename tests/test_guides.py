@@ -10,7 +10,6 @@ no Google Cloud is here.
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.hub import TOKENS, StandIn, invented_repositories, real_repositories
+from tests.support.hub import TOKENS, StandIn, invented_collections, invented_repositories, real_repositories
+from tests.support.project import PROJECT, copy_project
 
-PROJECT = Path(__file__).resolve().parents[1]
 GUIDE = PROJECT / "docs" / "guide"
 PAGES = sorted(path.name for path in GUIDE.glob("*.md") if path.name != "README.md")
 OTHERS = ("cd", "curl", "gcloud", "git", "kubectl", "pulumi", "export")
@@ -30,17 +29,12 @@ FULL_ACCESS = next(token for token, right in TOKENS.items() if right == "access"
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    for name in ("Pulumi.yaml", "__main__.py"):
-        shutil.copy(PROJECT / name, tmp_path)
-    for name in ("stacks", "examples"):
-        shutil.copytree(PROJECT / name, tmp_path / name)
-    (tmp_path / "components").symlink_to(PROJECT / "components")
-    return tmp_path
+    return copy_project(tmp_path, "stacks", "examples")
 
 
 @pytest.fixture(scope="module")
 def hub() -> Iterator[str]:
-    with StandIn([*real_repositories(), *invented_repositories()]) as served:
+    with StandIn([*real_repositories(), *invented_repositories()], invented_collections()) as served:
         yield served.url
 
 

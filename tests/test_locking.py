@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a new lock remembers of the old one: the commit that each model replaced."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -16,8 +16,8 @@ ONE, TWO, THREE = "1" * 40, "2" * 40, "3" * 40
 def lock(held: ModelFacts | None, commit: str) -> ModelFacts:
     """Return what is locked after the Hub has been asked anew and named a commit."""
 
-    def fetch(pairs: Sequence[Asked]) -> list[ModelFacts]:
-        return [ModelFacts(id=repo, revision=revision, commit=commit) for repo, revision in pairs]
+    def fetch(pairs: Sequence[Asked]) -> Mapping[Asked, ModelFacts]:
+        return {pair: ModelFacts(id=pair[0], revision=pair[1], commit=commit) for pair in pairs}
 
     before = Lock(path="", models=(held,)) if held else None
     models, _ = lock_models([PAIR], before, upgrade=[PAIR], fetch=fetch)
@@ -51,9 +51,9 @@ def test_a_changed_revision_replaces_too() -> None:
 def test_two_revisions_of_one_repository_do_not_replace_each_other() -> None:
     held = Lock(path="", models=(ModelFacts(id="acme/model", revision="v1", commit=ONE),))
     both: list[Asked] = [("acme/model", "v1"), PAIR]
-    found, _ = lock_models(both, held, fetch=lambda pairs: [
-        ModelFacts(id=repo, revision=revision, commit=TWO) for repo, revision in pairs
-    ])  # fmt: skip
+    found, _ = lock_models(both, held, fetch=lambda pairs: {
+        pair: ModelFacts(id=pair[0], revision=pair[1], commit=TWO) for pair in pairs
+    })  # fmt: skip
     assert [facts.replaced for facts in found] == [None, None]
 
 

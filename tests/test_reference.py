@@ -28,6 +28,15 @@ def test_every_key_has_a_description() -> None:
     assert all(SCHEMA["properties"][key].get("description") for key in RequestFile.model_fields)
 
 
+def test_every_key_of_a_comparison_has_a_description() -> None:
+    schema = json.loads((reference.FOLDER / "change.schema.json").read_text())
+    kinds = {"Change": schema, **schema["$defs"]}
+    silent = [f"{name}.{key}" for name, kind in kinds.items() for key, field in kind.get("properties", {}).items()
+              if not field.get("description")]  # fmt: skip
+    assert silent == []
+    assert len(kinds) > 10
+
+
 AGREED = {
     "models: [Qwen/Qwen3-8B]": True,
     "models: [{id: Qwen/Qwen3-8B, context: 4096, capacity: [spot, {reservation: a}]}]": True,

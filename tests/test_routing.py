@@ -150,6 +150,7 @@ class Named:
     key: str
     id: str
     canary_of: str | None = None
+    was: tuple[str, ...] = ()
 
 
 @given(st.dictionaries(

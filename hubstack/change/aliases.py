@@ -1,47 +1,56 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The URNs that a resource may have had before, as its aliases and those of its parents say.
+"""The URNs that a resource may have had before, as its aliases and that of its parent say.
 
-Owns the engine's rule: an alias replaces parts of the URN (name, type, stack, project, parent), and a child of a
-parent with aliases is found under each of them, its name following the parent's where it begins with it
-(pulumi/pulumi pkg/resource/deploy/step_generator.go, inheritedChildAlias).
+Owns the engine's rule (pulumi/pulumi 1b594989, pkg/resource/deploy/step_generator.go: generateAliases,
+collapseAliasToUrn, inheritedChildAlias, read 2026-11-25): an alias replaces parts of the URN (name, type, stack,
+project, parent). A child of a parent that was itself found under an alias is looked for below that alias, and where
+its name begins with the parent's name, that beginning is the alias's name.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from hubstack.change.state import Data
 
 
-def alias_urns(urn: str, resources: Mapping[str, Data]) -> list[str]:
-    """Return the URNs that a resource may have had, the nearest first."""
+def alias_urns(urn: str, resources: Mapping[str, Data], former: Mapping[str, str]) -> list[str]:
+    """Return the URNs that a resource may have had, in the order in which the engine looks for them.
+
+    Args:
+        urn: of the resource.
+        resources: URN to resource, components too.
+        former: URN of each parent that was found under an alias, to that alias.
+    """
     resource = resources[urn]
     parent = resources.get(str(resource.get("parent") or ""))
-    found = [_resolve(alias, resource, parent) for alias in resource.get("aliases", ())]
-    if parent is not None:
-        for former in alias_urns(parent["urn"], resources):
-            found += list(_under(former, parent, resource))
+    own = [_resolve(alias, resource, parent, former) for alias in resource.get("aliases", ())]
+    found = list(own)
+    if parent is not None and parent["urn"] in former:
+        kinds = [(resource["type"], resource["name"])]
+        kinds += [(_parts(each)[2].rpartition("$")[2], _parts(each)[3]) for each in own]
+        found += [_under(former[parent["urn"]], parent, resource, *kind) for kind in kinds]
     return list(dict.fromkeys(each for each in found if each != urn))
 
 
-def _resolve(alias: Any, resource: Data, parent: Data | None) -> str:
+def _resolve(alias: Any, resource: Data, parent: Data | None, former: Mapping[str, str]) -> str:
     if isinstance(alias, str):
         return alias
     if alias.get("urn"):
         return str(alias["urn"])
     spec: Data = alias.get("spec", {})
     stack, project, *_ = _parts(resource["urn"])
-    parent_urn = spec.get("parentUrn") or ("" if spec.get("noParent") or parent is None else parent["urn"])
+    above = str(spec.get("parentUrn") or "")
+    parent_urn = former.get(above, above) or ("" if spec.get("noParent") or parent is None else parent["urn"])
     return _urn(spec.get("stack") or stack, spec.get("project") or project, parent_urn,
                 spec.get("type") or resource["type"], spec.get("name") or resource["name"])  # fmt: skip
 
 
-def _under(former: str, parent: Data, resource: Data) -> Iterator[str]:
-    """Yield a child's URN under a former parent."""
-    name, was, now = resource["name"], former.rpartition("::")[2], parent["name"]
-    stack, project, *_ = _parts(former)
-    renamed = was + name.removeprefix(now) if name.startswith(now) else name
-    for each in dict.fromkeys((renamed, name)):
-        yield _urn(stack, project, former, resource["type"], each)
+def _under(former: str, parent: Data, resource: Data, kind: str, name: str) -> str:
+    """Return a child's URN under its parent's alias."""
+    stack, project, *_ = _parts(resource["urn"])
+    if name.startswith(parent["name"]):
+        name = _parts(former)[3] + name.removeprefix(parent["name"])
+    return _urn(stack, project, former, kind, name)
 
 
 def _parts(urn: str) -> tuple[str, str, str, str]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from hubstack.change.reported import Reported
 from hubstack.change.state import State
 from hubstack.documents import parse_document
 from hubstack.errors import InputError
@@ -22,15 +23,19 @@ Quota = Mapping[tuple[str, str, str], int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CapacityRow:
+class CapacityRow(Reported):
     """Accelerators of one kind in one region, bought in one way: with every pool at its most nodes."""
 
     region: str
+    """Google Cloud region."""
     accelerator: str
+    """Catalogue id."""
     way: str
     """One of WAYS."""
     before: int
+    """How many the old plan may have."""
     after: int
+    """How many the new plan may have."""
     quota: int | None
     """None where the quota file does not say."""
 

@@ -20,6 +20,7 @@ from hubstack.change.money import Money, compare_money
 from hubstack.change.paths import ABSENT
 from hubstack.change.reach import compare_reach
 from hubstack.change.replacement import Replacement, load_replacement
+from hubstack.change.reported import Reported
 from hubstack.change.resources import Action, ResourceChange, compare_resources
 from hubstack.change.state import Sides
 
@@ -27,22 +28,27 @@ FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class Failure(Reported):
     """A side that could not be run."""
 
     side: str
+    """Name of the side."""
     error: str
+    """Why it could not be run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(Reported):
     """What the new side makes of the old one."""
 
     format: int = FORMAT
+    """Version of this JSON."""
     environment: str
+    """What the user calls it."""
     before: str
     """Name of the old side."""
     after: str
+    """Name of the new side."""
     failures: tuple[Failure, ...] = ()
     """Not empty: nothing was compared, and the rest is empty."""
     is_new: bool = False
@@ -50,16 +56,25 @@ class Change:
     is_gone: bool = False
     """The environment is not there on the new side."""
     models: tuple[ModelChange, ...] = ()
+    """Models that are not as before."""
     money: Money
+    """The two bills, and what differs."""
     hub: tuple[FactChange, ...] = ()
+    """What the Hub says otherwise, or says of new models."""
     resources: tuple[ResourceChange, ...] = ()
+    """Resources that do not stay as they are."""
     accelerators: tuple[CapacityRow, ...] = ()
+    """Every kind that either side may have."""
     has_quota: bool = False
     """Whether a quota file was given."""
     reach_new: tuple[str, ...] = ()
+    """Who can reach a model now and could not before, a sentence each."""
     reach_gone: tuple[str, ...] = ()
+    """Who cannot any more."""
     warnings_new: tuple[str, ...] = ()
+    """The plan's warnings that are new."""
     warnings_gone: tuple[str, ...] = ()
+    """Those that are gone."""
 
     def of(self, *actions: Action) -> tuple[ResourceChange, ...]:
         """Return the resources to which one of the actions happens."""

@@ -9,7 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from hubstack.change.reported import Reported
 from hubstack.change.state import Data, State
+from hubstack.facts import FileFacts
+from hubstack.file_change import FileChange, FileMove, TemplateMove, changed_files, template_change
 
 GB = 1_000_000_000
 _SHOWN = 8
@@ -28,12 +31,15 @@ class Topic(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FactChange:
+class FactChange(Reported):
     """One thing that the Hub says otherwise, or says of a new model."""
 
     key: str
+    """Key of the model."""
     topic: Topic
+    """What of it."""
     text: str
+    """What a reviewer reads."""
     is_risk: bool = False
     """Whether a reviewer should decide on it: what was not there before, or is looser."""
 
@@ -90,54 +96,55 @@ def _codes(key: str, before: Data, after: Data) -> Iterator[FactChange]:
         yield FactChange(key=key, topic=Topic.CODE, text=f"custom code appeared: {_code(after)}", is_risk=True)
     elif had and not has:
         yield FactChange(key=key, topic=Topic.CODE, text="custom code is gone")
-    elif has and (changed := [p for p in _changed(before, after)[2] if p.endswith(".py")]):
+    elif has and (changed := [file.path for file in _changed(before, after) if _is_changed_code(file)]):
         text = f"its custom code changed: {', '.join(changed[:_SHOWN])}"
         yield FactChange(key=key, topic=Topic.CODE, text=text, is_risk=True)
+
+
+def _is_changed_code(file: FileChange) -> bool:
+    return file.move is FileMove.CHANGED and file.path.endswith(".py")
 
 
 def _files(key: str, before: Data, after: Data) -> Iterator[FactChange]:
     if not before.get("files") or not after.get("files"):
         yield FactChange(key=key, topic=Topic.FILES, text="the lock lists no files: what changed is unknown")
         return
-    came, went, other, unknown = _changed(before, after)
+    changes = _changed(before, after)
     sizes = [sum(f.get("size_bytes") or 0 for f in facts["files"]) for facts in (before, after)]
-    parts = [f"{len(paths)} {what} ({_list(paths)})" for paths, what in
-             ((came, "new"), (went, "gone"), (other, "changed")) if paths]  # fmt: skip
-    if unknown:
+    words = {FileMove.ADDED: "new", FileMove.REMOVED: "gone", FileMove.CHANGED: "changed"}
+    paths = {move: [file.path for file in changes if file.move is move] for move in FileMove}
+    parts = [f"{len(paths[move])} {what} ({_list(paths[move])})" for move, what in words.items() if paths[move]]
+    if unknown := paths[FileMove.UNKNOWN]:
         parts.append(f"{len(unknown)} of equal size, unknown whether changed")
     text = f"files: {'; '.join(parts) or 'the same'}; {sizes[0] / GB:,.2f} -> {sizes[1] / GB:,.2f} GB"
     yield FactChange(key=key, topic=Topic.FILES, text=text)
-    yield from _template(key, {*came, *went, *other}, set(unknown))
+    yield from _template(key, changes)
 
 
-def _template(key: str, sure: set[str], unknown: set[str]) -> Iterator[FactChange]:
-    """A chat template stands in a file of its own, or in tokenizer_config.json among much else."""
-    own = sorted(path for path in sure if path.rpartition("/")[2].startswith("chat_template"))
-    if own:
-        yield FactChange(
-            key=key, topic=Topic.TEMPLATE, text=f"chat template changed ({', '.join(own)})", is_risk=True
+def _template(key: str, changes: tuple[FileChange, ...]) -> Iterator[FactChange]:
+    move, paths = template_change(changes)
+    shown = ", ".join(paths)
+    told = {
+        TemplateMove.CHANGED: f"chat template changed ({shown})",
+        TemplateMove.MAYBE: f"chat template may have changed: it may stand in {shown}, which did",
+        TemplateMove.UNKNOWN: "chat template: the lock has no hash of its file, so whether it changed is unknown",
+    }
+    if move in told:
+        is_risk = move is not TemplateMove.UNKNOWN
+        yield FactChange(key=key, topic=Topic.TEMPLATE, text=told[move], is_risk=is_risk)
+
+
+def _changed(before: Data, after: Data) -> tuple[FileChange, ...]:
+    return changed_files(_file_facts(before), _file_facts(after))
+
+
+def _file_facts(facts: Data) -> list[FileFacts]:
+    return [
+        FileFacts(
+            path=f["path"], size_bytes=f.get("size_bytes") or 0, sha256=f.get("sha256"), git_oid=f.get("git_oid")
         )
-    elif "tokenizer_config.json" in sure:
-        text = "chat template may have changed: it may stand in tokenizer_config.json, which did"
-        yield FactChange(key=key, topic=Topic.TEMPLATE, text=text, is_risk=True)
-    elif any(p.startswith("chat_template") or p == "tokenizer_config.json" for p in unknown):
-        text = "chat template: the lock has no hash of its file, so it is unknown whether it changed"
-        yield FactChange(key=key, topic=Topic.TEMPLATE, text=text)
-
-
-def _changed(before: Data, after: Data) -> tuple[list[str], list[str], list[str], list[str]]:
-    """Return the paths that came, went, changed, and those of which the lock cannot tell."""
-    old, new = ({f["path"]: f for f in facts.get("files", ())} for facts in (before, after))
-    other: list[str] = []
-    unknown: list[str] = []
-    for path in sorted(old.keys() & new.keys()):
-        a, b = old[path], new[path]
-        hashes = [(a.get(name), b.get(name)) for name in ("sha256", "git_oid") if a.get(name) and b.get(name)]
-        if a.get("size_bytes") != b.get("size_bytes") or any(x != y for x, y in hashes):
-            other.append(path)
-        elif not hashes:
-            unknown.append(path)
-    return sorted(new.keys() - old.keys()), sorted(old.keys() - new.keys()), other, unknown
+        for f in facts.get("files", ())
+    ]  # fmt: skip
 
 
 def _list(paths: list[str]) -> str:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The models of two plans compared: which come, go, have another name, and what of the others is decided otherwise.
 
-Owns what counts as one model: its key; or, where one key went and one came with the same Hub id, a new name.
+Owns what counts as one model: its key; or, where one key went and one came, a new name that says which it was
+(`was:`) or has the same Hub id.
 Reasons are the new plan's own.
 """
 
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, cast
 
+from hubstack.change.reported import Reported
 from hubstack.change.state import Data, State
 
 GB = 1_000_000_000
@@ -26,28 +28,37 @@ class ModelAction(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+class Setting(Reported):
     """One thing that is decided otherwise."""
 
     topic: str
+    """What is decided: `accelerator`, `replicas`, `context` ..."""
     before: str
+    """As the old plan says it."""
     after: str
+    """As the new plan says it."""
     why: str | None = None
     """The new plan's reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelChange:
+class ModelChange(Reported):
     """One model that is not as before."""
 
     key: str
+    """Its key in the new list; of one that is gone, in the old."""
     id: str
+    """Repository id on the Hub."""
     action: ModelAction
+    """What happens to it."""
     settings: tuple[Setting, ...] = ()
+    """What is decided otherwise."""
     was: str | None = None
     """Its former key, where it has another name."""
     weights_bytes: int | None = None
     """What is copied from the Hub; None where it is unknown or nothing is."""
+    is_kept: bool = False
+    """Of a renamed model: its resources stay, as they were made under the former key."""
     said: str = ""
     """Of a new model what runs it; of a renamed one what that costs and how to avoid it."""
 
@@ -56,7 +67,14 @@ def find_renamed(old: State, new: State) -> dict[str, str]:
     """Return new key to old key of the models that only have another name."""
     gone = [model for key, model in old.models.items() if key not in new.models]
     came = [model for key, model in new.models.items() if key not in old.models]
-    pairs: dict[str, str] = {}
+    pairs = {
+        model["key"]: former
+        for model in came
+        for former in model.get("was", ())
+        if former in old.models and former not in new.models
+    }
+    gone = [model for model in gone if model["key"] not in pairs.values()]
+    came = [model for model in came if model["key"] not in pairs]
     for model in came:
         alike = [each for each in gone if each["id"] == model["id"]]
         rivals = [each for each in came if each["id"] == model["id"]]
@@ -101,14 +119,33 @@ def _added(model: Data) -> ModelChange:
 
 def _renamed(before: Data, model: Data, settings: tuple[Setting, ...], new: State) -> ModelChange:
     was, size = before["key"], _copied(model)
+    if _made_as(before) == _made_as(model):
+        said = (
+            "nothing is replaced: its resources keep the names that they have, and clients may ask for it by its "
+            "former name too; `was` must stay in the list for as long as the model does"
+        )
+        return ModelChange(key=model["key"], id=model["id"], action=ModelAction.RENAMED, settings=settings, was=was,
+                           is_kept=True, said=said)  # fmt: skip
     own = sum(1 for each in new.resources.values() if each["name"].startswith(f"{model['key']}-"))
     copies = f"copied again ({size / GB:,.1f} GB)" if size else "copied again"
     said = (
         f"another name is another model: its {own or 'own'} resources are made anew and the old ones deleted, "
-        f"its weights {copies}, and callers must use the new name; `name: {was}` keeps all of it"
+        f"its weights {copies}, and callers must use the new name; `was: {_former(before)}` beside the new name "
+        "keeps all of it"
     )
     return ModelChange(key=model["key"], id=model["id"], action=ModelAction.RENAMED, settings=settings, was=was,
                        weights_bytes=size, said=said)  # fmt: skip
+
+
+def _made_as(model: Data) -> str:
+    """Return the root of its physical names (`hubstack.names.made_as`)."""
+    return str((*model.get("was", ()), model["key"])[0])
+
+
+def _former(model: Data) -> str:
+    """Return what `was` must say of a model that is renamed."""
+    keys = [*model.get("was", ()), model["key"]]
+    return str(keys[0]) if len(keys) == 1 else f"[{', '.join(keys)}]"
 
 
 def _accelerator(model: Data) -> str:
@@ -171,6 +208,7 @@ _TOPICS: tuple[tuple[str, Callable[[Data], Any]], ...] = (
     ("loading", lambda m: _block(m.get("loading"))),
     ("service level", lambda m: _block(m.get("slo"))),
     ("canary", _canary),
+    ("names of its resources", _made_as),
     ("served as", lambda m: m["server"]["served_model_name"]),
     ("weights", lambda m: f"{(_copied(m) or 0) / GB:,.1f} GB"),
     ("start", lambda m: f"{m['server']['load_seconds']} s to load"),

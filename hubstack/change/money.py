@@ -7,39 +7,47 @@ Owns the sums and the reasons. A reason is read off the plans; where none of the
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from hubstack.change.reported import Reported
 from hubstack.change.state import Data, State
 
 NO_REASON = "neither plan says why"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Amount:
+class Amount(Reported):
     """USD a month in cents: idle is every model at its fewest replicas, busy at its most."""
 
     idle: int = 0
+    """With every model at its fewest replicas."""
     busy: int = 0
+    """With every model at its most."""
 
     def __sub__(self, other: "Amount") -> "Amount":
         return Amount(idle=self.idle - other.idle, busy=self.busy - other.busy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MoneyLine:
+class MoneyLine(Reported):
     """One item of the bill that costs something else."""
 
     item: str
     """Key of a model, or what is paid beside them (`cluster`)."""
     before: Amount
+    """What it costs on the old side."""
     after: Amount
+    """What it costs on the new side."""
     reasons: tuple[str, ...]
+    """Why, a sentence each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Money:
+class Money(Reported):
     """The two bills."""
 
     before: Amount
+    """The old plan's total."""
     after: Amount
+    """The new plan's total."""
     lines: tuple[MoneyLine, ...]
     """Those that differ; with the others they add up to the totals."""
     unpriced: tuple[str, ...]

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, cast
 
+from hubstack.change.reported import Reported
+
 
 class Absent:
     """Stands for a value that is not there; null is a value."""
@@ -25,14 +27,15 @@ UNKNOWN = "[unknown]"
 
 
 @dataclass(frozen=True, slots=True)
-class PathChange:
+class PathChange(Reported):
     """One argument that differs."""
 
     path: str
+    """`spec.template.spec.containers[server].args`."""
     before: Any
-    """ABSENT where it was not there."""
+    """The old value; not given (in Python ABSENT) where it was not there."""
     after: Any
-    """ABSENT where it is not there any more."""
+    """The new value; not given where it is not there any more."""
 
     def all_paths(self) -> set[str]:
         """Return the path and, where a whole block comes or goes, those of its parts; without list indexes."""

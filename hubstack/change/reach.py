@@ -8,6 +8,7 @@ elsewhere are not in a graph.
 import json
 from collections.abc import Callable, Iterator, Mapping
 
+from hubstack.change.resources import match_resources
 from hubstack.change.state import Data, State
 
 _PUBLIC = ("allUsers", "allAuthenticatedUsers")
@@ -15,15 +16,17 @@ WIDE = "anyone on the internet"
 
 
 def compare_reach(old: State, new: State) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the sentences that are new and those that no longer hold."""
-    before, after = (set(_sentences(side)) for side in (old, new))
+    """Return the sentences that are new and those that no longer hold; another name alone makes none."""
+    present = {urn: new.all_resources[now]["name"] for now, urn in match_resources(old, new).items()}
+    before, after = set(_sentences(old, present)), set(_sentences(new, {}))
     return tuple(sorted(after - before)), tuple(sorted(before - after))
 
 
-def _sentences(state: State) -> Iterator[str]:
-    for resource in state.resources.values():
+def _sentences(state: State, present: Mapping[str, str]) -> Iterator[str]:
+    """Yield sentences with the names that resources have now, where an alias gives them another."""
+    for urn, resource in state.resources.items():
         inputs: Data = resource.get("inputs", {})
-        kind, name = resource["type"], resource["name"]
+        kind, name = resource["type"], present.get(urn, resource["name"])
         if kind.endswith(("IAMMember", "IamMember")):
             yield from _grant(kind, name, inputs)
         elif found := _READERS.get(kind):

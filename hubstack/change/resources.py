@@ -15,6 +15,7 @@ from typing import Any, cast
 from hubstack.change.aliases import alias_urns
 from hubstack.change.paths import ABSENT, UNKNOWN, PathChange, bare, differences, leaves
 from hubstack.change.replacement import Replacement, TypeFacts
+from hubstack.change.reported import Reported
 from hubstack.change.state import Data, State
 
 _SETTINGS = ("protect", "retainOnDelete", "ignoreChanges", "replaceOnChanges", "deleteBeforeReplace",
@@ -33,14 +34,17 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResourceChange:
+class ResourceChange(Reported):
     """One resource that does not stay as it is."""
 
     urn: str
     """Its URN after the change, or before a deletion."""
     type: str
+    """Its type token: `gcp:storage/bucket:Bucket`."""
     name: str
+    """Its logical name."""
     action: Action
+    """What `pulumi up` will do to it."""
     changes: tuple[PathChange, ...] = ()
     """What differs; of a creation or deletion nothing."""
     because: tuple[str, ...] = ()
@@ -63,14 +67,15 @@ class ResourceChange:
 
 def compare_resources(old: State, new: State, rules: Replacement) -> tuple[ResourceChange, ...]:
     """Return every resource that does not stay as it is, sorted by URN."""
-    matched = dict(_match(old, new))
+    matched = match_resources(old, new)
+    present = {before: after for after, before in matched.items()}
     changes: dict[str, ResourceChange] = {}
     for urn, resource in new.resources.items():
         before = old.resources.get(matched.get(urn, ""))
         if before is None:
             changes[urn] = _plain(resource, Action.CREATE)
             continue
-        found = _compare(before, resource, rules, (old, new))
+        found = _compare(before, resource, rules, (old, new), present)
         if found:
             changes[urn] = found
     _cascade(changes, matched, old, new, rules)
@@ -80,28 +85,33 @@ def compare_resources(old: State, new: State, rules: Replacement) -> tuple[Resou
     return tuple(change for _, change in sorted(changes.items()))
 
 
-def _match(old: State, new: State) -> Iterator[tuple[str, str]]:
-    """Yield the URN of each new resource and of the old one that it continues."""
-    free = set(old.resources)
-    later: list[str] = []
-    for urn in new.resources:
-        if urn in free:
-            free.discard(urn)
-            yield urn, urn
-        else:
-            later.append(urn)
-    for urn in later:
-        found = next((alias for alias in alias_urns(urn, new.all_resources) if alias in free), None)
+def match_resources(old: State, new: State) -> dict[str, str]:
+    """Return the URN of each new resource, components too, to that of the old one that it continues."""
+    every = new.all_resources
+    free = old.all_resources.keys() - every.keys()
+    matched = {urn: urn for urn in every if urn in old.all_resources}
+    former: dict[str, str] = {}
+    for urn in sorted(every.keys() - matched.keys(), key=lambda urn: (_depth(urn, every), urn)):
+        found = next((alias for alias in alias_urns(urn, every, former) if alias in free), None)
         if found:
             free.discard(found)
-            yield urn, found
+            matched[urn] = former[urn] = found
+    return matched
+
+
+def _depth(urn: str, resources: Mapping[str, Data]) -> int:
+    """Count the parents: a child is found by what its parent was."""
+    parent = str(resources[urn].get("parent") or "")
+    return 1 + _depth(parent, resources) if parent in resources else 0
 
 
 def _plain(resource: Data, action: Action) -> ResourceChange:
     return ResourceChange(urn=resource["urn"], type=resource["type"], name=resource["name"], action=action)
 
 
-def _compare(before: Data, after: Data, rules: Replacement, sides: tuple[State, State]) -> ResourceChange | None:
+def _compare(
+    before: Data, after: Data, rules: Replacement, sides: tuple[State, State], present: Mapping[str, str]
+) -> ResourceChange | None:
     facts = rules.facts(after["type"])
     options: Data = after.get("options", {})
     ignored = [bare(str(path)) for path in options.get("ignoreChanges", ())]
@@ -120,7 +130,7 @@ def _compare(before: Data, after: Data, rules: Replacement, sides: tuple[State, 
         return _lost(change, before, rules)
     if changes:
         return replace(base, is_unknown=facts is None)
-    settings = tuple(_settings(before, after))
+    settings = tuple(_settings(before, after, present))
     return replace(base, action=Action.SETTINGS, changes=settings) if settings or moved else None
 
 
@@ -166,12 +176,13 @@ def _from_provider(
             yield PathChange(name, values[0], values[1])
 
 
-def _settings(before: Data, after: Data) -> Iterator[PathChange]:
+def _settings(before: Data, after: Data, present: Mapping[str, str]) -> Iterator[PathChange]:
     old, new = before.get("options", {}), after.get("options", {})
     for name in _SETTINGS:
         if old.get(name) != new.get(name):
             yield PathChange(name, old.get(name, ABSENT), new.get(name, ABSENT))
-    waits = [{urn.split("::", 2)[-1] for urn in each.get("dependencies", ())} for each in (before, after)]
+    held = [[present.get(urn, urn) for urn in before.get("dependencies", ())], after.get("dependencies", ())]
+    waits = [{urn.split("::", 2)[-1] for urn in urns} for urns in held]
     if waits[0] != waits[1]:
         yield PathChange("dependsOn", sorted(waits[0] - waits[1]), sorted(waits[1] - waits[0]))
 

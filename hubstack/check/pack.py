@@ -29,8 +29,9 @@ def judge_path(project_dir: Path) -> Path:
 
 
 def pack_findings(
-    judge: Path, graph: Graph, limits: Mapping[str, Any], places: Mapping[str, Mark], marks: Mapping[str, Mark]
-) -> list[Finding]:
+    judge: Path, graph: Graph, limits: Mapping[str, Any], places: Mapping[str, Mark], marks: Mapping[str, Mark],
+    keys: Mapping[str, str],
+) -> list[Finding]:  # fmt: skip
     """Return what the pack says of a graph.
 
     Args:
@@ -39,13 +40,14 @@ def pack_findings(
         limits: resolved limits of policy.yaml.
         places: where a model stands in the list, by its key.
         marks: where a limit was set, by its key.
+        keys: the key under which a model was made, which its labels have, to its present one.
 
     Raises:
         HubstackError: the pack failed.
     """
     told = {"stack": graph.stack, "settings": dict(limits), "resources": [each.plain() for each in graph.resources]}
     found = _run(judge, json.dumps(told))
-    return [_finding(each, places, marks) for each in found]
+    return [_finding({**each, "model": keys.get(each["model"], each["model"])}, places, marks) for each in found]
 
 
 def _run(judge: Path, told: str) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ Owns reading, its problems and the merging of an environment's part. Does not ow
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,20 @@ class Policy:
     """Where a limit was set; no entry for defaults."""
 
 
+def following(waivers: tuple[PlacedWaiver, ...], present: Mapping[str, str]) -> tuple[PlacedWaiver, ...]:
+    """Return the waivers, those of a model's former key under its present one.
+
+    Args:
+        waivers: as written.
+        present: former key to present key.
+    """
+    found: list[PlacedWaiver] = []
+    for each in waivers:
+        key = present.get(each.waiver.model or "")
+        found.append(replace(each, waiver=each.waiver.model_copy(update={"model": key})) if key else each)
+    return tuple(found)
+
+
 def policy_path(config_file: Path) -> Path:
     """Return the file beside a stack's config: stacks/policy.yaml for stacks/Pulumi.dev.yaml."""
     return config_file.with_name(NAME)
@@ -65,7 +79,12 @@ def load_policy(path: Path, name: str, stack: str) -> Policy:
     problems = [problem for loc, part in parts for problem in _unknown_rules(document, loc, part)]
     if problems:
         raise InputError(problems)
-    return _resolve(document, [part for part in parts if part[0] in {(), ("environments", stack)}])
+    return _resolve(document, [part for part in parts if not part[0] or _holds_for(str(part[0][-1]), stack)])
+
+
+def _holds_for(environment: str, stack: str) -> bool:
+    """Whether an environment's part is of a stack: its own, or that of one of its clusters (`prod`, `prod-eu`)."""
+    return stack == environment or stack.startswith(f"{environment}-")
 
 
 def _resolve(document: Document, parts: list[tuple[Loc, Limits]]) -> Policy:

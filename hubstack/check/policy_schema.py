@@ -66,4 +66,5 @@ class PolicyFile(Limits):
     """The limits of every environment, and what is otherwise in one."""
 
     environments: dict[str, Limits] | None = None
-    """By the name of the stack. A key is taken whole; levels are laid over the shared ones, waivers are added."""
+    """By the name of the stack; `prod` holds for `prod-eu` too, the stack of one of its clusters. A key is taken
+    whole; levels are laid over the shared ones, waivers are added."""

@@ -13,20 +13,22 @@ from hubstack.catalog import load_catalog
 from hubstack.check.finding import Finding, merged, settled
 from hubstack.check.pack import judge_path, pack_findings
 from hubstack.check.plan_rules import model_findings, stack_findings
-from hubstack.check.policy_file import Policy, load_policy, policy_path
+from hubstack.check.policy_file import Policy, following, load_policy, policy_path
 from hubstack.check.quota import NAME as QUOTA_NAME
 from hubstack.check.quota import load_quota
 from hubstack.documents import Mark, parse_document, read_text
 from hubstack.environment import Environment
 from hubstack.facts import ModelFacts
+from hubstack.former import present_keys
 from hubstack.lock import check_fresh, load_lock, lock_path
+from hubstack.names import made_as
 from hubstack.place import differences
 from hubstack.placement_file import placement_path
 from hubstack.plan import Plan
 from hubstack.planner import Inputs, places_of, plan_stack, read_inputs
 from hubstack.preview.environment import preview_environment
-from hubstack.request import Request, load_request
-from hubstack.target import read_target
+from hubstack.request import Request
+from hubstack.shard import read_shard
 
 BUDGET = "hubstack:budget"
 
@@ -63,9 +65,10 @@ def check_environment(environment: Environment, config: Mapping[str, str], today
     """
     project = environment.project_dir
     policy = load_policy(path := policy_path(environment.config_file), _shown(path, project), environment.stack)
-    target = read_target(environment.stack, config)
-    request = load_request(project / target.models_path, target.models_path)
-    lock_findings, is_locked = _lock_findings(project / target.models_path, target.models_path, request)
+    shard = read_shard(project, environment.stack, config)
+    target = shard.target
+    policy = replace(policy, waivers=following(policy.waivers, present_keys(shard.listed.models)))
+    lock_findings, is_locked = _lock_findings(project / target.models_path, target.models_path, shard.listed)
     if not is_locked:
         note = "only the lock was judged: no plan is made of a list that is not locked"
         found = settled(lock_findings, replace(policy, waivers=()), today)
@@ -75,7 +78,7 @@ def check_environment(environment: Environment, config: Mapping[str, str], today
         inputs.request, inputs.lock, load_catalog(), replace(target, budget_usd_per_month=None), inputs.placement
     )
     findings = [*_plan_findings(environment, inputs, plan, policy)]
-    seen, notes, judged = _graph_findings(environment, inputs, policy)
+    seen, notes, judged = _graph_findings(environment, inputs, plan, policy)
     return Report(
         stack=environment.stack, findings=settled(merged([*lock_findings, *findings, *seen]), policy, today),
         notes=(*notes, *_notes(environment)), judged=judged,
@@ -118,7 +121,7 @@ def _plan_findings(environment: Environment, inputs: Inputs, plan: Plan, policy:
     budget = inputs.target.budget_usd_per_month
     yield from stack_findings(plan, policy, quota, budget, _budget_mark(environment))
     places = placement_path(Path(inputs.target.models_path), environment.stack)
-    for line in differences(inputs.placement.models, places_of(plan)):
+    for line in differences(inputs.placement.models, places_of(plan), present_keys(plan.models)):
         key, _, text = line.partition(": ")
         yield Finding(rule="HS031", message=text, model=key, mark=Mark(str(places), 1, 1, ""))
 
@@ -135,15 +138,21 @@ def _budget_mark(environment: Environment) -> Mark | None:
 
 
 def _graph_findings(
-    environment: Environment, inputs: Inputs, policy: Policy
+    environment: Environment, inputs: Inputs, plan: Plan, policy: Policy
 ) -> tuple[list[Finding], tuple[str, ...], int]:
     """Run the program without its budget, which is judged by the plan, and show the pack what it registers."""
     judge = judge_path(environment.project_dir)
     if not judge.exists():
         return [], ("resources were not judged: the project has no policy/judge.py",), 0
+    budget = inputs.target.budget_usd_per_month
+    if inputs.target.settings_file and budget is not None and plan.cost.usd_per_month_max > budget:
+        # A cluster's budget stands in its environment's file, which the program reads by itself.
+        return [], ("resources were not judged: the program refuses a plan above the cluster's budget",), 0
     graph = preview_environment(environment, left_out=frozenset({BUDGET}))
-    places = {model.key: model.mark("id") for model in inputs.request.models}
-    return pack_findings(judge, graph, policy.limits, places, policy.marks), (), len(graph.resources)
+    models = inputs.request.models
+    places = {model.key: model.mark("id") for model in models}
+    found = pack_findings(judge, graph, policy.limits, places, policy.marks, {made_as(m): m.key for m in models})
+    return found, (), len(graph.resources)
 
 
 def _notes(environment: Environment) -> Iterator[str]:

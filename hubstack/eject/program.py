@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import yaml
 
+from hubstack.change.aliases import alias_urns
 from hubstack.eject.areas import arrange
 from hubstack.eject.values import Ordered, Writer, snake
 from hubstack.preview.graph import Resource
@@ -73,6 +74,7 @@ def program_files(trace: Trace, description: str) -> dict[str, str]:
 class _Program:
     def __init__(self, trace: Trace) -> None:
         self._trace = trace
+        self._every = {each.urn: each.plain() for each in trace.graph.resources}
         self._resources = [each for each in trace.graph.resources if each.custom]
         self._known = {each.urn for each in self._resources}
         self._names = _variables(self._resources)
@@ -229,8 +231,17 @@ class _Program:
         if others := [self._names[urn] for urn in options.get("replaceWith", ()) if urn in self._names]:
             lines.append(f"replace_with=[{', '.join(others)}]")
         if resource.parent and not resource.parent.endswith(f"::pulumi:pulumi:Stack::{self._stack_name()}"):
-            lines.append(f"aliases=[pulumi.Alias(parent={resource.parent!r})]")
+            former = "".join(f", {urn!r}" for urn in self._former(resource))
+            lines.append(f"aliases=[pulumi.Alias(parent={resource.parent!r}){former}]")
         return "".join(f"        {line},\n" for line in lines)
+
+    def _former(self, resource: Resource) -> list[str]:
+        """Return the URNs that it had under former keys of its model, until the stack has followed the rename."""
+        found = alias_urns(resource.urn, self._every, {})
+        parent = str(resource.parent)
+        for above in alias_urns(parent, self._every, {}) if parent in self._every else ():
+            found += alias_urns(resource.urn, self._every, {parent: above})
+        return list(dict.fromkeys(found))
 
     def _stack_name(self) -> str:
         return f"{self._trace.graph.project}-{self._trace.graph.stack}"

@@ -1,21 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
 """`hubstack lock`: from a request to its lock file.
 
-Owns the files and the places of the problems: each refused model is shown where the request names it. Nothing is
-written while any model is refused, nor where nothing would change.
+Owns the files and the places of the problems: each refused model is shown where the request names it. What was
+answered is written all the same, so that the next run asks for the rest; where nothing would change nothing is.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from hubstack.commit_change import upgrade_page
 from hubstack.errors import HubError, InputError
+from hubstack.exclusive import exclusive
 from hubstack.facts import ModelFacts
-from hubstack.hub.client import Patience
-from hubstack.hub.fetch import Asked, fetch_each
+from hubstack.hub.fetch import Asked, Listener, fetch_each
 from hubstack.hub.locking import lock_models
+from hubstack.hub.pace import Patience
 from hubstack.hub.refusal import Refusal
-from hubstack.lock import check_fresh, load_lock, lock_path, render_lock, write_text_atomically
+from hubstack.lock import (
+    Lock,
+    check_fresh,
+    load_lock,
+    lock_path,
+    remove_scratch,
+    render_lock,
+    write_text_atomically,
+)
 from hubstack.names import key_of
 from hubstack.problems import Problem, nearest, render_problems
 from hubstack.request import ModelRequest, Request, load_request
@@ -25,45 +34,59 @@ ALL = "all"
 
 
 def write_lock(
-    request_path: Path, name: str, upgrade: Sequence[str], on_done: Callable[[str], None],
+    request_path: Path, name: str, upgrade: Sequence[str], listener: Listener | None = None,
     patience: Patience | None = None, summary: Path | None = None,
-) -> list[str]:  # fmt: skip
-    """Write the lock beside a request; return one line for each change and one for the file.
+) -> tuple[list[str], HubError | None]:  # fmt: skip
+    """Write the lock beside a request; return a line for each change and one for the file, and what was refused.
 
     Args:
         request_path: the request.
         name: how to call it in messages.
         upgrade: keys or ids of models to move to their newest commit, or `all`.
-        on_done: told the id of each model that the Hub was asked for.
-        patience: how often and how long to try.
+        listener: told how the asking goes.
+        patience: how many at once, how often and how long to try.
         summary: a file to write what the Hub changed to, as Markdown.
 
     Raises:
-        InputError: the request or the lock is wrong, or `upgrade` names no model of the request.
-        HubError: with every model that could not be locked.
+        InputError: the request or the lock is wrong, `upgrade` names no model of the request, or another
+            hubstack is writing this lock.
     """
     request = load_request(request_path, name)
     target, shown = lock_path(request_path), str(lock_path(Path(name)))
-    held = load_lock(target, shown) if target.exists() else None
+    refusals: dict[Asked, Refusal] = {}
 
-    def fetch(asked: Sequence[Asked]) -> list[ModelFacts]:
-        answers = fetch_each(asked, patience=patience, on_done=on_done)
-        refusals = {pair: found for pair, found in answers.items() if isinstance(found, Refusal)}
-        if refusals:
-            raise HubError(f"{_render(request, refusals)}\nnothing was written")
-        return [found for found in answers.values() if isinstance(found, ModelFacts)]
+    def fetch(asked: Sequence[Asked]) -> dict[Asked, ModelFacts]:
+        answers = fetch_each(asked, patience=patience, listener=listener)
+        refusals.update((pair, found) for pair, found in answers.items() if isinstance(found, Refusal))
+        return {pair: found for pair, found in answers.items() if isinstance(found, ModelFacts)}
 
-    models, changes = lock_models(
-        [(model.id, model.revision) for model in request.models], held,
-        upgrade=_upgraded(request, upgrade), fetch=fetch,
-    )  # fmt: skip
+    with exclusive(request_path, name):
+        held = load_lock(target, shown) if target.exists() else None
+        models, changes = lock_models(
+            [(model.id, model.revision) for model in request.models], held,
+            upgrade=_upgraded(request, upgrade), fetch=fetch,
+        )  # fmt: skip
+        if summary is not None:
+            page = upgrade_page(held.models if held else (), models, _keys(request))
+            write_text_atomically(summary, page)
+        # A first run of which nothing came leaves no lock, rather than an empty one.
+        lines = [*changes.render(), _write(target, shown, models, held)] if models or not refusals else []
+    return lines, _refused(request, refusals, shown) if refusals else None
+
+
+def _write(target: Path, shown: str, models: Sequence[ModelFacts], held: Lock | None) -> str:
+    """Write the lock where it says something new; return the line for it."""
     text = render_lock(models)
-    if summary is not None:
-        write_text_atomically(summary, upgrade_page(held.models if held else (), models, _keys(request)))
-    if held is None or target.read_text("utf-8") != text:
-        write_text_atomically(target, text)
-        return [*changes.render(), f"wrote {shown}: {len(models)} models"]
-    return [f"{shown} is up to date: {len(models)} models"]
+    remove_scratch(target)
+    if held is not None and target.read_text("utf-8") == text:
+        return f"{shown} is up to date: {len(models)} models"
+    write_text_atomically(target, text)
+    return f"wrote {shown}: {len(models)} models"
+
+
+def _refused(request: Request, refusals: dict[Asked, Refusal], shown: str) -> HubError:
+    kept = f"{len(refusals)} refused; what was locked of them stays, the others are in {shown}."
+    return HubError(f"{_render(request, refusals)}\n{kept} Run it again: it asks for what is missing only.")
 
 
 def check_lock(request_path: Path, name: str) -> list[str]:
@@ -95,7 +118,7 @@ def _upgraded(request: Request, upgrade: Sequence[str]) -> set[Asked]:
     """Return what the words mean: a key is one model, an id is every model of that repository."""
     by_word: dict[str, set[Asked]] = {}
     for model in request.models:
-        for word in {model.key, model.id}:
+        for word in {model.key, *model.was, model.id}:
             by_word.setdefault(word, set()).add((model.id, model.revision))
     if ALL in upgrade and ALL not in by_word:
         return set[Asked]().union(*by_word.values())

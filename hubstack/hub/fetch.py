@@ -2,36 +2,65 @@
 """Many models at once, in the order that was asked, with all refusals together.
 
 Owns which questions one model takes: its info, its config.json at the commit, NVIDIA's quantization file where
-it is listed, and the default branch's commit where another revision was asked (four at most).
+it is listed, and the default branch's commit where another revision was asked (four at most). Fewer do not do: the
+Hub gives sizes and hashes only without `expand`, and of config.json two fields only. Without the config it takes
+the info, and for a gated model a question whether there is access.
 """
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Generic, Protocol, TypeVar
+
+from huggingface_hub import get_async_session
+from huggingface_hub.utils import (
+    build_hf_headers,  # pyright: ignore[reportUnknownVariableType]  an argument of it is untyped
+)
 
 from hubstack.errors import HubError
 from hubstack.facts import ModelFacts
-from hubstack.hub.client import HubClient, Patience
+from hubstack.hub.client import HubClient
 from hubstack.hub.mapping import Answers, commit_of, to_facts
-from hubstack.hub.refusal import AnswerError, Refusal, explain
+from hubstack.hub.pace import Pace, Patience
+from hubstack.hub.refusal import AnswerError, Cause, Refusal, explain, hub_endpoint, shown_endpoint
+from hubstack.hub.token import token_place
 
+_T = TypeVar("_T")
 Asked = tuple[str, str]
 """Repository id and revision."""
-WORKERS = 8
-"""Few enough for the Hub's limit of 500 questions in five minutes without a token."""
 _QUANTIZATION_FILE = "hf_quant_config.json"
 _DEFAULT_BRANCH = "main"
 
 
+class Listener(Protocol):
+    """Told how the asking goes, in the caller's thread."""
+
+    def begin(self, models: int, what: str) -> None:
+        """Hear how many models are asked for, and whom and with which token, in words."""
+
+    def done(self, repo_id: str) -> None:
+        """Hear of each model as it is done."""
+
+    def pause(self, seconds: float) -> None:
+        """Hear that the Hub asks for a pause."""
+
+
+class _Deaf:
+    def begin(self, models: int, what: str) -> None: ...
+    def done(self, repo_id: str) -> None: ...
+    def pause(self, seconds: float) -> None: ...
+
+
 def fetch_facts(
-    asked: Sequence[Asked], *, token: str | None = None, timeout_seconds: float = 30,
-    patience: Patience | None = None, on_done: Callable[[str], None] | None = None,
+    asked: Sequence[Asked], *, token: str | None = None, patience: Patience | None = None,
+    listener: Listener | None = None,
 ) -> list[ModelFacts]:  # fmt: skip
     """Return the facts of each model, in the order asked; arguments as for `fetch_each`.
 
     Raises:
         HubError: with every model that was refused.
     """
-    answers = fetch_each(asked, token=token, timeout_seconds=timeout_seconds, patience=patience, on_done=on_done)
+    answers = fetch_each(asked, token=token, patience=patience, listener=listener)
     refusals = [answer for answer in answers.values() if isinstance(answer, Refusal)]
     if refusals:
         raise HubError("\n".join(refusal.render() for refusal in refusals))
@@ -40,56 +69,119 @@ def fetch_facts(
 
 
 def fetch_each(
-    asked: Sequence[Asked], *, token: str | None = None, timeout_seconds: float = 30,
-    patience: Patience | None = None, on_done: Callable[[str], None] | None = None,
+    asked: Sequence[Asked], *, token: str | None = None, patience: Patience | None = None,
+    listener: Listener | None = None, with_config: bool = True,
 ) -> dict[Asked, ModelFacts | Refusal]:  # fmt: skip
     """Return the facts of each model, or why there are none; in the order asked, each pair once.
 
     Args:
         asked: ids and revisions.
         token: a token to send; by default the one that huggingface_hub finds (HF_TOKEN, `hf auth login`).
-        timeout_seconds: longest silence of the Hub within one try.
-        patience: how often and how long to try.
-        on_done: told each id as it is done, in the caller's thread, in the order of completion.
+        patience: how many at once, how often and how long to try.
+        listener: told how it goes.
+        with_config: False leaves out what takes further questions: the config and the counts of parameters.
     """
-    client = HubClient(token=token, timeout_seconds=timeout_seconds, patience=patience or Patience())
-    answers: dict[Asked, ModelFacts | Refusal] = {}
-    pool = ThreadPoolExecutor(max_workers=WORKERS, thread_name_prefix="hub")
+    question = partial(_fetch, with_config=with_config)
+    return ask_each(asked, question, token=token, patience=patience, listener=listener)
+
+
+def ask_each(
+    asked: Sequence[Asked], question: Callable[[HubClient, str, str], Awaitable[_T]], *, token: str | None = None,
+    patience: Patience | None = None, listener: Listener | None = None,
+) -> dict[Asked, _T | Refusal]:  # fmt: skip
+    """Return the answer for each pair, or why there is none; in the order asked, each pair once.
+
+    Args:
+        asked: ids and revisions.
+        question: what is asked of one: client, id, revision.
+        token: as for `fetch_each`, and the rest too.
+        patience: see there.
+        listener: see there.
+    """
+    pairs = list(dict.fromkeys(asked))
+    if not pairs:
+        return {}
+    told = listener or _Deaf()
+    place = token_place(token)
+    told.begin(len(pairs), f"{shown_endpoint()} {f'with the token of {place}' if place else 'without a token'}")
+    run = _Run(question, token, patience or Patience(), told)
     try:
-        pending = {pool.submit(_ask, client, pair, token): pair for pair in dict.fromkeys(asked)}
-        for future in as_completed(pending):
-            answers[pending[future]] = future.result()
-            if on_done is not None:
-                on_done(pending[future][0])
-    finally:
-        # On Ctrl-C what has not begun is not asked any more.
-        pool.shutdown(cancel_futures=True)
-    return {pair: answers[pair] for pair in dict.fromkeys(asked)}
+        # Before the loop begins: a token may have to be fetched or renewed, which blocks.
+        headers: Mapping[str, str] = build_hf_headers(token=token, library_name="hubstack")
+    except Exception as error:  # noqa: BLE001  told for each model, as any other trouble is
+        return {pair: run.explain(error, pair) for pair in pairs}
+    return asyncio.run(run.ask_all(pairs, headers))
 
 
-def _ask(client: HubClient, pair: Asked, token: str | None) -> ModelFacts | Refusal:
-    repo_id, revision = pair
-    try:
-        return _fetch(client, repo_id, revision)
-    except Exception as error:  # noqa: BLE001  whatever happens to one model is told together with the others'
-        return explain(error, repo_id=repo_id, revision=revision, endpoint=client.endpoint, token=token)
+class _Run(Generic[_T]):
+    """One round of questions."""
+
+    def __init__(
+        self, question: Callable[[HubClient, str, str], Awaitable[_T]], token: str | None, patience: Patience,
+        listener: Listener,
+    ) -> None:  # fmt: skip
+        self._question = question
+        self._token = token
+        self._patience = patience
+        self._listener = listener
+        self._endpoint = hub_endpoint()
+
+    async def ask_all(self, pairs: Sequence[Asked], headers: Mapping[str, str]) -> dict[Asked, _T | Refusal]:
+        """Ask for all, some at once; what happens to one cancels no other, Ctrl-C cancels all."""
+        answers: dict[Asked, _T | Refusal] = {}
+        pace = Pace(self._patience, self._listener.pause)
+        async with get_async_session() as session, asyncio.TaskGroup() as group:
+            client = HubClient(session, endpoint=self._endpoint, headers=headers, pace=pace)
+            left = iter(pairs)
+            for _ in range(min(self._patience.jobs, len(pairs))):
+                group.create_task(self._work(client, pace, left, answers))
+        return {pair: answers[pair] for pair in pairs}
+
+    async def _work(
+        self, client: HubClient, pace: Pace, left: Iterator[Asked], answers: dict[Asked, _T | Refusal]
+    ) -> None:
+        """Take the next pair until none is left; the iterator is shared."""
+        for pair in left:
+            answer = await self._ask(client, pace, pair)
+            if isinstance(answer, Refusal) and answer.cause is Cause.UNANSWERED:
+                pace.unanswered()
+            answers[pair] = answer
+            self._listener.done(pair[0])
+
+    async def _ask(self, client: HubClient, pace: Pace, pair: Asked) -> _T | Refusal:
+        try:
+            async with pace.model():
+                return await self._question(client, *pair)
+        except Exception as error:  # noqa: BLE001  whatever happens to one model is told together with the others'
+            return self.explain(error, pair)
+
+    def explain(self, error: Exception, pair: Asked) -> Refusal:
+        """Return what an error means for a model."""
+        return explain(error, repo_id=pair[0], revision=pair[1], endpoint=self._endpoint, token=self._token)
 
 
-def _fetch(client: HubClient, repo_id: str, revision: str) -> ModelFacts:
+async def _fetch(client: HubClient, repo_id: str, revision: str, *, with_config: bool) -> ModelFacts:
     is_default = revision == _DEFAULT_BRANCH
-    info = client.model_info(repo_id, None if is_default else revision)
+    info = await client.model_info(repo_id, None if is_default else revision)
     if info.disabled:
         raise AnswerError("is disabled by the Hub: nobody can read it")
     commit = commit_of(info, revision)
-    listed = {sibling.rfilename for sibling in info.siblings or []}
-    quantization = client.read_json(info.id, commit, _QUANTIZATION_FILE) if _QUANTIZATION_FILE in listed else None
+    if not with_config:
+        if info.gated:  # the metadata of a gated model are public; its files say whether there is access
+            await client.check_access(info.id)
+        return to_facts(Answers(asked_id=repo_id, revision=revision, info=info))
+    listed = {sibling.rfilename: sibling for sibling in info.siblings or []}
+    modelopt = None
+    if _QUANTIZATION_FILE in listed:
+        modelopt = await client.read_json(info.id, commit, _QUANTIZATION_FILE, listed[_QUANTIZATION_FILE])
+    config = await client.read_json(info.id, commit, "config.json", listed.get("config.json"))
     return to_facts(
         Answers(
             asked_id=repo_id,
             revision=revision,
             info=info,
-            config=client.read_json(info.id, commit, "config.json") or {},
-            modelopt=quantization or {},
-            counts_are_of_commit=is_default or client.default_commit(info.id) == commit,
+            config=config or {},
+            modelopt=modelopt or {},
+            counts_are_of_commit=is_default or await client.default_commit(info.id) == commit,
         )
     )

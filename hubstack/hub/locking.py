@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which entries of a lock stay, go, move or come.
 
-Owns the rule: what is locked at the asked revision stays as it is until it is upgraded. The Hub is asked through
+Owns the rule: what is locked at the asked revision stays as it is until it is upgraded, and what is locked of a
+model that the Hub refuses stays until it does not. The Hub is asked through
 the function that the caller gives.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hubstack.facts import ModelFacts
@@ -40,7 +41,7 @@ class LockChanges:
 
 def lock_models(
     asked: Collection[Asked], held: Lock | None, *, upgrade: Collection[Asked] = (),
-    fetch: Callable[[Sequence[Asked]], Sequence[ModelFacts]],
+    fetch: Callable[[Sequence[Asked]], Mapping[Asked, ModelFacts]],
 ) -> tuple[tuple[ModelFacts, ...], LockChanges]:  # fmt: skip
     """Return the models of the new lock, sorted, and how it differs from the old one.
 
@@ -48,14 +49,18 @@ def lock_models(
         asked: ids and revisions of the request.
         held: the lock so far; None where there is none.
         upgrade: those of `asked` to ask anew although they are locked.
-        fetch: returns the facts of each pair, in order; what it raises passes through.
+        fetch: returns the facts of each pair; where one is absent, what was locked of that model stays.
     """
     before = held or Lock(path="", models=())
     wanted = sorted(set(asked))
     anew = [pair for pair in wanted if pair in upgrade or before.get(*pair) is None]
-    fetched = dict(zip(anew, fetch(anew) if anew else (), strict=True))
+    fetched = fetch(anew) if anew else dict[Asked, ModelFacts]()
     chosen = [_after(before.get(*pair) or _other_revision(before, pair, wanted), fetched.get(pair))
               if pair in fetched else before.get(*pair) for pair in wanted]  # fmt: skip
+    refused = {pair[0] for pair in anew if pair not in fetched}
+    chosen += [
+        facts for facts in before.models if lock_key(facts) not in wanted and {facts.id, facts.asked_id} & refused
+    ]
     after = {lock_key(facts): facts for facts in chosen if facts is not None}
     models = tuple(after[key] for key in sorted(after))
     return models, _changes(before, models, wanted)
@@ -78,7 +83,7 @@ def _after(held: ModelFacts | None, new: ModelFacts | None) -> ModelFacts | None
 def _changes(before: Lock, models: Sequence[ModelFacts], wanted: Sequence[Asked]) -> LockChanges:
     old_of = {lock_key(new): before.get(*lock_key(new)) for new in models}
     pairs = [(old_of[lock_key(new)], new) for new in models]
-    gone = set(check_fresh(before, wanted).extra)
+    gone = set(check_fresh(before, wanted).extra) - {lock_key(new) for new in models}
     return LockChanges(
         added=tuple(new for old, new in pairs if old is None),
         moved=tuple((old, new) for old, new in pairs if old is not None and old.commit != new.commit),

@@ -6,16 +6,18 @@ the Hub does not say stays absent. Shapes: `ModelInfo` of huggingface_hub 2; sec
 parties record it, so every key of it may be missing.
 """
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from huggingface_hub import ModelInfo
+from huggingface_hub.hf_api import RepoSibling
 
 from hubstack.facts import FileFacts, ModelFacts, SecurityFacts
 from hubstack.hub.config_fields import keep_config, keep_gguf, keep_quantization
-from hubstack.hub.refusal import AnswerError
+from hubstack.hub.refusal import AnswerError, BrokenAnswerError
 
 _SHA1 = re.compile(r"[0-9a-f]{40}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -30,11 +32,11 @@ class Answers:
     asked_id: str
     revision: str
     info: ModelInfo
-    config: Mapping[str, Any]
-    """config.json at the commit; empty where there is none."""
-    modelopt: Mapping[str, Any]
+    config: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """config.json at the commit; empty where there is none, or where it was not asked for."""
+    modelopt: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """hf_quant_config.json at the commit, which NVIDIA's repositories carry; empty where there is none."""
-    counts_are_of_commit: bool
+    counts_are_of_commit: bool = False
     """The Hub counts parameters of the default branch only; False where the commit is another one."""
 
 
@@ -126,11 +128,13 @@ def _quantization(answers: Answers) -> dict[str, Any]:
 
 
 def _files(info: ModelInfo) -> Iterator[FileFacts]:
+    seen: set[str] = set()
     for sibling in info.siblings or []:
         path, large = sibling.rfilename, sibling.lfs
-        size = large.size if large else sibling.size
-        if size is None:
-            raise AnswerError(f"lists `{path}` without its size")
+        if path in seen:
+            raise AnswerError(f"lists `{path}` twice")
+        seen.add(path)
+        size = _size(sibling)
         if large:
             if not _SHA256.fullmatch(large.sha256):
                 raise AnswerError(f"lists `{path}` with a malformed sha256")
@@ -138,3 +142,39 @@ def _files(info: ModelInfo) -> Iterator[FileFacts]:
         else:
             oid = sibling.blob_id if _SHA1.fullmatch(sibling.blob_id or "") else None
             yield FileFacts(path=path, size_bytes=size, git_oid=oid)
+
+
+def _size(sibling: RepoSibling) -> int:
+    """Return the size; the Hub gives that of a large file in two places (and that of its pointer in a third)."""
+    large = sibling.lfs
+    said: set[Any] = {sibling.size, large.size} - {large.pointer_size} if large else {sibling.size}
+    said -= {None}
+    if not said:
+        raise AnswerError(f"lists `{sibling.rfilename}` without its size")
+    if len(said) > 1:
+        raise AnswerError(
+            f"lists `{sibling.rfilename}` with two sizes, {' and '.join(map(str, sorted(said)))} bytes"
+        )
+    size = said.pop()
+    if type(size) is not int or size < 0:
+        raise AnswerError(f"lists `{sibling.rfilename}` with a size that is none")
+    return size
+
+
+def check_bytes(path: str, content: bytes, listed: RepoSibling | None) -> None:
+    """Hold a file's bytes against the size and the hash that the Hub lists; nothing is held against no list.
+
+    Raises:
+        BrokenAnswerError: they are not those bytes.
+    """
+    if listed is None:
+        return
+    if len(content) != (size := _size(listed)):
+        raise BrokenAnswerError(f"has a {path} of {len(content):,} bytes, where {size:,} are listed")
+    if listed.lfs:
+        digest, wanted = hashlib.sha256(content).hexdigest(), listed.lfs.sha256
+    else:
+        blob = b"blob %d\0" % len(content) + content
+        digest, wanted = hashlib.sha1(blob, usedforsecurity=False).hexdigest(), listed.blob_id
+    if wanted and digest != wanted:
+        raise BrokenAnswerError(f"has a {path} whose bytes are not those that are listed")

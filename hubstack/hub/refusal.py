@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """What went wrong with one model at the Hub, as one message with its fix.
 
-Owns the wording for each error of the Hub's client, and the guard that no token reaches a message. Does not own
-retries: an error that comes here has been retried as often as it is worth.
+Owns the wording for each error of the Hub's client. Does not own retries: an error that comes here has been retried
+as often as it is worth.
 """
 
 import os
 import re
-from collections.abc import Callable
+import socket
+import ssl
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from huggingface_hub import constants, get_token
+from huggingface_hub import constants
 from huggingface_hub.errors import (
     DisabledRepoError,
     GatedRepoError,
@@ -23,13 +25,20 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils import httpx
 
+from hubstack.hub.pace import NotAskedError
+from hubstack.hub.token import redactor, token_place
+
 _LOGIN = "run `hf auth login`, or set HF_TOKEN, with a token that has access"
-_TOKEN_SHAPE = re.compile(r"hf_[A-Za-z0-9_]{4,}")
+_AGAIN = "run it again later: what was answered is kept"
 _USER_IN_URL = re.compile(r"(?<=//)[^/@\s]+@")
 
 
 class AnswerError(Exception):
     """The Hub answered, and what it said cannot be used; the text says what."""
+
+
+class BrokenAnswerError(AnswerError):
+    """One that may be whole when asked again."""
 
 
 class Cause(StrEnum):
@@ -39,8 +48,10 @@ class Cause(StrEnum):
     """The Hub answered: there is no such repository or revision, for this token."""
     GATED = "gated"
     """It is there, behind a gate that the token does not open."""
+    UNANSWERED = "unanswered"
+    """Nothing: the Hub was asked, and there was no answer that says anything."""
     UNKNOWN = "unknown"
-    """Nothing: the question was not answered."""
+    """Nothing: it was not asked, or what it said is no use."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +84,7 @@ def explain(error: Exception, *, repo_id: str, revision: str, endpoint: str, tok
     """
     address = _without_user(endpoint)
     message, hint = _words(error, revision=revision, page=f"{address}/{repo_id}", endpoint=address)
-    clean = _redactor(token)
+    clean = redactor(token)
     return Refusal(
         id=clean(repo_id), revision=clean(revision), message=clean(message), hint=clean(hint) if hint else None,
         cause=_cause(error),
@@ -86,8 +97,10 @@ def _cause(error: Exception) -> Cause:
     if isinstance(error, RevisionNotFoundError | DisabledRepoError):
         return Cause.GONE
     if not isinstance(error, HfHubHTTPError):
-        return Cause.UNKNOWN
+        return Cause.UNANSWERED if isinstance(error, httpx.TransportError | TimeoutError) else Cause.UNKNOWN
     status, said = error.response.status_code, _said(error)
+    if status >= 500:
+        return Cause.UNANSWERED
     if status == 403 and "gated" in said:
         return Cause.GATED
     # A bad token is answered like a missing repository; only the words differ.
@@ -98,7 +111,26 @@ def _said(error: HfHubHTTPError) -> str:
     return str(error.response.headers.get("X-Error-Message") or error.server_message or "").lower()
 
 
+_TELLING = (ssl.SSLCertVerificationError, socket.gaierror)
+"""Causes that say more than the error that the client makes of them."""
 _BY_TYPE: tuple[tuple[type[Exception], str, str], ...] = (
+    (
+        BrokenAnswerError,
+        "{error}, several times",
+        "check network, proxy and HF_ENDPOINT ({endpoint}), or " + _AGAIN,
+    ),
+    (AnswerError, "{error}", "look at {page}"),
+    (NotAskedError, "was not asked for to the end: {error}", _AGAIN),
+    (
+        ssl.SSLCertVerificationError,
+        "cannot be asked for: the certificate of {endpoint} is not trusted",
+        "check HF_ENDPOINT and the proxy; SSL_CERT_FILE names the authorities to trust",
+    ),
+    (
+        socket.gaierror,
+        "cannot be asked for: {endpoint} has no address",
+        "check HF_ENDPOINT, DNS and network",
+    ),
     (
         DisabledRepoError,
         "is disabled by the Hub: nobody can read it",
@@ -116,7 +148,8 @@ _BY_TYPE: tuple[tuple[type[Exception], str, str], ...] = (
         "unset it: only the Hub knows the commit",
     ),
     (OIDCError, "cannot be asked for: the exchange of the CI token failed", "check HF_OIDC_RESOURCE"),
-    (httpx.TimeoutException, "got no answer from {endpoint} in time, several times", "try again later"),
+    (httpx.TimeoutException, "got no answer from {endpoint} in time, several times", _AGAIN),
+    (TimeoutError, "got no whole answer from {endpoint} within the time for one model", _AGAIN),
     (
         httpx.ConnectError,
         "cannot be asked for: no connection to {endpoint}",
@@ -130,21 +163,20 @@ _BY_TYPE: tuple[tuple[type[Exception], str, str], ...] = (
         "cannot be asked for: the token holds a character that no token has",
         _LOGIN,
     ),
-    (httpx.TransportError, "got only broken answers from {endpoint}, several times", "try again later"),
-    (ValueError, "got only broken answers from {endpoint}, several times", "try again later"),
+    (httpx.TransportError, "got only broken answers from {endpoint}, several times", _AGAIN),
+    (ValueError, "got only broken answers from {endpoint}, several times", _AGAIN),
 )
 """The first type that fits; a subclass stands before its parent."""
 
 
 def _words(error: Exception, *, revision: str, page: str, endpoint: str) -> tuple[str, str | None]:
     """Return message and hint."""
-    if isinstance(error, AnswerError):
-        return str(error), f"look at {page}"
     if isinstance(error, GatedRepoError):
         return _gated(error, page)
+    telling = next((cause for cause in _causes(error) if isinstance(cause, _TELLING)), error)
+    said = {"revision": revision, "page": page, "endpoint": endpoint, "error": error}
     for kind, message, hint in _BY_TYPE:
-        if isinstance(error, kind):
-            said = {"revision": revision, "page": page, "endpoint": endpoint}
+        if isinstance(telling, kind):
             return message.format(**said), hint.format(**said)
     if isinstance(error, HfHubHTTPError):
         return _http(error, page=page, endpoint=endpoint)
@@ -167,7 +199,11 @@ def _http(error: HfHubHTTPError, *, page: str, endpoint: str) -> tuple[str, str]
     status = error.response.status_code
     said = _said(error)
     if status == 401 and "invalid credentials" in said:
-        return "was refused: the token is expired or mistyped", "run `hf auth login`, or mend or unset HF_TOKEN"
+        place = token_place() or "the caller"
+        return (
+            f"was refused: the token of {place} is expired or mistyped",
+            "run `hf auth login`, or mend or unset HF_TOKEN",
+        )
     if status == 403 and "gated" in said:
         return (
             "is gated, and the token may not read gated repositories",
@@ -176,7 +212,8 @@ def _http(error: HfHubHTTPError, *, page: str, endpoint: str) -> tuple[str, str]
     if status >= 500:
         return f"got no answer: {endpoint} failed with status {status}, several times", "try again later"
     if status in {401, 404}:  # over plain http the client leaves the 401 of a missing repository untyped
-        seen = "the token in use" if _has_token() else "anybody without a token"
+        place = token_place()
+        seen = f"the token of {place}" if place else "anybody without a token"
         return (
             f"is not on the Hub, or is private and not visible to {seen}",
             f"check the spelling at {page}; for a private model {_LOGIN}",
@@ -193,31 +230,24 @@ _BY_STATUS = {
 }
 
 
-def _has_token() -> bool:
-    try:
-        return get_token() is not None
-    except (OIDCError, OSError):
-        return False
+def is_certificate_error(error: BaseException) -> bool:
+    """Say whether the other side could not prove who it is."""
+    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error))
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _without_user(url: str) -> str:
     return _USER_IN_URL.sub("", url)
 
 
-def _redactor(token: str | None) -> Callable[[str], str]:
-    secrets = {token, os.environ.get("HF_TOKEN"), os.environ.get("HUGGING_FACE_HUB_TOKEN")}
-    try:
-        secrets.add(get_token())
-    except (OIDCError, OSError):
-        secrets.add(None)
-    words = sorted((word for word in secrets if word), key=len, reverse=True)
-
-    def clean(text: str) -> str:
-        for word in words:
-            text = text.replace(word, "[token]").replace(word.strip() or word, "[token]")
-        return _TOKEN_SHAPE.sub("[token]", text)
-
-    return clean
+def shown_endpoint() -> str:
+    """Return the Hub's base URL for people: without a name and password that may stand in it."""
+    return _without_user(hub_endpoint())
 
 
 def hub_endpoint() -> str:

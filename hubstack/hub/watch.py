@@ -5,13 +5,13 @@ Owns what a refusal means: the commit is gone, or the gate was closed, or nothin
 `hubstack.drift`'s.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from hubstack.drift import Finding, gone, hub_findings
 from hubstack.errors import HubError
 from hubstack.facts import ModelFacts
-from hubstack.hub.client import Patience
-from hubstack.hub.fetch import Asked, fetch_each
+from hubstack.hub.fetch import Asked, Listener, fetch_each
+from hubstack.hub.pace import Patience
 from hubstack.hub.refusal import Cause, Refusal
 
 Locked = tuple[str, ModelFacts]
@@ -19,17 +19,17 @@ Locked = tuple[str, ModelFacts]
 
 
 def watch_hub(
-    locked: Sequence[Locked], on_done: Callable[[str], None] = lambda _: None, patience: Patience | None = None
+    locked: Sequence[Locked], listener: Listener | None = None, patience: Patience | None = None
 ) -> tuple[list[Finding], HubError | None]:
     """Return what is not as the lock says, in the order given, and what could not be found out.
 
     Args:
         locked: what to compare.
-        on_done: told the id of each model that the Hub was asked for.
+        listener: told how it goes.
         patience: how often and how long to try.
     """
     asked = [pair for _, held in locked for pair in ((held.id, held.commit), (held.id, held.revision))]
-    answers = fetch_each(asked, patience=patience, on_done=on_done)
+    answers = fetch_each(asked, patience=patience, listener=listener, with_config=False)
     findings: list[Finding] = []
     refusals: list[Refusal] = []
     for key, held in locked:

@@ -31,6 +31,7 @@ from huggingface_hub.errors import (
     HfHubHTTPError,
     LocalEntryNotFoundError,
     RepositoryNotFoundError,
+    RevisionNotFoundError,
 )
 
 MARKER = ".hubstack-complete"
@@ -258,7 +259,7 @@ def explain(error: Exception) -> tuple[str, int]:
         case LocalEntryNotFoundError():
             # huggingface_hub's word for "not asked, or not answered": the cause is mostly the network.
             return "the Hub could not be reached, or did not answer", 5
-        case RepositoryNotFoundError() | EntryNotFoundError():
+        case RepositoryNotFoundError() | RevisionNotFoundError() | EntryNotFoundError():
             return f"the Hub refuses: {type(error).__name__}", 4
         case HfHubHTTPError():
             status = error.response.status_code

@@ -61,7 +61,6 @@ from hubstack.manifests.multi_host import group_name, leader_worker_set
 from hubstack.manifests.scaling import (
     INTERCEPTOR_PORT,
     INTERCEPTOR_SERVICE,
-    KEDA_NAMESPACE,
     endpoint,
     interceptor_route,
     is_scaled,
@@ -102,7 +101,6 @@ __all__ = [
     "INTERCEPTOR_PORT",
     "INTERCEPTOR_SERVICE",
     "KEDA_ACCOUNT",
-    "KEDA_NAMESPACE",
     "LWS_NAMESPACE",
     "SYNC_ACCOUNT",
     "TRANSFER_CLASS",

@@ -11,7 +11,7 @@ from hubstack.gateway_plan import GatewayAuth
 from hubstack.manifests.api_keys import IAP_SECRET
 from hubstack.manifests.base import Object, metadata, server_name
 from hubstack.manifests.callouts import BODY_ROUTER_NAME, CALLOUT_PORTS, PICKER_NAME
-from hubstack.manifests.scaling import INTERCEPTOR_PORT, INTERCEPTOR_SERVICE, KEDA_NAMESPACE, longest_hold
+from hubstack.manifests.scaling import INTERCEPTOR_PORT, INTERCEPTOR_SERVICE, longest_hold
 from hubstack.manifests.traffic import POOL_GROUP, gateway_of, has_pool, stack_metadata
 from hubstack.plan import ModelPlan, Plan
 
@@ -122,4 +122,4 @@ def _service(name: str) -> Object:
 
 def _interceptor_metadata(plan: Plan) -> Object:
     made = stack_metadata(plan, INTERCEPTOR_SERVICE)
-    return {**made, "namespace": KEDA_NAMESPACE}
+    return {**made, "namespace": plan.target.keda_namespace}

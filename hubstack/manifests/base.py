@@ -41,17 +41,17 @@ def sharing(plan: Plan) -> dict[str, list[ModelPlan]]:
 
 def server_name(model: ModelPlan) -> str:
     """Name of the server's Deployment, Service and account."""
-    return model.key
+    return names.made_as(model)
 
 
 def loader_account(model: ModelPlan) -> str:
     """Name of the loader's Kubernetes service account."""
-    return f"{model.key}-loader"
+    return f"{names.made_as(model)}-loader"
 
 
 def bucket_name(plan: Plan, model: ModelPlan) -> str:
-    """Name of the model's weights bucket; a canary's commit lies beside its primary's."""
-    return names.bucket_name(plan.target.project, plan.target.stack, model.canary_of or model.key)
+    """Name of the model's weights bucket."""
+    return names.bucket_name(plan.target.project, plan.target.stack, names.bucket_key(model))
 
 
 def service_account(plan: Plan, name: str) -> Object:
@@ -65,7 +65,7 @@ def service_account(plan: Plan, name: str) -> Object:
 
 
 def metadata(plan: Plan, model: ModelPlan, name: str) -> Object:
-    labels = {"app.kubernetes.io/instance": model.key, "app.kubernetes.io/managed-by": "hubstack"}
+    labels = {"app.kubernetes.io/instance": names.made_as(model), "app.kubernetes.io/managed-by": "hubstack"}
     annotations = {"hubstack.dev/model": model.id, "hubstack.dev/commit": model.commit}
     return {"name": name, "namespace": plan.target.namespace, "labels": labels, "annotations": annotations}
 
@@ -84,7 +84,7 @@ def judged(model: ModelPlan) -> dict[str, str]:
 
 
 def selector(model: ModelPlan) -> dict[str, str]:
-    return {"app.kubernetes.io/name": "server", "app.kubernetes.io/instance": model.key}
+    return {"app.kubernetes.io/name": "server", "app.kubernetes.io/instance": names.made_as(model)}
 
 
 def pod_security(user: int) -> Object:

@@ -34,7 +34,7 @@ _CONFIG_PATH, _CONFIG_FILE = "/config", "plugins.yaml"
 
 def picker_name(model: ModelPlan) -> str:
     """Name of a pool's picker."""
-    return f"{model.key}{PICKER_SUFFIX}"
+    return f"{server_name(model)}{PICKER_SUFFIX}"
 
 
 def callout_account(plan: Plan, name: str) -> Object:

@@ -9,8 +9,9 @@ security standard `restricted`; and as little right as the task needs.
 
 from dataclasses import dataclass
 
+from hubstack import names
 from hubstack.manifests.base import Object
-from hubstack.manifests.scaling import INTERCEPTOR_PORT, KEDA_NAMESPACE, longest_hold
+from hubstack.manifests.scaling import INTERCEPTOR_PORT, longest_hold
 from hubstack.plan import Plan
 
 LWS_NAMESPACE = "lws-system"
@@ -42,14 +43,14 @@ def chart_namespace(name: str) -> Object:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
 
 
-def keda_chart() -> Chart:
+def keda_chart(namespace: str = names.KEDA_NAMESPACE) -> Chart:
     """KEDA: makes autoscalers of ScaledObjects, and takes models to zero."""
     return Chart(
         release="keda",
         chart="keda",
         version="2.20.2",
         repository="https://kedacore.github.io/charts",
-        namespace=KEDA_NAMESPACE,
+        namespace=namespace,
         values={
             "image": {"pullPolicy": "IfNotPresent"},
             "service": {"portHttpsTarget": CONTROL_PLANE_PORT},
@@ -75,7 +76,7 @@ def http_add_on_chart(plan: Plan) -> Chart:
         chart="keda-add-ons-http",
         version="0.15.0",
         repository="https://kedacore.github.io/charts",
-        namespace=KEDA_NAMESPACE,
+        namespace=plan.target.keda_namespace,
         values={
             "interceptor": {
                 "pullPolicy": "IfNotPresent",

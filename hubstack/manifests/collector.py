@@ -32,7 +32,9 @@ def collector_name(plan: Plan, model: ModelPlan, also: Iterable[str] = ()) -> st
     """Name of the removal: other commits to keep are another Job."""
     kept = kept_commits(plan, model, also)
     parts = (model.weights.prefix, *kept, collector_script(), model.weights.loader_image)
-    return names.shorten(f"{model.key}-collect-{names.short_hash(*parts, length=8)}", names.DNS_LABEL_MAX)
+    return names.shorten(
+        f"{names.made_as(model)}-collect-{names.short_hash(*parts, length=8)}", names.DNS_LABEL_MAX
+    )
 
 
 def collector_config(plan: Plan, model: ModelPlan, also: Iterable[str] = ()) -> Object:

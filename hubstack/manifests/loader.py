@@ -26,7 +26,7 @@ def loader_name(model: ModelPlan) -> str:
     weights = model.weights
     parts = (loader_manifest(model), loader_script(), weights.loader_image, *weights.loader_requirements)
     digest = names.short_hash(*parts, length=8)
-    return names.shorten(f"{model.key}-load-{digest}", names.DNS_LABEL_MAX)
+    return names.shorten(f"{names.made_as(model)}-load-{digest}", names.DNS_LABEL_MAX)
 
 
 def loader_manifest(model: ModelPlan) -> str:
@@ -130,7 +130,7 @@ def pipeline_job(plan: Plan, model: ModelPlan, name: str, container: Object, vol
         "containers": [container],
         "volumes": volumes,
     }
-    labels = {"app.kubernetes.io/name": container["name"], "app.kubernetes.io/instance": model.key}
+    labels = {"app.kubernetes.io/name": container["name"], "app.kubernetes.io/instance": names.made_as(model)}
     described = metadata(plan, model, name)
     return {
         "apiVersion": "batch/v1",

@@ -8,7 +8,7 @@ Owns the group: one leader that answers, workers that do not, started and restar
 
 import copy
 
-from hubstack.manifests.base import Object
+from hubstack.manifests.base import Object, server_name
 from hubstack.manifests.server import deployment
 from hubstack.plan import AcceleratorKind, ModelPlan, Plan
 
@@ -23,7 +23,7 @@ def group_name(model: ModelPlan) -> str:
     one that is there already (2026-11-25, LeaderWorkerSet v0.9.0 `CreateHeadlessServiceIfNotExists`): a ClusterIP
     of that name would take its place, and no leader's address would resolve.
     """
-    return f"{model.key}-group"
+    return f"{server_name(model)}-group"
 
 
 def leader_worker_set(plan: Plan, model: ModelPlan) -> Object:

@@ -11,11 +11,10 @@ from hubstack.manifests.base import Object, metadata, server_name
 from hubstack.manifests.multi_host import group_name
 from hubstack.plan import ModelPlan, Plan, ScalingPlan, ScalingTrigger
 
-KEDA_NAMESPACE = "keda"
 INTERCEPTOR_SERVICE, INTERCEPTOR_PORT = "keda-add-ons-http-interceptor-proxy", 8080
 """Of the add-on's chart. It answers by the Host of a request."""
 INTERCEPTOR_LABELS = {"app.kubernetes.io/component": "interceptor", "app.kubernetes.io/name": "http-add-on"}
-_SCALER = f"keda-add-ons-http-external-scaler.{KEDA_NAMESPACE}.svc.cluster.local:9090"
+_SCALER = "keda-add-ons-http-external-scaler"
 MONITORING_AUTH = "google-monitoring"
 """Name of the TriggerAuthentication."""
 POLL_SECONDS = 30
@@ -52,7 +51,7 @@ def hosts(plan: Plan, model: ModelPlan) -> tuple[str, ...]:
     The server's own, as a gateway sends it, and those of the waking Service in every length that the cluster's DNS
     takes.
     """
-    namespace, wake = plan.target.namespace, names.wake_name(model.key)
+    namespace, wake = plan.target.namespace, names.wake_name(server_name(model))
     within = (wake, f"{wake}.{namespace}", f"{wake}.{namespace}.svc", f"{wake}.{namespace}.svc.cluster.local")
     return (f"{server_name(model)}.{namespace}.svc.cluster.local", *within)
 
@@ -69,10 +68,10 @@ def wake_service(plan: Plan, model: ModelPlan) -> Object:
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": metadata(plan, model, names.wake_name(model.key)),
+        "metadata": metadata(plan, model, names.wake_name(server_name(model))),
         "spec": {
             "type": "ExternalName",
-            "externalName": f"{INTERCEPTOR_SERVICE}.{KEDA_NAMESPACE}.svc.cluster.local",
+            "externalName": f"{INTERCEPTOR_SERVICE}.{plan.target.keda_namespace}.svc.cluster.local",
             "ports": [
                 {"name": "http", "port": INTERCEPTOR_PORT, "targetPort": INTERCEPTOR_PORT, "protocol": "TCP"}
             ],
@@ -116,7 +115,7 @@ def scaled_object(plan: Plan, model: ModelPlan) -> Object:
     scaling = _scaling(model)
     triggers = [_prometheus(plan, model, trigger) for trigger in scaling.triggers]
     if scaling.rests:
-        triggers.append(_requests(model))
+        triggers.append(_requests(plan, model))
     return {
         "apiVersion": "keda.sh/v1alpha1",
         "kind": "ScaledObject",
@@ -196,11 +195,14 @@ def _prometheus(plan: Plan, model: ModelPlan, trigger: ScalingTrigger) -> Object
     }
 
 
-def _requests(model: ModelPlan) -> Object:
+def _requests(plan: Plan, model: ModelPlan) -> Object:
     """Requests in flight at the interceptor, pushed at once: what wakes a model."""
     return {
         "type": "external-push",
         "name": "requests",
         "metricType": "AverageValue",
-        "metadata": {"scalerAddress": _SCALER, "interceptorRoute": server_name(model)},
+        "metadata": {
+            "scalerAddress": f"{_SCALER}.{plan.target.keda_namespace}.svc.cluster.local:9090",
+            "interceptorRoute": server_name(model),
+        },
     }

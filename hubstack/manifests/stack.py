@@ -3,7 +3,7 @@
 
 from hubstack import names
 from hubstack.manifests.base import Object
-from hubstack.manifests.scaling import INTERCEPTOR_LABELS, KEDA_NAMESPACE, resting
+from hubstack.manifests.scaling import INTERCEPTOR_LABELS, resting
 from hubstack.plan import AcceleratorKind, CapacityClass, Plan
 
 CLIENT_LABEL = "hubstack.dev/model-client"
@@ -32,7 +32,7 @@ def network_policy(plan: Plan) -> Object:
         {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "gmp-system"}}},
     ]
     if resting(plan):
-        keda = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": KEDA_NAMESPACE}}}
+        keda = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": plan.target.keda_namespace}}}
         callers.append(keda | {"podSelector": {"matchLabels": dict(INTERCEPTOR_LABELS)}})
     return {
         "apiVersion": "networking.k8s.io/v1",

@@ -6,10 +6,12 @@ a backend (`hubstack.manifests.backends`) nor what reads the model's name from t
 (`hubstack.manifests.callouts`). Facts: gke.md 4.5; Gateway API v1; GKE docs "Configure Gateway resources".
 """
 
+import itertools
+
 from hubstack import names
 from hubstack.gateway_plan import Exposure, GatewayPlan
 from hubstack.manifests.base import Object, metadata, of_plan, server_name, sharing
-from hubstack.manifests.scaling import INTERCEPTOR_PORT, INTERCEPTOR_SERVICE, KEDA_NAMESPACE, rests
+from hubstack.manifests.scaling import INTERCEPTOR_PORT, INTERCEPTOR_SERVICE, rests
 from hubstack.plan import EngineKind, ModelPlan, Plan
 from hubstack.routing import model_names, picked_models
 
@@ -56,7 +58,7 @@ def _names(plan: Plan) -> dict[str, tuple[str, ...]]:
 def backend(plan: Plan, model: ModelPlan) -> Object:
     """Return the backendRef, without its weight, at which requests for a model end."""
     if rests(model):
-        return {"name": INTERCEPTOR_SERVICE, "namespace": KEDA_NAMESPACE, "port": INTERCEPTOR_PORT}
+        return {"name": INTERCEPTOR_SERVICE, "namespace": plan.target.keda_namespace, "port": INTERCEPTOR_PORT}
     if has_pool(plan, model):
         return {"group": POOL_GROUP, "kind": "InferencePool", "name": server_name(model)}
     return {"name": server_name(model), "port": 80}
@@ -104,7 +106,7 @@ def gateway(plan: Plan) -> Object:
 
 
 def route(plan: Plan, model: ModelPlan) -> Object:
-    """The route to a model: by its names under `/v1`, and by `/KEY/` for what carries no name.
+    """The route to a model: by its names under `/v1`, and by `/KEY/`, present or former, for what carries no name.
 
     Nothing but these paths is reachable: vLLM asks for the API key under `/v1` only (its AuthenticationMiddleware),
     and metrics are nobody's outside. HTTPRoute timeouts are left out: GKE ignores them (facts: gke.md 4.5).
@@ -120,10 +122,10 @@ def route(plan: Plan, model: ModelPlan) -> Object:
         for name in _names(plan)[model.key]
     ]
     rules: list[Object] = [{"matches": headers, **({"filters": held} if held else {}), "backendRefs": refs}]
-    for path in _paths(model):
+    for key, path in itertools.product(names.entry_keys(model), _paths(model)):
         rewrite = {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": path}}
         rules.append({
-            "matches": [{"path": {"type": "PathPrefix", "value": f"/{model.key}{path}"}}],
+            "matches": [{"path": {"type": "PathPrefix", "value": f"/{key}{path}"}}],
             "filters": [_rewrite(rewrite | ({"hostname": host} if host else {}))],
             "backendRefs": refs,
         })  # fmt: skip
@@ -145,7 +147,7 @@ def reference_grant(plan: Plan) -> Object:
         "kind": "ReferenceGrant",
         "metadata": {
             "name": names.shorten(f"hubstack-{plan.target.namespace}", names.DNS_LABEL_MAX),
-            "namespace": KEDA_NAMESPACE,
+            "namespace": plan.target.keda_namespace,
             "labels": {"app.kubernetes.io/managed-by": "hubstack"},
         },
         "spec": {

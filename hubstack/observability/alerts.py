@@ -16,6 +16,7 @@ import yaml
 
 from hubstack import names
 from hubstack.catalog import EngineMetrics, Metric
+from hubstack.manifests import server_name
 from hubstack.observability.queries import (
     failed_ratio,
     one_of,
@@ -92,7 +93,7 @@ def _slow(plan: Plan, table: Table) -> Iterable[Alert]:
     for (name, bucket, percent), models in groups.items():
         metric = metrics[name]
         every = [key[0] for key in groups].count(name) == 1
-        matchers = scope_of(plan).prometheus + (() if every else (one_of("model", (m.key for m in models)),))
+        matchers = scope_of(plan).prometheus + (() if every else (one_of("model", map(server_name, models)),))
         burns = [
             _burn(
                 [slow_ratio(metric, bucket, matchers, window) for window in (long, short)],
@@ -117,7 +118,7 @@ def _failing(plan: Plan, table: Table) -> Iterable[Alert]:
         metrics = table[models[0].server.engine]
         errors, requests = cast("Metric", metrics.errors), cast("Metric", metrics.requests)
         every = [key[0] for key in groups].count(name) == 1
-        matchers = scope_of(plan).prometheus + (() if every else (one_of("model", (m.key for m in models)),))
+        matchers = scope_of(plan).prometheus + (() if every else (one_of("model", map(server_name, models)),))
         burns = [
             _burn(
                 [failed_ratio(errors, requests, matchers, window) for window in (long, short)],

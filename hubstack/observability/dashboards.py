@@ -11,6 +11,7 @@ from typing import Any
 
 from hubstack import names
 from hubstack.catalog import EngineMetrics, Metric
+from hubstack.manifests import server_name
 from hubstack.observability.alerts import BURNS, RUNBOOK, family
 from hubstack.observability.queries import (
     failed_ratio,
@@ -92,7 +93,7 @@ def _quantiles(metric: Metric, matchers: tuple[str, ...]) -> list[Series]:
 
 
 def _requests(plan: Plan, model: ModelPlan, metrics: EngineMetrics) -> Iterator[Json]:
-    matchers = (*scope_of(plan).prometheus, f'model="{model.key}"')
+    matchers = (*scope_of(plan).prometheus, f'model="{server_name(model)}"')
     slo = model.slo
     line = (slo.bucket_seconds, f"{slo.latency_percent:g} % within") if slo and slo.bucket_seconds else None
     first = metrics.time_to_first_token
@@ -124,7 +125,7 @@ def _burning(model: ModelPlan, metrics: EngineMetrics, matchers: tuple[str, ...]
 
 
 def _load(plan: Plan, model: ModelPlan, metrics: EngineMetrics) -> Iterator[Json]:
-    matchers = (*scope_of(plan).prometheus, f'model="{model.key}"')
+    matchers = (*scope_of(plan).prometheus, f'model="{server_name(model)}"')
     waiting = [(metrics.queue_length, "waiting"), (metrics.running, "running")]
     series = [(f"sum by (model) ({metric.select(*matchers)})", name) for metric, name in waiting if metric]
     if series:

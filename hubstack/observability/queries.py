@@ -83,10 +83,10 @@ def pending_pods(plan: Plan) -> str:
     matchers = ",".join(scope_of(plan).prometheus)
     pods = f'kube_pod_status_unschedulable{{{matchers},pod=~"{DEPLOYMENT_POD}"}}'
     renamed = [f'label_replace({pods}, "model", "$1", "pod", "{DEPLOYMENT_POD}")']
-    for model in plan.on_gke:
+    for model in sorted(plan.on_gke, key=server_name):
         if model.hosts > 1:
             selector = f'kube_pod_status_unschedulable{{{matchers},pod=~"{server_name(model)}{GROUP_POD}"}}'
-            renamed.append(f'label_replace({selector}, "model", "{model.key}", "", "")')
+            renamed.append(f'label_replace({selector}, "model", "{server_name(model)}", "", "")')
     return f"sum by (model) ({' or '.join(renamed)})"
 
 

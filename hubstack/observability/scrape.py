@@ -4,7 +4,7 @@
 One PodMonitoring covers all models, since they share port name and path; the label `model` tells them apart.
 """
 
-from hubstack.manifests import Object
+from hubstack.manifests import Object, server_name
 from hubstack.plan import Plan
 
 INTERVAL_SECONDS = 30
@@ -21,7 +21,7 @@ def pod_monitorings(plan: Plan) -> dict[str, Object]:
     keys: dict[str, list[str]] = {}
     for model in plan.on_gke:
         if model.server.metrics_path:
-            keys.setdefault(model.server.metrics_path, []).append(model.key)
+            keys.setdefault(model.server.metrics_path, []).append(server_name(model))
     usual = max(keys, key=lambda path: (len(keys[path]), path), default=None)
     return {_key(path, usual): _pod_monitoring(plan, path, _key(path, usual), models, alone=len(keys) == 1)
             for path, models in sorted(keys.items())}  # fmt: skip
@@ -34,7 +34,7 @@ def _key(path: str, usual: str | None) -> str:
 def _pod_monitoring(plan: Plan, path: str, name: str, models: list[str], *, alone: bool) -> Object:
     chosen: Object = {"matchLabels": {"app.kubernetes.io/name": "server"}}
     if not alone:
-        instances = {"key": "app.kubernetes.io/instance", "operator": "In", "values": models}
+        instances = {"key": "app.kubernetes.io/instance", "operator": "In", "values": sorted(models)}
         chosen["matchExpressions"] = [instances]
     endpoint = {
         "port": "http",

@@ -14,6 +14,7 @@ from hubstack.change import Change, compare, tripped
 from hubstack.change.gates import Tripped
 from hubstack.change.render import Report, html_text, markdown_text, report, terminal_parts
 from hubstack.lock import write_text_atomically
+from hubstack.sides.git import find_commit, names_at
 from hubstack.sides.run import read_sides
 
 
@@ -60,6 +61,18 @@ def run_diff(env: str, project_dir: Path, against: str | None, quota: Path | Non
     change = compare(name, read_sides(name, project_dir, against, quota))
     stopped = () if change.failures else tripped(change, gates)
     return Diff(change=change, report=report(change, stopped), stopped=stopped)
+
+
+def former_clusters(config_file: Path, project_dir: Path, against: str | None) -> list[str]:
+    """Return the keys of the clusters that an environment had on the old side and has no more."""
+    if against and Path(against).is_file():
+        return []
+    before, prefix = names_at(config_file.parent, find_commit(project_dir, against)), f"{config_file.stem}-"
+    return [
+        name.removeprefix(prefix).removesuffix(".yaml")
+        for name in before
+        if name.startswith(prefix) and name.endswith(".yaml") and not config_file.with_name(name).exists()
+    ]
 
 
 def name_in(project_dir: Path, env: str) -> str:

@@ -57,6 +57,13 @@ def is_unchanged(folder: Path, commit: Commit) -> bool:
     return same and _try(folder, "ls-files", "--others", "--exclude-standard", "--", ".") == ""
 
 
+def names_at(folder: Path, commit: Commit) -> tuple[str, ...]:
+    """Return the names of what a folder held at a commit; none where it was not there."""
+    # ls-tree says paths as seen from the folder that it runs in, and of that folder only.
+    said = _try(folder, "ls-tree", "--name-only", commit.sha)
+    return tuple(said.splitlines()) if said else ()
+
+
 def extract(folder: Path, commit: Commit, into: Path) -> bool:
     """Write what the commit holds of a folder; return whether it holds the folder."""
     prefix = (_try(folder, "rev-parse", "--show-prefix") or "").rstrip("/")

@@ -75,9 +75,11 @@ def test_nothing_that_a_render_writes_changes_silently(made: tuple[PullRequest, 
     _, sides, change = made
     before, after = (rendered(side.graph) for side in (sides.old, sides.new))
     differing = {urn for urn in before.keys() | after.keys() if before.get(urn) != after.get(urn)}
-    announced = {each.urn for each in change.resources}
+    announced = {urn for each in change.resources for urn in (each.urn, each.old_urn) if urn}
     assert differing <= announced
-    followers = {each.urn for each in change.of(Action.REPLACE)} | {each.urn for each in change.of(Action.SETTINGS)}
+    followers = {
+        urn for each in change.of(Action.REPLACE, Action.SETTINGS) for urn in (each.urn, each.old_urn) if urn
+    }  # fmt: skip
     assert announced - differing <= followers, "what is equal in both renders is announced only where it follows"
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-PROJECT = Path(__file__).resolve().parents[2]
+from tests.support.project import PROJECT, copy_project
 
 
 def check(*arguments: str, cwd: Path = PROJECT) -> subprocess.CompletedProcess[str]:
@@ -40,12 +40,7 @@ def is_failure(finding: dict[str, Any]) -> bool:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    for name in ("Pulumi.yaml", "__main__.py"):
-        shutil.copy(PROJECT / name, tmp_path)
-    for name in ("stacks", "policy"):
-        shutil.copytree(PROJECT / name, tmp_path / name)
-    (tmp_path / "components").symlink_to(PROJECT / "components")
-    return tmp_path
+    return copy_project(tmp_path, "stacks", "policy")
 
 
 def write(project: Path, name: str, text: str) -> None:

@@ -48,6 +48,14 @@ def test_without_a_file_the_defaults_hold(tmp_path: Path) -> None:
     assert policy.levels == {rule.id: rule.level for rule in catalogue().values()}
 
 
+def test_an_environments_part_holds_for_its_clusters_and_yields_to_their_own(tmp_path: Path) -> None:
+    text = f"{SHARED}  prod-eu:\n    regions: [europe-west4]\n"
+    eu, us = read(tmp_path, text, "prod-eu"), read(tmp_path, text, "prod-us")
+    assert (eu.limits["regions"], us.limits["regions"]) == (["europe-west4"], ["us-east4"])
+    assert (eu.levels["HS019"], us.levels["HS019"]) == ("error", "error")
+    assert read(tmp_path, text, "production").limits["regions"] == ["us-central1"]
+
+
 def test_an_environment_wins_key_by_key_and_adds_its_waivers(tmp_path: Path) -> None:
     dev, prod = read(tmp_path, SHARED), read(tmp_path, SHARED, "prod")
     assert (dev.limits["regions"], prod.limits["regions"]) == (["us-central1"], ["us-east4"])

@@ -8,7 +8,7 @@ import pytest
 from huggingface_hub import constants
 
 from hubstack.hub import Patience
-from tests.support.hub import StandIn, invented_repositories, real_repositories
+from tests.support.hub import StandIn, invented_collections, invented_repositories, real_repositories
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[StandIn]:
     # The client reads these at import, so that setting the variable here would come too late.
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", True)
-    with StandIn([*real_repositories(), *invented_repositories()]) as served:
+    with StandIn([*real_repositories(), *invented_repositories()], invented_collections()) as served:
         monkeypatch.setenv("HF_ENDPOINT", served.url)
         yield served
 
@@ -32,4 +32,27 @@ def waits() -> list[float]:
 @pytest.fixture
 def hurry(waits: list[float]) -> Patience:
     """Real patience in all but the sleeping."""
-    return Patience(attempts=4, sleep=waits.append)
+
+    async def sleep(seconds: float) -> None:
+        if seconds:
+            waits.append(seconds)
+
+    return Patience(attempts=4, sleep=sleep)
+
+
+class Told:
+    """Hears how a run goes."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self.done_ids: list[str] = []
+        self.pauses: list[float] = []
+
+    def begin(self, models: int, what: str) -> None:
+        self.begun.append(f"{models} {what}")
+
+    def done(self, repo_id: str) -> None:
+        self.done_ids.append(repo_id)
+
+    def pause(self, seconds: float) -> None:
+        self.pauses.append(seconds)

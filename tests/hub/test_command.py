@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`hubstack lock` on files: what is pinned, moved and dropped, and what a failure leaves untouched."""
 
+import dataclasses
 import os
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 from hubstack.errors import HubError, InputError, LockError
 from hubstack.hub import check_lock, write_lock
 from hubstack.lock import load_lock, parse_lock
-from tests.support.hub import TOKENS, StandIn
+from tests.support.hub import TOKENS, Fault, StandIn
 from tests.support.hub.invented import TINY, commit
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -26,7 +27,10 @@ def request_file(tmp_path: Path) -> Path:
 
 
 def lock(path: Path, *upgrade: str) -> list[str]:
-    return write_lock(path, path.name, upgrade, lambda _: None)
+    lines, refused = write_lock(path, path.name, upgrade)
+    if refused:
+        raise refused
+    return lines
 
 
 def ask_for(path: Path, *entries: str) -> None:
@@ -129,22 +133,55 @@ def test_a_canary_locks_both_commits_and_either_is_upgraded_by_its_key(hub: Stan
     assert {m.commit for m in load_lock(lock_file(request_file)).models} == {refs["v1"], newest}
 
 
-def test_nothing_is_written_while_one_model_is_refused(hub: StandIn, request_file: Path) -> None:
-    ask_for(request_file, SHARDED)
-    lock(request_file)
-    before = lock_file(request_file).read_bytes()
+def test_what_was_answered_is_kept_and_the_next_run_asks_for_the_rest(hub: StandIn, request_file: Path) -> None:
     ask_for(request_file, SHARDED, "Qwen/Qwen3-8B", "nobody/nothing", "google/gemma-3-4b-it")
     with pytest.raises(HubError) as caught:
         lock(request_file)
     text = str(caught.value)
     assert "dev.models.yaml:4:5: `nobody/nothing` is not on the Hub" in text
     assert "dev.models.yaml:5:5: `google/gemma-3-4b-it` is gated" in text
-    assert text.endswith("nothing was written")
-    assert lock_file(request_file).read_bytes() == before
-    assert sorted(path.name for path in request_file.parent.glob("*.*")) == [
+    assert "2 refused; what was locked of them stays, the others are in dev.models.lock.yaml." in text
+    assert [facts.id for facts in load_lock(lock_file(request_file)).models] == ["Qwen/Qwen3-8B", SHARDED]
+    assert sorted(path.name for path in request_file.parent.glob("*")) == [
         "dev.models.lock.yaml",
         "dev.models.yaml",
     ]
+    hub.requests.clear()
+    hub.repositories["google/gemma-3-4b-it"].gated = False
+    hub.repositories["nobody/nothing"] = dataclasses.replace(hub.repositories[SHARDED], id="nobody/nothing")
+    assert len(lock(request_file)) == 3
+    assert not hub.asked(SHARDED) + hub.asked("Qwen"), "what is there already is not asked for again"
+
+
+@pytest.mark.parametrize("words", [(), ("all",)], ids=["changed-revision", "upgrade"])
+def test_a_refused_model_keeps_what_is_locked_of_it(
+    hub: StandIn, request_file: Path, words: tuple[str, ...]
+) -> None:
+    ask_for(request_file, SHARDED, "stand-in/unscanned", "stand-in/unsafe-pickle")
+    lock(request_file)
+    old = load_lock(lock_file(request_file))
+    move_main(hub, "stand-in/unscanned")
+    if not words:  # another revision, a new model, and one that goes; of the first two one is refused
+        ask_for(request_file, f"{{id: {SHARDED}, revision: v1}}", "stand-in/unscanned", "stand-in/new-name")
+    with hub.fault(Fault(route=SHARDED, count=99, status=404, headers={"X-Error-Code": "RepoNotFound"})):
+        with pytest.raises(HubError, match="`stand-in/sharded` is not on the Hub"):
+            lock(request_file, *words)
+        new = load_lock(lock_file(request_file))
+    assert new.get(SHARDED, "main") == old.get(SHARDED, "main")
+    assert (new.get("stand-in/unscanned", "main") == old.get("stand-in/unscanned", "main")) is not bool(words)
+    assert (new.get("stand-in/unsafe-pickle", "main") is None) is not bool(words)
+    if not words:
+        lock(request_file)
+        ids = {(facts.id, facts.revision) for facts in load_lock(lock_file(request_file)).models}
+        assert (SHARDED, "v1") in ids
+        assert (SHARDED, "main") not in ids, "the old revision goes when the new one has come"
+
+
+def test_a_first_run_of_which_nothing_came_leaves_no_lock(hub: StandIn, request_file: Path) -> None:
+    ask_for(request_file, "nobody/nothing")
+    with pytest.raises(HubError):
+        lock(request_file)
+    assert not lock_file(request_file).exists()
 
 
 def test_a_broken_lock_is_not_written_over(hub: StandIn, request_file: Path) -> None:
@@ -176,7 +213,10 @@ def project(tmp_path: Path) -> Path:
 
 def test_the_command_locks_a_gated_model_and_keeps_the_token_out(hub: StandIn, project: Path) -> None:
     done = run_lock(project, hub, HF_TOKEN=ACCESS)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (
+        0,
+        f"asking {hub.url} with the token of HF_TOKEN for 2 model revisions\n",
+    )
     written = (project / "stacks" / "dev.models.lock.yaml").read_text()
     assert [facts.id for facts in parse_lock(written, "lock").models] == [
         "Qwen/Qwen3-8B",
@@ -192,14 +232,15 @@ def test_the_command_refuses_in_words_with_exit_code_2(hub: StandIn, project: Pa
     assert "`google/gemma-3-4b-it` is gated, and the token has no access" in done.stderr
     assert "Traceback" not in done.stderr
     assert NO_ACCESS not in done.stdout + done.stderr
-    assert not (project / "stacks" / "dev.models.lock.yaml").exists()
+    held = load_lock(project / "stacks" / "dev.models.lock.yaml").models
+    assert [facts.id for facts in held] == ["Qwen/Qwen3-8B"], "the other one is kept"
 
 
 def test_an_upgrade_writes_what_the_hub_changed_and_the_same_text_twice(hub: StandIn, request_file: Path) -> None:
     summary = request_file.with_name("summary.md")
 
     def upgrade() -> str:
-        write_lock(request_file, request_file.name, ["all"], lambda _: None, summary=summary)
+        write_lock(request_file, request_file.name, ["all"], summary=summary)
         return summary.read_text()
 
     ask_for(request_file, f"{{id: {SHARDED}, name: chat}}", "stand-in/unscanned")
@@ -219,7 +260,5 @@ def test_an_upgrade_writes_what_the_hub_changed_and_the_same_text_twice(hub: Sta
 def test_a_summary_that_cannot_be_written_leaves_the_lock_alone(hub: StandIn, request_file: Path) -> None:
     ask_for(request_file, SHARDED)
     with pytest.raises(InputError, match="cannot be written"):
-        write_lock(
-            request_file, "x", [], lambda _: None, summary=request_file.parent / "no-such-folder" / "summary.md"
-        )
+        write_lock(request_file, "x", [], summary=request_file.parent / "no-such-folder" / "summary.md")
     assert not lock_file(request_file).exists()

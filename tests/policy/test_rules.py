@@ -2,12 +2,13 @@
 """Each rule of the pack finds what it says and leaves its opposite alone: one smallest resource for each."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 from resources import Resource
 from rules import RESOURCE_RULES, STACK_RULES
-from settings import catalogue
+from settings import catalogue, read_settings
 
 DEFAULTS: dict[str, Any] = catalogue()["defaults"]
 TOKEN = "hf_" + "a" * 34
@@ -98,6 +99,8 @@ CASES: list[tuple[str, Resource, Resource, dict[str, Any]]] = [
     ("HS013", resource(POOL, {"location": "us-central1", "nodeLocations": ["us-central1-a", "europe-west1-b"]}),
      resource(POOL, {"location": "us-central1", "nodeLocations": ["us-central1-a"]}), US),
     ("HS014", resource(POOL, {"nodeConfig": {"spot": True}}, "prod"), resource(POOL, {"nodeConfig": {"spot": True}}), {}),
+    ("HS014", resource(POOL, {"nodeConfig": {"spot": True}}, "prod-eu"),
+     resource(POOL, {"nodeConfig": {"spot": True}}, "production"), {}),
     ("HS014", resource("kubernetes:cloud.google.com/v1:ComputeClass", {"spec": {"priorities": [{"spot": True}]}}, "prod"),
      resource("kubernetes:cloud.google.com/v1:ComputeClass", {"spec": {"priorities": [{"nodepools": ["a"]}]}}, "prod"),
      {}),
@@ -142,6 +145,16 @@ def test_a_limit_that_nobody_set_finds_nothing(rule: str) -> None:
     for case in CASES:
         if case[0] == rule:
             assert found(rule, case[1]) == []
+
+
+def test_an_environments_part_holds_for_its_clusters(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text(
+        "regions: [a]\nenvironments: {prod: {regions: [b], levels: {HS019: error}}, prod-eu: {regions: [c]}}\n"
+    )
+    asked = {stack: read_settings(path, stack) for stack in ("prod", "prod-eu", "prod-us", "production")}
+    assert [said["regions"] for said in asked.values()] == [["b"], ["c"], ["b"], ["a"]]
+    assert asked["prod-eu"]["levels"]["HS019"] == "error"
 
 
 def test_a_secret_is_never_repeated() -> None:

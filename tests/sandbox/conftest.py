@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from sandbox.sandbox import Sandbox, running
+from tests.support import golden
 
 PROJECT = Path(__file__).resolve().parents[2]
 EXAMPLES = sorted(
-    path.parent.name
-    for path in (PROJECT / "examples").glob("*/graph.json")
-    if '"type": "kubernetes:' in path.read_text()
+    example
+    for example in golden.EXAMPLES
+    if '"type": "kubernetes:' in golden.golden_path(example, "graph").read_text()
 )
 """Those whose graph has an object in the cluster; Cloud Run and Vertex AI have none."""
 

@@ -37,7 +37,7 @@ class Applied:
 
 @pytest.fixture(scope="module", params=EXAMPLES)
 def applied(request: pytest.FixtureRequest, sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Applied:
-    folder = tmp_path_factory.mktemp(request.param) / "rendered"
+    folder = tmp_path_factory.mktemp(request.param.replace("/", "-")) / "rendered"
     stack = read_stack(PROJECT, f"examples/{request.param}", folder)
     sandbox.empty()
     sandbox.use(stack.pools)
@@ -353,10 +353,11 @@ def _history(sandbox: Sandbox, since: str, bound: dict[str, Object]) -> list[dic
 def _project_without(example: str, repo_id: str, tmp_path: Path) -> Path:
     """Return a copy of the project's inputs in which an example's list has one model less."""
     project = tmp_path / "project"
-    shutil.copytree(PROJECT / "examples" / example, project / "examples" / example)
+    folder = example.partition("/")[0]  # a cluster's list is its environment's
+    shutil.copytree(PROJECT / "examples" / folder, project / "examples" / folder)
     for name in ("Pulumi.yaml", "__main__.py"):
         shutil.copy(PROJECT / name, project / name)
-    path = project / "examples" / example / "models.yaml"
+    path = project / "examples" / folder / "models.yaml"
     said = yaml.safe_load(path.read_text())
     said["models"] = [each for each in said["models"] if (each if isinstance(each, str) else each["id"]) != repo_id]
     path.write_text(yaml.safe_dump(said, sort_keys=False))

@@ -13,7 +13,7 @@ from hubstack.preview import preview
 from hubstack.stack_config import load_stack_config
 
 PROJECT = Path(__file__).resolve().parents[2]
-EXAMPLES = ("quickstart", "fleet", "production", "multi-host", "cloud-run", "vertex")
+EXAMPLES = ("quickstart", "fleet", "production", "multi-host", "cloud-run", "vertex", "sharded/eu", "sharded/us")
 
 
 def environment(example: str) -> Environment:

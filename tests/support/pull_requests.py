@@ -233,7 +233,14 @@ PULL_REQUESTS = (
         edit=lambda repo: repo.edit(MODELS, (BGE_LINE, "  - {id: BAAI/bge-small-en-v1.5, name: texts}\n")),
         models={"texts": "renamed"}, created=model("texts"), deleted=model(BGE), updated={BOARD},
         gates={"delete", "data", "rename", "reach"}, is_free=True,
-        says=("another name is another model", f"name: {BGE}"),
+        says=("another name is another model", f"was: {BGE}"),
+    ),
+    PullRequest(
+        name="renames a model that says what it was",
+        edit=lambda repo: repo.edit(
+            MODELS, (CHAT_LINE, f"  - {{id: Qwen/Qwen3-4B-Instruct-2507, name: talk, was: {CHAT}}}\n")),
+        models={"talk": "renamed"}, updated={"talk-deployment", "talk-dashboard"}, gates={"rename"}, is_free=True,
+        says=("ROUTINE", f"{CHAT} -&gt; talk renamed", "nothing is replaced"),
     ),
     PullRequest(name="reorders the list", edit=reorder, is_free=True, says=("NO CHANGE",)),
     PullRequest(

@@ -92,7 +92,7 @@ def _decisions(change: Change) -> Iterator[str]:
     if others:
         yield f"{count(len(others), 'other resource')} would be replaced"
     for action, what in ((ModelAction.REMOVED, "removed"), (ModelAction.RENAMED, "renamed")):
-        keys = [each.key for each in change.models if each.action is action]
+        keys = [each.key for each in change.models if each.action is action and not each.is_kept]
         if keys:
             yield f"{count(len(keys), 'model')} {what}"
     risks = {each.topic for each in change.hub if each.is_risk}

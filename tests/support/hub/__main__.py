@@ -4,13 +4,14 @@
 import argparse
 import threading
 
-from tests.support.hub import TOKENS, StandIn, invented_repositories, real_repositories
+from tests.support.hub import TOKENS, StandIn, invented_collections, invented_repositories, real_repositories
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="0: a free one")
-    with StandIn([*real_repositories(), *invented_repositories()], port=parser.parse_args().port) as hub:
+    port = parser.parse_args().port
+    with StandIn([*real_repositories(), *invented_repositories()], invented_collections(), port=port) as hub:
         print(hub.url, flush=True)
         for token, right in TOKENS.items():
             print(f"HF_TOKEN={token}  # {right}", flush=True)

@@ -16,8 +16,20 @@ class Fault:
     status: int | None = None
     """Answer with this status instead."""
     headers: Mapping[str, str] = field(default_factory=dict)
-    """Of that answer: `Retry-After`, or `RateLimit` with its policy."""
+    """Of that answer, or of the ordinary one: `Retry-After`, or `RateLimit` with its policy."""
     stall_seconds: float = 0
+    resets: bool = False
+    """Send the head and half the body, and reset the connection."""
+    drip_seconds: float = 0
+    """Send one byte, head included, and wait so long before the next."""
+    cuts_chunks: bool = False
+    """Send half of the body in chunks, and close without the last one."""
+    page: str | None = None
+    """Answer 200 with this web page."""
+    redirects_to: str | None = None
+    """Answer `status` (or 307) with this address and the path that was asked."""
+    lists: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    """Path to keys of its row in the list of files, with another value."""
     cuts_body: bool = False
     """Promise the whole body, send half, and close."""
     truncates_json: bool = False

@@ -24,8 +24,9 @@ def ids_with_a_real_commit() -> tuple[str, ...]:
     return tuple(model["id"] for model in real_models() if model["commits"])
 
 
-def real_repositories() -> list[Repository]:
-    return [_repository(model) for model in real_models()]
+def real_repositories(*, as_listed: bool = False) -> list[Repository]:
+    """Return them; as listed: config.json has its real size and hash, and the bytes served are not those."""
+    return [_repository(model, as_listed=as_listed) for model in real_models()]
 
 
 def config_of(model: dict[str, Any]) -> dict[str, Any]:
@@ -42,14 +43,14 @@ def _unfolded(value: Any) -> Any:
     return {key: _unfolded(inner) for key, inner in value.items()}
 
 
-def _repository(model: dict[str, Any]) -> Repository:
+def _repository(model: dict[str, Any], *, as_listed: bool) -> Repository:
     main = model.get("main") or fake_hash(f"commit:{model['id']}")
     shas = {main, *(commit["sha"] for commit in model["commits"])}
     lists = [model["files"].get(kind, {}) for kind in ("manifest", "derived")]
     commits = {}
     for sha in shas:
         rows = [row for held in lists if sha == held.get("revision") for row in held["files"]]
-        commits[sha] = Commit(sha=sha, files=_files(rows, config_of(model)))
+        commits[sha] = Commit(sha=sha, files=_files(rows, config_of(model), as_listed=as_listed))
     return Repository(
         id=model["id"],
         commits=commits,
@@ -60,7 +61,7 @@ def _repository(model: dict[str, Any]) -> Repository:
     )
 
 
-def _files(rows: list[dict[str, Any]], config: dict[str, Any]) -> tuple[StoredFile, ...]:
+def _files(rows: list[dict[str, Any]], config: dict[str, Any], *, as_listed: bool) -> tuple[StoredFile, ...]:
     files = {
         row["path"]: StoredFile(
             path=row["path"],
@@ -71,9 +72,10 @@ def _files(rows: list[dict[str, Any]], config: dict[str, Any]) -> tuple[StoredFi
         for row in rows
         if row.get("size") is not None
     }
-    if config:
-        # The real bytes are not known, so this one has its own hash; a real row of the list stays as it is.
-        made = StoredFile.small("config.json", json.dumps(config).encode(), is_listed=False)
+    if config and not as_listed:
+        # The real bytes are not known. Where the list has a row of it, the row is that of the bytes served here.
+        is_listed = files.pop("config.json", None) is not None
+        made = StoredFile.small("config.json", json.dumps(config).encode(), is_listed=is_listed)
         return (made, *files.values())
     return tuple(files.values())
 

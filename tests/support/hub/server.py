@@ -7,6 +7,9 @@ one page.
 """
 
 import json
+import socket
+import ssl
+import struct
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -48,15 +51,27 @@ class _RefusedError(Exception):
 class StandIn:
     """A Hub with these repositories, on a free port of this machine. Use it as a context."""
 
-    def __init__(self, repositories: Iterable[Repository], *, port: int = 0) -> None:
+    def __init__(
+        self,
+        repositories: Iterable[Repository],
+        collections: Iterable[dict[str, Any]] = (),
+        *,
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.repositories = {repo.id: repo for repo in repositories}
+        self.collections = {held["slug"]: held for held in collections}
         self.faults: list[Fault] = []
         self.requests: list[Asked] = []
+        self.at_once = self.most_at_once = 0
+        """Requests in work now, and the most there ever were."""
         self.closing = threading.Event()
         self.lock = threading.Lock()
         self._server = _Server(("127.0.0.1", port), _Handler)
         self._server.hub = self
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
@@ -108,6 +123,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _serve(self) -> None:
+        try:
+            self._serve_one()
+        finally:
+            with self.server.hub.lock:
+                self.server.hub.at_once -= 1
+
+    def _serve_one(self) -> None:
         url = urlsplit(self.path)
         self.query = parse_qs(url.query)
         length = int(self.headers.get("Content-Length") or 0)
@@ -118,6 +140,8 @@ class _Handler(BaseHTTPRequestHandler):
         )  # fmt: skip
         with self.server.hub.lock:
             self.server.hub.requests.append(asked)
+            self.server.hub.at_once += 1
+            self.server.hub.most_at_once = max(self.server.hub.most_at_once, self.server.hub.at_once)
             line = f"{asked.method} {asked.path}"
             self.fault = next((f for f in self.server.hub.faults if f.takes(line)), None)
         if self.fault and self.fault.stall_seconds and self.server.hub.closing.wait(self.fault.stall_seconds):
@@ -125,12 +149,22 @@ class _Handler(BaseHTTPRequestHandler):
             return
         try:
             self._fail_as_told()
+            if self.fault and self.fault.page:
+                self._send(
+                    self.fault.page.encode(), status=200, headers={"Content-Type": "text/html; charset=utf-8"}
+                )
+                return
             self._route(url.path.strip("/").split("/"))
         except _RefusedError as refused:
             self._send_json({"error": refused.message}, status=refused.status, headers=refused.headers)
 
     def _fail_as_told(self) -> None:
-        if self.fault and self.fault.status:
+        if self.fault is None:
+            return
+        if self.fault.redirects_to:
+            place = {"Location": self.fault.redirects_to + self.path}
+            raise _RefusedError(self.fault.status or 307, "Redirecting", **place)
+        if self.fault.status:
             raise _RefusedError(self.fault.status, "the stand-in was told to fail", **self.fault.headers)
 
     # Routes
@@ -142,6 +176,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._whoami()
         elif parts[:2] == ["api", "models"]:
             self._api(parts[2:])
+        elif parts[:2] == ["api", "collections"]:
+            self._collection("/".join(parts[2:]))
         elif "resolve" in parts[1:3]:
             at = parts.index("resolve", 1)
             repo = self._repository("/".join(parts[:at]), "/" + "/".join(parts[at:]))
@@ -171,6 +207,14 @@ class _Handler(BaseHTTPRequestHandler):
             wanted = parse_qs(self.body.decode()).get("paths", [])
             self._send_json([file.tree_row() for file in commit.listed if file.path in wanted])
 
+    def _collection(self, slug: str) -> None:
+        held = self.server.hub.collections.get(slug)
+        if self._right() == "unknown":
+            raise _RefusedError(401, "Invalid credentials in Authorization header")
+        if held is None:
+            raise _RefusedError(404, "Collection not found")
+        self._send_json({k: v for k, v in held.items() if not self.fault or k not in self.fault.drops_keys})
+
     def _model(self, repo: Repository, commit: Commit) -> None:
         body = repo.json(commit, blobs="blobs" in self.query, security="securityStatus" in self.query)
         expand = self.query.get("expand", []) + self.query.get("expand[]", [])
@@ -181,6 +225,7 @@ class _Handler(BaseHTTPRequestHandler):
             body = {key: value for key, value in body.items() if key not in self.fault.drops_keys}
             if self.fault.drops_sizes:
                 body["siblings"] = [{"rfilename": row["rfilename"]} for row in body["siblings"]]
+            body["siblings"] = [{**row, **self.fault.lists.get(row["rfilename"], {})} for row in body["siblings"]]
         self._send_json(body)
 
     def _resolve(self, repo: Repository, revision: str, path: str) -> None:
@@ -200,6 +245,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if file.content is None:
             raise _RefusedError(501, "the stand-in knows the size and the hash of this file, not its bytes")
+        if self.fault and self.fault.truncates_json:
+            self._send(file.content[: file.size // 2], status=200, headers=headers)
+            return
         content, status, span = file.content, 200, self.headers.get("Range")
         if span:
             begin, _, end = span.removeprefix("bytes=").partition("-")
@@ -275,15 +323,41 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(body, status=status, headers={**content_type, **(headers or {})})
 
     def _send(self, body: bytes, *, status: int, headers: dict[str, str], length: int | None = None) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
+        fault = self.fault
+        whole = {
+            "Date": self.date_time_string(),
+            **headers,
+            "Content-Length": str(len(body) if length is None else length),
+        }
+        if fault:
+            whole |= fault.headers
+        if fault and fault.cuts_chunks:
+            del whole["Content-Length"]
+            whole["Transfer-Encoding"] = "chunked"
+        self.send_response_only(status)
+        for name, value in whole.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body) if length is None else length))
+        if fault and fault.drip_seconds:
+            self._drip(b"".join(self._headers_buffer) + b"\r\n" + body, fault.drip_seconds)
+            return
         self.end_headers()
         if self.command == "HEAD":
             return
-        if self.fault and self.fault.cuts_body:
-            self.wfile.write(body[: len(body) // 2])
-            self.close_connection = True
+        if fault and (fault.cuts_body or fault.cuts_chunks or fault.resets):
+            self._break_off(body[: len(body) // 2], fault)
             return
         self.wfile.write(body)
+
+    def _break_off(self, half: bytes, fault: Fault) -> None:
+        self.wfile.write(b"%x\r\n%b\r\n" % (len(half), half) if fault.cuts_chunks else half)
+        self.close_connection = True
+        if fault.resets:  # with no time to linger, closing sends a reset
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
+
+    def _drip(self, answer: bytes, seconds: float) -> None:
+        self.close_connection = True
+        for at in range(len(answer)):
+            self.wfile.write(answer[at : at + 1])
+            if self.server.hub.closing.wait(seconds):
+                return

@@ -12,7 +12,7 @@ import yaml
 
 from tests.support import golden
 
-EXAMPLES = sorted(path.parent.name for path in (golden.PROJECT / "examples").glob("*/graph.json"))
+EXAMPLES = sorted(golden.EXAMPLES)
 CLUSTER, POOL = "gcp:container/cluster:Cluster", "gcp:container/nodePool:NodePool"
 NETWORK, NAT = "gcp:compute/network:Network", "gcp:compute/routerNat:RouterNat"
 SUBNET, ADDRESS = "gcp:compute/subnetwork:Subnetwork", "gcp:compute/address:Address"
