@@ -16,7 +16,8 @@ MORE = """
 - [Previews of many models](benchmarks/preview_scale.md), beside a hand-written program
 - [Planning many models](benchmarks/plan_speed.md)
 - [Comparing two sides](benchmarks/diff_speed.md)
-- [Locking many models](benchmarks/lock_speed.md), one at a time and many at once
+- [Several clusters](benchmarks/shard_speed.md)
+- [Locking a thousand models](benchmarks/lock_speed.md)
 - [The start of the command](benchmarks/cli_start.md)
 - [Sizing against real boots](benchmarks/sizing.md), beside hf-mem, accelerate and weights x 1.2
 - [The price of fleets](benchmarks/fleet_price.md), against a bound and against one pool a model

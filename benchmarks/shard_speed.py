@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.plan_speed import build, planned
+from benchmarks.stacks import build
 from hubstack.lock import render_lock
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -29,7 +29,7 @@ def write(folder: Path, size: int) -> None:
     (folder / "components").symlink_to(PROJECT / "components")
     stacks = folder / "stacks"
     stacks.mkdir()
-    request, lock = build(planned(), size)
+    request, lock = build(size)
     rows = [
         f"  - {{id: {m.id}, name: {m.key}, concurrency: {m.concurrency}, replicas: {{min: 1, max: {m.replicas_max}}}}}"
         for m in request.models

@@ -12,10 +12,9 @@ import resource
 import sys
 from pathlib import Path
 
+from benchmarks.plain.data import SILENCE_SECONDS
 from benchmarks.stacks import STACK
 from hubstack.preview import Graph, preview
-
-SILENCE_SECONDS = 1200.0
 
 
 def digest(graph: Graph) -> str:

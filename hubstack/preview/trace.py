@@ -25,7 +25,7 @@ from pulumi.runtime.proto import resource_pb2
 
 from hubstack.preview.graph import Graph
 from hubstack.preview.monitor import Monitor, Recorder
-from hubstack.preview.run import preview
+from hubstack.preview.run import TIMEOUT_SECONDS, preview
 from hubstack.preview.values import UNKNOWN
 
 WORD = re.compile(r"hubstackword(\d+)end")
@@ -76,7 +76,7 @@ class Trace:
     words: list[Source] = field(default_factory=list[Source])
 
 
-def trace(project_dir: Path, *, stack: str, config_file: Path) -> Trace:
+def trace(project_dir: Path, *, stack: str, config_file: Path, timeout_seconds: float = TIMEOUT_SECONDS) -> Trace:
     """Run a project's program and return what it registers, with the sources of what is not known.
 
     Raises:
@@ -94,7 +94,8 @@ def trace(project_dir: Path, *, stack: str, config_file: Path) -> Trace:
         words.append(Source("secret", key))
         return f"hubstackword{len(words) - 1}end"
 
-    graph = preview(project_dir, stack=stack, config_file=config_file, answer=answer, secret=secret)
+    graph = preview(project_dir, stack=stack, config_file=config_file, answer=answer, secret=secret,
+                    timeout_seconds=timeout_seconds)  # fmt: skip
     tracer = seen[0]
     return Trace(graph=graph, inputs=tracer.inputs, outputs=tracer.outputs, calls=tracer.calls, words=words)
 
