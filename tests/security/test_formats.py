@@ -18,31 +18,6 @@ SMUGGLED = (
     "tokenizer.pkl", "tokenizer_config.BIN", "tokenizer.py", "2_Dense/pytorch_model.bin", "2_Dense/evil.pkl",
     "3_Normalize/run.py", "1_Pooling/weights.pt", "tokenizer.model.joblib", *UNSAFE,
 )  # fmt: skip
-SAFE = (
-    "pytorch_model.bin", "model.pt", "model.pth", "model.pkl", "model.pickle", "model.ckpt", "model.joblib",
-    "model.dill", "model.npy", "model.npz", "tf_model.h5", "model.hdf5", "model.keras", "flax_model.msgpack",
-    "model.onnx",
-)  # fmt: skip
-SMUGGLED = (
-    "tokenizer.pkl", "tokenizer_config.BIN", "tokenizer.py", "2_Dense/pytorch_model.bin", "2_Dense/evil.pkl",
-    "3_Normalize/run.py", "1_Pooling/weights.pt", "tokenizer.model.joblib", *UNSAFE,
-)  # fmt: skip
-SAFE = (
-    "pytorch_model.bin", "model.pt", "model.pth", "model.pkl", "model.pickle", "model.ckpt", "model.joblib",
-    "model.dill", "model.npy", "model.npz", "tf_model.h5", "model.hdf5", "model.keras", "flax_model.msgpack",
-    "model.onnx",
-)  # fmt: skip
-SMUGGLED = (
-    "tokenizer.pkl", "tokenizer_config.BIN", "tokenizer.py", "2_Dense/pytorch_model.bin", "2_Dense/evil.pkl",
-    "3_Normalize/run.py", "1_Pooling/weights.pt", "tokenizer.model.joblib", *UNSAFE,
-)  # fmt: skip
-SAFE = (
-    "pytorch_model.bin", "model.pt", "model.pth", "model.pkl", "model.pickle", "model.ckpt", "model.joblib",
-    "model.dill", "model.npy", "model.npz", "tf_model.h5", "model.hdf5", "model.keras", "flax_model.msgpack",
-    "model.onnx",
-)  # fmt: skip
-SMUGGLED = ("tokenizer.pkl", "tokenizer_config.BIN", "tokenizer.py", "2_Dense/pytorch_model.bin", "2_Dense/evil.pkl",
-            "3_Normalize/run.py", "1_Pooling/weights.pt", "tokenizer.model.joblib", *UNSAFE)  # fmt: skip
 SAFE = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer.model", "2_Dense/config.json")
 
 
