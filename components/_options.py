@@ -13,7 +13,7 @@ import pulumi
 import pulumi_gcp as gcp
 import pulumi_kubernetes as kubernetes
 
-from hubstack.plan import TargetPlan
+from hubstack.target_plan import TargetPlan
 
 
 def child(parent: pulumi.Resource, **extra: Any) -> pulumi.ResourceOptions:

@@ -12,7 +12,7 @@ import pulumi_gcp as gcp
 
 from components._options import child, node_security
 from hubstack import names
-from hubstack.plan import MaintenancePlan
+from hubstack.maintenance import MaintenancePlan
 
 TOKEN = "hubstack:cluster:Cluster"  # noqa: S105  a type token
 NODE_ROLES = ("roles/container.defaultNodeServiceAccount", "roles/artifactregistry.reader")

@@ -13,7 +13,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from components._options import child, renamed, secret_replication
-from hubstack.plan import TargetPlan
+from hubstack.target_plan import TargetPlan
 
 TOKEN = "hubstack:hub_token:HubToken"  # noqa: S105  a type token
 

@@ -13,8 +13,9 @@ import pulumi_gcp as gcp
 
 from components._options import child
 from hubstack import names
-from hubstack.plan import ModelPlan, TargetPlan
+from hubstack.plan import ModelPlan
 from hubstack.platforms import VertexPlan
+from hubstack.target_plan import TargetPlan
 
 TOKEN = "hubstack:vertex_endpoint:VertexEndpoint"  # noqa: S105  a type token
 

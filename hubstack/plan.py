@@ -6,20 +6,17 @@ Owns the types that leave planning. Nothing here computes; `hubstack.planner` fi
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from hubstack.bill import Cost
 from hubstack.gateway_plan import GatewayPlan
 from hubstack.loading_plan import LoadingPlan
-from hubstack.maintenance import MaintenancePlan
 from hubstack.monitoring import MonitoringPlan, SloPlan
-from hubstack.names import KEDA_NAMESPACE
 from hubstack.plain import plain
 from hubstack.platforms import CloudRunPlan, PlatformKind, VertexPlan
 from hubstack.provenance import Provenance
-from hubstack.security import SecurityPlan
+from hubstack.target_plan import TargetPlan
 
 
 class AcceleratorKind(StrEnum):
@@ -396,34 +393,6 @@ class CapacityClass:
     key: str
     pools: tuple[str, ...]
     """Pool keys, first choice first."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TargetPlan:
-    """Where it goes."""
-
-    stack: str
-    project: str
-    region: str
-    namespace: str
-    deletion_protection: bool
-    maintenance: MaintenancePlan | None = None
-    """When GKE may upgrade; None: whenever it likes."""
-    labels: Mapping[str, str] = field(default_factory=dict[str, str])
-    keda_namespace: str = KEDA_NAMESPACE
-    """Of the autoscaler: one of its own where clusters may share a project, since IAM knows its account by it."""
-    security: SecurityPlan | None = None
-    """What is asked of Google beyond its defaults; None: nothing."""
-
-    @property
-    def kms_key(self) -> str | None:
-        """The key that encrypts what the stack stores; None: Google's own."""
-        return self.security.kms_key if self.security else None
-
-    @property
-    def binary_authorization(self) -> bool:
-        """Whether images are held against the project's policy."""
-        return self.security is not None and self.security.binary_authorization
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

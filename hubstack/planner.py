@@ -25,7 +25,7 @@ from hubstack.lock import Lock, check_fresh, load_lock, lock_path
 from hubstack.names import labels
 from hubstack.placement import Candidate, Surveyor
 from hubstack.placement_file import Place, Placement, load_placement, placement_path
-from hubstack.plan import EngineKind, ModelPlan, Plan, TargetPlan, Verdict
+from hubstack.plan import EngineKind, ModelPlan, Plan, Verdict
 from hubstack.platform_rules import find_problems
 from hubstack.platforms import PlatformKind
 from hubstack.pools import plan_pools
@@ -37,6 +37,7 @@ from hubstack.scaling import with_scaling
 from hubstack.shard import read_shard
 from hubstack.slo import with_slo
 from hubstack.target import Target
+from hubstack.target_plan import TargetPlan
 from hubstack.weights import ChosenFiles, WeightsSize, choose_files, weights_size
 
 _OWN = frozenset({

@@ -14,9 +14,9 @@ from hubstack import monitoring
 from hubstack.errors import InputError
 from hubstack.gateway import SETTING, read_gateway
 from hubstack.gateway_plan import GatewayPlan
-from hubstack.maintenance import EXAMPLE, read_window
+from hubstack.maintenance import EXAMPLE, MaintenancePlan, read_window
+from hubstack.monitoring import MonitoringPlan
 from hubstack.names import KEDA_NAMESPACE
-from hubstack.plan import MaintenancePlan, MonitoringPlan
 from hubstack.platforms import Ingress
 from hubstack.problems import Problem, nearest
 from hubstack.security import SecurityPlan, read_security

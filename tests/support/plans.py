@@ -24,11 +24,11 @@ from hubstack.plan import (
     ScalingPlan,
     ScalingTrigger,
     ServerPlan,
-    TargetPlan,
     Verdict,
     WeightsFile,
     WeightsPlan,
 )
+from hubstack.target_plan import TargetPlan
 
 GIB = 1024**3
 L4, H100, V6E = "g2-standard-8-spot-on-demand", "a3-highgpu-4g-reservation-1a2b", "ct6e-standard-8t-spot"
