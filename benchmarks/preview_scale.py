@@ -78,6 +78,7 @@ def main() -> None:
         for name in (OURS, PLAIN)
         if len(sizes) > 1
     }
+    said = ", ".join(f"{name} {slope:.2f}" for name, slope in growth.items())
     write_page(
         "preview_scale",
         "Previews of many models",
@@ -85,7 +86,7 @@ def main() -> None:
         "registers the same resources (`benchmarks/plain/program.py`); medians of runs that alternate. The last column "
         "is the whole command, which plans once more for its tables and draws the tree.",
         table(head, *(row(size, each) for size, each in found.items())),
-        f"Growth with the number of models, as an exponent: {', '.join(f'{name} {slope:.2f}' for name, slope in growth.items())}.",
+        *([f"Growth with the number of models, as an exponent: {said}."] if said else []),
     )
 
 
