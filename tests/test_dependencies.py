@@ -24,7 +24,8 @@ from tests.support.light_plans import GARDEN, RUN, VAULT
 from tests.support.plans import BUSY, RESTING, with_models
 
 APIS = {
-    "billing": "billingbudgets", "cloudrunv2": "run", "compute": "compute", "container": "container",
+    "accesscontextmanager": "accesscontextmanager", "billing": "billingbudgets", "cloudrunv2": "run",
+    "compute": "compute", "container": "container", "dns": "dns", "kms": "cloudkms",
     "monitoring": "monitoring", "projects": "cloudresourcemanager", "secretmanager": "secretmanager",
     "serviceaccount": "iam", "storage": "storage", "vertex": "aiplatform",
 }  # fmt: skip
