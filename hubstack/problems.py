@@ -1,13 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is wrong with an input, said so that a person can mend it.
 
-Owns the shape of a problem and its rendering (message, hint, source line, caret). Does not own the rules
-that find problems. All problems of a file are collected first and reported together.
+Owns the shape of a problem and its rendering (message, hint, source line, caret), and what of a hostile text may
+reach a terminal. Does not own the rules that find problems. All problems of a file are collected first and
+reported together.
 """
 
+import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+
+MOST_SHOWN = 100
+"""Problems that are printed; the rest is counted."""
+_LINE_BEFORE, _LINE_WIDTH = 60, 116
+"""Characters of a long source line that are shown: before the place, and in all."""
+_QUOTED = 100
+"""Characters of one quoted word of a message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,23 +38,57 @@ class Problem:
     """The text of the line, for the caret."""
 
     def render(self) -> str:
-        """Return `file:line:column: message`, the line with a caret, and the hint."""
+        """Return `file:line:column: message`, the line with a caret, and the hint, fit for a terminal."""
         place = ":".join(str(part) for part in (self.path, self.line, self.column) if part is not None)
-        lines = [f"{place}: {self.message}"]
+        lines = [f"{visible(place)}: {visible(_cropped(self.message))}"]
         if self.source_line is not None and self.column is not None:
-            # Tabs are kept in the padding so that the caret stands under its character.
-            before = self.source_line[: self.column - 1]
-            padding = "".join("\t" if char == "\t" else " " for char in before)
-            lines += [f"    {self.source_line}", f"    {padding}^"]
+            lines += self._caret(self.source_line, self.column - 1)
         if self.hint:
-            lines.append(f"    hint: {self.hint}")
+            lines.append(f"    hint: {visible(self.hint)}")
         return "\n".join(lines)
+
+    def _caret(self, line: str, at: int) -> list[str]:
+        start = max(0, at - _LINE_BEFORE) if len(line) > _LINE_WIDTH else 0
+        end = start + _LINE_WIDTH
+        before = ("..." if start else "") + visible(line[start:at], keep="\t")
+        shown = before + visible(line[at:end], keep="\t") + ("..." if end < len(line) else "")
+        # Tabs are kept in the padding so that the caret stands under its character.
+        padding = "".join("\t" if char == "\t" else " " for char in before)
+        return [f"    {shown.rstrip()}", f"    {padding}^"]
 
 
 def render_problems(problems: Iterable[Problem]) -> str:
-    """Render all problems in reading order, each once."""
+    """Render all problems in reading order, each once; of very many only the first."""
     ordered = sorted(set(problems), key=lambda p: (p.path, p.line or 0, p.column or 0, p.message))
-    return "\n".join(problem.render() for problem in ordered)
+    lines = [problem.render() for problem in ordered[:MOST_SHOWN]]
+    if len(ordered) > MOST_SHOWN:
+        lines.append(f"and {len(ordered) - MOST_SHOWN:,} more: mend these first")
+    return "\n".join(lines)
+
+
+def visible(text: str, keep: str = "") -> str:
+    r"""Return the text with every character that could steer a terminal, or hide, as `\x1b` or `\u202e`.
+
+    Those are the control and format characters of Unicode (escape sequences, bidirectional overrides, zero-width
+    characters), line and paragraph separators, and halves of surrogate pairs.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(char if char in keep or not _is_hidden(char) else _escaped(char) for char in text)
+
+
+def _is_hidden(char: str) -> bool:
+    return unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+def _escaped(char: str) -> str:
+    code = ord(char)
+    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def _cropped(message: str) -> str:
+    """Return the message with each quoted word of a length that nobody reads cut short."""
+    return re.sub(rf"`([^`]{{{_QUOTED},}})`", lambda found: f"`{found[1][: _QUOTED - 3]}...`", message)
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

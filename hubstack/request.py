@@ -6,14 +6,12 @@ Owns reading with positions, and the merging of `extends`, `defaults` and `overr
 those against lock and catalogue.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import ValidationError
 
 from hubstack import names
 from hubstack.documents import Document, Loc, Mark, parse_document, read_text
@@ -25,15 +23,12 @@ from hubstack.request_schema import (
     AcceleratorRequest,
     CanaryRequest,
     CapacityStepRequest,
-    EntryRequest,
     LoraRequest,
-    ReplicasRequest,
     RequestFile,
-    ScalingRequest,
     Settings,
-    SloRequest,
     SpeculativeRequest,
 )
+from hubstack.schema_problems import schema_problems
 
 EVERY = "*"
 """The key under `overrides:` that means every model."""
@@ -162,86 +157,17 @@ def _validate(document: Document, hint: str) -> RequestFile:
     try:
         return RequestFile.model_validate(document.value)
     except ValidationError as error:
-        raise InputError([_problem(document, detail) for detail in error.errors()]) from None
+        raise InputError(schema_problems(document, error, RequestFile, _REFERENCE, _HINTS)) from None
 
 
-_KIND_WORDS = {
-    "string_type": "text",
-    "int_type": "a whole number",
-    "bool_type": "true or false",
-    "list_type": "a list (`- item` lines, or `[a, b]`)",
-    "dict_type": "a mapping (`key: value` lines)",
-    "model_type": "a mapping (`key: value` lines)",
-    "model_attributes_type": "a mapping (`key: value` lines)",
-}
-
-
-def _problem(document: Document, detail: ErrorDetails) -> Problem:  # noqa: PLR0911  one return per kind of error
-    loc: Loc = detail["loc"]
-    kind, given = detail["type"], detail["input"]
-    context = detail.get("ctx", {})
-    label = ".".join(str(part) for part in loc if isinstance(part, str)) or "the file"
-    if kind == "extra_forbidden":
-        key = str(loc[-1])
-        known = list(_model_at(loc[:-1]).model_fields)
-        near = nearest(key, known)
-        hint = f"did you mean `{near}`?" if near else f"known keys here: {', '.join(known)}"
-        return document.key_mark(loc).problem(f"unknown key `{key}`", hint)
-    mark = document.mark(loc)
-    if kind == "missing":
-        return mark.problem(f"`{loc[-1]}` is missing")
-    if kind in _KIND_WORDS:
-        return mark.problem(f"`{label}` must be {_KIND_WORDS[kind]}, not {_shown(given, quoted=True)}")
-    if kind == "enum":
-        what, kinds = ("platform", PlatformKind) if loc[-1] == "platform" else ("engine", EngineKind)
-        known = [each.value for each in kinds]
-        near = nearest(str(given), known)
-        return mark.problem(
-            f"`{given}` is no {what}: one of {', '.join(known)}", f"did you mean `{near}`?" if near else None
-        )
-    if kind == "string_pattern_mismatch":
-        return mark.problem(f"`{label}`: {_shown(given)} is not allowed", _PATTERN_HINTS.get(str(loc[-1])))
-    if kind == "value_error":
-        return mark.problem(str(context.get("error", detail["msg"])))
-    text = detail["msg"][0].lower() + detail["msg"][1:]
-    words = re.findall(r"'([^']+)'", str(context.get("expected", ""))) if kind == "literal_error" else []
-    near = nearest(str(given), words)
-    return mark.problem(f"`{label}`: {_shown(given)}: {text}", f"did you mean `{near}`?" if near else None)
-
-
-_PATTERN_HINTS = {
-    "name": "lower-case letters, digits and single hyphens, starting with a letter",
+_REFERENCE = "every key: docs/reference/models.md"
+_HINTS = {
+    "id": "a Hub id reads `owner/name`, as in the address of its page: `Qwen/Qwen3-8B`",
+    "name": "lower-case letters, digits and single hyphens, starting with a letter; at most 40",
     "revision": "a branch, a tag or a 40-digit commit, as `git` would take it",
     "reservation": "the reservation's name in Compute Engine: lower-case letters, digits and hyphens",
+    "models": "a list looks like `models: [Qwen/Qwen3-8B]`; see docs/reference/models.md",
 }
-
-
-def _model_at(loc: Loc) -> type[BaseModel]:
-    """Return the pydantic model that a location lies in, to name its known keys."""
-    words = [part for part in loc if isinstance(part, str)]
-    if not words:
-        return EntryRequest if loc else RequestFile
-    nested: dict[str, type[BaseModel]] = {
-        "replicas": ReplicasRequest, "accelerator": AcceleratorRequest, "capacity": CapacityStepRequest,
-        "lora": LoraRequest, "scaling": ScalingRequest, "speculative": SpeculativeRequest,
-        "canary": CanaryRequest, "slo": SloRequest,
-    }  # fmt: skip
-    if words[-1] in nested and words[0] != "overrides":
-        return nested[words[-1]]
-    if words[0] == "overrides" and len(words) > 2:
-        return nested.get(words[-1], Settings)
-    return EntryRequest if words[0] == "models" else Settings
-
-
-def _shown(value: Any, *, quoted: bool = False) -> str:
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return f"`{str(value).lower()}`"
-    if isinstance(value, str | int | float):
-        text = f'"{value}"' if quoted and isinstance(value, str) else str(value)
-        return f"`{text if len(text) <= 60 else text[:57] + '...'}`"
-    return "a list" if isinstance(value, list) else "a mapping"
 
 
 @dataclass(slots=True)

@@ -44,7 +44,8 @@ def write_lock(
     """
     request = load_request(request_path, name)
     target, shown = lock_path(request_path), str(lock_path(Path(name)))
-    held = load_lock(target, shown) if target.exists() else None
+    upgraded = _upgraded(request, upgrade)
+    held = load_lock(target, shown, upgraded) if target.exists() else None
 
     def fetch(asked: Sequence[Asked]) -> list[ModelFacts]:
         answers = fetch_each(asked, patience=patience, on_done=on_done)
@@ -55,7 +56,7 @@ def write_lock(
 
     models, changes = lock_models(
         [(model.id, model.revision) for model in request.models], held,
-        upgrade=_upgraded(request, upgrade), fetch=fetch,
+        upgrade=upgraded, fetch=fetch,
     )  # fmt: skip
     text = render_lock(models)
     if summary is not None:
