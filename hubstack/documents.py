@@ -5,6 +5,7 @@ Owns reading: kind and size of a file, encoding, and the places. Does not own wh
 (`hubstack.yaml_values`), nor what the values mean.
 """
 
+import json
 import os
 import stat
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,20 @@ from hubstack.yaml_values import Fault, Loc, Place, read_values
 MAX_BYTES = 2_000_000
 """A list of ten thousand models is below one megabyte."""
 
-__all__ = ["MAX_BYTES", "Document", "Loc", "Mark", "parse_document", "read_text"]
+MAX_JSON_BYTES = 256_000_000
+"""A saved side of a thousand models, or a listing of a hundred thousand objects."""
+
+__all__ = [
+    "MAX_BYTES",
+    "MAX_JSON_BYTES",
+    "Document",
+    "Loc",
+    "Mark",
+    "json_problem",
+    "parse_document",
+    "parse_json",
+    "read_text",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +119,7 @@ def _read_bytes(path: Path, name: str, hint: str | None, most: int) -> bytes:
         raise InputError([_unreadable(error, path, name, hint)]) from None
     if len(content) > most:
         message = f"is larger than {most:,} bytes; nothing was read"
-        raise InputError([Problem(path=name, message=message, hint="is this the right file? hubstack's are smaller")])
+        raise InputError([Problem(path=name, message=message, hint="is it the right file?")])
     return content
 
 
@@ -133,6 +147,24 @@ def parse_document(text: str, name: str, most_values: int | None = None) -> Docu
     if found.faults:
         raise InputError([_problem(document, fault) for fault in found.faults])
     return document
+
+
+def parse_json(text: str, name: str, hint: str) -> Any:
+    """Parse JSON text; raise InputError with the place where it ends to be JSON."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError([json_problem(error, name, hint)]) from None
+    except (ValueError, RecursionError):  # a number of thousands of digits; brackets without end
+        raise InputError([Problem(path=name, message="is JSON that nobody writes: too deep or too long a number",
+                                  hint=hint)]) from None  # fmt: skip
+
+
+def json_problem(error: json.JSONDecodeError, name: str, hint: str) -> Problem:
+    """Return the problem of a text that is no JSON."""
+    line = (error.doc.splitlines() or [""])[min(error.lineno, error.doc.count("\n") + 1) - 1 :][:1]
+    message = f"is not JSON: {error.msg[:1].lower()}{error.msg[1:]}"
+    return Mark(name, error.lineno, error.colno, line[0] if line else "").problem(message, hint)
 
 
 def _problem(document: Document, fault: Fault) -> Problem:

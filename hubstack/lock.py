@@ -27,7 +27,7 @@ from hubstack.schema_problems import schema_problems, shown
 
 FORMAT = 2
 _READ = (1, 2)
-"""Format 1 is the same without `content`: its entries are taken as they are, and the next `hubstack lock` adds it."""
+"""Format 1 is the same without `content`: its entries are taken as they are; the next `hubstack lock` adds it."""
 MAX_BYTES = 32_000_000
 """A thousand models of 32 kB each: the entry of a checkpoint in 160 files is 28 kB, of one in 16 files 4 kB."""
 HEADER = (
@@ -35,8 +35,8 @@ HEADER = (
     "# not edit it: `hubstack lock --upgrade KEY` moves a model to its newest commit.\n"
 )
 _MERGE = (
-    "take one side whole (`git checkout --ours FILE`, or `--theirs`), then run `hubstack lock`: it keeps what is locked "
-    "there and asks the Hub for the rest"
+    "take one side whole (`git checkout --ours FILE`, or `--theirs`), then run `hubstack lock`: it keeps what is "
+    "locked there and asks the Hub for the rest"
 )
 _AGAIN = "the lock is generated: restore it from git, or delete it and run `hubstack lock`"
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The hash that each entry of a lock ends in, so that an edit by hand is noticed where it was made.
 
-It is of one entry and not of the file: git merges two branches' locks entry by entry, and what it merges still holds.
-It guards against accidents. Who means harm can compute it, and is met by review and by the sha256 of each file.
+It is of one entry and not of the file: git merges two branches' locks entry by entry, and what it merges still
+holds. It guards against accidents: who means harm can compute it, and is met by review and the hash of each file.
 """
 
 import hashlib

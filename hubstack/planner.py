@@ -34,6 +34,7 @@ from hubstack.routing import traffic_problems, traffic_warnings
 from hubstack.rules import Demand
 from hubstack.scaling import with_scaling
 from hubstack.slo import with_slo
+from hubstack.stack_config import placed
 from hubstack.target import Target, read_target
 from hubstack.weights import ChosenFiles, WeightsSize, choose_files, weights_size
 
@@ -298,7 +299,9 @@ def _check_region(catalog: Catalog, target: Target) -> None:
         near = nearest(target.region, known)
         hint = f"did you mean `{near}`?" if near else f"regions with accelerators: {', '.join(known)}"
         message = f"`gcp:region` is `{target.region}`, where the catalogue lists no accelerator"
-        raise InputError([Problem(path=f"Pulumi.{target.stack}.yaml", message=message, hint=hint)])
+        path = f"Pulumi.{target.stack}.yaml"
+        problem = Problem(path=path, message=message, hint=hint, setting="gcp:region")
+        raise InputError(placed(target.settings, [problem]))
 
 
 def _unknown_words(model: ModelRequest, catalog: Catalog, target: Target) -> list[Problem]:
@@ -420,4 +423,6 @@ def _check_budget(cost: Cost, target: Target) -> None:
     items = ", ".join(f"{line.item} ${line.usd_per_month_max or 0:,.0f} ({line.what})" for line in largest)
     message = f"the plan may cost ${cost.usd_per_month_max:,.0f} a month, above the budget of ${budget:,.0f}"
     hint = f"the largest items: {items}; lower `replicas.max`, or raise `hubstack:budget`"
-    raise PlanError([Problem(path=f"Pulumi.{target.stack}.yaml", message=message, hint=hint)])
+    path = f"Pulumi.{target.stack}.yaml"
+    problem = Problem(path=path, message=message, hint=hint, setting="hubstack:budget")
+    raise PlanError(placed(target.settings, [problem]))

@@ -36,6 +36,8 @@ class Problem:
     """What to do, with the command or the nearest valid word where there is one."""
     source_line: str | None = None
     """The text of the line, for the caret."""
+    setting: str | None = None
+    """Setting of the stack that it is about (`hubstack:gateway.host`), for who knows where that stands."""
 
     def render(self) -> str:
         """Return `file:line:column: message`, the line with a caret, and the hint, fit for a terminal."""

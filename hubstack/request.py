@@ -6,6 +6,7 @@ Owns reading with positions, and the merging of `extends`, `defaults` and `overr
 those against lock and catalogue.
 """
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from hubstack.documents import Document, Loc, Mark, parse_document, read_text
 from hubstack.errors import InputError
 from hubstack.plan import CapacityKind, EngineKind
 from hubstack.platforms import PlatformKind
-from hubstack.problems import Problem, nearest
+from hubstack.problems import MOST_SHOWN, Problem, nearest
 from hubstack.request_schema import (
     AcceleratorRequest,
     CanaryRequest,
@@ -35,6 +36,8 @@ EVERY = "*"
 DEFAULT_CONTEXT = 8192
 DEFAULT_CONCURRENCY = 2
 CANARY_SUFFIX = "-canary"
+MAX_LAYERS = 16
+"""Files that extend one another."""
 DEFAULT_QUEUE = 5
 """Our choice, as are the two below: behind a queue of a few requests the first token still comes in seconds."""
 DEFAULT_KV_CACHE_PERCENT = 80
@@ -143,12 +146,24 @@ def _load_layers(path: Path, name: str, seen: tuple[Path, ...] = ()) -> list[_La
     file = _validate(document, hint)
     if file.extends is None:
         return [_Layer(document, file)]
-    base = (path.parent / file.extends).resolve()
+    base, mark = (path.parent / file.extends).resolve(), document.mark(("extends",))
     if base in (*seen, path.resolve()):
-        mark = document.mark(("extends",))
-        raise InputError([mark.problem(f"`{file.extends}` extends this file in turn: a circle")])
-    base_name = str(Path(name).parent / file.extends)
+        hint = "remove one `extends:` of the circle"
+        raise InputError([mark.problem(f"`{file.extends}` extends this file in turn: a circle", hint)])
+    if len(seen) >= MAX_LAYERS:
+        raise InputError([mark.problem(f"more than {MAX_LAYERS} files extend one another", "merge some of them")])
+    if not base.is_relative_to(_root(path, name)):
+        hint = "name a file of this project, by its path from this file"
+        raise InputError([mark.problem(f"`{file.extends}` is outside the project", hint)])
+    base_name = os.path.normpath(Path(name).parent / file.extends)
     return [*_load_layers(base, base_name, (*seen, path.resolve())), _Layer(document, file)]
+
+
+def _root(path: Path, name: str) -> Path:
+    """Return the project's folder: the path without the part by which messages name it."""
+    parts = Path(name).parts
+    is_part = not Path(name).is_absolute() and path.parts[-len(parts) :] == parts
+    return path.resolve().parents[len(parts) - 1] if is_part else path.resolve().parent
 
 
 def _validate(document: Document, hint: str) -> RequestFile:
@@ -235,7 +250,7 @@ def _apply_overrides(layer: _Layer, drafts: dict[str, _Draft], problems: list[Pr
     for key in sorted(overrides, key=lambda key: (key != EVERY, key)):
         loc: Loc = ("overrides", key)
         if key != EVERY and key not in drafts:
-            near = nearest(key, drafts)
+            near = nearest(key, drafts) if len(problems) < MOST_SHOWN else None
             problems.append(
                 layer.document.key_mark(loc).problem(
                     f"`{key}` is no key of the list",
@@ -281,7 +296,8 @@ def _finish(draft: _Draft, problems: list[Problem]) -> ModelRequest:
     maximum = replicas.get("max", max(minimum, 1))
     if minimum > maximum:
         mark = draft.marks["replicas"]
-        problems.append(mark.problem(f"replicas of `{draft.key}`: min {minimum} is above max {maximum}"))
+        message = f"replicas of `{draft.key}`: min {minimum} is above max {maximum}"
+        problems.append(mark.problem(message, "raise `max`, or lower `min`"))
     choice: AcceleratorRequest | None = said.get("accelerator")
     lora: LoraRequest | None = said.get("lora")
     speculative: SpeculativeRequest | None = said.get("speculative")

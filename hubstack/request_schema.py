@@ -8,18 +8,31 @@ reading with positions or the merging of layers: `hubstack.request` does.
 import re
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from hubstack import names
 from hubstack.plan import CapacityKind, EngineKind
 from hubstack.platforms import PlatformKind
 from hubstack.problems import nearest
 
-REVISION_PATTERN = r"^[^\s\\^~:?*\[]+$"
+REVISION_PATTERN = r"^[^\s\\^~:?*\[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]+$"
+"""What git takes, without the characters that nobody sees."""
+
+
+def _inside(value: str) -> str:
+    if any(part in {"", ".", ".."} for part in value.split("/")):
+        raise ValueError(f"`{value}` leads out of the repository, or has an empty part")
+    return value
+
+
+Inside = Annotated[str, AfterValidator(_inside)]
+"""A path, or a name with slashes, in a repository."""
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
 
 class ReplicasRequest(_Strict):
@@ -82,7 +95,7 @@ class SpeculativeRequest(_Strict):
 class CanaryRequest(_Strict):
     """Another commit of the model, for a part of its requests. Needs a gateway."""
 
-    revision: str = Field(min_length=1, max_length=255, pattern=REVISION_PATTERN)
+    revision: Inside = Field(min_length=1, max_length=255, pattern=REVISION_PATTERN)
     """Branch, tag or commit of the same repository; the lock holds the commit it resolved to."""
     weight: int = Field(ge=1, le=99)
     """Of 100 requests to the model's names, how many go to this commit."""
@@ -166,7 +179,7 @@ AcceleratorChoice = Annotated[
 class Settings(_Strict):
     """What can be said of one model, of all by default, or of some as an override."""
 
-    revision: str | None = Field(None, min_length=1, max_length=255, pattern=REVISION_PATTERN)
+    revision: Inside | None = Field(None, min_length=1, max_length=255, pattern=REVISION_PATTERN)
     """Branch, tag or commit on the Hub; the lock holds the commit it resolved to. Default `main`."""
     platform: PlatformKind | None = Field(None, strict=False)
     """Where it is served: `gke` nodes, `cloud-run` (one L4 or RTX PRO 6000 an instance, nothing to pay while idle;
@@ -188,7 +201,7 @@ class Settings(_Strict):
     """An accelerator, or `{any: [...]}`. Default: the cheapest that fits."""
     engine: EngineKind | None = Field(None, strict=False)
     """Serving engine. Default: chosen from what the Hub says of the model."""
-    file: str | None = None
+    file: Inside | None = None
     """For GGUF repositories: the file to serve. Default: the Q4_K_M one."""
     share_gpu: bool | None = None
     """Let servers of other models that say so too run on the same card, each with a fixed part of its memory
@@ -208,7 +221,7 @@ class Settings(_Strict):
     """The engine's parser of tool calls (`hermes`, `llama3_json` ...); switches automatic tool choice on."""
     reasoning_parser: str | None = Field(None, pattern=r"^[A-Za-z0-9_.-]{1,64}$")
     """The engine's parser of reasoning (`qwen3`, `deepseek_r1` ...)."""
-    chat_template: str | None = Field(None, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]{0,254}$")
+    chat_template: Inside | None = Field(None, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]{0,254}$")
     """A template file of the repository, instead of the one in its tokenizer."""
     canary: CanaryRequest | None = None
     """`{revision: REV, weight: 10}`: that commit serves ten of a hundred requests (docs/guide/canary.md). Default

@@ -9,9 +9,9 @@ import re
 import types
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
@@ -33,6 +33,8 @@ _MUST_BE = {
 }
 _LONGEST = 60
 """Characters of a value in a message."""
+_HUGE_BITS = 10_000
+"""Python refuses to print whole numbers of more than 4300 digits; a hexadecimal one may have them."""
 
 
 def schema_problems(
@@ -151,17 +153,16 @@ def shown(value: object) -> str:
         return "a list"
     if isinstance(value, Mapping):
         return "a mapping"
-    text = f'"{value}"' if isinstance(value, str) else str(value) if not _is_huge(value) else "a number of many digits"
+    if isinstance(value, int) and value.bit_length() > _HUGE_BITS:
+        return "a number of thousands of digits"
+    text = f'"{value}"' if isinstance(value, str) else str(value)
     return f"`{text if len(text) <= _LONGEST else text[: _LONGEST - 3] + '...'}`"
 
 
-def _is_huge(value: object) -> bool:
-    """Python refuses to print whole numbers of more than 4300 digits; YAML gives none, sums might."""
-    return isinstance(value, int) and value.bit_length() > 10_000
-
-
 def _kind(value: object) -> str:
-    return {bool: "true or false", int: "a number", float: "a number"}.get(type(value), "a date")
+    if isinstance(value, bool):
+        return "true or false"
+    return "a number" if isinstance(value, int | float) else "a date"
 
 
 def _meant(near: str | None) -> str | None:
@@ -201,7 +202,7 @@ def _inner(kind: Any, part: str | int) -> Any:
     kind = _plain(kind)
     if isinstance(part, str) and part in _fields(kind):
         return _fields(kind)[part].annotation
-    arguments = cast("tuple[Any, ...]", get_args(kind))
+    arguments = get_args(kind)
     return arguments[-1] if arguments and get_origin(kind) in {list, dict, tuple} else None
 
 

@@ -7,7 +7,8 @@ Owns the keys and their rules. Values arrive as Pulumi hands them to a program: 
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 from hubstack import monitoring
@@ -18,6 +19,7 @@ from hubstack.maintenance import EXAMPLE, read_window
 from hubstack.plan import MaintenancePlan, MonitoringPlan
 from hubstack.platforms import Ingress
 from hubstack.problems import Problem, nearest
+from hubstack.stack_config import placed
 
 DEFAULT_NAMESPACE = "models"
 KEYS = (
@@ -75,6 +77,8 @@ class Target:
     """Who reaches Cloud Run services; IAM asks each caller for an identity whatever it says."""
     run_invokers: tuple[str, ...] = ()
     """IAM members that may call the Cloud Run services (`group:team@example.com`); empty: whom the project lets."""
+    settings: Mapping[str, str] = field(default_factory=dict[str, str], compare=False, repr=False)
+    """What it was read from; where each stands is for `hubstack.stack_config.placed` to say."""
 
 
 def read_target(stack: str, config: Mapping[str, str]) -> Target:
@@ -93,7 +97,7 @@ def read_target(stack: str, config: Mapping[str, str]) -> Target:
         project=reader.text("gcp:project", r"[a-z][-a-z0-9:.]{4,61}[a-z0-9]", "a Google Cloud project id"),
         region=reader.text("gcp:region", r"[a-z]+-[a-z]+\d+", "a region such as us-central1"),
         zones=reader.words("hubstack:zones"),
-        models_path=config.get("hubstack:models") or f"stacks/{stack}.models.yaml",
+        models_path=reader.path_inside("hubstack:models") or f"stacks/{stack}.models.yaml",
         namespace=reader.text(
             "hubstack:namespace", r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", "a Kubernetes namespace",
             default=DEFAULT_NAMESPACE,
@@ -106,11 +110,12 @@ def read_target(stack: str, config: Mapping[str, str]) -> Target:
         gateway=reader.gateway(),
         monitoring=reader.monitoring(),
         run_ingress=reader.ingress("hubstack:runIngress"), run_invokers=reader.members("hubstack:runInvokers"),
+        settings=config,
     )  # fmt: skip
     reader.check_zones(target)
     reader.check_names()
     if reader.problems:
-        raise InputError(reader.problems)
+        raise InputError(placed(config, reader.problems))
     return target
 
 
@@ -121,7 +126,7 @@ class _Reader:
 
     def refuse(self, key: str, message: str, example: str) -> None:
         hint = f"pulumi config set {key} {example}, or edit the file"
-        self.problems.append(Problem(path=self.path, message=f"`{key}` {message}", hint=hint))
+        self.problems.append(Problem(path=self.path, message=f"`{key}` {message}", hint=hint, setting=key))
 
     def check_names(self) -> None:
         """Refuse settings that nobody reads: the Pulumi CLI takes any."""
@@ -130,7 +135,9 @@ class _Reader:
             if key.startswith("hubstack:") and key not in known:
                 near = nearest(key, sorted(known))
                 hint = f"did you mean `{near}`?" if near else "the settings: docs/guide/first-stack.md"
-                self.problems.append(Problem(path=self.path, message=f"unknown setting `{key}`", hint=hint))
+                self.problems.append(
+                    Problem(path=self.path, message=f"unknown setting `{key}`", hint=hint, setting=key)
+                )
 
     def text(self, key: str, pattern: str, what: str, default: str = "") -> str:
         value = self.config.get(key, default)
@@ -138,6 +145,13 @@ class _Reader:
             self.refuse(key, f"is missing: {what}", "VALUE")
         elif not re.fullmatch(pattern, value):
             self.refuse(key, f"is `{value}`, which is not {what}", "VALUE")
+        return value
+
+    def path_inside(self, key: str) -> str:
+        value = self.config.get(key, "")
+        if Path(value).is_absolute() or ".." in Path(value).parts or not value.isprintable():
+            self.refuse(key, f"is `{value}`, which leads out of the project", "stacks/dev.models.yaml")
+            return ""
         return value
 
     def words(self, key: str, what: str = "zone names", example: str = "'[\"us-central1-a\"]'") -> tuple[str, ...]:
@@ -244,5 +258,5 @@ class _Reader:
 def _read(parse: Callable[[str], Any], text: str) -> Any:
     try:
         return parse(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 r"""What YAML hubstack takes: one document of plain values, and where each stands.
 
-Owns what is refused before anything is made of it: aliases (ten lines of them can mean gigabytes), tags, merge keys,
-directives, several documents, keys that stand twice, nesting without end, marks of an unsettled merge. Events are
-read one by one, so that a bomb costs no more than the lines up to it. Does not own files or messages' places as text
-(`hubstack.documents`).
+Owns what is refused before anything is made of it: aliases (ten lines of them can mean gigabytes), tags, merge
+keys, directives, several documents, keys that stand twice, nesting without end, marks of an unsettled merge. Events
+are read one by one, so that a bomb costs no more than the lines up to it. Does not own files, nor how a fault is
+shown (`hubstack.documents`).
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
@@ -24,7 +24,9 @@ MAX_VALUES = 200_000
 """Of a list, a policy and the like: ten thousand models with all their settings."""
 
 _TAG = "tag:yaml.org,2002:"
-_PLAIN_TAGS = frozenset({f"{_TAG}{word}" for word in ("str", "int", "float", "bool", "null", "timestamp", "map", "seq")})
+_PLAIN_TAGS = frozenset(
+    {f"{_TAG}{word}" for word in ("str", "int", "float", "bool", "null", "timestamp", "map", "seq")}
+)
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _SYNTAX = {
     "mapping values are not allowed in this context": "a `:` where no key can stand",
@@ -106,7 +108,7 @@ class _Reader:
     def __init__(self, text: str, held: Values, most: int) -> None:
         self.events: Iterator[Any] = yaml.parse(text, Loader=_Loader)
         self.held, self.left = held, most
-        self.resolve: Any = yaml.resolver.Resolver().resolve
+        self.resolve = cast("Any", yaml.resolver.Resolver()).resolve
         self.scalars: Any = yaml.constructor.SafeConstructor()
 
     def document(self) -> None:
@@ -209,16 +211,17 @@ def _place(mark: Any) -> Place:
 
 
 def _syntax_fault(text: str, error: yaml.YAMLError) -> Fault:
-    mark = getattr(error, "problem_mark", None)
+    mark: Any = getattr(error, "problem_mark", None)
     words = str(getattr(error, "problem", None) or getattr(error, "reason", None) or error).strip()
     if mark is None:
         return _bad_character(text) or Fault(f"is not YAML: {words}", "check the quotes and the indentation")
     lines = text.splitlines()
-    line = lines[mark.line] if mark.line < len(lines) else ""
+    at: int = mark.line
+    line = lines[at] if at < len(lines) else ""
     # libyaml reports a tab at the end of the token before it as often as at the tab itself.
     if "\t" in line[: max(mark.column + 1, 1)] or "\t" in line[: len(line) - len(line.lstrip())]:
         hint = "replace the tab by spaces"
-        return Fault("a tab: YAML takes only spaces for indentation", hint, (mark.line, line.index("\t")))
+        return Fault("a tab: YAML takes only spaces for indentation", hint, (at, line.index("\t")))
     return Fault(f"is not YAML: {_SYNTAX.get(words, words)}", "check the indentation and the quotes of this line",
                  _place(mark))  # fmt: skip
 
