@@ -328,7 +328,7 @@ def main() -> None:
     try:
         app()
     except HubstackError as error:
-        sys.stderr.write(f"{visible(str(error), keep='\n\t')}\n")
+        sys.stderr.write(visible(f"{error}\n", keep="\n\t"))
         raise SystemExit(2) from None
     except BrokenPipeError:  # the reader has closed, as `head` does
         sys.stderr.close()

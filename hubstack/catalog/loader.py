@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from math import inf
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import yaml
 
@@ -23,6 +23,7 @@ from hubstack.catalog.node_overhead import GIB, NodeOverhead, Tier
 from hubstack.catalog.platform_rows import read_cloud_run, read_vertex
 from hubstack.catalog.price_rows import read_prices
 from hubstack.catalog.row import CatalogError, Row
+from hubstack.catalog.row_places import placed
 from hubstack.catalog.sources import Source
 from hubstack.plan import AcceleratorKind
 
@@ -44,10 +45,13 @@ FILES = (
 )
 
 
+FOLDER = Path(__file__).parent
+
+
 @cache
 def load_catalog() -> Catalog:
     """Return the catalogue of this package."""
-    return read_catalog(Path(__file__).parent)
+    return read_catalog(FOLDER)
 
 
 def read_catalog(directory: Path) -> Catalog:
@@ -56,6 +60,13 @@ def read_catalog(directory: Path) -> Catalog:
     Raises:
         CatalogError: A file cannot be read, or a row is not what it must be.
     """
+    try:
+        return _read(directory)
+    except CatalogError as error:
+        raise placed(directory, error, FILES) from None
+
+
+def _read(directory: Path) -> Catalog:
     files = {name: _open(directory, name) for name in FILES}
     sources = _by(lambda row: row.id, _read_sources(files["sources"]))
     overhead = _read_overhead(files["node_overhead"].row("node_overhead"))
@@ -86,13 +97,23 @@ def read_catalog(directory: Path) -> Catalog:
     return catalog
 
 
+class _Loader(yaml.CSafeLoader):
+    """Takes no key twice, of which the last would win."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        found = super().construct_mapping(node, deep)
+        if len(found) != len(node.value):
+            raise yaml.constructor.ConstructorError(problem="a key stands twice")
+        return found
+
+
 def _open(directory: Path, name: str) -> Row:
     path = directory / f"{name}.yaml"
     try:
         # The pure Python loader takes seven times as long; PyYAML's wheels all carry libyaml.
-        data: object = yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader)
-    except (OSError, yaml.YAMLError) as error:
-        raise CatalogError(f"{path.name} cannot be read: {error}") from error
+        data: object = yaml.load(path.read_bytes(), Loader=_Loader)  # noqa: S506  a CSafeLoader
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise CatalogError(f"cannot be read: {error}", file=path.name) from error
     return Row(path.name, data)
 
 
@@ -100,7 +121,7 @@ def _by(key: Callable[[T], K], rows: Iterator[T]) -> dict[K, T]:
     found: dict[K, T] = {}
     for row in rows:
         if key(row) in found:
-            raise CatalogError(f"`{key(row)}` stands in the catalogue twice")
+            raise CatalogError(f"`{key(row)}` stands in the catalogue twice", word=key(row))
         found[key(row)] = row
     return found
 
@@ -259,4 +280,5 @@ def _check_references(catalog: Catalog) -> None:
         ("a machine type", named_machines, catalog.machine_types),
     ):
         if unknown := sorted(named - set(known)):
-            raise CatalogError(f"the catalogue names {what} that it does not have: {', '.join(unknown)}")
+            text = f"the catalogue names {what} that it does not have: {', '.join(unknown)}"
+            raise CatalogError(text, word=unknown[0])
