@@ -102,9 +102,10 @@ def read_text(path: Path, name: str, hint: str | None = None, most: int = MAX_BY
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        before = content[: error.start]
-        message = f"is not UTF-8 text: the byte 0x{content[error.start]:02x} in line {before.count(10) + 1}"
-        raise InputError([Problem(path=name, message=message, hint="save it as UTF-8")]) from None
+        lines = content[: error.start].decode("utf-8-sig").split("\n")
+        message = f"is not UTF-8 text: the byte 0x{content[error.start]:02x}"
+        mark = Mark(name, len(lines), len(lines[-1]) + 1, lines[-1])
+        raise InputError([mark.problem(message, "save it as UTF-8")]) from None
 
 
 def _read_bytes(path: Path, name: str, hint: str | None, most: int) -> bytes:

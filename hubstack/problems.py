@@ -59,6 +59,14 @@ class Problem:
         return [f"    {shown.rstrip()}", f"    {padding}^"]
 
 
+class RefusedError(ValueError):
+    """What a validator of a schema refuses, with what to do about it."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
 def render_problems(problems: Iterable[Problem]) -> str:
     """Render all problems in reading order, each once; of very many only the first."""
     ordered = sorted(set(problems), key=lambda p: (p.path, p.line or 0, p.column or 0, p.message))

@@ -139,24 +139,40 @@ class _Layer:
     file: RequestFile
 
 
-def _load_layers(path: Path, name: str, seen: tuple[Path, ...] = ()) -> list[_Layer]:
+def _load_layers(path: Path, name: str) -> list[_Layer]:
     """Return the layers, the furthest base first."""
-    hint = "a list looks like `models: [Qwen/Qwen3-8B]`; see docs/reference/models.md"
-    document = parse_document(read_text(path, name, hint), name)
-    file = _validate(document, hint)
-    if file.extends is None:
-        return [_Layer(document, file)]
-    base, mark = (path.parent / file.extends).resolve(), document.mark(("extends",))
-    if base in (*seen, path.resolve()):
-        hint = "remove one `extends:` of the circle"
-        raise InputError([mark.problem(f"`{file.extends}` extends this file in turn: a circle", hint)])
-    if len(seen) >= MAX_LAYERS:
+    layers = [_layer(name, read_text(path, name, _EXAMPLE))]
+    seen, root = [path.resolve()], _root(path, name)
+    while (said := layers[0].file.extends) is not None:
+        path, name, text = _base(layers[0].document.mark(("extends",)), said, seen, root)
+        seen.append(path)
+        layers.insert(0, _layer(name, text))
+    return layers
+
+
+def _layer(name: str, text: str) -> _Layer:
+    document = parse_document(text, name)
+    return _Layer(document, _validate(document))
+
+
+def _base(mark: Mark, said: str, seen: list[Path], root: Path) -> tuple[Path, str, str]:
+    """Return path, name and text of the file that one extends, or raise what is wrong at the place that says so."""
+    hint = "name a file of this project, by its path from this file: `base.models.yaml`"
+    if "\0" in said:
+        raise InputError([mark.problem(f"`{said}` is no path", hint)])
+    base = (seen[-1].parent / said).resolve()
+    if base in seen:
+        message = f"`{said}` extends this file in turn: a circle"
+        raise InputError([mark.problem(message, "remove one `extends:` of the circle")])
+    if len(seen) > MAX_LAYERS:
         raise InputError([mark.problem(f"more than {MAX_LAYERS} files extend one another", "merge some of them")])
-    if not base.is_relative_to(_root(path, name)):
-        hint = "name a file of this project, by its path from this file"
-        raise InputError([mark.problem(f"`{file.extends}` is outside the project", hint)])
-    base_name = os.path.normpath(Path(name).parent / file.extends)
-    return [*_load_layers(base, base_name, (*seen, path.resolve())), _Layer(document, file)]
+    if not base.is_relative_to(root):
+        raise InputError([mark.problem(f"`{said}` is outside the project", hint)])
+    name = os.path.normpath(Path(mark.path).parent / said)
+    try:
+        return base, name, read_text(base, name)
+    except InputError as error:
+        raise InputError([mark.problem(f"`{said}` {each.message}", hint) for each in error.problems]) from None
 
 
 def _root(path: Path, name: str) -> Path:
@@ -166,22 +182,23 @@ def _root(path: Path, name: str) -> Path:
     return path.resolve().parents[len(parts) - 1] if is_part else path.resolve().parent
 
 
-def _validate(document: Document, hint: str) -> RequestFile:
+def _validate(document: Document) -> RequestFile:
     if document.value is None:
-        raise InputError([Problem(path=document.path, message="is empty: it lists no models", hint=hint)])
+        raise InputError([Problem(path=document.path, message="is empty: it lists no models", hint=_EXAMPLE)])
     try:
         return RequestFile.model_validate(document.value)
     except ValidationError as error:
         raise InputError(schema_problems(document, error, RequestFile, _REFERENCE, _HINTS)) from None
 
 
+_EXAMPLE = "a list looks like `models: [Qwen/Qwen3-8B]`; see docs/reference/models.md"
 _REFERENCE = "every key: docs/reference/models.md"
 _HINTS = {
-    "id": "a Hub id reads `owner/name`, as in the address of its page: `Qwen/Qwen3-8B`",
+    "id": "an id reads `owner/name`, as in the address of its page: `Qwen/Qwen3-8B`",
     "name": "lower-case letters, digits and single hyphens, starting with a letter; at most 40",
     "revision": "a branch, a tag or a 40-digit commit, as `git` would take it",
     "reservation": "the reservation's name in Compute Engine: lower-case letters, digits and hyphens",
-    "models": "a list looks like `models: [Qwen/Qwen3-8B]`; see docs/reference/models.md",
+    "models": _EXAMPLE,
 }
 
 

@@ -13,15 +13,16 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from hubstack import names
 from hubstack.plan import CapacityKind, EngineKind
 from hubstack.platforms import PlatformKind
-from hubstack.problems import nearest
+from hubstack.problems import RefusedError, nearest
 
 REVISION_PATTERN = r"^[^\s\\^~:?*\[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]+$"
 """What git takes, without the characters that nobody sees."""
 
 
 def _inside(value: str) -> str:
-    if any(part in {"", ".", ".."} for part in value.split("/")):
-        raise ValueError(f"`{value}` leads out of the repository, or has an empty part")
+    if value and any(part in {"", ".", ".."} for part in value.split("/")):
+        hint = "a name, or a path from the repository's root: `chat/template.jinja`"
+        raise RefusedError(f"`{value}` leads out of the repository, or has an empty part", hint)
     return value
 
 
@@ -126,22 +127,24 @@ class AcceleratorRequest(_Strict):
 _STEP_WORDS = tuple(kind.value for kind in CapacityKind if kind is not CapacityKind.RESERVATION)
 
 
+_STEP_HINT = "as in `capacity: [reservation: team-a, spot, {kind: on-demand, accelerator: l4}]`"
+
+
 def _read_step(value: Any) -> Any:
     allowed = f"one of {', '.join(_STEP_WORDS)} or `reservation: NAME`"
     if isinstance(value, str):
         value = {"kind": value}
     if not isinstance(value, dict):
-        raise ValueError(f"a capacity is {allowed}")  # noqa: TRY004  pydantic reports a ValueError with its place
+        raise RefusedError(f"a capacity is {allowed}", _STEP_HINT)
     step = cast("dict[str, Any]", value)
     if "reservation" in step:
         step = {"kind": "reservation", **step}
     kind = step.get("kind")
     if "kind" not in step or (kind == "reservation") != ("reservation" in step):
-        raise ValueError(f"a capacity is {allowed}")
+        raise RefusedError(f"a capacity is {allowed}", _STEP_HINT)
     if kind not in {*_STEP_WORDS, "reservation"}:
         near = nearest(str(kind), [*_STEP_WORDS, "reservation"])
-        meant = f"; did you mean `{near}`?" if near else ""
-        raise ValueError(f"`{kind}` is no capacity: {allowed}{meant}")
+        raise RefusedError(f"`{kind}` is no capacity: {allowed}", f"did you mean `{near}`?" if near else _STEP_HINT)
     return step
 
 
@@ -258,16 +261,17 @@ class EntryRequest(Settings):
     @field_validator("id")
     @classmethod
     def _is_repo_id(cls, value: str) -> str:
-        problem = _repo_id_problem(value)
-        if problem:
-            raise ValueError(problem)
+        if problem := _repo_id_problem(value):
+            raise RefusedError(problem, _repo_id_hint(value))
         return value
 
     @field_validator("name")
     @classmethod
     def _is_free(cls, value: str | None) -> str | None:
         if value in names.RESERVED_KEYS:
-            raise ValueError(f"`{value}` is a name that Kubernetes or an engine needs; choose another")
+            raise RefusedError(
+                f"`{value}` is a name that Kubernetes or an engine needs", f"choose another: `{value}-1`"
+            )
         return value
 
 
@@ -295,6 +299,16 @@ def json_schema() -> dict[str, Any]:
         "title": "hubstack models",
         **RequestFile.model_json_schema(mode="validation"),
     }
+
+
+def _repo_id_hint(repo_id: str) -> str:
+    """Return the id that was meant, or how one looks."""
+    path = re.sub(r"^(https?://)?(www\.)?(huggingface\.co|hf\.co)/", "", repo_id)
+    found = re.match(r"([A-Za-z0-9._-]+/[A-Za-z0-9._-]+)(?:@|/tree/|/blob/|/resolve/|/?$)(.*)$", path)
+    if not found or _repo_id_problem(found[1]) or found[1] == repo_id:
+        return "an id reads `owner/name`, as in the address of its page: `Qwen/Qwen3-8B`"
+    revision = found[2].split("/")[0]
+    return f"did you mean `{found[1]}`{f' with `revision: {revision}`' if revision else ''}?"
 
 
 def _repo_id_problem(repo_id: str) -> str | None:

@@ -7,7 +7,7 @@ not own the schemas; what a key is for is taken from its docstring there.
 
 import re
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from enum import Enum
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -23,7 +23,7 @@ _MUST_BE = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "float_type": "a number",
-    "finite_number": "a number with an end",
+    "finite_number": "a finite number",
     "bool_type": "true or false",
     "list_type": "a list (`- item` lines, or `[a, b]`)",
     "dict_type": "a mapping (`key: value` lines)",
@@ -73,20 +73,23 @@ class _Words:
         loc, kind, context = detail["loc"], detail["type"], detail.get("ctx", {})
         names = [str(part) for part in loc if isinstance(part, str)]
         label = f"`{'.'.join(names)}`" if names else "the file"
+        if loc and isinstance(loc[-1], int):
+            label = f"item {loc[-1] + 1} of {label}"
         if kind == "extra_forbidden":
             return self._unknown(loc)
         if kind == "missing":
             return f"`{loc[-1]}` is missing", self._meaning(loc)
         given = shown(detail["input"])
         if kind == "value_error":
-            return str(context.get("error", detail["msg"])), self._meaning(loc)
+            error = context.get("error", detail["msg"])
+            return str(error), getattr(error, "hint", None) or self._meaning(loc)
         if kind in _MUST_BE:
             return f"{label} must be {_MUST_BE[kind]}, not {given}", self._quote(kind, loc, detail["input"])
         if kind in {"literal_error", "enum"}:
             known = self._choices(loc, context)
-            near = nearest(str(detail["input"]), known)
-            return f"{label}: {given} is none of {', '.join(known)}", _meant(near) or self._meaning(loc)
-        return f"{label}: {_bound(kind, context, given, detail['msg'])}", self._meaning(loc)
+            near = nearest(detail["input"], known) if isinstance(detail["input"], str) else None
+            return f"{label} must be one of {', '.join(known)}, not {given}", _meant(near) or self._meaning(loc)
+        return f"{label} {_bound(kind, context, detail['input'], detail['msg'])}", self._meaning(loc)
 
     def _unknown(self, loc: Loc) -> tuple[str, str]:
         known = list(_keys_of(_type_at(self.schema, loc[:-1])))
@@ -122,25 +125,29 @@ class _Words:
         return self.hint
 
 
-def _bound(kind: str, context: Mapping[str, Any], given: str, said: str) -> str:
+def _bound(kind: str, context: Mapping[str, Any], given: object, said: str) -> str:
     """Say which bound a value breaks."""
-    several = "character" if kind.startswith("string") else "item"
-
-    def count(key: str) -> str:
-        return f"{context[key]:,} {several}{'' if context[key] == 1 else 's'}"
-
-    words: dict[str, Callable[[], str]] = {
-        "greater_than_equal": lambda: f"{given} must be at least {context['ge']:,}",
-        "greater_than": lambda: f"{given} must be above {context['gt']:,}",
-        "less_than_equal": lambda: f"{given} must be at most {context['le']:,}",
-        "less_than": lambda: f"{given} must be below {context['lt']:,}",
-        "string_too_long": lambda: f"{given} is too long: at most {count('max_length')}",
-        "string_too_short": lambda: "is empty" if context["min_length"] == 1 else f"at least {count('min_length')}",
-        "too_long": lambda: f"at most {count('max_length')}, not {context['actual_length']:,}",
-        "too_short": lambda: f"at least {count('min_length')}, not {context['actual_length']:,}",
-        "string_pattern_mismatch": lambda: f"{given} is not allowed",
-    }
-    return words[kind]() if kind in words else f"{given}: {said[:1].lower()}{said[1:]}"
+    several = "character" if isinstance(given, str) else "item"
+    bounds = {
+        "greater_than_equal": ("at least", "ge"), "greater_than": ("above", "gt"),
+        "less_than_equal": ("at most", "le"), "less_than": ("below", "lt"),
+    }  # fmt: skip
+    lengths = {
+        "string_too_long": ("at most", "max_length"), "too_long": ("at most", "max_length"),
+        "string_too_short": ("at least", "min_length"), "too_short": ("at least", "min_length"),
+    }  # fmt: skip
+    if kind in bounds:
+        word, key = bounds[kind]
+        bound = context[key]
+        is_whole = isinstance(bound, int) or float(bound).is_integer()
+        return f"must be {word} {int(bound):,}, not {shown(given)}" if is_whole else (
+            f"must be {word} {bound}, not {shown(given)}")  # fmt: skip
+    if kind in lengths:
+        word, key = lengths[kind]
+        count = len(given) if isinstance(given, str) else context["actual_length"]
+        return f"must have {word} {context[key]:,} {several}{'' if context[key] == 1 else 's'}, not {count}"
+    return f"may not be {shown(given)}" if kind == "string_pattern_mismatch" else (
+        f"may not be {shown(given)}: {said[:1].lower()}{said[1:]}")  # fmt: skip
 
 
 def shown(value: object) -> str:

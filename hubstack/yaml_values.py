@@ -38,6 +38,8 @@ _SYNTAX = {
     "found unexpected end of stream": "a quote or a bracket is not closed",
     "did not find expected node content": "a value was expected here",
     "found character that cannot start any token": "a character that begins no value: quote the text",
+    "did not find expected <document start>": "one value ends before here, and another begins",
+    "found unknown escape character": "no escape of YAML: write `\\\\` for a backslash, or use single quotes",
     "block sequence entries are not allowed in this context": "a `-` where no list can begin",
 }
 """libyaml's words, in a user's."""
@@ -185,7 +187,7 @@ class _Reader:
         word = tag.removeprefix(_TAG)
         if word == "int" and (re.match(r"[-+]?0[0-9_]", text) or ":" in text):
             self.fault(event, f"`{text}`: YAML reads such a number in base {8 if ':' not in text else 60}",
-                       "write it without the leading zero, or quote it if it is text")  # fmt: skip
+                       "write it in base 10, or quote it if it is text")  # fmt: skip
             return None
         try:
             return self.scalars.construct_object(yaml.ScalarNode(tag, text))
@@ -222,8 +224,11 @@ def _syntax_fault(text: str, error: yaml.YAMLError) -> Fault:
     if "\t" in line[: max(mark.column + 1, 1)] or "\t" in line[: len(line) - len(line.lstrip())]:
         hint = "replace the tab by spaces"
         return Fault("a tab: YAML takes only spaces for indentation", hint, (at, line.index("\t")))
-    return Fault(f"is not YAML: {_SYNTAX.get(words, words)}", "check the indentation and the quotes of this line",
-                 _place(mark))  # fmt: skip
+    hint = "check the indentation and the quotes of this line"
+    begun: Any = getattr(error, "context_mark", None)
+    if begun is not None and begun.line < at:
+        hint = f"check the indentation, quotes and brackets since line {begun.line + 1}, where it begins"
+    return Fault(f"is not YAML: {_SYNTAX.get(words, words)}", hint, _place(mark))
 
 
 def _bad_character(text: str) -> Fault | None:
@@ -233,4 +238,5 @@ def _bad_character(text: str) -> Fault | None:
     before = text[: found.start()]
     place = before.count("\n"), found.start() - (before.rfind("\n") + 1)
     name = "NUL" if found[0] == "\0" else "a control character"
-    return Fault(f"{name} (U+{ord(found[0]):04X}), which YAML does not take", "delete it", place)
+    hint = "is it UTF-16? save it as UTF-8; else delete it" if found[0] == "\0" else "delete it"
+    return Fault(f"{name} (U+{ord(found[0]):04X}), which YAML does not take", hint, place)

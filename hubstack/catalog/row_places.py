@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where in a catalogue's files a fault stands: they are read without places, which is faster, and once more if need be.
+"""Where in a catalogue's files a fault stands: they are read without places, and with them only if need be.
 
 Owns the search. Does not own the rules (`hubstack.catalog.row`).
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -45,7 +45,7 @@ def _said(document: Document, word: str) -> Iterator[Loc]:
     return (loc for loc in document.places if loc and word in {_value(document.value, loc), loc[-1]})
 
 
-def _value(held: Any, loc: Loc) -> Any:
+def _value(held: Any, loc: Loc) -> str | None:
     for part in loc:
-        held = held.get(part) if isinstance(held, Mapping) else cast("list[Any]", held)[cast("int", part)]
+        held = cast("Any", held)[part]
     return held if isinstance(held, str) else None

@@ -4,12 +4,14 @@
     python -m tests.bad_input.runner [KIND/NAME ...]     rewrite `expected.yaml` of every kind, for review
 
 A case is a file in a folder of `cases/`; the folder is its kind and decides where the file is put and which command
-reads it. `NAME+OTHER` is put beside NAME as OTHER. Cases that git cannot hold are made by `made.py`.
+reads it. `NAME+OTHER` is put beside NAME as OTHER. A case of `catalogs` is an edit of one of its files. Cases that git
+cannot hold are made by `made.py`.
 """
 
 import contextlib
 import hashlib
 import io
+import json
 import os
 import shutil
 import sys
@@ -97,8 +99,11 @@ def project_with(name: str) -> Iterator[Path]:
         base_project(folder)
         if kind == "catalogs":
             shutil.copytree(CATALOG, folder / "catalog", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
-            # `prices_negative.yaml` stands for `prices.yaml`.
-            shutil.copy(source, folder / "catalog" / f"{case.split('-')[0]}.yaml")
+            edit = json.loads(source.read_text())
+            target = folder / "catalog" / f"{edit['file']}.yaml"
+            text = target.read_text()
+            assert edit["old"] in text, f"{name}: the catalogue has moved on"
+            target.write_text(text.replace(edit["old"], edit["new"], 1) if edit["old"] else edit["new"])
         else:
             target = folder / KINDS[kind].path
             shutil.copy(source, target)
