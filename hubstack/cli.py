@@ -23,7 +23,7 @@ from hubstack.console import progress as _progress
 from hubstack.environment import Environment, find_project
 from hubstack.errors import HubstackError, InputError
 from hubstack.plan import Plan
-from hubstack.problems import Problem, nearest, visible
+from hubstack.problems import Problem, listed, nearest, visible
 from hubstack.target import Target
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def explain(
     by_key = {each.key: each for each in decided.models}
     if (model is None and not html) or (model is not None and model not in by_key):
         near = nearest(model or "", by_key)
-        hint = f"did you mean `{near}`?" if near else f"models: {', '.join(by_key)}"
+        hint = f"did you mean `{near}`?" if near else f"models: {listed(list(by_key))}"
         message = f"has no model `{model}`" if model else "name a model, or give --html FILE for all of them"
         raise InputError([Problem(path=env, message=message, hint=hint)])
     if html:

@@ -99,7 +99,9 @@ def _stored(listings: list[Path]) -> "list[StoredObject]":
             objects += read_listing(read_text(path, str(path), hint, MAX_JSON_BYTES))
         except JSONDecodeError as error:
             raise InputError([json_problem(error, str(path), hint)]) from None
-        except (ValueError, RecursionError) as error:
+        except RecursionError:
+            raise InputError([Problem(path=str(path), message="is nested without end", hint=hint)]) from None
+        except ValueError as error:
             raise InputError([Problem(path=str(path), message=f"is no listing: {error}", hint=hint)]) from None
     return objects
 

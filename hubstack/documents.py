@@ -156,15 +156,16 @@ def parse_json(text: str, name: str, hint: str) -> Any:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise InputError([json_problem(error, name, hint)]) from None
-    except (ValueError, RecursionError):  # a number of thousands of digits; brackets without end
-        raise InputError([Problem(path=name, message="is JSON that nobody writes: too deep or too long a number",
-                                  hint=hint)]) from None  # fmt: skip
+    except (ValueError, RecursionError):
+        message = "is nested without end, or holds a number of thousands of digits"
+        raise InputError([Problem(path=name, message=message, hint=hint)]) from None
 
 
 def json_problem(error: json.JSONDecodeError, name: str, hint: str) -> Problem:
     """Return the problem of a text that is no JSON."""
     line = (error.doc.splitlines() or [""])[min(error.lineno, error.doc.count("\n") + 1) - 1 :][:1]
-    message = f"is not JSON: {error.msg[:1].lower()}{error.msg[1:]}"
+    said = error.msg[:1].lower() + error.msg[1:].removesuffix(" at")
+    message = f"is not JSON: {said}"
     return Mark(name, error.lineno, error.colno, line[0] if line else "").problem(message, hint)
 
 

@@ -133,9 +133,16 @@ def _object(number: int, row: Mapping[str, Any]) -> StoredObject:
         bucket, name = str(row["url"]).removeprefix("gs://").split("/", 1)
         metadata = cast("dict[str, Any]", row["metadata"])
         # The address may end in `#GENERATION`; the name in the metadata does not.
-        return StoredObject(bucket=bucket, name=str(metadata.get("name", name)), size_bytes=int(metadata["size"]))
+        return StoredObject(bucket=bucket, name=str(metadata.get("name", name)), size_bytes=_size(metadata["size"]))
     except (KeyError, TypeError, ValueError, AttributeError):
         raise ValueError(f"object {number} has no address, name or size") from None
+
+
+def _size(text: Any) -> int:
+    size = int(text)
+    if size < 0:
+        raise ValueError(text)
+    return size
 
 
 def staged_buckets(plan: Plan) -> dict[str, tuple[ModelPlan, ...]]:

@@ -317,7 +317,7 @@ def parse_lock(text: str, path: str, anew: Collection[tuple[str, str]] = ()) -> 
     try:
         stored = _StoredLock.model_validate(document.value)
     except ValidationError as error:
-        raise LockError(schema_problems(document, error, _StoredLock, _AGAIN)) from None
+        raise LockError(schema_problems(document, error, _StoredLock, _AGAIN, is_generated=True)) from None
     models = [_facts(model) for model in stored.models]
     _check_unique(document, models)
     if stored.format > 1:
@@ -362,7 +362,7 @@ def _check_content(document: Document, models: list[ModelFacts], anew: Collectio
     for index in edited(document.value["models"]):
         facts = models[index]
         if {lock_key(facts), (facts.id, facts.revision)}.isdisjoint(anew):
-            message = f"the entry of `{facts.id}` was edited by hand since hubstack wrote it"
+            message = f"the entry of `{facts.id}` was edited by hand, or cut short, since hubstack wrote it"
             command = f"`hubstack lock --upgrade {lock_key(facts)[0]}`"
             hint = f"restore it from git, or run {command}, which asks the Hub for it anew"
             problems.append(document.key_mark(("models", index, CONTENT)).problem(message, hint))

@@ -73,7 +73,7 @@ def load_placement(path: Path, name: str) -> Placement:
     try:
         return Placement(models=_File.model_validate(document.value).models)
     except ValidationError as error:
-        raise InputError(schema_problems(document, error, _File, _AGAIN)) from None
+        raise InputError(schema_problems(document, error, _File, _AGAIN, is_generated=True)) from None
 
 
 _AGAIN = "delete the file and run `hubstack place`, or take it from git"

@@ -16,7 +16,7 @@ from hubstack.bill import Cost
 from hubstack.catalog import Catalog, load_catalog
 from hubstack.cost import plan_cost
 from hubstack.engine import EngineChoice, Refusal, choose_engine
-from hubstack.errors import InputError, LockError, PlanError
+from hubstack.errors import LockError, PlanError
 from hubstack.facts import ModelFacts
 from hubstack.light import Surveyors, compare_with_cloud_run, make_surveyors, plan_light, refusal_of
 from hubstack.loading import Loading, choose_loading, refuse_loading
@@ -34,8 +34,8 @@ from hubstack.routing import traffic_problems, traffic_warnings
 from hubstack.rules import Demand
 from hubstack.scaling import with_scaling
 from hubstack.slo import with_slo
-from hubstack.stack_config import placed
 from hubstack.target import Target, read_target
+from hubstack.target_rules import check_regions
 from hubstack.weights import ChosenFiles, WeightsSize, choose_files, weights_size
 
 _OWN = frozenset({
@@ -105,7 +105,7 @@ def plan_stack(
         PlanError: a model is refused or fits nothing, or the budget is too small.
     """
     facts = _facts(request, lock)
-    _check_region(catalog, target)
+    check_regions(catalog, target)
     if unrouted := list(traffic_problems(_on_gke(request), target.gateway)):
         raise PlanError(unrouted)
     surveyors = make_surveyors(catalog, target)
@@ -293,17 +293,6 @@ def _facts(request: Request, lock: Lock) -> dict[str, ModelFacts]:
     return found
 
 
-def _check_region(catalog: Catalog, target: Target) -> None:
-    known = catalog.all_regions()
-    if target.region not in known:
-        near = nearest(target.region, known)
-        hint = f"did you mean `{near}`?" if near else f"regions with accelerators: {', '.join(known)}"
-        message = f"`gcp:region` is `{target.region}`, where the catalogue lists no accelerator"
-        path = f"Pulumi.{target.stack}.yaml"
-        problem = Problem(path=path, message=message, hint=hint, setting="gcp:region")
-        raise InputError(placed(target.settings, [problem]))
-
-
 def _unknown_words(model: ModelRequest, catalog: Catalog, target: Target) -> list[Problem]:
     """Name every accelerator and zone that the catalogue does not know."""
     problems: list[Problem] = []
@@ -423,6 +412,4 @@ def _check_budget(cost: Cost, target: Target) -> None:
     items = ", ".join(f"{line.item} ${line.usd_per_month_max or 0:,.0f} ({line.what})" for line in largest)
     message = f"the plan may cost ${cost.usd_per_month_max:,.0f} a month, above the budget of ${budget:,.0f}"
     hint = f"the largest items: {items}; lower `replicas.max`, or raise `hubstack:budget`"
-    path = f"Pulumi.{target.stack}.yaml"
-    problem = Problem(path=path, message=message, hint=hint, setting="hubstack:budget")
-    raise PlanError(placed(target.settings, [problem]))
+    raise PlanError([target.problem("hubstack:budget", message, hint)])

@@ -8,14 +8,18 @@ reported together.
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
 MOST_SHOWN = 100
 """Problems that are printed; the rest is counted."""
+MOST_GUESSED = 20
+"""Problems for which the nearest of many words is searched."""
 _LINE_BEFORE, _LINE_WIDTH = 60, 116
 """Characters of a long source line that are shown: before the place, and in all."""
+_LISTED = 30
+"""Words of a list of what is known."""
 _QUOTED = 100
 """Characters of one quoted word of a message."""
 
@@ -99,6 +103,12 @@ def _escaped(char: str) -> str:
 def _cropped(message: str) -> str:
     """Return the message with each quoted word of a length that nobody reads cut short."""
     return re.sub(rf"`([^`]{{{_QUOTED},}})`", lambda found: f"`{found[1][: _QUOTED - 3]}...`", message)
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return words with commas; of very many the first, and how many more there are."""
+    more = len(words) - _LISTED
+    return ", ".join(words[:_LISTED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

@@ -19,7 +19,7 @@ from hubstack.documents import Document, Loc, Mark, parse_document, read_text
 from hubstack.errors import InputError
 from hubstack.plan import CapacityKind, EngineKind
 from hubstack.platforms import PlatformKind
-from hubstack.problems import MOST_SHOWN, Problem, nearest
+from hubstack.problems import MOST_GUESSED, Problem, listed, nearest
 from hubstack.request_schema import (
     AcceleratorRequest,
     CanaryRequest,
@@ -141,8 +141,13 @@ class _Layer:
 
 def _load_layers(path: Path, name: str) -> list[_Layer]:
     """Return the layers, the furthest base first."""
-    layers = [_layer(name, read_text(path, name, _EXAMPLE))]
-    seen, root = [path.resolve()], _root(path, name)
+    root = _root(path, name)
+    text = read_text(path, name, _EXAMPLE)
+    if not path.resolve().is_relative_to(root):
+        raise InputError(
+            [Problem(path=name, message="is a link that leads out of the project", hint="copy the file")]
+        )
+    layers, seen = [_layer(name, text)], [path.resolve()]
     while (said := layers[0].file.extends) is not None:
         path, name, text = _base(layers[0].document.mark(("extends",)), said, seen, root)
         seen.append(path)
@@ -179,7 +184,7 @@ def _root(path: Path, name: str) -> Path:
     """Return the project's folder: the path without the part by which messages name it."""
     parts = Path(name).parts
     is_part = not Path(name).is_absolute() and path.parts[-len(parts) :] == parts
-    return path.resolve().parents[len(parts) - 1] if is_part else path.resolve().parent
+    return (path.parents[len(parts) - 1] if is_part else path.parent).resolve()
 
 
 def _validate(document: Document) -> RequestFile:
@@ -267,11 +272,11 @@ def _apply_overrides(layer: _Layer, drafts: dict[str, _Draft], problems: list[Pr
     for key in sorted(overrides, key=lambda key: (key != EVERY, key)):
         loc: Loc = ("overrides", key)
         if key != EVERY and key not in drafts:
-            near = nearest(key, drafts) if len(problems) < MOST_SHOWN else None
+            near = nearest(key, drafts) if len(problems) < MOST_GUESSED else None
             problems.append(
                 layer.document.key_mark(loc).problem(
                     f"`{key}` is no key of the list",
-                    f"did you mean `{near}`?" if near else f"keys: {', '.join(sorted(drafts))}",
+                    f"did you mean `{near}`?" if near else f"keys: {listed(sorted(drafts))}",
                 )
             )
             continue

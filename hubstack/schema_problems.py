@@ -23,6 +23,7 @@ _MUST_BE = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "float_type": "a number",
+    "float_parsing": "a number",
     "finite_number": "a finite number",
     "bool_type": "true or false",
     "list_type": "a list (`- item` lines, or `[a, b]`)",
@@ -39,7 +40,7 @@ _HUGE_BITS = 10_000
 
 def schema_problems(
     document: Document, error: ValidationError, schema: Any, hint: str,
-    hints: Mapping[str, str] | None = None,
+    hints: Mapping[str, str] | None = None, *, is_generated: bool = False,
 ) -> list[Problem]:  # fmt: skip
     """Return the problems of a document in reading order; of very many only the first.
 
@@ -49,11 +50,13 @@ def schema_problems(
         schema: the model, or the type of a TypeAdapter.
         hint: what to do where nothing better is known.
         hints: what to do, by key; they come before what the key's docstring says.
+        is_generated: nobody writes the file by hand, so that the hint is always to make it anew.
     """
     found = [(_mark_of(document, each["type"], each["loc"]), each) for each in error.errors(include_url=False)]
     found.sort(key=lambda each: (each[0].line, each[0].column))
     words = _Words(document, schema, hint, hints or {})
-    problems = [mark.problem(*words.of(detail)) for mark, detail in found[:MOST_SHOWN]]
+    said = ((mark, *words.of(detail)) for mark, detail in found[:MOST_SHOWN])
+    problems = [mark.problem(message, hint if is_generated else better) for mark, message, better in said]
     if len(found) > MOST_SHOWN:
         left = f"and {len(found) - MOST_SHOWN:,} more faults"
         problems.append(found[MOST_SHOWN][0].problem(left, "mend those above first"))
@@ -88,7 +91,9 @@ class _Words:
         if kind in {"literal_error", "enum"}:
             known = self._choices(loc, context)
             near = nearest(detail["input"], known) if isinstance(detail["input"], str) else None
-            return f"{label} must be one of {', '.join(known)}, not {given}", _meant(near) or self._meaning(loc)
+            return f"{label} must be one of {', '.join(known)}, not {given}", _meant(near) or self._quote(
+                "string_type", loc, detail["input"]
+            )
         return f"{label} {_bound(kind, context, detail['input'], detail['msg'])}", self._meaning(loc)
 
     def _unknown(self, loc: Loc) -> tuple[str, str]:

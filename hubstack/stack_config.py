@@ -44,6 +44,8 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
 _WORDS = {"string": "text", "boolean": "true or false", "integer": "a whole number", "number": "a number",
           "array": "a list", "object": "a mapping"}  # fmt: skip
 
+_EXAMPLES = {"boolean": "true", "integer": "3", "number": "3"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackConfig:
@@ -92,7 +94,7 @@ def load_stack_config(project_dir: Path, config_file: Path) -> StackConfig:
     project = _mapping(project_dir / "Pulumi.yaml", "Pulumi.yaml")
     inside = config_file.is_relative_to(project_dir)
     held = _mapping(config_file, str(config_file.relative_to(project_dir) if inside else config_file))
-    name = str(project.value.get("name") or "")
+    name = _name(project)
     declared = _declared(project, name)
     problems: list[Problem] = []
     config = {
@@ -119,6 +121,14 @@ def load_stack_config(project_dir: Path, config_file: Path) -> StackConfig:
     main = str(project.value.get("main") or ".")
     settings = Settings(config, held, name)
     return StackConfig(project=name, main=main, config=settings, secret_keys=tuple(sorted(secret)))
+
+
+def _name(project: Document) -> str:
+    name = project.value.get("name")
+    if not isinstance(name, str) or not name:
+        message = f"`name` must be text, not {shown(name)}"
+        raise InputError([project.mark(("name",)).problem(message, "the project's name: `name: hubstack`")])
+    return name
 
 
 def _mapping(path: Path, name: str) -> Document:
@@ -175,7 +185,7 @@ def _check(
     fits = _fits(value, wanted)
     if not fits and not _is_secure(value):
         message = f"`{full}` must be {_WORDS.get(wanted, wanted)}, not {shown(value)}"
-        hint = f"pulumi config set {full} VALUE, or edit the file"
+        hint = f"pulumi config set {full} {_EXAMPLES.get(wanted, 'VALUE')}, or edit the file"
         problems.append(document.mark(("config", key)).problem(message, hint))
 
 

@@ -42,6 +42,10 @@ KEYS = (
     "hubstack:runInvokers",
     "hubstack:zones",
 )
+_EXAMPLES = {
+    "gcp:project": "my-project-id", "gcp:region": "us-central1", "hubstack:namespace": DEFAULT_NAMESPACE,
+    "hubstack:billingAccount": "0A1B2C-3D4E5F-678901",
+}  # fmt: skip
 SECRETS = ("hubstack:apiKey", "hubstack:hfToken", "hubstack:iapClientSecret")
 """Settings that no plan reads."""
 
@@ -79,6 +83,11 @@ class Target:
     """IAM members that may call the Cloud Run services (`group:team@example.com`); empty: whom the project lets."""
     settings: Mapping[str, str] = field(default_factory=dict[str, str], compare=False, repr=False)
     """What it was read from; where each stands is for `hubstack.stack_config.placed` to say."""
+
+    def problem(self, setting: str, message: str, hint: str) -> Problem:
+        """Return a problem at the line of a setting, where it is known."""
+        problem = Problem(path=f"Pulumi.{self.stack}.yaml", message=message, hint=hint, setting=setting)
+        return placed(self.settings, [problem])[0]
 
 
 def read_target(stack: str, config: Mapping[str, str]) -> Target:
@@ -142,15 +151,15 @@ class _Reader:
     def text(self, key: str, pattern: str, what: str, default: str = "") -> str:
         value = self.config.get(key, default)
         if not value:
-            self.refuse(key, f"is missing: {what}", "VALUE")
+            self.refuse(key, f"is missing: {what}", _EXAMPLES[key])
         elif not re.fullmatch(pattern, value):
-            self.refuse(key, f"is `{value}`, which is not {what}", "VALUE")
+            self.refuse(key, f"is `{value}`, which is not {what}", _EXAMPLES[key])
         return value
 
     def path_inside(self, key: str) -> str:
         value = self.config.get(key, "")
-        if Path(value).is_absolute() or ".." in Path(value).parts or not value.isprintable():
-            self.refuse(key, f"is `{value}`, which leads out of the project", "stacks/dev.models.yaml")
+        if Path(value).is_absolute() or ".." in Path(value).parts or value.startswith(("[", "{")) or "\0" in value:
+            self.refuse(key, f"is `{value}`, which is no path inside the project", "stacks/dev.models.yaml")
             return ""
         return value
 
@@ -248,7 +257,11 @@ class _Reader:
     def check_zones(self, target: Target) -> None:
         for zone in target.zones:
             if not zone.startswith(f"{target.region}-"):
-                self.refuse("hubstack:zones", f"names `{zone}`, which is not in {target.region}", "'[...]'")
+                self.refuse(
+                    "hubstack:zones",
+                    f"names `{zone}`, which is not in {target.region}",
+                    f"'[\"{target.region}-a\"]'",
+                )
 
     def _json(self, key: str, default: Any) -> Any:
         text = self.config.get(key)

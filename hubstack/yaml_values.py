@@ -20,7 +20,7 @@ Place = tuple[int, int]
 
 MAX_DEPTH = 64
 """The deepest of hubstack's files has 8 levels; libyaml's time grows with the square of the depth."""
-MAX_VALUES = 200_000
+MAX_VALUES = 100_000
 """Of a list, a policy and the like: ten thousand models with all their settings."""
 
 _TAG = "tag:yaml.org,2002:"

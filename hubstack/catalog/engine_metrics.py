@@ -118,7 +118,7 @@ def read_engine_metrics(file: Row) -> Iterator[EngineMetrics]:
 
 def _metric(row: Row, role: str) -> Metric:
     metric = Metric(
-        name=row.text("name"), type=MetricType(row.text("type")), where=row.maybe_text("where") or "",
+        name=row.text("name"), type=row.word("type", MetricType), where=row.maybe_text("where") or "",
         buckets=row.figures("buckets"),
     )  # fmt: skip
     row.done()

@@ -16,7 +16,7 @@ def read_engines(file: Row) -> Iterator[Engine]:
         yield Engine(
             id=row.text("id"),
             name=row.text("name"),
-            kind=AcceleratorKind(row.text("kind")),
+            kind=row.word("kind", AcceleratorKind),
             version=_version(row),
             images=tuple(_images(row)),
             port=row.integer("port"),

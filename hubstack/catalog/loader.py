@@ -6,6 +6,7 @@ dates). Refuses a row that names a source, accelerator or machine type that is n
 about the figures themselves (`hubstack.catalog.integrity`).
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from math import inf
@@ -98,13 +99,21 @@ def _read(directory: Path) -> Catalog:
 
 
 class _Loader(yaml.CSafeLoader):
-    """Takes no key twice, of which the last would win."""
+    """Takes no key twice, of which the last would win, and no number with a leading zero, which is octal."""
+
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        if re.match(r"[-+]?0[0-9_]", node.value):
+            raise yaml.constructor.ConstructorError(problem="an octal number")
+        return super().construct_yaml_int(node)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         found = super().construct_mapping(node, deep)
         if len(found) != len(node.value):
             raise yaml.constructor.ConstructorError(problem="a key stands twice")
         return found
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 
 
 def _open(directory: Path, name: str) -> Row:
@@ -138,7 +147,7 @@ def _read_accelerators(file: Row) -> Iterator[Accelerator]:
         sources = (*row.texts("sources"), row.text("gke_label_source"))
         yield Accelerator(
             id=row.text("id"),
-            kind=AcceleratorKind(row.text("kind")),
+            kind=row.word("kind", AcceleratorKind),
             name=row.text("name"),
             gke_label=row.text("gke_label"),
             memory_gb_marketing=row.number("memory_gb_marketing"),

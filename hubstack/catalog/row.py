@@ -6,14 +6,16 @@ figure is left out). Does not own what a row means.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
 from math import inf, isfinite
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from hubstack.errors import InputError
 from hubstack.problems import Problem, nearest
 from hubstack.schema_problems import shown
 
 Loc = tuple[str | int, ...]
+E = TypeVar("E", bound=StrEnum)
 
 
 class CatalogError(InputError):
@@ -66,6 +68,13 @@ class Row:
             raise self.fault(f"`{key}` must be text, not {shown(value)}", key)
         return value
 
+    def word(self, key: str, words: type[E]) -> E:
+        """Return the word under the key, which must be one of an enumeration's."""
+        value, known = self.text(key), [each.value for each in words]
+        if value not in known:
+            raise self.fault(f"`{key}` must be one of {', '.join(known)}, not {shown(value)}", key)
+        return words(value)
+
     def maybe_text(self, key: str) -> str | None:
         """Return the text under the key, None where it is left out."""
         return self.text(key) if key in self._data else None
@@ -76,7 +85,7 @@ class Row:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self.fault(f"`{key}` must be a number, not {shown(value)}", key)
         if not isfinite(value) or value < 0 or (value == 0 and not may_be_zero):
-            raise self.fault(f"`{key}` is {shown(value)}; leave out what is not known", key)
+            raise self.fault(f"`{key}` is {shown(value)}, and must be above 0; leave out what is not known", key)
         return value
 
     def maybe_number(self, key: str) -> float | None:

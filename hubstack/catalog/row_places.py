@@ -6,7 +6,7 @@ Owns the search. Does not own the rules (`hubstack.catalog.row`).
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from hubstack.catalog.row import CatalogError, Loc
 from hubstack.documents import Document, parse_document, read_text
@@ -42,10 +42,12 @@ def placed(directory: Path, error: CatalogError, files: Iterable[str]) -> Catalo
 
 def _said(document: Document, word: str) -> Iterator[Loc]:
     """Yield where a document says a word, as a value or as a key."""
-    return (loc for loc in document.places if loc and word in {_value(document.value, loc), loc[-1]})
+    said = [loc for loc in document.places if loc and word in {_value(document.value, loc), loc[-1]}]
+    named = [loc for loc in said if loc[-1] in {"id", "name"}]
+    yield from named or said
 
 
 def _value(held: Any, loc: Loc) -> str | None:
     for part in loc:
-        held = cast("Any", held)[part]
+        held = held[part]
     return held if isinstance(held, str) else None

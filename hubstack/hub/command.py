@@ -17,7 +17,7 @@ from hubstack.hub.locking import lock_models
 from hubstack.hub.refusal import Refusal
 from hubstack.lock import check_fresh, load_lock, lock_path, render_lock, write_text_atomically
 from hubstack.names import key_of
-from hubstack.problems import Problem, nearest, render_problems
+from hubstack.problems import Problem, listed, nearest, render_problems
 from hubstack.request import ModelRequest, Request, load_request
 
 ALL = "all"
@@ -108,7 +108,7 @@ def _upgraded(request: Request, upgrade: Sequence[str]) -> set[Asked]:
 
 def _unknown(word: str, request: Request, words: Iterable[str]) -> Problem:
     near = nearest(word, words) or nearest(key_of(word) if "/" in word else word, words)
-    hint = f"did you mean `{near}`?" if near else f"models: {', '.join(sorted(m.key for m in request.models))}"
+    hint = f"did you mean `{near}`?" if near else f"models: {listed(sorted(m.key for m in request.models))}"
     return Problem(path=request.path, message=f"`--upgrade {word}`: no such model in the list", hint=hint)
 
 

@@ -149,11 +149,14 @@ def _other_catalog(folder: Path) -> Iterator[None]:
 
 def tree(folder: Path) -> dict[str, str]:
     """Return what a folder holds: path to kind, and hash of what can be read."""
-    held: dict[str, str] = {}
-    for path in sorted(folder.rglob("*")):
-        is_readable = path.is_file() and os.access(path, os.R_OK)
-        held[str(path.relative_to(folder))] = hashlib.sha256(path.read_bytes()).hexdigest() if is_readable else "-"
-    return held
+    return {str(path.relative_to(folder)): _digest(path) for path in sorted(folder.rglob("*"))}
+
+
+def _digest(path: Path) -> str:
+    if not path.is_file() or not os.access(path, os.R_OK):
+        return "-"
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def rewrite(words: list[str]) -> None:
@@ -165,7 +168,9 @@ def rewrite(words: list[str]) -> None:
         path = HERE / "cases" / kind / "expected.yaml"
         held = expectations(kind) if path.exists() else {}
         mine = [name for name in names if name.startswith(f"{kind}/")]
-        runners: dict[str, Callable[[str], Outcome]] = {name: run_made if name in MADE else run_case for name in mine}
+        runners: dict[str, Callable[[str], Outcome]] = {
+            name: run_made if name in MADE else run_case for name in mine
+        }
         texts = {
             name.partition("/")[2]: runners[name](name).stderr
             if not words or name in words or name.partition("/")[2] not in held
