@@ -16,7 +16,7 @@ from hubstack.commit_change import FileMove, changed_files
 from hubstack.facts import ModelFacts
 from hubstack.manifests.base import bucket_name
 from hubstack.plan import ModelPlan, Plan, WeightsPlan
-from hubstack.schema_problems import shown
+from hubstack.problems import shown
 
 MARKER = ".hubstack-complete"
 """The loader's, which is a script of its own and cannot be asked without the Hub's client."""

@@ -47,7 +47,8 @@ def find_environment(name: str, project_dir: Path, working_dir: Path) -> Environ
 def _of_folder(name: str, project_dir: Path, working_dir: Path) -> Environment:
     folder = next((f for f in (working_dir / name, project_dir / name) if f.is_dir()), None)
     if folder is None:
-        raise InputError([Problem(path=name, message="there is no such folder")])
+        hint = "name a stack of stacks/, or a folder that holds a Pulumi.<stack>.yaml"
+        raise InputError([Problem(path=name, message="there is no such folder", hint=hint)])
     configs = sorted(folder.glob("Pulumi.*.yaml"))
     if len(configs) != 1:
         found = ", ".join(path.name for path in configs) or "none"

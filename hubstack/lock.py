@@ -22,8 +22,8 @@ from hubstack.documents import Document, parse_document, read_text
 from hubstack.errors import InputError, LockError
 from hubstack.facts import FileFacts, ModelFacts, SecurityFacts
 from hubstack.lock_content import CONTENT, content_of, edited
-from hubstack.problems import Problem
-from hubstack.schema_problems import schema_problems, shown
+from hubstack.problems import Problem, shown
+from hubstack.schema_problems import schema_problems
 
 FORMAT = 2
 _READ = (1, 2)
@@ -225,7 +225,8 @@ def write_text_atomically(path: Path, text: str) -> None:
     except OSError as error:
         scratch.unlink(missing_ok=True)
         message = f"cannot be written: {error.strerror or error}"
-        raise InputError([Problem(path=str(path), message=message)]) from None
+        hint = "check the folder, its permissions and the space left"
+        raise InputError([Problem(path=str(path), message=message, hint=hint)]) from None
 
 
 # Reading

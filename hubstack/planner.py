@@ -352,7 +352,9 @@ def _no_place(draft: Draft, target: Target) -> Problem:
 
 
 def _refused(request: ModelRequest, refusal: Refusal) -> Problem:
-    return request.mark(refusal.field).problem(f"`{request.id}` {refusal.why}", refusal.hint)
+    other = "list another model, or another form of it: docs/serving.md"
+    default = other if refusal.field == "id" else f"change `{refusal.field}:`, or leave it out"
+    return request.mark(refusal.field).problem(f"`{request.id}` {refusal.why}", refusal.hint or default)
 
 
 def _missing(choice: EngineChoice, geometry: Geometry, size: WeightsSize | None) -> str:

@@ -8,7 +8,7 @@ reported together.
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -22,6 +22,11 @@ _LISTED = 30
 """Words of a list of what is known."""
 _QUOTED = 100
 """Characters of one quoted word of a message."""
+
+_LONGEST = 60
+"""Characters of a value in a message."""
+_HUGE_BITS = 10_000
+"""Python refuses to print whole numbers of more than 4300 digits; a hexadecimal one may have them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +114,22 @@ def listed(words: Sequence[str]) -> str:
     """Return words with commas; of very many the first, and how many more there are."""
     more = len(words) - _LISTED
     return ", ".join(words[:_LISTED]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def shown(value: object) -> str:
+    """Return a value as a message names it: short, and never the inside of a list."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, list | tuple):
+        return "a list"
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, int) and value.bit_length() > _HUGE_BITS:
+        return "a number of thousands of digits"
+    text = f'"{value}"' if isinstance(value, str) else str(value)
+    return f"`{text if len(text) <= _LONGEST else text[: _LONGEST - 3] + '...'}`"
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

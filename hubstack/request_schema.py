@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from hubstack import names
 from hubstack.plan import CapacityKind, EngineKind
 from hubstack.platforms import PlatformKind
-from hubstack.problems import RefusedError, nearest
+from hubstack.problems import RefusedError, nearest, shown
 
 REVISION_PATTERN = r"^[^\s\\^~:?*\[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]+$"
 """What git takes, without the characters that nobody sees."""
@@ -142,9 +142,12 @@ def _read_step(value: Any) -> Any:
     kind = step.get("kind")
     if "kind" not in step or (kind == "reservation") != ("reservation" in step):
         raise RefusedError(f"a capacity is {allowed}", _STEP_HINT)
-    if kind not in {*_STEP_WORDS, "reservation"}:
-        near = nearest(str(kind), [*_STEP_WORDS, "reservation"])
-        raise RefusedError(f"`{kind}` is no capacity: {allowed}", f"did you mean `{near}`?" if near else _STEP_HINT)
+    known = [*_STEP_WORDS, "reservation"]
+    if kind not in known:
+        near = nearest(kind, known) if isinstance(kind, str) else None
+        raise RefusedError(
+            f"{shown(kind)} is no capacity: {allowed}", f"did you mean `{near}`?" if near else _STEP_HINT
+        )
     return step
 
 

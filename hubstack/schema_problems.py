@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from hubstack.documents import Document, Loc
-from hubstack.problems import MOST_SHOWN, Problem, nearest
+from hubstack.problems import MOST_SHOWN, Problem, nearest, shown
 
 _MUST_BE = {
     "string_type": "text",
@@ -32,10 +32,6 @@ _MUST_BE = {
     "model_attributes_type": "a mapping (`key: value` lines)",
     "date_type": "a date such as `2027-01-31`, without quotes",
 }
-_LONGEST = 60
-"""Characters of a value in a message."""
-_HUGE_BITS = 10_000
-"""Python refuses to print whole numbers of more than 4300 digits; a hexadecimal one may have them."""
 
 
 def schema_problems(
@@ -153,22 +149,6 @@ def _bound(kind: str, context: Mapping[str, Any], given: object, said: str) -> s
         return f"must have {word} {context[key]:,} {several}{'' if context[key] == 1 else 's'}, not {count}"
     return f"may not be {shown(given)}" if kind == "string_pattern_mismatch" else (
         f"may not be {shown(given)}: {said[:1].lower()}{said[1:]}")  # fmt: skip
-
-
-def shown(value: object) -> str:
-    """Return a value as a message names it: short, and never the inside of a list."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return f"`{str(value).lower()}`"
-    if isinstance(value, list | tuple):
-        return "a list"
-    if isinstance(value, Mapping):
-        return "a mapping"
-    if isinstance(value, int) and value.bit_length() > _HUGE_BITS:
-        return "a number of thousands of digits"
-    text = f'"{value}"' if isinstance(value, str) else str(value)
-    return f"`{text if len(text) <= _LONGEST else text[: _LONGEST - 3] + '...'}`"
 
 
 def _kind(value: object) -> str:

@@ -13,8 +13,7 @@ from typing import Any, cast
 
 from hubstack.documents import Document, Mark, parse_document, read_text
 from hubstack.errors import InputError
-from hubstack.problems import Problem, nearest
-from hubstack.schema_problems import shown
+from hubstack.problems import Problem, nearest, shown
 
 SECRET_PLACEHOLDER = "[secret]"  # noqa: S105  shown in place of one
 

@@ -11,8 +11,7 @@ from math import inf, isfinite
 from typing import Any, TypeVar, cast
 
 from hubstack.errors import InputError
-from hubstack.problems import Problem, nearest
-from hubstack.schema_problems import shown
+from hubstack.problems import Problem, nearest, shown
 
 Loc = tuple[str | int, ...]
 E = TypeVar("E", bound=StrEnum)

@@ -14,8 +14,7 @@ from typing import Any, cast
 from hubstack.change.state import State
 from hubstack.documents import Loc, parse_document
 from hubstack.errors import InputError
-from hubstack.problems import nearest
-from hubstack.schema_problems import shown
+from hubstack.problems import nearest, shown
 
 WAYS = ("on-demand", "spot", "cloud-run", "vertex")
 _WAY = {"on-demand": "on-demand", "reservation": "on-demand", "spot": "spot", "flex-start": "spot"}

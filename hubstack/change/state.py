@@ -14,8 +14,7 @@ from typing import Any, cast
 from hubstack.documents import parse_json
 from hubstack.errors import InputError
 from hubstack.lock_content import CONTENT, content_of
-from hubstack.problems import Problem
-from hubstack.schema_problems import shown
+from hubstack.problems import Problem, shown
 
 FORMAT = 2
 """Since 2 it holds the hash of its content."""
