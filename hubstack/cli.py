@@ -23,7 +23,7 @@ from hubstack.console import progress as _progress
 from hubstack.environment import Environment, find_project
 from hubstack.errors import HubstackError, InputError
 from hubstack.plan import Plan
-from hubstack.problems import Problem, listed, nearest, visible
+from hubstack.problems import Problem, inert, listed, nearest, visible
 from hubstack.target import Target
 
 if TYPE_CHECKING:
@@ -328,7 +328,7 @@ def main() -> None:
     try:
         app()
     except HubstackError as error:
-        sys.stderr.write(visible(f"{error}\n", keep="\n\t"))
+        sys.stderr.write(inert(visible(f"{error}\n", keep="\n\t")))
         raise SystemExit(2) from None
     except BrokenPipeError:  # the reader has closed, as `head` does
         sys.stderr.close()

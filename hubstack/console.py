@@ -46,6 +46,7 @@ def progress(text: str) -> None:
 
 def print_parts(*parts: Any) -> None:
     """Print texts and tables, one under the other."""
+    from hubstack.problems import inert  # noqa: PLC0415
     from hubstack.terminal import SafeConsole  # noqa: PLC0415
 
     console = SafeConsole(
@@ -53,7 +54,9 @@ def print_parts(*parts: Any) -> None:
     )
     for part in parts:
         # A sentence is wrapped by the terminal; only tables are laid out here.
-        console.print(part, soft_wrap=isinstance(part, str))
+        with console.capture() as held:
+            console.print(part, soft_wrap=isinstance(part, str))
+        sys.stdout.write(inert(held.get()))
 
 
 def out(text: str) -> None:

@@ -96,6 +96,15 @@ def visible(text: str, keep: str = "") -> str:
     return "".join(char if char in keep or not _is_hidden(char) else _escaped(char) for char in text)
 
 
+def inert(text: str) -> str:
+    r"""Return printed lines of which none is a command to the CI that shows them.
+
+    GitHub's runner obeys a line that begins with `::`, after spaces too, and `##[` anywhere in one
+    (actions/runner src/Runner.Common/ActionCommand.cs, read 2026-11).
+    """
+    return re.sub(r"(?m)^([^\S\n]*):(?=:)", r"\1\\x3a", text).replace("##[", "\\x23#[")
+
+
 def _is_hidden(char: str) -> bool:
     return unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"}
 

@@ -30,4 +30,12 @@ class SafeConsole(Console):
 
 def safe_json(text: str) -> str:
     """Return JSON text with hidden characters as escapes; JSON itself escapes those below the space."""
+    text = text.replace("##[", "\\u0023#[")  # a command to GitHub's runner: `hubstack.problems.inert`
     return _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def shown_in_page(value: object) -> object:
+    """Return a value as a page shows it; for jinja's `finalize`, which escapes HTML after it."""
+    if not isinstance(value, str) or hasattr(value, "__html__"):
+        return value
+    return visible(value, keep="\n\t")

@@ -41,7 +41,7 @@ def _outside(path: Path) -> None:
 
 
 _FOLDER = _instead(Path.mkdir)
-_MISSING = _instead(lambda path: None)
+_MISSING = _instead(lambda _: None)
 _LOOP = _instead(lambda path: path.symlink_to(path.name))
 
 MADE: dict[str, Make] = {

@@ -4,8 +4,8 @@
     python -m tests.bad_input.runner [KIND/NAME ...]     rewrite `expected.yaml` of every kind, for review
 
 A case is a file in a folder of `cases/`; the folder is its kind and decides where the file is put and which command
-reads it. `NAME+OTHER` is put beside NAME as OTHER. A case of `catalogs` is an edit of one of its files. Cases that git
-cannot hold are made by `made.py`.
+reads it. `NAME+OTHER` is put beside NAME as OTHER. A case of `catalogs` is an edit of one of its files. Cases that
+git cannot hold are made by `made.py`.
 """
 
 import contextlib
@@ -177,7 +177,7 @@ def rewrite(words: list[str]) -> None:
             else held[name.partition("/")[2]]
             for name in mine
         }
-        head = "# What each file is answered with. Written by `python -m tests.bad_input.runner`; review it like code.\n"
+        head = "# What each file is answered with, written by `python -m tests.bad_input.runner`: review it like code.\n"
         path.write_text(head + yaml.dump(texts, Dumper=_Blocks, width=1_000, allow_unicode=False))
 
 

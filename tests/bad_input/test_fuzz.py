@@ -2,7 +2,7 @@
 """Valid lists, locks and settings with a few things changed, and raw bytes: a plan, or a refusal that can be read.
 
 The budget is fixed (`EXAMPLES` for each kind) and the choice derandomized, so that CI runs the same each time; what
-it found is a file of `cases/`. For a longer search: HUBSTACK_FUZZ=20000 ./dev test -n 0 tests/bad_input/test_fuzz.py
+it found is a file of `cases/`. A longer search: `HUBSTACK_FUZZ=20000 ./dev test -n 0 tests/bad_input/test_fuzz.py`.
 """
 
 import copy
@@ -38,33 +38,97 @@ LIST = {
     "models": [
         "Qwen/Qwen3-4B-Instruct-2507",
         {"id": "BAAI/bge-small-en-v1.5", "name": "embed", "context": 512, "accelerator": {"any": ["l4", "t4"]}},
-        {"id": "Qwen/Qwen3-Embedding-0.6B", "name": "rank", "capacity": [{"kind": "spot", "zones": ["us-central1-a"]}],
-         "slo": {"latency_percent": 95, "error_percent": 1}, "engine": "tei", "loading": "gcsfuse"},
+        {
+            "id": "Qwen/Qwen3-Embedding-0.6B",
+            "name": "rank",
+            "capacity": [{"kind": "spot", "zones": ["us-central1-a"]}],
+            "slo": {"latency_percent": 95, "error_percent": 1},
+            "engine": "tei",
+            "loading": "gcsfuse",
+        },
     ],
-}  # fmt: skip
+}
 SETTINGS = {
     "config": {
-        "gcp:project": "acme-models-dev", "gcp:region": "us-central1", "hubstack:budget": 9000,
-        "hubstack:zones": ["us-central1-a", "us-central1-b"], "hubstack:gateway": {"mode": "services"},
-        "hubstack:alerts": ["ops@example.org"], "hubstack:deletionProtection": False, "hubstack:regions": "any",
+        "gcp:project": "acme-models-dev",
+        "gcp:region": "us-central1",
+        "hubstack:budget": 9000,
+        "hubstack:zones": ["us-central1-a", "us-central1-b"],
+        "hubstack:gateway": {"mode": "services"},
+        "hubstack:alerts": ["ops@example.org"],
+        "hubstack:deletionProtection": False,
+        "hubstack:regions": "any",
         "hubstack:maintenanceWindow": {"days": ["SA", "SU"], "start": "02:00", "hours": 8},
     }
-}  # fmt: skip
+}
 POLICY = {
-    "licenses": ["mit"], "max_usd_per_month": 3000, "max_accelerators": {"nvidia-l4": 4}, "levels": {"HS004": "warn"},
-    "waivers": [{"rule": "HS004", "owner": "a@example.com", "why": "x", "model": "embed", "until": dt.date(2027, 1, 31)}],
+    "licenses": ["mit"],
+    "max_usd_per_month": 3000,
+    "max_accelerators": {"nvidia-l4": 4},
+    "levels": {"HS004": "warn"},
+    "waivers": [
+        {"rule": "HS004", "owner": "a@example.com", "why": "x", "model": "embed", "until": dt.date(2027, 1, 31)}
+    ],
     "environments": {"dev": {"regions": ["us-central1"]}},
-}  # fmt: skip
+}
 
-odd_text = st.sampled_from([
-    "", " ", "\0", "\x1b[31m", "\u202egpj", "\u200b", "null", "~", "yes", "0x10", "010", "1e9", ".inf", "1:30", "<<",
-    "=", "*a", "&a", "!!binary x", "../..", "/etc/passwd", "a\nb", "a: b", "# x", "- x", "{", "[", "%", "@", "`",
-    "\ud7ff", "\U0001f600", "e\u0301", "x" * 300, "${{ x }}", "::error::", "<script>", "| a |", "\ufeff", "\u2028", "\x85",
-])  # fmt: skip
+odd_text = st.sampled_from(
+    [
+        "",
+        " ",
+        "\0",
+        "\x1b[31m",
+        "\u202egpj",
+        "\u200b",
+        "null",
+        "~",
+        "yes",
+        "0x10",
+        "010",
+        "1e9",
+        ".inf",
+        "1:30",
+        "<<",
+        "=",
+        "*a",
+        "&a",
+        "!!binary x",
+        "../..",
+        "/etc/passwd",
+        "a\nb",
+        "a: b",
+        "# x",
+        "- x",
+        "{",
+        "[",
+        "%",
+        "@",
+        "`",
+        "\ud7ff",
+        "\U0001f600",
+        "e\u0301",
+        "x" * 300,
+        "${{ x }}",
+        "::error::",
+        "<script>",
+        "| a |",
+        "\ufeff",
+        "\u2028",
+        "\x85",
+    ]
+)
 odd = (
-    odd_text | st.none() | st.booleans() | st.integers(-(10**30), 10**30) | st.floats() | st.dates()
-    | st.just([]) | st.just({}) | st.lists(odd_text, max_size=2) | st.dictionaries(odd_text, odd_text, max_size=2)
-)  # fmt: skip
+    odd_text
+    | st.none()
+    | st.booleans()
+    | st.integers(-(10**30), 10**30)
+    | st.floats()
+    | st.dates()
+    | st.just([])
+    | st.just({})
+    | st.lists(odd_text, max_size=2)
+    | st.dictionaries(odd_text, odd_text, max_size=2)
+)
 
 
 def _places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -97,16 +161,18 @@ def changed(draw: st.DrawFn, start: Any) -> Any:
     return value["root"]
 
 
+odd_bytes = st.sampled_from([b"\t", b"\r\n", b"\n", b"<<<<<<< HEAD\n", b"---\n", b"[" * 80, b"'", b'"'])
+
+
 @st.composite
 def cut(draw: st.DrawFn, text: bytes) -> bytes:
     """Draw a text with pieces cut, doubled, and odd bytes put in."""
     for _ in range(draw(st.integers(1, 4))):
         start = draw(st.integers(0, len(text)))
         end = min(len(text), start + draw(st.integers(0, 40)))
-        piece = draw(
-            st.just(b"") | st.just(text[start:end] * 2) | odd_text.map(lambda word: word.encode("utf-8", "surrogatepass"))
-            | st.binary(max_size=4) | st.sampled_from([b"\t", b"\r\n", b"\n", b"<<<<<<< HEAD\n", b"---\n", b"[" * 80, b"'", b'"'])
-        )  # fmt: skip
+        same_twice = st.just(text[start:end] * 2)
+        words = odd_text.map(lambda word: word.encode("utf-8", "surrogatepass"))
+        piece = draw(st.just(b"") | same_twice | words | st.binary(max_size=4) | odd_bytes)
         text = text[:start] + piece + text[end:]
     return text
 
