@@ -15,7 +15,7 @@ from typing import Any
 
 from hubstack.errors import InputError
 from hubstack.problems import Problem
-from hubstack.yaml_values import Fault, Loc, Place, read_values
+from hubstack.yaml_values import Fault, Loc, Place, read_values, split_lines
 
 MAX_BYTES = 2_000_000
 """A list of ten thousand models is below one megabyte."""
@@ -102,7 +102,7 @@ def read_text(path: Path, name: str, hint: str | None = None, most: int = MAX_BY
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        lines = content[: error.start].decode("utf-8-sig").split("\n")
+        lines = split_lines(content[: error.start].decode("utf-8-sig"))
         message = f"is not UTF-8 text: the byte 0x{content[error.start]:02x}"
         mark = Mark(name, len(lines), len(lines[-1]) + 1, lines[-1])
         raise InputError([mark.problem(message, "save it as UTF-8")]) from None
@@ -142,7 +142,7 @@ def parse_document(text: str, name: str, most_values: int | None = None) -> Docu
         name: the path to show to the user.
         most_values: values that it may hold; by default as many as a list of ten thousand models.
     """
-    lines = _lines(text)
+    lines = split_lines(text)
     found = read_values(text) if most_values is None else read_values(text, most_values)
     document = Document(name, found.value, found.places, found.key_places, lines)
     if found.faults:
@@ -177,12 +177,3 @@ def _problem(document: Document, fault: Fault) -> Problem:
     text = document.lines[line] if document.lines else ""
     column = min(fault.place[1], len(text)) if line == fault.place[0] else len(text)
     return Mark(document.path, line + 1, column + 1, text).problem(fault.message, fault.hint)
-
-
-def _lines(text: str) -> list[str]:
-    """Split a text where YAML does."""
-    if text.isascii():
-        return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    for end in ("\r\n", "\r", "\x85", "\u2028", "\u2029"):
-        text = text.replace(end, "\n")
-    return text.split("\n")

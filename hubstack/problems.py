@@ -7,7 +7,6 @@ reported together.
 """
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -88,12 +87,12 @@ def render_problems(problems: Iterable[Problem]) -> str:
 def visible(text: str, keep: str = "") -> str:
     r"""Return the text with every character that could steer a terminal, or hide, as `\x1b` or `\u202e`.
 
-    Those are the control and format characters of Unicode (escape sequences, bidirectional overrides, zero-width
-    characters), line and paragraph separators, and halves of surrogate pairs.
+    Those are all that Python calls not printable: control and format characters (escape sequences, bidirectional
+    overrides, zero-width characters), separators other than the space, halves of surrogate pairs, what is unassigned.
     """
-    if text.isascii() and text.isprintable():
+    if text.isprintable():
         return text
-    return "".join(char if char in keep or not _is_hidden(char) else _escaped(char) for char in text)
+    return "".join(char if char in keep or char.isprintable() else _escaped(char) for char in text)
 
 
 def inert(text: str) -> str:
@@ -103,10 +102,6 @@ def inert(text: str) -> str:
     (actions/runner src/Runner.Common/ActionCommand.cs, read 2026-11).
     """
     return re.sub(r"(?m)^([^\S\n]*):(?=:)", r"\1\\x3a", text).replace("##[", "\\x23#[")
-
-
-def _is_hidden(char: str) -> bool:
-    return unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 def _escaped(char: str) -> str:

@@ -99,7 +99,7 @@ class _Words:
 
     def _quote(self, kind: str, loc: Loc, given: object) -> str:
         """Say how to keep YAML from reading a text as another thing."""
-        if kind == "string_type" and given is not None and not isinstance(given, list | dict):
+        if kind == "string_type" and given is not None and not isinstance(given, list | dict | str):
             mark = self.document.mark(loc)
             word = re.match(r"[^\s,\]}#]+", mark.source_line[mark.column - 1 :])
             if word and not isinstance(given, bytes):

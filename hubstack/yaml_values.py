@@ -91,10 +91,19 @@ def read_values(text: str, most: int = MAX_VALUES) -> Values:
     return held
 
 
+def split_lines(text: str) -> list[str]:
+    """Split a text where YAML does."""
+    if text.isascii():
+        return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    for end in ("\r\n", "\r", "\x85", "\u2028", "\u2029"):
+        text = text.replace(end, "\n")
+    return text.split("\n")
+
+
 def _before_reading(text: str) -> list[Fault]:
     """Return what is better said of the text than of its values."""
     if "<<<<<<<" in text:
-        lines = [at for at, line in enumerate(text.splitlines()) if re.match(r"<{7}( |$)", line)]
+        lines = [at for at, line in enumerate(split_lines(text)) if re.match(r"<{7}( |$)", line)]
         hint = "keep what you want of both sides, and delete the lines of `<<<<<<<`, `=======` and `>>>>>>>`"
         if lines:
             return [Fault("an unsettled merge: git left both sides here", hint, (at, 0)) for at in lines]
@@ -217,7 +226,7 @@ def _syntax_fault(text: str, error: yaml.YAMLError) -> Fault:
     words = str(getattr(error, "problem", None) or getattr(error, "reason", None) or error).strip()
     if mark is None:
         return _bad_character(text) or Fault(f"is not YAML: {words}", "check the quotes and the indentation")
-    lines = text.splitlines()
+    lines = split_lines(text)
     at: int = mark.line
     line = lines[at] if at < len(lines) else ""
     # libyaml reports a tab at the end of the token before it as often as at the tab itself.

@@ -25,8 +25,8 @@ from tests.support.facts import llama, plan
 
 HOSTILE = (
     "\x1b[2J\x1b]0;owned\x07\x9b31m\u202eevil\u200b\n::set-output name=x::y\n##[error]boo\r\n"
-    "<script>alert(1)</script><img src=x onerror=a()> ](javascript:alert(1)) [a](https://evil.example) | a | `x` ```"
-    " @everyone <!-- \u2028 www.evil.example ${{ secrets.TOKEN }}"
+    "<script>alert(1)</script><img src=x onerror=a()> ](javascript:alert(1)) [a](https://evil.example) | a | `x`"
+    " ``` @everyone <!-- \u2028 www.evil.example ${{ secrets.TOKEN }}"
 )
 
 

@@ -177,7 +177,7 @@ def rewrite(words: list[str]) -> None:
             else held[name.partition("/")[2]]
             for name in mine
         }
-        head = "# What each file is answered with, written by `python -m tests.bad_input.runner`: review it like code.\n"
+        head = "# What each file is answered with. `python -m tests.bad_input.runner` writes it; review it.\n"
         path.write_text(head + yaml.dump(texts, Dumper=_Blocks, width=1_000, allow_unicode=False))
 
 

@@ -23,6 +23,7 @@ from hubstack.plan import Plan
 from hubstack.planner import plan_environment
 from hubstack.problems import Problem
 from hubstack.stack_config import load_stack_config
+from hubstack.yaml_values import split_lines
 from tests.bad_input.runner import KINDS, base_project, tree
 
 LONGER = os.environ.get("HUBSTACK_FUZZ")
@@ -241,9 +242,8 @@ def _lies_inside(problem: Problem, folder: Path) -> None:
     if problem.line is None:
         return
     path = folder / problem.path
-    lines = path.read_bytes().decode("utf-8-sig", "replace").splitlines() if path.is_file() else []
+    lines = split_lines(path.read_bytes().decode("utf-8-sig", "replace")) if path.is_file() else []
     assert path.is_file(), problem.path
-    assert 1 <= problem.line <= max(1, len(lines) + 1)
+    assert 1 <= problem.line <= len(lines)
     assert problem.column is not None
-    line = lines[problem.line - 1] if problem.line <= len(lines) else ""
-    assert 1 <= problem.column <= len(line) + 1, (problem, line)
+    assert 1 <= problem.column <= len(lines[problem.line - 1]) + 1, problem
