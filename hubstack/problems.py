@@ -88,7 +88,7 @@ def visible(text: str, keep: str = "") -> str:
     r"""Return the text with every character that could steer a terminal, or hide, as `\x1b` or `\u202e`.
 
     Those are all that Python calls not printable: control and format characters (escape sequences, bidirectional
-    overrides, zero-width characters), separators other than the space, halves of surrogate pairs, what is unassigned.
+    overrides, zero-width characters), separators other than the space, surrogates, what is unassigned.
     """
     if text.isprintable():
         return text
