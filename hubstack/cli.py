@@ -23,7 +23,7 @@ from hubstack.console import print_parts as _print
 from hubstack.console import status as _status
 from hubstack.environment import Environment, find_project
 from hubstack.errors import HubstackError, InputError
-from hubstack.problems import Problem, nearest
+from hubstack.problems import Problem, inert, listed, nearest, visible
 
 if TYPE_CHECKING:
     from hubstack.plan import Plan
@@ -101,7 +101,7 @@ def explain(
     by_key = {each.key: each for each in decided.models}
     if (model is None and not html) or (model is not None and model not in by_key):
         near = nearest(model or "", by_key)
-        hint = f"did you mean `{near}`?" if near else f"models: {', '.join(by_key)}"
+        hint = f"did you mean `{near}`?" if near else f"models: {listed(list(by_key))}"
         message = f"has no model `{model}`" if model else "name a model, or give --html FILE for all of them"
         raise InputError([Problem(path=env, message=message, hint=hint)])
     if html:
@@ -350,7 +350,7 @@ def main() -> None:
     try:
         app()
     except HubstackError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(inert(visible(f"{error}\n", keep="\n\t")))
         raise SystemExit(2) from None
     except BrokenPipeError:  # the reader has closed, as `head` does
         sys.stderr.close()

@@ -4,6 +4,7 @@
 Exit codes as there: 0 fine, 1 a check found something, 2 bad input or usage.
 """
 
+from json import JSONDecodeError
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -102,15 +103,19 @@ def drift(
 
 
 def _stored(listings: list[Path]) -> "list[StoredObject]":
-    from hubstack.documents import read_text  # noqa: PLC0415
+    from hubstack.documents import MAX_JSON_BYTES, json_problem, read_text  # noqa: PLC0415
     from hubstack.drift import read_listing  # noqa: PLC0415
 
+    hint = "it takes what `gcloud storage ls --json --recursive gs://BUCKET` prints"
     objects: list[StoredObject] = []
     for path in listings:
         try:
-            objects += read_listing(read_text(path, str(path)))
+            objects += read_listing(read_text(path, str(path), hint, MAX_JSON_BYTES))
+        except JSONDecodeError as error:
+            raise InputError([json_problem(error, str(path), hint)]) from None
+        except RecursionError:
+            raise InputError([Problem(path=str(path), message="is nested without end", hint=hint)]) from None
         except ValueError as error:
-            hint = "it takes what `gcloud storage ls --json --recursive gs://BUCKET` prints"
             raise InputError([Problem(path=str(path), message=f"is no listing: {error}", hint=hint)]) from None
     return objects
 

@@ -113,14 +113,21 @@ def status(text: str) -> AbstractContextManager[Any]:
 
 def print_parts(*parts: Any) -> None:
     """Print texts and tables, one under the other."""
-    from rich.console import Console  # noqa: PLC0415
+    from hubstack.problems import inert  # noqa: PLC0415
+    from hubstack.terminal import SafeConsole  # noqa: PLC0415
 
-    console = Console(highlight=False, markup=False, soft_wrap=False, width=None if sys.stdout.isatty() else 200)
+    console = SafeConsole(
+        highlight=False, markup=False, soft_wrap=False, width=None if sys.stdout.isatty() else 200
+    )
     for part in parts:
         # A sentence is wrapped by the terminal; only tables are laid out here.
-        console.print(part, soft_wrap=isinstance(part, str))
+        with console.capture() as held:
+            console.print(part, soft_wrap=isinstance(part, str))
+        sys.stdout.write(inert(held.get()))
 
 
 def out(text: str) -> None:
-    """Print a text that is for a program."""
-    sys.stdout.write(text)
+    """Print JSON, which is for a program."""
+    from hubstack.terminal import safe_json  # noqa: PLC0415
+
+    sys.stdout.write(safe_json(text))

@@ -1,25 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
-"""YAML text to plain values with the place of each value.
+"""Files to text, and YAML text to plain values with the place of each value.
 
-Owns reading: size, encoding, tabs, duplicate keys, aliases (refused: ten lines of them can mean gigabytes).
-Does not own what the values mean.
+Owns reading: kind and size of a file, encoding, and the places. Does not own what YAML is let through
+(`hubstack.yaml_values`), nor what the values mean.
 """
 
-from collections.abc import Callable, Mapping
+import json
+import os
+import stat
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
-
-import yaml
+from typing import Any
 
 from hubstack.errors import InputError
 from hubstack.problems import Problem
+from hubstack.yaml_values import Fault, Loc, Place, Values, read_every, read_values, split_lines
 
 MAX_BYTES = 2_000_000
 """A list of ten thousand models is below one megabyte."""
 
-Loc = tuple[str | int, ...]
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+MAX_JSON_BYTES = 256_000_000
+"""A saved side of a thousand models, or a listing of a hundred thousand objects."""
+
+__all__ = [
+    "MAX_BYTES",
+    "MAX_JSON_BYTES",
+    "Document",
+    "Loc",
+    "Mark",
+    "decode",
+    "json_problem",
+    "parse_document",
+    "parse_documents",
+    "parse_json",
+    "read_text",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,145 +65,135 @@ class Document:
 
     path: str
     value: Any
-    marks: Mapping[Loc, Mark]
-    """Place of each value by its location."""
-    key_marks: Mapping[Loc, Mark]
-    """Place of each mapping key by the location of its value."""
+    places: Mapping[Loc, Place]
+    """Line and column of each value by its location, from 0."""
+    key_places: Mapping[Loc, Place]
+    """Line and column of each mapping key by the location of its value."""
+    lines: Sequence[str] = ()
 
     def mark(self, loc: Loc) -> Mark:
         """Return the place of a value, or of the nearest thing around it that has one."""
-        return next(self.marks[loc[:end]] for end in range(len(loc), -1, -1) if loc[:end] in self.marks)
+        found = (self.places[loc[:end]] for end in range(len(loc), -1, -1) if loc[:end] in self.places)
+        return self._at(next(found, (0, 0)))
 
     def key_mark(self, loc: Loc) -> Mark:
         """Return the place of the key that leads to a value, else of the value."""
-        return self.key_marks.get(loc) or self.mark(loc)
+        place = self.key_places.get(loc)
+        return self.mark(loc) if place is None else self._at(place)
+
+    def _at(self, place: Place) -> Mark:
+        line, column = place
+        return Mark(self.path, line + 1, column + 1, self.lines[line] if line < len(self.lines) else "")
 
 
-def read_text(path: Path, name: str, hint: str | None = None, max_bytes: int = MAX_BYTES) -> str:
-    """Return the text of a file, or raise InputError for one that cannot be read."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        reason = "there is no such file" if isinstance(error, FileNotFoundError) else (error.strerror or "")
-        raise InputError([Problem(path=name, message=f"cannot be read: {reason}", hint=hint)]) from None
-    return decode(content, name, max_bytes)
+def read_text(path: Path, name: str, hint: str | None = None, most: int = MAX_BYTES) -> str:
+    """Return the text of a file; a byte order mark is no part of it.
+
+    Args:
+        path: the file.
+        name: how to call it in messages.
+        hint: what to do where there is no such file.
+        most: bytes that it may have; a larger file is not read.
+
+    Raises:
+        InputError: it cannot be read, is no regular file, is larger, or is not UTF-8 text.
+    """
+    return decode(_read_bytes(path, name, hint, most), name, most)
 
 
-def decode(content: bytes, name: str, limit: int = MAX_BYTES) -> str:
-    """Return bytes as text, or raise InputError where they are too many or none of UTF-8."""
-    if len(content) > limit:
-        raise InputError([Problem(path=name, message=f"is larger than {limit:,} bytes; nothing was read")])
+def decode(content: bytes, name: str, most: int) -> str:
+    """Return bytes as text; a byte order mark is no part of it.
+
+    Raises:
+        InputError: they are more than `most`, or not UTF-8 text.
+    """
+    if len(content) > most:
+        message = f"is larger than {most:,} bytes; nothing was read"
+        raise InputError([Problem(path=name, message=message, hint="is it the right file?")])
+    if content[:2] in {b"\xff\xfe", b"\xfe\xff"}:
+        raise InputError([Problem(path=name, message="is UTF-16 text", hint="save it as UTF-8")])
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError([Problem(path=name, message=f"is not UTF-8 text (byte {error.start})")]) from None
+        lines = split_lines(content[: error.start].decode("utf-8-sig"))
+        message = f"is not UTF-8 text: the byte 0x{content[error.start]:02x}"
+        mark = Mark(name, len(lines), len(lines[-1]) + 1, lines[-1])
+        raise InputError([mark.problem(message, "save it as UTF-8")]) from None
 
 
-def parse_document(text: str, name: str) -> Document:
+def _read_bytes(path: Path, name: str, hint: str | None, most: int) -> bytes:
+    try:
+        # Not blocking: a pipe in place of the file would be waited for.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with os.fdopen(descriptor, "rb") as stream:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise InputError([Problem(path=name, message="is no regular file", hint="name a text file")])
+            return stream.read(most + 1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise InputError([_unreadable(error, path, name, hint)]) from None
+
+
+def _unreadable(error: OSError | ValueError, path: Path, name: str, hint: str | None) -> Problem:
+    if isinstance(error, FileNotFoundError):
+        return Problem(path=name, message="cannot be read: there is no such file", hint=hint or "check the name")
+    if isinstance(error, IsADirectoryError):
+        return Problem(path=name, message="cannot be read: it is a folder", hint=hint or "name a file")
+    reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
+    what = "check where the link leads" if path.is_symlink() else "check the name and the file's permissions"
+    return Problem(path=name, message=f"cannot be read: {reason}", hint=what)
+
+
+def parse_document(text: str, name: str, most_values: int | None = None) -> Document:
     """Parse YAML text; raise InputError with every problem that reading finds.
 
     Args:
         text: the file's text.
         name: the path to show to the user.
+        most_values: values that it may hold; by default as many as a list of ten thousand models.
     """
-    return _parse(text, name, lambda: [yaml.compose(text, Loader=_Loader)])[0]
+    found = read_values(text) if most_values is None else read_values(text, most_values)
+    return _document(text, name, found)
 
 
-def parse_documents(text: str, name: str) -> list[Document]:
-    """Parse YAML text of any number of documents, as `parse_document` does one. An empty one has the value None."""
-    return _parse(text, name, lambda: list(yaml.compose_all(text, Loader=_Loader)))
+def parse_documents(text: str, name: str, most_values: int) -> list[Document]:
+    """Parse YAML text of any number of documents, as `parse_document` does one. An empty one has the value None.
+
+    It is another program's: a number may be octal (`defaultMode: 0644`).
+    """
+    return [_document(text, name, found) for found in read_every(text, most_values)]
 
 
-def _parse(text: str, name: str, compose: Callable[[], list[Any]]) -> list[Document]:
-    reader = _Reader(text, name)
+def _document(text: str, name: str, found: Values) -> Document:
+    document = Document(name, found.value, found.places, found.key_places, split_lines(text))
+    if found.faults:
+        raise InputError([_problem(document, fault) for fault in found.faults])
+    return document
+
+
+def parse_json(text: str, name: str, hint: str) -> Any:
+    """Parse JSON text; raise InputError with the place where it ends to be JSON."""
     try:
-        reader.refuse_aliases()
-        roots = [] if reader.problems else compose()
-        documents = [reader.document(root) for root in roots]
-    except yaml.YAMLError as error:
-        raise InputError([reader.syntax_problem(error)]) from None
-    except RecursionError:
-        raise InputError([Problem(path=name, message="is nested too deeply to be read")]) from None
-    if reader.problems:
-        raise InputError(reader.problems)
-    return documents
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError([json_problem(error, name, hint)]) from None
+    except (ValueError, RecursionError):
+        message = "is nested without end, or holds a number of thousands of digits"
+        raise InputError([Problem(path=name, message=message, hint=hint)]) from None
 
 
-class _Reader:
-    def __init__(self, text: str, name: str) -> None:
-        self.text, self.name, self.lines = text, name, text.splitlines()
-        self.problems: list[Problem] = []
-        self.marks: dict[Loc, Mark] = {}
-        self.key_marks: dict[Loc, Mark] = {}
-        self._scalars = yaml.constructor.SafeConstructor()
-
-    def document(self, root: yaml.Node | None) -> Document:
-        self.marks, self.key_marks = {}, {}
-        value: Any = None if root is None else self.value(root, ())
-        self.marks.setdefault((), Mark(self.name, 1, 1, self.line(0)))
-        return Document(self.name, value, self.marks, self.key_marks)
-
-    def line(self, index: int) -> str:
-        return self.lines[index] if 0 <= index < len(self.lines) else ""
-
-    def place(self, mark: Any) -> Mark:
-        return Mark(self.name, mark.line + 1, mark.column + 1, self.line(mark.line))
-
-    def refuse_aliases(self) -> None:
-        for event in yaml.parse(self.text, Loader=_Loader):
-            if isinstance(event, yaml.AliasEvent):
-                self.problems.append(
-                    self.place(event.start_mark).problem(
-                        "an alias (`*name`): aliases are refused, since a few lines of them can fill the memory",
-                        "write the value out, or put what models share under `defaults:`",
-                    )
-                )
-                break
-
-    def value(self, node: yaml.Node, loc: Loc) -> Any:
-        self.marks[loc] = self.place(node.start_mark)
-        if isinstance(node, yaml.MappingNode):
-            return self._mapping(node, loc)
-        if isinstance(node, yaml.SequenceNode):
-            return [self.value(item, (*loc, index)) for index, item in enumerate(node.value)]
-        try:
-            return cast("Any", self._scalars).construct_object(node)
-        except (yaml.YAMLError, ValueError):
-            self.problems.append(self.marks[loc].problem(f"`{node.value}` cannot be read as {node.tag}"))
-            return None
-
-    def _mapping(self, node: yaml.MappingNode, loc: Loc) -> dict[str, Any]:
-        result: dict[str, Any] = {}
-        for key_node, value_node in cast("list[tuple[yaml.Node, yaml.Node]]", node.value):
-            mark = self.place(key_node.start_mark)
-            if not isinstance(key_node, yaml.ScalarNode):
-                self.problems.append(mark.problem("a key must be a plain word"))
-                continue
-            key = str(key_node.value)
-            if key in result:
-                first = self.key_marks[(*loc, key)]
-                self.problems.append(
-                    mark.problem(f"`{key}` stands twice in one mapping", f"the first is in line {first.line}")
-                )
-                continue
-            self.key_marks[(*loc, key)] = mark
-            result[key] = self.value(value_node, (*loc, key))
-        return result
-
-    def syntax_problem(self, error: yaml.YAMLError) -> Problem:
-        mark = getattr(error, "problem_mark", None)
-        text = str(getattr(error, "problem", None) or error).strip()
-        if mark is None:
-            return Problem(path=self.name, message=f"is not YAML: {text}")
-        place = self.place(mark)
-        # libyaml reports a tab at the end of the token before it as often as at the tab itself.
-        if "\t" in place.source_line[: max(place.column, 1)] or "\t" in place.source_line[: _indent(place)]:
-            column = place.source_line.index("\t") + 1
-            return Mark(self.name, place.line, column, place.source_line).problem(
-                "a tab: YAML takes only spaces for indentation", "replace the tab by spaces"
-            )
-        return place.problem(f"is not YAML: {text}", "check the indentation and the quotes of this line")
+def json_problem(error: json.JSONDecodeError, name: str, hint: str) -> Problem:
+    """Return the problem of a text that is no JSON."""
+    line = (error.doc.splitlines() or [""])[min(error.lineno, error.doc.count("\n") + 1) - 1 :][:1]
+    said = error.msg[:1].lower() + error.msg[1:].removesuffix(" at")
+    message = f"is not JSON: {said}"
+    return Mark(name, error.lineno, error.colno, line[0] if line else "").problem(message, hint)
 
 
-def _indent(place: Mark) -> int:
-    return len(place.source_line) - len(place.source_line.lstrip())
+def _problem(document: Document, fault: Fault) -> Problem:
+    if fault.place is None:
+        return Problem(path=document.path, message=fault.message, hint=fault.hint)
+    # The end of a text lies behind its last line; a reader is shown that line.
+    line = min(fault.place[0], max(len(document.lines) - 1, 0))
+    text = document.lines[line] if document.lines else ""
+    column = min(fault.place[1], len(text)) if line == fault.place[0] else len(text)
+    return Mark(document.path, line + 1, column + 1, text).problem(fault.message, fault.hint)

@@ -16,6 +16,7 @@ from hubstack.facts import ModelFacts
 from hubstack.file_change import FileMove, changed_files
 from hubstack.manifests.base import bucket_name
 from hubstack.plan import ModelPlan, Plan, WeightsPlan
+from hubstack.problems import shown
 
 MARKER = ".hubstack-complete"
 """The loader's, which is a script of its own and cannot be asked without the Hub's client."""
@@ -117,8 +118,9 @@ def read_listing(text: str) -> tuple[StoredObject, ...]:
             continue
         value, position = decoder.raw_decode(text, position)
         if not isinstance(value, list):
-            raise ValueError("is no array of objects")  # noqa: TRY004  the caller reports any bad text alike
-        found += [_object(row) for row in cast("list[Any]", value) if _is_object(row)]
+            raise ValueError(f"it holds {shown(value)}, not an array of objects")  # noqa: TRY004  as any bad text
+        rows = cast("list[Any]", value)
+        found += [_object(number, row) for number, row in enumerate(rows, start=1) if _is_object(row)]
     return tuple(sorted(found, key=lambda each: (each.bucket, each.name)))
 
 
@@ -126,14 +128,21 @@ def _is_object(row: Any) -> bool:
     return isinstance(row, dict) and cast("dict[str, Any]", row).get("type") == "cloud_object"
 
 
-def _object(row: Mapping[str, Any]) -> StoredObject:
+def _object(number: int, row: Mapping[str, Any]) -> StoredObject:
     try:
         bucket, name = str(row["url"]).removeprefix("gs://").split("/", 1)
         metadata = cast("dict[str, Any]", row["metadata"])
         # The address may end in `#GENERATION`; the name in the metadata does not.
-        return StoredObject(bucket=bucket, name=str(metadata.get("name", name)), size_bytes=int(metadata["size"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"holds an object without address, name or size ({error})") from None
+        return StoredObject(bucket=bucket, name=str(metadata.get("name", name)), size_bytes=_size(metadata["size"]))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise ValueError(f"object {number} has no address, name or size") from None
+
+
+def _size(text: Any) -> int:
+    size = int(text)
+    if size < 0:
+        raise ValueError(text)
+    return size
 
 
 def staged_buckets(plan: Plan) -> dict[str, tuple[ModelPlan, ...]]:

@@ -55,7 +55,8 @@ def _of_folder(name: str, project_dir: Path, working_dir: Path) -> Environment:
             path for root in _whole(around) for path in [root.with_stem(f"{root.stem}-{cluster}")] if path.is_file()
         ]
     if folder is None and not configs:
-        raise InputError([Problem(path=name, message="there is no such folder")])
+        hint = "name a stack of stacks/, or a folder that holds a Pulumi.<stack>.yaml"
+        raise InputError([Problem(path=name, message="there is no such folder", hint=hint)])
     if len(configs) != 1:
         found = ", ".join(path.name for path in configs) or "none"
         message = f"a folder must hold one Pulumi.<stack>.yaml; found: {found}"

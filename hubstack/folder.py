@@ -32,7 +32,13 @@ def write_folder(folder: Path, files: Mapping[str, str]) -> tuple[list[str], lis
     strangers = [path for path in files if path not in owned and (folder / path).exists()]
     if strangers:
         raise InputError(
-            [Problem(path=str(folder / strangers[0]), message="exists and is not hubstack's to replace")]
+            [
+                Problem(
+                    path=str(folder / strangers[0]),
+                    message="exists and is not hubstack's to replace",
+                    hint="move it away, or name another folder",
+                )
+            ]
         )
     changed = [path for path, text in sorted(files.items()) if _read(folder / path) != text]
     for path in changed:
@@ -73,7 +79,9 @@ def _make(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError([Problem(path=str(path.parent), message=f"cannot be made: {error.strerror}")]) from None
+        message = f"cannot be made: {error.strerror}"
+        hint = "check the folder above it and its permissions"
+        raise InputError([Problem(path=str(path.parent), message=message, hint=hint)]) from None
     write_text_atomically(path, text)
 
 

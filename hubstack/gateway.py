@@ -62,7 +62,7 @@ class _Reader:
         self.problems: list[Problem] = []
         try:
             value: Any = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             value = None
         self.said: Mapping[str, Any] = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
         if not isinstance(value, dict):
@@ -70,7 +70,7 @@ class _Reader:
 
     def refuse(self, key: str, message: str, hint: str) -> None:
         name = f"{SETTING}.{key}" if key else SETTING
-        self.problems.append(Problem(path=self.path, message=f"`{name}` {message}", hint=hint))
+        self.problems.append(Problem(path=self.path, message=f"`{name}` {message}", hint=hint, setting=name))
 
     def read(self) -> GatewayPlan:
         for key in self.said:

@@ -10,29 +10,36 @@ To change the format: raise FORMAT, and either read the old one or say in the hi
 
 import contextlib
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails
 
 from hubstack.documents import Document, parse_document, read_text
 from hubstack.errors import InputError, LockError
 from hubstack.facts import FileFacts, ModelFacts, SecurityFacts
-from hubstack.problems import Problem, nearest
+from hubstack.lock_content import CONTENT, content_of, edited
+from hubstack.problems import Problem, shown
+from hubstack.schema_problems import schema_problems
 
-FORMAT = 1
+FORMAT = 2
+_READ = (1, 2)
+"""Format 1 is the same without `content`: its entries are taken as they are; the next `hubstack lock` adds it."""
 MAX_BYTES = 32_000_000
-"""Ten thousand models: an entry with its list of files takes about two kilobytes."""
+"""A thousand models of 32 kB each: the entry of a checkpoint in 160 files is 28 kB, of one in 16 files 4 kB."""
 HEADER = (
     "# Written by `hubstack lock`: what the Hub said of each model at its commit. Review it, commit it, and do\n"
     "# not edit it: `hubstack lock --upgrade KEY` moves a model to its newest commit.\n"
 )
 _SCRATCH = ".tmp"
+_MERGE = (
+    "take one side whole (`git checkout --ours FILE`, or `--theirs`), then run `hubstack lock`: it keeps what is "
+    "locked there and asks the Hub for the rest"
+)
 _AGAIN = "the lock is generated: restore it from git, or delete it and run `hubstack lock`"
 
 
@@ -158,7 +165,8 @@ def _entry(facts: ModelFacts) -> dict[str, Any]:
         "quantization": _sorted(facts.quantization) or None,
         "files": {file.path: _row(file) for file in sorted(facts.files, key=lambda file: file.path)} or None,
     }
-    return _known(fields)
+    entry = _known(fields)
+    return {**entry, CONTENT: content_of(entry)}
 
 
 def _row(file: FileFacts) -> "_Row":
@@ -223,7 +231,8 @@ def write_text_atomically(path: Path, text: str) -> None:
     except OSError as error:
         scratch.unlink(missing_ok=True)
         message = f"cannot be written: {error.strerror or error}"
-        raise InputError([Problem(path=str(path), message=message)]) from None
+        hint = "check the folder, its permissions and the space left"
+        raise InputError([Problem(path=str(path), message=message, hint=hint)]) from None
 
 
 def _flush_folder(folder: Path) -> None:
@@ -287,6 +296,7 @@ class _StoredModel(_Stored):
     config: dict[str, Any] = {}
     quantization: dict[str, Any] = {}
     files: dict[str, _StoredFile] = {}
+    content: str | None = None
 
 
 class _StoredLock(_Stored):
@@ -294,53 +304,54 @@ class _StoredLock(_Stored):
     models: list[_StoredModel]
 
 
-def load_lock(path: Path, name: str | None = None) -> Lock:
+def load_lock(path: Path, name: str | None = None, anew: Collection[tuple[str, str]] = ()) -> Lock:
     """Read a lock.
 
     Args:
         path: the file.
         name: how to call it in messages; the path by default.
+        anew: (id, revision) pairs that are to be locked anew: what stands there may have been edited.
 
     Raises:
         LockError: with every problem found.
     """
-    shown = name or str(path)
+    called = name or str(path)
     try:
-        text = read_text(path, shown, "run `hubstack lock` and commit what it writes", MAX_BYTES)
+        text = read_text(path, called, "run `hubstack lock` and commit what it writes", MAX_BYTES)
     except InputError as error:
         raise LockError(error.problems) from None
-    return parse_lock(text, shown)
+    return parse_lock(text, called, anew)
 
 
-def parse_lock(text: str, path: str) -> Lock:
+def parse_lock(text: str, path: str, anew: Collection[tuple[str, str]] = ()) -> Lock:
     """Parse the text of a lock.
 
     Args:
         text: the file's text.
         path: the path to show to the user.
+        anew: as for `load_lock`.
 
     Raises:
         LockError: with every problem found, each with its line and column.
     """
     try:
-        document = parse_document(text, path)
+        document = parse_document(text, path, MAX_BYTES // 20)
     except InputError as error:
         raise LockError([_with_hint(problem) for problem in error.problems]) from None
     _check_format(document)
     try:
         stored = _StoredLock.model_validate(document.value)
     except ValidationError as error:
-        raise LockError([_problem(document, detail) for detail in error.errors()]) from None
+        raise LockError(schema_problems(document, error, _StoredLock, _AGAIN, is_generated=True)) from None
     models = [_facts(model) for model in stored.models]
     _check_unique(document, models)
+    if stored.format > 1:
+        _check_content(document, models, anew)
     return Lock(path=path, models=tuple(sorted(models, key=lock_key)))
 
 
 def _with_hint(problem: Problem) -> Problem:
-    return Problem(
-        path=problem.path, line=problem.line, column=problem.column, message=problem.message, hint=_AGAIN,
-        source_line=problem.source_line,
-    )  # fmt: skip
+    return replace(problem, hint=_MERGE if "unsettled merge" in problem.message else _AGAIN)
 
 
 def _check_format(document: Document) -> None:
@@ -351,23 +362,10 @@ def _check_format(document: Document) -> None:
     found: object = cast("dict[str, Any]", value).get("format")
     if found is None:
         raise LockError([document.mark(()).problem("the lock does not say its `format:`", _AGAIN)])
-    if type(found) is not int or found != FORMAT:
+    if type(found) is not int or found not in _READ:
         hint = "use the hubstack that wrote it, or delete it and run `hubstack lock`"
-        message = f"lock format {found} is unknown: this hubstack reads format {FORMAT}"
+        message = f"lock format {shown(found)} is unknown: this hubstack reads {', '.join(map(str, _READ))}"
         raise LockError([document.mark(("format",)).problem(message, hint)])
-
-
-def _problem(document: Document, detail: ErrorDetails) -> Problem:
-    loc = detail["loc"]
-    field = ".".join(str(part) for part in loc if isinstance(part, str)) or "the lock"
-    if detail["type"] == "extra_forbidden":
-        near = nearest(str(loc[-1]), _StoredModel.model_fields)
-        meant = f"did you mean `{near}`? " if near else ""
-        return document.key_mark(loc).problem(f"unknown key `{loc[-1]}`", meant + _AGAIN)
-    if detail["type"] == "missing":
-        return document.mark(loc).problem(f"`{loc[-1]}` is missing", _AGAIN)
-    message = detail["msg"][0].lower() + detail["msg"][1:]
-    return document.mark(loc).problem(f"`{field}`: {message}", _AGAIN)
 
 
 def _check_unique(document: Document, models: list[ModelFacts]) -> None:
@@ -379,6 +377,20 @@ def _check_unique(document: Document, models: list[ModelFacts]) -> None:
             line = document.mark(("models", earlier)).line
             message = f"`{lock_key(facts)[0]}` at `{facts.revision}` is locked twice (the first: line {line})"
             problems.append(document.mark(("models", index)).problem(message, _AGAIN))
+    if problems:
+        raise LockError(problems)
+
+
+def _check_content(document: Document, models: list[ModelFacts], anew: Collection[tuple[str, str]]) -> None:
+    """Refuse entries that are not as hubstack wrote them, except those that are about to be written anew."""
+    problems: list[Problem] = []
+    for index in edited(document.value["models"]):
+        facts = models[index]
+        if {lock_key(facts), (facts.id, facts.revision)}.isdisjoint(anew):
+            message = f"the entry of `{facts.id}` was edited by hand, or cut short, since hubstack wrote it"
+            command = f"`hubstack lock --upgrade {lock_key(facts)[0]}`"
+            hint = f"restore it from git, or run {command}, which asks the Hub for it anew"
+            problems.append(document.key_mark(("models", index, CONTENT)).problem(message, hint))
     if problems:
         raise LockError(problems)
 

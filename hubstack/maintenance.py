@@ -5,12 +5,15 @@ Owns its rules. GKE's own: at least 48 hours of window in any 32 days, in pieces
 (https://docs.cloud.google.com/kubernetes-engine/docs/concepts/maintenance-windows-and-exclusions).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from hubstack.documents import Document
+from hubstack.schema_problems import schema_problems
 
 Day = Literal["MO", "TU", "WE", "TH", "FR", "SA", "SU"]
 _WEEK: Sequence[Day] = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
@@ -47,7 +50,8 @@ def read_window(value: Any) -> MaintenancePlan | list[str]:
     try:
         window = _Window.model_validate(value)
     except ValidationError as error:
-        return [_sentence(detail["loc"], detail["msg"]) for detail in error.errors()]
+        found = schema_problems(Document("", value, {}, {}), error, _Window, EXAMPLE)
+        return [f"is wrong: {each.message}".replace("is wrong: the file must", "must", 1) for each in found]
     total = WEEKS * window.hours * len(set(window.days))
     if total < HOURS_NEEDED:
         return [
@@ -64,9 +68,3 @@ def read_window(value: Any) -> MaintenancePlan | list[str]:
 
 def _text(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _sentence(loc: Iterable[int | str], message: str) -> str:
-    where = ".".join(str(part) for part in loc)
-    said = message[0].lower() + message[1:]
-    return f"at `{where}`: {said}" if where else said

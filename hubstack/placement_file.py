@@ -12,13 +12,13 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from hubstack.documents import Document, parse_document, read_text
+from hubstack.documents import parse_document, read_text
 from hubstack.errors import InputError
 from hubstack.former import present_keys
 from hubstack.lock import write_text_atomically
 from hubstack.names import Keyed
 from hubstack.offers import Offer
-from hubstack.problems import Problem
+from hubstack.schema_problems import schema_problems
 
 FORMAT = 1
 HEAD = """# Where hubstack has placed each model. Written by `hubstack lock` and `hubstack place`; commit it.
@@ -81,12 +81,10 @@ def load_placement(path: Path, name: str) -> Placement:
     try:
         return Placement(models=_File.model_validate(document.value).models)
     except ValidationError as error:
-        raise InputError([_problem(document, detail["loc"], detail["msg"]) for detail in error.errors()]) from None
+        raise InputError(schema_problems(document, error, _File, _AGAIN, is_generated=True)) from None
 
 
-def _problem(document: Document, loc: tuple[int | str, ...], message: str) -> Problem:
-    text = f"`{'.'.join(str(part) for part in loc) or 'the file'}`: {message[:1].lower()}{message[1:]}"
-    return document.mark(loc).problem(text, "delete the file and run `hubstack place`, or take it from git")
+_AGAIN = "delete the file and run `hubstack place`, or take it from git"
 
 
 def write_placement(path: Path, models: Mapping[str, Place]) -> None:

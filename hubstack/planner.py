@@ -16,7 +16,7 @@ from hubstack.bill import Cost
 from hubstack.catalog import Catalog, load_catalog
 from hubstack.cost import plan_cost
 from hubstack.engine import EngineChoice, Refusal, choose_engine
-from hubstack.errors import InputError, LockError, PlanError
+from hubstack.errors import LockError, PlanError
 from hubstack.facts import ModelFacts
 from hubstack.light import Surveyors, compare_with_cloud_run, make_surveyors, plan_light, refusal_of
 from hubstack.limits import limit_warnings
@@ -38,6 +38,7 @@ from hubstack.shard import read_shard
 from hubstack.slo import with_slo
 from hubstack.target import Target
 from hubstack.target_plan import TargetPlan
+from hubstack.target_rules import check_regions
 from hubstack.weights import ChosenFiles, WeightsSize, choose_files, weights_size
 
 _OWN = frozenset({
@@ -107,7 +108,7 @@ def plan_stack(
         PlanError: a model is refused or fits nothing, or the budget is too small.
     """
     facts = _facts(request, lock)
-    _check_region(catalog, target)
+    check_regions(catalog, target)
     if unrouted := list(traffic_problems(_on_gke(request), target.gateway)):
         raise PlanError(unrouted)
     surveyors = make_surveyors(catalog, target)
@@ -296,15 +297,6 @@ def _facts(request: Request, lock: Lock) -> dict[str, ModelFacts]:
     return found
 
 
-def _check_region(catalog: Catalog, target: Target) -> None:
-    known = catalog.all_regions()
-    if target.region not in known:
-        near = nearest(target.region, known)
-        hint = f"did you mean `{near}`?" if near else f"regions with accelerators: {', '.join(known)}"
-        message = f"`gcp:region` is `{target.region}`, where the catalogue lists no accelerator"
-        raise InputError([Problem(path=target.settings_name, message=message, hint=hint)])
-
-
 def _unknown_words(model: ModelRequest, catalog: Catalog, target: Target) -> list[Problem]:
     """Name every accelerator and zone that the catalogue does not know."""
     problems: list[Problem] = []
@@ -364,7 +356,9 @@ def _no_place(draft: Draft, target: Target) -> Problem:
 
 
 def _refused(request: ModelRequest, refusal: Refusal) -> Problem:
-    return request.mark(refusal.field).problem(f"`{request.id}` {refusal.why}", refusal.hint)
+    other = "list another model, or another form of it: docs/serving.md"
+    default = other if refusal.field == "id" else f"change `{refusal.field}:`, or leave it out"
+    return request.mark(refusal.field).problem(f"`{request.id}` {refusal.why}", refusal.hint or default)
 
 
 def _missing(choice: EngineChoice, geometry: Geometry, size: WeightsSize | None) -> str:
@@ -424,4 +418,4 @@ def _check_budget(cost: Cost, target: Target) -> None:
     items = ", ".join(f"{line.item} ${line.usd_per_month_max or 0:,.0f} ({line.what})" for line in largest)
     message = f"the plan may cost ${cost.usd_per_month_max:,.0f} a month, above the budget of ${budget:,.0f}"
     hint = f"the largest items: {items}; lower `replicas.max`, or raise `hubstack:budget`"
-    raise PlanError([Problem(path=target.settings_name, message=message, hint=hint)])
+    raise PlanError([target.problem("hubstack:budget", message, hint)])

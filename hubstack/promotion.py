@@ -13,7 +13,7 @@ from hubstack.errors import InputError
 from hubstack.exclusive import exclusive
 from hubstack.facts import ModelFacts
 from hubstack.lock import Lock, load_lock, lock_key, lock_path, render_lock, write_text_atomically
-from hubstack.problems import Problem, nearest
+from hubstack.problems import Problem, listed, nearest
 from hubstack.request import ModelRequest, Request, load_request
 
 _SHOWN = 12
@@ -115,7 +115,7 @@ def _unknown(request: Request, only: Collection[str]) -> Iterator[Problem]:
     keys = [model.key for model in request.models]
     for word in sorted(set(only) - set(keys)):
         near = nearest(word, keys)
-        hint = f"did you mean `{near}`?" if near else f"models: {', '.join(keys)}"
+        hint = f"did you mean `{near}`?" if near else f"models: {listed(keys)}"
         yield Problem(path=request.path, message=f"`--model {word}`: no such model in the list", hint=hint)
 
 

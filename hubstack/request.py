@@ -6,14 +6,13 @@ Owns reading with positions, and the merging of `extends`, `defaults` and `overr
 those against lock and catalogue.
 """
 
-import re
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import ValidationError
 
 from hubstack import names
 from hubstack.documents import Document, Loc, Mark, parse_document, read_text
@@ -21,25 +20,24 @@ from hubstack.errors import InputError
 from hubstack.former import former_problems
 from hubstack.plan import CapacityKind, EngineKind
 from hubstack.platforms import PlatformKind
-from hubstack.problems import Problem, nearest
+from hubstack.problems import MOST_GUESSED, Problem, listed, nearest
 from hubstack.request_schema import (
     AcceleratorRequest,
     CanaryRequest,
     CapacityStepRequest,
-    EntryRequest,
     LoraRequest,
-    ReplicasRequest,
     RequestFile,
-    ScalingRequest,
     Settings,
-    SloRequest,
     SpeculativeRequest,
 )
+from hubstack.schema_problems import schema_problems
 
 EVERY = "*"
 """The key under `overrides:` that means every model."""
 DEFAULT_CONTEXT = 8192
 DEFAULT_CONCURRENCY = 2
+MAX_LAYERS = 16
+"""Files that extend one another."""
 DEFAULT_QUEUE = 5
 """Our choice, as are the two below: behind a queue of a few requests the first token still comes in seconds."""
 DEFAULT_KV_CACHE_PERCENT = 80
@@ -139,8 +137,7 @@ def load_request(path: Path, name: str | None = None) -> Request:
 
 def parse_request(text: str, name: str) -> Request:
     """Read the text of a request that extends no other; as `load_request` else."""
-    document = parse_document(text, name)
-    return _resolve([_Layer(document, _validate(document, ""))])
+    return _resolve([_layer(name, text)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,111 +146,73 @@ class _Layer:
     file: RequestFile
 
 
-def _load_layers(path: Path, name: str, seen: tuple[Path, ...] = ()) -> list[_Layer]:
+def _load_layers(path: Path, name: str) -> list[_Layer]:
     """Return the layers, the furthest base first."""
-    hint = "a list looks like `models: [Qwen/Qwen3-8B]`; see docs/reference/models.md"
-    document = parse_document(read_text(path, name, hint), name)
-    file = _validate(document, hint)
-    if file.extends is None:
-        return [_Layer(document, file)]
-    base = (path.parent / file.extends).resolve()
-    if base in (*seen, path.resolve()):
-        mark = document.mark(("extends",))
-        raise InputError([mark.problem(f"`{file.extends}` extends this file in turn: a circle")])
-    base_name = str(Path(name).parent / file.extends)
-    return [*_load_layers(base, base_name, (*seen, path.resolve())), _Layer(document, file)]
+    root = _root(path, name)
+    text = read_text(path, name, _EXAMPLE)
+    if not path.resolve().is_relative_to(root):
+        raise InputError(
+            [Problem(path=name, message="is a link that leads out of the project", hint="copy the file")]
+        )
+    layers, seen = [_layer(name, text)], [path.resolve()]
+    while (said := layers[0].file.extends) is not None:
+        path, name, text = _base(layers[0].document.mark(("extends",)), said, seen, root)
+        seen.append(path)
+        layers.insert(0, _layer(name, text))
+    return layers
 
 
-def _validate(document: Document, hint: str) -> RequestFile:
+def _layer(name: str, text: str) -> _Layer:
+    document = parse_document(text, name)
+    return _Layer(document, _validate(document))
+
+
+def _base(mark: Mark, said: str, seen: list[Path], root: Path) -> tuple[Path, str, str]:
+    """Return path, name and text of the file that one extends, or raise what is wrong at the place that says so."""
+    hint = "name a file of this project, by its path from this file: `base.models.yaml`"
+    if "\0" in said:
+        raise InputError([mark.problem(f"`{said}` is no path", hint)])
+    base = (seen[-1].parent / said).resolve()
+    if base in seen:
+        message = f"`{said}` extends this file in turn: a circle"
+        raise InputError([mark.problem(message, "remove one `extends:` of the circle")])
+    if len(seen) > MAX_LAYERS:
+        raise InputError([mark.problem(f"more than {MAX_LAYERS} files extend one another", "merge some of them")])
+    if not base.is_relative_to(root):
+        raise InputError([mark.problem(f"`{said}` is outside the project", hint)])
+    name = os.path.normpath(Path(mark.path).parent / said)
+    try:
+        return base, name, read_text(base, name)
+    except InputError as error:
+        raise InputError([mark.problem(f"`{said}` {each.message}", hint) for each in error.problems]) from None
+
+
+def _root(path: Path, name: str) -> Path:
+    """Return the project's folder: the path without the part by which messages name it."""
+    parts = Path(name).parts
+    is_part = not Path(name).is_absolute() and path.parts[-len(parts) :] == parts
+    return (path.parents[len(parts) - 1] if is_part else path.parent).resolve()
+
+
+def _validate(document: Document) -> RequestFile:
     if document.value is None:
-        raise InputError([Problem(path=document.path, message="is empty: it lists no models", hint=hint)])
+        raise InputError([Problem(path=document.path, message="is empty: it lists no models", hint=_EXAMPLE)])
     try:
         return RequestFile.model_validate(document.value)
     except ValidationError as error:
-        raise InputError([_problem(document, detail) for detail in error.errors()]) from None
+        raise InputError(schema_problems(document, error, RequestFile, _REFERENCE, _HINTS)) from None
 
 
-_KIND_WORDS = {
-    "string_type": "text",
-    "int_type": "a whole number",
-    "bool_type": "true or false",
-    "list_type": "a list (`- item` lines, or `[a, b]`)",
-    "dict_type": "a mapping (`key: value` lines)",
-    "model_type": "a mapping (`key: value` lines)",
-    "model_attributes_type": "a mapping (`key: value` lines)",
-}
-
-
-def _problem(document: Document, detail: ErrorDetails) -> Problem:  # noqa: PLR0911  one return per kind of error
-    loc: Loc = detail["loc"]
-    kind, given = detail["type"], detail["input"]
-    context = detail.get("ctx", {})
-    label = ".".join(str(part) for part in loc if isinstance(part, str)) or "the file"
-    if kind == "extra_forbidden":
-        key = str(loc[-1])
-        known = list(_model_at(loc[:-1]).model_fields)
-        near = nearest(key, known)
-        hint = f"did you mean `{near}`?" if near else f"known keys here: {', '.join(known)}"
-        return document.key_mark(loc).problem(f"unknown key `{key}`", hint)
-    mark = document.mark(loc)
-    if kind == "missing":
-        return mark.problem(f"`{loc[-1]}` is missing")
-    if kind in _KIND_WORDS:
-        return mark.problem(f"`{label}` must be {_KIND_WORDS[kind]}, not {_shown(given, quoted=True)}")
-    if kind == "enum":
-        what, kinds = ("platform", PlatformKind) if loc[-1] == "platform" else ("engine", EngineKind)
-        known = [each.value for each in kinds]
-        near = nearest(str(given), known)
-        return mark.problem(
-            f"`{given}` is no {what}: one of {', '.join(known)}", f"did you mean `{near}`?" if near else None
-        )
-    if kind == "string_pattern_mismatch":
-        return mark.problem(
-            f"`{label}`: {_shown(given)} is not allowed", _PATTERN_HINTS.get(label.rpartition(".")[2])
-        )
-    if kind == "value_error":
-        return mark.problem(str(context.get("error", detail["msg"])))
-    text = detail["msg"][0].lower() + detail["msg"][1:]
-    words = re.findall(r"'([^']+)'", str(context.get("expected", ""))) if kind == "literal_error" else []
-    near = nearest(str(given), words)
-    return mark.problem(f"`{label}`: {_shown(given)}: {text}", f"did you mean `{near}`?" if near else None)
-
-
-_KEY_HINT = "lower-case letters, digits and single hyphens, starting with a letter"
-_PATTERN_HINTS = {
-    "name": _KEY_HINT,
-    "was": _KEY_HINT,
+_EXAMPLE = "a list looks like `models: [Qwen/Qwen3-8B]`; see docs/reference/models.md"
+_REFERENCE = "every key: docs/reference/models.md"
+_HINTS = {
+    "id": "an id reads `owner/name`, as in the address of its page: `Qwen/Qwen3-8B`",
+    "name": "lower-case letters, digits and single hyphens, starting with a letter; at most 40",
+    "was": "keys that the model had, oldest first: as `name`",
     "revision": "a branch, a tag or a 40-digit commit, as `git` would take it",
     "reservation": "the reservation's name in Compute Engine: lower-case letters, digits and hyphens",
+    "models": _EXAMPLE,
 }
-
-
-def _model_at(loc: Loc) -> type[BaseModel]:
-    """Return the pydantic model that a location lies in, to name its known keys."""
-    words = [part for part in loc if isinstance(part, str)]
-    if not words:
-        return EntryRequest if loc else RequestFile
-    nested: dict[str, type[BaseModel]] = {
-        "replicas": ReplicasRequest, "accelerator": AcceleratorRequest, "capacity": CapacityStepRequest,
-        "lora": LoraRequest, "scaling": ScalingRequest, "speculative": SpeculativeRequest,
-        "canary": CanaryRequest, "slo": SloRequest,
-    }  # fmt: skip
-    if words[-1] in nested and words[0] != "overrides":
-        return nested[words[-1]]
-    if words[0] == "overrides" and len(words) > 2:
-        return nested.get(words[-1], Settings)
-    return EntryRequest if words[0] == "models" else Settings
-
-
-def _shown(value: Any, *, quoted: bool = False) -> str:
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return f"`{str(value).lower()}`"
-    if isinstance(value, str | int | float):
-        text = f'"{value}"' if quoted and isinstance(value, str) else str(value)
-        return f"`{text if len(text) <= 60 else text[:57] + '...'}`"
-    return "a list" if isinstance(value, list) else "a mapping"
 
 
 @dataclass(slots=True)
@@ -324,11 +283,11 @@ def _apply_overrides(layer: _Layer, drafts: dict[str, _Draft], problems: list[Pr
     for key in sorted(overrides, key=lambda key: (key != EVERY, key in drafts, key)):
         loc: Loc = ("overrides", key)
         if key != EVERY and key not in known:
-            near = nearest(key, drafts)
+            near = nearest(key, drafts) if len(problems) < MOST_GUESSED else None
             problems.append(
                 layer.document.key_mark(loc).problem(
                     f"`{key}` is no key of the list",
-                    f"did you mean `{near}`?" if near else f"keys: {', '.join(sorted(drafts))}",
+                    f"did you mean `{near}`?" if near else f"keys: {listed(sorted(drafts))}",
                 )
             )
             continue
@@ -371,7 +330,8 @@ def _finish(draft: _Draft, problems: list[Problem]) -> ModelRequest:
     maximum = replicas.get("max", max(minimum, 1))
     if minimum > maximum:
         mark = draft.marks["replicas"]
-        problems.append(mark.problem(f"replicas of `{draft.key}`: min {minimum} is above max {maximum}"))
+        message = f"replicas of `{draft.key}`: min {minimum} is above max {maximum}"
+        problems.append(mark.problem(message, "raise `max`, or lower `min`"))
     choice: AcceleratorRequest | None = said.get("accelerator")
     lora: LoraRequest | None = said.get("lora")
     speculative: SpeculativeRequest | None = said.get("speculative")

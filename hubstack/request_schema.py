@@ -8,18 +8,32 @@ reading with positions or the merging of layers: `hubstack.request` does.
 import re
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from hubstack import names
 from hubstack.plan import CapacityKind, EngineKind
 from hubstack.platforms import PlatformKind
-from hubstack.problems import nearest
+from hubstack.problems import RefusedError, nearest, shown
 
-REVISION_PATTERN = r"^[^\s\\^~:?*\[]+$"
+REVISION_PATTERN = r"^[^\s\\^~:?*\[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]+$"
+"""What git takes, without the characters that nobody sees."""
+
+
+def _inside(value: str) -> str:
+    if value and any(part in {"", ".", ".."} for part in value.split("/")):
+        hint = "a name, or a path from the repository's root: `chat/template.jinja`"
+        raise RefusedError(f"`{value}` leads out of the repository, or has an empty part", hint)
+    return value
+
+
+Inside = Annotated[str, AfterValidator(_inside)]
+"""A path, or a name with slashes, in a repository."""
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
 
 class ReplicasRequest(_Strict):
@@ -82,7 +96,7 @@ class SpeculativeRequest(_Strict):
 class CanaryRequest(_Strict):
     """Another commit of the model, for a part of its requests. Needs a gateway."""
 
-    revision: str = Field(min_length=1, max_length=255, pattern=REVISION_PATTERN)
+    revision: Inside = Field(min_length=1, max_length=255, pattern=REVISION_PATTERN)
     """Branch, tag or commit of the same repository; the lock holds the commit it resolved to."""
     weight: int = Field(ge=1, le=99)
     """Of 100 requests to the model's names, how many go to this commit."""
@@ -113,22 +127,27 @@ class AcceleratorRequest(_Strict):
 _STEP_WORDS = tuple(kind.value for kind in CapacityKind if kind is not CapacityKind.RESERVATION)
 
 
+_STEP_HINT = "as in `capacity: [reservation: team-a, spot, {kind: on-demand, accelerator: l4}]`"
+
+
 def _read_step(value: Any) -> Any:
     allowed = f"one of {', '.join(_STEP_WORDS)} or `reservation: NAME`"
     if isinstance(value, str):
         value = {"kind": value}
     if not isinstance(value, dict):
-        raise ValueError(f"a capacity is {allowed}")  # noqa: TRY004  pydantic reports a ValueError with its place
+        raise RefusedError(f"a capacity is {allowed}", _STEP_HINT)
     step = cast("dict[str, Any]", value)
     if "reservation" in step:
         step = {"kind": "reservation", **step}
     kind = step.get("kind")
     if "kind" not in step or (kind == "reservation") != ("reservation" in step):
-        raise ValueError(f"a capacity is {allowed}")
-    if kind not in {*_STEP_WORDS, "reservation"}:
-        near = nearest(str(kind), [*_STEP_WORDS, "reservation"])
-        meant = f"; did you mean `{near}`?" if near else ""
-        raise ValueError(f"`{kind}` is no capacity: {allowed}{meant}")
+        raise RefusedError(f"a capacity is {allowed}", _STEP_HINT)
+    known = [*_STEP_WORDS, "reservation"]
+    if kind not in known:
+        near = nearest(kind, known) if isinstance(kind, str) else None
+        raise RefusedError(
+            f"{shown(kind)} is no capacity: {allowed}", f"did you mean `{near}`?" if near else _STEP_HINT
+        )
     return step
 
 
@@ -180,7 +199,7 @@ Former = Annotated[
 class Settings(_Strict):
     """What can be said of one model, of all by default, or of some as an override."""
 
-    revision: str | None = Field(None, min_length=1, max_length=255, pattern=REVISION_PATTERN)
+    revision: Inside | None = Field(None, min_length=1, max_length=255, pattern=REVISION_PATTERN)
     """Branch, tag or commit on the Hub; the lock holds the commit it resolved to. Default `main`."""
     platform: PlatformKind | None = Field(None, strict=False)
     """Where it is served: `gke` nodes, `cloud-run` (one L4 or RTX PRO 6000 an instance, nothing to pay while idle;
@@ -202,7 +221,7 @@ class Settings(_Strict):
     """An accelerator, or `{any: [...]}`. Default: the cheapest that fits."""
     engine: EngineKind | None = Field(None, strict=False)
     """Serving engine. Default: chosen from what the Hub says of the model."""
-    file: str | None = None
+    file: Inside | None = None
     """For GGUF repositories: the file to serve. Default: the Q4_K_M one."""
     share_gpu: bool | None = None
     """Let servers of other models that say so too run on the same card, each with a fixed part of its memory
@@ -222,7 +241,7 @@ class Settings(_Strict):
     """The engine's parser of tool calls (`hermes`, `llama3_json` ...); switches automatic tool choice on."""
     reasoning_parser: str | None = Field(None, pattern=r"^[A-Za-z0-9_.-]{1,64}$")
     """The engine's parser of reasoning (`qwen3`, `deepseek_r1` ...)."""
-    chat_template: str | None = Field(None, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]{0,254}$")
+    chat_template: Inside | None = Field(None, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]{0,254}$")
     """A template file of the repository, instead of the one in its tokenizer."""
     canary: CanaryRequest | None = None
     """`{revision: REV, weight: 10}`: that commit serves ten of a hundred requests (docs/guide/canary.md). Default
@@ -263,16 +282,17 @@ class EntryRequest(Settings):
     @field_validator("id")
     @classmethod
     def _is_repo_id(cls, value: str) -> str:
-        problem = _repo_id_problem(value)
-        if problem:
-            raise ValueError(problem)
+        if problem := _repo_id_problem(value):
+            raise RefusedError(problem, _repo_id_hint(value))
         return value
 
     @field_validator("name")
     @classmethod
     def _is_free(cls, value: str | None) -> str | None:
         if value in names.RESERVED_KEYS:
-            raise ValueError(f"`{value}` is a name that Kubernetes or an engine needs; choose another")
+            raise RefusedError(
+                f"`{value}` is a name that Kubernetes or an engine needs", f"choose another: `{value}-1`"
+            )
         return value
 
 
@@ -300,6 +320,16 @@ def json_schema() -> dict[str, Any]:
         "title": "hubstack models",
         **RequestFile.model_json_schema(mode="validation"),
     }
+
+
+def _repo_id_hint(repo_id: str) -> str:
+    """Return the id that was meant, or how one looks."""
+    path = re.sub(r"^(https?://)?(www\.)?(huggingface\.co|hf\.co)/", "", repo_id)
+    found = re.match(r"([A-Za-z0-9._-]+/[A-Za-z0-9._-]+)(?:@|/tree/|/blob/|/resolve/|/?$)(.*)$", path)
+    if not found or _repo_id_problem(found[1]) or found[1] == repo_id:
+        return "an id reads `owner/name`, as in the address of its page: `Qwen/Qwen3-8B`"
+    revision = found[2].split("/")[0]
+    return f"did you mean `{found[1]}`{f' with `revision: {revision}`' if revision else ''}?"
 
 
 def _repo_id_problem(repo_id: str) -> str | None:

@@ -6,14 +6,14 @@ encrypted there and stay so: the program is given a placeholder in their place.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from hubstack.documents import Document, parse_document, read_text
+from hubstack.documents import Document, Mark, parse_document, read_text
 from hubstack.errors import InputError
-from hubstack.problems import Problem, nearest
+from hubstack.problems import Problem, nearest, shown
 
 SECRET_PLACEHOLDER = "[secret]"  # noqa: S105  shown in place of one
 
@@ -46,6 +46,10 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "string": (str,), "boolean": (bool,), "integer": (int,), "number": (int, float), "array": (list,),
     "object": (dict,),
 }  # fmt: skip
+_WORDS = {"string": "text", "boolean": "true or false", "integer": "a whole number", "number": "a number",
+          "array": "a list", "object": "a mapping"}  # fmt: skip
+
+_EXAMPLES = {"boolean": "true", "integer": "3", "number": "3"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +64,32 @@ class StackConfig:
     secret_keys: tuple[str, ...]
 
 
+class Settings(dict[str, str]):
+    """The settings of a stack, full key to text, that know where each stands in its file."""
+
+    def __init__(self, texts: Mapping[str, str], document: Document, project: str) -> None:
+        super().__init__(texts)
+        self.document, self.project = document, project
+
+    def mark(self, setting: str) -> Mark:
+        """Return the place of a setting or of a part of it, else of the nearest thing around it."""
+        full, _, rest = setting.partition(".")
+        held = _config_of(self.document)
+        key = full if full in held else full.removeprefix(f"{self.project}:")
+        return self.document.mark(("config", key, *(rest.split(".") if rest else ())))
+
+
+def placed(config: Mapping[str, str], problems: Iterable[Problem]) -> list[Problem]:
+    """Return problems with the place of the setting that each is about, where the settings know it."""
+    if not isinstance(config, Settings):
+        return list(problems)
+    return [
+        replace(config.mark(each.setting).problem(each.message, each.hint), setting=each.setting)
+        if each.setting and each.line is None else each
+        for each in problems
+    ]  # fmt: skip
+
+
 def load_stack_config(project_dir: Path, config_file: Path) -> StackConfig:
     """Read the config of a stack.
 
@@ -67,9 +97,9 @@ def load_stack_config(project_dir: Path, config_file: Path) -> StackConfig:
         InputError: every problem of both files.
     """
     project = _mapping(project_dir / "Pulumi.yaml", "Pulumi.yaml")
-    shown = config_file.relative_to(project_dir) if config_file.is_relative_to(project_dir) else config_file
-    held = _mapping(config_file, str(shown))
-    name = str(project.value.get("name") or "")
+    inside = config_file.is_relative_to(project_dir)
+    held = _mapping(config_file, str(config_file.relative_to(project_dir) if inside else config_file))
+    name = _name(project)
     declared = _declared(project, name)
     problems: list[Problem] = []
     config = _defaults(declared)
@@ -90,7 +120,16 @@ def load_stack_config(project_dir: Path, config_file: Path) -> StackConfig:
     if problems:
         raise InputError(problems)
     main = str(project.value.get("main") or ".")
-    return StackConfig(project=name, main=main, config=config, secret_keys=tuple(sorted(secret)))
+    settings = Settings(config, held, name)
+    return StackConfig(project=name, main=main, config=settings, secret_keys=tuple(sorted(secret)))
+
+
+def _name(project: Document) -> str:
+    name = project.value.get("name")
+    if not isinstance(name, str) or not name:
+        message = f"`name` must be text, not {shown(name)}"
+        raise InputError([project.mark(("name",)).problem(message, "the project's name: `name: hubstack`")])
+    return name
 
 
 def load_defaults(project_dir: Path) -> dict[str, str]:
@@ -109,10 +148,13 @@ def _defaults(declared: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
 
 def _mapping(path: Path, name: str) -> Document:
     document = parse_document(read_text(path, name), name)
-    value: Any = document.value or {}
+    value: Any = {} if document.value is None else document.value
     config = cast("dict[str, Any]", value).get("config") if isinstance(value, dict) else value
     if not isinstance(value, dict) or not isinstance(config, dict | None):
-        raise InputError([document.mark(("config",)).problem("must be a mapping (`key: value` lines)")])
+        what = "`config`" if isinstance(value, dict) else "the file"
+        hint = "settings stand under `config:`, one a line: `  gcp:region: us-central1`"
+        message = f"{what} must be a mapping (`key: value` lines), not {shown(config)}"
+        raise InputError([document.mark(("config",)).problem(message, hint)])
     return replace(document, value=value)
 
 
@@ -138,7 +180,7 @@ def _full(key: str, project: str) -> str:
 
 def config_text(value: Any) -> str:
     """Return a value as a program is given it: text, with JSON for all else."""
-    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), default=str)
 
 
 def _check(
@@ -156,7 +198,9 @@ def _check(
     wanted = str(declared[full].get("type", "string"))
     fits = _fits(value, wanted)
     if not fits and not _is_secure(value):
-        problems.append(document.mark(("config", key)).problem(f"`{full}` must be of type {wanted}"))
+        message = f"`{full}` must be {_WORDS.get(wanted, wanted)}, not {shown(value)}"
+        hint = f"pulumi config set {full} {_EXAMPLES.get(wanted, 'VALUE')}, or edit the file"
+        problems.append(document.mark(("config", key)).problem(message, hint))
 
 
 def _fits(value: Any, wanted: str) -> bool:
@@ -164,7 +208,7 @@ def _fits(value: Any, wanted: str) -> bool:
     if isinstance(value, str) and wanted != "string":
         try:
             value = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return False
     kinds = _TYPES.get(wanted, (object,))
     return isinstance(value, kinds) and (wanted == "boolean" or not isinstance(value, bool))

@@ -7,7 +7,8 @@ Owns the keys and their rules. Values arrive as Pulumi hands them to a program: 
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 from hubstack import monitoring
@@ -20,6 +21,7 @@ from hubstack.names import KEDA_NAMESPACE
 from hubstack.platforms import Ingress
 from hubstack.problems import Problem, nearest
 from hubstack.security import SecurityPlan, read_security
+from hubstack.stack_config import placed
 
 DEFAULT_NAMESPACE = "models"
 KEYS = (
@@ -48,6 +50,10 @@ KEYS = (
     "hubstack:shardOf",
     "hubstack:zones",
 )
+_EXAMPLES = {
+    "gcp:project": "my-project-id", "gcp:region": "us-central1", "hubstack:namespace": DEFAULT_NAMESPACE,
+    "hubstack:billingAccount": "0A1B2C-3D4E5F-678901",
+}  # fmt: skip
 SECRETS = ("hubstack:apiKey", "hubstack:hfToken", "hubstack:iapClientSecret")
 """Settings that no plan reads."""
 
@@ -94,6 +100,14 @@ class Target:
         """Return the file that a wrong setting is mended in."""
         return self.settings_file or f"Pulumi.{self.stack}.yaml"
 
+    settings: Mapping[str, str] = field(default_factory=dict[str, str], compare=False, repr=False)
+    """What it was read from; where each stands is for `hubstack.stack_config.placed` to say."""
+
+    def problem(self, setting: str, message: str, hint: str) -> Problem:
+        """Return a problem at the line of a setting, where it is known."""
+        problem = Problem(path=self.settings_name, message=message, hint=hint, setting=setting)
+        return placed(self.settings, [problem])[0]
+
 
 def read_target(stack: str, config: Mapping[str, str], settings_file: str = "") -> Target:
     """Read the target from Pulumi's config.
@@ -112,7 +126,7 @@ def read_target(stack: str, config: Mapping[str, str], settings_file: str = "") 
         project=reader.text("gcp:project", r"[a-z][-a-z0-9:.]{4,61}[a-z0-9]", "a Google Cloud project id"),
         region=reader.text("gcp:region", r"[a-z]+-[a-z]+\d+", "a region such as us-central1"),
         zones=reader.words("hubstack:zones"),
-        models_path=config.get("hubstack:models") or f"stacks/{stack}.models.yaml",
+        models_path=reader.path_inside("hubstack:models") or f"stacks/{stack}.models.yaml",
         namespace=reader.text(
             "hubstack:namespace", r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", "a Kubernetes namespace",
             default=DEFAULT_NAMESPACE,
@@ -128,11 +142,12 @@ def read_target(stack: str, config: Mapping[str, str], settings_file: str = "") 
             config, config.get("gcp:region", ""), lambda key: reader.flag(key, default=False), reader.refuse
         ),
         run_ingress=reader.ingress("hubstack:runIngress"), run_invokers=reader.members("hubstack:runInvokers"),
+        settings=config,
     )  # fmt: skip
     reader.check_zones(target)
     reader.check_names()
     if reader.problems:
-        raise InputError(reader.problems)
+        raise InputError(placed(config, reader.problems))
     return target
 
 
@@ -143,7 +158,7 @@ class _Reader:
 
     def refuse(self, key: str, message: str, example: str) -> None:
         hint = f"pulumi config set {key} {example}, or edit the file"
-        self.problems.append(Problem(path=self.path, message=f"`{key}` {message}", hint=hint))
+        self.problems.append(Problem(path=self.path, message=f"`{key}` {message}", hint=hint, setting=key))
 
     def check_names(self) -> None:
         """Refuse settings that nobody reads: the Pulumi CLI takes any."""
@@ -152,14 +167,23 @@ class _Reader:
             if key.startswith("hubstack:") and key not in known:
                 near = nearest(key, sorted(known))
                 hint = f"did you mean `{near}`?" if near else "the settings: docs/guide/first-stack.md"
-                self.problems.append(Problem(path=self.path, message=f"unknown setting `{key}`", hint=hint))
+                self.problems.append(
+                    Problem(path=self.path, message=f"unknown setting `{key}`", hint=hint, setting=key)
+                )
 
     def text(self, key: str, pattern: str, what: str, default: str = "") -> str:
         value = self.config.get(key, default)
         if not value:
-            self.refuse(key, f"is missing: {what}", "VALUE")
+            self.refuse(key, f"is missing: {what}", _EXAMPLES[key])
         elif not re.fullmatch(pattern, value):
-            self.refuse(key, f"is `{value}`, which is not {what}", "VALUE")
+            self.refuse(key, f"is `{value}`, which is not {what}", _EXAMPLES[key])
+        return value
+
+    def path_inside(self, key: str) -> str:
+        value = self.config.get(key, "")
+        if Path(value).is_absolute() or ".." in Path(value).parts or value.startswith(("[", "{")) or "\0" in value:
+            self.refuse(key, f"is `{value}`, which is no path inside the project", "stacks/dev.models.yaml")
+            return ""
         return value
 
     def words(self, key: str, what: str = "zone names", example: str = "'[\"us-central1-a\"]'") -> tuple[str, ...]:
@@ -256,7 +280,11 @@ class _Reader:
     def check_zones(self, target: Target) -> None:
         for zone in target.zones:
             if not zone.startswith(f"{target.region}-"):
-                self.refuse("hubstack:zones", f"names `{zone}`, which is not in {target.region}", "'[...]'")
+                self.refuse(
+                    "hubstack:zones",
+                    f"names `{zone}`, which is not in {target.region}",
+                    f"'[\"{target.region}-a\"]'",
+                )
 
     def _json(self, key: str, default: Any) -> Any:
         text = self.config.get(key)
@@ -266,5 +294,5 @@ class _Reader:
 def _read(parse: Callable[[str], Any], text: str) -> Any:
     try:
         return parse(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

@@ -12,10 +12,12 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from hubstack.documents import Document
 from hubstack.errors import InputError
 from hubstack.problems import Problem, nearest
 from hubstack.request import ModelRequest, Request, capacity_steps
 from hubstack.request_schema import Settings
+from hubstack.schema_problems import schema_problems
 
 PLAIN = ("context", "concurrency", "kv_cache_dtype", "share_gpu", "expert_parallel", "engine", "platform")
 SETTINGS = (*PLAIN, "accelerator", "capacity", "replicas.min", "replicas.max")
@@ -46,10 +48,13 @@ def change_request(request: Request, changes: Iterable[str]) -> Request:
     for model in models.values():
         if model.replicas_min > model.replicas_max:
             bounds = f"min {model.replicas_min} is above max {model.replicas_max}"
-            problems.append(Problem(path=WHERE, message=f"replicas of `{model.key}`: {bounds}"))
+            problems.append(Problem(path=WHERE, message=f"replicas of `{model.key}`: {bounds}", hint=_BOUNDS))
     if problems:
         raise InputError(problems)
     return replace(request, models=tuple(models[key] for key in sorted(models)))
+
+
+_BOUNDS = "change both: `--what-if replicas.min=2 --what-if replicas.max=4`"
 
 
 def _split(name: str, models: Mapping[str, ModelRequest]) -> tuple[str, str]:
@@ -85,6 +90,8 @@ def _unknown(change: str, key: str, setting: str, models: Mapping[str, ModelRequ
 
 
 def _refused(change: str, error: ValidationError | yaml.YAMLError) -> Problem:
-    said = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "is no YAML value"
-    text = said.removeprefix("Value error, ")
-    return Problem(path=WHERE, message=f"`{change}`: {text[:1].lower()}{text[1:]}")
+    hint = "what each setting may be: docs/reference/models.md"
+    if not isinstance(error, ValidationError):
+        return Problem(path=WHERE, message=f"`{change}`: is no YAML value", hint=hint)
+    found = schema_problems(Document("", None, {}, {}), error, Settings, hint)[0]
+    return Problem(path=WHERE, message=f"`{change}`: {found.message}", hint=found.hint)

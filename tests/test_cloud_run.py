@@ -229,7 +229,7 @@ def test_a_region_without_the_gpu_is_refused_with_those_that_have_it(tmp_path: P
 def test_a_misspelt_platform_names_the_nearest(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_text(f"models:\n  - id: {SMALL}\n    platform: cloudrun\n")
-    with pytest.raises(InputError, match=r"`cloudrun` is no platform: one of gke, cloud-run, vertex") as caught:
+    with pytest.raises(InputError, match=r"must be one of gke, cloud-run, vertex, not") as caught:
         load_request(path, "a.yaml")
     assert "did you mean `cloud-run`?" in str(caught.value)
 

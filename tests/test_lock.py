@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The lock as text: it comes back as it went in, and what is wrong with it is said with line and column."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from hubstack.errors import InputError, LockError
 from hubstack.facts import FileFacts, ModelFacts, SecurityFacts
 from hubstack.lock import (
+    MAX_BYTES,
     Lock,
     StaleEntry,
     check_fresh,
@@ -76,7 +78,7 @@ def test_what_a_model_was_made_from_stands_in_the_lock_only_where_the_card_says_
 
 def test_the_text_is_this() -> None:
     assert render_lock([FACTS]).splitlines()[2:] == [
-        "format: 1",
+        "format: 2",
         "models:",
         "- id: Qwen/Qwen3-8B",
         "  revision: main",
@@ -90,6 +92,7 @@ def test_the_text_is_this() -> None:
         "  files:",
         "    config.json: {size_bytes: 728, git_oid: 31553d63b8f18df5d6d440860751533ada3759e4}",
         f"    model.safetensors: {{size_bytes: 1000000000, sha256: {'d8' * 32}}}",
+        "  content: sha256:ea56c834ad1009994701383900983589cc675f2d02c065a34d9d194fa4bcf2b4",
     ]
 
 
@@ -107,23 +110,23 @@ HEAD = f"format: 1\nmodels:\n- id: a/b\n  revision: main\n  commit: {COMMIT}\n"
         ("", "lock:", "is empty"),
         ("- a\n", "lock:", "is no lock"),
         ("models: []\n", "lock:1:1:", "does not say its `format:`"),
-        ("format: 2\nmodels: []\n", "lock:1:9:", "lock format 2 is unknown"),
-        ("format: true\nmodels: []\n", "lock:1:9:", "lock format True is unknown"),
-        ("format: one\nmodels: []\n", "lock:1:9:", "lock format one is unknown"),
+        ("format: 3\nmodels: []\n", "lock:1:9:", "lock format `3` is unknown"),
+        ("format: true\nmodels: []\n", "lock:1:9:", "lock format `true` is unknown"),
+        ("format: one\nmodels: []\n", "lock:1:9:", 'lock format `"one"` is unknown'),
         ("format: 1\n", "lock:1:1:", "`models` is missing"),
-        ("format: 1\nmodels: a\n", "lock:2:9:", "`models`: input should be a valid list"),
+        ("format: 1\nmodels: a\n", "lock:2:9:", "`models` must be a list"),
         ("format: 1\nmodels:\n- id: a/b\n", "lock:3:3:", "`commit` is missing"),
-        (HEAD.replace(COMMIT, "main"), "lock:5:11:", "`models.commit`: string should match"),
+        (HEAD.replace(COMMIT, "main"), "lock:5:11:", "`models.commit` may not be"),
         (HEAD + "  comit: x\n", "lock:6:3:", "unknown key `comit`"),
-        (HEAD + "  files: [a]\n", "lock:6:10:", "`models.files`: input should be a valid dictionary"),
-        (HEAD + "  files:\n    a: {size_bytes: -1}\n", "lock:7:21:", "greater than or equal to 0"),
-        (HEAD + "  files:\n    a: {size_bytes: '1'}\n", "lock:7:21:", "valid integer"),
-        (HEAD + "  parameters: {BF16: 1.5}\n", "lock:6:22:", "valid integer"),
+        (HEAD + "  files: [a]\n", "lock:6:10:", "`models.files` must be a mapping"),
+        (HEAD + "  files:\n    a: {size_bytes: -1}\n", "lock:7:21:", "must be at least 0"),
+        (HEAD + "  files:\n    a: {size_bytes: '1'}\n", "lock:7:21:", "must be a whole number"),
+        (HEAD + "  parameters: {BF16: 1.5}\n", "lock:6:22:", "must be a whole number"),
         (HEAD + HEAD.split("models:\n")[1], "lock:6:3:", "locked twice (the first: line 3)"),
         (HEAD + "  files:\n    a: {size_bytes: 1}\n    a: {size_bytes: 2}\n", "lock:8:5:", "stands twice"),
         (HEAD + "\tlicense: mit\n", "lock:", "tab"),
         ("format: 1\nmodels: [\n", "lock:", "is not YAML"),
-        ("<<<<<<< HEAD\nformat: 1\n=======\n>>>>>>> x\n", "lock:", "is not YAML"),
+        ("<<<<<<< HEAD\nformat: 1\n=======\n>>>>>>> x\n", "lock:1:1:", "an unsettled merge"),
         ("a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n", "lock:2:8:", "aliases are refused"),
         ("format: " + "[" * 5000, "lock:", ""),
     ],
@@ -134,6 +137,47 @@ def test_what_is_wrong_with_a_lock_is_said_with_its_place(text: str, place: str,
     assert str(caught.value).startswith(place)
     assert message in str(caught.value)
     assert "hubstack" in str(caught.value), "every message says what to do"
+
+
+EDITED = render_lock([FACTS, replace(FACTS, id="a/b")]).replace("license: apache-2.0", "license: mit", 1)
+
+
+def test_an_entry_that_was_edited_is_refused_at_its_place_and_no_other_is() -> None:
+    with pytest.raises(LockError) as caught:
+        parse_lock(EDITED, "lock")
+    (problem,) = caught.value.problems
+    assert problem.line == EDITED.split("\n").index(next(li for li in EDITED.split("\n") if "content:" in li)) + 1
+    assert "`Qwen/Qwen3-8B` was edited" in problem.message
+    assert "hubstack lock --upgrade Qwen/Qwen3-8B" in (problem.hint or "")
+
+
+def test_an_edited_entry_is_read_by_who_locks_it_anew() -> None:
+    assert len(parse_lock(EDITED, "lock", {("Qwen/Qwen3-8B", "main")}).models) == 2
+    with pytest.raises(LockError, match="was edited"):
+        parse_lock(EDITED, "lock", {("a/b", "main")})
+
+
+def test_layout_order_and_comments_are_no_edit_and_two_branches_merge() -> None:
+    head, first, second = render_lock([FACTS, replace(FACTS, id="a/b")]).partition("- id: Qwen")[0], *(
+        "- id:" + part for part in render_lock([FACTS, replace(FACTS, id="a/b")]).split("- id:")[1:]
+    )  # fmt: skip
+    assert (
+        len(parse_lock(head.split("- id")[0] + "# reviewed\n" + second + first.replace(": ", ":  "), "lock").models)
+        == 2
+    )
+
+
+def test_a_lock_of_the_first_format_is_read_as_it_is() -> None:
+    text = re.sub(r"  content: .*\n", "", render_lock([FACTS]).replace("format: 2", "format: 1"))
+    assert parse_lock(text, "lock").models == (FACTS,)
+    with pytest.raises(LockError, match="was edited"):
+        parse_lock(text.replace("format: 1", "format: 2"), "lock")
+
+
+def test_a_thousand_models_of_a_hundred_files_fit_into_a_lock(tmp_path: Path) -> None:
+    files = tuple(FileFacts(path=f"model-{n:05d}-of-00100.safetensors", size_bytes=10**9, sha256="d8" * 32)
+                  for n in range(100))  # fmt: skip
+    assert len(render_lock([replace(FACTS, files=files)])) * 1000 < MAX_BYTES
 
 
 def test_all_problems_of_a_lock_are_told_at_once() -> None:

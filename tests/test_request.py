@@ -99,7 +99,8 @@ RENDERED = {
         "dev.models.yaml:3:3: unknown key `contxt`\n      contxt: 5\n      ^\n    hint: did you mean `context`?"
     ),
     "models:\n- a//b\n": (
-        "dev.models.yaml:2:3: `a//b` is no Hub id: it must read `owner/name`\n    - a//b\n      ^"
+        "dev.models.yaml:2:3: `a//b` is no Hub id: it must read `owner/name`\n    - a//b\n      ^\n"
+        "    hint: an id reads `owner/name`, as in the address of its page: `Qwen/Qwen3-8B`"
     ),
     "models: [a/b]\nmodels: [c/d]\n": (
         "dev.models.yaml:2:1: `models` stands twice in one mapping\n    models: [c/d]\n    ^\n"
@@ -107,11 +108,12 @@ RENDERED = {
     ),
     "models:\n- id: a/b\n  replicas: {min: 3, max: 2}\n": (
         "dev.models.yaml:3:13: replicas of `b`: min 3 is above max 2\n      replicas: {min: 3, max: 2}\n"
-        "                ^"
+        "                ^\n    hint: raise `max`, or lower `min`"
     ),
     "models:\n- id: a/b\n  scaling: {queue: 0, idle_minute: 5}\n": (
-        "dev.models.yaml:3:20: `models.scaling.queue`: `0`: input should be greater than or equal to 1\n"
+        "dev.models.yaml:3:20: `models.scaling.queue` must be at least 1, not `0`\n"
         "      scaling: {queue: 0, idle_minute: 5}\n                       ^\n"
+        "    hint: `queue`: Requests that may wait in a replica's queue before another replica is asked for\n"
         "dev.models.yaml:3:23: unknown key `idle_minute`\n      scaling: {queue: 0, idle_minute: 5}\n"
         "                          ^\n    hint: did you mean `idle_minutes`?"
     ),
@@ -125,7 +127,8 @@ RENDERED = {
     ),
     "models:\n- id: a/b\n  trust_remote_code: yes please\n": (
         'dev.models.yaml:3:22: `models.trust_remote_code` must be true or false, not `"yes please"`\n'
-        "      trust_remote_code: yes please\n                         ^"
+        "      trust_remote_code: yes please\n                         ^\n"
+        "    hint: `trust_remote_code`: Let the engine run Python from the repository"
     ),
     "": "dev.models.yaml: is empty: it lists no models\n    hint: a list looks like `models: [Qwen/Qwen3-8B]`; "
         "see docs/reference/models.md",
@@ -147,26 +150,26 @@ def test_a_problem_is_shown_with_place_caret_and_hint(text: str, tmp_path: Path)
         ("models: [a/b\n", "is not YAML"),
         ("models: [12]\n", "`models` must be a mapping (`key: value` lines), not `12`"),
         ("models: a/b\n", "must be a list"),
-        ("[1, 2]\n", "the file` must be a mapping"),
+        ("[1, 2]\n", "the file must be a mapping"),
         ("? [1]\n: 2\n", "a key must be a plain word"),
-        ("models: [a/b]\n---\nmodels: [c/d]\n", "is not YAML"),
-        (b"\xff\xfe\x00models", "is not UTF-8 text"),
-        (b"models: [a/b]\x00", "is not YAML"),
+        ("models: [a/b]\n---\nmodels: [c/d]\n", "2:1: a second document"),
+        (b"\xff\xfe\x00models", "is UTF-16 text"),
+        (b"models: [a/b]\x00", "1:14: NUL"),
         ("models: [{id: a/b, name: kubernetes}]", "is a name that Kubernetes or an engine needs"),
         ("models: [{id: a/b, capacity: [sopt]}]", "did you mean `spot`?"),
         ("models: [{id: a/b, engine: vlm}]", "did you mean `vllm`?"),
         ("models: [{id: a/b, scaling: fast}]", "`models.scaling` must be a mapping"),
-        ("models: [{id: a/b, scaling: {kv_cache_percent: 101}}]", "should be less than or equal to 100"),
+        ("models: [{id: a/b, scaling: {kv_cache_percent: 101}}]", "must be at most 100"),
         ("models: [{id: a/b, scaling: {kv_cache_percent: 0.8}}]", "must be a whole number"),
-        ("models: [{id: a/b, scaling: {idle_minutes: 0}}]", "should be greater than or equal to 1"),
+        ("models: [{id: a/b, scaling: {idle_minutes: 0}}]", "must be at least 1"),
         ("models: [a/b]\noverrides: {b: {scaling: {que: 3}}}", "did you mean `queue`?"),
         ("models: [{id: a/b, loading: gcsfus}]", "did you mean `gcsfuse`?"),
-        ("models: [{id: a/b, loading: 3}]", "`models.loading`: `3`"),
+        ("models: [{id: a/b, loading: 3}]", "`models.loading` must be one of auto"),
         ("models: [{id: a/b, cache: anywere}]", "did you mean `anywhere`?"),
         ("models: [{id: a/b, keep_previous: maybe}]", "must be true or false"),
-        ("extends: nowhere.yaml", "nowhere.yaml: cannot be read: there is no such file"),
+        ("extends: nowhere.yaml", "1:10: `nowhere.yaml` cannot be read: there is no such file"),
         ("extends: dev.models.yaml", "extends this file in turn: a circle"),
-        ("x: " + "[" * 3000, "is not"),
+        ("x: " + "[" * 3000, "nested deeper than 64 levels"),
     ],
 )  # fmt: skip
 def test_bad_input_is_refused_in_words(text: str | bytes, message: str, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def test_a_change_is_read_as_in_a_file() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [("contxt=1", "did you mean `context`?"), ("c.context=9000", "`c` is no model of the list"),
-     ("context=12", "greater than or equal to 128"), ("context", "SETTING=VALUE"),
+     ("context=12", "must be at least 128"), ("context", "SETTING=VALUE"),
      ("capacity=[spott]", "did you mean `spot`?"), ("replicas.min=9", "min 9 is above max 1"),
      ("context=[", "is no YAML value")],
 )  # fmt: skip

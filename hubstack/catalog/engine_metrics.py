@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from hubstack.catalog.row import CatalogError, Row
+from hubstack.catalog.row import Row
 from hubstack.plan import EngineKind
 
 
@@ -106,9 +106,7 @@ def read_engine_metrics(file: Row) -> Iterator[EngineMetrics]:
         found = {role: _metric(metric, role) for role, metric in told.items()}
         if set(found) & set(absent) or set(found) | set(absent) != set(ROLES):
             odd = sorted((set(found) | set(absent)) ^ set(ROLES)) or sorted(set(found) & set(absent))
-            raise CatalogError(
-                f"{row.where}: each role stands under `metrics` or `absent`: look at {', '.join(odd)}"
-            )
+            raise row.fault(f"each role stands under `metrics` or `absent`: look at {', '.join(odd)}")
         notes, sources = row.texts("notes"), row.texts("sources")
         for engine in row.texts("engines"):
             yield EngineMetrics(
@@ -120,16 +118,14 @@ def read_engine_metrics(file: Row) -> Iterator[EngineMetrics]:
 
 def _metric(row: Row, role: str) -> Metric:
     metric = Metric(
-        name=row.text("name"), type=MetricType(row.text("type")), where=row.maybe_text("where") or "",
+        name=row.text("name"), type=row.word("type", MetricType), where=row.maybe_text("where") or "",
         buckets=row.figures("buckets"),
     )  # fmt: skip
     row.done()
     wanted = ROLES.get(role)
     if metric.type is not wanted:
-        raise CatalogError(
-            f"{row.where}: `{role}` is a {wanted or 'role that nobody asks for'}, not a {metric.type}"
-        )
+        raise row.fault(f"`{role}` is a {wanted or 'role that nobody asks for'}, not a {metric.type}")
     is_histogram = metric.type is MetricType.HISTOGRAM
     if bool(metric.buckets) != is_histogram or list(metric.buckets) != sorted(metric.buckets):
-        raise CatalogError(f"{row.where}: a histogram, and nothing else, has `buckets`, in ascending order")
+        raise row.fault("a histogram, and nothing else, has `buckets`, in ascending order")
     return metric

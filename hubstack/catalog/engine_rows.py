@@ -4,7 +4,7 @@
 from collections.abc import Iterator, Mapping
 
 from hubstack.catalog.engines import Engine, EngineImage, ModelTypeSupport
-from hubstack.catalog.row import CatalogError, Row
+from hubstack.catalog.row import Row
 from hubstack.plan import AcceleratorKind
 
 
@@ -16,7 +16,7 @@ def read_engines(file: Row) -> Iterator[Engine]:
         yield Engine(
             id=row.text("id"),
             name=row.text("name"),
-            kind=AcceleratorKind(row.text("kind")),
+            kind=row.word("kind", AcceleratorKind),
             version=_version(row),
             images=tuple(_images(row)),
             port=row.integer("port"),
@@ -62,7 +62,7 @@ def _version(row: Row) -> str | None:
     """Return the pinned version; an engine that has none says so with `pin: none`."""
     version, pin = row.maybe_text("version"), row.maybe_text("pin")
     if (version is None) == (pin is None):
-        raise CatalogError(f"{row.where}: give either `version` or `pin: none`")
+        raise row.fault("give either `version` or `pin: none`")
     return version
 
 

@@ -6,11 +6,12 @@ dates). Refuses a row that names a source, accelerator or machine type that is n
 about the figures themselves (`hubstack.catalog.integrity`).
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from math import inf
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import yaml
 
@@ -23,6 +24,7 @@ from hubstack.catalog.node_overhead import GIB, NodeOverhead, Tier
 from hubstack.catalog.platform_rows import read_cloud_run, read_vertex
 from hubstack.catalog.price_rows import read_prices
 from hubstack.catalog.row import CatalogError, Row
+from hubstack.catalog.row_places import placed
 from hubstack.catalog.sources import Source
 from hubstack.plan import AcceleratorKind
 
@@ -44,10 +46,13 @@ FILES = (
 )
 
 
+FOLDER = Path(__file__).parent
+
+
 @cache
 def load_catalog() -> Catalog:
     """Return the catalogue of this package."""
-    return read_catalog(Path(__file__).parent)
+    return read_catalog(FOLDER)
 
 
 def read_catalog(directory: Path) -> Catalog:
@@ -56,6 +61,13 @@ def read_catalog(directory: Path) -> Catalog:
     Raises:
         CatalogError: A file cannot be read, or a row is not what it must be.
     """
+    try:
+        return _read(directory)
+    except CatalogError as error:
+        raise placed(directory, error, FILES) from None
+
+
+def _read(directory: Path) -> Catalog:
     files = {name: _open(directory, name) for name in FILES}
     sources = _by(lambda row: row.id, _read_sources(files["sources"]))
     overhead = _read_overhead(files["node_overhead"].row("node_overhead"))
@@ -86,13 +98,31 @@ def read_catalog(directory: Path) -> Catalog:
     return catalog
 
 
+class _Loader(yaml.CSafeLoader):
+    """Takes no key twice, of which the last would win, and no number with a leading zero, which is octal."""
+
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        if re.match(r"[-+]?0[0-9_]", node.value):
+            raise yaml.constructor.ConstructorError(problem="an octal number")
+        return super().construct_yaml_int(node)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        found = super().construct_mapping(node, deep)
+        if len(found) != len(node.value):
+            raise yaml.constructor.ConstructorError(problem="a key stands twice")
+        return found
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
+
+
 def _open(directory: Path, name: str) -> Row:
     path = directory / f"{name}.yaml"
     try:
         # The pure Python loader takes seven times as long; PyYAML's wheels all carry libyaml.
-        data: object = yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader)
-    except (OSError, yaml.YAMLError) as error:
-        raise CatalogError(f"{path.name} cannot be read: {error}") from error
+        data: object = yaml.load(path.read_bytes(), Loader=_Loader)  # noqa: S506  a CSafeLoader
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise CatalogError(f"cannot be read: {error}", file=path.name) from error
     return Row(path.name, data)
 
 
@@ -100,7 +130,7 @@ def _by(key: Callable[[T], K], rows: Iterator[T]) -> dict[K, T]:
     found: dict[K, T] = {}
     for row in rows:
         if key(row) in found:
-            raise CatalogError(f"`{key(row)}` stands in the catalogue twice")
+            raise CatalogError(f"`{key(row)}` stands in the catalogue twice", word=key(row))
         found[key(row)] = row
     return found
 
@@ -117,7 +147,7 @@ def _read_accelerators(file: Row) -> Iterator[Accelerator]:
         sources = (*row.texts("sources"), row.text("gke_label_source"))
         yield Accelerator(
             id=row.text("id"),
-            kind=AcceleratorKind(row.text("kind")),
+            kind=row.word("kind", AcceleratorKind),
             name=row.text("name"),
             gke_label=row.text("gke_label"),
             memory_gb_marketing=row.number("memory_gb_marketing"),
@@ -259,4 +289,5 @@ def _check_references(catalog: Catalog) -> None:
         ("a machine type", named_machines, catalog.machine_types),
     ):
         if unknown := sorted(named - set(known)):
-            raise CatalogError(f"the catalogue names {what} that it does not have: {', '.join(unknown)}")
+            text = f"the catalogue names {what} that it does not have: {', '.join(unknown)}"
+            raise CatalogError(text, word=unknown[0])

@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 
 from hubstack.catalog.platforms import CloudRun, CloudRunGpu, InstanceShape, Vertex
-from hubstack.catalog.row import CatalogError, Row
+from hubstack.catalog.row import Row
 
 
 def read_cloud_run(file: Row) -> CloudRun:
@@ -14,7 +14,7 @@ def read_cloud_run(file: Row) -> CloudRun:
     gpus: dict[str, CloudRunGpu] = {}
     for gpu in _gpus(row):
         if gpu.accelerator in gpus:
-            raise CatalogError(f"{row.where}: `{gpu.accelerator}` stands there twice")
+            raise row.fault(f"`{gpu.accelerator}` stands there twice")
         gpus[gpu.accelerator] = gpu
     read = CloudRun(
         gpus=gpus,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from hubstack.catalog.hardware import MachineType
 from hubstack.catalog.prices import CloudRunPrice, GkeFee, NetworkPrice, Price, Provenance, StoragePrice
-from hubstack.catalog.row import CatalogError, Row
+from hubstack.catalog.row import Row
 from hubstack.catalog.sources import Source
 
 FIGURES = ("on_demand", "spot", "flex_start", "cud_1y", "cud_3y")
@@ -32,7 +32,7 @@ def read_prices(file: Row, sources: Mapping[str, Source], machine_types: Mapping
     machines: dict[tuple[str, str], Price] = {}
     for price in (*_machines(file, dates, machine_types), *_tpu_machines(file, dates, machine_types)):
         if (price.machine_type, price.region) in machines:
-            raise CatalogError(f"{file.where}: {price.machine_type} has two prices in {price.region}")
+            raise file.fault(f"{price.machine_type} has two prices in {price.region}")
         machines[price.machine_type, price.region] = price
     fee = file.row("gke_fee")
     tables = PriceTables(
@@ -60,7 +60,7 @@ class _Dates:
     def of(self, row: Row, key: str = "source") -> str | None:
         name = row.text(key)
         if name not in self._sources:
-            raise CatalogError(f"{row.where}: `{name}` is not in sources.yaml")
+            raise row.fault(f"`{name}` is not in sources.yaml")
         return self._sources[name].as_of
 
     def provenance(self, row: Row, *, key: str = "source", derived: str | None = None) -> Provenance:
@@ -77,10 +77,10 @@ def _machines(file: Row, dates: _Dates, machine_types: Mapping[str, MachineType]
     for name, by_basis in file.row("usd_per_machine_hour").items():
         machine = machine_types.get(name)
         if machine is None:
-            raise CatalogError(f"{by_basis.where}: no such machine type in machine_types.yaml")
+            raise by_basis.fault("no such machine type in machine_types.yaml")
         for basis, by_region in by_basis.items():
             if basis not in bases:
-                raise CatalogError(f"{by_region.where}: no such basis")
+                raise by_region.fault("no such basis")
             for region, row in by_region.items():
                 yield _price(row, machine, region, bases[basis])
 
@@ -100,7 +100,7 @@ def _price(row: Row, machine: MachineType, region: str, origins: Mapping[str, Pr
     row.done()
     for figure, usd in figures.items():
         if usd is not None and figure not in origins:
-            raise CatalogError(f"{row.where}: `{figure}` has no source in its basis")
+            raise row.fault(f"`{figure}` has no source in its basis")
     usd_per_hour = {figure: None if usd is None else round(usd * times, 6) for figure, usd in figures.items()}
     return Price(
         machine_type=machine.name,
@@ -128,7 +128,7 @@ def _tpu_machines(file: Row, dates: _Dates, machine_types: Mapping[str, MachineT
         origins = {"on_demand": chip, "spot": chip, "cud_1y": committed, "cud_3y": committed}
         machines = [machine for machine in machine_types.values() if machine.accelerator == accelerator]
         if not machines:
-            raise CatalogError(f"{row.where}: no machine type carries it")
+            raise row.fault("no machine type carries it")
         regions = row.row("regions")
         for region in regions.names():
             for machine in machines:

@@ -5,34 +5,74 @@ Owns the rules that all rows share: no unknown key, no null, and no zero where a
 figure is left out). Does not own what a row means.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
+from math import inf, isfinite
+from typing import Any, TypeVar, cast
 
-from hubstack.errors import HubstackError
+from hubstack.errors import InputError
+from hubstack.problems import Problem, nearest, shown
+
+Loc = tuple[str | int, ...]
+E = TypeVar("E", bound=StrEnum)
 
 
-class CatalogError(HubstackError):
+class CatalogError(InputError):
     """A catalogue file is wrong: a fault of who edited it, not of who plans with it."""
+
+    def __init__(self, message: str, *, file: str = "catalogue", loc: Loc = (), word: str | None = None) -> None:
+        """Say what is wrong.
+
+        Args:
+            message: what, with the row where there is one.
+            file: name of the file.
+            loc: where in it.
+            word: a value of some file, where it is not known of which.
+        """
+        super().__init__([Problem(path=file, message=message)])
+        self.message, self.file, self.loc, self.word = message, file, loc, word
+
+    def with_problems(self, problems: Sequence[Problem]) -> "CatalogError":
+        """Return the same fault, said at its places."""
+        placed = CatalogError(self.message, file=self.file, loc=self.loc, word=self.word)
+        InputError.__init__(placed, problems)
+        return placed
 
 
 class Row:
     """A mapping of a catalogue file that knows where it stands."""
 
-    __slots__ = ("_data", "_read", "where")
+    __slots__ = ("_data", "_read", "file", "loc", "where")
 
-    def __init__(self, where: str, data: object) -> None:
+    def __init__(self, file: str, data: object, where: str = "", loc: Loc = ()) -> None:
+        self.file, self.where, self.loc = file, where, loc
         if not isinstance(data, dict):
-            raise CatalogError(f"{where}: a mapping is wanted here, not {data!r}")
-        self.where = where
+            raise self.fault(f"a mapping is wanted here, not {shown(data)}")
         self._data = cast("dict[Any, Any]", data)
         self._read: set[str] = set()
+
+    def fault(self, message: str, *keys: str | int) -> CatalogError:
+        """Return what is wrong with the row, or with what stands under keys of it."""
+        said = f"{self.where}: {message}" if self.where else message
+        return CatalogError(said, file=self.file, loc=(*self.loc, *keys))
+
+    def _below(self, key: str, value: object, *index: int) -> "Row":
+        where = " ".join([key, *(str(number + 1) for number in index)])
+        return Row(self.file, value, f"{self.where}: {where}" if self.where else where, (*self.loc, key, *index))
 
     def text(self, key: str) -> str:
         """Return the text under the key."""
         value = self._get(key)
         if not isinstance(value, str):
-            raise CatalogError(f"{self.where}: `{key}` must be text, not {value!r}")
+            raise self.fault(f"`{key}` must be text, not {shown(value)}", key)
         return value
+
+    def word(self, key: str, words: type[E]) -> E:
+        """Return the word under the key, which must be one of an enumeration's."""
+        value, known = self.text(key), [each.value for each in words]
+        if value not in known:
+            raise self.fault(f"`{key}` must be one of {', '.join(known)}, not {shown(value)}", key)
+        return words(value)
 
     def maybe_text(self, key: str) -> str | None:
         """Return the text under the key, None where it is left out."""
@@ -42,9 +82,9 @@ class Row:
         """Return the number under the key; zero only where zero is a fact."""
         value = self._get(key)
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise CatalogError(f"{self.where}: `{key}` must be a number, not {value!r}")
-        if value < 0 or (value == 0 and not may_be_zero):
-            raise CatalogError(f"{self.where}: `{key}` is {value}; leave out what is not known")
+            raise self.fault(f"`{key}` must be a number, not {shown(value)}", key)
+        if not isfinite(value) or value < 0 or (value == 0 and not may_be_zero):
+            raise self.fault(f"`{key}` is {shown(value)}, and must be above 0; leave out what is not known", key)
         return value
 
     def maybe_number(self, key: str) -> float | None:
@@ -55,7 +95,7 @@ class Row:
         """Return the whole number under the key."""
         value = self.number(key, may_be_zero=may_be_zero)
         if not isinstance(value, int):
-            raise CatalogError(f"{self.where}: `{key}` must be a whole number, not {value!r}")
+            raise self.fault(f"`{key}` must be a whole number, not {shown(value)}", key)
         return value
 
     def maybe_integer(self, key: str) -> int | None:
@@ -72,14 +112,14 @@ class Row:
             return None
         value = self._get(key)
         if not isinstance(value, bool):
-            raise CatalogError(f"{self.where}: `{key}` must be true or false, not {value!r}")
+            raise self.fault(f"`{key}` must be true or false, not {shown(value)}", key)
         return value
 
     def texts(self, key: str) -> tuple[str, ...]:
         """Return the list of texts under the key, empty where it is left out."""
         items = self._items(key)
         if not all(isinstance(item, str) for item in items):
-            raise CatalogError(f"{self.where}: `{key}` must be a list of texts")
+            raise self.fault(f"`{key}` must be a list of texts", key)
         return tuple(cast("list[str]", items))
 
     def numbers(self, key: str) -> Mapping[str, float]:
@@ -90,8 +130,10 @@ class Row:
     def figures(self, key: str) -> tuple[float, ...]:
         """Return the list of numbers under the key, empty where it is left out."""
         items = self._items(key)
-        if not all(isinstance(item, int | float) and not isinstance(item, bool) and item > 0 for item in items):
-            raise CatalogError(f"{self.where}: `{key}` must be a list of numbers above 0")
+        if not all(
+            isinstance(item, int | float) and not isinstance(item, bool) and 0 < item < inf for item in items
+        ):
+            raise self.fault(f"`{key}` must be a list of numbers above 0", key)
         return tuple(cast("list[float]", items))
 
     def _items(self, key: str) -> list[object]:
@@ -99,12 +141,12 @@ class Row:
             return []
         values: object = self._get(key)
         if not isinstance(values, list):
-            raise CatalogError(f"{self.where}: `{key}` must be a list, not {values!r}")
+            raise self.fault(f"`{key}` must be a list, not {shown(values)}", key)
         return cast("list[object]", values)
 
     def row(self, key: str) -> "Row":
         """Return the mapping under the key."""
-        return Row(f"{self.where}: {key}", self._get(key))
+        return self._below(key, self._get(key))
 
     def maybe_row(self, key: str) -> "Row | None":
         """Return the mapping under the key, None where it is left out."""
@@ -116,9 +158,9 @@ class Row:
             return
         values: object = self._get(key)
         if not isinstance(values, list):
-            raise CatalogError(f"{self.where}: `{key}` must be a list, not {values!r}")
-        for number, value in enumerate(cast("list[object]", values), start=1):
-            yield Row(f"{self.where}: {key} {number}", value)
+            raise self.fault(f"`{key}` must be a list, not {shown(values)}", key)
+        for number, value in enumerate(cast("list[object]", values)):
+            yield self._below(key, value, number)
 
     def names(self) -> tuple[str, ...]:
         """Return the keys of a mapping whose keys are data (regions, machine types ...)."""
@@ -133,13 +175,14 @@ class Row:
         """Refuse keys that nobody read: a misspelt key would otherwise count as unknown."""
         for key in self._data:
             if key not in self._read:
-                raise CatalogError(f"{self.where}: unknown key `{key}`")
+                near = nearest(str(key), self._read)
+                raise self.fault(f"unknown key `{key}`{f'; did you mean `{near}`?' if near else ''}", str(key))
 
     def _get(self, key: str) -> Any:
         self._read.add(key)
         if key not in self._data:
-            raise CatalogError(f"{self.where}: `{key}` is missing")
+            raise self.fault(f"`{key}` is missing", key)
         value = self._data[key]
         if value is None:
-            raise CatalogError(f"{self.where}: `{key}` is empty; leave out what is not known")
+            raise self.fault(f"`{key}` is empty; leave out what is not known", key)
         return value

@@ -13,9 +13,9 @@ from typing import Any, cast
 
 from hubstack.change.reported import Reported
 from hubstack.change.state import State
-from hubstack.documents import parse_document
+from hubstack.documents import Loc, parse_document
 from hubstack.errors import InputError
-from hubstack.problems import Problem, nearest
+from hubstack.problems import nearest, shown
 
 WAYS = ("on-demand", "spot", "cloud-run", "vertex")
 _WAY = {"on-demand": "on-demand", "reservation": "on-demand", "spot": "spot", "flex-start": "spot"}
@@ -77,13 +77,24 @@ def parse_quota(text: str, path: str) -> dict[tuple[str, str, str], int]:
     value: Any = document.value
     top = cast("dict[str, Any]", value).get("quota") if isinstance(value, dict) else None
     if not isinstance(top, dict):
-        message = "must be `quota: {REGION: {ACCELERATOR: {on-demand: N, spot: N}}}`"
-        raise InputError([Problem(path=path, message=message)])
+        raise InputError([document.mark(("quota",)).problem("must be a mapping under `quota:`", _EXAMPLE)])
     found: dict[tuple[str, str, str], int] = {}
-    problems: list[Problem] = []
-    for region, kinds in cast("dict[str, Any]", top).items():
-        for kind, ways in _items(kinds):
-            for way, count in _items(ways):
+    problems = [
+        document.key_mark((key,)).problem(f"unknown key `{key}`", _EXAMPLE)
+        for key in cast("dict[str, Any]", value)
+        if key != "quota"
+    ]
+
+    def items(loc: Loc, held: Any) -> list[tuple[str, Any]]:
+        if isinstance(held, dict):
+            return list(cast("dict[str, Any]", held).items())
+        what = f"`{'.'.join(map(str, loc))}` must be a mapping (`key: value` lines), not {shown(held)}"
+        problems.append(document.mark(loc).problem(what, _EXAMPLE))
+        return []
+
+    for region, kinds in items(("quota",), top):
+        for kind, ways in items(("quota", region), kinds):
+            for way, count in items(("quota", region, kind), ways):
                 mark = document.mark(("quota", region, kind, way))
                 if way not in WAYS:
                     near = nearest(way, WAYS)
@@ -92,9 +103,11 @@ def parse_quota(text: str, path: str) -> dict[tuple[str, str, str], int]:
                         if near
                         else "on-demand (with reservations) or spot (with flex-start)"
                     )
-                    problems.append(mark.problem(f"`{way}` is no way of buying", hint))
+                    place = document.key_mark(("quota", region, kind, way))
+                    problems.append(place.problem(f"`{way}` is no way of buying", hint))
                 elif not isinstance(count, int) or isinstance(count, bool) or count < 0:
-                    problems.append(mark.problem(f"`{count}` must be a whole number of accelerators"))
+                    message = f"`{region}.{kind}.{way}` must be a whole number from 0, not {shown(count)}"
+                    problems.append(mark.problem(message, "write how many accelerators Google has granted"))
                 else:
                     found[region, kind, way] = count
     if problems:
@@ -102,5 +115,4 @@ def parse_quota(text: str, path: str) -> dict[tuple[str, str, str], int]:
     return found
 
 
-def _items(value: Any) -> list[tuple[str, Any]]:
-    return [(str(k), v) for k, v in cast("dict[Any, Any]", value).items()] if isinstance(value, dict) else []
+_EXAMPLE = "it reads `quota: {REGION: {ACCELERATOR: {on-demand: N, spot: N}}}`"

@@ -9,12 +9,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
+from hubstack.documents import parse_json
 from hubstack.errors import InputError
-from hubstack.problems import Problem
+from hubstack.lock_content import CONTENT, content_of
+from hubstack.problems import Problem, shown
 
-FORMAT = 1
+FORMAT = 2
+"""Since 2 it holds the hash of its content."""
 Data = Mapping[str, Any]
 
 
@@ -75,6 +78,7 @@ class State:
         """Return the side as sorted, indented JSON that ends with a newline."""
         data = {"format": FORMAT, "name": self.name, "plan": self.plan, "graph": self.graph,
                 "facts": list(self.facts), "error": self.error}  # fmt: skip
+        data["content"] = content_of(data)
         return json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
@@ -94,12 +98,15 @@ def parse_state(text: str, path: str) -> State:
     Raises:
         InputError: the text is no such thing.
     """
-    try:
-        data = json.loads(text)
-        if data["format"] == FORMAT:
-            return State(name=path, plan=data["plan"], graph=data["graph"], facts=tuple(data["facts"]),
-                         error=data["error"])  # fmt: skip
-    except (ValueError, KeyError, TypeError):
-        pass
-    hint = "write one with `hubstack diff ENV --save FILE`, with this version of hubstack"
-    raise InputError([Problem(path=path, message="is no side of a diff", hint=hint)])
+    data = parse_json(text, path, _AGAIN)
+    said: Data = cast("Data", data) if isinstance(data, dict) else {}
+    if said.get("format") != FORMAT:
+        found = f": its `format` is {shown(said['format'])}, not {FORMAT}" if "format" in said else ""
+        raise InputError([Problem(path=path, message=f"is no side of a diff{found}", hint=_AGAIN)])
+    # Whatever has the hash was written by `to_json`, so its shape needs no check.
+    if said.get(CONTENT) != content_of(said):
+        raise InputError([Problem(path=path, message="was edited since hubstack wrote it", hint=_AGAIN)])
+    return State(name=path, plan=said["plan"], graph=said["graph"], facts=tuple(said["facts"]), error=said["error"])
+
+
+_AGAIN = "write one with `hubstack diff ENV --save FILE`, with this version of hubstack"

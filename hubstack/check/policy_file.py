@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import ValidationError
 
 from hubstack.check.policy_schema import Limits, PolicyFile, Waiver
 from hubstack.check.rules import catalogue, defaults
 from hubstack.documents import Document, Loc, Mark, parse_document, read_text
 from hubstack.errors import InputError
 from hubstack.problems import Problem, nearest
+from hubstack.schema_problems import schema_problems
 
 NAME = "policy.yaml"
 _MERGED = frozenset({"levels", "waivers", "environments"})
@@ -73,7 +73,7 @@ def load_policy(path: Path, name: str, stack: str) -> Policy:
     try:
         file = PolicyFile.model_validate({} if document.value is None else document.value)
     except ValidationError as error:
-        raise InputError([_problem(document, detail) for detail in error.errors()]) from None
+        raise InputError(schema_problems(document, error, PolicyFile, _REFERENCE, _HINTS)) from None
     parts: list[tuple[Loc, Limits]] = [((), file)]
     parts += [(("environments", name), part) for name, part in sorted((file.environments or {}).items())]
     problems = [problem for loc, part in parts for problem in _unknown_rules(document, loc, part)]
@@ -120,31 +120,10 @@ def _unknown_rule(mark: Mark, word: str) -> Problem:
     return mark.problem(f"`{word}` is no rule", hint)
 
 
-def _problem(document: Document, detail: ErrorDetails) -> Problem:
-    loc = detail["loc"]
-    label = ".".join(str(part) for part in loc if isinstance(part, str)) or "the file"
-    if detail["type"] == "extra_forbidden":
-        known = list(_model_at(loc[:-1]).model_fields)
-        near = nearest(str(loc[-1]), known)
-        hint = f"did you mean `{near}`?" if near else f"known keys here: {', '.join(known)}"
-        return document.key_mark(loc).problem(f"unknown key `{loc[-1]}`", hint)
-    if detail["type"] == "missing":
-        return document.mark(loc).problem(f"`{loc[-1]}` is missing", _HINTS.get(str(loc[-1])))
-    if detail["type"] in {"model_type", "dict_type"}:
-        return document.mark(loc).problem(f"`{label}` must be a mapping (`key: value` lines)")
-    text = detail["msg"][0].lower() + detail["msg"][1:]
-    return document.mark(loc).problem(f"`{label}`: {text}", _HINTS.get(str(loc[-1]) if loc else ""))
-
-
+_REFERENCE = "every key: docs/policy.md"
 _HINTS = {
     "owner": "who answers for it: an e-mail address",
     "until": "the last day on which it holds: `2027-01-31`, without quotes",
     "why": "say why the rule does not hold here",
     "rule": "the id of a rule, as HS004; see docs/reference/policy.md",
 }
-
-
-def _model_at(loc: Loc) -> type[BaseModel]:
-    if "waivers" in loc:
-        return Waiver
-    return Limits if loc else PolicyFile

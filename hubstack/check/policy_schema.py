@@ -45,7 +45,7 @@ class Limits(BaseModel):
     """Allowed formats of weights. Default: safetensors and gguf, which hold numbers only."""
     regions: list[_Text] | None = None
     """Regions in which resources may be. A bucket's multi-region (`us`) must be named too. Default: any."""
-    max_usd_per_month: float | None = Field(None, gt=0, strict=False)
+    max_usd_per_month: float | None = Field(None, gt=0, strict=False, allow_inf_nan=False)
     """Largest bill of a plan, with every model at its most replicas. Default: no limit but `hubstack:budget`."""
     max_accelerators: dict[str, Annotated[int, Field(ge=0)]] | None = None
     """Most accelerators that all node pools together may grow to, by GKE's name (`nvidia-l4`, `tpu-v6e-slice`). A

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from hubstack.documents import Document, Mark, parse_document, read_text
 from hubstack.errors import InputError
 from hubstack.plan import AcceleratorKind, CapacityKind, Plan, PoolPlan
+from hubstack.schema_problems import schema_problems
 
 NAME = "quota.yaml"
 
@@ -59,13 +60,10 @@ def load_quota(path: Path, name: str) -> Quota | None:
     try:
         return Quota(regions=_Regions.validate_python(document.value or {}), document=document)
     except ValidationError as error:
-        hint = "a line looks like `nvidia-l4: {on-demand: 8, preemptible: 16}` under a region"
-        raise InputError(
-            [
-                document.mark(detail["loc"]).problem(f"{detail['msg'][:1].lower()}{detail['msg'][1:]}", hint)
-                for detail in error.errors()
-            ]
-        ) from None
+        raise InputError(schema_problems(document, error, dict[str, dict[str, Granted]], _HINT)) from None
+
+
+_HINT = "a line looks like `nvidia-l4: {on-demand: 8, preemptible: 16}` under a region"
 
 
 def pool_limit(pool: PoolPlan) -> int:

@@ -26,7 +26,7 @@ from hubstack.lock import (
     write_text_atomically,
 )
 from hubstack.names import key_of
-from hubstack.problems import Problem, nearest, render_problems
+from hubstack.problems import Problem, listed, nearest, render_problems
 from hubstack.request import ModelRequest, Request, load_request
 
 ALL = "all"
@@ -53,6 +53,7 @@ def write_lock(
     """
     request = load_request(request_path, name)
     target, shown = lock_path(request_path), str(lock_path(Path(name)))
+    upgraded = _upgraded(request, upgrade)
     refusals: dict[Asked, Refusal] = {}
 
     def fetch(asked: Sequence[Asked]) -> dict[Asked, ModelFacts]:
@@ -61,10 +62,10 @@ def write_lock(
         return {pair: found for pair, found in answers.items() if isinstance(found, ModelFacts)}
 
     with exclusive(request_path, name):
-        held = load_lock(target, shown) if target.exists() else None
+        held = load_lock(target, shown, upgraded) if target.exists() else None
         models, changes = lock_models(
             [(model.id, model.revision) for model in request.models], held,
-            upgrade=_upgraded(request, upgrade), fetch=fetch,
+            upgrade=upgraded, fetch=fetch,
         )  # fmt: skip
         if summary is not None:
             page = upgrade_page(held.models if held else (), models, _keys(request))
@@ -130,7 +131,7 @@ def _upgraded(request: Request, upgrade: Sequence[str]) -> set[Asked]:
 
 def _unknown(word: str, request: Request, words: Iterable[str]) -> Problem:
     near = nearest(word, words) or nearest(key_of(word) if "/" in word else word, words)
-    hint = f"did you mean `{near}`?" if near else f"models: {', '.join(sorted(m.key for m in request.models))}"
+    hint = f"did you mean `{near}`?" if near else f"models: {listed(sorted(m.key for m in request.models))}"
     return Problem(path=request.path, message=f"`--upgrade {word}`: no such model in the list", hint=hint)
 
 

@@ -15,7 +15,7 @@ from hubstack.documents import Document, Loc, Mark, decode, parse_documents
 from hubstack.errors import InputError
 from hubstack.problems import Problem
 
-MAX_BYTES = 50_000_000
+MAX_BYTES, MAX_VALUES = 50_000_000, 2_000_000
 """A few thousand Deployments as `kubectl get -o yaml` prints them."""
 STDIN = "-"
 _SUFFIXES = (".json", ".yaml", ".yml")
@@ -118,7 +118,7 @@ def _objects(name: str) -> Iterator[Part]:
         _check_json(text, shown)
         text = text.replace("\t", " ")  # JSON may be indented by tabs, which YAML refuses; columns stay
     try:
-        documents = parse_documents(text, shown)
+        documents = parse_documents(text, shown, MAX_VALUES)
     except InputError as error:
         raise InputError([_told(problem) for problem in error.problems]) from None
     for document in documents:

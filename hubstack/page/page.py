@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from hubstack.bill import CostLine
 from hubstack.plan import MemoryNeed, ModelPlan, Plan
 from hubstack.platforms import PlatformKind
+from hubstack.terminal import shown_in_page
 
 GIB = 1024**3
 _CLASSES = {"weights": "weights", "draft": "weights", "activation": "activation", "runtime": "runtime",
@@ -62,7 +63,7 @@ def _usd(value: float | None, digits: int = 0) -> str:
 def _template() -> Template:
     environment = Environment(
         loader=PackageLoader("hubstack.page", ""), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
+        trim_blocks=True, lstrip_blocks=True, finalize=shown_in_page,
     )  # fmt: skip
     return environment.get_template("page.html.jinja")
 

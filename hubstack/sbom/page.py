@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The transparency page as HTML or Markdown.
 
-Owns the layout. Texts from the Hub are hostile: HTML is escaped by the template, Markdown here. The page runs no
-script and asks for nothing from any network.
+Owns the layout. Texts from the Hub are hostile: HTML is escaped by the template, Markdown by `hubstack.markdown`.
+The page runs no script and asks for nothing from any network.
 """
 
-import re
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
+from hubstack.markdown import escape
 from hubstack.plan import Plan
 from hubstack.sbom.transparency import Section
+from hubstack.terminal import shown_in_page
 
 
 def html_text(plan: Plan, parts: tuple[Section, ...]) -> str:
@@ -22,26 +23,21 @@ def html_text(plan: Plan, parts: tuple[Section, ...]) -> str:
 def markdown_text(plan: Plan, parts: tuple[Section, ...]) -> str:
     """Return the page as Markdown with tables."""
     target = plan.target
-    text = [f"# {_escaped(target.stack)}", "", f"Written by `hubstack sbom`. {len(plan.models)} models.", ""]
+    text = [f"# {escape(target.stack)}", "", f"Written by `hubstack sbom`. {len(plan.models)} models.", ""]
     for part in parts:
         text += [f"## {part.title}", ""]
-        text += [f"- {_escaped(line)}" for line in part.lines] + ([""] if part.lines else [])
+        text += [f"- {escape(line)}" for line in part.lines] + ([""] if part.lines else [])
         if part.rows:
             rows = [part.columns, tuple("---" for _ in part.columns)]
-            rows += [tuple(_escaped(cell) for cell in row) for row in part.rows]
+            rows += [tuple(escape(cell) for cell in row) for row in part.rows]
             text += [f"| {' | '.join(row)} |" for row in rows] + [""]
     return "\n".join(text).rstrip() + "\n"
-
-
-def _escaped(text: str) -> str:
-    """Return the text so that Markdown shows it as it is."""
-    return re.sub(r"([\\`*_\[\]<>|~#!&])", r"\\\1", " ".join(text.split()))
 
 
 @cache
 def _template() -> Template:
     environment = Environment(
         loader=PackageLoader("hubstack.sbom", ""), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
+        trim_blocks=True, lstrip_blocks=True, finalize=shown_in_page,
     )  # fmt: skip
     return environment.get_template("page.html.jinja")

@@ -43,7 +43,7 @@ def find_commit(folder: Path, reference: str | None) -> Commit:
     head = _try(folder, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
     if head is None:
         message = "the repository has no commit yet: there is nothing to compare with"
-        raise InputError([Problem(path=str(folder), message=message)])
+        raise InputError([Problem(path=str(folder), message=message, hint="commit once, or name a file of --save")])
     for name in _MAIN:
         base = _try(folder, "merge-base", "HEAD", name)
         if base:
@@ -95,4 +95,6 @@ def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(command, check=False, capture_output=True)  # noqa: S603  git from the PATH, no shell
     except FileNotFoundError:
         message = "git is not installed, and the old side is read from it"
-        raise InputError([Problem(path="git", message=message)]) from None
+        raise InputError(
+            [Problem(path="git", message=message, hint="install it, or compare with a file of --save")]
+        ) from None

@@ -16,7 +16,7 @@ from typing import Any
 
 from hubstack.change.capacity import Quota, parse_quota
 from hubstack.change.state import Sides, State, parse_state
-from hubstack.documents import read_text
+from hubstack.documents import MAX_JSON_BYTES, read_text
 from hubstack.environment import Environment, find_environment
 from hubstack.errors import HubstackError
 from hubstack.lock import write_text_atomically
@@ -42,9 +42,11 @@ def read_sides(name: str, project_dir: Path, against: str | None, quota: Path | 
     Raises:
         InputError: the old side or the quota cannot be read, or neither side has the environment.
     """
-    limits: Quota = parse_quota(read_text(quota, str(quota)), str(quota)) if quota else {}
+    limits: Quota = (
+        parse_quota(read_text(quota, str(quota), "name a quota file (docs/diff.md)"), str(quota)) if quota else {}
+    )
     if against and Path(against).is_file():
-        old = parse_state(read_text(Path(against), against), against)
+        old = parse_state(read_text(Path(against), against, most=MAX_JSON_BYTES), against)
         new = _run(WORK_TREE, name, project_dir)
     else:
         old, new = _from_git(name, project_dir, find_commit(project_dir, against))

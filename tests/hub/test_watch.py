@@ -129,7 +129,7 @@ def test_the_exit_code_tells_drift_from_what_is_unknown(hub: StandIn, tmp_path: 
     listing.write_text("gs://bucket/object")
     refused = run(tmp_path, hub, "--bucket-listing", str(listing))
     assert refused.returncode == 2
-    assert "is no listing" in refused.stderr
+    assert "listing.json:1:1: is not JSON" in refused.stderr
     del hub.repositories["Qwen/Qwen3-8B"]
     hub.faults.append(Fault(route="bge-large", count=99, status=404))
     assert run(tmp_path, hub).returncode == 1

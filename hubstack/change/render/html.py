@@ -17,6 +17,7 @@ from hubstack.change.change import Change
 from hubstack.change.paths import ABSENT
 from hubstack.change.render.sections import Report
 from hubstack.change.resources import Action
+from hubstack.terminal import shown_in_page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +71,6 @@ def side_by_side(left: list[str], right: list[str], around: int = 3) -> Iterator
 def _template() -> Template:
     environment = Environment(
         loader=PackageLoader("hubstack.change.render", ""), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
+        trim_blocks=True, lstrip_blocks=True, finalize=shown_in_page,
     )  # fmt: skip
     return environment.get_template("change.html.jinja")

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """A report as a comment on a pull request, within what a host takes.
 
-Owns the escaping (texts from the Hub are hostile: no link, mention, image or markup of theirs comes through) and
-the size: folded tables lose rows first, then all tables; the answers and what is lost stay.
+Owns the size: folded tables lose rows first, then all tables; the answers and what is lost stay. Texts from the Hub
+are hostile: `hubstack.markdown` escapes them.
 """
 
 import re
 from collections.abc import Iterator
 
 from hubstack.change.render.sections import Report, Section
+from hubstack.markdown import escape
 
 MAX_BYTES = 65_536
 """GitHub's limit of a comment in characters; counted here in bytes, which is never less."""
@@ -83,12 +84,3 @@ def _left_out(number: int | None, link: str | None) -> str:
 def _cell(text: str) -> str:
     cut = text if len(text) <= _CELL else f"{text[:_CELL]}…"
     return escape(cut)
-
-
-def escape(text: str) -> str:
-    """Return a text that a host's Markdown shows as it is, on one line."""
-    flat = " ".join(text.split())
-    plain = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    marked = re.sub(r"([\\`*_\[\]|~!])", r"\\\1", plain)
-    # A zero-width space keeps names from being told, and addresses from being made links.
-    return re.sub(r"@(?=\w)", "@\u200b", marked).replace("://", ":\u200b//").replace("www.", "www\u200b.")
