@@ -243,7 +243,7 @@ class Fleet(pulumi.ComponentResource):
         for model in self._nodes:
             if model.hosts > 1:
                 group = manifests.group_policy(self._plan, model)
-                allowed.append(register(f"{model.key}-group", group, renamed(here, "{}-group", model.was)))
+                allowed.append(register(f"{model.key}-peers", group, renamed(here, "{}-peers", model.was)))
         if key := self._plan.target.kms_key:
             disks = child(self, provider=self._kubernetes, depends_on=[cluster])
             allowed.append(register("encrypted-disks", manifests.encrypted_class(key), disks))

@@ -50,7 +50,7 @@ def count(example: str, key: str) -> tuple[int, int, int]:
         ("fleet", "gemma-3-27b-it", (20, 3, 0)),  # ... gated
         ("fleet", "llama-3-3-70b-instruct", (23, 4, 0)),  # ... and on a disk
         ("fleet", "minimax-m2-5", (21, 3, 0)),  # may rest; two caches
-        ("multi-host", "qwen-72b", (17, 3, 0)),  # over several nodes, scaled
+        ("multi-host", "qwen-72b", (18, 3, 0)),  # over several nodes, scaled: its pods' way to each other
         ("production", "drafts", (19, 3, 1)),  # may rest, behind a gateway
         ("production", "chat", (17, 3, 10)),  # with an endpoint picker
         ("production", "support", (21, 3, 10)),  # with the grants of its canary

@@ -80,7 +80,7 @@ def callers(plan: Plan) -> Object:
 def group_policy(plan: Plan, model: ModelPlan) -> Object:
     """Let the pods of a model that spans nodes speak to each other: ranks choose their ports as they run."""
     each = [{"podSelector": {"matchLabels": selector(model)}}]
-    return _policy(plan, f"{server_name(model)}-group", {"matchLabels": selector(model)},
+    return _policy(plan, f"{server_name(model)}-peers", {"matchLabels": selector(model)},
                    {"ingress": [{"from": each}], "egress": [{"to": each}, *_dns()]})  # fmt: skip
 
 

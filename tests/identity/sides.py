@@ -17,6 +17,7 @@ import yaml
 
 from hubstack import names
 from hubstack.change.state import State
+from hubstack.environment import PROJECT_FILE
 from hubstack.facts import ModelFacts
 from hubstack.lock import load_lock, render_lock
 from hubstack.plan import ModelPlan, Plan
@@ -33,11 +34,13 @@ ENTRIES: dict[str, tuple[str, str]] = {
     "production": ("fleet", "microsoft/Phi-3.5-mini-instruct"),
     "multi-host": ("quickstart", "BAAI/bge-small-en-v1.5"), "cloud-run": ("fleet", "Qwen/Qwen3-8B"),
     "vertex": ("fleet", "Qwen/Qwen3-8B"),
+    "sharded/eu": ("quickstart", "BAAI/bge-small-en-v1.5"), "sharded/us": ("quickstart", "BAAI/bge-small-en-v1.5"),
 }  # fmt: skip
 """The model that is added to an example: another example's lock has it."""
 EDITED = {
     "quickstart": "qwen3-4b-instruct-2507", "fleet": "llama-3-3-70b-instruct", "production": "support",
     "multi-host": "deepseek-v3", "cloud-run": "qwen3-4b-instruct-2507", "vertex": "qwen3-4b-instruct-2507",
+    "sharded/eu": "bge-reranker-v2-m3", "sharded/us": "qwen3-4b-instruct-2507",
 }  # fmt: skip
 """Key of the model that is removed, gets another context and another commit: with a canary, gated, on a disk, over
 nodes where the example has such a one."""
@@ -170,6 +173,7 @@ def side(example: str, edit: str) -> Side:
     with tempfile.TemporaryDirectory() as made:
         copy = Path(made) / folder.relative_to(env.project_dir)
         shutil.copytree(folder, copy)
+        shutil.copy(env.project_dir / PROJECT_FILE, made)  # a cluster's stack reads its environment's settings
         files = Files(example, _entries(yaml.safe_load((copy / "models.yaml").read_text())),
                       list(load_lock(copy / "models.lock.yaml").models))  # fmt: skip
         EDITS[edit](files)
