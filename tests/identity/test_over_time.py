@@ -223,8 +223,8 @@ def another_commit(example: str) -> Outcome:
     replaced = {"{}-loader-script", "{}-loader-job", "{}-disk-source", "{}-disk-claim"} & forms(
         base, base.model(key)
     )
-    unmarked = {"account", "loader-account", "peers", "picker-account", "picker-role", "picker-binding", "picker-config",
-                "picker-service", "picker-deployment"}  # fmt: skip
+    unmarked = {"account", "loader-account", "peers", "picker-account", "picker-role", "picker-binding",
+                "picker-config", "picker-service", "picker-deployment"}  # fmt: skip
     updated = {
         form for form in forms(base, base.model(key)) - replaced
         if not form.startswith(("[", "{}-weights", "hub-token")) and form != "gateway-{}-route"
@@ -275,7 +275,7 @@ REFUSED = {
     **{(each, "rename without an alias"): "`qwen3-8b` of the cluster `eu` names no model of the list"
        for each in ("sharded/eu", "sharded/us")},
 }  # fmt: skip
-"""Cases that are no update, to what hubstack says: a list of no model; a name that a cluster has under `models:`."""
+"""Cases that are no update, to what hubstack says: a list of no model; a key that is named under a cluster."""
 LIVES = [(example, case) for example in EXAMPLES for case in CASES if (example, case) not in REFUSED]
 
 
