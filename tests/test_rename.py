@@ -62,7 +62,7 @@ def test_former_keys_are_one_or_a_list(tmp_path: Path) -> None:
         ("models:\n- {id: a/b, name: x, was: o}\n- {id: a/c, name: y, was: o}",
          "3:27: `o` is a former key of another model too (dev.models.yaml:2)"),
         ("models:\n- {id: a/b, name: x, was: [o, o]}", "2:27: `was` of `x` names a key twice"),
-        ("models:\n- {id: a/b, name: x, was: Old}", "2:27: item 1 of `models.was` may not be `\"Old\"`"),
+        ("models:\n- {id: a/b, name: x, was: Old}", '2:27: item 1 of `models.was` may not be `"Old"`'),
         ("models:\n- {id: a/b, name: x, was: []}", "2:27: `models.was` must have at least 1 item"),
         ("models:\n- {id: a/b, name: x, was: [a, b, c, d, e]}", "`models.was` must have at most 4 items"),
         ("models:\n- {id: a/b, name: x, was: 3}", "2:27: `models.was` must be a list"),

@@ -84,7 +84,8 @@ def _same_body(token: str, one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 ENUMS = {
     CLUSTER: {
-        "binaryAuthorization.evaluationMode", "databaseEncryption.state", "datapathProvider", "gatewayApiConfig.channel", "monitoringConfig.enableComponents", "networkingMode",
+        "binaryAuthorization.evaluationMode", "databaseEncryption.state",
+        "datapathProvider", "gatewayApiConfig.channel", "monitoringConfig.enableComponents", "networkingMode",
         "releaseChannel.channel",
     },
     POOL: {
