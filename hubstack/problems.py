@@ -111,7 +111,11 @@ def _escaped(char: str) -> str:
 
 def _cropped(message: str) -> str:
     """Return the message with each quoted word of a length that nobody reads cut short."""
-    return re.sub(rf"`([^`]{{{_QUOTED},}})`", lambda found: f"`{found[1][: _QUOTED - 3]}...`", message)
+    return re.sub(r"`([^`]*)`", lambda found: f"`{_short(found[1])}`", message)
+
+
+def _short(word: str) -> str:
+    return word if len(word) < _QUOTED else f"{word[: _QUOTED - 3]}..."
 
 
 def listed(words: Sequence[str]) -> str:

@@ -208,7 +208,7 @@ _REFERENCE = "every key: docs/reference/models.md"
 _HINTS = {
     "id": "an id reads `owner/name`, as in the address of its page: `Qwen/Qwen3-8B`",
     "name": "lower-case letters, digits and single hyphens, starting with a letter; at most 40",
-    "was": "keys that the model had, oldest first: as `name`",
+    "was": "one to four keys that the model had, oldest first: lower-case letters, digits and single hyphens",
     "revision": "a branch, a tag or a 40-digit commit, as `git` would take it",
     "reservation": "the reservation's name in Compute Engine: lower-case letters, digits and hyphens",
     "models": _EXAMPLE,

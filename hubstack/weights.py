@@ -9,7 +9,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from fnmatch import fnmatchcase
+from fnmatch import fnmatchcase, translate
+from functools import cache
 from typing import Any, cast
 
 from hubstack.architecture import Geometry
@@ -123,7 +124,13 @@ def _choose_gguf(found: tuple[FileFacts, ...], asked: str | None) -> ChosenFiles
 
 
 def _matches(path: str, patterns: tuple[str, ...]) -> bool:
-    return any(fnmatchcase(path, pattern) for pattern in patterns)
+    return _expression(patterns).match(path) is not None
+
+
+@cache
+def _expression(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    """Return one expression for all: a thousand models have many files, and there are many patterns."""
+    return re.compile("|".join(map(translate, patterns)))
 
 
 _VARIANT = re.compile(r"\.(fp|bf|int)\d+(-\d+-of-\d+)?\.[a-z]+$")

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from hubstack.maintenance import EXAMPLE, read_window
-from hubstack.plan import MaintenancePlan
+from hubstack.maintenance import EXAMPLE, MaintenancePlan, read_window
 from hubstack.target import read_target
 
 BASE = {"gcp:project": "acme-models", "gcp:region": "us-central1"}

@@ -35,6 +35,8 @@ from tests.support.rest.inputs import (
     richest,
 )  # fmt: skip
 
+IDENTITY = "gcp:projects/serviceIdentity:ServiceIdentity"
+"""Has no body: all of it is in the path."""
 MAPS = {"annotations", "labelExtractors", "labels", "limits", "sensitiveLabels", "userLabels"}
 """Inputs whose keys are free in the API; the names of the last are the SDK's."""
 
@@ -59,7 +61,7 @@ def test_any_renamed_input_is_found_by_the_documents_alone(token: str) -> None:
     assert not missed
 
 
-@pytest.mark.parametrize("token", bodies.table())
+@pytest.mark.parametrize("token", [token for token in bodies.table() if token != IDENTITY])
 def test_any_value_of_another_type_is_found_by_the_documents_alone(token: str) -> None:
     missed, checked = [], 0
     for inputs, path in one_of_each(token):
@@ -82,6 +84,7 @@ def _same_body(token: str, one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 ENUMS = {
     CLUSTER: {
+        "binaryAuthorization.evaluationMode", "databaseEncryption.state",
         "datapathProvider", "gatewayApiConfig.channel", "monitoringConfig.enableComponents", "networkingMode",
         "releaseChannel.channel",
     },
@@ -166,7 +169,7 @@ def test_a_value_that_is_none_of_the_documented_is_found(token: str) -> None:
     ],
 )  # fmt: skip
 def test_a_fault_is_told_with_its_place(token: str, path: Place, value: Any, said: str) -> None:
-    found = bodies.problems(token, "one", changed(richest(token), path, value), {"region": "us-central1"})
+    found = bodies.problems(token, "one", changed(richest(token, path), path, value), {"region": "us-central1"})
     assert any(said in one for one in found), found
 
 

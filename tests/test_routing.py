@@ -63,8 +63,8 @@ def test_a_canary_may_have_more_replicas(tmp_path: Path) -> None:
     ("text", "why"),
     [
         ("models: [{id: a/b, canary: {revision: x}}]", "`weight` is missing"),
-        ("models: [{id: a/b, canary: {revision: x, weight: 0}}]", "canary.weight`: `0`"),
-        ("models: [{id: a/b, canary: {revision: x, weight: 100}}]", "canary.weight`: `100`"),
+        ("models: [{id: a/b, canary: {revision: x, weight: 0}}]", "canary.weight` must be at least 1, not `0`"),
+        ("models: [{id: a/b, canary: {revision: x, weight: 100}}]", "canary.weight` must be at most 99, not `100`"),
         ("models: [{id: a/b, canary: {revision: 'a b', weight: 1}}]", "a branch, a tag or a 40-digit commit"),
         ("models: [{id: a/b, canary: {revision: x, wait: 1}}]", "did you mean `weight`?"),
         ("models: [{id: a/b, canary: 10}]", "canary` must be a mapping"),

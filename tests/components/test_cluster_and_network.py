@@ -7,7 +7,7 @@ import pytest
 
 from components.cluster import Cluster, ClusterArgs
 from components.network import Network, NetworkArgs
-from hubstack.plan import MaintenancePlan
+from hubstack.maintenance import MaintenancePlan
 from tests.components.recorder import Recorded, record
 
 

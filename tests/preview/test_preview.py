@@ -163,7 +163,7 @@ def test_a_missing_setting_is_refused_before_the_program_runs(tmp_path: Path) ->
 def test_a_setting_of_the_wrong_type_is_refused_with_its_place(tmp_path: Path) -> None:
     declared = "config:\n  size:\n    type: integer\n"
     config = "config:\n  small:size: big\n"
-    with pytest.raises(InputError, match=r"stacks/Pulumi.dev.yaml:2:15: `small:size` must be of type integer"):
+    with pytest.raises(InputError, match=r"stacks/Pulumi.dev.yaml:2:15: `small:size` must be a whole number"):
         preview(project(tmp_path, "", config, declared), stack="dev")
 
 

@@ -55,8 +55,10 @@ def known(token: str) -> list[dict[str, Any]]:
     return found + ([samples()[token]] if token in samples() else [])
 
 
-def richest(token: str) -> dict[str, Any]:
-    return max(known(token), key=lambda inputs: len(list(leaves(inputs))))
+def richest(token: str, having: Place = ()) -> dict[str, Any]:
+    """Return the inputs with the most values, of those that have something at the head of a place if any do."""
+    found = [inputs for inputs in known(token) if not having or having[0] in inputs] or known(token)
+    return max(found, key=lambda inputs: len(list(leaves(inputs))))
 
 
 def leaves(value: Any, above: Place = ()) -> Iterator[Place]:
