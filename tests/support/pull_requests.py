@@ -57,7 +57,7 @@ class Repository:
         return found[0]
 
     def lock(self, example: str, *pairs: tuple[str, str], added: str = "") -> None:
-        """Replace texts of an example's lock and add entries, as `hubstack lock` would write it: in order, sealed."""
+        """Replace texts of an example's lock and add entries, as `hubstack lock` writes it: in order, sealed."""
         name = f"{example}/models.lock.yaml"
         self.edit(name, *pairs)
         held = yaml.safe_load((self.path / name).read_text())
