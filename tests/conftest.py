@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What holds for all tests: hypothesis has no deadline, since a busy machine is no defect, and no token is seen."""
 
+import signal
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import settings
 
 from tests.support import canary
@@ -10,3 +14,14 @@ __all__ = ["pytest_runtest_makereport"]
 canary.release()
 settings.register_profile("hubstack", deadline=None)
 settings.load_profile("hubstack")
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let the processes that a test starts hear SIGINT.
+
+    A shell starts what it runs in the background with the signal ignored, and each child inherits that.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

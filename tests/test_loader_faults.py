@@ -20,12 +20,13 @@ from typing import Any
 import pytest
 
 from tests.support.hub import TOKENS, Fault, StandIn
-from tests.support.hub.invented import TINY, repository
+from tests.support.hub.invented import TINY, repository, safetensors
 
 SCRIPT = Path(__file__).resolve().parents[1] / "hubstack" / "loader" / "load_weights.py"
 MARKER = ".hubstack-complete"
 ACCESS = next(token for token, right in TOKENS.items() if right == "access")
-FILES = {"config.json": json.dumps(TINY).encode(), "model.safetensors": random.Random(1).randbytes(3_000_000)}  # noqa: S311
+WEIGHTS = safetensors("U8", fill=random.Random(1).randbytes, weight=[3_000_000])  # noqa: S311
+FILES = {"config.json": json.dumps(TINY).encode(), "model.safetensors": WEIGHTS}
 
 
 @pytest.fixture

@@ -187,7 +187,7 @@ def test_the_drift_script_compares_every_bucket_of_the_stack(tmp_path: Path, los
     for name, text in stubs.items():
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
-    with StandIn(real_repositories()) as hub:
+    with StandIn(real_repositories(as_listed=True)) as hub:
         kept = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
         env = {**kept, "HF_ENDPOINT": hub.url, "PYTHONPATH": str(PROJECT), "PATH": f"{tmp_path}:{kept['PATH']}"}
         done = subprocess.run(

@@ -23,6 +23,7 @@ from huggingface_hub import constants
 from hubstack.errors import HubError
 from hubstack.facts import ModelFacts
 from hubstack.hub import JOBS, Patience, Refusal, fetch_each, fetch_facts, write_lock
+from hubstack.hub.pace import UNANSWERED
 from tests.hub.conftest import Told
 from tests.support.hub import TOKENS, Fault, StandIn, invented_repositories
 from tests.support.hub.invented import repository
@@ -166,7 +167,8 @@ def test_a_hub_that_is_away_is_not_asked_a_thousand_times(hub: StandIn, hurry: P
     hub.faults.append(Fault(route="/api/models/", count=10_000, status=503))
     asked = [(f"stand-in/model-{number}", "main") for number in range(100)]
     answers = fetch_each(asked, patience=hurry)
-    assert len(hub.requests) <= JOBS * 4
+    # The workers of the first two that are given up begin another model each; with the third nothing more is asked.
+    assert len(hub.requests) <= (JOBS + UNANSWERED - 1) * hurry.attempts
     last = answers[asked[-1]]
     assert isinstance(last, Refusal)
     assert last.message == "was not asked for to the end: 3 models in a row had got no answer"
@@ -336,21 +338,21 @@ def start_lock(project: Path, hub: StandIn, **env: str) -> subprocess.Popen[str]
 
 
 def wait_for(condition: Callable[[], object]) -> None:
-    until = time.monotonic() + 30
+    until = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < until, "nothing was asked in time"
         time.sleep(0.01)
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_ends_a_run_at_once_and_leaves_the_lock(hub: StandIn, tmp_path: Path) -> None:
     project = project_with(tmp_path / "p", SHARDED, OTHER)
-    hub.faults.append(Fault(route="", count=99, stall_seconds=60))
+    hub.faults.append(Fault(route="", count=99, stall_seconds=600))
     running = start_lock(project, hub)
-    wait_for(lambda: len(hub.requests) == 2)
-    begun = time.monotonic()
+    wait_for(lambda: len(hub.requests) >= 2)
     running.send_signal(signal.SIGINT)
-    out, err = running.communicate(timeout=30)
-    assert time.monotonic() - begun < 5, "nobody waits for answers that are not wanted any more"
+    # Before the 30 s of silence after which a question is given up: nobody waits for what is not wanted any more.
+    out, err = running.communicate(timeout=25)
     assert running.returncode == 130
     assert "Traceback" not in out + err
     assert not list((project / "stacks").glob("*.lock.yaml"))
@@ -361,12 +363,16 @@ def test_a_second_lock_at_once_is_told_and_the_first_is_not_disturbed(hub: Stand
     hub.faults.append(Fault(route="/api/", stall_seconds=3))
     running = start_lock(project, hub)
     wait_for(lambda: hub.requests)
-    second = start_lock(project, hub)
-    _, err = second.communicate(timeout=30)
+    running.send_signal(signal.SIGSTOP)  # however long the second takes to start
+    try:
+        second = start_lock(project, hub)
+        _, err = second.communicate(timeout=120)
+    finally:
+        running.send_signal(signal.SIGCONT)
     assert second.returncode == 2
     assert "stacks/dev.models.yaml: another hubstack is writing its lock" in err
     assert "fuser stacks/dev.models.yaml" in err
-    running.communicate(timeout=30)
+    running.communicate(timeout=120)
     assert (project / "stacks" / "dev.models.lock.yaml").exists()
 
 

@@ -223,7 +223,7 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 20) -> bool:
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> bool:
     end = time.monotonic() + seconds
     while not (met := condition()) and time.monotonic() < end:
         time.sleep(0.05)
@@ -241,6 +241,7 @@ def test_a_program_that_is_stopped_takes_what_it_started_with_it(tmp_path: Path)
     assert not any(is_running(pid) for pid in pids(tmp_path))
 
 
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_the_program_ends_when_the_preview_is_killed(tmp_path: Path, how: signal.Signals) -> None:
     """Also by a signal that nobody can catch. Of what a program starts itself only an interrupt can take care."""
@@ -254,7 +255,7 @@ def test_the_program_ends_when_the_preview_is_killed(tmp_path: Path, how: signal
     program, started = pids(tmp_path)
     try:
         caller.send_signal(how)
-        caller.wait(20)
+        caller.wait(60)
         assert wait_for(lambda: not is_running(program)), "the program outlives its preview"
     finally:
         if is_running(started):

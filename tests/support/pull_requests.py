@@ -14,6 +14,8 @@ from pathlib import Path
 
 import yaml
 
+from hubstack.lock_content import CONTENT, content_of
+
 PROJECT = Path(__file__).resolve().parents[2]
 QUICKSTART, PRODUCTION, FLEET = "examples/quickstart", "examples/production", "examples/fleet"
 CHAT, EMBEDDING, BGE = "qwen3-4b-instruct-2507", "qwen3-embedding-0-6b", "bge-small-en-v1-5"
@@ -54,13 +56,16 @@ class Repository:
         assert found
         return found[0]
 
-    def add_to_lock(self, example: str, *entries: str) -> None:
-        path = self.path / example / "models.lock.yaml"
-        held = yaml.safe_load(path.read_text())
-        for entry in entries:
-            held["models"] += yaml.safe_load(entry)
+    def lock(self, example: str, *pairs: tuple[str, str], added: str = "") -> None:
+        """Replace texts of an example's lock and add entries, as `hubstack lock` writes it: in order, sealed."""
+        name = f"{example}/models.lock.yaml"
+        self.edit(name, *pairs)
+        held = yaml.safe_load((self.path / name).read_text())
+        held["models"] += yaml.safe_load(added) or []
         held["models"].sort(key=lambda each: (each["id"].lower(), each["id"], each["revision"]))
-        path.write_text(yaml.safe_dump(held, sort_keys=False))
+        for entry in held["models"]:
+            entry[CONTENT] = content_of(entry)
+        (self.path / name).write_text(yaml.safe_dump(held, sort_keys=False))
 
 
 def make_repository(path: Path) -> Repository:
@@ -125,7 +130,6 @@ class PullRequest:
 
 
 MODELS, CONFIG = f"{QUICKSTART}/models.yaml", f"{QUICKSTART}/Pulumi.quickstart.yaml"
-LOCK = f"{QUICKSTART}/models.lock.yaml"
 ONE_ZONE = "[{kind: spot, zones: [us-central1-a]}, {kind: on-demand, zones: [us-central1-a]}]"
 BGE_LINE = "  - BAAI/bge-small-en-v1.5\n"
 CHAT_LINE = "  - Qwen/Qwen3-4B-Instruct-2507\n"
@@ -133,13 +137,13 @@ CHAT_LINE = "  - Qwen/Qwen3-4B-Instruct-2507\n"
 
 def add_model(repo: Repository) -> None:
     repo.edit(MODELS, (BGE_LINE, f"{BGE_LINE}  - Qwen/Qwen3-8B\n"))
-    repo.add_to_lock(QUICKSTART, repo.entry(FLEET, "Qwen/Qwen3-8B"))
+    repo.lock(QUICKSTART, added=repo.entry(FLEET, "Qwen/Qwen3-8B"))
 
 
 def add_gated(repo: Repository) -> None:
     text = "  - {id: google/gemma-3-27b-it, accelerator: a100-80gb}\n"
     repo.edit(MODELS, (BGE_LINE, BGE_LINE + text))
-    repo.add_to_lock(QUICKSTART, repo.entry(FLEET, "google/gemma-3-27b-it"))
+    repo.lock(QUICKSTART, added=repo.entry(FLEET, "google/gemma-3-27b-it"))
 
 
 def reorder(repo: Repository) -> None:
@@ -155,7 +159,7 @@ def upgrade(repo: Repository, *more: tuple[str, str]) -> None:
     for old, new in more:
         assert old in changed
         changed = changed.replace(old, new)
-    repo.edit(LOCK, (entry, changed))
+    repo.lock(QUICKSTART, (entry, changed))
 
 
 def upgrade_licence(repo: Repository) -> None:
@@ -167,7 +171,7 @@ def upgrade_code(repo: Repository) -> None:
 
 
 def become_gated(repo: Repository) -> None:
-    repo.edit(LOCK, ("  license: mit\n", "  license: mit\n  gated: manual\n"))
+    repo.lock(QUICKSTART, ("  license: mit\n", "  license: mit\n  gated: manual\n"))
 
 
 def protect(repo: Repository) -> None:

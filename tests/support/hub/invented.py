@@ -6,6 +6,7 @@ Here every byte exists, so list, tree, hashes and download agree. The rules they
 
 import json
 import struct
+from collections.abc import Callable
 from typing import Any
 
 from tests.support.hub.repository import Commit, Repository, StoredFile, fake_hash
@@ -19,8 +20,8 @@ TINY = {
 _LARGE = (".safetensors", ".bin", ".gguf", ".pt")
 
 
-def safetensors(dtype: str, **shapes: list[int]) -> bytes:
-    """Return a well-formed file: header and zeros."""
+def safetensors(dtype: str, *, fill: Callable[[int], bytes] = bytes, **shapes: list[int]) -> bytes:
+    """Return a well-formed file: the header, and what `fill` gives for so many bytes (zeros)."""
     width = {"F32": 4, "BF16": 2, "F16": 2, "U8": 1, "I32": 4}[dtype]
     header: dict[str, Any] = {}
     end = 0
@@ -31,7 +32,7 @@ def safetensors(dtype: str, **shapes: list[int]) -> bytes:
         end = begin + size
         header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
     text = json.dumps(header).encode()
-    return struct.pack("<Q", len(text)) + text + bytes(end)
+    return struct.pack("<Q", len(text)) + text + fill(end)
 
 
 def stored(path: str, content: Any) -> StoredFile:
