@@ -163,7 +163,7 @@ def test_restricted_apis_are_names_of_the_stacks_network_at_the_guarded_addresse
     assert found <= reachable(recorded, cluster.urn), "nodes start with the right names"
 
 
-@pytest.mark.parametrize("plan", [everything_on_nodes(), light_plan()], ids=["GKE", "beside GKE"])
+@pytest.mark.parametrize("plan", [everything_on_nodes(), light_plan()], ids=["nodes", "light"])
 def test_a_perimeter_takes_the_project_in_after_all_else(plan: Plan) -> None:
     recorded = build(plan, restricted_apis=True, perimeter=PERIMETER)
     kind = "gcp:accesscontextmanager/servicePerimeterResource:ServicePerimeterResource"
