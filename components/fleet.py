@@ -105,6 +105,7 @@ class Fleet(pulumi.ComponentResource):
         self._identities = (cluster.cluster,) if cluster else ()
         self._create_token()
         buckets = {model.key: self._create_bucket(model) for model in self._nodes if not model.canary_of}
+        self._last: list[pulumi.Resource] = []  # for which nothing else waits
         self._servers: dict[str, pulumi.Resource] = {
             model.key: self._create_model(model, buckets[model.canary_of or model.key]) for model in self._nodes
         }
@@ -140,7 +141,8 @@ class Fleet(pulumi.ComponentResource):
         gcp.accesscontextmanager.ServicePerimeterResource(
             "perimeter", perimeter_name=asked.perimeter,
             resource=pulumi.Output.concat("projects/", self._number),
-            opts=child(self, provider=self._google_provider, depends_on=[*self._apis, *self._servers.values()]),
+            opts=child(self, provider=self._google_provider,
+                       depends_on=[*self._apis, *self._servers.values(), *self._last]),
         )  # fmt: skip
 
     def _create_nodes(self, google: gcp.Provider, apis: list[pulumi.Resource]) -> Cluster:
@@ -158,9 +160,10 @@ class Fleet(pulumi.ComponentResource):
             hub_token=self._args.hub_token,
         )  # fmt: skip
         for model in self._plan.models:
-            address = create_model(parts, model)
-            if address is not None:
-                self.endpoints[model.key] = address
+            made = create_model(parts, model)
+            if made is not None:
+                self.endpoints[model.key] = made.address
+                self._last.append(made.server)
 
     def _create_cluster(self, google: gcp.Provider, apis: list[pulumi.Resource]) -> Cluster:
         target = self._plan.target
@@ -338,8 +341,8 @@ class Fleet(pulumi.ComponentResource):
         own = model.canary_of or model.key
         readers = [self._servers[other.key] for other in self._nodes if own in {other.key, other.canary_of}]
         args = WeightsCollectorArgs(plan=self._plan, model=model, after=(*readers, bucket))
-        here = child(self, providers=[self._kubernetes])
-        WeightsCollector(f"{model.key}-collector", args, renamed(here, "{}-collector", model.was))
+        here = renamed(child(self, providers=[self._kubernetes]), "{}-collector", model.was)
+        self._last.append(WeightsCollector(f"{model.key}-collector", args, here))
 
     def _create_gateway(self) -> dict[str, pulumi.Output[str]] | None:
         plan = self._plan
@@ -359,6 +362,7 @@ class Fleet(pulumi.ComponentResource):
             ),
             child(self, providers=[self._google_provider, self._kubernetes], depends_on=self._apis),
         )
+        self._last.append(gateway)
         return {"address": gateway.address, "url": gateway.url}
 
     def _create_observability(self) -> None:
@@ -376,7 +380,8 @@ class Fleet(pulumi.ComponentResource):
             after=after,
         )  # fmt: skip
         providers = [self._google_provider, *([self._kubernetes] if self._nodes else [])]
-        Observability("observability", args, child(self, providers=providers, depends_on=[*apis, *after]))
+        here = child(self, providers=providers, depends_on=[*apis, *after])
+        self._last.append(Observability("observability", args, here))
 
     def _api(self, service: str, *after: gcp.projects.Service) -> gcp.projects.Service:
         return gcp.projects.Service(

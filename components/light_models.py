@@ -5,6 +5,7 @@ They need no network, cluster or nodes; a stack of such models has none.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import pulumi
 
@@ -51,14 +52,22 @@ def is_gated_on_run(model: ModelPlan) -> bool:
     return model.cloud_run is not None and model.weights.needs_token
 
 
-def create_model(parts: LightParts, model: ModelPlan) -> pulumi.Output[str] | None:
-    """Register one model; return the address of its API, None for a model of GKE."""
+class LightModel(NamedTuple):
+    """One model that was registered."""
+
+    server: pulumi.Resource
+    address: pulumi.Output[str]
+    """Of its API."""
+
+
+def create_model(parts: LightParts, model: ModelPlan) -> LightModel | None:
+    """Register one model; return None for a model of GKE."""
     if model.cloud_run:
         return _create_service(parts, model, model.cloud_run)
     return _create_deployment(parts, model, model.vertex) if model.vertex else None
 
 
-def _create_service(parts: LightParts, model: ModelPlan, run: CloudRunPlan) -> pulumi.Output[str]:
+def _create_service(parts: LightParts, model: ModelPlan, run: CloudRunPlan) -> LightModel:
     plan, target = parts.plan, parts.plan.target
     accounts = RunAccounts(
         f"{model.key}-accounts", RunAccountsArgs(stack=target.stack, key=names.made_as(model)),
@@ -93,9 +102,10 @@ def _create_service(parts: LightParts, model: ModelPlan, run: CloudRunPlan) -> p
         ),
         renamed(parts.google, "{}", model.was),
     )  # fmt: skip
-    return pulumi.Output.format("{0}{1}", service.uri, model.server.api_path)
+    return LightModel(service, pulumi.Output.format("{0}{1}", service.uri, model.server.api_path))
 
 
-def _create_deployment(parts: LightParts, model: ModelPlan, vertex: VertexPlan) -> pulumi.Output[str]:
+def _create_deployment(parts: LightParts, model: ModelPlan, vertex: VertexPlan) -> LightModel:
     args = VertexEndpointArgs(target=parts.plan.target, model=model, vertex=vertex, hub_token=parts.hub_token)
-    return VertexEndpoint(model.key, args, renamed(parts.google, "{}", model.was)).endpoint
+    deployment = VertexEndpoint(model.key, args, renamed(parts.google, "{}", model.was))
+    return LightModel(deployment, deployment.endpoint)

@@ -10,11 +10,13 @@ import pytest
 from components import Fleet, FleetArgs
 from components.encryption import AGENTS, MADE_AGENTS, Encryption
 from components.restricted_apis import RestrictedApis
-from hubstack.plan import Plan
+from hubstack.gateway_plan import GatewayPlan
+from hubstack.plan import MonitoringPlan, Plan
 from hubstack.security import SecurityPlan
 from tests.components.recorder import NUMBER, Recorded, record
 from tests.support.facts import catalog
 from tests.support.light_plans import light_plan
+from tests.support.observed import observed_plan
 from tests.support.plans import make_plan
 
 KEY = "projects/acme-keys/locations/us-central1/keyRings/models/cryptoKeys/weights"
@@ -44,6 +46,13 @@ def plain() -> Recorded:
 @cache
 def keyed() -> Recorded:
     return build(make_plan(), kms_key=KEY)
+
+
+def everything_on_nodes() -> Plan:
+    """Return a stack with a gateway, dashboards, a budget and the removal of an old commit."""
+    watched = observed_plan(MonitoringPlan(billing_account="0A1B2C-3D4E5F-678901"))
+    newer = (replace(m, weights=replace(m.weights, replaces="9" * 40)) for m in watched.models)
+    return replace(watched, models=tuple(newer), gateway=GatewayPlan(timeout_seconds=3600))
 
 
 def added(recorded: Recorded) -> set[str]:
@@ -154,14 +163,16 @@ def test_restricted_apis_are_names_of_the_stacks_network_at_the_guarded_addresse
     assert found <= reachable(recorded, cluster.urn), "nodes start with the right names"
 
 
-def test_a_perimeter_takes_the_project_in_after_all_else() -> None:
-    recorded = build(make_plan(), restricted_apis=True, perimeter=PERIMETER)
+@pytest.mark.parametrize("plan", [everything_on_nodes(), light_plan()], ids=["nodes", "light"])
+def test_a_perimeter_takes_the_project_in_after_all_else(plan: Plan) -> None:
+    recorded = build(plan, restricted_apis=True, perimeter=PERIMETER)
     kind = "gcp:accesscontextmanager/servicePerimeterResource:ServicePerimeterResource"
     found = recorded.one(kind)
     assert found.inputs == {"perimeterName": PERIMETER, "resource": f"projects/{NUMBER}"}
-    servers = {r.urn for r in recorded.of_type("hubstack:model_server:ModelServer")}
-    deployments = {r.urn for r in recorded.of_type("kubernetes:apps/v1:Deployment")}
-    assert (servers | deployments) & set(found.request.dependencies)
+    before = reachable(recorded, found.urn)
+    late = {r.name for r in recorded.resources.values() if not r.type.startswith(("hubstack:", "pulumi:"))
+            and r.urn not in before}  # fmt: skip
+    assert not late, "from outside of the perimeter they could not be made"
 
 
 @pytest.mark.parametrize("asked", [{"binary_authorization": True}, {"kms_key": KEY}, {"restricted_apis": True}])
