@@ -34,6 +34,8 @@ class ClusterArgs:
     """Also protects the cluster in Pulumi."""
     maintenance: MaintenancePlan | None = None
     """When GKE may upgrade."""
+    most_system_nodes: int = 4
+    """Of the pool for controllers and loads."""
     state_metrics: tuple[str, ...] = ()
     """Packages of kube-state-metrics that Google collects (`POD`, `DEPLOYMENT` ...)."""
     has_gated_models: bool = False
@@ -162,7 +164,7 @@ class Cluster(pulumi.ComponentResource):
             location=args.region,
             initial_node_count=1,
             autoscaling=container.NodePoolAutoscalingArgs(
-                total_min_node_count=1, total_max_node_count=4, location_policy="ANY"
+                total_min_node_count=1, total_max_node_count=args.most_system_nodes, location_policy="ANY"
             ),
             management=container.NodePoolManagementArgs(auto_repair=True, auto_upgrade=True),
             node_config=container.NodePoolNodeConfigArgs(

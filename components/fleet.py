@@ -35,6 +35,7 @@ from hubstack.catalog import EngineMetrics
 from hubstack.gateway_plan import GatewayAuth
 from hubstack.loading_plan import LoadingMethod
 from hubstack.plan import EngineKind, ModelPlan, Plan, TargetPlan
+from hubstack.system_pool import most_system_nodes
 
 TOKEN = "hubstack:fleet:Fleet"  # noqa: S105  a type token
 SERVICES = (
@@ -183,6 +184,7 @@ class Fleet(pulumi.ComponentResource):
                 release_channel=self._args.release_channel,
                 deletion_protection=target.deletion_protection,
                 maintenance=target.maintenance,
+                most_system_nodes=most_system_nodes(len(self._nodes)),
                 state_metrics=observability.state_metrics(self._plan),
                 has_gated_models=any(model.weights.needs_token for model in self._nodes),
                 has_gateway=self._plan.gateway is not None,
