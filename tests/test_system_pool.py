@@ -8,9 +8,9 @@ from hubstack.system_pool import LOADS_A_NODE, most_system_nodes
 from tests.support.plans import make_plan
 
 CPUS, MEMORY_GIB = 3.92, 13.3
-"""What GKE leaves to pods of four CPUs and 16 GiB (GKE docs, "Plan GKE Standard node sizes"): of CPUs it keeps 6 % of
-the first, 1 % of the second, 0.5 % of the next two; of memory a quarter of the first 4 GiB, 20 % of the next 4, 10 % of
-the next 8, and 100 MiB."""
+"""What GKE leaves to pods of four CPUs and 16 GiB (GKE docs, "Plan GKE Standard node sizes"). It keeps of CPUs 6 %
+of the first, 1 % of the second, 0.5 % of the next two; of memory a quarter of the first 4 GiB, 20 % of the next 4,
+10 % of the next 8, and 100 MiB."""
 
 
 @pytest.mark.parametrize(("models", "nodes"), [(1, 4), (48, 4), (49, 5), (288, 24), (1_000, 24), (10_000, 24)])
