@@ -195,15 +195,26 @@ def _neighbours(old: State, new: State, before: Data, after: Data) -> Iterator[s
     """Say who shares its nodes now, where that is not as before: the nodes' bill is split between them."""
     if not before["capacity_class"] or not after["capacity_class"]:
         return  # no nodes of its own choosing: Cloud Run, Vertex AI
+    present = {former: m["key"] for m in new.models.values() for former in m.get("was", ())
+               if former in old.models and former not in new.models}  # fmt: skip
     shared = [
-        {m["key"]: (m["replicas"]["min"], m["replicas"]["max"]) for m in side.models.values()
+        {present.get(m["key"], m["key"]): (m["replicas"]["min"], m["replicas"]["max"]) for m in side.models.values()
          if m["capacity_class"] == model["capacity_class"] and m["key"] != model["key"]}
         for side, model in ((old, before), (new, after))
     ]  # fmt: skip
     came, went = sorted(shared[1].keys() - shared[0].keys()), sorted(shared[0].keys() - shared[1].keys())
     other = sorted(key for key in shared[0].keys() & shared[1].keys() if shared[0][key] != shared[1][key])
-    said = [f"{', '.join(keys)} {what}" for keys, what in
-            ((came, "came"), (went, "left"), (other, "has other replicas")) if keys]  # fmt: skip
+    named = sorted(key for key in shared[1] if key in present.values()) if not (came or went or other) else []
+    said = [
+        f"{', '.join(keys)} {what}"
+        for keys, what in (
+            (came, "came"),
+            (went, "left"),
+            (other, "has other replicas"),
+            (named, "has another name"),
+        )
+        if keys
+    ]
     if said:
         yield f"its nodes are shared anew: {'; '.join(said)}"
 
