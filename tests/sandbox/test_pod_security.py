@@ -38,7 +38,9 @@ def spaces(sandbox: Sandbox) -> Iterator[dict[str, str]]:
 
 @pytest.fixture(scope="module", params=EXAMPLES)
 def templates(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Object]:
-    stack = read_stack(PROJECT, f"examples/{request.param}", tmp_path_factory.mktemp(request.param) / "rendered")
+    stack = read_stack(
+        PROJECT, f"examples/{request.param}", tmp_path_factory.mktemp(request.param.replace("/", "-")) / "rendered"
+    )
     found = []
     for value in read_objects(stack.folder):
         match value["kind"]:
