@@ -21,12 +21,12 @@ from hubstack.drift import MARKER, staged_buckets
 from hubstack.environment import find_environment
 from hubstack.planner import plan_environment
 from hubstack.stack_config import load_stack_config
+from tests.support.go import go_tool
 from tests.support.hub import StandIn, real_repositories
 from tests.support.rest import discovery
 
 PROJECT = Path(__file__).resolve().parents[2]
 RECIPES = PROJECT / "examples" / "gitops"
-ACTIONLINT = PROJECT / "tests" / "support" / "actionlint"
 WORKFLOWS = sorted((RECIPES / "github").glob("*.yml"))
 SCRIPTS = sorted(RECIPES.glob("*.sh"))
 PINNED = re.compile(r"uses: (\./\.github/workflows/[a-z]+\.yml|[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+)$")
@@ -44,13 +44,8 @@ def repository(tmp_path: Path) -> Path:
 
 
 def actionlint() -> Path:
-    go, binary = shutil.which("go"), ACTIONLINT / ".bin" / "actionlint"
-    if go is None:
-        pytest.skip("no Go tool chain: the workflows are not linted by actionlint here")
-    command = [go, "build", "-o", str(binary), "github.com/rhysd/actionlint/cmd/actionlint"]
-    done = subprocess.run(command, cwd=ACTIONLINT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return binary
+    package = "github.com/rhysd/actionlint/cmd/actionlint"
+    return go_tool("actionlint", "the workflows are not linted by actionlint here", package)
 
 
 def lint(repository: Path, *command: str) -> tuple[int, str]:

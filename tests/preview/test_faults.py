@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from hubstack.errors import PreviewError
 from hubstack.preview import preview
 from hubstack.preview.environment import preview_environment
 from hubstack.preview.monitor import Monitor, Recorder
+from tests.support.project import small_project
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = "qwen3-4b-instruct-2507"
@@ -56,9 +58,11 @@ def run(environment: Environment, fault: Callable[[Any, Any], None], *, silence:
 
 def children() -> set[int]:
     """Processes of this one that still run."""
-    return {
-        int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()
-    }
+    found: set[int] = set()
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(FileNotFoundError):  # a thread that ended meanwhile
+            found.update(map(int, (task / "children").read_text().split()))
+    return found
 
 
 def test_a_refused_registration_is_told_once_with_its_resource_and_model(quickstart: Environment) -> None:
@@ -208,14 +212,6 @@ for number in range(9):
 """
 
 
-def project(folder: Path, program: str) -> Path:
-    (folder / "Pulumi.yaml").write_text("name: small\nruntime: python\nstackConfigDir: stacks\n")
-    (folder / "stacks").mkdir()
-    (folder / "stacks" / "Pulumi.dev.yaml").write_text("config: {}\n")
-    (folder / "__main__.py").write_text(program)
-    return folder
-
-
 def is_running(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
@@ -237,7 +233,7 @@ def pids(folder: Path) -> list[int]:
 
 def test_a_program_that_is_stopped_takes_what_it_started_with_it(tmp_path: Path) -> None:
     with pytest.raises(PreviewError, match="was stopped after 3 seconds in which nothing happened: it did not end"):
-        preview(project(tmp_path, SLEEPER), stack="dev", timeout_seconds=3)
+        preview(small_project(tmp_path, SLEEPER), stack="dev", timeout_seconds=3)
     assert not any(is_running(pid) for pid in pids(tmp_path))
 
 
@@ -248,8 +244,9 @@ def test_the_program_ends_when_the_preview_is_killed(tmp_path: Path, how: signal
     code = (
         "from pathlib import Path; from hubstack.preview import preview; preview(Path('.').resolve(), stack='dev')"
     )
+    small_project(tmp_path, SLEEPER)
     caller = subprocess.Popen(
-        [sys.executable, "-c", code], cwd=project(tmp_path, SLEEPER), env={**os.environ, "PYTHONPATH": str(ROOT)},
+        [sys.executable, "-c", code], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
         stderr=subprocess.DEVNULL,
     )  # fmt: skip
     program, started = pids(tmp_path)
@@ -267,6 +264,9 @@ def test_a_run_may_take_longer_than_the_deadline_which_is_of_silence(tmp_path: P
         time.sleep(1)
 
     graph = preview(
-        project(tmp_path, CHAIN), stack="dev", answer=lambda recorder: Faulty(recorder, delay), timeout_seconds=6
+        small_project(tmp_path, CHAIN),
+        stack="dev",
+        answer=lambda recorder: Faulty(recorder, delay),
+        timeout_seconds=6,
     )
     assert len(graph.resources) == 9

@@ -12,6 +12,7 @@ import pytest
 
 from hubstack.errors import InputError, PreviewError
 from hubstack.preview import Graph, preview
+from tests.support.project import small_project
 
 PLAIN = Path(__file__).resolve().parents[1] / "support" / "program" / "plain"
 PREFIX = "urn:pulumi:dev::plain::"
@@ -27,14 +28,6 @@ def graph() -> Graph:
 @pytest.fixture(scope="module")
 def resources(graph: Graph) -> dict[str, dict[str, Any]]:
     return {resource.urn: resource.plain() for resource in graph.resources}
-
-
-def project(folder: Path, program: str, config: str = "config: {}\n", declared: str = "") -> Path:
-    (folder / "Pulumi.yaml").write_text(f"name: small\nruntime: python\nstackConfigDir: stacks\n{declared}")
-    (folder / "stacks").mkdir()
-    (folder / "stacks" / "Pulumi.dev.yaml").write_text(config)
-    (folder / "__main__.py").write_text(program)
-    return folder
 
 
 def test_urns_carry_the_types_of_the_parents_but_not_of_the_stack(resources: dict[str, Any]) -> None:
@@ -124,25 +117,25 @@ def test_two_resources_of_one_urn_are_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(
         PreviewError, match="two resources have the URN urn:pulumi:dev::small::small:thing:Thing::same"
     ):
-        preview(project(tmp_path, TWICE), stack="dev")
+        preview(small_project(tmp_path, TWICE), stack="dev")
 
 
 def test_a_program_that_raises_is_told_by_its_own_line(tmp_path: Path) -> None:
     with pytest.raises(PreviewError) as caught:
-        preview(project(tmp_path, "import pulumi\n\nraise ValueError('no such thing')\n"), stack="dev")
+        preview(small_project(tmp_path, "import pulumi\n\nraise ValueError('no such thing')\n"), stack="dev")
     assert str(caught.value) == "__main__.py:3: ValueError: no such thing"
 
 
 def test_a_refusal_of_the_program_is_told_as_it_is(tmp_path: Path) -> None:
     with pytest.raises(PreviewError) as caught:
-        preview(project(tmp_path, "import pulumi\nraise pulumi.RunError('give it a list')\n"), stack="dev")
+        preview(small_project(tmp_path, "import pulumi\nraise pulumi.RunError('give it a list')\n"), stack="dev")
     assert str(caught.value) == "give it a list"
 
 
 def test_an_output_that_ends_up_in_a_text_is_an_error(tmp_path: Path) -> None:
     program = "import pulumi\npulumi.export('text', f\"{pulumi.Output.from_input('x')}\")\n"
     with pytest.raises(PreviewError, match="Output"):
-        preview(project(tmp_path, program), stack="dev")
+        preview(small_project(tmp_path, program), stack="dev")
 
 
 def test_the_program_gets_no_credential_of_the_caller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,20 +144,20 @@ def test_the_program_gets_no_credential_of_the_caller(tmp_path: Path, monkeypatc
     program = (
         "import os, pulumi\npulumi.export('env', sorted(k for k in os.environ if 'HF_' in k or 'GOOGLE' in k))\n"
     )
-    assert preview(project(tmp_path, program), stack="dev").outputs == {"env": []}
+    assert preview(small_project(tmp_path, program), stack="dev").outputs == {"env": []}
 
 
 def test_a_missing_setting_is_refused_before_the_program_runs(tmp_path: Path) -> None:
     declared = "config:\n  size:\n    type: integer\n"
     with pytest.raises(InputError, match="`small:size` is missing"):
-        preview(project(tmp_path, "raise SystemExit(9)", declared=declared), stack="dev")
+        preview(small_project(tmp_path, "raise SystemExit(9)", declared=declared), stack="dev")
 
 
 def test_a_setting_of_the_wrong_type_is_refused_with_its_place(tmp_path: Path) -> None:
     declared = "config:\n  size:\n    type: integer\n"
     config = "config:\n  small:size: big\n"
     with pytest.raises(InputError, match=r"stacks/Pulumi.dev.yaml:2:15: `small:size` must be a whole number"):
-        preview(project(tmp_path, "", config, declared), stack="dev")
+        preview(small_project(tmp_path, "", config, declared), stack="dev")
 
 
 def test_settings_that_the_cli_has_rewritten_as_text_are_read(tmp_path: Path) -> None:
@@ -174,4 +167,4 @@ def test_settings_that_the_cli_has_rewritten_as_text_are_read(tmp_path: Path) ->
         "import pulumi\nc = pulumi.Config()\n"
         "pulumi.export('read', [c.require_int('size'), c.require_bool('fast')])\n"
     )
-    assert preview(project(tmp_path, program, config, declared), stack="dev").outputs == {"read": [3, False]}
+    assert preview(small_project(tmp_path, program, config, declared), stack="dev").outputs == {"read": [3, False]}

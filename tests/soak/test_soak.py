@@ -184,16 +184,11 @@ class Life(RuleBasedStateMachine):
 
     def is_what_the_command_shows(self) -> None:
         """The graph in this process is that of the program in its own."""
-        config = {"config": {key: yaml_value(value) for key, value in SETTINGS.items()}}
-        (self.folder / f"Pulumi.{STACK}.yaml").write_text(json.dumps(config))
+        (self.folder / f"Pulumi.{STACK}.yaml").write_text(json.dumps({"config": dict(SETTINGS)}))
         for name in ("Pulumi.yaml", "__main__.py"):
             (self.folder / name).write_text((PROJECT / name).read_text())
         shown = preview(self.folder, stack=STACK, config_file=self.folder / f"Pulumi.{STACK}.yaml")
         assert json.loads(shown.to_json())["resources"] == json.loads(self.side.graph.to_json())["resources"]
-
-
-def yaml_value(text: str) -> Any:
-    return {"true": True, "false": False}.get(text, text)
 
 
 def _former(urn: str, renamed: Mapping[str, str]) -> str:

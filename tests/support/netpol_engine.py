@@ -5,20 +5,12 @@ GKE's FQDNNetworkPolicy is turned into a NetworkPolicy first: each host has an a
 cluster's DNS. That is the kind's meaning as Google writes it: what it allows is added to what others allow.
 """
 
-import json
-import shutil
-import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from itertools import count
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-SOURCE = Path(__file__).parent / "netpol"
-BINARY = SOURCE / ".bin" / "netpol"
+from tests.support.go import ask, go_tool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,21 +73,7 @@ class Hosts:
                 "spec": spec}  # fmt: skip
 
 
-@cache
-def _built() -> Path:
-    go = shutil.which("go")
-    if go is None:
-        pytest.skip("no Go tool chain: network policies are not judged by cyclonus here")
-    done = subprocess.run(
-        [go, "build", "-o", str(BINARY), "."], cwd=SOURCE, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return BINARY
-
-
 def allowed(policies: Iterable[dict[str, Any]], attempts: Iterable[Attempt]) -> list[bool]:
     """Say of each attempt whether both ends allow it."""
     asked = {"policies": list(policies), "traffic": [each.told() for each in attempts]}
-    done = subprocess.run([_built()], input=json.dumps(asked), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return ask(go_tool("netpol", "network policies are not judged by cyclonus here"), asked)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A copy of the project on which a test may write. Owns what a stack needs of it to run."""
+"""A project on which a test may write: a copy of ours, or a small one. Owns what a stack needs to run."""
 
 import shutil
 from pathlib import Path
@@ -15,3 +15,12 @@ def copy_project(into: Path, *folders: str) -> Path:
         shutil.copytree(PROJECT / name, into / name)
     (into / "components").symlink_to(PROJECT / "components")
     return into
+
+
+def small_project(folder: Path, program: str, config: str = "config: {}\n", declared: str = "") -> Path:
+    """Write a project named `small` of one program, with the stack `dev`."""
+    (folder / "Pulumi.yaml").write_text(f"name: small\nruntime: python\nstackConfigDir: stacks\n{declared}")
+    (folder / "stacks").mkdir()
+    (folder / "stacks" / "Pulumi.dev.yaml").write_text(config)
+    (folder / "__main__.py").write_text(program)
+    return folder
