@@ -12,10 +12,10 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from hubstack.documents import Document, Loc, parse_document, read_text
+from hubstack.documents import parse_document, read_text
 from hubstack.errors import InputError
 from hubstack.lock import write_text_atomically
-from hubstack.problems import Problem
+from hubstack.schema_problems import schema_problems
 
 FORMAT = 1
 HEAD = """# Where models are that no cluster names. Written by `hubstack lock` and `hubstack place`; commit it.
@@ -48,12 +48,7 @@ def load_clusters_file(path: Path, name: str) -> dict[str, str]:
     try:
         return _File.model_validate(document.value).models
     except ValidationError as error:
-        raise InputError([_problem(document, each["loc"], each["msg"], hint) for each in error.errors()]) from None
-
-
-def _problem(document: Document, loc: Loc, message: str, hint: str) -> Problem:
-    text = f"`{'.'.join(map(str, loc)) or 'the file'}`: {message[:1].lower()}{message[1:]}"
-    return document.mark(loc).problem(text, hint)
+        raise InputError(schema_problems(document, error, _File, hint, is_generated=True)) from None
 
 
 def write_clusters_file(path: Path, models: Mapping[str, str]) -> None:

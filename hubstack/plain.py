@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def plain(value: Any) -> Any:
-    """Return a value with its dataclasses as mappings and its tuples as lists."""
+def plain(value: Any, absent: object = ...) -> Any:
+    """Return a value with its dataclasses as mappings and its tuples as lists, without fields that are `absent`."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        held = ((f.name, getattr(value, f.name)) for f in dataclasses.fields(value))
+        return {name: plain(each, absent) for name, each in held if each is not absent}
     if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        return {str(k): plain(v, absent) for k, v in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     if isinstance(value, tuple | list):
-        return [plain(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+        return [plain(item, absent) for item in value]  # pyright: ignore[reportUnknownVariableType]
     return value

@@ -21,7 +21,6 @@ from hubstack.clusters import (
     settings_problems,
 )
 from hubstack.clusters_file import clusters_path, load_clusters_file
-from hubstack.documents import parse_document, read_text
 from hubstack.errors import InputError
 from hubstack.names import KEDA_NAMESPACE
 from hubstack.problems import Problem, nearest
@@ -170,7 +169,7 @@ def load_group(project_dir: Path, settings_file: str) -> Group:
     """
     path = project_dir / settings_file
     said: StackConfig = load_stack_config(project_dir, path)
-    document = parse_document(read_text(path, settings_file), settings_file)
+    document = said.document
     clusters = read_clusters(document)
     config = dict(said.config)
     name = path.name.removeprefix(_PREFIX).removesuffix(_SUFFIX)

@@ -62,6 +62,8 @@ class StackConfig:
     config: Mapping[str, str]
     """Full key (`gcp:project`) to text; JSON for lists and mappings."""
     secret_keys: tuple[str, ...]
+    document: Document
+    """The stack's own file."""
 
 
 class Settings(dict[str, str]):
@@ -121,7 +123,7 @@ def load_stack_config(project_dir: Path, config_file: Path) -> StackConfig:
         raise InputError(problems)
     main = str(project.value.get("main") or ".")
     settings = Settings(config, held, name)
-    return StackConfig(project=name, main=main, config=settings, secret_keys=tuple(sorted(secret)))
+    return StackConfig(project=name, main=main, config=settings, secret_keys=tuple(sorted(secret)), document=held)
 
 
 def _name(project: Document) -> str:
@@ -135,7 +137,7 @@ def _name(project: Document) -> str:
 def load_defaults(project_dir: Path) -> dict[str, str]:
     """Return what every stack of a project is given that says nothing else."""
     project = _mapping(project_dir / "Pulumi.yaml", "Pulumi.yaml")
-    return _defaults(_declared(project, str(project.value.get("name") or "")))
+    return _defaults(_declared(project, _name(project)))
 
 
 def _defaults(declared: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:

@@ -5,11 +5,9 @@ Owns the whole and its JSON. What is where: models and their reasons, money, wha
 accelerators, who can reach it. Renderings only show it; gates only read it.
 """
 
-import dataclasses
 import json
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -23,6 +21,7 @@ from hubstack.change.replacement import Replacement, load_replacement
 from hubstack.change.reported import Reported
 from hubstack.change.resources import Action, ResourceChange, compare_resources
 from hubstack.change.state import Sides
+from hubstack.plain import plain
 
 FORMAT = 1
 
@@ -88,7 +87,7 @@ class Change(Reported):
 
     def to_json(self) -> str:
         """Return sorted, indented JSON that ends with a newline (docs/reference/change.schema.json)."""
-        return json.dumps(_plain(self), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+        return json.dumps(plain(self, ABSENT), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def compare(environment: str, sides: Sides, rules: Replacement | None = None) -> Change:
@@ -128,20 +127,3 @@ def json_schema() -> dict[str, Any]:
     schema["$defs"]["PathChange"]["required"] = ["path"]
     schema["$defs"]["PathChange"]["additionalProperties"] = False
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
-
-
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return dict(_fields(value))
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in cast("Mapping[Any, Any]", value).items()}
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in cast("list[Any]", value)]
-    return value
-
-
-def _fields(value: Any) -> Iterator[tuple[str, Any]]:
-    for field in dataclasses.fields(value):
-        held = getattr(value, field.name)
-        if held is not ABSENT:
-            yield field.name, _plain(held)

@@ -64,12 +64,13 @@ def compare_money(old: State, new: State, renamed: Mapping[str, str]) -> Money:
     """
     items = _items(old), _items(new)
     former = set(renamed.values())
+    kept = {was: key for key, was in renamed.items() if was in new.models[key].get("was", ())}
     lines: list[MoneyLine] = []
     for item in [*items[1], *(i for i in items[0] if i not in items[1] and i not in former)]:
         was = renamed.get(item, item)
         before, after = items[0].get(was, Amount()), items[1].get(item, Amount())
         if before != after:
-            reasons = tuple(_reasons(old, new, was, item)) or (NO_REASON,)
+            reasons = tuple(_reasons(old, new, was, item, kept)) or (NO_REASON,)
             lines.append(MoneyLine(item=item, before=before, after=after, reasons=reasons))
     cost = (new.plan or {}).get("cost", {})
     return Money(before=_total(old), after=_total(new), lines=tuple(lines),
@@ -99,10 +100,10 @@ def _items(state: State) -> dict[str, Amount]:
     return sums
 
 
-def _reasons(old: State, new: State, was: str, item: str) -> Iterator[str]:
+def _reasons(old: State, new: State, was: str, item: str, kept: Mapping[str, str]) -> Iterator[str]:
     before, after = old.models.get(was), new.models.get(item)
     if before is not None and after is not None:
-        found = tuple(_of_model(old, new, before, after))
+        found = tuple(_of_model(old, new, before, after, kept))
         yield from found
         if not found and was != item:  # of a sum that does not divide, who gets the odd cent goes by name
             yield "the same nodes, split anew under its new name"
@@ -141,7 +142,7 @@ def _shape(model: Data) -> str:
     return f"{count} x {model['accelerator']} ({model['machine_type']}){hosts}"
 
 
-def _of_model(old: State, new: State, before: Data, after: Data) -> Iterator[str]:
+def _of_model(old: State, new: State, before: Data, after: Data, kept: Mapping[str, str]) -> Iterator[str]:
     if old.target.get("region") != new.target.get("region"):
         yield f"region {old.target.get('region')} -> {new.target.get('region')}"
     if before["replicas"] != after["replicas"]:
@@ -159,7 +160,7 @@ def _of_model(old: State, new: State, before: Data, after: Data) -> Iterator[str
     if ways[0] != ways[1]:
         yield f"bought as {ways[0]} -> {ways[1]}"
     yield from _prices(old, new, before, after)
-    yield from _neighbours(old, new, before, after)
+    yield from _neighbours(old, new, before, after, kept)
     sizes = [model["weights"].get("total_bytes") or 0 for model in (before, after)]
     if sizes[0] != sizes[1]:
         yield f"weights {sizes[0] / 1e9:,.1f} -> {sizes[1] / 1e9:,.1f} GB"
@@ -191,20 +192,21 @@ def _prices(old: State, new: State, before: Data, after: Data) -> Iterator[str]:
             yield f"price of {way[0]} {way[1]} {shown[0]} -> {shown[1]}"
 
 
-def _neighbours(old: State, new: State, before: Data, after: Data) -> Iterator[str]:
-    """Say who shares its nodes now, where that is not as before: the nodes' bill is split between them."""
+def _neighbours(old: State, new: State, before: Data, after: Data, kept: Mapping[str, str]) -> Iterator[str]:
+    """Say who shares its nodes now, where that is not as before: the nodes' bill is split between them.
+
+    Models that keep their resources under another name, by their former key, neither came nor left.
+    """
     if not before["capacity_class"] or not after["capacity_class"]:
         return  # no nodes of its own choosing: Cloud Run, Vertex AI
-    present = {former: m["key"] for m in new.models.values() for former in m.get("was", ())
-               if former in old.models and former not in new.models}  # fmt: skip
     shared = [
-        {present.get(m["key"], m["key"]): (m["replicas"]["min"], m["replicas"]["max"]) for m in side.models.values()
+        {kept.get(m["key"], m["key"]): (m["replicas"]["min"], m["replicas"]["max"]) for m in side.models.values()
          if m["capacity_class"] == model["capacity_class"] and m["key"] != model["key"]}
         for side, model in ((old, before), (new, after))
     ]  # fmt: skip
     came, went = sorted(shared[1].keys() - shared[0].keys()), sorted(shared[0].keys() - shared[1].keys())
     other = sorted(key for key in shared[0].keys() & shared[1].keys() if shared[0][key] != shared[1][key])
-    named = sorted(key for key in shared[1] if key in present.values()) if not (came or went or other) else []
+    named = sorted(key for key in shared[1] if key in kept.values()) if not (came or went or other) else []
     said = [
         f"{', '.join(keys)} {what}"
         for keys, what in (

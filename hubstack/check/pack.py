@@ -6,7 +6,6 @@ Pulumi and without this process's environment.
 """
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -15,12 +14,12 @@ from typing import Any
 
 from hubstack.check.finding import Finding
 from hubstack.check.rules import catalogue
+from hubstack.child import kept_environment
 from hubstack.documents import Mark
 from hubstack.errors import HubstackError
 from hubstack.preview import Graph
 
 TIMEOUT_SECONDS = 120
-_KEPT = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "VIRTUAL_ENV")
 
 
 def judge_path(project_dir: Path) -> Path:
@@ -51,11 +50,10 @@ def pack_findings(
 
 
 def _run(judge: Path, told: str) -> list[dict[str, Any]]:
-    env = {name: os.environ[name] for name in _KEPT if name in os.environ}
     try:
         done = subprocess.run(  # noqa: S603  the project's own file, no shell
-            [sys.executable, str(judge)], input=told, env=env, capture_output=True, text=True, check=False,
-            timeout=TIMEOUT_SECONDS,
+            [sys.executable, str(judge)], input=told, env=kept_environment(), capture_output=True, text=True,
+            check=False, timeout=TIMEOUT_SECONDS,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise HubstackError(f"{judge.parent.name}/{judge.name} did not end within {TIMEOUT_SECONDS} s") from None

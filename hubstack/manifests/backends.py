@@ -9,7 +9,7 @@ namespace of what it is for (GKE docs "Configure Gateway resources using policie
 from hubstack.gateway import HEALTH_CHECK_RANGES, MAX_TIMEOUT_SECONDS, PROXY_RANGE
 from hubstack.gateway_plan import GatewayAuth
 from hubstack.manifests.api_keys import IAP_SECRET
-from hubstack.manifests.base import Object, metadata, server_name
+from hubstack.manifests.base import Object, metadata, network_policy, server_name, tcp
 from hubstack.manifests.callouts import BODY_ROUTER_NAME, CALLOUT_PORTS, PICKER_NAME
 from hubstack.manifests.scaling import INTERCEPTOR_PORT, INTERCEPTOR_SERVICE, longest_hold
 from hubstack.manifests.traffic import POOL_GROUP, gateway_of, has_pool, stack_metadata
@@ -75,17 +75,7 @@ def proxy_policies(plan: Plan) -> tuple[Object, ...]:
 
 def _ingress(plan: Plan, name: str, pods: Object, ports: list[int]) -> Object:
     sources = [{"ipBlock": {"cidr": cidr}} for cidr in (PROXY_RANGE, *HEALTH_CHECK_RANGES)]
-    allowed = [{"protocol": "TCP", "port": port} for port in ports]
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": {"name": name, "namespace": plan.target.namespace},
-        "spec": {
-            "podSelector": pods,
-            "policyTypes": ["Ingress"],
-            "ingress": [{"from": sources, "ports": allowed}],
-        },
-    }
+    return network_policy(plan, name, pods, {"ingress": [{"from": sources, "ports": tcp(*ports)}]})
 
 
 def _backend(plan: Plan, drain_seconds: int) -> Object:

@@ -89,6 +89,32 @@ def selector(model: ModelPlan) -> dict[str, str]:
     return {"app.kubernetes.io/name": "server", "app.kubernetes.io/instance": names.made_as(model)}
 
 
+def network_policy(plan: Plan, name: str, pods: Object, rules: Object) -> Object:
+    """A NetworkPolicy of the models' namespace.
+
+    Args:
+        plan: of the stack.
+        name: of the object.
+        pods: selector of whom it is about.
+        rules: `ingress`, `egress` or both, each with what is allowed; an empty one allows nothing.
+    """
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": name, "namespace": plan.target.namespace},
+        "spec": {
+            "podSelector": pods,
+            "policyTypes": [each.capitalize() for each in rules],
+            **{direction: found for direction, found in rules.items() if found},
+        },
+    }
+
+
+def tcp(*ports: int) -> list[Object]:
+    """The ports of a NetworkPolicy's rule."""
+    return [{"protocol": "TCP", "port": port} for port in ports]
+
+
 def pod_security_labels(enforced: str) -> dict[str, str]:
     """Labels of a namespace: what is refused, and that whatever is not `restricted` is told and written down.
 

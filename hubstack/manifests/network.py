@@ -11,7 +11,7 @@ allows, at most 50 addresses a policy). What neither kind can hold is said in do
 from hubstack.addresses import DNS_ADDRESSES, METADATA_SERVERS, NODES_RANGE
 from hubstack.gateway import HEALTH_CHECK_RANGES, PROXY_RANGE
 from hubstack.loading_plan import LoadingMethod
-from hubstack.manifests.base import Object, selector, server_name
+from hubstack.manifests.base import Object, network_policy, selector, server_name, tcp
 from hubstack.manifests.callouts import BODY_ROUTER_NAME, PICKER_NAME
 from hubstack.manifests.scaling import INTERCEPTOR_LABELS, INTERCEPTOR_PORT, resting
 from hubstack.plan import ModelPlan, Plan
@@ -39,7 +39,7 @@ _LOADERS = {"matchLabels": {"app.kubernetes.io/name": "loader"}}
 
 def default_deny(plan: Plan) -> Object:
     """No pod of the namespace is reached, and none reaches anything. What follows adds to it."""
-    return _policy(plan, DEFAULT_DENY, {}, {"ingress": [], "egress": []})
+    return network_policy(plan, DEFAULT_DENY, {}, {"ingress": [], "egress": []})
 
 
 def network_policies(plan: Plan) -> tuple[Object, ...]:
@@ -47,8 +47,8 @@ def network_policies(plan: Plan) -> tuple[Object, ...]:
     readers = _bucket_readers(plan)
     return (
         callers(plan),
-        _policy(plan, "servers-egress", readers, {"egress": [*_dns(), *_metadata()]}),
-        _policy(plan, "jobs-egress", _JOBS, {"egress": [*_dns(), *_metadata()]}),
+        network_policy(plan, "servers-egress", readers, {"egress": [*_dns(), *_metadata()]}),
+        network_policy(plan, "jobs-egress", _JOBS, {"egress": [*_dns(), *_metadata()]}),
         _named_hosts(plan, "servers-to-storage", readers, (STORAGE_HOST,)),
         _named_hosts(plan, "jobs-to-storage", _JOBS, (STORAGE_HOST,)),
         _named_hosts(plan, "loaders-to-hub", _LOADERS, (*HUB_HOSTS, *PACKAGE_HOSTS)),
@@ -72,15 +72,15 @@ def callers(plan: Plan) -> Object:
         found.append(keda | {"podSelector": {"matchLabels": dict(INTERCEPTOR_LABELS)}})
     if plan.gateway:
         found.append({"podSelector": {"matchLabels": {"app.kubernetes.io/name": PICKER_NAME}}})
-    return _policy(
-        plan, "same-namespace", _SERVERS, {"ingress": [{"from": found, "ports": _tcp(*_server_ports(plan))}]}
+    return network_policy(
+        plan, "same-namespace", _SERVERS, {"ingress": [{"from": found, "ports": tcp(*_server_ports(plan))}]}
     )
 
 
 def group_policy(plan: Plan, model: ModelPlan) -> Object:
     """Let the pods of a model that spans nodes speak to each other: ranks choose their ports as they run."""
     each = [{"podSelector": {"matchLabels": selector(model)}}]
-    return _policy(plan, f"{server_name(model)}-peers", {"matchLabels": selector(model)},
+    return network_policy(plan, f"{server_name(model)}-peers", {"matchLabels": selector(model)},
                    {"ingress": [{"from": each}], "egress": [{"to": each}, *_dns()]})  # fmt: skip
 
 
@@ -89,8 +89,8 @@ def interceptor_callers(plan: Plan) -> Object:
     sources: list[Object] = [{"namespaceSelector": {"matchLabels": {CLIENT_LABEL: "true"}}}]
     if plan.gateway:
         sources += [{"ipBlock": {"cidr": cidr}} for cidr in (PROXY_RANGE, *HEALTH_CHECK_RANGES)]
-    rules: list[Object] = [{"from": sources, "ports": _tcp(INTERCEPTOR_PORT)}, {"from": [{"podSelector": {}}]}]
-    made = _policy(plan, "interceptor", {"matchLabels": dict(INTERCEPTOR_LABELS)}, {"ingress": rules})
+    rules: list[Object] = [{"from": sources, "ports": tcp(INTERCEPTOR_PORT)}, {"from": [{"podSelector": {}}]}]
+    made = network_policy(plan, "interceptor", {"matchLabels": dict(INTERCEPTOR_LABELS)}, {"ingress": rules})
     return {**made, "metadata": {**made["metadata"], "namespace": plan.target.keda_namespace}}
 
 
@@ -106,10 +106,10 @@ def _bucket_readers(plan: Plan) -> Object:
 def _callouts(plan: Plan) -> Object:
     """The control plane for both programs; the servers for the picker, whose rule costs the other nothing."""
     names = {"key": "app.kubernetes.io/name", "operator": "In", "values": [BODY_ROUTER_NAME, PICKER_NAME]}
-    return _policy(plan, "callouts-egress", {"matchExpressions": [names]}, {
+    return network_policy(plan, "callouts-egress", {"matchExpressions": [names]}, {
         "egress": [
-            {"to": [{"ipBlock": {"cidr": NODES_RANGE}}], "ports": _tcp(443)},
-            {"to": [{"podSelector": _SERVERS}], "ports": _tcp(*_server_ports(plan))},
+            {"to": [{"ipBlock": {"cidr": NODES_RANGE}}], "ports": tcp(443)},
+            {"to": [{"podSelector": _SERVERS}], "ports": tcp(*_server_ports(plan))},
         ],
     })  # fmt: skip
 
@@ -126,24 +126,7 @@ def _dns() -> list[Object]:
 
 
 def _metadata() -> list[Object]:
-    return [{"to": [{"ipBlock": {"cidr": cidr}}], "ports": _tcp(port)} for cidr, port in METADATA_SERVERS]
-
-
-def _tcp(*ports: int) -> list[Object]:
-    return [{"protocol": "TCP", "port": port} for port in ports]
-
-
-def _policy(plan: Plan, name: str, pods: Object, rules: Object) -> Object:
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": {"name": name, "namespace": plan.target.namespace},
-        "spec": {
-            "podSelector": pods,
-            "policyTypes": [each.capitalize() for each in rules],
-            **{direction: found for direction, found in rules.items() if found},
-        },
-    }
+    return [{"to": [{"ipBlock": {"cidr": cidr}}], "ports": tcp(port)} for cidr, port in METADATA_SERVERS]
 
 
 def _named_hosts(plan: Plan, name: str, pods: Object, hosts: tuple[str, ...]) -> Object:
@@ -153,6 +136,6 @@ def _named_hosts(plan: Plan, name: str, pods: Object, hosts: tuple[str, ...]) ->
         "metadata": {"name": name, "namespace": plan.target.namespace},
         "spec": {
             "podSelector": pods,
-            "egress": [{"matches": [{"name": host} for host in hosts], "ports": _tcp(443)}],
+            "egress": [{"matches": [{"name": host} for host in hosts], "ports": tcp(443)}],
         },
     }

@@ -18,6 +18,7 @@ from pathlib import Path
 import grpc
 from pulumi.runtime.proto import engine_pb2_grpc, resource_pb2_grpc
 
+from hubstack.child import kept_environment
 from hubstack.errors import PreviewError
 from hubstack.preview.calls import LOST, Calls
 from hubstack.preview.graph import Graph
@@ -31,8 +32,6 @@ _NAMED = 5
 """Of the resources that an error is about; the rest are counted."""
 MAX_MESSAGE_BYTES = 400 * 1024 * 1024
 """The SDK's own limit."""
-_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "SYSTEMROOT", "PYTHONPATH")  # fmt: skip
-"""Of the environment. No token and no credential is among them."""
 
 
 def preview(
@@ -120,7 +119,7 @@ def _environment(project_dir: Path, stack: str, config: StackConfig, address: st
         "root_directory": str(project_dir), "program": str(program),
     }  # fmt: skip
     package = str(Path(__file__).resolve().parents[2])
-    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    kept = kept_environment("HOME", "TMPDIR", "PYTHONPATH")
     return kept | {
         "HUBSTACK_PREVIEW": json.dumps(said),
         "PULUMI_CONFIG": json.dumps(dict(config.config)),

@@ -16,6 +16,7 @@ from typing import Any
 
 from hubstack.change.capacity import Quota, parse_quota
 from hubstack.change.state import Sides, State, parse_state
+from hubstack.child import kept_environment
 from hubstack.documents import MAX_JSON_BYTES, read_text
 from hubstack.environment import Environment, find_environment
 from hubstack.errors import HubstackError
@@ -24,8 +25,6 @@ from hubstack.sides.git import Commit, extract, find_commit, is_unchanged
 
 WORK_TREE = "work tree"
 TIMEOUT_SECONDS = 300
-_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "SYSTEMROOT")
-"""Of the environment. No token and no credential is among them."""
 _PACKAGES = Path(__file__).resolve().parents[2]
 _EXPORT = Path(__file__).with_name("export.py")
 
@@ -92,7 +91,7 @@ def _packages(folder: Path) -> Path:
 
 def _run(side: str, name: str, folder: Path) -> State:
     """Run one side in a process of its own."""
-    kept = {key: os.environ[key] for key in _KEPT if key in os.environ}
+    kept = kept_environment("HOME", "TMPDIR")
     paths = [str(_packages(folder)), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     kept |= {"PYTHONPATH": os.pathsep.join(dict.fromkeys(filter(None, paths))), "PYTHONDONTWRITEBYTECODE": "1"}
     # -P: the folder of this file holds modules of its own names and must not come before the side's packages.
