@@ -34,8 +34,9 @@ from hubstack import manifests, names, observability
 from hubstack.catalog import EngineMetrics
 from hubstack.gateway_plan import GatewayAuth
 from hubstack.loading_plan import LoadingMethod
-from hubstack.plan import EngineKind, ModelPlan, Plan, TargetPlan
+from hubstack.plan import EngineKind, ModelPlan, Plan
 from hubstack.system_pool import most_system_nodes
+from hubstack.target_plan import TargetPlan
 
 TOKEN = "hubstack:fleet:Fleet"  # noqa: S105  a type token
 SERVICES = (
