@@ -21,23 +21,36 @@ except HubstackError as error:
     raise pulumi.RunError(str(error)) from None
 
 secrets = pulumi.Config("hubstack")
-fleet = Fleet(
-    "fleet",
-    FleetArgs(
-        plan=plan,
-        engine_metrics=load_catalog().engine_metrics,
-        release_channel=settings.get("hubstack:releaseChannel") or "REGULAR",
-        hub_token=secrets.get_secret("hfToken"),
-        api_key=secrets.get_secret("apiKey"),
-        iap_client_secret=secrets.get_secret("iapClientSecret"),
-    ),
-)
-for warning in plan.warnings:
-    pulumi.log.warn(warning)
 
-if fleet.cluster_name is not None:
-    pulumi.export("cluster", fleet.cluster_name)
-pulumi.export("endpoints", fleet.endpoints)
-if fleet.gateway:
-    pulumi.export("gateway", fleet.gateway)
-pulumi.export("usdPerMonth", {"min": plan.cost.usd_per_month_min, "max": plan.cost.usd_per_month_max})
+
+async def program() -> None:
+    """Register the fleet; wait until it is.
+
+    The wait is for speed. A program that ends at once leaves the SDK to look at every output that is open, each
+    time one comes: thirty thousand for 200 models. After it the SDK waits for the registrations first
+    (pulumi/runtime/stack.py of 3.272.0, read 2026-11-25; figures in docs/scale.md).
+    """
+    fleet = Fleet(
+        "fleet",
+        FleetArgs(
+            plan=plan,
+            engine_metrics=load_catalog().engine_metrics,
+            release_channel=settings.get("hubstack:releaseChannel") or "REGULAR",
+            hub_token=secrets.get_secret("hfToken"),
+            api_key=secrets.get_secret("apiKey"),
+            iap_client_secret=secrets.get_secret("iapClientSecret"),
+        ),
+    )
+    for warning in plan.warnings:
+        pulumi.log.warn(warning)
+
+    if fleet.cluster_name is not None:
+        pulumi.export("cluster", fleet.cluster_name)
+    pulumi.export("endpoints", fleet.endpoints)
+    if fleet.gateway:
+        pulumi.export("gateway", fleet.gateway)
+    pulumi.export("usdPerMonth", {"min": plan.cost.usd_per_month_min, "max": plan.cost.usd_per_month_max})
+    await fleet.urn.future()
+
+
+pulumi.run(program)

@@ -7,13 +7,12 @@ list and lock, plans, and prints its tables.
 
 import gc
 import math
-import sys
 import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.processes import median, run, table, write_page
-from benchmarks.stacks import build, write_stack
+from benchmarks.processes import median, table, write_page
+from benchmarks.stacks import build, cost, make_project, write_stack
 from hubstack.planner import plan_stack
 from tests.support.facts import catalog, target
 
@@ -29,11 +28,10 @@ def planning_s(size: int) -> float:
     return time.process_time() - start
 
 
-def command_s(size: int, folder: Path) -> float:
+def command_s(size: int, project: Path) -> float:
     """Return CPU seconds of `hubstack plan`."""
-    write_stack(folder / f"stack-{size}", size)
-    command = [sys.executable, "-m", "hubstack", "plan", str(folder / f"stack-{size}")]
-    return median([run(command) for _ in range(RUNS)]).cpu_s
+    write_stack(project / f"stack-{size}", size)
+    return median([cost(project, "plan", f"stack-{size}") for _ in range(RUNS)]).cpu_s
 
 
 def main() -> None:
@@ -47,7 +45,8 @@ def main() -> None:
         rows.append([f"{size:,}", f"{seconds:.2f}", f"{seconds / size * 1000:.2f}", growth])
         before = size, seconds
     with tempfile.TemporaryDirectory() as folder:
-        whole = [[f"{size:,}", f"{command_s(size, Path(folder)):.2f}"] for size in COMMAND_SIZES]
+        project = make_project(Path(folder))
+        whole = [[f"{size:,}", f"{command_s(size, project):.2f}"] for size in COMMAND_SIZES]
     write_page(
         "plan_speed",
         "Planning many models",

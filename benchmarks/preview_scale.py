@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.plain.data import write_project
-from benchmarks.processes import PROJECT, run, table, write_page
-from benchmarks.stacks import STACK, write_stack
+from benchmarks.processes import PROJECT, table, write_page
+from benchmarks.stacks import STACK, cost, make_project, write_stack
 
-RUNS = {10: 5, 100: 3, 1000: 1}
+RUNS = {10: 9, 100: 5, 1000: 1}
 """Rounds of a size; a thousand models take a minute each."""
 OURS, PLAIN = "hubstack", "hand-written"
 
@@ -33,10 +33,10 @@ def measured(project: Path, settings: Path) -> dict[str, Any]:
 
 def compare(size: int, folder: Path) -> dict[str, dict[str, float]]:
     """Run both programs in turn and return the medians of each."""
-    settings = write_stack(folder / f"stack-{size}", size)
-    plain = folder / f"plain-{size}"
-    write_project(plain, PROJECT, STACK, settings)
-    sides = {OURS: (PROJECT, settings), PLAIN: (plain, plain / settings.name)}
+    project, plain = make_project(folder / f"ours-{size}"), folder / f"plain-{size}"
+    settings = write_stack(project / STACK, size)
+    write_project(plain, project, STACK, settings)
+    sides = {OURS: (project, settings), PLAIN: (plain, plain / settings.name)}
     rounds = [{name: measured(*where) for name, where in sides.items()} for _ in range(RUNS.get(size, 1))]
     for each in rounds:
         assert each[OURS]["digest"] == each[PLAIN]["digest"], "the two programs register different resources"
@@ -47,8 +47,7 @@ def compare(size: int, folder: Path) -> dict[str, dict[str, float]]:
         }
         for name in sides
     }
-    command = [sys.executable, "-m", "hubstack", "preview", str(folder / f"stack-{size}")]
-    medians[OURS]["command_s"] = run(command).cpu_s
+    medians[OURS]["command_s"] = cost(project, "preview", STACK).cpu_s
     return medians
 
 

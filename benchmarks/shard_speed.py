@@ -7,13 +7,12 @@ previewed may be given.
 """
 
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.stacks import build
+from benchmarks.stacks import build, make_project
 from hubstack.lock import render_lock
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -24,10 +23,7 @@ PREVIEWED, PLANNED = 200, (1000, 4000)
 
 def write(folder: Path, size: int) -> None:
     """Write a project with the same list in one cluster (`one`) and in four (`four`)."""
-    for name in ("Pulumi.yaml", "__main__.py"):
-        shutil.copy(PROJECT / name, folder)
-    (folder / "components").symlink_to(PROJECT / "components")
-    stacks = folder / "stacks"
+    stacks = make_project(folder) / "stacks"
     stacks.mkdir()
     request, lock = build(size)
     rows = [

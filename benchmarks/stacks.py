@@ -5,12 +5,16 @@ The models are those of tests/support/facts.yaml that a plan takes, each copy at
 is surveyed once for several. Each has the files of a checkpoint in four parts, which those facts do not list.
 """
 
+import os
 import random
+import shutil
+import sys
 from functools import cache
 from pathlib import Path
 
 import yaml
 
+from benchmarks.processes import PROJECT, Cost, run
 from hubstack.architecture import read_geometry
 from hubstack.errors import PlanError
 from hubstack.facts import FileFacts, ModelFacts
@@ -53,14 +57,22 @@ def build(size: int) -> tuple[Request, Lock]:
     return Request(path="x", models=tuple(models)), Lock(path="x", models=tuple(facts))
 
 
-def write_stack(folder: Path, size: int, *, most_replicas: int | None = None, listed: str | None = None) -> Path:
+def make_project(folder: Path) -> Path:
+    """Write a project of hubstack without stacks; return its folder, which is made if it is not there."""
+    folder.mkdir(exist_ok=True)
+    for name in ("Pulumi.yaml", "__main__.py"):
+        shutil.copy(PROJECT / name, folder)
+    (folder / "components").symlink_to(PROJECT / "components")
+    return folder
+
+
+def write_stack(folder: Path, size: int, *, most_replicas: int | None = None) -> Path:
     """Write list, lock and settings of a stack; return the file of the settings.
 
     Args:
-        folder: made if it is not there.
+        folder: of the project's own; made if it is not there.
         size: number of models.
         most_replicas: of every model; by default one or two.
-        listed: how the settings name the list; by default by its whole path.
     """
     request, lock = build(size)
     folder.mkdir(exist_ok=True)
@@ -74,8 +86,14 @@ def write_stack(folder: Path, size: int, *, most_replicas: int | None = None, li
     path, settings = folder / "models.yaml", folder / f"Pulumi.{STACK}.yaml"
     path.write_text(yaml.safe_dump({"models": models}, sort_keys=False))
     (folder / "models.lock.yaml").write_text(render_lock(lock.models))
-    settings.write_text(yaml.safe_dump({"config": {**SETTINGS, "hubstack:models": listed or str(path)}}))
+    settings.write_text(yaml.safe_dump({"config": {**SETTINGS, "hubstack:models": f"{folder.name}/{path.name}"}}))
     return settings
+
+
+def cost(project: Path, *words: str) -> Cost:
+    """Return what a command of hubstack costs in a project that `make_project` wrote."""
+    command = [sys.executable, "-m", "hubstack", *words]
+    return run(command, cwd=project, env={**os.environ, "PYTHONPATH": str(PROJECT)})
 
 
 def _files(facts: ModelFacts, rng: random.Random) -> tuple[FileFacts, ...]:

@@ -9,6 +9,7 @@ To change the format: raise FORMAT, and either read the old one or say in the hi
 """
 
 import contextlib
+import json
 import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -136,6 +137,23 @@ def render_lock(models: Iterable[ModelFacts]) -> str:
         Dumper=_Dumper, sort_keys=False, default_flow_style=False, width=1_000_000, allow_unicode=False,
     )  # fmt: skip
     return HEADER + text
+
+
+def lock_line(facts: ModelFacts) -> str:
+    """Return the entry of one model as a line of JSON; `parse_lock_line` reads it."""
+    return json.dumps(_entry(facts))
+
+
+def parse_lock_line(line: str) -> ModelFacts:
+    """Read what `lock_line` wrote.
+
+    Raises:
+        ValueError: the line is not whole.
+    """
+    entry: Any = json.loads(line)
+    if entry.get(CONTENT) != content_of(entry):
+        raise ValueError("the line was changed")
+    return _facts(_StoredModel.model_validate(entry))
 
 
 def _entry(facts: ModelFacts) -> dict[str, Any]:

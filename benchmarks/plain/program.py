@@ -15,7 +15,6 @@ import pulumi_kubernetes as kubernetes
 SDKS = {"gcp": gcp, "kubernetes": kubernetes}
 made = {}
 classes = {}
-project = None
 
 
 class Part(pulumi.ComponentResource):
@@ -33,7 +32,7 @@ def class_of(place):
 
 def output(said):
     if "of_project" in said:
-        return getattr(project, said["of_project"])
+        return getattr(made["project"], said["of_project"])
     owner, first, *rest = made[said["of"]], *said["path"]
     if not rest:
         return getattr(owner, first)
@@ -80,15 +79,22 @@ def make(said):
     return class_of(said["class"])(said["name"], **said["inputs"], **values, opts=opts)
 
 
-for line in (Path(pulumi.runtime.get_root_directory()) / "resources.jsonl").open():
-    said = json.loads(line)
-    if "exports" in said:
-        for name, value in said["exports"].items():
-            pulumi.export(name, computed(value))
-    elif "ask" in said:
-        opts = pulumi.InvokeOutputOptions(
-            provider=made[said["provider"]], depends_on=[made[u] for u in said["depends_on"]]
-        )
-        project = gcp.organizations.get_project_output(project_id=said["ask"], opts=opts)
-    else:
-        made[said["urn"]] = make(said)
+async def program():
+
+    for line in (Path(pulumi.runtime.get_root_directory()) / "resources.jsonl").open():
+        said = json.loads(line)
+        if "exports" in said:
+            for name, value in said["exports"].items():
+                pulumi.export(name, computed(value))
+        elif "ask" in said:
+            opts = pulumi.InvokeOutputOptions(
+                provider=made[said["provider"]], depends_on=[made[u] for u in said["depends_on"]]
+            )
+            made["project"] = gcp.organizations.get_project_output(project_id=said["ask"], opts=opts)
+        else:
+            made[said["urn"]] = make(said)
+    # As hubstack's own does: without it the SDK's end takes longer than all the rest (docs/scale.md).
+    await next(iter(made.values())).urn.future()
+
+
+pulumi.run(program)

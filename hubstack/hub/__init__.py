@@ -9,6 +9,7 @@
     mapping.py        the Hub's answers -> ModelFacts, pure
     fetch.py          many models at once, in a fixed order, all refusals together
     locking.py        which entries of a lock stay, go, move or come
+    unfinished.py     the answers of a run that did not end
     command.py        `hubstack lock`: files in, files out
     collection.py     `hubstack init --from-collection`: the models of a collection
     watch.py          `hubstack drift`: is the Hub still as the lock says

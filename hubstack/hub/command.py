@@ -3,6 +3,7 @@
 
 Owns the files and the places of the problems: each refused model is shown where the request names it. What was
 answered is written all the same, so that the next run asks for the rest; where nothing would change nothing is.
+What a run that was stopped had heard is not asked again.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,7 +16,8 @@ from hubstack.facts import ModelFacts
 from hubstack.hub.fetch import Asked, Listener, fetch_each
 from hubstack.hub.locking import lock_models
 from hubstack.hub.pace import Patience
-from hubstack.hub.refusal import Refusal
+from hubstack.hub.refusal import Refusal, hub_endpoint
+from hubstack.hub.unfinished import Unfinished
 from hubstack.lock import (
     Lock,
     check_fresh,
@@ -55,13 +57,20 @@ def write_lock(
     target, shown = lock_path(request_path), str(lock_path(Path(name)))
     upgraded = _upgraded(request, upgrade)
     refusals: dict[Asked, Refusal] = {}
+    resumed: list[str] = []
+    unfinished = Unfinished(target, hub_endpoint())
 
     def fetch(asked: Sequence[Asked]) -> dict[Asked, ModelFacts]:
-        answers = fetch_each(asked, patience=patience, listener=listener)
+        earlier = unfinished.read()
+        known = {pair: earlier[pair] for pair in asked if pair in earlier}
+        if known:
+            resumed.append(f"taken from a run that did not end: {len(known)} of {len(asked)} models")
+        left = [pair for pair in asked if pair not in known]
+        answers = fetch_each(left, patience=patience, listener=listener, keep=unfinished.add)
         refusals.update((pair, found) for pair, found in answers.items() if isinstance(found, Refusal))
-        return {pair: found for pair, found in answers.items() if isinstance(found, ModelFacts)}
+        return known | {pair: found for pair, found in answers.items() if isinstance(found, ModelFacts)}
 
-    with exclusive(request_path, name):
+    with exclusive(request_path, name), unfinished:
         held = load_lock(target, shown, upgraded) if target.exists() else None
         models, changes = lock_models(
             [(model.id, model.revision) for model in request.models], held,
@@ -71,8 +80,9 @@ def write_lock(
             page = upgrade_page(held.models if held else (), models, _keys(request))
             write_text_atomically(summary, page)
         # A first run of which nothing came leaves no lock, rather than an empty one.
-        lines = [*changes.render(), _write(target, shown, models, held)] if models or not refusals else []
-    return lines, _refused(request, refusals, shown) if refusals else None
+        written = [*changes.render(), _write(target, shown, models, held)] if models or not refusals else []
+        unfinished.forget()
+    return [*resumed, *written], _refused(request, refusals, shown) if refusals else None
 
 
 def _write(target: Path, shown: str, models: Sequence[ModelFacts], held: Lock | None) -> str:

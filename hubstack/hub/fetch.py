@@ -9,7 +9,6 @@ the info, and for a gated model a question whether there is access.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from functools import partial
 from typing import Generic, Protocol, TypeVar
 
 from huggingface_hub import get_async_session
@@ -70,7 +69,7 @@ def fetch_facts(
 
 def fetch_each(
     asked: Sequence[Asked], *, token: str | None = None, patience: Patience | None = None,
-    listener: Listener | None = None, with_config: bool = True,
+    listener: Listener | None = None, with_config: bool = True, keep: Callable[[ModelFacts], None] | None = None,
 ) -> dict[Asked, ModelFacts | Refusal]:  # fmt: skip
     """Return the facts of each model, or why there are none; in the order asked, each pair once.
 
@@ -80,8 +79,15 @@ def fetch_each(
         patience: how many at once, how often and how long to try.
         listener: told how it goes.
         with_config: False leaves out what takes further questions: the config and the counts of parameters.
+        keep: called with the facts of each model as they come, in no order.
     """
-    question = partial(_fetch, with_config=with_config)
+
+    async def question(client: HubClient, repo_id: str, revision: str) -> ModelFacts:
+        facts = await _fetch(client, repo_id, revision, with_config=with_config)
+        if keep:
+            keep(facts)
+        return facts
+
     return ask_each(asked, question, token=token, patience=patience, listener=listener)
 
 

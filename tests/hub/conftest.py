@@ -12,11 +12,14 @@ from tests.support.hub import StandIn, invented_collections, invented_repositori
 
 
 @pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[StandIn]:
+def hub(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[StandIn]:
     for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_OIDC_RESOURCE", "HF_OIDC_ID_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     # The client reads these at import, so that setting the variable here would come too late.
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
+    monkeypatch.setattr(constants, "HF_ASSETS_CACHE", str(tmp_path_factory.mktemp("assets")))
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", True)
     with StandIn([*real_repositories(), *invented_repositories()], invented_collections()) as served:
         monkeypatch.setenv("HF_ENDPOINT", served.url)

@@ -223,7 +223,9 @@ def test_the_command_locks_a_gated_model_and_keeps_the_token_out(hub: StandIn, p
         "google/gemma-3-4b-it",
     ]
     assert ACCESS not in done.stdout + written
-    assert not (project / "hf").exists(), "nothing of a model is kept on this machine"
+    assert not [each for each in (project / "hf").rglob("*") if each.is_file()], (
+        "nothing of a model is kept on this machine"
+    )
 
 
 def test_the_command_refuses_in_words_with_exit_code_2(hub: StandIn, project: Path) -> None:

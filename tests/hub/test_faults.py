@@ -425,7 +425,8 @@ def test_no_fault_brings_the_token_out(
     lines, error = write_lock(path, path.name, [], told, patience)
     assert isinstance(error, HubError), "the fault must have had an effect"
     texts = [*lines, str(error), repr(error.__context__), caplog.text, *capfd.readouterr(), *told.begun]
-    texts += [each.read_text() for each in tmp_path.rglob("*") if each.is_file()]
+    folders = (tmp_path, Path(constants.HF_ASSETS_CACHE))
+    texts += [each.read_text() for folder in folders for each in folder.rglob("*") if each.is_file()]
     assert len(hub.requests) >= 1
     assert hub.requests[0].has_token, "else there is nothing to leak"
     assert [text for text in texts if ACCESS in text] == []

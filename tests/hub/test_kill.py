@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 
 from hubstack.hub import write_lock
 from hubstack.lock import load_lock
@@ -52,7 +53,8 @@ class Runs:
         held = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "HUGGING"))}
         self._server = subprocess.Popen(
             [sys.executable, "-c", SERVER], cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env={**held, "HF_ENDPOINT": url, "HF_HOME": str(project / "hf"), "HF_HUB_DISABLE_TELEMETRY": "1"},
+            env={**held, "HF_ENDPOINT": url, "HF_HOME": str(project / "hf"), "HF_HUB_DISABLE_TELEMETRY": "1",
+                 "HF_ASSETS_CACHE": constants.HF_ASSETS_CACHE},  # the next run takes up what a killed one heard
         )  # fmt: skip
 
     def run(self, until: Callable[[], None] | None = None) -> float:
