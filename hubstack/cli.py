@@ -308,9 +308,9 @@ def _write_page(decided: "Plan", path: Path, model: str | None = None) -> None:
 
 
 def _target(environment: Environment) -> "Target":
-    from hubstack.shard import read_shard  # noqa: PLC0415
+    from hubstack.shard import read_where  # noqa: PLC0415
 
-    return read_shard(environment.project_dir, environment.stack, _config(environment)).target
+    return read_where(environment.project_dir, environment.stack, _config(environment))
 
 
 def _plan(environment: Environment, *, rebalance: bool = False) -> "Plan":

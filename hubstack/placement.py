@@ -8,7 +8,6 @@ rules of engines (`hubstack.rules`), the arithmetic of memory (`hubstack.sizing`
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 from hubstack import names, sizing
 from hubstack.catalog import Catalog, Engine
@@ -33,12 +32,16 @@ class Step:
     need: MemoryNeed
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """One way to place a model."""
 
     steps: tuple[Step, ...]
     """As many as the capacity list has, the first choice first."""
+    offer: Offer
+    """What the first step takes."""
+    verdict: Verdict
+    """The worst of the steps."""
     load: sizing.Load
     engine: Engine
     kind: EngineKind
@@ -48,20 +51,9 @@ class Candidate:
     """An hour of one node of the first step, to compare by."""
 
     @property
-    def offer(self) -> Offer:
-        """What the first step takes."""
-        return self.steps[0].offer
-
-    @property
     def need(self) -> MemoryNeed:
         """Memory on the first step."""
         return self.steps[0].need
-
-    @cached_property
-    def verdict(self) -> Verdict:
-        """The worst of the steps."""
-        sure = all(step.need.verdict is Verdict.FITS for step in self.steps)
-        return Verdict.FITS if sure else Verdict.UNCERTAIN
 
     def alone(self, servers: int = 1) -> float:
         """USD an hour of so many servers that share their nodes with no other model."""
@@ -176,9 +168,11 @@ class Surveyor:
             if isinstance(steps, str):
                 tried.append(Tried(offer=offer, usd=_alone(offer, kind), why_not=steps, is_near=False))
                 continue
+            sure = all(step.need.verdict is Verdict.FITS for step in steps)
             candidate = Candidate(
-                steps=steps, load=load, engine=engine, kind=engine_kind, key=self._key(steps), usd=offer.usd(kind)
-            )
+                steps=steps, offer=offer, verdict=Verdict.FITS if sure else Verdict.UNCERTAIN, load=load,
+                engine=engine, kind=engine_kind, key=self._key(steps), usd=offer.usd(kind),
+            )  # fmt: skip
             found.append(candidate)
             tried.append(Tried(offer=offer, usd=candidate.alone(), verdict=candidate.verdict))
         return found

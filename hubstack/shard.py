@@ -121,6 +121,16 @@ def read_shard(project_dir: Path, stack: str, config: Mapping[str, str]) -> Shar
     return Shard(target=target, request=replace(listed, models=tuple(own)), listed=listed)
 
 
+def read_where(project_dir: Path, stack: str, config: Mapping[str, str]) -> Target:
+    """Read where a stack goes, without its list.
+
+    Raises:
+        InputError: with every problem of its settings.
+    """
+    group, cluster = read_membership(project_dir, stack, config)
+    return read_target(stack, config) if group is None or cluster is None else group.target(cluster)
+
+
 def read_settings(project_dir: Path, stack: str, config: Mapping[str, str]) -> Mapping[str, str]:
     """Return the settings of a stack, those of its environment among them."""
     group, cluster = read_membership(project_dir, stack, config)
