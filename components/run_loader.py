@@ -18,7 +18,7 @@ import pulumi_gcp as gcp
 
 from components._options import child
 from hubstack import cloud_run_names, manifests
-from hubstack.loader import loader_script
+from hubstack.loader import loader_requirements, loader_script
 from hubstack.plan import ModelPlan, Plan
 from hubstack.platforms import JobPlan
 
@@ -91,7 +91,7 @@ def _texts(model: ModelPlan) -> dict[str, str]:
     return {
         "load_weights.py": loader_script(),
         "manifest.json": manifests.loader_manifest(model),
-        "requirements.txt": "".join(f"{line}\n" for line in model.weights.loader_requirements),
+        "requirements.txt": loader_requirements(),
     }
 
 
@@ -128,8 +128,8 @@ def _task(args: RunLoaderArgs, folder: str) -> "gcp.cloudrunv2.JobTemplateTempla
 
 def _command(model: ModelPlan, files: str) -> str:
     install = (
-        f"mkdir -p {SCRATCH} && python -m pip install --quiet --no-cache-dir --only-binary :all: "
-        f"--target {SCRATCH}/site --requirement {files}/requirements.txt"
+        f"mkdir -p {SCRATCH} && python -m pip install --quiet --no-cache-dir --require-hashes "
+        f"--only-binary :all: --target {SCRATCH}/site --requirement {files}/requirements.txt"
     )
     load = (
         f"python {files}/load_weights.py --manifest {files}/manifest.json "

@@ -32,7 +32,6 @@ from hubstack.target import Target
 from hubstack.weights import OTHER_COPIES, ChosenFiles, WeightsFormat
 
 LOADER_IMAGE = "python:3.12-slim-bookworm"
-LOADER_REQUIREMENTS = ("huggingface_hub==2.4.0",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,7 +280,6 @@ def _weights(demand: Demand, chosen: ChosenFiles, model_dir: str) -> WeightsPlan
         model_path=f"{model_dir}/{chosen.weights[0].path}" if single else model_dir,
         needs_token=facts.gated is not None,
         loader_image=LOADER_IMAGE,
-        loader_requirements=LOADER_REQUIREMENTS,
         replaces=facts.replaced if facts.replaced != facts.commit else None,
         keep_replaced=demand.request.keep_previous,
     )  # fmt: skip

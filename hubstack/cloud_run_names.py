@@ -6,7 +6,7 @@ names (`hubstack.names`).
 """
 
 from hubstack import manifests, names
-from hubstack.loader import loader_script
+from hubstack.loader import loader_requirements, loader_script
 from hubstack.plan import ModelPlan, Plan
 
 SERVICE_MAX = 49
@@ -22,7 +22,7 @@ def load_digest(model: ModelPlan) -> str:
     """Return the hash of all that a load does: its files, the script, what it installs and runs in."""
     weights, run = model.weights, model.cloud_run
     room = (str(run.loader.vcpu), str(run.loader.memory_gib)) if run else ()
-    parts = (manifests.loader_manifest(model), loader_script(), weights.loader_image, *weights.loader_requirements)
+    parts = (manifests.loader_manifest(model), loader_script(), weights.loader_image, loader_requirements())
     return names.short_hash(*parts, *room, length=8)
 
 

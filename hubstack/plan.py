@@ -211,8 +211,6 @@ class WeightsPlan:
     needs_token: bool
     """Gated: the loader reads a Hub token from Secret Manager. The server never does."""
     loader_image: str
-    loader_requirements: tuple[str, ...]
-    """Pinned packages that the loader installs."""
     exclude: tuple[str, ...] = ()
     """fnmatch patterns that `patterns` must not reach: other copies of the same weights."""
     replaces: str | None = None

@@ -50,7 +50,6 @@ def plan_deployment(draft: Draft, taken: Candidate, catalog: Catalog) -> ModelPl
         ),
         weights=replace(
             model.weights, files=(), patterns=(), exclude=(), prefix="", model_path="", loader_image="",
-            loader_requirements=(),
         ),
         reasons=tuple(
             replace(reason, text=why, source=None) if reason.topic == "accelerator" else reason

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scripts that fill and clear a model's bucket; they run in the cluster, not here."""
+"""Scripts that fill and clear a model's bucket, and what they install; they run in the cluster, not here."""
 
+import re
+from functools import cache
 from pathlib import Path
+
+_REQUIREMENT = re.compile(r"^(?P<name>\S+)==(?P<version>\S+) --hash=sha256:(?P<sha256>[0-9a-f]{64})$", re.MULTILINE)
 
 
 def loader_script() -> str:
@@ -9,10 +13,23 @@ def loader_script() -> str:
     return _text("load_weights.py")
 
 
+def loader_requirements() -> str:
+    """Return what the loader installs, as a ConfigMap carries it: pip's requirements, a hash for each package."""
+    return _text("requirements.txt")
+
+
+def loader_packages() -> tuple[tuple[str, str, str], ...]:
+    """Return name, version and sha256 of each package that the loader installs, sorted."""
+    return tuple(
+        (match["name"], match["version"], match["sha256"]) for match in _REQUIREMENT.finditer(loader_requirements())
+    )
+
+
 def collector_script() -> str:
     """Return the text of the script that removes unused commits, as a ConfigMap carries it."""
     return _text("collect_weights.py")
 
 
+@cache
 def _text(name: str) -> str:
     return Path(__file__).with_name(name).read_text(encoding="utf-8")

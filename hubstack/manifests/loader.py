@@ -4,7 +4,7 @@
 import json
 
 from hubstack import names
-from hubstack.loader import loader_script
+from hubstack.loader import loader_requirements, loader_script
 from hubstack.manifests.base import (
     GIB,
     LOADER_USER,
@@ -24,7 +24,7 @@ TOKEN_FILE = "token"  # noqa: S105
 def loader_name(model: ModelPlan) -> str:
     """Name of the load: another commit or file list is another Job."""
     weights = model.weights
-    parts = (loader_manifest(model), loader_script(), weights.loader_image, *weights.loader_requirements)
+    parts = (loader_manifest(model), loader_script(), weights.loader_image, loader_requirements())
     digest = names.short_hash(*parts, length=8)
     return names.shorten(f"{names.made_as(model)}-load-{digest}", names.DNS_LABEL_MAX)
 
@@ -51,7 +51,7 @@ def loader_config(plan: Plan, model: ModelPlan) -> Object:
         "data": {
             "load_weights.py": loader_script(),
             "manifest.json": loader_manifest(model),
-            "requirements.txt": "".join(f"{line}\n" for line in model.weights.loader_requirements),
+            "requirements.txt": loader_requirements(),
         },
     }
 
@@ -97,8 +97,8 @@ def loader_job(plan: Plan, model: ModelPlan) -> Object:
         driver = {"driver": "secrets-store-gke.csi.k8s.io", "readOnly": True, "volumeAttributes": attributes}
         volumes.append({"name": "token", "csi": driver})
     install = (
-        f"python -m pip install --quiet --no-cache-dir --only-binary :all: --target {LOADER_SCRATCH}/site "
-        f"--requirement {LOADER_FILES}/requirements.txt"
+        "python -m pip install --quiet --no-cache-dir --require-hashes --only-binary :all: "
+        f"--target {LOADER_SCRATCH}/site --requirement {LOADER_FILES}/requirements.txt"
     )
     run = (
         f"python {LOADER_FILES}/load_weights.py --manifest {LOADER_FILES}/manifest.json "

@@ -24,6 +24,7 @@ from cyclonedx.spdx import fixup_id
 from packageurl import PackageURL
 
 from hubstack.facts import ModelFacts
+from hubstack.loader import loader_packages
 from hubstack.plan import ModelPlan, Plan
 from hubstack.platforms import PlatformKind
 from hubstack.sbom.images import image_name, stack_charts, stack_images
@@ -66,11 +67,12 @@ def _components(plan: Plan, facts: Mapping[str, ModelFacts]) -> Iterator[Compone
             properties=[Property(name="hubstack:helm-repository", value=chart.repository or chart.chart),
                         Property(name="hubstack:images", value="those that the chart names; not looked at")],
         )  # fmt: skip
-    for requirement in sorted({one for model in plan.models for one in model.weights.loader_requirements}):
-        name, _, version = requirement.partition("==")
+    is_loading = any(model.weights.loader_image for model in plan.models)
+    for name, version, sha256 in loader_packages() if is_loading else ():
         yield Component(
-            name=name, version=version or None, type=ComponentType.LIBRARY, bom_ref=f"package/{name}",
-            purl=PackageURL(type="pypi", name=name, version=version or None),
+            name=name, version=version, type=ComponentType.LIBRARY, bom_ref=f"package/{name}",
+            purl=PackageURL(type="pypi", name=name, version=version),
+            hashes=[HashType(alg=HashAlgorithm.SHA_256, content=sha256)],
             properties=[Property(name="hubstack:purpose", value="copies weights from the Hub")],
         )  # fmt: skip
 

@@ -11,10 +11,11 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.support.pythons import interpreter
 
 pytestmark = pytest.mark.pythons
 
@@ -23,24 +24,6 @@ REQUIRES = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["r
 SUPPORTED = range(*(int(minor) for minor in re.findall(r"3\.(\d+)", REQUIRES)))
 """Minor versions: `>=3.11,<3.14`."""
 EXAMPLE = "examples/fleet"
-
-
-def candidates(minor: int) -> Iterator[Path]:
-    name = f"python3.{minor}"
-    if found := shutil.which(name):
-        yield Path(found)
-    # pyenv's shims run only the versions that are switched on.
-    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
-    yield from sorted(pyenv.glob(f"versions/3.{minor}.*/bin/{name}"), reverse=True)
-
-
-def interpreter(minor: int) -> Path:
-    for path in candidates(minor):
-        command = [str(path), "-c", "import sys; print(*sys.version_info[:2], sep='.')"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if (done.returncode, done.stdout.strip()) == (0, f"3.{minor}"):
-            return path
-    pytest.skip(f"no Python 3.{minor} on this machine: what `render` writes there was not compared")
 
 
 def environment(python: Path, folder: Path) -> Path:
@@ -71,7 +54,10 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 def test_a_render_on_another_python_is_equal_to_the_byte(
     minor: int, here: dict[str, bytes], tmp_path: Path
 ) -> None:
-    other = render(environment(interpreter(minor), tmp_path / "venv"), tmp_path / "out")
+    other = render(
+        environment(interpreter(minor, "what `render` writes there was not compared"), tmp_path / "venv"),
+        tmp_path / "out",
+    )
     assert other.keys() == here.keys()
     assert [path for path, content in here.items() if other[path] != content] == []
     assert len(here) > 200, "a whole fleet was compared"

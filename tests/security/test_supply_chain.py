@@ -16,6 +16,11 @@ import pytest
 from cyclonedx.schema import OutputFormat, SchemaVersion
 from cyclonedx.validation import make_schemabased_validator
 
+from hubstack import manifests
+from hubstack.loader import loader_packages, loader_requirements
+from tests.support.plans import make_plan
+from tests.support.pythons import interpreter
+
 PROJECT = Path(__file__).resolve().parents[2]
 LOCK = tomllib.loads((PROJECT / "uv.lock").read_text())
 DEV = (PROJECT / "dev").read_text()
@@ -55,6 +60,46 @@ def test_uv_itself_is_installed_by_hash() -> None:
     said = (PROJECT / ".ci" / "uv.txt").read_text().replace("\\\n", "")
     (line,) = [line for line in said.splitlines() if line and not line.startswith("#")]
     assert re.fullmatch(rf"uv==[\d.]+( +--hash={SHA256}){{10,}}", line)
+
+
+def test_the_loader_installs_wheels_by_hash_and_nothing_else() -> None:
+    lines = [line for line in loader_requirements().splitlines() if not line.startswith("#")]
+    assert all(re.fullmatch(rf"[a-z0-9_-]+==[0-9.]+ --hash={SHA256}", line) for line in lines)
+    assert len(loader_packages()) == len(lines), "the bill of models has each of them"
+    assert {"huggingface_hub", "hf-xet"} <= {name for name, _, _ in loader_packages()}
+    (job,) = {manifests.loader_job(each, model)["spec"]["template"]["spec"]["containers"][0]["command"][2]
+              for each in [make_plan()] for model in each.on_gke[:1]}  # fmt: skip
+    assert "--require-hashes" in job
+    assert "--only-binary :all:" in job
+    assert manifests.loader_config(make_plan(), make_plan().on_gke[0])["data"]["requirements.txt"] == (
+        loader_requirements()
+    )
+
+
+@pytest.mark.pythons
+def test_pip_takes_what_the_loader_installs_and_refuses_another_wheel(tmp_path: Path) -> None:
+    python = str(interpreter(12, "the loader's packages were not installed"))
+
+    def install(requirements: str, folder: str) -> subprocess.CompletedProcess[str]:
+        file = tmp_path / f"{folder}.txt"
+        file.write_text(requirements)
+        command = [python, "-m", "pip", "install", "--quiet", "--no-cache-dir", "--require-hashes", "--only-binary",
+                   ":all:", "--target", str(tmp_path / folder), "--requirement", str(file)]  # fmt: skip
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    done = install(loader_requirements(), "site")
+    assert done.returncode == 0, done.stderr
+    script = PROJECT / "hubstack" / "loader" / "load_weights.py"
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path / "site"), "HOME": str(tmp_path)}
+    told = subprocess.run([python, str(script), "--help"], env=env, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stderr
+    name, _, sha256 = loader_packages()[0]
+    other = install(loader_requirements().replace(sha256, "0" * 64), "other")
+    assert other.returncode != 0
+    assert name in other.stderr
+    assert not (tmp_path / "other" / "huggingface_hub").exists()
+    less = "".join(line for line in loader_requirements().splitlines(keepends=True) if not line.startswith("idna"))
+    assert "hash" in install(less, "less").stderr, "nothing comes along unpinned"
 
 
 def test_a_file_with_another_hash_is_not_installed(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def _weights(repo_id: str, commit: str, *, gated: bool = False, total_gib: int =
         ),
         patterns=("*.safetensors", "*.json"), total_bytes=total_gib * GIB, largest_file_bytes=5 * GIB,
         model_path="/weights", needs_token=gated, loader_image="python:3.12-slim-bookworm",
-        loader_requirements=("huggingface_hub==2.4.0",), exclude=("original/*",),
+        exclude=("original/*",),
     )  # fmt: skip
 
 
