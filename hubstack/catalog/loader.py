@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from math import inf
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import yaml
 
@@ -131,9 +131,11 @@ def _open(directory: Path, name: str, faults: Faults) -> Row:
 def _by(key: Callable[[T], K], rows: Iterator[T], faults: Faults) -> dict[K, T]:
     found: dict[K, T] = {}
     for row in rows:
-        if key(row) and key(row) in found:
-            faults[Fault(message=f"`{key(row)}` stands in the catalogue twice", word=key(row))] = None
-        found[key(row)] = row
+        name = key(row)
+        if name and name in found:
+            faults[Fault(message=f"`{name}` stands in the catalogue twice", word=name)] = None
+            name = cast("K", "")  # Of two, one has another's name: whose, nobody knows.
+        found[name] = row
     return found
 
 

@@ -31,9 +31,10 @@ def read_prices(file: Row, sources: Mapping[str, Source], machine_types: Mapping
     dates = _Dates(sources)
     machines: dict[tuple[str, str], Price] = {}
     for price in (*_machines(file, dates, machine_types), *_tpu_machines(file, dates, machine_types)):
-        if price.machine_type and (price.machine_type, price.region) in machines:
-            file.refuse(f"{price.machine_type} has two prices in {price.region}")
-        machines[price.machine_type, price.region] = price
+        name = price.machine_type
+        if name and "" not in machine_types and (name, price.region) in machines:
+            file.refuse(f"{name} has two prices in {price.region}", "usd_per_machine_hour", name)
+        machines[name, price.region] = price
     fee = file.row("gke_fee")
     tables = PriceTables(
         machines=machines,
@@ -114,7 +115,9 @@ def _price(
         cud_1y=usd_per_hour["cud_1y"],
         cud_3y=usd_per_hour["cud_3y"],
         is_list_price=machine is None or machine.on_demand is not True,
-        provenance={figure: known[figure] for figure, usd in figures.items() if usd is not None and figure in known},
+        provenance={
+            figure: known[figure] for figure, usd in figures.items() if usd is not None and figure in known
+        },
     )
 
 
@@ -156,9 +159,12 @@ def _storage(file: Row, dates: _Dates) -> Iterator[StoragePrice]:
 
 def _network(file: Row, dates: _Dates) -> Iterator[NetworkPrice]:
     for row in file.rows("usd_per_gib_moved"):
+        is_free, usd = row.flag("is_free"), row.maybe_number("usd")
+        if is_free == (usd is not None) and row.is_sound:
+            row.refuse("give either `usd` or `is_free: true`")
         yield NetworkPrice(
             kind=row.text("kind"),
-            usd_per_gib=0.0 if row.flag("is_free") else row.number("usd"),
+            usd_per_gib=usd or 0.0,
             usd_per_gib_max=row.maybe_number("usd_max"),
             source=row.text("source"),
             as_of=dates.of(row),

@@ -21,6 +21,9 @@ from hubstack.problems import nearest, shown
 Loc = tuple[str | int, ...]
 E = TypeVar("E", bound=StrEnum)
 
+_LARGEST = 10**15
+"""Far above any figure, and exact as a float."""
+
 
 class CatalogError(InputError):
     """Catalogue files are wrong: a fault of who edited them, not of who plans with them."""
@@ -32,7 +35,7 @@ class Fault:
 
     message: str
     """What, with the row where there is one."""
-    file: str = "catalogue"
+    file: str = ""
     loc: Loc = ()
     word: str | None = None
     """A value of some file, where it is not known of which."""
@@ -108,9 +111,9 @@ class Row:
     def words(self, key: str, words: type[E]) -> tuple[E, ...]:
         """Return the list of words under the key, empty where it is left out."""
         values, known = self.texts(key), [each.value for each in words]
-        for value in values:
+        for number, value in enumerate(values):
             if value not in known:
-                self._misfit(key, value, f"a list of {', '.join(known)}")
+                self.refuse(f"`{key}` must each be one of {', '.join(known)}, not {shown(value)}", key, number)
         return tuple(words(value) for value in values if value in known)
 
     def maybe_text(self, key: str) -> str | None:
@@ -125,6 +128,9 @@ class Row:
             return 1
         if not 0 < value < inf and not (value == 0 and may_be_zero):
             self.refuse(f"`{key}` is {shown(value)}, and must be above 0; leave out what is not known", key)
+            return 1
+        if value > _LARGEST:
+            self._misfit(key, value, f"at most {_LARGEST:,}")
             return 1
         return value
 
@@ -198,7 +204,7 @@ class Row:
         return self.row(key) if key in self._data else None
 
     def rows(self, key: str) -> Iterator["Row"]:
-        """Yield the rows of the list under the key, none where it is left out, a stand-in for a list that is none."""
+        """Yield the rows of the list under the key, none where it is left out; a stand-in where it is no list."""
         items = self._items(key)
         if items is None:
             yield self._stand_in()
