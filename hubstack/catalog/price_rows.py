@@ -133,7 +133,8 @@ def _tpu_machines(file: Row, dates: _Dates, machine_types: Mapping[str, MachineT
         )
         origins = {"on_demand": chip, "spot": chip, "cud_1y": committed, "cud_3y": committed}
         machines = [machine for machine in machine_types.values() if machine.accelerator == accelerator]
-        if is_unknown(accelerator, {machine.accelerator for machine in machine_types.values()}):
+        carried = {machine.accelerator for machine in machine_types.values()}
+        if "" not in machine_types and is_unknown(accelerator, carried):
             row.refuse("no machine type carries it")
         regions = row.row("regions")
         for region in regions.names():

@@ -4,8 +4,8 @@
     python -m tests.bad_input.runner [KIND/NAME ...]     rewrite `expected.yaml` of every kind, for review
 
 A case is a file in a folder of `cases/`; the folder is its kind and decides where the file is put and which command
-reads it. `NAME+OTHER` is put beside NAME as OTHER. A case of `catalogs` is an edit of one of its files, or a list of
-edits. Cases that git cannot hold are made by `made.py`.
+reads it. `NAME+OTHER` is put beside NAME as OTHER. A case of `catalogs` is an edit of one of its files, or several.
+Cases that git cannot hold are made by `made.py`.
 """
 
 import contextlib

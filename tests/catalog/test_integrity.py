@@ -216,7 +216,7 @@ def test_a_file_that_cannot_be_read_is_one_problem_and_has_no_echo_in_others(cop
         ("machine_types.yaml", "\nmachine_types:\n", "\nmachine_types: 1\nothers:\n"),
         ("sources.yaml", "\nsources:\n", "\nsources: 1\nothers:\n"),
         ("prices.yaml", "\nbases:\n", "\nbases: 1\nothers:\n"),
-        ("engine_metrics.yaml", "type: counter", "type: count"),
+        ("engine_metrics.yaml", "type: histogram", "type: histo"),
         ("prices.yaml", "is_free: true", "is_free: 1"),
     ],
 )
@@ -224,6 +224,19 @@ def test_what_names_a_row_that_cannot_be_read_is_not_told(copy, file, old, new):
     plant(copy, file, old, new)
     told = [problem for problem in problems_of(copy) if "`others`" not in problem.message]
     assert [problem.path for problem in told] == [f"{copy.name}/{file}"]
+
+
+def test_a_machine_type_with_the_name_of_another_is_told_and_not_what_follows_from_it(copy):
+    plant(copy, "machine_types.yaml", "name: ct5lp-hightpu-4t,", "name: ct5lp-hightpu-1t,")
+    assert {problem.message for problem in problems_of(copy)} == {
+        "`ct5lp-hightpu-1t` stands in the catalogue twice"
+    }
+
+
+def test_an_accelerator_none_of_whose_machine_types_could_be_named_is_not_called_unused(copy):
+    for name in ("ct6e-standard-1t", "ct6e-standard-4t", "ct6e-standard-8t", "tpu7x-standard-4t"):
+        plant(copy, "machine_types.yaml", f"name: {name},", "name: 1,")
+    assert {problem.message.partition(": `name`")[1] for problem in problems_of(copy)} == {": `name`"}
 
 
 def test_a_missing_file_is_refused_by_name(copy):
