@@ -95,22 +95,18 @@ ROLES: Mapping[str, MetricType] = {
 
 
 def read_engine_metrics(file: Row) -> Iterator[EngineMetrics]:
-    """Yield the metrics of each engine of the file.
-
-    Raises:
-        CatalogError: a role is neither there nor said to be absent, or is of another type.
-    """
+    """Yield the metrics of each engine of the file; a role is there or said to be absent, and of its type."""
     for row in file.rows("engine_metrics"):
         told, why = row.row("metrics"), row.maybe_row("absent")
         absent = {role: why.text(role) for role in why.names()} if why else {}
         found = {role: _metric(metric, role) for role, metric in told.items()}
-        if set(found) & set(absent) or set(found) | set(absent) != set(ROLES):
-            odd = sorted((set(found) | set(absent)) ^ set(ROLES)) or sorted(set(found) & set(absent))
-            raise row.fault(f"each role stands under `metrics` or `absent`: look at {', '.join(odd)}")
+        odd = sorted((set(found) | set(absent)) ^ set(ROLES)) or sorted(set(found) & set(absent))
+        if odd and "" not in odd:
+            row.refuse(f"each role stands under `metrics` or `absent`: look at {', '.join(odd)}")
         notes, sources = row.texts("notes"), row.texts("sources")
-        for engine in row.texts("engines"):
+        for engine in row.words("engines", EngineKind):
             yield EngineMetrics(
-                engine=EngineKind(engine), absent=absent, notes=notes, sources=sources,
+                engine=engine, absent=absent, notes=notes, sources=sources,
                 **{role: found.get(role) for role in ROLES},
             )  # fmt: skip
         row.done()
@@ -123,9 +119,11 @@ def _metric(row: Row, role: str) -> Metric:
     )  # fmt: skip
     row.done()
     wanted = ROLES.get(role)
-    if metric.type is not wanted:
-        raise row.fault(f"`{role}` is a {wanted or 'role that nobody asks for'}, not a {metric.type}")
     is_histogram = metric.type is MetricType.HISTOGRAM
-    if bool(metric.buckets) != is_histogram or list(metric.buckets) != sorted(metric.buckets):
-        raise row.fault("a histogram, and nothing else, has `buckets`, in ascending order")
+    if not row.is_sound:
+        return metric
+    if metric.type is not wanted:
+        row.refuse(f"`{role}` is a {wanted or 'role that nobody asks for'}, not a {metric.type}")
+    elif bool(metric.buckets) != is_histogram or list(metric.buckets) != sorted(metric.buckets):
+        row.refuse("a histogram, and nothing else, has `buckets`, in ascending order")
     return metric

@@ -62,7 +62,7 @@ def _version(row: Row) -> str | None:
     """Return the pinned version; an engine that has none says so with `pin: none`."""
     version, pin = row.maybe_text("version"), row.maybe_text("pin")
     if (version is None) == (pin is None):
-        raise row.fault("give either `version` or `pin: none`")
+        row.refuse("give either `version` or `pin: none`")
     return version
 
 

@@ -48,11 +48,7 @@ class LoadRates:
 
 
 def read_load_rates(file: Row) -> LoadRates:
-    """Read the rates of catalog/load_rates.yaml.
-
-    Raises:
-        CatalogError: a row is not what it must be.
-    """
+    """Read the rates of catalog/load_rates.yaml."""
     disk = file.row("hyperdisk_ml")
     machines: dict[str, str] = {}
     for row in disk.rows("attaches"):

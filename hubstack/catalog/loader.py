@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from math import inf
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import yaml
 
@@ -23,7 +23,7 @@ from hubstack.catalog.load_rates import read_load_rates
 from hubstack.catalog.node_overhead import GIB, NodeOverhead, Tier
 from hubstack.catalog.platform_rows import read_cloud_run, read_vertex
 from hubstack.catalog.price_rows import read_prices
-from hubstack.catalog.row import CatalogError, Row
+from hubstack.catalog.row import CatalogError, Fault, Faults, Row, is_unknown
 from hubstack.catalog.row_places import placed
 from hubstack.catalog.sources import Source
 from hubstack.plan import AcceleratorKind
@@ -59,26 +59,27 @@ def read_catalog(directory: Path) -> Catalog:
     """Read the catalogue files of a folder.
 
     Raises:
-        CatalogError: A file cannot be read, or a row is not what it must be.
+        CatalogError: Files cannot be read, or rows are not what they must be; with all that is wrong.
     """
-    try:
-        return _read(directory)
-    except CatalogError as error:
-        raise placed(directory, error, FILES) from None
+    faults: Faults = {}
+    catalog = _read(directory, faults)
+    if faults:
+        raise CatalogError(placed(directory, faults, FILES))
+    return catalog
 
 
-def _read(directory: Path) -> Catalog:
-    files = {name: _open(directory, name) for name in FILES}
-    sources = _by(lambda row: row.id, _read_sources(files["sources"]))
+def _read(directory: Path, faults: Faults) -> Catalog:
+    files = {name: _open(directory, name, faults) for name in FILES}
+    sources = _by(lambda row: row.id, _read_sources(files["sources"]), faults)
     overhead = _read_overhead(files["node_overhead"].row("node_overhead"))
-    machine_types = _by(lambda row: row.name, _read_machine_types(files["machine_types"], overhead))
+    machine_types = _by(lambda row: row.name, _read_machine_types(files["machine_types"], overhead), faults)
     tables = read_prices(files["prices"], sources, machine_types)
     catalog = Catalog(
         sources=sources,
-        accelerators=_by(lambda row: row.id, _read_accelerators(files["accelerators"])),
+        accelerators=_by(lambda row: row.id, _read_accelerators(files["accelerators"]), faults),
         machine_types=machine_types,
         tpu_topologies=tuple(_read_topologies(files["tpu_topologies"])),
-        zone_lists=_by(lambda row: row.accelerator, _read_zones(files["zones"])),
+        zone_lists=_by(lambda row: row.accelerator, _read_zones(files["zones"]), faults),
         regions_offered=_read_regions(files["zones"]),
         prices=tables.machines,
         storage_prices=tables.storage,
@@ -87,14 +88,14 @@ def _read(directory: Path) -> Catalog:
         cloud_run=read_cloud_run(files["platforms"]),
         vertex=read_vertex(files["platforms"]),
         fee=tables.fee,
-        engines=_by(lambda row: row.id, read_engines(files["engines"])),
-        engine_metrics=_by(lambda row: row.engine, read_engine_metrics(files["engine_metrics"])),
+        engines=_by(lambda row: row.id, read_engines(files["engines"]), faults),
+        engine_metrics=_by(lambda row: row.engine, read_engine_metrics(files["engine_metrics"]), faults),
         node_overhead=overhead,
         load_rates=read_load_rates(files["load_rates"]),
     )
     for file in files.values():
         file.done()
-    _check_references(catalog)
+    _check_references(catalog, faults)
     return catalog
 
 
@@ -116,22 +117,25 @@ class _Loader(yaml.CSafeLoader):
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 
 
-def _open(directory: Path, name: str) -> Row:
+def _open(directory: Path, name: str, faults: Faults) -> Row:
     path = directory / f"{name}.yaml"
     try:
         # The pure Python loader takes seven times as long; PyYAML's wheels all carry libyaml.
         data: object = yaml.load(path.read_bytes(), Loader=_Loader)  # noqa: S506  a CSafeLoader
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise CatalogError(f"cannot be read: {error}", file=path.name) from error
-    return Row(path.name, data)
+        faults[Fault(message=f"cannot be read: {error}", file=path.name)] = None
+        return Row(path.name, None, None)
+    return Row(path.name, data, faults)
 
 
-def _by(key: Callable[[T], K], rows: Iterator[T]) -> dict[K, T]:
+def _by(key: Callable[[T], K], rows: Iterator[T], faults: Faults) -> dict[K, T]:
     found: dict[K, T] = {}
     for row in rows:
-        if key(row) in found:
-            raise CatalogError(f"`{key(row)}` stands in the catalogue twice", word=key(row))
-        found[key(row)] = row
+        name = key(row)
+        if name and name in found:
+            faults[Fault(message=f"`{name}` stands in the catalogue twice", word=name)] = None
+            name = cast("K", "")  # Of two, one has another's name: whose, nobody knows.
+        found[name] = row
     return found
 
 
@@ -261,7 +265,7 @@ def _tiers(row: Row, key: str, upper: str) -> tuple[Tier, ...]:
     return tuple(Tier(up_to=tier.maybe_number(upper) or inf, share=tier.number("share")) for tier in row.rows(key))
 
 
-def _check_references(catalog: Catalog) -> None:
+def _check_references(catalog: Catalog, faults: Faults) -> None:
     rows = [
         *catalog.accelerators.values(),
         *catalog.machine_types.values(),
@@ -288,6 +292,5 @@ def _check_references(catalog: Catalog) -> None:
         ("an accelerator", named_accelerators, catalog.accelerators),
         ("a machine type", named_machines, catalog.machine_types),
     ):
-        if unknown := sorted(named - set(known)):
-            text = f"the catalogue names {what} that it does not have: {', '.join(unknown)}"
-            raise CatalogError(text, word=unknown[0])
+        for name in sorted(name for name in named if is_unknown(name, known)):
+            faults[Fault(message=f"the catalogue names {what} that it does not have: {name}", word=name)] = None

@@ -13,8 +13,8 @@ def read_cloud_run(file: Row) -> CloudRun:
     memory, probe = row.row("memory"), row.row("startup_probe")
     gpus: dict[str, CloudRunGpu] = {}
     for gpu in _gpus(row):
-        if gpu.accelerator in gpus:
-            raise row.fault(f"`{gpu.accelerator}` stands there twice")
+        if gpu.accelerator and gpu.accelerator in gpus:
+            row.refuse(f"`{gpu.accelerator}` stands there twice")
         gpus[gpu.accelerator] = gpu
     read = CloudRun(
         gpus=gpus,

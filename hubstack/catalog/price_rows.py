@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from hubstack.catalog.hardware import MachineType
 from hubstack.catalog.prices import CloudRunPrice, GkeFee, NetworkPrice, Price, Provenance, StoragePrice
-from hubstack.catalog.row import Row
+from hubstack.catalog.row import Row, is_unknown
 from hubstack.catalog.sources import Source
 
 FIGURES = ("on_demand", "spot", "flex_start", "cud_1y", "cud_3y")
@@ -31,9 +31,10 @@ def read_prices(file: Row, sources: Mapping[str, Source], machine_types: Mapping
     dates = _Dates(sources)
     machines: dict[tuple[str, str], Price] = {}
     for price in (*_machines(file, dates, machine_types), *_tpu_machines(file, dates, machine_types)):
-        if (price.machine_type, price.region) in machines:
-            raise file.fault(f"{price.machine_type} has two prices in {price.region}")
-        machines[price.machine_type, price.region] = price
+        name = price.machine_type
+        if name and "" not in machine_types and (name, price.region) in machines:
+            file.refuse(f"{name} has two prices in {price.region}", "usd_per_machine_hour", name)
+        machines[name, price.region] = price
     fee = file.row("gke_fee")
     tables = PriceTables(
         machines=machines,
@@ -59,9 +60,9 @@ class _Dates:
 
     def of(self, row: Row, key: str = "source") -> str | None:
         name = row.text(key)
-        if name not in self._sources:
-            raise row.fault(f"`{name}` is not in sources.yaml")
-        return self._sources[name].as_of
+        if is_unknown(name, self._sources):
+            row.refuse(f"`{name}` is not in sources.yaml")
+        return self._sources[name].as_of if name in self._sources else None
 
     def provenance(self, row: Row, *, key: str = "source", derived: str | None = None) -> Provenance:
         return Provenance(
@@ -75,14 +76,13 @@ class _Dates:
 def _machines(file: Row, dates: _Dates, machine_types: Mapping[str, MachineType]) -> Iterator[Price]:
     bases = dict(_bases(file, dates))
     for name, by_basis in file.row("usd_per_machine_hour").items():
-        machine = machine_types.get(name)
-        if machine is None:
-            raise by_basis.fault("no such machine type in machine_types.yaml")
+        if is_unknown(name, machine_types):
+            by_basis.refuse("no such machine type in machine_types.yaml")
         for basis, by_region in by_basis.items():
-            if basis not in bases:
-                raise by_region.fault("no such basis")
+            if is_unknown(basis, bases):
+                by_region.refuse("no such basis")
             for region, row in by_region.items():
-                yield _price(row, machine, region, bases[basis])
+                yield _price(row, machine_types.get(name), region, bases.get(basis))
 
 
 def _bases(file: Row, dates: _Dates) -> Iterator[tuple[str, Mapping[str, Provenance]]]:
@@ -95,23 +95,29 @@ def _bases(file: Row, dates: _Dates) -> Iterator[tuple[str, Mapping[str, Provena
         yield name, origins
 
 
-def _price(row: Row, machine: MachineType, region: str, origins: Mapping[str, Provenance], times: int = 1) -> Price:
+def _price(
+    row: Row, machine: MachineType | None, region: str, origins: Mapping[str, Provenance] | None, times: int = 1
+) -> Price:
+    """Return the price; without a machine or its origins, of which that is noted, it only judges the row."""
     figures = {figure: row.maybe_number(figure) for figure in FIGURES}
     row.done()
     for figure, usd in figures.items():
-        if usd is not None and figure not in origins:
-            raise row.fault(f"`{figure}` has no source in its basis")
+        if usd is not None and origins is not None and is_unknown(figure, origins):
+            row.refuse(f"`{figure}` has no source in its basis")
+    known = origins or {}
     usd_per_hour = {figure: None if usd is None else round(usd * times, 6) for figure, usd in figures.items()}
     return Price(
-        machine_type=machine.name,
+        machine_type=machine.name if machine else "",
         region=region,
         on_demand=usd_per_hour["on_demand"],
         spot=usd_per_hour["spot"],
         flex_start=usd_per_hour["flex_start"],
         cud_1y=usd_per_hour["cud_1y"],
         cud_3y=usd_per_hour["cud_3y"],
-        is_list_price=machine.on_demand is not True,
-        provenance={figure: origins[figure] for figure, usd in figures.items() if usd is not None},
+        is_list_price=machine is None or machine.on_demand is not True,
+        provenance={
+            figure: known[figure] for figure, usd in figures.items() if usd is not None and figure in known
+        },
     )
 
 
@@ -127,13 +133,14 @@ def _tpu_machines(file: Row, dates: _Dates, machine_types: Mapping[str, MachineT
         )
         origins = {"on_demand": chip, "spot": chip, "cud_1y": committed, "cud_3y": committed}
         machines = [machine for machine in machine_types.values() if machine.accelerator == accelerator]
-        if not machines:
-            raise row.fault("no machine type carries it")
+        carried = {machine.accelerator for machine in machine_types.values()}
+        if "" not in machine_types and is_unknown(accelerator, carried):
+            row.refuse("no machine type carries it")
         regions = row.row("regions")
         for region in regions.names():
-            for machine in machines:
+            for machine in machines or [None]:
                 price = regions.row(region)
-                yield _price(price, machine, region, origins, machine.accelerator_count)
+                yield _price(price, machine, region, origins, machine.accelerator_count if machine else 1)
         row.done()
 
 
@@ -153,9 +160,12 @@ def _storage(file: Row, dates: _Dates) -> Iterator[StoragePrice]:
 
 def _network(file: Row, dates: _Dates) -> Iterator[NetworkPrice]:
     for row in file.rows("usd_per_gib_moved"):
+        is_free, usd = row.flag("is_free"), row.maybe_number("usd")
+        if is_free == (usd is not None) and row.is_sound:
+            row.refuse("give either `usd` or `is_free: true`")
         yield NetworkPrice(
             kind=row.text("kind"),
-            usd_per_gib=0.0 if row.flag("is_free") else row.number("usd"),
+            usd_per_gib=usd or 0.0,
             usd_per_gib_max=row.maybe_number("usd_max"),
             source=row.text("source"),
             as_of=dates.of(row),

@@ -1,78 +1,120 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads one row of a catalogue file into typed values, and says clearly what is wrong with it.
+"""Reads one row of a catalogue file into typed values, and notes all that is wrong with it.
 
 Owns the rules that all rows share: no unknown key, no null, and no zero where a figure is meant (an unknown
 figure is left out). Does not own what a row means.
+
+A fault is noted, and a stand-in of the same type is read on with, so that the faults behind it are found too; a
+catalogue with faults is never used. For a text the stand-in is empty, which no text of the files may be: a rule
+about names (`is_unknown`, a name that stands twice) judges none that could not be read.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
-from math import inf, isfinite
+from math import inf
 from typing import Any, TypeVar, cast
 
 from hubstack.errors import InputError
-from hubstack.problems import Problem, nearest, shown
+from hubstack.problems import nearest, shown
 
 Loc = tuple[str | int, ...]
 E = TypeVar("E", bound=StrEnum)
 
+_LARGEST = 10**15
+"""Far above any figure, and exact as a float."""
+
 
 class CatalogError(InputError):
-    """A catalogue file is wrong: a fault of who edited it, not of who plans with it."""
+    """Catalogue files are wrong: a fault of who edited them, not of who plans with them."""
 
-    def __init__(self, message: str, *, file: str = "catalogue", loc: Loc = (), word: str | None = None) -> None:
-        """Say what is wrong.
 
-        Args:
-            message: what, with the row where there is one.
-            file: name of the file.
-            loc: where in it.
-            word: a value of some file, where it is not known of which.
-        """
-        super().__init__([Problem(path=file, message=message)])
-        self.message, self.file, self.loc, self.word = message, file, loc, word
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One thing that is wrong."""
 
-    def with_problems(self, problems: Sequence[Problem]) -> "CatalogError":
-        """Return the same fault, said at its places."""
-        placed = CatalogError(self.message, file=self.file, loc=self.loc, word=self.word)
-        InputError.__init__(placed, problems)
-        return placed
+    message: str
+    """What, with the row where there is one."""
+    file: str = ""
+    loc: Loc = ()
+    word: str | None = None
+    """A value of some file, where it is not known of which."""
+
+
+Faults = dict[Fault, None]
+"""Each once: a value that is read twice is wrong once."""
+
+
+def is_unknown(name: str, known: Collection[str]) -> bool:
+    """Return whether a name is none of those known, where it and all of them could be read."""
+    return name != "" and name not in known and "" not in known
 
 
 class Row:
     """A mapping of a catalogue file that knows where it stands."""
 
-    __slots__ = ("_data", "_read", "file", "loc", "where")
+    __slots__ = ("_data", "_faults", "_read", "file", "is_sound", "loc", "where")
 
-    def __init__(self, file: str, data: object, where: str = "", loc: Loc = ()) -> None:
+    def __init__(self, file: str, data: object, faults: Faults | None, where: str = "", loc: Loc = ()) -> None:
+        """Take what stands there.
+
+        Args:
+            file: its name.
+            data: the mapping.
+            faults: where to note what is wrong; None for the stand-in of a row that could not be read, of which
+                everything is a stand-in.
+            where: the row in words.
+            loc: the row in the file.
+        """
         self.file, self.where, self.loc = file, where, loc
+        self._faults = faults
+        self.is_sound = faults is not None
+        """Whether nothing was wrong with what was read of it, the rows below it left aside."""
         if not isinstance(data, dict):
-            raise self.fault(f"a mapping is wanted here, not {shown(data)}")
+            self.refuse(f"a mapping is wanted here, not {shown(data)}")
+            self._faults, data = None, {}
         self._data = cast("dict[Any, Any]", data)
         self._read: set[str] = set()
 
-    def fault(self, message: str, *keys: str | int) -> CatalogError:
-        """Return what is wrong with the row, or with what stands under keys of it."""
-        said = f"{self.where}: {message}" if self.where else message
-        return CatalogError(said, file=self.file, loc=(*self.loc, *keys))
+    def refuse(self, message: str, *keys: str | int) -> None:
+        """Note what is wrong with the row, or with what stands under keys of it."""
+        self.is_sound = False
+        if self._faults is not None:
+            said = f"{self.where}: {message}" if self.where else message
+            self._faults[Fault(message=said, file=self.file, loc=(*self.loc, *keys))] = None
 
     def _below(self, key: str, value: object, *index: int) -> "Row":
         where = " ".join([key, *(str(number + 1) for number in index)])
-        return Row(self.file, value, f"{self.where}: {where}" if self.where else where, (*self.loc, key, *index))
+        where = f"{self.where}: {where}" if self.where else where
+        return Row(self.file, value, self._faults, where, (*self.loc, key, *index))
+
+    def _stand_in(self) -> "Row":
+        return Row(self.file, None, None)
 
     def text(self, key: str) -> str:
         """Return the text under the key."""
         value = self._get(key)
-        if not isinstance(value, str):
-            raise self.fault(f"`{key}` must be text, not {shown(value)}", key)
-        return value
+        if isinstance(value, str):
+            return value
+        self._misfit(key, value, "text")
+        return ""
 
     def word(self, key: str, words: type[E]) -> E:
         """Return the word under the key, which must be one of an enumeration's."""
         value, known = self.text(key), [each.value for each in words]
-        if value not in known:
-            raise self.fault(f"`{key}` must be one of {', '.join(known)}, not {shown(value)}", key)
-        return words(value)
+        if value in known:
+            return words(value)
+        if value:
+            self._misfit(key, value, f"one of {', '.join(known)}")
+        return next(iter(words))
+
+    def words(self, key: str, words: type[E]) -> tuple[E, ...]:
+        """Return the list of words under the key, empty where it is left out."""
+        values, known = self.texts(key), [each.value for each in words]
+        for number, value in enumerate(values):
+            if value not in known:
+                self.refuse(f"`{key}` must each be one of {', '.join(known)}, not {shown(value)}", key, number)
+        return tuple(words(value) for value in values if value in known)
 
     def maybe_text(self, key: str) -> str | None:
         """Return the text under the key, None where it is left out."""
@@ -82,9 +124,14 @@ class Row:
         """Return the number under the key; zero only where zero is a fact."""
         value = self._get(key)
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise self.fault(f"`{key}` must be a number, not {shown(value)}", key)
-        if not isfinite(value) or value < 0 or (value == 0 and not may_be_zero):
-            raise self.fault(f"`{key}` is {shown(value)}, and must be above 0; leave out what is not known", key)
+            self._misfit(key, value, "a number")
+            return 1
+        if not 0 < value < inf and not (value == 0 and may_be_zero):
+            self.refuse(f"`{key}` is {shown(value)}, and must be above 0; leave out what is not known", key)
+            return 1
+        if value > _LARGEST:
+            self._misfit(key, value, f"at most {_LARGEST:,}")
+            return 1
         return value
 
     def maybe_number(self, key: str) -> float | None:
@@ -94,9 +141,10 @@ class Row:
     def integer(self, key: str, *, may_be_zero: bool = False) -> int:
         """Return the whole number under the key."""
         value = self.number(key, may_be_zero=may_be_zero)
-        if not isinstance(value, int):
-            raise self.fault(f"`{key}` must be a whole number, not {shown(value)}", key)
-        return value
+        if isinstance(value, int):
+            return value
+        self._misfit(key, value, "a whole number")
+        return 1
 
     def maybe_integer(self, key: str) -> int | None:
         """Return the whole number under the key, None where it is left out."""
@@ -111,16 +159,18 @@ class Row:
         if key not in self._data:
             return None
         value = self._get(key)
-        if not isinstance(value, bool):
-            raise self.fault(f"`{key}` must be true or false, not {shown(value)}", key)
-        return value
+        if isinstance(value, bool):
+            return value
+        self._misfit(key, value, "true or false")
+        return False
 
     def texts(self, key: str) -> tuple[str, ...]:
         """Return the list of texts under the key, empty where it is left out."""
-        items = self._items(key)
-        if not all(isinstance(item, str) for item in items):
-            raise self.fault(f"`{key}` must be a list of texts", key)
-        return tuple(cast("list[str]", items))
+        items = self._items(key) or []
+        if all(isinstance(item, str) and item for item in items):
+            return tuple(cast("list[str]", items))
+        self.refuse(f"`{key}` must be a list of texts", key)
+        return ()
 
     def numbers(self, key: str) -> Mapping[str, float]:
         """Return the mapping of numbers under the key, empty where it is left out."""
@@ -129,42 +179,43 @@ class Row:
 
     def figures(self, key: str) -> tuple[float, ...]:
         """Return the list of numbers under the key, empty where it is left out."""
-        items = self._items(key)
-        if not all(
-            isinstance(item, int | float) and not isinstance(item, bool) and 0 < item < inf for item in items
-        ):
-            raise self.fault(f"`{key}` must be a list of numbers above 0", key)
-        return tuple(cast("list[float]", items))
+        items = self._items(key) or []
+        if all(isinstance(item, int | float) and not isinstance(item, bool) and 0 < item < inf for item in items):
+            return tuple(cast("list[float]", items))
+        self.refuse(f"`{key}` must be a list of numbers above 0", key)
+        return ()
 
-    def _items(self, key: str) -> list[object]:
-        if key not in self._data:
+    def _items(self, key: str) -> list[object] | None:
+        if key not in self._data and self._faults is not None:
             return []
         values: object = self._get(key)
-        if not isinstance(values, list):
-            raise self.fault(f"`{key}` must be a list, not {shown(values)}", key)
-        return cast("list[object]", values)
+        if isinstance(values, list):
+            return cast("list[object]", values)
+        self._misfit(key, values, "a list")
+        return None
 
     def row(self, key: str) -> "Row":
         """Return the mapping under the key."""
-        return self._below(key, self._get(key))
+        value = self._get(key)
+        return self._stand_in() if value is None else self._below(key, value)
 
     def maybe_row(self, key: str) -> "Row | None":
         """Return the mapping under the key, None where it is left out."""
         return self.row(key) if key in self._data else None
 
     def rows(self, key: str) -> Iterator["Row"]:
-        """Yield the rows of the list under the key, none where it is left out."""
-        if key not in self._data:
-            return
-        values: object = self._get(key)
-        if not isinstance(values, list):
-            raise self.fault(f"`{key}` must be a list, not {shown(values)}", key)
-        for number, value in enumerate(cast("list[object]", values)):
+        """Yield the rows of the list under the key, none where it is left out; a stand-in where it is no list."""
+        items = self._items(key)
+        if items is None:
+            yield self._stand_in()
+        for number, value in enumerate(items or []):
             yield self._below(key, value, number)
 
     def names(self) -> tuple[str, ...]:
         """Return the keys of a mapping whose keys are data (regions, machine types ...)."""
-        return tuple(str(key) for key in self._data)
+        if "" in self._data:
+            self.refuse("a key is empty")
+        return ("",) if self._faults is None else tuple(str(key) for key in self._data)
 
     def items(self) -> Iterator[tuple[str, "Row"]]:
         """Yield key and row of a mapping whose keys are data."""
@@ -176,13 +227,19 @@ class Row:
         for key in self._data:
             if key not in self._read:
                 near = nearest(str(key), self._read)
-                raise self.fault(f"unknown key `{key}`{f'; did you mean `{near}`?' if near else ''}", str(key))
+                self.refuse(f"unknown key `{key}`{f'; did you mean `{near}`?' if near else ''}", str(key))
 
     def _get(self, key: str) -> Any:
+        """Return the value under the key, None where there is none that can be read, and that is noted."""
         self._read.add(key)
-        if key not in self._data:
-            raise self.fault(f"`{key}` is missing", key)
-        value = self._data[key]
-        if value is None:
-            raise self.fault(f"`{key}` is empty; leave out what is not known", key)
-        return value
+        value = self._data.get(key)
+        if value is not None and value != "":
+            return value
+        said = "is empty; leave out what is not known" if key in self._data else "is missing"
+        self.refuse(f"`{key}` {said}", key)
+        return None
+
+    def _misfit(self, key: str, value: object, wanted: str) -> None:
+        """Note that a value is of another kind, if there is one."""
+        if value is not None:
+            self.refuse(f"`{key}` must be {wanted}, not {shown(value)}", key)

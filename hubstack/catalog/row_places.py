@@ -4,11 +4,11 @@
 Owns the search. Does not own the rules (`hubstack.catalog.row`).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from hubstack.catalog.row import CatalogError, Loc
+from hubstack.catalog.row import Fault, Loc
 from hubstack.documents import Document, parse_document, read_text
 from hubstack.errors import InputError
 from hubstack.problems import Problem
@@ -16,28 +16,30 @@ from hubstack.problems import Problem
 _HINT = "what each row holds: docs/catalog.md; `./dev test tests/catalog` judges all of them"
 
 
-def placed(directory: Path, error: CatalogError, files: Iterable[str]) -> CatalogError:
-    """Return the error with its line and column.
+def placed(directory: Path, faults: Collection[Fault], files: Iterable[str]) -> list[Problem]:
+    """Return the faults with line and column; of a file that is no document, what is wrong with that.
 
     Args:
         directory: the catalogue.
-        error: what is wrong.
+        faults: what is wrong.
         files: names of its files, without their ending.
     """
-    names = [f"{name}.yaml" for name in files] if error.word else [error.file]
     found: list[Problem] = []
-    for name in names:
+    named = {fault.file for fault in faults if fault.word is None}
+    for name in [f"{name}.yaml" for name in files]:
+        if name not in named and all(fault.word is None for fault in faults):
+            continue
         shown = f"{directory.name}/{name}"
         try:
             document = parse_document(read_text(directory / name, shown, _HINT), shown)
         except InputError as unreadable:
             found += unreadable.problems
             continue
-        places = _said(document, error.word) if error.word else [error.loc]
-        found += [document.mark(loc).problem(error.message, _HINT) for loc in places]
-    if not found:
-        found = [Problem(path=directory.name, message=error.message, hint=_HINT)]
-    return error.with_problems(found)
+        for fault in faults:
+            own = [fault.loc] if fault.file == name else []
+            places = _said(document, fault.word) if fault.word else own
+            found += [document.mark(loc).problem(fault.message, _HINT) for loc in places]
+    return found or [Problem(path=directory.name, message=fault.message, hint=_HINT) for fault in faults]
 
 
 def _said(document: Document, word: str) -> Iterator[Loc]:

@@ -4,8 +4,8 @@
     python -m tests.bad_input.runner [KIND/NAME ...]     rewrite `expected.yaml` of every kind, for review
 
 A case is a file in a folder of `cases/`; the folder is its kind and decides where the file is put and which command
-reads it. `NAME+OTHER` is put beside NAME as OTHER. A case of `catalogs` is an edit of one of its files. Cases that
-git cannot hold are made by `made.py`.
+reads it. `NAME+OTHER` is put beside NAME as OTHER. A case of `catalogs` is an edit of one of its files, or several.
+Cases that git cannot hold are made by `made.py`.
 """
 
 import contextlib
@@ -99,11 +99,12 @@ def project_with(name: str) -> Iterator[Path]:
         base_project(folder)
         if kind == "catalogs":
             shutil.copytree(CATALOG, folder / "catalog", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
-            edit = json.loads(source.read_text())
-            target = folder / "catalog" / f"{edit['file']}.yaml"
-            text = target.read_text()
-            assert edit["old"] in text, f"{name}: the catalogue has moved on"
-            target.write_text(text.replace(edit["old"], edit["new"], 1) if edit["old"] else edit["new"])
+            edits = json.loads(source.read_text())
+            for edit in edits if isinstance(edits, list) else [edits]:
+                target = folder / "catalog" / f"{edit['file']}.yaml"
+                text = target.read_text()
+                assert edit["old"] in text, f"{name}: the catalogue has moved on"
+                target.write_text(text.replace(edit["old"], edit["new"], 1) if edit["old"] else edit["new"])
         else:
             target = folder / KINDS[kind].path
             shutil.copy(source, target)

@@ -9,6 +9,7 @@ import pytest
 
 import hubstack.catalog
 from hubstack.catalog import CatalogError, find_defects, load_catalog, read_catalog
+from hubstack.catalog.loader import FILES
 
 DATA = Path(hubstack.catalog.__file__).parent
 # Words whose value may be 0 as a fact: no bundled disk, and the root group.
@@ -173,6 +174,69 @@ def test_a_row_that_cannot_be_trusted_is_refused_with_its_place(copy, file, old,
     with pytest.raises(CatalogError) as refusal:
         read_catalog(copy)
     assert message in str(refusal.value)
+
+
+def problems_of(folder):
+    with pytest.raises(CatalogError) as refusal:
+        read_catalog(folder)
+    return refusal.value.problems
+
+
+def test_all_that_is_wrong_with_the_files_is_told_at_once(copy):
+    plant(copy, "accelerators.yaml", "memory_gib_visible: 14.74", "memory_gib_visibel: 14.74")
+    plant(copy, "accelerators.yaml", "compute_capability: 7.5", "compute_capability: none")
+    plant(copy, "prices.yaml", "spot: 53.09362", "spot: 0")
+    plant(copy, "engine_metrics.yaml", "engines: [vllm, ", "engines: [vlm, vllm, ")
+    plant(copy, "zones.yaml", "- accelerator: l4\n", "- accelerator: l5\n")
+    told = [(problem.path.rpartition("/")[2], problem.message) for problem in problems_of(copy)]
+    for file, words in (
+        ("accelerators.yaml", "`memory_gib_visible` is missing"),
+        ("accelerators.yaml", "unknown key `memory_gib_visibel`"),
+        ("accelerators.yaml", "`compute_capability` must be a number"),
+        ("prices.yaml", "`spot` is `0`"),
+        ("engine_metrics.yaml", "`engines` must each be one of vllm, "),
+        ("zones.yaml", "an accelerator that it does not have: l5"),
+    ):
+        assert [name for name, message in told if words in message] == [file]
+    assert len(told) == 6
+
+
+@pytest.mark.parametrize("file", [f"{name}.yaml" for name in FILES])
+def test_a_file_that_cannot_be_read_is_one_problem_and_has_no_echo_in_others(copy, file):
+    (copy / file).write_text("a: [\n")
+    assert [problem.path for problem in problems_of(copy)] == [f"{copy.name}/{file}"]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("accelerators.yaml", "- id: l4\n", "- id: 4\n"),
+        ("machine_types.yaml", "name: g2-standard-4,", "name: [],"),
+        ("machine_types.yaml", "- accelerator: v5e\n", "- accelerator: 5\n"),
+        ("machine_types.yaml", "\nmachine_types:\n", "\nmachine_types: 1\nothers:\n"),
+        ("sources.yaml", "\nsources:\n", "\nsources: 1\nothers:\n"),
+        ("prices.yaml", "\nbases:\n", "\nbases: 1\nothers:\n"),
+        ("engine_metrics.yaml", "type: histogram", "type: histo"),
+        ("prices.yaml", "is_free: true", "is_free: 1"),
+    ],
+)
+def test_what_names_a_row_that_cannot_be_read_is_not_told(copy, file, old, new):
+    plant(copy, file, old, new)
+    told = [problem for problem in problems_of(copy) if "`others`" not in problem.message]
+    assert [problem.path for problem in told] == [f"{copy.name}/{file}"]
+
+
+def test_a_machine_type_with_the_name_of_another_is_told_and_not_what_follows_from_it(copy):
+    plant(copy, "machine_types.yaml", "name: ct5lp-hightpu-4t,", "name: ct5lp-hightpu-1t,")
+    assert {problem.message for problem in problems_of(copy)} == {
+        "`ct5lp-hightpu-1t` stands in the catalogue twice"
+    }
+
+
+def test_an_accelerator_none_of_whose_machine_types_could_be_named_is_not_called_unused(copy):
+    for name in ("ct6e-standard-1t", "ct6e-standard-4t", "ct6e-standard-8t", "tpu7x-standard-4t"):
+        plant(copy, "machine_types.yaml", f"name: {name},", "name: 1,")
+    assert {problem.message.partition(": `name`")[1] for problem in problems_of(copy)} == {": `name`"}
 
 
 def test_a_missing_file_is_refused_by_name(copy):
