@@ -18,7 +18,6 @@ import pulumi_gcp as gcp
 
 from components._options import child
 from hubstack import cloud_run_names, manifests
-from hubstack.loader import loader_requirements, loader_script
 from hubstack.plan import ModelPlan, Plan
 from hubstack.platforms import JobPlan
 
@@ -56,7 +55,7 @@ class RunLoader(pulumi.ComponentResource):
                 f"{name}-{digest}-{file.partition('.')[0]}",
                 bucket=args.bucket_name, name=f"{folder}/{file}", content=text, opts=child(self, depends_on=after),
             )
-            for file, text in _texts(model).items()
+            for file, text in manifests.loader_texts(model).items()
         ]  # fmt: skip
         if model.weights.needs_token:
             needed.append(
@@ -87,16 +86,9 @@ class RunLoader(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def _texts(model: ModelPlan) -> dict[str, str]:
-    return {
-        "load_weights.py": loader_script(),
-        "manifest.json": manifests.loader_manifest(model),
-        "requirements.txt": loader_requirements(),
-    }
-
-
 def _task(args: RunLoaderArgs, folder: str) -> "gcp.cloudrunv2.JobTemplateTemplateArgs":
     run, job = gcp.cloudrunv2, args.job
+    load = manifests.load_command(f"{MOUNT}/{folder}", f"{MOUNT}/{args.model.weights.prefix}", SCRATCH)
     return run.JobTemplateTemplateArgs(
         service_account=args.account.email,
         encryption_key=args.plan.target.kms_key,
@@ -107,7 +99,7 @@ def _task(args: RunLoaderArgs, folder: str) -> "gcp.cloudrunv2.JobTemplateTempla
         containers=[
             run.JobTemplateTemplateContainerArgs(
                 image=args.model.weights.loader_image,
-                commands=["sh", "-c", _command(args.model, f"{MOUNT}/{folder}")],
+                commands=["sh", "-c", f"mkdir -p {SCRATCH} && {load}"],
                 envs=_envs(args),
                 resources=run.JobTemplateTemplateContainerResourcesArgs(
                     limits={"cpu": str(job.vcpu), "memory": f"{job.memory_gib}Gi"}
@@ -124,18 +116,6 @@ def _task(args: RunLoaderArgs, folder: str) -> "gcp.cloudrunv2.JobTemplateTempla
             )
         ],
     )
-
-
-def _command(model: ModelPlan, files: str) -> str:
-    install = (
-        f"mkdir -p {SCRATCH} && python -m pip install --quiet --no-cache-dir --require-hashes "
-        f"--only-binary :all: --target {SCRATCH}/site --requirement {files}/requirements.txt"
-    )
-    load = (
-        f"python {files}/load_weights.py --manifest {files}/manifest.json "
-        f"--target {MOUNT}/{model.weights.prefix} --scratch {SCRATCH}"
-    )
-    return f"{install} && exec {load}"
 
 
 def _envs(args: RunLoaderArgs) -> "list[gcp.cloudrunv2.JobTemplateTemplateContainerEnvArgs]":

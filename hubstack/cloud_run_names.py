@@ -6,7 +6,6 @@ names (`hubstack.names`).
 """
 
 from hubstack import manifests, names
-from hubstack.loader import loader_requirements, loader_script
 from hubstack.plan import ModelPlan, Plan
 
 SERVICE_MAX = 49
@@ -20,10 +19,9 @@ def service_name(plan: Plan, model: ModelPlan) -> str:
 
 def load_digest(model: ModelPlan) -> str:
     """Return the hash of all that a load does: its files, the script, what it installs and runs in."""
-    weights, run = model.weights, model.cloud_run
+    run = model.cloud_run
     room = (str(run.loader.vcpu), str(run.loader.memory_gib)) if run else ()
-    parts = (manifests.loader_manifest(model), loader_script(), weights.loader_image, loader_requirements())
-    return names.short_hash(*parts, *room, length=8)
+    return names.short_hash(*manifests.load_parts(model), *room, length=8)
 
 
 def job_name(plan: Plan, model: ModelPlan) -> str:

@@ -80,7 +80,6 @@ def make(said):
 
 
 async def program():
-
     for line in (Path(pulumi.runtime.get_root_directory()) / "resources.jsonl").open():
         said = json.loads(line)
         if "exports" in said:

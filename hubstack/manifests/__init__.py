@@ -56,7 +56,15 @@ from hubstack.manifests.charts import (
 )
 from hubstack.manifests.collector import collector_config, collector_job, kept_commits
 from hubstack.manifests.completeness import incomplete_slices
-from hubstack.manifests.loader import loader_config, loader_job, loader_manifest, loader_name, token_class
+from hubstack.manifests.loader import (
+    load_command,
+    load_parts,
+    loader_config,
+    loader_job,
+    loader_name,
+    loader_texts,
+    token_class,
+)
 from hubstack.manifests.multi_host import group_name, leader_worker_set
 from hubstack.manifests.network import (
     CLIENT_LABEL,
@@ -155,11 +163,13 @@ __all__ = [
     "keda_chart",
     "kept_commits",
     "leader_worker_set",
+    "load_command",
+    "load_parts",
     "loader_account",
     "loader_config",
     "loader_job",
-    "loader_manifest",
     "loader_name",
+    "loader_texts",
     "lws_chart",
     "namespace",
     "network_policies",

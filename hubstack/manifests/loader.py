@@ -23,10 +23,31 @@ TOKEN_FILE = "token"  # noqa: S105
 
 def loader_name(model: ModelPlan) -> str:
     """Name of the load: another commit or file list is another Job."""
-    weights = model.weights
-    parts = (loader_manifest(model), loader_script(), weights.loader_image, loader_requirements())
-    digest = names.short_hash(*parts, length=8)
+    digest = names.short_hash(*load_parts(model), length=8)
     return names.shorten(f"{names.made_as(model)}-load-{digest}", names.DNS_LABEL_MAX)
+
+
+def load_parts(model: ModelPlan) -> tuple[str, ...]:
+    """All that a load is made of: its files, the script, the image and what is installed into it."""
+    return loader_manifest(model), loader_script(), model.weights.loader_image, loader_requirements()
+
+
+def loader_texts(model: ModelPlan) -> dict[str, str]:
+    """The files that a loader is given, by name."""
+    return {
+        "load_weights.py": loader_script(),
+        "manifest.json": loader_manifest(model),
+        "requirements.txt": loader_requirements(),
+    }
+
+
+def load_command(files: str, target: str, scratch: str) -> str:
+    """The shell's words that install what a loader needs and run it, where its `loader_texts` lie in `files`."""
+    return (
+        "python -m pip install --quiet --no-cache-dir --require-hashes --only-binary :all: "
+        f"--target {scratch}/site --requirement {files}/requirements.txt && exec python {files}/load_weights.py "
+        f"--manifest {files}/manifest.json --target {target} --scratch {scratch}"
+    )
 
 
 def loader_manifest(model: ModelPlan) -> str:
@@ -48,11 +69,7 @@ def loader_config(plan: Plan, model: ModelPlan) -> Object:
         "kind": "ConfigMap",
         "metadata": metadata(plan, model, loader_name(model)),
         "immutable": True,
-        "data": {
-            "load_weights.py": loader_script(),
-            "manifest.json": loader_manifest(model),
-            "requirements.txt": loader_requirements(),
-        },
+        "data": loader_texts(model),
     }
 
 
@@ -96,18 +113,10 @@ def loader_job(plan: Plan, model: ModelPlan) -> Object:
         attributes = {"secretProviderClass": loader_account(model)}
         driver = {"driver": "secrets-store-gke.csi.k8s.io", "readOnly": True, "volumeAttributes": attributes}
         volumes.append({"name": "token", "csi": driver})
-    install = (
-        "python -m pip install --quiet --no-cache-dir --require-hashes --only-binary :all: "
-        f"--target {LOADER_SCRATCH}/site --requirement {LOADER_FILES}/requirements.txt"
-    )
-    run = (
-        f"python {LOADER_FILES}/load_weights.py --manifest {LOADER_FILES}/manifest.json "
-        f"--target {WEIGHTS_PATH}/{weights.prefix} --scratch {LOADER_SCRATCH}"
-    )
     container: Object = {
         "name": "loader",
         "image": weights.loader_image,
-        "command": ["sh", "-c", f"{install} && exec {run}"],
+        "command": ["sh", "-c", load_command(LOADER_FILES, f"{WEIGHTS_PATH}/{weights.prefix}", LOADER_SCRATCH)],
         "env": [{"name": name, "value": value} for name, value in sorted(env.items())],
         "resources": {
             "requests": {"cpu": "1", "memory": "4Gi"},

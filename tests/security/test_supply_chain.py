@@ -67,13 +67,12 @@ def test_the_loader_installs_wheels_by_hash_and_nothing_else() -> None:
     assert all(re.fullmatch(rf"[a-z0-9_-]+==[0-9.]+ --hash={SHA256}", line) for line in lines)
     assert len(loader_packages()) == len(lines), "the bill of models has each of them"
     assert {"huggingface_hub", "hf-xet"} <= {name for name, _, _ in loader_packages()}
-    (job,) = {manifests.loader_job(each, model)["spec"]["template"]["spec"]["containers"][0]["command"][2]
-              for each in [make_plan()] for model in each.on_gke[:1]}  # fmt: skip
-    assert "--require-hashes" in job
-    assert "--only-binary :all:" in job
-    assert manifests.loader_config(make_plan(), make_plan().on_gke[0])["data"]["requirements.txt"] == (
-        loader_requirements()
-    )
+    plan = make_plan()
+    model = plan.on_gke[0]
+    command = manifests.loader_job(plan, model)["spec"]["template"]["spec"]["containers"][0]["command"][2]
+    assert "--require-hashes" in command
+    assert "--only-binary :all:" in command
+    assert manifests.loader_config(plan, model)["data"]["requirements.txt"] == loader_requirements()
 
 
 @pytest.mark.pythons
