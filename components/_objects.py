@@ -14,6 +14,10 @@ import pulumi_kubernetes as kubernetes
 
 from hubstack.manifests import Object
 
+_SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
+"""On every Service: it is of no use that Pulumi waits for one. A model may rest at zero replicas or take longer to
+start than the ten minutes of this wait, and its servers, which are waited for with a time of their own, come after
+it. Read in pulumi-kubernetes f47bc2d6, provider/pkg/await/service.go."""
 _CLASSES = {
     ("v1", "ConfigMap"): "core.v1.ConfigMap",
     ("v1", "Namespace"): "core.v1.Namespace",
@@ -44,6 +48,9 @@ def register(name: str, obj: Object, opts: pulumi.ResourceOptions) -> pulumi.Cus
         opts: the provider comes through the parent.
     """
     api_version, kind = obj["apiVersion"], obj["kind"]
+    if (api_version, kind) == ("v1", "Service"):
+        meta = obj["metadata"]
+        obj = {**obj, "metadata": {**meta, "annotations": {**meta.get("annotations", {}), **_SKIP_AWAIT}}}
     rest = {key: value for key, value in obj.items() if key not in {"apiVersion", "kind"}}
     known = _CLASSES.get((api_version, kind))
     if known is None:  # the SDK's class for any kind takes metadata and a spec, and no other part

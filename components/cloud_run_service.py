@@ -53,7 +53,8 @@ class CloudRunService(pulumi.ComponentResource):
             location=target.region,
             ingress=INGRESS[run.ingress],
             invoker_iam_disabled=False,
-            deletion_protection=target.deletion_protection,
+            # A model may leave the list; the whole stack is kept by `Protection`.
+            deletion_protection=False,
             labels=cloud_run_names.labels(args.plan, args.model),
             annotations=manifests.judged(args.model),
             binary_authorization=gcp.cloudrunv2.ServiceBinaryAuthorizationArgs(use_default=True)

@@ -31,7 +31,7 @@ class ClusterArgs:
     subnet_id: pulumi.Input[str]
     release_channel: str = "REGULAR"
     deletion_protection: bool = True
-    """Also protects the cluster in Pulumi."""
+    """Also protects the cluster and its system nodes in Pulumi."""
     maintenance: MaintenancePlan | None = None
     """When GKE may upgrade."""
     most_system_nodes: int = 4
@@ -62,6 +62,8 @@ class Cluster(pulumi.ComponentResource):
         account = gcp.serviceaccount.Account(
             f"{name}-nodes",
             account_id=names.service_account_id(args.stack, "nodes"),
+            # An `up` that was killed may have made it; its id is fixed.
+            create_ignore_already_exists=True,
             display_name=f"GKE nodes of hubstack {args.stack}",
             opts=child(self),
         )
@@ -173,7 +175,7 @@ class Cluster(pulumi.ComponentResource):
                 disk_type="pd-balanced",
                 **node_security(self.node_account_email, args.kms_key),
             ),
-            opts=child(self, ignore_changes=["initialNodeCount"]),
+            opts=child(self, ignore_changes=["initialNodeCount"], protect=args.deletion_protection),
         )
 
 

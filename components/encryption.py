@@ -31,6 +31,8 @@ class EncryptionArgs:
     """Full name."""
     services: tuple[str, ...]
     """APIs that the stack calls; of others no agent gets a grant."""
+    apis: tuple[pulumi.Resource, ...]
+    """Which turn them on. A question waits for what it names itself, not for what its component depends on."""
 
 
 class Encryption(pulumi.ComponentResource):
@@ -40,9 +42,9 @@ class Encryption(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: EncryptionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(TOKEN, name, None, opts)
-        # Cloud Storage makes its agent when it is asked for its address.
+        # Cloud Storage makes its agent when it is asked for its address, which it answers once its API is on.
         storage = gcp.storage.get_project_service_account_output(
-            project=args.project, opts=pulumi.InvokeOutputOptions(parent=self)
+            project=args.project, opts=pulumi.InvokeOutputOptions(parent=self, depends_on=list(args.apis))
         )
         members: dict[str, pulumi.Input[str]] = {"storage": storage.member}
         members |= {

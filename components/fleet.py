@@ -25,6 +25,7 @@ from components.light_models import LightParts, create_model, is_gated_on_run, s
 from components.model_server import ModelServer, ModelServerArgs
 from components.network import Network, NetworkArgs
 from components.observability import Observability, ObservabilityArgs
+from components.protection import Protection, ProtectionArgs
 from components.restricted_apis import RestrictedApis, RestrictedApisArgs
 from components.weights_bucket import WeightsBucket, WeightsBucketArgs
 from components.weights_collector import WeightsCollector, WeightsCollectorArgs
@@ -118,6 +119,11 @@ class Fleet(pulumi.ComponentResource):
         self._create_light_models()
         self._create_observability()
         self._create_perimeter()
+        # After all that nothing else waits for: Pulumi removes it first, or refuses and removes nothing.
+        Protection(
+            "protection", ProtectionArgs(is_on=target.deletion_protection),
+            child(self, depends_on=[*self._servers.values(), *self._last]),
+        )  # fmt: skip
         self.cluster_name = cluster.name if cluster else None
         held = [model for model in args.plan.models if model.vertex is None]
         self.buckets = {model.key: manifests.bucket_name(args.plan, model) for model in held}
@@ -131,8 +137,9 @@ class Fleet(pulumi.ComponentResource):
         if target.kms_key is None:
             return ()
         args = EncryptionArgs(
-            project=target.project, project_number=self._number, kms_key=target.kms_key, services=services
-        )
+            project=target.project, project_number=self._number, kms_key=target.kms_key, services=services,
+            apis=tuple(self._apis),
+        )  # fmt: skip
         return Encryption("encryption", args, child(self, providers=[google], depends_on=self._apis)).grants
 
     def _create_perimeter(self) -> None:
@@ -140,12 +147,13 @@ class Fleet(pulumi.ComponentResource):
         asked = self._plan.target.security
         if asked is None or asked.perimeter is None:
             return
-        gcp.accesscontextmanager.ServicePerimeterResource(
+        perimeter = gcp.accesscontextmanager.ServicePerimeterResource(
             "perimeter", perimeter_name=asked.perimeter,
             resource=pulumi.Output.concat("projects/", self._number),
             opts=child(self, provider=self._google_provider,
                        depends_on=[*self._apis, *self._servers.values(), *self._last]),
         )  # fmt: skip
+        self._last.append(perimeter)
 
     def _create_nodes(self, google: gcp.Provider, apis: list[pulumi.Resource]) -> Cluster:
         cluster = self._create_cluster(google, apis)
@@ -169,7 +177,11 @@ class Fleet(pulumi.ComponentResource):
 
     def _create_cluster(self, google: gcp.Provider, apis: list[pulumi.Resource]) -> Cluster:
         target = self._plan.target
-        network = self._network = Network("network", NetworkArgs(region=target.region), self._google)
+        network = self._network = Network(
+            "network",
+            NetworkArgs(region=target.region, deletion_protection=target.deletion_protection),
+            self._google,
+        )
         names_first: list[pulumi.Resource] = []
         if target.security and target.security.restricted_apis:
             dns = RestrictedApisArgs(stack=target.stack, network_id=network.network_id)
@@ -239,8 +251,14 @@ class Fleet(pulumi.ComponentResource):
         namespace = register(
             "models",
             manifests.namespace(self._plan),
-            # With the system nodes, on which loaders run and without which objects with finalizers stay.
-            child(self, provider=self._kubernetes, depends_on=[cluster]),
+            # With the system nodes, on which loaders run and without which objects with finalizers stay. Protected,
+            # since whatever anyone has put into a namespace goes with it.
+            child(
+                self,
+                provider=self._kubernetes,
+                depends_on=[cluster],
+                protect=self._plan.target.deletion_protection,
+            ),
         )
         here = child(self, provider=self._kubernetes, depends_on=[namespace])
         allowed = [

@@ -18,6 +18,8 @@ class NetworkArgs:
 
     region: str
     """Replaces the network and all in it."""
+    deletion_protection: bool = True
+    """Protects VPC and subnet in Pulumi: all else is in them."""
 
 
 class Network(pulumi.ComponentResource):
@@ -29,7 +31,10 @@ class Network(pulumi.ComponentResource):
     def __init__(self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(TOKEN, name, None, opts)
         vpc = gcp.compute.Network(
-            f"{name}-vpc", auto_create_subnetworks=False, routing_mode="REGIONAL", opts=child(self)
+            f"{name}-vpc",
+            auto_create_subnetworks=False,
+            routing_mode="REGIONAL",
+            opts=child(self, protect=args.deletion_protection),
         )
         subnet = gcp.compute.Subnetwork(
             f"{name}-subnet",
@@ -42,7 +47,7 @@ class Network(pulumi.ComponentResource):
                 gcp.compute.SubnetworkSecondaryIpRangeArgs(range_name="pods", ip_cidr_range=PODS_RANGE),
                 gcp.compute.SubnetworkSecondaryIpRangeArgs(range_name="services", ip_cidr_range=SERVICES_RANGE),
             ],
-            opts=child(self),
+            opts=child(self, protect=args.deletion_protection),
         )
         router = gcp.compute.Router(f"{name}-router", network=vpc.id, region=args.region, opts=child(self))
         self.nat = gcp.compute.RouterNat(

@@ -36,6 +36,8 @@ class RunAccounts(pulumi.ComponentResource):
             gcp.serviceaccount.Account(
                 f"{name}-{role}",
                 account_id=names.service_account_id(args.stack, f"{args.key}-{role}"),
+                # An `up` that was killed may have made it; its id is fixed.
+                create_ignore_already_exists=True,
                 display_name=f"Cloud Run {role} of {args.key} in hubstack {args.stack}",
                 opts=child(self),
             )

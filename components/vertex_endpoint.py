@@ -45,7 +45,8 @@ class VertexEndpoint(pulumi.ComponentResource):
             f"{name}-deployment",
             location=args.target.region,
             hugging_face_model_id=args.model.id,
-            deletion_policy="PREVENT" if args.target.deletion_protection else "DELETE",
+            # A model may leave the list; the whole stack is kept by `Protection`.
+            deletion_policy="DELETE",
             model_config=sdk.AiEndpointWithModelGardenDeploymentModelConfigArgs(
                 model_display_name=names.made_as(args.model),
                 accept_eula=vertex.accept_eula,

@@ -124,7 +124,7 @@ def preview(env: Env = "dev", *, json: Json = False, project: Project = None) ->
     if json:
         _out(graph.to_json())
         return decided
-    summary = f"{len(graph.resources)} resources would be created. Nothing was: no engine ran."
+    summary = f"{graph.count} resources would be created. Nothing was: no engine ran."
     _print(render_tree(graph), "", *_tables(decided), summary)
     return decided
 

@@ -63,6 +63,11 @@ class Graph:
     diagnostics: tuple[str, ...] = ()
     """Warnings that the program logged."""
 
+    @property
+    def count(self) -> int:
+        """How many resources the engine would count, which counts the stack too."""
+        return len(self.resources) + 1
+
     def to_json(self) -> str:
         """Return sorted, indented JSON that ends with a newline."""
         data = {

@@ -15,7 +15,7 @@ def render_tree(graph: Graph) -> Tree:
     for resource in graph.resources:
         parent = resource.parent if resource.parent in known else None
         children.setdefault(parent, []).append(resource)
-    tree = Tree(f"pulumi:pulumi:Stack {graph.project}-{graph.stack}  ({len(graph.resources)} resources)")
+    tree = Tree(f"pulumi:pulumi:Stack {graph.project}-{graph.stack}  ({graph.count} resources, with the stack)")
     _grow(tree, None, children)
     return tree
 

@@ -123,10 +123,10 @@ def test_a_service_is_internal_unless_asked_and_never_open_to_everyone(ingress: 
 
 
 @pytest.mark.parametrize("protected", [True, False])
-def test_a_service_is_protected_as_the_stack_says(protected: bool) -> None:
+def test_a_service_may_leave_the_list_of_a_protected_stack(protected: bool) -> None:
     plan = light_plan()
     plan = replace(plan, target=replace(plan.target, deletion_protection=protected))
-    assert build_service(plan=plan).one(SERVICE_TYPE).inputs["deletionProtection"] is protected
+    assert build_service(plan=plan).one(SERVICE_TYPE).inputs["deletionProtection"] is False
 
 
 def test_long_names_end_in_a_hash_within_cloud_runs_limit() -> None:
@@ -207,9 +207,9 @@ def test_a_deployments_token_is_a_secret_and_there_for_gated_models_only() -> No
     assert TOKEN_VALUE not in json.dumps(build_endpoint(open_model).one(DEPLOYMENT).inputs)
 
 
-def test_a_deployment_is_protected_as_the_stack_says() -> None:
-    wanted = "PREVENT" if light_plan().target.deletion_protection else "DELETE"
-    assert build_endpoint().one(DEPLOYMENT).inputs["deletionPolicy"] == wanted
+def test_a_deployment_may_leave_the_list_of_a_protected_stack() -> None:
+    assert light_plan().target.deletion_protection
+    assert build_endpoint().one(DEPLOYMENT).inputs["deletionPolicy"] == "DELETE"
 
 
 def test_a_stack_without_gke_models_has_no_network_cluster_or_kubernetes() -> None:

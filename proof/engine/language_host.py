@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Python language host: what the CLI starts to run a program (`pulumi-language-python`).
+
+The CLI's own host is in no Go module that the proxy serves. This one speaks the same protocol and starts the
+program in a process of its own, with the interpreter that it runs under. It installs nothing and names no plug-ins:
+the engine asks for those that the program uses.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import grpc
+from google.protobuf import empty_pb2
+from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
+
+MAX_MESSAGE_BYTES = 400 * 1024 * 1024
+"""The SDK's own limit."""
+
+
+class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
+    """Answers the engine."""
+
+    def __init__(self, engine: str) -> None:
+        self._engine = engine
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def Handshake(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+        self._engine = request.engine_address or self._engine
+        return language_pb2.LanguageHandshakeResponse()
+
+    def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+        return plugin_pb2.PluginInfo(version="0.0.0")
+
+    def About(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+        return language_pb2.AboutResponse(executable=sys.executable, version=sys.version.split()[0])
+
+    def GetRequiredPackages(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+        return language_pb2.GetRequiredPackagesResponse()
+
+    def RuntimeOptionsPrompts(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+        return language_pb2.RuntimeOptionsResponse()
+
+    def Cancel(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+        if self._child is not None:
+            self._child.send_signal(signal.SIGINT)
+        return empty_pb2.Empty()
+
+    def Run(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+        """Run the program and say how it ended."""
+        info = request.info
+        said = {
+            "monitor": request.monitor_address, "engine": self._engine, "project": request.project,
+            "stack": request.stack, "parallel": request.parallel, "dry_run": request.dryRun,
+            "organization": request.organization, "root_directory": info.root_directory,
+            "program": str(Path(info.program_directory) / (info.entry_point or ".")),
+        }  # fmt: skip
+        environment = os.environ | {
+            "PULUMI_CONFIG": json.dumps(dict(request.config)),
+            "PULUMI_CONFIG_SECRET_KEYS": json.dumps(list(request.configSecretKeys)),
+            "HUBSTACK_PROOF_PROGRAM": json.dumps(said),
+        }
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "proof.engine.program"], cwd=request.pwd, env=environment
+        )
+        code = self._child.wait()
+        # Exit code 32: the program has told the engine itself what is wrong.
+        if code == 0:
+            return language_pb2.RunResponse()
+        return language_pb2.RunResponse(bail=code == 32, error=f"the program ended with code {code}")
+
+
+def main() -> None:
+    """Serve until the engine goes."""
+    engine = sys.argv[-1] if len(sys.argv) > 1 else ""
+    options = [("grpc.max_receive_message_length", MAX_MESSAGE_BYTES)]
+    server = grpc.server(ThreadPoolExecutor(max_workers=8), options=options)
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageHost(engine), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    sys.stdout.write(f"{port}\n")
+    sys.stdout.flush()
+    # An interrupt is of the whole group; the engine says when to go.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    server.wait_for_termination()
+
+
+if __name__ == "__main__":
+    main()
