@@ -4,13 +4,13 @@
 from pathlib import Path
 
 import pulumi
+from pulumi_hubstack import Fleet, FleetArgs
 
-from components import Fleet, FleetArgs
 from hubstack.catalog import load_catalog
-from hubstack.errors import HubstackError
-from hubstack.planner import plan_environment
-from hubstack.shard import read_settings
-from hubstack.target import SECRETS
+from hubstack.files.errors import HubstackError
+from hubstack.inputs.settings import SECRETS
+from hubstack.inputs.stack import read_settings
+from hubstack.planner.planner import plan_environment
 
 config = {key: value for key, value in pulumi.runtime.get_config_env().items() if value and key not in SECRETS}
 stack = Path(pulumi.runtime.get_root_directory()), pulumi.get_stack(), config

@@ -9,8 +9,8 @@ gen:
     ./dev gen
 golden:
     ./dev golden
-sandbox *args:
-    ./dev sandbox {{args}}
+proof *args:
+    ./dev proof {{args}}
 bench:
     ./dev bench
 fmt:

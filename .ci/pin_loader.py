@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write hubstack/loader/requirements.txt: `python3.12 .ci/pin_loader.py huggingface_hub==2.4.0`.
+"""Write hubstack/deploy/weights_job/requirements.txt: `python3.12 .ci/pin_loader.py huggingface_hub==2.4.0`.
 
 pip decides, run by the Python, libc and processor of the loader's image; each package is one wheel with its hash.
 """

@@ -4,9 +4,9 @@
 40 random fleets of 5 to 200 models, drawn with fixed seeds from the 99 of ../shared/facts/hub_models.yaml. Three prices of each, of the nodes that hold every
 model at its most replicas, on the first step of its capacity list:
 
-- hubstack's, as `hubstack.assignment` chooses;
+- hubstack's, as `hubstack.planner.placement.solver` chooses;
 - the bound: what HiGHS proves that no fleet costs less, over every candidate of every model, none left out and none put
-  together as `hubstack.assignment` does;
+  together as `hubstack.planner.placement.solver` does;
 - one pool a model: each on the machine type that is cheapest for it alone, and no node shared.
 """
 
@@ -20,17 +20,17 @@ import highspy
 import numpy as np
 import yaml
 
-from hubstack import sizing
-from hubstack.assembly import Draft
-from hubstack.assignment import Wanted, assign
-from hubstack.errors import PlanError
-from hubstack.facts import ModelFacts
-from hubstack.offers import list_offers
-from hubstack.placement import Surveyor
-from hubstack.planner import _survey, _wanted, _with_shared
-from hubstack.platforms import PlatformKind
-from hubstack.request import Request
-from hubstack.target import Target
+from hubstack.files.errors import PlanError
+from hubstack.hub.facts import ModelFacts
+from hubstack.inputs.models import Request
+from hubstack.inputs.settings import Target
+from hubstack.kinds import PlatformKind
+from hubstack.planner.memory import sizing
+from hubstack.planner.model_plan import Draft
+from hubstack.planner.placement.candidates import Surveyor
+from hubstack.planner.placement.offers import list_offers
+from hubstack.planner.placement.solver import Wanted, assign
+from hubstack.planner.planner import _survey, _wanted, _with_shared
 from tests.support.facts import ask, catalog, plan_one, steps, target
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks" / "fleet_price.md"

@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from hubstack.hub import JOBS
+from hubstack.hub.remote import JOBS
 from tests.support.hub.invented import TINY, repository
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -25,7 +25,7 @@ MODELS, LATENCY_SECONDS, FILES = 1000, 0.05, 20
 RUN = """
 import json, resource, sys, time
 from pathlib import Path
-from hubstack.hub import Patience, write_lock
+from hubstack.hub.remote import Patience, write_lock
 begun = time.perf_counter()
 lines, refused = write_lock(Path(sys.argv[1]), "x", [], None, Patience(jobs=int(sys.argv[2])))
 seconds = time.perf_counter() - begun

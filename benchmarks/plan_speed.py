@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks.processes import table, write_page
 from benchmarks.stacks import build, cost, make_project, write_stack
-from hubstack.planner import plan_stack
+from hubstack.planner.planner import plan_stack
 from tests.support.facts import catalog, target
 
 SIZES = (100, 300, 1000, 3000, 10_000)

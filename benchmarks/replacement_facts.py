@@ -20,7 +20,7 @@ from typing import Any
 
 import yaml
 
-TABLE = Path(__file__).resolve().parents[1] / "hubstack" / "change" / "replacement_google.yaml"
+TABLE = Path(__file__).resolve().parents[1] / "hubstack" / "review" / "diff" / "replacement_google.yaml"
 FILES = {
     "gcp:accesscontextmanager/servicePerimeterResource:ServicePerimeterResource":
         "accesscontextmanager/resource_access_context_manager_service_perimeter_resource.go",

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.stacks import build, make_project
-from hubstack.lock import render_lock
+from hubstack.hub.lock import render_lock
 
 PROJECT = Path(__file__).resolve().parents[1]
 PAGE = PROJECT / "docs" / "benchmarks" / "shard_speed.md"

@@ -15,12 +15,12 @@ from pathlib import Path
 import yaml
 
 from benchmarks.processes import PROJECT, Cost, run
-from hubstack.architecture import read_geometry
-from hubstack.errors import PlanError
-from hubstack.facts import FileFacts, ModelFacts
-from hubstack.lock import Lock, render_lock
-from hubstack.request import Request
-from hubstack.weights import choose_files, weights_size
+from hubstack.files.errors import PlanError
+from hubstack.hub.facts import FileFacts, ModelFacts
+from hubstack.hub.lock import Lock, render_lock
+from hubstack.inputs.models import Request
+from hubstack.planner.model.geometry import read_geometry
+from hubstack.planner.model.weights import choose_files, weights_size
 from tests.support.facts import ask, hub, hub_ids, plan_one
 
 STACK = "bench"

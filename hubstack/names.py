@@ -22,7 +22,7 @@ KEY_MAX = 40
 """Leaves room for the suffixes of a DNS label (`-weights-1a2b3c4d`)."""
 KEY_PATTERN = r"[a-z]([a-z0-9-]*[a-z0-9])?"
 KEDA_NAMESPACE = "keda"
-"""Of the autoscaler; a cluster beside others has one of its own (`hubstack.shard`)."""
+"""Of the autoscaler; a cluster beside others has one of its own (`hubstack.inputs.stack`)."""
 RESERVED_KEYS = frozenset({"default", "kubernetes", "vllm"})
 """`kubernetes` is a Service of every cluster's default namespace; `default` is every namespace's account; a Service
 called `vllm` puts VLLM_PORT into other pods, and vLLM then refuses to start (facts: gke.md 2.2)."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a stack of hubstack registers, as the data of the plain program: the same resources under the same names.
 
-The data is read from a run of hubstack's program (hubstack.preview.trace), components and order of registration
+The data is read from a run of hubstack's program (hubstack.review.preview.trace), components and order of registration
 included. Only what a stack of the benchmark holds is understood; anything else is an error.
 """
 
@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from hubstack.eject.program import _LITERAL, _constructor, _decoded
-from hubstack.eject.values import Ordered, snake
-from hubstack.preview.graph import Resource
-from hubstack.preview.trace import WORD, Source, Trace, trace
-from hubstack.preview.values import UNKNOWN
+from hubstack.review.eject.program import _LITERAL, _constructor, _decoded
+from hubstack.review.eject.values import Ordered, snake
+from hubstack.review.preview.graph import Resource
+from hubstack.review.preview.trace import WORD, Source, Trace, trace
+from hubstack.review.preview.values import UNKNOWN
 
 PROGRAM = Path(__file__).with_name("program.py")
 SILENCE_SECONDS = 1200.0

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.plain.data import SILENCE_SECONDS
 from benchmarks.stacks import STACK
-from hubstack.preview import Graph, preview
+from hubstack.review.preview import Graph, preview
 
 
 def digest(graph: Graph) -> str:

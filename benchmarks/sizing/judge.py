@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from benchmarks.sizing.rows import Judged
 from hubstack.plan import MemoryNeed, Verdict
-from hubstack.sizing import GIB, size_model
+from hubstack.planner.memory.sizing import GIB, size_model
 
 FAILED = ("oom", "kv_too_small")
 

@@ -20,7 +20,7 @@ from hf_mem.safetensors.kv_cache import compute_safetensors_kv_cache_size
 from benchmarks.sizing.judge import Estimate
 from benchmarks.sizing.rows import Judged
 from hubstack.plan import Verdict
-from hubstack.sizing import GIB
+from hubstack.planner.memory.sizing import GIB
 
 
 def hf_mem(row: Judged) -> Estimate:

@@ -13,11 +13,11 @@ from typing import Any
 
 import yaml
 
-from hubstack.architecture import Geometry, read_geometry
-from hubstack.facts import FileFacts, ModelFacts
-from hubstack.plan import EngineKind
-from hubstack.sizing import GIB, Device, Load
-from hubstack.weights import WeightsSize, choose_files, weights_size
+from hubstack.hub.facts import FileFacts, ModelFacts
+from hubstack.kinds import EngineKind
+from hubstack.planner.memory.sizing import GIB, Device, Load
+from hubstack.planner.model.geometry import Geometry, read_geometry
+from hubstack.planner.model.weights import WeightsSize, choose_files, weights_size
 
 HERE = Path(__file__).parent
 SHARED = HERE.parents[2] / "shared" / "facts"

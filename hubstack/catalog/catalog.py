@@ -15,7 +15,7 @@ from hubstack.catalog.node_overhead import NodeOverhead
 from hubstack.catalog.platforms import CloudRun, Vertex
 from hubstack.catalog.prices import CloudRunPrice, GkeFee, NetworkPrice, Price, StoragePrice
 from hubstack.catalog.sources import Source
-from hubstack.plan import EngineKind
+from hubstack.kinds import EngineKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,8 +2,8 @@
 """What each engine measures of itself: metric names, their types and buckets, by role.
 
 Owns the table of engine_metrics.yaml and the selectors made from it. Does not own what is asked of them: dashboards
-and alerts are in `hubstack.observability`, scaling is with the manifests. A role that an engine lacks is None, and
-`absent` says why.
+and alerts are in `hubstack.deploy.monitoring`, scaling is with the manifests. A role that an engine lacks is None,
+and `absent` says why.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from hubstack.catalog.row import Row
-from hubstack.plan import EngineKind
+from hubstack.kinds import EngineKind
 
 
 class MetricType(StrEnum):

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from hubstack.catalog.engines import Engine, EngineImage, ModelTypeSupport
 from hubstack.catalog.row import Row
-from hubstack.plan import AcceleratorKind
+from hubstack.kinds import AcceleratorKind
 
 
 def read_engines(file: Row) -> Iterator[Engine]:

@@ -2,13 +2,13 @@
 """The serving engines: their images, their interface, and what they load.
 
 Owns the answers to "does this engine know this model?" as far as a table can give them. Does not own the
-choice of an engine, nor its flags (`hubstack.serving`).
+choice of an engine, nor its flags (`hubstack.planner.serving.container`).
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hubstack.plan import AcceleratorKind
+from hubstack.kinds import AcceleratorKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,8 @@ class Engine:
     host_argument: str | None
     """Flag that must be given so that the engine listens beyond localhost; None where it does anyway."""
     arguments: tuple[str, ...]
-    """Of the container, with values in braces (`hubstack.serving`); empty where flags need decisions."""
+    """Of the container, with values in braces (`hubstack.planner.serving.container`); empty where flags need
+    decisions."""
     min_compute_capability: float | None
     min_driver: int | None
     """Major NVIDIA driver version."""

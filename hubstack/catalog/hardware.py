@@ -7,7 +7,7 @@ Owns the types. Does not own prices, nor the choice among them.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hubstack.plan import AcceleratorKind, CapacityKind
+from hubstack.kinds import AcceleratorKind, CapacityKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

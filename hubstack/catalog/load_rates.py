@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How fast weights are read, by method: the types of catalog/load_rates.yaml and their reading.
 
-Owns the rates and where they come from. Does not own which method is taken (`hubstack.loading`).
+Owns the rates and where they come from. Does not own which method is taken
+(`hubstack.planner.serving.choose_loading`).
 """
 
 from collections.abc import Mapping

@@ -26,7 +26,7 @@ from hubstack.catalog.price_rows import read_prices
 from hubstack.catalog.row import CatalogError, Fault, Faults, Row, is_unknown
 from hubstack.catalog.row_places import placed
 from hubstack.catalog.sources import Source
-from hubstack.plan import AcceleratorKind
+from hubstack.kinds import AcceleratorKind
 
 K = TypeVar("K", bound=str)
 T = TypeVar("T")

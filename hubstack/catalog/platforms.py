@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is sold beside GKE: instances of Cloud Run with a GPU, and the machines that Vertex AI names.
 
-Owns the types. Does not own prices (`hubstack.catalog.prices`) nor the choice (`hubstack.cloud_run`).
+Owns the types. Does not own prices (`hubstack.catalog.prices`) nor the choice
+(`hubstack.planner.managed.cloud_run`).
 """
 
 from collections.abc import Mapping

@@ -1,13 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """What things cost, in USD, each figure with where it came from.
 
-Owns the types of prices. Does not own bills (`hubstack.cost`). A figure that no source gives is None.
+Owns the types of prices. Does not own bills (`hubstack.planner.cost`). A figure that no source gives is None.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hubstack.plan import CapacityKind, PriceUsed
+from hubstack.kinds import CapacityKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceUsed:
+    """The price row behind a figure. USD per machine-hour."""
+
+    usd_per_hour: float
+    basis: str
+    """`on-demand`, `spot`, `flex-start`, `on-demand list price` ..."""
+    source: str
+    as_of: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

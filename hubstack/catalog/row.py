@@ -15,8 +15,8 @@ from enum import StrEnum
 from math import inf
 from typing import Any, TypeVar, cast
 
-from hubstack.errors import InputError
-from hubstack.problems import nearest, shown
+from hubstack.files.errors import InputError
+from hubstack.files.problems import nearest, shown
 
 Loc = tuple[str | int, ...]
 E = TypeVar("E", bound=StrEnum)

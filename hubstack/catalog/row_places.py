@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from hubstack.catalog.row import Fault, Loc
-from hubstack.documents import Document, parse_document, read_text
-from hubstack.errors import InputError
-from hubstack.problems import Problem
+from hubstack.files.documents import Document, parse_document, read_text
+from hubstack.files.errors import InputError
+from hubstack.files.problems import Problem
 
 _HINT = "what each row holds: docs/catalog.md; `./dev test tests/catalog` judges all of them"
 

@@ -24,7 +24,7 @@ from unittest import mock
 import yaml
 
 import hubstack.catalog.loader as catalog_loader
-from hubstack import cli
+from hubstack.cli import app as cli
 
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parents[1]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from hubstack.documents import MAX_BYTES
+from hubstack.files.documents import MAX_BYTES
 from tests.bad_input.made import MADE, run_made
 from tests.bad_input.runner import HERE, KINDS, PROJECT, Outcome, case_names, expectations, project_with, run_case
 

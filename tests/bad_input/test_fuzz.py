@@ -17,13 +17,13 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hubstack.check.policy_file import load_policy
-from hubstack.errors import InputError
+from hubstack.files.errors import InputError
+from hubstack.files.problems import Problem
+from hubstack.files.yaml_reader import split_lines
+from hubstack.inputs.pulumi_config import load_stack_config
 from hubstack.plan import Plan
-from hubstack.planner import plan_environment
-from hubstack.problems import Problem
-from hubstack.stack_config import load_stack_config
-from hubstack.yaml_values import split_lines
+from hubstack.planner.planner import plan_environment
+from hubstack.review.check.policy_file import load_policy
 from tests.bad_input.runner import KINDS, base_project, tree
 
 LONGER = os.environ.get("HUBSTACK_FUZZ")

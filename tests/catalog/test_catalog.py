@@ -9,8 +9,8 @@ import pytest
 import hubstack.catalog
 from hubstack.catalog import load_catalog, read_catalog
 from hubstack.catalog.loader import FILES
-from hubstack.plan import CapacityKind
-from hubstack.problems import nearest
+from hubstack.files.problems import nearest
+from hubstack.kinds import CapacityKind
 
 DATA = Path(hubstack.catalog.__file__).parent
 GIB = 2**30

@@ -9,7 +9,7 @@ import pytest
 import hubstack.catalog
 from hubstack.catalog import CatalogError, MetricType, load_catalog, read_catalog
 from hubstack.catalog.engine_metrics import ROLES
-from hubstack.plan import EngineKind
+from hubstack.kinds import EngineKind
 
 DATA = Path(hubstack.catalog.__file__).parent
 

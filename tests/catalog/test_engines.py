@@ -4,7 +4,7 @@
 import pytest
 
 from hubstack.catalog import load_catalog
-from hubstack.plan import EngineKind
+from hubstack.kinds import EngineKind
 
 
 @pytest.fixture(scope="module")

@@ -15,12 +15,12 @@ import yaml
 import hubstack.catalog
 from hubstack.catalog import Catalog
 from hubstack.catalog.loader import read_catalog
-from hubstack.errors import PlanError
-from hubstack.facts import ModelFacts
-from hubstack.lock import Lock
+from hubstack.files.errors import PlanError
+from hubstack.hub.facts import ModelFacts
+from hubstack.hub.lock import Lock
+from hubstack.inputs.models import Request
 from hubstack.plan import ModelPlan
-from hubstack.planner import plan_stack
-from hubstack.request import Request
+from hubstack.planner.planner import plan_stack
 from tests.support.facts import ask, catalog, hub, llama, target
 
 HERE = Path(hubstack.catalog.__file__).parent

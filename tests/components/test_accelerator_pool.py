@@ -5,9 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from pulumi_hubstack.accelerator_pool import AcceleratorPool, AcceleratorPoolArgs
 
-from components.accelerator_pool import AcceleratorPool, AcceleratorPoolArgs
-from hubstack.plan import CapacityKind, PoolPlan
+from hubstack.kinds import CapacityKind
+from hubstack.plan import PoolPlan
 from tests.components.recorder import Registered, record
 from tests.support.plans import L4_ON_DEMAND, L4_SPOT, POOLS, RESERVED, TPU_SPOT
 

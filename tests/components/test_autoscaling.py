@@ -5,11 +5,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from pulumi_hubstack import Fleet, FleetArgs
+from pulumi_hubstack.autoscaling import Autoscaling, AutoscalingArgs
+from pulumi_hubstack.group_controller import GroupController, GroupControllerArgs
+from pulumi_hubstack.model_server import ModelServer, ModelServerArgs
 
-from components import Fleet, FleetArgs
-from components.autoscaling import Autoscaling, AutoscalingArgs
-from components.group_controller import GroupController, GroupControllerArgs
-from components.model_server import ModelServer, ModelServerArgs
 from hubstack.plan import ModelPlan, Plan
 from tests.components.recorder import NUMBER, Recorded, record
 from tests.support.facts import catalog

@@ -4,10 +4,10 @@
 from functools import cache
 
 import pytest
+from pulumi_hubstack.cluster import Cluster, ClusterArgs
+from pulumi_hubstack.network import Network, NetworkArgs
 
-from components.cluster import Cluster, ClusterArgs
-from components.network import Network, NetworkArgs
-from hubstack.maintenance import MaintenancePlan
+from hubstack.plan.settings import MaintenancePlan
 from tests.components.recorder import Recorded, record
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pulumi
 import pytest
+from pulumi_hubstack import Fleet, FleetArgs
 
-from components import Fleet, FleetArgs
 from hubstack.plan import Plan
 from tests.components.recorder import DNS_HOST, NUMBER, SECRET_SIGNATURE, UNKNOWN, Recorded, record
 from tests.support.facts import catalog

@@ -7,10 +7,10 @@ from functools import cache
 from typing import Any
 
 import pulumi
+from pulumi_hubstack import Fleet, FleetArgs
 
-from components import Fleet, FleetArgs
-from hubstack.gateway_plan import Exposure, GatewayAuth, GatewayMode, GatewayPlan
 from hubstack.plan import ModelPlan, Plan
+from hubstack.plan.gateway import Exposure, GatewayAuth, GatewayMode, GatewayPlan
 from tests.components.recorder import SECRET_SIGNATURE, Recorded, record
 from tests.support.facts import catalog
 from tests.support.plans import GATED, RESTING, make_plan, with_models

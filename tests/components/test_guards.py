@@ -6,13 +6,13 @@ from dataclasses import replace
 from functools import cache
 
 import pytest
+from pulumi_hubstack import Fleet, FleetArgs
+from pulumi_hubstack.encryption import AGENTS, MADE_AGENTS, Encryption
+from pulumi_hubstack.restricted_apis import RestrictedApis
 
-from components import Fleet, FleetArgs
-from components.encryption import AGENTS, MADE_AGENTS, Encryption
-from components.restricted_apis import RestrictedApis
-from hubstack.gateway_plan import GatewayPlan
-from hubstack.plan import MonitoringPlan, Plan
-from hubstack.security import SecurityPlan
+from hubstack.plan import Plan
+from hubstack.plan.gateway import GatewayPlan
+from hubstack.plan.settings import MonitoringPlan, SecurityPlan
 from tests.components.recorder import NUMBER, Recorded, record
 from tests.support.facts import catalog
 from tests.support.light_plans import light_plan

@@ -6,15 +6,16 @@ from dataclasses import replace
 
 import pulumi
 import pytest
+from pulumi_hubstack import Fleet, FleetArgs
+from pulumi_hubstack.cloud_run_service import INGRESS, CloudRunService, CloudRunServiceArgs
+from pulumi_hubstack.run_accounts import RunAccounts, RunAccountsArgs
+from pulumi_hubstack.run_loader import RunLoader, RunLoaderArgs
+from pulumi_hubstack.vertex_endpoint import VertexEndpoint, VertexEndpointArgs
 
-from components import Fleet, FleetArgs
-from components.cloud_run_service import INGRESS, CloudRunService, CloudRunServiceArgs
-from components.run_accounts import RunAccounts, RunAccountsArgs
-from components.run_loader import RunLoader, RunLoaderArgs
-from components.vertex_endpoint import VertexEndpoint, VertexEndpointArgs
-from hubstack.loader import loader_script
+from hubstack.deploy.weights_job import loader_script
+from hubstack.kinds import Ingress
 from hubstack.plan import ModelPlan, Plan
-from hubstack.platforms import CloudRunPlan, Ingress
+from hubstack.plan.managed import CloudRunPlan
 from tests.components.recorder import SECRET_SIGNATURE, Recorded, record
 from tests.support.facts import catalog
 from tests.support.light_plans import GARDEN, LIGHT, RUN, SERVICE, VAULT, light_plan

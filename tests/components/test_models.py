@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pulumi
 import pytest
+from pulumi_hubstack.hub_token import HubToken, HubTokenArgs
+from pulumi_hubstack.model_server import ModelServer, ModelServerArgs
+from pulumi_hubstack.weights_bucket import WeightsBucket, WeightsBucketArgs
+from pulumi_hubstack.weights_loader import WeightsLoader, WeightsLoaderArgs
 
-from components.hub_token import HubToken, HubTokenArgs
-from components.model_server import ModelServer, ModelServerArgs
-from components.weights_bucket import WeightsBucket, WeightsBucketArgs
-from components.weights_loader import WeightsLoader, WeightsLoaderArgs
 from hubstack.plan import ModelPlan
 from tests.components.recorder import Recorded, record
 from tests.support.plans import CHAT, GATED, make_plan

@@ -6,10 +6,12 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from components import Fleet, FleetArgs
-from components.observability import Observability, ObservabilityArgs
+from pulumi_hubstack import Fleet, FleetArgs
+from pulumi_hubstack.observability import Observability, ObservabilityArgs
+
 from hubstack.catalog import load_catalog
-from hubstack.plan import MonitoringPlan, PlatformKind
+from hubstack.kinds import PlatformKind
+from hubstack.plan.settings import MonitoringPlan
 from tests.components.recorder import Recorded, record
 from tests.support.facts import catalog
 from tests.support.observed import observed_plan

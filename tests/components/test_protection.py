@@ -9,9 +9,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pulumi_hubstack
 import pytest
 
-import components
 from tests.components.test_fleet import build
 from tests.support.golden import EXAMPLES, golden_path
 from tests.support.plans import make_plan
@@ -59,7 +59,7 @@ def test_no_service_is_waited_for() -> None:
 
 def test_every_question_to_google_waits_for_its_api() -> None:
     asked = 0
-    for path in Path(components.__file__).parent.glob("*.py"):
+    for path in Path(pulumi_hubstack.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if (
                 isinstance(node, ast.Call)

@@ -6,13 +6,13 @@ from dataclasses import replace
 import pulumi
 import pulumi_gcp as gcp
 import pulumi_kubernetes as kubernetes
+from pulumi_hubstack import Fleet, FleetArgs
+from pulumi_hubstack.disk_transfer import DiskTransfer, DiskTransferArgs
+from pulumi_hubstack.weights_bucket import WeightsBucket, WeightsBucketArgs
+from pulumi_hubstack.weights_collector import WeightsCollector, WeightsCollectorArgs
+from pulumi_hubstack.weights_disk import WeightsDisk, WeightsDiskArgs
 
-from components import Fleet, FleetArgs
-from components.disk_transfer import DiskTransfer, DiskTransferArgs
-from components.weights_bucket import WeightsBucket, WeightsBucketArgs
-from components.weights_collector import WeightsCollector, WeightsCollectorArgs
-from components.weights_disk import WeightsDisk, WeightsDiskArgs
-from hubstack.loading_plan import LoadingMethod, LoadingPlan
+from hubstack.plan.loading import LoadingMethod, LoadingPlan
 from tests.components.recorder import Recorded, record
 from tests.support.facts import catalog
 from tests.support.plans import CHAT, make_plan

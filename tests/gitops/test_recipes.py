@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 import yaml
 
-from hubstack.drift import MARKER, staged_buckets
-from hubstack.environment import find_environment
-from hubstack.planner import plan_environment
-from hubstack.stack_config import load_stack_config
+from hubstack.inputs.environment import find_environment
+from hubstack.inputs.pulumi_config import load_stack_config
+from hubstack.planner.planner import plan_environment
+from hubstack.review.drift import MARKER, staged_buckets
 from tests.support.go import go_tool
 from tests.support.hub import StandIn, real_repositories
 from tests.support.rest import discovery

@@ -16,13 +16,13 @@ from typing import Any
 import yaml
 
 from hubstack import names
-from hubstack.change.state import State
-from hubstack.environment import PROJECT_FILE
-from hubstack.facts import ModelFacts
-from hubstack.lock import load_lock, render_lock
+from hubstack.hub.facts import ModelFacts
+from hubstack.hub.lock import load_lock, render_lock
+from hubstack.inputs.environment import PROJECT_FILE
+from hubstack.inputs.pulumi_config import load_stack_config
 from hubstack.plan import ModelPlan, Plan
-from hubstack.planner import plan_environment
-from hubstack.stack_config import load_stack_config
+from hubstack.planner.planner import plan_environment
+from hubstack.review.diff.state import State
 from tests.support.golden import environment
 from tests.support.in_process import graph_of
 

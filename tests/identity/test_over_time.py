@@ -11,12 +11,12 @@ from collections.abc import Callable
 
 import pytest
 
-from hubstack.change.replacement import load_replacement
-from hubstack.change.resources import Action, ResourceChange, compare_resources
-from hubstack.errors import InputError
-from hubstack.loading_plan import LoadingMethod
-from hubstack.plan import EngineKind, ModelPlan, Plan
-from hubstack.platforms import PlatformKind
+from hubstack.files.errors import InputError
+from hubstack.kinds import EngineKind, PlatformKind
+from hubstack.plan import ModelPlan, Plan
+from hubstack.plan.loading import LoadingMethod
+from hubstack.review.diff.replacement import load_replacement
+from hubstack.review.diff.resources import Action, ResourceChange, compare_resources
 from tests.identity.oracle import Outcome, judge, label, outcome, pairs
 from tests.identity.sides import ADDED, EDITED, Side, renamed_key, side
 from tests.support.golden import EXAMPLES, golden_path

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hubstack.lock import write_text_atomically
+from hubstack.files.write import write_text_atomically
 from tests.identity.sides import side
 from tests.support.golden import EXAMPLES
 

@@ -9,13 +9,13 @@ from resources import Resource
 from rules import RESOURCE_RULES, STACK_RULES
 from settings import catalogue
 
-from hubstack import manifests
-from hubstack.check.plan_rules import model_findings, stack_findings
-from hubstack.check.policy_file import Policy
-from hubstack.facts import ModelFacts, SecurityFacts
-from hubstack.planner import plan_environment
-from hubstack.preview import preview
-from hubstack.stack_config import load_stack_config
+from hubstack.deploy import manifests
+from hubstack.hub.facts import ModelFacts, SecurityFacts
+from hubstack.inputs.pulumi_config import load_stack_config
+from hubstack.planner.planner import plan_environment
+from hubstack.review.check.plan_rules import model_findings, stack_findings
+from hubstack.review.check.policy_file import Policy
+from hubstack.review.preview import preview
 from tests.support import golden, plans
 from tests.support.facts import ask, file, llama, plan
 

@@ -11,7 +11,7 @@ import pytest
 from judge import judge
 from settings import catalogue
 
-from hubstack.check.policy_file import load_policy
+from hubstack.review.check.policy_file import load_policy
 from tests.support import golden
 
 LEVELS = {rule["id"]: rule["level"] for rule in catalogue()["rules"]}

@@ -19,7 +19,7 @@ import pytest
 from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
 
-from hubstack.check.rules import catalogue
+from hubstack.review.check.rules import catalogue
 from tests.support import golden
 
 PACK = golden.PROJECT / "policy"

@@ -5,8 +5,8 @@ from fnmatch import fnmatchcase
 
 import pytest
 
-from hubstack.errors import InputError
-from hubstack.weights import UNSAFE_FILES, choose_files
+from hubstack.files.errors import InputError
+from hubstack.planner.model.weights import UNSAFE_FILES, choose_files
 from tests.support.facts import file, llama, plan_one
 
 UNSAFE = (

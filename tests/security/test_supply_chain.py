@@ -16,8 +16,8 @@ import pytest
 from cyclonedx.schema import OutputFormat, SchemaVersion
 from cyclonedx.validation import make_schemabased_validator
 
-from hubstack import manifests
-from hubstack.loader import loader_packages, loader_requirements
+from hubstack.deploy import manifests
+from hubstack.deploy.weights_job import loader_packages, loader_requirements
 from tests.support.plans import make_plan
 from tests.support.pythons import interpreter
 

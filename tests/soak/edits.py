@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from hubstack.facts import ModelFacts
-from hubstack.lock import render_lock
+from hubstack.hub.facts import ModelFacts
+from hubstack.hub.lock import render_lock
 from tests.support.facts import hub
 
 CHAT = (

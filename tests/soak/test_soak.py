@@ -18,14 +18,14 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from hubstack.change.change import Change, compare
-from hubstack.change.models import ModelAction
-from hubstack.change.resources import Action
-from hubstack.change.state import Sides, State
-from hubstack.place import write_places
 from hubstack.plan import ModelPlan, Plan
-from hubstack.planner import plan_environment
-from hubstack.preview import preview
+from hubstack.planner.placement.write_placement import write_places
+from hubstack.planner.planner import plan_environment
+from hubstack.review.diff.change import Change, compare
+from hubstack.review.diff.models import ModelAction
+from hubstack.review.diff.resources import Action
+from hubstack.review.diff.state import Sides, State
+from hubstack.review.preview import preview
 from tests.soak.edits import SETTINGS, STACK, Edit, Stack
 from tests.support.in_process import graph_of
 

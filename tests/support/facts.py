@@ -8,19 +8,21 @@ from typing import Any
 
 import yaml
 
-from hubstack import names, sizing
-from hubstack.architecture import Geometry, read_geometry
+from hubstack import names
 from hubstack.catalog import Catalog, load_catalog
-from hubstack.documents import Mark
-from hubstack.facts import FileFacts, ModelFacts
-from hubstack.lock import Lock
-from hubstack.placement_file import Placement
-from hubstack.plan import CapacityKind, EngineKind, MemoryNeed, ModelPlan, Plan
-from hubstack.planner import plan_stack
-from hubstack.request import CapacityStep, ModelRequest, Request
-from hubstack.sizing import Device, Load
-from hubstack.target import Target
-from hubstack.weights import choose_files, weights_size
+from hubstack.files.documents import Mark
+from hubstack.hub.facts import FileFacts, ModelFacts
+from hubstack.hub.lock import Lock
+from hubstack.inputs.models import CapacityStep, ModelRequest, Request
+from hubstack.inputs.settings import Target
+from hubstack.kinds import CapacityKind, EngineKind
+from hubstack.plan import MemoryNeed, ModelPlan, Plan
+from hubstack.planner.memory import sizing
+from hubstack.planner.memory.sizing import Device, Load
+from hubstack.planner.model.geometry import Geometry, read_geometry
+from hubstack.planner.model.weights import choose_files, weights_size
+from hubstack.planner.placement.placement_file import Placement
+from hubstack.planner.planner import plan_stack
 
 COMMIT = "0123456789" * 4
 GIB = 1024**3

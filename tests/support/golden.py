@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write or compare the golden plan and graph of each example: `python -m tests.support.golden`.
 
-A golden file never stands alone: tests/test_examples.py asserts by name what must be in it.
+A golden file never stands alone: tests/meta/test_examples.py asserts by name what must be in it.
 """
 
 from pathlib import Path
 
-from hubstack.environment import Environment, find_environment
-from hubstack.lock import write_text_atomically
-from hubstack.planner import plan_environment
-from hubstack.preview import preview
-from hubstack.stack_config import load_stack_config
+from hubstack.files.write import write_text_atomically
+from hubstack.inputs.environment import Environment, find_environment
+from hubstack.inputs.pulumi_config import load_stack_config
+from hubstack.planner.planner import plan_environment
+from hubstack.review.preview import preview
 
 PROJECT = Path(__file__).resolve().parents[2]
 EXAMPLES = ("quickstart", "fleet", "production", "multi-host", "cloud-run", "vertex", "sharded/eu", "sharded/us")

@@ -12,11 +12,11 @@ from typing import Any, NoReturn
 import pulumi
 from pulumi.runtime import mocks
 from pulumi.runtime.proto import resource_pb2
+from pulumi_hubstack import Fleet, FleetArgs
 
-from components import Fleet, FleetArgs
 from hubstack.plan import Plan
-from hubstack.preview import Graph
-from hubstack.preview.monitor import Monitor, Recorder
+from hubstack.review.preview import Graph
+from hubstack.review.preview.monitor import Monitor, Recorder
 from tests.components.recorder import _Mocks
 from tests.support.facts import catalog
 

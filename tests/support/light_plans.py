@@ -3,8 +3,9 @@
 
 from dataclasses import replace
 
+from hubstack.kinds import Ingress, PlatformKind
 from hubstack.plan import ModelPlan, Plan, Replicas
-from hubstack.platforms import CloudRunPlan, Ingress, JobPlan, PlatformKind, VertexPlan
+from hubstack.plan.managed import CloudRunPlan, JobPlan, VertexPlan
 from tests.support.plans import CHAT, make_plan
 
 SERVICE = CloudRunPlan(

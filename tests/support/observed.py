@@ -4,8 +4,10 @@
 from dataclasses import replace
 
 from hubstack.catalog import load_catalog
-from hubstack.plan import EngineKind, ModelPlan, MonitoringPlan, Plan, SloPlan
-from hubstack.slo import latency_metric
+from hubstack.kinds import EngineKind
+from hubstack.plan import ModelPlan, Plan
+from hubstack.plan.settings import MonitoringPlan, SloPlan
+from hubstack.planner.serving.slo import latency_metric
 from tests.support.plans import make_plan
 
 

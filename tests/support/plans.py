@@ -7,14 +7,10 @@ H100, a reservation, needs the Hub token), `tpu` (vLLM for TPU, one v6e host).
 
 from dataclasses import replace
 
-from hubstack.bill import Cost
-from hubstack.loading_plan import LoadingPlan
+from hubstack.kinds import AcceleratorKind, CapacityKind, EngineKind
 from hubstack.names import labels
 from hubstack.plan import (
-    AcceleratorKind,
     CapacityClass,
-    CapacityKind,
-    EngineKind,
     MemoryNeed,
     ModelPlan,
     Plan,
@@ -28,7 +24,9 @@ from hubstack.plan import (
     WeightsFile,
     WeightsPlan,
 )
-from hubstack.target_plan import TargetPlan
+from hubstack.plan.bill import Cost
+from hubstack.plan.loading import LoadingPlan
+from hubstack.plan.target import TargetPlan
 
 GIB = 1024**3
 L4, H100, V6E = "g2-standard-8-spot-on-demand", "a3-highgpu-4g-reservation-1a2b", "ct6e-standard-8t-spot"

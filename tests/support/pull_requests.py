@@ -14,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from hubstack.lock_content import CONTENT, content_of
+from hubstack.hub.lock_hash import CONTENT, content_of
 
 PROJECT = Path(__file__).resolve().parents[2]
 QUICKSTART, PRODUCTION, FLEET = "examples/quickstart", "examples/production", "examples/fleet"
@@ -198,7 +198,7 @@ def script(repo: Repository) -> None:
 
 def flags(repo: Repository) -> None:
     """Change what the program registers: a label of the network policy's neighbours."""
-    repo.edit("components/network.py", ('routing_mode="REGIONAL"', 'routing_mode="GLOBAL"'))
+    repo.edit("components/pulumi_hubstack/network.py", ('routing_mode="REGIONAL"', 'routing_mode="GLOBAL"'))
 
 
 RELOADED = {f"{CHAT}-loader-script", f"{CHAT}-loader-job"}

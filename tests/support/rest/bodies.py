@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from hubstack.preview.values import MASKED, UNKNOWN
+from hubstack.review.preview.values import MASKED, UNKNOWN
 from tests.support.rest import discovery, sdk
 
 TABLE = Path(__file__).parent / "bodies.yaml"

@@ -16,7 +16,7 @@ from typing import Any
 import jsonschema
 from jsonschema import validators
 
-from hubstack.preview.values import MASKED, UNKNOWN
+from hubstack.review.preview.values import MASKED, UNKNOWN
 
 _INT64 = {"type": ["integer", "string"], "pattern": "^-?[0-9]{1,19}$"}
 _FORMATS: dict[str, dict[str, Any]] = {

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Helm charts of the plan as resources: one Release each, pinned, with the values that the plan says."""
+
+from collections.abc import Iterable
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from hubstack.deploy.manifests import Chart
+from pulumi_hubstack._options import child
+
+
+def release(
+    name: str, chart: Chart, parent: pulumi.Resource, after: Iterable[pulumi.Resource]
+) -> kubernetes.helm.v3.Release:
+    """Install a chart into a namespace that is there.
+
+    Args:
+        name: logical name.
+        chart: what to install.
+        parent: the provider comes through it.
+        after: what must be there first.
+    """
+    repository = kubernetes.helm.v3.RepositoryOptsArgs(repo=chart.repository) if chart.repository else None
+    return kubernetes.helm.v3.Release(
+        name,
+        name=chart.release,
+        chart=chart.chart,
+        version=chart.version,
+        repository_opts=repository,
+        namespace=chart.namespace,
+        values=chart.values,
+        # A failed first install is taken back, so that the next one starts clean.
+        atomic=True,
+        timeout=900,
+        opts=child(parent, depends_on=list(after)),
+    )

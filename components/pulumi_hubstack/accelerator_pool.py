@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One node pool of accelerators, from zero nodes, bought in one way.
+
+Facts: gke.md 3.1 to 3.7 and 5.1. The pool's key carries a hash of what would replace it, in the logical name as
+well as in the physical one, so such a change makes a new pool first and deletes the old one last. The taints of
+GPUs and TPUs are GKE's own: declared here too they would differ for ever.
+"""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_gcp as gcp
+
+from hubstack import names
+from hubstack.kinds import AcceleratorKind, CapacityKind
+from hubstack.plan import PoolPlan
+from pulumi_hubstack._options import child, node_security
+
+TOKEN = "hubstack:accelerator_pool:AcceleratorPool"  # noqa: S105  a type token
+CLASS_LABEL = "cloud.google.com/compute-class"
+MAX_PODS_PER_NODE = 32
+"""A node takes a /26 of the pod range instead of a /24."""
+MAX_PODS_PER_SLICE_NODE = 15
+"""Of a multi-host TPU slice (facts: gke.md 3.5)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceleratorPoolArgs:
+    """What a pool needs."""
+
+    pool: PoolPlan
+    cluster_id: pulumi.Input[str]
+    region: str
+    node_account_email: pulumi.Input[str]
+    kms_key: str | None = None
+    """Encrypts the nodes' disks; replaces the pool."""
+
+
+class AcceleratorPool(pulumi.ComponentResource):
+    """A GKE node pool of GPUs, of single-host TPU slices, or of one multi-host slice."""
+
+    name: pulumi.Output[str]
+
+    def __init__(self, name: str, args: AcceleratorPoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(TOKEN, name, None, opts)
+        pool, container = args.pool, gcp.container
+        is_flex = pool.capacity is CapacityKind.FLEX_START
+        node_pool = container.NodePool(
+            f"{name}-nodes",
+            name=names.node_pool_name(pool.key),
+            cluster=args.cluster_id,
+            location=args.region,
+            node_locations=list(pool.zones),
+            # A pool made with nodes during a stock-out blocks the cluster; the autoscaler asks for them later.
+            initial_node_count=0,
+            autoscaling=_autoscaling(pool),
+            max_pods_per_node=MAX_PODS_PER_NODE if pool.nodes_per_slice == 1 else MAX_PODS_PER_SLICE_NODE,
+            management=container.NodePoolManagementArgs(auto_repair=not is_flex, auto_upgrade=True),
+            # An upgrade never needs one more accelerator than there is.
+            placement_policy=_slice(pool),
+            upgrade_settings=None
+            if is_flex
+            else container.NodePoolUpgradeSettingsArgs(strategy="SURGE", max_surge=0, max_unavailable=1),
+            node_config=_node_config(args),
+            opts=child(
+                self,
+                ignore_changes=["initialNodeCount"],
+                # No delete_before_replace: what replaces a pool is in its name, and should anything else do so,
+                # the name is taken until the old pool is gone, as the provider knows.
+                # A quota error looks like two hours of waiting otherwise (facts: gke.md 5.1).
+                custom_timeouts=pulumi.CustomTimeouts(create="45m", update="60m", delete="45m"),
+            ),
+        )
+        self.name = node_pool.name
+        self.register_outputs({"name": self.name})
+
+
+def _autoscaling(pool: PoolPlan) -> gcp.container.NodePoolAutoscalingArgs:
+    """Bounds over all zones, in whichever zone has stock.
+
+    Flex-start TPU pools take bounds of each zone only (facts: gke.md 3.7), so several zones may together exceed the
+    plan's largest number; the pods, which are counted, do not.
+    """
+    autoscaling = gcp.container.NodePoolAutoscalingArgs
+    if pool.capacity is CapacityKind.FLEX_START and pool.accelerator_kind is AcceleratorKind.TPU:
+        return autoscaling(min_node_count=0, max_node_count=pool.max_nodes, location_policy="ANY")
+    return autoscaling(
+        total_min_node_count=pool.min_nodes, total_max_node_count=pool.max_nodes, location_policy="ANY"
+    )
+
+
+def _slice(pool: PoolPlan) -> gcp.container.NodePoolPlacementPolicyArgs | None:
+    """A multi-host slice is a pool of its own; with a single host the API refuses one (facts: gke.md 3.5)."""
+    if pool.nodes_per_slice == 1:
+        return None
+    return gcp.container.NodePoolPlacementPolicyArgs(type="COMPACT", tpu_topology=pool.tpu_topology)
+
+
+def _node_config(args: AcceleratorPoolArgs) -> gcp.container.NodePoolNodeConfigArgs:
+    pool, container = args.pool, gcp.container
+    is_gpu = pool.accelerator_kind is AcceleratorKind.GPU
+    return container.NodePoolNodeConfigArgs(
+        machine_type=pool.gce_machine_type,
+        guest_accelerators=[_gpus(pool)] if is_gpu else None,
+        spot=True if pool.capacity is CapacityKind.SPOT else None,
+        flex_start=True if pool.capacity is CapacityKind.FLEX_START else None,
+        reservation_affinity=_reservation(pool),
+        disk_size_gb=pool.boot_disk_gib,
+        disk_type=pool.boot_disk_type,
+        labels={CLASS_LABEL: pool.capacity_class},
+        taints=[
+            container.NodePoolNodeConfigTaintArgs(key=CLASS_LABEL, value=pool.capacity_class, effect="NO_SCHEDULE")
+        ],
+        gcfs_config=container.NodePoolNodeConfigGcfsConfigArgs(enabled=True),
+        gvnic=container.NodePoolNodeConfigGvnicArgs(enabled=True),
+        **node_security(args.node_account_email, args.kms_key),
+    )
+
+
+def _gpus(pool: PoolPlan) -> gcp.container.NodePoolNodeConfigGuestAcceleratorArgs:
+    container = gcp.container
+    return container.NodePoolNodeConfigGuestAcceleratorArgs(
+        type=pool.gke_accelerator,
+        count=pool.accelerators_per_node,
+        # Always written: left out it differs for ever on GKE 1.30 and later. vLLM's CUDA 13 images want the newest.
+        gpu_driver_installation_config=(
+            container.NodePoolNodeConfigGuestAcceleratorGpuDriverInstallationConfigArgs(gpu_driver_version="LATEST")
+        ),
+        gpu_sharing_config=_sharing(pool),
+    )
+
+
+def _sharing(pool: PoolPlan) -> gcp.container.NodePoolNodeConfigGuestAcceleratorGpuSharingConfigArgs | None:
+    """Time-sharing, since MPS wants the host's IPC, which no restricted pod has (facts: gke.md 3.3)."""
+    if pool.servers_per_accelerator == 1:
+        return None
+    return gcp.container.NodePoolNodeConfigGuestAcceleratorGpuSharingConfigArgs(
+        gpu_sharing_strategy="TIME_SHARING", max_shared_clients_per_gpu=pool.servers_per_accelerator
+    )
+
+
+def _reservation(pool: PoolPlan) -> gcp.container.NodePoolNodeConfigReservationAffinityArgs:
+    affinity = gcp.container.NodePoolNodeConfigReservationAffinityArgs
+    if pool.reservation is None:
+        # Spot and flex-start must say so; for on-demand it keeps a reservation for those who name it.
+        return affinity(consume_reservation_type="NO_RESERVATION")
+    return affinity(
+        consume_reservation_type="SPECIFIC_RESERVATION",
+        key="compute.googleapis.com/reservation-name",
+        values=[pool.reservation],
+    )

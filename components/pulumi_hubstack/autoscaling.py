@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""KEDA and its HTTP add-on: replicas that follow the load, and requests that are held while a model wakes.
+
+There only where a model's number of replicas may change; the add-on only where a model may rest. KEDA reads metrics
+from managed Prometheus as its own account, with the one role that this takes. Why KEDA: docs/adr/0013.
+"""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_gcp as gcp
+
+from hubstack.deploy import manifests
+from hubstack.plan import Plan
+from pulumi_hubstack._charts import release
+from pulumi_hubstack._objects import register
+from pulumi_hubstack._options import child
+
+TOKEN = "hubstack:autoscaling:Autoscaling"  # noqa: S105  a type token
+VIEWER_ROLE = "roles/monitoring.viewer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutoscalingArgs:
+    """What autoscaling needs."""
+
+    plan: Plan
+    operator_member: pulumi.Input[str]
+    """IAM member of KEDA's operator."""
+    after: tuple[pulumi.Resource, ...]
+    """What must be there first: cluster and the models' namespace."""
+
+
+class Autoscaling(pulumi.ComponentResource):
+    """Namespace, grant, releases, and the authentication that scalers name."""
+
+    ready: tuple[pulumi.Resource, ...]
+    """What a scaler waits for."""
+
+    def __init__(self, name: str, args: AutoscalingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(TOKEN, name, None, opts)
+        plan, after = args.plan, list(args.after)
+        namespace = register(
+            f"{name}-namespace",
+            manifests.chart_namespace(plan.target.keda_namespace),
+            child(self, depends_on=after),
+        )
+        grant = gcp.projects.IAMMember(
+            f"{name}-monitoring",
+            project=plan.target.project,
+            role=VIEWER_ROLE,
+            member=args.operator_member,
+            opts=child(self, depends_on=after),
+        )
+        keda = release(f"{name}-keda", manifests.keda_chart(plan.target.keda_namespace), self, [namespace])
+        ready: list[pulumi.Resource] = [keda, grant]
+        if manifests.resting(plan):
+            # Its chart has a ScaledObject of its own, whose kind KEDA brings.
+            guard = register(
+                f"{name}-interceptor-callers",
+                manifests.interceptor_callers(plan),
+                child(self, depends_on=[namespace]),
+            )
+            held = release(f"{name}-interceptor", manifests.http_add_on_chart(plan), self, [guard, keda])
+            ready.append(held)
+        ready.append(
+            register(
+                f"{name}-authentication",
+                manifests.trigger_authentication(plan),
+                child(self, depends_on=[*after, keda]),
+            )
+        )
+        self.ready = tuple(ready)
+        self.register_outputs({})

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The GKE cluster: private nodes, an identity of its own with the least roles, no default pool.
+
+Facts: gke.md 5.2 (what replaces a cluster), 4.1, 4.3, 4.4, 4.8. Pools are never inline: an inline pool replaces
+the cluster. The control plane is reached through its DNS endpoint only, which IAM guards.
+"""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_gcp as gcp
+
+from hubstack import names
+from hubstack.plan.settings import MaintenancePlan
+from pulumi_hubstack._options import child, node_security
+
+TOKEN = "hubstack:cluster:Cluster"  # noqa: S105  a type token
+NODE_ROLES = ("roles/container.defaultNodeServiceAccount", "roles/artifactregistry.reader")
+SYSTEM_MACHINE_TYPE = "e2-standard-4"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterArgs:
+    """What a cluster needs."""
+
+    stack: str
+    project: str
+    region: str
+    """Replaces the cluster."""
+    network_id: pulumi.Input[str]
+    subnet_id: pulumi.Input[str]
+    release_channel: str = "REGULAR"
+    deletion_protection: bool = True
+    """Also protects the cluster and its system nodes in Pulumi."""
+    maintenance: MaintenancePlan | None = None
+    """When GKE may upgrade."""
+    most_system_nodes: int = 4
+    """Of the pool for controllers and loads."""
+    state_metrics: tuple[str, ...] = ()
+    """Packages of kube-state-metrics that Google collects (`POD`, `DEPLOYMENT` ...)."""
+    has_gated_models: bool = False
+    """Turns on the Secret Manager add-on."""
+    has_gateway: bool = False
+    """Turns on the Gateway API and the controller that makes load balancers."""
+    binary_authorization: bool = False
+    """Holds images against the project's policy."""
+    kms_key: str | None = None
+    """Encrypts the nodes' disks, and Secrets in etcd; None: Google's own key."""
+    has_synced_secrets: bool = False
+    """Turns on the sync of secrets from Secret Manager."""
+
+
+class Cluster(pulumi.ComponentResource):
+    """Cluster, node identity and the small pool of system nodes."""
+
+    name: pulumi.Output[str]
+    cluster: gcp.container.Cluster
+    node_account_email: pulumi.Output[str]
+
+    def __init__(self, name: str, args: ClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(TOKEN, name, None, opts)
+        account = gcp.serviceaccount.Account(
+            f"{name}-nodes",
+            account_id=names.service_account_id(args.stack, "nodes"),
+            # An `up` that was killed may have made it; its id is fixed.
+            create_ignore_already_exists=True,
+            display_name=f"GKE nodes of hubstack {args.stack}",
+            opts=child(self),
+        )
+        roles = [
+            gcp.projects.IAMMember(
+                f"{name}-nodes-{role.rsplit('.', 1)[-1].rsplit('/', 1)[-1]}",
+                project=args.project, role=role, member=account.member, opts=child(self),
+            )
+            for role in NODE_ROLES
+        ]  # fmt: skip
+        self.node_account_email = account.email
+        self.cluster = self._create_cluster(name, args, roles)
+        self._create_system_pool(name, args)
+        self.name = self.cluster.name
+        self.register_outputs({"name": self.name})
+
+    def _create_cluster(
+        self, name: str, args: ClusterArgs, roles: list[gcp.projects.IAMMember]
+    ) -> gcp.container.Cluster:
+        container = gcp.container
+        return container.Cluster(
+            f"{name}-gke",
+            name=names.cluster_name(args.stack),
+            location=args.region,
+            network=args.network_id,
+            subnetwork=args.subnet_id,
+            networking_mode="VPC_NATIVE",
+            ip_allocation_policy=container.ClusterIpAllocationPolicyArgs(
+                cluster_secondary_range_name="pods", services_secondary_range_name="services"
+            ),
+            private_cluster_config=container.ClusterPrivateClusterConfigArgs(enable_private_nodes=True),
+            control_plane_endpoints_config=container.ClusterControlPlaneEndpointsConfigArgs(
+                dns_endpoint_config=container.ClusterControlPlaneEndpointsConfigDnsEndpointConfigArgs(
+                    allow_external_traffic=True
+                ),
+                ip_endpoints_config=container.ClusterControlPlaneEndpointsConfigIpEndpointsConfigArgs(
+                    enabled=False
+                ),
+            ),
+            # Dataplane V2 holds NetworkPolicies without more; those that name hosts are a feature of their own.
+            datapath_provider="ADVANCED_DATAPATH",
+            enable_fqdn_network_policy=True,
+            enable_shielded_nodes=True,
+            release_channel=container.ClusterReleaseChannelArgs(channel=args.release_channel),
+            maintenance_policy=_maintenance(args.maintenance),
+            workload_identity_config=container.ClusterWorkloadIdentityConfigArgs(
+                workload_pool=f"{args.project}.svc.id.goog"
+            ),
+            addons_config=container.ClusterAddonsConfigArgs(
+                gcs_fuse_csi_driver_config=container.ClusterAddonsConfigGcsFuseCsiDriverConfigArgs(enabled=True),
+                http_load_balancing=container.ClusterAddonsConfigHttpLoadBalancingArgs(disabled=False)
+                if args.has_gateway
+                else None,
+            ),
+            gateway_api_config=container.ClusterGatewayApiConfigArgs(channel="CHANNEL_STANDARD")
+            if args.has_gateway
+            else None,
+            secret_sync_config=container.ClusterSecretSyncConfigArgs(enabled=True)
+            if args.has_synced_secrets
+            else None,
+            secret_manager_config=container.ClusterSecretManagerConfigArgs(enabled=True)
+            if args.has_gated_models
+            else None,
+            monitoring_config=container.ClusterMonitoringConfigArgs(
+                enable_components=["SYSTEM_COMPONENTS", "DCGM", *args.state_metrics],
+                managed_prometheus=container.ClusterMonitoringConfigManagedPrometheusArgs(enabled=True),
+            ),
+            binary_authorization=container.ClusterBinaryAuthorizationArgs(
+                evaluation_mode="PROJECT_SINGLETON_POLICY_ENFORCE"
+            )
+            if args.binary_authorization
+            else None,
+            database_encryption=container.ClusterDatabaseEncryptionArgs(state="ENCRYPTED", key_name=args.kms_key)
+            if args.kms_key
+            else None,
+            cost_management_config=container.ClusterCostManagementConfigArgs(enabled=True),
+            remove_default_node_pool=True,
+            initial_node_count=1,
+            # For the minutes that the default pool lives: projects may forbid Compute Engine's own account.
+            node_config=container.ClusterNodeConfigArgs(
+                service_account=self.node_account_email,
+                oauth_scopes=["https://www.googleapis.com/auth/cloud-platform"],
+            ),
+            deletion_protection=args.deletion_protection,
+            opts=child(
+                self,
+                depends_on=roles,
+                protect=args.deletion_protection,
+                # Both belong to the pool that is removed at once; a later change of them would replace the cluster.
+                ignore_changes=["initialNodeCount", "nodeConfig"],
+            ),
+        )
+
+    def _create_system_pool(self, name: str, args: ClusterArgs) -> gcp.container.NodePool:
+        container = gcp.container
+        return container.NodePool(
+            f"{name}-system",
+            name="system",
+            cluster=self.cluster.id,
+            location=args.region,
+            initial_node_count=1,
+            autoscaling=container.NodePoolAutoscalingArgs(
+                total_min_node_count=1, total_max_node_count=args.most_system_nodes, location_policy="ANY"
+            ),
+            management=container.NodePoolManagementArgs(auto_repair=True, auto_upgrade=True),
+            node_config=container.NodePoolNodeConfigArgs(
+                machine_type=SYSTEM_MACHINE_TYPE,
+                disk_size_gb=100,  # loaders bring disks of their own
+                disk_type="pd-balanced",
+                **node_security(self.node_account_email, args.kms_key),
+            ),
+            opts=child(self, ignore_changes=["initialNodeCount"], protect=args.deletion_protection),
+        )
+
+
+def _maintenance(window: MaintenancePlan | None) -> gcp.container.ClusterMaintenancePolicyArgs | None:
+    if window is None:
+        return None
+    return gcp.container.ClusterMaintenancePolicyArgs(
+        recurring_window=gcp.container.ClusterMaintenancePolicyRecurringWindowArgs(
+            start_time=window.start_time, end_time=window.end_time, recurrence=window.recurrence
+        )
+    )

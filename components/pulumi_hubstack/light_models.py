@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The models of a stack that are served beside GKE. Composes their components; decides nothing.
+
+They need no network, cluster or nodes; a stack of such models has none.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pulumi
+
+from hubstack import names
+from hubstack.deploy import manifests
+from hubstack.plan import ModelPlan, Plan
+from hubstack.plan.managed import CloudRunPlan, VertexPlan
+from pulumi_hubstack._options import renamed
+from pulumi_hubstack.cloud_run_service import CloudRunService, CloudRunServiceArgs
+from pulumi_hubstack.run_accounts import RunAccounts, RunAccountsArgs
+from pulumi_hubstack.run_loader import RunLoader, RunLoaderArgs
+from pulumi_hubstack.vertex_endpoint import VertexEndpoint, VertexEndpointArgs
+from pulumi_hubstack.weights_bucket import WeightsBucket, WeightsBucketArgs
+
+SERVICES = ("cloudresourcemanager", "iam", "logging", "monitoring", "storage")
+"""Google APIs that a stack without a cluster calls, before those of its platforms; others wait for the first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LightParts:
+    """What the models share."""
+
+    plan: Plan
+    google: pulumi.ResourceOptions
+    """Options with the Google provider and what comes first."""
+    hub_secret_id: str
+    token: tuple[pulumi.Resource, ...]
+    """The secret of the Hub token; empty where no model here is gated."""
+    hub_token: pulumi.Input[str] | None
+    """Secret."""
+
+
+def services_of(plan: Plan) -> tuple[str, ...]:
+    """Google APIs that the models beside GKE call."""
+    called = (
+        ("run", any(model.cloud_run for model in plan.models)),
+        ("aiplatform", any(model.vertex for model in plan.models)),
+        ("secretmanager", any(is_gated_on_run(model) for model in plan.models)),
+    )
+    return tuple(name for name, is_called in called if is_called)
+
+
+def is_gated_on_run(model: ModelPlan) -> bool:
+    """Whether a loader on Cloud Run reads the Hub token."""
+    return model.cloud_run is not None and model.weights.needs_token
+
+
+class LightModel(NamedTuple):
+    """One model that was registered."""
+
+    server: pulumi.Resource
+    address: pulumi.Output[str]
+    """Of its API."""
+
+
+def create_model(parts: LightParts, model: ModelPlan) -> LightModel | None:
+    """Register one model; return None for a model of GKE."""
+    if model.cloud_run:
+        return _create_service(parts, model, model.cloud_run)
+    return _create_deployment(parts, model, model.vertex) if model.vertex else None
+
+
+def _create_service(parts: LightParts, model: ModelPlan, run: CloudRunPlan) -> LightModel:
+    plan, target = parts.plan, parts.plan.target
+    accounts = RunAccounts(
+        f"{model.key}-accounts", RunAccountsArgs(stack=target.stack, key=names.made_as(model)),
+        renamed(parts.google, "{}-accounts", model.was),
+    )  # fmt: skip
+    bucket = WeightsBucket(
+        f"{model.key}-weights",
+        WeightsBucketArgs(
+            bucket_name=manifests.bucket_name(plan, model),
+            region=target.region,
+            readers={"server": accounts.server.member},
+            writers={"loader": accounts.loader.member},
+            labels=names.labels(target.stack, {"hubstack-model": names.label_value(names.made_as(model))}),
+            kms_key=target.kms_key,
+        ),
+        renamed(parts.google, "{}-weights", model.was),
+    )
+    token = parts.token if model.weights.needs_token else ()
+    loader = RunLoader(
+        f"{model.key}-loader",
+        RunLoaderArgs(
+            plan=plan, model=model, job=run.loader, account=accounts.loader, bucket_name=bucket.name,
+            hub_secret_id=parts.hub_secret_id, after=(bucket, *token),
+        ),
+        renamed(parts.google, "{}-loader", model.was),
+    )  # fmt: skip
+    service = CloudRunService(
+        model.key,
+        CloudRunServiceArgs(
+            plan=plan, model=model, run=run, account_email=accounts.server.email, bucket_name=bucket.name,
+            after=(bucket, loader),
+        ),
+        renamed(parts.google, "{}", model.was),
+    )  # fmt: skip
+    return LightModel(service, pulumi.Output.format("{0}{1}", service.uri, model.server.api_path))
+
+
+def _create_deployment(parts: LightParts, model: ModelPlan, vertex: VertexPlan) -> LightModel:
+    args = VertexEndpointArgs(target=parts.plan.target, model=model, vertex=vertex, hub_token=parts.hub_token)
+    deployment = VertexEndpoint(model.key, args, renamed(parts.google, "{}", model.was))
+    return LightModel(deployment, deployment.endpoint)

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The servers of one model: account, Deployment, Service, disruption budget, and what scales them.
+
+They wait for their weights by what they depend on: Pulumi ends a load's Job before it makes the Deployment. The
+number of replicas is the plan's smallest when the Deployment is made, and from then on whoever scales it decides:
+KEDA, or with autoscaling off `kubectl scale deployment KEY --replicas N`.
+"""
+
+from dataclasses import dataclass
+
+import pulumi
+
+from hubstack.deploy import manifests
+from hubstack.plan import ModelPlan, Plan
+from pulumi_hubstack._objects import register
+from pulumi_hubstack._options import child
+
+TOKEN = "hubstack:model_server:ModelServer"  # noqa: S105  a type token
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelServerArgs:
+    """What a server needs."""
+
+    plan: Plan
+    model: ModelPlan
+    after: tuple[pulumi.Resource, ...]
+    """What must be there first: namespace, weights, capacity class, the controller of groups."""
+    autoscaling: tuple[pulumi.Resource, ...] = ()
+    """What must be there before a scaler: KEDA. Servers do not wait for it."""
+
+
+class ModelServer(pulumi.ComponentResource):
+    """Kubernetes objects of the servers."""
+
+    def __init__(self, name: str, args: ModelServerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(TOKEN, name, None, opts)
+        plan, model, after = args.plan, args.model, list(args.after)
+        here = child(self, depends_on=after)
+        identity = register(f"{name}-account", manifests.service_account(plan, manifests.server_name(model)), here)
+        # A Service without a ready pod is no failure: a model may rest at zero replicas.
+        register(f"{name}-service", manifests.service(plan, model), here)
+        servers = child(
+            self,
+            depends_on=[*after, identity],
+            # Replicas are scaled while the stack runs; `pulumi up` must not undo that.
+            ignore_changes=["spec.replicas"],
+            custom_timeouts=pulumi.CustomTimeouts(create="3h", update="3h"),
+        )
+        if model.hosts > 1:
+            target = register(f"{name}-group", manifests.leader_worker_set(plan, model), servers)
+        else:
+            target = register(f"{name}-deployment", manifests.deployment(plan, model), servers)
+        register(f"{name}-budget", manifests.disruption_budget(plan, model), here)
+        if model.scaling is not None:
+            self._create_scaler(name, args, target)
+        self.register_outputs({})
+
+    def _create_scaler(self, name: str, args: ModelServerArgs, target: pulumi.Resource) -> None:
+        plan, model = args.plan, args.model
+        needed = [*args.after, *args.autoscaling]
+        if manifests.rests(model):
+            there = child(self, depends_on=needed)
+            register(f"{name}-wake", manifests.wake_service(plan, model), child(self, depends_on=list(args.after)))
+            needed.append(register(f"{name}-route", manifests.interceptor_route(plan, model), there))
+        # Gone before its target and before KEDA, which must take its finalizer off.
+        scaler = child(self, depends_on=[*needed, target])
+        register(f"{name}-scaler", manifests.scaled_object(plan, model), scaler)

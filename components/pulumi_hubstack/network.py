@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The network: one VPC, one subnet with ranges for pods and services, a way out and none in."""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_gcp as gcp
+
+from hubstack.deploy.addresses import NODES_RANGE, PODS_RANGE, SERVICES_RANGE
+from pulumi_hubstack._options import child
+
+TOKEN = "hubstack:network:Network"  # noqa: S105  a type token
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkArgs:
+    """What a network needs."""
+
+    region: str
+    """Replaces the network and all in it."""
+    deletion_protection: bool = True
+    """Protects VPC and subnet in Pulumi: all else is in them."""
+
+
+class Network(pulumi.ComponentResource):
+    """VPC, subnet, router and NAT."""
+
+    network_id: pulumi.Output[str]
+    subnet_id: pulumi.Output[str]
+
+    def __init__(self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(TOKEN, name, None, opts)
+        vpc = gcp.compute.Network(
+            f"{name}-vpc",
+            auto_create_subnetworks=False,
+            routing_mode="REGIONAL",
+            opts=child(self, protect=args.deletion_protection),
+        )
+        subnet = gcp.compute.Subnetwork(
+            f"{name}-subnet",
+            network=vpc.id,
+            region=args.region,
+            ip_cidr_range=NODES_RANGE,
+            # Buckets and the registry are reached without a public address.
+            private_ip_google_access=True,
+            secondary_ip_ranges=[
+                gcp.compute.SubnetworkSecondaryIpRangeArgs(range_name="pods", ip_cidr_range=PODS_RANGE),
+                gcp.compute.SubnetworkSecondaryIpRangeArgs(range_name="services", ip_cidr_range=SERVICES_RANGE),
+            ],
+            opts=child(self, protect=args.deletion_protection),
+        )
+        router = gcp.compute.Router(f"{name}-router", network=vpc.id, region=args.region, opts=child(self))
+        self.nat = gcp.compute.RouterNat(
+            f"{name}-nat",
+            router=router.name,
+            region=args.region,
+            nat_ip_allocate_option="AUTO_ONLY",
+            source_subnetwork_ip_ranges_to_nat="LIST_OF_SUBNETWORKS",
+            subnetworks=[
+                gcp.compute.RouterNatSubnetworkArgs(name=subnet.id, source_ip_ranges_to_nats=["ALL_IP_RANGES"])
+            ],
+            log_config=gcp.compute.RouterNatLogConfigArgs(enable=True, filter="ERRORS_ONLY"),
+            opts=child(self),
+        )
+        self.network_id, self.subnet_id = vpc.id, subnet.id
+        self.register_outputs({"network_id": self.network_id, "subnet_id": self.subnet_id})

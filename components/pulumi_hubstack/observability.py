@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What watches a stack: scraping, dashboards, alerts, who is told, and the budget. Decides nothing.
+
+Facts: gke.md 4.6. A budget belongs to a billing account, not to a project: whoever applies it needs
+`roles/billing.costsManager` there.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_gcp as gcp
+
+from hubstack import names
+from hubstack.catalog import EngineMetrics
+from hubstack.deploy import monitoring as observability
+from hubstack.deploy.monitoring import Alert
+from hubstack.kinds import EngineKind
+from hubstack.plan import Plan
+from hubstack.plan.settings import MonitoringPlan
+from pulumi_hubstack._objects import register
+from pulumi_hubstack._options import child, renamed
+
+TOKEN = "hubstack:observability:Observability"  # noqa: S105  a type token
+THRESHOLDS = ((0.5, "CURRENT_SPEND"), (0.9, "CURRENT_SPEND"), (1.0, "CURRENT_SPEND"), (1.0, "FORECASTED_SPEND"))
+"""Share of the budget, of what is spent or will be by the end of the month."""
+LOG_PERIOD = "3600s"
+"""One notice an hour at most for alerts on log entries."""
+CLOSE_AFTER = "86400s"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservabilityArgs:
+    """What watching needs."""
+
+    plan: Plan
+    monitoring: MonitoringPlan
+    metrics: Mapping[EngineKind, EngineMetrics]
+    """The catalogue's table."""
+    project_number: pulumi.Input[str]
+    after: tuple[pulumi.Resource, ...]
+    """What must be there before anything in the cluster: its namespace."""
+
+
+class Observability(pulumi.ComponentResource):
+    """PodMonitoring, dashboards, notification channels, alerting policies and budget."""
+
+    def __init__(self, name: str, args: ObservabilityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(TOKEN, name, None, opts)
+        plan = args.plan
+        for key, obj in observability.pod_monitorings(plan).items():
+            register(f"{name}-{key}", obj, child(self, depends_on=list(args.after)))
+        self._dashboards(name, args)
+        channels = [self._channel(name, plan, email) for email in args.monitoring.emails]
+        told = [*(channel.name for channel in channels), *args.monitoring.channels]
+        for alert in observability.list_alerts(plan, args.metrics):
+            self._policy(f"{name}-{alert.key}", plan, alert, told)
+        if args.monitoring.billing_account and args.monitoring.budget_usd_per_month:
+            self._budget(name, args, told)
+        self.register_outputs({})
+
+    def _dashboards(self, name: str, args: ObservabilityArgs) -> None:
+        plan, metrics = args.plan, args.metrics
+        here = plan.on_gke
+        if here:
+            self._dashboard(f"{name}-stack", observability.stack_dashboard(plan, metrics), child(self))
+        for model in here:
+            board = observability.model_dashboard(plan, model, metrics)
+            self._dashboard(f"{model.key}-dashboard", board, renamed(child(self), "{}-dashboard", model.was))
+
+    def _dashboard(self, name: str, board: Mapping[str, Any], options: pulumi.ResourceOptions) -> None:
+        gcp.monitoring.Dashboard(name, dashboard_json=json.dumps(board, sort_keys=True), opts=options)
+
+    # The SDK warns of names that it is about to drop when its module is loaded, so annotations wait for its use.
+    def _channel(self, name: str, plan: Plan, email: str) -> "gcp.monitoring.NotificationChannel":
+        return gcp.monitoring.NotificationChannel(
+            # Two addresses may have one slug.
+            f"{name}-{names.slug(email)}-{names.short_hash(email, length=4)}",
+            display_name=f"hubstack {plan.target.stack}: {email}",
+            type="email",
+            labels={"email_address": email},
+            user_labels=dict(plan.target.labels),
+            # An old address goes from the policies before it is deleted.
+            opts=child(self),
+        )
+
+    def _policy(self, name: str, plan: Plan, alert: Alert, channels: list[pulumi.Input[str]]) -> None:
+        monitoring = gcp.monitoring
+        is_log = alert.log_filter is not None
+        monitoring.AlertPolicy(
+            name,
+            display_name=f"hubstack {plan.target.stack}: {alert.title} ({alert.key})",
+            combiner="OR",
+            severity=alert.severity,
+            conditions=[_condition(alert)],
+            documentation=monitoring.AlertPolicyDocumentationArgs(
+                content=alert.documentation, mime_type="text/markdown"
+            ),
+            alert_strategy=monitoring.AlertPolicyAlertStrategyArgs(
+                auto_close=CLOSE_AFTER,
+                notification_rate_limit=monitoring.AlertPolicyAlertStrategyNotificationRateLimitArgs(
+                    period=LOG_PERIOD
+                )
+                if is_log
+                else None,
+            ),
+            notification_channels=channels,
+            user_labels=dict(plan.target.labels),
+            opts=child(self),
+        )
+
+    def _budget(self, name: str, args: ObservabilityArgs, channels: list[pulumi.Input[str]]) -> None:
+        billing, stack = gcp.billing, args.plan.target.stack
+        billing.Budget(
+            f"{name}-budget",
+            billing_account=args.monitoring.billing_account or "",
+            display_name=f"hubstack {stack}"[:60],
+            budget_filter=billing.BudgetBudgetFilterArgs(
+                projects=[pulumi.Output.concat("projects/", args.project_number)],
+                labels={"hubstack-stack": names.label_value(stack)},
+            ),
+            amount=billing.BudgetAmountArgs(
+                specified_amount=billing.BudgetAmountSpecifiedAmountArgs(
+                    currency_code="USD", units=str(round(args.monitoring.budget_usd_per_month or 0))
+                )
+            ),
+            threshold_rules=[
+                billing.BudgetThresholdRuleArgs(threshold_percent=share, spend_basis=basis)
+                for share, basis in THRESHOLDS
+            ],
+            all_updates_rule=billing.BudgetAllUpdatesRuleArgs(monitoring_notification_channels=channels[:5])
+            if channels
+            else None,
+            opts=child(self),
+        )
+
+
+def _condition(alert: Alert) -> "gcp.monitoring.AlertPolicyConditionArgs":
+    monitoring = gcp.monitoring
+    if alert.log_filter is not None:
+        return monitoring.AlertPolicyConditionArgs(
+            display_name=alert.title,
+            condition_matched_log=monitoring.AlertPolicyConditionConditionMatchedLogArgs(
+                filter=alert.log_filter, label_extractors=dict(alert.label_extractors)
+            ),
+        )
+    return monitoring.AlertPolicyConditionArgs(
+        display_name=alert.title,
+        condition_prometheus_query_language=(
+            monitoring.AlertPolicyConditionConditionPrometheusQueryLanguageArgs(
+                query=alert.query or "",
+                duration=f"{alert.duration_seconds}s",
+                # The shortest window is five minutes; each evaluation is paid for.
+                evaluation_interval="60s",
+                # The metrics come with the first server.
+                disable_metric_validation=True,
+            )
+        ),
+    )

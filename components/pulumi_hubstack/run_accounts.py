@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The two identities of a model on Cloud Run: the server reads the weights, the loader writes them.
+
+Neither has a key, nor a role beyond the model's own bucket (and, for a gated model's loader, the Hub token).
+"""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_gcp as gcp
+
+from hubstack import names
+from pulumi_hubstack._options import child
+
+TOKEN = "hubstack:run_accounts:RunAccounts"  # noqa: S105  a type token
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunAccountsArgs:
+    """What the accounts need."""
+
+    stack: str
+    key: str
+    """Under which the model was made."""
+
+
+class RunAccounts(pulumi.ComponentResource):
+    """Service accounts of server and loader."""
+
+    server: gcp.serviceaccount.Account
+    loader: gcp.serviceaccount.Account
+
+    def __init__(self, name: str, args: RunAccountsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(TOKEN, name, None, opts)
+        self.server, self.loader = (
+            gcp.serviceaccount.Account(
+                f"{name}-{role}",
+                account_id=names.service_account_id(args.stack, f"{args.key}-{role}"),
+                # An `up` that was killed may have made it; its id is fixed.
+                create_ignore_already_exists=True,
+                display_name=f"Cloud Run {role} of {args.key} in hubstack {args.stack}",
+                opts=child(self),
+            )
+            for role in ("server", "loader")
+        )
+        self.register_outputs({})

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The copy of one model from the Hub to its bucket, by a Cloud Run Job.
+
+It runs the script that GKE's Jobs run. Script, file list and requirements are objects of the model's own bucket, in
+a folder named by their content: a variable is too small for long file lists, and what is no secret needs no secret.
+
+Pulumi waits for the copy: with a run execution token the Job is ready when its execution has succeeded. The API is
+said not to give the token back, so each later `pulumi up` would see a difference, and run the Job again under a
+name that is taken (hashicorp/terraform-provider-google issue 24451, read 2026-11-25); so it is ignored. For a new
+commit or script to be copied nonetheless, the Job's logical name carries the hash of all that it does: another
+content is another Job (docs/identity.md).
+"""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_gcp as gcp
+
+from hubstack.deploy import cloud_run_names, manifests
+from hubstack.plan import ModelPlan, Plan
+from hubstack.plan.managed import JobPlan
+from pulumi_hubstack._options import child
+
+TOKEN = "hubstack:run_loader:RunLoader"  # noqa: S105  a type token
+MOUNT, SCRATCH = "/bucket", "/scratch"
+RUN_ONCE = "load"
+"""The execution's suffix; its Job's name says what is loaded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunLoaderArgs:
+    """What a loader needs."""
+
+    plan: Plan
+    model: ModelPlan
+    job: JobPlan
+    account: gcp.serviceaccount.Account
+    bucket_name: pulumi.Input[str]
+    hub_secret_id: str
+    """Read only for a gated model."""
+    after: tuple[pulumi.Resource, ...]
+    """What must be there first: bucket with grants, token."""
+
+
+class RunLoader(pulumi.ComponentResource):
+    """The objects that the Job reads, and the Job."""
+
+    def __init__(self, name: str, args: RunLoaderArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(TOKEN, name, None, opts)
+        model, after = args.model, list(args.after)
+        digest = cloud_run_names.load_digest(model)
+        folder = f".hubstack/{digest}"
+        needed: list[pulumi.Resource] = [
+            gcp.storage.BucketObject(
+                f"{name}-{digest}-{file.partition('.')[0]}",
+                bucket=args.bucket_name, name=f"{folder}/{file}", content=text, opts=child(self, depends_on=after),
+            )
+            for file, text in manifests.loader_texts(model).items()
+        ]  # fmt: skip
+        if model.weights.needs_token:
+            needed.append(
+                gcp.secretmanager.SecretIamMember(
+                    f"{name}-token", secret_id=args.hub_secret_id, role="roles/secretmanager.secretAccessor",
+                    member=args.account.member, opts=child(self, depends_on=after),
+                )
+            )  # fmt: skip
+        self.job = gcp.cloudrunv2.Job(
+            f"{name}-{digest}",
+            name=cloud_run_names.job_name(args.plan, model),
+            location=args.plan.target.region,
+            # It holds nothing: the weights are in the bucket.
+            deletion_protection=False,
+            run_execution_token=RUN_ONCE,
+            labels=cloud_run_names.labels(args.plan, model),
+            binary_authorization=gcp.cloudrunv2.JobBinaryAuthorizationArgs(use_default=True)
+            if args.plan.target.binary_authorization
+            else None,
+            template=gcp.cloudrunv2.JobTemplateArgs(task_count=1, template=_task(args, folder)),
+            opts=child(
+                self,
+                depends_on=[*after, *needed],
+                ignore_changes=["runExecutionToken"],
+                custom_timeouts=pulumi.CustomTimeouts(create="6h", update="6h"),
+            ),
+        )
+        self.register_outputs({})
+
+
+def _task(args: RunLoaderArgs, folder: str) -> "gcp.cloudrunv2.JobTemplateTemplateArgs":
+    run, job = gcp.cloudrunv2, args.job
+    load = manifests.load_command(f"{MOUNT}/{folder}", f"{MOUNT}/{args.model.weights.prefix}", SCRATCH)
+    return run.JobTemplateTemplateArgs(
+        service_account=args.account.email,
+        encryption_key=args.plan.target.kms_key,
+        execution_environment="EXECUTION_ENVIRONMENT_GEN2",
+        timeout=f"{job.timeout_seconds}s",
+        # What has landed is kept: a next try goes on with the rest.
+        max_retries=3,
+        containers=[
+            run.JobTemplateTemplateContainerArgs(
+                image=args.model.weights.loader_image,
+                commands=["sh", "-c", f"mkdir -p {SCRATCH} && {load}"],
+                envs=_envs(args),
+                resources=run.JobTemplateTemplateContainerResourcesArgs(
+                    limits={"cpu": str(job.vcpu), "memory": f"{job.memory_gib}Gi"}
+                ),
+                volume_mounts=[run.JobTemplateTemplateContainerVolumeMountArgs(name="weights", mount_path=MOUNT)],
+            )
+        ],
+        volumes=[
+            run.JobTemplateTemplateVolumeArgs(
+                name="weights",
+                gcs=run.JobTemplateTemplateVolumeGcsArgs(
+                    bucket=args.bucket_name, read_only=False, mount_options=["implicit-dirs"]
+                ),
+            )
+        ],
+    )
+
+
+def _envs(args: RunLoaderArgs) -> "list[gcp.cloudrunv2.JobTemplateTemplateContainerEnvArgs]":
+    run = gcp.cloudrunv2
+    plain = {"HF_HOME": f"{SCRATCH}/home", "HOME": SCRATCH, "HF_HUB_DISABLE_TELEMETRY": "1",
+             "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_XET_CHUNK_CACHE_SIZE_BYTES": "0",
+             "PYTHONPATH": f"{SCRATCH}/site", "TMPDIR": SCRATCH}  # fmt: skip
+    envs = [run.JobTemplateTemplateContainerEnvArgs(name=key, value=plain[key]) for key in sorted(plain)]
+    if args.model.weights.needs_token:
+        reference = run.JobTemplateTemplateContainerEnvValueSourceSecretKeyRefArgs(
+            secret=args.hub_secret_id, version="latest"
+        )
+        source = run.JobTemplateTemplateContainerEnvValueSourceArgs(secret_key_ref=reference)
+        envs.append(run.JobTemplateTemplateContainerEnvArgs(name="HF_TOKEN", value_source=source))
+    return envs

@@ -1,0 +1,357 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The `hubstack` command: parse arguments, call, print. No decision is made here.
+
+Exit codes: 0 fine, 1 a check found something, 2 bad input or usage, or a refusal of the Hub (docs/lock.md). Heavy
+modules are imported by the command that needs them, so that `plan` never waits for Pulumi or for the Hub's client.
+"""
+
+import gc
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hubstack.cli import gitops as cli_gitops
+from hubstack.cli.console import Check, Env, Jobs, Json, Progress, Project
+from hubstack.cli.console import config_of as _config
+from hubstack.cli.console import environment_of as _environment
+from hubstack.cli.console import models_path as _models_path
+from hubstack.cli.console import out as _out
+from hubstack.cli.console import print_parts as _print
+from hubstack.cli.console import status as _status
+from hubstack.cli.each_cluster import each_cluster, group_of
+from hubstack.files.errors import HubstackError, InputError
+from hubstack.files.problems import Problem, inert, listed, nearest, visible
+from hubstack.inputs.environment import Environment, find_project
+
+if TYPE_CHECKING:
+    from hubstack.inputs.settings import Target
+    from hubstack.plan import Plan
+    from hubstack.review.preview import Graph
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    help="A YAML list of Hugging Face Hub models becomes a whole inference stack on Google Cloud.",
+)  # fmt: skip
+
+Upgrade = Annotated[
+    list[str] | None, typer.Option(help="Key of a model to move to its newest commit; `all` for every one.")
+]
+Summary = Annotated[
+    Path | None, typer.Option("--summary", help="Write what the Hub changed to this Markdown file.")
+]
+Rebalance = Annotated[
+    bool, typer.Option("--rebalance", help="Place all models anew rather than leave them where they stand.")
+]
+WhatIf = Annotated[
+    list[str] | None,
+    typer.Option("--what-if", help="SETTING=VALUE or KEY.SETTING=VALUE: print what would change. Repeatable."),
+]
+Regions = Annotated[str | None, typer.Option("--regions", help="`any`, or regions with commas: compare prices.")]
+Html = Annotated[Path | None, typer.Option("--html", help="Write a page with pictures to this file.")]
+
+Against = Annotated[
+    str | None,
+    typer.Option("--against", help="A git reference, or a file of --save. Default: where the branch left main."),
+]
+Save = Annotated[Path | None, typer.Option("--save", help="Write this side to a file, and compare nothing.")]
+FailOn = Annotated[
+    str, typer.Option("--fail-on", help="Gates with commas: replace,cost>+10%,license (docs/diff.md).")
+]
+Quota = Annotated[Path | None, typer.Option("--quota", help="Accelerators that may be had (docs/diff.md).")]
+Markdown = Annotated[
+    Path | None, typer.Option("--markdown", help="Write a comment for a pull request to this file.")
+]
+Link = Annotated[str | None, typer.Option("--link", help="Where the whole report is, for a comment cut short.")]
+
+
+@app.command()
+@each_cluster
+def plan(
+    env: Env = "dev", *, json: Json = False, rebalance: Rebalance = False, what_if: WhatIf = None,
+    regions: Regions = None, html: Html = None, project: Project = None,
+) -> object:  # fmt: skip
+    """Print what each model runs on, how full it is, and what it costs a month."""
+    environment = _environment(env, project)
+    decided = _plan(environment, rebalance=rebalance)
+    if html:
+        _write_page(decided, html)
+    elif json:
+        _out(decided.to_json())
+    elif what_if:
+        _what_if(environment, decided, what_if, rebalance=rebalance)
+    elif regions:
+        _compare(environment, regions)
+    else:
+        _print(*_tables(decided))
+        if asked := _target(environment).regions:
+            _print("")
+            _compare(environment, ",".join(asked))
+    return decided
+
+
+@app.command()
+def explain(
+    env: Env, model: Annotated[str | None, typer.Argument(help="The model's key.")] = None, *,
+    html: Html = None, project: Project = None,
+) -> None:  # fmt: skip
+    """Print the arithmetic of one model's place, and what was rejected and why."""
+    decided = _plan(_environment(env, project))
+    by_key = {each.key: each for each in decided.models}
+    if (model is None and not html) or (model is not None and model not in by_key):
+        near = nearest(model or "", by_key)
+        hint = f"did you mean `{near}`?" if near else f"models: {listed(list(by_key))}"
+        message = f"has no model `{model}`" if model else "name a model, or give --html FILE for all of them"
+        raise InputError([Problem(path=env, message=message, hint=hint)])
+    if html:
+        _write_page(decided, html, model)
+        return
+    from hubstack.review.report import report  # noqa: PLC0415
+
+    _print(report.explanation(by_key[model or ""]))
+
+
+@app.command()
+@each_cluster
+def preview(env: Env = "dev", *, json: Json = False, project: Project = None) -> object:
+    """Run the Pulumi program offline and print every resource that `pulumi up` would create."""
+    environment = _environment(env, project)
+    decided = _plan(environment)
+    from hubstack.review.preview.render import render_tree  # noqa: PLC0415
+
+    graph = _graph(environment)
+    if json:
+        _out(graph.to_json())
+        return decided
+    summary = f"{graph.count} resources would be created. Nothing was: no engine ran."
+    _print(render_tree(graph), "", *_tables(decided), summary)
+    return decided
+
+
+@app.command()
+@each_cluster
+def render(
+    env: Env,
+    folder: Annotated[Path, typer.Argument(help="New, empty, or rendered to before.", metavar="DIR")],
+    *,
+    project: Project = None,
+) -> None:
+    """Write the Kubernetes objects and the Google resources as sorted files, one each, for a GitOps repository."""
+    from hubstack.files.managed_folder import write_folder  # noqa: PLC0415
+    from hubstack.review.preview.files import graph_files  # noqa: PLC0415
+
+    files = graph_files(_graph(_environment(env, project)))
+    changed, removed = write_folder(folder, files)
+    _print(f"{folder}: {len(files)} files, {len(changed)} of them changed; {len(removed)} removed")
+
+
+@app.command()
+@each_cluster
+def diff(  # noqa: PLR0913  one option a file or a switch
+    env: Env = "dev", *, against: Against = None, save: Save = None, fail_on: FailOn = "", quota: Quota = None,
+    json: Json = False, markdown: Markdown = None, html: Html = None, link: Link = None, project: Project = None,
+) -> None:  # fmt: skip
+    """Say what a change of the list does: money, data, replacements, licences, access; exit 1 at a gate."""
+    from hubstack.review.diff import read_gates  # noqa: PLC0415
+    from hubstack.review.diff.command import run_diff  # noqa: PLC0415
+
+    gates = read_gates(fail_on)
+    root = (project or find_project(Path.cwd())).resolve()
+    if save:
+        from hubstack.review.diff.base_head import save_side  # noqa: PLC0415
+        from hubstack.review.diff.command import name_in  # noqa: PLC0415
+
+        save_side(name_in(root, env), root, save)
+        _print(f"wrote {save}")
+        return
+    with _status("running both sides"):
+        asked = run_diff(env, root, against, quota, gates)
+    written = asked.write(markdown=markdown, html=html, link=link)
+    if json:
+        _out(asked.change.to_json())
+    else:
+        _print(*asked.terminal(), *written)
+    raise typer.Exit(asked.exit_code)
+
+
+@app.command()
+def lock(
+    env: Env = "dev",
+    *,
+    upgrade: Upgrade = None,
+    check: Check = False,
+    summary: Summary = None,
+    jobs: Jobs = None,
+    project: Project = None,
+) -> None:
+    """Ask the Hub what each model is at a commit, and write it beside the list."""
+    from hubstack.hub.remote import JOBS, Patience, check_lock, write_lock  # noqa: PLC0415
+
+    environment = _environment(env, project)
+    name = _models_path(environment)
+    path = environment.project_dir / name
+    if check:
+        found = check_lock(path, name)
+        _print(*found or ["the lock is fresh"])
+        raise typer.Exit(1 if found else 0)
+    with Progress() as progress:
+        lines, refused = write_lock(path, name, upgrade or [], progress, Patience(jobs=jobs or JOBS), summary)
+    _print(*lines)
+    if refused:
+        raise refused
+    try:
+        _print(*_write_places(environment))
+    except HubstackError as error:
+        sys.stderr.write(f"the lock is written; not every model has a place yet:\n{error}\n")
+        raise typer.Exit(2) from None
+
+
+@app.command()
+def place(env: Env = "dev", *, rebalance: Rebalance = False, check: Check = False, project: Project = None) -> None:
+    """Write where each model stands, so that a new model moves no other."""
+    lines = _write_places(_environment(env, project), rebalance=rebalance, check=check)
+    _print(*lines or ["every model stands where the file says"])
+    raise typer.Exit(1 if check and lines else 0)
+
+
+@app.command()
+@each_cluster
+def check(env: Env = "dev", *, json: Json = False, project: Project = None) -> None:
+    """Hold lock, plan and resources against the rules of policy.yaml; exit 1 if one is broken."""
+    import datetime as dt  # noqa: PLC0415
+
+    from hubstack.review.check.report import report_json, report_parts  # noqa: PLC0415
+    from hubstack.review.check.run import check_environment  # noqa: PLC0415
+
+    environment = _environment(env, project)
+    today = dt.datetime.now(tz=dt.UTC).date()
+    with _status("checking"):
+        report = check_environment(environment, _config(environment), today)
+    if json:
+        _out(report_json(report))
+    else:
+        _print(*report_parts(report))
+    raise typer.Exit(1 if report.failures else 0)
+
+
+@app.command()
+@each_cluster
+def sbom(
+    env: Env = "dev", *,
+    output: Annotated[Path | None, typer.Option("--output", help="Write the bill to this file.")] = None,
+    page: Annotated[Path | None, typer.Option("--page", help="Write a page for people: .html or .md.")] = None,
+    project: Project = None,
+) -> None:  # fmt: skip
+    """Print the bill of models (CycloneDX): commits, hashes, licences, images; or a page for people."""
+    from hubstack.files.write import write_text_atomically  # noqa: PLC0415
+    from hubstack.review.sbom import command  # noqa: PLC0415
+
+    environment = _environment(env, project)
+    asked = environment.project_dir, environment.stack, _config(environment)
+    if page:
+        write_text_atomically(page, command.page(*asked, page))
+        _print(f"wrote {page}")
+    if output:
+        write_text_atomically(output, command.bill(*asked))
+        _print(f"wrote {output}")
+    elif not page:
+        _out(command.bill(*asked))
+
+
+def _write_places(environment: Environment, *, rebalance: bool = False, check: bool = False) -> list[str]:
+    group = group_of(environment)
+    if group:
+        from hubstack.planner.placement.choose_clusters import write_group_places  # noqa: PLC0415
+
+        return write_group_places(environment.project_dir, group, rebalance=rebalance, check=check)
+    from hubstack.planner.placement.write_placement import write_places  # noqa: PLC0415
+
+    stack = environment.project_dir, environment.stack, _config(environment)
+    return write_places(*stack, rebalance=rebalance, check=check)
+
+
+def _what_if(environment: Environment, decided: "Plan", changes: list[str], *, rebalance: bool) -> None:
+    from hubstack.catalog import load_catalog  # noqa: PLC0415
+    from hubstack.inputs.what_if import change_request  # noqa: PLC0415
+    from hubstack.planner.placement.placement_file import Placement  # noqa: PLC0415
+    from hubstack.planner.planner import plan_stack, read_inputs  # noqa: PLC0415
+    from hubstack.review.report import report  # noqa: PLC0415
+
+    inputs = read_inputs(environment.project_dir, environment.stack, _config(environment))
+    request = change_request(inputs.request, changes)
+    placement = Placement() if rebalance else inputs.placement
+    after = plan_stack(request, inputs.lock, load_catalog(), inputs.target, placement)
+    _print(report.difference_table(decided, after), *(f"Warning: {warning}." for warning in after.warnings))
+
+
+def _compare(environment: Environment, asked: str) -> None:
+    from hubstack.catalog import load_catalog  # noqa: PLC0415
+    from hubstack.planner.placement.regions import compare_regions  # noqa: PLC0415
+    from hubstack.planner.planner import read_inputs  # noqa: PLC0415
+    from hubstack.review.report import report  # noqa: PLC0415
+
+    inputs = read_inputs(environment.project_dir, environment.stack, _config(environment))
+    words = [word.strip() for word in asked.split(",") if word.strip()]
+    found = compare_regions(inputs.request, inputs.lock, load_catalog(), inputs.target, words)
+    _print(
+        report.region_table(found, inputs.target.region), "Nothing moves: `gcp:region` decides where a stack is."
+    )
+
+
+def _write_page(decided: "Plan", path: Path, model: str | None = None) -> None:
+    from hubstack.files.write import write_text_atomically  # noqa: PLC0415
+    from hubstack.review.report.page import page_text  # noqa: PLC0415
+
+    write_text_atomically(path, page_text(decided, model))
+    _print(f"wrote {path}")
+
+
+def _target(environment: Environment) -> "Target":
+    from hubstack.inputs.stack import read_where  # noqa: PLC0415
+
+    return read_where(environment.project_dir, environment.stack, _config(environment))
+
+
+def _plan(environment: Environment, *, rebalance: bool = False) -> "Plan":
+    from hubstack.planner.planner import plan_environment  # noqa: PLC0415
+
+    return plan_environment(environment.project_dir, environment.stack, _config(environment), rebalance=rebalance)
+
+
+def _graph(environment: Environment) -> "Graph":
+    from hubstack.review.preview.environment import preview_environment  # noqa: PLC0415
+
+    with _status("running the program"):
+        return preview_environment(environment)
+
+
+def _tables(decided: "Plan") -> tuple[Any, ...]:
+    from hubstack.review.report import report  # noqa: PLC0415
+
+    parts: list[Any] = [report.plan_table(decided), "", report.why_lines(decided), ""]
+    if decided.pools:
+        parts += [report.pool_table(decided.pools), "", report.cost_table(decided), ""]
+    if any(model.cloud_run for model in decided.models):
+        parts += [report.service_table(decided.models), ""]
+    return (*parts, report.cost_notes(decided))
+
+
+app.command()(cli_gitops.promote)
+app.command()(cli_gitops.drift)
+app.command()(cli_gitops.eject)
+app.command()(cli_gitops.init)
+
+
+def main() -> None:
+    """Run the command; print what hubstack refuses without a traceback."""
+    # What a command makes lives until it ends: looking for garbage at the usual pace is a fifth of a plan's time.
+    gc.set_threshold(100_000, 50, 100)
+    try:
+        app()
+    except HubstackError as error:
+        sys.stderr.write(inert(visible(f"{error}\n", keep="\n\t")))
+        raise SystemExit(2) from None
+    except BrokenPipeError:  # the reader has closed, as `head` does
+        sys.stderr.close()
+        raise SystemExit(0) from None

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every command shares: its common arguments, the environment that they name, and how it prints.
+
+Owns no command: those are in `hubstack.cli.app` and `hubstack.cli.gitops`.
+"""
+
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Self
+
+import typer
+
+from hubstack.inputs.environment import Environment, find_environment, find_project
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+Env = Annotated[str, typer.Argument(help="A stack of stacks/ (dev), or a folder such as examples/fleet.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Check = Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if the file is not fresh.")]
+Jobs = Annotated[int | None, typer.Option("--jobs", min=1, max=64, help="Models to ask for at once; else 24.")]
+Project = Annotated[Path | None, typer.Option("--project", help="Folder of Pulumi.yaml. Default: here or above.")]
+
+SECONDS_BETWEEN_LINES = 5
+"""Of progress where there is no terminal: a log of a thousand models stays short."""
+
+
+def environment_of(env: str, project: Path | None) -> Environment:
+    """Return the environment that a command's arguments name."""
+    here = Path.cwd()
+    return find_environment(env, (project or find_project(here)).resolve(), here)
+
+
+def config_of(environment: Environment) -> Mapping[str, str]:
+    """Return the settings of its Pulumi.<stack>.yaml: full key to text."""
+    from hubstack.inputs.pulumi_config import load_stack_config  # noqa: PLC0415
+
+    return load_stack_config(environment.project_dir, environment.config_file).config
+
+
+def models_path(environment: Environment) -> str:
+    """Return its list, as it is named from the project's folder."""
+    from hubstack.inputs.clusters import SHARD_OF  # noqa: PLC0415
+    from hubstack.inputs.stack import read_settings  # noqa: PLC0415
+
+    config = config_of(environment)
+    if SHARD_OF in config:
+        config = read_settings(environment.project_dir, environment.stack, config)
+    return config.get("hubstack:models", f"stacks/{environment.stack}.models.yaml")
+
+
+class Progress:
+    """Says on stderr how far the asking is: on a terminal as it goes, else a line now and then.
+
+    A listener of `hubstack.hub.remote`.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        from rich.console import Console  # noqa: PLC0415
+
+        self._console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+        self._bar: Status | None = None
+        self._models = self._done = 0
+        self._told = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def begin(self, models: int, what: str) -> None:
+        """Say what is asked of whom."""
+        self._models, self._told = models, time.monotonic()
+        if self._quiet:
+            return
+        self._console.print(f"asking {what} for {models:,} model revisions")
+        if self._console.is_terminal:
+            self._bar = self._console.status("")
+            self._bar.start()
+
+    def done(self, repo_id: str) -> None:  # noqa: ARG002  a listener's
+        """Count one model."""
+        self._done += 1
+        self._say(f"{self._done:,} of {self._models:,} models", at_once=self._bar is not None)
+
+    def pause(self, seconds: float) -> None:
+        """Say that the Hub asks for a pause."""
+        self._say(f"{self._done:,} of {self._models:,} models; the Hub asks to wait {seconds:.0f} s", at_once=True)
+
+    def _say(self, text: str, *, at_once: bool) -> None:
+        now = time.monotonic()
+        if self._quiet or not (at_once or now - self._told > SECONDS_BETWEEN_LINES):
+            return
+        self._told = now
+        if self._bar is not None:
+            self._bar.update(text)
+        else:
+            self._console.print(text)
+
+
+def status(text: str) -> AbstractContextManager[Any]:
+    """Show on a terminal, while it lasts, what is being done."""
+    from rich.console import Console  # noqa: PLC0415
+
+    return Console(stderr=True).status(text)
+
+
+def print_parts(*parts: Any) -> None:
+    """Print texts and tables, one under the other."""
+    from hubstack.files.problems import inert  # noqa: PLC0415
+    from hubstack.files.terminal import SafeConsole  # noqa: PLC0415
+
+    console = SafeConsole(
+        highlight=False, markup=False, soft_wrap=False, width=None if sys.stdout.isatty() else 200
+    )
+    for part in parts:
+        # A sentence is wrapped by the terminal; only tables are laid out here.
+        with console.capture() as held:
+            console.print(part, soft_wrap=isinstance(part, str))
+        sys.stdout.write(inert(held.get()))
+
+
+def out(text: str) -> None:
+    """Print JSON, which is for a program."""
+    from hubstack.files.terminal import safe_json  # noqa: PLC0415
+
+    sys.stdout.write(safe_json(text))

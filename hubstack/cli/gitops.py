@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands of a stack that is kept in git. Parse arguments, call, print; `hubstack.cli.app` registers them.
+
+Exit codes as there: 0 fine, 1 a check found something, 2 bad input or usage.
+"""
+
+from json import JSONDecodeError
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hubstack.cli.console import (
+    Check,
+    Env,
+    Jobs,
+    Json,
+    Progress,
+    Project,
+    config_of,
+    environment_of,
+    models_path,
+    out,
+    print_parts,
+)
+from hubstack.cli.each_cluster import each_cluster
+from hubstack.files.errors import InputError
+from hubstack.files.problems import Problem
+from hubstack.inputs.environment import find_project
+
+if TYPE_CHECKING:
+    from hubstack.review.drift import StoredObject
+
+Listing = Annotated[
+    list[Path] | None,
+    typer.Option("--bucket-listing", help="What `gcloud storage ls --json --recursive` printed. Repeatable."),
+]
+Buckets = Annotated[
+    bool, typer.Option("--buckets", help="Print the addresses of the buckets, and do nothing else.")
+]
+Collection = Annotated[
+    str | None, typer.Option("--from-collection", help="A Hub collection: OWNER/TITLE-HASH, or its address.")
+]
+Manifests = Annotated[
+    bool, typer.Option("--from-manifests", help="Kubernetes manifests: the files and folders named; `-` is stdin.")
+]
+GcpProject = Annotated[str | None, typer.Option("--gcp-project", help="Google Cloud project of a new stack.")]
+Region = Annotated[str | None, typer.Option("--region", help="Its region.")]
+Only = Annotated[list[str] | None, typer.Option("--model", help="Key of a model to promote. Repeatable; else all.")]
+
+
+def promote(
+    source: Annotated[str, typer.Argument(help="Where it was tried: dev.")],
+    target: Annotated[str, typer.Argument(help="Where it goes: prod.")],
+    *, model: Only = None, check: Check = False, project: Project = None,
+) -> None:  # fmt: skip
+    """Copy locked commits from one environment to another, without asking the Hub."""
+    from hubstack.hub.promote import write_promotion  # noqa: PLC0415
+
+    to = environment_of(target, project)
+    lines = write_promotion(
+        to.project_dir, models_path(environment_of(source, project)), models_path(to), model or [], check=check
+    )
+    print_parts(*lines or [f"{target} has what {source} has"])
+    raise typer.Exit(1 if check and lines else 0)
+
+
+@each_cluster
+def drift(
+    env: Env = "dev", *, bucket_listing: Listing = None, buckets: Buckets = False, json: Json = False,
+    jobs: Jobs = None, project: Project = None,
+) -> None:  # fmt: skip
+    """Ask whether the Hub, and the buckets, are still as the lock says; exit 1 if not."""
+    from hubstack.planner.planner import plan_environment, read_inputs  # noqa: PLC0415
+    from hubstack.review import drift as found  # noqa: PLC0415
+
+    environment = environment_of(env, project)
+    stack = environment.project_dir, environment.stack, config_of(environment)
+    if buckets:
+        print_parts(*(f"gs://{name}" for name in found.staged_buckets(plan_environment(*stack))))
+        return
+    from hubstack.hub.remote import JOBS, Patience  # noqa: PLC0415
+    from hubstack.review.watch import watch_hub  # noqa: PLC0415
+
+    inputs = read_inputs(*stack)
+    held = [(model.key, inputs.lock.get(model.id, model.revision)) for model in inputs.request.models]
+    objects = _stored(bucket_listing) if bucket_listing else None
+    locked = [(key, facts) for key, facts in held if facts is not None]
+    with Progress(quiet=json) as progress:
+        findings, unknown = watch_hub(locked, progress, Patience(jobs=jobs or JOBS))
+    if objects is not None:
+        findings += found.bucket_findings(plan_environment(*stack), objects)
+    if json:
+        out(found.findings_json(findings))
+    else:
+        print_parts(*(finding.render() for finding in findings))
+        if objects is None:
+            print_parts("The buckets were not looked at: give --bucket-listing (docs/guide/gitops.md).")
+        if not unknown and not any(finding.is_drift for finding in findings):
+            print_parts(f"No drift: {len(held)} models are as they were locked.")
+    if unknown:
+        raise unknown
+    raise typer.Exit(1 if any(finding.is_drift for finding in findings) else 0)
+
+
+def _stored(listings: list[Path]) -> "list[StoredObject]":
+    from hubstack.files.documents import MAX_JSON_BYTES, json_problem, read_text  # noqa: PLC0415
+    from hubstack.review.drift import read_listing  # noqa: PLC0415
+
+    hint = "it takes what `gcloud storage ls --json --recursive gs://BUCKET` prints"
+    objects: list[StoredObject] = []
+    for path in listings:
+        try:
+            objects += read_listing(read_text(path, str(path), hint, MAX_JSON_BYTES))
+        except JSONDecodeError as error:
+            raise InputError([json_problem(error, str(path), hint)]) from None
+        except RecursionError:
+            raise InputError([Problem(path=str(path), message="is nested without end", hint=hint)]) from None
+        except ValueError as error:
+            raise InputError([Problem(path=str(path), message=f"is no listing: {error}", hint=hint)]) from None
+    return objects
+
+
+@each_cluster
+def eject(
+    env: Env,
+    folder: Annotated[Path, typer.Argument(help="New, empty, or ejected to before.", metavar="DIR")],
+    *,
+    project: Project = None,
+) -> None:
+    """Write the stack as a plain Pulumi program and plain Kubernetes files, without hubstack."""
+    from hubstack.files.managed_folder import write_folder  # noqa: PLC0415
+    from hubstack.review.eject import ejected_files  # noqa: PLC0415
+    from hubstack.review.preview.environment import preview_environment  # noqa: PLC0415
+
+    found = environment_of(env, project)
+    files = ejected_files(found, preview_environment(found))
+    changed, removed = write_folder(folder, files)
+    print_parts(f"{folder}: {len(files)} files, {len(changed)} of them changed; {len(removed)} removed")
+
+
+def init(  # noqa: PLR0913  one option a setting
+    env: Annotated[str, typer.Argument(help="Name of the environment: dev.")],
+    paths: Annotated[list[str] | None, typer.Argument(help="Of --from-manifests.", metavar="[PATH]...")] = None,
+    *, from_collection: Collection = None, from_manifests: Manifests = False,
+    gcp_project: GcpProject = None, region: Region = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a list that is there.")] = False,
+    project: Project = None,
+) -> None:  # fmt: skip
+    """Write a new environment's list from a Hub collection, or from manifests of servers that run already."""
+    from hubstack.inputs.init import Asked, check_asked, read_manifests, write_environment  # noqa: PLC0415
+
+    if bool(from_collection) == from_manifests or from_manifests != bool(paths):
+        hint = "--from-collection OWNER/TITLE-HASH, or --from-manifests FILE_OR_FOLDER..."
+        raise InputError([Problem(path=f"init {env}", message="name one source", hint=hint)])
+    root = (project or find_project(Path.cwd())).resolve()
+    asked = Asked(env=env, project_dir=root, gcp_project=gcp_project, region=region, force=force)
+    check_asked(asked)
+    if from_collection:
+        from hubstack.hub.remote import read_collection  # noqa: PLC0415
+
+        with Progress() as progress:
+            found = read_collection(from_collection, listener=progress)
+    else:
+        found = read_manifests(paths or [])
+    print_parts(*write_environment(asked, found))

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How the load balancer treats a backend: time limits, draining, health, IAP, and the way in through the network.
+
+Owns GKE's policies (`networking.gke.io/v1`: GCPBackendPolicy, HealthCheckPolicy) and the NetworkPolicies that let
+Google's proxies in. Does not own which backends there are (`hubstack.deploy.manifests.traffic`). A policy lies in
+the namespace of what it is for (GKE docs "Configure Gateway resources using policies").
+"""
+
+from hubstack.deploy.manifests.api_keys import IAP_SECRET
+from hubstack.deploy.manifests.base import Object, metadata, network_policy, server_name, tcp
+from hubstack.deploy.manifests.callouts import BODY_ROUTER_NAME, CALLOUT_PORTS, PICKER_NAME
+from hubstack.deploy.manifests.scaling import INTERCEPTOR_PORT, INTERCEPTOR_SERVICE, longest_hold
+from hubstack.deploy.manifests.traffic import POOL_GROUP, gateway_of, has_pool, stack_metadata
+from hubstack.inputs.gateway import HEALTH_CHECK_RANGES, MAX_TIMEOUT_SECONDS, PROXY_RANGE
+from hubstack.plan import ModelPlan, Plan
+from hubstack.plan.gateway import GatewayAuth
+
+POLICY_API = "networking.gke.io/v1"
+INTERCEPTOR_DRAIN_SECONDS = 900
+
+
+def backend_policy(plan: Plan, model: ModelPlan) -> Object:
+    """Time for a whole answer, and for answers that have begun when a server goes."""
+    drain = model.server.termination_grace_seconds
+    return _policy("GCPBackendPolicy", metadata(plan, model, server_name(model)), _target(plan, model),
+                   _backend(plan, drain))  # fmt: skip
+
+
+def health_check(plan: Plan, model: ModelPlan) -> Object:
+    """The engine's own readiness: the load balancer does not know the pod's."""
+    ready = model.server.readiness
+    default = {
+        "checkIntervalSec": ready.period_seconds,
+        "timeoutSec": ready.period_seconds,
+        "healthyThreshold": 1,
+        "unhealthyThreshold": ready.failure_threshold,
+        "config": {"type": "HTTP", "httpHealthCheck": {"port": ready.port, "requestPath": ready.path}},
+    }
+    return _policy("HealthCheckPolicy", metadata(plan, model, server_name(model)), _target(plan, model), default)
+
+
+def interceptor_policy(plan: Plan) -> Object:
+    """The same for the interceptor, through which resting models are reached, with time for the longest wait."""
+    default = _backend(plan, INTERCEPTOR_DRAIN_SECONDS)
+    default["timeoutSec"] = min(default["timeoutSec"] + longest_hold(plan), MAX_TIMEOUT_SECONDS)
+    return _policy("GCPBackendPolicy", _interceptor_metadata(plan), _service(INTERCEPTOR_SERVICE), default)
+
+
+def interceptor_health(plan: Plan) -> Object:
+    """Its port answers: by HTTP it knows no host but those of models."""
+    config = {"type": "TCP", "tcpHealthCheck": {"port": INTERCEPTOR_PORT}}
+    return _policy(
+        "HealthCheckPolicy", _interceptor_metadata(plan), _service(INTERCEPTOR_SERVICE), {"config": config}
+    )
+
+
+def callout_health(plan: Plan, name: str, port: int) -> Object:
+    """Health of a gRPC callout."""
+    grpc = {"portSpecification": "USE_FIXED_PORT", "port": port}
+    return _policy("HealthCheckPolicy", stack_metadata(plan, name), _service(name),
+                   {"config": {"type": "GRPC", "grpcHealthCheck": grpc}})  # fmt: skip
+
+
+def proxy_policies(plan: Plan) -> tuple[Object, ...]:
+    """Let Google's proxies and health checks reach the servers and the callouts, on their ports only."""
+    callouts = {"matchExpressions": [
+        {"key": "app.kubernetes.io/name", "operator": "In", "values": [BODY_ROUTER_NAME, PICKER_NAME]}
+    ]}  # fmt: skip
+    ports = sorted({model.server.port for model in plan.on_gke})
+    return (
+        _ingress(plan, "gateway-to-servers", {"matchLabels": {"app.kubernetes.io/name": "server"}}, ports),
+        _ingress(plan, "gateway-to-callouts", callouts, list(CALLOUT_PORTS)),
+    )
+
+
+def _ingress(plan: Plan, name: str, pods: Object, ports: list[int]) -> Object:
+    sources = [{"ipBlock": {"cidr": cidr}} for cidr in (PROXY_RANGE, *HEALTH_CHECK_RANGES)]
+    return network_policy(plan, name, pods, {"ingress": [{"from": sources, "ports": tcp(*ports)}]})
+
+
+def _backend(plan: Plan, drain_seconds: int) -> Object:
+    asked = gateway_of(plan)
+    default: Object = {
+        "timeoutSec": asked.timeout_seconds,
+        "connectionDraining": {"drainingTimeoutSec": drain_seconds},
+    }
+    if asked.auth is GatewayAuth.IAP:
+        default["iap"] = {"enabled": True}
+        if asked.iap_client_id:
+            default["iap"] |= {"clientID": asked.iap_client_id, "oauth2ClientSecret": {"name": IAP_SECRET}}
+    return default
+
+
+def _policy(kind: str, meta: Object, target: Object, default: Object) -> Object:
+    return {
+        "apiVersion": POLICY_API,
+        "kind": kind,
+        "metadata": meta,
+        "spec": {"targetRef": target, "default": default},
+    }
+
+
+def _target(plan: Plan, model: ModelPlan) -> Object:
+    if has_pool(plan, model):
+        return {"group": POOL_GROUP, "kind": "InferencePool", "name": server_name(model)}
+    return _service(server_name(model))
+
+
+def _service(name: str) -> Object:
+    return {"group": "", "kind": "Service", "name": name}
+
+
+def _interceptor_metadata(plan: Plan) -> Object:
+    made = stack_metadata(plan, INTERCEPTOR_SERVICE)
+    return {**made, "namespace": plan.target.keda_namespace}

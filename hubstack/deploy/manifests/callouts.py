@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the load balancer calls out to for each request, as it would with Google's and llm-d's charts.
+
+Owns two programs and their objects. The body router copies the body's `model` into a header, so that routes can
+match it: gateway-api-inference-extension v1.5.0 (chart body-based-routing; v1.6 left it to
+llm-d-inference-payload-processor, which has no release yet). The endpoint picker chooses the pod of an
+InferencePool: llm-d-router v0.10 (chart llm-d-router-gateway); it serves one pool, so each pool has one.
+"""
+
+import json
+
+from hubstack.deploy.manifests.base import Object, container_security, metadata, pod_security, selector, server_name
+from hubstack.deploy.manifests.server import leader_selector
+from hubstack.deploy.manifests.traffic import GATEWAY_GROUP, GATEWAY_NAME, MODEL_HEADER, POOL_GROUP, stack_metadata
+from hubstack.kinds import EngineKind
+from hubstack.plan import ModelPlan, Plan
+from hubstack.planner.serving.routing import BODY_ROUTER, PICKER_SUFFIX
+
+BODY_ROUTER_NAME = BODY_ROUTER
+BODY_ROUTER_IMAGE = "registry.k8s.io/gateway-api-inference-extension/bbr:v1.5.0"
+BODY_ROUTER_PORT, BODY_ROUTER_HEALTH_PORT = 9004, 9005
+PICKER_NAME = "endpoint-picker"
+PICKER_IMAGE = "ghcr.io/llm-d/llm-d-router-endpoint-picker:v0.10.0"
+PICKER_PORT, PICKER_HEALTH_PORT = 9002, 9003
+CALLOUT_PORTS = (PICKER_PORT, PICKER_HEALTH_PORT, BODY_ROUTER_PORT, BODY_ROUTER_HEALTH_PORT)
+NON_ROOT = 65532
+"""The user of both images (their Dockerfiles: distroless static, nonroot)."""
+BODY_ROUTER_REQUESTS = {"cpu": "500m", "memory": "256Mi"}
+PICKER_REQUESTS = {"cpu": "1", "memory": "2Gi"}
+"""Ours, unmeasured: for a few requests a second. The chart asks for 8 CPUs and 8 GiB, which is more than a node of
+a small model has; its sizing guide counts half a CPU to one for each long request a second."""
+PICKER_MEMORY_LIMIT, BODY_ROUTER_MEMORY_LIMIT = "4Gi", "512Mi"
+_CONFIG_PATH, _CONFIG_FILE = "/config", "plugins.yaml"
+
+
+def picker_name(model: ModelPlan) -> str:
+    """Name of a pool's picker."""
+    return f"{server_name(model)}{PICKER_SUFFIX}"
+
+
+def callout_account(plan: Plan, name: str) -> Object:
+    """An account whose token its pod uses: both programs read the Kubernetes API."""
+    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": stack_metadata(plan, name)}
+
+
+def body_router(plan: Plan) -> Object:
+    """The body router. It needs no rights: the one plugin that it runs reads no object."""
+    told = json.dumps({"fieldName": "model", "headerName": MODEL_HEADER}, separators=(",", ":"))
+    args = ["--streaming", "--v", "1", "--plugin", f"body-field-to-header:model-extractor:{told}",
+            "--tracing=false", "--metrics-endpoint-auth=false", "--enable-pprof=false"]  # fmt: skip
+    container = _container("body-router", BODY_ROUTER_IMAGE, args, BODY_ROUTER_REQUESTS, BODY_ROUTER_MEMORY_LIMIT)
+    container["ports"] = [
+        {"name": "ext-proc", "containerPort": BODY_ROUTER_PORT},
+        {"name": "health", "containerPort": BODY_ROUTER_HEALTH_PORT},
+    ]
+    # Two: without it no request that is routed by its body finds a model.
+    return _deployment(stack_metadata(plan, BODY_ROUTER_NAME), BODY_ROUTER_NAME, container, replicas=2)
+
+
+def body_router_service(plan: Plan) -> Object:
+    """Its address; TLS with a certificate that it signs itself, as the chart has it."""
+    port = {"name": "ext-proc", "port": BODY_ROUTER_PORT, "targetPort": BODY_ROUTER_PORT, "protocol": "TCP",
+            "appProtocol": "HTTP2"}  # fmt: skip
+    return _service(stack_metadata(plan, BODY_ROUTER_NAME), {"app.kubernetes.io/name": BODY_ROUTER_NAME}, port)
+
+
+def routing_extension(plan: Plan) -> Object:
+    """Ask the body router before a route is chosen, for what is not routed by its path.
+
+    GKE docs "Customize GKE Gateway traffic using Service Extensions": GCPRoutingExtension works with gke-l7-rilb
+    and gke-l7-regional-external-managed.
+    """
+    extension = {
+        "name": "model-name",
+        "authority": "body-router.hubstack.dev",  # a label in Google's logs; never resolved
+        "timeout": "1s",
+        "supportedEvents": ["RequestHeaders", "RequestBody", "RequestTrailers"],
+        "requestBodySendMode": "FullDuplexStreamed",
+        "backendRef": {"group": "", "kind": "Service", "name": BODY_ROUTER_NAME, "port": BODY_ROUTER_PORT},
+    }
+    matching = {"celExpressions": [{"celMatcher": 'request.path.startsWith("/v1/")'}]}
+    return {
+        "apiVersion": "networking.gke.io/v1",
+        "kind": "GCPRoutingExtension",
+        "metadata": stack_metadata(plan, BODY_ROUTER_NAME),
+        "spec": {
+            "targetRefs": [{"group": GATEWAY_GROUP, "kind": "Gateway", "name": GATEWAY_NAME}],
+            "extensionChains": [
+                {"name": "by-model", "matchCondition": matching, "extensions": [extension]},
+            ],
+        },
+    }
+
+
+def inference_pool(plan: Plan, model: ModelPlan) -> Object:
+    """The servers of a model among which its picker chooses."""
+    return {
+        "apiVersion": f"{POOL_GROUP}/v1",
+        "kind": "InferencePool",
+        "metadata": metadata(plan, model, server_name(model)),
+        "spec": {
+            "selector": {"matchLabels": selector(model) | leader_selector(model)},
+            "targetPorts": [{"number": model.server.port}],
+            "appProtocol": "http",
+            "endpointPickerRef": {
+                "name": picker_name(model),
+                "port": {"number": PICKER_PORT},
+                # Without its picker a pool is served evenly rather than not at all.
+                "failureMode": "FailOpen",
+            },
+        },
+    }
+
+
+def picker_config(plan: Plan, model: ModelPlan) -> Object:
+    """How the picker scores pods: short queue, free cache, the prefix already there (the chart's weights)."""
+    extractor: Object = {"type": "core-metrics-extractor"}
+    if model.server.engine is EngineKind.SGLANG:
+        extractor["parameters"] = {"defaultEngine": "sglang"}
+    source = {"scheme": "http", "path": model.server.metrics_path or "/metrics", "insecureSkipVerify": True}
+    scorers = {"queue-scorer": 2, "kv-cache-utilization-scorer": 2, "prefix-cache-scorer": 3}
+    config = {
+        "apiVersion": "llm-d.ai/v1alpha1",
+        "kind": "EndpointPickerConfig",
+        "plugins": [
+            *({"type": name} for name in scorers),
+            {"type": "metrics-data-source", "parameters": source},
+            extractor,
+        ],
+        "schedulingProfiles": [
+            {
+                "name": "default",
+                "plugins": [{"pluginRef": name, "weight": weight} for name, weight in scorers.items()],
+            }
+        ],
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": _picker_metadata(plan, model),
+        "data": {_CONFIG_FILE: json.dumps(config, indent=2)},  # YAML is what JSON is
+    }
+
+
+def picker(plan: Plan, model: ModelPlan) -> Object:
+    """The endpoint picker of a pool."""
+    args = ["--pool-name", server_name(model), "--pool-namespace", plan.target.namespace,
+            "--pool-group", POOL_GROUP, "--zap-encoder", "json", "--config-file", f"{_CONFIG_PATH}/{_CONFIG_FILE}",
+            "--grpc-health-port", str(PICKER_HEALTH_PORT), "--tracing=false",
+            "--metrics-endpoint-auth=false"]  # fmt: skip
+    container = _container("picker", PICKER_IMAGE, args, PICKER_REQUESTS, PICKER_MEMORY_LIMIT)
+    check = {"grpc": {"port": PICKER_HEALTH_PORT, "service": "inference-extension"}}
+    container |= {
+        "ports": [
+            {"name": "grpc", "containerPort": PICKER_PORT},
+            {"name": "grpc-health", "containerPort": PICKER_HEALTH_PORT},
+        ],
+        "livenessProbe": {**check, "initialDelaySeconds": 5, "periodSeconds": 10},
+        "readinessProbe": {**check, "periodSeconds": 2},
+        "volumeMounts": [{"name": "config", "mountPath": _CONFIG_PATH, "readOnly": True}],
+    }
+    container["env"].append(_field("POD_NAME", "metadata.name"))
+    made = _deployment(_picker_metadata(plan, model), picker_name(model), container, replicas=1)
+    template = made["spec"]["template"]
+    labels = {"app.kubernetes.io/name": PICKER_NAME, "app.kubernetes.io/instance": picker_name(model)}
+    template["metadata"]["labels"] = labels
+    made["spec"]["selector"] = {"matchLabels": labels}
+    # Rolled, two would hold different pictures of the same cache.
+    made["spec"]["strategy"] = {"type": "Recreate"}
+    template["spec"]["volumes"] = [{"name": "config", "configMap": {"name": picker_name(model)}}]
+    template["spec"]["terminationGracePeriodSeconds"] = 130
+    return made
+
+
+def picker_service(plan: Plan, model: ModelPlan) -> Object:
+    """Address of the picker."""
+    port = {"name": "grpc-ext-proc", "port": PICKER_PORT, "targetPort": PICKER_PORT, "protocol": "TCP",
+            "appProtocol": "kubernetes.io/h2c"}  # fmt: skip
+    labels = {"app.kubernetes.io/name": PICKER_NAME, "app.kubernetes.io/instance": picker_name(model)}
+    return _service(_picker_metadata(plan, model), labels, port)
+
+
+def picker_role(plan: Plan, model: ModelPlan) -> Object:
+    """What the picker watches: pods and pools of its namespace, and the optional kinds that it looks for."""
+    watch = ["get", "watch", "list"]
+    optional = ["inferenceobjectives", "inferencemodelrewrites"]
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": _picker_metadata(plan, model),
+        "rules": [
+            {"apiGroups": [""], "resources": ["pods"], "verbs": watch},
+            {"apiGroups": [POOL_GROUP], "resources": ["inferencepools"], "verbs": watch},
+            {"apiGroups": ["inference.networking.x-k8s.io", "llm-d.ai"], "resources": optional, "verbs": watch},
+        ],
+    }
+
+
+def picker_binding(plan: Plan, model: ModelPlan) -> Object:
+    """The role, to the picker's account."""
+    name = picker_name(model)
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": _picker_metadata(plan, model),
+        "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": plan.target.namespace}],
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
+    }
+
+
+def _picker_metadata(plan: Plan, model: ModelPlan) -> Object:
+    return stack_metadata(plan, picker_name(model))
+
+
+def _container(name: str, image: str, args: list[str], requests: dict[str, str], memory_limit: str) -> Object:
+    return {
+        "name": name,
+        "image": image,
+        "args": args,
+        "env": [_field("NAMESPACE", "metadata.namespace")],
+        # No limit of CPU: a burst of requests waits for it otherwise.
+        "resources": {"requests": dict(requests), "limits": {"memory": memory_limit}},
+        "securityContext": container_security(),
+    }
+
+
+def _field(name: str, path: str) -> Object:
+    return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
+
+
+def _deployment(meta: Object, account: str, container: Object, *, replicas: int) -> Object:
+    labels = {"app.kubernetes.io/name": meta["name"]}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": meta,
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {
+                    "serviceAccountName": account,
+                    "enableServiceLinks": False,
+                    "securityContext": pod_security(NON_ROOT),
+                    "containers": [container],
+                },
+            },
+        },
+    }
+
+
+def _service(meta: Object, labels: dict[str, str], port: Object) -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": meta,
+        "spec": {"type": "ClusterIP", "selector": labels, "ports": [port]},
+    }

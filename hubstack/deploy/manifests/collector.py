@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The removal of a model's old commits from its bucket, after its servers have switched.
+
+Owns which commits are kept. The Job runs as the loader does, through the same mount.
+"""
+
+from collections.abc import Iterable
+
+from hubstack import names
+from hubstack.deploy.manifests.base import Object, container_security, metadata, sharing
+from hubstack.deploy.manifests.loader import LOADER_FILES, pipeline_job
+from hubstack.deploy.manifests.volumes import WEIGHTS_PATH, WEIGHTS_VOLUME, bucket_volume
+from hubstack.deploy.weights_job import collector_script
+from hubstack.plan import ModelPlan, Plan
+
+_SCRIPT = "collect_weights.py"
+
+
+def kept_commits(plan: Plan, model: ModelPlan, also: Iterable[str] = ()) -> tuple[str, ...]:
+    """Return the commits that stay in a model's bucket beside its own, sorted.
+
+    Every model of the plan with the same bucket, and `also`. The replaced one where the request keeps it, and where
+    the servers span nodes: Pulumi does not wait for a LeaderWorkerSet to roll out, so old groups may still start.
+    """
+    kept = {each.weights.prefix for each in sharing(plan).get(model.canary_of or model.key, ())} | set(also)
+    if model.weights.replaces and (model.weights.keep_replaced or model.hosts > 1):
+        kept.add(model.weights.replaces)
+    return tuple(sorted(kept - {model.weights.prefix}))
+
+
+def collector_name(plan: Plan, model: ModelPlan, also: Iterable[str] = ()) -> str:
+    """Name of the removal: other commits to keep are another Job."""
+    kept = kept_commits(plan, model, also)
+    parts = (model.weights.prefix, *kept, collector_script(), model.weights.loader_image)
+    return names.shorten(
+        f"{names.made_as(model)}-collect-{names.short_hash(*parts, length=8)}", names.DNS_LABEL_MAX
+    )
+
+
+def collector_config(plan: Plan, model: ModelPlan, also: Iterable[str] = ()) -> Object:
+    """The collector's script."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": metadata(plan, model, collector_name(plan, model, also)),
+        "immutable": True,
+        "data": {_SCRIPT: collector_script()},
+    }
+
+
+def collector_job(plan: Plan, model: ModelPlan, also: Iterable[str] = ()) -> Object:
+    """The removal of every commit's folder that is not kept."""
+    name, kept = collector_name(plan, model, also), kept_commits(plan, model, also)
+    command = ["python", f"{LOADER_FILES}/{_SCRIPT}", "--root", WEIGHTS_PATH, "--current", model.weights.prefix]
+    for commit in kept:
+        command += ["--keep", commit]
+    container: Object = {
+        "name": "collector",
+        "image": model.weights.loader_image,
+        "command": command,
+        "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "256Mi"}},
+        "securityContext": container_security(),
+        "volumeMounts": [
+            {"name": WEIGHTS_VOLUME, "mountPath": WEIGHTS_PATH},
+            {"name": "collector", "mountPath": LOADER_FILES, "readOnly": True},
+        ],
+    }
+    volumes: list[Object] = [
+        bucket_volume(plan, model, read_only=False),
+        {"name": "collector", "configMap": {"name": name}},
+    ]
+    return pipeline_job(plan, model, name, container, volumes)

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The copy of a model's weights from the Hub to its bucket: file list, token and Job."""
+
+import json
+
+from hubstack import names
+from hubstack.deploy.manifests.base import (
+    GIB,
+    LOADER_USER,
+    Object,
+    container_security,
+    loader_account,
+    metadata,
+    pod_security,
+)
+from hubstack.deploy.manifests.volumes import (
+    FUSE_ANNOTATIONS,
+    WEIGHTS_PATH,
+    WEIGHTS_VOLUME,
+    bucket_volume,
+    disk_volume,
+)
+from hubstack.deploy.weights_job import loader_requirements, loader_script
+from hubstack.plan import ModelPlan, Plan
+
+LOADER_SCRATCH, LOADER_FILES, TOKEN_PATH = "/scratch", "/loader", "/var/run/secrets/hub"
+TOKEN_FILE = "token"  # noqa: S105
+
+
+def loader_name(model: ModelPlan) -> str:
+    """Name of the load: another commit or file list is another Job."""
+    digest = names.short_hash(*load_parts(model), length=8)
+    return names.shorten(f"{names.made_as(model)}-load-{digest}", names.DNS_LABEL_MAX)
+
+
+def load_parts(model: ModelPlan) -> tuple[str, ...]:
+    """All that a load is made of: its files, the script, the image and what is installed into it."""
+    return loader_manifest(model), loader_script(), model.weights.loader_image, loader_requirements()
+
+
+def loader_texts(model: ModelPlan) -> dict[str, str]:
+    """The files that a loader is given, by name."""
+    return {
+        "load_weights.py": loader_script(),
+        "manifest.json": loader_manifest(model),
+        "requirements.txt": loader_requirements(),
+    }
+
+
+def load_command(files: str, target: str, scratch: str) -> str:
+    """The shell's words that install what a loader needs and run it, where its `loader_texts` lie in `files`."""
+    return (
+        "python -m pip install --quiet --no-cache-dir --require-hashes --only-binary :all: "
+        f"--target {scratch}/site --requirement {files}/requirements.txt && exec python {files}/load_weights.py "
+        f"--manifest {files}/manifest.json --target {target} --scratch {scratch}"
+    )
+
+
+def loader_manifest(model: ModelPlan) -> str:
+    """What the loader reads: the files at the commit, as JSON."""
+    weights = model.weights
+    files = [
+        {"path": f.path, "size_bytes": f.size_bytes, "sha256": f.sha256, "git_oid": f.git_oid}
+        for f in weights.files
+    ]
+    told = {"repo_id": weights.repo_id, "commit": weights.commit, "files": files}
+    chosen = {"patterns": list(weights.patterns), "exclude": list(weights.exclude)}
+    return json.dumps(told | chosen, sort_keys=True)
+
+
+def loader_config(plan: Plan, model: ModelPlan) -> Object:
+    """The loader's script and file list."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": metadata(plan, model, loader_name(model)),
+        "immutable": True,
+        "data": loader_texts(model),
+    }
+
+
+def token_class(plan: Plan, model: ModelPlan, secret_id: str) -> Object:
+    """The Secret Manager add-on's description of the one file that a gated model's loader gets."""
+    secret = f"projects/{plan.target.project}/secrets/{secret_id}/versions/latest"
+    return {
+        "apiVersion": "secrets-store.csi.x-k8s.io/v1",
+        "kind": "SecretProviderClass",
+        "metadata": metadata(plan, model, loader_account(model)),
+        "spec": {
+            "provider": "gke",
+            "parameters": {"secrets": f'- resourceName: "{secret}"\n  path: "{TOKEN_FILE}"\n'},
+        },
+    }
+
+
+def loader_job(plan: Plan, model: ModelPlan) -> Object:
+    """The copy from the Hub to the bucket; it runs on the system nodes, which cost no accelerator."""
+    weights = model.weights
+    room = (weights.largest_file_bytes or weights.total_bytes or 50_000_000_000) + 4 * GIB
+    mounts = [
+        {"name": WEIGHTS_VOLUME, "mountPath": WEIGHTS_PATH},
+        {"name": "loader", "mountPath": LOADER_FILES, "readOnly": True},
+        {"name": "scratch", "mountPath": LOADER_SCRATCH},
+    ]
+    volumes: list[Object] = [
+        bucket_volume(plan, model, read_only=False),
+        {"name": "loader", "configMap": {"name": loader_name(model)}},
+        # Disks of their own: no node's boot disk need be sized for the largest file of any model. The FUSE driver
+        # stages what is written in the volume of the second name.
+        disk_volume(plan, "scratch", room),
+        disk_volume(plan, "gke-gcsfuse-buffer", room),
+    ]
+    env = {"HF_HOME": f"{LOADER_SCRATCH}/home", "HOME": LOADER_SCRATCH, "HF_HUB_DISABLE_TELEMETRY": "1",
+           "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_XET_CHUNK_CACHE_SIZE_BYTES": "0",
+           "PYTHONPATH": f"{LOADER_SCRATCH}/site", "TMPDIR": LOADER_SCRATCH}  # fmt: skip
+    if weights.needs_token:
+        env["HF_TOKEN_PATH"] = f"{TOKEN_PATH}/{TOKEN_FILE}"
+        mounts.append({"name": "token", "mountPath": TOKEN_PATH, "readOnly": True})
+        attributes = {"secretProviderClass": loader_account(model)}
+        driver = {"driver": "secrets-store-gke.csi.k8s.io", "readOnly": True, "volumeAttributes": attributes}
+        volumes.append({"name": "token", "csi": driver})
+    container: Object = {
+        "name": "loader",
+        "image": weights.loader_image,
+        "command": ["sh", "-c", load_command(LOADER_FILES, f"{WEIGHTS_PATH}/{weights.prefix}", LOADER_SCRATCH)],
+        "env": [{"name": name, "value": value} for name, value in sorted(env.items())],
+        "resources": {
+            "requests": {"cpu": "1", "memory": "4Gi"},
+            "limits": {"memory": "4Gi"},
+        },
+        "securityContext": container_security(),
+        "volumeMounts": mounts,
+    }
+    return pipeline_job(plan, model, loader_name(model), container, volumes)
+
+
+def pipeline_job(plan: Plan, model: ModelPlan, name: str, container: Object, volumes: list[Object]) -> Object:
+    """A Job on a model's bucket, under the loader's identity, that a later `pulumi up` makes anew if it failed."""
+    pod: Object = {
+        "serviceAccountName": loader_account(model),
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "restartPolicy": "Never",
+        "securityContext": pod_security(LOADER_USER),
+        "containers": [container],
+        "volumes": volumes,
+    }
+    labels = {"app.kubernetes.io/name": container["name"], "app.kubernetes.io/instance": names.made_as(model)}
+    described = metadata(plan, model, name)
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        # Pulumi would otherwise wait again for a Job that has failed for good (pulumi-kubernetes, Job).
+        "metadata": described | {"annotations": described["annotations"] | {"pulumi.com/replaceUnready": "true"}},
+        "spec": {
+            "backoffLimit": 6,
+            # Codes of the scripts after which another try is of no use.
+            "podFailurePolicy": {
+                "rules": [
+                    {
+                        "action": "FailJob",
+                        "onExitCodes": {"containerName": container["name"], "operator": "In", "values": [2, 3, 4]},
+                    }
+                ]
+            },
+            "template": {"metadata": {"labels": labels, "annotations": dict(FUSE_ANNOTATIONS)}, "spec": pod},
+        },
+    }

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A replica over several nodes, as a LeaderWorkerSet.
+
+Owns the group: one leader that answers, workers that do not, started and restarted together. The pod is that of
+`hubstack.deploy.manifests.server`. Facts: gke.md 3.6 (LeaderWorkerSet v0.10). Its webhook tells TPU pods of each
+other
+(TPU_WORKER_HOSTNAMES, TPU_WORKER_ID ...; lws pkg/utils/accelerators/tpu.go), so nothing of that is written here.
+"""
+
+import copy
+
+from hubstack.deploy.manifests.base import Object, server_name
+from hubstack.deploy.manifests.server import deployment
+from hubstack.kinds import AcceleratorKind
+from hubstack.plan import ModelPlan, Plan
+
+EXCLUSIVE_TOPOLOGY = "leaderworkerset.sigs.k8s.io/exclusive-topology"
+NODE_POOL_LABEL = "cloud.google.com/gke-nodepool"
+
+
+def group_name(model: ModelPlan) -> str:
+    """Name of the LeaderWorkerSet, which is not that of the model's Service.
+
+    The controller makes a headless Service of the set's own name, by which workers find their leader, and leaves
+    one that is there already (2026-11-25, LeaderWorkerSet v0.9.0 `CreateHeadlessServiceIfNotExists`): a ClusterIP
+    of that name would take its place, and no leader's address would resolve.
+    """
+    return f"{server_name(model)}-group"
+
+
+def leader_worker_set(plan: Plan, model: ModelPlan) -> Object:
+    """The servers of a model that spans nodes."""
+    single = deployment(plan, model)
+    leader = single["spec"]["template"]
+    worker = copy.deepcopy(leader)
+    container = worker["spec"]["containers"][0]
+    container["args"] = list(model.server.worker_args)
+    for unasked in ("startupProbe", "readinessProbe", "livenessProbe", "ports"):
+        del container[unasked]  # a worker has no HTTP server; the leader's health is the group's
+    metadata: Object = {**single["metadata"], "name": group_name(model)}
+    if model.accelerator_kind is AcceleratorKind.TPU:
+        # One group for each slice, and a slice is a pool of its own.
+        metadata["annotations"] = {**metadata["annotations"], EXCLUSIVE_TOPOLOGY: NODE_POOL_LABEL}
+    return {
+        "apiVersion": "leaderworkerset.x-k8s.io/v1",
+        "kind": "LeaderWorkerSet",
+        "metadata": metadata,
+        "spec": {
+            "replicas": model.replicas.min,
+            # A leader is ready only once its workers have joined, so they must not wait for it.
+            "startupPolicy": "LeaderCreated",
+            "rolloutStrategy": {
+                "type": "RollingUpdate",
+                "rollingUpdateConfiguration": {"maxSurge": 0, "maxUnavailable": 1},
+            },
+            "leaderWorkerTemplate": {
+                "size": model.hosts,
+                "restartPolicy": "RecreateGroupOnPodRestart",
+                "leaderTemplate": leader,
+                "workerTemplate": worker,
+            },
+        },
+    }

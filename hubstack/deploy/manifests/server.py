@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The servers of a model: Deployment, Service, disruption budget, and the pod that all forms share.
+
+Owns probes, placement and volumes of the serving pod. Does not own flags (`hubstack.planner.serving.container`)
+nor a replica over several nodes (`hubstack.deploy.manifests.multi_host`).
+"""
+
+from hubstack.deploy.manifests.api_keys import key_args, key_env
+from hubstack.deploy.manifests.base import (
+    CLASS_LABEL,
+    Object,
+    container_security,
+    judged,
+    metadata,
+    pod_security,
+    selector,
+    server_name,
+)
+from hubstack.deploy.manifests.volumes import WEIGHTS_PATH, WEIGHTS_VOLUME, server_annotations, weights_volume
+from hubstack.plan import ModelPlan, Plan, Probe
+
+_LEADER = {"leaderworkerset.sigs.k8s.io/worker-index": "0"}
+"""Label of the pod that answers, where a replica spans nodes."""
+TPU_ACCELERATOR_LABEL = "cloud.google.com/gke-tpu-accelerator"
+TPU_TOPOLOGY_LABEL = "cloud.google.com/gke-tpu-topology"
+
+
+def service(plan: Plan, model: ModelPlan) -> Object:
+    """The address of a model inside the cluster."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata(plan, model, server_name(model)),
+        "spec": {
+            "type": "ClusterIP",
+            "selector": selector(model) | leader_selector(model),
+            "ports": [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}],
+        },
+    }
+
+
+def leader_selector(model: ModelPlan) -> dict[str, str]:
+    """Labels by which the pod that answers is told from the others of its replica."""
+    return dict(_LEADER) if model.hosts > 1 else {}
+
+
+def disruption_budget(plan: Plan, model: ModelPlan) -> Object:
+    """At most one replica goes at a time when nodes are drained, and never none for ever.
+
+    Of a group the budget counts pods: one that is evicted takes its group with it, and until the group is whole
+    again the budget is spent, so no second one is touched. A single replica may go: the drain would wait for ever.
+    So may a pod that is not ready, which serves no one.
+    """
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": metadata(plan, model, server_name(model)),
+        "spec": {
+            "maxUnavailable": 1,
+            "unhealthyPodEvictionPolicy": "AlwaysAllow",
+            "selector": {"matchLabels": selector(model)},
+        },
+    }
+
+
+def deployment(plan: Plan, model: ModelPlan) -> Object:
+    """The servers of a model."""
+    own = metadata(plan, model, server_name(model))
+    pod_labels = selector(model) | {"hubstack.dev/commit": model.commit[:12]}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {**own, "annotations": judged(model)},
+        "spec": {
+            "replicas": model.replicas.min,
+            # A surge asks for a second accelerator, which may not exist (facts: gke.md 7, row 32): the plan knows.
+            "strategy": {
+                "type": "RollingUpdate",
+                "rollingUpdate": {"maxSurge": model.max_surge, "maxUnavailable": 1 - model.max_surge},
+            },
+            # Longer than the load, or a healthy start counts as a failed rollout.
+            "progressDeadlineSeconds": 600 + _window(model.server.startup) + 1800,
+            "selector": {"matchLabels": selector(model)},
+            "template": {
+                "metadata": {"labels": pod_labels, "annotations": server_annotations(model)},
+                "spec": _server_pod(plan, model),
+            },
+        },
+    }
+
+
+def _server_pod(plan: Plan, model: ModelPlan) -> Object:
+    server = model.server
+    volumes: list[Object] = [{"name": "tmp", "emptyDir": {"sizeLimit": str(server.scratch_bytes)}}]
+    mounts: list[Object] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108  the pod's own
+    weights = weights_volume(plan, model)
+    if weights:
+        volumes.insert(0, weights)
+        mounts.insert(0, {"name": WEIGHTS_VOLUME, "mountPath": WEIGHTS_PATH, "readOnly": True})
+    if server.shm_bytes:
+        # NCCL between ranks needs more than the runtime's 64 MiB (facts: gke.md 7, row 33).
+        volumes.append({"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": str(server.shm_bytes)}})
+        mounts.append({"name": "shm", "mountPath": "/dev/shm"})  # noqa: S108
+    container: Object = {
+        "name": "server",
+        "image": server.image,
+        **({"command": list(server.command)} if server.command else {}),
+        "args": [*server.args, *key_args(plan, model)],
+        "env": [*({"name": name, "value": value} for name, value in server.env), *key_env(plan, model)],
+        "ports": [{"name": "http", "containerPort": server.port, "protocol": "TCP"}],
+        "resources": _server_resources(model),
+        "startupProbe": _probe(server.startup),
+        "readinessProbe": _probe(server.readiness),
+        "livenessProbe": _probe(server.liveness),
+        "securityContext": container_security(),
+        "volumeMounts": mounts,
+    }
+    return {
+        "serviceAccountName": server_name(model),
+        "automountServiceAccountToken": False,
+        # A Service called `vllm` would otherwise put VLLM_PORT into every pod, and vLLM refuses to start.
+        "enableServiceLinks": False,
+        "nodeSelector": _node_selector(model),
+        "tolerations": [
+            {"key": CLASS_LABEL, "operator": "Equal", "value": model.capacity_class, "effect": "NoSchedule"},
+            {"key": server.accelerator_resource, "operator": "Exists", "effect": "NoSchedule"},
+        ],
+        "securityContext": pod_security(server.run_as_user),
+        "terminationGracePeriodSeconds": server.termination_grace_seconds,
+        "containers": [container],
+        "volumes": volumes,
+    }
+
+
+def _server_resources(model: ModelPlan) -> Object:
+    server = model.server
+    accelerators = {server.accelerator_resource: str(server.accelerator_count)}
+    memory = str(server.memory_bytes)
+    return {
+        "requests": {"cpu": f"{server.cpu_millicores}m", "memory": memory, **accelerators},
+        "limits": {"memory": memory, **accelerators},
+    }
+
+
+def _node_selector(model: ModelPlan) -> dict[str, str]:
+    selector = {CLASS_LABEL: model.capacity_class}
+    if model.tpu_topology:
+        # A pod must name both labels for GKE to count its chips (facts: gke.md 3.5).
+        selector[TPU_ACCELERATOR_LABEL] = model.gke_accelerator
+        selector[TPU_TOPOLOGY_LABEL] = model.tpu_topology
+    if model.loading.zone:
+        # A disk is of one zone; the autoscaler adds a node there, or none.
+        selector["topology.kubernetes.io/zone"] = model.loading.zone
+    return selector
+
+
+def _probe(probe: Probe) -> Object:
+    return {
+        "httpGet": {"path": probe.path, "port": probe.port},
+        "periodSeconds": probe.period_seconds,
+        "failureThreshold": probe.failure_threshold,
+        "timeoutSeconds": 5,
+    }
+
+
+def _window(probe: Probe) -> int:
+    return probe.period_seconds * probe.failure_threshold

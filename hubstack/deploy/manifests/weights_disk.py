@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Weights on a Hyperdisk ML volume that GKE's Volume Populator fills from the bucket.
+
+Owns the claim, its source, the StorageClass of a zone and the class of the nodes that copy. Names carry the commit,
+so a new commit is a new disk beside the old one. Shapes: GKE's page on Volume Populator (needs GKE
+1.33.2-gke.4780000), read as a crawled copy on 2026-11-25; docs/weights.md.
+"""
+
+from hubstack import names
+from hubstack.deploy.manifests.base import GIB, KMS_PARAMETER, Object, bucket_name, loader_account, metadata
+from hubstack.plan import ModelPlan, Plan
+from hubstack.plan.loading import LoadingMethod
+
+TRANSFER_CLASS = "gcs-to-hdml-compute-class"
+"""Google's own name: the populator's Job asks for nodes of this class and no other."""
+TRANSFER_CPU = "16"
+"""Of the Job that copies; its default of 24 is more than the nodes have."""
+
+
+def claim_name(model: ModelPlan) -> str:
+    """Name of a model's disk: another commit or zone is another disk."""
+    digest = names.short_hash(model.weights.commit, model.loading.zone or "", length=8)
+    return names.shorten(f"{names.made_as(model)}-weights-{digest}", names.DNS_LABEL_MAX)
+
+
+def storage_class_name(zone: str) -> str:
+    """Name of the StorageClass of a zone."""
+    return f"hubstack-hyperdisk-ml-{zone}"
+
+
+def disk_zones(plan: Plan) -> tuple[str, ...]:
+    """Zones in which models keep their weights on a disk, sorted."""
+    found = {model.loading.zone for model in plan.models if model.loading.method is LoadingMethod.HYPERDISK_ML}
+    return tuple(sorted(zone for zone in found if zone))
+
+
+def storage_class(zone: str, throughput_mib: int, kms_key: str | None = None) -> Object:
+    """Hyperdisk ML in one zone, gone with its claim."""
+    made = {"type": "hyperdisk-ml", "provisioned-throughput-on-create": f"{throughput_mib}Mi"}
+    return {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "metadata": {"name": storage_class_name(zone), "labels": {"app.kubernetes.io/managed-by": "hubstack"}},
+        "provisioner": "pd.csi.storage.gke.io",
+        "parameters": made | ({KMS_PARAMETER: kms_key} if kms_key else {}),
+        "reclaimPolicy": "Delete",
+        "allowVolumeExpansion": False,
+        # At once: the disk is filled before any server asks for it.
+        "volumeBindingMode": "Immediate",
+        "allowedTopologies": [
+            {"matchLabelExpressions": [{"key": "topology.gke.io/zone", "values": [zone]}]},
+        ],
+    }
+
+
+def transfer_class(pool: str) -> Object:
+    """The class of the populator's nodes: one pool, no other machine."""
+    return {
+        "apiVersion": "cloud.google.com/v1",
+        "kind": "ComputeClass",
+        "metadata": {"name": TRANSFER_CLASS},
+        "spec": {"priorities": [{"nodepools": [pool]}], "whenUnsatisfiable": "DoNotScaleUp"},
+    }
+
+
+def data_source(plan: Plan, model: ModelPlan) -> Object:
+    """The commit's folder of the bucket, read as the loader, which may."""
+    uri = f"gs://{bucket_name(plan, model)}/{model.weights.prefix}/"
+    return {
+        "apiVersion": "datalayer.gke.io/v1",
+        "kind": "GCPDataSource",
+        "metadata": metadata(plan, model, claim_name(model)),
+        "spec": {"cloudStorage": {"serviceAccountName": loader_account(model), "uri": uri}},
+    }
+
+
+def weights_claim(plan: Plan, model: ModelPlan) -> Object:
+    """The disk, bound once it is filled."""
+    described = metadata(plan, model, claim_name(model))
+    job = {"volume-populator.datalayer.gke.io/cpu-request": TRANSFER_CPU}
+    # Room for the file system; below 4 GiB there is no such disk.
+    size_gib = max(5, -(-(model.weights.total_bytes or 0) * 11 // 10 // GIB) + 1)
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": described | {"annotations": described["annotations"] | job},
+        "spec": {
+            "accessModes": ["ReadOnlyMany"],
+            "storageClassName": storage_class_name(model.loading.zone or ""),
+            "resources": {"requests": {"storage": f"{size_gib}Gi"}},
+            "dataSourceRef": {"apiGroup": "datalayer.gke.io", "kind": "GCPDataSource", "name": claim_name(model)},
+        },
+    }

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What watches a stack, made from its plan: what is scraped, dashboards and alerts, as plain data.
+
+Owns queries, thresholds and layouts. Pure: the table of engine metrics is an argument. Does not own who is told
+(`hubstack.inputs.monitoring`) nor registration (`components/pulumi_hubstack/observability.py`). Decisions:
+docs/adr/0010.
+"""
+
+from hubstack.deploy.monitoring.alerts import Alert, list_alerts
+from hubstack.deploy.monitoring.dashboards import model_dashboard, stack_dashboard
+from hubstack.deploy.monitoring.scrape import pod_monitorings, state_metrics
+
+__all__ = [
+    "Alert",
+    "list_alerts",
+    "model_dashboard",
+    "pod_monitorings",
+    "stack_dashboard",
+    "state_metrics",
+]

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The alerts of a stack.
+
+Owns which there are, their thresholds and their texts (runbook.yaml). One alert covers all models that it treats
+alike and tells them apart by the label `model`, so their number does not grow with the list (docs/adr/0010).
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Literal, cast
+
+import yaml
+
+from hubstack import names
+from hubstack.catalog import EngineMetrics, Metric
+from hubstack.deploy.manifests import server_name
+from hubstack.deploy.monitoring.queries import (
+    failed_ratio,
+    one_of,
+    pending_pods,
+    rate_by_model,
+    replicas,
+    scope_of,
+    slow_ratio,
+)
+from hubstack.kinds import CapacityKind, EngineKind
+from hubstack.plan import ModelPlan, Plan
+
+BURNS = ((14.4, "1h", "5m"), (6.0, "6h", "30m"))
+"""Rate at which the 30-day budget burns, long window, short window: both must burn. At these rates 2 % of it are
+gone in an hour, 5 % in six. Google, The Site Reliability Workbook, chapter 5
+(sre.google/workbook/alerting-on-slos)."""
+MIN_REQUESTS = 20
+"""In the long window. Our choice: of a handful, one slow request is a large share."""
+PENDING_SECONDS = 900
+"""Our choice: a new GPU node with its driver and image takes some minutes, never a quarter of an hour."""
+UNAVAILABLE_SECONDS = 600
+"""Beyond the longest load of the models that must run."""
+RUNBOOK = "docs/monitoring.md"
+Severity = Literal["CRITICAL", "ERROR", "WARNING"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """One alerting policy with one condition."""
+
+    key: str
+    """Last part of its logical name."""
+    title: str
+    severity: Severity
+    query: str | None = None
+    """PromQL; each series that it returns is an incident."""
+    log_filter: str | None = None
+    """Of Cloud Logging, instead of a query."""
+    label_extractors: tuple[tuple[str, str], ...] = ()
+    """Labels that a log entry gives the incident."""
+    duration_seconds: int = 0
+    """How long the query must hold."""
+    documentation: str
+    """Markdown."""
+
+
+Table = Mapping[EngineKind, EngineMetrics]
+
+
+def list_alerts(plan: Plan, table: Table) -> tuple[Alert, ...]:
+    """Return the alerts of a plan, sorted by key; none where monitoring is off or nothing runs on GKE."""
+    if plan.monitoring is None or not plan.on_gke:
+        return ()
+    found = [*_slow(plan, table), *_failing(plan, table), _pending(plan), _load_failed(plan)]
+    found += [*_unavailable(plan), *_preempted(plan)]
+    return tuple(sorted(found, key=lambda alert: alert.key))
+
+
+def family(table: Table, role: str, metric: Metric) -> str:
+    """Return the name of the engines that share a metric: the first of them all, whichever the plan has."""
+    return min(kind.value for kind, metrics in table.items() if getattr(metrics, role) == metric)
+
+
+def _slow(plan: Plan, table: Table) -> Iterable[Alert]:
+    groups: dict[tuple[str, float, float], list[ModelPlan]] = {}
+    metrics: dict[str, Metric] = {}
+    for model in plan.on_gke:
+        slo = model.slo
+        if slo is None or slo.measured is None or slo.bucket_seconds is None:
+            continue
+        metric = cast("Metric", getattr(table[model.server.engine], slo.measured))
+        name = family(table, slo.measured, metric)
+        metrics[name] = metric
+        groups.setdefault((name, slo.bucket_seconds, slo.latency_percent), []).append(model)
+    for (name, bucket, percent), models in groups.items():
+        metric = metrics[name]
+        every = [key[0] for key in groups].count(name) == 1
+        matchers = scope_of(plan).prometheus + (() if every else (one_of("model", map(server_name, models)),))
+        burns = [
+            _burn(
+                [slow_ratio(metric, bucket, matchers, window) for window in (long, short)],
+                rate * (100 - percent) / 100, metric.select(*matchers, suffix="_count"), long,
+            )
+            for rate, long, short in BURNS
+        ]  # fmt: skip
+        told = f"Promised: {percent:g} % of requests wait at most {bucket:.4g} s."
+        yield _alert(
+            f"slo-latency-{_slug(name, f'{bucket:.4g}s', f'{percent:g}')}", "slo-latency", "CRITICAL",
+            query=" or ".join(burns), extra=told,
+        )  # fmt: skip
+
+
+def _failing(plan: Plan, table: Table) -> Iterable[Alert]:
+    groups: dict[tuple[str, float], list[ModelPlan]] = {}
+    for model in plan.on_gke:
+        errors = table[model.server.engine].errors
+        if model.slo and model.slo.error_percent is not None and errors:
+            groups.setdefault((family(table, "errors", errors), model.slo.error_percent), []).append(model)
+    for (name, percent), models in groups.items():
+        metrics = table[models[0].server.engine]
+        errors, requests = cast("Metric", metrics.errors), cast("Metric", metrics.requests)
+        every = [key[0] for key in groups].count(name) == 1
+        matchers = scope_of(plan).prometheus + (() if every else (one_of("model", map(server_name, models)),))
+        burns = [
+            _burn(
+                [failed_ratio(errors, requests, matchers, window) for window in (long, short)],
+                rate * percent / 100, requests.select(*matchers), long,
+            )
+            for rate, long, short in BURNS
+        ]  # fmt: skip
+        yield _alert(
+            f"slo-errors-{_slug(name, f'{percent:g}')}", "slo-errors", "CRITICAL", query=" or ".join(burns),
+            extra=f"Promised: at most {percent:g} % fail.",
+        )  # fmt: skip
+
+
+def _burn(ratios: list[str], threshold: float, counted: str, window: str) -> str:
+    """Both windows above the threshold, and enough requests to mean something."""
+    seconds = int(window[:-1]) * 3600
+    enough = f"{rate_by_model(counted, window)} * {seconds} >= {MIN_REQUESTS}"
+    return "(" + " and ".join([*(f"{ratio} > {threshold:.6g}" for ratio in ratios), enough]) + ")"
+
+
+def _pending(plan: Plan) -> Alert:
+    return _alert("pending", "pending", "ERROR", query=f"{pending_pods(plan)} > 0", seconds=PENDING_SECONDS)
+
+
+def _unavailable(plan: Plan) -> Iterable[Alert]:
+    kept = [model for model in plan.on_gke if model.replicas.min > 0]
+    if kept:
+        load = max(model.server.load_seconds for model in kept)
+        yield _alert(
+            "unavailable", "unavailable", "CRITICAL", query=f"{replicas(plan, kept, ready=True)} < 1",
+            seconds=-(-(UNAVAILABLE_SECONDS + load) // 60) * 60,
+        )  # fmt: skip
+
+
+def _load_failed(plan: Plan) -> Alert:
+    """The Job controller's event, which GKE puts into the log; Google collects no metric of Jobs."""
+    target, job = plan.target, "jsonPayload.involvedObject"
+    parts = (
+        f'logName="projects/{target.project}/logs/events"',
+        f'resource.labels.cluster_name="{names.cluster_name(target.stack)}"',
+        f'{job}.kind="Job"',
+        f'{job}.namespace="{target.namespace}"',
+        'jsonPayload.reason=("BackoffLimitExceeded" OR "PodFailurePolicy" OR "DeadlineExceeded")',
+    )
+    found = _alert("load-failed", "load-failed", "ERROR")
+    extractors = (("job", f"EXTRACT({job}.name)"),)
+    return replace(found, log_filter=" AND ".join(parts), label_extractors=extractors)
+
+
+def _preempted(plan: Plan) -> Iterable[Alert]:
+    if not any(pool.capacity is CapacityKind.SPOT for pool in plan.pools):
+        return
+    # A node's name begins so and cuts cluster and pool to 32 characters together (facts: gke.md 6).
+    cluster = names.cluster_name(plan.target.stack)[:16]
+    parts = (
+        f'logName="projects/{plan.target.project}/logs/cloudaudit.googleapis.com%2Fsystem_event"',
+        'resource.type="gce_instance"',
+        'protoPayload.methodName="compute.instances.preempted"',
+        f'protoPayload.resourceName=~"/instances/gke-{cluster}"',
+    )
+    found = _alert("preempted", "preempted", "WARNING")
+    extractors = (("zone", "EXTRACT(resource.labels.zone)"),)
+    yield replace(found, log_filter=" AND ".join(parts), label_extractors=extractors)
+
+
+def _alert(
+    key: str, section: str, severity: Severity, *, query: str | None = None, seconds: int = 0, extra: str = ""
+) -> Alert:
+    told = _runbook()[section]
+    text = [f"**{told['means']}**", extra, told["do"], f"More: {RUNBOOK}#{section}"]
+    return Alert(
+        key=key, title=told["title"], severity=severity, query=query, duration_seconds=seconds,
+        documentation="\n\n".join(part for part in text if part),
+    )  # fmt: skip
+
+
+@cache
+def _runbook() -> Mapping[str, Mapping[str, str]]:
+    path = Path(__file__).with_name("runbook.yaml")
+    return cast("Mapping[str, Mapping[str, str]]", yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader))
+
+
+def _slug(*parts: str) -> str:
+    return "-".join(re.sub(r"[^a-z0-9]+", "-", part.lower()).strip("-") for part in parts)

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""PromQL of a stack: what to select, and the sums that dashboards and alerts share.
+
+Owns how a question becomes a query. Every query names the cluster and the namespace, as a project may hold several
+stacks. Managed Prometheus speaks the PromQL of Prometheus 2.44, and Google's own metrics are `kubernetes_io:NAME`
+(docs.cloud.google.com/stackdriver/docs/managed-prometheus/promql-differences, read 2026-11).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from hubstack import names
+from hubstack.catalog import Metric
+from hubstack.deploy.manifests import server_name
+from hubstack.plan import ModelPlan, Plan
+
+DEPLOYMENT_POD = "(.+)-[a-z0-9]{5,10}-[a-z0-9]{5}"
+GROUP_POD = "-[0-9]+(-[0-9]+)?"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """The label matchers of one stack, or of some of its models."""
+
+    prometheus: tuple[str, ...]
+    """Of scraped metrics."""
+    system: tuple[str, ...]
+    """Of Google's metrics of containers."""
+    nodes: tuple[str, ...]
+    """Of Google's metrics of nodes."""
+
+
+def scope_of(plan: Plan) -> Scope:
+    """Return the matchers of a stack."""
+    cluster, namespace = names.cluster_name(plan.target.stack), plan.target.namespace
+    named = (f'cluster_name="{cluster}"',)
+    return Scope(
+        prometheus=(f'cluster="{cluster}"', f'namespace="{namespace}"'),
+        system=('monitored_resource="k8s_container"', *named, f'namespace_name="{namespace}"',
+                'container_name="server"'),
+        nodes=('"monitored_resource"="k8s_node"', f'"cluster_name"="{cluster}"'),
+    )  # fmt: skip
+
+
+def one_of(label: str, values: Iterable[str]) -> str:
+    """Return the matcher of a label that has one of the values; keys need no escaping."""
+    listed = sorted(values)
+    return f'{label}="{listed[0]}"' if len(listed) == 1 else f'{label}=~"{"|".join(listed)}"'
+
+
+def within(bucket: float) -> str:
+    """Return the matcher of a histogram's bucket, which exporters write as `1` or as `1.0`."""
+    return f'le=~"{bucket:.0f}|{bucket:.0f}[.]0"' if bucket == int(bucket) else f'le="{bucket!r}"'
+
+
+def rate_by_model(selector: str, window: str) -> str:
+    """Return the rate of a counter, summed by model."""
+    return f"sum by (model) (rate({selector}[{window}]))"
+
+
+def slow_ratio(histogram: Metric, bucket: float, matchers: tuple[str, ...], window: str) -> str:
+    """Return the share of requests above a bucket, by model."""
+    fast = rate_by_model(histogram.select(*matchers, within(bucket), suffix="_bucket"), window)
+    every = rate_by_model(histogram.select(*matchers, suffix="_count"), window)
+    return f"(1 - {fast} / {every})"
+
+
+def failed_ratio(errors: Metric, requests: Metric, matchers: tuple[str, ...], window: str) -> str:
+    """Return the share of requests that failed, by model."""
+    failed = rate_by_model(errors.select(*matchers), window)
+    return f"({failed} / {rate_by_model(requests.select(*matchers), window)})"
+
+
+def quantile(histogram: Metric, share: float, matchers: tuple[str, ...], window: str, by: str = "") -> str:
+    """Return a quantile of a histogram, over all replicas."""
+    labels = f"{by}, le" if by else "le"
+    inside = f"rate({histogram.select(*matchers, suffix='_bucket')}[{window}])"
+    return f"histogram_quantile({share:g}, sum by ({labels}) ({inside}))"
+
+
+def pending_pods(plan: Plan) -> str:
+    """Return the number of pods that no node takes, by model. The metric knows a pod's name only."""
+    matchers = ",".join(scope_of(plan).prometheus)
+    pods = f'kube_pod_status_unschedulable{{{matchers},pod=~"{DEPLOYMENT_POD}"}}'
+    renamed = [f'label_replace({pods}, "model", "$1", "pod", "{DEPLOYMENT_POD}")']
+    for model in sorted(plan.on_gke, key=server_name):
+        if model.hosts > 1:
+            selector = f'kube_pod_status_unschedulable{{{matchers},pod=~"{server_name(model)}{GROUP_POD}"}}'
+            renamed.append(f'label_replace({selector}, "model", "{server_name(model)}", "", "")')
+    return f"sum by (model) ({' or '.join(renamed)})"
+
+
+def pods_of(model: ModelPlan) -> str:
+    """Return the matcher value of the pods of a model."""
+    return server_name(model) + (GROUP_POD if model.hosts > 1 else "-[a-z0-9]{5,10}-[a-z0-9]{5}")
+
+
+def replicas(plan: Plan, models: Iterable[ModelPlan], *, ready: bool) -> str:
+    """Return the number of replicas that are ready, or wanted, by model.
+
+    A LeaderWorkerSet keeps its leaders in a StatefulSet of its own name.
+    """
+    matchers = ",".join(scope_of(plan).prometheus)
+    listed = list(models)
+    kinds = (
+        ("deployment", "kube_deployment_status_replicas_available" if ready else "kube_deployment_spec_replicas",
+         [server_name(m) for m in listed if m.hosts == 1]),
+        ("statefulset", "kube_statefulset_status_replicas_ready" if ready else "kube_statefulset_replicas",
+         [server_name(m) for m in listed if m.hosts > 1]),
+    )  # fmt: skip
+    parts = [
+        f'label_replace({metric}{{{matchers},{one_of(label, keys)}}}, "model", "$1", "{label}", "(.+)")'
+        for label, metric, keys in kinds
+        if keys
+    ]
+    return f"max by (model) ({' or '.join(parts)})"

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Google's collectors ask for metrics: the servers' pods, and packages of kube-state-metrics.
+
+One PodMonitoring covers all models, since they share port name and path; the label `model` tells them apart.
+"""
+
+from hubstack.deploy.manifests import Object, server_name
+from hubstack.plan import Plan
+
+INTERVAL_SECONDS = 30
+MODEL_LABEL = "model"
+DROPPED = "(python|process)_.+|http_(request|response)_.+"
+"""Samples are paid for one by one; of these nobody asks. `http_requests_total` stays."""
+
+
+def pod_monitorings(plan: Plan) -> dict[str, Object]:
+    """Return the PodMonitorings by key: `servers`, and one more for each unusual metrics path.
+
+    A worker of a replica over several nodes has no port of that name, so it is not asked.
+    """
+    keys: dict[str, list[str]] = {}
+    for model in plan.on_gke:
+        if model.server.metrics_path:
+            keys.setdefault(model.server.metrics_path, []).append(server_name(model))
+    usual = max(keys, key=lambda path: (len(keys[path]), path), default=None)
+    return {_key(path, usual): _pod_monitoring(plan, path, _key(path, usual), models, alone=len(keys) == 1)
+            for path, models in sorted(keys.items())}  # fmt: skip
+
+
+def _key(path: str, usual: str | None) -> str:
+    return "servers" if path == usual else f"servers{path.replace('/', '-')}"
+
+
+def _pod_monitoring(plan: Plan, path: str, name: str, models: list[str], *, alone: bool) -> Object:
+    chosen: Object = {"matchLabels": {"app.kubernetes.io/name": "server"}}
+    if not alone:
+        instances = {"key": "app.kubernetes.io/instance", "operator": "In", "values": sorted(models)}
+        chosen["matchExpressions"] = [instances]
+    endpoint = {
+        "port": "http",
+        "path": path,
+        "interval": f"{INTERVAL_SECONDS}s",
+        "metricRelabeling": [{"action": "drop", "sourceLabels": ["__name__"], "regex": DROPPED}],
+    }
+    from_pod = [{"from": "app.kubernetes.io/instance", "to": MODEL_LABEL}]
+    return {
+        "apiVersion": "monitoring.googleapis.com/v1",
+        "kind": "PodMonitoring",
+        "metadata": {
+            "name": name,
+            "namespace": plan.target.namespace,
+            "labels": {"app.kubernetes.io/managed-by": "hubstack"},
+        },
+        "spec": {
+            "selector": chosen,
+            "endpoints": [endpoint],
+            "targetLabels": {"metadata": ["pod", "container"], "fromPod": from_pod},
+        },
+    }
+
+
+def state_metrics(plan: Plan) -> tuple[str, ...]:
+    """Return the packages of kube-state-metrics that the queries need (GKE's `enable_components`)."""
+    if plan.monitoring is None:
+        return ()
+    return ("POD", "DEPLOYMENT", *(("STATEFULSET",) if any(model.hosts > 1 for model in plan.on_gke) else ()))

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files to text, and YAML text to plain values with the place of each value.
+
+Owns reading: kind and size of a file, encoding, and the places. Does not own what YAML is let through
+(`hubstack.files.yaml_reader`), nor what the values mean.
+"""
+
+import json
+import os
+import stat
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hubstack.files.errors import InputError
+from hubstack.files.problems import Problem
+from hubstack.files.yaml_reader import Fault, Loc, Place, Values, read_every, read_values, split_lines
+
+MAX_BYTES = 2_000_000
+"""A list of ten thousand models is below one megabyte."""
+
+MAX_JSON_BYTES = 256_000_000
+"""A saved side of a thousand models, or a listing of a hundred thousand objects."""
+
+__all__ = [
+    "MAX_BYTES",
+    "MAX_JSON_BYTES",
+    "Document",
+    "Loc",
+    "Mark",
+    "decode",
+    "json_problem",
+    "parse_document",
+    "parse_documents",
+    "parse_json",
+    "read_text",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place in a file; line and column are 1-based."""
+
+    path: str
+    line: int
+    column: int
+    source_line: str
+
+    def problem(self, message: str, hint: str | None = None) -> Problem:
+        """Return a problem at this place."""
+        return Problem(
+            path=self.path,
+            line=self.line,
+            column=self.column,
+            message=message,
+            hint=hint,
+            source_line=self.source_line,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """Plain values of one YAML file, and where each stands."""
+
+    path: str
+    value: Any
+    places: Mapping[Loc, Place]
+    """Line and column of each value by its location, from 0."""
+    key_places: Mapping[Loc, Place]
+    """Line and column of each mapping key by the location of its value."""
+    lines: Sequence[str] = ()
+
+    def mark(self, loc: Loc) -> Mark:
+        """Return the place of a value, or of the nearest thing around it that has one."""
+        found = (self.places[loc[:end]] for end in range(len(loc), -1, -1) if loc[:end] in self.places)
+        return self._at(next(found, (0, 0)))
+
+    def key_mark(self, loc: Loc) -> Mark:
+        """Return the place of the key that leads to a value, else of the value."""
+        place = self.key_places.get(loc)
+        return self.mark(loc) if place is None else self._at(place)
+
+    def _at(self, place: Place) -> Mark:
+        line, column = place
+        return Mark(self.path, line + 1, column + 1, self.lines[line] if line < len(self.lines) else "")
+
+
+def read_text(path: Path, name: str, hint: str | None = None, most: int = MAX_BYTES) -> str:
+    """Return the text of a file; a byte order mark is no part of it.
+
+    Args:
+        path: the file.
+        name: how to call it in messages.
+        hint: what to do where there is no such file.
+        most: bytes that it may have; a larger file is not read.
+
+    Raises:
+        InputError: it cannot be read, is no regular file, is larger, or is not UTF-8 text.
+    """
+    return decode(_read_bytes(path, name, hint, most), name, most)
+
+
+def decode(content: bytes, name: str, most: int) -> str:
+    """Return bytes as text; a byte order mark is no part of it.
+
+    Raises:
+        InputError: they are more than `most`, or not UTF-8 text.
+    """
+    if len(content) > most:
+        message = f"is larger than {most:,} bytes; nothing was read"
+        raise InputError([Problem(path=name, message=message, hint="is it the right file?")])
+    if content[:2] in {b"\xff\xfe", b"\xfe\xff"}:
+        raise InputError([Problem(path=name, message="is UTF-16 text", hint="save it as UTF-8")])
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        lines = split_lines(content[: error.start].decode("utf-8-sig"))
+        message = f"is not UTF-8 text: the byte 0x{content[error.start]:02x}"
+        mark = Mark(name, len(lines), len(lines[-1]) + 1, lines[-1])
+        raise InputError([mark.problem(message, "save it as UTF-8")]) from None
+
+
+def _read_bytes(path: Path, name: str, hint: str | None, most: int) -> bytes:
+    try:
+        # Not blocking: a pipe in place of the file would be waited for.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with os.fdopen(descriptor, "rb") as stream:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise InputError([Problem(path=name, message="is no regular file", hint="name a text file")])
+            return stream.read(most + 1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise InputError([_unreadable(error, path, name, hint)]) from None
+
+
+def _unreadable(error: OSError | ValueError, path: Path, name: str, hint: str | None) -> Problem:
+    if isinstance(error, FileNotFoundError):
+        return Problem(path=name, message="cannot be read: there is no such file", hint=hint or "check the name")
+    if isinstance(error, IsADirectoryError):
+        return Problem(path=name, message="cannot be read: it is a folder", hint=hint or "name a file")
+    reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
+    what = "check where the link leads" if path.is_symlink() else "check the name and the file's permissions"
+    return Problem(path=name, message=f"cannot be read: {reason}", hint=what)
+
+
+def parse_document(text: str, name: str, most_values: int | None = None) -> Document:
+    """Parse YAML text; raise InputError with every problem that reading finds.
+
+    Args:
+        text: the file's text.
+        name: the path to show to the user.
+        most_values: values that it may hold; by default as many as a list of ten thousand models.
+    """
+    found = read_values(text) if most_values is None else read_values(text, most_values)
+    return _document(text, name, found)
+
+
+def parse_documents(text: str, name: str, most_values: int) -> list[Document]:
+    """Parse YAML text of any number of documents, as `parse_document` does one. An empty one has the value None.
+
+    It is another program's: a number may be octal (`defaultMode: 0644`).
+    """
+    return [_document(text, name, found) for found in read_every(text, most_values)]
+
+
+def _document(text: str, name: str, found: Values) -> Document:
+    document = Document(name, found.value, found.places, found.key_places, split_lines(text))
+    if found.faults:
+        raise InputError([_problem(document, fault) for fault in found.faults])
+    return document
+
+
+def parse_json(text: str, name: str, hint: str) -> Any:
+    """Parse JSON text; raise InputError with the place where it ends to be JSON."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError([json_problem(error, name, hint)]) from None
+    except (ValueError, RecursionError):
+        message = "is nested without end, or holds a number of thousands of digits"
+        raise InputError([Problem(path=name, message=message, hint=hint)]) from None
+
+
+def json_problem(error: json.JSONDecodeError, name: str, hint: str) -> Problem:
+    """Return the problem of a text that is no JSON."""
+    line = (error.doc.splitlines() or [""])[min(error.lineno, error.doc.count("\n") + 1) - 1 :][:1]
+    said = error.msg[:1].lower() + error.msg[1:].removesuffix(" at")
+    message = f"is not JSON: {said}"
+    return Mark(name, error.lineno, error.colno, line[0] if line else "").problem(message, hint)
+
+
+def _problem(document: Document, fault: Fault) -> Problem:
+    if fault.place is None:
+        return Problem(path=document.path, message=fault.message, hint=fault.hint)
+    # The end of a text lies behind its last line; a reader is shown that line.
+    line = min(fault.place[0], max(len(document.lines) - 1, 0))
+    text = document.lines[line] if document.lines else ""
+    column = min(fault.place[1], len(text)) if line == fault.place[0] else len(text)
+    return Mark(document.path, line + 1, column + 1, text).problem(fault.message, fault.hint)

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a schema (a pydantic model) finds wrong with a document, in a user's words and at its place.
+
+Owns the words, for every file that is read against a schema, so that the same fault reads the same everywhere. Does
+not own the schemas; what a key is for is taken from its docstring there.
+"""
+
+import re
+import types
+from collections.abc import Mapping
+from enum import Enum
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from hubstack.files.documents import Document, Loc
+from hubstack.files.problems import MOST_SHOWN, Problem, nearest, shown
+
+_MUST_BE = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "list_type": "a list (`- item` lines, or `[a, b]`)",
+    "dict_type": "a mapping (`key: value` lines)",
+    "model_type": "a mapping (`key: value` lines)",
+    "model_attributes_type": "a mapping (`key: value` lines)",
+    "date_type": "a date such as `2027-01-31`, without quotes",
+}
+
+
+def schema_problems(
+    document: Document, error: ValidationError, schema: Any, hint: str,
+    hints: Mapping[str, str] | None = None, *, is_generated: bool = False,
+) -> list[Problem]:  # fmt: skip
+    """Return the problems of a document in reading order; of very many only the first.
+
+    Args:
+        document: what was read.
+        error: what the schema said of it.
+        schema: the model, or the type of a TypeAdapter.
+        hint: what to do where nothing better is known.
+        hints: what to do, by key; they come before what the key's docstring says.
+        is_generated: nobody writes the file by hand, so that the hint is always to make it anew.
+    """
+    found = [(_mark_of(document, each["type"], each["loc"]), each) for each in error.errors(include_url=False)]
+    found.sort(key=lambda each: (each[0].line, each[0].column))
+    words = _Words(document, schema, hint, hints or {})
+    said = ((mark, *words.of(detail)) for mark, detail in found[:MOST_SHOWN])
+    problems = [mark.problem(message, hint if is_generated else better) for mark, message, better in said]
+    if len(found) > MOST_SHOWN:
+        left = f"and {len(found) - MOST_SHOWN:,} more faults"
+        problems.append(found[MOST_SHOWN][0].problem(left, "mend those above first"))
+    return problems
+
+
+def _mark_of(document: Document, kind: str, loc: Loc) -> Any:
+    return document.key_mark(loc) if kind in {"extra_forbidden", "invalid_key"} else document.mark(loc)
+
+
+class _Words:
+    def __init__(self, document: Document, schema: Any, hint: str, hints: Mapping[str, str]) -> None:
+        self.document, self.schema, self.hint, self.hints = document, schema, hint, hints
+
+    def of(self, detail: ErrorDetails) -> tuple[str, str]:
+        """Return message and hint."""
+        loc, kind, context = detail["loc"], detail["type"], detail.get("ctx", {})
+        names = [str(part) for part in loc if isinstance(part, str)]
+        label = f"`{'.'.join(names)}`" if names else "the file"
+        if loc and isinstance(loc[-1], int):
+            label = f"item {loc[-1] + 1} of {label}"
+        if kind == "extra_forbidden":
+            return self._unknown(loc)
+        if kind == "missing":
+            return f"`{loc[-1]}` is missing", self._meaning(loc)
+        given = shown(detail["input"])
+        if kind == "value_error":
+            error = context.get("error", detail["msg"])
+            return str(error), getattr(error, "hint", None) or self._meaning(loc)
+        if kind in _MUST_BE:
+            return f"{label} must be {_MUST_BE[kind]}, not {given}", self._quote(kind, loc, detail["input"])
+        if kind in {"literal_error", "enum"}:
+            known = self._choices(loc, context)
+            near = nearest(detail["input"], known) if isinstance(detail["input"], str) else None
+            return f"{label} must be one of {', '.join(known)}, not {given}", _meant(near) or self._quote(
+                "string_type", loc, detail["input"]
+            )
+        return f"{label} {_bound(kind, context, detail['input'], detail['msg'])}", self._meaning(loc)
+
+    def _unknown(self, loc: Loc) -> tuple[str, str]:
+        known = list(_keys_of(_type_at(self.schema, loc[:-1])))
+        hint = _meant(nearest(str(loc[-1]), known)) or f"known keys here: {', '.join(known)}"
+        return f"unknown key `{loc[-1]}`", hint
+
+    def _quote(self, kind: str, loc: Loc, given: object) -> str:
+        """Say how to keep YAML from reading a text as another thing."""
+        if kind == "string_type" and given is not None and not isinstance(given, list | dict | str):
+            mark = self.document.mark(loc)
+            word = re.match(r"[^\s,\]}#]+", mark.source_line[mark.column - 1 :])
+            if word and not isinstance(given, bytes):
+                return f'YAML reads `{word[0]}` as {_kind(given)}; if it is text, quote it: `"{word[0]}"`'
+        return self._meaning(loc)
+
+    def _choices(self, loc: Loc, context: Mapping[str, Any]) -> list[str]:
+        at = _type_at(self.schema, loc)
+        if get_origin(at) is Literal:
+            return [str(word) for word in get_args(at)]
+        if isinstance(at, type) and issubclass(at, Enum):
+            return [str(each.value) for each in at]
+        return re.findall(r"'([^']+)'", str(context.get("expected", "")))
+
+    def _meaning(self, loc: Loc) -> str:
+        """Return what the nearest key is for: the first sentence of its docstring."""
+        names = [part for part in loc if isinstance(part, str)]
+        if names and names[-1] in self.hints:
+            return self.hints[names[-1]]
+        for end in range(len(loc), 0, -1):
+            field = _field_at(self.schema, loc[:end])
+            if field is not None and field.description:
+                return f"`{loc[end - 1]}`: {_sentence(field.description)}"
+        return self.hint
+
+
+def _bound(kind: str, context: Mapping[str, Any], given: object, said: str) -> str:
+    """Say which bound a value breaks."""
+    several = "character" if isinstance(given, str) else "item"
+    bounds = {
+        "greater_than_equal": ("at least", "ge"), "greater_than": ("above", "gt"),
+        "less_than_equal": ("at most", "le"), "less_than": ("below", "lt"),
+    }  # fmt: skip
+    lengths = {
+        "string_too_long": ("at most", "max_length"), "too_long": ("at most", "max_length"),
+        "string_too_short": ("at least", "min_length"), "too_short": ("at least", "min_length"),
+    }  # fmt: skip
+    if kind in bounds:
+        word, key = bounds[kind]
+        bound = context[key]
+        is_whole = isinstance(bound, int) or float(bound).is_integer()
+        return f"must be {word} {int(bound):,}, not {shown(given)}" if is_whole else (
+            f"must be {word} {bound}, not {shown(given)}")  # fmt: skip
+    if kind in lengths:
+        word, key = lengths[kind]
+        count = len(given) if isinstance(given, str) else context["actual_length"]
+        return f"must have {word} {context[key]:,} {several}{'' if context[key] == 1 else 's'}, not {count}"
+    return f"may not be {shown(given)}" if kind == "string_pattern_mismatch" else (
+        f"may not be {shown(given)}: {said[:1].lower()}{said[1:]}")  # fmt: skip
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, bool):
+        return "true or false"
+    return "a number" if isinstance(value, int | float) else "a date"
+
+
+def _meant(near: str | None) -> str | None:
+    return f"did you mean `{near}`?" if near else None
+
+
+def _sentence(description: str) -> str:
+    text = " ".join(description.split())
+    first = re.match(r".*?[^.]\.(?= [A-Z]|$)", text)
+    return first[0].removesuffix(".") if first else text
+
+
+# Types by location
+
+
+def _plain(kind: Any) -> Any:
+    """Return a type without Annotated and without None; of several the first mapping-like one."""
+    while get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
+    if get_origin(kind) in {Union, types.UnionType}:
+        parts = [_plain(part) for part in get_args(kind) if part is not type(None)]
+        return next((part for part in parts if _fields(part)), parts[0])
+    return kind
+
+
+def _fields(kind: Any) -> dict[str, FieldInfo]:
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return {field.alias or name: field for name, field in kind.model_fields.items()}
+    return {}
+
+
+def _keys_of(kind: Any) -> list[str]:
+    return list(_fields(kind))
+
+
+def _inner(kind: Any, part: str | int) -> Any:
+    kind = _plain(kind)
+    if isinstance(part, str) and part in _fields(kind):
+        return _fields(kind)[part].annotation
+    arguments = get_args(kind)
+    return arguments[-1] if arguments and get_origin(kind) in {list, dict, tuple} else None
+
+
+def _type_at(schema: Any, loc: Loc) -> Any:
+    kind = _plain(schema)
+    for part in loc:
+        kind = _plain(_inner(kind, part))
+    return kind
+
+
+def _field_at(schema: Any, loc: Loc) -> FieldInfo | None:
+    return _fields(_type_at(schema, loc[:-1])).get(str(loc[-1]))

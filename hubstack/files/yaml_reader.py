@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: Apache-2.0
+r"""What YAML hubstack takes: one document of plain values, and where each stands.
+
+Owns what is refused before anything is made of it: aliases (ten lines of them can mean gigabytes), tags, merge
+keys, directives, several documents, keys that stand twice, nesting without end, marks of an unsettled merge. Events
+are read one by one, so that a bomb costs no more than the lines up to it. Does not own files, nor how a fault is
+shown (`hubstack.files.documents`).
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import yaml
+
+Loc = tuple[str | int, ...]
+Place = tuple[int, int]
+"""Line and column, from 0."""
+
+MAX_DEPTH = 64
+"""The deepest of hubstack's files has 8 levels; libyaml's time grows with the square of the depth."""
+MAX_VALUES = 100_000
+"""Of a list, a policy and the like: ten thousand models with all their settings."""
+
+_TAG = "tag:yaml.org,2002:"
+_PLAIN_TAGS = frozenset(
+    {f"{_TAG}{word}" for word in ("str", "int", "float", "bool", "null", "timestamp", "map", "seq")}
+)
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_SYNTAX = {
+    "mapping values are not allowed in this context": "a `:` where no key can stand",
+    "did not find expected key": "a key was expected here",
+    "did not find expected '-' indicator": "a `-` of the list was expected here",
+    "could not find expected ':'": "a `:` after the key was expected before here",
+    "did not find expected ',' or ']'": "a `,` or the `]` of the list was expected here",
+    "did not find expected ',' or '}'": "a `,` or the `}` of the mapping was expected here",
+    "found unexpected end of stream": "a quote or a bracket is not closed",
+    "did not find expected node content": "a value was expected here",
+    "found character that cannot start any token": "a character that begins no value: quote the text",
+    "did not find expected <document start>": "one value ends before here, and another begins",
+    "found unknown escape character": "no escape of YAML: write `\\\\` for a backslash, or use single quotes",
+    "block sequence entries are not allowed in this context": "a `-` where no list can begin",
+}
+"""libyaml's words, in a user's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that keeps the text from being read."""
+
+    message: str
+    hint: str
+    place: Place | None = None
+
+
+@dataclass(slots=True)
+class Values:
+    """What a text holds; of a text with faults the value is not whole."""
+
+    value: Any = None
+    places: dict[Loc, Place] = field(default_factory=dict[Loc, Place])
+    key_places: dict[Loc, Place] = field(default_factory=dict[Loc, Place])
+    faults: list[Fault] = field(default_factory=list[Fault])
+
+
+class _Stop(Exception):  # noqa: N818  no error: the reading ends here
+    def __init__(self, message: str, hint: str, event: Any) -> None:
+        super().__init__(message)
+        self.fault = Fault(message, hint, _place(event.start_mark))
+
+
+def read_values(text: str, most: int = MAX_VALUES) -> Values:
+    """Read YAML text of one document.
+
+    Args:
+        text: the text, without a byte order mark.
+        most: values that it may hold.
+    """
+    return _read(text, most, is_ours=True)[0]
+
+
+def read_every(text: str, most: int) -> list[Values]:
+    """Read YAML text of any number of documents, which another program wrote; arguments as for `read_values`."""
+    return _read(text, most, is_ours=False)
+
+
+def _read(text: str, most: int, *, is_ours: bool) -> list[Values]:
+    held = [Values()]
+    if early := _before_reading(text):
+        held[0].faults = early
+        return held
+    try:
+        _Reader(text, held, most, is_ours=is_ours).documents()
+    except _Stop as stop:
+        held[-1].faults.append(stop.fault)
+    except yaml.YAMLError as error:
+        held[-1].faults.append(_syntax_fault(text, error))
+    for each in held:
+        each.places.setdefault((), (0, 0))
+    return held
+
+
+def split_lines(text: str) -> list[str]:
+    """Split a text where YAML does."""
+    if text.isascii():
+        return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    for end in ("\r\n", "\r", "\x85", "\u2028", "\u2029"):
+        text = text.replace(end, "\n")
+    return text.split("\n")
+
+
+def _before_reading(text: str) -> list[Fault]:
+    """Return what is better said of the text than of its values."""
+    if "<<<<<<<" in text:
+        lines = [at for at, line in enumerate(split_lines(text)) if re.match(r"<{7}( |$)", line)]
+        hint = "keep what you want of both sides, and delete the lines of `<<<<<<<`, `=======` and `>>>>>>>`"
+        if lines:
+            return [Fault("an unsettled merge: git left both sides here", hint, (at, 0)) for at in lines]
+    for at, line in enumerate(text.split("\n") if text.lstrip()[:1] in {"%", "#"} else ()):
+        if line.startswith("%"):
+            return [Fault("a directive (`%`): hubstack's files have none", "delete the line", (at, 0))]
+        if line.strip() and not line.startswith("#"):
+            break
+    return []
+
+
+class _Reader:
+    def __init__(self, text: str, every: list[Values], most: int, *, is_ours: bool) -> None:
+        self.events: Iterator[Any] = yaml.parse(text, Loader=_Loader)
+        self.every, self.held, self.left, self.is_ours = every, every[0], most, is_ours
+        self.resolve = cast("Any", yaml.resolver.Resolver()).resolve
+        self.scalars: Any = yaml.constructor.SafeConstructor()
+
+    def documents(self) -> None:
+        next(self.events)
+        event = next(self.events)
+        while not isinstance(event, yaml.StreamEndEvent):
+            self.held.value = self.value(next(self.events), (), 0)
+            next(self.events)
+            event = next(self.events)
+            if isinstance(event, yaml.StreamEndEvent):
+                break
+            if self.is_ours:
+                hint = "keep one document in the file: delete the `---`"
+                raise _Stop("a second document begins here", hint, event)
+            self.held = Values()
+            self.every.append(self.held)
+
+    def value(self, event: Any, loc: Loc, depth: int) -> Any:
+        self.left -= 1
+        if self.left < 0:
+            raise _Stop("too many values: reading ends here", "split the file, or delete what it repeats", event)
+        self.held.places[loc] = _place(event.start_mark)
+        if isinstance(event, yaml.AliasEvent):
+            raise _Stop(
+                "an alias (`*name`): aliases are refused, since a few lines of them can fill the memory",
+                "write the value out, or put what models share under `defaults:`", event,
+            )  # fmt: skip
+        _refuse_tag(event)
+        if isinstance(event, yaml.ScalarEvent):
+            return self.scalar(event)
+        if depth >= MAX_DEPTH:
+            raise _Stop(f"nested deeper than {MAX_DEPTH} levels: reading ends here", "unfold it", event)
+        if isinstance(event, yaml.SequenceStartEvent):
+            return self.sequence(loc, depth + 1)
+        return self.mapping(loc, depth + 1)
+
+    def sequence(self, loc: Loc, depth: int) -> list[Any]:
+        found: list[Any] = []
+        for event in self.events:
+            if isinstance(event, yaml.SequenceEndEvent):
+                break
+            found.append(self.value(event, (*loc, len(found)), depth))
+        return found
+
+    def mapping(self, loc: Loc, depth: int) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for event in self.events:
+            if isinstance(event, yaml.MappingEndEvent):
+                break
+            key = self.key(event)
+            place = (*loc, key)
+            if key in found:
+                line = self.held.key_places[place][0] + 1
+                self.fault(event, f"`{key}` stands twice in one mapping", f"the first is in line {line}")
+                # Read into nowhere, so that the places stay those of the first.
+                self.value(next(self.events), (*loc, key, -1), depth)
+                continue
+            self.held.key_places[place] = _place(event.start_mark)
+            found[key] = self.value(next(self.events), place, depth)
+        return found
+
+    def key(self, event: Any) -> str:
+        if not isinstance(event, yaml.ScalarEvent):
+            raise _Stop("a key must be a plain word", "write `key: value`", event)
+        _refuse_tag(event)
+        if event.value == "<<" and event.implicit[0]:
+            raise _Stop("a merge (`<<`): merges are refused, as aliases are",
+                        "write the keys out, or put what models share under `defaults:`", event)  # fmt: skip
+        return str(event.value)
+
+    def scalar(self, event: Any) -> Any:
+        """Return what a scalar means in YAML 1.1, except where people mean another thing by it."""
+        text, tag = event.value, event.tag
+        if tag is None:
+            tag = self.resolve(yaml.ScalarNode, text, (True, False)) if event.implicit[0] else f"{_TAG}str"
+        if tag in {f"{_TAG}str", "!"}:
+            return text
+        word = tag.removeprefix(_TAG)
+        if self.is_ours and word == "int" and (re.match(r"[-+]?0[0-9_]", text) or ":" in text):
+            self.fault(event, f"`{text}`: YAML reads such a number in base {8 if ':' not in text else 60}",
+                       "write it in base 10, or quote it if it is text")  # fmt: skip
+            return None
+        try:
+            return self.scalars.construct_object(yaml.ScalarNode(tag, text))
+        except (yaml.YAMLError, ValueError, OverflowError):
+            self.fault(event, f"`{text}` cannot be read as {_WORDS.get(word, 'a value')}", "quote it if it is text")
+            return None
+
+    def fault(self, event: Any, message: str, hint: str) -> None:
+        self.held.faults.append(Fault(message, hint, _place(event.start_mark)))
+
+
+_WORDS = {"int": "a whole number", "float": "a number", "timestamp": "a date", "bool": "true or false"}
+
+
+def _refuse_tag(event: Any) -> None:
+    if event.tag is not None and event.tag != "!" and event.tag not in _PLAIN_TAGS:
+        shown = event.tag.replace(_TAG, "!!")
+        raise _Stop(f"a tag (`{shown}`): tags are refused, since they can name code", "write a plain value", event)
+
+
+def _place(mark: Any) -> Place:
+    return mark.line, mark.column
+
+
+def _syntax_fault(text: str, error: yaml.YAMLError) -> Fault:
+    mark: Any = getattr(error, "problem_mark", None)
+    words = str(getattr(error, "problem", None) or getattr(error, "reason", None) or error).strip()
+    if mark is None:
+        return _bad_character(text) or Fault(f"is not YAML: {words}", "check the quotes and the indentation")
+    lines = split_lines(text)
+    at: int = mark.line
+    line = lines[at] if at < len(lines) else ""
+    # libyaml reports a tab at the end of the token before it as often as at the tab itself.
+    if "\t" in line[: max(mark.column + 1, 1)] or "\t" in line[: len(line) - len(line.lstrip())]:
+        hint = "replace the tab by spaces"
+        return Fault("a tab: YAML takes only spaces for indentation", hint, (at, line.index("\t")))
+    hint = "check the indentation and the quotes of this line"
+    begun: Any = getattr(error, "context_mark", None)
+    if begun is not None and begun.line < at:
+        hint = f"check the indentation, quotes and brackets since line {begun.line + 1}, where it begins"
+    return Fault(f"is not YAML: {_SYNTAX.get(words, words)}", hint, _place(mark))
+
+
+def _bad_character(text: str) -> Fault | None:
+    found = yaml.reader.Reader.NON_PRINTABLE.search(text)
+    if found is None:
+        return None
+    before = text[: found.start()]
+    place = before.count("\n"), found.start() - (before.rfind("\n") + 1)
+    name = "NUL" if found[0] == "\0" else "a control character"
+    hint = "is it UTF-16? save it as UTF-8; else delete it" if found[0] == "\0" else "delete it"
+    return Fault(f"{name} (U+{ord(found[0]):04X}), which YAML does not take", hint, place)

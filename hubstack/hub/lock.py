@@ -1,0 +1,397 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The lock: what the Hub said of each model at its commit, as text that people review and commit.
+
+Owns the stored format, its version, its order and its reading with positions. The fields are listed by hand in
+the `_Stored...` models, so that a new field of `hubstack.hub.facts` cannot change the format by itself. Does not
+own asking the Hub: `hubstack.hub.remote` does, and nothing here touches the network.
+
+To change the format: raise FORMAT, and either read the old one or say in the hint what to run.
+"""
+
+import json
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from hubstack.files.documents import Document, parse_document, read_text
+from hubstack.files.errors import InputError, LockError
+from hubstack.files.problems import Problem, shown
+from hubstack.files.schema_errors import schema_problems
+from hubstack.hub.facts import FileFacts, ModelFacts, SecurityFacts
+from hubstack.hub.lock_hash import CONTENT, content_of, edited
+
+FORMAT = 2
+_READ = (1, 2)
+"""Format 1 is the same without `content`: its entries are taken as they are; the next `hubstack lock` adds it."""
+MAX_BYTES = 32_000_000
+"""A thousand models of 32 kB each: the entry of a checkpoint in 160 files is 28 kB, of one in 16 files 4 kB."""
+HEADER = (
+    "# Written by `hubstack lock`: what the Hub said of each model at its commit. Review it, commit it, and do\n"
+    "# not edit it: `hubstack lock --upgrade KEY` moves a model to its newest commit.\n"
+)
+_MERGE = (
+    "take one side whole (`git checkout --ours FILE`, or `--theirs`), then run `hubstack lock`: it keeps what is "
+    "locked there and asks the Hub for the rest"
+)
+_AGAIN = "the lock is generated: restore it from git, or delete it and run `hubstack lock`"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lock:
+    """The models of one lock."""
+
+    path: str
+    """File as the user named it."""
+    models: tuple[ModelFacts, ...]
+    """Sorted by `lock_key`; no two have the same."""
+
+    def get(self, repo_id: str, revision: str) -> ModelFacts | None:
+        """Return what is locked for an id as asked, else for the id that the Hub uses now, else None."""
+        return self._asked.get((repo_id, revision)) or self._named.get((repo_id, revision))
+
+    @cached_property
+    def _asked(self) -> Mapping[tuple[str, str], ModelFacts]:
+        return {lock_key(facts): facts for facts in self.models}
+
+    @cached_property
+    def _named(self) -> Mapping[tuple[str, str], ModelFacts]:
+        return {(facts.id, facts.revision): facts for facts in reversed(self.models)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaleEntry:
+    """A model that is locked, but not at the revision that is asked."""
+
+    id: str
+    revision: str
+    locked_revisions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Freshness:
+    """How a lock and a request differ. Plain data: the caller knows where each request stands."""
+
+    missing: tuple[tuple[str, str], ...]
+    """Asked (id, revision) of which no revision is locked."""
+    stale: tuple[StaleEntry, ...]
+    extra: tuple[tuple[str, str], ...]
+    """Locked (id as asked, revision) that nothing asks for any more."""
+
+    @property
+    def is_fresh(self) -> bool:
+        """Say whether `hubstack lock` would leave the list of models as it is."""
+        return not (self.missing or self.stale or self.extra)
+
+
+def lock_key(facts: ModelFacts) -> tuple[str, str]:
+    """Return what makes an entry the only one of its kind: the id as asked, and the revision."""
+    return facts.asked_id or facts.id, facts.revision
+
+
+def lock_path(request_path: Path) -> Path:
+    """Return the lock beside a request: `dev.models.yaml` -> `dev.models.lock.yaml`."""
+    return request_path.with_name(f"{request_path.name.removesuffix('.yaml')}.lock.yaml")
+
+
+def check_fresh(lock: Lock, requested: Iterable[tuple[str, str]]) -> Freshness:
+    """Compare a lock with the (id, revision) pairs of a request."""
+    missing: list[tuple[str, str]] = []
+    stale: list[StaleEntry] = []
+    used: set[tuple[str, str]] = set()
+    for repo_id, revision in sorted(set(requested)):
+        facts = lock.get(repo_id, revision)
+        if facts is not None:
+            used.add(lock_key(facts))
+        elif others := {f.revision for f in lock.models if repo_id in {f.id, f.asked_id}}:
+            stale.append(StaleEntry(id=repo_id, revision=revision, locked_revisions=tuple(sorted(others))))
+        else:
+            missing.append((repo_id, revision))
+    extra = tuple(lock_key(facts) for facts in lock.models if lock_key(facts) not in used)
+    return Freshness(missing=tuple(missing), stale=tuple(stale), extra=extra)
+
+
+# Writing
+
+
+def render_lock(models: Iterable[ModelFacts]) -> str:
+    """Return the text of a lock: the same for the same models, in whatever order they come.
+
+    Raises:
+        ValueError: two models have the same `lock_key`.
+    """
+    by_key: dict[tuple[str, str], ModelFacts] = {}
+    for facts in models:
+        if by_key.setdefault(lock_key(facts), facts) != facts:
+            raise ValueError(f"two models have the key {lock_key(facts)}")
+    stored = [_entry(by_key[key]) for key in sorted(by_key)]
+    text = yaml.dump(
+        {"format": FORMAT, "models": stored},
+        Dumper=_Dumper, sort_keys=False, default_flow_style=False, width=1_000_000, allow_unicode=False,
+    )  # fmt: skip
+    return HEADER + text
+
+
+def lock_line(facts: ModelFacts) -> str:
+    """Return the entry of one model as a line of JSON; `parse_lock_line` reads it."""
+    return json.dumps(_entry(facts))
+
+
+def parse_lock_line(line: str) -> ModelFacts:
+    """Read what `lock_line` wrote.
+
+    Raises:
+        ValueError: the line is not whole.
+    """
+    entry: Any = json.loads(line)
+    if entry.get(CONTENT) != content_of(entry):
+        raise ValueError("the line was changed")
+    return _facts(_StoredModel.model_validate(entry))
+
+
+def _entry(facts: ModelFacts) -> dict[str, Any]:
+    """Return the stored form of a model, fields in their written order; what is unknown is left out."""
+    security = {
+        "scans_done": facts.security.scans_done,
+        "issues": _sorted(facts.security.issues) or None,
+    }
+    fields: dict[str, Any] = {
+        "id": facts.id,
+        "asked_id": facts.asked_id,
+        "revision": facts.revision,
+        "commit": facts.commit,
+        "replaced": facts.replaced,
+        "pipeline_tag": facts.pipeline_tag,
+        "library": facts.library,
+        "license": facts.license,
+        "license_name": facts.license_name,
+        "base_models": list(facts.base_models) or None,
+        "datasets": list(facts.datasets) or None,
+        "gated": facts.gated,
+        "custom_code": facts.custom_code or None,
+        "security": _known(security) or None,
+        "parameters": _sorted(facts.parameters) or None,
+        "parameters_total": facts.parameters_total,
+        "config": _sorted(facts.config) or None,
+        "quantization": _sorted(facts.quantization) or None,
+        "files": {file.path: _row(file) for file in sorted(facts.files, key=lambda file: file.path)} or None,
+    }
+    entry = _known(fields)
+    return {**entry, CONTENT: content_of(entry)}
+
+
+def _row(file: FileFacts) -> "_Row":
+    fields = {"size_bytes": file.size_bytes, "sha256": file.sha256, "git_oid": file.git_oid}
+    return _Row(_known(fields))
+
+
+def _known(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if value is not None}
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        mapping = cast("Mapping[str, Any]", value)
+        return {key: _sorted(mapping[key]) for key in sorted(mapping)}
+    if isinstance(value, list | tuple):
+        return [_sorted(item) for item in cast("list[Any]", value)]
+    return value
+
+
+class _Row(dict[str, Any]):
+    """A mapping that stands in one line, so that a changed file is one changed line in a review."""
+
+
+_BaseDumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+class _Dumper(_BaseDumper):
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002  the signature is PyYAML's
+        """Never write an anchor: a lock holds none."""
+        return True
+
+
+def _represent_row(dumper: Any, row: _Row) -> Any:
+    return dumper.represent_mapping("tag:yaml.org,2002:map", row.items(), flow_style=True)
+
+
+def _represent_list(dumper: Any, items: list[Any]) -> Any:
+    short = not any(isinstance(item, dict | list) for item in items)
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", items, flow_style=short)
+
+
+_Dumper.add_representer(_Row, _represent_row)
+_Dumper.add_representer(list, _represent_list)
+
+
+# Reading
+
+
+class _Stored(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+_Text = Annotated[str, Field(min_length=1)]
+_Count = Annotated[int, Field(ge=0)]
+_Commit = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+
+
+class _StoredFile(_Stored):
+    size_bytes: _Count
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    git_oid: _Commit | None = None
+
+
+class _StoredSecurity(_Stored):
+    scans_done: bool | None = None
+    issues: dict[str, str] = {}
+
+
+class _StoredModel(_Stored):
+    id: _Text
+    asked_id: _Text | None = None
+    revision: _Text
+    commit: _Commit
+    replaced: _Commit | None = None
+    pipeline_tag: str | None = None
+    library: str | None = None
+    license: str | None = None
+    license_name: str | None = None
+    base_models: list[_Text] = []
+    datasets: list[_Text] = []
+    gated: str | None = None
+    custom_code: bool = False
+    security: _StoredSecurity = _StoredSecurity()
+    parameters: dict[str, _Count] = {}
+    parameters_total: _Count | None = None
+    config: dict[str, Any] = {}
+    quantization: dict[str, Any] = {}
+    files: dict[str, _StoredFile] = {}
+    content: str | None = None
+
+
+class _StoredLock(_Stored):
+    format: int
+    models: list[_StoredModel]
+
+
+def load_lock(path: Path, name: str | None = None, anew: Collection[tuple[str, str]] = ()) -> Lock:
+    """Read a lock.
+
+    Args:
+        path: the file.
+        name: how to call it in messages; the path by default.
+        anew: (id, revision) pairs that are to be locked anew: what stands there may have been edited.
+
+    Raises:
+        LockError: with every problem found.
+    """
+    called = name or str(path)
+    try:
+        text = read_text(path, called, "run `hubstack lock` and commit what it writes", MAX_BYTES)
+    except InputError as error:
+        raise LockError(error.problems) from None
+    return parse_lock(text, called, anew)
+
+
+def parse_lock(text: str, path: str, anew: Collection[tuple[str, str]] = ()) -> Lock:
+    """Parse the text of a lock.
+
+    Args:
+        text: the file's text.
+        path: the path to show to the user.
+        anew: as for `load_lock`.
+
+    Raises:
+        LockError: with every problem found, each with its line and column.
+    """
+    try:
+        document = parse_document(text, path, MAX_BYTES // 20)
+    except InputError as error:
+        raise LockError([_with_hint(problem) for problem in error.problems]) from None
+    _check_format(document)
+    try:
+        stored = _StoredLock.model_validate(document.value)
+    except ValidationError as error:
+        raise LockError(schema_problems(document, error, _StoredLock, _AGAIN, is_generated=True)) from None
+    models = [_facts(model) for model in stored.models]
+    _check_unique(document, models)
+    if stored.format > 1:
+        _check_content(document, models, anew)
+    return Lock(path=path, models=tuple(sorted(models, key=lock_key)))
+
+
+def _with_hint(problem: Problem) -> Problem:
+    return replace(problem, hint=_MERGE if "unsettled merge" in problem.message else _AGAIN)
+
+
+def _check_format(document: Document) -> None:
+    value: object = document.value
+    if not isinstance(value, dict):
+        message = "is empty" if value is None else "is no lock: it must hold `format:` and `models:`"
+        raise LockError([Problem(path=document.path, message=message, hint=_AGAIN)])
+    found: object = cast("dict[str, Any]", value).get("format")
+    if found is None:
+        raise LockError([document.mark(()).problem("the lock does not say its `format:`", _AGAIN)])
+    if type(found) is not int or found not in _READ:
+        hint = "use the hubstack that wrote it, or delete it and run `hubstack lock`"
+        message = f"lock format {shown(found)} is unknown: this hubstack reads {', '.join(map(str, _READ))}"
+        raise LockError([document.mark(("format",)).problem(message, hint)])
+
+
+def _check_unique(document: Document, models: list[ModelFacts]) -> None:
+    first: dict[tuple[str, str], int] = {}
+    problems: list[Problem] = []
+    for index, facts in enumerate(models):
+        earlier = first.setdefault(lock_key(facts), index)
+        if earlier != index:
+            line = document.mark(("models", earlier)).line
+            message = f"`{lock_key(facts)[0]}` at `{facts.revision}` is locked twice (the first: line {line})"
+            problems.append(document.mark(("models", index)).problem(message, _AGAIN))
+    if problems:
+        raise LockError(problems)
+
+
+def _check_content(document: Document, models: list[ModelFacts], anew: Collection[tuple[str, str]]) -> None:
+    """Refuse entries that are not as hubstack wrote them, except those that are about to be written anew."""
+    problems: list[Problem] = []
+    for index in edited(document.value["models"]):
+        facts = models[index]
+        if {lock_key(facts), (facts.id, facts.revision)}.isdisjoint(anew):
+            message = f"the entry of `{facts.id}` was edited by hand, or cut short, since hubstack wrote it"
+            command = f"`hubstack lock --upgrade {lock_key(facts)[0]}`"
+            hint = f"restore it from git, or run {command}, which asks the Hub for it anew"
+            problems.append(document.key_mark(("models", index, CONTENT)).problem(message, hint))
+    if problems:
+        raise LockError(problems)
+
+
+def _facts(stored: _StoredModel) -> ModelFacts:
+    return ModelFacts(
+        id=stored.id,
+        revision=stored.revision,
+        commit=stored.commit,
+        replaced=stored.replaced,
+        asked_id=stored.asked_id,
+        pipeline_tag=stored.pipeline_tag,
+        library=stored.library,
+        license=stored.license,
+        license_name=stored.license_name,
+        base_models=tuple(stored.base_models),
+        datasets=tuple(stored.datasets),
+        gated=stored.gated,
+        custom_code=stored.custom_code,
+        security=SecurityFacts(scans_done=stored.security.scans_done, issues=stored.security.issues),
+        parameters=stored.parameters,
+        parameters_total=stored.parameters_total,
+        config=stored.config,
+        quantization=stored.quantization,
+        files=tuple(
+            FileFacts(path=path, size_bytes=file.size_bytes, sha256=file.sha256, git_oid=file.git_oid)
+            for path, file in sorted(stored.files.items())
+        ),
+    )

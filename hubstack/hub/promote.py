@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Promotion: what is locked in one environment becomes what is locked in another.
+
+Owns which entries of the target's lock take the source's commit and facts. Asks no Hub: what was tried in the
+source is what the target gets, to the byte. `promote` is pure; `write_promotion` reads and writes the files.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hubstack.files.errors import InputError
+from hubstack.files.file_lock import exclusive
+from hubstack.files.problems import Problem, listed, nearest
+from hubstack.files.write import write_text_atomically
+from hubstack.hub.facts import ModelFacts
+from hubstack.hub.lock import Lock, load_lock, lock_key, lock_path, render_lock
+from hubstack.inputs.models import ModelRequest, Request, load_request
+
+_SHOWN = 12
+"""Hex digits of a commit in a message."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """One environment of a promotion."""
+
+    request: Request
+    lock: Lock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """One entry of the target's lock that is not the source's."""
+
+    keys: tuple[str, ...]
+    """Of the target's models that use it."""
+    before: ModelFacts | None
+    """None where the target has not locked it yet."""
+    after: ModelFacts
+
+    def render(self) -> str:
+        """Return one line."""
+        name, new = ", ".join(self.keys), self.after.commit[:_SHOWN]
+        if self.before is None:
+            return f"{name}: {self.after.id} comes at {new}"
+        if self.before.commit == self.after.commit:
+            return f"{name}: {self.after.id} stays at {new}; what the Hub says of it is newer"
+        return f"{name}: {self.after.id} moves from {self.before.commit[:_SHOWN]} to {new}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promotion:
+    """The target's lock after a promotion."""
+
+    models: tuple[ModelFacts, ...]
+    moves: tuple[Move, ...]
+    """Sorted by key."""
+
+
+def promote(source: Side, target: Side, only: Collection[str] = ()) -> Promotion:
+    """Return what the target's lock becomes.
+
+    A model moves where both lists have its id at the same revision; what only one list has is left alone.
+
+    Args:
+        source: where it was tried.
+        target: where it goes.
+        only: keys of the target's models; empty: every one that both lists have.
+
+    Raises:
+        InputError: a key is unknown or is in one list only, the target pins another revision, or the source has
+            not locked a model; with every problem.
+    """
+    asked = {(model.id, model.revision) for model in source.request.models}
+    ids = {repo_id for repo_id, _ in asked}
+    problems = list(_unknown(target.request, only))
+    wanted: dict[tuple[str, str], list[str]] = {}
+    for model in target.request.models:
+        if only and model.key not in only:
+            continue
+        if model.id not in ids:
+            problems += [_not_in_source(model, source.request)] if only else []
+        elif (model.id, model.revision) not in asked:
+            problems.append(_other_revision(model, source.request))
+        elif source.lock.get(model.id, model.revision) is None:
+            message = f"`{model.id}` at `{model.revision}` is not locked in {source.lock.path}"
+            problems.append(model.mark("id").problem(message, "run `hubstack lock` there first"))
+        else:
+            wanted.setdefault((model.id, model.revision), []).append(model.key)
+    if problems:
+        raise InputError(problems)
+    return _promoted(source.lock, target.lock, wanted)
+
+
+def _promoted(source: Lock, target: Lock, wanted: dict[tuple[str, str], list[str]]) -> Promotion:
+    models = {lock_key(facts): facts for facts in target.models}
+    moves: list[Move] = []
+    for pair, keys in wanted.items():
+        found, held = source.get(*pair), target.get(*pair)
+        if found is None:  # refused before
+            continue
+        # The commit that the target leaves: its own history, not the source's.
+        old = held.replaced if held and held.commit == found.commit else held.commit if held else None
+        after = replace(found, replaced=old)
+        if after != held:
+            if held is not None:
+                del models[lock_key(held)]
+            models[lock_key(after)] = after
+            moves.append(Move(keys=tuple(sorted(keys)), before=held, after=after))
+    ordered = tuple(models[key] for key in sorted(models))
+    return Promotion(models=ordered, moves=tuple(sorted(moves, key=lambda move: move.keys)))
+
+
+def _unknown(request: Request, only: Collection[str]) -> Iterator[Problem]:
+    keys = [model.key for model in request.models]
+    for word in sorted(set(only) - set(keys)):
+        near = nearest(word, keys)
+        hint = f"did you mean `{near}`?" if near else f"models: {listed(keys)}"
+        yield Problem(path=request.path, message=f"`--model {word}`: no such model in the list", hint=hint)
+
+
+def _not_in_source(model: ModelRequest, source: Request) -> Problem:
+    return model.mark("id").problem(f"`{model.id}` is not in {source.path}", "add it there, and try it there first")
+
+
+def _other_revision(model: ModelRequest, source: Request) -> Problem:
+    there = ", ".join(f"`{each.revision}`" for each in source.models if each.id == model.id)
+    message = f"`{model.key}` is pinned to revision `{model.revision}`, and {source.path} asks for {there}"
+    hint = "change `revision:` in one of the lists, or name the models to promote with --model"
+    return model.mark("revision").problem(message, hint)
+
+
+def write_promotion(
+    project_dir: Path, source: str, target: str, only: Sequence[str], *, check: bool = False
+) -> list[str]:
+    """Write the target's lock; return one line for each model that moves, none where nothing does.
+
+    Args:
+        project_dir: the lists are named from here.
+        source: the list of the environment that was tried.
+        target: the list of the environment to bring up to it.
+        only: keys of the target's models; empty: all.
+        check: write nothing.
+
+    Raises:
+        InputError: with every problem, or another hubstack is writing this lock; nothing was written.
+    """
+    path = lock_path(project_dir / target)
+    asked = load_request(project_dir / target, target)
+    with exclusive(project_dir / target, target):
+        held = load_lock(path, str(lock_path(Path(target)))) if path.exists() else Lock(path=target, models=())
+        source_lock = load_lock(lock_path(project_dir / source), str(lock_path(Path(source))))
+        found = promote(
+            Side(request=load_request(project_dir / source, source), lock=source_lock),
+            Side(request=asked, lock=held),
+            only,
+        )
+        if found.moves and not check:
+            write_text_atomically(path, render_lock(found.models))
+    return [move.render() for move in found.moves]

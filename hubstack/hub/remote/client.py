@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One question to the Hub, asked patiently.
+
+Owns the requests: retries, redirects, sizes. Does not own what the answers mean, nor the waits that all questions
+share (`pace`). huggingface_hub's own `model_info` asks once, without a time limit, and follows a redirect to any
+host; here its session, headers, errors and types are used, and the request is sent by hand.
+
+Redirects: within the Hub they are followed (a renamed repository). A model's facts come from nowhere else. A file
+may lie on another host, never by way of plain http where the Hub is asked over https; the token does not go there,
+and the bytes are held against the size and hash that the Hub lists.
+"""
+
+import email.utils
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, TypeVar, cast
+from urllib.parse import quote
+
+from huggingface_hub import Collection, ModelInfo, hf_hub_url
+from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
+from huggingface_hub.hf_api import RepoSibling
+from huggingface_hub.utils import hf_raise_for_status, httpx, parse_ratelimit_headers, validate_repo_id
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception,
+    wait_exponential_jitter,
+)
+
+from hubstack.hub.remote.mapping import check_bytes
+from hubstack.hub.remote.pace import Pace
+from hubstack.hub.remote.refusal import AnswerError, BrokenAnswerError, is_certificate_error
+
+RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+MAX_REDIRECTS = 5
+MAX_INFO_BYTES, MAX_FILE_BYTES = 64_000_000, 20_000_000
+"""A listing of 50,000 files has some 15 MB; the largest config.json known is below one."""
+
+_T = TypeVar("_T")
+
+
+class HubClient:
+    """Asks the Hub, many questions at once."""
+
+    def __init__(
+        self, session: httpx.AsyncClient, *, endpoint: str, headers: Mapping[str, str], pace: Pace
+    ) -> None:
+        self._session = session
+        self._endpoint = endpoint
+        self._headers = dict(headers)
+        self._pace = pace
+        patience = pace.patience
+        self._own_wait = wait_exponential_jitter(
+            multiplier=patience.first_wait_seconds,
+            max=patience.longest_wait_seconds,
+            jitter=patience.first_wait_seconds,
+        )
+
+    async def model_info(self, repo_id: str, revision: str | None) -> ModelInfo:
+        """Return what the Hub knows of a model: commit, files with hashes, counts, licence, scan status."""
+        at = "" if revision is None else f"/revision/{quote(revision, safe='')}"
+        return ModelInfo(**await self._facts(f"{repo_id}{at}", repo_id, "securityStatus=true&blobs=true"))
+
+    async def default_commit(self, repo_id: str) -> str | None:
+        """Return the commit that the default branch stands at."""
+        return ModelInfo(**await self._facts(repo_id, repo_id, "expand=sha")).sha
+
+    async def check_access(self, repo_id: str) -> None:
+        """Ask whether the files of a gated model may be read; a refusal is raised."""
+        await self._ask(f"{self._endpoint}/api/models/{repo_id}/auth-check", lambda _: None, limit=MAX_FILE_BYTES)
+
+    async def access(self, repo_id: str) -> ModelInfo:
+        """Return who may read a model, and its name today."""
+        return ModelInfo(**await self._facts(repo_id, repo_id, "expand=gated&expand=private"))
+
+    async def collection(self, slug: str) -> Collection:
+        """Return a collection: what `HfApi.get_collection` does, which has no time limit."""
+        url = f"{self._endpoint}/api/collections/{slug}"
+        return Collection(**{**await self._data(url), "endpoint": self._endpoint})
+
+    async def read_json(
+        self, repo_id: str, commit: str, path: str, listed: RepoSibling | None
+    ) -> dict[str, Any] | None:
+        """Return a small JSON file at a commit, or None where the repository has no such file."""
+
+        def read(response: httpx.Response) -> dict[str, Any]:
+            check_bytes(path, response.content, listed)
+            return _object(response, f"has a {path} that is no JSON object")
+
+        url = hf_hub_url(repo_id, path, revision=commit, endpoint=self._endpoint)
+        try:
+            return await self._ask(url, read, limit=MAX_FILE_BYTES, may_leave=True)
+        except EntryNotFoundError:
+            return None
+
+    async def _facts(self, path: str, repo_id: str, query: str) -> dict[str, Any]:
+        validate_repo_id(repo_id)
+        return await self._data(f"{self._endpoint}/api/models/{path}?{query}")
+
+    async def _data(self, url: str) -> dict[str, Any]:
+        return await self._ask(
+            url, lambda response: _object(response, "is answered with no JSON object"), limit=MAX_INFO_BYTES
+        )
+
+    async def _ask(
+        self, url: str, read: Callable[[httpx.Response], _T], *, limit: int, may_leave: bool = False
+    ) -> _T:
+        """Ask until there is an answer that can be read."""
+
+        async def once() -> _T:
+            await self._pace.turn()
+            response = await self._get(url, limit=limit, may_leave=may_leave)
+            if response.status_code < 500 and response.status_code != 429:
+                self._pace.answered()
+            if (asked := _asked_wait_seconds(response)) is not None:
+                self._pace.pause(asked)
+            hf_raise_for_status(response)
+            return read(response)
+
+        return await AsyncRetrying(
+            retry=retry_if_exception(_may_pass),
+            wait=self._wait_seconds,
+            stop=self._is_enough,
+            sleep=self._pace.patience.sleep,
+            reraise=True,
+        )(once)
+
+    def _is_enough(self, state: RetryCallState) -> bool:
+        return state.attempt_number >= self._pace.patience.attempts or self._pace.is_closed
+
+    def _wait_seconds(self, state: RetryCallState) -> float:
+        """Return the wait before the next try of this question; one that the Hub limits is everybody's."""
+        own = self._own_wait(state)
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, HfHubHTTPError):
+            if error.response.status_code == 429 and _asked_wait_seconds(error.response) is None:
+                self._pace.pause(own)
+            if error.response.status_code == 429 or _asked_wait_seconds(error.response) is not None:
+                return 0
+        return own
+
+    async def _get(self, url: str, *, limit: int, may_leave: bool) -> httpx.Response:
+        """Return the answer with its body, redirects followed as far as they may be."""
+        silence = self._pace.patience.silence_seconds
+        request = self._session.build_request("GET", url, headers=self._headers, timeout=silence)
+        for _ in range(MAX_REDIRECTS + 1):
+            response = await self._session.send(request, stream=True, follow_redirects=False)
+            try:
+                if response.next_request is None:
+                    return await _whole(response, limit)
+            finally:
+                await response.aclose()
+            self._check_redirect(response.next_request.url, may_leave=may_leave)
+            request = response.next_request
+        raise AnswerError(f"is redirected more than {MAX_REDIRECTS} times")
+
+    def _check_redirect(self, to: httpx.URL, *, may_leave: bool) -> None:
+        home = httpx.URL(self._endpoint)
+        if (to.scheme, to.netloc) == (home.scheme, home.netloc):
+            return
+        if not may_leave:
+            raise AnswerError(f"is redirected to {to.host}, and what the Hub says is taken from the Hub only")
+        if to.scheme != "https" and home.scheme == "https":
+            raise AnswerError(f"has a file that is redirected to {to.host} over plain {to.scheme}")
+
+
+async def _whole(response: httpx.Response, limit: int) -> httpx.Response:
+    """Return the answer with its body, of which no more than the limit is ever held."""
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > limit:
+            raise AnswerError(f"is answered with more than {limit:,} bytes")
+    coding = {"content-encoding", "content-length", "transfer-encoding"}
+    headers = [(name, value) for name, value in response.headers.multi_items() if name not in coding]
+    return httpx.Response(response.status_code, headers=headers, content=bytes(body), request=response.request)
+
+
+def _object(response: httpx.Response, otherwise: str) -> dict[str, Any]:
+    if response.headers.get("Content-Type", "").startswith("text/html"):
+        raise BrokenAnswerError("is answered with a web page in place of the Hub's data")
+    value: Any = json.loads(response.content)
+    if not isinstance(value, dict):
+        raise AnswerError(otherwise)
+    return cast("dict[str, Any]", value)
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Say whether the same question may be answered when asked again."""
+    if isinstance(error, HfHubHTTPError):
+        return error.response.status_code in RETRIED_STATUSES
+    # A body that is cut off shows as a broken transfer, or as JSON that ends too soon.
+    broken = (
+        httpx.TransportError | httpx.DecodingError | json.JSONDecodeError | UnicodeDecodeError | BrokenAnswerError
+    )
+    ours = httpx.UnsupportedProtocol | httpx.LocalProtocolError
+    return isinstance(error, broken) and not isinstance(error, ours) and not is_certificate_error(error)
+
+
+def _asked_wait_seconds(response: httpx.Response) -> float | None:
+    """Return how long the Hub asks to wait: `Retry-After` of a refusal, or an exhausted `RateLimit` of any answer.
+
+    huggingface_hub reads `Retry-After` in seconds only; HTTP has it as a date too.
+    """
+    after = response.headers.get("Retry-After", "").strip()
+    if response.status_code in RETRIED_STATUSES and after:
+        return float(after) if after.isdecimal() else _until(after, response.headers.get("Date"))
+    limit = parse_ratelimit_headers(response.headers)
+    return float(limit.reset_in_seconds) + 1 if limit is not None and limit.remaining == 0 else None
+
+
+def _until(date: str, now: str | None) -> float | None:
+    """Return the seconds from the answer's own date, or from our clock, to a date of HTTP."""
+    try:
+        there = email.utils.parsedate_to_datetime(date)
+        here = email.utils.parsedate_to_datetime(now) if now else datetime.now(UTC)
+        return max(0.0, (there - here).total_seconds())
+    except (TypeError, ValueError):  # no date, or one with and one without a zone
+        return None

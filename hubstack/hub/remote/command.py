@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`hubstack lock`: from a request to its lock file.
+
+Owns the files and the places of the problems: each refused model is shown where the request names it. What was
+answered is written all the same, so that the next run asks for the rest; where nothing would change nothing is.
+What a run that was stopped had heard is not asked again.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from hubstack.files.errors import HubError, InputError
+from hubstack.files.file_lock import exclusive
+from hubstack.files.problems import Problem, listed, nearest, render_problems
+from hubstack.files.write import remove_scratch, write_text_atomically
+from hubstack.hub.facts import ModelFacts
+from hubstack.hub.lock import Lock, check_fresh, load_lock, lock_path, render_lock
+from hubstack.hub.remote.fetch import Asked, Listener, fetch_each
+from hubstack.hub.remote.locking import lock_models
+from hubstack.hub.remote.pace import Patience
+from hubstack.hub.remote.refusal import Refusal, hub_endpoint
+from hubstack.hub.remote.unfinished import Unfinished
+from hubstack.hub.upgrade_page import upgrade_page
+from hubstack.inputs.models import ModelRequest, Request, load_request
+from hubstack.names import key_of
+
+ALL = "all"
+"""The word that upgrades every model; a model may still have it as its key."""
+
+
+def write_lock(
+    request_path: Path, name: str, upgrade: Sequence[str], listener: Listener | None = None,
+    patience: Patience | None = None, summary: Path | None = None,
+) -> tuple[list[str], HubError | None]:  # fmt: skip
+    """Write the lock beside a request; return a line for each change and one for the file, and what was refused.
+
+    Args:
+        request_path: the request.
+        name: how to call it in messages.
+        upgrade: keys or ids of models to move to their newest commit, or `all`.
+        listener: told how the asking goes.
+        patience: how many at once, how often and how long to try.
+        summary: a file to write what the Hub changed to, as Markdown.
+
+    Raises:
+        InputError: the request or the lock is wrong, `upgrade` names no model of the request, or another
+            hubstack is writing this lock.
+    """
+    request = load_request(request_path, name)
+    target, shown = lock_path(request_path), str(lock_path(Path(name)))
+    upgraded = _upgraded(request, upgrade)
+    refusals: dict[Asked, Refusal] = {}
+    resumed: list[str] = []
+    unfinished = Unfinished(target, hub_endpoint())
+
+    def fetch(asked: Sequence[Asked]) -> dict[Asked, ModelFacts]:
+        earlier = unfinished.read()
+        known = {pair: earlier[pair] for pair in asked if pair in earlier}
+        if known:
+            resumed.append(f"taken from a run that did not end: {len(known)} of {len(asked)} models")
+        left = [pair for pair in asked if pair not in known]
+        answers = fetch_each(left, patience=patience, listener=listener, keep=unfinished.add)
+        refusals.update((pair, found) for pair, found in answers.items() if isinstance(found, Refusal))
+        return known | {pair: found for pair, found in answers.items() if isinstance(found, ModelFacts)}
+
+    with exclusive(request_path, name), unfinished:
+        held = load_lock(target, shown, upgraded) if target.exists() else None
+        models, changes = lock_models(
+            [(model.id, model.revision) for model in request.models], held,
+            upgrade=upgraded, fetch=fetch,
+        )  # fmt: skip
+        if summary is not None:
+            page = upgrade_page(held.models if held else (), models, _keys(request))
+            write_text_atomically(summary, page)
+        # A first run of which nothing came leaves no lock, rather than an empty one.
+        written = [*changes.render(), _write(target, shown, models, held)] if models or not refusals else []
+        unfinished.forget()
+    return [*resumed, *written], _refused(request, refusals, shown) if refusals else None
+
+
+def _write(target: Path, shown: str, models: Sequence[ModelFacts], held: Lock | None) -> str:
+    """Write the lock where it says something new; return the line for it."""
+    text = render_lock(models)
+    remove_scratch(target)
+    if held is not None and target.read_text("utf-8") == text:
+        return f"{shown} is up to date: {len(models)} models"
+    write_text_atomically(target, text)
+    return f"wrote {shown}: {len(models)} models"
+
+
+def _refused(request: Request, refusals: dict[Asked, Refusal], shown: str) -> HubError:
+    kept = f"{len(refusals)} refused; what was locked of them stays, the others are in {shown}."
+    return HubError(f"{_render(request, refusals)}\n{kept} Run it again: it asks for what is missing only.")
+
+
+def check_lock(request_path: Path, name: str) -> list[str]:
+    """Return one line for each model that the lock lacks or holds in vain; empty when it is fresh.
+
+    Raises:
+        InputError: the request is wrong.
+        LockError: there is no lock, or it cannot be read.
+    """
+    request = load_request(request_path, name)
+    held = load_lock(lock_path(request_path), str(lock_path(Path(name))))
+    found = check_fresh(held, [(model.id, model.revision) for model in request.models])
+    return [
+        *(f"missing: {repo_id} at {revision}" for repo_id, revision in found.missing),
+        *(f"stale: {s.id} is locked at {', '.join(s.locked_revisions)}, not at {s.revision}"
+          for s in found.stale),
+        *(f"not asked for: {repo_id} at {revision}" for repo_id, revision in found.extra),
+    ]  # fmt: skip
+
+
+def _keys(request: Request) -> dict[Asked, list[str]]:
+    keys: dict[Asked, list[str]] = {}
+    for model in request.models:
+        keys.setdefault((model.id, model.revision), []).append(model.key)
+    return keys
+
+
+def _upgraded(request: Request, upgrade: Sequence[str]) -> set[Asked]:
+    """Return what the words mean: a key is one model, an id is every model of that repository."""
+    by_word: dict[str, set[Asked]] = {}
+    for model in request.models:
+        for word in {model.key, *model.was, model.id}:
+            by_word.setdefault(word, set()).add((model.id, model.revision))
+    if ALL in upgrade and ALL not in by_word:
+        return set[Asked]().union(*by_word.values())
+    unknown = [word for word in upgrade if word not in by_word]
+    if unknown:
+        raise InputError([_unknown(word, request, by_word) for word in unknown])
+    return set[Asked]().union(*(by_word[word] for word in upgrade))
+
+
+def _unknown(word: str, request: Request, words: Iterable[str]) -> Problem:
+    near = nearest(word, words) or nearest(key_of(word) if "/" in word else word, words)
+    hint = f"did you mean `{near}`?" if near else f"models: {listed(sorted(m.key for m in request.models))}"
+    return Problem(path=request.path, message=f"`--upgrade {word}`: no such model in the list", hint=hint)
+
+
+def _render(request: Request, refusals: dict[Asked, Refusal]) -> str:
+    return render_problems(
+        _problem(model, refusals[model.id, model.revision])
+        for model in request.models
+        if (model.id, model.revision) in refusals
+    )
+
+
+def _problem(model: ModelRequest, refusal: Refusal) -> Problem:
+    return model.mark("id").problem(f"`{model.id}` {refusal.message}", refusal.hint)

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Many models at once, in the order that was asked, with all refusals together.
+
+Owns which questions one model takes: its info, its config.json at the commit, NVIDIA's quantization file where
+it is listed, and the default branch's commit where another revision was asked (four at most). Fewer do not do: the
+Hub gives sizes and hashes only without `expand`, and of config.json two fields only. Without the config it takes
+the info, and for a gated model a question whether there is access.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import Generic, Protocol, TypeVar
+
+from huggingface_hub import get_async_session
+from huggingface_hub.utils import (
+    build_hf_headers,  # pyright: ignore[reportUnknownVariableType]  an argument of it is untyped
+)
+
+from hubstack.files.errors import HubError
+from hubstack.hub.facts import ModelFacts
+from hubstack.hub.remote.client import HubClient
+from hubstack.hub.remote.mapping import Answers, commit_of, to_facts
+from hubstack.hub.remote.pace import Pace, Patience
+from hubstack.hub.remote.refusal import AnswerError, Cause, Refusal, explain, hub_endpoint, shown_endpoint
+from hubstack.hub.remote.token import token_place
+
+_T = TypeVar("_T")
+Asked = tuple[str, str]
+"""Repository id and revision."""
+_QUANTIZATION_FILE = "hf_quant_config.json"
+_DEFAULT_BRANCH = "main"
+
+
+class Listener(Protocol):
+    """Told how the asking goes, in the caller's thread."""
+
+    def begin(self, models: int, what: str) -> None:
+        """Hear how many models are asked for, and whom and with which token, in words."""
+
+    def done(self, repo_id: str) -> None:
+        """Hear of each model as it is done."""
+
+    def pause(self, seconds: float) -> None:
+        """Hear that the Hub asks for a pause."""
+
+
+class _Deaf:
+    def begin(self, models: int, what: str) -> None: ...
+    def done(self, repo_id: str) -> None: ...
+    def pause(self, seconds: float) -> None: ...
+
+
+def fetch_facts(
+    asked: Sequence[Asked], *, token: str | None = None, patience: Patience | None = None,
+    listener: Listener | None = None,
+) -> list[ModelFacts]:  # fmt: skip
+    """Return the facts of each model, in the order asked; arguments as for `fetch_each`.
+
+    Raises:
+        HubError: with every model that was refused.
+    """
+    answers = fetch_each(asked, token=token, patience=patience, listener=listener)
+    refusals = [answer for answer in answers.values() if isinstance(answer, Refusal)]
+    if refusals:
+        raise HubError("\n".join(refusal.render() for refusal in refusals))
+    found = {pair: answer for pair, answer in answers.items() if isinstance(answer, ModelFacts)}
+    return [found[pair] for pair in asked]
+
+
+def fetch_each(
+    asked: Sequence[Asked], *, token: str | None = None, patience: Patience | None = None,
+    listener: Listener | None = None, with_config: bool = True, keep: Callable[[ModelFacts], None] | None = None,
+) -> dict[Asked, ModelFacts | Refusal]:  # fmt: skip
+    """Return the facts of each model, or why there are none; in the order asked, each pair once.
+
+    Args:
+        asked: ids and revisions.
+        token: a token to send; by default the one that huggingface_hub finds (HF_TOKEN, `hf auth login`).
+        patience: how many at once, how often and how long to try.
+        listener: told how it goes.
+        with_config: False leaves out what takes further questions: the config and the counts of parameters.
+        keep: called with the facts of each model as they come, in no order.
+    """
+
+    async def question(client: HubClient, repo_id: str, revision: str) -> ModelFacts:
+        facts = await _fetch(client, repo_id, revision, with_config=with_config)
+        if keep:
+            keep(facts)
+        return facts
+
+    return ask_each(asked, question, token=token, patience=patience, listener=listener)
+
+
+def ask_each(
+    asked: Sequence[Asked], question: Callable[[HubClient, str, str], Awaitable[_T]], *, token: str | None = None,
+    patience: Patience | None = None, listener: Listener | None = None,
+) -> dict[Asked, _T | Refusal]:  # fmt: skip
+    """Return the answer for each pair, or why there is none; in the order asked, each pair once.
+
+    Args:
+        asked: ids and revisions.
+        question: what is asked of one: client, id, revision.
+        token: as for `fetch_each`, and the rest too.
+        patience: see there.
+        listener: see there.
+    """
+    pairs = list(dict.fromkeys(asked))
+    if not pairs:
+        return {}
+    told = listener or _Deaf()
+    place = token_place(token)
+    told.begin(len(pairs), f"{shown_endpoint()} {f'with the token of {place}' if place else 'without a token'}")
+    run = _Run(question, token, patience or Patience(), told)
+    try:
+        # Before the loop begins: a token may have to be fetched or renewed, which blocks.
+        headers: Mapping[str, str] = build_hf_headers(token=token, library_name="hubstack")
+    except Exception as error:  # noqa: BLE001  told for each model, as any other trouble is
+        return {pair: run.explain(error, pair) for pair in pairs}
+    return asyncio.run(run.ask_all(pairs, headers))
+
+
+class _Run(Generic[_T]):
+    """One round of questions."""
+
+    def __init__(
+        self, question: Callable[[HubClient, str, str], Awaitable[_T]], token: str | None, patience: Patience,
+        listener: Listener,
+    ) -> None:  # fmt: skip
+        self._question = question
+        self._token = token
+        self._patience = patience
+        self._listener = listener
+        self._endpoint = hub_endpoint()
+
+    async def ask_all(self, pairs: Sequence[Asked], headers: Mapping[str, str]) -> dict[Asked, _T | Refusal]:
+        """Ask for all, some at once; what happens to one cancels no other, Ctrl-C cancels all."""
+        answers: dict[Asked, _T | Refusal] = {}
+        pace = Pace(self._patience, self._listener.pause)
+        async with get_async_session() as session, asyncio.TaskGroup() as group:
+            client = HubClient(session, endpoint=self._endpoint, headers=headers, pace=pace)
+            left = iter(pairs)
+            for _ in range(min(self._patience.jobs, len(pairs))):
+                group.create_task(self._work(client, pace, left, answers))
+        return {pair: answers[pair] for pair in pairs}
+
+    async def _work(
+        self, client: HubClient, pace: Pace, left: Iterator[Asked], answers: dict[Asked, _T | Refusal]
+    ) -> None:
+        """Take the next pair until none is left; the iterator is shared."""
+        for pair in left:
+            answer = await self._ask(client, pace, pair)
+            if isinstance(answer, Refusal) and answer.cause is Cause.UNANSWERED:
+                pace.unanswered()
+            answers[pair] = answer
+            self._listener.done(pair[0])
+
+    async def _ask(self, client: HubClient, pace: Pace, pair: Asked) -> _T | Refusal:
+        try:
+            async with pace.model():
+                return await self._question(client, *pair)
+        except Exception as error:  # noqa: BLE001  whatever happens to one model is told together with the others'
+            return self.explain(error, pair)
+
+    def explain(self, error: Exception, pair: Asked) -> Refusal:
+        """Return what an error means for a model."""
+        return explain(error, repo_id=pair[0], revision=pair[1], endpoint=self._endpoint, token=self._token)
+
+
+async def _fetch(client: HubClient, repo_id: str, revision: str, *, with_config: bool) -> ModelFacts:
+    is_default = revision == _DEFAULT_BRANCH
+    info = await client.model_info(repo_id, None if is_default else revision)
+    if info.disabled:
+        raise AnswerError("is disabled by the Hub: nobody can read it")
+    commit = commit_of(info, revision)
+    if not with_config:
+        if info.gated:  # the metadata of a gated model are public; its files say whether there is access
+            await client.check_access(info.id)
+        return to_facts(Answers(asked_id=repo_id, revision=revision, info=info))
+    listed = {sibling.rfilename: sibling for sibling in info.siblings or []}
+    modelopt = None
+    if _QUANTIZATION_FILE in listed:
+        modelopt = await client.read_json(info.id, commit, _QUANTIZATION_FILE, listed[_QUANTIZATION_FILE])
+    config = await client.read_json(info.id, commit, "config.json", listed.get("config.json"))
+    return to_facts(
+        Answers(
+            asked_id=repo_id,
+            revision=revision,
+            info=info,
+            config=config or {},
+            modelopt=modelopt or {},
+            counts_are_of_commit=is_default or await client.default_commit(info.id) == commit,
+        )
+    )

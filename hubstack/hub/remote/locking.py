@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which entries of a lock stay, go, move or come.
+
+Owns the rule: what is locked at the asked revision stays as it is until it is upgraded, and what is locked of a
+model that the Hub refuses stays until it does not. The Hub is asked through
+the function that the caller gives.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from hubstack.hub.facts import ModelFacts
+from hubstack.hub.lock import Lock, check_fresh, lock_key
+
+Asked = tuple[str, str]
+"""Repository id and revision."""
+_SHOWN = 12
+"""Hex digits of a commit in a message."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockChanges:
+    """What a new lock says otherwise than the old one. Each tuple is sorted."""
+
+    added: tuple[ModelFacts, ...]
+    moved: tuple[tuple[ModelFacts, ModelFacts], ...]
+    """Old and new facts, at different commits."""
+    dropped: tuple[ModelFacts, ...]
+    kept: tuple[ModelFacts, ...]
+    """At the same commit as before; upgraded ones may hold newer counts or scan results."""
+
+    def render(self) -> list[str]:
+        """Return one line for each model that is not kept."""
+        return [
+            *(f"added {_named(new)} at {new.commit[:_SHOWN]}" for new in self.added),
+            *(f"moved {_named(new)} from {old.commit[:_SHOWN]} to {new.commit[:_SHOWN]}"
+              for old, new in self.moved),
+            *(f"dropped {_named(old)}" for old in self.dropped),
+        ]  # fmt: skip
+
+
+def lock_models(
+    asked: Collection[Asked], held: Lock | None, *, upgrade: Collection[Asked] = (),
+    fetch: Callable[[Sequence[Asked]], Mapping[Asked, ModelFacts]],
+) -> tuple[tuple[ModelFacts, ...], LockChanges]:  # fmt: skip
+    """Return the models of the new lock, sorted, and how it differs from the old one.
+
+    Args:
+        asked: ids and revisions of the request.
+        held: the lock so far; None where there is none.
+        upgrade: those of `asked` to ask anew although they are locked.
+        fetch: returns the facts of each pair; where one is absent, what was locked of that model stays.
+    """
+    before = held or Lock(path="", models=())
+    wanted = sorted(set(asked))
+    anew = [pair for pair in wanted if pair in upgrade or before.get(*pair) is None]
+    fetched = fetch(anew) if anew else dict[Asked, ModelFacts]()
+    chosen = [_after(before.get(*pair) or _other_revision(before, pair, wanted), fetched.get(pair))
+              if pair in fetched else before.get(*pair) for pair in wanted]  # fmt: skip
+    refused = {pair[0] for pair in anew if pair not in fetched}
+    chosen += [
+        facts for facts in before.models if lock_key(facts) not in wanted and {facts.id, facts.asked_id} & refused
+    ]
+    after = {lock_key(facts): facts for facts in chosen if facts is not None}
+    models = tuple(after[key] for key in sorted(after))
+    return models, _changes(before, models, wanted)
+
+
+def _other_revision(before: Lock, pair: Asked, wanted: Sequence[Asked]) -> ModelFacts | None:
+    """Return what stood in the place of a model whose revision was changed; None where that is not sure."""
+    old = [facts for facts in before.models if facts.id == pair[0] and lock_key(facts) not in wanted]
+    new = [each for each in wanted if each[0] == pair[0] and before.get(*each) is None]
+    return old[0] if len(old) == len(new) == 1 else None
+
+
+def _after(held: ModelFacts | None, new: ModelFacts | None) -> ModelFacts | None:
+    """Return what is locked now, with the commit whose place it took: its weights are removed after the switch."""
+    if new is None or held is None:
+        return new or held
+    return replace(new, replaced=held.replaced if held.commit == new.commit else held.commit)
+
+
+def _changes(before: Lock, models: Sequence[ModelFacts], wanted: Sequence[Asked]) -> LockChanges:
+    old_of = {lock_key(new): before.get(*lock_key(new)) for new in models}
+    pairs = [(old_of[lock_key(new)], new) for new in models]
+    gone = set(check_fresh(before, wanted).extra) - {lock_key(new) for new in models}
+    return LockChanges(
+        added=tuple(new for old, new in pairs if old is None),
+        moved=tuple((old, new) for old, new in pairs if old is not None and old.commit != new.commit),
+        dropped=tuple(old for old in before.models if lock_key(old) in gone),
+        kept=tuple(new for old, new in pairs if old is not None and old.commit == new.commit),
+    )
+
+
+def _named(facts: ModelFacts) -> str:
+    return facts.id if facts.revision == "main" else f"{facts.id} ({facts.revision})"

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Hub's answers -> ModelFacts. Pure: the same answers give the same facts.
+
+Owns the translation and the check that what is locked can be relied on (a commit, sizes, well-formed hashes). What
+the Hub does not say stays absent. Shapes: `ModelInfo` of huggingface_hub 2; security status as hub-docs and third
+parties record it, so every key of it may be missing.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from huggingface_hub import ModelInfo
+from huggingface_hub.hf_api import RepoSibling
+
+from hubstack.hub.facts import FileFacts, ModelFacts, SecurityFacts
+from hubstack.hub.remote.config_fields import keep_config, keep_gguf, keep_quantization
+from hubstack.hub.remote.refusal import AnswerError, BrokenAnswerError
+
+_SHA1 = re.compile(r"[0-9a-f]{40}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_NAME_MAX, _NAMES_MAX = 200, 100
+"""A card is free text: longer names and lists are cut."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """Everything that the Hub said of one model."""
+
+    asked_id: str
+    revision: str
+    info: ModelInfo
+    config: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """config.json at the commit; empty where there is none, or where it was not asked for."""
+    modelopt: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """hf_quant_config.json at the commit, which NVIDIA's repositories carry; empty where there is none."""
+    counts_are_of_commit: bool = False
+    """The Hub counts parameters of the default branch only; False where the commit is another one."""
+
+
+def commit_of(info: ModelInfo, revision: str) -> str:
+    """Return the commit, or raise AnswerError where the Hub gave none, or not the one that was asked."""
+    commit = info.sha or ""
+    if not _SHA1.fullmatch(commit):
+        raise AnswerError("has no commit in the Hub's answer, so it cannot be pinned")
+    if _SHA1.fullmatch(revision) and revision != commit:
+        raise AnswerError(f"was asked at commit {revision}, and the Hub answered with {commit}")
+    return commit
+
+
+def to_facts(answers: Answers) -> ModelFacts:
+    """Translate the answers.
+
+    Raises:
+        AnswerError: what the Hub said cannot be relied on.
+    """
+    info = answers.info
+    card: Mapping[str, Any] = info.card_data.to_dict() if info.card_data else {}
+    counts = info.safetensors if answers.counts_are_of_commit else None
+    gguf = keep_gguf(cast("dict[str, Any]", info.gguf or {}))  # pyright: ignore[reportUnknownMemberType]
+    transformers = info.transformers_info
+    return ModelFacts(
+        id=info.id,
+        asked_id=answers.asked_id if answers.asked_id != info.id else None,
+        revision=answers.revision,
+        commit=commit_of(info, answers.revision),
+        pipeline_tag=info.pipeline_tag,
+        library=info.library_name,
+        license=_license(card, info.tags or []),
+        license_name=_text(card.get("license_name")),
+        base_models=_names(card.get("base_model")),
+        datasets=_names(card.get("datasets")),
+        gated=_gated(info.gated),
+        custom_code=bool(answers.config.get("auto_map") or (transformers and transformers.custom_class)),
+        security=_security(info.security_repo_status),  # pyright: ignore[reportUnknownMemberType]
+        parameters=dict(counts.parameters) if counts else {},
+        parameters_total=counts.total if counts else None,
+        config={**keep_config(answers.config), **({"gguf": gguf} if gguf else {})},
+        quantization=_quantization(answers),
+        files=tuple(sorted(_files(info), key=lambda file: file.path)),
+    )
+
+
+def _license(card: Mapping[str, Any], tags: list[str]) -> str | None:
+    said = card.get("license")
+    if isinstance(said, list):
+        return ", ".join(str(one) for one in cast("list[Any]", said)) or None
+    tagged = (tag.removeprefix("license:") for tag in tags if tag.startswith("license:"))
+    return _text(said) or next(tagged, None)
+
+
+def _names(said: Any) -> tuple[str, ...]:
+    """Return the ids that a card gives, alone or in a list, in its order; what is no short text is left out."""
+    listed = cast("list[Any]", said) if isinstance(said, list) else [said]
+    words = (word.strip() for word in listed if isinstance(word, str))
+    return tuple(dict.fromkeys(word for word in words if 0 < len(word) <= _NAME_MAX))[:_NAMES_MAX]
+
+
+def _text(value: Any) -> str | None:
+    return str(value) if value else None
+
+
+def _gated(value: Any) -> str | None:
+    if not value:
+        return None
+    return value if value in {"auto", "manual"} else "yes"
+
+
+def _security(status: Any) -> SecurityFacts:
+    if not isinstance(status, dict):
+        return SecurityFacts()
+    said = cast("dict[str, Any]", status)
+    listed = cast("list[Any]", said.get("filesWithIssues") or [])
+    found = [cast("dict[str, Any]", issue) for issue in listed if isinstance(issue, dict)]
+    issues = {str(issue["path"]): str(issue.get("level") or "unknown") for issue in found if "path" in issue}
+    done = said.get("scansDone")
+    return SecurityFacts(scans_done=done if isinstance(done, bool) else None, issues=issues)
+
+
+def _quantization(answers: Answers) -> dict[str, Any]:
+    """Return what the config says, or its text part, or NVIDIA's own file."""
+    nested = answers.config.get("text_config")
+    inner = cast("dict[str, Any]", nested).get("quantization_config") if isinstance(nested, dict) else None
+    said = answers.config.get("quantization_config") or inner or answers.modelopt.get("quantization")
+    return keep_quantization(cast("dict[str, Any]", said)) if isinstance(said, dict) else {}
+
+
+def _files(info: ModelInfo) -> Iterator[FileFacts]:
+    seen: set[str] = set()
+    for sibling in info.siblings or []:
+        path, large = sibling.rfilename, sibling.lfs
+        if path in seen:
+            raise AnswerError(f"lists `{path}` twice")
+        seen.add(path)
+        size = _size(sibling)
+        if large:
+            if not _SHA256.fullmatch(large.sha256):
+                raise AnswerError(f"lists `{path}` with a malformed sha256")
+            yield FileFacts(path=path, size_bytes=size, sha256=large.sha256)
+        else:
+            oid = sibling.blob_id if _SHA1.fullmatch(sibling.blob_id or "") else None
+            yield FileFacts(path=path, size_bytes=size, git_oid=oid)
+
+
+def _size(sibling: RepoSibling) -> int:
+    """Return the size; the Hub gives that of a large file in two places (and that of its pointer in a third)."""
+    large = sibling.lfs
+    said: set[Any] = {sibling.size, large.size} - {large.pointer_size} if large else {sibling.size}
+    said -= {None}
+    if not said:
+        raise AnswerError(f"lists `{sibling.rfilename}` without its size")
+    if len(said) > 1:
+        raise AnswerError(
+            f"lists `{sibling.rfilename}` with two sizes, {' and '.join(map(str, sorted(said)))} bytes"
+        )
+    size = said.pop()
+    if type(size) is not int or size < 0:
+        raise AnswerError(f"lists `{sibling.rfilename}` with a size that is none")
+    return size
+
+
+def check_bytes(path: str, content: bytes, listed: RepoSibling | None) -> None:
+    """Hold a file's bytes against the size and the hash that the Hub lists; nothing is held against no list.
+
+    Raises:
+        BrokenAnswerError: they are not those bytes.
+    """
+    if listed is None:
+        return
+    if len(content) != (size := _size(listed)):
+        raise BrokenAnswerError(f"has a {path} of {len(content):,} bytes, where {size:,} are listed")
+    if listed.lfs:
+        digest, wanted = hashlib.sha256(content).hexdigest(), listed.lfs.sha256
+    else:
+        blob = b"blob %d\0" % len(content) + content
+        digest, wanted = hashlib.sha1(blob, usedforsecurity=False).hexdigest(), listed.blob_id
+    if wanted and digest != wanted:
+        raise BrokenAnswerError(f"has a {path} whose bytes are not those that are listed")

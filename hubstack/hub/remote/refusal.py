@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What went wrong with one model at the Hub, as one message with its fix.
+
+Owns the wording for each error of the Hub's client. Does not own retries: an error that comes here has been retried
+as often as it is worth.
+"""
+
+import os
+import re
+import socket
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from huggingface_hub import constants
+from huggingface_hub.errors import (
+    DisabledRepoError,
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    OfflineModeIsEnabled,
+    OIDCError,
+    RevisionNotFoundError,
+)
+from huggingface_hub.utils import httpx
+
+from hubstack.hub.remote.pace import NotAskedError
+from hubstack.hub.remote.token import redactor, token_place
+
+_LOGIN = "run `hf auth login`, or set HF_TOKEN, with a token that has access"
+_AGAIN = "run it again later: what was answered is kept"
+_USER_IN_URL = re.compile(r"(?<=//)[^/@\s]+@")
+
+
+class AnswerError(Exception):
+    """The Hub answered, and what it said cannot be used; the text says what."""
+
+
+class BrokenAnswerError(AnswerError):
+    """One that may be whole when asked again."""
+
+
+class Cause(StrEnum):
+    """What a refusal says of the model, beside its words."""
+
+    GONE = "gone"
+    """The Hub answered: there is no such repository or revision, for this token."""
+    GATED = "gated"
+    """It is there, behind a gate that the token does not open."""
+    UNANSWERED = "unanswered"
+    """Nothing: the Hub was asked, and there was no answer that says anything."""
+    UNKNOWN = "unknown"
+    """Nothing: it was not asked, or what it said is no use."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """One model that cannot be locked."""
+
+    id: str
+    revision: str
+    message: str
+    """What happened, without the model's name before it; no secrets."""
+    hint: str | None = None
+    cause: Cause = Cause.UNKNOWN
+
+    def render(self) -> str:
+        """Return the message as a line and its hint as another."""
+        at = "" if self.revision == "main" or self.revision in self.message else f" at `{self.revision}`"
+        hint = f"\n    hint: {self.hint}" if self.hint else ""
+        return f"`{self.id}`{at} {self.message}{hint}"
+
+
+def explain(error: Exception, *, repo_id: str, revision: str, endpoint: str, token: str | None) -> Refusal:
+    """Return the refusal that an error means.
+
+    Args:
+        error: what the client or the transport raised.
+        repo_id: as asked.
+        revision: as asked.
+        endpoint: base URL of the Hub, for links.
+        token: the token that the call was given, so that it can be kept out of the text.
+    """
+    address = _without_user(endpoint)
+    message, hint = _words(error, revision=revision, page=f"{address}/{repo_id}", endpoint=address)
+    clean = redactor(token)
+    return Refusal(
+        id=clean(repo_id), revision=clean(revision), message=clean(message), hint=clean(hint) if hint else None,
+        cause=_cause(error),
+    )  # fmt: skip
+
+
+def _cause(error: Exception) -> Cause:
+    if isinstance(error, GatedRepoError):
+        return Cause.GATED
+    if isinstance(error, RevisionNotFoundError | DisabledRepoError):
+        return Cause.GONE
+    if not isinstance(error, HfHubHTTPError):
+        return Cause.UNANSWERED if isinstance(error, httpx.TransportError | TimeoutError) else Cause.UNKNOWN
+    status, said = error.response.status_code, _said(error)
+    if status >= 500:
+        return Cause.UNANSWERED
+    if status == 403 and "gated" in said:
+        return Cause.GATED
+    # A bad token is answered like a missing repository; only the words differ.
+    return Cause.GONE if status in {401, 404} and "invalid credentials" not in said else Cause.UNKNOWN
+
+
+def _said(error: HfHubHTTPError) -> str:
+    return str(error.response.headers.get("X-Error-Message") or error.server_message or "").lower()
+
+
+_TELLING = (ssl.SSLCertVerificationError, socket.gaierror)
+"""Causes that say more than the error that the client makes of them."""
+_BY_TYPE: tuple[tuple[type[Exception], str, str], ...] = (
+    (
+        BrokenAnswerError,
+        "{error}, several times",
+        "check network, proxy and HF_ENDPOINT ({endpoint}), or " + _AGAIN,
+    ),
+    (AnswerError, "{error}", "look at {page}"),
+    (NotAskedError, "was not asked for to the end: {error}", _AGAIN),
+    (
+        ssl.SSLCertVerificationError,
+        "cannot be asked for: the certificate of {endpoint} is not trusted",
+        "check HF_ENDPOINT and the proxy; SSL_CERT_FILE names the authorities to trust",
+    ),
+    (
+        socket.gaierror,
+        "cannot be asked for: {endpoint} has no address",
+        "check HF_ENDPOINT, DNS and network",
+    ),
+    (
+        DisabledRepoError,
+        "is disabled by the Hub: nobody can read it",
+        "see {page}, and choose another model",
+    ),
+    (
+        RevisionNotFoundError,
+        "has no revision `{revision}`",
+        "its branches and tags are listed at {page}/tree/main",
+    ),
+    (HFValidationError, "is no Hub id", "write it as `owner/name`"),
+    (
+        OfflineModeIsEnabled,
+        "cannot be asked for: HF_HUB_OFFLINE is set",
+        "unset it: only the Hub knows the commit",
+    ),
+    (OIDCError, "cannot be asked for: the exchange of the CI token failed", "check HF_OIDC_RESOURCE"),
+    (httpx.TimeoutException, "got no answer from {endpoint} in time, several times", _AGAIN),
+    (TimeoutError, "got no whole answer from {endpoint} within the time for one model", _AGAIN),
+    (
+        httpx.ConnectError,
+        "cannot be asked for: no connection to {endpoint}",
+        "check network, proxy and HF_ENDPOINT",
+    ),
+    (httpx.UnsupportedProtocol, "cannot be asked for: {endpoint} is no web address", "check HF_ENDPOINT"),
+    (httpx.InvalidURL, "cannot be asked for: {endpoint} is no web address", "check HF_ENDPOINT"),
+    (UnicodeEncodeError, "cannot be asked for: the token holds a character that no token has", _LOGIN),
+    (
+        httpx.LocalProtocolError,
+        "cannot be asked for: the token holds a character that no token has",
+        _LOGIN,
+    ),
+    (httpx.TransportError, "got only broken answers from {endpoint}, several times", _AGAIN),
+    (ValueError, "got only broken answers from {endpoint}, several times", _AGAIN),
+)
+"""The first type that fits; a subclass stands before its parent."""
+
+
+def _words(error: Exception, *, revision: str, page: str, endpoint: str) -> tuple[str, str | None]:
+    """Return message and hint."""
+    if isinstance(error, GatedRepoError):
+        return _gated(error, page)
+    telling = next((cause for cause in _causes(error) if isinstance(cause, _TELLING)), error)
+    said = {"revision": revision, "page": page, "endpoint": endpoint, "error": error}
+    for kind, message, hint in _BY_TYPE:
+        if isinstance(telling, kind):
+            return message.format(**said), hint.format(**said)
+    if isinstance(error, HfHubHTTPError):
+        return _http(error, page=page, endpoint=endpoint)
+    return f"got an answer that cannot be used ({type(error).__name__})", f"look at {page}"
+
+
+def _gated(error: GatedRepoError, page: str) -> tuple[str, str]:
+    if error.response.status_code == 403:
+        return (
+            "is gated, and the token has no access to it; planning needs its config.json",
+            f"ask for access at {page} with the account of the token, then run `hubstack lock` again",
+        )
+    return (
+        "is gated, and no valid token was sent; planning needs its config.json",
+        f"accept the terms at {page}, then {_LOGIN}",
+    )
+
+
+def _http(error: HfHubHTTPError, *, page: str, endpoint: str) -> tuple[str, str]:
+    status = error.response.status_code
+    said = _said(error)
+    if status == 401 and "invalid credentials" in said:
+        place = token_place() or "the caller"
+        return (
+            f"was refused: the token of {place} is expired or mistyped",
+            "run `hf auth login`, or mend or unset HF_TOKEN",
+        )
+    if status == 403 and "gated" in said:
+        return (
+            "is gated, and the token may not read gated repositories",
+            "enable access to public gated repositories in the fine-grained token's settings",
+        )
+    if status >= 500:
+        return f"got no answer: {endpoint} failed with status {status}, several times", "try again later"
+    if status in {401, 404}:  # over plain http the client leaves the 401 of a missing repository untyped
+        place = token_place()
+        seen = f"the token of {place}" if place else "anybody without a token"
+        return (
+            f"is not on the Hub, or is private and not visible to {seen}",
+            f"check the spelling at {page}; for a private model {_LOGIN}",
+        )
+    return _BY_STATUS.get(status, (f"was refused by {endpoint} with status {status}", f"look at {page}"))
+
+
+_BY_STATUS = {
+    403: ("was refused: the token lacks a permission", "look at the settings of the token"),
+    429: (
+        "was refused: the Hub limits how often it is asked, and still did after several tries",
+        f"wait five minutes; a token raises the limit: {_LOGIN}",
+    ),
+}
+
+
+def is_certificate_error(error: BaseException) -> bool:
+    """Say whether the other side could not prove who it is."""
+    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error))
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _without_user(url: str) -> str:
+    return _USER_IN_URL.sub("", url)
+
+
+def shown_endpoint() -> str:
+    """Return the Hub's base URL for people: without a name and password that may stand in it."""
+    return _without_user(hub_endpoint())
+
+
+def hub_endpoint() -> str:
+    """Return the Hub's base URL: HF_ENDPOINT as it is now (the client itself reads it once, at import)."""
+    return (os.environ.get("HF_ENDPOINT") or constants.ENDPOINT).rstrip("/")

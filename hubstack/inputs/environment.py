@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which environment a command means: a stack of `stacks/`, or a folder that holds one.
+
+Owns the search. Does not read what the files say.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hubstack.files.errors import InputError
+from hubstack.files.problems import Problem, nearest
+
+PROJECT_FILE = "Pulumi.yaml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """One Pulumi stack and its files."""
+
+    project_dir: Path
+    stack: str
+    config_file: Path
+
+
+def find_project(start: Path) -> Path:
+    """Return the nearest folder at or above `start` that holds Pulumi.yaml."""
+    for folder in (start, *start.parents):
+        if (folder / PROJECT_FILE).is_file():
+            return folder
+    hint = "run hubstack in a clone of the project, or name it with --project"
+    raise InputError([Problem(path=str(start), message=f"no {PROJECT_FILE} here or above", hint=hint)])
+
+
+def find_environment(name: str, project_dir: Path, working_dir: Path) -> Environment:
+    """Return the environment of a stack's name (`dev`) or of a folder (`examples/fleet`, `examples/sharded/eu`)."""
+    if "/" in name or (working_dir / name).is_dir() or (project_dir / name).is_dir():
+        return _of_folder(name, project_dir, working_dir)
+    config = project_dir / "stacks" / f"Pulumi.{name}.yaml"
+    if config.is_file():
+        return Environment(project_dir=project_dir, stack=name, config_file=config)
+    stacks = sorted(path.name[7:-5] for path in (project_dir / "stacks").glob("Pulumi.*.yaml"))
+    near = nearest(name, stacks)
+    hint = f"did you mean `{near}`?" if near else f"stacks: {', '.join(stacks) or 'none'}; or name a folder"
+    raise InputError([Problem(path=f"stacks/Pulumi.{name}.yaml", message=f"there is no stack `{name}`", hint=hint)])
+
+
+def _of_folder(name: str, project_dir: Path, working_dir: Path) -> Environment:
+    folder = _folder(name, project_dir, working_dir)
+    # A cluster of a folder's environment: `examples/sharded/eu`.
+    parent, _, cluster = name.rstrip("/").rpartition("/")
+    around = _folder(parent, project_dir, working_dir) if parent else None
+    configs = _whole(folder) if folder else []
+    if not configs and around:
+        configs = [
+            path for root in _whole(around) for path in [root.with_stem(f"{root.stem}-{cluster}")] if path.is_file()
+        ]
+    if folder is None and not configs:
+        hint = "name a stack of stacks/, or a folder that holds a Pulumi.<stack>.yaml"
+        raise InputError([Problem(path=name, message="there is no such folder", hint=hint)])
+    if len(configs) != 1:
+        found = ", ".join(path.name for path in configs) or "none"
+        message = f"a folder must hold one Pulumi.<stack>.yaml; found: {found}"
+        raise InputError(
+            [Problem(path=name, message=message, hint="name the stack instead, as in `hubstack plan dev`")]
+        )
+    return Environment(project_dir=project_dir, stack=configs[0].name[7:-5], config_file=configs[0])
+
+
+def _folder(name: str, project_dir: Path, working_dir: Path) -> Path | None:
+    return next((folder for folder in (working_dir / name, project_dir / name) if folder.is_dir()), None)
+
+
+def _whole(folder: Path) -> list[Path]:
+    """Return the settings files of a folder, but those of clusters, which begin with their environment's name."""
+    found = sorted(folder.glob("Pulumi.*.yaml"))
+    return [path for path in found if not any(path.stem.startswith(f"{other.stem}-") for other in found)]

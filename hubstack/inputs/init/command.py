@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`hubstack init`: the files of a new environment.
+
+Owns what is read and written, and that nothing of another's is replaced. Does not own how a model is found.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hubstack.catalog import load_catalog
+from hubstack.files.errors import InputError
+from hubstack.files.problems import Problem, nearest
+from hubstack.files.write import write_text_atomically
+from hubstack.inputs.init.entry import Entry, Found, Unknown
+from hubstack.inputs.init.listing import render_list
+from hubstack.inputs.init.objects import STDIN, read_objects
+from hubstack.inputs.init.servers import read_workload
+from hubstack.inputs.init.workloads import config_maps, workloads
+from hubstack.inputs.pulumi_config import load_stack_config
+from hubstack.inputs.settings import read_target
+
+_NAMED = 12
+"""Workloads that are named in one sentence; more are counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Which environment, and what it may be given."""
+
+    env: str
+    """Name of the stack."""
+    project_dir: Path
+    gcp_project: str | None = None
+    """Of a Pulumi.<env>.yaml that is not there yet."""
+    region: str | None = None
+    force: bool = False
+    """Replace a list that is there."""
+
+
+def read_manifests(names: Sequence[str]) -> Found:
+    """Return the models that the Kubernetes objects of files and folders serve.
+
+    Raises:
+        InputError: with every file that cannot be read.
+    """
+    objects = read_objects(names)
+    maps, catalog = config_maps(objects), load_catalog()
+    entries: list[Entry] = []
+    unknown: list[Unknown] = []
+    others: list[str] = []
+    for workload in workloads(objects):
+        found = read_workload(workload, maps, catalog)
+        entries += [each for each in found or () if isinstance(each, Entry)]
+        unknown += [each for each in found or () if isinstance(each, Unknown)]
+        if found is None:
+            others.append(workload.label)
+    more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
+    skipped = [f"serve no model that is known here: {', '.join(others[:_NAMED])}{more}"] if others else []
+    shown = ", ".join("standard input" if name == STDIN else name for name in names)
+    return Found(source=shown, entries=tuple(entries), unknown=tuple(unknown), skipped=tuple(skipped))
+
+
+def check_asked(asked: Asked) -> str:
+    """Return the path of the new list, relative to the project.
+
+    Raises:
+        InputError: the environment's name, its settings or what is there already forbids it; nothing is written.
+    """
+    problems: list[Problem] = []
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,62}", asked.env):
+        hint = "small letters, digits, `-`, `_` and `.`"
+        raise InputError([Problem(path=asked.env, message="is no name of an environment", hint=hint)])
+    config, shown = _config_path(asked), f"stacks/Pulumi.{asked.env}.yaml"
+    name = f"stacks/{asked.env}.models.yaml"
+    if config.is_file():
+        name = load_stack_config(asked.project_dir, config).config.get("hubstack:models") or name
+        if asked.gcp_project or asked.region:
+            message = "is there already: --gcp-project and --region are for a new one"
+            problems.append(Problem(path=shown, message=message, hint="leave them out, or edit the file"))
+    elif not (asked.gcp_project and asked.region):
+        message = "is not there yet: where should the environment be?"
+        problems.append(
+            Problem(path=shown, message=message, hint=f"--gcp-project ID --region REGION{_others(asked)}")
+        )
+    else:
+        problems += _target_problems(asked)
+    if (asked.project_dir / name).exists() and not asked.force:
+        hint = "--force replaces it"
+        problems.append(Problem(path=name, message="is there already, and stays as it is", hint=hint))
+    if problems:
+        raise InputError(problems)
+    return name
+
+
+def write_environment(asked: Asked, found: Found) -> list[str]:
+    """Write the list, and the stack's settings where there are none; return what a person should read.
+
+    Raises:
+        InputError: as `check_asked`, or no model was found; nothing is written.
+    """
+    name = check_asked(asked)
+    if not found.entries:
+        problems = [Problem(path=each.origin, message=each.why, hint=each.hint) for each in found.unknown]
+        rest = f" ({'; '.join(found.skipped)})" if found.skipped else ""
+        raise InputError(
+            [*problems, Problem(path=found.source, message=f"no model was found{rest}; nothing was written")]
+        )
+    text, entries = render_list(found, name)
+    target, config = asked.project_dir / name, _config_path(asked)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    lines = _report(found, entries)
+    if not config.is_file():
+        settings = f"config:\n  gcp:project: {asked.gcp_project}\n  gcp:region: {asked.region}\n"
+        write_text_atomically(config, settings)
+        lines.append(f"wrote stacks/{config.name}")
+    write_text_atomically(target, text)
+    count = f"{len(entries)} model{'s' if len(entries) > 1 else ''}"
+    return [*lines, f"wrote {name}: {count}", f"read its comments, then: ./dev lock {asked.env}"]
+
+
+def _config_path(asked: Asked) -> Path:
+    return asked.project_dir / "stacks" / f"Pulumi.{asked.env}.yaml"
+
+
+def _others(asked: Asked) -> str:
+    stacks = sorted(path.name[7:-5] for path in (asked.project_dir / "stacks").glob("Pulumi.*.yaml"))
+    near = nearest(asked.env, stacks)
+    return f"; or did you mean `{near}`?" if near else ""
+
+
+def _target_problems(asked: Asked) -> tuple[Problem, ...]:
+    try:
+        read_target(asked.env, {"gcp:project": asked.gcp_project or "", "gcp:region": asked.region or ""})
+    except InputError as error:
+        return error.problems
+    return ()
+
+
+def _report(found: Found, entries: Sequence[Entry]) -> list[str]:
+    lines: list[str] = []
+    for entry in entries:
+        lines += [f"{entry.id}: {entry.origin}", *(f"  {note}" for note in entry.notes)]
+    for each in found.unknown:
+        lines += [f"not listed: {each.origin}: {each.why}", f"  {each.hint}"]
+    return [*lines, *found.skipped]

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A container to the words of the commands that it runs, with variables resolved.
+
+Owns what a shell and Kubernetes do to the words, as far as a manifest shows it. Runs nothing. A word that needs a
+value which the manifests do not hold keeps its `$`.
+"""
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from hubstack.files.documents import Mark
+from hubstack.inputs.init.objects import Part
+from hubstack.inputs.init.workloads import ConfigMaps
+
+_SHELLS = frozenset({"sh", "bash", "ash", "dash", "zsh"})
+_PREFIXES = frozenset({"exec", "env", "nohup", "time", "sudo"})
+_ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
+_KUBERNETES = re.compile(r"(?<!\$)\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
+_SHELL = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::?-([^}]*))?\}|\$([A-Za-z_][A-Za-z0-9_]*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word of a command."""
+
+    text: str
+    mark: Mark
+    """Its place; of a script's words the place of the script."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variable:
+    """A variable of a container."""
+
+    name: str
+    value: str | None
+    """None where it comes from a Secret, or from something that the manifests do not hold."""
+    mark: Mark
+
+
+def variables(container: Part, namespace: str, maps: ConfigMaps) -> dict[str, Variable]:
+    """Return a container's variables; later ones win, and may use earlier ones."""
+    found: dict[str, Variable] = {}
+    for source in container.at("envFrom").items():
+        held = maps.get((namespace, source.at("configMapRef", "name").text), {})
+        prefix = source.at("prefix").text
+        found |= {prefix + k: Variable(name=prefix + k, value=v, mark=source.mark) for k, v in held.items()}
+    for each in container.at("env").items():
+        name = each.at("name").text
+        value: str | None = each.at("value").text
+        if each.at("valueFrom").is_mapping:
+            ref = each.at("valueFrom", "configMapKeyRef")
+            value = maps.get((namespace, ref.at("name").text), {}).get(ref.at("key").text)
+        if value is not None:
+            value = _kubernetes(value, found)
+        found[name] = Variable(name=name, value=value, mark=each.mark)
+    return found
+
+
+def commands(container: Part, env: Mapping[str, Variable]) -> list[list[Word]]:
+    """Return the commands that a container runs, each as its words; one without a shell.
+
+    Raises:
+        ValueError: its script has a quote that is not closed.
+    """
+    words = [
+        Word(_kubernetes(part.text, env), part.mark)
+        for key in ("command", "args")
+        for part in container.at(key).items()
+    ]
+    at = _script_at(words)
+    return [words] if at is None else _script(words[at], words[at + 1 :], env)
+
+
+def _script_at(words: Sequence[Word]) -> int | None:
+    """Return the place of the script where a shell is started with one."""
+    if not words or words[0].text.rpartition("/")[2] not in _SHELLS:
+        return None
+    for index, word in enumerate(words[1:-1], start=1):
+        if re.fullmatch(r"-[a-z]*c", word.text):
+            return index + 1
+        if not word.text.startswith("-"):
+            return None
+    return None
+
+
+def _script(script: Word, arguments: Sequence[Word], env: Mapping[str, Variable]) -> list[list[Word]]:
+    held = {name: each.value for name, each in env.items()}
+    found: list[list[Word]] = []
+    for texts in _split(script.text):
+        rest, local = list(texts), dict(held)
+        while rest and (rest[0] in {*_PREFIXES, "export"} or _ASSIGNMENT.fullmatch(rest[0])):
+            if assigned := _ASSIGNMENT.fullmatch(rest[0]):
+                local[assigned[1]] = _shell(assigned[2], local)
+            rest.pop(0)
+        if not rest:
+            held = local  # an assignment alone holds for the commands after it
+            continue
+        words = [Word(_shell(text, local), script.mark) for text in rest]
+        # `sh -c SCRIPT NAME A B`: "$@" is A B.
+        found.append([w for word in words for w in (arguments[1:] if word.text in {"$@", "$*"} else [word])])
+    return found
+
+
+def _split(script: str) -> Iterator[list[str]]:
+    """Yield the commands of a script as words: cut at line ends, `;`, `&` and `|`."""
+    lexer = shlex.shlex(script.replace("\\\n", " "), posix=True, punctuation_chars=";&|\n")
+    lexer.whitespace, lexer.whitespace_split, lexer.commenters = " \t\r", True, ""
+    words: list[str] = []
+    comment = False
+    for token in lexer:
+        if set(token) <= set(";&|\n") and token:
+            comment = comment and "\n" not in token
+            if words:
+                yield words
+            words = []
+        elif comment or token.startswith("#"):
+            comment = True
+        else:
+            words.append(token)
+    if words:
+        yield words
+
+
+def _kubernetes(text: str, env: Mapping[str, Variable]) -> str:
+    def value(match: re.Match[str]) -> str:
+        held = env.get(match[1])
+        return match[0] if held is None or held.value is None else held.value
+
+    return _KUBERNETES.sub(value, text)
+
+
+def _shell(text: str, held: Mapping[str, str | None]) -> str:
+    def value(match: re.Match[str]) -> str:
+        known = held.get(match[1] or match[3])
+        return known or match[2] or match[0]
+
+    return _SHELL.sub(value, text)
+
+
+def as_words(text: str, mark: Mark) -> list[Word]:
+    """Return a text as a shell would split it.
+
+    Raises:
+        ValueError: a quote is not closed.
+    """
+    return [Word(word, mark) for word in shlex.split(text)]

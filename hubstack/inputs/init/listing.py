@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Entries to the text of a list.
+
+Owns the keys where two models would have the same, values that the schema refuses, and the comments. What it
+returns has been read by the request's own parser.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from hubstack import names
+from hubstack.inputs.init.entry import Entry, Found, Setting, Unknown
+from hubstack.inputs.models import parse_request
+from hubstack.inputs.models_schema import EntryRequest
+
+_WIDTH = 118
+_ORDER = ("name", *(key for key in EntryRequest.model_fields if key not in {"id", "name"}))
+
+
+def render_list(found: Found, name: str) -> tuple[str, tuple[Entry, ...]]:
+    """Return the text of the list, and its entries as they stand in it.
+
+    Args:
+        found: at least one entry.
+        name: path of the list as the user knows it.
+    """
+    entries = tuple(_with_keys([_valid(entry) for entry in found.entries]))
+    lines = [
+        "# yaml-language-server: $schema=../docs/reference/models.schema.json",
+        *_comment(f"Made by `hubstack init` from {found.source}. It is yours now."),
+        "models:",
+        *(line for entry in entries for line in _entry_lines(entry)),
+        *(line for unknown in found.unknown for line in _unknown_lines(unknown)),
+    ]  # fmt: skip
+    text = "\n".join(lines) + "\n"
+    parse_request(text, name)
+    return text, entries
+
+
+def _valid(entry: Entry) -> Entry:
+    """Leave out the settings that the schema refuses, and say so."""
+    settings, notes = dict(entry.settings), list(entry.notes)
+    while True:
+        try:
+            EntryRequest.model_validate({"id": entry.id, **{key: each.value for key, each in settings.items()}})
+        except ValidationError as error:
+            wrong = {str(detail["loc"][0]): detail["msg"] for detail in error.errors()}
+            if not wrong.keys() & settings.keys():
+                raise
+            for key, why in wrong.items():
+                held = settings.pop(key)
+                notes.append(f"not carried over: {held.source} ({key}: {why[0].lower()}{why[1:]})")
+        else:
+            return replace(entry, settings=settings, notes=tuple(notes))
+
+
+def _with_keys(entries: Sequence[Entry]) -> Iterator[Entry]:
+    """Give a name to each entry whose key another one has."""
+    taken: set[str] = set()
+    for entry in entries:
+        held = entry.settings.get("name")
+        key = str(held.value) if held else names.key_of(entry.id)
+        if key in taken:
+            name = _free(entry, taken)
+            setting = Setting(value=name, source=f"`{key}` is the key of another one")
+            entry = replace(entry, settings={**entry.settings, "name": setting})  # noqa: PLW2901
+            key = name
+        taken.add(key)
+        yield entry
+
+
+def _free(entry: Entry, taken: set[str]) -> str:
+    wanted = [names.shorten(names.slug(text), names.KEY_MAX) for text in (entry.spare_name, entry.id) if text]
+    numbered = (names.shorten(f"{wanted[0]}-{number}", names.KEY_MAX) for number in range(2, len(taken) + 3))
+    return next(name for name in [*wanted, *numbered] if name not in taken | names.RESERVED_KEYS)
+
+
+def _entry_lines(entry: Entry) -> Iterator[str]:
+    yield from _comment(entry.origin, indent=2)
+    for note in entry.notes:
+        yield from _comment(note, indent=2)
+    yield f"  - id: {_scalar(entry.id)}"
+    for key in _ORDER:
+        if held := entry.settings.get(key):
+            yield f"    {key}: {_scalar(held.value)} # {_plain(held.source)}"
+
+
+def _unknown_lines(unknown: Unknown) -> Iterator[str]:
+    yield from _comment(f"{unknown.origin}: {unknown.why}; {unknown.hint}", indent=2)
+    if unknown.guess:
+        yield f"  # - id: {_scalar(unknown.guess)}"
+
+
+def _comment(text: str, indent: int = 0) -> Iterable[str]:
+    """Return a text as comment lines, whatever it holds."""
+    words, line = _plain(text).split(), " " * indent + "#"
+    for word in words:
+        if len(line) + len(word) >= _WIDTH and not line.endswith("#"):
+            yield line
+            line = " " * indent + "#  "
+        line += f" {word}"
+    yield line
+
+
+def _plain(text: str) -> str:
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
+def _scalar(value: Any) -> str:
+    """Return a value in YAML's flow style, on one line."""
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**6, allow_unicode=True)
+    return text.removesuffix("\n").removesuffix("\n...")

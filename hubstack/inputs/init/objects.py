@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files to Kubernetes objects, each value with its place.
+
+Owns which files of a folder are read, documents and `kind: List`. Does not own what an object means.
+"""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+from hubstack.files.documents import Document, Loc, Mark, decode, parse_documents
+from hubstack.files.errors import InputError
+from hubstack.files.problems import Problem
+
+MAX_BYTES, MAX_VALUES = 50_000_000, 2_000_000
+"""A few thousand Deployments as `kubectl get -o yaml` prints them."""
+STDIN = "-"
+_SUFFIXES = (".json", ".yaml", ".yml")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A value of a document; one that is not there has the value None and the place of what would hold it."""
+
+    document: Document
+    loc: Loc
+    value: Any
+
+    def at(self, *path: str) -> "Part":
+        """Return what lies below."""
+        value: Any = self.value
+        for key in path:
+            value = cast("dict[str, Any]", value).get(key) if isinstance(value, dict) else None
+        return Part(self.document, (*self.loc, *path), value)
+
+    def items(self) -> list["Part"]:
+        """Return the items of a list; none of anything else."""
+        value: Any = self.value
+        held = cast("list[Any]", value) if isinstance(value, list) else []
+        return [Part(self.document, (*self.loc, index), item) for index, item in enumerate(held)]
+
+    def pairs(self) -> list[tuple[str, "Part"]]:
+        """Return the values of a mapping; none of anything else."""
+        return [(key, self.at(key)) for key in cast("dict[str, Any]", self.value)] if self.is_mapping else []
+
+    @property
+    def is_mapping(self) -> bool:
+        """Whether it is a mapping."""
+        return isinstance(self.value, dict)
+
+    @property
+    def text(self) -> str:
+        """The value as a container would see it; empty where there is none or it is no scalar."""
+        if isinstance(self.value, bool):
+            return str(self.value).lower()
+        return str(self.value) if isinstance(self.value, str | int | float) else ""
+
+    @property
+    def count(self) -> int | None:
+        """The value where it is a whole number."""
+        return self.value if isinstance(self.value, int) and not isinstance(self.value, bool) else None
+
+    @property
+    def mark(self) -> Mark:
+        """Its place."""
+        return self.document.mark(self.loc)
+
+
+def read_objects(names: Sequence[str]) -> list[Part]:
+    """Return every Kubernetes object of files, folders and `-`, the standard input.
+
+    Raises:
+        InputError: a file cannot be read or is no YAML, or one that was named holds no object; with every problem.
+    """
+    problems: list[Problem] = []
+    found: list[Part] = []
+    for name in names:
+        try:
+            paths = _paths(name)
+        except InputError as error:
+            problems += error.problems
+            continue
+        before, wrong = len(found), len(problems)
+        for path in paths:
+            try:
+                found += _objects(path)
+            except InputError as error:
+                problems += error.problems
+        if len(found) == before and len(problems) == wrong:
+            hint = "it takes YAML or JSON as `kubectl get deployments -A -o yaml` prints it"
+            problems.append(Problem(path=_shown(name), message="holds no Kubernetes object", hint=hint))
+    if problems:
+        raise InputError(problems)
+    return found
+
+
+def _shown(name: str) -> str:
+    return "standard input" if name == STDIN else name
+
+
+def _paths(name: str) -> list[str]:
+    folder = Path(name)
+    if name == STDIN or not folder.is_dir():
+        return [name]
+    found = [path for path in sorted(folder.rglob("*")) if path.suffix in _SUFFIXES and path.is_file()]
+    kept = [str(path) for path in found if not any(p.startswith(".") for p in path.relative_to(folder).parts)]
+    if not kept:
+        raise InputError([Problem(path=name, message="holds no .yaml, .yml or .json file")])
+    return kept
+
+
+def _objects(name: str) -> Iterator[Part]:
+    text, shown = _read(name), _shown(name)
+    if name.endswith(".json"):
+        _check_json(text, shown)
+        text = text.replace("\t", " ")  # JSON may be indented by tabs, which YAML refuses; columns stay
+    try:
+        documents = parse_documents(text, shown, MAX_VALUES)
+    except InputError as error:
+        raise InputError([_told(problem) for problem in error.problems]) from None
+    for document in documents:
+        yield from _unlisted(Part(document, (), document.value))
+
+
+def _check_json(text: str, shown: str) -> None:
+    """Refuse what YAML would take for JSON and JSON does not."""
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        message = f"is not JSON: {error.msg[0].lower()}{error.msg[1:]}"
+        raise InputError([Problem(path=shown, line=error.lineno, column=error.colno, message=message)]) from None
+    except RecursionError:
+        raise InputError([Problem(path=shown, message="is nested too deeply to be read")]) from None
+
+
+def _read(name: str) -> str:
+    try:
+        content = sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
+    except OSError as error:
+        reason = "there is no such file" if isinstance(error, FileNotFoundError) else (error.strerror or "")
+        raise InputError([Problem(path=name, message=f"cannot be read: {reason}")]) from None
+    return decode(content, _shown(name), MAX_BYTES)
+
+
+def _told(problem: Problem) -> Problem:
+    """Leave out the line itself: a manifest's may hold a Secret."""
+    is_template = "{{" in (problem.source_line or "")
+    hint = "a template is no manifest: give what `helm template` prints" if is_template else problem.hint
+    return replace(problem, source_line=None, hint=hint)
+
+
+def _unlisted(part: Part) -> Iterator[Part]:
+    """Yield the objects of a `List`, or the object itself; nothing for other YAML."""
+    kind = part.at("kind").text
+    if kind.endswith("List") and isinstance(part.at("items").value, list):
+        for item in part.at("items").items():
+            yield from _unlisted(item)
+    elif kind and part.at("apiVersion").text:
+        yield part

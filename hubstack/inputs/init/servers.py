@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A workload to the entries of the models that it serves.
+
+Owns what its model's name is, and what of node, name and variables the list can say.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from hubstack import names
+from hubstack.catalog import Catalog
+from hubstack.files.documents import Mark
+from hubstack.inputs.init.command_line import Word, variables
+from hubstack.inputs.init.containers import Server, containers, find_server
+from hubstack.inputs.init.entry import Entry, Setting, Unknown
+from hubstack.inputs.init.flags import Flag, decided_and_lost, settings_of
+from hubstack.inputs.init.objects import Part
+from hubstack.inputs.init.workloads import NOT_SERVED, ConfigMaps, Workload
+from hubstack.inputs.models import DEFAULT_CONTEXT
+
+_HUB_TOKENS = frozenset({"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_API_TOKEN", "HUGGINGFACEHUB_API_TOKEN"})
+_LABELS = ("cloud.google.com/gke-accelerator", "cloud.google.com/gke-tpu-accelerator")
+_RESERVATION = "cloud.google.com/reservation-name"
+_WAYS = {
+    ("cloud.google.com/gke-spot", "true"): "spot",
+    ("cloud.google.com/gke-provisioning", "spot"): "spot",
+    ("cloud.google.com/gke-flex-start", "true"): "flex-start",
+}
+_FOLDERS = frozenset({"cache", "data", "hub", "huggingface", "mnt", "model", "models", "snapshots", "weights"})
+"""Names of folders that are no owner of a model."""
+_KSERVE_PARTS = (("spec", "model", "lora"), ("spec", "prefill"), ("spec", "worker"), ("spec", "parallelism"))
+_OURS = "hubstack.dev/model"
+_DEVICES = ("nvidia.com/gpu", "google.com/tpu", "amd.com/gpu")
+
+
+def read_workload(workload: Workload, maps: ConfigMaps, catalog: Catalog) -> list[Entry | Unknown] | None:
+    """Return what a workload serves; None where it runs no server that is known and asks for no accelerator."""
+    found: list[Entry | Unknown] = []
+    held = containers(workload)
+    for container in held:
+        env = variables(container, workload.namespace, maps)
+        try:
+            server = find_server(workload, container, env)
+        except ValueError:
+            why = f"the script of its container `{container.at('name').text}` has a quote that is not closed"
+            found.append(Unknown(origin=workload.origin, why=why, hint="write its model into the list by hand"))
+            continue
+        if server is not None:
+            found.append(_entry(server, catalog))
+    if not found and workload.kind not in NOT_SERVED and any(_devices(container) for container in held):
+        why = "it asks for accelerators and runs no engine that is known here"
+        found.append(Unknown(origin=workload.origin, why=why, hint="if it serves a Hub model, list it by hand"))
+    return found or None
+
+
+def _entry(server: Server, catalog: Catalog) -> Entry | Unknown:
+    workload, row = server.workload, server.row
+    model, tail = _at(server, _model(server))
+    served = [value for flag in server.flags if flag.name in row.names for value in flag.values]
+    if workload.kind in NOT_SERVED:
+        why = f"a {workload.kind} of {row.name}: {NOT_SERVED[workload.kind]}"
+        guess = model.text if model and _is_hub_id(model.text) else None
+        return Unknown(
+            origin=workload.origin, why=why, hint="list its model by hand if it is to be served", guess=guess
+        )
+    ours = workload.annotation(_OURS) if _is_hub_id(workload.annotation(_OURS)) else ""
+    if not ours and (model is None or not _is_hub_id(model.text)):
+        return _unknown(server, model, served)
+    repo_id = ours or (model.text if model else "")
+    settings, rest = settings_of(server.flags, row, model.text if model else "")
+    rest = [flag for flag in rest if flag.name not in {*row.model, *row.path, *row.names}]
+    if tail and row.engine is None:
+        settings["revision"] = Setting(value=tail, source=f"the address, line {model.mark.line if model else 0}")
+    if row.engine and not ours:
+        settings["engine"] = Setting(value=row.engine, source=f"{row.name}, line {server.container.mark.line}")
+    settings |= _replicas(workload) | _node(workload, catalog)
+    name, others = _name(server, repo_id, served, is_ours=bool(ours))
+    if name:
+        settings["name"] = name
+    return Entry(
+        id=repo_id, origin=workload.origin, settings=settings, spare_name=names.slug(workload.name),
+        notes=tuple(
+            _notes_of_ours(workload) if ours
+            else (*_notes(server, rest, others, catalog), *_notes_of_meaning(server, settings, tail))
+        ),
+    )  # fmt: skip
+
+
+def _model(server: Server) -> Word | None:
+    """Return the word that names the model."""
+    row, workload = server.row, server.workload
+    for part in (workload.root.at("spec", "model", "uri"), server.container.at("storageUri")):
+        if part.text:
+            return Word(part.text, part.mark)
+    for flag in reversed(server.flags):
+        if flag.name in (*row.model, *row.path) and flag.values:
+            text = flag.values[-1]
+            return Word(f"./{text}" if flag.name in row.path and not text.startswith("/") else text, flag.mark)
+    return server.bare[0] if row.positional and server.bare else None
+
+
+def _at(server: Server, model: Word | None) -> tuple[Word | None, str]:
+    """Return the model without a revision after it (KServe's `hf://`), or a quantization (llama.cpp)."""
+    if model is None or not (model.text.startswith("hf://") or server.row.engine == "llama-cpp"):
+        return model, ""
+    repo_id, _, tail = model.text.removeprefix("hf://").partition(":")
+    return Word(repo_id, model.mark), tail
+
+
+def _is_hub_id(text: str) -> bool:
+    parts = text.split("/")
+    fine = [re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9])?", part) for part in parts]
+    return len(parts) <= 2 and all(fine) and "--" not in text and ".." not in text
+
+
+def _unknown(server: Server, model: Word | None, served: Sequence[str]) -> Unknown:
+    workload, row = server.workload, server.row
+    guess = _guess(model.text if model else "", served)
+    hint = (
+        f"it looks like `{guess}`: if that is its Hub id, take the comment sign away"
+        if guess
+        else "find out which Hub model it is, and list that id"
+    )
+    if model is None:
+        mark, why = server.container.mark, f"no model is named to {row.name}"
+    elif "$" in model.text:
+        mark, why = model.mark, f"{row.name} is given `{_clean(model.text)}`, whose value is in none of these files"
+    else:
+        mark, why = model.mark, f"{row.name} is given the path `{_clean(model.text)}`, which says no Hub id"
+    return Unknown(origin=f"{workload.label}, {mark.path}:{mark.line}", why=why, hint=hint, guess=guess)
+
+
+def _guess(path: str, served: Sequence[str]) -> str | None:
+    """Return an id that the names of a path or of clients suggest: nothing proves it."""
+    cached = re.search(r"models--([\w.-]+?)--([\w.-]+?)(?:/|$)", path)
+    tail = re.search(r"/[\w.-]+/([\w.-]+/[\w.-]+)/?$", path)
+    found = [name for name in served if "/" in name]
+    found += [f"{cached[1]}/{cached[2]}"] if cached else []
+    found += [tail[1]] if tail and tail[1].partition("/")[0] not in _FOLDERS else []
+    return next((name for name in found if _is_hub_id(name)), None)
+
+
+def _clean(text: str) -> str:
+    """Return an address without what may be a secret in it."""
+    return re.sub(r"(?<=//)[^/@\s]*@", "", text).partition("?")[0][:200]
+
+
+def _replicas(workload: Workload) -> dict[str, Setting]:
+    told = workload.replicas
+    if (told.min, told.max) == (1, 1):
+        return {}
+    value = {"min": told.min} if told.max is None else {"min": told.min, "max": max(told.max, told.min, 1)}
+    return {"replicas": Setting(value=value, source=told.source)}
+
+
+def _node(workload: Workload, catalog: Catalog) -> dict[str, Setting]:
+    """Return what the pod asks of its node, as far as a key says it."""
+    wanted = list(_wanted(workload.pod))
+    labels = [(catalog.accelerator(value), mark) for key, value, mark in wanted if key in _LABELS]
+    known = list(dict.fromkeys(row.id for row, _ in labels if row is not None))
+    found: dict[str, Setting] = {}
+    if known:
+        value = known[0] if len(known) == 1 else {"any": known}
+        found["accelerator"] = Setting(value=value, source=f"node, line {labels[0][1].line}")
+    for key, value, mark in wanted:
+        way = {"reservation": value} if key == _RESERVATION else _WAYS.get((key, value))
+        if way:
+            found["capacity"] = Setting(value=[way], source=f"node, line {mark.line}")
+    return found
+
+
+def _wanted(pod: Part) -> Iterator[tuple[str, str, Mark]]:
+    """Yield labels that the node must have: of the selector, and of the required affinity."""
+    for key, part in pod.at("nodeSelector").pairs():
+        yield key, part.text, part.mark
+    required = pod.at("affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution")
+    for term in required.at("nodeSelectorTerms").items():
+        for each in term.at("matchExpressions").items():
+            if each.at("operator").text == "In":
+                for value in each.at("values").items():
+                    yield each.at("key").text, value.text, value.mark
+
+
+def _name(
+    server: Server, repo_id: str, served: Sequence[str], *, is_ours: bool
+) -> tuple[Setting | None, list[str]]:
+    """Return the key under which clients go on asking, and the names that nobody answers to any more."""
+    usual = names.key_of(repo_id)
+    label = server.workload.root.at("metadata", "labels", "app.kubernetes.io/instance")
+    if is_ours and label.text:
+        wanted, line = [label.text], label.mark.line
+    else:
+        wanted = [name for name in served if name != repo_id]
+        line = next((flag.mark.line for flag in server.flags if flag.name in server.row.names), 0)
+    fit = next((name for name in wanted if _is_key(name)), None)
+    lost = [name for name in wanted if name != fit]
+    if fit is None or fit == usual:
+        return None, lost
+    return Setting(value=fit, source=f"the name that clients ask for, line {line}"), lost
+
+
+def _is_key(name: str) -> bool:
+    fits = len(name) <= names.KEY_MAX and re.fullmatch(names.KEY_PATTERN, name)
+    return bool(fits) and name not in names.RESERVED_KEYS
+
+
+def _devices(container: Part) -> list[str]:
+    limits = container.at("resources", "limits")
+    return [f"{limits.at(key).text} {key}" for key in _DEVICES if limits.at(key).text not in {"", "0"}]
+
+
+def _notes_of_ours(workload: Workload) -> Iterator[str]:
+    commit = workload.annotation("hubstack.dev/commit")
+    if re.fullmatch(r"[0-9a-f]{40}", commit):
+        yield f"it runs commit {commit}; `lock` takes the newest of its branch"
+
+
+def _notes(server: Server, rest: Sequence[Flag], names_lost: Sequence[str], catalog: Catalog) -> Iterator[str]:
+    """Yield what is not carried over, without a value that may be a secret."""
+    decided, lost = decided_and_lost(rest)
+    if decided := [*decided, *_devices(server.container)]:
+        yield f"hubstack decides itself: {', '.join(decided)}"
+    lost += [".".join(path) for path in _KSERVE_PARTS if server.workload.root.at(*path).value]
+    if lost:
+        yield f"not carried over: {', '.join(lost)}"
+    for name in names_lost:
+        if re.fullmatch(r"[\w.:/-]{1,96}", name):
+            yield f"clients that ask for the model `{name}` must ask for its id or its key"
+    for key, value, _ in _wanted(server.workload.pod):
+        if key in _LABELS and catalog.accelerator(value) is None:
+            yield f"the accelerator `{_clean(value)}` is not in the catalogue"
+    words = " ".join(part.text for key in ("command", "args") for part in server.container.at(key).items())
+    used = {name for name in server.env if re.search(rf"\$[({{]?{re.escape(name)}\b", words)}
+    variables_lost = sorted(set(server.env) - server.row.variables.keys() - _HUB_TOKENS - used)
+    if variables_lost:
+        yield f"variables not carried over (values are never copied): {', '.join(variables_lost)}"
+    if _HUB_TOKENS & server.env.keys():
+        yield "it has a Hub token: give hubstack one by `pulumi config set --secret hubstack:hfToken`"
+
+
+def _notes_of_meaning(server: Server, settings: Mapping[str, Setting], tail: str) -> Iterator[str]:
+    """Yield where the same words mean something else to hubstack."""
+    row = server.row
+    if row.note:
+        yield row.note
+    if "context" not in settings and any(told["key"] == "context" for told in row.keys.values()):
+        yield f"no context is set: hubstack takes the model's own limit, at most {DEFAULT_CONTEXT}"
+    if tail and row.engine == "llama-cpp" and re.fullmatch(r"\w{1,16}", tail):
+        yield f"it loads the quantization {tail}: `file:` names another file than the Q4_K_M one"

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kubernetes objects to what runs containers: how many replicas, on which nodes, with which variables.
+
+Owns the kinds that are read and where each keeps its pod. Does not own what a container serves. Reads no Secret.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from hubstack.inputs.init.objects import Part
+
+POD_OF: Mapping[str, tuple[str, ...]] = {
+    "Deployment": ("spec", "template", "spec"),
+    "StatefulSet": ("spec", "template", "spec"),
+    "DaemonSet": ("spec", "template", "spec"),
+    "ReplicaSet": ("spec", "template", "spec"),
+    "Job": ("spec", "template", "spec"),
+    "CronJob": ("spec", "jobTemplate", "spec", "template", "spec"),
+    "Pod": ("spec",),
+    "LeaderWorkerSet": ("spec", "leaderWorkerTemplate", "leaderTemplate", "spec"),
+    "InferenceService": ("spec", "predictor"),
+    "LLMInferenceService": ("spec", "template"),
+}
+"""Kind to the place of its pod."""
+NOT_SERVED: Mapping[str, str] = {
+    "CronJob": "it runs and ends; hubstack keeps servers",
+    "DaemonSet": "it runs one pod on every node; write `replicas` by hand if that is what you want",
+    "Job": "it runs and ends; hubstack keeps servers",
+}
+"""Kinds that hubstack has no counterpart of."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replicas:
+    """How many, and where that was said."""
+
+    min: int
+    max: int | None
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """One object that runs containers."""
+
+    kind: str
+    namespace: str
+    name: str
+    root: Part
+    pod: Part
+    """The pod's spec; of KServe's kinds what stands in its place."""
+    replicas: Replicas
+
+    @property
+    def label(self) -> str:
+        """How to call it."""
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+    @property
+    def origin(self) -> str:
+        """How to call it, and where it is."""
+        mark = self.root.at("metadata", "name").mark
+        return f"{self.label}, {mark.path}:{mark.line}"
+
+    def annotation(self, key: str) -> str:
+        """Return an annotation of the object, empty where it has none."""
+        return self.root.at("metadata", "annotations", key).text
+
+
+ConfigMaps = Mapping[tuple[str, str], Mapping[str, str]]
+"""Namespace and name to data."""
+
+
+def config_maps(objects: Iterable[Part]) -> ConfigMaps:
+    """Return the data of every ConfigMap."""
+    return {
+        (_namespace(each), each.at("metadata", "name").text): {k: v.text for k, v in each.at("data").pairs()}
+        for each in objects
+        if each.at("kind").text == "ConfigMap"
+    }
+
+
+def workloads(objects: Sequence[Part]) -> list[Workload]:
+    """Return what runs containers, in the order given; what belongs to another object that is there is left out."""
+    scalers = {key: found for each in objects for key, found in _scaler(each)}
+    owned = {(_namespace(o), o.at("kind").text, o.at("metadata", "name").text) for o in objects}
+    found: list[Workload] = []
+    for each in objects:
+        kind, space = each.at("kind").text, _namespace(each)
+        owners = [(space, owner.at("kind").text, owner.at("name").text)
+                  for owner in each.at("metadata", "ownerReferences").items()]  # fmt: skip
+        if kind not in POD_OF or any(owner in owned for owner in owners):
+            continue
+        name = each.at("metadata", "name").text or each.at("metadata", "generateName").text.rstrip("-")
+        found.append(
+            Workload(
+                kind=kind, namespace=space, name=name, root=each, pod=_pod(each, kind),
+                replicas=scalers.get((space, kind, name)) or _replicas(each, kind),
+            )
+        )  # fmt: skip
+    return found
+
+
+def _namespace(part: Part) -> str:
+    return part.at("metadata", "namespace").text or "default"
+
+
+def _pod(part: Part, kind: str) -> Part:
+    pod = part.at(*POD_OF[kind])
+    if kind == "LeaderWorkerSet" and not pod.is_mapping:
+        return part.at("spec", "leaderWorkerTemplate", "workerTemplate", "spec")
+    return pod
+
+
+def _replicas(part: Part, kind: str) -> Replicas:
+    if kind == "InferenceService":
+        low, high = part.at("spec", "predictor", "minReplicas"), part.at("spec", "predictor", "maxReplicas")
+        count = 1 if low.count is None else low.count  # KServe's default
+        return Replicas(min=count, max=high.count, source=f"minReplicas, line {low.mark.line}")
+    said = part.at("spec", "replicas")
+    count = 1 if said.count is None else said.count
+    return Replicas(min=count, max=max(count, 1), source=f"replicas, line {said.mark.line}")
+
+
+def _scaler(part: Part) -> list[tuple[tuple[str, str, str], Replicas]]:
+    """Return what an autoscaler scales and within which bounds; of two for one workload the later counts."""
+    kind, spec = part.at("kind").text, part.at("spec")
+    if kind == "HorizontalPodAutoscaler":
+        low, high, default = spec.at("minReplicas"), spec.at("maxReplicas"), 1
+    elif kind == "ScaledObject":
+        low, high, default = spec.at("minReplicaCount"), spec.at("maxReplicaCount"), 0
+    else:
+        return []
+    target = spec.at("scaleTargetRef")
+    key = (_namespace(part), target.at("kind").text or "Deployment", target.at("name").text)
+    mark = spec.mark
+    count = default if low.count is None else low.count
+    return [(key, Replicas(min=count, max=high.count, source=f"{kind}, {mark.path}:{mark.line}"))]

@@ -1,0 +1,390 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What was asked: the YAML list of models that a person writes.
+
+Owns reading with positions, and the merging of `extends`, `defaults` and `overrides`. Does not own the keys
+(`hubstack.inputs.models_schema`), what the Hub says of a model or whether an accelerator exists: the planner checks
+those against lock and catalogue.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from hubstack import names
+from hubstack.files.documents import Document, Loc, Mark, parse_document, read_text
+from hubstack.files.errors import InputError
+from hubstack.files.problems import MOST_GUESSED, Problem, listed, nearest
+from hubstack.files.schema_errors import schema_problems
+from hubstack.inputs.models_schema import (
+    AcceleratorRequest,
+    CanaryRequest,
+    CapacityStepRequest,
+    LoraRequest,
+    RequestFile,
+    Settings,
+    SpeculativeRequest,
+)
+from hubstack.inputs.renames import former_problems
+from hubstack.kinds import CapacityKind, EngineKind, PlatformKind
+
+EVERY = "*"
+"""The key under `overrides:` that means every model."""
+DEFAULT_CONTEXT = 8192
+DEFAULT_CONCURRENCY = 2
+MAX_LAYERS = 16
+"""Files that extend one another."""
+DEFAULT_QUEUE = 5
+"""Our choice, as are the two below: behind a queue of a few requests the first token still comes in seconds."""
+DEFAULT_KV_CACHE_PERCENT = 80
+DEFAULT_IDLE_MINUTES = 15
+MERGED = frozenset({"replicas", "scaling", "slo"})
+"""Mappings whose keys merge one by one; of the others the later replaces the earlier."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapacityStep:
+    """One way to buy nodes."""
+
+    kind: CapacityKind
+    reservation: str | None = None
+    accelerator: str | None = None
+    """Word of the request, unchecked; None: that of the first step."""
+    zones: tuple[str, ...] = ()
+    """Unchecked; empty: every zone that has the accelerator."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRequest:
+    """One model as asked, every setting resolved."""
+
+    key: str
+    was: tuple[str, ...] = ()
+    """Former keys, oldest first."""
+    id: str
+    revision: str
+    context: int | None
+    """None: the model's own limit, at most DEFAULT_CONTEXT."""
+    concurrency: int
+    replicas_min: int
+    replicas_max: int
+    capacity: tuple[CapacityStep, ...]
+    accelerators: tuple[str, ...]
+    """Words of the request, unchecked; empty: any."""
+    engine: EngineKind | None
+    file: str | None
+    trust_remote_code: bool
+    allow_pickle: bool
+    allow_unsafe: bool
+    scaling_queue: int = DEFAULT_QUEUE
+    scaling_kv_cache_percent: int = DEFAULT_KV_CACHE_PERCENT
+    scaling_idle_minutes: int = DEFAULT_IDLE_MINUTES
+    share_gpu: bool = False
+    kv_cache_dtype: str = "auto"
+    expert_parallel: bool = False
+    lora_slots: int = 0
+    lora_rank: int = 16
+    speculative_method: str | None = None
+    speculative_tokens: int = 0
+    slo_seconds: float | None = None
+    slo_latency_percent: float | None = None
+    slo_error_percent: float | None = None
+    tool_call_parser: str | None = None
+    reasoning_parser: str | None = None
+    chat_template: str | None = None
+    """Path in the repository."""
+    platform: PlatformKind = PlatformKind.GKE
+    accept_eula: bool = False
+    canary_of: str | None = None
+    """Key of the entry whose `canary:` made this one."""
+    canary_weight: int = 0
+    """Of 100 requests to the primary's names, how many come here."""
+    loading: str = "auto"
+    cache: str = "none"
+    keep_previous: bool = False
+    marks: Mapping[str, Mark]
+    """Where each setting was made; `id` always."""
+
+    def mark(self, field: str) -> Mark:
+        """Return the place where a setting was made, else that of the model's id."""
+        return self.marks.get(field) or self.marks["id"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """The whole list, sorted by key."""
+
+    path: str
+    models: tuple[ModelRequest, ...]
+
+
+def load_request(path: Path, name: str | None = None) -> Request:
+    """Read a request and the files that it extends.
+
+    Args:
+        path: the file.
+        name: how to call it in messages; the path by default.
+
+    Raises:
+        InputError: with every problem found.
+    """
+    return _resolve(_load_layers(path, name or str(path)))
+
+
+def parse_request(text: str, name: str) -> Request:
+    """Read the text of a request that extends no other; as `load_request` else."""
+    return _resolve([_layer(name, text)])
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    document: Document
+    file: RequestFile
+
+
+def _load_layers(path: Path, name: str) -> list[_Layer]:
+    """Return the layers, the furthest base first."""
+    root = _root(path, name)
+    text = read_text(path, name, _EXAMPLE)
+    if not path.resolve().is_relative_to(root):
+        raise InputError(
+            [Problem(path=name, message="is a link that leads out of the project", hint="copy the file")]
+        )
+    layers, seen = [_layer(name, text)], [path.resolve()]
+    while (said := layers[0].file.extends) is not None:
+        path, name, text = _base(layers[0].document.mark(("extends",)), said, seen, root)
+        seen.append(path)
+        layers.insert(0, _layer(name, text))
+    return layers
+
+
+def _layer(name: str, text: str) -> _Layer:
+    document = parse_document(text, name)
+    return _Layer(document, _validate(document))
+
+
+def _base(mark: Mark, said: str, seen: list[Path], root: Path) -> tuple[Path, str, str]:
+    """Return path, name and text of the file that one extends, or raise what is wrong at the place that says so."""
+    hint = "name a file of this project, by its path from this file: `base.models.yaml`"
+    if "\0" in said:
+        raise InputError([mark.problem(f"`{said}` is no path", hint)])
+    base = (seen[-1].parent / said).resolve()
+    if base in seen:
+        message = f"`{said}` extends this file in turn: a circle"
+        raise InputError([mark.problem(message, "remove one `extends:` of the circle")])
+    if len(seen) > MAX_LAYERS:
+        raise InputError([mark.problem(f"more than {MAX_LAYERS} files extend one another", "merge some of them")])
+    if not base.is_relative_to(root):
+        raise InputError([mark.problem(f"`{said}` is outside the project", hint)])
+    name = os.path.normpath(Path(mark.path).parent / said)
+    try:
+        return base, name, read_text(base, name)
+    except InputError as error:
+        raise InputError([mark.problem(f"`{said}` {each.message}", hint) for each in error.problems]) from None
+
+
+def _root(path: Path, name: str) -> Path:
+    """Return the project's folder: the path without the part by which messages name it."""
+    parts = Path(name).parts
+    is_part = not Path(name).is_absolute() and path.parts[-len(parts) :] == parts
+    return (path.parents[len(parts) - 1] if is_part else path.parent).resolve()
+
+
+def _validate(document: Document) -> RequestFile:
+    if document.value is None:
+        raise InputError([Problem(path=document.path, message="is empty: it lists no models", hint=_EXAMPLE)])
+    try:
+        return RequestFile.model_validate(document.value)
+    except ValidationError as error:
+        raise InputError(schema_problems(document, error, RequestFile, _REFERENCE, _HINTS)) from None
+
+
+_EXAMPLE = "a list looks like `models: [Qwen/Qwen3-8B]`; see docs/reference/models.md"
+_REFERENCE = "every key: docs/reference/models.md"
+_HINTS = {
+    "id": "an id reads `owner/name`, as in the address of its page: `Qwen/Qwen3-8B`",
+    "name": "lower-case letters, digits and single hyphens, starting with a letter; at most 40",
+    "was": "one to four keys that the model had, oldest first: lower-case letters, digits and single hyphens",
+    "revision": "a branch, a tag or a 40-digit commit, as `git` would take it",
+    "reservation": "the reservation's name in Compute Engine: lower-case letters, digits and hyphens",
+    "models": _EXAMPLE,
+}
+
+
+@dataclass(slots=True)
+class _Draft:
+    """An entry on its way through the layers: settings and where each was made."""
+
+    key: str
+    settings: dict[str, Any]
+    marks: dict[str, Mark]
+
+
+def _resolve(layers: list[_Layer]) -> Request:
+    problems: list[Problem] = []
+    top = layers[-1].document.path
+    drafts = _collect(layers, problems)
+    for layer in layers:
+        _apply_overrides(layer, drafts, problems)
+    if not drafts and not problems:
+        problems.append(Problem(path=top, message="lists no models", hint="add at least one under `models:`"))
+    models = [model for draft in drafts.values() for model in _with_canary(draft, drafts, problems)]
+    problems += former_problems(models)
+    if problems:
+        raise InputError(problems)
+    return Request(path=top, models=tuple(sorted(models, key=lambda model: model.key)))
+
+
+def _collect(layers: list[_Layer], problems: list[Problem]) -> dict[str, _Draft]:
+    """Return drafts by key: the defaults of every layer, under the entry's own settings."""
+    drafts: dict[str, _Draft] = {}
+    for layer in layers:
+        for index, entry in enumerate(layer.file.models or []):
+            loc: Loc = ("models", index)
+            key = entry.name or names.key_of(entry.id)
+            if key in drafts:
+                first = drafts[key].marks["id"]
+                problems.append(
+                    layer.document.mark(loc).problem(
+                        f"two models have the key `{key}` (the first: {first.path}:{first.line})",
+                        "give one of them another `name:`",
+                    )
+                )
+                continue
+            draft = _Draft(key, {}, {"id": layer.document.mark((*loc, "id"))})
+            for each in layers:
+                _lay(draft, each.document, ("defaults",), each.file.defaults)
+            _lay(draft, layer.document, loc, entry)
+            drafts[key] = draft
+    return drafts
+
+
+def _lay(draft: _Draft, document: Document, loc: Loc, settings: Settings | None) -> None:
+    """Put the settings that were made over those of the draft; some mappings merge by their own keys."""
+    for field in sorted(settings.model_fields_set) if settings is not None else ():
+        value = getattr(settings, field)
+        if value is None:
+            continue
+        if field in MERGED:
+            held = draft.settings.get(field, {})
+            value = {**held, **value.model_dump(exclude_none=True)}
+        draft.settings[field] = value
+        draft.marks[field] = document.mark((*loc, field))
+
+
+def _apply_overrides(layer: _Layer, drafts: dict[str, _Draft], problems: list[Problem]) -> None:
+    overrides = layer.file.overrides or {}
+    # A list that was renamed in goes on with the overrides of other files.
+    known = {former: draft for draft in drafts.values() for former in draft.settings.get("was", ())} | drafts
+    for key in sorted(overrides, key=lambda key: (key != EVERY, key in drafts, key)):
+        loc: Loc = ("overrides", key)
+        if key != EVERY and key not in known:
+            near = nearest(key, drafts) if len(problems) < MOST_GUESSED else None
+            problems.append(
+                layer.document.key_mark(loc).problem(
+                    f"`{key}` is no key of the list",
+                    f"did you mean `{near}`?" if near else f"keys: {listed(sorted(drafts))}",
+                )
+            )
+            continue
+        for draft in drafts.values() if key == EVERY else (known[key],):
+            _lay(draft, layer.document, loc, overrides[key])
+
+
+def _with_canary(draft: _Draft, drafts: Mapping[str, _Draft], problems: list[Problem]) -> list[ModelRequest]:
+    """Return the model, and the one of its other commit where one was asked for."""
+    model = _finish(draft, problems)
+    canary: CanaryRequest | None = draft.settings.get("canary")
+    if canary is None:
+        return [model]
+    mark = draft.marks["canary"]
+    key, *was = (f"{each}{names.CANARY_SUFFIX}" for each in (model.key, *model.was))
+    if key in drafts:
+        first = drafts[key].marks["id"]
+        message = (
+            f"the canary of `{model.key}` would have the key `{key}`, which a model has ({first.path}:{first.line})"
+        )
+        problems.append(mark.problem(message, "give that model another `name:`"))
+    for each in (model.key, *model.was):
+        limit = names.KEY_MAX - len(names.CANARY_SUFFIX)
+        if len(each) <= limit:
+            continue
+        message = f"`{each}` is too long for a canary: its key may have {limit} characters, not {len(each)}"
+        problems.append(mark.problem(message, "give the model a shorter `name:`; a new name is a new model"))
+    other = replace(
+        model, key=key, was=tuple(was), revision=canary.revision, replicas_min=1, replicas_max=canary.replicas,
+        canary_of=model.key, canary_weight=canary.weight, marks={**model.marks, "revision": mark},
+    )  # fmt: skip
+    return [model, other]
+
+
+def _finish(draft: _Draft, problems: list[Problem]) -> ModelRequest:
+    said = draft.settings
+    replicas: dict[str, int] = said.get("replicas", {})
+    scaling: dict[str, int] = said.get("scaling", {})
+    minimum = replicas.get("min", min(1, replicas.get("max", 1)))
+    maximum = replicas.get("max", max(minimum, 1))
+    if minimum > maximum:
+        mark = draft.marks["replicas"]
+        message = f"replicas of `{draft.key}`: min {minimum} is above max {maximum}"
+        problems.append(mark.problem(message, "raise `max`, or lower `min`"))
+    choice: AcceleratorRequest | None = said.get("accelerator")
+    lora: LoraRequest | None = said.get("lora")
+    speculative: SpeculativeRequest | None = said.get("speculative")
+    slo: dict[str, float] = said.get("slo", {})
+    return ModelRequest(
+        key=draft.key,
+        was=tuple(said.get("was", ())),
+        id=said["id"],
+        revision=said.get("revision", "main"),
+        context=said.get("context"),
+        concurrency=said.get("concurrency", DEFAULT_CONCURRENCY),
+        replicas_min=minimum,
+        replicas_max=maximum,
+        capacity=capacity_steps(said.get("capacity")),
+        accelerators=tuple(choice.any) if choice else (),
+        engine=said.get("engine"),
+        file=said.get("file"),
+        trust_remote_code=said.get("trust_remote_code", False),
+        allow_pickle=said.get("allow_pickle", False),
+        allow_unsafe=said.get("allow_unsafe", False),
+        scaling_queue=scaling.get("queue", DEFAULT_QUEUE),
+        scaling_kv_cache_percent=scaling.get("kv_cache_percent", DEFAULT_KV_CACHE_PERCENT),
+        scaling_idle_minutes=scaling.get("idle_minutes", DEFAULT_IDLE_MINUTES),
+        share_gpu=said.get("share_gpu", False),
+        kv_cache_dtype=said.get("kv_cache_dtype", "auto"),
+        expert_parallel=said.get("expert_parallel", False),
+        lora_slots=lora.slots if lora else 0,
+        lora_rank=lora.rank if lora else 16,
+        speculative_method=speculative.method if speculative else None,
+        speculative_tokens=speculative.tokens if speculative else 0,
+        slo_seconds=slo.get("time_to_first_token_seconds"),
+        slo_latency_percent=slo.get("latency_percent"),
+        slo_error_percent=slo.get("error_percent"),
+        tool_call_parser=said.get("tool_call_parser"),
+        reasoning_parser=said.get("reasoning_parser"),
+        chat_template=said.get("chat_template"),
+        platform=said.get("platform", PlatformKind.GKE),
+        accept_eula=said.get("accept_eula", False),
+        loading=said.get("loading", "auto"),
+        cache=said.get("cache", "none"),
+        keep_previous=said.get("keep_previous", False),
+        marks=draft.marks,
+    )
+
+
+def capacity_steps(steps: Iterable[CapacityStepRequest] | None) -> tuple[CapacityStep, ...]:
+    """Return the capacity list of a setting, on-demand where none was made."""
+    if steps is None:
+        return (CapacityStep(kind=CapacityKind.ON_DEMAND),)
+    read = (
+        CapacityStep(
+            kind=CapacityKind(step.kind), reservation=step.reservation, accelerator=step.accelerator,
+            zones=tuple(step.zones or ()),
+        )
+        for step in steps
+    )  # fmt: skip
+    return tuple(dict.fromkeys(read))

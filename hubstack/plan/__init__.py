@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The plan: everything that was decided, as frozen data; the contract between planning and deploying."""
+
+from hubstack.plan.plan import (
+    CapacityClass,
+    MemoryNeed,
+    MemoryTerm,
+    ModelPlan,
+    Plan,
+    PoolPlan,
+    Probe,
+    Reason,
+    Rejected,
+    Replicas,
+    ScalingPlan,
+    ScalingTrigger,
+    ServerPlan,
+    StepPlan,
+    Verdict,
+    WeightsFile,
+    WeightsPlan,
+)
+
+__all__ = [
+    "CapacityClass",
+    "MemoryNeed",
+    "MemoryTerm",
+    "ModelPlan",
+    "Plan",
+    "PoolPlan",
+    "Probe",
+    "Reason",
+    "Rejected",
+    "Replicas",
+    "ScalingPlan",
+    "ScalingTrigger",
+    "ServerPlan",
+    "StepPlan",
+    "Verdict",
+    "WeightsFile",
+    "WeightsPlan",
+]

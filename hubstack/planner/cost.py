@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The bill of a plan: which price row makes each figure, and what has no price.
+
+Owns the sums. A figure without a source is named as unpriced, never counted as nothing in silence.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from hubstack.catalog import Catalog
+from hubstack.catalog.prices import PriceUsed
+from hubstack.inputs.settings import Target
+from hubstack.kinds import PlatformKind
+from hubstack.plan import ModelPlan, PoolPlan
+from hubstack.plan.bill import Cost, CostLine, PoolCost
+from hubstack.plan.loading import LoadingMethod
+from hubstack.planner.serving.routing import picked_models
+
+HOURS_PER_MONTH = 730
+NOT_COUNTED = (
+    "boot disks (no source here gives their price)",
+    "network egress and cross-zone traffic",
+    "Cloud NAT and the system node pool",
+    "logs and metrics above the free tier, alerting policies",
+    "taxes, discounts and credits",
+)
+NOT_COUNTED_WITHOUT_CLUSTER = (
+    "network egress",
+    "the minutes of the loaders' Jobs",
+    "images that Cloud Run keeps, and operations of Cloud Storage",
+    "logs and metrics above the free tier",
+    "taxes, discounts and credits",
+)
+GB = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Class:
+    """The models of one capacity class and the pools of each of its steps."""
+
+    models: tuple[ModelPlan, ...]
+    pools: tuple[PoolPlan, ...]
+
+    @property
+    def steps(self) -> tuple[PoolPlan, ...]:
+        """One pool of each step, the first choice first; slices of one TPU step cost the same."""
+        kept: dict[tuple[str, str, str | None], PoolPlan] = {}
+        for pool in self.pools:
+            kept.setdefault((pool.machine_type, pool.capacity, pool.reservation), pool)
+        return tuple(kept.values())
+
+    def places(self, replicas: Iterable[int]) -> list[int]:
+        """Return what each model's replicas take of the nodes."""
+        taken = (m.accelerator_count if m.servers_per_accelerator == 1 else 1 for m in self.models)
+        return [each * count for each, count in zip(taken, replicas, strict=True)]
+
+    def nodes(self, pool: PoolPlan, replicas: Iterable[int]) -> int:
+        """Return the nodes of one step that hold so many replicas."""
+        return -(-sum(self.places(replicas)) // (pool.accelerators_per_node * pool.servers_per_accelerator))
+
+    @property
+    def idle(self) -> list[int]:
+        return [model.replicas.min for model in self.models]
+
+    @property
+    def busy(self) -> list[int]:
+        return [model.replicas.max for model in self.models]
+
+    def idle_usd(self) -> float | None:
+        """Return USD an hour with every model at its fewest replicas, on the first step."""
+        first = self.steps[0]
+        nodes = self.nodes(first, self.idle)
+        return None if first.price is None else nodes * first.price.usd_per_hour
+
+    def busy_usd(self) -> tuple[float, PriceUsed] | None:
+        """Return USD an hour with every model at its most replicas on the dearest step, and its price row."""
+        priced = [
+            (self.nodes(p, self.busy) * p.price.usd_per_hour, p.price) for p in self.steps if p.price is not None
+        ]
+        return max(priced, key=lambda pair: pair[0]) if len(priced) == len(self.steps) else None
+
+
+def plan_cost(models: Iterable[ModelPlan], pools: Iterable[PoolPlan], catalog: Catalog, target: Target) -> Cost:
+    """Price a plan a month, at least and at most.
+
+    At least: every model at its fewest replicas on its first capacity step. At most: every model at its most
+    replicas on its dearest step. Models that share nodes pay for them by the accelerators that they take.
+    """
+    held = tuple(models)
+    nodes = tuple(model for model in held if model.platform is PlatformKind.GKE)
+    classes = _classes(nodes, tuple(pools))
+    by_model = {line.item: line for each in classes.values() for line in _compute(each)}
+    lines = [by_model[model.key] if model.key in by_model else _instances(model) for model in held]
+    lines += [_bucket(model, catalog, target) for model in held if model.platform is not PlatformKind.VERTEX]
+    if nodes:
+        lines.append(_control_plane(catalog))
+    return Cost(
+        lines=tuple(lines),
+        usd_per_month_min=round(sum(line.usd_per_month_min or 0 for line in lines), 2),
+        usd_per_month_max=round(sum(line.usd_per_month_max or 0 for line in lines), 2),
+        unpriced=tuple(f"{line.item}: {line.what}" for line in lines if line.usd_per_month_max is None),
+        pools=tuple(_pool_cost(key, each, catalog, target) for key, each in sorted(classes.items())),
+        not_counted=(*NOT_COUNTED, *_gateway_notes(nodes, target), *_loading_notes(nodes))
+        if nodes
+        else NOT_COUNTED_WITHOUT_CLUSTER,
+        hours_per_month=HOURS_PER_MONTH,
+    )
+
+
+def _gateway_notes(models: tuple[ModelPlan, ...], target: Target) -> Iterator[str]:
+    """Yield what a gateway costs beside; no source here gives the load balancer's prices."""
+    if target.gateway is None:
+        return
+    yield "the gateway's load balancer: hours, proxies and data"
+    pickers = len(picked_models(models, target.gateway))
+    if pickers:
+        yield f"{pickers} endpoint pickers, each of 1 CPU and 2 GiB, on the system nodes"
+
+
+def _loading_notes(models: tuple[ModelPlan, ...]) -> Iterator[str]:
+    """Name what the chosen ways to load weights cost, of which no source here gives a price."""
+    if any(model.loading.cache_zones for model in models):
+        yield "Anywhere Caches"
+    if any(model.loading.method is LoadingMethod.HYPERDISK_ML for model in models):
+        yield "Hyperdisk ML volumes and the nodes that fill them"
+
+
+def _classes(models: tuple[ModelPlan, ...], pools: tuple[PoolPlan, ...]) -> dict[str, _Class]:
+    order = {step.pool: at for model in models for at, step in enumerate(model.steps)}
+    keys = sorted({model.capacity_class for model in models})
+    return {
+        key: _Class(
+            tuple(model for model in models if model.capacity_class == key),
+            tuple(
+                sorted((p for p in pools if p.capacity_class == key), key=lambda p: (order.get(p.key, 0), p.key))
+            ),
+        )
+        for key in keys
+    }  # fmt: skip
+
+
+def _compute(each: _Class) -> Iterator[CostLine]:
+    """Yield the line of each model: its part of the nodes' bill, to the cent."""
+    idle, busy = each.idle_usd(), each.busy_usd()
+    least = _split(idle and _month(idle), each.places(each.idle))
+    most = _split(busy and _month(busy[0]), each.places(each.busy))
+    missing = ", ".join(pool.capacity for pool in each.steps if pool.price is None)
+    for model, low, high in zip(each.models, least, most, strict=True):
+        what = f"{model.replicas.min} to {model.replicas.max} x {_part(model, each.steps[0])}"
+        yield CostLine(
+            item=model.key,
+            what=f"{what} (no price for {missing})" if missing else what,
+            usd_per_month_min=low,
+            usd_per_month_max=high,
+            source=busy[1].source if busy else None,
+            as_of=busy[1].as_of if busy else None,
+        )
+
+
+def _instances(model: ModelPlan) -> CostLine:
+    """Price a model beside GKE: its instances by the hour, at least and at most all month."""
+    run, replicas = model.cloud_run, model.replicas
+    usd = run.usd_per_instance_hour if run else None
+    name = model.machine_type if run else f"{model.machine_type} of Vertex AI"
+    what = f"{replicas.min} to {replicas.max} x {name}"
+    # Nothing runs, nothing is paid: a fact even where no rate is known.
+    idle = 0.0 if run and not replicas.min else None
+    return CostLine(
+        item=model.key,
+        what=what if usd is not None else f"{what} (no price)",
+        usd_per_month_min=idle if usd is None else _month(replicas.min * usd),
+        usd_per_month_max=None if usd is None else _month(replicas.max * usd),
+        source=run.price_source if run else None,
+        as_of=run.price_as_of if run else None,
+    )
+
+
+def _part(model: ModelPlan, pool: PoolPlan) -> str:
+    """Name what one replica takes."""
+    machine = model.machine_type
+    if model.hosts > 1:
+        return f"{model.hosts} {machine}"
+    if model.servers_per_accelerator > 1:
+        cards = f"{pool.accelerators_per_node} cards of " if pool.accelerators_per_node > 1 else ""
+        return f"1/{model.servers_per_accelerator} of a card of {cards}{machine}"
+    if model.accelerator_count < pool.accelerators_per_node:
+        return f"{model.accelerator_count}/{pool.accelerators_per_node} of {machine}"
+    return machine
+
+
+def _split(usd: float | None, places: list[int]) -> list[float | None]:
+    """Split a sum by the places that each takes; the cents that are left go to the largest remainders."""
+    total = sum(places)
+    if usd is None or not total:
+        return [None if usd is None else 0.0 for _ in places]
+    cents = round(usd * 100)
+    shares = [cents * place // total for place in places]
+    order = sorted(range(len(places)), key=lambda at: (-(cents * places[at] % total), at))
+    for at in order[: cents - sum(shares)]:
+        shares[at] += 1
+    return [share / 100 for share in shares]
+
+
+def _pool_cost(key: str, each: _Class, catalog: Catalog, target: Target) -> PoolCost:
+    first, busy = each.steps[0], each.busy_usd()
+    nodes = each.nodes(first, each.busy)
+    row = catalog.price(first.machine_type, target.region)
+    return PoolCost(
+        capacity_class=key,
+        machine_type=first.machine_type,
+        accelerator=first.accelerator,
+        models=tuple(model.key for model in each.models),
+        nodes_idle=each.nodes(first, each.idle),
+        nodes_busy=nodes,
+        usd_per_hour_idle=each.idle_usd(),
+        usd_per_hour_busy=busy[0] if busy else None,
+        usd_per_month_committed_1y=_month(nodes * row.cud_1y) if row and row.cud_1y else None,
+        usd_per_month_committed_3y=_month(nodes * row.cud_3y) if row and row.cud_3y else None,
+        accelerator_hours_busy=nodes * first.accelerators_per_node * HOURS_PER_MONTH,
+    )
+
+
+def _bucket(model: ModelPlan, catalog: Catalog, target: Target) -> CostLine:
+    row = catalog.storage_price("gcs_standard", target.region)
+    size = model.weights.total_bytes
+    usd = round(size / GB * row.usd_per_gb_month, 2) if row and size else None
+    shown = f"{size / GB:,.1f} GB" if size else "size unknown"
+    return CostLine(item=model.key, what=f"weights in the bucket, {shown}", usd_per_month_min=usd,
+                    usd_per_month_max=usd, source=row.source if row else None,
+                    as_of=row.as_of if row else None)  # fmt: skip
+
+
+def _control_plane(catalog: Catalog) -> CostLine:
+    fee = catalog.gke_fee()
+    usd = _month(fee.usd_per_cluster_hour)
+    return CostLine(item="cluster", what="GKE control plane", usd_per_month_min=usd, usd_per_month_max=usd,
+                    source=fee.source, as_of=fee.as_of)  # fmt: skip
+
+
+def _month(usd_per_hour: float) -> float:
+    return round(usd_per_hour * HOURS_PER_MONTH, 2)

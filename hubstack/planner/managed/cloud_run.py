@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Cloud Run sells here, and the service of a model that goes there.
+
+Owns the instances as offers, so that sizing, engines and flags are those of every other place, and what a service
+needs beside its server. Does not own the search (`hubstack.planner.placement.candidates`) nor what may be asked
+(`hubstack.planner.managed.platform_rules`). Facts: gke.md 4.7 and 5.5; docs/cloud-run.md.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from hubstack.catalog import Catalog, CloudRunGpu, InstanceShape, MachineType, Price, Provenance
+from hubstack.inputs.settings import Target
+from hubstack.kinds import CapacityKind, EngineKind, PlatformKind
+from hubstack.plan import ModelPlan, ServerPlan
+from hubstack.plan.managed import CloudRunPlan, JobPlan
+from hubstack.planner.model_plan import Draft, assemble
+from hubstack.planner.placement.candidates import Candidate
+from hubstack.planner.placement.offers import Offer
+from hubstack.planner.serving.choose_engine import Refusal
+from hubstack.planner.serving.choose_loading import mount_elsewhere
+from hubstack.planner.serving.container import MODEL_DIR
+
+GIB = 1024**3
+SECONDS_PER_HOUR = 3600
+JOB_OVERHEAD_GIB = 4
+"""Of the loader's own process, as on GKE (`hubstack.deploy.manifests`)."""
+JOB_TIMEOUT_SECONDS = 6 * SECONDS_PER_HOUR
+LEAST_TIMEOUT_SECONDS, MOST_TIMEOUT_SECONDS = 300, 3600
+"""Of a request: Cloud Run's own default, and the most that it allows."""
+MOST_CONCURRENCY = 1000
+
+
+def list_offers(catalog: Catalog, target: Target) -> tuple[Offer, ...]:
+    """Return every instance that the region has, each as an offer of one machine with one GPU."""
+    return tuple(
+        _offer(gpu, shape, catalog, target.region)
+        for gpu in catalog.cloud_run.gpus.values() if target.region in gpu.regions for shape in gpu.shapes
+    )  # fmt: skip
+
+
+def _offer(gpu: CloudRunGpu, shape: InstanceShape, catalog: Catalog, region: str) -> Offer:
+    accelerator = catalog.accelerators[gpu.accelerator]
+    name = f"cloud-run-{gpu.accelerator}-{shape.vcpu}vcpu-{shape.memory_gib}gib"
+    machine = MachineType(
+        name=name, gce_machine_type=name, accelerator=gpu.accelerator, accelerator_count=1,
+        accelerator_fraction=None, accelerator_memory_gb=accelerator.memory_gb_marketing, vcpu=shape.vcpu,
+        ram_gb=shape.memory_gib, allocatable_cpu_millicores=shape.vcpu * 1000,
+        # The tenth that nodes keep for DaemonSets is here for the files that a server writes: they lie in memory,
+        # as does what the bucket's mount holds.
+        allocatable_memory_bytes=shape.memory_gib * GIB, local_ssd_bundled_gib=0, network_gbit_per_s=None,
+        on_demand=True, spot=False, flex_start=False, min_gke_version=None, boot_disk_type=None,
+        unverified=frozenset(), sources=gpu.sources,
+    )  # fmt: skip
+    return Offer(
+        machine=machine, accelerator=accelerator, count=1, zones=(region,),
+        row=instance_price(gpu, shape, catalog, region, name),
+    )  # fmt: skip
+
+
+def instance_price(
+    gpu: CloudRunGpu, shape: InstanceShape, catalog: Catalog, region: str, name: str
+) -> Price | None:
+    """Return USD an hour of an instance: GPU, processors, memory by the second; None where a rate is unknown."""
+    rates = [catalog.cloud_run_price(item, region) for item in (gpu.name, "vcpu", "memory-gib")]
+    known = [rate for rate in rates if rate is not None]
+    if len(known) < len(rates):
+        return None
+    card, vcpu, memory = known
+    second = card.usd_per_second + shape.vcpu * vcpu.usd_per_second + shape.memory_gib * memory.usd_per_second
+    how = (
+        f"({card.usd_per_second:g} + {shape.vcpu} x {vcpu.usd_per_second:g} + "
+        f"{shape.memory_gib} x {memory.usd_per_second:g}) USD a second"
+    )
+    origin = Provenance(source=card.source, as_of=card.as_of, derived=how,
+                        is_unverified=any(rate.is_unverified for rate in known))  # fmt: skip
+    return Price(
+        machine_type=name, region=region, on_demand=round(second * SECONDS_PER_HOUR, 6), spot=None,
+        flex_start=None, cud_1y=None, cud_3y=None, is_list_price=False, provenance={"on_demand": origin},
+    )  # fmt: skip
+
+
+def job_of(largest_file_bytes: int, catalog: Catalog) -> JobPlan | None:
+    """Return the loader's Job, None where no Job has the memory for the largest file."""
+    needed = 2 * largest_file_bytes / GIB + JOB_OVERHEAD_GIB
+    shape = next((shape for shape in catalog.cloud_run.memory if shape.memory_gib >= needed), None)
+    if shape is None:
+        return None
+    return JobPlan(vcpu=shape.vcpu, memory_gib=shape.memory_gib, timeout_seconds=JOB_TIMEOUT_SECONDS)
+
+
+def too_large(largest_file_bytes: int, catalog: Catalog) -> Refusal:
+    """Say why no Job copies the weights."""
+    size, most = largest_file_bytes / GIB, catalog.cloud_run.memory[-1].memory_gib
+    return Refusal(
+        why=f"has a file of {size:.1f} GiB: a Cloud Run Job holds it twice, and has {most} GiB at most",
+        hint="set `platform: gke`", field="platform",
+    )  # fmt: skip
+
+
+def plan_service(draft: Draft, taken: Candidate, job: JobPlan, catalog: Catalog, target: Target) -> ModelPlan:
+    """Return the plan of one model on an instance of Cloud Run."""
+    gpu = catalog.cloud_run.gpus[taken.offer.accelerator.id]
+    facts, machine = draft.demand.facts, taken.offer.machine
+    # The whole bucket is mounted (components/pulumi_hubstack/cloud_run_service.py): the commit's folder is named
+    # by its path.
+    loading = mount_elsewhere(draft.demand.weights.size_bytes, "Cloud Run", catalog.load_rates)
+    model = assemble(draft, taken, loading, model_dir=f"{MODEL_DIR}/{facts.commit}")
+    price = taken.offer.price(CapacityKind.ON_DEMAND)
+    server = _server(model.server, taken, gpu)
+    limits, allowed = catalog.cloud_run, server.startup.period_seconds * server.startup.failure_threshold
+    period = min(server.startup.period_seconds, limits.probe_period_seconds)
+    failures = min(allowed, limits.probe_window_seconds) // period
+    wait = server.load_seconds + server.termination_grace_seconds
+    run = CloudRunPlan(
+        accelerator=gpu.name,
+        vcpu=machine.vcpu,
+        memory_gib=int(machine.ram_gb),
+        concurrency=_concurrency(draft, taken),
+        timeout_seconds=min(max(LEAST_TIMEOUT_SECONDS, wait), MOST_TIMEOUT_SECONDS),
+        startup_period_seconds=period,
+        startup_failure_threshold=failures,
+        ingress=target.run_ingress,
+        invokers=target.run_invokers,
+        usd_per_instance_hour=price.usd_per_hour if price else None,
+        price_source=price.source if price else None,
+        price_as_of=price.as_of if price else None,
+        loader=job,
+    )
+    return replace(
+        model, platform=PlatformKind.CLOUD_RUN, cloud_run=run, capacity_class="", server=server,
+        steps=tuple(replace(step, pool="", zones=()) for step in model.steps),
+        warnings=(*model.warnings, *_warnings(model, gpu, taken, target)),
+    )  # fmt: skip
+
+
+def _server(server: ServerPlan, taken: Candidate, gpu: CloudRunGpu) -> ServerPlan:
+    """Return the server as an instance runs it: all of its processors, the image's own user."""
+    env = dict(server.env)
+    if taken.kind is EngineKind.VLLM and _is_old(gpu, taken):
+        env["VLLM_ENABLE_CUDA_COMPATIBILITY"] = "1"
+    return replace(server, env=tuple(sorted(env.items())), cpu_millicores=taken.offer.machine.vcpu * 1000)
+
+
+def _is_old(gpu: CloudRunGpu, taken: Candidate) -> bool:
+    return (taken.engine.min_driver or 0) > gpu.driver
+
+
+def _concurrency(draft: Draft, taken: Candidate) -> int:
+    """Return the requests that an instance works on at once; what is above waits in the engine's own queue."""
+    if taken.kind is EngineKind.LLAMA_CPP:
+        return min(draft.demand.request.concurrency, MOST_CONCURRENCY)
+    return min(taken.load.sequences, MOST_CONCURRENCY)
+
+
+def _warnings(model: ModelPlan, gpu: CloudRunGpu, taken: Candidate, target: Target) -> Iterator[str]:
+    name = model.accelerator_name
+    if target.region in gpu.by_invitation:
+        yield f"Cloud Run opens {name} in {target.region} by invitation only: ask Google first"
+    if target.region in gpu.in_doubt:
+        opened = f"one version of Google's page opens Cloud Run's {name} in {target.region}"
+        yield f"{opened}, another by invitation only"
+    if gpu.is_preview:
+        yield f"Cloud Run's {name} was in preview when its page was read"
+    if gpu.default_quota is not None and model.replicas.max > gpu.default_quota:
+        wanted = f"{model.replicas.max} instances are above the {gpu.default_quota} of the default quota"
+        yield f"{wanted} (NVIDIA L4 without zonal redundancy, per region): ask for more"
+    if _is_old(gpu, taken):
+        floor = f"{taken.engine.name} wants driver {taken.engine.min_driver}, Cloud Run's {name} has {gpu.driver}"
+        helped = taken.kind is EngineKind.VLLM
+        how = "it starts through CUDA's compatibility package" if helped else "it may not start"
+        yield f"{floor} on the page that was read: {how}"

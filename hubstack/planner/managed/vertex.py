@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A model deployed from Vertex AI's Model Garden: a whole machine, whose server Vertex AI chooses.
+
+Owns the machines that it may have, and the words for what such a deployment cannot do. Facts: gke.md 5.6.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from hubstack.catalog import Catalog
+from hubstack.kinds import PlatformKind
+from hubstack.plan import ModelPlan
+from hubstack.plan.managed import VertexPlan
+from hubstack.planner.model_plan import Draft, assemble
+from hubstack.planner.placement.candidates import Candidate
+from hubstack.planner.placement.offers import Offer
+from hubstack.planner.serving.choose_loading import mount_elsewhere
+
+CHOSEN_THERE = "(Model Garden chooses the image)"
+
+
+def keep_offers(offers: Iterable[Offer], catalog: Catalog) -> tuple[Offer, ...]:
+    """Return the whole machines among GKE's offers whose accelerator Vertex AI has a word for here."""
+    words = catalog.vertex.accelerators
+    return tuple(
+        offer for offer in offers
+        if offer.accelerator.id in words and offer.count == offer.machine.accelerator_count
+        and offer.servers_per_accelerator == 1 and offer.hosts == 1 and offer.machine.accelerator_fraction is None
+    )  # fmt: skip
+
+
+def plan_deployment(draft: Draft, taken: Candidate, catalog: Catalog) -> ModelPlan:
+    """Return the plan of one model on a machine of Vertex AI."""
+    loading = mount_elsewhere(draft.demand.weights.size_bytes, "Vertex AI", catalog.load_rates)
+    model, request = assemble(draft, taken, loading), draft.demand.request
+    name = f"{taken.offer.count} x {model.accelerator_name} ({model.machine_type})"
+    why = f"{name}: the cheapest on Compute Engine that fits; what Vertex AI asks for it is in no source"
+    vertex = VertexPlan(
+        accelerator_type=catalog.vertex.accelerators[taken.offer.accelerator.id],
+        accelerator_count=taken.offer.count,
+        machine_type=taken.offer.machine.gce_machine_type,
+        accept_eula=request.accept_eula,
+        needs_token=model.weights.needs_token,
+    )
+    return replace(
+        model, platform=PlatformKind.VERTEX, vertex=vertex, capacity_class="", usd_per_replica_hour=None,
+        steps=tuple(replace(step, pool="", zones=(), usd_per_replica_hour=None) for step in model.steps),
+        server=replace(
+            model.server, image=CHOSEN_THERE, version=None, args=(), env=(), metrics_path=None, memory_bytes=0,
+            cpu_millicores=0, scratch_bytes=0,
+        ),
+        weights=replace(
+            model.weights, files=(), patterns=(), exclude=(), prefix="", model_path="", loader_image="",
+        ),
+        reasons=tuple(
+            replace(reason, text=why, source=None) if reason.topic == "accelerator" else reason
+            for reason in model.reasons
+        ),
+        # What was dearer, was so at Compute Engine's prices.
+        rejected=tuple(other for other in model.rejected if "$" not in other.why),
+        warnings=(*model.warnings, *_caveats(model, vertex)),
+    )  # fmt: skip
+
+
+def _caveats(model: ModelPlan, vertex: VertexPlan) -> Iterator[str]:
+    yield f"Model Garden takes no revision: it may deploy another commit than the locked {model.commit[:12]}"
+    yield "the provider reads no input of a Model Garden deployment back: a change made elsewhere is not seen"
+    yield "nearly every change but replica counts replaces the deployment, and a new one has another address"
+    yield "Model Garden chooses server and flags: memory and context here are those of hubstack's own server"
+    yield "no source gives the prices of Vertex AI: it is not in the sums"
+    if not vertex.accept_eula:
+        yield "Model Garden may ask for the model's terms: accept them with `accept_eula: true`"
+    if vertex.needs_token:
+        yield "Vertex AI is given the Hub token (`hubstack:hfToken`), which its API takes in the clear"

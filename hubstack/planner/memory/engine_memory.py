@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an engine needs beside weights and KV cache: activations, collectives, graphs, adapters.
+
+Owns these terms, inside and outside the share of memory that the engine is given, each with the measurement behind
+it (docs/sizing.md). Does not own the sum (`hubstack.planner.memory.sizing`).
+"""
+
+import math
+from collections.abc import Iterator
+
+from hubstack.kinds import EngineKind
+from hubstack.plan import MemoryTerm
+from hubstack.planner.memory.kv_cache import has_static_state, state_bytes
+from hubstack.planner.memory.workload import Device, Load
+from hubstack.planner.model.geometry import Geometry
+
+GIB = 1024**3
+SAMPLER_BYTES = 38.5
+"""Per sequence and vocabulary entry, measured over 12 vLLM boots (docs/sizing.md, "Activation")."""
+TEI_BATCH_TOKENS = 16384
+"""TEI's own default."""
+GRAPH_ESTIMATE_SINCE = (0, 21)
+"""vLLM takes its estimate of CUDA graphs out of the pool since this version; before, they lay outside its share."""
+CONTEXT_BYTES = int(0.6 * GIB)
+"""CUDA context of a process: 0.3 to 0.6 GiB (facts: serving_logs.md 6)."""
+COLLECTIVES_BYTES = int(1.75 * GIB)
+"""NCCL's groups outside the share: 2.3 to 2.4 GiB with the context, measured on four L4 (as above)."""
+TPU_PROGRAM_BYTES = int(0.85 * GIB)
+"""Compiled programs, outside the share: 836 MB at least (facts: serving_logs.md 13)."""
+CHUNKED_ABOVE = 32768
+"""vLLM's V0 engine chunked prefill by itself above this context, but not with latent attention."""
+
+
+def engine_terms(weights_bytes: int, geometry: Geometry, device: Device, load: Load) -> Iterator[MemoryTerm]:
+    """Yield the terms inside the engine's share, weights (given: on all ranks together) and KV cache left out."""
+    if load.engine is EngineKind.TEI:
+        yield _encoder_term(geometry, device, load)
+    elif load.engine is EngineKind.LLAMA_CPP:
+        if geometry.layers:
+            yield MemoryTerm(name="runtime", size_bytes=GIB, how="1 GiB of compute buffers")
+    elif load.engine is EngineKind.SGLANG:
+        yield _sglang_term(load)
+    elif not device.is_tpu:  # on TPUs the pool is what the weights leave (facts: serving_logs.md 13)
+        yield _activation_term(geometry, load)
+        yield _runtime_term(load)
+        if load.cuda_graphs and (load.version is None or load.version >= GRAPH_ESTIMATE_SINCE):
+            yield _graphs_term(weights_bytes, geometry)
+        if geometry.state_layers and has_static_state(load):
+            size = load.sequences * state_bytes(geometry, load)
+            yield MemoryTerm(name="states", size_bytes=size, how=f"recurrent state of {load.sequences} sequences")
+    if load.lora_adapters:
+        yield _lora_term(geometry, load)
+
+
+def outside_bytes(geometry: Geometry, device: Device, load: Load) -> int:
+    """Return what the engine takes outside the share that it is given."""
+    if device.is_tpu:
+        return TPU_PROGRAM_BYTES
+    if load.engine not in {EngineKind.VLLM, EngineKind.SGLANG}:
+        return 0
+    # The sampler warms up on its own buffer, after the pool is taken.
+    warm_up = load.sequences * (geometry.vocab or 0) * 4
+    return CONTEXT_BYTES + (COLLECTIVES_BYTES if load.tensor_parallel > 1 else 0) + warm_up
+
+
+def planned_share(geometry: Geometry, device: Device, load: Load) -> float:
+    """Return the share to give the engine: its planned one, or less where too little would be left outside."""
+    room = 1 - outside_bytes(geometry, device, load) / device.visible_bytes
+    return min(load.memory_share, math.floor(room * 100) / 100)
+
+
+def _activation_term(geometry: Geometry, load: Load) -> MemoryTerm:
+    """The largest of what the engine profiles at start: sampler, forward pass, one image of the largest size."""
+    ranks, seqs, vocab = load.tensor_parallel, load.sequences, geometry.vocab or 0
+    sampler = int(SAMPLER_BYTES * seqs * vocab)
+    hidden, ffn = geometry.hidden or 0, geometry.ffn or 0
+    tokens = load.batch_tokens
+    forward = tokens * 2 * (2 * ffn // ranks + 8 * hidden) + tokens * geometry.state_scratch_bytes // ranks
+    vision = GIB if geometry.vision_parameters else 0
+    size = max(sampler, forward, vision)
+    if size == sampler:
+        how = f"sampler {SAMPLER_BYTES} B x {seqs} sequences x {vocab:,} words"
+    elif size == forward:
+        scratch = f" + {geometry.state_scratch_bytes:,} B / {ranks} of scan" if geometry.state_scratch_bytes else ""
+        how = f"{tokens:,} tokens x (2 B x (2 x {ffn:,} / {ranks} + 8 x {hidden:,}){scratch})"
+    else:
+        how = "1 GiB for one image of the largest size, measured"
+    return MemoryTerm(name="activation", size_bytes=size, how=how)
+
+
+def _runtime_term(load: Load) -> MemoryTerm:
+    ranks = load.tensor_parallel
+    size = int((0.13 + 0.2 * (ranks - 1)) * GIB)
+    how = f"0.13 + 0.2 x ({ranks} - 1) GiB: allocator and collectives"
+    return MemoryTerm(name="runtime", size_bytes=size, how=how)
+
+
+def _graphs_term(weights_bytes: int, geometry: Geometry) -> MemoryTerm:
+    """What vLLM sets aside for CUDA graphs: 0.2 to 0.5 GiB for small models, 2.4 to 5 for large mixtures."""
+    size = int(0.3 * GIB) + (weights_bytes // 100 if geometry.experts else 0)
+    how = "0.3 GiB of CUDA graphs" + (" + 1 % of the experts' weights" if geometry.experts else "")
+    return MemoryTerm(name="graphs", size_bytes=size, how=how)
+
+
+def _sglang_term(load: Load) -> MemoryTerm:
+    """SGLang profiles nothing: its pool is the share less what is in use once the weights are loaded."""
+    size = CONTEXT_BYTES + (COLLECTIVES_BYTES if load.tensor_parallel > 1 else 0)
+    how = "0.6 GiB of CUDA context" + (" + 1.75 GiB of collectives" if load.tensor_parallel > 1 else "")
+    return MemoryTerm(name="runtime", size_bytes=size, how=how)
+
+
+def _lora_term(geometry: Geometry, load: Load) -> MemoryTerm:
+    """Two matrices of the adapter's rank for each of the seven projections of a layer."""
+    hidden, ffn = geometry.hidden or 0, geometry.intermediate or geometry.ffn or 0
+    dim = geometry.head_dim or 0
+    heads, kv = (geometry.heads or 0) * dim, (geometry.kv_heads or 0) * dim
+    widths = 2 * (hidden + heads) + 2 * (hidden + kv) + 3 * (hidden + ffn)
+    size = load.lora_adapters * load.lora_rank * widths * (geometry.layers or 0) * 2 // load.ranks
+    how = f"{load.lora_adapters} adapters of rank {load.lora_rank} x {widths:,} x {geometry.layers} layers x 2 B"
+    return MemoryTerm(name="adapters", size_bytes=size, how=how)
+
+
+def _encoder_term(geometry: Geometry, device: Device, load: Load) -> MemoryTerm:
+    hidden, ffn = geometry.hidden or 1024, geometry.ffn or 4096
+    tokens = max(TEI_BATCH_TOKENS, load.context)
+    size = tokens * 2 * (12 * hidden + 2 * ffn) + GIB // 2
+    how = f"{tokens:,} tokens x 2 B x (12 x {hidden:,} + 2 x {ffn:,}) + 0.5 GiB of runtime"
+    if not device.has_flash_attention:
+        size += tokens * load.context * (geometry.heads or 16) * 8
+        how += f" + scores {tokens:,} x {load.context:,} x {geometry.heads or 16} heads x 8 B"
+    return MemoryTerm(name="activation", size_bytes=size, how=how)

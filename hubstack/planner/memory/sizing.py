@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Does a model fit an accelerator, and how much context is left: the arithmetic, every term kept.
+
+Owns the sum and the verdict (docs/sizing.md gives each formula with the measurements behind it). Pure: facts in,
+MemoryNeed out. Does not own which shapes are tried (`hubstack.planner.placement.candidates`) or which flags carry
+the result to the engine (`hubstack.planner.serving.container`).
+
+One rank's budget, as vLLM counts it: visible x share - weights - activation - runtime - graphs = KV cache.
+"""
+
+from hubstack.kinds import EngineKind
+from hubstack.plan import MemoryNeed, MemoryTerm, Verdict
+from hubstack.planner.memory.engine_memory import GIB, TEI_BATCH_TOKENS, engine_terms, outside_bytes, planned_share
+from hubstack.planner.memory.kv_cache import has_static_state, kv_bytes_per_token, kv_fixed_bytes, state_bytes
+from hubstack.planner.memory.workload import MAX_NUM_BATCHED_TOKENS, MAX_NUM_SEQS, MEMORY_SHARE, Device, Load
+from hubstack.planner.model.geometry import Geometry
+from hubstack.planner.model.weights import WeightsSize
+
+__all__ = [
+    "GIB",
+    "MAX_NUM_BATCHED_TOKENS",
+    "MAX_NUM_SEQS",
+    "MEMORY_SHARE",
+    "TEI_BATCH_TOKENS",
+    "Device",
+    "Load",
+    "kv_bytes_per_token",
+    "kv_fixed_bytes",
+    "max_num_seqs",
+    "max_states",
+    "planned_share",
+    "size_model",
+]  # fmt: skip
+
+MARGIN_BYTES = GIB // 2
+"""Engines' pools differ by 0.2 to 1.2 GiB from boot to boot (docs/sizing.md, "Near the line")."""
+MODELLED_SINCE = (0, 6)
+"""Older releases of vLLM profiled otherwise: what they do with a model that fits is not known."""
+MEASURED_ENCODER_TOKENS = 8192
+"""Tokens of a step up to which the peak of image encoders was measured."""
+
+
+def max_num_seqs(load: Load) -> int:
+    """Return the pinned batch limit: never below the sequences that were asked for."""
+    return load.sequences
+
+
+def size_model(weights: WeightsSize, geometry: Geometry, device: Device, load: Load) -> MemoryNeed:
+    """Size a model on one rank of its accelerators."""
+    terms = [_weights_term(_loaded(weights, geometry, device), geometry, load)]
+    if load.draft_bytes:
+        size = load.draft_bytes // load.tensor_parallel
+        terms.append(
+            MemoryTerm(name="draft", size_bytes=size, how=f"{load.draft_bytes:,} / {load.tensor_parallel}")
+        )
+    terms += engine_terms(weights.size_bytes, geometry, device, load)
+    if load.engine is EngineKind.LLAMA_CPP and not geometry.layers:
+        size = weights.size_bytes // 4 + GIB
+        how = "a quarter of the weights + 1 GiB: the lock gives no layers, so the cache cannot be computed"
+        terms.append(MemoryTerm(name="cache and runtime (estimate)", size_bytes=size, how=how))
+    return _need(terms, geometry, device, load)
+
+
+def _loaded(weights: WeightsSize, geometry: Geometry, device: Device) -> WeightsSize:
+    """Leave out the audio tower on TPUs: Gemma-4-E2B loads 8.97 of its 9.54 GiB there (docs/sizing.md, "TPU")."""
+    audio = geometry.audio_parameters * 2
+    if not device.is_tpu or not 0 < audio < weights.size_bytes:
+        return weights
+    return WeightsSize(size_bytes=weights.size_bytes - audio, how=f"{weights.how} - {audio:,} of the audio tower")
+
+
+def _weights_term(weights: WeightsSize, geometry: Geometry, load: Load) -> MemoryTerm:
+    ranks, stages = load.tensor_parallel, load.pipeline_parallel
+    if load.ranks == 1:
+        return MemoryTerm(name="weights", size_bytes=weights.size_bytes, how=weights.how)
+    copied = min(_copied_parameters(geometry, ranks) * 2, weights.size_bytes)
+    size = (weights.size_bytes - copied) // load.ranks + copied
+    whole = f" + {copied:,} that each holds whole" if copied else ""
+    cut = f"{ranks} ranks" if stages == 1 else f"{ranks} ranks / {stages} stages"
+    how = f"({weights.how}) / {cut}{whole}"
+    if stages > 1:  # the first and the last stage hold the embeddings besides their layers
+        edge = (geometry.vocab or 0) * (geometry.hidden or 0) * 2 // ranks
+        size += edge
+        how += f" + {edge:,} of embeddings"
+    return MemoryTerm(name="weights", size_bytes=size, how=how)
+
+
+def _copied_parameters(geometry: Geometry, ranks: int) -> int:
+    """Return what tensor parallelism cannot cut: a tower whose heads it does not divide, latent projections."""
+    heads = geometry.vision_heads
+    tower = geometry.vision_attention_parameters if heads and heads % ranks else 0
+    return tower + geometry.latent_parameters
+
+
+def _need(terms: list[MemoryTerm], geometry: Geometry, device: Device, load: Load) -> MemoryNeed:
+    budget = int(device.visible_bytes * load.memory_share)
+    available = budget - sum(term.size_bytes for term in terms)
+    per_token = kv_bytes_per_token(geometry, load, is_tpu=device.is_tpu)
+    fixed = kv_fixed_bytes(geometry, load, is_tpu=device.is_tpu)
+    sequence = fixed + per_token * load.context
+    fits = max(0, available) // sequence if sequence else (load.concurrency if available > 0 else 0)
+    usable = max(0, available - fixed * min(fits, load.concurrency))
+    return MemoryNeed(
+        terms=tuple(terms),
+        visible_bytes=device.visible_bytes,
+        budget_bytes=budget,
+        kv_bytes_per_token=per_token,
+        kv_fixed_bytes=fixed,
+        kv_available_bytes=available,
+        kv_tokens=usable // per_token if per_token else 0,
+        context=load.context,
+        concurrency=fits,
+        longest_context=_longest(available, fixed, per_token, geometry, load),
+        verdict=_verdict(available, sequence * load.concurrency, geometry, device, load),
+    )
+
+
+def _longest(available: int, fixed: int, per_token: int, geometry: Geometry, load: Load) -> int:
+    """Return the longest context of one sequence, at most the model's own limit."""
+    limit = max(geometry.max_context or load.context, load.context)
+    if available <= fixed:
+        return 0
+    return min((available - fixed) // per_token, limit) if per_token else limit
+
+
+def _verdict(available: int, asked: int, geometry: Geometry, device: Device, load: Load) -> Verdict:
+    spare = available - asked
+    # What one sequence holds in compressed caches was measured at 1.0 to 1.3 times the formula, and at half of it
+    # where scheduling was not asynchronous.
+    doubtful = kv_fixed_bytes(geometry, load) * load.concurrency if geometry.compressed_token_bytes else 0
+    if spare < -MARGIN_BYTES - doubtful // 2:
+        return Verdict.DOES_NOT_FIT
+    margin = MARGIN_BYTES + doubtful * 3 // 10
+    outside = device.visible_bytes - int(device.visible_bytes * load.memory_share)
+    doubts = (
+        spare < margin,
+        outside < outside_bytes(geometry, device, load),
+        load.engine is EngineKind.LLAMA_CPP and not geometry.layers,
+        load.version is not None and load.version < MODELLED_SINCE,
+        bool(geometry.vision_parameters) and load.batch_tokens > MEASURED_ENCODER_TOKENS and not device.is_tpu,
+        bool(geometry.state_layers) and max_states(available, geometry, load) < load.sequences,
+    )
+    return Verdict.UNCERTAIN if any(doubts) else Verdict.FITS
+
+
+def max_states(available: int, geometry: Geometry, load: Load) -> int:
+    """Return the sequences whose recurrent state the pool holds: vLLM refuses to start with more."""
+    state = state_bytes(geometry, load)
+    if not state or has_static_state(load):
+        return load.sequences
+    return max(0, available) // state

@@ -1,0 +1,432 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A model's geometry, read from the many spellings of config.json.
+
+Owns the translation from config fields to the few numbers that sizing needs. Does not own the arithmetic.
+Field names: facts of each family's config.json as published on the Hub (docs/sizing.md, "Geometry"). A config may
+hold anything: what is no sensible number counts as not said, and a layer of unknown kind caches the whole context.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from hubstack.hub.facts import ModelFacts
+
+_NESTED = ("text_config", "llm_config", "language_config")
+_LARGEST = 2**40
+"""Above it a number is no size of a model: tokenizers write 10^30 for "no limit"."""
+
+_LLAMA = {"hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32, "num_attention_heads": 32,
+          "vocab_size": 32000, "max_position_embeddings": 2048}  # fmt: skip
+_MISTRAL = {**_LLAMA, "intermediate_size": 14336, "num_key_value_heads": 8, "max_position_embeddings": 131072}
+_GEMMA3 = {"hidden_size": 2304, "intermediate_size": 9216, "num_hidden_layers": 26, "num_attention_heads": 8,
+           "num_key_value_heads": 4, "head_dim": 256, "vocab_size": 262208, "max_position_embeddings": 131072,
+           "sliding_window": 4096}  # fmt: skip
+_LEFT_OUT: Mapping[str, Mapping[str, int]] = {
+    "llama": _LLAMA, "mistral": _MISTRAL, "mixtral": _MISTRAL, "gemma3_text": _GEMMA3,
+}  # fmt: skip
+"""Nested configs are saved without what equals the family's default, so `google/gemma-3-4b-it` names no heads.
+Defaults of transformers 5.23.0, `configuration_<family>.py`."""
+
+_EVERY = {"gemma2": 2, "gpt_oss": 2, "cohere2": 4, "exaone4": 4, "olmo3": 4, "gemma3n": 5, "gemma3": 6, "gemma4": 6}
+"""Family to its rhythm: one full layer in so many, the others with a window, where the config leaves it to the
+model's code (source as above)."""
+_WINDOW_EVERYWHERE = ("mistral", "mixtral", "phi3", "phi4", "phimoe", "starcoder2")
+_RECURRENT_ONLY = ("mamba", "mamba2", "falcon_mamba")
+_RECURRENT = ("linear", "mamba", "conv", "recurrent", "ssm", "hybrid")
+_CACHELESS = ("mlp", "moe")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Geometry:
+    """The numbers of a decoder or encoder stack. None where the config does not say."""
+
+    name: str
+    """First of `architectures`; empty where the config names none."""
+    model_type: str
+    hidden: int | None
+    ffn: int | None
+    """Width of the feed-forward block that a token passes: dense, or active experts together."""
+    layers: int | None
+    heads: int | None
+    kv_heads: int | None
+    head_dim: int | None
+    window_kv_heads: int | None
+    """Of layers with a window, which differ from the full ones in some families."""
+    window_head_dim: int | None
+    vocab: int | None
+    max_context: int | None
+    dtype: str | None
+    full_layers: int
+    """Layers whose cache grows with the context."""
+    window_layers: int
+    """Layers whose cache stops at `window` tokens."""
+    window: int | None
+    state_layers: int
+    """Recurrent layers (Mamba, linear attention): fixed state a sequence, no cache."""
+    state_bytes: int
+    """State of one recurrent layer for one sequence, before tensor parallelism."""
+    latent: int | None
+    """Multi-head latent attention: cached numbers a token and layer, the same on every rank."""
+    index: int
+    """Sparse-attention index: cached bytes a token and layer, the same on every rank."""
+    experts: int
+    moe_ffn: int | None
+    cross_tokens: int
+    """Encoder tokens that a decoder's cross-attention caches for each sequence."""
+    vision_parameters: int
+    """Of the vision tower, replicated on every rank; 0 without one."""
+    intermediate: int | None
+    """Width that tensor parallelism splits in dense layers."""
+    audio_parameters: int = 0
+    """Of the audio tower."""
+    vision_heads: int = 0
+    vision_attention_parameters: int = 0
+    """Of the vision tower: held whole by every rank where the ranks do not divide its heads."""
+    latent_parameters: int = 0
+    """Projections into the latent: held whole by every rank."""
+    state_scratch_bytes: int = 0
+    """Working memory of the recurrent layers' scan for each token of a step, on all ranks together."""
+    compressed_token_bytes: int = 0
+    """Compressed caches (DeepSeek-V4): bytes a token, all layers together, the same on every rank."""
+    compressed_window_bytes: int = 0
+    """Of the same: bytes a token of the window."""
+    compressor_token_bytes: int = 0
+    """Of the same: fp32 state of the compressors for each token in flight."""
+
+
+def read_geometry(facts: ModelFacts) -> Geometry:
+    """Read the geometry of a model from its locked config."""
+    top = facts.config
+    outer: Mapping[str, Any] = {**top, **_mapping(top, "thinker_config")}
+    empty: Mapping[str, Any] = {}
+    nested = next((_mapping(outer, key) for key in _NESTED if _mapping(outer, key)), empty)
+    left_out = _LEFT_OUT.get(_word(nested, "model_type") or "", empty)
+    text: Mapping[str, Any] = {**left_out, **outer, **nested}
+    # Of an encoder-decoder it is the decoder that caches; `num_hidden_layers` then counts the encoder.
+    layers = _int(text, "decoder_layers", "num_hidden_layers", "n_layer", "n_layers", "num_layers")
+    heads = _int(text, "num_attention_heads", "n_head", "n_heads", "decoder_attention_heads")
+    hidden = _int(text, "hidden_size", "n_embd", "n_embed", "d_model", "dim")
+    kv_heads, head_dim = _attention(text, heads, hidden)
+    stack = _read_layers(text, layers or 0)
+    moe_ffn = _int(text, "moe_intermediate_size")
+    intermediate = _int(text, "intermediate_size", "ffn_hidden_size", "n_inner", "decoder_ffn_dim", "ffn_dim")
+    return Geometry(
+        name=_first_word(top.get("architectures")),
+        model_type=_word(top, "model_type") or _word(text, "model_type") or "",
+        hidden=hidden,
+        ffn=_active_ffn(text, intermediate, moe_ffn) or (4 * hidden if hidden else None),
+        layers=layers,
+        heads=heads,
+        kv_heads=_global_kv_heads(text) or kv_heads,
+        head_dim=_int(text, "global_head_dim") or head_dim,
+        window_kv_heads=_int(text, "swa_num_key_value_heads") or kv_heads,
+        window_head_dim=_int(text, "swa_head_dim") or head_dim,
+        vocab=_int(text, "vocab_size", "padded_vocab_size"),
+        max_context=_int(text, "max_position_embeddings", "n_positions", "max_target_positions",
+                         "max_seq_len", "seq_length", "n_ctx", "model_max_length"),
+        dtype=_word(text, "torch_dtype", "dtype"),
+        full_layers=stack.full,
+        window_layers=stack.windowed,
+        window=stack.window,
+        state_layers=stack.recurrent,
+        state_bytes=_state_bytes(text, hidden or 0) if stack.recurrent else 0,
+        latent=_latent(text),
+        index=_index_bytes(text),
+        experts=_int(text, "num_experts", "n_routed_experts", "num_local_experts", "moe_num_experts") or 0,
+        moe_ffn=moe_ffn,
+        cross_tokens=1500 if "encoder_layers" in text and "num_mel_bins" in text else 0,
+        vision_parameters=_vision_parameters(outer),
+        intermediate=intermediate,
+        audio_parameters=_audio_parameters(outer),
+        vision_heads=_int(_mapping(outer, "vision_config"), "num_attention_heads", "num_heads") or 0,
+        vision_attention_parameters=_vision_attention(outer),
+        latent_parameters=_latent_parameters(text, layers or 0, hidden or 0),
+        state_scratch_bytes=_scratch_bytes(text),
+        compressed_token_bytes=_compressed(text)[0],
+        compressed_window_bytes=_compressed(text)[1],
+        compressor_token_bytes=_compressed(text)[2],
+    )  # fmt: skip
+
+
+def _mapping(config: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = config.get(key)
+    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
+
+
+def _numbers(value: Any) -> list[int]:
+    """Return the whole numbers of a list, or of a list of one."""
+    items = cast("list[Any]", value) if isinstance(value, list) else [value]
+    whole = (int(n) for n in items if isinstance(n, int | float) and not isinstance(n, bool) and n == n // 1)
+    return list(whole)
+
+
+def _int(config: Mapping[str, Any], *keys: str) -> int | None:
+    """Return the first size that is said; of a size given layer by layer, the largest."""
+    for key in keys:
+        said = config.get(key)
+        if said is None:  # most keys are of another family
+            continue
+        sizes = [n for n in _numbers(said) if 0 < n < _LARGEST]
+        if sizes:
+            return max(sizes)
+    return None
+
+
+def _word(config: Mapping[str, Any], *keys: str) -> str | None:
+    words = (config.get(key) for key in keys)
+    return next((word.removeprefix("torch.") for word in words if isinstance(word, str) and word), None)
+
+
+def _first_word(value: Any) -> str:
+    items = cast("list[Any]", value) if isinstance(value, list) else [value]
+    return items[0] if items and isinstance(items[0], str) else ""
+
+
+def _family(text: Mapping[str, Any]) -> str:
+    return (_word(text, "model_type") or "").removesuffix("_text")
+
+
+def _attention(text: Mapping[str, Any], heads: int | None, hidden: int | None) -> tuple[int | None, int | None]:
+    """Return key-value heads and the width of a head."""
+    if _family(text) == "minicpm3":  # trained with latents, served by vLLM with its heads unfolded
+        parts = (_int(text, "qk_nope_head_dim") or 0) + (_int(text, "qk_rope_head_dim") or 0)
+        return heads, parts or None
+    return _kv_heads(text, heads), _int(text, "head_dim") or (hidden // heads if hidden and heads else None)
+
+
+def _kv_heads(text: Mapping[str, Any], heads: int | None) -> int | None:
+    # Falcon-7B and StarCoder say `multi_query` and mean one head, whatever else they name.
+    if text.get("multi_query") is True and not text.get("new_decoder_architecture"):
+        return 1
+    named = _int(text, "num_key_value_heads", "n_head_kv", "multi_query_group_num")
+    named = named or _int(_mapping(text, "attn_config"), "kv_n_heads")
+    return named or _int(text, "num_kv_heads") or heads
+
+
+def _global_kv_heads(text: Mapping[str, Any]) -> int | None:
+    # Gemma 4: the full layers have fewer heads only where keys and values are one projection.
+    return _int(text, "num_global_key_value_heads") if text.get("attention_k_eq_v") is True else None
+
+
+def _active_ffn(text: Mapping[str, Any], intermediate: int | None, moe: int | None) -> int | None:
+    per_token = _int(text, "num_experts_per_tok", "num_experts_per_token", "moe_topk", "top_k_experts")
+    if moe and per_token:
+        shared = _int(text, "n_shared_experts") or 0
+        return max(moe * (per_token + shared), intermediate or 0)
+    if per_token and intermediate and _int(text, "num_local_experts", "num_experts"):
+        return intermediate * per_token
+    return intermediate
+
+
+def _latent(text: Mapping[str, Any]) -> int | None:
+    rank = None if _family(text) == "minicpm3" else _int(text, "kv_lora_rank")
+    return rank + (_int(text, "qk_rope_head_dim") or 0) if rank else None
+
+
+def _latent_parameters(text: Mapping[str, Any], layers: int, hidden: int) -> int:
+    latent = _latent(text)
+    return layers * hidden * (latent + (_int(text, "q_lora_rank") or 0)) if latent else 0
+
+
+def _index_bytes(text: Mapping[str, Any]) -> int:
+    # DeepSeek sparse attention keeps one fp8 index vector and a 4-byte scale a token.
+    dim = _int(text, "index_head_dim")
+    return dim + 4 if dim else 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Layers:
+    """Layers by what they keep."""
+
+    full: int
+    windowed: int = 0
+    recurrent: int = 0
+    window: int | None = None
+
+
+def _read_layers(text: Mapping[str, Any], layers: int) -> _Layers:
+    # The last layers of Gemma 3n and 4 read the cache of earlier ones and have none of their own.
+    shared = _int(text, "num_kv_shared_layers") or 0
+    owned = layers - shared if shared < layers else layers
+    window = None if text.get("use_sliding_window") is False else _int(text, "sliding_window")
+    if _family(text).startswith("qwen") and not text.get("use_sliding_window"):
+        window = None  # their default is off
+    found = _recurrent_layers(text, owned) or _listed_layers(text, layers, owned)
+    if found is None:
+        every = _rhythm(text) if window else 1
+        full = owned // every if every else 0
+        found = _Layers(full, owned - full)
+    if not window:
+        return _Layers(found.full + found.windowed, 0, found.recurrent)
+    return _Layers(found.full, found.windowed, found.recurrent, window)
+
+
+def _recurrent_layers(text: Mapping[str, Any], layers: int) -> _Layers | None:
+    """Read the families that name their recurrent layers other than by a list of layer types."""
+    pattern = text.get("hybrid_override_pattern")
+    if isinstance(pattern, str):
+        return _Layers(pattern.count("*"), 0, pattern.count("M"))
+    linear = _mapping(text, "linear_attn_config")
+    if linear.get("kda_layers"):
+        recurrent = min(len(_numbers(linear["kda_layers"])), layers)
+        return _Layers(layers - recurrent, 0, recurrent)
+    if _family(text) in _RECURRENT_ONLY:
+        return _Layers(0, 0, layers)
+    if _family(text) == "falcon_h1":  # attention and Mamba side by side in every layer
+        return _Layers(layers, 0, layers)
+    every = _int(text, "attn_layer_period")
+    if every is None and _int(text, "linear_num_value_heads"):
+        every = _int(text, "full_attention_interval")
+    if every and not _counted_types(text):
+        full = -(-layers // every)
+        return _Layers(full, 0, layers - full)
+    return None
+
+
+def _listed_layers(text: Mapping[str, Any], layers: int, owned: int) -> _Layers | None:
+    """Count the layer types; where some layers own no cache, in proportion, since a lock keeps no order."""
+    marks = _numbers(text.get("hybrid_layer_pattern")) if text.get("hybrid_layer_pattern") else []
+    counts = _counted_types(text) or {"sliding" if mark else "full": marks.count(mark) for mark in set(marks)}
+    if not counts:
+        return None
+    windowed = sum(n for kind, n in counts.items() if "sliding" in kind or kind == "swa")
+    recurrent = sum(n for kind, n in counts.items() if any(word in kind for word in _RECURRENT))
+    both = sum(n for kind, n in counts.items() if "hybrid" in kind)
+    none = sum(n for kind, n in counts.items() if kind in _CACHELESS)
+    full = sum(counts.values()) - windowed - recurrent + both - none
+    if owned < layers:
+        full, windowed = -(-full * owned // layers), windowed * owned // layers
+    return _Layers(full, windowed, recurrent)
+
+
+def _counted_types(text: Mapping[str, Any]) -> dict[str, int]:
+    """Return layer type to count, from the Hub's list or the folded form that a lock keeps."""
+    types = text.get("layer_types") or text.get("layers_block_type")
+    if isinstance(types, Mapping):
+        named = cast("Mapping[str, Any]", types)
+        folded = _mapping(named, "counts") or named
+        return {str(kind): n for kind in folded if (n := _int(folded, kind))}
+    counts: dict[str, int] = {}
+    if isinstance(types, list):
+        for kind in cast("list[Any]", types):
+            counts[str(kind)] = counts.get(str(kind), 0) + 1
+    return counts
+
+
+def _rhythm(text: Mapping[str, Any]) -> int:
+    """Return in how many layers one is full where a window is set: 0 for none, 1 for all.
+
+    A pattern that is not known counts as all: an estimate that is too high refuses, one too low crashes.
+    """
+    pattern = text.get("sliding_window_pattern")
+    if isinstance(pattern, str) and "G" in pattern:  # `LLLG`: local, local, local, global
+        return max(1, len(pattern) // pattern.count("G"))
+    every = _int(text, "sliding_window_pattern", "_sliding_window_pattern")
+    if every:
+        return every
+    family = _family(text)
+    return 0 if family.startswith(_WINDOW_EVERYWHERE) else _EVERY.get(family, 1)
+
+
+def _state_bytes(text: Mapping[str, Any], hidden: int) -> int:
+    """Return the state of one recurrent layer for one sequence: fp32 state plus a short convolution."""
+    value_heads = _int(text, "linear_num_value_heads")
+    if value_heads:
+        key_dim = _int(text, "linear_key_head_dim") or 128
+        value_dim = _int(text, "linear_value_head_dim") or 128
+        key_heads = _int(text, "linear_num_key_heads") or value_heads
+        convolved = 2 * key_heads * key_dim + value_heads * value_dim
+        return value_heads * key_dim * value_dim * 4 + convolved * 3 * 2
+    linear = _mapping(text, "linear_attn_config")
+    heads, dim = _int(linear, "num_heads"), _int(linear, "head_dim")
+    if heads and dim:
+        return heads * dim * dim * 4 + 3 * heads * dim * 3 * 2
+    return _mamba_state_bytes(text, hidden)
+
+
+def _mamba_state_bytes(text: Mapping[str, Any], hidden: int) -> int:
+    heads = _int(text, "mamba_num_heads", "mamba_n_heads", "n_mamba_heads")
+    inner = heads * (_int(text, "mamba_head_dim", "mamba_d_head") or 64) if heads else 0
+    inner = inner or hidden * (_int(text, "mamba_expand", "expand") or 2)
+    state = _int(text, "ssm_state_size", "mamba_d_state", "state_size") or 16
+    groups = _int(text, "mamba_n_groups", "n_groups", "mamba_ngroups") or 8
+    return inner * state * 4 + (inner + 2 * groups * state) * 3 * 2
+
+
+def _scratch_bytes(text: Mapping[str, Any]) -> int:
+    """Return what a scan keeps for each token of a step beside the residual stream."""
+    if _counted_ratios(text):
+        # DeepSeek-V4's indexer and compressors: 5.30 GiB at 8,224 tokens and 1.39 at 2,048 (serving_logs.md 5).
+        return 680_000
+    # Gated DeltaNet: a 16-bit state for every 64 tokens, value heads x key width x value width.
+    heads = _int(text, "linear_num_value_heads")
+    key_dim, value_dim = _int(text, "linear_key_head_dim") or 128, _int(text, "linear_value_head_dim") or 128
+    if heads:
+        return heads * key_dim * value_dim * 2 // 64
+    heads = _int(text, "mamba_num_heads", "mamba_n_heads", "n_mamba_heads")
+    if not heads:
+        return 0
+    # Mamba-2: the projection, the convolved part, the input of the scan in fp32, two fp32 states for 256 tokens.
+    inner = heads * (_int(text, "mamba_head_dim", "mamba_d_head") or 64)
+    state = _int(text, "ssm_state_size", "mamba_d_state", "state_size") or 16
+    mixed = 2 * (_int(text, "mamba_n_groups", "n_groups", "mamba_ngroups") or 8) * state
+    return 2 * (2 * inner + mixed + heads) + 2 * (inner + mixed) + 4 * inner + inner * state * 8 // 256
+
+
+def _compressed(text: Mapping[str, Any]) -> tuple[int, int, int]:
+    """Return bytes a token, a token of the window and a token in flight of DeepSeek-V4's compressed caches.
+
+    584 B hold a token of the window, or a compressed one: 4 or 128 tokens in one, by the layer.
+
+    Layout of vLLM's fp8_ds_mla blocks; measured against boots in docs/sizing.md.
+    """
+    ratios = _counted_ratios(text)
+    if not ratios:
+        return 0, 0, 0
+    head_dim, index_dim = _int(text, "head_dim") or 512, _int(text, "index_head_dim") or 128
+    four, many = ratios.get(4, 0), sum(n for ratio, n in ratios.items() if ratio > 4)
+    growth = sum(n * 584 / ratio for ratio, n in ratios.items() if ratio > 1) + four * (index_dim + 4) / 4
+    compressors = 4 * (four * 4 * (head_dim + index_dim) + many * 2 * head_dim)
+    return int(growth), 584 * sum(ratios.values()), compressors
+
+
+def _counted_ratios(text: Mapping[str, Any]) -> dict[int, int]:
+    """Return compression ratio to its number of layers, from the Hub's list or the folded form of a lock."""
+    said = text.get("compress_ratios")
+    layers = _int(text, "num_hidden_layers") or 0
+    if isinstance(said, Mapping):
+        folded = cast("Mapping[str, Any]", said)
+        return {int(ratio): n for ratio in folded if str(ratio).isdigit() and (n := _int(folded, ratio))}
+    ratios = _numbers(said)[:layers] if isinstance(said, list) else []
+    return {ratio: ratios.count(ratio) for ratio in set(ratios)}
+
+
+def _audio_parameters(outer: Mapping[str, Any]) -> int:
+    """Count a conformer (Gemma: two feed-forwards, attention, a gated convolution) or an encoder like Whisper's."""
+    audio = _mapping(outer, "audio_config")
+    hidden = _int(audio, "hidden_size", "d_model")
+    depth = _int(audio, "num_hidden_layers", "encoder_layers")
+    if not hidden or not depth:
+        return 0
+    is_conformer = "gemma" in (_word(audio, "model_type") or "")
+    return depth * hidden * hidden * (24 if is_conformer else 12)
+
+
+def _vision_attention(outer: Mapping[str, Any]) -> int:
+    vision = _mapping(outer, "vision_config")
+    hidden = _int(vision, "embed_dim", "hidden_size", "width")
+    depth = _int(vision, "num_hidden_layers", "depth", "layers")
+    return 4 * hidden * hidden * depth if hidden and depth else 0
+
+
+def _vision_parameters(outer: Mapping[str, Any]) -> int:
+    vision = _mapping(outer, "vision_config")
+    hidden = _int(vision, "embed_dim", "hidden_size", "width")  # beside `embed_dim`, `hidden_size` is the output
+    depth = _int(vision, "num_hidden_layers", "depth", "layers")
+    if not vision:
+        return 0
+    if not hidden or not depth:
+        return 400_000_000  # a SigLIP-so400m-sized tower, the common case where the config names no width
+    ffn = _int(vision, "intermediate_size") or 4 * hidden
+    return depth * (4 * hidden * hidden + 2 * hidden * ffn)

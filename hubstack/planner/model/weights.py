@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which files of a repository are served, and how many bytes they make in memory.
+
+Owns the choice of files (safetensors before pickle, one copy of several) and the bytes of a checkpoint by
+dtype and quantization. Does not own how ranks share them: `hubstack.planner.memory.sizing` does.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from fnmatch import fnmatchcase, translate
+from functools import cache
+from typing import Any, cast
+
+from hubstack.hub.facts import FileFacts, ModelFacts
+from hubstack.hub.unquantized import EVERY_LAYER, fold_modules
+from hubstack.planner.model.geometry import Geometry
+
+SIDE_FILES = ("*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken", "tokenizer*", "1_*/config.json",
+              "2_*/*", "3_*/*")  # fmt: skip
+"""Config, tokenizer and chat template; the numbered folders are sentence-transformers modules."""
+CODE_FILES = ("*.py",)
+"""Python of the repository, staged only where the list asks to run it."""
+OTHER_COPIES = ("original/*", "metal/*", "onnx/*", "openvino/*", "consolidated*", "coreml/*", "gguf/*",
+                "*/onnx/*", "flax_model*", "tf_model*", "rust_model*", "training_args.bin",
+                "optimizer*")  # fmt: skip
+"""The same weights for other programs; a repository with them is twice the size that is served."""
+UNSAFE_FILES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.pickle", "*.ckpt", "*.joblib", "*.dill", "*.npy", "*.npz",
+                "*.h5", "*.hdf5", "*.keras", "*.msgpack", "*.onnx")  # fmt: skip
+"""Formats that are pickles, may hold one, or name other files; none is staged beside safetensors or GGUF."""
+
+
+class WeightsFormat(StrEnum):
+    """How the served weights are stored."""
+
+    SAFETENSORS = "safetensors"
+    GGUF = "gguf"
+    PICKLE = "pickle"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChosenFiles:
+    """The files that a server needs."""
+
+    format: WeightsFormat
+    weights: tuple[FileFacts, ...]
+    side: tuple[FileFacts, ...]
+    patterns: tuple[str, ...]
+
+    @property
+    def exclude(self) -> tuple[str, ...]:
+        """What the loader leaves out where it chooses from the Hub's own list, since the lock has none."""
+        unsafe = () if self.format is WeightsFormat.PICKLE else UNSAFE_FILES
+        return (*OTHER_COPIES, *unsafe, *(() if set(CODE_FILES) <= set(self.patterns) else CODE_FILES))
+
+    @property
+    def weights_bytes(self) -> int:
+        """Bytes of the weight files; 0 where the lock lists none."""
+        return sum(file.size_bytes for file in self.weights)
+
+
+def choose_files(facts: ModelFacts, *, gguf_file: str | None = None, code: bool = False) -> ChosenFiles:
+    """Choose the files to serve. Where the lock lists none, the format follows from the Hub's counts.
+
+    Args:
+        facts: what the Hub says.
+        gguf_file: the file of a GGUF repository that is asked for.
+        code: whether the engine is to run Python of the repository, which it then needs beside the weights.
+    """
+    beside = (*SIDE_FILES, *CODE_FILES) if code else SIDE_FILES
+    wanted = [file for file in facts.files if not _matches(file.path, OTHER_COPIES)]
+    never = ("*.safetensors", "*.gguf", *UNSAFE_FILES, *(() if code else CODE_FILES))
+    side = tuple(f for f in wanted if _matches(f.path, beside) and not _matches(f.path.lower(), never))
+    for kind, pattern in ((WeightsFormat.SAFETENSORS, "*.safetensors"), (WeightsFormat.GGUF, "*.gguf"),
+                          (WeightsFormat.PICKLE, "*.bin"), (WeightsFormat.PICKLE, "*.pt")):  # fmt: skip
+        found = tuple(file for file in wanted if fnmatchcase(file.path, pattern))
+        if kind is WeightsFormat.GGUF and found:
+            return _choose_gguf(found, gguf_file)
+        # Numbered folders of sentence-transformers hold small projection layers, no model.
+        if any("/" not in file.path for file in found):
+            served = _without_variants(found)
+            return ChosenFiles(format=kind, weights=served, side=side, patterns=(pattern, *beside))
+    if not facts.files and facts.library == "gguf":
+        return ChosenFiles(
+            format=WeightsFormat.GGUF, weights=(), side=side, patterns=(gguf_file or "*Q4_K_M*.gguf",)
+        )
+    if parameter_count(facts):
+        patterns = ("*.safetensors", *beside)
+        return ChosenFiles(format=WeightsFormat.SAFETENSORS, weights=(), side=side, patterns=patterns)
+    return ChosenFiles(format=WeightsFormat.NONE, weights=(), side=side, patterns=())
+
+
+def parameter_count(facts: ModelFacts) -> int:
+    """Return the parameters that the Hub counts; 0 where it counts none."""
+    return facts.parameters_total or sum(_counts(facts).values())
+
+
+def _counts(facts: ModelFacts) -> dict[str, int]:
+    """Return parameters by dtype, as far as they are counts: a lock is text, and text can be edited."""
+    said: Mapping[str, Any] = facts.parameters
+    return {dtype: n for dtype, n in said.items() if isinstance(n, int) and not isinstance(n, bool) and n > 0}
+
+
+def _without_variants(found: tuple[FileFacts, ...]) -> tuple[FileFacts, ...]:
+    """Drop `model.fp32-00001-of-00002.safetensors` and its like where the same weights stand without a variant."""
+    plain = tuple(file for file in found if not _VARIANT.search(file.path))
+    return plain if any("/" not in file.path for file in plain) else found
+
+
+def _choose_gguf(found: tuple[FileFacts, ...], asked: str | None) -> ChosenFiles:
+    """Take the asked file, the only one, or llama.cpp's own default quantization; with all its parts."""
+    models = [file.path for file in found if "mmproj" not in file.path]  # mmproj: the vision part of a model
+    pattern = asked or (models[0] if len(models) == 1 else "*[Qq]4_[Kk]_[Mm]*.gguf")
+    first = next((path for path in models if path == pattern or fnmatchcase(path, pattern)), None)
+    if first is None:
+        return ChosenFiles(format=WeightsFormat.GGUF, weights=(), side=(), patterns=())
+    stem = first.split("-00001-of-")[0]
+    parts = tuple(file for file in found if file.path == first or file.path.startswith(f"{stem}-0"))
+    return ChosenFiles(
+        format=WeightsFormat.GGUF, weights=parts, side=(), patterns=tuple(file.path for file in parts)
+    )
+
+
+def _matches(path: str, patterns: tuple[str, ...]) -> bool:
+    return _expression(patterns).match(path) is not None
+
+
+@cache
+def _expression(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    """Return one expression for all: a thousand models have many files, and there are many patterns."""
+    return re.compile("|".join(map(translate, patterns)))
+
+
+_VARIANT = re.compile(r"\.(fp|bf|int)\d+(-\d+-of-\d+)?\.[a-z]+$")
+
+DTYPE_BYTES: Mapping[str, float] = {
+    "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "U32": 4,
+    "F8_E4M3": 1, "F8_E5M2": 1, "F8_E8M0": 1, "BOOL": 1, "F4": 0.5,
+}  # fmt: skip
+"""Safetensors dtype names to bytes an element."""
+_CONFIG_DTYPES = {"bfloat16": "BF16", "float16": "F16", "float32": "F32", "half": "F16", "float": "F32"}
+_FOUR_BITS = ("mxfp4", "nvfp4", "mxfp4-pack-quantized", "nvfp4-pack-quantized", "modelopt_fp4")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightsSize:
+    """The bytes of a checkpoint once loaded, on all ranks together."""
+
+    size_bytes: int
+    how: str
+
+
+def quantization_method(facts: ModelFacts) -> str | None:
+    """Return the engine's word for the checkpoint's quantization (`awq`, `fp8` ...), None where plain."""
+    said = facts.quantization
+    if not said:
+        return None
+    algorithm = str(said.get("quant_algo") or said.get("format") or "").lower()
+    method = str(said.get("quant_method") or "").lower()
+    if "fp4" in algorithm and method in {"", "modelopt"}:
+        return "modelopt_fp4"
+    return method or ("modelopt" if algorithm else None)
+
+
+def quantization_bits(facts: ModelFacts) -> int | None:
+    """Return the bits of a quantized weight, None where plain or unknown."""
+    said = facts.quantization
+    words = " ".join(str(said.get(key, "")) for key in ("quant_method", "format", "quant_algo")).lower()
+    group = _first_group(facts)
+    bits: Any = next((b for b in (said.get("bits"), said.get("w_bit"), group.get("num_bits")) if b), None)
+    if isinstance(bits, int) and 1 < bits <= 16:
+        return bits
+    if said.get("load_in_4bit") or any(word in words for word in _FOUR_BITS) or "fp4" in words:
+        return 4
+    if "fp8" in words or "int8" in words or "float-quantized" in words or said.get("load_in_8bit"):
+        return 8
+    if "awq" in words or "gptq" in words or "pack-quantized" in words:
+        return 4
+    return None
+
+
+def quantization_block(facts: ModelFacts) -> int | None:
+    """Return how many weights share a scale: a rank's part of a layer must hold whole blocks."""
+    said, group = facts.quantization, _first_group(facts)
+    values: list[Any] = [said.get(key) for key in ("weight_block_size", "group_size", "q_group_size")]
+    values += [group.get(key) for key in ("block_structure", "group_size")]
+    for value in values:
+        block: Any = next(iter(cast("list[Any]", value)), None) if isinstance(value, list) else value
+        if isinstance(block, int) and not isinstance(block, bool) and block > 0:
+            return block
+    return None
+
+
+def _first_group(facts: ModelFacts) -> Mapping[str, Any]:
+    """Return what compressed-tensors says of the weights of its first group."""
+    empty: Mapping[str, Any] = {}
+    groups: Any = facts.quantization.get("config_groups")
+    first: Any = (
+        next(iter(cast("Mapping[str, Any]", groups).values()), None) if isinstance(groups, Mapping) else None
+    )
+    weights: Any = cast("Mapping[str, Any]", first).get("weights") if isinstance(first, Mapping) else None
+    return cast("Mapping[str, Any]", weights) if isinstance(weights, Mapping) else empty
+
+
+def weights_size(facts: ModelFacts, chosen: ChosenFiles, geometry: Geometry) -> WeightsSize | None:
+    """Return the loaded bytes of a checkpoint, or None where the lock gives no figure to start from."""
+    if chosen.weights:
+        return _size_of_files(facts, chosen, geometry)
+    counts = _counts(facts)
+    if counts and quantization_bits(facts) is None:
+        loaded = sum(count * DTYPE_BYTES.get(_loaded(dtype), 2) for dtype, count in counts.items())
+        parts = ", ".join(f"{count:,} {dtype}" for dtype, count in sorted(counts.items()))
+        return WeightsSize(size_bytes=int(loaded), how=f"{parts} (counts of the lock)")
+    total = parameter_count(facts)
+    if total <= 0:
+        return None
+    bits = quantization_bits(facts)
+    if bits is not None:
+        return _size_of_quantized(facts, total, bits, geometry)
+    dtype = _loaded(_CONFIG_DTYPES.get(geometry.dtype or "", "BF16"))
+    said = geometry.dtype or "16-bit (the lock names no dtype)"
+    return WeightsSize(size_bytes=int(total * DTYPE_BYTES[dtype]), how=f"{total:,} parameters in {said}")
+
+
+def _size_of_files(facts: ModelFacts, chosen: ChosenFiles, geometry: Geometry) -> WeightsSize:
+    size, names = chosen.weights_bytes, len(chosen.weights)
+    how = f"{size:,} bytes in {names} file{'s' if names > 1 else ''}"
+    counts = _counts(facts)
+    stored_wide = (
+        counts.get("F32", 0) > 0.9 * sum(counts.values()) if counts else geometry.dtype in {"float32", "float"}
+    )
+    if stored_wide and chosen.format is not WeightsFormat.GGUF and not facts.quantization:
+        return WeightsSize(size_bytes=size // 2, how=f"{how}, 32-bit on disk and 16-bit when loaded")
+    return WeightsSize(size_bytes=size, how=how)
+
+
+def _size_of_quantized(facts: ModelFacts, total: int, bits: int, geometry: Geometry) -> WeightsSize:
+    """Embeddings and head stay 16-bit; the rest is bits plus a scale and a zero point a group."""
+    tied = bool(facts.config.get("tie_word_embeddings"))
+    plain = min((geometry.vocab or 0) * (geometry.hidden or 0) * (1 if tied else 2), total)
+    # The Hub's totals count an nvfp4 byte, which holds two parameters, once (facts: hub_api.md 4.4).
+    packed = bits == 4 and quantization_method(facts) == "modelopt_fp4"
+    kept, said = _kept_parameters(facts, geometry)
+    plain = min(plain + kept, total)
+    small = (total - plain) * (2 if packed else 1)
+    group = 16 if packed else quantization_block(facts) or 128
+    overhead = 8 / group if packed else (16 + bits) / group if bits < 8 else 0.0
+    return WeightsSize(
+        size_bytes=int(plain * 2 + small * (bits + overhead) / 8),
+        how=f"{small:,} parameters at {bits} bits + {overhead:.2f} bits of scales, {plain:,} at 16{said}",
+    )
+
+
+def _kept_parameters(facts: ModelFacts, geometry: Geometry) -> tuple[int, str]:
+    """Return the parameters that the checkpoint keeps in 16 bits beside embeddings and head, and their names."""
+    counts = fold_modules(facts.quantization)
+    hidden, layers = geometry.hidden or 0, geometry.layers or 0
+    heads = (geometry.heads or 0) + (geometry.kv_heads or 0)
+    attention = 0 if geometry.latent else 2 * hidden * heads * (geometry.head_dim or 0)
+    of_layer = {"attention": attention, "mlp": 3 * hidden * (geometry.intermediate or 0)}
+    kept = {
+        kind: size * (layers if counts[kind] == EVERY_LAYER else min(counts[kind], layers))
+        for kind, size in of_layer.items()
+        if counts.get(kind)
+    }
+    if counts.get("vision"):
+        kept["vision"] = geometry.vision_parameters
+    named = [kind for kind, size in kept.items() if size]
+    return sum(kept.values()), f" ({', '.join(named)} kept)" if named else ""
+
+
+def _loaded(dtype: str) -> str:
+    """Engines load 32-bit weights as 16-bit."""
+    return "BF16" if dtype in {"F32", "F64"} else dtype

@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A placed model as the plan shows it: its server, its weights, each step and each reason.
+
+Owns how a choice becomes a `ModelPlan`, and the words that say why it was taken and others were not. Decides
+nothing.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from hubstack import names
+from hubstack.inputs.models import ModelRequest
+from hubstack.inputs.settings import Target
+from hubstack.kinds import EngineKind
+from hubstack.plan import ModelPlan, Reason, Rejected, Replicas, StepPlan, Verdict, WeightsFile, WeightsPlan
+from hubstack.plan.provenance import Provenance
+from hubstack.planner.model.weights import OTHER_COPIES, ChosenFiles, WeightsFormat
+from hubstack.planner.placement.candidates import Candidate, Candidates, Step, Tried, needed_bytes
+from hubstack.planner.placement.engine_rules import Demand
+from hubstack.planner.placement.offers import UNKNOWN_USD, Offer, host_memory_bytes
+from hubstack.planner.placement.pools import BOOT_DISK_GIB, pool_key
+from hubstack.planner.provenance import scan_word
+from hubstack.planner.serving.choose_loading import Loadable, Loading
+from hubstack.planner.serving.container import MODEL_DIR, Serving, Shape, plan_server, shm_bytes
+
+LOADER_IMAGE = "python:3.12-slim-bookworm"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A model between its survey and its place."""
+
+    demand: Demand
+    chosen: ChosenFiles
+    candidates: Candidates
+    context_why: str
+
+
+def assemble(
+    draft: Draft, taken: Candidate, loading: Loading, moved: str | None = None, model_dir: str = MODEL_DIR
+) -> ModelPlan:
+    """Return the plan of one model on its candidate.
+
+    Args:
+        draft: the model.
+        taken: where it goes.
+        loading: how it reads its weights there.
+        moved: what it stood on before and why it left.
+        model_dir: where its server finds its files.
+    """
+    demand, offer = draft.demand, taken.offer
+    request, facts = demand.request, demand.facts
+    choice = replace(demand.choice, engine=taken.engine, kind=taken.kind)
+    weights = _weights(demand, draft.chosen, model_dir)
+    server = plan_server(Serving(
+        request=request, facts=facts, geometry=demand.geometry, choice=choice, shape=_shape(offer), need=taken.need,
+        load=taken.load, load_bytes=demand.weights.size_bytes, model_path=weights.model_path,
+        format=draft.chosen.format, model_dir=model_dir, loading=loading.plan,
+    ))  # fmt: skip
+    price = offer.price(request.capacity[0].kind)
+    return ModelPlan(
+        key=request.key,
+        was=request.was,
+        id=facts.id,
+        revision=facts.revision,
+        commit=facts.commit,
+        license=facts.license_name or facts.license,
+        gated=facts.gated is not None,
+        accelerator=offer.accelerator.id,
+        accelerator_name=offer.accelerator.name,
+        accelerator_kind=offer.accelerator.kind,
+        gke_accelerator=offer.accelerator.gke_label,
+        machine_type=offer.machine.name,
+        accelerator_count=offer.count * offer.hosts,
+        tensor_parallel=offer.tensor_parallel,
+        tpu_topology=offer.topology,
+        capacity_class=taken.key,
+        servers_per_accelerator=offer.servers_per_accelerator,
+        hosts=offer.hosts,
+        pipeline_parallel=offer.hosts,
+        expert_parallel=taken.load.expert_parallel,
+        kv_cache_dtype=request.kv_cache_dtype,
+        steps=tuple(_step(step, taken, demand) for step in taken.steps),
+        replicas=Replicas(min=request.replicas_min, max=request.replicas_max),
+        need=taken.need,
+        server=server,
+        weights=weights,
+        loading=loading.plan,
+        usd_per_replica_hour=_replica_usd(taken.steps[0]),
+        reasons=(
+            *choice.reasons,
+            *_names(request),
+            *_canary(request),
+            Reason(topic="weights", text=demand.weights.how, source="lock"),
+            Reason(topic="context", text=draft.context_why, source="lock and request"),
+            Reason(topic="accelerator", text=_why(draft, taken), source=price.source if price else None),
+            loading.reason,
+        ),
+        rejected=_rejected(draft.candidates.tried, taken),
+        warnings=(
+            *choice.warnings,
+            *_warnings(demand, taken),
+            *_loading_warnings(loading, taken),
+            *((moved,) if moved else ()),
+        ),
+        provenance=Provenance(
+            weights_format=str(draft.chosen.format),
+            scan=scan_word(facts.security),
+            runs_remote_code=choice.remote_code,
+        ),
+        canary_of=request.canary_of,
+        canary_weight=request.canary_weight,
+    )
+
+
+def loadable(draft: Draft, taken: Candidate, target: Target) -> Loadable:
+    """Return what decides how the placed model reads its weights."""
+    demand, offer, chosen = draft.demand, taken.offer, draft.chosen
+    memory = host_memory_bytes(offer.machine, offer.host_share)
+    network = offer.machine.network_gbit_per_s
+    bucket = names.bucket_name(target.project, target.stack, names.bucket_key(demand.request))
+    return Loadable(
+        engine=taken.kind, format=chosen.format, size_bytes=chosen.weights_bytes or demand.weights.size_bytes,
+        largest_file_bytes=demand.largest_file_bytes, pooling=demand.choice.pooling,
+        chat_template=bool(demand.request.chat_template),
+        has_folders=any("/" in file.path for file in chosen.weights),
+        ranks=offer.tensor_parallel, hosts=offer.hosts,
+        pod_memory_bytes=memory - shm_bytes(offer.tensor_parallel, memory),
+        machine_types=tuple(step.offer.machine.name for step in taken.steps),
+        zones=tuple(step.zones for step in taken.steps), boot_disk_gib=BOOT_DISK_GIB,
+        network_bytes_per_second=int(network * 1e9 / 8 * offer.host_share) if network else None,
+        bucket_uri=f"gs://{bucket}/{demand.facts.commit}",
+    )  # fmt: skip
+
+
+def _shape(offer: Offer) -> Shape:
+    return Shape(
+        machine=offer.machine, accelerator=offer.accelerator, count=offer.count,
+        tensor_parallel=offer.tensor_parallel, topology=offer.topology, pipeline_parallel=offer.hosts,
+        hosts=offer.hosts, servers_per_accelerator=offer.servers_per_accelerator,
+        fraction=offer.machine.accelerator_fraction,
+    )  # fmt: skip
+
+
+def _step(step: Step, taken: Candidate, demand: Demand) -> StepPlan:
+    offer = step.offer
+    return StepPlan(
+        pool=pool_key(taken.key, step, 0 if offer.is_slice else None), kind=step.asked.kind,
+        reservation=step.asked.reservation, accelerator=offer.accelerator.id, machine_type=offer.machine.name,
+        accelerator_count=offer.count * offer.hosts, zones=step.zones, verdict=step.need.verdict,
+        needs_bytes=needed_bytes(step.need, demand), budget_bytes=step.need.budget_bytes,
+        usd_per_replica_hour=_replica_usd(step),
+    )  # fmt: skip
+
+
+def _replica_usd(step: Step) -> float | None:
+    """Return the replica's share of its nodes."""
+    price = step.offer.price(step.asked.kind)
+    return price.usd_per_hour * step.offer.taken / step.offer.units if price else None
+
+
+def _names(request: ModelRequest) -> Iterator[Reason]:
+    if request.was:
+        text = f"renamed: what was made as `{request.was[0]}` stays and keeps that name; clients may ask for any"
+        yield Reason(topic="name", text=f"{text} of {', '.join(names.entry_keys(request))}", source="request")
+
+
+def _canary(request: ModelRequest) -> Iterator[Reason]:
+    if request.canary_of:
+        text = f"revision `{request.revision}` for {request.canary_weight} of 100 requests to `{request.canary_of}`"
+        yield Reason(topic="canary", text=text, source="request")
+
+
+def _warnings(demand: Demand, taken: Candidate) -> Iterator[str]:
+    for step in taken.steps:
+        if step.need.verdict is not Verdict.FITS:
+            on = "" if step.offer is taken.offer else f" on {step.offer.machine.name}"
+            yield f"its memory is near the line{on}: it may not start"
+            break
+    if taken.offer.is_slice:
+        yield "of several TPU hosts only pipeline parallelism passed the publisher's tests (vLLM for TPU 0.27.0)"
+    if taken.offer.machine.accelerator_fraction is not None:
+        yield "what an engine sees of a fraction of a card is in no source: it was taken as that part of the whole"
+    if taken.kind is EngineKind.VLLM_TPU and not taken.engine.uses_of(demand.geometry.name):
+        yield f"{demand.geometry.name} is not on the tested list of vLLM for TPU"
+
+
+def _loading_warnings(loading: Loading, taken: Candidate) -> Iterator[str]:
+    zone = loading.plan.zone
+    for name in [step.asked.reservation for step in taken.steps if step.asked.reservation and zone]:
+        yield f"its weights are on a disk in {zone}: reservation {name} must be there (`zones:` sets the zone)"
+
+
+def _why(draft: Draft, taken: Candidate) -> str:
+    offer, tried = taken.offer, draft.candidates.tried
+    price = offer.price(draft.demand.request.capacity[0].kind)
+    hour = f"${price.usd_per_hour:,.2f} an hour {price.basis}" if price else "no price known"
+    name = f"{offer.count} x {offer.accelerator.name} ({offer.machine.name}, {hour})"
+    if offer.hosts > 1:
+        return f"{offer.hosts} nodes of {name}: no single node fits it for sure"
+    if offer.servers_per_accelerator > 1:
+        return f"1/{offer.servers_per_accelerator} of {name}: the card is shared, as asked"
+    cheapest = draft.candidates.fitting[0]
+    if taken is not cheapest:
+        return (
+            f"{name}: with the other models on its nodes the fleet costs less than with "
+            f"{cheapest.offer.machine.name}, the cheapest that fits it alone"
+        )
+    failed = sum(1 for each in tried if each.why_not and each.usd < taken.alone())
+    place = "the cheapest of all shapes" if not failed else f"the cheapest that fits; {failed} cheaper do not"
+    return f"{name}: {place}"
+
+
+def _rejected(tried: tuple[Tried, ...], taken: Candidate) -> tuple[Rejected, ...]:
+    """Return the three nearest: the cheaper ones that failed last, then the dearer ones that would do."""
+    usd, mine = taken.alone(), taken.offer
+    failed = [t for t in tried if t.why_not and t.usd <= usd]
+    cheaper = ([t for t in failed if t.is_near] or failed)[-2:]
+    seen, dearer = {mine.alike}, list[Tried]()
+    for each in tried:
+        if not each.why_not and each.usd >= usd and each.offer.alike not in seen:
+            seen.add(each.offer.alike)
+            dearer.append(each)
+    return tuple(
+        Rejected(machine_type=t.offer.machine.name, accelerator_count=t.offer.count * t.offer.hosts, why=why_not(t))
+        for t in (cheaper + dearer)[:3]
+    )
+
+
+def why_not(tried: Tried) -> str:
+    """Say by which figure an offer was not taken."""
+    if tried.why_not:
+        return tried.why_not
+    near = "too near the line to be sure" if tried.verdict is Verdict.UNCERTAIN else "fits"
+    alone = "" if tried.offer.taken % tried.offer.units == 0 else f" for the whole of {tried.offer.machine.name}"
+    return f"{near}, ${tried.usd:,.2f} an hour{alone}" if tried.usd < UNKNOWN_USD else f"{near}; no price is known"
+
+
+def why_nothing(demand: Demand, candidates: Candidates, target: Target) -> str:
+    """Say why a model has no place at all."""
+    tried = candidates.tried
+    if not tried:
+        wanted = ", ".join(demand.request.accelerators) or "accelerator"
+        where = f"{', '.join(target.zones)}" if target.zones else target.region
+        kind = demand.choice.kind
+        return f"has no place: no machine type with {wanted} that {kind} runs on is listed in {where}"
+    whole = [t for t in tried if t.offer.hosts == 1 and t.offer.taken == t.offer.units] or list(tried)
+    reasons = "; ".join(f"{t.offer.machine.name}: {why_not(t)}" for t in whole[-3:])
+    return f"fits none of {len(tried)} shapes in {target.region}; the largest: {reasons}"
+
+
+def _weights(demand: Demand, chosen: ChosenFiles, model_dir: str) -> WeightsPlan:
+    facts = demand.facts
+    files = tuple(
+        WeightsFile(path=file.path, size_bytes=file.size_bytes, sha256=file.sha256, git_oid=file.git_oid)
+        for file in sorted((*chosen.weights, *chosen.side), key=lambda file: file.path)
+    )
+    # Without its config.json a list cannot be the whole repository; the loader then asks the Hub for the list
+    # at the locked commit, and checks the files against the Hub's own hashes.
+    whole = chosen.format is WeightsFormat.GGUF or any(file.path == "config.json" for file in chosen.side)
+    single = chosen.format is WeightsFormat.GGUF and chosen.weights
+    return WeightsPlan(
+        repo_id=facts.id,
+        commit=facts.commit,
+        prefix=facts.commit,
+        files=files if chosen.weights and whole else (),
+        patterns=chosen.patterns,
+        exclude=OTHER_COPIES if chosen.weights and whole else chosen.exclude,
+        total_bytes=sum(file.size_bytes for file in (*chosen.weights, *chosen.side)) if chosen.weights
+        else demand.weights.size_bytes,
+        largest_file_bytes=demand.largest_file_bytes,
+        model_path=f"{model_dir}/{chosen.weights[0].path}" if single else model_dir,
+        needs_token=facts.gated is not None,
+        loader_image=LOADER_IMAGE,
+        replaces=facts.replaced if facts.replaced != facts.commit else None,
+        keep_replaced=demand.request.keep_previous,
+    )  # fmt: skip

@@ -1,0 +1,347 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which offers suit a model, and why the others do not.
+
+Owns the candidates: that the model fits, and that it fits on every step of its capacity list. Does not own the
+rules of engines (`hubstack.planner.placement.engine_rules`), the arithmetic of memory
+(`hubstack.planner.memory.sizing`) nor which candidate is taken (`hubstack.planner.placement.solver`).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from hubstack import names
+from hubstack.catalog import Catalog, Engine
+from hubstack.inputs.models import CapacityStep
+from hubstack.inputs.settings import Target
+from hubstack.kinds import AcceleratorKind, CapacityKind, EngineKind
+from hubstack.plan import MemoryNeed, Verdict
+from hubstack.planner.memory import sizing
+from hubstack.planner.placement.engine_rules import (
+    Demand,
+    breaks_gpu_rule,
+    breaks_rule,
+    engine_on,
+    lacks_memory,
+    needs_whole_experts,
+)
+from hubstack.planner.placement.offers import Offer
+
+GIB = sizing.GIB
+DEARER = 2
+"""Dearer offers that fit, looked at so that a person sees what else there is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step of the capacity list on the machine that serves it."""
+
+    asked: CapacityStep
+    offer: Offer
+    zones: tuple[str, ...]
+    need: MemoryNeed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One way to place a model."""
+
+    steps: tuple[Step, ...]
+    """As many as the capacity list has, the first choice first."""
+    offer: Offer
+    """What the first step takes."""
+    verdict: Verdict
+    """The worst of the steps."""
+    load: sizing.Load
+    engine: Engine
+    kind: EngineKind
+    key: str
+    """Of the capacity class: servers of equal keys share nodes."""
+    usd: float
+    """An hour of one node of the first step, to compare by."""
+
+    @property
+    def need(self) -> MemoryNeed:
+        """Memory on the first step."""
+        return self.steps[0].need
+
+    def alone(self, servers: int = 1) -> float:
+        """USD an hour of so many servers that share their nodes with no other model."""
+        return self.usd * -(-self.offer.taken * servers // self.offer.units)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """An offer that was looked at."""
+
+    offer: Offer
+    usd: float
+    """An hour of one server alone."""
+    why_not: str | None = None
+    is_near: bool = True
+    """Whether memory was computed, so that `why_not` names a figure."""
+    verdict: Verdict | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidates:
+    """Every way to place one model, the cheapest alone first, and what was looked at."""
+
+    fitting: tuple[Candidate, ...]
+    tried: tuple[Tried, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Alike:
+    """Offers that a model finds equal but for the machine around the accelerators: sized once."""
+
+    offers: tuple[Offer, ...]
+    """The cheapest first."""
+    usd: float
+    """Of the cheapest, an hour of one server on full nodes."""
+
+
+class Surveyor:
+    """Looks for candidates of models among the offers of one target."""
+
+    def __init__(self, offers: Iterable[Offer], catalog: Catalog, target: Target) -> None:
+        self._offers, self._catalog, self._target = tuple(offers), catalog, target
+        self._sorted: dict[tuple[CapacityKind, frozenset[str]], tuple[_Alike, ...]] = {}
+        self._keys: dict[tuple[object, ...], str] = {}
+
+    def survey(self, demand: Demand, only: frozenset[str] = frozenset()) -> Candidates:
+        """Return the ways to place one model; none fits where `fitting` is empty.
+
+        It stops where every further offer costs more, even on full nodes, than what was found; machine types in
+        `only` are looked at whatever they cost, and no others.
+        """
+        found: list[Candidate] = []
+        tried: list[Tried] = []
+        best, dearer = float("inf"), 0
+        wanted = {a.id for word in demand.request.accelerators if (a := self._catalog.accelerator(word))}
+        for alike in self._alike(demand.request.capacity[0].kind, only):
+            if alike.usd > best and dearer >= DEARER and not only:
+                break
+            if not _is_asked(alike.offers[0], demand, wanted):
+                continue
+            fits = self._look(alike.offers, demand, tried)
+            found += fits
+            sure = [c for c in fits if c.verdict is Verdict.FITS and c.offer.hosts == 1]
+            if sure:
+                replicas = demand.request.replicas_max
+                dearer += best < float("inf")
+                best = min(best, *(c.alone(replicas) / replicas for c in sure))
+        return Candidates(
+            fitting=tuple(sorted(_surest(found), key=_preference)),
+            tried=tuple(sorted(tried, key=lambda t: (t.usd, t.offer.count, t.offer.machine.name))),
+        )
+
+    def _alike(self, kind: CapacityKind, only: frozenset[str]) -> tuple[_Alike, ...]:
+        if (kind, only) not in self._sorted:
+            groups: dict[tuple[object, ...], list[Offer]] = {}
+            for offer in self._offers:
+                if offer.machine.is_sold_as(kind) and (not only or offer.machine.name in only):
+                    groups.setdefault(offer.alike, []).append(offer)
+            made = [_group(offers, kind) for offers in groups.values()]
+            ordered = sorted(made, key=lambda alike: (alike.usd, alike.offers[0].machine.name))
+            self._sorted[kind, only] = tuple(ordered)
+        return self._sorted[kind, only]
+
+    def _look(self, offers: Sequence[Offer], demand: Demand, tried: list[Tried]) -> list[Candidate]:
+        """Return the candidates among offers that are alike, and note what was looked at."""
+        first, kind = offers[0], demand.request.capacity[0].kind
+        engine, engine_kind = engine_on(first.accelerator, demand, self._catalog)
+        if engine is None:
+            return []
+        why_not = breaks_rule(first, demand, engine_kind, self._catalog)
+        if why_not:
+            tried.append(Tried(offer=first, usd=_alone(first, kind), why_not=why_not, is_near=False))
+            return []
+        why_not = _outweighs(first, demand, engine_kind)
+        if why_not:
+            tried.append(Tried(offer=first, usd=_alone(first, kind), why_not=why_not, is_near=False))
+            return []
+        load = _load(first, demand, engine_kind)
+        need = _size(first, load, demand)
+        states = sizing.max_states(need.kv_available_bytes, demand.geometry, load)
+        if demand.request.concurrency <= states < load.sequences:
+            # A smaller batch starts where the states of the pinned one would not all fit.
+            load = replace(load, max_num_seqs=states)
+            need = _size(first, load, demand)
+        if need.verdict is Verdict.DOES_NOT_FIT:
+            why_not = does_not_fit(need, demand)
+            tried.append(Tried(offer=first, usd=_alone(first, kind), why_not=why_not))
+            return []
+        found: list[Candidate] = []
+        for offer in offers:
+            steps = lacks_memory(offer, demand) or self._steps(offer, demand, load, need)
+            if isinstance(steps, str):
+                tried.append(Tried(offer=offer, usd=_alone(offer, kind), why_not=steps, is_near=False))
+                continue
+            sure = all(step.need.verdict is Verdict.FITS for step in steps)
+            candidate = Candidate(
+                steps=steps, offer=offer, verdict=Verdict.FITS if sure else Verdict.UNCERTAIN, load=load,
+                engine=engine, kind=engine_kind, key=self._key(steps), usd=offer.usd(kind),
+            )  # fmt: skip
+            found.append(candidate)
+            tried.append(Tried(offer=offer, usd=candidate.alone(), verdict=candidate.verdict))
+        return found
+
+    def _key(self, steps: tuple[Step, ...]) -> str:
+        signature = tuple((id(step.offer), step.asked) for step in steps)
+        if signature not in self._keys:
+            self._keys[signature] = class_key(steps)
+        return self._keys[signature]
+
+    def _steps(self, offer: Offer, demand: Demand, load: sizing.Load, need: MemoryNeed) -> tuple[Step, ...] | str:
+        """Return every step of the capacity list proven to fit, or say which does not and why."""
+        steps: list[Step] = []
+        for number, asked in enumerate(demand.request.capacity, 1):
+            on = self._other(offer, asked, demand) if asked.accelerator else offer
+            if on is None:
+                region = self._target.region
+                return f"step {number}: no machine type in {region} has {offer.count} x {asked.accelerator}"
+            zones = tuple(zone for zone in on.zones if zone in asked.zones) if asked.zones else on.zones
+            if not zones:
+                return f"step {number}: {on.machine.name} is in none of {', '.join(asked.zones)}"
+            if not on.machine.is_sold_as(asked.kind):
+                return f"{on.machine.name} is not sold as {asked.kind}"
+            held = need
+            if on is not offer:
+                broken = self._step_breaks(on, offer, demand, load.engine)
+                if broken:
+                    return f"step {number}: {broken}"
+                # Its pods carry the flags of the first step.
+                held = _size(on, load, demand)
+                if held.verdict is Verdict.DOES_NOT_FIT:
+                    return f"step {number}: on {on.machine.name} it {does_not_fit(held, demand)}"
+            steps.append(Step(asked=asked, offer=on, zones=zones, need=held))
+        return tuple(steps)
+
+    def _other(self, offer: Offer, asked: CapacityStep, demand: Demand) -> Offer | None:
+        """Return the cheapest machine with another accelerator on which the same pod runs."""
+        accelerator = self._catalog.accelerator(asked.accelerator or "")
+        if accelerator is None or accelerator.id == offer.accelerator.id:
+            return offer
+        alike = [
+            other for other in self._offers
+            if other.accelerator.id == accelerator.id and other.machine.is_sold_as(asked.kind)
+            and other.alike[1:] == offer.alike[1:] and lacks_memory(other, demand, floor=offer) is None
+        ]  # fmt: skip
+        return min(alike, default=None, key=lambda o: (_alone(o, asked.kind), o.machine.name))
+
+    def _step_breaks(self, on: Offer, offer: Offer, demand: Demand, kind: EngineKind) -> str | None:
+        if on.accelerator.kind is not offer.accelerator.kind:
+            return f"one pod cannot run on {offer.accelerator.name} and on {on.accelerator.name}"
+        engine, _ = engine_on(on.accelerator, demand, self._catalog)
+        first, _ = engine_on(offer.accelerator, demand, self._catalog)
+        if not engine or not first or engine.image_for(on.accelerator.id) != first.image_for(offer.accelerator.id):
+            return f"{kind} has another image for {on.accelerator.name}"
+        if on.accelerator.bf16_native != offer.accelerator.bf16_native:
+            return f"{on.accelerator.name} and {offer.accelerator.name} need different dtypes"
+        return breaks_gpu_rule(on.accelerator, demand, asked=True)
+
+
+def _group(offers: list[Offer], kind: CapacityKind) -> _Alike:
+    ordered = sorted(offers, key=lambda o: (_alone(o, kind), o.machine.name))
+    return _Alike(tuple(ordered), min(o.usd(kind) * o.taken / o.units for o in ordered))
+
+
+def _alone(offer: Offer, kind: CapacityKind) -> float:
+    return offer.usd(kind) * -(-offer.taken // offer.units)
+
+
+def _is_asked(offer: Offer, demand: Demand, wanted: set[str]) -> bool:
+    if wanted and offer.accelerator.id not in wanted:
+        return False
+    if offer.servers_per_accelerator > 1 and not demand.request.share_gpu:
+        return False
+    # What an engine sees of a fraction of a card is in no source: only where its card is named.
+    return offer.machine.accelerator_fraction is None or bool(wanted)
+
+
+def _surest(found: list[Candidate]) -> list[Candidate]:
+    """Keep the surest kind: one node before several, and several before an uncertain one."""
+    for keep in (
+        [c for c in found if c.verdict is Verdict.FITS and c.offer.hosts == 1],
+        [c for c in found if c.verdict is Verdict.FITS],
+    ):
+        if keep:
+            return keep
+    return found
+
+
+def _preference(candidate: Candidate) -> tuple[float, int, int, str]:
+    offer = candidate.offer
+    return (candidate.alone(), offer.count * offer.hosts, offer.servers_per_accelerator, offer.machine.name)
+
+
+def _load(offer: Offer, demand: Demand, kind: EngineKind) -> sizing.Load:
+    request, ranks = demand.request, offer.tensor_parallel
+    drafts = request.speculative_tokens if request.speculative_method == "mtp" else 0
+    load = sizing.Load(
+        engine=kind, tensor_parallel=ranks, pipeline_parallel=offer.hosts,
+        expert_parallel=bool(demand.geometry.experts)
+        and (request.expert_parallel or needs_whole_experts(ranks, demand)),
+        context=demand.context, concurrency=request.concurrency, kv_cache_dtype=request.kv_cache_dtype,
+        memory_share_override=offer.memory_share, lora_adapters=request.lora_slots, lora_rank=request.lora_rank,
+        draft_tokens=drafts, draft_layers=1 if drafts else 0,
+        batch_tokens=max(sizing.MAX_NUM_BATCHED_TOKENS, demand.context if demand.choice.pooling else 0),
+    )  # fmt: skip
+    share = None if offer.memory_share else sizing.planned_share(demand.geometry, _device(offer), load)
+    return load if share in {None, load.memory_share} else replace(load, memory_share_override=share)
+
+
+def _outweighs(offer: Offer, demand: Demand, kind: EngineKind) -> str | None:
+    """Say so where the weights alone are too much: most offers of a large model go no further."""
+    budget = offer.visible_bytes * (offer.memory_share or sizing.MEMORY_SHARE[kind])
+    weights = demand.weights.size_bytes / (offer.tensor_parallel * offer.hosts)
+    if weights <= budget:
+        return None
+    needs = f"needs {weights / GIB:.1f} GiB on each accelerator"
+    return f"{needs}, may use {budget / GIB:.1f} (the weights alone)"
+
+
+def _size(offer: Offer, load: sizing.Load, demand: Demand) -> MemoryNeed:
+    return sizing.size_model(demand.weights, demand.geometry, _device(offer), load)
+
+
+def _device(offer: Offer) -> sizing.Device:
+    accelerator = offer.accelerator
+    return sizing.Device(
+        visible_bytes=offer.visible_bytes,
+        is_tpu=accelerator.kind is AcceleratorKind.TPU,
+        has_flash_attention=(accelerator.compute_capability or 0) >= 8.0,
+    )
+
+
+def needed_bytes(need: MemoryNeed, demand: Demand) -> int:
+    """Return what one accelerator must hold with the sequences that were asked for."""
+    sequence = need.kv_fixed_bytes + need.kv_bytes_per_token * need.context
+    return need.total_bytes + sequence * demand.request.concurrency
+
+
+def does_not_fit(need: MemoryNeed, demand: Demand) -> str:
+    """Say by which figure it does not."""
+    wanted = needed_bytes(need, demand)
+    return f"needs {wanted / GIB:.1f} GiB on each accelerator, may use {need.budget_bytes / GIB:.1f}"
+
+
+def class_key(steps: Iterable[Step]) -> str:
+    """Return the key of the pools for an offer bought in this order; equal keys share nodes."""
+    held = tuple(steps)
+    offer = held[0].offer
+    parts = [names.slug(offer.machine.name)]
+    if offer.servers_per_accelerator > 1:
+        parts.append(f"x{offer.servers_per_accelerator}")
+    if offer.is_slice:
+        parts.append(str(offer.topology))
+    parts += [step.asked.kind.value for step in held]
+    said = [step.asked.reservation for step in held if step.asked.reservation]
+    for step in held:
+        if step.offer is not offer:
+            said.append(step.offer.machine.name)
+        if step.asked.zones:
+            said.append(",".join(sorted(step.zones)))
+    if said:
+        parts.append(names.short_hash(*said, length=4))
+    return names.shorten("-".join(parts), names.DNS_LABEL_MAX)

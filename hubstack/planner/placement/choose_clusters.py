@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Choose a cluster for each model that none names, and place every cluster's models.
+
+Owns what `hubstack place` and the end of `hubstack lock` do where an environment has several clusters: a model
+stays where it is; a new one goes to the first cluster that it prefers and fits. Does not own the order of
+preference (`hubstack.inputs.clusters`) nor the place inside a cluster
+(`hubstack.planner.placement.write_placement`).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from hubstack.catalog import Catalog, load_catalog
+from hubstack.files.errors import InputError, LockError, PlanError
+from hubstack.files.problems import Problem
+from hubstack.files.write import write_text_atomically
+from hubstack.hub.lock import Lock, load_lock, lock_path
+from hubstack.inputs.cluster_record import clusters_path, write_clusters_file
+from hubstack.inputs.clusters import SHARD_OF, Cluster, clusters_of, preferred, stands_in
+from hubstack.inputs.models import ModelRequest, Request
+from hubstack.inputs.pulumi_config import load_stack_config
+from hubstack.inputs.renames import present_keys
+from hubstack.inputs.settings import Target
+from hubstack.inputs.stack import Group
+from hubstack.planner.placement.write_placement import write_places
+from hubstack.planner.planner import plan_stack
+
+_STACK_FILE = """# The stack of one cluster. Its settings stand in the file named below; here are its secrets only.
+config:
+  {key}: {file}
+"""
+
+
+def write_group_places(
+    project_dir: Path, group: Group, *, rebalance: bool = False, check: bool = False
+) -> list[str]:
+    """Choose clusters, place every model and write what changes; return one line for each change.
+
+    Args:
+        project_dir: folder of Pulumi.yaml.
+        group: the environment.
+        rebalance: place all anew inside their clusters; none goes to another.
+        check: write nothing.
+
+    Raises:
+        InputError: with every problem found; what is right was written.
+    """
+    before = group.recorded(project_dir)
+    after = choose_clusters(project_dir, group, before)
+    lines = list(_moves(before, after, present_keys(group.listed(project_dir).models)))
+    missing = [cluster for cluster in group.clusters if not (project_dir / group.file(cluster)).exists()]
+    lines += [f"{group.file(cluster)}: the settings of a new stack" for cluster in missing]
+    if check and lines:
+        return lines
+    if before != after:
+        write_clusters_file(project_dir / clusters_path(Path(group.models_path), group.name), after)
+    for cluster in missing:
+        text = _STACK_FILE.format(key=SHARD_OF, file=group.settings_file)
+        write_text_atomically(project_dir / group.file(cluster), text)
+    problems: list[Problem] = []
+    for cluster in group.clusters:
+        stack = group.stack(cluster)
+        config = load_stack_config(project_dir, project_dir / group.file(cluster)).config
+        try:
+            found = write_places(project_dir, stack, config, rebalance=rebalance, check=check)
+        except InputError as error:
+            problems += [replace(each, message=f"{stack}: {each.message}") for each in error.problems]
+        else:
+            lines += [f"{stack}: {line}" for line in found]
+    if problems:
+        raise InputError(problems)
+    return lines
+
+
+def choose_clusters(project_dir: Path, group: Group, recorded: Mapping[str, str]) -> dict[str, str]:
+    """Return the cluster of each model that none names.
+
+    Raises:
+        InputError: with every model that fits in no cluster, and what each of them lacks.
+    """
+    listed = group.listed(project_dir)
+    lock = load_lock(lock_path(project_dir / group.models_path), str(lock_path(Path(group.models_path))))
+    # What a model needs beside others (a budget, the gateway's own model names) is for `plan` to refuse.
+    targets = {
+        cluster.key: replace(group.target(cluster), budget_usd_per_month=None, gateway=None)
+        for cluster in group.clusters
+    }
+    chosen: dict[str, str] = {}
+    new: list[ModelRequest] = []
+    for model in listed.models:
+        if model.canary_of or any(cluster.has(model) for cluster in group.clusters):
+            continue
+        (now,) = clusters_of(model, group.clusters, recorded)
+        chosen[model.key] = now
+        if stands_in(model, recorded) != now:
+            new.append(model)
+    return chosen | _fitting(new, listed, lock, targets, group.clusters)
+
+
+def _fitting(
+    new: list[ModelRequest], listed: Request, lock: Lock, targets: Mapping[str, Target],
+    clusters: tuple[Cluster, ...],
+) -> dict[str, str]:  # fmt: skip
+    """Return the first cluster by preference in which each new model fits."""
+    catalog = load_catalog()
+    chosen: dict[str, str] = {}
+    problems: list[Problem] = []
+    waiting = {model.key: preferred(model, clusters) for model in new}
+    lacking: dict[str, list[str]] = {key: [] for key in waiting}
+    by_key = {model.key: model for model in new}
+    while waiting:
+        refused: dict[str, str] = {}
+        for cluster in clusters:
+            here = [key for key, order in waiting.items() if order[0] == cluster.key]
+            refused |= _refused([by_key[key] for key in here], listed, lock, catalog, targets[cluster.key])
+        for key, order in list(waiting.items()):
+            if key not in refused:
+                chosen[key] = order[0]
+                del waiting[key]
+                continue
+            lacking[key].append(f"{order[0]} ({targets[order[0]].region}): {refused[key]}")
+            waiting[key] = order[1:]
+            if not order[1:]:
+                del waiting[key]
+                message = f"`{by_key[key].id}` fits in no cluster: {'; '.join(lacking[key])}"
+                hint = "ask for less, or add a cluster in a region that has what it needs"
+                problems.append(by_key[key].mark("id").problem(message, hint))
+    if problems:
+        raise PlanError(problems)
+    return chosen
+
+
+def _refused(
+    models: list[ModelRequest], listed: Request, lock: Lock, catalog: Catalog, target: Target
+) -> dict[str, str]:
+    """Return the keys of the models that a cluster cannot have, with why."""
+    if not models or _why_not(models, listed, lock, catalog, target) is None:
+        return {}
+    found = {model.key: _why_not([model], listed, lock, catalog, target) for model in models}
+    return {key: why for key, why in found.items() if why is not None}
+
+
+def _why_not(
+    models: list[ModelRequest], listed: Request, lock: Lock, catalog: Catalog, target: Target
+) -> str | None:
+    keys = {model.key for model in models}
+    asked = tuple(model for model in listed.models if (model.canary_of or model.key) in keys)
+    try:
+        plan_stack(replace(listed, models=asked), lock, catalog, target)
+    except LockError:
+        raise
+    except PlanError as error:
+        return "; ".join(each.message for each in error.problems)
+    return None
+
+
+def _moves(before: Mapping[str, str], after: Mapping[str, str], present: Mapping[str, str]) -> Iterator[str]:
+    for former in sorted(key for key in before if key in present):
+        yield f"{present[former]}: was {former}"
+    before = {present.get(key, key): cluster for key, cluster in before.items()}
+    for key in sorted({*before, *after}):
+        old, new = before.get(key), after.get(key)
+        if old is None:
+            yield f"{key}: taken by {new}"
+        elif new is None:
+            yield f"{key}: {old} no longer keeps a place for it"
+        elif old != new:
+            yield f"{key}: moves from {old} to {new}; its weights are copied anew"

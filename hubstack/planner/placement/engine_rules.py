@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an engine asks of an accelerator, of tensor parallelism and of the host, whatever the memory.
+
+Owns these rules, each with the figure that breaks it. Does not own which offers are looked at
+(`hubstack.planner.placement.candidates`).
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from hubstack.catalog import Accelerator, Catalog, Engine
+from hubstack.hub.facts import ModelFacts
+from hubstack.inputs.models import ModelRequest
+from hubstack.kinds import AcceleratorKind, EngineKind
+from hubstack.planner.memory import sizing
+from hubstack.planner.model.geometry import Geometry
+from hubstack.planner.model.weights import WeightsSize, quantization_block, quantization_method
+from hubstack.planner.placement.offers import Offer, host_memory_bytes
+from hubstack.planner.serving.choose_engine import EngineChoice
+
+GIB = sizing.GIB
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demand:
+    """What placement must know of a model."""
+
+    request: ModelRequest
+    facts: ModelFacts
+    geometry: Geometry
+    choice: EngineChoice
+    weights: WeightsSize
+    largest_file_bytes: int
+    context: int
+
+    @cached_property
+    def block(self) -> int | None:
+        """Weights that share a scale."""
+        return quantization_block(self.facts)
+
+    @cached_property
+    def method(self) -> str | None:
+        """The engine's word for the quantization."""
+        return quantization_method(self.facts)
+
+
+def engine_on(accelerator: Accelerator, demand: Demand, catalog: Catalog) -> tuple[Engine | None, EngineKind]:
+    """Return the engine for this accelerator; None where it has none."""
+    kind = demand.choice.kind
+    if accelerator.kind is AcceleratorKind.TPU:
+        if kind is not EngineKind.VLLM:
+            return None, kind
+        kind = EngineKind.VLLM_TPU
+    elif demand.request.engine is EngineKind.VLLM_TPU:
+        return None, kind
+    engine = catalog.engines[kind.value]
+    return (engine if engine.image_for(accelerator.id) else None), kind
+
+
+def breaks_rule(offer: Offer, demand: Demand, kind: EngineKind, catalog: Catalog) -> str | None:
+    """Say which rule an offer breaks that holds for every machine with as many of its accelerators."""
+    accelerator, asked = offer.accelerator, bool(demand.request.accelerators)
+    if accelerator.host_cpu_arch not in {None, "x86_64"}:
+        return f"its hosts are {accelerator.host_cpu_arch}, and the engine images are for x86_64"
+    if kind in {EngineKind.TEI, EngineKind.LLAMA_CPP} and offer.count * offer.hosts > 1:
+        return f"{kind} uses one accelerator, not {offer.count * offer.hosts}"
+    if offer.hosts > 1 and kind not in {EngineKind.VLLM, EngineKind.VLLM_TPU}:
+        return f"{kind} is planned on one node"
+    if accelerator.kind is AcceleratorKind.TPU:
+        broken = _breaks_tpu_rule(offer, demand, catalog, asked=asked)
+    else:
+        broken = breaks_gpu_rule(accelerator, demand, asked=asked)
+    return broken or _breaks_parallel_rule(offer, demand, kind)
+
+
+def breaks_gpu_rule(accelerator: Accelerator, demand: Demand, *, asked: bool) -> str | None:
+    """Say what the engine misses on a GPU."""
+    engine = demand.choice.engine
+    capability = accelerator.compute_capability or 0
+    floor = engine.min_compute_capability or 0
+    if capability < floor:
+        return f"compute capability {capability} is below {floor}, the floor of {engine.id}"
+    method = demand.method
+    needed = (engine.quantization.get(method) if method else None) or 0
+    if capability < needed:
+        return f"compute capability {capability}: `{method}` needs {needed}"
+    image = engine.image_row(accelerator.id)
+    if image and image.is_experimental and not asked:
+        return f"{engine.id}'s image for it is experimental: taken only where the request names it"
+    if not accelerator.bf16_native and demand.choice.kind is EngineKind.VLLM and not asked:
+        return "it has no bf16, the dtype of today's models: taken only where the request names it"
+    bf16_only = demand.geometry.model_type.startswith(("gemma2", "gemma3", "gemma4"))
+    if not accelerator.bf16_native and bf16_only and demand.choice.kind is EngineKind.VLLM:
+        return "it has no bf16, and Gemma overflows in fp16"
+    return None
+
+
+def _breaks_tpu_rule(offer: Offer, demand: Demand, catalog: Catalog, *, asked: bool) -> str | None:
+    geometry, engine = demand.geometry, catalog.engines[EngineKind.VLLM_TPU.value]
+    untested = geometry.state_layers or geometry.latent or geometry.cross_tokens
+    named = asked or demand.request.engine is EngineKind.VLLM_TPU
+    rules = (
+        (
+            offer.accelerator.devices_per_chip > 1,
+            "it asks for a privileged pod, which hubstack does not give",
+        ),
+        (not engine.runs_on(geometry.name, offer.accelerator.id), f"{geometry.name} runs on other TPUs only"),
+        (demand.method, "quantized checkpoints are untested on vLLM for TPU"),
+        (demand.choice.pooling, "embedding and ranking are planned on GPUs only"),
+        (untested, "its cache layout is not on the tested list of vLLM for TPU"),
+        (not named, "a TPU is taken only where the request names it"),
+    )
+    return next((why for broken, why in rules if broken), None)
+
+
+def _breaks_parallel_rule(offer: Offer, demand: Demand, kind: EngineKind) -> str | None:
+    """Say which dimension the ranks do not divide (vLLM refuses to start)."""
+    geometry, ranks = demand.geometry, offer.tensor_parallel
+    if kind not in {EngineKind.VLLM, EngineKind.VLLM_TPU, EngineKind.SGLANG}:
+        return None
+    if offer.hosts > (geometry.layers or 1):
+        return f"{offer.hosts} stages are more than {geometry.layers} layers"
+    heads, kv_heads = geometry.heads or ranks, geometry.kv_heads or ranks
+    if heads % ranks:
+        return f"{ranks} ranks do not divide {heads} attention heads"
+    if max(kv_heads, ranks) % min(kv_heads, ranks):
+        return f"{ranks} ranks and {kv_heads} key-value heads do not divide"
+    # Experts that cannot be cut are put on the ranks whole.
+    return None if geometry.experts or ranks == 1 else _breaks_width(ranks, demand)
+
+
+def needs_whole_experts(ranks: int, demand: Demand) -> bool:
+    """Return whether only expert parallelism divides a mixture of experts among the ranks."""
+    return bool(demand.geometry.experts) and ranks > 1 and _breaks_width(ranks, demand) is not None
+
+
+def _breaks_width(ranks: int, demand: Demand) -> str | None:
+    geometry, block = demand.geometry, demand.block
+    width = geometry.moe_ffn if geometry.experts and geometry.moe_ffn else geometry.intermediate
+    if width and width % ranks:
+        return f"{ranks} ranks do not divide the feed-forward width {width:,}"
+    if width and block and (width // ranks) % block:
+        return f"{width:,} / {ranks} ranks is no multiple of the quantization block of {block}"
+    return None
+
+
+def lacks_memory(offer: Offer, demand: Demand, floor: Offer | None = None) -> str | None:
+    """Loading needs host memory; a fallback step has at least what the first step's pods ask for."""
+    share = _host_memory(offer)
+    wanted = max(demand.largest_file_bytes + 4 * GIB, _host_memory(floor) if floor else 0)
+    if share < wanted:
+        return f"{share / GIB:.1f} GiB of host memory is below the {wanted / GIB:.1f} that loading needs"
+    return None
+
+
+def _host_memory(offer: Offer) -> int:
+    return host_memory_bytes(offer.machine, offer.host_share)

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The same list planned in other regions, to compare.
+
+Owns which regions are looked at and what is said of each. What is created stays where `gcp:region` says
+(docs/adr/0006-regions-compare.md).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from hubstack.catalog import Catalog
+from hubstack.files.errors import InputError, PlanError
+from hubstack.files.problems import Problem, nearest
+from hubstack.hub.lock import Lock
+from hubstack.inputs.models import Request
+from hubstack.inputs.settings import Target
+from hubstack.plan import Plan
+from hubstack.planner.planner import plan_stack
+
+ANY = "any"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionPlan:
+    """One region: its plan, or why the list has no place there."""
+
+    region: str
+    plan: Plan | None
+    why_not: str | None
+
+
+def compare_regions(
+    request: Request, lock: Lock, catalog: Catalog, target: Target, asked: Iterable[str]
+) -> tuple[RegionPlan, ...]:
+    """Plan the list in each region, the cheapest first; regions without a full price after those with one.
+
+    Raises:
+        InputError: a region has no accelerator in the catalogue.
+    """
+    known = catalog.all_regions()
+    words = list(dict.fromkeys(asked))
+    unknown = [word for word in words if word not in {*known, ANY}]
+    if unknown:
+        raise InputError([_unknown(word, known) for word in unknown])
+    regions = known if ANY in words else tuple(words)
+    found = [_plan(request, lock, catalog, replace(target, region=region)) for region in regions]
+    return tuple(sorted(found, key=_rank))
+
+
+def _plan(request: Request, lock: Lock, catalog: Catalog, target: Target) -> RegionPlan:
+    # Zones and budget are of the stack's own region.
+    there = replace(target, zones=(), budget_usd_per_month=None)
+    try:
+        return RegionPlan(region=target.region, plan=plan_stack(request, lock, catalog, there), why_not=None)
+    except PlanError as error:
+        first = error.problems[0].message
+        more = f" (and {len(error.problems) - 1} more)" if len(error.problems) > 1 else ""
+        return RegionPlan(region=target.region, plan=None, why_not=f"{first}{more}")
+
+
+def _rank(each: RegionPlan) -> tuple[bool, bool, float, str]:
+    cost = each.plan.cost if each.plan else None
+    return (cost is None, bool(cost and cost.unpriced), cost.usd_per_month_max if cost else 0.0, each.region)
+
+
+def _unknown(word: str, known: Iterable[str]) -> Problem:
+    near = nearest(word, known)
+    hint = f"did you mean `{near}`?" if near else f"regions with accelerators: {', '.join(known)}"
+    return Problem(path="regions", message=f"`{word}` is no region with an accelerator in the catalogue", hint=hint)

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Write where each model stands, so that a later model moves no other.
+
+Owns what `hubstack place` and the end of `hubstack lock` do with the placement file. Does not own the choice
+(`hubstack.planner.planner`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from hubstack.catalog import load_catalog
+from hubstack.inputs.renames import present_keys
+from hubstack.planner.placement.placement_file import Place, Placement, write_placement
+from hubstack.planner.planner import places_of, plan_stack, read_inputs
+
+
+def write_places(
+    project_dir: Path, stack: str, config: Mapping[str, str], *, rebalance: bool = False, check: bool = False
+) -> list[str]:
+    """Place every model and write the file where it changes; return one line for each model that is new or moves.
+
+    Args:
+        project_dir: folder of Pulumi.yaml.
+        stack: name of the Pulumi stack.
+        config: full config key to text.
+        rebalance: place all anew rather than leave them where they stand.
+        check: write nothing.
+
+    Raises:
+        InputError: with every problem found; nothing was written.
+    """
+    inputs = read_inputs(project_dir, stack, config)
+    held = inputs.placement
+    # What the placement costs is for `plan` to refuse: the file must not depend on a budget.
+    target = replace(inputs.target, budget_usd_per_month=None)
+    plan = plan_stack(inputs.request, inputs.lock, load_catalog(), target, Placement() if rebalance else held)
+    places = places_of(plan)
+    lines = differences(held.models, places, present_keys(plan.models))
+    if lines and not check:
+        write_placement(inputs.placement_path, places)
+    return lines
+
+
+def differences(before: Mapping[str, Place], after: Mapping[str, Place], present: Mapping[str, str]) -> list[str]:
+    """Return one line for each model that is placed, leaves, moves or is renamed, as `KEY: what`.
+
+    Args:
+        before: by the keys that models had.
+        after: by the keys that they have.
+        present: former key to present key.
+    """
+    renamed = {present[key]: key for key in before if present.get(key, key) not in before}
+    before = {present.get(key, key) if key in renamed.values() else key: place for key, place in before.items()}
+    lines = [f"{key}: was {former}" for key, former in sorted(renamed.items())]
+    for key in sorted({*before, *after}):
+        old, new = before.get(key), after.get(key)
+        if old is None and new is not None:
+            lines.append(f"{key}: placed on {_said(new)}")
+        elif new is None and old is not None:
+            lines.append(f"{key}: leaves {_said(old)}")
+        elif old != new and old is not None and new is not None:
+            lines.append(f"{key}: moves from {_said(old)} to {_said(new)}")
+    return lines
+
+
+def _said(place: Place) -> str:
+    part = f"1/{place.servers_per_accelerator} of " if place.servers_per_accelerator > 1 else ""
+    nodes = f"{place.nodes} x " if place.nodes > 1 else ""
+    return f"{part}{nodes}{place.machine_type} ({place.accelerators} of its accelerators)"

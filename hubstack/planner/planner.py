@@ -1,0 +1,427 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Request + lock + catalogue + target -> Plan: size, place, serve, price, in that order.
+
+Owns the sequence and the problems that point back into the request. `plan_stack` is pure; `plan_environment`
+reads the files for it and is what `__main__.py` calls.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+from hubstack.catalog import Catalog, load_catalog
+from hubstack.files.errors import LockError, PlanError
+from hubstack.files.problems import Problem, nearest
+from hubstack.hub.facts import ModelFacts
+from hubstack.hub.lock import Lock, check_fresh, load_lock, lock_path
+from hubstack.inputs.models import DEFAULT_CONTEXT, ModelRequest, Request
+from hubstack.inputs.settings import Target
+from hubstack.inputs.stack import read_shard
+from hubstack.kinds import EngineKind, PlatformKind
+from hubstack.names import labels
+from hubstack.plan import ModelPlan, Plan, Verdict
+from hubstack.plan.bill import Cost
+from hubstack.plan.target import TargetPlan
+from hubstack.planner.cluster_limits import limit_warnings
+from hubstack.planner.cost import plan_cost
+from hubstack.planner.managed.managed import (
+    Surveyors,
+    compare_with_cloud_run,
+    make_surveyors,
+    plan_light,
+    refusal_of,
+)
+from hubstack.planner.managed.platform_rules import find_problems
+from hubstack.planner.model.geometry import Geometry, read_geometry
+from hubstack.planner.model.weights import ChosenFiles, WeightsSize, choose_files, weights_size
+from hubstack.planner.model_plan import Draft, assemble, loadable, why_nothing
+from hubstack.planner.placement.candidates import Candidate, Surveyor
+from hubstack.planner.placement.engine_rules import Demand
+from hubstack.planner.placement.placement_file import Place, Placement, load_placement, placement_path
+from hubstack.planner.placement.pools import plan_pools
+from hubstack.planner.placement.region_rules import check_regions
+from hubstack.planner.placement.solver import Wanted, assign
+from hubstack.planner.serving.choose_engine import EngineChoice, Refusal, choose_engine
+from hubstack.planner.serving.choose_loading import Loading, choose_loading, refuse_loading
+from hubstack.planner.serving.routing import traffic_problems, traffic_warnings
+from hubstack.planner.serving.scaling import with_scaling
+from hubstack.planner.serving.slo import with_slo
+
+_OWN = frozenset({
+    "key", "was", "marks", "replicas_min", "replicas_max", "canary_of", "canary_weight",
+    "scaling_queue", "scaling_kv_cache_percent", "scaling_idle_minutes",
+})  # fmt: skip
+_ASKED = tuple(field.name for field in fields(ModelRequest) if field.name not in _OWN)
+"""What of a request decides where a model fits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """The files of one environment, read."""
+
+    request: Request
+    lock: Lock
+    target: Target
+    placement: Placement
+    placement_path: Path
+
+
+def read_inputs(project_dir: Path, stack: str, config: Mapping[str, str]) -> Inputs:
+    """Read one environment's files.
+
+    Args:
+        project_dir: folder of Pulumi.yaml; paths in the config are relative to it.
+        stack: name of the Pulumi stack.
+        config: full config key (`gcp:project`) to text, as Pulumi hands it to a program.
+
+    Raises:
+        InputError: with every problem found.
+    """
+    shard = read_shard(project_dir, stack, config)
+    target = shard.target
+    path = project_dir / target.models_path
+    lock = load_lock(lock_path(path), str(lock_path(Path(target.models_path))))
+    places, name = placement_path(path, stack), str(placement_path(Path(target.models_path), stack))
+    return Inputs(request=shard.request, lock=lock, target=target, placement=load_placement(places, name),
+                  placement_path=places)  # fmt: skip
+
+
+def plan_environment(project_dir: Path, stack: str, config: Mapping[str, str], *, rebalance: bool = False) -> Plan:
+    """Read one environment's files and plan it; `rebalance` forgets where models stand.
+
+    Raises:
+        InputError: with every problem found.
+    """
+    inputs = read_inputs(project_dir, stack, config)
+    placement = Placement() if rebalance else inputs.placement
+    return plan_stack(inputs.request, inputs.lock, load_catalog(), inputs.target, placement)
+
+
+def plan_stack(
+    request: Request, lock: Lock, catalog: Catalog, target: Target, placement: Placement | None = None
+) -> Plan:
+    """Plan a whole stack. Pure: the same arguments give the same plan.
+
+    Args:
+        request: what is asked.
+        lock: what the Hub says of it.
+        catalog: what Google sells.
+        target: where it goes.
+        placement: where models stand; they stay there while they fit. Default: nowhere.
+
+    Raises:
+        LockError: the lock does not hold what was asked.
+        PlanError: a model is refused or fits nothing, or the budget is too small.
+    """
+    facts = _facts(request, lock)
+    check_regions(catalog, target)
+    if unrouted := list(traffic_problems(_on_gke(request), target.gateway)):
+        raise PlanError(unrouted)
+    surveyors = make_surveyors(catalog, target)
+    surveyor = surveyors[PlatformKind.GKE]
+    surveyed = _survey(request, facts, catalog, surveyors, target)
+    drafts = {key: each for key, each in surveyed.items() if each.demand.request.platform is PlatformKind.GKE}
+    kept, moved = _kept(drafts, (placement or Placement()).following(request.models), surveyor)
+    drafts = _with_shared(drafts, kept, surveyor)
+    assigned = assign([_wanted(draft) for draft in drafts.values()], kept)
+    loadings = _loadings(drafts, assigned.taken, catalog, target)
+    placed = [
+        (_placed(drafts[key], taken, loadings[key], moved.get(key), catalog), taken)
+        for key, taken in assigned.taken.items()
+    ]
+    pools, classes = plan_pools(placed)
+    nodes = compare_with_cloud_run(tuple(model for model, _ in placed), surveyed, surveyors, catalog)
+    nodes = with_scaling(nodes, pools, request.models, catalog.engine_metrics, target)
+    light = plan_light(surveyed, bool(nodes), surveyors, catalog, target)
+    models = tuple(sorted((*nodes, *light), key=lambda model: model.key))
+    cost = plan_cost(models, pools, catalog, target)
+    _check_budget(cost, target)
+    return Plan(
+        target=TargetPlan(
+            stack=target.stack, project=target.project, region=target.region, namespace=target.namespace,
+            deletion_protection=target.deletion_protection, maintenance=target.maintenance,
+            labels=labels(target.stack), keda_namespace=target.keda_namespace, security=target.security,
+        ),
+        models=models,
+        pools=pools,
+        classes=classes,
+        cost=cost,
+        monitoring=target.monitoring,
+        warnings=(
+            *(f"{model.key}: {warning}" for model in models for warning in model.warnings),
+            *limit_warnings(models, pools),
+            *traffic_warnings(nodes, target.gateway),
+            *_gateway_warnings(nodes, light, target),
+            *_budget_warnings(cost, target),
+        ),
+        gateway=target.gateway if nodes else None,
+    )  # fmt: skip
+
+
+def places_of(plan: Plan) -> dict[str, Place]:
+    """Return where a plan's models stand, for the placement file."""
+    return {
+        model.key: Place(
+            machine_type=model.machine_type, accelerators=model.accelerator_count // model.hosts,
+            nodes=model.hosts, servers_per_accelerator=model.servers_per_accelerator,
+        )
+        for model in plan.on_gke
+    }  # fmt: skip
+
+
+def _survey(
+    request: Request, facts: Mapping[str, ModelFacts], catalog: Catalog, surveyors: Surveyors, target: Target
+) -> dict[str, Draft]:
+    """Return every model with its candidates, or raise all problems."""
+    problems: list[Problem] = []
+    drafts: dict[str, Draft] = {}
+    done: dict[tuple[object, ...], Draft] = {}
+    for model in request.models:
+        unknown = [*_unknown_words(model, catalog, target), *find_problems(model, target.region, catalog)]
+        if unknown:
+            problems += unknown
+            continue
+        # The same model asked for in the same way under several names is surveyed once.
+        signature = (facts[model.key].commit, *(getattr(model, name) for name in _ASKED))
+        alike = done.get(signature)
+        if alike:
+            drafts[model.key] = replace(alike, demand=replace(alike.demand, request=model))
+            continue
+        draft = _draft(model, facts[model.key], catalog, surveyors[model.platform])
+        if isinstance(draft, Draft):
+            refusal = refusal_of(draft, catalog)
+            if not draft.candidates.fitting:
+                draft = [_no_place(draft, target)]
+            elif refusal:
+                draft = [_refused(model, refusal)]
+        if isinstance(draft, list):
+            problems += draft
+        else:
+            drafts[model.key] = done[signature] = draft
+    if problems:
+        raise PlanError(problems)
+    return drafts
+
+
+def _wanted(draft: Draft) -> Wanted:
+    request = draft.demand.request
+    return Wanted(key=request.key, servers=request.replicas_max, candidates=draft.candidates.fitting)
+
+
+def _kept(
+    drafts: Mapping[str, Draft], placement: Placement, surveyor: Surveyor
+) -> tuple[dict[str, Candidate], dict[str, str]]:
+    """Return the models that stay, and for those that cannot why they move."""
+    kept: dict[str, Candidate] = {}
+    moved: dict[str, str] = {}
+    for key, draft in drafts.items():
+        place = placement.models.get(key)
+        if place is None:
+            continue
+        looked = surveyor.survey(draft.demand, only=frozenset({place.machine_type}))
+        stays = next((c for c in (*draft.candidates.fitting, *looked.fitting) if Place.of(c.offer) == place), None)
+        if stays and (stays.verdict is Verdict.FITS or draft.candidates.fitting[0].verdict is not Verdict.FITS):
+            kept[key] = stays
+            continue
+        tried = next((t for t in looked.tried if Place.of(t.offer) == place), None)
+        near = "there its memory would be too near the line" if stays else None
+        why = (tried and tried.why_not) or near or f"{place.machine_type} is not for it any more"
+        moved[key] = f"it moves from {place.accelerators} x {place.machine_type}: {why}"
+    return kept, moved
+
+
+def _with_shared(
+    drafts: Mapping[str, Draft], kept: Mapping[str, Candidate], surveyor: Surveyor
+) -> dict[str, Draft]:
+    """Add the nodes that other models may leave places on, whatever they cost alone."""
+    # Only nodes that someone takes a part of even alone: on others there is next to nothing to gain.
+    candidates = [draft.candidates.fitting[0] for draft in drafts.values()] + list(kept.values())
+    machines = frozenset(c.offer.machine.name for c in candidates if c.offer.units > c.offer.taken)
+    if not machines:
+        return dict(drafts)
+    grown: dict[str, Draft] = {}
+    done: dict[int, Draft] = {}
+    for key, draft in drafts.items():
+        found = draft.candidates
+        if found.fitting[0].offer.hosts > 1:
+            grown[key] = draft
+            continue
+        if id(found) not in done:
+            have = {c.key for c in found.fitting}
+            more = surveyor.survey(draft.demand, only=machines).fitting
+            sure = found.fitting[0].verdict
+            new = [c for c in more if c.key not in have and c.verdict is sure and c.offer.hosts == 1]
+            done[id(found)] = replace(draft, candidates=replace(found, fitting=(*found.fitting, *new)))
+        grown[key] = replace(done[id(found)], demand=draft.demand)
+    return grown
+
+
+def _placed(draft: Draft, taken: Candidate, loading: Loading, moved: str | None, catalog: Catalog) -> ModelPlan:
+    model = assemble(draft, taken, loading, moved)
+    return with_slo(model, draft.demand.request, catalog.engine_metrics)
+
+
+def _loadings(
+    drafts: Mapping[str, Draft], assigned: Mapping[str, Candidate], catalog: Catalog, target: Target
+) -> dict[str, Loading]:
+    """Return how each placed model reads its weights, or raise a problem for each that cannot as asked."""
+    found: dict[str, Loading] = {}
+    problems: list[Problem] = []
+    for key, taken in assigned.items():
+        request = drafts[key].demand.request
+        what = loadable(drafts[key], taken, target)
+        loading = choose_loading(request.loading, request.cache, what, catalog.load_rates)
+        if isinstance(loading, Refusal):
+            problems.append(_refused(request, loading))
+        else:
+            found[key] = loading
+    if problems:
+        raise PlanError(problems)
+    return found
+
+
+def _facts(request: Request, lock: Lock) -> dict[str, ModelFacts]:
+    """Return the facts of each model by key, or raise a problem for each that the lock lacks."""
+    found = {model.key: facts for model in request.models if (facts := lock.get(model.id, model.revision))}
+    freshness = check_fresh(lock, ((model.id, model.revision) for model in request.models))
+    stale = {(entry.id, entry.revision): entry.locked_revisions for entry in freshness.stale}
+    problems: list[Problem] = []
+    for model in request.models:
+        if model.key in found:
+            continue
+        others = stale.get((model.id, model.revision))
+        if others:
+            said = f"`{model.id}` is locked at revision `{', '.join(others)}`, not at `{model.revision}`"
+            problems.append(model.mark("revision").problem(f"the lock is stale: {said}", "run `hubstack lock`"))
+            continue
+        near = nearest(model.id, [facts.id for facts in lock.models])
+        meant = f"; or did you mean `{near}`?" if near else ""
+        hint = f"run `hubstack lock` and commit what it writes{meant}"
+        problems.append(model.mark("id").problem(f"`{model.id}` is not in the lock", hint))
+    if problems:
+        raise LockError(problems)
+    return found
+
+
+def _unknown_words(model: ModelRequest, catalog: Catalog, target: Target) -> list[Problem]:
+    """Name every accelerator and zone that the catalogue does not know."""
+    problems: list[Problem] = []
+    asked = [("accelerator", word) for word in model.accelerators]
+    asked += [("capacity", step.accelerator) for step in model.capacity if step.accelerator]
+    for field, word in asked:
+        if catalog.accelerator(word) is None:
+            near = nearest(word, catalog.accelerator_words())
+            hint = f"did you mean `{near}`?" if near else f"known: {', '.join(sorted(catalog.accelerators))}"
+            problems.append(model.mark(field).problem(f"`{word}` is no accelerator", hint))
+    zones = [zone for step in model.capacity for zone in step.zones]
+    known = sorted({z for name in catalog.accelerators if zones for z in catalog.zones(name, target.region)})
+    for zone in zones:
+        if zone not in known:
+            hint = f"zones of {target.region} with accelerators: {', '.join(known)}"
+            problems.append(model.mark("capacity").problem(f"`{zone}` is no zone of this stack", hint))
+    return problems
+
+
+def _draft(request: ModelRequest, facts: ModelFacts, catalog: Catalog, surveyor: Surveyor) -> Draft | list[Problem]:
+    chosen = choose_files(facts, gguf_file=request.file, code=request.trust_remote_code)
+    geometry = read_geometry(facts)
+    choice = choose_engine(request, facts, geometry, chosen, catalog)
+    if not isinstance(choice, EngineChoice):
+        return [_refused(request, refusal) for refusal in choice]
+    unloadable = refuse_loading(
+        request.loading, request.cache, choice.kind, chosen.format,
+        pooling=choice.pooling, chat_template=bool(request.chat_template),
+    )  # fmt: skip
+    if unloadable:
+        return [_refused(request, unloadable)]
+    size = weights_size(facts, chosen, geometry)
+    missing = _missing(choice, geometry, size)
+    if size is None or missing:
+        why = f"the lock gives no {missing}, so its memory cannot be computed"
+        return [_refused(request, Refusal(why=why, hint="run `hubstack lock` again, with a token that has access"))]
+    context, context_why = _context(request, geometry)
+    if context is None:
+        return [_refused(request, Refusal(why=context_why, field="context"))]
+    demand = Demand(
+        request=request, facts=facts, geometry=geometry, choice=choice, weights=size,
+        largest_file_bytes=_largest(chosen, size), context=context,
+    )  # fmt: skip
+    return Draft(demand=demand, chosen=chosen, candidates=surveyor.survey(demand), context_why=context_why)
+
+
+def _no_place(draft: Draft, target: Target) -> Problem:
+    request = draft.demand.request
+    hint = "lower `context:` or `concurrency:`, allow other accelerators or capacity, or change the region"
+    if request.platform is not PlatformKind.GKE:
+        hint = (
+            f"lower `context:` or `concurrency:`, or set `platform: gke`: {request.platform} has no larger machine"
+        )
+    field = next((f for f in ("accelerator", "capacity", "context", "platform") if f in request.marks), "id")
+    why = why_nothing(draft.demand, draft.candidates, target)
+    return _refused(request, Refusal(why=why, hint=hint, field=field))
+
+
+def _refused(request: ModelRequest, refusal: Refusal) -> Problem:
+    other = "list another model, or another form of it: docs/serving.md"
+    default = other if refusal.field == "id" else f"change `{refusal.field}:`, or leave it out"
+    return request.mark(refusal.field).problem(f"`{request.id}` {refusal.why}", refusal.hint or default)
+
+
+def _missing(choice: EngineChoice, geometry: Geometry, size: WeightsSize | None) -> str:
+    """Name what sizing needs and the lock does not hold."""
+    if size is None:
+        return "size or parameter count of its weights"
+    if choice.kind not in {EngineKind.VLLM, EngineKind.SGLANG}:
+        return ""
+    needed = {
+        "layers": geometry.layers, "attention heads": geometry.heads or geometry.latent or geometry.state_layers,
+        "hidden size": geometry.hidden, "vocabulary size": geometry.vocab,
+    }  # fmt: skip
+    return " and ".join(name for name, value in needed.items() if not value)
+
+
+def _context(request: ModelRequest, geometry: Geometry) -> tuple[int | None, str]:
+    own = geometry.max_context
+    if request.context is None:
+        context = min(own or DEFAULT_CONTEXT, DEFAULT_CONTEXT)
+        limit = f"the model's own limit is {own:,}" if own else "the lock does not give the model's limit"
+        return context, f"{context:,} tokens by default; {limit}"
+    if own and request.context > own:
+        return None, f"takes at most {own:,} tokens, and {request.context:,} were asked for"
+    return request.context, f"{request.context:,} tokens were asked for"
+
+
+def _largest(chosen: ChosenFiles, size: WeightsSize) -> int:
+    """Return the largest file; where none is listed, shards of 5 GB as transformers writes them."""
+    listed = max((file.size_bytes for file in chosen.weights), default=0)
+    return listed or min(size.size_bytes, 5_000_000_000)
+
+
+def _on_gke(request: Request) -> Request:
+    """Leave the models that a gateway could lead to."""
+    return replace(request, models=tuple(m for m in request.models if m.platform is PlatformKind.GKE))
+
+
+def _gateway_warnings(nodes: tuple[ModelPlan, ...], light: tuple[ModelPlan, ...], target: Target) -> Iterator[str]:
+    if target.gateway is None or not light:
+        return
+    own = ", ".join(model.key for model in light)
+    yield f"the gateway leads to models on GKE only, not to {own}: see `pulumi stack output endpoints`"
+    if not nodes:
+        yield "no model is on GKE, so no gateway is made"
+
+
+def _budget_warnings(cost: Cost, target: Target) -> Iterator[str]:
+    if target.budget_usd_per_month is not None and cost.unpriced:
+        yield f"the budget leaves out what has no price: {'; '.join(cost.unpriced)}"
+
+
+def _check_budget(cost: Cost, target: Target) -> None:
+    budget = target.budget_usd_per_month
+    if budget is None or cost.usd_per_month_max <= budget:
+        return
+    largest = sorted(cost.lines, key=lambda line: -(line.usd_per_month_max or 0))[:3]
+    items = ", ".join(f"{line.item} ${line.usd_per_month_max or 0:,.0f} ({line.what})" for line in largest)
+    message = f"the plan may cost ${cost.usd_per_month_max:,.0f} a month, above the budget of ${budget:,.0f}"
+    hint = f"the largest items: {items}; lower `replicas.max`, or raise `hubstack:budget`"
+    raise PlanError([target.problem("hubstack:budget", message, hint)])

@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a placed model reads its weights, and how long that takes.
+
+Owns the choice between streaming, mounting the bucket and mounting a disk, the reasons, and the estimate:
+bytes / rate, with the rates of catalog/load_rates.yaml. Does not own flags (`hubstack.planner.serving.container`),
+objects
+(`hubstack.deploy.manifests`) nor how weights get into the bucket (`hubstack.deploy.weights_job`). docs/weights.md
+has the table.
+"""
+
+from dataclasses import dataclass
+
+from hubstack.catalog import LoadRate, LoadRates
+from hubstack.kinds import EngineKind
+from hubstack.plan import Reason
+from hubstack.plan.loading import LoadingMethod, LoadingPlan
+from hubstack.planner.model.weights import WeightsFormat
+from hubstack.planner.serving.choose_engine import Refusal
+
+GIB = 1024**3
+MIN_GAIN_SECONDS = 120
+"""`auto` leaves the mount, which every engine reads, for a gain that a person notices."""
+CACHE_SHARE_OF_DISK = 0.5
+"""Of a node's boot disk, at most, for the weights' read cache; the rest is the system, images and scratch."""
+STREAM_BUFFER_BYTES = 40_000_000_000
+"""The streamer's own default (facts: gke.md 2.3)."""
+ENGINE_HOST_BYTES = 4 * GIB
+RANK_HOST_BYTES = 2 * GIB
+"""Left to the engine's processes beside the streamer's buffer: an allowance."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loadable:
+    """What the choice looks at, of one placed model."""
+
+    engine: EngineKind
+    format: WeightsFormat
+    size_bytes: int
+    """Of the weight files, as they lie in the bucket."""
+    largest_file_bytes: int
+    pooling: bool
+    chat_template: bool
+    has_folders: bool = False
+    """Weight files lie in folders of the repository too."""
+    ranks: int
+    """Of one node."""
+    hosts: int
+    pod_memory_bytes: int
+    """Host memory of the server's container, without what lies in /dev/shm."""
+    machine_types: tuple[str, ...]
+    """Of every capacity step."""
+    zones: tuple[tuple[str, ...], ...]
+    """Of every capacity step."""
+    boot_disk_gib: int
+    network_bytes_per_second: int | None
+    """The server's part of its node's; None where no source gives it."""
+    bucket_uri: str
+    """`gs://bucket/commit`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loading:
+    """The choice and why."""
+
+    plan: LoadingPlan
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """How long a node reads."""
+
+    seconds: int
+    how: str
+    """The arithmetic, with its figures."""
+    source: str | None
+    """None: the rate is our allowance."""
+
+
+def refuse_loading(
+    asked: str, cache: str, engine: EngineKind, format_: WeightsFormat, *, pooling: bool, chat_template: bool
+) -> Refusal | None:
+    """Say what of the request cannot work, as far as it can be told before a place is known."""
+    if asked == LoadingMethod.HYPERDISK_ML and cache == "anywhere":
+        why = "asks for a cache on its bucket, and reads from a disk: nothing would read through it"
+        return Refusal(why=why, hint="leave out `cache:`", field="cache")
+    if asked != LoadingMethod.RUNAI_STREAMER:
+        return None
+    why = _cannot_stream(engine, format_, pooling=pooling, chat_template=chat_template)
+    return _refused(asked, why) if why else None
+
+
+def choose_loading(asked: str, cache: str, what: Loadable, rates: LoadRates) -> Loading | Refusal:
+    """Choose how a placed model reads its weights.
+
+    Args:
+        asked: `auto`, or a word of LoadingMethod.
+        cache: `none` or `anywhere`.
+        what: the model on its place.
+        rates: of the catalogue.
+    """
+    early = refuse_loading(
+        asked, cache, what.engine, what.format, pooling=what.pooling, chat_template=what.chat_template
+    )
+    if early:
+        return early
+    cached, no_stream = cache == "anywhere", _cannot_stream_here(what)
+    match asked:
+        case LoadingMethod.HYPERDISK_ML:
+            return _disk(what, rates)
+        case LoadingMethod.GCSFUSE:
+            return _mount(what, rates, "asked for", cached=cached)
+        case LoadingMethod.RUNAI_STREAMER if no_stream:
+            return _refused(asked, no_stream)
+        case LoadingMethod.RUNAI_STREAMER:
+            return _stream(what, rates, "asked for", cached=cached)
+        case _:
+            return _automatic(what, rates, no_stream, cached=cached)
+
+
+def _automatic(what: Loadable, rates: LoadRates, no_stream: str | None, *, cached: bool) -> Loading:
+    """Stream where the engine can and it is worth it."""
+    if no_stream:
+        return _mount(what, rates, f"not streamed: {no_stream}", cached=cached)
+    mounted, streamed = (
+        estimate(method, what, rates, cached=cached)
+        for method in (LoadingMethod.GCSFUSE, LoadingMethod.RUNAI_STREAMER)
+    )
+    gain = mounted.seconds - streamed.seconds
+    if gain < MIN_GAIN_SECONDS:
+        why = f"the streamer would save {max(gain, 0):,} s of {mounted.seconds:,}, less than {MIN_GAIN_SECONDS}"
+        return _mount(what, rates, why, cached=cached)
+    return _stream(what, rates, f"it saves {gain:,} s of the {mounted.seconds:,} of a mount", cached=cached)
+
+
+def mount_elsewhere(size_bytes: int, platform: str, rates: LoadRates) -> Loading:
+    """Return how weights are read beside GKE: through the platform's own mount, of which no rate is known."""
+    seconds = -(-size_bytes // rates.slow_bytes_per_second)
+    speed = rates.slow_bytes_per_second / 1e6
+    text = f"{platform} reads them by itself; {size_bytes / 1e9:,.1f} GB / {speed:,.0f} MB/s (our allowance)"
+    plan = LoadingPlan(seconds=seconds, slow_seconds=seconds)
+    return Loading(plan=plan, reason=Reason(topic="loading", text=f"{text} = {seconds:,} s"))
+
+
+def estimate(method: LoadingMethod, what: Loadable, rates: LoadRates, *, cached: bool = False) -> Estimate:
+    """Return the seconds that one node takes to read its weights, with the arithmetic.
+
+    A mounted file is read only where a stage needs it. Streamed nodes read every file, whatever their stage.
+    """
+    size = what.size_bytes if method is LoadingMethod.RUNAI_STREAMER else -(-what.size_bytes // what.hosts)
+    row = rates.rates[_rate_id(method, what, cached=cached)]
+    network = what.network_bytes_per_second
+    speed, of = row.bytes_per_second, row.id
+    if network is not None and network < speed:
+        speed, of = max(network, 1), f"the node's network, below {row.id}"
+    seconds = -(-size // speed)
+    how = f"{size / 1e9:,.1f} GB / {speed / 1e6:,.0f} MB/s ({of}{_basis(row)}) = {seconds:,} s"
+    return Estimate(seconds=seconds, how=how, source=row.source)
+
+
+def fits_file_cache(size_bytes: int, boot_disk_gib: int) -> bool:
+    """Return whether a mount may cache the weights on the node's disk."""
+    return size_bytes <= boot_disk_gib * GIB * CACHE_SHARE_OF_DISK
+
+
+def _basis(row: LoadRate) -> str:
+    return "" if row.source else ", our allowance"
+
+
+def _rate_id(method: LoadingMethod, what: Loadable, *, cached: bool) -> str:
+    match method:
+        case LoadingMethod.RUNAI_STREAMER:
+            return "runai-streamer-cached" if cached else "runai-streamer"
+        case LoadingMethod.HYPERDISK_ML:
+            return "hyperdisk-ml"
+        case LoadingMethod.GCSFUSE:
+            return "gcsfuse-cached" if fits_file_cache(what.size_bytes, what.boot_disk_gib) else "gcsfuse"
+
+
+def _cannot_stream(engine: EngineKind, format_: WeightsFormat, *, pooling: bool, chat_template: bool) -> str | None:
+    """Say what of engine and repository cannot be streamed; sources in docs/weights.md."""
+    rules = (
+        (engine is EngineKind.VLLM_TPU, "the publisher's support matrix has it untested on TPU"),
+        (engine is EngineKind.SGLANG, "no source says that SGLang's image carries the streamer"),
+        (engine is not EngineKind.VLLM, f"{engine} reads files only"),
+        (format_ is not WeightsFormat.SAFETENSORS, f"its weights are {format_}, and only safetensors are streamed"),
+        (pooling, "vLLM does not stream what pooling models keep in folders"),
+        (chat_template, "a `chat_template:` of the repository is a file, and nothing is mounted"),
+    )
+    return next((why for broken, why in rules if broken), None)
+
+
+def _cannot_stream_here(what: Loadable) -> str | None:
+    why = _cannot_stream(what.engine, what.format, pooling=what.pooling, chat_template=what.chat_template)
+    if why is None and what.has_folders:
+        why = "weight files lie in folders, and the streamer reads none"
+    if why is None and _buffer_bytes(what) < _least_buffer(what):
+        need, have = _least_buffer(what) / GIB, max(_buffer_bytes(what), 0) / GIB
+        why = f"its host has {have:.1f} GiB for a buffer, the streamer may take {need:.1f}"
+    return why
+
+
+def _least_buffer(what: Loadable) -> int:
+    """Return the host memory that streaming may take at least.
+
+    A tensor must fit whole, and is no larger than its file. Streamers below 0.17 hold all of the weights in host
+    memory when ranks share the reading, and which version an image has is not known.
+    """
+    return what.size_bytes if what.ranks > 1 else min(what.largest_file_bytes, what.size_bytes)
+
+
+def _buffer_bytes(what: Loadable) -> int:
+    return what.pod_memory_bytes - ENGINE_HOST_BYTES - RANK_HOST_BYTES * what.ranks
+
+
+def _stream(what: Loadable, rates: LoadRates, why: str, *, cached: bool) -> Loading:
+    found = estimate(LoadingMethod.RUNAI_STREAMER, what, rates, cached=cached)
+    least = min(what.largest_file_bytes, what.size_bytes)
+    plan = LoadingPlan(
+        method=LoadingMethod.RUNAI_STREAMER, seconds=found.seconds,
+        slow_seconds=-(-what.size_bytes // rates.slow_bytes_per_second), uri=what.bucket_uri,
+        buffer_bytes=max(least, min(STREAM_BUFFER_BYTES, what.size_bytes, _buffer_bytes(what))),
+        distributed=what.ranks > 1, cache_zones=_all_zones(what) if cached else (),
+    )  # fmt: skip
+    return _said("the Run:ai streamer", why, found, plan)
+
+
+def _mount(what: Loadable, rates: LoadRates, why: str, *, cached: bool) -> Loading:
+    found = estimate(LoadingMethod.GCSFUSE, what, rates, cached=cached)
+    file_cache = fits_file_cache(what.size_bytes, what.boot_disk_gib)
+    plan = LoadingPlan(
+        method=LoadingMethod.GCSFUSE, seconds=found.seconds, slow_seconds=_slow_mounted(what, rates),
+        file_cache=file_cache, cache_zones=_all_zones(what) if cached else (),
+    )  # fmt: skip
+    disk = "parallel downloads to the node's disk" if file_cache else "no cache: half the boot disk is too small"
+    return _said(f"a FUSE mount ({disk})", why, found, plan)
+
+
+def _disk(what: Loadable, rates: LoadRates) -> Loading | Refusal:
+    unfit = sorted({name for name in what.machine_types if not rates.attaches_disk(name)})
+    if unfit:
+        return _refused("hyperdisk-ml", f"no source at hand says that {', '.join(unfit)} can attach one")
+    common = sorted(set(what.zones[0]).intersection(*what.zones[1:]))
+    if not common:
+        return _refused("hyperdisk-ml", "a disk is in one zone, and its capacity steps have none in common")
+    found = estimate(LoadingMethod.HYPERDISK_ML, what, rates)
+    plan = LoadingPlan(
+        method=LoadingMethod.HYPERDISK_ML, seconds=found.seconds, slow_seconds=_slow_mounted(what, rates),
+        zone=common[0], disk_throughput_mib=rates.disk_throughput_mib,
+    )  # fmt: skip
+    return _said("a Hyperdisk ML volume", f"asked for; its servers run in {common[0]} only", found, plan)
+
+
+def _slow_mounted(what: Loadable, rates: LoadRates) -> int:
+    return -(-what.size_bytes // what.hosts // rates.slow_bytes_per_second)
+
+
+def _all_zones(what: Loadable) -> tuple[str, ...]:
+    return tuple(sorted({zone for zones in what.zones for zone in zones}))
+
+
+def _said(name: str, why: str, found: Estimate, plan: LoadingPlan) -> Loading:
+    cache = f"; Anywhere Cache in {', '.join(plan.cache_zones)}" if plan.cache_zones else ""
+    return Loading(
+        plan=plan, reason=Reason(topic="loading", text=f"{name}: {why}; {found.how}{cache}", source=found.source)
+    )
+
+
+def _refused(asked: str, why: str) -> Refusal:
+    hint = "leave `loading:` out, or take `gcsfuse`, which every engine reads"
+    return Refusal(why=f"cannot be loaded by `{asked}`: {why}", hint=hint, field="loading")

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How requests find their model: which names lead to it, who chooses its server, and what forbids a canary.
+
+Owns these rules and their warnings. Does not own the entry that `canary:` makes (`hubstack.inputs.models`) nor the
+routes (`hubstack.deploy.manifests.traffic`).
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
+
+from hubstack import names
+from hubstack.files.problems import Problem
+from hubstack.inputs.models import ModelRequest, Request
+from hubstack.kinds import EngineKind
+from hubstack.plan import ModelPlan
+from hubstack.plan.gateway import GatewayMode, GatewayPlan
+
+BODY_ROUTER = "body-router"
+"""Name of the objects that read the model's name from a request's body."""
+PICKER_SUFFIX = "-picker"
+PICKED_ENGINES = frozenset({EngineKind.VLLM, EngineKind.VLLM_TPU, EngineKind.SGLANG})
+"""Engines whose metrics the endpoint picker reads (llm-d-router v0.10, core-metrics-extractor)."""
+_SETTING = "add `hubstack:gateway: {mode: services}` to the stack's settings (docs/gateway.md), or remove `canary:`"
+
+
+class _Named(names.Keyed, Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+def model_names(models: Sequence[_Named]) -> dict[str, tuple[str, ...]]:
+    """Return key to the names that lead to the model: its keys, and its Hub id where that means no other model.
+
+    Former keys lead to it too. Where several entries have one id it means the one whose key was made from it, else
+    none: a second entry with a `name:` of its own then changes nothing of the first. A canary has no name: it
+    answers to its primary's.
+    """
+    own = [model for model in models if model.canary_of is None]
+    keys = {key for model in own for key in names.entry_keys(model)}
+    entries = Counter(model.id for model in own)
+    found: dict[str, tuple[str, ...]] = {}
+    for model in own:
+        mine = names.entry_keys(model)
+        means_it = entries[model.id] == 1 or names.key_of(model.id) in mine
+        found[model.key] = (*mine, model.id) if means_it and model.id not in keys else mine
+    return found
+
+
+def picked_models(models: Sequence[ModelPlan], gateway: GatewayPlan | None) -> frozenset[str]:
+    """Return the keys of models among whose servers an endpoint picker chooses.
+
+    Only where there are several to choose from: a picker for one server costs a CPU and decides nothing. A canary
+    does as its primary, so that one route never mixes both kinds of backend.
+    """
+    if gateway is None or gateway.mode is not GatewayMode.INFERENCE:
+        return frozenset()
+    by_key = {model.key: model for model in models}
+    pairs = [(model, by_key.get(model.canary_of or "", model)) for model in models]
+    other_engines = frozenset(
+        first.key for model, first in pairs if not {model.server.engine, first.server.engine} <= PICKED_ENGINES
+    )
+    return frozenset(
+        model.key
+        for model, first in pairs
+        if first.replicas.min > 0 and first.replicas.max > 1 and first.key not in other_engines
+    )
+
+
+def traffic_problems(request: Request, gateway: GatewayPlan | None) -> Iterator[Problem]:
+    """Yield what cannot be routed as asked."""
+    models = {model.key: model for model in request.models}
+    made = {names.made_as(model): model for model in request.models}
+    for model in request.models:
+        primary = models.get(model.canary_of or "")
+        if primary is not None and gateway is None:
+            message = f"`{primary.key}` has a canary, and nothing splits its requests: the stack has no gateway"
+            yield model.mark("canary").problem(message, _SETTING)
+        elif primary is not None and primary.replicas_min < 1:
+            message = (
+                f"`{primary.key}` has a canary and may rest: a share of its requests would keep no server awake"
+            )
+            yield model.mark("canary").problem(message, "set `replicas: {min: 1}`, or remove `canary:`")
+        if gateway is not None and (why := _taken(names.made_as(model), made)):
+            message = f"`{names.made_as(model)}` is a name that {why} needs"
+            yield model.mark("name").problem(message, "give the model another `name:`")
+
+
+def _taken(name: str, made: Mapping[str, ModelRequest]) -> str | None:
+    """Say who needs a physical name; `made` is by the key under which a model was made."""
+    if name == BODY_ROUTER:
+        return "the gateway"
+    base = name.removesuffix(PICKER_SUFFIX)
+    return f"the endpoint picker of `{made[base].key}`" if base != name and base in made else None
+
+
+def traffic_warnings(models: Sequence[ModelPlan], gateway: GatewayPlan | None) -> Iterator[str]:
+    """Yield what is routed otherwise than one might think."""
+    by_key = {model.key: model for model in models}
+    for model in models:
+        primary = by_key.get(model.canary_of or "")
+        if primary and primary.commit == model.commit:
+            yield f"{model.key}: its revision `{model.revision}` is the commit that `{primary.key}` has already"
+    if gateway is None:
+        return
+    found = model_names(models)
+    keys_of: dict[str, list[str]] = {}
+    for model in models:
+        if model.canary_of is None:
+            keys_of.setdefault(model.id, []).append(model.key)
+    for repo_id, keys in sorted(keys_of.items()):
+        if len(keys) > 1 and not any(repo_id in found[key] for key in keys):
+            together = " and ".join(keys)
+            yield f"the gateway does not know `{repo_id}` by its id, since {together} have it: use their keys"

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How replicas follow the load: by which figures, and how long a request waits for a model that rests.
+
+Pure. Owns the decision and its reasons, and whether a rollout may use a place that is left over. Does not own the
+objects that carry it out (`hubstack.deploy.manifests.scaling`) nor what engines call their metrics
+(`catalog/engine_metrics.yaml`). Explained in docs/scaling.md; why by KEDA:
+docs/adr/0013-scale-to-zero.md.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from hubstack import names
+from hubstack.catalog.engine_metrics import EngineMetrics
+from hubstack.files.errors import PlanError
+from hubstack.files.problems import Problem
+from hubstack.inputs.models import ModelRequest
+from hubstack.inputs.settings import Target
+from hubstack.kinds import EngineKind
+from hubstack.plan import ModelPlan, PoolPlan, Reason, ScalingPlan, ScalingTrigger
+from hubstack.planner.memory.workload import MAX_NUM_SEQS
+
+NODE_START_SECONDS = 600
+"""From a waiting pod to its container: node, driver, image of 10 to 20 GB. Our allowance; no source has a bound."""
+NEXT_STEP_SECONDS = 300
+"""More for each further step of the capacity list: a stock-out shows only once nodes were asked for. Our choice."""
+SETTLE_LIMIT_SECONDS = 1800
+"""The longest window that a HorizontalPodAutoscaler's policy takes (Kubernetes API, `HPAScalingPolicy`)."""
+SOURCE = "docs/scaling.md"
+BLIND = "`hubstack:monitoring` is off: nothing scrapes the queue and cache by which it is scaled"
+
+
+def with_scaling(
+    models: Iterable[ModelPlan], pools: Iterable[PoolPlan], requests: Iterable[ModelRequest],
+    metrics: Mapping[EngineKind, EngineMetrics], target: Target,
+) -> tuple[ModelPlan, ...]:  # fmt: skip
+    """Return the models with their scaling and surge, and the reasons of both.
+
+    Raises:
+        PlanError: a model has the name under which another one is woken.
+    """
+    requests = tuple(requests)
+    asked = {request.key: request for request in requests}
+    held = list(pools)
+    planned = list(models)
+    # Servers of one class share its pools, and what those have left over.
+    one_of = {model.capacity_class: model for model in planned}
+    spares = {key: spare_places(model, planned, held) for key, model in one_of.items()}
+    decided = [
+        _decided(model, spares[model.capacity_class], asked[model.key], metrics, target) for model in planned
+    ]
+    problems = list(_taken_names(decided, {names.made_as(request): request for request in requests}))
+    if problems:
+        raise PlanError(problems)
+    return tuple(decided)
+
+
+def hold_seconds(model: ModelPlan) -> int:
+    """Return how long a request waits for a model with no replica: until the startup probe would give up."""
+    return _node_start_seconds(model) + _load_window_seconds(model)
+
+
+def spare_places(model: ModelPlan, models: Iterable[ModelPlan], pools: Iterable[PoolPlan]) -> int:
+    """Return the places that the model's pools have left over with every model at its most replicas.
+
+    In the pool that has least, since a pod may land on any. A place is an accelerator, or a part of a shared one.
+    Whole slices leave none over.
+    """
+    taken = sum(
+        _places(other) * other.replicas.max for other in models if other.capacity_class == model.capacity_class
+    )
+    own = [pool for pool in pools if pool.capacity_class == model.capacity_class]
+    if not own or any(pool.nodes_per_slice > 1 for pool in own):
+        return 0
+    return min(pool.max_nodes * pool.accelerators_per_node * pool.servers_per_accelerator - taken for pool in own)
+
+
+def _places(model: ModelPlan) -> int:
+    return 1 if model.servers_per_accelerator > 1 else model.accelerator_count
+
+
+def _decided(
+    model: ModelPlan, spare: int, request: ModelRequest, metrics: Mapping[EngineKind, EngineMetrics],
+    target: Target,
+) -> ModelPlan:  # fmt: skip
+    surge = int(model.hosts == 1 and spare >= _places(model))
+    scaling = _scaling(model, request, metrics, target)
+    reasons = (*_scaling_reasons(model, request, scaling, metrics, target), _surge_reason(model, spare, surge))
+    blind = (BLIND,) if scaling and target.monitoring is None else ()
+    return replace(
+        model,
+        scaling=scaling,
+        max_surge=surge,
+        reasons=(*model.reasons, *reasons),
+        warnings=(*model.warnings, *blind),
+    )
+
+
+def _scaling(
+    model: ModelPlan, request: ModelRequest, metrics: Mapping[EngineKind, EngineMetrics], target: Target
+) -> ScalingPlan | None:
+    if not target.autoscaling or model.replicas.min == model.replicas.max:
+        return None
+    rests = model.replicas.min == 0
+    return ScalingPlan(
+        triggers=tuple(_triggers(model, request, metrics[model.server.engine], target)),
+        requests_per_replica=requests_at_once(model.server.engine, request.concurrency),
+        rests=rests,
+        idle_seconds=60 * request.scaling_idle_minutes,
+        hold_seconds=hold_seconds(model) if rests else 0,
+        settle_seconds=min(model.server.load_seconds, SETTLE_LIMIT_SECONDS),
+    )
+
+
+def requests_at_once(engine: EngineKind, concurrency: int) -> int:
+    """Return the requests that a replica works on together: llama.cpp's slots, else the engine's batch."""
+    return concurrency if engine is EngineKind.LLAMA_CPP else max(concurrency, MAX_NUM_SEQS)
+
+
+def _triggers(
+    model: ModelPlan, request: ModelRequest, metrics: EngineMetrics, target: Target
+) -> Iterator[ScalingTrigger]:
+    # Managed Prometheus holds the whole project: cluster and namespace are its own labels, `model` the scrape's.
+    where = (
+        f'cluster="{names.cluster_name(target.stack)}"',
+        f'namespace="{target.namespace}"',
+        f'model="{names.made_as(model)}"',
+    )
+    if metrics.queue_length:
+        query = f"sum({metrics.queue_length.select(*where)})"
+        yield ScalingTrigger(name="queue", query=query, target=request.scaling_queue)
+    if metrics.kv_cache_usage:
+        query = f"sum({metrics.kv_cache_usage.select(*where)})"
+        yield ScalingTrigger(name="kv-cache", query=query, target=request.scaling_kv_cache_percent / 100)
+
+
+def _scaling_reasons(
+    model: ModelPlan, request: ModelRequest, scaling: ScalingPlan | None,
+    metrics: Mapping[EngineKind, EngineMetrics], target: Target,
+) -> Iterator[Reason]:  # fmt: skip
+    low, high = model.replicas.min, model.replicas.max
+    if scaling is None:
+        why = f"always {low}" if low == high else f"{low} to {high}, set by hand: `hubstack:autoscaling` is off"
+        yield Reason(topic="replicas", text=why, source="request" if target.autoscaling else None)
+        return
+    figures = [f"more than {request.scaling_queue} requests wait"]
+    if any(trigger.name == "kv-cache" for trigger in scaling.triggers):
+        figures.append(f"its KV cache is more than {request.scaling_kv_cache_percent} % full")
+    else:
+        absent = metrics[model.server.engine].absent
+        figures[0] += f" (of its KV cache {model.server.engine} says nothing: {absent['kv_cache_usage']})"
+    if scaling.rests:
+        figures.append(f"more than {scaling.requests_per_replica} requests are in flight")
+    text = f"{low} to {high}: another one where, on average of each, {' or '.join(figures)}"
+    yield Reason(topic="replicas", text=text, source=SOURCE)
+    if scaling.rests:
+        yield Reason(
+            topic="rest", source=SOURCE,
+            text=f"after {request.scaling_idle_minutes} minutes without a request; the next one waits up to "
+                 f"{scaling.hold_seconds:,} s: {_node_start_seconds(model):,} s for a node"
+                 f"{_steps_said(model)} + {_load_window_seconds(model):,} s, three times the load or more",
+        )  # fmt: skip
+
+
+def _surge_reason(model: ModelPlan, spare: int, surge: int) -> Reason:
+    if surge:
+        text = f"the new replica first: its nodes have {spare} places left over with every model at its most"
+    elif model.hosts > 1:
+        text = "the old replica goes first: a second group of nodes would have to be there"
+    else:
+        text = "the old replica goes first: with every model at its most no place for another one is left over"
+    return Reason(topic="rollout", text=text, source=SOURCE)
+
+
+def _node_start_seconds(model: ModelPlan) -> int:
+    return NODE_START_SECONDS + NEXT_STEP_SECONDS * max(0, len(model.steps) - 1)
+
+
+def _steps_said(model: ModelPlan) -> str:
+    further = len(model.steps) - 1
+    return f" ({NODE_START_SECONDS} + {further} x {NEXT_STEP_SECONDS} for further steps)" if further > 0 else ""
+
+
+def _load_window_seconds(model: ModelPlan) -> int:
+    startup = model.server.startup
+    return startup.period_seconds * startup.failure_threshold
+
+
+def _taken_names(models: Iterable[ModelPlan], made: Mapping[str, ModelRequest]) -> Iterator[Problem]:
+    """Compare physical names: `made` is by the key under which a model was made."""
+    for model in models:
+        name = names.wake_name(names.made_as(model))
+        if model.scaling and model.scaling.rests and name in made:
+            message = f"`{name}` is the address under which `{model.key}` is woken"
+            yield made[name].mark("name").problem(message, "give one of them another `name:`")

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The service level that a model's alerts hold it to: asked for, or ours, and fitted to what its engine measures.
+
+Owns defaults and the rounding to a bucket. Does not own the queries (`hubstack.deploy.monitoring`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from hubstack.catalog import EngineMetrics, Metric
+from hubstack.inputs.models import ModelRequest
+from hubstack.kinds import EngineKind
+from hubstack.plan import ModelPlan, Reason
+from hubstack.plan.settings import SloPlan
+
+LATENCY_SECONDS = 2.0
+"""Our choice: a person who waits longer for the first word takes the answer for lost. No source gives a figure for
+all models; a batch of long prompts should ask for more."""
+LATENCY_PERCENT = 95.0
+"""Our choice: a tail of one in twenty, which queueing at full load makes anyway."""
+ERROR_PERCENT = 1.0
+"""Our choice."""
+
+
+def latency_metric(metrics: EngineMetrics) -> Metric | None:
+    """Return the histogram that stands for the wait: to the first token, else of the whole answer, else None."""
+    return metrics.time_to_first_token or metrics.request_duration
+
+
+def with_slo(model: ModelPlan, request: ModelRequest, table: Mapping[EngineKind, EngineMetrics]) -> ModelPlan:
+    """Return the model with its service level and the reasons for it."""
+    metrics = table[model.server.engine]
+    seconds = request.slo_seconds or LATENCY_SECONDS
+    measured = latency_metric(metrics)
+    # Above the last bucket the engine cannot tell: the last is what can be watched.
+    bucket = (measured.bucket_at_least(seconds) or measured.buckets[-1]) if measured else None
+    slo = SloPlan(
+        seconds=seconds,
+        bucket_seconds=bucket,
+        measured="time_to_first_token" if metrics.time_to_first_token else "request_duration" if measured else None,
+        latency_percent=request.slo_latency_percent or LATENCY_PERCENT,
+        error_percent=(request.slo_error_percent or ERROR_PERCENT) if metrics.errors else None,
+    )
+    text = "; ".join((_latency_text(slo, metrics), _error_text(slo, metrics)))
+    asked = request.slo_seconds or request.slo_latency_percent or request.slo_error_percent
+    reason = Reason(topic="slo", text=text, source="request" if asked else "our choice; docs/monitoring.md")
+    return replace(model, slo=slo, reasons=(*model.reasons, reason))
+
+
+def _latency_text(slo: SloPlan, metrics: EngineMetrics) -> str:
+    if slo.bucket_seconds is None:
+        return f"no alert on latency: {metrics.absent['time_to_first_token']}"
+    what = (
+        "to the first token"
+        if slo.measured == "time_to_first_token"
+        else "for the whole answer, which comes at once"
+    )
+    text = f"{slo.latency_percent:g} % of requests wait at most {slo.bucket_seconds:.4g} s {what}"
+    if slo.bucket_seconds == slo.seconds:
+        return text
+    if slo.bucket_seconds < slo.seconds:
+        return f"{text} ({slo.seconds:g} s was asked for; the engine's largest bucket ends there)"
+    return f"{text} (the engine's next bucket from {slo.seconds:g} s)"
+
+
+def _error_text(slo: SloPlan, metrics: EngineMetrics) -> str:
+    if slo.error_percent is None:
+        return f"no alert on errors: {metrics.absent['errors']}"
+    return f"at most {slo.error_percent:g} % fail"

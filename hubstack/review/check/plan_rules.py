@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rules that are judged from list, lock and plan, before anything is registered.
+
+Owns the judgement of models, accelerators, money and quota. Pure: files are read and the clock is asked elsewhere.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from hubstack.files.documents import Mark
+from hubstack.hub.facts import ModelFacts
+from hubstack.inputs.models import ModelRequest
+from hubstack.kinds import PlatformKind
+from hubstack.plan import ModelPlan, Plan
+from hubstack.plan.provenance import CLEAN, UNFINISHED, UNKNOWN
+from hubstack.review.check.finding import Finding
+from hubstack.review.check.policy_file import Policy
+from hubstack.review.check.quota import Quota, lacking, pool_limit
+
+Limits = Mapping[str, Any]
+
+
+def model_findings(
+    plan: Plan, facts: Mapping[str, ModelFacts], requests: Mapping[str, ModelRequest], limits: Limits
+) -> Iterator[Finding]:
+    """Judge each model.
+
+    Args:
+        plan: the plan.
+        facts: what the lock says, by the key of the model.
+        requests: what was asked, by the key; its places are those of the findings.
+        limits: resolved limits of policy.yaml.
+    """
+    for model in plan.models:
+        for rule, field, look in _MODEL_RULES:
+            for message in look(model, facts[model.key], limits):
+                place = _place(requests[model.key], field)
+                yield Finding(rule=rule, message=message, model=model.key, mark=place)
+
+
+def _place(request: ModelRequest, field: str) -> Mark:
+    return request.marks.get(field) or request.marks["id"]
+
+
+def _license(model: ModelPlan, facts: ModelFacts, limits: Limits) -> Iterator[str]:  # noqa: ARG001  one signature
+    allowed = limits["licenses"]
+    if allowed is None:
+        return
+    known = {word.lower() for word in allowed}
+    refused = [word for word in re.split(r",\s*", model.license or "") if word.lower() not in known]
+    if refused:
+        yield f"licence {', '.join(refused) or 'not stated'}; allowed: {', '.join(allowed)}"
+
+
+def _license_stated(model: ModelPlan, facts: ModelFacts, limits: Limits) -> Iterator[str]:  # noqa: ARG001
+    if not model.license:
+        yield "no licence is stated"
+
+
+def _remote_code(model: ModelPlan, facts: ModelFacts, limits: Limits) -> Iterator[str]:  # noqa: ARG001
+    if model.provenance.runs_remote_code:
+        yield "Python of the repository runs in the server"
+
+
+def _format(model: ModelPlan, facts: ModelFacts, limits: Limits) -> Iterator[str]:  # noqa: ARG001
+    allowed: list[str] = limits["weights_formats"] or []
+    held = model.provenance.weights_format
+    if held not in allowed:
+        yield f"weights are stored as {held}; allowed: {', '.join(allowed)}"
+
+
+def _scan_clean(model: ModelPlan, facts: ModelFacts, limits: Limits) -> Iterator[str]:  # noqa: ARG001
+    if model.provenance.scan not in {CLEAN, UNFINISHED, UNKNOWN}:
+        named = [f"{path} ({level})" for path, level in sorted(facts.security.issues.items())]
+        more = f" and {len(named) - 3} more" if len(named) > 3 else ""
+        yield f"the Hub's scan names {', '.join(named[:3])}{more}"
+
+
+def _scan_known(model: ModelPlan, facts: ModelFacts, limits: Limits) -> Iterator[str]:  # noqa: ARG001
+    if model.provenance.scan in {UNFINISHED, UNKNOWN}:
+        yield f"the Hub's scan is {model.provenance.scan}"
+
+
+_Look = Callable[[ModelPlan, ModelFacts, Limits], Iterator[str]]
+_MODEL_RULES: tuple[tuple[str, str, _Look], ...] = (
+    ("HS001", "id", _license),
+    ("HS002", "id", _license_stated),
+    ("HS003", "trust_remote_code", _remote_code),
+    ("HS004", "allow_pickle", _format),
+    ("HS005", "allow_unsafe", _scan_clean),
+    ("HS006", "id", _scan_known),
+)
+"""Rule, the key of the list that it is about, and what it looks for."""
+
+
+def stack_findings(
+    plan: Plan, policy: Policy, quota: Quota | None, budget: float | None, budget_mark: Mark | None
+) -> Iterator[Finding]:
+    """Judge the stack as a whole: accelerators, money, quota."""
+    yield from _accelerators(plan, policy)
+    largest, limit = plan.cost.usd_per_month_max, policy.limits["max_usd_per_month"]
+    if limit is not None and largest > limit:
+        text = f"the plan may cost ${largest:,.0f} a month; allowed: ${limit:,.0f}"
+        yield Finding(rule="HS021", message=text, mark=policy.marks.get("max_usd_per_month"))
+    if budget is not None and largest > budget:
+        text = f"the plan may cost ${largest:,.0f} a month; `hubstack:budget`: ${budget:,.0f}"
+        yield Finding(rule="HS021", message=text, mark=budget_mark)
+    if quota is not None:
+        for accelerator, message in lacking(plan, quota):
+            yield Finding(rule="HS022", message=message, mark=quota.mark(plan.target.region, accelerator))
+
+
+def _accelerators(plan: Plan, policy: Policy) -> Iterator[Finding]:
+    limits = policy.limits["max_accelerators"]
+    if limits is None:
+        return
+    counts: dict[str, int] = {}
+    for pool in plan.pools:
+        counts[pool.gke_accelerator] = counts.get(pool.gke_accelerator, 0) + pool_limit(pool)
+    for model in plan.models:
+        if model.platform is not PlatformKind.GKE:
+            kind = model.gke_accelerator
+            counts[kind] = counts.get(kind, 0) + model.accelerator_count * model.replicas.max
+    for kind, count in sorted(counts.items()):
+        if count > limits.get(kind, 0):
+            text = f"it may grow to {count} {kind}; allowed: {limits.get(kind, 0)}"
+            yield Finding(rule="HS020", message=text, mark=policy.marks.get("max_accelerators"))

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""quota.yaml: how many accelerators Google has granted, by region, accelerator and way of buying.
+
+Owns the file and what a plan's pools need of it. Nobody is asked: the figures are those that you wrote down.
+
+    us-central1:
+      nvidia-l4: {on-demand: 8, preemptible: 16}
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from hubstack.files.documents import Document, Mark, parse_document, read_text
+from hubstack.files.errors import InputError
+from hubstack.files.schema_errors import schema_problems
+from hubstack.kinds import AcceleratorKind, CapacityKind
+from hubstack.plan import Plan, PoolPlan
+
+NAME = "quota.yaml"
+
+
+class Granted(BaseModel):
+    """What Google has granted of one accelerator in one region."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=True)
+
+    on_demand: int = Field(0, ge=0, alias="on-demand")
+    """On-demand nodes and reservations."""
+    preemptible: int = Field(0, ge=0)
+    """Spot and flex-start."""
+
+
+_Regions = TypeAdapter(dict[str, dict[str, Granted]])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """The file of a stack, read."""
+
+    regions: Mapping[str, Mapping[str, Granted]]
+    """By region and GKE's name of the accelerator."""
+    document: Document
+
+    def mark(self, region: str, accelerator: str) -> Mark:
+        """Return the nearest place that speaks of an accelerator."""
+        return self.document.mark((region, accelerator))
+
+
+def load_quota(path: Path, name: str) -> Quota | None:
+    """Read the file; None where there is none.
+
+    Raises:
+        InputError: with every problem found.
+    """
+    if not path.exists():
+        return None
+    document = parse_document(read_text(path, name), name)
+    try:
+        return Quota(regions=_Regions.validate_python(document.value or {}), document=document)
+    except ValidationError as error:
+        raise InputError(schema_problems(document, error, dict[str, dict[str, Granted]], _HINT)) from None
+
+
+_HINT = "a line looks like `nvidia-l4: {on-demand: 8, preemptible: 16}` under a region"
+
+
+def pool_limit(pool: PoolPlan) -> int:
+    """Return the accelerators of a full pool; a flex-start TPU pool is bounded by zone (facts: gke.md 3.7)."""
+    by_zone = pool.capacity is CapacityKind.FLEX_START and pool.accelerator_kind is AcceleratorKind.TPU
+    return pool.accelerators_per_node * pool.max_nodes * (len(pool.zones) if by_zone else 1)
+
+
+def lacking(plan: Plan, quota: Quota) -> Iterator[tuple[str, str]]:
+    """Yield the accelerator and what is missing, for each quota that the full pools of its way of buying exceed."""
+    needed: dict[tuple[str, str], int] = {}
+    for pool in plan.pools:
+        way = "preemptible" if pool.capacity in {CapacityKind.SPOT, CapacityKind.FLEX_START} else "on-demand"
+        needed[pool.gke_accelerator, way] = needed.get((pool.gke_accelerator, way), 0) + pool_limit(pool)
+    held = quota.regions.get(plan.target.region, {})
+    for (accelerator, way), count in sorted(needed.items()):
+        granted = held.get(accelerator, Granted.model_validate({}))
+        limit = granted.preemptible if way == "preemptible" else granted.on_demand
+        if count > limit:
+            yield (
+                accelerator,
+                f"full pools need {count} {way} {accelerator} in {plan.target.region}; granted: {limit}",
+            )

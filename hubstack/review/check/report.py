@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A report of a check as a table for a terminal and as JSON. Owns the layout only."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import RenderableType
+from rich.table import Table
+
+from hubstack.review.check.finding import Finding
+from hubstack.review.check.run import Report
+
+_SHOWN = 4
+"""Subjects that are named of findings that say the same of many."""
+
+
+def report_parts(report: Report) -> Iterator[RenderableType]:
+    """Yield what is printed: the table, why and what to do for each rule, the sum."""
+    if report.findings:
+        yield _table(report)
+        yield ""
+        yield from _rules(report)
+        yield ""
+    for note in report.notes:
+        yield f"Note: {note}."
+    passed = sum(1 for one in report.findings if one.waiver)
+    warned = len(report.findings) - report.failures - passed
+    counts = f"{report.failures} failed, {warned} warned, {passed} waived"
+    yield f"{report.stack}: {counts}; {report.judged} resources judged."
+
+
+def _table(report: Report) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in ("rule", "", "about", "found", "where"):
+        table.add_column(name, no_wrap=name in {"rule", ""}, overflow="fold")
+    for group in _groups(report.findings):
+        first = group[0]
+        names = [one.subject for one in group]
+        about = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+        table.add_row(first.rule, _state(first), about, first.message, _where(first))
+    return table
+
+
+def _groups(findings: tuple[Finding, ...]) -> list[list[Finding]]:
+    """Put together what says the same, in the order of the first of each."""
+    groups: dict[tuple[Any, ...], list[Finding]] = {}
+    for finding in findings:
+        place = (finding.mark.path, finding.mark.line) if finding.mark and finding.waiver is None else None
+        is_alone = place if finding.is_failure else None
+        groups.setdefault((finding.rule, finding.message, finding.waiver, is_alone), []).append(finding)
+    return list(groups.values())
+
+
+def _state(finding: Finding) -> str:
+    if finding.waiver:
+        return f"waived until {finding.waiver.waiver.until}"
+    return "failed" if finding.is_failure else "warned"
+
+
+def _where(finding: Finding) -> str:
+    mark = finding.waiver.mark if finding.waiver else finding.mark
+    return f"{mark.path}:{mark.line}" if mark else "-"
+
+
+def _rules(report: Report) -> Iterator[str]:
+    for rule in sorted({finding.rule: finding.text for finding in report.findings}.items()):
+        text = rule[1]
+        yield f"{text.id} {text.name}: {text.why} {text.fix}"
+
+
+def report_json(report: Report) -> str:
+    """Return the report as sorted, indented JSON that ends with a newline."""
+    data = {
+        "format": 1, "stack": report.stack, "failures": report.failures, "resourcesJudged": report.judged,
+        "notes": list(report.notes), "findings": [_plain(finding) for finding in report.findings],
+    }  # fmt: skip
+    return json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _plain(finding: Finding) -> dict[str, Any]:
+    text, mark, placed = finding.text, finding.mark, finding.waiver
+    where = {"file": mark.path, "line": mark.line, "column": mark.column} if mark else None
+    waiver = placed and {
+        "owner": placed.waiver.owner, "until": placed.waiver.until.isoformat(), "why": placed.waiver.why
+    }  # fmt: skip
+    data: dict[str, Any] = {
+        "rule": text.id, "name": text.name, "level": finding.level, "message": finding.message, "why": text.why,
+        "fix": text.fix, "model": finding.model, "resource": finding.resource, "where": where, "waiver": waiver,
+    }  # fmt: skip
+    return {key: value for key, value in data.items() if value is not None}

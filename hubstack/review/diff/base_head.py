@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run both sides at once and read what they say.
+
+Owns which program runs which side, the processes' environment (no token, no credential) and their end. A side that
+the work tree does not differ from is run once.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from hubstack.files.documents import MAX_JSON_BYTES, read_text
+from hubstack.files.errors import HubstackError
+from hubstack.files.subprocess_env import kept_environment
+from hubstack.files.write import write_text_atomically
+from hubstack.inputs.environment import Environment, find_environment
+from hubstack.review.diff.capacity import Quota, parse_quota
+from hubstack.review.diff.git import Commit, extract, find_commit, is_unchanged
+from hubstack.review.diff.state import Sides, State, parse_state
+
+WORK_TREE = "work tree"
+TIMEOUT_SECONDS = 300
+_PACKAGES = Path(__file__).resolve().parents[3]
+_EXPORTS = ("hubstack/review/diff/export.py", "hubstack/sides/export.py")
+"""Where a commit keeps the program that prints its side: the place since 0.2, and the one before."""
+
+
+def read_sides(name: str, project_dir: Path, against: str | None, quota: Path | None = None) -> Sides:
+    """Run both sides of an environment.
+
+    Args:
+        name: a stack, or a folder relative to the project.
+        project_dir: folder of Pulumi.yaml in the work tree.
+        against: a git reference, a file that `save_side` wrote, or None for the merge base with the main branch.
+        quota: a quota file.
+
+    Raises:
+        InputError: the old side or the quota cannot be read, or neither side has the environment.
+    """
+    limits: Quota = (
+        parse_quota(read_text(quota, str(quota), "name a quota file (docs/diff.md)"), str(quota)) if quota else {}
+    )
+    if against and Path(against).is_file():
+        old = parse_state(read_text(Path(against), against, most=MAX_JSON_BYTES), against)
+        new = _run(WORK_TREE, name, project_dir)
+    else:
+        old, new = _from_git(name, project_dir, find_commit(project_dir, against))
+    if old.is_missing and new.is_missing:
+        _environment(name, project_dir)  # says what is wrong with the name
+    return Sides(old=old, new=new, quota=dict(limits))
+
+
+def save_side(name: str, project_dir: Path, path: Path) -> None:
+    """Run the work tree's side and write it to a file.
+
+    Raises:
+        InputError: it has no such environment.
+        HubstackError: it fails.
+    """
+    _environment(name, project_dir)
+    state = _run(WORK_TREE, name, project_dir)
+    if state.error:
+        raise HubstackError(state.error)
+    write_text_atomically(path, state.to_json())
+
+
+def _environment(name: str, project_dir: Path) -> Environment:
+    return find_environment(name, project_dir, project_dir)
+
+
+def _from_git(name: str, project_dir: Path, commit: Commit) -> tuple[State, State]:
+    if is_unchanged(project_dir, commit):
+        new = _run(WORK_TREE, name, project_dir)
+        return State(name=commit.name, plan=new.plan, graph=new.graph, facts=new.facts, error=new.error), new
+    with tempfile.TemporaryDirectory(prefix="hubstack-diff-") as folder, ThreadPoolExecutor(max_workers=1) as pool:
+        running = pool.submit(_run, WORK_TREE, name, project_dir)
+        into = Path(folder).resolve()
+        has_project = extract(project_dir, commit, into) and (into / "Pulumi.yaml").is_file()
+        old = _run(commit.name, name, into) if has_project else State(name=commit.name)
+        return old, running.result()
+
+
+def _packages(folder: Path) -> Path:
+    """Return where a side's hubstack is: its own folder, as in a clone of the project, or what runs here."""
+    return folder if (folder / "hubstack" / "__init__.py").is_file() else _PACKAGES
+
+
+def _run(side: str, name: str, folder: Path) -> State:
+    """Run one side in a process of its own."""
+    kept = kept_environment("HOME", "TMPDIR")
+    packages = _packages(folder)
+    export = next(packages / name for name in _EXPORTS if (packages / name).is_file())
+    paths = [str(packages), str(packages / "components"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    kept |= {"PYTHONPATH": os.pathsep.join(dict.fromkeys(filter(None, paths))), "PYTHONDONTWRITEBYTECODE": "1"}
+    # -P: the folder of this file holds modules of its own names and must not come before the side's packages.
+    command = [sys.executable, "-P", str(export), name, str(folder)]
+    try:
+        done = subprocess.run(  # noqa: S603  our own file, no shell
+            command, cwd=folder, env=kept, check=False, capture_output=True, text=True, timeout=TIMEOUT_SECONDS,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return State(name=side, error=f"it did not end within {TIMEOUT_SECONDS} seconds")
+    if done.returncode:
+        tail = "\n".join(done.stderr.strip().splitlines()[-5:])
+        return State(name=side, error=f"its program could not be run:\n{tail}")
+    said: dict[str, Any] = json.loads(done.stdout)
+    if said.get("missing"):
+        return State(name=side)
+    # A reader knows no folder of ours.
+    error = str(said["error"]).replace(f"{folder}{os.sep}", "") if "error" in said else None
+    return State(name=side, plan=said.get("plan"), graph=said.get("graph"), facts=tuple(said.get("facts", ())),
+                 error=error)  # fmt: skip

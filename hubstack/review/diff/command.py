@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`hubstack diff`: run both sides, compare, write what was asked for.
+
+Owns the files that are written and the exit code: 0 fine, 1 a gate stopped it, 2 a side failed.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import RenderableType
+
+from hubstack.files.write import write_text_atomically
+from hubstack.review.diff import Change, compare, tripped
+from hubstack.review.diff.base_head import read_sides
+from hubstack.review.diff.gates import Tripped
+from hubstack.review.diff.git import find_commit, names_at
+from hubstack.review.diff.render import Report, html_text, markdown_text, report, terminal_parts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diff:
+    """A change, its report, and the gates that it does not pass."""
+
+    change: Change
+    report: Report
+    stopped: tuple[Tripped, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """What the command ends with."""
+        return 2 if self.change.failures else 1 if self.stopped else 0
+
+    def terminal(self) -> Iterable[RenderableType]:
+        """Return what a terminal shows."""
+        return terminal_parts(self.report)
+
+    def write(self, *, markdown: Path | None, html: Path | None, link: str | None) -> list[str]:
+        """Write the files that were asked for; return a line for each."""
+        texts: dict[Path, str] = {}
+        if markdown:
+            texts[markdown] = markdown_text(self.report, link)
+        if html:
+            texts[html] = html_text(self.change, self.report)
+        for path, text in texts.items():
+            write_text_atomically(path, text)
+        return [f"wrote {path}" for path in texts]
+
+
+def run_diff(env: str, project_dir: Path, against: str | None, quota: Path | None, gates: tuple[str, ...]) -> Diff:
+    """Run both sides and compare them.
+
+    Args:
+        env: a stack, or a folder as seen from here or from the project.
+        project_dir: folder of Pulumi.yaml.
+        against: a git reference, a file of `--save`, or None.
+        quota: a quota file.
+        gates: what `hubstack.review.diff.read_gates` returned.
+    """
+    name = name_in(project_dir, env)
+    change = compare(name, read_sides(name, project_dir, against, quota))
+    stopped = () if change.failures else tripped(change, gates)
+    return Diff(change=change, report=report(change, stopped), stopped=stopped)
+
+
+def former_clusters(config_file: Path, project_dir: Path, against: str | None) -> list[str]:
+    """Return the keys of the clusters that an environment had on the old side and has no more."""
+    if against and Path(against).is_file():
+        return []
+    before, prefix = names_at(config_file.parent, find_commit(project_dir, against)), f"{config_file.stem}-"
+    return [
+        name.removeprefix(prefix).removesuffix(".yaml")
+        for name in before
+        if name.startswith(prefix) and name.endswith(".yaml") and not config_file.with_name(name).exists()
+    ]
+
+
+def name_in(project_dir: Path, env: str) -> str:
+    """Return an environment's name as both sides understand it: a folder relative to the project."""
+    here = (Path.cwd() / env).resolve()
+    is_folder = here.is_dir() and here.is_relative_to(project_dir) and here != project_dir
+    return here.relative_to(project_dir).as_posix() if is_folder else env

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A side's own process: plan, graph and facts of one environment as JSON on standard output.
+
+Run as a file with the side's own packages first on the path, so an old program is run by the hubstack it was
+written for. It therefore calls only what every version has: `find_environment`, `load_stack_config`,
+`plan_environment`, `read_inputs` and `preview`.
+"""
+
+import dataclasses
+import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+
+def main(name: str, folder: Path) -> dict[str, Any]:
+    """Return what the side says; `missing` where it has no such environment."""
+    from hubstack.files.errors import HubstackError, InputError  # noqa: PLC0415
+    from hubstack.inputs.environment import find_environment  # noqa: PLC0415  of the side
+    from hubstack.inputs.pulumi_config import load_stack_config  # noqa: PLC0415
+    from hubstack.planner.planner import plan_environment, read_inputs  # noqa: PLC0415
+    from hubstack.review.preview import preview  # noqa: PLC0415
+
+    try:
+        found = find_environment(name, folder, folder)
+    except InputError:
+        return {"missing": True}
+    try:
+        # The program's process loads the SDKs first, which takes longer than planning here.
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            running = pool.submit(preview, folder, stack=found.stack, config_file=found.config_file)
+            config = load_stack_config(folder, found.config_file).config
+            plan = plan_environment(folder, found.stack, config)
+            facts = read_inputs(folder, found.stack, config).lock.models
+            graph = running.result()
+    except HubstackError as error:
+        return {"error": str(error)}
+    used = {(model.id, model.commit) for model in plan.models}
+    return {
+        "plan": json.loads(plan.to_json()),
+        "graph": json.loads(graph.to_json()),
+        "facts": [dataclasses.asdict(each) for each in facts if (each.id, each.commit) in used],
+    }
+
+
+if __name__ == "__main__":
+    text = json.dumps(main(sys.argv[1], Path(sys.argv[2])))
+    sys.stdout.write(text)

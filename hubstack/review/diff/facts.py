@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the Hub says of a model at two commits, compared: files, licence, gate, chat template, code, security scan.
+
+Owns which of it a reviewer must see. Reads facts of the lock only: what the lock does not hold is said
+to be unknown.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from hubstack.hub.facts import FileFacts
+from hubstack.hub.file_changes import FileChange, FileMove, TemplateMove, changed_files, template_change
+from hubstack.review.diff.reported import Reported
+from hubstack.review.diff.state import Data, State
+
+GB = 1_000_000_000
+_SHOWN = 8
+
+
+class Topic(StrEnum):
+    """What of a model changed on the Hub; words that a gate may name."""
+
+    COMMIT = "commit"
+    FILES = "files"
+    LICENSE = "license"
+    GATED = "gated"
+    TEMPLATE = "template"
+    CODE = "code"
+    SECURITY = "security"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactChange(Reported):
+    """One thing that the Hub says otherwise, or says of a new model."""
+
+    key: str
+    """Key of the model."""
+    topic: Topic
+    """What of it."""
+    text: str
+    """What a reviewer reads."""
+    is_risk: bool = False
+    """Whether a reviewer should decide on it: what was not there before, or is looser."""
+
+
+def compare_facts(old: State, new: State, renamed: dict[str, str]) -> tuple[FactChange, ...]:
+    """Return what changed, by model."""
+    found: list[FactChange] = []
+    for key in new.models:
+        after, before = new.fact(key), old.fact(renamed.get(key, key))
+        if after is not None:
+            found += _new(key, after) if before is None else _moved(key, before, after)
+    return tuple(found)
+
+
+def _license(facts: Data) -> str:
+    name = facts.get("license_name")
+    return f"{facts.get('license') or 'none given'}{f' ({name})' if name else ''}"
+
+
+def _new(key: str, facts: Data) -> Iterator[FactChange]:
+    yield FactChange(key=key, topic=Topic.LICENSE, text=f"licence {_license(facts)}", is_risk=True)
+    if facts.get("gated"):
+        yield FactChange(
+            key=key, topic=Topic.GATED, text=f"gated ({facts['gated']}): the Hub wants a token", is_risk=True
+        )
+    if facts.get("custom_code"):
+        yield FactChange(key=key, topic=Topic.CODE, text=_code(facts), is_risk=True)
+    yield from _security(key, {}, facts)
+
+
+def _code(facts: Data) -> str:
+    files = sorted(f["path"] for f in facts.get("files", ()) if f["path"].endswith(".py"))
+    return f"its config names Python code of the repository ({', '.join(files[:_SHOWN]) or 'files unknown'})"
+
+
+def _moved(key: str, before: Data, after: Data) -> Iterator[FactChange]:
+    if before["commit"] != after["commit"]:
+        text = f"{before['commit'][:12]} -> {after['commit'][:12]}"
+        yield FactChange(key=key, topic=Topic.COMMIT, text=text)
+        yield from _files(key, before, after)
+    if _license(before) != _license(after):
+        text = f"licence {_license(before)} -> {_license(after)}"
+        yield FactChange(key=key, topic=Topic.LICENSE, text=text, is_risk=True)
+    if before.get("gated") != after.get("gated"):
+        text = f"gated {before.get('gated') or 'no'} -> {after.get('gated') or 'no'}"
+        yield FactChange(key=key, topic=Topic.GATED, text=text, is_risk=bool(after.get("gated")))
+    yield from _codes(key, before, after)
+    yield from _security(key, before, after)
+
+
+def _codes(key: str, before: Data, after: Data) -> Iterator[FactChange]:
+    had, has = bool(before.get("custom_code")), bool(after.get("custom_code"))
+    if has and not had:
+        yield FactChange(key=key, topic=Topic.CODE, text=f"custom code appeared: {_code(after)}", is_risk=True)
+    elif had and not has:
+        yield FactChange(key=key, topic=Topic.CODE, text="custom code is gone")
+    elif has and (changed := [file.path for file in _changed(before, after) if _is_changed_code(file)]):
+        text = f"its custom code changed: {', '.join(changed[:_SHOWN])}"
+        yield FactChange(key=key, topic=Topic.CODE, text=text, is_risk=True)
+
+
+def _is_changed_code(file: FileChange) -> bool:
+    return file.move is FileMove.CHANGED and file.path.endswith(".py")
+
+
+def _files(key: str, before: Data, after: Data) -> Iterator[FactChange]:
+    if not before.get("files") or not after.get("files"):
+        yield FactChange(key=key, topic=Topic.FILES, text="the lock lists no files: what changed is unknown")
+        return
+    changes = _changed(before, after)
+    sizes = [sum(f.get("size_bytes") or 0 for f in facts["files"]) for facts in (before, after)]
+    words = {FileMove.ADDED: "new", FileMove.REMOVED: "gone", FileMove.CHANGED: "changed"}
+    paths = {move: [file.path for file in changes if file.move is move] for move in FileMove}
+    parts = [f"{len(paths[move])} {what} ({_list(paths[move])})" for move, what in words.items() if paths[move]]
+    if unknown := paths[FileMove.UNKNOWN]:
+        parts.append(f"{len(unknown)} of equal size, unknown whether changed")
+    text = f"files: {'; '.join(parts) or 'the same'}; {sizes[0] / GB:,.2f} -> {sizes[1] / GB:,.2f} GB"
+    yield FactChange(key=key, topic=Topic.FILES, text=text)
+    yield from _template(key, changes)
+
+
+def _template(key: str, changes: tuple[FileChange, ...]) -> Iterator[FactChange]:
+    move, paths = template_change(changes)
+    shown = ", ".join(paths)
+    told = {
+        TemplateMove.CHANGED: f"chat template changed ({shown})",
+        TemplateMove.MAYBE: f"chat template may have changed: it may stand in {shown}, which did",
+        TemplateMove.UNKNOWN: "chat template: the lock has no hash of its file, so whether it changed is unknown",
+    }
+    if move in told:
+        is_risk = move is not TemplateMove.UNKNOWN
+        yield FactChange(key=key, topic=Topic.TEMPLATE, text=told[move], is_risk=is_risk)
+
+
+def _changed(before: Data, after: Data) -> tuple[FileChange, ...]:
+    return changed_files(_file_facts(before), _file_facts(after))
+
+
+def _file_facts(facts: Data) -> list[FileFacts]:
+    return [
+        FileFacts(
+            path=f["path"], size_bytes=f.get("size_bytes") or 0, sha256=f.get("sha256"), git_oid=f.get("git_oid")
+        )
+        for f in facts.get("files", ())
+    ]  # fmt: skip
+
+
+def _list(paths: list[str]) -> str:
+    more = len(paths) - _SHOWN
+    return ", ".join(paths[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _issues(facts: Data) -> dict[str, str]:
+    said: Data = facts.get("security") or {}
+    return dict(said.get("issues", {}))
+
+
+def _security(key: str, before: Data, after: Data) -> Iterator[FactChange]:
+    old, new = _issues(before), _issues(after)
+    worse = sorted(f"{path} ({level})" for path, level in new.items() if old.get(path) != level)
+    better = sorted(path for path in old if path not in new)
+    if worse:
+        text = f"the Hub's scan marks {', '.join(worse[:_SHOWN])}"
+        yield FactChange(key=key, topic=Topic.SECURITY, text=text, is_risk=True)
+    if better:
+        yield FactChange(key=key, topic=Topic.SECURITY, text=f"the Hub's scan no longer marks {_list(better)}")

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a git reference holds, written to another folder. The work tree, the index and HEAD are never touched.
+
+Owns the git commands. `git archive` honours `export-ignore` of .gitattributes: a file so marked is not on the old
+side.
+"""
+
+import io
+import subprocess
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from hubstack.files.errors import InputError
+from hubstack.files.problems import Problem
+
+_MAIN = ("origin/HEAD", "origin/main", "origin/master", "main", "master")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """One commit, and how a reader knows it."""
+
+    sha: str
+    name: str
+
+
+def find_commit(folder: Path, reference: str | None) -> Commit:
+    """Return the commit of a reference; by default where this branch left the main one, else HEAD.
+
+    Raises:
+        InputError: no git, no repository, or no such commit.
+    """
+    if reference is not None:
+        sha = _try(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{reference}^{{commit}}")
+        if sha is None:
+            _is_repository(folder)
+            message = f"`{reference}` is no commit of this repository and no file"
+            hint = "a shallow clone of CI may lack it: fetch it (`git fetch origin main`), or use fetch-depth: 0"
+            raise InputError([Problem(path="--against", message=message, hint=hint)])
+        return Commit(sha=sha, name=f"{reference} ({sha[:7]})")
+    _is_repository(folder)
+    head = _try(folder, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+    if head is None:
+        message = "the repository has no commit yet: there is nothing to compare with"
+        raise InputError([Problem(path=str(folder), message=message, hint="commit once, or name a file of --save")])
+    for name in _MAIN:
+        base = _try(folder, "merge-base", "HEAD", name)
+        if base:
+            return Commit(sha=base, name=f"{name.removeprefix('origin/')} ({base[:7]})")
+    return Commit(sha=head, name=f"HEAD ({head[:7]})")
+
+
+def is_unchanged(folder: Path, commit: Commit) -> bool:
+    """Return whether the folder holds exactly what the commit does."""
+    same = _run(folder, "diff", "--quiet", commit.sha, "--", ".").returncode == 0
+    return same and _try(folder, "ls-files", "--others", "--exclude-standard", "--", ".") == ""
+
+
+def names_at(folder: Path, commit: Commit) -> tuple[str, ...]:
+    """Return the names of what a folder held at a commit; none where it was not there."""
+    # ls-tree says paths as seen from the folder that it runs in, and of that folder only.
+    said = _try(folder, "ls-tree", "--name-only", commit.sha)
+    return tuple(said.splitlines()) if said else ()
+
+
+def extract(folder: Path, commit: Commit, into: Path) -> bool:
+    """Write what the commit holds of a folder; return whether it holds the folder."""
+    prefix = (_try(folder, "rev-parse", "--show-prefix") or "").rstrip("/")
+    top = Path(_try(folder, "rev-parse", "--show-toplevel") or folder)
+    tree = f"{commit.sha}:{prefix}" if prefix else commit.sha
+    done = _run(top, "archive", "--format=tar", tree)
+    if done.returncode:
+        return False
+    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+        archive.extractall(into, filter="data")
+    return True
+
+
+def _is_repository(folder: Path) -> None:
+    if _try(folder, "rev-parse", "--git-dir") is None:
+        hint = "name a file of `hubstack diff ENV --save FILE` with --against"
+        raise InputError([Problem(path=str(folder), message="is in no git repository", hint=hint)])
+
+
+def _try(folder: Path, *arguments: str) -> str | None:
+    done = _run(folder, *arguments)
+    return done.stdout.decode().strip() if done.returncode == 0 else None
+
+
+def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    # --no-optional-locks: not even the index is refreshed.
+    command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
+    try:
+        return subprocess.run(command, check=False, capture_output=True)  # noqa: S603  git from the PATH, no shell
+    except FileNotFoundError:
+        message = "git is not installed, and the old side is read from it"
+        raise InputError(
+            [Problem(path="git", message=message, hint="install it, or compare with a file of --save")]
+        ) from None

@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The models of two plans compared: which come, go, have another name, and what of the others is decided otherwise.
+
+Owns what counts as one model: its key; or, where one key went and one came, a new name that says which it was
+(`was:`) or has the same Hub id.
+Reasons are the new plan's own.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, cast
+
+from hubstack.review.diff.reported import Reported
+from hubstack.review.diff.state import Data, State
+
+GB = 1_000_000_000
+
+
+class ModelAction(StrEnum):
+    """What happens to a model."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    RENAMED = "renamed"
+    CHANGED = "changed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting(Reported):
+    """One thing that is decided otherwise."""
+
+    topic: str
+    """What is decided: `accelerator`, `replicas`, `context` ..."""
+    before: str
+    """As the old plan says it."""
+    after: str
+    """As the new plan says it."""
+    why: str | None = None
+    """The new plan's reason."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelChange(Reported):
+    """One model that is not as before."""
+
+    key: str
+    """Its key in the new list; of one that is gone, in the old."""
+    id: str
+    """Repository id on the Hub."""
+    action: ModelAction
+    """What happens to it."""
+    settings: tuple[Setting, ...] = ()
+    """What is decided otherwise."""
+    was: str | None = None
+    """Its former key, where it has another name."""
+    weights_bytes: int | None = None
+    """What is copied from the Hub; None where it is unknown or nothing is."""
+    is_kept: bool = False
+    """Of a renamed model: its resources stay, as they were made under the former key."""
+    said: str = ""
+    """Of a new model what runs it; of a renamed one what that costs and how to avoid it."""
+
+
+def find_renamed(old: State, new: State) -> dict[str, str]:
+    """Return new key to old key of the models that only have another name."""
+    gone = [model for key, model in old.models.items() if key not in new.models]
+    came = [model for key, model in new.models.items() if key not in old.models]
+    pairs = {
+        model["key"]: former
+        for model in came
+        for former in model.get("was", ())
+        if former in old.models and former not in new.models
+    }
+    gone = [model for model in gone if model["key"] not in pairs.values()]
+    came = [model for model in came if model["key"] not in pairs]
+    for model in came:
+        alike = [each for each in gone if each["id"] == model["id"]]
+        rivals = [each for each in came if each["id"] == model["id"]]
+        if len(alike) == 1 and len(rivals) == 1:
+            pairs[model["key"]] = alike[0]["key"]
+    return pairs
+
+
+def compare_models(old: State, new: State, renamed: dict[str, str]) -> tuple[ModelChange, ...]:
+    """Return every model that is not as before, sorted by key."""
+    found: list[ModelChange] = []
+    for key, model in new.models.items():
+        was = renamed.get(key, key)
+        before = old.models.get(was)
+        if before is None:
+            found.append(_added(model))
+            continue
+        settings = tuple(_settings(old, new, before, model))
+        if was != key:
+            found.append(_renamed(before, model, settings, new))
+        elif settings:
+            copied = _copied(model) if before["commit"] != model["commit"] else None
+            found.append(ModelChange(key=key, id=model["id"], action=ModelAction.CHANGED, settings=settings,
+                                     weights_bytes=copied))  # fmt: skip
+    gone = (m for key, m in old.models.items() if key not in new.models and key not in renamed.values())
+    found += [ModelChange(key=m["key"], id=m["id"], action=ModelAction.REMOVED, said=_runs(m)) for m in gone]
+    return tuple(sorted(found, key=lambda each: each.key))
+
+
+def _copied(model: Data) -> int | None:
+    return model["weights"].get("total_bytes")
+
+
+def _runs(model: Data) -> str:
+    return f"{_engine(model)} on {_accelerator(model)}, {_replicas(model)} replicas, {_context(model)} context"
+
+
+def _added(model: Data) -> ModelChange:
+    return ModelChange(key=model["key"], id=model["id"], action=ModelAction.ADDED, weights_bytes=_copied(model),
+                       said=_runs(model))  # fmt: skip
+
+
+def _renamed(before: Data, model: Data, settings: tuple[Setting, ...], new: State) -> ModelChange:
+    was, size = before["key"], _copied(model)
+    if _made_as(before) == _made_as(model):
+        said = (
+            "nothing is replaced: its resources keep the names that they have, and clients may ask for it by its "
+            "former name too; `was` must stay in the list for as long as the model does"
+        )
+        return ModelChange(key=model["key"], id=model["id"], action=ModelAction.RENAMED, settings=settings, was=was,
+                           is_kept=True, said=said)  # fmt: skip
+    own = sum(1 for each in new.resources.values() if each["name"].startswith(f"{model['key']}-"))
+    copies = f"copied again ({size / GB:,.1f} GB)" if size else "copied again"
+    said = (
+        f"another name is another model: its {own or 'own'} resources are made anew and the old ones deleted, "
+        f"its weights {copies}, and callers must use the new name; `was: {_former(before)}` beside the new name "
+        "keeps all of it"
+    )
+    return ModelChange(key=model["key"], id=model["id"], action=ModelAction.RENAMED, settings=settings, was=was,
+                       weights_bytes=size, said=said)  # fmt: skip
+
+
+def _made_as(model: Data) -> str:
+    """Return the root of its physical names (`hubstack.names.made_as`)."""
+    return str((*model.get("was", ()), model["key"])[0])
+
+
+def _former(model: Data) -> str:
+    """Return what `was` must say of a model that is renamed."""
+    keys = [*model.get("was", ()), model["key"]]
+    return str(keys[0]) if len(keys) == 1 else f"[{', '.join(keys)}]"
+
+
+def _accelerator(model: Data) -> str:
+    share, hosts = model.get("servers_per_accelerator", 1), model.get("hosts", 1)
+    count = f"1/{share}" if share > 1 else str(model["accelerator_count"])
+    nodes = f" on {hosts} nodes" if hosts > 1 else ""
+    return f"{count} x {model['accelerator']} ({model['machine_type']}){nodes}"
+
+
+def _engine(model: Data) -> str:
+    return f"{model['server']['engine']} {model['server']['version'] or ''}".strip()
+
+
+def _replicas(model: Data) -> str:
+    return f"{model['replicas']['min']}-{model['replicas']['max']}"
+
+
+def _context(model: Data) -> str:
+    return f"{model['need']['context']:,}"
+
+
+def _capacity(model: Data) -> str:
+    return ", then ".join(
+        f"{step['kind']} {step['reservation']}" if step.get("reservation") else str(step["kind"])
+        for step in model.get("steps", ())
+    )
+
+
+def _zones(model: Data) -> str:
+    return ", ".join(sorted({zone for step in model.get("steps", ()) for zone in step["zones"]}))
+
+
+def _canary(model: Data) -> str:
+    weight = model.get("canary_weight", 0)
+    return f"{weight} of 100 requests of {model['canary_of']}" if model.get("canary_of") else "none"
+
+
+def _block(said: Any) -> str:
+    """Return a part of a plan as one line; nothing where an older hubstack had no such part."""
+    return json.dumps(said, sort_keys=True) if said else "none"
+
+
+_TOPICS: tuple[tuple[str, Callable[[Data], Any]], ...] = (
+    ("id", lambda m: m["id"]),
+    ("revision", lambda m: m["revision"]),
+    ("commit", lambda m: m["commit"][:12]),
+    ("licence", lambda m: m["license"] or "none given"),
+    ("gated", lambda m: "yes" if m["gated"] else "no"),
+    ("engine", _engine),
+    ("image", lambda m: m["server"]["image"]),
+    ("accelerator", _accelerator),
+    ("capacity", _capacity),
+    ("zones", _zones),
+    ("context", _context),
+    ("concurrency", lambda m: str(m["need"]["concurrency"])),
+    ("KV cache", lambda m: str(m.get("kv_cache_dtype", "auto"))),
+    ("replicas", _replicas),
+    ("platform", lambda m: str(m.get("platform", "gke"))),
+    ("scaling", lambda m: _block(m.get("scaling"))),
+    ("loading", lambda m: _block(m.get("loading"))),
+    ("service level", lambda m: _block(m.get("slo"))),
+    ("canary", _canary),
+    ("names of its resources", _made_as),
+    ("served as", lambda m: m["server"]["served_model_name"]),
+    ("weights", lambda m: f"{(_copied(m) or 0) / GB:,.1f} GB"),
+    ("start", lambda m: f"{m['server']['load_seconds']} s to load"),
+)
+
+
+_NEWER = {"platform": "platform", "scaling": "scaling", "loading": "loading", "service level": "slo"}
+
+
+def _settings(old: State, new: State, before: Data, after: Data) -> Iterator[Setting]:
+    reasons = {reason["topic"]: reason["text"] for reason in after.get("reasons", ())}
+    for topic, shown in _TOPICS:
+        if topic in _NEWER and _NEWER[topic] not in before:
+            continue  # written by a hubstack that knew no such setting
+        pair = str(shown(before)), str(shown(after))
+        if pair[0] != pair[1]:
+            yield Setting(topic=topic, before=pair[0], after=pair[1], why=reasons.get(topic))
+    for topic, key in (("flags", "args"), ("environment", "env")):
+        parts = [[_flat(item) for item in model["server"][key]] for model in (before, after)]
+        if parts[0] != parts[1]:
+            yield _list_setting(topic, parts[0], parts[1])
+    spaces = old.target.get("namespace"), new.target.get("namespace")
+    if spaces[0] != spaces[1]:
+        yield Setting(topic="namespace", before=str(spaces[0]), after=str(spaces[1]))
+
+
+def _flat(item: Any) -> str:
+    return "=".join(str(part) for part in cast("list[Any]", item)) if isinstance(item, list) else str(item)
+
+
+def _list_setting(topic: str, before: list[str], after: list[str]) -> Setting:
+    """Say which parts went and which came; a flag and its value stand in two parts."""
+    joined = [_pairs(parts) for parts in (before, after)]
+    gone = [part for part in joined[0] if part not in joined[1]]
+    came = [part for part in joined[1] if part not in joined[0]]
+    if not gone and not came:
+        return Setting(topic=topic, before="one order", after="another order of the same")
+    return Setting(topic=topic, before=" ".join(gone) or "(nothing)", after=" ".join(came) or "(nothing)")
+
+
+def _pairs(parts: list[str]) -> list[str]:
+    found: list[str] = []
+    for part in parts:
+        if found and found[-1].startswith("--") and " " not in found[-1] and not part.startswith("--"):
+            found[-1] = f"{found[-1]} {part}"
+        else:
+            found.append(part)
+    return found

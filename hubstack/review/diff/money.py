@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The bills of two plans compared, to the cent, with the reason of each difference.
+
+Owns the sums and the reasons. A reason is read off the plans; where none of them says one, that is said.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from hubstack.review.diff.reported import Reported
+from hubstack.review.diff.state import Data, State
+
+NO_REASON = "neither plan says why"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amount(Reported):
+    """USD a month in cents: idle is every model at its fewest replicas, busy at its most."""
+
+    idle: int = 0
+    """With every model at its fewest replicas."""
+    busy: int = 0
+    """With every model at its most."""
+
+    def __sub__(self, other: "Amount") -> "Amount":
+        return Amount(idle=self.idle - other.idle, busy=self.busy - other.busy)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoneyLine(Reported):
+    """One item of the bill that costs something else."""
+
+    item: str
+    """Key of a model, or what is paid beside them (`cluster`)."""
+    before: Amount
+    """What it costs on the old side."""
+    after: Amount
+    """What it costs on the new side."""
+    reasons: tuple[str, ...]
+    """Why, a sentence each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Money(Reported):
+    """The two bills."""
+
+    before: Amount
+    """The old plan's total."""
+    after: Amount
+    """The new plan's total."""
+    lines: tuple[MoneyLine, ...]
+    """Those that differ; with the others they add up to the totals."""
+    unpriced: tuple[str, ...]
+    """What of the new plan has no price."""
+
+
+def compare_money(old: State, new: State, renamed: Mapping[str, str]) -> Money:
+    """Compare two bills.
+
+    Args:
+        old: the side before.
+        new: the side after.
+        renamed: new key to old key of each model that has another name.
+    """
+    items = _items(old), _items(new)
+    former = set(renamed.values())
+    kept = {was: key for key, was in renamed.items() if was in new.models[key].get("was", ())}
+    lines: list[MoneyLine] = []
+    for item in [*items[1], *(i for i in items[0] if i not in items[1] and i not in former)]:
+        was = renamed.get(item, item)
+        before, after = items[0].get(was, Amount()), items[1].get(item, Amount())
+        if before != after:
+            reasons = tuple(_reasons(old, new, was, item, kept)) or (NO_REASON,)
+            lines.append(MoneyLine(item=item, before=before, after=after, reasons=reasons))
+    cost = (new.plan or {}).get("cost", {})
+    return Money(before=_total(old), after=_total(new), lines=tuple(lines),
+                 unpriced=tuple(cost.get("unpriced", ())))  # fmt: skip
+
+
+def _total(state: State) -> Amount:
+    cost = (state.plan or {}).get("cost", {})
+    return Amount(idle=_cents(cost.get("usd_per_month_min")), busy=_cents(cost.get("usd_per_month_max")))
+
+
+def _cents(usd: float | None) -> int:
+    return round((usd or 0) * 100)
+
+
+def _lines(state: State) -> list[Data]:
+    return list((state.plan or {}).get("cost", {}).get("lines", ()))
+
+
+def _items(state: State) -> dict[str, Amount]:
+    sums: dict[str, Amount] = {}
+    for line in _lines(state):
+        had = sums.get(line["item"], Amount())
+        sums[line["item"]] = Amount(
+            idle=had.idle + _cents(line["usd_per_month_min"]), busy=had.busy + _cents(line["usd_per_month_max"])
+        )
+    return sums
+
+
+def _reasons(old: State, new: State, was: str, item: str, kept: Mapping[str, str]) -> Iterator[str]:
+    before, after = old.models.get(was), new.models.get(item)
+    if before is not None and after is not None:
+        found = tuple(_of_model(old, new, before, after, kept))
+        yield from found
+        if not found and was != item:  # of a sum that does not divide, who gets the odd cent goes by name
+            yield "the same nodes, split anew under its new name"
+    elif after is not None:
+        yield f"new: {_bought(after)}"
+    elif before is not None:
+        yield "it is no longer served"
+    else:
+        yield from _beside(old, new, item)
+
+
+def _beside(old: State, new: State, item: str) -> Iterator[str]:
+    """Say why what is paid beside models costs something else."""
+    said = [{line["what"]: line for line in _lines(side) if line["item"] == item} for side in (old, new)]
+    for what in sorted({*said[0], *said[1]}):
+        before, after = said[0].get(what), said[1].get(what)
+        if before is None:
+            yield f"new: {what}"
+        elif after is None:
+            yield f"no longer: {what}"
+        elif before["usd_per_month_max"] != after["usd_per_month_max"]:
+            rows = [f"{line['source']}, {line['as_of']}" for line in (before, after)]
+            yield f"{what}: another price ({rows[0]} -> {rows[1]})"
+
+
+def _bought(model: Data) -> str:
+    ways = ", then ".join(str(step["kind"]) for step in model.get("steps", ()))
+    replicas = model["replicas"]
+    return f"{replicas['min']} to {replicas['max']} x {_shape(model)}, {ways}"
+
+
+def _shape(model: Data) -> str:
+    share = model.get("servers_per_accelerator", 1)
+    count = f"1/{share}" if share > 1 else str(model["accelerator_count"])
+    hosts = f" on {model['hosts']} nodes" if model.get("hosts", 1) > 1 else ""
+    return f"{count} x {model['accelerator']} ({model['machine_type']}){hosts}"
+
+
+def _of_model(old: State, new: State, before: Data, after: Data, kept: Mapping[str, str]) -> Iterator[str]:
+    if old.target.get("region") != new.target.get("region"):
+        yield f"region {old.target.get('region')} -> {new.target.get('region')}"
+    if before["replicas"] != after["replicas"]:
+        spans = [f"{m['replicas']['min']}-{m['replicas']['max']}" for m in (before, after)]
+        yield f"replicas {spans[0]} -> {spans[1]}"
+    if _shape(before) != _shape(after):
+        yield f"accelerator {_shape(before)} -> {_shape(after)}"
+    platforms = [str(model.get("platform", "gke")) for model in (before, after)]
+    if platforms[0] != platforms[1]:
+        yield f"platform {platforms[0]} -> {platforms[1]}"
+    runs = [_instance_price(model) for model in (before, after)]
+    if runs[0] != runs[1]:
+        yield f"price of an instance {runs[0]} -> {runs[1]} USD/h"
+    ways = [", ".join(_way(step) for step in model.get("steps", ())) for model in (before, after)]
+    if ways[0] != ways[1]:
+        yield f"bought as {ways[0]} -> {ways[1]}"
+    yield from _prices(old, new, before, after)
+    yield from _neighbours(old, new, before, after, kept)
+    sizes = [model["weights"].get("total_bytes") or 0 for model in (before, after)]
+    if sizes[0] != sizes[1]:
+        yield f"weights {sizes[0] / 1e9:,.1f} -> {sizes[1] / 1e9:,.1f} GB"
+    elif (rows := _storage(old, before["key"], new, after["key"])) and rows[0] != rows[1]:
+        yield f"price of storage {rows[0][0]} -> {rows[1][0]} USD ({rows[1][1]}, {rows[1][2]})"
+
+
+def _instance_price(model: Data) -> float | None:
+    run: Data = model.get("cloud_run") or {}
+    return run.get("usd_per_instance_hour")
+
+
+def _way(step: Data) -> str:
+    return f"{step['kind']} {step['reservation']}" if step.get("reservation") else str(step["kind"])
+
+
+def _prices(old: State, new: State, before: Data, after: Data) -> Iterator[str]:
+    """Yield the price rows of its nodes that are another."""
+    rows = [
+        {(p["machine_type"], p["capacity"], p["reservation"]): p["price"]
+         for p in side.pools if p["capacity_class"] == model["capacity_class"]}
+        for side, model in ((old, before), (new, after))
+    ]  # fmt: skip
+    for way in sorted(rows[0].keys() & rows[1].keys(), key=str):
+        was, now = rows[0][way], rows[1][way]
+        if (was and was["usd_per_hour"]) != (now and now["usd_per_hour"]):
+            shown = [f"{row['usd_per_hour']} USD/h ({row['source']}, {row['as_of']})" if row else "no price"
+                     for row in (was, now)]  # fmt: skip
+            yield f"price of {way[0]} {way[1]} {shown[0]} -> {shown[1]}"
+
+
+def _neighbours(old: State, new: State, before: Data, after: Data, kept: Mapping[str, str]) -> Iterator[str]:
+    """Say who shares its nodes now, where that is not as before: the nodes' bill is split between them.
+
+    Models that keep their resources under another name, by their former key, neither came nor left.
+    """
+    if not before["capacity_class"] or not after["capacity_class"]:
+        return  # no nodes of its own choosing: Cloud Run, Vertex AI
+    shared = [
+        {kept.get(m["key"], m["key"]): (m["replicas"]["min"], m["replicas"]["max"]) for m in side.models.values()
+         if m["capacity_class"] == model["capacity_class"] and m["key"] != model["key"]}
+        for side, model in ((old, before), (new, after))
+    ]  # fmt: skip
+    came, went = sorted(shared[1].keys() - shared[0].keys()), sorted(shared[0].keys() - shared[1].keys())
+    other = sorted(key for key in shared[0].keys() & shared[1].keys() if shared[0][key] != shared[1][key])
+    named = sorted(key for key in shared[1] if key in kept.values()) if not (came or went or other) else []
+    said = [
+        f"{', '.join(keys)} {what}"
+        for keys, what in (
+            (came, "came"),
+            (went, "left"),
+            (other, "has other replicas"),
+            (named, "has another name"),
+        )
+        if keys
+    ]
+    if said:
+        yield f"its nodes are shared anew: {'; '.join(said)}"
+
+
+def _storage(old: State, was: str, new: State, key: str) -> list[tuple[object, object, object]]:
+    return [
+        (line["usd_per_month_max"], line["source"], line["as_of"])
+        for side, item in ((old, was), (new, key))
+        for line in _lines(side)
+        if line["item"] == item and line["what"].startswith("weights in the bucket")
+    ]

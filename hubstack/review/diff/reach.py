@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who can reach what: read off a graph as sentences, so that a change of them is seen.
+
+Owns the list of what opens a stack. It reads what is declared; firewalls, organization policies and grants made
+elsewhere are not in a graph.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+
+from hubstack.review.diff.resources import match_resources
+from hubstack.review.diff.state import Data, State
+
+_PUBLIC = ("allUsers", "allAuthenticatedUsers")
+WIDE = "anyone on the internet"
+
+
+def compare_reach(old: State, new: State) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the sentences that are new and those that no longer hold; another name alone makes none."""
+    present = {urn: new.all_resources[now]["name"] for now, urn in match_resources(old, new).items()}
+    before, after = set(_sentences(old, present)), set(_sentences(new, {}))
+    return tuple(sorted(after - before)), tuple(sorted(before - after))
+
+
+def _sentences(state: State, present: Mapping[str, str]) -> Iterator[str]:
+    """Yield sentences with the names that resources have now, where an alias gives them another."""
+    for urn, resource in state.resources.items():
+        inputs: Data = resource.get("inputs", {})
+        kind, name = resource["type"], present.get(urn, resource["name"])
+        if kind.endswith(("IAMMember", "IamMember")):
+            yield from _grant(kind, name, inputs)
+        elif found := _READERS.get(kind):
+            yield from found(name, inputs)
+        elif kind.endswith((":Gateway", ":Ingress")):
+            yield from _gateway(name, inputs)
+
+
+def _grant(kind: str, name: str, inputs: Data) -> Iterator[str]:
+    member, role = str(inputs.get("member", "")), str(inputs.get("role", ""))
+    what = kind.split(":")[1].split("/", maxsplit=1)[0]
+    if member in _PUBLIC:
+        yield f"{WIDE} has {role} on {what} ({name})"
+    else:
+        yield f"{role} on {what} for {name}"
+
+
+def _gateway(name: str, inputs: Data) -> Iterator[str]:
+    spec: Data = inputs.get("spec", {})
+    kind = str(spec.get("gatewayClassName") or spec.get("ingressClassName") or "")
+    hosts = sorted({str(each.get("hostname") or "any name") for each in spec.get("listeners", ())})
+    protocols = sorted({str(each.get("protocol")) for each in spec.get("listeners", ())})
+    who = WIDE if "external" in kind or not kind else "whoever is in the network"
+    called = f"{name} ({kind or 'class unknown'})"
+    yield f"{who} reaches the gateway {called} for {', '.join(hosts)} by {', '.join(protocols)}"
+
+
+def _block(inputs: Data, name: str) -> Data:
+    return inputs.get(name) or {}
+
+
+def _service(name: str, inputs: Data) -> Iterator[str]:
+    kind = inputs.get("spec", {}).get("type")
+    if kind in {"LoadBalancer", "NodePort"}:
+        notes: Data = inputs.get("metadata", {}).get("annotations") or {}
+        internal = notes.get("networking.gke.io/load-balancer-type") == "Internal" or kind == "NodePort"
+        yield f"{'whoever is in the network' if internal else WIDE} reaches the Service {name} ({kind})"
+
+
+def _cluster(name: str, inputs: Data) -> Iterator[str]:
+    endpoints = _block(inputs, "controlPlaneEndpointsConfig")
+    if _block(endpoints, "ipEndpointsConfig").get("enabled", True):
+        yield f"the control plane of {name} has an IP endpoint"
+    if _block(endpoints, "dnsEndpointConfig").get("allowExternalTraffic"):
+        yield f"the control plane of {name} has a DNS endpoint, guarded by IAM"
+    if not _block(inputs, "privateClusterConfig").get("enablePrivateNodes"):
+        yield f"the nodes of {name} have public addresses"
+
+
+def _bucket(name: str, inputs: Data) -> Iterator[str]:
+    if inputs.get("publicAccessPrevention") != "enforced":
+        yield f"the bucket {name} may be made public"
+
+
+def _run(name: str, inputs: Data) -> Iterator[str]:
+    ingress = inputs.get("ingress", "INGRESS_TRAFFIC_ALL")
+    if ingress == "INGRESS_TRAFFIC_ALL":
+        yield f"the Cloud Run service {name} takes requests from the internet"
+    if inputs.get("invokerIamDisabled"):
+        yield f"the Cloud Run service {name} asks no caller who it is"
+
+
+def _policy(name: str, inputs: Data) -> Iterator[str]:
+    spec: Data = inputs.get("spec", {})
+    pods, types = json.dumps(spec.get("podSelector", {}), sort_keys=True), spec.get("policyTypes", ["Egress"])
+    for direction, verb in (("Ingress", "lets in"), ("Egress", "lets out to")):
+        if direction in types:
+            rules = [rule or "anyone" for rule in spec.get(direction.lower(), ())]
+            whom = json.dumps(rules, sort_keys=True) if rules else "no one"
+            yield f"the network policy {name} {verb} {whom}, for pods {pods}"
+
+
+_READERS: Mapping[str, Callable[[str, Data], Iterator[str]]] = {
+    "gcp:cloudrunv2/service:Service": _run,
+    "gcp:container/cluster:Cluster": _cluster,
+    "gcp:storage/bucket:Bucket": _bucket,
+    "kubernetes:core/v1:Service": _service,
+    "kubernetes:networking.gke.io/v1alpha1:FQDNNetworkPolicy": _policy,
+    "kubernetes:networking.k8s.io/v1:NetworkPolicy": _policy,
+}

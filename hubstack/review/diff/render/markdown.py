@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A report as a comment on a pull request, within what a host takes.
+
+Owns the size: folded tables lose rows first, then all tables; the answers and what is lost stay. Texts from the Hub
+are hostile: `hubstack.files.markdown` escapes them.
+"""
+
+import re
+from collections.abc import Iterator
+
+from hubstack.files.markdown import escape
+from hubstack.review.diff.render.sections import Report, Section
+
+MAX_BYTES = 65_536
+"""GitHub's limit of a comment in characters; counted here in bytes, which is never less."""
+_CELL = 400
+_STEPS = ((None, None), (200, None), (50, None), (20, 200), (10, 50), (5, 20), (0, 10), (0, 3), (0, 0))
+"""Rows of a folded and of an open table, the whole first."""
+
+
+def markdown_text(report: Report, link: str | None = None, limit: int = MAX_BYTES) -> str:
+    """Return the comment.
+
+    Args:
+        report: what it says.
+        link: where the whole report is, named wherever rows are left out.
+        limit: bytes.
+    """
+    text = ""
+    for folded, shown in _STEPS:
+        text = "\n".join(_lines(report, link, folded, shown)) + "\n"
+        if len(text.encode()) <= limit:
+            return text
+    end = f"\n\n{_left_out(None, link)}\n"
+    kept = text.encode()[: limit - len(end.encode())].decode(errors="ignore")
+    return kept.rpartition("\n")[0] + end
+
+
+def _lines(report: Report, link: str | None, folded: int | None, shown: int | None) -> Iterator[str]:
+    yield f"### {escape(report.title)}"
+    yield ""
+    word, _, rest = report.verdict.partition(":")
+    yield f"**{escape(word)}:** {escape(rest)}"
+    yield ""
+    if report.answers:
+        yield "| | |"
+        yield "| --- | --- |"
+        yield from (f"| **{escape(question)}** | {_cell(answer)} |" for question, answer in report.answers)
+    for section in report.sections:
+        yield ""
+        yield from _section(section, folded if section.is_folded else shown, link)
+    yield ""
+    yield f"<sub>{escape(report.blind)}</sub>"
+
+
+def _section(section: Section, most: int | None, link: str | None) -> Iterator[str]:
+    if section.is_folded:
+        yield f"<details><summary>{escape(section.title)} ({len(section.rows):,})</summary>"
+    else:
+        yield f"#### {escape(section.title)}"
+    yield ""
+    rows = section.rows if most is None else section.rows[:most]
+    if rows:
+        yield f"| {' | '.join(escape(column) or ' ' for column in section.columns)} |"
+        yield f"|{' --- |' * len(section.columns)}"
+        yield from (f"| {' | '.join(_cell(cell) for cell in row)} |" for row in rows)
+    if len(rows) < len(section.rows):
+        yield ""
+        yield _left_out(len(section.rows) - len(rows), link)
+    if section.note:
+        yield ""
+        yield escape(section.note)
+    if section.is_folded:
+        yield ""
+        yield "</details>"
+
+
+def _left_out(number: int | None, link: str | None) -> str:
+    what = f"{number:,} more rows" if number is not None else "The rest"
+    where = f"[the whole report]({link})" if link and re.fullmatch(r"https?://[^\s()<>]+", link) else None
+    return f"_{what} in {where}._" if where else f"_{what} in the output of `hubstack diff`._"
+
+
+def _cell(text: str) -> str:
+    cut = text if len(text) <= _CELL else f"{text[:_CELL]}…"
+    return escape(cut)

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A report as tables for a terminal."""
+
+from collections.abc import Iterator
+
+from rich.console import RenderableType
+from rich.table import Table
+
+from hubstack.review.diff.render.sections import Report
+
+
+def terminal_parts(report: Report) -> Iterator[RenderableType]:
+    """Yield what is printed, from top to bottom."""
+    yield report.title
+    yield report.verdict
+    yield ""
+    answers = Table(box=None, pad_edge=False, show_header=False)
+    answers.add_column(no_wrap=True)
+    answers.add_column(overflow="fold")
+    for question, answer in report.answers:
+        answers.add_row(question, answer)
+    yield answers
+    for section in report.sections:
+        yield ""
+        yield f"{section.title}:"
+        table = Table(box=None, pad_edge=False)
+        for column in section.columns:
+            table.add_column(column, overflow="fold")
+        for row in section.rows:
+            table.add_row(*row)
+        yield table
+        if section.note:
+            yield section.note
+    yield ""
+    yield report.blind

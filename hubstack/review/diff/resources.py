@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Two graphs compared: what Pulumi would create, update, replace and delete, and which argument makes it so.
+
+Owns the matching of resources (by URN and alias), the reading of each difference by the providers' facts, and what
+follows from a replacement: what was made through a provider that goes, and what takes the id of a resource that
+goes.
+It knows no state: the old graph stands for what is there.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, cast
+
+from hubstack.review.diff.aliases import alias_urns
+from hubstack.review.diff.paths import ABSENT, UNKNOWN, PathChange, bare, differences, leaves
+from hubstack.review.diff.replacement import Replacement, TypeFacts
+from hubstack.review.diff.reported import Reported
+from hubstack.review.diff.state import Data, State
+
+_SETTINGS = ("protect", "retainOnDelete", "ignoreChanges", "replaceOnChanges", "deleteBeforeReplace",
+             "customTimeouts", "deletedWith", "replaceWith", "version", "importId", "aliases")  # fmt: skip
+
+
+class Action(StrEnum):
+    """What happens to a resource."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"
+    DELETE = "delete"
+    SETTINGS = "settings"
+    """Nothing in the cloud: Pulumi's own options, or the order of work."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceChange(Reported):
+    """One resource that does not stay as it is."""
+
+    urn: str
+    """Its URN after the change, or before a deletion."""
+    type: str
+    """Its type token: `gcp:storage/bucket:Bucket`."""
+    name: str
+    """Its logical name."""
+    action: Action
+    """What `pulumi up` will do to it."""
+    changes: tuple[PathChange, ...] = ()
+    """What differs; of a creation or deletion nothing."""
+    because: tuple[str, ...] = ()
+    """Of a replacement: the arguments that make it, or what it follows from."""
+    deletes_first: bool = False
+    """The old one goes before the new one comes: it is away in between."""
+    held: str | None = None
+    """What is lost with it; None where nothing is or it is kept."""
+    is_copy: bool = False
+    """Whether what is lost can be fetched again."""
+    refused: str | None = None
+    """Why `pulumi up` will not do it."""
+    is_unknown: bool = False
+    """No facts of the type: the update may be a replacement."""
+    kept_in_cloud: bool = False
+    """`retainOnDelete`: it leaves the stack and stays in the cloud."""
+    old_urn: str | None = None
+    """Where an alias led to it."""
+
+
+def compare_resources(old: State, new: State, rules: Replacement) -> tuple[ResourceChange, ...]:
+    """Return every resource that does not stay as it is, sorted by URN."""
+    matched = match_resources(old, new)
+    present = {before: after for after, before in matched.items()}
+    changes: dict[str, ResourceChange] = {}
+    for urn, resource in new.resources.items():
+        before = old.resources.get(matched.get(urn, ""))
+        if before is None:
+            changes[urn] = _plain(resource, Action.CREATE)
+            continue
+        found = _compare(before, resource, rules, (old, new), present)
+        if found:
+            changes[urn] = found
+    _cascade(changes, matched, old, new, rules)
+    gone = old.resources.keys() - set(matched.values())
+    for urn in gone:
+        changes[urn] = _lost(_plain(old.resources[urn], Action.DELETE), old.resources[urn], rules)
+    return tuple(change for _, change in sorted(changes.items()))
+
+
+def match_resources(old: State, new: State) -> dict[str, str]:
+    """Return the URN of each new resource, components too, to that of the old one that it continues."""
+    every = new.all_resources
+    free = old.all_resources.keys() - every.keys()
+    matched = {urn: urn for urn in every if urn in old.all_resources}
+    former: dict[str, str] = {}
+    for urn in sorted(every.keys() - matched.keys(), key=lambda urn: (_depth(urn, every), urn)):
+        found = next((alias for alias in alias_urns(urn, every, former) if alias in free), None)
+        if found:
+            free.discard(found)
+            matched[urn] = former[urn] = found
+    return matched
+
+
+def _depth(urn: str, resources: Mapping[str, Data]) -> int:
+    """Count the parents: a child is found by what its parent was."""
+    parent = str(resources[urn].get("parent") or "")
+    return 1 + _depth(parent, resources) if parent in resources else 0
+
+
+def _plain(resource: Data, action: Action) -> ResourceChange:
+    return ResourceChange(urn=resource["urn"], type=resource["type"], name=resource["name"], action=action)
+
+
+def _compare(
+    before: Data, after: Data, rules: Replacement, sides: tuple[State, State], present: Mapping[str, str]
+) -> ResourceChange | None:
+    facts = rules.facts(after["type"])
+    options: Data = after.get("options", {})
+    ignored = [bare(str(path)) for path in options.get("ignoreChanges", ())]
+    changes = tuple(
+        change for change in differences(before.get("inputs", {}), after.get("inputs", {}))
+        if not _is_below(bare(change.path), ignored) and not _is_nothing(change, facts)
+    ) + tuple(_from_provider(before, after, facts, sides))  # fmt: skip
+    asked = [bare(str(path)) for path in options.get("replaceOnChanges", ())]
+    forcing = tuple(
+        each.path for each in changes if (facts and _forces(each, facts)) or _is_below(bare(each.path), asked)
+    )
+    moved = before["urn"] if before["urn"] != after["urn"] else None
+    base = replace(_plain(after, Action.UPDATE), changes=changes, old_urn=moved)
+    if forcing:
+        change = replace(base, action=Action.REPLACE, because=forcing, deletes_first=_deletes_first(before, after))
+        return _lost(change, before, rules)
+    if changes:
+        return replace(base, is_unknown=facts is None)
+    settings = tuple(_settings(before, after, present))
+    return replace(base, action=Action.SETTINGS, changes=settings) if settings or moved else None
+
+
+def _is_below(path: str, tops: list[str]) -> bool:
+    return any(path == top or path.startswith(f"{top}.") or top == "*" for top in tops)
+
+
+def _is_nothing(change: PathChange, facts: TypeFacts | None) -> bool:
+    """Whether the provider takes both for the same: a default that is now written, or one that it keeps."""
+    if facts is None:
+        return False
+    path = bare(change.path)
+    if change.after is ABSENT and path in facts.kept:
+        return True
+    if path not in facts.defaults:
+        return False
+    default = facts.defaults[path]
+    return (default if change.before is ABSENT else change.before) == (
+        default if change.after is ABSENT else change.after
+    )
+
+
+def _forces(change: PathChange, facts: TypeFacts) -> bool:
+    return any(facts.replaces(path) for path in change.all_paths())
+
+
+def _provider(resource: Data, side: State) -> Data:
+    """Return the provider through which a resource is made; empty where none is named."""
+    reference = str(resource.get("provider") or "")
+    return side.resources.get(reference.rpartition("::")[0], {})
+
+
+def _from_provider(
+    before: Data, after: Data, facts: TypeFacts | None, sides: tuple[State, State]
+) -> Iterator[PathChange]:
+    """Yield what differs because the provider's own argument does."""
+    for name in facts.from_provider if facts else ():
+        if name in before.get("inputs", {}) or name in after.get("inputs", {}):
+            continue
+        values = [_provider(each, side).get("inputs", {}).get(name) for each, side in
+                  zip((before, after), sides, strict=True)]  # fmt: skip
+        if values[0] != values[1] and None not in values:
+            yield PathChange(name, values[0], values[1])
+
+
+def _settings(before: Data, after: Data, present: Mapping[str, str]) -> Iterator[PathChange]:
+    old, new = before.get("options", {}), after.get("options", {})
+    for name in _SETTINGS:
+        if old.get(name) != new.get(name):
+            yield PathChange(name, old.get(name, ABSENT), new.get(name, ABSENT))
+    held = [[present.get(urn, urn) for urn in before.get("dependencies", ())], after.get("dependencies", ())]
+    waits = [{urn.split("::", 2)[-1] for urn in urns} for urns in held]
+    if waits[0] != waits[1]:
+        yield PathChange("dependsOn", sorted(waits[0] - waits[1]), sorted(waits[1] - waits[0]))
+
+
+def _deletes_first(before: Data, after: Data) -> bool:
+    """Whether the name is taken until the old one is gone (facts: gke.md 5.1; pulumi-kubernetes, Diff)."""
+    options: Data = after.get("options", {})
+    if "deleteBeforeReplace" in options:
+        return bool(options["deleteBeforeReplace"])
+    old, new = before.get("inputs", {}), after.get("inputs", {})
+    if after["type"].startswith("kubernetes:helm.sh/"):
+        return False
+    if after["type"].startswith("kubernetes:"):
+        names = [_identity(inputs.get("metadata")) for inputs in (old, new)]
+        return names[0] == names[1]
+    return "name" in new
+
+
+def _identity(metadata: Any) -> tuple[Any, Any]:
+    """Return name and namespace; metadata as a whole may be unknown."""
+    held: Data = cast("Data", metadata) if isinstance(metadata, Mapping) else {}
+    return held.get("name"), held.get("namespace")
+
+
+def _lost(change: ResourceChange, before: Data, rules: Replacement) -> ResourceChange:
+    """Add what is lost with the old resource, and what stands in the way."""
+    options, inputs = before.get("options", {}), before.get("inputs", {})
+    refused = None
+    if options.get("protect"):
+        refused = "it is protected in Pulumi (`protect`); `pulumi up` stops there"
+    elif change.type == "gcp:container/cluster:Cluster" and inputs.get("deletionProtection", True):
+        refused = "deletionProtection is on; the provider refuses"
+    kept = bool(options.get("retainOnDelete"))
+    held = None if kept else rules.data.get(change.type)
+    is_copy = bool(held) and "hubstack-model" in (inputs.get("labels") or ())
+    if is_copy:
+        held = "copies of the Hub's files; a load fetches them again"
+    if change.type == "gcp:storage/bucket:Bucket" and held and not inputs.get("forceDestroy"):
+        refused = refused or "the provider deletes no bucket that holds objects (`forceDestroy` is off)"
+    return replace(change, held=held, is_copy=is_copy, refused=refused, kept_in_cloud=kept)
+
+
+def _cascade(
+    changes: dict[str, ResourceChange], matched: Mapping[str, str], old: State, new: State, rules: Replacement
+) -> None:
+    """Add what is replaced because something else is, until nothing more follows."""
+    waiting = [urn for urn, change in changes.items() if change.action is Action.REPLACE]
+    users = _users(new)
+    while waiting:
+        gone = changes[waiting.pop()]
+        for urn in sorted(users.get(gone.urn, ())):
+            before, after = old.resources.get(matched.get(urn, "")), new.resources[urn]
+            known = changes.get(urn)
+            if before is None or (known and known.action is Action.REPLACE):
+                continue
+            why = _why_follows(after, gone, rules.facts(after["type"]))
+            if why is None:
+                continue
+            base = known or _plain(after, Action.REPLACE)
+            made = replace(base, action=Action.REPLACE, because=(why,), is_unknown=False,
+                           deletes_first=_deletes_first(before, after))  # fmt: skip
+            changes[urn] = _lost(made, before, rules)
+            waiting.append(urn)
+
+
+def _users(new: State) -> dict[str, set[str]]:
+    """Return URN to the resources that take a value of it or are made through it."""
+    users: dict[str, set[str]] = {}
+    for urn, resource in new.resources.items():
+        named = {each for urns in resource.get("propertyDependencies", {}).values() for each in urns}
+        named |= set(resource.get("options", {}).get("replaceWith", ()))
+        named.add(str(resource.get("provider") or "").rpartition("::")[0])
+        for each in named:
+            users.setdefault(each, set()).add(urn)
+    return users
+
+
+def _why_follows(after: Data, gone: ResourceChange, facts: TypeFacts | None) -> str | None:
+    """Say why a resource is replaced with another, None where it is not."""
+    if str(after.get("provider") or "").rpartition("::")[0] == gone.urn:
+        return f"its provider {gone.name} is replaced"
+    options: Data = after.get("options", {})
+    if gone.urn in options.get("replaceWith", ()):
+        return f"replaceWith names {gone.name}, which is replaced"
+    ignored = [bare(str(path)) for path in options.get("ignoreChanges", ())]
+    for name, urns in sorted(after.get("propertyDependencies", {}).items()):
+        if gone.urn not in urns or facts is None or _is_below(name, ignored):
+            continue
+        value: Any = after.get("inputs", {}).get(name)
+        for path, part in leaves(value, name):
+            # Of what is deleted first the engine takes every value for unknown, also one that the program knew.
+            is_new = gone.deletes_first or part == UNKNOWN
+            if is_new and facts.replaces(bare(path)) and not _is_below(bare(path), ignored):
+                return f"{path} comes from {gone.name}, which is replaced"
+    return None

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One side of a comparison: the plan, the graph and the facts of one environment at one time.
+
+Owns its JSON, which an older or a newer hubstack may have written: what is read of it is read by name, and a key
+that is not there is left out. Does not make it (`hubstack.review.diff.base_head`).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, cast
+
+from hubstack.files.documents import parse_json
+from hubstack.files.errors import InputError
+from hubstack.files.problems import Problem, shown
+from hubstack.hub.lock_hash import CONTENT, content_of
+
+FORMAT = 2
+"""Since 2 it holds the hash of its content."""
+Data = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """What one side says; empty where the environment is not there."""
+
+    name: str
+    """As a reader knows the side: `main (1a2b3c4)`, `work tree`, a file."""
+    plan: Data | None = None
+    """`hubstack plan --json`."""
+    graph: Data | None = None
+    """`hubstack preview --json`."""
+    facts: tuple[Data, ...] = ()
+    """Fields of `hubstack.hub.facts.ModelFacts`, one a locked model."""
+    error: str | None = None
+    """Why this side has neither plan nor graph."""
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether the environment does not exist on this side."""
+        return self.plan is None and self.error is None
+
+    @cached_property
+    def models(self) -> dict[str, Data]:
+        """Key to model of the plan."""
+        return {model["key"]: model for model in (self.plan or {}).get("models", ())}
+
+    @cached_property
+    def pools(self) -> tuple[Data, ...]:
+        """Node pools of the plan."""
+        return tuple((self.plan or {}).get("pools", ()))
+
+    @cached_property
+    def resources(self) -> dict[str, Data]:
+        """URN to custom resource; components hold others and are nothing of their own."""
+        return {each["urn"]: each for each in (self.graph or {}).get("resources", ()) if each.get("custom")}
+
+    @cached_property
+    def all_resources(self) -> dict[str, Data]:
+        """URN to resource, components too."""
+        return {each["urn"]: each for each in (self.graph or {}).get("resources", ())}
+
+    @cached_property
+    def target(self) -> Data:
+        """Where the stack goes; empty for a missing side."""
+        return (self.plan or {}).get("target", {})
+
+    def fact(self, key: str) -> Data | None:
+        """Return what the lock says of a model of the plan."""
+        model = self.models.get(key)
+        if model is None:
+            return None
+        found = (f for f in self.facts if f["commit"] == model["commit"] and f["id"] == model["id"])
+        return next(found, None)
+
+    def to_json(self) -> str:
+        """Return the side as sorted, indented JSON that ends with a newline."""
+        data = {"format": FORMAT, "name": self.name, "plan": self.plan, "graph": self.graph,
+                "facts": list(self.facts), "error": self.error}  # fmt: skip
+        data["content"] = content_of(data)
+        return json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sides:
+    """The two sides, the old one first."""
+
+    old: State
+    new: State
+    quota: Mapping[tuple[str, str, str], int] = field(default_factory=dict[tuple[str, str, str], int])
+    """Region, accelerator and way of buying (`on-demand`, `spot`) to the accelerators that may be had."""
+
+
+def parse_state(text: str, path: str) -> State:
+    """Read what `hubstack diff --save` wrote.
+
+    Raises:
+        InputError: the text is no such thing.
+    """
+    data = parse_json(text, path, _AGAIN)
+    said: Data = cast("Data", data) if isinstance(data, dict) else {}
+    if said.get("format") != FORMAT:
+        found = f": its `format` is {shown(said['format'])}, not {FORMAT}" if "format" in said else ""
+        raise InputError([Problem(path=path, message=f"is no side of a diff{found}", hint=_AGAIN)])
+    # Whatever has the hash was written by `to_json`, so its shape needs no check.
+    if said.get(CONTENT) != content_of(said):
+        raise InputError([Problem(path=path, message="was edited since hubstack wrote it", hint=_AGAIN)])
+    return State(name=path, plan=said["plan"], graph=said["graph"], facts=tuple(said["facts"]), error=said["error"])
+
+
+_AGAIN = "write one with `hubstack diff ENV --save FILE`, with this version of hubstack"

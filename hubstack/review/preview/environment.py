@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The preview of an environment of hubstack: where it fails, the error names the models that are concerned.
+
+Apart from `run`, which knows programs and no models.
+"""
+
+from typing import Any
+
+from hubstack.files.errors import HubstackError, PreviewError
+from hubstack.inputs.environment import Environment
+from hubstack.inputs.pulumi_config import load_stack_config
+from hubstack.plan import Plan
+from hubstack.planner.planner import plan_environment
+from hubstack.review.preview.graph import Graph
+from hubstack.review.preview.run import preview
+
+
+def preview_environment(environment: Environment, **options: Any) -> Graph:
+    """Run an environment's program and return what it registers.
+
+    Args:
+        environment: the stack and its files.
+        options: those of `preview`.
+
+    Raises:
+        InputError: the config is wrong.
+        PreviewError: the program failed; names the resource and its models.
+    """
+    folder, stack = environment.project_dir, environment.stack
+    try:
+        return preview(folder, stack=stack, config_file=environment.config_file, **options)
+    except PreviewError as error:
+        keys: set[str] = set()
+        if error.resources:
+            try:
+                plan = plan_environment(folder, stack, load_stack_config(folder, environment.config_file).config)
+            except HubstackError:
+                raise error from None
+            keys = {key for name in error.resources for key in models_of(name, plan)}
+        if not keys:
+            raise
+        raise PreviewError(f"{error}\n(model {', '.join(sorted(keys))})", error.resources) from None
+
+
+def models_of(name: str, plan: Plan) -> tuple[str, ...]:
+    """Return the keys of the models that a resource is for; none where it is the stack's own.
+
+    Args:
+        name: the resource's logical name. A model's begin with its key; a node pool's with the pool's key, and
+            it is for the models on it (docs/identity.md).
+        plan: the plan that it was registered for.
+    """
+    owners = {model.key: (model.key,) for model in plan.models}
+    owners |= {pool.key: pool.models for pool in plan.pools}
+    owners |= {
+        f"class-{each.key}": tuple(model.key for model in plan.models if model.capacity_class == each.key)
+        for each in plan.classes
+    }
+    found = [key for key in owners if name == key or name.startswith(f"{key}-")]
+    return owners[max(found, key=len)] if found else ()

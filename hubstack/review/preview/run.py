@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Serve the monitor, start the program, wait for it.
+
+Owns the processes: the child's environment (no token, no credentials), its end, and what is said when it fails.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import grpc
+from pulumi.runtime.proto import engine_pb2_grpc, resource_pb2_grpc
+
+from hubstack.files.errors import PreviewError
+from hubstack.files.subprocess_env import kept_environment
+from hubstack.inputs.pulumi_config import StackConfig, load_stack_config
+from hubstack.review.preview.calls import LOST, Calls
+from hubstack.review.preview.graph import Graph
+from hubstack.review.preview.monitor import Engine, Monitor, Recorder
+
+TIMEOUT_SECONDS = 120
+"""Of silence: a program of many models takes long, but it registers all the while."""
+_STEP_SECONDS = 0.5
+_NAMED = 5
+"""Of the resources that an error is about; the rest are counted."""
+MAX_MESSAGE_BYTES = 400 * 1024 * 1024
+"""The SDK's own limit."""
+
+
+def preview(
+    project_dir: Path,
+    *,
+    stack: str,
+    config_file: Path | None = None,
+    left_out: frozenset[str] = frozenset(),
+    timeout_seconds: float = TIMEOUT_SECONDS,
+    answer: Callable[[Recorder], Monitor] = Monitor,
+    secret: Callable[[str], str] | None = None,
+) -> Graph:
+    """Run a project's program for a stack and return what it registers.
+
+    Args:
+        project_dir: folder of Pulumi.yaml.
+        stack: name of the stack.
+        config_file: the stack's config; `stacks/Pulumi.<stack>.yaml` by default.
+        left_out: settings (`hubstack:budget`) that the program is not given.
+        timeout_seconds: of silence between program and engine, after which the program is stopped.
+        answer: what answers the program; by default as an engine does in a preview.
+        secret: gives the text that stands for a secret setting, by its key.
+
+    Raises:
+        InputError: the config is wrong.
+        PreviewError: the program failed, broke a rule of the engine, or did not end.
+    """
+    file = config_file or project_dir / "stacks" / f"Pulumi.{stack}.yaml"
+    config = load_stack_config(project_dir, file)
+    config = replace(config, config={key: text for key, text in config.config.items() if key not in left_out})
+    if secret:
+        config = replace(config, config={**config.config, **{key: secret(key) for key in config.secret_keys}})
+    recorder, calls = Recorder(config.project, stack), Calls()
+    with _serve(recorder, answer(recorder), calls) as address:
+        code, output = _run(project_dir, _environment(project_dir, stack, config, address), calls, timeout_seconds)
+    if calls.failures or recorder.errors or code:
+        raise _failure(recorder, calls, output)
+    return recorder.graph()
+
+
+def _run(folder: Path, environment: Mapping[str, str], calls: Calls, timeout_seconds: float) -> tuple[int, str]:
+    """Run the program to its end; it never outlives this process."""
+    command = [sys.executable, "-m", "hubstack.review.preview.program"]
+    # The program ends itself when its standard input does: also when this process is killed.
+    reads, writes = os.pipe()
+    child = subprocess.Popen(  # noqa: S603  our own module, no shell
+        command, cwd=folder, env=environment, stdin=reads, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, start_new_session=True,
+    )  # fmt: skip
+    os.close(reads)
+    try:
+        while True:
+            try:
+                output, _ = child.communicate(timeout=min(_STEP_SECONDS, timeout_seconds))
+            except subprocess.TimeoutExpired:
+                if calls.silence_seconds > timeout_seconds:
+                    raise _silence(calls, timeout_seconds) from None
+            else:
+                return child.returncode, output
+    finally:
+        os.close(writes)
+        if child.returncode is None:
+            os.killpg(child.pid, signal.SIGKILL)  # and what it has started
+            child.communicate()
+
+
+@contextmanager
+def _serve(recorder: Recorder, monitor: Monitor, calls: Calls) -> Generator[str]:
+    options = [("grpc.max_receive_message_length", MAX_MESSAGE_BYTES), ("grpc.so_reuseport", 0)]
+    server = grpc.server(ThreadPoolExecutor(max_workers=32), options=options, interceptors=[calls])
+    resource_pb2_grpc.add_ResourceMonitorServicer_to_server(monitor, server)
+    engine_pb2_grpc.add_EngineServicer_to_server(Engine(recorder), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        server.stop(grace=None)
+
+
+def _environment(project_dir: Path, stack: str, config: StackConfig, address: str) -> dict[str, str]:
+    program = (project_dir / config.main).resolve()
+    said = {
+        "monitor": address, "engine": address, "project": config.project, "stack": stack,
+        "root_directory": str(project_dir), "program": str(program),
+    }  # fmt: skip
+    packages = Path(__file__).resolve().parents[3]
+    # A clone's own components come before those of the hubstack that runs here.
+    paths = [each for each in (project_dir / "components", packages / "components") if each.is_dir()]
+    kept = kept_environment("HOME", "TMPDIR", "PYTHONPATH")
+    return kept | {
+        "HUBSTACK_PREVIEW": json.dumps(said),
+        "PULUMI_CONFIG": json.dumps(dict(config.config)),
+        "PULUMI_CONFIG_SECRET_KEYS": json.dumps(list(config.secret_keys)),
+        "PULUMI_PROJECT": config.project,
+        "PULUMI_STACK": stack,
+        # An Output that ends up in a text is a defect of the program; the SDK raises when this is set.
+        "PULUMI_ERROR_OUTPUT_STRING": "true",
+        "PYTHONPATH": os.pathsep.join(filter(None, (*map(str, (*paths, packages)), kept.get("PYTHONPATH")))),
+        # The loopback address must not go through a proxy.
+        "NO_PROXY": "127.0.0.1",
+        "no_proxy": "127.0.0.1",
+    }
+
+
+def _failure(recorder: Recorder, calls: Calls, output: str) -> PreviewError:
+    """Say what the engine refused; else what the program said; else how it ended."""
+    failures = list(dict.fromkeys((each.subject, each.message) for each in calls.failures))
+    # What never got an answer, where the program ended without one.
+    failures += [(subject, LOST) for subject in calls.under_way()]
+    if failures:
+        lines = [f"{subject.what}: {message}" for subject, message in failures]
+        return PreviewError(_some(lines, "\n"), [subject.name for subject, _ in failures if subject.name])
+    if recorder.errors:
+        return PreviewError("\n".join(dict.fromkeys(recorder.errors)))
+    tail = "\n".join(output.strip().splitlines()[-5:])
+    return PreviewError(f"the program ended with an error:\n{tail}")
+
+
+def _silence(calls: Calls, seconds: float) -> PreviewError:
+    waiting = calls.under_way()
+    what = f"no answer came to {_some([each.what for each in waiting], '; ')}" if waiting else "it did not end"
+    message = f"the program was stopped after {seconds:g} seconds in which nothing happened: {what}"
+    return PreviewError(message, [each.name for each in waiting if each.name])
+
+
+def _some(texts: list[str], separator: str) -> str:
+    more = [f"and {len(texts) - _NAMED} more"] if len(texts) > _NAMED else []
+    return separator.join((*texts[:_NAMED], *more))

@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A preview in which no output is unknown: each is a word that tells which resource and which output it came from.
+
+Owns the words. A program that builds `serviceAccount:{account.email}` registers that text with the word of the
+account's `email` in it, so that the formula can be read back. Outputs that are numbers, lists or truths stay
+unknown; so does what a program computes of a word other than by putting it into a text.
+"""
+
+import importlib
+import re
+import threading
+import warnings
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+import grpc
+from google.protobuf import json_format
+from pulumi import _types  # pyright: ignore[reportPrivateUsage]  what the SDK itself reads a class by
+from pulumi.runtime import rpc
+from pulumi.runtime.proto import resource_pb2
+
+from hubstack.review.preview.graph import Graph
+from hubstack.review.preview.monitor import Monitor, Recorder
+from hubstack.review.preview.run import TIMEOUT_SECONDS, preview
+from hubstack.review.preview.values import UNKNOWN
+
+WORD = re.compile(r"hubstackword(\d+)end")
+_IMPORTS = threading.Lock()
+"""The SDKs' packages import each other while they load, which two threads must not see."""
+_DEPTH = 3
+"""Levels of an output that is a mapping; the deepest that components read is the cluster's DNS endpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a word stands for."""
+
+    kind: str
+    """`resource`, `call` or `secret`."""
+    of: str
+    """A URN, the number of a call, or the key of a secret setting."""
+    path: tuple[str, ...] = ()
+    """The output, and the way into it; names of the protocol."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A function that the program asked a provider for."""
+
+    token: str
+    inputs: Mapping[str, Any]
+    provider: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A value that the program marked as secret."""
+
+    value: Any
+
+
+@dataclass(slots=True, kw_only=True)
+class Trace:
+    """What was registered, with words where values are not known."""
+
+    graph: Graph
+    inputs: dict[str, dict[str, Any]]
+    """URN to inputs, unmasked."""
+    outputs: dict[str, Any]
+    """Exports of the stack."""
+    calls: list[Call]
+    words: list[Source] = field(default_factory=list[Source])
+
+
+def trace(project_dir: Path, *, stack: str, config_file: Path, timeout_seconds: float = TIMEOUT_SECONDS) -> Trace:
+    """Run a project's program and return what it registers, with the sources of what is not known.
+
+    Raises:
+        InputError: the config is wrong.
+        PreviewError: the program failed.
+    """
+    seen: list[_Tracer] = []
+    words: list[Source] = []
+
+    def answer(recorder: Recorder) -> Monitor:
+        seen.append(_Tracer(recorder, words))
+        return seen[0]
+
+    def secret(key: str) -> str:
+        words.append(Source("secret", key))
+        return f"hubstackword{len(words) - 1}end"
+
+    graph = preview(project_dir, stack=stack, config_file=config_file, answer=answer, secret=secret,
+                    timeout_seconds=timeout_seconds)  # fmt: skip
+    tracer = seen[0]
+    return Trace(graph=graph, inputs=tracer.inputs, outputs=tracer.outputs, calls=tracer.calls, words=words)
+
+
+class _Tracer(Monitor):
+    def __init__(self, recorder: Recorder, words: list[Source]) -> None:
+        super().__init__(recorder)
+        self.inputs: dict[str, dict[str, Any]] = {}
+        self.outputs: dict[str, Any] = {}
+        self.calls: list[Call] = []
+        self._words, self._lock = words, threading.Lock()
+
+    def RegisterResource(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        response = super().RegisterResource(request, context)
+        urn, raw = str(response.urn), json_format.MessageToDict(request.object)
+        self.inputs[urn] = {key: _unmasked(value) for key, value in sorted(raw.items())}
+        if request.custom:
+            known = _outputs_of(str(request.type))
+            response = resource_pb2.RegisterResourceResponse(urn=urn, id=self._word("resource", urn, ("id",)))
+            json_format.ParseDict(self._filled(raw, known, "resource", urn, ()), response.object)
+        return response
+
+    def RegisterResourceOutputs(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        if str(request.urn) == self._recorder.root_urn:
+            raw = json_format.MessageToDict(request.outputs)
+            self.outputs = {key: _unmasked(value) for key, value in sorted(raw.items())}
+        return super().RegisterResourceOutputs(request, context)
+
+    def Invoke(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ARG002, N802
+        raw = json_format.MessageToDict(request.args)
+        call = Call(token=str(request.tok), inputs={key: _unmasked(raw[key]) for key in sorted(raw)},
+                    provider=str(request.provider) or None)  # fmt: skip
+        with self._lock:
+            self.calls += [call] if call not in self.calls else []
+            number = str(self.calls.index(call))
+        response = resource_pb2.ResourceInvokeResponse()
+        json_format.ParseDict(
+            self._filled({}, _results_of(call.token), "call", number, ()), getattr(response, "return")
+        )
+        return response
+
+    def _filled(
+        self, held: Mapping[str, Any], known: Mapping[str, Any], kind: str, of: str, path: tuple[str, ...]
+    ) -> dict[str, Any]:
+        """Return what is held, with a word for every text that is not."""
+        filled = dict(held)
+        for name, declared in sorted(known.items()):
+            plain, here = _types.unwrap_optional_type(declared), (*path, name)
+            inside: Any = filled.get(name, {})
+            if name not in filled and plain is str:
+                filled[name] = self._word(kind, of, here)
+            elif _is_mapping(plain) and isinstance(inside, dict) and len(here) < _DEPTH:
+                more = self._filled(cast("dict[str, Any]", inside), _types.output_type_types(plain), kind, of, here)
+                filled |= {name: more} if more else {}
+        return filled
+
+    def _word(self, kind: str, of: str, path: tuple[str, ...]) -> str:
+        with self._lock:
+            self._words.append(Source(kind, of, path))
+            return f"hubstackword{len(self._words) - 1}end"
+
+
+def sdk_class(token: str) -> Any:
+    """Return the SDK's class of a resource type; None where it has none, as for kinds of other people's APIs."""
+    with _loading():
+        return _sdk_class(token)
+
+
+@contextmanager
+def _loading() -> Generator[None]:
+    """Load one package of an SDK at a time: they import each other, and warn of names that nobody asked for."""
+    with _IMPORTS, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
+
+
+@cache
+def _sdk_class(token: str) -> Any:
+    package, module, name = token.split(":")
+    if package == "pulumi":
+        return getattr(importlib.import_module(f"pulumi_{name}"), "Provider", None)
+    place = module.split("/")[0] if package != "kubernetes" else module.split("/")[0].split(".")[0]
+    version = f".{module.split('/')[1]}" if package == "kubernetes" else ""
+    importlib.import_module(f"pulumi_{package}")
+    try:
+        return getattr(importlib.import_module(f"pulumi_{package}.{place}{version}"), name, None)
+    except ModuleNotFoundError:
+        return None
+
+
+def _outputs_of(token: str) -> Mapping[str, Any]:
+    """Return the outputs of a resource type and their types.
+
+    Of a Kubernetes object nothing is computed that a program builds on; its types need half the SDK.
+    """
+    if not token.startswith("gcp:"):
+        return {}
+    with _loading():
+        found = _sdk_class(token)
+        return _types.resource_types(found) if found else {}
+
+
+def _results_of(token: str) -> Mapping[str, Any]:
+    package, module, name = token.split(":")
+    with _loading():
+        found = importlib.import_module(f"pulumi_{package}.{module.split('/')[0]}")
+        return _types.output_type_types(getattr(found, f"{name[0].upper()}{name[1:]}Result"))
+
+
+def _is_mapping(kind: Any) -> bool:
+    return isinstance(kind, type) and _types.is_output_type(kind)
+
+
+def _unmasked(value: Any) -> Any:
+    """Return a value of the protocol as plain data: resources as their URN, secrets marked, numbers as they are."""
+    if isinstance(value, list):
+        return [_unmasked(item) for item in cast("list[Any]", value)]
+    if isinstance(value, dict):
+        return _unmasked_mapping(cast("dict[str, Any]", value))
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return UNKNOWN if value == rpc.UNKNOWN else value
+
+
+def _unmasked_mapping(said: Mapping[str, Any]) -> Any:
+    match said.get(rpc._special_sig_key):  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        case None:
+            return {key: _unmasked(item) for key, item in said.items()}
+        case rpc._special_secret_sig:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+            return Secret(_unmasked(said["value"]))
+        case rpc._special_output_value_sig:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+            inner = _unmasked(said["value"]) if "value" in said else UNKNOWN
+            return Secret(inner) if said.get("secret") else inner
+        case _:
+            return said.get("urn", UNKNOWN)

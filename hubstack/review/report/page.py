@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the page shows, as plain data for its template.
+
+Owns the widths of bars and the order of parts; every figure is the plan's. Texts from the Hub are hostile: the
+template escapes all of them, runs no script and asks for nothing from any network.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+from hubstack.files.terminal import shown_in_page
+from hubstack.kinds import PlatformKind
+from hubstack.plan import MemoryNeed, ModelPlan, Plan
+from hubstack.plan.bill import CostLine
+
+GIB = 1024**3
+_CLASSES = {"weights": "weights", "draft": "weights", "activation": "activation", "runtime": "runtime",
+            "graphs": "graphs", "adapters": "adapters", "states": "states"}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One piece of a bar."""
+
+    name: str
+    css: str
+    size: str
+    """As printed."""
+    width: float
+    """Percent of the bar."""
+    how: str
+
+
+def page_text(plan: Plan, model: str | None = None) -> str:
+    """Return the page of a plan, with the explanation of one model or of all."""
+    shown = tuple(each for each in plan.models if model in {None, each.key})
+    lines_of = plan.cost.by_item()
+    return _template().render(
+        plan=plan,
+        shown=shown,
+        bars={each.key: tuple(_memory(each.need)) for each in plan.models},
+        costs=tuple(_costs(plan)),
+        busy={each.key: _busy(lines_of.get(each.key, [])) for each in plan.models},
+        sources=_sources(plan),
+        beside=sum(model.platform is not PlatformKind.GKE for model in plan.models),
+        gib=_gib,
+        usd=_usd,
+    )
+
+
+def _gib(size_bytes: int) -> str:
+    return f"{size_bytes / GIB:,.1f}"
+
+
+def _usd(value: float | None, digits: int = 0) -> str:
+    return "unknown" if value is None else f"{value:,.{digits}f}"
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("hubstack.review.report.page", ""), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True, finalize=shown_in_page,
+    )  # fmt: skip
+    return environment.get_template("page.html.jinja")
+
+
+def _memory(need: MemoryNeed) -> Iterator[Part]:
+    """Yield the parts of one accelerator's visible memory; together they are all of it."""
+    visible = need.visible_bytes
+    for term in need.terms:
+        yield _part(term.name, _CLASSES.get(term.name, "runtime"), term.size_bytes, visible, term.how)
+    cache_bytes = max(0, need.kv_available_bytes)
+    name = "KV cache" if need.kv_bytes_per_token or need.kv_fixed_bytes else "free"
+    yield _part(name, "cache", cache_bytes, visible, f"{need.kv_tokens:,} tokens")
+    outside = max(0, visible - need.total_bytes - cache_bytes)
+    yield _part("outside", "outside", outside, visible, "not given to the engine")
+
+
+def _part(name: str, css: str, size: int, visible: int, how: str) -> Part:
+    return Part(name=name, css=css, size=f"{size / GIB:.2f} GiB", width=100 * size / visible, how=how)
+
+
+def _costs(plan: Plan) -> Iterator[Part]:
+    """Yield the busy bill by capacity class, the dearest first, and what is beside the nodes."""
+    hours, total = plan.cost.hours_per_month, plan.cost.usd_per_month_max or 1
+    nodes = [(pool.capacity_class, (pool.usd_per_hour_busy or 0) * hours, pool) for pool in plan.cost.pools]
+    for name, usd, pool in sorted(nodes, key=lambda each: (-each[1], each[0])):
+        how = f"{pool.nodes_busy} x {pool.machine_type}: {', '.join(pool.models)}"
+        known = "unknown" if pool.usd_per_hour_busy is None else f"{usd:,.0f} USD"
+        yield Part(name=name, css="nodes", size=known, width=100 * usd / total, how=how)
+    light = [(model, _instances(model) * hours) for model in plan.models if model.platform is not PlatformKind.GKE]
+    for model, usd in sorted(light, key=lambda each: (-each[1], each[0].key)):
+        known = "unknown" if not usd else f"{usd:,.0f} USD"
+        how = f"{model.replicas.max} x {model.machine_type} on {model.platform}"
+        yield Part(name=model.key, css="nodes", size=known, width=100 * usd / total, how=how)
+    beside = max(0.0, total - sum(usd for _, usd, _ in nodes) - sum(usd for _, usd in light))
+    yield Part(name="buckets and control plane", css="beside", size=f"{beside:,.0f} USD",
+               width=100 * beside / total, how="weights in Cloud Storage, GKE's fee")  # fmt: skip
+
+
+def _instances(model: ModelPlan) -> float:
+    """USD an hour of a model beside GKE at its most instances, 0 where no source gives a rate."""
+    usd = model.cloud_run.usd_per_instance_hour if model.cloud_run else None
+    return model.replicas.max * (usd or 0)
+
+
+def _busy(lines: list[CostLine]) -> tuple[float, float]:
+    return sum(line.usd_per_month_min or 0 for line in lines), sum(line.usd_per_month_max or 0 for line in lines)
+
+
+def _sources(plan: Plan) -> tuple[str, ...]:
+    rows = {f"{pool.price.source}, {pool.price.as_of}" for pool in plan.pools if pool.price}
+    lines = {f"{line.source}, {line.as_of}" for line in plan.cost.lines if line.source}
+    return tuple(sorted(rows | lines))

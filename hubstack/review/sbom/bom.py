@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+# The library's classes are wrapped by decorators that have no types.
+# pyright: reportArgumentType=false, reportCallIssue=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false, reportUnknownParameterType=false
+"""A plan and its lock as a CycloneDX ML-BOM.
+
+Owns which fact stands in which field. The document is made and serialized by the official library,
+cyclonedx-python-lib; it has no model card yet (its issue 912, missing in version 11.12), so the cards are added to
+the JSON it writes, and tests validate the whole with its strict validator. The same plan and lock give the same
+bytes: no time is written, and the serial number is made from the content.
+"""
+
+import json
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from cyclonedx.model import HashAlgorithm, HashType, Property
+from cyclonedx.model.bom import Bom
+from cyclonedx.model.component import Component, ComponentType, Pedigree
+from cyclonedx.model.license import DisjunctiveLicense, LicenseAcknowledgement
+from cyclonedx.output.json import JsonV1Dot6
+from cyclonedx.spdx import fixup_id
+from packageurl import PackageURL
+
+from hubstack.deploy.weights_job import loader_packages
+from hubstack.hub.facts import ModelFacts
+from hubstack.kinds import PlatformKind
+from hubstack.plan import ModelPlan, Plan
+from hubstack.review.sbom.images import image_name, stack_charts, stack_images
+
+_NAMESPACE = uuid.UUID("5b0c0d1e-5a0f-5c3e-9a4e-6f1d0f9f2a77")
+"""Of hubstack's serial numbers: an arbitrary constant."""
+
+
+def bom_text(plan: Plan, facts: Mapping[str, ModelFacts]) -> str:
+    """Return the bill as sorted, indented JSON of CycloneDX 1.6 that ends with a newline.
+
+    Args:
+        plan: what runs.
+        facts: what the lock says, by the key of the model.
+    """
+    bom = Bom(serial_number=_NAMESPACE, components=list(_components(plan, facts)))
+    stack = Component(
+        name=f"hubstack-{plan.target.stack}", type=ComponentType.APPLICATION, bom_ref="stack",
+        properties=[Property(name="hubstack:project", value=plan.target.project),
+                    Property(name="hubstack:region", value=plan.target.region)],
+    )  # fmt: skip
+    bom.metadata.component = stack
+    bom.register_dependency(stack, list(bom.components))
+    data = json.loads(JsonV1Dot6(bom).output_as_string())
+    del data["metadata"]["timestamp"]
+    _add_cards(data["components"], {f"model/{model.key}": facts[model.key] for model in plan.models})
+    data["serialNumber"] = "urn:uuid:" + str(uuid.uuid5(_NAMESPACE, json.dumps(data, sort_keys=True)))
+    return json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _components(plan: Plan, facts: Mapping[str, ModelFacts]) -> Iterator[Component]:
+    for model in plan.models:
+        yield _model(model, facts[model.key])
+    for image, purpose in stack_images(plan):
+        yield _image(image, purpose)
+    for chart in stack_charts(plan):
+        yield Component(
+            name=chart.chart.rpartition("/")[2], version=chart.version, type=ComponentType.APPLICATION,
+            bom_ref=f"chart/{chart.release}",
+            properties=[Property(name="hubstack:helm-repository", value=chart.repository or chart.chart),
+                        Property(name="hubstack:images", value="those that the chart names; not looked at")],
+        )  # fmt: skip
+    is_loading = any(model.weights.loader_image for model in plan.models)
+    for name, version, sha256 in loader_packages() if is_loading else ():
+        yield Component(
+            name=name, version=version, type=ComponentType.LIBRARY, bom_ref=f"package/{name}",
+            purl=PackageURL(type="pypi", name=name, version=version),
+            hashes=[HashType(alg=HashAlgorithm.SHA_256, content=sha256)],
+            properties=[Property(name="hubstack:purpose", value="copies weights from the Hub")],
+        )  # fmt: skip
+
+
+def _model(model: ModelPlan, facts: ModelFacts) -> Component:
+    owner, _, name = model.id.rpartition("/")
+    ancestors = [_ancestor(one) for one in facts.base_models]
+    return Component(
+        name=name, group=owner or None, version=model.commit, type=ComponentType.MACHINE_LEARNING_MODEL,
+        bom_ref=f"model/{model.key}", purl=_purl(model.id, model.commit),
+        licenses=list(_licenses(facts)), properties=list(_properties(model)),
+        components=[_file(model, file.path, file.sha256, file.git_oid) for file in model.weights.files],
+        pedigree=Pedigree(ancestors=ancestors) if ancestors else None,
+    )  # fmt: skip
+
+
+def _purl(repo_id: str, commit: str | None) -> PackageURL:
+    """Return the purl of type `huggingface`: the version is the commit (purl-spec, types/huggingface)."""
+    owner, _, name = repo_id.rpartition("/")
+    return PackageURL(type="huggingface", namespace=owner or None, name=name, version=commit)
+
+
+def _ancestor(repo_id: str) -> Component:
+    """Return a model that the card names; at which commit it was taken no card says."""
+    owner, _, name = repo_id.rpartition("/")
+    return Component(
+        name=name or repo_id, group=owner or None, type=ComponentType.MACHINE_LEARNING_MODEL,
+        purl=_purl(repo_id, None) if name else None,
+    )  # fmt: skip
+
+
+def _licenses(facts: ModelFacts) -> Iterator[DisjunctiveLicense]:
+    """Yield SPDX ids where the Hub's word is one, else the name that the publisher gave."""
+    said = facts.license_name if facts.license in {None, "other"} else facts.license
+    for word in (part.strip() for part in (said or facts.license or "").split(",")):
+        known = fixup_id(word)
+        if known:
+            yield DisjunctiveLicense(id=known, acknowledgement=LicenseAcknowledgement.DECLARED)
+        elif word:
+            yield DisjunctiveLicense(name=word, acknowledgement=LicenseAcknowledgement.DECLARED)
+
+
+def _properties(model: ModelPlan) -> Iterator[Property]:
+    known = model.provenance
+    told = {
+        "key": model.key, "revision": model.revision, "platform": str(model.platform),
+        "engine": str(model.server.engine), "accelerator": f"{model.accelerator_count} x {model.accelerator}",
+        "gated": str(model.gated).lower(), "weights-format": known.weights_format, "hub-scan": known.scan,
+        "remote-code": str(known.runs_remote_code).lower(),
+    }  # fmt: skip
+    if model.platform is PlatformKind.VERTEX:
+        told["commit"] = "locked, but Vertex AI takes no commit: it may serve another one"
+    elif not model.weights.files:
+        told["files"] = "the lock lists none: the loader asks the Hub for them at the commit"
+    yield from (Property(name=f"hubstack:{name}", value=value) for name, value in told.items())
+
+
+def _file(model: ModelPlan, path: str, sha256: str | None, git_oid: str | None) -> Component:
+    """Return a file. A git object id hashes a header too, so it is no hash of the content."""
+    return Component(
+        name=path, type=ComponentType.FILE, bom_ref=f"model/{model.key}/{path}",
+        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=sha256)] if sha256 else None,
+        properties=[Property(name="hubstack:git-oid", value=git_oid)] if git_oid else None,
+    )  # fmt: skip
+
+
+def _image(image: str, purpose: str) -> Component:
+    repository, tag, digest = image_name(image)
+    registry, _, path = repository.partition("/")
+    namespace, _, name = path.rpartition("/")
+    qualifiers = {} if registry == "docker.io" else {"repository_url": registry}
+    return Component(
+        name=repository, version=tag or digest, type=ComponentType.CONTAINER, bom_ref=f"image/{image}",
+        purl=PackageURL(type="docker", namespace=namespace or None, name=name, version=digest or tag,
+                        qualifiers=qualifiers),
+        properties=[Property(name="hubstack:purpose", value=purpose)],
+    )  # fmt: skip
+
+
+def _add_cards(components: Iterable[dict[str, Any]], facts: Mapping[str, ModelFacts]) -> None:
+    """Add what the lock holds of each model's card, in CycloneDX's words."""
+    for component in components:
+        said = facts.get(component["bom-ref"])
+        if said is None:
+            continue
+        architectures: list[str] = list(said.config.get("architectures") or [])
+        card: dict[str, Any] = {
+            "task": said.pipeline_tag,
+            "architectureFamily": said.config.get("model_type"),
+            "modelArchitecture": ", ".join(architectures),
+            "datasets": [{"type": "dataset", "name": name} for name in said.datasets],
+        }
+        known = {key: value for key, value in card.items() if value}
+        if known:
+            component["modelCard"] = {"modelParameters": known}

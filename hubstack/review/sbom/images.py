@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The container images and Helm charts that a plan runs, and what each is for.
+
+Owns the lists and the reading of image names.
+"""
+
+import re
+
+from hubstack.deploy.manifests import http_add_on_chart, is_scaled, keda_chart, lws_chart, resting
+from hubstack.deploy.manifests.callouts import BODY_ROUTER_IMAGE, PICKER_IMAGE
+from hubstack.deploy.manifests.charts import Chart
+from hubstack.kinds import PlatformKind
+from hubstack.plan import Plan
+from hubstack.planner.serving.routing import picked_models
+
+
+def stack_images(plan: Plan) -> list[tuple[str, str]]:
+    """Return image and purpose, sorted, each image once."""
+    found: dict[str, set[str]] = {}
+    for model in plan.models:
+        if model.platform is PlatformKind.VERTEX:
+            continue  # Google chooses the image
+        found.setdefault(model.server.image, set()).add(f"serves models ({model.server.engine})")
+        found.setdefault(model.weights.loader_image, set()).add("copies weights from the Hub")
+    if plan.gateway:
+        found.setdefault(BODY_ROUTER_IMAGE, set()).add("reads the model's name from requests")
+        if picked_models(plan.models, plan.gateway):
+            found.setdefault(PICKER_IMAGE, set()).add("chooses the server of a request")
+    return sorted((image, ", ".join(sorted(purposes))) for image, purposes in found.items())
+
+
+def stack_charts(plan: Plan) -> list[Chart]:
+    """Return the Helm charts that a plan installs; which images they bring is for the charts to say."""
+    charts = [keda_chart()] if is_scaled(plan) else []
+    charts += [http_add_on_chart(plan)] if resting(plan) else []
+    return charts + ([lws_chart()] if any(model.hosts > 1 for model in plan.on_gke) else [])
+
+
+def image_name(image: str) -> tuple[str, str | None, str | None]:
+    """Return repository with its registry, tag and digest of an image, as Docker reads them."""
+    rest, _, digest = image.partition("@")
+    tagged = re.fullmatch(r"(.*?)(?::([^/:]+))?", rest)
+    name, tag = (tagged.group(1), tagged.group(2)) if tagged else (rest, None)
+    first, slash, _ = name.partition("/")
+    if not (slash and ("." in first or ":" in first or first == "localhost")):
+        name = f"docker.io/{name}" if slash else f"docker.io/library/{name}"
+    return name, tag, digest or None

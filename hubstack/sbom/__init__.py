@@ -1,7 +1,0 @@
-# SPDX-License-Identifier: Apache-2.0
-"""The bill of models of a stack, for machines (CycloneDX) and for people (a page). See docs/sbom.md."""
-
-from hubstack.sbom.bom import bom_text
-from hubstack.sbom.transparency import Section, sections
-
-__all__ = ["Section", "bom_text", "sections"]

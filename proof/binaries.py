@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The programs of the control plane, built once from pinned Go modules.
+
+Owns the cache: `.proof/bin` of the clone, made anew when a go.mod or go.sum here (or the Go release) changes.
+Does not own versions: go.mod has them, go.sum their hashes.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+CACHE = HERE.parent / ".proof"
+PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "lws-manager")
+_MODULES = (HERE, HERE / "lws")
+_FLAGS = ("-trimpath", "-ldflags")
+
+Say = Callable[[str], None]
+
+
+class SandboxError(Exception):
+    """The sandbox could not do what was asked; the text says what to do."""
+
+
+def programs(say: Say = lambda _: None) -> Path:
+    """Return the folder of the programs, built first where that is needed.
+
+    Raises:
+        SandboxError: Go is missing, or a build failed.
+    """
+    if shutil.which("go") is None:
+        raise SandboxError(
+            "the sandbox builds Kubernetes from source: install Go 1.26 or later (https://go.dev/dl)"
+        )
+    CACHE.mkdir(exist_ok=True)
+    with _alone():
+        stamp, folder = CACHE / "built", CACHE / "bin"
+        wanted = _digest()
+        if not stamp.exists() or stamp.read_text() != wanted or any(not (folder / p).exists() for p in PROGRAMS):
+            say("building the control plane from source: minutes, once")
+            stamp.unlink(missing_ok=True)
+            _build(folder, say)
+            stamp.write_text(wanted)
+    return folder
+
+
+def module_folders(folder: Path) -> dict[str, Path]:
+    """Return where the modules that a go.mod asks for are on disk, downloaded and checked against its go.sum."""
+    text = _go(["mod", "download", "-json"], folder)
+    found: dict[str, Path] = {}
+    decoder, at = json.JSONDecoder(), 0
+    while at < len(text.rstrip()):
+        row, at = decoder.raw_decode(text, at)
+        found[row["Path"]] = Path(row["Dir"])
+        at += 1  # the line's end
+    return found
+
+
+def version_of(module: str, folder: Path = HERE) -> str:
+    """Return the version of a module that a go.mod asks for."""
+    return _go(["list", "-m", "-f", "{{.Version}}", module], folder).strip()
+
+
+def _build(folder: Path, say: Say) -> None:
+    folder.mkdir(exist_ok=True)
+    release = version_of("k8s.io/kubernetes")
+    major, minor, _ = release.removeprefix("v").split(".")
+    told = {"gitVersion": release, "gitMajor": major, "gitMinor": minor}
+    said = " ".join(f"-X k8s.io/component-base/version.{name}={value}" for name, value in told.items())
+    say(f"Kubernetes {release} and etcd {version_of('go.etcd.io/etcd/server/v3')}")
+    _go(["build", *_FLAGS, f"-s -w {said}", "-o", f"{folder}/", "tool"], HERE)
+    (folder / "server").replace(folder / "etcd")
+    say(f"LeaderWorkerSet {version_of('sigs.k8s.io/lws', HERE / 'lws')}")
+    _go(
+        ["build", *_FLAGS, "-s -w", "-o", f"{folder}/lws-manager", "sigs.k8s.io/lws/cmd"],
+        HERE / "lws",
+    )
+
+
+def _go(arguments: list[str], folder: Path) -> str:
+    # Without cgo the programs need no C compiler and are the same on every machine.
+    environment = os.environ | {"CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly -buildvcs=false", "GOWORK": "off"}
+    done = subprocess.run(
+        ["go", *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        tail = "\n".join((done.stderr or done.stdout).strip().splitlines()[-15:])
+        raise SandboxError(f"`go {' '.join(arguments[:2])}` in {folder} failed:\n{tail}")
+    return done.stdout
+
+
+def _digest() -> str:
+    digest = hashlib.sha256(subprocess.run(["go", "version"], capture_output=True, check=True).stdout)
+    digest.update(repr(_FLAGS).encode())
+    for module in _MODULES:
+        for name in ("go.mod", "go.sum"):
+            digest.update((module / name).read_bytes())
+    return digest.hexdigest()
+
+
+@contextmanager
+def _alone() -> Generator[None]:
+    """Let one process build at a time; others wait for it and find it done."""
+    with (CACHE / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

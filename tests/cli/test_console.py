@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Progress on stderr, where there is no terminal."""
+
+import pytest
+
+from hubstack.cli import console
+from hubstack.cli.console import Progress
+
+
+def ask(*, quiet: bool = False) -> None:
+    with Progress(quiet=quiet) as progress:
+        progress.begin(2000, "the Hub without a token")
+        progress.done("a/b")
+        progress.pause(280)
+        progress.done("a/c")
+
+
+def test_a_short_run_says_what_it_asks_and_that_it_waits(capsys: pytest.CaptureFixture[str]) -> None:
+    ask()
+    out, err = capsys.readouterr()
+    assert out == "", "what a program reads is not mixed with progress"
+    assert err.splitlines() == [
+        "asking the Hub without a token for 2,000 model revisions",
+        "1 of 2,000 models; the Hub asks to wait 280 s",
+    ]
+
+
+def test_a_long_run_says_how_far_it_is_now_and_then(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console, "SECONDS_BETWEEN_LINES", -1)
+    ask()
+    assert "2 of 2,000 models" in capsys.readouterr().err.splitlines()
+
+
+def test_nothing_is_said_where_it_is_not_wanted(capsys: pytest.CaptureFixture[str]) -> None:
+    ask(quiet=True)
+    assert capsys.readouterr() == ("", "")

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The setting `hubstack:gateway`, rightly and wrongly said."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hubstack.files.errors import InputError
+from hubstack.inputs.gateway import DEFAULT_TIMEOUT_SECONDS, read_gateway
+from hubstack.inputs.settings import Target, read_target
+from hubstack.plan.gateway import Exposure, GatewayAuth, GatewayMode, GatewayPlan
+
+LEAST = {"gcp:project": "acme-ml-prod", "gcp:region": "us-central1"}
+EXTERNAL: dict[str, Any] = {
+    "exposure": "external", "auth": "api-keys", "certificate": "acme", "host": "models.example.com",
+}  # fmt: skip
+
+
+def target(gateway: Any) -> Target:
+    return read_target("dev", {**LEAST, "hubstack:gateway": json.dumps(gateway)})
+
+
+def refused(gateway: Any) -> str:
+    with pytest.raises(InputError) as caught:
+        target(gateway)
+    return str(caught.value)
+
+
+def test_without_the_setting_there_is_no_gateway() -> None:
+    assert read_target("dev", LEAST).gateway is None
+
+
+def test_an_empty_mapping_is_a_private_gateway_of_plain_services() -> None:
+    assert target({}).gateway == GatewayPlan(
+        mode=GatewayMode.SERVICES, exposure=Exposure.INTERNAL, timeout_seconds=DEFAULT_TIMEOUT_SECONDS
+    )
+
+
+def test_every_key_is_read() -> None:
+    assert target({**EXTERNAL, "auth": "iap", "iap_client_id": "12-ab3.apps.googleusercontent.com",
+                   "timeout_seconds": 600}).gateway == GatewayPlan(
+        exposure=Exposure.EXTERNAL, auth=GatewayAuth.IAP, certificate="acme", host="models.example.com",
+        timeout_seconds=600, iap_client_id="12-ab3.apps.googleusercontent.com",
+    )  # fmt: skip
+    assert target({"mode": "inference", "address": "10.0.0.50"}).gateway == GatewayPlan(
+        mode=GatewayMode.INFERENCE, address="10.0.0.50", timeout_seconds=DEFAULT_TIMEOUT_SECONDS
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ([], "must be a mapping, not `[]`"),
+        ("inference", "must be a mapping"),
+        ({"modes": "inference"}, "did you mean `mode`?"),
+        ({"mode": "inferense"}, "did you mean `inference`?"),
+        ({"exposure": "public"}, "is `public`: one of internal, external"),
+        ({"host": "Models"}, "is `Models`, which is not a DNS name"),
+        ({"host": 3}, "is `3`, which is not a DNS name"),
+        ({"timeout_seconds": 0}, "is `0`: a whole number of seconds"),
+        ({"timeout_seconds": True}, "is `True`: a whole number"),
+        ({"timeout_seconds": 100_000}, "from 1 to 86400"),
+        ({"address": "10.0.0.500"}, "which is no IPv4 address"),
+        ({"address": 7}, "which is no IPv4 address"),
+        ({"auth": "api-keys"}, "is for an external gateway"),
+        ({"certificate": "acme"}, "`hubstack:gateway.host` is missing: a certificate is for a name"),
+        ({**EXTERNAL, "auth": None}, "an external gateway without it serves everyone"),
+        ({**EXTERNAL, "certificate": None}, "an external gateway serves HTTPS only"),
+        ({**EXTERNAL, "host": None}, "a certificate is for a name"),
+        ({**EXTERNAL, "address": "10.0.0.1"}, "is for an internal gateway"),
+        ({**EXTERNAL, "auth": "iap", "mode": "inference"}, "is not known to guard an InferencePool"),
+        ({**EXTERNAL, "iap_client_id": "12-ab3.apps.googleusercontent.com"}, "is for `auth: iap` only"),
+    ],
+)
+def test_a_wrong_setting_is_refused_with_its_reason(said: Any, why: str) -> None:
+    message = refused(said)
+    assert message.startswith("Pulumi.dev.yaml: `hubstack:gateway")
+    assert why in message
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    message = refused({"exposure": "external"})
+    assert all(f"`hubstack:gateway.{key}`" in message for key in ("auth", "certificate", "host"))
+    message = refused({"mode": 1, "host": "x", "colour": "red"})
+    assert all(f"`hubstack:gateway.{key}`" in message for key in ("mode", "host", "colour"))
+
+
+@given(st.text(max_size=40) | st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from(["external", "iap"]),
+    lambda inner: st.dictionaries(
+        st.sampled_from(["mode", "exposure", "host", "auth", "address", "timeout_seconds"]), inner, max_size=4
+    ),
+).map(json.dumps))  # fmt: skip
+def test_no_setting_makes_a_traceback(text: str) -> None:
+    gateway, problems = read_gateway("Pulumi.dev.yaml", text)
+    assert not (gateway and problems)
+    if gateway and gateway.exposure is Exposure.EXTERNAL:
+        assert gateway.auth, "an open gateway would be made"

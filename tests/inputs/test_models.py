@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The list as people write it, rightly and wrongly. Messages are tested as they are printed."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hubstack.files.errors import InputError
+from hubstack.inputs.models import DEFAULT_CONCURRENCY, Request, load_request
+from hubstack.kinds import CapacityKind
+
+
+def read(folder: Path, text: str | bytes, name: str = "dev.models.yaml") -> Request:
+    path = folder / name
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return load_request(path, name)
+
+
+def refusal(folder: Path, text: str | bytes) -> str:
+    with pytest.raises(InputError) as caught:
+        read(folder, text)
+    return str(caught.value)
+
+
+def test_a_string_is_a_model_with_every_default(tmp_path: Path) -> None:
+    (model,) = read(tmp_path, "models: [Qwen/Qwen3-8B]").models
+    assert (model.key, model.id, model.revision) == ("qwen3-8b", "Qwen/Qwen3-8B", "main")
+    assert (model.context, model.concurrency) == (None, DEFAULT_CONCURRENCY)
+    assert (model.replicas_min, model.replicas_max) == (1, 1)
+    assert [step.kind for step in model.capacity] == [CapacityKind.ON_DEMAND]
+    assert not any((model.trust_remote_code, model.allow_pickle, model.allow_unsafe, model.accelerators))
+
+
+def test_capacity_keeps_its_order_and_its_reservation(tmp_path: Path) -> None:
+    (model,) = read(tmp_path, "models: [{id: a/b, capacity: [reservation: team-a, spot, on-demand]}]").models
+    assert [(step.kind.value, step.reservation) for step in model.capacity] == [
+        ("reservation", "team-a"), ("spot", None), ("on-demand", None),
+    ]  # fmt: skip
+
+
+@given(st.permutations(["a/one", "a/two", "b/three", "b/four"]))
+@settings(max_examples=20)
+def test_the_order_of_the_list_changes_nothing(order: list[str]) -> None:
+    import tempfile  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory() as folder:
+        models = read(Path(folder), yaml.safe_dump({"models": order})).models
+    assert [model.key for model in models] == ["four", "one", "three", "two"]
+
+
+def test_later_layers_win_over_earlier_ones(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(
+        "defaults: {context: 1024, concurrency: 3, revision: v1}\n"
+        "overrides: {b: {concurrency: 4}}\n"
+        "models: [a/a, {id: a/b, context: 2048}, {id: a/c, context: 2048}]\n"
+    )
+    models = read(
+        tmp_path,
+        "extends: base.yaml\n"
+        "defaults: {revision: v2}\n"
+        "overrides: {'*': {context: 4096}, c: {context: 512}}\n",
+    ).models  # fmt: skip
+    assert {m.key: (m.context, m.concurrency, m.revision) for m in models} == {
+        "a": (4096, 3, "v2"), "b": (4096, 4, "v2"), "c": (512, 3, "v2"),
+    }  # fmt: skip
+
+
+def test_scaling_merges_by_its_own_keys_over_the_defaults(tmp_path: Path) -> None:
+    text = (
+        "defaults: {scaling: {queue: 9, idle_minutes: 60}}\n"
+        "models: [{id: a/b, scaling: {kv_cache_percent: 50}}, a/c]\n"
+        "overrides: {b: {scaling: {queue: 2}}}\n"
+    )
+    first, second = read(tmp_path, text).models
+    assert (first.scaling_queue, first.scaling_kv_cache_percent, first.scaling_idle_minutes) == (2, 50, 60)
+    assert (second.scaling_queue, second.scaling_kv_cache_percent, second.scaling_idle_minutes) == (9, 80, 60)
+
+
+def test_replicas_merge_by_their_own_keys(tmp_path: Path) -> None:
+    text = (
+        "defaults: {replicas: {max: 5}}\n"
+        "models: [{id: a/b, replicas: {min: 2}}]\n"
+        "overrides: {b: {replicas: {min: 0}}}\n"
+    )  # fmt: skip
+    (model,) = read(tmp_path, text).models
+    assert (model.replicas_min, model.replicas_max) == (0, 5)
+
+
+def test_a_problem_in_the_base_names_the_base(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text("models:\n- id: a/b\n  contxt: 3\n")
+    assert refusal(tmp_path, "extends: base.yaml").startswith("base.yaml:3:3: unknown key `contxt`")
+
+
+RENDERED = {
+    "models:\n- id: a/b\n  contxt: 5\n": (
+        "dev.models.yaml:3:3: unknown key `contxt`\n      contxt: 5\n      ^\n    hint: did you mean `context`?"
+    ),
+    "models:\n- a//b\n": (
+        "dev.models.yaml:2:3: `a//b` is no Hub id: it must read `owner/name`\n    - a//b\n      ^\n"
+        "    hint: an id reads `owner/name`, as in the address of its page: `Qwen/Qwen3-8B`"
+    ),
+    "models: [a/b]\nmodels: [c/d]\n": (
+        "dev.models.yaml:2:1: `models` stands twice in one mapping\n    models: [c/d]\n    ^\n"
+        "    hint: the first is in line 1"
+    ),
+    "models:\n- id: a/b\n  replicas: {min: 3, max: 2}\n": (
+        "dev.models.yaml:3:13: replicas of `b`: min 3 is above max 2\n      replicas: {min: 3, max: 2}\n"
+        "                ^\n    hint: raise `max`, or lower `min`"
+    ),
+    "models:\n- id: a/b\n  scaling: {queue: 0, idle_minute: 5}\n": (
+        "dev.models.yaml:3:20: `models.scaling.queue` must be at least 1, not `0`\n"
+        "      scaling: {queue: 0, idle_minute: 5}\n                       ^\n"
+        "    hint: `queue`: Requests that may wait in a replica's queue before another replica is asked for\n"
+        "dev.models.yaml:3:23: unknown key `idle_minute`\n      scaling: {queue: 0, idle_minute: 5}\n"
+        "                          ^\n    hint: did you mean `idle_minutes`?"
+    ),
+    "models: [a/x, b/x]\n": (
+        "dev.models.yaml:1:15: two models have the key `x` (the first: dev.models.yaml:1)\n    models: [a/x, b/x]\n"
+        "                  ^\n    hint: give one of them another `name:`"
+    ),
+    "models: [a/b]\noverrides: {bb: {context: 512}}\n": (
+        "dev.models.yaml:2:13: `bb` is no key of the list\n    overrides: {bb: {context: 512}}\n"
+        "                ^\n    hint: did you mean `b`?"
+    ),
+    "models:\n- id: a/b\n  trust_remote_code: yes please\n": (
+        'dev.models.yaml:3:22: `models.trust_remote_code` must be true or false, not `"yes please"`\n'
+        "      trust_remote_code: yes please\n                         ^\n"
+        "    hint: `trust_remote_code`: Let the engine run Python from the repository"
+    ),
+    "": "dev.models.yaml: is empty: it lists no models\n    hint: a list looks like `models: [Qwen/Qwen3-8B]`; "
+        "see docs/reference/models.md",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", sorted(RENDERED))
+def test_a_problem_is_shown_with_place_caret_and_hint(text: str, tmp_path: Path) -> None:
+    assert refusal(tmp_path, text) == RENDERED[text]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("models:\n\t- a/b\n", "2:1: a tab: YAML takes only spaces"),
+        ("models:\n- id: a/b\n\tcontext: 3\n", "a tab"),
+        ("a: &a [1]\nmodels: [*a]\n", "2:10: an alias"),
+        ("a: &a [*a]\n", "an alias"),
+        ("models: [a/b\n", "is not YAML"),
+        ("models: [12]\n", "`models` must be a mapping (`key: value` lines), not `12`"),
+        ("models: a/b\n", "must be a list"),
+        ("[1, 2]\n", "the file must be a mapping"),
+        ("? [1]\n: 2\n", "a key must be a plain word"),
+        ("models: [a/b]\n---\nmodels: [c/d]\n", "2:1: a second document"),
+        (b"\xff\xfe\x00models", "is UTF-16 text"),
+        (b"models: [a/b]\x00", "1:14: NUL"),
+        ("models: [{id: a/b, name: kubernetes}]", "is a name that Kubernetes or an engine needs"),
+        ("models: [{id: a/b, capacity: [sopt]}]", "did you mean `spot`?"),
+        ("models: [{id: a/b, engine: vlm}]", "did you mean `vllm`?"),
+        ("models: [{id: a/b, scaling: fast}]", "`models.scaling` must be a mapping"),
+        ("models: [{id: a/b, scaling: {kv_cache_percent: 101}}]", "must be at most 100"),
+        ("models: [{id: a/b, scaling: {kv_cache_percent: 0.8}}]", "must be a whole number"),
+        ("models: [{id: a/b, scaling: {idle_minutes: 0}}]", "must be at least 1"),
+        ("models: [a/b]\noverrides: {b: {scaling: {que: 3}}}", "did you mean `queue`?"),
+        ("models: [{id: a/b, loading: gcsfus}]", "did you mean `gcsfuse`?"),
+        ("models: [{id: a/b, loading: 3}]", "`models.loading` must be one of auto"),
+        ("models: [{id: a/b, cache: anywere}]", "did you mean `anywhere`?"),
+        ("models: [{id: a/b, keep_previous: maybe}]", "must be true or false"),
+        ("extends: nowhere.yaml", "1:10: `nowhere.yaml` cannot be read: there is no such file"),
+        ("extends: dev.models.yaml", "extends this file in turn: a circle"),
+        ("x: " + "[" * 3000, "nested deeper than 64 levels"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_refused_in_words(text: str | bytes, message: str, tmp_path: Path) -> None:
+    assert message in refusal(tmp_path, text)
+
+
+def test_nine_levels_of_aliases_are_refused_at_once(tmp_path: Path) -> None:
+    bomb = "a: &a [x, x]\n" + "".join(
+        f"{chr(98 + i)}: &{chr(98 + i)} [*{chr(97 + i)}, *{chr(97 + i)}]\n" for i in range(9)
+    )
+    assert refusal(tmp_path, bomb).count("an alias") == 1
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_read(tmp_path: Path) -> None:
+    assert read(tmp_path, b"\xef\xbb\xbfmodels:\r\n- a/b\r\n").models[0].key == "b"
+
+
+def test_a_folder_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        load_request(tmp_path)
+
+
+WORDS = st.sampled_from(["models", "id", "a/b", "name", "context", "replicas", "min", "1", "-3", "true", "null",
+                         "capacity", "spot", "overrides", "*", "defaults", "&a", "*a", "{", "[", "\t", "é"])  # fmt: skip  # noqa: E501
+YAMLISH = st.recursive(WORDS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3))
+
+
+@given(YAMLISH.map(yaml.safe_dump) | st.text(max_size=60) | st.binary(max_size=60))
+@settings(max_examples=200, deadline=None)
+def test_any_text_is_read_or_refused_and_never_a_traceback(text: str | bytes) -> None:
+    import tempfile  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            assert read(Path(folder), text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
+        except InputError as error:
+            assert str(error).startswith("dev.models.yaml")  # noqa: PT017  either way is fine

@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where models are placed in the real catalogue: rules of engines and machines, prices, pools."""
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hubstack.files.errors import PlanError
+from hubstack.hub.facts import ModelFacts
+from hubstack.kinds import AcceleratorKind, CapacityKind, EngineKind
+from hubstack.plan import Verdict
+from tests.support.facts import GIB, ask, catalog, hub, llama, plan, plan_one, steps, target
+
+
+def why_not(facts: ModelFacts, where: Any = None, **asked: Any) -> str:
+    with pytest.raises(PlanError) as caught:
+        plan_one(facts, where=where, **asked)
+    return str(caught.value)
+
+
+# Preference -----------------------------------------------------------------------------------------------------
+
+
+def test_the_cheapest_shape_that_fits_is_taken() -> None:
+    assert plan_one(hub("Qwen/Qwen3-4B-Instruct-2507")).machine_type == "g2-standard-4"
+    large = plan_one(hub("meta-llama/Llama-3.3-70B-Instruct"))
+    dearer = [row for row in large.rejected if "fits" in row.why]
+    assert large.usd_per_replica_hour is not None
+    assert all(float(re.search(r"\$([\d.,]+)", row.why)[1].replace(",", "")) >= large.usd_per_replica_hour
+               for row in dearer)  # fmt: skip
+
+
+def test_what_was_taken_fits_all_sequences_that_were_asked_for() -> None:
+    taken = plan_one(hub("Qwen/Qwen3-8B"), context=32768, concurrency=8)
+    assert taken.need.verdict is Verdict.FITS
+    assert taken.need.concurrency >= 8
+
+
+def test_a_rejected_shape_carries_the_figure_that_rejected_it() -> None:
+    cheaper = [row for row in plan_one(hub("Qwen/Qwen3-32B")).rejected if "needs" in row.why]
+    assert cheaper, "the shapes just below the choice are shown"
+    assert all(re.search(r"needs \d+\.\d GiB on each accelerator, may use \d+\.\d", row.why) for row in cheaper)
+
+
+def test_several_nodes_come_before_one_that_may_not_start() -> None:
+    model = plan_one(hub("deepseek-ai/DeepSeek-V3"))
+    assert (model.hosts, model.pipeline_parallel) == (2, 2)
+    assert model.need.verdict is Verdict.FITS
+    assert not [warning for warning in model.warnings if "LeaderWorkerSet" in warning], (
+        "its controller comes with it"
+    )
+
+
+def test_a_model_near_the_line_is_taken_only_where_nothing_fits_and_with_a_warning() -> None:
+    # 25 heads: no ranks divide them, so one L4 must do, and it has 0.4 GiB to spare.
+    heads = {"num_attention_heads": 25, "num_key_value_heads": 5}
+    model = plan_one(llama(config=heads, parameters={"BF16": 9_800_000_000}), accelerators=("l4",))
+    assert model.need.verdict is Verdict.UNCERTAIN
+    assert any("near the line" in warning for warning in model.warnings)
+    assert plan_one(hub("Qwen/Qwen3-8B")).warnings == ()
+
+
+def test_a_model_that_fits_nowhere_is_refused_with_figures() -> None:
+    said = why_not(hub("zai-org/GLM-5"), accelerators=("l4",))
+    assert re.search(r"fits none of \d+ shapes in us-central1", said)
+    assert re.search(r"needs \d+\.\d GiB", said)
+    assert "hint:" in said
+
+
+# Tensor parallelism ---------------------------------------------------------------------------------------------
+
+
+def test_ranks_divide_the_attention_heads() -> None:
+    odd = llama(config={"num_attention_heads": 25, "num_key_value_heads": 5}, parameters={"BF16": 40_000_000_000})
+    assert plan_one(odd).tensor_parallel == 1
+    said = why_not(odd, accelerators=("l4",))
+    assert "8 ranks do not divide 25 attention heads" in said
+
+
+def test_ranks_and_key_value_heads_divide_one_way_or_the_other() -> None:
+    phi4 = llama(config={"num_attention_heads": 40, "num_key_value_heads": 10}, parameters={"BF16": 14_659_507_200})
+    assert plan_one(phi4, accelerators=("l4",)).tensor_parallel == 2
+    bigger = llama(
+        config={"num_attention_heads": 40, "num_key_value_heads": 10}, parameters={"BF16": 60_000_000_000}
+    )
+    assert "8 ranks and 10 key-value heads do not divide" in why_not(bigger, accelerators=("l4",))
+
+
+def test_ranks_divide_the_feed_forward_width() -> None:
+    odd = llama(config={"intermediate_size": 8190}, parameters={"BF16": 30_000_000_000})
+    assert "ranks do not divide the feed-forward width 8,190" in why_not(odd, accelerators=("l4",))
+
+
+def test_a_rank_holds_whole_quantization_blocks() -> None:
+    """Qwen3-30B-A3B in FP8 by blocks of 128: 768 / 4 = 192 (facts: serving_logs.md 10)."""
+    blocks = {"quant_method": "fp8", "weight_block_size": [128, 128]}
+    facts = hub("Qwen/Qwen3-30B-A3B-Instruct-2507", quantization=blocks)
+    assert plan_one(facts, accelerators=("l4",)).tensor_parallel == 2, "768 / 2 holds three blocks"
+    dense = llama(config={"intermediate_size": 768}, quantization=blocks, parameters_total=60_000_000_000)
+    assert "768 / 4 ranks is no multiple of the quantization block of 128" in why_not(dense, accelerators=("l4",))
+
+
+def test_experts_that_cannot_be_cut_are_put_on_the_ranks_whole() -> None:
+    """A boot of Qwen3-30B-A3B in FP8 on four L4 with expert parallelism (serving_logs idx-qwen3-30b-fp8-4xl4)."""
+    blocks = {"quant_method": "fp8", "weight_block_size": [128, 128]}
+    facts = hub("Qwen/Qwen3-30B-A3B-Instruct-2507", quantization=blocks, parameters_total=60_000_000_000)
+    placed = plan_one(facts, accelerators=("l4",))
+    assert (placed.tensor_parallel, placed.expert_parallel) == (4, True)
+
+
+@settings(max_examples=25)
+@given(st.sampled_from([8, 12, 20, 25, 32, 40, 56, 64, 71]), st.sampled_from([1, 2, 4, 5, 8, 10]),
+       st.integers(1, 300))  # fmt: skip
+def test_whatever_is_placed_divides_evenly(heads: int, kv_heads: int, billions: int) -> None:
+    config = {"num_attention_heads": heads, "num_key_value_heads": kv_heads}
+    try:
+        model = plan_one(llama(config=config, parameters={"BF16": billions * 10**9}))
+    except PlanError:
+        return
+    assert heads % model.tensor_parallel == 0
+    assert max(kv_heads, model.tensor_parallel) % min(kv_heads, model.tensor_parallel) == 0
+
+
+def test_engines_without_tensor_parallelism_get_one_accelerator() -> None:
+    assert plan_one(hub("Qwen/Qwen3-Embedding-0.6B")).accelerator_count == 1
+
+
+# Cards ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_t4_is_taken_only_where_the_request_names_it() -> None:
+    assert plan_one(llama()).accelerator != "t4", "although it is cheaper"
+    asked = plan_one(llama(), accelerators=("t4",))
+    assert (asked.accelerator, "half" in asked.server.args) == ("t4", True)
+
+
+def test_gemma_is_never_put_on_a_card_without_bf16() -> None:
+    assert "Gemma overflows in fp16" in why_not(hub("google/gemma-3-27b-it"), accelerators=("t4",))
+
+
+def test_a_tpu_is_taken_only_where_the_request_names_it_or_its_engine() -> None:
+    assert plan_one(llama()).accelerator_kind is AcceleratorKind.GPU
+    for asked in ({"accelerators": ("tpu-v6e",)}, {"engine": EngineKind.VLLM_TPU}):
+        model = plan_one(llama(), **asked)
+        assert model.accelerator_kind is AcceleratorKind.TPU
+        assert model.server.engine is EngineKind.VLLM_TPU
+        assert model.tpu_topology is not None
+
+
+def test_the_words_of_gke_name_an_accelerator_too() -> None:
+    assert plan_one(llama(), accelerators=("nvidia-l4",)).accelerator == "l4"
+    assert plan_one(llama(), accelerators=("tpu-v5-lite-podslice",)).accelerator == "v5e"
+
+
+@pytest.mark.parametrize(
+    ("facts", "why"),
+    [
+        (hub("deepseek-ai/DeepSeek-V3", quantization={}), "runs on other TPUs only"),
+        (llama(quantization={"quant_method": "fp8"}), "quantized checkpoints are untested"),
+        (hub("Qwen/Qwen3-Next-80B-A3B-Instruct"), "cache layout is not on the tested list"),
+        (hub("BAAI/bge-large-en-v1.5"), "no machine type with tpu-v6e"),
+    ],
+)
+def test_what_is_untested_on_tpus_is_refused_there(facts: ModelFacts, why: str) -> None:
+    assert why in why_not(facts, accelerators=("tpu-v6e",))
+
+
+def test_a_tpu_that_asks_for_a_privileged_pod_is_refused() -> None:
+    assert "privileged" in why_not(llama(), accelerators=("tpu7x",))
+
+
+def test_an_experimental_image_is_taken_only_where_the_request_names_the_card() -> None:
+    free = plan_one(hub("BAAI/bge-large-en-v1.5"), capacity=steps("spot"))
+    assert free.accelerator not in {"rtx-pro-6000", "b200", "t4"}
+    assert plan_one(hub("BAAI/bge-large-en-v1.5"), accelerators=("rtx-pro-6000",)).accelerator == "rtx-pro-6000"
+
+
+def test_hosts_of_another_architecture_are_refused() -> None:
+    assert "gb200" in catalog().accelerators
+    assert "no machine type with gb200" in why_not(llama(), accelerators=("gb200",))
+
+
+def test_loading_needs_host_memory_for_the_largest_file() -> None:
+    facts = llama(parameters={"BF16": 7_000_000_000}, files=())
+    small = plan_one(facts)
+    needed = min(14_000_000_000, 5_000_000_000) + 4 * GIB
+    machine = catalog().machine_types[small.machine_type]
+    assert machine.allocatable_memory_bytes * 0.8 >= needed
+
+
+# Capacity -------------------------------------------------------------------------------------------------------
+
+
+def test_a_machine_that_is_not_sold_on_demand_is_not_planned_so() -> None:
+    """GKE sells a3-highgpu-1g, -2g and -4g on spot and by reservation only."""
+    assert plan_one(llama(), accelerators=("h100-80gb",)).machine_type == "a3-highgpu-8g"
+    spot = plan_one(llama(), accelerators=("h100-80gb",), capacity=steps("spot"))
+    assert spot.machine_type == "a3-highgpu-1g"
+
+
+def test_every_capacity_step_must_be_sold() -> None:
+    both = plan_one(llama(), accelerators=("h100-80gb",), capacity=steps("spot", "on-demand"))
+    assert both.machine_type == "a3-highgpu-8g", "the small machine has no on-demand to fall back on"
+
+
+def test_the_price_is_that_of_the_first_step() -> None:
+    spot = plan_one(llama(), capacity=steps("spot", "on-demand"))
+    on_demand = plan_one(llama(), capacity=steps("on-demand", "spot"))
+    assert spot.machine_type == on_demand.machine_type == "g2-standard-4"
+    assert spot.usd_per_replica_hour < on_demand.usd_per_replica_hour
+
+
+def test_a_class_has_a_pool_for_each_step_in_the_order_of_the_request() -> None:
+    planned = plan((llama(), ask("acme/llama", capacity=steps("reservation:team-a", "spot", "on-demand"))))
+    pools = {pool.key: pool for pool in planned.pools}
+    kinds = [pools[key].capacity for key in planned.classes[0].pools]
+    assert kinds == [CapacityKind.RESERVATION, CapacityKind.SPOT, CapacityKind.ON_DEMAND]
+    assert [pools[key].reservation for key in planned.classes[0].pools] == ["team-a", None, None]
+
+
+# Zones ----------------------------------------------------------------------------------------------------------
+
+
+def test_pools_stand_only_in_zones_of_the_target_that_have_the_card() -> None:
+    everywhere = plan(llama()).pools[0].zones
+    assert len(everywhere) > 1
+    assert all(zone.startswith("us-central1-") for zone in everywhere)
+    assert plan(llama(), where=target(zones=everywhere[:1])).pools[0].zones == everywhere[:1]
+
+
+def test_a_zone_without_accelerators_is_named_in_the_refusal() -> None:
+    assert "is listed in us-central1-z" in why_not(llama(), where=target(zones=("us-central1-z",)))
+
+
+# Pools ----------------------------------------------------------------------------------------------------------
+
+
+def others(count: int) -> list[ModelFacts]:
+    return [llama(f"acme/other-{number}", parameters={"BF16": 10**9 + number}) for number in range(count)]
+
+
+def test_models_of_one_shape_and_order_share_a_pool_with_room_for_all() -> None:
+    asked = [(facts, ask(facts.id, replicas_max=3)) for facts in others(4)]
+    planned = plan(*asked)
+    assert len(planned.pools) == len(planned.classes) == 1
+    assert planned.pools[0].max_nodes == 12
+    assert planned.pools[0].models == tuple(sorted(facts.id.split("/")[1] for facts in others(4)))
+
+
+def test_pools_start_from_nothing() -> None:
+    assert {pool.min_nodes for pool in plan(llama(), hub("Qwen/Qwen3-32B")).pools} == {0}
+
+
+def test_a_pool_key_does_not_depend_on_the_other_models() -> None:
+    alone = {pool.key for pool in plan(llama()).pools}
+    among = {pool.key for pool in plan(llama(), *others(3), hub("Qwen/Qwen3-32B")).pools}
+    assert alone < among
+
+
+def test_a_pool_key_changes_with_what_would_replace_the_pool() -> None:
+    bought = [("spot",), ("on-demand",), ("spot", "on-demand"), ("reservation:a",), ("reservation:b",)]
+    keys = [
+        tuple(pool.key for pool in plan((llama(), ask("acme/llama", capacity=steps(*words)))).pools)
+        for words in bought
+    ]
+    flat = [key for each in keys for key in each]
+    assert len(set(flat)) == len(flat)
+    assert all(re.fullmatch(r"[a-z][a-z0-9-]{0,39}", key) for key in flat), "GKE takes 40 characters"
+
+
+def test_every_machine_that_is_planned_is_listed_in_the_region() -> None:
+    for region in ("us-central1", "europe-west4", "asia-southeast1"):
+        model = plan_one(llama(), where=target(region=region))
+        assert region in catalog().regions(model.machine_type)

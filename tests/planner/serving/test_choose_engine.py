@@ -1,0 +1,293 @@
+# SPDX-License-Identifier: Apache-2.0
+from typing import Any
+
+import pytest
+
+from hubstack.hub.facts import ModelFacts, SecurityFacts
+from hubstack.kinds import EngineKind
+from hubstack.planner.model.geometry import read_geometry
+from hubstack.planner.model.weights import choose_files
+from hubstack.planner.serving.choose_engine import EngineChoice, Refusal, choose_engine
+from tests.support.facts import ask, catalog, file, hub, llama, made
+
+CONFIG = file("config.json")
+WEIGHTS = file("model.safetensors", 2_000_000_000)
+
+
+def choose(facts: ModelFacts, **settings: Any) -> EngineChoice | list[Refusal]:
+    request = ask(facts.id, **settings)
+    chosen = choose_files(facts, gguf_file=request.file)
+    return choose_engine(request, facts, read_geometry(facts), chosen, catalog())
+
+
+def accepted(facts: ModelFacts, **settings: Any) -> EngineChoice:
+    choice = choose(facts, **settings)
+    assert isinstance(choice, EngineChoice), choice
+    return choice
+
+
+def refused(facts: ModelFacts, **settings: Any) -> Refusal:
+    """The one refusal: two for one cause would confuse."""
+    refusals = choose(facts, **settings)
+    assert isinstance(refusals, list), refusals
+    assert len(refusals) == 1, refusals
+    return refusals[0]
+
+
+def of(architecture: str, model_type: str, task: str | None, **fields: Any) -> ModelFacts:
+    config = {"architectures": [architecture], "model_type": model_type}
+    return made(**{"config": config, "pipeline_tag": task, "parameters": {"BF16": 300_000_000}, **fields})
+
+
+@pytest.mark.parametrize(
+    ("architecture", "model_type", "task", "kind"),
+    [
+        ("LlamaForCausalLM", "llama", "text-generation", EngineKind.VLLM),
+        ("MixtralForCausalLM", "mixtral", "text-generation", EngineKind.VLLM),
+        ("JambaForCausalLM", "jamba", "text-generation", EngineKind.VLLM),
+        ("GptOssForCausalLM", "gpt_oss", "text-generation", EngineKind.VLLM),
+        ("Gemma3nForConditionalGeneration", "gemma3n", "image-text-to-text", EngineKind.VLLM),
+        ("Qwen2AudioForConditionalGeneration", "qwen2_audio", "audio-text-to-text", EngineKind.VLLM),
+        ("LlavaForConditionalGeneration", "llava", "image-text-to-text", EngineKind.VLLM),
+        ("WhisperForConditionalGeneration", "whisper", "automatic-speech-recognition", EngineKind.VLLM),
+        ("BertModel", "bert", "feature-extraction", EngineKind.TEI),
+        ("XLMRobertaForSequenceClassification", "xlm-roberta", "text-ranking", EngineKind.TEI),
+        ("ModernBertModel", "modernbert", "sentence-similarity", EngineKind.TEI),
+        ("BertForSequenceClassification", "bert", "text-classification", EngineKind.TEI),
+        ("Qwen3ForCausalLM", "qwen3", "feature-extraction", EngineKind.TEI),
+        ("Qwen3ForCausalLM", "qwen3", "text-ranking", EngineKind.VLLM),
+        ("Gemma3TextModel", "gemma3_text", "sentence-similarity", EngineKind.TEI),
+    ],
+)
+def test_each_task_goes_to_the_engine_that_is_built_for_it(
+    architecture: str, model_type: str, task: str, kind: EngineKind
+) -> None:
+    assert accepted(of(architecture, model_type, task)).kind is kind
+
+
+def test_a_large_embedder_goes_to_vllm_and_pools() -> None:
+    choice = accepted(of("Qwen3ForCausalLM", "qwen3", "feature-extraction", parameters={"BF16": 4_000_000_000}))
+    assert (choice.kind, choice.pooling, choice.ranks) == (EngineKind.VLLM, True, False)
+
+
+def test_a_large_embedder_without_a_language_head_goes_to_vllm_too() -> None:
+    facts = of("MistralModel", "mistral", "feature-extraction", parameters={"BF16": 7_110_660_096})
+    assert accepted(facts).kind is EngineKind.VLLM
+
+
+def test_a_reranker_ranks_and_a_chat_model_does_neither() -> None:
+    ranker = accepted(of("Qwen3ForCausalLM", "qwen3", "text-ranking"))
+    assert (ranker.pooling, ranker.ranks) == (True, True)
+    chat = accepted(llama())
+    assert (chat.pooling, chat.ranks) == (False, False)
+
+
+def test_a_quantized_embedder_is_not_given_to_tei() -> None:
+    awq = {"quant_method": "awq", "bits": 4}
+    assert accepted(of("Qwen3ForCausalLM", "qwen3", "feature-extraction", quantization=awq)).kind is EngineKind.VLLM
+
+
+def test_a_sentence_transformer_without_a_task_is_an_embedder() -> None:
+    choice = accepted(of("BertModel", "bert", None, library="sentence-transformers"))
+    assert (choice.kind, choice.pooling) == (EngineKind.TEI, True)
+
+
+def test_a_model_without_a_task_is_judged_by_its_architecture() -> None:
+    assert accepted(of("LlamaForCausalLM", "llama", None)).kind is EngineKind.VLLM
+
+
+def test_gguf_goes_to_llama_cpp() -> None:
+    facts = made(library="gguf", files=(file("model-Q4_K_M.gguf", 5_000_000_000),), pipeline_tag="text-generation")
+    assert accepted(facts).kind is EngineKind.LLAMA_CPP
+
+
+def test_the_reason_is_given() -> None:
+    reason = accepted(llama()).reasons[0]
+    assert (reason.topic, "LlamaForCausalLM" in reason.text, bool(reason.source)) == ("engine", True, True)
+
+
+# Refusals -------------------------------------------------------------------------------------------------------
+
+
+def test_an_adapter_is_refused_with_what_to_list_instead() -> None:
+    refusal = refused(made(files=(file("adapter_config.json"), file("adapter_model.safetensors"))))
+    assert "adapter" in refusal.why
+    assert "base model" in (refusal.hint or "")
+    assert "adapter" in refused(llama(library="peft")).why
+
+
+def test_a_diffusion_pipeline_is_refused() -> None:
+    facts = made(pipeline_tag="text-to-image", files=(file("model_index.json"), file("unet/model.safetensors")))
+    assert "diffusion pipeline (text-to-image)" in refused(facts).why
+    assert "diffusion" in refused(llama(library="diffusers")).why
+
+
+def test_pickle_is_refused_unless_it_is_allowed() -> None:
+    facts = llama(files=(CONFIG, file("pytorch_model.bin", 2_000_000_000)))
+    refusal = refused(facts)
+    assert "can run any code" in refusal.why
+    assert "allow_pickle: true" in (refusal.hint or "")
+    assert accepted(facts, allow_pickle=True).kind is EngineKind.VLLM
+
+
+def test_a_repository_without_weights_is_refused() -> None:
+    assert "no weights" in refused(made(files=(CONFIG,), pipeline_tag="text-generation")).why
+
+
+GGUF = tuple(file(f"m-{name}.gguf") for name in ("IQ2_S", "Q8_0"))
+
+
+def test_several_gguf_files_ask_for_a_choice() -> None:
+    refusal = refused(made(files=GGUF))
+    assert "m-IQ2_S.gguf, m-Q8_0.gguf" in refusal.why
+    assert refusal.field == "file"
+    assert accepted(made(files=GGUF), file="m-Q8_0.gguf").kind is EngineKind.LLAMA_CPP
+    assert "has no file `m-Q9.gguf`" in refused(made(files=GGUF), file="m-Q9.gguf").why
+
+
+def scanned(issues: dict[str, str], *, done: bool = True, **fields: Any) -> ModelFacts:
+    return llama(files=(CONFIG, WEIGHTS), security=SecurityFacts(scans_done=done, issues=issues), **fields)
+
+
+def test_a_served_file_that_the_scan_reports_is_refused_unless_allowed() -> None:
+    facts = scanned({"model.safetensors": "unsafe"})
+    refusal = refused(facts)
+    assert "model.safetensors (unsafe)" in refusal.why
+    assert "allow_unsafe: true" in (refusal.hint or "")
+    assert accepted(facts, allow_unsafe=True)
+
+
+def test_a_reported_file_that_is_not_served_does_no_harm() -> None:
+    assert accepted(scanned({"training/old.pkl": "unsafe"})).warnings == ()
+
+
+def test_a_report_without_a_file_list_is_taken_seriously() -> None:
+    facts = llama(security=SecurityFacts(issues={"pytorch_model.bin": "suspicious"}))
+    assert "pytorch_model.bin (suspicious)" in refused(facts).why
+
+
+def test_an_unfinished_scan_is_a_warning() -> None:
+    assert any("not finished" in warning for warning in accepted(scanned({}, done=False)).warnings)
+
+
+def test_remote_code_is_refused_unless_it_is_trusted() -> None:
+    facts = of("HomeGrownForCausalLM", "home_grown", "text-generation", custom_code=True)
+    assert "HomeGrownForCausalLM" in refused(facts).why
+    choice = accepted(facts, trust_remote_code=True)
+    assert choice.remote_code is True
+
+
+def test_code_of_a_model_that_the_engine_has_itself_never_runs() -> None:
+    for allowed in (False, True):
+        choice = accepted(llama(custom_code=True), trust_remote_code=allowed)
+        assert choice.remote_code is False
+        assert any("none of it runs" in warning for warning in choice.warnings)
+
+
+def test_an_asked_engine_does_not_bring_remote_code_in_by_the_back_door() -> None:
+    facts = of("HomeGrownForCausalLM", "home_grown", "text-generation", custom_code=True)
+    assert "auto_map" in refused(facts, engine=EngineKind.VLLM).why
+
+
+def test_an_unknown_architecture_is_refused_by_name() -> None:
+    refusal = refused(of("NextYearForCausalLM", "next_year", "text-generation"))
+    assert "NextYearForCausalLM" in refusal.why
+    assert "its last version" not in refusal.why
+
+
+@pytest.mark.parametrize(("architecture", "version"), [("BaichuanForCausalLM", "0.23.0")])
+def test_a_removed_architecture_is_refused_with_the_last_version_that_had_it(
+    architecture: str, version: str
+) -> None:
+    assert f"its last version with it was {version}" in refused(of(architecture, "x", "text-generation")).why
+
+
+@pytest.mark.parametrize("task", ["fill-mask", "image-classification", "text-to-video", "zero-shot-classification"])
+def test_a_task_that_no_engine_serves_is_refused_by_name(task: str) -> None:
+    refusal = refused(of("BertForMaskedLM", "bert", task))
+    assert f"does {task}" in refusal.why
+    assert "embeddings" in (refusal.hint or "")
+
+
+def test_an_embedder_of_an_unknown_family_is_refused() -> None:
+    assert "`odd_bert` family" in refused(of("OddBertModel", "odd_bert", "feature-extraction")).why
+
+
+def test_a_tei_family_without_a_classifier_is_not_asked_to_classify() -> None:
+    choice = choose(of("NomicBertModel", "nomic_bert", "text-classification"))
+    assert not isinstance(choice, EngineChoice) or choice.kind is not EngineKind.TEI
+
+
+def test_what_vllm_dropped_goes_to_sglang() -> None:
+    """Facts: gke.md 2.7 (Mllama) and 2.2 (bitsandbytes is a plug-in of vLLM since 0.28, in SGLang's core still)."""
+    mllama = of("MllamaForConditionalGeneration", "mllama", "image-text-to-text")
+    assert accepted(mllama).kind is EngineKind.SGLANG
+    four_bits = of("LlamaForCausalLM", "llama", "text-generation", quantization={"quant_method": "bitsandbytes"})
+    assert accepted(four_bits).kind is EngineKind.SGLANG
+
+
+def test_a_parser_that_the_engine_lacks_is_refused_with_the_nearest_name() -> None:
+    llama = of("LlamaForCausalLM", "llama", "text-generation")
+    refusal = refused(llama, tool_call_parser="lama3_json")
+    assert (refusal.field, refusal.hint) == ("tool_call_parser", "did you mean `llama3_json`?")
+    assert "reasoning parser `qwen33`" in refused(llama, reasoning_parser="qwen33").why
+    assert accepted(llama, tool_call_parser="llama3_json", reasoning_parser="deepseek_r1")
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [({"tool_call_parser": "hermes"}, "tool_call_parser"), ({"kv_cache_dtype": "fp8"}, "kv_cache_dtype"),
+     ({"lora_slots": 2}, "lora"), ({"speculative_method": "ngram"}, "speculative")],
+)  # fmt: skip
+def test_what_an_engine_cannot_do_is_refused(asked: dict[str, Any], field: str) -> None:
+    refusal = refused(of("BertModel", "bert", "feature-extraction"), **asked)
+    assert (refusal.field, "not planned for tei" in refusal.why) == (field, True)
+
+
+@pytest.mark.parametrize("method", ["eetq", "hqq"])
+def test_a_quantization_that_the_engine_does_not_load_is_refused(method: str) -> None:
+    refusal = refused(llama(quantization={"quant_method": method, "load_in_4bit": True}))
+    assert f"quantized as `{method}`" in refusal.why
+    assert "awq" in refusal.why, "what it does load is named"
+
+
+@pytest.mark.parametrize("method", ["awq", "gptq", "fp8", "mxfp4", "compressed-tensors", "modelopt"])
+def test_a_quantization_that_the_engine_loads_is_accepted(method: str) -> None:
+    assert accepted(llama(quantization={"quant_method": method})).kind is EngineKind.VLLM
+
+
+def test_a_gated_config_that_could_not_be_read_asks_for_a_token() -> None:
+    refusal = refused(llama(config={"architectures": None}))
+    assert "no `architectures`" in refusal.why
+    assert "token" in (refusal.hint or "")
+
+
+# Asked engines --------------------------------------------------------------------------------------------------
+
+
+def test_an_asked_engine_is_taken() -> None:
+    embedder = of("Qwen3ForCausalLM", "qwen3", "feature-extraction")
+    assert accepted(embedder, engine=EngineKind.VLLM).kind is EngineKind.VLLM
+
+
+@pytest.mark.parametrize(
+    ("facts", "engine", "why"),
+    [
+        (llama(), EngineKind.LLAMA_CPP, "has safetensors weights, and llama-cpp loads gguf"),
+        (made(files=(file("m-Q4_K_M.gguf"),)), EngineKind.VLLM, "has gguf weights, and vllm loads safetensors"),
+        (hub("deepseek-ai/DeepSeek-V3"), EngineKind.TEI, "`deepseek_v3` family, which tei does not know"),
+    ],
+)
+def test_an_asked_engine_that_is_sure_to_fail_is_refused(facts: ModelFacts, engine: EngineKind, why: str) -> None:
+    refusal = refused(facts, engine=engine)
+    assert why in refusal.why
+    assert refusal.field == "engine"
+
+
+def test_all_refusals_of_one_model_are_given_together() -> None:
+    facts = llama(
+        files=(CONFIG, file("pytorch_model.bin")), security=SecurityFacts(issues={"pytorch_model.bin": "unsafe"})
+    )
+    refusals = choose(facts)
+    assert isinstance(refusals, list)
+    assert len(refusals) == 2

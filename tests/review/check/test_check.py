@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`hubstack check` as a user runs it: what is found, where it is shown, how it ends."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.project import PROJECT, copy_project
+
+
+def check(*arguments: str, cwd: Path = PROJECT) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    done = subprocess.run(  # noqa: PLW1510  the exit code is what is tested
+        [sys.executable, "-m", "hubstack", "check", *arguments],
+        cwd=cwd, env=env, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+def report(project: Path, code: int = 1) -> dict[str, Any]:
+    done = check("dev", "--json", cwd=project)
+    assert done.returncode == code, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+def failed(told: dict[str, Any]) -> list[tuple[str, str | None]]:
+    return [(f["rule"], f.get("resource") or f.get("model")) for f in told["findings"] if is_failure(f)]
+
+
+def is_failure(finding: dict[str, Any]) -> bool:
+    return finding["level"] == "error" and "waiver" not in finding
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return copy_project(tmp_path, "stacks", "policy")
+
+
+def write(project: Path, name: str, text: str) -> None:
+    (project / "stacks" / name).write_text(text)
+
+
+@pytest.mark.parametrize("stack", ["dev", "prod", "examples/quickstart"])
+def test_the_stacks_of_the_repository_pass(stack: str) -> None:
+    done = check(stack)
+    assert done.returncode == 0, done.stdout
+    assert " 0 failed, " in done.stdout
+
+
+def test_a_finding_names_rule_subject_place_reason_and_remedy(project: Path) -> None:
+    write(project, "policy.yaml", "licenses: [mit]\nregions: [europe-west4]\n")
+    told = report(project)
+    found = {f["model"]: f for f in told["findings"] if f["rule"] == "HS001"}
+    assert set(found) == {"qwen3-8b", "qwen3-embedding-0-6b"}
+    one = found["qwen3-8b"]
+    assert one["where"] == {"file": "stacks/base.models.yaml", "line": 4, "column": 9}
+    assert one["message"] == "licence apache-2.0; allowed: mit"
+    assert {"why", "fix", "name"} <= one.keys()
+    pools = [f for f in told["findings"] if f["rule"] == "HS013" and "NodePool" not in f["message"]]
+    assert any(f["resource"] == "cluster-gke" for f in pools)
+    assert {f["where"]["file"] for f in pools if f["resource"] == "cluster-gke"} == {"stacks/policy.yaml"}
+    printed = check("dev", cwd=project).stdout
+    for word in ("HS001", "failed", "stacks/base.models.yaml:4", "A licence that nobody has read"):
+        assert word in printed
+
+
+def test_a_waiver_lets_it_pass_and_its_end_is_a_finding(project: Path) -> None:
+    line = "  - {rule: HS001, model: MODEL, owner: ada@example.com, until: DAY, why: read by counsel}\n"
+    ours = [line.replace("MODEL", key) for key in ("qwen3-8b", "qwen3-embedding-0-6b")]
+    write(project, "policy.yaml", "licenses: [mit]\nwaivers:\n" + "".join(ours).replace("DAY", "2999-01-01"))
+    assert failed(report(project, 0)) == []
+    assert "waived until 2999-01-01" in check("dev", cwd=project).stdout
+    write(project, "policy.yaml", "licenses: [mit]\nwaivers:\n" + "".join(ours).replace("DAY", "2020-01-01"))
+    told = report(project)
+    assert {rule for rule, _ in failed(told)} == {"HS001", "HS040"}
+    assert "its owner is ada@example.com" in next(f["message"] for f in told["findings"] if f["rule"] == "HS040")
+
+
+def test_money_quota_and_accelerators_are_held_against_what_was_said(project: Path) -> None:
+    config = (project / "stacks" / "Pulumi.dev.yaml").read_text()
+    write(project, "Pulumi.dev.yaml", config.replace("3000", "200"))
+    write(project, "policy.yaml", "max_usd_per_month: 100\nmax_accelerators: {nvidia-l4: 1}\n")
+    write(project, "quota.yaml", "us-central1:\n  nvidia-l4: {on-demand: 64, preemptible: 1}\n")
+    told = report(project)
+    assert [rule for rule, _ in failed(told)] == ["HS020", "HS021", "HS021", "HS022"], "and the program still ran"
+    places = {(f["rule"], f["where"]["file"], f["where"]["line"]) for f in told["findings"] if is_failure(f)}
+    assert places == {
+        ("HS020", "stacks/policy.yaml", 2), ("HS021", "stacks/policy.yaml", 1),
+        ("HS021", "stacks/Pulumi.dev.yaml", 5), ("HS022", "stacks/quota.yaml", 2),
+    }  # fmt: skip
+    assert told["resourcesJudged"] > 60
+
+
+def test_a_list_that_is_not_locked_ends_there(project: Path) -> None:
+    base = project / "stacks" / "base.models.yaml"
+    base.write_text(base.read_text() + "  - acme/new\n")
+    told = report(project)
+    assert failed(told) == [("HS030", "new")]
+    assert told["findings"][0]["where"]["file"] == "stacks/base.models.yaml"
+    assert "only the lock was judged" in told["notes"][0]
+    (project / "stacks" / "dev.models.lock.yaml").unlink()
+    assert [rule for rule, _ in failed(report(project))] == ["HS030"]
+
+
+def test_a_model_that_is_locked_in_vain_is_found_and_the_rest_is_judged(project: Path) -> None:
+    base = project / "stacks" / "base.models.yaml"
+    base.write_text("\n".join(line for line in base.read_text().splitlines() if "bge-large" not in line))
+    told = report(project)
+    assert ("HS030", None) in failed(told)
+    assert ("HS031", "bge-large-en-v1-5") in failed(told), "its line of the placement file stands for nothing"
+    assert told["resourcesJudged"] > 50
+
+
+def test_what_somebody_opens_in_a_component_is_found(project: Path) -> None:
+    (project / "components").unlink()
+    shutil.copytree(PROJECT / "components", project / "components")
+    bucket = project / "components" / "pulumi_hubstack" / "weights_bucket.py"
+    text = bucket.read_text()
+    assert '"enforced"' in text
+    bucket.write_text(text.replace('"enforced"', '"inherited"'))
+    assert {rule for rule, _ in failed(report(project))} == {"HS011"}
+
+
+def test_without_a_pack_it_says_what_was_not_judged(project: Path) -> None:
+    shutil.rmtree(project / "policy")
+    told = report(project, 0)
+    assert any("no policy/judge.py" in note for note in told["notes"])
+    assert told["resourcesJudged"] == 0
+
+
+def test_a_pack_that_fails_is_no_clean_bill(project: Path) -> None:
+    (project / "policy" / "rules.py").write_text("raise RuntimeError('broken')\n")
+    done = check("dev", cwd=project)
+    assert done.returncode == 2
+    assert "policy/judge.py failed: RuntimeError: broken" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("policy.yaml", "licences: [mit]\n", "stacks/policy.yaml:1:1: unknown key `licences`"),
+        ("quota.yaml", "us-central1: {nvidia-l4: 3}\n", "stacks/quota.yaml:1:26"),
+    ],
+)
+def test_bad_input_is_shown_and_ends_with_2(project: Path, name: str, text: str, said: str) -> None:
+    write(project, name, text)
+    done = check("dev", cwd=project)
+    assert done.returncode == 2
+    assert said in done.stderr

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The reasons that a report gives for money."""
+
+import json
+
+from hubstack.review.diff.models import find_renamed
+from hubstack.review.diff.money import compare_money
+from hubstack.review.diff.state import State
+from tests.support.facts import ask, llama, plan
+
+IDS = ("acme/first", "acme/second", "acme/third")
+
+
+def side(name: str, last: str, was: tuple[str, ...] = (), replicas: int = 1) -> State:
+    """Three models that share nodes, of which the last has this key."""
+    models = [(llama(each), ask(each, key=each.partition("/")[2])) for each in IDS[:2]]
+    models.append((llama(IDS[2]), ask(IDS[2], key=last, was=was, replicas_max=replicas)))
+    return State(name=name, plan=json.loads(plan(*models).to_json()))
+
+
+def reasons(old: State, new: State) -> set[str]:
+    lines = compare_money(old, new, find_renamed(old, new)).lines
+    return {reason for line in lines if line.item in {"first", "second"} for reason in line.reasons}
+
+
+def test_a_neighbour_that_only_has_another_name_neither_came_nor_left() -> None:
+    renamed = reasons(side("old", "third"), side("new", "a-first-name", ("third",)))
+    assert renamed == {"its nodes are shared anew: a-first-name has another name"}
+    replaced = reasons(side("old", "third"), side("new", "a-first-name"))
+    assert replaced == {"its nodes are shared anew: a-first-name came; third left"}
+
+
+def test_a_neighbour_with_other_replicas_is_named() -> None:
+    found = reasons(side("old", "third"), side("new", "renamed", ("third",), replicas=2))
+    assert found == {"its nodes are shared anew: renamed has other replicas"}

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The page's text; tests/review/browser looks at it in Chromium."""
+
+import re
+from html.parser import HTMLParser
+
+from hubstack.kinds import PlatformKind
+from hubstack.review.report.page import page_text
+from tests.support.facts import ask, hub, llama, plan
+
+
+def test_texts_from_the_hub_are_escaped() -> None:
+    page = page_text(plan(llama(license="<script>alert(1)</script>")))
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_the_page_asks_for_nothing_from_elsewhere() -> None:
+    page = page_text(plan(llama(), hub("Qwen/Qwen3-8B")))
+    assert not re.findall(r"""(?:src|href)\s*=\s*["'](?!data:|#)""", page)
+    assert "@import" not in page
+    assert "url(" not in page
+
+
+def test_every_figure_of_the_bill_is_on_the_page() -> None:
+    decided = plan(llama(), hub("Qwen/Qwen3-32B"))
+    page = page_text(decided)
+    assert f"{decided.cost.usd_per_month_max:,.0f} USD" in page
+    for pool in decided.cost.pools:
+        assert f"{pool.usd_per_hour_busy:,.2f}" in page
+    for model in decided.models:
+        assert model.server.image in page
+        for other in model.rejected:
+            assert other.machine_type in page
+
+
+def test_one_model_alone_is_explained_alone() -> None:
+    page = page_text(plan(llama(), hub("Qwen/Qwen3-8B")), "llama")
+    assert 'id="model-llama"' in page
+    assert 'id="model-qwen3-8b"' not in page
+
+
+class Checker(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        if tag not in {"meta", "link", "br", "img"}:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_every_tag_is_closed() -> None:
+    checker = Checker()
+    checker.feed(page_text(plan(llama())))
+    assert checker.open == []
+
+
+def test_models_beside_gke_are_on_the_page_with_their_place_and_cost() -> None:
+    repo_id = "Qwen/Qwen3-4B-Instruct-2507"
+    light = (hub(repo_id), ask(repo_id, platform=PlatformKind.CLOUD_RUN, replicas_min=0))
+    garden = (hub("Qwen/Qwen3-8B"), ask("Qwen/Qwen3-8B", platform=PlatformKind.VERTEX))
+    for decided in (plan(light), plan(light, llama(), garden), plan(garden)):
+        page = page_text(decided)
+        for model in decided.models:
+            assert f"1 x {model.accelerator}" in page
+        checker = Checker()
+        checker.feed(page)
+        assert checker.open == []
+    page = page_text(plan(light))
+    assert "1 x l4 on cloud-run" in page
+    assert "764 USD" in page
+    assert "busy hours a month" in page

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a terminal shows of models beside GKE; the rest is in tests/cli/test_cli.py and the README."""
+
+import io
+
+from rich.console import Console
+
+from hubstack.kinds import PlatformKind
+from hubstack.review.report import report
+from tests.support.facts import ask, hub, llama, plan
+
+SMALL, EMBED = "Qwen/Qwen3-4B-Instruct-2507", "Qwen/Qwen3-Embedding-0.6B"
+LIGHT = (hub(SMALL), ask(SMALL, platform=PlatformKind.CLOUD_RUN, replicas_min=0))
+GARDEN = (hub(EMBED), ask(EMBED, platform=PlatformKind.VERTEX))
+
+
+def printed(part: object) -> str:
+    console = Console(width=200, file=io.StringIO())
+    console.print(part)
+    return console.file.getvalue()
+
+
+def test_the_table_names_the_place_of_models_beside_gke_only() -> None:
+    table = printed(report.plan_table(plan(LIGHT, GARDEN, llama())))
+    assert "1 x l4 on cloud-run" in table
+    assert "1 x l4 on vertex" in table
+    (gke,) = [line for line in table.splitlines() if line.startswith("llama")]
+    assert " on " not in gke
+
+
+def test_what_has_no_price_is_unknown_and_not_nothing() -> None:
+    decided = plan(GARDEN)
+    (row,) = [line for line in printed(report.plan_table(decided)).splitlines() if line.startswith("qwen3-emb")]
+    assert row.rstrip().endswith("unknown")
+    notes = report.cost_notes(decided)
+    assert "unknown" in notes.splitlines()[0]
+    assert " 0 USD" not in notes
+
+
+def test_a_service_is_shown_with_its_instance_rate_and_who_reaches_it() -> None:
+    row = printed(report.service_table(plan(LIGHT, llama()).models)).splitlines()[1]
+    for part in ("nvidia-l4, 4 vCPU, 16 GiB", "0-1", "1.0465", "run-sku, 2026-08", "internal"):
+        assert part in row
+
+
+def test_the_break_even_is_among_the_reasons_of_a_plan() -> None:
+    assert "break-even: Cloud Run $1.0465 an hour" in report.why_lines(plan(LIGHT))
+    assert "break-even" not in report.why_lines(plan(llama()))
+
+
+def test_an_explanation_shows_the_break_even_of_both_sides() -> None:
+    light, gke = (printed(report.explanation(plan(each).models[0])) for each in (LIGHT, hub(SMALL)))
+    assert "break-even" in light
+    assert "on cloud-run" in light.splitlines()[0]
+    assert "Were it the cluster's only model" in " ".join(gke.split())

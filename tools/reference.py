@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The reference, written from the pydantic models and the rules: `python -m tools.reference [--check]`.
+
+Owns docs/reference: the JSON Schemas that editors and scripts read and the tables that people read; and the policy
+pack's copy of the rules. Each key's text stands once, as the docstring of its field.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from hubstack.files.write import write_text_atomically
+from hubstack.inputs.models_schema import (
+    CanaryRequest,
+    CapacityStepRequest,
+    EntryRequest,
+    LoraRequest,
+    ReplicasRequest,
+    RequestFile,
+    ScalingRequest,
+    Settings,
+    SloRequest,
+    SpeculativeRequest,
+    json_schema,
+)
+from hubstack.review.check import reference as policy_reference
+from hubstack.review.check.rules import pack_text
+from hubstack.review.diff import change
+
+FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
+PACK = Path(__file__).resolve().parents[1] / "policy" / "rules.yaml"
+"""The pack's copy of the rules that it judges."""
+
+HEAD = """# models.yaml
+
+<!-- Written by `./dev gen` from hubstack/inputs/models_schema.py; do not edit. -->
+
+A list of Hub models and how to serve them. Name the schema in the first line, and an editor completes and checks
+the keys:
+
+```yaml
+# yaml-language-server: $schema=../docs/reference/models.schema.json
+extends: base.models.yaml            # another list, of which this one is a variant
+defaults:                            # what models have in common
+  capacity: [spot, on-demand]
+overrides:                           # what wins over the list, by key; `*` is every model
+  "*": {replicas: {min: 0, max: 1}}
+  qwen3-8b: {context: 16384}
+models:
+  - Qwen/Qwen3-8B                    # a Hub id
+  - id: BAAI/bge-large-en-v1.5       # or a mapping
+    name: embeddings
+```
+
+Later wins: `defaults` of the base, `defaults` of this file, the model's own entry, `overrides["*"]`,
+`overrides[key]`; overrides of the base before those of this file. `replicas` merges by `min` and `max`; every other
+key is taken whole. Aliases are refused; unknown keys are errors.
+"""
+
+
+def schema_text() -> str:
+    """Return the JSON Schema as sorted, indented text."""
+    return json.dumps(json_schema(), indent=2, sort_keys=True) + "\n"
+
+
+def page_text() -> str:
+    """Return the reference page."""
+    own = {name: field for name, field in EntryRequest.model_fields.items() if name not in Settings.model_fields}
+    parts = [
+        HEAD,
+        _table("The file", RequestFile, list(RequestFile.model_fields)),
+        _table("A model: who it is", EntryRequest, list(own)),
+        _table("A model: how it is served (also under `defaults` and `overrides`)", Settings,
+               list(Settings.model_fields)),
+        _table("`replicas`", ReplicasRequest, list(ReplicasRequest.model_fields)),
+        _table("`scaling`", ScalingRequest, list(ScalingRequest.model_fields)),
+        _table("A step of `capacity`", CapacityStepRequest, list(CapacityStepRequest.model_fields)),
+        _table("`canary`", CanaryRequest, list(CanaryRequest.model_fields)),
+        _table("`lora`", LoraRequest, list(LoraRequest.model_fields)),
+        _table("`speculative`", SpeculativeRequest, list(SpeculativeRequest.model_fields)),
+        _table("`slo`", SloRequest, list(SloRequest.model_fields)),
+    ]  # fmt: skip
+    return "\n".join(parts)
+
+
+def change_schema_text() -> str:
+    """Return the JSON Schema of `hubstack diff --json`."""
+    return json.dumps(change.json_schema(), indent=2, sort_keys=True) + "\n"
+
+
+def _table(title: str, model: type[BaseModel], fields: list[str]) -> str:
+    rows = ["| key | what |", "| --- | --- |"]
+    for name in fields:
+        text = " ".join((model.model_fields[name].description or "").split())
+        rows.append(f"| `{name}` | {text} |")
+    return f"## {title}\n\n" + "\n".join(rows) + "\n"
+
+
+def main(arguments: list[str]) -> int:
+    """Write the files, or with `--check` say which are stale; return the exit code."""
+    texts = {
+        FOLDER / "models.schema.json": schema_text(),
+        FOLDER / "models.md": page_text(),
+        FOLDER / "change.schema.json": change_schema_text(),
+        FOLDER / "policy.schema.json": policy_reference.schema_text(),
+        FOLDER / "policy.md": policy_reference.page_text(),
+        PACK: pack_text(),
+    }
+    stale = [path for path, text in texts.items() if not path.exists() or path.read_text("utf-8") != text]
+    if "--check" in arguments:
+        for path in stale:
+            sys.stderr.write(f"{path.name} is stale: run ./dev gen\n")
+        return 1 if stale else 0
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for path in stale:
+        write_text_atomically(path, texts[path])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
