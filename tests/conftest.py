@@ -11,6 +11,7 @@ from tests.support import canary
 from tests.support.canary import pytest_runtest_makereport
 
 __all__ = ["pytest_runtest_makereport"]
+pytest_plugins = ["tests.support.hub.fixtures"]
 canary.release()
 settings.register_profile("hubstack", deadline=None)
 settings.load_profile("hubstack")

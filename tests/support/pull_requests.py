@@ -192,7 +192,7 @@ def price(repo: Repository) -> None:
 
 def script(repo: Repository) -> None:
     """Change a line of the loader: a program change that no list shows."""
-    path = repo.path / "hubstack" / "loader" / "load_weights.py"
+    path = repo.path / "hubstack" / "deploy" / "weights_job" / "load_weights.py"
     path.write_text(path.read_text() + "# one more line\n")
 
 

@@ -24,8 +24,8 @@ from hubstack.files.errors import HubError
 from hubstack.hub.facts import ModelFacts
 from hubstack.hub.remote import JOBS, Patience, Refusal, fetch_each, fetch_facts, write_lock
 from hubstack.hub.remote.pace import UNANSWERED
-from tests.hub.remote.conftest import Told
 from tests.support.hub import TOKENS, Fault, StandIn, invented_repositories
+from tests.support.hub.fixtures import Told
 from tests.support.hub.invented import repository
 
 ACCESS = next(token for token, right in TOKENS.items() if right == "access")

@@ -13,8 +13,8 @@ from hubstack.hub.facts import ModelFacts
 from hubstack.hub.lock import parse_lock, render_lock
 from hubstack.hub.remote import Patience, Refusal, fetch_each, fetch_facts
 from hubstack.planner.model.geometry import read_geometry
-from tests.hub.remote.conftest import Told
 from tests.support.hub import TOKENS, Fault, StandIn
+from tests.support.hub.fixtures import Told
 from tests.support.hub.real import config_of, ids_with_a_real_commit, real_models
 
 ACCESS, NO_ACCESS, FINE_GRAINED = TOKENS

@@ -166,7 +166,7 @@ def _time_of_last_request(hub: StandIn) -> float:
 WRITER = """
 import sys
 from pathlib import Path
-from hubstack.hub.lock import write_text_atomically
+from hubstack.files.write import write_text_atomically
 target = Path(sys.argv[1])
 write_text_atomically(target, "a" * 3_000_000)
 print("ready", flush=True)

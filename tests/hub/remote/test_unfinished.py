@@ -13,8 +13,8 @@ from huggingface_hub import constants
 from hubstack.hub.lock import load_lock
 from hubstack.hub.remote import Patience, write_lock
 from hubstack.hub.remote.unfinished import KEPT_SECONDS
-from tests.hub.remote.conftest import Told
 from tests.support.hub import StandIn
+from tests.support.hub.fixtures import Told
 from tests.support.hub.invented import TINY, repository
 
 MODELS, HEARD = 6, 4
