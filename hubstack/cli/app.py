@@ -53,7 +53,10 @@ Html = Annotated[Path | None, typer.Option("--html", help="Write a page with pic
 
 Against = Annotated[
     str | None,
-    typer.Option("--against", help="A git reference, or a file of --save. Default: where the branch left main."),
+    typer.Option("--against", help="A git reference. Default: where the branch left main."),
+]
+BaseFile = Annotated[
+    Path | None, typer.Option("--base-file", help="Compare with a file of --save instead of a git reference.")
 ]
 Save = Annotated[Path | None, typer.Option("--save", help="Write this side to a file, and compare nothing.")]
 FailOn = Annotated[
@@ -149,13 +152,19 @@ def render(
 @app.command()
 @each_cluster
 def diff(  # noqa: PLR0913  one option a file or a switch
-    env: Env = "dev", *, against: Against = None, save: Save = None, fail_on: FailOn = "", quota: Quota = None,
-    json: Json = False, markdown: Markdown = None, html: Html = None, link: Link = None, project: Project = None,
+    env: Env = "dev", *, against: Against = None, base_file: BaseFile = None, save: Save = None,
+    fail_on: FailOn = "", quota: Quota = None, json: Json = False, markdown: Markdown = None, html: Html = None,
+    link: Link = None, project: Project = None,
 ) -> None:  # fmt: skip
     """Say what a change of the list does: money, data, replacements, licences, access; exit 1 at a gate."""
     from hubstack.review.diff import read_gates  # noqa: PLC0415
     from hubstack.review.diff.command import run_diff  # noqa: PLC0415
 
+    if against is not None and base_file:
+        message = "`--against` and `--base-file` each name the base: give one"
+        raise InputError(
+            [Problem(path="--base-file", message=message, hint="`--against` takes git references only")]
+        )
     gates = read_gates(fail_on)
     root = (project or find_project(Path.cwd())).resolve()
     if save:
@@ -166,7 +175,7 @@ def diff(  # noqa: PLR0913  one option a file or a switch
         _print(f"wrote {save}")
         return
     with _status("running both sides"):
-        asked = run_diff(env, root, against, quota, gates)
+        asked = run_diff(env, root, against, quota, gates, base_file)
     written = asked.write(markdown=markdown, html=html, link=link)
     if json:
         _out(asked.change.to_json())

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from hubstack.inputs.stack import Group
     from hubstack.plan.bill import StackBill
 
-_FILES = ("html", "markdown", "output", "page", "save")
-"""Options that name a file to write: each cluster has its own."""
+_FILES = ("base_file", "html", "markdown", "output", "page", "save")
+"""Options that name a file: each cluster has its own."""
 _FAILED = 2
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -91,7 +91,9 @@ def _run_all(
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
 
     keys = [cluster.key for cluster in group.clusters]
-    if "against" in arguments:  # what had a cluster that is gone shows as removed
+    if "against" in arguments and not arguments.get(
+        "base_file"
+    ):  # what had a cluster that is gone shows as removed
         from hubstack.review.diff.command import former_clusters  # noqa: PLC0415
 
         against = arguments["against"]
@@ -138,9 +140,6 @@ def _arguments(arguments: Mapping[str, Any], environment: Environment, group: "G
             mine[name] = path.with_stem(f"{path.stem}-{key}")
     if isinstance(folder := arguments.get("folder"), Path):
         mine["folder"] = folder / key
-    against = arguments.get("against")
-    if against and (saved := Path(against).with_stem(f"{Path(against).stem}-{key}")).is_file():
-        mine["against"] = str(saved)
     return mine
 
 

@@ -48,7 +48,7 @@ KINDS = {
     "policies": Kind("stacks/policy.yaml", ("check", "dev")),
     "quotas": Kind("stacks/quota.yaml", ("check", "dev")),
     "diff_quotas": Kind("quota.yaml", ("diff", "dev", "--quota", "quota.yaml")),
-    "sides": Kind("main.json", ("diff", "dev", "--against", "main.json")),
+    "sides": Kind("main.json", ("diff", "dev", "--base-file", "main.json")),
     "listings": Kind("listing.json", ("drift", "dev", "--bucket-listing", "listing.json")),
     "catalogs": Kind("catalog", ("plan", "dev")),
 }

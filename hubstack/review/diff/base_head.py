@@ -30,14 +30,17 @@ _EXPORTS = ("hubstack/review/diff/export.py", "hubstack/sides/export.py")
 """Where a commit keeps the program that prints its side: the place since 0.2, and the one before."""
 
 
-def read_sides(name: str, project_dir: Path, against: str | None, quota: Path | None = None) -> Sides:
+def read_sides(
+    name: str, project_dir: Path, against: str | None, quota: Path | None = None, base_file: Path | None = None
+) -> Sides:
     """Run both sides of an environment.
 
     Args:
         name: a stack, or a folder relative to the project.
         project_dir: folder of Pulumi.yaml in the work tree.
-        against: a git reference, a file that `save_side` wrote, or None for the merge base with the main branch.
+        against: a git reference, never a file; None for the merge base with the main branch.
         quota: a quota file.
+        base_file: what `save_side` wrote, instead of a git reference.
 
     Raises:
         InputError: the old side or the quota cannot be read, or neither side has the environment.
@@ -45,8 +48,9 @@ def read_sides(name: str, project_dir: Path, against: str | None, quota: Path | 
     limits: Quota = (
         parse_quota(read_text(quota, str(quota), "name a quota file (docs/diff.md)"), str(quota)) if quota else {}
     )
-    if against and Path(against).is_file():
-        old = parse_state(read_text(Path(against), against, most=MAX_JSON_BYTES), against)
+    if base_file:
+        hint = "`hubstack diff ENV --save FILE` writes one"
+        old = parse_state(read_text(base_file, str(base_file), hint, most=MAX_JSON_BYTES), str(base_file))
         new = _run(WORK_TREE, name, project_dir)
     else:
         old, new = _from_git(name, project_dir, find_commit(project_dir, against))

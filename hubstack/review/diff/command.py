@@ -47,26 +47,32 @@ class Diff:
         return [f"wrote {path}" for path in texts]
 
 
-def run_diff(env: str, project_dir: Path, against: str | None, quota: Path | None, gates: tuple[str, ...]) -> Diff:
+def run_diff(
+    env: str,
+    project_dir: Path,
+    against: str | None,
+    quota: Path | None,
+    gates: tuple[str, ...],
+    base_file: Path | None = None,
+) -> Diff:
     """Run both sides and compare them.
 
     Args:
         env: a stack, or a folder as seen from here or from the project.
         project_dir: folder of Pulumi.yaml.
-        against: a git reference, a file of `--save`, or None.
+        against: a git reference, or None.
         quota: a quota file.
         gates: what `hubstack.review.diff.read_gates` returned.
+        base_file: a file of `--save`, instead of a git reference.
     """
     name = name_in(project_dir, env)
-    change = compare(name, read_sides(name, project_dir, against, quota))
+    change = compare(name, read_sides(name, project_dir, against, quota, base_file))
     stopped = () if change.failures else tripped(change, gates)
     return Diff(change=change, report=report(change, stopped), stopped=stopped)
 
 
 def former_clusters(config_file: Path, project_dir: Path, against: str | None) -> list[str]:
     """Return the keys of the clusters that an environment had on the old side and has no more."""
-    if against and Path(against).is_file():
-        return []
     before, prefix = names_at(config_file.parent, find_commit(project_dir, against)), f"{config_file.stem}-"
     return [
         name.removeprefix(prefix).removesuffix(".yaml")

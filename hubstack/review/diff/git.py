@@ -6,6 +6,7 @@ side.
 """
 
 import io
+import re
 import subprocess
 import tarfile
 from dataclasses import dataclass
@@ -14,7 +15,17 @@ from pathlib import Path
 from hubstack.files.errors import InputError
 from hubstack.files.problems import Problem
 
-_MAIN = ("origin/HEAD", "origin/main", "origin/master", "main", "master")
+_MAIN = tuple(
+    f"refs/{name}"
+    for name in (
+        "remotes/origin/HEAD",
+        "remotes/origin/main",
+        "remotes/origin/master",
+        "heads/main",
+        "heads/master",
+    )
+)
+"""Written in full: a tag called `main` must not stand in for the branch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,25 +46,47 @@ def find_commit(folder: Path, reference: str | None) -> Commit:
         sha = _try(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{reference}^{{commit}}")
         if sha is None:
             _is_repository(folder)
-            message = f"`{reference}` is no commit of this repository and no file"
+            message = f"`{reference}` is not a commit of this repository"
             hint = "a shallow clone of CI may lack it: fetch it (`git fetch origin main`), or use fetch-depth: 0"
+            if Path(reference).is_file():
+                hint = f"to compare with a file of --save, use `--base-file {reference}`"
             raise InputError([Problem(path="--against", message=message, hint=hint)])
+        _refuse_ambiguous(folder, reference, sha)
         return Commit(sha=sha, name=f"{reference} ({sha[:7]})")
     _is_repository(folder)
     head = _try(folder, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
     if head is None:
         message = "the repository has no commit yet: there is nothing to compare with"
-        raise InputError([Problem(path=str(folder), message=message, hint="commit once, or name a file of --save")])
+        raise InputError([Problem(path=str(folder), message=message, hint="commit once, or use --base-file")])
     for name in _MAIN:
         base = _try(folder, "merge-base", "HEAD", name)
         if base:
-            return Commit(sha=base, name=f"{name.removeprefix('origin/')} ({base[:7]})")
+            return Commit(sha=base, name=f"{name.rpartition('/')[2]} ({base[:7]})")
     return Commit(sha=head, name=f"HEAD ({head[:7]})")
+
+
+def _refuse_ambiguous(folder: Path, reference: str, sha: str) -> None:
+    """Refuse a word that names several commits: git takes a tag before a branch, and either before a short hash."""
+    if re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", reference):
+        return  # git takes a full hash for itself before any name
+    places = [f"refs/{place}{reference}" for place in ("", "tags/", "heads/", "remotes/")]
+    said = _try(folder, "for-each-ref", "--format=%(refname)", *places) or ""
+    named = [name for name in said.splitlines() if name in places]
+    commits = {_try(folder, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}") for name in named}
+    if named and re.fullmatch(r"[0-9a-f]{4,}", reference):
+        objects = (_try(folder, "rev-parse", f"--disambiguate={reference}") or "").splitlines()
+        commits |= {each for each in objects if _try(folder, "cat-file", "-t", each) == "commit"}
+    if len(commits | {sha}) > 1:
+        message = f"`{reference}` names several commits ({', '.join(named)})"
+        hint = "give the full hash, or the full name (`refs/heads/main`, `refs/tags/v1`)"
+        raise InputError([Problem(path="--against", message=message, hint=hint)])
 
 
 def is_unchanged(folder: Path, commit: Commit) -> bool:
     """Return whether the folder holds exactly what the commit does."""
-    same = _run(folder, "diff", "--quiet", commit.sha, "--", ".").returncode == 0
+    # .gitmodules of a pull request may ask git to ignore a submodule.
+    asked = ("diff", "--quiet", "--no-ext-diff", "--ignore-submodules=none", commit.sha, "--", ".")
+    same = _run(folder, *asked).returncode == 0
     return same and _try(folder, "ls-files", "--others", "--exclude-standard", "--", ".") == ""
 
 
@@ -79,7 +112,7 @@ def extract(folder: Path, commit: Commit, into: Path) -> bool:
 
 def _is_repository(folder: Path) -> None:
     if _try(folder, "rev-parse", "--git-dir") is None:
-        hint = "name a file of `hubstack diff ENV --save FILE` with --against"
+        hint = "`hubstack diff ENV --save FILE` writes a side; `--base-file FILE` compares with it"
         raise InputError([Problem(path=str(folder), message="is in no git repository", hint=hint)])
 
 
@@ -95,6 +128,4 @@ def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(command, check=False, capture_output=True)  # noqa: S603  git from the PATH, no shell
     except FileNotFoundError:
         message = "git is not installed, and the old side is read from it"
-        raise InputError(
-            [Problem(path="git", message=message, hint="install it, or compare with a file of --save")]
-        ) from None
+        raise InputError([Problem(path="git", message=message, hint="install it, or use --base-file")]) from None

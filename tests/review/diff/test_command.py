@@ -74,4 +74,21 @@ def test_the_same_on_both_sides_is_no_change_and_no_token_reaches_a_side(reposit
 def test_a_reference_that_is_none_is_refused(repository: Repository, reference: str) -> None:
     done = diff(repository, QUICKSTART, f"--against={reference}")
     assert done.returncode == 2
-    assert f"`{reference}` is no commit" in done.stderr
+    assert f"`{reference}` is not a commit" in done.stderr
+
+
+def test_a_file_named_like_the_base_hides_nothing(repository: Repository) -> None:
+    repository.reset()
+    repository.edit(CONFIG, ("us-central1", "us-east4"))
+    base = repository.git("rev-parse", "HEAD").strip()
+    saved = diff(repository, QUICKSTART, "--save", base)
+    assert saved.returncode == 0, saved.stderr
+    done = diff(repository, QUICKSTART, "--against", base, "--fail-on", "change")
+    assert done.returncode == 1
+    assert "NO CHANGE" not in done.stdout
+    by_file = diff(repository, QUICKSTART, "--base-file", base, "--fail-on", "change")
+    assert by_file.returncode == 0, by_file.stdout + by_file.stderr
+    assert "NO CHANGE" in by_file.stdout
+    both = diff(repository, QUICKSTART, "--base-file", base, "--against", "HEAD")
+    assert both.returncode == 2
+    assert "give one" in both.stderr
