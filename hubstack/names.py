@@ -27,6 +27,8 @@ RESERVED_KEYS = frozenset({"default", "kubernetes", "vllm"})
 """`kubernetes` is a Service of every cluster's default namespace; `default` is every namespace's account; a Service
 called `vllm` puts VLLM_PORT into other pods, and vLLM then refuses to start (facts: gke.md 2.2)."""
 CANARY_SUFFIX = "-canary"
+MODEL_DIR = "/weights"
+"""Where a server finds the folder of its model's weights, read-only."""
 
 
 class Keyed(Protocol):

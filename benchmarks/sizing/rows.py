@@ -15,6 +15,7 @@ import yaml
 
 from hubstack.hub.facts import FileFacts, ModelFacts
 from hubstack.kinds import EngineKind
+from hubstack.planner.engines import spec_of
 from hubstack.planner.memory.sizing import GIB, Device, Load
 from hubstack.planner.model.geometry import Geometry, read_geometry
 from hubstack.planner.model.weights import WeightsSize, choose_files, weights_size
@@ -130,9 +131,9 @@ def _judged(row: dict[str, Any], facts: ModelFacts) -> Judged | str:
     # V0 chunked prefill by itself above 32k, but not with latent attention.
     whole = old and context and (context <= 32768 or geometry.latent)
     tokens = said.get("max_num_batched_tokens") or (context if whole else 8192 if large and not old else 2048)
-    kind = ENGINES[row["engine"]]
+    spec = spec_of(ENGINES[row["engine"]])
     load = Load(
-        engine=kind, tensor_parallel=row["tensor_parallel"], pipeline_parallel=row["pipeline_parallel"] or 1,
+        engine=spec.memory, tensor_parallel=row["tensor_parallel"], pipeline_parallel=row["pipeline_parallel"] or 1,
         context=context or 4096, concurrency=1, batch_tokens=tokens or 2048,
         max_num_seqs=said.get("max_num_seqs") or (int(seqs[1]) if seqs else 1024 if large and not old else 256),
         draft_tokens=drafts, draft_layers=1 if drafts else 0,
@@ -140,7 +141,7 @@ def _judged(row: dict[str, Any], facts: ModelFacts) -> Judged | str:
         is_async=None if not is_sync else False, cuda_graphs=not said.get("enforce_eager"), engine_version=".".join(map(str, version)) if version else None,
     )  # fmt: skip
     device = None if visible is None else Device(
-        visible_bytes=int(visible * GIB), is_tpu=kind is EngineKind.VLLM_TPU,
+        visible_bytes=int(visible * GIB), is_tpu=spec.is_for_tpu,
         # TEI's image for Turing has no fused attention, its generic CUDA image has.
         has_flash_attention="turing" not in (row["engine_version"] or ""),
     )  # fmt: skip

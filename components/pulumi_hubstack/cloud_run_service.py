@@ -14,9 +14,9 @@ import pulumi_gcp as gcp
 from hubstack import names
 from hubstack.deploy import cloud_run_names, manifests
 from hubstack.kinds import Ingress
+from hubstack.names import MODEL_DIR
 from hubstack.plan import ModelPlan, Plan
 from hubstack.plan.managed import CloudRunPlan
-from hubstack.planner.serving.container import MODEL_DIR
 from pulumi_hubstack._options import child
 
 TOKEN = "hubstack:cloud_run_service:CloudRunService"  # noqa: S105  a type token

@@ -2,7 +2,7 @@
 """The serving engines: their images, their interface, and what they load.
 
 Owns the answers to "does this engine know this model?" as far as a table can give them. Does not own the
-choice of an engine, nor its flags (`hubstack.planner.serving.container`).
+choice of an engine, nor its flags (`hubstack.planner.engines`).
 """
 
 from collections.abc import Mapping
@@ -56,7 +56,7 @@ class Engine:
     host_argument: str | None
     """Flag that must be given so that the engine listens beyond localhost; None where it does anyway."""
     arguments: tuple[str, ...]
-    """Of the container, with values in braces (`hubstack.planner.serving.container`); empty where flags need
+    """Of the container, with values in braces (`hubstack.planner.engines`); empty where flags need
     decisions."""
     min_compute_capability: float | None
     min_driver: int | None

@@ -11,9 +11,11 @@ from dataclasses import dataclass, replace
 from hubstack import names
 from hubstack.inputs.models import ModelRequest
 from hubstack.inputs.settings import Target
-from hubstack.kinds import EngineKind
+from hubstack.names import MODEL_DIR
 from hubstack.plan import ModelPlan, Reason, Rejected, Replicas, StepPlan, Verdict, WeightsFile, WeightsPlan
 from hubstack.plan.provenance import Provenance
+from hubstack.planner.engines import spec_of
+from hubstack.planner.engines.spec import Serving, Shape
 from hubstack.planner.model.weights import OTHER_COPIES, ChosenFiles, WeightsFormat
 from hubstack.planner.placement.candidates import Candidate, Candidates, Step, Tried, needed_bytes
 from hubstack.planner.placement.engine_rules import Demand
@@ -21,7 +23,7 @@ from hubstack.planner.placement.offers import UNKNOWN_USD, Offer, host_memory_by
 from hubstack.planner.placement.pools import BOOT_DISK_GIB, pool_key
 from hubstack.planner.provenance import scan_word
 from hubstack.planner.serving.choose_loading import Loadable, Loading
-from hubstack.planner.serving.container import MODEL_DIR, Serving, Shape, plan_server, shm_bytes
+from hubstack.planner.serving.container import plan_server, shm_bytes
 
 LOADER_IMAGE = "python:3.12-slim-bookworm"
 
@@ -181,8 +183,8 @@ def _warnings(demand: Demand, taken: Candidate) -> Iterator[str]:
         yield "of several TPU hosts only pipeline parallelism passed the publisher's tests (vLLM for TPU 0.27.0)"
     if taken.offer.machine.accelerator_fraction is not None:
         yield "what an engine sees of a fraction of a card is in no source: it was taken as that part of the whole"
-    if taken.kind is EngineKind.VLLM_TPU and not taken.engine.uses_of(demand.geometry.name):
-        yield f"{demand.geometry.name} is not on the tested list of vLLM for TPU"
+    if caveat := spec_of(taken.kind).caveat(taken.engine, demand.geometry):
+        yield caveat
 
 
 def _loading_warnings(loading: Loading, taken: Candidate) -> Iterator[str]:

@@ -17,13 +17,15 @@ from hubstack.hub.lock import Lock, check_fresh, load_lock, lock_path
 from hubstack.inputs.models import DEFAULT_CONTEXT, ModelRequest, Request
 from hubstack.inputs.settings import Target
 from hubstack.inputs.stack import read_shard
-from hubstack.kinds import EngineKind, PlatformKind
+from hubstack.kinds import PlatformKind
 from hubstack.names import labels
 from hubstack.plan import ModelPlan, Plan, Verdict
 from hubstack.plan.bill import Cost
 from hubstack.plan.target import TargetPlan
 from hubstack.planner.cluster_limits import limit_warnings
 from hubstack.planner.cost import plan_cost
+from hubstack.planner.engines import spec_of
+from hubstack.planner.engines.spec import EngineChoice, Refusal
 from hubstack.planner.managed.managed import (
     Surveyors,
     compare_with_cloud_run,
@@ -41,7 +43,7 @@ from hubstack.planner.placement.placement_file import Place, Placement, load_pla
 from hubstack.planner.placement.pools import plan_pools
 from hubstack.planner.placement.region_rules import check_regions
 from hubstack.planner.placement.solver import Wanted, assign
-from hubstack.planner.serving.choose_engine import EngineChoice, Refusal, choose_engine
+from hubstack.planner.serving.choose_engine import choose_engine
 from hubstack.planner.serving.choose_loading import Loading, choose_loading, refuse_loading
 from hubstack.planner.serving.routing import traffic_problems, traffic_warnings
 from hubstack.planner.serving.scaling import with_scaling
@@ -371,7 +373,7 @@ def _missing(choice: EngineChoice, geometry: Geometry, size: WeightsSize | None)
     """Name what sizing needs and the lock does not hold."""
     if size is None:
         return "size or parameter count of its weights"
-    if choice.kind not in {EngineKind.VLLM, EngineKind.SGLANG}:
+    if not spec_of(choice.kind).memory.needs_dimensions:
         return ""
     needed = {
         "layers": geometry.layers, "attention heads": geometry.heads or geometry.latent or geometry.state_layers,

@@ -17,6 +17,7 @@ from hubstack.inputs.models import CapacityStep, ModelRequest, Request
 from hubstack.inputs.settings import Target
 from hubstack.kinds import CapacityKind, EngineKind
 from hubstack.plan import MemoryNeed, ModelPlan, Plan
+from hubstack.planner.engines import spec_of
 from hubstack.planner.memory import sizing
 from hubstack.planner.memory.sizing import Device, Load
 from hubstack.planner.model.geometry import Geometry, read_geometry
@@ -91,9 +92,9 @@ def file(path: str, size_bytes: int = 1_000) -> FileFacts:
     return FileFacts(path=path, size_bytes=size_bytes)
 
 
-def load(**fields: Any) -> Load:
-    given: dict[str, Any] = {"engine": EngineKind.VLLM, "tensor_parallel": 1, "context": 8192, "concurrency": 1}
-    return Load(**{**given, **fields})
+def load(engine: EngineKind = EngineKind.VLLM, **fields: Any) -> Load:
+    given: dict[str, Any] = {"tensor_parallel": 1, "context": 8192, "concurrency": 1}
+    return Load(engine=spec_of(engine).memory, **{**given, **fields})
 
 
 def gpu(visible_gib: float) -> Device:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The servers of a model: Deployment, Service, disruption budget, and the pod that all forms share.
 
-Owns probes, placement and volumes of the serving pod. Does not own flags (`hubstack.planner.serving.container`)
+Owns probes, placement and volumes of the serving pod. Does not own flags (`hubstack.planner.engines`)
 nor a replica over several nodes (`hubstack.deploy.manifests.multi_host`).
 """
 

@@ -6,12 +6,13 @@ Facts: gke.md 4.1. Which way weights are read is decided by `hubstack.planner.se
 
 from hubstack.deploy.manifests.base import GIB, KMS_PARAMETER, LOADER_USER, Object, bucket_name
 from hubstack.deploy.manifests.weights_disk import claim_name
+from hubstack.names import MODEL_DIR
 from hubstack.plan import ModelPlan, Plan
 from hubstack.plan.loading import LoadingMethod
 from hubstack.planner.placement.offers import SIDECAR_CPU_MILLICORES, SIDECAR_MEMORY_BYTES
 
 ENCRYPTED_CLASS = "hubstack-encrypted"
-WEIGHTS_VOLUME, WEIGHTS_PATH = "weights", "/weights"
+WEIGHTS_VOLUME, WEIGHTS_PATH = "weights", MODEL_DIR
 FUSE_ANNOTATIONS = {
     "gke-gcsfuse/volumes": "true",
     # The sidecar's default of 256 MiB is too little under load: the mount then dies (facts: gke.md 7, row 25).

@@ -12,14 +12,14 @@ from dataclasses import replace
 from hubstack.catalog import Catalog, CloudRunGpu, InstanceShape, MachineType, Price, Provenance
 from hubstack.inputs.settings import Target
 from hubstack.kinds import CapacityKind, EngineKind, PlatformKind
+from hubstack.names import MODEL_DIR
 from hubstack.plan import ModelPlan, ServerPlan
 from hubstack.plan.managed import CloudRunPlan, JobPlan
+from hubstack.planner.engines.spec import Refusal
 from hubstack.planner.model_plan import Draft, assemble
 from hubstack.planner.placement.candidates import Candidate
 from hubstack.planner.placement.offers import Offer
-from hubstack.planner.serving.choose_engine import Refusal
 from hubstack.planner.serving.choose_loading import mount_elsewhere
-from hubstack.planner.serving.container import MODEL_DIR
 
 GIB = 1024**3
 SECONDS_PER_HOUR = 3600

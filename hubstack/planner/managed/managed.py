@@ -14,6 +14,7 @@ from hubstack.inputs.settings import Target
 from hubstack.kinds import CapacityKind, PlatformKind
 from hubstack.plan import ModelPlan, Reason
 from hubstack.planner.cost import HOURS_PER_MONTH
+from hubstack.planner.engines.spec import Refusal
 from hubstack.planner.managed import cloud_run, vertex
 from hubstack.planner.managed.break_even import break_even, in_short, sentence
 from hubstack.planner.managed.platform_rules import BOUGHT_AS_IS
@@ -21,7 +22,6 @@ from hubstack.planner.model_plan import Draft
 from hubstack.planner.placement.candidates import Candidate, Surveyor
 from hubstack.planner.placement.engine_rules import Demand
 from hubstack.planner.placement.offers import list_offers
-from hubstack.planner.serving.choose_engine import Refusal
 
 Surveyors = Mapping[PlatformKind, Surveyor]
 

@@ -8,7 +8,6 @@ it (docs/sizing.md). Does not own the sum (`hubstack.planner.memory.sizing`).
 import math
 from collections.abc import Iterator
 
-from hubstack.kinds import EngineKind
 from hubstack.plan import MemoryTerm
 from hubstack.planner.memory.kv_cache import has_static_state, state_bytes
 from hubstack.planner.memory.workload import Device, Load
@@ -33,31 +32,58 @@ CHUNKED_ABOVE = 32768
 
 def engine_terms(weights_bytes: int, geometry: Geometry, device: Device, load: Load) -> Iterator[MemoryTerm]:
     """Yield the terms inside the engine's share, weights (given: on all ranks together) and KV cache left out."""
-    if load.engine is EngineKind.TEI:
-        yield _encoder_term(geometry, device, load)
-    elif load.engine is EngineKind.LLAMA_CPP:
-        if geometry.layers:
-            yield MemoryTerm(name="runtime", size_bytes=GIB, how="1 GiB of compute buffers")
-    elif load.engine is EngineKind.SGLANG:
-        yield _sglang_term(load)
-    elif not device.is_tpu:  # on TPUs the pool is what the weights leave (facts: serving_logs.md 13)
-        yield _activation_term(geometry, load)
-        yield _runtime_term(load)
-        if load.cuda_graphs and (load.version is None or load.version >= GRAPH_ESTIMATE_SINCE):
-            yield _graphs_term(weights_bytes, geometry)
-        if geometry.state_layers and has_static_state(load):
-            size = load.sequences * state_bytes(geometry, load)
-            yield MemoryTerm(name="states", size_bytes=size, how=f"recurrent state of {load.sequences} sequences")
+    yield from load.engine.terms(weights_bytes, geometry, device, load)
     if load.lora_adapters:
         yield _lora_term(geometry, load)
 
 
-def outside_bytes(geometry: Geometry, device: Device, load: Load) -> int:
-    """Return what the engine takes outside the share that it is given."""
-    if device.is_tpu:
-        return TPU_PROGRAM_BYTES
-    if load.engine not in {EngineKind.VLLM, EngineKind.SGLANG}:
-        return 0
+def vllm_terms(weights_bytes: int, geometry: Geometry, _device: Device, load: Load) -> Iterator[MemoryTerm]:
+    """Yield what vLLM profiles on a GPU before it takes the rest as its pool."""
+    yield _activation_term(geometry, load)
+    yield _runtime_term(load)
+    if load.cuda_graphs and (load.version is None or load.version >= GRAPH_ESTIMATE_SINCE):
+        yield _graphs_term(weights_bytes, geometry)
+    if geometry.state_layers and has_static_state(load):
+        size = load.sequences * state_bytes(geometry, load)
+        yield MemoryTerm(name="states", size_bytes=size, how=f"recurrent state of {load.sequences} sequences")
+
+
+def sglang_terms(_weights_bytes: int, _geometry: Geometry, _device: Device, load: Load) -> Iterator[MemoryTerm]:
+    """SGLang profiles nothing: its pool is the share less what is in use once the weights are loaded."""
+    size = CONTEXT_BYTES + (COLLECTIVES_BYTES if load.tensor_parallel > 1 else 0)
+    how = "0.6 GiB of CUDA context" + (" + 1.75 GiB of collectives" if load.tensor_parallel > 1 else "")
+    yield MemoryTerm(name="runtime", size_bytes=size, how=how)
+
+
+def tei_terms(_weights_bytes: int, geometry: Geometry, device: Device, load: Load) -> Iterator[MemoryTerm]:
+    """Yield the activations of TEI's largest batch; without fused attention, its scores too."""
+    hidden, ffn = geometry.hidden or 1024, geometry.ffn or 4096
+    tokens = max(TEI_BATCH_TOKENS, load.context)
+    size = tokens * 2 * (12 * hidden + 2 * ffn) + GIB // 2
+    how = f"{tokens:,} tokens x 2 B x (12 x {hidden:,} + 2 x {ffn:,}) + 0.5 GiB of runtime"
+    if not device.has_flash_attention:
+        size += tokens * load.context * (geometry.heads or 16) * 8
+        how += f" + scores {tokens:,} x {load.context:,} x {geometry.heads or 16} heads x 8 B"
+    yield MemoryTerm(name="activation", size_bytes=size, how=how)
+
+
+def llama_cpp_terms(weights_bytes: int, geometry: Geometry, _device: Device, _load: Load) -> Iterator[MemoryTerm]:
+    """Yield llama.cpp's compute buffers; where the layers are unknown, a guess for the cache too."""
+    if geometry.layers:
+        yield MemoryTerm(name="runtime", size_bytes=GIB, how="1 GiB of compute buffers")
+        return
+    size = weights_bytes // 4 + GIB
+    how = "a quarter of the weights + 1 GiB: the lock gives no layers, so the cache cannot be computed"
+    yield MemoryTerm(name="cache and runtime (estimate)", size_bytes=size, how=how)
+
+
+def tpu_outside_bytes(_geometry: Geometry, _device: Device, _load: Load) -> int:
+    """Return what vLLM takes outside its share on a TPU: the compiled programs."""
+    return TPU_PROGRAM_BYTES
+
+
+def gpu_outside_bytes(geometry: Geometry, _device: Device, load: Load) -> int:
+    """Return what vLLM and SGLang take outside their share on a GPU."""
     # The sampler warms up on its own buffer, after the pool is taken.
     warm_up = load.sequences * (geometry.vocab or 0) * 4
     return CONTEXT_BYTES + (COLLECTIVES_BYTES if load.tensor_parallel > 1 else 0) + warm_up
@@ -65,7 +91,7 @@ def outside_bytes(geometry: Geometry, device: Device, load: Load) -> int:
 
 def planned_share(geometry: Geometry, device: Device, load: Load) -> float:
     """Return the share to give the engine: its planned one, or less where too little would be left outside."""
-    room = 1 - outside_bytes(geometry, device, load) / device.visible_bytes
+    room = 1 - load.engine.outside(geometry, device, load) / device.visible_bytes
     return min(load.memory_share, math.floor(room * 100) / 100)
 
 
@@ -102,13 +128,6 @@ def _graphs_term(weights_bytes: int, geometry: Geometry) -> MemoryTerm:
     return MemoryTerm(name="graphs", size_bytes=size, how=how)
 
 
-def _sglang_term(load: Load) -> MemoryTerm:
-    """SGLang profiles nothing: its pool is the share less what is in use once the weights are loaded."""
-    size = CONTEXT_BYTES + (COLLECTIVES_BYTES if load.tensor_parallel > 1 else 0)
-    how = "0.6 GiB of CUDA context" + (" + 1.75 GiB of collectives" if load.tensor_parallel > 1 else "")
-    return MemoryTerm(name="runtime", size_bytes=size, how=how)
-
-
 def _lora_term(geometry: Geometry, load: Load) -> MemoryTerm:
     """Two matrices of the adapter's rank for each of the seven projections of a layer."""
     hidden, ffn = geometry.hidden or 0, geometry.intermediate or geometry.ffn or 0
@@ -118,14 +137,3 @@ def _lora_term(geometry: Geometry, load: Load) -> MemoryTerm:
     size = load.lora_adapters * load.lora_rank * widths * (geometry.layers or 0) * 2 // load.ranks
     how = f"{load.lora_adapters} adapters of rank {load.lora_rank} x {widths:,} x {geometry.layers} layers x 2 B"
     return MemoryTerm(name="adapters", size_bytes=size, how=how)
-
-
-def _encoder_term(geometry: Geometry, device: Device, load: Load) -> MemoryTerm:
-    hidden, ffn = geometry.hidden or 1024, geometry.ffn or 4096
-    tokens = max(TEI_BATCH_TOKENS, load.context)
-    size = tokens * 2 * (12 * hidden + 2 * ffn) + GIB // 2
-    how = f"{tokens:,} tokens x 2 B x (12 x {hidden:,} + 2 x {ffn:,}) + 0.5 GiB of runtime"
-    if not device.has_flash_attention:
-        size += tokens * load.context * (geometry.heads or 16) * 8
-        how += f" + scores {tokens:,} x {load.context:,} x {geometry.heads or 16} heads x 8 B"
-    return MemoryTerm(name="activation", size_bytes=size, how=how)

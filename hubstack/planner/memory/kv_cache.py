@@ -5,7 +5,6 @@ Owns the two numbers of every cache: bytes that grow with each token and bytes t
 length (docs/sizing.md, "KV cache"). Does not own what is left for the cache (`hubstack.planner.memory.sizing`).
 """
 
-from hubstack.kinds import EngineKind
 from hubstack.planner.memory.workload import Load
 from hubstack.planner.model.geometry import Geometry
 
@@ -18,7 +17,7 @@ STATIC_STATE_BEFORE = (0, 11)
 
 def kv_bytes_per_token(geometry: Geometry, load: Load, *, is_tpu: bool = False) -> int:
     """Return cache bytes a token and rank of the layers whose cache grows with the context."""
-    if load.engine is EngineKind.TEI:
+    if not load.engine.has_kv_cache:
         return 0
     if geometry.compressed_token_bytes:
         return geometry.compressed_token_bytes
@@ -35,7 +34,7 @@ def kv_bytes_per_token(geometry: Geometry, load: Load, *, is_tpu: bool = False) 
 
 def kv_fixed_bytes(geometry: Geometry, load: Load, *, is_tpu: bool = False) -> int:
     """Return cache bytes a sequence and rank that do not grow: windows, recurrent state, cross-attention."""
-    if load.engine is EngineKind.TEI:
+    if not load.engine.has_kv_cache:
         return 0
     in_flight = load.tokens_in_flight
     if geometry.compressed_token_bytes:

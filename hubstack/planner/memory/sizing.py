@@ -3,16 +3,15 @@
 
 Owns the sum and the verdict (docs/sizing.md gives each formula with the measurements behind it). Pure: facts in,
 MemoryNeed out. Does not own which shapes are tried (`hubstack.planner.placement.candidates`) or which flags carry
-the result to the engine (`hubstack.planner.serving.container`).
+the result to the engine (`hubstack.planner.engines`).
 
 One rank's budget, as vLLM counts it: visible x share - weights - activation - runtime - graphs = KV cache.
 """
 
-from hubstack.kinds import EngineKind
 from hubstack.plan import MemoryNeed, MemoryTerm, Verdict
-from hubstack.planner.memory.engine_memory import GIB, TEI_BATCH_TOKENS, engine_terms, outside_bytes, planned_share
+from hubstack.planner.memory.engine_memory import GIB, TEI_BATCH_TOKENS, engine_terms, planned_share
 from hubstack.planner.memory.kv_cache import has_static_state, kv_bytes_per_token, kv_fixed_bytes, state_bytes
-from hubstack.planner.memory.workload import MAX_NUM_BATCHED_TOKENS, MAX_NUM_SEQS, MEMORY_SHARE, Device, Load
+from hubstack.planner.memory.workload import MAX_NUM_BATCHED_TOKENS, MAX_NUM_SEQS, Device, Load
 from hubstack.planner.model.geometry import Geometry
 from hubstack.planner.model.weights import WeightsSize
 
@@ -20,7 +19,6 @@ __all__ = [
     "GIB",
     "MAX_NUM_BATCHED_TOKENS",
     "MAX_NUM_SEQS",
-    "MEMORY_SHARE",
     "TEI_BATCH_TOKENS",
     "Device",
     "Load",
@@ -54,10 +52,6 @@ def size_model(weights: WeightsSize, geometry: Geometry, device: Device, load: L
             MemoryTerm(name="draft", size_bytes=size, how=f"{load.draft_bytes:,} / {load.tensor_parallel}")
         )
     terms += engine_terms(weights.size_bytes, geometry, device, load)
-    if load.engine is EngineKind.LLAMA_CPP and not geometry.layers:
-        size = weights.size_bytes // 4 + GIB
-        how = "a quarter of the weights + 1 GiB: the lock gives no layers, so the cache cannot be computed"
-        terms.append(MemoryTerm(name="cache and runtime (estimate)", size_bytes=size, how=how))
     return _need(terms, geometry, device, load)
 
 
@@ -134,8 +128,8 @@ def _verdict(available: int, asked: int, geometry: Geometry, device: Device, loa
     outside = device.visible_bytes - int(device.visible_bytes * load.memory_share)
     doubts = (
         spare < margin,
-        outside < outside_bytes(geometry, device, load),
-        load.engine is EngineKind.LLAMA_CPP and not geometry.layers,
+        outside < load.engine.outside(geometry, device, load),
+        load.engine.estimates_without_layers and not geometry.layers,
         load.version is not None and load.version < MODELLED_SINCE,
         bool(geometry.vision_parameters) and load.batch_tokens > MEASURED_ENCODER_TOKENS and not device.is_tpu,
         bool(geometry.state_layers) and max_states(available, geometry, load) < load.sequences,

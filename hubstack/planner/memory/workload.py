@@ -1,32 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a model is asked to do, and on what: the two inputs of sizing besides the model.
 
-Owns the settings that every figure of sizing depends on, and their defaults; `hubstack.planner.serving.container`
+Owns the settings that every figure of sizing depends on, and their defaults; `hubstack.planner.engines`
 pins each by a flag.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from hubstack.kinds import EngineKind
+from hubstack.plan import MemoryTerm
+from hubstack.planner.model.geometry import Geometry
 
 MAX_NUM_SEQS = 64
 """Sequences that the engine batches at most; pinned, since its default differs by card and costs memory."""
 MAX_NUM_BATCHED_TOKENS = 2048
 """Tokens of one step of chunked prefill; pinned for the same reason."""
-MEMORY_SHARE = {
-    EngineKind.VLLM: 0.90,
-    EngineKind.VLLM_TPU: 0.90,
-    EngineKind.SGLANG: 0.88,
-    EngineKind.TEI: 0.95,
-    EngineKind.LLAMA_CPP: 0.95,
-}
-"""Share of the visible memory that is planned with. vLLM's default is 0.92; what lies outside its budget
-(context, collectives, sampler warm-up) was measured at 0.5 to 2.4 GiB. The others take what they need."""
-
-
-ASYNC_SINCE = (0, 22)
-"""vLLM schedules asynchronously by default since about this version: its pool shows one step in flight at 0.21, two
-at 0.27 (docs/sizing.md, "Windows")."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,11 +27,38 @@ class Device:
     """Compute capability 8.0 and above."""
 
 
+def _no_terms(_weights_bytes: int, _geometry: Geometry, _device: Device, _load: "Load") -> tuple[MemoryTerm, ...]:
+    return ()
+
+
+def _nothing(_geometry: Geometry, _device: Device, _load: "Load") -> int:
+    return 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineMemory:
+    """How an engine spends the memory of an accelerator; `hubstack.planner.engines` has one for each."""
+
+    share: float
+    """Of the visible memory, planned with."""
+    terms: "Callable[[int, Geometry, Device, Load], Iterable[MemoryTerm]]" = _no_terms
+    """The terms inside that share beside the KV cache; of the weights, their bytes on all ranks together."""
+    outside: "Callable[[Geometry, Device, Load], int]" = _nothing
+    """Bytes that the engine takes outside of the share that it is given."""
+    has_kv_cache: bool = True
+    async_since: tuple[int, int] | None = None
+    """First version that schedules asynchronously by default; None: it never does."""
+    needs_dimensions: bool = False
+    """Whether nothing can be computed without the model's layers, heads, hidden size and vocabulary."""
+    estimates_without_layers: bool = False
+    """Whether the cache of a model whose layers are unknown is a guess."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
     """What the model is asked to do on these ranks."""
 
-    engine: EngineKind
+    engine: EngineMemory
     tensor_parallel: int
     context: int
     concurrency: int
@@ -73,7 +88,7 @@ class Load:
     @property
     def memory_share(self) -> float:
         """Share of the visible memory that the engine may use."""
-        return self.memory_share_override or MEMORY_SHARE[self.engine]
+        return self.memory_share_override or self.engine.share
 
     @property
     def ranks(self) -> int:
@@ -95,8 +110,8 @@ class Load:
         """Tokens that are computed at once: asynchronous scheduling prepares a step while another runs."""
         is_async = self.is_async
         if is_async is None:
-            is_vllm = self.engine in {EngineKind.VLLM, EngineKind.VLLM_TPU}
-            is_async = is_vllm and (self.version is None or self.version >= ASYNC_SINCE)
+            since = self.engine.async_since
+            is_async = since is not None and (self.version is None or self.version >= since)
         return min(self.batch_tokens * (2 if is_async else 1), self.context)
 
     @property

@@ -16,6 +16,7 @@ from hubstack.inputs.settings import Target
 from hubstack.kinds import AcceleratorKind, CapacityKind, EngineKind
 from hubstack.plan import MemoryNeed, Verdict
 from hubstack.planner.memory import sizing
+from hubstack.planner.memory.workload import EngineMemory
 from hubstack.planner.placement.engine_rules import (
     Demand,
     breaks_gpu_rule,
@@ -149,18 +150,18 @@ class Surveyor:
     def _look(self, offers: Sequence[Offer], demand: Demand, tried: list[Tried]) -> list[Candidate]:
         """Return the candidates among offers that are alike, and note what was looked at."""
         first, kind = offers[0], demand.request.capacity[0].kind
-        engine, engine_kind = engine_on(first.accelerator, demand, self._catalog)
-        if engine is None:
+        runs = engine_on(first.accelerator, demand, self._catalog)
+        if runs is None:
             return []
-        why_not = breaks_rule(first, demand, engine_kind, self._catalog)
+        why_not = breaks_rule(first, demand, runs)
         if why_not:
             tried.append(Tried(offer=first, usd=_alone(first, kind), why_not=why_not, is_near=False))
             return []
-        why_not = _outweighs(first, demand, engine_kind)
+        why_not = _outweighs(first, demand, runs.spec.memory)
         if why_not:
             tried.append(Tried(offer=first, usd=_alone(first, kind), why_not=why_not, is_near=False))
             return []
-        load = _load(first, demand, engine_kind)
+        load = _load(first, demand, runs.spec.memory)
         need = _size(first, load, demand)
         states = sizing.max_states(need.kv_available_bytes, demand.geometry, load)
         if demand.request.concurrency <= states < load.sequences:
@@ -180,7 +181,7 @@ class Surveyor:
             sure = all(step.need.verdict is Verdict.FITS for step in steps)
             candidate = Candidate(
                 steps=steps, offer=offer, verdict=Verdict.FITS if sure else Verdict.UNCERTAIN, load=load,
-                engine=engine, kind=engine_kind, key=self._key(steps), usd=offer.usd(kind),
+                engine=runs.engine, kind=runs.spec.kind, key=self._key(steps), usd=offer.usd(kind),
             )  # fmt: skip
             found.append(candidate)
             tried.append(Tried(offer=offer, usd=candidate.alone(), verdict=candidate.verdict))
@@ -207,7 +208,7 @@ class Surveyor:
                 return f"{on.machine.name} is not sold as {asked.kind}"
             held = need
             if on is not offer:
-                broken = self._step_breaks(on, offer, demand, load.engine)
+                broken = self._step_breaks(on, offer, demand)
                 if broken:
                     return f"step {number}: {broken}"
                 # Its pods carry the flags of the first step.
@@ -229,13 +230,15 @@ class Surveyor:
         ]  # fmt: skip
         return min(alike, default=None, key=lambda o: (_alone(o, asked.kind), o.machine.name))
 
-    def _step_breaks(self, on: Offer, offer: Offer, demand: Demand, kind: EngineKind) -> str | None:
+    def _step_breaks(self, on: Offer, offer: Offer, demand: Demand) -> str | None:
         if on.accelerator.kind is not offer.accelerator.kind:
             return f"one pod cannot run on {offer.accelerator.name} and on {on.accelerator.name}"
-        engine, _ = engine_on(on.accelerator, demand, self._catalog)
-        first, _ = engine_on(offer.accelerator, demand, self._catalog)
-        if not engine or not first or engine.image_for(on.accelerator.id) != first.image_for(offer.accelerator.id):
-            return f"{kind} has another image for {on.accelerator.name}"
+        first = engine_on(offer.accelerator, demand, self._catalog)
+        if first is None:  # the offer was looked at because it has one
+            raise ValueError(f"no engine runs on {offer.accelerator.id}")
+        there = engine_on(on.accelerator, demand, self._catalog)
+        if not there or there.engine.image_for(on.accelerator.id) != first.engine.image_for(offer.accelerator.id):
+            return f"{first.engine.id} has another image for {on.accelerator.name}"
         if on.accelerator.bf16_native != offer.accelerator.bf16_native:
             return f"{on.accelerator.name} and {offer.accelerator.name} need different dtypes"
         return breaks_gpu_rule(on.accelerator, demand, asked=True)
@@ -275,11 +278,11 @@ def _preference(candidate: Candidate) -> tuple[float, int, int, str]:
     return (candidate.alone(), offer.count * offer.hosts, offer.servers_per_accelerator, offer.machine.name)
 
 
-def _load(offer: Offer, demand: Demand, kind: EngineKind) -> sizing.Load:
+def _load(offer: Offer, demand: Demand, engine: EngineMemory) -> sizing.Load:
     request, ranks = demand.request, offer.tensor_parallel
     drafts = request.speculative_tokens if request.speculative_method == "mtp" else 0
     load = sizing.Load(
-        engine=kind, tensor_parallel=ranks, pipeline_parallel=offer.hosts,
+        engine=engine, tensor_parallel=ranks, pipeline_parallel=offer.hosts,
         expert_parallel=bool(demand.geometry.experts)
         and (request.expert_parallel or needs_whole_experts(ranks, demand)),
         context=demand.context, concurrency=request.concurrency, kv_cache_dtype=request.kv_cache_dtype,
@@ -291,9 +294,9 @@ def _load(offer: Offer, demand: Demand, kind: EngineKind) -> sizing.Load:
     return load if share in {None, load.memory_share} else replace(load, memory_share_override=share)
 
 
-def _outweighs(offer: Offer, demand: Demand, kind: EngineKind) -> str | None:
+def _outweighs(offer: Offer, demand: Demand, engine: EngineMemory) -> str | None:
     """Say so where the weights alone are too much: most offers of a large model go no further."""
-    budget = offer.visible_bytes * (offer.memory_share or sizing.MEMORY_SHARE[kind])
+    budget = offer.visible_bytes * (offer.memory_share or engine.share)
     weights = demand.weights.size_bytes / (offer.tensor_parallel * offer.hosts)
     if weights <= budget:
         return None

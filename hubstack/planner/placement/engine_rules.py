@@ -11,12 +11,13 @@ from functools import cached_property
 from hubstack.catalog import Accelerator, Catalog, Engine
 from hubstack.hub.facts import ModelFacts
 from hubstack.inputs.models import ModelRequest
-from hubstack.kinds import AcceleratorKind, EngineKind
+from hubstack.kinds import AcceleratorKind
+from hubstack.planner.engines import spec_of
+from hubstack.planner.engines.spec import EngineChoice, EngineSpec
 from hubstack.planner.memory import sizing
 from hubstack.planner.model.geometry import Geometry
 from hubstack.planner.model.weights import WeightsSize, quantization_block, quantization_method
 from hubstack.planner.placement.offers import Offer, host_memory_bytes
-from hubstack.planner.serving.choose_engine import EngineChoice
 
 GIB = sizing.GIB
 
@@ -44,33 +45,47 @@ class Demand:
         return quantization_method(self.facts)
 
 
-def engine_on(accelerator: Accelerator, demand: Demand, catalog: Catalog) -> tuple[Engine | None, EngineKind]:
-    """Return the engine for this accelerator; None where it has none."""
-    kind = demand.choice.kind
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """An engine that runs on an accelerator."""
+
+    spec: EngineSpec
+    engine: Engine
+    """Its row."""
+
+
+def engine_on(accelerator: Accelerator, demand: Demand, catalog: Catalog) -> Runs | None:
+    """Return the engine for this accelerator; None where there is none."""
+    spec = spec_of(demand.choice.kind)
     if accelerator.kind is AcceleratorKind.TPU:
-        if kind is not EngineKind.VLLM:
-            return None, kind
-        kind = EngineKind.VLLM_TPU
-    elif demand.request.engine is EngineKind.VLLM_TPU:
-        return None, kind
-    engine = catalog.engines[kind.value]
-    return (engine if engine.image_for(accelerator.id) else None), kind
+        if spec.on_tpu is None:
+            return None
+        spec = spec_of(spec.on_tpu)
+    elif _asks_for_tpu(demand):
+        return None
+    engine = catalog.engines[spec.kind]
+    return Runs(spec, engine) if engine.image_for(accelerator.id) else None
 
 
-def breaks_rule(offer: Offer, demand: Demand, kind: EngineKind, catalog: Catalog) -> str | None:
+def _asks_for_tpu(demand: Demand) -> bool:
+    asked = demand.request.engine
+    return asked is not None and spec_of(asked).is_for_tpu
+
+
+def breaks_rule(offer: Offer, demand: Demand, runs: Runs) -> str | None:
     """Say which rule an offer breaks that holds for every machine with as many of its accelerators."""
     accelerator, asked = offer.accelerator, bool(demand.request.accelerators)
     if accelerator.host_cpu_arch not in {None, "x86_64"}:
         return f"its hosts are {accelerator.host_cpu_arch}, and the engine images are for x86_64"
-    if kind in {EngineKind.TEI, EngineKind.LLAMA_CPP} and offer.count * offer.hosts > 1:
-        return f"{kind} uses one accelerator, not {offer.count * offer.hosts}"
-    if offer.hosts > 1 and kind not in {EngineKind.VLLM, EngineKind.VLLM_TPU}:
-        return f"{kind} is planned on one node"
+    if not runs.engine.has_tensor_parallel and offer.count * offer.hosts > 1:
+        return f"{runs.engine.id} uses one accelerator, not {offer.count * offer.hosts}"
+    if offer.hosts > 1 and runs.spec.group is None:
+        return f"{runs.engine.id} is planned on one node"
     if accelerator.kind is AcceleratorKind.TPU:
-        broken = _breaks_tpu_rule(offer, demand, catalog, asked=asked)
+        broken = _breaks_tpu_rule(offer, demand, runs.engine, asked=asked)
     else:
         broken = breaks_gpu_rule(accelerator, demand, asked=asked)
-    return broken or _breaks_parallel_rule(offer, demand, kind)
+    return broken or _breaks_parallel_rule(offer, demand, runs.engine)
 
 
 def breaks_gpu_rule(accelerator: Accelerator, demand: Demand, *, asked: bool) -> str | None:
@@ -87,18 +102,22 @@ def breaks_gpu_rule(accelerator: Accelerator, demand: Demand, *, asked: bool) ->
     image = engine.image_row(accelerator.id)
     if image and image.is_experimental and not asked:
         return f"{engine.id}'s image for it is experimental: taken only where the request names it"
-    if not accelerator.bf16_native and demand.choice.kind is EngineKind.VLLM and not asked:
+    needs_bf16 = spec_of(demand.choice.kind).needs_bf16
+    return _breaks_bf16(demand, asked=asked) if needs_bf16 and not accelerator.bf16_native else None
+
+
+def _breaks_bf16(demand: Demand, *, asked: bool) -> str | None:
+    if not asked:
         return "it has no bf16, the dtype of today's models: taken only where the request names it"
-    bf16_only = demand.geometry.model_type.startswith(("gemma2", "gemma3", "gemma4"))
-    if not accelerator.bf16_native and bf16_only and demand.choice.kind is EngineKind.VLLM:
+    if demand.geometry.model_type.startswith(("gemma2", "gemma3", "gemma4")):
         return "it has no bf16, and Gemma overflows in fp16"
     return None
 
 
-def _breaks_tpu_rule(offer: Offer, demand: Demand, catalog: Catalog, *, asked: bool) -> str | None:
-    geometry, engine = demand.geometry, catalog.engines[EngineKind.VLLM_TPU.value]
+def _breaks_tpu_rule(offer: Offer, demand: Demand, engine: Engine, *, asked: bool) -> str | None:
+    geometry = demand.geometry
     untested = geometry.state_layers or geometry.latent or geometry.cross_tokens
-    named = asked or demand.request.engine is EngineKind.VLLM_TPU
+    named = asked or _asks_for_tpu(demand)
     rules = (
         (
             offer.accelerator.devices_per_chip > 1,
@@ -113,10 +132,10 @@ def _breaks_tpu_rule(offer: Offer, demand: Demand, catalog: Catalog, *, asked: b
     return next((why for broken, why in rules if broken), None)
 
 
-def _breaks_parallel_rule(offer: Offer, demand: Demand, kind: EngineKind) -> str | None:
+def _breaks_parallel_rule(offer: Offer, demand: Demand, engine: Engine) -> str | None:
     """Say which dimension the ranks do not divide (vLLM refuses to start)."""
     geometry, ranks = demand.geometry, offer.tensor_parallel
-    if kind not in {EngineKind.VLLM, EngineKind.VLLM_TPU, EngineKind.SGLANG}:
+    if not engine.has_tensor_parallel:
         return None
     if offer.hosts > (geometry.layers or 1):
         return f"{offer.hosts} stages are more than {geometry.layers} layers"

@@ -2,7 +2,7 @@
 """Which engine serves a model, or why none does.
 
 Owns the choice (docs/sizing.md, "Engines") and the refusals that protect a company: pickled weights, remote
-code, files that the Hub's scan reports. Does not own flags (`hubstack.planner.serving.container`) or the lists of
+code, files that the Hub's scan reports. Does not own flags (`hubstack.planner.engines`) or the lists of
 what each engine knows (catalog/engines.yaml).
 """
 
@@ -14,6 +14,7 @@ from hubstack.hub.facts import ModelFacts
 from hubstack.inputs.models import ModelRequest
 from hubstack.kinds import EngineKind
 from hubstack.plan import Reason
+from hubstack.planner.engines.spec import EngineChoice, Refusal
 from hubstack.planner.model.geometry import Geometry
 from hubstack.planner.model.weights import ChosenFiles, WeightsFormat, parameter_count, quantization_method
 
@@ -24,30 +25,6 @@ EMBED = frozenset({"feature-extraction", "sentence-similarity"})
 RANK = frozenset({"text-ranking", "text-classification"})
 TEI_LARGEST_PARAMETERS = 1_000_000_000
 """Decoder embedders above this run faster on vLLM, which batches them over bf16 (facts: gke.md 2.6, 2.7)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineChoice:
-    """The engine, and what about it has to reach the flags."""
-
-    engine: Engine
-    kind: EngineKind
-    pooling: bool = False
-    """Embeddings, ranking or classification rather than generated text."""
-    ranks: bool = False
-    """Scores pairs of texts."""
-    remote_code: bool = False
-    reasons: tuple[Reason, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """Why a model is not served, and which key of the request could change that."""
-
-    why: str
-    hint: str | None = None
-    field: str = "id"
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 """How a placed model reads its weights, and how long that takes.
 
 Owns the choice between streaming, mounting the bucket and mounting a disk, the reasons, and the estimate:
-bytes / rate, with the rates of catalog/load_rates.yaml. Does not own flags (`hubstack.planner.serving.container`),
+bytes / rate, with the rates of catalog/load_rates.yaml. Does not own flags (`hubstack.planner.engines`),
 objects
 (`hubstack.deploy.manifests`) nor how weights get into the bucket (`hubstack.deploy.weights_job`). docs/weights.md
 has the table.
@@ -14,8 +14,8 @@ from hubstack.catalog import LoadRate, LoadRates
 from hubstack.kinds import EngineKind
 from hubstack.plan import Reason
 from hubstack.plan.loading import LoadingMethod, LoadingPlan
+from hubstack.planner.engines.spec import Refusal
 from hubstack.planner.model.weights import WeightsFormat
-from hubstack.planner.serving.choose_engine import Refusal
 
 GIB = 1024**3
 MIN_GAIN_SECONDS = 120

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hubstack.hub.facts import ModelFacts
 from hubstack.kinds import EngineKind
 from hubstack.plan import MemoryNeed, Verdict
+from hubstack.planner.engines import spec_of
 from hubstack.planner.memory.sizing import Device, Load, kv_bytes_per_token, kv_fixed_bytes
 from tests.support.facts import GIB, gpu, hub, hub_ids, read_geometry, size
 
@@ -20,7 +21,7 @@ models = st.sampled_from(SERVED).map(hub)
 cards = st.sampled_from([14.74, 22.03, 39.5, 44.4, 79.18, 94.97, 139.81, 178.36]).map(gpu)
 loads = st.builds(
     Load,
-    engine=st.sampled_from([EngineKind.VLLM, EngineKind.VLLM, EngineKind.SGLANG, EngineKind.TEI]),
+    engine=st.sampled_from([spec_of(kind).memory for kind in (EngineKind.VLLM, EngineKind.SGLANG, EngineKind.TEI)]),
     tensor_parallel=st.sampled_from([1, 2, 4, 8]),
     pipeline_parallel=st.sampled_from([1, 1, 2, 3]),
     context=st.sampled_from([512, 2048, 8192, 65536, 131072]),

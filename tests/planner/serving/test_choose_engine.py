@@ -5,9 +5,10 @@ import pytest
 
 from hubstack.hub.facts import ModelFacts, SecurityFacts
 from hubstack.kinds import EngineKind
+from hubstack.planner.engines.spec import EngineChoice, Refusal
 from hubstack.planner.model.geometry import read_geometry
 from hubstack.planner.model.weights import choose_files
-from hubstack.planner.serving.choose_engine import EngineChoice, Refusal, choose_engine
+from hubstack.planner.serving.choose_engine import choose_engine
 from tests.support.facts import ask, catalog, file, hub, llama, made
 
 CONFIG = file("config.json")

@@ -16,8 +16,8 @@ from hubstack.files.errors import PlanError
 from hubstack.inputs.models import CapacityStep
 from hubstack.kinds import CapacityKind, EngineKind
 from hubstack.plan.loading import LoadingMethod
+from hubstack.planner.engines.spec import Refusal
 from hubstack.planner.model.weights import WeightsFormat
-from hubstack.planner.serving.choose_engine import Refusal
 from hubstack.planner.serving.choose_loading import MIN_GAIN_SECONDS, Loadable, Loading, choose_loading, estimate
 from tests.support.facts import ask, catalog, file, hub, llama, made, plan, plan_one, steps
 

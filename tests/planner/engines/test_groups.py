@@ -11,20 +11,25 @@ from types import SimpleNamespace
 import pytest
 
 from hubstack.kinds import EngineKind
-from hubstack.planner.serving.node_group import NodeGroup, node_group
+from hubstack.planner.engines import spec_of
+from hubstack.planner.engines.spec import NodeGroup
 from tests.deploy.test_completeness import LLAMA_70B
 from tests.support.facts import ask, llama, plan
 
 ARGS = ("/weights", "--served-model-name", "acme/it's a model", "--hf-overrides", '{"a": "$(LWS_GROUP_SIZE)"}')
-TPU = node_group(EngineKind.VLLM_TPU, ARGS, 4, 4)
 
 
-def test_one_node_starts_as_the_image_has_it() -> None:
-    assert node_group(EngineKind.VLLM, ARGS, 1, 1) == NodeGroup(args=ARGS)
+def group_of(kind: EngineKind, args: tuple[str, ...], hosts: int) -> NodeGroup:
+    start = spec_of(kind).group
+    assert start
+    return start(args, hosts, hosts)
+
+
+TPU = group_of(EngineKind.VLLM_TPU, ARGS, 4)
 
 
 def test_nodes_of_gpus_are_told_of_the_first_one() -> None:
-    group = node_group(EngineKind.VLLM, ("/weights",), 2, 2)
+    group = group_of(EngineKind.VLLM, ("/weights",), 2)
     assert group.args == (
         "/weights", "--pipeline-parallel-size", "2", "--nnodes", "2", "--node-rank", "$(LWS_WORKER_INDEX)",
         "--master-addr", "$(LWS_LEADER_ADDRESS)",

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Flags that several engines take: those that the catalogue's row spells out, and the parsers of answers."""
+
+from hubstack.inputs.models import ModelRequest
+from hubstack.planner.engines.spec import Serving
+from hubstack.planner.memory import sizing
+
+
+def of_row(serving: Serving) -> tuple[str, ...]:
+    """Return the `arguments` of the engine's row, with the model's values in their braces."""
+    values = _values(serving)
+    return tuple(text.format_map(values) for text in serving.choice.engine.arguments)
+
+
+def _values(serving: Serving) -> dict[str, str | int]:
+    context, concurrency = serving.need.context, serving.request.concurrency
+    return {
+        "batch_tokens": max(sizing.TEI_BATCH_TOKENS, context),
+        "cache_tokens": context * concurrency,
+        "concurrency": concurrency,
+        "context": context,
+        "dtype": _tei_dtype(serving),
+        "model_path": serving.model_path,
+        "name": serving.facts.id,
+        "port": port_of(serving.choice.engine.port),
+    }
+
+
+def _tei_dtype(serving: Serving) -> str:
+    support = serving.choice.engine.model_types.get(serving.geometry.model_type)
+    return (support and support.dtype) or "float16"
+
+
+def port_of(port: int) -> int:
+    """Return a port that a user other than root may open."""
+    return port if port >= 1024 else 8000 + port
+
+
+def parser_flags(request: ModelRequest, model_dir: str) -> list[str]:
+    """Return the flags of tool calls, reasoning and chat template, which vLLM and SGLang spell alike."""
+    flags: list[str] = []
+    if request.tool_call_parser:
+        flags += ["--tool-call-parser", request.tool_call_parser]
+    if request.reasoning_parser:
+        flags += ["--reasoning-parser", request.reasoning_parser]
+    if request.chat_template:
+        flags += ["--chat-template", f"{model_dir}/{request.chat_template}"]
+    return flags

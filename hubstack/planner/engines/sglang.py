@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SGLang: for what vLLM does not load."""
+
+from hubstack.kinds import EngineKind
+from hubstack.planner.engines.arguments import parser_flags, port_of
+from hubstack.planner.engines.spec import EngineSpec, Serving
+from hubstack.planner.memory import sizing
+from hubstack.planner.memory.engine_memory import gpu_outside_bytes, sglang_terms
+from hubstack.planner.memory.workload import EngineMemory
+
+
+def _args(serving: Serving) -> tuple[str, ...]:
+    """Facts: gke.md 2.1 and 2.5; it listens on localhost unless told otherwise."""
+    request, load = serving.request, serving.load
+    flags = [
+        "--model-path", serving.model_path, "--served-model-name", serving.facts.id, "--host", "0.0.0.0",  # noqa: S104
+        "--port", str(port_of(serving.choice.engine.port)), "--tp-size", str(load.tensor_parallel),
+        "--context-length", str(serving.need.context), "--mem-fraction-static", f"{load.memory_share:g}",
+        "--max-running-requests", str(sizing.max_num_seqs(load)), "--chunked-prefill-size", str(load.batch_tokens),
+        "--enable-metrics",
+    ]  # fmt: skip
+    if load.kv_cache_dtype != "auto":
+        flags += ["--kv-cache-dtype", "fp8_e4m3"]
+    if load.expert_parallel:
+        flags += ["--ep-size", str(load.tensor_parallel)]
+    flags += parser_flags(request, serving.model_dir)
+    if serving.choice.remote_code:
+        flags.append("--trust-remote-code")
+    return tuple(flags)
+
+
+SPEC = EngineSpec(
+    kind=EngineKind.SGLANG,
+    memory=EngineMemory(share=0.88, terms=sglang_terms, outside=gpu_outside_bytes, needs_dimensions=True),
+    start_seconds=240,
+    args=_args,
+)

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the planner asks of an engine, and what it tells it: one `EngineSpec` in each `engines/<engine>.py`.
+
+Owns the questions. The answers that are plain data of a release (image, port, paths, formats, architectures) are
+the engine's row of catalog/engines.yaml.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from hubstack.catalog import Accelerator, Catalog, Engine, MachineType
+from hubstack.hub.facts import ModelFacts
+from hubstack.inputs.models import ModelRequest
+from hubstack.kinds import EngineKind
+from hubstack.names import MODEL_DIR
+from hubstack.plan import MemoryNeed, Reason
+from hubstack.plan.loading import LoadingPlan
+from hubstack.planner.memory.workload import EngineMemory, Load
+from hubstack.planner.model.geometry import Geometry
+from hubstack.planner.model.weights import ChosenFiles, WeightsFormat
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why a model is not served, and which key of the request could change that."""
+
+    why: str
+    hint: str | None = None
+    field: str = "id"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unassigned:
+    """A model whose request names no engine."""
+
+    request: ModelRequest
+    facts: ModelFacts
+    geometry: Geometry
+    chosen: ChosenFiles
+    catalog: Catalog
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineChoice:
+    """The engine, and what about it has to reach the flags."""
+
+    engine: Engine
+    kind: EngineKind
+    pooling: bool = False
+    """Embeddings, ranking or classification rather than generated text."""
+    ranks: bool = False
+    """Scores pairs of texts."""
+    remote_code: bool = False
+    reasons: tuple[Reason, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """The accelerators of one replica."""
+
+    machine: MachineType
+    accelerator: Accelerator
+    count: int
+    """GPUs or chips that the replica uses."""
+    tensor_parallel: int
+    topology: str | None = None
+    pipeline_parallel: int = 1
+    """Stages; one node holds one stage."""
+    hosts: int = 1
+    """Nodes of one replica; `count` is of each."""
+    servers_per_accelerator: int = 1
+    """Above 1 the card is shared by time-sharing, and the server may use that part of it."""
+    fraction: float | None = None
+    """Share of one card that the machine has; None for whole cards."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """A placed model, on its way to a container."""
+
+    request: ModelRequest
+    facts: ModelFacts
+    geometry: Geometry
+    choice: EngineChoice
+    shape: Shape
+    need: MemoryNeed
+    load: Load
+    """What sizing assumed; the flags pin it."""
+    load_bytes: int
+    model_path: str
+    """As the engine is given it: the mounted folder, or the GGUF file in it."""
+    format: WeightsFormat
+    loading: LoadingPlan
+    model_dir: str = MODEL_DIR
+    """Folder of the model's files."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeGroup:
+    """What the containers of one replica are started with."""
+
+    command: tuple[str, ...] = ()
+    """Replaces the image's entry point, of leader and workers; empty: as the image has it."""
+    args: tuple[str, ...]
+    """Of the leader, which answers."""
+    worker_args: tuple[str, ...] = ()
+    """Of the others; empty where there are none."""
+    env: tuple[tuple[str, str], ...] = ()
+
+
+def _no_env(_window_seconds: int) -> dict[str, str]:
+    return {}
+
+
+def _no_caveat(_engine: Engine, _geometry: Geometry) -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSpec:
+    """One engine."""
+
+    kind: EngineKind
+    memory: EngineMemory
+    start_seconds: int
+    """Allowance for what follows the load of the weights: compilation, graph capture, warm-up."""
+    args: Callable[[Serving], tuple[str, ...]]
+    """Flags of the container on one node; `arguments.of_row` where the catalogue's row has them all."""
+    env: Callable[[int], Mapping[str, str]] = _no_env
+    """Its own variables, given the seconds after which the startup probe gives up."""
+    on_tpu: EngineKind | None = None
+    """The engine that serves in its place on TPUs; None: it has none."""
+    is_for_tpu: bool = False
+    needs_bf16: bool = False
+    """Whether GPUs without bf16 are left to those who name them."""
+    caveat: Callable[[Engine, Geometry], str | None] = _no_caveat
+    """What a person should know of this engine with this architecture."""
+    group: Callable[[tuple[str, ...], int, int], NodeGroup] | None = None
+    """How a replica over several nodes starts, by the flags of one node, nodes, stages; None: it needs one node."""

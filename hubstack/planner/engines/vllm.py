@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""vLLM on GPUs: what it is started with, and what it holds in memory.
+
+Flags of the pinned release: catalog/engines.yaml. Over several nodes it is vLLM's own multiprocessing, which it
+takes by itself where `--nnodes` is above 1 (vllm/config/parallel.py). LeaderWorkerSet sets the variables (facts:
+gke.md 3.6).
+"""
+
+import json
+
+from hubstack import names
+from hubstack.inputs.models import ModelRequest
+from hubstack.kinds import AcceleratorKind, EngineKind
+from hubstack.plan.loading import LoadingMethod
+from hubstack.planner.engines.arguments import parser_flags, port_of
+from hubstack.planner.engines.spec import EngineSpec, NodeGroup, Serving
+from hubstack.planner.memory import sizing
+from hubstack.planner.memory.engine_memory import gpu_outside_bytes, vllm_terms
+from hubstack.planner.memory.workload import EngineMemory
+from hubstack.planner.model.geometry import Geometry
+from hubstack.planner.model.weights import WeightsFormat, quantization_method
+
+DEPRECATED_QUANTIZATION = frozenset({"fbgemm_fp8"})
+"""Methods that vLLM 0.33.0 loads only when it is told to (its quantization/__init__.py, in the wheel)."""
+MEMORY_SHARE = 0.90
+"""Of the visible memory. Its default is 0.92; what lies outside its budget (context, collectives, sampler warm-up)
+was measured at 0.5 to 2.4 GiB."""
+ASYNC_SINCE = (0, 22)
+"""It schedules asynchronously by default since about this version: its pool shows one step in flight at 0.21, two
+at 0.27 (docs/sizing.md, "Windows")."""
+
+
+def vllm_args(serving: Serving) -> tuple[str, ...]:
+    """Return the flags of one server, on GPUs and TPUs alike."""
+    choice, shape, need = serving.choice, serving.shape, serving.need
+    load = serving.load
+    flags = [
+        serving.loading.uri or serving.model_path, "--port", str(port_of(choice.engine.port)),
+        # A canary answers to its primary's names: the caller does not know which of the two it asks. Former names
+        # of a renamed model are answered too.
+        "--served-model-name", serving.facts.id, *names.entry_keys(serving.request),
+        "--tensor-parallel-size", str(shape.tensor_parallel),
+        "--max-model-len", str(need.context),
+        "--max-num-seqs", str(sizing.max_num_seqs(load)),
+        "--max-num-batched-tokens", str(load.batch_tokens),
+        "--gpu-memory-utilization", f"{load.memory_share:g}",
+    ]  # fmt: skip
+    flags += _load_flags(serving)
+    if choice.pooling:
+        flags += ["--runner", "pooling"]
+    if choice.ranks:
+        flags += _rank_flags(serving.geometry)
+    if not shape.accelerator.bf16_native and shape.accelerator.kind is AcceleratorKind.GPU:
+        flags += ["--dtype", "half"]
+    flags += _parallel_flags(serving) + _feature_flags(serving.request)
+    flags += parser_flags(serving.request, serving.model_dir)
+    if serving.request.tool_call_parser:
+        flags.append("--enable-auto-tool-choice")
+    if choice.remote_code:
+        flags.append("--trust-remote-code")
+    return tuple(flags)
+
+
+def _load_flags(serving: Serving) -> list[str]:
+    """Return how vLLM reads its weights. The streamer's three keys: vllm runai_streamer_loader.py (0.32 wheel)."""
+    loading = serving.loading
+    if loading.method is LoadingMethod.RUNAI_STREAMER:
+        told: dict[str, object] = {"memory_limit": loading.buffer_bytes}
+        if loading.distributed:
+            told["distributed"] = True
+        extra = json.dumps(told, sort_keys=True)
+        return ["--load-format", "runai_streamer", "--model-loader-extra-config", extra]
+    return ["--load-format", "safetensors"] if serving.format is WeightsFormat.SAFETENSORS else []
+
+
+def _parallel_flags(serving: Serving) -> list[str]:
+    load, shape = serving.load, serving.shape
+    flags: list[str] = []
+    if load.expert_parallel:
+        flags.append("--enable-expert-parallel")
+    if load.kv_cache_dtype != "auto":
+        flags += ["--kv-cache-dtype", load.kv_cache_dtype]
+    if quantization_method(serving.facts) in DEPRECATED_QUANTIZATION:
+        flags.append("--allow-deprecated-quantization")
+    if shape.servers_per_accelerator > 1:
+        # Servers that start side by side upset each other's profile of the card; the planned cache needs none.
+        flags += ["--kv-cache-memory-bytes", str(max(serving.need.kv_available_bytes, 0))]
+    return flags
+
+
+def _feature_flags(request: ModelRequest) -> list[str]:
+    flags: list[str] = []
+    if request.lora_slots:
+        flags += [
+            "--enable-lora",
+            "--max-loras",
+            str(request.lora_slots),
+            "--max-lora-rank",
+            str(request.lora_rank),
+        ]
+    if request.speculative_method:
+        told: dict[str, object] = {"method": request.speculative_method,
+                                   "num_speculative_tokens": request.speculative_tokens}  # fmt: skip
+        if request.speculative_method == "ngram":
+            told["prompt_lookup_max"] = 4
+        flags += ["--speculative-config", json.dumps(told, sort_keys=True)]
+    return flags
+
+
+def _rank_flags(geometry: Geometry) -> list[str]:
+    """Generating rerankers score by the odds of one word against another (vLLM docs, "Score API")."""
+    overrides = {
+        "Qwen3ForCausalLM": {
+            "architectures": ["Qwen3ForSequenceClassification"],
+            "classifier_from_token": ["no", "yes"],
+            "is_original_qwen3_reranker": True,
+        },
+        "Qwen2ForCausalLM": {
+            "architectures": ["Qwen2ForSequenceClassification"],
+            "classifier_from_token": ["0", "1"],
+            "method": "from_2_way_softmax",
+        },
+    }.get(geometry.name)
+    return ["--hf-overrides", json.dumps(overrides, sort_keys=True)] if overrides else []
+
+
+def vllm_env(window_seconds: int) -> dict[str, str]:
+    """Return its variables: caches where a pod may write, and the window of the startup probe."""
+    return {
+        "VLLM_CACHE_ROOT": "/tmp/vllm",  # noqa: S108  an emptyDir of the pod
+        "VLLM_ENGINE_READY_TIMEOUT_S": str(window_seconds),
+        "VLLM_NO_USAGE_STATS": "1",
+    }
+
+
+def _group(args: tuple[str, ...], hosts: int, stages: int) -> NodeGroup:
+    args = (*args, "--pipeline-parallel-size", str(stages), "--nnodes", str(hosts),
+            "--node-rank", "$(LWS_WORKER_INDEX)", "--master-addr", "$(LWS_LEADER_ADDRESS)")  # fmt: skip
+    return NodeGroup(args=args, worker_args=(*args, "--headless"))
+
+
+SPEC = EngineSpec(
+    kind=EngineKind.VLLM,
+    memory=EngineMemory(
+        share=MEMORY_SHARE,
+        terms=vllm_terms,
+        outside=gpu_outside_bytes,
+        async_since=ASYNC_SINCE,
+        needs_dimensions=True,
+    ),
+    start_seconds=240,
+    args=vllm_args,
+    env=vllm_env,
+    on_tpu=EngineKind.VLLM_TPU,
+    needs_bf16=True,
+    group=_group,
+)

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""vLLM on TPUs: as on GPUs, but for what compilation asks of time and memory, and Ray over several hosts.
+
+Ray, since vLLM for TPU runs over hosts with `TPU_MULTIHOST_BACKEND=ray` only
+(tpu_inference/platforms/tpu_platform.py, 2026-08), and vLLM refuses `--nnodes` with Ray. LeaderWorkerSet sets the
+variables (facts: gke.md 3.6).
+"""
+
+import shlex
+from dataclasses import replace
+
+from hubstack.catalog import Engine
+from hubstack.kinds import EngineKind
+from hubstack.planner.engines import vllm
+from hubstack.planner.engines.spec import NodeGroup
+from hubstack.planner.memory.engine_memory import tpu_outside_bytes
+from hubstack.planner.memory.workload import EngineMemory
+from hubstack.planner.model.geometry import Geometry
+
+RAY_PORT = 6379
+_SHELL = ("/bin/sh", "-c")
+
+
+def _env(window_seconds: int) -> dict[str, str]:
+    tpu = {"TPU_BACKEND_TYPE": "jax", "VLLM_XLA_CACHE_PATH": "/tmp/xla"}  # noqa: S108
+    return vllm.vllm_env(window_seconds) | tpu
+
+
+def _over_ray(args: tuple[str, ...], hosts: int, stages: int) -> NodeGroup:
+    """Start Ray on all nodes, and the engine on the first once all have joined."""
+    args = (*args, "--pipeline-parallel-size", str(stages))
+    alive = "sum(node['Alive'] for node in ray.nodes())"
+    joined = f"import ray, time; ray.init(address='auto')\nwhile {alive} < {hosts}: time.sleep(5)"
+    leader = (
+        "set -e", f"ray start --head --port={RAY_PORT}", f'python3 -c "{joined}"',
+        # In the shell's place, so that it is told to stop and its end is the container's.
+        f"exec vllm serve {shlex.join(args)}",
+    )  # fmt: skip
+    address = f'"$LWS_LEADER_ADDRESS:{RAY_PORT}"'
+    worker = (
+        f"until ray health-check --address {address}; do sleep 5; done",
+        f"exec ray start --address={address} --block",
+    )
+    return NodeGroup(
+        command=_SHELL, args=("\n".join(leader),), worker_args=("\n".join(worker),),
+        env=(("TPU_MULTIHOST_BACKEND", "ray"),),
+    )  # fmt: skip
+
+
+def _untested(engine: Engine, geometry: Geometry) -> str | None:
+    if engine.uses_of(geometry.name):
+        return None
+    return f"{geometry.name} is not on the tested list of vLLM for TPU"
+
+
+SPEC = replace(
+    vllm.SPEC,
+    kind=EngineKind.VLLM_TPU,
+    # No terms: on TPUs the pool is what the weights leave (facts: serving_logs.md 13).
+    memory=EngineMemory(
+        share=vllm.MEMORY_SHARE, outside=tpu_outside_bytes, async_since=vllm.ASYNC_SINCE, needs_dimensions=True
+    ),
+    start_seconds=1500,  # compilation dominates
+    env=_env,
+    is_for_tpu=True,
+    needs_bf16=False,
+    caveat=_untested,
+    group=_over_ray,
+)
