@@ -19,6 +19,8 @@ try:
     settings = read_settings(*stack)
 except HubstackError as error:
     raise pulumi.RunError(str(error)) from None
+if plan.cost.over_budget_usd and not pulumi.runtime.is_dry_run():  # a preview shows it, with the warning
+    raise pulumi.RunError(plan.warnings[0])
 
 secrets = pulumi.Config("hubstack")
 

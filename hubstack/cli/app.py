@@ -20,7 +20,7 @@ from hubstack.cli.console import models_path as _models_path
 from hubstack.cli.console import out as _out
 from hubstack.cli.console import print_parts as _print
 from hubstack.cli.console import status as _status
-from hubstack.cli.each_cluster import each_cluster, group_of
+from hubstack.cli.each_cluster import each_cluster, group_of, plan_exit_code
 from hubstack.files.errors import HubstackError, InputError
 from hubstack.files.problems import Problem, inert, listed, nearest, visible
 from hubstack.inputs.environment import Environment, find_project
@@ -83,7 +83,7 @@ def plan(
     elif json:
         _out(decided.to_json())
     elif what_if:
-        _what_if(environment, decided, what_if, rebalance=rebalance)
+        return _what_if(environment, decided, what_if, rebalance=rebalance)
     elif regions:
         _compare(environment, regions)
     else:
@@ -109,10 +109,11 @@ def explain(
         raise InputError([Problem(path=env, message=message, hint=hint)])
     if html:
         _write_page(decided, html, model)
-        return
-    from hubstack.review.report import report  # noqa: PLC0415
+    else:
+        from hubstack.review.report import report  # noqa: PLC0415
 
-    _print(report.explanation(by_key[model or ""]))
+        _print(report.explanation(by_key[model or ""]), *report.budget_lines(decided))
+    raise typer.Exit(plan_exit_code(decided))
 
 
 @app.command()
@@ -280,7 +281,7 @@ def _write_places(environment: Environment, *, rebalance: bool = False, check: b
     return write_places(*stack, rebalance=rebalance, check=check)
 
 
-def _what_if(environment: Environment, decided: "Plan", changes: list[str], *, rebalance: bool) -> None:
+def _what_if(environment: Environment, decided: "Plan", changes: list[str], *, rebalance: bool) -> "Plan":
     from hubstack.catalog import load_catalog  # noqa: PLC0415
     from hubstack.inputs.what_if import change_request  # noqa: PLC0415
     from hubstack.planner.placement.placement_file import Placement  # noqa: PLC0415
@@ -292,6 +293,7 @@ def _what_if(environment: Environment, decided: "Plan", changes: list[str], *, r
     placement = Placement() if rebalance else inputs.placement
     after = plan_stack(request, inputs.lock, load_catalog(), inputs.target, placement)
     _print(report.difference_table(decided, after), *(f"Warning: {warning}." for warning in after.warnings))
+    return after
 
 
 def _compare(environment: Environment, asked: str) -> None:

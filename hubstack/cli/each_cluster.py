@@ -75,14 +75,28 @@ def each_cluster(command: Callable[P, R]) -> Callable[P, R | None]:
         try:
             environment = environment_of(env, project if isinstance(project, Path) else None)
         except InputError:
-            return command(*args, **arguments)  # it knows best what to say
+            return _ended(command(*args, **arguments))  # it knows best what to say
         group = group_of(environment)
         if group is None:
-            return command(*args, **arguments)
+            return _ended(command(*args, **arguments))
         _run_all(command, dict(arguments), environment, group)
         return None
 
     return run
+
+
+def _ended(returned: R) -> R:
+    """Exit as the plan of a command says, once everything is shown."""
+    if code := plan_exit_code(returned):
+        raise typer.Exit(code)
+    return returned
+
+
+def plan_exit_code(returned: object) -> int:
+    """Return 1 of a plan that is over its budget, else 0."""
+    from hubstack.plan import Plan  # noqa: PLC0415
+
+    return int(isinstance(returned, Plan) and returned.cost.over_budget_usd > 0)
 
 
 def _run_all(
@@ -172,7 +186,8 @@ class _Text(io.StringIO):
 
 
 def _said(module: str, name: str, is_terminal: bool, arguments: dict[str, Any]) -> Said:
-    command = getattr(importlib.import_module(module), name)
+    # Not the one that looks for clusters: this is one of them, and its plan is still to be read.
+    command = getattr(importlib.import_module(module), name).__wrapped__
     text, error, code, bill = _Text(is_terminal=is_terminal), io.StringIO(), 0, None
     with redirect_stdout(text), redirect_stderr(error):
         try:
@@ -186,7 +201,7 @@ def _said(module: str, name: str, is_terminal: bool, arguments: dict[str, Any]) 
             traceback.print_exc()
             code = _FAILED
         else:
-            bill = _bill(returned)
+            code, bill = plan_exit_code(returned), _bill(returned)
     return Said(text=text.getvalue(), error=error.getvalue(), code=code, bill=bill)
 
 

@@ -30,6 +30,7 @@ SETTINGS = (
     "autoscaling",
     "binaryAuthorization",
     "billingAccount",
+    "billingBudget",
     "budget",
     "deletionProtection",
     "gateway",

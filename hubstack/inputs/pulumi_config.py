@@ -21,6 +21,7 @@ UNDECLARED = (
     "alerts",
     "apiKey",
     "billingAccount",
+    "billingBudget",
     "binaryAuthorization",
     "budget",
     "clusters",

@@ -31,6 +31,7 @@ KEYS = (
     "hubstack:autoscaling",
     "hubstack:binaryAuthorization",
     "hubstack:billingAccount",
+    "hubstack:billingBudget",
     "hubstack:budget",
     "hubstack:clusters",
     "hubstack:deletionProtection",
@@ -73,7 +74,7 @@ class Target:
     namespace: str = DEFAULT_NAMESPACE
     """Kubernetes namespace of the models."""
     budget_usd_per_month: float | None = None
-    """A plan whose largest bill is above it is refused."""
+    """A plan whose largest bill is above it is shown, and not applied."""
     deletion_protection: bool = True
     autoscaling: bool = True
     """Whether replicas follow the load; off: they are set by hand."""
@@ -261,20 +262,26 @@ class _Reader:
         emails, channels, wrong = monitoring.read_alerts(words)
         for sentence in wrong:
             self.refuse("hubstack:alerts", sentence, f"'{monitoring.EXAMPLE}'")
-        account, budget = self.config.get("hubstack:billingAccount"), self.config.get("hubstack:budget")
+        account = self.config.get("hubstack:billingAccount")
+        budget = self.number("hubstack:billingBudget") or _read(float, self.config.get("hubstack:budget") or "")
         if account:
             self.text(
                 "hubstack:billingAccount", monitoring.BILLING_ACCOUNT, "an account such as 0A1B2C-3D4E5F-678901"
             )
-            if not budget:
+            if not (self.config.get("hubstack:billingBudget") or self.config.get("hubstack:budget")):
                 self.refuse(
                     "hubstack:budget", "is missing: a billing account is named, and a budget needs a sum", "5000"
                 )
+        elif self.config.get("hubstack:billingBudget"):
+            self.refuse(
+                "hubstack:billingAccount", "is missing: `hubstack:billingBudget` is declared on one",
+                _EXAMPLES["hubstack:billingAccount"],
+            )  # fmt: skip
         if not self.flag("hubstack:monitoring", default=True):
             return None
         return MonitoringPlan(
             emails=emails, channels=channels, billing_account=account or None,
-            budget_usd_per_month=_read(float, budget) if account and budget else None,
+            budget_usd_per_month=budget if account else None,
         )  # fmt: skip
 
     def check_zones(self, target: Target) -> None:

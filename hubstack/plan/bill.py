@@ -54,6 +54,15 @@ class Cost:
     not_counted: tuple[str, ...]
     """Kinds of cost that the plan leaves out (egress, logs ...)."""
     hours_per_month: int
+    budget_usd_per_month: float | None = None
+    """What the plan may cost (`hubstack:budget`); None: no limit."""
+
+    @property
+    def over_budget_usd(self) -> float:
+        """By how much the largest bill is over the budget; 0 where it is not."""
+        if self.budget_usd_per_month is None:
+            return 0.0
+        return max(0.0, self.usd_per_month_max - self.budget_usd_per_month)
 
     def by_item(self) -> dict[str, list[CostLine]]:
         """Return item to its lines."""

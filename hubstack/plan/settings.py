@@ -34,6 +34,7 @@ class MonitoringPlan:
     billing_account: str | None = None
     """Account that a budget is declared on; None: no budget."""
     budget_usd_per_month: float | None = None
+    """What the billing alert watches: `hubstack:billingBudget`, else `hubstack:budget`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

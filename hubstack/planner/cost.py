@@ -104,7 +104,27 @@ def plan_cost(models: Iterable[ModelPlan], pools: Iterable[PoolPlan], catalog: C
         if nodes
         else NOT_COUNTED_WITHOUT_CLUSTER,
         hours_per_month=HOURS_PER_MONTH,
+        budget_usd_per_month=target.budget_usd_per_month,
     )
+
+
+def budget_warnings(cost: Cost, file: str) -> Iterator[str]:
+    """Say by how much a plan is over its budget, and what the budget cannot cover.
+
+    Args:
+        cost: the bill.
+        file: where the budget is set.
+    """
+    if cost.over_budget_usd:
+        largest = sorted(cost.lines, key=lambda line: -(line.usd_per_month_max or 0))[:3]
+        items = ", ".join(f"{line.item} ${line.usd_per_month_max or 0:,.0f} ({line.what})" for line in largest)
+        yield (
+            f"over budget by ${cost.over_budget_usd:,.0f}: up to ${cost.usd_per_month_max:,.0f} a month, and "
+            f"`hubstack:budget` is ${cost.budget_usd_per_month:,.0f} ({file}), so `pulumi up` stops; the largest "
+            f"items: {items}; lower `replicas.max`, or raise the budget"
+        )
+    if cost.budget_usd_per_month is not None and cost.unpriced:
+        yield f"the budget leaves out what has no price: {'; '.join(cost.unpriced)}"
 
 
 def _gateway_notes(models: tuple[ModelPlan, ...], target: Target) -> Iterator[str]:

@@ -20,10 +20,9 @@ from hubstack.inputs.stack import read_shard
 from hubstack.kinds import PlatformKind
 from hubstack.names import labels
 from hubstack.plan import ModelPlan, Plan, Verdict
-from hubstack.plan.bill import Cost
 from hubstack.plan.target import TargetPlan
 from hubstack.planner.cluster_limits import limit_warnings
-from hubstack.planner.cost import plan_cost
+from hubstack.planner.cost import budget_warnings, plan_cost
 from hubstack.planner.engines import spec_of
 from hubstack.planner.engines.spec import EngineChoice, Refusal
 from hubstack.planner.managed.managed import (
@@ -113,7 +112,7 @@ def plan_stack(
 
     Raises:
         LockError: the lock does not hold what was asked.
-        PlanError: a model is refused or fits nothing, or the budget is too small.
+        PlanError: a model is refused or fits nothing.
     """
     facts = _facts(request, lock)
     check_regions(catalog, target)
@@ -137,7 +136,6 @@ def plan_stack(
     light = plan_light(surveyed, bool(nodes), surveyors, catalog, target)
     models = tuple(sorted((*nodes, *light), key=lambda model: model.key))
     cost = plan_cost(models, pools, catalog, target)
-    _check_budget(cost, target)
     return Plan(
         target=TargetPlan(
             stack=target.stack, project=target.project, region=target.region, namespace=target.namespace,
@@ -150,11 +148,11 @@ def plan_stack(
         cost=cost,
         monitoring=target.monitoring,
         warnings=(
+            *budget_warnings(cost, target.settings_name),
             *(f"{model.key}: {warning}" for model in models for warning in model.warnings),
             *limit_warnings(models, pools),
             *traffic_warnings(nodes, target.gateway),
             *_gateway_warnings(nodes, light, target),
-            *_budget_warnings(cost, target),
         ),
         gateway=target.gateway if nodes else None,
     )  # fmt: skip
@@ -411,19 +409,3 @@ def _gateway_warnings(nodes: tuple[ModelPlan, ...], light: tuple[ModelPlan, ...]
     yield f"the gateway leads to models on GKE only, not to {own}: see `pulumi stack output endpoints`"
     if not nodes:
         yield "no model is on GKE, so no gateway is made"
-
-
-def _budget_warnings(cost: Cost, target: Target) -> Iterator[str]:
-    if target.budget_usd_per_month is not None and cost.unpriced:
-        yield f"the budget leaves out what has no price: {'; '.join(cost.unpriced)}"
-
-
-def _check_budget(cost: Cost, target: Target) -> None:
-    budget = target.budget_usd_per_month
-    if budget is None or cost.usd_per_month_max <= budget:
-        return
-    largest = sorted(cost.lines, key=lambda line: -(line.usd_per_month_max or 0))[:3]
-    items = ", ".join(f"{line.item} ${line.usd_per_month_max or 0:,.0f} ({line.what})" for line in largest)
-    message = f"the plan may cost ${cost.usd_per_month_max:,.0f} a month, above the budget of ${budget:,.0f}"
-    hint = f"the largest items: {items}; lower `replicas.max`, or raise `hubstack:budget`"
-    raise PlanError([target.problem("hubstack:budget", message, hint)])

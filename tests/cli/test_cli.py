@@ -153,14 +153,36 @@ def test_a_wrong_stack_setting_is_refused_with_its_place(project: Path) -> None:
     assert "did you mean `hubstack:budget`?" in done.stderr
 
 
-def test_a_plan_above_the_budget_is_refused_with_its_three_largest_items(project: Path) -> None:
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("plan", "dev"), ("plan", "dev", "--what-if", "qwen3-embedding-0-6b.context=4096"),
+        ("explain", "dev", "qwen3-embedding-0-6b"), ("preview", "dev"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_budget_hides_nothing_and_a_plan_over_it_exits_1(command: tuple[str, ...], project: Path) -> None:
+    settings = project / "stacks" / "Pulumi.dev.yaml"
+    base = "config:\n  gcp:project: acme-models-dev\n  gcp:region: us-central1\n"
+    settings.write_text(base)
+    shutil.copy(PROJECT / "__main__.py", project)
+    within = hubstack(*command, cwd=project)
+    settings.write_text(f"{base}  hubstack:budget: 100\n")
+    over = hubstack(*command, cwd=project)
+    assert (within.returncode, over.returncode, over.stderr) == (0, 1, "")
+    assert "ver budget by $1,521" in over.stdout.replace("VER BUDGET", "ver budget")
+    missing = [line for line in within.stdout.splitlines() if line.split("  ")[0] not in over.stdout]
+    assert missing == [], "what is shown within the budget is shown over it too"
+
+
+def test_the_largest_items_of_a_plan_over_its_budget_are_named(project: Path) -> None:
     (project / "stacks" / "Pulumi.dev.yaml").write_text(
         "config:\n  gcp:project: acme-models-dev\n  gcp:region: us-central1\n  hubstack:budget: 100\n"
     )
-    done = hubstack("plan", "dev", cwd=project)
-    assert done.returncode == 2
-    assert "above the budget of $100" in done.stderr
-    assert done.stderr.count("1 x g2-standard-4") == 3
+    plan = json.loads(hubstack("plan", "dev", "--json", cwd=project).stdout)
+    (warning,) = plan["warnings"]
+    assert warning.count("1 x g2-standard-4") == 3
+    assert plan["cost"]["budget_usd_per_month"] == 100
 
 
 def test_a_hub_that_cannot_be_reached_leaves_the_lock_as_it_was(project: Path) -> None:

@@ -69,6 +69,21 @@ def test_a_budget_alone_is_a_limit_of_the_plan_and_declares_nothing() -> None:
     assert monitoring.budget_usd_per_month is None
 
 
+def test_the_billing_alert_may_watch_another_sum_than_the_plan_is_held_to() -> None:
+    account = {"billingAccount": "0A1B2C-3D4E5F-678901"}
+    both = read(budget="5000", billingBudget="4000", **account)
+    alone = read(billingBudget="4000", **account)
+    assert both.monitoring
+    assert alone.monitoring
+    assert (both.budget_usd_per_month, both.monitoring.budget_usd_per_month) == (5000, 4000)
+    assert (alone.budget_usd_per_month, alone.monitoring.budget_usd_per_month) == (None, 4000)
+
+
+def test_a_billing_budget_without_an_account_is_refused() -> None:
+    said = refused({**LEAST, "hubstack:billingBudget": "4000"})
+    assert "`hubstack:billingAccount` is missing: `hubstack:billingBudget` is declared on one" in said
+
+
 @pytest.mark.parametrize("key", sorted(LEAST))
 def test_what_is_missing_is_named_with_the_command_that_sets_it(key: str) -> None:
     said = refused({name: text for name, text in LEAST.items() if name != key})

@@ -238,12 +238,20 @@ def test_plan_shows_all_clusters_in_order_and_their_sum(project: Path) -> None:
     assert " 8 " in done.stdout.splitlines()[-1], "models, those of both clusters twice"
 
 
-def test_one_cluster_that_fails_is_named_and_hides_no_other(project: Path) -> None:
+def test_a_cluster_over_its_budget_is_shown_with_the_others(project: Path) -> None:
     edit(project, "Pulumi.sharded.yaml", "budget: 12000", "budget: 1")
+    done = hubstack(project, "plan", "examples/sharded")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "OVER BUDGET by $" in done.stdout.partition("sharded-us\n===")[0]
+    assert "failed" not in done.stdout
+
+
+def test_one_cluster_that_fails_is_named_and_hides_no_other(project: Path) -> None:
+    edit(project, "Pulumi.sharded.yaml", "budget: 12000", "zones: [europe-north1-a]")
     done = hubstack(project, "plan", "examples/sharded", "--html", str(project / "plan.html"))
     assert done.returncode == 2
     assert done.stderr.startswith("sharded-eu:\n")
-    assert "above the budget of $1" in done.stderr
+    assert "`europe-north1-a`" in done.stderr
     assert f"{FILE} (cluster eu)" in done.stderr
     assert (project / "plan-us.html").exists()
     assert not (project / "plan-eu.html").exists()

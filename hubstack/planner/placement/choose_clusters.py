@@ -81,11 +81,8 @@ def choose_clusters(project_dir: Path, group: Group, recorded: Mapping[str, str]
     """
     listed = group.listed(project_dir)
     lock = load_lock(lock_path(project_dir / group.models_path), str(lock_path(Path(group.models_path))))
-    # What a model needs beside others (a budget, the gateway's own model names) is for `plan` to refuse.
-    targets = {
-        cluster.key: replace(group.target(cluster), budget_usd_per_month=None, gateway=None)
-        for cluster in group.clusters
-    }
+    # What a model needs beside others (the gateway's own model names) is for `plan` to refuse.
+    targets = {cluster.key: replace(group.target(cluster), gateway=None) for cluster in group.clusters}
     chosen: dict[str, str] = {}
     new: list[ModelRequest] = []
     for model in listed.models:

@@ -6,7 +6,6 @@ Owns what `hubstack place` and the end of `hubstack lock` do with the placement 
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from hubstack.catalog import load_catalog
@@ -32,9 +31,8 @@ def write_places(
     """
     inputs = read_inputs(project_dir, stack, config)
     held = inputs.placement
-    # What the placement costs is for `plan` to refuse: the file must not depend on a budget.
-    target = replace(inputs.target, budget_usd_per_month=None)
-    plan = plan_stack(inputs.request, inputs.lock, load_catalog(), target, Placement() if rebalance else held)
+    placement = Placement() if rebalance else held
+    plan = plan_stack(inputs.request, inputs.lock, load_catalog(), inputs.target, placement)
     places = places_of(plan)
     lines = differences(held.models, places, present_keys(plan.models))
     if lines and not check:

@@ -74,11 +74,9 @@ def check_environment(environment: Environment, config: Mapping[str, str], today
         found = settled(lock_findings, replace(policy, waivers=()), today)
         return Report(stack=environment.stack, findings=found, notes=(note,), judged=0)
     inputs = read_inputs(project, environment.stack, config)
-    plan = plan_stack(
-        inputs.request, inputs.lock, load_catalog(), replace(target, budget_usd_per_month=None), inputs.placement
-    )
+    plan = plan_stack(inputs.request, inputs.lock, load_catalog(), target, inputs.placement)
     findings = [*_plan_findings(environment, inputs, plan, policy)]
-    seen, notes, judged = _graph_findings(environment, inputs, plan, policy)
+    seen, notes, judged = _graph_findings(environment, inputs, policy)
     return Report(
         stack=environment.stack, findings=settled(merged([*lock_findings, *findings, *seen]), policy, today),
         notes=(*notes, *_notes(environment)), judged=judged,
@@ -138,17 +136,13 @@ def _budget_mark(environment: Environment) -> Mark | None:
 
 
 def _graph_findings(
-    environment: Environment, inputs: Inputs, plan: Plan, policy: Policy
+    environment: Environment, inputs: Inputs, policy: Policy
 ) -> tuple[list[Finding], tuple[str, ...], int]:
-    """Run the program without its budget, which is judged by the plan, and show the pack what it registers."""
+    """Run the program and show the pack what it registers."""
     judge = judge_path(environment.project_dir)
     if not judge.exists():
         return [], ("resources were not judged: the project has no policy/judge.py",), 0
-    budget = inputs.target.budget_usd_per_month
-    if inputs.target.settings_file and budget is not None and plan.cost.usd_per_month_max > budget:
-        # A cluster's budget stands in its environment's file, which the program reads by itself.
-        return [], ("resources were not judged: the program refuses a plan above the cluster's budget",), 0
-    graph = preview_environment(environment, left_out=frozenset({BUDGET}))
+    graph = preview_environment(environment)
     models = inputs.request.models
     places = {model.key: model.mark("id") for model in models}
     found = pack_findings(judge, graph, policy.limits, places, policy.marks, {made_as(m): m.key for m in models})

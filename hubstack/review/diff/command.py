@@ -29,7 +29,9 @@ class Diff:
     @property
     def exit_code(self) -> int:
         """What the command ends with."""
-        return 2 if self.change.failures else 1 if self.stopped else 0
+        if self.change.failures:
+            return 2
+        return int(bool(self.stopped or self.change.money.over_budget))
 
     def terminal(self) -> Iterable[RenderableType]:
         """Return what a terminal shows."""

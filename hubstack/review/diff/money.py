@@ -52,6 +52,13 @@ class Money(Reported):
     """Those that differ; with the others they add up to the totals."""
     unpriced: tuple[str, ...]
     """What of the new plan has no price."""
+    budget: int | None = None
+    """The new plan's limit (`hubstack:budget`), USD a month in cents; None: no limit."""
+
+    @property
+    def over_budget(self) -> int:
+        """By how many cents a month the new plan is over its budget."""
+        return 0 if self.budget is None else max(0, self.after.busy - self.budget)
 
 
 def compare_money(old: State, new: State, renamed: Mapping[str, str]) -> Money:
@@ -74,7 +81,12 @@ def compare_money(old: State, new: State, renamed: Mapping[str, str]) -> Money:
             lines.append(MoneyLine(item=item, before=before, after=after, reasons=reasons))
     cost = (new.plan or {}).get("cost", {})
     return Money(before=_total(old), after=_total(new), lines=tuple(lines),
-                 unpriced=tuple(cost.get("unpriced", ())))  # fmt: skip
+                 unpriced=tuple(cost.get("unpriced", ())), budget=_limit(cost))  # fmt: skip
+
+
+def _limit(cost: Data) -> int | None:
+    limit = cost.get("budget_usd_per_month")
+    return None if limit is None else _cents(limit)
 
 
 def _total(state: State) -> Amount:

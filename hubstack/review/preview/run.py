@@ -39,7 +39,6 @@ def preview(
     *,
     stack: str,
     config_file: Path | None = None,
-    left_out: frozenset[str] = frozenset(),
     timeout_seconds: float = TIMEOUT_SECONDS,
     answer: Callable[[Recorder], Monitor] = Monitor,
     secret: Callable[[str], str] | None = None,
@@ -50,7 +49,6 @@ def preview(
         project_dir: folder of Pulumi.yaml.
         stack: name of the stack.
         config_file: the stack's config; `stacks/Pulumi.<stack>.yaml` by default.
-        left_out: settings (`hubstack:budget`) that the program is not given.
         timeout_seconds: of silence between program and engine, after which the program is stopped.
         answer: what answers the program; by default as an engine does in a preview.
         secret: gives the text that stands for a secret setting, by its key.
@@ -61,7 +59,6 @@ def preview(
     """
     file = config_file or project_dir / "stacks" / f"Pulumi.{stack}.yaml"
     config = load_stack_config(project_dir, file)
-    config = replace(config, config={key: text for key, text in config.config.items() if key not in left_out})
     if secret:
         config = replace(config, config={**config.config, **{key: secret(key) for key in config.secret_keys}})
     recorder, calls = Recorder(config.project, stack), Calls()

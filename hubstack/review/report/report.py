@@ -28,7 +28,8 @@ def plan_table(plan: Plan) -> Table:
     table.add_column(f"memory ({'█'} weights, {'▒'} other, {'░'} KV cache)", no_wrap=True)
     table.add_column("context", justify="right", no_wrap=True)
     table.add_column("replicas", justify="right", no_wrap=True)
-    footer = _together(plan)
+    over = plan.cost.over_budget_usd
+    footer = f"{_together(plan)}{f' (over by ${over:,.0f})' if over else ''}"
     table.add_column("USD a month", justify="right", footer=footer, no_wrap=True)
     lines_of = plan.cost.by_item()
     rows = [
@@ -112,6 +113,12 @@ def service_table(models: Iterable[ModelPlan]) -> Table:
     return table
 
 
+def budget_lines(plan: Plan) -> tuple[str, ...]:
+    """Say by how much a plan is over its budget; nothing where it is not."""
+    over, budget = plan.cost.over_budget_usd, plan.cost.budget_usd_per_month
+    return (f"OVER BUDGET by ${over:,.0f} a month (`hubstack:budget`: ${budget:,.0f}).",) if over else ()
+
+
 def why_lines(plan: Plan) -> str:
     """Say for each model why this engine and this accelerator; `hubstack explain` has the arithmetic."""
     lines = ["Why:"]
@@ -126,7 +133,7 @@ def why_lines(plan: Plan) -> str:
 def cost_notes(plan: Plan) -> str:
     """Say the price of the whole, idle and busy, and what it leaves out."""
     cost = plan.cost
-    notes = (
+    notes = list(budget_lines(plan)) + (
         [
             (
                 f"Price a month ({cost.hours_per_month} hours, {plan.target.region}): "
