@@ -9,6 +9,7 @@ Unknown is absent (None), never zero.
 from hubstack.catalog.catalog import Catalog
 from hubstack.catalog.engine_metrics import EngineMetrics, Metric, MetricType
 from hubstack.catalog.engines import Engine, EngineImage, ModelTypeSupport
+from hubstack.catalog.expert_kernels import ExpertKernel
 from hubstack.catalog.hardware import Accelerator, MachineType, TpuTopology, ZoneList
 from hubstack.catalog.integrity import find_defects
 from hubstack.catalog.load_rates import LoadRate, LoadRates
@@ -29,6 +30,7 @@ __all__ = [
     "Engine",
     "EngineImage",
     "EngineMetrics",
+    "ExpertKernel",
     "GkeFee",
     "InstanceShape",
     "LoadRate",

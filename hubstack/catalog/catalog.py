@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from hubstack.catalog.engine_metrics import EngineMetrics
 from hubstack.catalog.engines import Engine
+from hubstack.catalog.expert_kernels import ExpertKernel
 from hubstack.catalog.hardware import Accelerator, MachineType, TpuTopology, ZoneList, region_of
 from hubstack.catalog.load_rates import LoadRates
 from hubstack.catalog.node_overhead import NodeOverhead
@@ -43,6 +44,7 @@ class Catalog:
     engines: Mapping[str, Engine]
     engine_metrics: Mapping[EngineKind, EngineMetrics]
     """Of every engine."""
+    expert_kernels: tuple[ExpertKernel, ...]
     node_overhead: NodeOverhead
     load_rates: LoadRates
 
@@ -50,6 +52,16 @@ class Catalog:
         """Return the accelerator that a word names (id, GKE label, `tpu-<id>`), None where none is."""
         lowered = word.lower()
         return next((row for row in self.accelerators.values() if lowered in row.words), None)
+
+    def expert_kernel(
+        self, engine: EngineKind, weights_format: str | None, card: Accelerator
+    ) -> ExpertKernel | None:
+        """Return the kernel that pads the experts of a mixture on a card, None where none does."""
+        capability = card.compute_capability
+        if weights_format is None or capability is None:
+            return None
+        found = (row for row in self.expert_kernels if row.suits(engine, weights_format, capability))
+        return next(found, None)
 
     def accelerator_words(self) -> list[str]:
         """Return all words that name an accelerator, sorted."""

@@ -18,6 +18,7 @@ import yaml
 from hubstack.catalog.catalog import Catalog
 from hubstack.catalog.engine_metrics import read_engine_metrics
 from hubstack.catalog.engine_rows import read_engines
+from hubstack.catalog.expert_kernels import read_expert_kernels
 from hubstack.catalog.hardware import Accelerator, MachineType, TpuTopology, ZoneList
 from hubstack.catalog.load_rates import read_load_rates
 from hubstack.catalog.node_overhead import GIB, NodeOverhead, Tier
@@ -35,6 +36,7 @@ FILES = (
     "accelerators",
     "engine_metrics",
     "engines",
+    "expert_kernels",
     "load_rates",
     "machine_types",
     "node_overhead",
@@ -90,6 +92,7 @@ def _read(directory: Path, faults: Faults) -> Catalog:
         fee=tables.fee,
         engines=_by(lambda row: row.id, read_engines(files["engines"]), faults),
         engine_metrics=_by(lambda row: row.engine, read_engine_metrics(files["engine_metrics"]), faults),
+        expert_kernels=tuple(read_expert_kernels(files["expert_kernels"])),
         node_overhead=overhead,
         load_rates=read_load_rates(files["load_rates"]),
     )
@@ -278,7 +281,7 @@ def _check_references(catalog: Catalog, faults: Faults) -> None:
     ]
     named_sources = {name for row in rows for name in row.sources}
     named_sources |= {row.source for row in catalog.tpu_topologies} | set(catalog.node_overhead.sources)
-    named_sources |= set(catalog.load_rates.sources)
+    named_sources |= set(catalog.load_rates.sources) | {row.source for row in catalog.expert_kernels}
     named_sources |= {row.memory_visible_source for row in catalog.accelerators.values()}
     named_accelerators = {row.accelerator for row in catalog.machine_types.values()}
     named_accelerators |= {row.accelerator for row in catalog.tpu_topologies} | set(catalog.zone_lists)

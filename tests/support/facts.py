@@ -97,8 +97,13 @@ def load(engine: EngineKind = EngineKind.VLLM, **fields: Any) -> Load:
     return Load(engine=spec_of(engine).memory, **{**given, **fields})
 
 
-def gpu(visible_gib: float) -> Device:
-    return Device(visible_bytes=int(visible_gib * GIB), is_tpu=False, has_flash_attention=True)
+def gpu(visible_gib: float, card: str | None = None, weights_format: str | None = None) -> Device:
+    """Return a device; of a named card with the kernel that vLLM takes there for experts of this format."""
+    row = catalog().accelerators[card] if card else None
+    kernel = catalog().expert_kernel(EngineKind.VLLM, weights_format, row) if row else None
+    return Device(
+        visible_bytes=int(visible_gib * GIB), is_tpu=False, has_flash_attention=True, expert_kernel=kernel
+    )
 
 
 def size(facts: ModelFacts, device: Device, on: Load) -> MemoryNeed:

@@ -8,6 +8,8 @@ the result to the engine (`hubstack.planner.engines`).
 One rank's budget, as vLLM counts it: visible x share - weights - activation - runtime - graphs = KV cache.
 """
 
+from dataclasses import replace
+
 from hubstack.plan import MemoryNeed, MemoryTerm, Verdict
 from hubstack.planner.memory.engine_memory import GIB, TEI_BATCH_TOKENS, engine_terms, planned_share
 from hubstack.planner.memory.kv_cache import has_static_state, kv_bytes_per_token, kv_fixed_bytes, state_bytes
@@ -45,7 +47,7 @@ def max_num_seqs(load: Load) -> int:
 
 def size_model(weights: WeightsSize, geometry: Geometry, device: Device, load: Load) -> MemoryNeed:
     """Size a model on one rank of its accelerators."""
-    terms = [_weights_term(_loaded(weights, geometry, device), geometry, load)]
+    terms = [_weights_term(_loaded(weights, geometry, device), geometry, device, load)]
     if load.draft_bytes:
         size = load.draft_bytes // load.tensor_parallel
         terms.append(
@@ -60,23 +62,53 @@ def _loaded(weights: WeightsSize, geometry: Geometry, device: Device) -> Weights
     audio = geometry.audio_parameters * 2
     if not device.is_tpu or not 0 < audio < weights.size_bytes:
         return weights
-    return WeightsSize(size_bytes=weights.size_bytes - audio, how=f"{weights.how} - {audio:,} of the audio tower")
+    how = f"{weights.how} - {audio:,} of the audio tower"
+    return replace(weights, size_bytes=weights.size_bytes - audio, how=how)
 
 
-def _weights_term(weights: WeightsSize, geometry: Geometry, load: Load) -> MemoryTerm:
+def _weights_term(weights: WeightsSize, geometry: Geometry, device: Device, load: Load) -> MemoryTerm:
+    """One rank's part of the weights: of several stages the fullest, which is the first or the last."""
     ranks, stages = load.tensor_parallel, load.pipeline_parallel
+    padding = _padding(weights, geometry, device, load)
     if load.ranks == 1:
-        return MemoryTerm(name="weights", size_bytes=weights.size_bytes, how=weights.how)
+        return MemoryTerm(
+            name="weights", size_bytes=weights.size_bytes + padding, how=weights.how + _padded(padding)
+        )
     copied = min(_copied_parameters(geometry, ranks) * 2, weights.size_bytes)
-    size = (weights.size_bytes - copied) // load.ranks + copied
     whole = f" + {copied:,} that each holds whole" if copied else ""
-    cut = f"{ranks} ranks" if stages == 1 else f"{ranks} ranks / {stages} stages"
-    how = f"({weights.how}) / {cut}{whole}"
-    if stages > 1:  # the first and the last stage hold the embeddings besides their layers
-        edge = (geometry.vocab or 0) * (geometry.hidden or 0) * 2 // ranks
-        size += edge
-        how += f" + {edge:,} of embeddings"
-    return MemoryTerm(name="weights", size_bytes=size, how=how)
+    if stages == 1:
+        size = (weights.size_bytes - copied) // ranks + copied
+        how = f"({weights.how}) / {ranks} ranks{whole}"
+    else:
+        edges = min(geometry.embedding_parameters * 2, (weights.size_bytes - copied) // 2)
+        edge = edges if geometry.tied else edges // 2
+        layers = max(geometry.layers or stages, 1)
+        full = min(-(-layers // stages), layers)
+        size = (weights.size_bytes - copied - edges) * full // layers // ranks + copied + edge // ranks
+        how = f"({weights.how} - {edges:,} of embeddings) x {full} of {layers} layers / {ranks} ranks{whole}"
+        how += f" + {edge // ranks:,} of embeddings"
+    return MemoryTerm(name="weights", size_bytes=size + padding, how=how + _padded(padding))
+
+
+def _padded(padding: int) -> str:
+    return f" + {padding:,} that the kernel pads its experts with" if padding else ""
+
+
+def _padding(weights: WeightsSize, geometry: Geometry, device: Device, load: Load) -> int:
+    """Return what the kernel of this card adds to a rank's experts by rounding their widths."""
+    kernel, hidden, width = device.expert_kernel, geometry.hidden or 0, geometry.expert_width
+    if kernel is None or not hidden or not width:
+        return 0
+    cut = 1 if load.expert_parallel else load.tensor_parallel
+    held = -(-width // cut)
+    more = _round_up(held, kernel.intermediate) * _round_up(hidden, kernel.hidden) - held * hidden
+    experts = geometry.experts if cut > 1 else -(-geometry.experts // load.tensor_parallel)
+    layers = -(-geometry.expert_layers // load.pipeline_parallel)
+    return int(layers * experts * 3 * more * weights.expert_bits / 8)
+
+
+def _round_up(width: int, multiple: int) -> int:
+    return -(-width // multiple) * multiple
 
 
 def _copied_parameters(geometry: Geometry, ranks: int) -> int:

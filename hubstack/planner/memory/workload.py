@@ -8,6 +8,7 @@ pins each by a flag.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from hubstack.catalog import ExpertKernel
 from hubstack.plan import MemoryTerm
 from hubstack.planner.model.geometry import Geometry
 
@@ -25,6 +26,8 @@ class Device:
     is_tpu: bool
     has_flash_attention: bool
     """Compute capability 8.0 and above."""
+    expert_kernel: ExpertKernel | None = None
+    """The engine's kernel on this card that pads the experts of the checkpoint's format."""
 
 
 def _no_terms(_weights_bytes: int, _geometry: Geometry, _device: Device, _load: "Load") -> tuple[MemoryTerm, ...]:

@@ -93,6 +93,44 @@ class Geometry:
     """Of the same: bytes a token of the window."""
     compressor_token_bytes: int = 0
     """Of the same: fp32 state of the compressors for each token in flight."""
+    dense_layers: int = 0
+    """Layers of a mixture of experts that have none."""
+    tied: bool = False
+    """The head is the embeddings."""
+
+    @property
+    def embedding_parameters(self) -> int:
+        """Of the table of embeddings, and of a head of its own."""
+        return (self.vocab or 0) * (self.hidden or 0) * (1 if self.tied else 2)
+
+    @property
+    def expert_width(self) -> int:
+        """Width of one expert; 0 without experts."""
+        return (self.moe_ffn or self.intermediate or 0) if self.experts else 0
+
+    @property
+    def expert_layers(self) -> int:
+        """Layers with experts."""
+        return max(0, (self.layers or 0) - self.dense_layers) if self.experts else 0
+
+    @property
+    def expert_parameters(self) -> int:
+        """Of all experts: three matrices each."""
+        return self.expert_layers * self.experts * 3 * (self.hidden or 0) * self.expert_width
+
+    @property
+    def linear_parameters(self) -> int:
+        """Of the linear layers, embeddings left out; 0 where the config does not tell."""
+        hidden, layers = self.hidden or 0, self.layers or 0
+        attention = 2 * hidden * ((self.heads or 0) + (self.kv_heads or 0)) * (self.head_dim or 0)
+        dense = layers - self.expert_layers
+        return layers * attention + dense * 3 * hidden * (self.intermediate or 0) + self.expert_parameters
+
+    @property
+    def dense_parameters(self) -> int:
+        """The same of a text model of full attention and gated feed-forwards alone; 0 for every other."""
+        other = self.experts or self.latent or self.state_layers or self.vision_parameters or self.audio_parameters
+        return 0 if other or self.cross_tokens else self.linear_parameters
 
 
 def read_geometry(facts: ModelFacts) -> Geometry:
@@ -146,6 +184,8 @@ def read_geometry(facts: ModelFacts) -> Geometry:
         compressed_token_bytes=_compressed(text)[0],
         compressed_window_bytes=_compressed(text)[1],
         compressor_token_bytes=_compressed(text)[2],
+        dense_layers=_dense_layers(text, layers or 0),
+        tied=text.get("tie_word_embeddings") is True,
     )  # fmt: skip
 
 
@@ -217,6 +257,15 @@ def _active_ffn(text: Mapping[str, Any], intermediate: int | None, moe: int | No
     if per_token and intermediate and _int(text, "num_local_experts", "num_experts"):
         return intermediate * per_token
     return intermediate
+
+
+def _dense_layers(text: Mapping[str, Any], layers: int) -> int:
+    """Count the layers of a mixture that have no experts, in the spellings of the families."""
+    first = _int(text, "first_k_dense_replace")
+    every = _int(text, "decoder_sparse_step", "interleave_moe_layer_step", "moe_layer_freq") or 1
+    named = text.get("mlp_only_layers")
+    listed = len(cast("list[Any]", named)) if isinstance(named, list) else 0
+    return min(layers, first or listed or (layers - layers // every))
 
 
 def _latent(text: Mapping[str, Any]) -> int | None:

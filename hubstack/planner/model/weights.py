@@ -7,7 +7,7 @@ dtype and quantization. Does not own how ranks share them: `hubstack.planner.mem
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase, translate
 from functools import cache
@@ -142,6 +142,9 @@ DTYPE_BYTES: Mapping[str, float] = {
 """Safetensors dtype names to bytes an element."""
 _CONFIG_DTYPES = {"bfloat16": "BF16", "float16": "F16", "float32": "F32", "half": "F16", "float": "F32"}
 _FOUR_BITS = ("mxfp4", "nvfp4", "mxfp4-pack-quantized", "nvfp4-pack-quantized", "modelopt_fp4")
+_PLAIN = ("F64", "F32", "F16", "BF16")
+_EXPERT_BITS = {"mxfp4": 4.25, "nvfp4": 4.5}
+"""Bits of a weight with its scale: one of 8 bits for 32 weights, and for 16."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +153,13 @@ class WeightsSize:
 
     size_bytes: int
     how: str
+    expert_format: str | None = None
+    """`mxfp4` or `nvfp4`: the experts' format, which kernels pad (`hubstack.catalog.expert_kernels`)."""
+
+    @property
+    def expert_bits(self) -> float:
+        """Bits of an expert's weight with its scale; 0 where no kernel pads it."""
+        return _EXPERT_BITS.get(self.expert_format or "", 0)
 
 
 def quantization_method(facts: ModelFacts) -> str | None:
@@ -206,22 +216,57 @@ def _first_group(facts: ModelFacts) -> Mapping[str, Any]:
 
 def weights_size(facts: ModelFacts, chosen: ChosenFiles, geometry: Geometry) -> WeightsSize | None:
     """Return the loaded bytes of a checkpoint, or None where the lock gives no figure to start from."""
+    size = _stored_size(facts, chosen, geometry)
+    if size is None or chosen.format is WeightsFormat.GGUF:
+        return size
+    head = _second_head(facts, geometry)
+    if head and head < size.size_bytes:
+        how = f"{size.how} - {head:,} bytes of a head that is its embeddings, stored twice"
+        size = replace(size, size_bytes=size.size_bytes - head, how=how)
+    return replace(size, expert_format=_expert_format(facts, geometry))
+
+
+def _stored_size(facts: ModelFacts, chosen: ChosenFiles, geometry: Geometry) -> WeightsSize | None:
     if chosen.weights:
         return _size_of_files(facts, chosen, geometry)
-    counts = _counts(facts)
-    if counts and quantization_bits(facts) is None:
+    counts, bits = _counts(facts), quantization_bits(facts)
+    if counts and bits is None:
         loaded = sum(count * DTYPE_BYTES.get(_loaded(dtype), 2) for dtype, count in counts.items())
         parts = ", ".join(f"{count:,} {dtype}" for dtype, count in sorted(counts.items()))
         return WeightsSize(size_bytes=int(loaded), how=f"{parts} (counts of the lock)")
+    if bits is not None and any(dtype not in _PLAIN for dtype in counts):
+        return _size_of_counts(facts, counts, bits, geometry)
     total = parameter_count(facts)
     if total <= 0:
         return None
-    bits = quantization_bits(facts)
     if bits is not None:
         return _size_of_quantized(facts, total, bits, geometry)
     dtype = _loaded(_CONFIG_DTYPES.get(geometry.dtype or "", "BF16"))
     said = geometry.dtype or "16-bit (the lock names no dtype)"
     return WeightsSize(size_bytes=int(total * DTYPE_BYTES[dtype]), how=f"{total:,} parameters in {said}")
+
+
+def _expert_format(facts: ModelFacts, geometry: Geometry) -> str | None:
+    """Return the 4-bit float format of the experts, None where they have none or stay in 16 bits."""
+    if not geometry.experts or "experts" in fold_modules(facts.quantization):
+        return None
+    said = facts.quantization
+    words = " ".join(str(said.get(key, "")) for key in ("quant_method", "format", "quant_algo")).lower()
+    if "mxfp4" in words:
+        return "mxfp4"
+    return "nvfp4" if "nvfp4" in words or quantization_method(facts) == "modelopt_fp4" else None
+
+
+def _second_head(facts: ModelFacts, geometry: Geometry) -> int:
+    """Return the bytes of a head that a checkpoint stores though it is its embeddings: engines skip it.
+
+    Seen from the count alone, and so only of dense text models, whose parameters the config tells.
+    """
+    if not facts.config.get("tie_word_embeddings") or facts.quantization:
+        return 0
+    table = (geometry.vocab or 0) * (geometry.hidden or 0)
+    rest = parameter_count(facts) - geometry.dense_parameters
+    return 2 * table if table and geometry.dense_parameters and abs(rest - 2 * table) < table // 4 else 0
 
 
 def _size_of_files(facts: ModelFacts, chosen: ChosenFiles, geometry: Geometry) -> WeightsSize:
@@ -236,6 +281,40 @@ def _size_of_files(facts: ModelFacts, chosen: ChosenFiles, geometry: Geometry) -
     return WeightsSize(size_bytes=size, how=how)
 
 
+def _size_of_counts(facts: ModelFacts, counts: Mapping[str, int], bits: int, geometry: Geometry) -> WeightsSize:
+    """Read the Hub's counts by dtype: what is in 16 bits is told apart from what is quantized.
+
+    Of packed weights the Hub counts the parameters, and leaves their scales out (AWQ, GPTQ, MXFP4), or the stored
+    elements, scales among them (NVFP4, bitsandbytes): which one, the size of the model tells.
+    """
+    plain = sum(n * DTYPE_BYTES[_loaded(dtype)] for dtype, n in counts.items() if dtype in _PLAIN)
+    packed = {dtype: n for dtype, n in counts.items() if dtype not in _PLAIN}
+    said = ", ".join(f"{n:,} {dtype}" for dtype, n in sorted(counts.items()))
+    stored = sum(n * DTYPE_BYTES.get(dtype, 1) for dtype, n in packed.items())
+    expected = geometry.linear_parameters
+    parameters = sum(packed.values())
+    is_stored = bits >= 8 or (parameters < 0.75 * expected if expected else _is_float4(facts))
+    if is_stored:
+        return WeightsSize(size_bytes=int(plain + stored), how=f"{said} as stored (counts of the lock)")
+    held = bits + _scale_bits(facts, bits)
+    how = f"{said}, of which {parameters:,} at {held:.2f} bits with their scales (counts of the lock)"
+    return WeightsSize(size_bytes=int(plain + parameters * held / 8), how=how)
+
+
+def _is_float4(facts: ModelFacts) -> bool:
+    return quantization_method(facts) in {"modelopt_fp4", "bitsandbytes"}
+
+
+def _scale_bits(facts: ModelFacts, bits: int) -> float:
+    """Return the bits that scales and zero points add to each weight."""
+    words = " ".join(str(facts.quantization.get(key, "")) for key in ("quant_method", "format")).lower()
+    if "mxfp4" in words:
+        return 8 / 32
+    if quantization_method(facts) == "modelopt_fp4" or "nvfp4" in words:
+        return 8 / 16
+    return (16 + bits) / (quantization_block(facts) or 128) if bits < 8 else 0.0
+
+
 def _size_of_quantized(facts: ModelFacts, total: int, bits: int, geometry: Geometry) -> WeightsSize:
     """Embeddings and head stay 16-bit; the rest is bits plus a scale and a zero point a group."""
     tied = bool(facts.config.get("tie_word_embeddings"))
@@ -243,10 +322,12 @@ def _size_of_quantized(facts: ModelFacts, total: int, bits: int, geometry: Geome
     # The Hub's totals count an nvfp4 byte, which holds two parameters, once (facts: hub_api.md 4.4).
     packed = bits == 4 and quantization_method(facts) == "modelopt_fp4"
     kept, said = _kept_parameters(facts, geometry)
+    if quantization_method(facts) == "mxfp4" and geometry.expert_parameters:
+        # OpenAI's format quantizes the experts and nothing else.
+        kept, said = max(0, total - plain - geometry.expert_parameters), " (all but the experts)"
     plain = min(plain + kept, total)
     small = (total - plain) * (2 if packed else 1)
-    group = 16 if packed else quantization_block(facts) or 128
-    overhead = 8 / group if packed else (16 + bits) / group if bits < 8 else 0.0
+    overhead = _scale_bits(facts, bits)
     return WeightsSize(
         size_bytes=int(plain * 2 + small * (bits + overhead) / 8),
         how=f"{small:,} parameters at {bits} bits + {overhead:.2f} bits of scales, {plain:,} at 16{said}",

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from hubstack import names
-from hubstack.catalog import Catalog, Engine
+from hubstack.catalog import Catalog, Engine, ExpertKernel
 from hubstack.inputs.models import CapacityStep
 from hubstack.inputs.settings import Target
 from hubstack.kinds import AcceleratorKind, CapacityKind, EngineKind
@@ -162,19 +162,19 @@ class Surveyor:
             tried.append(Tried(offer=first, usd=_alone(first, kind), why_not=why_not, is_near=False))
             return []
         load = _load(first, demand, runs.spec.memory)
-        need = _size(first, load, demand)
+        need = self._size(first, load, demand, runs.spec.kind)
         states = sizing.max_states(need.kv_available_bytes, demand.geometry, load)
         if demand.request.concurrency <= states < load.sequences:
             # A smaller batch starts where the states of the pinned one would not all fit.
             load = replace(load, max_num_seqs=states)
-            need = _size(first, load, demand)
+            need = self._size(first, load, demand, runs.spec.kind)
         if need.verdict is Verdict.DOES_NOT_FIT:
             why_not = does_not_fit(need, demand)
             tried.append(Tried(offer=first, usd=_alone(first, kind), why_not=why_not))
             return []
         found: list[Candidate] = []
         for offer in offers:
-            steps = lacks_memory(offer, demand) or self._steps(offer, demand, load, need)
+            steps = lacks_memory(offer, demand) or self._steps(offer, demand, load, need, runs.spec.kind)
             if isinstance(steps, str):
                 tried.append(Tried(offer=offer, usd=_alone(offer, kind), why_not=steps, is_near=False))
                 continue
@@ -187,13 +187,19 @@ class Surveyor:
             tried.append(Tried(offer=offer, usd=candidate.alone(), verdict=candidate.verdict))
         return found
 
+    def _size(self, offer: Offer, load: sizing.Load, demand: Demand, kind: EngineKind) -> MemoryNeed:
+        kernel = self._catalog.expert_kernel(kind, demand.weights.expert_format, offer.accelerator)
+        return sizing.size_model(demand.weights, demand.geometry, _device(offer, kernel), load)
+
     def _key(self, steps: tuple[Step, ...]) -> str:
         signature = tuple((id(step.offer), step.asked) for step in steps)
         if signature not in self._keys:
             self._keys[signature] = class_key(steps)
         return self._keys[signature]
 
-    def _steps(self, offer: Offer, demand: Demand, load: sizing.Load, need: MemoryNeed) -> tuple[Step, ...] | str:
+    def _steps(
+        self, offer: Offer, demand: Demand, load: sizing.Load, need: MemoryNeed, kind: EngineKind
+    ) -> tuple[Step, ...] | str:
         """Return every step of the capacity list proven to fit, or say which does not and why."""
         steps: list[Step] = []
         for number, asked in enumerate(demand.request.capacity, 1):
@@ -212,7 +218,7 @@ class Surveyor:
                 if broken:
                     return f"step {number}: {broken}"
                 # Its pods carry the flags of the first step.
-                held = _size(on, load, demand)
+                held = self._size(on, load, demand, kind)
                 if held.verdict is Verdict.DOES_NOT_FIT:
                     return f"step {number}: on {on.machine.name} it {does_not_fit(held, demand)}"
             steps.append(Step(asked=asked, offer=on, zones=zones, need=held))
@@ -304,16 +310,13 @@ def _outweighs(offer: Offer, demand: Demand, engine: EngineMemory) -> str | None
     return f"{needs}, may use {budget / GIB:.1f} (the weights alone)"
 
 
-def _size(offer: Offer, load: sizing.Load, demand: Demand) -> MemoryNeed:
-    return sizing.size_model(demand.weights, demand.geometry, _device(offer), load)
-
-
-def _device(offer: Offer) -> sizing.Device:
+def _device(offer: Offer, kernel: ExpertKernel | None = None) -> sizing.Device:
     accelerator = offer.accelerator
     return sizing.Device(
         visible_bytes=offer.visible_bytes,
         is_tpu=accelerator.kind is AcceleratorKind.TPU,
         has_flash_attention=(accelerator.compute_capability or 0) >= 8.0,
+        expert_kernel=kernel,
     )
 
 

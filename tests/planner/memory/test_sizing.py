@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hubstack.hub.facts import ModelFacts
 from hubstack.kinds import EngineKind
 from hubstack.plan import MemoryNeed, Verdict
 from hubstack.planner.memory import sizing
@@ -166,6 +167,46 @@ def test_all_experts_count_not_the_active_ones() -> None:
     )
 
 
+GPT_OSS = {"architectures": ["GptOssForCausalLM"], "model_type": "gpt_oss", "hidden_size": 2880, "head_dim": 64,
+           "intermediate_size": 2880, "num_attention_heads": 64, "num_key_value_heads": 8, "vocab_size": 201088,
+           "num_experts_per_tok": 4, "sliding_window": 128}  # fmt: skip
+
+
+def gpt_oss(layers: int, experts: int, parameters: dict[str, int]) -> ModelFacts:
+    config = {**GPT_OSS, "num_hidden_layers": layers, "num_local_experts": experts}
+    return made(config=config, quantization={"quant_method": "mxfp4"}, parameters=parameters)
+
+
+GPT_OSS_20B = gpt_oss(24, 32, {"BF16": 1_804_459_584, "U8": 19_110_297_600})
+GPT_OSS_120B = gpt_oss(36, 128, {"BF16": 2_167_371_072, "U8": 114_661_785_600})
+
+
+@pytest.mark.parametrize(
+    ("facts", "card", "ranks", "logged_gib"),
+    [
+        (GPT_OSS_120B, "a100-80gb", 1, 65.97),
+        (GPT_OSS_120B, "a100-80gb", 4, 17.22),
+        (GPT_OSS_120B, "h100-80gb", 1, 64.38),
+        (GPT_OSS_20B, "h100-80gb", 1, 13.47),  # from the pool: 71.26 - 50.28 - 7.38 - 0.13
+    ],
+)
+def test_experts_in_mxfp4_are_as_wide_as_the_kernel_of_the_card_makes_them(
+    facts: ModelFacts, card: str, ranks: int, logged_gib: float
+) -> None:
+    """Boots of gpt-oss (facts: serving_logs.md 4 and 5): the widths of 2,880 are rounded on each rank."""
+    assert term(size(facts, gpu(79.18, card, "mxfp4"), load(tensor_parallel=ranks)), "weights") == pytest.approx(
+        logged_gib, rel=0.01
+    )
+
+
+def test_experts_that_are_put_on_ranks_whole_are_rounded_once() -> None:
+    on = gpu(79.18, "a100-80gb", "mxfp4")
+    cut = term(size(GPT_OSS_120B, on, load(tensor_parallel=8)), "weights")
+    whole = term(size(GPT_OSS_120B, on, load(tensor_parallel=8, expert_parallel=True)), "weights")
+    assert whole < cut, "360 of 2,880 are rounded to 384 on each of 8 ranks, 2,880 to 2,944"
+    assert whole * 8 == pytest.approx(term(size(GPT_OSS_120B, on, load()), "weights"), rel=0.001)
+
+
 # Pools ----------------------------------------------------------------------------------------------------------
 
 FP8 = {"quant_method": "fp8"}
@@ -284,7 +325,12 @@ def test_a_stage_holds_its_layers_and_an_edge() -> None:
     half = size(llama(), gpu(79.18), load(pipeline_parallel=2))
     assert half.kv_bytes_per_token * 2 == whole.kv_bytes_per_token
     edge = 128256 * 2048 * 2 / GIB
-    assert term(half, "weights") == pytest.approx(term(whole, "weights") / 2 + edge)
+    inner = term(whole, "weights") - 2 * edge
+    assert term(half, "weights") == pytest.approx(inner / 2 + edge), "one stage embeds, the other has the head"
+    uneven = size(llama(config={"num_hidden_layers": 17}), gpu(79.18), load(pipeline_parallel=2))
+    assert term(uneven, "weights") == pytest.approx(inner * 9 / 17 + edge), "the fuller stage counts"
+    tied = size(llama(config={"tie_word_embeddings": True}), gpu(79.18), load(pipeline_parallel=2))
+    assert term(tied, "weights") == pytest.approx((inner + edge) / 2 + edge), "both need the one table"
 
 
 def test_the_longest_context_fits_and_one_more_would_not() -> None:

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Widths to which engines round the experts of a mixture: types and reading of catalog/expert_kernels.yaml.
+
+Owns which kernel a card gets and what it rounds to. Does not own the bytes that this adds
+(`hubstack.planner.memory.sizing`).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from hubstack.catalog.row import Row
+from hubstack.kinds import EngineKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpertKernel:
+    """What one kernel rounds the matrices of experts to."""
+
+    engine: EngineKind
+    version: str
+    """The engine's version in which it was read."""
+    format: str
+    """`mxfp4` or `nvfp4`."""
+    kernel: str
+    min_capability: float
+    below_capability: float
+    hidden: int
+    """A multiple; 1 where the width is held as it is."""
+    intermediate: int
+    """The same, of the part of the width that a rank holds."""
+    source: str
+
+    def suits(self, engine: EngineKind, weights_format: str, capability: float) -> bool:
+        """Return whether the engine takes this kernel on a card of this compute capability."""
+        on_card = self.min_capability <= capability < self.below_capability
+        return self.engine is engine and self.format == weights_format and on_card
+
+
+def read_expert_kernels(file: Row) -> Iterator[ExpertKernel]:
+    """Yield the kernels of catalog/expert_kernels.yaml."""
+    for row in file.rows("expert_kernels"):
+        yield ExpertKernel(
+            engine=row.word("engine", EngineKind), version=row.text("version"), format=row.text("format"),
+            kernel=row.text("kernel"), min_capability=row.number("from"), below_capability=row.number("below"),
+            hidden=row.maybe_integer("hidden") or 1, intermediate=row.maybe_integer("intermediate") or 1,
+            source=row.text("source"),
+        )  # fmt: skip
+        row.done()
