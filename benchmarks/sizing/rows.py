@@ -7,7 +7,7 @@ and the whole context on vLLM's V0 engine; the share 0.90, and 0.92 from 0.23 on
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,8 @@ VISIBLE_GIB = (
     ("v6e", 31.24), ("v5e", 15.75), ("v7x", 94.75), ("TPU7x", 94.75), ("Arc 16GB", 15.9),
 )  # fmt: skip
 """Card to visible GiB (serving_logs.md 3), the longest name first. The MIG slice is GKE's 4.75 GiB."""
-LARGE_CARDS = ("H100", "H200", "H800", "GH200", "B200", "GB200", "H20")
+LARGE_GIB = 70
+"""vLLM's defaults are larger from here on, but not on A100 and GB10 (0.33.0, engine/arg_utils.py)."""
 
 
 @dataclass(frozen=True)
@@ -104,16 +105,22 @@ def _judged(row: dict[str, Any], facts: ModelFacts) -> Judged | str:
     weights = weights_size(facts, choose_files(facts), geometry)
     if weights is None:
         return "its facts give no size"
+    if "--language-model-only" in (row["notes"] or ""):
+        towers = 2 * (geometry.vision_parameters + geometry.audio_parameters)
+        weights = replace(weights, size_bytes=weights.size_bytes - towers, how=f"{weights.how} - towers")
+        geometry = replace(geometry, vision_parameters=0, vision_heads=0, audio_parameters=0)
     missing: list[str] = []
     card = row["accelerator"] or ""
     visible = row["accelerator_memory_gib"] or next((gib for name, gib in VISIBLE_GIB if name in card), None)
-    version = None if geometry.compressed_token_bytes else _version(row)  # DeepSeek-V4 came with today's engine
+    version = (
+        None if geometry.compressed_token_bytes else _version(row, geometry)
+    )  # DeepSeek-V4 came with today's engine
     share = row["gpu_memory_utilization"]
     if visible is None:
         missing.append("the card's memory")
     if share is None and row["engine"] != "tei":
         missing.append("the share of memory")
-    large = any(name in card for name in LARGE_CARDS)
+    large = bool(visible and visible >= LARGE_GIB and not any(name in card for name in ("A100", "GB10")))
     said = row["settings"] or {}
     context = row["max_model_len"] or (min(geometry.max_context or 0, 131072) or None)
     if context is None or (row["max_model_len"] is None and (geometry.state_layers or geometry.window_layers)):
@@ -160,13 +167,17 @@ def _is_8bit(word: str | None) -> bool:
     return bool(word) and any(part in str(word) for part in ("fp8", "int8"))
 
 
-def _version(row: dict[str, Any]) -> tuple[int, int] | None:
+def _version(row: dict[str, Any], geometry: Geometry) -> tuple[int, int] | None:
     found = re.match(r"(\d+)\.(\d+)", row["engine_version"] or "")
     if found and row["engine"].startswith("vllm"):
         return int(found[1]), int(found[2])
-    if row["engine"] == "vllm (NIM)":
-        return (0, 9)  # NIM 1.12 is of the time of the Nemotron that it serves; its pool is that of the V0 engine
-    if row["engine"] == "vllm" and not re.search(r"\bV0\b", row["notes"] or ""):
+    if row["engine"] == "vllm (NIM)" and geometry.state_layers:
+        return (0, 9)  # NIM 1.12: V1 had no recurrent layers yet, and its pool is that of V0
+    if (
+        row["engine"].startswith("vllm")
+        and row["engine"] != "vllm-tpu"
+        and not re.search(r"\bV0\b", row["notes"] or "")
+    ):
         # Not said. One token line for several caches tells 0.21 and later; for plain ones the two differ by the graphs.
         return None if _counts_all_groups(row) else (0, 20)
     # vLLM's V0 engine was the only one before 0.8 and was gone by 0.11.

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, cast
 
+from hubstack.hub.blocks import fold_blocks
 from hubstack.hub.unquantized import fold_modules
 
 _FIELDS = frozenset({
@@ -48,7 +49,7 @@ _FIELDS = frozenset({
     "n_groups", "kda_layers", "full_attn_layers", "short_conv_kernel_size",
     "conv_L_cache", "state_size", "expand", "n_mamba_heads", "mamba_ngroups", "attn_layer_period",
     "attn_layer_offset", "hybrid_layer_pattern", "swa_num_key_value_heads", "swa_head_dim", "attention_k_eq_v",
-    "padded_vocab_size", "n_embed", "kv_n_heads", "block_structure",
+    "padded_vocab_size", "n_embed", "kv_n_heads", "block_structure", "num_attention_groups",
     # towers
     "num_mel_bins", "image_size", "patch_size", "spatial_merge_size", "temporal_patch_size",
     "out_hidden_size", "mm_tokens_per_image",
@@ -89,6 +90,8 @@ def keep_config(raw: Mapping[str, Any]) -> dict[str, Any]:
             kept[key] = _only(cast("dict[str, Any]", value), _ROPE)
         elif key in _COUNTED and isinstance(value, list):
             kept[key] = dict(Counter(str(kind) for kind in cast("list[Any]", value)))
+        elif key == "block_configs":
+            kept[key] = fold_blocks(value)
         elif key in _FIELDS and value is not None:
             kept[key] = value
     return {key: value for key, value in kept.items() if value not in ({}, [])}

@@ -31,7 +31,9 @@ def _args(serving: Serving) -> tuple[str, ...]:
 
 SPEC = EngineSpec(
     kind=EngineKind.SGLANG,
-    memory=EngineMemory(share=0.88, terms=sglang_terms, outside=gpu_outside_bytes, needs_dimensions=True),
+    memory=EngineMemory(
+        share=0.88, terms=sglang_terms, outside=gpu_outside_bytes, needs_dimensions=True, fits_batch_to_states=True
+    ),
     start_seconds=240,
     args=_args,
 )

@@ -29,6 +29,9 @@ ASYNC_SINCE = (0, 22)
 """It schedules asynchronously by default since about this version: its pool shows one step in flight at 0.21, two
 at 0.27 (docs/sizing.md, "Windows")."""
 
+CACHED_STATE_SINCE = (0, 20)
+"""With a prefix cache it keeps one recurrent state more, as in the pools of 0.20.2 and later (mamba_cache_mode)."""
+
 
 def vllm_args(serving: Serving) -> tuple[str, ...]:
     """Return the flags of one server, on GPUs and TPUs alike."""
@@ -147,6 +150,8 @@ SPEC = EngineSpec(
         outside=gpu_outside_bytes,
         async_since=ASYNC_SINCE,
         needs_dimensions=True,
+        pages_layers=True,
+        cached_state_since=CACHED_STATE_SINCE,
     ),
     start_seconds=240,
     args=vllm_args,

@@ -42,7 +42,7 @@ def vllm_terms(weights_bytes: int, geometry: Geometry, _device: Device, load: Lo
     yield _activation_term(geometry, load)
     yield _runtime_term(load)
     if load.cuda_graphs and (load.version is None or load.version >= GRAPH_ESTIMATE_SINCE):
-        yield _graphs_term(weights_bytes, geometry)
+        yield _graphs_term(weights_bytes // load.ranks, geometry)
     if geometry.state_layers and has_static_state(load):
         size = load.sequences * state_bytes(geometry, load)
         yield MemoryTerm(name="states", size_bytes=size, how=f"recurrent state of {load.sequences} sequences")
@@ -122,9 +122,9 @@ def _runtime_term(load: Load) -> MemoryTerm:
 
 
 def _graphs_term(weights_bytes: int, geometry: Geometry) -> MemoryTerm:
-    """What vLLM sets aside for CUDA graphs: 0.2 to 0.5 GiB for small models, 2.4 to 5 for large mixtures."""
+    """What vLLM sets aside for CUDA graphs: 0.2 to 0.5 GiB for small models, 1 to 2 for ranks of large mixtures."""
     size = int(0.3 * GIB) + (weights_bytes // 100 if geometry.experts else 0)
-    how = "0.3 GiB of CUDA graphs" + (" + 1 % of the experts' weights" if geometry.experts else "")
+    how = "0.3 GiB of CUDA graphs" + (" + 1 % of a rank of a mixture" if geometry.experts else "")
     return MemoryTerm(name="graphs", size_bytes=size, how=how)
 
 

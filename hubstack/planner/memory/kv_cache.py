@@ -5,12 +5,16 @@ Owns the two numbers of every cache: bytes that grow with each token and bytes t
 length (docs/sizing.md, "KV cache"). Does not own what is left for the cache (`hubstack.planner.memory.sizing`).
 """
 
+from dataclasses import dataclass
+
 from hubstack.planner.memory.workload import Load
 from hubstack.planner.model.geometry import Geometry
 
 SPARSE_LATENT_BYTES = 656
 """fp8 latent of 512 numbers, their scales and the 16-bit rotary part (vLLM's fp8_ds_mla layout)."""
 TPU_LANES = 128
+PAGE_TOKENS = 16
+"""vLLM's page is a multiple of these, and a state is padded to whole pages (0.33.0, platforms/interface.py)."""
 STATIC_STATE_BEFORE = (0, 11)
 """Before this version vLLM took the states of all sequences at start, outside the pool (V0's Mamba cache)."""
 
@@ -21,14 +25,11 @@ def kv_bytes_per_token(geometry: Geometry, load: Load, *, is_tpu: bool = False) 
         return 0
     if geometry.compressed_token_bytes:
         return geometry.compressed_token_bytes
-    layers = _of_stage(geometry.full_layers, load)
+    groups = _groups(geometry, load)
     # On TPUs windows are not exploited: their layers cache the whole context too.
-    windowed = _of_stage(geometry.window_layers, load) if is_tpu else 0
-    drafts = load.draft_layers * _bytes_per_layer(geometry, load, is_tpu=is_tpu)
-    return (
-        layers * _bytes_per_layer(geometry, load, is_tpu=is_tpu)
-        + windowed * _window_bytes_per_layer(geometry, load, is_tpu=is_tpu)
-        + drafts
+    windowed = groups.windowed if is_tpu else 0
+    return groups.full * _bytes_per_layer(geometry, load, is_tpu=is_tpu) + windowed * _window_bytes_per_layer(
+        geometry, load, is_tpu=is_tpu
     )
 
 
@@ -45,21 +46,52 @@ def kv_fixed_bytes(geometry: Geometry, load: Load, *, is_tpu: bool = False) -> i
     if geometry.window and not is_tpu:
         # vLLM keeps the window and the chunk being prefilled.
         held = min(geometry.window + in_flight, load.context)
-        layers = _of_stage(geometry.window_layers, load)
-        windowed = layers * _window_bytes_per_layer(geometry, load, is_tpu=is_tpu) * held
+        windowed = _groups(geometry, load).windowed * _window_bytes_per_layer(geometry, load, is_tpu=is_tpu) * held
     cross = geometry.cross_tokens * geometry.full_layers * _bytes_per_layer(geometry, load, is_tpu=is_tpu)
     return windowed + cross + (0 if has_static_state(load) else state_bytes(geometry, load))
 
 
 def state_bytes(geometry: Geometry, load: Load) -> int:
-    """Return the recurrent state of one sequence on one rank."""
-    states = _of_stage(geometry.state_layers, load) * (1 + load.draft_tokens)
-    return states * geometry.state_bytes // load.tensor_parallel
+    """Return the recurrent states that one sequence holds on one rank."""
+    held = 1 + load.draft_tokens
+    since = load.engine.cached_state_since
+    if since and (load.version is None or load.version >= since):
+        held += 1  # of the prefix cache
+    return held * one_state_bytes(geometry, load)
+
+
+def one_state_bytes(geometry: Geometry, load: Load) -> int:
+    """Return one recurrent state of all layers on one rank, in pages as long as those of the attention layers."""
+    size = geometry.state_bytes // load.tensor_parallel
+    page = PAGE_TOKENS * _bytes_per_layer(geometry, load, is_tpu=False) if geometry.full_layers else 0
+    if page and load.engine.pages_layers and not has_static_state(load):
+        size = -(-size // page) * page
+    return _groups(geometry, load).recurrent * size
 
 
 def has_static_state(load: Load) -> bool:
     """Return whether the engine takes the states of all its sequences at start."""
     return load.version is not None and load.version < STATIC_STATE_BEFORE
+
+
+@dataclass(frozen=True, slots=True)
+class _Groups:
+    """Layers of one stage by what they keep, as many as the engine takes pages for."""
+
+    full: int
+    windowed: int
+    recurrent: int
+
+
+def _groups(geometry: Geometry, load: Load) -> _Groups:
+    """VLLM cuts layers that keep different caches into groups of one size, and fills up the last of a kind."""
+    full = _of_stage(geometry.full_layers, load) + load.draft_layers
+    kinds = (full, _of_stage(geometry.window_layers, load), _of_stage(geometry.state_layers, load))
+    present = [count for count in kinds if count]
+    if not load.engine.pages_layers or len(present) < 2 or has_static_state(load):
+        return _Groups(*kinds)
+    size = max(present) if max(present) < 1.5 * min(present) else min(present)
+    return _Groups(*(-(-count // size) * size for count in kinds))
 
 
 def _of_stage(layers: int, load: Load) -> int:

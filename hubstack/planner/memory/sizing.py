@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from hubstack.plan import MemoryNeed, MemoryTerm, Verdict
 from hubstack.planner.memory.engine_memory import GIB, TEI_BATCH_TOKENS, engine_terms, planned_share
-from hubstack.planner.memory.kv_cache import has_static_state, kv_bytes_per_token, kv_fixed_bytes, state_bytes
+from hubstack.planner.memory.kv_cache import has_static_state, kv_bytes_per_token, kv_fixed_bytes, one_state_bytes
 from hubstack.planner.memory.workload import MAX_NUM_BATCHED_TOKENS, MAX_NUM_SEQS, Device, Load
 from hubstack.planner.model.geometry import Geometry
 from hubstack.planner.model.weights import WeightsSize
@@ -171,7 +171,7 @@ def _verdict(available: int, asked: int, geometry: Geometry, device: Device, loa
 
 def max_states(available: int, geometry: Geometry, load: Load) -> int:
     """Return the sequences whose recurrent state the pool holds: vLLM refuses to start with more."""
-    state = state_bytes(geometry, load)
-    if not state or has_static_state(load):
+    state = (1 + load.draft_tokens) * one_state_bytes(geometry, load)
+    if not state or has_static_state(load) or load.engine.fits_batch_to_states:
         return load.sequences
     return max(0, available) // state

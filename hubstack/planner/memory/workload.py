@@ -53,6 +53,12 @@ class EngineMemory:
     """First version that schedules asynchronously by default; None: it never does."""
     needs_dimensions: bool = False
     """Whether nothing can be computed without the model's layers, heads, hidden size and vocabulary."""
+    pages_layers: bool = False
+    """Whether layers with different caches make groups of one size, and states fill pages of attention layers."""
+    cached_state_since: tuple[int, int] | None = None
+    """First version whose prefix cache keeps one more recurrent state of each sequence; None: none does."""
+    fits_batch_to_states: bool = False
+    """Whether it runs fewer sequences where the pool lacks states for all; others refuse to start."""
     estimates_without_layers: bool = False
     """Whether the cache of a model whose layers are unknown is a guess."""
 

@@ -6,10 +6,12 @@ Field names: facts of each family's config.json as published on the Hub (docs/si
 hold anything: what is no sensible number counts as not said, and a layer of unknown kind caches the whole context.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from hubstack.hub.blocks import fold_blocks
 from hubstack.hub.facts import ModelFacts
 
 _NESTED = ("text_config", "llm_config", "language_config")
@@ -33,7 +35,7 @@ _EVERY = {"gemma2": 2, "gpt_oss": 2, "cohere2": 4, "exaone4": 4, "olmo3": 4, "ge
 model's code (source as above)."""
 _WINDOW_EVERYWHERE = ("mistral", "mixtral", "phi3", "phi4", "phimoe", "starcoder2")
 _RECURRENT_ONLY = ("mamba", "mamba2", "falcon_mamba")
-_RECURRENT = ("linear", "mamba", "conv", "recurrent", "ssm", "hybrid")
+_RECURRENT = ("linear", "mamba", "conv", "recurrent", "ssm", "hybrid", "kda", "delta", "lightning")
 _CACHELESS = ("mlp", "moe")
 
 
@@ -241,7 +243,11 @@ def _kv_heads(text: Mapping[str, Any], heads: int | None) -> int | None:
         return 1
     named = _int(text, "num_key_value_heads", "n_head_kv", "multi_query_group_num")
     named = named or _int(_mapping(text, "attn_config"), "kv_n_heads")
-    return named or _int(text, "num_kv_heads") or heads
+    named = named or _int(text, "num_kv_heads", "num_attention_groups")
+    shared = [int(kind) for kind in fold_blocks(text.get("block_configs")) if kind.isdigit()]
+    if not named and shared and heads:
+        return heads // min(shared)
+    return named or heads
 
 
 def _global_kv_heads(text: Mapping[str, Any]) -> int | None:
@@ -313,9 +319,11 @@ def _read_layers(text: Mapping[str, Any], layers: int) -> _Layers:
 
 def _recurrent_layers(text: Mapping[str, Any], layers: int) -> _Layers | None:
     """Read the families that name their recurrent layers other than by a list of layer types."""
-    pattern = text.get("hybrid_override_pattern")
+    pattern, blocks = text.get("hybrid_override_pattern"), fold_blocks(text.get("block_configs"))
     if isinstance(pattern, str):
-        return _Layers(pattern.count("*"), 0, pattern.count("M"))
+        blocks = {"attention": pattern.count("*"), "mamba": pattern.count("M")}
+    if blocks:
+        return _blocks(blocks)
     linear = _mapping(text, "linear_attn_config")
     if linear.get("kda_layers"):
         recurrent = min(len(_numbers(linear["kda_layers"])), layers)
@@ -331,6 +339,13 @@ def _recurrent_layers(text: Mapping[str, Any], layers: int) -> _Layers | None:
         full = -(-layers // every)
         return _Layers(full, 0, layers - full)
     return None
+
+
+def _blocks(counts: Mapping[str, int]) -> _Layers:
+    """Count layers that were chosen one by one; those with fewer key-value heads count as parts of a full one."""
+    shared = {int(kind): n for kind, n in counts.items() if kind.isdigit()}
+    parts = sum(n * min(shared) / heads for heads, n in shared.items())
+    return _Layers(counts.get("attention", 0) + math.ceil(parts), 0, counts.get("mamba", 0))
 
 
 def _listed_layers(text: Mapping[str, Any], layers: int, owned: int) -> _Layers | None:

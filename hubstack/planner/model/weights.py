@@ -203,6 +203,21 @@ def quantization_block(facts: ModelFacts) -> int | None:
     return None
 
 
+def declares_fp8_cache(facts: ModelFacts) -> bool:
+    """Return whether the checkpoint asks for an 8-bit cache, which engines then take by themselves.
+
+    Of ModelOpt's checkpoints alone (vLLM 0.33.0, utils/torch_utils.py; SGLang 0.5.23, configs/model_config.py).
+    """
+    if not (quantization_method(facts) or "").startswith("modelopt"):
+        return False
+    said = facts.quantization
+    scheme: Any = said.get("kv_cache_scheme") or said.get("kv_cache_quant_algo")
+    if isinstance(scheme, Mapping):
+        told = cast("Mapping[str, Any]", scheme)
+        return told.get("num_bits") == 8 and told.get("type") == "float" and told.get("dynamic") is False
+    return isinstance(scheme, str) and scheme.lower() == "fp8"
+
+
 def _first_group(facts: ModelFacts) -> Mapping[str, Any]:
     """Return what compressed-tensors says of the weights of its first group."""
     empty: Mapping[str, Any] = {}

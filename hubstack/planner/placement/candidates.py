@@ -15,8 +15,10 @@ from hubstack.inputs.models import CapacityStep
 from hubstack.inputs.settings import Target
 from hubstack.kinds import AcceleratorKind, CapacityKind, EngineKind
 from hubstack.plan import MemoryNeed, Verdict
+from hubstack.planner.engines.spec import EngineSpec
 from hubstack.planner.memory import sizing
 from hubstack.planner.memory.workload import EngineMemory
+from hubstack.planner.model.weights import declares_fp8_cache
 from hubstack.planner.placement.engine_rules import (
     Demand,
     breaks_gpu_rule,
@@ -28,6 +30,8 @@ from hubstack.planner.placement.engine_rules import (
 from hubstack.planner.placement.offers import Offer
 
 GIB = sizing.GIB
+FP8_CACHE_SINCE = 8.9
+"""Compute capability of an 8-bit cache (vLLM 0.33.0, its Triton backend)."""
 DEARER = 2
 """Dearer offers that fit, looked at so that a person sees what else there is."""
 
@@ -161,7 +165,7 @@ class Surveyor:
         if why_not:
             tried.append(Tried(offer=first, usd=_alone(first, kind), why_not=why_not, is_near=False))
             return []
-        load = _load(first, demand, runs.spec.memory)
+        load = _load(first, demand, runs.spec)
         need = self._size(first, load, demand, runs.spec.kind)
         states = sizing.max_states(need.kv_available_bytes, demand.geometry, load)
         if demand.request.concurrency <= states < load.sequences:
@@ -284,14 +288,25 @@ def _preference(candidate: Candidate) -> tuple[float, int, int, str]:
     return (candidate.alone(), offer.count * offer.hosts, offer.servers_per_accelerator, offer.machine.name)
 
 
-def _load(offer: Offer, demand: Demand, engine: EngineMemory) -> sizing.Load:
+def _cache_dtype(offer: Offer, demand: Demand, kind: EngineKind) -> str:
+    """Return the cache's dtype: what is asked for, or what the checkpoint declares where the card has it."""
+    asked = demand.request.kv_cache_dtype
+    if asked != "auto" or kind not in {EngineKind.VLLM, EngineKind.SGLANG} or not declares_fp8_cache(demand.facts):
+        return asked
+    if (offer.accelerator.compute_capability or 0) >= FP8_CACHE_SINCE:
+        return "fp8"
+    return "bfloat16" if kind is EngineKind.VLLM else asked
+
+
+def _load(offer: Offer, demand: Demand, spec: EngineSpec) -> sizing.Load:
     request, ranks = demand.request, offer.tensor_parallel
     drafts = request.speculative_tokens if request.speculative_method == "mtp" else 0
     load = sizing.Load(
-        engine=engine, tensor_parallel=ranks, pipeline_parallel=offer.hosts,
+        engine=spec.memory, tensor_parallel=ranks, pipeline_parallel=offer.hosts,
         expert_parallel=bool(demand.geometry.experts)
         and (request.expert_parallel or needs_whole_experts(ranks, demand)),
-        context=demand.context, concurrency=request.concurrency, kv_cache_dtype=request.kv_cache_dtype,
+        context=demand.context, concurrency=request.concurrency,
+        kv_cache_dtype=_cache_dtype(offer, demand, spec.kind),
         memory_share_override=offer.memory_share, lora_adapters=request.lora_slots, lora_rank=request.lora_rank,
         draft_tokens=drafts, draft_layers=1 if drafts else 0,
         batch_tokens=max(sizing.MAX_NUM_BATCHED_TOKENS, demand.context if demand.choice.pooling else 0),

@@ -82,8 +82,9 @@ def test_only_full_layers_grow_with_the_context() -> None:
 def test_window_layers_hold_the_window_and_the_chunk_in_flight() -> None:
     gemma = hub_geometry("google/gemma-3-27b-it")
     per_layer = 2 * 16 * 128 * 2
-    assert kv_fixed_bytes(gemma, load(context=32768)) == 52 * per_layer * (1024 + 2 * sizing.MAX_NUM_BATCHED_TOKENS)
-    assert kv_fixed_bytes(gemma, load(context=512)) == 52 * per_layer * 512, "never more than the context"
+    # 10 full layers make groups of 10, so 52 with a window take the pages of 60 (logged: 8 more, up to 15.38 %).
+    assert kv_fixed_bytes(gemma, load(context=32768)) == 60 * per_layer * (1024 + 2 * sizing.MAX_NUM_BATCHED_TOKENS)
+    assert kv_fixed_bytes(gemma, load(context=512)) == 60 * per_layer * 512, "never more than the context"
 
 
 def test_a_window_wider_than_the_context_saves_nothing() -> None:
@@ -97,11 +98,13 @@ def test_a_window_wider_than_the_context_saves_nothing() -> None:
 def test_recurrent_state_is_held_for_each_sequence_and_split_over_ranks() -> None:
     shape = hub_geometry("Qwen/Qwen3.5-27B")
     alone = kv_fixed_bytes(shape, load())
-    assert alone == 48 * shape.state_bytes
+    page = 16 * 2 * 4 * 256 * 2
+    padded = -(-shape.state_bytes // page) * page
+    assert alone == 48 * 2 * padded, "one in use and one for the prefix cache, in pages of the attention layers"
     assert kv_fixed_bytes(shape, load(tensor_parallel=4)) == alone // 4
     assert kv_fixed_bytes(shape, load(context=262144)) == alone, "it does not grow"
     # Logged: about 75 MB a state slot of the 27B class, which 16-bit state would halve.
-    assert 75e6 < alone < 160e6
+    assert 75e6 < alone / 2 < 160e6
 
 
 def test_full_and_window_layers_may_have_heads_of_different_width() -> None:
@@ -310,7 +313,29 @@ def test_an_8_bit_cache_is_half_and_guessed_tokens_keep_states() -> None:
     hybrid = hub_geometry("Qwen/Qwen3.5-35B-A3B")
     plain, small = load(), load(kv_cache_dtype="fp8")
     assert kv_bytes_per_token(hybrid, small) * 2 == kv_bytes_per_token(hybrid, plain)
-    assert kv_fixed_bytes(hybrid, load(draft_tokens=3)) == 4 * kv_fixed_bytes(hybrid, plain)
+    assert kv_fixed_bytes(hybrid, load(draft_tokens=3)) * 2 == 5 * kv_fixed_bytes(hybrid, plain)
+
+
+@pytest.mark.parametrize(
+    ("repo_id", "ranks", "context", "drafts", "logged_gib"),
+    [
+        ("Qwen/Qwen3.5-27B", 1, 262144, 2, 59.54 / 6.52),
+        ("Qwen/Qwen3.5-27B", 2, 131072, 0, 4.99 / 2.31),
+        ("Qwen/Qwen3.5-35B-A3B", 1, 262144, 2, 74.76 / 24.62),
+    ],
+)
+def test_a_sequence_of_a_hybrid_takes_what_pools_held(
+    repo_id: str, ranks: int, context: int, drafts: int, logged_gib: float
+) -> None:
+    """An 8-bit cache; the pool by the concurrency that was printed. One more layer guesses tokens.
+
+    Rows idx-qwen36-27b-fp8-vllm-pro6000-0955, talos-1995-qwen38-27b-fp8-2x3090 and idx-qwen36-35b-nvfp4-gb10.
+    """
+    on = load(tensor_parallel=ranks, context=context, kv_cache_dtype="fp8", draft_tokens=drafts,
+              draft_layers=1 if drafts else 0)  # fmt: skip
+    shape = hub_geometry(repo_id)
+    sequence = kv_bytes_per_token(shape, on) * context + kv_fixed_bytes(shape, on)
+    assert sequence / GIB == pytest.approx(logged_gib, rel=0.01)
 
 
 def test_adapters_take_two_matrices_for_each_projection() -> None:

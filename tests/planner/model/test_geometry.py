@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hubstack.hub.remote.config_fields import keep_config
 from hubstack.planner.model.geometry import read_geometry
 from tests.support.facts import geometry, hub_geometry, made
 
@@ -280,3 +281,33 @@ def test_no_config_makes_a_traceback_or_a_negative_number(config: dict[str, Any]
     shape = asdict(read_geometry(made(config=config)))
     wrong = {name: value for name, value in shape.items() if isinstance(value, int) and value < 0}
     assert not wrong, f"{wrong} of {config}"
+
+
+def test_attention_groups_are_key_value_heads() -> None:
+    """Step-3.5 says `num_attention_groups` (vLLM 0.33.0, models/step3p5.py)."""
+    step = {"num_hidden_layers": 4, "num_attention_heads": 64, "num_attention_groups": 8, "hidden_size": 4096}
+    assert read_geometry(made(config=step)).kv_heads == 8
+
+
+def test_layers_that_were_chosen_one_by_one_cache_what_each_has() -> None:
+    """Nemotron Ultra: some layers have no attention, some fewer heads; the lock keeps counts."""
+    blocks = [{"attention": {"n_heads_in_group": 8}}] * 6 + [{"attention": {"n_heads_in_group": 16}}] * 4
+    blocks += [{"attention": {"no_op": True, "n_heads_in_group": None}}] * 5
+    nas = {"num_hidden_layers": 15, "num_attention_heads": 64, "hidden_size": 8192, "block_configs": blocks}
+    for config in (nas, keep_config(nas)):
+        shape = read_geometry(made(config=config))
+        assert (shape.kv_heads, shape.full_layers) == (8, 8), "6 layers of 8 heads and 4 of 4"
+
+
+def test_a_puzzle_of_blocks_names_what_each_is() -> None:
+    blocks = [{"block_type": kind} for kind in ("mamba", "moe", "mamba", "attention", "mlp")]
+    shape = read_geometry(made(config={"num_hidden_layers": 5, "num_attention_heads": 8, "block_configs": blocks}))
+    assert (shape.full_layers, shape.state_layers) == (1, 2)
+
+
+def test_kimi_delta_layers_are_recurrent_by_either_name() -> None:
+    named = {"num_hidden_layers": 4, "layer_types": ["kda", "kda", "kda", "full_attention"]}
+    listed = {"num_hidden_layers": 4, "linear_attn_config": {"kda_layers": [1, 2, 3], "full_attn_layers": [4]}}
+    for config in (named, listed):
+        shape = read_geometry(made(config=config))
+        assert (shape.full_layers, shape.state_layers) == (1, 3)

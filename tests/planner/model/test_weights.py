@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from hubstack.planner.model.weights import (
     ChosenFiles,
     WeightsFormat,
     choose_files,
+    declares_fp8_cache,
     parameter_count,
     quantization_bits,
     quantization_block,
@@ -282,3 +284,50 @@ def test_python_of_a_repository_is_staged_only_where_it_may_run(code: bool, stag
     chosen = choose_files(made(files=tuple(file(path) for path in paths)), code=code)
     assert [each.path for each in chosen.side if each.path.endswith(".py")] == staged
     assert ("*.py" in chosen.patterns) is code, "the loader asks the Hub by these where the lock lists no files"
+
+
+def test_counts_by_dtype_tell_what_is_quantized_from_what_is_not() -> None:
+    """gpt-oss-20b: 12.84 GiB of tensors; the Hub counts the parameters of packed blocks, without their scales."""
+    facts = made(parameters={"BF16": 1_804_459_584, "U8": 19_110_297_600}, quantization={"quant_method": "mxfp4"},
+                 config={"num_hidden_layers": 24, "num_local_experts": 32, "intermediate_size": 2880,
+                         "hidden_size": 2880, "vocab_size": 201088, "num_attention_heads": 64, "head_dim": 64,
+                         "num_key_value_heads": 8})  # fmt: skip
+    assert size_bytes(facts) == 1_804_459_584 * 2 + 19_110_297_600 * 4.25 / 8
+    whole = replace(facts, parameters={}, parameters_total=20_914_757_184)
+    assert size_bytes(whole) == pytest.approx(size_bytes(facts), rel=0.001), "the experts alone are quantized"
+
+
+def test_stored_elements_of_nvfp4_are_bytes() -> None:
+    """The Hub counts a byte of two NVFP4 weights once, and their scales beside them."""
+    facts = llama(parameters={"BF16": 262_668_288, "U8": 486_539_264, "F8_E4M3": 60_817_408},
+                  quantization={"quant_algo": "NVFP4"})  # fmt: skip
+    assert size_bytes(facts) == 262_668_288 * 2 + 486_539_264 + 60_817_408
+
+
+FP8_SCHEME = {"num_bits": 8, "type": "float", "dynamic": False}
+
+
+def test_a_head_that_is_its_embeddings_is_loaded_once() -> None:
+    """Qwen3-0.6B stores both: 751,632,384 parameters, of which engines load 596 million."""
+    config = {"hidden_size": 1024, "intermediate_size": 3072, "num_hidden_layers": 28, "head_dim": 128,
+              "num_attention_heads": 16, "num_key_value_heads": 8, "vocab_size": 151936,
+              "tie_word_embeddings": True}  # fmt: skip
+    twice = llama(config=config, parameters={"BF16": 751_632_384})
+    assert size_bytes(twice) == (751_632_384 - 151936 * 1024) * 2
+    once = llama(config=config, parameters={"BF16": 596_049_920})
+    assert size_bytes(once) == 596_049_920 * 2
+
+
+@pytest.mark.parametrize(
+    ("quantization", "declared"),
+    [
+        ({"quant_algo": "NVFP4", "kv_cache_quant_algo": "FP8"}, True),
+        ({"quant_method": "modelopt", "kv_cache_scheme": FP8_SCHEME}, True),
+        ({"quant_algo": "FP8", "kv_cache_quant_algo": None}, False),
+        ({"quant_method": "compressed-tensors", "kv_cache_scheme": FP8_SCHEME}, False),
+    ],
+)
+def test_an_8_bit_cache_is_declared_by_checkpoints_of_modelopt(
+    quantization: dict[str, Any], declared: bool
+) -> None:
+    assert declares_fp8_cache(made(quantization=quantization)) is declared
