@@ -51,6 +51,13 @@ def kv_fixed_bytes(geometry: Geometry, load: Load, *, is_tpu: bool = False) -> i
     return windowed + cross + (0 if has_static_state(load) else state_bytes(geometry, load))
 
 
+def kv_window_bytes_per_token(geometry: Geometry, load: Load) -> int:
+    """Return cache bytes a token and rank of the layers that keep no more than their window."""
+    if load.engine is EngineKind.TEI or not geometry.window:
+        return 0
+    return _of_stage(geometry.window_layers, load) * _window_bytes_per_layer(geometry, load, is_tpu=False)
+
+
 def state_bytes(geometry: Geometry, load: Load) -> int:
     """Return the recurrent states that one sequence holds on one rank."""
     held = 1 + load.draft_tokens

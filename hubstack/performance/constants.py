@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fitted constants of constants.yaml, and how much each is worth.
+
+Owns their reading and what is taken where a generation or an engine was never measured. Does not own the fit
+(`benchmarks.throughput` writes the file) nor the formulas.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+
+from hubstack.performance.formula import Constants
+
+PATH = Path(__file__).parent / "constants.yaml"
+GENERATIONS = ("pascal", "volta", "turing", "ampere", "ada", "hopper", "blackwell", "blackwell-rtx", "tpu")
+STAND_IN = {"llama-cpp": "vllm", "tei": "vllm"}
+"""Engine without a row to the one whose constants are taken for it."""
+CALIBRATED_ROWS = 20
+UNFITTED_WIDENING = 1.25
+"""Our choice: each end of a range is so much further where its generation or engine was not fitted."""
+
+
+class Evidence(StrEnum):
+    """What a figure rests on."""
+
+    MEASURED = "measured"
+    """A run of this very set-up."""
+    CALIBRATED = "calibrated"
+    """Constants fitted to rows of this generation with this engine."""
+    EXTRAPOLATED = "extrapolated"
+    """Constants of another engine or generation, or fitted to fewer than 20 rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Factors of a figure between which 80 % of the measurements of other models lie."""
+
+    low: float
+    high: float
+
+    def widened(self, factor: float) -> "Range":
+        """Return the range with each end further out."""
+        return Range(self.low / factor, self.high * factor)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """The constants of one generation with one engine."""
+
+    constants: Constants
+    rows: int
+    """Of this generation with this engine."""
+    evidence: Evidence
+    speed: Range
+    """Of throughput; times have the inverse."""
+    first_token: Range
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The file, read."""
+
+    said: Mapping[str, Any]
+
+    def find(self, generation: str, engine: str, link: str, number_format: str, kind: str) -> Fitted:
+        """Return what is known of an engine on a generation.
+
+        Args:
+            generation: of the accelerator.
+            engine: id of the catalogue.
+            link: between the ranks.
+            number_format: that is multiplied in.
+            kind: class of the ranges: `dense one`, `experts several` ...
+        """
+        name = STAND_IN.get(engine, engine)
+        own = self._part("engines", name)
+        rows = int(self._part("pairs", generation).get(name, {}).get("rows", 0))
+        shared, formats = self._part("shared"), self._part("formats")
+        of_generation = self._part("generations", generation)
+        scale = float(formats.get(number_format, 1.0))
+        link_row, first = self._part("links", link), self._part("first_token")
+        values: dict[str, float] = {**shared, **{n: v for n, v in own.items() if n != "rows"}}
+        values |= {n: v for n, v in of_generation.items() if n != "rows"}
+        values["matmul"] *= scale
+        values["prompt_matmul"] *= scale
+        constants = Constants(
+            **values, hop_s=link_row["hop_s"], link=link_row["efficiency"], first_queue=first["queue"],
+            first_step=first["step"], factor=float(self._part("pairs", generation).get(name, {}).get("factor", 1.0)),
+        )  # fmt: skip
+        is_fitted = rows >= CALIBRATED_ROWS and name == engine
+        widening = 1.0 if is_fitted else UNFITTED_WIDENING
+        return Fitted(
+            constants=constants, rows=rows if name == engine else 0,
+            evidence=Evidence.CALIBRATED if is_fitted else Evidence.EXTRAPOLATED,
+            speed=self._range(kind).widened(widening), first_token=self._range("first token").widened(widening),
+        )  # fmt: skip
+
+    def has(self, engine: str) -> bool:
+        """Return whether anything is known of an engine."""
+        return STAND_IN.get(engine, engine) in self.said["engines"]
+
+    def _part(self, *keys: str) -> Mapping[str, Any]:
+        found: Any = self.said
+        for key in keys:
+            found = found.get(key, {})
+        return cast("Mapping[str, Any]", found)
+
+    def _range(self, kind: str) -> Range:
+        row = self._part("ranges", kind)
+        return Range(row["low"], row["high"])
+
+
+@cache
+def load_table() -> Table:
+    """Read constants.yaml."""
+    return Table(yaml.load(PATH.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+
+
+def range_kind(*, has_experts: bool, ranks: int) -> str:
+    """Return the class whose range holds."""
+    return f"{'experts' if has_experts else 'dense'} {'one' if ranks == 1 else 'several'}"

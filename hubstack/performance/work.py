@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What one token costs a model, whatever it runs on: weights that a step reads, operations, cache that it reads.
+
+Owns the split of a checkpoint into what every step reads and what only the routed experts of its tokens read. Does
+not own the bytes of a checkpoint (`hubstack.weights`), the layout of a cache (`hubstack.kv_cache`), nor seconds.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, cast
+
+from hubstack.architecture import Geometry
+from hubstack.facts import ModelFacts
+from hubstack.kept_modules import fold_modules
+from hubstack.weights import WeightsSize, parameter_count, quantization_bits, quantization_method
+
+
+_DRAFTING = ("qwen3_next", "qwen3_5_moe")
+"""Families whose checkpoints hold one such layer that the locked fields do not name (parameter counts of the Hub)."""
+
+
+class NumberFormat(StrEnum):
+    """In which format weights are multiplied, if the accelerator can."""
+
+    BF16 = "bf16"
+    FP8 = "fp8"
+    INT8 = "int8"
+    FP4 = "fp4"
+    INT4 = "int4"
+    """Weights only: multiplied as 16-bit numbers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """The cost of a token and of a step, on all ranks together."""
+
+    layers: int
+    hidden: int
+    number_format: NumberFormat
+    dense_parameters: int
+    """Multiplied with every token: without embeddings and routed experts, with the head."""
+    dense_bytes: int
+    """The same as bytes: read by every step, however many tokens it has."""
+    attention_bytes: int
+    """The part of it that is attention: held whole by every rank under attention data parallelism."""
+    head_parameters: int
+    """The part of them that only the last token of a prompt passes."""
+    expert_parameters: int = 0
+    """Of all routed experts."""
+    expert_bytes: int = 0
+    experts: int = 0
+    """Routed experts of a layer."""
+    experts_per_token: int = 0
+    expert_layers: int = 0
+    """Layers that have routed experts."""
+    latent_layers: int = 0
+    """Layers of multi-head latent attention: more and smaller kernels."""
+    index_layers: int = 0
+    """Layers whose attention chooses tokens by an index first."""
+    attention_width: int = 0
+    """Products a query makes with each cached token: full layers x heads x (key width + value width)."""
+    prompt_attention_width: int = 0
+    """Likewise while a prompt is read: latents are unfolded into heads then."""
+    window_attention_width: int = 0
+    """Likewise of the layers with a window."""
+    window: int | None = None
+    index_width: int = 0
+    """Products of a sparse-attention index with each cached token."""
+    sparse_tokens: int | None = None
+    """Cached tokens that a query attends to after the index has chosen; None without one."""
+
+    @property
+    def active_parameters(self) -> float:
+        """Parameters that one token is multiplied with."""
+        share = self.experts_per_token / self.experts if self.experts else 0.0
+        return self.dense_parameters + self.expert_parameters * share
+
+
+def read_work(facts: ModelFacts, geometry: Geometry, weights: WeightsSize) -> Work | None:
+    """Return the cost of a token, or None where the lock does not say enough of the model."""
+    total = parameter_count(facts) or _parameters_of(weights, facts)
+    if not geometry.layers or not geometry.hidden or total <= 0:
+        return None
+    text = _text(facts.config)
+    tied = bool(text.get("tie_word_embeddings", facts.config.get("tie_word_embeddings", False)))
+    head = (geometry.vocab or 0) * geometry.hidden
+    lookups = (0 if tied else head) + _layer_embeddings(text)
+    per_token = _number(text, "num_experts_per_tok", "num_experts_per_token", "moe_topk", "top_k_experts")
+    one, moe_layers = _expert_parameters(text, geometry), _moe_layers(text, geometry)
+    experts = geometry.experts if per_token and one else 0
+    routed = experts * one * moe_layers
+    drafted = _draft_layers(text, geometry) * experts * one
+    towers = geometry.vision_parameters + geometry.audio_parameters
+    total = _unpacked(total, facts, routed)
+    dense = max(total - routed - drafted - towers - lookups, head + total // 100)
+    routed = min(routed, max(total - dense, 0))
+    attention = min(_attention_parameters(text, geometry), dense)
+    kept = fold_modules(facts.quantization)
+    wide = head + (attention if "attention" in kept else 0)
+    narrow = _narrow_bytes(total, routed + dense - wide, lookups + wide + drafted + towers, weights, facts)
+    attention_bytes = attention * (2 if "attention" in kept else narrow)
+    return Work(
+        layers=geometry.layers, hidden=geometry.hidden, number_format=number_format(facts), dense_parameters=dense,
+        dense_bytes=int(wide * 2 + (dense - wide) * narrow), attention_bytes=int(attention_bytes),
+        head_parameters=head, expert_parameters=routed, expert_bytes=int(routed * narrow), experts=experts,
+        experts_per_token=min(per_token, experts), expert_layers=moe_layers if experts else 0,
+        latent_layers=geometry.layers if geometry.latent else 0, **_attention(text, geometry),
+    )  # fmt: skip
+
+
+def number_format(facts: ModelFacts) -> NumberFormat:
+    """Return the format in which a checkpoint's weights ask to be multiplied."""
+    bits, method = quantization_bits(facts), quantization_method(facts) or ""
+    words = " ".join(str(facts.quantization.get(key, "")) for key in ("format", "quant_algo", "quant_type")).lower()
+    if bits is None:
+        return NumberFormat.BF16
+    if bits == 8:
+        is_int = "int" in words or method in {"bitsandbytes", "gptq", "awq"} or _activations(facts) == "int"
+        return NumberFormat.INT8 if is_int else NumberFormat.FP8
+    if bits == 4 and ("fp4" in method or "fp4" in words):
+        return NumberFormat.FP4
+    return NumberFormat.INT4
+
+
+def _activations(facts: ModelFacts) -> str:
+    groups: Any = facts.quantization.get("config_groups")
+    first: Any = next(iter(groups.values()), None) if isinstance(groups, Mapping) else None  # pyright: ignore
+    said: Any = cast("Mapping[str, Any]", first).get("input_activations") if isinstance(first, Mapping) else None
+    return str(cast("Mapping[str, Any]", said).get("type", "")) if isinstance(said, Mapping) else ""
+
+
+def _text(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    for key in ("text_config", "llm_config", "language_config"):
+        nested = config.get(key)
+        if isinstance(nested, Mapping):
+            return {**config, **cast("Mapping[str, Any]", nested)}
+    return config
+
+
+def _number(text: Mapping[str, Any], *keys: str) -> int:
+    for key in keys:
+        said = text.get(key)
+        if isinstance(said, int) and not isinstance(said, bool) and 0 < said < 2**40:
+            return said
+    return 0
+
+
+def _expert_parameters(text: Mapping[str, Any], geometry: Geometry) -> int:
+    """Return the parameters of one routed expert: three projections, two where nothing gates."""
+    width = geometry.moe_ffn or geometry.intermediate or 0
+    return (2 if "nemotron" in geometry.model_type else 3) * (geometry.hidden or 0) * width
+
+
+def _moe_layers(text: Mapping[str, Any], geometry: Geometry) -> int:
+    layers = geometry.layers or 0
+    pattern = text.get("hybrid_override_pattern")
+    if isinstance(pattern, str):
+        return pattern.count("E")
+    every = _number(text, "interleave_moe_layer_step", "decoder_sparse_step") or 1
+    first = _number(text, "first_k_dense_replace")
+    only: Any = text.get("mlp_only_layers")
+    dense = len(cast("list[Any]", only)) if isinstance(only, list) else 0
+    return max((layers - first) // every - dense, 0)
+
+
+def _draft_layers(text: Mapping[str, Any], geometry: Geometry) -> int:
+    """Return the layers that only guess: without speculative decoding they are not read."""
+    unnamed = 1 if geometry.model_type.startswith(_DRAFTING) else 0
+    return _number(text, "num_nextn_predict_layers") or unnamed
+
+
+def _layer_embeddings(text: Mapping[str, Any]) -> int:
+    """Gemma 3n and 4 keep a table of embeddings for every layer: looked up, never multiplied."""
+    width = _number(text, "hidden_size_per_layer_input")
+    return width * _number(text, "vocab_size_per_layer_input") * _number(text, "num_hidden_layers")
+
+
+def _attention_parameters(text: Mapping[str, Any], geometry: Geometry) -> int:
+    hidden, heads = geometry.hidden or 0, geometry.heads or 0
+    layers = geometry.full_layers + geometry.window_layers
+    if geometry.latent:
+        rank, rope = _number(text, "kv_lora_rank"), _number(text, "qk_rope_head_dim")
+        nope, value = _number(text, "qk_nope_head_dim"), _number(text, "v_head_dim") or 128
+        query = _number(text, "q_lora_rank")
+        widths = (query * (hidden + heads * (nope + rope))) if query else hidden * heads * (nope + rope)
+        return layers * (widths + hidden * (rank + rope) + rank * heads * (nope + value) + heads * value * hidden)
+    return layers * 2 * hidden * (heads + (geometry.kv_heads or 0)) * (geometry.head_dim or 0)
+
+
+def _attention(text: Mapping[str, Any], geometry: Geometry) -> dict[str, Any]:
+    heads = geometry.heads or 0
+    if geometry.latent:  # decoding multiplies with the latent itself
+        key, value = geometry.latent, _number(text, "kv_lora_rank")
+        unfolded = _number(text, "qk_nope_head_dim") + _number(text, "qk_rope_head_dim")
+        unfolded += _number(text, "v_head_dim") or 128
+    else:
+        key = value = geometry.head_dim or 0
+        unfolded = key + value
+    sparse = _number(text, "index_topk") or None
+    index = _number(text, "index_n_heads") * _number(text, "index_head_dim") * geometry.full_layers
+    return {
+        "attention_width": geometry.full_layers * heads * (key + value),
+        "prompt_attention_width": geometry.full_layers * heads * unfolded,
+        "window_attention_width": geometry.window_layers * heads * 2 * (geometry.window_head_dim or 0),
+        "window": geometry.window,
+        "index_width": index if sparse else 0,
+        "sparse_tokens": sparse,
+        "index_layers": geometry.full_layers if sparse else 0,
+    }
+
+
+def _unpacked(total: int, facts: ModelFacts, routed: int) -> int:
+    """Return parameters where the Hub counts stored numbers, of which one may hold two."""
+    packed = quantization_bits(facts) == 4 and quantization_method(facts) == "modelopt_fp4"
+    return max(total * 2, routed) if packed else max(total, routed)
+
+
+def _parameters_of(weights: WeightsSize, facts: ModelFacts) -> int:
+    bits = quantization_bits(facts) or 16
+    return weights.size_bytes * 8 // bits
+
+
+def _narrow_bytes(total: int, narrow: int, wide: int, weights: WeightsSize, facts: ModelFacts) -> float:
+    """Return the bytes of one parameter of the layers, from those of the whole checkpoint."""
+    bits = quantization_bits(facts)
+    if bits is None:
+        return min(max(weights.size_bytes / total, 1.0), 4.0)
+    measured = (weights.size_bytes - 2 * wide) / narrow if narrow > 0 else bits / 8
+    return min(max(measured, bits / 8), bits / 8 * 1.3)
