@@ -16,10 +16,10 @@ import yaml
 from scipy.optimize import least_squares
 
 from benchmarks.throughput.rows import Measured
-from hubstack.performance import formula
-from hubstack.performance.constants import GENERATIONS
-from hubstack.performance.costs import Costs, nominal_costs
-from hubstack.performance.formula import Constants
+from hubstack.planner.performance import formula
+from hubstack.planner.performance.constants import GENERATIONS
+from hubstack.planner.performance.costs import Costs, nominal_costs
+from hubstack.planner.performance.formula import Constants
 
 Array = Any
 PRIORS = yaml.safe_load((Path(__file__).parent / "priors.yaml").read_text())

@@ -11,12 +11,17 @@ import numpy as np
 
 from benchmarks.throughput import fit
 from benchmarks.throughput.fit import ENGINES, PRIORS, Array, FirstTokens, Parameters, Table
+from benchmarks.throughput.judge import LEFT_OUT
 from benchmarks.throughput.rows import Measured
-from hubstack.performance.constants import GENERATIONS, PATH, range_kind
+from hubstack.planner.performance.constants import GENERATIONS, PATH, range_kind
 
 TAILS = (0.10, 0.90)
+LEFT_OUT_HEAD = """# SPDX-License-Identifier: Apache-2.0
+# Written by `python -m benchmarks.throughput --fit`: row to its error, the logarithm of predicted over measured speed, with
+# constants fitted to all models but its own.
+"""
 HEAD = """# SPDX-License-Identifier: Apache-2.0
-# Written by `python -m benchmarks.throughput fit`; docs/performance.md says what each constant is.
+# Written by `python -m benchmarks.throughput --fit`; docs/performance.md says what each constant is.
 # Fitted to public measurements of LLM servers (docs/benchmarks/throughput.md names the sources), none to a model or a row.
 # `rows`: measurements behind a line; 0: the figure is what physics and the other lines say (benchmarks/throughput/priors.yaml).
 # Seconds carry `_s`; all else is a part of a nominal figure. `ranges`: factors of a predicted speed (or time to the first
@@ -37,13 +42,16 @@ def learn(rows: Sequence[Measured]) -> None:
     first_rows = with_first_token(fitted)
     first_parameters = fit.first_tokens()
     first = FirstTokens(first_rows, Table(first_rows, parameters), speed, first_parameters).fit()
-    ranges = _ranges(fitted, parameters, speed)
+    errors = leave_one_out(fitted, parameters, speed)
+    ranges = _ranges(fitted, parameters, speed, errors)
     lines = [HEAD + f"fitted: {date.today()}", f"rows: {len(fitted)}", "source: docs/benchmarks/throughput.md"]
     content = _content(fitted, parameters, speed, first_parameters, first) | {"ranges": ranges}
     for name, part in content.items():
         lines.append(f"{name}:")
         lines += [f"  {key}: {_flow(value)}" for key, value in part.items()]
     PATH.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    said = [f"{row.row['id']}: {error:.3f}" for row, error in zip(fitted, errors, strict=True)]
+    LEFT_OUT.write_text(LEFT_OUT_HEAD + "\n".join(said) + "\n", encoding="utf-8")
 
 
 def with_first_token(rows: Sequence[Measured]) -> list[Measured]:
@@ -62,8 +70,9 @@ def leave_one_out(rows: Sequence[Measured], parameters: Parameters, start: Array
     return errors
 
 
-def _ranges(rows: Sequence[Measured], parameters: Parameters, speed: Array) -> dict[str, dict[str, float]]:
-    errors = leave_one_out(rows, parameters, speed)
+def _ranges(
+    rows: Sequence[Measured], parameters: Parameters, speed: Array, errors: Array
+) -> dict[str, dict[str, float]]:
     kinds = np.array([range_kind(has_experts=row.has_experts, ranks=row.ranks) for row in rows])
     found = {kind: _range(errors[kinds == kind]) for kind in sorted(set(kinds))}
     first_rows, misses = with_first_token(rows), []

@@ -16,16 +16,16 @@ from typing import Any
 
 import yaml
 
-from hubstack.architecture import Geometry, read_geometry
+from hubstack.planner.model.geometry import Geometry, read_geometry
 from hubstack.catalog import load_catalog
-from hubstack.facts import ModelFacts
-from hubstack.kv_cache import kv_window_bytes_per_token, state_bytes
-from hubstack.performance.costs import Cache, Layout, Lengths
-from hubstack.performance.hardware import Hardware, generation_of, read_hardware
-from hubstack.performance.work import Work, read_work
-from hubstack.plan import AcceleratorKind, EngineKind
-from hubstack.sizing import GIB, Device, Load, size_model
-from hubstack.weights import WeightsSize, choose_files, weights_size
+from hubstack.hub.facts import ModelFacts
+from hubstack.planner.memory.kv_cache import kv_window_bytes_per_token, state_bytes
+from hubstack.planner.performance.costs import Cache, Layout, Lengths
+from hubstack.planner.performance.hardware import Hardware, generation_of, read_hardware
+from hubstack.planner.performance.work import Work, read_work
+from hubstack.kinds import AcceleratorKind, EngineKind
+from hubstack.planner.memory.sizing import GIB, Device, Load, size_model
+from hubstack.planner.model.weights import WeightsSize, choose_files, weights_size
 
 HERE = Path(__file__).parent
 SHARED = HERE.parents[2] / "shared" / "facts"

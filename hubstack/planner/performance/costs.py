@@ -8,8 +8,8 @@ Owns how a layout shares the work and how much of the experts, the cache and the
 import math
 from dataclasses import dataclass
 
-from hubstack.performance.hardware import Hardware
-from hubstack.performance.work import NumberFormat, Work
+from hubstack.planner.performance.hardware import Hardware
+from hubstack.planner.performance.work import NumberFormat, Work
 
 ACTIVATION_BYTES = 2
 

@@ -2,15 +2,15 @@
 """An accelerator as the predictor sees it: bytes and operations a second of one rank, and the link between ranks.
 
 Owns the reading of a catalogue row as a generation and a link. Does not own the figures (`hubstack.catalog`), nor
-how much of them an engine reaches (`hubstack.performance.constants`).
+how much of them an engine reaches (`hubstack.planner.performance.constants`).
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hubstack.catalog import Accelerator
-from hubstack.performance.work import NumberFormat
-from hubstack.plan import AcceleratorKind
+from hubstack.planner.performance.work import NumberFormat
+from hubstack.kinds import AcceleratorKind
 
 TPU = "tpu"
 _CAPABILITIES = ((12.0, "blackwell-rtx"), (10.0, "blackwell"), (9.0, "hopper"), (8.9, "ada"), (8.0, "ampere"),

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import yaml
 
-from hubstack.performance.formula import Constants
+from hubstack.planner.performance.formula import Constants
 
 PATH = Path(__file__).parent / "constants.yaml"
 GENERATIONS = ("pascal", "volta", "turing", "ampere", "ada", "hopper", "blackwell", "blackwell-rtx", "tpu")

@@ -2,7 +2,7 @@
 """What one token costs a model, whatever it runs on: weights that a step reads, operations, cache that it reads.
 
 Owns the split of a checkpoint into what every step reads and what only the routed experts of its tokens read. Does
-not own the bytes of a checkpoint (`hubstack.weights`), the layout of a cache (`hubstack.kv_cache`), nor seconds.
+not own the bytes of a checkpoint (`hubstack.planner.model.weights`), the layout of a cache (`hubstack.planner.memory.kv_cache`), nor seconds.
 """
 
 from collections.abc import Mapping
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, cast
 
-from hubstack.architecture import Geometry
-from hubstack.facts import ModelFacts
-from hubstack.kept_modules import fold_modules
-from hubstack.weights import WeightsSize, parameter_count, quantization_bits, quantization_method
+from hubstack.planner.model.geometry import Geometry
+from hubstack.hub.facts import ModelFacts
+from hubstack.hub.unquantized import fold_modules
+from hubstack.planner.model.weights import WeightsSize, parameter_count, quantization_bits, quantization_method
 
 
 _DRAFTING = ("qwen3_next", "qwen3_5_moe")

@@ -7,7 +7,7 @@ no function of `math` in them.
 
 from dataclasses import dataclass
 
-from hubstack.performance.costs import Costs
+from hubstack.planner.performance.costs import Costs
 
 OVERLAP = 3.0
 """Exponent of the smooth maximum of two times that overlap: 1 adds them, infinity takes the longer one."""
