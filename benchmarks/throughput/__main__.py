@@ -85,11 +85,26 @@ def _summary(columns: Sequence[tuple[str, Sequence[Judged]]]) -> list[str]:
         found = [measure([e for e in each if e.row.has_experts is has_experts]) for _, each in columns]
         line(f"{name} ({found[0].rows if found[0] else 0} rows): median error; 80th percentile", must, aim,
              [f"{m.median:.0%}; {m.p80:.0%}" if m else "-" for m in found])  # fmt: skip
-        line(f"{name}: width of the 80 % range", widths[0], widths[1], [f"{m.width:.2f}" if m else "-" for m in found])
+        line(
+            f"{name}: width of the 80 % range",
+            widths[0],
+            widths[1],
+            [f"{m.width:.2f}" if m else "-" for m in found],
+        )
     whole = [measure(each) for _, each in columns]
     line("within a factor of two", "0.88", "0.93", [f"{m.within_two:.2f}" if m else "-" for m in whole])
-    line("largest bias of an accelerator and engine with 20 rows", "20 %", "10 %", [_worst(each) for _, each in columns])
-    line("the 80 % range holds the row: least of the classes", "70 %", "75 to 88 %", [_least(each) for _, each in columns])
+    line(
+        "largest bias of an accelerator and engine with 20 rows",
+        "20 %",
+        "10 %",
+        [_worst(each) for _, each in columns],
+    )
+    line(
+        "the 80 % range holds the row: least of the classes",
+        "70 %",
+        "75 to 88 %",
+        [_least(each) for _, each in columns],
+    )
     line("order of two layouts that differ by more than 25 %", "94 %", "97 %",
          [f"{order(each)[1]:.1%}" for _, each in columns])  # fmt: skip
     first = [first_token_within_two(columns[0][1])]

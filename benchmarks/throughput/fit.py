@@ -23,7 +23,17 @@ from hubstack.planner.performance.formula import Constants
 
 Array = Any
 PRIORS = yaml.safe_load((Path(__file__).parent / "priors.yaml").read_text())
-ENGINES = ("vllm", "vllm-before-0.14", "vllm-before-0.8", "vllm-tpu", "sglang", "trtllm", "jetstream")
+ENGINES = (
+    "vllm",
+    "vllm-before-0.14",
+    "vllm-before-0.8",
+    "vllm-tpu",
+    "sglang",
+    "trtllm",
+    "jetstream",
+    "llama-cpp",
+    "tei",
+)
 SPREAD, FAR = 0.22, 1.5
 """Spread of a good row's logarithm, and how many of them make a row an outlier whose pull no longer grows."""
 FIRST_SPREAD = 0.5
@@ -106,7 +116,10 @@ class Table:
         self._format = np.array([parameters.index.get(f"format {name}", -1) for name in formats])
         self._pair = parameters.at([f"factor {g} {e}" for g, e in zip(generation, engine, strict=True)])
         links = [row.hardware.link for row in rows]
-        self._hop, self._link = parameters.at([f"hop {n}" for n in links]), parameters.at([f"link {n}" for n in links])
+        self._hop, self._link = (
+            parameters.at([f"hop {n}" for n in links]),
+            parameters.at([f"link {n}" for n in links]),
+        )
         self._tail = parameters.at(["tail_varied" if row.is_varied else "tail_uniform" for row in rows])
 
     def constants(self, values: Array) -> Constants:
@@ -117,7 +130,9 @@ class Table:
             found[name] = found[name] * e[at]
         formats = np.where(self._format >= 0, e[self._format], 1.0)
         found["matmul"], found["prompt_matmul"] = found["matmul"] * formats, found["prompt_matmul"] * formats
-        found["interference"] = found["interference"] * np.where(self.lockstep, e[self._parameters.index["lockstep"]], 1)
+        found["interference"] = found["interference"] * np.where(
+            self.lockstep, e[self._parameters.index["lockstep"]], 1
+        )
         return Constants(**found, hop_s=e[self._hop], link=e[self._link], factor=e[self._pair], **FIRST)
 
     def predict(self, values: Array) -> Array:
@@ -174,7 +189,10 @@ class FirstTokens:
         self.rows, self.weight, self._parameters = rows, weights(rows), parameters
         self.logarithm = np.log([row.first_token_s or 1.0 for row in rows])
         constants = table.constants(speed)
-        self._prompt, self._step = formula.prompt_seconds(table.costs, constants), formula.step_seconds(table.costs, constants)
+        self._prompt, self._step = (
+            formula.prompt_seconds(table.costs, constants),
+            formula.step_seconds(table.costs, constants),
+        )
         self._ahead = (table.costs.batch - 1) / 2
         self._base = parameters.at([f"base {row.engine}" for row in rows])
         self._share = parameters.at([f"prompt {row.engine}" for row in rows])

@@ -71,7 +71,7 @@ def judge(row: Measured) -> Judged:
 
 def without_own_model(judged: Iterable[Judged]) -> list[Judged]:
     """Return the rows that were fitted, with the errors of a fit that never saw their model."""
-    errors = yaml.load(LEFT_OUT.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    errors = yaml.load(LEFT_OUT.read_bytes(), Loader=yaml.CSafeLoader)
     return [replace(each, error=errors[key]) for each in judged if (key := each.row.row["id"]) in errors]
 
 
@@ -155,7 +155,9 @@ def measure(judged: Sequence[Judged]) -> Measures | None:
 
 def first_token_within_two(judged: Iterable[Judged], callers: float = 32) -> tuple[int, float]:
     """Return the rows of at most so many callers, and the part whose first token is right within a factor of two."""
-    errors = [e.first_error for e in judged if e.first_error is not None and e.row.callers * e.row.replicas <= callers]
+    errors = [
+        e.first_error for e in judged if e.first_error is not None and e.row.callers * e.row.replicas <= callers
+    ]
     return len(errors), sum(abs(error) <= NEAR for error in errors) / len(errors) if errors else math.nan
 
 

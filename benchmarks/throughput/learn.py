@@ -4,7 +4,7 @@
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -44,7 +44,11 @@ def learn(rows: Sequence[Measured]) -> None:
     first = FirstTokens(first_rows, Table(first_rows, parameters), speed, first_parameters).fit()
     errors = leave_one_out(fitted, parameters, speed)
     ranges = _ranges(fitted, parameters, speed, errors)
-    lines = [HEAD + f"fitted: {date.today()}", f"rows: {len(fitted)}", "source: docs/benchmarks/throughput.md"]
+    lines = [
+        HEAD + f"fitted: {datetime.now(UTC).date()}",
+        f"rows: {len(fitted)}",
+        "source: docs/benchmarks/throughput.md",
+    ]
     content = _content(fitted, parameters, speed, first_parameters, first) | {"ranges": ranges}
     for name, part in content.items():
         lines.append(f"{name}:")
@@ -104,14 +108,17 @@ def _content(
         "shared": shared,
         "formats": {name: e[f"format {name}"] for name in PRIORS["formats"]},
         "generations": {
-            g: {n: e[n] * e[f"{n} {g}"] for n in PRIORS["generations"]} | {"rows": generations[g]} for g in GENERATIONS
+            g: {n: e[n] * e[f"{n} {g}"] for n in PRIORS["generations"]} | {"rows": generations[g]}
+            for g in GENERATIONS
         },
         "engines": {
             name: {n: e[n] * e[f"{n} {name}"] for n in PRIORS["engines"]}
             | {"first_base_s": t[f"base {name}"], "first_prompt": t[f"prompt {name}"], "rows": engines[name]}
             for name in ENGINES
         },
-        "links": {n: {"hop_s": e[f"hop {n}"], "efficiency": e[f"link {n}"], "rows": links[n]} for n in PRIORS["links"]},
+        "links": {
+            n: {"hop_s": e[f"hop {n}"], "efficiency": e[f"link {n}"], "rows": links[n]} for n in PRIORS["links"]
+        },
         "pairs": {
             g: {n: {"factor": e[f"factor {g} {n}"], "rows": pairs[g, n]} for n in ENGINES if pairs[g, n]}
             for g in GENERATIONS

@@ -16,16 +16,16 @@ from typing import Any
 
 import yaml
 
-from hubstack.planner.model.geometry import Geometry, read_geometry
 from hubstack.catalog import load_catalog
 from hubstack.hub.facts import ModelFacts
+from hubstack.kinds import AcceleratorKind, EngineKind
 from hubstack.planner.memory.kv_cache import kv_window_bytes_per_token, state_bytes
+from hubstack.planner.memory.sizing import GIB, Device, Load, size_model
+from hubstack.planner.model.geometry import Geometry, read_geometry
+from hubstack.planner.model.weights import WeightsSize, choose_files, weights_size
 from hubstack.planner.performance.costs import Cache, Layout, Lengths
 from hubstack.planner.performance.hardware import Hardware, generation_of, read_hardware
 from hubstack.planner.performance.work import Work, read_work
-from hubstack.kinds import AcceleratorKind, EngineKind
-from hubstack.planner.memory.sizing import GIB, Device, Load, size_model
-from hubstack.planner.model.weights import WeightsSize, choose_files, weights_size
 
 HERE = Path(__file__).parent
 SHARED = HERE.parents[2] / "shared" / "facts"
@@ -125,7 +125,7 @@ def _models() -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     hub = SHARED / "hub_models.yaml"
     if hub.is_file():
-        for entry in yaml.load(hub.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))["models"]:
+        for entry in yaml.load(hub.read_bytes(), Loader=yaml.CSafeLoader)["models"]:
             total = (entry.get("safetensors_parameters") or {}).get("total")
             if total and entry.get("config") and not entry.get("quantization"):
                 found[entry["id"]] = {"names": [entry["id"]], "parameters": total, "config": entry["config"]}

@@ -339,8 +339,10 @@ def _graph(environment: Environment) -> "Graph":
 
 def _tables(decided: "Plan") -> tuple[Any, ...]:
     from hubstack.review.report import report  # noqa: PLC0415
+    from hubstack.review.report.performance import performance_table  # noqa: PLC0415
 
-    parts: list[Any] = [report.plan_table(decided), "", report.why_lines(decided), ""]
+    served = performance_table(decided.models)
+    parts: list[Any] = [report.plan_table(decided), "", report.why_lines(decided), "", served, ""]
     if decided.pools:
         parts += [report.pool_table(decided.pools), "", report.cost_table(decided), ""]
     if any(model.cloud_run for model in decided.models):

@@ -17,6 +17,7 @@ from hubstack.plan.bill import Cost
 from hubstack.plan.gateway import GatewayPlan
 from hubstack.plan.loading import LoadingPlan
 from hubstack.plan.managed import CloudRunPlan, VertexPlan
+from hubstack.plan.performance import PerformancePlan
 from hubstack.plan.provenance import Provenance
 from hubstack.plan.settings import MonitoringPlan, SloPlan
 from hubstack.plan.target import TargetPlan
@@ -310,6 +311,8 @@ class ModelPlan:
     """Of 100 requests to the primary's names, how many come here; 0 for a model of its own."""
     slo: SloPlan | None = None
     """What its alerts hold it to."""
+    performance: PerformancePlan | None = None
+    """What one replica serves; None where the lock does not say enough of the model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

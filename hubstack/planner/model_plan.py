@@ -17,6 +17,7 @@ from hubstack.plan.provenance import Provenance
 from hubstack.planner.engines import spec_of
 from hubstack.planner.engines.spec import Serving, Shape
 from hubstack.planner.model.weights import OTHER_COPIES, ChosenFiles, WeightsFormat
+from hubstack.planner.performance.predict import Placed, predict
 from hubstack.planner.placement.candidates import Candidate, Candidates, Step, Tried, needed_bytes
 from hubstack.planner.placement.engine_rules import Demand
 from hubstack.planner.placement.offers import UNKNOWN_USD, Offer, host_memory_bytes
@@ -112,7 +113,18 @@ def assemble(
         ),
         canary_of=request.canary_of,
         canary_weight=request.canary_weight,
+        performance=predict(_placed(demand, taken, pooling=choice.pooling)),
     )
+
+
+def _placed(demand: Demand, taken: Candidate, *, pooling: bool) -> Placed:
+    offer = taken.offer
+    share = (offer.machine.accelerator_fraction or 1.0) / offer.servers_per_accelerator
+    return Placed(
+        facts=demand.facts, geometry=demand.geometry, weights=demand.weights, accelerator=offer.accelerator,
+        share=share, engine=taken.kind, load=taken.load, need=taken.need, is_pooling=pooling,
+        usd_per_hour=_replica_usd(taken.steps[0]),
+    )  # fmt: skip
 
 
 def loadable(draft: Draft, taken: Candidate, target: Target) -> Loadable:

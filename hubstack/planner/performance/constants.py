@@ -18,8 +18,6 @@ from hubstack.planner.performance.formula import Constants
 
 PATH = Path(__file__).parent / "constants.yaml"
 GENERATIONS = ("pascal", "volta", "turing", "ampere", "ada", "hopper", "blackwell", "blackwell-rtx", "tpu")
-STAND_IN = {"llama-cpp": "vllm", "tei": "vllm"}
-"""Engine without a row to the one whose constants are taken for it."""
 CALIBRATED_ROWS = 20
 UNFITTED_WIDENING = 1.25
 """Our choice: each end of a range is so much further where its generation or engine was not fitted."""
@@ -77,9 +75,8 @@ class Table:
             number_format: that is multiplied in.
             kind: class of the ranges: `dense one`, `experts several` ...
         """
-        name = STAND_IN.get(engine, engine)
-        own = self._part("engines", name)
-        rows = int(self._part("pairs", generation).get(name, {}).get("rows", 0))
+        own, pair = self._part("engines", engine), self._part("pairs", generation, engine)
+        rows = int(pair.get("rows", 0))
         shared, formats = self._part("shared"), self._part("formats")
         of_generation = self._part("generations", generation)
         scale = float(formats.get(number_format, 1.0))
@@ -90,19 +87,19 @@ class Table:
         values["prompt_matmul"] *= scale
         constants = Constants(
             **values, hop_s=link_row["hop_s"], link=link_row["efficiency"], first_queue=first["queue"],
-            first_step=first["step"], factor=float(self._part("pairs", generation).get(name, {}).get("factor", 1.0)),
+            first_step=first["step"], factor=float(pair.get("factor", 1.0)),
         )  # fmt: skip
-        is_fitted = rows >= CALIBRATED_ROWS and name == engine
+        is_fitted = rows >= CALIBRATED_ROWS
         widening = 1.0 if is_fitted else UNFITTED_WIDENING
         return Fitted(
-            constants=constants, rows=rows if name == engine else 0,
+            constants=constants, rows=rows,
             evidence=Evidence.CALIBRATED if is_fitted else Evidence.EXTRAPOLATED,
             speed=self._range(kind).widened(widening), first_token=self._range("first token").widened(widening),
         )  # fmt: skip
 
     def has(self, engine: str) -> bool:
         """Return whether anything is known of an engine."""
-        return STAND_IN.get(engine, engine) in self.said["engines"]
+        return engine in self.said["engines"]
 
     def _part(self, *keys: str) -> Mapping[str, Any]:
         found: Any = self.said
@@ -118,7 +115,7 @@ class Table:
 @cache
 def load_table() -> Table:
     """Read constants.yaml."""
-    return Table(yaml.load(PATH.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+    return Table(yaml.load(PATH.read_bytes(), Loader=yaml.CSafeLoader))
 
 
 def range_kind(*, has_experts: bool, ranks: int) -> str:

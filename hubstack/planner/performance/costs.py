@@ -55,7 +55,7 @@ class Cache:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
-    """Seconds at nominal figures, and the counts that overheads multiply; of one pipeline stage's share of a batch."""
+    """Seconds at nominal figures, and the counts that overheads multiply; of one stage's share of a batch."""
 
     dense_s: float
     """To read the weights that every step reads."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """From nominal costs to seconds: the formulas of docs/performance.md, and nothing else.
 
-The fit in `benchmarks.throughput` calls the same functions with arrays in place of numbers, so there is no branch and
-no function of `math` in them.
+The fit in `benchmarks.throughput` calls the same functions with arrays in place of numbers, so there is no branch
+and no function of `math` in them.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ OVERLAP = 3.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Constants:
-    """Efficiencies (parts of the nominal rate that are reached) and overheads (seconds) of a generation and an engine."""
+    """Efficiencies (parts of a nominal rate) and overheads (seconds) of a generation with an engine."""
 
     memory: float
     matmul: float
@@ -43,7 +43,7 @@ class Constants:
     hop_s: float
     link: float
     factor: float
-    """Of this pair of generation and engine."""
+    """Of the accelerators' own time, with this pair of generation and engine."""
     first_base_s: float
     first_prompt: float
     first_queue: float
@@ -84,7 +84,7 @@ def step_seconds(costs: Costs, constants: Constants) -> float:
     )
     host = layers_seconds(costs, constants) + constants.step_s + costs.host_sequences * constants.sequence_s
     network = costs.hops * constants.hop_s + costs.link_s / constants.link
-    return (longer_of(memory, compute) + host + network) * constants.factor
+    return longer_of(memory, compute) * constants.factor + host + network
 
 
 def prompt_seconds(costs: Costs, constants: Constants) -> float:
@@ -95,7 +95,8 @@ def prompt_seconds(costs: Costs, constants: Constants) -> float:
     kernels = costs.passes * constants.pass_layers * layers_seconds(costs, constants)
     attention = costs.prompt_attention_s / constants.prompt_attention
     network = costs.prompt_link_s / constants.link
-    return (longer_of(memory, compute) + attention + network + kernels) * constants.factor + constants.request_s
+    kernels += constants.request_s
+    return (longer_of(memory, compute) + attention) * constants.factor + network + kernels
 
 
 def token_seconds(costs: Costs, constants: Constants) -> float:

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hubstack.catalog import Accelerator
-from hubstack.planner.performance.work import NumberFormat
 from hubstack.kinds import AcceleratorKind
+from hubstack.planner.performance.work import NumberFormat
 
 TPU = "tpu"
 _CAPABILITIES = ((12.0, "blackwell-rtx"), (10.0, "blackwell"), (9.0, "hopper"), (8.9, "ada"), (8.0, "ampere"),

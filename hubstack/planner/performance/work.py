@@ -2,7 +2,8 @@
 """What one token costs a model, whatever it runs on: weights that a step reads, operations, cache that it reads.
 
 Owns the split of a checkpoint into what every step reads and what only the routed experts of its tokens read. Does
-not own the bytes of a checkpoint (`hubstack.planner.model.weights`), the layout of a cache (`hubstack.planner.memory.kv_cache`), nor seconds.
+not own the bytes of a checkpoint (`hubstack.planner.model.weights`), the layout of a cache
+(`hubstack.planner.memory.kv_cache`), nor seconds.
 """
 
 from collections.abc import Mapping
@@ -10,14 +11,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, cast
 
-from hubstack.planner.model.geometry import Geometry
 from hubstack.hub.facts import ModelFacts
 from hubstack.hub.unquantized import fold_modules
+from hubstack.planner.model.geometry import Geometry
 from hubstack.planner.model.weights import WeightsSize, parameter_count, quantization_bits, quantization_method
 
-
 _DRAFTING = ("qwen3_next", "qwen3_5_moe")
-"""Families whose checkpoints hold one such layer that the locked fields do not name (parameter counts of the Hub)."""
+"""Families whose checkpoints hold one layer that only guesses, which no locked field names (the Hub's counts)."""
+
+
+_TIED = ("gemma", "gpt2", "opt", "bloom", "falcon", "mpt")
+"""Families whose embeddings are the head where the config does not say (defaults of transformers 5.23.0)."""
 
 
 class NumberFormat(StrEnum):
@@ -77,17 +81,25 @@ class Work:
         return self.dense_parameters + self.expert_parameters * share
 
 
-def read_work(facts: ModelFacts, geometry: Geometry, weights: WeightsSize) -> Work | None:
-    """Return the cost of a token, or None where the lock does not say enough of the model."""
+def read_work(facts: ModelFacts, geometry: Geometry, weights: WeightsSize, *, has_head: bool = True) -> Work | None:
+    """Return the cost of a token, or None where the lock does not say enough of the model.
+
+    Args:
+        facts: the lock's.
+        geometry: read from it.
+        weights: bytes of the checkpoint once loaded.
+        has_head: False where nothing is written, and no word chosen: embeddings and rankings.
+    """
     total = parameter_count(facts) or _parameters_of(weights, facts)
     if not geometry.layers or not geometry.hidden or total <= 0:
         return None
     text = _text(facts.config)
-    tied = bool(text.get("tie_word_embeddings", facts.config.get("tie_word_embeddings", False)))
-    head = (geometry.vocab or 0) * geometry.hidden
-    lookups = (0 if tied else head) + _layer_embeddings(text)
+    tied = bool(text.get("tie_word_embeddings", geometry.model_type.startswith(_TIED)))
+    table = (geometry.vocab or 0) * geometry.hidden
+    head = table if has_head else 0
+    lookups = (0 if tied and has_head else table) + _layer_embeddings(text)
     per_token = _number(text, "num_experts_per_tok", "num_experts_per_token", "moe_topk", "top_k_experts")
-    one, moe_layers = _expert_parameters(text, geometry), _moe_layers(text, geometry)
+    one, moe_layers = _expert_parameters(geometry), _moe_layers(text, geometry)
     experts = geometry.experts if per_token and one else 0
     routed = experts * one * moe_layers
     drafted = _draft_layers(text, geometry) * experts * one
@@ -125,7 +137,9 @@ def number_format(facts: ModelFacts) -> NumberFormat:
 
 def _activations(facts: ModelFacts) -> str:
     groups: Any = facts.quantization.get("config_groups")
-    first: Any = next(iter(groups.values()), None) if isinstance(groups, Mapping) else None  # pyright: ignore
+    first: Any = (
+        next(iter(cast("Mapping[str, Any]", groups).values()), None) if isinstance(groups, Mapping) else None
+    )
     said: Any = cast("Mapping[str, Any]", first).get("input_activations") if isinstance(first, Mapping) else None
     return str(cast("Mapping[str, Any]", said).get("type", "")) if isinstance(said, Mapping) else ""
 
@@ -146,7 +160,7 @@ def _number(text: Mapping[str, Any], *keys: str) -> int:
     return 0
 
 
-def _expert_parameters(text: Mapping[str, Any], geometry: Geometry) -> int:
+def _expert_parameters(geometry: Geometry) -> int:
     """Return the parameters of one routed expert: three projections, two where nothing gates."""
     width = geometry.moe_ffn or geometry.intermediate or 0
     return (2 if "nemotron" in geometry.model_type else 3) * (geometry.hidden or 0) * width
@@ -225,6 +239,6 @@ def _narrow_bytes(total: int, narrow: int, wide: int, weights: WeightsSize, fact
     """Return the bytes of one parameter of the layers, from those of the whole checkpoint."""
     bits = quantization_bits(facts)
     if bits is None:
-        return min(max(weights.size_bytes / total, 1.0), 4.0)
+        return min(max(weights.size_bytes / total, 0.25), 4.0)
     measured = (weights.size_bytes - 2 * wide) / narrow if narrow > 0 else bits / 8
     return min(max(measured, bits / 8), bits / 8 * 1.3)

@@ -14,6 +14,7 @@ from hubstack.kinds import PlatformKind
 from hubstack.plan import MemoryNeed, ModelPlan, Plan, PoolPlan
 from hubstack.plan.bill import CostLine, StackBill
 from hubstack.planner.placement.regions import RegionPlan
+from hubstack.review.report.performance import performance_lines
 
 GIB = 1024**3
 BAR_WIDTH = 16
@@ -258,7 +259,8 @@ def explanation(model: ModelPlan) -> RenderableType:
     command = Text(f"{model.server.image} {' '.join((*model.server.command, *model.server.args))}")
     longest = f"at most: {need.longest_context:,} tokens in one sequence"
     limits = Text(f"{longest}, or {need.concurrency} sequences of {need.context:,}")
-    return Group(head, why, _memory_table(model), limits, _step_table(model), *others, *warnings, command)
+    served = performance_lines(model)
+    return Group(head, why, _memory_table(model), limits, served, _step_table(model), *others, *warnings, command)
 
 
 def _memory_table(model: ModelPlan) -> Table:

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a replica is predicted to serve: figures with their 80 % ranges and what they rest on.
+
+Owns the types. `hubstack.planner.performance` computes them (docs/performance.md).
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A figure and the range that holds 80 % of the measurements of models that were not fitted."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkCost:
+    """USD for a million tokens, or texts of an embedding model, at a replica's price."""
+
+    usd_per_million_input_tokens: Estimate
+    usd_per_million_output_tokens: Estimate | None
+    """None where nothing is written: embeddings and rankings."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PerformancePlan:
+    """One replica of a model under load."""
+
+    input_tokens: int
+    """Of an average request; of a text where the model embeds or ranks."""
+    output_tokens: int
+    """0 where nothing is written."""
+    is_assumed: bool
+    """Whether the two are hubstack's own, because the list gives no `traffic:`."""
+    sequences: int
+    """That run at once at full load: what the cache holds, at most the engine's batch limit."""
+    requests_per_second: Estimate
+    """At full load."""
+    input_tokens_per_second: Estimate
+    output_tokens_per_second: Estimate
+    token_ms: Estimate | None
+    """Between two tokens of an answer, at full load."""
+    token_alone_ms: Estimate | None
+    """Likewise of a lone request."""
+    first_token_ms: Estimate | None
+    """Of a lone request."""
+    first_token_queue_ms: Estimate | None
+    """Where queueing starts."""
+    queue_from_requests_per_second: float
+    """More a second, arriving at random, wait for a place: a tenth of a second on average."""
+    evidence: str
+    """`measured`, `calibrated` or `extrapolated`."""
+    rows: int
+    """Measurements of this engine on this generation of accelerators behind the constants."""
+    warnings: tuple[str, ...] = ()
+    """Known slow paths, and settings that the formula leaves out."""
+    cost: WorkCost | None = None
+    """At full load; None without a price."""

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One replica under load: how many sequences run at once, how fast, and from which load on requests wait.
+
+Owns the way from a load to a batch. Does not own the costs of a batch (`.costs`) nor their seconds (`.formula`).
+"""
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from hubstack.planner.performance import formula
+from hubstack.planner.performance.constants import Fitted
+from hubstack.planner.performance.costs import Cache, Costs, Layout, Lengths, nominal_costs
+from hubstack.planner.performance.hardware import Hardware
+from hubstack.planner.performance.work import Work
+
+GROWN = 0.7
+"""Part of its answer for which a running sequence takes room: requests are let in by their prompt, and grow."""
+QUEUED_SECONDS = 0.1
+"""Our choice: a mean wait that a person begins to notice."""
+_BISECTIONS = 10
+"""To a thousandth of the largest batch, or rate."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """A model on the accelerators of one replica, with its engine."""
+
+    work: Work
+    hardware: Hardware
+    layout: Layout
+    cache: Cache
+    batch_limit: int
+    """Sequences that the engine lets run at once."""
+    chunk: int
+    """Tokens of prompts that one step reads."""
+    fitted: Fitted
+
+
+@dataclass(frozen=True)
+class Replica:
+    """A set-up with requests of an average length."""
+
+    setup: Setup
+    lengths: Lengths
+
+    def costs(self, batch: float) -> Costs:
+        """Return the nominal costs of a running batch."""
+        s = self.setup
+        return nominal_costs(
+            s.work, s.hardware, s.layout, s.cache, self.lengths, batch=max(batch, 1.0), chunk=s.chunk
+        )
+
+    @cached_property
+    def full(self) -> float:
+        """Sequences that run at once at most."""
+        held = self.setup.cache.sequences(self.lengths.prompt + GROWN * self.lengths.answer)
+        return max(1.0, min(float(self.setup.batch_limit), held))
+
+    @cached_property
+    def full_costs(self) -> Costs:
+        """Costs of the largest batch."""
+        return self.costs(self.full)
+
+    @cached_property
+    def alone_costs(self) -> Costs:
+        """Costs of a lone request."""
+        return self.costs(1.0)
+
+    @cached_property
+    def most_per_second(self) -> float:
+        """Requests a second of a batch that is always full."""
+        return formula.tokens_per_second(self.full_costs, self.setup.fitted.constants) / self.lengths.answer
+
+    def batch_at(self, rate: float) -> float:
+        """Return the sequences that run at so many requests a second; the largest batch where it is too many."""
+        constants = self.setup.fitted.constants
+        low, high = 1.0, self.full
+        for _ in range(_BISECTIONS):
+            middle = (low + high) / 2
+            if formula.tokens_per_second(self.costs(middle), constants) < rate * self.lengths.answer:
+                low = middle
+            else:
+                high = middle
+        return high
+
+    def token_seconds(self, batch: float) -> float:
+        """Return the time between two tokens."""
+        return formula.token_seconds(self.costs(batch), self.setup.fitted.constants)
+
+    def first_token_seconds(self, batch: float) -> float:
+        """Return the time to the first token where a place is free."""
+        return formula.first_token_seconds(self.costs(batch), self.setup.fitted.constants)
+
+    def wait_seconds(self, rate: float) -> float:
+        """Return the mean wait for a place (Sakasegawa's approximation, random arrivals)."""
+        load = rate / self.most_per_second
+        if load >= 1:
+            return math.inf
+        stay = self.full / self.most_per_second
+        return load ** (math.sqrt(2 * (self.full + 1)) - 1) / (self.full * (1 - load)) * stay
+
+    @cached_property
+    def queue_from(self) -> float:
+        """Requests a second from which on the mean wait is noticed."""
+        low, high = 0.0, self.most_per_second
+        for _ in range(_BISECTIONS):
+            middle = (low + high) / 2
+            if self.wait_seconds(middle) < QUEUED_SECONDS:
+                low = middle
+            else:
+                high = middle
+        return low
+
+    @cached_property
+    def prompt_share(self) -> float:
+        """Part of a full replica's time that prompts take; the rest writes answers."""
+        constants = self.setup.fitted.constants
+        prompts = self.full * formula.prompt_seconds(self.full_costs, constants) / self.full_costs.stages
+        return prompts / (prompts + self.lengths.answer * formula.step_seconds(self.full_costs, constants))
+
+    def with_lengths(self, lengths: Lengths) -> "Replica":
+        """Return the replica with other requests."""
+        return replace(self, lengths=lengths)
+
+
+def texts_per_second(setup: Setup, tokens: float) -> float:
+    """Return the texts a second that a model embeds or ranks: prompts without an answer, a step full of them."""
+    together = max(1.0, setup.chunk / tokens)
+    lengths = Lengths(prompt=tokens, answer=1.0)
+    costs = nominal_costs(setup.work, setup.hardware, setup.layout, setup.cache, lengths, batch=together,
+                          chunk=setup.chunk)  # fmt: skip
+    return costs.stages / formula.prompt_seconds(costs, setup.fitted.constants)

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each model serves, how fast, and what a million tokens cost: tables for a terminal.
+
+Owns the layout only; the figures are the plan's.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from hubstack.plan import ModelPlan
+from hubstack.plan.performance import Estimate, PerformancePlan
+
+COLUMNS = ("model", "tokens in + out", "at once", "requests/s", "tokens/s out", "ms a token", "first token s",
+           "waits from/s", "USD a million in", "out", "evidence")  # fmt: skip
+
+
+def performance_table(models: Iterable[ModelPlan]) -> Table:
+    """One row a model: one replica at full load, each figure with its 80 % range."""
+    table = Table(box=None, pad_edge=False)
+    for at, name in enumerate(COLUMNS):
+        table.add_column(name, justify="right" if 0 < at < len(COLUMNS) - 1 else "left", no_wrap=True)
+    rows = [_row(model) for model in models]
+    if rows:  # one cell a column: of a thousand models it is laid out in a fifth of the time of their cells
+        table.add_row(*(Text("\n".join(column)) for column in zip(*rows, strict=True)))
+    return table
+
+
+def _row(model: ModelPlan) -> tuple[str, ...]:
+    found = model.performance
+    if found is None:
+        return (model.key, *("-" for _ in COLUMNS[1:-1]), "unknown: the lock lacks its geometry")
+    cost = found.cost
+    lengths = (
+        f"{found.input_tokens:,} + {found.output_tokens:,}" if found.output_tokens else f"{found.input_tokens:,}"
+    )
+    return (
+        model.key, lengths, f"{found.sequences:,}", _ranged(found.requests_per_second),
+        _ranged(found.output_tokens_per_second) if found.output_tokens else "-", _ranged(found.token_ms),
+        _ranged(found.first_token_ms, 1e-3), f"{found.queue_from_requests_per_second:,g}",
+        _ranged(cost.usd_per_million_input_tokens) if cost else "unknown",
+        _ranged(cost.usd_per_million_output_tokens) if cost else "unknown", _evidence(found),
+    )  # fmt: skip
+
+
+def _evidence(found: PerformancePlan) -> str:
+    return f"{found.evidence} ({found.rows} rows)" if found.rows else found.evidence
+
+
+def _ranged(figure: Estimate | None, scale: float = 1.0) -> str:
+    if figure is None:
+        return "-"
+    return f"{_digits(figure.value * scale)} ({_digits(figure.low * scale)}-{_digits(figure.high * scale)})"
+
+
+def _digits(value: float) -> str:
+    """Return two significant digits, without an exponent."""
+    if value >= 100:
+        return f"{float(f'{value:.2g}'):,.0f}"
+    return f"{float(f'{value:.2g}'):g}"
+
+
+def performance_lines(model: ModelPlan) -> RenderableType:
+    """Say what one model serves, in sentences with their figures."""
+    found = model.performance
+    if found is None:
+        return Text("performance: unknown, the lock does not give the model's geometry")
+    lines = [Text(line) for line in _sentences(found)]
+    return Group(*lines, *(Text(f"warning: {warning}") for warning in found.warnings))
+
+
+def _sentences(found: PerformancePlan) -> Iterator[str]:
+    assumed = " (assumed: the list gives no `traffic:`)" if found.is_assumed else ""
+    rows = f"{found.rows:,} rows of this engine on this generation" if found.rows else "no row of this engine here"
+    if not found.output_tokens:
+        yield (
+            f"performance, one replica, texts of {found.input_tokens:,} tokens{assumed}: "
+            f"{_ranged(found.requests_per_second)} texts/s, {_ranged(found.input_tokens_per_second)} tokens/s"
+        )
+    else:
+        asked = f"{found.input_tokens:,} tokens in and {found.output_tokens:,} out{assumed}"
+        tokens = _ranged(found.input_tokens_per_second), _ranged(found.output_tokens_per_second)
+        yield (
+            f"performance, one replica, {asked}: {_ranged(found.requests_per_second)} requests/s with "
+            f"{found.sequences:,} at once, {tokens[0]} tokens/s in and {tokens[1]} out"
+        )
+        first = _ranged(found.first_token_ms, 1e-3), _ranged(found.first_token_queue_ms, 1e-3)
+        yield (
+            f"  a token every {_ranged(found.token_ms)} ms ({_ranged(found.token_alone_ms)} alone); the first "
+            f"after {first[0]} s alone, {first[1]} s where queueing starts, "
+            f"at {found.queue_from_requests_per_second:,g} requests/s"
+        )
+    if found.cost:
+        out = found.cost.usd_per_million_output_tokens
+        wrote = f", {_ranged(out)} USD a million out" if out else ""
+        yield f"  at full load: {_ranged(found.cost.usd_per_million_input_tokens)} USD a million tokens in{wrote}"
+    yield f"  80 % ranges in brackets; {found.evidence}: {rows} (docs/performance.md)"
