@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The shipped constants against sixty public measurements: what the whole collection shows, it must show on these."""
+"""The shipped constants against sixty public measurements: what all of them show, these must show too."""
 
 import math
 from pathlib import Path
