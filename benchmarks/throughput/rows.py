@@ -19,7 +19,8 @@ import yaml
 from hubstack.catalog import load_catalog
 from hubstack.hub.facts import ModelFacts
 from hubstack.kinds import AcceleratorKind, EngineKind
-from hubstack.planner.memory.kv_cache import kv_window_bytes_per_token, state_bytes
+from hubstack.planner.engines import spec_of
+from hubstack.planner.memory.kv_cache import kv_window_bytes_per_token
 from hubstack.planner.memory.sizing import GIB, Device, Load, size_model
 from hubstack.planner.model.geometry import Geometry, read_geometry
 from hubstack.planner.model.weights import WeightsSize, choose_files, weights_size
@@ -204,7 +205,7 @@ def _measured(row: dict[str, Any]) -> Measured | str:
     said = re.search(r"KV cache ([\d.]+) GiB", notes)
     kept = Cache(
         token_bytes=room[0], window_token_bytes=0 if is_tpu else kv_window_bytes_per_token(geometry, load),
-        state_bytes=state_bytes(geometry, load), fixed_bytes=room[1],
+        state_bytes=geometry.state_layers * geometry.state_bytes / load.ranks, fixed_bytes=room[1],
         room_bytes=float(said[1]) * GIB if said else room[2],
     )  # fmt: skip
     # TensorRT-LLM lets a request in when its whole length fits; the others when its prompt does, and grow.
@@ -304,7 +305,7 @@ def _room(
         row["kv_cache_dtype"] is None and row["engine"] == "trtllm" and row["weights_format"] == "nvfp4"
     )
     load = Load(
-        engine=kind, tensor_parallel=ranks // groups, pipeline_parallel=layout.pipeline_parallel, context=int(context),
+        engine=spec_of(kind).memory, tensor_parallel=ranks // groups, pipeline_parallel=layout.pipeline_parallel, context=int(context),
         concurrency=1, batch_tokens=8192 if large else 2048, max_num_seqs=min(most, 256),
         kv_cache_dtype="fp8" if is_fp8 else "auto",
     )  # fmt: skip

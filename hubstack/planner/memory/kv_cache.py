@@ -53,7 +53,7 @@ def kv_fixed_bytes(geometry: Geometry, load: Load, *, is_tpu: bool = False) -> i
 
 def kv_window_bytes_per_token(geometry: Geometry, load: Load) -> int:
     """Return cache bytes a token and rank of the layers that keep no more than their window."""
-    if load.engine is EngineKind.TEI or not geometry.window:
+    if not load.engine.has_kv_cache or not geometry.window:
         return 0
     return _of_stage(geometry.window_layers, load) * _window_bytes_per_layer(geometry, load, is_tpu=False)
 

@@ -17,7 +17,7 @@ from hubstack.hub.facts import ModelFacts
 from hubstack.kinds import EngineKind
 from hubstack.plan import MemoryNeed
 from hubstack.plan.performance import Estimate, PerformancePlan, WorkCost
-from hubstack.planner.memory.kv_cache import kv_window_bytes_per_token, state_bytes
+from hubstack.planner.memory.kv_cache import kv_window_bytes_per_token
 from hubstack.planner.memory.sizing import TEI_BATCH_TOKENS
 from hubstack.planner.memory.workload import Load
 from hubstack.planner.model.geometry import Geometry
@@ -77,13 +77,14 @@ def read_setup(placed: Placed) -> Setup | None:
     load, need, is_tpu = placed.load, placed.need, hardware.link == "ici"
     _, number_format = hardware.operations(work.number_format)
     kind = range_kind(has_experts=bool(work.experts), ranks=load.ranks)
+    states = placed.geometry.state_layers * placed.geometry.state_bytes / load.ranks
     return Setup(
         work=work, hardware=hardware,
         layout=Layout(tensor_parallel=load.tensor_parallel, pipeline_parallel=load.pipeline_parallel),
         cache=Cache(
             token_bytes=need.kv_bytes_per_token, fixed_bytes=need.kv_fixed_bytes,
             window_token_bytes=0 if is_tpu else kv_window_bytes_per_token(placed.geometry, load),
-            state_bytes=state_bytes(placed.geometry, load), room_bytes=max(need.kv_available_bytes, 0),
+            state_bytes=states, room_bytes=max(need.kv_available_bytes, 0),
         ),
         batch_limit=load.sequences,
         chunk=TEI_BATCH_TOKENS if placed.engine is EngineKind.TEI else load.batch_tokens,

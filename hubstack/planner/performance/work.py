@@ -99,24 +99,24 @@ def read_work(facts: ModelFacts, geometry: Geometry, weights: WeightsSize, *, ha
     head = table if has_head else 0
     lookups = (0 if tied and has_head else table) + _layer_embeddings(text)
     per_token = _number(text, "num_experts_per_tok", "num_experts_per_token", "moe_topk", "top_k_experts")
-    one, moe_layers = _expert_parameters(geometry), _moe_layers(text, geometry)
+    one, expert_layers = _expert_parameters(geometry), _expert_layers(text, geometry)
     experts = geometry.experts if per_token and one else 0
-    routed = experts * one * moe_layers
+    routed = experts * one * expert_layers
     drafted = _draft_layers(text, geometry) * experts * one
     towers = geometry.vision_parameters + geometry.audio_parameters
     total = _unpacked(total, facts, routed)
     dense = max(total - routed - drafted - towers - lookups, head + total // 100)
     routed = min(routed, max(total - dense, 0))
     attention = min(_attention_parameters(text, geometry), dense)
-    kept = fold_modules(facts.quantization)
-    wide = head + (attention if "attention" in kept else 0)
+    keeps = "attention" in fold_modules(facts.quantization) or quantization_method(facts) == "mxfp4"
+    wide = head + (attention if keeps else 0)
     narrow = _narrow_bytes(total, routed + dense - wide, lookups + wide + drafted + towers, weights, facts)
-    attention_bytes = attention * (2 if "attention" in kept else narrow)
+    attention_bytes = attention * (2 if keeps else narrow)
     return Work(
         layers=geometry.layers, hidden=geometry.hidden, number_format=number_format(facts), dense_parameters=dense,
         dense_bytes=int(wide * 2 + (dense - wide) * narrow), attention_bytes=int(attention_bytes),
         head_parameters=head, expert_parameters=routed, expert_bytes=int(routed * narrow), experts=experts,
-        experts_per_token=min(per_token, experts), expert_layers=moe_layers if experts else 0,
+        experts_per_token=min(per_token, experts), expert_layers=expert_layers if experts else 0,
         latent_layers=geometry.layers if geometry.latent else 0, **_attention(text, geometry),
     )  # fmt: skip
 
@@ -162,20 +162,12 @@ def _number(text: Mapping[str, Any], *keys: str) -> int:
 
 def _expert_parameters(geometry: Geometry) -> int:
     """Return the parameters of one routed expert: three projections, two where nothing gates."""
-    width = geometry.moe_ffn or geometry.intermediate or 0
-    return (2 if "nemotron" in geometry.model_type else 3) * (geometry.hidden or 0) * width
+    return (2 if "nemotron" in geometry.model_type else 3) * (geometry.hidden or 0) * geometry.expert_width
 
 
-def _moe_layers(text: Mapping[str, Any], geometry: Geometry) -> int:
-    layers = geometry.layers or 0
+def _expert_layers(text: Mapping[str, Any], geometry: Geometry) -> int:
     pattern = text.get("hybrid_override_pattern")
-    if isinstance(pattern, str):
-        return pattern.count("E")
-    every = _number(text, "interleave_moe_layer_step", "decoder_sparse_step") or 1
-    first = _number(text, "first_k_dense_replace")
-    only: Any = text.get("mlp_only_layers")
-    dense = len(cast("list[Any]", only)) if isinstance(only, list) else 0
-    return max((layers - first) // every - dense, 0)
+    return pattern.count("E") if isinstance(pattern, str) else geometry.expert_layers
 
 
 def _draft_layers(text: Mapping[str, Any], geometry: Geometry) -> int:
