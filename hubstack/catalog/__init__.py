@@ -15,13 +15,15 @@ from hubstack.catalog.integrity import find_defects
 from hubstack.catalog.load_rates import LoadRate, LoadRates
 from hubstack.catalog.loader import load_catalog, read_catalog
 from hubstack.catalog.node_overhead import NodeOverhead
-from hubstack.catalog.platforms import CloudRun, CloudRunGpu, InstanceShape, Vertex
+from hubstack.catalog.platforms import CloudRun, CloudRunGpu, GpuDriver, InstanceShape, Vertex
 from hubstack.catalog.prices import CloudRunPrice, GkeFee, NetworkPrice, Price, Provenance, StoragePrice
+from hubstack.catalog.releases import AttentionBackend, Library, Release
 from hubstack.catalog.row import CatalogError
 from hubstack.catalog.sources import Source
 
 __all__ = [
     "Accelerator",
+    "AttentionBackend",
     "Catalog",
     "CatalogError",
     "CloudRun",
@@ -32,7 +34,9 @@ __all__ = [
     "EngineMetrics",
     "ExpertKernel",
     "GkeFee",
+    "GpuDriver",
     "InstanceShape",
+    "Library",
     "LoadRate",
     "LoadRates",
     "MachineType",
@@ -43,6 +47,7 @@ __all__ = [
     "NodeOverhead",
     "Price",
     "Provenance",
+    "Release",
     "Source",
     "StoragePrice",
     "TpuTopology",

@@ -13,7 +13,7 @@ from hubstack.catalog.expert_kernels import ExpertKernel
 from hubstack.catalog.hardware import Accelerator, MachineType, TpuTopology, ZoneList, region_of
 from hubstack.catalog.load_rates import LoadRates
 from hubstack.catalog.node_overhead import NodeOverhead
-from hubstack.catalog.platforms import CloudRun, Vertex
+from hubstack.catalog.platforms import CloudRun, GpuDriver, Vertex
 from hubstack.catalog.prices import CloudRunPrice, GkeFee, NetworkPrice, Price, StoragePrice
 from hubstack.catalog.sources import Source
 from hubstack.kinds import EngineKind
@@ -40,6 +40,7 @@ class Catalog:
     cloud_run_prices: tuple[CloudRunPrice, ...]
     cloud_run: CloudRun
     vertex: Vertex
+    gpu_driver: GpuDriver
     fee: GkeFee
     engines: Mapping[str, Engine]
     engine_metrics: Mapping[EngineKind, EngineMetrics]

@@ -4,15 +4,17 @@
 from collections.abc import Iterator, Mapping
 
 from hubstack.catalog.engines import Engine, EngineImage, ModelTypeSupport
+from hubstack.catalog.releases import Release
 from hubstack.catalog.row import Row
 from hubstack.kinds import AcceleratorKind
 
 
-def read_engines(file: Row) -> Iterator[Engine]:
-    """Yield the engines of the file."""
+def read_engines(file: Row, releases: Mapping[str, Release]) -> Iterator[Engine]:
+    """Yield the engines of the file, each with what is known of its release."""
     for row in file.rows("engines"):
-        run_as = row.maybe_row("run_as")
-        conversion = row.maybe_row("conversion")
+        run_as, env = row.maybe_row("run_as"), row.maybe_row("env")
+        aliases = row.maybe_row("quantization_aliases")
+        release = _release(row, releases)
         yield Engine(
             id=row.text("id"),
             name=row.text("name"),
@@ -28,6 +30,8 @@ def read_engines(file: Row) -> Iterator[Engine]:
             revision_argument=row.maybe_text("revision_argument"),
             host_argument=row.maybe_text("host_argument"),
             arguments=row.texts("arguments"),
+            command=_command(row),
+            env=_texts_by_key(env) if env else {},
             min_compute_capability=row.maybe_number("min_compute_capability"),
             min_driver=row.maybe_integer("min_driver"),
             gpu_memory_utilization=row.maybe_number("gpu_memory_utilization"),
@@ -38,19 +42,12 @@ def read_engines(file: Row) -> Iterator[Engine]:
             dtypes=row.texts("dtypes"),
             formats=row.texts("formats"),
             pipeline_tags=row.texts("pipeline_tags"),
-            architectures={use: frozenset(names) for use, names in _lists(row, "architectures")},
-            architectures_version=row.maybe_text("architectures_version"),
+            release=release,
+            architectures=_architectures(row, release),
             architecture_accelerators=dict(_lists(row, "architecture_accelerators")),
-            conversion_bases=conversion.texts("bases") if conversion else (),
-            conversion_suffixes=_texts_by_key(conversion.row("suffixes")) if conversion else {},
-            removed_architectures={
-                name: version for version, names in _lists(row, "removed_architectures") for name in names
-            },
-            plugin_architectures=frozenset(row.texts("plugin_architectures")),
             model_types=dict(_model_types(row)),
-            quantization=_quantization(row),
-            tool_call_parsers=row.texts("tool_call_parsers"),
-            reasoning_parsers=row.texts("reasoning_parsers"),
+            quantization=release.quantization if release else _quantization(row),
+            quantization_aliases=_texts_by_key(aliases) if aliases else {},
             notes=row.texts("notes"),
             unverified=frozenset(row.texts("unverified")),
             sources=row.texts("sources"),
@@ -64,6 +61,34 @@ def _version(row: Row) -> str | None:
     if (version is None) == (pin is None):
         row.refuse("give either `version` or `pin: none`")
     return version
+
+
+def _release(row: Row, releases: Mapping[str, Release]) -> Release | None:
+    """Return what the wheel of the row's version knows."""
+    name = row.maybe_text("release")
+    if name is None:
+        return None
+    found = releases.get(name)
+    if found is None:
+        row.refuse(f"releases/ has no `{name}`: it has {', '.join(sorted(releases))}", "release")
+    elif found.version != row.text("version"):
+        row.refuse(f"releases/{name}.yaml is of {found.version}: run tools/engine_facts with the wheel", "version")
+    return found
+
+
+def _architectures(row: Row, release: Release | None) -> Mapping[str, frozenset[str]]:
+    """Return what the wheel has, and what the row names beside it (an image with more in it)."""
+    found = dict(release.architectures) if release else {}
+    for use, names in _lists(row, "architectures"):
+        found[use] = found.get(use, frozenset()) | set(names)
+    return found
+
+
+def _command(row: Row) -> tuple[str, ...]:
+    command = row.texts("command")
+    if not command:
+        row.refuse("`command` is missing: an image's entry point may not serve", "command")
+    return command
 
 
 def _images(row: Row) -> Iterator[EngineImage]:

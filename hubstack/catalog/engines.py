@@ -8,6 +8,7 @@ choice of an engine, nor its flags (`hubstack.planner.engines`).
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from hubstack.catalog.releases import Release
 from hubstack.kinds import AcceleratorKind
 
 
@@ -58,6 +59,10 @@ class Engine:
     arguments: tuple[str, ...]
     """Of the container, with values in braces (`hubstack.planner.engines`); empty where flags need
     decisions."""
+    command: tuple[str, ...]
+    """What the container runs, whatever entry point its image has."""
+    env: Mapping[str, str]
+    """Of the container, beside what every server gets."""
     min_compute_capability: float | None
     min_driver: int | None
     """Major NVIDIA driver version."""
@@ -74,24 +79,18 @@ class Engine:
     formats: tuple[str, ...]
     """Of weights: `safetensors`, `pytorch`, `gguf`, `bitsandbytes`."""
     pipeline_tags: tuple[str, ...]
+    release: Release | None
+    """What its wheel knows; None where there is no wheel to read."""
     architectures: Mapping[str, frozenset[str]]
     """Use (`text_generation`, `multimodal`, `embedding` ...) to names; empty where no list is known."""
-    architectures_version: str | None
-    """Version whose list was read."""
     architecture_accelerators: Mapping[str, tuple[str, ...]]
     """Accelerators on which alone an architecture is known to work."""
-    conversion_bases: tuple[str, ...]
-    conversion_suffixes: Mapping[str, str]
-    removed_architectures: Mapping[str, str]
-    """Name to the last version that had it."""
-    plugin_architectures: frozenset[str]
     model_types: Mapping[str, ModelTypeSupport]
     """Empty for engines that choose by architecture."""
     quantization: Mapping[str, float | None]
     """quant_method of the checkpoint to the least compute capability; None for TPUs."""
-    tool_call_parsers: tuple[str, ...]
-    """Names that its flag takes; empty where no list is known."""
-    reasoning_parsers: tuple[str, ...]
+    quantization_aliases: Mapping[str, str]
+    """quant_method that it takes for another one."""
     notes: tuple[str, ...]
     unverified: frozenset[str]
     sources: tuple[str, ...]
@@ -108,24 +107,51 @@ class Engine:
                 return row
         return None
 
+    @property
+    def tool_call_parsers(self) -> tuple[str, ...]:
+        """Names that its flag takes; empty where no list is known."""
+        return self.release.tool_call_parsers if self.release else ()
+
+    @property
+    def reasoning_parsers(self) -> tuple[str, ...]:
+        """Names that its flag takes; empty where no list is known."""
+        return self.release.reasoning_parsers if self.release else ()
+
+    def removed_after(self, architecture: str) -> str | None:
+        """Return the last version that had an architecture; None where none is known, or this one has it."""
+        return self.release.removed_architectures.get(architecture) if self.release else None
+
+    def method_of(self, quantization: str) -> str:
+        """Return the engine's own name of a quantization method."""
+        return self.quantization_aliases.get(quantization, quantization)
+
     def uses_of(self, architecture: str) -> tuple[str, ...]:
         """Return what the engine does with an architecture; empty where it does not know it.
 
-        A name that is not in the list is tried the way vLLM tries it: with its suffix exchanged.
+        A name that is not in the list is tried the way vLLM tries it: with its suffix exchanged, then with the
+        model code of transformers.
         """
         listed = tuple(use for use, names in self.architectures.items() if architecture in names)
-        return listed or self._converted(architecture)
+        return listed or self._converted(architecture) or self._generic(architecture)
 
     def runs_on(self, architecture: str, accelerator_id: str) -> bool:
         """Return whether an architecture is not known to be limited to other accelerators."""
         return accelerator_id in self.architecture_accelerators.get(architecture, (accelerator_id,))
 
     def _converted(self, architecture: str) -> tuple[str, ...]:
-        if architecture in self.removed_architectures:
+        release = self.release
+        if release is None or architecture in release.removed_architectures:
             return ()
         known = frozenset[str]().union(*self.architectures.values())
-        for suffix, use in self.conversion_suffixes.items():
+        for suffix, use in release.conversion_suffixes.items():
             if architecture.endswith(suffix):
                 stem = architecture.removesuffix(suffix)
-                return (use,) if any(stem + base in known for base in self.conversion_bases) else ()
+                return (use,) if any(stem + base in known for base in release.conversion_bases) else ()
         return ()
+
+    def _generic(self, architecture: str) -> tuple[str, ...]:
+        release = self.release
+        if release is None or "transformers_backend" not in release.architectures or release.library is None:
+            return ()
+        is_left = architecture not in {*release.removed_architectures, *release.plugin_architectures}
+        return ("transformers_backend",) if is_left and architecture in release.library.generic_backend else ()

@@ -158,7 +158,8 @@ def _engines(catalog: Catalog) -> Iterator[str]:
             elif floor and (accelerator.compute_capability or 0) < floor:
                 yield f"{engine.id} needs compute capability {floor}, {name} has less"
         listed = frozenset[str]().union(*engine.architectures.values())
-        for name in sorted(listed & set(engine.removed_architectures)):
+        dropped = set(engine.release.removed_architectures) if engine.release else set[str]()
+        for name in sorted(listed & dropped):
             yield f"{engine.id} both has and dropped {name}"
 
 

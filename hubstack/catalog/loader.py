@@ -22,8 +22,9 @@ from hubstack.catalog.expert_kernels import read_expert_kernels
 from hubstack.catalog.hardware import Accelerator, MachineType, TpuTopology, ZoneList
 from hubstack.catalog.load_rates import read_load_rates
 from hubstack.catalog.node_overhead import GIB, NodeOverhead, Tier
-from hubstack.catalog.platform_rows import read_cloud_run, read_vertex
+from hubstack.catalog.platform_rows import read_cloud_run, read_gpu_driver, read_vertex
 from hubstack.catalog.price_rows import read_prices
+from hubstack.catalog.releases import read_releases
 from hubstack.catalog.row import CatalogError, Fault, Faults, Row, is_unknown
 from hubstack.catalog.row_places import placed
 from hubstack.catalog.sources import Source
@@ -48,6 +49,8 @@ FILES = (
 )
 
 
+RELEASES = ("sglang", "transformers", "vllm")
+"""Files of the folder `releases`, beside the flags that are read only where they are asked for."""
 FOLDER = Path(__file__).parent
 
 
@@ -66,12 +69,13 @@ def read_catalog(directory: Path) -> Catalog:
     faults: Faults = {}
     catalog = _read(directory, faults)
     if faults:
-        raise CatalogError(placed(directory, faults, FILES))
+        raise CatalogError(placed(directory, faults, [*FILES, *(f"releases/{name}" for name in RELEASES)]))
     return catalog
 
 
 def _read(directory: Path, faults: Faults) -> Catalog:
     files = {name: _open(directory, name, faults) for name in FILES}
+    releases = {name: _open(directory, f"releases/{name}", faults) for name in RELEASES}
     sources = _by(lambda row: row.id, _read_sources(files["sources"]), faults)
     overhead = _read_overhead(files["node_overhead"].row("node_overhead"))
     machine_types = _by(lambda row: row.name, _read_machine_types(files["machine_types"], overhead), faults)
@@ -89,8 +93,9 @@ def _read(directory: Path, faults: Faults) -> Catalog:
         cloud_run_prices=tables.cloud_run,
         cloud_run=read_cloud_run(files["platforms"]),
         vertex=read_vertex(files["platforms"]),
+        gpu_driver=read_gpu_driver(files["platforms"]),
         fee=tables.fee,
-        engines=_by(lambda row: row.id, read_engines(files["engines"]), faults),
+        engines=_by(lambda row: row.id, read_engines(files["engines"], read_releases(releases)), faults),
         engine_metrics=_by(lambda row: row.engine, read_engine_metrics(files["engine_metrics"]), faults),
         expert_kernels=tuple(read_expert_kernels(files["expert_kernels"])),
         node_overhead=overhead,
@@ -122,13 +127,14 @@ _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 
 def _open(directory: Path, name: str, faults: Faults) -> Row:
     path = directory / f"{name}.yaml"
+    shown_name = f"{name}.yaml"
     try:
         # The pure Python loader takes seven times as long; PyYAML's wheels all carry libyaml.
         data: object = yaml.load(path.read_bytes(), Loader=_Loader)  # noqa: S506  a CSafeLoader
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        faults[Fault(message=f"cannot be read: {error}", file=path.name)] = None
-        return Row(path.name, None, None)
-    return Row(path.name, data, faults)
+        faults[Fault(message=f"cannot be read: {error}", file=shown_name)] = None
+        return Row(shown_name, None, None)
+    return Row(shown_name, data, faults)
 
 
 def _by(key: Callable[[T], K], rows: Iterator[T], faults: Faults) -> dict[K, T]:
@@ -277,11 +283,13 @@ def _check_references(catalog: Catalog, faults: Faults) -> None:
         *catalog.cloud_run.gpus.values(),
         catalog.cloud_run,
         catalog.vertex,
+        catalog.gpu_driver,
         *catalog.engine_metrics.values(),
     ]
     named_sources = {name for row in rows for name in row.sources}
     named_sources |= {row.source for row in catalog.tpu_topologies} | set(catalog.node_overhead.sources)
     named_sources |= set(catalog.load_rates.sources) | {row.source for row in catalog.expert_kernels}
+    named_sources |= {engine.release.source for engine in catalog.engines.values() if engine.release}
     named_sources |= {row.memory_visible_source for row in catalog.accelerators.values()}
     named_accelerators = {row.accelerator for row in catalog.machine_types.values()}
     named_accelerators |= {row.accelerator for row in catalog.tpu_topologies} | set(catalog.zone_lists)

@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator
 
-from hubstack.catalog.platforms import CloudRun, CloudRunGpu, InstanceShape, Vertex
+from hubstack.catalog.platforms import CloudRun, CloudRunGpu, GpuDriver, InstanceShape, Vertex
 from hubstack.catalog.row import Row
 
 
@@ -57,5 +57,14 @@ def read_vertex(file: Row) -> Vertex:
     row = file.row("vertex")
     words = row.row("accelerators")
     read = Vertex(accelerators={name: words.text(name) for name in words.names()}, sources=(row.text("source"),))
+    row.done()
+    return read
+
+
+def read_gpu_driver(file: Row) -> GpuDriver:
+    """Return where the platforms mount NVIDIA's driver."""
+    row = file.row("gpu_driver")
+    env = row.row("env")
+    read = GpuDriver(env={name: env.text(name) for name in env.names()}, sources=(row.text("source"),))
     row.done()
     return read

@@ -62,3 +62,12 @@ class Vertex:
     accelerators: Mapping[str, str]
     """Catalogue id to its word."""
     sources: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuDriver:
+    """Where GKE and Cloud Run mount NVIDIA's driver in a container."""
+
+    env: Mapping[str, str]
+    """Of every server on a GPU, so that its image finds the driver."""
+    sources: tuple[str, ...]

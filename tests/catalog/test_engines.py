@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the engine table says of models and accelerators. Proves nothing about the images themselves."""
 
+import shutil
+
 import pytest
 
-from hubstack.catalog import load_catalog
+from hubstack.catalog import CatalogError, load_catalog, read_catalog
+from hubstack.catalog.loader import FOLDER
 from hubstack.kinds import EngineKind
 
 
@@ -32,9 +35,9 @@ def test_every_engine_that_plans_may_name_has_a_row(catalog):
         ("vllm", "v6e", None),
         ("vllm-tpu", "v6e", "vllm/vllm-tpu:v0.27.0"),
         ("vllm-tpu", "l4", None),
-        ("tei", "l4", "ghcr.io/huggingface/text-embeddings-inference:89-1.9"),
-        ("tei", "a100-40gb", "ghcr.io/huggingface/text-embeddings-inference:1.9"),
-        ("tei", "h200-141gb", "ghcr.io/huggingface/text-embeddings-inference:hopper-1.9"),
+        ("tei", "l4", "ghcr.io/huggingface/text-embeddings-inference:89-1.9.4"),
+        ("tei", "a100-40gb", "ghcr.io/huggingface/text-embeddings-inference:1.9.4"),
+        ("tei", "h200-141gb", "ghcr.io/huggingface/text-embeddings-inference:hopper-1.9.4"),
         ("tei", "gb300", None),
         ("llama-cpp", "l4", "ghcr.io/ggml-org/llama.cpp:server-cuda13"),
     ],
@@ -66,6 +69,7 @@ def test_experimental_images_are_marked(catalog):
         ("Qwen3Model", ("embedding",)),
         ("MPNetModel", ()),
         ("GritLM", ()),
+        ("HeliumForCausalLM", ("transformers_backend",)),
         ("T5ForConditionalGeneration", ()),
         ("MllamaForConditionalGeneration", ()),
     ],
@@ -75,23 +79,45 @@ def test_vllm_knows_an_architecture_by_name_or_by_its_suffix_rule(vllm, architec
 
 
 def test_a_dropped_architecture_names_the_last_version_that_had_it(vllm):
-    assert vllm.removed_architectures["MllamaForConditionalGeneration"] == "0.10.2"
-    assert vllm.removed_architectures["MPTForCausalLM"] == "0.28.0"
-    assert len(vllm.removed_architectures) == 50
+    assert vllm.removed_after("MllamaForConditionalGeneration") == "0.10.2"
+    assert vllm.removed_after("MPTForCausalLM") == "0.28.0"
+    assert vllm.removed_after("LlamaForCausalLM") is None
 
 
-def test_counts_of_the_vllm_registry_are_those_of_the_tree_that_was_read(vllm):
-    counts = {use: len(names) for use, names in vllm.architectures.items()}
-    assert counts == {
-        "text_generation": 118,
-        "multimodal": 122,
-        "embedding": 38,
-        "late_interaction": 11,
-        "sequence_classification": 11,
-        "token_classification": 8,
-        "reward": 3,
-        "transformers_backend": 23,
-    }
+def test_every_architecture_of_the_pinned_release_is_known_and_none_beyond(vllm):
+    """Counted in the registry of the 0.33.0 wheel; 14 of these came after 0.32.0."""
+    assert len(frozenset().union(*vllm.architectures.values())) == 335
+    new = {"Step5ForCausalLM", "MuseSparkForConditionalGeneration", "Lfm2BidirectionalModel", "ModernVBertModel",
+           "RadioMBartPrefixForCausalLM", "Alpamayo2Super"}  # fmt: skip
+    assert all(vllm.uses_of(name) for name in new)
+    assert not any(vllm.uses_of(name) for name in ("BaichuanForCausalLM", "T5ForConditionalGeneration", "Made4U"))
+
+
+def test_a_release_of_another_version_is_refused(tmp_path):
+    shutil.copytree(FOLDER, tmp_path / "catalog")
+    file = tmp_path / "catalog" / "engines.yaml"
+    file.write_text(file.read_text().replace("version: 0.33.0", "version: 0.34.0"))
+    with pytest.raises(CatalogError, match=r"releases/vllm.yaml is of 0.33.0"):
+        read_catalog(tmp_path / "catalog")
+
+
+@pytest.mark.parametrize(
+    ("model_type", "known"),
+    [("llama", True), ("kimi_k2", True), ("kimi_vl", True), ("internvl_chat", False), ("phi4mm", False),
+     ("minicpmv", False), ("molmo", False), ("exaone", False), ("exaone4", True), ("bailing_moe", False)],
+)  # fmt: skip
+def test_a_config_class_comes_from_the_engine_or_from_its_transformers(vllm, model_type, known):
+    assert vllm.release.has_config(model_type, "") is known
+
+
+def test_where_attention_runs_is_known_by_card_and_cache(vllm):
+    sparse = [backend for backend in vllm.release.attention if backend.is_latent and backend.is_sparse]
+    assert {major for backend in sparse for major in map(int, backend.capabilities)} == {9, 10, 12}
+    by_name = {backend.name: backend for backend in vllm.release.attention}
+    assert not by_name["TRITON_ATTN"].holds(7.5, "fp8", 128)
+    assert by_name["TRITON_ATTN"].holds(7.5, "auto", 128)
+    assert by_name["FLASHINFER"].holds(8.0, "fp8", 128)
+    assert not by_name["FLASHINFER"].holds(8.0, "fp8", 80)
 
 
 def test_formats_that_need_a_plugin_are_not_offered_by_vllm(vllm):

@@ -18,8 +18,10 @@ ZERO_IS_A_FACT = re.compile(r"(local_ssd_bundled_gib|group): 0\b")
 
 @pytest.fixture
 def copy(tmp_path):
-    for file in DATA.glob("*.yaml"):
-        shutil.copy(file, tmp_path)
+    for file in DATA.rglob("*.yaml"):
+        target = tmp_path / file.relative_to(DATA)
+        target.parent.mkdir(exist_ok=True)
+        shutil.copy(file, target)
     return tmp_path
 
 
@@ -119,7 +121,7 @@ def test_a_copy_without_a_planted_fault_is_the_catalogue_itself(copy):
             "vllm needs compute capability 8.0",
         ),
         (
-            "engines.yaml",
+            "releases/vllm.yaml",
             "AfmoeForCausalLM,",
             "AfmoeForCausalLM, GritLM,",
             "vllm both has and dropped GritLM",
@@ -254,6 +256,6 @@ def test_no_file_writes_null_or_zero_for_what_is_unknown(file):
 
 def test_every_source_in_the_list_is_used_or_says_where_it_was():
     catalog = load_catalog()
-    text = "".join(path.read_text() for path in DATA.glob("*.yaml") if path.name != "sources.yaml")
+    text = "".join(path.read_text() for path in DATA.rglob("*.yaml") if path.name != "sources.yaml")
     unused = [name for name in catalog.sources if not re.search(rf"\b{re.escape(name)}\b", text)]
     assert unused == []

@@ -96,7 +96,7 @@ def breaks_gpu_rule(accelerator: Accelerator, demand: Demand, *, asked: bool) ->
     if capability < floor:
         return f"compute capability {capability} is below {floor}, the floor of {engine.id}"
     method = demand.method
-    needed = (engine.quantization.get(method) if method else None) or 0
+    needed = (engine.quantization.get(engine.method_of(method)) if method else None) or 0
     if capability < needed:
         return f"compute capability {capability}: `{method}` needs {needed}"
     image = engine.image_row(accelerator.id)

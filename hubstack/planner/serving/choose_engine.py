@@ -132,7 +132,7 @@ def _knows(engine: Engine, geometry: Geometry) -> bool:
 
 def _check_quantization(facts: ModelFacts, engine: Engine, checks: _Checks) -> None:
     method = quantization_method(facts)
-    if method and engine.quantization and method not in engine.quantization:
+    if method and engine.quantization and engine.method_of(method) not in engine.quantization:
         known = ", ".join(sorted(engine.quantization))
         checks.refusals.append(
             Refusal(why=f"is quantized as `{method}`, which {engine.id} {engine.version} does not load ({known})")
@@ -251,7 +251,7 @@ def _find_for_generation(
         return EngineKind.VLLM, f"{task} with {geometry.name}: vLLM {vllm.version} has it"
     if facts.custom_code and request.trust_remote_code:
         return EngineKind.VLLM, f"{task} with the repository's own {geometry.name}, as asked"
-    removed = vllm.removed_architectures.get(geometry.name)
+    removed = vllm.removed_after(geometry.name)
     last = f" (its last version with it was {removed})" if removed else ""
     return Refusal(why=f"has the architecture {geometry.name}, which vLLM {vllm.version} does not have{last}")
 

@@ -196,7 +196,7 @@ def test_an_unknown_architecture_is_refused_by_name() -> None:
     assert "its last version" not in refusal.why
 
 
-@pytest.mark.parametrize(("architecture", "version"), [("BaichuanForCausalLM", "0.23.0")])
+@pytest.mark.parametrize(("architecture", "version"), [("FuyuForCausalLM", "0.25.0")])
 def test_a_removed_architecture_is_refused_with_the_last_version_that_had_it(
     architecture: str, version: str
 ) -> None:

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a pinned release of an engine knows, as `tools/engine_facts` read it from its wheel.
+
+Owns the form of the files in `releases/` and the questions that they answer. Does not own what follows for a model.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from hubstack.catalog.row import Row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttentionBackend:
+    """One way to compute attention."""
+
+    name: str
+    capabilities: tuple[float, ...]
+    """Compute capabilities of the cards on which it runs."""
+    is_latent: bool
+    """For multi-head latent attention (MLA) only."""
+    is_sparse: bool
+    kv_cache_dtypes: tuple[str, ...]
+    head_sizes: tuple[float, ...]
+    """Empty where any will do."""
+    fp8_from: float | None
+    """Least compute capability for a cache in fp8, where it is above the back end's own."""
+
+    def holds(self, capability: float, kv_cache_dtype: str, head_size: int | None) -> bool:
+        """Return whether it runs on a card with such a cache."""
+        if capability not in self.capabilities or kv_cache_dtype not in self.kv_cache_dtypes:
+            return False
+        if kv_cache_dtype.startswith("fp8") and capability < (self.fp8_from or 0):
+            return False
+        return not (self.head_sizes and head_size) or head_size in self.head_sizes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Library:
+    """A release of transformers, from which engines take config, tokenizer and processor of a checkpoint."""
+
+    version: str
+    config_types: frozenset[str]
+    types_with_tokenizer: frozenset[str]
+    """Model types for which it has a tokenizer of its own."""
+    tokenizer_classes: frozenset[str]
+    processor_types: frozenset[str]
+    ignores_tokenizer_code_of: frozenset[str]
+    """Model types whose repository names a wrong tokenizer: it takes its own."""
+    generic_backend: frozenset[str]
+    """Architectures that vLLM can run with the library's own model code."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """What one release of an engine knows."""
+
+    version: str
+    sha256: str
+    """Of the wheel."""
+    source: str
+    library: Library | None
+    """The transformers that it runs with."""
+    architectures: Mapping[str, frozenset[str]]
+    conversion_bases: tuple[str, ...]
+    conversion_suffixes: Mapping[str, str]
+    removed_architectures: Mapping[str, str]
+    plugin_architectures: frozenset[str]
+    config_types: frozenset[str]
+    """Model types with a config class of the engine's own."""
+    types_with_tokenizer: frozenset[str]
+    """Of those, the ones for which the library has a tokenizer."""
+    config_types_by_architecture: Mapping[str, str]
+    """For configs that name no model type."""
+    ignores_tokenizer_code_of: frozenset[str]
+    processor_classes: frozenset[str]
+    refuses_float16: frozenset[str]
+    """Model types."""
+    quantization: Mapping[str, float | None]
+    quantization_schemes: Mapping[str, float]
+    """Schemes of compressed-tensors to the least compute capability."""
+    attention: tuple[AttentionBackend, ...]
+    tool_call_parsers: tuple[str, ...]
+    reasoning_parsers: tuple[str, ...]
+
+    def has_config(self, model_type: str, architecture: str) -> bool:
+        """Return whether it reads such a config.json without code of the repository."""
+        kind = model_type or self.config_types_by_architecture.get(architecture, "")
+        return kind in self.config_types or (self.library is not None and kind in self.library.config_types)
+
+    def has_tokenizer(self, model_type: str, tokenizer_class: str | None) -> bool:
+        """Return whether it makes the tokenizer without the code that tokenizer_config.json names.
+
+        `AutoTokenizer.from_pretrained` of transformers: known by the class of the config, or by its own name.
+        """
+        library = self.library
+        if library is None:
+            return False
+        if model_type in self.ignores_tokenizer_code_of | library.ignores_tokenizer_code_of:
+            return True
+        known = (self if model_type in self.config_types else library).types_with_tokenizer
+        return model_type in known or (tokenizer_class or "").removesuffix("Fast") in library.tokenizer_classes
+
+
+def read_releases(files: Mapping[str, Row]) -> Mapping[str, Release]:
+    """Return the releases by engine; `transformers` is the library that they share."""
+    shared = files["transformers"]
+    library = _library(shared)
+    earlier = shared.maybe_row("earlier_lack")
+    lacks = {version: earlier.texts(version) for version in earlier.names()} if earlier else {}
+    shared.done()
+    return {name: _release(row, library, lacks) for name, row in files.items() if row is not shared}
+
+
+def _library(row: Row) -> Library:
+    row.text("sha256")
+    row.text("source")
+    return Library(
+        version=row.text("version"),
+        config_types=frozenset(row.texts("config_types")),
+        types_with_tokenizer=frozenset(row.texts("types_with_tokenizer")),
+        tokenizer_classes=frozenset(row.texts("tokenizer_classes")),
+        processor_types=frozenset(row.texts("processor_types")),
+        ignores_tokenizer_code_of=frozenset(row.texts("ignores_tokenizer_code_of")),
+        generic_backend=frozenset(row.texts("generic_backend")),
+    )
+
+
+def _release(row: Row, library: Library, lacks: Mapping[str, tuple[str, ...]]) -> Release:
+    pinned = row.text("transformers").removeprefix("==")
+    conversion = row.maybe_row("conversion")
+    methods: dict[str, float | None] = dict.fromkeys(row.texts("quantization_methods"))
+    suffixes = conversion.row("suffixes") if conversion else None
+    by_architecture = row.maybe_row("config_types_by_architecture")
+    made = Release(
+        version=row.text("version"),
+        sha256=row.text("sha256"),
+        source=row.text("source"),
+        library=replace(library, version=pinned, config_types=library.config_types - {*lacks[pinned]})
+        if pinned in lacks
+        else library,
+        architectures={use: frozenset(names) for use, names in _lists(row, "architectures")},
+        conversion_bases=conversion.texts("bases") if conversion else (),
+        conversion_suffixes={key: suffixes.text(key) for key in suffixes.names()} if suffixes else {},
+        removed_architectures={
+            name: version for version, names in _lists(row, "removed_architectures") for name in names
+        },
+        plugin_architectures=frozenset(row.texts("plugin_architectures")),
+        config_types=frozenset(row.texts("config_types")),
+        types_with_tokenizer=frozenset(row.texts("types_with_tokenizer")),
+        config_types_by_architecture={key: by_architecture.text(key) for key in by_architecture.names()}
+        if by_architecture
+        else {},
+        ignores_tokenizer_code_of=frozenset(row.texts("ignores_tokenizer_code_of")),
+        processor_classes=frozenset(row.texts("processor_classes")),
+        refuses_float16=frozenset(row.texts("refuses_float16")),
+        quantization=methods | dict(row.numbers("quantization")),
+        quantization_schemes=row.numbers("quantization_schemes"),
+        attention=tuple(_attention(row)),
+        tool_call_parsers=row.texts("tool_call_parsers"),
+        reasoning_parsers=row.texts("reasoning_parsers"),
+    )
+    row.done()
+    return made
+
+
+def _attention(row: Row) -> Iterator[AttentionBackend]:
+    backends = row.maybe_row("attention")
+    for name, backend in backends.items() if backends else ():
+        yield AttentionBackend(
+            name=name,
+            capabilities=backend.figures("capabilities"),
+            is_latent=backend.flag("mla"),
+            is_sparse=backend.flag("sparse"),
+            kv_cache_dtypes=backend.texts("kv_cache_dtypes"),
+            head_sizes=backend.figures("head_sizes"),
+            fp8_from=backend.maybe_number("fp8_from"),
+        )
+        backend.done()
+
+
+def _lists(row: Row, key: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    lists = row.maybe_row(key)
+    for name in lists.names() if lists else ():
+        yield name, lists.texts(name) if lists else ()

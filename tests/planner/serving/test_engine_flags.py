@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every flag that hubstack writes is one that the pinned engine has, with a value that it takes.
+
+The lists were read from the wheels (tools/engine_facts): to import the parsers needs the libraries of CUDA.
+"""
+
+from typing import Any
+
+import pytest
+
+from hubstack.catalog.engine_flags import engine_flags
+from hubstack.kinds import EngineKind
+from hubstack.plan import ModelPlan
+from tests.support.facts import catalog, hub, hub_ids, llama, plan_one, steps
+
+ASKED: list[dict[str, Any]] = [
+    {},
+    {"kv_cache_dtype": "fp8"},
+    {"lora_slots": 4, "lora_rank": 64},
+    {"tool_call_parser": "hermes", "reasoning_parser": "qwen3", "chat_template": "chat_template.jinja"},
+    {"speculative_method": "ngram", "speculative_tokens": 4},
+    {"speculative_method": "mtp", "speculative_tokens": 1},
+    {"share_gpu": True},
+    {"expert_parallel": True},
+    {"capacity": steps("spot", "on-demand"), "replicas_max": 3},
+]
+NEVER_ON_VLLM = {"nvidia/Qwen3-8B-NVFP4"}  # the sources give no architectures
+
+
+def check(args: tuple[str, ...], release: str = "vllm") -> None:
+    flags = args if args[0].startswith("--") else args[1:]
+    assert engine_flags(release).faults(flags) == []
+
+
+def served(model: ModelPlan) -> bool:
+    return model.server.engine is EngineKind.VLLM
+
+
+@pytest.mark.parametrize("asked", ASKED, ids=lambda asked: ",".join(asked) or "plain")
+def test_the_flags_of_every_known_model_are_accepted(asked: dict[str, Any]) -> None:
+    checked = 0
+    for repo_id in sorted(set(hub_ids()) - NEVER_ON_VLLM):
+        plain = plan_one(hub(repo_id))
+        if served(plain):
+            model = plan_one(hub(repo_id), **asked)
+            check(model.server.args)
+            checked += 1
+    assert checked > 15
+
+
+def test_a_replica_over_nodes_tells_them_of_each_other() -> None:
+    server = plan_one(hub("deepseek-ai/DeepSeek-V3")).server
+    check(server.args)
+    assert server.worker_args == (*server.args, "--headless")
+    check(server.worker_args)
+    assert server.args[server.args.index("--node-rank") + 1] == "$(LWS_WORKER_INDEX)"
+
+
+@pytest.mark.parametrize(
+    ("args", "fault"),
+    [
+        (["--context-length", "8192"], "--context-length is unknown"),
+        (["--max-model-len"], "--max-model-len has no value"),
+        (["--tensor-parallel-size", "two"], "--tensor-parallel-size wants int, not two"),
+        (["--load-format", "safetensors", "--kv-cache-dtype", "fp7"], "--kv-cache-dtype does not take fp7"),
+        (["--enable-expert-parallel", "yes"], "--enable-expert-parallel takes no value, not yes"),
+        (["--hf-overrides", "{x"], "--hf-overrides wants json, not {x"),
+    ],
+)
+def test_what_the_parser_would_refuse_is_named(args: list[str], fault: str) -> None:
+    assert fault in engine_flags("vllm").faults(args)
+
+
+def test_flags_and_names_are_of_the_pinned_releases() -> None:
+    for name in ("vllm", "sglang"):
+        engine = catalog().engines[name]
+        assert engine.release is not None
+        assert engine.version == engine.release.version == engine_flags(name).version
+
+
+def test_a_shared_card_is_cut_and_no_server_measures_its_neighbours() -> None:
+    args = plan_one(llama(), share_gpu=True, replicas_max=8).server.args
+    share = float(args[args.index("--gpu-memory-utilization") + 1])
+    assert share <= 0.45
+    assert int(args[args.index("--kv-cache-memory-bytes") + 1]) > 0

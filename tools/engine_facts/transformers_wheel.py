@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a release of transformers knows: config classes, tokenizers, and models that vLLM's generic backend runs.
+
+Read from `models/auto/` and the modelling files of its wheel. Needed because an engine takes config and tokenizer
+of a checkpoint from there, whatever it has of the architecture itself.
+"""
+
+import ast
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from tools.engine_facts.wheel import UnknownValueError, Wheel, attribute, evaluate
+
+_MODELS, _AUTO = "transformers/models/", "transformers/models/auto/"
+_GENERATES = (
+    "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES",
+    "MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES",
+    "MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES",
+)
+_ENCODES_AND_DECODES = "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES"
+_TOKENIZER_CLASS = re.compile(r"Tokenizer(Fast)?$|^(TokenizersBackend|PythonBackend|MistralCommonBackend)$")
+
+
+def read_transformers(wheels: Sequence[Wheel]) -> dict[str, Any]:
+    """Return what the catalogue keeps of the newest release, and which config classes the earlier ones lack."""
+    latest = newest(wheels)
+    made = _read(latest)
+    earlier = [wheel for wheel in wheels if wheel is not latest]
+    lacks = {wheel.version: sorted(set(made["config_types"]) - set(_configs(wheel))) for wheel in earlier}
+    return made | ({"earlier_lack": lacks} if lacks else {})
+
+
+def _configs(wheel: Wheel) -> dict[str, str]:
+    """Return model type to config class; the library adds one by hand (`configuration_auto.py`)."""
+    return wheel.value(f"{_AUTO}auto_mappings.py", "CONFIG_MAPPING_NAMES") | {"gpt-sw3": "GPT2Config"}
+
+
+def _read(wheel: Wheel) -> dict[str, Any]:
+    configs, known = _configs(wheel), classes_with_tokenizer(wheel)
+    ignored: list[str] = wheel.value(f"{_AUTO}tokenization_auto.py", "MODELS_WITH_INCORRECT_HUB_TOKENIZER_CLASS")
+    return {
+        "version": wheel.version,
+        "source": "transformers-wheel",
+        "sha256": wheel.sha256,
+        "config_types": sorted(configs),
+        "types_with_tokenizer": sorted(kind for kind, name in configs.items() if name in known),
+        "tokenizer_classes": _tokenizer_classes(wheel),
+        "processor_types": sorted(wheel.value(f"{_AUTO}auto_mappings.py", "PROCESSOR_MAPPING_NAMES")),
+        "ignores_tokenizer_code_of": sorted(ignored),
+        "generic_backend": _generic_backend(wheel),
+    }
+
+
+def classes_with_tokenizer(wheel: Wheel) -> set[str]:
+    """Return the config classes, by name, for which `AutoTokenizer` knows a tokenizer."""
+    configs = _configs(wheel)
+    tokenizers: dict[str, str] = wheel.value(f"{_AUTO}tokenization_auto.py", "TOKENIZER_MAPPING_NAMES")
+    ignored: list[str] = wheel.value(f"{_AUTO}tokenization_auto.py", "MODELS_WITH_INCORRECT_HUB_TOKENIZER_CLASS")
+    return {configs[kind] for kind in {*tokenizers, *ignored} if kind in configs}
+
+
+def newest(wheels: Sequence[Wheel]) -> Wheel:
+    """Return the newest of several releases."""
+    return max(wheels, key=lambda wheel: [int(part) for part in wheel.version.split(".")])
+
+
+def _tokenizer_classes(wheel: Wheel) -> list[str]:
+    found = {
+        name.removesuffix("Fast")
+        for path in wheel.under("transformers/")
+        if "/tokenization_" in path
+        for name in wheel.classes(path)
+        if _TOKENIZER_CLASS.search(name)
+    }
+    # Names of earlier releases that the library still answers to.
+    return sorted(found | {"PreTrainedTokenizer", "PreTrainedTokenizerFast"})
+
+
+def _generic_backend(wheel: Wheel) -> list[str]:
+    """Return the generating classes whose attention an engine may replace and whose layers ranks may share.
+
+    `is_backend_compatible` of the library is the class attribute `_supports_attention_backend`; what splits a model
+    over ranks is `base_model_tp_plan` of its config. Encoder-decoders are left out: vLLM's backend has no
+    cross-attention.
+    """
+    both = _names(wheel, _ENCODES_AND_DECODES)
+    wanted = set[str]().union(*(_names(wheel, mapping) for mapping in _GENERATES)) - both
+    found: list[str] = []
+    for folder in sorted({path.rsplit("/", 1)[0] + "/" for path in wheel.under(_MODELS)} - {_MODELS}):
+        classes = _modelling_classes(wheel, folder)
+        named = wanted & classes.keys()
+        if named and _has_plan(wheel, folder):
+            found += [name for name in named if _flag_of(classes, name, "_supports_attention_backend")]
+    return sorted(found)
+
+
+def _names(wheel: Wheel, mapping: str) -> set[str]:
+    values = wheel.value(f"{_AUTO}modeling_auto.py", mapping).values()
+    return {name for value in values for name in ((value,) if isinstance(value, str) else value)}
+
+
+def _modelling_classes(wheel: Wheel, folder: str) -> dict[str, ast.ClassDef]:
+    files = [path for path in wheel.under(folder) if "/modeling_" in path]
+    return {name: cls for path in files for name, cls in wheel.classes(path).items()}
+
+
+def _flag_of(classes: dict[str, ast.ClassDef], name: str, wanted: str) -> bool:
+    """Return a class attribute, looked for in the class and in its bases beside it."""
+    waiting, seen = [name], set[str]()
+    while waiting:
+        cls = classes.get(current := waiting.pop(0))
+        seen.add(current)
+        if cls is None:
+            continue
+        value = attribute(cls, wanted)
+        if value is not None:
+            try:
+                return bool(evaluate(value, {}))
+            except UnknownValueError:
+                return False
+        waiting += [base.id for base in cls.bases if isinstance(base, ast.Name) and base.id not in seen]
+    return False
+
+
+def _has_plan(wheel: Wheel, folder: str) -> bool:
+    return any(
+        attribute(cls, "base_model_tp_plan") is not None
+        for path in wheel.under(folder)
+        if "/configuration_" in path
+        for cls in wheel.classes(path).values()
+    )
