@@ -91,8 +91,9 @@ def _flag(wheel: Wheel, field: ast.AnnAssign) -> dict[str, Any]:
         return {}
     own = "--" + getattr(field.target, "id", "").replace("_", "-")
     names = [str(getattr(words.get("cli_name"), "value", own))]
-    if isinstance(words.get("aliases"), ast.List):
-        names += [str(part.value) for part in words["aliases"].elts if isinstance(part, ast.Constant)]
+    aliases = words.get("aliases")
+    if isinstance(aliases, ast.List):
+        names += [str(part.value) for part in aliases.elts if isinstance(part, ast.Constant)]
     return dict.fromkeys((name for name in names if name.startswith("--")), _kind(wheel, parts[0], words))
 
 

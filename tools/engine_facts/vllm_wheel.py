@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
-from tools.engine_facts.wheel import UnknownValueError, Wheel, attribute, evaluate, method, returned
+from tools.engine_facts.wheel import UnknownValueError, Wheel, assigned, attribute, evaluate, method, returned
 
 _REGISTRY = "vllm/model_executor/models/registry.py"
 _CONFIG = "vllm/transformers_utils/config.py"
@@ -88,22 +88,16 @@ def _conversion(wheel: Wheel) -> dict[str, Any]:
 def _quantization(wheel: Wheel) -> dict[str, float]:
     """Return each method that a checkpoint may name, with the least compute capability of its class."""
     init = f"{_QUANTIZATION}__init__.py"
-    names = [
-        part.value
-        for part in ast.walk(wheel.expression(init, "QuantizationMethods"))
-        if isinstance(part, ast.Constant)
-    ]
-    table = next(
-        node.value
-        for node in ast.walk(wheel.tree(init))
-        if isinstance(node, ast.AnnAssign) and getattr(node.target, "id", "") == "method_to_config"
-    )
+    literal = ast.walk(wheel.expression(init, "QuantizationMethods"))
+    names = sorted(str(part.value) for part in literal if isinstance(part, ast.Constant))
+    table = wheel.expression(init, "method_to_config")
+    rows = zip(table.keys, table.values, strict=True) if isinstance(table, ast.Dict) else ()
     classes = {
-        key.value: value.id
-        for key, value in zip(table.keys, table.values, strict=True)
+        str(key.value): value.id
+        for key, value in rows
         if isinstance(key, ast.Constant) and isinstance(value, ast.Name)
     }
-    return {name: _floor(wheel, classes[name]) for name in sorted(names) if name in classes}
+    return {name: _floor(wheel, classes[name]) for name in names if name in classes}
 
 
 def _floor(wheel: Wheel, name: str) -> float:
@@ -146,9 +140,10 @@ def _attention(wheel: Wheel) -> Iterator[tuple[str, dict[str, Any]]]:
     registry = wheel.classes("vllm/v1/attention/backends/registry.py")["AttentionBackendEnum"]
     for node in registry.body:
         name = getattr(node.targets[0], "id", "") if isinstance(node, ast.Assign) else ""
-        if name not in tried or not isinstance(node.value, ast.Constant):
+        value = node.value if isinstance(node, ast.Assign) else None
+        if name not in tried or not isinstance(value, ast.Constant):
             continue
-        module, class_name = str(node.value.value).rsplit(".", 1)
+        module, class_name = str(value.value).rsplit(".", 1)
         path = module.replace(".", "/") + ".py"
         path = path if path in wheel.paths else f"{module.replace('.', '/')}/__init__.py"
         row = _backend(wheel, path, class_name)
@@ -251,7 +246,7 @@ def _tables(wheel: Wheel) -> dict[str, dict[str, ast.expr]]:
     for node in ast.walk(wheel.tree(_ARGS)):
         call = node.value if isinstance(node, ast.Assign) else None
         if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "get_kwargs":
-            found[getattr(node.targets[0], "id", "")] = fields.get(getattr(call.args[0], "id", ""), {})
+            found[assigned(node)] = fields.get(getattr(call.args[0], "id", ""), {})
     return found
 
 
@@ -264,8 +259,9 @@ def _kind_of_call(node: ast.Call, tables: dict[str, dict[str, ast.expr]], aliase
             return named if named in {"int", "float", "str"} else "str"
         if word.arg is None:
             for part in ast.walk(word.value):
-                if isinstance(part, ast.Subscript) and getattr(part.value, "id", "") in tables:
-                    annotation = tables[part.value.id].get(getattr(part.slice, "value", ""))
+                table = tables.get(getattr(part.value, "id", "")) if isinstance(part, ast.Subscript) else None
+                if table is not None:
+                    annotation = table.get(getattr(getattr(part, "slice", None), "value", ""))
                     if annotation is not None:
                         return _kind(annotation, aliases)
     return "str"

@@ -79,9 +79,8 @@ class Wheel:
     def expression(self, path: str, name: str) -> ast.expr:
         """Return what a name is first assigned in a file, wherever it stands."""
         for node in ast.walk(self.tree(path)):
-            target = _target(node)
-            if target == name and node.value is not None:
-                return node.value
+            if assigned(node) == name and (value := getattr(node, "value", None)) is not None:
+                return value
         raise UnknownValueError(f"{path} assigns no `{name}`")
 
     def value(self, path: str, name: str, scope: Scope | None = None) -> Any:
@@ -89,7 +88,8 @@ class Wheel:
         return evaluate(self.expression(path, name), scope or {}, lambda other: self.value(path, other, scope))
 
 
-def _target(node: ast.AST) -> str:
+def assigned(node: ast.AST) -> str:
+    """Return the name that a statement assigns, empty where it assigns none."""
     if isinstance(node, ast.Assign) and len(node.targets) == 1:
         return getattr(node.targets[0], "id", "")
     return getattr(node.target, "id", "") if isinstance(node, ast.AnnAssign) else ""
@@ -97,7 +97,7 @@ def _target(node: ast.AST) -> str:
 
 def attribute(cls: ast.ClassDef, name: str) -> ast.expr | None:
     """Return what a class assigns to a name in its body, None where it does not."""
-    return next((node.value for node in cls.body if _target(node) == name), None)
+    return next((getattr(node, "value", None) for node in cls.body if assigned(node) == name), None)
 
 
 def method(cls: ast.ClassDef, name: str) -> ast.FunctionDef | None:
