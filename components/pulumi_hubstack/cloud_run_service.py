@@ -113,6 +113,7 @@ def _container(args: CloudRunServiceArgs) -> "gcp.cloudrunv2.ServiceTemplateCont
     startup, liveness = server.startup, server.liveness
     return sdk.ServiceTemplateContainerArgs(
         image=server.image,
+        commands=list(server.command),
         args=list(server.args),
         envs=[sdk.ServiceTemplateContainerEnvArgs(name=name, value=value) for name, value in server.env],
         ports=sdk.ServiceTemplateContainerPortsArgs(container_port=server.port),

@@ -15,7 +15,7 @@ from hubstack.catalog.integrity import find_defects
 from hubstack.catalog.load_rates import LoadRate, LoadRates
 from hubstack.catalog.loader import load_catalog, read_catalog
 from hubstack.catalog.node_overhead import NodeOverhead
-from hubstack.catalog.platforms import CloudRun, CloudRunGpu, GpuDriver, InstanceShape, Vertex
+from hubstack.catalog.platforms import CloudRun, CloudRunGpu, GpuDriver, InstanceShape, Termination, Vertex
 from hubstack.catalog.prices import CloudRunPrice, GkeFee, NetworkPrice, Price, Provenance, StoragePrice
 from hubstack.catalog.releases import AttentionBackend, Library, Release
 from hubstack.catalog.row import CatalogError
@@ -50,6 +50,7 @@ __all__ = [
     "Release",
     "Source",
     "StoragePrice",
+    "Termination",
     "TpuTopology",
     "Vertex",
     "ZoneList",

@@ -13,7 +13,7 @@ from hubstack.catalog.expert_kernels import ExpertKernel
 from hubstack.catalog.hardware import Accelerator, MachineType, TpuTopology, ZoneList, region_of
 from hubstack.catalog.load_rates import LoadRates
 from hubstack.catalog.node_overhead import NodeOverhead
-from hubstack.catalog.platforms import CloudRun, GpuDriver, Vertex
+from hubstack.catalog.platforms import CloudRun, GpuDriver, Termination, Vertex
 from hubstack.catalog.prices import CloudRunPrice, GkeFee, NetworkPrice, Price, StoragePrice
 from hubstack.catalog.sources import Source
 from hubstack.kinds import EngineKind
@@ -41,6 +41,7 @@ class Catalog:
     cloud_run: CloudRun
     vertex: Vertex
     gpu_driver: GpuDriver
+    termination: Termination
     fee: GkeFee
     engines: Mapping[str, Engine]
     engine_metrics: Mapping[EngineKind, EngineMetrics]

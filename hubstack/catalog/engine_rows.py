@@ -4,21 +4,22 @@
 from collections.abc import Iterator, Mapping
 
 from hubstack.catalog.engines import Engine, EngineImage, ModelTypeSupport
+from hubstack.catalog.platforms import GpuDriver
 from hubstack.catalog.releases import Release
 from hubstack.catalog.row import Row
 from hubstack.kinds import AcceleratorKind
 
 
-def read_engines(file: Row, releases: Mapping[str, Release]) -> Iterator[Engine]:
-    """Yield the engines of the file, each with what is known of its release."""
+def read_engines(file: Row, releases: Mapping[str, Release], driver: GpuDriver) -> Iterator[Engine]:
+    """Yield the engines of the file, each with what is known of its release and where its driver is."""
     for row in file.rows("engines"):
         run_as, env = row.maybe_row("run_as"), row.maybe_row("env")
         aliases = row.maybe_row("quantization_aliases")
-        release = _release(row, releases)
+        release, kind = _release(row, releases), row.word("kind", AcceleratorKind)
         yield Engine(
             id=row.text("id"),
             name=row.text("name"),
-            kind=row.word("kind", AcceleratorKind),
+            kind=kind,
             version=_version(row),
             images=tuple(_images(row)),
             port=row.integer("port"),
@@ -31,7 +32,12 @@ def read_engines(file: Row, releases: Mapping[str, Release]) -> Iterator[Engine]
             host_argument=row.maybe_text("host_argument"),
             arguments=row.texts("arguments"),
             command=_command(row),
-            env=_texts_by_key(env) if env else {},
+            env={
+                **(driver.env if kind is AcceleratorKind.GPU else {}),
+                **(_texts_by_key(env) if env else {}),
+            },
+            drains=row.flag("drains"),
+            drain_argument=row.maybe_text("drain_argument"),
             min_compute_capability=row.maybe_number("min_compute_capability"),
             min_driver=row.maybe_integer("min_driver"),
             gpu_memory_utilization=row.maybe_number("gpu_memory_utilization"),

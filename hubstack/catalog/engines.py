@@ -62,7 +62,11 @@ class Engine:
     command: tuple[str, ...]
     """What the container runs, whatever entry point its image has."""
     env: Mapping[str, str]
-    """Of the container, beside what every server gets."""
+    """Of the container, beside what every server gets; on a GPU also where the platform mounts its driver."""
+    drains: bool
+    """Finishes the answers that have begun when it is told to stop."""
+    drain_argument: str | None
+    """Flag that takes how long it may do so; None where it does by itself, or not at all."""
     min_compute_capability: float | None
     min_driver: int | None
     """Major NVIDIA driver version."""

@@ -22,7 +22,7 @@ from hubstack.catalog.expert_kernels import read_expert_kernels
 from hubstack.catalog.hardware import Accelerator, MachineType, TpuTopology, ZoneList
 from hubstack.catalog.load_rates import read_load_rates
 from hubstack.catalog.node_overhead import GIB, NodeOverhead, Tier
-from hubstack.catalog.platform_rows import read_cloud_run, read_gpu_driver, read_vertex
+from hubstack.catalog.platform_rows import read_cloud_run, read_gpu_driver, read_termination, read_vertex
 from hubstack.catalog.price_rows import read_prices
 from hubstack.catalog.releases import read_releases
 from hubstack.catalog.row import CatalogError, Fault, Faults, Row, is_unknown
@@ -79,6 +79,7 @@ def _read(directory: Path, faults: Faults) -> Catalog:
     sources = _by(lambda row: row.id, _read_sources(files["sources"]), faults)
     overhead = _read_overhead(files["node_overhead"].row("node_overhead"))
     machine_types = _by(lambda row: row.name, _read_machine_types(files["machine_types"], overhead), faults)
+    driver = read_gpu_driver(files["platforms"])
     tables = read_prices(files["prices"], sources, machine_types)
     catalog = Catalog(
         sources=sources,
@@ -93,9 +94,10 @@ def _read(directory: Path, faults: Faults) -> Catalog:
         cloud_run_prices=tables.cloud_run,
         cloud_run=read_cloud_run(files["platforms"]),
         vertex=read_vertex(files["platforms"]),
-        gpu_driver=read_gpu_driver(files["platforms"]),
+        gpu_driver=driver,
+        termination=read_termination(files["platforms"]),
         fee=tables.fee,
-        engines=_by(lambda row: row.id, read_engines(files["engines"], read_releases(releases)), faults),
+        engines=_by(lambda row: row.id, read_engines(files["engines"], read_releases(releases), driver), faults),
         engine_metrics=_by(lambda row: row.engine, read_engine_metrics(files["engine_metrics"]), faults),
         expert_kernels=tuple(read_expert_kernels(files["expert_kernels"])),
         node_overhead=overhead,
@@ -284,6 +286,7 @@ def _check_references(catalog: Catalog, faults: Faults) -> None:
         catalog.cloud_run,
         catalog.vertex,
         catalog.gpu_driver,
+        catalog.termination,
         *catalog.engine_metrics.values(),
     ]
     named_sources = {name for row in rows for name in row.sources}

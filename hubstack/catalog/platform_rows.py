@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator
 
-from hubstack.catalog.platforms import CloudRun, CloudRunGpu, GpuDriver, InstanceShape, Vertex
+from hubstack.catalog.platforms import CloudRun, CloudRunGpu, GpuDriver, InstanceShape, Termination, Vertex
 from hubstack.catalog.row import Row
 
 
@@ -58,6 +58,23 @@ def read_vertex(file: Row) -> Vertex:
     words = row.row("accelerators")
     read = Vertex(accelerators={name: words.text(name) for name in words.names()}, sources=(row.text("source"),))
     row.done()
+    return read
+
+
+def read_termination(file: Row) -> Termination:
+    """Return what a server is given when it has to go."""
+    row = file.row("termination")
+    spot, cloud_run = row.row("spot"), row.row("cloud_run")
+    read = Termination(
+        pre_stop_seconds=row.integer("pre_stop_seconds"),
+        exit_seconds=row.integer("exit_seconds"),
+        spot_total_seconds=spot.integer("total_seconds"),
+        spot_pre_stop_seconds=spot.integer("pre_stop_seconds"),
+        cloud_run_total_seconds=cloud_run.integer("total_seconds"),
+        sources=(row.text("source"),),
+    )
+    for each in (spot, cloud_run, row):
+        each.done()
     return read
 
 

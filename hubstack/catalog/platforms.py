@@ -65,6 +65,21 @@ class Vertex:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Termination:
+    """How much time a server has when it has to go."""
+
+    pre_stop_seconds: int
+    """It still takes requests: balancers send for seconds after its endpoint is gone."""
+    exit_seconds: int
+    """Kept for the end of the engine itself."""
+    spot_total_seconds: int
+    """All that a node on Spot capacity gives."""
+    spot_pre_stop_seconds: int
+    cloud_run_total_seconds: int
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GpuDriver:
     """Where GKE and Cloud Run mount NVIDIA's driver in a container."""
 

@@ -114,6 +114,8 @@ class ServerPlan:
     version: str | None
     """None where the sources give no version that could be pinned."""
     image: str
+    command: tuple[str, ...]
+    """Replaces the image's entry point; empty only where the platform chooses the image."""
     args: tuple[str, ...]
     env: tuple[tuple[str, str], ...]
     """Plain settings only; never a secret."""
@@ -136,15 +138,18 @@ class ServerPlan:
     """TPU: all chips of the node."""
     shm_bytes: int
     """Memory-backed /dev/shm; 0 where one process needs none."""
-    command: tuple[str, ...] = ()
-    """Replaces the image's entry point; empty: that one runs with `args`."""
     worker_args: tuple[str, ...] = ()
     """Of the nodes after the first where one replica spans several; empty otherwise."""
     scratch_bytes: int
     """Size limit of the writable emptyDir at /tmp and caches."""
     load_seconds: int
     """Estimated time from container start to ready."""
+    pre_stop_seconds: int
+    """Before the server hears that it has to go; it answers on, since balancers still send."""
+    drain_seconds: int
+    """For the answers that have begun, from then on."""
     termination_grace_seconds: int
+    """Both, and the engine's own end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

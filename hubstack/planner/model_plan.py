@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from hubstack import names
+from hubstack.catalog import Termination
 from hubstack.inputs.models import ModelRequest
 from hubstack.inputs.settings import Target
 from hubstack.names import MODEL_DIR
@@ -40,14 +41,16 @@ class Draft:
 
 
 def assemble(
-    draft: Draft, taken: Candidate, loading: Loading, moved: str | None = None, model_dir: str = MODEL_DIR
-) -> ModelPlan:
+    draft: Draft, taken: Candidate, loading: Loading, limits: Termination, *, moved: str | None = None,
+    model_dir: str = MODEL_DIR,
+) -> ModelPlan:  # fmt: skip
     """Return the plan of one model on its candidate.
 
     Args:
         draft: the model.
         taken: where it goes.
         loading: how it reads its weights there.
+        limits: what the platforms give a server that has to go.
         moved: what it stood on before and why it left.
         model_dir: where its server finds its files.
     """
@@ -58,7 +61,7 @@ def assemble(
     server = plan_server(Serving(
         request=request, facts=facts, geometry=demand.geometry, choice=choice, shape=_shape(offer), need=taken.need,
         load=taken.load, load_bytes=demand.weights.size_bytes, model_path=weights.model_path,
-        format=draft.chosen.format, model_dir=model_dir, loading=loading.plan,
+        format=draft.chosen.format, model_dir=model_dir, loading=loading.plan, limits=limits,
     ))  # fmt: skip
     price = offer.price(request.capacity[0].kind)
     return ModelPlan(

@@ -257,7 +257,7 @@ def _with_shared(
 
 
 def _placed(draft: Draft, taken: Candidate, loading: Loading, moved: str | None, catalog: Catalog) -> ModelPlan:
-    model = assemble(draft, taken, loading, moved)
+    model = assemble(draft, taken, loading, catalog.termination, moved=moved)
     return with_slo(model, draft.demand.request, catalog.engine_metrics)
 
 

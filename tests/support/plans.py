@@ -67,14 +67,15 @@ def _server(engine: EngineKind, count: int, *, tpu: bool = False) -> ServerPlan:
         return Probe(path="/health", port=8000, period_seconds=period, failure_threshold=failures)
 
     return ServerPlan(
-        engine=engine, version="1", image=f"registry.example/{engine}:1", args=("/weights", "--port", "8000"),
+        engine=engine, version="1", image=f"registry.example/{engine}:1", command=("serve",),
+        args=("/weights", "--port", "8000"),
         env=(("HF_HUB_OFFLINE", "1"), ("HOME", "/scratch")), port=8000,
         startup=probe(10, 90), readiness=probe(5, 3),
         liveness=probe(15, 8), metrics_path="/metrics", api_path="/v1", served_model_name="acme/model",
         run_as_user=0 if tpu else 2000, cpu_millicores=6000, memory_bytes=24 * GIB,
         accelerator_resource="google.com/tpu" if tpu else "nvidia.com/gpu", accelerator_count=count,
         shm_bytes=2 * GIB * count if count > 1 else 0, scratch_bytes=8 * GIB, load_seconds=300,
-        termination_grace_seconds=120,
+        pre_stop_seconds=20, drain_seconds=95, termination_grace_seconds=120,
     )  # fmt: skip
 
 

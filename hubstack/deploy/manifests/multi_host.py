@@ -10,7 +10,7 @@ other
 import copy
 
 from hubstack.deploy.manifests.base import Object, server_name
-from hubstack.deploy.manifests.server import deployment
+from hubstack.deploy.manifests.server import deployment, pre_stop
 from hubstack.kinds import AcceleratorKind
 from hubstack.plan import ModelPlan, Plan
 
@@ -37,6 +37,8 @@ def leader_worker_set(plan: Plan, model: ModelPlan) -> Object:
     container["args"] = list(model.server.worker_args)
     for unasked in ("startupProbe", "readinessProbe", "livenessProbe", "ports"):
         del container[unasked]  # a worker has no HTTP server; the leader's health is the group's
+    # The leader's answers end on its workers too.
+    container["lifecycle"] = pre_stop(model.server.pre_stop_seconds + model.server.drain_seconds)
     metadata: Object = {**single["metadata"], "name": group_name(model)}
     if model.accelerator_kind is AcceleratorKind.TPU:
         # One group for each slice, and a slice is a pool of its own.

@@ -104,7 +104,7 @@ def _server_pod(plan: Plan, model: ModelPlan) -> Object:
     container: Object = {
         "name": "server",
         "image": server.image,
-        **({"command": list(server.command)} if server.command else {}),
+        "command": list(server.command),
         "args": [*server.args, *key_args(plan, model)],
         "env": [*({"name": name, "value": value} for name, value in server.env), *key_env(plan, model)],
         "ports": [{"name": "http", "containerPort": server.port, "protocol": "TCP"}],
@@ -112,6 +112,7 @@ def _server_pod(plan: Plan, model: ModelPlan) -> Object:
         "startupProbe": _probe(server.startup),
         "readinessProbe": _probe(server.readiness),
         "livenessProbe": _probe(server.liveness),
+        "lifecycle": pre_stop(server.pre_stop_seconds),
         "securityContext": container_security(),
         "volumeMounts": mounts,
     }
@@ -161,6 +162,11 @@ def _probe(probe: Probe) -> Object:
         "failureThreshold": probe.failure_threshold,
         "timeoutSeconds": 5,
     }
+
+
+def pre_stop(seconds: int) -> Object:
+    """Wait before the engine is told to stop (kubelet's own sleep: an image needs no shell)."""
+    return {"preStop": {"sleep": {"seconds": seconds}}}
 
 
 def _window(probe: Probe) -> int:

@@ -8,7 +8,7 @@ the engine's row of catalog/engines.yaml.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from hubstack.catalog import Accelerator, Catalog, Engine, MachineType
+from hubstack.catalog import Accelerator, Catalog, Engine, MachineType, Termination
 from hubstack.hub.facts import ModelFacts
 from hubstack.inputs.models import ModelRequest
 from hubstack.kinds import EngineKind
@@ -92,6 +92,8 @@ class Serving:
     """As the engine is given it: the mounted folder, or the GGUF file in it."""
     format: WeightsFormat
     loading: LoadingPlan
+    limits: Termination
+    """What the platforms give a server that has to go."""
     model_dir: str = MODEL_DIR
     """Folder of the model's files."""
 
@@ -100,8 +102,8 @@ class Serving:
 class NodeGroup:
     """What the containers of one replica are started with."""
 
-    command: tuple[str, ...] = ()
-    """Replaces the image's entry point, of leader and workers; empty: as the image has it."""
+    command: tuple[str, ...]
+    """Replaces the image's entry point, of leader and workers."""
     args: tuple[str, ...]
     """Of the leader, which answers."""
     worker_args: tuple[str, ...] = ()
@@ -136,5 +138,5 @@ class EngineSpec:
     """Whether GPUs without bf16 are left to those who name them."""
     caveat: Callable[[Engine, Geometry], str | None] = _no_caveat
     """What a person should know of this engine with this architecture."""
-    group: Callable[[tuple[str, ...], int, int], NodeGroup] | None = None
-    """How a replica over several nodes starts, by the flags of one node, nodes, stages; None: it needs one node."""
+    group: Callable[[tuple[str, ...], tuple[str, ...], int, int], NodeGroup] | None = None
+    """How a replica over several nodes starts, by command and flags of one node, nodes, stages; None: it needs one."""

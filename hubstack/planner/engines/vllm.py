@@ -136,10 +136,10 @@ def vllm_env(window_seconds: int) -> dict[str, str]:
     }
 
 
-def _group(args: tuple[str, ...], hosts: int, stages: int) -> NodeGroup:
+def _group(command: tuple[str, ...], args: tuple[str, ...], hosts: int, stages: int) -> NodeGroup:
     args = (*args, "--pipeline-parallel-size", str(stages), "--nnodes", str(hosts),
             "--node-rank", "$(LWS_WORKER_INDEX)", "--master-addr", "$(LWS_LEADER_ADDRESS)")  # fmt: skip
-    return NodeGroup(args=args, worker_args=(*args, "--headless"))
+    return NodeGroup(command=command, args=args, worker_args=(*args, "--headless"))
 
 
 SPEC = EngineSpec(

@@ -26,15 +26,15 @@ def _env(window_seconds: int) -> dict[str, str]:
     return vllm.vllm_env(window_seconds) | tpu
 
 
-def _over_ray(args: tuple[str, ...], hosts: int, stages: int) -> NodeGroup:
+def _over_ray(command: tuple[str, ...], args: tuple[str, ...], hosts: int, stages: int) -> NodeGroup:
     """Start Ray on all nodes, and the engine on the first once all have joined."""
-    args = (*args, "--pipeline-parallel-size", str(stages))
+    serve = shlex.join((*command, *args, "--pipeline-parallel-size", str(stages)))
     alive = "sum(node['Alive'] for node in ray.nodes())"
     joined = f"import ray, time; ray.init(address='auto')\nwhile {alive} < {hosts}: time.sleep(5)"
     leader = (
         "set -e", f"ray start --head --port={RAY_PORT}", f'python3 -c "{joined}"',
         # In the shell's place, so that it is told to stop and its end is the container's.
-        f"exec vllm serve {shlex.join(args)}",
+        f"exec {serve}",
     )  # fmt: skip
     address = f'"$LWS_LEADER_ADDRESS:{RAY_PORT}"'
     worker = (

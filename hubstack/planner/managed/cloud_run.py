@@ -20,6 +20,7 @@ from hubstack.planner.model_plan import Draft, assemble
 from hubstack.planner.placement.candidates import Candidate
 from hubstack.planner.placement.offers import Offer
 from hubstack.planner.serving.choose_loading import mount_elsewhere
+from hubstack.planner.serving.container import answer_seconds
 
 GIB = 1024**3
 SECONDS_PER_HOUR = 3600
@@ -111,7 +112,8 @@ def plan_service(draft: Draft, taken: Candidate, job: JobPlan, catalog: Catalog,
     limits, allowed = catalog.cloud_run, server.startup.period_seconds * server.startup.failure_threshold
     period = min(server.startup.period_seconds, limits.probe_period_seconds)
     failures = min(allowed, limits.probe_window_seconds) // period
-    wait = server.load_seconds + server.termination_grace_seconds
+    bandwidth = taken.offer.accelerator.bandwidth_gbps
+    wait = server.load_seconds + answer_seconds(draft.demand.weights.size_bytes, 1, bandwidth)
     run = CloudRunPlan(
         accelerator=gpu.name,
         vcpu=machine.vcpu,

@@ -32,7 +32,8 @@ def keep_offers(offers: Iterable[Offer], catalog: Catalog) -> tuple[Offer, ...]:
 def plan_deployment(draft: Draft, taken: Candidate, catalog: Catalog) -> ModelPlan:
     """Return the plan of one model on a machine of Vertex AI."""
     loading = mount_elsewhere(draft.demand.weights.size_bytes, "Vertex AI", catalog.load_rates)
-    model, request = assemble(draft, taken, loading), draft.demand.request
+    model = assemble(draft, taken, loading, catalog.termination)
+    request = draft.demand.request
     name = f"{taken.offer.count} x {model.accelerator_name} ({model.machine_type})"
     why = f"{name}: the cheapest on Compute Engine that fits; what Vertex AI asks for it is in no source"
     vertex = VertexPlan(
@@ -46,8 +47,8 @@ def plan_deployment(draft: Draft, taken: Candidate, catalog: Catalog) -> ModelPl
         model, platform=PlatformKind.VERTEX, vertex=vertex, capacity_class="", usd_per_replica_hour=None,
         steps=tuple(replace(step, pool="", zones=(), usd_per_replica_hour=None) for step in model.steps),
         server=replace(
-            model.server, image=CHOSEN_THERE, version=None, args=(), env=(), metrics_path=None, memory_bytes=0,
-            cpu_millicores=0, scratch_bytes=0,
+            model.server, image=CHOSEN_THERE, version=None, command=(), args=(), env=(), metrics_path=None,
+            memory_bytes=0, cpu_millicores=0, scratch_bytes=0,
         ),
         weights=replace(
             model.weights, files=(), patterns=(), exclude=(), prefix="", model_path="", loader_image="",

@@ -14,11 +14,12 @@ from hubstack.planner.engines.arguments import port_of
 from hubstack.planner.engines.spec import EngineSpec, NodeGroup, Serving
 from hubstack.planner.memory import sizing
 from hubstack.planner.placement.offers import host_cpu_millicores, host_memory_bytes
+from hubstack.planner.serving.shutdown import plan_shutdown
 
 GIB = sizing.GIB
 ANSWER_TOKENS = 2048
 """Of an answer that is waited for when a server is told to stop."""
-MIN_GRACE_SECONDS, MAX_GRACE_SECONDS = 60, 900
+MIN_ANSWER_SECONDS, MAX_ANSWER_SECONDS = 60, 900
 NON_ROOT_USER = 2000
 """vLLM's images carry this user; the other engines need no entry for it."""
 _ENV = {
@@ -51,7 +52,10 @@ def plan_server(serving: Serving) -> ServerPlan:
     image = engine.image_for(shape.accelerator.id)
     if image is None:  # placement offers only accelerators that the engine has an image for
         raise ValueError(f"{engine.id} has no image for {shape.accelerator.id}")
-    group = _group(spec, serving)
+    answer = answer_seconds(serving.load_bytes, shape.count * shape.hosts, shape.accelerator.bandwidth_gbps)
+    stop = plan_shutdown(engine, serving.request, answer, serving.limits)
+    drain = (engine.drain_argument, str(stop.drain)) if engine.drain_argument else ()
+    group = _group(spec, serving, drain)
     return ServerPlan(
         engine=choice.kind,
         version=engine.version,
@@ -59,7 +63,7 @@ def plan_server(serving: Serving) -> ServerPlan:
         command=group.command,
         args=group.args,
         worker_args=group.worker_args,
-        env=tuple(sorted((_ENV | dict(spec.env(window_seconds)) | dict(group.env)).items())),
+        env=tuple(sorted((_ENV | dict(spec.env(window_seconds)) | dict(engine.env) | dict(group.env)).items())),
         port=port,
         startup=Probe(path=engine.health_path, port=port, period_seconds=10,
                       failure_threshold=max(30, -(-window_seconds // 10))),
@@ -79,26 +83,26 @@ def plan_server(serving: Serving) -> ServerPlan:
         shm_bytes=shm_bytes(shape.tensor_parallel, memory),
         scratch_bytes=8 * GIB,
         load_seconds=load_seconds,
-        termination_grace_seconds=_grace_seconds(serving),
+        pre_stop_seconds=stop.pre_stop,
+        drain_seconds=stop.drain,
+        termination_grace_seconds=stop.grace,
     )  # fmt: skip
 
 
-def _group(spec: EngineSpec, serving: Serving) -> NodeGroup:
+def _group(spec: EngineSpec, serving: Serving, more: tuple[str, ...]) -> NodeGroup:
     """Return how the containers of one replica start."""
-    args, hosts = spec.args(serving), serving.shape.hosts
+    command, args, hosts = serving.choice.engine.command, (*spec.args(serving), *more), serving.shape.hosts
     if hosts == 1:
-        return NodeGroup(args=args)
+        return NodeGroup(command=command, args=args)
     if spec.group is None:  # placement plans it on one node
         raise ValueError(f"{spec.kind} has no group of {hosts} nodes")
-    return spec.group(args, hosts, serving.shape.pipeline_parallel)
+    return spec.group(command, args, hosts, serving.shape.pipeline_parallel)
 
 
-def _grace_seconds(serving: Serving) -> int:
+def answer_seconds(load_bytes: int, accelerators: int, bandwidth_gbps: float) -> int:
     """Return the time to finish an answer that has begun: every token reads the weights once.
 
     At half the memory's bandwidth, since other sequences are served at the same time.
     """
-    shape = serving.shape
-    rank_bytes = serving.load_bytes / (shape.count * shape.hosts)
-    seconds = ANSWER_TOKENS * rank_bytes / (shape.accelerator.bandwidth_gbps * 1e9 / 2)
-    return min(max(MIN_GRACE_SECONDS, math.ceil(seconds)), MAX_GRACE_SECONDS)
+    seconds = ANSWER_TOKENS * load_bytes / accelerators / (bandwidth_gbps * 1e9 / 2)
+    return min(max(MIN_ANSWER_SECONDS, math.ceil(seconds)), MAX_ANSWER_SECONDS)

@@ -176,7 +176,7 @@ def test_ranks_share_memory_and_one_process_needs_none() -> None:
 
 
 def test_the_image_is_the_one_that_the_catalogue_names_for_the_card() -> None:
-    assert plan_one(EMBEDDER).server.image == "ghcr.io/huggingface/text-embeddings-inference:89-1.9"
+    assert plan_one(EMBEDDER).server.image == "ghcr.io/huggingface/text-embeddings-inference:89-1.9.4"
     assert plan_one(llama()).server.image.startswith("vllm/vllm-openai:v")
 
 
