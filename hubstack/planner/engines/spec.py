@@ -139,4 +139,4 @@ class EngineSpec:
     caveat: Callable[[Engine, Geometry], str | None] = _no_caveat
     """What a person should know of this engine with this architecture."""
     group: Callable[[tuple[str, ...], tuple[str, ...], int, int], NodeGroup] | None = None
-    """How a replica over several nodes starts, by command and flags of one node, nodes, stages; None: it needs one."""
+    """How a replica over several nodes starts, by command and flags of one, nodes, stages; None: it needs one."""

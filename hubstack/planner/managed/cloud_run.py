@@ -106,7 +106,7 @@ def plan_service(draft: Draft, taken: Candidate, job: JobPlan, catalog: Catalog,
     # The whole bucket is mounted (components/pulumi_hubstack/cloud_run_service.py): the commit's folder is named
     # by its path.
     loading = mount_elsewhere(draft.demand.weights.size_bytes, "Cloud Run", catalog.load_rates)
-    model = assemble(draft, taken, loading, model_dir=f"{MODEL_DIR}/{facts.commit}")
+    model = assemble(draft, taken, loading, catalog.termination, model_dir=f"{MODEL_DIR}/{facts.commit}")
     price = taken.offer.price(CapacityKind.ON_DEMAND)
     server = _server(model.server, taken, gpu)
     limits, allowed = catalog.cloud_run, server.startup.period_seconds * server.startup.failure_threshold

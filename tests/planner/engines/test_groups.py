@@ -35,7 +35,9 @@ def test_nodes_of_gpus_are_told_of_the_first_one() -> None:
         "--master-addr", "$(LWS_LEADER_ADDRESS)",
     )  # fmt: skip
     assert group.worker_args == (*group.args, "--headless")
-    assert (group.command, group.env) == (("vllm", "serve"), ()), "vLLM takes its own multiprocessing where --nnodes is above 1"
+    assert (group.command, group.env) == (("vllm", "serve"), ()), (
+        "vLLM takes its own multiprocessing where --nnodes is above 1"
+    )
 
 
 def test_tpu_hosts_are_joined_by_ray_and_never_by_nnodes() -> None:
