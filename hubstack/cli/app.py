@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hubstack.cli import gitops as cli_gitops
-from hubstack.cli.console import Check, Env, Jobs, Json, Progress, Project
+from hubstack.cli.console import Check, Env, Jobs, Json, Progress, Project, print_error
 from hubstack.cli.console import config_of as _config
 from hubstack.cli.console import environment_of as _environment
 from hubstack.cli.console import models_path as _models_path
@@ -22,7 +22,7 @@ from hubstack.cli.console import print_parts as _print
 from hubstack.cli.console import status as _status
 from hubstack.cli.each_cluster import each_cluster, group_of, plan_exit_code
 from hubstack.files.errors import HubstackError, InputError
-from hubstack.files.problems import Problem, inert, listed, nearest, visible
+from hubstack.files.problems import Problem, listed, nearest
 from hubstack.inputs.environment import Environment, find_project
 
 if TYPE_CHECKING:
@@ -213,7 +213,7 @@ def lock(
     try:
         _print(*_write_places(environment))
     except HubstackError as error:
-        sys.stderr.write(f"the lock is written; not every model has a place yet:\n{error}\n")
+        print_error(f"the lock is written; not every model has a place yet:\n{error}")
         raise typer.Exit(2) from None
 
 
@@ -363,7 +363,7 @@ def main() -> None:
     try:
         app()
     except HubstackError as error:
-        sys.stderr.write(inert(visible(f"{error}\n", keep="\n\t")))
+        print_error(str(error))
         raise SystemExit(2) from None
     except BrokenPipeError:  # the reader has closed, as `head` does
         sys.stderr.close()

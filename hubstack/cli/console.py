@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
+from hubstack.files.escape import for_log
 from hubstack.inputs.environment import Environment, find_environment, find_project
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def status(text: str) -> AbstractContextManager[Any]:
 
 def print_parts(*parts: Any) -> None:
     """Print texts and tables, one under the other."""
-    from hubstack.files.problems import inert  # noqa: PLC0415
+    from hubstack.files.escape import escape_ci_commands  # noqa: PLC0415
     from hubstack.files.terminal import SafeConsole  # noqa: PLC0415
 
     console = SafeConsole(
@@ -123,11 +124,17 @@ def print_parts(*parts: Any) -> None:
         # A sentence is wrapped by the terminal; only tables are laid out here.
         with console.capture() as held:
             console.print(part, soft_wrap=isinstance(part, str))
-        sys.stdout.write(inert(held.get()))
+        sys.stdout.write(escape_ci_commands(held.get()))
 
 
 def out(text: str) -> None:
     """Print JSON, which is for a program."""
-    from hubstack.files.terminal import safe_json  # noqa: PLC0415
+    from hubstack.files.escape import json_text  # noqa: PLC0415
 
-    sys.stdout.write(safe_json(text))
+    sys.stdout.write(json_text(text))
+
+
+def print_error(text: str) -> None:
+    """Print what was refused, of one line or several, on stderr."""
+    sys.stdout.flush()
+    sys.stderr.write(for_log(f"{text.rstrip()}\n"))

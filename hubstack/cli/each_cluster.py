@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import typer
 
-from hubstack.cli.console import config_of, environment_of, out, print_parts, status
+from hubstack.cli.console import config_of, environment_of, out, print_error, print_parts, status
 from hubstack.files.errors import HubstackError, InputError
 from hubstack.files.problems import Problem
 from hubstack.inputs.environment import Environment
@@ -133,8 +133,7 @@ def _show(environment: str, found: Mapping[str, Said], *, as_json: bool) -> None
         if said.text and not as_json:
             out(f"{title}\n{'=' * len(title)}\n{said.text}\n")
         if said.error:
-            sys.stdout.flush()
-            sys.stderr.write(f"{title}:\n{said.error}")
+            print_error(f"{title}:\n{said.error}")
     if any(said.bill for said in found.values()) and not as_json:
         from hubstack.review.report.report import bill_table  # noqa: PLC0415
 

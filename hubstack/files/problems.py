@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is wrong with an input, said so that a person can mend it.
 
-Owns the shape of a problem and its rendering (message, hint, source line, caret), and what of a hostile text may
-reach a terminal. Does not own the rules that find problems. All problems of a file are collected first and
+Owns the shape of a problem and its rendering (message, hint, source line, caret). Does not own the rules that find
+problems. All problems of a file are collected first and
 reported together.
 """
 
@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+
+from hubstack.files.escape import visible
 
 MOST_SHOWN = 100
 """Problems that are printed; the rest is counted."""
@@ -82,31 +84,6 @@ def render_problems(problems: Iterable[Problem]) -> str:
     if len(ordered) > MOST_SHOWN:
         lines.append(f"and {len(ordered) - MOST_SHOWN:,} more: mend these first")
     return "\n".join(lines)
-
-
-def visible(text: str, keep: str = "") -> str:
-    r"""Return the text with every character that could steer a terminal, or hide, as `\x1b` or `\u202e`.
-
-    Those are all that Python calls not printable: control and format characters (escape sequences, bidirectional
-    overrides, zero-width characters), separators other than the space, surrogates, what is unassigned.
-    """
-    if text.isprintable():
-        return text
-    return "".join(char if char in keep or char.isprintable() else _escaped(char) for char in text)
-
-
-def inert(text: str) -> str:
-    r"""Return printed lines of which none is a command to the CI that shows them.
-
-    GitHub's runner obeys a line that begins with `::`, after spaces too, and `##[` anywhere in one
-    (actions/runner src/Runner.Common/ActionCommand.cs, read 2026-11).
-    """
-    return re.sub(r"(?m)^([^\S\n]*):(?=:)", r"\1\\x3a", text).replace("##[", "\\x23#[")
-
-
-def _escaped(char: str) -> str:
-    code = ord(char)
-    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
 def _cropped(message: str) -> str:

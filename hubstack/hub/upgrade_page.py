@@ -7,6 +7,7 @@ licence names and scan results are other people's words: they stand in code span
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from hubstack.files.escape import markdown_code as code
 from hubstack.hub.facts import ModelFacts
 from hubstack.hub.file_changes import FileChange, TemplateMove, changed_files, template_change
 
@@ -113,7 +114,7 @@ def _license(facts: ModelFacts) -> str:
 
 
 def _gate(facts: ModelFacts) -> str:
-    return f"gated ({facts.gated})" if facts.gated else "open"
+    return f"gated ({code(facts.gated)})" if facts.gated else "open"
 
 
 def _scan(facts: ModelFacts) -> str:
@@ -133,21 +134,3 @@ def _template(before: ModelFacts, after: ModelFacts, files: Iterable[FileChange]
         TemplateMove.UNKNOWN: "unknown: no hash of its file",
         TemplateMove.SAME: "as before",
     }[move]
-
-
-def code(text: str, *, in_table: bool = False) -> str:
-    """Return other people's text as a code span of one line, in which neither Markdown nor a mention works."""
-    plain = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    plain = plain.replace("|", "\\|") if in_table else plain
-    longest = max((len(run) for run in _runs(plain)), default=0)
-    fence = "`" * (longest + 1)
-    pad = " " if plain.startswith("`") or plain.endswith("`") else ""
-    return f"{fence}{pad}{plain or '?'}{pad}{fence}"
-
-
-def _runs(text: str) -> Iterator[str]:
-    run = ""
-    for char in text:
-        run = run + char if char == "`" else ""
-        if run:
-            yield run

@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from hubstack.cli import console
-from hubstack.files.problems import Problem, inert, visible
-from hubstack.files.terminal import safe_json
+from hubstack.files.escape import escape_ci_commands, for_log, json_text, markdown, markdown_code, visible
+from hubstack.files.problems import Problem
 from hubstack.hub.lock import load_lock, lock_key, render_lock
 from hubstack.hub.upgrade_page import upgrade_page
 from hubstack.review.diff import Change
@@ -26,14 +26,25 @@ from tests.support.facts import llama, plan
 HOSTILE = (
     "\x1b[2J\x1b]0;owned\x07\x9b31m\u202eevil\u200b\n::set-output name=x::y\n##[error]boo\r\n"
     "<script>alert(1)</script><img src=x onerror=a()> ](javascript:alert(1)) [a](https://evil.example) | a | `x`"
-    " ``` @everyone <!-- \u2028 www.evil.example ${{ secrets.TOKEN }}"
+    " ``` @everyone <!-- \u2028 www.evil.example ${{ secrets.TOKEN }}\n"
+    "##vso[task.setvariable variable=x]y ##teamcity[buildStop comment='x'] section_start:1:x[collapsed=true]\n"
+    "/approve\n\u3164 \u115f \u2800 a\ufe0f \U000e0101 \U000e0041 #12 org/repo#3 GH-7 !4 &5 [vulnerability:6]"
+    " a@b.example :shipit:"
 )
 
 
 def assert_moves_no_terminal(text: str) -> None:
     assert [char for char in text if char not in "\n\t" and not char.isprintable()] == []
     assert [line for line in text.splitlines() if line.lstrip().startswith("::")] == []
-    assert "##[" not in text
+    assert re.search(r"##[\w.]*\[|section_(start|end):", text) is None
+    assert re.search("[\u115f\u2800\u3164\ufe0f\U000e0101]", text) is None
+
+
+def assert_refers_to_nothing(comment: str) -> None:
+    """No host finds a mention, a reference, an emoji or a quick action in what is not a code span."""
+    text = re.sub(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", "", comment)
+    assert re.search(r"@\w|#\w|GH-\d|[!~$%]\w|&amp;\w|\[\w+:\d|:shipit:", text.replace("\\", "")) is None
+    assert [line for line in comment.splitlines() if line.lstrip().startswith("/")] == []
 
 
 def assert_is_no_markup(page: str) -> None:
@@ -68,7 +79,7 @@ def test_a_problem_shows_what_it_quotes_and_nothing_moves() -> None:
     shown = Problem(
         path=f"a{HOSTILE}.yaml", line=1, column=4, message=HOSTILE, hint=HOSTILE, source_line=HOSTILE
     ).render()
-    assert_moves_no_terminal(inert(shown))
+    assert_moves_no_terminal(escape_ci_commands(shown))
     assert "\\x1b[2J" in shown
     assert "\\u202e" in shown
 
@@ -118,6 +129,7 @@ def test_a_comment_and_a_page_of_a_change_hold_no_markup_of_others() -> None:
     assert re.search(r"(?<!\\)\]\(", comment) is None
     assert "@everyone" not in comment
     assert "https://" not in comment
+    assert_refers_to_nothing(comment)
     assert "| a |" not in comment.replace("\\|", "")
     assert_is_no_markup(html_text(made, report(made)))
 
@@ -140,5 +152,35 @@ def test_a_page_of_a_plan_and_of_an_upgrade_hold_no_markup_of_others() -> None:
 def test_escapes_are_only_for_what_cannot_be_seen() -> None:
     assert visible("é 模型 🚀 ─ \\x1b") == "é 模型 🚀 ─ \\x1b"
     assert visible("a\tb\n", keep="\n") == "a\\x09b\n"
-    assert inert("  ::x::y\n a ::b\n:c") == "  \\x3a:x::y\n a ::b\n:c"
-    assert safe_json('"é\u202e"') == '"é\\u202e"'
+    assert escape_ci_commands("  ::x::y\n a ::b\n:c") == "  \\x3a:x::y\n a ::b\n:c"
+    assert json_text('"é\u202e"') == '"é\\u202e"'
+
+
+@pytest.mark.parametrize(
+    "blank", ["\u3164", "\u115f", "\u1160", "\uffa0", "\u2800", "\ufe0f", "\U000e0101", "\u180e", "\u034f"]
+)
+def test_a_character_that_is_printable_and_draws_nothing_is_shown(blank: str) -> None:
+    assert (
+        visible(f"a{blank}b")
+        == f"a\\{'U' if ord(blank) > 0xFFFF else 'u'}{ord(blank):0{8 if ord(blank) > 0xFFFF else 4}x}b"
+    )
+    assert blank not in markdown(f"a{blank}b") + markdown_code(f"a{blank}b")
+    assert json.loads(json_text(json.dumps(blank, ensure_ascii=False))) == blank
+    assert blank not in json_text(json.dumps(blank, ensure_ascii=False))
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["::error file=a::b", "  ::stop-commands::x", "x ##[group]y", "x ##vso[task.complete]", "##teamcity[message]",
+     "section_start:1560896352:x\r\x1b[0K", "section_end:1:x"],
+)  # fmt: skip
+def test_a_command_to_a_runner_is_not_obeyed_in_a_log_or_in_json(command: str) -> None:
+    assert_moves_no_terminal(for_log(f"first\n{command}\n"))
+    held = json_text(json.dumps([command], ensure_ascii=False, indent=1))
+    assert_moves_no_terminal(held)
+    assert json.loads(held) == [command]
+
+
+def test_a_text_that_begins_like_a_quick_action_is_none() -> None:
+    assert markdown("/approve") == "\\/approve"
+    assert markdown("a\n/merge") == "a /merge"

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from hubstack.files.escape import markdown_code as code
 from hubstack.hub.facts import FileFacts, ModelFacts, SecurityFacts
 from hubstack.hub.file_changes import FileMove, changed_files
-from hubstack.hub.upgrade_page import MAX_FILES, code, upgrade_page
+from hubstack.hub.upgrade_page import MAX_FILES, upgrade_page
 
 OLD, NEW = "1" * 40, "2" * 40
 
@@ -45,7 +46,7 @@ def test_the_page_tells_commits_files_licence_gate_code_and_scan() -> None:
         "# What the Hub changed\n\nModels: 1 moved to another commit.\n\n## `a/m` (`chat`)\n\n"
         "`111111111111` → `222222222222`\n\n"
         "- **licence**: `mit` → `other` (`made-up`)\n"
-        "- **gate**: open → gated (manual)\n"
+        "- **gate**: open → gated (`manual`)\n"
         "- **custom code**: appeared\n"
         "- **security scan**: not told → `w` `unsafe`\n"
         "- chat template: as before\n\n"

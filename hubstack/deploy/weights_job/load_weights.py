@@ -22,7 +22,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TextIO
 
 import huggingface_hub
 from huggingface_hub.errors import (
@@ -68,6 +68,11 @@ class Manifest:
     exclude: tuple[str, ...]
     files: tuple[File, ...]
     """Empty: the Hub's own list at the commit, chosen by the patterns."""
+
+
+def say(text: str, stream: TextIO | None = None) -> None:
+    """Print one line of the log; names of files are the publisher's, so what is not plain ASCII is escaped."""
+    print(text.encode("unicode_escape").decode("ascii"), file=stream or sys.stdout, flush=True)
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -211,9 +216,9 @@ def copy_file(manifest: Manifest, file: File, target: Path, scratch: Path) -> No
         try:
             check_file(file, landed)
         except LoadError:
-            print(f"again     {file.path}: what is in the bucket is not the locked file", flush=True)
+            say(f"again     {file.path}: what is in the bucket is not the locked file")
         else:
-            print(f"there     {file.path}", flush=True)
+            say(f"there     {file.path}")
             return
     folder = scratch / "download"
     try:
@@ -230,7 +235,7 @@ def copy_file(manifest: Manifest, file: File, target: Path, scratch: Path) -> No
         shutil.rmtree(folder, ignore_errors=True)
     if not _has_size(landed, file.size_bytes):
         raise LoadError(f"{file.path} did not reach the bucket in full", 5)
-    print(f"copied    {file.path}", flush=True)
+    say(f"copied    {file.path}")
 
 
 def copy_bytes(file: File, found: Path, landed: Path) -> None:
@@ -249,7 +254,7 @@ def copy_bytes(file: File, found: Path, landed: Path) -> None:
 def load(manifest: Manifest, target: Path, scratch: Path) -> None:
     """Bring the target to the state that the manifest describes."""
     if is_complete(manifest, target):
-        print(f"complete  {manifest.repo_id}@{manifest.commit}", flush=True)
+        say(f"complete  {manifest.repo_id}@{manifest.commit}")
         return
     files = list_files(manifest)
     for file in files:
@@ -259,7 +264,7 @@ def load(manifest: Manifest, target: Path, scratch: Path) -> None:
         "files": [asdict(file) for file in sorted(files, key=lambda file: file.path)],
     }  # fmt: skip
     (target / MARKER).write_text(json.dumps(marker, indent=2, sort_keys=True) + "\n")
-    print(f"complete  {manifest.repo_id}@{manifest.commit}, {len(files)} files", flush=True)
+    say(f"complete  {manifest.repo_id}@{manifest.commit}, {len(files)} files")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -273,7 +278,7 @@ def main(arguments: list[str] | None = None) -> int:
         load(read_manifest(said.manifest), said.target, said.scratch)
     except Exception as error:  # noqa: BLE001  a Job's log is read by people: a message, no traceback
         message, code = explain(error)
-        print(f"error: {message}", file=sys.stderr, flush=True)
+        say(f"error: {message}", sys.stderr)
         return code
     return 0
 

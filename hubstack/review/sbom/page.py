@@ -9,7 +9,7 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from hubstack.files.markdown import escape
+from hubstack.files.escape import markdown as escape
 from hubstack.files.terminal import shown_in_page
 from hubstack.plan import Plan
 from hubstack.review.sbom.transparency import Section

@@ -2,13 +2,13 @@
 """A report as a comment on a pull request, within what a host takes.
 
 Owns the size: folded tables lose rows first, then all tables; the answers and what is lost stay. Texts from the Hub
-are hostile: `hubstack.files.markdown` escapes them.
+are hostile: `hubstack.files.escape.markdown` escapes them.
 """
 
 import re
 from collections.abc import Iterator
 
-from hubstack.files.markdown import escape
+from hubstack.files.escape import markdown as escape
 from hubstack.review.diff.render.sections import Report, Section
 
 MAX_BYTES = 65_536
