@@ -9,7 +9,8 @@ To change the format: raise FORMAT, and either read the old one or say in the hi
 """
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,12 +19,13 @@ from typing import Annotated, Any, cast
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from hubstack.files.documents import Document, parse_document, read_text
+from hubstack.files.documents import Document, Loc, parse_document, read_text
 from hubstack.files.errors import InputError, LockError
 from hubstack.files.problems import Problem, shown
 from hubstack.files.schema_errors import schema_problems
 from hubstack.hub.facts import FileFacts, ModelFacts, SecurityFacts
 from hubstack.hub.lock_hash import CONTENT, content_of, edited
+from hubstack.inputs.hub_names import path_problem, repo_id_problem, revision_problem
 
 FORMAT = 2
 _READ = (1, 2)
@@ -150,7 +152,10 @@ def parse_lock_line(line: str) -> ModelFacts:
     entry: Any = json.loads(line)
     if entry.get(CONTENT) != content_of(entry):
         raise ValueError("the line was changed")
-    return _facts(_StoredModel.model_validate(entry))
+    stored = _StoredModel.model_validate(entry)
+    if any(_misnamed(stored)):
+        raise ValueError("a name in the line breaks the Hub's rules")
+    return _facts(stored)
 
 
 def _entry(facts: ModelFacts) -> dict[str, Any]:
@@ -318,6 +323,7 @@ def parse_lock(text: str, path: str, anew: Collection[tuple[str, str]] = ()) -> 
         stored = _StoredLock.model_validate(document.value)
     except ValidationError as error:
         raise LockError(schema_problems(document, error, _StoredLock, _AGAIN, is_generated=True)) from None
+    _check_names(document, stored.models)
     models = [_facts(model) for model in stored.models]
     _check_unique(document, models)
     if stored.format > 1:
@@ -341,6 +347,34 @@ def _check_format(document: Document) -> None:
         hint = "use the hubstack that wrote it, or delete it and run `hubstack lock`"
         message = f"lock format {shown(found)} is unknown: this hubstack reads {', '.join(map(str, _READ))}"
         raise LockError([document.mark(("format",)).problem(message, hint)])
+
+
+def _check_names(document: Document, models: Iterable[_StoredModel]) -> None:
+    """Refuse names that the Hub does not give: they lead out of a folder, or deceive who reads the lock."""
+    problems = [
+        document.key_mark(("models", index, *loc)).problem(message, _AGAIN)
+        for index, model in enumerate(models)
+        for loc, message in _misnamed(model)
+    ]
+    if problems:
+        raise LockError(problems)
+
+
+def _misnamed(model: _StoredModel) -> Iterator[tuple[Loc, str]]:
+    """Yield the place and the fault of each name that breaks the Hub's rules."""
+    for key, repo_id in (("id", model.id), ("asked_id", model.asked_id)):
+        if repo_id is not None and (fault := repo_id_problem(repo_id)):
+            yield (key,), fault
+    if fault := revision_problem(model.revision):
+        yield ("revision",), f"`{model.revision}` {fault}"
+    if re.fullmatch(r"[0-9a-f]{40}", model.revision) and model.revision != model.commit:
+        yield ("commit",), f"the commit `{model.commit}` is not the one that `revision` names"
+    for path in model.files:
+        if fault := path_problem(path):
+            yield ("files", path), f"the file path `{path}` {fault}"
+    for path in model.security.issues:
+        if fault := path_problem(path):
+            yield ("security", "issues", path), f"the file path `{path}` {fault}"
 
 
 def _check_unique(document: Document, models: list[ModelFacts]) -> None:

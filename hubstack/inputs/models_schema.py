@@ -12,16 +12,14 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from hubstack import names
 from hubstack.files.problems import RefusedError, nearest, shown
+from hubstack.inputs.hub_names import REVISION_PATTERN, path_problem, repo_id_problem
 from hubstack.kinds import CapacityKind, EngineKind, PlatformKind
-
-REVISION_PATTERN = r"^[^\s\\^~:?*\[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]+$"
-"""What git takes, without the characters that nobody sees."""
 
 
 def _inside(value: str) -> str:
-    if value and any(part in {"", ".", ".."} for part in value.split("/")):
+    if value and (problem := path_problem(value)):
         hint = "a name, or a path from the repository's root: `chat/template.jinja`"
-        raise RefusedError(f"`{value}` leads out of the repository, or has an empty part", hint)
+        raise RefusedError(f"`{value}` {problem}", hint)
     return value
 
 
@@ -281,7 +279,7 @@ class EntryRequest(Settings):
     @field_validator("id")
     @classmethod
     def _is_repo_id(cls, value: str) -> str:
-        if problem := _repo_id_problem(value):
+        if problem := repo_id_problem(value):
             raise RefusedError(problem, _repo_id_hint(value))
         return value
 
@@ -325,23 +323,7 @@ def _repo_id_hint(repo_id: str) -> str:
     """Return the id that was meant, or how one looks."""
     path = re.sub(r"^(https?://)?(www\.)?(huggingface\.co|hf\.co)/", "", repo_id)
     found = re.match(r"([A-Za-z0-9._-]+/[A-Za-z0-9._-]+)(?:@|/tree/|/blob/|/resolve/|/?$)(.*)$", path)
-    if not found or _repo_id_problem(found[1]) or found[1] == repo_id:
+    if not found or repo_id_problem(found[1]) or found[1] == repo_id:
         return "an id reads `owner/name`, as in the address of its page: `Qwen/Qwen3-8B`"
     revision = found[2].split("/")[0]
     return f"did you mean `{found[1]}`{f' with `revision: {revision}`' if revision else ''}?"
-
-
-def _repo_id_problem(repo_id: str) -> str | None:
-    """Return what breaks the Hub's rules for repository ids (huggingface_hub `validate_repo_id`), if any."""
-    parts = repo_id.split("/")
-    rules = (
-        (len(parts) == 2 or (len(parts) == 1 and bool(repo_id)), "it must read `owner/name`"),
-        (all(re.fullmatch(r"[A-Za-z0-9._-]{1,96}", part) for part in parts),
-         "each part takes 1 to 96 letters, digits, `-`, `_` and `.`"),
-        ("--" not in repo_id and ".." not in repo_id, "`--` and `..` are not allowed"),
-        (all(part[:1] not in "-." and part[-1:] not in "-." for part in parts),
-         "a part may not begin or end with `-` or `.`"),
-        (not repo_id.endswith(".git"), "it may not end in `.git`"),
-    )  # fmt: skip
-    broken = next((text for fine, text in rules if not fine), None)
-    return f"`{repo_id}` is no Hub id: {broken}" if broken else None

@@ -13,6 +13,7 @@ from hubstack.files.errors import InputError, LockError
 from hubstack.files.write import write_text_atomically
 from hubstack.hub.facts import FileFacts, ModelFacts, SecurityFacts
 from hubstack.hub.lock import MAX_BYTES, Lock, StaleEntry, check_fresh, load_lock, lock_key, parse_lock, render_lock
+from hubstack.inputs.hub_names import path_problem, revision_problem
 
 COMMIT = "b968826d9c46dd6066d109eabc6255188de91218"
 FACTS = ModelFacts(
@@ -28,6 +29,9 @@ words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=1
 tricky = words | st.sampled_from(
     ["null", "~", "yes", "1e5", "0o7", "<<", "=", "2024-01-01", "- a", "a: b", "*x", "&x"]
 )
+ids = st.from_regex(r"[A-Za-z0-9_]{1,8}(/[A-Za-z0-9_]{1,8})?", fullmatch=True) | st.just("null") | st.just("1e5")
+revisions = tricky.filter(lambda text: revision_problem(text) is None)
+paths = tricky.filter(lambda text: path_problem(text) is None)
 hexes = st.text("0123456789abcdef", min_size=40, max_size=40)
 sha256s = st.text("0123456789abcdef", min_size=64, max_size=64)
 numbers = st.integers(min_value=0, max_value=10**15)
@@ -36,16 +40,16 @@ values = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(tricky, inner, max_size=3), max_leaves=8
 )
 files = st.lists(
-    st.builds(FileFacts, path=tricky, size_bytes=numbers, sha256=st.none() | sha256s, git_oid=st.none() | hexes),
+    st.builds(FileFacts, path=paths, size_bytes=numbers, sha256=st.none() | sha256s, git_oid=st.none() | hexes),
     unique_by=lambda file: file.path, max_size=4,
 )  # fmt: skip
 facts = st.builds(
-    ModelFacts, id=tricky, revision=tricky, commit=hexes, replaced=st.none() | hexes, asked_id=st.none() | tricky,
+    ModelFacts, id=ids, revision=revisions, commit=hexes, replaced=st.none() | hexes, asked_id=st.none() | ids,
     pipeline_tag=st.none() | tricky, library=st.none() | tricky, license=st.none() | tricky,
     license_name=st.none() | tricky, base_models=st.lists(tricky, max_size=2).map(tuple),
     datasets=st.lists(tricky, max_size=2).map(tuple), gated=st.none() | tricky, custom_code=st.booleans(),
     security=st.builds(SecurityFacts, scans_done=st.none() | st.booleans(),
-                       issues=st.dictionaries(tricky, tricky, max_size=2)),
+                       issues=st.dictionaries(paths, tricky, max_size=2)),
     parameters=st.dictionaries(tricky, numbers, max_size=3), parameters_total=st.none() | numbers,
     config=st.dictionaries(tricky, values, max_size=4), quantization=st.dictionaries(tricky, values, max_size=2),
     files=files.map(lambda found: tuple(sorted(found, key=lambda file: file.path))),
@@ -215,3 +219,41 @@ def test_a_file_is_replaced_whole_and_keeps_nothing_beside_it(tmp_path: Path) ->
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be written"):
         write_text_atomically(tmp_path / "no" / "x.yaml", "text")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["../../x", "/etc/passwd", "a//b", "a/./b", "a/", ".", "..", "", "a\\b", "C:/x", "a\x1b[2Jb", "a\nb", "a\x00b",
+     "a\u202eb", "a\u200bb", "a\u3164b", "a\U000e0041b", "a\ufe0fb"],
+)  # fmt: skip
+def test_a_path_that_leads_out_or_hides_is_refused_where_it_stands(path: str) -> None:
+    for facts in (
+        replace(FACTS, files=(FileFacts(path=path, size_bytes=1),)),
+        replace(FACTS, security=SecurityFacts(issues={path: "unsafe"})),
+    ):
+        with pytest.raises(LockError) as refused:
+            parse_lock(render_lock([facts]), "lock")
+        shown = str(refused.value)
+        assert "the file path" in shown
+        assert re.match(r"lock:\d+:\d+: ", shown)
+        assert [char for char in shown if not char.isprintable() and char != "\n"] == []
+
+
+@pytest.mark.parametrize(
+    "repo_id", ["../evil", "/a/b", "a/b/c", "a\x1bb/c", "a/b\n", "a\\b", "a/..", "-a/b", "a/\u202eb", "Qwen/Qw\u0435n3"]
+)
+@pytest.mark.parametrize("key", ["id", "asked_id"])
+def test_an_id_that_the_hub_does_not_give_is_refused(repo_id: str, key: str) -> None:
+    with pytest.raises(LockError, match="is no Hub id"):
+        parse_lock(render_lock([replace(FACTS, **{key: repo_id})]), "lock")
+
+
+@pytest.mark.parametrize("revision", ["a b", "../x", "/main", "a\x1b", "a\nb", "a\u202eb"])
+def test_a_revision_that_git_does_not_take_is_refused(revision: str) -> None:
+    with pytest.raises(LockError, match=r"lock:6:3: "):
+        parse_lock(render_lock([replace(FACTS, revision=revision)]), "lock")
+
+
+def test_a_pinned_revision_is_served_at_no_other_commit() -> None:
+    with pytest.raises(LockError, match="not the one that `revision` names"):
+        parse_lock(render_lock([replace(FACTS, revision="0" * 40)]), "lock")

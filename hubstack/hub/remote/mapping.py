@@ -15,9 +15,11 @@ from typing import Any, cast
 from huggingface_hub import ModelInfo
 from huggingface_hub.hf_api import RepoSibling
 
+from hubstack.files.escape import visible
 from hubstack.hub.facts import FileFacts, ModelFacts, SecurityFacts
 from hubstack.hub.remote.config_fields import keep_config, keep_gguf, keep_quantization
 from hubstack.hub.remote.refusal import AnswerError, BrokenAnswerError
+from hubstack.inputs.hub_names import path_problem, repo_id_problem
 
 _SHA1 = re.compile(r"[0-9a-f]{40}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -61,7 +63,7 @@ def to_facts(answers: Answers) -> ModelFacts:
     counts = info.safetensors if answers.counts_are_of_commit else None
     gguf = keep_gguf(cast("dict[str, Any]", info.gguf or {}))  # pyright: ignore[reportUnknownMemberType]
     transformers = info.transformers_info
-    return ModelFacts(
+    facts = ModelFacts(
         id=info.id,
         asked_id=answers.asked_id if answers.asked_id != info.id else None,
         revision=answers.revision,
@@ -81,6 +83,17 @@ def to_facts(answers: Answers) -> ModelFacts:
         quantization=_quantization(answers),
         files=tuple(sorted(_files(info), key=lambda file: file.path)),
     )
+    _check_names(facts)
+    return facts
+
+
+def _check_names(facts: ModelFacts) -> None:
+    """Refuse names that a lock must not hold (`hubstack.hub.lock`)."""
+    if fault := repo_id_problem(facts.id):
+        raise AnswerError(f"is answered under another id: {fault}")
+    for path in (*(file.path for file in facts.files), *facts.security.issues):
+        if fault := path_problem(path):
+            raise AnswerError(f"lists the file `{visible(path)}`, which {fault}")
 
 
 def _license(card: Mapping[str, Any], tags: list[str]) -> str | None:

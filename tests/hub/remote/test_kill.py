@@ -28,7 +28,7 @@ MODELS, SEED = 6, 7
 SERVER = """
 import os, sys
 import hubstack.hub.remote, hubstack.planner.placement.write_placement
-from hubstack import cli
+from hubstack.cli import app as cli
 for line in sys.stdin:
     child = os.fork()
     if child == 0:
