@@ -240,7 +240,8 @@ def test_a_path_that_leads_out_or_hides_is_refused_where_it_stands(path: str) ->
 
 
 @pytest.mark.parametrize(
-    "repo_id", ["../evil", "/a/b", "a/b/c", "a\x1bb/c", "a/b\n", "a\\b", "a/..", "-a/b", "a/\u202eb", "Qwen/Qw\u0435n3"]
+    "repo_id",
+    ["../evil", "/a/b", "a/b/c", "a\x1bb/c", "a/b\n", "a\\b", "a/..", "-a/b", "a/\u202eb", "Qwen/Qw\u0435n3"],
 )
 @pytest.mark.parametrize("key", ["id", "asked_id"])
 def test_an_id_that_the_hub_does_not_give_is_refused(repo_id: str, key: str) -> None:

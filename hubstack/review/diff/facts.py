@@ -21,6 +21,9 @@ _SHOWN = 8
 class Topic(StrEnum):
     """What of a model changed on the Hub; words that a gate may name."""
 
+    REPOSITORY = "repository"
+    CONTENT = "content"
+    """The same commit with other bytes, or bytes that no hash is locked of any more."""
     COMMIT = "commit"
     FILES = "files"
     LICENSE = "license"
@@ -60,6 +63,7 @@ def _license(facts: Data) -> str:
 
 
 def _new(key: str, facts: Data) -> Iterator[FactChange]:
+    yield from _asked_otherwise(key, facts)
     yield FactChange(key=key, topic=Topic.LICENSE, text=f"licence {_license(facts)}", is_risk=True)
     if facts.get("gated"):
         yield FactChange(
@@ -76,7 +80,15 @@ def _code(facts: Data) -> str:
 
 
 def _moved(key: str, before: Data, after: Data) -> Iterator[FactChange]:
-    if before["commit"] != after["commit"]:
+    if before["id"] != after["id"]:
+        text = f"another repository: {before['id']} -> {after['id']}"
+        yield FactChange(key=key, topic=Topic.REPOSITORY, text=text, is_risk=True)
+    if (before["id"], before.get("asked_id")) != (after["id"], after.get("asked_id")):
+        yield from _asked_otherwise(key, after)
+    yield from _unlocked(key, before, after)
+    if before["commit"] == after["commit"]:
+        yield from _other_content(key, before, after)
+    else:
         text = f"{before['commit'][:12]} -> {after['commit'][:12]}"
         yield FactChange(key=key, topic=Topic.COMMIT, text=text)
         yield from _files(key, before, after)
@@ -88,6 +100,42 @@ def _moved(key: str, before: Data, after: Data) -> Iterator[FactChange]:
         yield FactChange(key=key, topic=Topic.GATED, text=text, is_risk=bool(after.get("gated")))
     yield from _codes(key, before, after)
     yield from _security(key, before, after)
+
+
+def _asked_otherwise(key: str, facts: Data) -> Iterator[FactChange]:
+    """Say that the lock serves another repository than the list asks for: renamed on the Hub, or a lie."""
+    asked = facts.get("asked_id")
+    if asked:
+        text = f"the list asks for {asked}, the lock serves {facts['id']}: check on the Hub that it was renamed"
+        yield FactChange(key=key, topic=Topic.REPOSITORY, text=text, is_risk=True)
+
+
+def _other_content(key: str, before: Data, after: Data) -> Iterator[FactChange]:
+    """Say what differs at one commit, which never changes on the Hub: somebody edited the lock."""
+    if before.get("files") and (paths := [file.path for file in _changed(before, after) if _is_known(file)]):
+        text = f"other files at the same commit, which the Hub never does: {_list(paths)}"
+        yield FactChange(key=key, topic=Topic.CONTENT, text=text, is_risk=True)
+    kinds = [what for what in ("config", "quantization", "parameters") if before.get(what) != after.get(what)]
+    if kinds:
+        text = f"another {', '.join(kinds)} at the same commit"
+        yield FactChange(key=key, topic=Topic.CONTENT, text=text, is_risk=True)
+
+
+def _is_known(file: FileChange) -> bool:
+    return file.move is not FileMove.UNKNOWN
+
+
+def _unlocked(key: str, before: Data, after: Data) -> Iterator[FactChange]:
+    """Say of which files the lock holds no hash any more: their bytes would be taken as the Hub gives them."""
+    hashed = {f["path"] for f in before.get("files", ()) if f.get("sha256") or f.get("git_oid")}
+    left = {f["path"] for f in after.get("files", ()) if not (f.get("sha256") or f.get("git_oid"))}
+    if hashed and not after.get("files"):
+        text = "the lock lists no files any more: none is checked"
+    elif hashed & left:
+        text = f"no hash is locked any more of {_list(sorted(hashed & left))}"
+    else:
+        return
+    yield FactChange(key=key, topic=Topic.CONTENT, text=text, is_risk=True)
 
 
 def _codes(key: str, before: Data, after: Data) -> Iterator[FactChange]:

@@ -35,9 +35,9 @@ def _actions(*actions: Action) -> Callable[[Change], list[str]]:
     return lambda change: [each.name for each in change.of(*actions)]
 
 
-def _hub(topic: Topic) -> Callable[[Change], list[str]]:
+def _hub(*topics: Topic) -> Callable[[Change], list[str]]:
     return lambda change: [
-        f"{each.key}: {each.text}" for each in change.hub if each.topic is topic and each.is_risk
+        f"{each.key}: {each.text}" for each in change.hub if each.topic in topics and each.is_risk
     ]
 
 
@@ -57,7 +57,7 @@ _WORDS: Mapping[str, Callable[[Change], list[str]]] = {
     "license": _hub(Topic.LICENSE),
     "gated": _hub(Topic.GATED),
     "code": _hub(Topic.CODE),
-    "security": _hub(Topic.SECURITY),
+    "security": _hub(Topic.SECURITY, Topic.REPOSITORY, Topic.CONTENT),
     "template": _hub(Topic.TEMPLATE),
     "reach": lambda change: list(change.reach_new),
     "quota": lambda change: [f"{row.accelerator} {row.way} in {row.region}: {row.after} of {row.quota}"
