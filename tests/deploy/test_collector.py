@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).resolve().parents[2] / "hubstack" / "loader" / "collect_weights.py"
+SCRIPT = Path(__file__).resolve().parents[2] / "hubstack" / "deploy" / "weights_job" / "collect_weights.py"
 OLD, OLDER, NEW, CANARY = "a" * 40, "b" * 40, "c" * 40, "d" * 40
 MARKER = ".hubstack-complete"
 

@@ -17,7 +17,7 @@ import pytest
 
 from hubstack.deploy.weights_job import load_weights
 
-SCRIPT = Path(__file__).resolve().parents[2] / "hubstack" / "loader" / "load_weights.py"
+SCRIPT = Path(__file__).resolve().parents[2] / "hubstack" / "deploy" / "weights_job" / "load_weights.py"
 REPO, COMMIT, TOKEN = "acme/tiny", "a" * 40, "hf_secretsecretsecret"
 HEADER = b'{"__metadata__":{}}'
 WEIGHTS, CONFIG = len(HEADER).to_bytes(8, "little") + HEADER + b"weights" * 1000, b'{"model_type": "tiny"}\n'

@@ -22,7 +22,7 @@ import pytest
 from tests.support.hub import TOKENS, Fault, StandIn
 from tests.support.hub.invented import TINY, repository, safetensors
 
-SCRIPT = Path(__file__).resolve().parents[2] / "hubstack" / "loader" / "load_weights.py"
+SCRIPT = Path(__file__).resolve().parents[2] / "hubstack" / "deploy" / "weights_job" / "load_weights.py"
 MARKER = ".hubstack-complete"
 ACCESS = next(token for token, right in TOKENS.items() if right == "access")
 WEIGHTS = safetensors("U8", fill=random.Random(1).randbytes, weight=[3_000_000])  # noqa: S311

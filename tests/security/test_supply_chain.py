@@ -88,7 +88,7 @@ def test_pip_takes_what_the_loader_installs_and_refuses_another_wheel(tmp_path: 
 
     done = install(loader_requirements(), "site")
     assert done.returncode == 0, done.stderr
-    script = PROJECT / "hubstack" / "loader" / "load_weights.py"
+    script = PROJECT / "hubstack" / "deploy" / "weights_job" / "load_weights.py"
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path / "site"), "HOME": str(tmp_path)}
     told = subprocess.run([python, str(script), "--help"], env=env, capture_output=True, text=True, check=False)
     assert told.returncode == 0, told.stderr

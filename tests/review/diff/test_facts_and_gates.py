@@ -9,7 +9,7 @@ import pytest
 from hubstack.files.errors import InputError
 from hubstack.review.diff.capacity import CapacityRow, parse_quota
 from hubstack.review.diff.change import Change, Failure, compare
-from hubstack.review.diff.facts import FactChange, Topic, _moved
+from hubstack.review.diff.facts import FactChange, Topic, _moved, _new
 from hubstack.review.diff.gates import read_gates, tripped
 from hubstack.review.diff.money import Amount, Money
 from hubstack.review.diff.paths import PathChange
@@ -154,3 +154,34 @@ def test_a_side_that_fails_is_named_and_nothing_is_claimed() -> None:
 def test_a_file_that_is_no_side_is_refused() -> None:
     with pytest.raises(InputError, match="is no side of a diff"):
         parse_state('{"format": 9}', "x.json")
+
+
+def stopped_by_security(before: dict[str, Any], after: dict[str, Any]) -> str:
+    made = change(hub=tuple(_moved("m", before, after)))
+    return "".join(each.why for each in tripped(made, ("security",)))
+
+
+def test_a_lock_that_swaps_the_repository_under_the_same_list_stops_security() -> None:
+    swapped = facts("1", id="evil/m", asked_id="acme/m")
+    why = stopped_by_security(facts("1"), swapped)
+    assert "another repository: acme/m -> evil/m" in why
+    assert "the list asks for acme/m, the lock serves evil/m" in why
+    assert not stopped_by_security(swapped, swapped)
+    assert "the list asks for acme/m" in "".join(each.text for each in _new("m", swapped))
+
+
+def test_other_hashes_sizes_or_files_at_one_commit_stop_security() -> None:
+    weights = {"path": "model.safetensors", "size_bytes": 5, "sha256": "d" * 64}
+    before = facts("1", weights)
+    for other in ({**weights, "sha256": "e" * 64}, {**weights, "size_bytes": 6}, {**weights, "path": "w.bin"}):
+        assert "at the same commit" in stopped_by_security(before, facts("1", other))
+    assert "at the same commit" in stopped_by_security(before, facts("1", weights, config={"hidden_size": 1}))
+    assert not stopped_by_security(before, facts("2", {**weights, "sha256": "e" * 64}))
+
+
+def test_a_hash_that_is_no_longer_locked_stops_security_at_any_commit() -> None:
+    weights = {"path": "model.safetensors", "size_bytes": 5, "sha256": "d" * 64}
+    for commit in "12":
+        why = stopped_by_security(facts("1", weights), facts(commit, {**weights, "sha256": None}))
+        assert "no hash is locked any more of model.safetensors" in why
+    assert "lists no files any more" in stopped_by_security(facts("1", weights), {**facts("1"), "files": []})
