@@ -13,13 +13,15 @@ import shutil
 import subprocess
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 CACHE = HERE.parent / ".proof"
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "lws-manager")
 _MODULES = (HERE, HERE / "lws")
-_FLAGS = ("-trimpath", "-ldflags")
+FLAGS = ("-trimpath", "-ldflags")
+"""Of every build, so that packages which parts share are compiled once."""
 
 Say = Callable[[str], None]
 
@@ -29,30 +31,56 @@ class SandboxError(Exception):
 
 
 def programs(say: Say = lambda _: None) -> Path:
-    """Return the folder of the programs, built first where that is needed.
+    """Return the folder of the control plane's programs, built first where that is needed.
+
+    Raises:
+        SandboxError: Go is missing, or a build failed.
+    """
+    return built(
+        Parts("built", PROGRAMS, _MODULES, _build, "building the control plane from source: minutes, once"), say
+    )
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Programs that are built together, and anew when a file of their modules changes."""
+
+    stamp: str
+    """File of the cache that says of what they were built."""
+    programs: tuple[str, ...]
+    modules: tuple[Path, ...]
+    """Folders with a go.mod."""
+    build: Callable[[Path, Say], None]
+    """Puts the programs into a folder."""
+    notice: str
+    """Said before."""
+
+
+def built(parts: Parts, say: Say) -> Path:
+    """Return the folder of all programs, some of them built first where that is needed.
 
     Raises:
         SandboxError: Go is missing, or a build failed.
     """
     if shutil.which("go") is None:
-        raise SandboxError(
-            "the sandbox builds Kubernetes from source: install Go 1.26 or later (https://go.dev/dl)"
-        )
+        raise SandboxError("the sandbox builds its parts from source: install Go 1.26 or later (https://go.dev/dl)")
     CACHE.mkdir(exist_ok=True)
     with _alone():
-        stamp, folder = CACHE / "built", CACHE / "bin"
-        wanted = _digest()
-        if not stamp.exists() or stamp.read_text() != wanted or any(not (folder / p).exists() for p in PROGRAMS):
-            say("building the control plane from source: minutes, once")
+        stamp, folder = CACHE / parts.stamp, CACHE / "bin"
+        wanted = _digest(parts.modules)
+        missing = any(not (folder / each).exists() for each in parts.programs)
+        if missing or not stamp.exists() or stamp.read_text() != wanted:
+            say(parts.notice)
             stamp.unlink(missing_ok=True)
-            _build(folder, say)
+            folder.mkdir(exist_ok=True)
+            parts.build(folder, say)
             stamp.write_text(wanted)
     return folder
 
 
 def module_folders(folder: Path) -> dict[str, Path]:
     """Return where the modules that a go.mod asks for are on disk, downloaded and checked against its go.sum."""
-    text = _go(["mod", "download", "-json"], folder)
+    text = go(["mod", "download", "-json"], folder)
     found: dict[str, Path] = {}
     decoder, at = json.JSONDecoder(), 0
     while at < len(text.rstrip()):
@@ -64,26 +92,26 @@ def module_folders(folder: Path) -> dict[str, Path]:
 
 def version_of(module: str, folder: Path = HERE) -> str:
     """Return the version of a module that a go.mod asks for."""
-    return _go(["list", "-m", "-f", "{{.Version}}", module], folder).strip()
+    return go(["list", "-m", "-f", "{{.Version}}", module], folder).strip()
 
 
 def _build(folder: Path, say: Say) -> None:
-    folder.mkdir(exist_ok=True)
     release = version_of("k8s.io/kubernetes")
     major, minor, _ = release.removeprefix("v").split(".")
     told = {"gitVersion": release, "gitMajor": major, "gitMinor": minor}
     said = " ".join(f"-X k8s.io/component-base/version.{name}={value}" for name, value in told.items())
     say(f"Kubernetes {release} and etcd {version_of('go.etcd.io/etcd/server/v3')}")
-    _go(["build", *_FLAGS, f"-s -w {said}", "-o", f"{folder}/", "tool"], HERE)
+    go(["build", *FLAGS, f"-s -w {said}", "-o", f"{folder}/", "tool"], HERE)
     (folder / "server").replace(folder / "etcd")
     say(f"LeaderWorkerSet {version_of('sigs.k8s.io/lws', HERE / 'lws')}")
-    _go(
-        ["build", *_FLAGS, "-s -w", "-o", f"{folder}/lws-manager", "sigs.k8s.io/lws/cmd"],
+    go(
+        ["build", *FLAGS, "-s -w", "-o", f"{folder}/lws-manager", "sigs.k8s.io/lws/cmd"],
         HERE / "lws",
     )
 
 
-def _go(arguments: list[str], folder: Path) -> str:
+def go(arguments: list[str], folder: Path) -> str:
+    """Run a command of Go in a module's folder and return what it prints."""
     # Without cgo the programs need no C compiler and are the same on every machine.
     environment = os.environ | {"CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly -buildvcs=false", "GOWORK": "off"}
     done = subprocess.run(
@@ -95,12 +123,12 @@ def _go(arguments: list[str], folder: Path) -> str:
     return done.stdout
 
 
-def _digest() -> str:
+def _digest(modules: tuple[Path, ...]) -> str:
     digest = hashlib.sha256(subprocess.run(["go", "version"], capture_output=True, check=True).stdout)
-    digest.update(repr(_FLAGS).encode())
-    for module in _MODULES:
-        for name in ("go.mod", "go.sum"):
-            digest.update((module / name).read_bytes())
+    digest.update(repr(FLAGS).encode())
+    for module in modules:
+        for path in (*sorted(module.glob("*.go")), module / "go.mod", module / "go.sum"):
+            digest.update(path.read_bytes())
     return digest.hexdigest()
 
 

@@ -5,6 +5,7 @@ Owns the folder in which the CLI runs: a home, a state, a Google Cloud, the plug
 user's is read: no login, no credentials, no settings of the CLI.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -86,7 +87,7 @@ class Engine:
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
             # An Output that ends up in a text is a defect of the program.
             "PULUMI_ERROR_OUTPUT_STRING": "true",
-            "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONPATH": str(ROOT),
             google_provider.CLOUD: str(folder / "cloud"), google_provider.HOST: host,
             "HUBSTACK_PROOF_GCP_VERSION": version("pulumi-gcp"),
             "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1",
@@ -112,8 +113,7 @@ class Engine:
         try:
             out, _ = process.communicate(timeout=seconds)
         except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            self.kill(process)
             raise
         if check and process.returncode:
             raise EngineError(f"pulumi {' '.join(words)}: {process.returncode}\n{out}")
@@ -126,6 +126,24 @@ class Engine:
             command, cwd=self.project, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, start_new_session=True,
         )  # fmt: skip
+
+    def kill(self, process: "subprocess.Popen[str]") -> None:
+        """End a command as a machine that fails does: nobody can say goodbye, the plug-ins neither."""
+        process.kill()
+        for pid in self._processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.communicate()
+
+    def _processes(self) -> list[int]:
+        """Return the processes that were started with this home."""
+        mark = f"PULUMI_HOME={self.environment['PULUMI_HOME']}".encode()
+        found: list[int] = []
+        for path in Path("/proc").glob("[0-9]*/environ"):
+            with contextlib.suppress(OSError):
+                if mark in path.read_bytes().split(b"\0"):
+                    found.append(int(path.parent.name))
+        return found
 
     def init(self) -> None:
         """Make the stack, and choose it."""

@@ -83,7 +83,7 @@ class Cloud:
 
     def ids(self, kind: str) -> list[str]:
         """Return the ids of a type's resources."""
-        return sorted(urllib.parse.unquote(path.stem) for path in (self._folder / _file(kind)).glob("*.json"))
+        return sorted(json.loads(path.read_text())["id"] for path in (self._folder / _file(kind)).glob("*.json"))
 
     def everything(self) -> dict[str, list[str]]:
         """Return type to ids of all that is there."""
@@ -93,7 +93,7 @@ class Cloud:
     def get(self, kind: str, identity: str) -> Data | None:
         """Return a resource as the server describes it, None where it is not there."""
         path = self._path(kind, identity)
-        return json.loads(path.read_text()) if path.is_file() else None
+        return json.loads(path.read_text())["resource"] if path.is_file() else None
 
     def create(self, schema: TypeSchema, inputs: Data, project: str, region: str) -> tuple[str, Data]:
         """Make a resource; return its id and what the server says of it.
@@ -156,6 +156,8 @@ class Cloud:
             ]
             if objects:
                 raise CloudError(f"Error 409: the bucket {identity} is not empty, conflict")
+        if held.get("disableOnDestroy") is False:
+            return  # the API stays on
         self._path(kind, identity).unlink(missing_ok=True)
         time.sleep(self._slow)
 
@@ -229,11 +231,11 @@ class Cloud:
         path = self._path(kind, identity)
         path.parent.mkdir(exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=self._folder, suffix=".part", delete=False) as file:
-            json.dump(stored, file, sort_keys=True)
+            json.dump({"id": identity, "resource": stored}, file, sort_keys=True)
         Path(file.name).replace(path)
 
     def _path(self, kind: str, identity: str) -> Path:
-        return self._folder / _file(kind) / f"{urllib.parse.quote(identity, safe='')}.json"
+        return self._folder / _file(kind) / f"{hashlib.sha256(identity.encode()).hexdigest()}.json"
 
 
 def _account(identity: str, stored: Mapping[str, Any]) -> Data:  # noqa: ARG001  the form of all

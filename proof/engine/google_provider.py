@@ -27,6 +27,7 @@ HOST = "HUBSTACK_PROOF_CLUSTER_HOST"
 """Environment: where the API server of every cluster is."""
 SLOW = "HUBSTACK_PROOF_SLOW_SECONDS"
 """Environment: how long an operation takes after it has begun."""
+_LOOK_SECONDS = 1
 _KINDS = {"add": 0, "delete": 2, "update": 4}
 """Of the protocol's PropertyDiff; one more where it replaces."""
 Data = dict[str, Any]
@@ -211,9 +212,11 @@ def main() -> None:
     server.start()
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    # An interrupt is of the whole group; the engine says when to go.
+    # An interrupt is of the whole group; the engine says when to go, or is gone.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    server.wait_for_termination()
+    engine_process = os.getppid()
+    while server.wait_for_termination(timeout=_LOOK_SECONDS) and os.getppid() == engine_process:
+        pass
 
 
 if __name__ == "__main__":

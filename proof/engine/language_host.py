@@ -19,6 +19,7 @@ import grpc
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 
+_LOOK_SECONDS = 1
 MAX_MESSAGE_BYTES = 400 * 1024 * 1024
 """The SDK's own limit."""
 
@@ -85,9 +86,11 @@ def main() -> None:
     server.start()
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    # An interrupt is of the whole group; the engine says when to go.
+    # An interrupt is of the whole group; the engine says when to go, or is gone.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    server.wait_for_termination()
+    engine_process = os.getppid()
+    while server.wait_for_termination(timeout=_LOOK_SECONDS) and os.getppid() == engine_process:
+        pass
 
 
 if __name__ == "__main__":

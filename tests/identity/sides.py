@@ -157,11 +157,20 @@ def _commit(files: Files) -> None:
     moved["revision"] = "main"
 
 
+def _capacity(files: Files) -> None:
+    files.entry(EDITED[files.example])["capacity"] = ["on-demand"]
+
+
+def _engine(files: Files) -> None:
+    """Another engine is another image, with other arguments."""
+    files.entry(EDITED[files.example])["engine"] = "sglang"
+
+
 EDITS: dict[str, Callable[[Files], None]] = {
     "base": lambda _: None, "reorder": _reorder, "rename": _rename, "rename again": _rename_again,
     "rename and forget": _rename_and_forget, "rename back": _rename_back,
     "rename without an alias": _rename_for_good, "add": _add, "remove": _remove, "context": _context,
-    "commit": _commit,
+    "commit": _commit, "capacity": _capacity, "engine": _engine,
 }  # fmt: skip
 
 
@@ -174,15 +183,26 @@ def side(example: str, edit: str) -> Side:
         copy = Path(made) / folder.relative_to(env.project_dir)
         shutil.copytree(folder, copy)
         shutil.copy(env.project_dir / PROJECT_FILE, made)  # a cluster's stack reads its environment's settings
-        files = Files(example, _entries(yaml.safe_load((copy / "models.yaml").read_text())),
-                      list(load_lock(copy / "models.lock.yaml").models))  # fmt: skip
-        EDITS[edit](files)
-        (copy / "models.yaml").write_text(yaml.safe_dump(files.said, sort_keys=False))
-        (copy / "models.lock.yaml").write_text(render_lock(files.lock))
+        write_edit(example, edit, copy)
         config = load_stack_config(env.project_dir, env.config_file).config
         plan = plan_environment(Path(made), env.stack, config)
     state = State(name=edit, plan=json.loads(plan.to_json()), graph=json.loads(graph_of(plan).to_json()))
     return Side(plan=plan, state=state)
+
+
+def write_edit(example: str, edit: str, folder: Path) -> None:
+    """Write list and lock of an edited example over those of a copy."""
+    files = files_of(example)
+    EDITS[edit](files)
+    (folder / "models.yaml").write_text(yaml.safe_dump(files.said, sort_keys=False))
+    (folder / "models.lock.yaml").write_text(render_lock(files.lock))
+
+
+def files_of(example: str) -> Files:
+    """Read list and lock of an example."""
+    folder = environment(example).config_file.parent
+    return Files(example, _entries(yaml.safe_load((folder / "models.yaml").read_text())),
+                 list(load_lock(folder / "models.lock.yaml").models))  # fmt: skip
 
 
 def _entries(said: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An environment of the project under the engine, before a control plane.
+
+Owns what the two know of each other: the address that the cluster's resource answers with, the credential that
+GKE's plug-in prints, the charts that its releases name.
+"""
+
+import json
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from hubstack.environment import Environment
+from proof.engine.charts import write_chart
+from proof.engine.engine import ROOT, Engine
+from sandbox.sandbox import Sandbox
+
+
+def engine_of(environment: Environment, folder: Path, programs: Path, sandbox: Sandbox | None = None) -> Engine:
+    """Return an engine with a copy of an environment and a stack of its name, not brought up.
+
+    Args:
+        environment: of this project.
+        folder: new.
+        programs: of the engine.
+        sandbox: where its cluster is; None for an environment without one.
+    """
+    stack = environment.stack
+    if sandbox is None:
+        engine = Engine(folder, programs, stack)
+    else:
+        engine = Engine(
+            folder, programs, stack, host=sandbox.plane.url.removeprefix("https://"),
+            authority=sandbox.plane.certificates.authority, credential=_credential(sandbox),
+        )  # fmt: skip
+    held = environment.config_file.parent.relative_to(ROOT)
+    engine.copy([str(held)])
+    settings = engine.project / "stacks" / f"Pulumi.{stack}.yaml"
+    if not settings.exists():
+        shutil.copy(environment.config_file, settings)
+    engine.init()
+    return engine
+
+
+def write_charts(engine: Engine, resources: Iterable[dict[str, Any]]) -> None:
+    """Write the charts that the releases of a graph name."""
+    for each in resources:
+        if each["type"] == "kubernetes:helm.sh/v3:Release":
+            write_chart(engine.project, each["inputs"]["chart"], each["inputs"]["version"])
+
+
+def _credential(sandbox: Sandbox) -> str:
+    """Return what `gke-gcloud-auth-plugin` would print: here a certificate of an administrator."""
+    certificate, key = sandbox.plane.certificates.issue("pulumi", "pulumi", "system:masters")
+    status = {"clientCertificateData": certificate.read_text(), "clientKeyData": key.read_text()}
+    return json.dumps(
+        {"apiVersion": "client.authentication.k8s.io/v1beta1", "kind": "ExecCredential", "status": status}
+    )

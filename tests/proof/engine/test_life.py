@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The life of a stack under the real engine and the real Kubernetes provider: up, edits, refresh, destroy.
+
+Google's side is a stand-in, held to the provider's own schema facts; GKE's controllers and Helm's charts are
+stand-ins too, and pods run in name only.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hubstack.change.replacement import load_replacement
+from hubstack.change.resources import Action, compare_resources
+from proof.engine.engine import Done, Engine
+from proof.engine.stacks import engine_of, write_charts
+from sandbox.sandbox import Sandbox
+from sandbox.stack import read_stack
+from tests.identity.sides import Side, side, write_edit
+from tests.support.golden import EXAMPLES, PROJECT, environment, golden_path
+
+pytestmark = pytest.mark.sandbox
+
+CANARIES = {
+    "hubstack:hfToken": "hf_canaryOfTheHub0123456789abcdefghij",
+    "hubstack:apiKey": "canary-of-the-gateway-0123456789",
+    "hubstack:iapClientSecret": "canary-of-the-oauth-client-0123456789",
+}
+"""Secret settings to values that must be found nowhere but in Google's Secret Manager."""
+IN_THE_CLOUD = (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.DELETE)
+STAYS_ON = "gcp:projects/service:Service"
+LIVES = {
+    "quickstart": ("context", "commit", "capacity", "engine", "add", "remove", "base", "rename", "rename back"),
+    "production": ("context", "commit", "capacity", "engine", "add", "remove", "base", "rename", "rename back"),
+    "fleet": ("commit",), "multi-host": ("commit",), "sharded/eu": ("commit",), "sharded/us": ("commit",),
+    "cloud-run": ("context", "commit", "add", "remove", "base", "rename", "rename back"),
+    "vertex": ("add", "base", "rename", "rename back"),
+}  # fmt: skip
+"""Example to the edits that its stack goes through, each from the one before."""
+
+
+def expected(before: Side, after: Side) -> dict[str, str]:
+    """Return what `hubstack diff` says of a change, by URN."""
+    changes = compare_resources(before.state, after.state, load_replacement())
+    return {each.urn: str(each.action) for each in changes if each.action in IN_THE_CLOUD}
+
+
+def custom(done: Done, *sides: Side) -> dict[str, str]:
+    """Return the engine's steps without components, which are nothing in a cloud."""
+    known = {urn for each in sides for urn in each.state.resources}
+    return {urn: change for urn, change in done.steps.items() if urn in known}
+
+
+def has_cluster(example: str) -> bool:
+    return '"type": "kubernetes:' in golden_path(example, "graph").read_text()
+
+
+def started(example: str, folder: Path, programs: Path, sandbox: Sandbox) -> Engine:
+    inside = sandbox if has_cluster(example) else None
+    engine = engine_of(environment(example), folder / "engine", programs, inside)
+    write_charts(engine, json.loads(golden_path(example, "graph").read_text())["resources"])
+    if inside:
+        sandbox.use(read_stack(PROJECT, f"examples/{example}", folder / "rendered").pools)
+    return engine
+
+
+def left(engine: Engine) -> dict[str, list[str]]:
+    return {kind: ids for kind, ids in engine.cloud.everything().items() if kind != STAYS_ON}
+
+
+@pytest.mark.parametrize("example", LIVES)
+def test_an_example_lives_as_hubstack_says(
+    example: str, tmp_path: Path, engine_programs: Path, sandbox: Sandbox
+) -> None:
+    engine = started(example, tmp_path, engine_programs, sandbox)
+    for key, value in CANARIES.items():
+        engine.run("config", "set", "--secret", key, value)
+    size = len(side(example, "base").state.all_resources) + 1
+    assert engine.preview().counts == {"create": size}, "the preview of the engine counts otherwise"
+    assert engine.up().counts == {"create": size}
+    _assert_nothing_changes(engine, size)
+    before = side(example, "base")
+    for edit in LIVES[example]:
+        after = side(example, edit)
+        write_edit(example, edit, engine.project / "examples" / example.partition("/")[0])
+        assert custom(engine.up(), before, after) == expected(before, after), f"`hubstack diff` of {edit!r}"
+        before = after
+    _assert_nothing_changes(engine, len(before.state.all_resources) + 1)
+    assert_no_canary(engine)
+    engine.destroy()
+    assert left(engine) == {}
+    if has_cluster(example):
+        sandbox.empty()
+
+
+def assert_no_canary(engine: Engine) -> None:
+    files = [*engine.state_files(), *engine.project.rglob("*"), engine.folder / "events.json"]
+    for path in filter(Path.is_file, files):
+        held = path.read_text(errors="replace")
+        assert not [key for key, value in CANARIES.items() if value in held], f"{path} holds a secret"
+
+
+def _assert_nothing_changes(engine: Engine, size: int) -> None:
+    assert engine.up().counts == {"same": size}, "a second `up` changes something"
+    assert engine.refresh().counts == {"same": size}, "a refresh finds another state than the one that was made"
+    assert engine.up().counts == {"same": size}, "what a refresh has written is no longer what is declared"
+
+
+def test_every_example_has_a_life() -> None:
+    assert LIVES.keys() == set(EXAMPLES)
