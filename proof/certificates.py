@@ -25,9 +25,11 @@ class Certificates:
         # The keys that sign the tokens of service accounts; any pair does.
         _, self.account_key = self.issue("accounts", "accounts")
 
-    def issue(self, name: str, user: str, group: str | None = None) -> tuple[Path, Path]:
-        """Return certificate and key, for a server on the loopback and for a client of that user and group."""
-        leaf = self._authority.issue_cert(*LOOPBACK, common_name=user, organization_name=group)
+    def issue(
+        self, name: str, user: str, group: str | None = None, hosts: tuple[str, ...] = LOOPBACK
+    ) -> tuple[Path, Path]:
+        """Return certificate and key, for a server of these hosts and for a client of that user and group."""
+        leaf = self._authority.issue_cert(*hosts, common_name=user, organization_name=group)
         chain = b"".join(part.bytes() for part in leaf.cert_chain_pems)
         return self._write(f"{name}.crt", chain), self._write(f"{name}.key", leaf.private_key_pem.bytes())
 

@@ -9,7 +9,7 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-from sandbox.binaries import FLAGS, Parts, Say, built, go, module_folders, version_of
+from proof.binaries import FLAGS, Parts, Say, built, go, module_folders, version_of
 
 HERE = Path(__file__).resolve().parent
 PROGRAMS = ("pulumi", "pulumi-resource-kubernetes")

@@ -6,17 +6,24 @@ is read from them; google_schema.yaml has the rest. A type that the table does n
 its required arguments are the SDK's, and all of it replaces.
 """
 
+import hashlib
 import importlib
 import inspect
+import os
+import pickle
 import re
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from proof.binaries import CACHE
 
 TABLE = Path(__file__).with_name("google_schema.yaml")
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
@@ -151,11 +158,25 @@ def schema_of(kind: str) -> TypeSchema:
         KeyError: the SDK has no such type, or the table no rules for it.
     """
     with _LOADING:
-        return _schema_of(kind)
+        return _kept(kind)
 
 
 @cache
-def _schema_of(kind: str) -> TypeSchema:
+def _kept(kind: str) -> TypeSchema:
+    """Return a schema that an earlier process has read, or read it: the SDK takes seconds to load."""
+    made_of = f"{version('pulumi-gcp')} {sys.version} {TABLE.read_bytes()!r} {Path(__file__).read_bytes()!r} {kind}"
+    path = CACHE / "google" / f"{hashlib.sha256(made_of.encode()).hexdigest()}.pickle"
+    if path.exists():
+        return pickle.loads(path.read_bytes())  # noqa: S301  our own
+    schema = _read(kind)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(f".{os.getpid()}")
+    part.write_bytes(pickle.dumps(schema))
+    part.replace(path)
+    return schema
+
+
+def _read(kind: str) -> TypeSchema:
     _, module, name = kind.split(":")
     package = importlib.import_module(f"pulumi_gcp.{module.split('/')[0]}")
     rules = _table().get(kind)

@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from hubstack.environment import Environment
-from proof.engine.charts import write_chart
+from hubstack.inputs.environment import Environment
+from proof.engine.charts import ChartRepository
 from proof.engine.engine import ROOT, Engine
-from sandbox.sandbox import Sandbox
+from proof.sandbox import Sandbox
 
 
 def engine_of(environment: Environment, folder: Path, programs: Path, sandbox: Sandbox | None = None) -> Engine:
@@ -43,11 +43,12 @@ def engine_of(environment: Environment, folder: Path, programs: Path, sandbox: S
     return engine
 
 
-def write_charts(engine: Engine, resources: Iterable[dict[str, Any]]) -> None:
-    """Write the charts that the releases of a graph name."""
+def use_charts(engine: Engine, charts: ChartRepository, resources: Iterable[dict[str, Any]]) -> None:
+    """Let Helm find the charts that the releases of a graph name, and no others."""
     for each in resources:
         if each["type"] == "kubernetes:helm.sh/v3:Release":
-            write_chart(engine.project, each["inputs"]["chart"], each["inputs"]["version"])
+            charts.add(each["inputs"]["chart"], each["inputs"]["version"], engine.project)
+    engine.environment |= {"HTTPS_PROXY": charts.proxy, "HTTP_PROXY": charts.proxy}
 
 
 def _credential(sandbox: Sandbox) -> str:

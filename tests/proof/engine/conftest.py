@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The engine's programs, built once; the control plane is that of tests/sandbox."""
+"""The engine's programs, built once, and the charts; the control plane is that of the other tests."""
 
 import sys
 from collections.abc import Generator
@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from proof.engine.binaries import programs
-from sandbox.sandbox import Sandbox, running
+from proof.engine.charts import ChartRepository
+from proof.sandbox import Sandbox
 
 
 @pytest.fixture(scope="session")
@@ -17,6 +18,6 @@ def engine_programs() -> Path:
 
 
 @pytest.fixture(scope="session")
-def sandbox() -> Generator[Sandbox]:
-    with running(lambda text: sys.stderr.write(f"{text}\n")) as started:
-        yield started
+def charts(sandbox: Sandbox) -> Generator[ChartRepository]:
+    with ChartRepository(sandbox.plane.certificates) as repository:
+        yield repository

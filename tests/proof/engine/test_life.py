@@ -10,16 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from hubstack.change.replacement import load_replacement
-from hubstack.change.resources import Action, compare_resources
+from hubstack.review.diff.replacement import load_replacement
+from hubstack.review.diff.resources import Action, compare_resources
+from proof.engine.charts import ChartRepository
 from proof.engine.engine import Done, Engine
-from proof.engine.stacks import engine_of, write_charts
-from sandbox.sandbox import Sandbox
-from sandbox.stack import read_stack
+from proof.engine.stacks import engine_of, use_charts
+from proof.sandbox import Sandbox
+from proof.stack import read_stack
 from tests.identity.sides import Side, side, write_edit
 from tests.support.golden import EXAMPLES, PROJECT, environment, golden_path
 
-pytestmark = pytest.mark.sandbox
+pytestmark = pytest.mark.proof
 
 CANARIES = {
     "hubstack:hfToken": "hf_canaryOfTheHub0123456789abcdefghij",
@@ -55,11 +56,11 @@ def has_cluster(example: str) -> bool:
     return '"type": "kubernetes:' in golden_path(example, "graph").read_text()
 
 
-def started(example: str, folder: Path, programs: Path, sandbox: Sandbox) -> Engine:
+def started(example: str, folder: Path, programs: Path, sandbox: Sandbox, charts: ChartRepository) -> Engine:
     inside = sandbox if has_cluster(example) else None
     engine = engine_of(environment(example), folder / "engine", programs, inside)
-    write_charts(engine, json.loads(golden_path(example, "graph").read_text())["resources"])
     if inside:
+        use_charts(engine, charts, json.loads(golden_path(example, "graph").read_text())["resources"])
         sandbox.use(read_stack(PROJECT, f"examples/{example}", folder / "rendered").pools)
     return engine
 
@@ -70,9 +71,9 @@ def left(engine: Engine) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("example", LIVES)
 def test_an_example_lives_as_hubstack_says(
-    example: str, tmp_path: Path, engine_programs: Path, sandbox: Sandbox
+    example: str, tmp_path: Path, engine_programs: Path, sandbox: Sandbox, charts: ChartRepository
 ) -> None:
-    engine = started(example, tmp_path, engine_programs, sandbox)
+    engine = started(example, tmp_path, engine_programs, sandbox, charts)
     for key, value in CANARIES.items():
         engine.run("config", "set", "--secret", key, value)
     size = len(side(example, "base").state.all_resources) + 1
