@@ -165,10 +165,13 @@ class Engine:
         """Say what `up` would do."""
         return self._deploy("preview", *options, check=check)
 
-    def state(self) -> list[dict[str, Any]]:
-        """Return the resources of the state file."""
-        deployment = json.loads(self.run("stack", "export").stdout)["deployment"]
-        return deployment.get("resources") or []
+    def state(self) -> dict[str, Any]:
+        """Return the deployment of the state file: `resources`, `pending_operations`."""
+        return json.loads(self.run("stack", "export").stdout)["deployment"]
+
+    def cancel(self) -> None:
+        """Take away the lock of a command that is gone."""
+        self.run("cancel", "--yes")
 
     def state_files(self) -> list[Path]:
         """Return every file that the backend has written."""

@@ -74,7 +74,9 @@ class GoogleProvider(provider_pb2_grpc.ResourceProviderServicer):
         if schema.is_autonamed and inputs.get("name") is None:
             inputs["name"] = olds.get("name") or f"{_name(request.urn)}-{request.randomSeed[:4].hex()[:7]}"
         failures = [provider_pb2.CheckFailure(property=path, reason=why) for path, why in schema.check(inputs)]
-        return provider_pb2.CheckResponse(inputs=_struct(inputs), failures=failures)
+        answer = provider_pb2.CheckResponse(inputs=_struct(inputs))
+        answer.failures.extend(failures)
+        return answer
 
     def Diff(self, request: Any, context: Any) -> Any:  # noqa: N802
         schema = _schema(request.urn, context)

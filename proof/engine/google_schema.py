@@ -14,6 +14,7 @@ import pickle
 import re
 import sys
 import threading
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -168,7 +169,10 @@ def _kept(kind: str) -> TypeSchema:
     path = CACHE / "google" / f"{hashlib.sha256(made_of.encode()).hexdigest()}.pickle"
     if path.exists():
         return pickle.loads(path.read_bytes())  # noqa: S301  our own
-    schema = _read(kind)
+    with warnings.catch_warnings():
+        # The SDK loads its modules at first use, and warns then of classes that it carries under old names.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        schema = _read(kind)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(f".{os.getpid()}")
     part.write_bytes(pickle.dumps(schema))

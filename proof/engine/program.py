@@ -34,11 +34,15 @@ def main() -> int:
     program = Path(said["program"]).resolve()
     sys.argv = [str(program)]
     sys.path.insert(0, str(program if program.is_dir() else program.parent))
+
+    def run() -> None:
+        runpy.run_path(str(program), run_name="__main__")
+
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     loop.set_default_executor(ThreadPoolExecutor(max_workers=max(workers, _LEAST_WORKERS)))
     try:
-        loop.run_until_complete(runtime.run_in_stack(lambda: runpy.run_path(str(program), run_name="__main__")))
+        loop.run_until_complete(runtime.run_in_stack(run))
     except pulumi.RunError as error:
         pulumi.log.error(str(error))
         return 32

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A stack after an `up` that was killed, repaired as docs/guide/killed-up.md says.
+
+Owns which id a person would find for an operation that nobody saw the end of: the resource of that kind that is
+there and in no state.
+"""
+
+from typing import Any
+
+from proof.engine.engine import Engine
+
+
+def interrupted(engine: Engine) -> list[dict[str, Any]]:
+    """Return the resources whose making was interrupted."""
+    pending = engine.state().get("pending_operations") or []
+    return [each["resource"] for each in pending if each["type"] == "creating"]
+
+
+def known_ids(engine: Engine) -> set[tuple[str, str]]:
+    """Return kind and id of every Google resource of the state."""
+    resources = engine.state().get("resources") or []
+    return {(each["type"], each["id"]) for each in resources if each["type"].startswith("gcp:")}
+
+
+def unknown_ids(engine: Engine) -> set[tuple[str, str]]:
+    """Return kind and id of what is in the cloud and in no state."""
+    found = {(kind, each) for kind, ids in engine.cloud.everything().items() for each in ids}
+    return found - known_ids(engine)
+
+
+def repair(engine: Engine) -> None:
+    """Take the lock away, take up what was made, forget what was not."""
+    engine.cancel()
+    left = unknown_ids(engine)
+    taken: list[str] = []
+    for resource in interrupted(engine):
+        own = _inputs_in(resource)
+        ids = [identity for kind, identity in sorted(left) if kind == resource["type"] and own in identity]
+        if ids:
+            taken += [f"--import-pending-creates={resource['urn']}", f"--import-pending-creates={ids[0]}"]
+            left.discard((resource["type"], ids[0]))
+    engine.refresh(*taken)
+    if interrupted(engine):
+        engine.refresh("--clear-pending-creates")
+
+
+def _inputs_in(resource: dict[str, Any]) -> str:
+    """Return what of the inputs stands in the id, so that two of one kind are told apart."""
+    inputs = resource.get("inputs") or {}
+    return next((str(inputs[name]) for name in ("accountId", "service", "name", "secretId") if name in inputs), "")
