@@ -293,12 +293,18 @@ def test_a_pickle_whose_name_is_in_capitals_is_left_out(hub: Hub, tmp_path: Path
 
 
 def test_an_index_of_files_beside_it_lands(hub: Hub, tmp_path: Path) -> None:
-    content = b'{"metadata": {}, "weight_map": {"a.weight": "model-00001-of-00001.safetensors"}}'
-    hub.files["model.safetensors.index.json"] = content
-    file = {"path": "model.safetensors.index.json", "size_bytes": len(content),
-            "sha256": hashlib.sha256(content).hexdigest()}  # fmt: skip
-    done = run(hub, tmp_path, locked(files=[file]))
+    hub.files["model.safetensors.index.json"] = b'{"metadata": {}, "weight_map": {"a": "model.safetensors"}}'
+    done = run(hub, tmp_path, locked(files=[], patterns=["*.safetensors", "*.json"]))
     assert done.code == 0, done.text
+
+
+def test_a_folder_that_lacks_a_part_of_its_index_is_not_complete(hub: Hub, tmp_path: Path) -> None:
+    parts = [f"model-0000{n}-of-00002.safetensors" for n in (1, 2)]
+    hub.files = {parts[0]: WEIGHTS, "model.safetensors.index.json": json.dumps(
+        {"weight_map": dict(zip("ab", parts, strict=True))}).encode()}  # fmt: skip
+    done = run(hub, tmp_path, locked(files=[], patterns=["*.safetensors", "*.json"]))
+    assert (done.code, parts[1] in done.text) == (4, True), "another try would not help"
+    assert load_weights.MARKER not in landed(tmp_path), "no server starts from it"
 
 
 @pytest.mark.parametrize("path", ["../escape.json", "a/../../escape.json"])

@@ -168,6 +168,19 @@ def check_form(file: File, path: Path) -> None:
                 raise LoadError(f"{file.path} names `{name}`, which is not beside it", 3)
 
 
+def check_indexes(files: Iterable[File], target: Path) -> None:
+    """Refuse a folder whose index names a file that was not copied: the server would stop on it again and again."""
+    paths = {file.path for file in files}
+    for path in sorted(paths):
+        # Another format's index stands beside the weights that are served: pytorch_model.bin.index.json.
+        if not path.endswith(".safetensors.index.json"):
+            continue
+        named = set(json.loads((target / path).read_text())["weight_map"].values())
+        missing = sorted(named - {PurePosixPath(other).name for other in paths})
+        if missing and any(other.endswith(".safetensors") for other in named & paths):
+            raise LoadError(f"{path} names {', '.join(missing[:3])}, which the locked commit does not hold", 4)
+
+
 def _is_safetensors(path: Path) -> bool:
     """Return whether the file begins with its header's length and the header, a JSON object within the file."""
     with path.open("rb") as stream:
@@ -259,6 +272,7 @@ def load(manifest: Manifest, target: Path, scratch: Path) -> None:
     files = list_files(manifest)
     for file in files:
         copy_file(manifest, file, target, scratch)
+    check_indexes(files, target)
     marker = {
         "repo_id": manifest.repo_id, "commit": manifest.commit,
         "files": [asdict(file) for file in sorted(files, key=lambda file: file.path)],

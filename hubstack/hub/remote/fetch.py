@@ -2,7 +2,8 @@
 """Many models at once, in the order that was asked, with all refusals together.
 
 Owns which questions one model takes: its info, its config.json at the commit, NVIDIA's quantization file where
-it is listed, and the default branch's commit where another revision was asked (four at most). Fewer do not do: the
+it is listed, the index of weights whose names do not tell if all are there, and the default branch's commit where
+another revision was asked (five at most). Fewer do not do: the
 Hub gives sizes and hashes only without `expand`, and of config.json two fields only. Without the config it takes
 the info, and for a gated model a question whether there is access.
 """
@@ -18,6 +19,7 @@ from huggingface_hub.utils import (
 
 from hubstack.files.errors import HubError
 from hubstack.hub.facts import ModelFacts
+from hubstack.hub.parts import INDEX, describe, loaded_weights, missing_parts, needs_index, unlisted_parts
 from hubstack.hub.remote.client import HubClient
 from hubstack.hub.remote.mapping import Answers, commit_of, to_facts
 from hubstack.hub.remote.pace import Pace, Patience
@@ -177,6 +179,15 @@ async def _fetch(client: HubClient, repo_id: str, revision: str, *, with_config:
             await client.check_access(info.id)
         return to_facts(Answers(asked_id=repo_id, revision=revision, info=info))
     listed = {sibling.rfilename: sibling for sibling in info.siblings or []}
+    if needs_index(listed):
+        index = await client.read_json(info.id, commit, INDEX, listed[INDEX]) or {}
+        missing = unlisted_parts(index, listed)
+    else:
+        missing = missing_parts(loaded_weights(listed))
+    if missing:
+        raise AnswerError(
+            f"is not complete at this commit: {describe(missing)} is missing, and its weights need it"
+        )
     modelopt = None
     if _QUANTIZATION_FILE in listed:
         modelopt = await client.read_json(info.id, commit, _QUANTIZATION_FILE, listed[_QUANTIZATION_FILE])

@@ -133,10 +133,12 @@ def _security(status: Any) -> SecurityFacts:
 
 
 def _quantization(answers: Answers) -> dict[str, Any]:
-    """Return what the config says, or its text part, or NVIDIA's own file."""
+    """Return what the config says (MLX: as `quantization`), or its text part, or NVIDIA's own file."""
     nested = answers.config.get("text_config")
     inner = cast("dict[str, Any]", nested).get("quantization_config") if isinstance(nested, dict) else None
-    said = answers.config.get("quantization_config") or inner or answers.modelopt.get("quantization")
+    config = answers.config
+    said = config.get("quantization_config") or inner or answers.modelopt.get("quantization")
+    said = said or config.get("quantization")
     return keep_quantization(cast("dict[str, Any]", said)) if isinstance(said, dict) else {}
 
 

@@ -6,7 +6,7 @@ dtype and quantization. Does not own how ranks share them: `hubstack.planner.mem
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase, translate
@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any, cast
 
 from hubstack.hub.facts import FileFacts, ModelFacts
+from hubstack.hub.parts import PART
 from hubstack.hub.unquantized import EVERY_LAYER, fold_modules
 from hubstack.planner.model.geometry import Geometry
 
@@ -26,6 +27,8 @@ OTHER_COPIES = ("original/*", "metal/*", "onnx/*", "openvino/*", "consolidated*"
                 "*/onnx/*", "flax_model*", "tf_model*", "rust_model*", "training_args.bin",
                 "optimizer*")  # fmt: skip
 """The same weights for other programs; a repository with them is twice the size that is served."""
+FOLDERS_OF_COPIES = ("[!0-9]*/*.safetensors", "[!0-9]*/*.bin", "[!0-9]*/*.pt")
+"""Weights in folders: checkpoints of the training; engines load those beside config.json."""
 UNSAFE_FILES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.pickle", "*.ckpt", "*.joblib", "*.dill", "*.npy", "*.npz",
                 "*.h5", "*.hdf5", "*.keras", "*.msgpack", "*.onnx")  # fmt: skip
 """Formats that are pickles, may hold one, or name other files; none is staged beside safetensors or GGUF."""
@@ -53,7 +56,8 @@ class ChosenFiles:
     def exclude(self) -> tuple[str, ...]:
         """What the loader leaves out where it chooses from the Hub's own list, since the lock has none."""
         unsafe = () if self.format is WeightsFormat.PICKLE else UNSAFE_FILES
-        return (*OTHER_COPIES, *unsafe, *(() if set(CODE_FILES) <= set(self.patterns) else CODE_FILES))
+        folders = () if self.format is WeightsFormat.GGUF else FOLDERS_OF_COPIES
+        return (*OTHER_COPIES, *folders, *unsafe, *(() if set(CODE_FILES) <= set(self.patterns) else CODE_FILES))
 
     @property
     def weights_bytes(self) -> int:
@@ -71,16 +75,24 @@ def choose_files(facts: ModelFacts, *, gguf_file: str | None = None, code: bool 
     """
     beside = (*SIDE_FILES, *CODE_FILES) if code else SIDE_FILES
     wanted = [file for file in facts.files if not _matches(file.path, OTHER_COPIES)]
+    ggufs = tuple(file for file in wanted if fnmatchcase(file.path, "*.gguf"))
+    if gguf_file and ggufs:
+        return _choose_gguf(ggufs, gguf_file)
     never = ("*.safetensors", "*.gguf", *UNSAFE_FILES, *(() if code else CODE_FILES))
-    side = tuple(f for f in wanted if _matches(f.path, beside) and not _matches(f.path.lower(), never))
+    copies = _folders_of_copies(wanted)
+    side = tuple(
+        f for f in wanted
+        if _matches(f.path, beside) and not _matches(f.path.lower(), never) and _folder(f.path) not in copies
+    )  # fmt: skip
     for kind, pattern in ((WeightsFormat.SAFETENSORS, "*.safetensors"), (WeightsFormat.GGUF, "*.gguf"),
                           (WeightsFormat.PICKLE, "*.bin"), (WeightsFormat.PICKLE, "*.pt")):  # fmt: skip
-        found = tuple(file for file in wanted if fnmatchcase(file.path, pattern))
-        if kind is WeightsFormat.GGUF and found:
-            return _choose_gguf(found, gguf_file)
-        # Numbered folders of sentence-transformers hold small projection layers, no model.
+        if kind is WeightsFormat.GGUF and ggufs:
+            return _choose_gguf(ggufs, gguf_file)
+        # Engines load what is beside config.json; of folders only the numbered ones of sentence-transformers hold
+        # layers, the others checkpoints of the training.
+        found = tuple(f for f in wanted if fnmatchcase(f.path, pattern) and _folder(f.path) not in copies)
         if any("/" not in file.path for file in found):
-            served = _without_variants(found)
+            served = _one_copy(_without_variants(found), facts)
             return ChosenFiles(format=kind, weights=served, side=side, patterns=(pattern, *beside))
     if not facts.files and facts.library == "gguf":
         return ChosenFiles(
@@ -90,6 +102,21 @@ def choose_files(facts: ModelFacts, *, gguf_file: str | None = None, code: bool 
         patterns = ("*.safetensors", *beside)
         return ChosenFiles(format=WeightsFormat.SAFETENSORS, weights=(), side=side, patterns=patterns)
     return ChosenFiles(format=WeightsFormat.NONE, weights=(), side=side, patterns=())
+
+
+def count_parameters(facts: ModelFacts, chosen: ChosenFiles, geometry: Geometry) -> int:
+    """Return the model's parameters, from its files or its config where the Hub counts none; 0: unknown.
+
+    The Hub counts those of the default branch alone, and which commit is asked must not change what is planned.
+    """
+    counted = parameter_count(facts)
+    if counted:
+        return counted
+    dtype = _CONFIG_DTYPES.get(geometry.dtype or "")
+    if dtype and chosen.weights and not facts.quantization and chosen.format is not WeightsFormat.GGUF:
+        return int(chosen.weights_bytes / DTYPE_BYTES[dtype])
+    known = geometry.linear_parameters
+    return known + geometry.embedding_parameters if known else 0
 
 
 def parameter_count(facts: ModelFacts) -> int:
@@ -107,6 +134,28 @@ def _without_variants(found: tuple[FileFacts, ...]) -> tuple[FileFacts, ...]:
     """Drop `model.fp32-00001-of-00002.safetensors` and its like where the same weights stand without a variant."""
     plain = tuple(file for file in found if not _VARIANT.search(file.path))
     return plain if any("/" not in file.path for file in plain) else found
+
+
+def _folder(path: str) -> str:
+    return path.partition("/")[0] if "/" in path else ""
+
+
+def _folders_of_copies(files: Sequence[FileFacts]) -> frozenset[str]:
+    """Return the folders that hold weights of their own, but for the numbered ones of sentence-transformers."""
+    weights = ("*/*.safetensors", "*/*.bin", "*/*.pt")
+    return frozenset(_folder(f.path) for f in files if _matches(f.path, weights) and not f.path[0].isdigit())
+
+
+def _one_copy(found: tuple[FileFacts, ...], facts: ModelFacts) -> tuple[FileFacts, ...]:
+    """Take the parts or the whole, not both: vLLM and transformers load the parts where an index names them."""
+    parts = tuple(file for file in found if PART.fullmatch(file.path))
+    stems = {match[1] + match[4] for file in parts if (match := PART.fullmatch(file.path))}
+    wholes = {file.path for file in found if file.path in stems}
+    if not wholes:
+        return found
+    has_index = any(file.path == f"{path}.index.json" for file in facts.files for path in wholes)
+    left_out = wholes if has_index else {file.path for file in parts}
+    return tuple(file for file in found if file.path not in left_out)
 
 
 def _choose_gguf(found: tuple[FileFacts, ...], asked: str | None) -> ChosenFiles:

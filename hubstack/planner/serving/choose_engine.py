@@ -11,12 +11,18 @@ from dataclasses import dataclass, field
 from hubstack.catalog import Catalog, Engine, ModelTypeSupport
 from hubstack.files.problems import nearest
 from hubstack.hub.facts import ModelFacts
+from hubstack.hub.parts import describe, missing_parts
 from hubstack.inputs.models import ModelRequest
 from hubstack.kinds import EngineKind
 from hubstack.plan import Reason
 from hubstack.planner.engines.spec import EngineChoice, Refusal
 from hubstack.planner.model.geometry import Geometry
-from hubstack.planner.model.weights import ChosenFiles, WeightsFormat, parameter_count, quantization_method
+from hubstack.planner.model.weights import (
+    ChosenFiles,
+    WeightsFormat,
+    count_parameters,
+    quantization_method,
+)
 
 GENERATE = frozenset({"text-generation", "image-text-to-text", "any-to-any", "video-text-to-text",
                       "audio-text-to-text", "text2text-generation", "conversational"})  # fmt: skip
@@ -88,6 +94,28 @@ def _check_weights(request: ModelRequest, facts: ModelFacts, chosen: ChosenFiles
         files = ", ".join(path for path in paths if path.endswith(".gguf"))
         why = f"has no file `{request.file}`: it holds {files}" if request.file else f"holds {files}"
         checks.refusals.append(Refusal(why=why, hint="choose one of them with `file:`", field="file"))
+    elif request.file and chosen.format is not WeightsFormat.GGUF:
+        why = f"has no GGUF file, and `file: {request.file}` chooses one"
+        checks.refusals.append(Refusal(why=why, hint="leave `file:` out: all its weights are served", field="file"))
+    elif missing := missing_parts(file.path for file in chosen.weights):
+        why = f"is not complete: {describe(missing)} is missing"
+        checks.refusals.append(Refusal(why=why, hint="lock a commit that has all parts"))
+    elif _is_mlx(facts):
+        checks.refusals.append(
+            Refusal(
+                why="is quantized for MLX (its config names no `quant_method`), which no engine here loads",
+                hint="list the model that it was made from, or a GGUF, AWQ, GPTQ, FP8 or NVFP4 build of it",
+            )
+        )
+
+
+def _is_mlx(facts: ModelFacts) -> bool:
+    """MLX writes `group_size` and `bits` alone, and its weights are packed in U32."""
+    said = facts.quantization
+    has_method = any(
+        said.get(key) for key in ("quant_method", "quant_algo", "format", "config_groups", "load_in_4bit")
+    )
+    return bool(said) and not has_method and bool(said.get("bits")) and not said.get("load_in_8bit")
 
 
 def _check_scan(request: ModelRequest, facts: ModelFacts, chosen: ChosenFiles, checks: _Checks) -> None:
@@ -177,7 +205,7 @@ def _find(
     if chosen.format is WeightsFormat.GGUF:
         return EngineKind.LLAMA_CPP, "the weights are GGUF, which llama.cpp serves"
     if task in EMBED | RANK or (task is None and facts.library == "sentence-transformers"):
-        return _find_for_texts(facts, geometry, catalog)
+        return _find_for_texts(facts, geometry, chosen, catalog)
     uses = catalog.engines["vllm"].uses_of(geometry.name)
     left_to_sglang = _why_sglang(facts, geometry, catalog)
     if task in GENERATE and left_to_sglang:
@@ -220,10 +248,13 @@ def _generates(geometry: Geometry) -> bool:
     return geometry.name.endswith(("ForCausalLM", "LMHeadModel"))
 
 
-def _find_for_texts(facts: ModelFacts, geometry: Geometry, catalog: Catalog) -> tuple[EngineKind, str] | Refusal:
+def _find_for_texts(
+    facts: ModelFacts, geometry: Geometry, chosen: ChosenFiles, catalog: Catalog
+) -> tuple[EngineKind, str] | Refusal:
     """Embeddings and ranking: TEI for encoders and small embedders, else vLLM's pooling runner."""
     task = facts.pipeline_tag or "embedding"
-    small = parameter_count(facts) <= TEI_LARGEST_PARAMETERS
+    # What cannot be counted is not small.
+    small = 0 < count_parameters(facts, chosen, geometry) <= TEI_LARGEST_PARAMETERS
     support = catalog.engines["tei"].model_types.get(geometry.model_type)
     suits = small and task not in RANK if _generates(geometry) else task not in RANK or _classifies(support)
     pooled = bool(geometry.name and catalog.engines["vllm"].uses_of(geometry.name))

@@ -15,7 +15,9 @@ from hubstack.hub.remote import Patience, Refusal, fetch_each, fetch_facts
 from hubstack.planner.model.geometry import read_geometry
 from tests.support.hub import TOKENS, Fault, StandIn
 from tests.support.hub.fixtures import Told
+from tests.support.hub.invented import TINY, repository, safetensors
 from tests.support.hub.real import config_of, ids_with_a_real_commit, real_models
+from tests.support.hub.repository import Repository
 
 ACCESS, NO_ACCESS, FINE_GRAINED = TOKENS
 QWEN = "Qwen/Qwen3-8B"
@@ -182,6 +184,40 @@ def test_each_refusal_says_what_happened_and_what_to_do(
     assert message in found.message
     assert hint in (found.hint or "")
     assert token is None or token not in found.render(), "a token must never be printed"
+
+
+def put(hub: StandIn, made: Repository) -> None:
+    hub.repositories[made.id] = made
+
+
+def shards(*numbers: int) -> dict[str, object]:
+    return {f"model-0000{n}-of-00003.safetensors": safetensors("BF16", w=[8]) for n in numbers}
+
+
+@pytest.mark.parametrize(
+    ("held", "named"),
+    [
+        (shards(1, 3), "model-00002-of-00003.safetensors"),
+        (
+            {"layers.safetensors": safetensors("BF16", w=[8]),
+             "model.safetensors.index.json": {"weight_map": {"a": "layers.safetensors", "b": "head.safetensors"}}},
+            "head.safetensors",
+        ),
+    ],
+)  # fmt: skip
+def test_a_repository_that_lacks_a_part_of_its_weights_is_refused(
+    hub: StandIn, held: dict[str, object], named: str
+) -> None:
+    put(hub, repository("missing-part", {"config.json": TINY, **held}))
+    found = refused("stand-in/missing-part")
+    assert f"is not complete at this commit: {named} is missing" in found.message
+
+
+def test_parts_of_another_copy_may_be_missing(hub: StandIn) -> None:
+    held = {"config.json": TINY, "model.safetensors": safetensors("BF16", w=[8]),
+            "pytorch_model-00001-of-00002.bin": b"", "old/model-00001-of-00003.safetensors": b"x" * 9}  # fmt: skip
+    put(hub, repository("whole", held))
+    assert len(one("stand-in/whole").files) == 4
 
 
 def test_a_missing_revision_is_named(hub: StandIn) -> None:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
@@ -92,6 +93,38 @@ def test_projection_layers_of_sentence_transformers_are_no_model_and_are_counted
 def test_config_and_tokenizer_come_along() -> None:
     files = chosen("README.md", "chat_template.jinja", "config.json", "model.safetensors", "tokenizer.model")
     assert [each.path for each in files.side] == ["chat_template.jinja", "config.json", "tokenizer.model"]
+
+
+SHARDS = tuple(f"model-0000{n}-of-00004.safetensors" for n in (1, 2, 3, 4))
+INDEX = "model.safetensors.index.json"
+
+
+def test_checkpoints_of_the_training_are_neither_counted_nor_staged() -> None:
+    folder = [f"checkpoint-500/{name}" for name in (*SHARDS, "config.json", "trainer_state.json")]
+    files = chosen("config.json", INDEX, *SHARDS, *folder, "checkpoint-500/optimizer.pt")
+    assert [each.path for each in files.weights] == list(SHARDS)
+    assert [each.path for each in files.side] == ["config.json", INDEX]
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "bin", "pt"])
+def test_a_loader_without_a_list_leaves_the_folders_of_copies(kind: str) -> None:
+    exclude = choose_files(made(parameters={"BF16": 8})).exclude
+    assert any(fnmatchcase(f"checkpoint-500/model.{kind}", pattern) for pattern in exclude)
+    assert not any(fnmatchcase("2_Dense/model.safetensors", pattern) for pattern in exclude)
+
+
+def test_of_parts_and_a_whole_one_copy_is_served() -> None:
+    """vLLM keeps what an index names (filter_duplicate_safetensors_files); without one the whole is first."""
+    assert weight_paths(INDEX, *SHARDS, "model.safetensors") == list(SHARDS)
+    assert weight_paths(*SHARDS, "model.safetensors") == ["model.safetensors"]
+    pickles = ("pytorch_model-00001-of-00001.bin", "pytorch_model.bin", "pytorch_model.bin.index.json")
+    assert weight_paths(*pickles) == ["pytorch_model-00001-of-00001.bin"]
+
+
+def test_a_gguf_that_is_asked_for_is_served_beside_safetensors() -> None:
+    paths = ("config.json", "model.safetensors", "model-Q4_K_M.gguf", "model-Q8_0.gguf")
+    assert weight_paths(*paths, gguf_file="model-Q8_0.gguf") == ["model-Q8_0.gguf"]
+    assert weight_paths(*paths) == ["model.safetensors"]
 
 
 GGUF = ("model-Q2_K.gguf", "model-Q4_K_M.gguf", "model-Q8_0.gguf", "mmproj-model-f16.gguf")

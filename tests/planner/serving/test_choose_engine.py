@@ -292,3 +292,36 @@ def test_all_refusals_of_one_model_are_given_together() -> None:
     refusals = choose(facts)
     assert isinstance(refusals, list)
     assert len(refusals) == 2
+
+
+def test_a_commit_without_the_hubs_counts_is_served_as_the_branch_is() -> None:
+    """The Hub counts the default branch alone; 7 billion parameters that nobody counted are not few."""
+    config = {"architectures": ["MistralModel"], "model_type": "mistral", "torch_dtype": "bfloat16"}
+    weights = file("model.safetensors", 14_221_000_000)
+    at_main = made(config=config, pipeline_tag="feature-extraction", parameters={"BF16": 7_110_660_096},
+                   files=(CONFIG, weights))  # fmt: skip
+    pinned = made(config=config, pipeline_tag="feature-extraction", files=(CONFIG, weights))
+    assert accepted(pinned).kind is accepted(at_main).kind is EngineKind.VLLM
+    small = made(config={**config, "torch_dtype": "float32"}, pipeline_tag="feature-extraction",
+                 files=(CONFIG, file("model.safetensors", 1_200_000_000)))  # fmt: skip
+    assert accepted(small).kind is EngineKind.TEI, "300 million of 32 bits"
+
+
+def test_mlx_checkpoints_are_refused_by_name() -> None:
+    mlx = llama(parameters={"BF16": 62_000_000, "U32": 502_000_000}, quantization={"group_size": 64, "bits": 4})
+    assert "quantized for MLX" in refused(mlx).why
+
+
+def test_a_file_is_honoured_or_refused() -> None:
+    both = llama(files=(CONFIG, file("model-Q4_K_M.gguf", 9), WEIGHTS))
+    assert accepted(both).kind is EngineKind.VLLM
+    assert accepted(both, file="model-Q4_K_M.gguf").kind is EngineKind.LLAMA_CPP
+    why = refused(llama(files=(CONFIG, WEIGHTS)), file="model-Q4_K_M.gguf").why
+    assert "has no GGUF file, and `file: model-Q4_K_M.gguf` chooses one" in why
+
+
+def test_weights_that_lack_a_part_are_refused() -> None:
+    parts = [file(f"model-0000{n}-of-00003.safetensors", 9) for n in (1, 3)]
+    assert (
+        "is not complete: model-00002-of-00003.safetensors is missing" in refused(llama(files=(CONFIG, *parts))).why
+    )

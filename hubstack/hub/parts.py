@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Weights in several files: `model-00001-of-00004.safetensors`, and the index that names them.
+
+Owns how parts are told from wholes, and which are missing. Does not own which of several copies is served
+(`hubstack.planner.model.weights`).
+"""
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, cast
+
+PART = re.compile(r"(.*)-(\d{5,6})-of-(\d{5,6})(\.[a-z]+)")
+INDEX = "model.safetensors.index.json"
+WHOLE = "model.safetensors"
+_MOST_PARTS = 10_000
+"""More is no count of files: names are text, and text is hostile."""
+
+
+def missing_parts(paths: Iterable[str]) -> tuple[str, ...]:
+    """Return the parts that are not there of weights whose names say how many there are, sorted."""
+    there = set(paths)
+    found = [match for path in there if (match := PART.fullmatch(path))]
+    sets = {(part[1], part[3], part[4], len(part[2])) for part in found if int(part[3]) <= _MOST_PARTS}
+    named = {
+        f"{stem}-{number:0{width}}-of-{count}{suffix}"
+        for stem, count, suffix, width in sets
+        for number in range(1, int(count) + 1)
+    }
+    return tuple(sorted(named - there))
+
+
+def loaded_weights(paths: Iterable[str]) -> tuple[str, ...]:
+    """Return the weights beside config.json that an engine would load: safetensors, or else pickles."""
+    beside = [path for path in paths if "/" not in path and not path.startswith("consolidated")]
+    safetensors = tuple(path for path in beside if path.endswith(".safetensors"))
+    return safetensors or tuple(path for path in beside if path.endswith(".bin"))
+
+
+def needs_index(paths: Collection[str]) -> bool:
+    """Return whether only the index can tell if all weights are there: their names do not."""
+    weights = loaded_weights(paths)
+    return INDEX in paths and WHOLE not in weights and not all(PART.fullmatch(path) for path in weights)
+
+
+def unlisted_parts(index: Mapping[str, Any], paths: Collection[str]) -> tuple[str, ...]:
+    """Return the files that an index names and the repository does not hold, sorted."""
+    said: Any = index.get("weight_map")
+    named = cast("Mapping[str, Any]", said).values() if isinstance(said, Mapping) else ()
+    return tuple(sorted({name for name in named if isinstance(name, str)} - set(paths)))
+
+
+def describe(missing: tuple[str, ...]) -> str:
+    """Name the first few."""
+    more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+    return f"{', '.join(missing[:3])}{more}"
