@@ -2,6 +2,7 @@
 """The plan: everything that was decided, as frozen data; the contract between planning and deploying."""
 
 from hubstack.plan.plan import (
+    ApiKey,
     CapacityClass,
     MemoryNeed,
     MemoryTerm,
@@ -22,6 +23,7 @@ from hubstack.plan.plan import (
 )
 
 __all__ = [
+    "ApiKey",
     "CapacityClass",
     "MemoryNeed",
     "MemoryTerm",

@@ -107,6 +107,16 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """How an engine takes an API key."""
+
+    variable: str
+    """Environment variable that holds it."""
+    args: tuple[str, ...] = ()
+    """Flags that name the variable, for an engine that does not read it by itself; Kubernetes puts its value in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerPlan:
     """The serving container as plain data."""
 
@@ -127,6 +137,12 @@ class ServerPlan:
     metrics_path: str | None
     api_path: str
     """Path prefix of the OpenAI-compatible API (`/v1`)."""
+    open_paths: tuple[str, ...]
+    """Path prefixes that a gateway leads to."""
+    api_key: ApiKey
+    """How the engine is told the key of a gateway that asks for one."""
+    picker_metrics: str | None
+    """Whose metrics the endpoint picker reads from it; None: it knows none of them."""
     served_model_name: str
     run_as_user: int
     """Non-root."""

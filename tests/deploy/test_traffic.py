@@ -14,7 +14,7 @@ from hubstack.inputs.gateway import PROXY_RANGE
 from hubstack.kinds import EngineKind
 from hubstack.plan import ModelPlan, Plan, Replicas
 from hubstack.plan.gateway import Exposure, GatewayAuth, GatewayMode, GatewayPlan
-from tests.support.plans import CHAT, EMBED, GATED, RESTING, TPU, with_models
+from tests.support.plans import CHAT, EMBED, GATED, RESTING, TPU, with_engine, with_models
 
 INTERNAL = GatewayPlan(timeout_seconds=3600)
 PICKED = replace(INTERNAL, mode=GatewayMode.INFERENCE)
@@ -257,7 +257,7 @@ def test_a_picker_reads_the_metrics_of_its_engine() -> None:
         config = json.loads(manifests.picker_config(plan(PICKED), model)["data"]["plugins.yaml"])
         return [plugin for plugin in config["plugins"] if plugin["type"] == "core-metrics-extractor"]
 
-    sglang = replace(GATED, server=replace(GATED.server, engine=EngineKind.SGLANG))
+    sglang = with_engine(GATED, EngineKind.SGLANG)
     assert plugins(GATED) == [{"type": "core-metrics-extractor"}]
     assert plugins(sglang)[0]["parameters"] == {"defaultEngine": "sglang"}
 
@@ -273,7 +273,7 @@ def test_a_picker_reads_the_metrics_of_its_engine() -> None:
     ],
 )
 def test_each_engine_is_given_the_key_by_reference(engine: EngineKind, variable: str, flags: list[str]) -> None:
-    model = replace(GATED, server=replace(GATED.server, engine=engine))
+    model = with_engine(GATED, engine)
 
     def container(gateway: GatewayPlan) -> dict[str, Any]:
         return manifests.deployment(plan(gateway), model)["spec"]["template"]["spec"]["containers"][0]

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """A realistic Plan made by hand, so that tests of what follows the planner do not depend on it.
 
+Of the planner only the engines' seats are asked.
+
 Four models: `chat` (vLLM, one L4, spot then on-demand), `embed` (TEI, on the same L4 pools), `gated` (vLLM, four
 H100, a reservation, needs the Hub token), `tpu` (vLLM for TPU, one v6e host).
 """
 
 from dataclasses import replace
+from typing import Any
 
 from hubstack.kinds import AcceleratorKind, CapacityKind, EngineKind
 from hubstack.names import labels
@@ -27,6 +30,7 @@ from hubstack.plan import (
 from hubstack.plan.bill import Cost
 from hubstack.plan.loading import LoadingPlan
 from hubstack.plan.target import TargetPlan
+from hubstack.planner.engines import spec_of
 
 GIB = 1024**3
 L4, H100, V6E = "g2-standard-8-spot-on-demand", "a3-highgpu-4g-reservation-1a2b", "ct6e-standard-8t-spot"
@@ -76,7 +80,18 @@ def _server(engine: EngineKind, count: int, *, tpu: bool = False) -> ServerPlan:
         accelerator_resource="google.com/tpu" if tpu else "nvidia.com/gpu", accelerator_count=count,
         shm_bytes=2 * GIB * count if count > 1 else 0, scratch_bytes=8 * GIB, load_seconds=300,
         pre_stop_seconds=20, drain_seconds=95, termination_grace_seconds=120,
+        **_of_seat(engine),
     )  # fmt: skip
+
+
+def _of_seat(engine: EngineKind) -> dict[str, Any]:
+    spec = spec_of(engine)
+    return {"open_paths": spec.open_paths, "api_key": spec.api_key, "picker_metrics": spec.picker_metrics}
+
+
+def with_engine(model: ModelPlan, engine: EngineKind) -> ModelPlan:
+    """Return the model served by another engine."""
+    return replace(model, server=replace(model.server, engine=engine, **_of_seat(engine)))
 
 
 def _weights(repo_id: str, commit: str, *, gated: bool = False, total_gib: int = 16) -> WeightsPlan:

@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The secrets of an external gateway on their way from Secret Manager to where they are needed.
 
-Owns which engine takes an API key how, and the objects by which GKE's secret sync makes Kubernetes Secrets (facts:
-gke.md 4.4; Secret Manager docs "Synchronize secrets to Kubernetes Secrets", GKE 1.33 or later). No value is here:
-only names are.
+Owns the objects by which GKE's secret sync makes Kubernetes Secrets (facts: gke.md 4.4; Secret Manager docs
+"Synchronize secrets to Kubernetes Secrets", GKE 1.33 or later). No value is here: only names are.
 """
 
 from dataclasses import dataclass
 
 from hubstack import names
 from hubstack.deploy.manifests.base import Object, service_account
-from hubstack.kinds import EngineKind
 from hubstack.plan import ModelPlan, Plan
 from hubstack.plan.gateway import GatewayAuth
 
@@ -20,14 +18,6 @@ API_KEY_SECRET, API_KEY_FIELD = "gateway-api-key", "API_KEY"
 IAP_SECRET, IAP_FIELD = "gateway-iap-client", "key"
 """GKE reads the OAuth client's secret from the field `key`."""
 SYNC_API = "secret-sync.gke.io/v1"
-_VARIABLES = {
-    EngineKind.VLLM: "VLLM_API_KEY",
-    EngineKind.VLLM_TPU: "VLLM_API_KEY",
-    EngineKind.TEI: "API_KEY",
-    EngineKind.LLAMA_CPP: "LLAMA_API_KEY",
-    EngineKind.SGLANG: "HUBSTACK_API_KEY",
-}
-"""Environment variable of the engine. SGLang reads none: it is told by its flag, which names ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,18 +84,18 @@ def secret_sync(plan: Plan, secret: SyncedSecret) -> Object:
 
 
 def key_env(plan: Plan, model: ModelPlan) -> list[Object]:
-    """Return the variable by which a server gets the API key; empty where it asks for none."""
-    if plan.gateway is None or plan.gateway.auth is not GatewayAuth.API_KEYS:
-        return []
+    """Return the variable by which a server gets the API key; empty where none is asked for."""
     source = {"secretKeyRef": {"name": API_KEY_SECRET, "key": API_KEY_FIELD}}
-    return [{"name": _VARIABLES[model.server.engine], "valueFrom": source}]
+    return [{"name": model.server.api_key.variable, "valueFrom": source}] if _asks_for_key(plan) else []
 
 
 def key_args(plan: Plan, model: ModelPlan) -> list[str]:
-    """Return the flag that names the variable, for an engine that reads none; Kubernetes puts its value in."""
-    variable = _VARIABLES[model.server.engine]
-    needs_flag = model.server.engine is EngineKind.SGLANG and key_env(plan, model)
-    return ["--api-key", f"$({variable})"] if needs_flag else []
+    """Return the flags that name the variable, for an engine that does not read it by itself."""
+    return list(model.server.api_key.args) if _asks_for_key(plan) else []
+
+
+def _asks_for_key(plan: Plan) -> bool:
+    return plan.gateway is not None and plan.gateway.auth is GatewayAuth.API_KEYS
 
 
 def _metadata(plan: Plan, secret: SyncedSecret) -> Object:

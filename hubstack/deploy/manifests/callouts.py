@@ -12,7 +12,6 @@ import json
 from hubstack.deploy.manifests.base import Object, container_security, metadata, pod_security, selector, server_name
 from hubstack.deploy.manifests.server import leader_selector
 from hubstack.deploy.manifests.traffic import GATEWAY_GROUP, GATEWAY_NAME, MODEL_HEADER, POOL_GROUP, stack_metadata
-from hubstack.kinds import EngineKind
 from hubstack.plan import ModelPlan, Plan
 from hubstack.planner.serving.routing import BODY_ROUTER, PICKER_SUFFIX
 
@@ -21,6 +20,8 @@ BODY_ROUTER_IMAGE = "registry.k8s.io/gateway-api-inference-extension/bbr:v1.5.0"
 BODY_ROUTER_PORT, BODY_ROUTER_HEALTH_PORT = 9004, 9005
 PICKER_NAME = "endpoint-picker"
 PICKER_IMAGE = "ghcr.io/llm-d/llm-d-router-endpoint-picker:v0.10.0"
+PICKER_READS = "vllm"
+"""Whose metrics it takes a pod's for unless it is told."""
 PICKER_PORT, PICKER_HEALTH_PORT = 9002, 9003
 CALLOUT_PORTS = (PICKER_PORT, PICKER_HEALTH_PORT, BODY_ROUTER_PORT, BODY_ROUTER_HEALTH_PORT)
 NON_ROOT = 65532
@@ -115,8 +116,8 @@ def inference_pool(plan: Plan, model: ModelPlan) -> Object:
 def picker_config(plan: Plan, model: ModelPlan) -> Object:
     """How the picker scores pods: short queue, free cache, the prefix already there (the chart's weights)."""
     extractor: Object = {"type": "core-metrics-extractor"}
-    if model.server.engine is EngineKind.SGLANG:
-        extractor["parameters"] = {"defaultEngine": "sglang"}
+    if model.server.picker_metrics != PICKER_READS:
+        extractor["parameters"] = {"defaultEngine": model.server.picker_metrics}
     source = {"scheme": "http", "path": model.server.metrics_path or "/metrics", "insecureSkipVerify": True}
     scorers = {"queue-scorer": 2, "kv-cache-utilization-scorer": 2, "prefix-cache-scorer": 3}
     config = {

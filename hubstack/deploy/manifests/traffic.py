@@ -11,7 +11,6 @@ import itertools
 from hubstack import names
 from hubstack.deploy.manifests.base import Object, metadata, of_plan, server_name, sharing
 from hubstack.deploy.manifests.scaling import INTERCEPTOR_PORT, INTERCEPTOR_SERVICE, rests
-from hubstack.kinds import EngineKind
 from hubstack.plan import ModelPlan, Plan
 from hubstack.plan.gateway import Exposure, GatewayPlan
 from hubstack.planner.serving.routing import model_names, picked_models
@@ -123,7 +122,7 @@ def route(plan: Plan, model: ModelPlan) -> Object:
         for name in _names(plan)[model.key]
     ]
     rules: list[Object] = [{"matches": headers, **({"filters": held} if held else {}), "backendRefs": refs}]
-    for key, path in itertools.product(names.entry_keys(model), _paths(model)):
+    for key, path in itertools.product(names.entry_keys(model), model.server.open_paths):
         rewrite = {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": path}}
         rules.append({
             "matches": [{"path": {"type": "PathPrefix", "value": f"/{key}{path}"}}],
@@ -178,11 +177,6 @@ def _weighted(plan: Plan, model: ModelPlan) -> list[Object]:
         {**backend(plan, model), "weight": 100 - canary.canary_weight},
         {**backend(plan, canary), "weight": canary.canary_weight},
     ]
-
-
-def _paths(model: ModelPlan) -> tuple[str, ...]:
-    """Return the paths of an engine that are open: TEI ranks under `/rerank`, outside of `/v1`."""
-    return ("/v1", "/rerank") if model.server.engine is EngineKind.TEI else ("/v1",)
 
 
 def _rewrite(changes: Object) -> Object:

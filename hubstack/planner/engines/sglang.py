@@ -2,11 +2,14 @@
 """SGLang: for what vLLM does not load."""
 
 from hubstack.kinds import EngineKind
+from hubstack.plan import ApiKey
 from hubstack.planner.engines.arguments import parser_flags, port_of
-from hubstack.planner.engines.spec import EngineSpec, Serving
+from hubstack.planner.engines.spec import EngineSpec, Serving, Unassigned
+from hubstack.planner.engines.tasks import GENERATE
 from hubstack.planner.memory import sizing
 from hubstack.planner.memory.engine_memory import gpu_outside_bytes, sglang_terms
 from hubstack.planner.memory.workload import EngineMemory
+from hubstack.planner.model.weights import quantization_method
 
 
 def _args(serving: Serving) -> tuple[str, ...]:
@@ -29,11 +32,39 @@ def _args(serving: Serving) -> tuple[str, ...]:
     return tuple(flags)
 
 
+def _takes(model: Unassigned) -> str | None:
+    """Take the generating models that vLLM leaves to it (facts: gke.md 2.2 and 2.7)."""
+    task, name = model.facts.pipeline_tag, model.geometry.name
+    vllm, own = (model.catalog.engines[kind] for kind in (EngineKind.VLLM, EngineKind.SGLANG))
+    if task not in GENERATE:
+        return None
+    if not vllm.uses_of(name) and own.uses_of(name):
+        return f"{task} with {name}, which vLLM has dropped: SGLang has it"
+    if quantization_method(model.facts) == "bitsandbytes":
+        return f"{task} from bitsandbytes weights: SGLang loads them, vLLM's image has no plug-in for them"
+    return None
+
+
 SPEC = EngineSpec(
     kind=EngineKind.SGLANG,
     memory=EngineMemory(
         share=0.88, terms=sglang_terms, outside=gpu_outside_bytes, needs_dimensions=True, fits_batch_to_states=True
     ),
+    takes=_takes,
+    turn=3,
+    features=frozenset(
+        {
+            "tool_call_parser",
+            "reasoning_parser",
+            "chat_template",
+            "expert_parallel",
+            "kv_cache_dtype",
+        }
+    ),
+    not_streamed="no source says that SGLang's image carries the streamer",
+    # It reads no variable: its flag names ours.
+    api_key=ApiKey(variable="HUBSTACK_API_KEY", args=("--api-key", "$(HUBSTACK_API_KEY)")),
+    picker_metrics="sglang",
     start_seconds=240,
     args=_args,
 )

@@ -13,7 +13,7 @@ from hubstack.hub.facts import ModelFacts
 from hubstack.inputs.models import ModelRequest
 from hubstack.kinds import EngineKind
 from hubstack.names import MODEL_DIR
-from hubstack.plan import MemoryNeed, Reason
+from hubstack.plan import ApiKey, MemoryNeed, Reason
 from hubstack.plan.loading import LoadingPlan
 from hubstack.planner.memory.workload import EngineMemory, Load
 from hubstack.planner.model.geometry import Geometry
@@ -111,6 +111,10 @@ class NodeGroup:
     env: tuple[tuple[str, str], ...] = ()
 
 
+Answer = str | Refusal | None
+"""Why an engine serves a model; why none does; None: it leaves the model to the next one."""
+
+
 def _no_env(_window_seconds: int) -> dict[str, str]:
     return {}
 
@@ -125,6 +129,24 @@ class EngineSpec:
 
     kind: EngineKind
     memory: EngineMemory
+    takes: Callable[[Unassigned], Answer] | None = None
+    """Whether it serves a model whose request names no engine; None: it serves those that name it only."""
+    turn: int = 0
+    """When it is asked so: engines with a lower one are asked before it."""
+    features: frozenset[str] = frozenset()
+    """Keys of a request that it has flags for, of those that not every engine has (`choose_engine.FEATURES`)."""
+    has_slots: bool = False
+    """Whether it works on the sequences that were asked for and no more, rather than on a larger batch."""
+    not_streamed: str | None = "it reads files only"
+    """Why the Run:ai streamer cannot bring it the weights; None: it can."""
+    old_driver_env: tuple[tuple[str, str], ...] = ()
+    """With these variables it runs on a driver below the floor of its image; empty: no way is known."""
+    open_paths: tuple[str, ...] = ("/v1",)
+    """Path prefixes that a gateway leads to."""
+    api_key: ApiKey
+    """How it is told the key of a gateway that asks for one."""
+    picker_metrics: str | None = None
+    """Its name in the endpoint picker (llm-d-router v0.10, core-metrics-extractor); None: it reads none of its."""
     start_seconds: int
     """Allowance for what follows the load of the weights: compilation, graph capture, warm-up."""
     args: Callable[[Serving], tuple[str, ...]]

@@ -2,14 +2,47 @@
 """Text Embeddings Inference: encoders and small embedders on one GPU."""
 
 from hubstack.kinds import EngineKind
+from hubstack.plan import ApiKey
 from hubstack.planner.engines import arguments
-from hubstack.planner.engines.spec import EngineSpec
+from hubstack.planner.engines.spec import EngineSpec, Unassigned
+from hubstack.planner.engines.tasks import RANK, is_for_texts
 from hubstack.planner.memory.engine_memory import tei_terms
 from hubstack.planner.memory.workload import EngineMemory
+from hubstack.planner.model.geometry import Geometry
+from hubstack.planner.model.weights import count_parameters
+
+LARGEST_PARAMETERS = 1_000_000_000
+"""Decoder embedders above this run faster on vLLM, which batches them over bf16 (facts: gke.md 2.6, 2.7)."""
+
+
+def _takes(model: Unassigned) -> str | None:
+    """Take encoders and small embedders; the others are for vLLM's pooling runner where it knows them."""
+    facts, geometry = model.facts, model.geometry
+    support = model.catalog.engines[EngineKind.TEI].model_types.get(geometry.model_type)
+    if not is_for_texts(facts) or support is None or facts.quantization:
+        return None
+    task = facts.pipeline_tag or "embedding"
+    # What cannot be counted is not small.
+    is_small = 0 < count_parameters(facts, model.chosen, geometry) <= LARGEST_PARAMETERS
+    suits = is_small and task not in RANK if _generates(geometry) else task not in RANK or support.can_classify
+    pooled = bool(geometry.name and model.catalog.engines[EngineKind.VLLM].uses_of(geometry.name))
+    if suits and (is_small or not pooled):
+        return f"{task} with a {geometry.model_type} model: TEI is built for it"
+    return None
+
+
+def _generates(geometry: Geometry) -> bool:
+    return geometry.name.endswith(("ForCausalLM", "LMHeadModel"))
+
 
 SPEC = EngineSpec(
     kind=EngineKind.TEI,
     memory=EngineMemory(share=0.95, terms=tei_terms, has_kv_cache=False),
+    takes=_takes,
+    turn=2,
+    not_streamed="tei reads files only",
+    open_paths=("/v1", "/rerank"),
+    api_key=ApiKey(variable="API_KEY"),
     start_seconds=60,
     args=arguments.of_row,
 )

@@ -9,11 +9,14 @@ gke.md 3.6).
 import json
 
 from hubstack import names
+from hubstack.catalog import Engine
 from hubstack.inputs.models import ModelRequest
 from hubstack.kinds import AcceleratorKind, EngineKind
+from hubstack.plan import ApiKey
 from hubstack.plan.loading import LoadingMethod
 from hubstack.planner.engines.arguments import parser_flags, port_of
-from hubstack.planner.engines.spec import EngineSpec, NodeGroup, Serving
+from hubstack.planner.engines.spec import Answer, EngineSpec, NodeGroup, Refusal, Serving, Unassigned
+from hubstack.planner.engines.tasks import GENERATE, TRANSCRIBE, is_for_texts
 from hubstack.planner.memory import sizing
 from hubstack.planner.memory.engine_memory import gpu_outside_bytes, vllm_terms
 from hubstack.planner.memory.workload import EngineMemory
@@ -142,6 +145,46 @@ def _group(command: tuple[str, ...], args: tuple[str, ...], hosts: int, stages: 
     return NodeGroup(command=command, args=args, worker_args=(*args, "--headless"))
 
 
+def _takes(model: Unassigned) -> Answer:
+    """Take what is left of texts and generation, or say why no engine serves it."""
+    if is_for_texts(model.facts):
+        return _takes_texts(model)
+    vllm, task = model.catalog.engines[EngineKind.VLLM], model.facts.pipeline_tag
+    known = {"text_generation", "multimodal"} & set(vllm.uses_of(model.geometry.name))
+    if task in GENERATE | TRANSCRIBE or (task is None and known):
+        return _takes_generation(model, vllm)
+    return None
+
+
+def _takes_texts(model: Unassigned) -> str | Refusal:
+    task, name = model.facts.pipeline_tag or "embedding", model.geometry.name
+    if name and model.catalog.engines[EngineKind.VLLM].uses_of(name):
+        return f"{task} with {name}: vLLM's pooling runner"
+    family = model.geometry.model_type or name
+    if not family:
+        return _NO_ARCHITECTURE
+    return Refusal(why=f"is a {task} model of the `{family}` family, which neither TEI nor vLLM knows")
+
+
+def _takes_generation(model: Unassigned, vllm: Engine) -> str | Refusal:
+    task, name = model.facts.pipeline_tag or "text-generation", model.geometry.name
+    if not name:
+        return _NO_ARCHITECTURE
+    if vllm.uses_of(name):
+        return f"{task} with {name}: vLLM {vllm.version} has it"
+    if model.facts.custom_code and model.request.trust_remote_code:
+        return f"{task} with the repository's own {name}, as asked"
+    removed = vllm.removed_after(name)
+    last = f" (its last version with it was {removed})" if removed else ""
+    return Refusal(why=f"has the architecture {name}, which vLLM {vllm.version} does not have{last}")
+
+
+_NO_ARCHITECTURE = Refusal(
+    why="has no `architectures` in its locked config.json, so no engine can be chosen",
+    hint="lock it with a token that may read the repository",
+)
+
+
 SPEC = EngineSpec(
     kind=EngineKind.VLLM,
     memory=EngineMemory(
@@ -153,6 +196,23 @@ SPEC = EngineSpec(
         pages_layers=True,
         cached_state_since=CACHED_STATE_SINCE,
     ),
+    takes=_takes,
+    turn=4,
+    features=frozenset(
+        {
+            "tool_call_parser",
+            "reasoning_parser",
+            "chat_template",
+            "expert_parallel",
+            "kv_cache_dtype",
+            "lora",
+            "speculative",
+        }
+    ),
+    not_streamed=None,
+    old_driver_env=(("VLLM_ENABLE_CUDA_COMPATIBILITY", "1"),),
+    api_key=ApiKey(variable="VLLM_API_KEY"),
+    picker_metrics="vllm",
     start_seconds=240,
     args=vllm_args,
     env=vllm_env,

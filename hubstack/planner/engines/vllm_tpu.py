@@ -60,6 +60,10 @@ SPEC = replace(
     memory=EngineMemory(
         share=vllm.MEMORY_SHARE, outside=tpu_outside_bytes, async_since=vllm.ASYNC_SINCE, needs_dimensions=True
     ),
+    takes=None,
+    features=frozenset({"tool_call_parser", "reasoning_parser", "chat_template", "expert_parallel"}),
+    not_streamed="the publisher's support matrix has it untested on TPU",
+    old_driver_env=(),
     start_seconds=1500,  # compilation dominates
     env=_env,
     is_for_tpu=True,

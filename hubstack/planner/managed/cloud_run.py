@@ -11,10 +11,11 @@ from dataclasses import replace
 
 from hubstack.catalog import Catalog, CloudRunGpu, InstanceShape, MachineType, Price, Provenance
 from hubstack.inputs.settings import Target
-from hubstack.kinds import CapacityKind, EngineKind, PlatformKind
+from hubstack.kinds import CapacityKind, PlatformKind
 from hubstack.names import MODEL_DIR
 from hubstack.plan import ModelPlan, ServerPlan
 from hubstack.plan.managed import CloudRunPlan, JobPlan
+from hubstack.planner.engines import spec_of
 from hubstack.planner.engines.spec import Refusal
 from hubstack.planner.model_plan import Draft, assemble
 from hubstack.planner.placement.candidates import Candidate
@@ -139,8 +140,8 @@ def plan_service(draft: Draft, taken: Candidate, job: JobPlan, catalog: Catalog,
 def _server(server: ServerPlan, taken: Candidate, gpu: CloudRunGpu) -> ServerPlan:
     """Return the server as an instance runs it: all of its processors, the image's own user."""
     env = dict(server.env)
-    if taken.kind is EngineKind.VLLM and _is_old(gpu, taken):
-        env["VLLM_ENABLE_CUDA_COMPATIBILITY"] = "1"
+    if _is_old(gpu, taken):
+        env |= spec_of(taken.kind).old_driver_env
     return replace(server, env=tuple(sorted(env.items())), cpu_millicores=taken.offer.machine.vcpu * 1000)
 
 
@@ -150,7 +151,7 @@ def _is_old(gpu: CloudRunGpu, taken: Candidate) -> bool:
 
 def _concurrency(draft: Draft, taken: Candidate) -> int:
     """Return the requests that an instance works on at once; what is above waits in the engine's own queue."""
-    if taken.kind is EngineKind.LLAMA_CPP:
+    if spec_of(taken.kind).has_slots:
         return min(draft.demand.request.concurrency, MOST_CONCURRENCY)
     return min(taken.load.sequences, MOST_CONCURRENCY)
 
@@ -169,6 +170,6 @@ def _warnings(model: ModelPlan, gpu: CloudRunGpu, taken: Candidate, target: Targ
         yield f"{wanted} (NVIDIA L4 without zonal redundancy, per region): ask for more"
     if _is_old(gpu, taken):
         floor = f"{taken.engine.name} wants driver {taken.engine.min_driver}, Cloud Run's {name} has {gpu.driver}"
-        helped = taken.kind is EngineKind.VLLM
+        helped = bool(spec_of(taken.kind).old_driver_env)
         how = "it starts through CUDA's compatibility package" if helped else "it may not start"
         yield f"{floor} on the page that was read: {how}"

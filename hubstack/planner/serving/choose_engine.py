@@ -6,31 +6,32 @@ code, files that the Hub's scan reports. Does not own flags (`hubstack.planner.e
 what each engine knows (catalog/engines.yaml).
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from hubstack.catalog import Catalog, Engine, ModelTypeSupport
+from hubstack.catalog import Catalog, Engine
 from hubstack.files.problems import nearest
 from hubstack.hub.facts import ModelFacts
 from hubstack.hub.parts import describe, missing_parts
 from hubstack.inputs.models import ModelRequest
 from hubstack.kinds import EngineKind
 from hubstack.plan import Reason
-from hubstack.planner.engines.spec import EngineChoice, Refusal
+from hubstack.planner.engines import spec_of, specs
+from hubstack.planner.engines.spec import EngineChoice, EngineSpec, Refusal, Unassigned
+from hubstack.planner.engines.tasks import RANK, is_for_texts
 from hubstack.planner.model.geometry import Geometry
-from hubstack.planner.model.weights import (
-    ChosenFiles,
-    WeightsFormat,
-    count_parameters,
-    quantization_method,
-)
+from hubstack.planner.model.weights import ChosenFiles, WeightsFormat, quantization_method
 
-GENERATE = frozenset({"text-generation", "image-text-to-text", "any-to-any", "video-text-to-text",
-                      "audio-text-to-text", "text2text-generation", "conversational"})  # fmt: skip
-TRANSCRIBE = frozenset({"automatic-speech-recognition"})
-EMBED = frozenset({"feature-extraction", "sentence-similarity"})
-RANK = frozenset({"text-ranking", "text-classification"})
-TEI_LARGEST_PARAMETERS = 1_000_000_000
-"""Decoder embedders above this run faster on vLLM, which batches them over bf16 (facts: gke.md 2.6, 2.7)."""
+FEATURES: Mapping[str, Callable[[ModelRequest], bool]] = {
+    "tool_call_parser": lambda request: bool(request.tool_call_parser),
+    "reasoning_parser": lambda request: bool(request.reasoning_parser),
+    "chat_template": lambda request: bool(request.chat_template),
+    "kv_cache_dtype": lambda request: request.kv_cache_dtype != "auto",
+    "expert_parallel": lambda request: request.expert_parallel,
+    "lora": lambda request: bool(request.lora_slots),
+    "speculative": lambda request: bool(request.speculative_method),
+}
+"""Keys that not every engine has flags for, and whether a request sets them."""
 
 
 @dataclass(slots=True)
@@ -48,23 +49,26 @@ def choose_engine(
     _check_scan(request, facts, chosen, checks)
     if checks.refusals:
         return checks.refusals
-    found = _find(request, facts, geometry, chosen, catalog)
+    asked = spec_of(request.engine) if request.engine else None
+    if asked and not asked.is_for_tpu:
+        found = _check_asked(asked.kind, geometry, chosen, catalog)
+    else:
+        model = Unassigned(request=request, facts=facts, geometry=geometry, chosen=chosen, catalog=catalog)
+        found = _find(model)
     if isinstance(found, Refusal):
         return [found]
     kind, why = found
-    engine = catalog.engines[kind.value]
+    engine = catalog.engines[kind]
     remote = _check_code(request, facts, geometry, engine, checks)
     _check_quantization(facts, engine, checks)
-    _check_features(request, engine, kind, checks)
+    _check_features(request, engine, asked or spec_of(kind), checks)
     if checks.refusals:
         return checks.refusals
-    task = facts.pipeline_tag or ""
-    embeds = not task and facts.library == "sentence-transformers"
     return EngineChoice(
         engine=engine,
         kind=kind,
-        pooling=task in EMBED | RANK or embeds,
-        ranks=task in RANK,
+        pooling=is_for_texts(facts),
+        ranks=facts.pipeline_tag in RANK,
         remote_code=remote,
         reasons=(Reason(topic="engine", text=why, source="catalog/engines.yaml"),),
         warnings=tuple(checks.warnings),
@@ -167,10 +171,7 @@ def _check_quantization(facts: ModelFacts, engine: Engine, checks: _Checks) -> N
         )
 
 
-_PARSED = frozenset({EngineKind.VLLM, EngineKind.VLLM_TPU, EngineKind.SGLANG})
-
-
-def _check_features(request: ModelRequest, engine: Engine, kind: EngineKind, checks: _Checks) -> None:
+def _check_features(request: ModelRequest, engine: Engine, spec: EngineSpec, checks: _Checks) -> None:
     """Refuse what the engine would not start with."""
     parsers = {"tool_call_parser": engine.tool_call_parsers, "reasoning_parser": engine.reasoning_parsers}
     for name, known in parsers.items():
@@ -181,58 +182,31 @@ def _check_features(request: ModelRequest, engine: Engine, kind: EngineKind, che
             what = f"{name.replace('_', ' ')} `{said}`"
             why = f"asks for the {what}, which {engine.id} {engine.version} does not have"
             checks.refusals.append(Refusal(why=why, hint=hint, field=name))
-    only = {
-        "tool_call_parser": (bool(request.tool_call_parser), _PARSED),
-        "reasoning_parser": (bool(request.reasoning_parser), _PARSED),
-        "chat_template": (bool(request.chat_template), _PARSED),
-        "kv_cache_dtype": (request.kv_cache_dtype != "auto", frozenset({EngineKind.VLLM, EngineKind.SGLANG})),
-        "expert_parallel": (request.expert_parallel, _PARSED),
-        "lora": (bool(request.lora_slots), frozenset({EngineKind.VLLM})),
-        "speculative": (bool(request.speculative_method), frozenset({EngineKind.VLLM})),
-    }
-    on = EngineKind.VLLM_TPU if request.engine is EngineKind.VLLM_TPU else kind
-    for name, (is_asked, engines) in only.items():
-        if is_asked and on not in engines:
-            checks.refusals.append(Refusal(why=f"asks for `{name}`, which is not planned for {on}", field=name))
+    for name, is_asked in FEATURES.items():
+        if is_asked(request) and name not in spec.features:
+            why = f"asks for `{name}`, which is not planned for {spec.kind}"
+            checks.refusals.append(Refusal(why=why, field=name))
 
 
-def _find(
-    request: ModelRequest, facts: ModelFacts, geometry: Geometry, chosen: ChosenFiles, catalog: Catalog
-) -> tuple[EngineKind, str] | Refusal:
-    task = facts.pipeline_tag
-    if request.engine is not None and request.engine is not EngineKind.VLLM_TPU:
-        return _check_asked(request.engine, geometry, chosen, catalog)
-    if chosen.format is WeightsFormat.GGUF:
-        return EngineKind.LLAMA_CPP, "the weights are GGUF, which llama.cpp serves"
-    if task in EMBED | RANK or (task is None and facts.library == "sentence-transformers"):
-        return _find_for_texts(facts, geometry, chosen, catalog)
-    uses = catalog.engines["vllm"].uses_of(geometry.name)
-    left_to_sglang = _why_sglang(facts, geometry, catalog)
-    if task in GENERATE and left_to_sglang:
-        return EngineKind.SGLANG, f"{task} {left_to_sglang}"
-    if task in GENERATE | TRANSCRIBE or (task is None and {"text_generation", "multimodal"} & set(uses)):
-        return _find_for_generation(request, facts, geometry, catalog.engines["vllm"])
+def _find(model: Unassigned) -> tuple[EngineKind, str] | Refusal:
+    """Ask the engines in their turns."""
+    for spec in sorted(specs().values(), key=lambda spec: spec.turn):
+        answer = spec.takes(model) if spec.takes else None
+        if isinstance(answer, Refusal):
+            return answer
+        if answer:
+            return spec.kind, answer
     return Refusal(
-        why=f"does {task or 'nothing that the Hub names'}, which no engine here serves",
+        why=f"does {model.facts.pipeline_tag or 'nothing that the Hub names'}, which no engine here serves",
         hint="served are text generation, vision-language, speech to text, embeddings and ranking",
     )
-
-
-def _why_sglang(facts: ModelFacts, geometry: Geometry, catalog: Catalog) -> str | None:
-    """Say why vLLM leaves a generating model to SGLang (facts: gke.md 2.2 and 2.7)."""
-    vllm, sglang = catalog.engines["vllm"], catalog.engines["sglang"]
-    if not vllm.uses_of(geometry.name) and sglang.uses_of(geometry.name):
-        return f"with {geometry.name}, which vLLM has dropped: SGLang has it"
-    if quantization_method(facts) == "bitsandbytes":
-        return "from bitsandbytes weights: SGLang loads them, vLLM's image has no plug-in for them"
-    return None
 
 
 def _check_asked(
     kind: EngineKind, geometry: Geometry, chosen: ChosenFiles, catalog: Catalog
 ) -> tuple[EngineKind, str] | Refusal:
     """Take the engine that was asked for, unless it is sure to fail."""
-    engine = catalog.engines[kind.value]
+    engine = catalog.engines[kind]
     stored = "pytorch" if chosen.format is WeightsFormat.PICKLE else chosen.format.value
     if stored not in engine.formats:
         known = ", ".join(engine.formats)
@@ -242,53 +216,3 @@ def _check_asked(
         return Refusal(why=f"is of the `{family}` family, which {engine.id} does not know", field="engine")
     unchecked = "" if family or not engine.model_types else ", unchecked: the lock names no family of the model"
     return kind, f"{kind} was asked for{unchecked}"
-
-
-def _generates(geometry: Geometry) -> bool:
-    return geometry.name.endswith(("ForCausalLM", "LMHeadModel"))
-
-
-def _find_for_texts(
-    facts: ModelFacts, geometry: Geometry, chosen: ChosenFiles, catalog: Catalog
-) -> tuple[EngineKind, str] | Refusal:
-    """Embeddings and ranking: TEI for encoders and small embedders, else vLLM's pooling runner."""
-    task = facts.pipeline_tag or "embedding"
-    # What cannot be counted is not small.
-    small = 0 < count_parameters(facts, chosen, geometry) <= TEI_LARGEST_PARAMETERS
-    support = catalog.engines["tei"].model_types.get(geometry.model_type)
-    suits = small and task not in RANK if _generates(geometry) else task not in RANK or _classifies(support)
-    pooled = bool(geometry.name and catalog.engines["vllm"].uses_of(geometry.name))
-    if support and suits and not facts.quantization and (small or not pooled):
-        return EngineKind.TEI, f"{task} with a {geometry.model_type} model: TEI is built for it"
-    if pooled:
-        return EngineKind.VLLM, f"{task} with {geometry.name}: vLLM's pooling runner"
-    family = geometry.model_type or geometry.name
-    if not family:
-        return _no_architecture()
-    return Refusal(why=f"is a {task} model of the `{family}` family, which neither TEI nor vLLM knows")
-
-
-def _classifies(support: ModelTypeSupport | None) -> bool:
-    return support is not None and support.can_classify
-
-
-def _find_for_generation(
-    request: ModelRequest, facts: ModelFacts, geometry: Geometry, vllm: Engine
-) -> tuple[EngineKind, str] | Refusal:
-    task = facts.pipeline_tag or "text-generation"
-    if not geometry.name:
-        return _no_architecture()
-    if vllm.uses_of(geometry.name):
-        return EngineKind.VLLM, f"{task} with {geometry.name}: vLLM {vllm.version} has it"
-    if facts.custom_code and request.trust_remote_code:
-        return EngineKind.VLLM, f"{task} with the repository's own {geometry.name}, as asked"
-    removed = vllm.removed_after(geometry.name)
-    last = f" (its last version with it was {removed})" if removed else ""
-    return Refusal(why=f"has the architecture {geometry.name}, which vLLM {vllm.version} does not have{last}")
-
-
-def _no_architecture() -> Refusal:
-    return Refusal(
-        why="has no `architectures` in its locked config.json, so no engine can be chosen",
-        hint="lock it with a token that may read the repository",
-    )

@@ -14,6 +14,7 @@ from hubstack.catalog import LoadRate, LoadRates
 from hubstack.kinds import EngineKind
 from hubstack.plan import Reason
 from hubstack.plan.loading import LoadingMethod, LoadingPlan
+from hubstack.planner.engines import spec_of
 from hubstack.planner.engines.spec import Refusal
 from hubstack.planner.model.weights import WeightsFormat
 
@@ -180,14 +181,11 @@ def _rate_id(method: LoadingMethod, what: Loadable, *, cached: bool) -> str:
 def _cannot_stream(engine: EngineKind, format_: WeightsFormat, *, pooling: bool, chat_template: bool) -> str | None:
     """Say what of engine and repository cannot be streamed; sources in docs/weights.md."""
     rules = (
-        (engine is EngineKind.VLLM_TPU, "the publisher's support matrix has it untested on TPU"),
-        (engine is EngineKind.SGLANG, "no source says that SGLang's image carries the streamer"),
-        (engine is not EngineKind.VLLM, f"{engine} reads files only"),
         (format_ is not WeightsFormat.SAFETENSORS, f"its weights are {format_}, and only safetensors are streamed"),
         (pooling, "vLLM does not stream what pooling models keep in folders"),
         (chat_template, "a `chat_template:` of the repository is a file, and nothing is mounted"),
     )
-    return next((why for broken, why in rules if broken), None)
+    return spec_of(engine).not_streamed or next((why for broken, why in rules if broken), None)
 
 
 def _cannot_stream_here(what: Loadable) -> str | None:

@@ -12,15 +12,12 @@ from typing import Protocol
 from hubstack import names
 from hubstack.files.problems import Problem
 from hubstack.inputs.models import ModelRequest, Request
-from hubstack.kinds import EngineKind
 from hubstack.plan import ModelPlan
 from hubstack.plan.gateway import GatewayMode, GatewayPlan
 
 BODY_ROUTER = "body-router"
 """Name of the objects that read the model's name from a request's body."""
 PICKER_SUFFIX = "-picker"
-PICKED_ENGINES = frozenset({EngineKind.VLLM, EngineKind.VLLM_TPU, EngineKind.SGLANG})
-"""Engines whose metrics the endpoint picker reads (llm-d-router v0.10, core-metrics-extractor)."""
 _SETTING = "add `hubstack:gateway: {mode: services}` to the stack's settings (docs/gateway.md), or remove `canary:`"
 
 
@@ -57,13 +54,13 @@ def picked_models(models: Sequence[ModelPlan], gateway: GatewayPlan | None) -> f
         return frozenset()
     by_key = {model.key: model for model in models}
     pairs = [(model, by_key.get(model.canary_of or "", model)) for model in models]
-    other_engines = frozenset(
-        first.key for model, first in pairs if not {model.server.engine, first.server.engine} <= PICKED_ENGINES
+    unread = frozenset(
+        first.key for model, first in pairs if not (model.server.picker_metrics and first.server.picker_metrics)
     )
     return frozenset(
         model.key
         for model, first in pairs
-        if first.replicas.min > 0 and first.replicas.max > 1 and first.key not in other_engines
+        if first.replicas.min > 0 and first.replicas.max > 1 and first.key not in unread
     )
 
 

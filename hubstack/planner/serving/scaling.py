@@ -18,6 +18,7 @@ from hubstack.inputs.models import ModelRequest
 from hubstack.inputs.settings import Target
 from hubstack.kinds import EngineKind
 from hubstack.plan import ModelPlan, PoolPlan, Reason, ScalingPlan, ScalingTrigger
+from hubstack.planner.engines import spec_of
 from hubstack.planner.memory.workload import MAX_NUM_SEQS
 
 NODE_START_SECONDS = 600
@@ -113,8 +114,8 @@ def _scaling(
 
 
 def requests_at_once(engine: EngineKind, concurrency: int) -> int:
-    """Return the requests that a replica works on together: llama.cpp's slots, else the engine's batch."""
-    return concurrency if engine is EngineKind.LLAMA_CPP else max(concurrency, MAX_NUM_SEQS)
+    """Return the requests that a replica works on together: its slots, else the engine's batch."""
+    return concurrency if spec_of(engine).has_slots else max(concurrency, MAX_NUM_SEQS)
 
 
 def _triggers(

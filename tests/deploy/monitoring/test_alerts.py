@@ -10,7 +10,7 @@ from hubstack.deploy.monitoring import Alert, list_alerts, pod_monitorings, stat
 from hubstack.deploy.monitoring.alerts import _runbook
 from hubstack.kinds import CapacityKind, EngineKind
 from hubstack.plan import Plan
-from tests.support.observed import observed_plan, with_engine
+from tests.support.observed import observed_plan, with_level
 from tests.support.plans import CHAT, EMBED
 
 TABLE = load_catalog().engine_metrics
@@ -36,7 +36,7 @@ def test_two_hundred_models_have_no_more_alerts_than_two() -> None:
 
 def test_models_that_are_promised_something_else_have_an_alert_of_their_own() -> None:
     plan = observed_plan()
-    slower = with_engine(replace(CHAT, key="batch"), EngineKind.VLLM, seconds=30, percent=99)
+    slower = with_level(replace(CHAT, key="batch"), EngineKind.VLLM, seconds=30, percent=99)
     found = alerts(replace(plan, models=(*plan.models, slower)))
     assert 'model="batch"' in str(found["slo-latency-vllm-40s-99"].query)
     assert 'model=~"chat|gated|tpu"' in str(found["slo-latency-vllm-2-5s-95"].query)
@@ -44,7 +44,7 @@ def test_models_that_are_promised_something_else_have_an_alert_of_their_own() ->
 
 
 def test_an_engine_that_measures_nothing_has_no_alert_on_it() -> None:
-    only = with_engine(CHAT, EngineKind.LLAMA_CPP)
+    only = with_level(CHAT, EngineKind.LLAMA_CPP)
     found = alerts(replace(observed_plan(), models=(only,)))
     assert not [key for key in found if key.startswith("slo")]
     assert "pending" in found

@@ -10,7 +10,7 @@ import pytest
 from hubstack.catalog import load_catalog
 from hubstack.deploy.monitoring import model_dashboard, stack_dashboard
 from hubstack.kinds import EngineKind
-from tests.support.observed import observed_plan, with_engine
+from tests.support.observed import observed_plan, with_level
 from tests.support.plans import CHAT
 
 TABLE = load_catalog().engine_metrics
@@ -48,7 +48,7 @@ def test_a_generating_model_has_every_chart() -> None:
 
 
 def test_what_an_engine_does_not_measure_has_no_chart_and_a_reason() -> None:
-    model = with_engine(CHAT, EngineKind.LLAMA_CPP)
+    model = with_level(CHAT, EngineKind.LLAMA_CPP)
     board = model_dashboard(PLAN, model, TABLE)
     assert not {"Time to first token", "KV cache in use", "Requests a second"} & set(titles(board))
     assert "No chart of kv cache usage: newer builds export none." in text(board)

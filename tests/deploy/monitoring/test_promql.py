@@ -15,7 +15,7 @@ from hubstack.deploy.monitoring import list_alerts, model_dashboard, stack_dashb
 from hubstack.kinds import EngineKind
 from hubstack.plan import Plan
 from hubstack.plan.settings import MonitoringPlan
-from tests.support.observed import observed_plan, with_engine
+from tests.support.observed import observed_plan, with_level
 from tests.support.plans import CHAT
 from tests.support.promql_engine import ask
 
@@ -37,8 +37,8 @@ def queries(plan: Plan) -> list[str]:
 
 def test_every_query_of_every_engine_is_promql() -> None:
     plan = observed_plan()
-    models = [with_engine(replace(CHAT, key=f"m-{kind}"), kind) for kind in EngineKind]
-    models += [with_engine(replace(CHAT, key="wide", hosts=2), EngineKind.VLLM)]
+    models = [with_level(replace(CHAT, key=f"m-{kind}"), kind) for kind in EngineKind]
+    models += [with_level(replace(CHAT, key="wide", hosts=2), EngineKind.VLLM)]
     found = queries(replace(plan, models=(*plan.models, *models)))
     assert len(found) > 100
     for query, answer in zip(found, ask((query, 0) for query in found), strict=True):
@@ -95,7 +95,7 @@ def test_another_stack_of_the_project_is_not_looked_at() -> None:
 
 @pytest.mark.parametrize("bucket", ['le="1.0"', 'le="1"'])
 def test_a_whole_bucket_is_found_however_it_is_written(bucket: str) -> None:
-    model = with_engine(replace(CHAT, key="chat"), EngineKind.VLLM, seconds=1.0)
+    model = with_level(replace(CHAT, key="chat"), EngineKind.VLLM, seconds=1.0)
     query = next(
         a.query for a in list_alerts(replace(observed_plan(), models=(model,)), TABLE) if "latency" in a.key
     )
