@@ -6,14 +6,13 @@ modules are imported by the command that needs them, so that `plan` never waits 
 """
 
 import gc
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hubstack.cli import gitops as cli_gitops
-from hubstack.cli.console import Check, Env, Jobs, Json, Progress, Project, print_error
+from hubstack.cli.console import Check, Env, Jobs, Json, Progress, Project, print_error, print_written
 from hubstack.cli.console import config_of as _config
 from hubstack.cli.console import environment_of as _environment
 from hubstack.cli.console import models_path as _models_path
@@ -146,7 +145,7 @@ def render(
     from hubstack.review.preview.files import graph_files  # noqa: PLC0415
 
     files = graph_files(_graph(_environment(env, project)))
-    changed, removed = write_folder(folder, files)
+    changed, removed = write_folder(folder, files, "render")
     _print(f"{folder}: {len(files)} files, {len(changed)} of them changed; {len(removed)} removed")
 
 
@@ -173,7 +172,7 @@ def diff(  # noqa: PLR0913  one option a file or a switch
         from hubstack.review.diff.command import name_in  # noqa: PLC0415
 
         save_side(name_in(root, env), root, save)
-        _print(f"wrote {save}")
+        print_written(save)
         return
     with _status("running both sides"):
         asked = run_diff(env, root, against, quota, gates, base_file)
@@ -261,10 +260,10 @@ def sbom(
     asked = environment.project_dir, environment.stack, _config(environment)
     if page:
         write_text_atomically(page, command.page(*asked, page))
-        _print(f"wrote {page}")
+        print_written(page)
     if output:
         write_text_atomically(output, command.bill(*asked))
-        _print(f"wrote {output}")
+        print_written(output)
     elif not page:
         _out(command.bill(*asked))
 
@@ -315,7 +314,7 @@ def _write_page(decided: "Plan", path: Path, model: str | None = None) -> None:
     from hubstack.review.report.page import page_text  # noqa: PLC0415
 
     write_text_atomically(path, page_text(decided, model))
-    _print(f"wrote {path}")
+    print_written(path)
 
 
 def _target(environment: Environment) -> "Target":
@@ -356,15 +355,19 @@ app.command()(cli_gitops.eject)
 app.command()(cli_gitops.init)
 
 
-def main() -> None:
-    """Run the command; print what hubstack refuses without a traceback."""
+def run(arguments: list[str] | None = None) -> int:
+    """Run one command and print what hubstack refuses; return the exit code.
+
+    Args:
+        arguments: of the command line; by default the process's own.
+    """
     # What a command makes lives until it ends: looking for garbage at the usual pace is a fifth of a plan's time.
     gc.set_threshold(100_000, 50, 100)
     try:
-        app()
+        app(arguments)
     except HubstackError as error:
         print_error(str(error))
-        raise SystemExit(2) from None
-    except BrokenPipeError:  # the reader has closed, as `head` does
-        sys.stderr.close()
-        raise SystemExit(0) from None
+        return 2
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    return 0

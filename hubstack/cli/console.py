@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 import typer
 
 from hubstack.files.escape import for_log
+from hubstack.files.write import STDOUT, is_stream, write_out
 from hubstack.inputs.environment import Environment, find_environment, find_project
 
 if TYPE_CHECKING:
@@ -124,14 +125,20 @@ def print_parts(*parts: Any) -> None:
         # A sentence is wrapped by the terminal; only tables are laid out here.
         with console.capture() as held:
             console.print(part, soft_wrap=isinstance(part, str))
-        sys.stdout.write(escape_ci_commands(held.get()))
+        write_out(escape_ci_commands(held.get()))
+
+
+def print_written(path: Path) -> None:
+    """Say that a file was written, unless the file is standard output or a device."""
+    if str(path) != STDOUT and not is_stream(path):
+        print_parts(f"wrote {path}")
 
 
 def out(text: str) -> None:
     """Print JSON, which is for a program."""
     from hubstack.files.escape import json_text  # noqa: PLC0415
 
-    sys.stdout.write(json_text(text))
+    write_out(json_text(text))
 
 
 def print_error(text: str) -> None:

@@ -23,6 +23,7 @@ import typer
 from hubstack.cli.console import config_of, environment_of, out, print_error, print_parts, status
 from hubstack.files.errors import HubstackError, InputError
 from hubstack.files.problems import Problem
+from hubstack.files.write import STDOUT, is_stream
 from hubstack.inputs.environment import Environment
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def _arguments(arguments: Mapping[str, Any], environment: Environment, group: "G
     is_stack = environment.config_file.parent == environment.project_dir / "stacks"
     mine["env"] = f"{group.name}-{key}" if is_stack else f"{str(arguments['env']).rstrip('/')}/{key}"
     for name in _FILES:
-        if isinstance(path := arguments.get(name), Path):
+        if isinstance(path := arguments.get(name), Path) and str(path) != STDOUT and not is_stream(path):
             mine[name] = path.with_stem(f"{path.stem}-{key}")
     if isinstance(folder := arguments.get("folder"), Path):
         mine["folder"] = folder / key

@@ -135,7 +135,7 @@ def eject(
 
     found = environment_of(env, project)
     files = ejected_files(found, preview_environment(found))
-    changed, removed = write_folder(folder, files)
+    changed, removed = write_folder(folder, files, "eject")
     print_parts(f"{folder}: {len(files)} files, {len(changed)} of them changed; {len(removed)} removed")
 
 

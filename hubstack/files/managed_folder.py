@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A folder that hubstack writes whole: what is no longer said is removed, what is someone else's is never touched.
+"""A folder that a command writes whole: it removes what it no longer writes and never touches anyone else's files.
 
-Owns the index file that tells its own files from others.
+Owns the index file, which lists the folder's own files and names the command that wrote them. Nothing outside the
+folder is read, written or removed: a symbolic link inside it is refused, never followed.
 """
 
 from collections.abc import Mapping
@@ -12,65 +13,107 @@ from hubstack.files.problems import Problem
 from hubstack.files.write import write_text_atomically
 
 INDEX = ".hubstack-render"
-_HEADER = "# Written by `hubstack render`: the files of this folder that it owns. Do not edit them.\n"
+_HEADER = "# Written by `hubstack {}`: the files of this folder that it owns. Do not edit them.\n"
+_NEW_FOLDER = "name a new or an empty folder"
 
 
-def write_folder(folder: Path, files: Mapping[str, str]) -> tuple[list[str], list[str]]:
+def write_folder(folder: Path, files: Mapping[str, str], command: str) -> tuple[list[str], list[str]]:
     """Make the folder hold exactly these files, besides what others have put there.
 
     Args:
-        folder: new, empty, or written by this function before.
+        folder: new, empty, or written by this command before.
         files: relative path to text.
+        command: who writes it (`render`); no other command may write the folder.
 
     Returns:
         The paths that were written because their text changed, and those that were removed.
 
     Raises:
-        InputError: the folder holds files and no index of ours, or cannot be written to.
+        InputError: the folder is someone else's, a path in it leads elsewhere, or it cannot be written to. Nothing
+            was changed, or the next run completes what this one began.
     """
-    owned = _owned(folder)
-    strangers = [path for path in files if path not in owned and (folder / path).exists()]
+    owned = _owned(folder, command)
+    for path in sorted({*files, *owned}):
+        _refuse_detours(folder, path)
+    strangers = [path for path in files if path not in owned and _exists(folder / path)]
     if strangers:
-        raise InputError(
-            [
-                Problem(
-                    path=str(folder / strangers[0]),
-                    message="exists and is not hubstack's to replace",
-                    hint="move it away, or name another folder",
-                )
-            ]
-        )
-    changed = [path for path, text in sorted(files.items()) if _read(folder / path) != text]
+        message = "exists, and hubstack did not write it"
+        raise _refused(folder / strangers[0], message, "move it away, or name another folder")
+    changed = [path for path, text in sorted(files.items()) if _read(folder / path) != text.encode()]
+    gone = sorted(owned - files.keys())
+    # The index comes first and names old and new files: after a kill at any point, the next run completes the work.
+    if changed or gone:
+        _write_index(folder, command, {*files, *owned})
     for path in changed:
         _make(folder / path, files[path])
-    gone = sorted(owned - files.keys())
-    # The index names old and new files until the old ones are gone: killed in between, the next run ends the work.
-    _make(folder / INDEX, _HEADER + "".join(f"{path}\n" for path in sorted({*files, *gone})))
     for path in gone:
         _remove(folder, path)
-    if gone:
-        _make(folder / INDEX, _HEADER + "".join(f"{path}\n" for path in sorted(files)))
+    if gone or not owned:
+        _write_index(folder, command, files)
     return changed, gone
 
 
-def _owned(folder: Path) -> set[str]:
-    index = _read(folder / INDEX)
-    if index is None:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            message = "is not empty, and hubstack did not write it"
-            raise InputError([Problem(path=str(folder), message=message, hint="name a new or an empty folder")])
+def _write_index(folder: Path, command: str, paths: Mapping[str, str] | set[str]) -> None:
+    _make(folder / INDEX, _HEADER.format(command) + "".join(f"{path}\n" for path in sorted(paths)))
+
+
+def _owned(folder: Path, command: str) -> set[str]:
+    """Return the paths that this command has written before."""
+    try:
+        if not folder.exists():
+            return set()
+        is_empty = folder.is_dir() and not any(folder.iterdir())
+    except OSError as error:
+        raise _refused(folder, f"cannot be read: {error.strerror}", _NEW_FOLDER) from None
+    if is_empty:
         return set()
-    paths = {line for line in index.splitlines() if line and not line.startswith("#")}
-    outside = [path for path in paths if Path(path).is_absolute() or ".." in Path(path).parts]
-    if outside:
-        message = f"names `{outside[0]}`, which is outside the folder"
-        raise InputError([Problem(path=str(folder / INDEX), message=message, hint="name a new or an empty folder")])
+    index = folder / INDEX
+    content = None if index.is_symlink() else _read(index)
+    if content is None:
+        raise _refused(folder, "is not empty, and hubstack did not write it", _NEW_FOLDER)
+    try:
+        lines = content.decode().splitlines()
+    except UnicodeDecodeError:
+        raise _refused(index, "is not UTF-8 text", f"delete the folder, or {_NEW_FOLDER}") from None
+    paths = {line for line in lines if line and not line.startswith("#")}
+    for path in sorted(paths):
+        if Path(path).is_absolute() or ".." in Path(path).parts or "\0" in path:
+            raise _refused(index, f"names `{path}`, which is outside the folder", _NEW_FOLDER)
+    writer = _writer(lines, paths)
+    if writer != command:
+        raise _refused(folder, f"was written by `hubstack {writer}`", f"{_NEW_FOLDER} for `hubstack {command}`")
     return paths
 
 
-def _read(path: Path) -> str | None:
+def _writer(lines: list[str], paths: set[str]) -> str:
+    """Return the command that wrote a folder; `eject` once wrote the header of `render`."""
+    if lines and lines[0] == _HEADER.format("eject").rstrip():
+        return "eject"
+    return "eject" if "Pulumi.yaml" in paths else "render"
+
+
+def _refuse_detours(folder: Path, path: str) -> None:
+    """Refuse a path that a link leads elsewhere, or that stands where a folder or file of another kind does."""
+    at = folder
+    parts = Path(path).parts
+    for number, part in enumerate(parts, 1):
+        at /= part
+        if at.is_symlink():
+            message = "is a symbolic link: hubstack writes and removes nothing through it"
+            raise _refused(at, message, "remove the link, or name another folder")
+        if number == len(parts) and at.is_dir():
+            raise _refused(at, "is a folder where hubstack writes a file", "remove it, or name another folder")
+        if number < len(parts) and _exists(at) and not at.is_dir():
+            raise _refused(at, "is a file where hubstack needs a folder", "remove it, or name another folder")
+
+
+def _exists(path: Path) -> bool:
+    return path.is_symlink() or path.exists()
+
+
+def _read(path: Path) -> bytes | None:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_bytes()
     except OSError:
         return None
 
@@ -79,15 +122,24 @@ def _make(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        message = f"cannot be made: {error.strerror}"
-        hint = "check the folder above it and its permissions"
-        raise InputError([Problem(path=str(path.parent), message=message, hint=hint)]) from None
+        raise _refused(
+            path.parent, f"cannot be created: {error.strerror}", "check the folder above it and its permissions"
+        ) from None
     write_text_atomically(path, text)
 
 
 def _remove(folder: Path, path: str) -> None:
-    (folder / path).unlink(missing_ok=True)
-    for parent in (folder / path).parents:
-        if parent == folder or any(parent.iterdir()):
-            return
-        parent.rmdir()
+    """Remove a file and the folders that it leaves empty; what is gone already is no error."""
+    try:
+        (folder / path).unlink(missing_ok=True)
+        for parent in (folder / path).parents:
+            if parent == folder or not parent.is_dir() or any(parent.iterdir()):
+                return
+            parent.rmdir()
+    except OSError as error:
+        message = f"cannot be removed: {error.strerror}"
+        raise _refused(folder / path, message, "check its permissions and run the command again") from None
+
+
+def _refused(path: Path, message: str, hint: str) -> InputError:
+    return InputError([Problem(path=str(path), message=message, hint=hint)])

@@ -131,7 +131,7 @@ def run(folder: Path, kind: str, command: tuple[str, ...] | None = None) -> Outc
     with place, contextlib.chdir(folder), mock.patch.object(sys, "argv", arguments):  # noqa: SIM117  read in order
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             try:
-                cli.main()
+                sys.exit(cli.run())
             except SystemExit as end:
                 code = int(end.code or 0)
     return Outcome(code, out.getvalue(), err.getvalue().replace(str(folder), "PROJECT"), tree(folder) == before)

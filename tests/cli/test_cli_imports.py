@@ -8,10 +8,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
-_THEN_LIST = (
-    "import atexit, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr)); "
-    "from hubstack.cli.app import main; main()"
-)
+_THEN_LIST = "import sys; from hubstack.cli.app import run; run(); print(*sys.modules, file=sys.stderr)"
 _PROVIDERS = ("pulumi", "pulumi_gcp", "pulumi_kubernetes", "grpc", "google.protobuf", "huggingface_hub", "requests",
               "httpx", "jinja2")  # fmt: skip
 

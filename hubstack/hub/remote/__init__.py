@@ -16,6 +16,10 @@
 Nothing else of hubstack imports this package or huggingface_hub (held by import-linter), but the commands do.
 """
 
+from hubstack.hub.remote.endpoint import check_endpoint
+
+check_endpoint()
+
 from hubstack.hub.remote.collection import read_collection
 from hubstack.hub.remote.command import check_lock, write_lock
 from hubstack.hub.remote.fetch import Listener, fetch_each, fetch_facts

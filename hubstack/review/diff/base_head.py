@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from hubstack.review.diff.state import Sides, State, parse_state
 
 WORK_TREE = "work tree"
 TIMEOUT_SECONDS = 300
+_RUNNING: set[subprocess.Popen[str]] = set()
+_STOPPED = threading.Event()
 _PACKAGES = Path(__file__).resolve().parents[3]
 _EXPORTS = ("hubstack/review/diff/export.py", "hubstack/sides/export.py")
 """Where a commit keeps the program that prints its side: the place since 0.2, and the one before."""
@@ -85,8 +88,14 @@ def _from_git(name: str, project_dir: Path, commit: Commit) -> tuple[State, Stat
         running = pool.submit(_run, WORK_TREE, name, project_dir)
         into = Path(folder).resolve()
         has_project = extract(project_dir, commit, into) and (into / "Pulumi.yaml").is_file()
-        old = _run(commit.name, name, into) if has_project else State(name=commit.name)
-        return old, running.result()
+        try:
+            old = _run(commit.name, name, into) if has_project else State(name=commit.name)
+            return old, running.result()
+        except BaseException:  # interrupted or terminated: the folder goes only when nothing runs in it
+            _STOPPED.set()
+            for process in tuple(_RUNNING):
+                process.kill()
+            raise
 
 
 def _packages(folder: Path) -> Path:
@@ -96,20 +105,18 @@ def _packages(folder: Path) -> Path:
 
 def _run(side: str, name: str, folder: Path) -> State:
     """Run one side in a process of its own."""
-    kept = kept_environment("HOME", "TMPDIR")
+    kept = kept_environment("TMPDIR")
     packages = _packages(folder)
     export = next(packages / name for name in _EXPORTS if (packages / name).is_file())
     paths = [str(packages), str(packages / "components"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     kept |= {"PYTHONPATH": os.pathsep.join(dict.fromkeys(filter(None, paths))), "PYTHONDONTWRITEBYTECODE": "1"}
     # -P: the folder of this file holds modules of its own names and must not come before the side's packages.
     command = [sys.executable, "-P", str(export), name, str(folder)]
-    try:
-        done = subprocess.run(  # noqa: S603  our own file, no shell
-            command, cwd=folder, env=kept, check=False, capture_output=True, text=True, timeout=TIMEOUT_SECONDS,
-            stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        return State(name=side, error=f"it did not end within {TIMEOUT_SECONDS} seconds")
+    with tempfile.TemporaryDirectory(prefix="hubstack-home-") as home:  # not the caller's: it holds credentials
+        try:
+            done = _output(command, folder, kept | {"HOME": home})
+        except subprocess.TimeoutExpired:
+            return State(name=side, error=f"it did not end within {TIMEOUT_SECONDS} seconds")
     if done.returncode:
         tail = "\n".join(done.stderr.strip().splitlines()[-5:])
         return State(name=side, error=f"its program could not be run:\n{tail}")
@@ -120,3 +127,28 @@ def _run(side: str, name: str, folder: Path) -> State:
     error = str(said["error"]).replace(f"{folder}{os.sep}", "") if "error" in said else None
     return State(name=side, plan=said.get("plan"), graph=said.get("graph"), facts=tuple(said.get("facts", ())),
                  error=error)  # fmt: skip
+
+
+def _output(command: list[str], folder: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end; one that is interrupted is killed first."""
+    with subprocess.Popen(  # noqa: S603  our own file, no shell
+        command,
+        cwd=folder,
+        env=env,
+        text=True,
+        errors="backslashreplace",
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        _RUNNING.add(process)
+        if _STOPPED.is_set():
+            process.kill()
+        try:
+            stdout, stderr = process.communicate(timeout=TIMEOUT_SECONDS)
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            _RUNNING.discard(process)
+    return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)

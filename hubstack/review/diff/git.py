@@ -6,6 +6,7 @@ side.
 """
 
 import io
+import os
 import re
 import subprocess
 import tarfile
@@ -106,8 +107,35 @@ def extract(folder: Path, commit: Commit, into: Path) -> bool:
     if done.returncode:
         return False
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
-        archive.extractall(into, filter="data")
+        links = [link for member in archive if (link := _write_member(archive, member, into))]
+    for link in links:
+        if not _stays_inside(link, into):
+            link.unlink()
     return True
+
+
+def _write_member(archive: tarfile.TarFile, member: tarfile.TarInfo, into: Path) -> Path | None:
+    """Write one entry of a tree; return its path if it is a link.
+
+    `tarfile`'s own filters came with Python 3.11.4, and they refuse the whole archive for one link that leaves it.
+    """
+    path = into / member.name
+    if member.isdir():
+        path.mkdir(parents=True, exist_ok=True)
+    elif member.issym():
+        path.symlink_to(member.linkname)
+        return path
+    elif member.isfile() and (content := archive.extractfile(member)):
+        path.write_bytes(content.read())
+        path.chmod(0o755 if member.mode & 0o100 else 0o644)
+    return None
+
+
+def _stays_inside(link: Path, folder: Path) -> bool:
+    try:
+        return link.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError):  # a loop: RuntimeError before Python 3.13
+        return False
 
 
 def _is_repository(folder: Path) -> None:
@@ -118,7 +146,7 @@ def _is_repository(folder: Path) -> None:
 
 def _try(folder: Path, *arguments: str) -> str | None:
     done = _run(folder, *arguments)
-    return done.stdout.decode().strip() if done.returncode == 0 else None
+    return os.fsdecode(done.stdout).strip() if done.returncode == 0 else None
 
 
 def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
@@ -126,6 +154,7 @@ def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
     try:
         return subprocess.run(command, check=False, capture_output=True)  # noqa: S603  git from the PATH, no shell
-    except FileNotFoundError:
-        message = "git is not installed, and the old side is read from it"
+    except OSError as error:
+        reason = "is not installed" if isinstance(error, FileNotFoundError) else f"cannot be run: {error.strerror}"
+        message = f"{reason}; the base is read with it"
         raise InputError([Problem(path="git", message=message, hint="install it, or use --base-file")]) from None

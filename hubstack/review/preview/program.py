@@ -26,6 +26,7 @@ WORKERS = 64
 def main() -> int:
     """Run the program that the environment describes; return the exit code."""
     gc.disable()  # a short life with many long-lived classes: collecting is a fifth of the time
+    threading.excepthook = _end_of_a_thread
     threading.Thread(target=_end_with_the_caller, daemon=True).start()
     import pulumi  # noqa: PLC0415
     from pulumi import runtime  # noqa: PLC0415
@@ -82,6 +83,13 @@ def _end_with_the_caller() -> None:
     """Wait for the end of standard input, which is the end of the process that reads what this one registers."""
     sys.stdin.buffer.read()
     os._exit(1)
+
+
+def _end_of_a_thread(failed: threading.ExceptHookArgs) -> None:
+    """End the process: the rest would wait for ever for a thread that died, mostly for memory."""
+    sys.stdout.write(f"a thread failed: {failed.exc_type.__name__}: {failed.exc_value or 'out of memory'}\n")
+    sys.stdout.flush()
+    os._exit(33)
 
 
 def _no_debug(*_args: object, **_options: object) -> None:

@@ -36,7 +36,7 @@ for line in sys.stdin:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
         sys.argv = ["hubstack", *line.split()]
         try:
-            cli.main()
+            cli.run()
         finally:
             os._exit(0)
     print(child, flush=True)

@@ -27,7 +27,7 @@ EXAMPLES = ("fleet", "multi-host", "production")
 def test_a_rendered_stack_gives_back_ids_keys_context_and_replicas(name: str, project: Path) -> None:
     found = find_environment(f"examples/{name}", PROJECT, PROJECT)
     graph = preview(PROJECT, stack=found.stack, config_file=found.config_file)
-    write_folder(project / "out", graph_files(graph))
+    write_folder(project / "out", graph_files(graph), "render")
     asked = Asked(env="again", project_dir=project, gcp_project="acme-again", region="us-central1")
     write_environment(asked, read_manifests([str(project / "out" / "kubernetes")]))
     again = {model.key: model for model in load_request(project / "stacks" / "again.models.yaml").models}

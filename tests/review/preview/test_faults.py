@@ -189,7 +189,7 @@ def test_the_command_says_the_error_and_exits_2(
     monkeypatch.setattr(Monitor, "RegisterResource", refuse)
     monkeypatch.setattr(sys, "argv", ["hubstack", "preview", str(quickstart.config_file.parent)])
     with pytest.raises(SystemExit) as ended:
-        cli.main()
+        sys.exit(cli.run())
     assert ended.value.code == 2
     out, err = capsys.readouterr()
     assert not out
