@@ -9,14 +9,14 @@ from pulumi_hubstack import Fleet, FleetArgs
 from hubstack.catalog import load_catalog
 from hubstack.files.errors import HubstackError
 from hubstack.inputs.settings import SECRETS
-from hubstack.inputs.stack import read_settings
-from hubstack.planner.planner import plan_environment
+from hubstack.inputs.stack import Stack
+from hubstack.planner.inputs import StackInputs
+from hubstack.planner.planner import plan_inputs
 
 config = {key: value for key, value in pulumi.runtime.get_config_env().items() if value and key not in SECRETS}
-stack = Path(pulumi.runtime.get_root_directory()), pulumi.get_stack(), config
 try:
-    plan = plan_environment(*stack)
-    settings = read_settings(*stack)
+    stack = Stack.of_program(Path(pulumi.runtime.get_root_directory()), pulumi.get_stack(), config)
+    plan = plan_inputs(StackInputs.of(stack))
 except HubstackError as error:
     raise pulumi.RunError(str(error)) from None
 if plan.cost.over_budget_usd and not pulumi.runtime.is_dry_run():  # a preview shows it, with the warning
@@ -37,7 +37,7 @@ async def program() -> None:
         FleetArgs(
             plan=plan,
             engine_metrics=load_catalog().engine_metrics,
-            release_channel=settings.get("hubstack:releaseChannel") or "REGULAR",
+            release_channel=stack.settings.release_channel,
             hub_token=secrets.get_secret("hfToken"),
             api_key=secrets.get_secret("apiKey"),
             iap_client_secret=secrets.get_secret("iapClientSecret"),

@@ -14,11 +14,12 @@ import yaml
 from hubstack.catalog import load_catalog
 from hubstack.files.managed_folder import write_folder
 from hubstack.inputs.environment import Environment, find_environment
-from hubstack.inputs.pulumi_config import load_stack_config
+from hubstack.inputs.stack import Stack as StackFiles
 from hubstack.names import made_as
 from hubstack.plan import Plan, PoolPlan
-from hubstack.planner.planner import plan_environment
-from hubstack.review.preview.environment import preview_environment
+from hubstack.planner.inputs import StackInputs
+from hubstack.planner.planner import plan_inputs
+from hubstack.review.preview.environment import preview_stack
 from hubstack.review.preview.files import graph_files
 from proof.api import Object
 from proof.nodes import Pool, pool_of
@@ -83,10 +84,10 @@ def read_stack(project: Path, name: str, folder: Path) -> Stack:
 
 def render(environment: Environment, folder: Path) -> Stack:
     """Render an environment as `hubstack render` does and read back what it wrote."""
-    graph = preview_environment(environment)
+    stack = StackFiles.load(environment)
+    plan = plan_inputs(StackInputs.of(stack))
+    graph = preview_stack(stack, plan)
     write_folder(folder, graph_files(graph))
-    config = load_stack_config(environment.project_dir, environment.config_file).config
-    plan = plan_environment(environment.project_dir, environment.stack, config)
     catalog = load_catalog()
     entries = [
         yaml.safe_load(path.read_text()) for path in sorted((folder / "google").glob("container.NodePool/*.yaml"))

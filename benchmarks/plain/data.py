@@ -24,7 +24,7 @@ OPTIONS = {**_LITERAL, "customTimeouts": "custom_timeouts"}
 
 def write_project(folder: Path, project_dir: Path, stack: str, config_file: Path) -> None:
     """Write a Pulumi project whose program registers what a stack of hubstack registers."""
-    found = trace(project_dir, stack=stack, config_file=config_file, timeout_seconds=SILENCE_SECONDS)
+    found = trace(project_dir, stack=stack, config=config_file, timeout_seconds=SILENCE_SECONDS)
     folder.mkdir(exist_ok=True)
     (folder / "Pulumi.yaml").write_text(
         f"name: {found.graph.project}\nruntime: python\nmain: {PROGRAM}\nconfig: {{}}\n"

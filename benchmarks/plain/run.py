@@ -31,7 +31,7 @@ def cpu_s(who: int) -> float:
 def main() -> None:
     project, settings = (Path(argument) for argument in sys.argv[1:])
     before = cpu_s(resource.RUSAGE_SELF)
-    graph = preview(project, stack=STACK, config_file=settings, timeout_seconds=SILENCE_SECONDS)
+    graph = preview(project, stack=STACK, config=settings, timeout_seconds=SILENCE_SECONDS)
     cost = {
         "monitor_s": cpu_s(resource.RUSAGE_SELF) - before,
         "program_s": cpu_s(resource.RUSAGE_CHILDREN),

@@ -12,21 +12,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hubstack.cli import gitops as cli_gitops
-from hubstack.cli.console import Check, Env, Jobs, Json, Progress, Project, print_error, print_written
-from hubstack.cli.console import config_of as _config
-from hubstack.cli.console import environment_of as _environment
-from hubstack.cli.console import models_path as _models_path
+from hubstack.cli.console import Check, Env, Jobs, Json, Progress, Project, load_stack, print_error, print_written
 from hubstack.cli.console import out as _out
 from hubstack.cli.console import print_parts as _print
 from hubstack.cli.console import status as _status
-from hubstack.cli.each_cluster import each_cluster, group_of, plan_exit_code
+from hubstack.cli.each_cluster import each_cluster, plan_exit_code
 from hubstack.files.errors import HubstackError, InputError
 from hubstack.files.problems import Problem, listed, nearest
-from hubstack.inputs.environment import Environment, find_project
+from hubstack.inputs.environment import find_project
 
 if TYPE_CHECKING:
-    from hubstack.inputs.settings import Target
+    from hubstack.inputs.stack import Stack
     from hubstack.plan import Plan
+    from hubstack.planner.inputs import StackInputs
     from hubstack.review.preview import Graph
 
 app = typer.Typer(
@@ -71,25 +69,25 @@ Link = Annotated[str | None, typer.Option("--link", help="Where the whole report
 @app.command()
 @each_cluster
 def plan(
-    env: Env = "dev", *, json: Json = False, rebalance: Rebalance = False, what_if: WhatIf = None,
-    regions: Regions = None, html: Html = None, project: Project = None,
+    stack: "Stack", *, json: Json = False, rebalance: Rebalance = False, what_if: WhatIf = None,
+    regions: Regions = None, html: Html = None,
 ) -> object:  # fmt: skip
     """Print what each model runs on, how full it is, and what it costs a month."""
-    environment = _environment(env, project)
-    decided = _plan(environment, rebalance=rebalance)
+    inputs = _inputs(stack)
+    decided = _plan(inputs, rebalance=rebalance)
     if html:
         _write_page(decided, html)
     elif json:
         _out(decided.to_json())
     elif what_if:
-        return _what_if(environment, decided, what_if, rebalance=rebalance)
+        return _what_if(inputs, decided, what_if, rebalance=rebalance)
     elif regions:
-        _compare(environment, regions)
+        _compare(inputs, regions)
     else:
         _print(*_tables(decided))
-        if asked := _target(environment).regions:
+        if inputs.target.regions:
             _print("")
-            _compare(environment, ",".join(asked))
+            _compare(inputs, ",".join(inputs.target.regions))
     return decided
 
 
@@ -99,7 +97,7 @@ def explain(
     html: Html = None, project: Project = None,
 ) -> None:  # fmt: skip
     """Print the arithmetic of one model's place, and what was rejected and why."""
-    decided = _plan(_environment(env, project))
+    decided = _plan(_inputs(load_stack(env, project)))
     by_key = {each.key: each for each in decided.models}
     if (model is None and not html) or (model is not None and model not in by_key):
         near = nearest(model or "", by_key)
@@ -117,13 +115,12 @@ def explain(
 
 @app.command()
 @each_cluster
-def preview(env: Env = "dev", *, json: Json = False, project: Project = None) -> object:
+def preview(stack: "Stack", *, json: Json = False) -> object:
     """Run the Pulumi program offline and print every resource that `pulumi up` would create."""
-    environment = _environment(env, project)
-    decided = _plan(environment)
+    decided = _plan(_inputs(stack))
     from hubstack.review.preview.render import render_tree  # noqa: PLC0415
 
-    graph = _graph(environment)
+    graph = _graph(stack, decided)
     if json:
         _out(graph.to_json())
         return decided
@@ -135,16 +132,14 @@ def preview(env: Env = "dev", *, json: Json = False, project: Project = None) ->
 @app.command()
 @each_cluster
 def render(
-    env: Env,
+    stack: "Stack",
     folder: Annotated[Path, typer.Argument(help="New, empty, or rendered to before.", metavar="DIR")],
-    *,
-    project: Project = None,
 ) -> None:
     """Write the Kubernetes objects and the Google resources as sorted files, one each, for a GitOps repository."""
     from hubstack.files.managed_folder import write_folder  # noqa: PLC0415
     from hubstack.review.preview.files import graph_files  # noqa: PLC0415
 
-    files = graph_files(_graph(_environment(env, project)))
+    files = graph_files(_graph(stack))
     changed, removed = write_folder(folder, files, "render")
     _print(f"{folder}: {len(files)} files, {len(changed)} of them changed; {len(removed)} removed")
 
@@ -197,9 +192,9 @@ def lock(
     """Ask the Hub what each model is at a commit, and write it beside the list."""
     from hubstack.hub.remote import JOBS, Patience, check_lock, write_lock  # noqa: PLC0415
 
-    environment = _environment(env, project)
-    name = _models_path(environment)
-    path = environment.project_dir / name
+    stack = load_stack(env, project)
+    name = stack.models_path
+    path = stack.project_dir / name
     if check:
         found = check_lock(path, name)
         _print(*found or ["the lock is fresh"])
@@ -210,7 +205,7 @@ def lock(
     if refused:
         raise refused
     try:
-        _print(*_write_places(environment))
+        _print(*_write_places(load_stack(env, project)))
     except HubstackError as error:
         print_error(f"the lock is written; not every model has a place yet:\n{error}")
         raise typer.Exit(2) from None
@@ -219,24 +214,23 @@ def lock(
 @app.command()
 def place(env: Env = "dev", *, rebalance: Rebalance = False, check: Check = False, project: Project = None) -> None:
     """Write where each model stands, so that a new model moves no other."""
-    lines = _write_places(_environment(env, project), rebalance=rebalance, check=check)
+    lines = _write_places(load_stack(env, project), rebalance=rebalance, check=check)
     _print(*lines or ["every model stands where the file says"])
     raise typer.Exit(1 if check and lines else 0)
 
 
 @app.command()
 @each_cluster
-def check(env: Env = "dev", *, json: Json = False, project: Project = None) -> None:
+def check(stack: "Stack", *, json: Json = False) -> None:
     """Hold lock, plan and resources against the rules of policy.yaml; exit 1 if one is broken."""
     import datetime as dt  # noqa: PLC0415
 
     from hubstack.review.check.report import report_json, report_parts  # noqa: PLC0415
-    from hubstack.review.check.run import check_environment  # noqa: PLC0415
+    from hubstack.review.check.run import check_stack  # noqa: PLC0415
 
-    environment = _environment(env, project)
     today = dt.datetime.now(tz=dt.UTC).date()
     with _status("checking"):
-        report = check_environment(environment, _config(environment), today)
+        report = check_stack(stack, today)
     if json:
         _out(report_json(report))
     else:
@@ -247,65 +241,56 @@ def check(env: Env = "dev", *, json: Json = False, project: Project = None) -> N
 @app.command()
 @each_cluster
 def sbom(
-    env: Env = "dev", *,
+    stack: "Stack", *,
     output: Annotated[Path | None, typer.Option("--output", help="Write the bill to this file.")] = None,
     page: Annotated[Path | None, typer.Option("--page", help="Write a page for people: .html or .md.")] = None,
-    project: Project = None,
 ) -> None:  # fmt: skip
     """Print the bill of models (CycloneDX): commits, hashes, licences, images; or a page for people."""
     from hubstack.files.write import write_text_atomically  # noqa: PLC0415
     from hubstack.review.sbom import command  # noqa: PLC0415
 
-    environment = _environment(env, project)
-    asked = environment.project_dir, environment.stack, _config(environment)
+    inputs = _inputs(stack)
     if page:
-        write_text_atomically(page, command.page(*asked, page))
+        write_text_atomically(page, command.page(inputs, page))
         print_written(page)
     if output:
-        write_text_atomically(output, command.bill(*asked))
+        write_text_atomically(output, command.bill(inputs))
         print_written(output)
     elif not page:
-        _out(command.bill(*asked))
+        _out(command.bill(inputs))
 
 
-def _write_places(environment: Environment, *, rebalance: bool = False, check: bool = False) -> list[str]:
-    group = group_of(environment)
-    if group:
+def _write_places(stack: "Stack", *, rebalance: bool = False, check: bool = False) -> list[str]:
+    if stack.divided:
         from hubstack.planner.placement.choose_clusters import write_group_places  # noqa: PLC0415
 
-        return write_group_places(environment.project_dir, group, rebalance=rebalance, check=check)
+        return write_group_places(stack.divided, rebalance=rebalance, check=check)
     from hubstack.planner.placement.write_placement import write_places  # noqa: PLC0415
 
-    stack = environment.project_dir, environment.stack, _config(environment)
-    return write_places(*stack, rebalance=rebalance, check=check)
+    return write_places(_inputs(stack), rebalance=rebalance, check=check)
 
 
-def _what_if(environment: Environment, decided: "Plan", changes: list[str], *, rebalance: bool) -> "Plan":
-    from hubstack.catalog import load_catalog  # noqa: PLC0415
+def _what_if(inputs: "StackInputs", decided: "Plan", changes: list[str], *, rebalance: bool) -> "Plan":
+    from dataclasses import replace  # noqa: PLC0415
+
     from hubstack.inputs.what_if import change_request  # noqa: PLC0415
-    from hubstack.planner.placement.placement_file import Placement  # noqa: PLC0415
-    from hubstack.planner.planner import plan_stack, read_inputs  # noqa: PLC0415
     from hubstack.review.report import report  # noqa: PLC0415
 
-    inputs = read_inputs(environment.project_dir, environment.stack, _config(environment))
-    request = change_request(inputs.request, changes)
-    placement = Placement() if rebalance else inputs.placement
-    after = plan_stack(request, inputs.lock, load_catalog(), inputs.target, placement)
+    after = _plan(replace(inputs, request=change_request(inputs.request, changes)), rebalance=rebalance)
     _print(report.difference_table(decided, after), *(f"Warning: {warning}." for warning in after.warnings))
     return after
 
 
-def _compare(environment: Environment, asked: str) -> None:
+def _compare(inputs: "StackInputs", asked: str) -> None:
     from hubstack.catalog import load_catalog  # noqa: PLC0415
     from hubstack.planner.placement.regions import compare_regions  # noqa: PLC0415
-    from hubstack.planner.planner import read_inputs  # noqa: PLC0415
     from hubstack.review.report import report  # noqa: PLC0415
 
-    inputs = read_inputs(environment.project_dir, environment.stack, _config(environment))
     words = [word.strip() for word in asked.split(",") if word.strip()]
     found = compare_regions(inputs.request, inputs.lock, load_catalog(), inputs.target, words)
     _print(
-        report.region_table(found, inputs.target.region), "Nothing moves: `gcp:region` decides where a stack is."
+        report.region_table(found, inputs.target.region),
+        "Nothing was changed: `gcp:region` sets the region of a stack.",
     )
 
 
@@ -317,23 +302,23 @@ def _write_page(decided: "Plan", path: Path, model: str | None = None) -> None:
     print_written(path)
 
 
-def _target(environment: Environment) -> "Target":
-    from hubstack.inputs.stack import read_where  # noqa: PLC0415
+def _inputs(stack: "Stack") -> "StackInputs":
+    from hubstack.planner.inputs import StackInputs  # noqa: PLC0415
 
-    return read_where(environment.project_dir, environment.stack, _config(environment))
-
-
-def _plan(environment: Environment, *, rebalance: bool = False) -> "Plan":
-    from hubstack.planner.planner import plan_environment  # noqa: PLC0415
-
-    return plan_environment(environment.project_dir, environment.stack, _config(environment), rebalance=rebalance)
+    return StackInputs.of(stack)
 
 
-def _graph(environment: Environment) -> "Graph":
-    from hubstack.review.preview.environment import preview_environment  # noqa: PLC0415
+def _plan(inputs: "StackInputs", *, rebalance: bool = False) -> "Plan":
+    from hubstack.planner.planner import plan_inputs  # noqa: PLC0415
+
+    return plan_inputs(inputs, rebalance=rebalance)
+
+
+def _graph(stack: "Stack", decided: "Plan | None" = None) -> "Graph":
+    from hubstack.review.preview.environment import preview_stack  # noqa: PLC0415
 
     with _status("running the program"):
-        return preview_environment(environment)
+        return preview_stack(stack, decided)
 
 
 def _tables(decided: "Plan") -> tuple[Any, ...]:

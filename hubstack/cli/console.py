@@ -6,7 +6,6 @@ Owns no command: those are in `hubstack.cli.app` and `hubstack.cli.gitops`.
 
 import sys
 import time
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
@@ -20,12 +19,15 @@ from hubstack.inputs.environment import Environment, find_environment, find_proj
 if TYPE_CHECKING:
     from rich.status import Status
 
+    from hubstack.inputs.stack import Stack
+
 Env = Annotated[str, typer.Argument(help="A stack of stacks/ (dev), or a folder such as examples/fleet.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Check = Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if the file is not fresh.")]
 Jobs = Annotated[int | None, typer.Option("--jobs", min=1, max=64, help="Models to ask for at once; else 24.")]
 Project = Annotated[Path | None, typer.Option("--project", help="Folder of Pulumi.yaml. Default: here or above.")]
 
+DEFAULT_ENVIRONMENT = "dev"
 SECONDS_BETWEEN_LINES = 5
 """Of progress where there is no terminal: a log of a thousand models stays short."""
 
@@ -36,22 +38,11 @@ def environment_of(env: str, project: Path | None) -> Environment:
     return find_environment(env, (project or find_project(here)).resolve(), here)
 
 
-def config_of(environment: Environment) -> Mapping[str, str]:
-    """Return the settings of its Pulumi.<stack>.yaml: full key to text."""
-    from hubstack.inputs.pulumi_config import load_stack_config  # noqa: PLC0415
+def load_stack(env: str, project: Path | None) -> "Stack":
+    """Read the stack that a command's arguments name."""
+    from hubstack.inputs.stack import Stack  # noqa: PLC0415
 
-    return load_stack_config(environment.project_dir, environment.config_file).config
-
-
-def models_path(environment: Environment) -> str:
-    """Return its list, as it is named from the project's folder."""
-    from hubstack.inputs.clusters import SHARD_OF  # noqa: PLC0415
-    from hubstack.inputs.stack import read_settings  # noqa: PLC0415
-
-    config = config_of(environment)
-    if SHARD_OF in config:
-        config = read_settings(environment.project_dir, environment.stack, config)
-    return config.get("hubstack:models", f"stacks/{environment.stack}.models.yaml")
+    return Stack.load(environment_of(env, project))
 
 
 class Progress:

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One command for each cluster of an environment: processes side by side, and what they said in the keys' order.
+"""One command for each cluster of an environment: processes side by side, their output in the order of the keys.
 
 Owns the processes, the order, the total and the exit code, which is the worst of all. Does not know what a command
 does: each runs it as if its stack had been named.
 """
 
 import importlib
+import inspect
 import io
 import json
 import os
@@ -16,30 +17,38 @@ from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from functools import partial, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
-from hubstack.cli.console import config_of, environment_of, out, print_error, print_parts, status
+from hubstack.cli.console import (
+    DEFAULT_ENVIRONMENT,
+    Env,
+    Project,
+    load_stack,
+    out,
+    print_error,
+    print_parts,
+    status,
+)
 from hubstack.files.errors import HubstackError, InputError
-from hubstack.files.problems import Problem
 from hubstack.files.write import STDOUT, is_stream
-from hubstack.inputs.environment import Environment
 
 if TYPE_CHECKING:
-    from hubstack.inputs.stack import Group
+    from hubstack.inputs.stack import Group, Stack
     from hubstack.plan.bill import StackBill
 
 _FILES = ("base_file", "html", "markdown", "output", "page", "save")
 """Options that name a file: each cluster has its own."""
 _FAILED = 2
-P = ParamSpec("P")
+_ENV, _PROJECT, _STACK = "env", "project", "stack"
+"""Arguments that name a stack, and the one that is it."""
 R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """What a command did for one cluster."""
+class CommandResult:
+    """What a command printed for one cluster, and its exit code."""
 
     text: str
     error: str
@@ -48,107 +57,112 @@ class Said:
     """Of commands that return a plan."""
 
 
-def group_of(environment: Environment) -> "Group | None":
-    """Return the clusters of an environment; None where it is one stack.
+def each_cluster(command: Callable[..., R]) -> Callable[..., R | None]:
+    """Run a command once for each cluster where its environment has several.
 
-    Raises:
-        InputError: its settings are wrong.
+    A command that takes a `stack` is given it, read; on the command line it has the arguments that name one.
     """
-    from hubstack.inputs.clusters import SETTING, SHARD_OF  # noqa: PLC0415
-
-    config = config_of(environment)
-    if SETTING not in config or SHARD_OF in config:
-        return None
-    from hubstack.inputs.stack import load_group  # noqa: PLC0415
-
-    file, project = environment.config_file, environment.project_dir
-    if not file.is_relative_to(project):  # its clusters' stacks name it from there
-        raise InputError([Problem(path=str(file), message=f"is outside the project {project}")])
-    return load_group(project, str(file.relative_to(project)))
-
-
-def each_cluster(command: Callable[P, R]) -> Callable[P, R | None]:
-    """Run a command once for each cluster where the environment that it is given has several."""
+    parameters = inspect.signature(command).parameters
+    takes_stack = _STACK in parameters
 
     @wraps(command)
-    def run(*args: P.args, **arguments: P.kwargs) -> R | None:
-        env, project = str(arguments["env"]), arguments.get("project")
+    def run(**arguments: Any) -> R | None:
         try:
-            environment = environment_of(env, project if isinstance(project, Path) else None)
+            stack = load_stack(str(arguments[_ENV]), arguments.get(_PROJECT))
         except InputError:
-            return _ended(command(*args, **arguments))  # it knows best what to say
-        group = group_of(environment)
-        if group is None:
-            return _ended(command(*args, **arguments))
-        _run_all(command, dict(arguments), environment, group)
+            if takes_stack:
+                raise
+            return _ended(command(**arguments))  # it knows best what to say
+        if stack.divided is None:
+            return _ended(_call(command, arguments, stack))
+        _run_all(command, arguments, stack.source.path, stack.divided)
         return None
 
+    if takes_stack:
+        _name_stack(run, [each for key, each in parameters.items() if key != _STACK])
     return run
 
 
+def _call(command: Callable[..., R], arguments: Mapping[str, Any], stack: "Stack | None" = None) -> R:
+    """Run a command for one stack; a command that takes a `stack` is given it, read."""
+    if _STACK not in inspect.signature(command).parameters:
+        return command(**arguments)
+    own = {key: value for key, value in arguments.items() if key not in {_ENV, _PROJECT}}
+    return command(**own, stack=stack or load_stack(str(arguments[_ENV]), arguments.get(_PROJECT)))
+
+
 def _ended(returned: R) -> R:
-    """Exit as the plan of a command says, once everything is shown."""
+    """Exit as the plan of a command asks, once everything is shown."""
     if code := plan_exit_code(returned):
         raise typer.Exit(code)
     return returned
 
 
 def plan_exit_code(returned: object) -> int:
-    """Return 1 of a plan that is over its budget, else 0."""
+    """Return 1 for a plan that is over its budget, else 0."""
     from hubstack.plan import Plan  # noqa: PLC0415
 
     return int(isinstance(returned, Plan) and returned.cost.over_budget_usd > 0)
 
 
-def _run_all(
-    command: Callable[..., Any], arguments: Mapping[str, Any], environment: Environment, group: "Group"
-) -> None:
+def _name_stack(run: Callable[..., Any], others: list[inspect.Parameter]) -> None:
+    """Give a command the arguments that name its stack: the environment is `dev` unless a command writes."""
+    writes = any(each.default is inspect.Parameter.empty for each in others)
+    kind = inspect.Parameter.KEYWORD_ONLY
+    env = inspect.Parameter(
+        _ENV, kind, annotation=Env, default=inspect.Parameter.empty if writes else DEFAULT_ENVIRONMENT
+    )
+    project = inspect.Parameter(_PROJECT, kind, annotation=Project, default=None)
+    made = [env, *(each.replace(kind=kind) for each in others), project]
+    run.__annotations__ = {each.name: each.annotation for each in made}
+    run.__signature__ = inspect.Signature(made)  # pyright: ignore[reportFunctionMemberAccess]  what Typer reads
+
+
+def _run_all(command: Callable[..., Any], arguments: Mapping[str, Any], config_file: Path, group: "Group") -> None:
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
 
     keys = [cluster.key for cluster in group.clusters]
-    if "against" in arguments and not arguments.get(
-        "base_file"
-    ):  # what had a cluster that is gone shows as removed
+    if "against" in arguments and not arguments.get("base_file"):  # a cluster that is gone shows as removed
         from hubstack.review.diff.command import former_clusters  # noqa: PLC0415
 
         against = arguments["against"]
-        keys = sorted({*keys, *former_clusters(environment.config_file, environment.project_dir, against)})
-    asked = {key: _arguments(arguments, environment, group, key) for key in keys}
+        keys = sorted({*keys, *former_clusters(config_file, group.project.folder, against)})
+    asked = {key: _arguments(arguments, config_file, group, key) for key in keys}
     is_terminal, name = sys.stdout.isatty(), (command.__module__, command.__name__)
     with (
         status(f"running {len(asked)} clusters"),
         ThreadPoolExecutor(max_workers=min(len(asked), _processors())) as threads,
     ):
-        said = threads.map(partial(_in_process, *name, is_terminal), asked.values())
-        found = dict(zip(asked, said, strict=True))
+        results = threads.map(partial(_in_process, *name, is_terminal), asked.values())
+        found = dict(zip(asked, results, strict=True))
     _show(group.name, found, as_json=bool(arguments.get("json")))
-    raise typer.Exit(max(said.code for said in found.values()))
+    raise typer.Exit(max(result.code for result in found.values()))
 
 
-def _show(environment: str, found: Mapping[str, Said], *, as_json: bool) -> None:
+def _show(environment: str, found: Mapping[str, CommandResult], *, as_json: bool) -> None:
     if as_json:
-        texts = {key: json.loads(said.text) for key, said in found.items() if said.text}
+        texts = {key: json.loads(result.text) for key, result in found.items() if result.text}
         out(json.dumps(texts, indent=2) + "\n")
-    for key, said in found.items():
+    for key, result in found.items():
         title = f"{environment}-{key}"
-        if said.text and not as_json:
-            out(f"{title}\n{'=' * len(title)}\n{said.text}\n")
-        if said.error:
-            print_error(f"{title}:\n{said.error}")
-    if any(said.bill for said in found.values()) and not as_json:
+        if result.text and not as_json:
+            out(f"{title}\n{'=' * len(title)}\n{result.text}\n")
+        if result.error:
+            print_error(f"{title}:\n{result.error}")
+    if any(result.bill for result in found.values()) and not as_json:
         from hubstack.review.report.report import bill_table  # noqa: PLC0415
 
-        print_parts(bill_table([said.bill for said in found.values() if said.bill]))
+        print_parts(bill_table([result.bill for result in found.values() if result.bill]))
         print_parts(
-            *(f"{environment}-{key} failed and is not counted." for key, said in found.items() if not said.bill)
+            *(f"{environment}-{key} failed and is not counted." for key, each in found.items() if not each.bill)
         )
 
 
-def _arguments(arguments: Mapping[str, Any], environment: Environment, group: "Group", key: str) -> dict[str, Any]:
+def _arguments(arguments: Mapping[str, Any], config_file: Path, group: "Group", key: str) -> dict[str, Any]:
     """Return the arguments of one cluster: its stack, and files of its own."""
     mine = dict(arguments)
-    is_stack = environment.config_file.parent == environment.project_dir / "stacks"
-    mine["env"] = f"{group.name}-{key}" if is_stack else f"{str(arguments['env']).rstrip('/')}/{key}"
+    is_stack = config_file.parent == group.project.folder / "stacks"
+    mine[_ENV] = f"{group.name}-{key}" if is_stack else f"{str(arguments[_ENV]).rstrip('/')}/{key}"
     for name in _FILES:
         if isinstance(path := arguments.get(name), Path) and str(path) != STDOUT and not is_stream(path):
             mine[name] = path.with_stem(f"{path.stem}-{key}")
@@ -161,7 +175,7 @@ def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _in_process(module: str, name: str, is_terminal: bool, arguments: dict[str, Any]) -> Said:
+def _in_process(module: str, name: str, is_terminal: bool, arguments: dict[str, Any]) -> CommandResult:
     """Run a command in a process of its own: one that is killed takes no other with it."""
     from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415
     from concurrent.futures.process import BrokenProcessPool  # noqa: PLC0415
@@ -169,9 +183,11 @@ def _in_process(module: str, name: str, is_terminal: bool, arguments: dict[str, 
 
     with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as process:
         try:
-            return process.submit(_said, module, name, is_terminal, arguments).result()
+            return process.submit(_run_here, module, name, is_terminal, arguments).result()
         except BrokenProcessPool:
-            return Said(text="", error="its process was killed, perhaps for memory\n", code=_FAILED)
+            return CommandResult(
+                text="", error="its process was killed, perhaps for lack of memory\n", code=_FAILED
+            )
 
 
 class _Text(io.StringIO):
@@ -185,24 +201,24 @@ class _Text(io.StringIO):
         return self._is_terminal
 
 
-def _said(module: str, name: str, is_terminal: bool, arguments: dict[str, Any]) -> Said:
-    # Not the one that looks for clusters: this is one of them, and its plan is still to be read.
+def _run_here(module: str, name: str, is_terminal: bool, arguments: dict[str, Any]) -> CommandResult:
+    # The command itself, which does not look for clusters: this is one of them, and its plan is still to be read.
     command = getattr(importlib.import_module(module), name).__wrapped__
     text, error, code, bill = _Text(is_terminal=is_terminal), io.StringIO(), 0, None
     with redirect_stdout(text), redirect_stderr(error):
         try:
-            returned = command(**arguments)
+            returned = _call(command, arguments)
         except typer.Exit as ended:
             code = ended.exit_code
         except HubstackError as refused:
             error.write(f"{refused}\n")
             code = _FAILED
-        except Exception:  # noqa: BLE001  a defect in one cluster is shown beside what the others say
+        except Exception:  # noqa: BLE001  a defect in one cluster is shown beside the output of the others
             traceback.print_exc()
             code = _FAILED
         else:
             code, bill = plan_exit_code(returned), _bill(returned)
-    return Said(text=text.getvalue(), error=error.getvalue(), code=code, bill=bill)
+    return CommandResult(text=text.getvalue(), error=error.getvalue(), code=code, bill=bill)
 
 
 def _bill(plan: Any) -> "StackBill | None":

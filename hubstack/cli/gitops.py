@@ -12,14 +12,11 @@ import typer
 
 from hubstack.cli.console import (
     Check,
-    Env,
     Jobs,
     Json,
     Progress,
     Project,
-    config_of,
-    environment_of,
-    models_path,
+    load_stack,
     out,
     print_parts,
 )
@@ -29,6 +26,7 @@ from hubstack.files.problems import Problem
 from hubstack.inputs.environment import find_project
 
 if TYPE_CHECKING:
+    from hubstack.inputs.stack import Stack
     from hubstack.review.drift import StoredObject
 
 Listing = Annotated[
@@ -57,9 +55,9 @@ def promote(
     """Copy locked commits from one environment to another, without asking the Hub."""
     from hubstack.hub.promote import write_promotion  # noqa: PLC0415
 
-    to = environment_of(target, project)
+    to = load_stack(target, project)
     lines = write_promotion(
-        to.project_dir, models_path(environment_of(source, project)), models_path(to), model or [], check=check
+        to.project_dir, load_stack(source, project).models_path, to.models_path, model or [], check=check
     )
     print_parts(*lines or [f"{target} has what {source} has"])
     raise typer.Exit(1 if check and lines else 0)
@@ -67,29 +65,27 @@ def promote(
 
 @each_cluster
 def drift(
-    env: Env = "dev", *, bucket_listing: Listing = None, buckets: Buckets = False, json: Json = False,
-    jobs: Jobs = None, project: Project = None,
+    stack: "Stack", *, bucket_listing: Listing = None, buckets: Buckets = False, json: Json = False,
+    jobs: Jobs = None,
 ) -> None:  # fmt: skip
     """Ask whether the Hub, and the buckets, are still as the lock says; exit 1 if not."""
-    from hubstack.planner.planner import plan_environment, read_inputs  # noqa: PLC0415
+    from hubstack.planner.inputs import StackInputs  # noqa: PLC0415
+    from hubstack.planner.planner import plan_inputs  # noqa: PLC0415
     from hubstack.review import drift as found  # noqa: PLC0415
 
-    environment = environment_of(env, project)
-    stack = environment.project_dir, environment.stack, config_of(environment)
+    inputs = StackInputs.of(stack)
     if buckets:
-        print_parts(*(f"gs://{name}" for name in found.staged_buckets(plan_environment(*stack))))
+        print_parts(*(f"gs://{name}" for name in found.staged_buckets(plan_inputs(inputs))))
         return
     from hubstack.hub.remote import JOBS, Patience  # noqa: PLC0415
     from hubstack.review.watch import watch_hub  # noqa: PLC0415
 
-    inputs = read_inputs(*stack)
-    held = [(model.key, inputs.lock.get(model.id, model.revision)) for model in inputs.request.models]
+    locked = list(inputs.facts.items())
     objects = _stored(bucket_listing) if bucket_listing else None
-    locked = [(key, facts) for key, facts in held if facts is not None]
     with Progress(quiet=json) as progress:
         findings, unknown = watch_hub(locked, progress, Patience(jobs=jobs or JOBS))
     if objects is not None:
-        findings += found.bucket_findings(plan_environment(*stack), objects)
+        findings += found.bucket_findings(plan_inputs(inputs), objects)
     if json:
         out(found.findings_json(findings))
     else:
@@ -97,7 +93,7 @@ def drift(
         if objects is None:
             print_parts("The buckets were not looked at: give --bucket-listing (docs/guide/gitops.md).")
         if not unknown and not any(finding.is_drift for finding in findings):
-            print_parts(f"No drift: {len(held)} models are as they were locked.")
+            print_parts(f"No drift: {len(inputs.request.models)} models are as they were locked.")
     if unknown:
         raise unknown
     raise typer.Exit(1 if any(finding.is_drift for finding in findings) else 0)
@@ -123,18 +119,15 @@ def _stored(listings: list[Path]) -> "list[StoredObject]":
 
 @each_cluster
 def eject(
-    env: Env,
+    stack: "Stack",
     folder: Annotated[Path, typer.Argument(help="New, empty, or ejected to before.", metavar="DIR")],
-    *,
-    project: Project = None,
 ) -> None:
     """Write the stack as a plain Pulumi program and plain Kubernetes files, without hubstack."""
     from hubstack.files.managed_folder import write_folder  # noqa: PLC0415
     from hubstack.review.eject import ejected_files  # noqa: PLC0415
-    from hubstack.review.preview.environment import preview_environment  # noqa: PLC0415
+    from hubstack.review.preview.environment import preview_stack  # noqa: PLC0415
 
-    found = environment_of(env, project)
-    files = ejected_files(found, preview_environment(found))
+    files = ejected_files(stack, preview_stack(stack))
     changed, removed = write_folder(folder, files, "eject")
     print_parts(f"{folder}: {len(files)} files, {len(changed)} of them changed; {len(removed)} removed")
 

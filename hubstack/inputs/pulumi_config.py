@@ -57,6 +57,8 @@ _EXAMPLES = {"boolean": "true", "integer": "3", "number": "3"}
 class StackConfig:
     """What a program is given."""
 
+    path: Path
+    """The stack's own file."""
     project: str
     main: str
     """Program file or folder, relative to Pulumi.yaml."""
@@ -64,7 +66,7 @@ class StackConfig:
     """Full key (`gcp:project`) to text; JSON for lists and mappings."""
     secret_keys: tuple[str, ...]
     document: Document
-    """The stack's own file."""
+    """What the file holds."""
 
 
 class Settings(dict[str, str]):
@@ -93,38 +95,76 @@ def placed(config: Mapping[str, str], problems: Iterable[Problem]) -> list[Probl
     ]  # fmt: skip
 
 
-def load_stack_config(project_dir: Path, config_file: Path) -> StackConfig:
-    """Read the config of a stack.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PulumiProject:
+    """Pulumi.yaml, read."""
+
+    folder: Path
+    name: str
+    main: str
+    declared: Mapping[str, Mapping[str, Any]]
+    """Full key to declaration."""
+
+    @property
+    def defaults(self) -> dict[str, str]:
+        """Return the settings of a stack that sets nothing itself."""
+        return {
+            key: config_text(default)
+            for key, declaration in self.declared.items()
+            if (default := declaration.get("default", declaration.get("value"))) is not None
+        }
+
+    def load_config(self, config_file: Path) -> StackConfig:
+        """Read the settings file of one stack.
+
+        Raises:
+            InputError: every problem of the file.
+        """
+        is_inside = config_file.is_relative_to(self.folder)
+        own = _mapping(config_file, str(config_file.relative_to(self.folder) if is_inside else config_file))
+        problems: list[Problem] = []
+        config, secret = self.defaults, set[str]()
+        for key, value in _config_of(own).items():
+            full = _full(key, self.name)
+            _check(own, key, value, self.name, self.declared, problems)
+            if _is_secure(value):
+                secret.add(full)
+                config[full] = SECRET_PLACEHOLDER
+            else:
+                config[full] = config_text(value)
+        problems += [
+            own.mark(("config",)).problem(f"`{key}` is missing", f"pulumi config set {key} VALUE, or edit the file")
+            for key in self.declared
+            if key not in config
+        ]
+        if problems:
+            raise InputError(problems)
+        settings = Settings(config, own, self.name)
+        return StackConfig(
+            path=config_file, project=self.name, main=self.main, config=settings,
+            secret_keys=tuple(sorted(secret)), document=own,
+        )  # fmt: skip
+
+
+def load_project(project_dir: Path) -> PulumiProject:
+    """Read the Pulumi.yaml of a folder.
 
     Raises:
-        InputError: every problem of both files.
+        InputError: every problem of the file.
     """
-    project = _mapping(project_dir / "Pulumi.yaml", "Pulumi.yaml")
-    inside = config_file.is_relative_to(project_dir)
-    held = _mapping(config_file, str(config_file.relative_to(project_dir) if inside else config_file))
-    name = _name(project)
-    declared = _declared(project, name)
-    problems: list[Problem] = []
-    config = _defaults(declared)
-    secret: set[str] = set()
-    for key, value in _config_of(held).items():
-        full = _full(key, name)
-        _check(held, key, value, name, declared, problems)
-        if _is_secure(value):
-            secret.add(full)
-            config[full] = SECRET_PLACEHOLDER
-        else:
-            config[full] = config_text(value)
-    problems += [
-        held.mark(("config",)).problem(f"`{key}` is missing", f"pulumi config set {key} VALUE, or edit the file")
-        for key in declared
-        if key not in config
-    ]
-    if problems:
-        raise InputError(problems)
-    main = str(project.value.get("main") or ".")
-    settings = Settings(config, held, name)
-    return StackConfig(project=name, main=main, config=settings, secret_keys=tuple(sorted(secret)), document=held)
+    document = _mapping(project_dir / "Pulumi.yaml", "Pulumi.yaml")
+    name = _name(document)
+    main = str(document.value.get("main") or ".")
+    return PulumiProject(folder=project_dir, name=name, main=main, declared=_declared(document, name))
+
+
+def load_stack_config(project_dir: Path, config_file: Path) -> StackConfig:
+    """Read Pulumi.yaml and the settings file of one stack.
+
+    Raises:
+        InputError: every problem of the first file that has any.
+    """
+    return load_project(project_dir).load_config(config_file)
 
 
 def _name(project: Document) -> str:
@@ -133,20 +173,6 @@ def _name(project: Document) -> str:
         message = f"`name` must be text, not {shown(name)}"
         raise InputError([project.mark(("name",)).problem(message, "the project's name: `name: hubstack`")])
     return name
-
-
-def load_defaults(project_dir: Path) -> dict[str, str]:
-    """Return what every stack of a project is given that says nothing else."""
-    project = _mapping(project_dir / "Pulumi.yaml", "Pulumi.yaml")
-    return _defaults(_declared(project, _name(project)))
-
-
-def _defaults(declared: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    return {
-        key: config_text(default)
-        for key, said in declared.items()
-        if (default := said.get("default", said.get("value"))) is not None
-    }
 
 
 def _mapping(path: Path, name: str) -> Document:

@@ -24,6 +24,7 @@ from hubstack.plan.gateway import GatewayPlan
 from hubstack.plan.settings import MaintenancePlan, MonitoringPlan, SecurityPlan
 
 DEFAULT_NAMESPACE = "models"
+DEFAULT_RELEASE_CHANNEL = "REGULAR"
 KEYS = (
     "gcp:project",
     "gcp:region",
@@ -93,6 +94,7 @@ class Target:
     run_invokers: tuple[str, ...] = ()
     """IAM members that may call the Cloud Run services (`group:team@example.com`); empty: whom the project lets."""
     keda_namespace: str = KEDA_NAMESPACE
+    release_channel: str = DEFAULT_RELEASE_CHANNEL
     settings_file: str = ""
     """As messages name it; empty: the stack's own."""
 
@@ -143,6 +145,7 @@ def read_target(stack: str, config: Mapping[str, str], settings_file: str = "") 
             config, config.get("gcp:region", ""), lambda key: reader.flag(key, default=False), reader.refuse
         ),
         run_ingress=reader.ingress("hubstack:runIngress"), run_invokers=reader.members("hubstack:runInvokers"),
+        release_channel=config.get("hubstack:releaseChannel") or DEFAULT_RELEASE_CHANNEL,
         settings=config,
     )  # fmt: skip
     reader.check_zones(target)

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one stack is of its environment: the whole of it, or one of its clusters with that cluster's models.
+"""What people wrote for one stack, read once: its settings and its list of models.
 
-Owns the reading of `hubstack:shardOf`, by which a cluster's stack says whose it is, and of the environment's file
-that it names. A stack without it is read as it stands. Does not own the setting's words nor who has a model
-(`hubstack.inputs.clusters`).
+A stack is a whole environment, or one cluster of an environment that has several. A cluster's stack names its
+environment's settings file in `hubstack:shardOf`; that file and the shared list are read for it. Does not own the
+keys of the settings, nor which cluster has which model (`hubstack.inputs.clusters`).
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from hubstack.files.errors import InputError
@@ -23,179 +24,277 @@ from hubstack.inputs.clusters import (
     settings_of,
     settings_problems,
 )
+from hubstack.inputs.environment import Environment
 from hubstack.inputs.models import Request, load_request
-from hubstack.inputs.pulumi_config import StackConfig, load_defaults, load_stack_config
+from hubstack.inputs.pulumi_config import PulumiProject, StackConfig, load_project
 from hubstack.inputs.settings import DEFAULT_NAMESPACE, SECRETS, Target, read_target
 from hubstack.names import KEDA_NAMESPACE
 
 _PREFIX, _SUFFIX = "Pulumi.", ".yaml"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Group:
     """An environment of several clusters."""
 
+    project: PulumiProject
     name: str
     settings_file: str
     """Relative to the project's folder."""
     config: Mapping[str, str]
-    """What all its clusters have, unless they say otherwise; with where its list is."""
+    """Settings of all its clusters, unless a cluster has its own."""
     clusters: tuple[Cluster, ...]
     """Sorted by key."""
 
+    @classmethod
+    def load(cls, project: PulumiProject, settings_file: str) -> "Group":
+        """Read the settings file of an environment of several clusters.
+
+        Args:
+            project: the project that the environment belongs to.
+            settings_file: relative to the project's folder.
+
+        Raises:
+            InputError: every problem found.
+        """
+        return cls.of(project, settings_file, project.load_config(project.folder / settings_file))
+
+    @classmethod
+    def of(cls, project: PulumiProject, settings_file: str, own: StackConfig) -> "Group":
+        """Return the environment that a settings file describes; arguments and errors as for `load`."""
+        document, config = own.document, dict(own.config)
+        name = Path(settings_file).name.removeprefix(_PREFIX).removesuffix(_SUFFIX)
+        clusters = read_clusters(document)
+        config["hubstack:models"] = config.get("hubstack:models") or default_models_path(name)
+        problems = list(settings_problems(clusters, config))
+        if "hubstack:budget" in config:
+            message = "`hubstack:budget` applies to one stack, and each cluster is a stack"
+            mark = document.key_mark(("config", "hubstack:budget"))
+            problems.append(mark.problem(message, "give each cluster its own `budget:`"))
+        for key in own.secret_keys:
+            mark = document.key_mark(("config", key))
+            hint = f"for each cluster: pulumi config set --secret {key} --stack {name}-<cluster>"
+            message = f"`{key}` is encrypted for the stack `{name}`, which does not exist"
+            problems.append(mark.problem(message, hint))
+        if problems:
+            raise InputError(problems)
+        return cls(project=project, name=name, settings_file=settings_file, config=config, clusters=clusters)
+
     @property
     def models_path(self) -> str:
-        """Return its list, relative to the project's folder."""
+        """The list that the clusters share, relative to the project's folder."""
         return self.config["hubstack:models"]
 
-    def stack(self, cluster: Cluster) -> str:
+    @property
+    def record_path(self) -> Path:
+        """The file that records which cluster took which model, relative to the project's folder."""
+        return clusters_path(Path(self.models_path), self.name)
+
+    def stack_name(self, cluster: Cluster) -> str:
         """Return the name of a cluster's Pulumi stack."""
         return f"{self.name}-{cluster.key}"
 
     def file(self, cluster: Cluster) -> str:
         """Return the settings file of a cluster's stack, relative to the project's folder."""
-        return str(Path(self.settings_file).with_name(f"{_PREFIX}{self.stack(cluster)}{_SUFFIX}"))
+        return str(Path(self.settings_file).with_name(f"{_PREFIX}{self.stack_name(cluster)}{_SUFFIX}"))
 
-    def target(self, cluster: Cluster) -> Target:
-        """Return where a cluster goes.
+    def settings(self, cluster: Cluster) -> Target:
+        """Return the settings of a cluster.
 
         Raises:
             InputError: every setting that is missing or wrong.
         """
         config = settings_of(cluster, self.config, DEFAULT_NAMESPACE)
         name = f"{self.settings_file} (cluster {cluster.key})"
-        return replace(
-            read_target(self.stack(cluster), config, name), keda_namespace=f"{KEDA_NAMESPACE}-{cluster.key}"
-        )
+        target = read_target(self.stack_name(cluster), config, name)
+        return replace(target, keda_namespace=f"{KEDA_NAMESPACE}-{cluster.key}")
 
-    def recorded(self, project_dir: Path) -> dict[str, str]:
-        """Return which cluster took each model that none names."""
-        beside = clusters_path(Path(self.models_path), self.name)
-        return load_clusters_file(project_dir / beside, str(beside))
+    def load_stack(self, cluster: Cluster, recorded: Mapping[str, str] | None = None) -> "Stack":
+        """Read the stack of one cluster.
 
-    def listed(self, project_dir: Path) -> Request:
-        """Return the list that the clusters share.
+        Args:
+            cluster: one of `clusters`.
+            recorded: as the property of that name, where the file is older.
+
+        Raises:
+            InputError: every problem of its own settings file.
+        """
+        name, own = self.stack_name(cluster), self.project.load_config(self.project.folder / self.file(cluster))
+        stack = Stack(
+            project_dir=self.project.folder, name=name, config=own.config, own_file=own, group=self,
+            cluster=_cluster_of(self, self.project, name, own.config),
+        )  # fmt: skip
+        return stack if recorded is None else replace(stack, recorded=recorded)
+
+    @cached_property
+    def recorded(self) -> Mapping[str, str]:
+        """Which cluster took each model that no cluster names: key of the model to key of the cluster."""
+        return load_clusters_file(self.project.folder / self.record_path, str(self.record_path))
+
+    @cached_property
+    def all_models(self) -> Request:
+        """The list that the clusters share.
 
         Raises:
             InputError: it is wrong, or its models cannot be divided.
         """
-        request = load_request(project_dir / self.models_path, self.models_path)
+        request = load_request(self.project.folder / self.models_path, self.models_path)
         problems = list(division_problems(request.models, self.clusters))
         if problems:
             raise InputError(problems)
         return request
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shard:
-    """One stack."""
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """One Pulumi stack; each of its files is read once, when it is first needed."""
 
-    target: Target
-    request: Request
-    """Its own models."""
-    listed: Request
-    """The whole list, which the lock is of."""
+    project_dir: Path
+    """Folder of Pulumi.yaml; paths in the settings are relative to it."""
+    name: str
+    config: Mapping[str, str]
+    """Its own settings: full config key (`gcp:project`) to text, as Pulumi hands them to a program."""
+    own_file: StackConfig | None = None
+    """Where `config` comes from; None in the program, which is handed its config by Pulumi."""
+    group: Group | None = None
+    """The environment of several clusters that it is one cluster of, or is itself; None for any other."""
+    cluster: Cluster | None = None
+    recorded: Mapping[str, str] | None = None
+    """Clusters of models, where those that `group` holds are out of date."""
 
+    @classmethod
+    def load(cls, environment: Environment) -> "Stack":
+        """Read the settings of a stack.
 
-def read_shard(project_dir: Path, stack: str, config: Mapping[str, str]) -> Shard:
-    """Read where a stack goes and which models it has.
-
-    Args:
-        project_dir: folder of Pulumi.yaml; paths in the config are relative to it.
-        stack: name of the Pulumi stack.
-        config: full config key to text.
-
-    Raises:
-        InputError: with every problem found.
-    """
-    group, cluster = read_membership(project_dir, stack, config)
-    if group is None or cluster is None:
-        target = read_target(stack, config)
-        listed = load_request(project_dir / target.models_path, target.models_path)
-        return Shard(target=target, request=listed, listed=listed)
-    target, listed, recorded = group.target(cluster), group.listed(project_dir), group.recorded(project_dir)
-    own = [model for model in listed.models if cluster.key in clusters_of(model, group.clusters, recorded)]
-    if not own:
-        message = f"the cluster `{cluster.key}` has no model of {listed.path}"
-        raise InputError([cluster.mark.problem(message, "name one under its `models:`, or take the cluster out")])
-    return Shard(target=target, request=replace(listed, models=tuple(own)), listed=listed)
-
-
-def read_where(project_dir: Path, stack: str, config: Mapping[str, str]) -> Target:
-    """Read where a stack goes, without its list.
-
-    Raises:
-        InputError: with every problem of its settings.
-    """
-    group, cluster = read_membership(project_dir, stack, config)
-    return read_target(stack, config) if group is None or cluster is None else group.target(cluster)
-
-
-def read_settings(project_dir: Path, stack: str, config: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the settings of a stack, those of its environment among them."""
-    group, cluster = read_membership(project_dir, stack, config)
-    return config if group is None or cluster is None else settings_of(cluster, group.config, DEFAULT_NAMESPACE)
-
-
-def read_membership(
-    project_dir: Path, stack: str, config: Mapping[str, str]
-) -> tuple[Group, Cluster] | tuple[None, None]:
-    """Return the environment and the cluster that a stack is of; nothing where it is a whole environment.
-
-    Raises:
-        InputError: it is an environment of several clusters, or says wrongly of which it is one.
-    """
-    own = f"{_PREFIX}{stack}{_SUFFIX}"
-    if SHARD_OF not in config:
-        if config.get(SETTING):
-            message = f"`{stack}` has several clusters, each with a stack of its own"
-            hint = f"name one of them: {stack}-<cluster>; the clusters: `{SETTING}`"
-            raise InputError([Problem(path=own, message=message, hint=hint)])
-        return None, None
-    group = load_group(project_dir, _named_file(project_dir, config[SHARD_OF], own))
-    by_stack = {group.stack(cluster): cluster for cluster in group.clusters}
-    if stack not in by_stack:
-        near = nearest(stack, by_stack)
-        hint = f"did you mean `{near}`?" if near else f"its stacks: {', '.join(by_stack)}"
-        message = f"`{stack}` is of no cluster of {group.settings_file}"
-        raise InputError(
-            [Problem(path=own, message=message, hint=f"{hint}; of a cluster that is gone: docs/scale.md")]
+        Raises:
+            InputError: every problem of its settings files.
+        """
+        project = load_project(environment.project_dir)
+        own = project.load_config(environment.config_file)
+        name, group, cluster = environment.stack, None, None
+        if SHARD_OF in own.config:
+            group, cluster = _membership(project, name, own.config)
+        elif SETTING in own.config:
+            file = environment.config_file
+            if not file.is_relative_to(project.folder):  # the clusters' stacks name it from there
+                raise InputError([Problem(path=str(file), message=f"is outside the project {project.folder}")])
+            group = Group.of(project, str(file.relative_to(project.folder)), own)
+        return cls(
+            project_dir=project.folder, name=name, config=own.config, own_file=own, group=group, cluster=cluster
         )
-    cluster = by_stack[stack]
-    defaults = load_defaults(project_dir)
-    allowed = {SHARD_OF, *SECRETS}
+
+    @classmethod
+    def of_program(cls, project_dir: Path, name: str, config: Mapping[str, str]) -> "Stack":
+        """Return the stack whose program is running.
+
+        Args:
+            project_dir: folder of Pulumi.yaml.
+            name: of the stack.
+            config: full config key to text, as Pulumi hands it to the program.
+
+        Raises:
+            InputError: it is one cluster of an environment, whose settings are wrong.
+        """
+        group, cluster = None, None
+        if SHARD_OF in config:
+            group, cluster = _membership(load_project(project_dir), name, config)
+        return cls(project_dir=project_dir, name=name, config=config, group=group, cluster=cluster)
+
+    @property
+    def source(self) -> StackConfig:
+        """Its settings file, which every command reads.
+
+        Raises:
+            ValueError: this is the program.
+        """
+        if self.own_file is None:
+            raise ValueError(f"the program of {self.name} is handed its config and reads no file")
+        return self.own_file
+
+    @property
+    def divided(self) -> Group | None:
+        """The clusters that it is divided into, each with a stack of its own; None where it is one stack."""
+        return self.group if self.cluster is None else None
+
+    @property
+    def models_path(self) -> str:
+        """Its list, relative to the project's folder, as the settings name it."""
+        config = self.group.config if self.group else self.config
+        return config.get("hubstack:models") or default_models_path(self.name)
+
+    @cached_property
+    def settings(self) -> Target:
+        """Where it goes and what it asks for.
+
+        Raises:
+            InputError: every setting that is missing or wrong, or it is an environment of several clusters.
+        """
+        if self.group and self.cluster:
+            return self.group.settings(self.cluster)
+        if self.config.get(SETTING):
+            message = f"`{self.name}` has several clusters, each with a stack of its own"
+            hint = f"name one of them: {self.name}-<cluster>; the clusters: `{SETTING}`"
+            raise InputError([Problem(path=f"{_PREFIX}{self.name}{_SUFFIX}", message=message, hint=hint)])
+        return read_target(self.name, self.config)
+
+    @cached_property
+    def all_models(self) -> Request:
+        """The whole list, which the lock covers.
+
+        Raises:
+            InputError: every problem of the list.
+        """
+        if self.group:
+            return self.group.all_models
+        path = self.settings.models_path
+        return load_request(self.project_dir / path, path)
+
+    @cached_property
+    def request(self) -> Request:
+        """Its own models.
+
+        Raises:
+            InputError: every problem of the list, or it is a cluster without models.
+        """
+        group, cluster = self.group, self.cluster
+        if group is None or cluster is None:
+            return self.all_models
+        recorded = group.recorded if self.recorded is None else self.recorded
+        own = [m for m in self.all_models.models if cluster.key in clusters_of(m, group.clusters, recorded)]
+        if not own:
+            message = f"the cluster `{cluster.key}` has no model of {self.all_models.path}"
+            hint = "name one under its `models:`, or remove the cluster"
+            raise InputError([cluster.mark.problem(message, hint)])
+        return replace(self.all_models, models=tuple(own))
+
+
+def default_models_path(environment: str) -> str:
+    """Return the list of an environment that names none, relative to the project's folder."""
+    return f"stacks/{environment}.models.yaml"
+
+
+def _membership(project: PulumiProject, name: str, config: Mapping[str, str]) -> tuple[Group, Cluster]:
+    group = Group.load(project, _named_file(project.folder, config[SHARD_OF], f"{_PREFIX}{name}{_SUFFIX}"))
+    return group, _cluster_of(group, project, name, config)
+
+
+def _cluster_of(group: Group, project: PulumiProject, name: str, config: Mapping[str, str]) -> Cluster:
+    """Return the cluster whose stack has a name, and refuse settings that the stack may not have itself."""
+    own = f"{_PREFIX}{name}{_SUFFIX}"
+    by_stack = {group.stack_name(cluster): cluster for cluster in group.clusters}
+    if name not in by_stack:
+        near = nearest(name, by_stack)
+        hint = f"did you mean `{near}`?" if near else f"its stacks: {', '.join(by_stack)}"
+        message = f"`{name}` is not a cluster of {group.settings_file}"
+        raise InputError(
+            [Problem(path=own, message=message, hint=f"{hint}; if its cluster was removed: docs/scale.md")]
+        )
+    allowed, defaults = {SHARD_OF, *SECRETS}, project.defaults
     stray = [key for key, text in config.items() if key not in allowed and text != defaults.get(key) and _ours(key)]
     if stray:
-        hint = f"a cluster's settings stand in {group.settings_file}; here are its secrets only"
+        hint = f"put a cluster's settings into {group.settings_file}; only its secrets belong here"
         raise InputError([Problem(path=own, message=f"`{key}` is not read here", hint=hint) for key in stray])
-    return group, cluster
-
-
-def load_group(project_dir: Path, settings_file: str) -> Group:
-    """Read the settings file of an environment of several clusters.
-
-    Raises:
-        InputError: with every problem found.
-    """
-    path = project_dir / settings_file
-    said: StackConfig = load_stack_config(project_dir, path)
-    document = said.document
-    clusters = read_clusters(document)
-    config = dict(said.config)
-    name = path.name.removeprefix(_PREFIX).removesuffix(_SUFFIX)
-    config["hubstack:models"] = config.get("hubstack:models") or f"stacks/{name}.models.yaml"
-    problems = list(settings_problems(clusters, config))
-    if "hubstack:budget" in config:
-        message = "`hubstack:budget` is of one stack, and each cluster has one"
-        mark = document.key_mark(("config", "hubstack:budget"))
-        problems.append(mark.problem(message, "give each cluster a `budget:` of its own"))
-    for key in said.secret_keys:
-        mark = document.key_mark(("config", key))
-        hint = f"for each cluster: pulumi config set --secret {key} --stack {name}-<cluster>"
-        problems.append(mark.problem(f"`{key}` is encrypted for the stack `{name}`, which there is not", hint))
-    if problems:
-        raise InputError(problems)
-    return Group(name=name, settings_file=settings_file, config=config, clusters=clusters)
+    return by_stack[name]
 
 
 def _named_file(project_dir: Path, text: str, own: str) -> str:

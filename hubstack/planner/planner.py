@@ -1,22 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Request + lock + catalogue + target -> Plan: size, place, serve, price, in that order.
 
-Owns the sequence and the problems that point back into the request. `plan_stack` is pure; `plan_environment`
-reads the files for it and is what `__main__.py` calls.
+Owns the sequence and the problems that point back into the request. Pure: `hubstack.planner.inputs` reads the
+files.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, replace
-from pathlib import Path
+from dataclasses import fields, replace
 
 from hubstack.catalog import Catalog, load_catalog
 from hubstack.files.errors import LockError, PlanError
 from hubstack.files.problems import Problem, nearest
 from hubstack.hub.facts import ModelFacts
-from hubstack.hub.lock import Lock, check_fresh, load_lock, lock_path
+from hubstack.hub.lock import Lock, check_fresh
 from hubstack.inputs.models import DEFAULT_CONTEXT, ModelRequest, Request
 from hubstack.inputs.settings import Target
-from hubstack.inputs.stack import read_shard
 from hubstack.kinds import PlatformKind
 from hubstack.names import labels
 from hubstack.plan import ModelPlan, Plan, Verdict
@@ -25,6 +23,7 @@ from hubstack.planner.cluster_limits import limit_warnings
 from hubstack.planner.cost import budget_warnings, plan_cost
 from hubstack.planner.engines import spec_of
 from hubstack.planner.engines.spec import EngineChoice, Refusal
+from hubstack.planner.inputs import StackInputs
 from hubstack.planner.managed.managed import (
     Surveyors,
     compare_with_cloud_run,
@@ -38,7 +37,7 @@ from hubstack.planner.model.weights import ChosenFiles, WeightsSize, choose_file
 from hubstack.planner.model_plan import Draft, assemble, loadable, why_nothing
 from hubstack.planner.placement.candidates import Candidate, Surveyor
 from hubstack.planner.placement.engine_rules import Demand
-from hubstack.planner.placement.placement_file import Place, Placement, load_placement, placement_path
+from hubstack.planner.placement.placement_file import Place, Placement
 from hubstack.planner.placement.pools import plan_pools
 from hubstack.planner.placement.region_rules import check_regions
 from hubstack.planner.placement.solver import Wanted, assign
@@ -56,44 +55,12 @@ _ASKED = tuple(field.name for field in fields(ModelRequest) if field.name not in
 """What of a request decides where a model fits."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inputs:
-    """The files of one environment, read."""
-
-    request: Request
-    lock: Lock
-    target: Target
-    placement: Placement
-    placement_path: Path
-
-
-def read_inputs(project_dir: Path, stack: str, config: Mapping[str, str]) -> Inputs:
-    """Read one environment's files.
-
-    Args:
-        project_dir: folder of Pulumi.yaml; paths in the config are relative to it.
-        stack: name of the Pulumi stack.
-        config: full config key (`gcp:project`) to text, as Pulumi hands it to a program.
+def plan_inputs(inputs: StackInputs, *, rebalance: bool = False) -> Plan:
+    """Plan a stack from its files; `rebalance` ignores where models were placed before.
 
     Raises:
-        InputError: with every problem found.
+        InputError: every problem found.
     """
-    shard = read_shard(project_dir, stack, config)
-    target = shard.target
-    path = project_dir / target.models_path
-    lock = load_lock(lock_path(path), str(lock_path(Path(target.models_path))))
-    places, name = placement_path(path, stack), str(placement_path(Path(target.models_path), stack))
-    return Inputs(request=shard.request, lock=lock, target=target, placement=load_placement(places, name),
-                  placement_path=places)  # fmt: skip
-
-
-def plan_environment(project_dir: Path, stack: str, config: Mapping[str, str], *, rebalance: bool = False) -> Plan:
-    """Read one environment's files and plan it; `rebalance` forgets where models stand.
-
-    Raises:
-        InputError: with every problem found.
-    """
-    inputs = read_inputs(project_dir, stack, config)
     placement = Placement() if rebalance else inputs.placement
     return plan_stack(inputs.request, inputs.lock, load_catalog(), inputs.target, placement)
 

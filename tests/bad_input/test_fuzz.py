@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 from hubstack.files.errors import InputError
 from hubstack.files.problems import Problem
 from hubstack.files.yaml_reader import split_lines
-from hubstack.inputs.pulumi_config import load_stack_config
+from hubstack.inputs.environment import Environment
 from hubstack.plan import Plan
-from hubstack.planner.planner import plan_environment
+from hubstack.planner.inputs import StackInputs
+from hubstack.planner.planner import plan_inputs
 from hubstack.review.check.policy_file import load_policy
 from tests.bad_input.runner import KINDS, base_project, tree
 
@@ -200,7 +201,7 @@ def read(folder: Path, kind: str) -> Plan | None:
     if kind == "policies":
         load_policy(folder / KINDS[kind].path, KINDS[kind].path, "dev")
         return None
-    return plan_environment(folder, "dev", load_stack_config(folder, config).config)
+    return plan_inputs(StackInputs.load(Environment(project_dir=folder, stack="dev", config_file=config)))
 
 
 STARTS = {"models": LIST, "settings": SETTINGS, "policies": POLICY}

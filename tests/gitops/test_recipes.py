@@ -18,8 +18,8 @@ import pytest
 import yaml
 
 from hubstack.inputs.environment import find_environment
-from hubstack.inputs.pulumi_config import load_stack_config
-from hubstack.planner.planner import plan_environment
+from hubstack.planner.inputs import StackInputs
+from hubstack.planner.planner import plan_inputs
 from hubstack.review.drift import MARKER, staged_buckets
 from tests.support.go import go_tool
 from tests.support.hub import StandIn, real_repositories
@@ -155,9 +155,8 @@ def test_a_script_is_one_and_may_be_run(path: Path) -> None:
 
 def listing(bucket: str) -> list[dict[str, Any]]:
     """Return what gcloud would say of a bucket of `dev` that is as planned."""
-    environment = find_environment("dev", PROJECT, PROJECT)
-    config = load_stack_config(PROJECT, environment.config_file).config
-    models = staged_buckets(plan_environment(PROJECT, "dev", config))[bucket]
+    inputs = StackInputs.load(find_environment("dev", PROJECT, PROJECT))
+    models = staged_buckets(plan_inputs(inputs))[bucket]
     return [
         {"url": f"gs://{bucket}/{name}#1", "type": "cloud_object", "metadata": {"name": name, "size": str(size)}}
         for model in models

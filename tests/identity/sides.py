@@ -19,9 +19,10 @@ from hubstack import names
 from hubstack.hub.facts import ModelFacts
 from hubstack.hub.lock import load_lock, render_lock
 from hubstack.inputs.environment import PROJECT_FILE
-from hubstack.inputs.pulumi_config import load_stack_config
+from hubstack.inputs.stack import Stack
 from hubstack.plan import ModelPlan, Plan
-from hubstack.planner.planner import plan_environment
+from hubstack.planner.inputs import StackInputs
+from hubstack.planner.planner import plan_inputs
 from hubstack.review.diff.state import State
 from tests.support.golden import environment
 from tests.support.in_process import graph_of
@@ -184,8 +185,8 @@ def side(example: str, edit: str) -> Side:
         shutil.copytree(folder, copy)
         shutil.copy(env.project_dir / PROJECT_FILE, made)  # a cluster's stack reads its environment's settings
         write_edit(example, edit, copy)
-        config = load_stack_config(env.project_dir, env.config_file).config
-        plan = plan_environment(Path(made), env.stack, config)
+        stack = Stack.of_program(Path(made), env.stack, Stack.load(env).config)
+        plan = plan_inputs(StackInputs.of(stack))
     state = State(name=edit, plan=json.loads(plan.to_json()), graph=json.loads(graph_of(plan).to_json()))
     return Side(plan=plan, state=state)
 

@@ -19,8 +19,10 @@ from hubstack.hub.promote import Side, promote
 from hubstack.hub.remote.command import _upgraded
 from hubstack.inputs.models import Request, load_request
 from hubstack.inputs.renames import present_keys
+from hubstack.inputs.stack import Stack
 from hubstack.plan import Plan
 from hubstack.plan.gateway import GatewayPlan
+from hubstack.planner.inputs import StackInputs
 from hubstack.planner.placement.placement_file import Place, load_placement, placement_path
 from hubstack.planner.placement.write_placement import differences, write_places
 from hubstack.planner.planner import plan_stack
@@ -157,13 +159,17 @@ def test_the_hub_id_goes_on_to_mean_the_model_whose_first_key_was_made_from_it(t
     assert found == {"chat": ("chat", "b", "a/b"), "other": ("other",)}
 
 
+def files_of(project: Path) -> StackInputs:
+    return StackInputs.of(Stack.of_program(project, "dev", CONFIG))
+
+
 def test_a_model_stays_where_it_stands(tmp_path: Path) -> None:
     (tmp_path / "stacks").mkdir()
     for name in ("models.yaml", "models.lock.yaml"):
         text = (PROJECT / "examples" / "quickstart" / name).read_text()
         (tmp_path / "stacks" / f"dev.{name}").write_text(text)
     path = placement_path(tmp_path / "stacks" / "dev.models.yaml", "dev")
-    write_places(tmp_path, "dev", CONFIG)
+    write_places(files_of(tmp_path))
     text = path.read_text().replace("g2-standard-4", "g2-standard-8")
     path.write_text(text)
     listed = tmp_path / "stacks" / "dev.models.yaml"
@@ -171,11 +177,11 @@ def test_a_model_stays_where_it_stands(tmp_path: Path) -> None:
     listed.write_text(listed.read_text().replace(
         "  - BAAI/bge-small-en-v1.5", f"  - {{id: BAAI/bge-small-en-v1.5, name: texts, was: {was}}}"
     ))  # fmt: skip
-    assert write_places(tmp_path, "dev", CONFIG) == [f"texts: was {was}"]
+    assert write_places(files_of(tmp_path)) == [f"texts: was {was}"]
     held = load_placement(path, "x").models
     assert held["texts"].machine_type == "g2-standard-8", "the dearer node, where it stood"
     assert was not in held
-    assert write_places(tmp_path, "dev", CONFIG) == []
+    assert write_places(files_of(tmp_path)) == []
 
 
 def test_a_rename_is_told_apart_from_one_that_leaves_and_one_that_comes() -> None:

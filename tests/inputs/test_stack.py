@@ -17,10 +17,11 @@ from hubstack.catalog import load_catalog
 from hubstack.files.errors import InputError
 from hubstack.inputs.cluster_record import load_clusters_file
 from hubstack.inputs.environment import find_environment
-from hubstack.inputs.pulumi_config import load_stack_config
-from hubstack.inputs.stack import load_group, read_shard
+from hubstack.inputs.pulumi_config import load_project
+from hubstack.inputs.stack import Group, Stack
+from hubstack.planner.inputs import StackInputs
 from hubstack.planner.placement.choose_clusters import write_group_places
-from hubstack.planner.planner import plan_environment, plan_stack, read_inputs
+from hubstack.planner.planner import plan_inputs, plan_stack
 from tests.support import golden
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -37,8 +38,12 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def config_of(project: Path, cluster: str) -> dict[str, str]:
-    return dict(load_stack_config(project, project / f"examples/sharded/Pulumi.sharded-{cluster}.yaml").config)
+def stack_of(project: Path, cluster: str) -> Stack:
+    return Stack.load(find_environment(f"examples/sharded/{cluster}", project, project))
+
+
+def group_of(project: Path) -> Group:
+    return Group.load(load_project(project), FILE)
 
 
 def edit(project: Path, name: str, before: str, after: str) -> None:
@@ -49,7 +54,7 @@ def edit(project: Path, name: str, before: str, after: str) -> None:
 
 def refused(project: Path, cluster: str = "eu") -> str:
     with pytest.raises(InputError) as caught:
-        read_shard(project, f"sharded-{cluster}", config_of(project, cluster))
+        assert stack_of(project, cluster).request
     return str(caught.value)
 
 
@@ -72,11 +77,10 @@ def test_each_model_of_the_list_is_planned_in_its_clusters_and_in_no_other() -> 
 
 @pytest.mark.parametrize("cluster", CLUSTERS)
 def test_a_cluster_is_planned_as_the_same_list_would_be_alone(cluster: str) -> None:
-    stack, config = f"sharded-{cluster}", config_of(PROJECT, cluster)
-    own = read_inputs(PROJECT, stack, config)
+    own = StackInputs.of(stack_of(PROJECT, cluster))
     lock = replace(own.lock, models=tuple(f for f in own.lock.models if f.id in {m.id for m in own.request.models}))
     alone = plan_stack(own.request, lock, load_catalog(), own.target, own.placement)
-    assert plan_environment(PROJECT, stack, config) == alone
+    assert plan_inputs(own) == alone
     assert (own.target.namespace, own.target.keda_namespace) == (f"models-{cluster}", f"keda-{cluster}")
     region = {"eu": "europe-west1", "us": "us-central1"}[cluster]
     assert {zone[:-2] for pool in alone.pools for zone in pool.zones} == {region}
@@ -113,9 +117,8 @@ def test_clusters_of_one_project_share_no_name_and_no_right() -> None:
 
 
 def test_the_stack_of_several_clusters_is_none_itself() -> None:
-    config = load_stack_config(PROJECT, PROJECT / FILE).config
     with pytest.raises(InputError, match="has several clusters, each with a stack of its own"):
-        plan_environment(PROJECT, "sharded", config)
+        StackInputs.load(find_environment("examples/sharded", PROJECT, PROJECT))
 
 
 def test_a_folders_environment_is_found_beside_its_clusters() -> None:
@@ -144,12 +147,12 @@ def test_a_stack_that_says_wrongly_whose_it_is_is_refused(project: Path, before:
 @pytest.mark.parametrize(
     ("before", "after", "why"),
     [
-        ("    eu:\n", "    asia:\n", "Pulumi.sharded-eu.yaml: `sharded-eu` is of no cluster of"),
+        ("    eu:\n", "    asia:\n", "Pulumi.sharded-eu.yaml: `sharded-eu` is not a cluster of"),
         ("region: europe-west1", "region: Europe", f"{FILE} (cluster eu): `gcp:region` is `Europe`"),
         ("budget: 12000", "budget: lots", f"{FILE} (cluster eu): `hubstack:budget` is `lots`"),
-        ("  hubstack:deletionProtection: false", "  hubstack:budget: 5", f"{FILE}:4:3: `hubstack:budget` is of"),
+        ("  hubstack:deletionProtection: false", "  hubstack:budget: 5", f"{FILE}:4:3: `hubstack:budget`"),
         ("  hubstack:deletionProtection: false", "  hubstack:hfToken: {secure: v1:x}",
-         f"{FILE}:4:3: `hubstack:hfToken` is encrypted for the stack `sharded`, which there is not"),
+         f"{FILE}:4:3: `hubstack:hfToken` is encrypted for the stack `sharded`, which does not exist"),
         ("models: [qwen3-8b, qwen3-embedding-0-6b]\n      rest: true\n      budget: 12000",
          "models: [qwen3-8bb]\n      rest: true\n      budget: 12000", "did you mean `qwen3-8b`?"),
     ],
@@ -173,7 +176,7 @@ def test_a_cluster_without_a_model_is_refused(project: Path) -> None:
 
 
 def test_a_placed_environment_is_left_as_it_is(project: Path) -> None:
-    assert write_group_places(project, load_group(project, FILE), check=True) == []
+    assert write_group_places(group_of(project), check=True) == []
 
 
 def test_a_new_model_moves_no_other_and_a_new_cluster_takes_none_that_stands(project: Path) -> None:
@@ -187,7 +190,7 @@ def test_a_new_model_moves_no_other_and_a_new_cluster_takes_none_that_stands(pro
     before = {path.name: path.read_text() for path in (project / "examples" / "sharded").glob("*.placement.yaml")}
     held = load_clusters_file(project / "examples/sharded/sharded.clusters.yaml", "x")
     config = project / "examples" / "sharded" / "Pulumi.sharded-asia.yaml"
-    lines = write_group_places(project, load_group(project, FILE))
+    lines = write_group_places(group_of(project))
     after = load_clusters_file(project / "examples/sharded/sharded.clusters.yaml", "x")
     assert {key: after[key] for key in held} == held
     assert after.keys() - held.keys() == {"other"}
@@ -201,7 +204,7 @@ def test_a_new_model_moves_no_other_and_a_new_cluster_takes_none_that_stands(pro
 def test_a_model_goes_to_a_cluster_whose_region_has_what_it_needs(project: Path) -> None:
     """europe-west1 has no v6e, whatever the model prefers."""
     (project / "examples/sharded/sharded.clusters.yaml").unlink()
-    write_group_places(project, load_group(project, FILE))
+    write_group_places(group_of(project))
     held = load_clusters_file(project / "examples/sharded/sharded.clusters.yaml", "x")
     assert held["deepseek-r1-0528-qwen3-8b"] == "us"
     assert "eu" in held.values()
@@ -211,7 +214,7 @@ def test_a_model_that_fits_nowhere_is_named_with_what_each_cluster_lacks(project
     (project / "examples/sharded/sharded.clusters.yaml").unlink()
     edit(project, "Pulumi.sharded.yaml", "us-central1", "europe-west6")
     with pytest.raises(InputError) as caught:
-        write_group_places(project, load_group(project, FILE))
+        write_group_places(group_of(project))
     said = str(caught.value)
     assert re.search(r"models.yaml:\d+:\d+: `deepseek-ai/DeepSeek-R1-0528-Qwen3-8B` fits in no cluster", said)
     assert "eu (europe-west1): " in said

@@ -11,8 +11,8 @@ from settings import catalogue
 
 from hubstack.deploy import manifests
 from hubstack.hub.facts import ModelFacts, SecurityFacts
-from hubstack.inputs.pulumi_config import load_stack_config
-from hubstack.planner.planner import plan_environment
+from hubstack.planner.inputs import StackInputs
+from hubstack.planner.planner import plan_inputs
 from hubstack.review.check.plan_rules import model_findings, stack_findings
 from hubstack.review.check.policy_file import Policy
 from hubstack.review.preview import preview
@@ -69,10 +69,9 @@ def test_the_server_is_told_of_and_its_pods_are_not() -> None:
 @pytest.mark.parametrize("example", golden.EXAMPLES)
 def test_both_count_the_same_accelerators(example: str) -> None:
     environment = golden.environment(example)
-    config = load_stack_config(environment.project_dir, environment.config_file).config
-    decided = plan_environment(environment.project_dir, environment.stack, config)
+    decided = plan_inputs(StackInputs.load(environment))
     policy = Policy(limits={**catalogue()["defaults"], "max_accelerators": {}}, levels={}, marks={})
-    graph = preview(environment.project_dir, stack=environment.stack, config_file=environment.config_file)
+    graph = preview(environment.project_dir, stack=environment.stack, config=environment.config_file)
     resources = [
         Resource(type=each.type, name=each.name, props=each.inputs, stack=graph.stack) for each in graph.resources
     ]

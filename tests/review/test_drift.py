@@ -10,9 +10,9 @@ import pytest
 
 from hubstack.deploy.weights_job import load_weights
 from hubstack.hub.facts import FileFacts, ModelFacts, SecurityFacts
-from hubstack.inputs.pulumi_config import load_stack_config
 from hubstack.plan import Plan
-from hubstack.planner.planner import plan_environment
+from hubstack.planner.inputs import StackInputs
+from hubstack.planner.planner import plan_inputs
 from hubstack.review.drift import MARKER, bucket_findings, hub_findings, read_listing, staged_buckets
 from tests.support.golden import environment
 
@@ -21,8 +21,7 @@ OLD, NEW = "1" * 40, "2" * 40
 
 @pytest.fixture(scope="module")
 def plan() -> Plan:
-    env = environment("production")
-    return plan_environment(env.project_dir, env.stack, load_stack_config(env.project_dir, env.config_file).config)
+    return plan_inputs(StackInputs.load(environment("production")))
 
 
 def rows(plan: Plan) -> list[dict[str, Any]]:

@@ -18,9 +18,11 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
+from hubstack.inputs.stack import Stack as StackFiles
 from hubstack.plan import ModelPlan, Plan
+from hubstack.planner.inputs import StackInputs
 from hubstack.planner.placement.write_placement import write_places
-from hubstack.planner.planner import plan_environment
+from hubstack.planner.planner import plan_inputs
 from hubstack.review.diff.change import Change, compare
 from hubstack.review.diff.models import ModelAction
 from hubstack.review.diff.resources import Action
@@ -38,11 +40,15 @@ BY_PROCESS = 100
 Resources = Mapping[str, Mapping[str, Any]]
 
 
+def files_of(folder: Path) -> StackInputs:
+    return StackInputs.of(StackFiles.of_program(folder, STACK, SETTINGS))
+
+
 class Side:
     """The stack at one step."""
 
     def __init__(self, folder: Path, name: str) -> None:
-        self.plan: Plan = plan_environment(folder, STACK, SETTINGS)
+        self.plan: Plan = plan_inputs(files_of(folder))
         self.graph = graph_of(self.plan)
         data = json.loads(self.graph.to_json())
         self.state = State(name=name, plan=json.loads(self.plan.to_json()), graph=data)
@@ -106,7 +112,7 @@ class Life(RuleBasedStateMachine):
     def save(self) -> None:
         """Write what a user commits."""
         self.stack.write()
-        write_places(self.folder, STACK, SETTINGS)
+        write_places(files_of(self.folder))
         if self.step + 1 in self.judged and self.step not in self.judged:
             self.side = Side(self.folder, str(self.step))
             self.holds_together(self.side)
@@ -187,7 +193,7 @@ class Life(RuleBasedStateMachine):
         (self.folder / f"Pulumi.{STACK}.yaml").write_text(json.dumps({"config": dict(SETTINGS)}))
         for name in ("Pulumi.yaml", "__main__.py"):
             (self.folder / name).write_text((PROJECT / name).read_text())
-        shown = preview(self.folder, stack=STACK, config_file=self.folder / f"Pulumi.{STACK}.yaml")
+        shown = preview(self.folder, stack=STACK, config=self.folder / f"Pulumi.{STACK}.yaml")
         assert json.loads(shown.to_json())["resources"] == json.loads(self.side.graph.to_json())["resources"]
 
 

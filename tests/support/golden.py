@@ -8,8 +8,8 @@ from pathlib import Path
 
 from hubstack.files.write import write_text_atomically
 from hubstack.inputs.environment import Environment, find_environment
-from hubstack.inputs.pulumi_config import load_stack_config
-from hubstack.planner.planner import plan_environment
+from hubstack.planner.inputs import StackInputs
+from hubstack.planner.planner import plan_inputs
 from hubstack.review.preview import preview
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -21,14 +21,12 @@ def environment(example: str) -> Environment:
 
 
 def plan_text(example: str) -> str:
-    env = environment(example)
-    config = load_stack_config(env.project_dir, env.config_file).config
-    return plan_environment(env.project_dir, env.stack, config).to_json()
+    return plan_inputs(StackInputs.load(environment(example))).to_json()
 
 
 def graph_text(example: str) -> str:
     env = environment(example)
-    return preview(env.project_dir, stack=env.stack, config_file=env.config_file).to_json()
+    return preview(env.project_dir, stack=env.stack, config=env.config_file).to_json()
 
 
 def golden_path(example: str, kind: str) -> Path:

@@ -16,13 +16,13 @@ from hubstack.files.errors import InputError, LockError, PlanError
 from hubstack.files.problems import Problem
 from hubstack.files.write import write_text_atomically
 from hubstack.hub.lock import Lock, load_lock, lock_path
-from hubstack.inputs.cluster_record import clusters_path, write_clusters_file
+from hubstack.inputs.cluster_record import write_clusters_file
 from hubstack.inputs.clusters import SHARD_OF, Cluster, clusters_of, preferred, stands_in
 from hubstack.inputs.models import ModelRequest, Request
-from hubstack.inputs.pulumi_config import load_stack_config
 from hubstack.inputs.renames import present_keys
 from hubstack.inputs.settings import Target
 from hubstack.inputs.stack import Group
+from hubstack.planner.inputs import StackInputs
 from hubstack.planner.placement.write_placement import write_places
 from hubstack.planner.planner import plan_stack
 
@@ -32,71 +32,67 @@ config:
 """
 
 
-def write_group_places(
-    project_dir: Path, group: Group, *, rebalance: bool = False, check: bool = False
-) -> list[str]:
+def write_group_places(group: Group, *, rebalance: bool = False, check: bool = False) -> list[str]:
     """Choose clusters, place every model and write what changes; return one line for each change.
 
     Args:
-        project_dir: folder of Pulumi.yaml.
         group: the environment.
-        rebalance: place all anew inside their clusters; none goes to another.
+        rebalance: place all models anew inside their clusters; none goes to another.
         check: write nothing.
 
     Raises:
-        InputError: with every problem found; what is right was written.
+        InputError: every problem found; what is right was written.
     """
-    before = group.recorded(project_dir)
-    after = choose_clusters(project_dir, group, before)
-    lines = list(_moves(before, after, present_keys(group.listed(project_dir).models)))
-    missing = [cluster for cluster in group.clusters if not (project_dir / group.file(cluster)).exists()]
+    folder, before, all_models = group.project.folder, group.recorded, group.all_models
+    lock = load_lock(lock_path(folder / group.models_path), str(lock_path(Path(group.models_path))))
+    after = choose_clusters(group, lock)
+    lines = list(_moves(before, after, present_keys(all_models.models)))
+    missing = [cluster for cluster in group.clusters if not (folder / group.file(cluster)).exists()]
     lines += [f"{group.file(cluster)}: the settings of a new stack" for cluster in missing]
     if check and lines:
         return lines
     if before != after:
-        write_clusters_file(project_dir / clusters_path(Path(group.models_path), group.name), after)
+        write_clusters_file(folder / group.record_path, after)
     for cluster in missing:
         text = _STACK_FILE.format(key=SHARD_OF, file=group.settings_file)
-        write_text_atomically(project_dir / group.file(cluster), text)
+        write_text_atomically(folder / group.file(cluster), text)
     problems: list[Problem] = []
     for cluster in group.clusters:
-        stack = group.stack(cluster)
-        config = load_stack_config(project_dir, project_dir / group.file(cluster)).config
+        name, stack = group.stack_name(cluster), group.load_stack(cluster, after)
         try:
-            found = write_places(project_dir, stack, config, rebalance=rebalance, check=check)
+            found = write_places(StackInputs.of(stack, lock), rebalance=rebalance, check=check)
         except InputError as error:
-            problems += [replace(each, message=f"{stack}: {each.message}") for each in error.problems]
+            problems += [replace(each, message=f"{name}: {each.message}") for each in error.problems]
         else:
-            lines += [f"{stack}: {line}" for line in found]
+            lines += [f"{name}: {line}" for line in found]
     if problems:
         raise InputError(problems)
     return lines
 
 
-def choose_clusters(project_dir: Path, group: Group, recorded: Mapping[str, str]) -> dict[str, str]:
-    """Return the cluster of each model that none names.
+def choose_clusters(group: Group, lock: Lock) -> dict[str, str]:
+    """Return the cluster of each model that no cluster names.
 
     Raises:
-        InputError: with every model that fits in no cluster, and what each of them lacks.
+        InputError: every model that fits in no cluster, and what each cluster lacks for it.
     """
-    listed = group.listed(project_dir)
-    lock = load_lock(lock_path(project_dir / group.models_path), str(lock_path(Path(group.models_path))))
+    all_models, recorded = group.all_models, group.recorded
     # What a model needs beside others (the gateway's own model names) is for `plan` to refuse.
-    targets = {cluster.key: replace(group.target(cluster), gateway=None) for cluster in group.clusters}
+    targets = {cluster.key: replace(group.settings(cluster), gateway=None) for cluster in group.clusters}
     chosen: dict[str, str] = {}
     new: list[ModelRequest] = []
-    for model in listed.models:
+    for model in all_models.models:
         if model.canary_of or any(cluster.has(model) for cluster in group.clusters):
             continue
         (now,) = clusters_of(model, group.clusters, recorded)
         chosen[model.key] = now
         if stands_in(model, recorded) != now:
             new.append(model)
-    return chosen | _fitting(new, listed, lock, targets, group.clusters)
+    return chosen | _fitting(new, all_models, lock, targets, group.clusters)
 
 
 def _fitting(
-    new: list[ModelRequest], listed: Request, lock: Lock, targets: Mapping[str, Target],
+    new: list[ModelRequest], all_models: Request, lock: Lock, targets: Mapping[str, Target],
     clusters: tuple[Cluster, ...],
 ) -> dict[str, str]:  # fmt: skip
     """Return the first cluster by preference in which each new model fits."""
@@ -110,7 +106,7 @@ def _fitting(
         refused: dict[str, str] = {}
         for cluster in clusters:
             here = [key for key, order in waiting.items() if order[0] == cluster.key]
-            refused |= _refused([by_key[key] for key in here], listed, lock, catalog, targets[cluster.key])
+            refused |= _refused([by_key[key] for key in here], all_models, lock, catalog, targets[cluster.key])
         for key, order in list(waiting.items()):
             if key not in refused:
                 chosen[key] = order[0]
@@ -129,22 +125,22 @@ def _fitting(
 
 
 def _refused(
-    models: list[ModelRequest], listed: Request, lock: Lock, catalog: Catalog, target: Target
+    models: list[ModelRequest], all_models: Request, lock: Lock, catalog: Catalog, target: Target
 ) -> dict[str, str]:
     """Return the keys of the models that a cluster cannot have, with why."""
-    if not models or _why_not(models, listed, lock, catalog, target) is None:
+    if not models or _why_not(models, all_models, lock, catalog, target) is None:
         return {}
-    found = {model.key: _why_not([model], listed, lock, catalog, target) for model in models}
+    found = {model.key: _why_not([model], all_models, lock, catalog, target) for model in models}
     return {key: why for key, why in found.items() if why is not None}
 
 
 def _why_not(
-    models: list[ModelRequest], listed: Request, lock: Lock, catalog: Catalog, target: Target
+    models: list[ModelRequest], all_models: Request, lock: Lock, catalog: Catalog, target: Target
 ) -> str | None:
     keys = {model.key for model in models}
-    asked = tuple(model for model in listed.models if (model.canary_of or model.key) in keys)
+    asked = tuple(model for model in all_models.models if (model.canary_of or model.key) in keys)
     try:
-        plan_stack(replace(listed, models=asked), lock, catalog, target)
+        plan_stack(replace(all_models, models=asked), lock, catalog, target)
     except LockError:
         raise
     except PlanError as error:

@@ -6,35 +6,27 @@ Owns what `hubstack place` and the end of `hubstack lock` do with the placement 
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 
-from hubstack.catalog import load_catalog
 from hubstack.inputs.renames import present_keys
-from hubstack.planner.placement.placement_file import Place, Placement, write_placement
-from hubstack.planner.planner import places_of, plan_stack, read_inputs
+from hubstack.planner.inputs import StackInputs
+from hubstack.planner.placement.placement_file import Place, write_placement
+from hubstack.planner.planner import places_of, plan_inputs
 
 
-def write_places(
-    project_dir: Path, stack: str, config: Mapping[str, str], *, rebalance: bool = False, check: bool = False
-) -> list[str]:
+def write_places(inputs: StackInputs, *, rebalance: bool = False, check: bool = False) -> list[str]:
     """Place every model and write the file where it changes; return one line for each model that is new or moves.
 
     Args:
-        project_dir: folder of Pulumi.yaml.
-        stack: name of the Pulumi stack.
-        config: full config key to text.
-        rebalance: place all anew rather than leave them where they stand.
+        inputs: the stack's files.
+        rebalance: place all models anew, rather than leave them where they are.
         check: write nothing.
 
     Raises:
-        InputError: with every problem found; nothing was written.
+        InputError: every problem found; nothing was written.
     """
-    inputs = read_inputs(project_dir, stack, config)
-    held = inputs.placement
-    placement = Placement() if rebalance else held
-    plan = plan_stack(inputs.request, inputs.lock, load_catalog(), inputs.target, placement)
+    plan = plan_inputs(inputs, rebalance=rebalance)
     places = places_of(plan)
-    lines = differences(held.models, places, present_keys(plan.models))
+    lines = differences(inputs.placement.models, places, present_keys(plan.models))
     if lines and not check:
         write_placement(inputs.placement_path, places)
     return lines

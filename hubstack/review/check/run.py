@@ -5,30 +5,26 @@ Owns the order and what is left out where an earlier step already failed. The da
 """
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hubstack.catalog import load_catalog
-from hubstack.files.documents import Mark, parse_document, read_text
-from hubstack.hub.facts import ModelFacts
-from hubstack.hub.lock import check_fresh, load_lock, lock_path
-from hubstack.inputs.environment import Environment
-from hubstack.inputs.models import Request
+from hubstack.files.documents import Mark
+from hubstack.hub.lock import Lock, check_fresh, lock_path
 from hubstack.inputs.renames import present_keys
-from hubstack.inputs.stack import read_shard
+from hubstack.inputs.stack import Stack
 from hubstack.names import made_as
 from hubstack.plan import Plan
-from hubstack.planner.placement.placement_file import placement_path
+from hubstack.planner.inputs import StackInputs, stack_lock
 from hubstack.planner.placement.write_placement import differences
-from hubstack.planner.planner import Inputs, places_of, plan_stack, read_inputs
+from hubstack.planner.planner import places_of, plan_inputs
 from hubstack.review.check.finding import Finding, merged, settled
 from hubstack.review.check.pack import judge_path, pack_findings
 from hubstack.review.check.plan_rules import model_findings, stack_findings
 from hubstack.review.check.policy_file import Policy, following, load_policy, policy_path
 from hubstack.review.check.quota import NAME as QUOTA_NAME
 from hubstack.review.check.quota import load_quota
-from hubstack.review.preview.environment import preview_environment
+from hubstack.review.preview.environment import preview_stack
 
 BUDGET = "hubstack:budget"
 
@@ -51,35 +47,32 @@ class Report:
         return sum(1 for finding in self.findings if finding.is_failure)
 
 
-def check_environment(environment: Environment, config: Mapping[str, str], today: dt.date) -> Report:
+def check_stack(stack: Stack, today: dt.date) -> Report:
     """Check a stack.
 
     Args:
-        environment: the stack and its files.
-        config: full config key to text.
+        stack: read from its files; policy.yaml and the quota file are beside its settings file.
         today: the day that waivers are held against.
 
     Raises:
-        InputError: a file cannot be read, or no plan can be made of a locked list.
+        InputError: a file cannot be read, or a locked list cannot be planned.
         HubstackError: the program or the pack failed.
     """
-    project = environment.project_dir
-    policy = load_policy(path := policy_path(environment.config_file), _shown(path, project), environment.stack)
-    shard = read_shard(project, environment.stack, config)
-    target = shard.target
-    policy = replace(policy, waivers=following(policy.waivers, present_keys(shard.listed.models)))
-    lock_findings, is_locked = _lock_findings(project / target.models_path, target.models_path, shard.listed)
-    if not is_locked:
-        note = "only the lock was judged: no plan is made of a list that is not locked"
+    config_file = stack.source.path
+    policy = load_policy(path := policy_path(config_file), _shown(path, stack.project_dir), stack.name)
+    policy = replace(policy, waivers=following(policy.waivers, present_keys(stack.all_models.models)))
+    lock, lock_findings = _lock_findings(stack)
+    if lock is None:
+        note = "only the lock was checked: a list is planned once all its models are locked"
         found = settled(lock_findings, replace(policy, waivers=()), today)
-        return Report(stack=environment.stack, findings=found, notes=(note,), judged=0)
-    inputs = read_inputs(project, environment.stack, config)
-    plan = plan_stack(inputs.request, inputs.lock, load_catalog(), target, inputs.placement)
-    findings = [*_plan_findings(environment, inputs, plan, policy)]
-    seen, notes, judged = _graph_findings(environment, inputs, policy)
+        return Report(stack=stack.name, findings=found, notes=(note,), judged=0)
+    inputs = StackInputs.of(stack, lock)
+    plan = plan_inputs(inputs)
+    findings = [*_plan_findings(stack, inputs, plan, policy)]
+    seen, notes, judged = _graph_findings(stack, inputs, plan, policy)
     return Report(
-        stack=environment.stack, findings=settled(merged([*lock_findings, *findings, *seen]), policy, today),
-        notes=(*notes, *_notes(environment)), judged=judged,
+        stack=stack.name, findings=settled(merged([*lock_findings, *findings, *seen]), policy, today),
+        notes=(*notes, *_notes(config_file)), judged=judged,
     )  # fmt: skip
 
 
@@ -87,12 +80,14 @@ def _shown(path: Path, project: Path) -> str:
     return str(path.relative_to(project) if path.is_relative_to(project) else path)
 
 
-def _lock_findings(models: Path, name: str, request: Request) -> tuple[list[Finding], bool]:
-    """Return what is wrong with the lock, and whether it holds every model that is asked for."""
-    path, shown = lock_path(models), str(lock_path(Path(name)))
-    if not path.exists():
-        return [Finding(rule="HS030", message=f"there is no {shown}", mark=Mark(name, 1, 1, ""))], False
-    fresh = check_fresh(load_lock(path, shown), [(model.id, model.revision) for model in request.models])
+def _lock_findings(stack: Stack) -> tuple[Lock | None, list[Finding]]:
+    """Return the lock, None where it does not hold every model of the list; and what is wrong with it."""
+    request, name = stack.all_models, stack.models_path
+    shown = str(lock_path(Path(name)))
+    if not lock_path(stack.project_dir / name).exists():
+        return None, [Finding(rule="HS030", message=f"there is no {shown}", mark=Mark(name, 1, 1, ""))]
+    lock = stack_lock(stack)
+    fresh = check_fresh(lock, [(model.id, model.revision) for model in request.models])
     missing, stale = set(fresh.missing), {(entry.id, entry.revision): entry for entry in fresh.stale}
     found: list[Finding] = []
     for model in request.models:
@@ -108,48 +103,36 @@ def _lock_findings(models: Path, name: str, request: Request) -> tuple[list[Find
     for repo_id, revision in fresh.extra:
         text = f"{repo_id} at {revision} is locked, and the list does not ask for it"
         found.append(Finding(rule="HS030", message=text, mark=Mark(shown, 1, 1, "")))
-    return found, not (missing or stale)
+    return None if missing or stale else lock, found
 
 
-def _plan_findings(environment: Environment, inputs: Inputs, plan: Plan, policy: Policy) -> Iterator[Finding]:
+def _plan_findings(stack: Stack, inputs: StackInputs, plan: Plan, policy: Policy) -> Iterator[Finding]:
     requests = {model.key: model for model in inputs.request.models}
-    yield from model_findings(plan, _facts(inputs), requests, policy.limits)
-    quota_file = environment.config_file.with_name(QUOTA_NAME)
-    quota = load_quota(quota_file, _shown(quota_file, environment.project_dir))
-    budget = inputs.target.budget_usd_per_month
-    yield from stack_findings(plan, policy, quota, budget, _budget_mark(environment))
-    places = placement_path(Path(inputs.target.models_path), environment.stack)
+    yield from model_findings(plan, inputs.facts, requests, policy.limits)
+    quota_file = stack.source.path.with_name(QUOTA_NAME)
+    quota = load_quota(quota_file, _shown(quota_file, stack.project_dir))
+    budget_mark = stack.source.document.mark(("config", BUDGET))
+    yield from stack_findings(plan, policy, quota, inputs.target.budget_usd_per_month, budget_mark)
     for line in differences(inputs.placement.models, places_of(plan), present_keys(plan.models)):
         key, _, text = line.partition(": ")
-        yield Finding(rule="HS031", message=text, model=key, mark=Mark(str(places), 1, 1, ""))
-
-
-def _facts(inputs: Inputs) -> dict[str, ModelFacts]:
-    found = ((model.key, inputs.lock.get(model.id, model.revision)) for model in inputs.request.models)
-    return {key: facts for key, facts in found if facts is not None}
-
-
-def _budget_mark(environment: Environment) -> Mark | None:
-    shown = _shown(environment.config_file, environment.project_dir)
-    document = parse_document(read_text(environment.config_file, shown), shown)
-    return document.mark(("config", BUDGET))
+        yield Finding(rule="HS031", message=text, model=key, mark=Mark(inputs.placement_name, 1, 1, ""))
 
 
 def _graph_findings(
-    environment: Environment, inputs: Inputs, policy: Policy
+    stack: Stack, inputs: StackInputs, plan: Plan, policy: Policy
 ) -> tuple[list[Finding], tuple[str, ...], int]:
-    """Run the program and show the pack what it registers."""
-    judge = judge_path(environment.project_dir)
+    """Run the program and give the pack what it registers."""
+    judge = judge_path(stack.project_dir)
     if not judge.exists():
-        return [], ("resources were not judged: the project has no policy/judge.py",), 0
-    graph = preview_environment(environment)
+        return [], ("resources were not checked: the project has no policy/judge.py",), 0
+    graph = preview_stack(stack, plan)
     models = inputs.request.models
     places = {model.key: model.mark("id") for model in models}
     found = pack_findings(judge, graph, policy.limits, places, policy.marks, {made_as(m): m.key for m in models})
     return found, (), len(graph.resources)
 
 
-def _notes(environment: Environment) -> Iterator[str]:
-    if not environment.config_file.with_name(QUOTA_NAME).exists():
-        yield f"quota was not judged: there is no {QUOTA_NAME} beside {environment.config_file.name}"
-    yield "nobody was asked: quota, stock and the Hub's newest scan are what the files say"
+def _notes(config_file: Path) -> Iterator[str]:
+    if not config_file.with_name(QUOTA_NAME).exists():
+        yield f"quota was not checked: there is no {QUOTA_NAME} beside {config_file.name}"
+    yield "neither Google nor the Hub was asked: quota, stock and the latest scan are what the files say"

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A side's own process: plan, graph and facts of one environment as JSON on standard output.
 
-Run as a file with the side's own packages first on the path, so an old program is run by the hubstack it was
-written for. It therefore calls only what every version has: `find_environment`, `load_stack_config`,
-`plan_environment`, `read_inputs` and `preview`.
+Run as a file with the side's own packages first on the path, so that each side is run by the hubstack it was
+written for: only this file's place and what it prints are shared between versions.
 """
 
 import dataclasses
@@ -18,8 +17,9 @@ def main(name: str, folder: Path) -> dict[str, Any]:
     """Return what the side says; `missing` where it has no such environment."""
     from hubstack.files.errors import HubstackError, InputError  # noqa: PLC0415
     from hubstack.inputs.environment import find_environment  # noqa: PLC0415  of the side
-    from hubstack.inputs.pulumi_config import load_stack_config  # noqa: PLC0415
-    from hubstack.planner.planner import plan_environment, read_inputs  # noqa: PLC0415
+    from hubstack.inputs.stack import Stack  # noqa: PLC0415
+    from hubstack.planner.inputs import StackInputs  # noqa: PLC0415
+    from hubstack.planner.planner import plan_inputs  # noqa: PLC0415
     from hubstack.review.preview import preview  # noqa: PLC0415
 
     try:
@@ -29,10 +29,10 @@ def main(name: str, folder: Path) -> dict[str, Any]:
     try:
         # The program's process loads the SDKs first, which takes longer than planning here.
         with ThreadPoolExecutor(max_workers=1) as pool:
-            running = pool.submit(preview, folder, stack=found.stack, config_file=found.config_file)
-            config = load_stack_config(folder, found.config_file).config
-            plan = plan_environment(folder, found.stack, config)
-            facts = read_inputs(folder, found.stack, config).lock.models
+            stack = Stack.load(found)
+            running = pool.submit(preview, folder, stack=stack.name, config=stack.source)
+            inputs = StackInputs.of(stack)
+            plan, facts = plan_inputs(inputs), inputs.lock.models
             graph = running.result()
     except HubstackError as error:
         return {"error": str(error)}

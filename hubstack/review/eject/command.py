@@ -5,11 +5,12 @@ Owns the layout. Of the stack's own settings only the secrets go along, encrypte
 other.
 """
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 import yaml
 
-from hubstack.inputs.environment import Environment
+from hubstack.inputs.stack import Stack
 from hubstack.review.eject.program import program_files
 from hubstack.review.preview.files import graph_files
 from hubstack.review.preview.graph import Graph
@@ -18,33 +19,32 @@ from hubstack.review.preview.trace import trace
 _KUBERNETES = ("kubernetes/", "helm/")
 
 
-def ejected_files(environment: Environment, graph: Graph) -> dict[str, str]:
+def ejected_files(stack: Stack, graph: Graph) -> dict[str, str]:
     """Return path to text of everything that a stack needs without hubstack.
 
     Args:
-        environment: the stack to leave with.
+        stack: the stack to leave with, read from its files.
         graph: what its program registers, secrets masked.
 
     Raises:
         InputError: the config is wrong.
         PreviewError: the program failed, or holds a value that cannot be written as a program.
     """
-    found = trace(environment.project_dir, stack=environment.stack, config_file=environment.config_file)
-    description = f"The stack {environment.stack}, as hubstack left it"
+    found = trace(stack.project_dir, stack=stack.name, config=stack.source)
+    description = f"The stack {stack.name}, as hubstack left it"
     files = {f"program/{path}": text for path, text in program_files(found, description).items()}
-    settings = f"program/Pulumi.{environment.stack}.yaml"
-    files[settings] = _secrets_of(environment.config_file.read_text(encoding="utf-8"))
+    settings = f"program/Pulumi.{stack.name}.yaml"
+    files[settings] = _secrets_of(stack.source.document.value)
     for path, text in graph_files(graph).items():
         if path.startswith(_KUBERNETES):
             files[f"kubernetes/{path.removeprefix('kubernetes/')}"] = text
     return dict(sorted(files.items()))
 
 
-def _secrets_of(settings: str) -> str:
+def _secrets_of(settings: Mapping[str, Any]) -> str:
     """Return a stack's settings without those that are no secrets; what decrypts them stays."""
-    said = cast("dict[str, Any]", yaml.safe_load(settings) or {})
-    held = cast("dict[str, Any]", said.get("config") or {})
+    held = cast("dict[str, Any]", settings.get("config") or {})
     secret: dict[str, Any] = {
         key: held[key] for key in held if isinstance(held[key], dict) and "secure" in held[key]
     }
-    return yaml.safe_dump({**said, "config": secret}, sort_keys=True)
+    return yaml.safe_dump({**settings, "config": secret}, sort_keys=True)

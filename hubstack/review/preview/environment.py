@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The preview of an environment of hubstack: where it fails, the error names the models that are concerned.
+"""The preview of a stack of hubstack: where its program fails, the error names the models that are affected.
 
 Apart from `run`, which knows programs and no models.
 """
@@ -7,33 +7,33 @@ Apart from `run`, which knows programs and no models.
 from typing import Any
 
 from hubstack.files.errors import HubstackError, PreviewError
-from hubstack.inputs.environment import Environment
-from hubstack.inputs.pulumi_config import load_stack_config
+from hubstack.inputs.stack import Stack
 from hubstack.plan import Plan
-from hubstack.planner.planner import plan_environment
+from hubstack.planner.inputs import StackInputs
+from hubstack.planner.planner import plan_inputs
 from hubstack.review.preview.graph import Graph
 from hubstack.review.preview.run import preview
 
 
-def preview_environment(environment: Environment, **options: Any) -> Graph:
-    """Run an environment's program and return what it registers.
+def preview_stack(stack: Stack, plan: Plan | None = None, **options: Any) -> Graph:
+    """Run a stack's program and return what it registers.
 
     Args:
-        environment: the stack and its files.
+        stack: read from its files.
+        plan: its plan, where it was made before; an error that names a resource is explained with it.
         options: those of `preview`.
 
     Raises:
         InputError: the config is wrong.
         PreviewError: the program failed; names the resource and its models.
     """
-    folder, stack = environment.project_dir, environment.stack
     try:
-        return preview(folder, stack=stack, config_file=environment.config_file, **options)
+        return preview(stack.project_dir, stack=stack.name, config=stack.source, **options)
     except PreviewError as error:
         keys: set[str] = set()
         if error.resources:
             try:
-                plan = plan_environment(folder, stack, load_stack_config(folder, environment.config_file).config)
+                plan = plan or plan_inputs(StackInputs.of(stack))
             except HubstackError:
                 raise error from None
             keys = {key for name in error.resources for key in models_of(name, plan)}

@@ -38,7 +38,7 @@ def preview(
     project_dir: Path,
     *,
     stack: str,
-    config_file: Path | None = None,
+    config: StackConfig | Path | None = None,
     timeout_seconds: float = TIMEOUT_SECONDS,
     answer: Callable[[Recorder], Monitor] = Monitor,
     secret: Callable[[str], str] | None = None,
@@ -48,7 +48,7 @@ def preview(
     Args:
         project_dir: folder of Pulumi.yaml.
         stack: name of the stack.
-        config_file: the stack's config; `stacks/Pulumi.<stack>.yaml` by default.
+        config: the stack's config, or the file that holds it; `stacks/Pulumi.<stack>.yaml` by default.
         timeout_seconds: of silence between program and engine, after which the program is stopped.
         answer: what answers the program; by default as an engine does in a preview.
         secret: gives the text that stands for a secret setting, by its key.
@@ -57,8 +57,8 @@ def preview(
         InputError: the config is wrong.
         PreviewError: the program failed, broke a rule of the engine, or did not end.
     """
-    file = config_file or project_dir / "stacks" / f"Pulumi.{stack}.yaml"
-    config = load_stack_config(project_dir, file)
+    if not isinstance(config, StackConfig):
+        config = load_stack_config(project_dir, config or project_dir / "stacks" / f"Pulumi.{stack}.yaml")
     if secret:
         config = replace(config, config={**config.config, **{key: secret(key) for key in config.secret_keys}})
     recorder, calls = Recorder(config.project, stack), Calls()

@@ -23,6 +23,7 @@ from pulumi import _types  # pyright: ignore[reportPrivateUsage]  what the SDK i
 from pulumi.runtime import rpc
 from pulumi.runtime.proto import resource_pb2
 
+from hubstack.inputs.pulumi_config import StackConfig
 from hubstack.review.preview.graph import Graph
 from hubstack.review.preview.monitor import Monitor, Recorder
 from hubstack.review.preview.run import TIMEOUT_SECONDS, preview
@@ -76,7 +77,9 @@ class Trace:
     words: list[Source] = field(default_factory=list[Source])
 
 
-def trace(project_dir: Path, *, stack: str, config_file: Path, timeout_seconds: float = TIMEOUT_SECONDS) -> Trace:
+def trace(
+    project_dir: Path, *, stack: str, config: StackConfig | Path, timeout_seconds: float = TIMEOUT_SECONDS
+) -> Trace:
     """Run a project's program and return what it registers, with the sources of what is not known.
 
     Raises:
@@ -94,7 +97,7 @@ def trace(project_dir: Path, *, stack: str, config_file: Path, timeout_seconds: 
         words.append(Source("secret", key))
         return f"hubstackword{len(words) - 1}end"
 
-    graph = preview(project_dir, stack=stack, config_file=config_file, answer=answer, secret=secret,
+    graph = preview(project_dir, stack=stack, config=config, answer=answer, secret=secret,
                     timeout_seconds=timeout_seconds)  # fmt: skip
     tracer = seen[0]
     return Trace(graph=graph, inputs=tracer.inputs, outputs=tracer.outputs, calls=tracer.calls, words=words)

@@ -13,9 +13,9 @@ from hubstack.files.managed_folder import write_folder
 from hubstack.inputs.environment import find_environment
 from hubstack.inputs.init import Asked, read_manifests, write_environment
 from hubstack.inputs.models import load_request
-from hubstack.inputs.pulumi_config import load_stack_config
 from hubstack.kinds import EngineKind
-from hubstack.planner.planner import plan_environment
+from hubstack.planner.inputs import StackInputs
+from hubstack.planner.planner import plan_inputs
 from hubstack.review.preview import preview
 from hubstack.review.preview.files import graph_files
 from tests.inputs.init.conftest import PROJECT
@@ -26,12 +26,12 @@ EXAMPLES = ("fleet", "multi-host", "production")
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_a_rendered_stack_gives_back_ids_keys_context_and_replicas(name: str, project: Path) -> None:
     found = find_environment(f"examples/{name}", PROJECT, PROJECT)
-    graph = preview(PROJECT, stack=found.stack, config_file=found.config_file)
+    graph = preview(PROJECT, stack=found.stack, config=found.config_file)
     write_folder(project / "out", graph_files(graph), "render")
     asked = Asked(env="again", project_dir=project, gcp_project="acme-again", region="us-central1")
     write_environment(asked, read_manifests([str(project / "out" / "kubernetes")]))
     again = {model.key: model for model in load_request(project / "stacks" / "again.models.yaml").models}
-    plan = plan_environment(PROJECT, found.stack, load_stack_config(PROJECT, found.config_file).config)
+    plan = plan_inputs(StackInputs.load(found))
     request = {m.key: m for m in load_request(PROJECT / "examples" / name / "models.yaml").models}
     assert {key: model.id for key, model in again.items()} == {model.key: model.id for model in plan.models}
     for model in plan.models:

@@ -4,6 +4,8 @@ from pathlib import Path
 import pytest
 
 from hubstack.files.errors import InputError
+from hubstack.inputs.stack import Stack
+from hubstack.planner.inputs import StackInputs
 from hubstack.planner.placement.placement_file import Place, load_placement, placement_path, write_placement
 from hubstack.planner.placement.write_placement import write_places
 
@@ -11,6 +13,10 @@ PROJECT = Path(__file__).resolve().parents[3]
 CONFIG = {"gcp:project": "acme-models", "gcp:region": "us-central1"}
 PLACES = {"b": Place(machine_type="g2-standard-4", accelerators=1),
           "a": Place(machine_type="g2-standard-12", accelerators=1, servers_per_accelerator=4)}  # fmt: skip
+
+
+def files_of(project: Path) -> StackInputs:
+    return StackInputs.of(Stack.of_program(project, "dev", CONFIG))
 
 
 def test_what_is_written_is_read_and_sorted(tmp_path: Path) -> None:
@@ -56,25 +62,24 @@ def project(tmp_path: Path) -> Path:
 
 def test_places_are_written_once_and_stay(project: Path) -> None:
     path = project / "stacks" / "dev.placement.yaml"
-    assert len(write_places(project, "dev", CONFIG, check=True)) == 3
+    assert len(write_places(files_of(project), check=True)) == 3
     assert not path.exists(), "a check writes nothing"
     assert (
-        write_places(project, "dev", CONFIG)[0]
-        == "bge-small-en-v1-5: placed on g2-standard-4 (1 of its accelerators)"
+        write_places(files_of(project))[0] == "bge-small-en-v1-5: placed on g2-standard-4 (1 of its accelerators)"
     )
     first = path.read_text()
-    assert write_places(project, "dev", CONFIG) == []
+    assert write_places(files_of(project)) == []
     moved = first.replace("g2-standard-4", "g2-standard-8", 1)
     path.write_text(moved)
-    assert write_places(project, "dev", CONFIG) == [], "it stays where the file says"
+    assert write_places(files_of(project)) == [], "it stays where the file says"
     assert path.read_text() == moved
-    assert len(write_places(project, "dev", CONFIG, rebalance=True)) == 1
+    assert len(write_places(files_of(project), rebalance=True)) == 1
     assert path.read_text() == first
 
 
 def test_a_model_that_left_the_list_leaves_the_file(project: Path) -> None:
-    write_places(project, "dev", CONFIG)
+    write_places(files_of(project))
     path = project / "stacks" / "dev.placement.yaml"
     path.write_text(path.read_text() + "  gone:\n    machine_type: g2-standard-4\n    accelerators: 1\n")
-    assert write_places(project, "dev", CONFIG) == ["gone: leaves g2-standard-4 (1 of its accelerators)"]
+    assert write_places(files_of(project)) == ["gone: leaves g2-standard-4 (1 of its accelerators)"]
     assert "gone" not in path.read_text()

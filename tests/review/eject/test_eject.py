@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from hubstack.files.errors import PreviewError
+from hubstack.inputs.stack import Stack
 from hubstack.review.eject import ejected_files
 from hubstack.review.eject.program import program_files
 from hubstack.review.preview import Graph, Resource, preview
@@ -27,13 +28,13 @@ class Both:
 
     def __init__(self, example: str, folder: Path) -> None:
         env = environment(example)
-        self.before = preview(env.project_dir, stack=env.stack, config_file=env.config_file)
-        self.files = ejected_files(env, self.before)
+        self.before = preview(env.project_dir, stack=env.stack, config=env.config_file)
+        self.files = ejected_files(Stack.load(env), self.before)
         for path, text in self.files.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(text)
         program = folder / "program"
-        self.after = preview(program, stack=env.stack, config_file=program / f"Pulumi.{env.stack}.yaml")
+        self.after = preview(program, stack=env.stack, config=program / f"Pulumi.{env.stack}.yaml")
 
 
 @pytest.fixture(scope="module", params=EXAMPLES)
@@ -119,9 +120,9 @@ def test_the_program_needs_no_hubstack(both: Both) -> None:
 
 
 def test_two_ejections_give_the_same_bytes() -> None:
-    env = environment("production")
-    graph = preview(env.project_dir, stack=env.stack, config_file=env.config_file)
-    assert ejected_files(env, graph) == ejected_files(env, graph)
+    stack = Stack.load(environment("production"))
+    graph = preview(stack.project_dir, stack=stack.name, config=stack.source)
+    assert ejected_files(stack, graph) == ejected_files(stack, graph)
 
 
 def test_the_kubernetes_objects_are_there_without_placeholders(both: Both) -> None:
@@ -152,7 +153,7 @@ def small(folder: Path, program: str) -> Path:
 
 
 def test_a_secret_setting_is_read_by_its_key_and_written_nowhere(tmp_path: Path) -> None:
-    found = trace(tmp_path, stack="dev", config_file=small(tmp_path, SECRET))
+    found = trace(tmp_path, stack="dev", config=small(tmp_path, SECRET))
     files = program_files(found, "x")
     text = files["stack/google.py"]
     ours = "pulumi.Config('small').require_secret"
@@ -164,7 +165,7 @@ def test_a_secret_setting_is_read_by_its_key_and_written_nowhere(tmp_path: Path)
 def test_a_value_that_cannot_be_traced_is_refused_not_guessed(tmp_path: Path) -> None:
     program = SECRET + 'pulumi.export("soft", bucket.time_created.apply(lambda text: text))\n'
     program += 'gcp.storage.Bucket("c", location=bucket.project_number.apply(lambda number: f"{number + 1}"))\n'
-    found = trace(tmp_path, stack="dev", config_file=small(tmp_path, program))
+    found = trace(tmp_path, stack="dev", config=small(tmp_path, program))
     with pytest.raises(PreviewError, match="cannot be written as a program"):
         program_files(found, "x")
 
@@ -182,7 +183,7 @@ Part("talk", pulumi.ResourceOptions(aliases=[pulumi.Alias(name="chat")]))
 
 
 def test_a_rename_that_the_stack_has_not_followed_yet_goes_along(tmp_path: Path) -> None:
-    found = trace(tmp_path, stack="dev", config_file=small(tmp_path, RENAMED))
+    found = trace(tmp_path, stack="dev", config=small(tmp_path, RENAMED))
     text = "".join(program_files(found, "x").values())
     kind = "urn:pulumi:dev::small::x:y:Part"
     former = f"'{kind}$gcp:storage/bucket:Bucket::chat-bucket'"

@@ -22,8 +22,9 @@ import pytest
 from hubstack.cli import app as cli
 from hubstack.files.errors import PreviewError
 from hubstack.inputs.environment import Environment, find_environment
+from hubstack.inputs.stack import Stack
 from hubstack.review.preview import preview
-from hubstack.review.preview.environment import preview_environment
+from hubstack.review.preview.environment import preview_stack
 from hubstack.review.preview.monitor import Monitor, Recorder
 from tests.support.project import small_project
 
@@ -51,8 +52,8 @@ class Faulty(Monitor):
 
 
 def run(environment: Environment, fault: Callable[[Any, Any], None], *, silence: float = 30) -> Any:
-    return preview_environment(
-        environment, answer=lambda recorder: Faulty(recorder, fault), timeout_seconds=silence
+    return preview_stack(
+        Stack.load(environment), answer=lambda recorder: Faulty(recorder, fault), timeout_seconds=silence
     )
 
 
@@ -125,7 +126,7 @@ def test_a_fault_inside_the_monitor_is_told_without_a_traceback(
 @pytest.mark.parametrize("seed", [1, 2])
 def test_answers_out_of_order_and_late_give_the_same_graph(quickstart: Environment, seed: int) -> None:
     random_ = random.Random(seed)  # noqa: S311  not for secrets
-    expected = preview_environment(quickstart).to_json()
+    expected = preview_stack(Stack.load(quickstart)).to_json()
 
     def delay(request: Any, context: Any) -> None:
         # Some late by as long as a hundred others take.

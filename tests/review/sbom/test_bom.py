@@ -14,9 +14,9 @@ from cyclonedx.validation.json import JsonStrictValidator
 from packageurl import PackageURL
 
 from hubstack.hub.facts import FileFacts, ModelFacts
-from hubstack.inputs.pulumi_config import load_stack_config
+from hubstack.planner.inputs import StackInputs
 from hubstack.review.sbom.bom import bom_text
-from hubstack.review.sbom.command import _read
+from hubstack.review.sbom.command import bill as bill_of
 from hubstack.review.sbom.images import image_name
 from tests.support import golden
 from tests.support.facts import file, llama, plan
@@ -46,9 +46,7 @@ def model_of(told: dict[str, Any]) -> dict[str, Any]:
 
 
 def texts(example: str) -> str:
-    env = golden.environment(example)
-    config = load_stack_config(env.project_dir, env.config_file).config
-    return bom_text(*_read(env.project_dir, env.stack, config))
+    return bill_of(StackInputs.load(golden.environment(example)))
 
 
 @pytest.mark.parametrize("example", golden.EXAMPLES)
