@@ -54,7 +54,7 @@ def edit(project: Path, name: str, before: str, after: str) -> None:
 
 def refused(project: Path, cluster: str = "eu") -> str:
     with pytest.raises(InputError) as caught:
-        assert stack_of(project, cluster).request
+        StackInputs.of(stack_of(project, cluster))
     return str(caught.value)
 
 
