@@ -62,6 +62,7 @@ class EngineFlags(_Row):
     variables: Mapping[str, str] = {}
     needs_engine: Mapping[str, str] = {}
     engine: str | None = None
+    tags_quantization: bool = False
     note: str | None = None
 
 

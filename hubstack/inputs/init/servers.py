@@ -101,7 +101,7 @@ def _model(server: Server) -> Word | None:
 
 def _at(server: Server, model: Word | None) -> tuple[Word | None, str]:
     """Return the model without a revision after it (KServe's `hf://`), or a quantization (llama.cpp)."""
-    if model is None or not (model.text.startswith("hf://") or server.row.engine == "llama-cpp"):
+    if model is None or not (model.text.startswith("hf://") or server.row.tags_quantization):
         return model, ""
     repo_id, _, tail = model.text.removeprefix("hf://").partition(":")
     return Word(repo_id, model.mark), tail
@@ -245,5 +245,5 @@ def _notes_of_meaning(server: Server, settings: Mapping[str, Setting], tail: str
         yield row.note
     if "context" not in settings and any(told["key"] == "context" for told in row.keys.values()):
         yield f"no context is set: hubstack takes the model's own limit, at most {DEFAULT_CONTEXT}"
-    if tail and row.engine == "llama-cpp" and re.fullmatch(r"\w{1,16}", tail):
+    if tail and row.tags_quantization and re.fullmatch(r"\w{1,16}", tail):
         yield f"it loads the quantization {tail}: `file:` names another file than the Q4_K_M one"

@@ -61,6 +61,7 @@ SPEC = EngineSpec(
             "kv_cache_dtype",
         }
     ),
+    cache_without_fp8="auto",
     not_streamed="no source says that SGLang's image carries the streamer",
     # It reads no variable: its flag names ours.
     api_key=ApiKey(variable="HUBSTACK_API_KEY", args=("--api-key", "$(HUBSTACK_API_KEY)")),

@@ -158,6 +158,8 @@ class EngineSpec:
     is_for_tpu: bool = False
     needs_bf16: bool = False
     """Whether GPUs without bf16 are left to those who name them."""
+    cache_without_fp8: str | None = None
+    """The cache's dtype where a checkpoint declares 8 bits and the card has none; None: it reads none declared."""
     caveat: Callable[[Engine, Geometry], str | None] = _no_caveat
     """What a person should know of this engine with this architecture."""
     group: Callable[[tuple[str, ...], tuple[str, ...], int, int], NodeGroup] | None = None

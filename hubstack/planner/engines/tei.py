@@ -6,7 +6,7 @@ from hubstack.plan import ApiKey
 from hubstack.planner.engines import arguments
 from hubstack.planner.engines.spec import EngineSpec, Unassigned
 from hubstack.planner.engines.tasks import RANK, is_for_texts
-from hubstack.planner.memory.engine_memory import tei_terms
+from hubstack.planner.memory.engine_memory import TEI_BATCH_TOKENS, tei_terms
 from hubstack.planner.memory.workload import EngineMemory
 from hubstack.planner.model.geometry import Geometry
 from hubstack.planner.model.weights import count_parameters
@@ -37,7 +37,7 @@ def _generates(geometry: Geometry) -> bool:
 
 SPEC = EngineSpec(
     kind=EngineKind.TEI,
-    memory=EngineMemory(share=0.95, terms=tei_terms, has_kv_cache=False),
+    memory=EngineMemory(share=0.95, terms=tei_terms, has_kv_cache=False, batch_tokens=TEI_BATCH_TOKENS),
     takes=_takes,
     turn=2,
     not_streamed="tei reads files only",

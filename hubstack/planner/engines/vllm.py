@@ -218,5 +218,6 @@ SPEC = EngineSpec(
     env=vllm_env,
     on_tpu=EngineKind.VLLM_TPU,
     needs_bf16=True,
+    cache_without_fp8="bfloat16",
     group=_group,
 )

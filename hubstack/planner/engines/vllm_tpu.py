@@ -68,6 +68,7 @@ SPEC = replace(
     env=_env,
     is_for_tpu=True,
     needs_bf16=False,
+    cache_without_fp8=None,
     caveat=_untested,
     group=_over_ray,
 )

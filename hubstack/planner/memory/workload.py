@@ -49,6 +49,8 @@ class EngineMemory:
     outside: "Callable[[Geometry, Device, Load], int]" = _nothing
     """Bytes that the engine takes outside of the share that it is given."""
     has_kv_cache: bool = True
+    batch_tokens: int | None = None
+    """Tokens of one step; None: those of the load, which a flag pins."""
     async_since: tuple[int, int] | None = None
     """First version that schedules asynchronously by default; None: it never does."""
     needs_dimensions: bool = False

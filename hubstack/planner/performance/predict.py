@@ -18,7 +18,6 @@ from hubstack.kinds import EngineKind
 from hubstack.plan import MemoryNeed
 from hubstack.plan.performance import Estimate, PerformancePlan, WorkCost
 from hubstack.planner.memory.kv_cache import kv_window_bytes_per_token
-from hubstack.planner.memory.sizing import TEI_BATCH_TOKENS
 from hubstack.planner.memory.workload import Load
 from hubstack.planner.model.geometry import Geometry
 from hubstack.planner.model.weights import WeightsSize
@@ -87,7 +86,7 @@ def read_setup(placed: Placed) -> Setup | None:
             state_bytes=states, room_bytes=max(need.kv_available_bytes, 0),
         ),
         batch_limit=load.sequences,
-        chunk=TEI_BATCH_TOKENS if placed.engine is EngineKind.TEI else load.batch_tokens,
+        chunk=load.engine.batch_tokens or load.batch_tokens,
         fitted=load_table().find(hardware.generation, placed.engine, hardware.link, number_format, kind),
     )  # fmt: skip
 

@@ -288,14 +288,12 @@ def _preference(candidate: Candidate) -> tuple[float, int, int, str]:
     return (candidate.alone(), offer.count * offer.hosts, offer.servers_per_accelerator, offer.machine.name)
 
 
-def _cache_dtype(offer: Offer, demand: Demand, kind: EngineKind) -> str:
+def _cache_dtype(offer: Offer, demand: Demand, spec: EngineSpec) -> str:
     """Return the cache's dtype: what is asked for, or what the checkpoint declares where the card has it."""
     asked = demand.request.kv_cache_dtype
-    if asked != "auto" or kind not in {EngineKind.VLLM, EngineKind.SGLANG} or not declares_fp8_cache(demand.facts):
+    if asked != "auto" or spec.cache_without_fp8 is None or not declares_fp8_cache(demand.facts):
         return asked
-    if (offer.accelerator.compute_capability or 0) >= FP8_CACHE_SINCE:
-        return "fp8"
-    return "bfloat16" if kind is EngineKind.VLLM else asked
+    return "fp8" if (offer.accelerator.compute_capability or 0) >= FP8_CACHE_SINCE else spec.cache_without_fp8
 
 
 def _load(offer: Offer, demand: Demand, spec: EngineSpec) -> sizing.Load:
@@ -306,7 +304,7 @@ def _load(offer: Offer, demand: Demand, spec: EngineSpec) -> sizing.Load:
         expert_parallel=bool(demand.geometry.experts)
         and (request.expert_parallel or needs_whole_experts(ranks, demand)),
         context=demand.context, concurrency=request.concurrency,
-        kv_cache_dtype=_cache_dtype(offer, demand, spec.kind),
+        kv_cache_dtype=_cache_dtype(offer, demand, spec),
         memory_share_override=offer.memory_share, lora_adapters=request.lora_slots, lora_rank=request.lora_rank,
         draft_tokens=drafts, draft_layers=1 if drafts else 0,
         batch_tokens=max(sizing.MAX_NUM_BATCHED_TOKENS, demand.context if demand.choice.pooling else 0),
