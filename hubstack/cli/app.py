@@ -74,7 +74,12 @@ def plan(
 ) -> object:  # fmt: skip
     """Print what each model runs on, how full it is, and what it costs a month."""
     inputs = _inputs(stack)
-    decided = _plan(inputs, rebalance=rebalance)
+    try:
+        decided = _plan(inputs, rebalance=rebalance)
+    except InputError as refused:
+        if refused.models and not (html or what_if or regions):
+            refused = _show_others(inputs, refused, rebalance=rebalance, as_json=json)
+        raise refused from None
     if html:
         _write_page(decided, html)
     elif json:
@@ -312,6 +317,21 @@ def _plan(inputs: "StackInputs", *, rebalance: bool = False) -> "Plan":
     from hubstack.planner.planner import plan_inputs  # noqa: PLC0415
 
     return plan_inputs(inputs, rebalance=rebalance)
+
+
+def _show_others(inputs: "StackInputs", refused: InputError, *, rebalance: bool, as_json: bool) -> InputError:
+    """Print the plan of the models that are not refused; return the error of all that are."""
+    from hubstack.planner.others import plan_others  # noqa: PLC0415
+
+    rest, errors = plan_others(inputs, refused, rebalance=rebalance)
+    problems = [problem for error in errors for problem in error.problems]
+    if rest is not None and as_json:
+        _out(rest.to_json([problem.message for problem in problems]))
+    elif rest is not None:
+        left = len(inputs.request.models) - len(rest.models)
+        noun = "model is" if left == 1 else "models are"
+        _print(*_tables(rest), "", f"{left} {noun} refused and not in this plan; `pulumi up` deploys nothing.")
+    return InputError(problems)
 
 
 def _graph(stack: "Stack", decided: "Plan | None" = None) -> "Graph":

@@ -11,7 +11,7 @@
 A class of its own exists only where a caller acts differently.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from hubstack.files.problems import Problem, render_problems
 
@@ -23,8 +23,10 @@ class HubstackError(Exception):
 class InputError(HubstackError):
     """The user's files or arguments are wrong."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], *, models: Iterable[str] = ()) -> None:
         self.problems = tuple(problems)
+        self.models = frozenset(models)
+        """Keys of the models that it is about; empty where it is about the whole list."""
         super().__init__(render_problems(self.problems))
 
 

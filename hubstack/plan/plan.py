@@ -7,6 +7,7 @@ key, JSON-ready.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -405,6 +406,11 @@ class Plan:
         """The models that have nodes and Kubernetes objects."""
         return tuple(model for model in self.models if model.platform is PlatformKind.GKE)
 
-    def to_json(self) -> str:
-        """Return the plan as sorted, indented JSON that ends with a newline."""
-        return json.dumps(plain(self), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    def to_json(self, refused: Sequence[str] = ()) -> str:
+        """Return the plan as sorted, indented JSON that ends with a newline.
+
+        Args:
+            refused: why other models of the list have no plan; given only where there are any.
+        """
+        said = {**plain(self), "refused": list(refused)} if refused else plain(self)
+        return json.dumps(said, indent=2, sort_keys=True, ensure_ascii=False) + "\n"

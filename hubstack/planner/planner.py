@@ -141,12 +141,14 @@ def _survey(
 ) -> dict[str, Draft]:
     """Return every model with its candidates, or raise all problems."""
     problems: list[Problem] = []
+    refused: set[str] = set()
     drafts: dict[str, Draft] = {}
     done: dict[tuple[object, ...], Draft] = {}
     for model in request.models:
         unknown = [*_unknown_words(model, catalog, target), *find_problems(model, target.region, catalog)]
         if unknown:
             problems += unknown
+            refused.add(model.key)
             continue
         # The same model asked for in the same way under several names is surveyed once.
         signature = (facts[model.key].commit, *(getattr(model, name) for name in _ASKED))
@@ -163,10 +165,11 @@ def _survey(
                 draft = [_refused(model, refusal)]
         if isinstance(draft, list):
             problems += draft
+            refused.add(model.key)
         else:
             drafts[model.key] = done[signature] = draft
     if problems:
-        raise PlanError(problems)
+        raise PlanError(problems, models=refused)
     return drafts
 
 
@@ -243,7 +246,7 @@ def _loadings(
         else:
             found[key] = loading
     if problems:
-        raise PlanError(problems)
+        raise PlanError(problems, models=assigned.keys() - found.keys())
     return found
 
 
@@ -266,7 +269,7 @@ def _facts(request: Request, lock: Lock) -> dict[str, ModelFacts]:
         hint = f"run `hubstack lock` and commit what it writes{meant}"
         problems.append(model.mark("id").problem(f"`{model.id}` is not in the lock", hint))
     if problems:
-        raise LockError(problems)
+        raise LockError(problems, models={model.key for model in request.models} - found.keys())
     return found
 
 

@@ -234,3 +234,16 @@ def test_regions_are_compared_and_nothing_moves() -> None:
     assert "us-central1 (this stack)" in shown
     assert "europe-west4" in shown
     assert "Nothing moves" in shown
+
+
+def test_a_refused_model_hides_no_other(project: Path) -> None:
+    listed = project / "stacks" / "dev.models.yaml"
+    listed.write_text(listed.read_text().rstrip() + "\n  - acme/not-locked\n")
+    done = hubstack("plan", "dev", cwd=project)
+    assert done.returncode == 2, done.stdout
+    assert "`acme/not-locked` is not in the lock" in done.stderr
+    assert "qwen3-4b-instruct-2507" in done.stdout, "the others are shown"
+    assert "1 model is refused and not in this plan" in done.stdout
+    told = json.loads(hubstack("plan", "dev", "--json", cwd=project).stdout)
+    assert (len(told["models"]), len(told["refused"])) == (3, 1)
+    assert hubstack("preview", "dev", cwd=project).returncode == 2, "nothing is deployed of half a list"
