@@ -33,6 +33,16 @@ class SecurityFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TokenizerFacts:
+    """What tokenizer_config.json says that an engine decides by."""
+
+    class_name: str | None = None
+    code: tuple[str, ...] = ()
+    """Python that it names (`auto_map`): `module.Class`, or `owner/name--module.Class` of another repository."""
+    has_chat_template: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFacts:
     """One model at one commit."""
 
@@ -70,5 +80,7 @@ class ModelFacts:
     kept as such). Empty where the repository has no readable config.json."""
     quantization: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """`quantization_config` of config.json, or what hf_quant_config.json says. Empty where unquantized."""
+    tokenizer: TokenizerFacts | None = None
+    """None where the repository has no tokenizer_config.json, or the lock is older than this field."""
     files: tuple[FileFacts, ...] = ()
     """Sorted by path. Empty only where the Hub listed no files."""

@@ -23,7 +23,7 @@ from hubstack.files.documents import Document, Loc, parse_document, read_text
 from hubstack.files.errors import InputError, LockError
 from hubstack.files.problems import Problem, shown
 from hubstack.files.schema_errors import schema_problems
-from hubstack.hub.facts import FileFacts, ModelFacts, SecurityFacts
+from hubstack.hub.facts import FileFacts, ModelFacts, SecurityFacts, TokenizerFacts
 from hubstack.hub.lock_hash import CONTENT, content_of, edited
 from hubstack.inputs.hub_names import path_problem, repo_id_problem, revision_problem
 
@@ -183,10 +183,19 @@ def _entry(facts: ModelFacts) -> dict[str, Any]:
         "parameters_total": facts.parameters_total,
         "config": _sorted(facts.config) or None,
         "quantization": _sorted(facts.quantization) or None,
+        "tokenizer": _tokenizer(facts),
         "files": {file.path: _row(file) for file in sorted(facts.files, key=lambda file: file.path)} or None,
     }
     entry = _known(fields)
     return {**entry, CONTENT: content_of(entry)}
+
+
+def _tokenizer(facts: ModelFacts) -> dict[str, Any] | None:
+    said = facts.tokenizer
+    if said is None:
+        return None
+    fields = {"class": said.class_name, "code": list(said.code) or None, "chat_template": said.has_chat_template}
+    return _known(fields)
 
 
 def _row(file: FileFacts) -> "_Row":
@@ -256,6 +265,12 @@ class _StoredSecurity(_Stored):
     issues: dict[str, str] = {}
 
 
+class _StoredTokenizer(_Stored):
+    class_name: str | None = Field(default=None, alias="class")
+    code: list[_Text] = []
+    chat_template: bool = False
+
+
 class _StoredModel(_Stored):
     id: _Text
     asked_id: _Text | None = None
@@ -275,6 +290,7 @@ class _StoredModel(_Stored):
     parameters_total: _Count | None = None
     config: dict[str, Any] = {}
     quantization: dict[str, Any] = {}
+    tokenizer: _StoredTokenizer | None = None
     files: dict[str, _StoredFile] = {}
     content: str | None = None
 
@@ -424,6 +440,13 @@ def _facts(stored: _StoredModel) -> ModelFacts:
         parameters_total=stored.parameters_total,
         config=stored.config,
         quantization=stored.quantization,
+        tokenizer=TokenizerFacts(
+            class_name=stored.tokenizer.class_name,
+            code=tuple(stored.tokenizer.code),
+            has_chat_template=stored.tokenizer.chat_template,
+        )
+        if stored.tokenizer
+        else None,
         files=tuple(
             FileFacts(path=path, size_bytes=file.size_bytes, sha256=file.sha256, git_oid=file.git_oid)
             for path, file in sorted(stored.files.items())

@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Many models at once, in the order that was asked, with all refusals together.
 
-Owns which questions one model takes: its info, its config.json at the commit, NVIDIA's quantization file where
-it is listed, the index of weights whose names do not tell if all are there, and the default branch's commit where
-another revision was asked (five at most). Fewer do not do: the
+Owns which questions one model takes: its info, its config.json at the commit, tokenizer_config.json and NVIDIA's
+quantization file where they are listed, the index of weights whose names do not tell if all are there, and the
+default branch's commit where another revision was asked (six at most). Fewer do not do: the
 Hub gives sizes and hashes only without `expand`, and of config.json two fields only. Without the config it takes
 the info, and for a gated model a question whether there is access.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from huggingface_hub import get_async_session
+from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub.hf_api import RepoSibling
 from huggingface_hub.utils import (
     build_hf_headers,  # pyright: ignore[reportUnknownVariableType]  an argument of it is untyped
 )
@@ -29,6 +31,8 @@ from hubstack.hub.remote.token import token_place
 _T = TypeVar("_T")
 Asked = tuple[str, str]
 """Repository id and revision."""
+_TOKENIZER_FILE = "tokenizer_config.json"
+_NOT_SERVED = frozenset({404, 410, 501})
 _QUANTIZATION_FILE = "hf_quant_config.json"
 _DEFAULT_BRANCH = "main"
 
@@ -192,13 +196,29 @@ async def _fetch(client: HubClient, repo_id: str, revision: str, *, with_config:
     if _QUANTIZATION_FILE in listed:
         modelopt = await client.read_json(info.id, commit, _QUANTIZATION_FILE, listed[_QUANTIZATION_FILE])
     config = await client.read_json(info.id, commit, "config.json", listed.get("config.json"))
+    tokenizer = await _read_tokenizer(client, info.id, commit, listed)
     return to_facts(
         Answers(
             asked_id=repo_id,
             revision=revision,
             info=info,
             config=config or {},
+            tokenizer=tokenizer,
             modelopt=modelopt or {},
             counts_are_of_commit=is_default or await client.default_commit(info.id) == commit,
         )
     )
+
+
+async def _read_tokenizer(
+    client: HubClient, repo_id: str, commit: str, listed: Mapping[str, RepoSibling]
+) -> dict[str, Any] | None:
+    """Return tokenizer_config.json; a Hub that lists it and does not serve it leaves the lock silent about it."""
+    if _TOKENIZER_FILE not in listed:
+        return None
+    try:
+        return await client.read_json(repo_id, commit, _TOKENIZER_FILE, listed[_TOKENIZER_FILE])
+    except HfHubHTTPError as error:
+        if error.response.status_code in _NOT_SERVED:
+            return None
+        raise

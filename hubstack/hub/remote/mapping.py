@@ -16,13 +16,14 @@ from huggingface_hub import ModelInfo
 from huggingface_hub.hf_api import RepoSibling
 
 from hubstack.files.escape import visible
-from hubstack.hub.facts import FileFacts, ModelFacts, SecurityFacts
+from hubstack.hub.facts import FileFacts, ModelFacts, SecurityFacts, TokenizerFacts
 from hubstack.hub.remote.config_fields import keep_config, keep_gguf, keep_quantization
 from hubstack.hub.remote.refusal import AnswerError, BrokenAnswerError
 from hubstack.inputs.hub_names import path_problem, repo_id_problem
 
 _SHA1 = re.compile(r"[0-9a-f]{40}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_CHAT_TEMPLATES = ("chat_template.jinja", "chat_template.json")
 _NAME_MAX, _NAMES_MAX = 200, 100
 """A card is free text: longer names and lists are cut."""
 
@@ -36,6 +37,8 @@ class Answers:
     info: ModelInfo
     config: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """config.json at the commit; empty where there is none, or where it was not asked for."""
+    tokenizer: Mapping[str, Any] | None = None
+    """tokenizer_config.json at the commit; None where there is none."""
     modelopt: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """hf_quant_config.json at the commit, which NVIDIA's repositories carry; empty where there is none."""
     counts_are_of_commit: bool = False
@@ -63,6 +66,7 @@ def to_facts(answers: Answers) -> ModelFacts:
     counts = info.safetensors if answers.counts_are_of_commit else None
     gguf = keep_gguf(cast("dict[str, Any]", info.gguf or {}))  # pyright: ignore[reportUnknownMemberType]
     transformers = info.transformers_info
+    tokenizer = _tokenizer(answers)
     facts = ModelFacts(
         id=info.id,
         asked_id=answers.asked_id if answers.asked_id != info.id else None,
@@ -75,12 +79,17 @@ def to_facts(answers: Answers) -> ModelFacts:
         base_models=_names(card.get("base_model")),
         datasets=_names(card.get("datasets")),
         gated=_gated(info.gated),
-        custom_code=bool(answers.config.get("auto_map") or (transformers and transformers.custom_class)),
+        custom_code=bool(
+            answers.config.get("auto_map")
+            or (transformers and transformers.custom_class)
+            or (tokenizer and tokenizer.code)
+        ),
         security=_security(info.security_repo_status),  # pyright: ignore[reportUnknownMemberType]
         parameters=dict(counts.parameters) if counts else {},
         parameters_total=counts.total if counts else None,
         config={**keep_config(answers.config), **({"gguf": gguf} if gguf else {})},
         quantization=_quantization(answers),
+        tokenizer=tokenizer,
         files=tuple(sorted(_files(info), key=lambda file: file.path)),
     )
     _check_names(facts)
@@ -94,6 +103,21 @@ def _check_names(facts: ModelFacts) -> None:
     for path in (*(file.path for file in facts.files), *facts.security.issues):
         if fault := path_problem(path):
             raise AnswerError(f"lists the file `{visible(path)}`, which {fault}")
+
+
+def _tokenizer(answers: Answers) -> TokenizerFacts | None:
+    said = answers.tokenizer
+    if said is None:
+        return None
+    named: Any = said.get("auto_map")
+    # An older form is the list itself: of the slow tokenizer, and of the fast one.
+    listed: Any = cast("dict[str, Any]", named).get("AutoTokenizer") if isinstance(named, dict) else named
+    files = {sibling.rfilename for sibling in answers.info.siblings or []}
+    return TokenizerFacts(
+        class_name=_text(said.get("tokenizer_class")),
+        code=_names(listed),
+        has_chat_template=bool(said.get("chat_template")) or not files.isdisjoint(_CHAT_TEMPLATES),
+    )
 
 
 def _license(card: Mapping[str, Any], tags: list[str]) -> str | None:

@@ -21,6 +21,7 @@ from hubstack.planner.engines.spec import EngineChoice, EngineSpec, Refusal, Una
 from hubstack.planner.engines.tasks import RANK, is_for_texts
 from hubstack.planner.model.geometry import Geometry
 from hubstack.planner.model.weights import ChosenFiles, WeightsFormat, quantization_method
+from hubstack.planner.serving.repository_code import decide_code
 
 FEATURES: Mapping[str, Callable[[ModelRequest], bool]] = {
     "tool_call_parser": lambda request: bool(request.tool_call_parser),
@@ -59,7 +60,9 @@ def choose_engine(
         return [found]
     kind, why = found
     engine = catalog.engines[kind]
-    remote = _check_code(request, facts, geometry, engine, checks)
+    code = decide_code(request, facts, geometry, engine)
+    checks.refusals += [code.refusal] if code.refusal else []
+    checks.warnings += [code.warning] if code.warning else []
     _check_quantization(facts, engine, checks)
     _check_features(request, engine, asked or spec_of(kind), checks)
     if checks.refusals:
@@ -69,7 +72,7 @@ def choose_engine(
         kind=kind,
         pooling=is_for_texts(facts),
         ranks=facts.pipeline_tag in RANK,
-        remote_code=remote,
+        remote_code=code.runs,
         reasons=(Reason(topic="engine", text=why, source="catalog/engines.yaml"),),
         warnings=tuple(checks.warnings),
     )
@@ -135,31 +138,6 @@ def _check_scan(request: ModelRequest, facts: ModelFacts, chosen: ChosenFiles, c
         )
     elif facts.security.scans_done is False:
         checks.warnings.append("the Hub's security scan of this commit was not finished when it was locked")
-
-
-def _check_code(
-    request: ModelRequest, facts: ModelFacts, geometry: Geometry, engine: Engine, checks: _Checks
-) -> bool:
-    """Return whether remote code is switched on: only when the model needs it and the request allows it."""
-    if not facts.custom_code:
-        return False
-    if _knows(engine, geometry):
-        checks.warnings.append(
-            f"the repository carries Python of its own; {engine.id} has its own, so none of it runs"
-        )
-        return False
-    if not request.trust_remote_code:
-        checks.refusals.append(
-            Refusal(
-                why="needs Python code of its repository to run (auto_map in config.json)",
-                hint="read that code at the locked commit, then set `trust_remote_code: true`",
-            )
-        )
-    return request.trust_remote_code
-
-
-def _knows(engine: Engine, geometry: Geometry) -> bool:
-    return bool(engine.uses_of(geometry.name)) or geometry.model_type in engine.model_types
 
 
 def _check_quantization(facts: ModelFacts, engine: Engine, checks: _Checks) -> None:

@@ -46,11 +46,12 @@ def test_a_real_model_is_read_with_its_commit_files_counts_and_config(hub: Stand
     assert all(shard.sha256 for shard in shards.values())
 
 
-def test_two_requests_a_model_are_enough_for_the_default_branch(hub: StandIn) -> None:
+def test_three_requests_a_model_are_enough_for_the_default_branch(hub: StandIn) -> None:
     one(QWEN)
     assert [asked.method + " " + asked.path for asked in hub.requests] == [
         f"GET /api/models/{QWEN}",
         f"GET /{QWEN}/resolve/b968826d9c46dd6066d109eabc6255188de91218/config.json",
+        f"GET /{QWEN}/resolve/b968826d9c46dd6066d109eabc6255188de91218/tokenizer_config.json",
     ]
 
 

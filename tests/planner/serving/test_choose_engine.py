@@ -178,13 +178,6 @@ def test_remote_code_is_refused_unless_it_is_trusted() -> None:
     assert choice.remote_code is True
 
 
-def test_code_of_a_model_that_the_engine_has_itself_never_runs() -> None:
-    for allowed in (False, True):
-        choice = accepted(llama(custom_code=True), trust_remote_code=allowed)
-        assert choice.remote_code is False
-        assert any("none of it runs" in warning for warning in choice.warnings)
-
-
 def test_an_asked_engine_does_not_bring_remote_code_in_by_the_back_door() -> None:
     facts = of("HomeGrownForCausalLM", "home_grown", "text-generation", custom_code=True)
     assert "auto_map" in refused(facts, engine=EngineKind.VLLM).why

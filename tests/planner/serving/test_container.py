@@ -66,11 +66,12 @@ def test_a_pickled_model_is_not_told_to_be_safetensors() -> None:
     assert flag(plan_one(llama()), "--load-format") == "safetensors"
 
 
-def test_remote_code_is_switched_on_only_where_it_is_needed_and_trusted() -> None:
+def test_remote_code_is_switched_on_only_where_it_is_trusted() -> None:
     home_grown: dict[str, Any] = {"config": {"architectures": ["HomeGrownForCausalLM"], "model_type": "x"}}
     trusted = plan_one(llama(**home_grown, custom_code=True), trust_remote_code=True)
     assert "--trust-remote-code" in trusted.server.args
-    assert "--trust-remote-code" not in plan_one(llama(custom_code=True), trust_remote_code=True).server.args
+    assert "--trust-remote-code" in plan_one(llama(custom_code=True), trust_remote_code=True).server.args
+    assert "--trust-remote-code" not in plan_one(llama(custom_code=True)).server.args
 
 
 def test_tei_gets_the_batch_that_sizing_counted_and_a_port_that_needs_no_root() -> None:

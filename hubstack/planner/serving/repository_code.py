@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which of a repository's own Python a server has to run, and whether it can.
+
+Owns the decision, by what the release of the engine and its transformers know and by what `auto_map` names. An
+engine that has the architecture still takes config and tokenizer of a checkpoint from transformers, or else from
+code of the repository. Does not own the staging of the files (`hubstack.planner.model.weights`).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from hubstack.catalog import Engine
+from hubstack.hub.facts import ModelFacts
+from hubstack.inputs.models import ModelRequest
+from hubstack.planner.engines.spec import Refusal
+from hubstack.planner.model.geometry import Geometry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepositoryCode:
+    """What follows."""
+
+    runs: bool = False
+    """Whether the engine is told to run it."""
+    refusal: Refusal | None = None
+    warning: str | None = None
+
+
+def decide_code(request: ModelRequest, facts: ModelFacts, geometry: Geometry, engine: Engine) -> RepositoryCode:
+    """Say whether code of the repository runs, or why the model cannot be served."""
+    needed = dict(_needed(facts, geometry, engine))
+    if not facts.custom_code:
+        return _without_code(request, geometry, engine, needed)
+    if not _runs_python(engine):
+        said = "`trust_remote_code` has no effect" if request.trust_remote_code else "none of it runs"
+        why = f"the repository carries Python of its own; {engine.id} is no Python program: {said}"
+        return RepositoryCode(warning=why)
+    if needed:
+        return _with_needed(request, facts, needed)
+    return _with_unneeded(request, facts, engine)
+
+
+def _with_needed(request: ModelRequest, facts: ModelFacts, needed: Mapping[str, tuple[str, ...]]) -> RepositoryCode:
+    elsewhere = sorted({repo for refs in needed.values() for ref in refs if (repo := _repository(ref, facts))})
+    if elsewhere:
+        return RepositoryCode(refusal=_of_another_repository(elsewhere, needed))
+    if not request.trust_remote_code:
+        return RepositoryCode(refusal=_not_trusted(needed))
+    return RepositoryCode(runs=True)
+
+
+def _with_unneeded(request: ModelRequest, facts: ModelFacts, engine: Engine) -> RepositoryCode:
+    """The engine has all of it: its own runs, unless the request asks for the repository's."""
+    if not request.trust_remote_code:
+        why = f"the repository carries Python of its own; {engine.id} has its own, so none of it runs"
+        return RepositoryCode(warning=why)
+    others = sorted({repo for ref in _named(facts) if (repo := _repository(ref, facts))})
+    if others:
+        why = f"`trust_remote_code` is left out: it would load code of {', '.join(others)}, which is not staged"
+        return RepositoryCode(warning=f"{why}; {engine.id} has its own")
+    return RepositoryCode(runs=True)
+
+
+def _runs_python(engine: Engine) -> bool:
+    """Return whether transformers is part of an engine: what has no release of it is a program of its own."""
+    return engine.release is not None
+
+
+def _needed(facts: ModelFacts, geometry: Geometry, engine: Engine) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield each part that neither the engine nor its transformers has, with the code that is named for it."""
+    if not _runs_python(engine) or not facts.config or engine.release is None:
+        return
+    auto_map = _auto_map(facts)
+    if geometry.model_type and not engine.release.has_config(geometry.model_type, geometry.name):
+        yield "config class", tuple(ref for key, ref in auto_map.items() if key == "AutoConfig")
+    if geometry.name and not engine.uses_of(geometry.name):
+        yield "model", tuple(ref for key, ref in auto_map.items() if key.startswith("AutoModel"))
+    tokenizer = facts.tokenizer
+    if tokenizer and tokenizer.code:
+        known = engine.release.has_tokenizer(geometry.model_type, tokenizer.class_name)
+        if not known or _lacks_generic_tokenizer(facts, engine):
+            yield "tokenizer", tokenizer.code
+
+
+def _lacks_generic_tokenizer(facts: ModelFacts, engine: Engine) -> bool:
+    """Return whether transformers would fall back to tokenizer.json, of which the repository has none."""
+    name = (facts.tokenizer.class_name if facts.tokenizer else None) or ""
+    library = engine.release.library if engine.release else None
+    is_known = library is not None and name.removesuffix("Fast") in library.tokenizer_classes
+    return bool(facts.files) and not is_known and not any(file.path == "tokenizer.json" for file in facts.files)
+
+
+def _auto_map(facts: ModelFacts) -> dict[str, str]:
+    said: Any = facts.config.get("auto_map")
+    named = cast("Mapping[str, Any]", said) if isinstance(said, Mapping) else dict[str, Any]()
+    return {str(key): ref for key, ref in named.items() if isinstance(ref, str)}
+
+
+def _named(facts: ModelFacts) -> Iterator[str]:
+    """Yield every reference that the repository gives, `module.Class` or `owner/name--module.Class`."""
+    yield from _auto_map(facts).values()
+    yield from facts.tokenizer.code if facts.tokenizer else ()
+
+
+def _repository(reference: str, facts: ModelFacts) -> str | None:
+    """Return the other repository that a reference leads to, None where it is this one."""
+    repo, separator, _ = reference.partition("--")
+    return repo if separator and repo not in {facts.id, facts.asked_id} else None
+
+
+def _without_code(
+    request: ModelRequest, geometry: Geometry, engine: Engine, needed: Mapping[str, object]
+) -> RepositoryCode:
+    if "config class" in needed and "model" not in needed:
+        library = engine.release.library if engine.release else None
+        known_by = f"transformers {library.version} of {engine.id} {engine.version}" if library else engine.id
+        why = f"has the model type `{geometry.model_type}`, which {known_by} does not know"
+        return RepositoryCode(
+            refusal=Refusal(why=f"{why}, and names no code for it", hint="list a commit or form that it knows")
+        )
+    if request.trust_remote_code:
+        return RepositoryCode(
+            warning="`trust_remote_code` has no effect: the repository names no Python of its own"
+        )
+    return RepositoryCode()
+
+
+def _not_trusted(needed: Mapping[str, object]) -> Refusal:
+    parts = " and ".join(needed)
+    return Refusal(
+        why=f"needs Python code of its repository to run: its {parts} (auto_map)",
+        hint="read that code at the locked commit, then set `trust_remote_code: true`",
+    )
+
+
+def _of_another_repository(elsewhere: list[str], needed: Mapping[str, object]) -> Refusal:
+    parts, repos = " and ".join(needed), ", ".join(elsewhere)
+    return Refusal(
+        why=f"needs Python code of another repository, {repos}, for its {parts}: it is neither locked nor staged",
+        hint="list a repository that carries the code itself (`auto_map` without `--`)",
+    )

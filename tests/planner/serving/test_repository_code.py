@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Code of a repository runs only where a part needs it or the request asks for it; never dropped without a word.
+
+The parts are judged by what transformers of the pinned vLLM knows, whatever vLLM has of the architecture.
+"""
+
+from typing import Any
+
+import pytest
+
+from hubstack.hub.facts import ModelFacts, TokenizerFacts
+from hubstack.kinds import EngineKind
+from hubstack.planner.model.geometry import read_geometry
+from hubstack.planner.serving.repository_code import RepositoryCode, decide_code
+from tests.support.facts import ask, catalog, file, hub, llama, plan_one
+
+OWN = {"AutoConfig": "configuration_x.XConfig", "AutoModel": "modeling_x.XModel"}
+
+
+def of(architecture: str, model_type: str, auto_map: dict[str, str] | None = None, **fields: Any) -> ModelFacts:
+    config = {"architectures": [architecture], "model_type": model_type}
+    config |= {"auto_map": auto_map} if auto_map else {}
+    return llama(config=config, custom_code=bool(auto_map) or bool(fields.get("tokenizer")), **fields)
+
+
+def decide(facts: ModelFacts, engine: EngineKind = EngineKind.VLLM, **settings: Any) -> RepositoryCode:
+    return decide_code(ask(facts.id, **settings), facts, read_geometry(facts), catalog().engines[engine.value])
+
+
+@pytest.mark.parametrize(
+    ("architecture", "model_type"),
+    [
+        ("InternVLChatModel", "internvl_chat"), ("MiniCPMV", "minicpmv"), ("Phi4MMForCausalLM", "phi4mm"),
+        ("MolmoForCausalLM", "molmo"), ("Ovis2_5", "ovis2_5"), ("KeyeForConditionalGeneration", "Keye"),
+        ("ExaoneForCausalLM", "exaone"), ("MiMoForCausalLM", "mimo"), ("BailingMoeForCausalLM", "bailing_moe"),
+        ("DeciLMForCausalLM", "nemotron-nas"), ("OrionForCausalLM", "orion"), ("InternLM2ForCausalLM", "internlm2"),
+    ],
+)  # fmt: skip
+def test_a_known_architecture_whose_config_class_is_in_the_repository_needs_its_code(
+    architecture: str, model_type: str
+) -> None:
+    facts = of(architecture, model_type, OWN)
+    assert catalog().engines["vllm"].uses_of(architecture)
+    refusal = decide(facts).refusal
+    assert refusal is not None
+    assert "config class" in refusal.why
+    assert "trust_remote_code: true" in (refusal.hint or "")
+    assert decide(facts, trust_remote_code=True) == RepositoryCode(runs=True)
+
+
+@pytest.mark.parametrize("model_type", ["kimi_vl", "deepseek_vl_v2", "chatglm", "step3_vl", "hyperclovax"])
+def test_a_config_class_of_the_engine_itself_needs_none(model_type: str) -> None:
+    code = decide(of("LlamaForCausalLM", model_type, OWN))
+    assert (code.runs, code.refusal) == (False, None)
+    assert "none of it runs" in (code.warning or "")
+
+
+def test_a_tokenizer_that_only_the_repository_has_needs_its_code() -> None:
+    tokenizer = TokenizerFacts(class_name="TikTokenTokenizer", code=("tokenization_kimi.TikTokenTokenizer",))
+    kimi = of("DeepseekV3ForCausalLM", "kimi_k2", tokenizer=tokenizer, files=(file("tiktoken.model"),))
+    refusal = decide(kimi).refusal
+    assert refusal is not None
+    assert "tokenizer" in refusal.why
+    assert decide(kimi, trust_remote_code=True).runs
+    generic = of("DeepseekV3ForCausalLM", "kimi_k2", tokenizer=tokenizer, files=(file("tokenizer.json"),))
+    assert decide(generic).refusal is None, "transformers falls back to tokenizer.json"
+
+
+def test_a_flag_that_the_user_set_is_passed_also_where_it_is_not_needed() -> None:
+    facts = of("LlamaForCausalLM", "llama", OWN)
+    assert decide(facts, trust_remote_code=True).runs
+    assert not decide(facts).runs
+
+
+def test_code_of_another_repository_is_refused_where_it_is_needed() -> None:
+    auto_map = {"AutoConfig": "acme-code/impl--configuration_x.X", "AutoModel": "acme-code/impl--modeling_x.X"}
+    for trusted in (False, True):
+        refusal = decide(of("HomeGrownModel", "home", auto_map), trust_remote_code=trusted).refusal
+        assert refusal is not None
+        assert "acme-code/impl" in refusal.why
+        assert "neither locked nor staged" in refusal.why
+
+
+def test_code_of_another_repository_that_nothing_needs_is_left_out_with_a_word() -> None:
+    facts = of("LlamaForCausalLM", "llama", {"AutoConfig": "acme-code/impl--configuration_x.X"})
+    code = decide(facts, trust_remote_code=True)
+    assert (code.runs, code.refusal) == (False, None)
+    assert "acme-code/impl" in (code.warning or "")
+
+
+def test_a_reference_to_the_repository_itself_is_its_own_code() -> None:
+    facts = of(
+        "HomeGrownForCausalLM", "home", {"AutoConfig": "acme/llama--c.X", "AutoModelForCausalLM": "acme/llama--m.X"}
+    )
+    assert decide(facts, trust_remote_code=True).runs
+
+
+def test_a_model_type_that_nobody_knows_and_that_names_no_code_is_refused() -> None:
+    refusal = decide(of("InternVLChatModel", "internvl_chat")).refusal
+    assert refusal is not None
+    assert "transformers 5.20.2" in refusal.why
+    assert "names no code" in refusal.why
+
+
+def test_a_key_without_effect_is_told() -> None:
+    assert "no effect" in (decide(llama(), trust_remote_code=True).warning or "")
+    assert decide(llama()) == RepositoryCode()
+    assert "no effect" in (
+        decide(of("BertModel", "bert", OWN), EngineKind.TEI, trust_remote_code=True).warning or ""
+    )
+
+
+def test_code_that_runs_is_staged_flagged_and_known_to_policy() -> None:
+    files = (
+        file("config.json"),
+        file("configuration_x.py"),
+        file("tokenizer.json"),
+        file("model.safetensors", 2_000_000_000),
+    )
+    facts = of("InternVLChatModel", "internvl_chat", OWN, files=files)
+    model = plan_one(facts, trust_remote_code=True)
+    assert "--trust-remote-code" in model.server.args
+    assert "configuration_x.py" in {file.path for file in model.weights.files}
+    assert model.provenance.runs_remote_code
+
+
+def test_no_known_model_of_the_facts_is_refused_for_its_config() -> None:
+    release = catalog().engines["vllm"].release
+    assert release is not None
+    assert release.has_config(hub("deepseek-ai/DeepSeek-V3").config["model_type"], "")
