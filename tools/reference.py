@@ -2,7 +2,8 @@
 """The reference, written from the pydantic models and the rules: `python -m tools.reference [--check]`.
 
 Owns docs/reference: the JSON Schemas that editors and scripts read and the tables that people read; and the policy
-pack's copy of the rules. Each key's text stands once, as the docstring of its field.
+pack's copy of the rules. Writes docs/proven.md too (`tools.proven`). Each key's text stands once, as the docstring
+of its field.
 """
 
 import json
@@ -28,6 +29,7 @@ from hubstack.inputs.models_schema import (
 from hubstack.review.check import reference as policy_reference
 from hubstack.review.check.rules import pack_text
 from hubstack.review.diff import change
+from tools import proven
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
 PACK = Path(__file__).resolve().parents[1] / "policy" / "rules.yaml"
@@ -107,6 +109,7 @@ def main(arguments: list[str]) -> int:
         FOLDER / "policy.schema.json": policy_reference.schema_text(),
         FOLDER / "policy.md": policy_reference.page_text(),
         PACK: pack_text(),
+        proven.PAGE: proven.page_text(),
     }
     stale = [path for path, text in texts.items() if not path.exists() or path.read_text("utf-8") != text]
     if "--check" in arguments:

@@ -70,7 +70,7 @@ def left(engine: Engine) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("example", LIVES)
-def test_an_example_lives_as_hubstack_says(
+def test_up_edits_refresh_and_destroy_do_what_preview_and_diff_say(
     example: str, tmp_path: Path, engine_programs: Path, sandbox: Sandbox, charts: ChartRepository
 ) -> None:
     engine = started(example, tmp_path, engine_programs, sandbox, charts)
