@@ -5,6 +5,7 @@ Owns which id a person would find for an operation that nobody saw the end of: t
 there and in no state.
 """
 
+import json
 from typing import Any
 
 from proof.engine.engine import Engine
@@ -29,19 +30,26 @@ def unknown_ids(engine: Engine) -> set[tuple[str, str]]:
 
 
 def repair(engine: Engine) -> None:
-    """Take the lock away, take up what was made, forget what was not."""
+    """Take the lock away, forget what was under way, and import what of it was made."""
     engine.cancel()
-    left = unknown_ids(engine)
-    taken: list[str] = []
-    for resource in interrupted(engine):
+    rows, left = interrupted(engine), unknown_ids(engine)
+    engine.refresh("--clear-pending-creates")
+    found: list[dict[str, str]] = []
+    for resource in rows:
         own = _inputs_in(resource)
         ids = [identity for kind, identity in sorted(left) if kind == resource["type"] and own in identity]
         if ids:
-            taken += [f"--import-pending-creates={resource['urn']}", f"--import-pending-creates={ids[0]}"]
             left.discard((resource["type"], ids[0]))
-    engine.refresh(*taken)
-    if interrupted(engine):
-        engine.refresh("--clear-pending-creates")
+            provider = str(resource["provider"]).rpartition("::")[0]
+            found.append({"type": resource["type"], "name": str(resource["urn"]).rpartition("::")[2], "id": ids[0],
+                          "parent": resource["parent"], "provider": provider})  # fmt: skip
+    if found:
+        names = {row[of]: row[of] for row in found for of in ("parent", "provider")}
+        path = engine.folder / "import.json"
+        path.write_text(json.dumps({"nameTable": names, "resources": found}))
+        engine.run(
+            "import", "--yes", "--skip-preview", "--protect=false", "--generate-code=false", f"--file={path}"
+        )
 
 
 def _inputs_in(resource: dict[str, Any]) -> str:
