@@ -30,7 +30,7 @@ async def program() -> None:
 
     The wait is for speed. A program that ends at once leaves the SDK to look at every output that is open, each
     time one comes: thirty thousand for 200 models. After it the SDK waits for the registrations first
-    (pulumi/runtime/stack.py of 3.272.0, read 2026-11-25; figures in docs/scale.md).
+    (pulumi/runtime/stack.py of 3.272.0, read 2026-11-25; figures in docs/concepts/scale.md).
     """
     fleet = Fleet(
         "fleet",

@@ -43,7 +43,7 @@ def main() -> None:
     text = "\n".join(table(["command", "median CPU s", "of the floor"], *rows))
     print(text)
     head = f"# Benchmarks\n\nWritten by `./dev bench` ({RUNS} runs each).\n\n## Preview\n\n"
-    (PROJECT / "docs" / "benchmarks.md").write_text(f"{head}{text}\n{MORE}")
+    (PROJECT / "docs" / "reference" / "benchmarks.md").write_text(f"{head}{text}\n{MORE}")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page `docs/proven.md`: what is proven, how, and what is not; written from the tests and the parts they run.
+"""The page `docs/concepts/proven.md`: what is proven, how, and what is not; written from the tests and the parts they run.
 
 A claim is the name of a test, so a claim that has no test cannot stand there. What is real is pinned by a go.mod,
 what stands in says so in its own first line. Beside them tools/proven.yaml.

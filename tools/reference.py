@@ -2,7 +2,7 @@
 """The reference, written from the pydantic models and the rules: `python -m tools.reference [--check]`.
 
 Owns docs/reference: the JSON Schemas that editors and scripts read and the tables that people read; and the policy
-pack's copy of the rules. Writes docs/proven.md too (`tools.proven`). Each key's text stands once, as the docstring
+pack's copy of the rules. Writes docs/concepts/proven.md too (`tools.proven`). Each key's text stands once, as the docstring
 of its field.
 """
 
@@ -30,6 +30,7 @@ from hubstack.review.check import reference as policy_reference
 from hubstack.review.check.rules import pack_text
 from hubstack.review.diff import change
 from tools import proven
+from tools.cli_reference import cli_page
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
 PACK = Path(__file__).resolve().parents[1] / "policy" / "rules.yaml"
@@ -108,6 +109,7 @@ def main(arguments: list[str]) -> int:
         FOLDER / "change.schema.json": change_schema_text(),
         FOLDER / "policy.schema.json": policy_reference.schema_text(),
         FOLDER / "policy.md": policy_reference.page_text(),
+        FOLDER / "cli.md": cli_page(),
         PACK: pack_text(),
         proven.PAGE: proven.page_text(),
     }

@@ -92,7 +92,7 @@ async def program():
             made["project"] = gcp.organizations.get_project_output(project_id=said["ask"], opts=opts)
         else:
             made[said["urn"]] = make(said)
-    # As hubstack's own does: without it the SDK's end takes longer than all the rest (docs/scale.md).
+    # As hubstack's own does: without it the SDK's end takes longer than all the rest (docs/concepts/scale.md).
     await next(iter(made.values())).urn.future()
 
 

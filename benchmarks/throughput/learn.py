@@ -21,7 +21,7 @@ LEFT_OUT_HEAD = """# SPDX-License-Identifier: Apache-2.0
 # constants fitted to all models but its own.
 """
 HEAD = """# SPDX-License-Identifier: Apache-2.0
-# Written by `python -m benchmarks.throughput --fit`; docs/performance.md says what each constant is.
+# Written by `python -m benchmarks.throughput --fit`; docs/concepts/performance.md says what each constant is.
 # Fitted to public measurements of LLM servers (docs/benchmarks/throughput.md names the sources), none to a model or a row.
 # `rows`: measurements behind a line; 0: the figure is what physics and the other lines say (benchmarks/throughput/priors.yaml).
 # Seconds carry `_s`; all else is a part of a nominal figure. `ranges`: factors of a predicted speed (or time to the first

@@ -2,7 +2,7 @@
 """Resource options of children, and the two providers.
 
 The caller's options go to a component's own `super().__init__` and nowhere else: merged into children they could
-give a child another parent (docs/identity.md).
+give a child another parent (docs/concepts/identity.md).
 """
 
 import json

@@ -2,7 +2,7 @@
 """What fills Hyperdisk ML volumes: nodes that GKE's Volume Populator copies on, and a StorageClass for each zone.
 
 Only where a model asks for such a disk. The nodes come for a copy and go after it: machines of the system pool
-cannot attach these disks. Facts: GKE's page on Volume Populator; docs/weights.md.
+cannot attach these disks. Facts: GKE's page on Volume Populator; docs/concepts/weights.md.
 """
 
 from dataclasses import dataclass

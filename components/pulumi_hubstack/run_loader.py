@@ -8,7 +8,7 @@ Pulumi waits for the copy: with a run execution token the Job is ready when its 
 said not to give the token back, so each later `pulumi up` would see a difference, and run the Job again under a
 name that is taken (hashicorp/terraform-provider-google issue 24451, read 2026-11-25); so it is ignored. For a new
 commit or script to be copied nonetheless, the Job's logical name carries the hash of all that it does: another
-content is another Job (docs/identity.md).
+content is another Job (docs/concepts/identity.md).
 """
 
 from dataclasses import dataclass

@@ -13,7 +13,7 @@ from hubstack.files.documents import Document, parse_document, read_text
 from hubstack.files.errors import InputError
 from hubstack.files.problems import Problem
 
-_HINT = "what each row holds: docs/catalog.md; `./dev test tests/catalog` judges all of them"
+_HINT = "what each row holds: docs/concepts/catalog.md; `./dev test tests/catalog` judges all of them"
 
 
 def placed(directory: Path, faults: Collection[Fault], files: Iterable[str]) -> list[Problem]:

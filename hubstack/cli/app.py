@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The `hubstack` command: parse arguments, call, print. No decision is made here.
 
-Exit codes: 0 fine, 1 a check found something, 2 bad input or usage, or a refusal of the Hub (docs/lock.md). Heavy
+Exit codes: 0 fine, 1 a check found something, 2 bad input or usage, or a refusal of the Hub
+(docs/concepts/lock.md). Heavy
 modules are imported by the command that needs them, so that `plan` never waits for Pulumi or for the Hub's client.
 """
 
@@ -57,9 +58,11 @@ BaseFile = Annotated[
 ]
 Save = Annotated[Path | None, typer.Option("--save", help="Write this side to a file, and compare nothing.")]
 FailOn = Annotated[
-    str, typer.Option("--fail-on", help="Gates with commas: replace,cost>+10%,license (docs/diff.md).")
+    str, typer.Option("--fail-on", help="Gates with commas: replace,cost>+10%,license (docs/reference/diff.md).")
 ]
-Quota = Annotated[Path | None, typer.Option("--quota", help="Accelerators that may be had (docs/diff.md).")]
+Quota = Annotated[
+    Path | None, typer.Option("--quota", help="Accelerators that may be had (docs/reference/diff.md).")
+]
 Markdown = Annotated[
     Path | None, typer.Option("--markdown", help="Write a comment for a pull request to this file.")
 ]

@@ -91,7 +91,7 @@ def drift(
     else:
         print_parts(*(finding.render() for finding in findings))
         if objects is None:
-            print_parts("The buckets were not looked at: give --bucket-listing (docs/guide/gitops.md).")
+            print_parts("The buckets were not looked at: give --bucket-listing (docs/guides/gitops.md).")
         if not unknown and not any(finding.is_drift for finding in findings):
             print_parts(f"No drift: {len(inputs.request.models)} models are as they were locked.")
     if unknown:

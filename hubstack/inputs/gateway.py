@@ -26,7 +26,9 @@ PROXY_RANGE = "10.2.0.0/23"
 """Of the proxy-only subnet, from which requests reach the pods; /23 is the size that Google recommends."""
 HEALTH_CHECK_RANGES = ("35.191.0.0/16", "130.211.0.0/22")
 """From which Google checks health (Cloud Load Balancing docs, "Health checks overview")."""
-EXAMPLE = "in Pulumi.<stack>.yaml: `hubstack:gateway: {mode: services, exposure: internal}`; see docs/gateway.md"
+EXAMPLE = (
+    "in Pulumi.<stack>.yaml: `hubstack:gateway: {mode: services, exposure: internal}`; see docs/concepts/gateway.md"
+)
 _HOST = r"(?=.{1,253}$)([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)+[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
 _NAME = r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
 _CLIENT = r"[0-9]+-[a-z0-9]+\.apps\.googleusercontent\.com"

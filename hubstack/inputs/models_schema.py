@@ -102,7 +102,7 @@ class CanaryRequest(_Strict):
 
 
 class SloRequest(_Strict):
-    """The service level that alerts hold the model to (docs/monitoring.md)."""
+    """The service level that alerts hold the model to (docs/concepts/monitoring.md)."""
 
     time_to_first_token_seconds: float | None = Field(None, ge=0.02, le=600)
     """Longest wait for the first token, or for the whole answer of embeddings and ranking. Watched at the next
@@ -200,7 +200,7 @@ class Settings(_Strict):
     """Branch, tag or commit on the Hub; the lock holds the commit it resolved to. Default `main`."""
     platform: PlatformKind | None = Field(None, strict=False)
     """Where it is served: `gke` nodes, `cloud-run` (one L4 or RTX PRO 6000 an instance, nothing to pay while idle;
-    docs/cloud-run.md) or `vertex` (Model Garden). Default `gke`."""
+    docs/concepts/cloud-run.md) or `vertex` (Model Garden). Default `gke`."""
     context: int | None = Field(None, ge=128, le=16_777_216)
     """Tokens of one sequence, prompt and answer together. Default: the model's own limit, at most 8192."""
     concurrency: int | None = Field(None, ge=1, le=4096)
@@ -241,7 +241,7 @@ class Settings(_Strict):
     chat_template: Inside | None = Field(None, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]{0,254}$")
     """A template file of the repository, instead of the one in its tokenizer."""
     canary: CanaryRequest | None = None
-    """`{revision: REV, weight: 10}`: that commit serves ten of a hundred requests (docs/guide/canary.md). Default
+    """`{revision: REV, weight: 10}`: that commit serves ten of a hundred requests (docs/guides/canary.md). Default
     none."""
     loading: Literal["auto", "runai-streamer", "gcsfuse", "hyperdisk-ml"] | None = None
     """How a server reads its weights: `runai-streamer` streams them from the bucket into the accelerator (vLLM on
@@ -274,7 +274,7 @@ class EntryRequest(Settings):
     was: Former | None = None
     """The key that the model had before it was renamed; of several a list, oldest first. Its resources stay and
     keep the names that the oldest key gave them, and clients may ask for any of the keys. It must stay here for as
-    long as the model does: without it everything is made anew (docs/identity.md)."""
+    long as the model does: without it everything is made anew (docs/concepts/identity.md)."""
 
     @field_validator("id")
     @classmethod

@@ -2,7 +2,7 @@
 """The stack settings that tighten what Google lets happen: images, keys and the perimeter. All off unless asked.
 
 Owns their names, forms and what they become in a plan. Does not own the resources (`components`); what each does
-and what it needs is docs/security.md.
+and what it needs is docs/concepts/security.md.
 """
 
 import re

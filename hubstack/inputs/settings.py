@@ -170,7 +170,7 @@ class _Reader:
         for key in self.config:
             if key.startswith("hubstack:") and key not in known:
                 near = nearest(key, sorted(known))
-                hint = f"did you mean `{near}`?" if near else "the settings: docs/guide/first-stack.md"
+                hint = f"did you mean `{near}`?" if near else "the settings: docs/getting-started/first-stack.md"
                 self.problems.append(
                     Problem(path=self.path, message=f"unknown setting `{key}`", hint=hint, setting=key)
                 )

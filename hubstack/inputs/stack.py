@@ -287,7 +287,7 @@ def _cluster_of(group: Group, project: PulumiProject, name: str, config: Mapping
         hint = f"did you mean `{near}`?" if near else f"its stacks: {', '.join(by_stack)}"
         message = f"`{name}` is not a cluster of {group.settings_file}"
         raise InputError(
-            [Problem(path=own, message=message, hint=f"{hint}; if its cluster was removed: docs/scale.md")]
+            [Problem(path=own, message=message, hint=f"{hint}; if its cluster was removed: docs/concepts/scale.md")]
         )
     allowed, defaults = {SHARD_OF, *SECRETS}, project.defaults
     stray = [key for key, text in config.items() if key not in allowed and text != defaults.get(key) and _ours(key)]

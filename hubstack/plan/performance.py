@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a replica is predicted to serve: figures with their 80 % ranges and what they rest on.
 
-Owns the types. `hubstack.planner.performance` computes them (docs/performance.md).
+Owns the types. `hubstack.planner.performance` computes them (docs/concepts/performance.md).
 """
 
 from dataclasses import dataclass

@@ -42,7 +42,7 @@ class Reason:
     text: str
     """Why, with the figures."""
     source: str | None = None
-    """Catalogue source id, `lock`, `request`, or a section of docs/sizing.md."""
+    """Catalogue source id, `lock`, `request`, or a section of docs/concepts/sizing.md."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What one stack can have too many of, and the warning of a plan that does.
 
-Owns what is counted; the figures and their sources are in limits.yaml, docs/scale.md has those that nothing counts.
-Does not own quotas of accelerators, which differ by project (`hubstack.review.check.quota`).
+Owns what is counted; the figures and their sources are in limits.yaml, docs/concepts/scale.md has those that
+nothing counts. Does not own quotas of accelerators, which differ by project (`hubstack.review.check.quota`).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -49,7 +49,7 @@ def limit_warnings(models: Sequence[ModelPlan], pools: Sequence[PoolPlan]) -> It
     for limit in limits():
         found = COUNTS[limit.counts](models, pools)
         if found > limit.most:
-            yield f"{found:,} {limit.what}, and there may be {limit.most:,} (docs/scale.md): {limit.hint}"
+            yield f"{found:,} {limit.what}, and there may be {limit.most:,} (docs/concepts/scale.md): {limit.hint}"
 
 
 def _on_gke(models: Sequence[ModelPlan]) -> int:

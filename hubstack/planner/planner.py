@@ -332,7 +332,7 @@ def _no_place(draft: Draft, target: Target) -> Problem:
 
 
 def _refused(request: ModelRequest, refusal: Refusal) -> Problem:
-    other = "list another model, or another form of it: docs/serving.md"
+    other = "list another model, or another form of it: docs/concepts/serving.md"
     default = other if refusal.field == "id" else f"change `{refusal.field}:`, or leave it out"
     return request.mark(refusal.field).problem(f"`{request.id}` {refusal.why}", refusal.hint or default)
 

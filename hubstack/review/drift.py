@@ -3,7 +3,7 @@
 
 Owns what counts as drift and what is only worth knowing. A newer commit on the branch is no drift: the lock exists
 so that nothing moves by itself. A bucket's listing holds md5 and crc32c, the Hub gives sha256 and git's sha1: bytes
-cannot be compared, names and sizes are. The bytes were compared when they were staged (docs/weights.md).
+cannot be compared, names and sizes are. The bytes were compared when they were staged (docs/concepts/weights.md).
 """
 
 import json

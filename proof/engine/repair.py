@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A stack after an `up` that was killed, repaired as docs/guide/killed-up.md says.
+"""A stack after an `up` that was killed, repaired as docs/guides/killed-up.md says.
 
 Owns which id a person would find for an operation that nobody saw the end of: the resource of that kind that is
 there and in no state.

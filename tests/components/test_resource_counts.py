@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many resources a model of each kind costs, counted in the reviewed graphs: the numbers of docs/scale.md.
+"""How many resources a model of each kind costs, counted in the reviewed graphs: the numbers of
+docs/concepts/scale.md.
 
 More than these is a decision: at a thousand models each resource is a thousand.
 """

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What hubstack registers is what Google's documents allow: names, types, values, required parts.
 
-docs/request-bodies.md says what this proves and what it does not; that the checker can fail: test_rest_faults.py.
+docs/reference/request-bodies.md says what this proves and what it does not; that the checker can fail:
+test_rest_faults.py.
 """
 
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ from tests.support.rest.inputs import (
     samples,
 )  # fmt: skip
 
-PAGE = golden.PROJECT / "docs" / "request-bodies.md"
+PAGE = golden.PROJECT / "docs" / "reference" / "request-bodies.md"
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
@@ -85,7 +86,7 @@ def test_every_field_of_the_table_is_an_input_of_the_sdk(token: str) -> None:
 
 def test_a_resource_that_the_table_lacks_is_refused_with_what_to_do() -> None:
     assert bodies.problems("gcp:pubsub/topic:Topic", "events", {}) == [
-        "gcp:pubsub/topic:Topic is not in tests/support/rest/bodies.yaml: add it (docs/request-bodies.md)"
+        "gcp:pubsub/topic:Topic is not in tests/support/rest/bodies.yaml: add it (docs/reference/request-bodies.md)"
     ]
 
 
@@ -133,6 +134,6 @@ def test_the_page_names_the_revision_of_each_document() -> None:
     names = sorted({entry["document"] for entry in bodies.table().values()})
     rows = [f"| `{name}` | {discovery.document(name)['revision']} |" for name in names]
     assert [line for line in PAGE.read_text().splitlines() if line.startswith("| `")] == rows, (
-        "the documents changed with google-api-python-client; the table of docs/request-bodies.md is now:\n"
+        "google-api-python-client changed; the table of docs/reference/request-bodies.md is now:\n"
         + "\n".join(rows)
     )

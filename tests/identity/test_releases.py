@@ -23,7 +23,8 @@ RELEASES = Path(__file__).with_name("releases")
 GONE = Path(__file__).with_name("gone.yaml")
 VERSIONS = sorted(path.stem for path in RELEASES.glob("*.txt"))
 CONTENT = re.compile(r"(-loader-)[0-9a-f]{8}(?=-|$)")
-"""The hash of what a load on Cloud Run does: another content is meant to be another resource (docs/identity.md)."""
+"""The hash of what a load on Cloud Run does: another content is meant to be another resource
+(docs/concepts/identity.md)."""
 Line = tuple[str, str]
 """An example and a URN."""
 

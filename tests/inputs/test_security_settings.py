@@ -58,6 +58,6 @@ def test_a_wrong_value_names_its_setting_and_the_form(key: str, value: str, why:
 def test_every_setting_is_known_and_in_the_guide() -> None:
     assert set(security.SETTINGS) <= set(KEYS)
     assert {name.split(":")[1] for name in security.SETTINGS} <= set(UNDECLARED)
-    guide = Path(__file__).resolve().parents[2] / "docs" / "guide" / "first-stack.md"
+    guide = Path(__file__).resolve().parents[2] / "docs" / "getting-started" / "first-stack.md"
     rows = set(re.findall(r"^ *\| `(hubstack:\w+)` \|", guide.read_text(), re.MULTILINE))
     assert set(KEYS) - {"gcp:project", "gcp:region"} <= rows

@@ -6,7 +6,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 def test_every_benchmark_that_dev_runs_is_there_and_its_page_is_linked() -> None:
-    found = re.search(r"for name in ([\w ]+); do run python -m \"benchmarks", (PROJECT / "dev").read_text())
+    found = re.search(r"for name in ([\w ]+); do\n\s+\"\$python\" -m \"benchmarks", (PROJECT / "dev").read_text())
     assert found
     run = found[1].split()
     for name in run:

@@ -20,7 +20,7 @@ import pytest
 from tests.support.hub import TOKENS, StandIn, invented_collections, invented_repositories, real_repositories
 from tests.support.project import PROJECT, copy_project
 
-GUIDE = PROJECT / "docs" / "guide"
+GUIDE = PROJECT / "docs" / "guides"
 PAGES = sorted(path.name for path in GUIDE.glob("*.md") if path.name != "README.md")
 OTHERS = ("cd", "curl", "gcloud", "git", "kubectl", "pulumi", "export")
 BLOCK = re.compile(r"^ *```(yaml|sh|text|python)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)

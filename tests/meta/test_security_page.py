@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/security.md: each claim names a test, and each named test is there and is collected."""
+"""docs/concepts/security.md: each claim names a test, and each named test is there and is collected."""
 
 import re
 import subprocess
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
-PAGE = (PROJECT / "docs" / "security.md").read_text()
+PAGE = (PROJECT / "docs" / "concepts" / "security.md").read_text()
 NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", PAGE)))
 
 
@@ -46,4 +46,4 @@ def test_every_word_of_proof_is_a_test_that_the_page_can_be_held_to() -> None:
 
 
 def test_the_page_is_reached() -> None:
-    assert "docs/security.md" in (PROJECT / "SECURITY.md").read_text()
+    assert "docs/concepts/security.md" in (PROJECT / "SECURITY.md").read_text()

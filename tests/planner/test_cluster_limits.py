@@ -12,7 +12,7 @@ from hubstack.planner.cluster_limits import COUNTS, Limit, limit_warnings, limit
 from tests.support.light_plans import RUN
 from tests.support.plans import MODELS, POOLS, SCALING
 
-DOCS = Path(__file__).resolve().parents[2] / "docs" / "scale.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "concepts" / "scale.md"
 CHAT = next(model for model in MODELS if model.key == "chat")
 POOL = next(pool for pool in POOLS if pool.capacity_class == CHAT.capacity_class)
 

@@ -2,7 +2,7 @@
 """Every example, as rendered, on a real control plane.
 
 Whatever kinds `hubstack render` writes are applied and judged. The nodes are those that the rendered node pools
-would bring; the autoscaler, the kubelet and the disks are stand-ins (docs/sandbox.md).
+would bring; the autoscaler, the kubelet and the disks are stand-ins (docs/concepts/sandbox.md).
 """
 
 import json

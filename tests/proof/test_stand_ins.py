@@ -104,7 +104,7 @@ def test_a_pods_request_counts_sidecars_with_its_containers_and_init_containers_
 
 def test_the_docs_name_the_pinned_versions() -> None:
     project = Path(__file__).resolve().parents[2]
-    docs = (project / "docs" / "sandbox.md").read_text()
+    docs = (project / "docs" / "concepts" / "sandbox.md").read_text()
     crds = re.findall(r"^\t(\S+ v\S+)$", (project / "sandbox" / "crds" / "go.mod").read_text(), re.MULTILINE)
     modules = (project / "sandbox" / "go.mod").read_text()
     built = [re.search(rf"^\t{name} v\S+", modules, re.MULTILINE)

@@ -58,7 +58,7 @@ class Side:
         """Return what is of one model, without what is its neighbours' too.
 
         That is the order of work; and on nodes of several accelerators how many pods a rolling update adds, which
-        follows from the places that all of them leave (docs/identity.md).
+        follows from the places that all of them leave (docs/concepts/identity.md).
         """
         mine = re.compile(rf"{key}(-|$)")
         found: dict[str, Any] = {}

@@ -7,7 +7,7 @@ the way to the interceptor, past which a neighbour could wake and ask any model.
 (`hubstack.deploy.addresses`); names of hosts are judged by GKE's own FQDNNetworkPolicy, since the Hub's and
 Google's
 addresses change (GKE docs "Control Pod egress traffic using FQDN network policies": needs Dataplane V2, only
-allows, at most 50 addresses a policy). What neither kind can hold is said in docs/security.md.
+allows, at most 50 addresses a policy). What neither kind can hold is said in docs/concepts/security.md.
 """
 
 from hubstack.deploy.addresses import DNS_ADDRESSES, METADATA_SERVERS, NODES_RANGE

@@ -3,7 +3,7 @@
 
 Owns the claim, its source, the StorageClass of a zone and the class of the nodes that copy. Names carry the commit,
 so a new commit is a new disk beside the old one. Shapes: GKE's page on Volume Populator (needs GKE
-1.33.2-gke.4780000), read as a crawled copy on 2026-11-25; docs/weights.md.
+1.33.2-gke.4780000), read as a crawled copy on 2026-11-25; docs/concepts/weights.md.
 """
 
 from hubstack import names

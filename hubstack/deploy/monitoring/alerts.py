@@ -39,7 +39,7 @@ PENDING_SECONDS = 900
 """Our choice: a new GPU node with its driver and image takes some minutes, never a quarter of an hour."""
 UNAVAILABLE_SECONDS = 600
 """Beyond the longest load of the models that must run."""
-RUNBOOK = "docs/monitoring.md"
+RUNBOOK = "docs/concepts/monitoring.md"
 Severity = Literal["CRITICAL", "ERROR", "WARNING"]
 
 

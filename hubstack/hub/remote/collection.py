@@ -80,7 +80,7 @@ def _entry(item: CollectionItem, info: ModelInfo) -> Entry:
     notes = [f"the collection says: {item.note[:200]}"] if item.note else []
     if info.gated:
         notes.append(
-            f"gated ({info.gated}): accept its terms, and give hubstack a token (docs/guide/gated-model.md)"
+            f"gated ({info.gated}): accept its terms, and give hubstack a token (docs/guides/gated-model.md)"
         )
     if info.private:
         notes.append("private: hubstack needs a token that can read it")

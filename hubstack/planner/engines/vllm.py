@@ -30,7 +30,7 @@ MEMORY_SHARE = 0.90
 was measured at 0.5 to 2.4 GiB."""
 ASYNC_SINCE = (0, 22)
 """It schedules asynchronously by default since about this version: its pool shows one step in flight at 0.21, two
-at 0.27 (docs/sizing.md, "Windows")."""
+at 0.27 (docs/concepts/sizing.md, "Windows")."""
 
 CACHED_STATE_SINCE = (0, 20)
 """With a prefix cache it keeps one recurrent state more, as in the pools of 0.20.2 and later (mamba_cache_mode)."""

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """From how many busy hours a month GKE costs less than Cloud Run, for one replica of one model.
 
-Owns the formula and its words (docs/cloud-run.md, "Break-even"). Cloud Run is paid by the hour that an instance is
+Owns the formula and its words (docs/concepts/cloud-run.md, "Break-even"). Cloud Run is paid by the hour that an
+instance is
 up. GKE is paid for its nodes, always or in the busy hours, and by the month for a cluster that is there for this
 model alone. Left out on both sides: the minutes before an idle instance or node goes, and what no source prices
 (system nodes, NAT, boot disks).

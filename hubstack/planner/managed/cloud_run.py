@@ -3,7 +3,7 @@
 
 Owns the instances as offers, so that sizing, engines and flags are those of every other place, and what a service
 needs beside its server. Does not own the search (`hubstack.planner.placement.candidates`) nor what may be asked
-(`hubstack.planner.managed.platform_rules`). Facts: gke.md 4.7 and 5.5; docs/cloud-run.md.
+(`hubstack.planner.managed.platform_rules`). Facts: gke.md 4.7 and 5.5; docs/concepts/cloud-run.md.
 """
 
 from collections.abc import Iterator

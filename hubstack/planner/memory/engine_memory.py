@@ -2,7 +2,7 @@
 """What an engine needs beside weights and KV cache: activations, collectives, graphs, adapters.
 
 Owns these terms, inside and outside the share of memory that the engine is given, each with the measurement behind
-it (docs/sizing.md). Does not own the sum (`hubstack.planner.memory.sizing`).
+it (docs/concepts/sizing.md). Does not own the sum (`hubstack.planner.memory.sizing`).
 """
 
 import math
@@ -15,7 +15,7 @@ from hubstack.planner.model.geometry import Geometry
 
 GIB = 1024**3
 SAMPLER_BYTES = 38.5
-"""Per sequence and vocabulary entry, measured over 12 vLLM boots (docs/sizing.md, "Activation")."""
+"""Per sequence and vocabulary entry, measured over 12 vLLM boots (docs/concepts/sizing.md, "Activation")."""
 TEI_BATCH_TOKENS = 16384
 """TEI's own default."""
 GRAPH_ESTIMATE_SINCE = (0, 21)

@@ -2,7 +2,8 @@
 """What a token and a sequence hold in the KV cache of one rank.
 
 Owns the two numbers of every cache: bytes that grow with each token and bytes that a sequence holds whatever its
-length (docs/sizing.md, "KV cache"). Does not own what is left for the cache (`hubstack.planner.memory.sizing`).
+length (docs/concepts/sizing.md, "KV cache"). Does not own what is left for the cache
+(`hubstack.planner.memory.sizing`).
 """
 
 from dataclasses import dataclass

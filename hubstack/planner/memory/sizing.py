@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Does a model fit an accelerator, and how much context is left: the arithmetic, every term kept.
 
-Owns the sum and the verdict (docs/sizing.md gives each formula with the measurements behind it). Pure: facts in,
+Owns the sum and the verdict (docs/concepts/sizing.md gives each formula with the measurements behind it). Pure:
+facts in,
 MemoryNeed out. Does not own which shapes are tried (`hubstack.planner.placement.candidates`) or which flags carry
 the result to the engine (`hubstack.planner.engines`).
 
@@ -33,7 +34,7 @@ __all__ = [
 ]  # fmt: skip
 
 MARGIN_BYTES = GIB // 2
-"""Engines' pools differ by 0.2 to 1.2 GiB from boot to boot (docs/sizing.md, "Near the line")."""
+"""Engines' pools differ by 0.2 to 1.2 GiB from boot to boot (docs/concepts/sizing.md, "Near the line")."""
 MODELLED_SINCE = (0, 6)
 """Older releases of vLLM profiled otherwise: what they do with a model that fits is not known."""
 MEASURED_ENCODER_TOKENS = 8192
@@ -58,7 +59,7 @@ def size_model(weights: WeightsSize, geometry: Geometry, device: Device, load: L
 
 
 def _loaded(weights: WeightsSize, geometry: Geometry, device: Device) -> WeightsSize:
-    """Leave out the audio tower on TPUs: Gemma-4-E2B loads 8.97 of its 9.54 GiB there (docs/sizing.md, "TPU")."""
+    """Leave out the audio tower on TPUs: Gemma-4-E2B loads 8.97 of its 9.54 GiB there (docs/concepts/sizing.md)."""
     audio = geometry.audio_parameters * 2
     if not device.is_tpu or not 0 < audio < weights.size_bytes:
         return weights

@@ -2,7 +2,8 @@
 """A model's geometry, read from the many spellings of config.json.
 
 Owns the translation from config fields to the few numbers that sizing needs. Does not own the arithmetic.
-Field names: facts of each family's config.json as published on the Hub (docs/sizing.md, "Geometry"). A config may
+Field names: facts of each family's config.json as published on the Hub (docs/concepts/sizing.md, "Geometry"). A
+config may
 hold anything: what is no sensible number counts as not said, and a layer of unknown kind caches the whole context.
 """
 
@@ -443,7 +444,7 @@ def _compressed(text: Mapping[str, Any]) -> tuple[int, int, int]:
 
     584 B hold a token of the window, or a compressed one: 4 or 128 tokens in one, by the layer.
 
-    Layout of vLLM's fp8_ds_mla blocks; measured against boots in docs/sizing.md.
+    Layout of vLLM's fp8_ds_mla blocks; measured against boots in docs/concepts/sizing.md.
     """
     ratios = _counted_ratios(text)
     if not ratios:

@@ -2,7 +2,7 @@
 """What a step of a batch, and a prompt, cost at the figures of the data sheets: seconds before any efficiency.
 
 Owns how a layout shares the work and how much of the experts, the cache and the links a step touches
-(docs/performance.md, "A step" and "A prompt"). Does not own efficiencies and overheads (`.formula`).
+(docs/concepts/performance.md, "A step" and "A prompt"). Does not own efficiencies and overheads (`.formula`).
 """
 
 import math

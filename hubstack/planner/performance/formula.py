@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From nominal costs to seconds: the formulas of docs/performance.md, and nothing else.
+"""From nominal costs to seconds: the formulas of docs/concepts/performance.md, and nothing else.
 
 The fit in `benchmarks.throughput` calls the same functions with arrays in place of numbers, so there is no branch
 and no function of `math` in them.

@@ -21,7 +21,8 @@ def pool_key(capacity_class: str, step: Step, number: int | None = None) -> str:
     """Return a pool's key: the machine, the way it is bought, and a hash of all whose change replaces a pool.
 
     With the hash in the name a change makes a new pool first and deletes the old one last
-    (docs/identity.md; facts: gke.md 5.1 "Replacement order"). `number` tells the slices of a multi-host TPU apart.
+    (docs/concepts/identity.md; facts: gke.md 5.1 "Replacement order"). `number` tells the slices of a multi-host
+    TPU apart.
     """
     offer = step.offer
     said = [

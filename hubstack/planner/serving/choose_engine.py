@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which engine serves a model, or why none does.
 
-Owns the choice (docs/sizing.md, "Engines") and the refusals that protect a company: pickled weights, remote
-code, files that the Hub's scan reports. Does not own flags (`hubstack.planner.engines`) or the lists of
+Owns the choice (docs/concepts/sizing.md, "Engines") and the refusals that protect a company: pickled weights,
+remote code, files that the Hub's scan reports. Does not own flags (`hubstack.planner.engines`) or the lists of
 what each engine knows (catalog/engines.yaml).
 """
 

@@ -4,8 +4,8 @@
 Owns the choice between streaming, mounting the bucket and mounting a disk, the reasons, and the estimate:
 bytes / rate, with the rates of catalog/load_rates.yaml. Does not own flags (`hubstack.planner.engines`),
 objects
-(`hubstack.deploy.manifests`) nor how weights get into the bucket (`hubstack.deploy.weights_job`). docs/weights.md
-has the table.
+(`hubstack.deploy.manifests`) nor how weights get into the bucket (`hubstack.deploy.weights_job`).
+docs/concepts/weights.md has the table.
 """
 
 from dataclasses import dataclass
@@ -179,7 +179,7 @@ def _rate_id(method: LoadingMethod, what: Loadable, *, cached: bool) -> str:
 
 
 def _cannot_stream(engine: EngineKind, format_: WeightsFormat, *, pooling: bool, chat_template: bool) -> str | None:
-    """Say what of engine and repository cannot be streamed; sources in docs/weights.md."""
+    """Say what of engine and repository cannot be streamed; sources in docs/concepts/weights.md."""
     rules = (
         (format_ is not WeightsFormat.SAFETENSORS, f"its weights are {format_}, and only safetensors are streamed"),
         (pooling, "vLLM does not stream what pooling models keep in folders"),

@@ -18,7 +18,7 @@ from hubstack.plan.gateway import GatewayMode, GatewayPlan
 BODY_ROUTER = "body-router"
 """Name of the objects that read the model's name from a request's body."""
 PICKER_SUFFIX = "-picker"
-_SETTING = "add `hubstack:gateway: {mode: services}` to the stack's settings (docs/gateway.md), or remove `canary:`"
+_SETTING = "add `hubstack:gateway: {mode: services}` to the settings (docs/concepts/gateway.md) or remove `canary:`"
 
 
 class _Named(names.Keyed, Protocol):

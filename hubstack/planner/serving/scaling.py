@@ -3,7 +3,7 @@
 
 Pure. Owns the decision and its reasons, and whether a rollout may use a place that is left over. Does not own the
 objects that carry it out (`hubstack.deploy.manifests.scaling`) nor what engines call their metrics
-(`catalog/engine_metrics.yaml`). Explained in docs/scaling.md; why by KEDA:
+(`catalog/engine_metrics.yaml`). Explained in docs/concepts/scaling.md; why by KEDA:
 docs/adr/0013-scale-to-zero.md.
 """
 
@@ -27,7 +27,7 @@ NEXT_STEP_SECONDS = 300
 """More for each further step of the capacity list: a stock-out shows only once nodes were asked for. Our choice."""
 SETTLE_LIMIT_SECONDS = 1800
 """The longest window that a HorizontalPodAutoscaler's policy takes (Kubernetes API, `HPAScalingPolicy`)."""
-SOURCE = "docs/scaling.md"
+SOURCE = "docs/concepts/scaling.md"
 BLIND = "`hubstack:monitoring` is off: nothing scrapes the queue and cache by which it is scaled"
 
 

@@ -3,7 +3,7 @@
 
 Owns the three times: how long it still takes requests, how long it finishes answers, and the grace that counts
 both. Does not own how an engine is told (its row in catalog/engines.yaml) nor how long an answer takes
-(`hubstack.planner.serving.container`). What is known of each engine: docs/serving.md, "Stopping".
+(`hubstack.planner.serving.container`). What is known of each engine: docs/concepts/serving.md, "Stopping".
 """
 
 from dataclasses import dataclass

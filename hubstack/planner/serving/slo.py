@@ -43,7 +43,9 @@ def with_slo(model: ModelPlan, request: ModelRequest, table: Mapping[EngineKind,
     )
     text = "; ".join((_latency_text(slo, metrics), _error_text(slo, metrics)))
     asked = request.slo_seconds or request.slo_latency_percent or request.slo_error_percent
-    reason = Reason(topic="slo", text=text, source="request" if asked else "our choice; docs/monitoring.md")
+    reason = Reason(
+        topic="slo", text=text, source="request" if asked else "our choice; docs/concepts/monitoring.md"
+    )
     return replace(model, slo=slo, reasons=(*model.reasons, reason))
 
 

@@ -120,7 +120,7 @@ def _unknown_rule(mark: Mark, word: str) -> Problem:
     return mark.problem(f"`{word}` is no rule", hint)
 
 
-_REFERENCE = "every key: docs/policy.md"
+_REFERENCE = "every key: docs/concepts/policy.md"
 _HINTS = {
     "owner": "who answers for it: an e-mail address",
     "until": "the last day on which it holds: `2027-01-31`, without quotes",

@@ -49,7 +49,9 @@ def read_sides(
         InputError: the old side or the quota cannot be read, or neither side has the environment.
     """
     limits: Quota = (
-        parse_quota(read_text(quota, str(quota), "name a quota file (docs/diff.md)"), str(quota)) if quota else {}
+        parse_quota(read_text(quota, str(quota), "name a quota file (docs/reference/diff.md)"), str(quota))
+        if quota
+        else {}
     )
     if base_file:
         hint = "`hubstack diff ENV --save FILE` writes one"

@@ -47,7 +47,7 @@ def models_of(name: str, plan: Plan) -> tuple[str, ...]:
 
     Args:
         name: the resource's logical name. A model's begin with its key; a node pool's with the pool's key, and
-            it is for the models on it (docs/identity.md).
+            it is for the models on it (docs/concepts/identity.md).
         plan: the plan that it was registered for.
     """
     owners = {model.key: (model.key,) for model in plan.models}

@@ -96,4 +96,4 @@ def _sentences(found: PerformancePlan) -> Iterator[str]:
         out = found.cost.usd_per_million_output_tokens
         wrote = f", {_ranged(out)} USD a million out" if out else ""
         yield f"  at full load: {_ranged(found.cost.usd_per_million_input_tokens)} USD a million tokens in{wrote}"
-    yield f"  80 % ranges in brackets; {found.evidence}: {rows} (docs/performance.md)"
+    yield f"  80 % ranges in brackets; {found.evidence}: {rows} (docs/concepts/performance.md)"

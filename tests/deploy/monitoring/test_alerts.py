@@ -14,7 +14,7 @@ from tests.support.observed import observed_plan, with_level
 from tests.support.plans import CHAT, EMBED
 
 TABLE = load_catalog().engine_metrics
-GUIDE = Path(__file__).resolve().parents[3] / "docs" / "monitoring.md"
+GUIDE = Path(__file__).resolve().parents[3] / "docs" / "concepts" / "monitoring.md"
 
 
 def alerts(plan: Plan) -> dict[str, Alert]:

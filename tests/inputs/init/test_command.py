@@ -113,7 +113,9 @@ def test_bad_input_is_told_with_its_place_and_nothing_is_written(
 
 
 def test_the_guide_shows_the_list_that_its_manifest_makes(project: Path) -> None:
-    blocks = re.findall(r"```yaml\n(.*?)```", (PROJECT / "docs" / "guide" / "arrive.md").read_text(), re.DOTALL)
+    blocks = re.findall(
+        r"```yaml\n(.*?)```", (PROJECT / "docs" / "getting-started" / "arrive.md").read_text(), re.DOTALL
+    )
     (project / "stacks").mkdir()
     (project / "stacks" / "running.yaml").write_text(blocks[0])
     init(project, "new", "--from-manifests", "stacks/running.yaml", *PLACE)

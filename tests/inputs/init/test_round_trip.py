@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What hubstack renders and gives back: the same models, as far as Kubernetes objects say them.
 
-Lost on the way, and told in docs/guide/arrive.md: models on Cloud Run and Vertex AI, which are no Kubernetes
-objects; `concurrency`, `capacity`, a GPU's kind (node pools decide it), `loading`, `share_gpu`, `slo`.
+Lost on the way, and told in docs/getting-started/arrive.md: models on Cloud Run and Vertex AI, which are no
+Kubernetes objects; `concurrency`, `capacity`, a GPU's kind (node pools decide it), `loading`, `share_gpu`, `slo`.
 """
 
 from pathlib import Path

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sizing against what real engines logged. Figures: serving_logs.md of the fact collection (docs/sizing.md names
-the sections)."""
+"""Sizing against what real engines logged. Figures: serving_logs.md of the fact collection
+(docs/concepts/sizing.md names the sections)."""
 
 from typing import Any
 

@@ -40,7 +40,7 @@ def test_by_default_a_model_is_held_to_ours(tmp_path: Path) -> None:
     assert "95 % of requests wait at most 2.5 s to the first token (the engine's next bucket from 2 s)" in why(
         model
     )
-    assert model.reasons[-1].source == "our choice; docs/monitoring.md"
+    assert model.reasons[-1].source == "our choice; docs/concepts/monitoring.md"
 
 
 def test_what_is_asked_for_is_taken(tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/guide/killed-up.md names every kind that a stack makes, with the id that Google's provider has."""
+"""docs/guides/killed-up.md names every kind that a stack makes, with the id that Google's provider has."""
 
 import json
 import re
@@ -9,7 +9,7 @@ import yaml
 from proof.engine.google_schema import TABLE, schema_of
 from tests.support.golden import EXAMPLES, PROJECT, golden_path
 
-PAGE = (PROJECT / "docs" / "guide" / "killed-up.md").read_text()
+PAGE = (PROJECT / "docs" / "guides" / "killed-up.md").read_text()
 TAKES_UP = "createIgnoreAlreadyExists"
 BY_HAND = {
     "gcp:monitoring/dashboard:Dashboard", "gcp:container/cluster:Cluster", "gcp:container/nodePool:NodePool",

@@ -76,7 +76,7 @@ def translate(token: str, name: str, inputs: dict[str, Any], provider: dict[str,
     """
     if token not in table():
         raise UntranslatedError(
-            f"{token} is not in tests/support/rest/bodies.yaml: add it (docs/request-bodies.md)"
+            f"{token} is not in tests/support/rest/bodies.yaml: add it (docs/reference/request-bodies.md)"
         )
     entry = table()[token]
     # The bridge's lowercaseAutoName: the logical name and seven hexadecimal digits (pulumi-gcp, resources.go).
