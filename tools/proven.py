@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page `docs/concepts/proven.md`: what is proven, how, and what is not; written from the tests and the parts they run.
+"""The page `docs/proven.md`: what is proven, how, and what is not; written from the tests and the parts they run.
 
 A claim is the name of a test, so a claim that has no test cannot stand there. What is real is pinned by a go.mod,
 what stands in says so in its own first line. Beside them tools/proven.yaml.
@@ -21,7 +21,7 @@ _HEAD = """# What is proven, how, and what is not
 
 What only a declaration says is not proven. At every change `.ci/run` builds the parts below from their sources, on
 one machine and without a cloud, and runs `./dev test -m proof -n 0 tests/proof`. Each line under a heading is a
-test. [sandbox](sandbox.md) says how to use the parts by hand. What needs no parts (plan, lock, catalogue) is
+test. [sandbox](concepts/sandbox.md) says how to use the parts by hand. What needs no parts (plan, lock, catalogue) is
 held by `./dev test`.
 """
 

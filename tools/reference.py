@@ -2,7 +2,7 @@
 """The reference, written from the pydantic models and the rules: `python -m tools.reference [--check]`.
 
 Owns docs/reference: the JSON Schemas that editors and scripts read and the tables that people read; and the policy
-pack's copy of the rules. Writes docs/concepts/proven.md too (`tools.proven`). Each key's text stands once, as the docstring
+pack's copy of the rules. Writes docs/proven.md too (`tools.proven`). Each key's text stands once, as the docstring
 of its field.
 """
 
