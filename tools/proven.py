@@ -21,8 +21,8 @@ _HEAD = """# What is proven, how, and what is not
 
 What only a declaration says is not proven. At every change `.ci/run` builds the parts below from their sources, on
 one machine and without a cloud, and runs `./dev test -m proof -n 0 tests/proof`. Each line under a heading is a
-test. [sandbox](concepts/sandbox.md) says how to use the parts by hand. What needs no parts (plan, lock, catalogue) is
-held by `./dev test`.
+test. [sandbox](concepts/sandbox.md) says how to use the parts by hand. What needs no parts (plan, lock, catalogue)
+is held by `./dev test`.
 """
 
 

@@ -15,7 +15,7 @@ HEAD = """# policy.yaml
 
 <!-- Written by `./dev gen` from hubstack/review/check; do not edit. -->
 
-What a stack is held to by `hubstack check` and by the policy pack; see [docs/concepts/policy.md](../concepts/policy.md).
+The rules that `hubstack check` and the policy pack apply to a stack; see [policy](../concepts/policy.md).
 The file stands beside `Pulumi.<stack>.yaml`. Without it the defaults hold.
 
 ```yaml
