@@ -30,7 +30,7 @@ _REFERENCES = re.compile(
     r"|#(?=\w)|(?<=[Gg][Hh])-(?=\d)"  # #12, owner/repo#3, GH-12
     r'|[!$%~](?=[\w"])|&amp;(?=\w)|\[(?=\w+:)'  # GitLab: !12, $12, %"1.0", ~label, &12, [vulnerability:12]
     r"|:(?=//)|(?<=www)(?=\.)|(?<=mailto):|(?<=xmpp):"  # addresses
-    r"|:(?=[\w+-]+:)"  # :emoji:
+    r"|:(?=(?:[A-Za-z][\w+-]*|[+-]1|100|1234):)"  # :emoji:, and not file:line:column:
 )
 _MARKUP = re.compile(r"([\\`*_\[\]|~!#$])")
 

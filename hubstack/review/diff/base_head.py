@@ -21,7 +21,8 @@ from hubstack.files.subprocess_env import kept_environment
 from hubstack.files.write import write_text_atomically
 from hubstack.inputs.environment import Environment, find_environment
 from hubstack.review.diff.capacity import Quota, parse_quota
-from hubstack.review.diff.git import Commit, extract, find_commit, is_unchanged
+from hubstack.review.diff.git import Commit, changed_program, extract, find_commit, is_unchanged
+from hubstack.review.diff.guards import read_guards
 from hubstack.review.diff.state import Sides, State, parse_state
 
 WORK_TREE = "work tree"
@@ -56,12 +57,14 @@ def read_sides(
     if base_file:
         hint = "`hubstack diff ENV --save FILE` writes one"
         old = parse_state(read_text(base_file, str(base_file), hint, most=MAX_JSON_BYTES), str(base_file))
-        new = _run(WORK_TREE, name, project_dir)
+        new, program = _run(WORK_TREE, name, project_dir), ()
     else:
-        old, new = _from_git(name, project_dir, find_commit(project_dir, against))
+        commit = find_commit(project_dir, against)
+        old, new = _from_git(name, project_dir, commit)
+        program = changed_program(project_dir, commit)
     if old.is_missing and new.is_missing:
         _environment(name, project_dir)  # says what is wrong with the name
-    return Sides(old=old, new=new, quota=dict(limits))
+    return Sides(old=old, new=new, quota=dict(limits), program=program)
 
 
 def save_side(name: str, project_dir: Path, path: Path) -> None:
@@ -85,7 +88,8 @@ def _environment(name: str, project_dir: Path) -> Environment:
 def _from_git(name: str, project_dir: Path, commit: Commit) -> tuple[State, State]:
     if is_unchanged(project_dir, commit):
         new = _run(WORK_TREE, name, project_dir)
-        return State(name=commit.name, plan=new.plan, graph=new.graph, facts=new.facts, error=new.error), new
+        return State(name=commit.name, plan=new.plan, graph=new.graph, facts=new.facts, guards=new.guards,
+                     error=new.error), new  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="hubstack-diff-") as folder, ThreadPoolExecutor(max_workers=1) as pool:
         running = pool.submit(_run, WORK_TREE, name, project_dir)
         into = Path(folder).resolve()
@@ -123,12 +127,13 @@ def _run(side: str, name: str, folder: Path) -> State:
         tail = "\n".join(done.stderr.strip().splitlines()[-5:])
         return State(name=side, error=f"its program could not be run:\n{tail}")
     said: dict[str, Any] = json.loads(done.stdout)
+    guards = read_guards(name, folder)
     if said.get("missing"):
         return State(name=side)
     # A reader knows no folder of ours.
     error = str(said["error"]).replace(f"{folder}{os.sep}", "") if "error" in said else None
     return State(name=side, plan=said.get("plan"), graph=said.get("graph"), facts=tuple(said.get("facts", ())),
-                 error=error)  # fmt: skip
+                 guards=guards, error=error)  # fmt: skip
 
 
 def _output(command: list[str], folder: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:

@@ -17,6 +17,7 @@ from hubstack.review.diff.facts import FactChange, compare_facts
 from hubstack.review.diff.models import ModelChange, compare_models, find_renamed
 from hubstack.review.diff.money import Money, compare_money
 from hubstack.review.diff.paths import ABSENT
+from hubstack.review.diff.protection import ProtectionChange, compare_protection
 from hubstack.review.diff.reach import compare_reach
 from hubstack.review.diff.replacement import Replacement, load_replacement
 from hubstack.review.diff.reported import Reported
@@ -66,6 +67,10 @@ class Change(Reported):
     """Every kind that either side may have."""
     has_quota: bool = False
     """Whether a quota file was given."""
+    protection: tuple[ProtectionChange, ...] = ()
+    """What protects the stack less than before, then what protects it more."""
+    program: tuple[str, ...] = ()
+    """Files of the program, its policy and its pipelines that differ: the review is made by what they say."""
     reach_new: tuple[str, ...] = ()
     """Who can reach a model now and could not before, a sentence each."""
     reach_gone: tuple[str, ...] = ()
@@ -84,6 +89,11 @@ class Change(Reported):
         """Resources that hold data and are deleted or replaced; last those that hold copies only."""
         lost = (each for each in self.of(Action.DELETE, Action.REPLACE) if each.held)
         return tuple(sorted(lost, key=lambda each: each.is_copy))
+
+    @property
+    def weaker(self) -> tuple[ProtectionChange, ...]:
+        """What protects the stack less than before."""
+        return tuple(each for each in self.protection if each.is_weaker)
 
     def to_json(self) -> str:
         """Return sorted, indented JSON that ends with a newline (docs/reference/change.schema.json)."""
@@ -104,6 +114,7 @@ def compare(environment: str, sides: Sides, rules: Replacement | None = None) ->
         return Change(environment=environment, before=old.name, after=new.name, failures=failures,
                       money=compare_money(old, old, {}))  # fmt: skip
     renamed = find_renamed(old, new)
+    resources = compare_resources(old, new, rules or load_replacement())
     reach_new, reach_gone = compare_reach(old, new)
     warnings = [tuple((side.plan or {}).get("warnings", ())) for side in (old, new)]
     return Change(
@@ -111,7 +122,9 @@ def compare(environment: str, sides: Sides, rules: Replacement | None = None) ->
         models=compare_models(old, new, renamed),
         money=compare_money(old, new, renamed),
         hub=compare_facts(old, new, renamed),
-        resources=compare_resources(old, new, rules or load_replacement()),
+        resources=resources,
+        protection=compare_protection(old, new, resources),
+        program=sides.program,
         accelerators=compare_capacity(old, new, sides.quota),
         has_quota=bool(sides.quota),
         reach_new=reach_new, reach_gone=reach_gone,

@@ -59,6 +59,8 @@ _WORDS: Mapping[str, Callable[[Change], list[str]]] = {
     "code": _hub(Topic.CODE),
     "security": _hub(Topic.SECURITY, Topic.REPOSITORY, Topic.CONTENT),
     "template": _hub(Topic.TEMPLATE),
+    "protection": lambda change: [f"{each.subject}: {each.text}" for each in change.weaker],
+    "program": lambda change: list(change.program),
     "reach": lambda change: list(change.reach_new),
     "quota": lambda change: [f"{row.accelerator} {row.way} in {row.region}: {row.after} of {row.quota}"
                              for row in change.accelerators if row.is_over],

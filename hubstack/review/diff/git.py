@@ -29,6 +29,14 @@ _MAIN = tuple(
 """Written in full: a tag called `main` must not stand in for the branch."""
 
 
+_PROGRAM = re.compile(
+    r"^(__main__\.py|Pulumi\.yaml|dev|uv\.lock|pyproject\.toml|justfile|requirements.*\.txt)$"
+    r"|^(hubstack|components|policy|\.ci)/(?!.*\.md$)|(^|/)(\.github|\.gitlab|gitops|\.cloudbuild)/"
+    r"|(^|/)(\.gitlab-ci|cloudbuild)[^/]*\.ya?ml$|(^|/)(\.gitattributes|\.gitmodules|CODEOWNERS)$"
+)
+"""What runs, judges or guards a review."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commit:
     """One commit, and how a reader knows it."""
@@ -89,6 +97,18 @@ def is_unchanged(folder: Path, commit: Commit) -> bool:
     asked = ("diff", "--quiet", "--no-ext-diff", "--ignore-submodules=none", commit.sha, "--", ".")
     same = _run(folder, *asked).returncode == 0
     return same and _try(folder, "ls-files", "--others", "--exclude-standard", "--", ".") == ""
+
+
+def changed_program(folder: Path, commit: Commit) -> tuple[str, ...]:
+    """Return the files of the program, its policy and its pipelines that are not as the commit has them.
+
+    Whoever changes these changes what a review of the change says.
+    """
+    asked = ("diff", "--name-only", "-z", "--no-ext-diff", "--no-renames", "--ignore-submodules=none", "--relative")
+    said = [_try(folder, *asked, commit.sha, "--", "."),
+            _try(folder, "ls-files", "--others", "--exclude-standard", "-z", "--", ".")]  # fmt: skip
+    names = {name for text in said for name in (text or "").split("\0") if name}
+    return tuple(sorted(name for name in names if _PROGRAM.search(name)))
 
 
 def names_at(folder: Path, commit: Commit) -> tuple[str, ...]:

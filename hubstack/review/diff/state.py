@@ -33,6 +33,8 @@ class State:
     """`hubstack preview --json`."""
     facts: tuple[Data, ...] = ()
     """Fields of `hubstack.hub.facts.ModelFacts`, one a locked model."""
+    guards: Data | None = None
+    """What protects it, as its files say (`hubstack.review.diff.guards`); None where they were not read."""
     error: str | None = None
     """Why this side has neither plan nor graph."""
 
@@ -77,7 +79,7 @@ class State:
     def to_json(self) -> str:
         """Return the side as sorted, indented JSON that ends with a newline."""
         data = {"format": FORMAT, "name": self.name, "plan": self.plan, "graph": self.graph,
-                "facts": list(self.facts), "error": self.error}  # fmt: skip
+                "facts": list(self.facts), "guards": self.guards, "error": self.error}  # fmt: skip
         data["content"] = content_of(data)
         return json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
@@ -90,6 +92,8 @@ class Sides:
     new: State
     quota: Mapping[tuple[str, str, str], int] = field(default_factory=dict[tuple[str, str, str], int])
     """Region, accelerator and way of buying (`on-demand`, `spot`) to the accelerators that may be had."""
+    program: tuple[str, ...] = ()
+    """Files of the program, its policy and its pipelines that differ."""
 
 
 def parse_state(text: str, path: str) -> State:
@@ -106,7 +110,14 @@ def parse_state(text: str, path: str) -> State:
     # Whatever has the hash was written by `to_json`, so its shape needs no check.
     if said.get(CONTENT) != content_of(said):
         raise InputError([Problem(path=path, message="was edited since hubstack wrote it", hint=_AGAIN)])
-    return State(name=path, plan=said["plan"], graph=said["graph"], facts=tuple(said["facts"]), error=said["error"])
+    return State(
+        name=path,
+        plan=said["plan"],
+        graph=said["graph"],
+        facts=tuple(said["facts"]),
+        guards=said.get("guards"),
+        error=said["error"],
+    )
 
 
 _AGAIN = "write one with `hubstack diff ENV --save FILE`, with this version of hubstack"

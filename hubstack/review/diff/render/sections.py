@@ -13,6 +13,7 @@ from hubstack.review.diff.facts import Topic
 from hubstack.review.diff.gates import Tripped
 from hubstack.review.diff.models import ModelAction, ModelChange
 from hubstack.review.diff.money import MoneyLine
+from hubstack.review.diff.render.protection import protection_answer, protection_decisions, protection_rows
 from hubstack.review.diff.render.words import count, money, rise, usd, value
 from hubstack.review.diff.resources import Action, ResourceChange
 
@@ -70,7 +71,8 @@ def _verdict(change: Change) -> str:
     """Say what is to be decided; the hardest first."""
     refused = [each for each in change.resources if each.refused]
     over = [row for row in change.accelerators if row.is_over]
-    if not (change.resources or change.models or change.hub or change.money.lines):
+    is_same = not (change.resources or change.models or change.hub or change.money.lines or change.reach_new)
+    if is_same and not (change.protection or change.program):
         return "NO CHANGE: nothing that runs or is paid for would be another."
     decide = list(_decisions(change))
     if over:
@@ -84,6 +86,7 @@ def _verdict(change: Change) -> str:
 
 
 def _decisions(change: Change) -> Iterator[str]:
+    yield from protection_decisions(change)
     if change.is_gone:
         yield "the whole environment is removed"
     if change.at_risk:
@@ -113,6 +116,7 @@ def _decisions(change: Change) -> Iterator[str]:
 
 def _answers(change: Change) -> Iterator[tuple[str, str]]:
     yield "Money", money(change.money.before, change.money.after)
+    yield "Protection", protection_answer(change)
     risk = [f"{each.name} ({each.held})" for each in change.at_risk]
     yield "Data at risk", _names(risk) or "none"
     yield "Replaced", _replaced(change)
@@ -120,7 +124,7 @@ def _answers(change: Change) -> Iterator[tuple[str, str]]:
     yield "Models", _model_words(change) or "the same, served in the same way"
     licences = [f"{each.key}: {each.text}" for each in change.hub if each.topic is Topic.LICENSE]
     yield "Licences", "; ".join(licences) or "no change"
-    topics = (Topic.CODE, Topic.SECURITY, Topic.GATED)
+    topics = (Topic.REPOSITORY, Topic.CONTENT, Topic.CODE, Topic.SECURITY, Topic.GATED)
     said = [f"{each.key}: {each.text}" for each in change.hub if each.topic in topics]
     yield "Security of models", "; ".join(said) or "no change"
     yield "Who can reach it", _reach(change)
@@ -174,6 +178,7 @@ def _names(names: list[str]) -> str:
 
 
 def _sections(change: Change) -> Iterator[Section]:
+    yield Section(title="Protection", columns=("what", "", "how"), rows=protection_rows(change))
     lost = ("resource", "type", "what happens", "lost with it")
     yield Section(
         title="Data at risk",

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Resources whose change makes a stack weaker, whatever the settings say: read off two graphs.
+
+Owns the arguments and kinds that protect, and the reading of network policies: who may talk to which pods after the
+change that could not before. A policy that goes with all the pods that it selected is no loss.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from itertools import product
+from typing import Any, cast
+
+from hubstack.review.diff.paths import ABSENT, UNKNOWN, PathChange, leaves
+from hubstack.review.diff.resources import Action, ResourceChange
+from hubstack.review.diff.state import Data, State
+
+_POLICIES = ("kubernetes:networking.k8s.io/v1:NetworkPolicy",
+             "kubernetes:networking.gke.io/v1alpha1:FQDNNetworkPolicy")  # fmt: skip
+_GUARDS: Mapping[str, str] = {
+    "gcp:accesscontextmanager/servicePerimeterResource:ServicePerimeterResource": "the perimeter is left",
+    "gcp:billing/budget:Budget": "the bill is no longer watched",
+    "gcp:binaryauthorization/policy:Policy": "images are no longer held against a policy",
+    "gcp:compute/securityPolicy:SecurityPolicy": "Cloud Armor no longer guards",
+    "gcp:monitoring/alertPolicy:AlertPolicy": "an alert is gone",
+    "gcp:monitoring/notificationChannel:NotificationChannel": "a receiver of alerts is gone",
+    "gcp:orgpolicy/policy:Policy": "a constraint of the project is gone",
+    "kubernetes:networking.gke.io/v1:GCPBackendPolicy": "a backend is no longer guarded",
+}
+"""Kinds that guard by being there."""
+_SAFE_ON = re.compile(
+    r"(^|\.)(deletionProtection|protect|retainOnDelete|enablePrivateNodes|enablePrivateEndpoint|enableShieldedNodes"
+    r"|enableSecureBoot|enableIntegrityMonitoring|uniformBucketLevelAccess|runAsNonRoot|readOnlyRootFilesystem"
+    r"|enableIntranodeVisibility|enableFqdnNetworkPolicy|privateIpGoogleAccess|iap\.enabled|networkPolicy\.enabled"
+    r"|versioning\.enabled|confidentialNodes\.enabled)$"
+)
+_SAFE_OFF = re.compile(
+    r"(^|\.)(privileged|allowPrivilegeEscalation|hostNetwork|hostPID|hostIPC|automountServiceAccountToken"
+    r"|allowExternalTraffic|forceDestroy|enableLegacyAbac|invokerIamDisabled|insecureSkipTlsVerify)$"
+)
+_KEPT = re.compile(
+    r"(?i)((^|[.\[])[a-z]*(kmskey|encryptionkey|encryptionconfig|encryption\.)[a-z]*"
+    r"|binaryAuthorization|publicAccessPrevention|workloadIdentityConfig|workloadMetadataConfig|datapathProvider"
+    r"|masterAuthorizedNetworks|securityPostureConfig|pod-security\.kubernetes\.io/enforce|seccompProfile"
+    r"|capabilities\.drop|notificationChannels|email_address|securityPolicy|sourceRanges|(^|\.)logConfig"
+    r"|loggingConfig|retentionPolicy|softDeletePolicy)"
+)
+_SHOWN = 4
+
+
+def weaker_resources(old: State, new: State, resources: tuple[ResourceChange, ...]) -> Iterator[tuple[str, str]]:
+    """Yield resources and what of them is weaker; what is the same of several is said once."""
+    gone = {key for key in old.models if key not in new.models}
+    said: dict[str, list[str]] = {}
+    for change in resources:
+        for text in dict.fromkeys(_weaker(change, old, new, gone)):
+            said.setdefault(text, []).append(change.name)
+    for text, names in said.items():
+        more = len(names) - _SHOWN
+        yield ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else ""), text
+
+
+def _weaker(change: ResourceChange, old: State, new: State, gone: set[str]) -> Iterator[str]:
+    if change.type in _POLICIES:
+        yield from _policy(change, old, new)
+    elif change.action is Action.DELETE:
+        is_of_gone = any(key in change.name for key in gone)
+        if change.type in _GUARDS and not is_of_gone and not new.is_missing:
+            yield f"{_GUARDS[change.type]} (deleted)"
+        return
+    if change.action in {Action.UPDATE, Action.REPLACE, Action.SETTINGS}:
+        for one in change.changes:
+            yield from _argument(one)
+
+
+def _argument(change: PathChange) -> Iterator[str]:
+    before, after = (dict(leaves(value, change.path)) for value in (change.before, change.after))
+    for path in dict.fromkeys([*before, *after]):
+        was, now = before.get(path, ABSENT), after.get(path, ABSENT)
+        if was == now or any(isinstance(value, Mapping) for value in (was, now)) or UNKNOWN in {str(was), str(now)}:
+            continue
+        if _SAFE_ON.search(path) and was is True:
+            yield f"`{path}` is off"
+        elif _SAFE_OFF.search(path) and now is True:
+            yield f"`{path}` is on"
+        elif _KEPT.search(path) and was is not ABSENT:
+            yield f"`{path}` is {'gone' if now is ABSENT else 'another'}"
+
+
+# Network policies
+
+
+def _policy(change: ResourceChange, old: State, new: State) -> Iterator[str]:
+    before = old.resources.get(change.old_urn or change.urn, {}).get("inputs", {})
+    if change.action is Action.CREATE or not before:
+        return
+    if change.action is Action.DELETE:
+        if _selects(before, new):
+            yield "a network policy is deleted, and pods that it guarded stay"
+        return
+    after = new.resources[change.urn].get("inputs", {})
+    old_spec, new_spec = _spec(before), _spec(after)
+    if old_spec.get("podSelector") != new_spec.get("podSelector"):
+        yield "a network policy guards other pods"
+    for direction in ("Ingress", "Egress"):
+        if direction not in _types(old_spec):
+            continue
+        verb = "lets in" if direction == "Ingress" else "lets out to"
+        if direction not in _types(new_spec):
+            yield f"a network policy {verb} anyone"
+        elif more := _pairs(new_spec, direction) - _covered(_pairs(old_spec, direction), new_spec, direction):
+            peers = sorted({peer for peer, _ in more})
+            yield f"a network policy {verb} more: {'; '.join(peers[:_SHOWN])}"
+
+
+_ANY = "anyone"
+
+
+def _spec(inputs: Data) -> Data:
+    return cast("Data", inputs.get("spec") or {})
+
+
+def _types(spec: Data) -> tuple[str, ...]:
+    return tuple(spec.get("policyTypes") or (["Ingress", "Egress"] if spec.get("egress") else ["Ingress"]))
+
+
+def _pairs(spec: Data, direction: str) -> set[tuple[str, str]]:
+    """Return every peer with every port that the rules of one direction let through."""
+    found: set[tuple[str, str]] = set()
+    for rule in spec.get(direction.lower()) or ():
+        peers = rule.get("from") or rule.get("to") or rule.get("matches") or [_ANY]
+        ports = rule.get("ports") or [_ANY]
+        found |= {(_text(peer), _text(port)) for peer, port in product(peers, ports)}
+    return found
+
+
+def _covered(had: set[tuple[str, str]], spec: Data, direction: str) -> set[tuple[str, str]]:
+    """Return which of the new pairs the old ones let through: the same, or all peers, or all ports of a peer."""
+    return {
+        (peer, port)
+        for peer, port in _pairs(spec, direction)
+        if not had.isdisjoint({(peer, port), (_ANY, port), (peer, _ANY), (_ANY, _ANY)})
+    }
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+
+
+def _selects(policy: Data, state: State) -> bool:
+    """Whether pods of a state are of those that a policy is for."""
+    namespace = policy.get("metadata", {}).get("namespace")
+    selector: Data = _spec(policy).get("podSelector") or {}
+    for resource in state.resources.values():
+        inputs: Data = resource.get("inputs", {})
+        if resource["type"].startswith("kubernetes:helm.sh/"):  # what its pods are labelled is not in the graph
+            is_there = inputs.get("namespace") == namespace and not selector
+        else:
+            is_there = inputs.get("metadata", {}).get("namespace") == namespace and any(
+                _matches(selector, labels) for labels in _pod_labels(inputs)
+            )
+        if is_there:
+            return True
+    return False
+
+
+def _pod_labels(inputs: Data) -> Iterator[Mapping[str, str]]:
+    spec: Data = inputs.get("spec") or {}
+    group: Data = spec.get("leaderWorkerTemplate") or {}
+    for template in (spec.get("template"), group.get("leaderTemplate"), group.get("workerTemplate")):
+        if isinstance(template, Mapping):
+            held = cast("Data", template)
+            metadata: Data = held.get("metadata") or {}
+            yield metadata.get("labels") or {}
+
+
+def _matches(selector: Data, labels: Mapping[str, str]) -> bool:
+    wanted: Mapping[str, str] = selector.get("matchLabels") or {}
+    if any(labels.get(key) != value for key, value in wanted.items()):
+        return False
+    for rule in selector.get("matchExpressions") or ():
+        value, values = labels.get(rule["key"]), rule.get("values") or ()
+        fits = {"In": value in values, "NotIn": value not in values, "Exists": value is not None,
+                "DoesNotExist": value is None}  # fmt: skip
+        if not fits.get(rule["operator"], True):
+            return False
+    return True

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What protects a stack, as its files say it: settings, the flags of each model, the rules of policy.yaml.
+
+Owns the reading. It is done here and not by the side's own program, which on a pull request is the author's. Does
+not own what counts as weaker (`hubstack.review.diff.protection`).
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hubstack.files.errors import HubstackError
+from hubstack.inputs.environment import find_environment
+from hubstack.inputs.pulumi_config import SECRET_PLACEHOLDER, load_stack_config
+from hubstack.inputs.settings import SECRETS
+from hubstack.inputs.stack import read_settings, read_shard
+from hubstack.review.check.policy_file import load_policy, policy_path
+
+FLAGS = ("trust_remote_code", "allow_pickle", "allow_unsafe", "accept_eula")
+"""What a list may say of a model to let pass what is refused by default."""
+
+
+def read_guards(name: str, project_dir: Path) -> Mapping[str, Any] | None:
+    """Return plain data of what protects an environment; None where its files cannot be read, or it is not there.
+
+    Args:
+        name: a stack, or a folder relative to the project.
+        project_dir: folder of Pulumi.yaml of one side.
+    """
+    try:
+        found = find_environment(name, project_dir, project_dir)
+        config = load_stack_config(project_dir, found.config_file).config
+        settings = read_settings(project_dir, found.stack, config)
+        listed = read_shard(project_dir, found.stack, config).listed
+        path = policy_path(found.config_file)
+        policy = load_policy(path, path.name, found.stack)
+    except HubstackError:
+        return None
+    return {
+        "settings": {key: text for key, text in sorted(settings.items()) if key not in SECRETS},
+        "plain_secrets": [key for key in SECRETS if settings.get(key, SECRET_PLACEHOLDER) != SECRET_PLACEHOLDER],
+        "models": {model.key: [flag for flag in FLAGS if getattr(model, flag)] for model in listed.models},
+        "limits": dict(policy.limits),
+        "levels": dict(policy.levels),
+        "waivers": [
+            {"rule": each.waiver.rule, "model": each.waiver.model, "resource": each.waiver.resource,
+             "until": each.waiver.until.isoformat()}
+            for each in policy.waivers
+        ],
+    }  # fmt: skip

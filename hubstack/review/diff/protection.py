@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What of a stack's protection is weaker after a change, or stronger: settings, flags of models, policy, resources.
+
+Owns which difference is weaker. Settings, flags and rules come from the files of both sides
+(`hubstack.review.diff.guards`), resources from the graphs: a program that drops a protection without a setting is
+seen too. What cannot be told is weaker until a person says otherwise.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from hubstack.files.problems import shown
+from hubstack.review.diff.guarded_resources import weaker_resources
+from hubstack.review.diff.reported import Reported
+from hubstack.review.diff.resources import ResourceChange
+from hubstack.review.diff.state import Data, State
+
+_LEVELS = ("off", "warn", "error")
+_ALLOWED = {"licenses": "licence", "weights_formats": "format of weights", "regions": "region",
+            "registries": "registry"}  # fmt: skip
+_ASKED = {"spot_forbidden_in": "spot is no longer forbidden in", "required_labels": "no longer a required label:"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtectionChange(Reported):
+    """One thing that protects the stack, and is not as before."""
+
+    subject: str
+    """A setting, the key of a model, a rule of policy.yaml, or a resource."""
+    text: str
+    """What a reviewer reads."""
+    is_weaker: bool
+    """Whether a reviewer must agree; else it is stronger."""
+
+
+def compare_protection(
+    old: State, new: State, resources: tuple[ResourceChange, ...]
+) -> tuple[ProtectionChange, ...]:
+    """Return what is weaker, then what is stronger."""
+    found = [*_of_files(old, new)]
+    found += [
+        ProtectionChange(subject=subject, text=text, is_weaker=True)
+        for subject, text in weaker_resources(old, new, resources)
+    ]
+    return tuple(sorted(dict.fromkeys(found), key=lambda each: not each.is_weaker))
+
+
+def _of_files(old: State, new: State) -> Iterator[ProtectionChange]:
+    before, after = old.guards, new.guards
+    if new.is_missing or (before is None and not old.is_missing):
+        return  # gone, or saved by a hubstack that did not look
+    if after is None:
+        text = "the settings, the list or policy.yaml of the new side cannot be read"
+        yield ProtectionChange(subject="files", text=text, is_weaker=True)
+        return
+    if before is None:  # a new environment: what it lets pass is new
+        nothing: dict[str, Any] = {"models": {}, "waivers": [], "plain_secrets": []}
+        before = cast("Data", {**after, **nothing})
+    yield from _settings(before["settings"], after["settings"])
+    for key in sorted(set(after["plain_secrets"]) - set(before["plain_secrets"])):
+        yield ProtectionChange(subject=key, text="stands in the file in plain text, for all who read it",
+                               is_weaker=True)  # fmt: skip
+    yield from _flags(before["models"], after["models"], old, new)
+    yield from _policy(before, after)
+
+
+# Settings
+
+_Judged = Iterator[tuple[str, bool]]
+_Rule = Callable[[str | None, str | None], _Judged]
+"""Text before and after, None where it is not set, to what is said of it and whether it is weaker."""
+
+
+def _move(before: object, after: object) -> str:
+    return " -> ".join("not set" if value is None else shown(value) for value in (before, after))
+
+
+def _kept(what: str) -> _Rule:
+    """What protects for as long as it has one value."""
+
+    def judge(before: str | None, after: str | None) -> _Judged:
+        if not after:
+            yield f"{_move(before, None)}: {what} no longer", True
+        elif before:
+            yield f"{_move(before, after)}: another one", True
+        else:
+            yield f"{_move(None, after)}: {what}", False
+
+    return judge
+
+
+def _on(what: str, *, default: bool = False) -> _Rule:
+    def judge(before: str | None, after: str | None) -> _Judged:
+        pair = [default if not text else text.lower() == "true" for text in (before, after)]
+        if pair[0] != pair[1]:
+            yield (f"off: {what} no longer", True) if pair[0] else (f"on: {what}", False)
+
+    return judge
+
+
+def _ranked(ranks: tuple[str, ...], default: str, what: str) -> _Rule:
+    """Words from the strictest to the loosest."""
+
+    def judge(before: str | None, after: str | None) -> _Judged:
+        pair = [text or default for text in (before, after)]
+        if pair[0] != pair[1]:
+            places = [ranks.index(text) if text in ranks else len(ranks) for text in pair]
+            yield f"{_move(*pair)}: {what}", places[1] >= places[0]
+
+    return judge
+
+
+def _at_most(what: str) -> _Rule:
+    def judge(before: str | None, after: str | None) -> _Judged:
+        pair = [_number(text) for text in (before, after)]
+        if pair[0] == pair[1]:
+            return
+        is_weaker = pair[1] is None or (pair[0] is not None and pair[1] > pair[0])
+        yield f"{_move(before, after)}: {what}", is_weaker
+
+    return judge
+
+
+def _members(lost: str, gained: str, emptied: str) -> _Rule:
+    """A list of which an entry that goes, or comes, is weaker where there is a text for it."""
+
+    def judge(before: str | None, after: str | None) -> _Judged:
+        pair = [_words(text) for text in (before, after)]
+        for text, words in ((lost, pair[0] - pair[1]), (gained, pair[1] - pair[0])):
+            if words and text:
+                yield f"{text} {', '.join(sorted(words))}", True
+        if pair[0] and not pair[1] and emptied:
+            yield emptied, True
+
+    return judge
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return None
+
+
+def _words(text: str | None) -> set[str]:
+    said = _json(text)
+    return {str(word) for word in cast("list[Any]", said)} if isinstance(said, list) else set()
+
+
+def _json(text: str | None) -> Any:
+    try:
+        return json.loads(text) if text else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def _mapping(text: str | None) -> Data:
+    said = _json(text)
+    return cast("Data", said) if isinstance(said, dict) else {}
+
+
+def _gateway(before: str | None, after: str | None) -> _Judged:
+    old, new = _mapping(before), _mapping(after)
+    if not new:
+        return  # nothing is reached through it any more
+    if new.get("exposure") == "external" != old.get("exposure"):
+        yield "`exposure: external`: models are reached from the internet", True
+    if old.get("exposure") == "external" != new.get("exposure"):
+        yield "internal: models are no longer reached from the internet", False
+    for key in ("auth", "certificate", "iap_client_id"):
+        if old.get(key) and old.get(key) != new.get(key):
+            yield f"`{key}`: {_move(old.get(key), new.get(key))}", True
+
+
+_SETTINGS: Mapping[str, _Rule] = {
+    "hubstack:kmsKey": _kept("what the stack stores is encrypted by your own key"),
+    "hubstack:servicePerimeter": _kept("the project is inside the service perimeter"),
+    "hubstack:binaryAuthorization": _on("images are held against the project's policy"),
+    "hubstack:restrictedApis": _on("Google's APIs are reached at the restricted addresses only"),
+    "hubstack:deletionProtection": _on("the provider refuses to delete the cluster", default=True),
+    "hubstack:monitoring": _on("incidents are watched", default=True),
+    "hubstack:alerts": _members("alerts no longer go to", "alerts go to someone new:",
+                                "nobody is told of incidents"),
+    "hubstack:budget": _at_most("the largest bill that a plan may have"),
+    "hubstack:billingBudget": _at_most("the sum that the billing alert watches"),
+    "hubstack:billingAccount": _kept("the bill is watched"),
+    "hubstack:maintenanceWindow": _kept("GKE upgrades inside the window only"),
+    "hubstack:releaseChannel": _ranked(("EXTENDED", "STABLE", "REGULAR", "RAPID"), "REGULAR",
+                                       "how early GKE's versions come"),
+    "hubstack:runIngress": _ranked(("internal", "internal-and-cloud-load-balancing", "all"), "internal",
+                                   "who reaches Cloud Run services"),
+    "hubstack:runInvokers": _members("", "may call the Cloud Run services:",
+                                     "Cloud Run services are open to whoever the project lets"),
+    "hubstack:gateway": _gateway,
+    "hubstack:dnsEndpointExternal": _on("the control plane's DNS endpoint takes no traffic from outside"),
+}  # fmt: skip
+
+
+def _settings(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[ProtectionChange]:
+    for key, rule in _SETTINGS.items():
+        before, after = old.get(key), new.get(key)
+        if before != after:
+            for text, is_weaker in rule(before, after):
+                yield ProtectionChange(subject=key, text=text, is_weaker=is_weaker)
+
+
+# The list and the policy
+
+
+def _flags(
+    before: Mapping[str, list[str]], after: Mapping[str, list[str]], old: State, new: State
+) -> Iterator[ProtectionChange]:
+    former: dict[str, list[str]] = {key: list(model.get("was", ())) for key, model in new.models.items()}
+    for key, flags in sorted(after.items()):
+        if new.models and key not in new.models:
+            continue  # of another cluster
+        had = next((before[each] for each in (key, *former.get(key, [])) if each in before), [])
+        for flag in flags:
+            if flag not in had:
+                yield ProtectionChange(subject=key, text=f"`{flag}: true` is set", is_weaker=True)
+        for flag in had:
+            if flag not in flags and key in old.models:
+                yield ProtectionChange(subject=key, text=f"`{flag}` is no longer set", is_weaker=False)
+
+
+def _policy(old: Data, new: Data) -> Iterator[ProtectionChange]:
+    for subject, text, is_weaker in (
+        *_limits(old["limits"], new["limits"]),
+        *_levels(old, new),
+        *_waivers(old, new),
+    ):
+        yield ProtectionChange(subject=f"policy.yaml {subject}", text=text, is_weaker=is_weaker)
+
+
+def _limits(old: Data, new: Data) -> Iterator[tuple[str, str, bool]]:
+    for key, what in _ALLOWED.items():
+        yield from _allowed(key, what, old.get(key), new.get(key))
+    for key, text in _ASKED.items():
+        if gone := sorted(_texts(old.get(key)) - _texts(new.get(key))):
+            yield key, f"{text} {', '.join(gone)}", True
+    yield from _most("max_usd_per_month", old.get("max_usd_per_month"), new.get("max_usd_per_month"))
+    yield from _accelerators(old.get("max_accelerators"), new.get("max_accelerators"))
+
+
+def _texts(listed: list[str] | None) -> set[str]:
+    return set(listed or ())
+
+
+def _allowed(
+    key: str, what: str, before: list[str] | None, after: list[str] | None
+) -> Iterator[tuple[str, str, bool]]:
+    """Compare a list of what is allowed; without one everything is."""
+    if after is None:
+        if before is not None:
+            yield key, f"every {what} is allowed", True
+    elif before is None:
+        yield key, f"only these are allowed: {', '.join(after)}", False
+    else:
+        if more := sorted(_texts(after) - _texts(before)):
+            yield key, f"another {what} is allowed: {', '.join(more)}", True
+        if less := sorted(_texts(before) - _texts(after)):
+            yield key, f"no longer allowed: {', '.join(less)}", False
+
+
+def _accelerators(before: dict[str, int] | None, after: dict[str, int] | None) -> Iterator[tuple[str, str, bool]]:
+    """Compare the most accelerators of each kind: one that is not named is not allowed, without the key all are."""
+    if after is None:
+        if before is not None:
+            yield "max_accelerators", "any number of accelerators is allowed", True
+        return
+    kinds = set(after) | set(() if before is None else before)
+    for kind in sorted(kinds):
+        had = None if before is None else before.get(kind, 0)
+        yield from _most(f"max_accelerators.{kind}", had, after.get(kind, 0))
+
+
+def _most(key: str, before: float | None, after: float | None) -> Iterator[tuple[str, str, bool]]:
+    if before != after:
+        yield key, _move(before, after), after is None or (before is not None and after > before)
+
+
+def _levels(old: Data, new: Data) -> Iterator[tuple[str, str, bool]]:
+    for rule in sorted({*old["levels"], *new["levels"]}):
+        before, after = old["levels"].get(rule), new["levels"].get(rule)
+        if before != after and before is not None and after is not None:
+            yield rule, f"level {before} -> {after}", _LEVELS.index(after) < _LEVELS.index(before)
+
+
+def _waivers(old: Data, new: Data) -> Iterator[tuple[str, str, bool]]:
+    before, after = _until(old), _until(new)
+    for waiver in sorted({*before, *after}, key=str):
+        rule, model, resource = waiver
+        about = f"the rule for {resource or model or 'the stack'}"
+        was, until = before.get(waiver), after.get(waiver)
+        if until is None:
+            yield rule, f"a waiver of {about} is gone", False
+        elif was is None:
+            yield rule, f"a new waiver of {about}, until {until}", True
+        elif until > was:
+            yield rule, f"the waiver of {about} lasts longer: {was} -> {until}", True
+
+
+def _until(side: Data) -> dict[tuple[str, str | None, str | None], str]:
+    """Return rule, model and resource of each waiver, to its last day."""
+    return {(each["rule"], each["model"], each["resource"]): each["until"] for each in side["waivers"]}
