@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from hubstack.files.errors import HubstackError
+from hubstack.inputs.clusters import settings_of
 from hubstack.inputs.environment import find_environment
-from hubstack.inputs.pulumi_config import SECRET_PLACEHOLDER, load_stack_config
-from hubstack.inputs.settings import SECRETS
-from hubstack.inputs.stack import read_settings, read_shard
+from hubstack.inputs.pulumi_config import SECRET_PLACEHOLDER
+from hubstack.inputs.settings import DEFAULT_NAMESPACE, SECRETS
+from hubstack.inputs.stack import Stack
 from hubstack.review.check.policy_file import load_policy, policy_path
 
 FLAGS = ("trust_remote_code", "allow_pickle", "allow_unsafe", "accept_eula")
@@ -29,16 +30,18 @@ def read_guards(name: str, project_dir: Path) -> Mapping[str, Any] | None:
     """
     try:
         found = find_environment(name, project_dir, project_dir)
-        config = load_stack_config(project_dir, found.config_file).config
-        settings = read_settings(project_dir, found.stack, config)
-        listed = read_shard(project_dir, found.stack, config).listed
+        stack = Stack.load(found)
+        listed = stack.all_models
         path = policy_path(found.config_file)
         policy = load_policy(path, path.name, found.stack)
     except HubstackError:
         return None
+    config = stack.config
+    if stack.group and stack.cluster:
+        config = {**config, **settings_of(stack.cluster, stack.group.config, DEFAULT_NAMESPACE)}
     return {
-        "settings": {key: text for key, text in sorted(settings.items()) if key not in SECRETS},
-        "plain_secrets": [key for key in SECRETS if settings.get(key, SECRET_PLACEHOLDER) != SECRET_PLACEHOLDER],
+        "settings": {key: text for key, text in sorted(config.items()) if key not in SECRETS},
+        "plain_secrets": [key for key in SECRETS if config.get(key, SECRET_PLACEHOLDER) != SECRET_PLACEHOLDER],
         "models": {model.key: [flag for flag in FLAGS if getattr(model, flag)] for model in listed.models},
         "limits": dict(policy.limits),
         "levels": dict(policy.levels),

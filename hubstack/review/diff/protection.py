@@ -216,7 +216,8 @@ def _flags(
     for key, flags in sorted(after.items()):
         if new.models and key not in new.models:
             continue  # of another cluster
-        had = next((before[each] for each in (key, *former.get(key, [])) if each in before), [])
+        none: list[str] = []
+        had = next((before[each] for each in (key, *former.get(key, none)) if each in before), none)
         for flag in flags:
             if flag not in had:
                 yield ProtectionChange(subject=key, text=f"`{flag}: true` is set", is_weaker=True)
