@@ -21,6 +21,8 @@ DNS_LABEL_MAX = 63
 KEY_MAX = 40
 """Leaves room for the suffixes of a DNS label (`-weights-1a2b3c4d`)."""
 KEY_PATTERN = r"[a-z]([a-z0-9-]*[a-z0-9])?"
+_REFUSED = re.compile(r"^goog|g[o0]{2,}g[l1]e")
+"""In the name of a bucket (Cloud Storage, "Bucket names"; terraform-provider-google#17831)."""
 KEDA_NAMESPACE = "keda"
 """Of the autoscaler; a cluster beside others has one of its own (`hubstack.inputs.stack`)."""
 RESERVED_KEYS = frozenset({"default", "kubernetes", "vllm"})
@@ -94,9 +96,13 @@ def key_of(repo_id: str) -> str:
 def bucket_name(project: str, stack: str, key: str) -> str:
     """Return a globally unique bucket name: projects are unique, so names that begin with one are.
 
-    Buckets refuse `goog` as a prefix and dots ask for a domain check, so neither is made here.
+    Buckets refuse `goog` as a prefix and `google` or its like anywhere; dots mean a domain. None is made
+    here, and a name that had one carries a hash, so that two models stay two.
     """
-    return shorten(slug(f"{project.replace(':', '-').replace('.', '-')}-{stack}-{key}"), BUCKET_MAX)
+    name = slug(f"{project.replace(':', '-').replace('.', '-')}-{stack}-{key}")
+    if not _REFUSED.search(name):
+        return shorten(name, BUCKET_MAX)
+    return shorten(f"{_REFUSED.sub('gle', name)}-{short_hash(name, length=6)}", BUCKET_MAX)
 
 
 def service_account_id(stack: str, role: str) -> str:

@@ -25,6 +25,13 @@ def test_long_names_that_differ_stay_different_when_shortened(first: str, second
 
 def test_a_bucket_name_holds_project_stack_and_key_within_63_characters() -> None:
     assert names.bucket_name("acme", "dev", "qwen3-8b") == "acme-dev-qwen3-8b"
+    for key in ("google-gemma-3-27b", "goog-x", "g00gle-x"):
+        made = names.bucket_name("acme", "dev", key)
+        assert not re.search("g[o0]{2}gle", made), "Cloud Storage refuses such names"
+    assert not names.bucket_name("google-labs", "dev", "m").startswith("goog")
+    assert names.bucket_name("acme", "dev", "goog-x") == "acme-dev-goog-x", "a prefix is of the whole name"
+    two = {names.bucket_name("acme", "dev", key) for key in ("google-x", "g00gle-x", "gle-x")}
+    assert len(two) == 3, "models stay apart"
     long_name = names.bucket_name("a" * 30, "production-europe", "k" * 40)
     assert len(long_name) <= 63
     assert long_name != names.bucket_name("a" * 30, "production-europe", "k" * 39 + "j")

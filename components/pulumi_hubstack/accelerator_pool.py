@@ -23,6 +23,15 @@ MAX_PODS_PER_NODE = 32
 MAX_PODS_PER_SLICE_NODE = 15
 """Of a multi-host TPU slice (facts: gke.md 3.5)."""
 
+SERVER_FILLED = (
+    "nodeConfig.localSsdCount",
+    "nodeConfig.localNvmeSsdBlockConfig",
+    "nodeConfig.ephemeralStorageConfig",
+    "nodeConfig.hostMaintenancePolicy",
+)
+"""Fields that GKE may fill by the machine and that replace a pool: not written here, and not compared. Bundled
+local SSDs are written as the ephemeral storage that GKE makes of them (terraform-provider-google#17068)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceleratorPoolArgs:
@@ -64,7 +73,7 @@ class AcceleratorPool(pulumi.ComponentResource):
             node_config=_node_config(args),
             opts=child(
                 self,
-                ignore_changes=["initialNodeCount"],
+                ignore_changes=["initialNodeCount", *SERVER_FILLED],
                 # No delete_before_replace: what replaces a pool is in its name, and should anything else do so,
                 # the name is taken until the old pool is gone, as the provider knows.
                 # A quota error looks like two hours of waiting otherwise (facts: gke.md 5.1).
@@ -107,6 +116,11 @@ def _node_config(args: AcceleratorPoolArgs) -> gcp.container.NodePoolNodeConfigA
         reservation_affinity=_reservation(pool),
         disk_size_gb=pool.boot_disk_gib,
         disk_type=pool.boot_disk_type,
+        ephemeral_storage_local_ssd_config=(
+            container.NodePoolNodeConfigEphemeralStorageLocalSsdConfigArgs(local_ssd_count=pool.local_ssds)
+            if pool.local_ssds
+            else None
+        ),
         labels={CLASS_LABEL: pool.capacity_class},
         taints=[
             container.NodePoolNodeConfigTaintArgs(key=CLASS_LABEL, value=pool.capacity_class, effect="NO_SCHEDULE")

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 from hubstack.kinds import AcceleratorKind, CapacityKind
 
+LOCAL_SSD_GIB = 375
+"""One local SSD of Compute Engine."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accelerator:
@@ -80,19 +83,31 @@ class MachineType:
     """0 where none is bundled."""
     network_gbit_per_s: float | None
     on_demand: bool | None
-    """Whether it is sold so; None where no source says. A reservation is possible for all."""
+    """Whether it is sold so; None where no source says."""
     spot: bool | None
     flex_start: bool | None
+    reservation: bool
+    """Whether one can be made for it."""
     min_gke_version: str | None
     boot_disk_type: str | None
     """Where the machine is known to need one."""
     unverified: frozenset[str]
     sources: tuple[str, ...]
 
+    @property
+    def local_ssds(self) -> int:
+        """Bundled local SSDs, which GKE makes the node's ephemeral storage of."""
+        return self.local_ssd_bundled_gib // LOCAL_SSD_GIB
+
+    @property
+    def ways(self) -> tuple[CapacityKind, ...]:
+        """Every way in which a source says that it can be bought."""
+        return tuple(kind for kind in CapacityKind if self.is_sold_as(kind))
+
     def is_sold_as(self, capacity: CapacityKind) -> bool:
         """Return whether a source says that it can be bought so."""
         sold = {
-            CapacityKind.RESERVATION: True,
+            CapacityKind.RESERVATION: self.reservation,
             CapacityKind.ON_DEMAND: self.on_demand,
             CapacityKind.SPOT: self.spot,
             CapacityKind.FLEX_START: self.flex_start,

@@ -207,6 +207,7 @@ def _read_machine_types(file: Row, overhead: NodeOverhead) -> Iterator[MachineTy
                 on_demand=on_demand,
                 spot=spot,
                 flex_start=flex_start,
+                reservation=group.maybe_flag("reservation") is not False,
                 min_gke_version=group.maybe_text("min_gke_version"),
                 boot_disk_type=group.maybe_text("boot_disk_type"),
                 unverified=frozenset(group.texts("unverified")),

@@ -55,6 +55,8 @@ class CapacityStep:
     """Word of the request, unchecked; None: that of the first step."""
     zones: tuple[str, ...] = ()
     """Unchecked; empty: every zone that has the accelerator."""
+    machine_type: str | None = None
+    """Unchecked; None: the cheapest that fits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,7 +211,7 @@ _HINTS = {
     "name": "lower-case letters, digits and single hyphens, starting with a letter; at most 40",
     "was": "one to four keys that the model had, oldest first: lower-case letters, digits and single hyphens",
     "revision": "a branch, a tag or a 40-digit commit, as `git` would take it",
-    "reservation": "the reservation's name in Compute Engine: lower-case letters, digits and hyphens",
+    "reservation": "its name in Compute Engine, or `projects/OWNER/reservations/NAME` of one that is shared",
     "models": _EXAMPLE,
 }
 
@@ -383,7 +385,7 @@ def capacity_steps(steps: Iterable[CapacityStepRequest] | None) -> tuple[Capacit
     read = (
         CapacityStep(
             kind=CapacityKind(step.kind), reservation=step.reservation, accelerator=step.accelerator,
-            zones=tuple(step.zones or ()),
+            zones=(step.zone,) if step.zone else tuple(step.zones or ()), machine_type=step.machine_type,
         )
         for step in steps
     )  # fmt: skip

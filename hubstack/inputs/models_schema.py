@@ -58,13 +58,26 @@ class ScalingRequest(_Strict):
     """Minutes without a request after which a model with `replicas.min: 0` rests. Default 15."""
 
 
+_RESERVATION_NAME = r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
+RESERVATION_PATTERN = (
+    rf"^(projects/([a-z0-9.-]+:)?[a-z][-a-z0-9]{{4,28}}[a-z0-9]/reservations/)?{_RESERVATION_NAME}"
+    rf"(/reservationBlocks/{_RESERVATION_NAME}(/reservationSubBlocks/{_RESERVATION_NAME})?)?$"
+)
+"""As GKE takes it: by name, or by the path of one that another project shares; with a block of it."""
+
+
 class CapacityStepRequest(_Strict):
     """One way to buy nodes."""
 
     kind: Literal["reservation", "spot", "flex-start", "on-demand"]
     """How it is bought."""
-    reservation: str | None = Field(None, pattern=r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$")
-    """Name of the reservation, of the kind `reservation` only."""
+    reservation: str | None = Field(None, pattern=RESERVATION_PATTERN)
+    """Name of the reservation, of the kind `reservation` only; `projects/OWNER/reservations/NAME` where another
+    project shares it."""
+    machine_type: str | None = None
+    """Machine type that this step buys: a reservation holds one. Default: the cheapest that fits."""
+    zone: str | None = None
+    """Zone of the reservation, of the kind `reservation` only: short for `zones` with one."""
     accelerator: str | None = None
     """Another accelerator for this step: a catalogue id or GKE label. As many of them as in the first step, and the
     plan shows that the model fits. Default: that of the first step."""
@@ -145,6 +158,8 @@ def _read_step(value: Any) -> Any:
         raise RefusedError(
             f"{shown(kind)} is no capacity: {allowed}", f"did you mean `{near}`?" if near else _STEP_HINT
         )
+    if "zone" in step and ("zones" in step or kind != "reservation"):
+        raise RefusedError("`zone` is of a reservation, which is in one; `zones` limits other steps", _STEP_HINT)
     return step
 
 
@@ -162,12 +177,15 @@ def _read_entry(value: Any) -> Any:
 
 class _ReservationJson(BaseModel):
     reservation: str
+    machine_type: str | None = None
+    zone: str | None = None
     accelerator: str | None = None
     zones: list[str] | None = None
 
 
 class _StepJson(BaseModel):
     kind: Literal["spot", "flex-start", "on-demand"]
+    machine_type: str | None = None
     accelerator: str | None = None
     zones: list[str] | None = None
 

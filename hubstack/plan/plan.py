@@ -369,6 +369,8 @@ class PoolPlan:
     boot_disk_gib: int
     boot_disk_type: str | None
     """Where the machine is known to need one; None lets GKE choose what the machine series takes."""
+    local_ssds: int = 0
+    """Bundled with the machine: GKE makes the node's ephemeral storage of them, told or not."""
     price: PriceUsed | None
     """Per node; None where no source gives one."""
     models: tuple[str, ...]

@@ -194,6 +194,11 @@ def _warnings(demand: Demand, taken: Candidate) -> Iterator[str]:
             on = "" if step.offer is taken.offer else f" on {step.offer.machine.name}"
             yield f"its memory is near the line{on}: it may not start"
             break
+    for step in taken.steps:
+        name, where = step.asked.reservation, ", ".join(step.zones)
+        if name and not (step.asked.machine_type and step.asked.zones):
+            guess = f"{step.offer.machine.name} in {where}"
+            yield f"reservation {name} was taken to hold {guess}: `machine_type:` and `zone:` say what it does"
     if taken.offer.is_slice:
         yield "of several TPU hosts only pipeline parallelism passed the publisher's tests (vLLM for TPU 0.27.0)"
     if taken.offer.machine.accelerator_fraction is not None:
@@ -205,7 +210,7 @@ def _warnings(demand: Demand, taken: Candidate) -> Iterator[str]:
 def _loading_warnings(loading: Loading, taken: Candidate) -> Iterator[str]:
     zone = loading.plan.zone
     for name in [step.asked.reservation for step in taken.steps if step.asked.reservation and zone]:
-        yield f"its weights are on a disk in {zone}: reservation {name} must be there (`zones:` sets the zone)"
+        yield f"its weights are on a disk in {zone}: reservation {name} must be there (`zone:` sets the zone)"
 
 
 def _why(draft: Draft, taken: Candidate) -> str:
@@ -255,7 +260,12 @@ def why_not(tried: Tried) -> str:
 
 def why_nothing(demand: Demand, candidates: Candidates, target: Target) -> str:
     """Say why a model has no place at all."""
-    tried = candidates.tried
+    tried, kind = candidates.tried, demand.request.capacity[0].kind
+    if not tried and candidates.unsold:
+        ways = {str(way) for machine in candidates.unsold for way in machine.ways}
+        named = ", ".join(machine.name for machine in candidates.unsold)
+        sold = f"; Google sells it as {', '.join(sorted(ways))}" if ways else ""
+        return f"has no place: {named} in {target.region} is not sold as {kind}{sold}"
     if not tried:
         wanted = ", ".join(demand.request.accelerators) or "accelerator"
         where = f"{', '.join(target.zones)}" if target.zones else target.region

@@ -289,6 +289,15 @@ def _unknown_words(model: ModelRequest, catalog: Catalog, target: Target) -> lis
         if zone not in known:
             hint = f"zones of {target.region} with accelerators: {', '.join(known)}"
             problems.append(model.mark("capacity").problem(f"`{zone}` is no zone of this stack", hint))
+    machines = {name for row in catalog.machine_types.values() for name in (row.name, row.gce_machine_type)}
+    for step in model.capacity:
+        if step.machine_type and step.machine_type not in machines:
+            near = nearest(step.machine_type, machines)
+            hint = (
+                f"did you mean `{near}`?" if near else "machine types with accelerators: docs/reference/catalog.md"
+            )
+            message = f"`{step.machine_type}` is no machine type with an accelerator"
+            problems.append(model.mark("capacity").problem(message, hint))
     return problems
 
 

@@ -137,7 +137,8 @@ def test_a_gpu_attached_to_n1_keeps_the_machine_type_that_compute_engine_knows(c
     ("machine_type", "sold_as"),
     [
         ("g2-standard-4", {"on-demand", "spot", "flex-start", "reservation"}),
-        ("a3-highgpu-1g", {"spot", "flex-start", "reservation"}),
+        ("a3-highgpu-1g", {"spot", "flex-start"}),
+        ("a3-highgpu-8g", {"on-demand", "spot", "flex-start", "reservation"}),
         ("a4x-highgpu-4g", {"reservation"}),
         ("tpu7x-standard-4t", {"on-demand", "flex-start", "reservation"}),
     ],

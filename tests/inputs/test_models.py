@@ -41,6 +41,21 @@ def test_capacity_keeps_its_order_and_its_reservation(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_a_reservation_has_a_machine_type_and_a_zone_and_may_be_of_another_project(tmp_path: Path) -> None:
+    path = "projects/acme-central/reservations/team-a"
+    text = f"models: [{{id: a/b, capacity: [{{reservation: {path}, machine_type: a3-highgpu-8g, zone: us-a1-b}}]}}]"
+    (step,) = read(tmp_path, text).models[0].capacity
+    assert (step.reservation, step.machine_type, step.zones) == (path, "a3-highgpu-8g", ("us-a1-b",))
+
+
+@pytest.mark.parametrize(
+    "said", ["reservation: projects/acme/zones/z/reservations/r", "reservation: Team", "kind: spot, zone: us-a1-b"]
+)
+def test_what_names_no_reservation_is_refused(tmp_path: Path, said: str) -> None:
+    with pytest.raises(InputError):
+        read(tmp_path, f"models: [{{id: a/b, capacity: [{{{said}}}]}}]")
+
+
 @given(st.permutations(["a/one", "a/two", "b/three", "b/four"]))
 @settings(max_examples=20)
 def test_the_order_of_the_list_changes_nothing(order: list[str]) -> None:

@@ -51,7 +51,7 @@ def _offer(gpu: CloudRunGpu, shape: InstanceShape, catalog: Catalog, region: str
         # The tenth that nodes keep for DaemonSets is here for the files that a server writes: they lie in memory,
         # as does what the bucket's mount holds.
         allocatable_memory_bytes=shape.memory_gib * GIB, local_ssd_bundled_gib=0, network_gbit_per_s=None,
-        on_demand=True, spot=False, flex_start=False, min_gke_version=None, boot_disk_type=None,
+        on_demand=True, spot=False, flex_start=False, reservation=False, min_gke_version=None, boot_disk_type=None,
         unverified=frozenset(), sources=gpu.sources,
     )  # fmt: skip
     return Offer(

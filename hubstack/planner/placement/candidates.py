@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from hubstack import names
-from hubstack.catalog import Catalog, Engine, ExpertKernel
+from hubstack.catalog import Catalog, Engine, ExpertKernel, MachineType
 from hubstack.inputs.models import CapacityStep
 from hubstack.inputs.settings import Target
 from hubstack.kinds import AcceleratorKind, CapacityKind, EngineKind
@@ -93,6 +93,8 @@ class Candidates:
 
     fitting: tuple[Candidate, ...]
     tried: tuple[Tried, ...]
+    unsold: tuple[MachineType, ...] = ()
+    """Where nothing was tried: machines with an accelerator that was asked for, which are bought in other ways."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,17 @@ class Surveyor:
         return Candidates(
             fitting=tuple(sorted(_surest(found), key=_preference)),
             tried=tuple(sorted(tried, key=lambda t: (t.usd, t.offer.count, t.offer.machine.name))),
+            unsold=() if tried else self._unsold(demand, wanted),
         )
+
+    def _unsold(self, demand: Demand, wanted: set[str]) -> tuple[MachineType, ...]:
+        kind = demand.request.capacity[0].kind
+        found = (
+            offer.machine for offer in self._offers
+            if offer.accelerator.id in wanted and not offer.machine.is_sold_as(kind)
+            and engine_on(offer.accelerator, demand, self._catalog) is not None
+        )  # fmt: skip
+        return tuple({machine.name: machine for machine in found}.values())
 
     def _alike(self, kind: CapacityKind, only: frozenset[str]) -> tuple[_Alike, ...]:
         if (kind, only) not in self._sorted:
@@ -214,8 +226,8 @@ class Surveyor:
             zones = tuple(zone for zone in on.zones if zone in asked.zones) if asked.zones else on.zones
             if not zones:
                 return f"step {number}: {on.machine.name} is in none of {', '.join(asked.zones)}"
-            if not on.machine.is_sold_as(asked.kind):
-                return f"{on.machine.name} is not sold as {asked.kind}"
+            if unsold := _is_not_bought(on.machine, asked):
+                return f"step {number}: {unsold}"
             held = need
             if on is not offer:
                 broken = self._step_breaks(on, offer, demand)
@@ -252,6 +264,13 @@ class Surveyor:
         if on.accelerator.bf16_native != offer.accelerator.bf16_native:
             return f"{on.accelerator.name} and {offer.accelerator.name} need different dtypes"
         return breaks_gpu_rule(on.accelerator, demand, asked=True)
+
+
+def _is_not_bought(machine: MachineType, asked: CapacityStep) -> str | None:
+    """Say why a step of the capacity list does not buy this machine."""
+    if asked.machine_type not in {None, machine.name, machine.gce_machine_type}:
+        return f"{machine.name} is not {asked.machine_type}, which it names"
+    return None if machine.is_sold_as(asked.kind) else f"{machine.name} is not sold as {asked.kind}"
 
 
 def _group(offers: list[Offer], kind: CapacityKind) -> _Alike:

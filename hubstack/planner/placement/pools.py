@@ -89,6 +89,7 @@ def _pool(key: str, capacity_class: str, step: Step, members: list[Member], node
         max_nodes=nodes,
         boot_disk_gib=BOOT_DISK_GIB,
         boot_disk_type=offer.machine.boot_disk_type,
+        local_ssds=offer.machine.local_ssds,
         price=offer.price(step.asked.kind),
         models=tuple(sorted(model.key for model, _ in members)),
     )

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from hubstack.files.errors import PlanError
 from hubstack.hub.facts import ModelFacts
+from hubstack.inputs.models import CapacityStep
 from hubstack.kinds import AcceleratorKind, CapacityKind, EngineKind
 from hubstack.plan import Verdict
 from tests.support.facts import GIB, ask, catalog, hub, llama, plan, plan_one, steps, target
@@ -275,3 +276,32 @@ def test_every_machine_that_is_planned_is_listed_in_the_region() -> None:
     for region in ("us-central1", "europe-west4", "asia-southeast1"):
         model = plan_one(llama(), where=target(region=region))
         assert region in catalog().regions(model.machine_type)
+
+
+# Ways to buy ----------------------------------------------------------------------------------------------------
+
+
+def test_only_shapes_that_can_be_reserved_take_a_reservation() -> None:
+    """Google's page of GPU machine types: one, two and four H100 are Spot or Flex-start only."""
+    model = plan_one(llama(), accelerators=("h100-80gb",), capacity=steps("reservation:team-a"))
+    assert model.machine_type == "a3-highgpu-8g"
+    assert any("reservation team-a was taken to hold a3-highgpu-8g" in warning for warning in model.warnings)
+
+
+def test_a_reservation_is_of_one_machine_type_in_one_zone() -> None:
+    step = CapacityStep(kind=CapacityKind.RESERVATION, reservation="projects/acme-central/reservations/l4s",
+                        machine_type="g2-standard-16", zones=("us-central1-b",))  # fmt: skip
+    model = plan_one(llama(), capacity=(step,))
+    assert (model.machine_type, model.steps[0].zones) == ("g2-standard-16", ("us-central1-b",))
+    assert not [warning for warning in model.warnings if "was taken to hold" in warning]
+
+
+def test_a_machine_type_that_nobody_sells_is_named_with_the_nearest() -> None:
+    step = CapacityStep(kind=CapacityKind.RESERVATION, reservation="l4s", machine_type="g2-standard-17")
+    assert "`g2-standard-17` is no machine type" in why_not(llama(), capacity=(step,))
+
+
+@pytest.mark.parametrize(("card", "machine"), [("h200-141gb", "a3-ultragpu-8g"), ("b200", "a4-highgpu-8g")])
+def test_a_card_that_is_not_sold_on_demand_is_said_to_be_so(card: str, machine: str) -> None:
+    said = why_not(llama(), accelerators=(card,), capacity=steps("on-demand"))
+    assert f"{machine} in us-central1 is not sold as on-demand; Google sells it as" in said
