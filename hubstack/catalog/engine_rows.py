@@ -53,6 +53,7 @@ def read_engines(file: Row, releases: Mapping[str, Release], driver: GpuDriver) 
             architecture_accelerators=dict(_lists(row, "architecture_accelerators")),
             model_types=dict(_model_types(row)),
             quantization=release.quantization if release else _quantization(row),
+            quantization_below=row.numbers("quantization_below"),
             quantization_aliases=_texts_by_key(aliases) if aliases else {},
             notes=row.texts("notes"),
             unverified=frozenset(row.texts("unverified")),

@@ -93,6 +93,8 @@ class Engine:
     """Empty for engines that choose by architecture."""
     quantization: Mapping[str, float | None]
     """quant_method of the checkpoint to the least compute capability; None for TPUs."""
+    quantization_below: Mapping[str, float]
+    """Scheme of the release to the compute capability from which on it has no kernel."""
     quantization_aliases: Mapping[str, str]
     """quant_method that it takes for another one."""
     notes: tuple[str, ...]

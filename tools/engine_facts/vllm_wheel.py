@@ -26,6 +26,8 @@ _USES = {
     "reward": "_REWARD_MODELS",
     "transformers_backend": "_TRANSFORMERS_SUPPORTED_MODELS",
 }
+_FP8_FLOORS = (("has_device_capability(89)", 8.9), ("FP8 KV cache requires FA3 on SM90", 9.0))
+"""What a back end says of a cache in fp8 where it is stricter than of itself."""
 CAPABILITIES = (7.5, 8.0, 8.9, 9.0, 10.0, 10.3, 12.0)
 """Of the accelerators that Google has."""
 
@@ -160,7 +162,7 @@ def _backend(wheel: Wheel, path: str, name: str) -> dict[str, Any] | None:
     sparse = next((found for part in chain if (found := method(part, "is_sparse"))), None)
     heads = next((found for part in chain if (found := method(part, "get_supported_head_sizes"))), None)
     dtypes = next((found for part in chain if (found := attribute(part, "supported_kv_cache_dtypes"))), None)
-    fp8_floor = 8.9 if re.search(r"has_device_capability\(89\)", wheel.text(path)) else None
+    fp8_floor = next((floor for said, floor in _FP8_FLOORS if said in wheel.text(path)), None)
     row: dict[str, Any] = {
         "capabilities": [one for one in CAPABILITIES if _runs(own, one)],
         "mla": "/mla/" in path,

@@ -17,6 +17,7 @@ from hubstack.planner.engines.spec import EngineChoice, EngineSpec
 from hubstack.planner.memory import sizing
 from hubstack.planner.model.geometry import Geometry
 from hubstack.planner.model.weights import WeightsSize, quantization_block, quantization_method
+from hubstack.planner.placement.card_rules import lacks_kernel
 from hubstack.planner.placement.offers import Offer, host_memory_bytes
 
 GIB = sizing.GIB
@@ -99,6 +100,9 @@ def breaks_gpu_rule(accelerator: Accelerator, demand: Demand, *, asked: bool) ->
     needed = (engine.quantization.get(engine.method_of(method)) if method else None) or 0
     if capability < needed:
         return f"compute capability {capability}: `{method}` needs {needed}"
+    lacks = lacks_kernel(accelerator, engine, demand.facts, demand.geometry, demand.request.kv_cache_dtype)
+    if lacks:
+        return lacks
     image = engine.image_row(accelerator.id)
     if image and image.is_experimental and not asked:
         return f"{engine.id}'s image for it is experimental: taken only where the request names it"
@@ -109,8 +113,9 @@ def breaks_gpu_rule(accelerator: Accelerator, demand: Demand, *, asked: bool) ->
 def _breaks_bf16(demand: Demand, *, asked: bool) -> str | None:
     if not asked:
         return "it has no bf16, the dtype of today's models: taken only where the request names it"
-    if demand.geometry.model_type.startswith(("gemma2", "gemma3", "gemma4")):
-        return "it has no bf16, and Gemma overflows in fp16"
+    family, release = demand.geometry.model_type, demand.choice.engine.release
+    if family.startswith(("gemma2", "gemma3", "gemma4")) or (release and family in release.refuses_float16):
+        return f"it has no bf16, and `{family}` overflows in fp16"
     return None
 
 
