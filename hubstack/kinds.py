@@ -38,6 +38,9 @@ class PlatformKind(StrEnum):
     VERTEX = "vertex"
 
 
+DEFAULT_PLATFORM = PlatformKind.GKE
+
+
 class Ingress(StrEnum):
     """Who reaches a Cloud Run service; whom it answers IAM decides, always."""
 

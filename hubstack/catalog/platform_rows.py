@@ -70,7 +70,7 @@ def read_termination(file: Row) -> Termination:
         exit_seconds=row.integer("exit_seconds"),
         spot_total_seconds=spot.integer("total_seconds"),
         spot_pre_stop_seconds=spot.integer("pre_stop_seconds"),
-        cloud_run_total_seconds=cloud_run.integer("total_seconds"),
+        total_seconds={"cloud-run": cloud_run.integer("total_seconds")},
         sources=(row.text("source"),),
     )
     for each in (spot, cloud_run, row):

@@ -2,7 +2,7 @@
 """What is sold beside GKE: instances of Cloud Run with a GPU, and the machines that Vertex AI names.
 
 Owns the types. Does not own prices (`hubstack.catalog.prices`) nor the choice
-(`hubstack.planner.managed.cloud_run`).
+(`hubstack.planner.platforms.cloud_run`).
 """
 
 from collections.abc import Mapping
@@ -75,7 +75,8 @@ class Termination:
     spot_total_seconds: int
     """All that a node on Spot capacity gives."""
     spot_pre_stop_seconds: int
-    cloud_run_total_seconds: int
+    total_seconds: Mapping[str, int]
+    """By platform, all that it gives; a platform that is not here gives what is asked."""
     sources: tuple[str, ...]
 
 

@@ -29,7 +29,7 @@ from hubstack.inputs.models_schema import (
     SpeculativeRequest,
 )
 from hubstack.inputs.renames import former_problems
-from hubstack.kinds import CapacityKind, EngineKind, PlatformKind
+from hubstack.kinds import DEFAULT_PLATFORM, CapacityKind, EngineKind, PlatformKind
 
 EVERY = "*"
 """The key under `overrides:` that means every model."""
@@ -98,7 +98,7 @@ class ModelRequest:
     reasoning_parser: str | None = None
     chat_template: str | None = None
     """Path in the repository."""
-    platform: PlatformKind = PlatformKind.GKE
+    platform: PlatformKind = DEFAULT_PLATFORM
     accept_eula: bool = False
     canary_of: str | None = None
     """Key of the entry whose `canary:` made this one."""
@@ -369,7 +369,7 @@ def _finish(draft: _Draft, problems: list[Problem]) -> ModelRequest:
         tool_call_parser=said.get("tool_call_parser"),
         reasoning_parser=said.get("reasoning_parser"),
         chat_template=said.get("chat_template"),
-        platform=said.get("platform", PlatformKind.GKE),
+        platform=said.get("platform", DEFAULT_PLATFORM),
         accept_eula=said.get("accept_eula", False),
         loading=said.get("loading", "auto"),
         cache=said.get("cache", "none"),

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a model runs on other than a GKE node, as the plan says it.
 
-Owns the types; `hubstack.planner.managed.cloud_run` and `hubstack.planner.managed.vertex` fill them. Nothing here
-computes.
+Owns the types; the platforms' seats (`hubstack.planner.platforms`) fill them. Nothing here computes.
 """
 
 from dataclasses import dataclass

@@ -296,7 +296,13 @@ class ModelPlan:
     tpu_topology: str | None
     capacity_class: str
     """Key of the CapacityClass whose pools it runs on; empty on other platforms than GKE."""
-    platform: PlatformKind = PlatformKind.GKE
+    platform: PlatformKind
+    platform_name: str = "Google Kubernetes Engine"
+    """Google's name of it."""
+    has_nodes: bool = True
+    """Whether it runs in pods on nodes of the stack's cluster."""
+    has_bucket: bool = True
+    """Whether the stack keeps its weights."""
     cloud_run: CloudRunPlan | None = None
     """On the platform of that name only."""
     vertex: VertexPlan | None = None
@@ -406,7 +412,7 @@ class Plan:
     @property
     def on_gke(self) -> tuple[ModelPlan, ...]:
         """The models that have nodes and Kubernetes objects."""
-        return tuple(model for model in self.models if model.platform is PlatformKind.GKE)
+        return tuple(model for model in self.models if model.has_nodes)
 
     def to_json(self, refused: Sequence[str] = ()) -> str:
         """Return the plan as sorted, indented JSON that ends with a newline.

@@ -13,7 +13,6 @@ from typing import Any
 
 import yaml
 
-from hubstack.kinds import PlatformKind
 from hubstack.plan import ModelPlan, PoolPlan
 
 _FILE = Path(__file__).with_name("cluster_limits.yaml")
@@ -53,7 +52,7 @@ def limit_warnings(models: Sequence[ModelPlan], pools: Sequence[PoolPlan]) -> It
 
 
 def _on_gke(models: Sequence[ModelPlan]) -> int:
-    return sum(model.platform is PlatformKind.GKE for model in models)
+    return sum(model.has_nodes for model in models)
 
 
 def _services(models: Sequence[ModelPlan], _pools: Sequence[PoolPlan]) -> int:
@@ -77,8 +76,8 @@ COUNTS: Mapping[str, Count] = {
     # The other name of a model that rests has no address.
     "service_addresses": lambda models, _: _on_gke(models),
     "services": _services,
-    "deployments": lambda models, _: sum(m.platform is PlatformKind.GKE and m.hosts == 1 for m in models),
-    "cloud_run_services": lambda models, _: sum(m.platform is PlatformKind.CLOUD_RUN for m in models),
+    "deployments": lambda models, _: sum(m.has_nodes and m.hosts == 1 for m in models),
+    "cloud_run_services": lambda models, _: sum(m.cloud_run is not None for m in models),
     "busy_nodes": _busy_nodes,
     "nodes_of_largest_pool_zone": lambda _, pools: max((-(-p.max_nodes // len(p.zones)) for p in pools), default=0),
 }

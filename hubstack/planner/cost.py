@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from hubstack.catalog import Catalog
 from hubstack.catalog.prices import PriceUsed
 from hubstack.inputs.settings import Target
-from hubstack.kinds import PlatformKind
 from hubstack.plan import ModelPlan, PoolPlan
 from hubstack.plan.bill import Cost, CostLine, PoolCost
 from hubstack.plan.loading import LoadingMethod
@@ -87,11 +86,11 @@ def plan_cost(models: Iterable[ModelPlan], pools: Iterable[PoolPlan], catalog: C
     replicas on its dearest step. Models that share nodes pay for them by the accelerators that they take.
     """
     held = tuple(models)
-    nodes = tuple(model for model in held if model.platform is PlatformKind.GKE)
+    nodes = tuple(model for model in held if model.has_nodes)
     classes = _classes(nodes, tuple(pools))
     by_model = {line.item: line for each in classes.values() for line in _compute(each)}
     lines = [by_model[model.key] if model.key in by_model else _instances(model) for model in held]
-    lines += [_bucket(model, catalog, target) for model in held if model.platform is not PlatformKind.VERTEX]
+    lines += [_bucket(model, catalog, target) for model in held if model.has_bucket]
     if nodes:
         lines.append(_control_plane(catalog))
     return Cost(

@@ -78,6 +78,7 @@ def assemble(
         gke_accelerator=offer.accelerator.gke_label,
         machine_type=offer.machine.name,
         accelerator_count=offer.count * offer.hosts,
+        platform=request.platform,
         tensor_parallel=offer.tensor_parallel,
         tpu_topology=offer.topology,
         capacity_class=taken.key,

@@ -15,7 +15,6 @@ from hubstack.hub.facts import ModelFacts
 from hubstack.hub.lock import Lock, check_fresh
 from hubstack.inputs.models import DEFAULT_CONTEXT, ModelRequest, Request
 from hubstack.inputs.settings import Target
-from hubstack.kinds import PlatformKind
 from hubstack.names import labels
 from hubstack.plan import ModelPlan, Plan, Verdict
 from hubstack.plan.target import TargetPlan
@@ -24,14 +23,7 @@ from hubstack.planner.cost import budget_warnings, plan_cost
 from hubstack.planner.engines import spec_of
 from hubstack.planner.engines.spec import EngineChoice, Refusal
 from hubstack.planner.inputs import StackInputs
-from hubstack.planner.managed.managed import (
-    Surveyors,
-    compare_with_cloud_run,
-    make_surveyors,
-    plan_light,
-    refusal_of,
-)
-from hubstack.planner.managed.platform_rules import find_problems
+from hubstack.planner.managed.managed import Surveyors, compare_with_cloud_run, make_surveyors, plan_managed
 from hubstack.planner.model.geometry import Geometry, read_geometry
 from hubstack.planner.model.weights import ChosenFiles, WeightsSize, choose_files, weights_size
 from hubstack.planner.model_plan import Draft, assemble, loadable, why_nothing
@@ -41,6 +33,7 @@ from hubstack.planner.placement.placement_file import Place, Placement
 from hubstack.planner.placement.pools import plan_pools
 from hubstack.planner.placement.region_rules import check_regions
 from hubstack.planner.placement.solver import Wanted, assign
+from hubstack.planner.platforms import NODES, platform_of
 from hubstack.planner.serving.choose_engine import choose_engine
 from hubstack.planner.serving.choose_loading import Loading, choose_loading, refuse_loading
 from hubstack.planner.serving.routing import traffic_problems, traffic_warnings
@@ -86,9 +79,9 @@ def plan_stack(
     if unrouted := list(traffic_problems(_on_gke(request), target.gateway)):
         raise PlanError(unrouted)
     surveyors = make_surveyors(catalog, target)
-    surveyor = surveyors[PlatformKind.GKE]
+    surveyor = surveyors[NODES]
     surveyed = _survey(request, facts, catalog, surveyors, target)
-    drafts = {key: each for key, each in surveyed.items() if each.demand.request.platform is PlatformKind.GKE}
+    drafts = {key: each for key, each in surveyed.items() if each.demand.request.platform is NODES}
     kept, moved = _kept(drafts, (placement or Placement()).following(request.models), surveyor)
     drafts = _with_shared(drafts, kept, surveyor)
     assigned = assign([_wanted(draft) for draft in drafts.values()], kept)
@@ -100,7 +93,7 @@ def plan_stack(
     pools, classes = plan_pools(placed)
     nodes = compare_with_cloud_run(tuple(model for model, _ in placed), surveyed, surveyors, catalog)
     nodes = with_scaling(nodes, pools, request.models, catalog.engine_metrics, target)
-    light = plan_light(surveyed, bool(nodes), surveyors, catalog, target)
+    light = plan_managed(surveyed, bool(nodes), surveyors, catalog, target)
     models = tuple(sorted((*nodes, *light), key=lambda model: model.key))
     cost = plan_cost(models, pools, catalog, target)
     return Plan(
@@ -145,7 +138,10 @@ def _survey(
     drafts: dict[str, Draft] = {}
     done: dict[tuple[object, ...], Draft] = {}
     for model in request.models:
-        unknown = [*_unknown_words(model, catalog, target), *find_problems(model, target.region, catalog)]
+        unknown = [
+            *_unknown_words(model, catalog, target),
+            *platform_of(model.platform).find_problems(model, target.region, catalog),
+        ]
         if unknown:
             problems += unknown
             refused.add(model.key)
@@ -158,7 +154,7 @@ def _survey(
             continue
         draft = _draft(model, facts[model.key], catalog, surveyors[model.platform])
         if isinstance(draft, Draft):
-            refusal = refusal_of(draft, catalog)
+            refusal = platform_of(model.platform).refuse(draft, catalog)
             if not draft.candidates.fitting:
                 draft = [_no_place(draft, target)]
             elif refusal:
@@ -331,7 +327,7 @@ def _draft(request: ModelRequest, facts: ModelFacts, catalog: Catalog, surveyor:
 def _no_place(draft: Draft, target: Target) -> Problem:
     request = draft.demand.request
     hint = "lower `context:` or `concurrency:`, allow other accelerators or capacity, or change the region"
-    if request.platform is not PlatformKind.GKE:
+    if request.platform is not NODES:
         hint = (
             f"lower `context:` or `concurrency:`, or set `platform: gke`: {request.platform} has no larger machine"
         )
@@ -378,7 +374,7 @@ def _largest(chosen: ChosenFiles, size: WeightsSize) -> int:
 
 def _on_gke(request: Request) -> Request:
     """Leave the models that a gateway could lead to."""
-    return replace(request, models=tuple(m for m in request.models if m.platform is PlatformKind.GKE))
+    return replace(request, models=tuple(m for m in request.models if m.platform is NODES))
 
 
 def _gateway_warnings(nodes: tuple[ModelPlan, ...], light: tuple[ModelPlan, ...], target: Target) -> Iterator[str]:

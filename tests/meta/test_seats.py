@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Only the seats ask which engine it is: everyone else asks the seat, or reads the plan."""
+"""Only the seats ask which engine or platform it is: everyone else asks the seat, or reads the plan."""
 
 import ast
 from collections.abc import Iterator
@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from hubstack.kinds import EngineKind
+from hubstack.kinds import EngineKind, PlatformKind
 
 PROJECT = Path(__file__).resolve().parents[2]
-SEATS = PROJECT / "hubstack" / "planner" / "engines"
+SEATS = {PROJECT / "hubstack" / "planner" / "engines", PROJECT / "hubstack" / "planner" / "platforms"}
 OTHER_WORDS = {
     ("hubstack/names.py", "vllm"): "vLLM refuses to start beside a Service of its name",
     ("hubstack/deploy/manifests/callouts.py", "vllm"): "the endpoint picker's own default",
@@ -29,26 +29,31 @@ def sources() -> Iterator[Path]:
 
 
 def asked(path: Path) -> Iterator[str]:
-    """Yield each place that names one engine, by its member or by its id."""
+    """Yield each place that names one engine or platform by its member, or an engine by its id."""
     ids = {kind.value for kind in EngineKind}
+    kinds = {EngineKind.__name__, PlatformKind.__name__}
     name = path.relative_to(PROJECT).as_posix()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         match node:
-            case ast.Attribute(value=ast.Name(id="EngineKind"), attr=member):
-                yield f"{name}:{node.lineno}: EngineKind.{member}"
+            case ast.Attribute(value=ast.Name(id=kind), attr=member) if kind in kinds:
+                yield f"{name}:{node.lineno}: {kind}.{member}"
             case ast.Constant(value=str(word)) if word in ids and (name, word) not in OTHER_WORDS:
                 yield f"{name}:{node.lineno}: {word!r}"
             case _:
                 pass
 
 
-def test_only_the_seats_name_an_engine() -> None:
-    outside = [path for path in sources() if SEATS not in path.parents]
+def test_only_the_seats_name_an_engine_or_a_platform() -> None:
+    outside = [path for path in sources() if not SEATS & set(path.parents)]
     found = [each for path in outside if path.name != "kinds.py" for each in asked(path)]
-    assert not found, "ask `hubstack.planner.engines.spec_of`, or let the plan carry the answer"
+    assert not found, (
+        "ask `spec_of` of the engines or `platform_of` of the platforms, or let the plan carry the answer"
+    )
 
 
-@pytest.mark.parametrize("text", ["kind is EngineKind.TEI", "engines['sglang']", "kind in {EngineKind.VLLM}"])
+@pytest.mark.parametrize(
+    "text", ["kind is EngineKind.TEI", "engines['sglang']", "model.platform is PlatformKind.GKE"]
+)
 def test_a_question_outside_of_the_seats_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:

@@ -10,7 +10,7 @@ H100, a reservation, needs the Hub token), `tpu` (vLLM for TPU, one v6e host).
 from dataclasses import replace
 from typing import Any
 
-from hubstack.kinds import AcceleratorKind, CapacityKind, EngineKind
+from hubstack.kinds import AcceleratorKind, CapacityKind, EngineKind, PlatformKind
 from hubstack.names import labels
 from hubstack.plan import (
     CapacityClass,
@@ -116,7 +116,7 @@ def _model(
         key=key, id=f"acme/{key}", revision="main", commit=commit, license="apache-2.0", gated=gated,
         accelerator=pool.accelerator, accelerator_name=pool.accelerator.upper(),
         accelerator_kind=pool.accelerator_kind, gke_accelerator=pool.gke_accelerator,
-        machine_type=pool.machine_type, accelerator_count=count, tensor_parallel=count,
+        machine_type=pool.machine_type, platform=PlatformKind.GKE, accelerator_count=count, tensor_parallel=count,
         tpu_topology=pool.tpu_topology, capacity_class=pool.capacity_class, replicas=replicas, need=_need(),
         server=_server(engine, count, tpu=is_tpu),
         weights=_weights(f"acme/{key}", commit, gated=gated, total_gib=total_gib),

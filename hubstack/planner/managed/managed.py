@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Models beside GKE, and what each model would cost on the other side.
 
-Owns how a surveyed model becomes a Cloud Run service or a Vertex AI deployment, and the reasons that name the
-break-even. Does not own the search (`hubstack.planner.placement.candidates`) nor the formula
-(`hubstack.planner.managed.break_even`).
+Owns which machine each takes, and the reasons that name the break-even; what it becomes there its platform's seat
+knows (`hubstack.planner.platforms`). Does not own the search (`hubstack.planner.placement.candidates`) nor the
+formula (`hubstack.planner.managed.break_even`).
 """
 
 from collections.abc import Mapping
@@ -14,64 +14,43 @@ from hubstack.inputs.settings import Target
 from hubstack.kinds import CapacityKind, PlatformKind
 from hubstack.plan import ModelPlan, Reason
 from hubstack.planner.cost import HOURS_PER_MONTH
-from hubstack.planner.engines.spec import Refusal
-from hubstack.planner.managed import cloud_run, vertex
 from hubstack.planner.managed.break_even import break_even, in_short, sentence
-from hubstack.planner.managed.platform_rules import BOUGHT_AS_IS
 from hubstack.planner.model_plan import Draft
 from hubstack.planner.placement.candidates import Candidate, Surveyor
 from hubstack.planner.placement.engine_rules import Demand
-from hubstack.planner.placement.offers import list_offers
+from hubstack.planner.platforms import NODES, cloud_run, platform_of, platforms
+from hubstack.planner.platforms.rules import BOUGHT_AS_IS
 
 Surveyors = Mapping[PlatformKind, Surveyor]
 
 
 def make_surveyors(catalog: Catalog, target: Target) -> Surveyors:
     """Return who looks for places on each platform."""
-    nodes = list_offers(catalog, target)
-    offers = {
-        PlatformKind.GKE: nodes,
-        PlatformKind.CLOUD_RUN: cloud_run.list_offers(catalog, target),
-        PlatformKind.VERTEX: vertex.keep_offers(nodes, catalog),
-    }
-    return {kind: Surveyor(each, catalog, target) for kind, each in offers.items()}
+    return {kind: Surveyor(spec.offers(catalog, target), catalog, target) for kind, spec in platforms().items()}
 
 
-def refusal_of(draft: Draft, catalog: Catalog) -> Refusal | None:
-    """Say why a model that fits cannot be brought there; None where it can."""
-    demand = draft.demand
-    if demand.request.platform is not PlatformKind.CLOUD_RUN:
-        return None
-    largest = demand.largest_file_bytes
-    return None if cloud_run.job_of(largest, catalog) else cloud_run.too_large(largest, catalog)
-
-
-def plan_light(
+def plan_managed(
     drafts: Mapping[str, Draft], has_cluster: bool, surveyors: Surveyors, catalog: Catalog, target: Target
 ) -> tuple[ModelPlan, ...]:
     """Return the models beside GKE, each on the cheapest that fits it."""
-    return tuple(
-        _plan(draft, has_cluster, surveyors, catalog, target)
-        for draft in drafts.values() if draft.demand.request.platform is not PlatformKind.GKE
-    )  # fmt: skip
-
-
-def _plan(draft: Draft, has_cluster: bool, surveyors: Surveyors, catalog: Catalog, target: Target) -> ModelPlan:
-    taken = draft.candidates.fitting[0]
-    if draft.demand.request.platform is PlatformKind.VERTEX:
-        return vertex.plan_deployment(draft, taken, catalog)
-    job = cloud_run.job_of(draft.demand.largest_file_bytes, catalog)
-    if job is None:  # `refusal_of` has refused it
-        raise ValueError(f"{draft.demand.request.key} has a file that no Job copies")
-    model = cloud_run.plan_service(draft, taken, job, catalog, target)
-    return _with(model, _against_nodes(draft, taken, has_cluster, surveyors, catalog))
+    planned: list[ModelPlan] = []
+    for draft in drafts.values():
+        spec = platform_of(draft.demand.request.platform)
+        if spec.plan is None:
+            continue
+        taken = draft.candidates.fitting[0]
+        model = spec.plan(draft, taken, catalog, target)
+        if spec.is_priced:
+            model = _with(model, _against_nodes(draft, taken, has_cluster, surveyors, catalog))
+        planned.append(model)
+    return tuple(planned)
 
 
 def _against_nodes(
     draft: Draft, taken: Candidate, has_cluster: bool, surveyors: Surveyors, catalog: Catalog
 ) -> Reason:
     """Compare a Cloud Run model with the cheapest nodes that would hold it."""
-    found = surveyors[PlatformKind.GKE].survey(_elsewhere(draft.demand, PlatformKind.GKE)).fitting
+    found = surveyors[NODES].survey(_elsewhere(draft.demand, NODES)).fitting
     nodes, price = (found[0], found[0].offer.price(CapacityKind.ON_DEMAND)) if found else (None, None)
     mine = taken.offer.price(CapacityKind.ON_DEMAND)
     if nodes is None:
@@ -121,7 +100,7 @@ def _on_cloud_run(draft: Draft, surveyors: Surveyors, catalog: Catalog) -> Candi
     demand = draft.demand
     if demand.request.lora_slots or cloud_run.job_of(demand.largest_file_bytes, catalog) is None:
         return None
-    found = surveyors[PlatformKind.CLOUD_RUN].survey(_elsewhere(demand, PlatformKind.CLOUD_RUN)).fitting
+    found = surveyors[cloud_run.SPEC.kind].survey(_elsewhere(demand, cloud_run.SPEC.kind)).fitting
     return found[0] if found else None
 
 

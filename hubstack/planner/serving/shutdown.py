@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from hubstack.catalog import Engine, Termination
 from hubstack.inputs.models import ModelRequest
-from hubstack.kinds import CapacityKind, PlatformKind
+from hubstack.kinds import CapacityKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +41,8 @@ def plan_shutdown(engine: Engine, request: ModelRequest, answer_seconds: int, li
 
 def _allowance(request: ModelRequest, limits: Termination) -> tuple[int | None, int]:
     """Return all the time that there is, None where nothing limits it, and the wait before the engine is told."""
-    if request.platform is PlatformKind.CLOUD_RUN:  # the service takes no more requests when it sends the signal
-        return limits.cloud_run_total_seconds, 0
+    if request.platform in limits.total_seconds:  # which takes no more requests when it sends the signal
+        return limits.total_seconds[request.platform], 0
     if all(step.kind is CapacityKind.SPOT for step in request.capacity):
         return limits.spot_total_seconds, limits.spot_pre_stop_seconds
     return None, limits.pre_stop_seconds

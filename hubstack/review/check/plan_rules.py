@@ -11,7 +11,6 @@ from typing import Any
 from hubstack.files.documents import Mark
 from hubstack.hub.facts import ModelFacts
 from hubstack.inputs.models import ModelRequest
-from hubstack.kinds import PlatformKind
 from hubstack.plan import ModelPlan, Plan
 from hubstack.plan.provenance import CLEAN, UNFINISHED, UNKNOWN
 from hubstack.review.check.finding import Finding
@@ -119,7 +118,7 @@ def _accelerators(plan: Plan, policy: Policy) -> Iterator[Finding]:
     for pool in plan.pools:
         counts[pool.gke_accelerator] = counts.get(pool.gke_accelerator, 0) + pool_limit(pool)
     for model in plan.models:
-        if model.platform is not PlatformKind.GKE:
+        if not model.has_nodes:
             kind = model.gke_accelerator
             counts[kind] = counts.get(kind, 0) + model.accelerator_count * model.replicas.max
     for kind, count in sorted(counts.items()):

@@ -12,7 +12,6 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from hubstack.files.terminal import shown_in_page
-from hubstack.kinds import PlatformKind
 from hubstack.plan import MemoryNeed, ModelPlan, Plan
 from hubstack.plan.bill import CostLine
 
@@ -45,7 +44,7 @@ def page_text(plan: Plan, model: str | None = None) -> str:
         costs=tuple(_costs(plan)),
         busy={each.key: _busy(lines_of.get(each.key, [])) for each in plan.models},
         sources=_sources(plan),
-        beside=sum(model.platform is not PlatformKind.GKE for model in plan.models),
+        beside=sum(not model.has_nodes for model in plan.models),
         gib=_gib,
         usd=_usd,
     )
@@ -92,7 +91,7 @@ def _costs(plan: Plan) -> Iterator[Part]:
         how = f"{pool.nodes_busy} x {pool.machine_type}: {', '.join(pool.models)}"
         known = "unknown" if pool.usd_per_hour_busy is None else f"{usd:,.0f} USD"
         yield Part(name=name, css="nodes", size=known, width=100 * usd / total, how=how)
-    light = [(model, _instances(model) * hours) for model in plan.models if model.platform is not PlatformKind.GKE]
+    light = [(model, _instances(model) * hours) for model in plan.models if not model.has_nodes]
     for model, usd in sorted(light, key=lambda each: (-each[1], each[0].key)):
         known = "unknown" if not usd else f"{usd:,.0f} USD"
         how = f"{model.replicas.max} x {model.machine_type} on {model.platform}"

@@ -10,7 +10,6 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from hubstack.kinds import PlatformKind
 from hubstack.plan import MemoryNeed, ModelPlan, Plan, PoolPlan
 from hubstack.plan.bill import CostLine, StackBill
 from hubstack.planner.placement.regions import RegionPlan
@@ -49,12 +48,12 @@ def plan_table(plan: Plan) -> Table:
 def cards(model: ModelPlan) -> str:
     """Name the accelerators of one replica: `2 x l4`, or `1/4 x l4` of a shared card; beside GKE with the place."""
     part = f"1/{model.servers_per_accelerator}" if model.servers_per_accelerator > 1 else model.accelerator_count
-    where = "" if model.platform is PlatformKind.GKE else f" on {model.platform}"
+    where = "" if model.has_nodes else f" on {model.platform}"
     return f"{part} x {model.accelerator}{where}"
 
 
 def _whole(model: ModelPlan) -> str:
-    where = "" if model.platform is PlatformKind.GKE else f" on {model.platform}"
+    where = "" if model.has_nodes else f" on {model.platform}"
     return f"{model.accelerator_count} x {model.accelerator}{where}"
 
 
@@ -246,7 +245,7 @@ def _usd(value: float | None, digits: int = 0) -> str:
 def explanation(model: ModelPlan) -> RenderableType:
     """One model's decisions with their arithmetic, on one screen."""
     need = model.need
-    where = "" if model.platform is PlatformKind.GKE else f" on {model.platform}"
+    where = "" if model.has_nodes else f" on {model.platform}"
     shape = f"{model.accelerator_count} x {model.accelerator_name} ({model.machine_type}){where}"
     head = Text(f"{model.key}: {model.id} @ {model.commit[:12]} on {shape}")
     why = Table(box=None, pad_edge=False, show_header=False)

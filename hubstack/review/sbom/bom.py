@@ -25,7 +25,6 @@ from packageurl import PackageURL
 
 from hubstack.deploy.weights_job import loader_packages
 from hubstack.hub.facts import ModelFacts
-from hubstack.kinds import PlatformKind
 from hubstack.plan import ModelPlan, Plan
 from hubstack.review.sbom.images import image_name, stack_charts, stack_images
 
@@ -123,7 +122,7 @@ def _properties(model: ModelPlan) -> Iterator[Property]:
         "gated": str(model.gated).lower(), "weights-format": known.weights_format, "hub-scan": known.scan,
         "remote-code": str(known.runs_remote_code).lower(),
     }  # fmt: skip
-    if model.platform is PlatformKind.VERTEX:
+    if model.vertex:
         told["commit"] = "locked, but Vertex AI takes no commit: it may serve another one"
     elif not model.weights.files:
         told["files"] = "the lock lists none: the loader asks the Hub for them at the commit"

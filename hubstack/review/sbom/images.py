@@ -9,7 +9,6 @@ import re
 from hubstack.deploy.manifests import http_add_on_chart, is_scaled, keda_chart, lws_chart, resting
 from hubstack.deploy.manifests.callouts import BODY_ROUTER_IMAGE, PICKER_IMAGE
 from hubstack.deploy.manifests.charts import Chart
-from hubstack.kinds import PlatformKind
 from hubstack.plan import Plan
 from hubstack.planner.serving.routing import picked_models
 
@@ -18,7 +17,7 @@ def stack_images(plan: Plan) -> list[tuple[str, str]]:
     """Return image and purpose, sorted, each image once."""
     found: dict[str, set[str]] = {}
     for model in plan.models:
-        if model.platform is PlatformKind.VERTEX:
+        if model.vertex:
             continue  # Google chooses the image
         found.setdefault(model.server.image, set()).add(f"serves models ({model.server.engine})")
         found.setdefault(model.weights.loader_image, set()).add("copies weights from the Hub")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from hubstack.deploy.manifests import CLIENT_LABEL
 from hubstack.hub.facts import ModelFacts
-from hubstack.kinds import Ingress, PlatformKind
+from hubstack.kinds import Ingress
 from hubstack.plan import ModelPlan, Plan
 from hubstack.plan.gateway import Exposure, GatewayAuth
 from hubstack.review.report.report import cards
@@ -55,7 +55,7 @@ def _what(plan: Plan) -> Section:
     columns = ("name", "model on the Hub", "commit", "engine", "weights", "servers", "the Hub's security scan")
     code = [m.key for m in plan.models if m.provenance.runs_remote_code]
     said = f"Python of the repository runs in: {', '.join(code)}." if code else "No repository's own Python runs."
-    vertex = [m.key for m in plan.models if m.platform is PlatformKind.VERTEX]
+    vertex = [m.key for m in plan.models if m.vertex]
     lines = [said]
     if vertex:
         lines.append(f"Vertex AI takes no commit and chooses the server itself: {', '.join(vertex)}.")
@@ -63,9 +63,7 @@ def _what(plan: Plan) -> Section:
 
 
 def _where(plan: Plan) -> Section:
-    kinds = {PlatformKind.GKE: "Google Kubernetes Engine", PlatformKind.CLOUD_RUN: "Cloud Run",
-             PlatformKind.VERTEX: "Vertex AI"}  # fmt: skip
-    rows = tuple((m.key, kinds[m.platform], cards(m), m.machine_type, _zones(plan, m)) for m in plan.models)
+    rows = tuple((m.key, m.platform_name, cards(m), m.machine_type, _zones(plan, m)) for m in plan.models)
     line = f"Google Cloud project {plan.target.project}, region {plan.target.region}."
     return Section(
         title="Where", lines=(line,), columns=("name", "on", "accelerators", "machine type", "zones"), rows=rows
@@ -116,7 +114,7 @@ def _reach(plan: Plan) -> Iterator[str]:
         if run := model.cloud_run:
             callers = ", ".join(run.invokers) or "nobody until the role roles/run.invoker is given"
             yield f"{model.key}: {_INGRESS[run.ingress]}; answered are {callers}."
-        elif model.platform is PlatformKind.VERTEX:
+        elif model.vertex:
             yield f"{model.key}: Vertex AI's API, for those with a role in the project that lets them ask it."
 
 
@@ -147,7 +145,7 @@ def _gateway(plan: Plan) -> str:
 
 
 def _leaves(plan: Plan) -> Iterator[str]:
-    copied = [m.key for m in plan.models if m.platform is not PlatformKind.VERTEX]
+    copied = [m.key for m in plan.models if m.has_bucket]
     if copied:
         yield (
             "To the Hub: a loader asks for the files of each model once, by repository and commit, and for a gated "
@@ -170,7 +168,7 @@ def _leaves(plan: Plan) -> Iterator[str]:
     if plan.monitoring and (plan.monitoring.emails or plan.monitoring.channels):
         told = ", ".join((*plan.monitoring.emails, *plan.monitoring.channels))
         yield f"Alerts, with names of models and figures, go to {told}."
-    if vertex := [m.key for m in plan.models if m.platform is PlatformKind.VERTEX]:
+    if vertex := [m.key for m in plan.models if m.vertex]:
         yield f"Vertex AI fetches and serves {', '.join(vertex)} itself; what it keeps, Google's terms say."
 
 

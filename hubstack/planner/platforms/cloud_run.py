@@ -3,13 +3,15 @@
 
 Owns the instances as offers, so that sizing, engines and flags are those of every other place, and what a service
 needs beside its server. Does not own the search (`hubstack.planner.placement.candidates`) nor what may be asked
-(`hubstack.planner.managed.platform_rules`). Facts: gke.md 4.7 and 5.5; docs/concepts/cloud-run.md.
+(`hubstack.planner.platforms.rules`). Facts: gke.md 4.7 and 5.5; docs/concepts/cloud-run.md.
 """
 
 from collections.abc import Iterator
 from dataclasses import replace
 
 from hubstack.catalog import Catalog, CloudRunGpu, InstanceShape, MachineType, Price, Provenance
+from hubstack.files.problems import Problem
+from hubstack.inputs.models import ModelRequest
 from hubstack.inputs.settings import Target
 from hubstack.kinds import CapacityKind, PlatformKind
 from hubstack.names import MODEL_DIR
@@ -20,6 +22,8 @@ from hubstack.planner.engines.spec import Refusal
 from hubstack.planner.model_plan import Draft, assemble
 from hubstack.planner.placement.candidates import Candidate
 from hubstack.planner.placement.offers import Offer
+from hubstack.planner.platforms.rules import absent_accelerators, beside_nodes, no_eula
+from hubstack.planner.platforms.spec import PlatformSpec
 from hubstack.planner.serving.choose_loading import mount_elsewhere
 from hubstack.planner.serving.container import answer_seconds
 
@@ -91,8 +95,11 @@ def job_of(largest_file_bytes: int, catalog: Catalog) -> JobPlan | None:
     return JobPlan(vcpu=shape.vcpu, memory_gib=shape.memory_gib, timeout_seconds=JOB_TIMEOUT_SECONDS)
 
 
-def too_large(largest_file_bytes: int, catalog: Catalog) -> Refusal:
-    """Say why no Job copies the weights."""
+def _refuse(draft: Draft, catalog: Catalog) -> Refusal | None:
+    """Say why no Job copies the weights; None where one does."""
+    largest_file_bytes = draft.demand.largest_file_bytes
+    if job_of(largest_file_bytes, catalog):
+        return None
     size, most = largest_file_bytes / GIB, catalog.cloud_run.memory[-1].memory_gib
     return Refusal(
         why=f"has a file of {size:.1f} GiB: a Cloud Run Job holds it twice, and has {most} GiB at most",
@@ -100,8 +107,11 @@ def too_large(largest_file_bytes: int, catalog: Catalog) -> Refusal:
     )  # fmt: skip
 
 
-def plan_service(draft: Draft, taken: Candidate, job: JobPlan, catalog: Catalog, target: Target) -> ModelPlan:
+def _plan(draft: Draft, taken: Candidate, catalog: Catalog, target: Target) -> ModelPlan:
     """Return the plan of one model on an instance of Cloud Run."""
+    job = job_of(draft.demand.largest_file_bytes, catalog)
+    if job is None:  # `_refuse` has refused it
+        raise ValueError(f"{draft.demand.request.key} has a file that no Job copies")
     gpu = catalog.cloud_run.gpus[taken.offer.accelerator.id]
     facts, machine = draft.demand.facts, taken.offer.machine
     # The whole bucket is mounted (components/pulumi_hubstack/cloud_run_service.py): the commit's folder is named
@@ -131,7 +141,7 @@ def plan_service(draft: Draft, taken: Candidate, job: JobPlan, catalog: Catalog,
         loader=job,
     )
     return replace(
-        model, platform=PlatformKind.CLOUD_RUN, cloud_run=run, capacity_class="", server=server,
+        model, platform_name="Cloud Run", has_nodes=False, cloud_run=run, capacity_class="", server=server,
         steps=tuple(replace(step, pool="", zones=()) for step in model.steps),
         warnings=(*model.warnings, *_warnings(model, gpu, taken, target)),
     )  # fmt: skip
@@ -173,3 +183,22 @@ def _warnings(model: ModelPlan, gpu: CloudRunGpu, taken: Candidate, target: Targ
         helped = bool(spec_of(taken.kind).old_driver_env)
         how = "it starts through CUDA's compatibility package" if helped else "it may not start"
         yield f"{floor} on the page that was read: {how}"
+
+
+def _find_problems(request: ModelRequest, region: str, catalog: Catalog) -> Iterator[Problem]:
+    gpus = catalog.cloud_run.gpus
+    yield from beside_nodes(request)
+    yield from absent_accelerators(request, sorted(gpus), catalog)
+    wanted = {row.id for word in request.accelerators if (row := catalog.accelerator(word))} or set(gpus)
+    able = [gpus[name] for name in sorted(wanted & set(gpus))]
+    if able and not any(region in gpu.regions for gpu in able):
+        where = "; ".join(f"{gpu.accelerator}: {', '.join(gpu.regions)}" for gpu in able)
+        named = " or ".join(gpu.accelerator for gpu in able)
+        message = f"Cloud Run has no {named} in {region}"
+        yield request.mark("platform").problem(message, f"regions that the catalogue lists: {where}")
+    yield from no_eula(request)
+
+
+SPEC = PlatformSpec(
+    kind=PlatformKind.CLOUD_RUN, offers=list_offers, find_problems=_find_problems, refuse=_refuse, plan=_plan
+)

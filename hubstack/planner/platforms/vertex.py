@@ -4,32 +4,37 @@
 Owns the machines that it may have, and the words for what such a deployment cannot do. Facts: gke.md 5.6.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 from hubstack.catalog import Catalog
+from hubstack.files.problems import Problem
+from hubstack.inputs.models import ModelRequest
+from hubstack.inputs.settings import Target
 from hubstack.kinds import PlatformKind
 from hubstack.plan import ModelPlan
 from hubstack.plan.managed import VertexPlan
 from hubstack.planner.model_plan import Draft, assemble
 from hubstack.planner.placement.candidates import Candidate
-from hubstack.planner.placement.offers import Offer
+from hubstack.planner.placement.offers import Offer, list_offers
+from hubstack.planner.platforms.rules import absent_accelerators, beside_nodes
+from hubstack.planner.platforms.spec import PlatformSpec
 from hubstack.planner.serving.choose_loading import mount_elsewhere
 
 CHOSEN_THERE = "(Model Garden chooses the image)"
 
 
-def keep_offers(offers: Iterable[Offer], catalog: Catalog) -> tuple[Offer, ...]:
+def _offers(catalog: Catalog, target: Target) -> tuple[Offer, ...]:
     """Return the whole machines among GKE's offers whose accelerator Vertex AI has a word for here."""
     words = catalog.vertex.accelerators
     return tuple(
-        offer for offer in offers
+        offer for offer in list_offers(catalog, target)
         if offer.accelerator.id in words and offer.count == offer.machine.accelerator_count
         and offer.servers_per_accelerator == 1 and offer.hosts == 1 and offer.machine.accelerator_fraction is None
     )  # fmt: skip
 
 
-def plan_deployment(draft: Draft, taken: Candidate, catalog: Catalog) -> ModelPlan:
+def _plan(draft: Draft, taken: Candidate, catalog: Catalog, _target: Target) -> ModelPlan:
     """Return the plan of one model on a machine of Vertex AI."""
     loading = mount_elsewhere(draft.demand.weights.size_bytes, "Vertex AI", catalog.load_rates)
     model = assemble(draft, taken, loading, catalog.termination)
@@ -44,7 +49,8 @@ def plan_deployment(draft: Draft, taken: Candidate, catalog: Catalog) -> ModelPl
         needs_token=model.weights.needs_token,
     )
     return replace(
-        model, platform=PlatformKind.VERTEX, vertex=vertex, capacity_class="", usd_per_replica_hour=None,
+        model, platform_name="Vertex AI", has_nodes=False, has_bucket=False,
+        vertex=vertex, capacity_class="", usd_per_replica_hour=None,
         steps=tuple(replace(step, pool="", zones=(), usd_per_replica_hour=None) for step in model.steps),
         server=replace(
             model.server, image=CHOSEN_THERE, version=None, command=(), args=(), env=(), metrics_path=None,
@@ -73,3 +79,31 @@ def _caveats(model: ModelPlan, vertex: VertexPlan) -> Iterator[str]:
         yield "Model Garden may ask for the model's terms: accept them with `accept_eula: true`"
     if vertex.needs_token:
         yield "Vertex AI is given the Hub token (`hubstack:hfToken`), which its API takes in the clear"
+
+
+def _find_problems(request: ModelRequest, _region: str, catalog: Catalog) -> Iterator[Problem]:
+    yield from beside_nodes(request)
+    yield from absent_accelerators(request, sorted(catalog.vertex.accelerators), catalog)
+    if request.replicas_min < 1:
+        why = "a Model Garden deployment keeps at least one replica (`min_replica_count`)"
+        hint = "set `replicas: {min: 1}`, or `platform: cloud-run`, which costs nothing while idle"
+        yield request.mark("replicas").problem(f"replicas of `{request.key}`: {why}", hint)
+    if request.revision != "main":
+        why = "Model Garden takes no revision: it deploys whatever the repository holds then"
+        yield request.mark("revision").problem(f"`{request.revision}`: {why}", "leave `revision:` out")
+    for setting, value in (
+        ("engine", request.engine), ("file", request.file), ("chat_template", request.chat_template),
+        ("tool_call_parser", request.tool_call_parser), ("reasoning_parser", request.reasoning_parser),
+        ("speculative", request.speculative_method), ("trust_remote_code", request.trust_remote_code),
+    ):  # fmt: skip
+        if value:
+            why = f"`{setting}` makes no sense on vertex: Model Garden chooses the server and its flags"
+            yield request.mark(setting).problem(why, "leave it out, or set `platform: cloud-run` or `gke`")
+    if request.kv_cache_dtype != "auto":
+        why = "`kv_cache_dtype` makes no sense on vertex: Model Garden chooses the server and its flags"
+        yield request.mark("kv_cache_dtype").problem(why, "leave it out, or set `platform: cloud-run` or `gke`")
+
+
+SPEC = PlatformSpec(
+    kind=PlatformKind.VERTEX, offers=_offers, find_problems=_find_problems, is_priced=False, plan=_plan
+)
