@@ -10,7 +10,6 @@ from pulumi_hubstack import Fleet, FleetArgs
 from pulumi_hubstack.observability import Observability, ObservabilityArgs
 
 from hubstack.catalog import load_catalog
-from hubstack.kinds import PlatformKind
 from hubstack.plan.settings import MonitoringPlan
 from tests.components.recorder import Recorded, record
 from tests.support.facts import catalog
@@ -115,7 +114,7 @@ def test_the_billing_api_is_turned_on_for_a_budget_only() -> None:
 
 
 def test_beside_a_cluster_only_the_budget_watches() -> None:
-    light = tuple(replace(model, platform=PlatformKind.CLOUD_RUN) for model in observed_plan().models)
+    light = tuple(replace(model, has_nodes=False) for model in observed_plan().models)
     budget = MonitoringPlan(billing_account="0A1B2C-3D4E5F-678901", budget_usd_per_month=5000)
     plan = replace(observed_plan(budget), models=light)
     args = ObservabilityArgs(

@@ -46,14 +46,10 @@ def asked(path: Path) -> Iterator[str]:
 def test_only_the_seats_name_an_engine_or_a_platform() -> None:
     outside = [path for path in sources() if not SEATS & set(path.parents)]
     found = [each for path in outside if path.name != "kinds.py" for each in asked(path)]
-    assert not found, (
-        "ask `spec_of` of the engines or `platform_of` of the platforms, or let the plan carry the answer"
-    )
+    assert not found, "ask the seat (`spec_of`, `platform_of`), or let the plan carry the answer"
 
 
-@pytest.mark.parametrize(
-    "text", ["kind is EngineKind.TEI", "engines['sglang']", "model.platform is PlatformKind.GKE"]
-)
+@pytest.mark.parametrize("text", ["kind is EngineKind.TEI", "engines['sglang']", "on is PlatformKind.GKE"])
 def test_a_question_outside_of_the_seats_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:

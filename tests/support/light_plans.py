@@ -24,13 +24,15 @@ def _on_run(key: str, *, gated: bool = False) -> ModelPlan:
     )  # fmt: skip
     return replace(
         CHAT, key=key, id=f"acme/{key}", commit=commit, gated=gated, platform=PlatformKind.CLOUD_RUN,
+        platform_name="Cloud Run", has_nodes=False,
         cloud_run=SERVICE, capacity_class="", weights=weights,
     )  # fmt: skip
 
 
 RUN, VAULT = _on_run("run"), _on_run("vault", gated=True)
 GARDEN = replace(
-    CHAT, key="garden", id="acme/garden", platform=PlatformKind.VERTEX, capacity_class="",
+    CHAT, key="garden", id="acme/garden", platform=PlatformKind.VERTEX, platform_name="Vertex AI", has_nodes=False,
+    has_bucket=False, capacity_class="",
     replicas=Replicas(min=1, max=2),
     weights=replace(CHAT.weights, needs_token=True),
     vertex=VertexPlan(accelerator_type="NVIDIA_L4", accelerator_count=1, machine_type="g2-standard-12",

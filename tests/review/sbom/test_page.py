@@ -6,7 +6,6 @@ from html.parser import HTMLParser
 
 import pytest
 
-from hubstack.kinds import PlatformKind
 from hubstack.plan import Plan
 from hubstack.plan.gateway import Exposure, GatewayAuth, GatewayPlan
 from hubstack.plan.settings import MonitoringPlan
@@ -14,6 +13,7 @@ from hubstack.review.sbom.page import html_text, markdown_text
 from hubstack.review.sbom.transparency import Section, sections
 from tests.support import plans
 from tests.support.facts import made
+from tests.support.light_plans import GARDEN
 
 FACTS = {model.key: made(model.id, gated="manual" if model.gated else None) for model in plans.MODELS}
 TITLES = ["What runs", "Where", "Licences and terms", "Made from", "Who can reach it", "What data leaves"]
@@ -83,7 +83,9 @@ def test_what_leaves_follows_from_the_servers_settings() -> None:
 
 def test_vertex_is_said_to_take_no_commit() -> None:
     plan = plans.make_plan(without=("embed", "gated", "tpu"))
-    there = replace(plan, models=(replace(plan.models[0], platform=PlatformKind.VERTEX),))
+    there = replace(
+        plan, models=(replace(plan.models[0], vertex=GARDEN.vertex, has_nodes=False, has_bucket=False),)
+    )
     assert "takes no commit" in said(there, "What runs")
     assert "To the Hub" not in said(there, "What data leaves"), "no loader of ours runs"
 
