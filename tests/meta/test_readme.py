@@ -12,15 +12,29 @@ PROJECT = Path(__file__).resolve().parents[2]
 README = (PROJECT / "README.md").read_text()
 
 
+def printed(*arguments: str) -> str:
+    command = [sys.executable, "-m", "hubstack", *arguments]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
+    return "\n".join(line.rstrip() for line in done.stdout.splitlines()).strip()
+
+
+def shown(page: str) -> str:
+    found = re.search(r"<!-- output: [^>]*-->\n```text\n(.*?)```", page, re.DOTALL)
+    assert found
+    return found[1].strip()
+
+
 def test_the_output_in_the_readme_is_what_the_command_prints() -> None:
-    shown = re.search(r"```text\n(.*?)```", README, re.DOTALL)
-    assert shown
-    done = subprocess.run(
-        [sys.executable, "-m", "hubstack", "preview", "examples/quickstart"],
-        cwd=PROJECT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    printed = "\n".join(line.rstrip() for line in done.stdout.splitlines())
-    assert shown.group(1).strip() == printed.strip(), "the README's output is stale"
+    assert shown(README) == printed("plan", "examples/quickstart").split("\n\n")[0]
+
+
+def test_the_output_of_the_whole_preview_is_on_its_page() -> None:
+    page = (PROJECT / "docs" / "getting-started" / "preview.md").read_text()
+    assert shown(page) == printed("preview", "examples/quickstart")
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= 120
 
 
 def test_every_link_of_the_docs_leads_to_a_file() -> None:
