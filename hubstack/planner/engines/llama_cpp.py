@@ -4,14 +4,28 @@
 from hubstack.kinds import EngineKind
 from hubstack.plan import ApiKey
 from hubstack.planner.engines import arguments
-from hubstack.planner.engines.spec import EngineSpec, Unassigned
+from hubstack.planner.engines.spec import EngineSpec, Serving, Unassigned
 from hubstack.planner.memory.engine_memory import llama_cpp_terms
 from hubstack.planner.memory.workload import EngineMemory
 from hubstack.planner.model.weights import WeightsFormat
+from hubstack.planner.placement.offers import host_memory_bytes
 
 
 def _takes(model: Unassigned) -> str | None:
     return "the weights are GGUF, which llama.cpp serves" if model.chosen.format is WeightsFormat.GGUF else None
+
+
+RESIDENT_BYTES = 4 * 1024**3
+"""Of the server beside its prompt cache: CUDA's libraries and buffers, and checkpoints of the context."""
+MAX_CACHE_MIB = 8192
+"""Its own default (tools/server/README.md): more than a small pod has, and servers were killed (LLMKube#1406)."""
+
+
+def _args(serving: Serving) -> tuple[str, ...]:
+    """Keep prompts in half of the memory that the server leaves, so that it stays within the container's limit."""
+    memory = host_memory_bytes(serving.shape.machine, serving.shape.host_share)
+    cache_mib = max(0, memory - RESIDENT_BYTES) // 2 // 1024**2
+    return (*arguments.of_row(serving), "--cache-ram", str(min(MAX_CACHE_MIB, cache_mib)))
 
 
 SPEC = EngineSpec(
@@ -23,5 +37,5 @@ SPEC = EngineSpec(
     not_streamed="llama-cpp reads files only",
     api_key=ApiKey(variable="LLAMA_API_KEY"),
     start_seconds=60,
-    args=arguments.of_row,
+    args=_args,
 )

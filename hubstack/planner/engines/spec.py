@@ -74,6 +74,11 @@ class Shape:
     fraction: float | None = None
     """Share of one card that the machine has; None for whole cards."""
 
+    @property
+    def host_share(self) -> float:
+        """Part of a node's processors and memory that belongs to one server."""
+        return self.count / self.machine.accelerator_count / self.servers_per_accelerator
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Serving:

@@ -46,7 +46,7 @@ def plan_server(serving: Serving) -> ServerPlan:
     load_seconds = start + loading.seconds
     # A fast estimate never closes the window on a slow load: both rates count, the slower one wins.
     window_seconds = 3 * (start + max(loading.seconds, loading.slow_seconds))
-    share = shape.count / shape.machine.accelerator_count / shape.servers_per_accelerator
+    share = shape.host_share
     memory = host_memory_bytes(shape.machine, share)
     is_tpu = shape.accelerator.kind is AcceleratorKind.TPU
     image = engine.image_for(shape.accelerator.id)

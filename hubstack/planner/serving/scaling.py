@@ -107,7 +107,8 @@ def _scaling(
         triggers=tuple(_triggers(model, request, metrics[model.server.engine], target)),
         requests_per_replica=requests_at_once(model.server.engine, request.concurrency),
         rests=rests,
-        idle_seconds=60 * request.scaling_idle_minutes,
+        # One that is still loading must not be sent to rest.
+        idle_seconds=max(60 * request.scaling_idle_minutes, _load_window_seconds(model) if rests else 0),
         hold_seconds=hold_seconds(model) if rests else 0,
         settle_seconds=min(model.server.load_seconds, SETTLE_LIMIT_SECONDS),
     )
@@ -157,10 +158,17 @@ def _scaling_reasons(
     if scaling.rests:
         yield Reason(
             topic="rest", source=SOURCE,
-            text=f"after {request.scaling_idle_minutes} minutes without a request; the next one waits up to "
+            text=f"after {_idle_said(scaling, request)} without a request; the next one waits up to "
                  f"{scaling.hold_seconds:,} s: {_node_start_seconds(model):,} s for a node"
                  f"{_steps_said(model)} + {_load_window_seconds(model):,} s, three times the load or more",
         )  # fmt: skip
+
+
+def _idle_said(scaling: ScalingPlan, request: ModelRequest) -> str:
+    asked = request.scaling_idle_minutes
+    if scaling.idle_seconds <= 60 * asked:
+        return f"{asked} minutes"
+    return f"{-(-scaling.idle_seconds // 60)} minutes (its load may take as long; {asked} were asked for)"
 
 
 def _surge_reason(model: ModelPlan, spare: int, surge: int) -> Reason:

@@ -88,6 +88,15 @@ def test_a_family_that_tei_runs_in_one_number_format_only_gets_that_one() -> Non
     assert flag(plan_one(gemma), "--dtype") == "float32"
 
 
+def test_llama_cpp_keeps_prompts_in_half_of_the_memory_that_it_leaves() -> None:
+    """Its default of 8 GiB is more than a small pod has (LLMKube#1406)."""
+    gguf = made(library="gguf", pipeline_tag="text-generation", files=(file("m-Q4_K_M.gguf", 4_900_000_000),))
+    small = plan_one(gguf, accelerators=("t4",))
+    cache = int(flag(small, "--cache-ram"))
+    assert 0 < cache * 1024**2 <= (small.server.memory_bytes - 4 * GIB) / 2
+    assert flag(plan_one(gguf, accelerators=("a100-80gb",)), "--cache-ram") == "8192"
+
+
 def test_llama_cpp_shares_its_context_among_the_sequences() -> None:
     model = plan_one(GGUF, context=4096, concurrency=3)
     assert (flag(model, "--ctx-size"), flag(model, "--parallel")) == ("12288", "3")

@@ -49,7 +49,16 @@ def test_thresholds_are_those_asked_for() -> None:
     scaling = scaled(scaling_queue=9, scaling_kv_cache_percent=60, scaling_idle_minutes=2).scaling
     assert scaling
     assert [t.target for t in scaling.triggers] == [9, 0.6]
-    assert scaling.idle_seconds == 120
+    assert scaled(scaling_idle_minutes=30).scaling.idle_seconds == 1800  # type: ignore[union-attr]
+
+
+def test_a_model_does_not_rest_while_it_may_still_load() -> None:
+    model = scaled(replicas_min=0, scaling_idle_minutes=1)
+    startup = model.server.startup
+    assert model.scaling
+    assert model.scaling.idle_seconds == startup.period_seconds * startup.failure_threshold > 60
+    assert "(its load may take as long; 1 were asked for)" in said(model, "rest")
+    assert scaled(replicas_min=0, scaling_idle_minutes=600).scaling.idle_seconds == 36_000  # type: ignore[union-attr]
 
 
 def test_an_engine_that_says_nothing_of_its_cache_is_scaled_by_its_queue() -> None:
