@@ -7,6 +7,7 @@ they are. A model that was not touched never changes.
 """
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -33,7 +34,7 @@ from tests.support.in_process import graph_of
 
 pytestmark = pytest.mark.soak
 PROJECT = Path(__file__).resolve().parents[2]
-SIZE, STEPS, PARTS = 50, 500, 4
+SIZE, STEPS, PARTS = 50, int(os.environ.get("HUBSTACK_SOAK_EDITS", "500")), 4
 """Of one sequence. Each part goes through all edits before its own too, but without running the program."""
 BY_PROCESS = 100
 """Each so many steps the real preview is run too."""
