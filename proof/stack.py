@@ -87,7 +87,7 @@ def render(environment: Environment, folder: Path) -> Stack:
     stack = StackFiles.load(environment)
     plan = plan_inputs(StackInputs.of(stack))
     graph = preview_stack(stack, plan)
-    write_folder(folder, graph_files(graph))
+    write_folder(folder, graph_files(graph), "render")
     catalog = load_catalog()
     entries = [
         yaml.safe_load(path.read_text()) for path in sorted((folder / "google").glob("container.NodePool/*.yaml"))
