@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import grpc
 from google.protobuf import empty_pb2, json_format, struct_pb2
@@ -66,7 +66,7 @@ class GoogleProvider(provider_pb2_grpc.ResourceProviderServicer):
         if UNKNOWN in arguments.values():
             return provider_pb2.InvokeResponse()
         answer = _asked(context, lambda: self._cloud.invoke(request.tok, arguments, self._project))
-        return provider_pb2.InvokeResponse(**{"return": _struct(answer)})
+        return provider_pb2.InvokeResponse(**cast("Any", {"return": _struct(answer)}))
 
     def Check(self, request: Any, context: Any) -> Any:  # noqa: N802
         schema = _schema(request.urn, context)
