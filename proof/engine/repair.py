@@ -6,6 +6,7 @@ there and in no state.
 """
 
 import json
+import shutil
 from typing import Any
 
 from proof.engine.engine import Engine
@@ -27,6 +28,15 @@ def unknown_ids(engine: Engine) -> set[tuple[str, str]]:
     """Return kind and id of what is in the cloud and in no state."""
     found = {(kind, each) for kind, ids in engine.cloud.everything().items() for each in ids}
     return found - known_ids(engine)
+
+
+def restore_state(engine: Engine) -> None:
+    """Put the last whole checkpoint back where a file backend was cut off in the middle of the next."""
+    for path in (engine.folder / "state").glob(".pulumi/stacks/*/*.json"):
+        try:
+            json.loads(path.read_text())
+        except ValueError:
+            shutil.copyfile(path.with_name(f"{path.name}.bak"), path)
 
 
 def repair(engine: Engine) -> None:
