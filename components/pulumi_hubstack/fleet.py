@@ -30,8 +30,8 @@ from pulumi_hubstack.encryption import Encryption, EncryptionArgs
 from pulumi_hubstack.gateway import Gateway, GatewayArgs
 from pulumi_hubstack.group_controller import GroupController, GroupControllerArgs
 from pulumi_hubstack.hub_token import HubToken, HubTokenArgs
-from pulumi_hubstack.light_models import SERVICES as LIGHT_SERVICES
-from pulumi_hubstack.light_models import LightParts, create_model, is_gated_on_run, services_of
+from pulumi_hubstack.managed_models import SERVICES as MANAGED_SERVICES
+from pulumi_hubstack.managed_models import ManagedParts, create_model, is_gated_on_run, services_of
 from pulumi_hubstack.model_server import ModelServer, ModelServerArgs
 from pulumi_hubstack.network import Network, NetworkArgs
 from pulumi_hubstack.observability import Observability, ObservabilityArgs
@@ -91,7 +91,7 @@ class Fleet(pulumi.ComponentResource):
         self._plan, self._args = args.plan, args
         self._nodes = args.plan.on_gke
         target = args.plan.target
-        called = (*(SERVICES if self._nodes else LIGHT_SERVICES), *services_of(args.plan), *_guards(target))
+        called = (*(SERVICES if self._nodes else MANAGED_SERVICES), *services_of(args.plan), *_guards(target))
         first, *services = dict.fromkeys(called)
         google = self._google_provider = google_provider(target, self)
         self._projects_api = self._api(first)
@@ -119,7 +119,7 @@ class Fleet(pulumi.ComponentResource):
             self._create_collector(model, buckets[model.canary_of or model.key])
         self.gateway = self._create_gateway() if self._nodes else None
         self.endpoints = {model.key: manifests.endpoint(args.plan, model) for model in self._nodes}
-        self._create_light_models()
+        self._create_managed_models()
         self._create_observability()
         self._create_perimeter()
         # After all that nothing else waits for: Pulumi removes it first, or refuses and removes nothing.
@@ -167,8 +167,8 @@ class Fleet(pulumi.ComponentResource):
         self._create_controllers(cluster)
         return cluster
 
-    def _create_light_models(self) -> None:
-        parts = LightParts(
+    def _create_managed_models(self) -> None:
+        parts = ManagedParts(
             plan=self._plan, google=self._google, hub_secret_id=self._secret_id, token=self._token,
             hub_token=self._args.hub_token,
         )  # fmt: skip

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What CONTRIBUTING.md promises: a model family, an accelerator or an engine's container is rows of data.
+"""A model family and an engine's container are rows of data; whole recipes: tests/extending/test_recipes.py.
 
 Each test writes the rows into a copy of the catalogue and plans with it, without and with them.
 """
@@ -64,38 +64,6 @@ def test_a_model_family_is_a_name_in_the_engines_row(extended: Callable[..., Cat
     assert planned(family, extended(engines=name_it)).server.engine == "vllm"
 
 
-def test_an_accelerator_is_rows_of_what_it_is_where_it_is_and_what_it_costs(
-    extended: Callable[..., Catalog],
-) -> None:
-    """A card like the L4, with twice its memory at half its price."""
-
-    def card(data: Any) -> None:
-        l4 = next(row for row in data["accelerators"] if row["id"] == "l4")
-        more = {"id": "l8", "name": "NVIDIA L8", "gke_label": "nvidia-l8", "memory_gib_visible": 44.0}
-        data["accelerators"].append({**l4, **more})
-
-    def machine(data: Any) -> None:
-        row = next(row for row in data["machine_types"] if row["accelerator"] == "l4")
-        shape = {**row["shapes"][0], "name": "g8-standard-4"}
-        data["machine_types"].append({**row, "accelerator": "l8", "shapes": [shape]})
-
-    def zone(data: Any) -> None:
-        row = next(row for row in data["zones"] if row["accelerator"] == "l4")
-        data["zones"].append({**row, "accelerator": "l8", "zones": ["us-central1-a"]})
-
-    def price(data: Any) -> None:
-        rows = data["usd_per_machine_hour"]
-        rows["g8-standard-4"] = _halved(rows["g2-standard-4"])
-
-    def image(data: Any) -> None:
-        engine(data, "vllm")["images"][0]["accelerators"].append("l8")
-
-    using = extended(accelerators=card, machine_types=machine, zones=zone, prices=price, engines=image)
-    assert planned(hub("Qwen/Qwen3-8B"), catalog()).accelerator == "l4"
-    found = planned(hub("Qwen/Qwen3-8B"), using)
-    assert (found.accelerator, found.machine_type, found.gke_accelerator) == ("l8", "g8-standard-4", "nvidia-l8")
-
-
 def test_an_engines_container_is_its_row(extended: Callable[..., Catalog]) -> None:
     def other_tags(data: Any) -> None:
         row = engine(data, "tei")
@@ -106,9 +74,3 @@ def test_an_engines_container_is_its_row(extended: Callable[..., Catalog]) -> No
     server = planned(facts, extended(engines=other_tags)).server
     assert server.args == ("serve", "/weights", "--listen=8400", "--called=BAAI/bge-large-en-v1.5")
     assert (server.port, server.readiness.path) == (8400, "/ready")
-
-
-def _halved(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _halved(item) for key, item in value.items()}
-    return value / 2 if isinstance(value, int | float) else value

@@ -25,7 +25,7 @@ SERVICES = ("cloudresourcemanager", "iam", "logging", "monitoring", "storage")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LightParts:
+class ManagedParts:
     """What the models share."""
 
     plan: Plan
@@ -53,7 +53,7 @@ def is_gated_on_run(model: ModelPlan) -> bool:
     return model.cloud_run is not None and model.weights.needs_token
 
 
-class LightModel(NamedTuple):
+class ManagedModel(NamedTuple):
     """One model that was registered."""
 
     server: pulumi.Resource
@@ -61,14 +61,14 @@ class LightModel(NamedTuple):
     """Of its API."""
 
 
-def create_model(parts: LightParts, model: ModelPlan) -> LightModel | None:
+def create_model(parts: ManagedParts, model: ModelPlan) -> ManagedModel | None:
     """Register one model; return None for a model of GKE."""
     if model.cloud_run:
         return _create_service(parts, model, model.cloud_run)
     return _create_deployment(parts, model, model.vertex) if model.vertex else None
 
 
-def _create_service(parts: LightParts, model: ModelPlan, run: CloudRunPlan) -> LightModel:
+def _create_service(parts: ManagedParts, model: ModelPlan, run: CloudRunPlan) -> ManagedModel:
     plan, target = parts.plan, parts.plan.target
     accounts = RunAccounts(
         f"{model.key}-accounts", RunAccountsArgs(stack=target.stack, key=names.made_as(model)),
@@ -103,10 +103,10 @@ def _create_service(parts: LightParts, model: ModelPlan, run: CloudRunPlan) -> L
         ),
         renamed(parts.google, "{}", model.was),
     )  # fmt: skip
-    return LightModel(service, pulumi.Output.format("{0}{1}", service.uri, model.server.api_path))
+    return ManagedModel(service, pulumi.Output.format("{0}{1}", service.uri, model.server.api_path))
 
 
-def _create_deployment(parts: LightParts, model: ModelPlan, vertex: VertexPlan) -> LightModel:
+def _create_deployment(parts: ManagedParts, model: ModelPlan, vertex: VertexPlan) -> ManagedModel:
     args = VertexEndpointArgs(target=parts.plan.target, model=model, vertex=vertex, hub_token=parts.hub_token)
     deployment = VertexEndpoint(model.key, args, renamed(parts.google, "{}", model.was))
-    return LightModel(deployment, deployment.endpoint)
+    return ManagedModel(deployment, deployment.endpoint)
