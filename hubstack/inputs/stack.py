@@ -267,6 +267,22 @@ class Stack:
             raise InputError([cluster.mark.problem(message, hint)])
         return replace(self.all_models, models=tuple(own))
 
+    @property
+    def elsewhere(self) -> dict[str, list[str]]:
+        """Key of each model of the environment's other clusters to the stacks that serve it."""
+        group, cluster = self.group, self.cluster
+        found: dict[str, list[str]] = {}
+        if group is None or cluster is None:
+            return found
+        for model in self.all_models.models:
+            homes = clusters_of(model, group.clusters, group.recorded)
+            others = [
+                group.stack_name(each) for each in group.clusters if each.key in homes and each is not cluster
+            ]
+            if others:
+                found[model.key] = others
+        return found
+
 
 def default_models_path(environment: str) -> str:
     """Return the list of an environment that names none, relative to the project's folder."""

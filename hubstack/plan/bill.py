@@ -37,6 +37,9 @@ class PoolCost:
     usd_per_month_committed_1y: float | None
     """The busy nodes under a commitment of one year; None where no source gives its price."""
     usd_per_month_committed_3y: float | None
+    accelerators_used_busy: float
+    """Of those that are paid for, with every model at its most; a server on a shared card uses a part of one."""
+    accelerators_paid_busy: int
     accelerator_hours_busy: int
     """GPU-hours or chip-hours a month."""
 

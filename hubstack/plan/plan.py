@@ -406,6 +406,8 @@ class Plan:
     monitoring: MonitoringPlan | None = None
     """None: no PodMonitoring, dashboard, alert or budget."""
     warnings: tuple[str, ...] = ()
+    advice: tuple[str, ...] = ()
+    """What would cost less; nothing is wrong without it."""
     gateway: GatewayPlan | None = None
     """None: models are reached inside the cluster only."""
 

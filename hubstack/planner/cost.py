@@ -235,6 +235,8 @@ def _pool_cost(key: str, each: _Class, catalog: Catalog, target: Target) -> Pool
         usd_per_hour_busy=busy[0] if busy else None,
         usd_per_month_committed_1y=_month(nodes * row.cud_1y) if row and row.cud_1y else None,
         usd_per_month_committed_3y=_month(nodes * row.cud_3y) if row and row.cud_3y else None,
+        accelerators_used_busy=sum(each.places(each.busy)) / first.servers_per_accelerator,
+        accelerators_paid_busy=nodes * first.accelerators_per_node,
         accelerator_hours_busy=nodes * first.accelerators_per_node * HOURS_PER_MONTH,
     )
 

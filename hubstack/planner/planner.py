@@ -7,6 +7,7 @@ files.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
+from functools import partial
 
 from hubstack.catalog import Catalog, load_catalog
 from hubstack.files.errors import LockError, PlanError
@@ -17,7 +18,9 @@ from hubstack.inputs.models import DEFAULT_CONTEXT, ModelRequest, Request
 from hubstack.inputs.settings import Target
 from hubstack.names import labels
 from hubstack.plan import ModelPlan, Plan, Verdict
+from hubstack.plan.bill import Cost
 from hubstack.plan.target import TargetPlan
+from hubstack.planner.advice import sharing, unused_accelerators
 from hubstack.planner.cluster_limits import limit_warnings
 from hubstack.planner.cost import budget_warnings, plan_cost
 from hubstack.planner.engines import spec_of
@@ -55,7 +58,19 @@ def plan_inputs(inputs: StackInputs, *, rebalance: bool = False) -> Plan:
         InputError: every problem found.
     """
     placement = Placement() if rebalance else inputs.placement
-    return plan_stack(inputs.request, inputs.lock, load_catalog(), inputs.target, placement)
+    plan = plan_stack(inputs.request, inputs.lock, load_catalog(), inputs.target, placement)
+    return replace(plan, advice=tuple(sharing(inputs.request, plan, partial(_bill_of, inputs, placement))))
+
+
+def _bill_of(inputs: StackInputs, placement: Placement, request: Request, moving: frozenset[str]) -> Cost | None:
+    """Return the bill of another request in which some models leave their places; None where it fits nowhere."""
+    places = {key: place for key, place in placement.models.items() if key not in moving}
+    try:
+        return plan_stack(
+            request, inputs.lock, load_catalog(), inputs.target, replace(placement, models=places)
+        ).cost
+    except PlanError:
+        return None
 
 
 def plan_stack(
@@ -113,6 +128,7 @@ def plan_stack(
             *limit_warnings(models, pools),
             *traffic_warnings(nodes, target.gateway),
             *_gateway_warnings(nodes, light, target),
+            *unused_accelerators(models, cost, drafts, surveyor),
         ),
         gateway=target.gateway if nodes else None,
     )  # fmt: skip

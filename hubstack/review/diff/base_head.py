@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from hubstack.inputs.environment import Environment, find_environment
 from hubstack.review.diff.capacity import Quota, parse_quota
 from hubstack.review.diff.git import Commit, changed_program, extract, find_commit, is_unchanged
 from hubstack.review.diff.guards import read_guards
-from hubstack.review.diff.state import Sides, State, parse_state
+from hubstack.review.diff.state import Sides, State, parse_state, read_elsewhere
 
 WORK_TREE = "work tree"
 TIMEOUT_SECONDS = 300
@@ -88,8 +89,7 @@ def _environment(name: str, project_dir: Path) -> Environment:
 def _from_git(name: str, project_dir: Path, commit: Commit) -> tuple[State, State]:
     if is_unchanged(project_dir, commit):
         new = _run(WORK_TREE, name, project_dir)
-        return State(name=commit.name, plan=new.plan, graph=new.graph, facts=new.facts, guards=new.guards,
-                     error=new.error), new  # fmt: skip
+        return replace(new, name=commit.name), new
     with tempfile.TemporaryDirectory(prefix="hubstack-diff-") as folder, ThreadPoolExecutor(max_workers=1) as pool:
         running = pool.submit(_run, WORK_TREE, name, project_dir)
         into = Path(folder).resolve()
@@ -133,7 +133,7 @@ def _run(side: str, name: str, folder: Path) -> State:
     # A reader knows no folder of ours.
     error = str(said["error"]).replace(f"{folder}{os.sep}", "") if "error" in said else None
     return State(name=side, plan=said.get("plan"), graph=said.get("graph"), facts=tuple(said.get("facts", ())),
-                 guards=guards, error=error)  # fmt: skip
+                 guards=guards, elsewhere=read_elsewhere(said), error=error)  # fmt: skip
 
 
 def _output(command: list[str], folder: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:

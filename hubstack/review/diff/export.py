@@ -40,6 +40,7 @@ def main(name: str, folder: Path) -> dict[str, Any]:
     return {
         "plan": json.loads(plan.to_json()),
         "graph": json.loads(graph.to_json()),
+        "elsewhere": stack.elsewhere,
         "facts": [dataclasses.asdict(each) for each in facts if (each.id, each.commit) in used],
     }
 

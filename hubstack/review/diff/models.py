@@ -6,12 +6,12 @@ Owns what counts as one model: its key; or, where one key went and one came, a n
 Reasons are the new plan's own.
 """
 
-import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, cast
 
+from hubstack.review.diff.paths import ABSENT, differences
 from hubstack.review.diff.reported import Reported
 from hubstack.review.diff.state import Data, State
 
@@ -24,6 +24,8 @@ class ModelAction(StrEnum):
     ADDED = "added"
     REMOVED = "removed"
     RENAMED = "renamed"
+    MOVED = "moved"
+    """To or from another cluster of its environment."""
     CHANGED = "changed"
 
 
@@ -90,7 +92,7 @@ def compare_models(old: State, new: State, renamed: dict[str, str]) -> tuple[Mod
         was = renamed.get(key, key)
         before = old.models.get(was)
         if before is None:
-            found.append(_added(model))
+            found.append(_come(model, old, new))
             continue
         settings = tuple(_settings(old, new, before, model))
         if was != key:
@@ -100,7 +102,7 @@ def compare_models(old: State, new: State, renamed: dict[str, str]) -> tuple[Mod
             found.append(ModelChange(key=key, id=model["id"], action=ModelAction.CHANGED, settings=settings,
                                      weights_bytes=copied))  # fmt: skip
     gone = (m for key, m in old.models.items() if key not in new.models and key not in renamed.values())
-    found += [ModelChange(key=m["key"], id=m["id"], action=ModelAction.REMOVED, said=_runs(m)) for m in gone]
+    found += [_gone(model, old, new) for model in gone]
     return tuple(sorted(found, key=lambda each: each.key))
 
 
@@ -115,6 +117,27 @@ def _runs(model: Data) -> str:
 def _added(model: Data) -> ModelChange:
     return ModelChange(key=model["key"], id=model["id"], action=ModelAction.ADDED, weights_bytes=_copied(model),
                        said=_runs(model))  # fmt: skip
+
+
+def _come(model: Data, old: State, new: State) -> ModelChange:
+    """Return a model that is new here; one that another cluster gave up has moved."""
+    found = _added(model)
+    left = _only(old, new, model["key"])
+    return replace(found, action=ModelAction.MOVED, said=f"moves here from {left}: {found.said}") if left else found
+
+
+def _gone(model: Data, old: State, new: State) -> ModelChange:
+    found = ModelChange(key=model["key"], id=model["id"], action=ModelAction.REMOVED, said=_runs(model))
+    if taken := _only(new, old, model["key"]):
+        return replace(found, action=ModelAction.MOVED, said=f"moves to {taken}")
+    still = ", ".join(new.elsewhere.get(model["key"], ()))
+    return replace(found, said=f"{found.said}; still served by {still}") if still else found
+
+
+def _only(side: State, other: State, key: str) -> str:
+    """Name the other clusters that have a model on one side only."""
+    before = other.elsewhere.get(key, ())
+    return ", ".join(stack for stack in side.elsewhere.get(key, ()) if stack not in before)
 
 
 def _renamed(before: Data, model: Data, settings: tuple[Setting, ...], new: State) -> ModelChange:
@@ -183,11 +206,6 @@ def _canary(model: Data) -> str:
     return f"{weight} of 100 requests of {model['canary_of']}" if model.get("canary_of") else "none"
 
 
-def _block(said: Any) -> str:
-    """Return a part of a plan as one line; nothing where an older hubstack had no such part."""
-    return json.dumps(said, sort_keys=True) if said else "none"
-
-
 _TOPICS: tuple[tuple[str, Callable[[Data], Any]], ...] = (
     ("id", lambda m: m["id"]),
     ("revision", lambda m: m["revision"]),
@@ -204,9 +222,6 @@ _TOPICS: tuple[tuple[str, Callable[[Data], Any]], ...] = (
     ("KV cache", lambda m: str(m.get("kv_cache_dtype", "auto"))),
     ("replicas", _replicas),
     ("platform", lambda m: str(m.get("platform", "gke"))),
-    ("scaling", lambda m: _block(m.get("scaling"))),
-    ("loading", lambda m: _block(m.get("loading"))),
-    ("service level", lambda m: _block(m.get("slo"))),
     ("canary", _canary),
     ("names of its resources", _made_as),
     ("served as", lambda m: m["server"]["served_model_name"]),
@@ -215,17 +230,21 @@ _TOPICS: tuple[tuple[str, Callable[[Data], Any]], ...] = (
 )
 
 
-_NEWER = {"platform": "platform", "scaling": "scaling", "loading": "loading", "service level": "slo"}
+_BLOCKS = {"scaling": "scaling", "loading": "loading", "service level": "slo"}
+"""Topic to the part of a plan that it is; each figure of it that differs is a setting."""
 
 
 def _settings(old: State, new: State, before: Data, after: Data) -> Iterator[Setting]:
     reasons = {reason["topic"]: reason["text"] for reason in after.get("reasons", ())}
     for topic, shown in _TOPICS:
-        if topic in _NEWER and _NEWER[topic] not in before:
+        if topic == "platform" and topic not in before:
             continue  # written by a hubstack that knew no such setting
         pair = str(shown(before)), str(shown(after))
         if pair[0] != pair[1]:
             yield Setting(topic=topic, before=pair[0], after=pair[1], why=reasons.get(topic))
+    for topic, key in _BLOCKS.items():
+        if key in before:  # else written by a hubstack that knew no such setting
+            yield from _block_settings(topic, before[key], after.get(key), reasons.get(topic))
     for topic, key in (("flags", "args"), ("environment", "env")):
         parts = [[_flat(item) for item in model["server"][key]] for model in (before, after)]
         if parts[0] != parts[1]:
@@ -235,13 +254,37 @@ def _settings(old: State, new: State, before: Data, after: Data) -> Iterator[Set
         yield Setting(topic="namespace", before=str(spaces[0]), after=str(spaces[1]))
 
 
+def _block_settings(topic: str, before: Any, after: Any, why: str | None) -> Iterator[Setting]:
+    """Yield what of a block differs, a figure each; a query by its name only."""
+    if not before or not after:
+        if bool(before) != bool(after):
+            yield Setting(
+                topic=topic, before="set" if before else "none", after="set" if after else "none", why=why
+            )
+        return
+    for each in differences(before, after):
+        name = f"{topic}: {each.path.replace('_', ' ')}"
+        if each.path.rpartition(".")[2] == "query":
+            yield Setting(topic=name, before="one query", after="another", why=why)
+        else:
+            yield Setting(topic=name, before=_plain(each.before), after=_plain(each.after), why=why)
+
+
+def _plain(value: Any) -> str:
+    if value is ABSENT or value is None:
+        return "none"
+    if isinstance(value, list):
+        return ", ".join(str(each) for each in cast("list[Any]", value)) or "none"
+    return "set" if isinstance(value, Mapping) else str(value)
+
+
 def _flat(item: Any) -> str:
     return "=".join(str(part) for part in cast("list[Any]", item)) if isinstance(item, list) else str(item)
 
 
 def _list_setting(topic: str, before: list[str], after: list[str]) -> Setting:
     """Say which parts went and which came; a flag and its value stand in two parts."""
-    joined = [_pairs(parts) for parts in (before, after)]
+    joined = [flag_pairs(parts) for parts in (before, after)]
     gone = [part for part in joined[0] if part not in joined[1]]
     came = [part for part in joined[1] if part not in joined[0]]
     if not gone and not came:
@@ -249,7 +292,8 @@ def _list_setting(topic: str, before: list[str], after: list[str]) -> Setting:
     return Setting(topic=topic, before=" ".join(gone) or "(nothing)", after=" ".join(came) or "(nothing)")
 
 
-def _pairs(parts: list[str]) -> list[str]:
+def flag_pairs(parts: list[str]) -> list[str]:
+    """Return the parts of a command with each flag joined to its value."""
     found: list[str] = []
     for part in parts:
         if found and found[-1].startswith("--") and " " not in found[-1] and not part.startswith("--"):

@@ -49,6 +49,8 @@ class ResourceChange(Reported):
     """What differs; of a creation or deletion nothing."""
     because: tuple[str, ...] = ()
     """Of a replacement: the arguments that make it, or what it follows from."""
+    follows: str | None = None
+    """Of a replacement that follows from another: the URN of that resource."""
     deletes_first: bool = False
     """The old one goes before the new one comes: it is away in between."""
     held: str | None = None
@@ -242,7 +244,7 @@ def _cascade(
             if why is None:
                 continue
             base = known or _plain(after, Action.REPLACE)
-            made = replace(base, action=Action.REPLACE, because=(why,), is_unknown=False,
+            made = replace(base, action=Action.REPLACE, because=(why,), follows=gone.urn, is_unknown=False,
                            deletes_first=_deletes_first(before, after))  # fmt: skip
             changes[urn] = _lost(made, before, rules)
             waiting.append(urn)

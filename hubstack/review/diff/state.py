@@ -35,6 +35,8 @@ class State:
     """Fields of `hubstack.hub.facts.ModelFacts`, one a locked model."""
     guards: Data | None = None
     """What protects it, as its files say (`hubstack.review.diff.guards`); None where they were not read."""
+    elsewhere: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """Key of each model of the environment's other clusters to the stacks that serve it."""
     error: str | None = None
     """Why this side has neither plan nor graph."""
 
@@ -79,7 +81,8 @@ class State:
     def to_json(self) -> str:
         """Return the side as sorted, indented JSON that ends with a newline."""
         data = {"format": FORMAT, "name": self.name, "plan": self.plan, "graph": self.graph,
-                "facts": list(self.facts), "guards": self.guards, "error": self.error}  # fmt: skip
+                "facts": list(self.facts), "guards": self.guards, "elsewhere": self.elsewhere,
+                "error": self.error}  # fmt: skip
         data["content"] = content_of(data)
         return json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
@@ -116,8 +119,14 @@ def parse_state(text: str, path: str) -> State:
         graph=said["graph"],
         facts=tuple(said["facts"]),
         guards=said.get("guards"),
+        elsewhere=read_elsewhere(said),
         error=said["error"],
     )
+
+
+def read_elsewhere(said: Data) -> dict[str, tuple[str, ...]]:
+    """Return `State.elsewhere` of a side's JSON; empty where an older hubstack wrote it."""
+    return {str(key): tuple(stacks) for key, stacks in said.get("elsewhere", {}).items()}
 
 
 _AGAIN = "write one with `hubstack diff ENV --save FILE`, with this version of hubstack"

@@ -45,7 +45,7 @@ def made(
     asked: PullRequest = request.param
     repository.reset()
     asked.edit(repository)
-    sides = read_sides(asked.env, repository.path, str(bases[asked.env]))
+    sides = read_sides(asked.env, repository.path, None, base_file=bases[asked.env])
     change = compare(asked.env, sides)
     assert not change.failures, change.failures
     return asked, sides, change
@@ -136,8 +136,8 @@ def test_the_comment_says_it_and_fits(made: tuple[PullRequest, Sides, Change]) -
     assert len(text.encode()) <= MAX_BYTES
     for words in asked.says:
         assert words in text
-    at_risk = text.find("Data at risk")
-    assert at_risk < (text.find("#### Replaced") + 1 or len(text))
+    at_risk = text.find("Data that would be lost")
+    assert at_risk < (text.find("<summary>Replaced") + 1 or len(text))
 
 
 @pytest.mark.parametrize("name", ["removes a model", "upgrades to a commit under another licence"])
@@ -156,7 +156,7 @@ def golden_path(name: str) -> Path:
 def comment(asked: PullRequest, repository: Repository, bases: dict[str, Path]) -> str:
     repository.reset()
     asked.edit(repository)
-    sides = read_sides(asked.env, repository.path, str(bases[asked.env]))
+    sides = read_sides(asked.env, repository.path, None, base_file=bases[asked.env])
     return markdown_text(report(compare(asked.env, replace(sides, old=replace(sides.old, name="main (1a2b3c4)")))))
 
 

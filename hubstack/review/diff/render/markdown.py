@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A report as a comment on a pull request, within what a host takes.
 
-Owns the size: folded tables lose rows first, then all tables; the answers and what is lost stay. Texts from the Hub
-are hostile: `hubstack.files.escape.markdown` escapes them.
+Owns the size: the verdict and the answers are one screen and stay; every table is folded. Of a comment that is too
+long bulk tables lose rows first, then all. Texts from the Hub are hostile: `hubstack.files.escape.markdown` escapes
+them.
 """
 
 import re
@@ -13,9 +14,10 @@ from hubstack.review.diff.render.sections import Report, Section
 
 MAX_BYTES = 65_536
 """GitHub's limit of a comment in characters; counted here in bytes, which is never less."""
-_CELL = 400
+_CELL, _ANSWER = 400, 240
+"""Characters of a cell, and of an answer, whose details the tables have."""
 _STEPS = ((None, None), (200, None), (50, None), (20, 200), (10, 50), (5, 20), (0, 10), (0, 3), (0, 0))
-"""Rows of a folded and of an open table, the whole first."""
+"""Rows of a bulk table and of any other, the whole first."""
 
 
 def markdown_text(report: Report, link: str | None = None, limit: int = MAX_BYTES) -> str:
@@ -27,8 +29,8 @@ def markdown_text(report: Report, link: str | None = None, limit: int = MAX_BYTE
         limit: bytes.
     """
     text = ""
-    for folded, shown in _STEPS:
-        text = "\n".join(_lines(report, link, folded, shown)) + "\n"
+    for bulk, others in _STEPS:
+        text = "\n".join(_lines(report, link, bulk, others)) + "\n"
         if len(text.encode()) <= limit:
             return text
     end = f"\n\n{_left_out(None, link)}\n"
@@ -36,7 +38,7 @@ def markdown_text(report: Report, link: str | None = None, limit: int = MAX_BYTE
     return kept.rpartition("\n")[0] + end
 
 
-def _lines(report: Report, link: str | None, folded: int | None, shown: int | None) -> Iterator[str]:
+def _lines(report: Report, link: str | None, bulk: int | None, others: int | None) -> Iterator[str]:
     yield f"### {escape(report.title)}"
     yield ""
     word, _, rest = report.verdict.partition(":")
@@ -45,19 +47,16 @@ def _lines(report: Report, link: str | None, folded: int | None, shown: int | No
     if report.answers:
         yield "| | |"
         yield "| --- | --- |"
-        yield from (f"| **{escape(question)}** | {_cell(answer)} |" for question, answer in report.answers)
+        yield from (f"| **{escape(question)}** | {_cell(answer, _ANSWER)} |" for question, answer in report.answers)
     for section in report.sections:
         yield ""
-        yield from _section(section, folded if section.is_folded else shown, link)
+        yield from _section(section, bulk if section.is_bulk else others, link)
     yield ""
     yield f"<sub>{escape(report.blind)}</sub>"
 
 
 def _section(section: Section, most: int | None, link: str | None) -> Iterator[str]:
-    if section.is_folded:
-        yield f"<details><summary>{escape(section.title)} ({len(section.rows):,})</summary>"
-    else:
-        yield f"#### {escape(section.title)}"
+    yield f"<details><summary>{escape(section.title)} ({len(section.rows):,})</summary>"
     yield ""
     rows = section.rows if most is None else section.rows[:most]
     if rows:
@@ -70,9 +69,8 @@ def _section(section: Section, most: int | None, link: str | None) -> Iterator[s
     if section.note:
         yield ""
         yield escape(section.note)
-    if section.is_folded:
-        yield ""
-        yield "</details>"
+    yield ""
+    yield "</details>"
 
 
 def _left_out(number: int | None, link: str | None) -> str:
@@ -81,6 +79,6 @@ def _left_out(number: int | None, link: str | None) -> str:
     return f"_{what} in {where}._" if where else f"_{what} in the output of `hubstack diff`._"
 
 
-def _cell(text: str) -> str:
-    cut = text if len(text) <= _CELL else f"{text[:_CELL]}…"
+def _cell(text: str, longest: int = _CELL) -> str:
+    cut = text if len(text) <= longest else f"{text[:longest]}…"
     return escape(cut)

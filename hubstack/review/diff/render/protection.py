@@ -33,7 +33,7 @@ def protection_decisions(change: Change) -> Iterator[str]:
 
 
 def protection_answer(change: Change) -> str:
-    """Say in one line what protects the stack less or more."""
+    """Say in one line what protects the stack less or more; empty where nothing does."""
     said = [
         f"{'weaker' if each.is_weaker else 'stronger'}: {each.subject} {each.text}" for each in change.protection
     ]
@@ -43,7 +43,7 @@ def protection_answer(change: Change) -> str:
         said.append(
             f"changed program: {files}" + (f" and {more} more" if more > 0 else "") + "; this report is its word"
         )
-    return "; ".join(said) or "no change"
+    return "; ".join(said)
 
 
 def protection_rows(change: Change) -> tuple[tuple[str, ...], ...]:

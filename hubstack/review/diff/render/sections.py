@@ -1,20 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a report of a change says, and in which order: the verdict, the answers, then the tables.
 
-Owns the words and the order: first what a reviewer who knows nothing of GPUs must decide on, data at risk before
-all.
+Owns the words and the order: money, what protects, data, availability, then the models and who can reach them. The
+reader knows nothing of GPUs and reads on a phone: the verdict and the answers are one screen.
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from hubstack.review.diff.change import Change
 from hubstack.review.diff.facts import Topic
 from hubstack.review.diff.gates import Tripped
 from hubstack.review.diff.models import ModelAction, ModelChange
-from hubstack.review.diff.money import MoneyLine
+from hubstack.review.diff.money import Money, MoneyLine
+from hubstack.review.diff.render.availability import losses
 from hubstack.review.diff.render.protection import protection_answer, protection_decisions, protection_rows
-from hubstack.review.diff.render.words import count, money, rise, usd, value
+from hubstack.review.diff.render.words import count, cut, difference, money, named, rise, share, signed, usd
 from hubstack.review.diff.resources import Action, ResourceChange
 
 
@@ -26,8 +28,8 @@ class Section:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     note: str = ""
-    is_folded: bool = False
-    """Whether a comment shows it closed."""
+    is_bulk: bool = False
+    """Whether it loses its rows first where a comment is too long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +47,11 @@ class Report:
 
 
 _WAYS = {"on-demand": "on-demand or reserved", "spot": "spot or flex-start"}
+_SMALLEST_RISE = 100, 100
+"""A rise of the bill is to be decided on from a dollar a month and a hundredth of what was."""
 BLIND = (
-    "Compared are two programs, not the cloud: what was changed by hand, what providers fill in, and what a secret "
-    "holds is not seen. `pulumi preview` against the real state has the last word."
+    "Two programs are compared, not the cloud: changes made by hand, what providers fill in, and what a secret "
+    "holds are not seen. `pulumi preview` against the real state has the last word."
 )
 
 
@@ -64,92 +68,178 @@ def report(change: Change, gates: tuple[Tripped, ...] = ()) -> Report:
     if gates:
         answers = (("Stopped by", "; ".join(f"{each.gate} ({each.why})" for each in gates)), *answers)
     sections = tuple(section for section in _sections(change) if section.rows)
-    return Report(title=title, verdict=_verdict(change), answers=answers, sections=sections, blind=BLIND)
+    return Report(title=title, verdict=_verdict(change, gates), answers=answers, sections=sections, blind=BLIND)
 
 
-def _verdict(change: Change) -> str:
-    """Say what is to be decided; the hardest first."""
-    refused = [each for each in change.resources if each.refused]
-    over = [row for row in change.accelerators if row.is_over]
+def _verdict(change: Change, gates: tuple[Tripped, ...]) -> str:
+    """Say what is to be decided: money first, then what protects, data, availability, and the rest."""
     is_same = not (change.resources or change.models or change.hub or change.money.lines or change.reach_new)
-    if is_same and not (change.protection or change.program):
-        return "NO CHANGE: nothing that runs or is paid for would be another."
+    if is_same and not (change.protection or change.program or gates):
+        return "NO CHANGE: nothing that runs or is paid for would differ."
     decide = list(_decisions(change))
-    if over:
-        decide.insert(0, "it needs more accelerators than the quota")
-    if refused:
-        decide.insert(0, f"{count(len(refused), 'resource')} would be refused")
-        return f"WILL NOT APPLY: {'; '.join(decide)}."
-    if decide:
-        return f"DECIDE: {'; '.join(decide)}."
-    return "ROUTINE: nothing that holds data is deleted or replaced, no licence or access changes."
+    stops = [f"gate {each.gate}" for each in gates]
+    if over := change.money.over_budget:
+        stops.insert(0, f"over budget by {usd(over)}")
+    said = "; ".join([_bill_words(change.money), *stops, *decide])
+    if any(each.refused for each in change.resources):
+        return f"WILL NOT APPLY: {said}."
+    if stops:
+        return f"STOPPED: {said}."
+    if decide or _is_rise(change.money):
+        return f"DECIDE: {said}."
+    return f"ROUTINE: {said}; no data is lost, nothing goes away, and no licence, code or access changes."
+
+
+def _bill_words(bill: Money) -> str:
+    """Say the rise of the bill in the fewest words."""
+    before, after = bill.before, bill.after
+    if before.busy != after.busy:
+        words = f"{signed(after.busy - before.busy)} a month"
+        return ", ".join(filter(None, (words, share(before.busy, after.busy))))
+    if before.idle != after.idle:
+        return f"{signed(after.idle - before.idle)} a month when idle, the same when busy"
+    return "the bill stays the same"
+
+
+def _is_rise(bill: Money) -> bool:
+    least, hundredths = _SMALLEST_RISE
+    pairs = ((bill.before.busy, bill.after.busy), (bill.before.idle, bill.after.idle))
+    return any(after - before >= least and (after - before) * hundredths >= before for before, after in pairs)
 
 
 def _decisions(change: Change) -> Iterator[str]:
+    if any(row.is_over for row in change.accelerators):
+        yield "more accelerators than the quota file allows"
     yield from protection_decisions(change)
     if change.is_gone:
         yield "the whole environment is removed"
-    if change.at_risk:
-        yield f"{count(len(change.at_risk), 'resource that holds', 'resources that hold')} data would be lost"
-    others = [each for each in change.of(Action.REPLACE) if not each.held]
-    if others:
+    yield from _data_decisions(change)
+    if gone := list(losses(change)):
+        yield gone[0] if len(gone) == 1 else f"availability: {named(gone, 2)}"
+    if others := [each for each in _roots(change) if not each.held]:
         yield f"{count(len(others), 'other resource')} would be replaced"
-    for action, what in ((ModelAction.REMOVED, "removed"), (ModelAction.RENAMED, "renamed")):
-        keys = [each.key for each in change.models if each.action is action and not each.is_kept]
-        if keys:
-            yield f"{count(len(keys), 'model')} {what}"
-    risks = {each.topic for each in change.hub if each.is_risk}
+    for action in (ModelAction.REMOVED, ModelAction.RENAMED, ModelAction.MOVED):
+        if keys := [each.key for each in change.models if each.action is action and not each.is_kept]:
+            yield f"{count(len(keys), 'model')} {action}"
+    yield from _hub_decisions(change)
+    if any(_is_wide(sentence) for sentence in change.reach_new):
+        yield "it can be reached from the internet in a new way"
+    if unknown := [each for each in change.resources if each.is_unknown]:
+        yield f"{count(len(unknown), 'update')} of which it is unknown whether they replace"
+
+
+def _data_decisions(change: Change) -> Iterator[str]:
+    if refused := [each for each in change.resources if each.refused]:
+        yield f"{count(len(refused), 'resource')} would be refused"
+    kept = [each for each in change.at_risk if not each.is_copy]
+    if kept:
+        yield f"{count(len(kept), 'resource that holds', 'resources that hold')} data would be lost"
+    elif change.at_risk:
+        yield f"{count(len(change.at_risk), 'copy', 'copies')} of weights would be deleted"
+
+
+def _hub_decisions(change: Change) -> Iterator[str]:
     words = {
         Topic.LICENSE: "licences to accept",
         Topic.GATED: "a gated model",
         Topic.CODE: "code of a model's author",
         Topic.SECURITY: "files that the Hub's scan marks",
-        Topic.TEMPLATE: "a chat template that may differ",
     }
+    risks = {each.topic for each in change.hub if each.is_risk}
     yield from (word for topic, word in words.items() if topic in risks)
-    if any("internet" in sentence or "public" in sentence for sentence in change.reach_new):
-        yield "it can be reached from the internet in a new way"
-    unknown = [each for each in change.resources if each.is_unknown]
-    if unknown:
-        yield f"of {count(len(unknown), 'resource')} it is unknown whether they are replaced"
+    templates = [each for each in change.hub if each.topic is Topic.TEMPLATE]
+    if templates:
+        yield (
+            "a chat template that differs"
+            if any(each.is_risk for each in templates)
+            else "an unknown chat template"
+        )
+
+
+def _is_wide(sentence: str) -> bool:
+    return "internet" in sentence or "public" in sentence
 
 
 def _answers(change: Change) -> Iterator[tuple[str, str]]:
-    yield "Money", money(change.money.before, change.money.after)
-    yield "Protection", protection_answer(change)
-    risk = [f"{each.name} ({each.held})" for each in change.at_risk]
-    yield "Data at risk", _names(risk) or "none"
-    yield "Replaced", _replaced(change)
-    yield "Deleted", _names([each.name for each in change.of(Action.DELETE)]) or "nothing"
-    yield "Models", _model_words(change) or "the same, served in the same way"
-    licences = [f"{each.key}: {each.text}" for each in change.hub if each.topic is Topic.LICENSE]
-    yield "Licences", "; ".join(licences) or "no change"
-    topics = (Topic.REPOSITORY, Topic.CONTENT, Topic.CODE, Topic.SECURITY, Topic.GATED)
-    said = [f"{each.key}: {each.text}" for each in change.hub if each.topic in topics]
-    yield "Security of models", "; ".join(said) or "no change"
-    yield "Who can reach it", _reach(change)
-    yield "Accelerators", _accelerators(change)
-    numbers = [(Action.CREATE, "created"), (Action.UPDATE, "updated in place"), (Action.REPLACE, "replaced"),
-               (Action.DELETE, "deleted")]  # fmt: skip
-    yield "Resources", ", ".join(f"{len(change.of(action)):,} {word}" for action, word in numbers)
+    """Yield what has to be said; what did not change is named in one line at the end."""
+    said = {
+        "Money": _money_answer(change.money),
+        "Protection": protection_answer(change),
+        "Data": named([f"{each.name} ({each.held})" for each in change.at_risk]),
+        "Availability": named(list(losses(change))),
+        "Replacements": _replaced(change),
+        "Models": named([f"{_called(each)} {each.action}" for each in change.models], 6),
+        "Models' licences, code and scan": _hub_answer(change),
+        "Access": _reach(change),
+        "Accelerators": _accelerators(change),
+        "Resources": _resource_counts(change),
+    }
+    yield from ((question, answer) for question, answer in said.items() if answer)
+    same = [question.lower() for question, answer in said.items() if not answer]
+    if same:
+        yield "Unchanged", ", ".join(same)
+
+
+def _money_answer(bill: Money) -> str:
+    parts = [money(bill.before, bill.after)]
+    if bill.over_budget:
+        parts.append(f"over budget by {usd(bill.over_budget)} (budget {usd(bill.budget or 0)})")
+    lines = sorted(bill.lines, key=lambda line: -abs(line.after.busy - line.before.busy))
+    if len(lines) > 1 and lines[0].after.busy != lines[0].before.busy:
+        first = lines[0]
+        parts.append(f"mostly {first.item}: {signed(first.after.busy - first.before.busy)}")
+    if bill.unpriced:
+        parts.append(f"{count(len(bill.unpriced), 'item')} without a price")
+    return "; ".join(parts)
+
+
+def _roots(change: Change) -> list[ResourceChange]:
+    """Return what is replaced of itself, not because something else is."""
+    return [each for each in change.of(Action.REPLACE) if each.follows is None]
+
+
+def _followers(change: Change) -> Counter[str]:
+    """Return the URN of each root to the number of resources that are replaced because of it."""
+    every = {each.urn: each for each in change.of(Action.REPLACE)}
+    found: Counter[str] = Counter()
+    for each in every.values():
+        root, seen = each, {each.urn}
+        while root.follows in every and root.follows not in seen:
+            seen.add(root.follows)
+            root = every[root.follows]
+        if root is not each:
+            found[root.urn] += 1
+    return found
 
 
 def _replaced(change: Change) -> str:
     """Name what is replaced of itself, and count what follows from it."""
-    every = change.of(Action.REPLACE)
-    roots = [each for each in every if any(why == one.path for why in each.because for one in each.changes)]
-    named = _names([f"{each.name} ({', '.join(each.because[:2])})" for each in roots])
-    after = len(every) - len(roots)
-    return f"{named}; {count(after, 'other')} because of them" if after else named or "nothing"
+    roots = _roots(change)
+    said = named([f"{each.name} ({', '.join(each.because[:2])})" for each in roots], 2)
+    after = len(change.of(Action.REPLACE)) - len(roots)
+    return f"{said}; {count(after, 'other')} because of them" if after else said
+
+
+def _hub_answer(change: Change) -> str:
+    topics = (
+        Topic.REPOSITORY,
+        Topic.CONTENT,
+        Topic.LICENSE,
+        Topic.CODE,
+        Topic.SECURITY,
+        Topic.GATED,
+        Topic.TEMPLATE,
+    )
+    return named([f"{each.key}: {each.text}" for each in change.hub if each.topic in topics])
 
 
 def _reach(change: Change) -> str:
     came, went = change.reach_new, change.reach_gone
-    loud = [each for each in came if "internet" in each or "public" in each]
     if not came and not went:
-        return "no change"
-    counts = f"{count(len(came), 'new way')}, {len(went)} gone"
-    return f"{counts}; {'; '.join(loud)}" if loud else f"{counts}; none of the new ones from the internet"
+        return ""
+    loud = [each for each in came if _is_wide(each)]
+    counts = f"{count(len(came), 'new grant')}, {len(went):,} removed"
+    return f"{counts}; {named(loud)}" if loud else f"{counts}; nothing new from the internet"
 
 
 def _accelerators(change: Change) -> str:
@@ -158,81 +248,71 @@ def _accelerators(change: Change) -> str:
     over = [
         f"{row.accelerator} {row.way}: {row.after} of {row.quota}" for row in change.accelerators if row.is_over
     ]
-    quota = "; ".join(over) and f"OVER QUOTA: {'; '.join(over)}"
-    if not quota:
-        quota = "within the quota file" if change.has_quota else "quota unknown: no quota file"
-    return f"{'; '.join(said) or 'at most as many as before'} ({quota})"
+    if over:
+        said.insert(0, f"OVER QUOTA: {named(over)}")
+    if not said:
+        return ""
+    quota = "" if over else " (within the quota file)" if change.has_quota else " (no quota file to compare with)"
+    return f"{named(said)}{quota}"
 
 
-def _model_words(change: Change) -> str:
-    return _names([f"{_called(each)} {each.action}" for each in change.models])
+def _resource_counts(change: Change) -> str:
+    numbers = [(Action.CREATE, "created"), (Action.UPDATE, "updated in place"), (Action.REPLACE, "replaced"),
+               (Action.DELETE, "deleted")]  # fmt: skip
+    return ", ".join(f"{len(found):,} {word}" for action, word in numbers if (found := change.of(action)))
 
 
 def _called(model: ModelChange) -> str:
     return f"{model.was} -> {model.key}" if model.was else model.key
 
 
-def _names(names: list[str]) -> str:
-    more = len(names) - 6
-    return ", ".join(names[:6]) + (f" and {more} more" if more > 0 else "")
+def _kind(token: str) -> str:
+    """Return the last word of a type token: `Deployment` of `kubernetes:apps/v1:Deployment`."""
+    return token.rpartition(":")[2]
 
 
 def _sections(change: Change) -> Iterator[Section]:
+    yield from _money_sections(change)
     yield Section(title="Protection", columns=("what", "", "how"), rows=protection_rows(change))
-    lost = ("resource", "type", "what happens", "lost with it")
     yield Section(
-        title="Data at risk",
-        columns=lost,
-        rows=tuple((each.name, each.type, _happens(each), each.held or "") for each in change.at_risk),
+        title="Data that would be lost",
+        columns=("resource", "kind", "what happens", "lost with it"),
+        rows=tuple((each.name, _kind(each.type), _happens(each), each.held or "") for each in change.at_risk),
     )
+    yield Section(title="Availability", columns=("what",), rows=tuple((each,) for each in losses(change)))
     yield Section(
         title="Refused by `pulumi up`",
-        columns=("resource", "type", "what would happen", "why not"),
-        rows=tuple((each.name, each.type, each.action, each.refused) for each in change.resources if each.refused),
+        columns=("resource", "kind", "what would happen", "why not"),
+        rows=tuple(
+            (each.name, _kind(each.type), each.action, each.refused) for each in change.resources if each.refused
+        ),
     )
+    followers = _followers(change)
     yield Section(
         title="Replaced",
-        columns=("resource", "type", "what happens", "because of"),
+        columns=("resource", "kind", "what happens", "because of", "also replaced"),
         rows=tuple(
-            (each.name, each.type, _happens(each), "; ".join(_because(each))) for each in change.of(Action.REPLACE)
+            (each.name, _kind(each.type), _happens(each), "; ".join(_because(each)),
+             count(followers[each.urn], "resource") if followers[each.urn] else "")
+            for each in _roots(change)
         ),
-    )
-    yield Section(
-        title="Deleted",
-        columns=("resource", "type", "what happens"),
-        rows=tuple((each.name, each.type, _happens(each)) for each in change.of(Action.DELETE)),
-    )
-    yield Section(
-        title="Unknown whether replaced",
-        columns=("resource", "type", "what differs"),
-        rows=tuple(
-            (each.name, each.type, ", ".join(c.path for c in each.changes))
-            for each in change.resources
-            if each.is_unknown
-        ),
-    )
+    )  # fmt: skip
     yield from _model_sections(change)
-    yield from _money_sections(change)
     yield Section(
         title="Accelerators at most",
         columns=("region", "kind", "bought", "before", "after", "quota"),
         rows=tuple(
-            (
-                row.region,
-                row.accelerator,
-                _WAYS.get(row.way, row.way),
-                f"{row.before:,}",
-                f"{row.after:,}",
-                _quota(row.quota, is_over=row.is_over),
-            )
+            (row.region, row.accelerator, _WAYS.get(row.way, row.way), f"{row.before:,}", f"{row.after:,}",
+             _quota(row.quota, is_over=row.is_over))
             for row in change.accelerators
+            if row.before != row.after or row.is_over
         ),
-    )
+    )  # fmt: skip
     yield Section(
-        title="Who can reach it",
+        title="Access",
         columns=("", "what"),
-        is_folded=len(change.reach_new) > 12,
-        rows=(*(("new", each) for each in change.reach_new), *(("gone", each) for each in change.reach_gone)),
+        is_bulk=True,
+        rows=(*(("new", each) for each in change.reach_new), *(("removed", each) for each in change.reach_gone)),
     )
     yield Section(
         title="Warnings of the plan",
@@ -247,14 +327,14 @@ def _happens(change: ResourceChange) -> str:
         return "leaves the stack, stays in the cloud"
     if change.action is Action.DELETE:
         return "deleted"
-    return "deleted first, then made" if change.deletes_first else "made anew, the old one deleted last"
+    return "deleted first, then created" if change.deletes_first else "created anew, then the old one is deleted"
 
 
 def _because(change: ResourceChange) -> Iterator[str]:
     shown = {each.path: each for each in change.changes}
     for path in change.because:
         found = shown.get(path)
-        yield f"{path}: {value(found.before)} -> {value(found.after)}" if found else path
+        yield f"{path}: {difference(found.before, found.after)}" if found else path
 
 
 def _quota(quota: int | None, *, is_over: bool) -> str:
@@ -264,17 +344,18 @@ def _quota(quota: int | None, *, is_over: bool) -> str:
 def _model_sections(change: Change) -> Iterator[Section]:
     whole = [each for each in change.models if each.said]
     yield Section(
-        title="Models that come, go or are renamed",
+        title="Models that come, go, move or are renamed",
         columns=("model", "id", "", "what"),
         rows=tuple((_called(each), each.id, each.action, each.said) for each in whole),
     )
-    rows = [
-        (each.key, one.topic, one.before, one.after, one.why or "")
-        for each in change.models
-        for one in each.settings
-    ]
     yield Section(
-        title="Models decided otherwise", columns=("model", "what", "before", "after", "why"), rows=tuple(rows)
+        title="Changed models",
+        columns=("model", "what", "before", "after", "why"),
+        rows=tuple(
+            (each.key, one.topic, cut(one.before), cut(one.after), one.why or "")
+            for each in change.models
+            for one in each.settings
+        ),
     )
     yield Section(
         title="What the Hub says",
@@ -286,8 +367,7 @@ def _model_sections(change: Change) -> Iterator[Section]:
 def _bill_row(line: MoneyLine) -> tuple[str, ...]:
     before, after = line.before, line.after
     rises = rise(before.busy, after.busy), rise(before.idle, after.idle)
-    return (line.item, usd(before.busy), usd(after.busy), *rises,
-            "; ".join(line.reasons))  # fmt: skip
+    return (line.item, usd(before.busy), usd(after.busy), *rises, "; ".join(line.reasons))
 
 
 def _money_sections(change: Change) -> Iterator[Section]:
@@ -298,30 +378,61 @@ def _money_sections(change: Change) -> Iterator[Section]:
         rows.append(_bill_row(whole))
     note = f"No source gives a price for: {'; '.join(bill.unpriced)}." if bill.unpriced else ""
     yield Section(
-        title="USD a month",
-        columns=("item", "at most before", "at most after", "difference", "at rest", "why"),
+        title="Money, USD a month",
+        columns=("item", "up to, before", "up to, after", "difference", "idle", "why"),
         rows=tuple(rows),
         note=note,
     )
 
 
 def _resource_sections(change: Change) -> Iterator[Section]:
-    updated = [(each.name, each.type, one.path, value(one.before), value(one.after))
-               for each in change.of(Action.UPDATE) for one in each.changes]  # fmt: skip
-    columns = ("resource", "type", "argument", "before", "after")
-    yield Section(title="Updated in place", columns=columns, rows=tuple(updated), is_folded=True)
-    created = tuple((each.name, each.type) for each in change.of(Action.CREATE))
-    yield Section(title="Created", columns=("resource", "type"), rows=created, is_folded=True)
-    own = [(each.name, each.type, one.path, value(one.before), value(one.after))
-           for each in change.of(Action.SETTINGS) for one in each.changes]  # fmt: skip
+    for title, action in (("Deleted", Action.DELETE), ("Created", Action.CREATE)):
+        yield Section(title=title, columns=("what", "resources", "kinds"), rows=tuple(_by_owner(change, action)))
+    yield Section(
+        title="Unknown whether replaced",
+        columns=("resource", "kind", "what differs"),
+        rows=tuple(
+            (each.name, _kind(each.type), named([c.path for c in each.changes]))
+            for each in change.resources
+            if each.is_unknown
+        ),
+    )
+    columns = ("argument", "difference", "resources", "which")
+    yield Section(
+        title="Updated in place", columns=columns, rows=tuple(_alike(change.of(Action.UPDATE))), is_bulk=True
+    )
     moved = [
-        (each.name, each.type, "name in Pulumi", str(each.old_urn), each.urn)
+        ("name in Pulumi", difference(each.old_urn, each.urn), "1", each.name)
         for each in change.resources
         if each.old_urn
     ]
     yield Section(
         title="Pulumi's own settings (nothing in the cloud changes)",
         columns=columns,
-        rows=(*own, *moved),
-        is_folded=True,
+        rows=(*_alike(change.of(Action.SETTINGS)), *moved),
+        is_bulk=True,
     )
+
+
+def _by_owner(change: Change, action: Action) -> Iterator[tuple[str, ...]]:
+    """Yield one row for each model that comes or goes with its resources, and one for each kind of the others."""
+    owners = sorted((key for each in change.models for key in (each.key, each.was) if key), key=len, reverse=True)
+    found: dict[str, list[ResourceChange]] = {}
+    for each in change.of(action):
+        owner = next((key for key in owners if each.name.startswith(f"{key}-")), None)
+        found.setdefault(f"model {owner}" if owner else _kind(each.type), []).append(each)
+    for what, held in found.items():
+        if what.startswith("model "):
+            yield what, f"{len(held):,}", named(sorted({_kind(each.type) for each in held}), 6)
+        else:
+            yield named([each.name for each in held]), f"{len(held):,}", what
+
+
+def _alike(changes: Iterable[ResourceChange]) -> Iterator[tuple[str, ...]]:
+    """Yield one row for each difference, with the resources that have it."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for each in changes:
+        for one in each.changes:
+            found.setdefault((one.path, difference(one.before, one.after)), []).append(each.name)
+    for (path, differs), names in found.items():
+        yield path, differs, f"{len(names):,}", named(names)

@@ -1,51 +1,169 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Values and sums in words, the same in each rendering."""
+"""Values, differences and sums in words, the same in each rendering.
+
+A value that nobody can review in a table (JSON, a query, a long text) is described, not printed: the page has both
+sides of it in full.
+"""
 
 import json
-from typing import Any
+import re
+from collections import Counter
+from typing import Any, cast
 
+from hubstack.review.diff.models import flag_pairs
 from hubstack.review.diff.money import Amount
 from hubstack.review.diff.paths import ABSENT
 
-LONGEST = 160
+LONGEST = 60
 """Characters of a value in a table; the page shows whole texts side by side."""
+_MOST_PARTS = 6
+"""Parts of a list that are shown as removed and added."""
+_COMMIT = re.compile(r"\b[0-9a-f]{40}\b")
+_QUERY = re.compile(r"\w\{[^}]*=~?\"|\b(?:sum|rate|histogram_quantile|increase)\s*(?:by\s*\([^)]*\)\s*)?\(")
 
 
 def value(given: Any) -> str:
     """Return a value as one short line."""
     if given is ABSENT:
         return "(nothing)"
-    if isinstance(given, str) and "\n" in given:
-        return f"(a text of {len(given.splitlines())} lines)"
-    return cut(given if isinstance(given, str) else json.dumps(given, sort_keys=True, ensure_ascii=False))
+    if isinstance(given, str):
+        return _text(given)
+    if isinstance(given, dict):
+        return _block(cast("dict[str, Any]", given))
+    if isinstance(given, list):
+        items = cast("list[Any]", given)
+        return (
+            cut(", ".join(map(value, items)))
+            if all(map(_is_scalar, items))
+            else count(len(items), "entry", "entries")
+        )
+    return json.dumps(given)
+
+
+def difference(before: Any, after: Any) -> str:
+    """Say how two values differ: what a list lost and gained, how many lines of a text, else both values."""
+    lists = _parts(before), _parts(after)
+    if lists[0] is not None and lists[1] is not None:
+        return _list_difference(lists[0], lists[1])
+    lines = _lines(before), _lines(after)
+    if lines[0] is not None and lines[1] is not None:
+        differing = max(len(_less(lines[0], lines[1])), len(_less(lines[1], lines[0])))
+        return f"{differing:,} of {count(len(lines[1]), 'line')} changed"
+    if before is ABSENT:
+        return f"added: {value(after)}"
+    return f"removed: {value(before)}" if after is ABSENT else f"{value(before)} -> {value(after)}"
+
+
+def _list_difference(before: list[str], after: list[str]) -> str:
+    gone, came = _less(before, after), _less(after, before)
+    if not gone and not came:
+        return "the same in another order"
+    if len(gone) + len(came) > _MOST_PARTS:
+        return f"{len(gone):,} removed, {len(came):,} added"
+    said = [f"-{_one_line(each)}" for each in gone], [f"+{_one_line(each)}" for each in came]
+    if [each[1:] for each in said[0]] == [each[1:] for each in said[1]]:
+        return f"{count(len(came), 'entry', 'entries')} changed"
+    return " ".join((*said[0], *said[1]))
+
+
+def _one_line(text: str) -> str:
+    return cut(" ".join(text.split()))
 
 
 def cut(text: str, longest: int = LONGEST) -> str:
-    """Return a text, or its beginning and its length where it is long."""
-    return text if len(text) <= longest else f"{text[:longest]}… ({len(text):,} characters)"
+    """Return a text with short commits, and of a long one its beginning."""
+    short = _COMMIT.sub(lambda found: found[0][:12], text)
+    return short if len(short) <= longest else f"{short[: longest - 1]}…"
 
 
 def usd(cents: int) -> str:
-    """Return cents as dollars."""
-    return f"{cents / 100:,.2f}"
+    """Return cents as whole dollars."""
+    return f"${cents / 100:,.0f}"
+
+
+def signed(cents: int) -> str:
+    """Return a difference as whole dollars with its sign."""
+    if not cents:
+        return "$0"
+    if abs(cents) < 50:
+        return "+under $1" if cents > 0 else "-under $1"
+    return f"{'+' if cents > 0 else '-'}${abs(cents) / 100:,.0f}"
+
+
+def share(before: int, after: int) -> str:
+    """Return a difference as a share of what was: `+273 %`; empty where there was nothing."""
+    if not before:
+        return ""
+    percent = (after - before) * 100 / before
+    return f"{percent:+.0f} %" if abs(percent) >= 1 else f"{percent:+.1f} %"
 
 
 def rise(before: int, after: int) -> str:
     """Return a difference with its sign, and its share of what was."""
     if before == after:
         return "no change"
-    share = f", {(after - before) * 100 / before:+.1f}%" if before else ""
-    return f"{(after - before) / 100:+,.2f}{share}"
+    return ", ".join(filter(None, (signed(after - before), share(before, after))))
 
 
 def money(before: Amount, after: Amount) -> str:
     """Say two bills in a sentence."""
-    return (
-        f"at most {usd(before.busy)} -> {usd(after.busy)} USD a month ({rise(before.busy, after.busy)}); "
-        f"at rest {usd(before.idle)} -> {usd(after.idle)} ({rise(before.idle, after.idle)})"
-    )
+    said = f"up to {usd(before.busy)} -> {usd(after.busy)} a month ({rise(before.busy, after.busy)})"
+    if before.idle == after.idle:
+        return f"{said}; idle {usd(after.idle)}, as before"
+    return f"{said}; idle {usd(before.idle)} -> {usd(after.idle)} ({rise(before.idle, after.idle)})"
 
 
 def count(number: int, one: str, many: str | None = None) -> str:
     """Return a number with its noun."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def named(names: list[str], most: int = 3) -> str:
+    """Return the first of several names, and how many more there are."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def _text(given: str) -> str:
+    if (lines := _lines(given)) is not None:
+        return f"(a text of {count(len(lines), 'line')})"
+    return "(a query)" if _QUERY.search(given) else cut(given)
+
+
+def _block(given: dict[str, Any]) -> str:
+    if given and all(map(_is_scalar, given.values())):
+        said = ", ".join(f"{key}: {value(each)}" for key, each in sorted(given.items()))
+        if len(said) <= LONGEST:
+            return said
+    return count(len(given), "setting")
+
+
+def _is_scalar(given: Any) -> bool:
+    return not isinstance(given, dict | list)
+
+
+def _parts(given: Any) -> list[str] | None:
+    """Return what a list, or a text that is one, is made of; a flag of a command with its value."""
+    if isinstance(given, list) and all(map(_is_scalar, cast("list[Any]", given))):
+        return flag_pairs(
+            [each if isinstance(each, str) else json.dumps(each) for each in cast("list[Any]", given)]
+        )
+    if isinstance(given, str) and given.count(",") > 1 and _lines(given) is None and " " not in given:
+        return given.split(",")
+    return None
+
+
+def _lines(given: Any) -> list[str] | None:
+    """Return the lines of a text of several, or of JSON; None of anything else."""
+    if not isinstance(given, str):
+        return None
+    if given[:1] in {"{", "["}:
+        try:
+            return json.dumps(json.loads(given), indent=1, sort_keys=True).splitlines()
+        except (ValueError, RecursionError):
+            pass
+    return given.splitlines() if "\n" in given.rstrip("\n") else None
+
+
+def _less(some: list[str], others: list[str]) -> list[str]:
+    return list((Counter(some) - Counter(others)).elements())

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a plan pays for and does not use, and what would cost less. Pure.
+
+Owns the two rules: cards that come with a node and stay unused, and small models that each have a card of their
+own. It changes no plan; a person decides.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+
+from hubstack.inputs.models import Request
+from hubstack.kinds import AcceleratorKind, CapacityKind, PlatformKind
+from hubstack.plan import ModelPlan, Plan, Verdict
+from hubstack.plan.bill import Cost, PoolCost
+from hubstack.planner.model_plan import Draft
+from hubstack.planner.placement.candidates import Candidate, Surveyor
+
+LEAST_USED = 0.5
+"""Share of the paid accelerators below which a plan warns."""
+MOST_MODELS = 100
+"""Lists above it are not planned a second time to look for savings."""
+_SMALL = 0.4
+"""Share of a card's memory: two such models, with what each server needs beside, fit on one."""
+_LEAST_SAVING_USD = 10.0
+"""A month."""
+
+
+def unused_accelerators(
+    models: tuple[ModelPlan, ...], cost: Cost, drafts: Mapping[str, Draft], surveyor: Surveyor
+) -> Iterator[str]:
+    """Say of which nodes less than half is used, why, and what is the next cheaper alternative."""
+    for pool in cost.pools:
+        paid, used = pool.accelerators_paid_busy, pool.accelerators_used_busy
+        if not paid or used / paid >= LEAST_USED:
+            continue
+        per_node = paid // pool.nodes_busy
+        keys = ", ".join(pool.models)
+        usd, verb = pool.usd_per_hour_busy, "use" if len(pool.models) > 1 else "uses"
+        month = "an unknown sum" if usd is None else f"${usd * cost.hours_per_month:,.0f}"
+        said = (
+            f"{keys}: {verb} {used:g} of the {paid} {pool.accelerator} that are paid for, {month} a month at most: "
+            f"{pool.machine_type} is sold by the node of {per_node}"
+        )
+        found = [model for model in models if model.key in pool.models]
+        others = list(_alternatives(found, pool, cost.hours_per_month, drafts, surveyor))
+        yield f"{said}; cheaper: {'; '.join(others)}" if others else said
+
+
+def _alternatives(
+    models: list[ModelPlan], pool: PoolCost, hours: int, drafts: Mapping[str, Draft], surveyor: Surveyor
+) -> Iterator[str]:
+    """Yield what costs less at most: the same machine bought as spot, and other accelerators."""
+    usd = pool.usd_per_hour_busy
+    if usd is None:
+        return
+    demand = drafts[models[0].key].demand
+    kinds = {step.kind for model in models for step in model.steps}
+    spot = _taken(drafts[models[0].key], models[0]).offer.price(CapacityKind.SPOT)
+    if spot and kinds != {CapacityKind.SPOT} and spot.usd_per_hour * pool.nodes_busy < usd:
+        yield f"spot there: ${spot.usd_per_hour * pool.nodes_busy * hours:,.0f} a month, and Google may reclaim it"
+    if len(models) > 1:
+        return
+    free = replace(demand, request=replace(demand.request, accelerators=()))
+    fitting = [each for each in surveyor.survey(free).fitting if each.verdict is Verdict.FITS]
+    replicas = demand.request.replicas_max
+    best = min(fitting, key=lambda each: each.alone(replicas), default=None)
+    if best and best.offer.machine.name != pool.machine_type and best.alone(replicas) < usd:
+        shape = f"{best.offer.count} x {best.offer.accelerator.id} ({best.offer.machine.name})"
+        yield f"{shape}: ${best.alone(replicas) * hours:,.0f} a month"
+
+
+def _taken(draft: Draft, model: ModelPlan) -> Candidate:
+    same = [each for each in draft.candidates.fitting if each.offer.machine.name == model.machine_type]
+    return (same or list(draft.candidates.fitting))[0]
+
+
+def sharing(
+    request: Request, plan: Plan, bill_of: Callable[[Request, frozenset[str]], Cost | None]
+) -> Iterator[str]:
+    """Suggest `share_gpu` for small models that each have a card of their own, with what it saves.
+
+    Args:
+        request: what was asked.
+        plan: what it became.
+        bill_of: returns the bill of another request in which the models of some keys may move; None where it fits
+            nowhere.
+    """
+    small = frozenset(model.key for model in plan.models if _is_small(model))
+    if len(small) <= 1 or len(plan.models) > MOST_MODELS:
+        return
+    shared = tuple(replace(each, share_gpu=True) if each.key in small else each for each in request.models)
+    other = bill_of(replace(request, models=shared), small)
+    saved = plan.cost.usd_per_month_max - other.usd_per_month_max if other else 0.0
+    if saved >= _LEAST_SAVING_USD:
+        yield (
+            f"{', '.join(sorted(small))} use a small part of a card of their own each: `share_gpu: true` on them "
+            f"saves up to ${saved:,.0f} a month"
+        )
+
+
+def _is_small(model: ModelPlan) -> bool:
+    if model.platform is not PlatformKind.GKE or model.accelerator_kind is not AcceleratorKind.GPU:
+        return False
+    alone = model.accelerator_count == 1 and model.servers_per_accelerator == 1 and model.hosts == 1
+    return alone and max(step.needs_bytes for step in model.steps) <= _SMALL * model.need.visible_bytes
