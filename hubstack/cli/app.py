@@ -13,7 +13,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hubstack.cli import gitops as cli_gitops
-from hubstack.cli.console import Check, Env, Jobs, Json, Progress, Project, load_stack, print_error, print_written
+from hubstack.cli.console import (
+    Check,
+    Env,
+    Jobs,
+    Json,
+    Progress,
+    Project,
+    Quiet,
+    Verbose,
+    load_stack,
+    print_error,
+    print_written,
+)
 from hubstack.cli.console import out as _out
 from hubstack.cli.console import print_parts as _print
 from hubstack.cli.console import status as _status
@@ -29,7 +41,7 @@ if TYPE_CHECKING:
     from hubstack.review.preview import Graph
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
     help="A YAML list of Hugging Face Hub models becomes a whole inference stack on Google Cloud.",
 )  # fmt: skip
 
@@ -48,6 +60,8 @@ WhatIf = Annotated[
 ]
 Regions = Annotated[str | None, typer.Option("--regions", help="`any`, or regions with commas: compare prices.")]
 Html = Annotated[Path | None, typer.Option("--html", help="Write a page with pictures to this file.")]
+
+CountsOnly = Annotated[bool, typer.Option("--summary", help="Count the resources instead of listing them.")]
 
 Against = Annotated[
     str | None,
@@ -69,13 +83,31 @@ Markdown = Annotated[
 Link = Annotated[str | None, typer.Option("--link", help="Where the whole report is, for a comment cut short.")]
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version  # noqa: PLC0415
+
+        _print(f"hubstack {version('hubstack')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _all_commands(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
 @app.command()
 @each_cluster
-def plan(
+def plan(  # noqa: PLR0913  one option a file or a switch
     stack: "Stack", *, json: Json = False, rebalance: Rebalance = False, what_if: WhatIf = None,
-    regions: Regions = None, html: Html = None,
+    regions: Regions = None, html: Html = None, verbose: Verbose = False, quiet: Quiet = False,
 ) -> object:  # fmt: skip
-    """Print what each model runs on, how full it is, and what it costs a month."""
+    """Print what each model runs on and what it costs."""
     inputs = _inputs(stack)
     try:
         decided = _plan(inputs, rebalance=rebalance)
@@ -92,7 +124,7 @@ def plan(
     elif regions:
         _compare(inputs, regions)
     else:
-        _print(*_tables(decided))
+        _print(*_tables(decided, verbose=verbose, quiet=quiet))
         if inputs.target.regions:
             _print("")
             _compare(inputs, ",".join(inputs.target.regions))
@@ -102,9 +134,12 @@ def plan(
 @app.command()
 def explain(
     env: Env, model: Annotated[str | None, typer.Argument(help="The model's key.")] = None, *,
-    html: Html = None, project: Project = None,
+    json: Json = False, html: Html = None, project: Project = None,
 ) -> None:  # fmt: skip
-    """Print the arithmetic of one model's place, and what was rejected and why."""
+    """Print the arithmetic of one model's place.
+
+    Every term of its memory, each step of its capacity list, and what was rejected and why.
+    """
     decided = _plan(_inputs(load_stack(env, project)))
     by_key = {each.key: each for each in decided.models}
     if (model is None and not html) or (model is not None and model not in by_key):
@@ -114,26 +149,36 @@ def explain(
         raise InputError([Problem(path=env, message=message, hint=hint)])
     if html:
         _write_page(decided, html, model)
+    elif json:
+        _out(decided.model_json(model or ""))
     else:
         from hubstack.review.report import report  # noqa: PLC0415
 
-        _print(report.explanation(by_key[model or ""]), *report.budget_lines(decided))
+        found = by_key[model or ""]
+        _print(report.explanation(found), report.command_line(found), *report.budget_lines(decided))
     raise typer.Exit(plan_exit_code(decided))
 
 
 @app.command()
 @each_cluster
-def preview(stack: "Stack", *, json: Json = False) -> object:
-    """Run the Pulumi program offline and print every resource that `pulumi up` would create."""
+def preview(
+    stack: "Stack", *, json: Json = False, summary: CountsOnly = False, verbose: Verbose = False,
+    quiet: Quiet = False,
+) -> object:  # fmt: skip
+    """Print every resource that `pulumi up` would create.
+
+    The Pulumi program runs offline, against no cloud and without credentials.
+    """
     decided = _plan(_inputs(stack))
-    from hubstack.review.preview.render import render_tree  # noqa: PLC0415
+    from hubstack.review.preview.render import component_table, render_tree  # noqa: PLC0415
 
     graph = _graph(stack, decided)
     if json:
         _out(graph.to_json())
         return decided
-    summary = f"{graph.count} resources would be created. Nothing was: no engine ran."
-    _print(render_tree(graph), "", *_tables(decided), summary)
+    parts: list[Any] = [] if quiet else [component_table(graph) if summary else render_tree(graph), ""]
+    tables = _tables(decided, verbose=verbose, quiet=quiet or summary)
+    _print(*parts, *tables, f"{graph.count} resources would be created. Nothing was: no engine ran.")
     return decided
 
 
@@ -143,7 +188,10 @@ def render(
     stack: "Stack",
     folder: Annotated[Path, typer.Argument(help="New, empty, or rendered to before.", metavar="DIR")],
 ) -> None:
-    """Write the Kubernetes objects and the Google resources as sorted files, one each, for a GitOps repository."""
+    """Write every resource as a file, for a GitOps repository.
+
+    Kubernetes objects and Google resources, one a file, sorted.
+    """
     from hubstack.files.managed_folder import write_folder  # noqa: PLC0415
     from hubstack.review.preview.files import graph_files  # noqa: PLC0415
 
@@ -157,9 +205,12 @@ def render(
 def diff(  # noqa: PLR0913  one option a file or a switch
     env: Env = "dev", *, against: Against = None, base_file: BaseFile = None, save: Save = None,
     fail_on: FailOn = "", quota: Quota = None, json: Json = False, markdown: Markdown = None, html: Html = None,
-    link: Link = None, project: Project = None,
+    link: Link = None, quiet: Quiet = False, project: Project = None,
 ) -> None:  # fmt: skip
-    """Say what a change of the list does: money, data, replacements, licences, access; exit 1 at a gate."""
+    """Print what a change does: money, data, access.
+
+    Compares two versions of an environment; exits 1 at a gate of --fail-on, or over the budget.
+    """
     from hubstack.review.diff import read_gates  # noqa: PLC0415
     from hubstack.review.diff.command import run_diff  # noqa: PLC0415
 
@@ -183,7 +234,7 @@ def diff(  # noqa: PLR0913  one option a file or a switch
     if json:
         _out(asked.change.to_json())
     else:
-        _print(*asked.terminal(), *written)
+        _print(*((asked.report.title, asked.report.verdict) if quiet else asked.terminal()), *written)
     raise typer.Exit(asked.exit_code)
 
 
@@ -195,9 +246,13 @@ def lock(
     check: Check = False,
     summary: Summary = None,
     jobs: Jobs = None,
+    quiet: Quiet = False,
     project: Project = None,
 ) -> None:
-    """Ask the Hub what each model is at a commit, and write it beside the list."""
+    """Record what the Hub says of each model at a commit.
+
+    Written beside the list; every other command reads this file instead of the Hub.
+    """
     from hubstack.hub.remote import JOBS, Patience, check_lock, write_lock  # noqa: PLC0415
 
     stack = load_stack(env, project)
@@ -207,7 +262,7 @@ def lock(
         found = check_lock(path, name)
         _print(*found or ["the lock is fresh"])
         raise typer.Exit(1 if found else 0)
-    with Progress() as progress:
+    with Progress(quiet=quiet) as progress:
         lines, refused = write_lock(path, name, upgrade or [], progress, Patience(jobs=jobs or JOBS), summary)
     _print(*lines)
     if refused:
@@ -221,7 +276,10 @@ def lock(
 
 @app.command()
 def place(env: Env = "dev", *, rebalance: Rebalance = False, check: Check = False, project: Project = None) -> None:
-    """Write where each model stands, so that a new model moves no other."""
+    """Record where each model runs, so that none moves.
+
+    A model that is added later is placed around those that are there.
+    """
     lines = _write_places(load_stack(env, project), rebalance=rebalance, check=check)
     _print(*lines or ["every model stands where the file says"])
     raise typer.Exit(1 if check and lines else 0)
@@ -230,7 +288,10 @@ def place(env: Env = "dev", *, rebalance: Rebalance = False, check: Check = Fals
 @app.command()
 @each_cluster
 def check(stack: "Stack", *, json: Json = False) -> None:
-    """Hold lock, plan and resources against the rules of policy.yaml; exit 1 if one is broken."""
+    """Check lock, plan and resources against the policy.
+
+    The rules are in policy.yaml; exits 1 if one is broken.
+    """
     import datetime as dt  # noqa: PLC0415
 
     from hubstack.review.check.report import report_json, report_parts  # noqa: PLC0415
@@ -253,7 +314,10 @@ def sbom(
     output: Annotated[Path | None, typer.Option("--output", help="Write the bill to this file.")] = None,
     page: Annotated[Path | None, typer.Option("--page", help="Write a page for people: .html or .md.")] = None,
 ) -> None:  # fmt: skip
-    """Print the bill of models (CycloneDX): commits, hashes, licences, images; or a page for people."""
+    """Print the bill of models as CycloneDX.
+
+    Commits, hashes, licences and images; or a page for people with --page.
+    """
     from hubstack.files.write import write_text_atomically  # noqa: PLC0415
     from hubstack.review.sbom import command  # noqa: PLC0415
 
@@ -344,17 +408,26 @@ def _graph(stack: "Stack", decided: "Plan | None" = None) -> "Graph":
         return preview_stack(stack, decided)
 
 
-def _tables(decided: "Plan") -> tuple[Any, ...]:
+def _tables(decided: "Plan", *, verbose: bool, quiet: bool) -> tuple[Any, ...]:
+    """Return the models and the money on one screen; the reasons, nodes and prices where they are asked for."""
     from hubstack.review.report import report  # noqa: PLC0415
     from hubstack.review.report.performance import performance_table  # noqa: PLC0415
 
-    served = performance_table(decided.models)
-    parts: list[Any] = [report.plan_table(decided), "", report.why_lines(decided), "", served, ""]
-    if decided.pools:
-        parts += [report.pool_table(decided.pools), "", report.cost_table(decided), ""]
-    if any(model.cloud_run for model in decided.models):
-        parts += [report.service_table(decided.models), ""]
-    return (*parts, report.cost_notes(decided))
+    if quiet:
+        return (report.cost_notes(decided, is_whole=False),)
+    parts: list[Any] = [report.plan_table(decided), ""]
+    if verbose:
+        parts += [report.why_lines(decided), "", performance_table(decided.models), ""]
+        if decided.pools:
+            parts += [report.pool_table(decided.pools), "", report.cost_table(decided), ""]
+        if any(model.cloud_run for model in decided.models):
+            parts += [report.service_table(decided.models), ""]
+    more = (
+        ()
+        if verbose
+        else ("More: `hubstack explain KEY` for one model; `-v` for reasons, speed, nodes and prices.",)
+    )
+    return (*parts, report.cost_notes(decided, is_whole=verbose), *more)
 
 
 app.command()(cli_gitops.promote)

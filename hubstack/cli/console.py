@@ -4,6 +4,8 @@
 Owns no command: those are in `hubstack.cli.app` and `hubstack.cli.gitops`.
 """
 
+import os
+import re
 import sys
 import time
 from contextlib import AbstractContextManager
@@ -27,7 +29,11 @@ Check = Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if t
 Jobs = Annotated[int | None, typer.Option("--jobs", min=1, max=64, help="Models to ask for at once; else 24.")]
 Project = Annotated[Path | None, typer.Option("--project", help="Folder of Pulumi.yaml. Default: here or above.")]
 
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also print reasons, speed, nodes and price rows.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only, without progress.")]
+
 DEFAULT_ENVIRONMENT = "dev"
+_ANY_WIDTH = 100_000
 SECONDS_BETWEEN_LINES = 5
 """Of progress where there is no terminal: a log of a thousand models stays short."""
 
@@ -104,19 +110,25 @@ def status(text: str) -> AbstractContextManager[Any]:
     return Console(stderr=True).status(text)
 
 
+def _piped_width() -> int:
+    """Return the width of output that goes to no terminal: COLUMNS, else any."""
+    asked = os.environ.get("COLUMNS", "")
+    return int(asked) if asked.isdecimal() and int(asked) else _ANY_WIDTH
+
+
 def print_parts(*parts: Any) -> None:
     """Print texts and tables, one under the other."""
     from hubstack.files.escape import escape_ci_commands  # noqa: PLC0415
     from hubstack.files.terminal import SafeConsole  # noqa: PLC0415
 
     console = SafeConsole(
-        highlight=False, markup=False, soft_wrap=False, width=None if sys.stdout.isatty() else 200
+        highlight=False, markup=False, soft_wrap=False, width=None if sys.stdout.isatty() else _piped_width()
     )
     for part in parts:
         # A sentence is wrapped by the terminal; only tables are laid out here.
         with console.capture() as held:
             console.print(part, soft_wrap=isinstance(part, str))
-        write_out(escape_ci_commands(held.get()))
+        write_out(escape_ci_commands(re.sub(r" +$", "", held.get(), flags=re.MULTILINE)))
 
 
 def print_written(path: Path) -> None:

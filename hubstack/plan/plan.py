@@ -392,6 +392,10 @@ class CapacityClass:
     """Pool keys, first choice first."""
 
 
+FORMAT = 1
+"""Version of the plan's JSON."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """One environment's whole stack, decided."""
@@ -416,11 +420,17 @@ class Plan:
         """The models that have nodes and Kubernetes objects."""
         return tuple(model for model in self.models if model.has_nodes)
 
+    def model_json(self, key: str) -> str:
+        """Return one model and its part of the bill as sorted, indented JSON that ends with a newline."""
+        (model,) = (each for each in self.models if each.key == key)
+        said = {"format": FORMAT, "model": plain(model), "cost": plain(self.cost.by_item().get(key, []))}
+        return json.dumps(said, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
     def to_json(self, refused: Sequence[str] = ()) -> str:
         """Return the plan as sorted, indented JSON that ends with a newline.
 
         Args:
             refused: why other models of the list have no plan; given only where there are any.
         """
-        said = {**plain(self), "refused": list(refused)} if refused else plain(self)
+        said = {"format": FORMAT, **plain(self)} | ({"refused": list(refused)} if refused else {})
         return json.dumps(said, indent=2, sort_keys=True, ensure_ascii=False) + "\n"

@@ -72,7 +72,7 @@ def _rules(report: Report) -> Iterator[str]:
 def report_json(report: Report) -> str:
     """Return the report as sorted, indented JSON that ends with a newline."""
     data = {
-        "format": 1, "stack": report.stack, "failures": report.failures, "resourcesJudged": report.judged,
+        "format": 1, "stack": report.stack, "failures": report.failures, "resources_judged": report.judged,
         "notes": list(report.notes), "findings": [_plain(finding) for finding in report.findings],
     }  # fmt: skip
     return json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False) + "\n"

@@ -2,10 +2,12 @@
 """A graph as a tree for a terminal."""
 
 from collections import Counter
+from collections.abc import Mapping
 
 from rich.tree import Tree
 
 from hubstack.review.preview.graph import Graph, Resource
+from hubstack.review.report.tables import Column, FittedTable
 
 
 def render_tree(graph: Graph) -> Tree:
@@ -20,9 +22,30 @@ def render_tree(graph: Graph) -> Tree:
     return tree
 
 
-def type_counts(graph: Graph) -> Counter[str]:
-    """Return how many resources there are of each type."""
-    return Counter(resource.type for resource in graph.resources)
+def component_table(graph: Graph) -> FittedTable:
+    """One row a kind of component: how many there are, and the resources that they hold."""
+    known = {resource.urn: resource for resource in graph.resources}
+    held, made = Counter[str](), Counter[str]()
+    for resource in graph.resources:
+        kind = _owner(resource, known)
+        if not resource.custom:
+            made[resource.type.rpartition(":")[2]] += 1
+        else:
+            held[kind] += 1
+    names = sorted({*held, *made}, key=lambda name: (-held[name], name))
+    return FittedTable((
+        Column(name="component", cells=names),
+        Column(name="how many", cells=[f"{made[name]:,}" for name in names], is_number=True),
+        Column(name="resources in them", cells=[f"{held[name]:,}" for name in names], is_number=True),
+    ))  # fmt: skip
+
+
+def _owner(resource: Resource, known: Mapping[str, Resource]) -> str:
+    """Return the kind of component that a resource is directly in."""
+    parent = known.get(resource.parent or "")
+    while parent is not None and parent.custom:
+        parent = known.get(parent.parent or "")
+    return parent.type.rpartition(":")[2] if parent else "(the stack itself)"
 
 
 def _grow(tree: Tree, parent: str | None, children: dict[str | None, list[Resource]]) -> None:

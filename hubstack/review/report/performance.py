@@ -7,25 +7,27 @@ Owns the layout only; the figures are the plan's.
 from collections.abc import Iterable, Iterator
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from hubstack.plan import ModelPlan
 from hubstack.plan.performance import Estimate, PerformancePlan
+from hubstack.review.report.tables import Column, FittedTable
 
 COLUMNS = ("model", "tokens in + out", "at once", "requests/s", "tokens/s out", "ms a token", "first token s",
            "waits from/s", "USD a million in", "out", "evidence")  # fmt: skip
 
+_RANKS = (0, 7, 5, 1, 2, 3, 4, 6, 0, 0, 8)
+"""Which column goes first where the terminal is narrow: what a million tokens cost stays."""
 
-def performance_table(models: Iterable[ModelPlan]) -> Table:
+
+def performance_table(models: Iterable[ModelPlan]) -> FittedTable:
     """One row a model: one replica at full load, each figure with its 80 % range."""
-    table = Table(box=None, pad_edge=False)
-    for at, name in enumerate(COLUMNS):
-        table.add_column(name, justify="right" if 0 < at < len(COLUMNS) - 1 else "left", no_wrap=True)
     rows = [_row(model) for model in models]
-    if rows:  # one cell a column: of a thousand models it is laid out in a fifth of the time of their cells
-        table.add_row(*(Text("\n".join(column)) for column in zip(*rows, strict=True)))
-    return table
+    last = len(COLUMNS) - 1
+    return FittedTable(
+        Column(name=name, cells=[row[at] for row in rows], is_number=0 < at < last, rank=_RANKS[at])
+        for at, name in enumerate(COLUMNS)
+    )
 
 
 def _row(model: ModelPlan) -> tuple[str, ...]:

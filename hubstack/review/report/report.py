@@ -4,6 +4,7 @@
 Owns the layout only: each figure is taken from the plan as it is. Sums of money are rounded to dollars.
 """
 
+import shlex
 from collections.abc import Collection, Iterable
 
 from rich.console import Group, RenderableType
@@ -14,35 +15,27 @@ from hubstack.plan import MemoryNeed, ModelPlan, Plan, PoolPlan
 from hubstack.plan.bill import CostLine, StackBill
 from hubstack.planner.placement.regions import RegionPlan
 from hubstack.review.report.performance import performance_lines
+from hubstack.review.report.tables import Column, FittedTable
 
 GIB = 1024**3
 BAR_WIDTH = 16
 
 
-def plan_table(plan: Plan) -> Table:
+def plan_table(plan: Plan) -> FittedTable:
     """One row a model: what it is, where it runs, how full it is, what it costs a month."""
-    table = Table(box=None, pad_edge=False, show_footer=True)
-    table.add_column("model", footer="together", no_wrap=True)
-    table.add_column("engine", no_wrap=True)
-    table.add_column("accelerator", no_wrap=True)
-    table.add_column(f"memory ({'█'} weights, {'▒'} other, {'░'} KV cache)", no_wrap=True)
-    table.add_column("context", justify="right", no_wrap=True)
-    table.add_column("replicas", justify="right", no_wrap=True)
-    over = plan.cost.over_budget_usd
-    footer = f"{_together(plan)}{f' (over by ${over:,.0f})' if over else ''}"
-    table.add_column("USD a month", justify="right", footer=footer, no_wrap=True)
-    lines_of = plan.cost.by_item()
-    rows = [
-        (
-            model.key, str(model.server.engine), cards(model),
-            memory_bar(model.need).plain, f"{model.need.context:,}",
-            f"{model.replicas.min}-{model.replicas.max}", _total(lines_of.get(model.key, [])),
-        )
-        for model in plan.models
-    ]  # fmt: skip
-    # One cell a column, a line a model: of a thousand models it is laid out in a fifth of the time of their cells.
-    table.add_row(*(Text("\n".join(column)) for column in zip(*rows, strict=True)))
-    return table
+    models, lines_of = plan.models, plan.cost.by_item()
+    return FittedTable((
+        Column(name="model", cells=[model.key for model in models], footer="together"),
+        Column(name="engine", cells=[str(model.server.engine) for model in models]),
+        Column(name="accelerator", cells=[cards(model) for model in models], rank=1),
+        Column(name="memory (█ weights, ▒ other, ░ KV cache)", rank=4,
+               cells=[memory_bar(model.need).plain for model in models]),
+        Column(name="context", cells=[f"{model.need.context:,}" for model in models], is_number=True, rank=3),
+        Column(name="replicas", cells=[f"{model.replicas.min}-{model.replicas.max}" for model in models],
+               is_number=True, rank=2),
+        Column(name="USD a month", cells=[_total(lines_of.get(model.key, [])) for model in models],
+               footer=_together(plan), is_number=True),
+    ))  # fmt: skip
 
 
 def cards(model: ModelPlan) -> str:
@@ -70,47 +63,41 @@ def memory_bar(need: MemoryNeed) -> Text:
     return Text(f"{bar[:BAR_WIDTH].ljust(BAR_WIDTH, '·')} {used:.1f} of {visible / GIB:.1f} GiB")
 
 
-def pool_table(pools: Iterable[PoolPlan]) -> Table:
+def pool_table(pools: Iterable[PoolPlan]) -> FittedTable:
     """One row a node pool."""
-    table = Table(box=None, pad_edge=False)
-    for name in ("node pool", "machine type", "bought", "nodes", "USD a node-hour", "price row", "models"):
-        table.add_column(name, no_wrap=name != "models")
-    for pool in pools:
-        price = pool.price
-        table.add_row(
-            pool.key, pool.machine_type,
-            f"{pool.capacity} {pool.reservation}" if pool.reservation else str(pool.capacity),
-            f"{pool.min_nodes}-{pool.max_nodes}", f"{price.usd_per_hour:,.4f}" if price else "unknown",
-            f"{price.source}, {price.as_of}" if price else "-", ", ".join(pool.models),
-        )  # fmt: skip
-    return table
+    held = tuple(pools)
+    prices = [pool.price for pool in held]
+    return FittedTable((
+        Column(name="node pool", cells=[pool.key for pool in held]),
+        Column(name="machine type", cells=[pool.machine_type for pool in held], rank=3),
+        Column(name="bought", rank=2, cells=[
+            f"{pool.capacity} {pool.reservation}" if pool.reservation else str(pool.capacity) for pool in held
+        ]),
+        Column(name="nodes", cells=[f"{pool.min_nodes}-{pool.max_nodes}" for pool in held], is_number=True),
+        Column(name="USD a node-hour", is_number=True,
+               cells=[f"{price.usd_per_hour:,.4f}" if price else "unknown" for price in prices]),
+        Column(name="price row", rank=5,
+               cells=[f"{price.source}, {price.as_of}" if price else "-" for price in prices]),
+        Column(name="models", cells=[", ".join(pool.models) for pool in held], rank=4, is_wrapped=True),
+    ))  # fmt: skip
 
 
-def service_table(models: Iterable[ModelPlan]) -> Table:
+def service_table(models: Iterable[ModelPlan]) -> FittedTable:
     """One row a Cloud Run service."""
-    table = Table(box=None, pad_edge=False)
-    for name in (
-        "service",
-        "instance",
-        "instances",
-        "requests at once",
-        "USD an instance-hour",
-        "price row",
-        "reached",
-    ):
-        table.add_column(name, no_wrap=True)
-    for model in models:
-        run = model.cloud_run
-        if run is None:
-            continue
-        source = f"{run.price_source}, {run.price_as_of}" if run.price_source else "-"
-        table.add_row(
-            model.key, f"{run.accelerator}, {run.vcpu} vCPU, {run.memory_gib} GiB",
-            f"{model.replicas.min}-{model.replicas.max}", str(run.concurrency),
-            _usd(run.usd_per_instance_hour, 4), source,
-            str(run.ingress),
-        )  # fmt: skip
-    return table
+    runs = [(model, model.cloud_run) for model in models if model.cloud_run]
+    return FittedTable((
+        Column(name="service", cells=[model.key for model, _ in runs]),
+        Column(name="instance", rank=2, cells=[
+            f"{run.accelerator}, {run.vcpu} vCPU, {run.memory_gib} GiB" for _, run in runs
+        ]),
+        Column(name="instances", cells=[f"{model.replicas.min}-{model.replicas.max}" for model, _ in runs], rank=1),
+        Column(name="requests at once", cells=[str(run.concurrency) for _, run in runs], rank=4),
+        Column(name="USD an instance-hour", cells=[_usd(run.usd_per_instance_hour, 4) for _, run in runs]),
+        Column(name="price row", rank=5, cells=[
+            f"{run.price_source}, {run.price_as_of}" if run.price_source else "-" for _, run in runs
+        ]),
+        Column(name="reached", cells=[str(run.ingress) for _, run in runs], rank=3),
+    ))  # fmt: skip
 
 
 def budget_lines(plan: Plan) -> tuple[str, ...]:
@@ -130,108 +117,125 @@ def why_lines(plan: Plan) -> str:
     return "\n".join(lines)
 
 
-def cost_notes(plan: Plan) -> str:
-    """Say the price of the whole, idle and busy, and what it leaves out."""
+def cost_notes(plan: Plan, *, is_whole: bool = True) -> str:
+    """Say the price of the whole, idle and busy; and, where the whole is asked for, what it leaves out."""
     cost = plan.cost
-    notes = list(budget_lines(plan)) + (
-        [
-            (
-                f"Price a month ({cost.hours_per_month} hours, {plan.target.region}): "
-                f"{cost.usd_per_month_min:,.0f} USD idle (every model at its fewest replicas), "
-                f"{cost.usd_per_month_max:,.0f} USD busy (every model at its most)."
-            )
-        ]
-        if _is_known(plan)
-        else [f"Price a month ({plan.target.region}): unknown."]
+    price = (
+        f"Price a month ({cost.hours_per_month} hours, {plan.target.region}): "
+        f"{cost.usd_per_month_min:,.0f} USD idle (every model at its fewest replicas), "
+        f"{cost.usd_per_month_max:,.0f} USD busy (every model at its most)."
     )
+    notes = [*budget_lines(plan), price if _is_known(plan) else f"Price a month ({plan.target.region}): unknown."]
     committed = [pool for pool in cost.pools if pool.usd_per_month_committed_1y is not None and pool.nodes_busy]
-    if committed:
+    if committed and is_whole:
         one = sum(pool.usd_per_month_committed_1y or 0 for pool in committed)
         machines = ", ".join(sorted({pool.machine_type for pool in committed}))
         notes.append(f"The busy nodes of {machines} under a commitment of one year: {one:,.0f} USD a month.")
     if cost.unpriced:
         notes.append(f"No source gives a price for: {'; '.join(cost.unpriced)}.")
-    notes.append(f"Not counted: {', '.join(cost.not_counted)}.")
+    if is_whole:
+        notes.append(f"Not counted: {', '.join(cost.not_counted)}.")
     notes += [f"Warning: {warning}." for warning in plan.warnings]
+    notes += [f"Cheaper: {advice}." for advice in plan.advice]
     return "\n".join(notes)
 
 
-def cost_table(plan: Plan) -> Table:
-    """One row a capacity class: its nodes and what they cost an hour and a month."""
-    table = Table(box=None, pad_edge=False)
-    table.add_column("nodes of", no_wrap=True)
-    for name in ("idle", "busy", "USD/h idle", "USD/h busy", "USD a month busy", "1 year committed"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("accelerator-hours a month", justify="right", no_wrap=True)
-    for pool in plan.cost.pools:
-        hour = pool.usd_per_hour_busy
-        table.add_row(
-            pool.capacity_class, str(pool.nodes_idle), str(pool.nodes_busy), _usd(pool.usd_per_hour_idle, 2),
-            _usd(hour, 2), _usd(None if hour is None else hour * plan.cost.hours_per_month),
-            _usd(pool.usd_per_month_committed_1y), f"{pool.accelerator_hours_busy:,} {pool.accelerator}",
-        )  # fmt: skip
-    return table
+def cost_table(plan: Plan) -> FittedTable:
+    """One row a capacity class: its nodes, the accelerators paid and used, what they cost an hour and a month."""
+    pools, hours = plan.cost.pools, plan.cost.hours_per_month
+    busy = [pool.usd_per_hour_busy for pool in pools]
+
+    def numbers(name: str, cells: list[str], rank: int = 0) -> Column:
+        return Column(name=name, cells=cells, is_number=True, rank=rank)
+
+    return FittedTable((
+        Column(name="nodes of", cells=[pool.capacity_class for pool in pools]),
+        numbers("idle", [str(pool.nodes_idle) for pool in pools], 2),
+        numbers("busy", [str(pool.nodes_busy) for pool in pools], 2),
+        numbers("cards used", [
+            f"{pool.accelerators_used_busy:g} of {pool.accelerators_paid_busy}" for pool in pools
+        ], 1),
+        numbers("USD/h idle", [_usd(pool.usd_per_hour_idle, 2) for pool in pools], 4),
+        numbers("USD/h busy", [_usd(usd, 2) for usd in busy], 3),
+        numbers("USD a month busy", [_usd(None if usd is None else usd * hours) for usd in busy]),
+        numbers("1 year committed", [_usd(pool.usd_per_month_committed_1y) for pool in pools], 5),
+        numbers("accelerator-hours a month", [
+            f"{pool.accelerator_hours_busy:,} {pool.accelerator}" for pool in pools
+        ], 6),
+    ))  # fmt: skip
 
 
-def difference_table(before: Plan, after: Plan) -> Table:
+def difference_table(before: Plan, after: Plan) -> FittedTable:
     """One row a model that changes: where it runs and what it costs, before and after."""
-    table = Table(box=None, pad_edge=False, show_footer=True)
     change = after.cost.usd_per_month_max - before.cost.usd_per_month_max
-    footers = ("together", "", "", "", _usd(before.cost.usd_per_month_max), _usd(after.cost.usd_per_month_max),
-               f"{change:+,.0f}")  # fmt: skip
-    names = ("model", "accelerator", "what if", "context", "USD busy", "what if", "difference")
-    for at, (name, footer) in enumerate(zip(names, footers, strict=True)):
-        table.add_column(name, footer=footer, justify="right" if at > 2 else "left", no_wrap=True)
     old = {model.key: model for model in before.models}
-    lines_before, lines_after = before.cost.by_item(), after.cost.by_item()
-    for model in after.models:
-        was = old[model.key]
-        low, high = (_busy(lines.get(model.key, [])) for lines in (lines_before, lines_after))
-        is_same = all(
-            getattr(was, name) == getattr(model, name) for name in ("platform", "machine_type", "accelerator_count")
-        )
-        table.add_row(
-            model.key, _whole(was), "=" if is_same else _whole(model),
-            f"{was.need.context:,} -> {model.need.context:,}" if was.need.context != model.need.context
-            else f"{model.need.context:,}",
-            _usd(low), _usd(high), f"{high - low:+,.0f}",
-        )  # fmt: skip
-    return table
+    pairs = [(old[model.key], model) for model in after.models]
+    lines = before.cost.by_item(), after.cost.by_item()
+    usd = [tuple(_busy(held.get(model.key, [])) for held in lines) for _, model in pairs]
+
+    def numbers(name: str, cells: list[str], footer: str = "", rank: int = 0) -> Column:
+        return Column(name=name, cells=cells, footer=footer, is_number=True, rank=rank)
+
+    return FittedTable((
+        Column(name="model", cells=[model.key for _, model in pairs], footer="together"),
+        Column(name="accelerator", cells=[_whole(was) for was, _ in pairs], rank=2),
+        Column(name="what if", cells=["=" if _is_same_place(*pair) else _whole(pair[1]) for pair in pairs], rank=1),
+        numbers("context", [_context_change(*pair) for pair in pairs], rank=3),
+        numbers("USD busy", [_usd(low) for low, _ in usd], _usd(before.cost.usd_per_month_max)),
+        numbers("what if", [_usd(high) for _, high in usd], _usd(after.cost.usd_per_month_max)),
+        numbers("difference", [f"{high - low:+,.0f}" for low, high in usd], f"{change:+,.0f}"),
+    ))  # fmt: skip
 
 
-def region_table(found: Iterable[RegionPlan], here: str) -> Table:
+def _is_same_place(was: ModelPlan, now: ModelPlan) -> bool:
+    names = ("platform", "machine_type", "accelerator_count", "servers_per_accelerator")
+    return all(getattr(was, name) == getattr(now, name) for name in names)
+
+
+def _context_change(was: ModelPlan, now: ModelPlan) -> str:
+    before, after = f"{was.need.context:,}", f"{now.need.context:,}"
+    return after if before == after else f"{before} -> {after}"
+
+
+def region_table(found: Iterable[RegionPlan], here: str) -> FittedTable:
     """One row a region: what the list costs there and on what, the cheapest first."""
-    table = Table(box=None, pad_edge=False)
-    for name in ("region", "USD idle", "USD busy", "accelerators", ""):
-        table.add_column(name, justify="right" if "USD" in name else "left", no_wrap=name != "")
-    for each in found:
-        name = f"{each.region} (this stack)" if each.region == here else each.region
-        if each.plan is None:
-            table.add_row(name, "-", "-", "-", each.why_not or "")
-            continue
-        cost, used = each.plan.cost, sorted({model.accelerator for model in each.plan.models})
-        note = f"no price for {len(cost.unpriced)} items" if cost.unpriced else ""
-        table.add_row(name, _usd(cost.usd_per_month_min), _usd(cost.usd_per_month_max), ", ".join(used), note)
-    return table
+    rows = [_region_row(each, here) for each in found]
+    names = ("region", "USD idle", "USD busy", "accelerators", "")
+    ranks = (0, 1, 0, 2, 3)
+    return FittedTable(
+        Column(name=name, cells=[row[at] for row in rows], is_number="USD" in name, rank=rank, is_wrapped=not name)
+        for at, (name, rank) in enumerate(zip(names, ranks, strict=True))
+    )
 
 
-def bill_table(bills: Collection[StackBill]) -> Table:
+def _region_row(each: RegionPlan, here: str) -> tuple[str, ...]:
+    name = f"{each.region} (this stack)" if each.region == here else each.region
+    if each.plan is None:
+        return (name, "-", "-", "-", each.why_not or "")
+    cost, used = each.plan.cost, sorted({model.accelerator for model in each.plan.models})
+    note = f"no price for {_items(len(cost.unpriced))}" if cost.unpriced else ""
+    return (name, _usd(cost.usd_per_month_min), _usd(cost.usd_per_month_max), ", ".join(used), note)
+
+
+def _items(number: int) -> str:
+    return f"{number} item" if number == 1 else f"{number} items"
+
+
+def bill_table(bills: Collection[StackBill]) -> FittedTable:
     """One row a cluster's stack, and their sum."""
-    table = Table(box=None, pad_edge=False, show_footer=True)
-    table.add_column("cluster", footer="together", no_wrap=True)
-    table.add_column("region", no_wrap=True)
-    for name, total in (
-        ("models", f"{sum(bill.models for bill in bills):,}"),
-        ("USD a month idle", _usd(sum(bill.usd_per_month_min for bill in bills))),
-        ("USD a month busy", _usd(sum(bill.usd_per_month_max for bill in bills))),
-    ):
-        table.add_column(name, justify="right", footer=total, no_wrap=True)
-    table.add_column("")
-    for bill in bills:
-        note = f"no price for {bill.unpriced} items" if bill.unpriced else ""
-        money = _usd(bill.usd_per_month_min), _usd(bill.usd_per_month_max)
-        table.add_row(bill.stack, bill.region, f"{bill.models:,}", *money, note)
-    return table
+    held = tuple(bills)
+    return FittedTable((
+        Column(name="cluster", cells=[bill.stack for bill in held], footer="together"),
+        Column(name="region", cells=[bill.region for bill in held], rank=2),
+        Column(name="models", cells=[f"{bill.models:,}" for bill in held], is_number=True, rank=1,
+               footer=f"{sum(bill.models for bill in held):,}"),
+        Column(name="USD a month idle", cells=[_usd(bill.usd_per_month_min) for bill in held], is_number=True,
+               rank=3, footer=_usd(sum(bill.usd_per_month_min for bill in held))),
+        Column(name="USD a month busy", cells=[_usd(bill.usd_per_month_max) for bill in held], is_number=True,
+               footer=_usd(sum(bill.usd_per_month_max for bill in held))),
+        Column(name="", rank=4,
+               cells=[f"no price for {_items(bill.unpriced)}" if bill.unpriced else "" for bill in held]),
+    ))  # fmt: skip
 
 
 def _busy(lines: list[CostLine]) -> float:
@@ -255,11 +259,15 @@ def explanation(model: ModelPlan) -> RenderableType:
         Text(f"not {other.accelerator_count} x {other.machine_type}: {other.why}") for other in model.rejected
     ]
     warnings = [Text(f"warning: {warning}") for warning in model.warnings]
-    command = Text(f"{model.server.image} {' '.join((*model.server.command, *model.server.args))}")
     longest = f"at most: {need.longest_context:,} tokens in one sequence"
     limits = Text(f"{longest}, or {need.concurrency} sequences of {need.context:,}")
     served = performance_lines(model)
-    return Group(head, why, _memory_table(model), limits, served, _step_table(model), *others, *warnings, command)
+    return Group(head, why, _memory_table(model), limits, served, _step_table(model), *others, *warnings)
+
+
+def command_line(model: ModelPlan) -> str:
+    """Return the image and the command of a model's server, quoted for a shell, on one line that can be copied."""
+    return shlex.join((model.server.image, *model.server.command, *model.server.args))
 
 
 def _memory_table(model: ModelPlan) -> Table:
@@ -284,17 +292,21 @@ def _bar(size_bytes: int, need: MemoryNeed, sign: str = "█") -> str:
     return sign * (round(cells) or (1 if size_bytes > 0 else 0))
 
 
-def _step_table(model: ModelPlan) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for name in ("bought", "machine type", "needs", "may use GiB", "verdict", "USD/h a replica", "zones"):
-        table.add_column(name, no_wrap=name != "zones")
-    for step in model.steps:
-        bought = f"{step.kind} {step.reservation}" if step.reservation else str(step.kind)
-        table.add_row(
-            bought, step.machine_type, f"{step.needs_bytes / GIB:.1f}", f"{step.budget_bytes / GIB:.1f}",
-            str(step.verdict), _usd(step.usd_per_replica_hour, 2), ", ".join(step.zones),
-        )  # fmt: skip
-    return table
+def _step_table(model: ModelPlan) -> FittedTable:
+    steps = model.steps
+    return FittedTable((
+        Column(name="bought", cells=[
+            f"{step.kind} {step.reservation}" if step.reservation else str(step.kind) for step in steps
+        ]),
+        Column(name="machine type", cells=[step.machine_type for step in steps]),
+        Column(name="needs", cells=[f"{step.needs_bytes / GIB:.1f}" for step in steps], rank=2, is_number=True),
+        Column(name="may use GiB", cells=[f"{step.budget_bytes / GIB:.1f}" for step in steps], rank=2,
+               is_number=True),
+        Column(name="verdict", cells=[str(step.verdict) for step in steps], rank=1),
+        Column(name="USD/h a replica", cells=[_usd(step.usd_per_replica_hour, 2) for step in steps],
+               is_number=True),
+        Column(name="zones", cells=[", ".join(step.zones) for step in steps], rank=3, is_wrapped=True),
+    ))  # fmt: skip
 
 
 def _cache(model: ModelPlan) -> str:

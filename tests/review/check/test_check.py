@@ -95,7 +95,7 @@ def test_money_quota_and_accelerators_are_held_against_what_was_said(project: Pa
         ("HS020", "stacks/policy.yaml", 2), ("HS021", "stacks/policy.yaml", 1),
         ("HS021", "stacks/Pulumi.dev.yaml", 5), ("HS022", "stacks/quota.yaml", 2),
     }  # fmt: skip
-    assert told["resourcesJudged"] > 60
+    assert told["resources_judged"] > 60
 
 
 def test_a_list_that_is_not_locked_ends_there(project: Path) -> None:
@@ -115,7 +115,7 @@ def test_a_model_that_is_locked_in_vain_is_found_and_the_rest_is_judged(project:
     told = report(project)
     assert ("HS030", None) in failed(told)
     assert ("HS031", "bge-large-en-v1-5") in failed(told), "its line of the placement file stands for nothing"
-    assert told["resourcesJudged"] > 50
+    assert told["resources_judged"] > 50
 
 
 def test_what_somebody_opens_in_a_component_is_found(project: Path) -> None:
@@ -132,7 +132,7 @@ def test_without_a_pack_it_says_what_was_not_judged(project: Path) -> None:
     shutil.rmtree(project / "policy")
     told = report(project, 0)
     assert any("no policy/judge.py" in note for note in told["notes"])
-    assert told["resourcesJudged"] == 0
+    assert told["resources_judged"] == 0
 
 
 def test_a_pack_that_fails_is_no_clean_bill(project: Path) -> None:

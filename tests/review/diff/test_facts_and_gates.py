@@ -97,10 +97,9 @@ def test_more_than_the_quota_stops_and_what_is_unknown_does_not() -> None:
 
 
 def resources(count: int, **more: Any) -> tuple[ResourceChange, ...]:
-    one = PathChange("labels", "x" * 300, "y" * 300)
     return tuple(
         ResourceChange(urn=f"u{at}", type="gcp:storage/bucket:Bucket", name=f"bucket-{at}", action=Action.UPDATE,
-                       changes=(one,), **more)
+                       changes=(PathChange("labels", f"{at} {'x' * 300}", "y" * 300),), **more)
         for at in range(count)
     )  # fmt: skip
 

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tables that fit the terminal: what is too wide loses its least important columns, never the money.
+
+Owns the layout. A terminal too narrow for the columns that always stay gets one line a field.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+_GAP = 2
+"""Blanks between two columns."""
+_LEAST_WRAPPED = 16
+"""Characters of the narrowest column whose texts are wrapped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One column of a table."""
+
+    name: str
+    cells: Sequence[str]
+    footer: str = ""
+    is_number: bool = False
+    """Set to the right."""
+    rank: int = 0
+    """0 stays at any width; of the others the highest goes first."""
+    is_wrapped: bool = False
+    """Whether its texts may take several lines."""
+
+    @property
+    def width(self) -> int:
+        """Return the characters of its widest line; of one that is wrapped the least that it needs."""
+        widest = max(map(cell_len, (self.name, self.footer, *self.cells)))
+        return min(widest, _LEAST_WRAPPED) if self.is_wrapped else widest
+
+
+class FittedTable:
+    """A table that fits the width it is given."""
+
+    def __init__(self, columns: Iterable[Column]) -> None:
+        self._columns = [column for column in columns if any((*column.cells, column.footer))]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Render what fits."""
+        columns = self._columns
+        while _width(columns) > options.max_width and any(column.rank for column in columns):
+            least = max(column.rank for column in columns)
+            columns = [column for column in columns if column.rank != least]
+        if _width(columns) <= options.max_width:
+            yield _table(columns)
+        else:
+            yield _stacked([column for column in self._columns if column.rank <= 1])
+
+
+def _width(columns: Sequence[Column]) -> int:
+    return sum(column.width for column in columns) + _GAP * (len(columns) - 1)
+
+
+def _table(columns: Sequence[Column]) -> Table:
+    table = Table(box=None, pad_edge=False, show_footer=any(column.footer for column in columns))
+    for each in columns:
+        table.add_column(
+            each.name,
+            footer=each.footer,
+            justify="right" if each.is_number else "left",
+            no_wrap=not each.is_wrapped,
+        )
+    rows = [column.cells for column in columns]
+    if any(column.is_wrapped for column in columns):
+        for row in zip(*rows, strict=True):
+            table.add_row(*map(Text, row))
+    else:
+        # One cell a column, a line a row: of a thousand rows it is laid out in a fifth of the time of their cells.
+        table.add_row(*(Text("\n".join(cells)) for cells in rows))
+    return table
+
+
+def _stacked(columns: Sequence[Column]) -> Text:
+    """Return a line a field: the first column, and the others below it."""
+    first, *others = columns
+    lines: list[str] = []
+    for at, title in enumerate(first.cells):
+        lines += [title, *(f"  {each.name}: {each.cells[at]}" for each in others if each.cells[at])]
+    if any(each.footer for each in columns):
+        lines += [first.footer, *(f"  {each.name}: {each.footer}" for each in others if each.footer)]
+    return Text("\n".join(lines))
