@@ -408,7 +408,7 @@ def _graph(stack: "Stack", decided: "Plan | None" = None) -> "Graph":
         return preview_stack(stack, decided)
 
 
-def _tables(decided: "Plan", *, verbose: bool, quiet: bool) -> tuple[Any, ...]:
+def _tables(decided: "Plan", *, verbose: bool = False, quiet: bool = False) -> tuple[Any, ...]:
     """Return the models and the money on one screen; the reasons, nodes and prices where they are asked for."""
     from hubstack.review.report import report  # noqa: PLC0415
     from hubstack.review.report.performance import performance_table  # noqa: PLC0415
