@@ -260,7 +260,7 @@ PULL_REQUESTS = (
         name="asks for more replicas",
         edit=lambda repo: repo.edit(MODELS, ("replicas: {min: 0, max: 1}", "replicas: {min: 0, max: 3}")),
         models=dict.fromkeys(KEYS, "changed"), updated={SPOT, ON_DEMAND, *(f"{key}-scaler" for key in KEYS)},
-        says=("replicas 0-1 -&gt; 0-3", "+$2,", "l4 spot in us-central1 3 -&gt; 9"),
+        says=("replicas 0-1 -&gt; 0-3", "l4 spot in us-central1 3 -&gt; 9"),
     ),
     PullRequest(
         name="buys in another order",
@@ -355,7 +355,7 @@ PULL_REQUESTS = (
     ),
     PullRequest(
         name="the program registers another network", edit=flags, updated={"network-vpc"}, is_free=True,
-        says=("REGIONAL | GLOBAL",),
+        says=("REGIONAL -&gt; GLOBAL",),
     ),
     PullRequest(
         name="another project",
