@@ -105,14 +105,14 @@ def test_a_pods_request_counts_sidecars_with_its_containers_and_init_containers_
 def test_the_docs_name_the_pinned_versions() -> None:
     project = Path(__file__).resolve().parents[2]
     docs = (project / "docs" / "concepts" / "sandbox.md").read_text()
-    crds = re.findall(r"^\t(\S+ v\S+)$", (project / "sandbox" / "crds" / "go.mod").read_text(), re.MULTILINE)
-    modules = (project / "sandbox" / "go.mod").read_text()
+    crds = re.findall(r"^\t(\S+ v\S+)$", (project / "proof" / "crds" / "go.mod").read_text(), re.MULTILINE)
+    modules = (project / "proof" / "go.mod").read_text()
     built = [re.search(rf"^\t{name} v\S+", modules, re.MULTILINE)
              for name in ("k8s.io/kubernetes", "go.etcd.io/etcd/server/v3")]  # fmt: skip
     assert crds
     assert not [pin for pin in crds if pin not in docs]
     assert not [pin for pin in built if pin is None or pin[0].strip() not in docs]
-    groups = (project / "sandbox" / "lws" / "go.mod").read_text()
+    groups = (project / "proof" / "lws" / "go.mod").read_text()
     assert re.findall(r"sigs.k8s.io/lws (v\S+)", groups) == [pin.split()[1] for pin in crds if "/lws" in pin]
 
 
