@@ -15,7 +15,9 @@ from hubstack.files.problems import Problem, nearest
 from hubstack.files.write import write_text_atomically
 from hubstack.inputs.init.entry import Entry, Found, Unknown
 from hubstack.inputs.init.listing import render_list
+from hubstack.inputs.init.nodes import compute_classes
 from hubstack.inputs.init.objects import STDIN, read_objects
+from hubstack.inputs.init.operators import read_operator
 from hubstack.inputs.init.servers import read_workload
 from hubstack.inputs.init.workloads import config_maps, workloads
 from hubstack.inputs.pulumi_config import load_stack_config
@@ -50,12 +52,17 @@ def read_manifests(names: Sequence[str]) -> Found:
     entries: list[Entry] = []
     unknown: list[Unknown] = []
     others: list[str] = []
+    classes = compute_classes(objects, catalog)
     for workload in workloads(objects):
-        found = read_workload(workload, maps, catalog)
+        found = read_workload(workload, maps, catalog, classes)
         entries += [each for each in found or () if isinstance(each, Entry)]
         unknown += [each for each in found or () if isinstance(each, Unknown)]
         if found is None:
             others.append(workload.label)
+    for part in objects:
+        told = read_operator(part, catalog)
+        entries += [each for each in told or () if isinstance(each, Entry)]
+        unknown += [each for each in told or () if isinstance(each, Unknown)]
     more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
     skipped = [f"serve no model that is known here: {', '.join(others[:_NAMED])}{more}"] if others else []
     shown = ", ".join("standard input" if name == STDIN else name for name in names)

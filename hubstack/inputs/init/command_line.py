@@ -78,11 +78,15 @@ def _script_at(words: Sequence[Word]) -> int | None:
     """Return the place of the script where a shell is started with one."""
     if not words or words[0].text.rpartition("/")[2] not in _SHELLS:
         return None
-    for index, word in enumerate(words[1:-1], start=1):
-        if re.fullmatch(r"-[a-z]*c", word.text):
+    index = 1
+    while index < len(words) - 1 and words[index].text[:1] in {"-", "+"}:
+        option = words[index].text
+        if re.fullmatch(r"-[a-zA-Z]*c", option):
             return index + 1
-        if not word.text.startswith("-"):
-            return None
+        # `-o pipefail` and `-euo pipefail`: the word after it is the option's.
+        index += 2 if re.fullmatch(r"[-+][a-zA-Z]*[oO]", option) else 1
+        if option != "-c" and re.fullmatch(r"[-+][a-zA-Z]*c[a-zA-Z]*[oO]", option):
+            return index
     return None
 
 
@@ -106,22 +110,41 @@ def _script(script: Word, arguments: Sequence[Word], env: Mapping[str, Variable]
 
 def _split(script: str) -> Iterator[list[str]]:
     """Yield the commands of a script as words: cut at line ends, `;`, `&` and `|`."""
-    lexer = shlex.shlex(script.replace("\\\n", " "), posix=True, punctuation_chars=";&|\n")
+    lexer = shlex.shlex(_plain(script), posix=True, punctuation_chars=";&|\n")
     lexer.whitespace, lexer.whitespace_split, lexer.commenters = " \t\r", True, ""
     words: list[str] = []
-    comment = False
     for token in lexer:
         if set(token) <= set(";&|\n") and token:
-            comment = comment and "\n" not in token
             if words:
                 yield words
             words = []
-        elif comment or token.startswith("#"):
-            comment = True
         else:
             words.append(token)
     if words:
         yield words
+
+
+_REDIRECTION = re.compile(r"(?:&|\d*)>>?(?:&\d|\s*[^\s;&|<>]+)|\d*<<?<?\s*[^\s;&|<>]+")
+
+
+def _plain(script: str) -> str:
+    """Return a script without comments and redirections, its continued lines joined; quoted text stays."""
+    text, kept, quote, at = script.replace("\\\n", " "), list[str](), "", 0
+    while at < len(text):
+        char = text[at]
+        if quote:
+            quote = "" if char == quote and not (quote == '"' and text[at - 1] == "\\") else quote
+        elif char in "'\"" and text[at - 1 : at] != "\\":
+            quote = char
+        elif char == "#" and (at == 0 or text[at - 1] in " \t\n;&|"):
+            at = end if (end := text.find("\n", at)) >= 0 else len(text)
+            continue
+        elif (found := _REDIRECTION.match(text, at)) and (char in "<>&" or text[at - 1 : at] in {" ", "\t", ""}):
+            at = found.end()
+            continue
+        kept.append(char)
+        at += 1
+    return "".join(kept)
 
 
 def _kubernetes(text: str, env: Mapping[str, Variable]) -> str:

@@ -158,5 +158,11 @@ def _unlisted(part: Part) -> Iterator[Part]:
     if kind.endswith("List") and isinstance(part.at("items").value, list):
         for item in part.at("items").items():
             yield from _unlisted(item)
-    elif kind and part.at("apiVersion").text:
+    elif (kind and part.at("apiVersion").text) or is_kustomization(part):
         yield part
+
+
+def is_kustomization(part: Part) -> bool:
+    """Return whether it is the file of an overlay, which may leave out its kind."""
+    named = Path(part.document.path).name.lower() in {"kustomization.yaml", "kustomization.yml", "kustomization"}
+    return part.at("kind").text == "Kustomization" or (named and part.is_mapping and not part.at("kind").text)

@@ -9,31 +9,31 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from hubstack import names
 from hubstack.catalog import Catalog
-from hubstack.files.documents import Mark
 from hubstack.inputs.init.command_line import Word, variables
 from hubstack.inputs.init.containers import Server, containers, find_server
 from hubstack.inputs.init.entry import Entry, Setting, Unknown
 from hubstack.inputs.init.flags import Flag, decided_and_lost, settings_of
+from hubstack.inputs.init.nodes import LABELS, Classes, node_notes, node_settings, wanted
 from hubstack.inputs.init.objects import Part
 from hubstack.inputs.init.workloads import NOT_SERVED, ConfigMaps, Workload
 from hubstack.inputs.models import DEFAULT_CONTEXT
 
 _HUB_TOKENS = frozenset({"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_API_TOKEN", "HUGGINGFACEHUB_API_TOKEN"})
-_LABELS = ("cloud.google.com/gke-accelerator", "cloud.google.com/gke-tpu-accelerator")
-_RESERVATION = "cloud.google.com/reservation-name"
-_WAYS = {
-    ("cloud.google.com/gke-spot", "true"): "spot",
-    ("cloud.google.com/gke-provisioning", "spot"): "spot",
-    ("cloud.google.com/gke-flex-start", "true"): "flex-start",
-}
 _FOLDERS = frozenset({"cache", "data", "hub", "huggingface", "mnt", "model", "models", "snapshots", "weights"})
 """Names of folders that are no owner of a model."""
+_DOWNLOAD = re.compile(
+    r"(?:\bhf\s+download|huggingface-cli\s+download|snapshot_download\(\s*(?:repo_id\s*=\s*)?[\"'])\s*"
+    r"([\w.-]+/[\w.-]+)"
+)
+"""What fetches a repository of the Hub."""
 _KSERVE_PARTS = (("spec", "model", "lora"), ("spec", "prefill"), ("spec", "worker"), ("spec", "parallelism"))
 _OURS = "hubstack.dev/model"
 _DEVICES = ("nvidia.com/gpu", "google.com/tpu", "amd.com/gpu")
 
 
-def read_workload(workload: Workload, maps: ConfigMaps, catalog: Catalog) -> list[Entry | Unknown] | None:
+def read_workload(
+    workload: Workload, maps: ConfigMaps, catalog: Catalog, classes: Classes
+) -> list[Entry | Unknown] | None:
     """Return what a workload serves; None where it runs no server that is known and asks for no accelerator."""
     found: list[Entry | Unknown] = []
     held = containers(workload)
@@ -46,17 +46,20 @@ def read_workload(workload: Workload, maps: ConfigMaps, catalog: Catalog) -> lis
             found.append(Unknown(origin=workload.origin, why=why, hint="write its model into the list by hand"))
             continue
         if server is not None:
-            found.append(_entry(server, catalog))
+            found.append(_entry(server, catalog, classes))
     if not found and workload.kind not in NOT_SERVED and any(_devices(container) for container in held):
         why = "it asks for accelerators and runs no engine that is known here"
         found.append(Unknown(origin=workload.origin, why=why, hint="if it serves a Hub model, list it by hand"))
     return found or None
 
 
-def _entry(server: Server, catalog: Catalog) -> Entry | Unknown:
+def _entry(server: Server, catalog: Catalog, classes: Classes) -> Entry | Unknown:
     workload, row = server.workload, server.row
     model, tail = _at(server, _model(server))
     served = [value for flag in server.flags if flag.name in row.names for value in flag.values]
+    kserve = workload.root.at("spec", "model", "name")
+    if workload.kind == "LLMInferenceService" and kserve.text:
+        served.append(kserve.text)
     if workload.kind in NOT_SERVED:
         why = f"a {workload.kind} of {row.name}: {NOT_SERVED[workload.kind]}"
         guess = model.text if model and _is_hub_id(model.text) else None
@@ -73,7 +76,10 @@ def _entry(server: Server, catalog: Catalog) -> Entry | Unknown:
         settings["revision"] = Setting(value=tail, source=f"the address, line {model.mark.line if model else 0}")
     if row.engine and not ours:
         settings["engine"] = Setting(value=row.engine, source=f"{row.name}, line {server.container.mark.line}")
-    settings |= _replicas(workload) | _node(workload, catalog)
+    settings |= _replicas(workload) | node_settings(workload.pod, catalog, classes)
+    if tail and row.tags_quantization and re.fullmatch(r"[\w.-]{1,32}", tail):
+        line = model.mark.line if model else 0
+        settings["file"] = Setting(value=f"*{tail}*.gguf", source=f"the quantization {tail}, line {line}")
     name, others = _name(server, repo_id, served, is_ours=bool(ours))
     if name:
         settings["name"] = name
@@ -81,7 +87,8 @@ def _entry(server: Server, catalog: Catalog) -> Entry | Unknown:
         id=repo_id, origin=workload.origin, settings=settings, spare_name=names.slug(workload.name),
         notes=tuple(
             _notes_of_ours(workload) if ours
-            else (*_notes(server, rest, others, catalog), *_notes_of_meaning(server, settings, tail))
+            else (*_notes(server, rest, others, catalog), *node_notes(workload.pod, classes),
+                  *_notes_of_meaning(server, settings))
         ),
     )  # fmt: skip
 
@@ -115,7 +122,7 @@ def _is_hub_id(text: str) -> bool:
 
 def _unknown(server: Server, model: Word | None, served: Sequence[str]) -> Unknown:
     workload, row = server.workload, server.row
-    guess = _guess(model.text if model else "", served)
+    guess = _downloaded(workload) or _guess(model.text if model else "", served)
     hint = (
         f"it looks like `{guess}`: if that is its Hub id, take the comment sign away"
         if guess
@@ -128,6 +135,15 @@ def _unknown(server: Server, model: Word | None, served: Sequence[str]) -> Unkno
     else:
         mark, why = model.mark, f"{row.name} is given the path `{_clean(model.text)}`, which says no Hub id"
     return Unknown(origin=f"{workload.label}, {mark.path}:{mark.line}", why=why, hint=hint, guess=guess)
+
+
+def _downloaded(workload: Workload) -> str | None:
+    """Return the one Hub model that its init containers download."""
+    parts = [part for each in workload.pod.at("initContainers").items() for part in (
+        *each.at("command").items(), *each.at("args").items())]  # fmt: skip
+    text = " ".join(part.text for part in parts)
+    found = {match[1] for match in _DOWNLOAD.finditer(text)}
+    return next(iter(found)) if len(found) == 1 and _is_hub_id(next(iter(found))) else None
 
 
 def _guess(path: str, served: Sequence[str]) -> str | None:
@@ -153,34 +169,6 @@ def _replicas(workload: Workload) -> dict[str, Setting]:
     return {"replicas": Setting(value=value, source=told.source)}
 
 
-def _node(workload: Workload, catalog: Catalog) -> dict[str, Setting]:
-    """Return what the pod asks of its node, as far as a key says it."""
-    wanted = list(_wanted(workload.pod))
-    labels = [(catalog.accelerator(value), mark) for key, value, mark in wanted if key in _LABELS]
-    known = list(dict.fromkeys(row.id for row, _ in labels if row is not None))
-    found: dict[str, Setting] = {}
-    if known:
-        value = known[0] if len(known) == 1 else {"any": known}
-        found["accelerator"] = Setting(value=value, source=f"node, line {labels[0][1].line}")
-    for key, value, mark in wanted:
-        way = {"reservation": value} if key == _RESERVATION else _WAYS.get((key, value))
-        if way:
-            found["capacity"] = Setting(value=[way], source=f"node, line {mark.line}")
-    return found
-
-
-def _wanted(pod: Part) -> Iterator[tuple[str, str, Mark]]:
-    """Yield labels that the node must have: of the selector, and of the required affinity."""
-    for key, part in pod.at("nodeSelector").pairs():
-        yield key, part.text, part.mark
-    required = pod.at("affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution")
-    for term in required.at("nodeSelectorTerms").items():
-        for each in term.at("matchExpressions").items():
-            if each.at("operator").text == "In":
-                for value in each.at("values").items():
-                    yield each.at("key").text, value.text, value.mark
-
-
 def _name(
     server: Server, repo_id: str, served: Sequence[str], *, is_ours: bool
 ) -> tuple[Setting | None, list[str]]:
@@ -191,7 +179,9 @@ def _name(
         wanted, line = [label.text], label.mark.line
     else:
         wanted = [name for name in served if name != repo_id]
-        line = next((flag.mark.line for flag in server.flags if flag.name in server.row.names), 0)
+        said = server.workload.root.at("spec", "model", "name")
+        flagged = (flag.mark.line for flag in server.flags if flag.name in server.row.names)
+        line = next(flagged, said.mark.line)
     fit = next((name for name in wanted if _is_key(name)), None)
     lost = [name for name in wanted if name != fit]
     if fit is None or fit == usual:
@@ -226,8 +216,8 @@ def _notes(server: Server, rest: Sequence[Flag], names_lost: Sequence[str], cata
     for name in names_lost:
         if re.fullmatch(r"[\w.:/-]{1,96}", name):
             yield f"clients that ask for the model `{name}` must ask for its id or its key"
-    for key, value, _ in _wanted(server.workload.pod):
-        if key in _LABELS and catalog.accelerator(value) is None:
+    for key, value, _ in wanted(server.workload.pod):
+        if key in LABELS and catalog.accelerator(value) is None:
             yield f"the accelerator `{_clean(value)}` is not in the catalogue"
     words = " ".join(part.text for key in ("command", "args") for part in server.container.at(key).items())
     used = {name for name in server.env if re.search(rf"\$[({{]?{re.escape(name)}\b", words)}
@@ -238,12 +228,10 @@ def _notes(server: Server, rest: Sequence[Flag], names_lost: Sequence[str], cata
         yield "it has a Hub token: give hubstack one by `pulumi config set --secret hubstack:hfToken`"
 
 
-def _notes_of_meaning(server: Server, settings: Mapping[str, Setting], tail: str) -> Iterator[str]:
+def _notes_of_meaning(server: Server, settings: Mapping[str, Setting]) -> Iterator[str]:
     """Yield where the same words mean something else to hubstack."""
     row = server.row
     if row.note:
         yield row.note
     if "context" not in settings and any(told["key"] == "context" for told in row.keys.values()):
         yield f"no context is set: hubstack takes the model's own limit, at most {DEFAULT_CONTEXT}"
-    if tail and row.tags_quantization and re.fullmatch(r"\w{1,16}", tail):
-        yield f"it loads the quantization {tail}: `file:` names another file than the Q4_K_M one"

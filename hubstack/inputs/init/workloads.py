@@ -17,11 +17,15 @@ POD_OF: Mapping[str, tuple[str, ...]] = {
     "Job": ("spec", "template", "spec"),
     "CronJob": ("spec", "jobTemplate", "spec", "template", "spec"),
     "Pod": ("spec",),
+    "Rollout": ("spec", "template", "spec"),
+    "Service": ("spec", "template", "spec"),
     "LeaderWorkerSet": ("spec", "leaderWorkerTemplate", "leaderTemplate", "spec"),
     "InferenceService": ("spec", "predictor"),
     "LLMInferenceService": ("spec", "template"),
 }
 """Kind to the place of its pod."""
+_GROUPS: Mapping[str, str] = {"Rollout": "argoproj.io", "Service": "serving.knative.dev"}
+"""Kinds that are read of one API group only."""
 NOT_SERVED: Mapping[str, str] = {
     "CronJob": "it runs and ends; hubstack keeps servers",
     "DaemonSet": "it runs one pod on every node; write `replicas` by hand if that is what you want",
@@ -74,7 +78,7 @@ ConfigMaps = Mapping[tuple[str, str], Mapping[str, str]]
 def config_maps(objects: Iterable[Part]) -> ConfigMaps:
     """Return the data of every ConfigMap."""
     return {
-        (_namespace(each), each.at("metadata", "name").text): {k: v.text for k, v in each.at("data").pairs()}
+        (namespace_of(each), each.at("metadata", "name").text): {k: v.text for k, v in each.at("data").pairs()}
         for each in objects
         if each.at("kind").text == "ConfigMap"
     }
@@ -83,13 +87,13 @@ def config_maps(objects: Iterable[Part]) -> ConfigMaps:
 def workloads(objects: Sequence[Part]) -> list[Workload]:
     """Return what runs containers, in the order given; what belongs to another object that is there is left out."""
     scalers = {key: found for each in objects for key, found in _scaler(each)}
-    owned = {(_namespace(o), o.at("kind").text, o.at("metadata", "name").text) for o in objects}
+    owned = {(namespace_of(o), o.at("kind").text, o.at("metadata", "name").text) for o in objects}
     found: list[Workload] = []
     for each in objects:
-        kind, space = each.at("kind").text, _namespace(each)
+        kind, space = each.at("kind").text, namespace_of(each)
         owners = [(space, owner.at("kind").text, owner.at("name").text)
                   for owner in each.at("metadata", "ownerReferences").items()]  # fmt: skip
-        if kind not in POD_OF or any(owner in owned for owner in owners):
+        if not _runs_pods(each) or any(owner in owned for owner in owners):
             continue
         name = each.at("metadata", "name").text or each.at("metadata", "generateName").text.rstrip("-")
         found.append(
@@ -101,7 +105,19 @@ def workloads(objects: Sequence[Part]) -> list[Workload]:
     return found
 
 
-def _namespace(part: Part) -> str:
+def group_of(part: Part) -> str:
+    """Return the API group; empty for the core."""
+    group, slash, _ = part.at("apiVersion").text.partition("/")
+    return group if slash else ""
+
+
+def _runs_pods(part: Part) -> bool:
+    kind = part.at("kind").text
+    return kind in POD_OF and _GROUPS.get(kind, group_of(part)) == group_of(part)
+
+
+def namespace_of(part: Part) -> str:
+    """Return the namespace of an object."""
     return part.at("metadata", "namespace").text or "default"
 
 
@@ -117,6 +133,11 @@ def _replicas(part: Part, kind: str) -> Replicas:
         low, high = part.at("spec", "predictor", "minReplicas"), part.at("spec", "predictor", "maxReplicas")
         count = 1 if low.count is None else low.count  # KServe's default
         return Replicas(min=count, max=high.count, source=f"minReplicas, line {low.mark.line}")
+    if kind == "Service":
+        notes = part.at("spec", "template", "metadata", "annotations")
+        low, high = (notes.at(f"autoscaling.knative.dev/{word}-scale") for word in ("min", "max"))
+        least, most = (int(each.text) if each.text.isdigit() else None for each in (low, high))
+        return Replicas(min=least or 0, max=most, source=f"min-scale, line {low.mark.line}")
     said = part.at("spec", "replicas")
     count = 1 if said.count is None else said.count
     return Replicas(min=count, max=max(count, 1), source=f"replicas, line {said.mark.line}")
@@ -132,7 +153,7 @@ def _scaler(part: Part) -> list[tuple[tuple[str, str, str], Replicas]]:
     else:
         return []
     target = spec.at("scaleTargetRef")
-    key = (_namespace(part), target.at("kind").text or "Deployment", target.at("name").text)
+    key = (namespace_of(part), target.at("kind").text or "Deployment", target.at("name").text)
     mark = spec.mark
     count = default if low.count is None else low.count
     return [(key, Replicas(min=count, max=high.count, source=f"{kind}, {mark.path}:{mark.line}"))]

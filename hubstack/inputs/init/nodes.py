@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a pod asks of its node: accelerators and ways to buy, by labels or by a ComputeClass of GKE.
+
+Owns these labels and the priorities of a class. Does not own what they cost.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from hubstack.catalog import Catalog
+from hubstack.files.documents import Mark
+from hubstack.inputs.init.entry import Setting
+from hubstack.inputs.init.objects import Part
+
+LABELS = ("cloud.google.com/gke-accelerator", "cloud.google.com/gke-tpu-accelerator")
+CLASS_LABEL = "cloud.google.com/compute-class"
+_RESERVATION = "cloud.google.com/reservation-name"
+_WAYS = {
+    ("cloud.google.com/gke-spot", "true"): "spot",
+    ("cloud.google.com/gke-provisioning", "spot"): "spot",
+    ("cloud.google.com/gke-flex-start", "true"): "flex-start",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ComputeClass:
+    """What a ComputeClass buys, first choice first."""
+
+    accelerators: tuple[str, ...]
+    capacity: tuple[object, ...]
+    """Steps as the list has them."""
+    mark: Mark
+
+
+Classes = Mapping[str, ComputeClass]
+
+
+def compute_classes(objects: Sequence[Part], catalog: Catalog) -> Classes:
+    """Return the compute classes of the files by name."""
+    return {
+        part.at("metadata", "name").text: _class(part, catalog)
+        for part in objects
+        if part.at("kind").text == "ComputeClass"
+    }
+
+
+def _class(part: Part, catalog: Catalog) -> ComputeClass:
+    cards: dict[str, None] = {}
+    steps: list[object] = []
+    for each in part.at("spec", "priorities").items():
+        word = each.at("gpu", "type").text or each.at("tpu", "type").text
+        row = catalog.accelerator(word) if word else None
+        machine = catalog.machine_types.get(each.at("machineType").text)
+        card = row.id if row else machine.accelerator if machine else None
+        if card:
+            cards[card] = None
+        reserved = [r.at("name").text for r in each.at("reservations", "specific").items() if r.at("name").text]
+        way: object = "on-demand"
+        if reserved:
+            way = {"reservation": reserved[0]}
+        elif each.at("spot").value is True:
+            way = "spot"
+        elif each.at("flexStart", "enabled").value is True:
+            way = "flex-start"
+        if way not in steps:
+            steps.append(way)
+    return ComputeClass(tuple(cards), tuple(steps), part.at("metadata", "name").mark)
+
+
+def node_settings(pod: Part, catalog: Catalog, classes: Classes) -> dict[str, Setting]:
+    """Return what the pod asks of its node, as far as a key says it."""
+    asked = list(wanted(pod))
+    labels = [(catalog.accelerator(value), mark) for key, value, mark in asked if key in LABELS]
+    known = list(dict.fromkeys(row.id for row, _ in labels if row is not None))
+    found: dict[str, Setting] = {}
+    for key, value, _ in asked:
+        named = classes.get(value) if key == CLASS_LABEL else None
+        if named:
+            source = f"ComputeClass {value}, {named.mark.path}:{named.mark.line}"
+            if named.capacity and named.capacity != ("on-demand",):
+                found["capacity"] = Setting(value=list(named.capacity), source=source)
+            if named.accelerators:
+                found["accelerator"] = Setting(value=_one_or_any(list(named.accelerators)), source=source)
+    if known:
+        found["accelerator"] = Setting(value=_one_or_any(known), source=f"node, line {labels[0][1].line}")
+    for key, value, mark in asked:
+        way = {"reservation": value} if key == _RESERVATION else _WAYS.get((key, value))
+        if way:
+            found["capacity"] = Setting(value=[way], source=f"node, line {mark.line}")
+    return found
+
+
+def node_notes(pod: Part, classes: Classes) -> Iterator[str]:
+    """Yield compute classes that are in none of the files."""
+    for key, value, _ in wanted(pod):
+        if key == CLASS_LABEL and value not in classes:
+            yield f"not carried over: the compute class {value[:63]}, which is in none of these files"
+
+
+def _one_or_any(cards: list[str]) -> object:
+    return cards[0] if len(cards) == 1 else {"any": cards}
+
+
+def wanted(pod: Part) -> Iterator[tuple[str, str, Mark]]:
+    """Yield labels that the node must have: of the selector, and of the required affinity."""
+    for key, part in pod.at("nodeSelector").pairs():
+        yield key, part.text, part.mark
+    required = pod.at("affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution")
+    for term in required.at("nodeSelectorTerms").items():
+        for each in term.at("matchExpressions").items():
+            if each.at("operator").text == "In":
+                for value in each.at("values").items():
+                    yield each.at("key").text, value.text, value.mark

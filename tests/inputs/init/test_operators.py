@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `hubstack init` reads of operators' kinds, overlays, compute classes and shells, or names as not read."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hubstack.inputs.init import read_manifests
+from hubstack.kinds import CapacityKind
+from tests.inputs.init.conftest import MANIFESTS, Made
+
+Make = Callable[..., Made]
+
+
+def server(command: str, args: str = "[]", more: str = "") -> str:
+    return f"""
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: chat}}
+spec:
+  template:
+    spec:
+      {more}
+      containers:
+      - name: server
+        image: vllm/vllm-openai:v0.11.0
+        command: {command}
+        args: {args}
+        resources: {{limits: {{nvidia.com/gpu: "1"}}}}
+"""
+
+
+def test_models_in_kinds_of_other_operators_are_read(made: Make) -> None:
+    _, request, _ = made(MANIFESTS / "operators.yaml")
+    got = {m.key: (m.id, m.context, m.replicas_min, m.replicas_max) for m in request.models}
+    assert got == {
+        "drafts": ("mistralai/Mistral-7B-Instruct-v0.3", 12000, 0, 4),
+        "mini": ("microsoft/Phi-4-mini-instruct", None, 1, 1),
+        "qwen-small": ("Qwen/Qwen2.5-7B-Instruct", 20000, 1, 3),
+        "llama": ("meta-llama/Llama-3.1-8B", 4096, 2, 2),
+        "bge-base-en-v1-5": ("BAAI/bge-base-en-v1.5", None, 1, 2),
+        "qwen2-5-coder-7b-instruct": ("Qwen/Qwen2.5-Coder-7B-Instruct", None, 2, 2),
+    }
+    assert next(m for m in request.models if m.key == "drafts").accelerators == ("l4",)
+
+
+def test_kinds_that_are_not_read_are_named_and_no_others() -> None:
+    found = read_manifests([str(MANIFESTS / "operators.yaml")])
+    told = [(each.origin.partition(",")[0], each.why) for each in found.unknown]
+    assert told == [
+        ("Workspace default/old-names", "`Workspace` names the model `falcon-7b`, which is no Hub id"),
+        ("DynamoGraphDeployment default/graph", "`DynamoGraphDeployment` of nvidia.com is not read"),
+        ("StormService default/storm", "`StormService` of orchestration.aibrix.ai is not read"),
+    ]
+    notes = {entry.id: entry.notes for entry in found.entries}
+    assert notes["Qwen/Qwen2.5-7B-Instruct"] == ("not carried over: quantization",)
+
+
+@pytest.mark.parametrize("kind", ["kind: Kustomization\napiVersion: kustomize.config.k8s.io/v1beta1\n", ""])
+def test_an_overlay_is_said_not_to_be_applied(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "kustomization.yaml").write_text(
+        f"{kind}resources: [base.yaml]\nimages: [{{name: a, newTag: b}}]\n"
+    )
+    (tmp_path / "base.yaml").write_text(server("[vllm, serve, Qwen/Qwen3-4B]"))
+    found = read_manifests([str(tmp_path)])
+    assert [entry.id for entry in found.entries] == ["Qwen/Qwen3-4B"]
+    assert "kubectl kustomize" in found.unknown[0].hint
+
+
+def test_a_compute_class_says_accelerator_and_ways_to_buy(made: Make) -> None:
+    classes = """
+apiVersion: cloud.google.com/v1
+kind: ComputeClass
+metadata: {name: l4-spot}
+spec:
+  priorities:
+  - {machineType: g2-standard-12, spot: true, gpu: {type: nvidia-l4, count: 1}}
+  - {machineType: g2-standard-12, flexStart: {enabled: true}}
+  - {machineType: g2-standard-12}
+"""
+    select = "nodeSelector: {cloud.google.com/compute-class: l4-spot}"
+    chat = server("[vllm, serve, Qwen/Qwen3-8B]", more=select)
+    _, request, _ = made(f"{classes}---{chat}")
+    assert request.models[0].accelerators == ("l4",)
+    kinds = [step.kind for step in request.models[0].capacity]
+    assert kinds == [CapacityKind.SPOT, CapacityKind.FLEX_START, CapacityKind.ON_DEMAND]
+    text, _, _ = made(chat)
+    assert "the compute class l4-spot, which is in none of these" in " ".join(text.replace("#", " ").split())
+
+
+@pytest.mark.parametrize(
+    ("command", "script"),
+    [
+        ("[/bin/bash, -euo, pipefail, -c]", "nvidia-smi\nexec vllm serve Qwen/Qwen3-8B --max-model-len 16384"),
+        ("[bash, -o, pipefail, -c]", "vllm serve Qwen/Qwen3-8B --max-model-len 16384 2>&1 | tee /tmp/log"),
+        ("[bash, -e, -o, errexit, +x, -lc]", "vllm serve Qwen/Qwen3-8B --max-model-len 16384 > /tmp/log &"),
+        ("[sh, -c]", "# the image doesn't find them\nvllm serve Qwen/Qwen3-8B --max-model-len 16384"),
+        ("[sh, -c]", "echo '# no comment' \"it's\"; vllm serve Qwen/Qwen3-8B --max-model-len 16384 # isn't set"),
+    ],
+)
+def test_shells_with_options_comments_and_redirections_are_read(made: Make, command: str, script: str) -> None:
+    block = "\n" + "".join(f"          {line}\n" for line in ["- |", *(f"  {each}" for each in script.split("\n"))])
+    _, request, _ = made(server(command, block))
+    assert [(model.id, model.context) for model in request.models] == [("Qwen/Qwen3-8B", 16384)]
+
+
+def test_a_quantization_of_llama_cpp_is_the_file(made: Make) -> None:
+    text = server("[/app/llama-server]", '[-hf, "unsloth/Qwen3-30B-A3B-GGUF:UD-Q4_K_XL"]')
+    _, request, _ = made(text.replace("vllm/vllm-openai:v0.11.0", "ghcr.io/ggml-org/llama.cpp:server-cuda"))
+    assert request.models[0].file == "*UD-Q4_K_XL*.gguf"
+
+
+def test_the_name_of_a_kserve_model_stays_its_name(made: Make) -> None:
+    _, request, _ = made("""
+apiVersion: serving.kserve.io/v1alpha1
+kind: LLMInferenceService
+metadata: {name: chat}
+spec: {model: {uri: "hf://Qwen/Qwen2.5-7B-Instruct", name: acme-chat}}
+""")
+    assert request.models[0].key == "acme-chat"
+
+
+def test_what_an_init_container_downloads_is_the_guess_for_a_path(tmp_path: Path) -> None:
+    get = "initContainers: [{name: get, command: [sh, -c, hf download Qwen/Qwen3-8B --local-dir /m]}]"
+    path = tmp_path / "given.yaml"
+    path.write_text(server("[vllm, serve, /m]", more=get))
+    assert [each.guess for each in read_manifests([str(path)]).unknown] == ["Qwen/Qwen3-8B"]
