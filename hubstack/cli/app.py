@@ -304,7 +304,7 @@ def check(stack: "Stack", *, json: Json = False) -> None:
         _out(report_json(report))
     else:
         _print(*report_parts(report))
-    raise typer.Exit(1 if report.failures else 0)
+    raise typer.Exit(0 if report.passes else 1)
 
 
 @app.command()

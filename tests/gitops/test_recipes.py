@@ -20,6 +20,7 @@ import yaml
 from hubstack.inputs.environment import find_environment
 from hubstack.planner.inputs import StackInputs
 from hubstack.planner.planner import plan_inputs
+from hubstack.review.diff import read_gates
 from hubstack.review.drift import MARKER, staged_buckets
 from tests.support.go import go_tool
 from tests.support.hub import StandIn, real_repositories
@@ -78,7 +79,7 @@ def test_zizmor_finds_nothing_of_medium_severity_or_above(repository: Path) -> N
 
 def test_zizmor_would_find_something(repository: Path) -> None:
     path = repository / ".github" / "workflows" / "review.yml"
-    path.write_text(path.read_text().replace('"$STACK" "$BASE"', '"$STACK" "${{ github.head_ref }}"'))
+    path.write_text(path.read_text().replace('"$STACK" "$base"', '"$STACK" "${{ github.head_ref }}"'))
     code, said = zizmor(repository)
     assert code
     assert "template-injection" in said
@@ -140,6 +141,139 @@ def test_gitlabs_job_with_the_comment_token_fetches_no_code() -> None:
     holders = [name for name, job in file.items() if "REVIEW_TOKEN" in str(job)]
     assert holders == ["comment"]
     assert file["comment"]["variables"]["GIT_STRATEGY"] == "none"
+
+
+def test_what_runs_a_pull_request_on_cloud_build_can_reach_no_secret() -> None:
+    review, comment = (
+        yaml.safe_load((RECIPES / "cloud-build" / name).read_text()) for name in ("review.yaml", "comment.yaml")
+    )
+    assert "availableSecrets" not in review
+    assert "secretEnv" not in str(review)
+    assert comment["availableSecrets"]
+    assert "git " not in str(comment["steps"])
+    assert "review.sh" not in str(comment["steps"])
+
+
+COMMENTERS = ("github/review.yml", "gitlab/.gitlab-ci.yml", "cloud-build/comment.yaml")
+
+
+@pytest.mark.parametrize("name", COMMENTERS)
+def test_no_line_that_is_posted_is_a_command_to_the_host_or_a_bot(name: str, tmp_path: Path) -> None:
+    """The filter of each recipe, run on what an author may have written instead of a report."""
+    filters = re.findall(r"tr -d .*? \| head -c 65000", (RECIPES / name).read_text())
+    assert len(filters) == 1
+    command = re.sub(r" ?<\"?[$\w. ]+\"? \|", " |", filters[0])
+    hostile = "/approve\n  /merge\n\t/gcbrun\r\n\r/close\x1b[2J\na /label\n### fine\n\n/assign @me\n"
+    done = subprocess.run(["sh", "-c", command], input=hostile.encode(), capture_output=True, check=True)
+    lines = done.stdout.decode().splitlines()
+    assert [line for line in lines if line.lstrip().startswith("/")] == []
+    assert "### fine" in lines
+    assert "a /label" in lines
+    assert "\x1b" not in done.stdout.decode()
+
+
+def test_every_recipe_reviews_with_the_script_of_the_base_commit() -> None:
+    for name in ("github/review.yml", "gitlab/.gitlab-ci.yml", "cloud-build/review.yaml"):
+        text = (RECIPES / name).read_text()
+        assert "git worktree add" in text
+        assert re.findall(r"(\S*)examples/gitops/review\.sh", text) == ["../base/"], name
+
+
+def test_a_change_of_gates_rules_recipes_or_program_starts_a_review() -> None:
+    on = yaml.safe_load((RECIPES / "github" / "review.yml").read_text())[True]
+    paths = set(on["pull_request"]["paths"])
+    assert {"stacks/**", "policy/**", "examples/gitops/**", ".github/**", "hubstack/**", "components/**", "dev",
+            "__main__.py", "Pulumi.yaml", "pyproject.toml", "uv.lock"} <= paths  # fmt: skip
+
+
+def test_the_pull_request_of_an_upgrade_is_reviewed_as_any_other() -> None:
+    on = yaml.safe_load((RECIPES / "github" / "review.yml").read_text())[True]
+    assert "number" in on["workflow_dispatch"]["inputs"]
+    upgrade = (RECIPES / "github" / "upgrade.yml").read_text()
+    assert "gh workflow run review.yml --ref hubstack-upgrade" in upgrade
+
+
+def test_the_script_names_gates_that_exist_and_those_that_protect() -> None:
+    named = re.findall(r"--fail-on '([^']+)'", (RECIPES / "review.sh").read_text())
+    assert len(named) == 1
+    gates = set(read_gates(named[0]))
+    assert {"protection", "reach", "refused", "data", "security", "license"} <= gates
+    assert any(gate.startswith("idle>") for gate in gates)
+
+
+DEV = """#!/bin/sh
+echo "$*" >>"{asked}"
+case "$*" in
+  *"{failing}"*) echo "{failing}: wrong /approve @name"; exit 1 ;;
+esac
+if [ "$1" = diff ]; then
+  while [ "$1" != --markdown ]; do shift; done
+  echo "### the report" >"$2"
+fi
+"""
+
+
+def reviewed(tmp_path: Path, failing: str, ref: str = "base", planted: str = "") -> tuple[int, str, list[str]]:
+    """Run review.sh of a base beside a checkout; return its exit code, the comment, what hubstack was asked."""
+    base, head, asked = tmp_path / "base", tmp_path / "head", tmp_path / "asked"
+    (base / "examples" / "gitops").mkdir(parents=True)
+    shutil.copy(RECIPES / "review.sh", base / "examples" / "gitops")
+    (base / "dev").write_text(DEV.format(asked=asked, failing=failing))
+    (base / "dev").chmod(0o755)
+    head.mkdir()
+    names = ("-c", "user.name=t", "-c", "user.email=t@example.com")
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", *names, *arguments], cwd=head, check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    git("init", "--quiet", "--initial-branch", "main")
+    git("commit", "--quiet", "--allow-empty", "--message", "base")
+    sha = git("rev-parse", "HEAD")
+    if planted:
+        (head / (sha if planted == "sha" else planted)).write_text("{}")
+        git("add", "--all")
+        git("commit", "--quiet", "--message", "planted")
+    script = base / "examples" / "gitops" / "review.sh"
+    done = subprocess.run(
+        [script, "prod", sha if ref == "base" else ref, tmp_path / "c.md"],
+        cwd=head,
+        capture_output=True,
+        check=False,
+    )
+    comment = (tmp_path / "c.md").read_text()
+    return done.returncode, comment, asked.read_text().splitlines() if asked.exists() else []
+
+
+def test_a_review_asks_lock_places_rules_and_the_difference(tmp_path: Path) -> None:
+    code, comment, asked = reviewed(tmp_path, "nothing fails")
+    assert code == 0
+    assert comment == "### the report\n"
+    assert [line.split()[:2] for line in asked] == [[each, "prod"] for each in ("lock", "place", "check", "diff")]
+
+
+@pytest.mark.parametrize("failing", ["lock prod", "place prod", "check prod", "diff prod"])
+def test_a_review_that_fails_early_still_comments_and_says_why(tmp_path: Path, failing: str) -> None:
+    code, comment, asked = reviewed(tmp_path, failing)
+    assert code == 1
+    assert len(asked) == 4
+    assert f"    {failing}: wrong" in comment
+    assert [line for line in comment.splitlines() if line.startswith("/")] == []
+
+
+@pytest.mark.parametrize("planted", ["sha", "FETCH_HEAD", "HEAD"])
+def test_a_tree_with_a_file_named_like_a_commit_is_refused(tmp_path: Path, planted: str) -> None:
+    code, comment, asked = reviewed(tmp_path, "nothing fails", planted=planted)
+    assert code == 1
+    assert "named like a commit" in comment
+    assert asked == []
+
+
+def test_a_base_that_is_not_there_is_commented_too(tmp_path: Path) -> None:
+    code, comment, asked = reviewed(tmp_path, "nothing fails", ref="no-such")
+    assert (code, asked) == (2, [])
+    assert "not in this clone" in comment
 
 
 def test_no_recipe_holds_a_key() -> None:

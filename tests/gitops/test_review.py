@@ -60,12 +60,11 @@ def test_a_model_taken_away_is_stopped_and_the_comment_says_what_is_lost(
     assert "data" in done.stdout
 
 
-def test_a_list_without_its_lock_is_stopped_before_anything_is_compared(
-    repository: Repository, tmp_path: Path
-) -> None:
+def test_a_list_without_its_lock_is_stopped_and_the_comment_says_so(repository: Repository, tmp_path: Path) -> None:
     repository.reset()
     repository.edit(LIST, ("models:\n", "models:\n  - Qwen/Qwen3-8B\n"))
     done = review(repository, tmp_path / "comment.md")
-    assert done.returncode == 1
-    assert "missing: Qwen/Qwen3-8B at main" in done.stdout
-    assert not (tmp_path / "comment.md").exists()
+    assert done.returncode == 2
+    text = (tmp_path / "comment.md").read_text()
+    assert "NOT COMPARED" in text
+    assert "<summary><b>lock</b> failed</summary>\n\n    missing: Qwen/Qwen3-8B at main" in text

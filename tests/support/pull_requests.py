@@ -73,7 +73,7 @@ def make_repository(path: Path) -> Repository:
     path.mkdir()
     for name in ("Pulumi.yaml", "__main__.py", ".gitignore"):
         shutil.copy(PROJECT / name, path / name)
-    for name in ("hubstack", "components", "examples", "stacks"):
+    for name in ("hubstack", "components", "examples", "stacks", "policy"):
         shutil.copytree(PROJECT / name, path / name, ignore=shutil.ignore_patterns("__pycache__"))
     repository = Repository(path)
     repository.git("init", "--quiet", "--initial-branch", "main")

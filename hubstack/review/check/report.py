@@ -28,6 +28,8 @@ def report_parts(report: Report) -> Iterator[RenderableType]:
     warned = len(report.findings) - report.failures - passed
     counts = f"{report.failures} failed, {warned} warned, {passed} waived"
     yield f"{report.stack}: {counts}; {report.judged} resources judged."
+    if not report.judged:
+        yield "FAILED: no resource was judged, so nothing says that the rules hold."
 
 
 def _table(report: Report) -> Table:
@@ -72,7 +74,8 @@ def _rules(report: Report) -> Iterator[str]:
 def report_json(report: Report) -> str:
     """Return the report as sorted, indented JSON that ends with a newline."""
     data = {
-        "format": 1, "stack": report.stack, "failures": report.failures, "resources_judged": report.judged,
+        "format": 1, "stack": report.stack, "passes": report.passes, "failures": report.failures,
+        "resources_judged": report.judged,
         "notes": list(report.notes), "findings": [_plain(finding) for finding in report.findings],
     }  # fmt: skip
     return json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False) + "\n"

@@ -46,6 +46,11 @@ class Report:
         """Count what fails the check."""
         return sum(1 for finding in self.findings if finding.is_failure)
 
+    @property
+    def passes(self) -> bool:
+        """Say whether nothing fails; where no resource was shown to the pack, nothing was found out."""
+        return not self.failures and self.judged > 0
+
 
 def check_stack(stack: Stack, today: dt.date) -> Report:
     """Check a stack.

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`hubstack check` as a user runs it: what is found, where it is shown, how it ends."""
 
+import datetime as dt
 import json
 import os
 import shutil
@@ -11,6 +12,9 @@ from typing import Any
 
 import pytest
 
+from hubstack.inputs.environment import Environment
+from hubstack.inputs.stack import Stack
+from hubstack.review.check.run import check_stack
 from tests.support.project import PROJECT, copy_project
 
 
@@ -47,11 +51,26 @@ def write(project: Path, name: str, text: str) -> None:
     (project / "stacks" / name).write_text(text)
 
 
-@pytest.mark.parametrize("stack", ["dev", "prod", "examples/quickstart"])
-def test_the_stacks_of_the_repository_pass(stack: str) -> None:
-    done = check(stack)
-    assert done.returncode == 0, done.stdout
-    assert " 0 failed, " in done.stdout
+STACKS = sorted(path.name[7:-5] for path in (PROJECT / "stacks").glob("Pulumi.*.yaml"))
+CONFIGS = (path for path in (PROJECT / "examples").glob("*/Pulumi.*.yaml") if path.name != "Pulumi.sharded.yaml")
+EXAMPLES = sorted(str(path.relative_to(PROJECT)) for path in CONFIGS)
+"""Each is one stack; `sharded` is divided into two, which are among them."""
+
+
+@pytest.mark.parametrize("path", [*(f"stacks/Pulumi.{name}.yaml" for name in STACKS), *EXAMPLES])
+def test_every_stack_of_the_repository_passes_and_its_resources_are_judged(path: str) -> None:
+    config = PROJECT / path
+    stack = Stack.load(Environment(project_dir=PROJECT, stack=config.name[7:-5], config_file=config))
+    found = check_stack(stack, dt.date(2026, 11, 30))
+    assert [finding.message for finding in found.findings if finding.is_failure] == []
+    assert found.judged > 0
+    assert found.passes
+
+
+def test_a_project_without_the_pack_does_not_pass(tmp_path: Path) -> None:
+    done = check("dev", cwd=copy_project(tmp_path, "stacks"))
+    assert done.returncode == 1, done.stdout
+    assert "no resource was judged" in done.stdout
 
 
 def test_a_finding_names_rule_subject_place_reason_and_remedy(project: Path) -> None:
@@ -104,7 +123,7 @@ def test_a_list_that_is_not_locked_ends_there(project: Path) -> None:
     told = report(project)
     assert failed(told) == [("HS030", "new")]
     assert told["findings"][0]["where"]["file"] == "stacks/base.models.yaml"
-    assert "only the lock was judged" in told["notes"][0]
+    assert "only the lock was checked" in told["notes"][0]
     (project / "stacks" / "dev.models.lock.yaml").unlink()
     assert [rule for rule, _ in failed(report(project))] == ["HS030"]
 
