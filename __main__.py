@@ -8,12 +8,16 @@ from pulumi_hubstack import Fleet, FleetArgs
 
 from hubstack.catalog import load_catalog
 from hubstack.files.errors import HubstackError
-from hubstack.inputs.settings import SECRETS
+from hubstack.inputs.pulumi_config import SECRET_PLACEHOLDER
 from hubstack.inputs.stack import Stack
 from hubstack.planner.inputs import StackInputs
 from hubstack.planner.planner import plan_inputs
 
-config = {key: value for key, value in pulumi.runtime.get_config_env().items() if value and key not in SECRETS}
+secret_keys = pulumi.runtime.get_config_secret_keys_env()
+config = {
+    key: SECRET_PLACEHOLDER if key in secret_keys else value
+    for key, value in pulumi.runtime.get_config_env().items()
+}
 try:
     stack = Stack.of_program(Path(pulumi.runtime.get_root_directory()), pulumi.get_stack(), config)
     plan = plan_inputs(StackInputs.of(stack))

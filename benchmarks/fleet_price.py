@@ -23,7 +23,7 @@ import yaml
 from hubstack.files.errors import PlanError
 from hubstack.hub.facts import ModelFacts
 from hubstack.inputs.models import Request
-from hubstack.inputs.settings import Target
+from hubstack.inputs.settings import StackSettings
 from hubstack.kinds import PlatformKind
 from hubstack.planner.memory import sizing
 from hubstack.planner.model_plan import Draft
@@ -83,7 +83,7 @@ def population() -> dict[str, ModelFacts]:
     return found
 
 
-def draw(seed: int, models: dict[str, ModelFacts], surveyor: Surveyor, place: Target) -> Fleet:
+def draw(seed: int, models: dict[str, ModelFacts], surveyor: Surveyor, place: StackSettings) -> Fleet:
     rng = random.Random(seed)
     size = round(5 * (200 / 5) ** (seed / (FLEETS - 1)))
     capacity, standard = weighted(rng, CAPACITY), weighted(rng, STANDARD)

@@ -8,11 +8,16 @@ of its field.
 
 import json
 import sys
+from enum import Enum
 from pathlib import Path
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from hubstack.files.write import write_text_atomically
+from hubstack.inputs import settings
+from hubstack.inputs.gateway import GatewaySettings
+from hubstack.inputs.maintenance import MaintenanceWindow
 from hubstack.inputs.models_schema import (
     CanaryRequest,
     CapacityStepRequest,
@@ -88,6 +93,62 @@ def page_text() -> str:
     return "\n".join(parts)
 
 
+SETTINGS_HEAD = """# Stack settings
+
+<!-- Written by `./dev gen` from hubstack/inputs/settings.py; do not edit. -->
+
+The settings of one stack, in `stacks/Pulumi.<stack>.yaml`. Set one with `pulumi config set KEY VALUE`, a secret
+with `pulumi config set --secret KEY`, or edit the file; an editor completes and checks the keys with the schema:
+
+```yaml
+# yaml-language-server: $schema=../docs/reference/settings.schema.json
+config:
+  gcp:project: my-project-id
+  gcp:region: us-central1
+  hubstack:budget: 5000
+  hubstack:zones: [us-central1-a]
+```
+
+Only `gcp:project` and `gcp:region` are required. Unknown settings are errors; a secret in plain text is refused.
+"""
+
+
+def settings_schema_text() -> str:
+    """Return the JSON Schema of a settings file."""
+    return json.dumps(settings.json_schema(), indent=2, sort_keys=True) + "\n"
+
+
+def settings_page_text() -> str:
+    """Return the reference page of the settings."""
+    return "\n".join([
+        SETTINGS_HEAD, _settings_table("Settings", settings.StackSettings),
+        _settings_table("`hubstack:gateway`", GatewaySettings),
+        _settings_table("`hubstack:maintenanceWindow`", MaintenanceWindow),
+    ])  # fmt: skip
+
+
+def _settings_table(title: str, model: type[BaseModel]) -> str:
+    rows = ["| key | default | what |", "| --- | --- | --- |"]
+    for name, field in model.model_fields.items():
+        if field.exclude:
+            continue
+        text = " ".join((field.description or "").split())
+        key = field.validation_alias if isinstance(field.validation_alias, str) else name
+        rows.append(f"| `{key}` | {_default(field)} | {text} |")
+    return f"## {title}\n\n" + "\n".join(rows) + "\n"
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    extra = field.json_schema_extra
+    value = extra["default"] if isinstance(extra, dict) and "default" in extra else field.default
+    if value is None or value == ():
+        return "none"
+    text = value.value if isinstance(value, Enum) else str(value).lower() if isinstance(value, bool) else value
+    return f"`{text}`"
+
+
 def change_schema_text() -> str:
     """Return the JSON Schema of `hubstack diff --json`."""
     return json.dumps(change.json_schema(), indent=2, sort_keys=True) + "\n"
@@ -106,6 +167,8 @@ def main(arguments: list[str]) -> int:
     texts = {
         FOLDER / "models.schema.json": schema_text(),
         FOLDER / "models.md": page_text(),
+        FOLDER / "settings.schema.json": settings_schema_text(),
+        FOLDER / "settings.md": settings_page_text(),
         FOLDER / "change.schema.json": change_schema_text(),
         FOLDER / "policy.schema.json": policy_reference.schema_text(),
         FOLDER / "policy.md": policy_reference.page_text(),

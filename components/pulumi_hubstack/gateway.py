@@ -11,8 +11,8 @@ import pulumi
 import pulumi_gcp as gcp
 
 from hubstack.deploy import manifests
-from hubstack.inputs.gateway import PROXY_RANGE
 from hubstack.plan import ModelPlan, Plan
+from hubstack.plan.addresses import PROXY_RANGE
 from hubstack.plan.gateway import Exposure, GatewayAuth
 from pulumi_hubstack._objects import register
 from pulumi_hubstack._options import child, renamed, secret_replication

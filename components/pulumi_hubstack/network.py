@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_gcp as gcp
 
-from hubstack.deploy.addresses import NODES_RANGE, PODS_RANGE, SERVICES_RANGE
+from hubstack.plan.addresses import NODES_RANGE, PODS_RANGE, SERVICES_RANGE
 from pulumi_hubstack._options import child
 
 TOKEN = "hubstack:network:Network"  # noqa: S105  a type token

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_gcp as gcp
 
-from hubstack.deploy.addresses import RESTRICTED_ADDRESSES
+from hubstack.plan.addresses import RESTRICTED_ADDRESSES
 from pulumi_hubstack._options import child
 
 TOKEN = "hubstack:restricted_apis:RestrictedApis"  # noqa: S105  a type token

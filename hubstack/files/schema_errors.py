@@ -26,6 +26,7 @@ _MUST_BE = {
     "float_parsing": "a number",
     "finite_number": "a finite number",
     "bool_type": "true or false",
+    "tuple_type": "a list (`- item` lines, or `[a, b]`)",
     "list_type": "a list (`- item` lines, or `[a, b]`)",
     "dict_type": "a mapping (`key: value` lines)",
     "model_type": "a mapping (`key: value` lines)",
@@ -67,7 +68,7 @@ class _Words:
     def __init__(self, document: Document, schema: Any, hint: str, hints: Mapping[str, str]) -> None:
         self.document, self.schema, self.hint, self.hints = document, schema, hint, hints
 
-    def of(self, detail: ErrorDetails) -> tuple[str, str]:
+    def of(self, detail: ErrorDetails) -> tuple[str, str]:  # noqa: PLR0911  one a kind of error
         """Return message and hint."""
         loc, kind, context = detail["loc"], detail["type"], detail.get("ctx", {})
         names = [str(part) for part in loc if isinstance(part, str)]
@@ -90,6 +91,8 @@ class _Words:
             return f"{label} must be one of {', '.join(known)}, not {given}", _meant(near) or self._quote(
                 "string_type", loc, detail["input"]
             )
+        if kind == "refused":  # by a validator, in words that follow the key and may not show the value
+            return f"{label} {detail['msg']}", self._meaning(loc)
         return f"{label} {_bound(kind, context, detail['input'], detail['msg'])}", self._meaning(loc)
 
     def _unknown(self, loc: Loc) -> tuple[str, str]:
@@ -143,6 +146,8 @@ def _bound(kind: str, context: Mapping[str, Any], given: object, said: str) -> s
         is_whole = isinstance(bound, int) or float(bound).is_integer()
         return f"must be {word} {int(bound):,}, not {shown(given)}" if is_whole else (
             f"must be {word} {bound}, not {shown(given)}")  # fmt: skip
+    if kind == "form":
+        return f"{said}, not {shown(given)}"
     if kind in lengths:
         word, key = lengths[kind]
         count = len(given) if isinstance(given, str) else context["actual_length"]
@@ -182,12 +187,18 @@ def _plain(kind: Any) -> Any:
 
 def _fields(kind: Any) -> dict[str, FieldInfo]:
     if isinstance(kind, type) and issubclass(kind, BaseModel):
-        return {field.alias or name: field for name, field in kind.model_fields.items()}
+        return {_key_of(name, field): field for name, field in kind.model_fields.items()}
     return {}
 
 
+def _key_of(name: str, field: FieldInfo) -> str:
+    alias = field.validation_alias or field.alias
+    return alias if isinstance(alias, str) else name
+
+
 def _keys_of(kind: Any) -> list[str]:
-    return list(_fields(kind))
+    """Return the keys that a file may have: all but those of fields that are never written."""
+    return [key for key, field in _fields(kind).items() if not field.exclude]
 
 
 def _inner(kind: Any, part: str | int) -> Any:

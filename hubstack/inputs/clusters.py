@@ -9,7 +9,7 @@ nor the choice of a cluster where a model fits (`hubstack.planner.placement.choo
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any, cast
 
@@ -17,7 +17,8 @@ from hubstack.files.documents import Document, Loc, Mark
 from hubstack.files.errors import InputError
 from hubstack.files.problems import Problem, nearest
 from hubstack.inputs.models import ModelRequest
-from hubstack.inputs.pulumi_config import config_text
+from hubstack.inputs.pulumi_config import Settings, config_text, rooted
+from hubstack.inputs.settings import CLUSTER_KEYS, DEFAULT_NAMESPACE
 from hubstack.names import entry_keys, short_hash
 
 SETTING = "hubstack:clusters"
@@ -25,30 +26,9 @@ SHARD_OF = "hubstack:shardOf"
 """Of the stack of one cluster: the settings file of its environment, relative to the project's folder."""
 EXAMPLE = '{"eu": {"region": "europe-west4"}, "us": {"region": "us-central1"}}'
 KEY = r"[a-z]([a-z0-9-]{0,18}[a-z0-9])?"
-SETTINGS = (
-    "alerts",
-    "autoscaling",
-    "binaryAuthorization",
-    "billingAccount",
-    "billingBudget",
-    "budget",
-    "deletionProtection",
-    "gateway",
-    "kmsKey",
-    "maintenanceWindow",
-    "monitoring",
-    "namespace",
-    "regions",
-    "releaseChannel",
-    "restrictedApis",
-    "runIngress",
-    "runInvokers",
-    "servicePerimeter",
-    "zones",
-)
-"""Settings of the environment that a cluster may have otherwise."""
-GOOGLE = ("project", "region")
-WORDS = ("models", "rest", *GOOGLE, *SETTINGS)
+SETTINGS = {key.partition(":")[2]: key for key in CLUSTER_KEYS}
+"""Settings that a cluster may have otherwise than its environment: the word to the full key."""
+WORDS = ("models", "rest", *SETTINGS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +40,8 @@ class Cluster:
     """Of the keys (`team-a-*`) or Hub ids (`Qwen/*`) of models that it has, whoever else names them too."""
     takes_rest: bool = True
     """Whether it takes its share of the models that no cluster names."""
-    settings: Mapping[str, str] = field(default_factory=dict[str, str])
-    """What it has otherwise than the environment: full config key to text."""
+    settings: Settings
+    """What it has otherwise than the environment."""
     mark: Mark
     """Where it is described."""
 
@@ -138,26 +118,26 @@ def _cluster(key: str, words: Mapping[str, Any], document: Document, loc: Loc, p
     if not isinstance(rest, bool):
         message = "`rest` must be true or false: whether it takes a share of the models that no cluster names"
         problems.append(document.mark((*loc, "rest")).problem(message))
-    settings = {
-        f"{'gcp' if word in GOOGLE else 'hubstack'}:{word}": config_text(value)
-        for word, value in words.items() if word in GOOGLE or word in SETTINGS
-    }  # fmt: skip
+    own = {SETTINGS[word]: value for word, value in words.items() if word in SETTINGS}
+    found = rooted(document, {(*loc, word): key for word, key in SETTINGS.items()}, loc)
+    settings = Settings({key: config_text(value) for key, value in own.items()}, replace(found, value=own))
     mark = document.mark((*loc, "models")) if patterns else document.key_mark(loc)
     return Cluster(key=key, patterns=patterns, takes_rest=bool(rest), settings=settings, mark=mark)
 
 
-def settings_of(cluster: Cluster, environment: Mapping[str, str], default_namespace: str) -> dict[str, str]:
-    """Return the settings of one cluster's stack: full config key to text.
+def settings_of(cluster: Cluster, environment: Settings) -> Settings:
+    """Return the settings of one cluster's stack.
 
     Its namespace ends in its key unless it names one: Workload Identity tells the accounts of a project apart by
     namespace and name only, not by cluster (facts: gke.md 4.3).
     """
-    space = environment.get("hubstack:namespace") or default_namespace
+    space = environment.get("hubstack:namespace") or DEFAULT_NAMESPACE
     own = {"hubstack:namespace": f"{space}-{cluster.key}", **cluster.settings}
-    return {key: text for key, text in {**environment, **own}.items() if key != SETTING}
+    texts = {key: text for key, text in {**environment, **own}.items() if key != SETTING}
+    return environment.overlaid(texts, cluster.settings)
 
 
-def settings_problems(clusters: Iterable[Cluster], environment: Mapping[str, str]) -> Iterator[Problem]:
+def settings_problems(clusters: Iterable[Cluster], environment: Settings) -> Iterator[Problem]:
     """Yield what is wrong with the clusters taken together."""
     clusters = tuple(clusters)
     for one in clusters:
@@ -167,7 +147,7 @@ def settings_problems(clusters: Iterable[Cluster], environment: Mapping[str, str
                 yield other.mark.problem(message, "give one of them a key that does not begin with the other's")
     spaces: dict[tuple[str, str], str] = {}
     for cluster in clusters:
-        own = settings_of(cluster, environment, "")
+        own = settings_of(cluster, environment)
         place = own.get("gcp:project", ""), own["hubstack:namespace"]
         first = spaces.setdefault(place, cluster.key)
         if first != cluster.key:

@@ -1,163 +1,94 @@
 # SPDX-License-Identifier: Apache-2.0
 """The stack setting `hubstack:gateway`: one address for all models.
 
-Owns its keys, their rules and the ranges that Google's load balancer speaks from. Does not own the objects that
-it becomes (`hubstack.deploy.manifests.traffic`) nor whether a list of models goes with it
-(`hubstack.planner.serving.routing`).
+Owns its keys and their rules. Does not own the objects that it becomes (`hubstack.deploy.manifests.traffic`) nor
+whether a list of models goes with it (`hubstack.planner.serving.routing`).
 """
 
 import ipaddress
-import json
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any, TypeVar, cast
+from collections.abc import Iterator
+from typing import Annotated
 
-from hubstack.files.problems import Problem, nearest
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from hubstack.inputs.setting_types import form, refusal
+from hubstack.plan.addresses import NODES_RANGE
 from hubstack.plan.gateway import Exposure, GatewayAuth, GatewayMode, GatewayPlan
 
 SETTING = "hubstack:gateway"
 DEFAULT_TIMEOUT_SECONDS = 3600
-"""Google's own default of 30 s counts a whole answer, streamed or not, and cuts it while the engine computes on
-(facts: gke.md 4.5). A reasoning model may well write for minutes; an hour is above what any engine here needs."""
+"""Google's own default of 30 s covers a whole answer, streamed or not, and cuts it while the engine computes on
+(Cloud Load Balancing docs, "Backend service timeout"). A reasoning model may write for minutes; an hour is above
+what any engine here needs."""
 MAX_TIMEOUT_SECONDS = 86_400
-PROXY_RANGE = "10.2.0.0/23"
-"""Of the proxy-only subnet, from which requests reach the pods; /23 is the size that Google recommends."""
-HEALTH_CHECK_RANGES = ("35.191.0.0/16", "130.211.0.0/22")
-"""From which Google checks health (Cloud Load Balancing docs, "Health checks overview")."""
-EXAMPLE = (
-    "in Pulumi.<stack>.yaml: `hubstack:gateway: {mode: services, exposure: internal}`; see docs/concepts/gateway.md"
-)
 _HOST = r"(?=.{1,253}$)([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)+[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
 _NAME = r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
 _CLIENT = r"[0-9]+-[a-z0-9]+\.apps\.googleusercontent\.com"
-
-_Kind = TypeVar("_Kind", bound=StrEnum)
-
-
-def read_gateway(path: str, text: str | None) -> tuple[GatewayPlan | None, list[Problem]]:
-    """Read the setting.
-
-    Args:
-        path: the stack's file, for messages.
-        text: JSON, as Pulumi hands a mapping to a program; None where the setting is absent.
-
-    Returns:
-        The gateway, None where there is none or it is wrong; and every problem.
-    """
-    if not text:
-        return None, []
-    reader = _Reader(path, text)
-    gateway = reader.read()
-    return (None if reader.problems else gateway), reader.problems
+_GOOGLES = 2
+"""Addresses at each end of a subnet's range that Google keeps (VPC docs, "Unusable addresses in IPv4 subnet
+ranges")."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Text:
-    pattern: str
-    what: str
+def _is_in_subnet(value: str) -> str:
+    try:
+        address = ipaddress.IPv4Address(value)
+    except ValueError:
+        raise refusal(f"must be an IPv4 address, not `{value}`") from None
+    subnet = ipaddress.IPv4Network(NODES_RANGE)
+    if not subnet[_GOOGLES] <= address < subnet[-_GOOGLES]:
+        range_ = f"{subnet[_GOOGLES]} to {subnet[-_GOOGLES - 1]}"
+        raise refusal(f"must be a free address of the stack's subnet ({range_}), not `{value}`")
+    return str(address)
 
 
-class _Reader:
-    def __init__(self, path: str, text: str) -> None:
-        self.path = path
-        self.problems: list[Problem] = []
-        try:
-            value: Any = json.loads(text)
-        except (ValueError, RecursionError):
-            value = None
-        self.said: Mapping[str, Any] = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
-        if not isinstance(value, dict):
-            self.refuse("", f"must be a mapping, not `{text if len(text) < 60 else text[:57] + '...'}`", EXAMPLE)
+class GatewaySettings(BaseModel):
+    """One address for all models (docs/concepts/gateway.md)."""
 
-    def refuse(self, key: str, message: str, hint: str) -> None:
-        name = f"{SETTING}.{key}" if key else SETTING
-        self.problems.append(Problem(path=self.path, message=f"`{name}` {message}", hint=hint, setting=name))
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
 
-    def read(self) -> GatewayPlan:
-        for key in self.said:
-            if key not in KEYS:
-                near = nearest(str(key), KEYS)
-                hint = f"did you mean `{near}`?" if near else f"known: {', '.join(KEYS)}"
-                self.refuse(key, "is unknown", hint)
-        gateway = GatewayPlan(
-            mode=self.word("mode", GatewayMode) or GatewayMode.SERVICES,
-            exposure=self.word("exposure", Exposure) or Exposure.INTERNAL,
-            host=self.text("host", _Text(_HOST, "a DNS name such as models.example.com")),
-            auth=self.word("auth", GatewayAuth),
-            certificate=self.text("certificate", _Text(_NAME, "the name of a certificate in Certificate Manager")),
-            timeout_seconds=self.seconds("timeout_seconds"),
-            address=self.address("address"),
-            iap_client_id=self.text("iap_client_id", _Text(_CLIENT, "the id of an OAuth client")),
-        )
-        if not self.problems:
-            self.check(gateway)
-        return gateway
+    mode: GatewayMode = Field(GatewayMode.SERVICES, strict=False)
+    """`services` spreads requests evenly over a model's replicas; `inference` picks a replica by its queue, KV
+    cache and prefixes (GKE Inference Gateway)."""
+    exposure: Exposure = Field(Exposure.INTERNAL, strict=False)
+    """`internal` is reached from inside the network, `external` from the internet."""
+    host: Annotated[str, form(_HOST, "a DNS name such as models.example.com")] | None = None
+    """DNS name that requests must carry; you create its record. Default: any name."""
+    auth: GatewayAuth | None = Field(None, strict=False)
+    """How callers of an external gateway are authenticated: `iap` or `api-keys`."""
+    certificate: Annotated[str, form(_NAME, "the name of a certificate in Certificate Manager")] | None = None
+    """Name of a regional certificate in Certificate Manager. Default: plain HTTP, for an internal gateway only."""
+    timeout_seconds: int = Field(DEFAULT_TIMEOUT_SECONDS, ge=1, le=MAX_TIMEOUT_SECONDS)
+    """Longest time of one answer, streamed or not."""
+    address: Annotated[str, AfterValidator(_is_in_subnet)] | None = None
+    """Internal IP address in the stack's subnet. Default: Google chooses one, which then stays."""
+    iap_client_id: Annotated[str, form(_CLIENT, "the ID of an OAuth client")] | None = None
+    """OAuth client of IAP. Default: Google's own, which lets in people of your organization only."""
 
-    def word(self, key: str, kind: type[_Kind]) -> _Kind | None:
-        value = self.said.get(key)
-        if value is None:
-            return None
-        known = [each.value for each in kind]
-        if value not in known:
-            near = nearest(str(value), known)
-            hint = f"did you mean `{near}`?" if near else f"one of: {', '.join(known)}"
-            self.refuse(key, f"is `{value}`: one of {', '.join(known)}", hint)
-            return None
-        return kind(value)
-
-    def text(self, key: str, rule: _Text) -> str | None:
-        value = self.said.get(key)
-        if value is not None and not (isinstance(value, str) and re.fullmatch(rule.pattern, value)):
-            self.refuse(key, f"is `{value}`, which is not {rule.what}", EXAMPLE)
-            return None
-        return value
-
-    def seconds(self, key: str) -> int:
-        value = self.said.get(key, DEFAULT_TIMEOUT_SECONDS)
-        if type(value) is not int or not 1 <= value <= MAX_TIMEOUT_SECONDS:
-            self.refuse(key, f"is `{value}`: a whole number of seconds from 1 to {MAX_TIMEOUT_SECONDS}",
-                        f"leave it out for {DEFAULT_TIMEOUT_SECONDS}")  # fmt: skip
-            return DEFAULT_TIMEOUT_SECONDS
-        return value
-
-    def address(self, key: str) -> str | None:
-        value = self.said.get(key)
-        try:
-            return None if value is None else str(ipaddress.IPv4Address(value if isinstance(value, str) else ""))
-        except ValueError:
-            self.refuse(key, f"is `{value}`, which is no IPv4 address", "leave it out, and Google chooses one")
-            return None
-
-    def check(self, gateway: GatewayPlan) -> None:
-        """Tell what does not go together."""
-        for broken, key, message, hint in _rules(gateway):
-            if broken:
-                self.refuse(key, message, hint)
+    @property
+    def plan(self) -> GatewayPlan:
+        """The gateway as a part of a plan."""
+        return GatewayPlan(**{name: getattr(self, name) for name in GatewaySettings.model_fields})
 
 
-def _rules(g: GatewayPlan) -> tuple[tuple[bool, str, str, str], ...]:
+def gateway_problems(g: GatewaySettings) -> Iterator[tuple[str, str, str]]:
+    """Yield key, message and hint for each key that does not go with the others."""
     external = g.exposure is Exposure.EXTERNAL
-    return (
-        (external and not g.auth, "auth", "is missing: an external gateway without it serves everyone",
-         "`auth: iap` or `auth: api-keys`"),
-        (not external and bool(g.auth), "auth",
-         "is for an external gateway: inside the network callers are told apart by the network",
-         "leave it out, or `exposure: external`"),
-        (external and not g.certificate, "certificate", "is missing: an external gateway serves HTTPS only",
-         "make a regional certificate in Certificate Manager and give its name"),
-        (bool(external or g.certificate) and not g.host, "host", "is missing: a certificate is for a name",
-         "give the DNS name that the certificate is for"),
-        (external and bool(g.address), "address", "is for an internal gateway: Google chooses external addresses",
-         "leave it out; the address stays once it is made"),
-        (g.auth is GatewayAuth.IAP and g.mode is GatewayMode.INFERENCE, "auth",
-         "is `iap`, which is not known to guard an InferencePool: one that is not guarded is open to everyone",
-         "`mode: services`, or `auth: api-keys`"),
-        (bool(g.iap_client_id) and g.auth is not GatewayAuth.IAP, "iap_client_id", "is for `auth: iap` only",
-         "leave it out"),
-    )  # fmt: skip
-
-
-KEYS: tuple[str, ...] = tuple(GatewayPlan.__dataclass_fields__)
-"""Keys of the mapping: the fields of `GatewayPlan`."""
+    if external and not g.auth:
+        yield ("auth", "is missing: an external gateway without it serves everyone",
+               "`auth: iap` or `auth: api-keys`")  # fmt: skip
+    if not external and g.auth:
+        message = "applies to an external gateway: inside the network, callers are told apart by the network"
+        yield "auth", message, "remove it, or set `exposure: external`"
+    if external and not g.certificate:
+        yield ("certificate", "is missing: an external gateway serves HTTPS only",
+               "create a regional certificate in Certificate Manager and set its name")  # fmt: skip
+    if (external or g.certificate) and not g.host:
+        yield "host", "is missing: a certificate is for a name", "set the DNS name that the certificate is for"
+    if external and g.address:
+        yield ("address", "applies to an internal gateway: Google chooses external addresses",
+               "remove it; an external address stays once it is created")  # fmt: skip
+    if g.auth is GatewayAuth.IAP and g.mode is GatewayMode.INFERENCE:
+        message = "is `iap`, which is not known to guard an InferencePool: unguarded, it is open to everyone"
+        yield "auth", message, "`mode: services`, or `auth: api-keys`"
+    if g.iap_client_id and g.auth is not GatewayAuth.IAP:
+        yield "iap_client_id", "applies to `auth: iap` only", "remove it"

@@ -1,58 +1,59 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When GKE may upgrade: the setting `hubstack:maintenanceWindow` as the recurrence that GKE takes.
+"""The stack setting `hubstack:maintenanceWindow`: when GKE may upgrade.
 
-Owns its rules. GKE's own: at least 48 hours of window in any 32 days, in pieces of at least 4 hours
-(https://docs.cloud.google.com/kubernetes-engine/docs/concepts/maintenance-windows-and-exclusions).
+Owns its keys and what GKE asks of a window: at least 48 hours in any 32 days, in pieces of at least 4 hours (GKE
+docs, "Maintenance windows and exclusions").
 """
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from hubstack.files.documents import Document
-from hubstack.files.schema_errors import schema_problems
+from hubstack.inputs.setting_types import DISTINCT, LIST, refusal
 from hubstack.plan.settings import MaintenancePlan
 
 Day = Literal["MO", "TU", "WE", "TH", "FR", "SA", "SU"]
 _WEEK: Sequence[Day] = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 FIRST_DAY = "2026-01-01"
-"""A recurrence needs a first day in the past; which one has no effect."""
+"""A recurrence needs a first day in the past; any has the same effect."""
 WEEKS, HOURS_NEEDED, SHORTEST_HOURS = 4, 48, 4
-"""Whole weeks of any 32 days, what they must hold, and the shortest piece of it."""
+"""Whole weeks in any 32 days, the hours that they must hold, and the shortest window."""
 EXAMPLE = '{"days":["SA","SU"],"start":"02:00","hours":8}'
 
 
-class _Window(BaseModel):
-    """`{days: [SA, SU], start: "02:00", hours: 8}`; UTC."""
+class MaintenanceWindow(BaseModel):
+    """When GKE may upgrade, every week."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
 
-    days: Annotated[list[Day], Field(min_length=1, max_length=7)]
-    start: Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
-    hours: Annotated[int, Field(ge=SHORTEST_HOURS, le=24)]
+    days: Annotated[tuple[Day, ...], LIST, Field(min_length=1, max_length=7), DISTINCT]
+    """Days on which the window starts: MO, TU, WE, TH, FR, SA, SU."""
+    start: str = Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")
+    """Time of day in UTC, quoted: `"02:00"`."""
+    hours: int = Field(ge=SHORTEST_HOURS, le=24)
+    """Length of the window."""
 
+    @model_validator(mode="after")
+    def _is_enough(self) -> "MaintenanceWindow":
+        total = WEEKS * self.hours * len(self.days)
+        if total < HOURS_NEEDED:
+            raise refusal(
+                f"allows {total} hours in 4 weeks; GKE needs {HOURS_NEEDED} in any 32 days: add days or hours"
+            )
+        return self
 
-def read_window(value: Any) -> MaintenancePlan | list[str]:
-    """Return the window, or a sentence about each thing that is wrong with it."""
-    try:
-        window = _Window.model_validate(value)
-    except ValidationError as error:
-        found = schema_problems(Document("", value, {}, {}), error, _Window, EXAMPLE)
-        return [f"is wrong: {each.message}".replace("is wrong: the file must", "must", 1) for each in found]
-    total = WEEKS * window.hours * len(set(window.days))
-    if total < HOURS_NEEDED:
-        return [
-            f"holds {total} hours in 4 weeks; GKE wants {HOURS_NEEDED} in any 32 days: more days, or more hours"
-        ]
-    start = datetime.fromisoformat(f"{FIRST_DAY}T{window.start}:00+00:00")
-    return MaintenancePlan(
-        start_time=_text(start),
-        end_time=_text(start + timedelta(hours=window.hours)),
-        # In the order of the week, so that another order of the setting changes nothing.
-        recurrence=f"FREQ=WEEKLY;BYDAY={','.join(day for day in _WEEK if day in window.days)}",
-    )
+    @property
+    def plan(self) -> MaintenancePlan:
+        """The window as a part of a plan."""
+        start = datetime.fromisoformat(f"{FIRST_DAY}T{self.start}:00+00:00")
+        return MaintenancePlan(
+            start_time=_text(start),
+            end_time=_text(start + timedelta(hours=self.hours)),
+            # In the order of the week, so that another order of the setting changes nothing.
+            recurrence=f"FREQ=WEEKLY;BYDAY={','.join(day for day in _WEEK if day in self.days)}",
+        )
 
 
 def _text(moment: datetime) -> str:

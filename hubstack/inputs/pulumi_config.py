@@ -6,42 +6,18 @@ encrypted there and stay so: the program is given a placeholder in their place.
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from hubstack.files.documents import Document, Mark, parse_document, read_text
+from hubstack.files.documents import Document, Loc, Mark, parse_document, read_text
 from hubstack.files.errors import InputError
-from hubstack.files.problems import Problem, nearest, shown
+from hubstack.files.problems import Problem, shown
+from hubstack.files.yaml_reader import Place
 
 SECRET_PLACEHOLDER = "[secret]"  # noqa: S105  shown in place of one
-
-UNDECLARED = (
-    "alerts",
-    "apiKey",
-    "billingAccount",
-    "billingBudget",
-    "binaryAuthorization",
-    "budget",
-    "clusters",
-    "gateway",
-    "hfToken",
-    "iapClientSecret",
-    "kmsKey",
-    "maintenanceWindow",
-    "models",
-    "monitoring",
-    "regions",
-    "restrictedApis",
-    "runIngress",
-    "runInvokers",
-    "servicePerimeter",
-    "shardOf",
-    "zones",
-)
-"""Settings that may be missing. The CLI asks for a value of every key that Pulumi.yaml declares without a default
-(seen in pulumi 3.2xx, 2026-11), so these are not declared there."""
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "string": (str,), "boolean": (bool,), "integer": (int,), "number": (int, float), "array": (list,),
@@ -53,6 +29,86 @@ _WORDS = {"string": "text", "boolean": "true or false", "integer": "a whole numb
 _EXAMPLES = {"boolean": "true", "integer": "3", "number": "3"}
 
 
+class Settings(dict[str, str]):
+    """The settings of a stack as texts by full key, with the value and the place of each in its file."""
+
+    def __init__(self, texts: Mapping[str, str], document: Document) -> None:
+        """Take the texts, and a document whose locations begin with a full key."""
+        super().__init__(texts)
+        self.document = document
+
+    def mark(self, setting: str) -> Mark:
+        """Return the place of a setting or of a part of it (`hubstack:gateway.host`), else of what is around it."""
+        full, _, rest = setting.partition(".")
+        return self.document.mark((full, *(rest.split(".") if rest else ())))
+
+    def overlaid(self, texts: Mapping[str, str], own: "Settings") -> "Settings":
+        """Return these settings under those of one cluster.
+
+        Args:
+            texts: of all of them.
+            own: those of the cluster, with their places.
+        """
+        kept = {key: value for key, value in self.document.value.items() if key in texts and key not in own}
+        document = replace(
+            self.document, value={**kept, **own.document.value},
+            places=_overlaid(self.document.places, own.document.places, own),
+            key_places=_overlaid(self.document.key_places, own.document.key_places, own),
+        )  # fmt: skip
+        return Settings(texts, document)
+
+
+def _overlaid(places: Mapping[Loc, Place], over: Mapping[Loc, Place], own: Mapping[str, str]) -> dict[Loc, Place]:
+    return {**{loc: place for loc, place in places.items() if not loc or loc[0] not in own}, **over}
+
+
+def rooted(document: Document, roots: Mapping[Loc, str], around: Loc) -> Document:
+    """Return a part of a document, whose locations begin with full keys of settings.
+
+    Args:
+        document: a settings file.
+        roots: location of a setting's value to its full key.
+        around: what holds the settings: the place of those that are missing.
+    """
+
+    def moved(places: Mapping[Loc, Place]) -> dict[Loc, Place]:
+        return {
+            (roots[loc[:end]], *loc[end:]): place
+            for loc, place in places.items()
+            for end in range(1, len(loc) + 1)
+            if loc[:end] in roots
+        }
+
+    mark = document.mark(around)
+    return replace(
+        document, value={}, places={(): (mark.line - 1, mark.column - 1), **moved(document.places)},
+        key_places=moved(document.key_places),
+    )  # fmt: skip
+
+
+def settings_document(config: Mapping[str, str], name: str) -> Document:
+    """Return settings as a document: full key to value, with places where a file was read.
+
+    Args:
+        config: full key to text, or `Settings`.
+        name: how to call the settings in messages where no file was read.
+    """
+    document = config.document if isinstance(config, Settings) else Document(name, {}, {}, {})
+    values = {**config, **document.value}
+    return replace(document, value={key: value for key, value in values.items() if value not in ("", None)})
+
+
+def placed(config: Mapping[str, str], problems: Iterable[Problem]) -> list[Problem]:
+    """Return problems with the place of the setting that each is about, where it is known."""
+    if not isinstance(config, Settings):
+        return list(problems)
+    return [
+        replace(config.mark(each.setting).problem(each.message, each.hint), setting=each.setting)
+        if each.setting and each.line is None else each
+        for each in problems
+    ]  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackConfig:
     """What a program is given."""
@@ -62,37 +118,11 @@ class StackConfig:
     project: str
     main: str
     """Program file or folder, relative to Pulumi.yaml."""
-    config: Mapping[str, str]
+    config: Settings
     """Full key (`gcp:project`) to text; JSON for lists and mappings."""
     secret_keys: tuple[str, ...]
     document: Document
     """What the file holds."""
-
-
-class Settings(dict[str, str]):
-    """The settings of a stack, full key to text, that know where each stands in its file."""
-
-    def __init__(self, texts: Mapping[str, str], document: Document, project: str) -> None:
-        super().__init__(texts)
-        self.document, self.project = document, project
-
-    def mark(self, setting: str) -> Mark:
-        """Return the place of a setting or of a part of it, else of the nearest thing around it."""
-        full, _, rest = setting.partition(".")
-        held = _config_of(self.document)
-        key = full if full in held else full.removeprefix(f"{self.project}:")
-        return self.document.mark(("config", key, *(rest.split(".") if rest else ())))
-
-
-def placed(config: Mapping[str, str], problems: Iterable[Problem]) -> list[Problem]:
-    """Return problems with the place of the setting that each is about, where the settings know it."""
-    if not isinstance(config, Settings):
-        return list(problems)
-    return [
-        replace(config.mark(each.setting).problem(each.message, each.hint), setting=each.setting)
-        if each.setting and each.line is None else each
-        for each in problems
-    ]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,10 +169,12 @@ class PulumiProject:
         ]
         if problems:
             raise InputError(problems)
-        settings = Settings(config, own, self.name)
+        held = _config_of(own)
+        document = rooted(own, {("config", key): _full(key, self.name) for key in held}, ("config",))
+        values = {_full(key, self.name): value for key, value in held.items() if not _is_secure(value)}
         return StackConfig(
-            path=config_file, project=self.name, main=self.main, config=settings,
-            secret_keys=tuple(sorted(secret)), document=own,
+            path=config_file, project=self.name, main=self.main, secret_keys=tuple(sorted(secret)), document=own,
+            config=Settings(config, replace(document, value=values)),
         )  # fmt: skip
 
 
@@ -175,8 +207,24 @@ def _name(project: Document) -> str:
     return name
 
 
+_SECRET_LINE = re.compile(
+    r"""((?:token|secret|password|api_?key)["']?\s*:\s*)(?!\{?\s*secure\b)\S.*|\bhf_\w{8,}""", re.IGNORECASE
+)
+
+
+def _without_secrets(line: str) -> str:
+    """Return a line of a settings file as a message may show it."""
+    return _SECRET_LINE.sub(lambda found: f"{found[1] or ''}***", line)
+
+
 def _mapping(path: Path, name: str) -> Document:
-    document = parse_document(read_text(path, name), name)
+    try:
+        document = parse_document(read_text(path, name), name)
+    except InputError as error:
+        problems = [replace(each, source_line=each.source_line and _without_secrets(each.source_line))
+                    for each in error.problems]  # fmt: skip
+        raise InputError(problems) from None
+    document = replace(document, lines=[_without_secrets(line) for line in document.lines])
     value: Any = {} if document.value is None else document.value
     config = cast("dict[str, Any]", value).get("config") if isinstance(value, dict) else value
     if not isinstance(value, dict) or not isinstance(config, dict | None):
@@ -218,11 +266,6 @@ def _check(
 ) -> None:  # fmt: skip
     full = _full(key, project)
     if full not in declared:
-        if full.startswith(f"{project}:") and full.split(":", 1)[1] not in UNDECLARED:
-            known = sorted([*declared, *(f"{project}:{word}" for word in UNDECLARED)])
-            near = nearest(full, known)
-            hint = f"did you mean `{near}`?" if near else f"known: {', '.join(known)}"
-            problems.append(document.key_mark(("config", key)).problem(f"unknown setting `{full}`", hint))
         return
     wanted = str(declared[full].get("type", "string"))
     fits = _fits(value, wanted)

@@ -1,308 +1,355 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a stack goes: the settings of `stacks/Pulumi.<env>.yaml`, read from Pulumi's own config texts.
+"""The settings of a stack (`stacks/Pulumi.<stack>.yaml`): names, types, defaults, rules and the text of each.
 
-Owns the keys and their rules. Values arrive as Pulumi hands them to a program: text, with JSON for lists.
+Each setting is one field of `StackSettings`; the reference page, the JSON Schema and what a cluster may set itself
+are made from it. Does not own reading files (`hubstack.inputs.pulumi_config`) nor how a value is written
+(`hubstack.inputs.setting_types`).
 """
 
-import json
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic.config import JsonDict
+from pydantic.fields import FieldInfo
+from pydantic.json_schema import SkipJsonSchema
 
 from hubstack.files.errors import InputError
-from hubstack.files.problems import Problem, nearest
-from hubstack.inputs import monitoring
-from hubstack.inputs.gateway import SETTING, read_gateway
-from hubstack.inputs.maintenance import EXAMPLE, read_window
-from hubstack.inputs.pulumi_config import placed
-from hubstack.inputs.security import read_security
+from hubstack.files.problems import Problem
+from hubstack.files.schema_errors import schema_problems
+from hubstack.inputs.gateway import SETTING as GATEWAY
+from hubstack.inputs.gateway import GatewaySettings, gateway_problems
+from hubstack.inputs.maintenance import EXAMPLE, MaintenanceWindow
+from hubstack.inputs.pulumi_config import config_text, placed, settings_document
+from hubstack.inputs.setting_types import (
+    DISTINCT,
+    FROM_JSON,
+    FROM_WORD_OR_JSON,
+    LIST,
+    Flag,
+    Secret,
+    UsdPerMonth,
+    form,
+    refusal,
+)
 from hubstack.kinds import Ingress
 from hubstack.names import KEDA_NAMESPACE
 from hubstack.plan.gateway import GatewayPlan
 from hubstack.plan.settings import MaintenancePlan, MonitoringPlan, SecurityPlan
 
-DEFAULT_NAMESPACE = "models"
-DEFAULT_RELEASE_CHANNEL = "REGULAR"
-KEYS = (
-    "gcp:project",
-    "gcp:region",
-    "hubstack:alerts",
-    "hubstack:autoscaling",
-    "hubstack:binaryAuthorization",
-    "hubstack:billingAccount",
-    "hubstack:billingBudget",
-    "hubstack:budget",
-    "hubstack:clusters",
-    "hubstack:deletionProtection",
-    "hubstack:gateway",
-    "hubstack:hfToken",
-    "hubstack:kmsKey",
-    "hubstack:maintenanceWindow",
-    "hubstack:models",
-    "hubstack:monitoring",
-    "hubstack:namespace",
-    "hubstack:regions",
-    "hubstack:releaseChannel",
-    "hubstack:restrictedApis",
-    "hubstack:runIngress",
-    "hubstack:runInvokers",
-    "hubstack:servicePerimeter",
-    "hubstack:shardOf",
-    "hubstack:zones",
-)
-_EXAMPLES = {
-    "gcp:project": "my-project-id", "gcp:region": "us-central1", "hubstack:namespace": DEFAULT_NAMESPACE,
-    "hubstack:billingAccount": "0A1B2C-3D4E5F-678901",
-}  # fmt: skip
-SECRETS = ("hubstack:apiKey", "hubstack:hfToken", "hubstack:iapClientSecret")
-"""Settings that no plan reads."""
+_PROJECT = r"[a-z][-a-z0-9:.]{4,61}[a-z0-9]"
+_EMAIL = r"[^@\s]{1,64}@[A-Za-z0-9.-]{1,190}\.[A-Za-z]{2,24}"
+_CHANNEL = r"projects/[a-z0-9:.-]+/notificationChannels/\d+"
+_KEY = rf"projects/{_PROJECT}/locations/([a-z0-9-]+)/keyRings/[\w-]{{1,63}}/cryptoKeys/[\w-]{{1,63}}"
+_PERIMETER = r"accessPolicies/\d{1,20}/servicePerimeters/[A-Za-z]\w{0,49}"
+_MEMBER = r"(user|group|serviceAccount|domain|principal|principalSet):\S+"
+_TAKEN_NAMESPACES = r"default|(kube|gke|gmp|keda|lws)(-.*)?"
+"""Of Kubernetes, of GKE's own workloads and of the stack's controllers."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """One environment."""
+def _is_free(namespace: str) -> str:
+    if re.fullmatch(_TAKEN_NAMESPACES, namespace):
+        raise refusal(f"is `{namespace}`, which Kubernetes, GKE or the stack's controllers use: choose another")
+    return namespace
 
-    stack: str
-    project: str
-    """Google Cloud project id."""
-    region: str
-    zones: tuple[str, ...] = ()
-    """Zones that may be used; empty: every zone of the region that has the accelerator."""
-    models_path: str
-    """Of the request, relative to the project folder."""
-    namespace: str = DEFAULT_NAMESPACE
+
+def _is_inside(path: str) -> str:
+    if Path(path).is_absolute() or ".." in Path(path).parts or path.startswith(("[", "{")) or "\0" in path:
+        raise refusal(f"is `{path}`, which is not a path inside the project")
+    return path
+
+
+def _is_not_everyone(member: str) -> str:
+    if member.lower() in {"allusers", "allauthenticatedusers"}:
+        raise refusal(f"names `{member}`: models are never open to everyone")
+    return member
+
+
+Zone = Annotated[str, form(r"[a-z]+-[a-z]+\d+-[a-z]", "a zone such as us-central1-a")]
+Alert = Annotated[
+    str,
+    form(f"{_EMAIL}|{_CHANNEL}", "an e-mail address or `projects/PROJECT/notificationChannels/NUMBER`"),
+]
+Member = Annotated[
+    str, AfterValidator(_is_not_everyone), form(_MEMBER, "an IAM member such as group:team@example.com")
+]
+_MARK = "environmentOnly"
+_ENVIRONMENT_ONLY: JsonDict = {_MARK: True}
+"""Marks what one cluster of an environment cannot have otherwise."""
+
+
+class StackSettings(BaseModel):
+    """One stack."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True, allow_inf_nan=False,
+        populate_by_name=True,
+    )  # fmt: skip
+
+    project: Annotated[str, form(_PROJECT, "a Google Cloud project ID")] = Field(
+        validation_alias="gcp:project", examples=["my-project-id"]
+    )
+    """Google Cloud project ID."""
+    region: Annotated[str, form(r"[a-z]+-[a-z]+\d+", "a region such as us-central1")] = Field(
+        validation_alias="gcp:region", examples=["us-central1"]
+    )
+    """Region of everything that the stack creates."""
+    models_file: Annotated[str, AfterValidator(_is_inside)] | None = Field(
+        None, validation_alias="hubstack:models", examples=["stacks/dev.models.yaml"],
+        json_schema_extra={**_ENVIRONMENT_ONLY, "default": "stacks/<stack>.models.yaml"},
+    )  # fmt: skip
+    """The list of models, relative to the project's folder."""
+    zones: Annotated[tuple[Zone, ...], LIST, DISTINCT, FROM_JSON] = Field(
+        (), validation_alias="hubstack:zones", examples=["'[\"us-central1-a\"]'"]
+    )
+    """Zones that may be used. Default: every zone of the region that has the accelerator."""
+    namespace: Annotated[
+        str, form(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", "a Kubernetes namespace"), AfterValidator(_is_free)
+    ] = Field("models", validation_alias="hubstack:namespace", examples=["models"])
     """Kubernetes namespace of the models."""
-    budget_usd_per_month: float | None = None
-    """A plan whose largest bill is above it is shown, and not applied."""
-    deletion_protection: bool = True
-    autoscaling: bool = True
-    """Whether replicas follow the load; off: they are set by hand."""
-    maintenance: MaintenancePlan | None = None
-    """When GKE may upgrade; None: whenever it likes."""
-    monitoring: MonitoringPlan | None = None
-    """Who is told of incidents; None: nothing is watched."""
-    regions: tuple[str, ...] = ()
-    """Regions to compare with in `hubstack plan`; `any` is every one."""
-    gateway: GatewayPlan | None = None
-    """None: models are reached inside the cluster only."""
-    security: SecurityPlan | None = None
-    """What is asked of Google beyond its defaults; None: nothing."""
-    run_ingress: Ingress = Ingress.INTERNAL
-    """Who reaches Cloud Run services; IAM asks each caller for an identity whatever it says."""
-    run_invokers: tuple[str, ...] = ()
-    """IAM members that may call the Cloud Run services (`group:team@example.com`); empty: whom the project lets."""
-    keda_namespace: str = KEDA_NAMESPACE
-    release_channel: str = DEFAULT_RELEASE_CHANNEL
-    settings_file: str = ""
-    """As messages name it; empty: the stack's own."""
+    budget_usd_per_month: UsdPerMonth | None = Field(None, validation_alias="hubstack:budget", examples=["5000"])
+    """USD a month; a plan that may cost more is shown, and `pulumi up` stops."""
+    regions: Annotated[tuple[str, ...], LIST, DISTINCT, FROM_WORD_OR_JSON] = Field(
+        (), validation_alias="hubstack:regions", examples=["any"]
+    )
+    """Regions that `hubstack plan` compares prices with: a list, or `any`."""
+    deletion_protection: Flag = Field(True, validation_alias="hubstack:deletionProtection", examples=["true"])
+    """Refuse to delete the cluster and the Cloud Run services."""
+    autoscaling: Flag = Field(True, validation_alias="hubstack:autoscaling", examples=["true"])
+    """Scale replicas with the load, to zero and back (docs/concepts/scaling.md); false leaves it to you."""
+    release_channel: Literal["RAPID", "REGULAR", "STABLE", "EXTENDED"] = Field(
+        "REGULAR", validation_alias="hubstack:releaseChannel", examples=["REGULAR"]
+    )
+    """GKE release channel."""
+    maintenance_window: Annotated[MaintenanceWindow | None, FROM_JSON] = Field(
+        None, validation_alias="hubstack:maintenanceWindow", examples=[f"'{EXAMPLE}'"]
+    )
+    """When GKE may upgrade, in UTC: `{days: [SA, SU], start: "02:00", hours: 8}`. Default: at any time."""
+    monitored: Flag = Field(True, validation_alias="hubstack:monitoring", examples=["true"])
+    """Create dashboards and alerts, and scrape the engines (docs/concepts/monitoring.md)."""
+    alerts: Annotated[tuple[Alert, ...], LIST, DISTINCT, FROM_JSON] = Field(
+        (), validation_alias="hubstack:alerts", examples=["'[\"ops@example.org\"]'"]
+    )
+    """E-mail addresses, or names of notification channels, that are told of incidents."""
+    billing_account: (
+        Annotated[str, form(r"[0-9A-F]{6}-[0-9A-F]{6}-[0-9A-F]{6}", "an account such as 0A1B2C-3D4E5F-678901")]
+        | None
+    ) = Field(None, validation_alias="hubstack:billingAccount", examples=["0A1B2C-3D4E5F-678901"])
+    """Billing account on which the budget is declared too."""
+    billing_budget: UsdPerMonth | None = Field(None, validation_alias="hubstack:billingBudget", examples=["6000"])
+    """USD a month of the budget on the billing account. Default: `hubstack:budget`."""
+    gateway_settings: Annotated[GatewaySettings | None, FROM_JSON] = Field(
+        None, validation_alias=GATEWAY, examples=['\'{"mode": "services"}\'']
+    )
+    """One address for all models: `{mode: services, exposure: internal}`. Default: models are reached inside the
+    cluster only."""
+    binary_authorization: Flag = Field(False, validation_alias="hubstack:binaryAuthorization", examples=["true"])
+    """Check images against the project's Binary Authorization policy (docs/concepts/security.md)."""
+    kms_key: (
+        Annotated[
+            str, form(_KEY, "projects/PROJECT/locations/REGION/keyRings/RING/cryptoKeys/KEY, a Cloud KMS key")
+        ] | None
+    ) = Field(
+        None, validation_alias="hubstack:kmsKey",
+        examples=["projects/PROJECT/locations/REGION/keyRings/RING/cryptoKeys/KEY"],
+    )  # fmt: skip
+    """Cloud KMS key of the region that encrypts what the stack stores. Default: Google's own keys."""
+    restricted_apis: Flag = Field(False, validation_alias="hubstack:restrictedApis", examples=["true"])
+    """Reach Google's APIs only at the addresses that VPC Service Controls guards."""
+    perimeter: (
+        Annotated[str, form(_PERIMETER, "accessPolicies/NUMBER/servicePerimeters/NAME, a service perimeter")] | None
+    ) = Field(
+        None, validation_alias="hubstack:servicePerimeter",
+        examples=["accessPolicies/NUMBER/servicePerimeters/NAME"],
+    )  # fmt: skip
+    """Service perimeter that the project joins; turns `hubstack:restrictedApis` on."""
+    run_ingress: Ingress = Field(
+        Ingress.INTERNAL, strict=False, validation_alias="hubstack:runIngress", examples=["internal"]
+    )
+    """From where Cloud Run services are reached (docs/concepts/cloud-run.md); each caller needs an identity."""
+    run_invokers: Annotated[tuple[Member, ...], LIST, DISTINCT, FROM_JSON] = Field(
+        (), validation_alias="hubstack:runInvokers", examples=["'[\"group:team@example.com\"]'"]
+    )
+    """IAM members that may call the Cloud Run services. Default: who has the right in the project."""
+    clusters: Annotated[dict[str, Any] | None, FROM_JSON] = Field(
+        None, validation_alias="hubstack:clusters", json_schema_extra=_ENVIRONMENT_ONLY,
+        examples=["'{\"eu\": {\"region\": \"europe-west4\"}}'"],
+    )  # fmt: skip
+    """Several clusters that share the list, each a stack of its own (docs/concepts/scale.md). Each may have its own
+    `project` and `region`, and any other setting but this one, `hubstack:models`, `hubstack:shardOf` and the
+    secrets."""
+    shard_of: str | None = Field(
+        None, validation_alias="hubstack:shardOf", json_schema_extra=_ENVIRONMENT_ONLY,
+        examples=["stacks/Pulumi.prod.yaml"],
+    )  # fmt: skip
+    """In the stack of one cluster: the settings file of its environment."""
+    api_key: Secret | None = Field(
+        None, validation_alias="hubstack:apiKey", json_schema_extra=_ENVIRONMENT_ONLY, repr=False
+    )
+    """Secret: the key that callers of an external gateway with `auth: api-keys` send."""
+    iap_client_secret: Secret | None = Field(
+        None, validation_alias="hubstack:iapClientSecret", json_schema_extra=_ENVIRONMENT_ONLY, repr=False
+    )
+    """Secret: of the OAuth client of a gateway with `iap_client_id`."""
+    hf_token: Secret | None = Field(
+        None, validation_alias="hubstack:hfToken", json_schema_extra=_ENVIRONMENT_ONLY, repr=False
+    )
+    """Secret: the Hub token, for gated models."""
+
+    stack: SkipJsonSchema[str] = Field(exclude=True)
+    """Name of the Pulumi stack."""
+    keda_namespace: SkipJsonSchema[str] = Field(KEDA_NAMESPACE, exclude=True)
+    """Of the autoscaler: a namespace of its own where clusters may share a project."""
+    source: SkipJsonSchema[Any] = Field(None, repr=False, exclude=True)
+    """What it was read from, with the place of each setting."""
+
+    @property
+    def models_path(self) -> str:
+        """The list, relative to the project's folder."""
+        return self.models_file or default_models_path(self.stack)
+
+    @property
+    def gateway(self) -> GatewayPlan | None:
+        """One address for all models; None: models are reached inside the cluster only."""
+        return self.gateway_settings.plan if self.gateway_settings else None
+
+    @property
+    def maintenance(self) -> MaintenancePlan | None:
+        """When GKE may upgrade; None: at any time."""
+        return self.maintenance_window.plan if self.maintenance_window else None
+
+    @property
+    def monitoring(self) -> MonitoringPlan | None:
+        """Who is told of incidents; None: nothing is watched."""
+        if not self.monitored:
+            return None
+        budget = self.billing_budget or self.budget_usd_per_month
+        return MonitoringPlan(
+            emails=tuple(sorted(each for each in self.alerts if "@" in each)),
+            channels=tuple(sorted(each for each in self.alerts if "@" not in each)),
+            billing_account=self.billing_account,
+            budget_usd_per_month=budget if self.billing_account else None,
+        )  # fmt: skip
+
+    @property
+    def security(self) -> SecurityPlan | None:
+        """What is asked of Google beyond its defaults; None: nothing."""
+        asked = SecurityPlan(
+            binary_authorization=self.binary_authorization, kms_key=self.kms_key,
+            restricted_apis=self.restricted_apis or self.perimeter is not None, perimeter=self.perimeter,
+        )  # fmt: skip
+        return None if asked == SecurityPlan() else asked
 
     @property
     def settings_name(self) -> str:
-        """Return the file that a wrong setting is mended in."""
-        return self.settings_file or f"Pulumi.{self.stack}.yaml"
-
-    settings: Mapping[str, str] = field(default_factory=dict[str, str], compare=False, repr=False)
-    """What it was read from; where each stands is for `hubstack.inputs.pulumi_config.placed` to say."""
+        """The file in which a wrong setting is corrected, as messages name it."""
+        return settings_document(self.source or {}, f"Pulumi.{self.stack}.yaml").path
 
     def problem(self, setting: str, message: str, hint: str) -> Problem:
         """Return a problem at the line of a setting, where it is known."""
         problem = Problem(path=self.settings_name, message=message, hint=hint, setting=setting)
-        return placed(self.settings, [problem])[0]
+        return placed(self.source or {}, [problem])[0]
+
+    def changed(self, **changes: Any) -> "StackSettings":
+        """Return the settings with some fields changed."""
+        return self.model_copy(update=changes)
 
 
-def read_target(stack: str, config: Mapping[str, str], settings_file: str = "") -> Target:
-    """Read the target from Pulumi's config.
+def _fields() -> Iterator[tuple[str, FieldInfo]]:
+    for field in StackSettings.model_fields.values():
+        if isinstance(field.validation_alias, str):
+            yield field.validation_alias, field
+
+
+def _is_environment_only(field: FieldInfo) -> bool:
+    extra = field.json_schema_extra
+    return isinstance(extra, dict) and _MARK in extra
+
+
+KEYS: tuple[str, ...] = tuple(key for key, _ in _fields())
+"""Every setting, by its full name."""
+SECRETS: tuple[str, ...] = ("hubstack:apiKey", "hubstack:hfToken", "hubstack:iapClientSecret")
+"""Settings that no plan reads."""
+CLUSTER_KEYS: tuple[str, ...] = tuple(key for key, field in _fields() if not _is_environment_only(field))
+"""Settings of an environment that each of its clusters may have otherwise."""
+DEFAULT_TEXTS: Mapping[str, str] = {
+    key: config_text(field.default) for key, field in _fields() if isinstance(field.default, bool | str)
+}
+"""What a stack has that sets nothing, as Pulumi would hand it to a program."""
+DEFAULT_NAMESPACE = str(StackSettings.model_fields["namespace"].default)
+_REFERENCE = "every setting: docs/reference/settings.md"
+_HINTS = {
+    key: f"pulumi config set {key} {field.examples[0]}, or edit the file"
+    for key, field in _fields()
+    if field.examples
+} | {key: f"pulumi config set --secret {key}; then replace the old value where it was issued" for key in SECRETS}
+
+
+def default_models_path(stack: str) -> str:
+    """Return the list of a stack that names none, relative to the project's folder."""
+    return f"stacks/{stack}.models.yaml"
+
+
+def read_settings(stack: str, config: Mapping[str, str]) -> StackSettings:
+    """Read the settings of a stack.
 
     Args:
         stack: name of the stack.
-        config: full key (`gcp:project`) to text.
-        settings_file: where the settings stand, for messages; the stack's own file by default.
+        config: full key (`gcp:project`) to text; `pulumi_config.Settings` where the files were read.
 
     Raises:
         InputError: every setting that is missing or wrong.
     """
-    reader = _Reader(settings_file or f"Pulumi.{stack}.yaml", config)
-    target = Target(
-        stack=stack, settings_file=settings_file,
-        project=reader.text("gcp:project", r"[a-z][-a-z0-9:.]{4,61}[a-z0-9]", "a Google Cloud project id"),
-        region=reader.text("gcp:region", r"[a-z]+-[a-z]+\d+", "a region such as us-central1"),
-        zones=reader.words("hubstack:zones"),
-        models_path=reader.path_inside("hubstack:models") or f"stacks/{stack}.models.yaml",
-        namespace=reader.text(
-            "hubstack:namespace", r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", "a Kubernetes namespace",
-            default=DEFAULT_NAMESPACE,
-        ),
-        budget_usd_per_month=reader.number("hubstack:budget"),
-        regions=reader.regions("hubstack:regions"),
-        deletion_protection=reader.flag("hubstack:deletionProtection", default=True),
-        autoscaling=reader.flag("hubstack:autoscaling", default=True),
-        maintenance=reader.window("hubstack:maintenanceWindow"),
-        gateway=reader.gateway(),
-        monitoring=reader.monitoring(),
-        security=read_security(
-            config, config.get("gcp:region", ""), lambda key: reader.flag(key, default=False), reader.refuse
-        ),
-        run_ingress=reader.ingress("hubstack:runIngress"), run_invokers=reader.members("hubstack:runInvokers"),
-        release_channel=config.get("hubstack:releaseChannel") or DEFAULT_RELEASE_CHANNEL,
-        settings=config,
-    )  # fmt: skip
-    reader.check_zones(target)
-    reader.check_names()
-    if reader.problems:
-        raise InputError(placed(config, reader.problems))
-    return target
-
-
-class _Reader:
-    def __init__(self, path: str, config: Mapping[str, str]) -> None:
-        self.path, self.config = path, config
-        self.problems: list[Problem] = []
-
-    def refuse(self, key: str, message: str, example: str) -> None:
-        hint = f"pulumi config set {key} {example}, or edit the file"
-        self.problems.append(Problem(path=self.path, message=f"`{key}` {message}", hint=hint, setting=key))
-
-    def check_names(self) -> None:
-        """Refuse settings that nobody reads: the Pulumi CLI takes any."""
-        known = {*KEYS, *SECRETS}
-        for key in self.config:
-            if key.startswith("hubstack:") and key not in known:
-                near = nearest(key, sorted(known))
-                hint = f"did you mean `{near}`?" if near else "the settings: docs/getting-started/first-stack.md"
-                self.problems.append(
-                    Problem(path=self.path, message=f"unknown setting `{key}`", hint=hint, setting=key)
-                )
-
-    def text(self, key: str, pattern: str, what: str, default: str = "") -> str:
-        value = self.config.get(key, default)
-        if not value:
-            self.refuse(key, f"is missing: {what}", _EXAMPLES[key])
-        elif not re.fullmatch(pattern, value):
-            self.refuse(key, f"is `{value}`, which is not {what}", _EXAMPLES[key])
-        return value
-
-    def path_inside(self, key: str) -> str:
-        value = self.config.get(key, "")
-        if Path(value).is_absolute() or ".." in Path(value).parts or value.startswith(("[", "{")) or "\0" in value:
-            self.refuse(key, f"is `{value}`, which is no path inside the project", "stacks/dev.models.yaml")
-            return ""
-        return value
-
-    def words(self, key: str, what: str = "zone names", example: str = "'[\"us-central1-a\"]'") -> tuple[str, ...]:
-        value = self._json(key, [])
-        if isinstance(value, list) and all(isinstance(word, str) for word in cast("list[Any]", value)):
-            return tuple(cast("list[str]", value))
-        self.refuse(key, f"must be a list of {what}", example)
-        return ()
-
-    def regions(self, key: str) -> tuple[str, ...]:
-        """Read `any`, one region or a list of them; whether they exist is for the catalogue to say."""
-        text = self.config.get(key) or ""
-        if text and not text.lstrip().startswith("["):
-            return (text.strip(),)
-        return self.words(key)
-
-    def ingress(self, key: str) -> Ingress:
-        text = self.config.get(key) or Ingress.INTERNAL.value
-        known = [each.value for each in Ingress]
-        if text in known:
-            return Ingress(text)
-        self.refuse(key, f"is `{text}`, which is none of {', '.join(known)}", Ingress.INTERNAL.value)
-        return Ingress.INTERNAL
-
-    def members(self, key: str) -> tuple[str, ...]:
-        """Read IAM members; everyone is none of them, for each call costs money."""
-        value = self._json(key, [])
-        example = "'[\"group:team@example.com\"]'"
-        if not isinstance(value, list) or not all(isinstance(word, str) for word in cast("list[Any]", value)):
-            self.refuse(key, "must be a list of IAM members", example)
-            return ()
-        members = tuple(dict.fromkeys(cast("list[str]", value)))
-        for member in members:
-            if member.lower() in {"allusers", "allauthenticatedusers"}:
-                self.refuse(key, f"names `{member}`: models are never open to everyone", example)
-            elif not re.fullmatch(r"(user|group|serviceAccount|domain|principal|principalSet):\S+", member):
-                self.refuse(key, f"names `{member}`, which is no IAM member", example)
-        return members
-
-    def number(self, key: str) -> float | None:
-        text = self.config.get(key)
-        if not text:
-            return None
-        value = _read(float, text)
-        if value is None or not 0 < value < 1e12:
-            self.refuse(key, f"is `{text}`, which is no sum in USD a month", "5000")
-        return value
-
-    def flag(self, key: str, *, default: bool) -> bool:
-        text = self.config.get(key)
-        if text is None or text == "":
-            return default
-        if text.lower() not in {"true", "false"}:
-            self.refuse(key, f"is `{text}`: true or false", "true")
-        return text.lower() == "true"
-
-    def window(self, key: str) -> MaintenancePlan | None:
-        if not self.config.get(key):
-            return None
-        found = read_window(self._json(key, None))
-        if isinstance(found, MaintenancePlan):
-            return found
-        for sentence in found:
-            self.refuse(key, sentence, f"'{EXAMPLE}'")
-        return None
-
-    def gateway(self) -> GatewayPlan | None:
-        gateway, problems = read_gateway(self.path, self.config.get(SETTING))
-        self.problems += problems
-        return gateway
-
-    def monitoring(self) -> MonitoringPlan | None:
-        """Read who is told and what is watched; off, the other settings are still checked."""
-        words = self.words("hubstack:alerts", "e-mail addresses and channels", f"'{monitoring.EXAMPLE}'")
-        emails, channels, wrong = monitoring.read_alerts(words)
-        for sentence in wrong:
-            self.refuse("hubstack:alerts", sentence, f"'{monitoring.EXAMPLE}'")
-        account = self.config.get("hubstack:billingAccount")
-        budget = self.number("hubstack:billingBudget") or _read(float, self.config.get("hubstack:budget") or "")
-        if account:
-            self.text(
-                "hubstack:billingAccount", monitoring.BILLING_ACCOUNT, "an account such as 0A1B2C-3D4E5F-678901"
-            )
-            if not (self.config.get("hubstack:billingBudget") or self.config.get("hubstack:budget")):
-                self.refuse(
-                    "hubstack:budget", "is missing: a billing account is named, and a budget needs a sum", "5000"
-                )
-        elif self.config.get("hubstack:billingBudget"):
-            self.refuse(
-                "hubstack:billingAccount", "is missing: `hubstack:billingBudget` is declared on one",
-                _EXAMPLES["hubstack:billingAccount"],
-            )  # fmt: skip
-        if not self.flag("hubstack:monitoring", default=True):
-            return None
-        return MonitoringPlan(
-            emails=emails, channels=channels, billing_account=account or None,
-            budget_usd_per_month=budget if account else None,
-        )  # fmt: skip
-
-    def check_zones(self, target: Target) -> None:
-        for zone in target.zones:
-            if not zone.startswith(f"{target.region}-"):
-                self.refuse(
-                    "hubstack:zones",
-                    f"names `{zone}`, which is not in {target.region}",
-                    f"'[\"{target.region}-a\"]'",
-                )
-
-    def _json(self, key: str, default: Any) -> Any:
-        text = self.config.get(key)
-        return _read(json.loads, text) if text else default
-
-
-def _read(parse: Callable[[str], Any], text: str) -> Any:
+    document = settings_document(config, f"Pulumi.{stack}.yaml")
+    ours = {key: value for key, value in document.value.items() if key.startswith("hubstack:") or key in KEYS}
     try:
-        return parse(text)
-    except (ValueError, RecursionError):
-        return None
+        settings = StackSettings.model_validate({"stack": stack, "source": config, **ours})
+    except ValidationError as error:
+        problems = schema_problems(document, error, StackSettings, _REFERENCE, _HINTS)
+    else:
+        problems = [
+            Problem(path=document.path, message=f"`{key}` {message}", hint=hint or _HINTS[key.partition(".")[0]],
+                    setting=key)
+            for key, message, hint in _rules(settings)
+        ]  # fmt: skip
+        problems = placed(config, problems)
+        if not problems:
+            return settings
+    if not document.lines:  # the program is handed texts, not a file
+        problems = [replace(each, line=None, column=None, source_line=None) for each in problems]
+    raise InputError(problems)
+
+
+def _rules(s: StackSettings) -> Iterator[tuple[str, str, str | None]]:
+    """Yield setting, message and hint for each setting that does not go with the others."""
+    for zone in s.zones:
+        if not zone.startswith(f"{s.region}-"):
+            yield "hubstack:zones", f"names `{zone}`, which is not in {s.region}", None
+    if s.kms_key and (found := re.fullmatch(_KEY, s.kms_key)) and found[1] != s.region:
+        yield "hubstack:kmsKey", f"is a key of `{found[1]}`; disks in {s.region} need one of {s.region}", None
+    if s.billing_account and not (s.billing_budget or s.budget_usd_per_month):
+        yield "hubstack:budget", "is missing: a billing account is set, and a budget needs an amount", None
+    if s.billing_budget and not s.billing_account:
+        yield "hubstack:billingAccount", "is missing: `hubstack:billingBudget` is declared on one", None
+    if s.gateway_settings:
+        for key, message, hint in gateway_problems(s.gateway_settings):
+            yield f"{GATEWAY}.{key}", message, hint
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a settings file, for editors."""
+    settings = StackSettings.model_json_schema(mode="validation")
+    definitions = settings.pop("$defs", {})
+    del settings["required"]  # the stack of one cluster holds no project and no region
+    for each in settings["properties"].values():
+        each.pop(_MARK, None)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "hubstack settings",
+        "type": "object",
+        "properties": {"config": {**settings, "additionalProperties": True}},
+        "$defs": definitions,
+    }

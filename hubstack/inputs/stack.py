@@ -26,8 +26,15 @@ from hubstack.inputs.clusters import (
 )
 from hubstack.inputs.environment import Environment
 from hubstack.inputs.models import Request, load_request
-from hubstack.inputs.pulumi_config import PulumiProject, StackConfig, load_project
-from hubstack.inputs.settings import DEFAULT_NAMESPACE, SECRETS, Target, read_target
+from hubstack.inputs.pulumi_config import (
+    SECRET_PLACEHOLDER,
+    PulumiProject,
+    Settings,
+    StackConfig,
+    load_project,
+    placed,
+)
+from hubstack.inputs.settings import SECRETS, StackSettings, default_models_path, read_settings
 from hubstack.names import KEDA_NAMESPACE
 
 _PREFIX, _SUFFIX = "Pulumi.", ".yaml"
@@ -41,7 +48,7 @@ class Group:
     name: str
     settings_file: str
     """Relative to the project's folder."""
-    config: Mapping[str, str]
+    config: Settings
     """Settings of all its clusters, unless a cluster has its own."""
     clusters: tuple[Cluster, ...]
     """Sorted by key."""
@@ -62,10 +69,11 @@ class Group:
     @classmethod
     def of(cls, project: PulumiProject, settings_file: str, own: StackConfig) -> "Group":
         """Return the environment that a settings file describes; arguments and errors as for `load`."""
-        document, config = own.document, dict(own.config)
+        document = own.document
         name = Path(settings_file).name.removeprefix(_PREFIX).removesuffix(_SUFFIX)
         clusters = read_clusters(document)
-        config["hubstack:models"] = config.get("hubstack:models") or default_models_path(name)
+        models = {"hubstack:models": own.config.get("hubstack:models") or default_models_path(name)}
+        config = Settings({**own.config, **models}, own.config.document)
         problems = list(settings_problems(clusters, config))
         if "hubstack:budget" in config:
             message = "`hubstack:budget` applies to one stack, and each cluster is a stack"
@@ -98,16 +106,14 @@ class Group:
         """Return the settings file of a cluster's stack, relative to the project's folder."""
         return str(Path(self.settings_file).with_name(f"{_PREFIX}{self.stack_name(cluster)}{_SUFFIX}"))
 
-    def settings(self, cluster: Cluster) -> Target:
+    def settings(self, cluster: Cluster) -> StackSettings:
         """Return the settings of a cluster.
 
         Raises:
             InputError: every setting that is missing or wrong.
         """
-        config = settings_of(cluster, self.config, DEFAULT_NAMESPACE)
-        name = f"{self.settings_file} (cluster {cluster.key})"
-        target = read_target(self.stack_name(cluster), config, name)
-        return replace(target, keda_namespace=f"{KEDA_NAMESPACE}-{cluster.key}")
+        settings = read_settings(self.stack_name(cluster), settings_of(cluster, self.config))
+        return settings.changed(keda_namespace=f"{KEDA_NAMESPACE}-{cluster.key}")
 
     def load_stack(self, cluster: Cluster, recorded: Mapping[str, str] | None = None) -> "Stack":
         """Read the stack of one cluster.
@@ -223,7 +229,7 @@ class Stack:
         return config.get("hubstack:models") or default_models_path(self.name)
 
     @cached_property
-    def settings(self) -> Target:
+    def settings(self) -> StackSettings:
         """Where it goes and what it asks for.
 
         Raises:
@@ -235,7 +241,7 @@ class Stack:
             message = f"`{self.name}` has several clusters, each with a stack of its own"
             hint = f"name one of them: {self.name}-<cluster>; the clusters: `{SETTING}`"
             raise InputError([Problem(path=f"{_PREFIX}{self.name}{_SUFFIX}", message=message, hint=hint)])
-        return read_target(self.name, self.config)
+        return read_settings(self.name, self.config)
 
     @cached_property
     def all_models(self) -> Request:
@@ -284,11 +290,6 @@ class Stack:
         return found
 
 
-def default_models_path(environment: str) -> str:
-    """Return the list of an environment that names none, relative to the project's folder."""
-    return f"stacks/{environment}.models.yaml"
-
-
 def _membership(project: PulumiProject, name: str, config: Mapping[str, str]) -> tuple[Group, Cluster]:
     group = Group.load(project, _named_file(project.folder, config[SHARD_OF], f"{_PREFIX}{name}{_SUFFIX}"))
     return group, _cluster_of(group, project, name, config)
@@ -310,6 +311,13 @@ def _cluster_of(group: Group, project: PulumiProject, name: str, config: Mapping
     if stray:
         hint = f"put a cluster's settings into {group.settings_file}; only its secrets belong here"
         raise InputError([Problem(path=own, message=f"`{key}` is not read here", hint=hint) for key in stray])
+    if plain := [key for key in SECRETS if config.get(key) not in {None, "", SECRET_PLACEHOLDER}]:
+        message, hint = "`{key}` is a secret in plain text", "pulumi config set --secret {key} --stack " + name
+        problems = [
+            Problem(path=own, message=message.format(key=key), hint=hint.format(key=key), setting=key)
+            for key in plain
+        ]
+        raise InputError(placed(config, problems))
     return by_stack[name]
 
 

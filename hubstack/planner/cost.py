@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from hubstack.catalog import Catalog
 from hubstack.catalog.prices import PriceUsed
-from hubstack.inputs.settings import Target
+from hubstack.inputs.settings import StackSettings
 from hubstack.plan import ModelPlan, PoolPlan
 from hubstack.plan.bill import Cost, CostLine, PoolCost
 from hubstack.plan.loading import LoadingMethod
@@ -79,7 +79,9 @@ class _Class:
         return max(priced, key=lambda pair: pair[0]) if len(priced) == len(self.steps) else None
 
 
-def plan_cost(models: Iterable[ModelPlan], pools: Iterable[PoolPlan], catalog: Catalog, target: Target) -> Cost:
+def plan_cost(
+    models: Iterable[ModelPlan], pools: Iterable[PoolPlan], catalog: Catalog, target: StackSettings
+) -> Cost:
     """Price a plan a month, at least and at most.
 
     At least: every model at its fewest replicas on its first capacity step. At most: every model at its most
@@ -126,7 +128,7 @@ def budget_warnings(cost: Cost, file: str) -> Iterator[str]:
         yield f"the budget leaves out what has no price: {'; '.join(cost.unpriced)}"
 
 
-def _gateway_notes(models: tuple[ModelPlan, ...], target: Target) -> Iterator[str]:
+def _gateway_notes(models: tuple[ModelPlan, ...], target: StackSettings) -> Iterator[str]:
     """Yield what a gateway costs beside; no source here gives the load balancer's prices."""
     if target.gateway is None:
         return
@@ -220,7 +222,7 @@ def _split(usd: float | None, places: list[int]) -> list[float | None]:
     return [share / 100 for share in shares]
 
 
-def _pool_cost(key: str, each: _Class, catalog: Catalog, target: Target) -> PoolCost:
+def _pool_cost(key: str, each: _Class, catalog: Catalog, target: StackSettings) -> PoolCost:
     first, busy = each.steps[0], each.busy_usd()
     nodes = each.nodes(first, each.busy)
     row = catalog.price(first.machine_type, target.region)
@@ -241,7 +243,7 @@ def _pool_cost(key: str, each: _Class, catalog: Catalog, target: Target) -> Pool
     )
 
 
-def _bucket(model: ModelPlan, catalog: Catalog, target: Target) -> CostLine:
+def _bucket(model: ModelPlan, catalog: Catalog, target: StackSettings) -> CostLine:
     row = catalog.storage_price("gcs_standard", target.region)
     size = model.weights.total_bytes
     usd = round(size / GB * row.usd_per_gb_month, 2) if row and size else None

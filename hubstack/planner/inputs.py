@@ -12,7 +12,7 @@ from hubstack.hub.facts import ModelFacts
 from hubstack.hub.lock import Lock, load_lock, lock_path
 from hubstack.inputs.environment import Environment
 from hubstack.inputs.models import Request
-from hubstack.inputs.settings import Target
+from hubstack.inputs.settings import StackSettings
 from hubstack.inputs.stack import Stack
 from hubstack.planner.placement.placement_file import Placement, load_placement, placement_path
 
@@ -23,7 +23,7 @@ class StackInputs:
 
     request: Request
     """Its models."""
-    target: Target
+    target: StackSettings
     """Its settings."""
     lock: Lock
     placement: Placement

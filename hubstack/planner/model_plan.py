@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from hubstack import names
 from hubstack.catalog import Termination
 from hubstack.inputs.models import ModelRequest
-from hubstack.inputs.settings import Target
+from hubstack.inputs.settings import StackSettings
 from hubstack.names import MODEL_DIR
 from hubstack.plan import ModelPlan, Reason, Rejected, Replicas, StepPlan, Verdict, WeightsFile, WeightsPlan
 from hubstack.plan.provenance import Provenance
@@ -131,7 +131,7 @@ def _placed(demand: Demand, taken: Candidate, *, pooling: bool) -> Placed:
     )  # fmt: skip
 
 
-def loadable(draft: Draft, taken: Candidate, target: Target) -> Loadable:
+def loadable(draft: Draft, taken: Candidate, target: StackSettings) -> Loadable:
     """Return what decides how the placed model reads its weights."""
     demand, offer, chosen = draft.demand, taken.offer, draft.chosen
     memory = host_memory_bytes(offer.machine, offer.host_share)
@@ -259,7 +259,7 @@ def why_not(tried: Tried) -> str:
     return f"{near}, ${tried.usd:,.2f} an hour{alone}" if tried.usd < UNKNOWN_USD else f"{near}; no price is known"
 
 
-def why_nothing(demand: Demand, candidates: Candidates, target: Target) -> str:
+def why_nothing(demand: Demand, candidates: Candidates, target: StackSettings) -> str:
     """Say why a model has no place at all."""
     tried, kind = candidates.tried, demand.request.capacity[0].kind
     if not tried and candidates.unsold:

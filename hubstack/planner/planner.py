@@ -15,7 +15,7 @@ from hubstack.files.problems import Problem, nearest
 from hubstack.hub.facts import ModelFacts
 from hubstack.hub.lock import Lock, check_fresh
 from hubstack.inputs.models import DEFAULT_CONTEXT, ModelRequest, Request
-from hubstack.inputs.settings import Target
+from hubstack.inputs.settings import StackSettings
 from hubstack.names import labels
 from hubstack.plan import ModelPlan, Plan, Verdict
 from hubstack.plan.bill import Cost
@@ -74,7 +74,7 @@ def _bill_of(inputs: StackInputs, placement: Placement, request: Request, moving
 
 
 def plan_stack(
-    request: Request, lock: Lock, catalog: Catalog, target: Target, placement: Placement | None = None
+    request: Request, lock: Lock, catalog: Catalog, target: StackSettings, placement: Placement | None = None
 ) -> Plan:
     """Plan a whole stack. Pure: the same arguments give the same plan.
 
@@ -146,7 +146,7 @@ def places_of(plan: Plan) -> dict[str, Place]:
 
 
 def _survey(
-    request: Request, facts: Mapping[str, ModelFacts], catalog: Catalog, surveyors: Surveyors, target: Target
+    request: Request, facts: Mapping[str, ModelFacts], catalog: Catalog, surveyors: Surveyors, target: StackSettings
 ) -> dict[str, Draft]:
     """Return every model with its candidates, or raise all problems."""
     problems: list[Problem] = []
@@ -244,7 +244,7 @@ def _placed(draft: Draft, taken: Candidate, loading: Loading, moved: str | None,
 
 
 def _loadings(
-    drafts: Mapping[str, Draft], assigned: Mapping[str, Candidate], catalog: Catalog, target: Target
+    drafts: Mapping[str, Draft], assigned: Mapping[str, Candidate], catalog: Catalog, target: StackSettings
 ) -> dict[str, Loading]:
     """Return how each placed model reads its weights, or raise a problem for each that cannot as asked."""
     found: dict[str, Loading] = {}
@@ -285,7 +285,7 @@ def _facts(request: Request, lock: Lock) -> dict[str, ModelFacts]:
     return found
 
 
-def _unknown_words(model: ModelRequest, catalog: Catalog, target: Target) -> list[Problem]:
+def _unknown_words(model: ModelRequest, catalog: Catalog, target: StackSettings) -> list[Problem]:
     """Name every accelerator and zone that the catalogue does not know."""
     problems: list[Problem] = []
     asked = [("accelerator", word) for word in model.accelerators]
@@ -340,7 +340,7 @@ def _draft(request: ModelRequest, facts: ModelFacts, catalog: Catalog, surveyor:
     return Draft(demand=demand, chosen=chosen, candidates=surveyor.survey(demand), context_why=context_why)
 
 
-def _no_place(draft: Draft, target: Target) -> Problem:
+def _no_place(draft: Draft, target: StackSettings) -> Problem:
     request = draft.demand.request
     hint = "lower `context:` or `concurrency:`, allow other accelerators or capacity, or change the region"
     if request.platform is not NODES:
@@ -393,7 +393,9 @@ def _on_gke(request: Request) -> Request:
     return replace(request, models=tuple(m for m in request.models if m.platform is NODES))
 
 
-def _gateway_warnings(nodes: tuple[ModelPlan, ...], light: tuple[ModelPlan, ...], target: Target) -> Iterator[str]:
+def _gateway_warnings(
+    nodes: tuple[ModelPlan, ...], light: tuple[ModelPlan, ...], target: StackSettings
+) -> Iterator[str]:
     if target.gateway is None or not light:
         return
     own = ", ".join(model.key for model in light)

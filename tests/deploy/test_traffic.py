@@ -10,9 +10,9 @@ import pytest
 
 from hubstack.deploy import manifests
 from hubstack.deploy.manifests import traffic
-from hubstack.inputs.gateway import PROXY_RANGE
 from hubstack.kinds import EngineKind
 from hubstack.plan import ModelPlan, Plan, Replicas
+from hubstack.plan.addresses import PROXY_RANGE
 from hubstack.plan.gateway import Exposure, GatewayAuth, GatewayMode, GatewayPlan
 from tests.support.plans import CHAT, EMBED, GATED, RESTING, TPU, with_engine, with_models
 

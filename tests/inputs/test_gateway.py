@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubstack.files.errors import InputError
-from hubstack.inputs.gateway import DEFAULT_TIMEOUT_SECONDS, read_gateway
-from hubstack.inputs.settings import Target, read_target
+from hubstack.inputs.gateway import DEFAULT_TIMEOUT_SECONDS
+from hubstack.inputs.settings import StackSettings, read_settings
 from hubstack.plan.gateway import Exposure, GatewayAuth, GatewayMode, GatewayPlan
 
 LEAST = {"gcp:project": "acme-ml-prod", "gcp:region": "us-central1"}
@@ -19,8 +19,8 @@ EXTERNAL: dict[str, Any] = {
 }  # fmt: skip
 
 
-def target(gateway: Any) -> Target:
-    return read_target("dev", {**LEAST, "hubstack:gateway": json.dumps(gateway)})
+def target(gateway: Any) -> StackSettings:
+    return read_settings("dev", {**LEAST, "hubstack:gateway": json.dumps(gateway)})
 
 
 def refused(gateway: Any) -> str:
@@ -30,7 +30,7 @@ def refused(gateway: Any) -> str:
 
 
 def test_without_the_setting_there_is_no_gateway() -> None:
-    assert read_target("dev", LEAST).gateway is None
+    assert read_settings("dev", LEAST).gateway is None
 
 
 def test_an_empty_mapping_is_a_private_gateway_of_plain_services() -> None:
@@ -53,31 +53,34 @@ def test_every_key_is_read() -> None:
 @pytest.mark.parametrize(
     ("said", "why"),
     [
-        ([], "must be a mapping, not `[]`"),
+        ([], "must be a mapping (`key: value` lines), not a list"),
         ("inference", "must be a mapping"),
         ({"modes": "inference"}, "did you mean `mode`?"),
         ({"mode": "inferense"}, "did you mean `inference`?"),
-        ({"exposure": "public"}, "is `public`: one of internal, external"),
-        ({"host": "Models"}, "is `Models`, which is not a DNS name"),
-        ({"host": 3}, "is `3`, which is not a DNS name"),
-        ({"timeout_seconds": 0}, "is `0`: a whole number of seconds"),
-        ({"timeout_seconds": True}, "is `True`: a whole number"),
-        ({"timeout_seconds": 100_000}, "from 1 to 86400"),
-        ({"address": "10.0.0.500"}, "which is no IPv4 address"),
-        ({"address": 7}, "which is no IPv4 address"),
-        ({"auth": "api-keys"}, "is for an external gateway"),
+        ({"exposure": "public"}, 'must be one of internal, external, not `"public"`'),
+        ({"host": "Models"}, "must be a DNS name such as models.example.com"),
+        ({"host": 3}, "must be text, not `3`"),
+        ({"timeout_seconds": 0}, "must be at least 1, not `0`"),
+        ({"timeout_seconds": True}, "must be a whole number, not `true`"),
+        ({"timeout_seconds": 100_000}, "must be at most 86,400"),
+        ({"address": "10.0.0.500"}, "must be an IPv4 address, not `10.0.0.500`"),
+        ({"address": 7}, "must be text, not `7`"),
+        ({"address": "8.8.8.8"}, "must be a free address of the stack's subnet (10.0.0.2 to 10.0.15.253)"),
+        ({"address": "192.168.0.5"}, "must be a free address of the stack's subnet"),
+        ({"address": "10.0.15.254"}, "must be a free address of the stack's subnet"),
+        ({"auth": "api-keys"}, "applies to an external gateway"),
         ({"certificate": "acme"}, "`hubstack:gateway.host` is missing: a certificate is for a name"),
         ({**EXTERNAL, "auth": None}, "an external gateway without it serves everyone"),
         ({**EXTERNAL, "certificate": None}, "an external gateway serves HTTPS only"),
         ({**EXTERNAL, "host": None}, "a certificate is for a name"),
-        ({**EXTERNAL, "address": "10.0.0.1"}, "is for an internal gateway"),
+        ({**EXTERNAL, "address": "10.0.0.10"}, "applies to an internal gateway"),
         ({**EXTERNAL, "auth": "iap", "mode": "inference"}, "is not known to guard an InferencePool"),
-        ({**EXTERNAL, "iap_client_id": "12-ab3.apps.googleusercontent.com"}, "is for `auth: iap` only"),
+        ({**EXTERNAL, "iap_client_id": "12-ab3.apps.googleusercontent.com"}, "applies to `auth: iap` only"),
     ],
 )
 def test_a_wrong_setting_is_refused_with_its_reason(said: Any, why: str) -> None:
     message = refused(said)
-    assert message.startswith("Pulumi.dev.yaml: `hubstack:gateway")
+    assert message.startswith("Pulumi.dev.yaml: ")
     assert why in message
 
 
@@ -85,7 +88,7 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     message = refused({"exposure": "external"})
     assert all(f"`hubstack:gateway.{key}`" in message for key in ("auth", "certificate", "host"))
     message = refused({"mode": 1, "host": "x", "colour": "red"})
-    assert all(f"`hubstack:gateway.{key}`" in message for key in ("mode", "host", "colour"))
+    assert all(f"`{key}`" in message for key in ("hubstack:gateway.mode", "hubstack:gateway.host", "colour"))
 
 
 @given(st.text(max_size=40) | st.recursive(
@@ -95,7 +98,9 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     ),
 ).map(json.dumps))  # fmt: skip
 def test_no_setting_makes_a_traceback(text: str) -> None:
-    gateway, problems = read_gateway("Pulumi.dev.yaml", text)
-    assert not (gateway and problems)
+    try:
+        gateway = read_settings("dev", {**LEAST, "hubstack:gateway": text}).gateway
+    except InputError:
+        return
     if gateway and gateway.exposure is Exposure.EXTERNAL:
         assert gateway.auth, "an open gateway would be made"

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,22 +9,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubstack.files.errors import InputError
-from hubstack.inputs.pulumi_config import UNDECLARED
-from hubstack.inputs.settings import KEYS, Target, read_target
+from hubstack.inputs.clusters import SETTINGS
+from hubstack.inputs.environment import Environment
+from hubstack.inputs.pulumi_config import SECRET_PLACEHOLDER
+from hubstack.inputs.settings import KEYS, SECRETS, StackSettings, read_settings
+from hubstack.inputs.stack import Stack
 from hubstack.kinds import Ingress
 from hubstack.plan.settings import MonitoringPlan
 
 PROJECT = Path(__file__).resolve().parents[2]
+OTHERS = {"hubstack:apiKey": SECRET_PLACEHOLDER, "aws:region": "x"}
 LEAST = {"gcp:project": "acme-ml-prod", "gcp:region": "us-central1"}
 
 
-def read(**more: str) -> Target:
-    return read_target("dev", {**LEAST, **{f"hubstack:{key}": text for key, text in more.items()}})
+def read(**more: str) -> StackSettings:
+    return read_settings("dev", {**LEAST, **{f"hubstack:{key}": text for key, text in more.items()}})
 
 
 def refused(config: Mapping[str, str]) -> str:
     with pytest.raises(InputError) as caught:
-        read_target("dev", config)
+        read_settings("dev", config)
     return str(caught.value)
 
 
@@ -37,10 +42,9 @@ def test_project_and_region_are_enough() -> None:
 def test_every_setting_is_read() -> None:
     target = read(models="lists/a.yaml", namespace="serving", budget="5000.50", deletionProtection="false",
                   zones='["us-central1-a", "us-central1-b"]')  # fmt: skip
-    assert target == Target(
+    assert target.changed(source=None) == StackSettings(
         stack="dev", project="acme-ml-prod", region="us-central1", zones=("us-central1-a", "us-central1-b"),
-        models_path="lists/a.yaml", namespace="serving", budget_usd_per_month=5000.5, deletion_protection=False,
-        monitoring=MonitoringPlan(),
+        models_file="lists/a.yaml", namespace="serving", budget_usd_per_month=5000.5, deletion_protection=False,
     )  # fmt: skip
 
 
@@ -60,7 +64,7 @@ def test_who_is_told_and_the_budget_s_account_are_read() -> None:
 
 def test_an_account_without_a_budget_is_refused() -> None:
     said = refused({**LEAST, "hubstack:billingAccount": "0A1B2C-3D4E5F-678901"})
-    assert "`hubstack:budget` is missing: a billing account is named" in said
+    assert "`hubstack:budget` is missing: a billing account is set" in said
 
 
 def test_a_budget_alone_is_a_limit_of_the_plan_and_declares_nothing() -> None:
@@ -95,26 +99,37 @@ def test_what_is_missing_is_named_with_the_command_that_sets_it(key: str) -> Non
 @pytest.mark.parametrize(
     ("key", "text", "why"),
     [
-        ("gcp:project", "Acme", "is `Acme`, which is not a Google Cloud project id"),
-        ("gcp:project", "a", "not a Google Cloud project id"),
-        ("gcp:region", "us-central1-a", "not a region such as us-central1"),
-        ("gcp:region", "America", "not a region"),
-        ("hubstack:namespace", "My_Models", "not a Kubernetes namespace"),
-        ("hubstack:alerts", '["ops"]', "names `ops`, which is not an e-mail address or `projects/"),
-        ("hubstack:alerts", "ops@example.org", "must be a list of e-mail addresses and channels"),
-        ("hubstack:billingAccount", "0a1b2c", "not an account such as 0A1B2C-3D4E5F-678901"),
-        ("hubstack:monitoring", "maybe", "is `maybe`: true or false"),
-        ("hubstack:budget", "a lot", "no sum in USD a month"),
-        ("hubstack:budget", "-5", "no sum"),
-        ("hubstack:budget", "0", "no sum"),
-        ("hubstack:budget", "nan", "no sum"),
-        ("hubstack:budget", "1e999", "no sum"),
+        ("gcp:project", "Acme", 'must be a Google Cloud project ID, not `"Acme"`'),
+        ("gcp:project", "a", "must be a Google Cloud project ID"),
+        ("gcp:region", "us-central1-a", "must be a region such as us-central1"),
+        ("gcp:region", "America", "must be a region"),
+        ("hubstack:namespace", "My_Models", "must be a Kubernetes namespace"),
+        ("hubstack:alerts", '["ops"]', "must be an e-mail address or `projects/"),
+        ("hubstack:alerts", "ops@example.org", "must be a list"),
+        ("hubstack:billingAccount", "0a1b2c", "must be an account such as 0A1B2C-3D4E5F-678901"),
+        ("hubstack:monitoring", "maybe", 'must be true or false, not `"maybe"`'),
+        ("hubstack:budget", "a lot", "must be a number"),
+        ("hubstack:budget", "-5", "must be above 0"),
+        ("hubstack:budget", "0", "must be above 0"),
+        ("hubstack:budget", "nan", "must be a finite number"),
+        ("hubstack:budget", "1e999", "must be a finite number"),
         ("hubstack:deletionProtection", "yes", "true or false"),
-        ("hubstack:runIngress", "public", "none of internal, internal-and-cloud-load-balancing, all"),
-        ("hubstack:runInvokers", "group:a@example.com", "must be a list of IAM members"),
-        ("hubstack:runInvokers", '["a@example.com"]', "`a@example.com`, which is no IAM member"),
-        ("hubstack:zones", "us-central1-a", "must be a list of zone names"),
-        ("hubstack:zones", "[1]", "must be a list of zone names"),
+        ("hubstack:runIngress", "public", "must be one of internal, internal-and-cloud-load-balancing, all"),
+        ("hubstack:runInvokers", "group:a@example.com", "must be a list"),
+        ("hubstack:runInvokers", '["a@example.com"]', "must be an IAM member such as"),
+        ("hubstack:zones", "us-central1-a", "must be a list"),
+        ("hubstack:zones", "[1]", "item 1 of `hubstack:zones` must be text"),
+        ("hubstack:namespace", "default", "Kubernetes, GKE or the stack's controllers use"),
+        ("hubstack:namespace", "kube-system", "choose another"),
+        ("hubstack:namespace", "gke-managed-system", "choose another"),
+        ("hubstack:namespace", "gmp-public", "choose another"),
+        ("hubstack:namespace", "keda", "choose another"),
+        ("hubstack:releaseChannel", "FAST", "must be one of RAPID, REGULAR, STABLE, EXTENDED"),
+        ("hubstack:releaseChannel", "regular", "must be one of RAPID, REGULAR"),
+        ("hubstack:zones", '["us-central1-a", "us-central1-a"]', "lists `us-central1-a` twice"),
+        ("hubstack:regions", '["us-east1", "us-east1"]', "lists `us-east1` twice"),
+        ("hubstack:runInvokers", '["group:a@b.c", "group:a@b.c"]', "lists `group:a@b.c` twice"),
+        ("hubstack:alerts", '["a@example.org", "a@example.org"]', "lists `a@example.org` twice"),
         ("hubstack:zones", '["europe-west4-a"]', "names `europe-west4-a`, which is not in us-central1"),
     ],
 )
@@ -136,7 +151,7 @@ def test_all_wrong_settings_are_told_at_once() -> None:
 )
 def test_no_setting_makes_a_traceback(config: dict[str, str]) -> None:
     try:
-        target = read_target("dev", config)
+        target = read_settings("dev", config)
     except InputError as error:
         said = str(error)
         problems = len(error.problems)
@@ -146,21 +161,56 @@ def test_no_setting_makes_a_traceback(config: dict[str, str]) -> None:
     assert problems >= 1
 
 
-def test_every_setting_can_be_made_and_is_described() -> None:
-    """Declared in Pulumi.yaml or known to be optional, and a row of the guide's table."""
-    declared = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())["config"]
-    table = (PROJECT / "docs" / "getting-started" / "first-stack.md").read_text()
-    for key in KEYS:
-        assert f"| `{key}` |" in table
-        if key.startswith("hubstack:"):
-            assert key in declared or key.removeprefix("hubstack:") in UNDECLARED, f"{key} would be refused"
+def test_a_setting_is_one_field_and_no_default_stands_in_pulumi_yaml() -> None:
+    assert "config" not in yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())
+    assert {key.partition(":")[2] for key in KEYS} - set(SETTINGS) == {
+        "apiKey", "clusters", "hfToken", "iapClientSecret", "models", "shardOf",
+    }, "what a cluster may not have otherwise is said at the field"  # fmt: skip
+    assert [key for key in KEYS if key.startswith("gcp:")] == ["gcp:project", "gcp:region"]
+
+
+@pytest.mark.parametrize("key", SECRETS)
+def test_a_secret_in_plain_text_is_refused_without_its_value(tmp_path: Path, key: str) -> None:
+    """In the program, which is handed texts, and in the file, whose line is shown."""
+    value = "hf_AbCdEfGhIjKlMnOp"
+    said = refused({**LEAST, key: value})
+    assert f"`{key}` is a secret in plain text" in said
+    assert f"pulumi config set --secret {key}" in said
+    assert value not in said
+    (tmp_path / "Pulumi.yaml").write_text("name: hubstack\nruntime: python\n")
+    (tmp_path / "stacks").mkdir()
+    path = tmp_path / "stacks" / "Pulumi.dev.yaml"
+    for line in (f"{key}: {value}", f"{key.lower()}: {value}", f"{key}: [{value}", f"{key}s: '{value}'"):
+        path.write_text(f"config:\n  gcp:project: acme-ml\n  gcp:region: us-central1\n  {line}\n")
+        with pytest.raises(InputError) as caught:
+            assert Stack.load(Environment(project_dir=tmp_path, stack="dev", config_file=path)).settings
+        assert value not in str(caught.value)
+        assert re.search(r"stacks/Pulumi.dev.yaml:[45]:", str(caught.value))
+
+
+def test_an_encrypted_secret_is_taken_and_never_read(tmp_path: Path) -> None:
+    settings = read(hfToken=SECRET_PLACEHOLDER, apiKey=SECRET_PLACEHOLDER)
+    assert (settings.hf_token, settings.api_key) == (SECRET_PLACEHOLDER, SECRET_PLACEHOLDER)
+
+
+def test_yaml_values_in_a_file_are_read_as_the_texts_are(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.yaml").write_text("name: hubstack\nruntime: python\n")
+    path = tmp_path / "Pulumi.dev.yaml"
+    path.write_text(
+        "config:\n  gcp:project: acme-ml\n  gcp:region: us-central1\n  hubstack:zones: [us-central1-a]\n"
+        "  hubstack:budget: 5000\n  hubstack:autoscaling: false\n  hubstack:gateway: {mode: inference}\n"
+    )
+    stack = Stack.load(Environment(project_dir=tmp_path, stack="dev", config_file=path))
+    as_texts = read_settings("dev", dict(stack.config))
+    assert stack.settings.changed(source=None) == as_texts.changed(source=None)
+    assert stack.settings.zones == ("us-central1-a",)
 
 
 def test_a_setting_that_nobody_reads_is_refused_since_the_cli_takes_any() -> None:
-    said = refused({**LEAST, "hubstack:deletionProtecton": "false", "hubstack:apiKey": "k", "aws:region": "x"})
-    assert said.splitlines()[0] == "Pulumi.dev.yaml: unknown setting `hubstack:deletionProtecton`"
+    said = refused({**LEAST, "hubstack:deletionProtecton": "false", **OTHERS})
+    assert said.splitlines()[0] == "Pulumi.dev.yaml: unknown key `hubstack:deletionProtecton`"
     assert "did you mean `hubstack:deletionProtection`?" in said
-    assert said.count("unknown setting") == 1, "others' settings and secrets are none"
+    assert said.count("unknown key") == 1, "settings of others are not ours to judge"
 
 
 def test_who_may_call_cloud_run_is_nobody_by_default_and_never_everyone() -> None:

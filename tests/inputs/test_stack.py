@@ -148,8 +148,8 @@ def test_a_stack_that_says_wrongly_whose_it_is_is_refused(project: Path, before:
     ("before", "after", "why"),
     [
         ("    eu:\n", "    asia:\n", "Pulumi.sharded-eu.yaml: `sharded-eu` is not a cluster of"),
-        ("region: europe-west1", "region: Europe", f"{FILE} (cluster eu): `gcp:region` is `Europe`"),
-        ("budget: 12000", "budget: lots", f"{FILE} (cluster eu): `hubstack:budget` is `lots`"),
+        ("region: europe-west1", "region: Europe", f"{FILE}:7:15: `gcp:region` must be a region"),
+        ("budget: 12000", "budget: lots", f"{FILE}:10:15: `hubstack:budget` must be a number"),
         ("  hubstack:deletionProtection: false", "  hubstack:budget: 5", f"{FILE}:4:3: `hubstack:budget`"),
         ("  hubstack:deletionProtection: false", "  hubstack:hfToken: {secure: v1:x}",
          f"{FILE}:4:3: `hubstack:hfToken` is encrypted for the stack `sharded`, which does not exist"),
@@ -255,7 +255,7 @@ def test_one_cluster_that_fails_is_named_and_hides_no_other(project: Path) -> No
     assert done.returncode == 2
     assert done.stderr.startswith("sharded-eu:\n")
     assert "`europe-north1-a`" in done.stderr
-    assert f"{FILE} (cluster eu)" in done.stderr
+    assert f"sharded-eu:\n{FILE}:10:14: `hubstack:zones` names" in done.stderr
     assert (project / "plan-us.html").exists()
     assert not (project / "plan-eu.html").exists()
     said = json.loads(hubstack(project, "plan", "examples/sharded", "--json").stdout)

@@ -2,6 +2,7 @@
 """Facts, requests and targets for tests of planning: real models from facts.yaml, others made on the spot."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,13 @@ from hubstack.catalog import Catalog, load_catalog
 from hubstack.files.documents import Mark
 from hubstack.hub.facts import FileFacts, ModelFacts
 from hubstack.hub.lock import Lock
+from hubstack.inputs.gateway import GatewaySettings
 from hubstack.inputs.models import CapacityStep, ModelRequest, Request
-from hubstack.inputs.settings import Target
+from hubstack.inputs.settings import StackSettings
 from hubstack.kinds import CapacityKind, EngineKind
 from hubstack.plan import MemoryNeed, ModelPlan, Plan
+from hubstack.plan.gateway import GatewayPlan
+from hubstack.plan.settings import MonitoringPlan
 from hubstack.planner.engines import spec_of
 from hubstack.planner.memory import sizing
 from hubstack.planner.memory.sizing import Device, Load
@@ -131,20 +135,31 @@ def steps(*words: str) -> tuple[CapacityStep, ...]:
     return tuple(CapacityStep(kind=CapacityKind(kind), reservation=name or None) for kind, _, name in split)
 
 
-def target(**fields: Any) -> Target:
+def target(
+    *, gateway: GatewayPlan | None = None, monitoring: MonitoringPlan | None = None, **fields: Any
+) -> StackSettings:
+    """Return settings, those of a plan's parts made from the parts; nothing is watched unless it is said."""
     given: dict[str, Any] = {
         "stack": "acme",
         "project": "acme-ml",
         "region": "us-central1",
-        "models_path": "acme.models.yaml",
+        "models_file": "acme.models.yaml",
+        "monitored": monitoring is not None,
     }
-    return Target(**{**given, **fields})
+    if monitoring:
+        given |= {
+            "alerts": (*monitoring.emails, *monitoring.channels), "billing_account": monitoring.billing_account,
+            "billing_budget": monitoring.budget_usd_per_month,
+        }  # fmt: skip
+    if gateway:
+        given["gateway_settings"] = GatewaySettings(**asdict(gateway))
+    return StackSettings(**{**given, **fields})
 
 
 Asked = ModelFacts | tuple[ModelFacts, ModelRequest]
 
 
-def plan(*models: Asked, where: Target | None = None, placement: Placement | None = None) -> Plan:
+def plan(*models: Asked, where: StackSettings | None = None, placement: Placement | None = None) -> Plan:
     """Plan models that are locked, each with the request beside it or a default one."""
     pairs = [model if isinstance(model, tuple) else (model, ask(model.id)) for model in models]
     lock = Lock(path="acme.models.lock.yaml", models=tuple(facts for facts, _ in pairs))
@@ -152,6 +167,6 @@ def plan(*models: Asked, where: Target | None = None, placement: Placement | Non
     return plan_stack(request, lock, catalog(), where or target(), placement)
 
 
-def plan_one(facts: ModelFacts, where: Target | None = None, **settings: Any) -> ModelPlan:
+def plan_one(facts: ModelFacts, where: StackSettings | None = None, **settings: Any) -> ModelPlan:
     """Plan one model with settings of the request."""
     return plan((facts, ask(facts.id, **settings)), where=where).models[0]

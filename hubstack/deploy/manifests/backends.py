@@ -11,8 +11,9 @@ from hubstack.deploy.manifests.base import Object, metadata, network_policy, ser
 from hubstack.deploy.manifests.callouts import BODY_ROUTER_NAME, CALLOUT_PORTS, PICKER_NAME
 from hubstack.deploy.manifests.scaling import INTERCEPTOR_PORT, INTERCEPTOR_SERVICE, longest_hold
 from hubstack.deploy.manifests.traffic import POOL_GROUP, gateway_of, has_pool, stack_metadata
-from hubstack.inputs.gateway import HEALTH_CHECK_RANGES, MAX_TIMEOUT_SECONDS, PROXY_RANGE
+from hubstack.inputs.gateway import MAX_TIMEOUT_SECONDS
 from hubstack.plan import ModelPlan, Plan
+from hubstack.plan.addresses import HEALTH_CHECK_RANGES, PROXY_RANGE
 from hubstack.plan.gateway import GatewayAuth
 
 POLICY_API = "networking.gke.io/v1"

@@ -4,18 +4,17 @@
 Owns every NetworkPolicy of the namespace except those of a gateway's proxies
 (`hubstack.deploy.manifests.backends`), and
 the way to the interceptor, past which a neighbour could wake and ask any model. Addresses are the network's
-(`hubstack.deploy.addresses`); names of hosts are judged by GKE's own FQDNNetworkPolicy, since the Hub's and
+(`hubstack.plan.addresses`); names of hosts are judged by GKE's own FQDNNetworkPolicy, since the Hub's and
 Google's
 addresses change (GKE docs "Control Pod egress traffic using FQDN network policies": needs Dataplane V2, only
 allows, at most 50 addresses a policy). What neither kind can hold is said in docs/concepts/security.md.
 """
 
-from hubstack.deploy.addresses import DNS_ADDRESSES, METADATA_SERVERS, NODES_RANGE
 from hubstack.deploy.manifests.base import Object, network_policy, selector, server_name, tcp
 from hubstack.deploy.manifests.callouts import BODY_ROUTER_NAME, PICKER_NAME
 from hubstack.deploy.manifests.scaling import INTERCEPTOR_LABELS, INTERCEPTOR_PORT, resting
-from hubstack.inputs.gateway import HEALTH_CHECK_RANGES, PROXY_RANGE
 from hubstack.plan import ModelPlan, Plan
+from hubstack.plan.addresses import DNS_ADDRESSES, HEALTH_CHECK_RANGES, METADATA_SERVERS, NODES_RANGE, PROXY_RANGE
 from hubstack.plan.loading import LoadingMethod
 
 CLIENT_LABEL = "hubstack.dev/model-client"

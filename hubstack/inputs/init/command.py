@@ -21,7 +21,7 @@ from hubstack.inputs.init.operators import read_operator
 from hubstack.inputs.init.servers import read_workload
 from hubstack.inputs.init.workloads import config_maps, workloads
 from hubstack.inputs.pulumi_config import load_stack_config
-from hubstack.inputs.settings import read_target
+from hubstack.inputs.settings import read_settings
 
 _NAMED = 12
 """Workloads that are named in one sentence; more are counted."""
@@ -139,7 +139,7 @@ def _others(asked: Asked) -> str:
 
 def _target_problems(asked: Asked) -> tuple[Problem, ...]:
     try:
-        read_target(asked.env, {"gcp:project": asked.gcp_project or "", "gcp:region": asked.region or ""})
+        read_settings(asked.env, {"gcp:project": asked.gcp_project or "", "gcp:region": asked.region or ""})
     except InputError as error:
         return error.problems
     return ()

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from hubstack.catalog import Catalog
-from hubstack.inputs.settings import Target
+from hubstack.inputs.settings import StackSettings
 from hubstack.kinds import CapacityKind, PlatformKind
 from hubstack.plan import ModelPlan, Reason
 from hubstack.planner.cost import HOURS_PER_MONTH
@@ -24,13 +24,13 @@ from hubstack.planner.platforms.rules import BOUGHT_AS_IS
 Surveyors = Mapping[PlatformKind, Surveyor]
 
 
-def make_surveyors(catalog: Catalog, target: Target) -> Surveyors:
+def make_surveyors(catalog: Catalog, target: StackSettings) -> Surveyors:
     """Return who looks for places on each platform."""
     return {kind: Surveyor(spec.offers(catalog, target), catalog, target) for kind, spec in platforms().items()}
 
 
 def plan_managed(
-    drafts: Mapping[str, Draft], has_cluster: bool, surveyors: Surveyors, catalog: Catalog, target: Target
+    drafts: Mapping[str, Draft], has_cluster: bool, surveyors: Surveyors, catalog: Catalog, target: StackSettings
 ) -> tuple[ModelPlan, ...]:
     """Return the models beside GKE, each on the cheapest that fits it."""
     planned: list[ModelPlan] = []

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from hubstack import names
 from hubstack.catalog import Catalog, Engine, ExpertKernel, MachineType
 from hubstack.inputs.models import CapacityStep
-from hubstack.inputs.settings import Target
+from hubstack.inputs.settings import StackSettings
 from hubstack.kinds import AcceleratorKind, CapacityKind, EngineKind
 from hubstack.plan import MemoryNeed, Verdict
 from hubstack.planner.engines.spec import EngineSpec
@@ -110,7 +110,7 @@ class _Alike:
 class Surveyor:
     """Looks for candidates of models among the offers of one target."""
 
-    def __init__(self, offers: Iterable[Offer], catalog: Catalog, target: Target) -> None:
+    def __init__(self, offers: Iterable[Offer], catalog: Catalog, target: StackSettings) -> None:
         self._offers, self._catalog, self._target = tuple(offers), catalog, target
         self._sorted: dict[tuple[CapacityKind, frozenset[str]], tuple[_Alike, ...]] = {}
         self._keys: dict[tuple[object, ...], str] = {}

@@ -20,7 +20,7 @@ from hubstack.inputs.cluster_record import write_clusters_file
 from hubstack.inputs.clusters import SHARD_OF, Cluster, clusters_of, preferred, stands_in
 from hubstack.inputs.models import ModelRequest, Request
 from hubstack.inputs.renames import present_keys
-from hubstack.inputs.settings import Target
+from hubstack.inputs.settings import StackSettings
 from hubstack.inputs.stack import Group
 from hubstack.planner.inputs import StackInputs
 from hubstack.planner.placement.write_placement import write_places
@@ -78,7 +78,7 @@ def choose_clusters(group: Group, lock: Lock) -> dict[str, str]:
     """
     all_models, recorded = group.all_models, group.recorded
     # What a model needs beside others (the gateway's own model names) is for `plan` to refuse.
-    targets = {cluster.key: replace(group.settings(cluster), gateway=None) for cluster in group.clusters}
+    targets = {cluster.key: group.settings(cluster).changed(gateway_settings=None) for cluster in group.clusters}
     chosen: dict[str, str] = {}
     new: list[ModelRequest] = []
     for model in all_models.models:
@@ -92,7 +92,7 @@ def choose_clusters(group: Group, lock: Lock) -> dict[str, str]:
 
 
 def _fitting(
-    new: list[ModelRequest], all_models: Request, lock: Lock, targets: Mapping[str, Target],
+    new: list[ModelRequest], all_models: Request, lock: Lock, targets: Mapping[str, StackSettings],
     clusters: tuple[Cluster, ...],
 ) -> dict[str, str]:  # fmt: skip
     """Return the first cluster by preference in which each new model fits."""
@@ -125,7 +125,7 @@ def _fitting(
 
 
 def _refused(
-    models: list[ModelRequest], all_models: Request, lock: Lock, catalog: Catalog, target: Target
+    models: list[ModelRequest], all_models: Request, lock: Lock, catalog: Catalog, target: StackSettings
 ) -> dict[str, str]:
     """Return the keys of the models that a cluster cannot have, with why."""
     if not models or _why_not(models, all_models, lock, catalog, target) is None:
@@ -135,7 +135,7 @@ def _refused(
 
 
 def _why_not(
-    models: list[ModelRequest], all_models: Request, lock: Lock, catalog: Catalog, target: Target
+    models: list[ModelRequest], all_models: Request, lock: Lock, catalog: Catalog, target: StackSettings
 ) -> str | None:
     keys = {model.key for model in models}
     asked = tuple(model for model in all_models.models if (model.canary_of or model.key) in keys)

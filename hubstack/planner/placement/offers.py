@@ -11,7 +11,7 @@ from functools import cached_property
 
 from hubstack.catalog import Accelerator, Catalog, MachineType, Price, TpuTopology
 from hubstack.catalog.prices import PriceUsed
-from hubstack.inputs.settings import Target
+from hubstack.inputs.settings import StackSettings
 from hubstack.kinds import AcceleratorKind, CapacityKind
 
 SERVERS_PER_CARD = (2, 4, 8)
@@ -124,7 +124,7 @@ class Offer:
         return {kind: price.usd_per_hour if price else listed for kind, price in self._prices.items()}
 
 
-def list_offers(catalog: Catalog, target: Target) -> tuple[Offer, ...]:
+def list_offers(catalog: Catalog, target: StackSettings) -> tuple[Offer, ...]:
     """Return every offer of the target's zones, sorted by machine type."""
     return tuple(
         offer for name in sorted(catalog.machine_types)
@@ -132,7 +132,7 @@ def list_offers(catalog: Catalog, target: Target) -> tuple[Offer, ...]:
     )  # fmt: skip
 
 
-def _of_machine(machine: MachineType, catalog: Catalog, target: Target) -> Iterator[Offer]:
+def _of_machine(machine: MachineType, catalog: Catalog, target: StackSettings) -> Iterator[Offer]:
     accelerator = catalog.accelerators[machine.accelerator]
     zones = zones_of(machine, catalog, target)
     if not zones:
@@ -161,7 +161,7 @@ def _is_offered(topology: TpuTopology) -> bool:
     return topology.nodes == 1 or topology.nodes in PIPELINE_STAGES
 
 
-def zones_of(machine: MachineType, catalog: Catalog, target: Target) -> tuple[str, ...]:
+def zones_of(machine: MachineType, catalog: Catalog, target: StackSettings) -> tuple[str, ...]:
     """Return the zones of the target where the machine type is listed."""
     if target.region not in catalog.regions(machine.name):
         return ()

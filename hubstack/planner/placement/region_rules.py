@@ -7,12 +7,12 @@ Does not own what the settings may be (`hubstack.inputs.settings`).
 from hubstack.catalog import Catalog
 from hubstack.files.errors import InputError
 from hubstack.files.problems import Problem, nearest
-from hubstack.inputs.settings import Target
+from hubstack.inputs.settings import StackSettings
 
 _EVERY = "any"
 
 
-def check_regions(catalog: Catalog, target: Target) -> None:
+def check_regions(catalog: Catalog, target: StackSettings) -> None:
     """Refuse regions in which the catalogue has no accelerator.
 
     Raises:

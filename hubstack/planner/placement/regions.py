@@ -6,14 +6,14 @@ Owns which regions are looked at and what is said of each. What is created stays
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hubstack.catalog import Catalog
 from hubstack.files.errors import InputError, PlanError
 from hubstack.files.problems import Problem, nearest
 from hubstack.hub.lock import Lock
 from hubstack.inputs.models import Request
-from hubstack.inputs.settings import Target
+from hubstack.inputs.settings import StackSettings
 from hubstack.plan import Plan
 from hubstack.planner.planner import plan_stack
 
@@ -30,7 +30,7 @@ class RegionPlan:
 
 
 def compare_regions(
-    request: Request, lock: Lock, catalog: Catalog, target: Target, asked: Iterable[str]
+    request: Request, lock: Lock, catalog: Catalog, target: StackSettings, asked: Iterable[str]
 ) -> tuple[RegionPlan, ...]:
     """Plan the list in each region, the cheapest first; regions without a full price after those with one.
 
@@ -43,13 +43,13 @@ def compare_regions(
     if unknown:
         raise InputError([_unknown(word, known) for word in unknown])
     regions = known if ANY in words else tuple(words)
-    found = [_plan(request, lock, catalog, replace(target, region=region)) for region in regions]
+    found = [_plan(request, lock, catalog, target.changed(region=region)) for region in regions]
     return tuple(sorted(found, key=_rank))
 
 
-def _plan(request: Request, lock: Lock, catalog: Catalog, target: Target) -> RegionPlan:
+def _plan(request: Request, lock: Lock, catalog: Catalog, target: StackSettings) -> RegionPlan:
     # Zones and budget are of the stack's own region.
-    there = replace(target, zones=(), budget_usd_per_month=None)
+    there = target.changed(zones=(), budget_usd_per_month=None)
     try:
         return RegionPlan(region=target.region, plan=plan_stack(request, lock, catalog, there), why_not=None)
     except PlanError as error:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from hubstack.catalog import Catalog, CloudRunGpu, InstanceShape, MachineType, Price, Provenance
 from hubstack.files.problems import Problem
 from hubstack.inputs.models import ModelRequest
-from hubstack.inputs.settings import Target
+from hubstack.inputs.settings import StackSettings
 from hubstack.kinds import CapacityKind, PlatformKind
 from hubstack.names import MODEL_DIR
 from hubstack.plan import ModelPlan, ServerPlan
@@ -37,7 +37,7 @@ LEAST_TIMEOUT_SECONDS, MOST_TIMEOUT_SECONDS = 300, 3600
 MOST_CONCURRENCY = 1000
 
 
-def list_offers(catalog: Catalog, target: Target) -> tuple[Offer, ...]:
+def list_offers(catalog: Catalog, target: StackSettings) -> tuple[Offer, ...]:
     """Return every instance that the region has, each as an offer of one machine with one GPU."""
     return tuple(
         _offer(gpu, shape, catalog, target.region)
@@ -107,7 +107,7 @@ def _refuse(draft: Draft, catalog: Catalog) -> Refusal | None:
     )  # fmt: skip
 
 
-def _plan(draft: Draft, taken: Candidate, catalog: Catalog, target: Target) -> ModelPlan:
+def _plan(draft: Draft, taken: Candidate, catalog: Catalog, target: StackSettings) -> ModelPlan:
     """Return the plan of one model on an instance of Cloud Run."""
     job = job_of(draft.demand.largest_file_bytes, catalog)
     if job is None:  # `_refuse` has refused it
@@ -166,7 +166,7 @@ def _concurrency(draft: Draft, taken: Candidate) -> int:
     return min(taken.load.sequences, MOST_CONCURRENCY)
 
 
-def _warnings(model: ModelPlan, gpu: CloudRunGpu, taken: Candidate, target: Target) -> Iterator[str]:
+def _warnings(model: ModelPlan, gpu: CloudRunGpu, taken: Candidate, target: StackSettings) -> Iterator[str]:
     name = model.accelerator_name
     if target.region in gpu.by_invitation:
         yield f"Cloud Run opens {name} in {target.region} by invitation only: ask Google first"

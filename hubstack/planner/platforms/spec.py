@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hubstack.catalog import Catalog
 from hubstack.files.problems import Problem
 from hubstack.inputs.models import ModelRequest
-from hubstack.inputs.settings import Target
+from hubstack.inputs.settings import StackSettings
 from hubstack.kinds import PlatformKind
 from hubstack.plan import ModelPlan
 from hubstack.planner.engines.spec import Refusal
@@ -25,7 +25,7 @@ class PlatformSpec:
     """One platform."""
 
     kind: PlatformKind
-    offers: Callable[[Catalog, Target], tuple[Offer, ...]]
+    offers: Callable[[Catalog, StackSettings], tuple[Offer, ...]]
     """Every machine that may serve a model there."""
     find_problems: Callable[[ModelRequest, str, Catalog], Iterable[Problem]]
     """Settings of a request that make no sense there, given the region."""
@@ -33,5 +33,5 @@ class PlatformSpec:
     """Whether a source gives its prices, so that they can be compared with those of nodes."""
     refuse: Callable[[Draft, Catalog], Refusal | None] = _refuses_none
     """Why a model that fits cannot be brought there; None where it can."""
-    plan: Callable[[Draft, Candidate, Catalog, Target], ModelPlan] | None = None
+    plan: Callable[[Draft, Candidate, Catalog, StackSettings], ModelPlan] | None = None
     """The plan of one model on the machine that it takes; None: its models are placed together, on nodes."""

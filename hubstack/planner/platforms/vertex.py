@@ -10,7 +10,7 @@ from dataclasses import replace
 from hubstack.catalog import Catalog
 from hubstack.files.problems import Problem
 from hubstack.inputs.models import ModelRequest
-from hubstack.inputs.settings import Target
+from hubstack.inputs.settings import StackSettings
 from hubstack.kinds import PlatformKind
 from hubstack.plan import ModelPlan
 from hubstack.plan.managed import VertexPlan
@@ -24,7 +24,7 @@ from hubstack.planner.serving.choose_loading import mount_elsewhere
 CHOSEN_THERE = "(Model Garden chooses the image)"
 
 
-def _offers(catalog: Catalog, target: Target) -> tuple[Offer, ...]:
+def _offers(catalog: Catalog, target: StackSettings) -> tuple[Offer, ...]:
     """Return the whole machines among GKE's offers whose accelerator Vertex AI has a word for here."""
     words = catalog.vertex.accelerators
     return tuple(
@@ -34,7 +34,7 @@ def _offers(catalog: Catalog, target: Target) -> tuple[Offer, ...]:
     )  # fmt: skip
 
 
-def _plan(draft: Draft, taken: Candidate, catalog: Catalog, _target: Target) -> ModelPlan:
+def _plan(draft: Draft, taken: Candidate, catalog: Catalog, _target: StackSettings) -> ModelPlan:
     """Return the plan of one model on a machine of Vertex AI."""
     loading = mount_elsewhere(draft.demand.weights.size_bytes, "Vertex AI", catalog.load_rates)
     model = assemble(draft, taken, loading, catalog.termination)

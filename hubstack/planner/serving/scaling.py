@@ -15,7 +15,7 @@ from hubstack.catalog.engine_metrics import EngineMetrics
 from hubstack.files.errors import PlanError
 from hubstack.files.problems import Problem
 from hubstack.inputs.models import ModelRequest
-from hubstack.inputs.settings import Target
+from hubstack.inputs.settings import StackSettings
 from hubstack.kinds import EngineKind
 from hubstack.plan import ModelPlan, PoolPlan, Reason, ScalingPlan, ScalingTrigger
 from hubstack.planner.engines import spec_of
@@ -33,7 +33,7 @@ BLIND = "`hubstack:monitoring` is off: nothing scrapes the queue and cache by wh
 
 def with_scaling(
     models: Iterable[ModelPlan], pools: Iterable[PoolPlan], requests: Iterable[ModelRequest],
-    metrics: Mapping[EngineKind, EngineMetrics], target: Target,
+    metrics: Mapping[EngineKind, EngineMetrics], target: StackSettings,
 ) -> tuple[ModelPlan, ...]:  # fmt: skip
     """Return the models with their scaling and surge, and the reasons of both.
 
@@ -82,7 +82,7 @@ def _places(model: ModelPlan) -> int:
 
 def _decided(
     model: ModelPlan, spare: int, request: ModelRequest, metrics: Mapping[EngineKind, EngineMetrics],
-    target: Target,
+    target: StackSettings,
 ) -> ModelPlan:  # fmt: skip
     surge = int(model.hosts == 1 and spare >= _places(model))
     scaling = _scaling(model, request, metrics, target)
@@ -98,7 +98,7 @@ def _decided(
 
 
 def _scaling(
-    model: ModelPlan, request: ModelRequest, metrics: Mapping[EngineKind, EngineMetrics], target: Target
+    model: ModelPlan, request: ModelRequest, metrics: Mapping[EngineKind, EngineMetrics], target: StackSettings
 ) -> ScalingPlan | None:
     if not target.autoscaling or model.replicas.min == model.replicas.max:
         return None
@@ -120,7 +120,7 @@ def requests_at_once(engine: EngineKind, concurrency: int) -> int:
 
 
 def _triggers(
-    model: ModelPlan, request: ModelRequest, metrics: EngineMetrics, target: Target
+    model: ModelPlan, request: ModelRequest, metrics: EngineMetrics, target: StackSettings
 ) -> Iterator[ScalingTrigger]:
     # Managed Prometheus holds the whole project: cluster and namespace are its own labels, `model` the scrape's.
     where = (
@@ -138,7 +138,7 @@ def _triggers(
 
 def _scaling_reasons(
     model: ModelPlan, request: ModelRequest, scaling: ScalingPlan | None,
-    metrics: Mapping[EngineKind, EngineMetrics], target: Target,
+    metrics: Mapping[EngineKind, EngineMetrics], target: StackSettings,
 ) -> Iterator[Reason]:  # fmt: skip
     low, high = model.replicas.min, model.replicas.max
     if scaling is None:

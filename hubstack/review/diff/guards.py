@@ -13,7 +13,7 @@ from hubstack.files.errors import HubstackError
 from hubstack.inputs.clusters import settings_of
 from hubstack.inputs.environment import find_environment
 from hubstack.inputs.pulumi_config import SECRET_PLACEHOLDER
-from hubstack.inputs.settings import DEFAULT_NAMESPACE, SECRETS
+from hubstack.inputs.settings import DEFAULT_TEXTS, SECRETS
 from hubstack.inputs.stack import Stack
 from hubstack.review.check.policy_file import load_policy, policy_path
 
@@ -36,9 +36,9 @@ def read_guards(name: str, project_dir: Path) -> Mapping[str, Any] | None:
         policy = load_policy(path, path.name, found.stack)
     except HubstackError:
         return None
-    config = stack.config
+    config = {**DEFAULT_TEXTS, **stack.config}
     if stack.group and stack.cluster:
-        config = {**config, **settings_of(stack.cluster, stack.group.config, DEFAULT_NAMESPACE)}
+        config |= settings_of(stack.cluster, stack.group.config)
     return {
         "settings": {key: text for key, text in sorted(config.items()) if key not in SECRETS},
         "plain_secrets": [key for key in SECRETS if config.get(key, SECRET_PLACEHOLDER) != SECRET_PLACEHOLDER],

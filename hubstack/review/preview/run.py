@@ -20,7 +20,7 @@ from pulumi.runtime.proto import engine_pb2_grpc, resource_pb2_grpc
 
 from hubstack.files.errors import PreviewError
 from hubstack.files.subprocess_env import kept_environment
-from hubstack.inputs.pulumi_config import StackConfig, load_stack_config
+from hubstack.inputs.pulumi_config import Settings, StackConfig, load_stack_config
 from hubstack.review.preview.calls import LOST, Calls
 from hubstack.review.preview.graph import Graph
 from hubstack.review.preview.monitor import Engine, Monitor, Recorder
@@ -60,7 +60,8 @@ def preview(
     if not isinstance(config, StackConfig):
         config = load_stack_config(project_dir, config or project_dir / "stacks" / f"Pulumi.{stack}.yaml")
     if secret:
-        config = replace(config, config={**config.config, **{key: secret(key) for key in config.secret_keys}})
+        texts = {**config.config, **{key: secret(key) for key in config.secret_keys}}
+        config = replace(config, config=Settings(texts, config.config.document))
     recorder, calls = Recorder(config.project, stack), Calls()
     with _serve(recorder, answer(recorder), calls) as address:
         code, output = _run(project_dir, _environment(project_dir, stack, config, address), calls, timeout_seconds)

@@ -13,7 +13,7 @@ from hubstack.cli.app import app
 from hubstack.files.errors import InputError
 from hubstack.inputs.models import load_request
 from hubstack.inputs.pulumi_config import load_stack_config
-from hubstack.inputs.settings import read_target
+from hubstack.inputs.settings import read_settings
 from tests.inputs.init.conftest import MANIFESTS, PROJECT, deployment
 
 PLACE = ("--gcp-project", "acme-new", "--region", "us-central1")
@@ -40,7 +40,7 @@ def test_a_new_environment_is_a_list_and_its_settings_and_the_next_step_is_said(
     assert "wrote stacks/new.models.yaml: 3 models" in said
     assert said.rstrip().endswith("./dev lock new")
     assert len(load_request(project / "stacks" / "new.models.yaml").models) == 3
-    target = read_target("new", load_stack_config(project, project / "stacks" / "Pulumi.new.yaml").config)
+    target = read_settings("new", load_stack_config(project, project / "stacks" / "Pulumi.new.yaml").config)
     assert (target.project, target.region, target.deletion_protection) == ("acme-new", "us-central1", True)
 
 

@@ -9,7 +9,7 @@ import pytest
 from hubstack.files.errors import InputError, PlanError
 from hubstack.hub.lock import Lock
 from hubstack.inputs.models import Request, load_request
-from hubstack.inputs.settings import Target
+from hubstack.inputs.settings import StackSettings
 from hubstack.inputs.what_if import change_request
 from hubstack.kinds import EngineKind, Ingress, PlatformKind
 from hubstack.plan import ModelPlan, Plan
@@ -22,7 +22,7 @@ RUN, VERTEX = PlatformKind.CLOUD_RUN, PlatformKind.VERTEX
 SMALL, LARGE, HUGE = "Qwen/Qwen3-4B-Instruct-2507", "Qwen/Qwen3-32B", "Qwen/Qwen2.5-72B-Instruct"
 
 
-def run(repo_id: str, where: Target | None = None, **settings: Any) -> ModelPlan:
+def run(repo_id: str, where: StackSettings | None = None, **settings: Any) -> ModelPlan:
     return plan_one(hub(repo_id), where, **{"platform": RUN, "replicas_min": 0, **settings})
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The address ranges of a stack's network, and those of Google's that its pods speak to.
+"""The address ranges of a stack's network, and the addresses of Google that its pods and load balancers use.
 
-Owns figures only. The ranges of a gateway are in `hubstack.inputs.gateway`.
+Owns figures only.
 """
 
 NODES_RANGE, PODS_RANGE, SERVICES_RANGE = "10.0.0.0/20", "10.16.0.0/14", "10.1.0.0/20"
@@ -13,3 +13,7 @@ DNS_ADDRESSES = ("169.254.20.10/32", "169.254.169.254/32")
 """Of NodeLocal DNSCache and of Cloud DNS on the node; kube-dns has pods."""
 RESTRICTED_ADDRESSES = ("199.36.153.4", "199.36.153.5", "199.36.153.6", "199.36.153.7")
 """Of restricted.googleapis.com (VPC docs, "Private Google Access options")."""
+PROXY_RANGE = "10.2.0.0/23"
+"""Of the proxy-only subnet, from which requests reach the pods; /23 is the size that Google recommends."""
+HEALTH_CHECK_RANGES = ("35.191.0.0/16", "130.211.0.0/22")
+"""From which Google checks health (Cloud Load Balancing docs, "Health checks overview")."""

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a stack setting is written: what a text of Pulumi's config means, and the form that a value must have.
+
+A program is handed every setting as text, with JSON for lists and mappings; a settings file may hold YAML values
+instead. Both are read here. Does not own the settings (`hubstack.inputs.settings`).
+"""
+
+import json
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from hubstack.inputs.pulumi_config import SECRET_PLACEHOLDER
+
+MOST_USD = 1e12
+
+
+def _parsed(value: Any) -> Any:
+    """Return what a JSON text holds; any other value as it is, which is then refused for what it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+
+
+def _flag(value: Any) -> Any:
+    return {"true": True, "false": False}.get(value.lower(), value) if isinstance(value, str) else value
+
+
+def _number(value: Any) -> Any:
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+def _word_or_list(value: Any) -> Any:
+    return [value.strip()] if isinstance(value, str) and not value.lstrip().startswith("[") else _parsed(value)
+
+
+def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
+    twice = next((value for at, value in enumerate(values) if value in values[:at]), None)
+    if twice is not None:
+        raise refusal(f"lists `{twice}` twice")
+    return values
+
+
+def _is_encrypted(value: Any) -> Any:
+    if value != SECRET_PLACEHOLDER:
+        raise refusal("is a secret in plain text")
+    return value
+
+
+def refusal(text: str) -> PydanticCustomError:
+    """Return the error for a value; the text follows the setting's name."""
+    return PydanticCustomError("refused", "{text}", {"text": text})
+
+
+def form(pattern: str, what: str) -> AfterValidator:
+    """Refuse a text that does not match a pattern.
+
+    Args:
+        pattern: a regular expression for the whole text.
+        what: what the text must be, with its article: `a Google Cloud project ID`.
+    """
+
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise PydanticCustomError("form", "{what}", {"what": f"must be {what}"})
+        return value
+
+    return AfterValidator(check)
+
+
+FROM_JSON = BeforeValidator(_parsed)
+FROM_WORD_OR_JSON = BeforeValidator(_word_or_list)
+LIST = Field(strict=False)
+DISTINCT = AfterValidator(_distinct)
+Flag = Annotated[bool, BeforeValidator(_flag)]
+UsdPerMonth = Annotated[float, BeforeValidator(_number), Field(gt=0, lt=MOST_USD)]
+Secret = Annotated[
+    str, BeforeValidator(_is_encrypted),
+    WithJsonSchema({"type": "object", "required": ["secure"], "properties": {"secure": {"type": "string"}}}),
+]  # fmt: skip
+"""A text that Pulumi encrypts; no plan reads it, and its value is never here."""
