@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from hubstack.files.errors import HubstackError, InputError, LockError, PlanError
 from hubstack.hub.facts import ModelFacts, SecurityFacts
-from hubstack.hub.lock import Lock
+from hubstack.hub.lock import Lock, lock_path
 from hubstack.inputs.models import ModelRequest, Request
 from hubstack.planner.placement.placement_file import Placement
-from hubstack.planner.planner import lock_path, places_of, plan_stack
+from hubstack.planner.planner import places_of, plan_stack
 from tests.planner.model.test_geometry import CONFIGS
 from tests.support.facts import ask, catalog, file, hub, hub_ids, llama, made, plan, plan_one, steps, target
 
