@@ -53,16 +53,14 @@ def read_manifests(names: Sequence[str]) -> Found:
     unknown: list[Unknown] = []
     others: list[str] = []
     classes = compute_classes(objects, catalog)
-    for workload in workloads(objects):
-        found = read_workload(workload, maps, catalog, classes)
+    held = {id(workload.root): workload for workload in workloads(objects)}
+    for part in objects:
+        workload = held.get(id(part))
+        found = read_workload(workload, maps, catalog, classes) if workload else read_operator(part, catalog)
         entries += [each for each in found or () if isinstance(each, Entry)]
         unknown += [each for each in found or () if isinstance(each, Unknown)]
-        if found is None:
+        if workload and found is None:
             others.append(workload.label)
-    for part in objects:
-        told = read_operator(part, catalog)
-        entries += [each for each in told or () if isinstance(each, Entry)]
-        unknown += [each for each in told or () if isinstance(each, Unknown)]
     more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
     skipped = [f"serve no model that is known here: {', '.join(others[:_NAMED])}{more}"] if others else []
     shown = ", ".join("standard input" if name == STDIN else name for name in names)

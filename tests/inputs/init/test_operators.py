@@ -32,7 +32,7 @@ spec:
 
 
 def test_models_in_kinds_of_other_operators_are_read(made: Make) -> None:
-    _, request, _ = made(MANIFESTS / "operators.yaml")
+    _, request, _ = made(MANIFESTS / "platforms.yaml")
     got = {m.key: (m.id, m.context, m.replicas_min, m.replicas_max) for m in request.models}
     assert got == {
         "drafts": ("mistralai/Mistral-7B-Instruct-v0.3", 12000, 0, 4),
@@ -46,7 +46,7 @@ def test_models_in_kinds_of_other_operators_are_read(made: Make) -> None:
 
 
 def test_kinds_that_are_not_read_are_named_and_no_others() -> None:
-    found = read_manifests([str(MANIFESTS / "operators.yaml")])
+    found = read_manifests([str(MANIFESTS / "platforms.yaml")])
     told = [(each.origin.partition(",")[0], each.why) for each in found.unknown]
     assert told == [
         ("Workspace default/old-names", "`Workspace` names the model `falcon-7b`, which is no Hub id"),
