@@ -51,8 +51,11 @@ def read_engines(file: Row, releases: Mapping[str, Release], driver: GpuDriver) 
             release=release,
             architectures=_architectures(row, release),
             architecture_accelerators=dict(_lists(row, "architecture_accelerators")),
+            own_code=frozenset(row.texts("own_code")),
             model_types=dict(_model_types(row)),
-            quantization=release.quantization if release else _quantization(row),
+            quantization=_without(
+                release.quantization if release else _quantization(row), row.texts("quantization_unavailable")
+            ),
             quantization_below=row.numbers("quantization_below"),
             quantization_aliases=_texts_by_key(aliases) if aliases else {},
             notes=row.texts("notes"),
@@ -81,6 +84,11 @@ def _release(row: Row, releases: Mapping[str, Release]) -> Release | None:
     elif found.version != row.text("version"):
         row.refuse(f"releases/{name}.yaml is of {found.version}: run tools/engine_facts with the wheel", "version")
     return found
+
+
+def _without(methods: Mapping[str, float | None], unavailable: tuple[str, ...]) -> dict[str, float | None]:
+    """Return the methods whose packages the image has."""
+    return {name: floor for name, floor in methods.items() if name not in unavailable}
 
 
 def _architectures(row: Row, release: Release | None) -> Mapping[str, frozenset[str]]:
@@ -127,6 +135,7 @@ def _model_types(row: Row) -> Iterator[tuple[str, ModelTypeSupport]]:
                 name,
                 ModelTypeSupport(
                     can_classify=support.flag("classify"),
+                    is_custom=support.flag("custom"),
                     min_compute_capability=support.maybe_number("min_compute_capability"),
                     dtype=support.maybe_text("dtype"),
                 ),

@@ -31,6 +31,8 @@ class ModelTypeSupport:
     """Loads a classification or reranking head, not only embeddings."""
     min_compute_capability: float | None
     """Of this type, where it is above the engine's own."""
+    is_custom: bool
+    """Exists as code of repositories only, which the engine has of its own."""
     dtype: str | None
     """The only number format it runs in, where there is only one."""
 
@@ -89,6 +91,8 @@ class Engine:
     """Use (`text_generation`, `multimodal`, `embedding` ...) to names; empty where no list is known."""
     architecture_accelerators: Mapping[str, tuple[str, ...]]
     """Accelerators on which alone an architecture is known to work."""
+    own_code: frozenset[str]
+    """Repositories whose model code an engine that runs no Python has of its own."""
     model_types: Mapping[str, ModelTypeSupport]
     """Empty for engines that choose by architecture."""
     quantization: Mapping[str, float | None]

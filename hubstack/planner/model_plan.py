@@ -17,7 +17,7 @@ from hubstack.plan import ModelPlan, Reason, Rejected, Replicas, StepPlan, Verdi
 from hubstack.plan.provenance import Provenance
 from hubstack.planner.engines import spec_of
 from hubstack.planner.engines.spec import Serving, Shape
-from hubstack.planner.model.weights import OTHER_COPIES, ChosenFiles, WeightsFormat
+from hubstack.planner.model.weights import ChosenFiles, WeightsFormat
 from hubstack.planner.performance.predict import Placed, predict
 from hubstack.planner.placement.candidates import Candidate, Candidates, Step, Tried, needed_bytes
 from hubstack.planner.placement.engine_rules import Demand
@@ -61,7 +61,8 @@ def assemble(
     server = plan_server(Serving(
         request=request, facts=facts, geometry=demand.geometry, choice=choice, shape=_shape(offer), need=taken.need,
         load=taken.load, load_bytes=demand.weights.size_bytes, model_path=weights.model_path,
-        format=draft.chosen.format, model_dir=model_dir, loading=loading.plan, limits=limits,
+        format=draft.chosen.format, is_mistral=draft.chosen.is_mistral, model_dir=model_dir,
+        loading=loading.plan, limits=limits,
     ))  # fmt: skip
     price = offer.price(request.capacity[0].kind)
     return ModelPlan(
@@ -141,7 +142,7 @@ def loadable(draft: Draft, taken: Candidate, target: StackSettings) -> Loadable:
         engine=taken.kind, format=chosen.format, size_bytes=chosen.weights_bytes or demand.weights.size_bytes,
         largest_file_bytes=demand.largest_file_bytes, pooling=demand.choice.pooling,
         chat_template=bool(demand.request.chat_template),
-        has_folders=any("/" in file.path for file in chosen.weights),
+        has_folders=any("/" in file.path for file in chosen.weights), is_mistral=chosen.is_mistral,
         ranks=offer.tensor_parallel, hosts=offer.hosts,
         pod_memory_bytes=memory - shm_bytes(offer.tensor_parallel, memory),
         machine_types=tuple(step.offer.machine.name for step in taken.steps),
@@ -285,7 +286,9 @@ def _weights(demand: Demand, chosen: ChosenFiles, model_dir: str) -> WeightsPlan
     )
     # Without its config.json a list cannot be the whole repository; the loader then asks the Hub for the list
     # at the locked commit, and checks the files against the Hub's own hashes.
-    whole = chosen.format is WeightsFormat.GGUF or any(file.path == "config.json" for file in chosen.side)
+    whole = chosen.format is WeightsFormat.GGUF or any(
+        file.path in {"config.json", "params.json"} for file in chosen.side
+    )
     single = chosen.format is WeightsFormat.GGUF and chosen.weights
     return WeightsPlan(
         repo_id=facts.id,
@@ -293,7 +296,7 @@ def _weights(demand: Demand, chosen: ChosenFiles, model_dir: str) -> WeightsPlan
         prefix=facts.commit,
         files=files if chosen.weights and whole else (),
         patterns=chosen.patterns,
-        exclude=OTHER_COPIES if chosen.weights and whole else chosen.exclude,
+        exclude=chosen.copies if chosen.weights and whole else chosen.exclude,
         total_bytes=sum(file.size_bytes for file in (*chosen.weights, *chosen.side)) if chosen.weights
         else demand.weights.size_bytes,
         largest_file_bytes=demand.largest_file_bytes,

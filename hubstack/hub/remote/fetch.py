@@ -24,6 +24,7 @@ from hubstack.hub.facts import ModelFacts
 from hubstack.hub.parts import INDEX, describe, loaded_weights, missing_parts, needs_index, unlisted_parts
 from hubstack.hub.remote.client import HubClient
 from hubstack.hub.remote.mapping import Answers, commit_of, to_facts
+from hubstack.hub.remote.mistral_params import config_of_params
 from hubstack.hub.remote.pace import Pace, Patience
 from hubstack.hub.remote.refusal import AnswerError, Cause, Refusal, explain, hub_endpoint, shown_endpoint
 from hubstack.hub.remote.token import token_place
@@ -31,6 +32,7 @@ from hubstack.hub.remote.token import token_place
 _T = TypeVar("_T")
 Asked = tuple[str, str]
 """Repository id and revision."""
+_MISTRAL_FILE = "params.json"
 _TOKENIZER_FILE = "tokenizer_config.json"
 _NOT_SERVED = frozenset({404, 410, 501})
 _QUANTIZATION_FILE = "hf_quant_config.json"
@@ -196,6 +198,9 @@ async def _fetch(client: HubClient, repo_id: str, revision: str, *, with_config:
     if _QUANTIZATION_FILE in listed:
         modelopt = await client.read_json(info.id, commit, _QUANTIZATION_FILE, listed[_QUANTIZATION_FILE])
     config = await client.read_json(info.id, commit, "config.json", listed.get("config.json"))
+    if config is None and _MISTRAL_FILE in listed:
+        params = await client.read_json(info.id, commit, _MISTRAL_FILE, listed[_MISTRAL_FILE])
+        config = config_of_params(params or {})
     tokenizer = await _read_tokenizer(client, info.id, commit, listed)
     return to_facts(
         Answers(

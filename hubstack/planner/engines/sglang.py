@@ -9,7 +9,6 @@ from hubstack.planner.engines.tasks import GENERATE
 from hubstack.planner.memory import sizing
 from hubstack.planner.memory.engine_memory import gpu_outside_bytes, sglang_terms
 from hubstack.planner.memory.workload import EngineMemory
-from hubstack.planner.model.weights import quantization_method
 
 
 def _args(serving: Serving) -> tuple[str, ...]:
@@ -39,9 +38,7 @@ def _takes(model: Unassigned) -> str | None:
     if task not in GENERATE:
         return None
     if not vllm.uses_of(name) and own.uses_of(name):
-        return f"{task} with {name}, which vLLM has dropped: SGLang has it"
-    if quantization_method(model.facts) == "bitsandbytes":
-        return f"{task} from bitsandbytes weights: SGLang loads them, vLLM's image has no plug-in for them"
+        return f"{task} with {name}, which vLLM does not have: SGLang has it"
     return None
 
 

@@ -96,6 +96,8 @@ class Serving:
     model_path: str
     """As the engine is given it: the mounted folder, or the GGUF file in it."""
     format: WeightsFormat
+    is_mistral: bool
+    """The checkpoint is in Mistral's own format."""
     loading: LoadingPlan
     limits: Termination
     """What the platforms give a server that has to go."""
@@ -118,6 +120,10 @@ class NodeGroup:
 
 Answer = str | Refusal | None
 """Why an engine serves a model; why none does; None: it leaves the model to the next one."""
+
+
+def _can(_model: Unassigned) -> None:
+    return None
 
 
 def _no_env(_window_seconds: int) -> dict[str, str]:
@@ -156,6 +162,8 @@ class EngineSpec:
     """Allowance for what follows the load of the weights: compilation, graph capture, warm-up."""
     args: Callable[[Serving], tuple[str, ...]]
     """Flags of the container on one node; `arguments.of_row` where the catalogue's row has them all."""
+    cannot: Callable[[Unassigned], str | None] = _can
+    """Why it would not start with a model of a family that it knows; None: it would."""
     env: Callable[[int], Mapping[str, str]] = _no_env
     """Its own variables, given the seconds after which the startup probe gives up."""
     on_tpu: EngineKind | None = None

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the Hub's tasks ask of an engine."""
 
+from collections.abc import Mapping
+from typing import Any, cast
+
 from hubstack.hub.facts import ModelFacts
 
 GENERATE = frozenset({"text-generation", "image-text-to-text", "any-to-any", "video-text-to-text",
@@ -14,3 +17,20 @@ def is_for_texts(facts: ModelFacts) -> bool:
     """Return whether a model embeds or ranks texts rather than generating any."""
     task = facts.pipeline_tag
     return task in EMBED | RANK or (task is None and facts.library == "sentence-transformers")
+
+
+POOLING_FILE = "1_Pooling/config.json"
+"""Where sentence-transformers says how the tokens of a text become one vector."""
+
+
+def lacks_pooling(facts: ModelFacts) -> bool:
+    """Return whether a repository lists its files, and among them none that says how to pool."""
+    paths = {file.path for file in facts.files}
+    return "config.json" in paths and POOLING_FILE not in paths
+
+
+def model_code(facts: ModelFacts) -> tuple[str, ...]:
+    """Return the Python of models that config.json names: `module.Class`, or with another repository before it."""
+    said: Any = facts.config.get("auto_map")
+    named = cast("Mapping[str, Any]", said) if isinstance(said, Mapping) else dict[str, Any]()
+    return tuple(str(ref) for key, ref in named.items() if str(key).startswith("AutoModel"))

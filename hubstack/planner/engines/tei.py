@@ -4,8 +4,8 @@
 from hubstack.kinds import EngineKind
 from hubstack.plan import ApiKey
 from hubstack.planner.engines import arguments
-from hubstack.planner.engines.spec import EngineSpec, Unassigned
-from hubstack.planner.engines.tasks import RANK, is_for_texts
+from hubstack.planner.engines.spec import EngineSpec, Serving, Unassigned
+from hubstack.planner.engines.tasks import EMBED, RANK, is_for_texts, lacks_pooling, model_code
 from hubstack.planner.memory.engine_memory import TEI_BATCH_TOKENS, tei_terms
 from hubstack.planner.memory.workload import EngineMemory
 from hubstack.planner.model.geometry import Geometry
@@ -19,7 +19,7 @@ def _takes(model: Unassigned) -> str | None:
     """Take encoders and small embedders; the others are for vLLM's pooling runner where it knows them."""
     facts, geometry = model.facts, model.geometry
     support = model.catalog.engines[EngineKind.TEI].model_types.get(geometry.model_type)
-    if not is_for_texts(facts) or support is None or facts.quantization:
+    if not is_for_texts(facts) or support is None or facts.quantization or _cannot(model):
         return None
     task = facts.pipeline_tag or "embedding"
     # What cannot be counted is not small.
@@ -29,6 +29,27 @@ def _takes(model: Unassigned) -> str | None:
     if suits and (is_small or not pooled):
         return f"{task} with a {geometry.model_type} model: TEI is built for it"
     return None
+
+
+def _cannot(model: Unassigned) -> str | None:
+    """Say what TEI would stop at: it reads tokenizer.json only (TEI#511), and runs no code of a repository."""
+    facts = model.facts
+    paths = {file.path for file in facts.files}
+    if "config.json" in paths and "tokenizer.json" not in paths:
+        return "has no tokenizer.json, and tei reads no other tokenizer"
+    support = model.catalog.engines[EngineKind.TEI].model_types.get(model.geometry.model_type)
+    own = model.catalog.engines[EngineKind.TEI].own_code
+    others = sorted({ref for ref in model_code(facts) if ref.partition("--")[0] not in own})
+    if support and others and not support.is_custom:
+        return f"names model code of its own ({others[0]}), which tei does not have"
+    return None
+
+
+def _args(serving: Serving) -> tuple[str, ...]:
+    """Return the row's arguments; without a pooling file it is told the mean, as sentence-transformers takes it."""
+    given = arguments.of_row(serving)
+    embeds = serving.facts.pipeline_tag in EMBED
+    return (*given, "--pooling", "mean") if embeds and lacks_pooling(serving.facts) else given
 
 
 def _generates(geometry: Geometry) -> bool:
@@ -44,5 +65,6 @@ SPEC = EngineSpec(
     open_paths=("/v1", "/rerank"),
     api_key=ApiKey(variable="API_KEY"),
     start_seconds=60,
-    args=arguments.of_row,
+    args=_args,
+    cannot=_cannot,
 )

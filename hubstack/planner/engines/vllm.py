@@ -15,12 +15,12 @@ from hubstack.kinds import AcceleratorKind, EngineKind
 from hubstack.plan import ApiKey
 from hubstack.plan.loading import LoadingMethod
 from hubstack.planner.engines.arguments import parser_flags, port_of
+from hubstack.planner.engines.rerankers import RERANKERS
 from hubstack.planner.engines.spec import Answer, EngineSpec, NodeGroup, Refusal, Serving, Unassigned
 from hubstack.planner.engines.tasks import GENERATE, TRANSCRIBE, is_for_texts
 from hubstack.planner.memory import sizing
 from hubstack.planner.memory.engine_memory import gpu_outside_bytes, vllm_terms
 from hubstack.planner.memory.workload import EngineMemory
-from hubstack.planner.model.geometry import Geometry
 from hubstack.planner.model.weights import WeightsFormat, quantization_method
 
 DEPRECATED_QUANTIZATION = frozenset({"fbgemm_fp8"})
@@ -54,12 +54,15 @@ def vllm_args(serving: Serving) -> tuple[str, ...]:
     flags += _load_flags(serving)
     if choice.pooling:
         flags += ["--runner", "pooling"]
-    if choice.ranks:
-        flags += _rank_flags(serving.geometry)
+    reranker = RERANKERS.get(serving.geometry.name) if choice.ranks else None
+    if reranker:
+        flags += ["--hf-overrides", reranker.overrides_json]
     if not shape.accelerator.bf16_native and shape.accelerator.kind is AcceleratorKind.GPU:
         flags += ["--dtype", "half"]
     flags += _parallel_flags(serving) + _feature_flags(serving.request)
     flags += parser_flags(serving.request, serving.model_dir)
+    if reranker and not serving.request.chat_template:
+        flags += ["--chat-template", reranker.template]
     if serving.request.tool_call_parser:
         flags.append("--enable-auto-tool-choice")
     if choice.remote_code:
@@ -70,6 +73,8 @@ def vllm_args(serving: Serving) -> tuple[str, ...]:
 def _load_flags(serving: Serving) -> list[str]:
     """Return how vLLM reads its weights. The streamer's three keys: vllm runai_streamer_loader.py (0.32 wheel)."""
     loading = serving.loading
+    if serving.is_mistral:
+        return ["--tokenizer-mode", "mistral", "--config-format", "mistral", "--load-format", "mistral"]
     if loading.method is LoadingMethod.RUNAI_STREAMER:
         told: dict[str, object] = {"memory_limit": loading.buffer_bytes}
         if loading.distributed:
@@ -111,23 +116,6 @@ def _feature_flags(request: ModelRequest) -> list[str]:
             told["prompt_lookup_max"] = 4
         flags += ["--speculative-config", json.dumps(told, sort_keys=True)]
     return flags
-
-
-def _rank_flags(geometry: Geometry) -> list[str]:
-    """Generating rerankers score by the odds of one word against another (vLLM docs, "Score API")."""
-    overrides = {
-        "Qwen3ForCausalLM": {
-            "architectures": ["Qwen3ForSequenceClassification"],
-            "classifier_from_token": ["no", "yes"],
-            "is_original_qwen3_reranker": True,
-        },
-        "Qwen2ForCausalLM": {
-            "architectures": ["Qwen2ForSequenceClassification"],
-            "classifier_from_token": ["0", "1"],
-            "method": "from_2_way_softmax",
-        },
-    }.get(geometry.name)
-    return ["--hf-overrides", json.dumps(overrides, sort_keys=True)] if overrides else []
 
 
 def vllm_env(window_seconds: int) -> dict[str, str]:

@@ -23,7 +23,9 @@ SIDE_FILES = ("*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken", "tokenizer*
 """Config, tokenizer and chat template; the numbered folders are sentence-transformers modules."""
 CODE_FILES = ("*.py",)
 """Python of the repository, staged only where the list asks to run it."""
-OTHER_COPIES = ("original/*", "metal/*", "onnx/*", "openvino/*", "consolidated*", "coreml/*", "gguf/*",
+_CONSOLIDATED = "consolidated*"
+_MISTRAL_ONLY = frozenset({"VoxtralForConditionalGeneration", "VoxtralRealtimeGeneration"})
+OTHER_COPIES = ("original/*", "metal/*", "onnx/*", "openvino/*", _CONSOLIDATED, "coreml/*", "gguf/*",
                 "*/onnx/*", "flax_model*", "tf_model*", "rust_model*", "training_args.bin",
                 "optimizer*")  # fmt: skip
 """The same weights for other programs; a repository with them is twice the size that is served."""
@@ -51,13 +53,20 @@ class ChosenFiles:
     weights: tuple[FileFacts, ...]
     side: tuple[FileFacts, ...]
     patterns: tuple[str, ...]
+    is_mistral: bool = False
+    """In Mistral's own format: `consolidated*.safetensors`, params.json and its own tokenizer."""
+
+    @property
+    def copies(self) -> tuple[str, ...]:
+        """Patterns of the same weights for other programs."""
+        return tuple(pattern for pattern in OTHER_COPIES if not (self.is_mistral and pattern == _CONSOLIDATED))
 
     @property
     def exclude(self) -> tuple[str, ...]:
         """What the loader leaves out where it chooses from the Hub's own list, since the lock has none."""
         unsafe = () if self.format is WeightsFormat.PICKLE else UNSAFE_FILES
         folders = () if self.format is WeightsFormat.GGUF else FOLDERS_OF_COPIES
-        return (*OTHER_COPIES, *folders, *unsafe, *(() if set(CODE_FILES) <= set(self.patterns) else CODE_FILES))
+        return (*self.copies, *folders, *unsafe, *(() if set(CODE_FILES) <= set(self.patterns) else CODE_FILES))
 
     @property
     def weights_bytes(self) -> int:
@@ -65,7 +74,9 @@ class ChosenFiles:
         return sum(file.size_bytes for file in self.weights)
 
 
-def choose_files(facts: ModelFacts, *, gguf_file: str | None = None, code: bool = False) -> ChosenFiles:
+def choose_files(  # noqa: PLR0911  one return a format
+    facts: ModelFacts, *, gguf_file: str | None = None, code: bool = False
+) -> ChosenFiles:
     """Choose the files to serve. Where the lock lists none, the format follows from the Hub's counts.
 
     Args:
@@ -74,6 +85,8 @@ def choose_files(facts: ModelFacts, *, gguf_file: str | None = None, code: bool 
         code: whether the engine is to run Python of the repository, which it then needs beside the weights.
     """
     beside = (*SIDE_FILES, *CODE_FILES) if code else SIDE_FILES
+    if not gguf_file and is_mistral_format(facts):
+        return _choose_mistral(facts)
     wanted = [file for file in facts.files if not _matches(file.path, OTHER_COPIES)]
     ggufs = tuple(file for file in wanted if fnmatchcase(file.path, "*.gguf"))
     if gguf_file and ggufs:
@@ -102,6 +115,36 @@ def choose_files(facts: ModelFacts, *, gguf_file: str | None = None, code: bool 
         patterns = ("*.safetensors", *beside)
         return ChosenFiles(format=WeightsFormat.SAFETENSORS, weights=(), side=side, patterns=patterns)
     return ChosenFiles(format=WeightsFormat.NONE, weights=(), side=side, patterns=())
+
+
+def is_mistral_format(facts: ModelFacts) -> bool:
+    """Return whether vLLM has to read a repository in Mistral's format.
+
+    It has what vLLM's detection asks for (`consolidated*` and params.json; transformers_utils/repo_utils.py), and
+    the other form is not whole: no tokenizer.json, or no other weights. Voxtral is read in no other.
+    """
+    paths = {file.path for file in facts.files}
+    if "params.json" not in paths or not any(fnmatchcase(path, "consolidated*.safetensors") for path in paths):
+        return False
+    if not any(path == "tekken.json" or path.startswith("tokenizer.model.v") for path in paths):
+        return False
+    others = any(fnmatchcase(path, "model*.safetensors") and "/" not in path for path in paths)
+    named: Any = facts.config.get("architectures")
+    only_there = isinstance(named, list) and bool(_MISTRAL_ONLY & {str(name) for name in cast("list[Any]", named)})
+    return only_there or not others or "tokenizer.json" not in paths
+
+
+def _choose_mistral(facts: ModelFacts) -> ChosenFiles:
+    weights = tuple(file for file in facts.files if fnmatchcase(file.path, "consolidated*.safetensors"))
+    side = tuple(
+        file for file in facts.files
+        if "/" not in file.path and _matches(file.path, SIDE_FILES)
+        and (not _matches(file.path, OTHER_COPIES) or file.path.endswith(".index.json"))
+    )  # fmt: skip
+    return ChosenFiles(
+        format=WeightsFormat.SAFETENSORS, weights=weights, side=side, is_mistral=True,
+        patterns=("consolidated*.safetensors", "consolidated*.index.json", *SIDE_FILES),
+    )  # fmt: skip
 
 
 def count_parameters(facts: ModelFacts, chosen: ChosenFiles, geometry: Geometry) -> int:

@@ -21,6 +21,7 @@ from hubstack.planner.engines.spec import EngineChoice, EngineSpec, Refusal, Una
 from hubstack.planner.engines.tasks import RANK, is_for_texts
 from hubstack.planner.model.geometry import Geometry
 from hubstack.planner.model.weights import ChosenFiles, WeightsFormat, quantization_method
+from hubstack.planner.serving.needed_files import file_warnings, missing_tokenizer
 from hubstack.planner.serving.repository_code import decide_code
 
 FEATURES: Mapping[str, Callable[[ModelRequest], bool]] = {
@@ -51,11 +52,8 @@ def choose_engine(
     if checks.refusals:
         return checks.refusals
     asked = spec_of(request.engine) if request.engine else None
-    if asked and not asked.is_for_tpu:
-        found = _check_asked(asked.kind, geometry, chosen, catalog)
-    else:
-        model = Unassigned(request=request, facts=facts, geometry=geometry, chosen=chosen, catalog=catalog)
-        found = _find(model)
+    model = Unassigned(request=request, facts=facts, geometry=geometry, chosen=chosen, catalog=catalog)
+    found = _check_asked(asked, model) if asked and not asked.is_for_tpu else _find(model)
     if isinstance(found, Refusal):
         return [found]
     kind, why = found
@@ -63,6 +61,8 @@ def choose_engine(
     code = decide_code(request, facts, geometry, engine)
     checks.refusals += [code.refusal] if code.refusal else []
     checks.warnings += [code.warning] if code.warning else []
+    missing = missing_tokenizer(facts, chosen)
+    checks.refusals += [missing] if missing else []
     _check_quantization(facts, engine, checks)
     _check_features(request, engine, asked or spec_of(kind), checks)
     if checks.refusals:
@@ -74,7 +74,12 @@ def choose_engine(
         ranks=facts.pipeline_tag in RANK,
         remote_code=code.runs,
         reasons=(Reason(topic="engine", text=why, source="catalog/engines.yaml"),),
-        warnings=tuple(checks.warnings),
+        warnings=(
+            *checks.warnings,
+            *file_warnings(
+                request, facts, geometry, kind, pools=is_for_texts(facts), ranks=facts.pipeline_tag in RANK
+            ),
+        ),
     )
 
 
@@ -143,10 +148,10 @@ def _check_scan(request: ModelRequest, facts: ModelFacts, chosen: ChosenFiles, c
 def _check_quantization(facts: ModelFacts, engine: Engine, checks: _Checks) -> None:
     method = quantization_method(facts)
     if method and engine.quantization and engine.method_of(method) not in engine.quantization:
-        known = ", ".join(sorted(engine.quantization))
-        checks.refusals.append(
-            Refusal(why=f"is quantized as `{method}`, which {engine.id} {engine.version} does not load ({known})")
-        )
+        known, base = ", ".join(sorted(engine.quantization)), ", ".join(facts.base_models)
+        hint = f"list `{base}`, which it was made from, or an AWQ, GPTQ or FP8 form of it" if base else None
+        why = f"is quantized as `{method}`, which the image of {engine.id} {engine.version} does not load ({known})"
+        checks.refusals.append(Refusal(why=why, hint=hint))
 
 
 def _check_features(request: ModelRequest, engine: Engine, spec: EngineSpec, checks: _Checks) -> None:
@@ -180,17 +185,18 @@ def _find(model: Unassigned) -> tuple[EngineKind, str] | Refusal:
     )
 
 
-def _check_asked(
-    kind: EngineKind, geometry: Geometry, chosen: ChosenFiles, catalog: Catalog
-) -> tuple[EngineKind, str] | Refusal:
+def _check_asked(spec: EngineSpec, model: Unassigned) -> tuple[EngineKind, str] | Refusal:
     """Take the engine that was asked for, unless it is sure to fail."""
-    engine = catalog.engines[kind]
-    stored = "pytorch" if chosen.format is WeightsFormat.PICKLE else chosen.format.value
+    engine, family = model.catalog.engines[spec.kind], model.geometry.model_type
+    format_ = model.chosen.format
+    stored = "pytorch" if format_ is WeightsFormat.PICKLE else format_.value
     if stored not in engine.formats:
         known = ", ".join(engine.formats)
         return Refusal(why=f"has {stored} weights, and {engine.id} loads {known}", field="engine")
-    family = geometry.model_type
     if engine.model_types and family and family not in engine.model_types:
         return Refusal(why=f"is of the `{family}` family, which {engine.id} does not know", field="engine")
+    cannot = spec.cannot(model)
+    if cannot:
+        return Refusal(why=cannot, field="engine")
     unchecked = "" if family or not engine.model_types else ", unchecked: the lock names no family of the model"
-    return kind, f"{kind} was asked for{unchecked}"
+    return spec.kind, f"{spec.kind} was asked for{unchecked}"

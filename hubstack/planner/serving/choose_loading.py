@@ -43,6 +43,8 @@ class Loadable:
     chat_template: bool
     has_folders: bool = False
     """Weight files lie in folders of the repository too."""
+    is_mistral: bool = False
+    """In Mistral's own format, which has a load format of its own."""
     ranks: int
     """Of one node."""
     hosts: int
@@ -192,6 +194,8 @@ def _cannot_stream_here(what: Loadable) -> str | None:
     why = _cannot_stream(what.engine, what.format, pooling=what.pooling, chat_template=what.chat_template)
     if why is None and what.has_folders:
         why = "weight files lie in folders, and the streamer reads none"
+    if why is None and what.is_mistral:
+        why = "its weights are in Mistral's format, which vLLM reads with `--load-format mistral` only"
     if why is None and _buffer_bytes(what) < _least_buffer(what):
         need, have = _least_buffer(what) / GIB, max(_buffer_bytes(what), 0) / GIB
         why = f"its host has {have:.1f} GiB for a buffer, the streamer may take {need:.1f}"

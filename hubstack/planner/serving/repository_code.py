@@ -15,6 +15,7 @@ from hubstack.hub.facts import ModelFacts
 from hubstack.inputs.models import ModelRequest
 from hubstack.planner.engines.spec import Refusal
 from hubstack.planner.model.geometry import Geometry
+from hubstack.planner.model.weights import is_mistral_format
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +71,8 @@ def _runs_python(engine: Engine) -> bool:
 def _needed(facts: ModelFacts, geometry: Geometry, engine: Engine) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield each part that neither the engine nor its transformers has, with the code that is named for it."""
     if not _runs_python(engine) or not facts.config or engine.release is None:
+        return
+    if is_mistral_format(facts):  # config and tokenizer are Mistral's own
         return
     auto_map = _auto_map(facts)
     if geometry.model_type and not engine.release.has_config(geometry.model_type, geometry.name):

@@ -213,11 +213,17 @@ def test_a_tei_family_without_a_classifier_is_not_asked_to_classify() -> None:
 
 
 def test_what_vllm_dropped_goes_to_sglang() -> None:
-    """Facts: gke.md 2.7 (Mllama) and 2.2 (bitsandbytes is a plug-in of vLLM since 0.28, in SGLang's core still)."""
     mllama = of("MllamaForConditionalGeneration", "mllama", "image-text-to-text")
     assert accepted(mllama).kind is EngineKind.SGLANG
-    four_bits = of("LlamaForCausalLM", "llama", "text-generation", quantization={"quant_method": "bitsandbytes"})
-    assert accepted(four_bits).kind is EngineKind.SGLANG
+
+
+def test_bitsandbytes_is_refused_since_no_image_carries_it_and_the_model_behind_it_is_named() -> None:
+    four_bits = {"quantization": {"quant_method": "bitsandbytes"}, "base_models": ("acme/whole",)}
+    facts = of("LlamaForCausalLM", "llama", "text-generation", **four_bits)
+    for engine in (None, EngineKind.SGLANG):
+        refusal = refused(facts, engine=engine)
+        assert "bitsandbytes" in refusal.why
+        assert "acme/whole" in (refusal.hint or "")
 
 
 def test_a_parser_that_the_engine_lacks_is_refused_with_the_nearest_name() -> None:

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files that an engine needs beside the weights, and what happens without them.
+
+Owns the checks of tokenizer, chat template, pooling and reranking template, as far as the lock lists files. Does
+not own the choice of files (`hubstack.planner.model.weights`).
+"""
+
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+
+from hubstack.hub.facts import ModelFacts
+from hubstack.inputs.models import ModelRequest
+from hubstack.kinds import EngineKind
+from hubstack.planner.engines.rerankers import RERANKERS
+from hubstack.planner.engines.spec import Refusal
+from hubstack.planner.engines.tasks import EMBED, GENERATE, POOLING_FILE, lacks_pooling
+from hubstack.planner.model.geometry import Geometry
+from hubstack.planner.model.weights import ChosenFiles, WeightsFormat
+
+_TOKENIZERS = (
+    "tokenizer.json", "*tokenizer*.model*", "tekken.json", "*.tiktoken", "tiktoken.model", "vocab*", "spiece.model",
+    "sentencepiece*", "*.spm", "bpe.codes", "merges.txt", "tokenization_*.py",
+)  # fmt: skip
+_WEIGHTS = ("*.safetensors", "*.bin", "*.gguf", "*.pt")
+_LEAST_FILES = 2
+"""A lock that names fewer beside the weights lists no whole repository."""
+
+
+def missing_tokenizer(facts: ModelFacts, chosen: ChosenFiles) -> Refusal | None:
+    """Refuse a model without any file of a tokenizer; where the lock lists no files nothing is known."""
+    beside = [file.path for file in facts.files if not _is(file.path, _WEIGHTS)]
+    if chosen.format is WeightsFormat.GGUF or "config.json" not in beside:
+        return None
+    if len(beside) < _LEAST_FILES or any(_is(path, _TOKENIZERS) for path in beside):
+        return None
+    return Refusal(
+        why="has no tokenizer: no tokenizer.json, vocabulary or SentencePiece model is listed",
+        hint="list a repository that carries one; many fine-tunes leave it in their base model",
+    )
+
+
+def _is(path: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(path, pattern) for pattern in patterns)
+
+
+def file_warnings(
+    request: ModelRequest, facts: ModelFacts, geometry: Geometry, kind: EngineKind, *, pools: bool, ranks: bool
+) -> Iterator[str]:
+    """Yield what a server will answer wrongly, or not at all, for want of a file."""
+    talks = facts.pipeline_tag in GENERATE and not pools
+    if talks and facts.tokenizer and not facts.tokenizer.has_chat_template and not request.chat_template:
+        yield (
+            "it has no chat template: /v1/chat/completions refuses requests, /v1/completions works "
+            "(`chat_template:` names one in the repository)"
+        )
+    embeds = facts.pipeline_tag in EMBED
+    if kind is EngineKind.TEI and embeds and lacks_pooling(facts):
+        yield f"it has no {POOLING_FILE}: the mean of its tokens is taken, as sentence-transformers does"
+    is_language_model = geometry.name.endswith("ForCausalLM")
+    if kind is EngineKind.VLLM and ranks and is_language_model and geometry.name not in RERANKERS:
+        yield (
+            f"a {geometry.name} that ranks needs overrides and a template of its model card, which are not known "
+            "here: its scores are not to be trusted"
+        )
