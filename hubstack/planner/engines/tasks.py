@@ -19,14 +19,21 @@ def is_for_texts(facts: ModelFacts) -> bool:
     return task in EMBED | RANK or (task is None and facts.library == "sentence-transformers")
 
 
+_WEIGHTS = (".safetensors", ".bin", ".gguf", ".pt")
 POOLING_FILE = "1_Pooling/config.json"
 """Where sentence-transformers says how the tokens of a text become one vector."""
 
 
 def lacks_pooling(facts: ModelFacts) -> bool:
     """Return whether a repository lists its files, and among them none that says how to pool."""
-    paths = {file.path for file in facts.files}
-    return "config.json" in paths and POOLING_FILE not in paths
+    paths = files_beside_weights(facts)
+    return bool(paths) and POOLING_FILE not in paths
+
+
+def files_beside_weights(facts: ModelFacts) -> frozenset[str]:
+    """Return what a repository lists beside its weights; empty where the lock lists no whole repository."""
+    paths = frozenset(file.path for file in facts.files if not file.path.endswith(_WEIGHTS))
+    return paths if "config.json" in paths and len(paths) > 1 else frozenset()
 
 
 def model_code(facts: ModelFacts) -> tuple[str, ...]:

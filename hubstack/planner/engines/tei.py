@@ -5,7 +5,14 @@ from hubstack.kinds import EngineKind
 from hubstack.plan import ApiKey
 from hubstack.planner.engines import arguments
 from hubstack.planner.engines.spec import EngineSpec, Serving, Unassigned
-from hubstack.planner.engines.tasks import EMBED, RANK, is_for_texts, lacks_pooling, model_code
+from hubstack.planner.engines.tasks import (
+    EMBED,
+    RANK,
+    files_beside_weights,
+    is_for_texts,
+    lacks_pooling,
+    model_code,
+)
 from hubstack.planner.memory.engine_memory import TEI_BATCH_TOKENS, tei_terms
 from hubstack.planner.memory.workload import EngineMemory
 from hubstack.planner.model.geometry import Geometry
@@ -34,8 +41,8 @@ def _takes(model: Unassigned) -> str | None:
 def _cannot(model: Unassigned) -> str | None:
     """Say what TEI would stop at: it reads tokenizer.json only (TEI#511), and runs no code of a repository."""
     facts = model.facts
-    paths = {file.path for file in facts.files}
-    if "config.json" in paths and "tokenizer.json" not in paths:
+    paths = files_beside_weights(facts)
+    if paths and "tokenizer.json" not in paths:
         return "has no tokenizer.json, and tei reads no other tokenizer"
     support = model.catalog.engines[EngineKind.TEI].model_types.get(model.geometry.model_type)
     own = model.catalog.engines[EngineKind.TEI].own_code

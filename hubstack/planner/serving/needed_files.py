@@ -13,7 +13,7 @@ from hubstack.inputs.models import ModelRequest
 from hubstack.kinds import EngineKind
 from hubstack.planner.engines.rerankers import RERANKERS
 from hubstack.planner.engines.spec import Refusal
-from hubstack.planner.engines.tasks import EMBED, GENERATE, POOLING_FILE, lacks_pooling
+from hubstack.planner.engines.tasks import EMBED, GENERATE, POOLING_FILE, files_beside_weights, lacks_pooling
 from hubstack.planner.model.geometry import Geometry
 from hubstack.planner.model.weights import ChosenFiles, WeightsFormat
 
@@ -21,17 +21,12 @@ _TOKENIZERS = (
     "tokenizer.json", "*tokenizer*.model*", "tekken.json", "*.tiktoken", "tiktoken.model", "vocab*", "spiece.model",
     "sentencepiece*", "*.spm", "bpe.codes", "merges.txt", "tokenization_*.py",
 )  # fmt: skip
-_WEIGHTS = ("*.safetensors", "*.bin", "*.gguf", "*.pt")
-_LEAST_FILES = 2
-"""A lock that names fewer beside the weights lists no whole repository."""
 
 
 def missing_tokenizer(facts: ModelFacts, chosen: ChosenFiles) -> Refusal | None:
     """Refuse a model without any file of a tokenizer; where the lock lists no files nothing is known."""
-    beside = [file.path for file in facts.files if not _is(file.path, _WEIGHTS)]
-    if chosen.format is WeightsFormat.GGUF or "config.json" not in beside:
-        return None
-    if len(beside) < _LEAST_FILES or any(_is(path, _TOKENIZERS) for path in beside):
+    paths = files_beside_weights(facts)
+    if chosen.format is WeightsFormat.GGUF or not paths or any(_is(path, _TOKENIZERS) for path in paths):
         return None
     return Refusal(
         why="has no tokenizer: no tokenizer.json, vocabulary or SentencePiece model is listed",
