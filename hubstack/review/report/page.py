@@ -2,18 +2,24 @@
 """What the page shows, as plain data for its template.
 
 Owns the widths of bars and the order of parts; every figure is the plan's. Texts from the Hub are hostile: the
-template escapes all of them, runs no script and asks for nothing from any network.
+template escapes all of them and asks for nothing from any network. The one script, `page.js`, is allowed by its
+hash.
 """
 
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
+from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
 
 from hubstack.files.terminal import shown_in_page
 from hubstack.plan import MemoryNeed, ModelPlan, Plan
 from hubstack.plan.bill import CostLine
+from hubstack.review.report.report import cards, command_line
 
 GIB = 1024**3
 _CLASSES = {"weights": "weights", "draft": "weights", "activation": "activation", "runtime": "runtime",
@@ -36,8 +42,15 @@ class Part:
 def page_text(plan: Plan, model: str | None = None) -> str:
     """Return the page of a plan, with the explanation of one model or of all."""
     shown = tuple(each for each in plan.models if model in {None, each.key})
-    lines_of = plan.cost.by_item()
+    lines_of, script = plan.cost.by_item(), _script()
     return _template().render(
+        focus=model,
+        linked={each.key for each in shown},
+        words={each.key: _words(each) for each in plan.models},
+        commands={each.key: command_line(each) for each in shown},
+        script=Markup(script),  # noqa: S704  our own file
+        cards=cards,
+        script_hash=f"sha256-{b64encode(sha256(script.encode()).digest()).decode()}",
         plan=plan,
         shown=shown,
         bars={each.key: tuple(_memory(each.need)) for each in plan.models},
@@ -48,6 +61,16 @@ def page_text(plan: Plan, model: str | None = None) -> str:
         gib=_gib,
         usd=_usd,
     )
+
+
+@cache
+def _script() -> str:
+    return files("hubstack.review.report").joinpath("page.js").read_text()
+
+
+def _words(model: ModelPlan) -> str:
+    """Return what the filter looks in."""
+    return " ".join((model.key, model.id, str(model.server.engine), cards(model), model.machine_type)).lower()
 
 
 def _gib(size_bytes: int) -> str:
@@ -73,8 +96,10 @@ def _memory(need: MemoryNeed) -> Iterator[Part]:
     for term in need.terms:
         yield _part(term.name, _CLASSES.get(term.name, "runtime"), term.size_bytes, visible, term.how)
     cache_bytes = max(0, need.kv_available_bytes)
-    name = "KV cache" if need.kv_bytes_per_token or need.kv_fixed_bytes else "free"
-    yield _part(name, "cache", cache_bytes, visible, f"{need.kv_tokens:,} tokens")
+    if need.kv_bytes_per_token or need.kv_fixed_bytes:
+        yield _part("KV cache", "cache", cache_bytes, visible, f"{need.kv_tokens:,} tokens")
+    else:
+        yield _part("free", "free", cache_bytes, visible, "this engine keeps no KV cache")
     outside = max(0, visible - need.total_bytes - cache_bytes)
     yield _part("outside", "outside", outside, visible, "not given to the engine")
 

@@ -1,33 +1,81 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page in a real browser: Debian's Chromium, headless. Skipped where it is not installed."""
+"""The pages in a real browser: Debian's Chromium, headless. Skipped where it is not installed.
+
+A page is measured from outside, in a frame of the width that is asked for: what is tested is the page as written,
+with its own script and its own policy.
+"""
 
 import functools
+import html
 import http.server
+import json
 import re
 import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hubstack.plan import Plan
+from hubstack.review.diff import Change
+from hubstack.review.diff.money import Amount, Money, MoneyLine
+from hubstack.review.diff.paths import PathChange
+from hubstack.review.diff.render import html_text, report
+from hubstack.review.diff.resources import Action, ResourceChange
 from hubstack.review.report.page import page_text
 from tests.support.facts import hub, llama, plan
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 HOSTILE = '"><script>document.title="taken"</script><img src=x onerror=alert(1)>'
-MEASURE = """<script>
-const rows = [...document.querySelectorAll('[data-model]')].map(bar => {
-  const whole = bar.getBoundingClientRect().width;
-  const share = part => part.getBoundingClientRect().width / whole * 100;
-  const parts = [...bar.children].map(part => [share(part), +part.dataset.width]);
-  return bar.dataset.model + ':' + parts.map(part => part[0].toFixed(2) + '/' + part[1].toFixed(2)).join(',');
-});
-const wide = document.documentElement.scrollWidth > document.documentElement.clientWidth;
-document.title = JSON.stringify({rows, wide, width: document.documentElement.clientWidth});
+BARS = """
+  const acted = [...page.querySelectorAll("[data-model]")].map((bar) => {
+    const whole = bar.getBoundingClientRect().width;
+    const share = (part) => part.getBoundingClientRect().width / whole * 100;
+    return [bar.dataset.model, [...bar.children].map((part) => [share(part), +part.dataset.width])];
+  });
+"""
+FRAME = """<!doctype html><title>waiting</title>
+<iframe src="page.html" style="border: 0; width: {width}px; height: 2000px"></iframe><script>
+document.querySelector("iframe").addEventListener("load", (loaded) => {{
+  const page = loaded.target.contentDocument, view = loaded.target.contentWindow;
+  const split = [], clipped = [];
+  const texts = page.createTreeWalker(page.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {{
+    const node = texts.currentNode;
+    if (node.parentElement.closest("script, [hidden]")) continue;
+    for (const word of node.data.matchAll(/[A-Za-z0-9.,$]{{2,24}}/g)) {{
+      const range = page.createRange();
+      range.setStart(node, word.index);
+      range.setEnd(node, word.index + word[0].length);
+      const boxes = [...range.getClientRects()].filter((box) => box.width);
+      const lines = new Set(boxes.map((box) => Math.round(box.top)));
+      if (lines.size > 1) split.push(word[0]);
+      const box = range.getBoundingClientRect();
+      const scrolls = node.parentElement.closest(".scroll, pre");
+      if (box.right > view.innerWidth + 1 && !scrolls) clipped.push(word[0]);
+    }}
+  }}
+  {act}
+  const wide = page.documentElement.scrollWidth > view.innerWidth;
+  document.title = JSON.stringify({{split, clipped, wide, acted}});
+}});
 </script>"""
+FILTER_AND_SORT = """
+  const field = page.getElementById("filter");
+  field.value = "tei"; field.dispatchEvent(new view.Event("input"));
+  const rows = () => [...page.querySelectorAll("table.sorts tbody tr")].filter((row) => !row.hidden)
+    .map((row) => row.cells[0].textContent);
+  const filtered = rows();
+  field.value = ""; field.dispatchEvent(new view.Event("input"));
+  const last = [...page.querySelectorAll("table.sorts th button")].at(-1);
+  last.click();
+  const rising = rows();
+  last.click();
+  const acted = {filtered, rising, falling: rows()};
+"""
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +118,7 @@ def browse(url: str, width: int, profile: Path) -> tuple[str, str]:
     return done.stdout, done.stderr
 
 
-def test_the_page_needs_no_other_file_and_runs_no_script(
+def test_the_page_needs_no_other_file_and_runs_no_script_but_its_own(
     decided: Plan, served: tuple[Path, str, list[str]], tmp_path: Path
 ) -> None:
     folder, url, asked = served
@@ -82,21 +130,62 @@ def test_the_page_needs_no_other_file_and_runs_no_script(
     assert "&lt;script&gt;" in dom
 
 
-@pytest.mark.parametrize("width", [500, 1280])
-def test_bars_are_drawn_to_scale_and_nothing_runs_over(
+@pytest.mark.parametrize("width", [390, 1280])
+def test_bars_are_drawn_to_scale(
     width: int, decided: Plan, served: tuple[Path, str, list[str]], tmp_path: Path
 ) -> None:
-    """Widths as the browser lays them out; the measuring script and its policy are added for this test only."""
-    folder, url, _ = served
-    text = page_text(decided).replace("default-src 'none'", "default-src 'unsafe-inline'")
-    (folder / "page.html").write_text(text.replace("</body>", f"{MEASURE}</body>"))
-    dom, _ = browse(f"{url}/page.html", width, tmp_path / "profile")
-    said = re.search(r"<title>(.*?)</title>", dom)
-    assert said, dom[:200]
-    assert '"wide":false' in said[1]
-    rows = re.findall(r'"([a-z0-9-]+):([\d./,]+)"', said[1])
+    rows = measured(page_text(decided), width, served, tmp_path / "profile", BARS)["acted"]
     assert {key for key, _ in rows} == {model.key for model in decided.models}
-    for key, parts in rows:
-        pairs = [tuple(map(float, part.split("/"))) for part in parts.split(",")]
+    for key, pairs in rows:
         assert all(abs(drawn - meant) < 0.5 for drawn, meant in pairs), (key, pairs)
         assert abs(sum(meant for _, meant in pairs) - 100) < 0.1
+
+
+def measured(
+    page: str, width: int, served: tuple[Path, str, list[str]], profile: Path, act: str = "const acted = 0;"
+) -> Any:
+    folder, url, _ = served
+    (folder / "page.html").write_text(page)
+    (folder / "frame.html").write_text(FRAME.format(width=width, act=act))
+    dom, log = browse(f"{url}/frame.html", 1400, profile)
+    assert "CONSOLE" not in log, [line for line in log.splitlines() if "CONSOLE" in line]
+    said = re.search(r"<title>(\{.*?)</title>", dom)
+    assert said, dom[:300]
+    return json.loads(html.unescape(said[1]))
+
+
+def change_page() -> str:
+    long = PathChange(
+        "spec.template.spec.containers[server].args", ["--max-model-len", "8192"], ["--max-model-len"]
+    )
+    resource = ResourceChange(
+        urn="u", type="kubernetes:apps/v1:Deployment", name="qwen3-30b-a3b-instruct-2507-deployment",
+        action=Action.UPDATE, changes=(long,),
+    )  # fmt: skip
+    line = MoneyLine(
+        item="qwen3-30b-a3b-instruct-2507", before=Amount(), after=Amount(busy=11_160_500), reasons=("new",)
+    )
+    money = Money(before=Amount(), after=Amount(busy=11_160_500), lines=(line,), unpriced=())
+    found = Change(environment="dev", before="main", after="work tree", money=money, resources=(resource,))
+    return html_text(found, report(found))
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("name", ["plan", "one model", "change"])
+def test_no_word_is_split_or_clipped_on_a_phone_or_a_screen(
+    name: str, width: int, decided: Plan, served: tuple[Path, str, list[str]], tmp_path: Path
+) -> None:
+    pages = {"plan": page_text(decided), "one model": page_text(decided, "qwen3-8b"), "change": change_page()}
+    found = measured(pages[name], width, served, tmp_path / "profile")
+    assert (found["split"], found["clipped"], found["wide"]) == ([], [], False)
+
+
+def test_models_are_filtered_and_sorted(decided: Plan, served: tuple[Path, str, list[str]], tmp_path: Path) -> None:
+    acted = measured(page_text(decided), 1280, served, tmp_path / "profile", FILTER_AND_SORT)["acted"]
+    lines = decided.cost.by_item()
+    by_cost = sorted(
+        decided.models, key=lambda model: sum(line.usd_per_month_max or 0 for line in lines[model.key])
+    )
+    assert acted["filtered"] == ["bge-large-en-v1-5"]
+    assert sorted(acted["rising"]) == sorted(model.key for model in decided.models)
+    assert acted["rising"][-1] == acted["falling"][0] == by_cost[-1].key

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The page's text; tests/review/browser looks at it in Chromium."""
 
+import base64
+import hashlib
 import re
 from html.parser import HTMLParser
 
@@ -11,7 +13,7 @@ from tests.support.facts import ask, hub, llama, plan
 
 def test_texts_from_the_hub_are_escaped() -> None:
     page = page_text(plan(llama(license="<script>alert(1)</script>")))
-    assert "<script" not in page
+    assert page.count("<script") == 1, "the page's own"
     assert "&lt;script&gt;" in page
 
 
@@ -34,10 +36,26 @@ def test_every_figure_of_the_bill_is_on_the_page() -> None:
             assert other.machine_type in page
 
 
-def test_one_model_alone_is_explained_alone() -> None:
+def test_the_policy_of_the_page_allows_its_own_script_and_no_other() -> None:
+    page = page_text(plan(llama()))
+    script = re.search(r"<script>(.*?)</script>", page, re.DOTALL)
+    assert script
+    digest = base64.b64encode(hashlib.sha256(script[1].encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in page
+    assert "default-src 'none'" in page
+
+
+def test_one_model_alone_is_explained_alone_and_first() -> None:
     page = page_text(plan(llama(), hub("Qwen/Qwen3-8B")), "llama")
-    assert 'id="model-llama"' in page
+    assert page.index('id="model-llama"') < page.index("Memory of one accelerator")
     assert 'id="model-qwen3-8b"' not in page
+    assert 'href="#model-qwen3-8b"' not in page, "a link leads to what is on the page"
+
+
+def test_free_memory_of_a_server_without_a_kv_cache_is_not_painted_as_one() -> None:
+    page = page_text(plan(hub("BAAI/bge-large-en-v1.5")))
+    assert '<span class="free"' in page
+    assert '<span class="cache"' not in page
 
 
 class Checker(HTMLParser):
@@ -46,7 +64,7 @@ class Checker(HTMLParser):
         self.open: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: object) -> None:
-        if tag not in {"meta", "link", "br", "img"}:
+        if tag not in {"meta", "link", "br", "img", "input"}:
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
