@@ -18,10 +18,11 @@ from hubstack.review.diff.resources import Action, compare_resources
 from proof.engine.charts import ChartRepository
 from proof.engine.engine import Done, Engine
 from proof.engine.stacks import engine_of, use_charts
+from proof.nodes import Pool, pool_of
 from proof.sandbox import Sandbox
-from proof.stack import read_stack
 from tests.identity.sides import Side, side, write_edit
-from tests.support.golden import EXAMPLES, PROJECT, environment, golden_path
+from tests.support.facts import catalog
+from tests.support.golden import EXAMPLES, environment, golden_path
 
 pytestmark = pytest.mark.proof
 
@@ -64,8 +65,20 @@ def started(example: str, folder: Path, programs: Path, sandbox: Sandbox, charts
     engine = engine_of(environment(example), folder / "engine", programs, inside)
     if inside:
         use_charts(engine, charts, json.loads(golden_path(example, "graph").read_text())["resources"])
-        sandbox.use(read_stack(PROJECT, f"examples/{example}", folder / "rendered").pools)
+        sandbox.use(pools_of(example))
     return engine
+
+
+def pools_of(example: str) -> list[Pool]:
+    """Return every node pool that a life has, each once; which of them a pod may use is its ComputeClass's word."""
+    found: dict[str, Pool] = {}
+    for edit in ("base", *LIVES[example]):
+        lived = side(example, edit)
+        for each in lived.state.resources.values():
+            if each["type"] == "gcp:container/nodePool:NodePool":
+                pool = pool_of(each["inputs"], catalog(), lived.plan.target.region)
+                found[pool.name] = pool
+    return list(found.values())
 
 
 def left(engine: Engine) -> dict[str, list[str]]:
