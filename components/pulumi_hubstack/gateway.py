@@ -5,6 +5,7 @@ Made only where the stack's settings ask for a gateway. The load balancer itself
 controller, which runs at Google; so are its firewall rules. Facts: gke.md 4.5, 4.8.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
@@ -33,7 +34,7 @@ class GatewayArgs:
     """IAM member of the account that GKE's secret sync reads with."""
     secret_value: pulumi.Input[str] | None = None
     """Secret: the API key, or the secret of the OAuth client. None: its version is added by hand."""
-    servers: dict[str, pulumi.Resource]
+    servers: Mapping[str, pulumi.Resource]
     """Key of a model to its servers."""
     after: tuple[pulumi.Resource, ...]
     """What must be there first: the namespace."""

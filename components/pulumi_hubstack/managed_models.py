@@ -61,6 +61,12 @@ class ManagedModel(NamedTuple):
     """Of its API."""
 
 
+def create_models(parts: ManagedParts) -> dict[str, ManagedModel]:
+    """Register all models that are not on nodes, by key."""
+    made = {model.key: create_model(parts, model) for model in parts.plan.models}
+    return {key: each for key, each in made.items() if each}
+
+
 def create_model(parts: ManagedParts, model: ModelPlan) -> ManagedModel | None:
     """Register one model; return None for a model of GKE."""
     if model.cloud_run:

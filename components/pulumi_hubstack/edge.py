@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What stands around the models: the gateway, what watches them, the project's perimeter. Decides nothing."""
+
+from collections.abc import Iterable, Mapping
+
+import pulumi
+import pulumi_gcp as gcp
+
+from hubstack.catalog import EngineMetrics
+from hubstack.deploy import manifests
+from hubstack.kinds import EngineKind
+from hubstack.plan import Plan
+from hubstack.plan.gateway import GatewayAuth
+from pulumi_hubstack._options import child
+from pulumi_hubstack.foundation import Foundation, Project, enable_api
+from pulumi_hubstack.gateway import Gateway, GatewayArgs
+from pulumi_hubstack.observability import Observability, ObservabilityArgs
+
+
+def build_gateway(
+    parent: pulumi.Resource, plan: Plan, base: Foundation, servers: Mapping[str, pulumi.Resource],
+    secrets: Mapping[GatewayAuth, pulumi.Input[str] | None],
+) -> Gateway | None:  # fmt: skip
+    """Register the gateway; None where the stack has none.
+
+    Args:
+        parent: of all that is registered.
+        plan: the stack.
+        base: what it stands on.
+        servers: by key of the model.
+        secrets: what a gateway that asks so is told.
+    """
+    nodes, asked = base.nodes, plan.gateway
+    if nodes is None or asked is None:
+        return None
+    by_key = asked.auth is GatewayAuth.API_KEYS
+    args = GatewayArgs(
+        plan=plan,
+        network_id=nodes.network.network_id,
+        subnet_id=nodes.network.subnet_id,
+        secret_reader=base.project.member(manifests.SYNC_ACCOUNT),
+        secret_value=secrets[GatewayAuth.API_KEYS if by_key else GatewayAuth.IAP],
+        servers=servers,
+        after=(nodes.namespace, *(nodes.autoscaling if manifests.resting(plan) else ())),
+    )
+    providers = [base.project.provider, nodes.kubernetes]
+    return Gateway("gateway", args, child(parent, providers=providers, depends_on=list(base.project.apis)))
+
+
+def build_observability(
+    parent: pulumi.Resource, plan: Plan, base: Foundation, metrics: Mapping[EngineKind, EngineMetrics]
+) -> Observability | None:
+    """Register what watches a stack; None where nothing does."""
+    monitoring, nodes, project = plan.monitoring, base.nodes, base.project
+    if monitoring is None or not (nodes or monitoring.billing_account):
+        return None  # what runs beside a cluster is watched by its own product's charts
+    apis: list[pulumi.Resource] = list(project.apis)
+    if monitoring.billing_account:  # the only stack that needs this API is one with a budget
+        apis.append(enable_api(parent, project.provider, "billingbudgets", project.apis[0]))
+    after: tuple[pulumi.Resource, ...] = (nodes.namespace,) if nodes else ()
+    args = ObservabilityArgs(
+        plan=plan, monitoring=monitoring, metrics=metrics, project_number=project.known_number(), after=after
+    )
+    providers = [project.provider, *([nodes.kubernetes] if nodes else [])]
+    return Observability("observability", args, child(parent, providers=providers, depends_on=[*apis, *after]))
+
+
+def build_perimeter(
+    parent: pulumi.Resource, plan: Plan, project: Project, after: Iterable[pulumi.Resource]
+) -> pulumi.Resource | None:
+    """Put the project into its perimeter, after all that is made from outside of it; None where it has none."""
+    asked = plan.target.security
+    if asked is None or asked.perimeter is None:
+        return None
+    return gcp.accesscontextmanager.ServicePerimeterResource(
+        "perimeter", perimeter_name=asked.perimeter,
+        resource=pulumi.Output.concat("projects/", project.known_number()),
+        opts=child(parent, provider=project.provider, depends_on=[*project.apis, *after]),
+    )  # fmt: skip

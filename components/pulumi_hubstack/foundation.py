@@ -1,0 +1,327 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a fleet stands on: Google's APIs, the key's grants, network, cluster, pools, namespace, the Hub's token.
+
+Registers what the plan says and decides nothing. A stack without a model on GKE has no cluster.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_gcp as gcp
+import pulumi_kubernetes as kubernetes
+
+from hubstack import names
+from hubstack.deploy import manifests
+from hubstack.deploy import monitoring as observability
+from hubstack.deploy.system_pool import most_system_nodes
+from hubstack.plan import Plan
+from hubstack.plan.loading import LoadingMethod
+from hubstack.plan.target import TargetPlan
+from pulumi_hubstack._objects import register
+from pulumi_hubstack._options import child, google_provider, kubernetes_provider, renamed
+from pulumi_hubstack.accelerator_pool import AcceleratorPool, AcceleratorPoolArgs
+from pulumi_hubstack.autoscaling import Autoscaling, AutoscalingArgs
+from pulumi_hubstack.cluster import Cluster, ClusterArgs
+from pulumi_hubstack.disk_transfer import DiskTransfer, DiskTransferArgs
+from pulumi_hubstack.encryption import Encryption, EncryptionArgs
+from pulumi_hubstack.group_controller import GroupController, GroupControllerArgs
+from pulumi_hubstack.hub_token import HubToken, HubTokenArgs
+from pulumi_hubstack.managed_models import SERVICES as MANAGED_SERVICES
+from pulumi_hubstack.managed_models import is_gated_on_run, services_of
+from pulumi_hubstack.network import Network, NetworkArgs
+from pulumi_hubstack.restricted_apis import RestrictedApis, RestrictedApisArgs
+
+SERVICES = (
+    "cloudresourcemanager",
+    "compute",
+    "container",
+    "iam",
+    "logging",
+    "monitoring",
+    "secretmanager",
+    "storage",
+)
+"""Google APIs that a stack with a cluster calls; others wait for the first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """The Google Cloud project, its APIs turned on."""
+
+    target: TargetPlan
+    provider: gcp.Provider
+    apis: tuple[gcp.projects.Service, ...]
+    """Resource Manager's first."""
+    number: pulumi.Output[str] | None
+    """None where nothing names the project by it."""
+
+    def known_number(self) -> pulumi.Output[str]:
+        """Return the project's number, which a stack with a cluster has."""
+        if self.number is None:
+            raise ValueError("nothing of this stack names the project by its number")
+        return self.number
+
+    def member(self, account: str, namespace: str | None = None) -> pulumi.Output[str]:
+        """IAM's name of a Kubernetes service account (facts: gke.md 4.3): number in the path, id in the pool.
+
+        Of the models' namespace unless another one is named.
+        """
+        return pulumi.Output.format(
+            "principal://iam.googleapis.com/projects/{0}/locations/global/workloadIdentityPools/{1}.svc.id.goog"
+            "/subject/ns/{2}/sa/{3}",
+            self.known_number(), self.target.project, namespace or self.target.namespace, account,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodesGround:
+    """What models on nodes stand on."""
+
+    cluster: Cluster
+    kubernetes: kubernetes.Provider
+    network: Network
+    classes: Mapping[str, pulumi.Resource]
+    """By key of the capacity class."""
+    namespace: pulumi.Resource
+    """Of the models; closed by its policies."""
+    transfer: tuple[pulumi.Resource, ...]
+    """What fills disks; empty where no model keeps its weights on one."""
+    autoscaling: tuple[pulumi.Resource, ...]
+    groups: tuple[pulumi.Resource, ...]
+    """The controller of replicas over several nodes; empty where there are none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foundation:
+    """What every model stands on."""
+
+    project: Project
+    google: pulumi.ResourceOptions
+    """Options of what waits for APIs and grants."""
+    nodes: NodesGround | None
+    """None where no model is on GKE."""
+    hub_secret_id: str
+    token: tuple[pulumi.Resource, ...]
+    """The secret of the Hub token; empty where no model is gated."""
+
+    @property
+    def identities(self) -> tuple[pulumi.Resource, ...]:
+        """A project's first cluster brings the pool of its workloads' identities: IAM refuses them before."""
+        return (self.nodes.cluster.cluster,) if self.nodes else ()
+
+
+def build_foundation(
+    parent: pulumi.Resource, plan: Plan, release_channel: str, hub_token: pulumi.Input[str] | None
+) -> Foundation:
+    """Register what a plan's models stand on."""
+    target, on_gke = plan.target, bool(plan.on_gke)
+    called = (*(SERVICES if on_gke else MANAGED_SERVICES), *services_of(plan), *_guards(target))
+    project = _turn_on(parent, plan, called)
+    needed: list[pulumi.Resource] = [*project.apis, *_create_grants(parent, project, called)]
+    # A component is registered after what it depends on, and its children after it.
+    google = child(parent, providers=[project.provider], depends_on=needed)
+    nodes = _create_nodes(parent, plan, project, google, needed, release_channel) if on_gke else None
+    secret_id = f"hubstack-{names.slug(target.stack)}-hub-token"
+    bare = Foundation(project=project, google=google, nodes=nodes, hub_secret_id=secret_id, token=())
+    return Foundation(
+        project=project, google=google, nodes=nodes, hub_secret_id=secret_id,
+        token=_create_token(plan, bare, hub_token),
+    )  # fmt: skip
+
+
+def enable_api(
+    parent: pulumi.Resource, provider: gcp.Provider, service: str, *after: gcp.projects.Service
+) -> gcp.projects.Service:
+    """Turn one of Google's APIs on."""
+    return gcp.projects.Service(
+        f"api-{service}", service=f"{service}.googleapis.com",
+        # Off would turn the API off for everyone in the project.
+        disable_on_destroy=False,
+        # Resource Manager's comes first: by it the provider looks at the project after it turned on another
+        # (terraform-provider-google, resource_google_project_service.go, read 2026-11-25).
+        opts=child(parent, provider=provider, depends_on=list(after)),
+    )  # fmt: skip
+
+
+def _turn_on(parent: pulumi.Resource, plan: Plan, called: Sequence[str]) -> Project:
+    target, monitoring = plan.target, plan.monitoring
+    first, *services = dict.fromkeys(called)
+    google = google_provider(target, parent)
+    projects_api = enable_api(parent, google, first)
+    apis = (projects_api, *(enable_api(parent, google, each, projects_api) for each in services))
+    number = None
+    # A budget, a key's grants and a perimeter name the project by its number too.
+    if plan.on_gke or target.security or (monitoring and monitoring.billing_account):
+        found = gcp.organizations.get_project_output(
+            project_id=target.project,
+            opts=pulumi.InvokeOutputOptions(provider=google, parent=parent, depends_on=[projects_api]),
+        )
+        number = found.number
+    return Project(target=target, provider=google, apis=apis, number=number)
+
+
+def _guards(target: TargetPlan) -> tuple[str, ...]:
+    """Google APIs that the settings of `hubstack.inputs.security` call."""
+    asked = target.security
+    if asked is None:
+        return ()
+    called = (("accesscontextmanager", asked.perimeter), ("binaryauthorization", asked.binary_authorization),
+              ("cloudkms", asked.kms_key), ("dns", asked.restricted_apis))  # fmt: skip
+    return tuple(name for name, is_called in called if is_called)
+
+
+def _create_grants(
+    parent: pulumi.Resource, project: Project, services: Sequence[str]
+) -> tuple[pulumi.Resource, ...]:
+    """Let Google's services use the stack's key; empty where it has none."""
+    target = project.target
+    if target.kms_key is None:
+        return ()
+    args = EncryptionArgs(
+        project=target.project, project_number=project.known_number(), kms_key=target.kms_key,
+        services=tuple(services), apis=project.apis,
+    )  # fmt: skip
+    here = child(parent, providers=[project.provider], depends_on=list(project.apis))
+    return Encryption("encryption", args, here).grants
+
+
+def _create_nodes(
+    parent: pulumi.Resource, plan: Plan, project: Project, google: pulumi.ResourceOptions,
+    needed: list[pulumi.Resource], release_channel: str,
+) -> NodesGround:  # fmt: skip
+    target = plan.target
+    network = Network(
+        "network", NetworkArgs(region=target.region, deletion_protection=target.deletion_protection), google
+    )
+    names_first: list[pulumi.Resource] = []
+    if target.security and target.security.restricted_apis:
+        dns = RestrictedApisArgs(stack=target.stack, network_id=network.network_id)
+        names_first.append(RestrictedApis("restricted-apis", dns, google))
+    # Nodes need the way out before they start.
+    first = child(parent, providers=[project.provider], depends_on=[*needed, network, *names_first])
+    cluster = Cluster("cluster", _cluster_args(plan, network, release_channel), first)
+    provider = kubernetes_provider(cluster.cluster, parent)
+    classes = _create_pools(parent, plan, cluster, provider, google)
+    transfer = _create_transfer(plan, cluster, provider, google)
+    namespace = _create_namespace(parent, plan, cluster, provider)
+    autoscaling: tuple[pulumi.Resource, ...] = ()
+    if manifests.is_scaled(plan):
+        args = AutoscalingArgs(
+            plan=plan, operator_member=project.member(manifests.KEDA_ACCOUNT, target.keda_namespace),
+            after=(cluster, namespace),
+        )  # fmt: skip
+        both = child(parent, providers=[project.provider, provider])
+        autoscaling = Autoscaling("autoscaling", args, both).ready
+    groups: tuple[pulumi.Resource, ...] = ()
+    if any(model.hosts > 1 for model in plan.models):
+        controller = GroupControllerArgs(after=(cluster,))
+        groups = (GroupController("group-controller", controller, child(parent, providers=[provider])).ready,)
+    return NodesGround(
+        cluster=cluster, kubernetes=provider, network=network, classes=classes, namespace=namespace,
+        transfer=transfer, autoscaling=autoscaling, groups=groups,
+    )  # fmt: skip
+
+
+def _cluster_args(plan: Plan, network: Network, release_channel: str) -> ClusterArgs:
+    target = plan.target
+    return ClusterArgs(
+        stack=target.stack,
+        project=target.project,
+        region=target.region,
+        network_id=network.network_id,
+        subnet_id=network.subnet_id,
+        release_channel=release_channel,
+        deletion_protection=target.deletion_protection,
+        maintenance=target.maintenance,
+        most_system_nodes=most_system_nodes(len(plan.on_gke)),
+        state_metrics=observability.state_metrics(plan),
+        has_gated_models=any(model.weights.needs_token for model in plan.on_gke),
+        has_gateway=plan.gateway is not None,
+        binary_authorization=target.binary_authorization,
+        kms_key=target.kms_key,
+        has_synced_secrets=manifests.synced_secret(plan) is not None,
+    )
+
+
+def _create_pools(
+    parent: pulumi.Resource, plan: Plan, cluster: Cluster, provider: kubernetes.Provider,
+    google: pulumi.ResourceOptions,
+) -> Mapping[str, pulumi.Resource]:  # fmt: skip
+    pools: dict[str, AcceleratorPool] = {}
+    for pool in plan.pools:
+        args = AcceleratorPoolArgs(
+            pool=pool,
+            cluster_id=cluster.cluster.id,
+            region=plan.target.region,
+            node_account_email=cluster.node_account_email,
+            kms_key=plan.target.kms_key,
+        )
+        pools[pool.key] = AcceleratorPool(pool.key, args, google)
+    return {
+        capacity.key: register(
+            f"class-{capacity.key}",
+            manifests.capacity_class(capacity),
+            # New pools are there before the class names them, old ones go after it has let go of them.
+            child(parent, provider=provider, depends_on=[pools[pool] for pool in capacity.pools]),
+        )
+        for capacity in plan.classes
+    }
+
+
+def _create_transfer(
+    plan: Plan, cluster: Cluster, provider: kubernetes.Provider, google: pulumi.ResourceOptions
+) -> tuple[pulumi.Resource, ...]:
+    """What fills disks, where a model keeps its weights on one."""
+    on_disk = [model for model in plan.models if model.loading.method is LoadingMethod.HYPERDISK_ML]
+    if not on_disk:
+        return ()
+    args = DiskTransferArgs(
+        cluster_id=cluster.cluster.id,
+        region=plan.target.region,
+        zones=manifests.disk_zones(plan),
+        max_nodes=len(on_disk),
+        throughput_mib=max(model.loading.disk_throughput_mib for model in on_disk),
+        node_account_email=cluster.node_account_email,
+        kubernetes=provider,
+        kms_key=plan.target.kms_key,
+    )
+    return (DiskTransfer("hyperdisk-ml", args, google),)
+
+
+def _create_namespace(
+    parent: pulumi.Resource, plan: Plan, cluster: Cluster, provider: kubernetes.Provider
+) -> pulumi.Resource:
+    target = plan.target
+    # With the system nodes, on which loaders run and without which objects with finalizers stay. Protected, since
+    # whatever anyone has put into a namespace goes with it.
+    guarded = child(parent, provider=provider, depends_on=[cluster], protect=target.deletion_protection)
+    namespace = register("models", manifests.namespace(plan), guarded)
+    here = child(parent, provider=provider, depends_on=[namespace])
+    allowed = [register(policy["metadata"]["name"], policy, here) for policy in manifests.network_policies(plan)]
+    for model in plan.on_gke:
+        if model.hosts > 1:
+            group = manifests.group_policy(plan, model)
+            allowed.append(register(f"{model.key}-peers", group, renamed(here, "{}-peers", model.was)))
+    if key := target.kms_key:
+        disks = child(parent, provider=provider, depends_on=[cluster])
+        allowed.append(register("encrypted-disks", manifests.encrypted_class(key), disks))
+    # What lives in the namespace waits for it to be closed, and is gone before it opens.
+    closed = manifests.default_deny(plan)
+    return register(closed["metadata"]["name"], closed, child(parent, provider=provider, depends_on=allowed))
+
+
+def _create_token(plan: Plan, base: Foundation, hub_token: pulumi.Input[str] | None) -> tuple[pulumi.Resource, ...]:
+    gated = [model for model in plan.on_gke if model.weights.needs_token]
+    # A loader on Cloud Run has an account of its own, and with it its grant.
+    if not gated and not any(is_gated_on_run(model) for model in plan.models):
+        return ()
+    args = HubTokenArgs(
+        target=plan.target,
+        secret_id=base.hub_secret_id,
+        readers={model.key: base.project.member(manifests.loader_account(model)) for model in gated},
+        was={model.key: model.was for model in gated},
+        after=base.identities,
+        value=hub_token,
+    )
+    return (HubToken("hub-token", args, base.google),)

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The models of a stack that are served on GKE's nodes: bucket, loader, disk, servers. Decides nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+
+from hubstack import names
+from hubstack.deploy import manifests
+from hubstack.plan import ModelPlan, Plan
+from hubstack.plan.loading import LoadingMethod
+from pulumi_hubstack._options import child, renamed
+from pulumi_hubstack.foundation import Foundation, NodesGround
+from pulumi_hubstack.model_server import ModelServer, ModelServerArgs
+from pulumi_hubstack.weights_bucket import WeightsBucket, WeightsBucketArgs
+from pulumi_hubstack.weights_collector import WeightsCollector, WeightsCollectorArgs
+from pulumi_hubstack.weights_disk import WeightsDisk, WeightsDiskArgs
+from pulumi_hubstack.weights_loader import WeightsLoader, WeightsLoaderArgs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeModels:
+    """What was registered of them."""
+
+    servers: Mapping[str, pulumi.Resource]
+    """By key of the model."""
+    collectors: tuple[pulumi.Resource, ...]
+    """Remove what was replaced; nothing waits for them."""
+
+
+def build_models(parent: pulumi.Resource, plan: Plan, base: Foundation) -> NodeModels:
+    """Register the models of a plan that are on nodes."""
+    nodes = base.nodes
+    if nodes is None:
+        return NodeModels(servers={}, collectors=())
+    buckets = {model.key: _create_bucket(plan, model, base) for model in plan.on_gke if not model.canary_of}
+    of_model = {model.key: buckets[model.canary_of or model.key] for model in plan.on_gke}
+    here = child(parent, providers=[nodes.kubernetes])
+    servers = {
+        model.key: _create_server(plan, model, base, nodes, of_model[model.key], here) for model in plan.on_gke
+    }
+    replaced = [model for model in plan.on_gke if model.weights.replaces]
+    collectors = [_create_collector(plan, model, servers, of_model[model.key], here) for model in replaced]
+    return NodeModels(servers=servers, collectors=tuple(collectors))
+
+
+def _create_bucket(plan: Plan, model: ModelPlan, base: Foundation) -> WeightsBucket:
+    """Make a model's bucket, which its canary uses too; each has identities of its own."""
+    target, member = plan.target, base.project.member
+    canary = manifests.canary_for(plan, model)
+    users = {"": model} | ({"canary-": canary} if canary else {})
+    return WeightsBucket(
+        f"{model.key}-weights",
+        WeightsBucketArgs(
+            bucket_name=manifests.bucket_name(plan, model),
+            region=target.region,
+            readers={f"{of}server": member(manifests.server_name(each)) for of, each in users.items()},
+            writers={f"{of}loader": member(manifests.loader_account(each)) for of, each in users.items()},
+            labels=names.labels(target.stack, {"hubstack-model": names.label_value(names.made_as(model))}),
+            after=base.identities,
+            cache_zones=model.loading.cache_zones,
+            kms_key=target.kms_key,
+        ),
+        renamed(base.google, "{}-weights", model.was),
+    )
+
+
+def _create_server(
+    plan: Plan, model: ModelPlan, base: Foundation, nodes: NodesGround, bucket: WeightsBucket,
+    here: pulumi.ResourceOptions,
+) -> ModelServer:  # fmt: skip
+    token = base.token if model.weights.needs_token else ()
+    loader = WeightsLoader(
+        f"{model.key}-loader",
+        WeightsLoaderArgs(
+            plan=plan, model=model, hub_secret_id=base.hub_secret_id, after=(nodes.namespace, bucket, *token)
+        ),
+        renamed(here, "{}-loader", model.was),
+    )
+    weights: tuple[pulumi.Resource, ...] = (loader,)
+    if model.loading.method is LoadingMethod.HYPERDISK_ML:
+        disk = WeightsDiskArgs(plan=plan, model=model, after=(nodes.namespace, loader, *nodes.transfer))
+        weights = (loader, WeightsDisk(f"{model.key}-disk", disk, renamed(here, "{}-disk", model.was)))
+    groups = nodes.groups if model.hosts > 1 else ()
+    return ModelServer(
+        model.key,
+        ModelServerArgs(
+            plan=plan,
+            model=model,
+            after=(nodes.namespace, *weights, nodes.classes[model.capacity_class], *groups),
+            autoscaling=nodes.autoscaling,
+        ),
+        renamed(here, "{}", model.was),
+    )
+
+
+def _create_collector(
+    plan: Plan, model: ModelPlan, servers: Mapping[str, pulumi.Resource], bucket: WeightsBucket,
+    here: pulumi.ResourceOptions,
+) -> WeightsCollector:  # fmt: skip
+    """Remove what was replaced, once every server that reads the bucket has switched."""
+    own = model.canary_of or model.key
+    readers = [servers[other.key] for other in plan.on_gke if own in {other.key, other.canary_of}]
+    args = WeightsCollectorArgs(plan=plan, model=model, after=(*readers, bucket))
+    return WeightsCollector(f"{model.key}-collector", args, renamed(here, "{}-collector", model.was))
