@@ -296,3 +296,10 @@ def test_a_secret_is_synced_by_name_and_its_value_is_nowhere() -> None:
     assert sync["metadata"]["name"] == "gateway-api-key", "the Secret takes the name of its SecretSync"
     assert sync["spec"]["secretObject"]["data"] == [{"sourcePath": "api-key", "targetKey": "API_KEY"}]
     assert manifests.synced_secret(plan()) is None
+
+
+def test_the_picker_passes_on_what_it_cannot_read() -> None:
+    config = json.loads(manifests.picker_config(plan(PICKED), GATED)["data"]["plugins.yaml"])
+    parsers = [parser["pluginRef"] for parser in config["requestHandler"]["parsers"]]
+    assert parsers[-1] == "passthrough-parser", "rerank, score and transcriptions are on no list of the others"
+    assert {plugin["type"] for plugin in config["plugins"]} >= set(parsers)

@@ -93,6 +93,11 @@ def routing_extension(plan: Plan) -> Object:
     }
 
 
+_PARSERS = ("openai-parser", "passthrough-parser")
+"""The first that knows a path reads its body. Without the last one the picker refuses what it has no parser for:
+/v1/rerank, /v1/score, /v1/audio/transcriptions (llm-d-router v0.10.0)."""
+
+
 def inference_pool(plan: Plan, model: ModelPlan) -> Object:
     """The servers of a model among which its picker chooses."""
     return {
@@ -124,10 +129,11 @@ def picker_config(plan: Plan, model: ModelPlan) -> Object:
         "apiVersion": "llm-d.ai/v1alpha1",
         "kind": "EndpointPickerConfig",
         "plugins": [
-            *({"type": name} for name in scorers),
+            *({"type": name} for name in (*scorers, *_PARSERS)),
             {"type": "metrics-data-source", "parameters": source},
             extractor,
         ],
+        "requestHandler": {"parsers": [{"pluginRef": name} for name in _PARSERS]},
         "schedulingProfiles": [
             {
                 "name": "default",

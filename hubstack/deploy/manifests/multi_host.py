@@ -33,6 +33,7 @@ def leader_worker_set(plan: Plan, model: ModelPlan) -> Object:
     single = deployment(plan, model)
     leader = single["spec"]["template"]
     worker = copy.deepcopy(leader)
+    leader["spec"]["containers"][0]["livenessProbe"] = _token_probe(model)
     container = worker["spec"]["containers"][0]
     container["args"] = list(model.server.worker_args)
     for unasked in ("startupProbe", "readinessProbe", "livenessProbe", "ports"):
@@ -63,3 +64,43 @@ def leader_worker_set(plan: Plan, model: ModelPlan) -> Object:
             },
         },
     }
+
+
+def _token_probe(model: ModelPlan) -> Object:
+    """Ask the leader for a token: its health stays 200 when a worker is gone, and requests hang.
+
+    A server that is only busy is left alone: its counter of tokens goes on.
+    """
+    server = model.server
+    script = _ASK_FOR_ONE.format(
+        port=server.port, model=server.served_model_name, metrics=server.metrics_path, wait=_ASK_SECONDS
+    )
+    return {
+        "exec": {"command": ["python3", "-c", script]},
+        "periodSeconds": 2 * _ASK_SECONDS,
+        "timeoutSeconds": _ASK_SECONDS + 20,
+        "failureThreshold": 3,
+    }
+
+
+_ASK_SECONDS = 60
+_ASK_FOR_ONE = """\
+import json, os, sys, urllib.request as http
+from urllib.error import HTTPError
+base, key = "http://127.0.0.1:{port}", os.environ.get("VLLM_API_KEY", "")
+def ask(path, body=None, wait=10):
+    headers = {{"Content-Type": "application/json", "Authorization": "Bearer " + key}}
+    with http.urlopen(http.Request(base + path, body, headers), timeout=wait) as answer:
+        return answer.read().decode()
+def tokens():
+    lines = [line for line in ask("{metrics}").splitlines() if "generation_tokens_total" in line and line[0] != "#"]
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
+before = tokens()
+try:
+    body = json.dumps({{"model": "{model}", "prompt": "a", "max_tokens": 1}}).encode()
+    ask("/v1/completions", body, {wait})
+except HTTPError:
+    pass
+except OSError:
+    sys.exit(tokens() == before)
+"""

@@ -11,12 +11,14 @@ GENERATE = frozenset({"text-generation", "image-text-to-text", "any-to-any", "vi
 TRANSCRIBE = frozenset({"automatic-speech-recognition"})
 EMBED = frozenset({"feature-extraction", "sentence-similarity"})
 RANK = frozenset({"text-ranking", "text-classification"})
+POOL = frozenset({"token-classification", "visual-document-retrieval"})
+"""Served by vLLM's pooling runner alone: labels of tokens, and late interaction over pages."""
 
 
 def is_for_texts(facts: ModelFacts) -> bool:
-    """Return whether a model embeds or ranks texts rather than generating any."""
+    """Return whether a model embeds, ranks or labels texts rather than generating any."""
     task = facts.pipeline_tag
-    return task in EMBED | RANK or (task is None and facts.library == "sentence-transformers")
+    return task in EMBED | RANK | POOL or (task is None and facts.library == "sentence-transformers")
 
 
 _WEIGHTS = (".safetensors", ".bin", ".gguf", ".pt")

@@ -7,6 +7,7 @@ from hubstack.planner.engines import arguments
 from hubstack.planner.engines.spec import EngineSpec, Serving, Unassigned
 from hubstack.planner.engines.tasks import (
     EMBED,
+    POOL,
     RANK,
     files_beside_weights,
     is_for_texts,
@@ -26,7 +27,11 @@ def _takes(model: Unassigned) -> str | None:
     """Take encoders and small embedders; the others are for vLLM's pooling runner where it knows them."""
     facts, geometry = model.facts, model.geometry
     support = model.catalog.engines[EngineKind.TEI].model_types.get(geometry.model_type)
-    if not is_for_texts(facts) or support is None or facts.quantization or _cannot(model):
+    if "late_interaction" in model.catalog.engines[EngineKind.VLLM].uses_of(geometry.name):
+        return None
+    if not is_for_texts(facts) or facts.pipeline_tag in POOL or support is None:
+        return None
+    if facts.quantization or _cannot(model):
         return None
     task = facts.pipeline_tag or "embedding"
     # What cannot be counted is not small.

@@ -85,7 +85,7 @@ def choose_engine(
 
 def _check_weights(request: ModelRequest, facts: ModelFacts, chosen: ChosenFiles, checks: _Checks) -> None:
     paths = [file.path for file in facts.files]
-    if "adapter_config.json" in paths or facts.library == "peft":
+    if _is_adapter(facts):
         checks.refusals.append(
             Refusal(why="is an adapter (PEFT), not a model", hint="list the base model that it was trained on")
         )
@@ -119,6 +119,14 @@ def _check_weights(request: ModelRequest, facts: ModelFacts, chosen: ChosenFiles
                 hint="list the model that it was made from, or a GGUF, AWQ, GPTQ, FP8 or NVFP4 build of it",
             )
         )
+
+
+def _is_adapter(facts: ModelFacts) -> bool:
+    """A model may carry an adapter of its own beside its weights (granite-speech): it is no adapter."""
+    paths = [file.path for file in facts.files]
+    whole = any(path.endswith(".safetensors") and "/" not in path and "adapter" not in path for path in paths)
+    is_named = "adapter_config.json" in paths or facts.library == "peft"
+    return is_named and not (whole and "config.json" in paths)
 
 
 def _is_mlx(facts: ModelFacts) -> bool:

@@ -324,3 +324,31 @@ def test_weights_that_lack_a_part_are_refused() -> None:
     assert (
         "is not complete: model-00002-of-00003.safetensors is missing" in refused(llama(files=(CONFIG, *parts))).why
     )
+
+
+@pytest.mark.parametrize(
+    ("architecture", "model_type", "task"),
+    [
+        ("BertForTokenClassification", "bert", "token-classification"),
+        ("ModernBertForTokenClassification", "modernbert", "token-classification"),
+        ("ColPaliForRetrieval", "colpali", "visual-document-retrieval"),
+        ("HF_ColBERT", "bert", "sentence-similarity"),
+    ],
+)
+def test_token_labels_and_late_interaction_are_pooled_by_vllm(
+    architecture: str, model_type: str, task: str
+) -> None:
+    choice = accepted(of(architecture, model_type, task))
+    assert (choice.kind, choice.pooling) == (EngineKind.VLLM, True)
+
+
+def test_a_model_with_an_adapter_of_its_own_is_no_adapter() -> None:
+    files = (
+        CONFIG,
+        WEIGHTS,
+        *(file(name) for name in ("adapter_config.json", "adapter_model.safetensors", "vocab.json")),
+    )
+    speech = of(
+        "GraniteSpeechForConditionalGeneration", "granite_speech", "automatic-speech-recognition", files=files
+    )
+    assert accepted(speech).kind is EngineKind.VLLM
