@@ -25,6 +25,7 @@ from hubstack.cli.console import (
     load_stack,
     print_error,
     print_written,
+    written_files,
 )
 from hubstack.cli.console import out as _out
 from hubstack.cli.console import print_parts as _print
@@ -197,7 +198,7 @@ def render(
 
     files = graph_files(_graph(stack))
     changed, removed = write_folder(folder, files, "render")
-    _print(f"{folder}: {len(files)} files, {len(changed)} of them changed; {len(removed)} removed")
+    _print(written_files(folder, len(files), len(changed), len(removed)))
 
 
 @app.command()

@@ -131,6 +131,11 @@ def print_parts(*parts: Any) -> None:
         write_out(escape_ci_commands(re.sub(r" +$", "", held.get(), flags=re.MULTILINE)))
 
 
+def written_files(folder: Path, files: int, changed: int, removed: int) -> str:
+    """Say what was written to a folder."""
+    return f"{folder}: {files:,} {'file' if files == 1 else 'files'}, {changed:,} changed, {removed:,} removed"
+
+
 def print_written(path: Path) -> None:
     """Say that a file was written, unless the file is standard output or a device."""
     if str(path) != STDOUT and not is_stream(path):

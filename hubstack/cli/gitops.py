@@ -19,6 +19,8 @@ from hubstack.cli.console import (
     load_stack,
     out,
     print_parts,
+    status,
+    written_files,
 )
 from hubstack.cli.each_cluster import each_cluster
 from hubstack.files.errors import InputError
@@ -52,7 +54,10 @@ def promote(
     target: Annotated[str, typer.Argument(help="Where it goes: prod.")],
     *, model: Only = None, check: Check = False, project: Project = None,
 ) -> None:  # fmt: skip
-    """Copy locked commits from one environment to another, without asking the Hub."""
+    """Copy locked commits to another environment.
+
+    The Hub is not asked.
+    """
     from hubstack.hub.promote import write_promotion  # noqa: PLC0415
 
     to = load_stack(target, project)
@@ -68,7 +73,10 @@ def drift(
     stack: "Stack", *, bucket_listing: Listing = None, buckets: Buckets = False, json: Json = False,
     jobs: Jobs = None,
 ) -> None:  # fmt: skip
-    """Ask whether the Hub, and the buckets, are still as the lock says; exit 1 if not."""
+    """Compare the lock with the Hub and the buckets.
+
+    Exits 1 if either differs.
+    """
     from hubstack.planner.inputs import StackInputs  # noqa: PLC0415
     from hubstack.planner.planner import plan_inputs  # noqa: PLC0415
     from hubstack.review import drift as found  # noqa: PLC0415
@@ -122,14 +130,18 @@ def eject(
     stack: "Stack",
     folder: Annotated[Path, typer.Argument(help="New, empty, or ejected to before.", metavar="DIR")],
 ) -> None:
-    """Write the stack as a plain Pulumi program and plain Kubernetes files, without hubstack."""
+    """Write the stack as a program without hubstack.
+
+    A plain Pulumi program and plain Kubernetes files.
+    """
     from hubstack.files.managed_folder import write_folder  # noqa: PLC0415
     from hubstack.review.eject import ejected_files  # noqa: PLC0415
     from hubstack.review.preview.environment import preview_stack  # noqa: PLC0415
 
-    files = ejected_files(stack, preview_stack(stack))
+    with status("running the program"):
+        files = ejected_files(stack, preview_stack(stack))
     changed, removed = write_folder(folder, files, "eject")
-    print_parts(f"{folder}: {len(files)} files, {len(changed)} of them changed; {len(removed)} removed")
+    print_parts(written_files(folder, len(files), len(changed), len(removed)))
 
 
 def init(  # noqa: PLR0913  one option a setting
@@ -140,7 +152,10 @@ def init(  # noqa: PLR0913  one option a setting
     force: Annotated[bool, typer.Option("--force", help="Replace a list that is there.")] = False,
     project: Project = None,
 ) -> None:  # fmt: skip
-    """Write a new environment's list from a Hub collection, or from manifests of servers that run already."""
+    """Write the list of a new environment.
+
+    From a Hub collection, or from the manifests of servers that already run.
+    """
     from hubstack.inputs.init import Asked, check_asked, read_manifests, write_environment  # noqa: PLC0415
 
     if bool(from_collection) == from_manifests or from_manifests != bool(paths):

@@ -33,9 +33,10 @@ def find_project(start: Path) -> Path:
 
 def find_environment(name: str, project_dir: Path, working_dir: Path) -> Environment:
     """Return the environment of a stack's name (`dev`) or of a folder (`examples/fleet`, `examples/sharded/eu`)."""
-    if "/" in name or (working_dir / name).is_dir() or (project_dir / name).is_dir():
-        return _of_folder(name, project_dir, working_dir)
     config = project_dir / "stacks" / f"Pulumi.{name}.yaml"
+    is_folder = (working_dir / name).is_dir() or (project_dir / name).is_dir()
+    if "/" in name or (is_folder and not (config.is_file() and not _has_settings(name, project_dir, working_dir))):
+        return _of_folder(name, project_dir, working_dir)
     if config.is_file():
         return Environment(project_dir=project_dir, stack=name, config_file=config)
     stacks = sorted(path.name[7:-5] for path in (project_dir / "stacks").glob("Pulumi.*.yaml"))
@@ -68,6 +69,11 @@ def _of_folder(name: str, project_dir: Path, working_dir: Path) -> Environment:
 
 def _folder(name: str, project_dir: Path, working_dir: Path) -> Path | None:
     return next((folder for folder in (working_dir / name, project_dir / name) if folder.is_dir()), None)
+
+
+def _has_settings(name: str, project_dir: Path, working_dir: Path) -> bool:
+    folder = _folder(name, project_dir, working_dir)
+    return folder is not None and bool(_whole(folder))
 
 
 def _whole(folder: Path) -> list[Path]:

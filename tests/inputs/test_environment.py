@@ -29,6 +29,12 @@ def test_a_name_is_a_stack(project: Path) -> None:
     assert (found.stack, found.config_file) == ("dev", project / "stacks/Pulumi.dev.yaml")
 
 
+def test_a_folder_without_settings_hides_no_stack_of_its_name(project: Path) -> None:
+    (project / "dev").mkdir()
+    found = find_environment("dev", project, project)
+    assert found.config_file == project / "stacks/Pulumi.dev.yaml"
+
+
 @pytest.mark.parametrize(
     ("name", "working_dir"), [("examples/fleet", "."), ("fleet", "examples"), (".", "examples/fleet")]
 )

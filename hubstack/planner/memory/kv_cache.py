@@ -28,7 +28,7 @@ def kv_bytes_per_token(geometry: Geometry, load: Load, *, is_tpu: bool = False) 
         return geometry.compressed_token_bytes
     groups = _groups(geometry, load)
     # On TPUs windows are not exploited: their layers cache the whole context too.
-    windowed = groups.windowed if is_tpu else 0
+    windowed = groups.windowed if is_tpu or _windows_hold_all(geometry, load) else 0
     return groups.full * _bytes_per_layer(geometry, load, is_tpu=is_tpu) + windowed * _window_bytes_per_layer(
         geometry, load, is_tpu=is_tpu
     )
@@ -44,7 +44,7 @@ def kv_fixed_bytes(geometry: Geometry, load: Load, *, is_tpu: bool = False) -> i
         window = min((geometry.window or 0) + in_flight, load.context)
         return in_flight * geometry.compressor_token_bytes + window * geometry.compressed_window_bytes
     windowed = 0
-    if geometry.window and not is_tpu:
+    if geometry.window and not is_tpu and not _windows_hold_all(geometry, load):
         # vLLM keeps the window and the chunk being prefilled.
         held = min(geometry.window + in_flight, load.context)
         windowed = _groups(geometry, load).windowed * _window_bytes_per_layer(geometry, load, is_tpu=is_tpu) * held
@@ -54,7 +54,7 @@ def kv_fixed_bytes(geometry: Geometry, load: Load, *, is_tpu: bool = False) -> i
 
 def kv_window_bytes_per_token(geometry: Geometry, load: Load) -> int:
     """Return cache bytes a token and rank of the layers that keep no more than their window."""
-    if not load.engine.has_kv_cache or not geometry.window:
+    if not load.engine.has_kv_cache or not geometry.window or _windows_hold_all(geometry, load):
         return 0
     return _of_stage(geometry.window_layers, load) * _window_bytes_per_layer(geometry, load, is_tpu=False)
 
@@ -80,6 +80,11 @@ def one_state_bytes(geometry: Geometry, load: Load) -> int:
 def has_static_state(load: Load) -> bool:
     """Return whether the engine takes the states of all its sequences at start."""
     return load.version is not None and load.version < STATIC_STATE_BEFORE
+
+
+def _windows_hold_all(geometry: Geometry, load: Load) -> bool:
+    """Whether a window is at least as large as the context: such layers are full attention."""
+    return geometry.window is not None and geometry.window >= load.context
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,17 +137,22 @@ def _need(terms: list[MemoryTerm], geometry: Geometry, device: Device, load: Loa
         kv_tokens=usable // per_token if per_token else 0,
         context=load.context,
         concurrency=fits,
-        longest_context=_longest(available, fixed, per_token, geometry, load),
+        longest_context=_longest(available, geometry, device, load),
         verdict=_verdict(available, sequence * load.concurrency, geometry, device, load),
     )
 
 
-def _longest(available: int, fixed: int, per_token: int, geometry: Geometry, load: Load) -> int:
+def _longest(available: int, geometry: Geometry, device: Device, load: Load) -> int:
     """Return the longest context of one sequence, at most the model's own limit."""
     limit = max(geometry.max_context or load.context, load.context)
-    if available <= fixed:
-        return 0
-    return min((available - fixed) // per_token, limit) if per_token else limit
+    # At the limit windows keep less than the context; where whole windows do not fit, the context asked for may.
+    for context in (limit, load.context):
+        asked = replace(load, context=context)
+        per_token = kv_bytes_per_token(geometry, asked, is_tpu=device.is_tpu)
+        fixed = kv_fixed_bytes(geometry, asked, is_tpu=device.is_tpu)
+        if available > fixed:
+            return min((available - fixed) // per_token, context) if per_token else context
+    return 0
 
 
 def _verdict(available: int, asked: int, geometry: Geometry, device: Device, load: Load) -> Verdict:

@@ -86,5 +86,6 @@ def former_clusters(config_file: Path, project_dir: Path, against: str | None) -
 def name_in(project_dir: Path, env: str) -> str:
     """Return an environment's name as both sides understand it: a folder relative to the project."""
     here = (Path.cwd() / env).resolve()
-    is_folder = here.is_dir() and here.is_relative_to(project_dir) and here != project_dir
+    is_stack = (project_dir / "stacks" / f"Pulumi.{env}.yaml").is_file()  # a folder of its name hides no stack
+    is_folder = here.is_dir() and here.is_relative_to(project_dir) and here != project_dir and not is_stack
     return here.relative_to(project_dir).as_posix() if is_folder else env

@@ -13,7 +13,7 @@ from hubstack.kinds import EngineKind
 from hubstack.plan import MemoryNeed, Verdict
 from hubstack.planner.memory import sizing
 from hubstack.planner.memory.sizing import Device, kv_bytes_per_token, kv_fixed_bytes
-from tests.support.facts import GIB, geometry, gpu, hub, hub_geometry, hub_ids, llama, load, made, size
+from tests.support.facts import GIB, ask, geometry, gpu, hub, hub_geometry, hub_ids, llama, load, made, plan, size
 
 QWEN2_7B = {"num_hidden_layers": 28, "num_attention_heads": 28, "num_key_value_heads": 4, "hidden_size": 3584}
 DEEPSEEK_V2_LITE = {"model_type": "deepseek_v2", "num_hidden_layers": 27, "num_attention_heads": 16,
@@ -84,7 +84,8 @@ def test_window_layers_hold_the_window_and_the_chunk_in_flight() -> None:
     per_layer = 2 * 16 * 128 * 2
     # 10 full layers make groups of 10, so 52 with a window take the pages of 60 (logged: 8 more, up to 15.38 %).
     assert kv_fixed_bytes(gemma, load(context=32768)) == 60 * per_layer * (1024 + 2 * sizing.MAX_NUM_BATCHED_TOKENS)
-    assert kv_fixed_bytes(gemma, load(context=512)) == 60 * per_layer * 512, "never more than the context"
+    short = load(context=512)
+    assert kv_bytes_per_token(gemma, short) + kv_fixed_bytes(gemma, short) / 512 == 70 * per_layer, "the context"
 
 
 def test_a_window_wider_than_the_context_saves_nothing() -> None:
@@ -498,3 +499,14 @@ def test_more_ranks_never_make_a_rank_hold_more_weights(repo_id: str, ranks: int
         size(hub(repo_id), gpu(79.18), load(tensor_parallel=count)).terms[0].size_bytes for count in (1, ranks)
     )
     assert shared <= alone
+
+
+def test_a_window_at_least_as_large_as_the_context_is_full_attention() -> None:
+    """Phi-3.5 has a window of 262,144 tokens and takes 131,072: each token is kept, and the context has a limit."""
+    repo_id = "microsoft/Phi-3.5-mini-instruct"
+    need = plan((hub(repo_id), ask(repo_id, context=8192))).models[0].need
+    assert need.kv_bytes_per_token == 32 * 2 * 32 * 96 * 2, (
+        "layers x (key and value) x heads x head dimension x 2 B"
+    )
+    assert need.kv_fixed_bytes == 0
+    assert need.longest_context == need.kv_available_bytes // need.kv_bytes_per_token
