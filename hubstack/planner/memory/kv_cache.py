@@ -16,6 +16,8 @@ SPARSE_LATENT_BYTES = 656
 TPU_LANES = 128
 PAGE_TOKENS = 16
 """vLLM's page is a multiple of these, and a state is padded to whole pages (0.33.0, platforms/interface.py)."""
+LATENT_PADDED_BEFORE, LATENT_PADDING = (0, 9), 128
+"""vLLM's V0 engine held 640 numbers for a latent of 576 (facts: serving_logs.md 8)."""
 STATIC_STATE_BEFORE = (0, 11)
 """Before this version vLLM took the states of all sequences at start, outside the pool (V0's Mamba cache)."""
 
@@ -117,7 +119,10 @@ def _bytes_per_layer(geometry: Geometry, load: Load, *, is_tpu: bool) -> int:
         # The latent is one head: each rank holds all of it.
         if load.kv_bytes == 1 and geometry.index:
             return SPARSE_LATENT_BYTES + geometry.index
-        return geometry.latent * load.kv_bytes + geometry.index
+        latent = geometry.latent
+        if load.version is not None and load.version < LATENT_PADDED_BEFORE:
+            latent = -(-latent // LATENT_PADDING) * LATENT_PADDING
+        return latent * load.kv_bytes + geometry.index
     return _heads_bytes(geometry.kv_heads, geometry.head_dim, load, is_tpu=is_tpu)
 
 

@@ -119,6 +119,12 @@ def test_a_sparse_index_is_added_to_the_latent() -> None:
     assert kv_bytes_per_token(hub_geometry("zai-org/GLM-5"), load(tensor_parallel=8)) == 78 * (576 * 2 + 132)
 
 
+def test_a_latent_was_padded_before_the_engine_cut_its_blocks_to_it() -> None:
+    """DeepSeek-R1 on V0: 78,080 bytes a token (serving_logs idx-deepseek-r1-8xh200)."""
+    on = load(tensor_parallel=8, engine_version="0.8")
+    assert kv_bytes_per_token(hub_geometry("deepseek-ai/DeepSeek-V3"), on) == 61 * 640 * 2
+
+
 def test_narrow_heads_are_padded_on_a_tpu() -> None:
     narrow = geometry({"num_hidden_layers": 10, "num_attention_heads": 8, "head_dim": 64})
     on = load(engine=EngineKind.VLLM_TPU)
