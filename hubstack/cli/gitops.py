@@ -119,7 +119,7 @@ def _stored(listings: list[Path]) -> "list[StoredObject]":
         except JSONDecodeError as error:
             raise InputError([json_problem(error, str(path), hint)]) from None
         except RecursionError:
-            raise InputError([Problem(path=str(path), message="is nested without end", hint=hint)]) from None
+            raise InputError([Problem(path=str(path), message="is nested too deeply", hint=hint)]) from None
         except ValueError as error:
             raise InputError([Problem(path=str(path), message=f"is no listing: {error}", hint=hint)]) from None
     return objects

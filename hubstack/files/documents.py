@@ -96,7 +96,7 @@ def read_text(path: Path, name: str, hint: str | None = None, most: int = MAX_BY
         most: bytes that it may have; a larger file is not read.
 
     Raises:
-        InputError: it cannot be read, is no regular file, is larger, or is not UTF-8 text.
+        InputError: it cannot be read, is not a regular file, is larger, or is not UTF-8 text.
     """
     return decode(_read_bytes(path, name, hint, most), name, most)
 
@@ -127,7 +127,7 @@ def _read_bytes(path: Path, name: str, hint: str | None, most: int) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         with os.fdopen(descriptor, "rb") as stream:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise InputError([Problem(path=name, message="is no regular file", hint="name a text file")])
+                raise InputError([Problem(path=name, message="is not a regular file", hint="name a text file")])
             return stream.read(most + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise InputError([_unreadable(error, path, name, hint)]) from None
@@ -177,7 +177,7 @@ def parse_json(text: str, name: str, hint: str) -> Any:
     except json.JSONDecodeError as error:
         raise InputError([json_problem(error, name, hint)]) from None
     except (ValueError, RecursionError):
-        message = "is nested without end, or holds a number of thousands of digits"
+        message = "is nested too deeply, or contains a number with thousands of digits"
         raise InputError([Problem(path=name, message=message, hint=hint)]) from None
 
 

@@ -34,12 +34,13 @@ def exclusive(path: Path, shown: str) -> Generator[None]:
     try:
         if not lock_descriptor(descriptor, blocking=False):
             hint = f"wait until it is done; `fuser {shown}` names the process"
-            raise InputError([Problem(path=shown, message="another hubstack is writing its lock", hint=hint)])
+            message = "another hubstack process is writing its lock"
+            raise InputError([Problem(path=shown, message=message, hint=hint)])
         yield
     finally:
         os.close(descriptor)
 
 
 def _refused(shown: str, error: OSError) -> InputError:
-    message = f"cannot be held for writing: {error.strerror or error}"
+    message = f"cannot be locked for writing: {error.strerror or error}"
     return InputError([Problem(path=shown, message=message)])

@@ -82,7 +82,7 @@ def render_problems(problems: Iterable[Problem]) -> str:
     ordered = sorted(set(problems), key=lambda p: (p.path, p.line or 0, p.column or 0, p.message))
     lines = [problem.render() for problem in ordered[:MOST_SHOWN]]
     if len(ordered) > MOST_SHOWN:
-        lines.append(f"and {len(ordered) - MOST_SHOWN:,} more: mend these first")
+        lines.append(f"and {len(ordered) - MOST_SHOWN:,} more; fix these first")
     return "\n".join(lines)
 
 

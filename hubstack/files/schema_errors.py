@@ -55,8 +55,8 @@ def schema_problems(
     said = ((mark, *words.of(detail)) for mark, detail in found[:MOST_SHOWN])
     problems = [mark.problem(message, hint if is_generated else better) for mark, message, better in said]
     if len(found) > MOST_SHOWN:
-        left = f"and {len(found) - MOST_SHOWN:,} more faults"
-        problems.append(found[MOST_SHOWN][0].problem(left, "mend those above first"))
+        left = f"and {len(found) - MOST_SHOWN:,} more problems"
+        problems.append(found[MOST_SHOWN][0].problem(left, "fix those above first"))
     return problems
 
 

@@ -29,18 +29,18 @@ _PLAIN_TAGS = frozenset(
 )
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _SYNTAX = {
-    "mapping values are not allowed in this context": "a `:` where no key can stand",
-    "did not find expected key": "a key was expected here",
-    "did not find expected '-' indicator": "a `-` of the list was expected here",
-    "could not find expected ':'": "a `:` after the key was expected before here",
-    "did not find expected ',' or ']'": "a `,` or the `]` of the list was expected here",
-    "did not find expected ',' or '}'": "a `,` or the `}` of the mapping was expected here",
+    "mapping values are not allowed in this context": "a `:` where a key is not allowed",
+    "did not find expected key": "expected a key",
+    "did not find expected '-' indicator": "expected a `-` for the next list item",
+    "could not find expected ':'": "expected a `:` after the key",
+    "did not find expected ',' or ']'": "expected `,` or `]`",
+    "did not find expected ',' or '}'": "expected `,` or `}`",
     "found unexpected end of stream": "a quote or a bracket is not closed",
-    "did not find expected node content": "a value was expected here",
-    "found character that cannot start any token": "a character that begins no value: quote the text",
-    "did not find expected <document start>": "one value ends before here, and another begins",
-    "found unknown escape character": "no escape of YAML: write `\\\\` for a backslash, or use single quotes",
-    "block sequence entries are not allowed in this context": "a `-` where no list can begin",
+    "did not find expected node content": "expected a value",
+    "found character that cannot start any token": "a character that cannot start a value: quote the text",
+    "did not find expected <document start>": "a second value starts here",
+    "found unknown escape character": "not a YAML escape: write `\\\\` for a backslash, or use single quotes",
+    "block sequence entries are not allowed in this context": "a `-` where a list cannot start",
 }
 """libyaml's words, in a user's."""
 
@@ -114,12 +114,12 @@ def _before_reading(text: str) -> list[Fault]:
     """Return what is better said of the text than of its values."""
     if "<<<<<<<" in text:
         lines = [at for at, line in enumerate(split_lines(text)) if re.match(r"<{7}( |$)", line)]
-        hint = "keep what you want of both sides, and delete the lines of `<<<<<<<`, `=======` and `>>>>>>>`"
+        hint = "resolve the conflict, then delete the `<<<<<<<`, `=======` and `>>>>>>>` lines"
         if lines:
-            return [Fault("an unsettled merge: git left both sides here", hint, (at, 0)) for at in lines]
+            return [Fault("an unresolved merge conflict", hint, (at, 0)) for at in lines]
     for at, line in enumerate(text.split("\n") if text.lstrip()[:1] in {"%", "#"} else ()):
         if line.startswith("%"):
-            return [Fault("a directive (`%`): hubstack's files have none", "delete the line", (at, 0))]
+            return [Fault("a directive (`%`), which hubstack does not accept", "delete the line", (at, 0))]
         if line.strip() and not line.startswith("#"):
             break
     return []
@@ -150,18 +150,18 @@ class _Reader:
     def value(self, event: Any, loc: Loc, depth: int) -> Any:
         self.left -= 1
         if self.left < 0:
-            raise _Stop("too many values: reading ends here", "split the file, or delete what it repeats", event)
+            raise _Stop("too many values; parsing stopped here", "split the file, or remove what it repeats", event)
         self.held.places[loc] = _place(event.start_mark)
         if isinstance(event, yaml.AliasEvent):
             raise _Stop(
-                "an alias (`*name`): aliases are refused, since a few lines of them can fill the memory",
+                "an alias (`*name`), which hubstack does not accept: a few aliases can exhaust memory",
                 "write the value out, or put what models share under `defaults:`", event,
             )  # fmt: skip
         _refuse_tag(event)
         if isinstance(event, yaml.ScalarEvent):
             return self.scalar(event)
         if depth >= MAX_DEPTH:
-            raise _Stop(f"nested deeper than {MAX_DEPTH} levels: reading ends here", "unfold it", event)
+            raise _Stop(f"nested deeper than {MAX_DEPTH} levels; parsing stopped here", "unfold it", event)
         if isinstance(event, yaml.SequenceStartEvent):
             return self.sequence(loc, depth + 1)
         return self.mapping(loc, depth + 1)
@@ -183,7 +183,7 @@ class _Reader:
             place = (*loc, key)
             if key in found:
                 line = self.held.key_places[place][0] + 1
-                self.fault(event, f"`{key}` stands twice in one mapping", f"the first is in line {line}")
+                self.fault(event, f"duplicate key `{key}`", f"first defined on line {line}")
                 # Read into nowhere, so that the places stay those of the first.
                 self.value(next(self.events), (*loc, key, -1), depth)
                 continue
@@ -196,7 +196,7 @@ class _Reader:
             raise _Stop("a key must be a plain word", "write `key: value`", event)
         _refuse_tag(event)
         if event.value == "<<" and event.implicit[0]:
-            raise _Stop("a merge (`<<`): merges are refused, as aliases are",
+            raise _Stop("a merge key (`<<`), which hubstack does not accept",
                         "write the keys out, or put what models share under `defaults:`", event)  # fmt: skip
         return str(event.value)
 
@@ -228,7 +228,8 @@ _WORDS = {"int": "a whole number", "float": "a number", "timestamp": "a date", "
 def _refuse_tag(event: Any) -> None:
     if event.tag is not None and event.tag != "!" and event.tag not in _PLAIN_TAGS:
         shown = event.tag.replace(_TAG, "!!")
-        raise _Stop(f"a tag (`{shown}`): tags are refused, since they can name code", "write a plain value", event)
+        what = f"a tag (`{shown}`), which hubstack does not accept: tags can name code"
+        raise _Stop(what, "write a plain value", event)
 
 
 def _place(mark: Any) -> Place:
@@ -245,8 +246,8 @@ def _syntax_fault(text: str, error: yaml.YAMLError) -> Fault:
     line = lines[at] if at < len(lines) else ""
     # libyaml reports a tab at the end of the token before it as often as at the tab itself.
     if "\t" in line[: max(mark.column + 1, 1)] or "\t" in line[: len(line) - len(line.lstrip())]:
-        hint = "replace the tab by spaces"
-        return Fault("a tab: YAML takes only spaces for indentation", hint, (at, line.index("\t")))
+        hint = "replace the tab with spaces"
+        return Fault("a tab: YAML allows only spaces for indentation", hint, (at, line.index("\t")))
     hint = "check the indentation and the quotes of this line"
     begun: Any = getattr(error, "context_mark", None)
     if begun is not None and begun.line < at:
@@ -262,4 +263,4 @@ def _bad_character(text: str) -> Fault | None:
     place = before.count("\n"), found.start() - (before.rfind("\n") + 1)
     name = "NUL" if found[0] == "\0" else "a control character"
     hint = "is it UTF-16? save it as UTF-8; else delete it" if found[0] == "\0" else "delete it"
-    return Fault(f"{name} (U+{ord(found[0]):04X}), which YAML does not take", hint, place)
+    return Fault(f"{name} (U+{ord(found[0]):04X}), which YAML does not allow", hint, place)

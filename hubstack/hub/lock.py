@@ -354,14 +354,14 @@ def _with_hint(problem: Problem) -> Problem:
 def _check_format(document: Document) -> None:
     value: object = document.value
     if not isinstance(value, dict):
-        message = "is empty" if value is None else "is no lock: it must hold `format:` and `models:`"
+        message = "is empty" if value is None else "is not a lock: it needs `format:` and `models:`"
         raise LockError([Problem(path=document.path, message=message, hint=_AGAIN)])
     found: object = cast("dict[str, Any]", value).get("format")
     if found is None:
-        raise LockError([document.mark(()).problem("the lock does not say its `format:`", _AGAIN)])
+        raise LockError([document.mark(()).problem("the lock has no `format:`", _AGAIN)])
     if type(found) is not int or found not in _READ:
         hint = "use the hubstack that wrote it, or delete it and run `hubstack lock`"
-        message = f"lock format {shown(found)} is unknown: this hubstack reads {', '.join(map(str, _READ))}"
+        message = f"unknown lock format {shown(found)}: this hubstack reads {', '.join(map(str, _READ))}"
         raise LockError([document.mark(("format",)).problem(message, hint)])
 
 
@@ -400,7 +400,7 @@ def _check_unique(document: Document, models: list[ModelFacts]) -> None:
         earlier = first.setdefault(lock_key(facts), index)
         if earlier != index:
             line = document.mark(("models", earlier)).line
-            message = f"`{lock_key(facts)[0]}` at `{facts.revision}` is locked twice (the first: line {line})"
+            message = f"`{lock_key(facts)[0]}` at `{facts.revision}` is locked twice (first on line {line})"
             problems.append(document.mark(("models", index)).problem(message, _AGAIN))
     if problems:
         raise LockError(problems)
@@ -412,9 +412,9 @@ def _check_content(document: Document, models: list[ModelFacts], anew: Collectio
     for index in edited(document.value["models"]):
         facts = models[index]
         if {lock_key(facts), (facts.id, facts.revision)}.isdisjoint(anew):
-            message = f"the entry of `{facts.id}` was edited by hand, or cut short, since hubstack wrote it"
+            message = f"the entry of `{facts.id}` was edited or truncated after hubstack wrote it"
             command = f"`hubstack lock --upgrade {lock_key(facts)[0]}`"
-            hint = f"restore it from git, or run {command}, which asks the Hub for it anew"
+            hint = f"restore it from git, or run {command}, which asks the Hub again"
             problems.append(document.key_mark(("models", index, CONTENT)).problem(message, hint))
     if problems:
         raise LockError(problems)

@@ -43,9 +43,9 @@ class Move:
         """Return one line."""
         name, new = ", ".join(self.keys), self.after.commit[:_SHOWN]
         if self.before is None:
-            return f"{name}: {self.after.id} comes at {new}"
+            return f"{name}: adds {self.after.id} at {new}"
         if self.before.commit == self.after.commit:
-            return f"{name}: {self.after.id} stays at {new}; what the Hub says of it is newer"
+            return f"{name}: {self.after.id} stays at {new}, with newer facts"
         return f"{name}: {self.after.id} moves from {self.before.commit[:_SHOWN]} to {new}"
 
 
@@ -121,7 +121,7 @@ def _unknown(request: Request, only: Collection[str]) -> Iterator[Problem]:
 
 
 def _not_in_source(model: ModelRequest, source: Request) -> Problem:
-    return model.mark("id").problem(f"`{model.id}` is not in {source.path}", "add it there, and try it there first")
+    return model.mark("id").problem(f"`{model.id}` is not in {source.path}", "add it there, and try it first")
 
 
 def _other_revision(model: ModelRequest, source: Request) -> Problem:

@@ -46,10 +46,10 @@ def upgrade_page(
 
 
 def _sentence(moved: int, said: int, added: int, dropped: int) -> str:
-    parts = [(moved, "moved to another commit"), (said, "described otherwise at the same commit"),
+    parts = [(moved, "moved to another commit"), (said, "new facts at the same commit"),
              (added, "new"), (dropped, "dropped")]  # fmt: skip
     shown = [f"{count} {what}" for count, what in parts if count]
-    return f"Models: {', '.join(shown)}." if shown else "Nothing: every model is where it was."
+    return f"Models: {', '.join(shown)}." if shown else "Nothing changed."
 
 
 def _title(pair: tuple[str, str], keys: Mapping[tuple[str, str], Iterable[str]]) -> str:
@@ -63,7 +63,7 @@ def _title(pair: tuple[str, str], keys: Mapping[tuple[str, str], Iterable[str]])
 def _moved_lines(title: str, before: ModelFacts, after: ModelFacts) -> Iterator[str]:
     yield from (f"## {title}", "")
     yield f"{code(before.commit[:_SHOWN])} → {code(after.commit[:_SHOWN])}"
-    yield from ("", *(list(_said_lines(before, after)) or ["- licence, gate, custom code and scan: as before"]))
+    yield from ("", *(list(_said_lines(before, after)) or ["- licence, gate, custom code and scan: unchanged"]))
     files = changed_files(before.files, after.files)
     yield f"- chat template: {_template(before, after, files)}"
     if not before.files or not after.files:

@@ -15,7 +15,7 @@ from hubstack.hub.promote import write_promotion
 def test_a_list_is_held_by_one_and_free_after_it(tmp_path: Path) -> None:
     path = tmp_path / "dev.models.yaml"
     path.write_text("models: [a/b]\n")
-    told = pytest.raises(InputError, match=r"stacks/dev\.models\.yaml: another hubstack is writing its lock")
+    told = pytest.raises(InputError, match=r"dev\.models\.yaml: another hubstack process is writing its lock")
     with exclusive(path, "x"), told, exclusive(path, "stacks/dev.models.yaml"):
         pytest.fail("two writers at once")
     with pytest.raises(KeyError), exclusive(path, "x"):
@@ -27,7 +27,7 @@ def test_a_list_is_held_by_one_and_free_after_it(tmp_path: Path) -> None:
 
 def test_a_list_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
     with (
-        pytest.raises(InputError, match="x: cannot be held for writing: No such file"),
+        pytest.raises(InputError, match="x: cannot be locked for writing: No such file"),
         exclusive(tmp_path / "no", "x"),
     ):
         pytest.fail("there is nothing to hold")

@@ -70,14 +70,14 @@ def test_one_model_is_promoted_by_its_key(tmp_path: Path) -> None:
 def test_a_model_that_the_target_has_not_locked_yet_comes(tmp_path: Path) -> None:
     environment(tmp_path, "dev", "[a/m]", facts("a/m", NEW))
     lock = environment(tmp_path, "prod", "[a/m]")
-    assert promote(tmp_path) == ["m: a/m comes at 222222222222"]
+    assert promote(tmp_path) == ["m: adds a/m at 222222222222"]
     assert parse_lock(lock.read_text(), "x").models == (facts("a/m", NEW),)
 
 
 def test_newer_facts_of_the_same_commit_are_taken_and_said(tmp_path: Path) -> None:
     environment(tmp_path, "dev", "[a/m]", facts("a/m", NEW, gated="auto"))
     lock = environment(tmp_path, "prod", "[a/m]", facts("a/m", NEW, replaced=OLD))
-    assert promote(tmp_path) == ["m: a/m stays at 222222222222; what the Hub says of it is newer"]
+    assert promote(tmp_path) == ["m: a/m stays at 222222222222, with newer facts"]
     assert load_lock(lock).models == (facts("a/m", NEW, gated="auto", replaced=OLD),)
 
 

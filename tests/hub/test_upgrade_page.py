@@ -80,7 +80,7 @@ def test_without_a_list_of_files_nothing_is_claimed_of_them() -> None:
 
 def test_a_scan_that_is_newer_at_the_same_commit_is_told() -> None:
     text = page(facts(OLD), facts(OLD, security=SecurityFacts(scans_done=True, issues={"x.bin": "suspicious"})))
-    assert "1 described otherwise at the same commit" in text
+    assert "1 new facts at the same commit" in text
     assert "not told → `x.bin` `suspicious`" in text
 
 
@@ -92,7 +92,7 @@ def test_new_and_dropped_models_are_told() -> None:
 
 
 def test_nothing_changed_is_said_so() -> None:
-    assert page(facts(OLD), facts(OLD)) == "# What the Hub changed\n\nNothing: every model is where it was.\n"
+    assert page(facts(OLD), facts(OLD)) == "# What the Hub changed\n\nNothing changed.\n"
 
 
 def test_the_order_of_models_and_files_does_not_matter() -> None:

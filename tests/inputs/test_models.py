@@ -118,8 +118,8 @@ RENDERED = {
         "    hint: an id reads `owner/name`, as in the address of its page: `Qwen/Qwen3-8B`"
     ),
     "models: [a/b]\nmodels: [c/d]\n": (
-        "dev.models.yaml:2:1: `models` stands twice in one mapping\n    models: [c/d]\n    ^\n"
-        "    hint: the first is in line 1"
+        "dev.models.yaml:2:1: duplicate key `models`\n    models: [c/d]\n    ^\n"
+        "    hint: first defined on line 1"
     ),
     "models:\n- id: a/b\n  replicas: {min: 3, max: 2}\n": (
         "dev.models.yaml:3:13: replicas of `b`: min 3 is above max 2\n      replicas: {min: 3, max: 2}\n"

@@ -86,7 +86,7 @@ class HubClient:
 
         def read(response: httpx.Response) -> dict[str, Any]:
             check_bytes(path, response.content, listed)
-            return _object(response, f"has a {path} that is no JSON object")
+            return _object(response, f"has a {path} that is not a JSON object")
 
         url = hf_hub_url(repo_id, path, revision=commit, endpoint=self._endpoint)
         try:
@@ -100,7 +100,7 @@ class HubClient:
 
     async def _data(self, url: str) -> dict[str, Any]:
         return await self._ask(
-            url, lambda response: _object(response, "is answered with no JSON object"), limit=MAX_INFO_BYTES
+            url, lambda response: _object(response, "did not return a JSON object"), limit=MAX_INFO_BYTES
         )
 
     async def _ask(
@@ -160,7 +160,7 @@ class HubClient:
         if (to.scheme, to.netloc) == (home.scheme, home.netloc):
             return
         if not may_leave:
-            raise AnswerError(f"is redirected to {to.host}, and what the Hub says is taken from the Hub only")
+            raise AnswerError(f"is redirected to {to.host}; hubstack takes facts only from the Hub itself")
         if to.scheme != "https" and home.scheme == "https":
             raise AnswerError(f"has a file that is redirected to {to.host} over plain {to.scheme}")
 
@@ -171,7 +171,7 @@ async def _whole(response: httpx.Response, limit: int) -> httpx.Response:
     async for chunk in response.aiter_bytes():
         body += chunk
         if len(body) > limit:
-            raise AnswerError(f"is answered with more than {limit:,} bytes")
+            raise AnswerError(f"returned more than {limit:,} bytes")
     coding = {"content-encoding", "content-length", "transfer-encoding"}
     headers = [(name, value) for name, value in response.headers.multi_items() if name not in coding]
     return httpx.Response(response.status_code, headers=headers, content=bytes(body), request=response.request)
@@ -179,7 +179,7 @@ async def _whole(response: httpx.Response, limit: int) -> httpx.Response:
 
 def _object(response: httpx.Response, otherwise: str) -> dict[str, Any]:
     if response.headers.get("Content-Type", "").startswith("text/html"):
-        raise BrokenAnswerError("is answered with a web page in place of the Hub's data")
+        raise BrokenAnswerError("returned a web page instead of the Hub's data")
     value: Any = json.loads(response.content)
     if not isinstance(value, dict):
         raise AnswerError(otherwise)

@@ -43,7 +43,7 @@ def read_collection(
     if not _SLUG.fullmatch(slug) or ".." in slug:
         hint = "copy it from the collection's address: https://huggingface.co/collections/OWNER/TITLE-HASH"
         raise InputError(
-            [Problem(path="--from-collection", message="is no collection: OWNER/TITLE-HASH", hint=hint)]
+            [Problem(path="--from-collection", message="is not a collection: write OWNER/TITLE-HASH", hint=hint)]
         )
     asked = (f"collections/{slug}", _ANY)
     answer = ask_each([asked], lambda client, _id, _at: client.collection(slug), token=token, patience=patience)[
@@ -72,7 +72,7 @@ def _found(collection: Collection, models: Iterable[tuple[CollectionItem, ModelI
         source=f"the collection {collection.slug}",
         entries=tuple(entries),
         unknown=tuple(unknown),
-        skipped=tuple(f"no model: {item.item_type} {item.item_id}" for item in others),
+        skipped=tuple(f"not a model: {item.item_type} {item.item_id}" for item in others),
     )
 
 

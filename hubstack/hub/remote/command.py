@@ -57,7 +57,7 @@ def write_lock(
         earlier = unfinished.read()
         known = {pair: earlier[pair] for pair in asked if pair in earlier}
         if known:
-            resumed.append(f"taken from a run that did not end: {len(known)} of {len(asked)} models")
+            resumed.append(f"resuming an interrupted run, already received: {len(known)} of {len(asked)} models")
         left = [pair for pair in asked if pair not in known]
         answers = fetch_each(left, patience=patience, listener=listener, keep=unfinished.add)
         refusals.update((pair, found) for pair, found in answers.items() if isinstance(found, Refusal))
@@ -89,8 +89,8 @@ def _write(target: Path, shown: str, models: Sequence[ModelFacts], held: Lock | 
 
 
 def _refused(request: Request, refusals: dict[Asked, Refusal], shown: str) -> HubError:
-    kept = f"{len(refusals)} refused; what was locked of them stays, the others are in {shown}."
-    return HubError(f"{_render(request, refusals)}\n{kept} Run it again: it asks for what is missing only.")
+    kept = f"{len(refusals)} could not be locked: their earlier entries are unchanged, the others are in {shown}."
+    return HubError(f"{_render(request, refusals)}\n{kept} Re-run to retry only the missing ones.")
 
 
 def check_lock(request_path: Path, name: str) -> list[str]:
@@ -107,7 +107,7 @@ def check_lock(request_path: Path, name: str) -> list[str]:
         *(f"missing: {repo_id} at {revision}" for repo_id, revision in found.missing),
         *(f"stale: {s.id} is locked at {', '.join(s.locked_revisions)}, not at {s.revision}"
           for s in found.stale),
-        *(f"not asked for: {repo_id} at {revision}" for repo_id, revision in found.extra),
+        *(f"unused: {repo_id} at {revision}" for repo_id, revision in found.extra),
     ]  # fmt: skip
 
 

@@ -35,7 +35,7 @@ class LockChanges:
             *(f"added {_named(new)} at {new.commit[:_SHOWN]}" for new in self.added),
             *(f"moved {_named(new)} from {old.commit[:_SHOWN]} to {new.commit[:_SHOWN]}"
               for old, new in self.moved),
-            *(f"dropped {_named(old)}" for old in self.dropped),
+            *(f"removed {_named(old)}" for old in self.dropped),
         ]  # fmt: skip
 
 

@@ -99,7 +99,7 @@ def to_facts(answers: Answers) -> ModelFacts:
 def _check_names(facts: ModelFacts) -> None:
     """Refuse names that a lock must not hold (`hubstack.hub.lock`)."""
     if fault := repo_id_problem(facts.id):
-        raise AnswerError(f"is answered under another id: {fault}")
+        raise AnswerError(f"was returned under another ID: {fault}")
     for path in (*(file.path for file in facts.files), *facts.security.issues):
         if fault := path_problem(path):
             raise AnswerError(f"lists the file `{visible(path)}`, which {fault}")
@@ -196,7 +196,7 @@ def _size(sibling: RepoSibling) -> int:
         )
     size = said.pop()
     if type(size) is not int or size < 0:
-        raise AnswerError(f"lists `{sibling.rfilename}` with a size that is none")
+        raise AnswerError(f"lists `{sibling.rfilename}` with an invalid size")
     return size
 
 
@@ -216,4 +216,4 @@ def check_bytes(path: str, content: bytes, listed: RepoSibling | None) -> None:
         blob = b"blob %d\0" % len(content) + content
         digest, wanted = hashlib.sha1(blob, usedforsecurity=False).hexdigest(), listed.blob_id
     if wanted and digest != wanted:
-        raise BrokenAnswerError(f"has a {path} whose bytes are not those that are listed")
+        raise BrokenAnswerError(f"has a {path} whose bytes do not match the listing")

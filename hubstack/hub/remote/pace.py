@@ -87,7 +87,7 @@ class Pace:
             NotAskedError: the run has stopped asking.
         """
         if asyncio.get_running_loop().time() > self._end:
-            self.close(f"the time for one run, {self.patience.run_seconds / 60:.0f} minutes, was over")
+            self.close(f"the time limit for one run ({self.patience.run_seconds / 60:.0f} minutes) was reached")
         while self._pause is not None and not self._pause.done():
             await asyncio.shield(self._pause)
             # Not all in the same moment.
@@ -99,7 +99,7 @@ class Pace:
         """Let nobody ask for so long; stop asking where that is too long."""
         now = asyncio.get_running_loop().time()
         if seconds > self.patience.longest_pause_seconds or now + seconds > self._end:
-            self.close(f"it asks to be left alone for {seconds:.0f} s")
+            self.close(f"it asked to wait {seconds:.0f} s")
         added = now + seconds - max(self._pause_end, now)
         # Those that were under way together are refused one after the other: the same pause, told again.
         if self._closed is not None or added < min(seconds, 1):
@@ -119,7 +119,7 @@ class Pace:
         """Note that a model was given up without an answer."""
         self._unanswered += 1
         if self._unanswered >= UNANSWERED:
-            self.close(f"{UNANSWERED} models in a row had got no answer")
+            self.close(f"{UNANSWERED} models in a row got no response")
 
     def close(self, why: str) -> None:
         """Stop asking; the first reason stays."""

@@ -29,7 +29,7 @@ from hubstack.hub.remote.pace import NotAskedError
 from hubstack.hub.remote.token import redactor, token_place
 
 _LOGIN = "run `hf auth login`, or set HF_TOKEN, with a token that has access"
-_AGAIN = "run it again later: what was answered is kept"
+_AGAIN = "run it again later: answers already received are kept"
 _USER_IN_URL = re.compile(r"(?<=//)[^/@\s]+@")
 
 
@@ -120,15 +120,15 @@ _BY_TYPE: tuple[tuple[type[Exception], str, str], ...] = (
         "check network, proxy and HF_ENDPOINT ({endpoint}), or " + _AGAIN,
     ),
     (AnswerError, "{error}", "look at {page}"),
-    (NotAskedError, "was not asked for to the end: {error}", _AGAIN),
+    (NotAskedError, "could not be fetched: {error}", _AGAIN),
     (
         ssl.SSLCertVerificationError,
-        "cannot be asked for: the certificate of {endpoint} is not trusted",
+        "cannot be fetched: the certificate of {endpoint} is not trusted",
         "check HF_ENDPOINT and the proxy; SSL_CERT_FILE names the authorities to trust",
     ),
     (
         socket.gaierror,
-        "cannot be asked for: {endpoint} has no address",
+        "cannot be fetched: {endpoint} has no DNS address",
         "check HF_ENDPOINT, DNS and network",
     ),
     (
@@ -144,27 +144,27 @@ _BY_TYPE: tuple[tuple[type[Exception], str, str], ...] = (
     (HFValidationError, "is no Hub id", "write it as `owner/name`"),
     (
         OfflineModeIsEnabled,
-        "cannot be asked for: HF_HUB_OFFLINE is set",
+        "cannot be fetched: HF_HUB_OFFLINE is set",
         "unset it: only the Hub knows the commit",
     ),
-    (OIDCError, "cannot be asked for: the exchange of the CI token failed", "check HF_OIDC_RESOURCE"),
-    (httpx.TimeoutException, "got no answer from {endpoint} in time, several times", _AGAIN),
-    (TimeoutError, "got no whole answer from {endpoint} within the time for one model", _AGAIN),
+    (OIDCError, "cannot be fetched: the exchange of the CI token failed", "check HF_OIDC_RESOURCE"),
+    (httpx.TimeoutException, "got no response from {endpoint} in time, several times", _AGAIN),
+    (TimeoutError, "got no complete response from {endpoint} within the time limit for one model", _AGAIN),
     (
         httpx.ConnectError,
-        "cannot be asked for: no connection to {endpoint}",
+        "cannot be fetched: no connection to {endpoint}",
         "check network, proxy and HF_ENDPOINT",
     ),
-    (httpx.UnsupportedProtocol, "cannot be asked for: {endpoint} is no web address", "check HF_ENDPOINT"),
-    (httpx.InvalidURL, "cannot be asked for: {endpoint} is no web address", "check HF_ENDPOINT"),
-    (UnicodeEncodeError, "cannot be asked for: the token holds a character that no token has", _LOGIN),
+    (httpx.UnsupportedProtocol, "cannot be fetched: {endpoint} is not a URL", "check HF_ENDPOINT"),
+    (httpx.InvalidURL, "cannot be fetched: {endpoint} is not a URL", "check HF_ENDPOINT"),
+    (UnicodeEncodeError, "cannot be fetched: the token contains an invalid character", _LOGIN),
     (
         httpx.LocalProtocolError,
-        "cannot be asked for: the token holds a character that no token has",
+        "cannot be fetched: the token contains an invalid character",
         _LOGIN,
     ),
-    (httpx.TransportError, "got only broken answers from {endpoint}, several times", _AGAIN),
-    (ValueError, "got only broken answers from {endpoint}, several times", _AGAIN),
+    (httpx.TransportError, "got only malformed responses from {endpoint}, several times", _AGAIN),
+    (ValueError, "got only malformed responses from {endpoint}, several times", _AGAIN),
 )
 """The first type that fits; a subclass stands before its parent."""
 
@@ -202,7 +202,7 @@ def _http(error: HfHubHTTPError, *, page: str, endpoint: str) -> tuple[str, str]
         place = token_place() or "the caller"
         return (
             f"was refused: the token of {place} is expired or mistyped",
-            "run `hf auth login`, or mend or unset HF_TOKEN",
+            "run `hf auth login`, or fix or unset HF_TOKEN",
         )
     if status == 403 and "gated" in said:
         return (
@@ -213,7 +213,7 @@ def _http(error: HfHubHTTPError, *, page: str, endpoint: str) -> tuple[str, str]
         return f"got no answer: {endpoint} failed with status {status}, several times", "try again later"
     if status in {401, 404}:  # over plain http the client leaves the 401 of a missing repository untyped
         place = token_place()
-        seen = f"the token of {place}" if place else "anybody without a token"
+        seen = f"the token of {place}" if place else "anyone without a token"
         return (
             f"is not on the Hub, or is private and not visible to {seen}",
             f"check the spelling at {page}; for a private model {_LOGIN}",
@@ -222,9 +222,9 @@ def _http(error: HfHubHTTPError, *, page: str, endpoint: str) -> tuple[str, str]
 
 
 _BY_STATUS = {
-    403: ("was refused: the token lacks a permission", "look at the settings of the token"),
+    403: ("was refused: the token lacks a permission", "check the token's permissions"),
     429: (
-        "was refused: the Hub limits how often it is asked, and still did after several tries",
+        "was refused: the Hub's rate limit still applied after several retries",
         f"wait five minutes; a token raises the limit: {_LOGIN}",
     ),
 }

@@ -37,11 +37,11 @@ def test_only_models_that_can_be_asked_for_become_entries_in_the_collections_ord
 def test_what_is_no_model_and_what_cannot_be_seen_is_named(hub: StandIn) -> None:
     found = read()
     assert found.skipped == (
-        "no model: dataset stand-in/questions",
-        "no model: space stand-in/arena",
-        "no model: paper 2505.09388",
-        "no model: collection stand-in/older-models-64f9a55bb3115b4f513ec027",
-        "no model: bucket stand-in/bucket",
+        "not a model: dataset stand-in/questions",
+        "not a model: space stand-in/arena",
+        "not a model: paper 2505.09388",
+        "not a model: collection stand-in/older-models-64f9a55bb3115b4f513ec027",
+        "not a model: bucket stand-in/bucket",
     )
     assert [(each.guess, "is not on the Hub, or is private" in each.why) for each in found.unknown] == [
         ("stand-in/private", True),

@@ -140,7 +140,8 @@ def test_what_was_answered_is_kept_and_the_next_run_asks_for_the_rest(hub: Stand
     text = str(caught.value)
     assert "dev.models.yaml:4:5: `nobody/nothing` is not on the Hub" in text
     assert "dev.models.yaml:5:5: `google/gemma-3-4b-it` is gated" in text
-    assert "2 refused; what was locked of them stays, the others are in dev.models.lock.yaml." in text
+    assert "2 could not be locked: their earlier entries are unchanged, " in text
+    assert "the others are in dev.models.lock.yaml." in text
     assert [facts.id for facts in load_lock(lock_file(request_file)).models] == ["Qwen/Qwen3-8B", SHARDED]
     assert sorted(path.name for path in request_file.parent.glob("*")) == [
         "dev.models.lock.yaml",
@@ -256,7 +257,7 @@ def test_an_upgrade_writes_what_the_hub_changed_and_the_same_text_twice(hub: Sta
     assert "| `model-00001-of-00002.safetensors` | removed | 136" in text
     lock_file(request_file).write_text(held)
     assert upgrade() == text
-    assert "Nothing: every model is where it was." in upgrade()
+    assert "Nothing changed." in upgrade()
 
 
 def test_a_summary_that_cannot_be_written_leaves_the_lock_alone(hub: StandIn, request_file: Path) -> None:

@@ -173,7 +173,7 @@ def test_a_hub_that_is_away_is_not_asked_a_thousand_times(hub: StandIn, hurry: P
     assert len(hub.requests) <= (JOBS + UNANSWERED - 1) * hurry.attempts
     last = answers[asked[-1]]
     assert isinstance(last, Refusal)
-    assert last.message == "was not asked for to the end: 3 models in a row had got no answer"
+    assert last.message == "was not asked for to the end: 3 models in a row got no response"
 
 
 # No way to the Hub
@@ -195,7 +195,7 @@ def test_a_host_that_takes_no_connection_is_one_line(
 def test_a_name_without_an_address_is_named(hub: StandIn, hurry: Patience, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://hub.invalid")
     found = refused(SHARDED, hurry)
-    assert found.message == "cannot be asked for: http://hub.invalid has no address"
+    assert found.message == "cannot be fetched: http://hub.invalid has no address"
     assert "HF_ENDPOINT" in (found.hint or "")
 
 
@@ -278,8 +278,8 @@ def test_no_file_is_fetched_over_plain_http_where_the_hub_has_tls(
     ("row", "message"),
     [
         ({"model-00001-of-00002.safetensors": {"size": 7}}, "with two sizes, 7 and 136"),
-        ({"tokenizer.json": {"size": -1}}, "with a size that is none"),
-        ({"tokenizer.json": {"size": "18"}}, "with a size that is none"),
+        ({"tokenizer.json": {"size": -1}}, "with an invalid size"),
+        ({"tokenizer.json": {"size": "18"}}, "with an invalid size"),
         ({"README.md": {"rfilename": "tokenizer.json"}}, "lists `tokenizer.json` twice"),
         ({"config.json": {"size": 7}}, "has a config.json of 293 bytes, where 7 are listed, several times"),
         ({"config.json": {"blobId": "0" * 40}}, "bytes are not those that are listed"),
@@ -372,7 +372,7 @@ def test_a_second_lock_at_once_is_told_and_the_first_is_not_disturbed(hub: Stand
     finally:
         running.send_signal(signal.SIGCONT)
     assert second.returncode == 2
-    assert "stacks/dev.models.yaml: another hubstack is writing its lock" in err
+    assert "stacks/dev.models.yaml: another hubstack process is writing its lock" in err
     assert "fuser stacks/dev.models.yaml" in err
     running.communicate(timeout=120)
     assert (project / "stacks" / "dev.models.lock.yaml").exists()

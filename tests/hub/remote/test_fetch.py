@@ -170,7 +170,7 @@ def test_the_token_of_the_environment_is_used(hub: StandIn, monkeypatch: pytest.
         ("google/gemma-3-4b-it", NO_ACCESS, "no access to it", "ask for access at"),
         ("google/gemma-3-4b-it", FINE_GRAINED, "may not read gated", "fine-grained token's settings"),
         ("google/gemma-3-4b-it", "hf_standinUnknown", "expired or mistyped", "hf auth login"),
-        ("stand-in/private", None, "anybody without a token", "check the spelling"),
+        ("stand-in/private", None, "anyone without a token", "check the spelling"),
         ("stand-in/private", NO_ACCESS, "is not on the Hub, or is private", "check the spelling"),
         ("nobody/nothing", None, "is not on the Hub, or is private", "check the spelling"),
         ("nobody/nothing", ACCESS, "is not on the Hub, or is private", "check the spelling"),

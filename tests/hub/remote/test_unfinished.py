@@ -71,7 +71,7 @@ def test_it_asks_for_what_was_not_answered_and_the_lock_is_the_same(hub: StandIn
     locked = listed.with_name("dev.models.lock.yaml")
     assert not locked.exists()
     assert again(hub, listed) == (
-        f"taken from a run that did not end: {HEARD} of {MODELS} models",
+        f"resuming an interrupted run, already received: {HEARD} of {MODELS} models",
         [f"stand-in/m{number}" for number in range(HEARD, MODELS)],
     )
     resumed = locked.read_bytes()
@@ -117,7 +117,7 @@ def test_what_is_damaged_or_old_is_asked_again(hub: StandIn, listed: Path, spoil
     taken = spoil(file)
     line, asked = again(hub, listed)
     assert len(asked) == MODELS - taken
-    assert line.startswith(f"taken from a run that did not end: {taken} of" if taken else "added ")
+    assert line.startswith(f"resuming an interrupted run, already received: {taken} of" if taken else "added ")
 
 
 def test_a_run_that_is_stopped_twice_keeps_what_both_heard(hub: StandIn, listed: Path) -> None:
@@ -129,7 +129,7 @@ def test_a_run_that_is_stopped_twice_keeps_what_both_heard(hub: StandIn, listed:
     told.done_ids = ["x"] * (HEARD - 1)  # one more, then it is stopped
     with pytest.raises(KeyboardInterrupt):
         write_lock(listed, listed.name, [], told, ONE_BY_ONE)
-    assert again(hub, listed)[0] == f"taken from a run that did not end: {HEARD} of {MODELS} models"
+    assert again(hub, listed)[0] == f"resuming an interrupted run, already received: {HEARD} of {MODELS} models"
 
 
 def test_another_list_takes_nothing_of_it(hub: StandIn, listed: Path) -> None:
