@@ -2,7 +2,7 @@
 r"""What YAML hubstack takes: one document of plain values, and where each stands.
 
 Owns what is refused before anything is made of it: aliases (ten lines of them can mean gigabytes), tags, merge
-keys, directives, several documents, keys that stand twice, nesting without end, marks of an unsettled merge. Events
+keys, directives, several documents, duplicate keys, endless nesting, merge conflict markers. Events
 are read one by one, so that a bomb costs no more than the lines up to it. Does not own files, nor how a fault is
 shown (`hubstack.files.documents`).
 """

@@ -348,7 +348,7 @@ def parse_lock(text: str, path: str, anew: Collection[tuple[str, str]] = ()) -> 
 
 
 def _with_hint(problem: Problem) -> Problem:
-    return replace(problem, hint=_MERGE if "unsettled merge" in problem.message else _AGAIN)
+    return replace(problem, hint=_MERGE if "unresolved merge" in problem.message else _AGAIN)
 
 
 def _check_format(document: Document) -> None:

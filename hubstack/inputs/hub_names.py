@@ -26,7 +26,7 @@ def repo_id_problem(repo_id: str) -> str | None:
         (not repo_id.endswith(".git"), "it may not end in `.git`"),
     )  # fmt: skip
     broken = next((text for fine, text in rules if not fine), None)
-    return f"`{repo_id}` is no Hub id: {broken}" if broken else None
+    return f"`{repo_id}` is not a Hub ID: {broken}" if broken else None
 
 
 def revision_problem(revision: str) -> str | None:
@@ -39,7 +39,7 @@ def revision_problem(revision: str) -> str | None:
 def path_problem(path: str) -> str | None:
     """Return what is wrong with a path in a repository, if anything."""
     if any(is_hidden(char) for char in path):
-        return "has a control character, or one that nobody sees"
+        return "contains a control or invisible character"
     if "\\" in path or re.match("[A-Za-z]:/", path):
         return "is not a path of a repository: its parts are separated by `/`"
     if path.startswith("/") or any(part in {"", ".", ".."} for part in path.split("/")):

@@ -23,6 +23,13 @@ def _inside(value: str) -> str:
     return value
 
 
+def _revision(value: str) -> str:
+    if value and (problem := path_problem(value)):
+        raise RefusedError(f"`{value}` {problem}", "name a branch, a tag or a 40-digit commit")
+    return value
+
+
+Revision = Annotated[str, AfterValidator(_revision)]
 Inside = Annotated[str, AfterValidator(_inside)]
 """A path, or a name with slashes, in a repository."""
 
@@ -106,7 +113,7 @@ class SpeculativeRequest(_Strict):
 class CanaryRequest(_Strict):
     """Another commit of the model, for a part of its requests. Needs a gateway."""
 
-    revision: Inside = Field(min_length=1, max_length=255, pattern=REVISION_PATTERN)
+    revision: Revision = Field(min_length=1, max_length=255, pattern=REVISION_PATTERN)
     """Branch, tag or commit of the same repository; the lock holds the commit it resolved to."""
     weight: int = Field(ge=1, le=99)
     """Of 100 requests to the model's names, how many go to this commit."""
@@ -214,7 +221,7 @@ Former = Annotated[
 class Settings(_Strict):
     """What can be said of one model, of all by default, or of some as an override."""
 
-    revision: Inside | None = Field(None, min_length=1, max_length=255, pattern=REVISION_PATTERN)
+    revision: Revision | None = Field(None, min_length=1, max_length=255, pattern=REVISION_PATTERN)
     """Branch, tag or commit on the Hub; the lock holds the commit it resolved to. Default `main`."""
     platform: PlatformKind | None = Field(None, strict=False)
     """Where it is served: `gke` nodes, `cloud-run` (one L4 or RTX PRO 6000 an instance, nothing to pay while idle;

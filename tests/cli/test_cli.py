@@ -138,7 +138,7 @@ def test_all_problems_are_told_at_once(project: Path) -> None:
     done = hubstack("plan", "dev", cwd=project)
     assert [line for line in done.stderr.splitlines() if line.startswith("stacks/")] == [
         "stacks/dev.models.yaml:3:3: unknown key `contxt`",
-        "stacks/dev.models.yaml:4:7: `x--y/z` is no Hub id: `--` and `..` are not allowed",
+        "stacks/dev.models.yaml:4:7: `x--y/z` is not a Hub ID: `--` and `..` are not allowed",
         "stacks/dev.models.yaml:5:13: `models.replicas` must be a mapping (`key: value` lines), not `3`",
     ]
 

@@ -121,7 +121,7 @@ HEAD = f"format: 1\nmodels:\n- id: a/b\n  revision: main\n  commit: {COMMIT}\n"
         (HEAD + "  files:\n    a: {size_bytes: 1}\n    a: {size_bytes: 2}\n", "lock:8:5:", "stands twice"),
         (HEAD + "\tlicense: mit\n", "lock:", "tab"),
         ("format: 1\nmodels: [\n", "lock:", "is not YAML"),
-        ("<<<<<<< HEAD\nformat: 1\n=======\n>>>>>>> x\n", "lock:1:1:", "an unsettled merge"),
+        ("<<<<<<< HEAD\nformat: 1\n=======\n>>>>>>> x\n", "lock:1:1:", "an unresolved merge"),
         ("a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n", "lock:2:8:", "aliases are refused"),
         ("format: " + "[" * 5000, "lock:", ""),
     ],

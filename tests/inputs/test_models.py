@@ -114,7 +114,7 @@ RENDERED = {
         "dev.models.yaml:3:3: unknown key `contxt`\n      contxt: 5\n      ^\n    hint: did you mean `context`?"
     ),
     "models:\n- a//b\n": (
-        "dev.models.yaml:2:3: `a//b` is no Hub id: it must read `owner/name`\n    - a//b\n      ^\n"
+        "dev.models.yaml:2:3: `a//b` is not a Hub ID: it must read `owner/name`\n    - a//b\n      ^\n"
         "    hint: an id reads `owner/name`, as in the address of its page: `Qwen/Qwen3-8B`"
     ),
     "models: [a/b]\nmodels: [c/d]\n": (

@@ -100,8 +100,8 @@ def test_a_hub_that_answers_late_is_asked_again(hub: StandIn, hurry: Patience, w
     ("fault", "words"),
     [
         (Fault(route="api/collections", status=500, count=99), "failed with status 500"),
-        (Fault(route="api/collections", status=429, count=99), "limits how often it is asked"),
-        (Fault(route="api/collections", truncates_json=True, count=99), "only broken answers"),
+        (Fault(route="api/collections", status=429, count=99), "rate limit still applied"),
+        (Fault(route="api/collections", truncates_json=True, count=99), "only malformed responses"),
         (Fault(route="api/collections", drops_keys=("items",)), "an answer that cannot be used (KeyError)"),
     ],
 )

@@ -97,7 +97,7 @@ def test_what_is_not_asked_for_any_more_is_dropped(hub: StandIn, request_file: P
     ask_for(request_file, SHARDED, "stand-in/unscanned")
     lock(request_file)
     ask_for(request_file, SHARDED)
-    assert lock(request_file)[0] == "dropped stand-in/unscanned"
+    assert lock(request_file)[0] == "removed stand-in/unscanned"
     assert [facts.id for facts in load_lock(lock_file(request_file)).models] == [SHARDED]
 
 
@@ -107,7 +107,7 @@ def test_another_revision_of_a_locked_model_is_asked_anew(hub: StandIn, request_
     ask_for(request_file, f"{{id: {SHARDED}, revision: v1}}")
     assert check_lock(request_file, "dev.models.yaml") == [
         f"stale: {SHARDED} is locked at main, not at v1",
-        f"not asked for: {SHARDED} at main",
+        f"unused: {SHARDED} at main",
     ]
     old = hub.repositories[SHARDED].refs["v1"]
     assert lock(request_file)[0] == f"added {SHARDED} (v1) at {old[:12]}"

@@ -127,8 +127,8 @@ def test_a_wait_of_more_than_a_window_ends_the_run_and_keeps_what_is_answered(
     asked = [(SHARDED, "main"), (OTHER, "main"), ("stand-in/bnb", "main"), ("stand-in/gptq", "main")]
     answers = list(fetch_each(asked, patience=dataclasses.replace(hurry, jobs=1)).values())
     assert isinstance(answers[0], ModelFacts)
-    assert "limits how often" in answers[1].message  # type: ignore[union-attr]
-    assert all("asks to be left alone for 3600 s" in answer.message for answer in answers[2:])  # type: ignore[union-attr]
+    assert "rate limit still applied" in answers[1].message  # type: ignore[union-attr]
+    assert all("asked to wait 3600 s" in answer.message for answer in answers[2:])  # type: ignore[union-attr]
     assert waits == []
     assert len(hub.asked("/api/")) == 2, "the rest is not even asked"
 
@@ -137,7 +137,7 @@ def test_a_wait_of_more_than_a_window_ends_the_run_and_keeps_what_is_answered(
 def test_a_retry_after_that_is_no_wait_does_no_harm(hub: StandIn, hurry: Patience, after: str) -> None:
     hub.faults.append(Fault(route=SHARDED, status=429, headers={"Retry-After": after}))
     answer = fetch_each([(SHARDED, "main")], patience=hurry)[SHARDED, "main"]
-    assert isinstance(answer, ModelFacts) or "limits how often" in answer.message
+    assert isinstance(answer, ModelFacts) or "rate limit still applied" in answer.message
 
 
 # Deadlines
@@ -148,7 +148,7 @@ def test_an_answer_that_drips_is_cut_off_at_the_models_deadline(hub: StandIn, ro
     hub.faults.append(Fault(route=route, count=99, drip_seconds=0.2))
     begun = time.monotonic()
     answers = fetch_each([(SHARDED, "main"), (OTHER, "main")], patience=Patience(model_seconds=1, jobs=1))
-    assert "no whole answer" in answers[SHARDED, "main"].message  # type: ignore[union-attr]
+    assert "no complete response" in answers[SHARDED, "main"].message  # type: ignore[union-attr]
     assert time.monotonic() - begun < 8, "a byte now and then must not hold a run"
     assert isinstance(answers[OTHER, "main"], ModelFacts) is (route == f"/api/models/{SHARDED}")
 
@@ -161,7 +161,7 @@ def test_a_pause_that_the_hub_asks_for_is_not_of_the_models_time(hub: StandIn) -
 
 def test_a_run_begins_no_model_after_its_time(hub: StandIn) -> None:
     answers = fetch_each([(SHARDED, "main")], patience=Patience(run_seconds=-1))
-    assert "the time for one run" in answers[SHARDED, "main"].message  # type: ignore[union-attr]
+    assert "the time limit for one run" in answers[SHARDED, "main"].message  # type: ignore[union-attr]
     assert hub.requests == []
 
 
@@ -173,7 +173,7 @@ def test_a_hub_that_is_away_is_not_asked_a_thousand_times(hub: StandIn, hurry: P
     assert len(hub.requests) <= (JOBS + UNANSWERED - 1) * hurry.attempts
     last = answers[asked[-1]]
     assert isinstance(last, Refusal)
-    assert last.message == "was not asked for to the end: 3 models in a row got no response"
+    assert last.message == "could not be fetched: 3 models in a row got no response"
 
 
 # No way to the Hub
@@ -188,14 +188,14 @@ def test_a_host_that_takes_no_connection_is_one_line(
             waiting.connect_ex(full.getsockname())
         monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{full.getsockname()[1]}")
         text = refused(SHARDED, dataclasses.replace(hurry, silence_seconds=0.3)).render()
-    assert "got no answer" in text
+    assert "got no response" in text
     assert "in time" in text
 
 
 def test_a_name_without_an_address_is_named(hub: StandIn, hurry: Patience, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://hub.invalid")
     found = refused(SHARDED, hurry)
-    assert found.message == "cannot be fetched: http://hub.invalid has no address"
+    assert found.message == "cannot be fetched: http://hub.invalid has no DNS address"
     assert "HF_ENDPOINT" in (found.hint or "")
 
 
@@ -282,7 +282,7 @@ def test_no_file_is_fetched_over_plain_http_where_the_hub_has_tls(
         ({"tokenizer.json": {"size": "18"}}, "with an invalid size"),
         ({"README.md": {"rfilename": "tokenizer.json"}}, "lists `tokenizer.json` twice"),
         ({"config.json": {"size": 7}}, "has a config.json of 293 bytes, where 7 are listed, several times"),
-        ({"config.json": {"blobId": "0" * 40}}, "bytes are not those that are listed"),
+        ({"config.json": {"blobId": "0" * 40}}, "bytes do not match the listing"),
     ],
 )
 def test_sizes_and_hashes_that_disagree_are_refused(
@@ -295,7 +295,7 @@ def test_sizes_and_hashes_that_disagree_are_refused(
 def test_a_web_page_in_the_hubs_place_is_named(hub: StandIn, hurry: Patience) -> None:
     hub.faults.append(Fault(route="/api/", count=99, page="<html>sign in</html>"))
     found = refused(SHARDED, hurry)
-    assert "a web page in place of the Hub's data" in found.message
+    assert "a web page instead of the Hub's data" in found.message
     assert "proxy" in (found.hint or "")
 
 

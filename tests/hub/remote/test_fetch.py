@@ -262,7 +262,7 @@ def test_the_wait_that_the_hub_asks_for_is_kept(
 
 def test_a_wait_beyond_our_patience_is_given_up_at_once(hub: StandIn, hurry: Patience, waits: list[float]) -> None:
     hub.faults.append(Fault(route="/api/models/", count=9, status=429, headers={"Retry-After": "3600"}))
-    assert "limits how often" in refused(QWEN, patience=hurry).message
+    assert "rate limit still applied" in refused(QWEN, patience=hurry).message
     assert waits == [], "nobody waits an hour for a lock"
 
 
@@ -291,9 +291,9 @@ def test_what_passes_is_waited_for(hub: StandIn, hurry: Patience, waits: list[fl
     ("fault", "message"),
     [
         (Fault(route=QWEN, status=503, count=99), "failed with status 503"),
-        (Fault(route=QWEN, cuts_body=True, count=99), "only broken answers"),
-        (Fault(route=QWEN, truncates_json=True, count=99), "only broken answers"),
-        (Fault(route=QWEN, stall_seconds=5, count=99), "no answer"),
+        (Fault(route=QWEN, cuts_body=True, count=99), "only malformed responses"),
+        (Fault(route=QWEN, truncates_json=True, count=99), "only malformed responses"),
+        (Fault(route=QWEN, stall_seconds=5, count=99), "no response"),
         (Fault(route=QWEN, drops_keys=("sha",), count=99), "no commit"),
         (Fault(route=QWEN, changes={"sha": "main"}, count=99), "no commit"),
         (Fault(route=QWEN, changes={"disabled": True}, count=99), "disabled"),
