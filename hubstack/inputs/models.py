@@ -27,6 +27,7 @@ from hubstack.inputs.models_schema import (
     RequestFile,
     Settings,
     SpeculativeRequest,
+    TrafficRequest,
 )
 from hubstack.inputs.renames import former_problems
 from hubstack.kinds import DEFAULT_PLATFORM, CapacityKind, EngineKind, PlatformKind
@@ -60,6 +61,20 @@ class CapacityStep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """What a model is asked to do."""
+
+    requests_per_second: float
+    """At the peak."""
+    input_tokens: int
+    output_tokens: int
+    prefix_percent: float
+    """Of 100 input tokens, how many a request before had read."""
+    profile: tuple[float, ...]
+    """Part of the peak in each hour of a day or a week."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRequest:
     """One model as asked, every setting resolved."""
 
@@ -73,6 +88,8 @@ class ModelRequest:
     concurrency: int
     replicas_min: int
     replicas_max: int
+    bounds_replicas: bool = False
+    """Whether `replicas.max` was said, so that traffic may not ask for more."""
     capacity: tuple[CapacityStep, ...]
     accelerators: tuple[str, ...]
     """Words of the request, unchecked; empty: any."""
@@ -92,8 +109,11 @@ class ModelRequest:
     speculative_method: str | None = None
     speculative_tokens: int = 0
     slo_seconds: float | None = None
+    slo_token_seconds: float | None = None
     slo_latency_percent: float | None = None
     slo_error_percent: float | None = None
+    traffic: Traffic | None = None
+    """None: not said, and nothing follows from it."""
     tool_call_parser: str | None = None
     reasoning_parser: str | None = None
     chat_template: str | None = None
@@ -318,6 +338,7 @@ def _with_canary(draft: _Draft, drafts: Mapping[str, _Draft], problems: list[Pro
         problems.append(mark.problem(message, "give the model a shorter `name:`; a new name is a new model"))
     other = replace(
         model, key=key, was=tuple(was), revision=canary.revision, replicas_min=1, replicas_max=canary.replicas,
+        traffic=None,
         canary_of=model.key, canary_weight=canary.weight, marks={**model.marks, "revision": mark},
     )  # fmt: skip
     return [model, other]
@@ -346,6 +367,7 @@ def _finish(draft: _Draft, problems: list[Problem]) -> ModelRequest:
         concurrency=said.get("concurrency", DEFAULT_CONCURRENCY),
         replicas_min=minimum,
         replicas_max=maximum,
+        bounds_replicas="max" in replicas,
         capacity=capacity_steps(said.get("capacity")),
         accelerators=tuple(choice.any) if choice else (),
         engine=said.get("engine"),
@@ -364,8 +386,10 @@ def _finish(draft: _Draft, problems: list[Problem]) -> ModelRequest:
         speculative_method=speculative.method if speculative else None,
         speculative_tokens=speculative.tokens if speculative else 0,
         slo_seconds=slo.get("time_to_first_token_seconds"),
+        slo_token_seconds=slo.get("time_per_output_token_seconds"),
         slo_latency_percent=slo.get("latency_percent"),
         slo_error_percent=slo.get("error_percent"),
+        traffic=_traffic(draft, said.get("traffic"), problems),
         tool_call_parser=said.get("tool_call_parser"),
         reasoning_parser=said.get("reasoning_parser"),
         chat_template=said.get("chat_template"),
@@ -376,6 +400,24 @@ def _finish(draft: _Draft, problems: list[Problem]) -> ModelRequest:
         keep_previous=said.get("keep_previous", False),
         marks=draft.marks,
     )
+
+
+def _traffic(draft: _Draft, said: TrafficRequest | None, problems: list[Problem]) -> Traffic | None:
+    if said is None:
+        return None
+    mark = draft.marks["traffic"]
+    if said.profile and said.hours_per_day:
+        hint = "leave one of them out: a profile says every hour"
+        problems.append(mark.problem("`profile` and `hours_per_day` both say when requests come", hint))
+    if said.profile and not any(said.profile):
+        problems.append(mark.problem("a profile of zeros has no peak", "say percents of the peak: 100 at its hour"))
+    hours = said.hours_per_day or 24
+    busy = tuple(min(max(hours - hour, 0.0), 1.0) for hour in range(24))
+    return Traffic(
+        requests_per_second=said.requests_per_second, input_tokens=said.input_tokens,
+        output_tokens=said.output_tokens, prefix_percent=said.prefix_percent,
+        profile=tuple(each / 100 for each in said.profile) if said.profile else busy,
+    )  # fmt: skip
 
 
 def capacity_steps(steps: Iterable[CapacityStepRequest] | None) -> tuple[CapacityStep, ...]:

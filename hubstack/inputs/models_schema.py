@@ -127,11 +127,43 @@ class SloRequest(_Strict):
     time_to_first_token_seconds: float | None = Field(None, ge=0.02, le=600)
     """Longest wait for the first token, or for the whole answer of embeddings and ranking. Watched at the next
     bucket of the engine's histogram, which the plan names. Default 2."""
+    time_per_output_token_seconds: float | None = Field(None, ge=0.001, le=60)
+    """Longest time between two tokens of an answer. Said, it decides what the model is placed on (docs/traffic.md);
+    no alert watches it. Default none."""
     latency_percent: float | None = Field(None, ge=94, le=99.99)
     """Requests that must be that fast, of a hundred. At least 94: below, not even all requests being slow would
     burn the budget at the fast alert's rate. Default 95."""
     error_percent: float | None = Field(None, ge=0.01, le=6)
     """Requests that may fail by the server's fault, of a hundred. Default 1."""
+
+
+Percent = Annotated[float, Field(ge=0, le=100)]
+
+
+class TrafficRequest(_Strict):
+    """What a model is asked to do: it is placed on what serves this within its `slo:` at the lowest price."""
+
+    requests_per_second: float = Field(gt=0, le=100_000)
+    """At the peak."""
+    input_tokens: int = Field(ge=1, le=16_777_216)
+    """Of an average request, prefix and all; of a text to embed or to rank."""
+    output_tokens: int = Field(0, ge=0, le=16_777_216)
+    """Of an average answer. 0 for embeddings and ranking, which is the default."""
+    prefix_percent: float = Field(0, ge=0, le=99)
+    """Of 100 input tokens, how many stand in a prefix that a request before had, so that they are not read again:
+    a system prompt, the turns of a chat. Default 0."""
+    hours_per_day: float | None = Field(None, gt=0, le=24)
+    """Hours of a day at the peak; in the others there are no requests. For the price of a month. Default 24."""
+    profile: list[Percent] | None = Field(None, min_length=24, max_length=168)
+    """Percent of the peak in each hour: 24 numbers for a day, or 168 for a week that begins on Monday. Instead of
+    `hours_per_day`."""
+
+    @field_validator("profile")
+    @classmethod
+    def _is_day_or_week(cls, value: list[float] | None) -> list[float] | None:
+        if value is not None and len(value) not in {24, 168}:
+            raise RefusedError(f"a profile has 24 or 168 numbers, not {len(value)}", "one for each hour")
+        return value
 
 
 class AcceleratorRequest(_Strict):
@@ -257,6 +289,9 @@ class Settings(_Strict):
     """`{slots: 4, rank: 16}`: room for LoRA adapters. Default none."""
     speculative: SpeculativeRequest | None = None
     """`{method: mtp, tokens: 1}`. Default none."""
+    traffic: TrafficRequest | None = None
+    """`{requests_per_second: 5, input_tokens: 1500, output_tokens: 300}`: replicas, accelerator and batch limits
+    follow from it (docs/traffic.md). Default none: the cheapest that fits, and `replicas`."""
     slo: SloRequest | None = None
     """`{time_to_first_token_seconds: 2, latency_percent: 95, error_percent: 1}`, which is the default."""
     tool_call_parser: str | None = Field(None, pattern=r"^[A-Za-z0-9_.-]{1,64}$")

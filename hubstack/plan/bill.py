@@ -42,6 +42,10 @@ class PoolCost:
     accelerators_paid_busy: int
     accelerator_hours_busy: int
     """GPU-hours or chip-hours a month."""
+    places_busy: int
+    """Accelerators that are paid for with every model at its most; of shared cards, their parts."""
+    places_used_busy: int
+    """Those of them that a model uses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

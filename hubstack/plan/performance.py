@@ -26,6 +26,31 @@ class WorkCost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficPlan:
+    """The traffic that the list asks for, and what it takes."""
+
+    requests_per_second: float
+    """At the peak."""
+    replicas: int
+    """That serve it within the service level."""
+    replicas_if_slow: int
+    """Likewise, were each as slow as the low end of its range."""
+    replica_requests_per_second: Estimate
+    """Of one replica within the service level."""
+    sequences: int
+    """That one replica has at once then; beyond them another replica is asked for."""
+    token_ms: Estimate | None
+    """At the peak."""
+    first_token_ms: Estimate | None
+    """At the peak, of `percent` of the requests; waits for a place among them."""
+    percent: float
+    usd_per_month: float | None
+    """By the hours of the profile; None without a price."""
+    cost: WorkCost | None
+    """Of a million tokens of this traffic."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PerformancePlan:
     """One replica of a model under load."""
 
@@ -47,6 +72,10 @@ class PerformancePlan:
     """Likewise of a lone request."""
     first_token_ms: Estimate | None
     """Of a lone request."""
+    longest_input_tokens: int
+    """The longest prompt that the context has room for beside an answer."""
+    first_token_longest_ms: Estimate | None
+    """Of a lone request with that prompt."""
     first_token_queue_ms: Estimate | None
     """Where queueing starts."""
     queue_from_requests_per_second: float
@@ -59,3 +88,5 @@ class PerformancePlan:
     """Known slow paths, and settings that the formula leaves out."""
     cost: WorkCost | None = None
     """At full load; None without a price."""
+    traffic: TrafficPlan | None = None
+    """None where the list asks for none."""

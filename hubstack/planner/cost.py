@@ -240,6 +240,8 @@ def _pool_cost(key: str, each: _Class, catalog: Catalog, target: StackSettings) 
         accelerators_used_busy=sum(each.places(each.busy)) / first.servers_per_accelerator,
         accelerators_paid_busy=nodes * first.accelerators_per_node,
         accelerator_hours_busy=nodes * first.accelerators_per_node * HOURS_PER_MONTH,
+        places_busy=nodes * first.accelerators_per_node * first.servers_per_accelerator,
+        places_used_busy=sum(each.places(each.busy)),
     )
 
 

@@ -18,8 +18,9 @@ from hubstack.plan.provenance import Provenance
 from hubstack.planner.engines import spec_of
 from hubstack.planner.engines.spec import Serving, Shape
 from hubstack.planner.model.weights import ChosenFiles, WeightsFormat
-from hubstack.planner.performance.predict import Placed, predict
-from hubstack.planner.placement.candidates import Candidate, Candidates, Step, Tried, needed_bytes
+from hubstack.planner.performance.predict import Asked, predict
+from hubstack.planner.performance.traffic import level_of
+from hubstack.planner.placement.candidates import Candidate, Candidates, Step, Tried, needed_bytes, placed
 from hubstack.planner.placement.engine_rules import Demand
 from hubstack.planner.placement.offers import UNKNOWN_USD, Offer, host_memory_bytes
 from hubstack.planner.placement.pools import BOOT_DISK_GIB, pool_key
@@ -102,6 +103,7 @@ def assemble(
             Reason(topic="weights", text=demand.weights.how, source="lock"),
             Reason(topic="context", text=draft.context_why, source="lock and request"),
             Reason(topic="accelerator", text=_why(draft, taken), source=price.source if price else None),
+            *_traffic(request, taken),
             loading.reason,
         ),
         rejected=_rejected(draft.candidates.tried, taken),
@@ -118,18 +120,29 @@ def assemble(
         ),
         canary_of=request.canary_of,
         canary_weight=request.canary_weight,
-        performance=predict(_placed(demand, taken, pooling=choice.pooling)),
+        performance=predict(placed(offer, taken.load, taken.need, demand, taken.kind), _asked(request, taken)),
     )
 
 
-def _placed(demand: Demand, taken: Candidate, *, pooling: bool) -> Placed:
-    offer = taken.offer
-    share = (offer.machine.accelerator_fraction or 1.0) / offer.servers_per_accelerator
-    return Placed(
-        facts=demand.facts, geometry=demand.geometry, weights=demand.weights, accelerator=offer.accelerator,
-        share=share, engine=taken.kind, load=taken.load, need=taken.need, is_pooling=pooling,
-        usd_per_hour=_replica_usd(taken.steps[0]),
-    )  # fmt: skip
+def _asked(request: ModelRequest, taken: Candidate) -> Asked | None:
+    if request.traffic is None or taken.served is None:
+        return None
+    return Asked(traffic=request.traffic, level=level_of(request), served=taken.served,
+                 replicas_min=request.replicas_min)  # fmt: skip
+
+
+def _traffic(request: ModelRequest, taken: Candidate) -> Iterator[Reason]:
+    traffic, served = request.traffic, taken.served
+    if traffic is None or served is None:
+        return
+    tokens = f"{traffic.input_tokens:,} + {traffic.output_tokens:,} tokens"
+    replicas = f"{served.replicas} replica{'s' if served.replicas > 1 else ''}"
+    text = (
+        f"{traffic.requests_per_second:g} requests/s of {tokens}: {replicas} of up to "
+        f"{served.rate:.3g} requests/s, with {served.batch:.0f} at once (limits: {taken.load.sequences} sequences, "
+        f"{taken.load.batch_tokens:,} tokens a step)"
+    )
+    yield Reason(topic="traffic", text=text, source="docs/traffic.md")
 
 
 def loadable(draft: Draft, taken: Candidate, target: StackSettings) -> Loadable:
@@ -230,6 +243,8 @@ def _why(draft: Draft, taken: Candidate) -> str:
             f"{name}: with the other models on its nodes the fleet costs less than with "
             f"{cheapest.offer.machine.name}, the cheapest that fits it alone"
         )
+    if draft.demand.request.traffic:
+        return f"{name}: the cheapest for its traffic"
     failed = sum(1 for each in tried if each.why_not and each.usd < taken.alone())
     place = "the cheapest of all shapes" if not failed else f"the cheapest that fits; {failed} cheaper do not"
     return f"{name}: {place}"

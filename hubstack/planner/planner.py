@@ -99,7 +99,8 @@ def plan_stack(
     drafts = {key: each for key, each in surveyed.items() if each.demand.request.platform is NODES}
     kept, moved = _kept(drafts, (placement or Placement()).following(request.models), surveyor)
     drafts = _with_shared(drafts, kept, surveyor)
-    assigned = assign([_wanted(draft) for draft in drafts.values()], kept)
+    assigned = assign([_wanted(draft, kept.get(key)) for key, draft in drafts.items()], kept)
+    drafts |= {key: _with_replicas(drafts[key], taken) for key, taken in assigned.taken.items()}
     loadings = _loadings(drafts, assigned.taken, catalog, target)
     placed = [
         (_placed(drafts[key], taken, loadings[key], moved.get(key), catalog), taken)
@@ -166,7 +167,9 @@ def _survey(
         signature = (facts[model.key].commit, *(getattr(model, name) for name in _ASKED))
         alike = done.get(signature)
         if alike:
-            drafts[model.key] = replace(alike, demand=replace(alike.demand, request=model))
+            asked = replace(model, replicas_max=max(model.replicas_max, alike.demand.request.replicas_max))
+            of_alike = asked if model.platform is not PlatformKind.GKE and model.traffic else model
+            drafts[model.key] = replace(alike, demand=replace(alike.demand, request=of_alike))
             continue
         draft = _draft(model, facts[model.key], catalog, surveyors[model.platform])
         if isinstance(draft, Draft):
@@ -179,15 +182,27 @@ def _survey(
             problems += draft
             refused.add(model.key)
         else:
+            if model.platform is not PlatformKind.GKE:
+                draft = _with_replicas(draft, draft.candidates.fitting[0])
             drafts[model.key] = done[signature] = draft
     if problems:
         raise PlanError(problems, models=refused)
     return drafts
 
 
-def _wanted(draft: Draft) -> Wanted:
+def _wanted(draft: Draft, kept: Candidate | None) -> Wanted:
     request = draft.demand.request
-    return Wanted(key=request.key, servers=request.replicas_max, candidates=draft.candidates.fitting)
+    servers = (kept or draft.candidates.fitting[0]).servers(request)
+    return Wanted(key=request.key, servers=servers, candidates=draft.candidates.fitting)
+
+
+def _with_replicas(draft: Draft, taken: Candidate) -> Draft:
+    """Return the draft with the replicas that its traffic takes there."""
+    request = draft.demand.request
+    servers = taken.servers(request)
+    if servers == request.replicas_max:
+        return draft
+    return replace(draft, demand=replace(draft.demand, request=replace(request, replicas_max=servers)))
 
 
 def _kept(
@@ -233,6 +248,8 @@ def _with_shared(
             more = surveyor.survey(draft.demand, only=machines).fitting
             sure = found.fitting[0].verdict
             new = [c for c in more if c.key not in have and c.verdict is sure and c.offer.hosts == 1]
+            request = draft.demand.request
+            new = [c for c in new if c.servers(request) == found.fitting[0].servers(request)]
             done[id(found)] = replace(draft, candidates=replace(found, fitting=(*found.fitting, *new)))
         grown[key] = replace(done[id(found)], demand=draft.demand)
     return grown

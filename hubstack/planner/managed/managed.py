@@ -108,7 +108,7 @@ def _elsewhere(demand: Demand, platform: PlatformKind) -> Demand:
     """Return the same model asked for on another platform, on whatever accelerator is cheapest there."""
     request = replace(
         demand.request, platform=platform, accelerators=(), capacity=BOUGHT_AS_IS, share_gpu=False,
-        expert_parallel=False, replicas_max=1,
+        expert_parallel=False, replicas_max=1, traffic=None,
     )  # fmt: skip
     return replace(demand, request=request)
 

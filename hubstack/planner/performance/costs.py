@@ -30,6 +30,8 @@ class Lengths:
 
     prompt: float
     answer: float
+    cached: float = 0.0
+    """Of the prompt, what a request before had in common: it lies in the cache and is not read again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +110,7 @@ def nominal_costs(
     rate, _ = hardware.operations(work.number_format)
     wide, _ = hardware.operations(NumberFormat.BF16)
     tokens = batch / stages
-    context, prompt = lengths.prompt + lengths.answer / 2, lengths.prompt
+    context, prompt = lengths.prompt + lengths.answer / 2, max(lengths.prompt - lengths.cached, 1.0)
     share = work.experts_per_token / work.experts if work.experts else 0.0
     together = min(max(batch / lengths.answer, 1.0), max(1.0, chunk / prompt))
     collectives, traffic = _collectives(work, layout)

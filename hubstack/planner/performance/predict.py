@@ -4,6 +4,7 @@
 Owns the way from a placement to a set-up, the lengths that are assumed, and the warnings. Does not own formulas.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -14,9 +15,11 @@ import yaml
 
 from hubstack.catalog import Accelerator
 from hubstack.hub.facts import ModelFacts
+from hubstack.inputs.models import Traffic
 from hubstack.kinds import EngineKind
 from hubstack.plan import MemoryNeed
-from hubstack.plan.performance import Estimate, PerformancePlan, WorkCost
+from hubstack.plan.performance import Estimate, PerformancePlan, TrafficPlan, WorkCost
+from hubstack.planner.cost import HOURS_PER_MONTH
 from hubstack.planner.memory.kv_cache import kv_window_bytes_per_token
 from hubstack.planner.memory.workload import Load
 from hubstack.planner.model.geometry import Geometry
@@ -25,6 +28,7 @@ from hubstack.planner.performance.constants import Range, load_table, range_kind
 from hubstack.planner.performance.costs import Cache, Layout, Lengths
 from hubstack.planner.performance.hardware import read_hardware
 from hubstack.planner.performance.replica import Replica, Setup, texts_per_second
+from hubstack.planner.performance.traffic import Level, Served, first_token_within, lengths_of, serve, serve_texts
 from hubstack.planner.performance.work import read_work
 
 ASSUMED_INPUT, ASSUMED_OUTPUT, ASSUMED_TEXT = 1000, 300, 256
@@ -54,12 +58,41 @@ class Placed:
     """Of one replica."""
 
 
-def predict(placed: Placed) -> PerformancePlan | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The traffic that the list asks for, and how the placement serves it."""
+
+    traffic: Traffic
+    level: Level
+    served: Served
+    replicas_min: int
+
+
+def predict(placed: Placed, asked: Asked | None = None) -> PerformancePlan | None:
     """Return what one replica serves, or None where the lock does not say enough of the model."""
     setup = read_setup(placed)
     if setup is None:
         return None
-    return _texts(setup, placed) if placed.is_pooling else _answers(setup, placed)
+    return _texts(setup, placed, asked) if placed.is_pooling else _answers(setup, placed, asked)
+
+
+def serve_placed(placed: Placed, traffic: Traffic | None, level: Level) -> Served | str:
+    """Return how a placement serves the traffic within a service level, or say what it misses."""
+    setup = read_setup(placed)
+    if setup is None:
+        return "its throughput is unknown: the lock does not give its geometry, so leave out `traffic:` and `slo:`"
+    if placed.is_pooling:
+        return serve_texts(setup, traffic) if traffic else Served(replicas=1, rate=0.0, batch=1.0)
+    lengths = lengths_of(traffic) if traffic else _assumed(placed)
+    if lengths.prompt + lengths.answer > placed.need.context:
+        tokens = f"{lengths.prompt + lengths.answer:,.0f} tokens"
+        return f"its traffic has requests of {tokens}, its `context:` is {placed.need.context:,}"
+    return serve(setup, lengths, level, traffic.requests_per_second if traffic else None)
+
+
+def _assumed(placed: Placed) -> Lengths:
+    prompt = max(1, min(ASSUMED_INPUT, placed.need.context * 3 // 4))
+    return Lengths(prompt=prompt, answer=max(1, min(ASSUMED_OUTPUT, placed.need.context - prompt)))
 
 
 def read_setup(placed: Placed) -> Setup | None:
@@ -91,31 +124,33 @@ def read_setup(placed: Placed) -> Setup | None:
     )  # fmt: skip
 
 
-def _answers(setup: Setup, placed: Placed) -> PerformancePlan:
-    context = placed.need.context
-    prompt = max(1, min(ASSUMED_INPUT, context * 3 // 4))
-    answer = max(1, min(ASSUMED_OUTPUT, context - prompt))
-    replica = Replica(setup, Lengths(prompt=prompt, answer=answer))
+def _answers(setup: Setup, placed: Placed, asked: Asked | None) -> PerformancePlan:
+    replica = Replica(setup, lengths_of(asked.traffic) if asked else _assumed(placed))
+    prompt, answer = int(replica.lengths.prompt), int(replica.lengths.answer)
     speed, first = setup.fitted.speed, setup.fitted.first_token
     rate, queue_from = replica.most_per_second, replica.queue_from
     queued = replica.first_token_seconds(replica.batch_at(queue_from))
+    longest = max(prompt, placed.need.context - answer)
+    last = replica.with_lengths(Lengths(prompt=longest, answer=answer)).first_token_seconds(1.0)
     return PerformancePlan(
-        input_tokens=prompt, output_tokens=answer, is_assumed=True, sequences=int(replica.full),
+        input_tokens=prompt, output_tokens=answer, is_assumed=asked is None, sequences=int(replica.full),
         requests_per_second=estimate(rate, speed),
         input_tokens_per_second=estimate(rate * prompt, speed),
         output_tokens_per_second=estimate(rate * answer, speed),
         token_ms=estimate(1e3 * replica.token_seconds(replica.full), inverse(speed)),
         token_alone_ms=estimate(1e3 * replica.token_seconds(1.0), inverse(speed)),
         first_token_ms=estimate(1e3 * replica.first_token_seconds(1.0), first),
+        longest_input_tokens=longest, first_token_longest_ms=estimate(1e3 * last, first),
         first_token_queue_ms=estimate(1e3 * queued, first),
         queue_from_requests_per_second=significant(queue_from),
         evidence=setup.fitted.evidence, rows=setup.fitted.rows,
         warnings=tuple(_warnings(setup, placed, replica)), cost=_cost(placed.usd_per_hour, replica),
+        traffic=_traffic(setup, placed, asked, replica) if asked else None,
     )  # fmt: skip
 
 
-def _texts(setup: Setup, placed: Placed) -> PerformancePlan:
-    tokens = max(1, min(ASSUMED_TEXT, placed.need.context))
+def _texts(setup: Setup, placed: Placed, asked: Asked | None) -> PerformancePlan:
+    tokens = asked.traffic.input_tokens if asked else max(1, min(ASSUMED_TEXT, placed.need.context))
     rate, speed = texts_per_second(setup, tokens), setup.fitted.speed
     usd = placed.usd_per_hour
     cost = None
@@ -123,13 +158,55 @@ def _texts(setup: Setup, placed: Placed) -> PerformancePlan:
         dear = estimate(usd / SECONDS_PER_HOUR / (rate * tokens) * 1e6, inverse(speed))
         cost = WorkCost(usd_per_million_input_tokens=dear, usd_per_million_output_tokens=None)
     return PerformancePlan(
-        input_tokens=tokens, output_tokens=0, is_assumed=True, sequences=max(1, setup.chunk // tokens),
+        input_tokens=tokens, output_tokens=0, is_assumed=asked is None, sequences=max(1, setup.chunk // tokens),
         requests_per_second=estimate(rate, speed), input_tokens_per_second=estimate(rate * tokens, speed),
         output_tokens_per_second=Estimate(value=0.0, low=0.0, high=0.0), token_ms=None, token_alone_ms=None,
-        first_token_ms=None, first_token_queue_ms=None, queue_from_requests_per_second=significant(rate),
+        first_token_ms=None, longest_input_tokens=placed.need.context, first_token_longest_ms=None,
+        first_token_queue_ms=None, queue_from_requests_per_second=significant(rate),
         evidence=setup.fitted.evidence, rows=setup.fitted.rows, cost=cost,
+        traffic=_traffic(setup, placed, asked, None) if asked else None,
         warnings=tuple(_slow_paths(setup, placed.engine)),
     )  # fmt: skip
+
+
+def _traffic(setup: Setup, placed: Placed, asked: Asked, replica: Replica | None) -> TrafficPlan:
+    """Say what the traffic takes; without a replica the model writes nothing."""
+    traffic, served, speed = asked.traffic, asked.served, setup.fitted.speed
+    token = first = None
+    if replica is not None:
+        rate = traffic.requests_per_second / served.replicas
+        batch = replica.batch_at(rate)
+        wait = first_token_within(replica, batch, rate, asked.level.percent)
+        token = estimate(1e3 * replica.token_seconds(batch), inverse(speed))
+        first = estimate(1e3 * wait, setup.fitted.first_token)
+    usd, cost = _month(placed, asked, replica)
+    return TrafficPlan(
+        requests_per_second=traffic.requests_per_second, replicas=served.replicas,
+        replicas_if_slow=math.ceil(traffic.requests_per_second / (served.rate * speed.low)),
+        replica_requests_per_second=estimate(served.rate, speed),
+        sequences=max(1, round(served.batch)), token_ms=token, first_token_ms=first,
+        percent=asked.level.percent, usd_per_month=usd, cost=cost,
+    )  # fmt: skip
+
+
+def _month(placed: Placed, asked: Asked, replica: Replica | None) -> tuple[float | None, WorkCost | None]:
+    """Return USD a month by the profile's hours, and what a million of its tokens cost."""
+    if placed.usd_per_hour is None:
+        return None, None
+    traffic, served = asked.traffic, asked.served
+    running = [max(asked.replicas_min, math.ceil(traffic.requests_per_second * part / served.rate - 1e-9))
+               for part in traffic.profile]  # fmt: skip
+    usd = placed.usd_per_hour * HOURS_PER_MONTH * sum(running) / len(running)
+    seconds = SECONDS_PER_HOUR * HOURS_PER_MONTH
+    requests = traffic.requests_per_second * seconds * sum(traffic.profile) / len(traffic.profile)
+    share = replica.prompt_share if replica else 1.0
+    exact = Range(1.0, 1.0)
+    out = 1e6 * usd * (1 - share) / (requests * traffic.output_tokens) if traffic.output_tokens else None
+    cost = WorkCost(
+        usd_per_million_input_tokens=estimate(1e6 * usd * share / (requests * traffic.input_tokens), exact),
+        usd_per_million_output_tokens=estimate(out, exact) if out is not None and replica else None,
+    )  # fmt: skip
+    return round(usd, 2), cost
 
 
 def _cost(usd_per_hour: float | None, replica: Replica) -> WorkCost | None:

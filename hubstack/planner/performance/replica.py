@@ -70,15 +70,18 @@ class Replica:
     @cached_property
     def most_per_second(self) -> float:
         """Requests a second of a batch that is always full."""
-        return formula.tokens_per_second(self.full_costs, self.setup.fitted.constants) / self.lengths.answer
+        return self.rate_of(self.full)
+
+    def rate_of(self, batch: float) -> float:
+        """Return the requests a second at which so many sequences run."""
+        return formula.tokens_per_second(self.costs(batch), self.setup.fitted.constants) / self.lengths.answer
 
     def batch_at(self, rate: float) -> float:
         """Return the sequences that run at so many requests a second; the largest batch where it is too many."""
-        constants = self.setup.fitted.constants
         low, high = 1.0, self.full
         for _ in range(_BISECTIONS):
             middle = (low + high) / 2
-            if formula.tokens_per_second(self.costs(middle), constants) < rate * self.lengths.answer:
+            if self.rate_of(middle) < rate:
                 low = middle
             else:
                 high = middle

@@ -6,12 +6,12 @@ rules of engines (`hubstack.planner.placement.engine_rules`), the arithmetic of 
 (`hubstack.planner.memory.sizing`) nor which candidate is taken (`hubstack.planner.placement.solver`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from hubstack import names
 from hubstack.catalog import Catalog, Engine, ExpertKernel, MachineType
-from hubstack.inputs.models import CapacityStep
+from hubstack.inputs.models import CapacityStep, ModelRequest
 from hubstack.inputs.settings import StackSettings
 from hubstack.kinds import AcceleratorKind, CapacityKind, EngineKind
 from hubstack.plan import MemoryNeed, Verdict
@@ -19,6 +19,8 @@ from hubstack.planner.engines.spec import EngineSpec
 from hubstack.planner.memory import sizing
 from hubstack.planner.memory.workload import EngineMemory
 from hubstack.planner.model.weights import declares_fp8_cache
+from hubstack.planner.performance.predict import Placed, serve_placed
+from hubstack.planner.performance.traffic import Served, level_of
 from hubstack.planner.placement.engine_rules import (
     Demand,
     breaks_gpu_rule,
@@ -32,6 +34,10 @@ from hubstack.planner.placement.offers import Offer
 GIB = sizing.GIB
 FP8_CACHE_SINCE = 8.9
 """Compute capability of an 8-bit cache (vLLM 0.33.0, its Triton backend)."""
+BATCHES = (64, 128, 256, 32, 16, 8)
+"""Batch limits that are tried for a model whose traffic is known."""
+LARGER_STEPS = (8192,)
+"""Tokens of a step that are tried for it beside the pinned ones."""
 DEARER = 2
 """Dearer offers that fit, looked at so that a person sees what else there is."""
 
@@ -63,6 +69,14 @@ class Candidate:
     """Of the capacity class: servers of equal keys share nodes."""
     usd: float
     """An hour of one node of the first step, to compare by."""
+    served: Served | None = None
+    """What one server serves of the traffic or within the service level asked for; None where neither was."""
+
+    def servers(self, request: ModelRequest) -> int:
+        """Return the servers at most: asked for, or as many as the traffic takes."""
+        if request.traffic is None or request.bounds_replicas or self.served is None:
+            return request.replicas_max
+        return max(self.served.replicas, request.replicas_min)
 
     @property
     def need(self) -> MemoryNeed:
@@ -134,11 +148,10 @@ class Surveyor:
             found += fits
             sure = [c for c in fits if c.verdict is Verdict.FITS and c.offer.hosts == 1]
             if sure:
-                replicas = demand.request.replicas_max
                 dearer += best < float("inf")
-                best = min(best, *(c.alone(replicas) / replicas for c in sure))
+                best = min(best, *(_price(c, demand.request) for c in sure))
         return Candidates(
-            fitting=tuple(sorted(_surest(found), key=_preference)),
+            fitting=_of_one_number(sorted(_surest(found), key=lambda c: _preference(c, demand.request)), demand),
             tried=tuple(sorted(tried, key=lambda t: (t.usd, t.offer.count, t.offer.machine.name))),
             unsold=() if tried else self._unsold(demand, wanted),
         )
@@ -188,6 +201,11 @@ class Surveyor:
             why_not = does_not_fit(need, demand)
             tried.append(Tried(offer=first, usd=_alone(first, kind), why_not=why_not))
             return []
+        fit = self._fit_to_traffic(first, demand, runs.spec.kind, load, need)
+        if isinstance(fit, str):
+            tried.append(Tried(offer=first, usd=_alone(first, kind), why_not=fit))
+            return []
+        load, need, served = fit
         found: list[Candidate] = []
         for offer in offers:
             steps = lacks_memory(offer, demand) or self._steps(offer, demand, load, need, runs.spec.kind)
@@ -198,10 +216,35 @@ class Surveyor:
             candidate = Candidate(
                 steps=steps, offer=offer, verdict=Verdict.FITS if sure else Verdict.UNCERTAIN, load=load,
                 engine=runs.engine, kind=runs.spec.kind, key=self._key(steps), usd=offer.usd(kind),
+                served=served,
             )  # fmt: skip
             found.append(candidate)
             tried.append(Tried(offer=offer, usd=candidate.alone(), verdict=candidate.verdict))
         return found
+
+    def _fit_to_traffic(
+        self, offer: Offer, demand: Demand, kind: EngineKind, load: sizing.Load, need: MemoryNeed
+    ) -> tuple[sizing.Load, MemoryNeed, Served | None] | str:
+        """Return batch limits under which fewest replicas serve the traffic, or say why none do."""
+        request, level = demand.request, level_of(demand.request)
+        if request.traffic is None and not level.is_asked:
+            return load, need, None
+        best: tuple[sizing.Load, MemoryNeed, Served] | None = None
+        why_not = ""
+        for tried in _batch_limits(load, demand):
+            sized = need if tried is load else self._size(offer, tried, demand, kind)
+            if tried is not load and sized.verdict is not Verdict.FITS:
+                continue
+            served = serve_placed(placed(offer, tried, sized, demand, kind), request.traffic, level)
+            if isinstance(served, str):
+                why_not = why_not or served
+            elif best is None or served.replicas < best[2].replicas:
+                best = tried, sized, served
+        if best is None:
+            return why_not
+        if request.bounds_replicas and best[2].replicas > request.replicas_max:
+            return f"takes {best[2].replicas} replicas for its traffic, `replicas.max` is {request.replicas_max}"
+        return best
 
     def _size(self, offer: Offer, load: sizing.Load, demand: Demand, kind: EngineKind) -> MemoryNeed:
         kernel = self._catalog.expert_kernel(kind, demand.weights.expert_format, offer.accelerator)
@@ -302,9 +345,46 @@ def _surest(found: list[Candidate]) -> list[Candidate]:
     return found
 
 
-def _preference(candidate: Candidate) -> tuple[float, int, int, str]:
+def _preference(candidate: Candidate, request: ModelRequest) -> tuple[float, int, int, str]:
     offer = candidate.offer
-    return (candidate.alone(), offer.count * offer.hosts, offer.servers_per_accelerator, offer.machine.name)
+    usd = candidate.alone(candidate.servers(request) if request.traffic else 1)
+    return (usd, offer.count * offer.hosts, offer.servers_per_accelerator, offer.machine.name)
+
+
+def _price(candidate: Candidate, request: ModelRequest) -> float:
+    """Return what further offers must not exceed: of a server, or of all that the traffic takes."""
+    servers = candidate.servers(request)
+    return candidate.alone(servers) / (1 if request.traffic else servers)
+
+
+def _of_one_number(ordered: list[Candidate], demand: Demand) -> tuple[Candidate, ...]:
+    """Keep those of as many servers as the cheapest takes: a fleet is priced with one number for each model."""
+    request = demand.request
+    if request.traffic is None:
+        return tuple(ordered)
+    return tuple(c for c in ordered if c.servers(request) == ordered[0].servers(request))
+
+
+def _batch_limits(load: sizing.Load, demand: Demand) -> Iterator[sizing.Load]:
+    """Yield the limits to try, those that are pinned without traffic first."""
+    yield load
+    if demand.request.traffic is None or demand.choice.pooling:
+        return
+    for tokens in (load.batch_tokens, *LARGER_STEPS):
+        for sequences in BATCHES:
+            if (sequences, tokens) != (load.sequences, load.batch_tokens) and sequences >= load.concurrency:
+                yield replace(load, max_num_seqs=sequences, batch_tokens=tokens)
+
+
+def placed(offer: Offer, load: sizing.Load, need: MemoryNeed, demand: Demand, kind: EngineKind) -> Placed:
+    """Return what the performance of a model on an offer is computed from."""
+    price = offer.price(demand.request.capacity[0].kind)
+    return Placed(
+        facts=demand.facts, geometry=demand.geometry, weights=demand.weights, accelerator=offer.accelerator,
+        share=(offer.machine.accelerator_fraction or 1.0) / offer.servers_per_accelerator, engine=kind, load=load,
+        need=need, is_pooling=demand.choice.pooling,
+        usd_per_hour=price.usd_per_hour * offer.taken / offer.units if price else None,
+    )  # fmt: skip
 
 
 def _cache_dtype(offer: Offer, demand: Demand, spec: EngineSpec) -> str:

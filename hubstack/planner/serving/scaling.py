@@ -105,13 +105,19 @@ def _scaling(
     rests = model.replicas.min == 0
     return ScalingPlan(
         triggers=tuple(_triggers(model, request, metrics[model.server.engine], target)),
-        requests_per_replica=requests_at_once(model.server.engine, request.concurrency),
+        requests_per_replica=_at_once(model, request),
         rests=rests,
         # One that is still loading must not be sent to rest.
         idle_seconds=max(60 * request.scaling_idle_minutes, _load_window_seconds(model) if rests else 0),
         hold_seconds=hold_seconds(model) if rests else 0,
         settle_seconds=min(model.server.load_seconds, SETTLE_LIMIT_SECONDS),
     )
+
+
+def _at_once(model: ModelPlan, request: ModelRequest) -> int:
+    """Return the requests in flight beyond which another replica is asked for: of the traffic, or the batch."""
+    traffic = model.performance.traffic if model.performance else None
+    return traffic.sequences if traffic else requests_at_once(model.server.engine, request.concurrency)
 
 
 def requests_at_once(engine: EngineKind, concurrency: int) -> int:

@@ -43,10 +43,21 @@ def with_slo(model: ModelPlan, request: ModelRequest, table: Mapping[EngineKind,
     )
     text = "; ".join((_latency_text(slo, metrics), _error_text(slo, metrics)))
     asked = request.slo_seconds or request.slo_latency_percent or request.slo_error_percent
+    model = _with_slow_prompts(model, seconds)
     reason = Reason(
         topic="slo", text=text, source="request" if asked else "our choice; docs/concepts/monitoring.md"
     )
     return replace(model, slo=slo, reasons=(*model.reasons, reason))
+
+
+def _with_slow_prompts(model: ModelPlan, seconds: float) -> ModelPlan:
+    """Warn beside the figures where a prompt of the whole context misses the service level even alone."""
+    found = model.performance
+    if found is None or found.first_token_longest_ms is None or found.first_token_longest_ms.value <= 1e3 * seconds:
+        return model
+    waits = f"{found.first_token_longest_ms.value / 1e3:.2g} s for its first token even alone"
+    text = f"a prompt of {found.longest_input_tokens:,} tokens waits {waits}; its service level is {seconds:g} s"
+    return replace(model, performance=replace(found, warnings=(*found.warnings, text)))
 
 
 def _latency_text(slo: SloPlan, metrics: EngineMetrics) -> str:

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from hubstack.plan import ModelPlan
-from hubstack.plan.performance import Estimate, PerformancePlan
+from hubstack.plan import ModelPlan, Plan
+from hubstack.plan.performance import Estimate, PerformancePlan, TrafficPlan
 from hubstack.review.report.tables import Column, FittedTable
 
 COLUMNS = ("model", "tokens in + out", "at once", "requests/s", "tokens/s out", "ms a token", "first token s",
@@ -28,6 +28,19 @@ def performance_table(models: Iterable[ModelPlan]) -> FittedTable:
         Column(name=name, cells=[row[at] for row in rows], is_number=0 < at < last, rank=_RANKS[at])
         for at, name in enumerate(COLUMNS)
     )
+
+
+def unused_notes(plan: Plan) -> Iterator[str]:
+    """Name the accelerators that are paid for and that no model uses, with every model at its most replicas."""
+    for pool in plan.cost.pools:
+        used, paid = pool.places_used_busy, pool.places_busy
+        if not 0 < used < paid:
+            continue
+        text = f"{used} of {paid} {pool.accelerator} of {pool.machine_type} are used ({used / paid:.0%})"
+        text = f"{text} by {', '.join(pool.models)}; all are paid for."
+        if 2 * used < paid:
+            text = f"Warning: {text} Another accelerator, or more models beside, may cost less."
+        yield text
 
 
 def _row(model: ModelPlan) -> tuple[str, ...]:
@@ -49,6 +62,28 @@ def _row(model: ModelPlan) -> tuple[str, ...]:
 
 def _evidence(found: PerformancePlan) -> str:
     return f"{found.evidence} ({found.rows} rows)" if found.rows else found.evidence
+
+
+def _asked(traffic: TrafficPlan) -> Iterator[str]:
+    each = _ranged(traffic.replica_requests_per_second)
+    slow = ""
+    if traffic.replicas_if_slow > traffic.replicas:
+        slow = f", {traffic.replicas_if_slow} were each at the low end of its range"
+    rate = f"{traffic.requests_per_second:,g} requests/s at the peak"
+    yield f"  asked: {rate}: {traffic.replicas} x {each} requests/s{slow}"
+    if traffic.token_ms and traffic.first_token_ms:
+        first = _ranged(traffic.first_token_ms, 1e-3)
+        yield (
+            f"  at the peak: a token every {_ranged(traffic.token_ms)} ms; {traffic.percent:g} % have their first "
+            f"within {first} s"
+        )
+    if traffic.usd_per_month is not None and traffic.cost:
+        cost, out = traffic.cost, traffic.cost.usd_per_million_output_tokens
+        wrote = f" and {_digits(out.value)} out" if out else ""
+        yield (
+            f"  {traffic.usd_per_month:,.0f} USD a month by its hours: "
+            f"{_digits(cost.usd_per_million_input_tokens.value)} USD a million tokens in{wrote}"
+        )
 
 
 def _ranged(figure: Estimate | None, scale: float = 1.0) -> str:
@@ -94,8 +129,13 @@ def _sentences(found: PerformancePlan) -> Iterator[str]:
             f"after {first[0]} s alone, {first[1]} s where queueing starts, "
             f"at {found.queue_from_requests_per_second:,g} requests/s"
         )
+    if found.first_token_longest_ms:
+        longest = _ranged(found.first_token_longest_ms, 1e-3)
+        yield f"  the longest prompt, {found.longest_input_tokens:,} tokens: the first after {longest} s alone"
     if found.cost:
         out = found.cost.usd_per_million_output_tokens
         wrote = f", {_ranged(out)} USD a million out" if out else ""
         yield f"  at full load: {_ranged(found.cost.usd_per_million_input_tokens)} USD a million tokens in{wrote}"
+    if found.traffic:
+        yield from _asked(found.traffic)
     yield f"  80 % ranges in brackets; {found.evidence}: {rows} (docs/concepts/performance.md)"

@@ -14,7 +14,7 @@ from rich.text import Text
 from hubstack.plan import MemoryNeed, ModelPlan, Plan, PoolPlan
 from hubstack.plan.bill import CostLine, StackBill
 from hubstack.planner.placement.regions import RegionPlan
-from hubstack.review.report.performance import performance_lines
+from hubstack.review.report.performance import performance_lines, unused_notes
 from hubstack.review.report.tables import Column, FittedTable
 
 GIB = 1024**3
@@ -131,6 +131,7 @@ def cost_notes(plan: Plan, *, is_whole: bool = True) -> str:
         one = sum(pool.usd_per_month_committed_1y or 0 for pool in committed)
         machines = ", ".join(sorted({pool.machine_type for pool in committed}))
         notes.append(f"The busy nodes of {machines} under a commitment of one year: {one:,.0f} USD a month.")
+    notes += list(unused_notes(plan))
     if cost.unpriced:
         notes.append(f"No source gives a price for: {'; '.join(cost.unpriced)}.")
     if is_whole:

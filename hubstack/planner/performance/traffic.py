@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How many replicas of a set-up serve the traffic that is asked for, within its service level.
+
+Owns the search: the largest load of one replica at which its first token and the time per token hold. Does not own
+what a load costs (`.replica`) nor which set-up is taken (`hubstack.planner.placement.candidates`).
+"""
+
+import math
+from dataclasses import dataclass
+
+from hubstack.inputs.models import ModelRequest, Traffic
+from hubstack.planner.performance.costs import Lengths
+from hubstack.planner.performance.replica import Replica, Setup, texts_per_second
+from hubstack.planner.serving.slo import LATENCY_PERCENT
+
+BUSIEST = 0.9
+"""Our choice: of what a replica could do at most. Above it the wait depends on the arrival of single requests."""
+_BISECTIONS = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """The service level that placement is subject to; None: not asked for."""
+
+    first_seconds: float | None
+    token_seconds: float | None
+    percent: float
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether anything is."""
+        return self.first_seconds is not None or self.token_seconds is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """What one replica may be given, and how many are needed."""
+
+    replicas: int
+    rate: float
+    """Requests a second that one replica serves within its level."""
+    batch: float
+    """Sequences that run then."""
+
+
+def level_of(request: ModelRequest) -> Level:
+    """Return the service level that a list asks for."""
+    return Level(first_seconds=request.slo_seconds, token_seconds=request.slo_token_seconds,
+                 percent=request.slo_latency_percent or LATENCY_PERCENT)  # fmt: skip
+
+
+def lengths_of(traffic: Traffic) -> Lengths:
+    """Return the tokens of a request."""
+    return Lengths(prompt=traffic.input_tokens, answer=max(traffic.output_tokens, 1),
+                   cached=traffic.input_tokens * traffic.prefix_percent / 100)  # fmt: skip
+
+
+def serve(setup: Setup, lengths: Lengths, level: Level, rate: float | None) -> Served | str:
+    """Return how a set-up serves so many requests a second, or say which part of its level it misses.
+
+    Args:
+        setup: the set-up.
+        lengths: of an average request.
+        level: to hold.
+        rate: at the peak, of all replicas together; None where only the level was asked for: then a lone request
+            must hold it.
+    """
+    replica = Replica(setup, lengths)
+    missed = _missed(replica, 1.0, 0.0, level)
+    if missed:
+        return missed
+    if rate is None:
+        return Served(replicas=1, rate=0.0, batch=1.0)
+    low, high = 1.0, replica.full
+    most, batch = _rate_at(replica, low), low
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        offered = _rate_at(replica, middle)
+        if _missed(replica, middle, offered, level):
+            high = middle
+        else:
+            low, most, batch = middle, offered, middle
+    count = max(1, math.ceil(rate / most - 1e-9))
+    return Served(replicas=count, rate=most, batch=batch)
+
+
+def serve_texts(setup: Setup, traffic: Traffic) -> Served:
+    """Return how a set-up embeds or ranks so many texts a second."""
+    most = BUSIEST * texts_per_second(setup, traffic.input_tokens)
+    count = max(1, math.ceil(traffic.requests_per_second / most - 1e-9))
+    return Served(replicas=count, rate=most, batch=max(1.0, setup.chunk / traffic.input_tokens))
+
+
+def _rate_at(replica: Replica, batch: float) -> float:
+    """Return the requests a second at which so many sequences run."""
+    return min(replica.rate_of(batch), BUSIEST * replica.most_per_second)
+
+
+def _missed(replica: Replica, batch: float, rate: float, level: Level) -> str | None:
+    """Say which part of a level is missed at a load, by central figures."""
+    if level.token_seconds is not None:
+        token = replica.token_seconds(batch)
+        if token > level.token_seconds:
+            return f"misses its `slo:`: {1e3 * token:,.0f} ms a token of {1e3 * level.token_seconds:,.0f}"
+    if level.first_seconds is not None:
+        first = first_token_within(replica, batch, rate, level.percent)
+        if first > level.first_seconds:
+            return f"misses its `slo:`: {first:,.2g} s to the first token of {level.first_seconds:,g}"
+    return None
+
+
+def first_token_within(replica: Replica, batch: float, rate: float, percent: float) -> float:
+    """Return the seconds in which so many of a hundred requests have their first token: waits are exponential."""
+    wait = replica.wait_seconds(rate) * -math.log(1 - percent / 100) if rate else 0.0
+    return replica.first_token_seconds(batch) + wait
