@@ -190,7 +190,7 @@ def _survey(
     return drafts
 
 
-def _wanted(draft: Draft, kept: Candidate | None) -> Wanted:
+def _wanted(draft: Draft, kept: Candidate | None = None) -> Wanted:
     request = draft.demand.request
     servers = (kept or draft.candidates.fitting[0]).servers(request)
     return Wanted(key=request.key, servers=servers, candidates=draft.candidates.fitting)
