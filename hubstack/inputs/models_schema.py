@@ -128,8 +128,8 @@ class SloRequest(_Strict):
     """Longest wait for the first token, or for the whole answer of embeddings and ranking. Watched at the next
     bucket of the engine's histogram, which the plan names. Default 2."""
     time_per_output_token_seconds: float | None = Field(None, ge=0.001, le=60)
-    """Longest time between two tokens of an answer. Said, it decides what the model is placed on (docs/traffic.md);
-    no alert watches it. Default none."""
+    """Longest time between two tokens of an answer. Said, it decides what the model is placed on
+    (docs/concepts/traffic.md); no alert watches it. Default none."""
     latency_percent: float | None = Field(None, ge=94, le=99.99)
     """Requests that must be that fast, of a hundred. At least 94: below, not even all requests being slow would
     burn the budget at the fast alert's rate. Default 95."""
@@ -291,7 +291,7 @@ class Settings(_Strict):
     """`{method: mtp, tokens: 1}`. Default none."""
     traffic: TrafficRequest | None = None
     """`{requests_per_second: 5, input_tokens: 1500, output_tokens: 300}`: replicas, accelerator and batch limits
-    follow from it (docs/traffic.md). Default none: the cheapest that fits, and `replicas`."""
+    follow from it (docs/concepts/traffic.md). Default none: the cheapest that fits, and `replicas`."""
     slo: SloRequest | None = None
     """`{time_to_first_token_seconds: 2, latency_percent: 95, error_percent: 1}`, which is the default."""
     tool_call_parser: str | None = Field(None, pattern=r"^[A-Za-z0-9_.-]{1,64}$")

@@ -142,7 +142,7 @@ def _traffic(request: ModelRequest, taken: Candidate) -> Iterator[Reason]:
         f"{served.rate:.3g} requests/s, with {served.batch:.0f} at once (limits: {taken.load.sequences} sequences, "
         f"{taken.load.batch_tokens:,} tokens a step)"
     )
-    yield Reason(topic="traffic", text=text, source="docs/traffic.md")
+    yield Reason(topic="traffic", text=text, source="docs/concepts/traffic.md")
 
 
 def loadable(draft: Draft, taken: Candidate, target: StackSettings) -> Loadable:

@@ -109,7 +109,8 @@ def plan_stack(
     pools, classes = plan_pools(placed)
     nodes = compare_with_cloud_run(tuple(model for model, _ in placed), surveyed, surveyors, catalog)
     nodes = with_scaling(nodes, pools, request.models, catalog.engine_metrics, target)
-    light = plan_managed(surveyed, bool(nodes), surveyors, catalog, target)
+    managed = {key: _with_replicas(each, each.candidates.fitting[0]) for key, each in surveyed.items()}
+    light = plan_managed(managed, bool(nodes), surveyors, catalog, target)
     models = tuple(sorted((*nodes, *light), key=lambda model: model.key))
     cost = plan_cost(models, pools, catalog, target)
     return Plan(
@@ -167,9 +168,7 @@ def _survey(
         signature = (facts[model.key].commit, *(getattr(model, name) for name in _ASKED))
         alike = done.get(signature)
         if alike:
-            asked = replace(model, replicas_max=max(model.replicas_max, alike.demand.request.replicas_max))
-            of_alike = asked if model.platform is not PlatformKind.GKE and model.traffic else model
-            drafts[model.key] = replace(alike, demand=replace(alike.demand, request=of_alike))
+            drafts[model.key] = replace(alike, demand=replace(alike.demand, request=model))
             continue
         draft = _draft(model, facts[model.key], catalog, surveyors[model.platform])
         if isinstance(draft, Draft):
@@ -182,8 +181,6 @@ def _survey(
             problems += draft
             refused.add(model.key)
         else:
-            if model.platform is not PlatformKind.GKE:
-                draft = _with_replicas(draft, draft.candidates.fitting[0])
             drafts[model.key] = done[signature] = draft
     if problems:
         raise PlanError(problems, models=refused)
