@@ -119,6 +119,7 @@ class Gateway(pulumi.ComponentResource):
         plan, name = self._plan, manifests.BODY_ROUTER_NAME
         account = self._put(f"{name}-account", manifests.callout_account(plan, name))
         server = self._put(f"{name}-deployment", manifests.body_router(plan), [account])
+        self._put(f"{name}-budget", manifests.body_router_budget(plan))
         service = self._put(f"{name}-service", manifests.body_router_service(plan))
         health = manifests.callout_health(plan, name, manifests.BODY_ROUTER_HEALTH_PORT)
         checked = self._put(f"{name}-health", health, [service])

@@ -26,11 +26,12 @@ PICKER_PORT, PICKER_HEALTH_PORT = 9002, 9003
 CALLOUT_PORTS = (PICKER_PORT, PICKER_HEALTH_PORT, BODY_ROUTER_PORT, BODY_ROUTER_HEALTH_PORT)
 NON_ROOT = 65532
 """The user of both images (their Dockerfiles: distroless static, nonroot)."""
-BODY_ROUTER_REQUESTS = {"cpu": "500m", "memory": "256Mi"}
-PICKER_REQUESTS = {"cpu": "1", "memory": "2Gi"}
+BODY_ROUTER_REQUESTS = {"cpu": "500m", "memory": "256Mi", "ephemeral-storage": "64Mi"}
+PICKER_REQUESTS = {"cpu": "1", "memory": "2Gi", "ephemeral-storage": "64Mi"}
 """Ours, unmeasured: for a few requests a second. The chart asks for 8 CPUs and 8 GiB, which is more than a node of
 a small model has; its sizing guide counts half a CPU to one for each long request a second."""
 PICKER_MEMORY_LIMIT, BODY_ROUTER_MEMORY_LIMIT = "4Gi", "512Mi"
+_BODY_ROUTER_LABELS = {"app.kubernetes.io/name": BODY_ROUTER_NAME}
 _CONFIG_PATH, _CONFIG_FILE = "/config", "plugins.yaml"
 
 
@@ -54,8 +55,30 @@ def body_router(plan: Plan) -> Object:
         {"name": "ext-proc", "containerPort": BODY_ROUTER_PORT},
         {"name": "health", "containerPort": BODY_ROUTER_HEALTH_PORT},
     ]
-    # Two: without it no request that is routed by its body finds a model.
-    return _deployment(stack_metadata(plan, BODY_ROUTER_NAME), BODY_ROUTER_NAME, container, replicas=2)
+    check = {"tcpSocket": {"port": "health"}}
+    container["readinessProbe"] = {**check, "periodSeconds": 2}
+    container["livenessProbe"] = {**check, "initialDelaySeconds": 5, "periodSeconds": 10}
+    # Two, apart: without it no request that is routed by its body finds a model.
+    made = _deployment(stack_metadata(plan, BODY_ROUTER_NAME), BODY_ROUTER_NAME, container, replicas=2)
+    made["spec"]["template"]["spec"]["topologySpreadConstraints"] = [
+        {
+            "maxSkew": 1,
+            "topologyKey": "kubernetes.io/hostname",
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": {"matchLabels": dict(_BODY_ROUTER_LABELS)},
+        }
+    ]
+    return made
+
+
+def body_router_budget(plan: Plan) -> Object:
+    """Keep one of the two while nodes are drained."""
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": stack_metadata(plan, BODY_ROUTER_NAME),
+        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": dict(_BODY_ROUTER_LABELS)}},
+    }
 
 
 def body_router_service(plan: Plan) -> Object:

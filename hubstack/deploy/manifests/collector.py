@@ -58,7 +58,10 @@ def collector_job(plan: Plan, model: ModelPlan, also: Iterable[str] = ()) -> Obj
         "name": "collector",
         "image": model.weights.loader_image,
         "command": command,
-        "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "256Mi"}},
+        "resources": {
+            "requests": {"cpu": "100m", "memory": "256Mi", "ephemeral-storage": "64Mi"},
+            "limits": {"memory": "256Mi"},
+        },
         "securityContext": container_security(),
         "volumeMounts": [
             {"name": WEIGHTS_VOLUME, "mountPath": WEIGHTS_PATH},

@@ -125,7 +125,7 @@ def loader_job(plan: Plan, model: ModelPlan) -> Object:
         "command": ["sh", "-c", load_command(LOADER_FILES, f"{WEIGHTS_PATH}/{weights.prefix}", LOADER_SCRATCH)],
         "env": [{"name": name, "value": value} for name, value in sorted(env.items())],
         "resources": {
-            "requests": {"cpu": "1", "memory": "4Gi"},
+            "requests": {"cpu": "1", "memory": "4Gi", "ephemeral-storage": "256Mi"},
             "limits": {"memory": "4Gi"},
         },
         "securityContext": container_security(),

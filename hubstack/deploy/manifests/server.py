@@ -138,7 +138,13 @@ def _server_resources(model: ModelPlan) -> Object:
     accelerators = {server.accelerator_resource: str(server.accelerator_count)}
     memory = str(server.memory_bytes)
     return {
-        "requests": {"cpu": f"{server.cpu_millicores}m", "memory": memory, **accelerators},
+        # Of the node's disk: the log, and what an engine writes beside its volumes.
+        "requests": {
+            "cpu": f"{server.cpu_millicores}m",
+            "memory": memory,
+            "ephemeral-storage": "1Gi",
+            **accelerators,
+        },
         "limits": {"memory": memory, **accelerators},
     }
 

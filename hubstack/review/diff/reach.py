@@ -8,10 +8,11 @@ elsewhere are not in a graph.
 import json
 from collections.abc import Callable, Iterator, Mapping
 
+from hubstack.review.diff.paths import UNKNOWN
 from hubstack.review.diff.resources import match_resources
 from hubstack.review.diff.state import Data, State
 
-_PUBLIC = ("allUsers", "allAuthenticatedUsers")
+_PUBLIC = ("allusers", "allauthenticatedusers")
 WIDE = "anyone on the internet"
 
 
@@ -29,6 +30,13 @@ def _sentences(state: State, present: Mapping[str, str]) -> Iterator[str]:
         kind, name = resource["type"], present.get(urn, resource["name"])
         if kind.endswith(("IAMMember", "IamMember")):
             yield from _grant(kind, name, inputs)
+        elif kind.endswith(("IAMBinding", "IamBinding")):
+            for member in inputs.get("members") or ():
+                yield from _grant(kind, name, {**inputs, "member": member})
+        elif kind.endswith(("IAMPolicy", "IamPolicy")):
+            yield f"the whole access to {kind.split(':')[1].split('/', maxsplit=1)[0]} is set by {name}"
+        elif kind.endswith((":RoleBinding", ":ClusterRoleBinding")):
+            yield from _binding(name, inputs)
         elif found := _READERS.get(kind):
             yield from found(name, inputs)
         elif kind.endswith((":Gateway", ":Ingress")):
@@ -38,10 +46,35 @@ def _sentences(state: State, present: Mapping[str, str]) -> Iterator[str]:
 def _grant(kind: str, name: str, inputs: Data) -> Iterator[str]:
     member, role = str(inputs.get("member", "")), str(inputs.get("role", ""))
     what = kind.split(":")[1].split("/", maxsplit=1)[0]
-    if member in _PUBLIC:
+    if member.lower() in _PUBLIC:
         yield f"{WIDE} has {role} on {what} ({name})"
     else:
-        yield f"{role} on {what} for {name}"
+        whom = f" ({member})" if member and member != UNKNOWN else ""
+        yield f"{role} on {what} for {name}{whom}"
+
+
+def _binding(name: str, inputs: Data) -> Iterator[str]:
+    role: Data = inputs.get("roleRef") or {}
+    for subject in inputs.get("subjects") or ():
+        whom = f"{subject.get('kind')} {subject.get('namespace', '')}/{subject.get('name')}"
+        yield f"{role.get('kind')} {role.get('name')} in the cluster for {whom} ({name})"
+
+
+def _address(name: str, inputs: Data) -> Iterator[str]:
+    if inputs.get("addressType", "EXTERNAL") == "EXTERNAL":
+        yield f"the address {name} is one of the internet"
+
+
+def _firewall(name: str, inputs: Data) -> Iterator[str]:
+    if inputs.get("direction", "INGRESS") == "INGRESS" and inputs.get("allows"):
+        sources = sorted(str(each) for each in inputs.get("sourceRanges") or ["0.0.0.0/0"])
+        who = WIDE if {"0.0.0.0/0", "::/0"} & set(sources) else ", ".join(sources)
+        yield f"the firewall rule {name} lets in {who}"
+
+
+def _forwarding(name: str, inputs: Data) -> Iterator[str]:
+    if str(inputs.get("loadBalancingScheme", "EXTERNAL")).startswith("EXTERNAL"):
+        yield f"{WIDE} reaches the forwarding rule {name}"
 
 
 def _gateway(name: str, inputs: Data) -> Iterator[str]:
@@ -101,6 +134,10 @@ def _policy(name: str, inputs: Data) -> Iterator[str]:
 
 _READERS: Mapping[str, Callable[[str, Data], Iterator[str]]] = {
     "gcp:cloudrunv2/service:Service": _run,
+    "gcp:compute/address:Address": _address,
+    "gcp:compute/firewall:Firewall": _firewall,
+    "gcp:compute/forwardingRule:ForwardingRule": _forwarding,
+    "gcp:compute/globalForwardingRule:GlobalForwardingRule": _forwarding,
     "gcp:container/cluster:Cluster": _cluster,
     "gcp:storage/bucket:Bucket": _bucket,
     "kubernetes:core/v1:Service": _service,

@@ -40,3 +40,34 @@ def test_a_closed_namespace_is_said_in_both_directions() -> None:
     new, _ = compare_reach(State(name="old"), State(name="new", graph=GRAPH))
     assert "the network policy default-deny lets in no one, for pods {}" in new
     assert "the network policy default-deny lets out to no one, for pods {}" in new
+
+
+def grant(kind: str, **inputs: Any) -> State:
+    held = {"urn": f"urn:pulumi:s::p::{kind}::it", "type": kind, "name": "it", "custom": True, "inputs": inputs}
+    return State(name="x", graph={"resources": [held]})
+
+
+MEMBER = "gcp:storage/bucketIAMMember:BucketIAMMember"
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "after", "words"),
+    [
+        (MEMBER, {"role": "r", "member": "serviceAccount:a"}, {"role": "r", "member": "user:evil"}, "user:evil"),
+        (MEMBER, {"role": "r", "member": "user:a"}, {"role": "r", "member": "allUsers"}, "anyone on the internet"),
+        ("gcp:storage/bucketIAMBinding:BucketIAMBinding", {"role": "r", "members": ["user:a"]},
+         {"role": "r", "members": ["user:a", "user:evil"]}, "user:evil"),
+        ("kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding", {"subjects": []},
+         {"roleRef": {"kind": "ClusterRole", "name": "cluster-admin"},
+          "subjects": [{"kind": "User", "name": "evil"}]},
+         "cluster-admin"),
+        ("gcp:compute/firewall:Firewall", {"allows": [{}], "sourceRanges": ["10.0.0.0/8"]},
+         {"allows": [{}], "sourceRanges": ["0.0.0.0/0"]}, "anyone on the internet"),
+    ],
+)  # fmt: skip
+def test_a_grant_to_someone_else_is_said(
+    kind: str, before: dict[str, Any], after: dict[str, Any], words: str
+) -> None:
+    new, _ = compare_reach(grant(kind, **before), grant(kind, **after))
+    assert [each for each in new if words in each]
+    assert compare_reach(grant(kind, **after), grant(kind, **after)) == ((), ())
