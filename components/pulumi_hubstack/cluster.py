@@ -142,8 +142,8 @@ class Cluster(pulumi.ComponentResource):
             cost_management_config=container.ClusterCostManagementConfigArgs(enabled=True),
             remove_default_node_pool=True,
             initial_node_count=1,
-            # For the minutes that the default pool lives: projects may forbid Compute Engine's own account, and disks
-            # that no key of theirs encrypts.
+            # For the minutes that the default pool lives: projects may forbid Compute Engine's own account, and
+            # disks that no key of theirs encrypts.
             node_config=container.ClusterNodeConfigArgs(
                 service_account=self.node_account_email,
                 oauth_scopes=["https://www.googleapis.com/auth/cloud-platform"],
