@@ -79,7 +79,7 @@ BAD: dict[tuple[str, ...], tuple[str, ...]] = {
     ("new", "--from-manifests", "x.yaml", "--from-collection", "a/b"): ("name one source",),
     ("new", "--from-manifests", "none.yaml", *PLACE): ("none.yaml: cannot be read: there is no such file",),
     ("new", "--from-manifests", "VLLM"): ("stacks/Pulumi.new.yaml: is not there yet", "--gcp-project ID"),
-    ("new", "--from-manifests", "VLLM", "--gcp-project", "X", "--region", "mars"): ('`"X"`', "`mars`"),
+    ("new", "--from-manifests", "VLLM", "--gcp-project", "X", "--region", "mars"): ('`"X"`', '`"mars"`'),
     ("../new", "--from-manifests", "VLLM", *PLACE): ("is no name of an environment",),
     ("new", "--from-manifests", "bad.yaml", "worse.json", *PLACE): ("bad.yaml:2:4", "worse.json:1:22: is not JSON"),
     ("new", "--from-manifests", "chart.yaml", *PLACE): ("chart.yaml:3:", "`helm template`"),
