@@ -41,7 +41,6 @@ async def program() -> None:
         FleetArgs(
             plan=plan,
             engine_metrics=load_catalog().engine_metrics,
-            release_channel=stack.settings.release_channel,
             hub_token=secrets.get_secret("hfToken"),
             api_key=secrets.get_secret("apiKey"),
             iap_client_secret=secrets.get_secret("iapClientSecret"),

@@ -31,8 +31,6 @@ class FleetArgs:
     plan: Plan
     engine_metrics: Mapping[EngineKind, EngineMetrics]
     """The catalogue's table: what each engine measures of itself."""
-    release_channel: str = "REGULAR"
-    """GKE's: RAPID, REGULAR, STABLE or EXTENDED."""
     hub_token: pulumi.Input[str] | None = None
     """Secret; for gated models only."""
     api_key: pulumi.Input[str] | None = None
@@ -57,7 +55,7 @@ class Fleet(pulumi.ComponentResource):
     def __init__(self, name: str, args: FleetArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(TOKEN, name, None, opts)
         plan = args.plan
-        base = build_foundation(self, plan, args.release_channel, args.hub_token)
+        base = build_foundation(self, plan, args.hub_token)
         models = build_models(self, plan, base)
         secrets = {GatewayAuth.API_KEYS: args.api_key, GatewayAuth.IAP: args.iap_client_secret}
         gateway = build_gateway(self, plan, base, models.servers, secrets)

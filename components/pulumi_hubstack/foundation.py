@@ -111,9 +111,7 @@ class Foundation:
         return (self.nodes.cluster.cluster,) if self.nodes else ()
 
 
-def build_foundation(
-    parent: pulumi.Resource, plan: Plan, release_channel: str, hub_token: pulumi.Input[str] | None
-) -> Foundation:
+def build_foundation(parent: pulumi.Resource, plan: Plan, hub_token: pulumi.Input[str] | None) -> Foundation:
     """Register what a plan's models stand on."""
     target, on_gke = plan.target, bool(plan.on_gke)
     called = (*(SERVICES if on_gke else MANAGED_SERVICES), *services_of(plan), *_guards(target))
@@ -121,7 +119,7 @@ def build_foundation(
     needed: list[pulumi.Resource] = [*project.apis, *_create_grants(parent, project, called)]
     # A component is registered after what it depends on, and its children after it.
     google = child(parent, providers=[project.provider], depends_on=needed)
-    nodes = _create_nodes(parent, plan, project, google, needed, release_channel) if on_gke else None
+    nodes = _create_nodes(parent, plan, project, google, needed) if on_gke else None
     secret_id = f"hubstack-{names.slug(target.stack)}-hub-token"
     bare = Foundation(project=project, google=google, nodes=nodes, hub_secret_id=secret_id, token=())
     return Foundation(
@@ -188,7 +186,7 @@ def _create_grants(
 
 def _create_nodes(
     parent: pulumi.Resource, plan: Plan, project: Project, google: pulumi.ResourceOptions,
-    needed: list[pulumi.Resource], release_channel: str,
+    needed: list[pulumi.Resource],
 ) -> NodesGround:  # fmt: skip
     target = plan.target
     network = Network(
@@ -200,7 +198,7 @@ def _create_nodes(
         names_first.append(RestrictedApis("restricted-apis", dns, google))
     # Nodes need the way out before they start.
     first = child(parent, providers=[project.provider], depends_on=[*needed, network, *names_first])
-    cluster = Cluster("cluster", _cluster_args(plan, network, release_channel), first)
+    cluster = Cluster("cluster", _cluster_args(plan, network), first)
     provider = kubernetes_provider(cluster.cluster, parent)
     classes = _create_pools(parent, plan, cluster, provider, google)
     transfer = _create_transfer(plan, cluster, provider, google)
@@ -223,7 +221,7 @@ def _create_nodes(
     )  # fmt: skip
 
 
-def _cluster_args(plan: Plan, network: Network, release_channel: str) -> ClusterArgs:
+def _cluster_args(plan: Plan, network: Network) -> ClusterArgs:
     target = plan.target
     return ClusterArgs(
         stack=target.stack,
@@ -231,7 +229,7 @@ def _cluster_args(plan: Plan, network: Network, release_channel: str) -> Cluster
         region=target.region,
         network_id=network.network_id,
         subnet_id=network.subnet_id,
-        release_channel=release_channel,
+        release_channel=target.release_channel,
         deletion_protection=target.deletion_protection,
         maintenance=target.maintenance,
         most_system_nodes=most_system_nodes(len(plan.on_gke)),

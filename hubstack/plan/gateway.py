@@ -4,6 +4,7 @@
 Owns the types. `hubstack.inputs.gateway` reads them from the stack's settings.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -49,3 +50,13 @@ class GatewayPlan:
     """IP address inside the subnet; None lets Google choose one, which then stays."""
     iap_client_id: str | None = None
     """OAuth client of IAP; None takes Google's own client, which knows people of the organization only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficPlan:
+    """Which names lead to which model, and where an endpoint picker chooses the server."""
+
+    names: Mapping[str, tuple[str, ...]]
+    """Key of each model on GKE to the names that requests may carry; a canary has none of its own."""
+    picked: tuple[str, ...]
+    """Keys of the models with an endpoint picker, sorted."""

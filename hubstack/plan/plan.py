@@ -15,7 +15,7 @@ from hubstack.catalog.prices import PriceUsed
 from hubstack.files.jsonable import plain
 from hubstack.kinds import AcceleratorKind, CapacityKind, EngineKind, PlatformKind
 from hubstack.plan.bill import Cost
-from hubstack.plan.gateway import GatewayPlan
+from hubstack.plan.gateway import GatewayPlan, TrafficPlan
 from hubstack.plan.loading import LoadingPlan
 from hubstack.plan.managed import CloudRunPlan, VertexPlan
 from hubstack.plan.performance import PerformancePlan
@@ -414,6 +414,8 @@ class Plan:
     """What would cost less; nothing is wrong without it."""
     gateway: GatewayPlan | None = None
     """None: models are reached inside the cluster only."""
+    traffic: TrafficPlan | None = None
+    """How the gateway finds a model; None without a gateway."""
 
     @property
     def on_gke(self) -> tuple[ModelPlan, ...]:

@@ -20,6 +20,8 @@ class TargetPlan:
     region: str
     namespace: str
     deletion_protection: bool
+    release_channel: str
+    """GKE release channel."""
     maintenance: MaintenancePlan | None = None
     """When GKE may upgrade; None: whenever it likes."""
     labels: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -39,7 +39,7 @@ from hubstack.planner.placement.solver import Wanted, assign
 from hubstack.planner.platforms import NODES, platform_of
 from hubstack.planner.serving.choose_engine import choose_engine
 from hubstack.planner.serving.choose_loading import Loading, choose_loading, refuse_loading
-from hubstack.planner.serving.routing import traffic_problems, traffic_warnings
+from hubstack.planner.serving.routing import plan_traffic, traffic_problems, traffic_warnings
 from hubstack.planner.serving.scaling import with_scaling
 from hubstack.planner.serving.slo import with_slo
 
@@ -113,10 +113,12 @@ def plan_stack(
     light = plan_managed(managed, bool(nodes), surveyors, catalog, target)
     models = tuple(sorted((*nodes, *light), key=lambda model: model.key))
     cost = plan_cost(models, pools, catalog, target)
+    gateway = target.gateway if nodes else None
     return Plan(
         target=TargetPlan(
             stack=target.stack, project=target.project, region=target.region, namespace=target.namespace,
-            deletion_protection=target.deletion_protection, maintenance=target.maintenance,
+            deletion_protection=target.deletion_protection, release_channel=target.release_channel,
+            maintenance=target.maintenance,
             labels=labels(target.stack), keda_namespace=target.keda_namespace, security=target.security,
         ),
         models=models,
@@ -132,7 +134,8 @@ def plan_stack(
             *_gateway_warnings(nodes, light, target),
             *unused_accelerators(models, cost, drafts, surveyor),
         ),
-        gateway=target.gateway if nodes else None,
+        gateway=gateway,
+        traffic=plan_traffic(nodes, gateway) if gateway else None,
     )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from tests.components.recorder import record
 from tests.support.facts import catalog
 from tests.support.golden import EXAMPLES, golden_path
 from tests.support.light_plans import GARDEN, RUN, VAULT
-from tests.support.plans import BUSY, RESTING, with_models
+from tests.support.plans import BUSY, RESTING, with_gateway, with_models
 
 APIS = {
     "accesscontextmanager": "accesscontextmanager", "billing": "billingbudgets", "cloudrunv2": "run",
@@ -110,7 +110,7 @@ def _all_else() -> Order:
     canary = replace(BUSY, key="gated-canary", commit="8" * 40, canary_of="gated", canary_weight=10)
     made = with_models(resting, BUSY)
     models = sorted((*made.models, canary, RUN, VAULT, GARDEN), key=lambda model: model.key)
-    plan = replace(made, gateway=asked, models=tuple(models))
+    plan = with_gateway(replace(made, models=tuple(models)), asked)
 
     def program() -> None:
         secret = pulumi.Output.secret("a-secret")

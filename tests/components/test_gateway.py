@@ -13,7 +13,7 @@ from hubstack.plan import ModelPlan, Plan
 from hubstack.plan.gateway import Exposure, GatewayAuth, GatewayMode, GatewayPlan
 from tests.components.recorder import SECRET_SIGNATURE, Recorded, record
 from tests.support.facts import catalog
-from tests.support.plans import GATED, RESTING, make_plan, with_models
+from tests.support.plans import GATED, RESTING, make_plan, with_gateway, with_models
 
 KEY = "a-very-secret-key"
 INTERNAL = GatewayPlan(timeout_seconds=3600)
@@ -40,7 +40,8 @@ def build(plan: Plan, *, key: bool = False) -> Recorded:
 
 def plan(gateway: GatewayPlan | None, *more: ModelPlan) -> Plan:
     made = with_models(RESTING)
-    return replace(made, gateway=gateway, models=tuple(sorted((*made.models, *more), key=lambda m: m.key)))
+    models = tuple(sorted((*made.models, *more), key=lambda m: m.key))
+    return with_gateway(replace(made, models=models), gateway)
 
 
 @cache
@@ -92,7 +93,7 @@ def test_inference_adds_a_pool_and_its_picker_where_there_is_a_choice() -> None:
 
 
 def test_without_a_resting_model_nothing_is_put_into_another_namespace() -> None:
-    recorded = build(replace(make_plan(without=("chat",)), gateway=INTERNAL))
+    recorded = build(with_gateway(make_plan(without=("chat",)), INTERNAL))
     assert not {name for _, name in parts(recorded) if name.startswith("held")}
     spaces = {r.inputs["metadata"].get("namespace") for r in recorded.resources.values() if "metadata" in r.inputs}
     assert spaces <= {"models", None}

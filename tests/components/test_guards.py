@@ -17,7 +17,7 @@ from tests.components.recorder import NUMBER, Recorded, record
 from tests.support.facts import catalog
 from tests.support.light_plans import light_plan
 from tests.support.observed import observed_plan
-from tests.support.plans import make_plan
+from tests.support.plans import make_plan, with_gateway
 
 KEY = "projects/acme-keys/locations/us-central1/keyRings/models/cryptoKeys/weights"
 PERIMETER = "accessPolicies/1234/servicePerimeters/models"
@@ -52,7 +52,7 @@ def everything_on_nodes() -> Plan:
     """Return a stack with a gateway, dashboards, a budget and the removal of an old commit."""
     watched = observed_plan(MonitoringPlan(billing_account="0A1B2C-3D4E5F-678901"))
     newer = (replace(m, weights=replace(m.weights, replaces="9" * 40)) for m in watched.models)
-    return replace(watched, models=tuple(newer), gateway=GatewayPlan(timeout_seconds=3600))
+    return with_gateway(replace(watched, models=tuple(newer)), GatewayPlan(timeout_seconds=3600))
 
 
 def added(recorded: Recorded) -> set[str]:

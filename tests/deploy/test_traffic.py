@@ -14,7 +14,7 @@ from hubstack.kinds import EngineKind
 from hubstack.plan import ModelPlan, Plan, Replicas
 from hubstack.plan.addresses import PROXY_RANGE
 from hubstack.plan.gateway import Exposure, GatewayAuth, GatewayMode, GatewayPlan
-from tests.support.plans import CHAT, EMBED, GATED, RESTING, TPU, with_engine, with_models
+from tests.support.plans import CHAT, EMBED, GATED, RESTING, TPU, with_engine, with_gateway, with_models
 
 INTERNAL = GatewayPlan(timeout_seconds=3600)
 PICKED = replace(INTERNAL, mode=GatewayMode.INFERENCE)
@@ -26,7 +26,7 @@ CANARY = replace(GATED, key="gated-canary", commit="9" * 40, canary_of="gated", 
 
 def plan(gateway: GatewayPlan = INTERNAL, *more: ModelPlan) -> Plan:
     made = with_models(RESTING)
-    return replace(made, gateway=gateway, models=(*made.models, *more))
+    return with_gateway(replace(made, models=(*made.models, *more)), gateway)
 
 
 def rules(model: ModelPlan, *more: ModelPlan, gateway: GatewayPlan = INTERNAL) -> list[dict[str, Any]]:

@@ -28,9 +28,11 @@ from hubstack.plan import (
     WeightsPlan,
 )
 from hubstack.plan.bill import Cost
+from hubstack.plan.gateway import GatewayPlan
 from hubstack.plan.loading import LoadingPlan
 from hubstack.plan.target import TargetPlan
 from hubstack.planner.engines import spec_of
+from hubstack.planner.serving.routing import plan_traffic
 
 GIB = 1024**3
 L4, H100, V6E = "g2-standard-8-spot-on-demand", "a3-highgpu-4g-reservation-1a2b", "ct6e-standard-8t-spot"
@@ -43,7 +45,7 @@ def make_plan(*, without: tuple[str, ...] = (), deletion_protection: bool = True
     return Plan(
         target=TargetPlan(
             stack="test", project="acme-models-test", region="us-central1", namespace="models",
-            deletion_protection=deletion_protection, labels=labels("test"),
+            deletion_protection=deletion_protection, release_channel="REGULAR", labels=labels("test"),
         ),
         models=models,
         pools=tuple(pool for pool in POOLS if pool.capacity_class in used),
@@ -52,6 +54,11 @@ def make_plan(*, without: tuple[str, ...] = (), deletion_protection: bool = True
             lines=(), usd_per_month_min=0, usd_per_month_max=1000, unpriced=(), not_counted=(), hours_per_month=730
         ),
     )  # fmt: skip
+
+
+def with_gateway(plan: Plan, gateway: GatewayPlan | None) -> Plan:
+    """Return the plan with a gateway, and how that finds its models."""
+    return replace(plan, gateway=gateway, traffic=plan_traffic(plan.on_gke, gateway) if gateway else None)
 
 
 def renamed(model: ModelPlan, key: str) -> ModelPlan:

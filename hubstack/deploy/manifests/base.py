@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What all objects of a stack share: their names, metadata and the isolation of their pods."""
 
-from collections.abc import Callable
-from functools import wraps
-from typing import Any, TypeVar
+from typing import Any
 
 from hubstack import names
 from hubstack.plan import ModelPlan, Plan
@@ -15,30 +13,12 @@ LOADER_USER = 2000
 GIB = 1024**3
 KMS_PARAMETER = "disk-encryption-kms-key"
 """Of a StorageClass (Compute Engine persistent disk CSI driver)."""
-_Answer = TypeVar("_Answer")
 
 
-def of_plan(compute: Callable[[Plan], _Answer]) -> Callable[[Plan], _Answer]:
-    """Keep the last answer of a function of the whole plan: objects of each of its models ask for it again."""
-    last: list[tuple[Plan, _Answer]] = []
-
-    @wraps(compute)
-    def ask(plan: Plan) -> _Answer:
-        held = last[:]  # another thread may ask for another plan
-        if not held or held[0][0] is not plan:
-            held = last[:] = [(plan, compute(plan))]
-        return held[0][1]
-
-    return ask
-
-
-@of_plan
-def sharing(plan: Plan) -> dict[str, list[ModelPlan]]:
-    """Return key of a model to all that use its bucket: itself and its canary."""
-    found: dict[str, list[ModelPlan]] = {}
-    for model in plan.models:
-        found.setdefault(model.canary_of or model.key, []).append(model)
-    return found
+def sharing(plan: Plan, model: ModelPlan) -> tuple[ModelPlan, ...]:
+    """Return the models that use a model's bucket: its primary, or itself, and the canary."""
+    primary = model.canary_of or model.key
+    return tuple(each for each in plan.models if primary in {each.key, each.canary_of})
 
 
 def server_name(model: ModelPlan) -> str:

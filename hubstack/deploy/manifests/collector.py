@@ -22,7 +22,7 @@ def kept_commits(plan: Plan, model: ModelPlan, also: Iterable[str] = ()) -> tupl
     Every model of the plan with the same bucket, and `also`. The replaced one where the request keeps it, and where
     the servers span nodes: Pulumi does not wait for a LeaderWorkerSet to roll out, so old groups may still start.
     """
-    kept = {each.weights.prefix for each in sharing(plan).get(model.canary_of or model.key, ())} | set(also)
+    kept = {each.weights.prefix for each in sharing(plan, model)} | set(also)
     if model.weights.replaces and (model.weights.keep_replaced or model.hosts > 1):
         kept.add(model.weights.replaces)
     return tuple(sorted(kept - {model.weights.prefix}))

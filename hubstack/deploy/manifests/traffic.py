@@ -9,11 +9,10 @@ a backend (`hubstack.deploy.manifests.backends`) nor what reads the model's name
 import itertools
 
 from hubstack import names
-from hubstack.deploy.manifests.base import Object, metadata, of_plan, server_name, sharing
+from hubstack.deploy.manifests.base import Object, metadata, server_name, sharing
 from hubstack.deploy.manifests.scaling import INTERCEPTOR_PORT, INTERCEPTOR_SERVICE, rests
 from hubstack.plan import ModelPlan, Plan
 from hubstack.plan.gateway import Exposure, GatewayPlan
-from hubstack.planner.serving.routing import model_names, picked_models
 
 GATEWAY_NAME = "models"
 GATEWAY_GROUP = "gateway.networking.k8s.io"
@@ -37,22 +36,16 @@ def address_name(plan: Plan) -> str:
 
 def canary_for(plan: Plan, model: ModelPlan) -> ModelPlan | None:
     """Return the model's canary."""
-    return next((other for other in sharing(plan).get(model.key, ()) if other.canary_of), None)
+    return next((other for other in sharing(plan, model) if other.canary_of == model.key), None)
 
 
 def has_pool(plan: Plan, model: ModelPlan) -> bool:
     """Say whether an endpoint picker chooses among the model's servers."""
-    return model.key in _picked(plan)
+    return plan.traffic is not None and model.key in plan.traffic.picked
 
 
-@of_plan
-def _picked(plan: Plan) -> frozenset[str]:
-    return picked_models(plan.on_gke, plan.gateway)
-
-
-@of_plan
-def _names(plan: Plan) -> dict[str, tuple[str, ...]]:
-    return model_names(plan.on_gke)
+def _names(plan: Plan, model: ModelPlan) -> tuple[str, ...]:
+    return plan.traffic.names[model.key] if plan.traffic else ()
 
 
 def backend(plan: Plan, model: ModelPlan) -> Object:
@@ -119,7 +112,7 @@ def route(plan: Plan, model: ModelPlan) -> Object:
             "path": {"type": "PathPrefix", "value": "/v1"},
             "headers": [{"type": "Exact", "name": MODEL_HEADER, "value": name}],
         }
-        for name in _names(plan)[model.key]
+        for name in _names(plan, model)
     ]
     rules: list[Object] = [{"matches": headers, **({"filters": held} if held else {}), "backendRefs": refs}]
     for key, path in itertools.product(names.entry_keys(model), model.server.open_paths):

@@ -13,7 +13,7 @@ from hubstack import names
 from hubstack.files.problems import Problem
 from hubstack.inputs.models import ModelRequest, Request
 from hubstack.plan import ModelPlan
-from hubstack.plan.gateway import GatewayMode, GatewayPlan
+from hubstack.plan.gateway import GatewayMode, GatewayPlan, TrafficPlan
 
 BODY_ROUTER = "body-router"
 """Name of the objects that read the model's name from a request's body."""
@@ -62,6 +62,11 @@ def picked_models(models: Sequence[ModelPlan], gateway: GatewayPlan | None) -> f
         for model, first in pairs
         if first.replicas.min > 0 and first.replicas.max > 1 and first.key not in unread
     )
+
+
+def plan_traffic(models: Sequence[ModelPlan], gateway: GatewayPlan) -> TrafficPlan:
+    """Return how a gateway finds the models on GKE."""
+    return TrafficPlan(names=model_names(models), picked=tuple(sorted(picked_models(models, gateway))))
 
 
 def traffic_problems(request: Request, gateway: GatewayPlan | None) -> Iterator[Problem]:

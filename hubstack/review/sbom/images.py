@@ -10,7 +10,6 @@ from hubstack.deploy.manifests import http_add_on_chart, is_scaled, keda_chart, 
 from hubstack.deploy.manifests.callouts import BODY_ROUTER_IMAGE, PICKER_IMAGE
 from hubstack.deploy.manifests.charts import Chart
 from hubstack.plan import Plan
-from hubstack.planner.serving.routing import picked_models
 
 
 def stack_images(plan: Plan) -> list[tuple[str, str]]:
@@ -23,7 +22,7 @@ def stack_images(plan: Plan) -> list[tuple[str, str]]:
         found.setdefault(model.weights.loader_image, set()).add("copies weights from the Hub")
     if plan.gateway:
         found.setdefault(BODY_ROUTER_IMAGE, set()).add("reads the model's name from requests")
-        if picked_models(plan.models, plan.gateway):
+        if plan.traffic and plan.traffic.picked:
             found.setdefault(PICKER_IMAGE, set()).add("chooses the server of a request")
     return sorted((image, ", ".join(sorted(purposes))) for image, purposes in found.items())
 

@@ -55,7 +55,7 @@ def test_without_a_gateway_nobody_is_outside() -> None:
 )
 def test_a_gateway_says_who_is_let_in(exposure: Exposure, auth: GatewayAuth | None, words: str) -> None:
     gateway = GatewayPlan(exposure=exposure, auth=auth, host="models.example", certificate="c", timeout_seconds=60)
-    text = said(replace(plans.make_plan(), gateway=gateway), "Who can reach it")
+    text = said(plans.with_gateway(plans.make_plan(), gateway), "Who can reach it")
     assert words in text
     assert "From outside the cluster: nobody" not in text
 
