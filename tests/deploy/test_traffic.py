@@ -2,14 +2,12 @@
 """The objects of a gateway as plain data. What they cannot prove: that Google's controller takes them."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from hubstack.deploy import manifests
-from hubstack.deploy.manifests import traffic
 from hubstack.kinds import EngineKind
 from hubstack.plan import ModelPlan, Plan, Replicas
 from hubstack.plan.addresses import PROXY_RANGE
@@ -55,19 +53,12 @@ def test_every_model_is_reached_by_each_name_through_exactly_one_rule(gateway: G
     assert sorted(paths) == ["/chat/v1", "/embed/rerank", "/embed/v1", "/gated/v1", "/tpu/v1"]
 
 
-def test_what_a_whole_plan_decides_is_computed_once_for_all_of_its_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[int] = []
-
-    def counted(models: Sequence[ModelPlan]) -> dict[str, tuple[str, ...]]:
-        asked.append(len(models))
-        return {model.key: (model.key,) for model in models}
-
-    monkeypatch.setattr(traffic, "model_names", counted)
-    one, other = plan(), plan(INTERNAL, CANARY)
-    for made in (one, other, one):
-        for model in (CHAT, EMBED, GATED, TPU):
-            manifests.route(made, model)
-    assert asked == [len(one.models), len(other.models), len(one.models)], "another plan is another answer"
+def test_a_route_has_the_names_of_the_plan_and_decides_none_itself() -> None:
+    made = plan()
+    assert made.traffic is not None
+    other = replace(made, traffic=replace(made.traffic, names={**made.traffic.names, "gated": ("only-this",)}))
+    told = manifests.route(other, GATED)["spec"]["rules"][0]["matches"]
+    assert [header["value"] for match in told for header in match.get("headers", ())] == ["only-this"]
 
 
 @pytest.mark.parametrize("model", [CHAT, EMBED, GATED, TPU], ids=lambda model: model.key)
