@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from hubstack.inputs.models import Request
-from hubstack.kinds import AcceleratorKind, CapacityKind, PlatformKind
+from hubstack.kinds import AcceleratorKind, CapacityKind
 from hubstack.plan import ModelPlan, Plan, Verdict
 from hubstack.plan.bill import Cost, PoolCost
 from hubstack.planner.model_plan import Draft
@@ -99,7 +99,7 @@ def sharing(
 
 
 def _is_small(model: ModelPlan) -> bool:
-    if model.platform is not PlatformKind.GKE or model.accelerator_kind is not AcceleratorKind.GPU:
+    if not model.has_nodes or model.accelerator_kind is not AcceleratorKind.GPU:
         return False
     alone = model.accelerator_count == 1 and model.servers_per_accelerator == 1 and model.hosts == 1
     return alone and max(step.needs_bytes for step in model.steps) <= _SMALL * model.need.visible_bytes

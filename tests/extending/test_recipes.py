@@ -190,12 +190,10 @@ def test_a_key_of_the_list(copy: Copy) -> None:
 
 def test_a_stack_setting(copy: Copy) -> None:
     """A label that Google's bill groups by."""
-    settings = "hubstack/inputs/settings.py"
-    copy.after("hubstack/inputs/pulumi_config.py", "UNDECLARED = (", '    "costCenter",')
-    copy.after(settings, '    "hubstack:clusters",', '    "hubstack:costCenter",')
-    copy.after(settings, "    keda_namespace: str = KEDA_NAMESPACE", '    cost_center: str = ""')
-    read = 'reader.text("hubstack:costCenter", r"[a-z0-9-]+", "a label", default="none"),'
-    copy.after(settings, '        zones=reader.words("hubstack:zones"),', f"        cost_center={read}")
+    field = '    cost_center: str = Field("none", validation_alias="hubstack:costCenter", examples=["research"])'
+    text = '    """Label that the bill is grouped by."""'
+    line = '    """Kubernetes namespace of the models."""'
+    copy.after("hubstack/inputs/settings.py", line, field, text)
     labels = 'labels=labels(target.stack, {"cost-center": target.cost_center}),'
     copy.replace("hubstack/planner/planner.py", "labels=labels(target.stack),", labels)
     target = copy.plan("  hubstack:costCenter: research\n", accelerator="l4")["target"]
@@ -213,7 +211,7 @@ def test_a_platform(copy: Copy) -> None:
         from hubstack.catalog import Catalog
         from hubstack.files.problems import Problem
         from hubstack.inputs.models import ModelRequest
-        from hubstack.inputs.settings import Target
+        from hubstack.inputs.settings import StackSettings
         from hubstack.kinds import PlatformKind
         from hubstack.plan import ModelPlan
         from hubstack.planner.model_plan import Draft, assemble
@@ -224,7 +222,7 @@ def test_a_platform(copy: Copy) -> None:
         from hubstack.planner.serving.choose_loading import mount_elsewhere
 
 
-        def _offers(catalog: Catalog, target: Target) -> tuple[Offer, ...]:
+        def _offers(catalog: Catalog, target: StackSettings) -> tuple[Offer, ...]:
             return tuple(offer for offer in list_offers(catalog, target) if offer.machine.name == "g2-standard-8")
 
 
@@ -232,7 +230,7 @@ def test_a_platform(copy: Copy) -> None:
             yield from beside_nodes(request)
 
 
-        def _plan(draft: Draft, taken: Candidate, catalog: Catalog, _target: Target) -> ModelPlan:
+        def _plan(draft: Draft, taken: Candidate, catalog: Catalog, _target: StackSettings) -> ModelPlan:
             loading = mount_elsewhere(draft.demand.weights.size_bytes, "Acme", catalog.load_rates)
             model = assemble(draft, taken, loading, catalog.termination)
             return replace(model, platform_name="Acme", has_nodes=False, capacity_class="")

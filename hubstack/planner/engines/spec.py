@@ -169,6 +169,10 @@ class EngineSpec:
     on_tpu: EngineKind | None = None
     """The engine that serves in its place on TPUs; None: it has none."""
     is_for_tpu: bool = False
+    means_without_pooling: bool = False
+    """Whether an embedder whose repository says nothing of pooling is answered with the mean of its tokens."""
+    ranks_by_overrides: bool = False
+    """Whether a language model ranks only by overrides that are known for a few (`rerankers`)."""
     needs_bf16: bool = False
     """Whether GPUs without bf16 are left to those who name them."""
     cache_without_fp8: str | None = None

@@ -73,6 +73,7 @@ SPEC = EngineSpec(
     memory=EngineMemory(share=0.95, terms=tei_terms, has_kv_cache=False, batch_tokens=TEI_BATCH_TOKENS),
     takes=_takes,
     turn=2,
+    means_without_pooling=True,
     not_streamed="tei reads files only",
     open_paths=("/v1", "/rerank"),
     api_key=ApiKey(variable="API_KEY"),

@@ -186,6 +186,7 @@ SPEC = EngineSpec(
     ),
     takes=_takes,
     turn=4,
+    ranks_by_overrides=True,
     features=frozenset(
         {
             "tool_call_parser",

@@ -61,6 +61,7 @@ SPEC = replace(
         share=vllm.MEMORY_SHARE, outside=tpu_outside_bytes, async_since=vllm.ASYNC_SINCE, needs_dimensions=True
     ),
     takes=None,
+    ranks_by_overrides=False,
     features=frozenset({"tool_call_parser", "reasoning_parser", "chat_template", "expert_parallel"}),
     not_streamed="the publisher's support matrix has it untested on TPU",
     old_driver_env=(),

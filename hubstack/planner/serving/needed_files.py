@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from hubstack.hub.facts import ModelFacts
 from hubstack.inputs.models import ModelRequest
 from hubstack.kinds import EngineKind
+from hubstack.planner.engines import spec_of
 from hubstack.planner.engines.rerankers import RERANKERS
 from hubstack.planner.engines.spec import Refusal
 from hubstack.planner.engines.tasks import EMBED, GENERATE, POOLING_FILE, files_beside_weights, lacks_pooling
@@ -49,10 +50,10 @@ def file_warnings(
             "(`chat_template:` names one in the repository)"
         )
     embeds = facts.pipeline_tag in EMBED
-    if kind is EngineKind.TEI and embeds and lacks_pooling(facts):
+    if spec_of(kind).means_without_pooling and embeds and lacks_pooling(facts):
         yield f"it has no {POOLING_FILE}: the mean of its tokens is taken, as sentence-transformers does"
     is_language_model = geometry.name.endswith("ForCausalLM")
-    if kind is EngineKind.VLLM and ranks and is_language_model and geometry.name not in RERANKERS:
+    if spec_of(kind).ranks_by_overrides and ranks and is_language_model and geometry.name not in RERANKERS:
         yield (
             f"a {geometry.name} that ranks needs overrides and a template of its model card, which are not known "
             "here: its scores are not to be trusted"
