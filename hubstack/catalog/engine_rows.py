@@ -14,7 +14,7 @@ def read_engines(file: Row, releases: Mapping[str, Release], driver: GpuDriver) 
     """Yield the engines of the file, each with what is known of its release and where its driver is."""
     for row in file.rows("engines"):
         run_as, env = row.maybe_row("run_as"), row.maybe_row("env")
-        aliases = row.maybe_row("quantization_aliases")
+        aliases, families = row.maybe_row("quantization_aliases"), row.maybe_row("family_parsers")
         release, kind = _release(row, releases), row.word("kind", AcceleratorKind)
         yield Engine(
             id=row.text("id"),
@@ -56,6 +56,9 @@ def read_engines(file: Row, releases: Mapping[str, Release], driver: GpuDriver) 
             quantization=_without(
                 release.quantization if release else _quantization(row), row.texts("quantization_unavailable")
             ),
+            family_parsers={family: _texts_by_key(parsers) for family, parsers in families.items()}
+            if families
+            else {},
             quantization_below=row.numbers("quantization_below"),
             quantization_aliases=_texts_by_key(aliases) if aliases else {},
             notes=row.texts("notes"),

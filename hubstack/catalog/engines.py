@@ -97,6 +97,8 @@ class Engine:
     """Empty for engines that choose by architecture."""
     quantization: Mapping[str, float | None]
     """quant_method of the checkpoint to the least compute capability; None for TPUs."""
+    family_parsers: Mapping[str, Mapping[str, str]]
+    """Model type to the parsers of its family: `tool_call`, `reasoning`."""
     quantization_below: Mapping[str, float]
     """Scheme of the release to the compute capability from which on it has no kernel."""
     quantization_aliases: Mapping[str, str]

@@ -289,7 +289,10 @@ def why_nothing(demand: Demand, candidates: Candidates, target: StackSettings) -
         kind = demand.choice.kind
         return f"has no place: no machine type with {wanted} that {kind} runs on is listed in {where}"
     whole = [t for t in tried if t.offer.hosts == 1 and t.offer.taken == t.offer.units] or list(tried)
-    reasons = "; ".join(f"{t.offer.machine.name}: {why_not(t)}" for t in whole[-3:])
+    said: dict[str, list[str]] = {}
+    for each in whole[-3:]:
+        said.setdefault(why_not(each), []).append(each.offer.machine.name)
+    reasons = "; ".join(f"{', '.join(machines)}: {why}" for why, machines in said.items())
     return f"fits none of {len(tried)} shapes in {target.region}; the largest: {reasons}"
 
 

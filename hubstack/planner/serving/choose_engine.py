@@ -6,7 +6,7 @@ remote code, files that the Hub's scan reports. Does not own flags (`hubstack.pl
 what each engine knows (catalog/engines.yaml).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from hubstack.catalog import Catalog, Engine
@@ -18,7 +18,7 @@ from hubstack.kinds import EngineKind
 from hubstack.plan import Reason
 from hubstack.planner.engines import spec_of, specs
 from hubstack.planner.engines.spec import EngineChoice, EngineSpec, Refusal, Unassigned
-from hubstack.planner.engines.tasks import RANK, is_for_texts
+from hubstack.planner.engines.tasks import GENERATE, RANK, is_for_texts
 from hubstack.planner.model.geometry import Geometry
 from hubstack.planner.model.weights import ChosenFiles, WeightsFormat, quantization_method
 from hubstack.planner.serving.needed_files import file_warnings, missing_tokenizer
@@ -73,7 +73,10 @@ def choose_engine(
         pooling=is_for_texts(facts),
         ranks=facts.pipeline_tag in RANK,
         remote_code=code.runs,
-        reasons=(Reason(topic="engine", text=why, source="catalog/engines.yaml"),),
+        reasons=(
+            Reason(topic="engine", text=why, source="catalog/engines.yaml"),
+            *_suggest_parsers(request, facts, geometry, engine),
+        ),
         warnings=(
             *checks.warnings,
             *file_warnings(
@@ -179,6 +182,18 @@ def _check_features(request: ModelRequest, engine: Engine, spec: EngineSpec, che
             checks.refusals.append(Refusal(why=why, field=name))
 
 
+def _suggest_parsers(
+    request: ModelRequest, facts: ModelFacts, geometry: Geometry, engine: Engine
+) -> Iterator[Reason]:
+    """Name the parsers of a chat model's family that the request leaves off."""
+    known = engine.family_parsers.get(geometry.model_type, {})
+    asked = {"tool_call": request.tool_call_parser, "reasoning": request.reasoning_parser}
+    left = [f"`{kind}_parser: {name}`" for kind, name in known.items() if not asked[kind]]
+    if left and facts.pipeline_tag in GENERATE:
+        text = f"off unless asked for, since they change what clients get: {' and '.join(left)} suit this family"
+        yield Reason(topic="parsers", text=text, source="catalog/engines.yaml")
+
+
 def _find(model: Unassigned) -> tuple[EngineKind, str] | Refusal:
     """Ask the engines in their turns."""
     for spec in sorted(specs().values(), key=lambda spec: spec.turn):
@@ -187,8 +202,14 @@ def _find(model: Unassigned) -> tuple[EngineKind, str] | Refusal:
             return answer
         if answer:
             return spec.kind, answer
+    task = model.facts.pipeline_tag
+    if not task:
+        return Refusal(
+            why="has no task (`pipeline_tag`) on the Hub, so no engine can be chosen",
+            hint="set `engine:` if you know which one serves it",
+        )
     return Refusal(
-        why=f"does {model.facts.pipeline_tag or 'nothing that the Hub names'}, which no engine here serves",
+        why=f"does {task}, which no engine here serves",
         hint="served are text generation, vision-language, speech to text, embeddings and ranking",
     )
 

@@ -352,3 +352,26 @@ def test_a_model_with_an_adapter_of_its_own_is_no_adapter() -> None:
         "GraniteSpeechForConditionalGeneration", "granite_speech", "automatic-speech-recognition", files=files
     )
     assert accepted(speech).kind is EngineKind.VLLM
+
+
+def test_the_parsers_of_a_family_are_named_and_stay_off() -> None:
+    chat = of("Qwen3ForCausalLM", "qwen3", "text-generation")
+    said = [reason.text for reason in accepted(chat).reasons if reason.topic == "parsers"]
+    assert len(said) == 1
+    assert "`tool_call_parser: hermes` and `reasoning_parser: qwen3`" in said[0]
+    asked = accepted(chat, tool_call_parser="hermes", reasoning_parser="qwen3")
+    assert not [reason for reason in asked.reasons if reason.topic == "parsers"]
+    assert not [
+        r for r in accepted(of("Qwen3ForCausalLM", "qwen3", "text-ranking")).reasons if r.topic == "parsers"
+    ]
+
+
+def test_every_suggested_parser_is_one_of_the_release() -> None:
+    vllm = catalog().engines["vllm"]
+    for parsers in vllm.family_parsers.values():
+        assert parsers.get("tool_call") in {None, *vllm.tool_call_parsers}
+        assert parsers.get("reasoning") in {None, *vllm.reasoning_parsers}
+
+
+def test_a_model_without_a_task_is_said_to_have_none() -> None:
+    assert "has no task (`pipeline_tag`)" in refused(of("NobodyKnows", "nobody", None)).why
