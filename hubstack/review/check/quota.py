@@ -3,15 +3,19 @@
 
 Owns the file and what a plan's pools need of it. Nobody is asked: the figures are those that you wrote down.
 
-    us-central1:
-      nvidia-l4: {on-demand: 8, preemptible: 16}
+    quota:
+      us-central1:
+        l4: {on-demand: 8, spot: 16}
+
+`hubstack diff --quota` takes the same file. Without `quota:` on top, with `preemptible` for `spot`, and with GKE's
+names of accelerators (`nvidia-l4`) it is read too, as it was written before 0.2.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from hubstack.files.documents import Document, Mark, parse_document, read_text
 from hubstack.files.errors import InputError
@@ -29,11 +33,16 @@ class Granted(BaseModel):
 
     on_demand: int = Field(0, ge=0, alias="on-demand")
     """On-demand nodes and reservations."""
-    preemptible: int = Field(0, ge=0)
+    preemptible: int = Field(0, ge=0, validation_alias=AliasChoices("spot", "preemptible"))
     """Spot and flex-start."""
+    cloud_run: int = Field(0, ge=0, alias="cloud-run")
+    """Of Cloud Run, which `hubstack diff` counts."""
+    vertex: int = Field(0, ge=0)
+    """Of Vertex AI, likewise."""
 
 
-_Regions = TypeAdapter(dict[str, dict[str, Granted]])
+_Regions = dict[str, dict[str, Granted]]
+_Whole = dict[str, _Regions]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +50,13 @@ class Quota:
     """The file of a stack, read."""
 
     regions: Mapping[str, Mapping[str, Granted]]
-    """By region and GKE's name of the accelerator."""
+    """By region and the catalogue's or GKE's name of the accelerator."""
     document: Document
 
     def mark(self, region: str, accelerator: str) -> Mark:
         """Return the nearest place that speaks of an accelerator."""
-        return self.document.mark((region, accelerator))
+        top = ("quota",) if _has_top(self.document) else ()
+        return self.document.mark((*top, region, accelerator))
 
 
 def load_quota(path: Path, name: str) -> Quota | None:
@@ -59,12 +69,22 @@ def load_quota(path: Path, name: str) -> Quota | None:
         return None
     document = parse_document(read_text(path, name), name)
     try:
-        return Quota(regions=_Regions.validate_python(document.value or {}), document=document)
+        if _has_top(document):
+            regions = TypeAdapter(_Whole).validate_python(document.value)["quota"]
+        else:
+            regions = TypeAdapter(_Regions).validate_python(document.value or {})
     except ValidationError as error:
-        raise InputError(schema_problems(document, error, dict[str, dict[str, Granted]], _HINT)) from None
+        raise InputError(
+            schema_problems(document, error, _Whole if _has_top(document) else _Regions, _HINT)
+        ) from None
+    return Quota(regions=regions, document=document)
 
 
-_HINT = "a line looks like `nvidia-l4: {on-demand: 8, preemptible: 16}` under a region"
+def _has_top(document: Document) -> bool:
+    return isinstance(document.value, dict) and "quota" in document.value
+
+
+_HINT = "a line looks like `l4: {on-demand: 8, spot: 16}` under a region"
 
 
 def pool_limit(pool: PoolPlan) -> int:
@@ -76,12 +96,13 @@ def pool_limit(pool: PoolPlan) -> int:
 def lacking(plan: Plan, quota: Quota) -> Iterator[tuple[str, str]]:
     """Yield the accelerator and what is missing, for each quota that the full pools of its way of buying exceed."""
     needed: dict[tuple[str, str], int] = {}
+    names = {pool.gke_accelerator: pool.accelerator for pool in plan.pools}
     for pool in plan.pools:
         way = "preemptible" if pool.capacity in {CapacityKind.SPOT, CapacityKind.FLEX_START} else "on-demand"
         needed[pool.gke_accelerator, way] = needed.get((pool.gke_accelerator, way), 0) + pool_limit(pool)
     held = quota.regions.get(plan.target.region, {})
     for (accelerator, way), count in sorted(needed.items()):
-        granted = held.get(accelerator, Granted.model_validate({}))
+        granted = held.get(accelerator) or held.get(names[accelerator]) or Granted.model_validate({})
         limit = granted.preemptible if way == "preemptible" else granted.on_demand
         if count > limit:
             yield (

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from hubstack.catalog import load_catalog
 from hubstack.files.documents import Loc, parse_document
 from hubstack.files.errors import InputError
 from hubstack.files.problems import nearest, shown
@@ -19,6 +20,7 @@ from hubstack.review.diff.state import State
 
 WAYS = ("on-demand", "spot", "cloud-run", "vertex")
 _WAY = {"on-demand": "on-demand", "reservation": "on-demand", "spot": "spot", "flex-start": "spot"}
+_FORMER_WAYS = {"preemptible": "spot"}
 Quota = Mapping[tuple[str, str, str], int]
 
 
@@ -70,19 +72,24 @@ def _count(state: State) -> Counter[tuple[str, str, str]]:
 def parse_quota(text: str, path: str) -> dict[tuple[str, str, str], int]:
     """Read a quota file: `quota: {REGION: {ACCELERATOR: {WAY: N}}}`, ways as in WAYS.
 
+    A stack's quota.yaml of before 0.2 has no `quota:` on top, `preemptible` for `spot` and GKE's names.
+
     Raises:
         InputError: every problem of the file.
     """
     document = parse_document(text, path)
     value: Any = document.value
-    top = cast("dict[str, Any]", value).get("quota") if isinstance(value, dict) else None
+    held: dict[str, Any] = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+    has_top = "quota" in held or not held
+    above: Loc = ("quota",) if has_top else ()
+    top: Any = held.get("quota") if has_top else held
     if not isinstance(top, dict):
         raise InputError([document.mark(("quota",)).problem("must be a mapping under `quota:`", _EXAMPLE)])
     found: dict[tuple[str, str, str], int] = {}
     problems = [
         document.key_mark((key,)).problem(f"unknown key `{key}`", _EXAMPLE)
         for key in cast("dict[str, Any]", value)
-        if key != "quota"
+        if has_top and key != "quota"
     ]
 
     def items(loc: Loc, held: Any) -> list[tuple[str, Any]]:
@@ -92,10 +99,12 @@ def parse_quota(text: str, path: str) -> dict[tuple[str, str, str], int]:
         problems.append(document.mark(loc).problem(what, _EXAMPLE))
         return []
 
-    for region, kinds in items(("quota",), top):
-        for kind, ways in items(("quota", region), kinds):
-            for way, count in items(("quota", region, kind), ways):
-                mark = document.mark(("quota", region, kind, way))
+    ids = {each.gke_label: each.id for each in load_catalog().accelerators.values()}
+    for region, kinds in items(above, top):
+        for kind, ways in items((*above, region), kinds):
+            for written, count in items((*above, region, kind), ways):
+                way = _FORMER_WAYS.get(written, written)
+                mark = document.mark((*above, region, kind, written))
                 if way not in WAYS:
                     near = nearest(way, WAYS)
                     hint = (
@@ -103,13 +112,13 @@ def parse_quota(text: str, path: str) -> dict[tuple[str, str, str], int]:
                         if near
                         else "on-demand (with reservations) or spot (with flex-start)"
                     )
-                    place = document.key_mark(("quota", region, kind, way))
+                    place = document.key_mark((*above, region, kind, written))
                     problems.append(place.problem(f"`{way}` is no way of buying", hint))
                 elif not isinstance(count, int) or isinstance(count, bool) or count < 0:
                     message = f"`{region}.{kind}.{way}` must be a whole number from 0, not {shown(count)}"
                     problems.append(mark.problem(message, "write how many accelerators Google has granted"))
                 else:
-                    found[region, kind, way] = count
+                    found[region, ids.get(kind, kind), way] = count
     if problems:
         raise InputError(problems)
     return found

@@ -2,11 +2,13 @@
 """What the Hub says of two commits, quotas, gates, and renderings of hostile and of large changes."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hubstack.files.errors import InputError
+from hubstack.review.check.quota import lacking, load_quota
 from hubstack.review.diff.capacity import CapacityRow, parse_quota
 from hubstack.review.diff.change import Change, Failure, compare
 from hubstack.review.diff.facts import FactChange, Topic, _moved, _new
@@ -16,6 +18,7 @@ from hubstack.review.diff.paths import PathChange
 from hubstack.review.diff.render import MAX_BYTES, html_text, markdown_text, report
 from hubstack.review.diff.resources import Action, ResourceChange
 from hubstack.review.diff.state import Sides, State, parse_state
+from tests.support.facts import hub, plan
 
 FILE = {"path": "config.json", "size_bytes": 10, "git_oid": "a" * 40, "sha256": None}
 
@@ -184,3 +187,25 @@ def test_a_hash_that_is_no_longer_locked_stops_security_at_any_commit() -> None:
         why = stopped_by_security(facts("1", weights), facts(commit, {**weights, "sha256": None}))
         assert "no hash is locked any more of model.safetensors" in why
     assert "lists no files any more" in stopped_by_security(facts("1", weights), {**facts("1"), "files": []})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "quota: {us-central1: {l4: {on-demand: 8, spot: 16}}}\n",
+        "us-central1:\n  nvidia-l4: {on-demand: 8, preemptible: 16}\n",
+    ],
+    ids=["today", "before 0.2"],
+)
+def test_one_quota_file_serves_the_comparison_and_the_check(text: str, tmp_path: Path) -> None:
+    counts = {("us-central1", "l4", "on-demand"): 8, ("us-central1", "l4", "spot"): 16}
+    assert parse_quota(text, "quota.yaml") == counts
+    (tmp_path / "quota.yaml").write_text(text)
+    quota = load_quota(tmp_path / "quota.yaml", "quota.yaml")
+    assert quota
+    assert list(lacking(plan(hub("BAAI/bge-large-en-v1.5")), quota)) == []
+    (tmp_path / "quota.yaml").write_text(text.replace("8", "0"))
+    none = load_quota(tmp_path / "quota.yaml", "quota.yaml")
+    assert none
+    ((kind, _),) = lacking(plan(hub("BAAI/bge-large-en-v1.5")), none)
+    assert kind == "nvidia-l4"
