@@ -245,7 +245,7 @@ def test_a_path_that_leads_out_or_hides_is_refused_where_it_stands(path: str) ->
 )
 @pytest.mark.parametrize("key", ["id", "asked_id"])
 def test_an_id_that_the_hub_does_not_give_is_refused(repo_id: str, key: str) -> None:
-    with pytest.raises(LockError, match="is no Hub id"):
+    with pytest.raises(LockError, match="is not a Hub ID"):
         parse_lock(render_lock([replace(FACTS, **{key: repo_id})]), "lock")
 
 

@@ -141,7 +141,7 @@ _BY_TYPE: tuple[tuple[type[Exception], str, str], ...] = (
         "has no revision `{revision}`",
         "its branches and tags are listed at {page}/tree/main",
     ),
-    (HFValidationError, "is no Hub id", "write it as `owner/name`"),
+    (HFValidationError, "is not a Hub ID", "write it as `owner/name`"),
     (
         OfflineModeIsEnabled,
         "cannot be fetched: HF_HUB_OFFLINE is set",

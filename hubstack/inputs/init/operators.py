@@ -79,7 +79,7 @@ def _entry(
 ) -> Entry | Unknown:
     repo_id = model.text.removeprefix("hf://").removeprefix("huggingface://").partition("?")[0]
     if not _HUB_ID.fullmatch(repo_id):
-        why = f"`{part.at('kind').text}` names the model `{repo_id[:96]}`, which is no Hub id" if repo_id else (
+        why = f"`{part.at('kind').text}` names the model `{repo_id[:96]}`, which is not a Hub ID" if repo_id else (
             f"`{part.at('kind').text}` names no Hub model"
         )  # fmt: skip
         return Unknown(origin=_origin(part), why=why, hint="find out which Hub model it is, and list that id")

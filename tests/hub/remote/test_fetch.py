@@ -175,7 +175,7 @@ def test_the_token_of_the_environment_is_used(hub: StandIn, monkeypatch: pytest.
         ("nobody/nothing", None, "is not on the Hub, or is private", "check the spelling"),
         ("nobody/nothing", ACCESS, "is not on the Hub, or is private", "check the spelling"),
         ("stand-in/disabled", ACCESS, "is disabled by the Hub", "choose another model"),
-        ("a--b/c", None, "is no Hub id", "owner/name"),
+        ("a--b/c", None, "is not a Hub ID", "owner/name"),
     ],
 )
 def test_each_refusal_says_what_happened_and_what_to_do(

@@ -49,7 +49,7 @@ def test_kinds_that_are_not_read_are_named_and_no_others() -> None:
     found = read_manifests([str(MANIFESTS / "platforms.yaml")])
     told = [(each.origin.partition(",")[0], each.why) for each in found.unknown]
     assert told == [
-        ("Workspace default/old-names", "`Workspace` names the model `falcon-7b`, which is no Hub id"),
+        ("Workspace default/old-names", "`Workspace` names the model `falcon-7b`, which is not a Hub ID"),
         ("DynamoGraphDeployment default/graph", "`DynamoGraphDeployment` of nvidia.com is not read"),
         ("StormService default/storm", "`StormService` of orchestration.aibrix.ai is not read"),
     ]
