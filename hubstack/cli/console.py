@@ -128,7 +128,13 @@ def print_parts(*parts: Any) -> None:
         # A sentence is wrapped by the terminal; only tables are laid out here.
         with console.capture() as held:
             console.print(part, soft_wrap=isinstance(part, str))
-        write_out(escape_ci_commands(re.sub(r" +$", "", held.get(), flags=re.MULTILINE)))
+        write_out(escape_ci_commands(re.sub(r" +$", "", as_run_here(held.get()), flags=re.MULTILINE)))
+
+
+def as_run_here(text: str) -> str:
+    """Return a text whose commands are written as they are run here: `./dev plan` in a clone, which says so."""
+    program = os.environ.get("HUBSTACK_COMMAND")
+    return text.replace("`hubstack ", f"`{program} ") if program == "./dev" else text
 
 
 def written_files(folder: Path, files: int, changed: int, removed: int) -> str:
@@ -152,4 +158,4 @@ def out(text: str) -> None:
 def print_error(text: str) -> None:
     """Print what was refused, of one line or several, on stderr."""
     sys.stdout.flush()
-    sys.stderr.write(for_log(f"{text.rstrip()}\n"))
+    sys.stderr.write(for_log(f"{as_run_here(text.rstrip())}\n"))
