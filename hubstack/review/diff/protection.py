@@ -194,7 +194,6 @@ _SETTINGS: Mapping[str, _Rule] = {
     "hubstack:runInvokers": _members("", "may call the Cloud Run services:",
                                      "Cloud Run services are open to whoever the project lets"),
     "hubstack:gateway": _gateway,
-    "hubstack:dnsEndpointExternal": _on("the control plane's DNS endpoint takes no traffic from outside"),
 }  # fmt: skip
 
 

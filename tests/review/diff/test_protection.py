@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from hubstack.inputs.settings import KEYS
+from hubstack.review.diff import protection
 from hubstack.review.diff.change import Change, compare
 from hubstack.review.diff.gates import tripped
 from hubstack.review.diff.guards import read_guards
@@ -229,3 +231,7 @@ def test_the_guards_of_a_stack_hold_no_secret_and_name_one_that_stands_in_plain_
     if found is not None:  # refused at the door is as good
         assert found["plain_secrets"] == ["hubstack:hfToken"]
         assert "hf_in_the_clear" not in json.dumps(found)
+
+
+def test_every_setting_that_is_watched_exists() -> None:
+    assert set(protection._SETTINGS) <= set(KEYS)
