@@ -7,7 +7,7 @@ from hubstack.planner.engines import arguments
 from hubstack.planner.engines.spec import EngineSpec, Serving, Unassigned
 from hubstack.planner.memory.engine_memory import llama_cpp_terms
 from hubstack.planner.memory.workload import EngineMemory
-from hubstack.planner.model.weights import WeightsFormat
+from hubstack.planner.model.weights import WeightsFormat, vision_part
 from hubstack.planner.placement.offers import host_memory_bytes
 
 
@@ -22,10 +22,15 @@ MAX_CACHE_MIB = 8192
 
 
 def _args(serving: Serving) -> tuple[str, ...]:
-    """Keep prompts in half of the memory that the server leaves, so that it stays within the container's limit."""
+    """Add what the row does not know: the prompt cache, and the projector of a model that sees.
+
+    Prompts are kept in half of the memory that the server leaves, so that it stays within the container's limit.
+    """
     memory = host_memory_bytes(serving.shape.machine, serving.shape.host_share)
     cache_mib = max(0, memory - RESIDENT_BYTES) // 2 // 1024**2
-    return (*arguments.of_row(serving), "--cache-ram", str(min(MAX_CACHE_MIB, cache_mib)))
+    vision = vision_part(serving.facts)
+    projector = ("--mmproj", f"{serving.model_dir}/{vision.path}") if vision else ()
+    return (*arguments.of_row(serving), "--cache-ram", str(min(MAX_CACHE_MIB, cache_mib)), *projector)
 
 
 SPEC = EngineSpec(

@@ -24,6 +24,7 @@ SIDE_FILES = ("*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken", "tokenizer*
 CODE_FILES = ("*.py",)
 """Python of the repository, staged only where the list asks to run it."""
 _CONSOLIDATED = "consolidated*"
+_SEES = frozenset({"image-text-to-text", "any-to-any", "video-text-to-text"})
 _MISTRAL_ONLY = frozenset({"VoxtralForConditionalGeneration", "VoxtralRealtimeGeneration"})
 OTHER_COPIES = ("original/*", "metal/*", "onnx/*", "openvino/*", _CONSOLIDATED, "coreml/*", "gguf/*",
                 "*/onnx/*", "flax_model*", "tf_model*", "rust_model*", "training_args.bin",
@@ -90,7 +91,7 @@ def choose_files(  # noqa: PLR0911  one return a format
     wanted = [file for file in facts.files if not _matches(file.path, OTHER_COPIES)]
     ggufs = tuple(file for file in wanted if fnmatchcase(file.path, "*.gguf"))
     if gguf_file and ggufs:
-        return _choose_gguf(ggufs, gguf_file)
+        return _choose_gguf(ggufs, gguf_file, vision_part(facts))
     never = ("*.safetensors", "*.gguf", *UNSAFE_FILES, *(() if code else CODE_FILES))
     copies = _folders_of_copies(wanted)
     side = tuple(
@@ -100,7 +101,7 @@ def choose_files(  # noqa: PLR0911  one return a format
     for kind, pattern in ((WeightsFormat.SAFETENSORS, "*.safetensors"), (WeightsFormat.GGUF, "*.gguf"),
                           (WeightsFormat.PICKLE, "*.bin"), (WeightsFormat.PICKLE, "*.pt")):  # fmt: skip
         if kind is WeightsFormat.GGUF and ggufs:
-            return _choose_gguf(ggufs, gguf_file)
+            return _choose_gguf(ggufs, gguf_file, vision_part(facts))
         # Engines load what is beside config.json; of folders only the numbered ones of sentence-transformers hold
         # layers, the others checkpoints of the training.
         found = tuple(f for f in wanted if fnmatchcase(f.path, pattern) and _folder(f.path) not in copies)
@@ -201,18 +202,35 @@ def _one_copy(found: tuple[FileFacts, ...], facts: ModelFacts) -> tuple[FileFact
     return tuple(file for file in found if file.path not in left_out)
 
 
-def _choose_gguf(found: tuple[FileFacts, ...], asked: str | None) -> ChosenFiles:
-    """Take the asked file, the only one, or llama.cpp's own default quantization; with all its parts."""
+def _choose_gguf(found: tuple[FileFacts, ...], asked: str | None, vision: FileFacts | None) -> ChosenFiles:
+    """Take the asked file, the only one, or llama.cpp's own default quantization; with all its parts.
+
+    Several models of that quantization in one repository are nobody's default: none is taken, and the list must say
+    which one is meant.
+    """
     models = [file.path for file in found if "mmproj" not in file.path]  # mmproj: the vision part of a model
     pattern = asked or (models[0] if len(models) == 1 else "*[Qq]4_[Kk]_[Mm]*.gguf")
-    first = next((path for path in models if path == pattern or fnmatchcase(path, pattern)), None)
-    if first is None:
+    fitting = [path for path in models if path == pattern or fnmatchcase(path, pattern)]
+    stems = {re.sub(r"-\d{5}-of-\d{5}\.gguf$", "", path) for path in fitting}
+    if not fitting or (not asked and len(stems) > 1):
         return ChosenFiles(format=WeightsFormat.GGUF, weights=(), side=(), patterns=())
+    first = fitting[0]
     stem = first.split("-00001-of-")[0]
     parts = tuple(file for file in found if file.path == first or file.path.startswith(f"{stem}-0"))
+    parts = (*parts, vision) if vision else parts
     return ChosenFiles(
         format=WeightsFormat.GGUF, weights=parts, side=(), patterns=tuple(file.path for file in parts)
     )
+
+
+def vision_part(facts: ModelFacts) -> FileFacts | None:
+    """Return the projector that llama.cpp needs for images, of a GGUF model whose task takes any."""
+    if facts.pipeline_tag not in _SEES:
+        return None
+    found = [file for file in facts.files if "mmproj" in file.path and file.path.endswith(".gguf")]
+    # Of several the one in 16 bits that every card computes in.
+    found.sort(key=lambda file: ("f16" not in file.path.lower(), "bf16" in file.path.lower(), file.path))
+    return found[0] if found else None
 
 
 def _matches(path: str, patterns: tuple[str, ...]) -> bool:

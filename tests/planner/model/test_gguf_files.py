@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which GGUF files of a repository are served."""
+
+import pytest
+
+from hubstack.files.errors import PlanError
+from tests.support.facts import file, made, plan_one
+
+Q4, Q8 = file("m-Q4_K_M.gguf", 5_000_000_000), file("m-Q8_0.gguf", 9_000_000_000)
+SIGHT = (file("mmproj-BF16.gguf", 800_000_000), file("mmproj-F16.gguf", 800_000_000))
+
+
+def test_several_models_in_one_repository_are_asked_about() -> None:
+    facts = made(files=(file("a-7B-Q4_K_M.gguf", 4_400_000_000), file("b-7B-Q4_K_M.gguf", 4_400_000_000)))
+    with pytest.raises(PlanError, match=r"a-7B-Q4_K_M.gguf, b-7B-Q4_K_M.gguf"):
+        plan_one(facts)
+    assert plan_one(facts, file="b-7B-Q4_K_M.gguf").server.args[1] == "/weights/b-7B-Q4_K_M.gguf"
+
+
+def test_parts_of_one_file_are_one_model() -> None:
+    parts = tuple(file(f"m-Q4_K_M-0000{n}-of-00002.gguf", 3_000_000_000) for n in (1, 2))
+    assert len(plan_one(made(files=parts)).weights.files) == 2
+
+
+def test_a_model_that_sees_gets_its_projector() -> None:
+    model = plan_one(made(files=(Q4, Q8, *SIGHT), pipeline_tag="image-text-to-text"))
+    assert model.server.args[-2:] == ("--mmproj", "/weights/mmproj-F16.gguf")
+    assert {each.path for each in model.weights.files} == {"m-Q4_K_M.gguf", "mmproj-F16.gguf"}
+    assert model.weights.model_path == "/weights/m-Q4_K_M.gguf"
+    blind = plan_one(made(files=(Q4, Q8, *SIGHT), pipeline_tag="text-generation"))
+    assert "--mmproj" not in blind.server.args
