@@ -115,7 +115,7 @@ def test_many_files_are_counted_not_listed() -> None:
         ("a`b", "``a`b``"),
         ("`a", "`` `a ``"),
         ("a\n# heading", "`a # heading`"),
-        ("a\u202eb", "`a b`"),
+        ("a\u202eb", r"`a\u202eb`"),
         ("", "`?`"),
     ],
 )
