@@ -69,6 +69,7 @@ BASE = {
     ("Subnetwork", "proxies"), ("Address", "address"), ("Gateway", "listener"),
     ("ServiceAccount", "body-router-account"), ("Deployment", "body-router-deployment"),
     ("Service", "body-router-service"), ("HealthCheckPolicy", "body-router-health"),
+    ("PodDisruptionBudget", "body-router-budget"),
     ("GCPRoutingExtension", "body-router-extension"),
     ("NetworkPolicy", "to-servers"), ("NetworkPolicy", "to-callouts"),
     ("ReferenceGrant", "held-grant"), ("GCPBackendPolicy", "held-backend"), ("HealthCheckPolicy", "held-health"),

@@ -36,9 +36,9 @@ IN_THE_CLOUD = (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.DELETE)
 STAYS_ON = "gcp:projects/service:Service"
 LIVES = {
     "quickstart": ("context", "commit", "capacity", "engine", "add", "remove", "base", "rename", "rename back"),
-    "production": ("context", "commit", "capacity", "engine", "add", "remove", "base", "rename", "rename back"),
+    "production": ("commit", "add"),
     "fleet": ("commit",), "multi-host": ("commit",), "sharded/eu": ("commit",), "sharded/us": ("commit",),
-    "cloud-run": ("context", "commit", "add", "remove", "base", "rename", "rename back"),
+    "cloud-run": ("commit", "add", "remove"),
     "vertex": ("add", "base", "rename", "rename back"),
 }  # fmt: skip
 """Example to the edits that its stack goes through, each from the one before."""
