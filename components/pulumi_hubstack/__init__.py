@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pulumi components: the only place that registers resources. They compute nothing; a Plan says it all."""
+"""Pulumi components: the only place that registers resources. They register the Plan and compute nothing."""
 
 from pulumi_hubstack.fleet import Fleet, FleetArgs
 

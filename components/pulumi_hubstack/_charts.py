@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Helm charts of the plan as resources: one Release each, pinned, with the values that the plan says."""
+"""Registers the plan's Helm charts: one pinned Release each, with the plan's values."""
 
 from collections.abc import Iterable
 
@@ -13,13 +13,13 @@ from pulumi_hubstack._options import child
 def release(
     name: str, chart: Chart, parent: pulumi.Resource, after: Iterable[pulumi.Resource]
 ) -> kubernetes.helm.v3.Release:
-    """Install a chart into a namespace that is there.
+    """Install a chart into an existing namespace.
 
     Args:
         name: logical name.
         chart: what to install.
-        parent: the provider comes through it.
-        after: what must be there first.
+        parent: the parent resource, which also supplies the provider.
+        after: resources to create first.
     """
     repository = kubernetes.helm.v3.RepositoryOptsArgs(repo=chart.repository) if chart.repository else None
     return kubernetes.helm.v3.Release(
@@ -30,7 +30,7 @@ def release(
         repository_opts=repository,
         namespace=chart.namespace,
         values=chart.values,
-        # A failed first install is taken back, so that the next one starts clean.
+        # Roll back a failed first install, so that the next one starts clean.
         atomic=True,
         timeout=900,
         opts=child(parent, depends_on=list(after)),

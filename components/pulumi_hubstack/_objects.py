@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Kubernetes objects of the plan as resources: plain data in, the SDK's class of that kind out.
+"""Registers the plan's Kubernetes objects: plain data in, the SDK's resource class for that kind out.
 
-The SDK's own classes are used where it has them, since they know when an object is ready and what replaces it; any
-other kind is a custom resource.
+The SDK's own classes are used where they exist, because they know when an object is ready and what replaces it; any
+other kind becomes a custom resource.
 """
 
 import re
@@ -15,9 +15,9 @@ import pulumi_kubernetes as kubernetes
 from hubstack.deploy.manifests import Object
 
 _SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
-"""On every Service: it is of no use that Pulumi waits for one. A model may rest at zero replicas or take longer to
-start than the ten minutes of this wait, and its servers, which are waited for with a time of their own, come after
-it. Read in pulumi-kubernetes f47bc2d6, provider/pkg/await/service.go."""
+"""Set on every Service, because Pulumi's wait for endpoints does not help: a model may be scaled to zero or take
+longer to load than this wait's ten minutes, and its servers are registered later with their own timeout
+(pulumi-kubernetes f47bc2d6, provider/pkg/await/service.go)."""
 _CLASSES = {
     ("v1", "ConfigMap"): "core.v1.ConfigMap",
     ("v1", "Namespace"): "core.v1.Namespace",
@@ -36,16 +36,16 @@ _CLASSES = {
     ("rbac.authorization.k8s.io/v1", "RoleBinding"): "rbac.v1.RoleBinding",
     ("storage.k8s.io/v1", "StorageClass"): "storage.v1.StorageClass",
 }
-"""Kind to the SDK's class, by name: each package of the SDK takes long to load, and few are needed."""
+"""Kind to the SDK's class, by name: each SDK package is slow to import, and only a few are needed."""
 
 
 def register(name: str, obj: Object, opts: pulumi.ResourceOptions) -> pulumi.CustomResource:
     """Register an object.
 
     Args:
-        name: logical name, from a key of the plan.
-        obj: apiVersion, kind, metadata and the rest, in the API's field names.
-        opts: the provider comes through the parent.
+        name: logical name, derived from a key of the plan.
+        obj: apiVersion, kind, metadata and the rest, using the API's field names.
+        opts: the parent supplies the provider.
     """
     api_version, kind = obj["apiVersion"], obj["kind"]
     if (api_version, kind) == ("v1", "Service"):
@@ -53,7 +53,7 @@ def register(name: str, obj: Object, opts: pulumi.ResourceOptions) -> pulumi.Cus
         obj = {**obj, "metadata": {**meta, "annotations": {**meta.get("annotations", {}), **_SKIP_AWAIT}}}
     rest = {key: value for key, value in obj.items() if key not in {"apiVersion", "kind"}}
     known = _CLASSES.get((api_version, kind))
-    if known is None:  # the SDK's class for any kind takes metadata and a spec, and no other part
+    if known is None:  # CustomResource takes only metadata and a spec
         return kubernetes.apiextensions.CustomResource(name, api_version=api_version, kind=kind, **rest, opts=opts)
     create: Callable[..., pulumi.CustomResource] = attrgetter(known)(kubernetes)
     return create(name, **{_snake(key): value for key, value in rest.items()}, opts=opts)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Resource options of children, and the two providers.
 
-The caller's options go to a component's own `super().__init__` and nowhere else: merged into children they could
-give a child another parent (docs/concepts/identity.md).
+The caller's options are passed only to a component's own `super().__init__`: merged into children, they could
+change a child's parent (docs/concepts/identity.md).
 """
 
 import json
@@ -17,19 +17,19 @@ from hubstack.plan.target import TargetPlan
 
 
 def child(parent: pulumi.Resource, **extra: Any) -> pulumi.ResourceOptions:
-    """Options of a child: what is extra, under the parent."""
+    """Return a child's options: the given ones plus the parent."""
     return pulumi.ResourceOptions(parent=parent, **extra)
 
 
 def renamed(options: pulumi.ResourceOptions, form: str, was: Iterable[str]) -> pulumi.ResourceOptions:
-    """Options of a resource that a model's key names, with the logical names that it had under former keys.
+    """Return options with aliases for the logical names that a resource had under its model's former keys.
 
-    The engine looks for children of a renamed component by itself, where their names begin with the component's
+    For a renamed component the engine infers aliases of children whose names start with the component's
     (pulumi/pulumi, step_generator.go, inheritedChildAlias).
 
     Args:
-        options: without aliases.
-        form: the logical name with `{}` in the place of the key.
+        options: options without aliases.
+        form: the logical name with `{}` in place of the key.
         was: former keys, oldest first.
     """
     former = [pulumi.Alias(name=form.format(key)) for key in was]
@@ -37,9 +37,9 @@ def renamed(options: pulumi.ResourceOptions, form: str, was: Iterable[str]) -> p
 
 
 def node_security(account_email: pulumi.Input[str], kms_key: str | None) -> dict[str, Any]:
-    """What no pool's node config leaves out: the nodes' own account, their metadata hidden, verified boot.
+    """Return the settings every node config needs: the nodes' service account, hidden metadata and verified boot.
 
-    With a key also the disks' encryption, which replaces the pool.
+    With a key, also disk encryption; changing it replaces the pool.
     """
     container = gcp.container
     return {
@@ -54,7 +54,7 @@ def node_security(account_email: pulumi.Input[str], kms_key: str | None) -> dict
 
 
 def secret_replication(target: TargetPlan) -> gcp.secretmanager.SecretReplicationArgs:
-    """Where a secret is kept: wherever Google likes, or under the stack's key, which is of one region."""
+    """Return a secret's replication: automatic, or in the key's region if the stack has its own key."""
     manager = gcp.secretmanager
     if target.kms_key is None:
         return manager.SecretReplicationArgs(auto=manager.SecretReplicationAutoArgs())
@@ -68,7 +68,7 @@ def secret_replication(target: TargetPlan) -> gcp.secretmanager.SecretReplicatio
 
 
 def google_provider(target: TargetPlan, parent: pulumi.Resource) -> gcp.Provider:
-    """The only way to Google: project, region and labels are explicit."""
+    """Return the Google provider; project, region and labels are explicit, and all Google resources use it."""
     return gcp.Provider(
         "google",
         project=target.project,
@@ -79,15 +79,15 @@ def google_provider(target: TargetPlan, parent: pulumi.Resource) -> gcp.Provider
 
 
 def kubernetes_provider(cluster: gcp.container.Cluster, parent: pulumi.Resource) -> kubernetes.Provider:
-    """The cluster's API through its DNS endpoint, guarded by IAM; the credential is fetched at each use."""
-    # The host is known when the cluster is: until then a preview would take the inputs, which have none, for it.
+    """Return the Kubernetes provider: the cluster's IAM-guarded DNS endpoint, with a new credential at each use."""
+    # The host is an output of the cluster; a preview would otherwise use the inputs, which have no host.
     found = pulumi.Output.all(cluster.id, cluster.control_plane_endpoints_config.apply(_dns_host))
     host = found.apply(lambda pair: pair[1])
     return kubernetes.Provider(
         "cluster",
         kubeconfig=host.apply(_kubeconfig),
-        # Without it a kubeconfig that changes its text would replace every object. The host is of one cluster only,
-        # its id also of the cluster that takes its place.
+        # Otherwise a change in the kubeconfig's text would replace every object. The host is unique to one cluster,
+        # while the id is reused by a replacement.
         cluster_identifier=host,
         enable_server_side_apply=True,
         opts=child(parent),
@@ -95,7 +95,7 @@ def kubernetes_provider(cluster: gcp.container.Cluster, parent: pulumi.Resource)
 
 
 def _dns_host(endpoints: gcp.container.outputs.ClusterControlPlaneEndpointsConfig | None) -> str:
-    """Return the host; empty where a stand-in of the provider gives none (GKE always does)."""
+    """Return the host; empty if a stand-in provider gives none (GKE always does)."""
     dns = endpoints.dns_endpoint_config if endpoints else None
     return (dns.endpoint if dns else None) or ""
 
@@ -105,7 +105,7 @@ def _kubeconfig(host: str) -> str:
         "exec": {
             "apiVersion": "client.authentication.k8s.io/v1beta1",
             "command": "gke-gcloud-auth-plugin",
-            "installHint": "install the gke-gcloud-auth-plugin of the Google Cloud CLI",
+            "installHint": "install the Google Cloud CLI component gke-gcloud-auth-plugin",
             "provideClusterInfo": True,
             "interactiveMode": "Never",
         }

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One node pool of accelerators, from zero nodes, bought in one way.
+"""A node pool of accelerators that starts at zero nodes and uses one kind of capacity.
 
-Facts: gke.md 3.1 to 3.7 and 5.1. The pool's key carries a hash of what would replace it, in the logical name as
-well as in the physical one, so such a change makes a new pool first and deletes the old one last. The taints of
-GPUs and TPUs are GKE's own: declared here too they would differ for ever.
+The pool's key includes a hash of the fields whose change replaces it, in both the logical and the physical name, so
+such a change creates the new pool first and deletes the old one last. GKE adds the taints of GPUs and TPUs itself;
+declaring them here would cause a permanent diff. Sources: terraform-provider-google-beta 7.45.0
+(resource_container_node_pool.go), github.com/GoogleCloudPlatform/cluster-toolkit (gke-node-pool module).
 """
 
 from dataclasses import dataclass
@@ -19,9 +20,9 @@ from pulumi_hubstack._options import child, node_security
 TOKEN = "hubstack:accelerator_pool:AcceleratorPool"  # noqa: S105  a type token
 CLASS_LABEL = "cloud.google.com/compute-class"
 MAX_PODS_PER_NODE = 32
-"""A node takes a /26 of the pod range instead of a /24."""
+"""Max pods per node that gives each node a /26 of the pod range instead of a /24."""
 MAX_PODS_PER_SLICE_NODE = 15
-"""Of a multi-host TPU slice (facts: gke.md 3.5)."""
+"""Max pods per node of a multi-host TPU slice (github.com/AI-Hypercomputer/xpk)."""
 
 SERVER_FILLED = (
     "nodeConfig.localSsdCount",
@@ -29,24 +30,25 @@ SERVER_FILLED = (
     "nodeConfig.ephemeralStorageConfig",
     "nodeConfig.hostMaintenancePolicy",
 )
-"""Fields that GKE may fill by the machine and that replace a pool: not written here, and not compared. Bundled
-local SSDs are written as the ephemeral storage that GKE makes of them (terraform-provider-google#17068)."""
+"""Fields that GKE may fill in from the machine type and whose change replaces a pool: not set here, and ignored in
+diffs. Bundled local SSDs are declared as the ephemeral storage that GKE turns them into
+(terraform-provider-google#17068)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceleratorPoolArgs:
-    """What a pool needs."""
+    """Inputs of an accelerator pool."""
 
     pool: PoolPlan
     cluster_id: pulumi.Input[str]
     region: str
     node_account_email: pulumi.Input[str]
     kms_key: str | None = None
-    """Encrypts the nodes' disks; replaces the pool."""
+    """Key that encrypts the nodes' disks; a change replaces the pool."""
 
 
 class AcceleratorPool(pulumi.ComponentResource):
-    """A GKE node pool of GPUs, of single-host TPU slices, or of one multi-host slice."""
+    """A GKE node pool of GPUs, single-host TPU slices, or one multi-host slice."""
 
     name: pulumi.Output[str]
 
@@ -60,12 +62,12 @@ class AcceleratorPool(pulumi.ComponentResource):
             cluster=args.cluster_id,
             location=args.region,
             node_locations=list(pool.zones),
-            # A pool made with nodes during a stock-out blocks the cluster; the autoscaler asks for them later.
+            # A pool created with nodes during a stock-out blocks the cluster; the autoscaler adds nodes later.
             initial_node_count=0,
             autoscaling=_autoscaling(pool),
             max_pods_per_node=MAX_PODS_PER_NODE if pool.nodes_per_slice == 1 else MAX_PODS_PER_SLICE_NODE,
             management=container.NodePoolManagementArgs(auto_repair=not is_flex, auto_upgrade=True),
-            # An upgrade never needs one more accelerator than there is.
+            # An upgrade never needs an extra accelerator.
             placement_policy=_slice(pool),
             upgrade_settings=None
             if is_flex
@@ -74,9 +76,8 @@ class AcceleratorPool(pulumi.ComponentResource):
             opts=child(
                 self,
                 ignore_changes=["initialNodeCount", *SERVER_FILLED],
-                # No delete_before_replace: what replaces a pool is in its name, and should anything else do so,
-                # the name is taken until the old pool is gone, as the provider knows.
-                # A quota error looks like two hours of waiting otherwise (facts: gke.md 5.1).
+                # No delete_before_replace: any field that replaces a pool is part of its name. For other
+                # replacements the provider deletes first, because the name is taken.
                 custom_timeouts=pulumi.CustomTimeouts(create="45m", update="60m", delete="45m"),
             ),
         )
@@ -85,10 +86,10 @@ class AcceleratorPool(pulumi.ComponentResource):
 
 
 def _autoscaling(pool: PoolPlan) -> gcp.container.NodePoolAutoscalingArgs:
-    """Bounds over all zones, in whichever zone has stock.
+    """Return bounds on the total over all zones, using any zone with stock.
 
-    Flex-start TPU pools take bounds of each zone only (facts: gke.md 3.7), so several zones may together exceed the
-    plan's largest number; the pods, which are counted, do not.
+    Flex-start TPU pools support per-zone bounds only (cluster-toolkit, gke-node-pool module), so several zones
+    together may exceed the plan's maximum number of nodes; the number of pods is still limited.
     """
     autoscaling = gcp.container.NodePoolAutoscalingArgs
     if pool.capacity is CapacityKind.FLEX_START and pool.accelerator_kind is AcceleratorKind.TPU:
@@ -99,7 +100,7 @@ def _autoscaling(pool: PoolPlan) -> gcp.container.NodePoolAutoscalingArgs:
 
 
 def _slice(pool: PoolPlan) -> gcp.container.NodePoolPlacementPolicyArgs | None:
-    """A multi-host slice is a pool of its own; with a single host the API refuses one (facts: gke.md 3.5)."""
+    """Return the placement of a multi-host slice; the API rejects one for single hosts (xpk PR 825)."""
     if pool.nodes_per_slice == 1:
         return None
     return gcp.container.NodePoolPlacementPolicyArgs(type="COMPACT", tpu_topology=pool.tpu_topology)
@@ -136,7 +137,8 @@ def _gpus(pool: PoolPlan) -> gcp.container.NodePoolNodeConfigGuestAcceleratorArg
     return container.NodePoolNodeConfigGuestAcceleratorArgs(
         type=pool.gke_accelerator,
         count=pool.accelerators_per_node,
-        # Always written: left out it differs for ever on GKE 1.30 and later. vLLM's CUDA 13 images want the newest.
+        # Always set: omitting it causes a permanent diff on GKE 1.30 and later. vLLM's CUDA 13 images need the
+        # latest driver.
         gpu_driver_installation_config=(
             container.NodePoolNodeConfigGuestAcceleratorGpuDriverInstallationConfigArgs(gpu_driver_version="LATEST")
         ),
@@ -145,7 +147,7 @@ def _gpus(pool: PoolPlan) -> gcp.container.NodePoolNodeConfigGuestAcceleratorArg
 
 
 def _sharing(pool: PoolPlan) -> gcp.container.NodePoolNodeConfigGuestAcceleratorGpuSharingConfigArgs | None:
-    """Time-sharing, since MPS wants the host's IPC, which no restricted pod has (facts: gke.md 3.3)."""
+    """Return time-sharing; MPS needs hostIPC, which the `restricted` Pod Security level forbids."""
     if pool.servers_per_accelerator == 1:
         return None
     return gcp.container.NodePoolNodeConfigGuestAcceleratorGpuSharingConfigArgs(
@@ -156,7 +158,7 @@ def _sharing(pool: PoolPlan) -> gcp.container.NodePoolNodeConfigGuestAccelerator
 def _reservation(pool: PoolPlan) -> gcp.container.NodePoolNodeConfigReservationAffinityArgs:
     affinity = gcp.container.NodePoolNodeConfigReservationAffinityArgs
     if pool.reservation is None:
-        # Spot and flex-start must say so; for on-demand it keeps a reservation for those who name it.
+        # Required for spot and flex-start; for on-demand it leaves reservations to pools that name them.
         return affinity(consume_reservation_type="NO_RESERVATION")
     return affinity(
         consume_reservation_type="SPECIFIC_RESERVATION",

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""KEDA and its HTTP add-on: replicas that follow the load, and requests that are held while a model wakes.
+"""KEDA and its HTTP add-on: replicas follow the load, and requests are held during a cold start.
 
-There only where a model's number of replicas may change; the add-on only where a model may rest. KEDA reads metrics
-from managed Prometheus as its own account, with the one role that this takes. Why KEDA: docs/adr/0013.
+Installed only if a model's number of replicas may change; the add-on only if a model scales to zero. KEDA reads
+metrics from managed Prometheus under its own service account, with the one role that this needs. Why KEDA:
+docs/adr/0013.
 """
 
 from dataclasses import dataclass
@@ -22,20 +23,20 @@ VIEWER_ROLE = "roles/monitoring.viewer"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutoscalingArgs:
-    """What autoscaling needs."""
+    """Inputs of autoscaling."""
 
     plan: Plan
     operator_member: pulumi.Input[str]
     """IAM member of KEDA's operator."""
     after: tuple[pulumi.Resource, ...]
-    """What must be there first: cluster and the models' namespace."""
+    """Resources to create first: the cluster and the models' namespace."""
 
 
 class Autoscaling(pulumi.ComponentResource):
-    """Namespace, grant, releases, and the authentication that scalers name."""
+    """KEDA's namespace, IAM grant, Helm releases, and the authentication that scalers use."""
 
     ready: tuple[pulumi.Resource, ...]
-    """What a scaler waits for."""
+    """Resources that scalers depend on."""
 
     def __init__(self, name: str, args: AutoscalingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(TOKEN, name, None, opts)
@@ -55,7 +56,7 @@ class Autoscaling(pulumi.ComponentResource):
         keda = release(f"{name}-keda", manifests.keda_chart(plan.target.keda_namespace), self, [namespace])
         ready: list[pulumi.Resource] = [keda, grant]
         if manifests.resting(plan):
-            # Its chart has a ScaledObject of its own, whose kind KEDA brings.
+            # Its chart contains a ScaledObject, a kind that KEDA's CRDs define.
             guard = register(
                 f"{name}-interceptor-callers",
                 manifests.interceptor_callers(plan),

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The service of one model on Cloud Run: one GPU an instance, none while nobody asks.
+"""The Cloud Run service of one model: one GPU per instance, and no instance while idle.
 
-Facts: gke.md 4.7, 5.5. Every change of the template is a new revision. Callers need the invoker's role, always: no
-grant to everyone is made, and the check is never switched off. Zonal redundancy is off, since a project's first
-quota is of GPUs without it.
+Every change of the template creates a new revision. Callers always need the invoker role: access is never granted
+to everyone, and the IAM check is never disabled. Zonal redundancy is off, because a project's initial quota covers
+only GPUs without it (Cloud Run docs, "GPU support for services").
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ INGRESS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloudRunServiceArgs:
-    """What a service needs."""
+    """Inputs of a Cloud Run service."""
 
     plan: Plan
     model: ModelPlan
@@ -38,11 +38,11 @@ class CloudRunServiceArgs:
     account_email: pulumi.Input[str]
     bucket_name: pulumi.Input[str]
     after: tuple[pulumi.Resource, ...]
-    """What must be there first: the weights."""
+    """Resources to create first: the weights."""
 
 
 class CloudRunService(pulumi.ComponentResource):
-    """Service and the grants of its callers."""
+    """A Cloud Run service and its invoker grants."""
 
     uri: pulumi.Output[str]
 
@@ -55,7 +55,7 @@ class CloudRunService(pulumi.ComponentResource):
             location=target.region,
             ingress=INGRESS[run.ingress],
             invoker_iam_disabled=False,
-            # A model may leave the list; the whole stack is kept by `Protection`.
+            # Single models may be removed from the list; `Protection` guards the whole stack.
             deletion_protection=False,
             labels=cloud_run_names.labels(args.plan, args.model),
             annotations=manifests.judged(args.model),
@@ -66,7 +66,7 @@ class CloudRunService(pulumi.ComponentResource):
             opts=child(
                 self,
                 depends_on=list(args.after),
-                # A first revision is ready when an instance has loaded the model.
+                # The first revision is ready when an instance has loaded the model.
                 custom_timeouts=pulumi.CustomTimeouts(create="1h", update="1h"),
             ),
         )
@@ -98,8 +98,8 @@ def _template(args: CloudRunServiceArgs) -> "gcp.cloudrunv2.ServiceTemplateArgs"
         volumes=[
             sdk.ServiceTemplateVolumeArgs(
                 name="weights",
-                # Of gcsfuse's options Cloud Run takes few: not `only-dir`, nor the caches' (read in a project that
-                # found the others refused, 2026-11-25; `sub_path` was seen with no bucket).
+                # Cloud Run accepts few gcsfuse options: neither `only-dir` nor the cache options (found rejected in
+                # a project, 2026-11-25; `sub_path` was not seen used with buckets).
                 gcs=sdk.ServiceTemplateVolumeGcsArgs(
                     bucket=args.bucket_name, read_only=True, mount_options=["implicit-dirs"]
                 ),
@@ -120,7 +120,7 @@ def _container(args: CloudRunServiceArgs) -> "gcp.cloudrunv2.ServiceTemplateCont
         resources=sdk.ServiceTemplateContainerResourcesArgs(
             limits={"cpu": str(run.vcpu), "memory": f"{run.memory_gib}Gi",
                     server.accelerator_resource: str(server.accelerator_count)},
-            # A GPU asks for processors that are always there.
+            # GPUs require CPU that is always allocated.
             cpu_idle=False,
             startup_cpu_boost=True,
         ),

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The GKE cluster: private nodes, an identity of its own with the least roles, no default pool.
+"""The GKE cluster: private nodes, a service account with minimal roles, no default pool.
 
-Facts: gke.md 5.2 (what replaces a cluster), 4.1, 4.3, 4.4, 4.8. Pools are never inline: an inline pool replaces
-the cluster. The control plane is reached through its DNS endpoint only, which IAM guards.
+Node pools are never inline, because an inline pool replaces the cluster. The control plane is reachable only
+through its DNS endpoint, which IAM guards. What replaces a cluster: terraform-provider-google-beta 7.45.0,
+resource_container_cluster.go.
 """
 
 from dataclasses import dataclass
@@ -21,37 +22,37 @@ SYSTEM_MACHINE_TYPE = "e2-standard-4"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterArgs:
-    """What a cluster needs."""
+    """Inputs of a cluster."""
 
     stack: str
     project: str
     region: str
-    """Replaces the cluster."""
+    """A change replaces the cluster."""
     network_id: pulumi.Input[str]
     subnet_id: pulumi.Input[str]
     release_channel: str = "REGULAR"
     deletion_protection: bool = True
-    """Also protects the cluster and its system nodes in Pulumi."""
+    """Enables GKE's deletion protection, and Pulumi's for the cluster and its system nodes."""
     maintenance: MaintenancePlan | None = None
-    """When GKE may upgrade."""
+    """When GKE may upgrade the cluster."""
     most_system_nodes: int = 4
-    """Of the pool for controllers and loads."""
+    """Maximum nodes of the pool for controllers and loads."""
     state_metrics: tuple[str, ...] = ()
     """Packages of kube-state-metrics that Google collects (`POD`, `DEPLOYMENT` ...)."""
     has_gated_models: bool = False
-    """Turns on the Secret Manager add-on."""
+    """Enables the Secret Manager add-on."""
     has_gateway: bool = False
-    """Turns on the Gateway API and the controller that makes load balancers."""
+    """Enables the Gateway API and the controller that creates load balancers."""
     binary_authorization: bool = False
-    """Holds images against the project's policy."""
+    """Checks images against the project's Binary Authorization policy."""
     kms_key: str | None = None
-    """Encrypts the nodes' disks, and Secrets in etcd; None: Google's own key."""
+    """Key that encrypts the nodes' disks and Secrets in etcd; None uses Google's keys."""
     has_synced_secrets: bool = False
-    """Turns on the sync of secrets from Secret Manager."""
+    """Enables secret sync from Secret Manager."""
 
 
 class Cluster(pulumi.ComponentResource):
-    """Cluster, node identity and the small pool of system nodes."""
+    """A cluster, its nodes' service account and the small system pool."""
 
     name: pulumi.Output[str]
     cluster: gcp.container.Cluster
@@ -62,7 +63,7 @@ class Cluster(pulumi.ComponentResource):
         account = gcp.serviceaccount.Account(
             f"{name}-nodes",
             account_id=names.service_account_id(args.stack, "nodes"),
-            # An `up` that was killed may have made it; its id is fixed.
+            # An interrupted `up` may have created it; its id is fixed.
             create_ignore_already_exists=True,
             display_name=f"GKE nodes of hubstack {args.stack}",
             opts=child(self),
@@ -103,7 +104,7 @@ class Cluster(pulumi.ComponentResource):
                     enabled=False
                 ),
             ),
-            # Dataplane V2 holds NetworkPolicies without more; those that name hosts are a feature of their own.
+            # Dataplane V2 enforces NetworkPolicies; FQDN policies are a separate feature.
             datapath_provider="ADVANCED_DATAPATH",
             enable_fqdn_network_policy=True,
             enable_shielded_nodes=True,
@@ -142,8 +143,8 @@ class Cluster(pulumi.ComponentResource):
             cost_management_config=container.ClusterCostManagementConfigArgs(enabled=True),
             remove_default_node_pool=True,
             initial_node_count=1,
-            # For the minutes that the default pool lives: projects may forbid Compute Engine's own account, and
-            # disks that no key of theirs encrypts.
+            # Applies to the short-lived default pool: projects may forbid Compute Engine's default service account,
+            # and disks without a customer-managed key.
             node_config=container.ClusterNodeConfigArgs(
                 service_account=self.node_account_email,
                 oauth_scopes=["https://www.googleapis.com/auth/cloud-platform"],
@@ -154,7 +155,8 @@ class Cluster(pulumi.ComponentResource):
                 self,
                 depends_on=roles,
                 protect=args.deletion_protection,
-                # Both belong to the pool that is removed at once; a later change of them would replace the cluster.
+                # Both describe the default pool, which is removed at once; changing them later would replace the
+                # cluster.
                 ignore_changes=["initialNodeCount", "nodeConfig"],
             ),
         )
@@ -173,7 +175,7 @@ class Cluster(pulumi.ComponentResource):
             management=container.NodePoolManagementArgs(auto_repair=True, auto_upgrade=True),
             node_config=container.NodePoolNodeConfigArgs(
                 machine_type=SYSTEM_MACHINE_TYPE,
-                disk_size_gb=100,  # loaders bring disks of their own
+                disk_size_gb=100,  # loaders use their own disks
                 disk_type="pd-balanced",
                 **node_security(self.node_account_email, args.kms_key),
             ),

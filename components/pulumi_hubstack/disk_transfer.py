@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What fills Hyperdisk ML volumes: nodes that GKE's Volume Populator copies on, and a StorageClass for each zone.
+"""Fills Hyperdisk ML volumes: the nodes GKE's Volume Populator copies on, and a StorageClass per zone.
 
-Only where a model asks for such a disk. The nodes come for a copy and go after it: machines of the system pool
-cannot attach these disks. Facts: GKE's page on Volume Populator; docs/concepts/weights.md.
+Registered only if a model uses such a disk. Nodes exist only during a copy; machines of the system pool cannot
+attach these disks. Source: GKE docs, "About GKE Volume Populator"; docs/concepts/weights.md.
 """
 
 from dataclasses import dataclass
@@ -16,30 +16,30 @@ from pulumi_hubstack._options import child, node_security
 
 TOKEN = "hubstack:disk_transfer:DiskTransfer"  # noqa: S105  a type token
 MACHINE_TYPE = "c3-standard-22"
-"""Of the family that Google's page names first; whether a zone sells it is not known here."""
+"""From the machine family that Google's page lists first; availability per zone is not known here."""
 POOL = "hyperdisk-transfer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiskTransferArgs:
-    """What the copying needs."""
+    """Inputs of the disk transfer."""
 
     cluster_id: pulumi.Input[str]
     region: str
     zones: tuple[str, ...]
-    """Of the volumes; each has a StorageClass."""
+    """Zones of the volumes; each has a StorageClass."""
     max_nodes: int
-    """Volumes that are filled at once."""
+    """Number of volumes filled at once."""
     throughput_mib: int
-    """MiB/s that a volume is made with."""
+    """Provisioned throughput of a volume, MiB/s."""
     node_account_email: pulumi.Input[str]
     kubernetes: pulumi.ProviderResource
     kms_key: str | None = None
-    """Encrypts the nodes' disks and the volumes; replaces the pool and the StorageClasses."""
+    """Key that encrypts the nodes' disks and the volumes; a change replaces the pool and the StorageClasses."""
 
 
 class DiskTransfer(pulumi.ComponentResource):
-    """Node pool, its class, and StorageClasses."""
+    """A node pool, its ComputeClass, and the StorageClasses."""
 
     def __init__(self, name: str, args: DiskTransferArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(TOKEN, name, None, opts)

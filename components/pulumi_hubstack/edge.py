@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What stands around the models: the gateway, what watches them, the project's perimeter. Decides nothing."""
+"""Resources around the models: the gateway, monitoring and the service perimeter. Decides nothing."""
 
 from collections.abc import Iterable, Mapping
 
@@ -21,14 +21,14 @@ def build_gateway(
     parent: pulumi.Resource, plan: Plan, base: Foundation, servers: Mapping[str, pulumi.Resource],
     secrets: Mapping[GatewayAuth, pulumi.Input[str] | None],
 ) -> Gateway | None:  # fmt: skip
-    """Register the gateway; None where the stack has none.
+    """Register the gateway; return None if the stack has none.
 
     Args:
-        parent: of all that is registered.
-        plan: the stack.
-        base: what it stands on.
-        servers: by key of the model.
-        secrets: what a gateway that asks so is told.
+        parent: parent of all registered resources.
+        plan: the plan of the stack.
+        base: the foundation.
+        servers: servers by model key.
+        secrets: secret inputs for gateways that need them.
     """
     nodes, asked = base.nodes, plan.gateway
     if nodes is None or asked is None:
@@ -50,12 +50,12 @@ def build_gateway(
 def build_observability(
     parent: pulumi.Resource, plan: Plan, base: Foundation, metrics: Mapping[EngineKind, EngineMetrics]
 ) -> Observability | None:
-    """Register what watches a stack; None where nothing does."""
+    """Register the stack's monitoring; return None if there is none."""
     monitoring, nodes, project = plan.monitoring, base.nodes, base.project
     if monitoring is None or not (nodes or monitoring.billing_account):
-        return None  # what runs beside a cluster is watched by its own product's charts
+        return None  # Cloud Run and Vertex AI have their own charts
     apis: list[pulumi.Resource] = list(project.apis)
-    if monitoring.billing_account:  # the only stack that needs this API is one with a budget
+    if monitoring.billing_account:  # only a stack with a budget needs this API
         apis.append(enable_api(parent, project.provider, "billingbudgets", project.apis[0]))
     after: tuple[pulumi.Resource, ...] = (nodes.namespace,) if nodes else ()
     args = ObservabilityArgs(
@@ -68,7 +68,7 @@ def build_observability(
 def build_perimeter(
     parent: pulumi.Resource, plan: Plan, project: Project, after: Iterable[pulumi.Resource]
 ) -> pulumi.Resource | None:
-    """Put the project into its perimeter, after all that is made from outside of it; None where it has none."""
+    """Add the project to its service perimeter, after all other resources; return None if there is none."""
     asked = plan.target.security
     if asked is None or asked.perimeter is None:
         return None

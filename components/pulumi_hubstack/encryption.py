@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What lets Google's services encrypt with the stack's own key: a grant on the key for each service's agent.
+"""Lets Google's services encrypt with the stack's own key, through a grant for each service agent.
 
-There only where the stack names a key. The key itself is the user's, and outlives the stack. Whatever is encrypted
-comes after the grants: a service that may not use the key refuses to create. The agents' addresses are Google's
-(IAM docs, "Service agents").
+Registered only if the stack names a key. The user owns the key, and it outlives the stack. Encrypted resources
+depend on these grants, because a service without access to the key refuses to create them. Addresses of the agents:
+IAM docs, "Service agents".
 """
 
 from dataclasses import dataclass
@@ -16,23 +16,25 @@ from pulumi_hubstack._options import child
 TOKEN = "hubstack:encryption:Encryption"  # noqa: S105  a type token
 ROLE = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
 AGENTS = {"compute": "compute-system", "container": "container-engine-robot"}
-"""API to the domain of its agent; both are there once the API is on. Disks of nodes and volumes are Compute's."""
+"""API to its agent's domain; the agent exists once the API is enabled. Compute Engine encrypts node disks and
+volumes."""
 MADE_AGENTS = ("run", "secretmanager")
-"""APIs whose agents are made when they are asked for."""
+"""APIs whose agents are created on request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncryptionArgs:
-    """What the grants need."""
+    """Inputs of the grants."""
 
     project: str
     project_number: pulumi.Input[str]
     kms_key: str
     """Full name."""
     services: tuple[str, ...]
-    """APIs that the stack calls; of others no agent gets a grant."""
+    """APIs that the stack uses; agents of other APIs get no grant."""
     apis: tuple[pulumi.Resource, ...]
-    """Which turn them on. A question waits for what it names itself, not for what its component depends on."""
+    """Resources that enable these APIs. An invoke needs explicit dependencies; it does not inherit those of its
+    component."""
 
 
 class Encryption(pulumi.ComponentResource):
@@ -42,7 +44,7 @@ class Encryption(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: EncryptionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(TOKEN, name, None, opts)
-        # Cloud Storage makes its agent when it is asked for its address, which it answers once its API is on.
+        # Cloud Storage creates its agent when its address is requested, which requires its API to be enabled.
         storage = gcp.storage.get_project_service_account_output(
             project=args.project, opts=pulumi.InvokeOutputOptions(parent=self, depends_on=list(args.apis))
         )

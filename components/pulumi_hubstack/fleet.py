@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The whole stack of one Plan: what it stands on, its models, what stands around them. Decides nothing.
+"""The whole stack of a Plan: foundation, models, and the resources around them. Decides nothing.
 
-Every name below it comes from a key of the plan, so the order of the list changes nothing.
+Every name is derived from a key of the plan, so the order of the list does not matter.
 """
 
 from collections.abc import Mapping
@@ -26,31 +26,31 @@ TOKEN = "hubstack:fleet:Fleet"  # noqa: S105  a type token
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetArgs:
-    """What a fleet needs."""
+    """Inputs of a fleet."""
 
     plan: Plan
     engine_metrics: Mapping[EngineKind, EngineMetrics]
-    """The catalogue's table: what each engine measures of itself."""
+    """The catalogue's table of engine metrics."""
     hub_token: pulumi.Input[str] | None = None
-    """Secret; for gated models only."""
+    """Secret Hub token; used only for gated models."""
     api_key: pulumi.Input[str] | None = None
-    """Secret; for a gateway with `auth: api-keys` only."""
+    """Secret API key; used only for a gateway with `auth: api-keys`."""
     iap_client_secret: pulumi.Input[str] | None = None
-    """Secret; for a gateway with `iap_client_id` only."""
+    """Secret of the OAuth client; used only for a gateway with `iap_client_id`."""
 
 
 class Fleet(pulumi.ComponentResource):
-    """Network, cluster, pools, weights and servers; without a model on GKE none of the first three."""
+    """Network, cluster, pools, weights and servers; without models on GKE there is no network, cluster or pool."""
 
     cluster_name: pulumi.Output[str] | None
-    """None where no model is on GKE."""
+    """None if no model is on GKE."""
     endpoints: dict[str, pulumi.Input[str]]
-    """Key of a model to the address of its API: inside the cluster (the interceptor's where the model may rest), on
+    """Model key to the address of its API: inside the cluster (the interceptor's if the model scales to zero), on
     Cloud Run, or Vertex AI's endpoint."""
     buckets: dict[str, str]
-    """Key of a model to the bucket of its weights."""
+    """Model key to its weights bucket."""
     gateway: dict[str, pulumi.Output[str]] | None
-    """Address and base URL of all models; None without a gateway."""
+    """Address and base URL of the gateway; None without one."""
 
     def __init__(self, name: str, args: FleetArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(TOKEN, name, None, opts)
@@ -64,11 +64,11 @@ class Fleet(pulumi.ComponentResource):
             hub_token=args.hub_token,
         ))  # fmt: skip
         watch = build_observability(self, plan, base, args.engine_metrics)
-        # For which nothing else waits.
+        # Nothing else depends on these.
         last = [*models.collectors, gateway, *(each.server for each in managed.values()), watch]
         made = [*models.servers.values(), *(each for each in last if each)]
         perimeter = build_perimeter(self, plan, base.project, made)
-        # After all that nothing else waits for: Pulumi removes it first, or refuses and removes nothing.
+        # Depends on every leaf resource: Pulumi removes it first, or refuses to and removes nothing.
         Protection(
             "protection", ProtectionArgs(is_on=plan.target.deletion_protection),
             child(self, depends_on=[*made, *([perimeter] if perimeter else [])]),

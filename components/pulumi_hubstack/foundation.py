@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a fleet stands on: Google's APIs, the key's grants, network, cluster, pools, namespace, the Hub's token.
+"""The base of a fleet: APIs, key grants, network, cluster, pools, namespace and the Hub token.
 
-Registers what the plan says and decides nothing. A stack without a model on GKE has no cluster.
+Registers what the plan says and decides nothing. A stack without models on GKE has no cluster.
 """
 
 from collections.abc import Mapping, Sequence
@@ -42,30 +42,31 @@ SERVICES = (
     "secretmanager",
     "storage",
 )
-"""Google APIs that a stack with a cluster calls; others wait for the first."""
+"""Google APIs used by a stack with a cluster; the others depend on the first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """The Google Cloud project, its APIs turned on."""
+    """The Google Cloud project with its APIs enabled."""
 
     target: TargetPlan
     provider: gcp.Provider
     apis: tuple[gcp.projects.Service, ...]
-    """Resource Manager's first."""
+    """Enabled APIs; Resource Manager's comes first."""
     number: pulumi.Output[str] | None
-    """None where nothing names the project by it."""
+    """The project's number; None if no resource needs it."""
 
     def known_number(self) -> pulumi.Output[str]:
-        """Return the project's number, which a stack with a cluster has."""
+        """Return the project's number, which every stack with a cluster has."""
         if self.number is None:
-            raise ValueError("nothing of this stack names the project by its number")
+            raise ValueError("this stack did not look up its project number")
         return self.number
 
     def member(self, account: str, namespace: str | None = None) -> pulumi.Output[str]:
-        """IAM's name of a Kubernetes service account (facts: gke.md 4.3): number in the path, id in the pool.
+        """Return the IAM member of a Kubernetes service account, by default in the models' namespace.
 
-        Of the models' namespace unless another one is named.
+        The path has the project's number, the pool name its ID (GKE docs, "About Workload Identity Federation for
+        GKE").
         """
         return pulumi.Output.format(
             "principal://iam.googleapis.com/projects/{0}/locations/global/workloadIdentityPools/{1}.svc.id.goog"
@@ -76,48 +77,48 @@ class Project:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodesGround:
-    """What models on nodes stand on."""
+    """The base of models that run on nodes."""
 
     cluster: Cluster
     kubernetes: kubernetes.Provider
     network: Network
     classes: Mapping[str, pulumi.Resource]
-    """By key of the capacity class."""
+    """ComputeClasses by key of the capacity class."""
     namespace: pulumi.Resource
-    """Of the models; closed by its policies."""
+    """The models' namespace and its network policies."""
     transfer: tuple[pulumi.Resource, ...]
-    """What fills disks; empty where no model keeps its weights on one."""
+    """Resources that fill disks; empty if no model keeps its weights on one."""
     autoscaling: tuple[pulumi.Resource, ...]
     groups: tuple[pulumi.Resource, ...]
-    """The controller of replicas over several nodes; empty where there are none."""
+    """The controller of multi-node replicas; empty if there are none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Foundation:
-    """What every model stands on."""
+    """The base of every model."""
 
     project: Project
     google: pulumi.ResourceOptions
-    """Options of what waits for APIs and grants."""
+    """Options of resources that depend on APIs and grants."""
     nodes: NodesGround | None
     """None where no model is on GKE."""
     hub_secret_id: str
     token: tuple[pulumi.Resource, ...]
-    """The secret of the Hub token; empty where no model is gated."""
+    """The Hub token's secret; empty if no model is gated."""
 
     @property
     def identities(self) -> tuple[pulumi.Resource, ...]:
-        """A project's first cluster brings the pool of its workloads' identities: IAM refuses them before."""
+        """Return what IAM grants depend on: a project's first cluster creates its workload identity pool."""
         return (self.nodes.cluster.cluster,) if self.nodes else ()
 
 
 def build_foundation(parent: pulumi.Resource, plan: Plan, hub_token: pulumi.Input[str] | None) -> Foundation:
-    """Register what a plan's models stand on."""
+    """Register the resources that a plan's models depend on."""
     target, on_gke = plan.target, bool(plan.on_gke)
     called = (*(SERVICES if on_gke else MANAGED_SERVICES), *services_of(plan), *_guards(target))
     project = _turn_on(parent, plan, called)
     needed: list[pulumi.Resource] = [*project.apis, *_create_grants(parent, project, called)]
-    # A component is registered after what it depends on, and its children after it.
+    # A component is registered after its dependencies, and its children after it.
     google = child(parent, providers=[project.provider], depends_on=needed)
     nodes = _create_nodes(parent, plan, project, google, needed) if on_gke else None
     secret_id = f"hubstack-{names.slug(target.stack)}-hub-token"
@@ -131,12 +132,12 @@ def build_foundation(parent: pulumi.Resource, plan: Plan, hub_token: pulumi.Inpu
 def enable_api(
     parent: pulumi.Resource, provider: gcp.Provider, service: str, *after: gcp.projects.Service
 ) -> gcp.projects.Service:
-    """Turn one of Google's APIs on."""
+    """Enable a Google API."""
     return gcp.projects.Service(
         f"api-{service}", service=f"{service}.googleapis.com",
-        # Off would turn the API off for everyone in the project.
+        # Disabling it would disable the API for everyone in the project.
         disable_on_destroy=False,
-        # Resource Manager's comes first: by it the provider looks at the project after it turned on another
+        # Resource Manager's API comes first: the provider uses it to look up the project after enabling another
         # (terraform-provider-google, resource_google_project_service.go, read 2026-11-25).
         opts=child(parent, provider=provider, depends_on=list(after)),
     )  # fmt: skip
@@ -149,7 +150,7 @@ def _turn_on(parent: pulumi.Resource, plan: Plan, called: Sequence[str]) -> Proj
     projects_api = enable_api(parent, google, first)
     apis = (projects_api, *(enable_api(parent, google, each, projects_api) for each in services))
     number = None
-    # A budget, a key's grants and a perimeter name the project by its number too.
+    # A budget, key grants and a perimeter need the project number too.
     if plan.on_gke or target.security or (monitoring and monitoring.billing_account):
         found = gcp.organizations.get_project_output(
             project_id=target.project,
@@ -160,7 +161,7 @@ def _turn_on(parent: pulumi.Resource, plan: Plan, called: Sequence[str]) -> Proj
 
 
 def _guards(target: TargetPlan) -> tuple[str, ...]:
-    """Google APIs that the settings of `hubstack.inputs.security` call."""
+    """Return the Google APIs that the security settings need (`hubstack.inputs.security`)."""
     asked = target.security
     if asked is None:
         return ()
@@ -172,7 +173,7 @@ def _guards(target: TargetPlan) -> tuple[str, ...]:
 def _create_grants(
     parent: pulumi.Resource, project: Project, services: Sequence[str]
 ) -> tuple[pulumi.Resource, ...]:
-    """Let Google's services use the stack's key; empty where it has none."""
+    """Let Google's services use the stack's key; return nothing if it has none."""
     target = project.target
     if target.kms_key is None:
         return ()
@@ -196,7 +197,7 @@ def _create_nodes(
     if target.security and target.security.restricted_apis:
         dns = RestrictedApisArgs(stack=target.stack, network_id=network.network_id)
         names_first.append(RestrictedApis("restricted-apis", dns, google))
-    # Nodes need the way out before they start.
+    # Nodes need NAT before they start.
     first = child(parent, providers=[project.provider], depends_on=[*needed, network, *names_first])
     cluster = Cluster("cluster", _cluster_args(plan, network), first)
     provider = kubernetes_provider(cluster.cluster, parent)
@@ -260,7 +261,7 @@ def _create_pools(
         capacity.key: register(
             f"class-{capacity.key}",
             manifests.capacity_class(capacity),
-            # New pools are there before the class names them, old ones go after it has let go of them.
+            # New pools are created before the class names them; old ones are deleted after it drops them.
             child(parent, provider=provider, depends_on=[pools[pool] for pool in capacity.pools]),
         )
         for capacity in plan.classes
@@ -270,7 +271,7 @@ def _create_pools(
 def _create_transfer(
     plan: Plan, cluster: Cluster, provider: kubernetes.Provider, google: pulumi.ResourceOptions
 ) -> tuple[pulumi.Resource, ...]:
-    """What fills disks, where a model keeps its weights on one."""
+    """Register the disk transfer if a model keeps its weights on a disk."""
     on_disk = [model for model in plan.models if model.loading.method is LoadingMethod.HYPERDISK_ML]
     if not on_disk:
         return ()
@@ -291,8 +292,8 @@ def _create_namespace(
     parent: pulumi.Resource, plan: Plan, cluster: Cluster, provider: kubernetes.Provider
 ) -> pulumi.Resource:
     target = plan.target
-    # With the system nodes, on which loaders run and without which objects with finalizers stay. Protected, since
-    # whatever anyone has put into a namespace goes with it.
+    # Depends on the system nodes: loaders run there, and without them objects with finalizers are never deleted.
+    # Protected, because deleting a namespace deletes everything in it.
     guarded = child(parent, provider=provider, depends_on=[cluster], protect=target.deletion_protection)
     namespace = register("models", manifests.namespace(plan), guarded)
     here = child(parent, provider=provider, depends_on=[namespace])
@@ -304,14 +305,14 @@ def _create_namespace(
     if key := target.kms_key:
         disks = child(parent, provider=provider, depends_on=[cluster])
         allowed.append(register("encrypted-disks", manifests.encrypted_class(key), disks))
-    # What lives in the namespace waits for it to be closed, and is gone before it opens.
+    # Objects in the namespace depend on its network policies, and are deleted before them.
     closed = manifests.default_deny(plan)
     return register(closed["metadata"]["name"], closed, child(parent, provider=provider, depends_on=allowed))
 
 
 def _create_token(plan: Plan, base: Foundation, hub_token: pulumi.Input[str] | None) -> tuple[pulumi.Resource, ...]:
     gated = [model for model in plan.on_gke if model.weights.needs_token]
-    # A loader on Cloud Run has an account of its own, and with it its grant.
+    # Loaders on Cloud Run have their own accounts and grants.
     if not gated and not any(is_gated_on_run(model) for model in plan.models):
         return ()
     args = HubTokenArgs(

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one address of all models: Google's side of it, the Gateway, its routes and what it calls out to.
+"""The single address of all models: network resources, the Gateway, its routes and its callouts.
 
-Made only where the stack's settings ask for a gateway. The load balancer itself is made by GKE's Gateway
-controller, which runs at Google; so are its firewall rules. Facts: gke.md 4.5, 4.8.
+Registered only if the stack's settings ask for a gateway. GKE's Gateway controller, which Google runs, creates the
+load balancer and its firewall rules (GKE docs, "About the Gateway API").
 """
 
 from collections.abc import Mapping
@@ -23,29 +23,29 @@ TOKEN = "hubstack:gateway:Gateway"  # noqa: S105  a type token
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayArgs:
-    """What a gateway needs."""
+    """Inputs of a gateway."""
 
     plan: Plan
-    """With a gateway."""
+    """A plan with a gateway."""
     network_id: pulumi.Input[str]
     subnet_id: pulumi.Input[str]
-    """Of the nodes: an internal address is one of it."""
+    """The nodes' subnet, from which an internal address is taken."""
     secret_reader: pulumi.Input[str]
-    """IAM member of the account that GKE's secret sync reads with."""
+    """IAM member of the account that GKE's secret sync uses."""
     secret_value: pulumi.Input[str] | None = None
-    """Secret: the API key, or the secret of the OAuth client. None: its version is added by hand."""
+    """Secret: the API key or the OAuth client secret. None: its version is added by hand."""
     servers: Mapping[str, pulumi.Resource]
-    """Key of a model to its servers."""
+    """Model key to its servers."""
     after: tuple[pulumi.Resource, ...]
-    """What must be there first: the namespace."""
+    """Resources to create first: the namespace."""
 
 
 class Gateway(pulumi.ComponentResource):
-    """Proxy-only subnet, address, Gateway, routes, policies and callouts."""
+    """A proxy-only subnet, address, Gateway, routes, policies and callouts."""
 
     address: pulumi.Output[str]
     url: pulumi.Output[str]
-    """What clients put before `/v1`."""
+    """Base URL that clients put before `/v1`."""
 
     def __init__(self, name: str, args: GatewayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(TOKEN, name, None, opts)
@@ -55,7 +55,7 @@ class Gateway(pulumi.ComponentResource):
         self._create_body_router()
         for policy in manifests.proxy_policies(args.plan):
             self._put(policy["metadata"]["name"].removeprefix("gateway-"), policy)
-        # Before servers ask for the key, nobody outside may reach them.
+        # External access is opened only after servers require the key.
         by_key = args.plan.gateway is not None and args.plan.gateway.auth is GatewayAuth.API_KEYS
         guards = list(args.servers.values()) if by_key else []
         self._put("listener", manifests.gateway(args.plan), [*network, *guards])
@@ -65,7 +65,7 @@ class Gateway(pulumi.ComponentResource):
 
     def _create_network(self, args: GatewayArgs) -> list[pulumi.Resource]:
         region, asked = args.plan.target.region, args.plan.gateway
-        # A network has one active subnet of this purpose in a region; Google's proxies speak from it.
+        # A region of a network has one active proxy-only subnet; Google's proxies connect from it.
         proxies = gcp.compute.Subnetwork(
             f"{self._name}-proxies",
             network=args.network_id,
@@ -76,7 +76,7 @@ class Gateway(pulumi.ComponentResource):
             opts=child(self),
         )
         internal = asked is not None and asked.exposure is Exposure.INTERNAL
-        # Its purpose cannot be changed later; this one lets several ports share the address.
+        # The purpose is immutable; this one lets several ports share the address.
         inside = {"subnetwork": args.subnet_id, "purpose": "SHARED_LOADBALANCER_VIP"} if internal else {}
         address = gcp.compute.Address(
             f"{self._name}-address",
@@ -123,11 +123,11 @@ class Gateway(pulumi.ComponentResource):
         service = self._put(f"{name}-service", manifests.body_router_service(plan))
         health = manifests.callout_health(plan, name, manifests.BODY_ROUTER_HEALTH_PORT)
         checked = self._put(f"{name}-health", health, [service])
-        # After what answers: without it every request under /v1 would fail.
+        # Registered after its backend: with no backend, every request under /v1 would fail.
         self._put(f"{name}-extension", manifests.routing_extension(plan), [server, checked])
 
     def _create_routes(self, args: GatewayArgs) -> None:
-        """Make each route after what it leads to: a backend without its policies has neither time nor guard."""
+        """Create each route after its backends and their policies, which set timeouts and access control."""
         plan = args.plan
         held = self._create_held() if any(manifests.rests(model) for model in plan.on_gke) else []
         backends = {m.key: held if manifests.rests(m) else self._create_backend(m) for m in plan.on_gke}
@@ -136,7 +136,7 @@ class Gateway(pulumi.ComponentResource):
                 continue
             needed = list(backends[model.key])
             if canary := manifests.canary_for(plan, model):
-                # Its share of the requests would fail while its weights are copied and it starts.
+                # Otherwise its share of the requests would fail while its weights are copied and it starts.
                 needed += [*backends[canary.key], args.servers[canary.key]]
             self._put_of(model, "route", manifests.route(plan, model), needed)
 
@@ -166,7 +166,7 @@ class Gateway(pulumi.ComponentResource):
             self._put_of(model, "picker-config", manifests.picker_config(plan, model)),
         ]
         service = self._put_of(model, "picker-service", manifests.picker_service(plan, model))
-        # The picker reads its pool when it starts, so the pool is there first.
+        # The picker reads its pool at startup, so the pool comes first.
         pool = self._put_of(model, "pool", manifests.inference_pool(plan, model), [service])
         return [pool, self._put_of(model, "picker-deployment", manifests.picker(plan, model), [*needed, pool])]
 
@@ -179,6 +179,6 @@ class Gateway(pulumi.ComponentResource):
     def _put_of(
         self, model: ModelPlan, role: str, obj: manifests.Object, after: list[pulumi.Resource] | None = None
     ) -> pulumi.CustomResource:
-        """Register an object of one model, whose key its name does not begin with."""
+        """Register an object of one model whose logical name does not start with the model's key."""
         form, here = f"{self._name}-{{}}-{role}", child(self, depends_on=[*self._after, *(after or [])])
         return register(form.format(model.key), obj, renamed(here, form, model.was))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The controller of LeaderWorkerSets, which GKE does not bring. There only where a model spans nodes."""
+"""The LeaderWorkerSet controller, which GKE does not include. Installed only if a model spans nodes."""
 
 from dataclasses import dataclass
 
@@ -15,17 +15,17 @@ TOKEN = "hubstack:group_controller:GroupController"  # noqa: S105  a type token
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupControllerArgs:
-    """What the controller needs."""
+    """Inputs of the controller."""
 
     after: tuple[pulumi.Resource, ...]
-    """What must be there first: the cluster with its system nodes."""
+    """Resources to create first: the cluster with its system nodes."""
 
 
 class GroupController(pulumi.ComponentResource):
-    """Namespace and release."""
+    """The controller's namespace and Helm release."""
 
     ready: pulumi.Resource
-    """What a group waits for: its kind, and the webhook that completes its pods."""
+    """Resources that groups depend on: the CRD, and the webhook that completes their pods."""
 
     def __init__(self, name: str, args: GroupControllerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(TOKEN, name, None, opts)

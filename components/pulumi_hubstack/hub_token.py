@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Hub token for gated models, in Secret Manager. It exists only where a gated model does.
+"""The Hub token in Secret Manager, registered only if a model is gated.
 
-The value comes from `pulumi config set --secret hubstack:hfToken`. Pulumi keeps it encrypted, as any secret input;
-by the write-only argument the provider never reads it back. Without it the secret is made empty, and its version is
-added by hand: `gcloud secrets versions add SECRET --data-file=-`; until then the loaders' pods wait for their
-volume. A later token is added in the same way: Pulumi does not see that a write-only value changed.
+The value comes from `pulumi config set --secret hubstack:hfToken`. Pulumi keeps it encrypted like any secret input,
+and the provider never reads it back, because the argument is write-only. Without a value the secret is created
+empty and a version is added by hand: `gcloud secrets versions add SECRET --data-file=-`. Until then the loaders'
+pods wait for their volume. Rotate the token the same way: Pulumi cannot detect a changed write-only value.
 """
 
 from dataclasses import dataclass, field
@@ -20,23 +20,23 @@ TOKEN = "hubstack:hub_token:HubToken"  # noqa: S105  a type token
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubTokenArgs:
-    """What the token needs."""
+    """Inputs of the token."""
 
     target: TargetPlan
     secret_id: str
-    """Replaces the secret."""
+    """A change replaces the secret."""
     readers: dict[str, pulumi.Input[str]]
-    """Key of a gated model to the IAM member of its loader."""
+    """Key of each gated model to its loader's IAM member."""
     was: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
-    """Key of a gated model to its former keys."""
+    """Key of each gated model to its former keys."""
     after: tuple[pulumi.Resource, ...] = ()
-    """What must be there before a grant: the cluster that the readers' identity pool comes with."""
+    """Resources that grants depend on: the cluster, which creates the readers' identity pool."""
     value: pulumi.Input[str] | None = None
     """Secret."""
 
 
 class HubToken(pulumi.ComponentResource):
-    """Secret, its grants and, where the value is given, its version."""
+    """The secret, its grants and, if a value is given, its version."""
 
     def __init__(self, name: str, args: HubTokenArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(TOKEN, name, None, opts)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The models of a stack that are served beside GKE. Composes their components; decides nothing.
+"""The models served on managed platforms instead of GKE. Composes their components; decides nothing.
 
-They need no network, cluster or nodes; a stack of such models has none.
+They need no network, cluster or nodes; a stack of only such models has none.
 """
 
 from dataclasses import dataclass
@@ -21,25 +21,25 @@ from pulumi_hubstack.vertex_endpoint import VertexEndpoint, VertexEndpointArgs
 from pulumi_hubstack.weights_bucket import WeightsBucket, WeightsBucketArgs
 
 SERVICES = ("cloudresourcemanager", "iam", "logging", "monitoring", "storage")
-"""Google APIs that a stack without a cluster calls, before those of its platforms; others wait for the first."""
+"""Google APIs used by a stack without a cluster, before those of its platforms; the others depend on the first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManagedParts:
-    """What the models share."""
+    """Resources that managed models share."""
 
     plan: Plan
     google: pulumi.ResourceOptions
-    """Options with the Google provider and what comes first."""
+    """Options with the Google provider and dependencies."""
     hub_secret_id: str
     token: tuple[pulumi.Resource, ...]
-    """The secret of the Hub token; empty where no model here is gated."""
+    """The Hub token's secret; empty if no model here is gated."""
     hub_token: pulumi.Input[str] | None
     """Secret."""
 
 
 def services_of(plan: Plan) -> tuple[str, ...]:
-    """Google APIs that the models beside GKE call."""
+    """Return the Google APIs that managed models use."""
     called = (
         ("run", any(model.cloud_run for model in plan.models)),
         ("aiplatform", any(model.vertex for model in plan.models)),
@@ -49,26 +49,26 @@ def services_of(plan: Plan) -> tuple[str, ...]:
 
 
 def is_gated_on_run(model: ModelPlan) -> bool:
-    """Whether a loader on Cloud Run reads the Hub token."""
+    """Return whether the model's loader on Cloud Run reads the Hub token."""
     return model.cloud_run is not None and model.weights.needs_token
 
 
 class ManagedModel(NamedTuple):
-    """One model that was registered."""
+    """A registered model."""
 
     server: pulumi.Resource
     address: pulumi.Output[str]
-    """Of its API."""
+    """Address of its API."""
 
 
 def create_models(parts: ManagedParts) -> dict[str, ManagedModel]:
-    """Register all models that are not on nodes, by key."""
+    """Register all models that do not run on nodes, by key."""
     made = {model.key: create_model(parts, model) for model in parts.plan.models}
     return {key: each for key, each in made.items() if each}
 
 
 def create_model(parts: ManagedParts, model: ModelPlan) -> ManagedModel | None:
-    """Register one model; return None for a model of GKE."""
+    """Register a model; return None if it runs on GKE."""
     if model.cloud_run:
         return _create_service(parts, model, model.cloud_run)
     return _create_deployment(parts, model, model.vertex) if model.vertex else None

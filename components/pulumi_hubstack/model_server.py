@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The servers of one model: account, Deployment, Service, disruption budget, and what scales them.
+"""The servers of one model: service account, Deployment, Service, disruption budget and scaler.
 
-They wait for their weights by what they depend on: Pulumi ends a load's Job before it makes the Deployment. The
-number of replicas is the plan's smallest when the Deployment is made, and from then on whoever scales it decides:
-KEDA, or with autoscaling off `kubectl scale deployment KEY --replicas N`.
+They depend on their weights: Pulumi waits for the load's Job before it creates the Deployment. The Deployment
+starts with the plan's minimum number of replicas; afterwards the number is up to the scaler: KEDA, or with
+autoscaling off `kubectl scale deployment KEY --replicas N`.
 """
 
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ TOKEN = "hubstack:model_server:ModelServer"  # noqa: S105  a type token
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelServerArgs:
-    """What a server needs."""
+    """Inputs of a model's servers."""
 
     plan: Plan
     model: ModelPlan
     after: tuple[pulumi.Resource, ...]
-    """What must be there first: namespace, weights, capacity class, the controller of groups."""
+    """Resources to create first: namespace, weights, ComputeClass, the LeaderWorkerSet controller."""
     autoscaling: tuple[pulumi.Resource, ...] = ()
-    """What must be there before a scaler: KEDA. Servers do not wait for it."""
+    """Resources that only the scaler depends on: KEDA."""
 
 
 class ModelServer(pulumi.ComponentResource):
@@ -38,12 +38,12 @@ class ModelServer(pulumi.ComponentResource):
         plan, model, after = args.plan, args.model, list(args.after)
         here = child(self, depends_on=after)
         identity = register(f"{name}-account", manifests.service_account(plan, manifests.server_name(model)), here)
-        # A Service without a ready pod is no failure: a model may rest at zero replicas.
+        # A Service without a ready pod is not an error: a model may be scaled to zero.
         register(f"{name}-service", manifests.service(plan, model), here)
         servers = child(
             self,
             depends_on=[*after, identity],
-            # Replicas are scaled while the stack runs; `pulumi up` must not undo that.
+            # Replicas change at run time; `pulumi up` must not reset them.
             ignore_changes=["spec.replicas"],
             custom_timeouts=pulumi.CustomTimeouts(create="3h", update="3h"),
         )
@@ -63,6 +63,6 @@ class ModelServer(pulumi.ComponentResource):
             there = child(self, depends_on=needed)
             register(f"{name}-wake", manifests.wake_service(plan, model), child(self, depends_on=list(args.after)))
             needed.append(register(f"{name}-route", manifests.interceptor_route(plan, model), there))
-        # Gone before its target and before KEDA, which must take its finalizer off.
+        # Deleted before its target and before KEDA, which must remove its finalizer.
         scaler = child(self, depends_on=[*needed, target])
         register(f"{name}-scaler", manifests.scaled_object(plan, model), scaler)

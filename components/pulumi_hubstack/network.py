@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The network: one VPC, one subnet with ranges for pods and services, a way out and none in."""
+"""The network: one VPC, one subnet with ranges for pods and services, and NAT for egress; no ingress."""
 
 from dataclasses import dataclass
 
@@ -14,16 +14,16 @@ TOKEN = "hubstack:network:Network"  # noqa: S105  a type token
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkArgs:
-    """What a network needs."""
+    """Inputs of a network."""
 
     region: str
-    """Replaces the network and all in it."""
+    """A change replaces the network and everything in it."""
     deletion_protection: bool = True
-    """Protects VPC and subnet in Pulumi: all else is in them."""
+    """Protects the VPC and the subnet in Pulumi, since they contain everything else."""
 
 
 class Network(pulumi.ComponentResource):
-    """VPC, subnet, router and NAT."""
+    """A VPC with a subnet, router and NAT."""
 
     network_id: pulumi.Output[str]
     subnet_id: pulumi.Output[str]
@@ -41,7 +41,7 @@ class Network(pulumi.ComponentResource):
             network=vpc.id,
             region=args.region,
             ip_cidr_range=NODES_RANGE,
-            # Buckets and the registry are reached without a public address.
+            # Reach buckets and the registry without a public address.
             private_ip_google_access=True,
             secondary_ip_ranges=[
                 gcp.compute.SubnetworkSecondaryIpRangeArgs(range_name="pods", ip_cidr_range=PODS_RANGE),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The models of a stack that are served on GKE's nodes: bucket, loader, disk, servers. Decides nothing."""
+"""The models served on GKE nodes: bucket, loader, disk and servers of each. Decides nothing."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,16 +21,16 @@ from pulumi_hubstack.weights_loader import WeightsLoader, WeightsLoaderArgs
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeModels:
-    """What was registered of them."""
+    """The registered resources."""
 
     servers: Mapping[str, pulumi.Resource]
-    """By key of the model."""
+    """By model key."""
     collectors: tuple[pulumi.Resource, ...]
-    """Remove what was replaced; nothing waits for them."""
+    """Jobs that remove replaced commits; nothing depends on them."""
 
 
 def build_models(parent: pulumi.Resource, plan: Plan, base: Foundation) -> NodeModels:
-    """Register the models of a plan that are on nodes."""
+    """Register a plan's models that run on nodes."""
     nodes = base.nodes
     if nodes is None:
         return NodeModels(servers={}, collectors=())
@@ -46,7 +46,7 @@ def build_models(parent: pulumi.Resource, plan: Plan, base: Foundation) -> NodeM
 
 
 def _create_bucket(plan: Plan, model: ModelPlan, base: Foundation) -> WeightsBucket:
-    """Make a model's bucket, which its canary uses too; each has identities of its own."""
+    """Create a model's bucket, shared with its canary; each has its own service accounts."""
     target, member = plan.target, base.project.member
     canary = manifests.canary_for(plan, model)
     users = {"": model} | ({"canary-": canary} if canary else {})
@@ -99,7 +99,7 @@ def _create_collector(
     plan: Plan, model: ModelPlan, servers: Mapping[str, pulumi.Resource], bucket: WeightsBucket,
     here: pulumi.ResourceOptions,
 ) -> WeightsCollector:  # fmt: skip
-    """Remove what was replaced, once every server that reads the bucket has switched."""
+    """Remove replaced commits once every server that reads the bucket has switched."""
     own = model.canary_of or model.key
     readers = [servers[other.key] for other in plan.on_gke if own in {other.key, other.canary_of}]
     args = WeightsCollectorArgs(plan=plan, model=model, after=(*readers, bucket))

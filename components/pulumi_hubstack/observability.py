@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What watches a stack: scraping, dashboards, alerts, who is told, and the budget. Decides nothing.
+"""A stack's monitoring: scraping, dashboards, alerts, notification channels and the budget. Decides nothing.
 
-Facts: gke.md 4.6. A budget belongs to a billing account, not to a project: whoever applies it needs
-`roles/billing.costsManager` there.
+A budget belongs to a billing account, not to a project: whoever applies it needs `roles/billing.costsManager` on
+that account.
 """
 
 import json
@@ -25,23 +25,23 @@ from pulumi_hubstack._options import child, renamed
 
 TOKEN = "hubstack:observability:Observability"  # noqa: S105  a type token
 THRESHOLDS = ((0.5, "CURRENT_SPEND"), (0.9, "CURRENT_SPEND"), (1.0, "CURRENT_SPEND"), (1.0, "FORECASTED_SPEND"))
-"""Share of the budget, of what is spent or will be by the end of the month."""
+"""Threshold as a share of the budget, and whether it applies to actual or forecast spend."""
 LOG_PERIOD = "3600s"
-"""One notice an hour at most for alerts on log entries."""
+"""At most one notification per hour for log-based alerts."""
 CLOSE_AFTER = "86400s"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservabilityArgs:
-    """What watching needs."""
+    """Inputs of monitoring."""
 
     plan: Plan
     monitoring: MonitoringPlan
     metrics: Mapping[EngineKind, EngineMetrics]
-    """The catalogue's table."""
+    """The catalogue's table of engine metrics."""
     project_number: pulumi.Input[str]
     after: tuple[pulumi.Resource, ...]
-    """What must be there before anything in the cluster: its namespace."""
+    """Resources that objects in the cluster depend on: the namespace."""
 
 
 class Observability(pulumi.ComponentResource):
@@ -73,16 +73,16 @@ class Observability(pulumi.ComponentResource):
     def _dashboard(self, name: str, board: Mapping[str, Any], options: pulumi.ResourceOptions) -> None:
         gcp.monitoring.Dashboard(name, dashboard_json=json.dumps(board, sort_keys=True), opts=options)
 
-    # The SDK warns of names that it is about to drop when its module is loaded, so annotations wait for its use.
+    # The SDK warns about deprecated names when this module is imported, so annotations are quoted.
     def _channel(self, name: str, plan: Plan, email: str) -> "gcp.monitoring.NotificationChannel":
         return gcp.monitoring.NotificationChannel(
-            # Two addresses may have one slug.
+            # Two addresses may have the same slug.
             f"{name}-{names.slug(email)}-{names.short_hash(email, length=4)}",
             display_name=f"hubstack {plan.target.stack}: {email}",
             type="email",
             labels={"email_address": email},
             user_labels=dict(plan.target.labels),
-            # An old address goes from the policies before it is deleted.
+            # An old address is removed from the policies before it is deleted.
             opts=child(self),
         )
 
@@ -152,9 +152,9 @@ def _condition(alert: Alert) -> "gcp.monitoring.AlertPolicyConditionArgs":
             monitoring.AlertPolicyConditionConditionPrometheusQueryLanguageArgs(
                 query=alert.query or "",
                 duration=f"{alert.duration_seconds}s",
-                # The shortest window is five minutes; each evaluation is paid for.
+                # The shortest window is five minutes, and each evaluation is billed.
                 evaluation_interval="60s",
-                # The metrics come with the first server.
+                # The metrics exist only after the first server runs.
                 disable_metric_validation=True,
             )
         ),

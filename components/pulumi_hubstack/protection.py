@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What keeps a whole stack from being destroyed by one command, while single models may come and go.
+"""Prevents one command from destroying a whole stack, while single models can still be removed.
 
-Pulumi removes what nothing depends on first, all of that at once, and stops after a step that failed. A
-`protect` on the cluster alone therefore comes too late: `pulumi destroy --skip-preview` removes every server
-before it reaches the cluster. This resource is nothing in itself. It depends on everything else, so it is the
-first to go, and alone; protected, it refuses, and the rest is untouched. A model that leaves the list is none
-of its business. Seen under the real engine (pulumi 3.274.1, deployment_executor.go).
+Pulumi first deletes all resources without dependents, in parallel, and stops after a failed step. `protect` on the
+cluster alone therefore acts too late: `pulumi destroy --skip-preview` deletes every server before it reaches the
+cluster. This resource does nothing itself. It depends on everything else, so it is deleted first and alone; when
+protected it refuses, and the rest is untouched. Removing a model from the list does not involve it. Verified with
+the real engine (pulumi 3.274.1, deployment_executor.go).
 """
 
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ TOKEN = "hubstack:protection:Protection"  # noqa: S105  a type token
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProtectionArgs:
-    """What the protection needs."""
+    """Inputs of the protection."""
 
     is_on: bool
-    """Off it stays registered: Pulumi would refuse to remove it from the program."""
+    """When off, the resource stays registered: Pulumi would refuse to remove it from the program."""
 
 
 class Protection(pulumi.ComponentResource):
-    """Refuses to be deleted before all that it depends on."""
+    """Refuses to be deleted, before any resource that it depends on."""
 
     def __init__(self, name: str, args: ProtectionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         mine = pulumi.ResourceOptions(protect=args.is_on)

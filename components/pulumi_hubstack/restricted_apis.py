@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Google's APIs at the addresses that VPC Service Controls guards: private DNS zones for the stack's network.
+"""Google APIs on the addresses that VPC Service Controls guards: private DNS zones for the stack's network.
 
-There only where the stack asks for it. The default route of the network leads to these addresses, since they are
-within Google's; no other route is needed. Google docs: "Set up private connectivity to Google APIs and services"
-(VPC Service Controls), read as stored copies on 2026-11-25.
+Registered only if the stack asks for it. The network's default route covers these addresses, so no other route is
+needed. Google docs: "Set up private connectivity to Google APIs and services" (VPC Service Controls), read
+2026-11-25.
 """
 
 from dataclasses import dataclass
@@ -16,20 +16,20 @@ from pulumi_hubstack._options import child
 
 TOKEN = "hubstack:restricted_apis:RestrictedApis"  # noqa: S105  a type token
 ZONES = {"googleapis": "googleapis.com.", "registry": "pkg.dev.", "container-registry": "gcr.io."}
-"""Role to domain: the APIs, and the registries that nodes pull Google's own images from."""
+"""Role to domain: the APIs, and the registries from which nodes pull Google's images."""
 TTL_SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestrictedApisArgs:
-    """What the zones need."""
+    """Inputs of the zones."""
 
     stack: str
     network_id: pulumi.Input[str]
 
 
 class RestrictedApis(pulumi.ComponentResource):
-    """Zones and their records."""
+    """DNS zones and their records."""
 
     def __init__(self, name: str, args: RestrictedApisArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(TOKEN, name, None, opts)

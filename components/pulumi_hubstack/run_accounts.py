@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The two identities of a model on Cloud Run: the server reads the weights, the loader writes them.
+"""The two service accounts of a model on Cloud Run: the server reads the weights, the loader writes them.
 
-Neither has a key, nor a role beyond the model's own bucket (and, for a gated model's loader, the Hub token).
+Neither has a key, nor any role beyond the model's bucket (and the Hub token, for a gated model's loader).
 """
 
 from dataclasses import dataclass
@@ -17,15 +17,15 @@ TOKEN = "hubstack:run_accounts:RunAccounts"  # noqa: S105  a type token
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunAccountsArgs:
-    """What the accounts need."""
+    """Inputs of the accounts."""
 
     stack: str
     key: str
-    """Under which the model was made."""
+    """The model's original key."""
 
 
 class RunAccounts(pulumi.ComponentResource):
-    """Service accounts of server and loader."""
+    """The service accounts of server and loader."""
 
     server: gcp.serviceaccount.Account
     loader: gcp.serviceaccount.Account
@@ -36,7 +36,7 @@ class RunAccounts(pulumi.ComponentResource):
             gcp.serviceaccount.Account(
                 f"{name}-{role}",
                 account_id=names.service_account_id(args.stack, f"{args.key}-{role}"),
-                # An `up` that was killed may have made it; its id is fixed.
+                # An interrupted `up` may have created it; its id is fixed.
                 create_ignore_already_exists=True,
                 display_name=f"Cloud Run {role} of {args.key} in hubstack {args.stack}",
                 opts=child(self),

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The copy of one model from the Hub to its bucket, by a Cloud Run Job.
+"""Copies one model from the Hub to its bucket with a Cloud Run Job.
 
-It runs the script that GKE's Jobs run. Script, file list and requirements are objects of the model's own bucket, in
-a folder named by their content: a variable is too small for long file lists, and what is no secret needs no secret.
+Runs the same script as the Jobs on GKE. The script, file list and requirements are objects in the model's bucket,
+in a folder named by their content: environment variables are too small for long file lists, and they need no
+secret.
 
-Pulumi waits for the copy: with a run execution token the Job is ready when its execution has succeeded. The API is
-said not to give the token back, so each later `pulumi up` would see a difference, and run the Job again under a
-name that is taken (hashicorp/terraform-provider-google issue 24451, read 2026-11-25); so it is ignored. For a new
-commit or script to be copied nonetheless, the Job's logical name carries the hash of all that it does: another
-content is another Job (docs/concepts/identity.md).
+Pulumi waits for the copy: with a run execution token, the Job is ready when its execution has succeeded. The API
+reportedly does not return the token, so each later `pulumi up` would see a difference and run the Job again under a
+name that is taken (hashicorp/terraform-provider-google issue 24451, read 2026-11-25); the field is therefore
+ignored. Instead the Job's logical name includes a hash of everything it does, so a new commit or script creates a
+new Job (docs/concepts/identity.md).
 """
 
 from dataclasses import dataclass
@@ -24,12 +25,12 @@ from pulumi_hubstack._options import child
 TOKEN = "hubstack:run_loader:RunLoader"  # noqa: S105  a type token
 MOUNT, SCRATCH = "/bucket", "/scratch"
 RUN_ONCE = "load"
-"""The execution's suffix; its Job's name says what is loaded."""
+"""Suffix of the execution; the Job's name identifies the load."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunLoaderArgs:
-    """What a loader needs."""
+    """Inputs of a loader."""
 
     plan: Plan
     model: ModelPlan
@@ -37,13 +38,13 @@ class RunLoaderArgs:
     account: gcp.serviceaccount.Account
     bucket_name: pulumi.Input[str]
     hub_secret_id: str
-    """Read only for a gated model."""
+    """The Hub token's secret; read only for a gated model."""
     after: tuple[pulumi.Resource, ...]
-    """What must be there first: bucket with grants, token."""
+    """Resources to create first: the bucket with its grants, and the token."""
 
 
 class RunLoader(pulumi.ComponentResource):
-    """The objects that the Job reads, and the Job."""
+    """The Job and the objects it reads."""
 
     def __init__(self, name: str, args: RunLoaderArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(TOKEN, name, None, opts)
@@ -68,7 +69,7 @@ class RunLoader(pulumi.ComponentResource):
             f"{name}-{digest}",
             name=cloud_run_names.job_name(args.plan, model),
             location=args.plan.target.region,
-            # It holds nothing: the weights are in the bucket.
+            # Contains no data: the weights are in the bucket.
             deletion_protection=False,
             run_execution_token=RUN_ONCE,
             labels=cloud_run_names.labels(args.plan, model),
@@ -94,7 +95,7 @@ def _task(args: RunLoaderArgs, folder: str) -> "gcp.cloudrunv2.JobTemplateTempla
         encryption_key=args.plan.target.kms_key,
         execution_environment="EXECUTION_ENVIRONMENT_GEN2",
         timeout=f"{job.timeout_seconds}s",
-        # What has landed is kept: a next try goes on with the rest.
+        # Copied files are kept; a retry continues with the rest.
         max_retries=3,
         containers=[
             run.JobTemplateTemplateContainerArgs(

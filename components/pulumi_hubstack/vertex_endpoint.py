@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One model deployed from Vertex AI's Model Garden by its Hub id.
+"""One model deployed from Vertex AI's Model Garden by its Hub ID.
 
-Facts: gke.md 5.6. Nearly every field replaces the deployment, and the provider reads none back: what somebody
-changes elsewhere is not seen. There is no field for a commit. The Hub token of a gated model is a plain input of
-the API, so it is marked as secret here, and lies encrypted in Pulumi's state.
+Changing nearly any field replaces the deployment, and the provider reads none back, so it does not detect drift.
+There is no field for a commit. The Hub token of a gated model is a plain input of the API, so it is marked secret
+here and encrypted in Pulumi's state. Source: terraform-provider-google-beta 7.45.0,
+google_vertex_ai_endpoint_with_model_garden_deployment.
 """
 
 from dataclasses import dataclass
@@ -22,18 +23,18 @@ TOKEN = "hubstack:vertex_endpoint:VertexEndpoint"  # noqa: S105  a type token
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VertexEndpointArgs:
-    """What a deployment needs."""
+    """Inputs of a deployment."""
 
     target: TargetPlan
     model: ModelPlan
     vertex: VertexPlan
     """Of the model."""
     hub_token: pulumi.Input[str] | None = None
-    """Secret; used for a gated model only."""
+    """Secret Hub token; used only for a gated model."""
 
 
 class VertexEndpoint(pulumi.ComponentResource):
-    """Model, endpoint and deployment, which are one resource of the provider."""
+    """A model, endpoint and deployment, which are one resource of the provider."""
 
     endpoint: pulumi.Output[str]
 
@@ -45,7 +46,7 @@ class VertexEndpoint(pulumi.ComponentResource):
             f"{name}-deployment",
             location=args.target.region,
             hugging_face_model_id=args.model.id,
-            # A model may leave the list; the whole stack is kept by `Protection`.
+            # Single models may be removed from the list; `Protection` guards the whole stack.
             deletion_policy="DELETE",
             model_config=sdk.AiEndpointWithModelGardenDeploymentModelConfigArgs(
                 model_display_name=names.made_as(args.model),

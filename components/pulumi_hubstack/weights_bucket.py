@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bucket of one model's weights: a cache of the Hub, private, with a grant for each identity.
+"""The private bucket of one model's weights: a cache of the Hub, with one grant per identity.
 
-Facts: gke.md 4.3, 5.4. Grants are single members: a policy or binding would remove what others granted.
+Grants are single IAM members: a policy or binding would remove grants made elsewhere.
 """
 
 from dataclasses import dataclass
@@ -13,31 +13,32 @@ from pulumi_hubstack._options import child
 
 TOKEN = "hubstack:weights_bucket:WeightsBucket"  # noqa: S105  a type token
 CACHE_TTL = "86400s"
-"""A day without a read empties the cache; the service's default, written so that it stays."""
+"""Cached data expires after a day without reads: the service's default, set explicitly so that it does not
+change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightsBucketArgs:
-    """What a bucket needs."""
+    """Inputs of a bucket."""
 
     bucket_name: str
-    """Global; replaces the bucket."""
+    """Globally unique; a change replaces the bucket."""
     region: str
-    """Replaces the bucket."""
+    """A change replaces the bucket."""
     readers: dict[str, pulumi.Input[str]]
-    """Role in the stack (`server`) to IAM member."""
+    """Role in the stack (`server` ...) to IAM member."""
     writers: dict[str, pulumi.Input[str]]
     labels: dict[str, str]
     after: tuple[pulumi.Resource, ...] = ()
-    """What must be there before a grant: the cluster that the members' identity pool comes with."""
+    """Resources that grants depend on: the cluster, which creates the members' identity pool."""
     kms_key: str | None = None
-    """Encrypts what is written from then on; None: Google's own key."""
+    """Key that encrypts data written from then on; None uses Google's keys."""
     cache_zones: tuple[str, ...] = ()
-    """Zones with an Anywhere Cache; a zone that is left out loses its cache, which takes an hour."""
+    """Zones with an Anywhere Cache. Removing a zone deletes its cache, which takes an hour."""
 
 
 class WeightsBucket(pulumi.ComponentResource):
-    """Bucket, grants and caches."""
+    """A bucket with its grants and caches."""
 
     name: pulumi.Output[str]
 
@@ -49,9 +50,9 @@ class WeightsBucket(pulumi.ComponentResource):
             location=args.region.upper(),
             uniform_bucket_level_access=True,
             public_access_prevention="enforced",
-            # Deleted weights would be billed for seven days more.
+            # Soft-deleted weights would be billed for seven more days.
             soft_delete_policy=gcp.storage.BucketSoftDeletePolicyArgs(retention_duration_seconds=0),
-            # It holds copies only: the Hub has the same files at the locked commit, and the loader fills it again.
+            # Safe to delete: the Hub has the same files at the locked commit, and the loader can copy them again.
             force_destroy=True,
             encryption=gcp.storage.BucketEncryptionArgs(default_kms_key_name=args.kms_key)
             if args.kms_key
@@ -70,7 +71,7 @@ class WeightsBucket(pulumi.ComponentResource):
             for identity, member in members.items()
         ]  # fmt: skip
         self.grants += [
-            # The FUSE driver looks at the bucket itself before it mounts.
+            # The FUSE driver reads the bucket's metadata before it mounts.
             gcp.storage.BucketIAMMember(
                 f"{name}-{identity}-bucketViewer",
                 bucket=bucket.name, role="roles/storage.bucketViewer", member=member, opts=here,
@@ -80,7 +81,8 @@ class WeightsBucket(pulumi.ComponentResource):
         for zone in args.cache_zones:
             gcp.storage.AnywhereCache(
                 f"{name}-cache-{zone}", bucket=bucket.name, zone=zone, ttl=CACHE_TTL,
-                # Its deletion takes about 62 minutes (facts: gke.md 4.2), the provider's default is shorter.
+                # Deletion takes about 62 minutes (Cloud Storage docs, "Anywhere Cache"); the provider's default
+                # timeout is shorter.
                 opts=child(self, custom_timeouts=pulumi.CustomTimeouts(create="2h", update="2h", delete="3h")),
             )  # fmt: skip
         self.name = bucket.name

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The removal of commits that a model's servers have left: script and Job.
+"""Removes commits that a model's servers no longer use: script and Job.
 
-Only for a model whose lock names the commit that it replaced. It depends on the servers, and Pulumi ends a
-Deployment's rollout before it goes on, so no server reads what is removed.
+Registered only for a model whose lock names the commit that it replaced. It depends on the servers, and Pulumi
+waits for a Deployment's rollout, so no server reads what is removed.
 """
 
 from dataclasses import dataclass
@@ -19,18 +19,18 @@ TOKEN = "hubstack:weights_collector:WeightsCollector"  # noqa: S105  a type toke
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightsCollectorArgs:
-    """What a removal needs."""
+    """Inputs of a removal."""
 
     plan: Plan
     model: ModelPlan
     after: tuple[pulumi.Resource, ...]
-    """What must be there first: every server that reads the bucket, rolled out."""
+    """Resources to create first: every server that reads the bucket, rolled out."""
     keep: tuple[str, ...] = ()
-    """Commits in use beside those that the plan names for the bucket."""
+    """Commits to keep in addition to those that the plan uses in the bucket."""
 
 
 class WeightsCollector(pulumi.ComponentResource):
-    """Kubernetes objects of the removal."""
+    """The Kubernetes objects of the removal."""
 
     def __init__(self, name: str, args: WeightsCollectorArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(TOKEN, name, None, opts)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Hyperdisk ML volume of one model's weights: what fills it, and the claim.
+"""The Hyperdisk ML volume of one model's weights: its data source and claim.
 
-Pulumi waits for the claim to be bound, which it is once it is filled, so servers that depend on this component find
-their weights. A new commit is a new claim; the old one goes after the servers have let go of it.
+Pulumi waits until the claim is bound, which means that the disk is filled, so servers that depend on this component
+find their weights. A new commit gets a new claim; the old one is deleted after the servers have released it.
 """
 
 from dataclasses import dataclass
@@ -19,16 +19,16 @@ TOKEN = "hubstack:weights_disk:WeightsDisk"  # noqa: S105  a type token
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightsDiskArgs:
-    """What a disk needs."""
+    """Inputs of a disk."""
 
     plan: Plan
     model: ModelPlan
     after: tuple[pulumi.Resource, ...]
-    """What must be there first: the filled bucket, the transfer nodes and their StorageClass."""
+    """Resources to create first: the filled bucket, the transfer nodes and their StorageClass."""
 
 
 class WeightsDisk(pulumi.ComponentResource):
-    """Kubernetes objects of the disk."""
+    """The Kubernetes objects of the disk."""
 
     def __init__(self, name: str, args: WeightsDiskArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(TOKEN, name, None, opts)
@@ -41,7 +41,8 @@ class WeightsDisk(pulumi.ComponentResource):
             manifests.weights_claim(plan, model),
             child(
                 self,
-                # A claim whose source is gone first hangs in its deletion (GKE's page on Volume Populator).
+                # Deleting the data source first would block the claim's deletion (GKE docs, "About GKE Volume
+                # Populator").
                 depends_on=[*args.after, source],
                 custom_timeouts=pulumi.CustomTimeouts(create="6h", update="6h"),
             ),

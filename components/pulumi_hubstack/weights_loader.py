@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The copy of one model from the Hub to its bucket: account, script, Job.
+"""Copies one model from the Hub to its bucket: service account, script and Job.
 
-The Job's name carries the commit and the file list, so a new commit is a new Job beside the old folder. Pulumi
-waits for the Job to end, so what depends on this component finds its weights.
+The Job's name includes the commit and the file list, so a new commit gets a new Job, and its folder is added beside
+the old one. Pulumi waits for the Job to finish, so what depends on this component finds its weights.
 """
 
 from dataclasses import dataclass
@@ -19,18 +19,18 @@ TOKEN = "hubstack:weights_loader:WeightsLoader"  # noqa: S105  a type token
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightsLoaderArgs:
-    """What a loader needs."""
+    """Inputs of a loader."""
 
     plan: Plan
     model: ModelPlan
     hub_secret_id: str
-    """Read only for a gated model."""
+    """The Hub token's secret; read only for a gated model."""
     after: tuple[pulumi.Resource, ...]
-    """What must be there first: namespace, bucket with grants, token."""
+    """Resources to create first: the namespace, the bucket with its grants, and the token."""
 
 
 class WeightsLoader(pulumi.ComponentResource):
-    """Kubernetes objects of the load."""
+    """The Kubernetes objects of the load."""
 
     def __init__(self, name: str, args: WeightsLoaderArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(TOKEN, name, None, opts)
@@ -48,7 +48,7 @@ class WeightsLoader(pulumi.ComponentResource):
             child(
                 self,
                 depends_on=[*args.after, *needed],
-                # Hours for the largest repositories; the default of ten minutes would end the wait in failure.
+                # The largest repositories take hours; the default of ten minutes would fail the wait.
                 custom_timeouts=pulumi.CustomTimeouts(create="6h", update="6h"),
             ),
         )

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A plan as Kubernetes objects, dashboards and the weights job: plain data."""
+"""Turns a plan into Kubernetes objects, dashboards and the weights Jobs, all as plain data."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names and labels of what a model has on Cloud Run, within Cloud Run's limits.
+"""Names and labels of a model's Cloud Run resources, within Cloud Run's limits.
 
-Owns these names; they come from the stack and the key under which the model was made. Does not own the rules of
-names (`hubstack.names`).
+Owns these names; each is derived from the stack and the model's original key. Does not own the general naming rules
+(`hubstack.names`).
 """
 
 from hubstack import names
@@ -10,23 +10,23 @@ from hubstack.deploy import manifests
 from hubstack.plan import ModelPlan, Plan
 
 SERVICE_MAX = 49
-"""Cloud Run's services and Jobs have names of fewer than 50 characters; with its token a Job's execution has 63."""
+"""Cloud Run limits service and Job names to 49 characters, and a Job's name plus its execution suffix to 63."""
 
 
 def service_name(plan: Plan, model: ModelPlan) -> str:
-    """Return the service's name: of one project and region, so the stack is in it."""
+    """Return the service's name. It includes the stack, because names are unique per project and region."""
     return names.shorten(f"hubstack-{names.slug(plan.target.stack)}-{names.made_as(model)}", SERVICE_MAX)
 
 
 def load_digest(model: ModelPlan) -> str:
-    """Return the hash of all that a load does: its files, the script, what it installs and runs in."""
+    """Return a hash of everything that affects a load: files, script, dependencies and image."""
     run = model.cloud_run
     room = (str(run.loader.vcpu), str(run.loader.memory_gib)) if run else ()
     return names.short_hash(*manifests.load_parts(model), *room, length=8)
 
 
 def job_name(plan: Plan, model: ModelPlan) -> str:
-    """Return the Job's name: another commit or file list is another Job."""
+    """Return the Job's name, which changes with the commit and the file list."""
     return names.shorten(f"{service_name(plan, model)}-load-{load_digest(model)}", SERVICE_MAX)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every multi-host TPU model is whole: pools, group and pods agree on one slice (facts: gke.md 3.5, 3.6)."""
+"""Every multi-host TPU model is whole: pools, group and pods agree on one slice."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -55,14 +55,14 @@ def chips(count: int) -> Callable[[Plan], Plan]:
 
 BROKEN: dict[str, tuple[Callable[[Plan], Plan], str]] = {
     "a pod that leaves chips": (chips(2), "its leader asks for 2 chips of nodes with 4"),
-    "another topology of the pods": (model(tpu_topology="2x4"), "is a slice of 4x4, its pods ask for 2x4"),
+    "another topology of the pods": (model(tpu_topology="2x4"), "has topology 4x4, but its pods request 2x4"),
     "a pod without its topology": (model(tpu_topology=None), "its worker selects cloud.google.com/gke-tpu-acc"),
-    "a pool of another slice": (pool(tpu_topology="4x8"), "4x8 has 32 chips, 4 nodes of 4 have not"),
-    "a pool that may be half a slice": (pool(max_nodes=2), "scales from 0 to 2, a slice is 4"),
+    "a pool of another slice": (pool(tpu_topology="4x8"), "4x8 has 32 chips, which does not match 4 nodes of 4"),
+    "a pool that may be half a slice": (pool(max_nodes=2), "scales from 0 to 2 nodes, but a slice has 4"),
     "a pool that is never empty": (pool(min_nodes=4), "scales from 4 to 4"),
-    "a pool too few": (lambda whole: replace(whole, pools=whole.pools[:1]), "1 pools bought as on-demand for 2"),
-    "more replicas than pools": (model(replicas=Replicas(min=1, max=3)), "2 pools bought as on-demand for 3"),
-    "a group of another size": (model(hosts=2), "has 4 nodes for groups of 2"),
+    "a pool too few": (lambda whole: replace(whole, pools=whole.pools[:1]), "1 pools of capacity on-demand, but 2"),
+    "more replicas than pools": (model(replicas=Replicas(min=1, max=3)), "2 pools of capacity on-demand, but 3"),
+    "a group of another size": (model(hosts=2), "4 nodes per slice, but its groups have 2"),
 }  # fmt: skip
 
 

@@ -109,7 +109,7 @@ def test_a_resting_models_address_leads_to_the_interceptor_and_any_others_to_its
 
 
 def test_a_model_that_is_not_scaled_has_no_scaler() -> None:
-    with pytest.raises(ValueError, match="embed is not scaled"):
+    with pytest.raises(ValueError, match="embed is not autoscaled"):
         manifests.scaled_object(PLAN, EMBED)
 
 

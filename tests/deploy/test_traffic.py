@@ -222,7 +222,7 @@ def test_callouts_meet_the_restricted_standard_and_say_what_they_need() -> None:
         (container,) = pod["containers"]
         assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
         assert container["securityContext"]["readOnlyRootFilesystem"] is True
-        assert container["resources"]["requests"].keys() == {"cpu", "memory"}
+        assert container["resources"]["requests"].keys() == {"cpu", "memory", "ephemeral-storage"}
         assert "tolerations" not in pod, "it would take room on a node with accelerators"
 
 

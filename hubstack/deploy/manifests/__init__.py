@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A plan's Kubernetes objects as plain data, in Kubernetes' own field names.
+"""A plan's Kubernetes objects as plain data, using the API's own field names.
 
-Pure: components register these objects, and rendering them to files needs nothing else. Names are plain text,
-decided here, so no object waits for a cloud resource's answer. One module for each thing that a stack is made of.
+Pure: components register these objects, and `hubstack render` writes them to files. All names are decided here as
+plain text, so no object waits for a cloud resource's output. Each module covers one kind of thing a stack contains.
 """
 
 from hubstack.deploy.manifests.api_keys import (

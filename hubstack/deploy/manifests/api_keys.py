@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The secrets of an external gateway on their way from Secret Manager to where they are needed.
+"""Syncs an external gateway's secrets from Secret Manager into Kubernetes.
 
-Owns the objects by which GKE's secret sync makes Kubernetes Secrets (facts: gke.md 4.4; Secret Manager docs
-"Synchronize secrets to Kubernetes Secrets", GKE 1.33 or later). No value is here: only names are.
+Owns the objects that make GKE's secret sync create Kubernetes Secrets (Secret Manager docs, "Synchronize secrets to
+Kubernetes Secrets"; needs GKE 1.33 or later). Handles names only, never secret values.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from hubstack.plan import ModelPlan, Plan
 from hubstack.plan.gateway import GatewayAuth
 
 SYNC_ACCOUNT = "gateway-secrets"
-"""The account that reads the secrets; no pod runs as it."""
+"""The account that reads the secrets. No pod uses it."""
 API_KEY_SECRET, API_KEY_FIELD = "gateway-api-key", "API_KEY"
 IAP_SECRET, IAP_FIELD = "gateway-iap-client", "key"
 """GKE reads the OAuth client's secret from the field `key`."""
@@ -22,19 +22,19 @@ SYNC_API = "secret-sync.gke.io/v1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncedSecret:
-    """One secret of Secret Manager and the Kubernetes Secret that is made of it."""
+    """A Secret Manager secret and the Kubernetes Secret created from it."""
 
     role: str
-    """Logical name's part: `api-key`, `iap-client`."""
+    """Part of the logical name: `api-key` or `iap-client`."""
     secret_id: str
-    """In Secret Manager."""
+    """Secret ID in Secret Manager."""
     name: str
-    """Of the Kubernetes Secret, its SecretSync and its SecretProviderClass."""
+    """Name shared by the Kubernetes Secret, its SecretSync and its SecretProviderClass."""
     field: str
 
 
 def synced_secret(plan: Plan) -> SyncedSecret | None:
-    """Return the secret that the gateway needs; None where it needs none."""
+    """Return the secret that the gateway needs, or None if it needs none."""
     gateway, stack = plan.gateway, names.slug(plan.target.stack)
     if gateway is None:
         return None
@@ -48,12 +48,12 @@ def synced_secret(plan: Plan) -> SyncedSecret | None:
 
 
 def sync_account(plan: Plan) -> Object:
-    """The account that may read the secret."""
+    """Return the service account that may read the secret."""
     return service_account(plan, SYNC_ACCOUNT)
 
 
 def sync_class(plan: Plan, secret: SyncedSecret) -> Object:
-    """Which secret is read, and the file that it would be."""
+    """Return the SecretProviderClass that names the secret to read and the file it maps to."""
     path = f"projects/{plan.target.project}/secrets/{secret.secret_id}/versions/latest"
     return {
         "apiVersion": "secrets-store.csi.x-k8s.io/v1",
@@ -67,7 +67,7 @@ def sync_class(plan: Plan, secret: SyncedSecret) -> Object:
 
 
 def secret_sync(plan: Plan, secret: SyncedSecret) -> Object:
-    """Which Kubernetes Secret is made of it, and kept as it is there."""
+    """Return the SecretSync that creates the Kubernetes Secret and keeps it up to date."""
     return {
         "apiVersion": SYNC_API,
         "kind": "SecretSync",
@@ -84,13 +84,13 @@ def secret_sync(plan: Plan, secret: SyncedSecret) -> Object:
 
 
 def key_env(plan: Plan, model: ModelPlan) -> list[Object]:
-    """Return the variable by which a server gets the API key; empty where none is asked for."""
+    """Return the environment variable that gives a server its API key; empty if the gateway requires no key."""
     source = {"secretKeyRef": {"name": API_KEY_SECRET, "key": API_KEY_FIELD}}
     return [{"name": model.server.api_key.variable, "valueFrom": source}] if _asks_for_key(plan) else []
 
 
 def key_args(plan: Plan, model: ModelPlan) -> list[str]:
-    """Return the flags that name the variable, for an engine that does not read it by itself."""
+    """Return the flags that pass the API key, for engines that do not read the variable themselves."""
     return list(model.server.api_key.args) if _asks_for_key(plan) else []
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the load balancer treats a backend: time limits, draining, health, IAP, and the way in through the network.
+"""Backend settings of the load balancer: timeouts, draining, health checks, IAP and network access.
 
-Owns GKE's policies (`networking.gke.io/v1`: GCPBackendPolicy, HealthCheckPolicy) and the NetworkPolicies that let
-Google's proxies in. Does not own which backends there are (`hubstack.deploy.manifests.traffic`). A policy lies in
-the namespace of what it is for (GKE docs "Configure Gateway resources using policies").
+Owns GKE's policies (`networking.gke.io/v1`: GCPBackendPolicy, HealthCheckPolicy) and the NetworkPolicies that admit
+Google's proxies. Does not own the list of backends (`hubstack.deploy.manifests.traffic`). A policy must be in the
+namespace of its target (GKE docs, "Configure Gateway resources using policies").
 """
 
 from hubstack.deploy.manifests.api_keys import IAP_SECRET
@@ -21,14 +21,14 @@ INTERCEPTOR_DRAIN_SECONDS = 900
 
 
 def backend_policy(plan: Plan, model: ModelPlan) -> Object:
-    """Time for a whole answer, and for answers that have begun when a server goes."""
+    """Return the policy that sets the response timeout, and the drain time when a server stops."""
     drain = model.server.termination_grace_seconds
     return _policy("GCPBackendPolicy", metadata(plan, model, server_name(model)), _target(plan, model),
                    _backend(plan, drain))  # fmt: skip
 
 
 def health_check(plan: Plan, model: ModelPlan) -> Object:
-    """The engine's own readiness: the load balancer does not know the pod's."""
+    """Return a health check on the engine's readiness path; the load balancer does not use the pod's readiness."""
     ready = model.server.readiness
     default = {
         "checkIntervalSec": ready.period_seconds,
@@ -41,14 +41,14 @@ def health_check(plan: Plan, model: ModelPlan) -> Object:
 
 
 def interceptor_policy(plan: Plan) -> Object:
-    """The same for the interceptor, through which resting models are reached, with time for the longest wait."""
+    """Return the backend policy of KEDA's interceptor, with a timeout that covers the longest cold start."""
     default = _backend(plan, INTERCEPTOR_DRAIN_SECONDS)
     default["timeoutSec"] = min(default["timeoutSec"] + longest_hold(plan), MAX_TIMEOUT_SECONDS)
     return _policy("GCPBackendPolicy", _interceptor_metadata(plan), _service(INTERCEPTOR_SERVICE), default)
 
 
 def interceptor_health(plan: Plan) -> Object:
-    """Its port answers: by HTTP it knows no host but those of models."""
+    """Return a TCP health check of the interceptor, which answers HTTP only for the hosts of models."""
     config = {"type": "TCP", "tcpHealthCheck": {"port": INTERCEPTOR_PORT}}
     return _policy(
         "HealthCheckPolicy", _interceptor_metadata(plan), _service(INTERCEPTOR_SERVICE), {"config": config}
@@ -56,14 +56,14 @@ def interceptor_health(plan: Plan) -> Object:
 
 
 def callout_health(plan: Plan, name: str, port: int) -> Object:
-    """Health of a gRPC callout."""
+    """Return the gRPC health check of a callout."""
     grpc = {"portSpecification": "USE_FIXED_PORT", "port": port}
     return _policy("HealthCheckPolicy", stack_metadata(plan, name), _service(name),
                    {"config": {"type": "GRPC", "grpcHealthCheck": grpc}})  # fmt: skip
 
 
 def proxy_policies(plan: Plan) -> tuple[Object, ...]:
-    """Let Google's proxies and health checks reach the servers and the callouts, on their ports only."""
+    """Return policies that admit Google's proxies and health checks to the ports of servers and callouts."""
     callouts = {"matchExpressions": [
         {"key": "app.kubernetes.io/name", "operator": "In", "values": [BODY_ROUTER_NAME, PICKER_NAME]}
     ]}  # fmt: skip

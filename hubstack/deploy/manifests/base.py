@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all objects of a stack share: their names, metadata and the isolation of their pods."""
+"""Parts shared by all objects of a stack: names, metadata and pod isolation."""
 
 from typing import Any
 
@@ -7,16 +7,16 @@ from hubstack import names
 from hubstack.plan import ModelPlan, Plan
 
 Object = dict[str, Any]
-"""A Kubernetes object in its API's own field names."""
+"""A Kubernetes object, using the API's own field names."""
 CLASS_LABEL = "cloud.google.com/compute-class"
 LOADER_USER = 2000
 GIB = 1024**3
 KMS_PARAMETER = "disk-encryption-kms-key"
-"""Of a StorageClass (Compute Engine persistent disk CSI driver)."""
+"""Provisioner of a StorageClass (Compute Engine persistent disk CSI driver)."""
 
 
 def sharing(plan: Plan, model: ModelPlan) -> tuple[ModelPlan, ...]:
-    """Return the models that use a model's bucket: its primary, or itself, and the canary."""
+    """Return the models that share a model's bucket: the primary (or the model itself) and its canary."""
     primary = model.canary_of or model.key
     return tuple(each for each in plan.models if primary in {each.key, each.canary_of})
 
@@ -37,7 +37,7 @@ def bucket_name(plan: Plan, model: ModelPlan) -> str:
 
 
 def service_account(plan: Plan, name: str) -> Object:
-    """An account without a token in its pods; the FUSE driver asks for its own."""
+    """Return a service account whose token is not mounted into pods; the FUSE driver requests its own."""
     return {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
@@ -53,9 +53,9 @@ def metadata(plan: Plan, model: ModelPlan, name: str) -> Object:
 
 
 def judged(model: ModelPlan) -> dict[str, str]:
-    """Return annotations for what a policy judges and no field shows.
+    """Return annotations with facts that policies check and no other field shows.
 
-    They go on the server itself, never on its pods' template: a changed word restarts nothing.
+    They are set on the server object, never on its pod template, so that a changed annotation restarts no pod.
     """
     known = model.provenance
     return {
@@ -70,13 +70,13 @@ def selector(model: ModelPlan) -> dict[str, str]:
 
 
 def network_policy(plan: Plan, name: str, pods: Object, rules: Object) -> Object:
-    """A NetworkPolicy of the models' namespace.
+    """Return a NetworkPolicy in the models' namespace.
 
     Args:
-        plan: of the stack.
-        name: of the object.
-        pods: selector of whom it is about.
-        rules: `ingress`, `egress` or both, each with what is allowed; an empty one allows nothing.
+        plan: the plan of the stack.
+        name: the name of the policy.
+        pods: selector of the pods it applies to.
+        rules: `ingress`, `egress` or both, each with the allowed peers; an empty list allows nothing.
     """
     return {
         "apiVersion": "networking.k8s.io/v1",
@@ -91,14 +91,14 @@ def network_policy(plan: Plan, name: str, pods: Object, rules: Object) -> Object
 
 
 def tcp(*ports: int) -> list[Object]:
-    """The ports of a NetworkPolicy's rule."""
+    """Return the ports of a NetworkPolicy rule."""
     return [{"protocol": "TCP", "port": port} for port in ports]
 
 
 def pod_security_labels(enforced: str) -> dict[str, str]:
-    """Labels of a namespace: what is refused, and that whatever is not `restricted` is told and written down.
+    """Return labels that enforce a Pod Security level; violations of `restricted` are reported and audited.
 
-    No version is pinned: the default is that of the API server, whose checks are those of the cluster's Kubernetes.
+    No version is pinned: the API server's default follows the Kubernetes version of the cluster.
     """
     level = {"enforce": enforced, "audit": "restricted", "warn": "restricted"}
     return {"app.kubernetes.io/managed-by": "hubstack"} | {

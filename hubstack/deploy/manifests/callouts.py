@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the load balancer calls out to for each request, as it would with Google's and llm-d's charts.
+"""The load balancer's callouts: the body router and the endpoint pickers, configured as in their upstream charts.
 
-Owns two programs and their objects. The body router copies the body's `model` into a header, so that routes can
-match it: gateway-api-inference-extension v1.5.0 (chart body-based-routing; v1.6 left it to
+Owns two programs and their objects. The body router copies `model` from the request body into a header so that
+routes can match it: gateway-api-inference-extension v1.5.0 (chart body-based-routing; v1.6 moved it to
 llm-d-inference-payload-processor, which has no release yet). The endpoint picker chooses the pod of an
-InferencePool: llm-d-router v0.10 (chart llm-d-router-gateway); it serves one pool, so each pool has one.
+InferencePool: llm-d-router v0.10 (chart llm-d-router-gateway); it serves one pool, so each pool has its own.
 """
 
 import json
@@ -21,32 +21,32 @@ BODY_ROUTER_PORT, BODY_ROUTER_HEALTH_PORT = 9004, 9005
 PICKER_NAME = "endpoint-picker"
 PICKER_IMAGE = "ghcr.io/llm-d/llm-d-router-endpoint-picker:v0.10.0"
 PICKER_READS = "vllm"
-"""Whose metrics it takes a pod's for unless it is told."""
+"""The engine whose metric names the picker expects by default."""
 PICKER_PORT, PICKER_HEALTH_PORT = 9002, 9003
 CALLOUT_PORTS = (PICKER_PORT, PICKER_HEALTH_PORT, BODY_ROUTER_PORT, BODY_ROUTER_HEALTH_PORT)
 NON_ROOT = 65532
-"""The user of both images (their Dockerfiles: distroless static, nonroot)."""
+"""The user of both images (from their Dockerfiles: distroless static, nonroot)."""
 BODY_ROUTER_REQUESTS = {"cpu": "500m", "memory": "256Mi", "ephemeral-storage": "64Mi"}
 PICKER_REQUESTS = {"cpu": "1", "memory": "2Gi", "ephemeral-storage": "64Mi"}
-"""Ours, unmeasured: for a few requests a second. The chart asks for 8 CPUs and 8 GiB, which is more than a node of
-a small model has; its sizing guide counts half a CPU to one for each long request a second."""
+"""Our own estimate, not measured, for a few requests per second. The chart requests 8 CPUs and 8 GiB, more than a
+small node offers; its sizing guide counts half a CPU to one CPU per long request per second."""
 PICKER_MEMORY_LIMIT, BODY_ROUTER_MEMORY_LIMIT = "4Gi", "512Mi"
 _BODY_ROUTER_LABELS = {"app.kubernetes.io/name": BODY_ROUTER_NAME}
 _CONFIG_PATH, _CONFIG_FILE = "/config", "plugins.yaml"
 
 
 def picker_name(model: ModelPlan) -> str:
-    """Name of a pool's picker."""
+    """Return the name of a pool's endpoint picker."""
     return f"{server_name(model)}{PICKER_SUFFIX}"
 
 
 def callout_account(plan: Plan, name: str) -> Object:
-    """An account whose token its pod uses: both programs read the Kubernetes API."""
+    """Return a service account with a mounted token: both programs read the Kubernetes API."""
     return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": stack_metadata(plan, name)}
 
 
 def body_router(plan: Plan) -> Object:
-    """The body router. It needs no rights: the one plugin that it runs reads no object."""
+    """Return the body router's Deployment. It needs no RBAC: its only plugin reads no Kubernetes objects."""
     told = json.dumps({"fieldName": "model", "headerName": MODEL_HEADER}, separators=(",", ":"))
     args = ["--streaming", "--v", "1", "--plugin", f"body-field-to-header:model-extractor:{told}",
             "--tracing=false", "--metrics-endpoint-auth=false", "--enable-pprof=false"]  # fmt: skip
@@ -58,7 +58,7 @@ def body_router(plan: Plan) -> Object:
     check = {"tcpSocket": {"port": "health"}}
     container["readinessProbe"] = {**check, "periodSeconds": 2}
     container["livenessProbe"] = {**check, "initialDelaySeconds": 5, "periodSeconds": 10}
-    # Two, apart: without it no request that is routed by its body finds a model.
+    # Two replicas on different nodes: while it is down, no request that is routed by its body reaches a model.
     made = _deployment(stack_metadata(plan, BODY_ROUTER_NAME), BODY_ROUTER_NAME, container, replicas=2)
     made["spec"]["template"]["spec"]["topologySpreadConstraints"] = [
         {
@@ -72,7 +72,7 @@ def body_router(plan: Plan) -> Object:
 
 
 def body_router_budget(plan: Plan) -> Object:
-    """Keep one of the two while nodes are drained."""
+    """Return a disruption budget that keeps one of the two replicas running while nodes are drained."""
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
@@ -82,17 +82,17 @@ def body_router_budget(plan: Plan) -> Object:
 
 
 def body_router_service(plan: Plan) -> Object:
-    """Its address; TLS with a certificate that it signs itself, as the chart has it."""
+    """Return the body router's Service; TLS uses a self-signed certificate, as in the chart."""
     port = {"name": "ext-proc", "port": BODY_ROUTER_PORT, "targetPort": BODY_ROUTER_PORT, "protocol": "TCP",
             "appProtocol": "HTTP2"}  # fmt: skip
     return _service(stack_metadata(plan, BODY_ROUTER_NAME), {"app.kubernetes.io/name": BODY_ROUTER_NAME}, port)
 
 
 def routing_extension(plan: Plan) -> Object:
-    """Ask the body router before a route is chosen, for what is not routed by its path.
+    """Return the extension that calls the body router before routing, for requests not routed by their path.
 
-    GKE docs "Customize GKE Gateway traffic using Service Extensions": GCPRoutingExtension works with gke-l7-rilb
-    and gke-l7-regional-external-managed.
+    GKE docs, "Customize GKE Gateway traffic using Service Extensions": GCPRoutingExtension supports gke-l7-rilb and
+    gke-l7-regional-external-managed.
     """
     extension = {
         "name": "model-name",
@@ -117,12 +117,12 @@ def routing_extension(plan: Plan) -> Object:
 
 
 _PARSERS = ("openai-parser", "passthrough-parser")
-"""The first that knows a path reads its body. Without the last one the picker refuses what it has no parser for:
-/v1/rerank, /v1/score, /v1/audio/transcriptions (llm-d-router v0.10.0)."""
+"""The first parser that knows a path reads its body. Without the last one, the picker rejects paths that have no
+parser: /v1/rerank, /v1/score, /v1/audio/transcriptions (llm-d-router v0.10.0)."""
 
 
 def inference_pool(plan: Plan, model: ModelPlan) -> Object:
-    """The servers of a model among which its picker chooses."""
+    """Return the pool of a model's servers from which its picker chooses."""
     return {
         "apiVersion": f"{POOL_GROUP}/v1",
         "kind": "InferencePool",
@@ -134,7 +134,7 @@ def inference_pool(plan: Plan, model: ModelPlan) -> Object:
             "endpointPickerRef": {
                 "name": picker_name(model),
                 "port": {"number": PICKER_PORT},
-                # Without its picker a pool is served evenly rather than not at all.
+                # If the picker fails, the pool is load-balanced evenly instead of failing.
                 "failureMode": "FailOpen",
             },
         },
@@ -142,7 +142,7 @@ def inference_pool(plan: Plan, model: ModelPlan) -> Object:
 
 
 def picker_config(plan: Plan, model: ModelPlan) -> Object:
-    """How the picker scores pods: short queue, free cache, the prefix already there (the chart's weights)."""
+    """Return the picker's configuration: the chart's weights for queue length, KV cache use and cached prefixes."""
     extractor: Object = {"type": "core-metrics-extractor"}
     if model.server.picker_metrics != PICKER_READS:
         extractor["parameters"] = {"defaultEngine": model.server.picker_metrics}
@@ -168,12 +168,12 @@ def picker_config(plan: Plan, model: ModelPlan) -> Object:
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": _picker_metadata(plan, model),
-        "data": {_CONFIG_FILE: json.dumps(config, indent=2)},  # YAML is what JSON is
+        "data": {_CONFIG_FILE: json.dumps(config, indent=2)},  # JSON is valid YAML
     }
 
 
 def picker(plan: Plan, model: ModelPlan) -> Object:
-    """The endpoint picker of a pool."""
+    """Return the Deployment of a pool's endpoint picker."""
     args = ["--pool-name", server_name(model), "--pool-namespace", plan.target.namespace,
             "--pool-group", POOL_GROUP, "--zap-encoder", "json", "--config-file", f"{_CONFIG_PATH}/{_CONFIG_FILE}",
             "--grpc-health-port", str(PICKER_HEALTH_PORT), "--tracing=false",
@@ -195,7 +195,7 @@ def picker(plan: Plan, model: ModelPlan) -> Object:
     labels = {"app.kubernetes.io/name": PICKER_NAME, "app.kubernetes.io/instance": picker_name(model)}
     template["metadata"]["labels"] = labels
     made["spec"]["selector"] = {"matchLabels": labels}
-    # Rolled, two would hold different pictures of the same cache.
+    # During a rolling update, two pickers would have different views of the same caches.
     made["spec"]["strategy"] = {"type": "Recreate"}
     template["spec"]["volumes"] = [{"name": "config", "configMap": {"name": picker_name(model)}}]
     template["spec"]["terminationGracePeriodSeconds"] = 130
@@ -203,7 +203,7 @@ def picker(plan: Plan, model: ModelPlan) -> Object:
 
 
 def picker_service(plan: Plan, model: ModelPlan) -> Object:
-    """Address of the picker."""
+    """Return the picker's Service."""
     port = {"name": "grpc-ext-proc", "port": PICKER_PORT, "targetPort": PICKER_PORT, "protocol": "TCP",
             "appProtocol": "kubernetes.io/h2c"}  # fmt: skip
     labels = {"app.kubernetes.io/name": PICKER_NAME, "app.kubernetes.io/instance": picker_name(model)}
@@ -211,7 +211,7 @@ def picker_service(plan: Plan, model: ModelPlan) -> Object:
 
 
 def picker_role(plan: Plan, model: ModelPlan) -> Object:
-    """What the picker watches: pods and pools of its namespace, and the optional kinds that it looks for."""
+    """Return the picker's role: it watches pods and pools of its namespace, and the optional kinds it looks for."""
     watch = ["get", "watch", "list"]
     optional = ["inferenceobjectives", "inferencemodelrewrites"]
     return {
@@ -227,7 +227,7 @@ def picker_role(plan: Plan, model: ModelPlan) -> Object:
 
 
 def picker_binding(plan: Plan, model: ModelPlan) -> Object:
-    """The role, to the picker's account."""
+    """Return the binding of the role to the picker's service account."""
     name = picker_name(model)
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
@@ -248,7 +248,7 @@ def _container(name: str, image: str, args: list[str], requests: dict[str, str],
         "image": image,
         "args": args,
         "env": [_field("NAMESPACE", "metadata.namespace")],
-        # No limit of CPU: a burst of requests waits for it otherwise.
+        # No CPU limit, so that bursts of requests are not throttled.
         "resources": {"requests": dict(requests), "limits": {"memory": memory_limit}},
         "securityContext": container_security(),
     }

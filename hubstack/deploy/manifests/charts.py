@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Controllers that GKE does not bring, as Helm charts: which, at what version, with what settings.
+"""Helm charts of the controllers that GKE does not include: versions and values.
 
-Owns pins and values. Does not own when they are installed (`components`). Values are those of the charts' own
-values.yaml at these versions (github.com/kedacore/charts, github.com/kubernetes-sigs/lws; seen 2026-11). Changed
-against the default: fewer replicas and smaller requests, since the system nodes are small; pods that meet the pod
-security standard `restricted`; and as little right as the task needs.
+Owns versions and values. Does not own when charts are installed (`components`). Values follow the charts' own
+values.yaml at these versions (github.com/kedacore/charts, github.com/kubernetes-sigs/lws; seen 2026-11). They
+differ from the defaults in three ways: fewer replicas and smaller requests, because system nodes are small; pods
+that meet the `restricted` Pod Security level; and the fewest permissions that work.
 """
 
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ from hubstack.plan import Plan
 
 LWS_NAMESPACE = "lws-system"
 KEDA_ACCOUNT = "keda-operator"
-"""Kubernetes account of KEDA's operator, which reads metrics."""
+"""Kubernetes service account of KEDA's operator, which reads metrics."""
 CONTROL_PLANE_PORT = 10250
-"""GKE's firewall lets the control plane reach pods on private nodes on 443 and on this one (the kubelet's) only.
-Pods have addresses of their own, so it is free; cert-manager takes it for the same reason."""
+"""GKE's firewall lets the control plane reach pods on private nodes only on 443 and on this port, the kubelet's.
+Pods have their own IP addresses, so the port is free; cert-manager uses it for the same reason."""
 _SHUTDOWN_SECONDS = 5
 
 
@@ -29,22 +29,22 @@ class Chart:
 
     release: str
     chart: str
-    """Name in the repository, or an OCI address."""
+    """Chart name in the repository, or an OCI address."""
     version: str
     repository: str | None
-    """None for an OCI address."""
+    """Repository URL; None for an OCI address."""
     namespace: str
     values: Object
 
 
 def chart_namespace(name: str) -> Object:
-    """The namespace of a controller, whose pods meet the strictest standard."""
+    """Return the namespace of a controller; its pods must meet the `restricted` Pod Security level."""
     metadata = {"name": name, "labels": pod_security_labels("restricted")}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
 
 
 def keda_chart(namespace: str = names.KEDA_NAMESPACE) -> Chart:
-    """KEDA: makes autoscalers of ScaledObjects, and takes models to zero."""
+    """Return the KEDA chart, which turns ScaledObjects into autoscalers and scales models to zero."""
     return Chart(
         release="keda",
         chart="keda",
@@ -55,7 +55,7 @@ def keda_chart(namespace: str = names.KEDA_NAMESPACE) -> Chart:
             "image": {"pullPolicy": "IfNotPresent"},
             "service": {"portHttpsTarget": CONTROL_PLANE_PORT},
             "webhooks": {"port": CONTROL_PLANE_PORT},
-            # Else it may scale every kind there is, and read every Secret.
+            # The default permits scaling every kind and reading every Secret.
             "rbac": {"scaledRefKinds": [{"apiGroup": "leaderworkerset.x-k8s.io", "kind": "leaderworkersets"}]},
             "permissions": {
                 "operator": {"restrict": {"secret": True}},
@@ -66,7 +66,7 @@ def keda_chart(namespace: str = names.KEDA_NAMESPACE) -> Chart:
 
 
 def http_add_on_chart(plan: Plan) -> Chart:
-    """The HTTP add-on: the interceptor that holds requests, and the scaler that counts them."""
+    """Return the HTTP add-on's chart: the interceptor that holds requests and the scaler that counts them."""
     hold = longest_hold(plan)
     small = {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"cpu": "500m", "memory": "128Mi"}}
     pod = {"runAsNonRoot": True, "runAsUser": 1000, "runAsGroup": 1000, "fsGroup": 1000,
@@ -80,16 +80,16 @@ def http_add_on_chart(plan: Plan) -> Chart:
         values={
             "interceptor": {
                 "pullPolicy": "IfNotPresent",
-                # One may go while the other holds; more as requests do.
+                # One replica may stop while the other holds requests; more are added as requests increase.
                 "replicas": {"min": 2, "max": 10},
                 "proxy": {"port": INTERCEPTOR_PORT},
-                # Each route sets its own; this is of a route that would not.
+                # Each route sets its own timeout; this is the fallback.
                 "readinessTimeout": f"{hold}s",
-                # An interceptor that is told to stop keeps what it holds: a request lives as long as a cold start.
+                # A terminating interceptor keeps its held requests; a request may wait for a whole cold start.
                 "shutdownDelay": f"{_SHUTDOWN_SECONDS}s",
                 "drainTimeout": f"{hold}s",
                 "terminationGracePeriodSeconds": hold + 2 * _SHUTDOWN_SECONDS,
-                # It holds requests with their prompts.
+                # Held requests include their prompts.
                 "resources": {
                     "requests": {"cpu": "100m", "memory": "128Mi"},
                     "limits": {"cpu": "1", "memory": "512Mi"},
@@ -103,7 +103,7 @@ def http_add_on_chart(plan: Plan) -> Chart:
 
 
 def lws_chart() -> Chart:
-    """The controller of LeaderWorkerSets."""
+    """Return the chart of the LeaderWorkerSet controller."""
     return Chart(
         release="lws",
         chart="oci://registry.k8s.io/lws/charts/lws",
@@ -111,7 +111,7 @@ def lws_chart() -> Chart:
         repository=None,
         namespace=LWS_NAMESPACE,
         values={
-            # The chart in the repository says `main`; releases are said to replace it.
+            # The chart in the source tree defaults to the tag `main`; releases should replace it.
             "image": {"manager": {"tag": "v0.10.0", "pullPolicy": "IfNotPresent"}},
             "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
             "podSecurityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The removal of a model's old commits from its bucket, after its servers have switched.
+"""Removes a model's old commits from its bucket after its servers have switched.
 
-Owns which commits are kept. The Job runs as the loader does, through the same mount.
+Owns which commits are kept. The Job runs like the loader and uses the same mount.
 """
 
 from collections.abc import Iterable
@@ -17,10 +17,11 @@ _SCRIPT = "collect_weights.py"
 
 
 def kept_commits(plan: Plan, model: ModelPlan, also: Iterable[str] = ()) -> tuple[str, ...]:
-    """Return the commits that stay in a model's bucket beside its own, sorted.
+    """Return the commits kept in a model's bucket in addition to its own, sorted.
 
-    Every model of the plan with the same bucket, and `also`. The replaced one where the request keeps it, and where
-    the servers span nodes: Pulumi does not wait for a LeaderWorkerSet to roll out, so old groups may still start.
+    Keeps the commit of every model of the plan that shares the bucket, and `also`. The replaced commit is kept if
+    the list asks for it, and if servers span nodes: Pulumi does not wait for a LeaderWorkerSet rollout, so old
+    groups may still start.
     """
     kept = {each.weights.prefix for each in sharing(plan, model)} | set(also)
     if model.weights.replaces and (model.weights.keep_replaced or model.hosts > 1):
@@ -29,7 +30,7 @@ def kept_commits(plan: Plan, model: ModelPlan, also: Iterable[str] = ()) -> tupl
 
 
 def collector_name(plan: Plan, model: ModelPlan, also: Iterable[str] = ()) -> str:
-    """Name of the removal: other commits to keep are another Job."""
+    """Return the Job's name, which changes with the commits to keep."""
     kept = kept_commits(plan, model, also)
     parts = (model.weights.prefix, *kept, collector_script(), model.weights.loader_image)
     return names.shorten(
@@ -38,7 +39,7 @@ def collector_name(plan: Plan, model: ModelPlan, also: Iterable[str] = ()) -> st
 
 
 def collector_config(plan: Plan, model: ModelPlan, also: Iterable[str] = ()) -> Object:
-    """The collector's script."""
+    """Return the ConfigMap with the collector's script."""
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -49,7 +50,7 @@ def collector_config(plan: Plan, model: ModelPlan, also: Iterable[str] = ()) -> 
 
 
 def collector_job(plan: Plan, model: ModelPlan, also: Iterable[str] = ()) -> Object:
-    """The removal of every commit's folder that is not kept."""
+    """Return the Job that removes the folder of every commit that is not kept."""
     name, kept = collector_name(plan, model, also), kept_commits(plan, model, also)
     command = ["python", f"{LOADER_FILES}/{_SCRIPT}", "--root", WEIGHTS_PATH, "--current", model.weights.prefix]
     for commit in kept:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The copy of a model's weights from the Hub to its bucket: file list, token and Job."""
+"""The Job that copies a model's weights from the Hub to its bucket, with its file list and token."""
 
 import json
 
@@ -28,18 +28,18 @@ TOKEN_FILE = "token"  # noqa: S105
 
 
 def loader_name(model: ModelPlan) -> str:
-    """Name of the load: another commit or file list is another Job."""
+    """Return the Job's name, which changes with the commit and the file list."""
     digest = names.short_hash(*load_parts(model), length=8)
     return names.shorten(f"{names.made_as(model)}-load-{digest}", names.DNS_LABEL_MAX)
 
 
 def load_parts(model: ModelPlan) -> tuple[str, ...]:
-    """All that a load is made of: its files, the script, the image and what is installed into it."""
+    """Return everything that defines a load: its files, script, image and installed packages."""
     return loader_manifest(model), loader_script(), model.weights.loader_image, loader_requirements()
 
 
 def loader_texts(model: ModelPlan) -> dict[str, str]:
-    """The files that a loader is given, by name."""
+    """Return the loader's input files by name."""
     return {
         "load_weights.py": loader_script(),
         "manifest.json": loader_manifest(model),
@@ -48,7 +48,7 @@ def loader_texts(model: ModelPlan) -> dict[str, str]:
 
 
 def load_command(files: str, target: str, scratch: str) -> str:
-    """The shell's words that install what a loader needs and run it, where its `loader_texts` lie in `files`."""
+    """Return the shell command that installs the loader's packages and runs it on the inputs in `files`."""
     return (
         "python -m pip install --quiet --no-cache-dir --require-hashes --only-binary :all: "
         f"--target {scratch}/site --requirement {files}/requirements.txt && exec python {files}/load_weights.py "
@@ -57,7 +57,7 @@ def load_command(files: str, target: str, scratch: str) -> str:
 
 
 def loader_manifest(model: ModelPlan) -> str:
-    """What the loader reads: the files at the commit, as JSON."""
+    """Return the loader's manifest as JSON: the files to copy at the locked commit."""
     weights = model.weights
     files = [
         {"path": f.path, "size_bytes": f.size_bytes, "sha256": f.sha256, "git_oid": f.git_oid}
@@ -69,7 +69,7 @@ def loader_manifest(model: ModelPlan) -> str:
 
 
 def loader_config(plan: Plan, model: ModelPlan) -> Object:
-    """The loader's script and file list."""
+    """Return the ConfigMap with the loader's script and file list."""
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -80,7 +80,7 @@ def loader_config(plan: Plan, model: ModelPlan) -> Object:
 
 
 def token_class(plan: Plan, model: ModelPlan, secret_id: str) -> Object:
-    """The Secret Manager add-on's description of the one file that a gated model's loader gets."""
+    """Return the SecretProviderClass that mounts the Hub token for a gated model's loader."""
     secret = f"projects/{plan.target.project}/secrets/{secret_id}/versions/latest"
     return {
         "apiVersion": "secrets-store.csi.x-k8s.io/v1",
@@ -94,7 +94,7 @@ def token_class(plan: Plan, model: ModelPlan, secret_id: str) -> Object:
 
 
 def loader_job(plan: Plan, model: ModelPlan) -> Object:
-    """The copy from the Hub to the bucket; it runs on the system nodes, which cost no accelerator."""
+    """Return the Job that copies from the Hub to the bucket; it runs on system nodes, without an accelerator."""
     weights = model.weights
     room = (weights.largest_file_bytes or weights.total_bytes or 50_000_000_000) + 4 * GIB
     mounts = [
@@ -105,8 +105,8 @@ def loader_job(plan: Plan, model: ModelPlan) -> Object:
     volumes: list[Object] = [
         bucket_volume(plan, model, read_only=False),
         {"name": "loader", "configMap": {"name": loader_name(model)}},
-        # Disks of their own: no node's boot disk need be sized for the largest file of any model. The FUSE driver
-        # stages what is written in the volume of the second name.
+        # Separate disks, so that no boot disk must be sized for the largest file. The FUSE driver stages writes in
+        # the volume with the second name.
         disk_volume(plan, "scratch", room),
         disk_volume(plan, "gke-gcsfuse-buffer", room),
     ]
@@ -135,7 +135,7 @@ def loader_job(plan: Plan, model: ModelPlan) -> Object:
 
 
 def pipeline_job(plan: Plan, model: ModelPlan, name: str, container: Object, volumes: list[Object]) -> Object:
-    """A Job on a model's bucket, under the loader's identity, that a later `pulumi up` makes anew if it failed."""
+    """Return a Job that mounts a model's bucket as the loader; the next `pulumi up` recreates it if it failed."""
     pod: Object = {
         "serviceAccountName": loader_account(model),
         "automountServiceAccountToken": False,
@@ -150,11 +150,11 @@ def pipeline_job(plan: Plan, model: ModelPlan, name: str, container: Object, vol
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        # Pulumi would otherwise wait again for a Job that has failed for good (pulumi-kubernetes, Job).
+        # Otherwise Pulumi would wait again for a Job that has failed permanently (pulumi-kubernetes, Job).
         "metadata": described | {"annotations": described["annotations"] | {"pulumi.com/replaceUnready": "true"}},
         "spec": {
             "backoffLimit": 6,
-            # Codes of the scripts after which another try is of no use.
+            # Exit codes of the scripts that a retry cannot fix.
             "podFailurePolicy": {
                 "rules": [
                     {

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A replica over several nodes, as a LeaderWorkerSet.
+"""Runs a replica across several nodes as a LeaderWorkerSet.
 
-Owns the group: one leader that answers, workers that do not, started and restarted together. The pod is that of
-`hubstack.deploy.manifests.server`. Facts: gke.md 3.6 (LeaderWorkerSet v0.10). Its webhook tells TPU pods of each
-other
-(TPU_WORKER_HOSTNAMES, TPU_WORKER_ID ...; lws pkg/utils/accelerators/tpu.go), so nothing of that is written here.
+Owns the group: one leader that serves requests and workers that do not, started and restarted together. The pod
+comes from `hubstack.deploy.manifests.server`. LeaderWorkerSet's webhook sets the TPU variables
+(TPU_WORKER_HOSTNAMES, TPU_WORKER_ID ...; lws pkg/utils/accelerators/tpu.go, v0.10), so they are not set here.
 """
 
 import copy
@@ -19,17 +18,17 @@ NODE_POOL_LABEL = "cloud.google.com/gke-nodepool"
 
 
 def group_name(model: ModelPlan) -> str:
-    """Name of the LeaderWorkerSet, which is not that of the model's Service.
+    """Return the LeaderWorkerSet's name, which differs from that of the model's Service.
 
-    The controller makes a headless Service of the set's own name, by which workers find their leader, and leaves
-    one that is there already (2026-11-25, LeaderWorkerSet v0.9.0 `CreateHeadlessServiceIfNotExists`): a ClusterIP
-    of that name would take its place, and no leader's address would resolve.
+    The controller creates a headless Service with the set's name, through which workers find their leader, but
+    keeps an existing one (2026-11-25, LeaderWorkerSet v0.9.0 `CreateHeadlessServiceIfNotExists`). A ClusterIP
+    Service with that name would take its place, and no leader's address would resolve.
     """
     return f"{server_name(model)}-group"
 
 
 def leader_worker_set(plan: Plan, model: ModelPlan) -> Object:
-    """The servers of a model that spans nodes."""
+    """Return the servers of a model that spans nodes."""
     single = deployment(plan, model)
     leader = single["spec"]["template"]
     worker = copy.deepcopy(leader)
@@ -37,12 +36,12 @@ def leader_worker_set(plan: Plan, model: ModelPlan) -> Object:
     container = worker["spec"]["containers"][0]
     container["args"] = list(model.server.worker_args)
     for unasked in ("startupProbe", "readinessProbe", "livenessProbe", "ports"):
-        del container[unasked]  # a worker has no HTTP server; the leader's health is the group's
-    # The leader's answers end on its workers too.
+        del container[unasked]  # workers have no HTTP server; the leader's health is the group's
+    # The leader's requests also end on its workers.
     container["lifecycle"] = pre_stop(model.server.pre_stop_seconds + model.server.drain_seconds)
     metadata: Object = {**single["metadata"], "name": group_name(model)}
     if model.accelerator_kind is AcceleratorKind.TPU:
-        # One group for each slice, and a slice is a pool of its own.
+        # One group per slice, and each slice is its own pool.
         metadata["annotations"] = {**metadata["annotations"], EXCLUSIVE_TOPOLOGY: NODE_POOL_LABEL}
     return {
         "apiVersion": "leaderworkerset.x-k8s.io/v1",
@@ -50,7 +49,7 @@ def leader_worker_set(plan: Plan, model: ModelPlan) -> Object:
         "metadata": metadata,
         "spec": {
             "replicas": model.replicas.min,
-            # A leader is ready only once its workers have joined, so they must not wait for it.
+            # A leader becomes ready only after its workers have joined, so they must not wait for it.
             "startupPolicy": "LeaderCreated",
             "rolloutStrategy": {
                 "type": "RollingUpdate",
@@ -67,9 +66,9 @@ def leader_worker_set(plan: Plan, model: ModelPlan) -> Object:
 
 
 def _token_probe(model: ModelPlan) -> Object:
-    """Ask the leader for a token: its health stays 200 when a worker is gone, and requests hang.
+    """Return a liveness probe that generates one token: with a lost worker, /health stays 200 while requests hang.
 
-    A server that is only busy is left alone: its counter of tokens goes on.
+    A server that is merely busy passes, because its token counter increases.
     """
     server = model.server
     script = _ASK_FOR_ONE.format(

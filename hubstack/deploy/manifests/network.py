@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may speak to whom in the models' namespace: nothing, but for what is listed here.
+"""Network access in the models' namespace: everything is denied except what is listed here.
 
-Owns every NetworkPolicy of the namespace except those of a gateway's proxies
-(`hubstack.deploy.manifests.backends`), and
-the way to the interceptor, past which a neighbour could wake and ask any model. Addresses are the network's
-(`hubstack.plan.addresses`); names of hosts are judged by GKE's own FQDNNetworkPolicy, since the Hub's and
-Google's
-addresses change (GKE docs "Control Pod egress traffic using FQDN network policies": needs Dataplane V2, only
-allows, at most 50 addresses a policy). What neither kind can hold is said in docs/concepts/security.md.
+Owns every NetworkPolicy of the namespace except those for a gateway's proxies
+(`hubstack.deploy.manifests.backends`), and access to the interceptor, through which another namespace could start
+and call any model. IP ranges come from `hubstack.plan.addresses`; host names are matched by GKE's
+FQDNNetworkPolicy, because the Hub's and Google's addresses change (GKE docs, "Control Pod egress traffic using FQDN
+network policies": requires Dataplane V2, only allows, at most 50 addresses per policy). For what neither can
+enforce, see docs/concepts/security.md.
 """
 
 from hubstack.deploy.manifests.base import Object, network_policy, selector, server_name, tcp
@@ -18,33 +17,34 @@ from hubstack.plan.addresses import DNS_ADDRESSES, HEALTH_CHECK_RANGES, METADATA
 from hubstack.plan.loading import LoadingMethod
 
 CLIENT_LABEL = "hubstack.dev/model-client"
-"""A namespace with this label (`true`) may call the models."""
+"""A namespace with this label set to `true` may call the models."""
 COLLECTOR_NAMESPACES = ("gmp-system", "gke-gmp-system")
-"""Of Google's metrics collectors; which of the two GKE uses was not tried."""
+"""Namespaces of Google's metrics collectors; which of the two GKE uses was not tested."""
 HUB_HOSTS = (
     "huggingface.co", "cas-server.xethub.hf.co", "cas-server.xethub-eu.hf.co", "transfer.xethub.hf.co",
     "transfer.xethub-eu.hf.co", "us.aws.cdn.hf.co", "us.gcp.cdn.hf.co", "cdn-lfs-us-1.hf.co", "cdn-lfs-eu-1.hf.co",
 )  # fmt: skip
-"""Facts: gke.md 1.2. Whole names: a pattern's star stands for one label, and would open hosts that nobody named."""
+"""Hosts of the Hub and its storage (github.com/huggingface/hub-docs, 2026-08-22). Full names only: a wildcard
+matches any one label and would allow unlisted hosts."""
 PACKAGE_HOSTS = ("pypi.org", "files.pythonhosted.org")
-"""From which a loader installs the Hub's client."""
+"""Hosts from which a loader installs huggingface_hub."""
 STORAGE_HOST = "storage.googleapis.com"
 FQDN_API, FQDN_KIND = "networking.gke.io/v1alpha1", "FQDNNetworkPolicy"
 DEFAULT_DENY = "default-deny"
 _NAMESPACE_LABEL = "kubernetes.io/metadata.name"
 _SERVERS = {"matchLabels": {"app.kubernetes.io/name": "server"}}
 _JOBS = {"matchExpressions": [{"key": "batch.kubernetes.io/job-name", "operator": "Exists"}]}
-"""Of loaders, collectors and Google's Volume Populator: Kubernetes itself labels the pods of a Job."""
+"""Selects pods of loaders, collectors and Google's Volume Populator: Kubernetes labels every Job's pods."""
 _LOADERS = {"matchLabels": {"app.kubernetes.io/name": "loader"}}
 
 
 def default_deny(plan: Plan) -> Object:
-    """No pod of the namespace is reached, and none reaches anything. What follows adds to it."""
+    """Return the policy that denies all ingress and egress in the namespace; the other policies add to it."""
     return network_policy(plan, DEFAULT_DENY, {}, {"ingress": [], "egress": []})
 
 
 def network_policies(plan: Plan) -> tuple[Object, ...]:
-    """Return what is allowed, each under the name by which it is registered; beside these `group_policy`."""
+    """Return the allow policies, named as they are registered; `group_policy` is separate."""
     readers = _bucket_readers(plan)
     return (
         callers(plan),
@@ -58,10 +58,10 @@ def network_policies(plan: Plan) -> tuple[Object, ...]:
 
 
 def callers(plan: Plan) -> Object:
-    """Let clients' namespaces and Google's metrics collectors reach the servers on their ports.
+    """Return the policy that lets clients' namespaces and Google's metrics collectors reach the servers' ports.
 
-    Where a model rests also the interceptor, which holds its requests; with a gateway also the endpoint pickers,
-    which read the servers' queues. It is called `same-namespace` since it once let in that as well.
+    Also admits the interceptor if a model scales to zero, and with a gateway the endpoint pickers, which read the
+    servers' queues. The name `same-namespace` is historical: the policy once admitted that namespace too.
     """
     collectors = {"key": _NAMESPACE_LABEL, "operator": "In", "values": list(COLLECTOR_NAMESPACES)}
     found: list[Object] = [
@@ -79,14 +79,14 @@ def callers(plan: Plan) -> Object:
 
 
 def group_policy(plan: Plan, model: ModelPlan) -> Object:
-    """Let the pods of a model that spans nodes speak to each other: ranks choose their ports as they run."""
+    """Return the policy that lets a multi-node model's pods reach each other; ranks choose their own ports."""
     each = [{"podSelector": {"matchLabels": selector(model)}}]
     return network_policy(plan, f"{server_name(model)}-peers", {"matchLabels": selector(model)},
                    {"ingress": [{"from": each}], "egress": [{"to": each}, *_dns()]})  # fmt: skip
 
 
 def interceptor_callers(plan: Plan) -> Object:
-    """Let the interceptor be reached by those who may reach the servers, and by KEDA, which counts its requests."""
+    """Return the policy that lets the servers' clients, and KEDA's request counter, reach the interceptor."""
     sources: list[Object] = [{"namespaceSelector": {"matchLabels": {CLIENT_LABEL: "true"}}}]
     if plan.gateway:
         sources += [{"ipBlock": {"cidr": cidr}} for cidr in (PROXY_RANGE, *HEALTH_CHECK_RANGES)]
@@ -96,7 +96,7 @@ def interceptor_callers(plan: Plan) -> Object:
 
 
 def _bucket_readers(plan: Plan) -> Object:
-    """Servers that read their bucket; one whose weights are on a disk has no way out at all."""
+    """Return the policy for servers that read a bucket; a server whose weights are on a disk has no egress."""
     on_disk = sorted(server_name(m) for m in plan.on_gke if m.loading.method is LoadingMethod.HYPERDISK_ML)
     if not on_disk:
         return _SERVERS
@@ -105,7 +105,7 @@ def _bucket_readers(plan: Plan) -> Object:
 
 
 def _callouts(plan: Plan) -> Object:
-    """The control plane for both programs; the servers for the picker, whose rule costs the other nothing."""
+    """Return the policy that lets callouts reach the control plane, and the picker the servers."""
     names = {"key": "app.kubernetes.io/name", "operator": "In", "values": [BODY_ROUTER_NAME, PICKER_NAME]}
     return network_policy(plan, "callouts-egress", {"matchExpressions": [names]}, {
         "egress": [

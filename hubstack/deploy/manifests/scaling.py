@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What makes replicas follow the load, by KEDA: the scaler of a model, and the way to one that rests.
+"""Scales replicas with load through KEDA: each model's scaler, and how requests reach a model at zero.
 
 Owns ScaledObject, InterceptorRoute and the Service that leads to the interceptor. Does not own the figures
-(`hubstack.planner.serving.scaling`) nor KEDA itself (`hubstack.deploy.manifests.charts`). Field names as in the
+(`hubstack.planner.serving.scaling`) nor KEDA itself (`hubstack.deploy.manifests.charts`). Field names follow the
 CRDs of KEDA 2.20.2 and its HTTP add-on 0.15.0.
 """
 
@@ -12,44 +12,46 @@ from hubstack.deploy.manifests.multi_host import group_name
 from hubstack.plan import ModelPlan, Plan, ScalingPlan, ScalingTrigger
 
 INTERCEPTOR_SERVICE, INTERCEPTOR_PORT = "keda-add-ons-http-interceptor-proxy", 8080
-"""Of the add-on's chart. It answers by the Host of a request."""
+"""Service of the add-on's interceptor, which routes by the Host header."""
 INTERCEPTOR_LABELS = {"app.kubernetes.io/component": "interceptor", "app.kubernetes.io/name": "http-add-on"}
 _SCALER = "keda-add-ons-http-external-scaler"
 MONITORING_AUTH = "google-monitoring"
 """Name of the TriggerAuthentication."""
 POLL_SECONDS = 30
-"""KEDA's own default, and how often metrics are scraped: more often shows nothing new."""
+"""KEDA's default, which matches the scrape interval: polling more often shows nothing new."""
 SCALE_DOWN_SECONDS = 600
-"""Of calm before a replica goes, and then one at a time: a new one costs a load. Our choice."""
+"""Idle seconds before one replica is removed, then one at a time, because each new replica must load. Our
+choice."""
 MAX_ANSWER_SECONDS = 3600
-"""A request that takes longer than this once the model is awake is broken, and would keep it awake. Our choice."""
+"""A request to a running model that takes longer is considered broken and no longer keeps it running. Our
+choice."""
 
 
 def rests(model: ModelPlan) -> bool:
-    """Whether the model goes to zero replicas by itself, so that requests must come through the interceptor."""
+    """Return whether the model scales to zero, so that requests must go through the interceptor."""
     return model.scaling is not None and model.scaling.rests
 
 
 def resting(plan: Plan) -> tuple[ModelPlan, ...]:
-    """Return the models that rest."""
+    """Return the models that scale to zero."""
     return tuple(model for model in plan.models if rests(model))
 
 
 def longest_hold(plan: Plan) -> int:
-    """Return the seconds that a request may wait for any resting model; 0 where none rests."""
+    """Return the most seconds that a request may wait for a cold start; 0 if no model scales to zero."""
     return max((model.scaling.hold_seconds for model in plan.models if model.scaling), default=0)
 
 
 def is_scaled(plan: Plan) -> bool:
-    """Whether any model's replicas follow its load."""
+    """Return whether any model is autoscaled."""
     return any(model.scaling for model in plan.models)
 
 
 def hosts(plan: Plan, model: ModelPlan) -> tuple[str, ...]:
-    """Return the Host names by which the interceptor knows a model.
+    """Return the Host names under which the interceptor knows a model.
 
-    The server's own, as a gateway sends it, and those of the waking Service in every length that the cluster's DNS
-    takes.
+    Includes the server's own name, which a gateway sends, and every form of the cold-start Service's name that the
+    cluster's DNS resolves.
     """
     namespace, wake = plan.target.namespace, names.wake_name(server_name(model))
     within = (wake, f"{wake}.{namespace}", f"{wake}.{namespace}.svc", f"{wake}.{namespace}.svc.cluster.local")
@@ -57,14 +59,14 @@ def hosts(plan: Plan, model: ModelPlan) -> tuple[str, ...]:
 
 
 def endpoint(plan: Plan, model: ModelPlan) -> str:
-    """Address of the OpenAI-compatible API inside the cluster: that of the interceptor where the model may rest."""
+    """Return the API's address inside the cluster: the interceptor's if the model scales to zero."""
     own, *_, wake = hosts(plan, model)
     host = f"{wake}:{INTERCEPTOR_PORT}" if rests(model) else own
     return f"http://{host}{model.server.api_path}"
 
 
 def wake_service(plan: Plan, model: ModelPlan) -> Object:
-    """The address of a resting model inside the cluster: another name of the interceptor."""
+    """Return the Service of a model that scales to zero: an alias of the interceptor."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -80,7 +82,7 @@ def wake_service(plan: Plan, model: ModelPlan) -> Object:
 
 
 def interceptor_route(plan: Plan, model: ModelPlan) -> Object:
-    """Where the interceptor sends a model's requests, and how long it holds them."""
+    """Return the route that tells the interceptor where to send a model's requests and how long to hold them."""
     scaling = _scaling(model)
     return {
         "apiVersion": "http.keda.sh/v1beta1",
@@ -100,7 +102,7 @@ def interceptor_route(plan: Plan, model: ModelPlan) -> Object:
 
 
 def trigger_authentication(plan: Plan) -> Object:
-    """KEDA reads metrics as its own account, which may only look (facts: gke.md 4.3)."""
+    """Return the authentication by which KEDA reads metrics, as its own read-only service account."""
     labels = {"app.kubernetes.io/managed-by": "hubstack"}
     return {
         "apiVersion": "keda.sh/v1alpha1",
@@ -111,7 +113,7 @@ def trigger_authentication(plan: Plan) -> Object:
 
 
 def scaled_object(plan: Plan, model: ModelPlan) -> Object:
-    """The scaler of a model; KEDA makes a HorizontalPodAutoscaler of it and goes to zero by itself."""
+    """Return a model's ScaledObject. KEDA creates a HorizontalPodAutoscaler from it, and itself scales to zero."""
     scaling = _scaling(model)
     triggers = [_prometheus(plan, model, trigger) for trigger in scaling.triggers]
     if scaling.rests:
@@ -126,8 +128,8 @@ def scaled_object(plan: Plan, model: ModelPlan) -> Object:
             "maxReplicaCount": model.replicas.max,
             "pollingInterval": POLL_SECONDS,
             "cooldownPeriod": scaling.idle_seconds,
-            # Without figures nothing moves: what runs stays, and what rests stays at rest. Zero here would let a
-            # busy model go while monitoring is away (KEDA 2.20.2, pkg/scaling/executor).
+            # Without metrics, keep the current replicas. A fallback of zero would stop a busy model while
+            # monitoring is unavailable (KEDA 2.20.2, pkg/scaling/executor).
             "fallback": {
                 "failureThreshold": 3,
                 "replicas": max(1, model.replicas.min),
@@ -141,12 +143,12 @@ def scaled_object(plan: Plan, model: ModelPlan) -> Object:
 
 def _scaling(model: ModelPlan) -> ScalingPlan:
     if model.scaling is None:
-        raise ValueError(f"{model.key} is not scaled")
+        raise ValueError(f"{model.key} is not autoscaled")
     return model.scaling
 
 
 def _target(model: ModelPlan) -> Object:
-    """By the scale sub-resource, which for a LeaderWorkerSet counts groups."""
+    """Return the target's scale subresource, which counts groups for a LeaderWorkerSet."""
     if model.hosts > 1:
         return {
             "apiVersion": "leaderworkerset.x-k8s.io/v1",
@@ -157,7 +159,7 @@ def _target(model: ModelPlan) -> Object:
 
 
 def _behavior(scaling: ScalingPlan) -> Object:
-    """Up: at most doubled while the last ones still load, or a queue would ask again and again. Down: slowly."""
+    """Return the scaling rates: at most double while new replicas load, and scale down slowly."""
     settle = scaling.settle_seconds
     return {
         "scaleUp": {
@@ -186,9 +188,9 @@ def _prometheus(plan: Plan, model: ModelPlan, trigger: ScalingTrigger) -> Object
             "serverAddress": f"https://monitoring.googleapis.com/v1/projects/{project}/location/global/prometheus",
             "query": trigger.query,
             "threshold": f"{trigger.target:g}",
-            # What is left in a cache must not keep a model awake.
+            # A filled cache alone must not keep a model running.
             "activationThreshold": f"{trigger.target / 10:g}" if trigger.name == "kv-cache" else "0",
-            # At rest there is nothing to measure; a model that always runs must be seen.
+            # At zero replicas there is no metric; for a model that always runs, a missing metric is an error.
             "ignoreNullValues": "true" if model.replicas.min == 0 else "false",
         },
         "authenticationRef": {"name": MONITORING_AUTH},
@@ -196,7 +198,7 @@ def _prometheus(plan: Plan, model: ModelPlan, trigger: ScalingTrigger) -> Object
 
 
 def _requests(plan: Plan, model: ModelPlan) -> Object:
-    """Requests in flight at the interceptor, pushed at once: what wakes a model."""
+    """Return the trigger on in-flight requests at the interceptor, which pushes them and so starts a model."""
     return {
         "type": "external-push",
         "name": "requests",

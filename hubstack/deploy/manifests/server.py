@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The servers of a model: Deployment, Service, disruption budget, and the pod that all forms share.
+"""A model's servers: Deployment, Service, disruption budget and the pod template that all forms share.
 
-Owns probes, placement and volumes of the serving pod. Does not own flags (`hubstack.planner.engines`)
-nor a replica over several nodes (`hubstack.deploy.manifests.multi_host`).
+Owns probes, placement and volumes of the serving pod. Does not own flags (`hubstack.planner.engines`) nor replicas
+that span nodes (`hubstack.deploy.manifests.multi_host`).
 """
 
 from hubstack.deploy.manifests.api_keys import key_args, key_env
@@ -20,13 +20,13 @@ from hubstack.deploy.manifests.volumes import WEIGHTS_PATH, WEIGHTS_VOLUME, serv
 from hubstack.plan import ModelPlan, Plan, Probe
 
 _LEADER = {"leaderworkerset.sigs.k8s.io/worker-index": "0"}
-"""Label of the pod that answers, where a replica spans nodes."""
+"""Label of the pod that serves requests when a replica spans nodes."""
 TPU_ACCELERATOR_LABEL = "cloud.google.com/gke-tpu-accelerator"
 TPU_TOPOLOGY_LABEL = "cloud.google.com/gke-tpu-topology"
 
 
 def service(plan: Plan, model: ModelPlan) -> Object:
-    """The address of a model inside the cluster."""
+    """Return the Service of a model."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -40,16 +40,16 @@ def service(plan: Plan, model: ModelPlan) -> Object:
 
 
 def leader_selector(model: ModelPlan) -> dict[str, str]:
-    """Labels by which the pod that answers is told from the others of its replica."""
+    """Return the labels that select the serving pod of each replica."""
     return dict(_LEADER) if model.hosts > 1 else {}
 
 
 def disruption_budget(plan: Plan, model: ModelPlan) -> Object:
-    """At most one replica goes at a time when nodes are drained, and never none for ever.
+    """Return a budget under which a node drain stops at most one replica at a time, but never blocks forever.
 
-    Of a group the budget counts pods: one that is evicted takes its group with it, and until the group is whole
-    again the budget is spent, so no second one is touched. A single replica may go: the drain would wait for ever.
-    So may a pod that is not ready, which serves no one.
+    For a group the budget counts pods: evicting one stops its whole group, and the budget stays used until the
+    group is complete again, so no second group is affected. A single replica may be evicted, because otherwise the
+    drain would never finish. So may a pod that is not ready, since it serves no requests.
     """
     return {
         "apiVersion": "policy/v1",
@@ -64,7 +64,7 @@ def disruption_budget(plan: Plan, model: ModelPlan) -> Object:
 
 
 def deployment(plan: Plan, model: ModelPlan) -> Object:
-    """The servers of a model."""
+    """Return the Deployment of a model's servers."""
     own = metadata(plan, model, server_name(model))
     pod_labels = selector(model) | {"hubstack.dev/commit": model.commit[:12]}
     return {
@@ -73,12 +73,12 @@ def deployment(plan: Plan, model: ModelPlan) -> Object:
         "metadata": {**own, "annotations": judged(model)},
         "spec": {
             "replicas": model.replicas.min,
-            # A surge asks for a second accelerator, which may not exist (facts: gke.md 7, row 32): the plan knows.
+            # A surge needs a second accelerator, which may not exist; the plan decides whether there is one.
             "strategy": {
                 "type": "RollingUpdate",
                 "rollingUpdate": {"maxSurge": model.max_surge, "maxUnavailable": 1 - model.max_surge},
             },
-            # Longer than the load, or a healthy start counts as a failed rollout.
+            # Longer than loading takes; otherwise a healthy start counts as a failed rollout.
             "progressDeadlineSeconds": 600 + _window(model.server.startup) + 1800,
             "selector": {"matchLabels": selector(model)},
             "template": {
@@ -98,7 +98,7 @@ def _server_pod(plan: Plan, model: ModelPlan) -> Object:
         volumes.insert(0, weights)
         mounts.insert(0, {"name": WEIGHTS_VOLUME, "mountPath": WEIGHTS_PATH, "readOnly": True})
     if server.shm_bytes:
-        # NCCL between ranks needs more than the runtime's 64 MiB (facts: gke.md 7, row 33).
+        # NCCL between ranks needs more shared memory than the container runtime's default of 64 MiB.
         volumes.append({"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": str(server.shm_bytes)}})
         mounts.append({"name": "shm", "mountPath": "/dev/shm"})  # noqa: S108
     container: Object = {
@@ -119,7 +119,7 @@ def _server_pod(plan: Plan, model: ModelPlan) -> Object:
     return {
         "serviceAccountName": server_name(model),
         "automountServiceAccountToken": False,
-        # A Service called `vllm` would otherwise put VLLM_PORT into every pod, and vLLM refuses to start.
+        # Otherwise a Service named `vllm` would set VLLM_PORT in every pod, and vLLM refuses to start.
         "enableServiceLinks": False,
         "nodeSelector": _node_selector(model),
         "tolerations": [
@@ -138,7 +138,7 @@ def _server_resources(model: ModelPlan) -> Object:
     accelerators = {server.accelerator_resource: str(server.accelerator_count)}
     memory = str(server.memory_bytes)
     return {
-        # Of the node's disk: the log, and what an engine writes beside its volumes.
+        # Node disk for the log and for what an engine writes outside its volumes.
         "requests": {
             "cpu": f"{server.cpu_millicores}m",
             "memory": memory,
@@ -152,11 +152,11 @@ def _server_resources(model: ModelPlan) -> Object:
 def _node_selector(model: ModelPlan) -> dict[str, str]:
     selector = {CLASS_LABEL: model.capacity_class}
     if model.tpu_topology:
-        # A pod must name both labels for GKE to count its chips (facts: gke.md 3.5).
+        # GKE counts a pod's chips only if the pod sets both labels.
         selector[TPU_ACCELERATOR_LABEL] = model.gke_accelerator
         selector[TPU_TOPOLOGY_LABEL] = model.tpu_topology
     if model.loading.zone:
-        # A disk is of one zone; the autoscaler adds a node there, or none.
+        # A disk is zonal, so the autoscaler may add nodes only in its zone.
         selector["topology.kubernetes.io/zone"] = model.loading.zone
     return selector
 
@@ -171,7 +171,7 @@ def _probe(probe: Probe) -> Object:
 
 
 def pre_stop(seconds: int) -> Object:
-    """Wait before the engine is told to stop (kubelet's own sleep: an image needs no shell)."""
+    """Return a preStop hook that delays SIGTERM (the kubelet's sleep action, which needs no shell)."""
     return {"preStop": {"sleep": {"seconds": seconds}}}
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a stack has once: the models' namespace, and the classes of capacity."""
+"""Objects that exist once per stack: the models' namespace and its ComputeClasses."""
 
 from hubstack import names
 from hubstack.deploy.manifests.base import Object, pod_security_labels
@@ -8,10 +8,10 @@ from hubstack.plan import CapacityClass, Plan
 
 
 def namespace(plan: Plan) -> Object:
-    """The models' namespace, with the pod security standard that every pod in it meets.
+    """Return the models' namespace, with the Pod Security level that every pod in it meets.
 
-    TPU servers run as root (their devices belong to it), which `restricted` forbids; the rest of it they keep, and
-    the API server names them to whoever applies them (`warn`) and in its audit log.
+    TPU servers run as root because root owns their devices, which `restricted` forbids. They meet the rest of
+    `restricted`, and the API server reports violations to the caller (`warn`) and in its audit log.
     """
     has_tpu = any(model.accelerator_kind is AcceleratorKind.TPU for model in plan.on_gke)
     labels = pod_security_labels("baseline" if has_tpu else "restricted")
@@ -19,9 +19,9 @@ def namespace(plan: Plan) -> Object:
 
 
 def capacity_class(capacity: CapacityClass) -> Object:
-    """The ComputeClass that tries a class's pools in order and never another machine.
+    """Return the ComputeClass that tries a class's pools in order and no other machine.
 
-    Facts: gke.md 3.8. `ScaleUpAnyway` would bring plain CPU nodes.
+    `ScaleUpAnyway` would add plain CPU nodes (GKE docs, "About custom compute classes").
     """
     return {
         "apiVersion": "cloud.google.com/v1",

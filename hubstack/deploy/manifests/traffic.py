@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The way of a request: Gateway, a route for each model, and the backend that it ends at.
+"""Routes requests: the Gateway, one HTTPRoute per model, and the backends.
 
-Owns which names and paths lead to which backend, and with which weights. Does not own how the load balancer treats
-a backend (`hubstack.deploy.manifests.backends`) nor what reads the model's name from the body
-(`hubstack.deploy.manifests.callouts`). Facts: gke.md 4.5; Gateway API v1; GKE docs "Configure Gateway resources".
+Owns which names and paths lead to which backend, and their weights. Does not own backend settings
+(`hubstack.deploy.manifests.backends`) nor how the model's name is read from the body
+(`hubstack.deploy.manifests.callouts`). Sources: Gateway API v1; GKE docs, "Configure Gateway resources".
 """
 
 import itertools
@@ -18,29 +18,29 @@ GATEWAY_NAME = "models"
 GATEWAY_GROUP = "gateway.networking.k8s.io"
 POOL_GROUP = "inference.networking.k8s.io"
 MODEL_HEADER = "X-Gateway-Model-Name"
-"""Set from the body's `model` (gateway-api-inference-extension v1.5.0, config/charts/body-based-routing)."""
+"""Header set from the body's `model` (gateway-api-inference-extension v1.5.0, config/charts/body-based-routing)."""
 _CLASSES = {Exposure.INTERNAL: "gke-l7-rilb", Exposure.EXTERNAL: "gke-l7-regional-external-managed"}
 
 
 def gateway_of(plan: Plan) -> GatewayPlan:
-    """Return the plan's gateway; asked for only where there is one."""
+    """Return the plan's gateway; call it only if the plan has one."""
     if plan.gateway is None:
         raise ValueError("the plan has no gateway")
     return plan.gateway
 
 
 def address_name(plan: Plan) -> str:
-    """Name of the reserved address."""
+    """Return the name of the reserved IP address."""
     return names.shorten(f"hubstack-{names.slug(plan.target.stack)}-gateway", names.DNS_LABEL_MAX)
 
 
 def canary_for(plan: Plan, model: ModelPlan) -> ModelPlan | None:
-    """Return the model's canary."""
+    """Return the model's canary, or None."""
     return next((other for other in sharing(plan, model) if other.canary_of == model.key), None)
 
 
 def has_pool(plan: Plan, model: ModelPlan) -> bool:
-    """Say whether an endpoint picker chooses among the model's servers."""
+    """Return whether an endpoint picker chooses among the model's servers."""
     return plan.traffic is not None and model.key in plan.traffic.picked
 
 
@@ -49,7 +49,7 @@ def _names(plan: Plan, model: ModelPlan) -> tuple[str, ...]:
 
 
 def backend(plan: Plan, model: ModelPlan) -> Object:
-    """Return the backendRef, without its weight, at which requests for a model end."""
+    """Return the backendRef for a model's requests, without its weight."""
     if rests(model):
         return {"name": INTERCEPTOR_SERVICE, "namespace": plan.target.keda_namespace, "port": INTERCEPTOR_PORT}
     if has_pool(plan, model):
@@ -58,18 +58,18 @@ def backend(plan: Plan, model: ModelPlan) -> Object:
 
 
 def held_host(plan: Plan, model: ModelPlan) -> str | None:
-    """Return the Host by which the interceptor knows a resting model; None for others."""
+    """Return the Host under which the interceptor knows a model that scales to zero; None for other models."""
     return f"{server_name(model)}.{plan.target.namespace}.svc.cluster.local" if rests(model) else None
 
 
 def base_url(plan: Plan, address: str) -> str:
-    """Return what clients put before `/v1`."""
+    """Return the base URL that clients put before `/v1`."""
     gateway = gateway_of(plan)
     return f"{'https' if gateway.certificate else 'http'}://{gateway.host or address}"
 
 
 def gateway(plan: Plan) -> Object:
-    """The address of all models. Its load balancer is regional, private unless asked otherwise."""
+    """Return the Gateway, the address of all models. Its load balancer is regional, and internal by default."""
     asked = gateway_of(plan)
     secure = asked.certificate is not None
     listener: Object = {
@@ -81,7 +81,7 @@ def gateway(plan: Plan) -> Object:
     if asked.host:
         listener["hostname"] = asked.host
     if asked.certificate:
-        # Regional classes take certificates of Certificate Manager by name; the map annotation is for global ones.
+        # Regional classes take Certificate Manager certificates by name; the map annotation is for global classes.
         listener["tls"] = {
             "mode": "Terminate",
             "options": {"networking.gke.io/cert-manager-certs": asked.certificate},
@@ -99,10 +99,10 @@ def gateway(plan: Plan) -> Object:
 
 
 def route(plan: Plan, model: ModelPlan) -> Object:
-    """The route to a model: by its names under `/v1`, and by `/KEY/`, present or former, for what carries no name.
+    """Return a model's route: its names under `/v1`, and `/KEY/` (current or former) for requests without a name.
 
-    Nothing but these paths is reachable: vLLM asks for the API key under `/v1` only (its AuthenticationMiddleware),
-    and metrics are nobody's outside. HTTPRoute timeouts are left out: GKE ignores them (facts: gke.md 4.5).
+    Only these paths are reachable: vLLM requires the API key only under `/v1` (its AuthenticationMiddleware), and
+    metrics must not be public. HTTPRoute timeouts are omitted because GKE ignores them (llm-d-router v0.10.0 docs).
     """
     asked = gateway_of(plan)
     refs, host = _weighted(plan, model), held_host(plan, model)
@@ -134,7 +134,7 @@ def route(plan: Plan, model: ModelPlan) -> Object:
 
 
 def reference_grant(plan: Plan) -> Object:
-    """Let the models' routes end at the interceptor, which is in another namespace."""
+    """Return the grant that lets the models' routes use the interceptor, which is in another namespace."""
     return {
         "apiVersion": f"{GATEWAY_GROUP}/v1beta1",
         "kind": "ReferenceGrant",
@@ -151,13 +151,13 @@ def reference_grant(plan: Plan) -> Object:
 
 
 def stack_metadata(plan: Plan, name: str) -> Object:
-    """Metadata of an object that belongs to no single model."""
+    """Return the metadata of an object that belongs to no single model."""
     labels = {"app.kubernetes.io/name": name, "app.kubernetes.io/managed-by": "hubstack"}
     return {"name": name, "namespace": plan.target.namespace, "labels": labels}
 
 
 def _route_metadata(plan: Plan, model: ModelPlan) -> Object:
-    """As of the model, but for the commit: with a canary the route leads to two."""
+    """Return the model's metadata without the commit: with a canary, the route leads to two commits."""
     made = metadata(plan, model, server_name(model))
     return {**made, "annotations": {"hubstack.dev/model": model.id}}
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Volumes of pods: weights in their bucket or on their disk, and disks that live as long as a pod.
+"""Pod volumes: weights in a bucket or on a disk, and ephemeral disks.
 
-Facts: gke.md 4.1. Which way weights are read is decided by `hubstack.planner.serving.choose_loading`.
+How weights are read is decided by `hubstack.planner.serving.choose_loading`. Mount options and sidecar sizes follow
+the docs and examples of github.com/GoogleCloudPlatform/gcs-fuse-csi-driver.
 """
 
 from hubstack.deploy.manifests.base import GIB, KMS_PARAMETER, LOADER_USER, Object, bucket_name
@@ -15,18 +16,18 @@ ENCRYPTED_CLASS = "hubstack-encrypted"
 WEIGHTS_VOLUME, WEIGHTS_PATH = "weights", MODEL_DIR
 FUSE_ANNOTATIONS = {
     "gke-gcsfuse/volumes": "true",
-    # The sidecar's default of 256 MiB is too little under load: the mount then dies (facts: gke.md 7, row 25).
+    # The sidecar's default of 256 MiB is too small under load: the sidecar is OOM-killed and the mount fails.
     "gke-gcsfuse/memory-limit": str(SIDECAR_MEMORY_BYTES),
     "gke-gcsfuse/memory-request": str(SIDECAR_MEMORY_BYTES),
     "gke-gcsfuse/cpu-limit": "0",
     "gke-gcsfuse/cpu-request": f"{SIDECAR_CPU_MILLICORES}m",
-    # No limit: the read cache of a server is bounded by its mount option, the loader's buffer is a disk of its own.
+    # No limit: a mount option bounds the server's read cache, and the loader's buffer has its own disk.
     "gke-gcsfuse/ephemeral-storage-limit": "0",
 }
 
 
 def weights_volume(plan: Plan, model: ModelPlan) -> Object | None:
-    """What a server mounts its weights from; None where its engine streams them."""
+    """Return the volume with a server's weights; None if its engine streams them."""
     match model.loading.method:
         case LoadingMethod.RUNAI_STREAMER:
             return None
@@ -38,7 +39,7 @@ def weights_volume(plan: Plan, model: ModelPlan) -> Object | None:
 
 
 def server_annotations(model: ModelPlan) -> dict[str, str]:
-    """The FUSE driver's sidecar, only where something is mounted through it."""
+    """Return the annotations that configure the FUSE sidecar; empty if nothing is mounted through it."""
     return dict(FUSE_ANNOTATIONS) if model.loading.method is LoadingMethod.GCSFUSE else {}
 
 
@@ -53,7 +54,7 @@ def bucket_volume(plan: Plan, model: ModelPlan, *, read_only: bool) -> Object:
 
 
 def _read_options(model: ModelPlan) -> list[str]:
-    """Options for a commit's folder, which never changes: what was seen once stays true (facts: gke.md 4.1)."""
+    """Return mount options for a commit's folder. It never changes, so cached metadata never expires."""
     options = [
         f"only-dir={model.weights.prefix}", "metadata-cache:ttl-secs:-1",
         "metadata-cache:stat-cache-max-size-mb:-1", "metadata-cache:type-cache-max-size-mb:-1",
@@ -61,7 +62,7 @@ def _read_options(model: ModelPlan) -> list[str]:
     ]  # fmt: skip
     total = model.weights.total_bytes
     if total and model.loading.file_cache:
-        # Parallel downloads land in this cache; where it does not fit, reading ahead is what is left.
+        # Parallel downloads need this cache; if it does not fit, read-ahead is the alternative.
         options += [
             f"file-cache:max-size-mb:{-(-total // 1024**2) + 64}", "file-cache:cache-file-for-range-read:true",
             "file-cache:enable-parallel-downloads:true",
@@ -70,7 +71,7 @@ def _read_options(model: ModelPlan) -> list[str]:
 
 
 def encrypted_class(kms_key: str) -> Object:
-    """The class of such disks under the stack's own key: GKE's own classes are under Google's."""
+    """Return a StorageClass for these disks that uses the stack's own key; GKE's classes use Google's."""
     return {
         "apiVersion": "storage.k8s.io/v1",
         "kind": "StorageClass",
@@ -83,7 +84,7 @@ def encrypted_class(kms_key: str) -> Object:
 
 
 def disk_volume(plan: Plan, name: str, size_bytes: int) -> Object:
-    """A disk that lives as long as its pod."""
+    """Return a generic ephemeral volume, deleted with its pod."""
     claim = {
         "accessModes": ["ReadWriteOnce"],
         "storageClassName": ENCRYPTED_CLASS if plan.target.kms_key else "standard-rwo",

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Weights on a Hyperdisk ML volume that GKE's Volume Populator fills from the bucket.
 
-Owns the claim, its source, the StorageClass of a zone and the class of the nodes that copy. Names carry the commit,
-so a new commit is a new disk beside the old one. Shapes: GKE's page on Volume Populator (needs GKE
-1.33.2-gke.4780000), read as a crawled copy on 2026-11-25; docs/concepts/weights.md.
+Owns the claim, its source, each zone's StorageClass and the ComputeClass of the copying nodes. Names include the
+commit, so a new commit gets a new disk beside the old one. Source: GKE docs, "About GKE Volume Populator" (needs
+GKE 1.33.2-gke.4780000), read 2026-11-25; see docs/concepts/weights.md.
 """
 
 from hubstack import names
@@ -12,30 +12,30 @@ from hubstack.plan import ModelPlan, Plan
 from hubstack.plan.loading import LoadingMethod
 
 TRANSFER_CLASS = "gcs-to-hdml-compute-class"
-"""Google's own name: the populator's Job asks for nodes of this class and no other."""
+"""Name set by Google: the populator's Job requests nodes of exactly this class."""
 TRANSFER_CPU = "16"
-"""Of the Job that copies; its default of 24 is more than the nodes have."""
+"""CPUs of the copying Job; the default of 24 is more than these nodes have."""
 
 
 def claim_name(model: ModelPlan) -> str:
-    """Name of a model's disk: another commit or zone is another disk."""
+    """Return the name of a model's disk, which changes with the commit and the zone."""
     digest = names.short_hash(model.weights.commit, model.loading.zone or "", length=8)
     return names.shorten(f"{names.made_as(model)}-weights-{digest}", names.DNS_LABEL_MAX)
 
 
 def storage_class_name(zone: str) -> str:
-    """Name of the StorageClass of a zone."""
+    """Return the name of a zone's StorageClass."""
     return f"hubstack-hyperdisk-ml-{zone}"
 
 
 def disk_zones(plan: Plan) -> tuple[str, ...]:
-    """Zones in which models keep their weights on a disk, sorted."""
+    """Return the zones in which models keep weights on a disk, sorted."""
     found = {model.loading.zone for model in plan.models if model.loading.method is LoadingMethod.HYPERDISK_ML}
     return tuple(sorted(zone for zone in found if zone))
 
 
 def storage_class(zone: str, throughput_mib: int, kms_key: str | None = None) -> Object:
-    """Hyperdisk ML in one zone, gone with its claim."""
+    """Return the StorageClass for Hyperdisk ML in one zone; disks are deleted with their claims."""
     made = {"type": "hyperdisk-ml", "provisioned-throughput-on-create": f"{throughput_mib}Mi"}
     return {
         "apiVersion": "storage.k8s.io/v1",
@@ -45,7 +45,7 @@ def storage_class(zone: str, throughput_mib: int, kms_key: str | None = None) ->
         "parameters": made | ({KMS_PARAMETER: kms_key} if kms_key else {}),
         "reclaimPolicy": "Delete",
         "allowVolumeExpansion": False,
-        # At once: the disk is filled before any server asks for it.
+        # Bind immediately: the disk is filled before any server uses it.
         "volumeBindingMode": "Immediate",
         "allowedTopologies": [
             {"matchLabelExpressions": [{"key": "topology.gke.io/zone", "values": [zone]}]},
@@ -54,7 +54,7 @@ def storage_class(zone: str, throughput_mib: int, kms_key: str | None = None) ->
 
 
 def transfer_class(pool: str) -> Object:
-    """The class of the populator's nodes: one pool, no other machine."""
+    """Return the ComputeClass of the populator's nodes: one pool and no other machine."""
     return {
         "apiVersion": "cloud.google.com/v1",
         "kind": "ComputeClass",
@@ -64,7 +64,7 @@ def transfer_class(pool: str) -> Object:
 
 
 def data_source(plan: Plan, model: ModelPlan) -> Object:
-    """The commit's folder of the bucket, read as the loader, which may."""
+    """Return the commit's folder in the bucket as the data source, read as the loader, which has access."""
     uri = f"gs://{bucket_name(plan, model)}/{model.weights.prefix}/"
     return {
         "apiVersion": "datalayer.gke.io/v1",
@@ -75,10 +75,10 @@ def data_source(plan: Plan, model: ModelPlan) -> Object:
 
 
 def weights_claim(plan: Plan, model: ModelPlan) -> Object:
-    """The disk, bound once it is filled."""
+    """Return the claim, which is bound once the disk is filled."""
     described = metadata(plan, model, claim_name(model))
     job = {"volume-populator.datalayer.gke.io/cpu-request": TRANSFER_CPU}
-    # Room for the file system; below 4 GiB there is no such disk.
+    # Extra space for the file system; the smallest such disk has 4 GiB.
     size_gib = max(5, -(-(model.weights.total_bytes or 0) * 11 // 10 // GIB) + 1)
     return {
         "apiVersion": "v1",

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What watches a stack, made from its plan: what is scraped, dashboards and alerts, as plain data.
+"""A stack's monitoring as plain data: scraping, dashboards and alerts, derived from its plan.
 
-Owns queries, thresholds and layouts. Pure: the table of engine metrics is an argument. Does not own who is told
-(`hubstack.inputs.monitoring`) nor registration (`components/pulumi_hubstack/observability.py`). Decisions:
-docs/adr/0010.
+Owns queries, thresholds and layouts. Pure: the table of engine metrics is an argument. Does not own notification
+recipients (`hubstack.inputs.monitoring`) nor registration (`components/pulumi_hubstack/observability.py`).
+Decisions: docs/adr/0010.
 """
 
 from hubstack.deploy.monitoring.alerts import Alert, list_alerts

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The alerts of a stack.
 
-Owns which there are, their thresholds and their texts (runbook.yaml). One alert covers all models that it treats
-alike and tells them apart by the label `model`, so their number does not grow with the list (docs/adr/0010).
+Owns the list of alerts, their thresholds and their texts (runbook.yaml). One alert covers all models it treats
+alike and distinguishes them by the label `model`, so the number of alerts does not grow with the list
+(docs/adr/0010).
 """
 
 import re
@@ -30,35 +31,35 @@ from hubstack.kinds import CapacityKind, EngineKind
 from hubstack.plan import ModelPlan, Plan
 
 BURNS = ((14.4, "1h", "5m"), (6.0, "6h", "30m"))
-"""Rate at which the 30-day budget burns, long window, short window: both must burn. At these rates 2 % of it are
-gone in an hour, 5 % in six. Google, The Site Reliability Workbook, chapter 5
-(sre.google/workbook/alerting-on-slos)."""
+"""Burn rate of the 30-day error budget, long window, short window; both windows must exceed the rate. These rates
+use 2 % of the budget in an hour and 5 % in six (Google, The Site Reliability Workbook, chapter 5,
+sre.google/workbook/alerting-on-slos)."""
 MIN_REQUESTS = 20
-"""In the long window. Our choice: of a handful, one slow request is a large share."""
+"""Minimum requests in the long window. Our choice: among a handful, one slow request is a large share."""
 PENDING_SECONDS = 900
-"""Our choice: a new GPU node with its driver and image takes some minutes, never a quarter of an hour."""
+"""Our choice: a new GPU node with its driver and image takes minutes, but less than a quarter of an hour."""
 UNAVAILABLE_SECONDS = 600
-"""Beyond the longest load of the models that must run."""
+"""Margin added to the longest load time of the models that always run."""
 RUNBOOK = "docs/concepts/monitoring.md"
 Severity = Literal["CRITICAL", "ERROR", "WARNING"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """One alerting policy with one condition."""
+    """An alerting policy with one condition."""
 
     key: str
-    """Last part of its logical name."""
+    """Last part of the logical name."""
     title: str
     severity: Severity
     query: str | None = None
-    """PromQL; each series that it returns is an incident."""
+    """PromQL; each series it returns is an incident."""
     log_filter: str | None = None
-    """Of Cloud Logging, instead of a query."""
+    """Cloud Logging filter, used instead of a query."""
     label_extractors: tuple[tuple[str, str], ...] = ()
-    """Labels that a log entry gives the incident."""
+    """Incident labels extracted from the log entry."""
     duration_seconds: int = 0
-    """How long the query must hold."""
+    """How long the condition must hold."""
     documentation: str
     """Markdown."""
 
@@ -67,7 +68,7 @@ Table = Mapping[EngineKind, EngineMetrics]
 
 
 def list_alerts(plan: Plan, table: Table) -> tuple[Alert, ...]:
-    """Return the alerts of a plan, sorted by key; none where monitoring is off or nothing runs on GKE."""
+    """Return the alerts of a plan, sorted by key; empty if monitoring is off or no model runs on GKE."""
     if plan.monitoring is None or not plan.on_gke:
         return ()
     found = [*_slow(plan, table), *_failing(plan, table), _pending(plan), _load_failed(plan)]
@@ -76,7 +77,7 @@ def list_alerts(plan: Plan, table: Table) -> tuple[Alert, ...]:
 
 
 def family(table: Table, role: str, metric: Metric) -> str:
-    """Return the name of the engines that share a metric: the first of them all, whichever the plan has."""
+    """Return the family name of engines that share a metric: the first such engine in the table."""
     return min(kind.value for kind, metrics in table.items() if getattr(metrics, role) == metric)
 
 
@@ -102,7 +103,7 @@ def _slow(plan: Plan, table: Table) -> Iterable[Alert]:
             )
             for rate, long, short in BURNS
         ]  # fmt: skip
-        told = f"Promised: {percent:g} % of requests wait at most {bucket:.4g} s."
+        told = f"Objective: {percent:g} % of requests wait at most {bucket:.4g} s."
         yield _alert(
             f"slo-latency-{_slug(name, f'{bucket:.4g}s', f'{percent:g}')}", "slo-latency", "CRITICAL",
             query=" or ".join(burns), extra=told,
@@ -129,12 +130,12 @@ def _failing(plan: Plan, table: Table) -> Iterable[Alert]:
         ]  # fmt: skip
         yield _alert(
             f"slo-errors-{_slug(name, f'{percent:g}')}", "slo-errors", "CRITICAL", query=" or ".join(burns),
-            extra=f"Promised: at most {percent:g} % fail.",
+            extra=f"Objective: at most {percent:g} % of requests fail.",
         )  # fmt: skip
 
 
 def _burn(ratios: list[str], threshold: float, counted: str, window: str) -> str:
-    """Both windows above the threshold, and enough requests to mean something."""
+    """Return a query that is true if both windows exceed the threshold and there are enough requests."""
     seconds = int(window[:-1]) * 3600
     enough = f"{rate_by_model(counted, window)} * {seconds} >= {MIN_REQUESTS}"
     return "(" + " and ".join([*(f"{ratio} > {threshold:.6g}" for ratio in ratios), enough]) + ")"
@@ -155,7 +156,7 @@ def _unavailable(plan: Plan) -> Iterable[Alert]:
 
 
 def _load_failed(plan: Plan) -> Alert:
-    """The Job controller's event, which GKE puts into the log; Google collects no metric of Jobs."""
+    """Return the alert on the Job controller's event, which GKE logs; Google collects no Job metrics."""
     target, job = plan.target, "jsonPayload.involvedObject"
     parts = (
         f'logName="projects/{target.project}/logs/events"',
@@ -172,7 +173,7 @@ def _load_failed(plan: Plan) -> Alert:
 def _preempted(plan: Plan) -> Iterable[Alert]:
     if not any(pool.capacity is CapacityKind.SPOT for pool in plan.pools):
         return
-    # A node's name begins so and cuts cluster and pool to 32 characters together (facts: gke.md 6).
+    # Node names start with this prefix; GKE truncates cluster and pool names to 32 characters in total.
     cluster = names.cluster_name(plan.target.stack)[:16]
     parts = (
         f'logName="projects/{plan.target.project}/logs/cloudaudit.googleapis.com%2Fsystem_event"',

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Dashboards of Cloud Monitoring: one of the stack, one of each model, in the API's own field names.
+"""Cloud Monitoring dashboards as API objects: one for the stack and one for each model.
 
-Owns which charts there are and where they stand. A chart whose metric the engine lacks is left out, and the text
-at the top says why. Form: monitoring.googleapis.com v1, `Dashboard` (discovery document in google-api-python-client
+Owns the charts and their layout. A chart whose metric the engine does not expose is omitted, and the text at the
+top says why. Format: monitoring.googleapis.com v1, `Dashboard` (discovery document in google-api-python-client
 2.202.0).
 """
 
@@ -28,10 +28,10 @@ from hubstack.plan import ModelPlan, Plan
 
 COLUMNS, WIDTH, HEIGHT, TEXT_HEIGHT = 48, 16, 14, 10
 WINDOW = "${__interval}"
-"""Cloud Monitoring puts the chart's own step here."""
+"""Cloud Monitoring substitutes the chart's step for this variable."""
 Json = dict[str, Any]
 Series = tuple[str, str]
-"""A query and its legend; without one the chart names a line by its labels."""
+"""A query and its legend; without a legend, the chart names lines by their labels."""
 QUANTILES = ((0.5, "p50"), (0.95, "p95"), (0.99, "p99"))
 
 
@@ -43,11 +43,11 @@ def model_dashboard(plan: Plan, model: ModelPlan, table: Mapping[EngineKind, Eng
 
 
 def stack_dashboard(plan: Plan, table: Mapping[EngineKind, EngineMetrics]) -> Json:
-    """Return the dashboard of the stack: every model a line, and the nodes."""
+    """Return the stack's dashboard: one line per model, and the nodes."""
     charts = [*_by_model(plan, table), *_cluster(plan)]
     title = f"hubstack {plan.target.stack}"
-    text = f"{len(plan.on_gke)} models in {plan.target.region}. Each has a dashboard of its own: `{title}: KEY`."
-    return _dashboard(title, f"{text} What alerts mean: {RUNBOOK}.", charts)
+    text = f"{len(plan.on_gke)} models in {plan.target.region}. Each has its own dashboard: `{title}: KEY`."
+    return _dashboard(title, f"{text} Alert runbook: {RUNBOOK}.", charts)
 
 
 def _dashboard(title: str, text: str, charts: list[Json]) -> Json:
@@ -82,11 +82,11 @@ def _data(query: str, legend: str, *, stacked: bool) -> Json:
 def _model_text(model: ModelPlan, metrics: EngineMetrics) -> str:
     on = f"{model.accelerator_count} x {model.accelerator_name} ({model.machine_type})"
     promised = next((reason.text for reason in model.reasons if reason.topic == "slo"), "nothing")
-    lines = [f"{model.id} at `{model.commit[:12]}`, {metrics.engine} on {on}.", f"Promised: {promised}."]
-    lines += [f"No chart of {role.replace('_', ' ')}: {why}." for role, why in sorted(metrics.absent.items())]
+    lines = [f"{model.id} at `{model.commit[:12]}`, {metrics.engine} on {on}.", f"Objective: {promised}."]
+    lines += [f"No chart for {role.replace('_', ' ')}: {why}." for role, why in sorted(metrics.absent.items())]
     if model.servers_per_accelerator > 1:
-        lines.append("No chart of the accelerator: of a shared card Google exports nothing by container.")
-    return "  \n".join([*lines, f"What alerts mean: {RUNBOOK}."])
+        lines.append("No chart for the accelerator: Google exports no per-container metrics for shared GPUs.")
+    return "  \n".join([*lines, f"Alert runbook: {RUNBOOK}."])
 
 
 def _quantiles(metric: Metric, matchers: tuple[str, ...]) -> list[Series]:
@@ -104,15 +104,15 @@ def _requests(plan: Plan, model: ModelPlan, metrics: EngineMetrics) -> Iterator[
         yield _chart("Time between tokens", _quantiles(metrics.inter_token_latency, matchers), "s")
     if metrics.request_duration:
         whole = _quantiles(metrics.request_duration, matchers)
-        yield _chart("Time of a request", whole, "s", None if first else line)
+        yield _chart("Request duration", whole, "s", None if first else line)
     if metrics.requests and metrics.errors:
         every = rate_by_model(metrics.requests.select(*matchers), WINDOW)
         failed = rate_by_model(metrics.errors.select(*matchers), WINDOW)
-        yield _chart("Requests a second", [(every, "all"), (failed, "failed")], "1/s")
+        yield _chart("Requests per second", [(every, "all"), (failed, "failed")], "1/s")
     burning = list(_burning(model, metrics, matchers))
     if burning:
         (rate, long, _), _ = BURNS
-        yield _chart(f"Budget burnt over {long}, of what a month allows", burning, "times", (rate, "alert"))
+        yield _chart(f"Error budget burn rate over {long}", burning, "times", (rate, "alert"))
 
 
 def _burning(model: ModelPlan, metrics: EngineMetrics, matchers: tuple[str, ...]) -> Iterator[Series]:
@@ -137,7 +137,7 @@ def _load(plan: Plan, model: ModelPlan, metrics: EngineMetrics) -> Iterator[Json
     tokens = [(metrics.tokens_in, "in"), (metrics.tokens_out, "out")]
     series = [(rate_by_model(metric.select(*matchers), WINDOW), name) for metric, name in tokens if metric]
     if series:
-        yield _chart("Tokens a second", series, "1/s")
+        yield _chart("Tokens per second", series, "1/s")
 
 
 def _pods(plan: Plan, model: ModelPlan) -> Iterator[Json]:
@@ -147,27 +147,27 @@ def _pods(plan: Plan, model: ModelPlan) -> Iterator[Json]:
     if model.servers_per_accelerator == 1:
         kind = "chip" if model.accelerator_kind is AcceleratorKind.TPU else "card"
         busy = f"avg by (pod_name) (kubernetes_io:container_accelerator_duty_cycle{{{inside}}})"
-        yield _chart(f"Time that the {kind}s compute", [(busy, "")], "%")
+        yield _chart(f"{kind.capitalize()} utilization", [(busy, "")], "%")
         used, total = (f"sum by (pod_name) (kubernetes_io:container_accelerator_memory_{part}{{{inside}}})"
                        for part in ("used", "total"))  # fmt: skip
-        yield _chart(f"Memory of the {kind}s in use", [(f"{used} / {total} * 100", "")], "%")
+        yield _chart(f"{kind.capitalize()} memory in use", [(f"{used} / {total} * 100", "")], "%")
     restarts = f"sum(increase(kubernetes_io:container_restart_count{{{inside}}}[{WINDOW}]))"
     yield _chart("Restarts", [(restarts, "restarts")])
 
 
 def _by_model(plan: Plan, table: Mapping[EngineKind, EngineMetrics]) -> Iterator[Json]:
-    """Charts with every model a line; one query for each family of engines."""
+    """Yield charts with one line per model, with one query per family of engines."""
     matchers = scope_of(plan).prometheus
     used = sorted({model.server.engine for model in plan.on_gke})
     shown: dict[str, dict[str, str]] = {
-        title: {} for title in ("Requests a second", "Failed requests, %", "Wait, p95", "Requests waiting",
-                                "Tokens made a second")
+        title: {} for title in ("Requests per second", "Failed requests, %", "Wait, p95", "Requests waiting",
+                                "Tokens generated per second")
     }  # fmt: skip
     for kind in used:
         metrics = table[kind]
         if metrics.requests and metrics.errors:
             name = family(table, "requests", metrics.requests)
-            shown["Requests a second"][name] = rate_by_model(metrics.requests.select(*matchers), WINDOW)
+            shown["Requests per second"][name] = rate_by_model(metrics.requests.select(*matchers), WINDOW)
             failed = failed_ratio(metrics.errors, metrics.requests, matchers, WINDOW)
             shown["Failed requests, %"][name] = f"{failed} * 100"
         role = "time_to_first_token" if metrics.time_to_first_token else "request_duration"
@@ -179,7 +179,7 @@ def _by_model(plan: Plan, table: Mapping[EngineKind, EngineMetrics]) -> Iterator
             shown["Requests waiting"][name] = f"sum by (model) ({metrics.queue_length.select(*matchers)})"
         if metrics.tokens_out:
             name = family(table, "tokens_out", metrics.tokens_out)
-            shown["Tokens made a second"][name] = rate_by_model(metrics.tokens_out.select(*matchers), WINDOW)
+            shown["Tokens generated per second"][name] = rate_by_model(metrics.tokens_out.select(*matchers), WINDOW)
     units = {"Wait, p95": "s", "Failed requests, %": "%"}
     for title, queries in shown.items():
         if queries:
@@ -187,10 +187,10 @@ def _by_model(plan: Plan, table: Mapping[EngineKind, EngineMetrics]) -> Iterator
 
 
 def _cluster(plan: Plan) -> Iterator[Json]:
-    """Charts of replicas, nodes and cards. A pool's name says what it is and how it is bought."""
+    """Yield charts of replicas, nodes and cards. A pool's name shows its machine and capacity kind."""
     scope = scope_of(plan)
     yield _chart("Replicas ready", [(replicas(plan, plan.on_gke, ready=True), "")])
-    yield _chart("Pods that wait for a node", [(pending_pods(plan), "")])
+    yield _chart("Pods waiting for a node", [(pending_pods(plan), "")])
     pool = '"metadata_user_cloud.google.com/gke-nodepool"'
     nodes = f'count by ({pool}) ({{"__name__"="kubernetes.io/node/cpu/total_cores",{",".join(scope.nodes)}}})'
     yield _chart("Nodes by pool", [(nodes, "")], stacked=True)
@@ -198,9 +198,9 @@ def _cluster(plan: Plan) -> Iterator[Json]:
         cluster = f'cluster="{names.cluster_name(plan.target.stack)}"'
         busy = f"avg by (modelName) (DCGM_FI_DEV_GPU_UTIL{{{cluster}}})"
         used, free = (f"sum by (modelName) (DCGM_FI_DEV_FB_{part}{{{cluster}}})" for part in ("USED", "FREE"))
-        yield _chart("GPU time in use, by card", [(busy, "")], "%")
+        yield _chart("GPU utilization by card", [(busy, "")], "%")
         memory = f"{used} / ({used} + {free}) * 100"
-        yield _chart("GPU memory in use, by card", [(memory, "")], "%")
+        yield _chart("GPU memory in use by card", [(memory, "")], "%")
     restarts = (
         f"sum by (pod_name) (increase(kubernetes_io:container_restart_count{{{','.join(scope.system)}}}[{WINDOW}]))"
     )

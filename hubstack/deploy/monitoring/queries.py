@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PromQL of a stack: what to select, and the sums that dashboards and alerts share.
+"""The stack's PromQL: selectors, and the expressions that dashboards and alerts share.
 
-Owns how a question becomes a query. Every query names the cluster and the namespace, as a project may hold several
-stacks. Managed Prometheus speaks the PromQL of Prometheus 2.44, and Google's own metrics are `kubernetes_io:NAME`
-(docs.cloud.google.com/stackdriver/docs/managed-prometheus/promql-differences, read 2026-11).
+Owns how queries are built. Every query names the cluster and the namespace, because a project may contain several
+stacks. Managed Prometheus supports the PromQL of Prometheus 2.44, and Google's own metrics are named
+`kubernetes_io:NAME` (docs.cloud.google.com/stackdriver/docs/managed-prometheus/promql-differences, read 2026-11).
 """
 
 from collections.abc import Iterable
@@ -23,11 +23,11 @@ class Scope:
     """The label matchers of one stack, or of some of its models."""
 
     prometheus: tuple[str, ...]
-    """Of scraped metrics."""
+    """Matchers for scraped metrics."""
     system: tuple[str, ...]
-    """Of Google's metrics of containers."""
+    """Matchers for Google's container metrics."""
     nodes: tuple[str, ...]
-    """Of Google's metrics of nodes."""
+    """Matchers for Google's node metrics."""
 
 
 def scope_of(plan: Plan) -> Scope:
@@ -43,13 +43,13 @@ def scope_of(plan: Plan) -> Scope:
 
 
 def one_of(label: str, values: Iterable[str]) -> str:
-    """Return the matcher of a label that has one of the values; keys need no escaping."""
+    """Return a matcher for a label with one of the values; keys need no escaping."""
     listed = sorted(values)
     return f'{label}="{listed[0]}"' if len(listed) == 1 else f'{label}=~"{"|".join(listed)}"'
 
 
 def within(bucket: float) -> str:
-    """Return the matcher of a histogram's bucket, which exporters write as `1` or as `1.0`."""
+    """Return the matcher of a histogram bucket, which exporters write as `1` or `1.0`."""
     return f'le=~"{bucket:.0f}|{bucket:.0f}[.]0"' if bucket == int(bucket) else f'le="{bucket!r}"'
 
 
@@ -59,7 +59,7 @@ def rate_by_model(selector: str, window: str) -> str:
 
 
 def slow_ratio(histogram: Metric, bucket: float, matchers: tuple[str, ...], window: str) -> str:
-    """Return the share of requests above a bucket, by model."""
+    """Return the share of requests slower than a bucket's bound, by model."""
     fast = rate_by_model(histogram.select(*matchers, within(bucket), suffix="_bucket"), window)
     every = rate_by_model(histogram.select(*matchers, suffix="_count"), window)
     return f"(1 - {fast} / {every})"
@@ -79,7 +79,7 @@ def quantile(histogram: Metric, share: float, matchers: tuple[str, ...], window:
 
 
 def pending_pods(plan: Plan) -> str:
-    """Return the number of pods that no node takes, by model. The metric knows a pod's name only."""
+    """Return the number of unschedulable pods by model. The metric has only the pod's name."""
     matchers = ",".join(scope_of(plan).prometheus)
     pods = f'kube_pod_status_unschedulable{{{matchers},pod=~"{DEPLOYMENT_POD}"}}'
     renamed = [f'label_replace({pods}, "model", "$1", "pod", "{DEPLOYMENT_POD}")']
@@ -91,14 +91,14 @@ def pending_pods(plan: Plan) -> str:
 
 
 def pods_of(model: ModelPlan) -> str:
-    """Return the matcher value of the pods of a model."""
+    """Return the regular expression that matches a model's pods."""
     return server_name(model) + (GROUP_POD if model.hosts > 1 else "-[a-z0-9]{5,10}-[a-z0-9]{5}")
 
 
 def replicas(plan: Plan, models: Iterable[ModelPlan], *, ready: bool) -> str:
-    """Return the number of replicas that are ready, or wanted, by model.
+    """Return the number of ready or desired replicas, by model.
 
-    A LeaderWorkerSet keeps its leaders in a StatefulSet of its own name.
+    A LeaderWorkerSet manages its leaders through a StatefulSet of the same name.
     """
     matchers = ",".join(scope_of(plan).prometheus)
     listed = list(models)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Google's collectors ask for metrics: the servers' pods, and packages of kube-state-metrics.
+"""What Google's collectors scrape: the servers' pods and kube-state-metrics packages.
 
-One PodMonitoring covers all models, since they share port name and path; the label `model` tells them apart.
+One PodMonitoring covers all models, because they share port name and path; the label `model` distinguishes them.
 """
 
 from hubstack.deploy.manifests import Object, server_name
@@ -10,13 +10,13 @@ from hubstack.plan import Plan
 INTERVAL_SECONDS = 30
 MODEL_LABEL = "model"
 DROPPED = "(python|process)_.+|http_(request|response)_.+"
-"""Samples are paid for one by one; of these nobody asks. `http_requests_total` stays."""
+"""Metrics dropped because samples are billed and no query uses them. `http_requests_total` is kept."""
 
 
 def pod_monitorings(plan: Plan) -> dict[str, Object]:
-    """Return the PodMonitorings by key: `servers`, and one more for each unusual metrics path.
+    """Return the PodMonitorings by key: `servers`, plus one for each nonstandard metrics path.
 
-    A worker of a replica over several nodes has no port of that name, so it is not asked.
+    A worker of a multi-node replica has no port of that name, so it is not scraped.
     """
     keys: dict[str, list[str]] = {}
     for model in plan.on_gke:

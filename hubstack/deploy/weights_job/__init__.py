@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scripts that fill and clear a model's bucket, and what they install; they run in the cluster, not here."""
+"""Scripts that fill and clean up a model's bucket, and their dependencies; they run in the cluster, not here."""
 
 import re
 from functools import cache
@@ -9,24 +9,24 @@ _REQUIREMENT = re.compile(r"^(?P<name>\S+)==(?P<version>\S+) --hash=sha256:(?P<s
 
 
 def loader_script() -> str:
-    """Return the text of the script that copies weights from the Hub, as a ConfigMap carries it."""
+    """Return the script that copies weights from the Hub, for a ConfigMap."""
     return _text("load_weights.py")
 
 
 def loader_requirements() -> str:
-    """Return what the loader installs, as a ConfigMap carries it: pip's requirements, a hash for each package."""
+    """Return the loader's pip requirements, with a hash for each package, for a ConfigMap."""
     return _text("requirements.txt")
 
 
 def loader_packages() -> tuple[tuple[str, str, str], ...]:
-    """Return name, version and sha256 of each package that the loader installs, sorted."""
+    """Return the name, version and sha256 of each package that the loader installs, sorted."""
     return tuple(
         (match["name"], match["version"], match["sha256"]) for match in _REQUIREMENT.finditer(loader_requirements())
     )
 
 
 def collector_script() -> str:
-    """Return the text of the script that removes unused commits, as a ConfigMap carries it."""
+    """Return the script that removes unused commits, for a ConfigMap."""
     return _text("collect_weights.py")
 
 

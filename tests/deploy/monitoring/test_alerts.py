@@ -78,7 +78,7 @@ def test_every_alert_says_what_to_do_and_where_more_is_written() -> None:
         re.sub(r"[^a-z-]", "", line[3:]) for line in GUIDE.read_text().splitlines() if line.startswith("## ")
     }
     for alert in alerts(observed_plan()).values():
-        link = re.search(r"docs/monitoring\.md#([a-z-]+)", alert.documentation)
+        link = re.search(r"docs/concepts/monitoring\.md#([a-z-]+)", alert.documentation)
         assert link
         assert link.group(1) in headings
         assert len(alert.documentation) < 8192, "the API's limit"

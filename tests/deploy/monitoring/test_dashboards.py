@@ -40,24 +40,24 @@ def test_no_two_tiles_overlap_and_all_are_on_the_grid(board: dict[str, Any]) -> 
 
 def test_a_generating_model_has_every_chart() -> None:
     assert titles(model_dashboard(PLAN, PLAN.models[0], TABLE)) == [
-        "hubstack test: chat", "Time to first token", "Time between tokens", "Time of a request",
-        "Requests a second", "Budget burnt over 1h, of what a month allows", "Requests waiting and running",
-        "KV cache in use", "Tokens a second", "Replicas", "Time that the cards compute",
-        "Memory of the cards in use", "Restarts",
+        "hubstack test: chat", "Time to first token", "Time between tokens", "Request duration",
+        "Requests per second", "Error budget burn rate over 1h", "Requests waiting and running",
+        "KV cache in use", "Tokens per second", "Replicas", "Card utilization",
+        "Card memory in use", "Restarts",
     ]  # fmt: skip
 
 
 def test_what_an_engine_does_not_measure_has_no_chart_and_a_reason() -> None:
     model = with_level(CHAT, EngineKind.LLAMA_CPP)
     board = model_dashboard(PLAN, model, TABLE)
-    assert not {"Time to first token", "KV cache in use", "Requests a second"} & set(titles(board))
-    assert "No chart of kv cache usage: newer builds export none." in text(board)
+    assert not {"Time to first token", "KV cache in use", "Requests per second"} & set(titles(board))
+    assert "No chart for kv cache usage: newer builds export none." in text(board)
 
 
 def test_a_shared_card_is_not_charted_by_container() -> None:
     board = model_dashboard(PLAN, replace(CHAT, servers_per_accelerator=4), TABLE)
-    assert not [title for title in titles(board) if "cards" in title]
-    assert "shared card" in text(board)
+    assert not [title for title in titles(board) if title.startswith("Card")]
+    assert "shared GPUs" in text(board)
 
 
 def test_the_promise_is_a_line_at_the_bucket_that_is_watched() -> None:
