@@ -81,7 +81,7 @@ def _data(query: str, legend: str, *, stacked: bool) -> Json:
 
 def _model_text(model: ModelPlan, metrics: EngineMetrics) -> str:
     on = f"{model.accelerator_count} x {model.accelerator_name} ({model.machine_type})"
-    promised = next((reason.text for reason in model.reasons if reason.topic == "slo"), "nothing")
+    promised = next((reason.text for reason in model.reasons if reason.topic == "slo"), "none")
     lines = [f"{model.id} at `{model.commit[:12]}`, {metrics.engine} on {on}.", f"Objective: {promised}."]
     lines += [f"No chart for {role.replace('_', ' ')}: {why}." for role, why in sorted(metrics.absent.items())]
     if model.servers_per_accelerator > 1:
