@@ -24,7 +24,7 @@ Data = dict[str, Any]
 NUMBER = "100000000001"
 """Of every project."""
 _IDS = {
-    "gcp:container/cluster:Cluster": "projects/{{project}}/locations/{{location}}/clusters/{{name}}",
+    _CLUSTER: "projects/{{project}}/locations/{{location}}/clusters/{{name}}",
     "gcp:container/nodePool:NodePool": "{{cluster}}/nodePools/{{name}}",
     "gcp:storage/bucket:Bucket": "{{name}}",
     "gcp:storage/bucketObject:BucketObject": "{{bucket}}-{{name}}",
@@ -53,9 +53,9 @@ _NAMES = {
     ("gcp:compute/subnetwork:Subnetwork", "network"): "gcp:compute/network:Network",
     ("gcp:compute/router:Router", "network"): "gcp:compute/network:Network",
     ("gcp:compute/address:Address", "subnetwork"): "gcp:compute/subnetwork:Subnetwork",
-    ("gcp:container/cluster:Cluster", "network"): "gcp:compute/network:Network",
-    ("gcp:container/cluster:Cluster", "subnetwork"): "gcp:compute/subnetwork:Subnetwork",
-    ("gcp:container/nodePool:NodePool", "cluster"): "gcp:container/cluster:Cluster",
+    (_CLUSTER, "network"): "gcp:compute/network:Network",
+    (_CLUSTER, "subnetwork"): "gcp:compute/subnetwork:Subnetwork",
+    ("gcp:container/nodePool:NodePool", "cluster"): _CLUSTER,
     ("gcp:storage/bucketIAMMember:BucketIAMMember", "bucket"): "gcp:storage/bucket:Bucket",
     ("gcp:storage/bucketObject:BucketObject", "bucket"): "gcp:storage/bucket:Bucket",
     ("gcp:storage/anywhereCache:AnywhereCache", "bucket"): "gcp:storage/bucket:Bucket",
@@ -66,6 +66,9 @@ _REFUSES_WHILE_USED = ("gcp:compute/network:Network", "gcp:compute/subnetwork:Su
 _SHARED = ("gcp:projects/service:Service", "gcp:projects/serviceIdentity:ServiceIdentity",
            "gcp:storage/bucketObject:BucketObject")  # fmt: skip
 """Made again without a conflict: what is there is taken, or written over."""
+
+
+_CLUSTER = "gcp:container/cluster:Cluster"
 
 
 class CloudError(Exception):
@@ -127,6 +130,8 @@ class Cloud:
         gone = (schema.arguments.keys() & held.keys()) - inputs.keys()
         stored = {key: value for key, value in held.items() if key not in gone or key in schema.kept
                   or key in schema.rules.get("from_provider", ())} | inputs  # fmt: skip
+        if schema.kind == _CLUSTER:
+            stored["controlPlaneEndpointsConfig"] = self._endpoints(stored)
         self._write(schema.kind, identity, stored)
         time.sleep(self._slow)
         return stored
@@ -204,7 +209,7 @@ class Cloud:
                 raise CloudError(f"Error 404: {argument} names {wanted}, which was not found, notFound")
 
     def _ask_member(self, member: str, project: str) -> None:
-        clusters = self.ids("gcp:container/cluster:Cluster")
+        clusters = self.ids(_CLUSTER)
         if member.startswith("principal://") and not clusters:
             raise CloudError(f"Error 400: identity pool does not exist ({project}.svc.id.goog), badRequest")
         email = member.partition(":")[2]
@@ -221,11 +226,15 @@ class Cloud:
             values["selfLink"] = f"https://www.googleapis.com/{identity}"
         filled = _FILLED.get(schema.kind)
         values |= filled(identity, stored) if filled else {}
-        if schema.kind == "gcp:container/cluster:Cluster":
-            endpoints = dict(stored.get("controlPlaneEndpointsConfig") or {})
-            endpoints["dnsEndpointConfig"] = {**endpoints.get("dnsEndpointConfig", {}), "endpoint": self._host}
-            values |= {"controlPlaneEndpointsConfig": endpoints, "masterVersion": "1.36.3-gke.0"}
+        if schema.kind == _CLUSTER:
+            values |= {"controlPlaneEndpointsConfig": self._endpoints(stored), "masterVersion": "1.36.3-gke.0"}
         return values
+
+    def _endpoints(self, stored: Mapping[str, Any]) -> Data:
+        """Return a cluster's endpoints with the host that the server assigned, which an update keeps."""
+        endpoints = dict(stored.get("controlPlaneEndpointsConfig") or {})
+        endpoints["dnsEndpointConfig"] = {**endpoints.get("dnsEndpointConfig", {}), "endpoint": self._host}
+        return endpoints
 
     def _write(self, kind: str, identity: str, stored: Data) -> None:
         path = self._path(kind, identity)

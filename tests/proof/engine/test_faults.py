@@ -57,8 +57,14 @@ def test_destroy_of_a_protected_stack_deletes_nothing_and_a_model_may_still_leav
 
 
 @pytest.mark.parametrize(
-    ("example", "made"), [(SMALL, 12), (SMALL, 27), (WITH_A_CLUSTER, 16), (WITH_A_CLUSTER, 40)]
-)  # fmt: skip
+    ("example", "made"),
+    [
+        (SMALL, 12),
+        pytest.param(SMALL, 27, marks=pytest.mark.long),
+        (WITH_A_CLUSTER, 16),
+        pytest.param(WITH_A_CLUSTER, 40, marks=pytest.mark.long),
+    ],
+)
 def test_an_up_that_was_killed_goes_on_after_the_guides_steps(
     example: str, made: int, tmp_path: Path, engine_programs: Path, sandbox: Sandbox, charts: ChartRepository
 ) -> None:

@@ -85,7 +85,13 @@ def left(engine: Engine) -> dict[str, list[str]]:
     return {kind: ids for kind, ids in engine.cloud.everything().items() if kind != STAYS_ON}
 
 
-@pytest.mark.parametrize("example", LIVES)
+LONG = {"production", "fleet", "multi-host", "sharded/eu", "sharded/us"}
+"""Minutes each, and more of the same: `./dev test -m long -n 0 tests/proof`."""
+
+
+@pytest.mark.parametrize(
+    "example", [pytest.param(each, marks=pytest.mark.long if each in LONG else ()) for each in LIVES]
+)
 def test_up_edits_refresh_and_destroy_do_what_preview_and_diff_say(
     example: str, tmp_path: Path, engine_programs: Path, sandbox: Sandbox, charts: ChartRepository
 ) -> None:
