@@ -23,6 +23,7 @@ from proof.engine.google_schema import TypeSchema
 Data = dict[str, Any]
 NUMBER = "100000000001"
 """Of every project."""
+_CLUSTER = "gcp:container/cluster:Cluster"
 _IDS = {
     _CLUSTER: "projects/{{project}}/locations/{{location}}/clusters/{{name}}",
     "gcp:container/nodePool:NodePool": "{{cluster}}/nodePools/{{name}}",
@@ -66,9 +67,6 @@ _REFUSES_WHILE_USED = ("gcp:compute/network:Network", "gcp:compute/subnetwork:Su
 _SHARED = ("gcp:projects/service:Service", "gcp:projects/serviceIdentity:ServiceIdentity",
            "gcp:storage/bucketObject:BucketObject")  # fmt: skip
 """Made again without a conflict: what is there is taken, or written over."""
-
-
-_CLUSTER = "gcp:container/cluster:Cluster"
 
 
 class CloudError(Exception):
