@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The `hubstack` command: parse arguments, call, print. No decision is made here.
+"""The `hubstack` command: parses arguments, calls the rooms that decide, and prints.
 
-Exit codes: 0 fine, 1 a check found something, 2 bad input or usage, or a refusal of the Hub
-(docs/concepts/lock.md). Heavy
-modules are imported by the command that needs them, so that `plan` never waits for Pulumi or for the Hub's client.
+Exit codes: 0 success, 1 a check found something, 2 bad input or usage, or the Hub refused a request
+(docs/concepts/lock.md). Heavy modules are imported by the command that needs them, so that `plan` never waits for
+Pulumi or the Hub client.
 """
 
 import gc
@@ -47,20 +47,20 @@ app = typer.Typer(
 )  # fmt: skip
 
 Upgrade = Annotated[
-    list[str] | None, typer.Option(help="Key of a model to move to its newest commit; `all` for every one.")
+    list[str] | None, typer.Option(help="Key of a model to upgrade to its newest commit, or `all`.")
 ]
 Summary = Annotated[
-    Path | None, typer.Option("--summary", help="Write what the Hub changed to this Markdown file.")
+    Path | None, typer.Option("--summary", help="Write a summary of Hub changes to this Markdown file.")
 ]
 Rebalance = Annotated[
-    bool, typer.Option("--rebalance", help="Place all models anew rather than leave them where they stand.")
+    bool, typer.Option("--rebalance", help="Recompute all placements instead of keeping existing ones.")
 ]
 WhatIf = Annotated[
     list[str] | None,
     typer.Option("--what-if", help="SETTING=VALUE or KEY.SETTING=VALUE: print what would change. Repeatable."),
 ]
-Regions = Annotated[str | None, typer.Option("--regions", help="`any`, or regions with commas: compare prices.")]
-Html = Annotated[Path | None, typer.Option("--html", help="Write a page with pictures to this file.")]
+Regions = Annotated[str | None, typer.Option("--regions", help="Compare prices in comma-separated regions, or `any`.")]
+Html = Annotated[Path | None, typer.Option("--html", help="Write an HTML report with charts to this file.")]
 
 CountsOnly = Annotated[bool, typer.Option("--summary", help="Count the resources instead of listing them.")]
 
@@ -69,19 +69,19 @@ Against = Annotated[
     typer.Option("--against", help="A git reference. Default: where the branch left main."),
 ]
 BaseFile = Annotated[
-    Path | None, typer.Option("--base-file", help="Compare with a file of --save instead of a git reference.")
+    Path | None, typer.Option("--base-file", help="Compare with a file written by --save, not a git reference.")
 ]
-Save = Annotated[Path | None, typer.Option("--save", help="Write this side to a file, and compare nothing.")]
+Save = Annotated[Path | None, typer.Option("--save", help="Save the current graph to a file; compare nothing.")]
 FailOn = Annotated[
-    str, typer.Option("--fail-on", help="Gates with commas: replace,cost>+10%,license (docs/reference/diff.md).")
+    str, typer.Option("--fail-on", help="Comma-separated gates: replace,cost>+10%,license (docs/reference/diff.md).")
 ]
 Quota = Annotated[
-    Path | None, typer.Option("--quota", help="Accelerators that may be had (docs/reference/diff.md).")
+    Path | None, typer.Option("--quota", help="File with accelerator quotas (docs/reference/diff.md).")
 ]
 Markdown = Annotated[
-    Path | None, typer.Option("--markdown", help="Write a comment for a pull request to this file.")
+    Path | None, typer.Option("--markdown", help="Write a pull-request comment to this file.")
 ]
-Link = Annotated[str | None, typer.Option("--link", help="Where the whole report is, for a comment cut short.")]
+Link = Annotated[str | None, typer.Option("--link", help="URL of the full report, linked from a shortened comment.")]
 
 
 def _print_version(asked: bool) -> None:
@@ -104,11 +104,11 @@ def _all_commands(
 
 @app.command()
 @each_cluster
-def plan(  # noqa: PLR0913  one option a file or a switch
+def plan(  # noqa: PLR0913  one parameter per command-line option
     stack: "Stack", *, json: Json = False, rebalance: Rebalance = False, what_if: WhatIf = None,
     regions: Regions = None, html: Html = None, verbose: Verbose = False, quiet: Quiet = False,
 ) -> object:  # fmt: skip
-    """Print what each model runs on and what it costs."""
+    """Print the accelerator and cost of each model."""
     inputs = _inputs(stack)
     try:
         decided = _plan(inputs, rebalance=rebalance)
@@ -137,16 +137,16 @@ def explain(
     env: Env, model: Annotated[str | None, typer.Argument(help="The model's key.")] = None, *,
     json: Json = False, html: Html = None, project: Project = None,
 ) -> None:  # fmt: skip
-    """Print the arithmetic of one model's place.
+    """Explain how one model was sized and placed.
 
-    Every term of its memory, each step of its capacity list, and what was rejected and why.
+    Shows each memory term, each capacity step, and every rejected option with the reason.
     """
     decided = _plan(_inputs(load_stack(env, project)))
     by_key = {each.key: each for each in decided.models}
     if (model is None and not html) or (model is not None and model not in by_key):
         near = nearest(model or "", by_key)
         hint = f"did you mean `{near}`?" if near else f"models: {listed(list(by_key))}"
-        message = f"has no model `{model}`" if model else "name a model, or give --html FILE for all of them"
+        message = f"has no model `{model}`" if model else "missing MODEL: name one, or pass --html FILE for all models"
         raise InputError([Problem(path=env, message=message, hint=hint)])
     if html:
         _write_page(decided, html, model)
@@ -168,7 +168,7 @@ def preview(
 ) -> object:  # fmt: skip
     """Print every resource that `pulumi up` would create.
 
-    The Pulumi program runs offline, against no cloud and without credentials.
+    Runs the Pulumi program offline; needs no cloud access and no credentials.
     """
     decided = _plan(_inputs(stack))
     from hubstack.review.preview.render import component_table, render_tree  # noqa: PLC0415
@@ -179,7 +179,7 @@ def preview(
         return decided
     parts: list[Any] = [] if quiet else [component_table(graph) if summary else render_tree(graph), ""]
     tables = _tables(decided, verbose=verbose, quiet=quiet or summary)
-    _print(*parts, *tables, f"{graph.count} resources would be created. Nothing was: no engine ran.")
+    _print(*parts, *tables, f"{graph.count} resources would be created. This was an offline preview: nothing was created.")
     return decided
 
 
@@ -187,11 +187,11 @@ def preview(
 @each_cluster
 def render(
     stack: "Stack",
-    folder: Annotated[Path, typer.Argument(help="New, empty, or rendered to before.", metavar="DIR")],
+    folder: Annotated[Path, typer.Argument(help="New or empty folder, or one written by an earlier `render`.", metavar="DIR")],
 ) -> None:
     """Write every resource as a file, for a GitOps repository.
 
-    Kubernetes objects and Google resources, one a file, sorted.
+    Each Kubernetes object and Google Cloud resource becomes one file.
     """
     from hubstack.files.managed_folder import write_folder  # noqa: PLC0415
     from hubstack.review.preview.files import graph_files  # noqa: PLC0415
@@ -203,22 +203,22 @@ def render(
 
 @app.command()
 @each_cluster
-def diff(  # noqa: PLR0913  one option a file or a switch
+def diff(  # noqa: PLR0913  one parameter per command-line option
     env: Env = "dev", *, against: Against = None, base_file: BaseFile = None, save: Save = None,
     fail_on: FailOn = "", quota: Quota = None, json: Json = False, markdown: Markdown = None, html: Html = None,
     link: Link = None, quiet: Quiet = False, project: Project = None,
 ) -> None:  # fmt: skip
-    """Print what a change does: money, data, access.
+    """Print the effect of a change: cost, data, access.
 
-    Compares two versions of an environment; exits 1 at a gate of --fail-on, or over the budget.
+    Compares two versions of an environment. Exits 1 if a --fail-on gate trips or the budget is exceeded.
     """
     from hubstack.review.diff import read_gates  # noqa: PLC0415
     from hubstack.review.diff.command import run_diff  # noqa: PLC0415
 
     if against is not None and base_file:
-        message = "`--against` and `--base-file` each name the base: give one"
+        message = "`--against` and `--base-file` are mutually exclusive"
         raise InputError(
-            [Problem(path="--base-file", message=message, hint="`--against` takes git references only")]
+            [Problem(path="--base-file", message=message, hint="use `--against` for a git reference, `--base-file` for a file written by --save")]
         )
     gates = read_gates(fail_on)
     root = (project or find_project(Path.cwd())).resolve()
@@ -250,9 +250,9 @@ def lock(
     quiet: Quiet = False,
     project: Project = None,
 ) -> None:
-    """Record what the Hub says of each model at a commit.
+    """Pin each model to a commit and record its Hub metadata.
 
-    Written beside the list; every other command reads this file instead of the Hub.
+    The lock is written next to the model list; other commands read it instead of the Hub.
     """
     from hubstack.hub.remote import JOBS, Patience, check_lock, write_lock  # noqa: PLC0415
 
@@ -261,7 +261,7 @@ def lock(
     path = stack.project_dir / name
     if check:
         found = check_lock(path, name)
-        _print(*found or ["the lock is fresh"])
+        _print(*found or ["the lock is up to date"])
         raise typer.Exit(1 if found else 0)
     with Progress(quiet=quiet) as progress:
         lines, refused = write_lock(path, name, upgrade or [], progress, Patience(jobs=jobs or JOBS), summary)
@@ -271,18 +271,18 @@ def lock(
     try:
         _print(*_write_places(load_stack(env, project)))
     except HubstackError as error:
-        print_error(f"the lock is written; not every model has a place yet:\n{error}")
+        print_error(f"the lock was written, but some models cannot be placed:\n{error}")
         raise typer.Exit(2) from None
 
 
 @app.command()
 def place(env: Env = "dev", *, rebalance: Rebalance = False, check: Check = False, project: Project = None) -> None:
-    """Record where each model runs, so that none moves.
+    """Record where each model runs, so that placements stay stable.
 
-    A model that is added later is placed around those that are there.
+    Models added later are placed around existing ones.
     """
     lines = _write_places(load_stack(env, project), rebalance=rebalance, check=check)
-    _print(*lines or ["every model stands where the file says"])
+    _print(*lines or ["placement is up to date"])
     raise typer.Exit(1 if check and lines else 0)
 
 
@@ -291,7 +291,7 @@ def place(env: Env = "dev", *, rebalance: Rebalance = False, check: Check = Fals
 def check(stack: "Stack", *, json: Json = False) -> None:
     """Check lock, plan and resources against the policy.
 
-    The rules are in policy.yaml; exits 1 if one is broken.
+    Limits come from policy.yaml. Exits 1 if a rule is violated.
     """
     import datetime as dt  # noqa: PLC0415
 
@@ -312,12 +312,12 @@ def check(stack: "Stack", *, json: Json = False) -> None:
 @each_cluster
 def sbom(
     stack: "Stack", *,
-    output: Annotated[Path | None, typer.Option("--output", help="Write the bill to this file.")] = None,
-    page: Annotated[Path | None, typer.Option("--page", help="Write a page for people: .html or .md.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", help="Write the bill of materials to this file.")] = None,
+    page: Annotated[Path | None, typer.Option("--page", help="Write a readable page: .html or .md.")] = None,
 ) -> None:  # fmt: skip
-    """Print the bill of models as CycloneDX.
+    """Print a CycloneDX bill of materials.
 
-    Commits, hashes, licences and images; or a page for people with --page.
+    Lists commits, hashes, licences and images; --page writes a readable page instead.
     """
     from hubstack.files.write import write_text_atomically  # noqa: PLC0415
     from hubstack.review.sbom import command  # noqa: PLC0415
@@ -363,7 +363,7 @@ def _compare(inputs: "StackInputs", asked: str) -> None:
     found = compare_regions(inputs.request, inputs.lock, load_catalog(), inputs.target, words)
     _print(
         report.region_table(found, inputs.target.region),
-        "Nothing was changed: `gcp:region` sets the region of a stack.",
+        "Nothing was changed. To change a stack's region, set `gcp:region`.",
     )
 
 
@@ -388,7 +388,7 @@ def _plan(inputs: "StackInputs", *, rebalance: bool = False) -> "Plan":
 
 
 def _show_others(inputs: "StackInputs", refused: InputError, *, rebalance: bool, as_json: bool) -> InputError:
-    """Print the plan of the models that are not refused; return the error of all that are."""
+    """Print the plan of the valid models; return one error with the problems of all others."""
     from hubstack.planner.others import plan_others  # noqa: PLC0415
 
     rest, errors = plan_others(inputs, refused, rebalance=rebalance)
@@ -398,7 +398,7 @@ def _show_others(inputs: "StackInputs", refused: InputError, *, rebalance: bool,
     elif rest is not None:
         left = len(inputs.request.models) - len(rest.models)
         noun = "model is" if left == 1 else "models are"
-        _print(*_tables(rest), "", f"{left} {noun} refused and not in this plan; `pulumi up` deploys nothing.")
+        _print(*_tables(rest), "", f"{left} {noun} invalid and not in this plan; until fixed, `pulumi up` deploys nothing.")
     return InputError(problems)
 
 
@@ -410,7 +410,7 @@ def _graph(stack: "Stack", decided: "Plan | None" = None) -> "Graph":
 
 
 def _tables(decided: "Plan", *, verbose: bool = False, quiet: bool = False) -> tuple[Any, ...]:
-    """Return the models and the money on one screen; the reasons, nodes and prices where they are asked for."""
+    """Return the models and their cost; with `verbose` also reasons, performance, nodes and prices."""
     from hubstack.review.report import report  # noqa: PLC0415
     from hubstack.review.report.performance import performance_table  # noqa: PLC0415
 
@@ -426,7 +426,7 @@ def _tables(decided: "Plan", *, verbose: bool = False, quiet: bool = False) -> t
     more = (
         ()
         if verbose
-        else ("More: `hubstack explain KEY` for one model; `-v` for reasons, speed, nodes and prices.",)
+        else ("More: `hubstack explain KEY` for one model; `-v` for reasons, performance, nodes and prices.",)
     )
     return (*parts, report.cost_notes(decided, is_whole=verbose), *more)
 
@@ -438,12 +438,12 @@ app.command()(cli_gitops.init)
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Run one command and print what hubstack refuses; return the exit code.
+    """Run one command, print any hubstack error, and return the exit code.
 
     Args:
-        arguments: of the command line; by default the process's own.
+        arguments: the command line; `sys.argv` by default.
     """
-    # What a command makes lives until it ends: looking for garbage at the usual pace is a fifth of a plan's time.
+    # Objects live until the command ends: default garbage collection would take a fifth of a plan's time.
     gc.set_threshold(100_000, 50, 100)
     try:
         app(arguments)

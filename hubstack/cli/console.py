@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every command shares: its common arguments, the environment that they name, and how it prints.
+"""Shared by all commands: common arguments, stack lookup, progress and printing.
 
-Owns no command: those are in `hubstack.cli.app` and `hubstack.cli.gitops`.
+Does not own commands; see `hubstack.cli.app` and `hubstack.cli.gitops`.
 """
 
 import os
@@ -23,38 +23,38 @@ if TYPE_CHECKING:
 
     from hubstack.inputs.stack import Stack
 
-Env = Annotated[str, typer.Argument(help="A stack of stacks/ (dev), or a folder such as examples/fleet.")]
+Env = Annotated[str, typer.Argument(help="A stack in stacks/ (dev), or a folder such as examples/fleet.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Check = Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if the file is not fresh.")]
-Jobs = Annotated[int | None, typer.Option("--jobs", min=1, max=64, help="Models to ask for at once; else 24.")]
-Project = Annotated[Path | None, typer.Option("--project", help="Folder of Pulumi.yaml. Default: here or above.")]
+Check = Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if the file is out of date.")]
+Jobs = Annotated[int | None, typer.Option("--jobs", min=1, max=64, help="Number of models to fetch in parallel. Default: 24.")]
+Project = Annotated[Path | None, typer.Option("--project", help="Folder with Pulumi.yaml. Default: this folder or a parent.")]
 
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also print reasons, speed, nodes and price rows.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only, without progress.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also print reasons, performance, nodes and price sources.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the result, without progress.")]
 
 DEFAULT_ENVIRONMENT = "dev"
 _ANY_WIDTH = 100_000
 SECONDS_BETWEEN_LINES = 5
-"""Of progress where there is no terminal: a log of a thousand models stays short."""
+"""Minimum time between progress lines when stderr is not a terminal, to keep logs short."""
 
 
 def environment_of(env: str, project: Path | None) -> Environment:
-    """Return the environment that a command's arguments name."""
+    """Return the environment selected by a command's arguments."""
     here = Path.cwd()
     return find_environment(env, (project or find_project(here)).resolve(), here)
 
 
 def load_stack(env: str, project: Path | None) -> "Stack":
-    """Read the stack that a command's arguments name."""
+    """Load the stack selected by a command's arguments."""
     from hubstack.inputs.stack import Stack  # noqa: PLC0415
 
     return Stack.load(environment_of(env, project))
 
 
 class Progress:
-    """Says on stderr how far the asking is: on a terminal as it goes, else a line now and then.
+    """Reports Hub requests on stderr: a live status on a terminal, otherwise an occasional line.
 
-    A listener of `hubstack.hub.remote`.
+    Implements the listener of `hubstack.hub.remote`.
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
@@ -74,23 +74,23 @@ class Progress:
             self._bar.stop()
 
     def begin(self, models: int, what: str) -> None:
-        """Say what is asked of whom."""
+        """Report that fetching starts."""
         self._models, self._told = models, time.monotonic()
         if self._quiet:
             return
-        self._console.print(f"asking {what} for {models:,} model revisions")
+        self._console.print(f"fetching {what} for {models:,} model revisions")
         if self._console.is_terminal:
             self._bar = self._console.status("")
             self._bar.start()
 
-    def done(self, repo_id: str) -> None:  # noqa: ARG002  a listener's
-        """Count one model."""
+    def done(self, repo_id: str) -> None:  # noqa: ARG002  required by the listener interface
+        """Count one finished model."""
         self._done += 1
         self._say(f"{self._done:,} of {self._models:,} models", at_once=self._bar is not None)
 
     def pause(self, seconds: float) -> None:
-        """Say that the Hub asks for a pause."""
-        self._say(f"{self._done:,} of {self._models:,} models; the Hub asks to wait {seconds:.0f} s", at_once=True)
+        """Report that the Hub rate-limits requests."""
+        self._say(f"{self._done:,} of {self._models:,} models; rate-limited by the Hub, retrying in {seconds:.0f} s", at_once=True)
 
     def _say(self, text: str, *, at_once: bool) -> None:
         now = time.monotonic()
@@ -104,20 +104,20 @@ class Progress:
 
 
 def status(text: str) -> AbstractContextManager[Any]:
-    """Show on a terminal, while it lasts, what is being done."""
+    """Return a context manager that shows a status line on a terminal."""
     from rich.console import Console  # noqa: PLC0415
 
     return Console(stderr=True).status(text)
 
 
 def _piped_width() -> int:
-    """Return the width of output that goes to no terminal: COLUMNS, else any."""
+    """Return the width for piped output: COLUMNS if set, otherwise unlimited."""
     asked = os.environ.get("COLUMNS", "")
     return int(asked) if asked.isdecimal() and int(asked) else _ANY_WIDTH
 
 
 def print_parts(*parts: Any) -> None:
-    """Print texts and tables, one under the other."""
+    """Print texts and tables in order."""
     from hubstack.files.escape import escape_ci_commands  # noqa: PLC0415
     from hubstack.files.terminal import SafeConsole  # noqa: PLC0415
 
@@ -125,37 +125,37 @@ def print_parts(*parts: Any) -> None:
         highlight=False, markup=False, soft_wrap=False, width=None if sys.stdout.isatty() else _piped_width()
     )
     for part in parts:
-        # A sentence is wrapped by the terminal; only tables are laid out here.
+        # The terminal wraps sentences; only tables are fitted to the width.
         with console.capture() as held:
             console.print(part, soft_wrap=isinstance(part, str))
         write_out(escape_ci_commands(re.sub(r" +$", "", as_run_here(held.get()), flags=re.MULTILINE)))
 
 
 def as_run_here(text: str) -> str:
-    """Return a text whose commands are written as they are run here: `./dev plan` in a clone, which says so."""
+    """Replace `hubstack` in suggested commands by `./dev` when run through it in a clone."""
     program = os.environ.get("HUBSTACK_COMMAND")
     return text.replace("`hubstack ", f"`{program} ") if program == "./dev" else text
 
 
 def written_files(folder: Path, files: int, changed: int, removed: int) -> str:
-    """Say what was written to a folder."""
+    """Describe what was written to a folder."""
     return f"{folder}: {files:,} {'file' if files == 1 else 'files'}, {changed:,} changed, {removed:,} removed"
 
 
 def print_written(path: Path) -> None:
-    """Say that a file was written, unless the file is standard output or a device."""
+    """Print that a file was written, unless it is standard output or a device."""
     if str(path) != STDOUT and not is_stream(path):
         print_parts(f"wrote {path}")
 
 
 def out(text: str) -> None:
-    """Print JSON, which is for a program."""
+    """Print JSON to standard output."""
     from hubstack.files.escape import json_text  # noqa: PLC0415
 
     write_out(json_text(text))
 
 
 def print_error(text: str) -> None:
-    """Print what was refused, of one line or several, on stderr."""
+    """Print an error of one or more lines on stderr."""
     sys.stdout.flush()
     sys.stderr.write(for_log(f"{as_run_here(text.rstrip())}\n"))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One command for each cluster of an environment: processes side by side, their output in the order of the keys.
+"""Runs a command once per cluster of an environment, in parallel processes.
 
-Owns the processes, the order, the total and the exit code, which is the worst of all. Does not know what a command
-does: each runs it as if its stack had been named.
+Owns the processes, the output order (by cluster key), the total, and the exit code, which is the highest of all.
+Does not know what a command does: each process runs it as if the cluster's stack had been named.
 """
 
 import importlib
@@ -39,10 +39,10 @@ if TYPE_CHECKING:
     from hubstack.plan.bill import StackBill
 
 _FILES = ("base_file", "html", "markdown", "output", "page", "save")
-"""Options that name a file: each cluster has its own."""
+"""Options that name a file; each cluster writes its own."""
 _FAILED = 2
 _ENV, _PROJECT, _STACK = "env", "project", "stack"
-"""Arguments that name a stack, and the one that is it."""
+"""Names of the arguments that select a stack, and of the parameter that receives it."""
 R = TypeVar("R")
 
 
@@ -54,13 +54,13 @@ class CommandResult:
     error: str
     code: int
     bill: "StackBill | None" = None
-    """Of commands that return a plan."""
+    """The cost of the stack, from commands that return a plan."""
 
 
 def each_cluster(command: Callable[..., R]) -> Callable[..., R | None]:
-    """Run a command once for each cluster where its environment has several.
+    """Decorate a command to run once per cluster if its environment has several.
 
-    A command that takes a `stack` is given it, read; on the command line it has the arguments that name one.
+    A command with a `stack` parameter receives the loaded stack; its command line has the arguments that select it.
     """
     parameters = inspect.signature(command).parameters
     takes_stack = _STACK in parameters
@@ -72,7 +72,7 @@ def each_cluster(command: Callable[..., R]) -> Callable[..., R | None]:
         except InputError:
             if takes_stack:
                 raise
-            return _ended(command(**arguments))  # it knows best what to say
+            return _ended(command(**arguments))  # it reports the error itself
         if stack.divided is None:
             return _ended(_call(command, arguments, stack))
         _run_all(command, arguments, stack.source.path, stack.divided)
@@ -84,7 +84,7 @@ def each_cluster(command: Callable[..., R]) -> Callable[..., R | None]:
 
 
 def _call(command: Callable[..., R], arguments: Mapping[str, Any], stack: "Stack | None" = None) -> R:
-    """Run a command for one stack; a command that takes a `stack` is given it, read."""
+    """Run a command for one stack, loading the stack if the command takes one."""
     if _STACK not in inspect.signature(command).parameters:
         return command(**arguments)
     own = {key: value for key, value in arguments.items() if key not in {_ENV, _PROJECT}}
@@ -92,7 +92,7 @@ def _call(command: Callable[..., R], arguments: Mapping[str, Any], stack: "Stack
 
 
 def _ended(returned: R) -> R:
-    """Exit as the plan of a command asks, once everything is shown."""
+    """Exit with the code that the returned plan asks for, after all output is printed."""
     if code := plan_exit_code(returned):
         raise typer.Exit(code)
     return returned
@@ -106,7 +106,7 @@ def plan_exit_code(returned: object) -> int:
 
 
 def _name_stack(run: Callable[..., Any], others: list[inspect.Parameter]) -> None:
-    """Give a command the arguments that name its stack: the environment is `dev` unless a command writes."""
+    """Give a command the arguments that select its stack; ENV defaults to `dev` unless the command writes."""
     writes = any(each.default is inspect.Parameter.empty for each in others)
     kind = inspect.Parameter.KEYWORD_ONLY
     env = inspect.Parameter(
@@ -115,14 +115,14 @@ def _name_stack(run: Callable[..., Any], others: list[inspect.Parameter]) -> Non
     project = inspect.Parameter(_PROJECT, kind, annotation=Project, default=None)
     made = [env, *(each.replace(kind=kind) for each in others), project]
     run.__annotations__ = {each.name: each.annotation for each in made}
-    run.__signature__ = inspect.Signature(made)  # pyright: ignore[reportFunctionMemberAccess]  what Typer reads
+    run.__signature__ = inspect.Signature(made)  # pyright: ignore[reportFunctionMemberAccess]  read by Typer
 
 
 def _run_all(command: Callable[..., Any], arguments: Mapping[str, Any], config_file: Path, group: "Group") -> None:
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
 
     keys = [cluster.key for cluster in group.clusters]
-    if "against" in arguments and not arguments.get("base_file"):  # a cluster that is gone shows as removed
+    if "against" in arguments and not arguments.get("base_file"):  # a deleted cluster is shown as removed
         from hubstack.review.diff.command import former_clusters  # noqa: PLC0415
 
         against = arguments["against"]
@@ -154,12 +154,12 @@ def _show(environment: str, found: Mapping[str, CommandResult], *, as_json: bool
 
         print_parts(bill_table([result.bill for result in found.values() if result.bill]))
         print_parts(
-            *(f"{environment}-{key} failed and is not counted." for key, each in found.items() if not each.bill)
+            *(f"{environment}-{key} failed and is not included in the total." for key, each in found.items() if not each.bill)
         )
 
 
 def _arguments(arguments: Mapping[str, Any], config_file: Path, group: "Group", key: str) -> dict[str, Any]:
-    """Return the arguments of one cluster: its stack, and files of its own."""
+    """Return the arguments for one cluster, with its own stack and file names."""
     mine = dict(arguments)
     is_stack = config_file.parent == group.project.folder / "stacks"
     mine[_ENV] = f"{group.name}-{key}" if is_stack else f"{str(arguments[_ENV]).rstrip('/')}/{key}"
@@ -176,7 +176,7 @@ def _processors() -> int:
 
 
 def _in_process(module: str, name: str, is_terminal: bool, arguments: dict[str, Any]) -> CommandResult:
-    """Run a command in a process of its own: one that is killed takes no other with it."""
+    """Run a command in a separate process, so that a crash does not affect the other clusters."""
     from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415
     from concurrent.futures.process import BrokenProcessPool  # noqa: PLC0415
     from multiprocessing import get_context  # noqa: PLC0415
@@ -186,12 +186,12 @@ def _in_process(module: str, name: str, is_terminal: bool, arguments: dict[str, 
             return process.submit(_run_here, module, name, is_terminal, arguments).result()
         except BrokenProcessPool:
             return CommandResult(
-                text="", error="its process was killed, perhaps for lack of memory\n", code=_FAILED
+                text="", error="its process was killed, possibly because it ran out of memory\n", code=_FAILED
             )
 
 
 class _Text(io.StringIO):
-    """What is printed here is shown on the parent's terminal, where it has one."""
+    """A text buffer that reports whether the parent process prints to a terminal."""
 
     def __init__(self, *, is_terminal: bool) -> None:
         super().__init__()
@@ -202,7 +202,7 @@ class _Text(io.StringIO):
 
 
 def _run_here(module: str, name: str, is_terminal: bool, arguments: dict[str, Any]) -> CommandResult:
-    # The command itself, which does not look for clusters: this is one of them, and its plan is still to be read.
+    # The undecorated command: it must not run once per cluster again, and its return value is needed.
     command = getattr(importlib.import_module(module), name).__wrapped__
     text, error, code, bill = _Text(is_terminal=is_terminal), io.StringIO(), 0, None
     with redirect_stdout(text), redirect_stderr(error):
@@ -213,7 +213,7 @@ def _run_here(module: str, name: str, is_terminal: bool, arguments: dict[str, An
         except HubstackError as refused:
             error.write(f"{refused}\n")
             code = _FAILED
-        except Exception:  # noqa: BLE001  a defect in one cluster is shown beside the output of the others
+        except Exception:  # noqa: BLE001  a failure in one cluster must not hide the others' output
             traceback.print_exc()
             code = _FAILED
         else:

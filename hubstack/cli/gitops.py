@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands of a stack that is kept in git. Parse arguments, call, print; `hubstack.cli.app` registers them.
+"""The commands for stacks kept in git: promote, drift, eject, init. Registered by `hubstack.cli.app`.
 
-Exit codes as there: 0 fine, 1 a check found something, 2 bad input or usage.
+Exit codes: 0 success, 1 a check found something, 2 bad input or usage.
 """
 
 from json import JSONDecodeError
@@ -33,30 +33,30 @@ if TYPE_CHECKING:
 
 Listing = Annotated[
     list[Path] | None,
-    typer.Option("--bucket-listing", help="What `gcloud storage ls --json --recursive` printed. Repeatable."),
+    typer.Option("--bucket-listing", help="File with output of `gcloud storage ls --json --recursive`. Repeatable."),
 ]
 Buckets = Annotated[
-    bool, typer.Option("--buckets", help="Print the addresses of the buckets, and do nothing else.")
+    bool, typer.Option("--buckets", help="Print the bucket URLs and exit.")
 ]
 Collection = Annotated[
-    str | None, typer.Option("--from-collection", help="A Hub collection: OWNER/TITLE-HASH, or its address.")
+    str | None, typer.Option("--from-collection", help="A Hub collection: OWNER/TITLE-HASH, or its URL.")
 ]
 Manifests = Annotated[
-    bool, typer.Option("--from-manifests", help="Kubernetes manifests: the files and folders named; `-` is stdin.")
+    bool, typer.Option("--from-manifests", help="Read Kubernetes manifests from the given files and folders; `-` is stdin.")
 ]
-GcpProject = Annotated[str | None, typer.Option("--gcp-project", help="Google Cloud project of a new stack.")]
-Region = Annotated[str | None, typer.Option("--region", help="Its region.")]
-Only = Annotated[list[str] | None, typer.Option("--model", help="Key of a model to promote. Repeatable; else all.")]
+GcpProject = Annotated[str | None, typer.Option("--gcp-project", help="Google Cloud project of the new stack.")]
+Region = Annotated[str | None, typer.Option("--region", help="Google Cloud region of the new stack.")]
+Only = Annotated[list[str] | None, typer.Option("--model", help="Key of a model to promote. Repeatable. Default: all.")]
 
 
 def promote(
-    source: Annotated[str, typer.Argument(help="Where it was tried: dev.")],
-    target: Annotated[str, typer.Argument(help="Where it goes: prod.")],
+    source: Annotated[str, typer.Argument(help="Environment to copy from: dev.")],
+    target: Annotated[str, typer.Argument(help="Environment to copy to: prod.")],
     *, model: Only = None, check: Check = False, project: Project = None,
 ) -> None:  # fmt: skip
     """Copy locked commits to another environment.
 
-    The Hub is not asked.
+    Does not contact the Hub.
     """
     from hubstack.hub.promote import write_promotion  # noqa: PLC0415
 
@@ -99,9 +99,9 @@ def drift(
     else:
         print_parts(*(finding.render() for finding in findings))
         if objects is None:
-            print_parts("The buckets were not looked at: give --bucket-listing (docs/guides/gitops.md).")
+            print_parts("Buckets were not checked: pass --bucket-listing (docs/guides/gitops.md).")
         if not unknown and not any(finding.is_drift for finding in findings):
-            print_parts(f"No drift: {len(inputs.request.models)} models are as they were locked.")
+            print_parts(f"No drift: {len(inputs.request.models)} models match the lock.")
     if unknown:
         raise unknown
     raise typer.Exit(1 if any(finding.is_drift for finding in findings) else 0)
@@ -111,7 +111,7 @@ def _stored(listings: list[Path]) -> "list[StoredObject]":
     from hubstack.files.documents import MAX_JSON_BYTES, json_problem, read_text  # noqa: PLC0415
     from hubstack.review.drift import read_listing  # noqa: PLC0415
 
-    hint = "it takes what `gcloud storage ls --json --recursive gs://BUCKET` prints"
+    hint = "use the output of `gcloud storage ls --json --recursive gs://BUCKET`"
     objects: list[StoredObject] = []
     for path in listings:
         try:
@@ -121,14 +121,14 @@ def _stored(listings: list[Path]) -> "list[StoredObject]":
         except RecursionError:
             raise InputError([Problem(path=str(path), message="is nested too deeply", hint=hint)]) from None
         except ValueError as error:
-            raise InputError([Problem(path=str(path), message=f"is no listing: {error}", hint=hint)]) from None
+            raise InputError([Problem(path=str(path), message=f"is not a bucket listing: {error}", hint=hint)]) from None
     return objects
 
 
 @each_cluster
 def eject(
     stack: "Stack",
-    folder: Annotated[Path, typer.Argument(help="New, empty, or ejected to before.", metavar="DIR")],
+    folder: Annotated[Path, typer.Argument(help="New or empty folder, or one written by an earlier `eject`.", metavar="DIR")],
 ) -> None:
     """Write the stack as a program without hubstack.
 
@@ -144,17 +144,17 @@ def eject(
     print_parts(written_files(folder, len(files), len(changed), len(removed)))
 
 
-def init(  # noqa: PLR0913  one option a setting
+def init(  # noqa: PLR0913  one parameter per command-line option
     env: Annotated[str, typer.Argument(help="Name of the environment: dev.")],
-    paths: Annotated[list[str] | None, typer.Argument(help="Of --from-manifests.", metavar="[PATH]...")] = None,
+    paths: Annotated[list[str] | None, typer.Argument(help="Manifests, for --from-manifests.", metavar="[PATH]...")] = None,
     *, from_collection: Collection = None, from_manifests: Manifests = False,
     gcp_project: GcpProject = None, region: Region = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a list that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing list.")] = False,
     project: Project = None,
 ) -> None:  # fmt: skip
-    """Write the list of a new environment.
+    """Create the model list of a new environment.
 
-    From a Hub collection, or from the manifests of servers that already run.
+    Read from a Hub collection or from the manifests of existing servers.
     """
     from hubstack.inputs.init import Asked, check_asked, read_manifests, write_environment  # noqa: PLC0415
 

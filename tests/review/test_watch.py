@@ -120,7 +120,7 @@ def test_the_exit_code_tells_drift_from_what_is_unknown(hub: StandIn, tmp_path: 
     fine = run(tmp_path, hub)
     assert (fine.returncode, fine.stderr) == (0, f"asking {hub.url} without a token for 6 model revisions\n")
     assert "The buckets were not looked at" in fine.stdout
-    assert "No drift: 3 models are as they were locked." in fine.stdout
+    assert "No drift: 3 models match the lock." in fine.stdout
     listing = tmp_path / "listing.json"
     listing.write_text("[]")
     drifted = run(tmp_path, hub, "--bucket-listing", str(listing))
