@@ -69,7 +69,7 @@ def accelerators(resources: Iterable[Resource], settings: Settings) -> Iterator[
             counts[kind] = counts.get(kind, 0) + (count or 0)
     for kind, count in sorted(counts.items()):
         if count > limits.get(kind, 0):
-            yield None, f"it may grow to {count} {kind}; allowed: {limits.get(kind, 0)}"
+            yield None, f"node pools may grow to {count} {kind}; allowed: {limits.get(kind, 0)}"
 
 
 def _grown(resource: Resource) -> Iterator[tuple[str, int | None]]:

@@ -34,7 +34,7 @@ def license_allowed(resource: Resource, settings: Settings) -> Iterator[str]:
 def license_stated(resource: Resource, settings: Settings) -> Iterator[str]:  # noqa: ARG001  one signature
     told = _told(resource)
     if told and not told.get("license"):
-        yield "no licence is stated"
+        yield "no licence stated"
 
 
 def no_remote_code(resource: Resource, settings: Settings) -> Iterator[str]:  # noqa: ARG001
@@ -50,7 +50,7 @@ def weights_format(resource: Resource, settings: Settings) -> Iterator[str]:
     told, allowed = _told(resource), settings.get("weights_formats") or []
     held = told.get("weights-format", "not stated")
     if told and held not in allowed:
-        yield f"weights are stored as {held}; allowed: {', '.join(allowed)}"
+        yield f"weights use the {held} format; allowed: {', '.join(allowed)}"
 
 
 def scan_clean(resource: Resource, settings: Settings) -> Iterator[str]:  # noqa: ARG001

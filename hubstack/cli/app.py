@@ -59,7 +59,9 @@ WhatIf = Annotated[
     list[str] | None,
     typer.Option("--what-if", help="SETTING=VALUE or KEY.SETTING=VALUE: print what would change. Repeatable."),
 ]
-Regions = Annotated[str | None, typer.Option("--regions", help="Compare prices in comma-separated regions, or `any`.")]
+Regions = Annotated[
+    str | None, typer.Option("--regions", help="Compare prices in comma-separated regions, or `any`.")
+]
 Html = Annotated[Path | None, typer.Option("--html", help="Write an HTML report with charts to this file.")]
 
 CountsOnly = Annotated[bool, typer.Option("--summary", help="Count the resources instead of listing them.")]
@@ -73,15 +75,16 @@ BaseFile = Annotated[
 ]
 Save = Annotated[Path | None, typer.Option("--save", help="Save the current graph to a file; compare nothing.")]
 FailOn = Annotated[
-    str, typer.Option("--fail-on", help="Comma-separated gates: replace,cost>+10%,license (docs/reference/diff.md).")
+    str,
+    typer.Option("--fail-on", help="Comma-separated gates: replace,cost>+10%,license (docs/reference/diff.md)."),
 ]
 Quota = Annotated[
     Path | None, typer.Option("--quota", help="File with accelerator quotas (docs/reference/diff.md).")
 ]
-Markdown = Annotated[
-    Path | None, typer.Option("--markdown", help="Write a pull-request comment to this file.")
+Markdown = Annotated[Path | None, typer.Option("--markdown", help="Write a pull-request comment to this file.")]
+Link = Annotated[
+    str | None, typer.Option("--link", help="URL of the full report, linked from a shortened comment.")
 ]
-Link = Annotated[str | None, typer.Option("--link", help="URL of the full report, linked from a shortened comment.")]
 
 
 def _print_version(asked: bool) -> None:
@@ -146,7 +149,9 @@ def explain(
     if (model is None and not html) or (model is not None and model not in by_key):
         near = nearest(model or "", by_key)
         hint = f"did you mean `{near}`?" if near else f"models: {listed(list(by_key))}"
-        message = f"has no model `{model}`" if model else "missing MODEL: name one, or pass --html FILE for all models"
+        message = (
+            f"has no model `{model}`" if model else "missing MODEL: name one, or pass --html FILE for all models"
+        )
         raise InputError([Problem(path=env, message=message, hint=hint)])
     if html:
         _write_page(decided, html, model)
@@ -179,7 +184,11 @@ def preview(
         return decided
     parts: list[Any] = [] if quiet else [component_table(graph) if summary else render_tree(graph), ""]
     tables = _tables(decided, verbose=verbose, quiet=quiet or summary)
-    _print(*parts, *tables, f"{graph.count} resources would be created. This was an offline preview: nothing was created.")
+    _print(
+        *parts,
+        *tables,
+        f"{graph.count} resources would be created. This was an offline preview: nothing was created.",
+    )
     return decided
 
 
@@ -187,7 +196,9 @@ def preview(
 @each_cluster
 def render(
     stack: "Stack",
-    folder: Annotated[Path, typer.Argument(help="New or empty folder, or one written by an earlier `render`.", metavar="DIR")],
+    folder: Annotated[
+        Path, typer.Argument(help="New or empty folder, or one written by an earlier `render`.", metavar="DIR")
+    ],
 ) -> None:
     """Write every resource as a file, for a GitOps repository.
 
@@ -218,7 +229,13 @@ def diff(  # noqa: PLR0913  one parameter per command-line option
     if against is not None and base_file:
         message = "`--against` and `--base-file` are mutually exclusive"
         raise InputError(
-            [Problem(path="--base-file", message=message, hint="use `--against` for a git reference, `--base-file` for a file written by --save")]
+            [
+                Problem(
+                    path="--base-file",
+                    message=message,
+                    hint="use `--against` for a git reference, `--base-file` for a file written by --save",
+                )
+            ]
         )
     gates = read_gates(fail_on)
     root = (project or find_project(Path.cwd())).resolve()
@@ -312,7 +329,7 @@ def check(stack: "Stack", *, json: Json = False) -> None:
 @each_cluster
 def sbom(
     stack: "Stack", *,
-    output: Annotated[Path | None, typer.Option("--output", help="Write the bill of materials to this file.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", help="Write the bill to this file.")] = None,
     page: Annotated[Path | None, typer.Option("--page", help="Write a readable page: .html or .md.")] = None,
 ) -> None:  # fmt: skip
     """Print a CycloneDX bill of materials.
@@ -398,7 +415,11 @@ def _show_others(inputs: "StackInputs", refused: InputError, *, rebalance: bool,
     elif rest is not None:
         left = len(inputs.request.models) - len(rest.models)
         noun = "model is" if left == 1 else "models are"
-        _print(*_tables(rest), "", f"{left} {noun} invalid and not in this plan; until fixed, `pulumi up` deploys nothing.")
+        _print(
+            *_tables(rest),
+            "",
+            f"{left} {noun} invalid and not in this plan; `pulumi up` deploys nothing.",
+        )
     return InputError(problems)
 
 

@@ -26,10 +26,16 @@ if TYPE_CHECKING:
 Env = Annotated[str, typer.Argument(help="A stack in stacks/ (dev), or a folder such as examples/fleet.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Check = Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if the file is out of date.")]
-Jobs = Annotated[int | None, typer.Option("--jobs", min=1, max=64, help="Number of models to fetch in parallel. Default: 24.")]
-Project = Annotated[Path | None, typer.Option("--project", help="Folder with Pulumi.yaml. Default: this folder or a parent.")]
+Jobs = Annotated[
+    int | None, typer.Option("--jobs", min=1, max=64, help="Number of models to fetch in parallel. Default: 24.")
+]
+Project = Annotated[
+    Path | None, typer.Option("--project", help="Folder with Pulumi.yaml. Default: this folder or a parent.")
+]
 
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also print reasons, performance, nodes and price sources.")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Also print reasons, performance, nodes and price sources.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the result, without progress.")]
 
 DEFAULT_ENVIRONMENT = "dev"
@@ -90,7 +96,10 @@ class Progress:
 
     def pause(self, seconds: float) -> None:
         """Report that the Hub rate-limits requests."""
-        self._say(f"{self._done:,} of {self._models:,} models; rate-limited by the Hub, retrying in {seconds:.0f} s", at_once=True)
+        self._say(
+            f"{self._done:,} of {self._models:,} models; rate-limited by the Hub, retrying in {seconds:.0f} s",
+            at_once=True,
+        )
 
     def _say(self, text: str, *, at_once: bool) -> None:
         now = time.monotonic()

@@ -154,7 +154,11 @@ def _show(environment: str, found: Mapping[str, CommandResult], *, as_json: bool
 
         print_parts(bill_table([result.bill for result in found.values() if result.bill]))
         print_parts(
-            *(f"{environment}-{key} failed and is not included in the total." for key, each in found.items() if not each.bill)
+            *(
+                f"{environment}-{key} failed and is not included in the total."
+                for key, each in found.items()
+                if not each.bill
+            )
         )
 
 

@@ -33,20 +33,25 @@ if TYPE_CHECKING:
 
 Listing = Annotated[
     list[Path] | None,
-    typer.Option("--bucket-listing", help="File with output of `gcloud storage ls --json --recursive`. Repeatable."),
+    typer.Option(
+        "--bucket-listing", help="File with output of `gcloud storage ls --json --recursive`. Repeatable."
+    ),
 ]
-Buckets = Annotated[
-    bool, typer.Option("--buckets", help="Print the bucket URLs and exit.")
-]
+Buckets = Annotated[bool, typer.Option("--buckets", help="Print the bucket URLs and exit.")]
 Collection = Annotated[
     str | None, typer.Option("--from-collection", help="A Hub collection: OWNER/TITLE-HASH, or its URL.")
 ]
 Manifests = Annotated[
-    bool, typer.Option("--from-manifests", help="Read Kubernetes manifests from the given files and folders; `-` is stdin.")
+    bool,
+    typer.Option(
+        "--from-manifests", help="Read Kubernetes manifests from the given files and folders; `-` is stdin."
+    ),
 ]
 GcpProject = Annotated[str | None, typer.Option("--gcp-project", help="Google Cloud project of the new stack.")]
 Region = Annotated[str | None, typer.Option("--region", help="Google Cloud region of the new stack.")]
-Only = Annotated[list[str] | None, typer.Option("--model", help="Key of a model to promote. Repeatable. Default: all.")]
+Only = Annotated[
+    list[str] | None, typer.Option("--model", help="Key of a model to promote. Repeatable. Default: all.")
+]
 
 
 def promote(
@@ -121,14 +126,18 @@ def _stored(listings: list[Path]) -> "list[StoredObject]":
         except RecursionError:
             raise InputError([Problem(path=str(path), message="is nested too deeply", hint=hint)]) from None
         except ValueError as error:
-            raise InputError([Problem(path=str(path), message=f"is not a bucket listing: {error}", hint=hint)]) from None
+            raise InputError(
+                [Problem(path=str(path), message=f"is not a bucket listing: {error}", hint=hint)]
+            ) from None
     return objects
 
 
 @each_cluster
 def eject(
     stack: "Stack",
-    folder: Annotated[Path, typer.Argument(help="New or empty folder, or one written by an earlier `eject`.", metavar="DIR")],
+    folder: Annotated[
+        Path, typer.Argument(help="New or empty folder, or one written by an earlier `eject`.", metavar="DIR")
+    ],
 ) -> None:
     """Write the stack as a program without hubstack.
 
@@ -146,7 +155,7 @@ def eject(
 
 def init(  # noqa: PLR0913  one parameter per command-line option
     env: Annotated[str, typer.Argument(help="Name of the environment: dev.")],
-    paths: Annotated[list[str] | None, typer.Argument(help="Manifests, for --from-manifests.", metavar="[PATH]...")] = None,
+    paths: Annotated[list[str] | None, typer.Argument(help="Manifest files.", metavar="[PATH]...")] = None,
     *, from_collection: Collection = None, from_manifests: Manifests = False,
     gcp_project: GcpProject = None, region: Region = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing list.")] = False,

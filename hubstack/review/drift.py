@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is no longer as the lock says: on the Hub, and in the buckets. Pure; who asks is `hubstack.review.watch`.
+"""Differences between the lock and the Hub or the buckets. Pure; `hubstack.review.watch` makes the requests.
 
-Owns what counts as drift and what is only worth knowing. A newer commit on the branch is no drift: the lock exists
-so that nothing moves by itself. A bucket's listing holds md5 and crc32c, the Hub gives sha256 and git's sha1: bytes
-cannot be compared, names and sizes are. The bytes were compared when they were staged (docs/concepts/weights.md).
+Owns what counts as drift and what is only a note. A newer commit on the branch is not drift: the lock exists to pin
+commits. A bucket listing has md5 and crc32c, the Hub gives sha256 and Git's sha1, so names and sizes are compared
+rather than content. The loader verified the content when it copied the files (docs/concepts/weights.md).
 """
 
 import json
@@ -19,22 +19,22 @@ from hubstack.hub.file_changes import FileMove, changed_files
 from hubstack.plan import ModelPlan, Plan, WeightsPlan
 
 MARKER = ".hubstack-complete"
-"""The loader's, which is a script of its own and cannot be asked without the Hub's client."""
+"""Must match the loader script, which cannot be imported without the Hub client."""
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _SHOWN = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that is not as the lock says."""
+    """One difference from the lock."""
 
     where: str
-    """`hub`, or `gs://` and the bucket's name."""
+    """`hub`, or the bucket's `gs://` URL."""
     model: str
-    """Its key, or keys with commas."""
+    """Key of the model, or comma-separated keys."""
     text: str
     is_drift: bool
-    """False: worth knowing, and no reason to fail."""
+    """False for a note that does not fail the command."""
 
     def render(self) -> str:
         """Return one line."""
@@ -47,41 +47,41 @@ def findings_json(findings: Iterable[Finding]) -> str:
 
 
 def hub_findings(model: str, held: ModelFacts, now: ModelFacts, newest: ModelFacts | None) -> Iterator[Finding]:
-    """Compare what is locked with what the Hub says.
+    """Compare the locked facts with the Hub's current answers.
 
     Args:
         model: key of the model.
-        held: what is locked.
-        now: what the Hub says of the locked commit.
-        newest: what it says of the revision; None where that is gone.
+        held: locked facts.
+        now: current facts of the locked commit.
+        newest: current facts of the revision; None if it was deleted.
     """
-    for text in _said_otherwise(held, now):
+    for text in _changed_facts(held, now):
         yield Finding(where="hub", model=model, text=text, is_drift=True)
     if now.id != held.id:
-        text = f"is called {now.id} on the Hub now; `hubstack lock --upgrade` writes it"
+        text = f"was renamed to {now.id} on the Hub; run `hubstack lock --upgrade` to record the new name"
         yield Finding(where="hub", model=model, text=text, is_drift=False)
     if newest is None:
-        text = f"revision `{held.revision}` is gone; the locked commit is still there"
+        text = f"revision `{held.revision}` was deleted; the locked commit still exists"
         yield Finding(where="hub", model=model, text=text, is_drift=True)
     elif newest.commit != held.commit:
-        text = f"`{held.revision}` is at {newest.commit[:_SHOWN]} now, locked is {held.commit[:_SHOWN]}"
+        text = f"`{held.revision}` is now at {newest.commit[:_SHOWN]}; the lock has {held.commit[:_SHOWN]}"
         yield Finding(where="hub", model=model, text=text, is_drift=False)
 
 
 def gone(model: str, held: ModelFacts, why: str) -> Finding:
-    """Return the finding for a locked commit that the Hub does not give any more."""
-    text = f"the locked commit {held.commit[:_SHOWN]} cannot be had any more: {why}"
+    """Return the finding for a locked commit that the Hub no longer serves."""
+    text = f"the locked commit {held.commit[:_SHOWN]} is no longer available: {why}"
     return Finding(where="hub", model=model, text=text, is_drift=True)
 
 
-def _said_otherwise(held: ModelFacts, now: ModelFacts) -> Iterator[str]:
+def _changed_facts(held: ModelFacts, now: ModelFacts) -> Iterator[str]:
     if held.gated != now.gated:
         yield f"gate: {held.gated or 'open'} when locked, {now.gated or 'open'} now"
     if (held.license, held.license_name) != (now.license, now.license_name):
         yield f"licence: {_license(held)} when locked, {_license(now)} now"
     for path, level in sorted(now.security.issues.items()):
         if held.security.issues.get(path) != level:
-            yield f"security scan: `{path}` is {level} now"
+            yield f"security scan: `{path}` is now {level}"
     if held.files and now.files:
         for file in changed_files(held.files, now.files):
             if file.move is not FileMove.UNKNOWN:
@@ -94,7 +94,7 @@ def _license(facts: ModelFacts) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredObject:
-    """One object of a listing."""
+    """One object of a bucket listing."""
 
     bucket: str
     name: str
@@ -102,13 +102,13 @@ class StoredObject:
 
 
 def read_listing(text: str) -> tuple[StoredObject, ...]:
-    """Read what `gcloud storage ls --json --recursive gs://BUCKET ...` prints: an array for each address.
+    """Read the output of `gcloud storage ls --json --recursive gs://BUCKET ...`: one JSON array per URL.
 
-    Shape (the Google Cloud CLI's own test of `cloud_list_task`, read as a stored copy): `url`, `type`, and for
-    `cloud_object` the JSON API's object as `metadata`, where numbers are texts.
+    Each row has `url` and `type`; a `cloud_object` also has `metadata`, the object resource of the Cloud Storage
+    JSON API (https://cloud.google.com/storage/docs/json_api/v1/objects), in which numbers are strings.
 
     Raises:
-        ValueError: it is no such listing.
+        ValueError: the text is not such a listing.
     """
     found: list[StoredObject] = []
     decoder, position = json.JSONDecoder(), 0
@@ -118,7 +118,7 @@ def read_listing(text: str) -> tuple[StoredObject, ...]:
             continue
         value, position = decoder.raw_decode(text, position)
         if not isinstance(value, list):
-            raise ValueError(f"it holds {shown(value)}, not an array of objects")  # noqa: TRY004  as any bad text
+            raise ValueError(f"expected an array of objects, got {shown(value)}")  # noqa: TRY004  reported like any malformed listing
         rows = cast("list[Any]", value)
         found += [_object(number, row) for number, row in enumerate(rows, start=1) if _is_object(row)]
     return tuple(sorted(found, key=lambda each: (each.bucket, each.name)))
@@ -132,10 +132,10 @@ def _object(number: int, row: Mapping[str, Any]) -> StoredObject:
     try:
         bucket, name = str(row["url"]).removeprefix("gs://").split("/", 1)
         metadata = cast("dict[str, Any]", row["metadata"])
-        # The address may end in `#GENERATION`; the name in the metadata does not.
+        # The URL may end in `#GENERATION`; the name in the metadata does not.
         return StoredObject(bucket=bucket, name=str(metadata.get("name", name)), size_bytes=_size(metadata["size"]))
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise ValueError(f"object {number} has no address, name or size") from None
+        raise ValueError(f"object {number} has no URL, name or size") from None
 
 
 def _size(text: Any) -> int:
@@ -146,7 +146,7 @@ def _size(text: Any) -> int:
 
 
 def staged_buckets(plan: Plan) -> dict[str, tuple[ModelPlan, ...]]:
-    """Return the buckets with weights to the models that they hold; a canary shares its model's bucket."""
+    """Map each weights bucket to its models; a canary shares the bucket of its model."""
     buckets: dict[str, list[ModelPlan]] = {}
     for model in plan.models:
         if model.vertex is None:
@@ -155,12 +155,12 @@ def staged_buckets(plan: Plan) -> dict[str, tuple[ModelPlan, ...]]:
 
 
 def bucket_findings(plan: Plan, objects: Sequence[StoredObject]) -> Iterator[Finding]:
-    """Compare what is in the buckets with what the plan stages there."""
+    """Compare the contents of the buckets with the files that the plan stages."""
     for bucket, models in staged_buckets(plan).items():
         held = {each.name: each.size_bytes for each in objects if each.bucket == bucket}
         where, keys = f"gs://{bucket}", ", ".join(model.key for model in models)
         if not held:
-            yield Finding(where=where, model=keys, text="is empty, or was not listed", is_drift=True)
+            yield Finding(where=where, model=keys, text="is empty or missing from the listing", is_drift=True)
             continue
         for model in models:
             for text in _of_folder(model.weights, held):
@@ -178,10 +178,10 @@ def _of_folder(weights: WeightsPlan, held: Mapping[str, int]) -> Iterator[str]:
         if file.path not in inside:
             yield f"`{file.path}` is missing"
         elif file.size_bytes not in {None, inside[file.path]}:
-            yield f"`{file.path}` has {inside[file.path]:,} bytes, locked are {file.size_bytes:,}"
+            yield f"`{file.path}` has {inside[file.path]:,} bytes; the lock has {file.size_bytes:,}"
     if weights.files:
         for path in sorted(inside.keys() - {file.path for file in weights.files} - {MARKER}):
-            yield f"`{path}` is not of the locked files"
+            yield f"`{path}` is not in the lock"
 
 
 def _others(models: Sequence[ModelPlan], held: Mapping[str, int]) -> Iterator[str]:
@@ -189,7 +189,7 @@ def _others(models: Sequence[ModelPlan], held: Mapping[str, int]) -> Iterator[st
     replaced = {model.weights.replaces for model in models}
     for folder in sorted({name.split("/", 1)[0] for name in held if "/" in name} - used):
         if _COMMIT.fullmatch(folder):
-            why = "the replaced one" if folder in replaced else "of no model of the list"
-            yield f"holds commit {folder[:_SHOWN]}, {why}"
+            why = "which was replaced" if folder in replaced else "which no model uses"
+            yield f"contains commit {folder[:_SHOWN]}, {why}"
     if unlisted := [model.key for model in models if not model.weights.files]:
-        yield f"the lock lists no files of {', '.join(unlisted)}: only the marker was looked for"
+        yield f"the lock lists no files for {', '.join(unlisted)}: only the marker was checked"

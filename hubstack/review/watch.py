@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`hubstack drift`, the Hub's part: asks for each locked commit and for its revision, and compares.
+"""The Hub side of `hubstack drift`: fetches each locked commit and its revision, and compares them.
 
-Owns what a refusal means: the commit is gone, or the gate was closed, or nothing is known. What counts as drift is
-`hubstack.review.drift`'s.
+Owns the meaning of a refused request: the commit was deleted, the model became gated, or the state is unknown.
+Does not own what counts as drift (`hubstack.review.drift`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,18 +15,18 @@ from hubstack.hub.remote.refusal import Cause, Refusal
 from hubstack.review.drift import Finding, gone, hub_findings
 
 Locked = tuple[str, ModelFacts]
-"""A model's key and what is locked of it."""
+"""A model's key and its locked facts."""
 
 
 def watch_hub(
     locked: Sequence[Locked], listener: Listener | None = None, patience: Patience | None = None
 ) -> tuple[list[Finding], HubError | None]:
-    """Return what is not as the lock says, in the order given, and what could not be found out.
+    """Return the differences from the lock in input order, and an error for models that could not be compared.
 
     Args:
-        locked: what to compare.
-        listener: told how it goes.
-        patience: how often and how long to try.
+        locked: models to compare.
+        listener: receives progress.
+        patience: retry limits.
     """
     asked = [pair for _, held in locked for pair in ((held.id, held.commit), (held.id, held.revision))]
     answers = fetch_each(asked, patience=patience, listener=listener, with_config=False)
@@ -37,7 +37,7 @@ def watch_hub(
         findings += found
         refusals += refused
     unknown = "\n".join(dict.fromkeys(refusal.render() for refusal in refusals))
-    return findings, HubError(f"{unknown}\nso nothing is said of these") if refusals else None
+    return findings, HubError(f"{unknown}\nthese models were not compared") if refusals else None
 
 
 def _compare(

@@ -45,7 +45,7 @@ def test_plan_prints_a_row_for_each_model_and_the_price() -> None:
     assert done.returncode == 0
     for key in ("bge-small-en-v1-5", "qwen3-4b-instruct-2507", "qwen3-embedding-0-6b", "together"):
         assert key in done.stdout
-    assert "USD idle (every model at its fewest replicas)" in done.stdout
+    assert "USD idle (every model at its minimum replicas)" in done.stdout
 
 
 def test_plan_json_is_the_plan() -> None:

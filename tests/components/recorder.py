@@ -122,7 +122,7 @@ class _Monitor(mocks.MockMonitor):
             self.root = urn
             return resource_pb2.RegisterResourceResponse(urn=urn)
         if urn in self.recorded.resources:
-            raise AssertionError(f"two resources have the URN {urn}")
+            raise AssertionError(f"duplicate URN {urn}")
         if request.parent != self.root and request.parent not in self.recorded.resources:
             raise AssertionError(f"{urn} has a parent that is not registered")
         self.recorded.resources[urn] = Registered(

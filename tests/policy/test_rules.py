@@ -185,7 +185,7 @@ def test_what_may_grow_is_counted_whole(held: Resource, kind: str, count: int) -
     look = STACK_RULES["HS020"]
     assert list(look([held], {"max_accelerators": {kind: count}})) == []
     assert list(look([held], {"max_accelerators": {kind: count - 1}})) == [
-        (None, f"it may grow to {count} {kind}; allowed: {count - 1}")
+        (None, f"node pools may grow to {count} {kind}; allowed: {count - 1}")
     ]
     assert len(list(look([held], {"max_accelerators": {}}))) == 1, "a kind that is not named is not allowed"
     assert list(look([held], {"max_accelerators": None})) == []

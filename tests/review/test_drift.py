@@ -93,14 +93,14 @@ def test_a_file_that_nobody_locked_is_drift_and_a_folder_a_note(plan: Plan) -> N
     for name in (f"{first.weights.prefix}/modeling.py", f"{NEW}/config.json", ".hubstack/x/load_weights.py"):
         listing.append({"url": f"gs://{bucket}/{name}", "type": "cloud_object", "metadata": {"size": "5"}})
     drift, notes = told(plan, listing)
-    assert drift == ["`modeling.py` is not of the locked files"]
+    assert drift == ["`modeling.py` is not in the lock"]
     assert any("holds commit 222222222222, of no model of the list" in note for note in notes)
     assert not any(".hubstack/" in note for note in notes)
 
 
 def test_a_bucket_that_was_not_listed_is_never_called_fine(plan: Plan) -> None:
     drift, _ = told(plan, [])
-    assert drift == ["is empty, or was not listed"] * len(staged_buckets(plan))
+    assert drift == ["is empty or missing from the listing"] * len(staged_buckets(plan))
 
 
 def test_a_listing_of_several_addresses_is_read_whole() -> None:

@@ -50,7 +50,7 @@ def test_a_commit_that_is_gone_is_drift(hub: StandIn, held: ModelFacts) -> None:
     repo.commits[new.sha], repo.refs["main"] = new, new.sha
     ((text, is_drift),), unknown = watch(held)
     assert is_drift
-    assert "cannot be had any more: the repository has no revision" in text
+    assert "is no longer available: the repository has no revision" in text
     assert unknown == ""
 
 
@@ -100,7 +100,10 @@ def test_a_renamed_repository_is_a_note(hub: StandIn) -> None:
         id="stand-in/old-name", revision="main", commit=fetch_facts([("stand-in/new-name", "main")])[0].commit
     )
     findings, unknown = watch(held)
-    assert ("is called stand-in/new-name on the Hub now; `hubstack lock --upgrade` writes it", False) in findings
+    assert (
+        "is called stand-in/new-name on the Hub now; run `hubstack lock --upgrade` to record the new name",
+        False,
+    ) in findings
     assert unknown == ""
 
 
@@ -125,7 +128,9 @@ def test_the_exit_code_tells_drift_from_what_is_unknown(hub: StandIn, tmp_path: 
     listing.write_text("[]")
     drifted = run(tmp_path, hub, "--bucket-listing", str(listing))
     assert drifted.returncode == 1
-    assert "drift  gs://acme-models-dev-dev-qwen3-8b  qwen3-8b: is empty, or was not listed" in drifted.stdout
+    assert (
+        "drift  gs://acme-models-dev-dev-qwen3-8b  qwen3-8b: is empty or missing from the listing" in drifted.stdout
+    )
     assert json.loads(run(tmp_path, hub, "--bucket-listing", str(listing), "--json").stdout)["format"] == 1
     listing.write_text("gs://bucket/object")
     refused = run(tmp_path, hub, "--bucket-listing", str(listing))

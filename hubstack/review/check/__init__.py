@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`hubstack check`: what of a stack breaks which rule, where it is said, and what to do (docs/concepts/policy.md).
+"""`hubstack check`: reports policy violations with their location and fix (docs/concepts/policy.md).
 
-Owns the rules that need list, lock and plan. Those that look at what is registered are the policy pack's, run in a
-process of its own (docs/adr/0014-policy.md).
+Owns the rules that need list, lock and plan. Rules on registered resources belong to the policy pack, which runs in
+a separate process (docs/adr/0014-policy.md).
 """

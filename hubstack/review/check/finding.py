@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a check found, and what waivers make of it.
+"""Findings of a check, and how waivers apply to them.
 
-Owns the shape, the merging of two opinions on one thing, and the meeting of findings with waivers. The day is the
-caller's to say.
+Owns the data type, the merging of duplicate findings, and the matching of waivers. The caller passes the date.
 """
 
 import datetime as dt
@@ -16,40 +15,40 @@ from hubstack.review.check.rules import Rule, catalogue
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that breaks one rule."""
+    """One violation of one rule."""
 
     rule: str
     message: str
-    """What was found; never a secret."""
+    """The violation; never contains a secret."""
     model: str | None = None
-    """Key of the model that it is about."""
+    """Key of the violating model."""
     resource: str | None = None
-    """Logical name of the resource; without model and resource it is about the stack."""
+    """Logical name of the violating resource. With neither model nor resource, the finding concerns the stack."""
     mark: Mark | None = None
-    """Where to look in the files that people write."""
+    """Location in a user-written file."""
     level: str = "error"
     """`error` or `warn`."""
     waiver: PlacedWaiver | None = None
-    """The waiver that lets it pass."""
+    """The waiver that permits the violation."""
 
     @property
     def text(self) -> Rule:
-        """Return what the catalogue says of its rule."""
+        """Return the catalogue entry of its rule."""
         return catalogue()[self.rule]
 
     @property
     def is_failure(self) -> bool:
-        """Say whether it fails the check."""
+        """Return whether the finding fails the check."""
         return self.level == "error" and self.waiver is None
 
     @property
     def subject(self) -> str:
-        """Name what it is about."""
+        """Name the resource, the model or the stack concerned."""
         return self.resource or self.model or "the stack"
 
 
 def merged(findings: Iterable[Finding]) -> list[Finding]:
-    """Return findings without those of the graph that say again what the plan has said."""
+    """Return the findings without graph findings that repeat a plan finding."""
     every = list(
         {(one.rule, one.model, one.resource, one.message): one for one in reversed(list(findings))}.values()
     )
@@ -63,12 +62,12 @@ def _is_both(finding: Finding) -> bool:
 
 
 def settled(findings: Iterable[Finding], policy: Policy, today: dt.date) -> tuple[Finding, ...]:
-    """Return the findings with their levels and waivers, those of the waivers themselves added, sorted.
+    """Apply levels and waivers, add findings about the waivers, and sort.
 
     Args:
         findings: as found.
         policy: levels and waivers.
-        today: after the last day of a waiver it lets nothing pass.
+        today: waivers whose last day is before it are ignored.
     """
     used: set[PlacedWaiver] = set()
     shown: list[Finding] = []
@@ -102,12 +101,12 @@ def _of_waivers(policy: Policy, used: set[PlacedWaiver], today: dt.date) -> Iter
         waiver = placed.waiver
         about = f"{waiver.rule} for {waiver.resource or waiver.model or 'the stack'}"
         if waiver.until < today:
-            text = f"the waiver of {about} ended on {waiver.until}; its owner is {waiver.owner}"
+            text = f"the waiver for {about} ended on {waiver.until}; its owner is {waiver.owner}"
             yield Finding(
                 rule="HS040", message=text, model=waiver.model, resource=waiver.resource, mark=placed.mark
             )
         elif placed not in used:
-            text = f"the waiver of {about} meets no finding"
+            text = f"the waiver for {about} matches no finding"
             yield Finding(
                 rule="HS041", message=text, model=waiver.model, resource=waiver.resource, mark=placed.mark
             )

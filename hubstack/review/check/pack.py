@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The project's policy pack, asked about a recorded graph.
+"""Runs the project's policy pack on a recorded graph.
 
-Owns the process: the pack shares no code with hubstack, so its rules run in an interpreter of their own, without
-Pulumi and without this process's environment.
+Owns the child process: the pack shares no code with hubstack, so it runs in a separate interpreter, without Pulumi
+and without this process's environment.
 """
 
 import json
@@ -23,7 +23,7 @@ TIMEOUT_SECONDS = 120
 
 
 def judge_path(project_dir: Path) -> Path:
-    """Return the pack's own entry for graphs."""
+    """Return the path of the pack's entry point for graphs."""
     return project_dir / "policy" / "judge.py"
 
 
@@ -31,15 +31,15 @@ def pack_findings(
     judge: Path, graph: Graph, limits: Mapping[str, Any], places: Mapping[str, Mark], marks: Mapping[str, Mark],
     keys: Mapping[str, str],
 ) -> list[Finding]:  # fmt: skip
-    """Return what the pack says of a graph.
+    """Return the pack's findings for a graph.
 
     Args:
-        judge: the pack's judge.py.
-        graph: what the program registers.
+        judge: path of the pack's judge.py.
+        graph: the registered resources.
         limits: resolved limits of policy.yaml.
-        places: where a model stands in the list, by its key.
-        marks: where a limit was set, by its key.
-        keys: the key under which a model was made, which its labels have, to its present one.
+        places: location of each model in the list, by key.
+        marks: location of each configured limit, by its key.
+        keys: original model key, as in the labels, to current key.
 
     Raises:
         HubstackError: the pack failed.
@@ -51,12 +51,12 @@ def pack_findings(
 
 def _run(judge: Path, told: str) -> list[dict[str, Any]]:
     try:
-        done = subprocess.run(  # noqa: S603  the project's own file, no shell
+        done = subprocess.run(  # noqa: S603  runs the project's own file without a shell
             [sys.executable, str(judge)], input=told, env=kept_environment(), capture_output=True, text=True,
             check=False, timeout=TIMEOUT_SECONDS,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        raise HubstackError(f"{judge.parent.name}/{judge.name} did not end within {TIMEOUT_SECONDS} s") from None
+        raise HubstackError(f"{judge.parent.name}/{judge.name} timed out after {TIMEOUT_SECONDS} s") from None
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise HubstackError(f"{judge.parent.name}/{judge.name} failed: {last}")

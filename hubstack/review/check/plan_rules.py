@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rules that are judged from list, lock and plan, before anything is registered.
+"""The rules that need only list, lock and plan.
 
-Owns the judgement of models, accelerators, money and quota. Pure: files are read and the clock is asked elsewhere.
+Owns the checks of models, accelerators, cost and quota. Pure: reads no files and no clock.
 """
 
 import re
@@ -23,12 +23,12 @@ Limits = Mapping[str, Any]
 def model_findings(
     plan: Plan, facts: Mapping[str, ModelFacts], requests: Mapping[str, ModelRequest], limits: Limits
 ) -> Iterator[Finding]:
-    """Judge each model.
+    """Check each model.
 
     Args:
         plan: the plan.
-        facts: what the lock says, by the key of the model.
-        requests: what was asked, by the key; its places are those of the findings.
+        facts: locked facts by model key.
+        requests: the list entries by model key; they give the findings' locations.
         limits: resolved limits of policy.yaml.
     """
     for model in plan.models:
@@ -54,26 +54,26 @@ def _license(model: ModelPlan, facts: ModelFacts, limits: Limits) -> Iterator[st
 
 def _license_stated(model: ModelPlan, facts: ModelFacts, limits: Limits) -> Iterator[str]:  # noqa: ARG001
     if not model.license:
-        yield "no licence is stated"
+        yield "no licence stated"
 
 
 def _remote_code(model: ModelPlan, facts: ModelFacts, limits: Limits) -> Iterator[str]:  # noqa: ARG001
     if model.provenance.runs_remote_code:
-        yield "Python of the repository runs in the server"
+        yield "the server runs Python code from the repository"
 
 
 def _format(model: ModelPlan, facts: ModelFacts, limits: Limits) -> Iterator[str]:  # noqa: ARG001
     allowed: list[str] = limits["weights_formats"] or []
     held = model.provenance.weights_format
     if held not in allowed:
-        yield f"weights are stored as {held}; allowed: {', '.join(allowed)}"
+        yield f"weights use the {held} format; allowed: {', '.join(allowed)}"
 
 
 def _scan_clean(model: ModelPlan, facts: ModelFacts, limits: Limits) -> Iterator[str]:  # noqa: ARG001
     if model.provenance.scan not in {CLEAN, UNFINISHED, UNKNOWN}:
         named = [f"{path} ({level})" for path, level in sorted(facts.security.issues.items())]
         more = f" and {len(named) - 3} more" if len(named) > 3 else ""
-        yield f"the Hub's scan names {', '.join(named[:3])}{more}"
+        yield f"the Hub's scan flags {', '.join(named[:3])}{more}"
 
 
 def _scan_known(model: ModelPlan, facts: ModelFacts, limits: Limits) -> Iterator[str]:  # noqa: ARG001
@@ -90,20 +90,20 @@ _MODEL_RULES: tuple[tuple[str, str, _Look], ...] = (
     ("HS005", "allow_unsafe", _scan_clean),
     ("HS006", "id", _scan_known),
 )
-"""Rule, the key of the list that it is about, and what it looks for."""
+"""Rule ID, the list key that a finding points at, and the check."""
 
 
 def stack_findings(
     plan: Plan, policy: Policy, quota: Quota | None, budget: float | None, budget_mark: Mark | None
 ) -> Iterator[Finding]:
-    """Judge the stack as a whole: accelerators, money, quota."""
+    """Check accelerators, cost and quota of the whole stack."""
     yield from _accelerators(plan, policy)
     largest, limit = plan.cost.usd_per_month_max, policy.limits["max_usd_per_month"]
     if limit is not None and largest > limit:
-        text = f"the plan may cost ${largest:,.0f} a month; allowed: ${limit:,.0f}"
+        text = f"the plan may cost up to ${largest:,.0f} a month; allowed: ${limit:,.0f}"
         yield Finding(rule="HS021", message=text, mark=policy.marks.get("max_usd_per_month"))
     if budget is not None and largest > budget:
-        text = f"the plan may cost ${largest:,.0f} a month; `hubstack:budget`: ${budget:,.0f}"
+        text = f"the plan may cost up to ${largest:,.0f} a month; `hubstack:budget`: ${budget:,.0f}"
         yield Finding(rule="HS021", message=text, mark=budget_mark)
     if quota is not None:
         for accelerator, message in lacking(plan, quota):
@@ -123,5 +123,5 @@ def _accelerators(plan: Plan, policy: Policy) -> Iterator[Finding]:
             counts[kind] = counts.get(kind, 0) + model.accelerator_count * model.replicas.max
     for kind, count in sorted(counts.items()):
         if count > limits.get(kind, 0):
-            text = f"it may grow to {count} {kind}; allowed: {limits.get(kind, 0)}"
+            text = f"node pools may grow to {count} {kind}; allowed: {limits.get(kind, 0)}"
             yield Finding(rule="HS020", message=text, mark=policy.marks.get("max_accelerators"))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""policy.yaml: the limits of a stack, read with the place of each.
+"""Reads policy.yaml: the limits of a stack, with their locations.
 
-Owns reading, its problems and the merging of an environment's part. Does not own the keys
+Owns reading, error reporting and the merging of environment sections. Does not own the keys
 (`hubstack.review.check.policy_schema`).
 """
 
@@ -25,7 +25,7 @@ _MERGED = frozenset({"levels", "waivers", "environments"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlacedWaiver:
-    """A waiver and where it stands."""
+    """A waiver and its location in the file."""
 
     waiver: Waiver
     mark: Mark
@@ -33,23 +33,23 @@ class PlacedWaiver:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What one stack is held to."""
+    """The limits, levels and waivers that apply to one stack."""
 
     limits: Mapping[str, Any]
     """Every key of `defaults` in rules.yaml, resolved."""
     levels: Mapping[str, str]
-    """Of every rule."""
+    """Level of every rule, by rule ID."""
     waivers: tuple[PlacedWaiver, ...] = ()
     marks: Mapping[str, Mark]
-    """Where a limit was set; no entry for defaults."""
+    """Location of each configured limit; defaults have no entry."""
 
 
 def following(waivers: tuple[PlacedWaiver, ...], present: Mapping[str, str]) -> tuple[PlacedWaiver, ...]:
-    """Return the waivers, those of a model's former key under its present one.
+    """Return the waivers with renamed model keys updated.
 
     Args:
         waivers: as written.
-        present: former key to present key.
+        present: former key to current key.
     """
     found: list[PlacedWaiver] = []
     for each in waivers:
@@ -59,12 +59,12 @@ def following(waivers: tuple[PlacedWaiver, ...], present: Mapping[str, str]) -> 
 
 
 def policy_path(config_file: Path) -> Path:
-    """Return the file beside a stack's config: stacks/policy.yaml for stacks/Pulumi.dev.yaml."""
+    """Return the policy file next to a stack's config: stacks/policy.yaml for stacks/Pulumi.dev.yaml."""
     return config_file.with_name(NAME)
 
 
 def load_policy(path: Path, name: str, stack: str) -> Policy:
-    """Read the limits of a stack; without the file the defaults hold.
+    """Read the limits of a stack; use the defaults if the file does not exist.
 
     Raises:
         InputError: with every problem found.
@@ -83,7 +83,7 @@ def load_policy(path: Path, name: str, stack: str) -> Policy:
 
 
 def _holds_for(environment: str, stack: str) -> bool:
-    """Whether an environment's part is of a stack: its own, or that of one of its clusters (`prod`, `prod-eu`)."""
+    """Return whether a section applies to a stack: `prod` applies to `prod` and its clusters, such as `prod-eu`."""
     return stack == environment or stack.startswith(f"{environment}-")
 
 
@@ -110,20 +110,22 @@ def _unknown_rules(document: Document, loc: Loc, part: Limits) -> Iterator[Probl
         if waiver.rule not in catalogue():
             yield _unknown_rule(document.mark((*place, "rule")), waiver.rule)
         if waiver.model and waiver.resource:
-            yield document.mark(place).problem("a waiver is for a `model` or for a `resource`", "write two waivers")
+            yield document.mark(place).problem(
+                "a waiver takes either `model` or `resource`, not both", "write two separate waivers"
+            )
 
 
 def _unknown_rule(mark: Mark, word: str) -> Problem:
     by_name = {rule.name: rule.id for rule in catalogue().values()}
     near = by_name.get(word) or nearest(word, catalogue()) or by_name.get(nearest(word, by_name) or "")
     hint = f"did you mean `{near}`?" if near else "rules: docs/reference/policy.md"
-    return mark.problem(f"`{word}` is no rule", hint)
+    return mark.problem(f"unknown rule `{word}`", hint)
 
 
 _REFERENCE = "every key: docs/concepts/policy.md"
 _HINTS = {
-    "owner": "who answers for it: an e-mail address",
-    "until": "the last day on which it holds: `2027-01-31`, without quotes",
-    "why": "say why the rule does not hold here",
-    "rule": "the id of a rule, as HS004; see docs/reference/policy.md",
+    "owner": "the owner's e-mail address",
+    "until": "the last valid day, without quotes: `2027-01-31`",
+    "why": "explain why the rule does not apply here",
+    "rule": "a rule ID such as HS004; see docs/reference/policy.md",
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The keys of policy.yaml: names, types and the text that documents each.
+"""The keys of policy.yaml: names, types and documentation.
 
-Owns what the file may say. Does not own reading with positions (`hubstack.review.check.policy_file`).
+Owns the schema. Does not own reading the file with locations (`hubstack.review.check.policy_file`).
 """
 
 import datetime as dt
@@ -15,56 +15,56 @@ _Text = Annotated[str, Field(min_length=1)]
 
 
 class Waiver(BaseModel):
-    """One exception to one rule, with someone who answers for it."""
+    """One exception to one rule, with an owner and an expiry date."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
 
     rule: str
-    """Id of the rule."""
+    """ID of the rule."""
     model: _Text | None = None
-    """Key of the model that it is for. Without `model` and `resource` it is for the stack as a whole."""
+    """Key of the model that it applies to. Without `model` and `resource` it applies to the whole stack."""
     resource: _Text | None = None
-    """Logical name of the resource that it is for, as `hubstack preview` prints it."""
+    """Logical name of the resource that it applies to, as printed by `hubstack preview`."""
     owner: str = Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
-    """Who answers for it: an e-mail address."""
+    """E-mail address of the person responsible."""
     until: dt.date
-    """The last day on which it holds, as `2027-01-31`. After it the waiver itself is a finding."""
+    """The last valid day, such as `2027-01-31`. An expired waiver is itself a finding."""
     why: _Text
-    """Why the rule does not hold here."""
+    """Why the rule does not apply here."""
 
 
 class Limits(BaseModel):
-    """What may differ by environment."""
+    """Limits that may differ per environment."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
 
     licenses: list[_Text] | None = None
-    """Allowed licences as the Hub writes them: ids (`apache-2.0`), or the name where the id is `other`. Default:
-    any that is stated."""
+    """Allowed licences as the Hub writes them: IDs (`apache-2.0`), or the licence name if the ID is `other`.
+    Default: any stated licence."""
     weights_formats: list[_Text] | None = None
-    """Allowed formats of weights. Default: safetensors and gguf, which hold numbers only."""
+    """Allowed weight formats. Default: safetensors and gguf, which cannot contain code."""
     regions: list[_Text] | None = None
-    """Regions in which resources may be. A bucket's multi-region (`us`) must be named too. Default: any."""
+    """Allowed regions. A bucket's multi-region (`us`) must be listed too. Default: any."""
     max_usd_per_month: float | None = Field(None, gt=0, strict=False, allow_inf_nan=False)
-    """Largest bill of a plan, with every model at its most replicas. Default: no limit but `hubstack:budget`."""
+    """Maximum monthly cost, with every model at `replicas.max`. Default: no limit except `hubstack:budget`."""
     max_accelerators: dict[str, Annotated[int, Field(ge=0)]] | None = None
-    """Most accelerators that all node pools together may grow to, by GKE's name (`nvidia-l4`, `tpu-v6e-slice`). A
-    kind that is not named is not allowed. Default: no limit."""
+    """Maximum number of accelerators in all node pools together, by GKE name (`nvidia-l4`, `tpu-v6e-slice`).
+    Types not listed are not allowed. Default: no limit."""
     registries: list[_Text] | None = None
-    """Registries, or folders of one, from which images may come; `docker.io/vllm` for Docker Hub. Default: any."""
+    """Allowed image registries or repository prefixes, such as `docker.io/vllm`. Default: any."""
     spot_forbidden_in: list[_Text] | None = None
-    """Environments that buy no spot nodes. Default: prod."""
+    """Environments that must not use spot nodes. Default: prod."""
     required_labels: list[_Text] | None = None
     """Labels that every Google Cloud resource must have. Default: managed-by and hubstack-stack."""
     levels: dict[str, Level] | None = None
-    """By rule id: `error` fails the check, `warn` is printed, `off` is not looked at. Default: see each rule."""
+    """Level by rule ID: `error` fails the check, `warn` only prints, `off` disables. Default: see each rule."""
     waivers: list[Waiver] | None = None
-    """Exceptions, each for one rule, with an owner and a last day."""
+    """Exceptions, each to one rule, with an owner and an expiry date."""
 
 
 class PolicyFile(Limits):
-    """The limits of every environment, and what is otherwise in one."""
+    """The shared limits, and overrides per environment."""
 
     environments: dict[str, Limits] | None = None
-    """By the name of the stack; `prod` holds for `prod-eu` too, the stack of one of its clusters. A key is taken
-    whole; levels are laid over the shared ones, waivers are added."""
+    """Overrides by stack name; `prod` also applies to its clusters, such as `prod-eu`. A key replaces the shared
+    value, except that `levels` are merged and `waivers` are added."""

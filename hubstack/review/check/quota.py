@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""quota.yaml: how many accelerators Google has granted, by region, accelerator and way of buying.
+"""quota.yaml: granted accelerator quota, by region, accelerator and provisioning model.
 
-Owns the file and what a plan's pools need of it. Nobody is asked: the figures are those that you wrote down.
+Owns the file format and the quota that a plan's node pools need. Does not query Google: you maintain the figures.
 
     quota:
       us-central1:
         l4: {on-demand: 8, spot: 16}
 
-`hubstack diff --quota` takes the same file. Without `quota:` on top, with `preemptible` for `spot`, and with GKE's
-names of accelerators (`nvidia-l4`) it is read too, as it was written before 0.2.
+`hubstack diff --quota` reads the same file. The format used before 0.2 is still accepted: no top-level `quota:`,
+`preemptible` instead of `spot`, and GKE accelerator names (`nvidia-l4`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -27,7 +27,7 @@ NAME = "quota.yaml"
 
 
 class Granted(BaseModel):
-    """What Google has granted of one accelerator in one region."""
+    """Granted quota of one accelerator in one region, in accelerators."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=True)
 
@@ -36,9 +36,9 @@ class Granted(BaseModel):
     preemptible: int = Field(0, ge=0, validation_alias=AliasChoices("spot", "preemptible"))
     """Spot and flex-start."""
     cloud_run: int = Field(0, ge=0, alias="cloud-run")
-    """Of Cloud Run, which `hubstack diff` counts."""
+    """Cloud Run; used by `hubstack diff`."""
     vertex: int = Field(0, ge=0)
-    """Of Vertex AI, likewise."""
+    """Vertex AI; used by `hubstack diff`."""
 
 
 _Regions = dict[str, dict[str, Granted]]
@@ -47,20 +47,20 @@ _Whole = dict[str, _Regions]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quota:
-    """The file of a stack, read."""
+    """The parsed quota file of a stack."""
 
     regions: Mapping[str, Mapping[str, Granted]]
-    """By region and the catalogue's or GKE's name of the accelerator."""
+    """Quota by region, then by accelerator name in the catalogue or in GKE."""
     document: Document
 
     def mark(self, region: str, accelerator: str) -> Mark:
-        """Return the nearest place that speaks of an accelerator."""
+        """Return the location of an accelerator's entry, or of its nearest parent."""
         top = ("quota",) if _has_top(self.document) else ()
         return self.document.mark((*top, region, accelerator))
 
 
 def load_quota(path: Path, name: str) -> Quota | None:
-    """Read the file; None where there is none.
+    """Read the quota file; return None if it does not exist.
 
     Raises:
         InputError: with every problem found.
@@ -84,17 +84,17 @@ def _has_top(document: Document) -> bool:
     return isinstance(document.value, dict) and "quota" in document.value
 
 
-_HINT = "a line looks like `l4: {on-demand: 8, spot: 16}` under a region"
+_HINT = "write entries such as `l4: {on-demand: 8, spot: 16}` under a region"
 
 
 def pool_limit(pool: PoolPlan) -> int:
-    """Return the accelerators of a full pool; a flex-start TPU pool is bounded by zone (facts: gke.md 3.7)."""
+    """Return the accelerators of a fully scaled pool; a flex-start TPU pool's node limit is per zone."""
     by_zone = pool.capacity is CapacityKind.FLEX_START and pool.accelerator_kind is AcceleratorKind.TPU
     return pool.accelerators_per_node * pool.max_nodes * (len(pool.zones) if by_zone else 1)
 
 
 def lacking(plan: Plan, quota: Quota) -> Iterator[tuple[str, str]]:
-    """Yield the accelerator and what is missing, for each quota that the full pools of its way of buying exceed."""
+    """Yield accelerator and message for each quota that fully scaled node pools exceed."""
     needed: dict[tuple[str, str], int] = {}
     names = {pool.gke_accelerator: pool.accelerator for pool in plan.pools}
     for pool in plan.pools:
@@ -105,7 +105,6 @@ def lacking(plan: Plan, quota: Quota) -> Iterator[tuple[str, str]]:
         granted = held.get(accelerator) or held.get(names[accelerator]) or Granted.model_validate({})
         limit = granted.preemptible if way == "preemptible" else granted.on_demand
         if count > limit:
-            yield (
-                accelerator,
-                f"full pools need {count} {way} {accelerator} in {plan.target.region}; granted: {limit}",
-            )
+            region = plan.target.region
+            text = f"fully scaled node pools need {count} {way} {accelerator} in {region}; granted: {limit}"
+            yield accelerator, text

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page and the JSON Schema of policy.yaml and its rules.
+"""Generates the reference page and JSON Schema of policy.yaml.
 
-Owns their layout; each text stands with what it describes.
+Owns the layout. Does not own the texts: they come from the schema and the rule catalogue.
 """
 
 import json
@@ -16,7 +16,7 @@ HEAD = """# policy.yaml
 <!-- Written by `./dev gen` from hubstack/review/check; do not edit. -->
 
 The rules that `hubstack check` and the policy pack apply to a stack; see [policy](../concepts/policy.md).
-The file stands beside `Pulumi.<stack>.yaml`. Without it the defaults hold.
+Place the file next to `Pulumi.<stack>.yaml`. Without it, the defaults apply.
 
 ```yaml
 # yaml-language-server: $schema=../docs/reference/policy.schema.json
@@ -34,8 +34,8 @@ environments:
 ```
 """
 _JUDGES = {
-    "plan": "`hubstack check`, from list, lock and plan",
-    "graph": "the policy pack, from what is registered",
+    "plan": "`hubstack check` (list, lock and plan)",
+    "graph": "the policy pack (registered resources)",
 }
 
 
@@ -57,7 +57,11 @@ def page_text() -> str:
     own = [name for name in PolicyFile.model_fields if name not in Limits.model_fields]
     parts = [
         HEAD,
-        _keys("Keys (all but `environments` also under an environment)", PolicyFile, [*Limits.model_fields, *own]),
+        _keys(
+            "Keys (all except `environments` are also allowed under an environment)",
+            PolicyFile,
+            [*Limits.model_fields, *own],
+        ),
         _keys("A waiver", Waiver, list(Waiver.model_fields)),
         _defaults(),
         "## Rules\n",
@@ -67,7 +71,7 @@ def page_text() -> str:
 
 
 def _keys(title: str, model: type[BaseModel], fields: list[str]) -> str:
-    rows = ["| key | what |", "| --- | --- |"]
+    rows = ["| key | description |", "| --- | --- |"]
     for name in fields:
         text = " ".join((model.model_fields[name].description or "").split())
         rows.append(f"| `{name}` | {text} |")
@@ -87,5 +91,5 @@ def _rule(rule: Rule) -> str:
     waive = f"`{{rule: {rule.id}, {_SUBJECTS.get(rule.about, '')}owner: ..., until: ..., why: ...}}`"
     return (
         f"### {rule.id} {rule.name}\n\n{rule.what} {rule.why}\n\n"
-        f"- Fix: {rule.fix}\n- Level: {rule.level}.{setting}\n- Judged by: {whose}.\n- Waive: {waive}\n"
+        f"- Fix: {rule.fix}\n- Level: {rule.level}.{setting}\n- Checked by: {whose}.\n- Waive: {waive}\n"
     )

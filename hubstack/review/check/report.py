@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A report of a check as a table for a terminal and as JSON. Owns the layout only."""
+"""Renders a check report as a terminal table or as JSON. Owns the layout only."""
 
 import json
 from collections.abc import Iterator
@@ -12,11 +12,11 @@ from hubstack.review.check.finding import Finding
 from hubstack.review.check.run import Report
 
 _SHOWN = 4
-"""Subjects that are named of findings that say the same of many."""
+"""Maximum number of subjects named in a row of grouped findings."""
 
 
 def report_parts(report: Report) -> Iterator[RenderableType]:
-    """Yield what is printed: the table, why and what to do for each rule, the sum."""
+    """Yield the findings table, the reason and fix of each rule, notes and the summary."""
     if report.findings:
         yield _table(report)
         yield ""
@@ -27,9 +27,9 @@ def report_parts(report: Report) -> Iterator[RenderableType]:
     passed = sum(1 for one in report.findings if one.waiver)
     warned = len(report.findings) - report.failures - passed
     counts = f"{report.failures} failed, {warned} warned, {passed} waived"
-    yield f"{report.stack}: {counts}; {report.judged} resources judged."
+    yield f"{report.stack}: {counts}; {report.judged} resources checked."
     if not report.judged:
-        yield "FAILED: no resource was judged, so nothing says that the rules hold."
+        yield "FAILED: no resources were checked, so compliance is unknown."
 
 
 def _table(report: Report) -> Table:
@@ -45,7 +45,7 @@ def _table(report: Report) -> Table:
 
 
 def _groups(findings: tuple[Finding, ...]) -> list[list[Finding]]:
-    """Put together what says the same, in the order of the first of each."""
+    """Group identical findings, in order of first appearance."""
     groups: dict[tuple[Any, ...], list[Finding]] = {}
     for finding in findings:
         place = (finding.mark.path, finding.mark.line) if finding.mark and finding.waiver is None else None

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The catalogue of rules: rules.yaml as data.
+"""The rule catalogue, loaded from rules.yaml.
 
-Owns the texts of each rule, which stand nowhere else. Does not own what a rule looks for.
+Owns the texts of each rule. Does not own the checks themselves.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ Level = Literal["error", "warn", "off"]
 
 
 class Rule(BaseModel):
-    """One rule, in the words that its reader sees."""
+    """One rule with its user-visible texts."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -26,30 +26,30 @@ class Rule(BaseModel):
     judges: tuple[str, ...]
     """`plan`, `graph` or both."""
     about: Literal["model", "resource", "stack", "waiver"]
-    """What a finding, and so a waiver, is about."""
+    """What a finding, and therefore a waiver, refers to."""
     level: Level
-    """Where no policy.yaml says otherwise."""
+    """Default level; policy.yaml can override it."""
     what: str
     why: str
     fix: str
     setting: str | None = None
-    """Key of policy.yaml that it reads."""
+    """The policy.yaml key that configures the rule."""
 
 
 @cache
 def catalogue() -> Mapping[str, Rule]:
-    """Return every rule by its id."""
+    """Return every rule by ID."""
     rules = [Rule.model_validate(row) for row in _held()["rules"]]
     return {rule.id: rule for rule in rules}
 
 
 def defaults() -> dict[str, Any]:
-    """Return the limits that hold where no policy.yaml says otherwise."""
+    """Return the default limits."""
     return dict(_held()["defaults"])
 
 
 def pack_text() -> str:
-    """Return the pack's copy of the catalogue: the rules that judge what is registered."""
+    """Return the policy pack's copy of the catalogue: the rules on registered resources."""
     held = _held()
     rules = [row for row in held["rules"] if "graph" in row["judges"]]
     head = "# Written by `./dev gen` from hubstack/review/check/rules.yaml; do not edit.\n"

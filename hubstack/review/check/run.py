@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sequence of a check: files, plan, graph, pack, waivers.
+"""Runs a check: reads the files, plans, previews, runs the policy pack, applies waivers.
 
-Owns the order and what is left out where an earlier step already failed. The day is asked by the caller.
+Owns the order, and which steps are skipped after an earlier failure. The caller passes the date.
 """
 
 import datetime as dt
@@ -31,24 +31,24 @@ BUDGET = "hubstack:budget"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """All that a check has to say."""
+    """The result of a check."""
 
     stack: str
     findings: tuple[Finding, ...]
     """Failures first."""
     notes: tuple[str, ...]
-    """What was not judged, and why."""
+    """What was not checked, and why."""
     judged: int
-    """Resources that the pack was shown."""
+    """Number of resources that the policy pack checked."""
 
     @property
     def failures(self) -> int:
-        """Count what fails the check."""
+        """Return the number of failing findings."""
         return sum(1 for finding in self.findings if finding.is_failure)
 
     @property
     def passes(self) -> bool:
-        """Say whether nothing fails; where no resource was shown to the pack, nothing was found out."""
+        """Return whether the check passes: nothing failed and at least one resource was checked."""
         return not self.failures and self.judged > 0
 
 
@@ -56,8 +56,8 @@ def check_stack(stack: Stack, today: dt.date) -> Report:
     """Check a stack.
 
     Args:
-        stack: read from its files; policy.yaml and the quota file are beside its settings file.
-        today: the day that waivers are held against.
+        stack: the loaded stack; policy.yaml and quota.yaml are next to its config file.
+        today: the date on which waivers must be valid.
 
     Raises:
         InputError: a file cannot be read, or a locked list cannot be planned.
@@ -68,7 +68,7 @@ def check_stack(stack: Stack, today: dt.date) -> Report:
     policy = replace(policy, waivers=following(policy.waivers, present_keys(stack.all_models.models)))
     lock, lock_findings = _lock_findings(stack)
     if lock is None:
-        note = "only the lock was checked: a list is planned once all its models are locked"
+        note = "only the lock was checked: the plan needs every model locked"
         found = settled(lock_findings, replace(policy, waivers=()), today)
         return Report(stack=stack.name, findings=found, notes=(note,), judged=0)
     inputs = StackInputs.of(stack, lock)
@@ -86,11 +86,11 @@ def _shown(path: Path, project: Path) -> str:
 
 
 def _lock_findings(stack: Stack) -> tuple[Lock | None, list[Finding]]:
-    """Return the lock, None where it does not hold every model of the list; and what is wrong with it."""
+    """Return the lock (None if it lacks a model of the list) and the findings about it."""
     request, name = stack.all_models, stack.models_path
     shown = str(lock_path(Path(name)))
     if not lock_path(stack.project_dir / name).exists():
-        return None, [Finding(rule="HS030", message=f"there is no {shown}", mark=Mark(name, 1, 1, ""))]
+        return None, [Finding(rule="HS030", message=f"{shown} does not exist", mark=Mark(name, 1, 1, ""))]
     lock = stack_lock(stack)
     fresh = check_fresh(lock, [(model.id, model.revision) for model in request.models])
     missing, stale = set(fresh.missing), {(entry.id, entry.revision): entry for entry in fresh.stale}
@@ -106,7 +106,7 @@ def _lock_findings(stack: Stack) -> tuple[Lock | None, list[Finding]]:
             text = f"{model.id} is locked at {held}, not at {model.revision}"
             found.append(Finding(rule="HS030", message=text, model=model.key, mark=model.mark("revision")))
     for repo_id, revision in fresh.extra:
-        text = f"{repo_id} at {revision} is locked, and the list does not ask for it"
+        text = f"{repo_id} at {revision} is locked but not in the list"
         found.append(Finding(rule="HS030", message=text, mark=Mark(shown, 1, 1, "")))
     return None if missing or stale else lock, found
 
@@ -126,10 +126,10 @@ def _plan_findings(stack: Stack, inputs: StackInputs, plan: Plan, policy: Policy
 def _graph_findings(
     stack: Stack, inputs: StackInputs, plan: Plan, policy: Policy
 ) -> tuple[list[Finding], tuple[str, ...], int]:
-    """Run the program and give the pack what it registers."""
+    """Run the program and pass the registered resources to the policy pack."""
     judge = judge_path(stack.project_dir)
     if not judge.exists():
-        return [], ("resources were not checked: the project has no policy/judge.py",), 0
+        return [], ("resources were not checked: policy/judge.py does not exist",), 0
     graph = preview_stack(stack, plan)
     models = inputs.request.models
     places = {model.key: model.mark("id") for model in models}
@@ -139,5 +139,5 @@ def _graph_findings(
 
 def _notes(config_file: Path) -> Iterator[str]:
     if not config_file.with_name(QUOTA_NAME).exists():
-        yield f"quota was not checked: there is no {QUOTA_NAME} beside {config_file.name}"
-    yield "neither Google nor the Hub was asked: quota, stock and the latest scan are what the files say"
+        yield f"quota was not checked: no {QUOTA_NAME} next to {config_file.name}"
+    yield "checked offline: quota and scan results come from files, and availability is unknown"

@@ -61,7 +61,7 @@ def run_diff(
 
     Args:
         env: a stack, or a folder as seen from here or from the project.
-        project_dir: folder of Pulumi.yaml.
+        project_dir: folder that contains Pulumi.yaml.
         against: a git reference, or None.
         quota: a quota file.
         gates: what `hubstack.review.diff.read_gates` returned.

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The way out: a stack as a plain Pulumi program and plain Kubernetes files, without hubstack.
+"""Exports a stack as a plain Pulumi program and plain Kubernetes files that do not need hubstack.
 
-    areas.py    which resource stands in which file, so that no two files need each other
-    values.py   what was registered -> Python expressions
-    program.py  the files of the program
-    command.py  `hubstack eject`: those, and the Kubernetes files
+    areas.py    assigns resources to files without circular imports
+    values.py   writes registered values as Python expressions
+    program.py  writes the program's files
+    command.py  `hubstack eject`: the program and the Kubernetes files
 
-The trace of the program (`hubstack.review.preview.trace`) says what each value was made of; nothing of the plan is
-read.
+The trace of the program (`hubstack.review.preview.trace`) records the source of each value; the plan is not read.
 """
 
 from hubstack.review.eject.command import ejected_files

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which resource stands in which file of an ejected program.
+"""Assigns the resources of an ejected program to files.
 
-Owns the files' names and their order: a file is named by the component that held its resources, and files that
-would import each other are one file.
+Owns file names and order: a file is named after the component of its resources, and files that would import each
+other are merged.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,11 +11,11 @@ from graphlib import TopologicalSorter
 from hubstack.review.preview.graph import Resource
 
 _OWN = {"gcp": "google", "kubernetes": "objects", "pulumi": "providers"}
-"""For what stood in no component but the outermost."""
+"""Files for resources directly in the outermost component."""
 
 
 def area_of(resource: Resource) -> str:
-    """Return the file that a resource would stand in: by the type of its innermost component but the outermost."""
+    """Return a resource's file, named after the type of its innermost component below the outermost one."""
     parents = resource.urn.split("::")[2].split("$")[:-1]
     if len(parents) > 1:
         return parents[-1].split(":")[1]
@@ -24,11 +24,11 @@ def area_of(resource: Resource) -> str:
 
 
 def arrange(resources: Sequence[Resource], needs: Mapping[str, set[str]]) -> dict[str, list[Resource]]:
-    """Return file to resources, both in an order in which each comes after what it needs.
+    """Map each file to its resources, with files and resources in dependency order.
 
     Args:
-        resources: to be placed.
-        needs: URN to the URNs that it names.
+        resources: resources to assign.
+        needs: URN to the URNs that it refers to.
     """
     by_urn = {resource.urn: resource for resource in resources}
     order = list(TopologicalSorter({urn: sorted(needs[urn]) for urn in sorted(by_urn)}).static_order())
@@ -43,7 +43,7 @@ def arrange(resources: Sequence[Resource], needs: Mapping[str, set[str]]) -> dic
 
 
 def _merged(areas: dict[str, str], needs: Mapping[str, set[str]]) -> dict[str, str]:
-    """Give files that need each other, even by way of others, the first of their names."""
+    """Merge files that depend on each other, also transitively, under the alphabetically first name."""
     reach: dict[str, set[str]] = {area: set() for area in areas.values()}
     for urn, area in areas.items():
         reach[area] |= {areas[needed] for needed in needs[urn]}

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`hubstack eject`: a folder with the plain program and the plain Kubernetes files.
+"""`hubstack eject`: writes a folder with a plain program and plain Kubernetes files.
 
-Owns the layout. Of the stack's own settings only the secrets go along, encrypted as they are: the program reads no
-other.
+Owns the layout. Of the stack's config, only the encrypted secrets are copied: the program reads nothing else.
 """
 
 from collections.abc import Mapping
@@ -20,18 +19,18 @@ _KUBERNETES = ("kubernetes/", "helm/")
 
 
 def ejected_files(stack: Stack, graph: Graph) -> dict[str, str]:
-    """Return path to text of everything that a stack needs without hubstack.
+    """Return every file that the stack needs without hubstack, as path to text.
 
     Args:
-        stack: the stack to leave with, read from its files.
-        graph: what its program registers, secrets masked.
+        stack: the loaded stack to eject.
+        graph: its registered resources, secrets masked.
 
     Raises:
         InputError: the config is wrong.
-        PreviewError: the program failed, or holds a value that cannot be written as a program.
+        PreviewError: the program failed, or contains a value that cannot be ejected.
     """
     found = trace(stack.project_dir, stack=stack.name, config=stack.source)
-    description = f"The stack {stack.name}, as hubstack left it"
+    description = f"The stack {stack.name}, ejected from hubstack"
     files = {f"program/{path}": text for path, text in program_files(found, description).items()}
     settings = f"program/Pulumi.{stack.name}.yaml"
     files[settings] = _secrets_of(stack.source.document.value)
@@ -42,7 +41,7 @@ def ejected_files(stack: Stack, graph: Graph) -> dict[str, str]:
 
 
 def _secrets_of(settings: Mapping[str, Any]) -> str:
-    """Return a stack's settings without those that are no secrets; what decrypts them stays."""
+    """Return a stack's config with only its secrets and the keys needed to decrypt them."""
     held = cast("dict[str, Any]", settings.get("config") or {})
     secret: dict[str, Any] = {
         key: held[key] for key in held if isinstance(held[key], dict) and "secure" in held[key]

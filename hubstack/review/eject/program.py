@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The files of an ejected program: what a person would have written with the SDKs alone.
+"""Writes the files of an ejected program, as one would write them by hand with the SDKs.
 
-Owns the statements. Components are left out, so every resource loses its parents: an alias names the old one, and
-the engine takes the two for the same resource. Options that the SDKs set by themselves are not written.
+Owns the statements. Components are dropped, so resources lose their parents: an alias with the old parent tells the
+engine that it is the same resource. Options that the SDKs set by default are not written.
 """
 
 import json
@@ -26,7 +26,7 @@ _LITERAL = {
 }  # fmt: skip
 _RESERVED = frozenset({"pulumi", "gcp", "kubernetes", "read", "inside", "after"})
 _SDKS = {"gcp": "import pulumi_gcp as gcp\n", "kubernetes": "import pulumi_kubernetes as kubernetes\n"}
-_SUPPORT = '''"""What the other files share."""
+_SUPPORT = '''"""Helpers shared by the other files."""
 
 from pathlib import Path
 
@@ -36,12 +36,12 @@ _TEXTS = Path(__file__).parents[1] / "texts"
 
 
 def read(name):
-    """Return a text of the folder texts/."""
+    """Return the content of a file in texts/."""
     return (_TEXTS / name).read_text(encoding="utf-8")
 
 
 def inside(resource, name, *path):
-    """Return a part of an output, known when the resource is: before, it would be taken for what was asked."""
+    """Return a nested output value, resolved only once the resource exists."""
 
     def dig(found):
         value = found[1]
@@ -53,20 +53,20 @@ def inside(resource, name, *path):
 
 
 def after(value, *resources):
-    """Return a value that waits for resources."""
+    """Return a value that depends on resources."""
     return pulumi.Output.all(value, *(each.urn for each in resources)).apply(lambda found: found[0])
 '''
 
 
 def program_files(trace: Trace, description: str) -> dict[str, str]:
-    """Return path to text of a Pulumi program that registers what was traced, but the components.
+    """Return a Pulumi program that registers the traced resources without components, as path to text.
 
     Args:
-        trace: of the program to leave.
-        description: of the project, for its Pulumi.yaml.
+        trace: trace of the original program.
+        description: project description for Pulumi.yaml.
 
     Raises:
-        PreviewError: a value cannot be written as a program.
+        PreviewError: a value cannot be ejected.
     """
     return _Program(trace).files(description)
 
@@ -97,7 +97,7 @@ class _Program:
         files["Pulumi.yaml"] = yaml.safe_dump(said, sort_keys=False)
         return files | {f"texts/{path}": text for path, text in self._writer.texts.items()}
 
-    # What a resource names
+    # Dependencies
 
     def _needs(self, resource: Resource) -> set[str]:
         named = {*resource.dependencies, *(urn for urns in resource.property_dependencies.values() for urn in urns)}
@@ -110,7 +110,7 @@ class _Program:
         return (named & self._known) - {resource.urn}
 
     def _call_waits(self) -> dict[int, set[str]]:
-        """Return what a call waits for: what everything made of it depends on, and does not name itself."""
+        """Map each call to its dependencies: those shared by all its users and not referenced directly."""
         waits: dict[int, set[str]] = {}
         for resource in self._resources:
             for key, value in self._trace.inputs[resource.urn].items():
@@ -132,7 +132,7 @@ class _Program:
         own = {each.urn for each in held}
         used = {urn for each in held for urn in self._needs(each)} - own
         statements = [self._statement(each) for each in held]
-        for number in calls:  # after the statements: they may need the same resources
+        for number in calls:  # after the statements, which may need the same resources
             used |= {
                 self._provider_of(self._trace.calls[number].provider) or "",
                 *self._waits[number],
@@ -159,7 +159,7 @@ class _Program:
         return {int(source.of) for source in sources if source.kind == "call"}
 
     def _before_use(self, body: str, number: int) -> str:
-        """Put a call before the first statement that uses it."""
+        """Insert a call before the first statement that uses it."""
         statements = body.split("\n\n")
         first = next(at for at, text in enumerate(statements) if f"call_{number}." in text)
         return "\n\n".join([*statements[:first], "\n" + self._call(number), *statements[first:]])
@@ -184,12 +184,12 @@ class _Program:
         has_class = sdk_class(resource.type) is not None
         for key, value in self._trace.inputs[resource.urn].items():
             if key in {"apiVersion", "kind"} and has_class and resource.type.startswith("kubernetes:"):
-                continue  # the class says them
+                continue  # implied by the class
             held = _decoded(key, value) if resource.type.startswith("pulumi:providers:") else value
             yield snake(key), self._written(key, held, resource.property_dependencies.get(key, ()))
 
     def _written(self, key: str, value: Any, dependencies: tuple[str, ...]) -> str:
-        """Return the expression of an argument, so that it depends on what the original depended on."""
+        """Return the expression of an argument, with the same dependencies as the original."""
         missing = sorted({urn for urn in dependencies if urn in self._known} - self._implied(value))
         outputs = {text: urn for urn in missing for text in self._texts_of(urn)}
         self._writer.same = {text: self._output(urn, text) for text, urn in outputs.items()}
@@ -203,7 +203,7 @@ class _Program:
         return [value for value in self._trace.inputs[urn].values() if isinstance(value, str)]
 
     def _output(self, urn: str, text: str) -> str:
-        """Return the output of a resource that holds a text, as a bucket's name does: what a person would write."""
+        """Return the output of a resource that contains a text, such as a bucket's name."""
         held = self._trace.inputs[urn]
         return f"{self._names[urn]}.{snake(min(key for key in held if held[key] == text))}"
 
@@ -236,7 +236,7 @@ class _Program:
         return "".join(f"        {line},\n" for line in lines)
 
     def _former(self, resource: Resource) -> list[str]:
-        """Return the URNs that it had under former keys of its model, until the stack has followed the rename."""
+        """Return the resource's URNs under earlier keys of its model, in case the rename is not deployed yet."""
         found = alias_urns(resource.urn, self._every, {})
         parent = str(resource.parent)
         for above in alias_urns(parent, self._every, {}) if parent in self._every else ():
@@ -262,7 +262,7 @@ class _Program:
 
 
 def _variables(resources: list[Resource]) -> dict[str, str]:
-    """Return URN to a variable: the logical name, with the type where two resources share it."""
+    """Map each URN to a variable name: the logical name, plus the type if two resources share it."""
     plain = {each.urn: re.sub(r"\W", "_", each.name) for each in resources}
     names: dict[str, str] = {}
     for each in resources:
@@ -287,7 +287,7 @@ def _constructor(resource: Resource) -> str:
 
 
 def _decoded(key: str, value: Any) -> Any:
-    """Return what was given to a provider: its settings travel as JSON, but a kubeconfig is a text of its own."""
+    """Decode a provider setting, which the protocol sends as JSON, except for a kubeconfig."""
     if not isinstance(value, str) or key == "kubeconfig":
         return value
     try:

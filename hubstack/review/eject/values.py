@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was registered, as Python expressions.
+"""Writes registered values as Python expressions.
 
-Owns how a value is written: a word of the trace becomes the output that it stands for, a long text a file that is
-read.
+Owns the syntax: a trace placeholder becomes the output that it stands for, and a long text becomes a file.
 """
 
 import re
@@ -16,38 +15,38 @@ from hubstack.review.preview.trace import WORD, Secret, Source, Trace
 from hubstack.review.preview.values import UNKNOWN
 
 _LONG = 4
-"""Lines from which a text gets a file of its own."""
+"""Minimum number of lines for a text to be written to its own file."""
 
 
 class Ordered(dict[str, Any]):
-    """A mapping that travels as JSON text: in another order it would be another text."""
+    """A mapping sent as JSON text, whose key order must be kept."""
 
 
 def snake(name: str) -> str:
-    """Return the SDK's spelling of a name of the protocol."""
+    """Convert a protocol name to the SDK's snake case."""
     return re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", name).lower()
 
 
 @dataclass(slots=True, kw_only=True)
 class Writer:
-    """Turns values into expressions, and keeps what they need."""
+    """Turns values into expressions, and collects the files that they read."""
 
     trace: Trace
     variable: Callable[[str], str]
-    """URN to the variable of that resource."""
+    """Returns the variable of a resource, by URN."""
     texts: dict[str, str] = field(default_factory=dict[str, str])
-    """Path to the text of every file that an expression reads."""
+    """Files read by expressions, as path to text."""
     same: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Text to the expression of the output that holds it, for the value that is being written."""
+    """Texts that equal an output of a dependency of the current value, mapped to the output's expression."""
     used: set[str] = field(default_factory=set[str])
-    """Texts of `same` that were met."""
+    """Texts of `same` that the current value uses."""
 
     def sources(self, value: Any) -> set[Source]:
-        """Return what a value is made of."""
+        """Return the sources of a value."""
         return {self.trace.words[int(found[1])] for text in _texts(value) for found in WORD.finditer(text)}
 
     def write(self, value: Any, indent: int, name: str = "") -> str:
-        """Return an expression; `name` is the key that it stands under, for the file of a long text."""
+        """Return an expression for a value; `name` is its key and names the file of a long text."""
         if isinstance(value, Secret):
             return f"pulumi.Output.secret({self.write(value.value, indent, name)})"
         if isinstance(value, dict):
@@ -63,7 +62,9 @@ class Writer:
 
     def _text(self, text: str, name: str) -> str:
         if text == UNKNOWN:
-            raise PreviewError("a value is computed of what only Google knows: it cannot be written as a program")
+            raise PreviewError(
+                "a value is computed from an output known only after deployment, so it cannot be ejected"
+            )
         parts: list[str] = []
         end = 0
         for found in WORD.finditer(text):
@@ -88,7 +89,7 @@ class Writer:
         return f"read({path!r})"
 
     def reference(self, source: Source) -> str:
-        """Return the expression of one output."""
+        """Return the expression of an output."""
         if source.kind == "secret":
             project, key = source.of.split(":", 1)
             return f"pulumi.Config({project!r}).require_secret({key!r})"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run a Pulumi program offline, unchanged and in a process of its own, and record what it registers.
+"""Runs an unmodified Pulumi program offline in a separate process, and records the resources it registers.
 
-Owns the stand-in for the engine (docs/adr/0003). It proves what the program asks for; it does not prove that a
-provider or Google would accept it: nothing is checked, compared with a state, or created.
+Owns the stand-in for the Pulumi engine (docs/adr/0003). A preview shows what the program registers, not
+whether a provider or Google would accept it: nothing is validated, compared with state, or created.
 """
 
 from hubstack.review.preview.graph import Graph, Resource

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The calls of a program: which are under way, which failed, and when one last began or ended.
+"""Tracks a program's gRPC calls: pending calls, failed calls, and the time of the last activity.
 
-An interceptor, so that a call is named whatever answers it: with an error, late, or never.
+Implemented as an interceptor, so that a call is tracked whether it fails, is slow or never returns.
 """
 
 import threading
@@ -12,30 +12,30 @@ from typing import Any
 
 import grpc
 
-LOST = "the connection was lost before the answer"
+LOST = "the connection was lost before a response arrived"
 _SERVICE = "/pulumirpc.ResourceMonitor/"
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a call is about."""
+    """The subject of a call."""
 
     what: str
-    """As in `kubernetes:apps/v1:Deployment coder-deployment of hubstack:model_server:ModelServer coder`."""
+    """For example `kubernetes:apps/v1:Deployment coder-deployment of hubstack:model_server:ModelServer coder`."""
     name: str | None = None
-    """Logical name of the resource, where it is about one."""
+    """Logical name of the resource, if any."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A call that was answered with an error."""
+    """A call that returned an error."""
 
     subject: Subject
     message: str
 
 
 class Calls(grpc.ServerInterceptor):
-    """Watch the calls of one program; safe to use from several threads."""
+    """Tracks the calls of one program; thread-safe."""
 
     def __init__(self) -> None:
         self.failures: list[Failure] = []
@@ -46,11 +46,11 @@ class Calls(grpc.ServerInterceptor):
 
     @property
     def silence_seconds(self) -> float:
-        """Seconds since a call began or ended."""
+        """Return the seconds since a call last started or ended."""
         return time.monotonic() - self._moved
 
     def under_way(self) -> tuple[Subject, ...]:
-        """Return what has not been answered, oldest first."""
+        """Return the pending calls, oldest first."""
         with self._lock:
             return tuple(self._open.values())
 
@@ -66,8 +66,8 @@ class Calls(grpc.ServerInterceptor):
             answer = None
             try:
                 answer = handler.unary_unary(request, context)
-            except Exception as error:  # noqa: BLE001  whatever it is, the program is told, and nothing is logged here
-                # `abort` raises an exception without a text; the text is in the context, as bytes.
+            except Exception as error:  # noqa: BLE001  every error is returned to the program
+                # `abort` raises an exception without a message; the context has it, as bytes.
                 details = context.details()
                 message = details.decode() if details else f"{type(error).__name__}: {error}"
                 self._end(number, message)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The preview of a stack of hubstack: where its program fails, the error names the models that are affected.
+"""Previews a hubstack stack and names the affected models if its program fails.
 
-Apart from `run`, which knows programs and no models.
+Separate from `run`, which knows programs but not models.
 """
 
 from typing import Any
@@ -16,16 +16,16 @@ from hubstack.review.preview.run import preview
 
 
 def preview_stack(stack: Stack, plan: Plan | None = None, **options: Any) -> Graph:
-    """Run a stack's program and return what it registers.
+    """Run a stack's program and return the registered resources.
 
     Args:
         stack: read from its files.
-        plan: its plan, where it was made before; an error that names a resource is explained with it.
-        options: those of `preview`.
+        plan: the stack's plan, if already computed; used to name models in errors.
+        options: passed to `preview`.
 
     Raises:
         InputError: the config is wrong.
-        PreviewError: the program failed; names the resource and its models.
+        PreviewError: the program failed; names the resources and their models.
     """
     try:
         return preview(stack.project_dir, stack=stack.name, config=stack.source, **options)
@@ -43,12 +43,12 @@ def preview_stack(stack: Stack, plan: Plan | None = None, **options: Any) -> Gra
 
 
 def models_of(name: str, plan: Plan) -> tuple[str, ...]:
-    """Return the keys of the models that a resource is for; none where it is the stack's own.
+    """Return the keys of the models that a resource serves; empty for stack-level resources.
 
     Args:
-        name: the resource's logical name. A model's begin with its key; a node pool's with the pool's key, and
-            it is for the models on it (docs/concepts/identity.md).
-        plan: the plan that it was registered for.
+        name: the resource's logical name. It starts with the key of its model or node pool; a node pool serves the
+            models on it (docs/concepts/identity.md).
+        plan: the plan of the stack.
     """
     owners = {model.key: (model.key,) for model in plan.models}
     owners |= {pool.key: pool.models for pool in plan.pools}

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A graph as files, one a resource: what a GitOps repository holds and `git diff` reads well.
+"""Writes a graph as files, one per resource, for a GitOps repository and readable `git diff` output.
 
-Owns the layout and the text. Equal graphs give equal bytes on any machine. Components register nothing of their own
-and have no file; what they hold has.
+Owns the layout and the text. Equal graphs give equal bytes on any machine. Components have no file of their own.
 
-    kubernetes/cluster/<kind>-<name>.yaml                  sorts first: `kubectl apply -R` needs namespaces early
+    kubernetes/cluster/<kind>-<name>.yaml                  sorts first: `kubectl apply -R` needs namespaces first
     kubernetes/namespaces/<namespace>/<kind>-<name>.yaml   the object itself
     google/<module>.<Type>/<logical name>.yaml             type, inputs, options and dependencies
     helm/<logical name>.yaml, pulumi/<type>/<logical name>.yaml
@@ -22,12 +21,12 @@ from hubstack.review.preview.graph import Graph, Resource
 _KUBERNETES, _GOOGLE = "kubernetes:", "gcp:"
 _RELEASE = "kubernetes:helm.sh/"
 _IS_NUMBER_ELSEWHERE = re.compile(r"[-+]?\.?[0-9][0-9a-fA-FoOxX_.:+-]*|[yYnN]")
-"""Texts that kubectl's YAML reader may take for a number, a date or a truth where PyYAML does not: of a commit's 12
-characters, `123e45678901` is a float to it and the object is refused."""
+"""Strings that kubectl's YAML parser may read as a number, date or boolean although PyYAML does not. For example,
+it reads the short commit `123e45678901` as a float and rejects the object."""
 
 
 class _Dumper(yaml.SafeDumper):
-    """Texts of several lines as they are, so that a script in a ConfigMap is read and compared line by line."""
+    """Writes multi-line strings as block scalars, so that scripts in a ConfigMap diff line by line."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002  the base class's signature
         return True
@@ -42,10 +41,10 @@ _Dumper.add_representer(str, _represent_text)
 
 
 def graph_files(graph: Graph) -> dict[str, str]:
-    """Return path to text for every resource of a graph, sorted by path.
+    """Return the file of every resource of a graph, as path to text, sorted by path.
 
     Raises:
-        PreviewError: two resources would have one file.
+        PreviewError: two resources map to the same file.
     """
     files: dict[str, str] = {}
     for resource in graph.resources:
@@ -53,7 +52,7 @@ def graph_files(graph: Graph) -> dict[str, str]:
             continue
         path = _path(resource)
         if path in files:
-            raise PreviewError(f"two resources would be written to {path}; one of them is {resource.urn}")
+            raise PreviewError(f"two resources map to the file {path}; one is {resource.urn}")
         files[path] = _text(resource.inputs if _is_object(resource) else _entry(resource))
     return dict(sorted(files.items()))
 
@@ -77,7 +76,7 @@ def _path(resource: Resource) -> str:
 
 
 def _entry(resource: Resource) -> dict[str, Any]:
-    """Return what is said of a resource, with neighbours by type and name: a URN adds only the stack."""
+    """Return the entry of a resource, with dependencies by type and name instead of the full URN."""
     needs = [urn.split("::", 2)[-1] for urn in resource.dependencies]
     said = {
         "type": resource.type, "name": resource.name, "inputs": dict(resource.inputs),

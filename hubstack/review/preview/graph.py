@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The recorded graph: every resource as the engine would have been told of it.
+"""The recorded graph: every resource as the engine would receive it.
 
-Owns the types and their JSON. Secrets are masked before they get here; no path, port or time of the machine does.
+Owns the types and their JSON. Secrets are already masked, and there are no local paths, ports or times.
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
-    """One registration."""
+    """One registered resource."""
 
     urn: str
     type: str
@@ -22,17 +22,17 @@ class Resource:
     """False for components."""
     provider: str | None
     inputs: Mapping[str, Any]
-    """Plain JSON: `[secret]` and `[unknown]` in place of such values; resources as their URN."""
+    """Plain JSON; secret and unknown values are `[secret]` and `[unknown]`, resources are URNs."""
     dependencies: tuple[str, ...]
     property_dependencies: Mapping[str, tuple[str, ...]]
     aliases: tuple[Any, ...]
     options: Mapping[str, Any]
-    """Only those that were set."""
+    """Only options that were set."""
     outputs: Mapping[str, Any] | None = None
-    """What a component registered as its outputs."""
+    """Registered outputs of a component."""
 
     def plain(self) -> dict[str, Any]:
-        """Return JSON-ready data without what is empty."""
+        """Return JSON-ready data without empty fields."""
         data: dict[str, Any] = {
             "urn": self.urn,
             "type": self.type,
@@ -52,20 +52,20 @@ class Resource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Graph:
-    """All that one run of the program registered."""
+    """All resources and outputs that one run of the program registered."""
 
     project: str
     stack: str
     resources: tuple[Resource, ...]
-    """Sorted by URN; the stack itself is left out."""
+    """Sorted by URN, without the stack itself."""
     outputs: Mapping[str, Any]
     """Exports of the stack."""
     diagnostics: tuple[str, ...] = ()
-    """Warnings that the program logged."""
+    """Warnings logged by the program."""
 
     @property
     def count(self) -> int:
-        """How many resources the engine would count, which counts the stack too."""
+        """Return the number of resources as the engine counts them, including the stack."""
         return len(self.resources) + 1
 
     def to_json(self) -> str:

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The two services that a Pulumi program talks to, answered as an engine does in a preview.
+"""The two gRPC services that a Pulumi program calls, implemented as the engine does in a preview.
 
-Owns recording and the rules that an engine enforces on registrations: URNs are unique, parents exist. Custom
-resources get no id and no outputs beyond their inputs, so whatever a provider would compute stays unknown to the
-program; functions answer unknown, but for names that stand in texts which a reviewer must see. What is not offered
-here (transforms, hooks) is refused by name.
+Owns recording and the engine's rules for registrations: URNs are unique, parents exist. Custom resources get no ID
+and no outputs beyond their inputs, so provider-computed values stay unknown. Functions return unknown, except for
+values inside texts that a reviewer must see. Unsupported features (transforms, hooks) are rejected by name.
 """
 
 import threading
@@ -20,15 +19,15 @@ from hubstack.review.preview.values import plain, plain_struct
 
 STACK_TYPE = "pulumi:pulumi:Stack"
 UNKNOWN_ID = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-"""The engine's text for an id that is not known yet, as in a provider reference `urn::id`."""
+"""The engine's placeholder for an unknown ID, as in a provider reference `urn::id`."""
 _ANSWERS: Mapping[str, Mapping[str, str]] = {
     "gcp:organizations/getProject:getProject": {"number": "[project number]"},
 }
-"""Functions whose answer a program puts into texts: as an unknown it would hide the whole text (an IAM member, say)
-and any change of it."""
+"""Functions whose result programs embed in strings: an unknown would hide the whole string, such as an IAM member,
+and any change to it."""
 _KNOWN_IDS: Mapping[str, str] = {"gcp:projects/service:Service": "[project]/{name}"}
-"""Resources that are taken to be there already: questions wait for a project's APIs to be on, and would stay
-unanswered. An engine that makes a first stack in a new project does leave them so."""
+"""Resources assumed to exist: function calls depend on the project's enabled APIs and would otherwise stay unknown,
+as they do in the engine's preview of the first stack in a new project."""
 _FEATURES = ("SECRETS", "RESOURCE_REFERENCES", "OUTPUT_VALUES", "DELETED_WITH", "REPLACE_WITH", "ALIAS_SPECS",
              "PARAMETERIZATION")  # fmt: skip
 _LEGACY_FEATURES = frozenset({"secrets", "resourceReferences", "outputValues", "deletedWith", "replaceWith",
@@ -43,7 +42,7 @@ _OPTIONS = {
 
 
 class Recorder:
-    """What was registered so far; safe to use from several threads."""
+    """Records registrations; thread-safe."""
 
     def __init__(self, project: str, stack: str) -> None:
         self.project, self.stack = project, stack
@@ -55,20 +54,20 @@ class Recorder:
         self._lock = threading.Lock()
 
     def urn(self, kind: str, name: str, parent: str) -> str:
-        """Return the URN that the engine gives: the parent's types are part of it, the stack's are not."""
+        """Return the URN that the engine assigns; it includes the parent's types but not the stack's."""
         qualified = kind
         if parent and parent != self.root_urn:
             qualified = f"{parent.split('::')[2]}${kind}"
         return f"urn:pulumi:{self.stack}::{self.project}::{qualified}::{name}"
 
     def add(self, urn: str, record: Mapping[str, Any]) -> str | None:
-        """Record a registration; return what is wrong with it, if anything."""
+        """Record a registration; return an error message if it is invalid."""
         parent = record["parent"]
         with self._lock:
             if urn in self._resources:
-                return f"two resources have the URN {urn}: give one of them another name"
+                return f"duplicate URN {urn}: rename one of the two resources"
             if parent and parent not in self._resources:
-                return f"{urn} names a parent that is not registered: {parent}"
+                return f"{urn} has an unregistered parent: {parent}"
             self._resources[urn] = dict(record)
             if record["type"] == STACK_TYPE:
                 self.root_urn = urn
@@ -80,7 +79,7 @@ class Recorder:
             self._outputs[urn] = outputs
 
     def graph(self) -> Graph:
-        """Return all that was recorded, sorted."""
+        """Return the recorded graph, sorted."""
         resources = [
             Resource(urn=urn, outputs=self._outputs.get(urn), **record)
             for urn, record in sorted(self._resources.items())
@@ -177,7 +176,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         return empty_pb2.Empty()
 
     def Invoke(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ARG002, N802
-        # No provider runs, so nothing can be read: the program goes on with an unknown.
+        # No provider runs, so the program continues with an unknown value.
         known = _ANSWERS.get(str(request.tok))
         if known is not None:
             answer = struct_pb2.Struct()
@@ -186,7 +185,10 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         return resource_pb2.ResourceInvokeResponse(unknown=True)
 
     def Call(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        context.abort(grpc.StatusCode.UNIMPLEMENTED, f"the method {request.tok} needs a provider, and none runs")
+        context.abort(
+            grpc.StatusCode.UNIMPLEMENTED,
+            f"the method {request.tok} needs a provider, which an offline preview does not run",
+        )
 
     def RegisterPackage(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ARG002, N802
         return resource_pb2.RegisterPackageResponse(ref=f"{request.name}@{request.version}")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The child process: run a program as the CLI's Python language host runs it.
+"""The child process: runs a program as Pulumi's Python language host does.
 
-Owns the start of the SDK's runtime (settings, config, event loop) and the exit codes. The host's protocol:
-github.com/pulumi/pulumi, sdk/python/cmd (read 2026-08-21). Config arrives in PULUMI_CONFIG, as there.
+Owns the startup of the SDK runtime (settings, config, event loop) and the exit codes. Protocol of the host:
+https://github.com/pulumi/pulumi, sdk/python/cmd (read 2026-08-21). As there, config is passed in PULUMI_CONFIG.
 """
 
 import asyncio
@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 WORKERS = 64
-"""Registrations wait in threads, and children wait for their parents' answers."""
+"""Threads for registrations; many block while children wait for their parents."""
 
 
 def main() -> int:
-    """Run the program that the environment describes; return the exit code."""
-    gc.disable()  # a short life with many long-lived classes: collecting is a fifth of the time
+    """Run the program described by the environment; return the exit code."""
+    gc.disable()  # short-lived process with many long-lived objects: collection would take a fifth of the time
     threading.excepthook = _end_of_a_thread
     threading.Thread(target=_end_with_the_caller, daemon=True).start()
     import pulumi  # noqa: PLC0415
@@ -40,7 +40,7 @@ def main() -> int:
             root_directory=said["root_directory"],
         )
     )  # fmt: skip
-    # The SDK sends a debug line for each step of a resource and waits for the answer: a fifth of the whole time.
+    # The SDK logs a debug line for each step and waits for the reply, a fifth of the total time.
     pulumi.log.debug = _no_debug
     program = Path(said["program"])
     sys.argv = [str(program)]
@@ -60,7 +60,7 @@ def main() -> int:
     except pulumi.RunError as error:
         _report(pulumi.log.error, str(error))
         return 1
-    except Exception as error:  # noqa: BLE001  whatever a program raises is reported, as the host does
+    except Exception as error:  # noqa: BLE001  every error is reported, as the language host does
         _report(pulumi.log.error, _what_went_wrong(error, program))
         return 32
     finally:
@@ -70,7 +70,7 @@ def main() -> int:
 
 
 def _report(log: Callable[[str], None], text: str) -> None:
-    """Say an error to the engine; where it is gone, on standard output."""
+    """Report an error to the engine, or on standard output if the engine is gone."""
     import grpc  # noqa: PLC0415
 
     try:
@@ -80,24 +80,24 @@ def _report(log: Callable[[str], None], text: str) -> None:
 
 
 def _end_with_the_caller() -> None:
-    """Wait for the end of standard input, which is the end of the process that reads what this one registers."""
+    """Exit when standard input closes, which means that the parent process has ended."""
     sys.stdin.buffer.read()
     os._exit(1)
 
 
 def _end_of_a_thread(failed: threading.ExceptHookArgs) -> None:
-    """End the process: the rest would wait for ever for a thread that died, mostly for memory."""
-    sys.stdout.write(f"a thread failed: {failed.exc_type.__name__}: {failed.exc_value or 'out of memory'}\n")
+    """Exit the process: other threads would wait forever for a crashed thread, usually out of memory."""
+    sys.stdout.write(f"a thread crashed: {failed.exc_type.__name__}: {failed.exc_value or 'out of memory'}\n")
     sys.stdout.flush()
     os._exit(33)
 
 
 def _no_debug(*_args: object, **_options: object) -> None:
-    """Take the place of `pulumi.log.debug`; the preview shows no debug lines."""
+    """Replace `pulumi.log.debug`; the preview shows no debug messages."""
 
 
 def _what_went_wrong(error: Exception, program: Path) -> str:
-    """Say the error and the last line of the user's own code that it came through."""
+    """Return the error with the last location in the user's own code."""
     folder = str(program if program.is_dir() else program.parent)
     frames = [
         frame
@@ -112,5 +112,5 @@ if __name__ == "__main__":
     code = main()
     sys.stdout.flush()
     sys.stderr.flush()
-    # Everything is registered; tearing down the interpreter's thousands of classes would take a second more.
+    # Everything is registered; a normal interpreter shutdown would take another second.
     os._exit(code)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A graph as a tree for a terminal."""
+"""Renders a graph as a tree or table for the terminal."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -17,13 +17,15 @@ def render_tree(graph: Graph) -> Tree:
     for resource in graph.resources:
         parent = resource.parent if resource.parent in known else None
         children.setdefault(parent, []).append(resource)
-    tree = Tree(f"pulumi:pulumi:Stack {graph.project}-{graph.stack}  ({graph.count} resources, with the stack)")
+    tree = Tree(
+        f"pulumi:pulumi:Stack {graph.project}-{graph.stack}  ({graph.count} resources, including the stack)"
+    )
     _grow(tree, None, children)
     return tree
 
 
 def component_table(graph: Graph) -> FittedTable:
-    """One row a kind of component: how many there are, and the resources that they hold."""
+    """Return one row per component type: its count and the number of resources it contains."""
     known = {resource.urn: resource for resource in graph.resources}
     held, made = Counter[str](), Counter[str]()
     for resource in graph.resources:
@@ -35,13 +37,13 @@ def component_table(graph: Graph) -> FittedTable:
     names = sorted({*held, *made}, key=lambda name: (-held[name], name))
     return FittedTable((
         Column(name="component", cells=names),
-        Column(name="how many", cells=[f"{made[name]:,}" for name in names], is_number=True),
-        Column(name="resources in them", cells=[f"{held[name]:,}" for name in names], is_number=True),
+        Column(name="count", cells=[f"{made[name]:,}" for name in names], is_number=True),
+        Column(name="resources", cells=[f"{held[name]:,}" for name in names], is_number=True),
     ))  # fmt: skip
 
 
 def _owner(resource: Resource, known: Mapping[str, Resource]) -> str:
-    """Return the kind of component that a resource is directly in."""
+    """Return the type of the component that directly contains a resource."""
     parent = known.get(resource.parent or "")
     while parent is not None and parent.custom:
         parent = known.get(parent.parent or "")

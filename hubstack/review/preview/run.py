@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Serve the monitor, start the program, wait for it.
+"""Serves the resource monitor, starts the program and waits for it.
 
-Owns the processes: the child's environment (no token, no credentials), its end, and what is said when it fails.
+Owns the child process: its environment (no token, no credentials), its termination, and the error if it fails.
 """
 
 import json
@@ -26,12 +26,12 @@ from hubstack.review.preview.graph import Graph
 from hubstack.review.preview.monitor import Engine, Monitor, Recorder
 
 TIMEOUT_SECONDS = 120
-"""Of silence: a program of many models takes long, but it registers all the while."""
+"""Maximum time without activity: a program with many models takes long but keeps registering."""
 _STEP_SECONDS = 0.5
 _NAMED = 5
-"""Of the resources that an error is about; the rest are counted."""
+"""Maximum number of resources named in an error; the rest are counted."""
 MAX_MESSAGE_BYTES = 400 * 1024 * 1024
-"""The SDK's own limit."""
+"""The SDK's limit."""
 
 
 def preview(
@@ -43,19 +43,19 @@ def preview(
     answer: Callable[[Recorder], Monitor] = Monitor,
     secret: Callable[[str], str] | None = None,
 ) -> Graph:
-    """Run a project's program for a stack and return what it registers.
+    """Run a project's program for a stack and return the registered resources.
 
     Args:
-        project_dir: folder of Pulumi.yaml.
+        project_dir: folder that contains Pulumi.yaml.
         stack: name of the stack.
-        config: the stack's config, or the file that holds it; `stacks/Pulumi.<stack>.yaml` by default.
-        timeout_seconds: of silence between program and engine, after which the program is stopped.
-        answer: what answers the program; by default as an engine does in a preview.
-        secret: gives the text that stands for a secret setting, by its key.
+        config: the stack's config or its file; `stacks/Pulumi.<stack>.yaml` by default.
+        timeout_seconds: seconds without activity after which the program is stopped.
+        answer: creates the monitor that answers the program; by default like the engine in a preview.
+        secret: returns the placeholder for a secret setting, by key.
 
     Raises:
         InputError: the config is wrong.
-        PreviewError: the program failed, broke a rule of the engine, or did not end.
+        PreviewError: the program failed, violated a rule of the engine, or did not exit.
     """
     if not isinstance(config, StackConfig):
         config = load_stack_config(project_dir, config or project_dir / "stacks" / f"Pulumi.{stack}.yaml")
@@ -71,11 +71,11 @@ def preview(
 
 
 def _run(folder: Path, environment: Mapping[str, str], calls: Calls, timeout_seconds: float) -> tuple[int, str]:
-    """Run the program to its end; it never outlives this process."""
+    """Run the program until it exits; it never outlives this process."""
     command = [sys.executable, "-m", "hubstack.review.preview.program"]
-    # The program ends itself when its standard input does: also when this process is killed.
+    # The program exits when its standard input closes, even if this process is killed.
     reads, writes = os.pipe()
-    child = subprocess.Popen(  # noqa: S603  our own module, no shell
+    child = subprocess.Popen(  # noqa: S603  runs our own module without a shell
         command, cwd=folder, env=environment, stdin=reads, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         text=True, start_new_session=True,
     )  # fmt: skip
@@ -92,7 +92,7 @@ def _run(folder: Path, environment: Mapping[str, str], calls: Calls, timeout_sec
     finally:
         os.close(writes)
         if child.returncode is None:
-            os.killpg(child.pid, signal.SIGKILL)  # and what it has started
+            os.killpg(child.pid, signal.SIGKILL)  # and its own child processes
             child.communicate()
 
 
@@ -117,7 +117,7 @@ def _environment(project_dir: Path, stack: str, config: StackConfig, address: st
         "root_directory": str(project_dir), "program": str(program),
     }  # fmt: skip
     packages = Path(__file__).resolve().parents[3]
-    # A clone's own components come before those of the hubstack that runs here.
+    # A clone's own components take precedence over those of the running hubstack.
     paths = [each for each in (project_dir / "components", packages / "components") if each.is_dir()]
     kept = kept_environment("HOME", "TMPDIR", "PYTHONPATH")
     return kept | {
@@ -126,19 +126,19 @@ def _environment(project_dir: Path, stack: str, config: StackConfig, address: st
         "PULUMI_CONFIG_SECRET_KEYS": json.dumps(list(config.secret_keys)),
         "PULUMI_PROJECT": config.project,
         "PULUMI_STACK": stack,
-        # An Output that ends up in a text is a defect of the program; the SDK raises when this is set.
+        # Formatting an Output as a string is a bug in the program; this makes the SDK raise.
         "PULUMI_ERROR_OUTPUT_STRING": "true",
         "PYTHONPATH": os.pathsep.join(filter(None, (*map(str, (*paths, packages)), kept.get("PYTHONPATH")))),
-        # The loopback address must not go through a proxy.
+        # Connections to the loopback address must not use a proxy.
         "NO_PROXY": "127.0.0.1",
         "no_proxy": "127.0.0.1",
     }
 
 
 def _failure(recorder: Recorder, calls: Calls, output: str) -> PreviewError:
-    """Say what the engine refused; else what the program said; else how it ended."""
+    """Return an error with the failed calls, or the logged errors, or the last output lines."""
     failures = list(dict.fromkeys((each.subject, each.message) for each in calls.failures))
-    # What never got an answer, where the program ended without one.
+    # Calls that were still pending when the program exited.
     failures += [(subject, LOST) for subject in calls.under_way()]
     if failures:
         lines = [f"{subject.what}: {message}" for subject, message in failures]
@@ -146,13 +146,13 @@ def _failure(recorder: Recorder, calls: Calls, output: str) -> PreviewError:
     if recorder.errors:
         return PreviewError("\n".join(dict.fromkeys(recorder.errors)))
     tail = "\n".join(output.strip().splitlines()[-5:])
-    return PreviewError(f"the program ended with an error:\n{tail}")
+    return PreviewError(f"the program exited with an error:\n{tail}")
 
 
 def _silence(calls: Calls, seconds: float) -> PreviewError:
     waiting = calls.under_way()
-    what = f"no answer came to {_some([each.what for each in waiting], '; ')}" if waiting else "it did not end"
-    message = f"the program was stopped after {seconds:g} seconds in which nothing happened: {what}"
+    what = f"no response to {_some([each.what for each in waiting], '; ')}" if waiting else "it did not exit"
+    message = f"the program was stopped after {seconds:g} seconds without progress: {what}"
     return PreviewError(message, [each.name for each in waiting if each.name])
 
 

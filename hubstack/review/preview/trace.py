@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A preview in which no output is unknown: each is a word that tells which resource and which output it came from.
+"""A preview in which every unknown string output is a placeholder that identifies its resource and output.
 
-Owns the words. A program that builds `serviceAccount:{account.email}` registers that text with the word of the
-account's `email` in it, so that the formula can be read back. Outputs that are numbers, lists or truths stay
-unknown; so does what a program computes of a word other than by putting it into a text.
+Owns the placeholders. A program that builds `serviceAccount:{account.email}` registers a string that contains the
+placeholder of `email`, so the expression can be reconstructed. Numbers, lists and booleans stay unknown, as does
+anything computed from a placeholder other than by string formatting.
 """
 
 import importlib
@@ -19,7 +19,7 @@ from typing import Any, cast
 
 import grpc
 from google.protobuf import json_format
-from pulumi import _types  # pyright: ignore[reportPrivateUsage]  what the SDK itself reads a class by
+from pulumi import _types  # pyright: ignore[reportPrivateUsage]  the SDK's own type reader
 from pulumi.runtime import rpc
 from pulumi.runtime.proto import resource_pb2
 
@@ -31,26 +31,26 @@ from hubstack.review.preview.values import UNKNOWN
 
 WORD = re.compile(r"hubstackword(\d+)end")
 _IMPORTS = threading.Lock()
-"""The SDKs' packages import each other while they load, which two threads must not see."""
+"""The SDK packages have circular imports, so only one thread may import at a time."""
 _DEPTH = 3
-"""Levels of an output that is a mapping; the deepest that components read is the cluster's DNS endpoint."""
+"""Maximum depth of nested outputs; the deepest one used is the cluster's DNS endpoint."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a word stands for."""
+    """What a placeholder stands for."""
 
     kind: str
     """`resource`, `call` or `secret`."""
     of: str
-    """A URN, the number of a call, or the key of a secret setting."""
+    """A URN, the index of a call, or the key of a secret setting."""
     path: tuple[str, ...] = ()
-    """The output, and the way into it; names of the protocol."""
+    """Path to the output, in protocol names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A function that the program asked a provider for."""
+    """A provider function that the program called."""
 
     token: str
     inputs: Mapping[str, Any]
@@ -66,11 +66,11 @@ class Secret:
 
 @dataclass(slots=True, kw_only=True)
 class Trace:
-    """What was registered, with words where values are not known."""
+    """The registered resources, with placeholders for unknown values."""
 
     graph: Graph
     inputs: dict[str, dict[str, Any]]
-    """URN to inputs, unmasked."""
+    """Unmasked inputs by URN."""
     outputs: dict[str, Any]
     """Exports of the stack."""
     calls: list[Call]
@@ -80,7 +80,7 @@ class Trace:
 def trace(
     project_dir: Path, *, stack: str, config: StackConfig | Path, timeout_seconds: float = TIMEOUT_SECONDS
 ) -> Trace:
-    """Run a project's program and return what it registers, with the sources of what is not known.
+    """Run a project's program and return the registered resources, with the source of each unknown value.
 
     Raises:
         InputError: the config is wrong.
@@ -143,7 +143,7 @@ class _Tracer(Monitor):
     def _filled(
         self, held: Mapping[str, Any], known: Mapping[str, Any], kind: str, of: str, path: tuple[str, ...]
     ) -> dict[str, Any]:
-        """Return what is held, with a word for every text that is not."""
+        """Return the known outputs, with placeholders for missing string outputs."""
         filled = dict(held)
         for name, declared in sorted(known.items()):
             plain, here = _types.unwrap_optional_type(declared), (*path, name)
@@ -162,14 +162,14 @@ class _Tracer(Monitor):
 
 
 def sdk_class(token: str) -> Any:
-    """Return the SDK's class of a resource type; None where it has none, as for kinds of other people's APIs."""
+    """Return the SDK class of a resource type, or None for types such as custom resources."""
     with _loading():
         return _sdk_class(token)
 
 
 @contextmanager
 def _loading() -> Generator[None]:
-    """Load one package of an SDK at a time: they import each other, and warn of names that nobody asked for."""
+    """Import SDK packages one at a time, because of circular imports, and suppress deprecation warnings."""
     with _IMPORTS, warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         yield
@@ -190,9 +190,9 @@ def _sdk_class(token: str) -> Any:
 
 
 def _outputs_of(token: str) -> Mapping[str, Any]:
-    """Return the outputs of a resource type and their types.
+    """Return the outputs of a Google Cloud resource type and their types.
 
-    Of a Kubernetes object nothing is computed that a program builds on; its types need half the SDK.
+    Empty for Kubernetes objects: programs use no computed output of them, and their types load half the SDK.
     """
     if not token.startswith("gcp:"):
         return {}
@@ -213,7 +213,7 @@ def _is_mapping(kind: Any) -> bool:
 
 
 def _unmasked(value: Any) -> Any:
-    """Return a value of the protocol as plain data: resources as their URN, secrets marked, numbers as they are."""
+    """Convert a protocol value to plain data: resources become URNs, secrets are marked."""
     if isinstance(value, list):
         return [_unmasked(item) for item in cast("list[Any]", value)]
     if isinstance(value, dict):

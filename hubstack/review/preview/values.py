@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Property values of Pulumi's protocol to plain JSON.
+"""Converts property values of Pulumi's protocol to plain JSON.
 
-Owns the unwrapping of what the protocol marks by signatures: secrets, unknowns, outputs, assets, resources.
+Owns the unwrapping of values marked by signatures: secrets, unknowns, outputs, assets, resources.
 Signatures: the SDK's own constants (pulumi.runtime.rpc).
 """
 
@@ -38,7 +38,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         return _plain_mapping(cast("dict[str, Any]", value))
     if isinstance(value, float) and value.is_integer():
-        return int(value)  # the protocol has one kind of number
+        return int(value)  # the protocol has only one number type
     return value
 
 

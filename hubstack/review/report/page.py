@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the page shows, as plain data for its template.
+"""Renders the HTML report of a plan.
 
-Owns the widths of bars and the order of parts; every figure is the plan's. Texts from the Hub are hostile: the
-template escapes all of them and asks for nothing from any network. The one script, `page.js`, is allowed by its
-hash.
+Owns bar widths and section order; all figures come from the plan. Texts from the Hub are untrusted: the template
+escapes them, and the page makes no network request. Its only script, `page.js`, is allowed by its hash.
 """
 
 from base64 import b64encode
@@ -28,19 +27,19 @@ _CLASSES = {"weights": "weights", "draft": "weights", "activation": "activation"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One piece of a bar."""
+    """One segment of a bar."""
 
     name: str
     css: str
     size: str
-    """As printed."""
+    """Formatted size."""
     width: float
-    """Percent of the bar."""
+    """Width in percent of the bar."""
     how: str
 
 
 def page_text(plan: Plan, model: str | None = None) -> str:
-    """Return the page of a plan, with the explanation of one model or of all."""
+    """Return the HTML report of a plan, explaining one model or all."""
     shown = tuple(each for each in plan.models if model in {None, each.key})
     lines_of, script = plan.cost.by_item(), _script()
     return _template().render(
@@ -48,7 +47,7 @@ def page_text(plan: Plan, model: str | None = None) -> str:
         linked={each.key for each in shown},
         words={each.key: _words(each) for each in plan.models},
         commands={each.key: command_line(each) for each in shown},
-        script=Markup(script),  # noqa: S704  our own file
+        script=Markup(script),  # noqa: S704  trusted: our own file
         cards=cards,
         script_hash=f"sha256-{b64encode(sha256(script.encode()).digest()).decode()}",
         plan=plan,
@@ -69,7 +68,7 @@ def _script() -> str:
 
 
 def _words(model: ModelPlan) -> str:
-    """Return what the filter looks in."""
+    """Return the text that the filter searches."""
     return " ".join((model.key, model.id, str(model.server.engine), cards(model), model.machine_type)).lower()
 
 
@@ -91,7 +90,7 @@ def _template() -> Template:
 
 
 def _memory(need: MemoryNeed) -> Iterator[Part]:
-    """Yield the parts of one accelerator's visible memory; together they are all of it."""
+    """Yield the segments of one accelerator's visible memory; they add up to all of it."""
     visible = need.visible_bytes
     for term in need.terms:
         yield _part(term.name, _CLASSES.get(term.name, "runtime"), term.size_bytes, visible, term.how)
@@ -99,9 +98,9 @@ def _memory(need: MemoryNeed) -> Iterator[Part]:
     if need.kv_bytes_per_token or need.kv_fixed_bytes:
         yield _part("KV cache", "cache", cache_bytes, visible, f"{need.kv_tokens:,} tokens")
     else:
-        yield _part("free", "free", cache_bytes, visible, "this engine keeps no KV cache")
+        yield _part("free", "free", cache_bytes, visible, "this engine has no KV cache")
     outside = max(0, visible - need.total_bytes - cache_bytes)
-    yield _part("outside", "outside", outside, visible, "not given to the engine")
+    yield _part("outside", "outside", outside, visible, "reserved, not available to the engine")
 
 
 def _part(name: str, css: str, size: int, visible: int, how: str) -> Part:
@@ -109,25 +108,25 @@ def _part(name: str, css: str, size: int, visible: int, how: str) -> Part:
 
 
 def _costs(plan: Plan) -> Iterator[Part]:
-    """Yield the busy bill by capacity class, the dearest first, and what is beside the nodes."""
+    """Yield the busy monthly cost by capacity class, most expensive first, then costs other than nodes."""
     hours, total = plan.cost.hours_per_month, plan.cost.usd_per_month_max or 1
     nodes = [(pool.capacity_class, (pool.usd_per_hour_busy or 0) * hours, pool) for pool in plan.cost.pools]
     for name, usd, pool in sorted(nodes, key=lambda each: (-each[1], each[0])):
         how = f"{pool.nodes_busy} x {pool.machine_type}: {', '.join(pool.models)}"
         known = "unknown" if pool.usd_per_hour_busy is None else f"{usd:,.0f} USD"
         yield Part(name=name, css="nodes", size=known, width=100 * usd / total, how=how)
-    light = [(model, _instances(model) * hours) for model in plan.models if not model.has_nodes]
-    for model, usd in sorted(light, key=lambda each: (-each[1], each[0].key)):
+    managed = [(model, _instances(model) * hours) for model in plan.models if not model.has_nodes]
+    for model, usd in sorted(managed, key=lambda each: (-each[1], each[0].key)):
         known = "unknown" if not usd else f"{usd:,.0f} USD"
         how = f"{model.replicas.max} x {model.machine_type} on {model.platform}"
         yield Part(name=model.key, css="nodes", size=known, width=100 * usd / total, how=how)
-    beside = max(0.0, total - sum(usd for _, usd, _ in nodes) - sum(usd for _, usd in light))
+    beside = max(0.0, total - sum(usd for _, usd, _ in nodes) - sum(usd for _, usd in managed))
     yield Part(name="buckets and control plane", css="beside", size=f"{beside:,.0f} USD",
                width=100 * beside / total, how="weights in Cloud Storage, GKE's fee")  # fmt: skip
 
 
 def _instances(model: ModelPlan) -> float:
-    """USD an hour of a model beside GKE at its most instances, 0 where no source gives a rate."""
+    """Return the hourly USD cost of a Cloud Run model at its maximum instances; 0 if the price is unknown."""
     usd = model.cloud_run.usd_per_instance_hour if model.cloud_run else None
     return model.replicas.max * (usd or 0)
 

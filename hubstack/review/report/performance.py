@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each model serves, how fast, and what a million tokens cost: tables for a terminal.
+"""Terminal tables of throughput, latency and cost per million tokens.
 
-Owns the layout only; the figures are the plan's.
+Owns the layout only; all figures come from the plan.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,15 +13,15 @@ from hubstack.plan import ModelPlan, Plan
 from hubstack.plan.performance import Estimate, PerformancePlan, TrafficPlan
 from hubstack.review.report.tables import Column, FittedTable
 
-COLUMNS = ("model", "tokens in + out", "at once", "requests/s", "tokens/s out", "ms a token", "first token s",
-           "waits from/s", "USD a million in", "out", "evidence")  # fmt: skip
+COLUMNS = ("model", "tokens in + out", "concurrent", "requests/s", "tokens/s out", "ms/token", "TTFT s",
+           "queues from req/s", "USD a million in", "out", "evidence")  # fmt: skip
 
 _RANKS = (0, 7, 5, 1, 2, 3, 4, 6, 0, 0, 8)
-"""Which column goes first where the terminal is narrow: what a million tokens cost stays."""
+"""Order in which columns are dropped on a narrow terminal, highest first; cost columns are always shown."""
 
 
 def performance_table(models: Iterable[ModelPlan]) -> FittedTable:
-    """One row a model: one replica at full load, each figure with its 80 % range."""
+    """Return one row per model: one replica at full load, each figure with its 80 % range."""
     rows = [_row(model) for model in models]
     last = len(COLUMNS) - 1
     return FittedTable(
@@ -31,22 +31,22 @@ def performance_table(models: Iterable[ModelPlan]) -> FittedTable:
 
 
 def unused_notes(plan: Plan) -> Iterator[str]:
-    """Name the accelerators that are paid for and that no model uses, with every model at its most replicas."""
+    """Yield a note per node pool whose accelerators stay partly unused with every model at maximum replicas."""
     for pool in plan.cost.pools:
         used, paid = pool.places_used_busy, pool.places_busy
         if not 0 < used < paid:
             continue
-        text = f"{used} of {paid} {pool.accelerator} of {pool.machine_type} are used ({used / paid:.0%})"
-        text = f"{text} by {', '.join(pool.models)}; all are paid for."
+        text = f"{used} of {paid} {pool.accelerator} of {pool.machine_type} are in use ({used / paid:.0%})"
+        text = f"{text} by {', '.join(pool.models)}, but all are billed."
         if 2 * used < paid:
-            text = f"Warning: {text} Another accelerator, or more models beside, may cost less."
+            text = f"Warning: {text} A smaller accelerator, or more models on this one, may cost less."
         yield text
 
 
 def _row(model: ModelPlan) -> tuple[str, ...]:
     found = model.performance
     if found is None:
-        return (model.key, *("-" for _ in COLUMNS[1:-1]), "unknown: the lock lacks its geometry")
+        return (model.key, *("-" for _ in COLUMNS[1:-1]), "unknown: the lock lacks the model's dimensions")
     cost = found.cost
     lengths = (
         f"{found.input_tokens:,} + {found.output_tokens:,}" if found.output_tokens else f"{found.input_tokens:,}"
@@ -68,20 +68,20 @@ def _asked(traffic: TrafficPlan) -> Iterator[str]:
     each = _ranged(traffic.replica_requests_per_second)
     slow = ""
     if traffic.replicas_if_slow > traffic.replicas:
-        slow = f", {traffic.replicas_if_slow} were each at the low end of its range"
+        slow = f", {traffic.replicas_if_slow} if each is at the low end of its range"
     rate = f"{traffic.requests_per_second:,g} requests/s at the peak"
     yield f"  asked: {rate}: {traffic.replicas} x {each} requests/s{slow}"
     if traffic.token_ms and traffic.first_token_ms:
         first = _ranged(traffic.first_token_ms, 1e-3)
         yield (
-            f"  at the peak: a token every {_ranged(traffic.token_ms)} ms; {traffic.percent:g} % have their first "
+            f"  at the peak: a token every {_ranged(traffic.token_ms)} ms; {traffic.percent:g} % get their first "
             f"within {first} s"
         )
     if traffic.usd_per_month is not None and traffic.cost:
         cost, out = traffic.cost, traffic.cost.usd_per_million_output_tokens
         wrote = f" and {_digits(out.value)} out" if out else ""
         yield (
-            f"  {traffic.usd_per_month:,.0f} USD a month by its hours: "
+            f"  {traffic.usd_per_month:,.0f} USD a month for the hours above:  "
             f"{_digits(cost.usd_per_million_input_tokens.value)} USD a million tokens in{wrote}"
         )
 
@@ -93,24 +93,28 @@ def _ranged(figure: Estimate | None, scale: float = 1.0) -> str:
 
 
 def _digits(value: float) -> str:
-    """Return two significant digits, without an exponent."""
+    """Format a value with two significant digits, without an exponent."""
     if value >= 100:
         return f"{float(f'{value:.2g}'):,.0f}"
     return f"{float(f'{value:.2g}'):g}"
 
 
 def performance_lines(model: ModelPlan) -> RenderableType:
-    """Say what one model serves, in sentences with their figures."""
+    """Describe the performance of one model in sentences."""
     found = model.performance
     if found is None:
-        return Text("performance: unknown, the lock does not give the model's geometry")
+        return Text("performance: unknown, the lock lacks the model's dimensions")
     lines = [Text(line) for line in _sentences(found)]
     return Group(*lines, *(Text(f"warning: {warning}") for warning in found.warnings))
 
 
 def _sentences(found: PerformancePlan) -> Iterator[str]:
-    assumed = " (assumed: the list gives no `traffic:`)" if found.is_assumed else ""
-    rows = f"{found.rows:,} rows of this engine on this generation" if found.rows else "no row of this engine here"
+    assumed = " (assumed: no `traffic:` in the list)" if found.is_assumed else ""
+    rows = (
+        f"{found.rows:,} benchmark rows for this engine and GPU generation"
+        if found.rows
+        else "no benchmark row for this engine"
+    )
     if not found.output_tokens:
         yield (
             f"performance, one replica, texts of {found.input_tokens:,} tokens{assumed}: "
@@ -121,7 +125,7 @@ def _sentences(found: PerformancePlan) -> Iterator[str]:
         tokens = _ranged(found.input_tokens_per_second), _ranged(found.output_tokens_per_second)
         yield (
             f"performance, one replica, {asked}: {_ranged(found.requests_per_second)} requests/s with "
-            f"{found.sequences:,} at once, {tokens[0]} tokens/s in and {tokens[1]} out"
+            f"{found.sequences:,} concurrent, {tokens[0]} tokens/s in and {tokens[1]} out"
         )
         first = _ranged(found.first_token_ms, 1e-3), _ranged(found.first_token_queue_ms, 1e-3)
         yield (
@@ -138,4 +142,4 @@ def _sentences(found: PerformancePlan) -> Iterator[str]:
         yield f"  at full load: {_ranged(found.cost.usd_per_million_input_tokens)} USD a million tokens in{wrote}"
     if found.traffic:
         yield from _asked(found.traffic)
-    yield f"  80 % ranges in brackets; {found.evidence}: {rows} (docs/concepts/performance.md)"
+    yield f"  80 % ranges in parentheses; {found.evidence}: {rows} (docs/concepts/performance.md)"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A plan as tables for a terminal.
+"""Renders a plan as terminal tables.
 
-Owns the layout only: each figure is taken from the plan as it is. Sums of money are rounded to dollars.
+Owns the layout only; all figures come from the plan. Amounts are rounded to whole dollars.
 """
 
 import shlex
@@ -22,10 +22,10 @@ BAR_WIDTH = 16
 
 
 def plan_table(plan: Plan) -> FittedTable:
-    """One row a model: what it is, where it runs, how full it is, what it costs a month."""
+    """Return one row per model: engine, accelerator, memory use and monthly cost."""
     models, lines_of = plan.models, plan.cost.by_item()
     return FittedTable((
-        Column(name="model", cells=[model.key for model in models], footer="together"),
+        Column(name="model", cells=[model.key for model in models], footer="total"),
         Column(name="engine", cells=[str(model.server.engine) for model in models]),
         Column(name="accelerator", cells=[cards(model) for model in models], rank=1),
         Column(name="memory (█ weights, ▒ other, ░ KV cache)", rank=4,
@@ -39,7 +39,7 @@ def plan_table(plan: Plan) -> FittedTable:
 
 
 def cards(model: ModelPlan) -> str:
-    """Name the accelerators of one replica: `2 x l4`, or `1/4 x l4` of a shared card; beside GKE with the place."""
+    """Describe the accelerators of one replica: `2 x l4`, or `1/4 x l4` if shared; plus the platform if not GKE."""
     part = f"1/{model.servers_per_accelerator}" if model.servers_per_accelerator > 1 else model.accelerator_count
     where = "" if model.has_nodes else f" on {model.platform}"
     return f"{part} x {model.accelerator}{where}"
@@ -51,7 +51,7 @@ def _whole(model: ModelPlan) -> str:
 
 
 def memory_bar(need: MemoryNeed) -> Text:
-    """Draw one accelerator's visible memory: weights, the other terms, what is left for the KV cache."""
+    """Draw one accelerator's visible memory as a bar: weights, other terms, KV cache."""
     visible = need.visible_bytes
     weights = next(term.size_bytes for term in need.terms)
     other = need.total_bytes - weights
@@ -64,7 +64,7 @@ def memory_bar(need: MemoryNeed) -> Text:
 
 
 def pool_table(pools: Iterable[PoolPlan]) -> FittedTable:
-    """One row a node pool."""
+    """Return one row per node pool."""
     held = tuple(pools)
     prices = [pool.price for pool in held]
     return FittedTable((
@@ -83,7 +83,7 @@ def pool_table(pools: Iterable[PoolPlan]) -> FittedTable:
 
 
 def service_table(models: Iterable[ModelPlan]) -> FittedTable:
-    """One row a Cloud Run service."""
+    """Return one row per Cloud Run service."""
     runs = [(model, model.cloud_run) for model in models if model.cloud_run]
     return FittedTable((
         Column(name="service", cells=[model.key for model, _ in runs]),
@@ -91,7 +91,7 @@ def service_table(models: Iterable[ModelPlan]) -> FittedTable:
             f"{run.accelerator}, {run.vcpu} vCPU, {run.memory_gib} GiB" for _, run in runs
         ]),
         Column(name="instances", cells=[f"{model.replicas.min}-{model.replicas.max}" for model, _ in runs], rank=1),
-        Column(name="requests at once", cells=[str(run.concurrency) for _, run in runs], rank=4),
+        Column(name="concurrent requests", cells=[str(run.concurrency) for _, run in runs], rank=4),
         Column(name="USD an instance-hour", cells=[_usd(run.usd_per_instance_hour, 4) for _, run in runs]),
         Column(name="price row", rank=5, cells=[
             f"{run.price_source}, {run.price_as_of}" if run.price_source else "-" for _, run in runs
@@ -101,13 +101,13 @@ def service_table(models: Iterable[ModelPlan]) -> FittedTable:
 
 
 def budget_lines(plan: Plan) -> tuple[str, ...]:
-    """Say by how much a plan is over its budget; nothing where it is not."""
+    """Return a line saying by how much a plan exceeds its budget, if it does."""
     over, budget = plan.cost.over_budget_usd, plan.cost.budget_usd_per_month
     return (f"OVER BUDGET by ${over:,.0f} a month (`hubstack:budget`: ${budget:,.0f}).",) if over else ()
 
 
 def why_lines(plan: Plan) -> str:
-    """Say for each model why this engine and this accelerator; `hubstack explain` has the arithmetic."""
+    """Explain the choice of engine and accelerator of each model; `hubstack explain` shows the arithmetic."""
     lines = ["Why:"]
     for model in plan.models:
         said = {reason.topic: reason.text for reason in model.reasons}
@@ -118,12 +118,12 @@ def why_lines(plan: Plan) -> str:
 
 
 def cost_notes(plan: Plan, *, is_whole: bool = True) -> str:
-    """Say the price of the whole, idle and busy; and, where the whole is asked for, what it leaves out."""
+    """Return the monthly cost, idle and busy, with warnings; if `is_whole`, also what is not counted."""
     cost = plan.cost
     price = (
         f"Price a month ({cost.hours_per_month} hours, {plan.target.region}): "
-        f"{cost.usd_per_month_min:,.0f} USD idle (every model at its fewest replicas), "
-        f"{cost.usd_per_month_max:,.0f} USD busy (every model at its most)."
+        f"{cost.usd_per_month_min:,.0f} USD idle (every model at its minimum replicas), "
+        f"{cost.usd_per_month_max:,.0f} USD busy (every model at its maximum)."
     )
     notes = [*budget_lines(plan), price if _is_known(plan) else f"Price a month ({plan.target.region}): unknown."]
     committed = [pool for pool in cost.pools if pool.usd_per_month_committed_1y is not None and pool.nodes_busy]
@@ -142,7 +142,7 @@ def cost_notes(plan: Plan, *, is_whole: bool = True) -> str:
 
 
 def cost_table(plan: Plan) -> FittedTable:
-    """One row a capacity class: its nodes, the accelerators paid and used, what they cost an hour and a month."""
+    """Return one row per capacity class: nodes, accelerators billed and used, hourly and monthly cost."""
     pools, hours = plan.cost.pools, plan.cost.hours_per_month
     busy = [pool.usd_per_hour_busy for pool in pools]
 
@@ -167,7 +167,7 @@ def cost_table(plan: Plan) -> FittedTable:
 
 
 def difference_table(before: Plan, after: Plan) -> FittedTable:
-    """One row a model that changes: where it runs and what it costs, before and after."""
+    """Return one row per model: accelerator and cost before and after."""
     change = after.cost.usd_per_month_max - before.cost.usd_per_month_max
     old = {model.key: model for model in before.models}
     pairs = [(old[model.key], model) for model in after.models]
@@ -178,7 +178,7 @@ def difference_table(before: Plan, after: Plan) -> FittedTable:
         return Column(name=name, cells=cells, footer=footer, is_number=True, rank=rank)
 
     return FittedTable((
-        Column(name="model", cells=[model.key for _, model in pairs], footer="together"),
+        Column(name="model", cells=[model.key for _, model in pairs], footer="total"),
         Column(name="accelerator", cells=[_whole(was) for was, _ in pairs], rank=2),
         Column(name="what if", cells=["=" if _is_same_place(*pair) else _whole(pair[1]) for pair in pairs], rank=1),
         numbers("context", [_context_change(*pair) for pair in pairs], rank=3),
@@ -199,7 +199,7 @@ def _context_change(was: ModelPlan, now: ModelPlan) -> str:
 
 
 def region_table(found: Iterable[RegionPlan], here: str) -> FittedTable:
-    """One row a region: what the list costs there and on what, the cheapest first."""
+    """Return one row per region: its cost and accelerators, cheapest first."""
     rows = [_region_row(each, here) for each in found]
     names = ("region", "USD idle", "USD busy", "accelerators", "")
     ranks = (0, 1, 0, 2, 3)
@@ -223,10 +223,10 @@ def _items(number: int) -> str:
 
 
 def bill_table(bills: Collection[StackBill]) -> FittedTable:
-    """One row a cluster's stack, and their sum."""
+    """Return one row per cluster stack, and the total."""
     held = tuple(bills)
     return FittedTable((
-        Column(name="cluster", cells=[bill.stack for bill in held], footer="together"),
+        Column(name="cluster", cells=[bill.stack for bill in held], footer="total"),
         Column(name="region", cells=[bill.region for bill in held], rank=2),
         Column(name="models", cells=[f"{bill.models:,}" for bill in held], is_number=True, rank=1,
                footer=f"{sum(bill.models for bill in held):,}"),
@@ -248,7 +248,7 @@ def _usd(value: float | None, digits: int = 0) -> str:
 
 
 def explanation(model: ModelPlan) -> RenderableType:
-    """One model's decisions with their arithmetic, on one screen."""
+    """Explain the decisions for one model with their arithmetic."""
     need = model.need
     where = "" if model.has_nodes else f" on {model.platform}"
     shape = f"{model.accelerator_count} x {model.accelerator_name} ({model.machine_type}){where}"
@@ -267,15 +267,15 @@ def explanation(model: ModelPlan) -> RenderableType:
 
 
 def command_line(model: ModelPlan) -> str:
-    """Return the image and the command of a model's server, quoted for a shell, on one line that can be copied."""
+    """Return a server's image and command on one line, quoted for a shell."""
     return shlex.join((model.server.image, *model.server.command, *model.server.args))
 
 
 def _memory_table(model: ModelPlan) -> Table:
-    """One bar a term, to the scale of the memory that the engine sees."""
+    """Return one row per memory term, with a bar scaled to the visible memory."""
     need = model.need
     table = Table(box=None, pad_edge=False, title="one accelerator", title_justify="left")
-    for name in ("term", "GiB", "of what is visible", "arithmetic"):
+    for name in ("term", "GiB", "share of visible memory", "arithmetic"):
         table.add_column(name, justify="right" if name == "GiB" else "left", no_wrap=name != "arithmetic")
     for term in need.terms:
         table.add_row(term.name, f"{term.size_bytes / GIB:.2f}", _bar(term.size_bytes, need), term.how)
@@ -283,7 +283,7 @@ def _memory_table(model: ModelPlan) -> Table:
     table.add_row("KV cache", f"{left / GIB:.2f}", _bar(left, need, "░"), _cache(model))
     outside = need.visible_bytes - need.budget_bytes
     share = need.budget_bytes / need.visible_bytes
-    table.add_row("outside", f"{outside / GIB:.2f}", _bar(outside, need, "·"), f"the engine is given {share:.0%}")
+    table.add_row("reserved", f"{outside / GIB:.2f}", _bar(outside, need, "·"), f"the engine may use {share:.0%}")
     table.add_row("visible", f"{need.visible_bytes / GIB:.2f}", _bar(need.visible_bytes, need, "-"), "")
     return table
 
@@ -313,7 +313,7 @@ def _step_table(model: ModelPlan) -> FittedTable:
 def _cache(model: ModelPlan) -> str:
     need = model.need
     if not need.kv_bytes_per_token and not need.kv_fixed_bytes:
-        return "left over; this engine keeps no KV cache"
+        return "unused; this engine has no KV cache"
     fixed = f" + {need.kv_fixed_bytes:,} B a sequence" if need.kv_fixed_bytes else ""
     return (
         f"{need.kv_bytes_per_token:,} B a token{fixed}: {need.kv_tokens:,} tokens, "
@@ -332,7 +332,7 @@ def _total(lines: list[CostLine]) -> str:
 
 
 def _is_known(plan: Plan) -> bool:
-    """Whether anything has a price: a sum of nothing is not 0."""
+    """Return whether any item has a price; if none has, the total is unknown rather than 0."""
     return any(line.usd_per_month_max is not None for line in plan.cost.lines)
 
 

@@ -2,12 +2,12 @@
 # The library's classes are wrapped by decorators that have no types.
 # pyright: reportArgumentType=false, reportCallIssue=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false, reportUnknownParameterType=false
-"""A plan and its lock as a CycloneDX ML-BOM.
+"""Writes a plan and its lock as a CycloneDX ML-BOM.
 
-Owns which fact stands in which field. The document is made and serialized by the official library,
-cyclonedx-python-lib; it has no model card yet (its issue 912, missing in version 11.12), so the cards are added to
-the JSON it writes, and tests validate the whole with its strict validator. The same plan and lock give the same
-bytes: no time is written, and the serial number is made from the content.
+Owns the mapping of facts to fields. The official library, cyclonedx-python-lib, builds and serializes the document.
+It does not support model cards yet (issue 912, still open in version 11.12), so they are added to its JSON; tests
+validate the result with its strict validator. The same plan and lock give the same bytes: there is no timestamp,
+and the serial number is derived from the content.
 """
 
 import json
@@ -29,15 +29,15 @@ from hubstack.plan import ModelPlan, Plan
 from hubstack.review.sbom.images import image_name, stack_charts, stack_images
 
 _NAMESPACE = uuid.UUID("5b0c0d1e-5a0f-5c3e-9a4e-6f1d0f9f2a77")
-"""Of hubstack's serial numbers: an arbitrary constant."""
+"""UUID namespace of the serial numbers; an arbitrary constant."""
 
 
 def bom_text(plan: Plan, facts: Mapping[str, ModelFacts]) -> str:
-    """Return the bill as sorted, indented JSON of CycloneDX 1.6 that ends with a newline.
+    """Return the bill of materials as sorted, indented CycloneDX 1.6 JSON that ends with a newline.
 
     Args:
         plan: what runs.
-        facts: what the lock says, by the key of the model.
+        facts: locked facts by model key.
     """
     bom = Bom(serial_number=_NAMESPACE, components=list(_components(plan, facts)))
     stack = Component(
@@ -64,7 +64,7 @@ def _components(plan: Plan, facts: Mapping[str, ModelFacts]) -> Iterator[Compone
             name=chart.chart.rpartition("/")[2], version=chart.version, type=ComponentType.APPLICATION,
             bom_ref=f"chart/{chart.release}",
             properties=[Property(name="hubstack:helm-repository", value=chart.repository or chart.chart),
-                        Property(name="hubstack:images", value="those that the chart names; not looked at")],
+                        Property(name="hubstack:images", value="chosen by the chart; not inspected")],
         )  # fmt: skip
     is_loading = any(model.weights.loader_image for model in plan.models)
     for name, version, sha256 in loader_packages() if is_loading else ():
@@ -89,13 +89,13 @@ def _model(model: ModelPlan, facts: ModelFacts) -> Component:
 
 
 def _purl(repo_id: str, commit: str | None) -> PackageURL:
-    """Return the purl of type `huggingface`: the version is the commit (purl-spec, types/huggingface)."""
+    """Return a purl of type `huggingface`, whose version is the commit (purl-spec, types/huggingface)."""
     owner, _, name = repo_id.rpartition("/")
     return PackageURL(type="huggingface", namespace=owner or None, name=name, version=commit)
 
 
 def _ancestor(repo_id: str) -> Component:
-    """Return a model that the card names; at which commit it was taken no card says."""
+    """Return a base model named by the model card; cards do not record its commit."""
     owner, _, name = repo_id.rpartition("/")
     return Component(
         name=name or repo_id, group=owner or None, type=ComponentType.MACHINE_LEARNING_MODEL,
@@ -104,7 +104,7 @@ def _ancestor(repo_id: str) -> Component:
 
 
 def _licenses(facts: ModelFacts) -> Iterator[DisjunctiveLicense]:
-    """Yield SPDX ids where the Hub's word is one, else the name that the publisher gave."""
+    """Yield the SPDX ID if the Hub's licence is one, otherwise the publisher's licence name."""
     said = facts.license_name if facts.license in {None, "other"} else facts.license
     for word in (part.strip() for part in (said or facts.license or "").split(",")):
         known = fixup_id(word)
@@ -123,14 +123,14 @@ def _properties(model: ModelPlan) -> Iterator[Property]:
         "remote-code": str(known.runs_remote_code).lower(),
     }  # fmt: skip
     if model.vertex:
-        told["commit"] = "locked, but Vertex AI takes no commit: it may serve another one"
+        told["commit"] = "locked, but Vertex AI does not accept a commit: it may serve a different one"
     elif not model.weights.files:
-        told["files"] = "the lock lists none: the loader asks the Hub for them at the commit"
+        told["files"] = "not in the lock: the loader lists them on the Hub at the commit"
     yield from (Property(name=f"hubstack:{name}", value=value) for name, value in told.items())
 
 
 def _file(model: ModelPlan, path: str, sha256: str | None, git_oid: str | None) -> Component:
-    """Return a file. A git object id hashes a header too, so it is no hash of the content."""
+    """Return a file. Its Git object ID is a property: it also hashes a header, so it is not a content hash."""
     return Component(
         name=path, type=ComponentType.FILE, bom_ref=f"model/{model.key}/{path}",
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=sha256)] if sha256 else None,
@@ -152,7 +152,7 @@ def _image(image: str, purpose: str) -> Component:
 
 
 def _add_cards(components: Iterable[dict[str, Any]], facts: Mapping[str, ModelFacts]) -> None:
-    """Add what the lock holds of each model's card, in CycloneDX's words."""
+    """Add each model's locked card data as a CycloneDX model card."""
     for component in components:
         said = facts.get(component["bom-ref"])
         if said is None:

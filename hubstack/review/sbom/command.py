@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`hubstack sbom`: the bill of a stack, or its page."""
+"""`hubstack sbom`: the bill of materials of a stack, or its transparency page."""
 
 from pathlib import Path
 
@@ -13,16 +13,16 @@ from hubstack.review.sbom.transparency import sections
 
 
 def bill(inputs: StackInputs) -> str:
-    """Return the CycloneDX bill of a stack.
+    """Return the CycloneDX bill of materials of a stack.
 
     Raises:
-        InputError: its models cannot be planned; every problem.
+        InputError: the models cannot be planned; lists every problem.
     """
     return bom_text(plan_inputs(inputs), inputs.facts)
 
 
 def page(inputs: StackInputs, path: Path) -> str:
-    """Return the transparency page of a stack, in the format that the file's name asks for.
+    """Return the transparency page of a stack, as HTML or Markdown by the file's suffix.
 
     Raises:
         InputError: the name ends in neither `.html` nor `.md`, or its models cannot be planned.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The container images and Helm charts that a plan runs, and what each is for.
+"""The container images and Helm charts of a plan, and the purpose of each.
 
-Owns the lists and the reading of image names.
+Owns the lists and the parsing of image names.
 """
 
 import re
@@ -13,7 +13,7 @@ from hubstack.plan import Plan
 
 
 def stack_images(plan: Plan) -> list[tuple[str, str]]:
-    """Return image and purpose, sorted, each image once."""
+    """Return each image with its purposes, sorted."""
     found: dict[str, set[str]] = {}
     for model in plan.models:
         if model.vertex:
@@ -28,14 +28,14 @@ def stack_images(plan: Plan) -> list[tuple[str, str]]:
 
 
 def stack_charts(plan: Plan) -> list[Chart]:
-    """Return the Helm charts that a plan installs; which images they bring is for the charts to say."""
+    """Return the Helm charts that a plan installs; the images inside them are not listed."""
     charts = [keda_chart()] if is_scaled(plan) else []
     charts += [http_add_on_chart(plan)] if resting(plan) else []
     return charts + ([lws_chart()] if any(model.hosts > 1 for model in plan.on_gke) else [])
 
 
 def image_name(image: str) -> tuple[str, str | None, str | None]:
-    """Return repository with its registry, tag and digest of an image, as Docker reads them."""
+    """Split an image name into repository (with registry), tag and digest, by Docker's rules."""
     rest, _, digest = image.partition("@")
     tagged = re.fullmatch(r"(.*?)(?::([^/:]+))?", rest)
     name, tag = (tagged.group(1), tagged.group(2)) if tagged else (rest, None)

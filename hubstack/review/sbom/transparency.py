@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What people ask of a stack that answers them: what runs, where, under which licence, who reaches it, what leaves.
+"""The content of the transparency page: what runs, where, under which licence, who can reach it, what data leaves.
 
-Owns the sentences; each follows from the plan or the lock, and what is not known is said so. Does not own how they
-look (`hubstack.review.sbom.page`).
+Owns the sentences; each follows from the plan or the lock, and unknown facts are marked as such. Does not own the
+layout (`hubstack.review.sbom.page`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,14 +17,14 @@ from hubstack.review.report.report import cards
 
 HUB = "https://huggingface.co"
 _QUIET = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
-"""Settings by which engines are told to send no usage statistics; vLLM knows both."""
+"""Environment variables that turn off usage statistics; vLLM reads both."""
 _MORE = 8
-"""Names of datasets that are shown of one model."""
+"""Maximum number of datasets shown per model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """One part of the page."""
+    """One section of the page."""
 
     title: str
     lines: tuple[str, ...] = ()
@@ -33,11 +33,11 @@ class Section:
 
 
 def sections(plan: Plan, facts: Mapping[str, ModelFacts]) -> tuple[Section, ...]:
-    """Return the parts of the page in their order.
+    """Return the sections of the page in order.
 
     Args:
         plan: what runs.
-        facts: what the lock says, by the key of the model.
+        facts: locked facts by model key.
     """
     return (
         _what(plan), _where(plan), _licenses(plan, facts), _origin(plan, facts),
@@ -54,11 +54,15 @@ def _what(plan: Plan) -> Section:
     )  # fmt: skip
     columns = ("name", "model on the Hub", "commit", "engine", "weights", "servers", "the Hub's security scan")
     code = [m.key for m in plan.models if m.provenance.runs_remote_code]
-    said = f"Python of the repository runs in: {', '.join(code)}." if code else "No repository's own Python runs."
+    said = (
+        f"These models run Python code from their repository: {', '.join(code)}."
+        if code
+        else "No model runs Python code from its repository."
+    )
     vertex = [m.key for m in plan.models if m.vertex]
     lines = [said]
     if vertex:
-        lines.append(f"Vertex AI takes no commit and chooses the server itself: {', '.join(vertex)}.")
+        lines.append(f"Vertex AI does not accept a commit and chooses the server: {', '.join(vertex)}.")
     return Section(title="What runs", lines=tuple(lines), columns=columns, rows=tuple(rows))
 
 
@@ -83,39 +87,39 @@ def _licenses(plan: Plan, facts: Mapping[str, ModelFacts]) -> Section:
 def _terms(model: ModelPlan, facts: ModelFacts) -> str:
     if facts.gated is None:
         return "open to everyone"
-    how = {"auto": "access follows at once", "manual": "the publisher decides who gets access"}
-    said = how.get(facts.gated, "access must be asked for")
-    return f"gated: terms were to be accepted on {HUB}/{model.id}; {said}"
+    how = {"auto": "access is granted automatically", "manual": "the publisher approves each request"}
+    said = how.get(facts.gated, "access must be requested")
+    return f"gated: terms must be accepted at {HUB}/{model.id}; {said}"
 
 
 def _origin(plan: Plan, facts: Mapping[str, ModelFacts]) -> Section:
     rows = tuple(
-        (m.key, ", ".join(facts[m.key].base_models) or "the lock names none", _named(facts[m.key].datasets))
+        (m.key, ", ".join(facts[m.key].base_models) or "none in the lock", _named(facts[m.key].datasets))
         for m in plan.models
     )
-    line = "As the publishers' cards say; nobody has checked it. A lock made by an older hubstack names neither."
-    return Section(title="Made from", lines=(line,), columns=("name", "base model", "datasets"), rows=rows)
+    line = "As declared in the model cards; not verified. Locks of older hubstack versions contain neither."
+    return Section(title="Provenance", lines=(line,), columns=("name", "base model", "datasets"), rows=rows)
 
 
 def _named(datasets: tuple[str, ...]) -> str:
     more = f" and {len(datasets) - _MORE} more" if len(datasets) > _MORE else ""
-    return (", ".join(datasets[:_MORE]) + more) or "the lock names none"
+    return (", ".join(datasets[:_MORE]) + more) or "none in the lock"
 
 
 def _reach(plan: Plan) -> Iterator[str]:
     if plan.on_gke:
         yield (
-            f"In the cluster: pods of the namespace {plan.target.namespace}, pods of namespaces with the label "
-            f"{CLIENT_LABEL}=true, and Google's metrics collectors. Other pods are kept out by a network policy."
+            f"Inside the cluster: pods in namespace {plan.target.namespace}, pods in namespaces labelled "
+            f"{CLIENT_LABEL}=true, and Google's metrics collectors. A network policy blocks all other pods."
         )
         yield _gateway(plan)
-        yield "The nodes have no public address. The control plane answers by DNS name, to those whom IAM lets in."
+        yield "Nodes have no external IP address. The control plane is reachable by DNS name and protected by IAM."
     for model in plan.models:
         if run := model.cloud_run:
-            callers = ", ".join(run.invokers) or "nobody until the role roles/run.invoker is given"
-            yield f"{model.key}: {_INGRESS[run.ingress]}; answered are {callers}."
+            callers = ", ".join(run.invokers) or "nobody until roles/run.invoker is granted"
+            yield f"{model.key}: accepts {_INGRESS[run.ingress]}; allowed callers: {callers}."
         elif model.vertex:
-            yield f"{model.key}: Vertex AI's API, for those with a role in the project that lets them ask it."
+            yield f"{model.key}: callable through the Vertex AI API with a prediction role in the project."
 
 
 _INGRESS = {
@@ -128,16 +132,16 @@ _INGRESS = {
 def _gateway(plan: Plan) -> str:
     gateway = plan.gateway
     if gateway is None:
-        return "From outside the cluster: nobody. There is no gateway, no load balancer and no ingress."
+        return "Outside the cluster: nobody. There is no gateway, load balancer or ingress."
     at = gateway.host or "its address"
     if gateway.exposure is Exposure.INTERNAL:
         secured = "over TLS" if gateway.certificate else "without TLS"
         return (
-            f"In the VPC network and in networks joined to it: every client, at {at}, {secured}. It asks for no "
-            "name: whoever reaches the network reaches the models."
+            f"In the VPC network and connected networks: every client, at {at}, {secured}. There is no "
+            "authentication: anyone on the network can call the models."
         )
     who = {
-        GatewayAuth.IAP: "people and accounts that Identity-Aware Proxy lets in",
+        GatewayAuth.IAP: "users and service accounts authorized by Identity-Aware Proxy",
         GatewayAuth.API_KEYS: "holders of an API key",
     }
     known = who[gateway.auth] if gateway.auth else "everyone"
@@ -148,28 +152,28 @@ def _leaves(plan: Plan) -> Iterator[str]:
     copied = [m.key for m in plan.models if m.has_bucket]
     if copied:
         yield (
-            "To the Hub: a loader asks for the files of each model once, by repository and commit, and for a gated "
-            "model with your token. It sends no usage data (HF_HUB_DISABLE_TELEMETRY). It installs pinned packages "
+            "To the Hub: a loader downloads each model's files once, by repository and commit, with your token "
+            "for gated models. It sends no usage data (HF_HUB_DISABLE_TELEMETRY) and installs pinned packages "
             "from PyPI."
         )
         yield from _telemetry([m for m in plan.models if m.key in copied])
         yield (
-            "Prompts and answers stay in the server's memory, as far as hubstack sets it up; what your clients and "
-            "an engine's own log write is not known here."
+            "hubstack configures nothing that stores prompts or responses outside the server's memory; it does not "
+            "know what your clients or the engine's own logs record."
         )
     if plan.on_gke:
-        yield "To Cloud Logging: what containers print. To Cloud Monitoring: metrics of nodes and cards."
+        yield "To Cloud Logging: container output. To Cloud Monitoring: node and accelerator metrics."
         yield (
-            "Nothing is set up to send anything else, and nothing forbids it: pods may open connections to the "
-            "internet through Cloud NAT. A network policy for egress is yours to add."
+            "Nothing else is configured to leave, but nothing blocks it: pods can open connections to the "
+            "internet through Cloud NAT. Add an egress network policy to restrict this."
         )
     elif copied:
-        yield "To Cloud Logging: what containers print. To Cloud Monitoring: Cloud Run's own metrics."
+        yield "To Cloud Logging: container output. To Cloud Monitoring: Cloud Run metrics."
     if plan.monitoring and (plan.monitoring.emails or plan.monitoring.channels):
         told = ", ".join((*plan.monitoring.emails, *plan.monitoring.channels))
-        yield f"Alerts, with names of models and figures, go to {told}."
+        yield f"Alerts with model names and metrics are sent to {told}."
     if vertex := [m.key for m in plan.models if m.vertex]:
-        yield f"Vertex AI fetches and serves {', '.join(vertex)} itself; what it keeps, Google's terms say."
+        yield f"Vertex AI fetches and serves {', '.join(vertex)} itself; Google's terms cover what it retains."
 
 
 def _telemetry(models: list[ModelPlan]) -> Iterator[str]:
@@ -177,8 +181,8 @@ def _telemetry(models: list[ModelPlan]) -> Iterator[str]:
     offline = [m.key for m in models if ("HF_HUB_OFFLINE", "1") in m.server.env]
     loud = [m.key for m in models if m.key not in quiet]
     if quiet:
-        yield f"Told to send no usage statistics (DO_NOT_TRACK, VLLM_NO_USAGE_STATS): {', '.join(quiet)}."
+        yield f"Usage statistics disabled (DO_NOT_TRACK, VLLM_NO_USAGE_STATS): {', '.join(quiet)}."
     if loud:
-        yield f"Not told to send no usage statistics: {', '.join(loud)}."
+        yield f"Usage statistics not disabled: {', '.join(loud)}."
     if offline:
-        yield f"The server does not ask the Hub (HF_HUB_OFFLINE): {', '.join(offline)}."
+        yield f"The server does not contact the Hub (HF_HUB_OFFLINE): {', '.join(offline)}."

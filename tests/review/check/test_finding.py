@@ -78,5 +78,5 @@ def test_what_both_opinions_say_of_a_model_is_said_once() -> None:
     seen = Finding(rule="HS004", message="pickles", model="old", resource="old-deployment")
     alone = Finding(rule="HS004", message="pickles", model="new", resource="new-deployment")
     assert merged([PICKLE, seen, alone, BUCKET]) == [PICKLE, alone, BUCKET]
-    counted = Finding(rule="HS020", message="it may grow to 9 nvidia-l4; allowed: 1", mark=MARK)
+    counted = Finding(rule="HS020", message="node pools may grow to 9 nvidia-l4; allowed: 1", mark=MARK)
     assert merged([counted, Finding(rule="HS020", message=counted.message)]) == [counted]

@@ -88,7 +88,7 @@ REFUSED = {
     "waivers:\n  - {rule: HS004, owner: a@b.c, until: soon, why: x}": ("`waivers.until`", "`2027-01-31`"),
     "waivers:\n  - {rule: HS004, owner: a@b.c, until: 2027-01-31}": ("`why` is missing", "say why"),
     "waivers:\n  - {rule: HS004, model: a, resource: b, owner: a@b.c, until: 2027-01-31, why: x}": (
-        "policy.yaml:2:5", "write two waivers",
+        "policy.yaml:2:5", "write two separate waivers",
     ),
     "- a": ("the file must be a mapping", ""),
     "a: [": ("is not YAML", ""),

@@ -147,7 +147,7 @@ def test_an_answer_that_never_comes_ends_the_program_and_says_which(quickstart: 
         run(quickstart, hang, silence=15)  # an import of the SDKs is silent too
     over = True
     text = str(caught.value)
-    assert text.startswith("the program was stopped after 15 seconds in which nothing happened: no answer came to ")
+    assert text.startswith("the program was stopped after 15 seconds without progress: no response to ")
     assert NAMED in text
     assert text.endswith(f"\n(model {MODEL})")
     assert children() == before
@@ -175,7 +175,7 @@ def test_a_connection_that_drops_ends_the_program_and_says_what_was_under_way(qu
     with pytest.raises(PreviewError) as caught:
         run(quickstart, drop)
     text = str(caught.value)
-    assert f"{NAMED}: the connection was lost before the answer" in text
+    assert f"{NAMED}: the connection was lost before a response arrived" in text
     assert text.splitlines()[-1].startswith("(model ")
     assert MODEL in text.splitlines()[-1]
     assert children() == before
@@ -233,7 +233,7 @@ def pids(folder: Path) -> list[int]:
 
 
 def test_a_program_that_is_stopped_takes_what_it_started_with_it(tmp_path: Path) -> None:
-    with pytest.raises(PreviewError, match="was stopped after 3 seconds in which nothing happened: it did not end"):
+    with pytest.raises(PreviewError, match="was stopped after 3 seconds without progress: it did not end"):
         preview(small_project(tmp_path, SLEEPER), stack="dev", timeout_seconds=3)
     assert not any(is_running(pid) for pid in pids(tmp_path))
 

@@ -114,9 +114,7 @@ Thing("same")
 
 
 def test_two_resources_of_one_urn_are_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(
-        PreviewError, match="two resources have the URN urn:pulumi:dev::small::small:thing:Thing::same"
-    ):
+    with pytest.raises(PreviewError, match="duplicate URN urn:pulumi:dev::small::small:thing:Thing::same"):
         preview(small_project(tmp_path, TWICE), stack="dev")
 
 

@@ -20,9 +20,9 @@ def test_a_plan_shows_requests_tokens_and_cost_of_every_model() -> None:
 
 def test_an_explanation_says_lengths_range_and_evidence() -> None:
     text = " ".join(printed(report.explanation(plan(llama()).models[0])).split())
-    assert "1,000 tokens in and 300 out (assumed: the list gives no `traffic:`)" in text
+    assert "1,000 tokens in and 300 out (assumed: no `traffic:` in the list)" in text
     assert "where queueing starts" in text
-    assert "no row of this engine here" in text
+    assert "no benchmark row for this engine" in text
 
 
 def test_an_embedding_model_is_rated_in_texts() -> None:

@@ -16,7 +16,7 @@ from tests.support.facts import made
 from tests.support.light_plans import GARDEN
 
 FACTS = {model.key: made(model.id, gated="manual" if model.gated else None) for model in plans.MODELS}
-TITLES = ["What runs", "Where", "Licences and terms", "Made from", "Who can reach it", "What data leaves"]
+TITLES = ["What runs", "Where", "Licences and terms", "Provenance", "Who can reach it", "What data leaves"]
 
 
 def page(plan: Plan, **facts: object) -> dict[str, Section]:
@@ -70,7 +70,7 @@ def test_terms_of_a_gated_model_are_linked() -> None:
 def test_what_leaves_follows_from_the_servers_settings() -> None:
     plan = plans.make_plan()
     loud = said(plan, "What data leaves")
-    assert "Not told to send no usage statistics: chat, embed, gated, tpu." in loud
+    assert "Usage statistics not disabled: chat, embed, gated, tpu." in loud
     quiet_env = (("DO_NOT_TRACK", "1"),)
     models = tuple(replace(m, server=replace(m.server, env=quiet_env)) for m in plan.models)
     quiet = said(replace(plan, models=models), "What data leaves")
