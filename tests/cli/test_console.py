@@ -21,7 +21,7 @@ def test_a_short_run_says_what_it_asks_and_that_it_waits(capsys: pytest.CaptureF
     assert out == "", "what a program reads is not mixed with progress"
     assert err.splitlines() == [
         "asking the Hub without a token for 2,000 model revisions",
-        "1 of 2,000 models; the Hub asks to wait 280 s",
+        "1 of 2,000 models; rate-limited by the Hub, retrying in 280 s",
     ]
 
 

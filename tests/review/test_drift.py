@@ -67,7 +67,7 @@ def test_a_canary_is_looked_for_in_its_models_bucket(plan: Plan) -> None:
     ("change", "said"),
     [
         (lambda _: None, "is missing"),
-        (lambda row: row | {"metadata": row["metadata"] | {"size": "1"}}, "has 1 bytes, locked are"),
+        (lambda row: row | {"metadata": row["metadata"] | {"size": "1"}}, "has 1 bytes; the lock has"),
     ],
 )
 def test_a_file_that_is_gone_or_has_another_size_is_drift(
@@ -94,7 +94,7 @@ def test_a_file_that_nobody_locked_is_drift_and_a_folder_a_note(plan: Plan) -> N
         listing.append({"url": f"gs://{bucket}/{name}", "type": "cloud_object", "metadata": {"size": "5"}})
     drift, notes = told(plan, listing)
     assert drift == ["`modeling.py` is not in the lock"]
-    assert any("holds commit 222222222222, of no model of the list" in note for note in notes)
+    assert any("contains commit 222222222222, which no model uses" in note for note in notes)
     assert not any(".hubstack/" in note for note in notes)
 
 
@@ -145,7 +145,7 @@ def test_what_the_hub_says_otherwise_of_the_locked_commit_is_drift(changes: dict
 def test_a_newer_commit_is_a_note_and_a_lost_branch_is_drift() -> None:
     (newer,) = hub_findings("m", HELD, HELD, replace(HELD, commit=NEW))
     assert not newer.is_drift
-    assert newer.text == "`main` is at 222222222222 now, locked is 111111111111"
+    assert newer.text == "`main` is now at 222222222222; the lock has 111111111111"
     (lost,) = hub_findings("m", HELD, HELD, None)
     assert lost.is_drift
 

@@ -40,7 +40,7 @@ def test_a_newer_commit_is_told_and_is_no_drift(hub: StandIn, held: ModelFacts) 
     repo = hub.repositories[SHARDED]
     new = commit(SHARDED, "newest", {"config.json": {}})
     repo.commits[new.sha], repo.refs["main"] = new, new.sha
-    assert watch(held) == ([(f"`main` is at {new.sha[:12]} now, locked is {held.commit[:12]}", False)], "")
+    assert watch(held) == ([(f"`main` is now at {new.sha[:12]}; the lock has {held.commit[:12]}", False)], "")
 
 
 def test_a_commit_that_is_gone_is_drift(hub: StandIn, held: ModelFacts) -> None:
@@ -58,7 +58,7 @@ def test_a_repository_that_is_gone_or_disabled_is_drift(hub: StandIn, held: Mode
     hub.repositories[SHARDED].is_disabled = True
     ((text, is_drift),), _ = watch(held)
     assert is_drift
-    assert "cannot be had any more" in text
+    assert "is no longer available" in text
     del hub.repositories[SHARDED]
     ((text, is_drift),), _ = watch(held)
     assert is_drift
@@ -122,7 +122,7 @@ def test_the_exit_code_tells_drift_from_what_is_unknown(hub: StandIn, tmp_path: 
     hub.repositories |= {repo.id: repo for repo in real_repositories(as_listed=True)}
     fine = run(tmp_path, hub)
     assert (fine.returncode, fine.stderr) == (0, f"asking {hub.url} without a token for 6 model revisions\n")
-    assert "The buckets were not looked at" in fine.stdout
+    assert "Buckets were not checked" in fine.stdout
     assert "No drift: 3 models match the lock." in fine.stdout
     listing = tmp_path / "listing.json"
     listing.write_text("[]")

@@ -70,7 +70,7 @@ def test_every_stack_of_the_repository_passes_and_its_resources_are_judged(path:
 def test_a_project_without_the_pack_does_not_pass(tmp_path: Path) -> None:
     done = check("dev", cwd=copy_project(tmp_path, "stacks"))
     assert done.returncode == 1, done.stdout
-    assert "no resource was judged" in done.stdout
+    assert "no resources were checked" in done.stdout
 
 
 def test_a_finding_names_rule_subject_place_reason_and_remedy(project: Path) -> None:
@@ -86,7 +86,7 @@ def test_a_finding_names_rule_subject_place_reason_and_remedy(project: Path) -> 
     assert any(f["resource"] == "cluster-gke" for f in pools)
     assert {f["where"]["file"] for f in pools if f["resource"] == "cluster-gke"} == {"stacks/policy.yaml"}
     printed = check("dev", cwd=project).stdout
-    for word in ("HS001", "failed", "stacks/base.models.yaml:4", "A licence that nobody has read"):
+    for word in ("HS001", "failed", "stacks/base.models.yaml:4", "A licence that nobody has reviewed"):
         assert word in printed
 
 
@@ -150,7 +150,7 @@ def test_what_somebody_opens_in_a_component_is_found(project: Path) -> None:
 def test_without_a_pack_it_says_what_was_not_judged(project: Path) -> None:
     shutil.rmtree(project / "policy")
     told = report(project, 0)
-    assert any("no policy/judge.py" in note for note in told["notes"])
+    assert any("policy/judge.py does not exist" in note for note in told["notes"])
     assert told["resources_judged"] == 0
 
 

@@ -166,7 +166,7 @@ def test_a_value_that_cannot_be_traced_is_refused_not_guessed(tmp_path: Path) ->
     program = SECRET + 'pulumi.export("soft", bucket.time_created.apply(lambda text: text))\n'
     program += 'gcp.storage.Bucket("c", location=bucket.project_number.apply(lambda number: f"{number + 1}"))\n'
     found = trace(tmp_path, stack="dev", config=small(tmp_path, program))
-    with pytest.raises(PreviewError, match="cannot be written as a program"):
+    with pytest.raises(PreviewError, match="cannot be ejected"):
         program_files(found, "x")
 
 

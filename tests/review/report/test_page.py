@@ -47,7 +47,7 @@ def test_the_policy_of_the_page_allows_its_own_script_and_no_other() -> None:
 
 def test_one_model_alone_is_explained_alone_and_first() -> None:
     page = page_text(plan(llama(), hub("Qwen/Qwen3-8B")), "llama")
-    assert page.index('id="model-llama"') < page.index("Memory of one accelerator")
+    assert page.index('id="model-llama"') < page.index("Accelerator memory by model")
     assert 'id="model-qwen3-8b"' not in page
     assert 'href="#model-qwen3-8b"' not in page, "a link leads to what is on the page"
 

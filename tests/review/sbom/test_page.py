@@ -38,7 +38,7 @@ def test_it_answers_the_five_questions_of_every_model() -> None:
 
 
 def test_without_a_gateway_nobody_is_outside() -> None:
-    assert "From outside the cluster: nobody." in said(plans.make_plan(), "Who can reach it")
+    assert "Outside the cluster: nobody." in said(plans.make_plan(), "Who can reach it")
 
 
 @pytest.mark.parametrize(
@@ -57,14 +57,14 @@ def test_a_gateway_says_who_is_let_in(exposure: Exposure, auth: GatewayAuth | No
     gateway = GatewayPlan(exposure=exposure, auth=auth, host="models.example", certificate="c", timeout_seconds=60)
     text = said(plans.with_gateway(plans.make_plan(), gateway), "Who can reach it")
     assert words in text
-    assert "From outside the cluster: nobody" not in text
+    assert "Outside the cluster: nobody" not in text
 
 
 def test_terms_of_a_gated_model_are_linked() -> None:
     terms = {row[0]: row[2] for row in page(plans.make_plan())["Licences and terms"].rows}
     assert terms["chat"] == "open to everyone"
     assert "https://huggingface.co/acme/gated" in terms["gated"]
-    assert "the publisher decides" in terms["gated"]
+    assert "the publisher approves" in terms["gated"]
 
 
 def test_what_leaves_follows_from_the_servers_settings() -> None:
@@ -74,8 +74,8 @@ def test_what_leaves_follows_from_the_servers_settings() -> None:
     quiet_env = (("DO_NOT_TRACK", "1"),)
     models = tuple(replace(m, server=replace(m.server, env=quiet_env)) for m in plan.models)
     quiet = said(replace(plan, models=models), "What data leaves")
-    assert "Told to send no usage statistics" in quiet
-    assert "Not told" not in quiet
+    assert "Usage statistics disabled" in quiet
+    assert "not disabled" not in quiet
     assert "internet through Cloud NAT" in loud, "what is not forbidden must be said"
     watched = replace(plan, monitoring=MonitoringPlan(emails=("ops@example.org",)))
     assert "ops@example.org" in said(watched, "What data leaves")
@@ -86,7 +86,7 @@ def test_vertex_is_said_to_take_no_commit() -> None:
     there = replace(
         plan, models=(replace(plan.models[0], vertex=GARDEN.vertex, has_nodes=False, has_bucket=False),)
     )
-    assert "takes no commit" in said(there, "What runs")
+    assert "does not accept a commit" in said(there, "What runs")
     assert "To the Hub" not in said(there, "What data leaves"), "no loader of ours runs"
 
 
