@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What people write: the list of models, the settings of a stack, its clusters; typed requests."""
+"""The files that users write (model list, stack settings, clusters), parsed into typed requests."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which cluster took each model that no cluster names, kept in a file beside the list, so that it stays there.
+"""The record of which cluster serves each model that no cluster names, so that models do not move between runs.
 
-Owns the format, reading and writing of `<environment>.clusters.yaml`. It is reviewed like the placement: a line
-that changes is a model whose weights are copied anew elsewhere. Does not own the choice
+Owns the format, reading and writing of `<environment>.clusters.yaml`. Review it like the placement file: a changed
+line means that a model's weights are copied to another cluster. Does not own the choice of cluster
 (`hubstack.planner.placement.choose_clusters`).
 """
 
@@ -18,8 +18,8 @@ from hubstack.files.schema_errors import schema_problems
 from hubstack.files.write import write_text_atomically
 
 FORMAT = 1
-HEAD = """# Where models are that no cluster names. Written by `hubstack lock` and `hubstack place`; commit it.
-# A model stays in its cluster while that takes such models; to move one, name it under a cluster's `models:`.
+HEAD = """# The cluster of each model that no cluster names. Written by `hubstack lock` and `hubstack place`; commit it.
+# A model keeps its cluster as long as that cluster has `rest: true`. To move one, list it under another's `models:`.
 """
 
 
@@ -31,19 +31,19 @@ class _File(BaseModel):
 
 
 def clusters_path(models_path: Path, environment: str) -> Path:
-    """Return the file of an environment: beside its list."""
+    """Return the path of an environment's record, next to its model list."""
     return models_path.with_name(f"{environment}.clusters.yaml")
 
 
 def load_clusters_file(path: Path, name: str) -> dict[str, str]:
-    """Read the file, key of a model to key of a cluster; an absent one holds nothing.
+    """Return model key to cluster key as recorded; empty if the file does not exist.
 
     Raises:
         InputError: with every problem found.
     """
     if not path.exists():
         return {}
-    hint = "take it from git, or delete it and run `hubstack place`: models may then move"
+    hint = "restore it from git, or delete it and run `hubstack place` (models may then move)"
     document = parse_document(read_text(path, name, hint), name)
     try:
         return _File.model_validate(document.value).models
@@ -52,6 +52,6 @@ def load_clusters_file(path: Path, name: str) -> dict[str, str]:
 
 
 def write_clusters_file(path: Path, models: Mapping[str, str]) -> None:
-    """Write the file, sorted by key, at once or not at all."""
+    """Write the file atomically, sorted by key."""
     body = yaml.safe_dump({"format": FORMAT, "models": dict(sorted(models.items()))}, sort_keys=False, width=116)
     write_text_atomically(path, HEAD + body)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Several clusters that share one list: `hubstack:clusters` of an environment, and which model each of them has.
+"""Clusters that share one model list: the `hubstack:clusters` setting, and which cluster serves which model.
 
-Owns the setting's words and the division of a list. A cluster is a Pulumi stack of its own, named
-`<environment>-<cluster>` (docs/adr/0015-clusters.md). Does not own the reading of files (`hubstack.inputs.stack`)
-nor the choice of a cluster where a model fits (`hubstack.planner.placement.choose_clusters`). Pure.
+Owns the keys of the setting and how a list is divided. Each cluster is a separate Pulumi stack named
+`<environment>-<cluster>` (docs/adr/0015-clusters.md). Does not own reading files (`hubstack.inputs.stack`) or
+choosing a cluster in which a model fits (`hubstack.planner.placement.choose_clusters`). Pure.
 """
 
 import json
@@ -23,11 +23,11 @@ from hubstack.names import entry_keys, short_hash
 
 SETTING = "hubstack:clusters"
 SHARD_OF = "hubstack:shardOf"
-"""Of the stack of one cluster: the settings file of its environment, relative to the project's folder."""
+"""In the stack of one cluster: its environment's settings file, relative to the project folder."""
 EXAMPLE = '{"eu": {"region": "europe-west4"}, "us": {"region": "us-central1"}}'
 KEY = r"[a-z]([a-z0-9-]{0,18}[a-z0-9])?"
 SETTINGS = {key.partition(":")[2]: key for key in CLUSTER_KEYS}
-"""Settings that a cluster may have otherwise than its environment: the word to the full key."""
+"""Settings that a cluster may override, as short name to full key."""
 WORDS = ("models", "rest", *SETTINGS)
 
 
@@ -37,30 +37,30 @@ class Cluster:
 
     key: str
     patterns: tuple[str, ...] = ()
-    """Of the keys (`team-a-*`) or Hub ids (`Qwen/*`) of models that it has, whoever else names them too."""
+    """Patterns for the model keys (`team-a-*`) or Hub IDs (`Qwen/*`) that it serves; other clusters may match too."""
     takes_rest: bool = True
-    """Whether it takes its share of the models that no cluster names."""
+    """Whether it serves a share of the models that no cluster names."""
     settings: Settings
-    """What it has otherwise than the environment."""
+    """Settings that override the environment's."""
     mark: Mark
-    """Where it is described."""
+    """Where it is defined."""
 
     def has(self, model: ModelRequest) -> bool:
-        """Whether its patterns name the model. A canary is where its primary is."""
+        """Return whether its patterns match the model. A canary runs in the cluster of its primary."""
         return any(names_it(pattern, model) for pattern in self.patterns)
 
 
 def names_it(pattern: str, model: ModelRequest) -> bool:
-    """Whether a pattern names a model, by its present key or a former one: a rename moves none."""
+    """Return whether a pattern matches a model's current or former key, so that a rename does not move the model."""
     words = (model.id,) if "/" in pattern else entry_keys(model)
     return any(fnmatchcase(word, pattern) for word in words)
 
 
 def read_clusters(document: Document) -> tuple[Cluster, ...]:
-    """Read the setting from an environment's settings file; the clusters in the order of their keys.
+    """Read the clusters of an environment's settings file, sorted by key.
 
     Raises:
-        InputError: every problem of the setting.
+        InputError: the setting is invalid; lists every problem.
     """
     held = cast("dict[str, Any]", document.value.get("config") or {})
     word = SETTING if SETTING in held else SETTING.partition(":")[2]
@@ -68,16 +68,19 @@ def read_clusters(document: Document) -> tuple[Cluster, ...]:
     said = _parsed(held.get(word))
     if not isinstance(said, dict) or not said:
         message = f"`{SETTING}` must be a mapping of clusters"
-        raise InputError([document.mark(loc).problem(message, f"as in {EXAMPLE}")])
+        raise InputError([document.mark(loc).problem(message, f"for example {EXAMPLE}")])
     clusters: list[Cluster] = []
     problems: list[Problem] = []
     for key, words in sorted(cast("dict[Any, Any]", said).items(), key=lambda item: str(item[0])):
         mark = document.key_mark((*loc, key))
         if not re.fullmatch(KEY, str(key)):
-            message = f"`{key}` is no key of a cluster: 1 to 20 lower-case letters, digits and hyphens"
-            problems.append(mark.problem(message, "it ends the names of the cluster and its buckets: eu, us-east"))
+            message = f"`{key}` is not a valid cluster key: use 1 to 20 lower-case letters, digits and hyphens"
+            hint = "the names of the cluster and its buckets end in the key: eu, us-east"
+            problems.append(mark.problem(message, hint))
         elif not isinstance(words, dict | None):
-            problems.append(mark.problem(f"the cluster `{key}` must be a mapping", "{region: europe-west4}"))
+            problems.append(
+                mark.problem(f"the cluster `{key}` must be a mapping", "for example {region: europe-west4}")
+            )
         else:
             clusters.append(
                 _cluster(str(key), cast("dict[str, Any]", words or {}), document, (*loc, key), problems)
@@ -88,7 +91,7 @@ def read_clusters(document: Document) -> tuple[Cluster, ...]:
 
 
 def _parsed(value: Any) -> Any:
-    """Return the mapping, which `pulumi config set` without `--path` writes as JSON."""
+    """Return the mapping; `pulumi config set` without `--path` writes it as JSON."""
     if not isinstance(value, str):
         return value
     try:
@@ -101,11 +104,11 @@ def _cluster(key: str, words: Mapping[str, Any], document: Document, loc: Loc, p
     for word in words:
         if word not in WORDS:
             near = nearest(str(word), WORDS)
-            hint = f"did you mean `{near}`?" if near else f"known here: {', '.join(WORDS)}"
-            problems.append(document.key_mark((*loc, word)).problem(f"unknown setting `{word}` of a cluster", hint))
+            hint = f"did you mean `{near}`?" if near else f"known settings: {', '.join(WORDS)}"
+            problems.append(document.key_mark((*loc, word)).problem(f"unknown cluster setting `{word}`", hint))
     listed = words.get("models", ["*"])
     if not isinstance(listed, list) or not listed or not all(isinstance(each, str) and each for each in listed):  # pyright: ignore[reportUnknownVariableType]
-        hint = "as in `models: [team-a-*, Qwen/*]`"
+        hint = "for example `models: [team-a-*, Qwen/*]`"
         problems.append(
             document.mark((*loc, "models")).problem("`models` must be a list of keys or patterns", hint)
         )
@@ -116,7 +119,7 @@ def _cluster(key: str, words: Mapping[str, Any], document: Document, loc: Loc, p
     )
     rest = words.get("rest", not patterns)
     if not isinstance(rest, bool):
-        message = "`rest` must be true or false: whether it takes a share of the models that no cluster names"
+        message = "`rest` must be true or false: whether it serves a share of the models that no cluster names"
         problems.append(document.mark((*loc, "rest")).problem(message))
     own = {SETTINGS[word]: value for word, value in words.items() if word in SETTINGS}
     found = rooted(document, {(*loc, word): key for word, key in SETTINGS.items()}, loc)
@@ -128,8 +131,9 @@ def _cluster(key: str, words: Mapping[str, Any], document: Document, loc: Loc, p
 def settings_of(cluster: Cluster, environment: Settings) -> Settings:
     """Return the settings of one cluster's stack.
 
-    Its namespace ends in its key unless it names one: Workload Identity tells the accounts of a project apart by
-    namespace and name only, not by cluster (facts: gke.md 4.3).
+    Unless the cluster sets a namespace, its key is appended to the environment's: Workload Identity distinguishes
+    the service accounts of a project by namespace and name only, not by cluster (GKE docs, "About Workload Identity
+    Federation for GKE", identity sameness).
     """
     space = environment.get("hubstack:namespace") or DEFAULT_NAMESPACE
     own = {"hubstack:namespace": f"{space}-{cluster.key}", **cluster.settings}
@@ -138,13 +142,13 @@ def settings_of(cluster: Cluster, environment: Settings) -> Settings:
 
 
 def settings_problems(clusters: Iterable[Cluster], environment: Settings) -> Iterator[Problem]:
-    """Yield what is wrong with the clusters taken together."""
+    """Yield the conflicts between clusters."""
     clusters = tuple(clusters)
     for one in clusters:
         for other in clusters:
             if other.key.startswith(f"{one.key}-"):
-                message = f"`{other.key}` begins as `{one.key}` does, so names of their buckets could be the same"
-                yield other.mark.problem(message, "give one of them a key that does not begin with the other's")
+                message = f"`{other.key}` starts with `{one.key}-`, so their bucket names could collide"
+                yield other.mark.problem(message, "choose keys of which neither is a prefix of the other")
     spaces: dict[tuple[str, str], str] = {}
     for cluster in clusters:
         own = settings_of(cluster, environment)
@@ -152,29 +156,29 @@ def settings_problems(clusters: Iterable[Cluster], environment: Settings) -> Ite
         first = spaces.setdefault(place, cluster.key)
         if first != cluster.key:
             message = (
-                f"the clusters `{first}` and `{cluster.key}` have one project and one namespace (`{place[1]}`), "
-                "so their models would share their rights"
+                f"the clusters `{first}` and `{cluster.key}` share a project and a namespace (`{place[1]}`), "
+                "so their models would share permissions"
             )
-            yield cluster.mark.problem(message, "give one of them another `namespace:` or `project:`")
+            yield cluster.mark.problem(message, "give one of them a different `namespace:` or `project:`")
 
 
 def preferred(model: ModelRequest, clusters: Collection[Cluster]) -> list[str]:
-    """Return the clusters that take a model which none names, the first first (rendezvous hashing).
+    """Return the clusters for a model that none names, in order of preference (rendezvous hashing).
 
-    What a model prefers does not depend on the other models, and another cluster takes only its own share.
+    The order does not depend on other models, and adding a cluster moves only the share that it gains.
     """
     held = [cluster.key for cluster in clusters if cluster.takes_rest]
-    first = entry_keys(model)[-1]  # the oldest, which a rename keeps
+    first = entry_keys(model)[-1]  # the oldest key, which a rename keeps
     return sorted(held, key=lambda cluster: short_hash(first, cluster, length=16))
 
 
 def clusters_of(model: ModelRequest, clusters: Collection[Cluster], recorded: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the keys of the clusters that have a model: those that name it, else one that takes the rest.
+    """Return the keys of the clusters that serve a model: those that name it, or one that takes the rest.
 
     Args:
         model: one entry of the list.
-        clusters: all of the environment.
-        recorded: the key of a model to the cluster where it stands; it stays there.
+        clusters: all clusters of the environment.
+        recorded: model key to the key of its current cluster, which it keeps.
     """
     named = tuple(cluster.key for cluster in clusters if cluster.has(model))
     if named:
@@ -185,21 +189,21 @@ def clusters_of(model: ModelRequest, clusters: Collection[Cluster], recorded: Ma
 
 
 def stands_in(model: ModelRequest, recorded: Mapping[str, str]) -> str | None:
-    """Return the cluster that is recorded for a model under its present key, else under a former one."""
+    """Return the cluster recorded for a model under its current key or a former one."""
     return next((recorded[key] for key in entry_keys(model) if key in recorded), None)
 
 
 def division_problems(models: Collection[ModelRequest], clusters: Collection[Cluster]) -> Iterator[Problem]:
-    """Yield each model that no cluster would have, and each pattern that names no model."""
+    """Yield each model that no cluster would serve, and each pattern that matches no model."""
     for model in models:
         if not model.canary_of and not clusters_of(model, clusters, {}):
-            hint = "name it under `models:` of a cluster, or let one take the rest (`rest: true`)"
-            yield model.mark("id").problem(f"`{model.key}` is in no cluster: each takes only what it names", hint)
+            hint = "list it under a cluster's `models:`, or set `rest: true` on a cluster"
+            yield model.mark("id").problem(f"no cluster serves `{model.key}`: each serves only what it names", hint)
     words = sorted({word for model in models for word in (model.key, model.id)})
     for cluster in clusters:
         for pattern in cluster.patterns:
             if not any(names_it(pattern, model) for model in models):
                 near = nearest(pattern, words)
-                hint = f"did you mean `{near}`?" if near else "it is held against keys; with a `/`, against Hub ids"
-                message = f"`{pattern}` of the cluster `{cluster.key}` names no model of the list"
+                hint = f"did you mean `{near}`?" if near else "patterns match model keys or, with a `/`, Hub IDs"
+                message = f"`{pattern}` of the cluster `{cluster.key}` matches no model in the list"
                 yield cluster.mark.problem(message, hint)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which environment a command means: a stack of `stacks/`, or a folder that holds one.
+"""Finds the environment that a command names: a stack in `stacks/`, or a folder that contains one.
 
-Owns the search. Does not read what the files say.
+Owns the search. Does not read the contents of the files.
 """
 
 from dataclasses import dataclass
@@ -23,16 +23,18 @@ class Environment:
 
 
 def find_project(start: Path) -> Path:
-    """Return the nearest folder at or above `start` that holds Pulumi.yaml."""
+    """Return the nearest folder at or above `start` that contains Pulumi.yaml."""
     for folder in (start, *start.parents):
         if (folder / PROJECT_FILE).is_file():
             return folder
-    hint = "run hubstack in a clone of the project, or name it with --project"
-    raise InputError([Problem(path=str(start), message=f"no {PROJECT_FILE} here or above", hint=hint)])
+    hint = "run hubstack inside a clone of the project, or pass --project"
+    raise InputError(
+        [Problem(path=str(start), message=f"no {PROJECT_FILE} in this folder or any parent", hint=hint)]
+    )
 
 
 def find_environment(name: str, project_dir: Path, working_dir: Path) -> Environment:
-    """Return the environment of a stack's name (`dev`) or of a folder (`examples/fleet`, `examples/sharded/eu`)."""
+    """Return the environment for a stack name (`dev`) or a folder (`examples/fleet`, `examples/sharded/eu`)."""
     config = project_dir / "stacks" / f"Pulumi.{name}.yaml"
     is_folder = (working_dir / name).is_dir() or (project_dir / name).is_dir()
     if "/" in name or (is_folder and not (config.is_file() and not _has_settings(name, project_dir, working_dir))):
@@ -41,13 +43,13 @@ def find_environment(name: str, project_dir: Path, working_dir: Path) -> Environ
         return Environment(project_dir=project_dir, stack=name, config_file=config)
     stacks = sorted(path.name[7:-5] for path in (project_dir / "stacks").glob("Pulumi.*.yaml"))
     near = nearest(name, stacks)
-    hint = f"did you mean `{near}`?" if near else f"stacks: {', '.join(stacks) or 'none'}; or name a folder"
-    raise InputError([Problem(path=f"stacks/Pulumi.{name}.yaml", message=f"there is no stack `{name}`", hint=hint)])
+    hint = f"did you mean `{near}`?" if near else f"stacks: {', '.join(stacks) or 'none'}; or pass a folder"
+    raise InputError([Problem(path=f"stacks/Pulumi.{name}.yaml", message=f"no stack named `{name}`", hint=hint)])
 
 
 def _of_folder(name: str, project_dir: Path, working_dir: Path) -> Environment:
     folder = _folder(name, project_dir, working_dir)
-    # A cluster of a folder's environment: `examples/sharded/eu`.
+    # One cluster of the environment in a folder: `examples/sharded/eu`.
     parent, _, cluster = name.rstrip("/").rpartition("/")
     around = _folder(parent, project_dir, working_dir) if parent else None
     configs = _whole(folder) if folder else []
@@ -56,14 +58,12 @@ def _of_folder(name: str, project_dir: Path, working_dir: Path) -> Environment:
             path for root in _whole(around) for path in [root.with_stem(f"{root.stem}-{cluster}")] if path.is_file()
         ]
     if folder is None and not configs:
-        hint = "name a stack of stacks/, or a folder that holds a Pulumi.<stack>.yaml"
-        raise InputError([Problem(path=name, message="there is no such folder", hint=hint)])
+        hint = "pass the name of a stack in stacks/, or a folder that contains a Pulumi.<stack>.yaml"
+        raise InputError([Problem(path=name, message="no such folder", hint=hint)])
     if len(configs) != 1:
         found = ", ".join(path.name for path in configs) or "none"
-        message = f"a folder must hold one Pulumi.<stack>.yaml; found: {found}"
-        raise InputError(
-            [Problem(path=name, message=message, hint="name the stack instead, as in `hubstack plan dev`")]
-        )
+        message = f"a folder must contain exactly one Pulumi.<stack>.yaml; found: {found}"
+        raise InputError([Problem(path=name, message=message, hint="pass the stack instead: `hubstack plan dev`")])
     return Environment(project_dir=project_dir, stack=configs[0].name[7:-5], config_file=configs[0])
 
 
@@ -77,6 +77,6 @@ def _has_settings(name: str, project_dir: Path, working_dir: Path) -> bool:
 
 
 def _whole(folder: Path) -> list[Path]:
-    """Return the settings files of a folder, but those of clusters, which begin with their environment's name."""
+    """Return a folder's settings files, except those of clusters, which start with their environment's name."""
     found = sorted(folder.glob("Pulumi.*.yaml"))
     return [path for path in found if not any(path.stem.startswith(f"{other.stem}-") for other in found)]

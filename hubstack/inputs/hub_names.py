@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the Hub calls things: the rules of repository ids, revisions and paths in a repository.
+"""The Hub's rules for repository IDs, revisions and paths in a repository.
 
-Owns them for lists, for locks and for the Hub's answers alike: a name that breaks them leads out of a folder, hides
-in a review, or steers what prints it.
+Owns them for model lists, locks and Hub responses alike: a name that breaks them can escape a folder, hide in a
+review, or control the terminal that prints it.
 """
 
 import re
@@ -10,27 +10,27 @@ import re
 from hubstack.files.escape import is_hidden
 
 REVISION_PATTERN = r"^[^\s\\^~:?*\[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]+$"
-"""What git takes, without the characters that nobody sees."""
+"""What git accepts, minus invisible characters."""
 
 
 def repo_id_problem(repo_id: str) -> str | None:
-    """Return what breaks the Hub's rules for repository ids (huggingface_hub `validate_repo_id`), if any."""
+    """Return which of the Hub's rules a repository ID breaks (huggingface_hub `validate_repo_id`), if any."""
     parts = repo_id.split("/")
     rules = (
-        (len(parts) == 2 or (len(parts) == 1 and bool(repo_id)), "it must read `owner/name`"),
+        (len(parts) == 2 or (len(parts) == 1 and bool(repo_id)), "write it as `owner/name`"),
         (all(re.fullmatch(r"[A-Za-z0-9._-]{1,96}", part) for part in parts),
-         "each part takes 1 to 96 letters, digits, `-`, `_` and `.`"),
+         "each part has 1 to 96 letters, digits, `-`, `_` and `.`"),
         ("--" not in repo_id and ".." not in repo_id, "`--` and `..` are not allowed"),
         (all(part[:1] not in "-." and part[-1:] not in "-." for part in parts),
-         "a part may not begin or end with `-` or `.`"),
-        (not repo_id.endswith(".git"), "it may not end in `.git`"),
+         "a part cannot start or end with `-` or `.`"),
+        (not repo_id.endswith(".git"), "it cannot end in `.git`"),
     )  # fmt: skip
     broken = next((text for fine, text in rules if not fine), None)
     return f"`{repo_id}` is not a Hub ID: {broken}" if broken else None
 
 
 def revision_problem(revision: str) -> str | None:
-    """Return what is wrong with a branch, a tag or a commit, if anything."""
+    """Return what is wrong with a branch, tag or commit, if anything."""
     if not re.fullmatch(REVISION_PATTERN, revision):
         return "is not a branch, tag or commit"
     return path_problem(revision)
@@ -41,7 +41,7 @@ def path_problem(path: str) -> str | None:
     if any(is_hidden(char) for char in path):
         return "contains a control or invisible character"
     if "\\" in path or re.match("[A-Za-z]:/", path):
-        return "is not a path of a repository: its parts are separated by `/`"
+        return "is not a repository path: separate its parts with `/`"
     if path.startswith("/") or any(part in {"", ".", ".."} for part in path.split("/")):
-        return "leads out of the repository, or has an empty part"
+        return "points outside the repository, or has an empty part"
     return None

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was asked: the YAML list of models that a person writes.
+"""Reads the YAML model list into a request.
 
-Owns reading with positions, and the merging of `extends`, `defaults` and `overrides`. Does not own the keys
-(`hubstack.inputs.models_schema`), what the Hub says of a model or whether an accelerator exists: the planner checks
-those against lock and catalogue.
+Owns reading with positions, and merging `extends`, `defaults` and `overrides`. Does not own the keys
+(`hubstack.inputs.models_schema`), facts from the Hub or whether an accelerator exists: the planner checks those
+against the lock and the catalogue.
 """
 
 import os
@@ -33,50 +33,50 @@ from hubstack.inputs.renames import former_problems
 from hubstack.kinds import DEFAULT_PLATFORM, CapacityKind, EngineKind, PlatformKind
 
 EVERY = "*"
-"""The key under `overrides:` that means every model."""
+"""The key under `overrides:` that applies to every model."""
 DEFAULT_CONTEXT = 8192
 DEFAULT_CONCURRENCY = 2
 MAX_LAYERS = 16
-"""Files that extend one another."""
+"""Maximum length of a chain of `extends:`."""
 DEFAULT_QUEUE = 5
-"""Our choice, as are the two below: behind a queue of a few requests the first token still comes in seconds."""
+"""Our choice, like the two below: behind a short queue the first token still arrives within seconds."""
 DEFAULT_KV_CACHE_PERCENT = 80
 DEFAULT_IDLE_MINUTES = 15
 MERGED = frozenset({"replicas", "scaling", "slo"})
-"""Mappings whose keys merge one by one; of the others the later replaces the earlier."""
+"""Mappings that are merged key by key; a later value of any other setting replaces the earlier one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CapacityStep:
-    """One way to buy nodes."""
+    """One way to provision nodes."""
 
     kind: CapacityKind
     reservation: str | None = None
     accelerator: str | None = None
-    """Word of the request, unchecked; None: that of the first step."""
+    """As written, not validated; None means that of the first step."""
     zones: tuple[str, ...] = ()
-    """Unchecked; empty: every zone that has the accelerator."""
+    """Not validated; empty means every zone that has the accelerator."""
     machine_type: str | None = None
-    """Unchecked; None: the cheapest that fits."""
+    """Not validated; None means the cheapest that fits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traffic:
-    """What a model is asked to do."""
+    """The load to plan a model for."""
 
     requests_per_second: float
     """At the peak."""
     input_tokens: int
     output_tokens: int
     prefix_percent: float
-    """Of 100 input tokens, how many a request before had read."""
+    """Percentage of input tokens in a prefix shared with an earlier request."""
     profile: tuple[float, ...]
-    """Part of the peak in each hour of a day or a week."""
+    """Load in each hour of a day or week, as a fraction of the peak."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRequest:
-    """One model as asked, every setting resolved."""
+    """One requested model with every setting resolved."""
 
     key: str
     was: tuple[str, ...] = ()
@@ -84,15 +84,15 @@ class ModelRequest:
     id: str
     revision: str
     context: int | None
-    """None: the model's own limit, at most DEFAULT_CONTEXT."""
+    """None means the model's own limit, at most DEFAULT_CONTEXT."""
     concurrency: int
     replicas_min: int
     replicas_max: int
     bounds_replicas: bool = False
-    """Whether `replicas.max` was said, so that traffic may not ask for more."""
+    """Whether `replicas.max` was set, so that traffic cannot raise it."""
     capacity: tuple[CapacityStep, ...]
     accelerators: tuple[str, ...]
-    """Words of the request, unchecked; empty: any."""
+    """As written, not validated; empty means any."""
     engine: EngineKind | None
     file: str | None
     trust_remote_code: bool
@@ -113,42 +113,42 @@ class ModelRequest:
     slo_latency_percent: float | None = None
     slo_error_percent: float | None = None
     traffic: Traffic | None = None
-    """None: not said, and nothing follows from it."""
+    """None if not set; then it has no effect."""
     tool_call_parser: str | None = None
     reasoning_parser: str | None = None
     chat_template: str | None = None
-    """Path in the repository."""
+    """Path of the chat template in the repository."""
     platform: PlatformKind = DEFAULT_PLATFORM
     accept_eula: bool = False
     canary_of: str | None = None
-    """Key of the entry whose `canary:` made this one."""
+    """Key of the primary, if this is a canary."""
     canary_weight: int = 0
-    """Of 100 requests to the primary's names, how many come here."""
+    """Percentage of the primary's requests that this canary serves."""
     loading: str = "auto"
     cache: str = "none"
     keep_previous: bool = False
     marks: Mapping[str, Mark]
-    """Where each setting was made; `id` always."""
+    """Where each setting is written; always has `id`."""
 
     def mark(self, field: str) -> Mark:
-        """Return the place where a setting was made, else that of the model's id."""
+        """Return the place of a setting, or of the model's ID if it is not set."""
         return self.marks.get(field) or self.marks["id"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """The whole list, sorted by key."""
+    """The whole model list, sorted by key."""
 
     path: str
     models: tuple[ModelRequest, ...]
 
 
 def load_request(path: Path, name: str | None = None) -> Request:
-    """Read a request and the files that it extends.
+    """Read a model list and the files that it extends.
 
     Args:
         path: the file.
-        name: how to call it in messages; the path by default.
+        name: its name in messages; defaults to the path.
 
     Raises:
         InputError: with every problem found.
@@ -157,7 +157,7 @@ def load_request(path: Path, name: str | None = None) -> Request:
 
 
 def parse_request(text: str, name: str) -> Request:
-    """Read the text of a request that extends no other; as `load_request` else."""
+    """Parse the text of a model list without `extends:`; otherwise like `load_request`."""
     return _resolve([_layer(name, text)])
 
 
@@ -168,12 +168,12 @@ class _Layer:
 
 
 def _load_layers(path: Path, name: str) -> list[_Layer]:
-    """Return the layers, the furthest base first."""
+    """Return the layers, outermost base first."""
     root = _root(path, name)
     text = read_text(path, name, _EXAMPLE)
     if not path.resolve().is_relative_to(root):
         raise InputError(
-            [Problem(path=name, message="is a link that leads out of the project", hint="copy the file")]
+            [Problem(path=name, message="is a symlink to a file outside the project", hint="copy the file")]
         )
     layers, seen = [_layer(name, text)], [path.resolve()]
     while (said := layers[0].file.extends) is not None:
@@ -189,16 +189,18 @@ def _layer(name: str, text: str) -> _Layer:
 
 
 def _base(mark: Mark, said: str, seen: list[Path], root: Path) -> tuple[Path, str, str]:
-    """Return path, name and text of the file that one extends, or raise what is wrong at the place that says so."""
-    hint = "name a file of this project, by its path from this file: `base.models.yaml`"
+    """Return path, name and text of the file in `extends:`; problems are reported at that key."""
+    hint = "name a file in this project, relative to this file: `base.models.yaml`"
     if "\0" in said:
-        raise InputError([mark.problem(f"`{said}` is no path", hint)])
+        raise InputError([mark.problem(f"`{said}` is not a path", hint)])
     base = (seen[-1].parent / said).resolve()
     if base in seen:
-        message = f"`{said}` extends this file in turn: a circle"
-        raise InputError([mark.problem(message, "remove one `extends:` of the circle")])
+        message = f"circular `extends:`: `{said}` extends this file in turn"
+        raise InputError([mark.problem(message, "remove one `extends:` from the cycle")])
     if len(seen) > MAX_LAYERS:
-        raise InputError([mark.problem(f"more than {MAX_LAYERS} files extend one another", "merge some of them")])
+        raise InputError(
+            [mark.problem(f"the chain of `extends:` is longer than {MAX_LAYERS} files", "merge some of them")]
+        )
     if not base.is_relative_to(root):
         raise InputError([mark.problem(f"`{said}` is outside the project", hint)])
     name = os.path.normpath(Path(mark.path).parent / said)
@@ -209,7 +211,7 @@ def _base(mark: Mark, said: str, seen: list[Path], root: Path) -> tuple[Path, st
 
 
 def _root(path: Path, name: str) -> Path:
-    """Return the project's folder: the path without the part by which messages name it."""
+    """Return the project folder: the path without the relative part that messages show."""
     parts = Path(name).parts
     is_part = not Path(name).is_absolute() and path.parts[-len(parts) :] == parts
     return (path.parents[len(parts) - 1] if is_part else path.parent).resolve()
@@ -217,28 +219,28 @@ def _root(path: Path, name: str) -> Path:
 
 def _validate(document: Document) -> RequestFile:
     if document.value is None:
-        raise InputError([Problem(path=document.path, message="is empty: it lists no models", hint=_EXAMPLE)])
+        raise InputError([Problem(path=document.path, message="is empty: no models listed", hint=_EXAMPLE)])
     try:
         return RequestFile.model_validate(document.value)
     except ValidationError as error:
         raise InputError(schema_problems(document, error, RequestFile, _REFERENCE, _HINTS)) from None
 
 
-_EXAMPLE = "a list looks like `models: [Qwen/Qwen3-8B]`; see docs/reference/models.md"
-_REFERENCE = "every key: docs/reference/models.md"
+_EXAMPLE = "for example `models: [Qwen/Qwen3-8B]`; see docs/reference/models.md"
+_REFERENCE = "for all keys see docs/reference/models.md"
 _HINTS = {
-    "id": "an id reads `owner/name`, as in the address of its page: `Qwen/Qwen3-8B`",
-    "name": "lower-case letters, digits and single hyphens, starting with a letter; at most 40",
-    "was": "one to four keys that the model had, oldest first: lower-case letters, digits and single hyphens",
-    "revision": "a branch, a tag or a 40-digit commit, as `git` would take it",
-    "reservation": "its name in Compute Engine, or `projects/OWNER/reservations/NAME` of one that is shared",
+    "id": "use `owner/name`, as in the URL of the model page: `Qwen/Qwen3-8B`",
+    "name": "use lower-case letters, digits and single hyphens, starting with a letter; at most 40 characters",
+    "was": "list one to four former keys, oldest first, of lower-case letters, digits and single hyphens",
+    "revision": "use a branch, a tag or a 40-character commit hash",
+    "reservation": "use its Compute Engine name, or `projects/OWNER/reservations/NAME` for a shared reservation",
     "models": _EXAMPLE,
 }
 
 
 @dataclass(slots=True)
 class _Draft:
-    """An entry on its way through the layers: settings and where each was made."""
+    """An entry while its layers are merged: its settings and where each is written."""
 
     key: str
     settings: dict[str, Any]
@@ -261,7 +263,7 @@ def _resolve(layers: list[_Layer]) -> Request:
 
 
 def _collect(layers: list[_Layer], problems: list[Problem]) -> dict[str, _Draft]:
-    """Return drafts by key: the defaults of every layer, under the entry's own settings."""
+    """Return drafts by key: each entry's own settings over the defaults of every layer."""
     drafts: dict[str, _Draft] = {}
     for layer in layers:
         for index, entry in enumerate(layer.file.models or []):
@@ -271,8 +273,8 @@ def _collect(layers: list[_Layer], problems: list[Problem]) -> dict[str, _Draft]
                 first = drafts[key].marks["id"]
                 problems.append(
                     layer.document.mark(loc).problem(
-                        f"two models have the key `{key}` (the first: {first.path}:{first.line})",
-                        "give one of them another `name:`",
+                        f"two models have the key `{key}` (first used at {first.path}:{first.line})",
+                        "give one of them a different `name:`",
                     )
                 )
                 continue
@@ -285,7 +287,7 @@ def _collect(layers: list[_Layer], problems: list[Problem]) -> dict[str, _Draft]
 
 
 def _lay(draft: _Draft, document: Document, loc: Loc, settings: Settings | None) -> None:
-    """Put the settings that were made over those of the draft; some mappings merge by their own keys."""
+    """Apply settings over those of the draft; some mappings are merged key by key."""
     for field in sorted(settings.model_fields_set) if settings is not None else ():
         value = getattr(settings, field)
         if value is None:
@@ -299,7 +301,7 @@ def _lay(draft: _Draft, document: Document, loc: Loc, settings: Settings | None)
 
 def _apply_overrides(layer: _Layer, drafts: dict[str, _Draft], problems: list[Problem]) -> None:
     overrides = layer.file.overrides or {}
-    # A list that was renamed in goes on with the overrides of other files.
+    # Overrides in other files may still use a model's former key.
     known = {former: draft for draft in drafts.values() for former in draft.settings.get("was", ())} | drafts
     for key in sorted(overrides, key=lambda key: (key != EVERY, key in drafts, key)):
         loc: Loc = ("overrides", key)
@@ -307,7 +309,7 @@ def _apply_overrides(layer: _Layer, drafts: dict[str, _Draft], problems: list[Pr
             near = nearest(key, drafts) if len(problems) < MOST_GUESSED else None
             problems.append(
                 layer.document.key_mark(loc).problem(
-                    f"`{key}` is no key of the list",
+                    f"no model in the list has the key `{key}`",
                     f"did you mean `{near}`?" if near else f"keys: {listed(sorted(drafts))}",
                 )
             )
@@ -317,7 +319,7 @@ def _apply_overrides(layer: _Layer, drafts: dict[str, _Draft], problems: list[Pr
 
 
 def _with_canary(draft: _Draft, drafts: Mapping[str, _Draft], problems: list[Problem]) -> list[ModelRequest]:
-    """Return the model, and the one of its other commit where one was asked for."""
+    """Return the model, followed by its canary if it has one."""
     model = _finish(draft, problems)
     canary: CanaryRequest | None = draft.settings.get("canary")
     if canary is None:
@@ -327,15 +329,15 @@ def _with_canary(draft: _Draft, drafts: Mapping[str, _Draft], problems: list[Pro
     if key in drafts:
         first = drafts[key].marks["id"]
         message = (
-            f"the canary of `{model.key}` would have the key `{key}`, which a model has ({first.path}:{first.line})"
+            f"the canary of `{model.key}` needs the key `{key}`, which a model uses ({first.path}:{first.line})"
         )
-        problems.append(mark.problem(message, "give that model another `name:`"))
+        problems.append(mark.problem(message, "give that model a different `name:`"))
     for each in (model.key, *model.was):
         limit = names.KEY_MAX - len(names.CANARY_SUFFIX)
         if len(each) <= limit:
             continue
-        message = f"`{each}` is too long for a canary: its key may have {limit} characters, not {len(each)}"
-        problems.append(mark.problem(message, "give the model a shorter `name:`; a new name is a new model"))
+        message = f"`{each}` is too long for a model with a canary: at most {limit} characters, not {len(each)}"
+        problems.append(mark.problem(message, "give the model a shorter `name:`, which replaces its resources"))
     other = replace(
         model, key=key, was=tuple(was), revision=canary.revision, replicas_min=1, replicas_max=canary.replicas,
         traffic=None,
@@ -407,10 +409,12 @@ def _traffic(draft: _Draft, said: TrafficRequest | None, problems: list[Problem]
         return None
     mark = draft.marks["traffic"]
     if said.profile and said.hours_per_day:
-        hint = "leave one of them out: a profile says every hour"
-        problems.append(mark.problem("`profile` and `hours_per_day` both say when requests come", hint))
+        hint = "remove one of them: a profile covers every hour"
+        problems.append(mark.problem("`profile` and `hours_per_day` cannot be combined", hint))
     if said.profile and not any(said.profile):
-        problems.append(mark.problem("a profile of zeros has no peak", "say percents of the peak: 100 at its hour"))
+        problems.append(
+            mark.problem("the profile is all zeros", "give percentages of the peak: 100 in the peak hour")
+        )
     hours = said.hours_per_day or 24
     busy = tuple(min(max(hours - hour, 0.0), 1.0) for hour in range(24))
     return Traffic(
@@ -421,7 +425,7 @@ def _traffic(draft: _Draft, said: TrafficRequest | None, problems: list[Problem]
 
 
 def capacity_steps(steps: Iterable[CapacityStepRequest] | None) -> tuple[CapacityStep, ...]:
-    """Return the capacity list of a setting, on-demand where none was made."""
+    """Return the capacity steps of a setting; on-demand if not set."""
     if steps is None:
         return (CapacityStep(kind=CapacityKind.ON_DEMAND),)
     read = (

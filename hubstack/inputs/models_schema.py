@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The keys of models.yaml: names, types, limits and the text that documents each.
+"""The keys of models.yaml: names, types, limits and documentation.
 
-Owns what a file may say; the reference page and the JSON Schema for editors are made from it. Does not own
-reading with positions or the merging of layers: `hubstack.inputs.models` does.
+Owns what a file may contain; the reference page and the JSON Schema for editors are generated from it. Does not own
+reading with positions or merging of layers (`hubstack.inputs.models`).
 """
 
 import re
@@ -18,20 +18,20 @@ from hubstack.kinds import CapacityKind, EngineKind, PlatformKind
 
 def _inside(value: str) -> str:
     if value and (problem := path_problem(value)):
-        hint = "a name, or a path from the repository's root: `chat/template.jinja`"
+        hint = "use a path relative to the repository root: `chat/template.jinja`"
         raise RefusedError(f"`{value}` {problem}", hint)
     return value
 
 
 def _revision(value: str) -> str:
     if value and (problem := path_problem(value)):
-        raise RefusedError(f"`{value}` {problem}", "name a branch, a tag or a 40-digit commit")
+        raise RefusedError(f"`{value}` {problem}", "use a branch, a tag or a 40-character commit hash")
     return value
 
 
 Revision = Annotated[str, AfterValidator(_revision)]
 Inside = Annotated[str, AfterValidator(_inside)]
-"""A path, or a name with slashes, in a repository."""
+"""Maximum length of a path, or of a name with slashes, in a repository."""
 
 
 class _Strict(BaseModel):
@@ -41,28 +41,28 @@ class _Strict(BaseModel):
 
 
 class ReplicasRequest(_Strict):
-    """Bounds of the number of replicas."""
+    """Minimum and maximum number of replicas."""
 
     min: int | None = Field(None, ge=0, le=1000)
-    """Replicas that always run. With 0 the model and its nodes rest once nobody has asked for a while, and the next
-    request wakes it and waits. Default 1."""
+    """Replicas that always run. With 0 the model and its nodes scale to zero when idle, and the next request waits for
+    a cold start. Default 1."""
     max: int | None = Field(None, ge=1, le=1000)
-    """Most replicas. Default: `min`, at least 1."""
+    """Maximum number of replicas. Default: `min`, at least 1."""
 
 
 class ScalingRequest(_Strict):
-    """When replicas are added, and when a model with `replicas.min: 0` rests.
+    """When replicas are added, and when a model with `replicas.min: 0` scales to zero.
 
-    Without effect where `replicas.min` is `replicas.max`.
+    Has no effect if `replicas.min` equals `replicas.max`.
     """
 
     queue: int | None = Field(None, ge=1, le=1000)
-    """Requests that may wait in a replica's queue before another replica is asked for. Default 5."""
+    """Queued requests per replica, on average, above which a replica is added. Default 5."""
     kv_cache_percent: int | None = Field(None, ge=10, le=100)
-    """How full a replica's KV cache may be, in percent, before another one is asked for; engines that do not say it
-    are scaled by their queue alone. Default 80."""
+    """KV cache use in percent above which a replica is added; engines that do not report it scale by queue only.
+    Default 80."""
     idle_minutes: int | None = Field(None, ge=1, le=1440)
-    """Minutes without a request after which a model with `replicas.min: 0` rests. Default 15."""
+    """Minutes without a request after which a model with `replicas.min: 0` scales to zero. Default 15."""
 
 
 _RESERVATION_NAME = r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
@@ -70,113 +70,114 @@ RESERVATION_PATTERN = (
     rf"^(projects/([a-z0-9.-]+:)?[a-z][-a-z0-9]{{4,28}}[a-z0-9]/reservations/)?{_RESERVATION_NAME}"
     rf"(/reservationBlocks/{_RESERVATION_NAME}(/reservationSubBlocks/{_RESERVATION_NAME})?)?$"
 )
-"""As GKE takes it: by name, or by the path of one that another project shares; with a block of it."""
+"""As GKE accepts it: a name, or the path of a reservation that another project shares; optionally with a block."""
 
 
 class CapacityStepRequest(_Strict):
-    """One way to buy nodes."""
+    """One way to provision nodes."""
 
     kind: Literal["reservation", "spot", "flex-start", "on-demand"]
-    """How it is bought."""
+    """Provisioning model."""
     reservation: str | None = Field(None, pattern=RESERVATION_PATTERN)
-    """Name of the reservation, of the kind `reservation` only; `projects/OWNER/reservations/NAME` where another
-    project shares it."""
+    """Name of the reservation (`kind: reservation` only); `projects/OWNER/reservations/NAME` if another project shares
+    it."""
     machine_type: str | None = None
-    """Machine type that this step buys: a reservation holds one. Default: the cheapest that fits."""
+    """Machine type for this step, as reserved. Default: the cheapest that fits."""
     zone: str | None = None
-    """Zone of the reservation, of the kind `reservation` only: short for `zones` with one."""
+    """Zone of the reservation (`kind: reservation` only); short for `zones` with one zone."""
     accelerator: str | None = None
-    """Another accelerator for this step: a catalogue id or GKE label. As many of them as in the first step, and the
-    plan shows that the model fits. Default: that of the first step."""
+    """Accelerator for this step: a catalogue ID or a GKE label. The count is that of the first step, and the plan
+    checks that the model fits. Default: the accelerator of the first step."""
     zones: list[str] | None = Field(None, min_length=1, max_length=8)
-    """Zones of the region for this step. Default: every zone that has the accelerator."""
+    """Zones for this step. Default: every zone of the region that has the accelerator."""
 
 
 class LoraRequest(_Strict):
-    """Room for LoRA adapters beside the model."""
+    """Accelerator memory reserved for LoRA adapters."""
 
     slots: int = Field(ge=1, le=64)
-    """Adapters that are on the accelerator at once."""
+    """Maximum number of adapters on the accelerator at once."""
     rank: Literal[8, 16, 32, 64, 128, 256, 320, 512] = 16
-    """Largest rank of an adapter."""
+    """Maximum rank of an adapter."""
 
 
 class SpeculativeRequest(_Strict):
-    """Guess several tokens a step, keep those that the model confirms. No second repository is loaded."""
+    """Speculative decoding: propose several tokens per step and keep those that the model accepts. No second repository
+    is loaded."""
 
     method: Literal["ngram", "mtp"]
-    """`ngram` guesses from the prompt; `mtp` uses the checkpoint's own multi-token-prediction layers."""
+    """`ngram` proposes tokens from the prompt; `mtp` uses the checkpoint's own multi-token-prediction layers."""
     tokens: int = Field(3, ge=1, le=16)
-    """Tokens guessed a step."""
+    """Tokens proposed per step."""
 
 
 class CanaryRequest(_Strict):
-    """Another commit of the model, for a part of its requests. Needs a gateway."""
+    """A second commit of the model that serves a share of its requests. Requires a gateway."""
 
     revision: Revision = Field(min_length=1, max_length=255, pattern=REVISION_PATTERN)
-    """Branch, tag or commit of the same repository; the lock holds the commit it resolved to."""
+    """Branch, tag or commit of the same repository; the lock records the commit that it resolved to."""
     weight: int = Field(ge=1, le=99)
-    """Of 100 requests to the model's names, how many go to this commit."""
+    """Percentage of the model's requests that this commit serves."""
     replicas: int = Field(1, ge=1, le=1000)
-    """Most replicas of it; one always runs."""
+    """Maximum number of canary replicas; one always runs."""
 
 
 class SloRequest(_Strict):
-    """The service level that alerts hold the model to (docs/concepts/monitoring.md)."""
+    """The service level objective that alerts watch (docs/concepts/monitoring.md)."""
 
     time_to_first_token_seconds: float | None = Field(None, ge=0.02, le=600)
-    """Longest wait for the first token, or for the whole answer of embeddings and ranking. Watched at the next
-    bucket of the engine's histogram, which the plan names. Default 2."""
+    """Maximum time to the first token, or to the whole response for embeddings and ranking. Alerts use the next bucket
+    of the engine's histogram, which the plan shows. Default 2."""
     time_per_output_token_seconds: float | None = Field(None, ge=0.001, le=60)
-    """Longest time between two tokens of an answer. Said, it decides what the model is placed on
-    (docs/concepts/traffic.md); no alert watches it. Default none."""
+    """Maximum time between two tokens of a response. Used for placement (docs/concepts/traffic.md); no alert watches
+    it. Default: no limit."""
     latency_percent: float | None = Field(None, ge=94, le=99.99)
-    """Requests that must be that fast, of a hundred. At least 94: below, not even all requests being slow would
-    burn the budget at the fast alert's rate. Default 95."""
+    """Percentage of requests that must meet the latency target. At least 94: with a lower target the fast-burn alert
+    could not fire even if every request were slow. Default 95."""
     error_percent: float | None = Field(None, ge=0.01, le=6)
-    """Requests that may fail by the server's fault, of a hundred. Default 1."""
+    """Percentage of requests that may fail with a server error. Default 1."""
 
 
 Percent = Annotated[float, Field(ge=0, le=100)]
 
 
 class TrafficRequest(_Strict):
-    """What a model is asked to do: it is placed on what serves this within its `slo:` at the lowest price."""
+    """The load to plan for: the model is placed on the cheapest option that serves it within `slo:`."""
 
     requests_per_second: float = Field(gt=0, le=100_000)
-    """At the peak."""
+    """Requests per second at the peak."""
     input_tokens: int = Field(ge=1, le=16_777_216)
-    """Of an average request, prefix and all; of a text to embed or to rank."""
+    """Average input tokens per request, including any prefix; for embeddings and ranking, tokens per text."""
     output_tokens: int = Field(0, ge=0, le=16_777_216)
-    """Of an average answer. 0 for embeddings and ranking, which is the default."""
+    """Average output tokens per request. Default 0, for embeddings and ranking."""
     prefix_percent: float = Field(0, ge=0, le=99)
-    """Of 100 input tokens, how many stand in a prefix that a request before had, so that they are not read again:
-    a system prompt, the turns of a chat. Default 0."""
+    """Percentage of input tokens in a prefix shared with an earlier request, which prefix caching skips: a system
+    prompt, earlier turns of a chat. Default 0."""
     hours_per_day: float | None = Field(None, gt=0, le=24)
-    """Hours of a day at the peak; in the others there are no requests. For the price of a month. Default 24."""
+    """Hours per day at the peak, with no requests in the others. Used for the monthly price. Default 24."""
     profile: list[Percent] | None = Field(None, min_length=24, max_length=168)
-    """Percent of the peak in each hour: 24 numbers for a day, or 168 for a week that begins on Monday. Instead of
+    """Load in each hour as a percentage of the peak: 24 numbers for a day, or 168 for a week from Monday. Replaces
     `hours_per_day`."""
 
     @field_validator("profile")
     @classmethod
     def _is_day_or_week(cls, value: list[float] | None) -> list[float] | None:
         if value is not None and len(value) not in {24, 168}:
-            raise RefusedError(f"a profile has 24 or 168 numbers, not {len(value)}", "one for each hour")
+            raise RefusedError(f"a profile has 24 or 168 numbers, not {len(value)}", "give one number per hour")
         return value
 
 
 class AcceleratorRequest(_Strict):
-    """Accelerators to choose from."""
+    """The accelerators to choose from."""
 
     any: list[str] = Field(min_length=1)
-    """Catalogue ids (`l4`, `h100-80gb`, `tpu-v6e`) or GKE labels (`nvidia-l4`)."""
+    """Catalogue IDs (`l4`, `h100-80gb`, `tpu-v6e`) or GKE labels (`nvidia-l4`)."""
 
 
 _STEP_WORDS = tuple(kind.value for kind in CapacityKind if kind is not CapacityKind.RESERVATION)
 
 
-_STEP_HINT = "as in `capacity: [reservation: team-a, spot, {kind: on-demand, accelerator: l4}]`"
+_STEP_HINT = "for example `capacity: [reservation: team-a, spot, {kind: on-demand, accelerator: l4}]`"
 
 
 def _read_step(value: Any) -> Any:
@@ -184,21 +185,21 @@ def _read_step(value: Any) -> Any:
     if isinstance(value, str):
         value = {"kind": value}
     if not isinstance(value, dict):
-        raise RefusedError(f"a capacity is {allowed}", _STEP_HINT)
+        raise RefusedError(f"a capacity must be {allowed}", _STEP_HINT)
     step = cast("dict[str, Any]", value)
     if "reservation" in step:
         step = {"kind": "reservation", **step}
     kind = step.get("kind")
     if "kind" not in step or (kind == "reservation") != ("reservation" in step):
-        raise RefusedError(f"a capacity is {allowed}", _STEP_HINT)
+        raise RefusedError(f"a capacity must be {allowed}", _STEP_HINT)
     known = [*_STEP_WORDS, "reservation"]
     if kind not in known:
         near = nearest(kind, known) if isinstance(kind, str) else None
         raise RefusedError(
-            f"{shown(kind)} is no capacity: {allowed}", f"did you mean `{near}`?" if near else _STEP_HINT
+            f"{shown(kind)} is not a capacity: use {allowed}", f"did you mean `{near}`?" if near else _STEP_HINT
         )
     if "zone" in step and ("zones" in step or kind != "reservation"):
-        raise RefusedError("`zone` is of a reservation, which is in one; `zones` limits other steps", _STEP_HINT)
+        raise RefusedError("`zone` is for reservations only; use `zones` to limit other steps", _STEP_HINT)
     return step
 
 
@@ -241,7 +242,8 @@ AcceleratorChoice = Annotated[
 
 
 FORMER_MAX = 4
-"""Former keys of a model: each is two rules of its route, which has at most 16 (Gateway API v1, HTTPRoute)."""
+"""Maximum former keys of a model: each adds two rules to its route, which has at most 16 (Gateway API v1,
+HTTPRoute)."""
 FormerKey = Annotated[str, Field(max_length=names.KEY_MAX, pattern=f"^{names.KEY_PATTERN}$")]
 Former = Annotated[
     list[FormerKey],
@@ -251,90 +253,91 @@ Former = Annotated[
 
 
 class Settings(_Strict):
-    """What can be said of one model, of all by default, or of some as an override."""
+    """Settings of one model, also accepted under `defaults:` and `overrides:`."""
 
     revision: Revision | None = Field(None, min_length=1, max_length=255, pattern=REVISION_PATTERN)
-    """Branch, tag or commit on the Hub; the lock holds the commit it resolved to. Default `main`."""
+    """Branch, tag or commit on the Hub; the lock records the commit that it resolved to. Default `main`."""
     platform: PlatformKind | None = Field(None, strict=False)
-    """Where it is served: `gke` nodes, `cloud-run` (one L4 or RTX PRO 6000 an instance, nothing to pay while idle;
+    """Where the model is served: `gke` nodes, `cloud-run` (one L4 or RTX PRO 6000 per instance, no cost while idle;
     docs/concepts/cloud-run.md) or `vertex` (Model Garden). Default `gke`."""
     context: int | None = Field(None, ge=128, le=16_777_216)
-    """Tokens of one sequence, prompt and answer together. Default: the model's own limit, at most 8192."""
+    """Maximum tokens per sequence, prompt and response together. Default: the model's own limit, at most 8192."""
     concurrency: int | None = Field(None, ge=1, le=4096)
-    """Sequences of full context that must fit in the KV cache at once. Default 2. More, shorter ones run
-    together as memory allows."""
+    """Full-context sequences that must fit in the KV cache at once. More and shorter sequences run together as memory
+    allows. Default 2."""
     replicas: ReplicasRequest | None = None
-    """`{min: 0, max: 4}`. Default one replica."""
+    """`{min: 0, max: 4}`. Default: one replica."""
     scaling: ScalingRequest | None = None
-    """`{queue: 5, kv_cache_percent: 80, idle_minutes: 15}`, and each by default."""
+    """When to scale: `{queue: 5, kv_cache_percent: 80, idle_minutes: 15}`, which are the defaults."""
     capacity: list[Step] | None = Field(None, min_length=1, max_length=8)
-    """Ways to buy nodes, first choice first: `spot`, `on-demand`, `flex-start`, `reservation: NAME`; or a mapping
-    `{kind: on-demand, accelerator: l4, zones: [...]}` for another accelerator or zone. Each must be sold for the
-    machine type, and the plan shows that the model fits on each. Default `[on-demand]`."""
+    """Ways to provision nodes, in order of preference: `spot`, `on-demand`, `flex-start`, `reservation: NAME`; or a
+    mapping `{kind: on-demand, accelerator: l4, zones: [...]}` for another accelerator or zone. Each must be available
+    for the machine type, and the plan checks that the model fits on each. Default `[on-demand]`."""
     accelerator: AcceleratorChoice | None = None
-    """An accelerator, or `{any: [...]}`. Default: the cheapest that fits."""
+    """An accelerator, or `{any: [...]}` to allow several. Default: the cheapest that fits."""
     engine: EngineKind | None = Field(None, strict=False)
-    """Serving engine. Default: chosen from what the Hub says of the model."""
+    """Serving engine. Default: chosen from the model's Hub metadata."""
     file: Inside | None = None
-    """For GGUF repositories: the file to serve. Default: the Q4_K_M one."""
+    """For GGUF repositories: the file to serve. Default: the Q4_K_M file."""
     share_gpu: bool | None = None
-    """Let servers of other models that say so too run on the same card, each with a fixed part of its memory
-    (GKE's time-sharing: no isolation of memory or faults). Default false: a card of its own."""
+    """Share a GPU with other models that set this, each with a fixed share of its memory (GKE time-sharing, without
+    memory or fault isolation). Default false: a dedicated GPU."""
     kv_cache_dtype: Literal["auto", "fp8"] | None = None
-    """Number format of the KV cache; `fp8` halves it at some loss of quality. Default `auto`: the model's own."""
+    """Data type of the KV cache; `fp8` halves its size at some loss of quality. Default `auto`: the model's own."""
     expert_parallel: bool | None = None
-    """Mixture of experts: put whole experts on each accelerator rather than a part of every one. Default false, or
-    where only that divides."""
+    """Mixture of experts: place whole experts on each accelerator instead of a slice of every expert. Default false,
+    unless the model can only be split this way."""
     lora: LoraRequest | None = None
-    """`{slots: 4, rank: 16}`: room for LoRA adapters. Default none."""
+    """`{slots: 4, rank: 16}`: memory for LoRA adapters. Default: none."""
     speculative: SpeculativeRequest | None = None
-    """`{method: mtp, tokens: 1}`. Default none."""
+    """Speculative decoding: `{method: mtp, tokens: 1}`. Default: none."""
     traffic: TrafficRequest | None = None
-    """`{requests_per_second: 5, input_tokens: 1500, output_tokens: 300}`: replicas, accelerator and batch limits
-    follow from it (docs/concepts/traffic.md). Default none: the cheapest that fits, and `replicas`."""
+    """Expected load, which decides replicas, accelerator and batch limits: `{requests_per_second: 5, input_tokens:
+    1500, output_tokens: 300}` (docs/concepts/traffic.md). Default: none; the cheapest option that fits, and
+    `replicas`."""
     slo: SloRequest | None = None
-    """`{time_to_first_token_seconds: 2, latency_percent: 95, error_percent: 1}`, which is the default."""
+    """Service level objective: `{time_to_first_token_seconds: 2, latency_percent: 95, error_percent: 1}`, which are the
+    defaults."""
     tool_call_parser: str | None = Field(None, pattern=r"^[A-Za-z0-9_.-]{1,64}$")
-    """The engine's parser of tool calls (`hermes`, `llama3_json` ...); switches automatic tool choice on."""
+    """The engine's tool-call parser (`hermes`, `llama3_json` ...); turns on automatic tool choice."""
     reasoning_parser: str | None = Field(None, pattern=r"^[A-Za-z0-9_.-]{1,64}$")
-    """The engine's parser of reasoning (`qwen3`, `deepseek_r1` ...)."""
+    """The engine's reasoning parser (`qwen3`, `deepseek_r1` ...)."""
     chat_template: Inside | None = Field(None, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]{0,254}$")
-    """A template file of the repository, instead of the one in its tokenizer."""
+    """Chat template file in the repository, used instead of the tokenizer's."""
     canary: CanaryRequest | None = None
-    """`{revision: REV, weight: 10}`: that commit serves ten of a hundred requests (docs/guides/canary.md). Default
-    none."""
+    """`{revision: REV, weight: 10}`: this commit serves 10 % of the requests (docs/guides/canary.md). Default: none."""
     loading: Literal["auto", "runai-streamer", "gcsfuse", "hyperdisk-ml"] | None = None
-    """How a server reads its weights: `runai-streamer` streams them from the bucket into the accelerator (vLLM on
-    GPUs, safetensors), `gcsfuse` mounts the bucket, `hyperdisk-ml` mounts a disk filled from it, in one zone.
-    Default `auto`: the streamer where it saves two minutes of a load and the engine can, else `gcsfuse`."""
+    """How servers load weights: `runai-streamer` streams them from the bucket to the accelerator (vLLM on GPUs,
+    safetensors), `gcsfuse` mounts the bucket, `hyperdisk-ml` mounts a disk filled from it, in one zone. Default
+    `auto`: the streamer if the engine supports it and it saves two minutes of loading, otherwise `gcsfuse`."""
     cache: Literal["none", "anywhere"] | None = None
-    """`anywhere`: an Anywhere Cache on the model's bucket in each zone of its nodes; it is billed, and takes an
-    hour to delete. Default `none`."""
+    """`anywhere` adds an Anywhere Cache to the model's bucket in each zone of its nodes; it is billed, and deleting it
+    takes an hour. Default `none`."""
     keep_previous: bool | None = None
-    """Keep the folder of the commit that the lock replaced, so that going back stages nothing. Default false: it
-    is removed once the servers have switched."""
+    """Keep the weights of the previously locked commit, so that a rollback needs no download. Default false: they are
+    deleted once the servers have switched."""
     trust_remote_code: bool | None = None
-    """Let the engine run Python from the repository. Default false: such a model is refused."""
+    """Allow the engine to run Python code from the repository. Default false: such models are refused."""
     allow_pickle: bool | None = None
-    """Load pickled weights (`.bin`, `.pt`), which can run code. Default false: safetensors or GGUF only."""
+    """Allow pickled weights (`.bin`, `.pt`), which can run code. Default false: safetensors or GGUF only."""
     allow_unsafe: bool | None = None
-    """Serve a repository of which the Hub's scan reports a file that would be loaded. Default false."""
+    """Serve the model even if the Hub's security scan flags a file that would be loaded. Default false."""
     accept_eula: bool | None = None
-    """On `vertex`: you accept the model's terms, which Model Garden asks for. Default false."""
+    """On `vertex`: accept the model's terms, as Model Garden requires. Default false."""
 
 
 class EntryRequest(Settings):
-    """One model of the list."""
+    """One model in the list."""
 
     id: str
-    """Repository id on the Hub: `owner/name`."""
+    """Repository ID on the Hub: `owner/name`."""
     name: str | None = Field(None, max_length=names.KEY_MAX, pattern=f"^{names.KEY_PATTERN}$")
-    """The key: root of the names of all its resources, so changing it replaces them unless `was` names the former
-    one. Lower-case letters, digits and hyphens. Default: made from the id."""
+    """The model's key, from which all its resources are named; changing it replaces them unless `was` lists the former
+    key. Lower-case letters, digits and hyphens. Default: derived from the ID."""
     was: Former | None = None
-    """The key that the model had before it was renamed; of several a list, oldest first. Its resources stay and
-    keep the names that the oldest key gave them, and clients may ask for any of the keys. It must stay here for as
-    long as the model does: without it everything is made anew (docs/concepts/identity.md)."""
+    """The key before a rename, or a list of former keys, oldest first. The resources keep the names derived from the
+    oldest key, and clients may use any of the keys. Keep it as long as the model exists: removing it replaces every
+    resource (docs/concepts/identity.md)."""
 
     @field_validator("id")
     @classmethod
@@ -348,7 +351,7 @@ class EntryRequest(Settings):
     def _is_free(cls, value: str | None) -> str | None:
         if value in names.RESERVED_KEYS:
             raise RefusedError(
-                f"`{value}` is a name that Kubernetes or an engine needs", f"choose another: `{value}-1`"
+                f"`{value}` is reserved by Kubernetes or an engine", f"choose another name: `{value}-1`"
             )
         return value
 
@@ -357,17 +360,17 @@ Entry = Annotated[EntryRequest, BeforeValidator(_read_entry, json_schema_input_t
 
 
 class RequestFile(_Strict):
-    """A list of Hub models to serve, and how."""
+    """A list of Hub models and how to serve them."""
 
     extends: str | None = None
-    """Another file whose list, defaults and overrides this one builds upon; path relative to this file."""
+    """Path, relative to this file, of a file whose list, defaults and overrides this one extends."""
     defaults: Settings | None = None
-    """Settings of every model that does not say otherwise."""
+    """Settings for every model that does not set its own."""
     overrides: dict[str, Settings] | None = None
-    """Settings by key that win over the list; `*` means every model. This is how environments that share a
-    list differ."""
+    """Settings by model key that take precedence over the list; `*` applies to every model. Environments that share a
+    list differ by these."""
     models: list[Entry] | None = None
-    """The models: a Hub id, or a mapping with an `id`."""
+    """The models: each a Hub ID, or a mapping with an `id`."""
 
 
 def json_schema() -> dict[str, Any]:
@@ -380,10 +383,10 @@ def json_schema() -> dict[str, Any]:
 
 
 def _repo_id_hint(repo_id: str) -> str:
-    """Return the id that was meant, or how one looks."""
+    """Return a hint with the ID that was probably meant, or the expected form."""
     path = re.sub(r"^(https?://)?(www\.)?(huggingface\.co|hf\.co)/", "", repo_id)
     found = re.match(r"([A-Za-z0-9._-]+/[A-Za-z0-9._-]+)(?:@|/tree/|/blob/|/resolve/|/?$)(.*)$", path)
     if not found or repo_id_problem(found[1]) or found[1] == repo_id:
-        return "an id reads `owner/name`, as in the address of its page: `Qwen/Qwen3-8B`"
+        return "use `owner/name`, as in the URL of the model page: `Qwen/Qwen3-8B`"
     revision = found[2].split("/")[0]
     return f"did you mean `{found[1]}`{f' with `revision: {revision}`' if revision else ''}?"

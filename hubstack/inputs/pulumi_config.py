@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The config of a stack, as the Pulumi CLI would hand it to a program.
+"""A stack's config, as the Pulumi CLI passes it to a program.
 
-Owns the reading of Pulumi.yaml and Pulumi.<stack>.yaml: declared types, defaults and texts. Secrets are
-encrypted there and stay so: the program is given a placeholder in their place.
+Owns reading Pulumi.yaml and Pulumi.<stack>.yaml: declared types, defaults and values. Secrets are never decrypted: a
+placeholder replaces each.
 """
 
 import json
@@ -17,7 +17,7 @@ from hubstack.files.errors import InputError
 from hubstack.files.problems import Problem, shown
 from hubstack.files.yaml_reader import Place
 
-SECRET_PLACEHOLDER = "[secret]"  # noqa: S105  shown in place of one
+SECRET_PLACEHOLDER = "[secret]"  # noqa: S105  shown instead of a secret
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "string": (str,), "boolean": (bool,), "integer": (int,), "number": (int, float), "array": (list,),
@@ -30,24 +30,24 @@ _EXAMPLES = {"boolean": "true", "integer": "3", "number": "3"}
 
 
 class Settings(dict[str, str]):
-    """The settings of a stack as texts by full key, with the value and the place of each in its file."""
+    """A stack's settings: full key to text, with the value and place of each in its file."""
 
     def __init__(self, texts: Mapping[str, str], document: Document) -> None:
-        """Take the texts, and a document whose locations begin with a full key."""
+        """Take the texts, and a document whose locations start with a full key."""
         super().__init__(texts)
         self.document = document
 
     def mark(self, setting: str) -> Mark:
-        """Return the place of a setting or of a part of it (`hubstack:gateway.host`), else of what is around it."""
+        """Return the place of a setting or of a key in it (`hubstack:gateway.host`), or of whatever encloses it."""
         full, _, rest = setting.partition(".")
         return self.document.mark((full, *(rest.split(".") if rest else ())))
 
     def overlaid(self, texts: Mapping[str, str], own: "Settings") -> "Settings":
-        """Return these settings under those of one cluster.
+        """Return these settings overridden by those of one cluster.
 
         Args:
-            texts: of all of them.
-            own: those of the cluster, with their places.
+            texts: full key to text, of all settings.
+            own: the cluster's settings, with their places.
         """
         kept = {key: value for key, value in self.document.value.items() if key in texts and key not in own}
         document = replace(
@@ -63,12 +63,12 @@ def _overlaid(places: Mapping[Loc, Place], over: Mapping[Loc, Place], own: Mappi
 
 
 def rooted(document: Document, roots: Mapping[Loc, str], around: Loc) -> Document:
-    """Return a part of a document, whose locations begin with full keys of settings.
+    """Return part of a document with locations that start with the full keys of settings.
 
     Args:
         document: a settings file.
-        roots: location of a setting's value to its full key.
-        around: what holds the settings: the place of those that are missing.
+        roots: location of each setting's value to its full key.
+        around: location of the mapping that contains the settings, used as the place of missing ones.
     """
 
     def moved(places: Mapping[Loc, Place]) -> dict[Loc, Place]:
@@ -87,11 +87,11 @@ def rooted(document: Document, roots: Mapping[Loc, str], around: Loc) -> Documen
 
 
 def settings_document(config: Mapping[str, str], name: str) -> Document:
-    """Return settings as a document: full key to value, with places where a file was read.
+    """Return settings as a document: full key to value, with places if they were read from a file.
 
     Args:
         config: full key to text, or `Settings`.
-        name: how to call the settings in messages where no file was read.
+        name: name of the settings in messages if no file was read.
     """
     document = config.document if isinstance(config, Settings) else Document(name, {}, {}, {})
     values = {**config, **document.value}
@@ -99,7 +99,7 @@ def settings_document(config: Mapping[str, str], name: str) -> Document:
 
 
 def placed(config: Mapping[str, str], problems: Iterable[Problem]) -> list[Problem]:
-    """Return problems with the place of the setting that each is about, where it is known."""
+    """Return the problems, each with the place of its setting if known."""
     if not isinstance(config, Settings):
         return list(problems)
     return [
@@ -111,18 +111,18 @@ def placed(config: Mapping[str, str], problems: Iterable[Problem]) -> list[Probl
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackConfig:
-    """What a program is given."""
+    """The config that a program receives."""
 
     path: Path
-    """The stack's own file."""
+    """The stack's settings file."""
     project: str
     main: str
-    """Program file or folder, relative to Pulumi.yaml."""
+    """Program file or folder, relative to Pulumi.yaml (`main:`)."""
     config: Settings
-    """Full key (`gcp:project`) to text; JSON for lists and mappings."""
+    """Full key (`gcp:project`) to text; lists and mappings as JSON."""
     secret_keys: tuple[str, ...]
     document: Document
-    """What the file holds."""
+    """The parsed file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +137,7 @@ class PulumiProject:
 
     @property
     def defaults(self) -> dict[str, str]:
-        """Return the settings of a stack that sets nothing itself."""
+        """Return the settings of a stack that sets nothing."""
         return {
             key: config_text(default)
             for key, declaration in self.declared.items()
@@ -148,7 +148,7 @@ class PulumiProject:
         """Read the settings file of one stack.
 
         Raises:
-            InputError: every problem of the file.
+            InputError: the file is invalid; lists every problem.
         """
         is_inside = config_file.is_relative_to(self.folder)
         own = _mapping(config_file, str(config_file.relative_to(self.folder) if is_inside else config_file))
@@ -182,7 +182,7 @@ def load_project(project_dir: Path) -> PulumiProject:
     """Read the Pulumi.yaml of a folder.
 
     Raises:
-        InputError: every problem of the file.
+        InputError: the file is invalid; lists every problem.
     """
     document = _mapping(project_dir / "Pulumi.yaml", "Pulumi.yaml")
     name = _name(document)
@@ -194,7 +194,7 @@ def load_stack_config(project_dir: Path, config_file: Path) -> StackConfig:
     """Read Pulumi.yaml and the settings file of one stack.
 
     Raises:
-        InputError: every problem of the first file that has any.
+        InputError: lists every problem of the first invalid file.
     """
     return load_project(project_dir).load_config(config_file)
 
@@ -203,7 +203,7 @@ def _name(project: Document) -> str:
     name = project.value.get("name")
     if not isinstance(name, str) or not name:
         message = f"`name` must be text, not {shown(name)}"
-        raise InputError([project.mark(("name",)).problem(message, "the project's name: `name: hubstack`")])
+        raise InputError([project.mark(("name",)).problem(message, "set the project's name: `name: hubstack`")])
     return name
 
 
@@ -213,7 +213,7 @@ _SECRET_LINE = re.compile(
 
 
 def _without_secrets(line: str) -> str:
-    """Return a line of a settings file as a message may show it."""
+    """Return a line of a settings file with secrets masked, for use in a message."""
     return _SECRET_LINE.sub(lambda found: f"{found[1] or ''}***", line)
 
 
@@ -229,7 +229,7 @@ def _mapping(path: Path, name: str) -> Document:
     config = cast("dict[str, Any]", value).get("config") if isinstance(value, dict) else value
     if not isinstance(value, dict) or not isinstance(config, dict | None):
         what = "`config`" if isinstance(value, dict) else "the file"
-        hint = "settings stand under `config:`, one a line: `  gcp:region: us-central1`"
+        hint = "put settings under `config:`, one per line: `  gcp:region: us-central1`"
         message = f"{what} must be a mapping (`key: value` lines), not {shown(config)}"
         raise InputError([document.mark(("config",)).problem(message, hint)])
     return replace(document, value=value)
@@ -240,7 +240,7 @@ def _config_of(document: Document) -> dict[str, Any]:
 
 
 def _declared(project: Document, name: str) -> dict[str, dict[str, Any]]:
-    """Return full key to declaration; a plain value is a default."""
+    """Return full key to declaration; a plain value declares a default."""
     return {
         _full(key, name): cast("dict[str, Any]", said) if isinstance(said, dict) else {"default": said}
         for key, said in _config_of(project).items()
@@ -256,7 +256,7 @@ def _full(key: str, project: str) -> str:
 
 
 def config_text(value: Any) -> str:
-    """Return a value as a program is given it: text, with JSON for all else."""
+    """Return a value as Pulumi passes it to a program: text as is, anything else as JSON."""
     return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), default=str)
 
 
@@ -276,7 +276,7 @@ def _check(
 
 
 def _fits(value: Any, wanted: str) -> bool:
-    """Return whether a value is of a declared type; as text too, as `pulumi config set` writes them."""
+    """Return whether a value has a declared type, also as text, which is what `pulumi config set` writes."""
     if isinstance(value, str) and wanted != "string":
         try:
             value = json.loads(value)

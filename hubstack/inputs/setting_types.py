@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a stack setting is written: what a text of Pulumi's config means, and the form that a value must have.
+"""Value formats of stack settings: how Pulumi config text is parsed and validated.
 
-A program is handed every setting as text, with JSON for lists and mappings; a settings file may hold YAML values
-instead. Both are read here. Does not own the settings (`hubstack.inputs.settings`).
+Pulumi passes every setting to a program as text, with lists and mappings as JSON; a settings file may contain YAML
+values instead. Both are accepted here. Does not own the settings (`hubstack.inputs.settings`).
 """
 
 import json
@@ -18,7 +18,7 @@ MOST_USD = 1e12
 
 
 def _parsed(value: Any) -> Any:
-    """Return what a JSON text holds; any other value as it is, which is then refused for what it is."""
+    """Return the value of a JSON text; any other value is returned unchanged for the schema to check."""
     if not isinstance(value, str):
         return value
     try:
@@ -45,7 +45,7 @@ def _word_or_list(value: Any) -> Any:
 def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
     twice = next((value for at, value in enumerate(values) if value in values[:at]), None)
     if twice is not None:
-        raise refusal(f"lists `{twice}` twice")
+        raise refusal(f"contains `{twice}` more than once")
     return values
 
 
@@ -56,16 +56,16 @@ def _is_encrypted(value: Any) -> Any:
 
 
 def refusal(text: str) -> PydanticCustomError:
-    """Return the error for a value; the text follows the setting's name."""
+    """Return the error for an invalid value; messages put the text after the setting's name."""
     return PydanticCustomError("refused", "{text}", {"text": text})
 
 
 def form(pattern: str, what: str) -> AfterValidator:
-    """Refuse a text that does not match a pattern.
+    """Return a validator that rejects text that does not match a pattern.
 
     Args:
         pattern: a regular expression for the whole text.
-        what: what the text must be, with its article: `a Google Cloud project ID`.
+        what: the expected value with its article, for the message: `a Google Cloud project ID`.
     """
 
     def check(value: str) -> str:
@@ -86,4 +86,4 @@ Secret = Annotated[
     str, BeforeValidator(_is_encrypted),
     WithJsonSchema({"type": "object", "required": ["secure"], "properties": {"secure": {"type": "string"}}}),
 ]  # fmt: skip
-"""A text that Pulumi encrypts; no plan reads it, and its value is never here."""
+"""A text that Pulumi encrypts; no plan reads it, and its value is never available here."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The settings of a stack (`stacks/Pulumi.<stack>.yaml`): names, types, defaults, rules and the text of each.
+"""The settings of a stack (`stacks/Pulumi.<stack>.yaml`): names, types, defaults, rules and documentation.
 
-Each setting is one field of `StackSettings`; the reference page, the JSON Schema and what a cluster may set itself
-are made from it. Does not own reading files (`hubstack.inputs.pulumi_config`) nor how a value is written
+Each setting is one field of `StackSettings`, from which the reference page, the JSON Schema and the settings of a
+cluster are generated. Does not own reading files (`hubstack.inputs.pulumi_config`) or value formats
 (`hubstack.inputs.setting_types`).
 """
 
@@ -47,7 +47,7 @@ _KEY = rf"projects/{_PROJECT}/locations/([a-z0-9-]+)/keyRings/[\w-]{{1,63}}/cryp
 _PERIMETER = r"accessPolicies/\d{1,20}/servicePerimeters/[A-Za-z]\w{0,49}"
 _MEMBER = r"(user|group|serviceAccount|domain|principal|principalSet):\S+"
 _TAKEN_NAMESPACES = r"default|(kube|gke|gmp|keda|lws)(-.*)?"
-"""Of Kubernetes, of GKE's own workloads and of the stack's controllers."""
+"""Namespaces of Kubernetes, GKE's own workloads and the stack's controllers."""
 
 
 def _is_free(namespace: str) -> str:
@@ -64,7 +64,7 @@ def _is_inside(path: str) -> str:
 
 def _is_not_everyone(member: str) -> str:
     if member.lower() in {"allusers", "allauthenticatedusers"}:
-        raise refusal(f"names `{member}`: models are never open to everyone")
+        raise refusal(f"contains `{member}`: models are never open to everyone")
     return member
 
 
@@ -78,7 +78,7 @@ Member = Annotated[
 ]
 _MARK = "environmentOnly"
 _ENVIRONMENT_ONLY: JsonDict = {_MARK: True}
-"""Marks what one cluster of an environment cannot have otherwise."""
+"""Marks settings that one cluster of an environment cannot override."""
 
 
 class StackSettings(BaseModel):
@@ -96,30 +96,30 @@ class StackSettings(BaseModel):
     region: Annotated[str, form(r"[a-z]+-[a-z]+\d+", "a region such as us-central1")] = Field(
         validation_alias="gcp:region", examples=["us-central1"]
     )
-    """Region of everything that the stack creates."""
+    """Region for everything that the stack creates."""
     models_file: Annotated[str, AfterValidator(_is_inside)] | None = Field(
         None, validation_alias="hubstack:models", examples=["stacks/dev.models.yaml"],
         json_schema_extra={**_ENVIRONMENT_ONLY, "default": "stacks/<stack>.models.yaml"},
     )  # fmt: skip
-    """The list of models, relative to the project's folder."""
+    """Path of the model list, relative to the project folder."""
     zones: Annotated[tuple[Zone, ...], LIST, DISTINCT, FROM_JSON] = Field(
         (), validation_alias="hubstack:zones", examples=["'[\"us-central1-a\"]'"]
     )
-    """Zones that may be used. Default: every zone of the region that has the accelerator."""
+    """Zones to use. Default: every zone of the region that has the accelerator."""
     namespace: Annotated[
         str, form(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", "a Kubernetes namespace"), AfterValidator(_is_free)
     ] = Field("models", validation_alias="hubstack:namespace", examples=["models"])
     """Kubernetes namespace of the models."""
     budget_usd_per_month: UsdPerMonth | None = Field(None, validation_alias="hubstack:budget", examples=["5000"])
-    """USD a month; a plan that may cost more is shown, and `pulumi up` stops."""
+    """Maximum cost in USD per month; a more expensive plan is shown, but `pulumi up` stops."""
     regions: Annotated[tuple[str, ...], LIST, DISTINCT, FROM_WORD_OR_JSON] = Field(
         (), validation_alias="hubstack:regions", examples=["any"]
     )
-    """Regions that `hubstack plan` compares prices with: a list, or `any`."""
+    """Regions whose prices `hubstack plan` compares: a list, or `any`."""
     deletion_protection: Flag = Field(True, validation_alias="hubstack:deletionProtection", examples=["true"])
-    """Refuse to delete the cluster and the Cloud Run services."""
+    """Protect the cluster and the Cloud Run services from deletion."""
     autoscaling: Flag = Field(True, validation_alias="hubstack:autoscaling", examples=["true"])
-    """Scale replicas with the load, to zero and back (docs/concepts/scaling.md); false leaves it to you."""
+    """Scale replicas with the load, including to zero (docs/concepts/scaling.md); false leaves scaling to you."""
     release_channel: Literal["RAPID", "REGULAR", "STABLE", "EXTENDED"] = Field(
         "REGULAR", validation_alias="hubstack:releaseChannel", examples=["REGULAR"]
     )
@@ -127,24 +127,24 @@ class StackSettings(BaseModel):
     maintenance_window: Annotated[MaintenanceWindow | None, FROM_JSON] = Field(
         None, validation_alias="hubstack:maintenanceWindow", examples=[f"'{EXAMPLE}'"]
     )
-    """When GKE may upgrade, in UTC: `{days: [SA, SU], start: "02:00", hours: 8}`. Default: at any time."""
+    """When GKE may upgrade, in UTC: `{days: [SA, SU], start: "02:00", hours: 8}`. Default: any time."""
     monitored: Flag = Field(True, validation_alias="hubstack:monitoring", examples=["true"])
     """Create dashboards and alerts, and scrape the engines (docs/concepts/monitoring.md)."""
     alerts: Annotated[tuple[Alert, ...], LIST, DISTINCT, FROM_JSON] = Field(
         (), validation_alias="hubstack:alerts", examples=["'[\"ops@example.org\"]'"]
     )
-    """E-mail addresses, or names of notification channels, that are told of incidents."""
+    """Where alerts are sent: e-mail addresses or names of notification channels."""
     billing_account: (
         Annotated[str, form(r"[0-9A-F]{6}-[0-9A-F]{6}-[0-9A-F]{6}", "an account such as 0A1B2C-3D4E5F-678901")]
         | None
     ) = Field(None, validation_alias="hubstack:billingAccount", examples=["0A1B2C-3D4E5F-678901"])
-    """Billing account on which the budget is declared too."""
+    """Billing account on which to create a budget."""
     billing_budget: UsdPerMonth | None = Field(None, validation_alias="hubstack:billingBudget", examples=["6000"])
-    """USD a month of the budget on the billing account. Default: `hubstack:budget`."""
+    """Amount of the billing account's budget in USD per month. Default: `hubstack:budget`."""
     gateway_settings: Annotated[GatewaySettings | None, FROM_JSON] = Field(
         None, validation_alias=GATEWAY, examples=['\'{"mode": "services"}\'']
     )
-    """One address for all models: `{mode: services, exposure: internal}`. Default: models are reached inside the
+    """One address for all models: `{mode: services, exposure: internal}`. Default: models are reachable from inside the
     cluster only."""
     binary_authorization: Flag = Field(False, validation_alias="hubstack:binaryAuthorization", examples=["true"])
     """Check images against the project's Binary Authorization policy (docs/concepts/security.md)."""
@@ -156,74 +156,73 @@ class StackSettings(BaseModel):
         None, validation_alias="hubstack:kmsKey",
         examples=["projects/PROJECT/locations/REGION/keyRings/RING/cryptoKeys/KEY"],
     )  # fmt: skip
-    """Cloud KMS key of the region that encrypts what the stack stores. Default: Google's own keys."""
+    """Cloud KMS key, in the same region, that encrypts the stack's data at rest. Default: Google-managed keys."""
     restricted_apis: Flag = Field(False, validation_alias="hubstack:restrictedApis", examples=["true"])
-    """Reach Google's APIs only at the addresses that VPC Service Controls guards."""
+    """Reach Google APIs only through `restricted.googleapis.com`, the addresses that VPC Service Controls protects."""
     perimeter: (
         Annotated[str, form(_PERIMETER, "accessPolicies/NUMBER/servicePerimeters/NAME, a service perimeter")] | None
     ) = Field(
         None, validation_alias="hubstack:servicePerimeter",
         examples=["accessPolicies/NUMBER/servicePerimeters/NAME"],
     )  # fmt: skip
-    """Service perimeter that the project joins; turns `hubstack:restrictedApis` on."""
+    """Service perimeter that the project joins; turns on `hubstack:restrictedApis`."""
     run_ingress: Ingress = Field(
         Ingress.INTERNAL, strict=False, validation_alias="hubstack:runIngress", examples=["internal"]
     )
-    """From where Cloud Run services are reached (docs/concepts/cloud-run.md); each caller needs an identity."""
+    """From where Cloud Run services can be reached (docs/concepts/cloud-run.md); callers always need an identity."""
     run_invokers: Annotated[tuple[Member, ...], LIST, DISTINCT, FROM_JSON] = Field(
         (), validation_alias="hubstack:runInvokers", examples=["'[\"group:team@example.com\"]'"]
     )
-    """IAM members that may call the Cloud Run services. Default: who has the right in the project."""
+    """IAM members that may call the Cloud Run services. Default: those with the permission in the project."""
     clusters: Annotated[dict[str, Any] | None, FROM_JSON] = Field(
         None, validation_alias="hubstack:clusters", json_schema_extra=_ENVIRONMENT_ONLY,
         examples=["'{\"eu\": {\"region\": \"europe-west4\"}}'"],
     )  # fmt: skip
-    """Several clusters that share the list, each a stack of its own (docs/concepts/scale.md). Each may have its own
-    `project` and `region`, and any other setting but this one, `hubstack:models`, `hubstack:shardOf` and the
-    secrets."""
+    """Clusters that share the list, each a separate stack (docs/concepts/scale.md). A cluster may set its own `project`
+    and `region`, and any other setting except this one, `hubstack:models`, `hubstack:shardOf` and the secrets."""
     shard_of: str | None = Field(
         None, validation_alias="hubstack:shardOf", json_schema_extra=_ENVIRONMENT_ONLY,
         examples=["stacks/Pulumi.prod.yaml"],
     )  # fmt: skip
-    """In the stack of one cluster: the settings file of its environment."""
+    """Path of the environment's settings file, set in the stack of one cluster."""
     api_key: Secret | None = Field(
         None, validation_alias="hubstack:apiKey", json_schema_extra=_ENVIRONMENT_ONLY, repr=False
     )
-    """Secret: the key that callers of an external gateway with `auth: api-keys` send."""
+    """Secret: the API key that callers of an external gateway send (`auth: api-keys`)."""
     iap_client_secret: Secret | None = Field(
         None, validation_alias="hubstack:iapClientSecret", json_schema_extra=_ENVIRONMENT_ONLY, repr=False
     )
-    """Secret: of the OAuth client of a gateway with `iap_client_id`."""
+    """Secret: the OAuth client secret for a gateway with `iap_client_id`."""
     hf_token: Secret | None = Field(
         None, validation_alias="hubstack:hfToken", json_schema_extra=_ENVIRONMENT_ONLY, repr=False
     )
-    """Secret: the Hub token, for gated models."""
+    """Secret: the Hub token for gated models."""
 
     stack: SkipJsonSchema[str] = Field(exclude=True)
     """Name of the Pulumi stack."""
     keda_namespace: SkipJsonSchema[str] = Field(KEDA_NAMESPACE, exclude=True)
-    """Of the autoscaler: a namespace of its own where clusters may share a project."""
+    """Namespace of the autoscaler; a separate one for each cluster, since clusters may share a project."""
     source: SkipJsonSchema[Any] = Field(None, repr=False, exclude=True)
-    """What it was read from, with the place of each setting."""
+    """The config that the settings were read from, with the place of each."""
 
     @property
     def models_path(self) -> str:
-        """The list, relative to the project's folder."""
+        """Path of the model list, relative to the project folder."""
         return self.models_file or default_models_path(self.stack)
 
     @property
     def gateway(self) -> GatewayPlan | None:
-        """One address for all models; None: models are reached inside the cluster only."""
+        """The gateway; None if models are reachable from inside the cluster only."""
         return self.gateway_settings.plan if self.gateway_settings else None
 
     @property
     def maintenance(self) -> MaintenancePlan | None:
-        """When GKE may upgrade; None: at any time."""
+        """When GKE may upgrade; None means any time."""
         return self.maintenance_window.plan if self.maintenance_window else None
 
     @property
     def monitoring(self) -> MonitoringPlan | None:
-        """Who is told of incidents; None: nothing is watched."""
+        """Monitoring and alerts; None if turned off."""
         if not self.monitored:
             return None
         budget = self.billing_budget or self.budget_usd_per_month
@@ -236,7 +235,7 @@ class StackSettings(BaseModel):
 
     @property
     def security(self) -> SecurityPlan | None:
-        """What is asked of Google beyond its defaults; None: nothing."""
+        """Security settings beyond Google's defaults; None if there are none."""
         asked = SecurityPlan(
             binary_authorization=self.binary_authorization, kms_key=self.kms_key,
             restricted_apis=self.restricted_apis or self.perimeter is not None, perimeter=self.perimeter,
@@ -245,16 +244,16 @@ class StackSettings(BaseModel):
 
     @property
     def settings_name(self) -> str:
-        """The file in which a wrong setting is corrected, as messages name it."""
+        """Name in messages of the file that contains the settings."""
         return settings_document(self.source or {}, f"Pulumi.{self.stack}.yaml").path
 
     def problem(self, setting: str, message: str, hint: str) -> Problem:
-        """Return a problem at the line of a setting, where it is known."""
+        """Return a problem at the line of a setting, if known."""
         problem = Problem(path=self.settings_name, message=message, hint=hint, setting=setting)
         return placed(self.source or {}, [problem])[0]
 
     def changed(self, **changes: Any) -> "StackSettings":
-        """Return the settings with some fields changed."""
+        """Return a copy with some fields changed."""
         return self.model_copy(update=changes)
 
 
@@ -270,26 +269,26 @@ def _is_environment_only(field: FieldInfo) -> bool:
 
 
 KEYS: tuple[str, ...] = tuple(key for key, _ in _fields())
-"""Every setting, by its full name."""
+"""Every setting by full key."""
 SECRETS: tuple[str, ...] = ("hubstack:apiKey", "hubstack:hfToken", "hubstack:iapClientSecret")
-"""Settings that no plan reads."""
+"""Secret settings, which plans never read."""
 CLUSTER_KEYS: tuple[str, ...] = tuple(key for key, field in _fields() if not _is_environment_only(field))
-"""Settings of an environment that each of its clusters may have otherwise."""
+"""Settings of an environment that its clusters may override."""
 DEFAULT_TEXTS: Mapping[str, str] = {
     key: config_text(field.default) for key, field in _fields() if isinstance(field.default, bool | str)
 }
-"""What a stack has that sets nothing, as Pulumi would hand it to a program."""
+"""Settings of a stack that sets nothing, as Pulumi passes them to a program."""
 DEFAULT_NAMESPACE = str(StackSettings.model_fields["namespace"].default)
-_REFERENCE = "every setting: docs/reference/settings.md"
+_REFERENCE = "for all settings see docs/reference/settings.md"
 _HINTS = {
     key: f"pulumi config set {key} {field.examples[0]}, or edit the file"
     for key, field in _fields()
     if field.examples
-} | {key: f"pulumi config set --secret {key}; then replace the old value where it was issued" for key in SECRETS}
+} | {key: f"pulumi config set --secret {key}; then revoke the old value where it was issued" for key in SECRETS}
 
 
 def default_models_path(stack: str) -> str:
-    """Return the list of a stack that names none, relative to the project's folder."""
+    """Return the default path of a stack's model list, relative to the project folder."""
     return f"stacks/{stack}.models.yaml"
 
 
@@ -298,10 +297,10 @@ def read_settings(stack: str, config: Mapping[str, str]) -> StackSettings:
 
     Args:
         stack: name of the stack.
-        config: full key (`gcp:project`) to text; `pulumi_config.Settings` where the files were read.
+        config: full key (`gcp:project`) to text; `pulumi_config.Settings` if read from files.
 
     Raises:
-        InputError: every setting that is missing or wrong.
+        InputError: settings are missing or invalid; lists every problem.
     """
     document = settings_document(config, f"Pulumi.{stack}.yaml")
     ours = {key: value for key, value in document.value.items() if key.startswith("hubstack:") or key in KEYS}
@@ -318,22 +317,26 @@ def read_settings(stack: str, config: Mapping[str, str]) -> StackSettings:
         problems = placed(config, problems)
         if not problems:
             return settings
-    if not document.lines:  # the program is handed texts, not a file
+    if not document.lines:  # a program receives texts, not a file
         problems = [replace(each, line=None, column=None, source_line=None) for each in problems]
     raise InputError(problems)
 
 
 def _rules(s: StackSettings) -> Iterator[tuple[str, str, str | None]]:
-    """Yield setting, message and hint for each setting that does not go with the others."""
+    """Yield setting, message and hint for each setting that conflicts with the others."""
     for zone in s.zones:
         if not zone.startswith(f"{s.region}-"):
-            yield "hubstack:zones", f"names `{zone}`, which is not in {s.region}", None
+            yield "hubstack:zones", f"contains `{zone}`, which is not in {s.region}", None
     if s.kms_key and (found := re.fullmatch(_KEY, s.kms_key)) and found[1] != s.region:
-        yield "hubstack:kmsKey", f"is a key of `{found[1]}`; disks in {s.region} need one of {s.region}", None
+        yield "hubstack:kmsKey", f"is a key in `{found[1]}`, but disks in {s.region} need a key in {s.region}", None
     if s.billing_account and not (s.billing_budget or s.budget_usd_per_month):
-        yield "hubstack:budget", "is missing: a billing account is set, and a budget needs an amount", None
+        yield (
+            "hubstack:budget",
+            "is missing: `hubstack:billingAccount` is set, and its budget needs an amount",
+            None,
+        )
     if s.billing_budget and not s.billing_account:
-        yield "hubstack:billingAccount", "is missing: `hubstack:billingBudget` is declared on one", None
+        yield "hubstack:billingAccount", "is missing: `hubstack:billingBudget` needs an account", None
     if s.gateway_settings:
         for key, message, hint in gateway_problems(s.gateway_settings):
             yield f"{GATEWAY}.{key}", message, hint
@@ -343,7 +346,7 @@ def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of a settings file, for editors."""
     settings = StackSettings.model_json_schema(mode="validation")
     definitions = settings.pop("$defs", {})
-    del settings["required"]  # the stack of one cluster holds no project and no region
+    del settings["required"]  # the stack of one cluster sets neither project nor region
     for each in settings["properties"].values():
         each.pop(_MARK, None)
     return {

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What people wrote for one stack, read once: its settings and its list of models.
+"""Reads the input files of one stack: its settings and its model list.
 
-A stack is a whole environment, or one cluster of an environment that has several. A cluster's stack names its
+A stack is a whole environment, or one cluster of an environment with several. The stack of a cluster names its
 environment's settings file in `hubstack:shardOf`; that file and the shared list are read for it. Does not own the
-keys of the settings, nor which cluster has which model (`hubstack.inputs.clusters`).
+keys of the settings or which cluster serves which model (`hubstack.inputs.clusters`).
 """
 
 from collections.abc import Mapping
@@ -42,33 +42,33 @@ _PREFIX, _SUFFIX = "Pulumi.", ".yaml"
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """An environment of several clusters."""
+    """An environment with several clusters."""
 
     project: PulumiProject
     name: str
     settings_file: str
-    """Relative to the project's folder."""
+    """Path relative to the project folder."""
     config: Settings
-    """Settings of all its clusters, unless a cluster has its own."""
+    """Settings of all its clusters, unless a cluster overrides them."""
     clusters: tuple[Cluster, ...]
     """Sorted by key."""
 
     @classmethod
     def load(cls, project: PulumiProject, settings_file: str) -> "Group":
-        """Read the settings file of an environment of several clusters.
+        """Read the settings file of an environment with several clusters.
 
         Args:
             project: the project that the environment belongs to.
-            settings_file: relative to the project's folder.
+            settings_file: path relative to the project folder.
 
         Raises:
-            InputError: every problem found.
+            InputError: the settings are invalid; lists every problem.
         """
         return cls.of(project, settings_file, project.load_config(project.folder / settings_file))
 
     @classmethod
     def of(cls, project: PulumiProject, settings_file: str, own: StackConfig) -> "Group":
-        """Return the environment that a settings file describes; arguments and errors as for `load`."""
+        """Return the environment that a parsed settings file describes; see `load` for arguments and errors."""
         document = own.document
         name = Path(settings_file).name.removeprefix(_PREFIX).removesuffix(_SUFFIX)
         clusters = read_clusters(document)
@@ -76,12 +76,12 @@ class Group:
         config = Settings({**own.config, **models}, own.config.document)
         problems = list(settings_problems(clusters, config))
         if "hubstack:budget" in config:
-            message = "`hubstack:budget` applies to one stack, and each cluster is a stack"
+            message = "`hubstack:budget` applies to a single stack, and each cluster is a stack"
             mark = document.key_mark(("config", "hubstack:budget"))
             problems.append(mark.problem(message, "give each cluster its own `budget:`"))
         for key in own.secret_keys:
             mark = document.key_mark(("config", key))
-            hint = f"for each cluster: pulumi config set --secret {key} --stack {name}-<cluster>"
+            hint = f"set it for each cluster: pulumi config set --secret {key} --stack {name}-<cluster>"
             message = f"`{key}` is encrypted for the stack `{name}`, which does not exist"
             problems.append(mark.problem(message, hint))
         if problems:
@@ -90,12 +90,12 @@ class Group:
 
     @property
     def models_path(self) -> str:
-        """The list that the clusters share, relative to the project's folder."""
+        """Path of the model list that the clusters share, relative to the project folder."""
         return self.config["hubstack:models"]
 
     @property
     def record_path(self) -> Path:
-        """The file that records which cluster took which model, relative to the project's folder."""
+        """Path of the record of each model's cluster, relative to the project folder."""
         return clusters_path(Path(self.models_path), self.name)
 
     def stack_name(self, cluster: Cluster) -> str:
@@ -103,14 +103,14 @@ class Group:
         return f"{self.name}-{cluster.key}"
 
     def file(self, cluster: Cluster) -> str:
-        """Return the settings file of a cluster's stack, relative to the project's folder."""
+        """Return the path of a cluster's settings file, relative to the project folder."""
         return str(Path(self.settings_file).with_name(f"{_PREFIX}{self.stack_name(cluster)}{_SUFFIX}"))
 
     def settings(self, cluster: Cluster) -> StackSettings:
         """Return the settings of a cluster.
 
         Raises:
-            InputError: every setting that is missing or wrong.
+            InputError: settings are missing or invalid; lists every problem.
         """
         settings = read_settings(self.stack_name(cluster), settings_of(cluster, self.config))
         return settings.changed(keda_namespace=f"{KEDA_NAMESPACE}-{cluster.key}")
@@ -120,10 +120,10 @@ class Group:
 
         Args:
             cluster: one of `clusters`.
-            recorded: as the property of that name, where the file is older.
+            recorded: replaces the property of that name if the file is out of date.
 
         Raises:
-            InputError: every problem of its own settings file.
+            InputError: the cluster's settings file is invalid; lists every problem.
         """
         name, own = self.stack_name(cluster), self.project.load_config(self.project.folder / self.file(cluster))
         stack = Stack(
@@ -134,15 +134,15 @@ class Group:
 
     @cached_property
     def recorded(self) -> Mapping[str, str]:
-        """Which cluster took each model that no cluster names: key of the model to key of the cluster."""
+        """The cluster of each model that no cluster names: model key to cluster key."""
         return load_clusters_file(self.project.folder / self.record_path, str(self.record_path))
 
     @cached_property
     def all_models(self) -> Request:
-        """The list that the clusters share.
+        """The model list that the clusters share.
 
         Raises:
-            InputError: it is wrong, or its models cannot be divided.
+            InputError: the list is invalid, or its models cannot be assigned to clusters.
         """
         request = load_request(self.project.folder / self.models_path, self.models_path)
         problems = list(division_problems(request.models, self.clusters))
@@ -153,27 +153,27 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True)
 class Stack:
-    """One Pulumi stack; each of its files is read once, when it is first needed."""
+    """One Pulumi stack; each of its files is read once, on first use."""
 
     project_dir: Path
     """Folder of Pulumi.yaml; paths in the settings are relative to it."""
     name: str
     config: Mapping[str, str]
-    """Its own settings: full config key (`gcp:project`) to text, as Pulumi hands them to a program."""
+    """Its own settings: full config key (`gcp:project`) to text, as Pulumi passes them to a program."""
     own_file: StackConfig | None = None
-    """Where `config` comes from; None in the program, which is handed its config by Pulumi."""
+    """The file that `config` was read from; None inside the program, which gets its config from Pulumi."""
     group: Group | None = None
-    """The environment of several clusters that it is one cluster of, or is itself; None for any other."""
+    """The environment with several clusters that it belongs to or is; None for a single-cluster stack."""
     cluster: Cluster | None = None
     recorded: Mapping[str, str] | None = None
-    """Clusters of models, where those that `group` holds are out of date."""
+    """The cluster of each model, if those recorded in `group` are out of date."""
 
     @classmethod
     def load(cls, environment: Environment) -> "Stack":
         """Read the settings of a stack.
 
         Raises:
-            InputError: every problem of its settings files.
+            InputError: its settings files are invalid; lists every problem.
         """
         project = load_project(environment.project_dir)
         own = project.load_config(environment.config_file)
@@ -182,7 +182,7 @@ class Stack:
             group, cluster = _membership(project, name, own.config)
         elif SETTING in own.config:
             file = environment.config_file
-            if not file.is_relative_to(project.folder):  # the clusters' stacks name it from there
+            if not file.is_relative_to(project.folder):  # the clusters' stacks refer to it from there
                 raise InputError([Problem(path=str(file), message=f"is outside the project {project.folder}")])
             group = Group.of(project, str(file.relative_to(project.folder)), own)
         return cls(
@@ -195,11 +195,11 @@ class Stack:
 
         Args:
             project_dir: folder of Pulumi.yaml.
-            name: of the stack.
-            config: full config key to text, as Pulumi hands it to the program.
+            name: name of the stack.
+            config: full config key to text, as Pulumi passes it to the program.
 
         Raises:
-            InputError: it is one cluster of an environment, whose settings are wrong.
+            InputError: it is one cluster of an environment whose settings are invalid.
         """
         group, cluster = None, None
         if SHARD_OF in config:
@@ -208,47 +208,47 @@ class Stack:
 
     @property
     def source(self) -> StackConfig:
-        """Its settings file, which every command reads.
+        """Its settings file.
 
         Raises:
-            ValueError: this is the program.
+            ValueError: called inside the program, which reads no file.
         """
         if self.own_file is None:
-            raise ValueError(f"the program of {self.name} is handed its config and reads no file")
+            raise ValueError(f"the program of {self.name} gets its config from Pulumi and reads no file")
         return self.own_file
 
     @property
     def divided(self) -> Group | None:
-        """The clusters that it is divided into, each with a stack of its own; None where it is one stack."""
+        """The clusters of this environment, each a separate stack; None if this is a single stack."""
         return self.group if self.cluster is None else None
 
     @property
     def models_path(self) -> str:
-        """Its list, relative to the project's folder, as the settings name it."""
+        """Path of its model list, as in the settings, relative to the project folder."""
         config = self.group.config if self.group else self.config
         return config.get("hubstack:models") or default_models_path(self.name)
 
     @cached_property
     def settings(self) -> StackSettings:
-        """Where it goes and what it asks for.
+        """Its settings, validated.
 
         Raises:
-            InputError: every setting that is missing or wrong, or it is an environment of several clusters.
+            InputError: settings are missing or invalid, or this is an environment with several clusters.
         """
         if self.group and self.cluster:
             return self.group.settings(self.cluster)
         if self.config.get(SETTING):
-            message = f"`{self.name}` has several clusters, each with a stack of its own"
-            hint = f"name one of them: {self.name}-<cluster>; the clusters: `{SETTING}`"
+            message = f"`{self.name}` has several clusters, each a separate stack"
+            hint = f"use the stack of one cluster: {self.name}-<cluster>; `{SETTING}` lists the clusters"
             raise InputError([Problem(path=f"{_PREFIX}{self.name}{_SUFFIX}", message=message, hint=hint)])
         return read_settings(self.name, self.config)
 
     @cached_property
     def all_models(self) -> Request:
-        """The whole list, which the lock covers.
+        """The whole model list, including models of other clusters; the lock covers all of it.
 
         Raises:
-            InputError: every problem of the list.
+            InputError: the list is invalid; lists every problem.
         """
         if self.group:
             return self.group.all_models
@@ -257,10 +257,10 @@ class Stack:
 
     @cached_property
     def request(self) -> Request:
-        """Its own models.
+        """The models that this stack serves.
 
         Raises:
-            InputError: every problem of the list, or it is a cluster without models.
+            InputError: the list is invalid, or the cluster has no models.
         """
         group, cluster = self.group, self.cluster
         if group is None or cluster is None:
@@ -268,14 +268,14 @@ class Stack:
         recorded = group.recorded if self.recorded is None else self.recorded
         own = [m for m in self.all_models.models if cluster.key in clusters_of(m, group.clusters, recorded)]
         if not own:
-            message = f"the cluster `{cluster.key}` has no model of {self.all_models.path}"
-            hint = "name one under its `models:`, or remove the cluster"
+            message = f"the cluster `{cluster.key}` serves no model from {self.all_models.path}"
+            hint = "list one under its `models:`, or remove the cluster"
             raise InputError([cluster.mark.problem(message, hint)])
         return replace(self.all_models, models=tuple(own))
 
     @property
     def elsewhere(self) -> dict[str, list[str]]:
-        """Key of each model of the environment's other clusters to the stacks that serve it."""
+        """The models of the environment's other clusters: model key to the stacks that serve it."""
         group, cluster = self.group, self.cluster
         found: dict[str, list[str]] = {}
         if group is None or cluster is None:
@@ -296,20 +296,26 @@ def _membership(project: PulumiProject, name: str, config: Mapping[str, str]) ->
 
 
 def _cluster_of(group: Group, project: PulumiProject, name: str, config: Mapping[str, str]) -> Cluster:
-    """Return the cluster whose stack has a name, and refuse settings that the stack may not have itself."""
+    """Return the cluster with a stack name; settings that belong in the environment's file are refused."""
     own = f"{_PREFIX}{name}{_SUFFIX}"
     by_stack = {group.stack_name(cluster): cluster for cluster in group.clusters}
     if name not in by_stack:
         near = nearest(name, by_stack)
-        hint = f"did you mean `{near}`?" if near else f"its stacks: {', '.join(by_stack)}"
+        hint = f"did you mean `{near}`?" if near else f"stacks: {', '.join(by_stack)}"
         message = f"`{name}` is not a cluster of {group.settings_file}"
         raise InputError(
-            [Problem(path=own, message=message, hint=f"{hint}; if its cluster was removed: docs/concepts/scale.md")]
+            [
+                Problem(
+                    path=own,
+                    message=message,
+                    hint=f"{hint}; if you removed the cluster, see docs/concepts/scale.md",
+                )
+            ]
         )
     allowed, defaults = {SHARD_OF, *SECRETS}, project.defaults
     stray = [key for key, text in config.items() if key not in allowed and text != defaults.get(key) and _ours(key)]
     if stray:
-        hint = f"put a cluster's settings into {group.settings_file}; only its secrets belong here"
+        hint = f"move it to {group.settings_file}; only a cluster's secrets belong here"
         raise InputError([Problem(path=own, message=f"`{key}` is not read here", hint=hint) for key in stray])
     if plain := [key for key in SECRETS if config.get(key) not in {None, "", SECRET_PLACEHOLDER}]:
         message, hint = "`{key}` is a secret in plain text", "pulumi config set --secret {key} --stack " + name
@@ -322,13 +328,13 @@ def _cluster_of(group: Group, project: PulumiProject, name: str, config: Mapping
 
 
 def _named_file(project_dir: Path, text: str, own: str) -> str:
-    """Return the path that `hubstack:shardOf` gives, where it is a settings file inside the project."""
+    """Return the path in `hubstack:shardOf`, which must be a settings file inside the project."""
     path = Path(text)
     is_inside = (project_dir / path).resolve().is_relative_to(project_dir.resolve()) and not path.is_absolute()
     if is_inside and path.name.startswith(_PREFIX) and path.suffix == _SUFFIX and (project_dir / path).is_file():
         return text
-    hint = f"the environment's settings, relative to the project's folder: stacks/{_PREFIX}prod{_SUFFIX}"
-    raise InputError([Problem(path=own, message=f"`{SHARD_OF}` is `{text}`: there is no such file", hint=hint)])
+    hint = f"name the environment's settings file, relative to the project folder: stacks/{_PREFIX}prod{_SUFFIX}"
+    raise InputError([Problem(path=own, message=f"`{SHARD_OF}` is `{text}`, which does not exist", hint=hint)])
 
 
 def _ours(key: str) -> bool:

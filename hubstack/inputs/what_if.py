@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The same list with some settings changed, for `hubstack plan --what-if context=65536`. Writes nothing.
+"""A model list with some settings changed, for `hubstack plan --what-if context=65536`. Writes nothing.
 
-Owns the words of a change: `SETTING=VALUE` for every model, `KEY.SETTING=VALUE` for one. The rules of a setting are
-those of models.yaml (`hubstack.inputs.models_schema`).
+Owns the syntax of a change: `SETTING=VALUE` for every model, `KEY.SETTING=VALUE` for one. Does not own the rules of
+the settings (`hubstack.inputs.models_schema`).
 """
 
 from collections.abc import Iterable, Mapping
@@ -25,10 +25,10 @@ WHERE = "--what-if"
 
 
 def change_request(request: Request, changes: Iterable[str]) -> Request:
-    """Return the request with the changes made.
+    """Return the request with the changes applied.
 
     Raises:
-        InputError: every change that is no change.
+        InputError: a change is malformed or invalid; lists every problem.
     """
     problems: list[Problem] = []
     models = {model.key: model for model in request.models}
@@ -54,11 +54,11 @@ def change_request(request: Request, changes: Iterable[str]) -> Request:
     return replace(request, models=tuple(models[key] for key in sorted(models)))
 
 
-_BOUNDS = "change both: `--what-if replicas.min=2 --what-if replicas.max=4`"
+_BOUNDS = "set both: `--what-if replicas.min=2 --what-if replicas.max=4`"
 
 
 def _split(name: str, models: Mapping[str, ModelRequest]) -> tuple[str, str]:
-    """Split a model's key from the setting; `replicas.min` is a setting of all."""
+    """Split a model's key from the setting; `replicas.min` is a setting, not a model's."""
     if name in SETTINGS:
         return "", name
     key, dot, setting = name.partition(".")
@@ -66,7 +66,7 @@ def _split(name: str, models: Mapping[str, ModelRequest]) -> tuple[str, str]:
 
 
 def _settings(setting: str, value: str) -> dict[str, Any]:
-    """Return the fields of a request that one setting makes, checked as in a file."""
+    """Return the request fields that one setting changes, validated as in a file."""
     read = yaml.safe_load(value)
     group, _, bound = setting.partition(".")
     said = Settings.model_validate({group: {bound: read} if bound else read})
@@ -83,15 +83,17 @@ def _unknown(change: str, key: str, setting: str, models: Mapping[str, ModelRequ
     if key and key not in models:
         near = nearest(key, models)
         hint = f"did you mean `{near}`?" if near else f"models: {', '.join(sorted(models))}"
-        return Problem(path=WHERE, message=f"`{key}` is no model of the list", hint=hint)
+        return Problem(path=WHERE, message=f"no model in the list has the key `{key}`", hint=hint)
     near = nearest(setting, SETTINGS)
     hint = f"did you mean `{near}`?" if near else f"settings: {', '.join(SETTINGS)}"
-    return Problem(path=WHERE, message=f"`{change}` is no change: SETTING=VALUE or KEY.SETTING=VALUE", hint=hint)
+    return Problem(
+        path=WHERE, message=f"`{change}` is not a change: write SETTING=VALUE or KEY.SETTING=VALUE", hint=hint
+    )
 
 
 def _refused(change: str, error: ValidationError | yaml.YAMLError) -> Problem:
-    hint = "what each setting may be: docs/reference/models.md"
+    hint = "for all settings see docs/reference/models.md"
     if not isinstance(error, ValidationError):
-        return Problem(path=WHERE, message=f"`{change}`: is no YAML value", hint=hint)
+        return Problem(path=WHERE, message=f"`{change}`: the value is not valid YAML", hint=hint)
     found = schema_problems(Document("", None, {}, {}), error, Settings, hint)[0]
     return Problem(path=WHERE, message=f"`{change}`: {found.message}", hint=found.hint)
