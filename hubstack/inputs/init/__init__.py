@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The first list of a new environment, made from what is there already.
+"""`hubstack init`: creates the model list of a new environment from existing Kubernetes manifests.
 
     objects.py       files -> Kubernetes objects, each value with its place
-    workloads.py     objects -> what runs containers, how many of it, and the values that its variables take
-    command_line.py  a container -> the words of the engine's command, shells and variables resolved
-    containers.py    a container -> the engine in it, and its flags
-    flags.py         flags -> keys of the list, and what no key can say (flags.yaml)
+    workloads.py     objects -> workloads that run containers, with replicas and the data of ConfigMaps
+    command_line.py  a container -> its commands as words, with shells and variables resolved
+    containers.py    a container -> its engine and flags
+    flags.py         flags -> keys of the list, and flags without a matching key (flags.yaml)
     servers.py       a workload -> entries of the list
-    entry.py         what was found: entries, models that stay unknown, workloads that serve none
-    listing.py       entries -> the list's text, checked by the request's own parser
+    entry.py         the results: entries, unidentified models, skipped workloads
+    listing.py       entries -> the text of the list, validated by the model list's own parser
     command.py       `hubstack init`: files in, files out
 
-It asks nobody: a collection is read by `hubstack.hub.remote`. A value that may be a secret is never written: of
-variables only the names are shown, of flags the values that flags.yaml lets through.
+Makes no network calls: `hubstack.hub.remote` reads collections. Never writes a value that may be a secret: for
+variables only names are shown, for flags only values that flags.yaml allows.
 """
 
 from hubstack.inputs.init.command import Asked, check_asked, read_manifests, write_environment

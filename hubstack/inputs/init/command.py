@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`hubstack init`: the files of a new environment.
 
-Owns what is read and written, and that nothing of another's is replaced. Does not own how a model is found.
+Owns reading and writing the files without replacing existing ones. Does not own how models are found.
 """
 
 import re
@@ -24,28 +24,28 @@ from hubstack.inputs.pulumi_config import load_stack_config
 from hubstack.inputs.settings import read_settings
 
 _NAMED = 12
-"""Workloads that are named in one sentence; more are counted."""
+"""Maximum workloads named in one sentence; the rest are counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """Which environment, and what it may be given."""
+    """The environment to create, and its options."""
 
     env: str
     """Name of the stack."""
     project_dir: Path
     gcp_project: str | None = None
-    """Of a Pulumi.<env>.yaml that is not there yet."""
+    """For a new Pulumi.<env>.yaml."""
     region: str | None = None
     force: bool = False
-    """Replace a list that is there."""
+    """Replace an existing list."""
 
 
 def read_manifests(names: Sequence[str]) -> Found:
-    """Return the models that the Kubernetes objects of files and folders serve.
+    """Return the models served by the Kubernetes objects in files and folders.
 
     Raises:
-        InputError: with every file that cannot be read.
+        InputError: files cannot be read; lists every problem.
     """
     objects = read_objects(names)
     maps, catalog = config_maps(objects), load_catalog()
@@ -62,55 +62,55 @@ def read_manifests(names: Sequence[str]) -> Found:
         if workload and found is None:
             others.append(workload.label)
     more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
-    skipped = [f"serve no model that is known here: {', '.join(others[:_NAMED])}{more}"] if others else []
+    skipped = [f"no model server found in {', '.join(others[:_NAMED])}{more}"] if others else []
     shown = ", ".join("standard input" if name == STDIN else name for name in names)
     return Found(source=shown, entries=tuple(entries), unknown=tuple(unknown), skipped=tuple(skipped))
 
 
 def check_asked(asked: Asked) -> str:
-    """Return the path of the new list, relative to the project.
+    """Validate the options and return the path of the new list, relative to the project.
 
     Raises:
-        InputError: the environment's name, its settings or what is there already forbids it; nothing is written.
+        InputError: the name or the options are invalid, or files already exist. Nothing is written.
     """
     problems: list[Problem] = []
     if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,62}", asked.env):
-        hint = "small letters, digits, `-`, `_` and `.`"
-        raise InputError([Problem(path=asked.env, message="is no name of an environment", hint=hint)])
+        hint = "use lower-case letters, digits, `-`, `_` and `.`"
+        raise InputError([Problem(path=asked.env, message="is not a valid environment name", hint=hint)])
     config, shown = _config_path(asked), f"stacks/Pulumi.{asked.env}.yaml"
     name = f"stacks/{asked.env}.models.yaml"
     if config.is_file():
         name = load_stack_config(asked.project_dir, config).config.get("hubstack:models") or name
         if asked.gcp_project or asked.region:
-            message = "is there already: --gcp-project and --region are for a new one"
-            problems.append(Problem(path=shown, message=message, hint="leave them out, or edit the file"))
+            message = "already exists: --gcp-project and --region apply to new environments only"
+            problems.append(Problem(path=shown, message=message, hint="omit them, or edit the file"))
     elif not (asked.gcp_project and asked.region):
-        message = "is not there yet: where should the environment be?"
+        message = "does not exist yet, and creating it needs a project and a region"
         problems.append(
-            Problem(path=shown, message=message, hint=f"--gcp-project ID --region REGION{_others(asked)}")
+            Problem(path=shown, message=message, hint=f"pass --gcp-project ID --region REGION{_others(asked)}")
         )
     else:
         problems += _target_problems(asked)
     if (asked.project_dir / name).exists() and not asked.force:
-        hint = "--force replaces it"
-        problems.append(Problem(path=name, message="is there already, and stays as it is", hint=hint))
+        hint = "pass --force to replace it"
+        problems.append(Problem(path=name, message="already exists; nothing was changed", hint=hint))
     if problems:
         raise InputError(problems)
     return name
 
 
 def write_environment(asked: Asked, found: Found) -> list[str]:
-    """Write the list, and the stack's settings where there are none; return what a person should read.
+    """Write the model list, and the stack's settings if they do not exist; return the lines to print.
 
     Raises:
-        InputError: as `check_asked`, or no model was found; nothing is written.
+        InputError: as for `check_asked`, or no model was found. Nothing is written.
     """
     name = check_asked(asked)
     if not found.entries:
         problems = [Problem(path=each.origin, message=each.why, hint=each.hint) for each in found.unknown]
         rest = f" ({'; '.join(found.skipped)})" if found.skipped else ""
         raise InputError(
-            [*problems, Problem(path=found.source, message=f"no model was found{rest}; nothing was written")]
+            [*problems, Problem(path=found.source, message=f"no models found{rest}; nothing was written")]
         )
     text, entries = render_list(found, name)
     target, config = asked.project_dir / name, _config_path(asked)
@@ -122,7 +122,7 @@ def write_environment(asked: Asked, found: Found) -> list[str]:
         lines.append(f"wrote stacks/{config.name}")
     write_text_atomically(target, text)
     count = f"{len(entries)} model{'s' if len(entries) > 1 else ''}"
-    return [*lines, f"wrote {name}: {count}", f"read its comments, then: ./dev lock {asked.env}"]
+    return [*lines, f"wrote {name}: {count}", f"review its comments, then run: ./dev lock {asked.env}"]
 
 
 def _config_path(asked: Asked) -> Path:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A container to the words of the commands that it runs, with variables resolved.
+"""Resolves a container's commands into words, with variables substituted.
 
-Owns what a shell and Kubernetes do to the words, as far as a manifest shows it. Runs nothing. A word that needs a
-value which the manifests do not hold keeps its `$`.
+Owns word splitting and substitution by Kubernetes and shells, as far as a manifest determines them. Executes nothing.
+A word keeps its `$` if the manifests do not contain the value.
 """
 
 import re
@@ -27,7 +27,7 @@ class Word:
 
     text: str
     mark: Mark
-    """Its place; of a script's words the place of the script."""
+    """Its place; for a word of a script, the place of the script."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,12 +36,12 @@ class Variable:
 
     name: str
     value: str | None
-    """None where it comes from a Secret, or from something that the manifests do not hold."""
+    """None if it comes from a Secret or is not in the manifests."""
     mark: Mark
 
 
 def variables(container: Part, namespace: str, maps: ConfigMaps) -> dict[str, Variable]:
-    """Return a container's variables; later ones win, and may use earlier ones."""
+    """Return a container's environment variables; later ones take precedence and may refer to earlier ones."""
     found: dict[str, Variable] = {}
     for source in container.at("envFrom").items():
         held = maps.get((namespace, source.at("configMapRef", "name").text), {})
@@ -60,10 +60,10 @@ def variables(container: Part, namespace: str, maps: ConfigMaps) -> dict[str, Va
 
 
 def commands(container: Part, env: Mapping[str, Variable]) -> list[list[Word]]:
-    """Return the commands that a container runs, each as its words; one without a shell.
+    """Return the commands that a container runs, each as a list of words; a single one unless it runs a shell script.
 
     Raises:
-        ValueError: its script has a quote that is not closed.
+        ValueError: its script has an unclosed quote.
     """
     words = [
         Word(_kubernetes(part.text, env), part.mark)
@@ -75,7 +75,7 @@ def commands(container: Part, env: Mapping[str, Variable]) -> list[list[Word]]:
 
 
 def _script_at(words: Sequence[Word]) -> int | None:
-    """Return the place of the script where a shell is started with one."""
+    """Return the index of the script's word if the command is a shell with an inline script."""
     if not words or words[0].text.rpartition("/")[2] not in _SHELLS:
         return None
     index = 1
@@ -83,7 +83,7 @@ def _script_at(words: Sequence[Word]) -> int | None:
         option = words[index].text
         if re.fullmatch(r"-[a-zA-Z]*c", option):
             return index + 1
-        # `-o pipefail` and `-euo pipefail`: the word after it is the option's.
+        # In `-o pipefail` and `-euo pipefail` the next word belongs to the option.
         index += 2 if re.fullmatch(r"[-+][a-zA-Z]*[oO]", option) else 1
         if option != "-c" and re.fullmatch(r"[-+][a-zA-Z]*c[a-zA-Z]*[oO]", option):
             return index
@@ -100,16 +100,16 @@ def _script(script: Word, arguments: Sequence[Word], env: Mapping[str, Variable]
                 local[assigned[1]] = _shell(assigned[2], local)
             rest.pop(0)
         if not rest:
-            held = local  # an assignment alone holds for the commands after it
+            held = local  # an assignment on its own applies to later commands
             continue
         words = [Word(_shell(text, local), script.mark) for text in rest]
-        # `sh -c SCRIPT NAME A B`: "$@" is A B.
+        # In `sh -c SCRIPT NAME A B`, "$@" is A B.
         found.append([w for word in words for w in (arguments[1:] if word.text in {"$@", "$*"} else [word])])
     return found
 
 
 def _split(script: str) -> Iterator[list[str]]:
-    """Yield the commands of a script as words: cut at line ends, `;`, `&` and `|`."""
+    """Yield the commands of a script as words; line ends, `;`, `&` and `|` separate commands."""
     lexer = shlex.shlex(_plain(script), posix=True, punctuation_chars=";&|\n")
     lexer.whitespace, lexer.whitespace_split, lexer.commenters = " \t\r", True, ""
     words: list[str] = []
@@ -128,7 +128,7 @@ _REDIRECTION = re.compile(r"(?:&|\d*)>>?(?:&\d|\s*[^\s;&|<>]+)|\d*<<?<?\s*[^\s;&
 
 
 def _plain(script: str) -> str:
-    """Return a script without comments and redirections, its continued lines joined; quoted text stays."""
+    """Return a script without comments and redirections, with continued lines joined; quoted text is unchanged."""
     text, kept, quote, at = script.replace("\\\n", " "), list[str](), "", 0
     while at < len(text):
         char = text[at]
@@ -164,9 +164,9 @@ def _shell(text: str, held: Mapping[str, str | None]) -> str:
 
 
 def as_words(text: str, mark: Mark) -> list[Word]:
-    """Return a text as a shell would split it.
+    """Split a text as a shell would.
 
     Raises:
-        ValueError: a quote is not closed.
+        ValueError: the text has an unclosed quote.
     """
     return [Word(word, mark) for word in shlex.split(text)]

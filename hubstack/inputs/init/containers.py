@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which container of a workload is a model server, and the flags that it is given.
+"""Finds the container of a workload that is a model server, and its flags.
 
-Owns how an engine is recognised. Does not own what the flags mean.
+Owns how an engine is recognized. Does not own the meaning of the flags.
 """
 
 import re
@@ -14,38 +14,38 @@ from hubstack.inputs.init.objects import Part
 from hubstack.inputs.init.workloads import Workload
 
 _NO_SERVER = re.compile(r"router|exporter|benchmark|-sim\b|lmcache")
-"""Images beside an engine that carry its name."""
+"""Images with an engine's name that are not the engine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """A container that an engine runs in."""
+    """A container that runs an engine."""
 
     workload: Workload
     container: Part
     row: EngineFlags
     flags: tuple[Flag, ...]
     bare: tuple[Word, ...]
-    """Words that belong to no flag."""
+    """Positional arguments."""
     env: dict[str, Variable]
 
 
 def containers(workload: Workload) -> list[Part]:
-    """Return what may be a server; of KServe's kinds the model stands in a container's place."""
+    """Return the containers that may be a server; KServe kinds have a `model` instead."""
     held = workload.pod.at("containers").items()
     if workload.kind == "InferenceService" and workload.pod.at("model").is_mapping:
         return [workload.pod.at("model"), *held]
-    if workload.kind == "LLMInferenceService":  # its server is called `main`; without one KServe's own is taken
+    if workload.kind == "LLMInferenceService":  # its server is named `main`; otherwise KServe's default is used
         main = [part for part in held if part.at("name").text == "main"]
         return main[:1] or [workload.root.at("spec", "model")]
     return held
 
 
 def find_server(workload: Workload, container: Part, env: dict[str, Variable]) -> Server | None:
-    """Return the server that a container runs, None where it runs none that is known.
+    """Return the model server that a container runs, or None if it runs no known engine.
 
     Raises:
-        ValueError: a script has a quote that is not closed.
+        ValueError: a script has an unclosed quote.
     """
     lines = commands(container, env)
     found = next((hit for line in lines for hit in _programs(line)), None)
@@ -55,7 +55,7 @@ def find_server(workload: Workload, container: Part, env: dict[str, Variable]) -
             return None
         found = row, lines[0] if lines and not container.at("command").items() else _after_model_flag(lines, row)
     row, words = found
-    if (more := env.pop("VLLM_ADDITIONAL_ARGS", None)) and more.value:  # of KServe's LLMInferenceService
+    if (more := env.pop("VLLM_ADDITIONAL_ARGS", None)) and more.value:  # from KServe's LLMInferenceService
         words = [*words, *as_words(more.value, more.mark)]
     flags, bare = read_flags(words, many=row.names)
     told = {flag.name for flag in flags}
@@ -69,7 +69,7 @@ def find_server(workload: Workload, container: Part, env: dict[str, Variable]) -
 
 
 def _programs(words: Sequence[Word]) -> Iterator[tuple[EngineFlags, Sequence[Word]]]:
-    """Yield the engine that a command starts, and the words after it."""
+    """Yield the engine that a command starts, and its arguments."""
     for index, word in enumerate(words):
         after = words[index + 1 :]
         for row in engine_rows():
@@ -99,7 +99,7 @@ def _row(name: str) -> EngineFlags:
 
 
 def _after_model_flag(lines: Sequence[Sequence[Word]], row: EngineFlags) -> Sequence[Word]:
-    """Return the words from the first flag on of the command that names a model, as a start script takes them."""
+    """Return the flags of the command that names a model, for images whose entrypoint starts the engine."""
     for line in lines:
         if any(word.text.partition("=")[0].replace("_", "-") in row.model for word in line):
             return line[next(i for i, word in enumerate(line) if word.text.startswith("-")) :]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `hubstack init` found. Owns the types only."""
+"""The results of `hubstack init`. Owns the types only."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,47 +7,47 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """The value of one key of the list."""
+    """The value of one key in the list."""
 
     value: Any
-    """As YAML has it."""
+    """As in YAML."""
     source: str
-    """Where it was said: `--max-model-len, line 12`."""
+    """Where it was found: `--max-model-len, line 12`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One model of the new list."""
+    """One model in the new list."""
 
     id: str
     origin: str
-    """What it was made from: `Deployment models/chat, k8s/chat.yaml:3`."""
+    """The object that it was created from: `Deployment models/chat, k8s/chat.yaml:3`."""
     settings: dict[str, Setting] = field(default_factory=dict[str, Setting])
-    """Keys of the request schema."""
+    """Setting by key, as in the schema of models.yaml."""
     notes: tuple[str, ...] = ()
-    """What a person should look at; no secrets."""
+    """Points to review; contain no secrets."""
     spare_name: str = ""
-    """A key to take where another model has the usual one already."""
+    """A key to use if another model already has the default one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown:
-    """A model that is served, or listed, and cannot become an entry."""
+    """A served or listed model that cannot become an entry."""
 
     origin: str
     why: str
     hint: str
     guess: str | None = None
-    """An id that it may be; written as a comment."""
+    """A possible Hub ID, written as a comment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """All of it, in the order of the source."""
+    """All results, in source order."""
 
     source: str
-    """What was read, for the list's first lines."""
+    """The source, for the header of the list."""
     entries: tuple[Entry, ...] = ()
     unknown: tuple[Unknown, ...] = ()
     skipped: tuple[str, ...] = ()
-    """What is no model, a sentence each."""
+    """One sentence for each group of items that are not models."""

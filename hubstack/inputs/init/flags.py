@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The words after an engine's program: flags with their values, and what they are in the list.
+"""Translates an engine's command-line flags into keys of the model list.
 
-Owns how flags.yaml is read and which values may be shown to a person. Does not own which container is a server.
+Owns how flags.yaml is read and which values may be shown. Does not own which container is a server.
 """
 
 import json
@@ -23,14 +23,14 @@ _SWITCH = re.compile(r"--(no|enable|disable|skip|use|allow|enforce|return|async)
 _SECRET = re.compile(r"key|token|secret|password|passwd|credential|auth", re.IGNORECASE)
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)([kKmM]?)")
 _SCALE = {"": 1, "k": 1000, "K": 1024, "m": 1000**2, "M": 1024**2}
-"""As vLLM reads them: small letters are powers of ten."""
+"""As vLLM parses them: lower-case suffixes are powers of ten."""
 _LORA, _SPECULATIVE = "--enable-lora", "--speculative-config"
 _LORA_PARTS = ("--max-loras", "--max-lora-rank")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flag:
-    """A flag as it was given."""
+    """A flag and its values."""
 
     name: str
     values: tuple[str, ...]
@@ -38,7 +38,7 @@ class Flag:
 
     @property
     def source(self) -> str:
-        """Where it was said."""
+        """Where it was found, for a comment."""
         return f"{self.name}, line {self.mark.line}"
 
 
@@ -47,7 +47,7 @@ class _Row(BaseModel):
 
 
 class EngineFlags(_Row):
-    """One engine's row of flags.yaml."""
+    """One engine's row in flags.yaml."""
 
     name: str
     images: tuple[str, ...]
@@ -57,7 +57,7 @@ class EngineFlags(_Row):
     programs: Mapping[str, str] = {}
     positional: bool = False
     path: tuple[str, ...] = ()
-    """Flags that name a file or folder."""
+    """Flags whose value is a file or folder."""
     names: tuple[str, ...] = ("--served-model-name",)
     variables: Mapping[str, str] = {}
     needs_engine: Mapping[str, str] = {}
@@ -80,16 +80,16 @@ def _table() -> _Table:
 
 
 def engine_rows() -> tuple[EngineFlags, ...]:
-    """Return what is known of each engine."""
+    """Return the known flags of each engine."""
     return _table().engines
 
 
 def read_flags(words: Sequence[Word], *, many: Sequence[str] = ()) -> tuple[list[Flag], list[Word]]:
-    """Return the flags, and the words that belong to none.
+    """Return the flags and the positional arguments.
 
     Args:
-        words: what follows the program.
-        many: flags that take every word up to the next flag.
+        words: the words after the program.
+        many: flags that take all words up to the next flag.
     """
     found: list[Flag] = []
     bare: list[Word] = []
@@ -100,7 +100,7 @@ def read_flags(words: Sequence[Word], *, many: Sequence[str] = ()) -> tuple[list
             bare.append(word)
             continue
         name, given, value = word.text.partition("=")
-        # vLLM and KServe take `_` for `-` in a flag's name.
+        # vLLM and KServe accept `_` for `-` in flag names.
         name = name.replace("_", "-") if name.startswith("--") else name
         values = [value] if given else []
         takes = not given and name not in _table().switches and not _SWITCH.match(name)
@@ -112,12 +112,12 @@ def read_flags(words: Sequence[Word], *, many: Sequence[str] = ()) -> tuple[list
 
 
 def settings_of(flags: Sequence[Flag], row: EngineFlags, folder: str) -> tuple[dict[str, Setting], list[Flag]]:
-    """Return the keys of the list that the flags mean, and the flags that mean none.
+    """Return the keys of the list that the flags set, and the flags that have no matching key.
 
     Args:
-        flags: as given; of one given twice the later counts.
-        row: the engine's.
-        folder: the model as it was given, for files that lie in it.
+        flags: in order; the last occurrence of a flag applies.
+        row: the engine's row in flags.yaml.
+        folder: the model argument, to resolve files inside that folder.
     """
     found: dict[str, Setting] = {}
     rest: list[Flag] = []
@@ -135,7 +135,7 @@ def settings_of(flags: Sequence[Flag], row: EngineFlags, folder: str) -> tuple[d
 
 
 def _value(flag: Flag, read: str, folder: str) -> Any:
-    """Return a value as the list has it, None where it says nothing there."""
+    """Return a flag's value as in the list, or None if it sets nothing there."""
     text = flag.values[-1] if flag.values else ""
     if read == "switch":
         return True if text.lower() in {"", "true", "1"} else None
@@ -151,7 +151,7 @@ def _value(flag: Flag, read: str, folder: str) -> Any:
 
 
 def _features(flags: Sequence[Flag]) -> dict[str, Setting]:
-    """Return what several flags say together."""
+    """Return the settings that need several flags."""
     by_name = {flag.name: flag for flag in flags}
     found: dict[str, Setting] = {}
     if _LORA in by_name:
@@ -184,18 +184,18 @@ def _is_feature(flag: Flag, flags: Sequence[Flag]) -> bool:
 
 
 def decided_and_lost(flags: Sequence[Flag]) -> tuple[list[str], list[str]]:
-    """Return, fit to be shown, the flags that hubstack decides itself and those that are not carried over."""
+    """Return, safe to show, the flags that hubstack sets itself and the flags that are not carried over."""
     decided = [flag for flag in flags if flag.name in _table().decided]
     return list(_shown(decided)), list(_shown([flag for flag in flags if flag not in decided]))
 
 
 def _shown(flags: Sequence[Flag]) -> Iterator[str]:
-    """Yield the flags with those of their values that are no secret for sure."""
+    """Yield the flags, with only the values that cannot be secrets."""
     for flag in flags:
         text = " ".join(flag.values)
         is_number = bool(re.fullmatch(r"-?\d{1,9}(\.\d{1,6})?", text)) and not _SECRET.search(flag.name)
         is_word = flag.name in _table().decided | _table().shown and bool(re.fullmatch(r"[\w.:/$()-]{1,40}", text))
-        # `-pWORD` is a flag and its value in one.
+        # `-pWORD` is a flag with its value attached.
         name = flag.name if flag.name.startswith("--") or len(flag.name) <= 4 else flag.name[:2]
         if not text:
             yield name

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Entries to the text of a list.
+"""Renders entries as the text of a model list.
 
-Owns the keys where two models would have the same, values that the schema refuses, and the comments. What it
-returns has been read by the request's own parser.
+Owns resolving duplicate keys, dropping values that the schema rejects, and the comments. The text that it returns has
+been validated by the model list's own parser.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,16 +22,16 @@ _ORDER = ("name", *(key for key in EntryRequest.model_fields if key not in {"id"
 
 
 def render_list(found: Found, name: str) -> tuple[str, tuple[Entry, ...]]:
-    """Return the text of the list, and its entries as they stand in it.
+    """Return the text of the list, and its entries as written.
 
     Args:
-        found: at least one entry.
-        name: path of the list as the user knows it.
+        found: results with at least one entry.
+        name: path of the list in messages.
     """
     entries = tuple(_with_keys([_valid(entry) for entry in found.entries]))
     lines = [
         "# yaml-language-server: $schema=../docs/reference/models.schema.json",
-        *_comment(f"Made by `hubstack init` from {found.source}. It is yours now."),
+        *_comment(f"Created by `hubstack init` from {found.source}. Edit it freely."),
         "models:",
         *(line for entry in entries for line in _entry_lines(entry)),
         *(line for unknown in found.unknown for line in _unknown_lines(unknown)),
@@ -42,7 +42,7 @@ def render_list(found: Found, name: str) -> tuple[str, tuple[Entry, ...]]:
 
 
 def _valid(entry: Entry) -> Entry:
-    """Leave out the settings that the schema refuses, and say so."""
+    """Drop settings that the schema rejects, with a note for each."""
     settings, notes = dict(entry.settings), list(entry.notes)
     while True:
         try:
@@ -59,14 +59,14 @@ def _valid(entry: Entry) -> Entry:
 
 
 def _with_keys(entries: Sequence[Entry]) -> Iterator[Entry]:
-    """Give a name to each entry whose key another one has."""
+    """Add a `name` to each entry whose key is already in use."""
     taken: set[str] = set()
     for entry in entries:
         held = entry.settings.get("name")
         key = str(held.value) if held else names.key_of(entry.id)
         if key in taken:
             name = _free(entry, taken)
-            setting = Setting(value=name, source=f"`{key}` is the key of another one")
+            setting = Setting(value=name, source=f"the key `{key}` is already in use")
             entry = replace(entry, settings={**entry.settings, "name": setting})  # noqa: PLW2901
             key = name
         taken.add(key)
@@ -96,7 +96,7 @@ def _unknown_lines(unknown: Unknown) -> Iterator[str]:
 
 
 def _comment(text: str, indent: int = 0) -> Iterable[str]:
-    """Return a text as comment lines, whatever it holds."""
+    """Return any text as comment lines."""
     words, line = _plain(text).split(), " " * indent + "#"
     for word in words:
         if len(line) + len(word) >= _WIDTH and not line.endswith("#"):

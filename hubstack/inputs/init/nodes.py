@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a pod asks of its node: accelerators and ways to buy, by labels or by a ComputeClass of GKE.
+"""The node requirements of a pod: accelerators and provisioning models, by labels or by a GKE ComputeClass.
 
-Owns these labels and the priorities of a class. Does not own what they cost.
+Owns these labels and the priorities of a class. Does not own prices.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,11 +24,11 @@ _WAYS = {
 
 @dataclass(frozen=True, slots=True)
 class ComputeClass:
-    """What a ComputeClass buys, first choice first."""
+    """What a ComputeClass provisions, in order of preference."""
 
     accelerators: tuple[str, ...]
     capacity: tuple[object, ...]
-    """Steps as the list has them."""
+    """Capacity steps as in the list."""
     mark: Mark
 
 
@@ -36,7 +36,7 @@ Classes = Mapping[str, ComputeClass]
 
 
 def compute_classes(objects: Sequence[Part], catalog: Catalog) -> Classes:
-    """Return the compute classes of the files by name."""
+    """Return the compute classes in the files, by name."""
     return {
         part.at("metadata", "name").text: _class(part, catalog)
         for part in objects
@@ -68,7 +68,7 @@ def _class(part: Part, catalog: Catalog) -> ComputeClass:
 
 
 def node_settings(pod: Part, catalog: Catalog, classes: Classes) -> dict[str, Setting]:
-    """Return what the pod asks of its node, as far as a key says it."""
+    """Return the pod's node requirements that have a key in the list."""
     asked = list(wanted(pod))
     labels = [(catalog.accelerator(value), mark) for key, value, mark in asked if key in LABELS]
     known = list(dict.fromkeys(row.id for row, _ in labels if row is not None))
@@ -91,10 +91,10 @@ def node_settings(pod: Part, catalog: Catalog, classes: Classes) -> dict[str, Se
 
 
 def node_notes(pod: Part, classes: Classes) -> Iterator[str]:
-    """Yield compute classes that are in none of the files."""
+    """Yield a note for each compute class that is not in the files."""
     for key, value, _ in wanted(pod):
         if key == CLASS_LABEL and value not in classes:
-            yield f"not carried over: the compute class {value[:63]}, which is in none of these files"
+            yield f"not carried over: the compute class {value[:63]}, which is not in these files"
 
 
 def _one_or_any(cards: list[str]) -> object:
@@ -102,7 +102,7 @@ def _one_or_any(cards: list[str]) -> object:
 
 
 def wanted(pod: Part) -> Iterator[tuple[str, str, Mark]]:
-    """Yield labels that the node must have: of the selector, and of the required affinity."""
+    """Yield the labels that the node must have, from the node selector and required node affinity."""
     for key, part in pod.at("nodeSelector").pairs():
         yield key, part.text, part.mark
     required = pod.at("affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files to Kubernetes objects, each value with its place.
+"""Reads files into Kubernetes objects, each value with its place.
 
-Owns which files of a folder are read, documents and `kind: List`. Does not own what an object means.
+Owns which files of a folder are read, documents and `kind: List`. Does not own the meaning of objects.
 """
 
 import json
@@ -16,34 +16,34 @@ from hubstack.files.errors import InputError
 from hubstack.files.problems import Problem
 
 MAX_BYTES, MAX_VALUES = 50_000_000, 2_000_000
-"""A few thousand Deployments as `kubectl get -o yaml` prints them."""
+"""Enough for a few thousand Deployments as printed by `kubectl get -o yaml`."""
 STDIN = "-"
 _SUFFIXES = (".json", ".yaml", ".yml")
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A value of a document; one that is not there has the value None and the place of what would hold it."""
+    """A value in a document; a missing one is None, at the place of its nearest parent."""
 
     document: Document
     loc: Loc
     value: Any
 
     def at(self, *path: str) -> "Part":
-        """Return what lies below."""
+        """Return the value at a path below this one."""
         value: Any = self.value
         for key in path:
             value = cast("dict[str, Any]", value).get(key) if isinstance(value, dict) else None
         return Part(self.document, (*self.loc, *path), value)
 
     def items(self) -> list["Part"]:
-        """Return the items of a list; none of anything else."""
+        """Return the items of a list; empty for anything else."""
         value: Any = self.value
         held = cast("list[Any]", value) if isinstance(value, list) else []
         return [Part(self.document, (*self.loc, index), item) for index, item in enumerate(held)]
 
     def pairs(self) -> list[tuple[str, "Part"]]:
-        """Return the values of a mapping; none of anything else."""
+        """Return the keys and values of a mapping; empty for anything else."""
         return [(key, self.at(key)) for key in cast("dict[str, Any]", self.value)] if self.is_mapping else []
 
     @property
@@ -53,14 +53,14 @@ class Part:
 
     @property
     def text(self) -> str:
-        """The value as a container would see it; empty where there is none or it is no scalar."""
+        """The value as a container would see it; empty if missing or not a scalar."""
         if isinstance(self.value, bool):
             return str(self.value).lower()
         return str(self.value) if isinstance(self.value, str | int | float) else ""
 
     @property
     def count(self) -> int | None:
-        """The value where it is a whole number."""
+        """The value if it is a whole number."""
         return self.value if isinstance(self.value, int) and not isinstance(self.value, bool) else None
 
     @property
@@ -70,10 +70,10 @@ class Part:
 
 
 def read_objects(names: Sequence[str]) -> list[Part]:
-    """Return every Kubernetes object of files, folders and `-`, the standard input.
+    """Return every Kubernetes object in files, folders and `-` (standard input).
 
     Raises:
-        InputError: a file cannot be read or is no YAML, or one that was named holds no object; with every problem.
+        InputError: a file cannot be read, is not YAML, or was named but contains no object; lists every problem.
     """
     problems: list[Problem] = []
     found: list[Part] = []
@@ -90,8 +90,8 @@ def read_objects(names: Sequence[str]) -> list[Part]:
             except InputError as error:
                 problems += error.problems
         if len(found) == before and len(problems) == wrong:
-            hint = "it takes YAML or JSON as `kubectl get deployments -A -o yaml` prints it"
-            problems.append(Problem(path=_shown(name), message="holds no Kubernetes object", hint=hint))
+            hint = "pass YAML or JSON as printed by `kubectl get deployments -A -o yaml`"
+            problems.append(Problem(path=_shown(name), message="contains no Kubernetes object", hint=hint))
     if problems:
         raise InputError(problems)
     return found
@@ -108,7 +108,7 @@ def _paths(name: str) -> list[str]:
     found = [path for path in sorted(folder.rglob("*")) if path.suffix in _SUFFIXES and path.is_file()]
     kept = [str(path) for path in found if not any(p.startswith(".") for p in path.relative_to(folder).parts)]
     if not kept:
-        raise InputError([Problem(path=name, message="holds no .yaml, .yml or .json file")])
+        raise InputError([Problem(path=name, message="contains no .yaml, .yml or .json file")])
     return kept
 
 
@@ -116,7 +116,7 @@ def _objects(name: str) -> Iterator[Part]:
     text, shown = _read(name), _shown(name)
     if name.endswith(".json"):
         _check_json(text, shown)
-        text = text.replace("\t", " ")  # JSON may be indented by tabs, which YAML refuses; columns stay
+        text = text.replace("\t", " ")  # JSON may be indented with tabs, which YAML rejects; columns are unchanged
     try:
         documents = parse_documents(text, shown, MAX_VALUES)
     except InputError as error:
@@ -126,7 +126,7 @@ def _objects(name: str) -> Iterator[Part]:
 
 
 def _check_json(text: str, shown: str) -> None:
-    """Refuse what YAML would take for JSON and JSON does not."""
+    """Reject text that YAML accepts but JSON does not."""
     try:
         json.loads(text)
     except json.JSONDecodeError as error:
@@ -140,20 +140,20 @@ def _read(name: str) -> str:
     try:
         content = sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
     except OSError as error:
-        reason = "there is no such file" if isinstance(error, FileNotFoundError) else (error.strerror or "")
+        reason = "no such file" if isinstance(error, FileNotFoundError) else (error.strerror or "")
         raise InputError([Problem(path=name, message=f"cannot be read: {reason}")]) from None
     return decode(content, _shown(name), MAX_BYTES)
 
 
 def _told(problem: Problem) -> Problem:
-    """Leave out the line itself: a manifest's may hold a Secret."""
+    """Omit the source line, which may contain a Secret."""
     is_template = "{{" in (problem.source_line or "")
-    hint = "a template is no manifest: give what `helm template` prints" if is_template else problem.hint
+    hint = "this is a template, not a manifest: pass the output of `helm template`" if is_template else problem.hint
     return replace(problem, source_line=None, hint=hint)
 
 
 def _unlisted(part: Part) -> Iterator[Part]:
-    """Yield the objects of a `List`, or the object itself; nothing for other YAML."""
+    """Yield the items of a `List`, or the object itself; nothing for other YAML."""
     kind = part.at("kind").text
     if kind.endswith("List") and isinstance(part.at("items").value, list):
         for item in part.at("items").items():
@@ -163,6 +163,6 @@ def _unlisted(part: Part) -> Iterator[Part]:
 
 
 def is_kustomization(part: Part) -> bool:
-    """Return whether it is the file of an overlay, which may leave out its kind."""
+    """Return whether it is a kustomization file, in which `kind` is optional."""
     named = Path(part.document.path).name.lower() in {"kustomization.yaml", "kustomization.yml", "kustomization"}
     return part.at("kind").text == "Kustomization" or (named and part.is_mapping and not part.at("kind").text)

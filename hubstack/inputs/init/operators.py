@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Kinds of other operators that name a model in fields of their own: KubeAI, Kaito, Ray, vLLM's production stack.
+"""Custom resources that name a model in their own fields: KubeAI, KAITO, Ray and the vLLM production stack.
 
-Owns which fields those are, and that no other kind is passed over in silence. Does not own pods
+Owns these fields, and reporting other kinds that may serve a model. Does not own pods
 (`hubstack.inputs.init.workloads`).
 """
 
@@ -25,7 +25,7 @@ _OWN_GROUPS = ("networking.k8s.io", "rbac.authorization.k8s.io", "autoscaling", 
 
 
 def read_operator(part: Part, catalog: Catalog) -> list[Entry | Unknown] | None:
-    """Return what an object of another operator serves; None where it is none that could serve a model."""
+    """Return the models that a custom resource serves; None if it cannot serve one."""
     kind, group = part.at("kind").text, group_of(part)
     readers = {
         ("kubeai.org", "Model"): _kubeai, ("kaito.sh", "Workspace"): _kaito, ("ray.io", "RayService"): _ray,
@@ -35,13 +35,13 @@ def read_operator(part: Part, catalog: Catalog) -> list[Entry | Unknown] | None:
     if reader is not None:
         return list(reader(part, catalog))
     if is_kustomization(part):
-        hint = "give what `kubectl kustomize FOLDER` prints, instead of its files"
-        why = "its patches, images and names are not applied here"
+        hint = "pass the output of `kubectl kustomize FOLDER` instead of its files"
+        why = "kustomizations are not applied here"
         return [Unknown(origin=_origin(part), why=why, hint=hint)]
     if kind in POD_OF or not group or group.endswith(_OWN_GROUPS) or not _may_serve(part.value):
         return None
-    why = f"`{kind}` of {group} is not read"
-    hint = "if it serves a Hub model, list it by hand, or give the Deployment that its operator makes of it"
+    why = f"`{kind}` ({group}) is not supported"
+    hint = "if it serves a Hub model, list it by hand, or pass the Deployment that its operator creates"
     return [Unknown(origin=_origin(part), why=why, hint=hint, guess=_first_hub_uri(part.value))]
 
 
@@ -53,7 +53,7 @@ def _origin(part: Part) -> str:
 
 
 def _may_serve(value: Any, depth: int = 0) -> bool:
-    """Return whether something below is a container, asks for an accelerator, or names a model."""
+    """Return whether the value contains a container, requests an accelerator, or names a model."""
     if depth > 24:
         return False
     if isinstance(value, list):
@@ -82,7 +82,7 @@ def _entry(
         why = f"`{part.at('kind').text}` names the model `{repo_id[:96]}`, which is not a Hub ID" if repo_id else (
             f"`{part.at('kind').text}` names no Hub model"
         )  # fmt: skip
-        return Unknown(origin=_origin(part), why=why, hint="find out which Hub model it is, and list that id")
+        return Unknown(origin=_origin(part), why=why, hint="find out which Hub model it is, and list its ID")
     label = name or part.at("metadata", "name").text
     key = names.slug(label) if label else ""
     if key and key != names.key_of(repo_id) and len(key) <= names.KEY_MAX and key not in names.RESERVED_KEYS:
@@ -100,7 +100,7 @@ def _bounds(low: Part, high: Part, default: int) -> dict[str, Setting]:
 
 
 def _flags(args: Part, settings: dict[str, Setting]) -> list[str]:
-    """Read what the list can say of vLLM's flags; return the others."""
+    """Add the settings for vLLM flags that have a key in the list; return the other flags."""
     lost: list[str] = []
     for part in args.items():
         flag, _, value = part.text.partition("=")
@@ -160,7 +160,7 @@ def _ray(part: Part, _catalog: Catalog) -> Iterator[Entry | Unknown]:
                 found = True
                 yield _ray_model(part, config)
     if not found:
-        why = "its `serveConfigV2` names no `llm_configs`"
+        why = "its `serveConfigV2` has no `llm_configs`"
         yield Unknown(origin=_origin(part), why=why, hint="if its Python serves a Hub model, list it by hand")
 
 

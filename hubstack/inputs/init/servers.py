@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A workload to the entries of the models that it serves.
+"""Converts a workload into entries for the models that it serves.
 
-Owns what its model's name is, and what of node, name and variables the list can say.
+Owns how the model's Hub ID is determined, and which node requirements, names and variables become settings.
 """
 
 import re
@@ -20,12 +20,12 @@ from hubstack.inputs.models import DEFAULT_CONTEXT
 
 _HUB_TOKENS = frozenset({"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_API_TOKEN", "HUGGINGFACEHUB_API_TOKEN"})
 _FOLDERS = frozenset({"cache", "data", "hub", "huggingface", "mnt", "model", "models", "snapshots", "weights"})
-"""Names of folders that are no owner of a model."""
+"""Folder names that are never the owner of a model."""
 _DOWNLOAD = re.compile(
     r"(?:\bhf\s+download|huggingface-cli\s+download|snapshot_download\(\s*(?:repo_id\s*=\s*)?[\"'])\s*"
     r"([\w.-]+/[\w.-]+)"
 )
-"""What fetches a repository of the Hub."""
+"""Commands that download a repository from the Hub."""
 _KSERVE_PARTS = (("spec", "model", "lora"), ("spec", "prefill"), ("spec", "worker"), ("spec", "parallelism"))
 _OURS = "hubstack.dev/model"
 _DEVICES = ("nvidia.com/gpu", "google.com/tpu", "amd.com/gpu")
@@ -34,7 +34,7 @@ _DEVICES = ("nvidia.com/gpu", "google.com/tpu", "amd.com/gpu")
 def read_workload(
     workload: Workload, maps: ConfigMaps, catalog: Catalog, classes: Classes
 ) -> list[Entry | Unknown] | None:
-    """Return what a workload serves; None where it runs no server that is known and asks for no accelerator."""
+    """Return the models that a workload serves; None if it runs no known engine and requests no accelerator."""
     found: list[Entry | Unknown] = []
     held = containers(workload)
     for container in held:
@@ -42,13 +42,13 @@ def read_workload(
         try:
             server = find_server(workload, container, env)
         except ValueError:
-            why = f"the script of its container `{container.at('name').text}` has a quote that is not closed"
-            found.append(Unknown(origin=workload.origin, why=why, hint="write its model into the list by hand"))
+            why = f"the script of its container `{container.at('name').text}` has an unclosed quote"
+            found.append(Unknown(origin=workload.origin, why=why, hint="add its model to the list by hand"))
             continue
         if server is not None:
             found.append(_entry(server, catalog, classes))
     if not found and workload.kind not in NOT_SERVED and any(_devices(container) for container in held):
-        why = "it asks for accelerators and runs no engine that is known here"
+        why = "it requests accelerators but runs no known engine"
         found.append(Unknown(origin=workload.origin, why=why, hint="if it serves a Hub model, list it by hand"))
     return found or None
 
@@ -61,10 +61,10 @@ def _entry(server: Server, catalog: Catalog, classes: Classes) -> Entry | Unknow
     if workload.kind == "LLMInferenceService" and kserve.text:
         served.append(kserve.text)
     if workload.kind in NOT_SERVED:
-        why = f"a {workload.kind} of {row.name}: {NOT_SERVED[workload.kind]}"
+        why = f"{row.name} in a {workload.kind}: {NOT_SERVED[workload.kind]}"
         guess = model.text if model and _is_hub_id(model.text) else None
         return Unknown(
-            origin=workload.origin, why=why, hint="list its model by hand if it is to be served", guess=guess
+            origin=workload.origin, why=why, hint="list its model by hand if you want to serve it", guess=guess
         )
     ours = workload.annotation(_OURS) if _is_hub_id(workload.annotation(_OURS)) else ""
     if not ours and (model is None or not _is_hub_id(model.text)):
@@ -73,7 +73,7 @@ def _entry(server: Server, catalog: Catalog, classes: Classes) -> Entry | Unknow
     settings, rest = settings_of(server.flags, row, model.text if model else "")
     rest = [flag for flag in rest if flag.name not in {*row.model, *row.path, *row.names}]
     if tail and row.engine is None:
-        settings["revision"] = Setting(value=tail, source=f"the address, line {model.mark.line if model else 0}")
+        settings["revision"] = Setting(value=tail, source=f"the model URI, line {model.mark.line if model else 0}")
     if row.engine and not ours:
         settings["engine"] = Setting(value=row.engine, source=f"{row.name}, line {server.container.mark.line}")
     settings |= _replicas(workload) | node_settings(workload.pod, catalog, classes)
@@ -94,7 +94,7 @@ def _entry(server: Server, catalog: Catalog, classes: Classes) -> Entry | Unknow
 
 
 def _model(server: Server) -> Word | None:
-    """Return the word that names the model."""
+    """Return the argument that names the model."""
     row, workload = server.row, server.workload
     for part in (workload.root.at("spec", "model", "uri"), server.container.at("storageUri")):
         if part.text:
@@ -107,7 +107,7 @@ def _model(server: Server) -> Word | None:
 
 
 def _at(server: Server, model: Word | None) -> tuple[Word | None, str]:
-    """Return the model without a revision after it (KServe's `hf://`), or a quantization (llama.cpp)."""
+    """Split a revision (KServe's `hf://`) or a quantization (llama.cpp) from the model."""
     if model is None or not (model.text.startswith("hf://") or server.row.tags_quantization):
         return model, ""
     repo_id, _, tail = model.text.removeprefix("hf://").partition(":")
@@ -124,21 +124,24 @@ def _unknown(server: Server, model: Word | None, served: Sequence[str]) -> Unkno
     workload, row = server.workload, server.row
     guess = _downloaded(workload) or _guess(model.text if model else "", served)
     hint = (
-        f"it looks like `{guess}`: if that is its Hub id, take the comment sign away"
+        f"it looks like `{guess}`: if that is its Hub ID, uncomment the line"
         if guess
-        else "find out which Hub model it is, and list that id"
+        else "find out which Hub model it is, and list its ID"
     )
     if model is None:
-        mark, why = server.container.mark, f"no model is named to {row.name}"
+        mark, why = server.container.mark, f"{row.name} has no model argument"
     elif "$" in model.text:
-        mark, why = model.mark, f"{row.name} is given `{_clean(model.text)}`, whose value is in none of these files"
+        mark, why = model.mark, f"{row.name} serves `{_clean(model.text)}`, whose value is not in these files"
     else:
-        mark, why = model.mark, f"{row.name} is given the path `{_clean(model.text)}`, which says no Hub id"
+        mark, why = (
+            model.mark,
+            f"{row.name} serves the path `{_clean(model.text)}`, which does not contain a Hub ID",
+        )
     return Unknown(origin=f"{workload.label}, {mark.path}:{mark.line}", why=why, hint=hint, guess=guess)
 
 
 def _downloaded(workload: Workload) -> str | None:
-    """Return the one Hub model that its init containers download."""
+    """Return the Hub model that its init containers download, if exactly one."""
     parts = [part for each in workload.pod.at("initContainers").items() for part in (
         *each.at("command").items(), *each.at("args").items())]  # fmt: skip
     text = " ".join(part.text for part in parts)
@@ -147,7 +150,7 @@ def _downloaded(workload: Workload) -> str | None:
 
 
 def _guess(path: str, served: Sequence[str]) -> str | None:
-    """Return an id that the names of a path or of clients suggest: nothing proves it."""
+    """Return a likely Hub ID derived from a path or served names; unverified."""
     cached = re.search(r"models--([\w.-]+?)--([\w.-]+?)(?:/|$)", path)
     tail = re.search(r"/[\w.-]+/([\w.-]+/[\w.-]+)/?$", path)
     found = [name for name in served if "/" in name]
@@ -157,7 +160,7 @@ def _guess(path: str, served: Sequence[str]) -> str | None:
 
 
 def _clean(text: str) -> str:
-    """Return an address without what may be a secret in it."""
+    """Return a model reference with possible secrets removed."""
     return re.sub(r"(?<=//)[^/@\s]*@", "", text).partition("?")[0][:200]
 
 
@@ -172,7 +175,7 @@ def _replicas(workload: Workload) -> dict[str, Setting]:
 def _name(
     server: Server, repo_id: str, served: Sequence[str], *, is_ours: bool
 ) -> tuple[Setting | None, list[str]]:
-    """Return the key under which clients go on asking, and the names that nobody answers to any more."""
+    """Return the key that keeps the name that clients use, and the served names that are lost."""
     usual = names.key_of(repo_id)
     label = server.workload.root.at("metadata", "labels", "app.kubernetes.io/instance")
     if is_ours and label.text:
@@ -186,7 +189,7 @@ def _name(
     lost = [name for name in wanted if name != fit]
     if fit is None or fit == usual:
         return None, lost
-    return Setting(value=fit, source=f"the name that clients ask for, line {line}"), lost
+    return Setting(value=fit, source=f"the served name, line {line}"), lost
 
 
 def _is_key(name: str) -> bool:
@@ -202,20 +205,20 @@ def _devices(container: Part) -> list[str]:
 def _notes_of_ours(workload: Workload) -> Iterator[str]:
     commit = workload.annotation("hubstack.dev/commit")
     if re.fullmatch(r"[0-9a-f]{40}", commit):
-        yield f"it runs commit {commit}; `lock` takes the newest of its branch"
+        yield f"it runs commit {commit}; `hubstack lock` takes the newest commit of its branch"
 
 
 def _notes(server: Server, rest: Sequence[Flag], names_lost: Sequence[str], catalog: Catalog) -> Iterator[str]:
-    """Yield what is not carried over, without a value that may be a secret."""
+    """Yield a note for each thing that is not carried over, without values that may be secrets."""
     decided, lost = decided_and_lost(rest)
     if decided := [*decided, *_devices(server.container)]:
-        yield f"hubstack decides itself: {', '.join(decided)}"
+        yield f"set by hubstack: {', '.join(decided)}"
     lost += [".".join(path) for path in _KSERVE_PARTS if server.workload.root.at(*path).value]
     if lost:
         yield f"not carried over: {', '.join(lost)}"
     for name in names_lost:
         if re.fullmatch(r"[\w.:/-]{1,96}", name):
-            yield f"clients that ask for the model `{name}` must ask for its id or its key"
+            yield f"clients that use the model name `{name}` must switch to its ID or key"
     for key, value, _ in wanted(server.workload.pod):
         if key in LABELS and catalog.accelerator(value) is None:
             yield f"the accelerator `{_clean(value)}` is not in the catalogue"
@@ -225,13 +228,13 @@ def _notes(server: Server, rest: Sequence[Flag], names_lost: Sequence[str], cata
     if variables_lost:
         yield f"variables not carried over (values are never copied): {', '.join(variables_lost)}"
     if _HUB_TOKENS & server.env.keys():
-        yield "it has a Hub token: give hubstack one by `pulumi config set --secret hubstack:hfToken`"
+        yield "it uses a Hub token: set it with `pulumi config set --secret hubstack:hfToken`"
 
 
 def _notes_of_meaning(server: Server, settings: Mapping[str, Setting]) -> Iterator[str]:
-    """Yield where the same words mean something else to hubstack."""
+    """Yield a note where a setting means something different in hubstack."""
     row = server.row
     if row.note:
         yield row.note
     if "context" not in settings and any(told["key"] == "context" for told in row.keys.values()):
-        yield f"no context is set: hubstack takes the model's own limit, at most {DEFAULT_CONTEXT}"
+        yield f"no context length is set: hubstack uses the model's own limit, at most {DEFAULT_CONTEXT}"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Kubernetes objects to what runs containers: how many replicas, on which nodes, with which variables.
+"""Extracts the workloads from Kubernetes objects, with their replicas and pod specs.
 
-Owns the kinds that are read and where each keeps its pod. Does not own what a container serves. Reads no Secret.
+Owns the supported kinds and where each has its pod spec. Does not own what a container serves. Reads no Secrets.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,20 +23,20 @@ POD_OF: Mapping[str, tuple[str, ...]] = {
     "InferenceService": ("spec", "predictor"),
     "LLMInferenceService": ("spec", "template"),
 }
-"""Kind to the place of its pod."""
+"""Kind to the path of its pod spec."""
 _GROUPS: Mapping[str, str] = {"Rollout": "argoproj.io", "Service": "serving.knative.dev"}
-"""Kinds that are read of one API group only."""
+"""Kinds that are supported in one API group only."""
 NOT_SERVED: Mapping[str, str] = {
-    "CronJob": "it runs and ends; hubstack keeps servers",
-    "DaemonSet": "it runs one pod on every node; write `replicas` by hand if that is what you want",
-    "Job": "it runs and ends; hubstack keeps servers",
+    "CronJob": "it runs to completion, and hubstack runs servers only",
+    "DaemonSet": "it runs one pod on every node; set `replicas` by hand to approximate that",
+    "Job": "it runs to completion, and hubstack runs servers only",
 }
-"""Kinds that hubstack has no counterpart of."""
+"""Kinds that have no counterpart in hubstack."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replicas:
-    """How many, and where that was said."""
+    """Replica bounds, and where they were found."""
 
     min: int
     max: int | None
@@ -52,22 +52,22 @@ class Workload:
     name: str
     root: Part
     pod: Part
-    """The pod's spec; of KServe's kinds what stands in its place."""
+    """The pod spec, or its equivalent in KServe kinds."""
     replicas: Replicas
 
     @property
     def label(self) -> str:
-        """How to call it."""
+        """Kind, namespace and name."""
         return f"{self.kind} {self.namespace}/{self.name}"
 
     @property
     def origin(self) -> str:
-        """How to call it, and where it is."""
+        """Kind, namespace and name, with file and line."""
         mark = self.root.at("metadata", "name").mark
         return f"{self.label}, {mark.path}:{mark.line}"
 
     def annotation(self, key: str) -> str:
-        """Return an annotation of the object, empty where it has none."""
+        """Return an annotation of the object, or an empty string."""
         return self.root.at("metadata", "annotations", key).text
 
 
@@ -85,7 +85,7 @@ def config_maps(objects: Iterable[Part]) -> ConfigMaps:
 
 
 def workloads(objects: Sequence[Part]) -> list[Workload]:
-    """Return what runs containers, in the order given; what belongs to another object that is there is left out."""
+    """Return the workloads in order, without those owned by another object in the files."""
     scalers = {key: found for each in objects for key, found in _scaler(each)}
     owned = {(namespace_of(o), o.at("kind").text, o.at("metadata", "name").text) for o in objects}
     found: list[Workload] = []
@@ -106,7 +106,7 @@ def workloads(objects: Sequence[Part]) -> list[Workload]:
 
 
 def group_of(part: Part) -> str:
-    """Return the API group; empty for the core."""
+    """Return the API group; empty for the core group."""
     group, slash, _ = part.at("apiVersion").text.partition("/")
     return group if slash else ""
 
@@ -144,7 +144,7 @@ def _replicas(part: Part, kind: str) -> Replicas:
 
 
 def _scaler(part: Part) -> list[tuple[tuple[str, str, str], Replicas]]:
-    """Return what an autoscaler scales and within which bounds; of two for one workload the later counts."""
+    """Return the target of an autoscaler and its bounds; the last one for a workload applies."""
     kind, spec = part.at("kind").text, part.at("spec")
     if kind == "HorizontalPodAutoscaler":
         low, high, default = spec.at("minReplicas"), spec.at("maxReplicas"), 1
