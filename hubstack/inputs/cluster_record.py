@@ -18,8 +18,8 @@ from hubstack.files.schema_errors import schema_problems
 from hubstack.files.write import write_text_atomically
 
 FORMAT = 1
-HEAD = """# The cluster of each model that no cluster names. Written by `hubstack lock` and `hubstack place`; commit it.
-# A model keeps its cluster as long as that cluster has `rest: true`. To move one, list it under another's `models:`.
+HEAD = """# Clusters of models that no cluster names. Written by `hubstack lock` and `hubstack place`; commit it.
+# A model keeps its cluster while that has `rest: true`. To move one, list it under another cluster's `models:`.
 """
 
 

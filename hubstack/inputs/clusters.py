@@ -37,7 +37,7 @@ class Cluster:
 
     key: str
     patterns: tuple[str, ...] = ()
-    """Patterns for the model keys (`team-a-*`) or Hub IDs (`Qwen/*`) that it serves; other clusters may match too."""
+    """Patterns for the model keys (`team-a-*`) or Hub IDs (`Qwen/*`) that it serves; clusters may overlap."""
     takes_rest: bool = True
     """Whether it serves a share of the models that no cluster names."""
     settings: Settings
@@ -51,7 +51,7 @@ class Cluster:
 
 
 def names_it(pattern: str, model: ModelRequest) -> bool:
-    """Return whether a pattern matches a model's current or former key, so that a rename does not move the model."""
+    """Return whether a pattern matches a model's current or former key; a rename does not move a model."""
     words = (model.id,) if "/" in pattern else entry_keys(model)
     return any(fnmatchcase(word, pattern) for word in words)
 

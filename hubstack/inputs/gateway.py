@@ -17,9 +17,9 @@ from hubstack.plan.gateway import Exposure, GatewayAuth, GatewayMode, GatewayPla
 
 SETTING = "hubstack:gateway"
 DEFAULT_TIMEOUT_SECONDS = 3600
-"""Google's default of 30 s applies to the whole response, streamed or not, and cuts it off while the engine is still
-generating (Cloud Load Balancing docs, "Backend service timeout"). A reasoning model may generate for minutes; an hour
-is more than any supported engine needs."""
+"""Google's default of 30 s applies to the whole response, streamed or not, and cuts it off while the engine is
+still generating (Cloud Load Balancing docs, "Backend service timeout"). A reasoning model may generate for minutes;
+an hour is more than any supported engine needs."""
 MAX_TIMEOUT_SECONDS = 86_400
 _HOST = r"(?=.{1,253}$)([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)+[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
 _NAME = r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"

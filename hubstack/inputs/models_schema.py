@@ -44,8 +44,8 @@ class ReplicasRequest(_Strict):
     """Minimum and maximum number of replicas."""
 
     min: int | None = Field(None, ge=0, le=1000)
-    """Replicas that always run. With 0 the model and its nodes scale to zero when idle, and the next request waits for
-    a cold start. Default 1."""
+    """Replicas that always run. With 0 the model and its nodes scale to zero when idle, and the next request waits
+    for a cold start. Default 1."""
     max: int | None = Field(None, ge=1, le=1000)
     """Maximum number of replicas. Default: `min`, at least 1."""
 
@@ -79,8 +79,8 @@ class CapacityStepRequest(_Strict):
     kind: Literal["reservation", "spot", "flex-start", "on-demand"]
     """Provisioning model."""
     reservation: str | None = Field(None, pattern=RESERVATION_PATTERN)
-    """Name of the reservation (`kind: reservation` only); `projects/OWNER/reservations/NAME` if another project shares
-    it."""
+    """Name of the reservation (`kind: reservation` only); `projects/OWNER/reservations/NAME` if another project
+    shares it."""
     machine_type: str | None = None
     """Machine type for this step, as reserved. Default: the cheapest that fits."""
     zone: str | None = None
@@ -102,8 +102,7 @@ class LoraRequest(_Strict):
 
 
 class SpeculativeRequest(_Strict):
-    """Speculative decoding: propose several tokens per step and keep those that the model accepts. No second repository
-    is loaded."""
+    """Speculative decoding without a draft model: propose tokens and keep those that the model accepts."""
 
     method: Literal["ngram", "mtp"]
     """`ngram` proposes tokens from the prompt; `mtp` uses the checkpoint's own multi-token-prediction layers."""
@@ -126,14 +125,14 @@ class SloRequest(_Strict):
     """The service level objective that alerts watch (docs/concepts/monitoring.md)."""
 
     time_to_first_token_seconds: float | None = Field(None, ge=0.02, le=600)
-    """Maximum time to the first token, or to the whole response for embeddings and ranking. Alerts use the next bucket
-    of the engine's histogram, which the plan shows. Default 2."""
+    """Maximum time to the first token, or to the whole response for embeddings and ranking. Alerts use the next
+    bucket of the engine's histogram, which the plan shows. Default 2."""
     time_per_output_token_seconds: float | None = Field(None, ge=0.001, le=60)
-    """Maximum time between two tokens of a response. Used for placement (docs/concepts/traffic.md); no alert watches
-    it. Default: no limit."""
+    """Maximum time between two tokens of a response. Used for placement (docs/concepts/traffic.md); no alert
+    watches it. Default: no limit."""
     latency_percent: float | None = Field(None, ge=94, le=99.99)
-    """Percentage of requests that must meet the latency target. At least 94: with a lower target the fast-burn alert
-    could not fire even if every request were slow. Default 95."""
+    """Percentage of requests that must meet the latency target. At least 94: with a lower target the fast-burn
+    alert could not fire even if every request were slow. Default 95."""
     error_percent: float | None = Field(None, ge=0.01, le=6)
     """Percentage of requests that may fail with a server error. Default 1."""
 
@@ -263,16 +262,16 @@ class Settings(_Strict):
     context: int | None = Field(None, ge=128, le=16_777_216)
     """Maximum tokens per sequence, prompt and response together. Default: the model's own limit, at most 8192."""
     concurrency: int | None = Field(None, ge=1, le=4096)
-    """Full-context sequences that must fit in the KV cache at once. More and shorter sequences run together as memory
-    allows. Default 2."""
+    """Full-context sequences that must fit in the KV cache at once. More and shorter sequences run together as
+    memory allows. Default 2."""
     replicas: ReplicasRequest | None = None
     """`{min: 0, max: 4}`. Default: one replica."""
     scaling: ScalingRequest | None = None
     """When to scale: `{queue: 5, kv_cache_percent: 80, idle_minutes: 15}`, which are the defaults."""
     capacity: list[Step] | None = Field(None, min_length=1, max_length=8)
     """Ways to provision nodes, in order of preference: `spot`, `on-demand`, `flex-start`, `reservation: NAME`; or a
-    mapping `{kind: on-demand, accelerator: l4, zones: [...]}` for another accelerator or zone. Each must be available
-    for the machine type, and the plan checks that the model fits on each. Default `[on-demand]`."""
+    mapping `{kind: on-demand, accelerator: l4, zones: [...]}` for another accelerator or zone. Each must be
+    available for the machine type, and the plan checks that the model fits on each. Default `[on-demand]`."""
     accelerator: AcceleratorChoice | None = None
     """An accelerator, or `{any: [...]}` to allow several. Default: the cheapest that fits."""
     engine: EngineKind | None = Field(None, strict=False)
@@ -285,8 +284,8 @@ class Settings(_Strict):
     kv_cache_dtype: Literal["auto", "fp8"] | None = None
     """Data type of the KV cache; `fp8` halves its size at some loss of quality. Default `auto`: the model's own."""
     expert_parallel: bool | None = None
-    """Mixture of experts: place whole experts on each accelerator instead of a slice of every expert. Default false,
-    unless the model can only be split this way."""
+    """Mixture of experts: place whole experts on each accelerator instead of a slice of every expert. Default
+    false, unless the model can only be split this way."""
     lora: LoraRequest | None = None
     """`{slots: 4, rank: 16}`: memory for LoRA adapters. Default: none."""
     speculative: SpeculativeRequest | None = None
@@ -296,8 +295,8 @@ class Settings(_Strict):
     1500, output_tokens: 300}` (docs/concepts/traffic.md). Default: none; the cheapest option that fits, and
     `replicas`."""
     slo: SloRequest | None = None
-    """Service level objective: `{time_to_first_token_seconds: 2, latency_percent: 95, error_percent: 1}`, which are the
-    defaults."""
+    """Service level objective: `{time_to_first_token_seconds: 2, latency_percent: 95, error_percent: 1}`, which are
+    the defaults."""
     tool_call_parser: str | None = Field(None, pattern=r"^[A-Za-z0-9_.-]{1,64}$")
     """The engine's tool-call parser (`hermes`, `llama3_json` ...); turns on automatic tool choice."""
     reasoning_parser: str | None = Field(None, pattern=r"^[A-Za-z0-9_.-]{1,64}$")
@@ -305,17 +304,18 @@ class Settings(_Strict):
     chat_template: Inside | None = Field(None, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]{0,254}$")
     """Chat template file in the repository, used instead of the tokenizer's."""
     canary: CanaryRequest | None = None
-    """`{revision: REV, weight: 10}`: this commit serves 10 % of the requests (docs/guides/canary.md). Default: none."""
+    """`{revision: REV, weight: 10}`: this commit serves 10 % of the requests (docs/guides/canary.md). Default:
+    none."""
     loading: Literal["auto", "runai-streamer", "gcsfuse", "hyperdisk-ml"] | None = None
     """How servers load weights: `runai-streamer` streams them from the bucket to the accelerator (vLLM on GPUs,
     safetensors), `gcsfuse` mounts the bucket, `hyperdisk-ml` mounts a disk filled from it, in one zone. Default
     `auto`: the streamer if the engine supports it and it saves two minutes of loading, otherwise `gcsfuse`."""
     cache: Literal["none", "anywhere"] | None = None
-    """`anywhere` adds an Anywhere Cache to the model's bucket in each zone of its nodes; it is billed, and deleting it
-    takes an hour. Default `none`."""
+    """`anywhere` adds an Anywhere Cache to the model's bucket in each zone of its nodes; it is billed, and deleting
+    it takes an hour. Default `none`."""
     keep_previous: bool | None = None
-    """Keep the weights of the previously locked commit, so that a rollback needs no download. Default false: they are
-    deleted once the servers have switched."""
+    """Keep the weights of the previously locked commit, so that a rollback needs no download. Default false: they
+    are deleted once the servers have switched."""
     trust_remote_code: bool | None = None
     """Allow the engine to run Python code from the repository. Default false: such models are refused."""
     allow_pickle: bool | None = None
@@ -332,12 +332,12 @@ class EntryRequest(Settings):
     id: str
     """Repository ID on the Hub: `owner/name`."""
     name: str | None = Field(None, max_length=names.KEY_MAX, pattern=f"^{names.KEY_PATTERN}$")
-    """The model's key, from which all its resources are named; changing it replaces them unless `was` lists the former
-    key. Lower-case letters, digits and hyphens. Default: derived from the ID."""
+    """The model's key, from which all its resources are named; changing it replaces them unless `was` lists the
+    former key. Lower-case letters, digits and hyphens. Default: derived from the ID."""
     was: Former | None = None
-    """The key before a rename, or a list of former keys, oldest first. The resources keep the names derived from the
-    oldest key, and clients may use any of the keys. Keep it as long as the model exists: removing it replaces every
-    resource (docs/concepts/identity.md)."""
+    """The key before a rename, or a list of former keys, oldest first. The resources keep the names derived from
+    the oldest key, and clients may use any of the keys. Keep it as long as the model exists: removing it replaces
+    every resource (docs/concepts/identity.md)."""
 
     @field_validator("id")
     @classmethod
@@ -367,8 +367,8 @@ class RequestFile(_Strict):
     defaults: Settings | None = None
     """Settings for every model that does not set its own."""
     overrides: dict[str, Settings] | None = None
-    """Settings by model key that take precedence over the list; `*` applies to every model. Environments that share a
-    list differ by these."""
+    """Settings by model key that take precedence over the list; `*` applies to every model. Environments that share
+    a list differ by these."""
     models: list[Entry] | None = None
     """The models: each a Hub ID, or a mapping with an `id`."""
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A stack's config, as the Pulumi CLI passes it to a program.
 
-Owns reading Pulumi.yaml and Pulumi.<stack>.yaml: declared types, defaults and values. Secrets are never decrypted: a
-placeholder replaces each.
+Owns reading Pulumi.yaml and Pulumi.<stack>.yaml: declared types, defaults and values. Secrets are never decrypted:
+a placeholder replaces each.
 """
 
 import json

@@ -144,8 +144,8 @@ class StackSettings(BaseModel):
     gateway_settings: Annotated[GatewaySettings | None, FROM_JSON] = Field(
         None, validation_alias=GATEWAY, examples=['\'{"mode": "services"}\'']
     )
-    """One address for all models: `{mode: services, exposure: internal}`. Default: models are reachable from inside the
-    cluster only."""
+    """One address for all models: `{mode: services, exposure: internal}`. Default: models are reachable from inside
+    the cluster only."""
     binary_authorization: Flag = Field(False, validation_alias="hubstack:binaryAuthorization", examples=["true"])
     """Check images against the project's Binary Authorization policy (docs/concepts/security.md)."""
     kms_key: (
@@ -158,7 +158,8 @@ class StackSettings(BaseModel):
     )  # fmt: skip
     """Cloud KMS key, in the same region, that encrypts the stack's data at rest. Default: Google-managed keys."""
     restricted_apis: Flag = Field(False, validation_alias="hubstack:restrictedApis", examples=["true"])
-    """Reach Google APIs only through `restricted.googleapis.com`, the addresses that VPC Service Controls protects."""
+    """Reach Google APIs only through `restricted.googleapis.com`, the addresses that VPC Service Controls
+    protects."""
     perimeter: (
         Annotated[str, form(_PERIMETER, "accessPolicies/NUMBER/servicePerimeters/NAME, a service perimeter")] | None
     ) = Field(
@@ -169,7 +170,8 @@ class StackSettings(BaseModel):
     run_ingress: Ingress = Field(
         Ingress.INTERNAL, strict=False, validation_alias="hubstack:runIngress", examples=["internal"]
     )
-    """From where Cloud Run services can be reached (docs/concepts/cloud-run.md); callers always need an identity."""
+    """From where Cloud Run services can be reached (docs/concepts/cloud-run.md); callers always need an
+    identity."""
     run_invokers: Annotated[tuple[Member, ...], LIST, DISTINCT, FROM_JSON] = Field(
         (), validation_alias="hubstack:runInvokers", examples=["'[\"group:team@example.com\"]'"]
     )
@@ -178,8 +180,9 @@ class StackSettings(BaseModel):
         None, validation_alias="hubstack:clusters", json_schema_extra=_ENVIRONMENT_ONLY,
         examples=["'{\"eu\": {\"region\": \"europe-west4\"}}'"],
     )  # fmt: skip
-    """Clusters that share the list, each a separate stack (docs/concepts/scale.md). A cluster may set its own `project`
-    and `region`, and any other setting except this one, `hubstack:models`, `hubstack:shardOf` and the secrets."""
+    """Clusters that share the list, each a separate stack (docs/concepts/scale.md). A cluster may set its own
+    `project` and `region`, and any other setting except this one, `hubstack:models`, `hubstack:shardOf` and the
+    secrets."""
     shard_of: str | None = Field(
         None, validation_alias="hubstack:shardOf", json_schema_extra=_ENVIRONMENT_ONLY,
         examples=["stacks/Pulumi.prod.yaml"],

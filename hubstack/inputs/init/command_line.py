@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Resolves a container's commands into words, with variables substituted.
 
-Owns word splitting and substitution by Kubernetes and shells, as far as a manifest determines them. Executes nothing.
-A word keeps its `$` if the manifests do not contain the value.
+Owns word splitting and substitution by Kubernetes and shells, as far as a manifest determines them. Executes
+nothing. A word keeps its `$` if the manifests do not contain the value.
 """
 
 import re
@@ -60,7 +60,7 @@ def variables(container: Part, namespace: str, maps: ConfigMaps) -> dict[str, Va
 
 
 def commands(container: Part, env: Mapping[str, Variable]) -> list[list[Word]]:
-    """Return the commands that a container runs, each as a list of words; a single one unless it runs a shell script.
+    """Return the commands that a container runs, each as a list of words; several only for a shell script.
 
     Raises:
         ValueError: its script has an unclosed quote.

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Renders entries as the text of a model list.
 
-Owns resolving duplicate keys, dropping values that the schema rejects, and the comments. The text that it returns has
-been validated by the model list's own parser.
+Owns resolving duplicate keys, dropping values that the schema rejects, and the comments. The text that it returns
+has been validated by the model list's own parser.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
