@@ -116,7 +116,7 @@ def test_bad_input_gets_one_clear_message_exit_2_and_no_file_is_touched(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "is empty: it lists no models"),
+        ("", "is empty: no models listed"),
         ("models:\n\t- a/b\n", "a tab"),
         ("a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n", "an alias"),
         ("models: []\n", "lists no models"),

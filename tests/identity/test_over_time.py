@@ -272,7 +272,7 @@ CASES: dict[str, tuple[str, str, Callable[[str], Outcome]]] = {
 """Case to the edits of both sides, and what is expected."""
 REFUSED = {
     ("vertex", "remove"): "lists no models",
-    **{(each, "rename without an alias"): "`qwen3-8b` of the cluster `eu` names no model of the list"
+    **{(each, "rename without an alias"): "`qwen3-8b` of the cluster `eu` matches no model in the list"
        for each in ("sharded/eu", "sharded/us")},
 }  # fmt: skip
 """Cases that are no update, to what hubstack says: a list of no model; a key that is named under a cluster."""

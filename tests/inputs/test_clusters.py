@@ -73,7 +73,7 @@ def test_a_model_is_where_it_is_named_else_in_exactly_one_that_takes_the_rest(
                 assert found == (recorded[key],), "it stays where it stands"
         else:
             assert found == ()
-            assert any(f"`{key}` is in no cluster" in message for message in homeless)
+            assert any(f"no cluster serves `{key}`" in message for message in homeless)
 
 
 @given(LISTS, st.lists(CLUSTER_KEYS, min_size=1, max_size=5, unique=True), CLUSTER_KEYS)
@@ -121,7 +121,7 @@ def test_a_pattern_with_a_slash_is_held_against_the_hub_id() -> None:
 
 def test_a_pattern_that_names_nothing_is_told_with_what_may_be_meant() -> None:
     (problem,) = division_problems([model("chat")], (cluster("eu", "caht"), cluster("us")))
-    assert "`caht` of the cluster `eu` names no model" in problem.message
+    assert "`caht` of the cluster `eu` matches no model" in problem.message
     assert problem.hint == "did you mean `chat`?"
 
 
@@ -148,11 +148,11 @@ def test_what_pulumi_config_set_writes_is_read_too() -> None:
 @pytest.mark.parametrize(
     ("text", "place", "why"),
     [
-        ("    Eu: {}\n", "4:5", "`Eu` is no key of a cluster"),
-        ("    1: {}\n", "4:5", "`1` is no key of a cluster"),
+        ("    Eu: {}\n", "4:5", "`Eu` is not a valid cluster key"),
+        ("    1: {}\n", "4:5", "`1` is not a valid cluster key"),
         ("    eu: west\n", "4:5", "must be a mapping"),
         ("    eu: {regoin: x}\n", "4:10", "did you mean `region`?"),
-        ("    eu: {clusters: x}\n", "4:10", "unknown setting `clusters`"),
+        ("    eu: {clusters: x}\n", "4:10", "unknown cluster setting `clusters`"),
         ("    eu: {models: chat}\n", "4:18", "`models` must be a list"),
         ("    eu: {models: []}\n", "4:18", "`models` must be a list"),
         ("    eu: {models: [1]}\n", "4:18", "`models` must be a list"),
@@ -174,7 +174,7 @@ def test_clusters_of_one_project_have_namespaces_of_their_own() -> None:
     own = {"hubstack:namespace": "models"}
     twice = (cluster("eu", settings=own), cluster("us", settings=own))
     (problem,) = settings_problems(twice, environment)
-    assert "`eu` and `us` have one project and one namespace" in problem.message
+    assert "`eu` and `us` share a project and a namespace" in problem.message
     apart = (twice[0], cluster("us", settings={**own, "gcp:project": "other"}))
     assert not list(settings_problems(apart, environment))
 
@@ -201,4 +201,4 @@ def test_clusters_that_are_let_through_have_no_name_in_common(
 def test_clusters_whose_buckets_could_have_one_name_are_refused() -> None:
     assert names.bucket_name("acme", "prod-eu", "west-chat") == names.bucket_name("acme", "prod-eu-west", "chat")
     (problem,) = settings_problems([cluster("eu"), cluster("eu-west"), cluster("europe")], {"gcp:project": "acme"})
-    assert problem.message.startswith("`eu-west` begins as `eu` does")
+    assert problem.message.startswith("`eu-west` starts with `eu-`")

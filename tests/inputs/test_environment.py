@@ -46,7 +46,7 @@ def test_a_folder_is_the_stack_in_it(project: Path, name: str, working_dir: str)
 
 def test_a_misspelt_stack_is_answered_with_the_nearest(project: Path) -> None:
     said = refused("prd", project)
-    assert "there is no stack `prd`" in said
+    assert "no stack named `prd`" in said
     assert "did you mean `prod`?" in said
 
 

@@ -28,7 +28,7 @@ def test_a_window_over_midnight_ends_on_the_next_day() -> None:
     ("value", "said"),
     [
         ({"days": ["SA"], "start": "02:00", "hours": 8}, "allows 32 hours in 4 weeks"),
-        ({"days": ["SA", "SA"], "start": "02:00", "hours": 12}, "lists `SA` twice"),
+        ({"days": ["SA", "SA"], "start": "02:00", "hours": 12}, "contains `SA` more than once"),
         (
             {"days": ["SA", "SU"], "start": "02:00", "hours": 3},
             "`hubstack:maintenanceWindow.hours` must be at least 4",

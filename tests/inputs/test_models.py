@@ -114,8 +114,8 @@ RENDERED = {
         "dev.models.yaml:3:3: unknown key `contxt`\n      contxt: 5\n      ^\n    hint: did you mean `context`?"
     ),
     "models:\n- a//b\n": (
-        "dev.models.yaml:2:3: `a//b` is not a Hub ID: it must read `owner/name`\n    - a//b\n      ^\n"
-        "    hint: an id reads `owner/name`, as in the address of its page: `Qwen/Qwen3-8B`"
+        "dev.models.yaml:2:3: `a//b` is not a Hub ID: write it as `owner/name`\n    - a//b\n      ^\n"
+        "    hint: use `owner/name`, as in the URL of the model page: `Qwen/Qwen3-8B`"
     ),
     "models: [a/b]\nmodels: [c/d]\n": (
         "dev.models.yaml:2:1: duplicate key `models`\n    models: [c/d]\n    ^\n"
@@ -128,24 +128,24 @@ RENDERED = {
     "models:\n- id: a/b\n  scaling: {queue: 0, idle_minute: 5}\n": (
         "dev.models.yaml:3:20: `models.scaling.queue` must be at least 1, not `0`\n"
         "      scaling: {queue: 0, idle_minute: 5}\n                       ^\n"
-        "    hint: `queue`: Requests that may wait in a replica's queue before another replica is asked for\n"
+        "    hint: `queue`: Queued requests per replica, on average, above which a replica is added\n"
         "dev.models.yaml:3:23: unknown key `idle_minute`\n      scaling: {queue: 0, idle_minute: 5}\n"
         "                          ^\n    hint: did you mean `idle_minutes`?"
     ),
     "models: [a/x, b/x]\n": (
-        "dev.models.yaml:1:15: two models have the key `x` (the first: dev.models.yaml:1)\n    models: [a/x, b/x]\n"
-        "                  ^\n    hint: give one of them another `name:`"
+        "dev.models.yaml:1:15: two models have the key `x` (first used at dev.models.yaml:1)\n    models: [a/x, b/x]\n"
+        "                  ^\n    hint: give one of them a different `name:`"
     ),
     "models: [a/b]\noverrides: {bb: {context: 512}}\n": (
-        "dev.models.yaml:2:13: `bb` is no key of the list\n    overrides: {bb: {context: 512}}\n"
+        "dev.models.yaml:2:13: no model in the list has the key `bb`\n    overrides: {bb: {context: 512}}\n"
         "                ^\n    hint: did you mean `b`?"
     ),
     "models:\n- id: a/b\n  trust_remote_code: yes please\n": (
         'dev.models.yaml:3:22: `models.trust_remote_code` must be true or false, not `"yes please"`\n'
         "      trust_remote_code: yes please\n                         ^\n"
-        "    hint: `trust_remote_code`: Let the engine run Python from the repository"
+        "    hint: `trust_remote_code`: Allow the engine to run Python code from the repository"
     ),
-    "": "dev.models.yaml: is empty: it lists no models\n    hint: a list looks like `models: [Qwen/Qwen3-8B]`; "
+    "": "dev.models.yaml: is empty: no models listed\n    hint: for example `models: [Qwen/Qwen3-8B]`; "
         "see docs/reference/models.md",
 }  # fmt: skip
 
@@ -158,7 +158,7 @@ def test_a_problem_is_shown_with_place_caret_and_hint(text: str, tmp_path: Path)
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("models:\n\t- a/b\n", "2:1: a tab: YAML takes only spaces"),
+        ("models:\n\t- a/b\n", "2:1: a tab: YAML allows only spaces"),
         ("models:\n- id: a/b\n\tcontext: 3\n", "a tab"),
         ("a: &a [1]\nmodels: [*a]\n", "2:10: an alias"),
         ("a: &a [*a]\n", "an alias"),
@@ -170,7 +170,7 @@ def test_a_problem_is_shown_with_place_caret_and_hint(text: str, tmp_path: Path)
         ("models: [a/b]\n---\nmodels: [c/d]\n", "2:1: a second document"),
         (b"\xff\xfe\x00models", "is UTF-16 text"),
         (b"models: [a/b]\x00", "1:14: NUL"),
-        ("models: [{id: a/b, name: kubernetes}]", "is a name that Kubernetes or an engine needs"),
+        ("models: [{id: a/b, name: kubernetes}]", "is reserved by Kubernetes or an engine"),
         ("models: [{id: a/b, capacity: [sopt]}]", "did you mean `spot`?"),
         ("models: [{id: a/b, engine: vlm}]", "did you mean `vllm`?"),
         ("models: [{id: a/b, scaling: fast}]", "`models.scaling` must be a mapping"),
@@ -183,7 +183,7 @@ def test_a_problem_is_shown_with_place_caret_and_hint(text: str, tmp_path: Path)
         ("models: [{id: a/b, cache: anywere}]", "did you mean `anywhere`?"),
         ("models: [{id: a/b, keep_previous: maybe}]", "must be true or false"),
         ("extends: nowhere.yaml", "1:10: `nowhere.yaml` cannot be read: there is no such file"),
-        ("extends: dev.models.yaml", "extends this file in turn: a circle"),
+        ("extends: dev.models.yaml", "circular `extends:`"),
         ("x: " + "[" * 3000, "nested deeper than 64 levels"),
     ],
 )  # fmt: skip

@@ -58,13 +58,13 @@ def test_former_keys_are_one_or_a_list(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("models:\n- {id: a/b, name: chat, was: chat}", "2:30: `chat` is the key that the model has"),
-        ("models:\n- {id: a/b, name: x, was: [b, x]}", "2:27: `x` is the key that the model has"),
-        ("models:\n- {id: a/b, was: b}", "2:18: `b` is the key that the model has"),
+        ("models:\n- {id: a/b, name: chat, was: chat}", "2:30: `chat` is the model's current key"),
+        ("models:\n- {id: a/b, name: x, was: [b, x]}", "2:27: `x` is the model's current key"),
+        ("models:\n- {id: a/b, was: b}", "2:18: `b` is the model's current key"),
         ("models:\n- {id: a/b, name: x, was: c}\n- a/c", "2:27: `c` is the key of another model (dev.models.yaml:"),
         ("models:\n- {id: a/b, name: x, was: o}\n- {id: a/c, name: y, was: o}",
          "3:27: `o` is a former key of another model too (dev.models.yaml:2)"),
-        ("models:\n- {id: a/b, name: x, was: [o, o]}", "2:27: `was` of `x` names a key twice"),
+        ("models:\n- {id: a/b, name: x, was: [o, o]}", "2:27: `was` of `x` contains a duplicate key"),
         ("models:\n- {id: a/b, name: x, was: Old}", '2:27: item 1 of `models.was` may not be `"Old"`'),
         ("models:\n- {id: a/b, name: x, was: []}", "2:27: `models.was` must have at least 1 item"),
         ("models:\n- {id: a/b, name: x, was: [a, b, c, d, e]}", "`models.was` must have at most 4 items"),
@@ -73,7 +73,7 @@ def test_former_keys_are_one_or_a_list(tmp_path: Path) -> None:
         ("models:\n- {id: a/b, name: x, was: o, canary: {revision: r, weight: 1}}\n- {id: a/c, name: o-canary}",
          "`o-canary` is the key of another model (dev.models.yaml:3)"),
         (f"models:\n- {{id: a/b, name: x, was: {'k' * 36}, canary: {{revision: r, weight: 1}}}}",
-         f"`{'k' * 36}` is too long for a canary"),
+         f"`{'k' * 36}` is too long for a model with a canary"),
     ],
 )  # fmt: skip
 def test_a_wrong_former_key_is_refused_at_its_place(text: str, said: str, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def test_a_perimeter_is_of_no_use_while_the_apis_are_reached_past_it() -> None:
 
 
 @pytest.mark.parametrize(("key", "value", "why"), [
-    ("kmsKey", KEY.replace("us-central1", "global"), "is a key of `global`; disks in us-central1 need one"),
+    ("kmsKey", KEY.replace("us-central1", "global"), "is a key in `global`, but disks in us-central1 need a key"),
     ("kmsKey", KEY + "/cryptoKeyVersions/1", "a Cloud KMS key"),
     ("kmsKey", "hubstack", "a Cloud KMS key"),
     ("servicePerimeter", "models", "a service perimeter"),

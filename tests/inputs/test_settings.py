@@ -64,7 +64,7 @@ def test_who_is_told_and_the_budget_s_account_are_read() -> None:
 
 def test_an_account_without_a_budget_is_refused() -> None:
     said = refused({**LEAST, "hubstack:billingAccount": "0A1B2C-3D4E5F-678901"})
-    assert "`hubstack:budget` is missing: a billing account is set" in said
+    assert "`hubstack:budget` is missing: `hubstack:billingAccount` is set" in said
 
 
 def test_a_budget_alone_is_a_limit_of_the_plan_and_declares_nothing() -> None:
@@ -85,7 +85,7 @@ def test_the_billing_alert_may_watch_another_sum_than_the_plan_is_held_to() -> N
 
 def test_a_billing_budget_without_an_account_is_refused() -> None:
     said = refused({**LEAST, "hubstack:billingBudget": "4000"})
-    assert "`hubstack:billingAccount` is missing: `hubstack:billingBudget` is declared on one" in said
+    assert "`hubstack:billingAccount` is missing: `hubstack:billingBudget` needs an account" in said
 
 
 @pytest.mark.parametrize("key", sorted(LEAST))
@@ -126,11 +126,11 @@ def test_what_is_missing_is_named_with_the_command_that_sets_it(key: str) -> Non
         ("hubstack:namespace", "keda", "choose another"),
         ("hubstack:releaseChannel", "FAST", "must be one of RAPID, REGULAR, STABLE, EXTENDED"),
         ("hubstack:releaseChannel", "regular", "must be one of RAPID, REGULAR"),
-        ("hubstack:zones", '["us-central1-a", "us-central1-a"]', "lists `us-central1-a` twice"),
-        ("hubstack:regions", '["us-east1", "us-east1"]', "lists `us-east1` twice"),
-        ("hubstack:runInvokers", '["group:a@b.c", "group:a@b.c"]', "lists `group:a@b.c` twice"),
-        ("hubstack:alerts", '["a@example.org", "a@example.org"]', "lists `a@example.org` twice"),
-        ("hubstack:zones", '["europe-west4-a"]', "names `europe-west4-a`, which is not in us-central1"),
+        ("hubstack:zones", '["us-central1-a", "us-central1-a"]', "contains `us-central1-a` more than once"),
+        ("hubstack:regions", '["us-east1", "us-east1"]', "contains `us-east1` more than once"),
+        ("hubstack:runInvokers", '["group:a@b.c", "group:a@b.c"]', "contains `group:a@b.c` more than once"),
+        ("hubstack:alerts", '["a@example.org", "a@example.org"]', "contains `a@example.org` more than once"),
+        ("hubstack:zones", '["europe-west4-a"]', "contains `europe-west4-a`, which is not in us-central1"),
     ],
 )
 def test_a_wrong_setting_is_refused_with_its_value_and_its_rule(key: str, text: str, why: str) -> None:

@@ -117,22 +117,22 @@ def test_clusters_of_one_project_share_no_name_and_no_right() -> None:
 
 
 def test_the_stack_of_several_clusters_is_none_itself() -> None:
-    with pytest.raises(InputError, match="has several clusters, each with a stack of its own"):
+    with pytest.raises(InputError, match="has several clusters, each a separate stack"):
         StackInputs.load(find_environment("examples/sharded", PROJECT, PROJECT))
 
 
 def test_a_folders_environment_is_found_beside_its_clusters() -> None:
     assert find_environment("examples/sharded", PROJECT, PROJECT).stack == "sharded"
     assert find_environment("examples/sharded/us", PROJECT, PROJECT).stack == "sharded-us"
-    with pytest.raises(InputError, match="must hold one"):
+    with pytest.raises(InputError, match="must contain exactly one"):
         find_environment("examples/gitops/github", PROJECT, PROJECT)
 
 
 @pytest.mark.parametrize(
     ("before", "after", "why"),
     [
-        (FILE, "../elsewhere/Pulumi.x.yaml", "there is no such file"),
-        (FILE, "examples/sharded/models.yaml", "there is no such file"),
+        (FILE, "../elsewhere/Pulumi.x.yaml", "which does not exist"),
+        (FILE, "examples/sharded/models.yaml", "which does not exist"),
         (FILE, f"{FILE}\n  hubstack:budget: 5", "`hubstack:budget` is not read here"),
         (FILE, f"{FILE}\n  gcp:region: us-east4", "`gcp:region` is not read here"),
     ],
@@ -169,7 +169,7 @@ def test_a_cluster_without_a_model_is_refused(project: Path) -> None:
         "models: [qwen3-8b, qwen3-embedding-0-6b]\n      rest: true\n      budget: 12000",
         "rest: false",
     )
-    assert "the cluster `eu` has no model" in refused(project)
+    assert "the cluster `eu` serves no model" in refused(project)
 
 
 # place
@@ -255,7 +255,7 @@ def test_one_cluster_that_fails_is_named_and_hides_no_other(project: Path) -> No
     assert done.returncode == 2
     assert done.stderr.startswith("sharded-eu:\n")
     assert "`europe-north1-a`" in done.stderr
-    assert f"sharded-eu:\n{FILE}:10:14: `hubstack:zones` names" in done.stderr
+    assert f"sharded-eu:\n{FILE}:10:14: `hubstack:zones` contains" in done.stderr
     assert (project / "plan-us.html").exists()
     assert not (project / "plan-eu.html").exists()
     said = json.loads(hubstack(project, "plan", "examples/sharded", "--json").stdout)

@@ -31,10 +31,10 @@ def test_a_change_is_read_as_in_a_file() -> None:
 
 @pytest.mark.parametrize(
     ("change", "said"),
-    [("contxt=1", "did you mean `context`?"), ("c.context=9000", "`c` is no model of the list"),
+    [("contxt=1", "did you mean `context`?"), ("c.context=9000", "no model in the list has the key `c`"),
      ("context=12", "must be at least 128"), ("context", "SETTING=VALUE"),
      ("capacity=[spott]", "did you mean `spot`?"), ("replicas.min=9", "min 9 is above max 1"),
-     ("context=[", "is no YAML value")],
+     ("context=[", "is not valid YAML")],
 )  # fmt: skip
 def test_what_is_no_change_is_refused(change: str, said: str) -> None:
     with pytest.raises(InputError) as caught:

@@ -140,7 +140,7 @@ def _read(name: str) -> str:
     try:
         content = sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
     except OSError as error:
-        reason = "no such file" if isinstance(error, FileNotFoundError) else (error.strerror or "")
+        reason = "there is no such file" if isinstance(error, FileNotFoundError) else (error.strerror or "")
         raise InputError([Problem(path=name, message=f"cannot be read: {reason}")]) from None
     return decode(content, _shown(name), MAX_BYTES)
 

@@ -57,7 +57,7 @@ def test_a_list_that_is_there_stays_unless_it_is_forced_and_settings_always_stay
     config.write_text(config.read_text() + "  hubstack:budget: 100\n")
     before = files(project)
     said = init(project, "new", "--from-manifests", source, code=2)
-    assert "stacks/new.models.yaml: is there already" in said
+    assert "stacks/new.models.yaml: already exists" in said
     assert files(project) == before
     init(project, "new", "--from-manifests", source, "--force")
     assert [m.id for m in load_request(path).models] == ["google/gemma-3-27b-it"]
@@ -78,16 +78,16 @@ BAD: dict[tuple[str, ...], tuple[str, ...]] = {
     ("new", "--from-manifests"): ("name one source",),
     ("new", "--from-manifests", "x.yaml", "--from-collection", "a/b"): ("name one source",),
     ("new", "--from-manifests", "none.yaml", *PLACE): ("none.yaml: cannot be read: there is no such file",),
-    ("new", "--from-manifests", "VLLM"): ("stacks/Pulumi.new.yaml: is not there yet", "--gcp-project ID"),
+    ("new", "--from-manifests", "VLLM"): ("stacks/Pulumi.new.yaml: does not exist yet", "--gcp-project ID"),
     ("new", "--from-manifests", "VLLM", "--gcp-project", "X", "--region", "mars"): ('`"X"`', '`"mars"`'),
-    ("../new", "--from-manifests", "VLLM", *PLACE): ("is no name of an environment",),
+    ("../new", "--from-manifests", "VLLM", *PLACE): ("is not a valid environment name",),
     ("new", "--from-manifests", "bad.yaml", "worse.json", *PLACE): ("bad.yaml:2:4", "worse.json:1:22: is not JSON"),
     ("new", "--from-manifests", "chart.yaml", *PLACE): ("chart.yaml:3:", "`helm template`"),
-    ("new", "--from-manifests", "list.yaml", *PLACE): ("holds no Kubernetes object", "kubectl get"),
-    ("new", "--from-manifests", "empty", *PLACE): ("empty: holds no .yaml",),
+    ("new", "--from-manifests", "list.yaml", *PLACE): ("contains no Kubernetes object", "kubectl get"),
+    ("new", "--from-manifests", "empty", *PLACE): ("empty: contains no .yaml",),
     ("new", "--from-manifests", "UNKNOWN", *PLACE): (
         "`gs://bucket/llama`",
-        "no model was found",
+        "no models found",
         "nothing was written",
     ),
 }

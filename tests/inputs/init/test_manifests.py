@@ -33,7 +33,7 @@ def test_what_the_list_cannot_say_is_told_and_what_hubstack_computes_is_told_apa
     text, request, report = made(MANIFESTS / "vllm.yaml")
     said = " ".join(text.replace("#", " ").split())
     ours = "--tensor-parallel-size 8, --max-num-seqs 4, --gpu-memory-utilization 0.95, 8 nvidia.com/gpu"
-    assert f"decides itself: {ours}" in said
+    assert f"set by hubstack: {ours}" in said
     assert "not carried over: --quantization awq" in said
     assert "not carried over (values are never copied): LD_LIBRARY_PATH" in said
     assert "pulumi config set --secret hubstack:hfToken" in said
@@ -68,7 +68,7 @@ def test_the_other_engines_and_kserve_are_read(made: Make) -> None:
     assert keys["google-bert/bert-base-uncased"].key == "bert", "clients go on asking for this name"
     assert keys["Qwen/Qwen3-8B"].accelerators == ("l4", "a100-80gb")
     assert keys["Qwen/Qwen3-Coder-30B-A3B-Instruct-FP8"].tool_call_parser == "qwen3_coder"
-    assert "TGI is none of hubstack's engines" in text
+    assert "hubstack does not support TGI" in text
     assert "the quantization Q4_K_M" in text
 
 
@@ -78,16 +78,16 @@ def test_a_model_of_which_nobody_says_the_id_is_named_with_its_place_and_never_d
     said = "\n".join(report)
     for origin, why in (
         ("unknown.yaml:17", "the path `/data/Llama-3.1-8B-Instruct`"),
-        ("unknown.yaml:27", "`$(MODEL)`, whose value is in none of these files"),
+        ("unknown.yaml:27", "`$(MODEL)`, whose value is not in these files"),
         ("unknown.yaml:37", "the path `gs://bucket/llama`"),
-        ("Job default/batch", "it runs and ends"),
-        ("Deployment default/triton", "it asks for accelerators and runs no engine that is known here"),
-        ("Deployment default/unclosed", "a quote that is not closed"),
+        ("Job default/batch", "it runs to completion"),
+        ("Deployment default/triton", "it requests accelerators but runs no known engine"),
+        ("Deployment default/unclosed", "an unclosed quote"),
     ):
         assert any(origin in line and why in line for line in report), f"{origin}\n{said}"
         assert why.split("`")[0].split(",")[0] in " ".join(text.replace("#", " ").split()), "the list keeps it too"
     assert "  # - id: unsloth/Llama-3.1-8B-Instruct" in text
-    assert "serve no model that is known here: Deployment kube-system/coredns" in said
+    assert "no model server found in Deployment kube-system/coredns" in said
 
 
 def test_a_cached_folder_of_the_hub_and_a_bucket_by_owner_suggest_an_id(made: Make) -> None:
@@ -179,7 +179,7 @@ def test_a_flag_is_a_key_of_the_list_where_both_mean_the_same_and_a_comment_else
 
 def test_a_model_without_a_length_is_told_of_the_default(made: Make) -> None:
     text, _, _ = made(deployment("Qwen/Qwen3-8B"))
-    assert f"takes the model's own limit, at most {DEFAULT_CONTEXT}" in " ".join(text.replace("#", " ").split())
+    assert f"uses the model's own limit, at most {DEFAULT_CONTEXT}" in " ".join(text.replace("#", " ").split())
 
 
 def test_a_switch_before_the_model_does_not_swallow_it(made: Make) -> None:
@@ -191,13 +191,13 @@ def test_models_of_one_key_get_names_of_their_own(made: Make) -> None:
     two = deployment("--model", "Qwen/Qwen3-8B", "--revision", "v2").replace("one", "two")
     text, request, _ = made("---\n".join([deployment("--model", "Qwen/Qwen3-8B"), two, two]))
     assert [m.key for m in request.models] == ["qwen-qwen3-8b", "qwen3-8b", "two"]
-    assert "name: two # `qwen3-8b` is the key of another one" in text
+    assert "name: two # the key `qwen3-8b` is already in use" in text
 
 
 def test_a_name_that_no_key_can_be_is_told_to_its_clients(made: Make) -> None:
     text, request, _ = made(deployment("--model", "Qwen/Qwen3-8B", "--served-model-name", "My_Model", "GPT-4"))
     assert request.models[0].key == "qwen3-8b"
-    assert "clients that ask for the model `My_Model`" in text
+    assert "clients that use the model name `My_Model`" in text
 
 
 def test_pods_of_a_deployment_that_is_given_too_are_not_read_twice(made: Make) -> None:

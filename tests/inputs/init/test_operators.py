@@ -50,8 +50,8 @@ def test_kinds_that_are_not_read_are_named_and_no_others() -> None:
     told = [(each.origin.partition(",")[0], each.why) for each in found.unknown]
     assert told == [
         ("Workspace default/old-names", "`Workspace` names the model `falcon-7b`, which is not a Hub ID"),
-        ("DynamoGraphDeployment default/graph", "`DynamoGraphDeployment` of nvidia.com is not read"),
-        ("StormService default/storm", "`StormService` of orchestration.aibrix.ai is not read"),
+        ("DynamoGraphDeployment default/graph", "`DynamoGraphDeployment` (nvidia.com) is not supported"),
+        ("StormService default/storm", "`StormService` (orchestration.aibrix.ai) is not supported"),
     ]
     notes = {entry.id: entry.notes for entry in found.entries}
     assert notes["Qwen/Qwen2.5-7B-Instruct"] == ("not carried over: quantization",)
@@ -86,7 +86,7 @@ spec:
     kinds = [step.kind for step in request.models[0].capacity]
     assert kinds == [CapacityKind.SPOT, CapacityKind.FLEX_START, CapacityKind.ON_DEMAND]
     text, _, _ = made(chat)
-    assert "the compute class l4-spot, which is in none of these" in " ".join(text.replace("#", " ").split())
+    assert "the compute class l4-spot, which is not in these files" in " ".join(text.replace("#", " ").split())
 
 
 @pytest.mark.parametrize(

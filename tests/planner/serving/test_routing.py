@@ -69,7 +69,7 @@ def test_a_canary_may_have_more_replicas(tmp_path: Path) -> None:
         ("models: [{id: a/b, canary: {revision: x, wait: 1}}]", "did you mean `weight`?"),
         ("models: [{id: a/b, canary: 10}]", "canary` must be a mapping"),
         (f"models: [{{id: a/b, name: chat, {CANARY}}}, {{id: a/c, name: chat-canary}}]",
-         "would have the key `chat-canary`, which a model has"),
+         "needs the key `chat-canary`, which a model uses"),
         (f"models: [{{id: a/b, name: {'x' * 34}, {CANARY}}}]", "may have 33 characters, not 34"),
     ],
 )  # fmt: skip
