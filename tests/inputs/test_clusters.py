@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubstack import names
-from hubstack.files.documents import Mark, parse_document
+from hubstack.files.documents import Document, Mark, parse_document
 from hubstack.files.errors import InputError
 from hubstack.inputs.clusters import (
     Cluster,
@@ -22,6 +22,7 @@ from hubstack.inputs.clusters import (
     settings_problems,
 )
 from hubstack.inputs.models import ModelRequest, load_request
+from hubstack.inputs.pulumi_config import Settings
 
 PROJECT = Path(__file__).resolve().parents[2]
 BASE = load_request(PROJECT / "examples" / "quickstart" / "models.yaml").models[0]
@@ -36,11 +37,15 @@ def model(key: str, **more: str) -> ModelRequest:
     return replace(BASE, key=key, id=more.pop("id", f"acme/{key}"), canary_of=more.pop("canary_of", None))
 
 
+def stack_settings(texts: Mapping[str, str]) -> Settings:
+    return Settings(texts, Document("Pulumi.prod.yaml", {}, {}, {}))
+
+
 def cluster(
     key: str, *patterns: str, rest: bool | None = None, settings: Mapping[str, str] | None = None
 ) -> Cluster:
     rest = not patterns if rest is None else rest
-    return Cluster(key=key, patterns=patterns, takes_rest=rest, settings=settings or {}, mark=MARK)
+    return Cluster(key=key, patterns=patterns, takes_rest=rest, settings=stack_settings(settings or {}), mark=MARK)
 
 
 @st.composite
@@ -169,7 +174,7 @@ def test_a_wrong_setting_is_refused_with_its_place(text: str, place: str, why: s
 
 
 def test_clusters_of_one_project_have_namespaces_of_their_own() -> None:
-    environment = {"gcp:project": "acme", "hubstack:namespace": "models"}
+    environment = stack_settings({"gcp:project": "acme", "hubstack:namespace": "models"})
     assert settings_of(cluster("eu"), environment, "x")["hubstack:namespace"] == "models-eu"
     own = {"hubstack:namespace": "models"}
     twice = (cluster("eu", settings=own), cluster("us", settings=own))
@@ -188,7 +193,7 @@ def test_clusters_that_are_let_through_have_no_name_in_common(
     clusters: list[str], keys: list[str], environment: str
 ) -> None:
     made = [cluster(key) for key in clusters]
-    if list(settings_problems(made, {"gcp:project": "acme"})):
+    if list(settings_problems(made, stack_settings({"gcp:project": "acme"}))):
         return
     stacks = [f"{environment}-{key}" for key in clusters]
     buckets = [names.bucket_name("acme", stack, key) for stack in stacks for key in keys]
@@ -200,5 +205,7 @@ def test_clusters_that_are_let_through_have_no_name_in_common(
 
 def test_clusters_whose_buckets_could_have_one_name_are_refused() -> None:
     assert names.bucket_name("acme", "prod-eu", "west-chat") == names.bucket_name("acme", "prod-eu-west", "chat")
-    (problem,) = settings_problems([cluster("eu"), cluster("eu-west"), cluster("europe")], {"gcp:project": "acme"})
+    (problem,) = settings_problems(
+        [cluster("eu"), cluster("eu-west"), cluster("europe")], stack_settings({"gcp:project": "acme"})
+    )
     assert problem.message.startswith("`eu-west` starts with `eu-`")
