@@ -18,7 +18,9 @@ from tests.bad_input.runner import HERE, KINDS, PROJECT, Outcome, case_names, ex
 
 CASES = case_names()
 EXPECTED = {f"{kind}/{name}": text for kind in KINDS for name, text in expectations(kind).items()}
-WHOLE_FILE = re.compile(r"^[^:]+: (is |cannot be read|lists no models|no stack named|contains no |already exists|was edited)")
+WHOLE_FILE = re.compile(
+    r"^[^:]+: (is |cannot be read|lists no models|no stack named|contains no |already exists|was edited)"
+)
 """Problems that no line is to blame for."""
 OURS = (
     "Traceback", "pydantic", "NoneType", "dict_type", "ValueError", "KeyError", "validator", "Input should",

@@ -175,7 +175,7 @@ def test_a_wrong_setting_is_refused_with_its_place(text: str, place: str, why: s
 
 def test_clusters_of_one_project_have_namespaces_of_their_own() -> None:
     environment = stack_settings({"gcp:project": "acme", "hubstack:namespace": "models"})
-    assert settings_of(cluster("eu"), environment, "x")["hubstack:namespace"] == "models-eu"
+    assert settings_of(cluster("eu"), environment)["hubstack:namespace"] == "models-eu"
     own = {"hubstack:namespace": "models"}
     twice = (cluster("eu", settings=own), cluster("us", settings=own))
     (problem,) = settings_problems(twice, environment)

@@ -133,8 +133,8 @@ RENDERED = {
         "                          ^\n    hint: did you mean `idle_minutes`?"
     ),
     "models: [a/x, b/x]\n": (
-        "dev.models.yaml:1:15: two models have the key `x` (first used at dev.models.yaml:1)\n    models: [a/x, b/x]\n"
-        "                  ^\n    hint: give one of them a different `name:`"
+        "dev.models.yaml:1:15: two models have the key `x` (first used at dev.models.yaml:1)\n"
+        "    models: [a/x, b/x]\n                  ^\n    hint: give one of them a different `name:`"
     ),
     "models: [a/b]\noverrides: {bb: {context: 512}}\n": (
         "dev.models.yaml:2:13: no model in the list has the key `bb`\n    overrides: {bb: {context: 512}}\n"
