@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files to text, and YAML text to plain values with the place of each value.
+"""Reads files as text, and parses YAML into plain values with the place of each.
 
-Owns reading: kind and size of a file, encoding, and the places. Does not own what YAML is let through
-(`hubstack.files.yaml_reader`), nor what the values mean.
+Owns reading: file type and size, encoding, and places. Does not own which YAML is accepted
+(`hubstack.files.yaml_reader`) or what the values mean.
 """
 
 import json
@@ -18,10 +18,10 @@ from hubstack.files.problems import Problem
 from hubstack.files.yaml_reader import Fault, Loc, Place, Values, read_every, read_values, split_lines
 
 MAX_BYTES = 2_000_000
-"""A list of ten thousand models is below one megabyte."""
+"""A list of ten thousand models has less than one megabyte."""
 
 MAX_JSON_BYTES = 256_000_000
-"""A saved side of a thousand models, or a listing of a hundred thousand objects."""
+"""Enough for a saved plan of a thousand models, or a listing of a hundred thousand objects."""
 
 __all__ = [
     "MAX_BYTES",
@@ -61,23 +61,23 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Plain values of one YAML file, and where each stands."""
+    """Plain values of one YAML file, and the place of each."""
 
     path: str
     value: Any
     places: Mapping[Loc, Place]
-    """Line and column of each value by its location, from 0."""
+    """Location of each value to its line and column, 0-based."""
     key_places: Mapping[Loc, Place]
-    """Line and column of each mapping key by the location of its value."""
+    """Location of each mapping value to the line and column of its key."""
     lines: Sequence[str] = ()
 
     def mark(self, loc: Loc) -> Mark:
-        """Return the place of a value, or of the nearest thing around it that has one."""
+        """Return the place of a value, or of the nearest enclosing value that has one."""
         found = (self.places[loc[:end]] for end in range(len(loc), -1, -1) if loc[:end] in self.places)
         return self._at(next(found, (0, 0)))
 
     def key_mark(self, loc: Loc) -> Mark:
-        """Return the place of the key that leads to a value, else of the value."""
+        """Return the place of a value's key, or of the value if it has none."""
         place = self.key_places.get(loc)
         return self.mark(loc) if place is None else self._at(place)
 
@@ -87,25 +87,25 @@ class Document:
 
 
 def read_text(path: Path, name: str, hint: str | None = None, most: int = MAX_BYTES) -> str:
-    """Return the text of a file; a byte order mark is no part of it.
+    """Return the text of a file without a byte order mark.
 
     Args:
         path: the file.
-        name: how to call it in messages.
-        hint: what to do where there is no such file.
-        most: bytes that it may have; a larger file is not read.
+        name: its name in messages.
+        hint: what to do if the file does not exist.
+        most: maximum size in bytes; a larger file is not read.
 
     Raises:
-        InputError: it cannot be read, is not a regular file, is larger, or is not UTF-8 text.
+        InputError: it cannot be read, is not a regular file, is too large, or is not UTF-8 text.
     """
     return decode(_read_bytes(path, name, hint, most), name, most)
 
 
 def decode(content: bytes, name: str, most: int) -> str:
-    """Return bytes as text; a byte order mark is no part of it.
+    """Return UTF-8 bytes as text without a byte order mark.
 
     Raises:
-        InputError: they are more than `most`, or not UTF-8 text.
+        InputError: there are more than `most` bytes, or they are not UTF-8 text.
     """
     if len(content) > most:
         message = f"is larger than {most:,} bytes; nothing was read"
@@ -123,7 +123,7 @@ def decode(content: bytes, name: str, most: int) -> str:
 
 def _read_bytes(path: Path, name: str, hint: str | None, most: int) -> bytes:
     try:
-        # Not blocking: a pipe in place of the file would be waited for.
+        # Non-blocking: opening a FIFO would otherwise wait for a writer.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         with os.fdopen(descriptor, "rb") as stream:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -144,21 +144,21 @@ def _unreadable(error: OSError | ValueError, path: Path, name: str, hint: str | 
 
 
 def parse_document(text: str, name: str, most_values: int | None = None) -> Document:
-    """Parse YAML text; raise InputError with every problem that reading finds.
+    """Parse YAML text; raise InputError with every problem found.
 
     Args:
         text: the file's text.
-        name: the path to show to the user.
-        most_values: values that it may hold; by default as many as a list of ten thousand models.
+        name: the path shown to the user.
+        most_values: maximum number of values; by default enough for a list of ten thousand models.
     """
     found = read_values(text) if most_values is None else read_values(text, most_values)
     return _document(text, name, found)
 
 
 def parse_documents(text: str, name: str, most_values: int) -> list[Document]:
-    """Parse YAML text of any number of documents, as `parse_document` does one. An empty one has the value None.
+    """Parse YAML text with any number of documents. An empty document has the value None.
 
-    It is another program's: a number may be octal (`defaultMode: 0644`).
+    For files written by other programs: numbers may be octal (`defaultMode: 0644`).
     """
     return [_document(text, name, found) for found in read_every(text, most_values)]
 
@@ -171,7 +171,7 @@ def _document(text: str, name: str, found: Values) -> Document:
 
 
 def parse_json(text: str, name: str, hint: str) -> Any:
-    """Parse JSON text; raise InputError with the place where it ends to be JSON."""
+    """Parse JSON text; raise InputError with the place of the first syntax error."""
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
@@ -182,7 +182,7 @@ def parse_json(text: str, name: str, hint: str) -> Any:
 
 
 def json_problem(error: json.JSONDecodeError, name: str, hint: str) -> Problem:
-    """Return the problem of a text that is no JSON."""
+    """Return the problem for a JSON syntax error."""
     line = (error.doc.splitlines() or [""])[min(error.lineno, error.doc.count("\n") + 1) - 1 :][:1]
     said = error.msg[:1].lower() + error.msg[1:].removesuffix(" at")
     message = f"is not JSON: {said}"
@@ -192,7 +192,7 @@ def json_problem(error: json.JSONDecodeError, name: str, hint: str) -> Problem:
 def _problem(document: Document, fault: Fault) -> Problem:
     if fault.place is None:
         return Problem(path=document.path, message=fault.message, hint=fault.hint)
-    # The end of a text lies behind its last line; a reader is shown that line.
+    # The end of a text is after its last line; show that line instead.
     line = min(fault.place[0], max(len(document.lines) - 1, 0))
     text = document.lines[line] if document.lines else ""
     column = min(fault.place[1], len(text)) if line == fault.place[0] else len(text)

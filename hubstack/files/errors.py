@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The exceptions of hubstack, all in one place.
 
-    HubstackError            anything that hubstack refuses, with a text fit to print
-    └── InputError           the user's files or arguments are wrong: carries every Problem found (exit 2)
-        ├── LockError        what the lock says does not serve the request (missing, stale, unreadable)
-        └── PlanError        no plan can be made of a valid request (nothing fits, no engine serves it)
-    └── HubError             the Hub could not be asked, or refused (exit 2)
-    └── PreviewError         the Pulumi program failed, or broke a rule of the protocol (exit 2)
+    HubstackError            any expected failure, with a printable message
+    └── InputError           the user's files or arguments are invalid: contains every Problem found (exit 2)
+        ├── LockError        the lock does not match the model list (missing, stale, unreadable)
+        └── PlanError        a valid model list cannot be planned (nothing fits, no engine serves it)
+    └── HubError             the Hub could not be reached, or refused a request (exit 2)
+    └── PreviewError         the Pulumi program failed, or violated the protocol (exit 2)
 
-A class of its own exists only where a caller acts differently.
+A separate class exists only if callers handle it differently.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,35 +17,35 @@ from hubstack.files.problems import Problem, render_problems
 
 
 class HubstackError(Exception):
-    """Anything that hubstack refuses; `str()` is what the user reads."""
+    """Any expected failure; `str()` is the message for the user."""
 
 
 class InputError(HubstackError):
-    """The user's files or arguments are wrong."""
+    """The user's files or arguments are invalid."""
 
     def __init__(self, problems: Sequence[Problem], *, models: Iterable[str] = ()) -> None:
         self.problems = tuple(problems)
         self.models = frozenset(models)
-        """Keys of the models that it is about; empty where it is about the whole list."""
+        """Keys of the affected models; empty if the whole list is affected."""
         super().__init__(render_problems(self.problems))
 
 
 class LockError(InputError):
-    """The lock does not serve the request."""
+    """The lock does not match the model list."""
 
 
 class PlanError(InputError):
-    """A valid request of which no plan can be made."""
+    """A valid model list that cannot be planned."""
 
 
 class HubError(HubstackError):
-    """The Hub could not be asked, or refused."""
+    """The Hub could not be reached, or refused a request."""
 
 
 class PreviewError(HubstackError):
-    """The Pulumi program failed under preview."""
+    """The Pulumi program failed during preview."""
 
     def __init__(self, message: str, resources: Sequence[str] = ()) -> None:
         self.resources = tuple(resources)
-        """Logical names of the resources that it is about."""
+        """Logical names of the affected resources."""
         super().__init__(message)

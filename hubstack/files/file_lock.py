@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One writer at a time: a list is held while what is generated from it is read, made and written.
+"""Locks a model list while the files generated from it are read and written, so that only one process writes.
 
-The list itself is held (`flock`), so no file is left behind, and the kernel lets go when a process ends, however it
-ends. Does not guard against editors and git, which ask for no such lock.
+Uses `flock` on the list itself: it leaves no lock file, and the kernel releases the lock when the process ends for
+any reason. Does not protect against editors and git, which do not take this lock.
 """
 
 import os
@@ -18,14 +18,14 @@ from hubstack.files.problems import Problem
 
 @contextmanager
 def exclusive(path: Path, shown: str) -> Generator[None]:
-    """Hold a file against other runs of hubstack.
+    """Lock a file against other hubstack processes.
 
     Args:
         path: an existing file.
-        shown: how to call it in messages.
+        shown: its name in messages.
 
     Raises:
-        InputError: another run holds it, or it cannot be held.
+        InputError: another process holds the lock, or the file cannot be locked.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY)
@@ -33,7 +33,7 @@ def exclusive(path: Path, shown: str) -> Generator[None]:
         raise _refused(shown, error) from None
     try:
         if not lock_descriptor(descriptor, blocking=False):
-            hint = f"wait until it is done; `fuser {shown}` names the process"
+            hint = f"wait until it is done; `fuser {shown}` shows the process"
             message = "another hubstack process is writing its lock"
             raise InputError([Problem(path=shown, message=message, hint=hint)])
         yield

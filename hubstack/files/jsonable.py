@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Dataclasses as JSON-ready data. Owns nothing of what they mean."""
+"""Converts dataclasses to JSON-serializable data. Does not own what they mean."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def plain(value: Any, absent: object = ...) -> Any:
-    """Return a value with its dataclasses as mappings and its tuples as lists, without fields that are `absent`."""
+    """Return a value with dataclasses as mappings and tuples as lists, omitting fields equal to `absent`."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         held = ((f.name, getattr(value, f.name)) for f in dataclasses.fields(value))
         return {name: plain(each, absent) for name, each in held if each is not absent}

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A folder that a command writes whole: it removes what it no longer writes and never touches anyone else's files.
+"""An output folder that a command manages: stale files are removed, and other people's files are never touched.
 
-Owns the index file, which lists the folder's own files and names the command that wrote them. Nothing outside the
-folder is read, written or removed: a symbolic link inside it is refused, never followed.
+Owns the index file, which lists the managed files and the command that wrote them. Nothing outside the folder is
+read, written or removed: symbolic links inside it are refused, never followed.
 """
 
 from collections.abc import Mapping
@@ -14,23 +14,23 @@ from hubstack.files.write import write_text_atomically
 
 INDEX = ".hubstack-render"
 _HEADER = "# Written by `hubstack {}`: the files of this folder that it owns. Do not edit them.\n"
-_NEW_FOLDER = "name a new or an empty folder"
+_NEW_FOLDER = "name a new or empty folder"
 
 
 def write_folder(folder: Path, files: Mapping[str, str], command: str) -> tuple[list[str], list[str]]:
-    """Make the folder hold exactly these files, besides what others have put there.
+    """Write these files to the folder and remove managed files that are no longer among them.
 
     Args:
-        folder: new, empty, or written by this command before.
+        folder: a new or empty folder, or one written by the same command.
         files: relative path to text.
-        command: who writes it (`render`); no other command may write the folder.
+        command: name of the command (`render`); no other command may write to the folder.
 
     Returns:
-        The paths that were written because their text changed, and those that were removed.
+        The paths that were written because their text changed, and the paths that were removed.
 
     Raises:
-        InputError: the folder is someone else's, a path in it leads elsewhere, or it cannot be written to. Nothing
-            was changed, or the next run completes what this one began.
+        InputError: the folder belongs to someone else, a path in it is a link or the wrong kind of file, or it is
+            not writable. Nothing was changed, or the next run completes the change.
     """
     owned = _owned(folder, command)
     for path in sorted({*files, *owned}):
@@ -41,7 +41,7 @@ def write_folder(folder: Path, files: Mapping[str, str], command: str) -> tuple[
         raise _refused(folder / strangers[0], message, "move it away, or name another folder")
     changed = [path for path, text in sorted(files.items()) if _read(folder / path) != text.encode()]
     gone = sorted(owned - files.keys())
-    # The index comes first and names old and new files: after a kill at any point, the next run completes the work.
+    # Write the index first, with old and new files: if the process is killed, the next run completes the change.
     if changed or gone:
         _write_index(folder, command, {*files, *owned})
     for path in changed:
@@ -58,7 +58,7 @@ def _write_index(folder: Path, command: str, paths: Mapping[str, str] | set[str]
 
 
 def _owned(folder: Path, command: str) -> set[str]:
-    """Return the paths that this command has written before."""
+    """Return the paths that this command wrote earlier."""
     try:
         if not folder.exists():
             return set()
@@ -86,25 +86,25 @@ def _owned(folder: Path, command: str) -> set[str]:
 
 
 def _writer(lines: list[str], paths: set[str]) -> str:
-    """Return the command that wrote a folder; `eject` once wrote the header of `render`."""
+    """Return the command that wrote a folder; old versions of `eject` wrote the header of `render`."""
     if lines and lines[0] == _HEADER.format("eject").rstrip():
         return "eject"
     return "eject" if "Pulumi.yaml" in paths else "render"
 
 
 def _refuse_detours(folder: Path, path: str) -> None:
-    """Refuse a path that a link leads elsewhere, or that stands where a folder or file of another kind does."""
+    """Reject a path that goes through a symbolic link, or where a file or folder of the other kind exists."""
     at = folder
     parts = Path(path).parts
     for number, part in enumerate(parts, 1):
         at /= part
         if at.is_symlink():
-            message = "is a symbolic link: hubstack writes and removes nothing through it"
+            message = "is a symbolic link, which hubstack does not follow"
             raise _refused(at, message, "remove the link, or name another folder")
         if number == len(parts) and at.is_dir():
-            raise _refused(at, "is a folder where hubstack writes a file", "remove it, or name another folder")
+            raise _refused(at, "is a folder, but hubstack needs a file here", "remove it, or name another folder")
         if number < len(parts) and _exists(at) and not at.is_dir():
-            raise _refused(at, "is a file where hubstack needs a folder", "remove it, or name another folder")
+            raise _refused(at, "is a file, but hubstack needs a folder here", "remove it, or name another folder")
 
 
 def _exists(path: Path) -> bool:
@@ -123,13 +123,13 @@ def _make(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _refused(
-            path.parent, f"cannot be created: {error.strerror}", "check the folder above it and its permissions"
+            path.parent, f"cannot be created: {error.strerror}", "check the parent folder and its permissions"
         ) from None
     write_text_atomically(path, text)
 
 
 def _remove(folder: Path, path: str) -> None:
-    """Remove a file and the folders that it leaves empty; what is gone already is no error."""
+    """Remove a file and any folders left empty; ignore a file that is already gone."""
     try:
         (folder / path).unlink(missing_ok=True)
         for parent in (folder / path).parents:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is wrong with an input, said so that a person can mend it.
+"""Problems with an input, in a form that helps the user fix them.
 
 Owns the shape of a problem and its rendering (message, hint, source line, caret). Does not own the rules that find
 problems. All problems of a file are collected first and
@@ -14,43 +14,43 @@ from difflib import get_close_matches
 from hubstack.files.escape import visible
 
 MOST_SHOWN = 100
-"""Problems that are printed; the rest is counted."""
+"""Maximum problems printed; the rest are counted."""
 MOST_GUESSED = 20
-"""Problems for which the nearest of many words is searched."""
+"""Maximum problems for which the nearest of many words is looked up."""
 _LINE_BEFORE, _LINE_WIDTH = 60, 116
-"""Characters of a long source line that are shown: before the place, and in all."""
+"""Characters shown of a long source line: before the place, and in total."""
 _LISTED = 30
-"""Words of a list of what is known."""
+"""Maximum words in a list of known values."""
 _QUOTED = 100
-"""Characters of one quoted word of a message."""
+"""Maximum length of a quoted word in a message."""
 
 _LONGEST = 60
-"""Characters of a value in a message."""
+"""Maximum length of a value in a message."""
 _HUGE_BITS = 10_000
-"""Python refuses to print whole numbers of more than 4300 digits; a hexadecimal one may have them."""
+"""Python refuses to print integers of more than 4300 digits, which a hexadecimal number may have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One thing that is wrong, and what to do about it."""
+    """One problem, and how to fix it."""
 
     path: str
     """File as the user named it."""
     line: int | None = None
-    """1-based; None where the problem is the file as a whole."""
+    """1-based; None if the problem concerns the whole file."""
     column: int | None = None
     """1-based."""
     message: str
-    """The wrong value, the rule it breaks and what would happen."""
+    """The invalid value, and the rule that it breaks."""
     hint: str | None = None
-    """What to do, with the command or the nearest valid word where there is one."""
+    """How to fix it, with the command or the nearest valid word if there is one."""
     source_line: str | None = None
-    """The text of the line, for the caret."""
+    """The source line, for the caret."""
     setting: str | None = None
-    """Setting of the stack that it is about (`hubstack:gateway.host`), for who knows where that stands."""
+    """The stack setting concerned (`hubstack:gateway.host`), for callers that know its place."""
 
     def render(self) -> str:
-        """Return `file:line:column: message`, the line with a caret, and the hint, fit for a terminal."""
+        """Return `file:line:column: message`, the line with a caret, and the hint, escaped for a terminal."""
         place = ":".join(str(part) for part in (self.path, self.line, self.column) if part is not None)
         lines = [f"{visible(place)}: {visible(_cropped(self.message))}"]
         if self.source_line is not None and self.column is not None:
@@ -64,13 +64,13 @@ class Problem:
         end = start + _LINE_WIDTH
         before = ("..." if start else "") + visible(line[start:at], keep="\t")
         shown = before + visible(line[at:end], keep="\t") + ("..." if end < len(line) else "")
-        # Tabs are kept in the padding so that the caret stands under its character.
+        # Keep tabs in the padding, so that the caret is under its character.
         padding = "".join("\t" if char == "\t" else " " for char in before)
         return [f"    {shown.rstrip()}", f"    {padding}^"]
 
 
 class RefusedError(ValueError):
-    """What a validator of a schema refuses, with what to do about it."""
+    """Raised by schema validators, with a hint."""
 
     def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)
@@ -78,7 +78,7 @@ class RefusedError(ValueError):
 
 
 def render_problems(problems: Iterable[Problem]) -> str:
-    """Render all problems in reading order, each once; of very many only the first."""
+    """Render the problems in reading order, without duplicates and up to a maximum."""
     ordered = sorted(set(problems), key=lambda p: (p.path, p.line or 0, p.column or 0, p.message))
     lines = [problem.render() for problem in ordered[:MOST_SHOWN]]
     if len(ordered) > MOST_SHOWN:
@@ -87,7 +87,7 @@ def render_problems(problems: Iterable[Problem]) -> str:
 
 
 def _cropped(message: str) -> str:
-    """Return the message with each quoted word of a length that nobody reads cut short."""
+    """Return the message with long quoted words truncated."""
     return re.sub(r"`([^`]*)`", lambda found: f"`{_short(found[1])}`", message)
 
 
@@ -96,13 +96,13 @@ def _short(word: str) -> str:
 
 
 def listed(words: Sequence[str]) -> str:
-    """Return words with commas; of very many the first, and how many more there are."""
+    """Return words separated by commas; if there are many, the first ones and the number of others."""
     more = len(words) - _LISTED
     return ", ".join(words[:_LISTED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def shown(value: object) -> str:
-    """Return a value as a message names it: short, and never the inside of a list."""
+    """Return a short form of a value for messages, without the contents of lists and mappings."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):
@@ -118,7 +118,7 @@ def shown(value: object) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word that was most likely meant, or None where none is near."""
+    """Return the known word that was most likely meant, or None if none is similar."""
     lowered = {candidate.lower(): candidate for candidate in known}
     close = get_close_matches(word.lower(), list(lowered), n=1, cutoff=0.5 if len(word) <= 3 else 0.6)
     return lowered[close[0]] if close else None

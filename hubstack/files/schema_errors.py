@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a schema (a pydantic model) finds wrong with a document, in a user's words and at its place.
+"""Translates pydantic validation errors into problems with a place and a message for the user.
 
-Owns the words, for every file that is read against a schema, so that the same fault reads the same everywhere. Does
-not own the schemas; what a key is for is taken from its docstring there.
+Owns the wording for all files that are validated against a schema, so that messages are consistent. Does not own
+the schemas; the description of a key comes from its docstring there.
 """
 
 import re
@@ -39,15 +39,15 @@ def schema_problems(
     document: Document, error: ValidationError, schema: Any, hint: str,
     hints: Mapping[str, str] | None = None, *, is_generated: bool = False,
 ) -> list[Problem]:  # fmt: skip
-    """Return the problems of a document in reading order; of very many only the first.
+    """Return the problems of a document in reading order, up to a maximum.
 
     Args:
-        document: what was read.
-        error: what the schema said of it.
+        document: the parsed document.
+        error: the validation error.
         schema: the model, or the type of a TypeAdapter.
-        hint: what to do where nothing better is known.
-        hints: what to do, by key; they come before what the key's docstring says.
-        is_generated: nobody writes the file by hand, so that the hint is always to make it anew.
+        hint: the hint if there is no better one.
+        hints: key to hint; these take precedence over the key's docstring.
+        is_generated: whether the file is generated, so that `hint` always applies.
     """
     found = [(_mark_of(document, each["type"], each["loc"]), each) for each in error.errors(include_url=False)]
     found.sort(key=lambda each: (each[0].line, each[0].column))
@@ -91,7 +91,7 @@ class _Words:
             return f"{label} must be one of {', '.join(known)}, not {given}", _meant(near) or self._quote(
                 "string_type", loc, detail["input"]
             )
-        if kind == "refused":  # by a validator, in words that follow the key and may not show the value
+        if kind == "refused":  # raised by a validator; the message follows the key and may not contain the value
             return f"{label} {detail['msg']}", self._meaning(loc)
         return f"{label} {_bound(kind, context, detail['input'], detail['msg'])}", self._meaning(loc)
 
@@ -101,7 +101,7 @@ class _Words:
         return f"unknown key `{loc[-1]}`", hint
 
     def _quote(self, kind: str, loc: Loc, given: object) -> str:
-        """Say how to keep YAML from reading a text as another thing."""
+        """Return a hint to quote text that YAML reads as another type."""
         if kind == "string_type" and given is not None and not isinstance(given, list | dict | str):
             mark = self.document.mark(loc)
             word = re.match(r"[^\s,\]}#]+", mark.source_line[mark.column - 1 :])
@@ -118,7 +118,7 @@ class _Words:
         return re.findall(r"'([^']+)'", str(context.get("expected", "")))
 
     def _meaning(self, loc: Loc) -> str:
-        """Return what the nearest key is for: the first sentence of its docstring."""
+        """Return the description of the nearest key: the first sentence of its docstring."""
         names = [part for part in loc if isinstance(part, str)]
         if names and names[-1] in self.hints:
             return self.hints[names[-1]]
@@ -130,7 +130,7 @@ class _Words:
 
 
 def _bound(kind: str, context: Mapping[str, Any], given: object, said: str) -> str:
-    """Say which bound a value breaks."""
+    """Return a message with the bound that a value violates."""
     several = "character" if isinstance(given, str) else "item"
     bounds = {
         "greater_than_equal": ("at least", "ge"), "greater_than": ("above", "gt"),
@@ -176,7 +176,7 @@ def _sentence(description: str) -> str:
 
 
 def _plain(kind: Any) -> Any:
-    """Return a type without Annotated and without None; of several the first mapping-like one."""
+    """Return a type without Annotated and None; for a union, the first mapping-like type."""
     while get_origin(kind) is Annotated:
         kind = get_args(kind)[0]
     if get_origin(kind) in {Union, types.UnionType}:
@@ -197,7 +197,7 @@ def _key_of(name: str, field: FieldInfo) -> str:
 
 
 def _keys_of(kind: Any) -> list[str]:
-    """Return the keys that a file may have: all but those of fields that are never written."""
+    """Return the keys that a file may have, without fields that are never written."""
     return [key for key, field in _fields(kind).items() if not field.exclude]
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What reaches a terminal: texts of lists, locks and the Hub are hostile, and none of them may steer it.
+"""Safe output to terminals and pages: untrusted text cannot control the terminal.
 
-Owns the console and the pages' filter that show control and format characters as text; `hubstack.files.escape` says
-which those are.
+Owns the console and the page filter that escape control and format characters. Does not own which characters those
+are (`hubstack.files.escape`).
 """
 
 from collections.abc import Iterable
@@ -14,10 +14,10 @@ from hubstack.files.escape import visible
 
 
 class SafeConsole(Console):
-    """A console that shows what could steer a terminal."""
+    """A console that escapes control characters."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Render anything; every text passes here, in tables too."""
+        """Render with escaped text; all output passes through here, including tables."""
         for segment in super().render(renderable, options):
             if segment.control or segment.text == "\n":
                 yield segment
@@ -26,7 +26,7 @@ class SafeConsole(Console):
 
 
 def shown_in_page(value: object) -> object:
-    """Return a value as a page shows it; for jinja's `finalize`, which escapes HTML after it."""
+    """Return a value with hidden characters escaped; jinja's `finalize`, which runs before HTML escaping."""
     if not isinstance(value, str) or hasattr(value, "__html__"):
         return value
     return visible(value, keep="\n\t")

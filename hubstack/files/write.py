@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write files whole or not at all; write through what is not a regular file.
+"""Writes files atomically; writes directly to anything that is not a regular file.
 
-Owns what an output option may name: a regular file is replaced atomically and keeps its mode, a device, FIFO or
-process substitution is written to, and `-` is standard output.
+Owns the targets of output options: a regular file is replaced atomically and keeps its mode, a device, FIFO or
+process substitution is written to directly, and `-` is standard output.
 """
 
 import contextlib
@@ -18,24 +18,24 @@ from hubstack.files.problems import Problem
 STDOUT = "-"
 _SCRATCH = ".tmp"
 _LONGEST_NAME = 200
-"""Bytes of a file's name that its scratch file repeats; file systems take 255, and the scratch name is longer."""
+"""Maximum bytes of a file name that its temporary file repeats; file systems allow 255, including the suffix."""
 _STREAMS = ("/dev/", "/proc/")
-"""Names below these stand for open files: to replace one would take it from whoever has it open."""
+"""Paths below these refer to open files, which must not be replaced."""
 
 
 def write_text_atomically(path: Path, text: str) -> None:
-    """Write a text to what a path names.
+    """Write text to a path.
 
-    A regular file is written whole or not at all: a reader never sees half of it, after a power cut neither.
+    A regular file is replaced atomically: readers never see a partial file, even after a power failure.
 
     Raises:
-        InputError: it cannot be written; a regular file is then unchanged.
+        InputError: it cannot be written; a regular file is unchanged.
     """
     try:
         if str(path) == STDOUT:
             write_out(text)
         elif is_stream(path):
-            # Neither truncated nor from the start: what went to a redirected stream before stays.
+            # Append without truncating: keep what was already written to a redirected stream.
             with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND), "w", encoding="utf-8", newline="\n") as stream:
                 stream.write(text)
         else:
@@ -47,10 +47,10 @@ def write_text_atomically(path: Path, text: str) -> None:
 
 
 def write_out(text: str) -> None:
-    """Write to standard output; where its reader has left, as `head` does, the rest goes nowhere.
+    """Write to standard output; ignore a closed pipe, as with `head`.
 
     Raises:
-        OSError: it is full or closed.
+        OSError: the device is full, or standard output is closed.
     """
     try:
         sys.stdout.write(text)
@@ -60,7 +60,6 @@ def write_out(text: str) -> None:
 
 
 def is_stream(path: Path) -> bool:
-    """Return whether a path names a device, a FIFO or an open file rather than a file to replace."""
     """Return whether a path names a device, a FIFO or an open file rather than a file to replace."""
     if str(path.absolute()).startswith(_STREAMS):
         return True
@@ -93,13 +92,13 @@ def _replace(target: Path, text: str) -> None:
 
 
 def _prefix(target: Path) -> str:
-    """Return how the names of a file's scratch files begin."""
+    """Return the prefix of a file's temporary files."""
     name = os.fsencode(target.name)
     return f".{target.name}." if len(name) <= _LONGEST_NAME else f".{hashlib.sha256(name).hexdigest()[:16]}."
 
 
 def _flush_folder(folder: Path) -> None:
-    """Make the new name last; what a file system refuses here is no failure of the write."""
+    """Flush the rename to disk; not all file systems support this, so errors are ignored."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -109,7 +108,7 @@ def _flush_folder(folder: Path) -> None:
 
 
 def remove_scratch(path: Path) -> None:
-    """Remove what a killed `write_text_atomically` left beside a file; the caller holds the file's lock."""
+    """Remove temporary files left by a killed `write_text_atomically`; the caller must hold the file's lock."""
     target = path.resolve()
     for left in target.parent.iterdir():
         if left.name.startswith(_prefix(target)) and left.name.endswith(_SCRATCH):

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-r"""What YAML hubstack takes: one document of plain values, and where each stands.
+r"""Reads the YAML subset that hubstack accepts: one document of plain values, each with its place.
 
-Owns what is refused before anything is made of it: aliases (ten lines of them can mean gigabytes), tags, merge
-keys, directives, several documents, duplicate keys, endless nesting, merge conflict markers. Events
-are read one by one, so that a bomb costs no more than the lines up to it. Does not own files, nor how a fault is
-shown (`hubstack.files.documents`).
+Owns what is rejected: aliases (ten lines of them can expand to gigabytes), tags, merge keys, directives, several
+documents, duplicate keys, deep nesting and merge conflict markers. Parses event by event, so that it stops at the
+first dangerous line. Does not own files or how problems are shown (`hubstack.files.documents`).
 """
 
 import re
@@ -16,12 +15,12 @@ import yaml
 
 Loc = tuple[str | int, ...]
 Place = tuple[int, int]
-"""Line and column, from 0."""
+"""Line and column, 0-based."""
 
 MAX_DEPTH = 64
-"""The deepest of hubstack's files has 8 levels; libyaml's time grows with the square of the depth."""
+"""The deepest hubstack file has 8 levels; libyaml's time is quadratic in the depth."""
 MAX_VALUES = 100_000
-"""Of a list, a policy and the like: ten thousand models with all their settings."""
+"""Enough for a list of ten thousand models with all settings."""
 
 _TAG = "tag:yaml.org,2002:"
 _PLAIN_TAGS = frozenset(
@@ -42,12 +41,12 @@ _SYNTAX = {
     "found unknown escape character": "not a YAML escape: write `\\\\` for a backslash, or use single quotes",
     "block sequence entries are not allowed in this context": "a `-` where a list cannot start",
 }
-"""libyaml's words, in a user's."""
+"""libyaml's messages to ours."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that keeps the text from being read."""
+    """One problem in the text."""
 
     message: str
     hint: str
@@ -56,7 +55,7 @@ class Fault:
 
 @dataclass(slots=True)
 class Values:
-    """What a text holds; of a text with faults the value is not whole."""
+    """The parsed value; incomplete if there are faults."""
 
     value: Any = None
     places: dict[Loc, Place] = field(default_factory=dict[Loc, Place])
@@ -64,24 +63,24 @@ class Values:
     faults: list[Fault] = field(default_factory=list[Fault])
 
 
-class _Stop(Exception):  # noqa: N818  no error: the reading ends here
+class _Stop(Exception):  # noqa: N818  control flow: parsing stops here
     def __init__(self, message: str, hint: str, event: Any) -> None:
         super().__init__(message)
         self.fault = Fault(message, hint, _place(event.start_mark))
 
 
 def read_values(text: str, most: int = MAX_VALUES) -> Values:
-    """Read YAML text of one document.
+    """Read YAML text with one document.
 
     Args:
         text: the text, without a byte order mark.
-        most: values that it may hold.
+        most: maximum number of values.
     """
     return _read(text, most, is_ours=True)[0]
 
 
 def read_every(text: str, most: int) -> list[Values]:
-    """Read YAML text of any number of documents, which another program wrote; arguments as for `read_values`."""
+    """Read YAML text from another program, with any number of documents; arguments as for `read_values`."""
     return _read(text, most, is_ours=False)
 
 
@@ -102,7 +101,7 @@ def _read(text: str, most: int, *, is_ours: bool) -> list[Values]:
 
 
 def split_lines(text: str) -> list[str]:
-    """Split a text where YAML does."""
+    """Split a text into lines as YAML does."""
     if text.isascii():
         return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     for end in ("\r\n", "\r", "\x85", "\u2028", "\u2029"):
@@ -111,7 +110,7 @@ def split_lines(text: str) -> list[str]:
 
 
 def _before_reading(text: str) -> list[Fault]:
-    """Return what is better said of the text than of its values."""
+    """Return problems that are detected in the text before parsing."""
     if "<<<<<<<" in text:
         lines = [at for at, line in enumerate(split_lines(text)) if re.match(r"<{7}( |$)", line)]
         hint = "resolve the conflict, then delete the `<<<<<<<`, `=======` and `>>>>>>>` lines"
@@ -184,7 +183,7 @@ class _Reader:
             if key in found:
                 line = self.held.key_places[place][0] + 1
                 self.fault(event, f"duplicate key `{key}`", f"first defined on line {line}")
-                # Read into nowhere, so that the places stay those of the first.
+                # Parse and discard it, so that the places of the first one are kept.
                 self.value(next(self.events), (*loc, key, -1), depth)
                 continue
             self.held.key_places[place] = _place(event.start_mark)
@@ -201,7 +200,7 @@ class _Reader:
         return str(event.value)
 
     def scalar(self, event: Any) -> Any:
-        """Return what a scalar means in YAML 1.1, except where people mean another thing by it."""
+        """Return the YAML 1.1 value of a scalar, except where that would be surprising."""
         text, tag = event.value, event.tag
         if tag is None:
             tag = self.resolve(yaml.ScalarNode, text, (True, False)) if event.implicit[0] else f"{_TAG}str"
@@ -244,7 +243,7 @@ def _syntax_fault(text: str, error: yaml.YAMLError) -> Fault:
     lines = split_lines(text)
     at: int = mark.line
     line = lines[at] if at < len(lines) else ""
-    # libyaml reports a tab at the end of the token before it as often as at the tab itself.
+    # libyaml reports some tabs at the end of the previous token instead.
     if "\t" in line[: max(mark.column + 1, 1)] or "\t" in line[: len(line) - len(line.lstrip())]:
         hint = "replace the tab with spaces"
         return Fault("a tab: YAML allows only spaces for indentation", hint, (at, line.index("\t")))

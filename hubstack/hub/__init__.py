@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the Hub says of a model at a commit, and the lock that holds it.
+"""Facts from the Hub about each model at its commit, and the lock that records them.
 
-`hub.remote` is the only door to the network.
+Only `hub.remote` accesses the network.
 """

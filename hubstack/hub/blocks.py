@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`block_configs` of networks whose layers were chosen one by one (Nemotron Ultra, Puzzle), folded to counts.
+"""Summarizes the `block_configs` of models with per-layer architectures (Nemotron Ultra, Puzzle) as counts.
 
-Owns the folding; the lock keeps the folded form, and the order of the layers is lost. Does not own what a kind of
-block caches (`hubstack.planner.model.geometry`).
+Owns the summary, which is the form in the lock; it does not preserve the order of the layers. Does not own what
+each kind of block caches (`hubstack.planner.model.geometry`).
 """
 
 from collections import Counter
@@ -13,7 +13,7 @@ WITHOUT_ATTENTION = "none"
 
 
 def fold_blocks(said: Any) -> dict[str, int]:
-    """Return kind of block to its count: `attention`, `mamba` ..., or how many heads share a key-value head."""
+    """Return kind of block to count: `attention`, `mamba` ..., or the number of heads per key-value head."""
     if isinstance(said, Mapping):
         folded = cast("Mapping[str, Any]", said)
         return {

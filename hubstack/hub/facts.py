@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the Hub says of one model at one commit: the only knowledge of a model that planning has.
+"""Facts from the Hub about one model at one commit; planning knows nothing else about a model.
 
-Owns the types. `hubstack.hub.lock` writes and reads them; `hubstack.hub.remote` fetches them. A figure that the Hub
-does not give is None or absent, never zero and never a guess.
+Owns the types. `hubstack.hub.lock` reads and writes them; `hubstack.hub.remote` fetches them. A value that the Hub
+does not provide is None or absent, never zero and never a guess.
 """
 
 from collections.abc import Mapping
@@ -17,28 +17,28 @@ class FileFacts:
     path: str
     size_bytes: int
     sha256: str | None = None
-    """Of LFS and Xet files only; the Hub gives no sha256 for small git files."""
+    """For LFS and Xet files only; the Hub gives no sha256 for small git files."""
     git_oid: str | None = None
-    """sha1 of `blob <size>\\0` + content, for small git files only."""
+    """sha1 of `blob <size>\\0` + content; for small git files only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecurityFacts:
-    """The Hub's own scan of the repository's files."""
+    """The Hub's security scan of the repository's files."""
 
     scans_done: bool | None = None
-    """None where the Hub did not say."""
+    """None if the Hub did not report it."""
     issues: Mapping[str, str] = field(default_factory=dict[str, str])
-    """File path to level (`unsafe`, `suspicious`, `caution`, or a word not known yet)."""
+    """File path to level (`unsafe`, `suspicious`, `caution`, or a level not known yet)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenizerFacts:
-    """What tokenizer_config.json says that an engine decides by."""
+    """The fields of tokenizer_config.json that affect engines."""
 
     class_name: str | None = None
     code: tuple[str, ...] = ()
-    """Python that it names (`auto_map`): `module.Class`, or `owner/name--module.Class` of another repository."""
+    """Python classes in `auto_map`: `module.Class`, or `owner/name--module.Class` from another repository."""
     has_chat_template: bool = False
 
 
@@ -47,40 +47,40 @@ class ModelFacts:
     """One model at one commit."""
 
     id: str
-    """Repository id as the Hub spells it now (`owner/name`, or `gpt2`)."""
+    """Current repository ID on the Hub (`owner/name`, or `gpt2`)."""
     revision: str
-    """What was asked: a branch, a tag or a commit."""
+    """The requested branch, tag or commit."""
     commit: str
-    """40 lower-case hex."""
+    """40 lower-case hexadecimal digits."""
     replaced: str | None = None
-    """Commit that was locked before this one; None for the first. A fact of the lock, not of the Hub."""
+    """The previously locked commit; None for the first. A fact of the lock, not of the Hub."""
     asked_id: str | None = None
-    """The id in the request, where the Hub has since renamed the repository."""
+    """The ID in the model list, if the Hub has since renamed the repository."""
     pipeline_tag: str | None = None
     library: str | None = None
     license: str | None = None
-    """Hub licence id (`apache-2.0`, `other`); several are joined with `, `."""
+    """Hub license ID (`apache-2.0`, `other`); several are joined with `, `."""
     license_name: str | None = None
-    """Given where the licence is `other`."""
+    """Set if the license is `other`."""
     base_models: tuple[str, ...] = ()
-    """Repository ids that the card says it was made from; as the publisher wrote them."""
+    """Base models on the model card, as the publisher wrote them."""
     datasets: tuple[str, ...] = ()
-    """Datasets that the card names; as the publisher wrote them."""
+    """Datasets on the model card, as the publisher wrote them."""
     gated: str | None = None
-    """`auto` or `manual`; `yes` where only the fact is known; None for open."""
+    """`auto` or `manual`; `yes` if the kind of gate is unknown; None if not gated."""
     custom_code: bool = False
-    """The repository carries Python that its config would load (`auto_map`): remote code."""
+    """Whether the repository has remote code: Python that its config would load (`auto_map`)."""
     security: SecurityFacts = field(default_factory=SecurityFacts)
     parameters: Mapping[str, int] = field(default_factory=dict[str, int])
-    """Safetensors dtype to number of parameters, as the Hub counts them. Empty without safetensors."""
+    """Safetensors dtype to number of parameters, as counted by the Hub. Empty without safetensors."""
     parameters_total: int | None = None
-    """The Hub's own total, where it gives one."""
+    """Total number of parameters according to the Hub, if given."""
     config: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """The fields of config.json that sizing and serving read (nested `text_config` and `vision_config`
-    kept as such). Empty where the repository has no readable config.json."""
+    """The fields of config.json that sizing and serving use (`text_config` and `vision_config` stay nested). Empty
+    if the repository has no readable config.json."""
     quantization: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """`quantization_config` of config.json, or what hf_quant_config.json says. Empty where unquantized."""
+    """`quantization_config` of config.json, or the contents of hf_quant_config.json. Empty if not quantized."""
     tokenizer: TokenizerFacts | None = None
-    """None where the repository has no tokenizer_config.json, or the lock is older than this field."""
+    """None if the repository has no tokenizer_config.json, or the lock predates this field."""
     files: tuple[FileFacts, ...] = ()
-    """Sorted by path. Empty only where the Hub listed no files."""
+    """Sorted by path. Empty only if the Hub listed no files."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The files of a repository at two commits, compared by what the lock holds of them.
+"""Compares the files of a repository at two commits, using the sizes and hashes in the lock.
 
-Owns which files differ, and what that says of the chat template. Does not own how a reader is told.
+Owns which files differ and whether the chat template changed. Does not own how the result is shown.
 """
 
 from collections.abc import Iterable
@@ -11,11 +11,11 @@ from enum import StrEnum
 from hubstack.hub.facts import FileFacts
 
 _TEMPLATE_FILE = "tokenizer_config.json"
-"""Holds the chat template among other things, where no file of its own does."""
+"""Contains the chat template, among other things, if it has no separate file."""
 
 
 class FileMove(StrEnum):
-    """What became of a file."""
+    """How a file changed."""
 
     ADDED = "added"
     REMOVED = "removed"
@@ -25,7 +25,7 @@ class FileMove(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileChange:
-    """One file that is not the same for sure."""
+    """One file that differs or may differ."""
 
     path: str
     move: FileMove
@@ -34,7 +34,7 @@ class FileChange:
 
 
 def changed_files(before: Iterable[FileFacts], after: Iterable[FileFacts]) -> tuple[FileChange, ...]:
-    """Return the files that differ or may differ, by path."""
+    """Return the files that differ or may differ, sorted by path."""
     old, new = ({file.path: file for file in files} for files in (before, after))
     found: list[FileChange] = []
     for path in sorted({*old, *new}):
@@ -59,7 +59,7 @@ def _move(before: FileFacts | None, after: FileFacts | None) -> FileMove | None:
 
 
 class TemplateMove(StrEnum):
-    """What is known of a chat template: it stands in a file of its own, or among much else in another."""
+    """Whether the chat template changed; it has a separate file, or is part of a larger one."""
 
     CHANGED = "changed"
     MAYBE = "may have changed"
@@ -68,7 +68,7 @@ class TemplateMove(StrEnum):
 
 
 def template_change(files: Iterable[FileChange]) -> tuple[TemplateMove, tuple[str, ...]]:
-    """Return what became of the chat template, and the files that say so."""
+    """Return how the chat template changed, and the files that show it."""
     moves = {file.path: file.move for file in files if _may_hold_template(file.path)}
     sure = tuple(path for path, move in moves.items() if move is not FileMove.UNKNOWN and path != _TEMPLATE_FILE)
     if sure:

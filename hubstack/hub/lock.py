@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lock: what the Hub said of each model at its commit, as text that people review and commit.
+"""The lock: facts from the Hub about each model at its commit, as a text file to review and commit.
 
-Owns the stored format, its version, its order and its reading with positions. The fields are listed by hand in
-the `_Stored...` models, so that a new field of `hubstack.hub.facts` cannot change the format by itself. Does not
-own asking the Hub: `hubstack.hub.remote` does, and nothing here touches the network.
+Owns the stored format, its version, its order, and reading it with positions. The `_Stored...` models list the
+fields explicitly, so that a new field in `hubstack.hub.facts` does not change the format. Does not own querying the
+Hub (`hubstack.hub.remote`); nothing here accesses the network.
 
-To change the format: raise FORMAT, and either read the old one or say in the hint what to run.
+To change the format, increment FORMAT, and either keep reading the old one or name the command to run in the hint.
 """
 
 import json
@@ -29,9 +29,9 @@ from hubstack.inputs.hub_names import path_problem, repo_id_problem, revision_pr
 
 FORMAT = 2
 _READ = (1, 2)
-"""Format 1 is the same without `content`: its entries are taken as they are; the next `hubstack lock` adds it."""
+"""Format 1 has no `content`: its entries are accepted unchecked, and the next `hubstack lock` adds it."""
 MAX_BYTES = 32_000_000
-"""A thousand models of 32 kB each: the entry of a checkpoint in 160 files is 28 kB, of one in 16 files 4 kB."""
+"""A thousand models of 32 kB each: the entry of a checkpoint with 160 files has 28 kB, with 16 files 4 kB."""
 HEADER = (
     "# Written by `hubstack lock`: what the Hub said of each model at its commit. Review it, commit it, and do\n"
     "# not edit it: `hubstack lock --upgrade KEY` moves a model to its newest commit.\n"
@@ -45,15 +45,15 @@ _AGAIN = "the lock is generated: restore it from git, or delete it and run `hubs
 
 @dataclass(frozen=True, kw_only=True)
 class Lock:
-    """The models of one lock."""
+    """The models in one lock."""
 
     path: str
     """File as the user named it."""
     models: tuple[ModelFacts, ...]
-    """Sorted by `lock_key`; no two have the same."""
+    """Sorted by `lock_key`, which is unique."""
 
     def get(self, repo_id: str, revision: str) -> ModelFacts | None:
-        """Return what is locked for an id as asked, else for the id that the Hub uses now, else None."""
+        """Return the entry for a requested ID, or for a repository's current ID; None if not locked."""
         return self._asked.get((repo_id, revision)) or self._named.get((repo_id, revision))
 
     @cached_property
@@ -67,7 +67,7 @@ class Lock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StaleEntry:
-    """A model that is locked, but not at the revision that is asked."""
+    """A model that is locked, but not at the requested revision."""
 
     id: str
     revision: str
@@ -76,32 +76,32 @@ class StaleEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Freshness:
-    """How a lock and a request differ. Plain data: the caller knows where each request stands."""
+    """How a lock differs from a model list. Has no positions: the caller knows where each model is listed."""
 
     missing: tuple[tuple[str, str], ...]
-    """Asked (id, revision) of which no revision is locked."""
+    """Requested (ID, revision) pairs with no locked revision."""
     stale: tuple[StaleEntry, ...]
     extra: tuple[tuple[str, str], ...]
-    """Locked (id as asked, revision) that nothing asks for any more."""
+    """Locked (requested ID, revision) pairs that are no longer requested."""
 
     @property
     def is_fresh(self) -> bool:
-        """Say whether `hubstack lock` would leave the list of models as it is."""
+        """Return whether `hubstack lock` would neither add nor remove an entry."""
         return not (self.missing or self.stale or self.extra)
 
 
 def lock_key(facts: ModelFacts) -> tuple[str, str]:
-    """Return what makes an entry the only one of its kind: the id as asked, and the revision."""
+    """Return the unique key of an entry: the requested ID and the revision."""
     return facts.asked_id or facts.id, facts.revision
 
 
 def lock_path(request_path: Path) -> Path:
-    """Return the lock beside a request: `dev.models.yaml` -> `dev.models.lock.yaml`."""
+    """Return the path of a model list's lock: `dev.models.yaml` -> `dev.models.lock.yaml`."""
     return request_path.with_name(f"{request_path.name.removesuffix('.yaml')}.lock.yaml")
 
 
 def check_fresh(lock: Lock, requested: Iterable[tuple[str, str]]) -> Freshness:
-    """Compare a lock with the (id, revision) pairs of a request."""
+    """Compare a lock with the (ID, revision) pairs of a model list."""
     missing: list[tuple[str, str]] = []
     stale: list[StaleEntry] = []
     used: set[tuple[str, str]] = set()
@@ -121,7 +121,7 @@ def check_fresh(lock: Lock, requested: Iterable[tuple[str, str]]) -> Freshness:
 
 
 def render_lock(models: Iterable[ModelFacts]) -> str:
-    """Return the text of a lock: the same for the same models, in whatever order they come.
+    """Return the text of a lock; the order of the models does not matter.
 
     Raises:
         ValueError: two models have the same `lock_key`.
@@ -139,15 +139,15 @@ def render_lock(models: Iterable[ModelFacts]) -> str:
 
 
 def lock_line(facts: ModelFacts) -> str:
-    """Return the entry of one model as a line of JSON; `parse_lock_line` reads it."""
+    """Return the entry of one model as a line of JSON, for `parse_lock_line`."""
     return json.dumps(_entry(facts))
 
 
 def parse_lock_line(line: str) -> ModelFacts:
-    """Read what `lock_line` wrote.
+    """Parse a line written by `lock_line`.
 
     Raises:
-        ValueError: the line is not whole.
+        ValueError: the line is incomplete or was changed.
     """
     entry: Any = json.loads(line)
     if entry.get(CONTENT) != content_of(entry):
@@ -159,7 +159,7 @@ def parse_lock_line(line: str) -> ModelFacts:
 
 
 def _entry(facts: ModelFacts) -> dict[str, Any]:
-    """Return the stored form of a model, fields in their written order; what is unknown is left out."""
+    """Return the stored form of a model, with fields in written order; unknown values are omitted."""
     security = {
         "scans_done": facts.security.scans_done,
         "issues": _sorted(facts.security.issues) or None,
@@ -217,7 +217,7 @@ def _sorted(value: Any) -> Any:
 
 
 class _Row(dict[str, Any]):
-    """A mapping that stands in one line, so that a changed file is one changed line in a review."""
+    """A mapping written on one line, so that a changed file is one changed line in a review."""
 
 
 _BaseDumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -225,7 +225,7 @@ _BaseDumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 class _Dumper(_BaseDumper):
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002  the signature is PyYAML's
-        """Never write an anchor: a lock holds none."""
+        """Never write anchors, which a lock must not contain."""
         return True
 
 
@@ -305,11 +305,11 @@ def load_lock(path: Path, name: str | None = None, anew: Collection[tuple[str, s
 
     Args:
         path: the file.
-        name: how to call it in messages; the path by default.
-        anew: (id, revision) pairs that are to be locked anew: what stands there may have been edited.
+        name: its name in messages; defaults to the path.
+        anew: (ID, revision) pairs that are about to be locked again: their entries may have been edited.
 
     Raises:
-        LockError: with every problem found.
+        LockError: the lock cannot be read or is invalid; lists every problem.
     """
     called = name or str(path)
     try:
@@ -324,11 +324,11 @@ def parse_lock(text: str, path: str, anew: Collection[tuple[str, str]] = ()) -> 
 
     Args:
         text: the file's text.
-        path: the path to show to the user.
+        path: the path shown to the user.
         anew: as for `load_lock`.
 
     Raises:
-        LockError: with every problem found, each with its line and column.
+        LockError: the lock is invalid; lists every problem with line and column.
     """
     try:
         document = parse_document(text, path, MAX_BYTES // 20)
@@ -366,7 +366,7 @@ def _check_format(document: Document) -> None:
 
 
 def _check_names(document: Document, models: Iterable[_StoredModel]) -> None:
-    """Refuse names that the Hub does not give: they lead out of a folder, or deceive who reads the lock."""
+    """Reject names that break the Hub's rules: they could escape a folder or mislead a reviewer."""
     problems = [
         document.key_mark(("models", index, *loc)).problem(message, _AGAIN)
         for index, model in enumerate(models)
@@ -377,7 +377,7 @@ def _check_names(document: Document, models: Iterable[_StoredModel]) -> None:
 
 
 def _misnamed(model: _StoredModel) -> Iterator[tuple[Loc, str]]:
-    """Yield the place and the fault of each name that breaks the Hub's rules."""
+    """Yield the place and the problem of each name that breaks the Hub's rules."""
     for key, repo_id in (("id", model.id), ("asked_id", model.asked_id)):
         if repo_id is not None and (fault := repo_id_problem(repo_id)):
             yield (key,), fault
@@ -407,7 +407,7 @@ def _check_unique(document: Document, models: list[ModelFacts]) -> None:
 
 
 def _check_content(document: Document, models: list[ModelFacts], anew: Collection[tuple[str, str]]) -> None:
-    """Refuse entries that are not as hubstack wrote them, except those that are about to be written anew."""
+    """Reject entries that were edited after hubstack wrote them, except those about to be locked again."""
     problems: list[Problem] = []
     for index in edited(document.value["models"]):
         facts = models[index]

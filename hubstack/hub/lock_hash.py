@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The hash that each entry of a lock ends in, so that an edit by hand is noticed where it was made.
+"""The hash at the end of each lock entry, which detects manual edits.
 
-It is of one entry and not of the file: git merges two branches' locks entry by entry, and what it merges still
-holds. It guards against accidents: who means harm can compute it, and is met by review and the hash of each file.
+Each entry has its own hash, so that a lock is still valid after git merges the entries of two branches. It protects
+against accidents only: an attacker can compute it, but not the hash of each file, and has to pass a review.
 """
 
 import hashlib
@@ -15,14 +15,14 @@ CONTENT = "content"
 
 
 def content_of(entry: Mapping[str, Any]) -> str:
-    """Return the hash of a stored entry: of its values, in whatever order and layout they stand."""
+    """Return the hash of a stored entry's values, independent of order and layout."""
     rest = {key: value for key, value in entry.items() if key != CONTENT}
     text = json.dumps(rest, sort_keys=True, separators=(",", ":"), default=str)
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def edited(entries: Sequence[Mapping[str, Any]]) -> Iterator[int]:
-    """Yield the index of each entry that does not have the hash of what it says."""
+    """Yield the index of each entry whose hash does not match its values."""
     for index, entry in enumerate(entries):
         if entry.get(CONTENT) != content_of(entry):
             yield index

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Weights in several files: `model-00001-of-00004.safetensors`, and the index that names them.
+"""Weights split over several files: `model-00001-of-00004.safetensors`, and their index.
 
-Owns how parts are told from wholes, and which are missing. Does not own which of several copies is served
+Owns how parts are recognized, and which are missing. Does not own which of several copies is served
 (`hubstack.planner.model.weights`).
 """
 
@@ -13,11 +13,11 @@ PART = re.compile(r"(.*)-(\d{5,6})-of-(\d{5,6})(\.[a-z]+)")
 INDEX = "model.safetensors.index.json"
 WHOLE = "model.safetensors"
 _MOST_PARTS = 10_000
-"""More is no count of files: names are text, and text is hostile."""
+"""Maximum number of parts to accept: file names are untrusted input."""
 
 
 def missing_parts(paths: Iterable[str]) -> tuple[str, ...]:
-    """Return the parts that are not there of weights whose names say how many there are, sorted."""
+    """Return the missing parts of weights whose file names contain the number of parts, sorted."""
     there = set(paths)
     found = [match for path in there if (match := PART.fullmatch(path))]
     sets = {(part[1], part[3], part[4], len(part[2])) for part in found if int(part[3]) <= _MOST_PARTS}
@@ -30,26 +30,26 @@ def missing_parts(paths: Iterable[str]) -> tuple[str, ...]:
 
 
 def loaded_weights(paths: Iterable[str]) -> tuple[str, ...]:
-    """Return the weights beside config.json that an engine would load: safetensors, or else pickles."""
+    """Return the weights next to config.json that an engine would load: safetensors, otherwise pickles."""
     beside = [path for path in paths if "/" not in path and not path.startswith("consolidated")]
     safetensors = tuple(path for path in beside if path.endswith(".safetensors"))
     return safetensors or tuple(path for path in beside if path.endswith(".bin"))
 
 
 def needs_index(paths: Collection[str]) -> bool:
-    """Return whether only the index can tell if all weights are there: their names do not."""
+    """Return whether the index is needed to check that all weights exist, because their names do not show it."""
     weights = loaded_weights(paths)
     return INDEX in paths and WHOLE not in weights and not all(PART.fullmatch(path) for path in weights)
 
 
 def unlisted_parts(index: Mapping[str, Any], paths: Collection[str]) -> tuple[str, ...]:
-    """Return the files that an index names and the repository does not hold, sorted."""
+    """Return the files in an index that the repository does not have, sorted."""
     said: Any = index.get("weight_map")
     named = cast("Mapping[str, Any]", said).values() if isinstance(said, Mapping) else ()
     return tuple(sorted({name for name in named if isinstance(name, str)} - set(paths)))
 
 
 def describe(missing: tuple[str, ...]) -> str:
-    """Name the first few."""
+    """Return the first few names, and how many more there are."""
     more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
     return f"{', '.join(missing[:3])}{more}"

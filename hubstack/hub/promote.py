@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Promotion: what is locked in one environment becomes what is locked in another.
+"""Promotion: copies lock entries from one environment to another.
 
-Owns which entries of the target's lock take the source's commit and facts. Asks no Hub: what was tried in the
-source is what the target gets, to the byte. `promote` is pure; `write_promotion` reads and writes the files.
+Owns which entries of the target's lock take the source's commit and facts. Does not query the Hub: the target gets
+exactly what was tested in the source. `promote` is pure; `write_promotion` reads and writes the files.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -31,21 +31,21 @@ class Side:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
-    """One entry of the target's lock that is not the source's."""
+    """One entry of the target's lock that differs from the source's."""
 
     keys: tuple[str, ...]
-    """Of the target's models that use it."""
+    """Keys of the target's models that use it."""
     before: ModelFacts | None
-    """None where the target has not locked it yet."""
+    """None if the target has not locked it yet."""
     after: ModelFacts
 
     def render(self) -> str:
-        """Return one line."""
+        """Return the change as one line."""
         name, new = ", ".join(self.keys), self.after.commit[:_SHOWN]
         if self.before is None:
             return f"{name}: adds {self.after.id} at {new}"
         if self.before.commit == self.after.commit:
-            return f"{name}: {self.after.id} stays at {new}, with newer facts"
+            return f"{name}: {self.after.id} remains at {new}, with updated facts"
         return f"{name}: {self.after.id} moves from {self.before.commit[:_SHOWN]} to {new}"
 
 
@@ -59,18 +59,18 @@ class Promotion:
 
 
 def promote(source: Side, target: Side, only: Collection[str] = ()) -> Promotion:
-    """Return what the target's lock becomes.
+    """Return the target's lock after the promotion.
 
-    A model moves where both lists have its id at the same revision; what only one list has is left alone.
+    A model is promoted if both lists have its ID at the same revision; models in only one list are unchanged.
 
     Args:
-        source: where it was tried.
-        target: where it goes.
-        only: keys of the target's models; empty: every one that both lists have.
+        source: the environment to promote from.
+        target: the environment to promote to.
+        only: keys of the target's models; if empty, all models in both lists.
 
     Raises:
-        InputError: a key is unknown or is in one list only, the target pins another revision, or the source has
-            not locked a model; with every problem.
+        InputError: a key is unknown or in one list only, the target pins a different revision, or the source has
+            not locked a model; lists every problem.
     """
     asked = {(model.id, model.revision) for model in source.request.models}
     ids = {repo_id for repo_id, _ in asked}
@@ -98,9 +98,9 @@ def _promoted(source: Lock, target: Lock, wanted: dict[tuple[str, str], list[str
     moves: list[Move] = []
     for pair, keys in wanted.items():
         found, held = source.get(*pair), target.get(*pair)
-        if found is None:  # refused before
+        if found is None:  # already reported
             continue
-        # The commit that the target leaves: its own history, not the source's.
+        # The target's previous commit is its own, not the source's.
         old = held.replaced if held and held.commit == found.commit else held.commit if held else None
         after = replace(found, replaced=old)
         if after != held:
@@ -121,7 +121,7 @@ def _unknown(request: Request, only: Collection[str]) -> Iterator[Problem]:
 
 
 def _not_in_source(model: ModelRequest, source: Request) -> Problem:
-    return model.mark("id").problem(f"`{model.id}` is not in {source.path}", "add it there, and try it first")
+    return model.mark("id").problem(f"`{model.id}` is not in {source.path}", "add it there and test it first")
 
 
 def _other_revision(model: ModelRequest, source: Request) -> Problem:
@@ -134,17 +134,17 @@ def _other_revision(model: ModelRequest, source: Request) -> Problem:
 def write_promotion(
     project_dir: Path, source: str, target: str, only: Sequence[str], *, check: bool = False
 ) -> list[str]:
-    """Write the target's lock; return one line for each model that moves, none where nothing does.
+    """Write the target's lock; return one line for each promoted model.
 
     Args:
-        project_dir: the lists are named from here.
-        source: the list of the environment that was tried.
-        target: the list of the environment to bring up to it.
-        only: keys of the target's models; empty: all.
-        check: write nothing.
+        project_dir: base folder of the paths of both lists.
+        source: model list of the environment to promote from.
+        target: model list of the environment to promote to.
+        only: keys of the target's models; if empty, all.
+        check: do not write.
 
     Raises:
-        InputError: with every problem, or another hubstack is writing this lock; nothing was written.
+        InputError: lists every problem, or another hubstack process is writing this lock. Nothing is written.
     """
     path = lock_path(project_dir / target)
     asked = load_request(project_dir / target, target)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which modules a quantized checkpoint keeps in 16 bits, folded from the hundreds of names that a config may list.
+"""Summarizes which modules a quantized checkpoint keeps in 16 bits; a config may list hundreds of names.
 
-Owns the kinds and the folding; the lock keeps the folded form. Does not own the bytes
+Owns the kinds of modules and the summary, which is the form in the lock. Does not own sizes in bytes
 (`hubstack.planner.model.weights`).
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 KEYS = ("modules_to_not_convert", "ignore", "ignored_layers", "exclude_modules", "modules_to_not_quantize")
-"""Of fbgemm and fp8, compressed-tensors, others, modelopt, and AWQ's forks."""
+"""Keys of fbgemm and fp8, compressed-tensors, others, modelopt, and AWQ forks."""
 EVERY_LAYER = -1
 _KINDS = (
     ("vision", re.compile(r"vis(ion|ual)|image|mm_projector|multi_modal|audio")),
@@ -23,9 +23,9 @@ _LAYER = re.compile(r"\.(\d+)\.")
 
 
 def fold_modules(quantization: Mapping[str, Any]) -> dict[str, int]:
-    """Return kind of module to the number of layers that keep it, EVERY_LAYER where no layer is named.
+    """Return kind of module to the number of layers that keep it in 16 bits, or EVERY_LAYER if no layer is named.
 
-    Takes a `quantization_config` as published, or as a lock keeps it: folded already.
+    Accepts a `quantization_config` as published, or as summarized in a lock.
     """
     layers: dict[str, set[int]] = {}
     everywhere: set[str] = set()
@@ -51,7 +51,7 @@ def _texts(value: Any) -> Iterable[str]:
 
 
 def _kind(name: str) -> str | None:
-    # Embeddings and head always stay in 16 bits; `mlp.gate` is a router of some thousand weights.
+    # Embeddings and head are always in 16 bits; `mlp.gate` is a router with a few thousand weights.
     if re.search(r"(mlp|moe|feed_forward)\.(gate|router)$", name) or name in {"gate", "router"}:
         return None
     return next((kind for kind, pattern in _KINDS if pattern.search(name)), None)

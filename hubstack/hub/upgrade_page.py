@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One model at two commits, compared by what the lock holds of them, and a page of it for a pull request.
+"""Renders the changes between two locks as a Markdown page for a pull request.
 
-Owns what a reviewer of an upgrade is told. Does not own which models move (`hubstack.hub.remote.locking`). Paths,
-licence names and scan results are other people's words: they stand in code spans, where Markdown means nothing.
+Owns what a reviewer of an upgrade sees. Does not own which models are upgraded (`hubstack.hub.remote.locking`).
+Paths, license names and scan results are untrusted: they are rendered as code spans, where Markdown has no effect.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,19 +12,19 @@ from hubstack.hub.facts import ModelFacts
 from hubstack.hub.file_changes import FileChange, TemplateMove, changed_files, template_change
 
 MAX_FILES = 40
-"""Of one model; more are counted. A pull request's text holds 65,536 characters."""
+"""Maximum files shown per model; the rest are counted. A pull request description has at most 65,536 characters."""
 _SHOWN = 12
 
 
 def upgrade_page(
     before: Iterable[ModelFacts], after: Iterable[ModelFacts], keys: Mapping[tuple[str, str], Iterable[str]]
 ) -> str:
-    """Return Markdown of what a new lock says otherwise: the same text for the same locks.
+    """Return the changes between two locks as Markdown.
 
     Args:
-        before: the models of the old lock.
-        after: the models of the new one.
-        keys: (id as asked, revision) to the keys of the models that use it.
+        before: the models in the old lock.
+        after: the models in the new lock.
+        keys: (requested ID, revision) to the keys of the models that use it.
     """
     old, new = ({(f.asked_id or f.id, f.revision): f for f in facts} for facts in (before, after))
     moved = [pair for pair in sorted(new) if pair in old and old[pair].commit != new[pair].commit]
@@ -84,7 +84,7 @@ def _row(file: FileChange) -> str:
 
 
 def _said_lines(before: ModelFacts, after: ModelFacts) -> Iterator[str]:
-    """Say what of a model's card, gate, code and scan is not as before."""
+    """Yield the changes in a model's license, gate, custom code, scan and task."""
     if _license(before) != _license(after):
         yield f"- **licence**: {_license(before)} → {_license(after)}"
     if before.gated != after.gated:

@@ -77,7 +77,7 @@ def test_a_model_that_the_target_has_not_locked_yet_comes(tmp_path: Path) -> Non
 def test_newer_facts_of_the_same_commit_are_taken_and_said(tmp_path: Path) -> None:
     environment(tmp_path, "dev", "[a/m]", facts("a/m", NEW, gated="auto"))
     lock = environment(tmp_path, "prod", "[a/m]", facts("a/m", NEW, replaced=OLD))
-    assert promote(tmp_path) == ["m: a/m stays at 222222222222, with newer facts"]
+    assert promote(tmp_path) == ["m: a/m remains at 222222222222, with updated facts"]
     assert load_lock(lock).models == (facts("a/m", NEW, gated="auto", replaced=OLD),)
 
 
