@@ -36,14 +36,14 @@ def unused_accelerators(
         per_node = paid // pool.nodes_busy
         keys = ", ".join(pool.models)
         usd, verb = pool.usd_per_hour_busy, "use" if len(pool.models) > 1 else "uses"
-        month = "an unknown sum" if usd is None else f"${usd * cost.hours_per_month:,.0f}"
+        month = "price unknown" if usd is None else f"up to ${usd * cost.hours_per_month:,.0f} a month"
         said = (
-            f"{keys}: {verb} {used:g} of the {paid} {pool.accelerator} that are paid for, {month} a month at most: "
-            f"{pool.machine_type} is sold by the node of {per_node}"
+            f"{keys}: {verb} {used:g} of the {paid} {pool.accelerator} you pay for ({month}), because "
+            f"{pool.machine_type} is sold in nodes of {per_node}"
         )
         found = [model for model in models if model.key in pool.models]
         others = list(_alternatives(found, pool, cost.hours_per_month, drafts, surveyor))
-        yield f"{said}; cheaper: {'; '.join(others)}" if others else said
+        yield f"{said}. Cheaper: {'; '.join(others)}" if others else said
 
 
 def _alternatives(
@@ -57,7 +57,7 @@ def _alternatives(
     kinds = {step.kind for model in models for step in model.steps}
     spot = _taken(drafts[models[0].key], models[0]).offer.price(CapacityKind.SPOT)
     if spot and kinds != {CapacityKind.SPOT} and spot.usd_per_hour * pool.nodes_busy < usd:
-        yield f"spot there: ${spot.usd_per_hour * pool.nodes_busy * hours:,.0f} a month, and Google may reclaim it"
+        yield f"the same nodes as spot: ${spot.usd_per_hour * pool.nodes_busy * hours:,.0f} a month, preemptible"
     if len(models) > 1:
         return
     free = replace(demand, request=replace(demand.request, accelerators=()))
@@ -93,7 +93,7 @@ def sharing(
     saved = plan.cost.usd_per_month_max - other.usd_per_month_max if other else 0.0
     if saved >= _LEAST_SAVING_USD:
         yield (
-            f"{', '.join(sorted(small))} use a small part of a card of their own each: `share_gpu: true` on them "
+            f"{', '.join(sorted(small))} each use only a small part of a GPU: `share_gpu: true` on them "
             f"saves up to ${saved:,.0f} a month"
         )
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one stack can have too many of, and the warning of a plan that does.
+"""Limits on the number of objects in one stack, and the warnings of a plan that exceeds them.
 
-Owns what is counted; the figures and their sources are in limits.yaml, docs/concepts/scale.md has those that
-nothing counts. Does not own quotas of accelerators, which differ by project (`hubstack.review.check.quota`).
+Owns what is counted; the limits and their sources are in limits.yaml, and docs/concepts/scale.md lists limits that
+are not counted. Does not own accelerator quotas, which differ by project (`hubstack.review.check.quota`).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,12 +21,12 @@ Count = Callable[[Sequence[ModelPlan], Sequence[PoolPlan]], int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """How many of one thing there may be."""
+    """The maximum number of one kind of object."""
 
     counts: str
-    """Key of COUNTS."""
+    """Key in COUNTS."""
     what: str
-    """The thing, in the plural."""
+    """Name of the objects, in the plural."""
     most: int
     hint: str
     source: str
@@ -36,7 +36,7 @@ class Limit:
 
 @cache
 def limits() -> tuple[Limit, ...]:
-    """Return the table."""
+    """Return all limits of limits.yaml."""
     rows: list[dict[str, Any]] = yaml.load(_FILE.read_bytes(), Loader=yaml.CSafeLoader)["limits"]
     for row in rows:
         row["as_of"] = str(row["as_of"])
@@ -44,11 +44,11 @@ def limits() -> tuple[Limit, ...]:
 
 
 def limit_warnings(models: Sequence[ModelPlan], pools: Sequence[PoolPlan]) -> Iterator[str]:
-    """Yield a warning for each limit that a plan's models and pools exceed."""
+    """Yield a warning for each limit that the models and pools exceed."""
     for limit in limits():
         found = COUNTS[limit.counts](models, pools)
         if found > limit.most:
-            yield f"{found:,} {limit.what}, and there may be {limit.most:,} (docs/concepts/scale.md): {limit.hint}"
+            yield f"{found:,} {limit.what}, but the limit is {limit.most:,} (docs/concepts/scale.md): {limit.hint}"
 
 
 def _on_gke(models: Sequence[ModelPlan]) -> int:
@@ -56,12 +56,12 @@ def _on_gke(models: Sequence[ModelPlan]) -> int:
 
 
 def _services(models: Sequence[ModelPlan], _pools: Sequence[PoolPlan]) -> int:
-    """One for each model, and another name for each that rests."""
+    """Return one Service per model, plus one for each model that scales to zero."""
     return _on_gke(models) + sum(bool(model.scaling and model.scaling.rests) for model in models)
 
 
 def _busy_nodes(_models: Sequence[ModelPlan], pools: Sequence[PoolPlan]) -> int:
-    """The ways to buy a class are alternatives: the largest counts. Each slice of several nodes is a pool."""
+    """Return the maximum number of nodes; of alternative capacity steps in a class only the largest counts."""
     bought: dict[tuple[str, str, str | None], int] = {}
     for pool in pools:
         way = (pool.capacity_class, str(pool.capacity), pool.reservation)
@@ -73,7 +73,7 @@ def _busy_nodes(_models: Sequence[ModelPlan], pools: Sequence[PoolPlan]) -> int:
 
 
 COUNTS: Mapping[str, Count] = {
-    # The other name of a model that rests has no address.
+    # The second Service of a model that scales to zero has no address.
     "service_addresses": lambda models, _: _on_gke(models),
     "services": _services,
     "deployments": lambda models, _: sum(m.has_nodes and m.hosts == 1 for m in models),

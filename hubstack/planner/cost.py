@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bill of a plan: which price row makes each figure, and what has no price.
+"""The bill of a plan: each figure with its price row, and the items without a price.
 
-Owns the sums. A figure without a source is named as unpriced, never counted as nothing in silence.
+Owns the totals. An item without a known price is listed as unpriced, never silently counted as zero.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,7 +17,7 @@ from hubstack.planner.serving.routing import picked_models
 
 HOURS_PER_MONTH = 730
 NOT_COUNTED = (
-    "boot disks (no source here gives their price)",
+    "boot disks (the catalogue has no price for them)",
     "network egress and cross-zone traffic",
     "Cloud NAT and the system node pool",
     "logs and metrics above the free tier, alerting policies",
@@ -25,8 +25,8 @@ NOT_COUNTED = (
 )
 NOT_COUNTED_WITHOUT_CLUSTER = (
     "network egress",
-    "the minutes of the loaders' Jobs",
-    "images that Cloud Run keeps, and operations of Cloud Storage",
+    "the loader Jobs' run time",
+    "images that Cloud Run stores, and Cloud Storage operations",
     "logs and metrics above the free tier",
     "taxes, discounts and credits",
 )
@@ -35,26 +35,26 @@ GB = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class _Class:
-    """The models of one capacity class and the pools of each of its steps."""
+    """The models of one capacity class and the node pools of each of its steps."""
 
     models: tuple[ModelPlan, ...]
     pools: tuple[PoolPlan, ...]
 
     @property
     def steps(self) -> tuple[PoolPlan, ...]:
-        """One pool of each step, the first choice first; slices of one TPU step cost the same."""
+        """One pool per step, first choice first; slices of one TPU step cost the same."""
         kept: dict[tuple[str, str, str | None], PoolPlan] = {}
         for pool in self.pools:
             kept.setdefault((pool.machine_type, pool.capacity, pool.reservation), pool)
         return tuple(kept.values())
 
     def places(self, replicas: Iterable[int]) -> list[int]:
-        """Return what each model's replicas take of the nodes."""
+        """Return the places that each model's replicas occupy on the nodes."""
         taken = (m.accelerator_count if m.servers_per_accelerator == 1 else 1 for m in self.models)
         return [each * count for each, count in zip(taken, replicas, strict=True)]
 
     def nodes(self, pool: PoolPlan, replicas: Iterable[int]) -> int:
-        """Return the nodes of one step that hold so many replicas."""
+        """Return the nodes of one step needed for these replica counts."""
         return -(-sum(self.places(replicas)) // (pool.accelerators_per_node * pool.servers_per_accelerator))
 
     @property
@@ -66,13 +66,13 @@ class _Class:
         return [model.replicas.max for model in self.models]
 
     def idle_usd(self) -> float | None:
-        """Return USD an hour with every model at its fewest replicas, on the first step."""
+        """Return USD per hour with every model at `replicas.min`, on the first step."""
         first = self.steps[0]
         nodes = self.nodes(first, self.idle)
         return None if first.price is None else nodes * first.price.usd_per_hour
 
     def busy_usd(self) -> tuple[float, PriceUsed] | None:
-        """Return USD an hour with every model at its most replicas on the dearest step, and its price row."""
+        """Return USD per hour with every model at `replicas.max` on the most expensive step, and its price row."""
         priced = [
             (self.nodes(p, self.busy) * p.price.usd_per_hour, p.price) for p in self.steps if p.price is not None
         ]
@@ -82,10 +82,10 @@ class _Class:
 def plan_cost(
     models: Iterable[ModelPlan], pools: Iterable[PoolPlan], catalog: Catalog, target: StackSettings
 ) -> Cost:
-    """Price a plan a month, at least and at most.
+    """Return a plan's monthly cost: a minimum and a maximum.
 
-    At least: every model at its fewest replicas on its first capacity step. At most: every model at its most
-    replicas on its dearest step. Models that share nodes pay for them by the accelerators that they take.
+    The minimum has every model at `replicas.min` on its first capacity step, the maximum at `replicas.max` on its
+    most expensive step. Models that share nodes split the cost by the accelerators they use.
     """
     held = tuple(models)
     nodes = tuple(model for model in held if model.has_nodes)
@@ -110,36 +110,36 @@ def plan_cost(
 
 
 def budget_warnings(cost: Cost, file: str) -> Iterator[str]:
-    """Say by how much a plan is over its budget, and what the budget cannot cover.
+    """Yield a warning if the plan is over budget, and one for items that the budget check cannot include.
 
     Args:
         cost: the bill.
-        file: where the budget is set.
+        file: name of the file that sets the budget.
     """
     if cost.over_budget_usd:
         largest = sorted(cost.lines, key=lambda line: -(line.usd_per_month_max or 0))[:3]
         items = ", ".join(f"{line.item} ${line.usd_per_month_max or 0:,.0f} ({line.what})" for line in largest)
         yield (
             f"over budget by ${cost.over_budget_usd:,.0f}: up to ${cost.usd_per_month_max:,.0f} a month, and "
-            f"`hubstack:budget` is ${cost.budget_usd_per_month:,.0f} ({file}), so `pulumi up` stops; the largest "
-            f"items: {items}; lower `replicas.max`, or raise the budget"
+            f"`hubstack:budget` is ${cost.budget_usd_per_month:,.0f} ({file}), so `pulumi up` stops. The largest "
+            f"items are {items}. Lower `replicas.max` or raise the budget"
         )
     if cost.budget_usd_per_month is not None and cost.unpriced:
-        yield f"the budget leaves out what has no price: {'; '.join(cost.unpriced)}"
+        yield f"the budget check omits items without a known price: {'; '.join(cost.unpriced)}"
 
 
 def _gateway_notes(models: tuple[ModelPlan, ...], target: StackSettings) -> Iterator[str]:
-    """Yield what a gateway costs beside; no source here gives the load balancer's prices."""
+    """Yield the gateway's further costs; the catalogue has no prices for its load balancer."""
     if target.gateway is None:
         return
-    yield "the gateway's load balancer: hours, proxies and data"
+    yield "the gateway's load balancer (hours, proxies and data)"
     pickers = len(picked_models(models, target.gateway))
     if pickers:
-        yield f"{pickers} endpoint pickers, each of 1 CPU and 2 GiB, on the system nodes"
+        yield f"{pickers} endpoint pickers on the system nodes (1 CPU and 2 GiB each)"
 
 
 def _loading_notes(models: tuple[ModelPlan, ...]) -> Iterator[str]:
-    """Name what the chosen ways to load weights cost, of which no source here gives a price."""
+    """Yield the cost items of the loading methods for which the catalogue has no price."""
     if any(model.loading.cache_zones for model in models):
         yield "Anywhere Caches"
     if any(model.loading.method is LoadingMethod.HYPERDISK_ML for model in models):
@@ -161,7 +161,7 @@ def _classes(models: tuple[ModelPlan, ...], pools: tuple[PoolPlan, ...]) -> dict
 
 
 def _compute(each: _Class) -> Iterator[CostLine]:
-    """Yield the line of each model: its part of the nodes' bill, to the cent."""
+    """Yield one line per model: its part of the nodes' cost, to the cent."""
     idle, busy = each.idle_usd(), each.busy_usd()
     least = _split(idle and _month(idle), each.places(each.idle))
     most = _split(busy and _month(busy[0]), each.places(each.busy))
@@ -179,12 +179,12 @@ def _compute(each: _Class) -> Iterator[CostLine]:
 
 
 def _instances(model: ModelPlan) -> CostLine:
-    """Price a model beside GKE: its instances by the hour, at least and at most all month."""
+    """Return the monthly minimum and maximum of a model on a managed platform, from its instances' hourly price."""
     run, replicas = model.cloud_run, model.replicas
     usd = run.usd_per_instance_hour if run else None
-    name = model.machine_type if run else f"{model.machine_type} of Vertex AI"
+    name = model.machine_type if run else f"{model.machine_type} on Vertex AI"
     what = f"{replicas.min} to {replicas.max} x {name}"
-    # Nothing runs, nothing is paid: a fact even where no rate is known.
+    # With no instance running the cost is zero, even if the rate is unknown.
     idle = 0.0 if run and not replicas.min else None
     return CostLine(
         item=model.key,
@@ -197,7 +197,7 @@ def _instances(model: ModelPlan) -> CostLine:
 
 
 def _part(model: ModelPlan, pool: PoolPlan) -> str:
-    """Name what one replica takes."""
+    """Describe the machines that one replica uses."""
     machine = model.machine_type
     if model.hosts > 1:
         return f"{model.hosts} {machine}"
@@ -210,7 +210,7 @@ def _part(model: ModelPlan, pool: PoolPlan) -> str:
 
 
 def _split(usd: float | None, places: list[int]) -> list[float | None]:
-    """Split a sum by the places that each takes; the cents that are left go to the largest remainders."""
+    """Split an amount in proportion to places, giving leftover cents to the largest remainders."""
     total = sum(places)
     if usd is None or not total:
         return [None if usd is None else 0.0 for _ in places]
@@ -250,7 +250,7 @@ def _bucket(model: ModelPlan, catalog: Catalog, target: StackSettings) -> CostLi
     size = model.weights.total_bytes
     usd = round(size / GB * row.usd_per_gb_month, 2) if row and size else None
     shown = f"{size / GB:,.1f} GB" if size else "size unknown"
-    return CostLine(item=model.key, what=f"weights in the bucket, {shown}", usd_per_month_min=usd,
+    return CostLine(item=model.key, what=f"weights in the bucket ({shown})", usd_per_month_min=usd,
                     usd_per_month_max=usd, source=row.source if row else None,
                     as_of=row.as_of if row else None)  # fmt: skip
 

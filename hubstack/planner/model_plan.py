@@ -138,9 +138,9 @@ def _traffic(request: ModelRequest, taken: Candidate) -> Iterator[Reason]:
     tokens = f"{traffic.input_tokens:,} + {traffic.output_tokens:,} tokens"
     replicas = f"{served.replicas} replica{'s' if served.replicas > 1 else ''}"
     text = (
-        f"{traffic.requests_per_second:g} requests/s of {tokens}: {replicas} of up to "
-        f"{served.rate:.3g} requests/s, with {served.batch:.0f} at once (limits: {taken.load.sequences} sequences, "
-        f"{taken.load.batch_tokens:,} tokens a step)"
+        f"{traffic.requests_per_second:g} requests/s of {tokens}: {replicas}, each serving up to "
+        f"{served.rate:.3g} requests/s, {served.batch:.0f} at once (limits: {taken.load.sequences} sequences, "
+        f"{taken.load.batch_tokens:,} tokens per step)"
     )
     yield Reason(topic="traffic", text=text, source="docs/concepts/traffic.md")
 
@@ -193,13 +193,15 @@ def _replica_usd(step: Step) -> float | None:
 
 def _names(request: ModelRequest) -> Iterator[Reason]:
     if request.was:
-        text = f"renamed: what was made as `{request.was[0]}` stays and keeps that name; clients may ask for any"
-        yield Reason(topic="name", text=f"{text} of {', '.join(names.entry_keys(request))}", source="request")
+        text = f"renamed: resources created as `{request.was[0]}` keep that name; clients may use any of"
+        yield Reason(topic="name", text=f"{text} {', '.join(names.entry_keys(request))}", source="request")
 
 
 def _canary(request: ModelRequest) -> Iterator[Reason]:
     if request.canary_of:
-        text = f"revision `{request.revision}` for {request.canary_weight} of 100 requests to `{request.canary_of}`"
+        text = (
+            f"revision `{request.revision}` gets {request.canary_weight} % of the requests to `{request.canary_of}`"
+        )
         yield Reason(topic="canary", text=text, source="request")
 
 
@@ -207,17 +209,17 @@ def _warnings(demand: Demand, taken: Candidate) -> Iterator[str]:
     for step in taken.steps:
         if step.need.verdict is not Verdict.FITS:
             on = "" if step.offer is taken.offer else f" on {step.offer.machine.name}"
-            yield f"its memory is near the line{on}: it may not start"
+            yield f"its memory is close to the limit{on}: it may not start"
             break
     for step in taken.steps:
         name, where = step.asked.reservation, ", ".join(step.zones)
         if name and not (step.asked.machine_type and step.asked.zones):
             guess = f"{step.offer.machine.name} in {where}"
-            yield f"reservation {name} was taken to hold {guess}: `machine_type:` and `zone:` say what it does"
+            yield f"reservation {name} is assumed to hold {guess}: set `machine_type:` and `zone:` if it does not"
     if taken.offer.is_slice:
-        yield "of several TPU hosts only pipeline parallelism passed the publisher's tests (vLLM for TPU 0.27.0)"
+        yield "on several TPU hosts, vLLM for TPU 0.27.0 is tested with pipeline parallelism only"
     if taken.offer.machine.accelerator_fraction is not None:
-        yield "what an engine sees of a fraction of a card is in no source: it was taken as that part of the whole"
+        yield "the memory an engine sees on a fraction of a GPU is undocumented: a proportional part is assumed"
     if caveat := spec_of(taken.kind).caveat(taken.engine, demand.geometry):
         yield caveat
 
@@ -225,28 +227,28 @@ def _warnings(demand: Demand, taken: Candidate) -> Iterator[str]:
 def _loading_warnings(loading: Loading, taken: Candidate) -> Iterator[str]:
     zone = loading.plan.zone
     for name in [step.asked.reservation for step in taken.steps if step.asked.reservation and zone]:
-        yield f"its weights are on a disk in {zone}: reservation {name} must be there (`zone:` sets the zone)"
+        yield f"its weights are on a disk in {zone}, so reservation {name} must be in that zone too (set `zone:`)"
 
 
 def _why(draft: Draft, taken: Candidate) -> str:
     offer, tried = taken.offer, draft.candidates.tried
     price = offer.price(draft.demand.request.capacity[0].kind)
-    hour = f"${price.usd_per_hour:,.2f} an hour {price.basis}" if price else "no price known"
+    hour = f"${price.usd_per_hour:,.2f} an hour {price.basis}" if price else "price unknown"
     name = f"{offer.count} x {offer.accelerator.name} ({offer.machine.name}, {hour})"
     if offer.hosts > 1:
-        return f"{offer.hosts} nodes of {name}: no single node fits it for sure"
+        return f"{offer.hosts} nodes of {name}: no single node is certain to fit the model"
     if offer.servers_per_accelerator > 1:
-        return f"1/{offer.servers_per_accelerator} of {name}: the card is shared, as asked"
+        return f"1/{offer.servers_per_accelerator} of {name}: `share_gpu:` is set"
     cheapest = draft.candidates.fitting[0]
     if taken is not cheapest:
         return (
-            f"{name}: with the other models on its nodes the fleet costs less than with "
-            f"{cheapest.offer.machine.name}, the cheapest that fits it alone"
+            f"{name}: sharing nodes with other models makes the whole stack cheaper than "
+            f"{cheapest.offer.machine.name}, the cheapest option for this model alone"
         )
     if draft.demand.request.traffic:
         return f"{name}: the cheapest for its traffic"
     failed = sum(1 for each in tried if each.why_not and each.usd < taken.alone())
-    place = "the cheapest of all shapes" if not failed else f"the cheapest that fits; {failed} cheaper do not"
+    place = f"the cheapest option{f' that fits ({failed} cheaper ruled out)' if failed else ' of all'}"
     return f"{name}: {place}"
 
 
@@ -270,9 +272,9 @@ def why_not(tried: Tried) -> str:
     """Say by which figure an offer was not taken."""
     if tried.why_not:
         return tried.why_not
-    near = "too near the line to be sure" if tried.verdict is Verdict.UNCERTAIN else "fits"
+    near = "too close to the limit to be sure" if tried.verdict is Verdict.UNCERTAIN else "fits"
     alone = "" if tried.offer.taken % tried.offer.units == 0 else f" for the whole of {tried.offer.machine.name}"
-    return f"{near}, ${tried.usd:,.2f} an hour{alone}" if tried.usd < UNKNOWN_USD else f"{near}; no price is known"
+    return f"{near}, ${tried.usd:,.2f} an hour{alone}" if tried.usd < UNKNOWN_USD else f"{near}; price unknown"
 
 
 def why_nothing(demand: Demand, candidates: Candidates, target: StackSettings) -> str:
@@ -282,18 +284,18 @@ def why_nothing(demand: Demand, candidates: Candidates, target: StackSettings) -
         ways = {str(way) for machine in candidates.unsold for way in machine.ways}
         named = ", ".join(machine.name for machine in candidates.unsold)
         sold = f"; Google sells it as {', '.join(sorted(ways))}" if ways else ""
-        return f"has no place: {named} in {target.region} is not sold as {kind}{sold}"
+        return f"cannot be placed: {named} in {target.region} is not sold as {kind}{sold}"
     if not tried:
         wanted = ", ".join(demand.request.accelerators) or "accelerator"
         where = f"{', '.join(target.zones)}" if target.zones else target.region
         kind = demand.choice.kind
-        return f"has no place: no machine type with {wanted} that {kind} runs on is listed in {where}"
+        return f"cannot be placed: {where} has no machine type with {wanted} that {kind} runs on"
     whole = [t for t in tried if t.offer.hosts == 1 and t.offer.taken == t.offer.units] or list(tried)
     said: dict[str, list[str]] = {}
     for each in whole[-3:]:
         said.setdefault(why_not(each), []).append(each.offer.machine.name)
     reasons = "; ".join(f"{', '.join(machines)}: {why}" for why, machines in said.items())
-    return f"fits none of {len(tried)} shapes in {target.region}; the largest: {reasons}"
+    return f"does not fit any of {len(tried)} machine shapes in {target.region}. The largest: {reasons}"
 
 
 def _weights(demand: Demand, chosen: ChosenFiles, model_dir: str) -> WeightsPlan:

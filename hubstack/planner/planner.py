@@ -221,9 +221,9 @@ def _kept(
             kept[key] = stays
             continue
         tried = next((t for t in looked.tried if Place.of(t.offer) == place), None)
-        near = "there its memory would be too near the line" if stays else None
-        why = (tried and tried.why_not) or near or f"{place.machine_type} is not for it any more"
-        moved[key] = f"it moves from {place.accelerators} x {place.machine_type}: {why}"
+        near = "its memory there would be too close to the limit" if stays else None
+        why = (tried and tried.why_not) or near or f"{place.machine_type} is no longer an option"
+        moved[key] = f"the model moves from {place.accelerators} x {place.machine_type}: {why}"
     return kept, moved
 
 
@@ -295,7 +295,7 @@ def _facts(request: Request, lock: Lock) -> dict[str, ModelFacts]:
             continue
         near = nearest(model.id, [facts.id for facts in lock.models])
         meant = f"; or did you mean `{near}`?" if near else ""
-        hint = f"run `hubstack lock` and commit what it writes{meant}"
+        hint = f"run `hubstack lock` and commit the lock file{meant}"
         problems.append(model.mark("id").problem(f"`{model.id}` is not in the lock", hint))
     if problems:
         raise LockError(problems, models={model.key for model in request.models} - found.keys())
@@ -311,13 +311,13 @@ def _unknown_words(model: ModelRequest, catalog: Catalog, target: StackSettings)
         if catalog.accelerator(word) is None:
             near = nearest(word, catalog.accelerator_words())
             hint = f"did you mean `{near}`?" if near else f"known: {', '.join(sorted(catalog.accelerators))}"
-            problems.append(model.mark(field).problem(f"`{word}` is no accelerator", hint))
+            problems.append(model.mark(field).problem(f"`{word}` is not an accelerator in the catalogue", hint))
     zones = [zone for step in model.capacity for zone in step.zones]
     known = sorted({z for name in catalog.accelerators if zones for z in catalog.zones(name, target.region)})
     for zone in zones:
         if zone not in known:
             hint = f"zones of {target.region} with accelerators: {', '.join(known)}"
-            problems.append(model.mark("capacity").problem(f"`{zone}` is no zone of this stack", hint))
+            problems.append(model.mark("capacity").problem(f"`{zone}` is not a zone of this stack", hint))
     machines = {name for row in catalog.machine_types.values() for name in (row.name, row.gce_machine_type)}
     for step in model.capacity:
         if step.machine_type and step.machine_type not in machines:
@@ -325,7 +325,7 @@ def _unknown_words(model: ModelRequest, catalog: Catalog, target: StackSettings)
             hint = (
                 f"did you mean `{near}`?" if near else "machine types with accelerators: docs/reference/catalog.md"
             )
-            message = f"`{step.machine_type}` is no machine type with an accelerator"
+            message = f"`{step.machine_type}` is not a machine type with accelerators"
             problems.append(model.mark("capacity").problem(message, hint))
     return problems
 
@@ -345,8 +345,13 @@ def _draft(request: ModelRequest, facts: ModelFacts, catalog: Catalog, surveyor:
     size = weights_size(facts, chosen, geometry)
     missing = _missing(choice, geometry, size)
     if size is None or missing:
-        why = f"the lock gives no {missing}, so its memory cannot be computed"
-        return [_refused(request, Refusal(why=why, hint="run `hubstack lock` again, with a token that has access"))]
+        why = f"cannot be sized: the lock does not have its {missing}"
+        return [
+            _refused(
+                request,
+                Refusal(why=why, hint="run `hubstack lock` again with a token that can read the repository"),
+            )
+        ]
     context, context_why = _context(request, geometry)
     if context is None:
         return [_refused(request, Refusal(why=context_why, field="context"))]
@@ -359,10 +364,10 @@ def _draft(request: ModelRequest, facts: ModelFacts, catalog: Catalog, surveyor:
 
 def _no_place(draft: Draft, target: StackSettings) -> Problem:
     request = draft.demand.request
-    hint = "lower `context:` or `concurrency:`, allow other accelerators or capacity, or change the region"
+    hint = "lower `context:` or `concurrency:`, allow other accelerators or capacity, or use another region"
     if request.platform is not NODES:
         hint = (
-            f"lower `context:` or `concurrency:`, or set `platform: gke`: {request.platform} has no larger machine"
+            f"lower `context:` or `concurrency:`, or set `platform: gke`: {request.platform} has no larger machines"
         )
     field = next((f for f in ("accelerator", "capacity", "context", "platform") if f in request.marks), "id")
     why = why_nothing(draft.demand, draft.candidates, target)
@@ -370,15 +375,15 @@ def _no_place(draft: Draft, target: StackSettings) -> Problem:
 
 
 def _refused(request: ModelRequest, refusal: Refusal) -> Problem:
-    other = "list another model, or another form of it: docs/concepts/serving.md"
-    default = other if refusal.field == "id" else f"change `{refusal.field}:`, or leave it out"
+    other = "choose another model, or another build of it: docs/concepts/serving.md"
+    default = other if refusal.field == "id" else f"change or remove `{refusal.field}:`"
     return request.mark(refusal.field).problem(f"`{request.id}` {refusal.why}", refusal.hint or default)
 
 
 def _missing(choice: EngineChoice, geometry: Geometry, size: WeightsSize | None) -> str:
     """Name what sizing needs and the lock does not hold."""
     if size is None:
-        return "size or parameter count of its weights"
+        return "weights' size or parameter count"
     if not spec_of(choice.kind).memory.needs_dimensions:
         return ""
     needed = {
@@ -392,11 +397,11 @@ def _context(request: ModelRequest, geometry: Geometry) -> tuple[int | None, str
     own = geometry.max_context
     if request.context is None:
         context = min(own or DEFAULT_CONTEXT, DEFAULT_CONTEXT)
-        limit = f"the model's own limit is {own:,}" if own else "the lock does not give the model's limit"
+        limit = f"the model allows {own:,}" if own else "the lock does not have the model's limit"
         return context, f"{context:,} tokens by default; {limit}"
     if own and request.context > own:
-        return None, f"takes at most {own:,} tokens, and {request.context:,} were asked for"
-    return request.context, f"{request.context:,} tokens were asked for"
+        return None, f"supports at most {own:,} tokens, but `context:` is {request.context:,}"
+    return request.context, f"{request.context:,} tokens, as set by `context:`"
 
 
 def _largest(chosen: ChosenFiles, size: WeightsSize) -> int:
@@ -416,6 +421,6 @@ def _gateway_warnings(
     if target.gateway is None or not light:
         return
     own = ", ".join(model.key for model in light)
-    yield f"the gateway leads to models on GKE only, not to {own}: see `pulumi stack output endpoints`"
+    yield f"the gateway serves models on GKE only, not {own}: see `pulumi stack output endpoints`"
     if not nodes:
-        yield "no model is on GKE, so no gateway is made"
+        yield "no model runs on GKE, so no gateway is created"

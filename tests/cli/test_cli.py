@@ -91,7 +91,7 @@ BAD = {
         "- id: BAAI/bge-small-en-v1.5\n  revision: v2\n", "the lock is stale", "run `hubstack lock`",
     ),
     "unknown accelerator": (
-        "- id: BAAI/bge-small-en-v1.5\n  accelerator: l5\n", "`l5` is no accelerator", "did you mean `l4`?",
+        "- id: BAAI/bge-small-en-v1.5\n  accelerator: l5\n", "`l5` is not an accelerator", "did you mean `l4`?",
     ),
 }  # fmt: skip
 

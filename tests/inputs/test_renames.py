@@ -117,14 +117,14 @@ RESTING = "defaults: {replicas: {min: 0, max: 1}}\nmodels: [{id: a/b, name: chat
 
 
 def test_the_address_that_wakes_a_renamed_model_is_taken_under_its_first_name(tmp_path: Path) -> None:
-    with pytest.raises(PlanError, match="`b-wake` is the address under which `chat` is woken"):
+    with pytest.raises(PlanError, match="`b-wake` is reserved: it is the address that starts `chat` from zero"):
         plan(read(tmp_path, RESTING % "b-wake"))
     assert plan(read(tmp_path, RESTING % "chat-wake")).models
 
 
 def test_the_name_of_the_endpoint_picker_is_taken_under_the_first_name(tmp_path: Path) -> None:
     text = "models: [{id: a/b, name: chat, was: b}, {id: a/c, name: %s}]"
-    with pytest.raises(PlanError, match="`b-picker` is a name that the endpoint picker of `chat` needs"):
+    with pytest.raises(PlanError, match="`b-picker` is reserved for the endpoint picker of `chat`"):
         plan(read(tmp_path, text % "b-picker"), gateway=True)
     assert plan(read(tmp_path, text % "chat-picker"), gateway=True).models
 

@@ -55,7 +55,7 @@ def test_one_model_more_than_there_may_be_is_a_warning_that_says_what_to_do() ->
     most = limit("deployments").most
     assert list(limit_warnings(copies(awake, most), [])) == []
     (warning,) = limit_warnings(copies(awake, most + 1), [])
-    assert warning.startswith("2,001 Deployments in the models' namespace, and there may be 2,000")
+    assert warning.startswith("2,001 Deployments in the models' namespace, but the limit is 2,000")
     assert warning.endswith("divide the list between clusters")
 
 

@@ -370,6 +370,6 @@ PULL_REQUESTS = (
         name="gives a canary more requests", env=PRODUCTION,
         edit=lambda repo: repo.edit(f"{PRODUCTION}/models.yaml", ("weight: 10", "weight: 50")),
         models={"support-canary": "changed"}, is_free=True, updated={"gateway-support-route"},
-        says=("50 of 100 requests",),
+        says=("50 % of the requests",),
     ),
 )  # fmt: skip

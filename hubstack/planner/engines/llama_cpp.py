@@ -39,7 +39,7 @@ SPEC = EngineSpec(
     takes=_takes,
     turn=1,
     has_slots=True,
-    not_streamed="llama-cpp reads files only",
+    not_streamed="llama-cpp can only load files",
     api_key=ApiKey(variable="LLAMA_API_KEY"),
     start_seconds=60,
     args=_args,

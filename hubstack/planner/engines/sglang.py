@@ -38,7 +38,7 @@ def _takes(model: Unassigned) -> str | None:
     if task not in GENERATE:
         return None
     if not vllm.uses_of(name) and own.uses_of(name):
-        return f"{task} with {name}, which vLLM does not have: SGLang has it"
+        return f"{task} with {name}: supported by SGLang but not by vLLM"
     return None
 
 
@@ -59,7 +59,7 @@ SPEC = EngineSpec(
         }
     ),
     cache_without_fp8="auto",
-    not_streamed="no source says that SGLang's image carries the streamer",
+    not_streamed="SGLang's image is not documented to include the streamer",
     # It reads no variable: its flag names ours.
     api_key=ApiKey(variable="HUBSTACK_API_KEY", args=("--api-key", "$(HUBSTACK_API_KEY)")),
     picker_metrics="sglang",

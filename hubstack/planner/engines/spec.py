@@ -148,7 +148,7 @@ class EngineSpec:
     """Keys of a request that it has flags for, of those that not every engine has (`choose_engine.FEATURES`)."""
     has_slots: bool = False
     """Whether it works on the sequences that were asked for and no more, rather than on a larger batch."""
-    not_streamed: str | None = "it reads files only"
+    not_streamed: str | None = "the engine can only load files"
     """Why the Run:ai streamer cannot bring it the weights; None: it can."""
     old_driver_env: tuple[tuple[str, str], ...] = ()
     """With these variables it runs on a driver below the floor of its image; empty: no way is known."""

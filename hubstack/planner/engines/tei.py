@@ -48,12 +48,12 @@ def _cannot(model: Unassigned) -> str | None:
     facts = model.facts
     paths = files_beside_weights(facts)
     if paths and "tokenizer.json" not in paths:
-        return "has no tokenizer.json, and tei reads no other tokenizer"
+        return "has no tokenizer.json, the only tokenizer format that tei reads"
     support = model.catalog.engines[EngineKind.TEI].model_types.get(model.geometry.model_type)
     own = model.catalog.engines[EngineKind.TEI].own_code
     others = sorted({ref for ref in model_code(facts) if ref.partition("--")[0] not in own})
     if support and others and not support.is_custom:
-        return f"names model code of its own ({others[0]}), which tei does not have"
+        return f"uses custom model code ({others[0]}), which tei does not implement"
     return None
 
 
@@ -74,7 +74,7 @@ SPEC = EngineSpec(
     takes=_takes,
     turn=2,
     means_without_pooling=True,
-    not_streamed="tei reads files only",
+    not_streamed="tei can only load files",
     open_paths=("/v1", "/rerank"),
     api_key=ApiKey(variable="API_KEY"),
     start_seconds=60,

@@ -151,7 +151,7 @@ def _takes_texts(model: Unassigned) -> str | Refusal:
     family = model.geometry.model_type or name
     if not family:
         return _NO_ARCHITECTURE
-    return Refusal(why=f"is a {task} model of the `{family}` family, which neither TEI nor vLLM knows")
+    return Refusal(why=f"is a {task} model of type `{family}`, which neither TEI nor vLLM supports")
 
 
 def _takes_generation(model: Unassigned, vllm: Engine) -> str | Refusal:
@@ -159,17 +159,17 @@ def _takes_generation(model: Unassigned, vllm: Engine) -> str | Refusal:
     if not name:
         return _NO_ARCHITECTURE
     if vllm.uses_of(name):
-        return f"{task} with {name}: vLLM {vllm.version} has it"
+        return f"{task} with {name}: supported by vLLM {vllm.version}"
     if model.facts.custom_code and model.request.trust_remote_code:
-        return f"{task} with the repository's own {name}, as asked"
+        return f"{task} with the repository's own {name}, as `trust_remote_code:` allows"
     removed = vllm.removed_after(name)
-    last = f" (its last version with it was {removed})" if removed else ""
-    return Refusal(why=f"has the architecture {name}, which vLLM {vllm.version} does not have{last}")
+    last = f" (last supported in {removed})" if removed else ""
+    return Refusal(why=f"has the architecture {name}, which vLLM {vllm.version} does not support{last}")
 
 
 _NO_ARCHITECTURE = Refusal(
-    why="has no `architectures` in its locked config.json, so no engine can be chosen",
-    hint="lock it with a token that may read the repository",
+    why="has no `architectures` in config.json, so no engine can be chosen",
+    hint="run `hubstack lock` with a token that can read the repository",
 )
 
 

@@ -50,7 +50,7 @@ def _over_ray(command: tuple[str, ...], args: tuple[str, ...], hosts: int, stage
 def _untested(engine: Engine, geometry: Geometry) -> str | None:
     if engine.uses_of(geometry.name):
         return None
-    return f"{geometry.name} is not on the tested list of vLLM for TPU"
+    return f"{geometry.name} is not on vLLM for TPU's list of tested models"
 
 
 SPEC = replace(
@@ -63,7 +63,7 @@ SPEC = replace(
     takes=None,
     ranks_by_overrides=False,
     features=frozenset({"tool_call_parser", "reasoning_parser", "chat_template", "expert_parallel"}),
-    not_streamed="the publisher's support matrix has it untested on TPU",
+    not_streamed="vLLM for TPU's support matrix lists it as untested",
     old_driver_env=(),
     start_seconds=1500,  # compilation dominates
     env=_env,

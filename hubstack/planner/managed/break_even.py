@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From how many busy hours a month GKE costs less than Cloud Run, for one replica of one model.
+"""How many busy hours a month make GKE cheaper than Cloud Run, for one replica of one model.
 
-Owns the formula and its words (docs/concepts/cloud-run.md, "Break-even"). Cloud Run is paid by the hour that an
-instance is
-up. GKE is paid for its nodes, always or in the busy hours, and by the month for a cluster that is there for this
-model alone. Left out on both sides: the minutes before an idle instance or node goes, and what no source prices
-(system nodes, NAT, boot disks).
+Owns the formula and its wording (docs/concepts/cloud-run.md, "Break-even"). Cloud Run bills the hours that an
+instance runs. GKE bills nodes, either always or in busy hours only, plus a monthly fee if the cluster exists for
+this model alone. Ignored on both sides: the minutes before an idle instance or node is removed, and items without
+a price in the catalogue (system nodes, NAT, boot disks).
 """
 
 from hubstack.plan.managed import BreakEven
@@ -14,16 +13,16 @@ from hubstack.plan.managed import BreakEven
 def break_even(
     cloud_run_usd_per_hour: float, gke_usd_per_hour: float, gke_usd_per_month: float, hours_per_month: int
 ) -> BreakEven:
-    """Compare one replica on both platforms.
+    """Compare the cost of one replica on both platforms.
+
+    Always on, GKE costs `gke x hours_per_month + fixed` and Cloud Run `run x h`. With scale to zero GKE costs
+    `gke x h + fixed`: it is cheaper from `fixed / (run - gke)` hours, and never if its hour is not cheaper.
 
     Args:
-        cloud_run_usd_per_hour: of one instance, above 0.
-        gke_usd_per_hour: of the nodes of one replica.
-        gke_usd_per_month: of the cluster, 0 where it is there anyway.
-        hours_per_month: in a month; a model is busy in at most so many.
-
-    Always on, GKE costs `gke x hours_per_month + fixed`, and Cloud Run `run x h`. With scale to zero GKE costs
-    `gke x h + fixed`: it is cheaper from `fixed / (run - gke)` hours, and never where its hour costs no less.
+        cloud_run_usd_per_hour: USD per hour of one instance, above 0.
+        gke_usd_per_hour: USD per hour of one replica's nodes.
+        gke_usd_per_month: the cluster's monthly fee in USD; 0 if the cluster exists anyway.
+        hours_per_month: hours in a month, the upper limit of busy hours.
     """
     always = (gke_usd_per_hour * hours_per_month + gke_usd_per_month) / cloud_run_usd_per_hour
     saved = cloud_run_usd_per_hour - gke_usd_per_hour
@@ -38,34 +37,42 @@ def break_even(
 
 
 def sentence(found: BreakEven, gke: str, hours_per_month: int) -> str:
-    """Say it with its arithmetic; `gke` names the nodes."""
+    """Describe the break-even with its arithmetic.
+
+    Args:
+        found: the comparison.
+        gke: how to name the GKE nodes.
+        hours_per_month: hours in a month.
+    """
     run, node, fixed = found.cloud_run_usd_per_hour, found.gke_usd_per_hour, found.gke_usd_per_month
-    fee = f" + ${fixed:,.2f} a month for the cluster" if fixed else ", the cluster being there anyway"
-    head = f"Cloud Run ${run:,.4f} an hour that an instance is up; {gke} ${node:,.4f} an hour{fee}"
+    fee = f" + ${fixed:,.2f} a month for the cluster" if fixed else " (the cluster exists anyway)"
+    head = f"Cloud Run costs ${run:,.4f} an hour while an instance runs; {gke}, ${node:,.4f} an hour{fee}"
     plus = f" + {fixed:,.2f}" if fixed else ""
     always = f"({node:,.4f} x {hours_per_month}{plus}) / {run:,.4f}"
     return (
-        f"{head}. Nodes that always run {_from(found.always_on_hours, always, hours_per_month)}; "
-        f"nodes that stop when idle {_to_zero(found, hours_per_month)}"
+        f"{head}. Nodes that always run {_from(found.always_on_hours, always, hours_per_month)}. "
+        f"Nodes that scale to zero {_to_zero(found, hours_per_month)}"
     )
 
 
 def in_short(found: BreakEven) -> str:
-    """Say the hours alone."""
-    hours = (("always on", found.always_on_hours), ("stopped when idle", found.scale_to_zero_hours))
-    return ", ".join(f"{how} {'never' if each is None else f'from {each:,.0f} hours'}" for how, each in hours)
+    """Describe the break-even hours without the arithmetic."""
+    hours = (("always on", found.always_on_hours), ("scaled to zero when idle", found.scale_to_zero_hours))
+    return ", ".join(
+        f"{'never' if each is None else f'from {each:,.0f} busy hours'} ({how})" for how, each in hours
+    )
 
 
 def _from(hours: float | None, how: str, hours_per_month: int) -> str:
     if hours is None:
-        return f"never cost less: {how} is above the {hours_per_month} hours of a month"
-    return f"cost less from {hours:,.0f} busy hours a month = {how}"
+        return f"never cost less: {how} is more than the {hours_per_month} hours of a month"
+    return f"cost less from {hours:,.0f} busy hours a month: {how}"
 
 
 def _to_zero(found: BreakEven, hours_per_month: int) -> str:
     run, node, fixed = found.cloud_run_usd_per_hour, found.gke_usd_per_hour, found.gke_usd_per_month
     if run <= node:
-        return "never cost less: their hour is no cheaper"
+        return "never cost less: an hour of them is not cheaper"
     if not fixed:
-        return "cost less from the first hour: nothing is due by the month"
+        return "cost less from the first hour: there is no monthly fee"
     return _from(found.scale_to_zero_hours, f"{fixed:,.2f} / ({run:,.4f} - {node:,.4f})", hours_per_month)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Models beside GKE, and what each model would cost on the other side.
+"""Models on managed platforms, and the cost comparison between GKE and Cloud Run.
 
-Owns which machine each takes, and the reasons that name the break-even; what it becomes there its platform's seat
-knows (`hubstack.planner.platforms`). Does not own the search (`hubstack.planner.placement.candidates`) nor the
-formula (`hubstack.planner.managed.break_even`).
+Owns which machine each of these models gets, and the break-even reasons. Does not own what a model becomes on its
+platform (`hubstack.planner.platforms`), the search (`hubstack.planner.placement.candidates`) or the formula
+(`hubstack.planner.managed.break_even`).
 """
 
 from collections.abc import Mapping
@@ -25,14 +25,14 @@ Surveyors = Mapping[PlatformKind, Surveyor]
 
 
 def make_surveyors(catalog: Catalog, target: StackSettings) -> Surveyors:
-    """Return who looks for places on each platform."""
+    """Return the candidate finder of each platform."""
     return {kind: Surveyor(spec.offers(catalog, target), catalog, target) for kind, spec in platforms().items()}
 
 
 def plan_managed(
     drafts: Mapping[str, Draft], has_cluster: bool, surveyors: Surveyors, catalog: Catalog, target: StackSettings
 ) -> tuple[ModelPlan, ...]:
-    """Return the models beside GKE, each on the cheapest that fits it."""
+    """Return the models on managed platforms, each on the cheapest machine that fits it."""
     planned: list[ModelPlan] = []
     for draft in drafts.values():
         spec = platform_of(draft.demand.request.platform)
@@ -49,15 +49,15 @@ def plan_managed(
 def _against_nodes(
     draft: Draft, taken: Candidate, has_cluster: bool, surveyors: Surveyors, catalog: Catalog
 ) -> Reason:
-    """Compare a Cloud Run model with the cheapest nodes that would hold it."""
+    """Return the cost comparison of a Cloud Run model with the cheapest GKE nodes that fit it."""
     found = surveyors[NODES].survey(_elsewhere(draft.demand, NODES)).fitting
     nodes, price = (found[0], found[0].offer.price(CapacityKind.ON_DEMAND)) if found else (None, None)
     mine = taken.offer.price(CapacityKind.ON_DEMAND)
     if nodes is None:
-        return Reason(topic="break-even", text="no GKE node of this region fits it: there is nothing to compare")
+        return Reason(topic="break-even", text="not compared: the model fits no GKE node in this region")
     if price is None or mine is None:
-        missing = nodes.offer.machine.name if price is None else "Cloud Run here"
-        return Reason(topic="break-even", text=f"unknown: no source gives the price of {missing}")
+        missing = nodes.offer.machine.name if price is None else "Cloud Run in this region"
+        return Reason(topic="break-even", text=f"unknown: the catalogue has no price for {missing}")
     name = f"{nodes.offer.count} x {nodes.offer.accelerator.id} on GKE ({nodes.offer.machine.name}, {price.basis})"
     text = sentence(
         break_even(mine.usd_per_hour, nodes.alone(), _fee(catalog, has_cluster=has_cluster), HOURS_PER_MONTH),
@@ -69,15 +69,15 @@ def _against_nodes(
 def compare_with_cloud_run(
     models: tuple[ModelPlan, ...], drafts: Mapping[str, Draft], surveyors: Surveyors, catalog: Catalog
 ) -> tuple[ModelPlan, ...]:
-    """Add the break-even to each GKE model that would fit an instance of Cloud Run.
+    """Add the break-even to each GKE model that would fit a Cloud Run instance.
 
-    What is said of a model does not depend on the others: the cluster's fee is left out, and then put in.
+    The text does not depend on other models: it gives the figures both without and with the cluster fee.
     """
     looked: dict[int, Candidate | None] = {}
     compared: list[ModelPlan] = []
     for model in models:
         draft = drafts[model.key]
-        # Drafts of models that are asked for alike share their candidates.
+        # Identical requests share their candidates.
         if id(draft.candidates) not in looked:
             looked[id(draft.candidates)] = _on_cloud_run(draft, surveyors, catalog)
         there = looked[id(draft.candidates)]
@@ -89,8 +89,8 @@ def compare_with_cloud_run(
         shared = break_even(*rates, 0.0, HOURS_PER_MONTH)
         only = break_even(*rates, _fee(catalog, has_cluster=False), HOURS_PER_MONTH)
         text = (
-            f"it would fit {there.offer.machine.name}. {sentence(shared, 'its nodes here', HOURS_PER_MONTH)}. "
-            f"Were it the cluster's only model: {in_short(only)}"
+            f"the model also fits {there.offer.machine.name}. {sentence(shared, 'GKE nodes', HOURS_PER_MONTH)}. "
+            f"If it were the cluster's only model, GKE would cost less {in_short(only)}"
         )
         compared.append(_with(model, Reason(topic="cloud-run", text=text, source=price.source)))
     return tuple(compared)
@@ -105,7 +105,7 @@ def _on_cloud_run(draft: Draft, surveyors: Surveyors, catalog: Catalog) -> Candi
 
 
 def _elsewhere(demand: Demand, platform: PlatformKind) -> Demand:
-    """Return the same model asked for on another platform, on whatever accelerator is cheapest there."""
+    """Return the same demand for another platform, free to use any accelerator there."""
     request = replace(
         demand.request, platform=platform, accelerators=(), capacity=BOUGHT_AS_IS, share_gpu=False,
         expert_parallel=False, replicas_max=1, traffic=None,
@@ -114,7 +114,7 @@ def _elsewhere(demand: Demand, platform: PlatformKind) -> Demand:
 
 
 def _fee(catalog: Catalog, *, has_cluster: bool) -> float:
-    """USD a month of a cluster that would be there for one model alone."""
+    """Return the monthly cluster fee in USD that a model on its own would have to pay."""
     return 0.0 if has_cluster else round(catalog.gke_fee().usd_per_cluster_hour * HOURS_PER_MONTH, 2)
 
 

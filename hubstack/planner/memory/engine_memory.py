@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an engine needs beside weights and KV cache: activations, collectives, graphs, adapters.
+"""Accelerator memory that an engine needs besides weights and KV cache: activations, collectives, graphs, adapters.
 
-Owns these terms, inside and outside the share of memory that the engine is given, each with the measurement behind
-it (docs/concepts/sizing.md). Does not own the sum (`hubstack.planner.memory.sizing`).
+Owns these terms, both inside and outside the engine's memory share, each backed by a measurement
+(docs/concepts/sizing.md). Does not own the total (`hubstack.planner.memory.sizing`).
 """
 
 import math
@@ -15,30 +15,37 @@ from hubstack.planner.model.geometry import Geometry
 
 GIB = 1024**3
 SAMPLER_BYTES = 38.5
-"""Per sequence and vocabulary entry, measured over 12 vLLM boots (docs/concepts/sizing.md, "Activation")."""
+"""Sampler bytes per sequence and vocabulary entry, measured over 12 vLLM starts (docs/concepts/sizing.md)."""
 TEI_BATCH_TOKENS = 16384
-"""TEI's own default."""
+"""TEI's default for `--max-batch-tokens`."""
 GRAPH_ESTIMATE_SINCE = (0, 21)
-"""vLLM takes its estimate of CUDA graphs out of the pool since this version; before, they lay outside its share."""
+"""First vLLM version that subtracts CUDA graphs from its KV cache pool; earlier, they were outside its share."""
 CONTEXT_BYTES = int(0.6 * GIB)
-"""CUDA context of a process: 0.3 to 0.6 GiB (facts: serving_logs.md 6)."""
+"""CUDA context of a process, measured at 0.3 to 0.6 GiB (docs/concepts/sizing.md)."""
 COLLECTIVES_BYTES = int(1.75 * GIB)
-"""NCCL's groups outside the share: 2.3 to 2.4 GiB with the context, measured on four L4 (as above)."""
+"""NCCL groups outside the share: 2.3 to 2.4 GiB with the CUDA context, measured on four L4s."""
 TPU_PROGRAM_BYTES = int(0.85 * GIB)
-"""Compiled programs, outside the share: 836 MB at least (facts: serving_logs.md 13)."""
+"""Compiled TPU programs outside the share, measured at 836 MB or more (docs/concepts/sizing.md)."""
 CHUNKED_ABOVE = 32768
-"""vLLM's V0 engine chunked prefill by itself above this context, but not with latent attention."""
+"""Context length above which vLLM's V0 engine enabled chunked prefill, except with latent attention."""
 
 
 def engine_terms(weights_bytes: int, geometry: Geometry, device: Device, load: Load) -> Iterator[MemoryTerm]:
-    """Yield the terms inside the engine's share, weights (given: on all ranks together) and KV cache left out."""
+    """Yield the memory terms inside the engine's share, except weights and KV cache.
+
+    Args:
+        weights_bytes: bytes of the weights on all ranks together.
+        geometry: the model's dimensions.
+        device: one rank's accelerator.
+        load: the workload to size for.
+    """
     yield from load.engine.terms(weights_bytes, geometry, device, load)
     if load.lora_adapters:
         yield _lora_term(geometry, load)
 
 
 def vllm_terms(weights_bytes: int, geometry: Geometry, _device: Device, load: Load) -> Iterator[MemoryTerm]:
-    """Yield what vLLM profiles on a GPU before it takes the rest as its pool."""
+    """Yield the memory that vLLM profiles on a GPU before it assigns the rest to its KV cache pool."""
     yield _activation_term(geometry, load)
     yield _runtime_term(load)
     if load.cuda_graphs and (load.version is None or load.version >= GRAPH_ESTIMATE_SINCE):
@@ -49,14 +56,14 @@ def vllm_terms(weights_bytes: int, geometry: Geometry, _device: Device, load: Lo
 
 
 def sglang_terms(_weights_bytes: int, _geometry: Geometry, _device: Device, load: Load) -> Iterator[MemoryTerm]:
-    """SGLang profiles nothing: its pool is the share less what is in use once the weights are loaded."""
+    """Yield SGLang's runtime memory; its pool is what remains of the share once weights are loaded."""
     size = CONTEXT_BYTES + (COLLECTIVES_BYTES if load.tensor_parallel > 1 else 0)
     how = "0.6 GiB of CUDA context" + (" + 1.75 GiB of collectives" if load.tensor_parallel > 1 else "")
     yield MemoryTerm(name="runtime", size_bytes=size, how=how)
 
 
 def tei_terms(_weights_bytes: int, geometry: Geometry, device: Device, load: Load) -> Iterator[MemoryTerm]:
-    """Yield the activations of TEI's largest batch; without fused attention, its scores too."""
+    """Yield the activations of TEI's largest batch, plus attention scores without flash attention."""
     hidden, ffn = geometry.hidden or 1024, geometry.ffn or 4096
     tokens = max(TEI_BATCH_TOKENS, load.context)
     size = tokens * 2 * (12 * hidden + 2 * ffn) + GIB // 2
@@ -68,35 +75,35 @@ def tei_terms(_weights_bytes: int, geometry: Geometry, device: Device, load: Loa
 
 
 def llama_cpp_terms(weights_bytes: int, geometry: Geometry, _device: Device, _load: Load) -> Iterator[MemoryTerm]:
-    """Yield llama.cpp's compute buffers; where the layers are unknown, a guess for the cache too."""
+    """Yield llama.cpp's compute buffers, plus a guess for the KV cache if the number of layers is unknown."""
     if geometry.layers:
         yield MemoryTerm(name="runtime", size_bytes=GIB, how="1 GiB of compute buffers")
         return
     size = weights_bytes // 4 + GIB
-    how = "a quarter of the weights + 1 GiB: the lock gives no layers, so the cache cannot be computed"
+    how = "a quarter of the weights + 1 GiB: the lock does not say how many layers it has, so the cache is a guess"
     yield MemoryTerm(name="cache and runtime (estimate)", size_bytes=size, how=how)
 
 
 def tpu_outside_bytes(_geometry: Geometry, _device: Device, _load: Load) -> int:
-    """Return what vLLM takes outside its share on a TPU: the compiled programs."""
+    """Return the bytes that vLLM uses outside its share on a TPU: the compiled programs."""
     return TPU_PROGRAM_BYTES
 
 
 def gpu_outside_bytes(geometry: Geometry, _device: Device, load: Load) -> int:
-    """Return what vLLM and SGLang take outside their share on a GPU."""
-    # The sampler warms up on its own buffer, after the pool is taken.
+    """Return the bytes that vLLM and SGLang use outside their share on a GPU."""
+    # The sampler warms up with its own buffer after the pool has been allocated.
     warm_up = load.sequences * (geometry.vocab or 0) * 4
     return CONTEXT_BYTES + (COLLECTIVES_BYTES if load.tensor_parallel > 1 else 0) + warm_up
 
 
 def planned_share(geometry: Geometry, device: Device, load: Load) -> float:
-    """Return the share to give the engine: its planned one, or less where too little would be left outside."""
+    """Return the memory share for the engine, lowered if the planned share would leave too little outside it."""
     room = 1 - load.engine.outside(geometry, device, load) / device.visible_bytes
     return min(load.memory_share, math.floor(room * 100) / 100)
 
 
 def _activation_term(geometry: Geometry, load: Load) -> MemoryTerm:
-    """The largest of what the engine profiles at start: sampler, forward pass, one image of the largest size."""
+    """Return the largest activation that the engine profiles at startup: sampler, forward pass or largest image."""
     ranks, seqs, vocab = load.tensor_parallel, load.sequences, geometry.vocab or 0
     sampler = int(SAMPLER_BYTES * seqs * vocab)
     hidden, ffn = geometry.hidden or 0, geometry.ffn or 0
@@ -105,31 +112,35 @@ def _activation_term(geometry: Geometry, load: Load) -> MemoryTerm:
     vision = GIB if geometry.vision_parameters else 0
     size = max(sampler, forward, vision)
     if size == sampler:
-        how = f"sampler {SAMPLER_BYTES} B x {seqs} sequences x {vocab:,} words"
+        how = f"sampler {SAMPLER_BYTES} B x {seqs} sequences x {vocab:,} vocabulary entries"
     elif size == forward:
-        scratch = f" + {geometry.state_scratch_bytes:,} B / {ranks} of scan" if geometry.state_scratch_bytes else ""
+        scratch = (
+            f" + {geometry.state_scratch_bytes:,} B / {ranks} for the scan" if geometry.state_scratch_bytes else ""
+        )
         how = f"{tokens:,} tokens x (2 B x (2 x {ffn:,} / {ranks} + 8 x {hidden:,}){scratch})"
     else:
-        how = "1 GiB for one image of the largest size, measured"
+        how = "1 GiB for one image of the largest size (measured)"
     return MemoryTerm(name="activation", size_bytes=size, how=how)
 
 
 def _runtime_term(load: Load) -> MemoryTerm:
     ranks = load.tensor_parallel
     size = int((0.13 + 0.2 * (ranks - 1)) * GIB)
-    how = f"0.13 + 0.2 x ({ranks} - 1) GiB: allocator and collectives"
+    how = f"0.13 + 0.2 x ({ranks} - 1) GiB for the allocator and collectives"
     return MemoryTerm(name="runtime", size_bytes=size, how=how)
 
 
 def _graphs_term(weights_bytes: int, geometry: Geometry) -> MemoryTerm:
-    """What vLLM sets aside for CUDA graphs: 0.2 to 0.5 GiB for small models, 1 to 2 for ranks of large mixtures."""
+    """Return vLLM's reserve for CUDA graphs: 0.2 to 0.5 GiB for small models, 1 to 2 GiB for large mixtures."""
     size = int(0.3 * GIB) + (weights_bytes // 100 if geometry.experts else 0)
-    how = "0.3 GiB of CUDA graphs" + (" + 1 % of a rank of a mixture" if geometry.experts else "")
+    how = "0.3 GiB of CUDA graphs" + (
+        " + 1 % of a rank's weights for a mixture of experts" if geometry.experts else ""
+    )
     return MemoryTerm(name="graphs", size_bytes=size, how=how)
 
 
 def _lora_term(geometry: Geometry, load: Load) -> MemoryTerm:
-    """Two matrices of the adapter's rank for each of the seven projections of a layer."""
+    """Return the LoRA slots' memory: two low-rank matrices for each of a layer's seven projections."""
     hidden, ffn = geometry.hidden or 0, geometry.intermediate or geometry.ffn or 0
     dim = geometry.head_dim or 0
     heads, kv = (geometry.heads or 0) * dim, (geometry.kv_heads or 0) * dim

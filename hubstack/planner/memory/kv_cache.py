@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a token and a sequence hold in the KV cache of one rank.
+"""KV cache bytes per token and per sequence on one rank.
 
-Owns the two numbers of every cache: bytes that grow with each token and bytes that a sequence holds whatever its
-length (docs/concepts/sizing.md, "KV cache"). Does not own what is left for the cache
+Owns the two figures of every cache: bytes that grow with each token, and fixed bytes per sequence
+(docs/concepts/sizing.md, "KV cache"). Does not own how much memory remains for the cache
 (`hubstack.planner.memory.sizing`).
 """
 
@@ -12,24 +12,24 @@ from hubstack.planner.memory.workload import Load
 from hubstack.planner.model.geometry import Geometry
 
 SPARSE_LATENT_BYTES = 656
-"""fp8 latent of 512 numbers, their scales and the 16-bit rotary part (vLLM's fp8_ds_mla layout)."""
+"""Bytes per token: an fp8 latent of 512 numbers, scales and a 16-bit rotary part (vLLM's fp8_ds_mla layout)."""
 TPU_LANES = 128
 PAGE_TOKENS = 16
-"""vLLM's page is a multiple of these, and a state is padded to whole pages (0.33.0, platforms/interface.py)."""
+"""vLLM pages are a multiple of this, and states are padded to whole pages (0.33.0, platforms/interface.py)."""
 LATENT_PADDED_BEFORE, LATENT_PADDING = (0, 9), 128
-"""vLLM's V0 engine held 640 numbers for a latent of 576 (facts: serving_logs.md 8)."""
+"""vLLM's V0 engine padded a latent of 576 numbers to 640 (docs/concepts/sizing.md)."""
 STATIC_STATE_BEFORE = (0, 11)
-"""Before this version vLLM took the states of all sequences at start, outside the pool (V0's Mamba cache)."""
+"""Before this version vLLM allocated all sequences' states at startup, outside the pool (V0's Mamba cache)."""
 
 
 def kv_bytes_per_token(geometry: Geometry, load: Load, *, is_tpu: bool = False) -> int:
-    """Return cache bytes a token and rank of the layers whose cache grows with the context."""
+    """Return cache bytes per token and rank for layers whose cache grows with the context."""
     if not load.engine.has_kv_cache:
         return 0
     if geometry.compressed_token_bytes:
         return geometry.compressed_token_bytes
     groups = _groups(geometry, load)
-    # On TPUs windows are not exploited: their layers cache the whole context too.
+    # On TPUs, sliding-window layers cache the whole context too.
     windowed = groups.windowed if is_tpu or _windows_hold_all(geometry, load) else 0
     return groups.full * _bytes_per_layer(geometry, load, is_tpu=is_tpu) + windowed * _window_bytes_per_layer(
         geometry, load, is_tpu=is_tpu
@@ -37,17 +37,17 @@ def kv_bytes_per_token(geometry: Geometry, load: Load, *, is_tpu: bool = False) 
 
 
 def kv_fixed_bytes(geometry: Geometry, load: Load, *, is_tpu: bool = False) -> int:
-    """Return cache bytes a sequence and rank that do not grow: windows, recurrent state, cross-attention."""
+    """Return fixed cache bytes per sequence and rank: windows, recurrent state, cross-attention."""
     if not load.engine.has_kv_cache:
         return 0
     in_flight = load.tokens_in_flight
     if geometry.compressed_token_bytes:
-        # Compressors keep what is in flight in fp32 until a block of tokens is full.
+        # Compressors keep tokens in flight in fp32 until a block is full.
         window = min((geometry.window or 0) + in_flight, load.context)
         return in_flight * geometry.compressor_token_bytes + window * geometry.compressed_window_bytes
     windowed = 0
     if geometry.window and not is_tpu and not _windows_hold_all(geometry, load):
-        # vLLM keeps the window and the chunk being prefilled.
+        # vLLM caches the window plus the chunk being prefilled.
         held = min(geometry.window + in_flight, load.context)
         windowed = _groups(geometry, load).windowed * _window_bytes_per_layer(geometry, load, is_tpu=is_tpu) * held
     cross = geometry.cross_tokens * geometry.full_layers * _bytes_per_layer(geometry, load, is_tpu=is_tpu)
@@ -55,23 +55,23 @@ def kv_fixed_bytes(geometry: Geometry, load: Load, *, is_tpu: bool = False) -> i
 
 
 def kv_window_bytes_per_token(geometry: Geometry, load: Load) -> int:
-    """Return cache bytes a token and rank of the layers that keep no more than their window."""
+    """Return cache bytes per token and rank for sliding-window layers."""
     if not load.engine.has_kv_cache or not geometry.window or _windows_hold_all(geometry, load):
         return 0
     return _of_stage(geometry.window_layers, load) * _window_bytes_per_layer(geometry, load, is_tpu=False)
 
 
 def state_bytes(geometry: Geometry, load: Load) -> int:
-    """Return the recurrent states that one sequence holds on one rank."""
+    """Return the bytes of recurrent state that one sequence holds on one rank."""
     held = 1 + load.draft_tokens
     since = load.engine.cached_state_since
     if since and (load.version is None or load.version >= since):
-        held += 1  # of the prefix cache
+        held += 1  # for the prefix cache
     return held * one_state_bytes(geometry, load)
 
 
 def one_state_bytes(geometry: Geometry, load: Load) -> int:
-    """Return one recurrent state of all layers on one rank, in pages as long as those of the attention layers."""
+    """Return the bytes of one recurrent state on one rank, rounded up to pages of the attention layers' size."""
     size = geometry.state_bytes // load.tensor_parallel
     page = PAGE_TOKENS * _bytes_per_layer(geometry, load, is_tpu=False) if geometry.full_layers else 0
     if page and load.engine.pages_layers and not has_static_state(load):
@@ -80,18 +80,18 @@ def one_state_bytes(geometry: Geometry, load: Load) -> int:
 
 
 def has_static_state(load: Load) -> bool:
-    """Return whether the engine takes the states of all its sequences at start."""
+    """Return whether the engine allocates the states of all its sequences at startup."""
     return load.version is not None and load.version < STATIC_STATE_BEFORE
 
 
 def _windows_hold_all(geometry: Geometry, load: Load) -> bool:
-    """Whether a window is at least as large as the context: such layers are full attention."""
+    """Return whether the window covers the whole context, so that its layers act as full attention."""
     return geometry.window is not None and geometry.window >= load.context
 
 
 @dataclass(frozen=True, slots=True)
 class _Groups:
-    """Layers of one stage by what they keep, as many as the engine takes pages for."""
+    """Number of layers of each kind in one pipeline stage, rounded up as the engine allocates pages for them."""
 
     full: int
     windowed: int
@@ -99,7 +99,7 @@ class _Groups:
 
 
 def _groups(geometry: Geometry, load: Load) -> _Groups:
-    """VLLM cuts layers that keep different caches into groups of one size, and fills up the last of a kind."""
+    """Return the layers as vLLM groups them: equal groups per kind of cache, the last group padded."""
     full = _of_stage(geometry.full_layers, load) + load.draft_layers
     kinds = (full, _of_stage(geometry.window_layers, load), _of_stage(geometry.state_layers, load))
     present = [count for count in kinds if count]
@@ -110,13 +110,13 @@ def _groups(geometry: Geometry, load: Load) -> _Groups:
 
 
 def _of_stage(layers: int, load: Load) -> int:
-    """Return the layers of the fullest pipeline stage."""
+    """Return the number of layers in the fullest pipeline stage."""
     return -(-layers // load.pipeline_parallel)
 
 
 def _bytes_per_layer(geometry: Geometry, load: Load, *, is_tpu: bool) -> int:
     if geometry.latent:
-        # The latent is one head: each rank holds all of it.
+        # The latent acts as one head, so each rank holds all of it.
         if load.kv_bytes == 1 and geometry.index:
             return SPARSE_LATENT_BYTES + geometry.index
         latent = geometry.latent
@@ -133,7 +133,7 @@ def _window_bytes_per_layer(geometry: Geometry, load: Load, *, is_tpu: bool) -> 
 
 
 def _heads_bytes(kv_heads: int | None, head_dim: int | None, load: Load, *, is_tpu: bool) -> int:
-    # Where ranks exceed heads, heads are repeated: a rank never has less than one.
+    # With more ranks than heads, heads are replicated: every rank has at least one.
     heads = max(1, -(-(kv_heads or 0) // load.tensor_parallel))
     dim = head_dim or 0
     if is_tpu:

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Does a model fit an accelerator, and how much context is left: the arithmetic, every term kept.
+"""Whether a model fits an accelerator and how much context remains, with every term of the arithmetic.
 
-Owns the sum and the verdict (docs/concepts/sizing.md gives each formula with the measurements behind it). Pure:
-facts in,
-MemoryNeed out. Does not own which shapes are tried (`hubstack.planner.placement.candidates`) or which flags carry
-the result to the engine (`hubstack.planner.engines`).
+Owns the total and the verdict (formulas and measurements: docs/concepts/sizing.md). Pure: facts in, MemoryNeed out.
+Does not own which shapes are tried (`hubstack.planner.placement.candidates`) or the engine flags that apply the
+result (`hubstack.planner.engines`).
 
 One rank's budget, as vLLM counts it: visible x share - weights - activation - runtime - graphs = KV cache.
 """
@@ -34,20 +33,20 @@ __all__ = [
 ]  # fmt: skip
 
 MARGIN_BYTES = GIB // 2
-"""Engines' pools differ by 0.2 to 1.2 GiB from boot to boot (docs/concepts/sizing.md, "Near the line")."""
+"""Margin for variation: an engine's pool differs by 0.2 to 1.2 GiB between starts (docs/concepts/sizing.md)."""
 MODELLED_SINCE = (0, 6)
-"""Older releases of vLLM profiled otherwise: what they do with a model that fits is not known."""
+"""Older vLLM releases profiled memory differently, so the verdict for them is unknown."""
 MEASURED_ENCODER_TOKENS = 8192
-"""Tokens of a step up to which the peak of image encoders was measured."""
+"""Largest number of tokens per step for which the image encoders' peak memory was measured."""
 
 
 def max_num_seqs(load: Load) -> int:
-    """Return the pinned batch limit: never below the sequences that were asked for."""
+    """Return the pinned batch limit, raised to the requested concurrency if that is higher."""
     return load.sequences
 
 
 def size_model(weights: WeightsSize, geometry: Geometry, device: Device, load: Load) -> MemoryNeed:
-    """Size a model on one rank of its accelerators."""
+    """Return the memory need of a model on one rank of its accelerators."""
     terms = [_weights_term(_loaded(weights, geometry, device), geometry, device, load)]
     if load.draft_bytes:
         size = load.draft_bytes // load.tensor_parallel
@@ -59,16 +58,16 @@ def size_model(weights: WeightsSize, geometry: Geometry, device: Device, load: L
 
 
 def _loaded(weights: WeightsSize, geometry: Geometry, device: Device) -> WeightsSize:
-    """Leave out the audio tower on TPUs: Gemma-4-E2B loads 8.97 of its 9.54 GiB there (docs/concepts/sizing.md)."""
+    """Return the weights to load, without the audio tower on TPUs: there Gemma-4-E2B loads 8.97 of 9.54 GiB."""
     audio = geometry.audio_parameters * 2
     if not device.is_tpu or not 0 < audio < weights.size_bytes:
         return weights
-    how = f"{weights.how} - {audio:,} of the audio tower"
+    how = f"{weights.how} - {audio:,} for the audio tower"
     return replace(weights, size_bytes=weights.size_bytes - audio, how=how)
 
 
 def _weights_term(weights: WeightsSize, geometry: Geometry, device: Device, load: Load) -> MemoryTerm:
-    """One rank's part of the weights: of several stages the fullest, which is the first or the last."""
+    """Return one rank's part of the weights, on the fullest pipeline stage (the first or the last)."""
     ranks, stages = load.tensor_parallel, load.pipeline_parallel
     padding = _padding(weights, geometry, device, load)
     if load.ranks == 1:
@@ -76,7 +75,7 @@ def _weights_term(weights: WeightsSize, geometry: Geometry, device: Device, load
             name="weights", size_bytes=weights.size_bytes + padding, how=weights.how + _padded(padding)
         )
     copied = min(_copied_parameters(geometry, ranks) * 2, weights.size_bytes)
-    whole = f" + {copied:,} that each holds whole" if copied else ""
+    whole = f" + {copied:,} replicated on each rank" if copied else ""
     if stages == 1:
         size = (weights.size_bytes - copied) // ranks + copied
         how = f"({weights.how}) / {ranks} ranks{whole}"
@@ -86,17 +85,17 @@ def _weights_term(weights: WeightsSize, geometry: Geometry, device: Device, load
         layers = max(geometry.layers or stages, 1)
         full = min(-(-layers // stages), layers)
         size = (weights.size_bytes - copied - edges) * full // layers // ranks + copied + edge // ranks
-        how = f"({weights.how} - {edges:,} of embeddings) x {full} of {layers} layers / {ranks} ranks{whole}"
-        how += f" + {edge // ranks:,} of embeddings"
+        how = f"({weights.how} - {edges:,} for embeddings) x {full} of {layers} layers / {ranks} ranks{whole}"
+        how += f" + {edge // ranks:,} for embeddings"
     return MemoryTerm(name="weights", size_bytes=size + padding, how=how + _padded(padding))
 
 
 def _padded(padding: int) -> str:
-    return f" + {padding:,} that the kernel pads its experts with" if padding else ""
+    return f" + {padding:,} of padding that the kernel adds to the experts" if padding else ""
 
 
 def _padding(weights: WeightsSize, geometry: Geometry, device: Device, load: Load) -> int:
-    """Return what the kernel of this card adds to a rank's experts by rounding their widths."""
+    """Return the bytes that this card's kernel adds to a rank's experts by rounding up their widths."""
     kernel, hidden, width = device.expert_kernel, geometry.hidden or 0, geometry.expert_width
     if kernel is None or not hidden or not width:
         return 0
@@ -113,7 +112,7 @@ def _round_up(width: int, multiple: int) -> int:
 
 
 def _copied_parameters(geometry: Geometry, ranks: int) -> int:
-    """Return what tensor parallelism cannot cut: a tower whose heads it does not divide, latent projections."""
+    """Return parameters replicated on each rank: latent projections, and a tower whose heads are not divisible."""
     heads = geometry.vision_heads
     tower = geometry.vision_attention_parameters if heads and heads % ranks else 0
     return tower + geometry.latent_parameters
@@ -143,9 +142,9 @@ def _need(terms: list[MemoryTerm], geometry: Geometry, device: Device, load: Loa
 
 
 def _longest(available: int, geometry: Geometry, device: Device, load: Load) -> int:
-    """Return the longest context of one sequence, at most the model's own limit."""
+    """Return the longest context in tokens that one sequence can have, up to the model's own limit."""
     limit = max(geometry.max_context or load.context, load.context)
-    # At the limit windows keep less than the context; where whole windows do not fit, the context asked for may.
+    # At the limit, windows cache less than the context; the requested context may fit even if full windows do not.
     for context in (limit, load.context):
         asked = replace(load, context=context)
         per_token = kv_bytes_per_token(geometry, asked, is_tpu=device.is_tpu)
@@ -157,8 +156,8 @@ def _longest(available: int, geometry: Geometry, device: Device, load: Load) -> 
 
 def _verdict(available: int, asked: int, geometry: Geometry, device: Device, load: Load) -> Verdict:
     spare = available - asked
-    # What one sequence holds in compressed caches was measured at 1.0 to 1.3 times the formula, and at half of it
-    # where scheduling was not asynchronous.
+    # One sequence's compressed caches were measured at 1.0 to 1.3 times the formula, and at half of it without
+    # asynchronous scheduling.
     doubtful = kv_fixed_bytes(geometry, load) * load.concurrency if geometry.compressed_token_bytes else 0
     if spare < -MARGIN_BYTES - doubtful // 2:
         return Verdict.DOES_NOT_FIT
@@ -176,7 +175,7 @@ def _verdict(available: int, asked: int, geometry: Geometry, device: Device, loa
 
 
 def max_states(available: int, geometry: Geometry, load: Load) -> int:
-    """Return the sequences whose recurrent state the pool holds: vLLM refuses to start with more."""
+    """Return how many sequences' recurrent states fit the pool: vLLM refuses to start with more."""
     state = (1 + load.draft_tokens) * one_state_bytes(geometry, load)
     if not state or has_static_state(load) or load.engine.fits_batch_to_states:
         return load.sequences

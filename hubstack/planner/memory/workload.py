@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a model is asked to do, and on what: the two inputs of sizing besides the model.
+"""The workload and the device: the inputs of sizing besides the model.
 
-Owns the settings that every figure of sizing depends on, and their defaults; `hubstack.planner.engines`
-pins each by a flag.
+Owns the settings that every sizing figure depends on, and their defaults. Does not own the flags that pin them
+(`hubstack.planner.engines`).
 """
 
 from collections.abc import Callable, Iterable
@@ -13,21 +13,21 @@ from hubstack.plan import MemoryTerm
 from hubstack.planner.model.geometry import Geometry
 
 MAX_NUM_SEQS = 64
-"""Sequences that the engine batches at most; pinned, since its default differs by card and costs memory."""
+"""Maximum sequences per batch; pinned, because the engine's default depends on the card and costs memory."""
 MAX_NUM_BATCHED_TOKENS = 2048
-"""Tokens of one step of chunked prefill; pinned for the same reason."""
+"""Tokens per step of chunked prefill; pinned for the same reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """One rank's accelerator as the engine sees it."""
+    """One rank's accelerator, as the engine sees it."""
 
     visible_bytes: int
     is_tpu: bool
     has_flash_attention: bool
-    """Compute capability 8.0 and above."""
+    """True for compute capability 8.0 and above."""
     expert_kernel: ExpertKernel | None = None
-    """The engine's kernel on this card that pads the experts of the checkpoint's format."""
+    """The engine's kernel that pads the checkpoint's experts on this card, if any."""
 
 
 def _no_terms(_weights_bytes: int, _geometry: Geometry, _device: Device, _load: "Load") -> tuple[MemoryTerm, ...]:
@@ -40,85 +40,85 @@ def _nothing(_geometry: Geometry, _device: Device, _load: "Load") -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineMemory:
-    """How an engine spends the memory of an accelerator; `hubstack.planner.engines` has one for each."""
+    """How an engine uses accelerator memory; `hubstack.planner.engines` defines one for each engine."""
 
     share: float
-    """Of the visible memory, planned with."""
+    """Planned share of the visible memory, 0 to 1."""
     terms: "Callable[[int, Geometry, Device, Load], Iterable[MemoryTerm]]" = _no_terms
-    """The terms inside that share beside the KV cache; of the weights, their bytes on all ranks together."""
+    """Yields the terms inside that share except the KV cache; its first argument is all ranks' weights in bytes."""
     outside: "Callable[[Geometry, Device, Load], int]" = _nothing
-    """Bytes that the engine takes outside of the share that it is given."""
+    """Returns the bytes that the engine uses outside its share."""
     has_kv_cache: bool = True
     batch_tokens: int | None = None
-    """Tokens of one step; None: those of the load, which a flag pins."""
+    """Tokens per step; None to use the load's figure, which a flag pins."""
     async_since: tuple[int, int] | None = None
-    """First version that schedules asynchronously by default; None: it never does."""
+    """First version with asynchronous scheduling by default; None if there is none."""
     needs_dimensions: bool = False
-    """Whether nothing can be computed without the model's layers, heads, hidden size and vocabulary."""
+    """Whether sizing requires the model's layers, heads, hidden size and vocabulary."""
     pages_layers: bool = False
-    """Whether layers with different caches make groups of one size, and states fill pages of attention layers."""
+    """Whether layers are grouped by kind of cache and states are padded to the attention layers' pages."""
     cached_state_since: tuple[int, int] | None = None
-    """First version whose prefix cache keeps one more recurrent state of each sequence; None: none does."""
+    """First version whose prefix cache keeps an extra recurrent state per sequence; None if there is none."""
     fits_batch_to_states: bool = False
-    """Whether it runs fewer sequences where the pool lacks states for all; others refuse to start."""
+    """Whether the engine lowers its batch when states do not fit the pool; other engines refuse to start."""
     estimates_without_layers: bool = False
-    """Whether the cache of a model whose layers are unknown is a guess."""
+    """Whether the engine's cache can be estimated without knowing the number of layers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """What the model is asked to do on these ranks."""
+    """The workload of a model on its ranks."""
 
     engine: EngineMemory
     tensor_parallel: int
     context: int
     concurrency: int
     batch_tokens: int = MAX_NUM_BATCHED_TOKENS
-    """Tokens of one step. An embedding is made of a whole text at once, so there it is the context."""
+    """Tokens per step. For embeddings it is the context, because a text is processed in one step."""
     pipeline_parallel: int = 1
     expert_parallel: bool = False
     max_num_seqs: int | None = None
-    """None: the pinned one."""
+    """Batch limit; None to use the pinned default."""
     memory_share_override: float | None = None
     kv_cache_dtype: str = "auto"
     """`auto` (16 bits) or `fp8`."""
     cuda_graphs: bool = True
     is_async: bool | None = None
-    """Asynchronous scheduling; None: as the engine does by default."""
+    """Whether scheduling is asynchronous; None for the engine's default."""
     engine_version: str | None = None
-    """None: the catalogue's. Older ones are told only by those who judge old boots."""
+    """None for the catalogue's version. Only the sizing benchmark sets an older one."""
     lora_adapters: int = 0
     lora_rank: int = 16
     draft_bytes: int = 0
-    """Weights of a speculative draft, on all ranks together."""
+    """Bytes of a speculative draft model's weights, on all ranks together."""
     draft_layers: int = 0
-    """Its layers that cache; of the model's own geometry."""
+    """Draft layers with a KV cache, shaped like the model's own layers."""
     draft_tokens: int = 0
-    """Tokens that are guessed a step: recurrent layers keep a state for each."""
+    """Tokens drafted per step; recurrent layers keep a state for each."""
 
     @property
     def memory_share(self) -> float:
-        """Share of the visible memory that the engine may use."""
+        """Share of the visible memory that the engine may use, 0 to 1."""
         return self.memory_share_override or self.engine.share
 
     @property
     def ranks(self) -> int:
-        """Accelerators of one replica."""
+        """Number of accelerators of one replica."""
         return self.tensor_parallel * self.pipeline_parallel
 
     @property
     def kv_bytes(self) -> int:
-        """Bytes of one cached number."""
+        """Bytes per cached number."""
         return 1 if self.kv_cache_dtype.startswith("fp8") else 2
 
     @property
     def sequences(self) -> int:
-        """The batch limit: never below the sequences that were asked for."""
+        """The batch limit, at least the requested concurrency."""
         return self.max_num_seqs or max(self.concurrency, MAX_NUM_SEQS)
 
     @property
     def tokens_in_flight(self) -> int:
-        """Tokens that are computed at once: asynchronous scheduling prepares a step while another runs."""
+        """Tokens computed at once; asynchronous scheduling prepares one step while another runs."""
         is_async = self.is_async
         if is_async is None:
             since = self.engine.async_since
@@ -127,7 +127,7 @@ class Load:
 
     @property
     def version(self) -> tuple[int, int] | None:
-        """Major and minor of `engine_version`."""
+        """Major and minor version of `engine_version`."""
         if self.engine_version is None:
             return None
         major, minor = self.engine_version.split(".")[:2]

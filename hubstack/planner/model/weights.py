@@ -346,7 +346,7 @@ def weights_size(facts: ModelFacts, chosen: ChosenFiles, geometry: Geometry) -> 
         return size
     head = _second_head(facts, geometry)
     if head and head < size.size_bytes:
-        how = f"{size.how} - {head:,} bytes of a head that is its embeddings, stored twice"
+        how = f"{size.how} - {head:,} bytes for an output head that only repeats the embeddings"
         size = replace(size, size_bytes=size.size_bytes - head, how=how)
     return replace(size, expert_format=_expert_format(facts, geometry))
 
@@ -358,7 +358,7 @@ def _stored_size(facts: ModelFacts, chosen: ChosenFiles, geometry: Geometry) -> 
     if counts and bits is None:
         loaded = sum(count * DTYPE_BYTES.get(_loaded(dtype), 2) for dtype, count in counts.items())
         parts = ", ".join(f"{count:,} {dtype}" for dtype, count in sorted(counts.items()))
-        return WeightsSize(size_bytes=int(loaded), how=f"{parts} (counts of the lock)")
+        return WeightsSize(size_bytes=int(loaded), how=f"{parts} (parameter counts in the lock)")
     if bits is not None and any(dtype not in _PLAIN for dtype in counts):
         return _size_of_counts(facts, counts, bits, geometry)
     total = parameter_count(facts)
@@ -367,7 +367,7 @@ def _stored_size(facts: ModelFacts, chosen: ChosenFiles, geometry: Geometry) -> 
     if bits is not None:
         return _size_of_quantized(facts, total, bits, geometry)
     dtype = _loaded(_CONFIG_DTYPES.get(geometry.dtype or "", "BF16"))
-    said = geometry.dtype or "16-bit (the lock names no dtype)"
+    said = geometry.dtype or "16-bit (the lock has no dtype)"
     return WeightsSize(size_bytes=int(total * DTYPE_BYTES[dtype]), how=f"{total:,} parameters in {said}")
 
 
@@ -402,7 +402,7 @@ def _size_of_files(facts: ModelFacts, chosen: ChosenFiles, geometry: Geometry) -
         counts.get("F32", 0) > 0.9 * sum(counts.values()) if counts else geometry.dtype in {"float32", "float"}
     )
     if stored_wide and chosen.format is not WeightsFormat.GGUF and not facts.quantization:
-        return WeightsSize(size_bytes=size // 2, how=f"{how}, 32-bit on disk and 16-bit when loaded")
+        return WeightsSize(size_bytes=size // 2, how=f"{how}, 32-bit on disk, 16-bit once loaded")
     return WeightsSize(size_bytes=size, how=how)
 
 
@@ -420,9 +420,9 @@ def _size_of_counts(facts: ModelFacts, counts: Mapping[str, int], bits: int, geo
     parameters = sum(packed.values())
     is_stored = bits >= 8 or (parameters < 0.75 * expected if expected else _is_float4(facts))
     if is_stored:
-        return WeightsSize(size_bytes=int(plain + stored), how=f"{said} as stored (counts of the lock)")
+        return WeightsSize(size_bytes=int(plain + stored), how=f"{said} as stored (parameter counts in the lock)")
     held = bits + _scale_bits(facts, bits)
-    how = f"{said}, of which {parameters:,} at {held:.2f} bits with their scales (counts of the lock)"
+    how = f"{said}; {parameters:,} of these take {held:.2f} bits each with scales (from the lock)"
     return WeightsSize(size_bytes=int(plain + parameters * held / 8), how=how)
 
 
@@ -449,13 +449,13 @@ def _size_of_quantized(facts: ModelFacts, total: int, bits: int, geometry: Geome
     kept, said = _kept_parameters(facts, geometry)
     if quantization_method(facts) == "mxfp4" and geometry.expert_parameters:
         # OpenAI's format quantizes the experts and nothing else.
-        kept, said = max(0, total - plain - geometry.expert_parameters), " (all but the experts)"
+        kept, said = max(0, total - plain - geometry.expert_parameters), " (everything but the experts)"
     plain = min(plain + kept, total)
     small = (total - plain) * (2 if packed else 1)
     overhead = _scale_bits(facts, bits)
     return WeightsSize(
         size_bytes=int(plain * 2 + small * (bits + overhead) / 8),
-        how=f"{small:,} parameters at {bits} bits + {overhead:.2f} bits of scales, {plain:,} at 16{said}",
+        how=f"{small:,} parameters at {bits} bits + {overhead:.2f} bits of scales, {plain:,} at 16 bits{said}",
     )
 
 
@@ -474,7 +474,7 @@ def _kept_parameters(facts: ModelFacts, geometry: Geometry) -> tuple[int, str]:
     if counts.get("vision"):
         kept["vision"] = geometry.vision_parameters
     named = [kind for kind, size in kept.items() if size]
-    return sum(kept.values()), f" ({', '.join(named)} kept)" if named else ""
+    return sum(kept.values()), f" ({', '.join(named)} not quantized)" if named else ""
 
 
 def _loaded(dtype: str) -> str:

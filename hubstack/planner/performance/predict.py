@@ -80,13 +80,13 @@ def serve_placed(placed: Placed, traffic: Traffic | None, level: Level) -> Serve
     """Return how a placement serves the traffic within a service level, or say what it misses."""
     setup = read_setup(placed)
     if setup is None:
-        return "its throughput is unknown: the lock does not give its geometry, so leave out `traffic:` and `slo:`"
+        return "its throughput is unknown because the lock does not have its geometry: remove `traffic:` and `slo:`"
     if placed.is_pooling:
         return serve_texts(setup, traffic) if traffic else Served(replicas=1, rate=0.0, batch=1.0)
     lengths = lengths_of(traffic) if traffic else _assumed(placed)
     if lengths.prompt + lengths.answer > placed.need.context:
         tokens = f"{lengths.prompt + lengths.answer:,.0f} tokens"
-        return f"its traffic has requests of {tokens}, its `context:` is {placed.need.context:,}"
+        return f"a request of its `traffic:` has {tokens}, but `context:` is {placed.need.context:,}"
     return serve(setup, lengths, level, traffic.requests_per_second if traffic else None)
 
 
@@ -242,12 +242,12 @@ def _warnings(setup: Setup, placed: Placed, replica: Replica) -> Iterator[str]:
     yield from _slow_paths(setup, placed.engine)
     if replica.full < min(TIGHT_SEQUENCES, setup.batch_limit):
         tokens = int(replica.lengths.prompt + replica.lengths.answer)
-        held = f"its cache holds {replica.full:.1f} sequences of {tokens:,} tokens"
-        yield f"{held}: a little less memory costs much of the throughput"
+        held = f"its KV cache holds only {replica.full:.1f} sequences of {tokens:,} tokens"
+        yield f"{held}: slightly less memory would cost much of the throughput"
     if placed.load.pipeline_parallel > 1:
-        yield "it spans several nodes: the network between them is not in the figures"
+        yield "the estimate ignores the network between its nodes"
     if placed.load.draft_tokens:
-        yield "speculative decoding is not in the figures"
+        yield "the estimate ignores speculative decoding"
 
 
 def _slow_paths(setup: Setup, engine: EngineKind) -> Iterator[str]:
@@ -257,7 +257,7 @@ def _slow_paths(setup: Setup, engine: EngineKind) -> Iterator[str]:
     }  # fmt: skip
     for row in _read_slow_paths():
         if all(here[key] == row[key] for key in here if key in row):
-            yield f"known slow path, slower than the figures: {row['why']}: {row['measured']}"
+            yield f"slower than estimated: {row['why']} (measured: {row['measured']})"
 
 
 @cache

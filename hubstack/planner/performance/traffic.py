@@ -101,11 +101,11 @@ def _missed(replica: Replica, batch: float, rate: float, level: Level) -> str | 
     if level.token_seconds is not None:
         token = replica.token_seconds(batch)
         if token > level.token_seconds:
-            return f"misses its `slo:`: {1e3 * token:,.0f} ms a token of {1e3 * level.token_seconds:,.0f}"
+            return f"misses its `slo:`: {1e3 * token:,.0f} ms per token, above {1e3 * level.token_seconds:,.0f} ms"
     if level.first_seconds is not None:
         first = first_token_within(replica, batch, rate, level.percent)
         if first > level.first_seconds:
-            return f"misses its `slo:`: {first:,.2g} s to the first token of {level.first_seconds:,g}"
+            return f"misses its `slo:`: {first:,.2g} s to the first token, above {level.first_seconds:,g} s"
     return None
 
 

@@ -243,7 +243,9 @@ class Surveyor:
         if best is None:
             return why_not
         if request.bounds_replicas and best[2].replicas > request.replicas_max:
-            return f"takes {best[2].replicas} replicas for its traffic, `replicas.max` is {request.replicas_max}"
+            return (
+                f"needs {best[2].replicas} replicas for its traffic, but `replicas.max` is {request.replicas_max}"
+            )
         return best
 
     def _size(self, offer: Offer, load: sizing.Load, demand: Demand, kind: EngineKind) -> MemoryNeed:
@@ -268,7 +270,7 @@ class Surveyor:
                 return f"step {number}: no machine type in {region} has {offer.count} x {asked.accelerator}"
             zones = tuple(zone for zone in on.zones if zone in asked.zones) if asked.zones else on.zones
             if not zones:
-                return f"step {number}: {on.machine.name} is in none of {', '.join(asked.zones)}"
+                return f"step {number}: {on.machine.name} is not available in {', '.join(asked.zones)}"
             if unsold := _is_not_bought(on.machine, asked):
                 return f"step {number}: {unsold}"
             held = need
@@ -279,7 +281,7 @@ class Surveyor:
                 # Its pods carry the flags of the first step.
                 held = self._size(on, load, demand, kind)
                 if held.verdict is Verdict.DOES_NOT_FIT:
-                    return f"step {number}: on {on.machine.name} it {does_not_fit(held, demand)}"
+                    return f"step {number}: on {on.machine.name} the model {does_not_fit(held, demand)}"
             steps.append(Step(asked=asked, offer=on, zones=zones, need=held))
         return tuple(steps)
 
@@ -297,13 +299,13 @@ class Surveyor:
 
     def _step_breaks(self, on: Offer, offer: Offer, demand: Demand) -> str | None:
         if on.accelerator.kind is not offer.accelerator.kind:
-            return f"one pod cannot run on {offer.accelerator.name} and on {on.accelerator.name}"
+            return f"the same pod cannot run on both {offer.accelerator.name} and {on.accelerator.name}"
         first = engine_on(offer.accelerator, demand, self._catalog)
         if first is None:  # the offer was looked at because it has one
             raise ValueError(f"no engine runs on {offer.accelerator.id}")
         there = engine_on(on.accelerator, demand, self._catalog)
         if not there or there.engine.image_for(on.accelerator.id) != first.engine.image_for(offer.accelerator.id):
-            return f"{first.engine.id} has another image for {on.accelerator.name}"
+            return f"{first.engine.id} uses a different image for {on.accelerator.name}"
         if on.accelerator.bf16_native != offer.accelerator.bf16_native:
             return f"{on.accelerator.name} and {offer.accelerator.name} need different dtypes"
         return breaks_gpu_rule(on.accelerator, demand, asked=True)
@@ -312,7 +314,7 @@ class Surveyor:
 def _is_not_bought(machine: MachineType, asked: CapacityStep) -> str | None:
     """Say why a step of the capacity list does not buy this machine."""
     if asked.machine_type not in {None, machine.name, machine.gce_machine_type}:
-        return f"{machine.name} is not {asked.machine_type}, which it names"
+        return f"{machine.name} is not the requested {asked.machine_type}"
     return None if machine.is_sold_as(asked.kind) else f"{machine.name} is not sold as {asked.kind}"
 
 
@@ -418,8 +420,8 @@ def _outweighs(offer: Offer, demand: Demand, engine: EngineMemory) -> str | None
     weights = demand.weights.size_bytes / (offer.tensor_parallel * offer.hosts)
     if weights <= budget:
         return None
-    needs = f"needs {weights / GIB:.1f} GiB on each accelerator"
-    return f"{needs}, may use {budget / GIB:.1f} (the weights alone)"
+    needs = f"needs {weights / GIB:.1f} GiB per accelerator for the weights alone"
+    return f"{needs}, but only {budget / GIB:.1f} GiB are usable"
 
 
 def _device(offer: Offer, kernel: ExpertKernel | None = None) -> sizing.Device:
@@ -441,7 +443,8 @@ def needed_bytes(need: MemoryNeed, demand: Demand) -> int:
 def does_not_fit(need: MemoryNeed, demand: Demand) -> str:
     """Say by which figure it does not."""
     wanted = needed_bytes(need, demand)
-    return f"needs {wanted / GIB:.1f} GiB on each accelerator, may use {need.budget_bytes / GIB:.1f}"
+    usable = f"but only {need.budget_bytes / GIB:.1f} GiB are usable"
+    return f"needs {wanted / GIB:.1f} GiB per accelerator, {usable}"
 
 
 def class_key(steps: Iterable[Step]) -> str:

@@ -45,10 +45,10 @@ def _lacks_scheme(capability: float, engine: Engine, release: Release, facts: Mo
     for scheme in _schemes(facts):
         floor, ceiling = release.quantization_schemes.get(scheme), engine.quantization_below.get(scheme)
         if floor and capability < floor:
-            return f"compute capability {capability}: {scheme} of {engine.id} {release.version} needs {floor}"
+            return f"compute capability {capability}: {scheme} in {engine.id} {release.version} needs {floor}"
         if ceiling and capability >= ceiling:
-            has = f"{engine.id} {release.version} has its kernels below {ceiling}"
-            return f"compute capability {capability}: {scheme}: {has}"
+            has = f"{engine.id} {release.version} has {scheme} kernels only below {ceiling}"
+            return f"compute capability {capability}: {has}"
     return None
 
 
@@ -82,11 +82,9 @@ def _lacks_attention(capability: float, release: Release, geometry: Geometry, ca
         return None
     what = f"{'sparse ' if is_sparse else ''}{'latent attention (MLA)' if is_latent else 'attention'}"
     if not any(backend.holds(capability, "auto", head) for backend in found):
-        return (
-            f"compute capability {capability}: no kernel of {what} in this release; it has some for {_where(found)}"
-        )
+        return f"compute capability {capability}: this release has no {what} kernel, only for {_where(found)}"
     if cache != "auto" and not any(backend.holds(capability, cache, head) for backend in found):
-        return f"compute capability {capability}: no kernel of {what} there holds a cache in {cache}"
+        return f"compute capability {capability}: no {what} kernel supports a {cache} KV cache"
     return None
 
 

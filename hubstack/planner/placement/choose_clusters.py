@@ -26,7 +26,7 @@ from hubstack.planner.inputs import StackInputs
 from hubstack.planner.placement.write_placement import write_places
 from hubstack.planner.planner import plan_stack
 
-_STACK_FILE = """# The stack of one cluster. Its settings stand in the file named below; here are its secrets only.
+_STACK_FILE = """# The stack of one cluster. Its settings are in the file named below; keep only its secrets here.
 config:
   {key}: {file}
 """
@@ -116,8 +116,8 @@ def _fitting(
             waiting[key] = order[1:]
             if not order[1:]:
                 del waiting[key]
-                message = f"`{by_key[key].id}` fits in no cluster: {'; '.join(lacking[key])}"
-                hint = "ask for less, or add a cluster in a region that has what it needs"
+                message = f"`{by_key[key].id}` does not fit in any cluster: {'; '.join(lacking[key])}"
+                hint = "lower its requirements, or add a cluster in a region with a suitable accelerator"
                 problems.append(by_key[key].mark("id").problem(message, hint))
     if problems:
         raise PlanError(problems)
@@ -150,13 +150,13 @@ def _why_not(
 
 def _moves(before: Mapping[str, str], after: Mapping[str, str], present: Mapping[str, str]) -> Iterator[str]:
     for former in sorted(key for key in before if key in present):
-        yield f"{present[former]}: was {former}"
+        yield f"{present[former]}: renamed from {former}"
     before = {present.get(key, key): cluster for key, cluster in before.items()}
     for key in sorted({*before, *after}):
         old, new = before.get(key), after.get(key)
         if old is None:
-            yield f"{key}: taken by {new}"
+            yield f"{key}: assigned to {new}"
         elif new is None:
-            yield f"{key}: {old} no longer keeps a place for it"
+            yield f"{key}: removed from {old}"
         elif old != new:
-            yield f"{key}: moves from {old} to {new}; its weights are copied anew"
+            yield f"{key}: moves from {old} to {new}; its weights are copied again"

@@ -77,11 +77,11 @@ def breaks_rule(offer: Offer, demand: Demand, runs: Runs) -> str | None:
     """Say which rule an offer breaks that holds for every machine with as many of its accelerators."""
     accelerator, asked = offer.accelerator, bool(demand.request.accelerators)
     if accelerator.host_cpu_arch not in {None, "x86_64"}:
-        return f"its hosts are {accelerator.host_cpu_arch}, and the engine images are for x86_64"
+        return f"its nodes are {accelerator.host_cpu_arch}, but the engine images are built for x86_64"
     if not runs.engine.has_tensor_parallel and offer.count * offer.hosts > 1:
-        return f"{runs.engine.id} uses one accelerator, not {offer.count * offer.hosts}"
+        return f"{runs.engine.id} runs on one accelerator, not {offer.count * offer.hosts}"
     if offer.hosts > 1 and runs.spec.group is None:
-        return f"{runs.engine.id} is planned on one node"
+        return f"{runs.engine.id} is planned on a single node only"
     if accelerator.kind is AcceleratorKind.TPU:
         broken = _breaks_tpu_rule(offer, demand, runs.engine, asked=asked)
     else:
@@ -95,7 +95,7 @@ def breaks_gpu_rule(accelerator: Accelerator, demand: Demand, *, asked: bool) ->
     capability = accelerator.compute_capability or 0
     floor = engine.min_compute_capability or 0
     if capability < floor:
-        return f"compute capability {capability} is below {floor}, the floor of {engine.id}"
+        return f"compute capability {capability} is below {engine.id}'s minimum of {floor}"
     method = demand.method
     needed = (engine.quantization.get(engine.method_of(method)) if method else None) or 0
     if capability < needed:
@@ -105,17 +105,17 @@ def breaks_gpu_rule(accelerator: Accelerator, demand: Demand, *, asked: bool) ->
         return lacks
     image = engine.image_row(accelerator.id)
     if image and image.is_experimental and not asked:
-        return f"{engine.id}'s image for it is experimental: taken only where the request names it"
+        return f"{engine.id}'s image for it is experimental: used only if you name it in `accelerator:`"
     needs_bf16 = spec_of(demand.choice.kind).needs_bf16
     return _breaks_bf16(demand, asked=asked) if needs_bf16 and not accelerator.bf16_native else None
 
 
 def _breaks_bf16(demand: Demand, *, asked: bool) -> str | None:
     if not asked:
-        return "it has no bf16, the dtype of today's models: taken only where the request names it"
+        return "it has no native bf16, which current models need: used only if you name it in `accelerator:`"
     family, release = demand.geometry.model_type, demand.choice.engine.release
     if family.startswith(("gemma2", "gemma3", "gemma4")) or (release and family in release.refuses_float16):
-        return f"it has no bf16, and `{family}` overflows in fp16"
+        return f"it has no native bf16, and `{family}` models overflow in fp16"
     return None
 
 
@@ -126,13 +126,13 @@ def _breaks_tpu_rule(offer: Offer, demand: Demand, engine: Engine, *, asked: boo
     rules = (
         (
             offer.accelerator.devices_per_chip > 1,
-            "it asks for a privileged pod, which hubstack does not give",
+            "it requires privileged pods, which hubstack does not create",
         ),
-        (not engine.runs_on(geometry.name, offer.accelerator.id), f"{geometry.name} runs on other TPUs only"),
+        (not engine.runs_on(geometry.name, offer.accelerator.id), f"{geometry.name} does not run on this TPU"),
         (demand.method, "quantized checkpoints are untested on vLLM for TPU"),
-        (demand.choice.pooling, "embedding and ranking are planned on GPUs only"),
-        (untested, "its cache layout is not on the tested list of vLLM for TPU"),
-        (not named, "a TPU is taken only where the request names it"),
+        (demand.choice.pooling, "embedding and reranking models are planned on GPUs only"),
+        (untested, "its cache layout is not on vLLM for TPU's list of tested models"),
+        (not named, "a TPU is used only if you name it in `accelerator:`"),
     )
     return next((why for broken, why in rules if broken), None)
 
@@ -143,12 +143,12 @@ def _breaks_parallel_rule(offer: Offer, demand: Demand, engine: Engine) -> str |
     if not engine.has_tensor_parallel:
         return None
     if offer.hosts > (geometry.layers or 1):
-        return f"{offer.hosts} stages are more than {geometry.layers} layers"
+        return f"{offer.hosts} pipeline stages exceed its {geometry.layers} layers"
     heads, kv_heads = geometry.heads or ranks, geometry.kv_heads or ranks
     if heads % ranks:
-        return f"{ranks} ranks do not divide {heads} attention heads"
+        return f"its {heads} attention heads are not divisible by {ranks} ranks"
     if max(kv_heads, ranks) % min(kv_heads, ranks):
-        return f"{ranks} ranks and {kv_heads} key-value heads do not divide"
+        return f"its {kv_heads} key-value heads cannot be split evenly across {ranks} ranks"
     # Experts that cannot be cut are put on the ranks whole.
     return None if geometry.experts or ranks == 1 else _breaks_width(ranks, demand)
 
@@ -162,9 +162,9 @@ def _breaks_width(ranks: int, demand: Demand) -> str | None:
     geometry, block = demand.geometry, demand.block
     width = geometry.moe_ffn if geometry.experts and geometry.moe_ffn else geometry.intermediate
     if width and width % ranks:
-        return f"{ranks} ranks do not divide the feed-forward width {width:,}"
+        return f"its feed-forward width {width:,} is not divisible by {ranks} ranks"
     if width and block and (width // ranks) % block:
-        return f"{width:,} / {ranks} ranks is no multiple of the quantization block of {block}"
+        return f"{width:,} / {ranks} ranks is not a multiple of its quantization block of {block}"
     return None
 
 
@@ -173,7 +173,7 @@ def lacks_memory(offer: Offer, demand: Demand, floor: Offer | None = None) -> st
     share = _host_memory(offer)
     wanted = max(demand.largest_file_bytes + 4 * GIB, _host_memory(floor) if floor else 0)
     if share < wanted:
-        return f"{share / GIB:.1f} GiB of host memory is below the {wanted / GIB:.1f} that loading needs"
+        return f"loading needs {wanted / GIB:.1f} GiB of host memory, but the server gets {share / GIB:.1f} GiB"
     return None
 
 

@@ -21,8 +21,8 @@ from hubstack.names import Keyed
 from hubstack.planner.placement.offers import Offer
 
 FORMAT = 1
-HEAD = """# Where hubstack has placed each model. Written by `hubstack lock` and `hubstack place`; commit it.
-# A model stays where it is while it fits there; `hubstack place --rebalance` places all anew.
+HEAD = """# Where hubstack placed each model. Written by `hubstack lock` and `hubstack place`; commit this file.
+# A model keeps its place while it fits; `hubstack place --rebalance` places all models again.
 """
 
 
@@ -77,14 +77,14 @@ def load_placement(path: Path, name: str) -> Placement:
     """
     if not path.exists():
         return Placement()
-    document = parse_document(read_text(path, name, "write it anew with `hubstack place`"), name)
+    document = parse_document(read_text(path, name, "recreate it with `hubstack place`"), name)
     try:
         return Placement(models=_File.model_validate(document.value).models)
     except ValidationError as error:
         raise InputError(schema_problems(document, error, _File, _AGAIN, is_generated=True)) from None
 
 
-_AGAIN = "delete the file and run `hubstack place`, or take it from git"
+_AGAIN = "restore the file from git, or delete it and run `hubstack place`"
 
 
 def write_placement(path: Path, models: Mapping[str, Place]) -> None:

@@ -26,7 +26,7 @@ def check_regions(catalog: Catalog, target: StackSettings) -> None:
         if word not in known:
             near = nearest(word, known)
             hint = f"did you mean `{near}`?" if near else f"regions with accelerators: {', '.join(known)}"
-            message = f"`{setting}` {verb} `{word}`, where the catalogue lists no accelerator"
+            message = f"`{setting}` {verb} `{word}`, where the catalogue has no accelerators"
             problems.append(target.problem(setting, message, hint))
     if problems:
         raise InputError(problems)

@@ -66,4 +66,6 @@ def _rank(each: RegionPlan) -> tuple[bool, bool, float, str]:
 def _unknown(word: str, known: Iterable[str]) -> Problem:
     near = nearest(word, known)
     hint = f"did you mean `{near}`?" if near else f"regions with accelerators: {', '.join(known)}"
-    return Problem(path="regions", message=f"`{word}` is no region with an accelerator in the catalogue", hint=hint)
+    return Problem(
+        path="regions", message=f"`{word}` is not a region with accelerators in the catalogue", hint=hint
+    )

@@ -42,13 +42,13 @@ def differences(before: Mapping[str, Place], after: Mapping[str, Place], present
     """
     renamed = {present[key]: key for key in before if present.get(key, key) not in before}
     before = {present.get(key, key) if key in renamed.values() else key: place for key, place in before.items()}
-    lines = [f"{key}: was {former}" for key, former in sorted(renamed.items())]
+    lines = [f"{key}: renamed from {former}" for key, former in sorted(renamed.items())]
     for key in sorted({*before, *after}):
         old, new = before.get(key), after.get(key)
         if old is None and new is not None:
             lines.append(f"{key}: placed on {_said(new)}")
         elif new is None and old is not None:
-            lines.append(f"{key}: leaves {_said(old)}")
+            lines.append(f"{key}: removed from {_said(old)}")
         elif old != new and old is not None and new is not None:
             lines.append(f"{key}: moves from {_said(old)} to {_said(new)}")
     return lines

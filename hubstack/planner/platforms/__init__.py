@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The platforms: `SPEC` of `platforms/<platform>.py` answers what the planner asks of one (`spec.PlatformSpec`)."""
+"""The platforms: each `platforms/<platform>.py` describes itself to the planner in `SPEC` (`spec.PlatformSpec`)."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -10,12 +10,12 @@ from hubstack.kinds import PlatformKind
 from hubstack.planner.platforms.spec import PlatformSpec
 
 NODES = PlatformKind.GKE
-"""The platform whose models share nodes, so that they are placed together."""
+"""The platform whose models share nodes and are therefore placed together."""
 
 
 @cache
 def platforms() -> Mapping[PlatformKind, PlatformSpec]:
-    """Return the seat of every platform: module `cloud_run` has `cloud-run`.
+    """Return the spec of every platform; module `cloud_run` defines `cloud-run`.
 
     Raises:
         ModuleNotFoundError: a platform of `PlatformKind` has no module.
@@ -26,5 +26,5 @@ def platforms() -> Mapping[PlatformKind, PlatformSpec]:
 
 
 def platform_of(kind: PlatformKind) -> PlatformSpec:
-    """Return the seat of one platform."""
+    """Return the spec of one platform."""
     return platforms()[kind]

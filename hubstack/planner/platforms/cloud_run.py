@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Cloud Run sells here, and the service of a model that goes there.
+"""Cloud Run's instances in a region, and the service that runs a model there.
 
-Owns the instances as offers, so that sizing, engines and flags are those of every other place, and what a service
-needs beside its server. Does not own the search (`hubstack.planner.placement.candidates`) nor what may be asked
-(`hubstack.planner.platforms.rules`). Facts: gke.md 4.7 and 5.5; docs/concepts/cloud-run.md.
+Owns the instances, expressed as offers so that sizing, engines and flags work as on GKE, and what a service needs
+besides its server. Does not own the search (`hubstack.planner.placement.candidates`) or which settings are allowed
+(`hubstack.planner.platforms.rules`). Sources: docs/concepts/cloud-run.md.
 """
 
 from collections.abc import Iterator
@@ -30,15 +30,15 @@ from hubstack.planner.serving.container import answer_seconds
 GIB = 1024**3
 SECONDS_PER_HOUR = 3600
 JOB_OVERHEAD_GIB = 4
-"""Of the loader's own process, as on GKE (`hubstack.deploy.manifests`)."""
+"""Memory of the loader's own process, as on GKE (`hubstack.deploy.manifests`)."""
 JOB_TIMEOUT_SECONDS = 6 * SECONDS_PER_HOUR
 LEAST_TIMEOUT_SECONDS, MOST_TIMEOUT_SECONDS = 300, 3600
-"""Of a request: Cloud Run's own default, and the most that it allows."""
+"""Request timeout: Cloud Run's default and its maximum."""
 MOST_CONCURRENCY = 1000
 
 
 def list_offers(catalog: Catalog, target: StackSettings) -> tuple[Offer, ...]:
-    """Return every instance that the region has, each as an offer of one machine with one GPU."""
+    """Return every instance shape available in the region, each as an offer of one machine with one GPU."""
     return tuple(
         _offer(gpu, shape, catalog, target.region)
         for gpu in catalog.cloud_run.gpus.values() if target.region in gpu.regions for shape in gpu.shapes
@@ -52,8 +52,8 @@ def _offer(gpu: CloudRunGpu, shape: InstanceShape, catalog: Catalog, region: str
         name=name, gce_machine_type=name, accelerator=gpu.accelerator, accelerator_count=1,
         accelerator_fraction=None, accelerator_memory_gb=accelerator.memory_gb_marketing, vcpu=shape.vcpu,
         ram_gb=shape.memory_gib, allocatable_cpu_millicores=shape.vcpu * 1000,
-        # The tenth that nodes keep for DaemonSets is here for the files that a server writes: they lie in memory,
-        # as does what the bucket's mount holds.
+        # The 10 % that nodes reserve for DaemonSets covers the files that a server writes and the bucket mount's
+        # cache here: both are kept in memory.
         allocatable_memory_bytes=shape.memory_gib * GIB, local_ssd_bundled_gib=0, network_gbit_per_s=None,
         on_demand=True, spot=False, flex_start=False, reservation=False, min_gke_version=None, boot_disk_type=None,
         unverified=frozenset(), sources=gpu.sources,
@@ -67,7 +67,7 @@ def _offer(gpu: CloudRunGpu, shape: InstanceShape, catalog: Catalog, region: str
 def instance_price(
     gpu: CloudRunGpu, shape: InstanceShape, catalog: Catalog, region: str, name: str
 ) -> Price | None:
-    """Return USD an hour of an instance: GPU, processors, memory by the second; None where a rate is unknown."""
+    """Return an instance's price in USD per hour (GPU, vCPU and memory), or None if a rate is unknown."""
     rates = [catalog.cloud_run_price(item, region) for item in (gpu.name, "vcpu", "memory-gib")]
     known = [rate for rate in rates if rate is not None]
     if len(known) < len(rates):
@@ -76,7 +76,7 @@ def instance_price(
     second = card.usd_per_second + shape.vcpu * vcpu.usd_per_second + shape.memory_gib * memory.usd_per_second
     how = (
         f"({card.usd_per_second:g} + {shape.vcpu} x {vcpu.usd_per_second:g} + "
-        f"{shape.memory_gib} x {memory.usd_per_second:g}) USD a second"
+        f"{shape.memory_gib} x {memory.usd_per_second:g}) USD per second"
     )
     origin = Provenance(source=card.source, as_of=card.as_of, derived=how,
                         is_unverified=any(rate.is_unverified for rate in known))  # fmt: skip
@@ -87,7 +87,7 @@ def instance_price(
 
 
 def job_of(largest_file_bytes: int, catalog: Catalog) -> JobPlan | None:
-    """Return the loader's Job, None where no Job has the memory for the largest file."""
+    """Return the loader's Job, or None if no Job has enough memory for the largest file."""
     needed = 2 * largest_file_bytes / GIB + JOB_OVERHEAD_GIB
     shape = next((shape for shape in catalog.cloud_run.memory if shape.memory_gib >= needed), None)
     if shape is None:
@@ -96,26 +96,26 @@ def job_of(largest_file_bytes: int, catalog: Catalog) -> JobPlan | None:
 
 
 def _refuse(draft: Draft, catalog: Catalog) -> Refusal | None:
-    """Say why no Job copies the weights; None where one does."""
+    """Return why no Job can copy the weights, or None if one can."""
     largest_file_bytes = draft.demand.largest_file_bytes
     if job_of(largest_file_bytes, catalog):
         return None
     size, most = largest_file_bytes / GIB, catalog.cloud_run.memory[-1].memory_gib
     return Refusal(
-        why=f"has a file of {size:.1f} GiB: a Cloud Run Job holds it twice, and has {most} GiB at most",
+        why=f"has a {size:.1f} GiB file: a Cloud Run Job needs twice that in memory, and has at most {most} GiB",
         hint="set `platform: gke`", field="platform",
     )  # fmt: skip
 
 
 def _plan(draft: Draft, taken: Candidate, catalog: Catalog, target: StackSettings) -> ModelPlan:
-    """Return the plan of one model on an instance of Cloud Run."""
+    """Return the plan of one model on a Cloud Run instance."""
     job = job_of(draft.demand.largest_file_bytes, catalog)
-    if job is None:  # `_refuse` has refused it
-        raise ValueError(f"{draft.demand.request.key} has a file that no Job copies")
+    if job is None:  # `_refuse` rejects these models first
+        raise ValueError(f"{draft.demand.request.key} has a file too large for any Cloud Run Job")
     gpu = catalog.cloud_run.gpus[taken.offer.accelerator.id]
     facts, machine = draft.demand.facts, taken.offer.machine
-    # The whole bucket is mounted (components/pulumi_hubstack/cloud_run_service.py): the commit's folder is named
-    # by its path.
+    # The whole bucket is mounted (components/pulumi_hubstack/cloud_run_service.py), so the engine gets the path of
+    # the commit's folder.
     loading = mount_elsewhere(draft.demand.weights.size_bytes, "Cloud Run", catalog.load_rates)
     model = assemble(draft, taken, loading, catalog.termination, model_dir=f"{MODEL_DIR}/{facts.commit}")
     price = taken.offer.price(CapacityKind.ON_DEMAND)
@@ -148,7 +148,7 @@ def _plan(draft: Draft, taken: Candidate, catalog: Catalog, target: StackSetting
 
 
 def _server(server: ServerPlan, taken: Candidate, gpu: CloudRunGpu) -> ServerPlan:
-    """Return the server as an instance runs it: all of its processors, the image's own user."""
+    """Return the server adapted to an instance: it gets all vCPUs and runs as the image's own user."""
     env = dict(server.env)
     if _is_old(gpu, taken):
         env |= spec_of(taken.kind).old_driver_env
@@ -160,7 +160,7 @@ def _is_old(gpu: CloudRunGpu, taken: Candidate) -> bool:
 
 
 def _concurrency(draft: Draft, taken: Candidate) -> int:
-    """Return the requests that an instance works on at once; what is above waits in the engine's own queue."""
+    """Return the requests that Cloud Run sends to an instance at once; the excess waits in the engine's queue."""
     if spec_of(taken.kind).has_slots:
         return min(draft.demand.request.concurrency, MOST_CONCURRENCY)
     return min(taken.load.sequences, MOST_CONCURRENCY)
@@ -169,20 +169,22 @@ def _concurrency(draft: Draft, taken: Candidate) -> int:
 def _warnings(model: ModelPlan, gpu: CloudRunGpu, taken: Candidate, target: StackSettings) -> Iterator[str]:
     name = model.accelerator_name
     if target.region in gpu.by_invitation:
-        yield f"Cloud Run opens {name} in {target.region} by invitation only: ask Google first"
+        yield f"Cloud Run offers {name} in {target.region} by invitation only: ask Google for access first"
     if target.region in gpu.in_doubt:
-        opened = f"one version of Google's page opens Cloud Run's {name} in {target.region}"
-        yield f"{opened}, another by invitation only"
+        opened = f"Google's pages disagree on whether Cloud Run's {name} in {target.region} is open to everyone"
+        yield f"{opened} or by invitation only: check before you deploy"
     if gpu.is_preview:
-        yield f"Cloud Run's {name} was in preview when its page was read"
+        yield f"Cloud Run's {name} was in preview when the catalogue was written"
     if gpu.default_quota is not None and model.replicas.max > gpu.default_quota:
-        wanted = f"{model.replicas.max} instances are above the {gpu.default_quota} of the default quota"
-        yield f"{wanted} (NVIDIA L4 without zonal redundancy, per region): ask for more"
+        wanted = f"{model.replicas.max} instances exceed the default quota of {gpu.default_quota}"
+        yield f"{wanted} (NVIDIA L4 without zonal redundancy, per region): request an increase"
     if _is_old(gpu, taken):
-        floor = f"{taken.engine.name} wants driver {taken.engine.min_driver}, Cloud Run's {name} has {gpu.driver}"
+        floor = (
+            f"{taken.engine.name} needs driver {taken.engine.min_driver}, but Cloud Run's {name} has {gpu.driver}"
+        )
         helped = bool(spec_of(taken.kind).old_driver_env)
-        how = "it starts through CUDA's compatibility package" if helped else "it may not start"
-        yield f"{floor} on the page that was read: {how}"
+        how = "it starts with CUDA's compatibility package" if helped else "it may not start"
+        yield f"{floor}: {how}"
 
 
 def _find_problems(request: ModelRequest, region: str, catalog: Catalog) -> Iterator[Problem]:
@@ -195,7 +197,7 @@ def _find_problems(request: ModelRequest, region: str, catalog: Catalog) -> Iter
         where = "; ".join(f"{gpu.accelerator}: {', '.join(gpu.regions)}" for gpu in able)
         named = " or ".join(gpu.accelerator for gpu in able)
         message = f"Cloud Run has no {named} in {region}"
-        yield request.mark("platform").problem(message, f"regions that the catalogue lists: {where}")
+        yield request.mark("platform").problem(message, f"regions in the catalogue: {where}")
     yield from no_eula(request)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""GKE: nodes of the stack's own cluster, shared by its models; where each goes the solver decides."""
+"""GKE: nodes of the stack's own cluster, shared by its models; the solver decides where each model runs."""
 
 from collections.abc import Iterator
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a request may not ask for on the platform that it names.
+"""Settings of a model that its platform does not support.
 
-Owns these rules and their words; each points at the line of the setting. A setting that says its default is no
-question, so that one model of a list may go elsewhere than its `defaults`. Does not own memory or prices.
+Owns these rules and their messages, each of which points at the line of the setting. A setting with its default
+value is always allowed, so that one model can override the list's `defaults`. Does not own memory or prices.
 """
 
 from collections.abc import Iterator
@@ -16,38 +16,38 @@ BOUGHT_AS_IS = (CapacityStep(kind=CapacityKind.ON_DEMAND),)
 
 
 def beside_nodes(request: ModelRequest) -> Iterator[Problem]:
-    """Yield what only a cluster has."""
+    """Yield a problem for each setting that only a cluster supports."""
     platform = request.platform
     asked = (
-        ("capacity", request.capacity != BOUGHT_AS_IS, "no nodes are bought there",
-         "say `capacity: [on-demand]` for this model, or leave it out"),
-        ("share_gpu", request.share_gpu, "a server has a card of its own there",
-         "say `share_gpu: false` for this model, or leave it out"),
-        ("expert_parallel", request.expert_parallel, "a server has one machine there", "leave it out"),
-        ("canary", request.canary_of is not None, "only the gateway of a cluster splits requests",
-         "leave it out, or set `platform: gke`"),
-        ("loading", request.loading != "auto", "the platform reads the weights in its own way", "leave it out"),
-        ("cache", request.cache != "none", "it serves the nodes of a cluster", "leave it out"),
-        ("keep_previous", request.keep_previous, "nothing is removed there", "leave it out"),
-        ("lora", bool(request.lora_slots), "adapters that are loaded while it runs are lost when it stops",
-         "leave it out, or set `platform: gke`"),
+        ("capacity", request.capacity != BOUGHT_AS_IS, "it has no nodes to buy",
+         "set `capacity: [on-demand]` for this model, or remove the key"),
+        ("share_gpu", request.share_gpu, "each server gets its own GPU",
+         "set `share_gpu: false` for this model, or remove the key"),
+        ("expert_parallel", request.expert_parallel, "a server runs on one GPU", "remove the key"),
+        ("canary", request.canary_of is not None, "only a cluster's gateway splits requests",
+         "remove the key, or set `platform: gke`"),
+        ("loading", request.loading != "auto", "the platform loads the weights its own way", "remove the key"),
+        ("cache", request.cache != "none", "only a cluster's nodes use the cache", "remove the key"),
+        ("keep_previous", request.keep_previous, "earlier versions are not removed there", "remove the key"),
+        ("lora", bool(request.lora_slots), "adapters loaded at run time are lost when the server stops",
+         "remove the key, or set `platform: gke`"),
     )  # fmt: skip
     for setting, is_asked, why, hint in asked:
         if is_asked:
-            yield request.mark(setting).problem(f"`{setting}` makes no sense on {platform}: {why}", hint)
+            yield request.mark(setting).problem(f"`{setting}` is not supported on {platform}: {why}", hint)
 
 
 def absent_accelerators(request: ModelRequest, known: list[str], catalog: Catalog) -> Iterator[Problem]:
-    """Name each accelerator that the platform does not have; unknown words are another rule's."""
+    """Yield a problem for each accelerator that the platform does not have; unknown names are checked elsewhere."""
     for word in request.accelerators:
         row = catalog.accelerator(word)
         if row and row.id not in known:
-            hint = f"it has: {', '.join(known)}"
+            hint = f"accelerators on {request.platform}: {', '.join(known)}"
             yield request.mark("accelerator").problem(f"{request.platform} has no `{word}`", hint)
 
 
 def no_eula(request: ModelRequest) -> Iterator[Problem]:
-    """Yield the problem of a request that accepts terms where there are none to accept."""
+    """Yield a problem if the request accepts terms on a platform that has none to accept."""
     if request.accept_eula:
-        why = f"`accept_eula` is for Model Garden: on {request.platform} the weights come from the Hub"
-        yield request.mark("accept_eula").problem(why, "leave it out, or set `platform: vertex`")
+        why = f"`accept_eula` applies to Model Garden only: on {request.platform} the weights come from the Hub"
+        yield request.mark("accept_eula").problem(why, "remove the key, or set `platform: vertex`")

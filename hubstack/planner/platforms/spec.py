@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the planner asks of a platform: one `PlatformSpec` in each `platforms/<platform>.py`."""
+"""The interface between the planner and a platform: each `platforms/<platform>.py` has one `PlatformSpec`."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -22,16 +22,16 @@ def _refuses_none(_draft: Draft, _catalog: Catalog) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlatformSpec:
-    """One platform."""
+    """What the planner needs to know about one platform."""
 
     kind: PlatformKind
     offers: Callable[[Catalog, StackSettings], tuple[Offer, ...]]
-    """Every machine that may serve a model there."""
+    """Returns every machine that can serve a model on the platform."""
     find_problems: Callable[[ModelRequest, str, Catalog], Iterable[Problem]]
-    """Settings of a request that make no sense there, given the region."""
+    """Yields a problem for each setting of a request that the platform does not support in the region."""
     is_priced: bool = True
-    """Whether a source gives its prices, so that they can be compared with those of nodes."""
+    """Whether the catalogue has its prices, so that they can be compared with those of GKE nodes."""
     refuse: Callable[[Draft, Catalog], Refusal | None] = _refuses_none
-    """Why a model that fits cannot be brought there; None where it can."""
+    """Returns why a model that fits cannot be deployed there, or None if it can."""
     plan: Callable[[Draft, Candidate, Catalog, StackSettings], ModelPlan] | None = None
-    """The plan of one model on the machine that it takes; None: its models are placed together, on nodes."""
+    """Returns the plan of one model on its machine; None if the platform's models are placed together on nodes."""

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A model deployed from Vertex AI's Model Garden: a whole machine, whose server Vertex AI chooses.
+"""A model deployed from Vertex AI's Model Garden, on a whole machine with a server that Vertex AI chooses.
 
-Owns the machines that it may have, and the words for what such a deployment cannot do. Facts: gke.md 5.6.
+Owns the machines it can use, and the messages about what such a deployment cannot do. Sources:
+docs/concepts/cloud-run.md.
 """
 
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ CHOSEN_THERE = "(Model Garden chooses the image)"
 
 
 def _offers(catalog: Catalog, target: StackSettings) -> tuple[Offer, ...]:
-    """Return the whole machines among GKE's offers whose accelerator Vertex AI has a word for here."""
+    """Return those of GKE's offers that are whole machines with an accelerator Vertex AI has in the region."""
     words = catalog.vertex.accelerators
     return tuple(
         offer for offer in list_offers(catalog, target)
@@ -35,12 +36,12 @@ def _offers(catalog: Catalog, target: StackSettings) -> tuple[Offer, ...]:
 
 
 def _plan(draft: Draft, taken: Candidate, catalog: Catalog, _target: StackSettings) -> ModelPlan:
-    """Return the plan of one model on a machine of Vertex AI."""
+    """Return the plan of one model on a Vertex AI machine."""
     loading = mount_elsewhere(draft.demand.weights.size_bytes, "Vertex AI", catalog.load_rates)
     model = assemble(draft, taken, loading, catalog.termination)
     request = draft.demand.request
     name = f"{taken.offer.count} x {model.accelerator_name} ({model.machine_type})"
-    why = f"{name}: the cheapest on Compute Engine that fits; what Vertex AI asks for it is in no source"
+    why = f"{name}: the cheapest that fits at Compute Engine prices; the catalogue has no Vertex AI prices"
     vertex = VertexPlan(
         accelerator_type=catalog.vertex.accelerators[taken.offer.accelerator.id],
         accelerator_count=taken.offer.count,
@@ -63,22 +64,22 @@ def _plan(draft: Draft, taken: Candidate, catalog: Catalog, _target: StackSettin
             replace(reason, text=why, source=None) if reason.topic == "accelerator" else reason
             for reason in model.reasons
         ),
-        # What was dearer, was so at Compute Engine's prices.
+        # Alternatives were compared at Compute Engine prices, which do not apply here.
         rejected=tuple(other for other in model.rejected if "$" not in other.why),
         warnings=(*model.warnings, *_caveats(model, vertex)),
     )  # fmt: skip
 
 
 def _caveats(model: ModelPlan, vertex: VertexPlan) -> Iterator[str]:
-    yield f"Model Garden takes no revision: it may deploy another commit than the locked {model.commit[:12]}"
-    yield "the provider reads no input of a Model Garden deployment back: a change made elsewhere is not seen"
-    yield "nearly every change but replica counts replaces the deployment, and a new one has another address"
-    yield "Model Garden chooses server and flags: memory and context here are those of hubstack's own server"
-    yield "no source gives the prices of Vertex AI: it is not in the sums"
+    yield f"Model Garden does not accept a revision: it may not deploy the locked commit {model.commit[:12]}"
+    yield "Pulumi's provider does not read a Model Garden deployment back: changes made outside Pulumi go unnoticed"
+    yield "almost any change except replica counts replaces the deployment, which then has a new address"
+    yield "Model Garden chooses the server and its flags: the memory and context here assume hubstack's server"
+    yield "the catalogue has no Vertex AI prices: the totals do not include this model"
     if not vertex.accept_eula:
-        yield "Model Garden may ask for the model's terms: accept them with `accept_eula: true`"
+        yield "Model Garden may require you to accept the model's terms: set `accept_eula: true`"
     if vertex.needs_token:
-        yield "Vertex AI is given the Hub token (`hubstack:hfToken`), which its API takes in the clear"
+        yield "Vertex AI's API receives the Hub token (`hubstack:hfToken`) in plain text"
 
 
 def _find_problems(request: ModelRequest, _region: str, catalog: Catalog) -> Iterator[Problem]:
@@ -86,22 +87,26 @@ def _find_problems(request: ModelRequest, _region: str, catalog: Catalog) -> Ite
     yield from absent_accelerators(request, sorted(catalog.vertex.accelerators), catalog)
     if request.replicas_min < 1:
         why = "a Model Garden deployment keeps at least one replica (`min_replica_count`)"
-        hint = "set `replicas: {min: 1}`, or `platform: cloud-run`, which costs nothing while idle"
+        hint = "set `replicas: {min: 1}`, or use `platform: cloud-run`, which costs nothing while idle"
         yield request.mark("replicas").problem(f"replicas of `{request.key}`: {why}", hint)
     if request.revision != "main":
-        why = "Model Garden takes no revision: it deploys whatever the repository holds then"
-        yield request.mark("revision").problem(f"`{request.revision}`: {why}", "leave `revision:` out")
+        why = "Model Garden does not accept a revision: it deploys the repository's latest commit"
+        yield request.mark("revision").problem(f"`{request.revision}`: {why}", "remove `revision:`")
     for setting, value in (
         ("engine", request.engine), ("file", request.file), ("chat_template", request.chat_template),
         ("tool_call_parser", request.tool_call_parser), ("reasoning_parser", request.reasoning_parser),
         ("speculative", request.speculative_method), ("trust_remote_code", request.trust_remote_code),
     ):  # fmt: skip
         if value:
-            why = f"`{setting}` makes no sense on vertex: Model Garden chooses the server and its flags"
-            yield request.mark(setting).problem(why, "leave it out, or set `platform: cloud-run` or `gke`")
+            why = f"`{setting}` is not supported on vertex: Model Garden chooses the server and its flags"
+            yield request.mark(setting).problem(
+                why, "remove the key, or set `platform: cloud-run` or `platform: gke`"
+            )
     if request.kv_cache_dtype != "auto":
-        why = "`kv_cache_dtype` makes no sense on vertex: Model Garden chooses the server and its flags"
-        yield request.mark("kv_cache_dtype").problem(why, "leave it out, or set `platform: cloud-run` or `gke`")
+        why = "`kv_cache_dtype` is not supported on vertex: Model Garden chooses the server and its flags"
+        yield request.mark("kv_cache_dtype").problem(
+            why, "remove the key, or set `platform: cloud-run` or `platform: gke`"
+        )
 
 
 SPEC = PlatformSpec(

@@ -94,32 +94,34 @@ def _check_weights(request: ModelRequest, facts: ModelFacts, chosen: ChosenFiles
         )
     elif "model_index.json" in paths or facts.library == "diffusers":
         task = facts.pipeline_tag or "diffusion"
-        checks.refusals.append(Refusal(why=f"is a diffusion pipeline ({task}), which no engine here serves"))
+        checks.refusals.append(
+            Refusal(why=f"is a diffusion pipeline ({task}), which none of hubstack's engines serves")
+        )
     elif chosen.format is WeightsFormat.PICKLE and not request.allow_pickle:
         checks.refusals.append(
             Refusal(
-                why="has only pickled weights, and loading a pickle can run any code",
-                hint="ask for safetensors on the Hub, or set `allow_pickle: true` if you trust it",
+                why="has only pickled weights, and loading a pickle can run arbitrary code",
+                hint="choose a build with safetensors, or set `allow_pickle: true` if you trust the repository",
             )
         )
     elif chosen.format is WeightsFormat.NONE:
-        why = "has no weights that the Hub lists (safetensors, GGUF or pickle)"
-        checks.refusals.append(Refusal(why=why, hint="look at the repository's files on the Hub"))
+        why = "has no safetensors, GGUF or pickle weights on the Hub"
+        checks.refusals.append(Refusal(why=why, hint="check the repository's files on the Hub"))
     elif chosen.format is WeightsFormat.GGUF and facts.files and not chosen.weights:
         files = ", ".join(path for path in paths if path.endswith(".gguf"))
-        why = f"has no file `{request.file}`: it holds {files}" if request.file else f"holds {files}"
-        checks.refusals.append(Refusal(why=why, hint="choose one of them with `file:`", field="file"))
+        why = f"has no file `{request.file}`, only {files}" if request.file else f"has several GGUF files: {files}"
+        checks.refusals.append(Refusal(why=why, hint="choose one with `file:`", field="file"))
     elif request.file and chosen.format is not WeightsFormat.GGUF:
-        why = f"has no GGUF file, and `file: {request.file}` chooses one"
-        checks.refusals.append(Refusal(why=why, hint="leave `file:` out: all its weights are served", field="file"))
+        why = f"has no GGUF files, but `file: {request.file}` selects one"
+        checks.refusals.append(Refusal(why=why, hint="remove `file:` to serve the model's weights", field="file"))
     elif missing := missing_parts(file.path for file in chosen.weights):
-        why = f"is not complete: {describe(missing)} is missing"
-        checks.refusals.append(Refusal(why=why, hint="lock a commit that has all parts"))
+        why = f"is incomplete: {describe(missing)} is missing"
+        checks.refusals.append(Refusal(why=why, hint="set `revision:` to a commit that has all parts"))
     elif _is_mlx(facts):
         checks.refusals.append(
             Refusal(
-                why="is quantized for MLX (its config names no `quant_method`), which no engine here loads",
-                hint="list the model that it was made from, or a GGUF, AWQ, GPTQ, FP8 or NVFP4 build of it",
+                why="is quantized for MLX (its config has no `quant_method`), which hubstack's engines do not load",
+                hint="list the original model, or a GGUF, AWQ, GPTQ, FP8 or NVFP4 build of it",
             )
         )
 
@@ -148,20 +150,20 @@ def _check_scan(request: ModelRequest, facts: ModelFacts, chosen: ChosenFiles, c
         found = ", ".join(f"{path} ({level})" for path, level in sorted(bad.items()))
         checks.refusals.append(
             Refusal(
-                why=f"has files that the Hub's security scan reports: {found}",
-                hint="pin an older commit with `revision:`, or set `allow_unsafe: true` if you have looked",
+                why=f"has files flagged by the Hub's security scan: {found}",
+                hint="pin an older commit with `revision:`, or review the files and set `allow_unsafe: true`",
             )
         )
     elif facts.security.scans_done is False:
-        checks.warnings.append("the Hub's security scan of this commit was not finished when it was locked")
+        checks.warnings.append("the Hub had not finished its security scan of this commit when it was locked")
 
 
 def _check_quantization(facts: ModelFacts, engine: Engine, checks: _Checks) -> None:
     method = quantization_method(facts)
     if method and engine.quantization and engine.method_of(method) not in engine.quantization:
         known, base = ", ".join(sorted(engine.quantization)), ", ".join(facts.base_models)
-        hint = f"list `{base}`, which it was made from, or an AWQ, GPTQ or FP8 form of it" if base else None
-        why = f"is quantized as `{method}`, which the image of {engine.id} {engine.version} does not load ({known})"
+        hint = f"list the original `{base}`, or an AWQ, GPTQ or FP8 build of it" if base else None
+        why = f"is quantized with `{method}`, which {engine.id} {engine.version} does not load (it loads {known})"
         checks.refusals.append(Refusal(why=why, hint=hint))
 
 
@@ -174,11 +176,11 @@ def _check_features(request: ModelRequest, engine: Engine, spec: EngineSpec, che
             near = nearest(said, known)
             hint = f"did you mean `{near}`?" if near else f"known: {', '.join(known)}"
             what = f"{name.replace('_', ' ')} `{said}`"
-            why = f"asks for the {what}, which {engine.id} {engine.version} does not have"
+            why = f"requests the {what}, which {engine.id} {engine.version} does not have"
             checks.refusals.append(Refusal(why=why, hint=hint, field=name))
     for name, is_asked in FEATURES.items():
         if is_asked(request) and name not in spec.features:
-            why = f"asks for `{name}`, which is not planned for {spec.kind}"
+            why = f"sets `{name}`, which hubstack does not support on {spec.kind}"
             checks.refusals.append(Refusal(why=why, field=name))
 
 
@@ -190,7 +192,7 @@ def _suggest_parsers(
     asked = {"tool_call": request.tool_call_parser, "reasoning": request.reasoning_parser}
     left = [f"`{kind}_parser: {name}`" for kind, name in known.items() if not asked[kind]]
     if left and facts.pipeline_tag in GENERATE:
-        text = f"off unless asked for, since they change what clients get: {' and '.join(left)} suit this family"
+        text = f"off by default, because they change responses: {' and '.join(left)} would suit this model family"
         yield Reason(topic="parsers", text=text, source="catalog/engines.yaml")
 
 
@@ -209,8 +211,8 @@ def _find(model: Unassigned) -> tuple[EngineKind, str] | Refusal:
             hint="set `engine:` if you know which one serves it",
         )
     return Refusal(
-        why=f"does {task}, which no engine here serves",
-        hint="served are text generation, vision-language, speech to text, embeddings and ranking",
+        why=f"has the task {task}, which none of hubstack's engines serves",
+        hint="supported tasks: text generation, vision-language, speech to text, embeddings and reranking",
     )
 
 
@@ -221,11 +223,11 @@ def _check_asked(spec: EngineSpec, model: Unassigned) -> tuple[EngineKind, str] 
     stored = "pytorch" if format_ is WeightsFormat.PICKLE else format_.value
     if stored not in engine.formats:
         known = ", ".join(engine.formats)
-        return Refusal(why=f"has {stored} weights, and {engine.id} loads {known}", field="engine")
+        return Refusal(why=f"has {stored} weights, but {engine.id} loads {known}", field="engine")
     if engine.model_types and family and family not in engine.model_types:
-        return Refusal(why=f"is of the `{family}` family, which {engine.id} does not know", field="engine")
+        return Refusal(why=f"has the model type `{family}`, which {engine.id} does not support", field="engine")
     cannot = spec.cannot(model)
     if cannot:
         return Refusal(why=cannot, field="engine")
-    unchecked = "" if family or not engine.model_types else ", unchecked: the lock names no family of the model"
-    return spec.kind, f"{spec.kind} was asked for{unchecked}"
+    unchecked = "" if family or not engine.model_types else " (unchecked: the lock has no model type)"
+    return spec.kind, f"{spec.kind}, as set by `engine:`{unchecked}"

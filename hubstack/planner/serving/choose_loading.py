@@ -85,8 +85,8 @@ def refuse_loading(
 ) -> Refusal | None:
     """Say what of the request cannot work, as far as it can be told before a place is known."""
     if asked == LoadingMethod.HYPERDISK_ML and cache == "anywhere":
-        why = "asks for a cache on its bucket, and reads from a disk: nothing would read through it"
-        return Refusal(why=why, hint="leave out `cache:`", field="cache")
+        why = "sets a bucket cache but loads from a disk, so nothing would use the cache"
+        return Refusal(why=why, hint="remove `cache:`", field="cache")
     if asked != LoadingMethod.RUNAI_STREAMER:
         return None
     why = _cannot_stream(engine, format_, pooling=pooling, chat_template=chat_template)
@@ -112,11 +112,11 @@ def choose_loading(asked: str, cache: str, what: Loadable, rates: LoadRates) -> 
         case LoadingMethod.HYPERDISK_ML:
             return _disk(what, rates)
         case LoadingMethod.GCSFUSE:
-            return _mount(what, rates, "asked for", cached=cached)
+            return _mount(what, rates, "as set by `loading:`", cached=cached)
         case LoadingMethod.RUNAI_STREAMER if no_stream:
             return _refused(asked, no_stream)
         case LoadingMethod.RUNAI_STREAMER:
-            return _stream(what, rates, "asked for", cached=cached)
+            return _stream(what, rates, "as set by `loading:`", cached=cached)
         case _:
             return _automatic(what, rates, no_stream, cached=cached)
 
@@ -131,16 +131,16 @@ def _automatic(what: Loadable, rates: LoadRates, no_stream: str | None, *, cache
     )
     gain = mounted.seconds - streamed.seconds
     if gain < MIN_GAIN_SECONDS:
-        why = f"the streamer would save {max(gain, 0):,} s of {mounted.seconds:,}, less than {MIN_GAIN_SECONDS}"
+        why = f"streaming would save only {max(gain, 0):,} of {mounted.seconds:,} s (minimum {MIN_GAIN_SECONDS})"
         return _mount(what, rates, why, cached=cached)
-    return _stream(what, rates, f"it saves {gain:,} s of the {mounted.seconds:,} of a mount", cached=cached)
+    return _stream(what, rates, f"saves {gain:,} of the {mounted.seconds:,} s that a mount takes", cached=cached)
 
 
 def mount_elsewhere(size_bytes: int, platform: str, rates: LoadRates) -> Loading:
     """Return how weights are read beside GKE: through the platform's own mount, of which no rate is known."""
     seconds = -(-size_bytes // rates.slow_bytes_per_second)
     speed = rates.slow_bytes_per_second / 1e6
-    text = f"{platform} reads them by itself; {size_bytes / 1e9:,.1f} GB / {speed:,.0f} MB/s (our allowance)"
+    text = f"{platform} loads the weights: {size_bytes / 1e9:,.1f} GB / {speed:,.0f} MB/s (our assumption)"
     plan = LoadingPlan(seconds=seconds, slow_seconds=seconds)
     return Loading(plan=plan, reason=Reason(topic="loading", text=f"{text} = {seconds:,} s"))
 
@@ -155,7 +155,7 @@ def estimate(method: LoadingMethod, what: Loadable, rates: LoadRates, *, cached:
     network = what.network_bytes_per_second
     speed, of = row.bytes_per_second, row.id
     if network is not None and network < speed:
-        speed, of = max(network, 1), f"the node's network, below {row.id}"
+        speed, of = max(network, 1), f"the node's network, slower than {row.id}"
     seconds = -(-size // speed)
     how = f"{size / 1e9:,.1f} GB / {speed / 1e6:,.0f} MB/s ({of}{_basis(row)}) = {seconds:,} s"
     return Estimate(seconds=seconds, how=how, source=row.source)
@@ -167,7 +167,7 @@ def fits_file_cache(size_bytes: int, boot_disk_gib: int) -> bool:
 
 
 def _basis(row: LoadRate) -> str:
-    return "" if row.source else ", our allowance"
+    return "" if row.source else ", our assumption"
 
 
 def _rate_id(method: LoadingMethod, what: Loadable, *, cached: bool) -> str:
@@ -183,9 +183,12 @@ def _rate_id(method: LoadingMethod, what: Loadable, *, cached: bool) -> str:
 def _cannot_stream(engine: EngineKind, format_: WeightsFormat, *, pooling: bool, chat_template: bool) -> str | None:
     """Say what of engine and repository cannot be streamed; sources in docs/concepts/weights.md."""
     rules = (
-        (format_ is not WeightsFormat.SAFETENSORS, f"its weights are {format_}, and only safetensors are streamed"),
-        (pooling, "vLLM does not stream what pooling models keep in folders"),
-        (chat_template, "a `chat_template:` of the repository is a file, and nothing is mounted"),
+        (
+            format_ is not WeightsFormat.SAFETENSORS,
+            f"its weights are {format_}, and only safetensors can be streamed",
+        ),
+        (pooling, "vLLM does not stream the subfolders of pooling models"),
+        (chat_template, "its `chat_template:` is a file in the repository, and streaming mounts no files"),
     )
     return spec_of(engine).not_streamed or next((why for broken, why in rules if broken), None)
 
@@ -193,12 +196,12 @@ def _cannot_stream(engine: EngineKind, format_: WeightsFormat, *, pooling: bool,
 def _cannot_stream_here(what: Loadable) -> str | None:
     why = _cannot_stream(what.engine, what.format, pooling=what.pooling, chat_template=what.chat_template)
     if why is None and what.has_folders:
-        why = "weight files lie in folders, and the streamer reads none"
+        why = "its weights are in subfolders, which the streamer does not read"
     if why is None and what.is_mistral:
         why = "its weights are in Mistral's format, which vLLM reads with `--load-format mistral` only"
     if why is None and _buffer_bytes(what) < _least_buffer(what):
         need, have = _least_buffer(what) / GIB, max(_buffer_bytes(what), 0) / GIB
-        why = f"its host has {have:.1f} GiB for a buffer, the streamer may take {need:.1f}"
+        why = f"the streamer may need a {need:.1f} GiB buffer, but the host has {have:.1f} GiB"
     return why
 
 
@@ -234,23 +237,25 @@ def _mount(what: Loadable, rates: LoadRates, why: str, *, cached: bool) -> Loadi
         method=LoadingMethod.GCSFUSE, seconds=found.seconds, slow_seconds=_slow_mounted(what, rates),
         file_cache=file_cache, cache_zones=_all_zones(what) if cached else (),
     )  # fmt: skip
-    disk = "parallel downloads to the node's disk" if file_cache else "no cache: half the boot disk is too small"
+    disk = (
+        "parallel downloads to the node's disk" if file_cache else "no cache: the weights exceed half the boot disk"
+    )
     return _said(f"a FUSE mount ({disk})", why, found, plan)
 
 
 def _disk(what: Loadable, rates: LoadRates) -> Loading | Refusal:
     unfit = sorted({name for name in what.machine_types if not rates.attaches_disk(name)})
     if unfit:
-        return _refused("hyperdisk-ml", f"no source at hand says that {', '.join(unfit)} can attach one")
+        return _refused("hyperdisk-ml", f"the catalogue does not list it as attachable to {', '.join(unfit)}")
     common = sorted(set(what.zones[0]).intersection(*what.zones[1:]))
     if not common:
-        return _refused("hyperdisk-ml", "a disk is in one zone, and its capacity steps have none in common")
+        return _refused("hyperdisk-ml", "a disk is in one zone, but its capacity steps have no zone in common")
     found = estimate(LoadingMethod.HYPERDISK_ML, what, rates)
     plan = LoadingPlan(
         method=LoadingMethod.HYPERDISK_ML, seconds=found.seconds, slow_seconds=_slow_mounted(what, rates),
         zone=common[0], disk_throughput_mib=rates.disk_throughput_mib,
     )  # fmt: skip
-    return _said("a Hyperdisk ML volume", f"asked for; its servers run in {common[0]} only", found, plan)
+    return _said("a Hyperdisk ML volume", f"as set by `loading:`; its servers run in {common[0]} only", found, plan)
 
 
 def _slow_mounted(what: Loadable, rates: LoadRates) -> int:
@@ -269,5 +274,5 @@ def _said(name: str, why: str, found: Estimate, plan: LoadingPlan) -> Loading:
 
 
 def _refused(asked: str, why: str) -> Refusal:
-    hint = "leave `loading:` out, or take `gcsfuse`, which every engine reads"
-    return Refusal(why=f"cannot be loaded by `{asked}`: {why}", hint=hint, field="loading")
+    hint = "remove `loading:`, or use `gcsfuse`, which works with every engine"
+    return Refusal(why=f"cannot be loaded with `{asked}`: {why}", hint=hint, field="loading")

@@ -30,8 +30,8 @@ def missing_tokenizer(facts: ModelFacts, chosen: ChosenFiles) -> Refusal | None:
     if chosen.format is WeightsFormat.GGUF or not paths or any(_is(path, _TOKENIZERS) for path in paths):
         return None
     return Refusal(
-        why="has no tokenizer: no tokenizer.json, vocabulary or SentencePiece model is listed",
-        hint="list a repository that carries one; many fine-tunes leave it in their base model",
+        why="has no tokenizer: the repository lists no tokenizer.json, vocabulary or SentencePiece model",
+        hint="choose a repository that includes one; many fine-tunes leave it in their base model",
     )
 
 
@@ -46,15 +46,15 @@ def file_warnings(
     talks = facts.pipeline_tag in GENERATE and not pools
     if talks and facts.tokenizer and not facts.tokenizer.has_chat_template and not request.chat_template:
         yield (
-            "it has no chat template: /v1/chat/completions refuses requests, /v1/completions works "
-            "(`chat_template:` names one in the repository)"
+            "no chat template: /v1/chat/completions rejects requests, /v1/completions works "
+            "(set `chat_template:` to a file in the repository)"
         )
     embeds = facts.pipeline_tag in EMBED
     if spec_of(kind).means_without_pooling and embeds and lacks_pooling(facts):
-        yield f"it has no {POOLING_FILE}: the mean of its tokens is taken, as sentence-transformers does"
+        yield f"no {POOLING_FILE}: token embeddings are averaged, as sentence-transformers does"
     is_language_model = geometry.name.endswith("ForCausalLM")
     if spec_of(kind).ranks_by_overrides and ranks and is_language_model and geometry.name not in RERANKERS:
         yield (
-            f"a {geometry.name} that ranks needs overrides and a template of its model card, which are not known "
-            "here: its scores are not to be trusted"
+            f"reranking with {geometry.name} needs overrides and a template from its model card, which hubstack "
+            "does not have: do not rely on its scores"
         )

@@ -34,8 +34,8 @@ def decide_code(request: ModelRequest, facts: ModelFacts, geometry: Geometry, en
     if not facts.custom_code:
         return _without_code(request, geometry, engine, needed)
     if not _runs_python(engine):
-        said = "`trust_remote_code` has no effect" if request.trust_remote_code else "none of it runs"
-        why = f"the repository carries Python of its own; {engine.id} is no Python program: {said}"
+        said = "`trust_remote_code` has no effect" if request.trust_remote_code else "that code does not run"
+        why = f"the repository has its own Python code, but {engine.id} does not run Python: {said}"
         return RepositoryCode(warning=why)
     if needed:
         return _with_needed(request, facts, needed)
@@ -54,12 +54,12 @@ def _with_needed(request: ModelRequest, facts: ModelFacts, needed: Mapping[str, 
 def _with_unneeded(request: ModelRequest, facts: ModelFacts, engine: Engine) -> RepositoryCode:
     """The engine has all of it: its own runs, unless the request asks for the repository's."""
     if not request.trust_remote_code:
-        why = f"the repository carries Python of its own; {engine.id} has its own, so none of it runs"
+        why = f"the repository's own Python code does not run: {engine.id} implements the model itself"
         return RepositoryCode(warning=why)
     others = sorted({repo for ref in _named(facts) if (repo := _repository(ref, facts))})
     if others:
-        why = f"`trust_remote_code` is left out: it would load code of {', '.join(others)}, which is not staged"
-        return RepositoryCode(warning=f"{why}; {engine.id} has its own")
+        why = f"`trust_remote_code` is ignored: it would load code from {', '.join(others)}, which is not staged"
+        return RepositoryCode(warning=f"{why}; {engine.id} implements the model itself")
     return RepositoryCode(runs=True)
 
 
@@ -118,13 +118,13 @@ def _without_code(
     if "config class" in needed and "model" not in needed:
         library = engine.release.library if engine.release else None
         known_by = f"transformers {library.version} of {engine.id} {engine.version}" if library else engine.id
-        why = f"has the model type `{geometry.model_type}`, which {known_by} does not know"
+        why = f"has the model type `{geometry.model_type}`, which {known_by} does not support"
         return RepositoryCode(
-            refusal=Refusal(why=f"{why}, and names no code for it", hint="list a commit or form that it knows")
+            refusal=Refusal(why=f"{why}, and includes no code for it", hint="choose a supported commit or build")
         )
     if request.trust_remote_code:
         return RepositoryCode(
-            warning="`trust_remote_code` has no effect: the repository names no Python of its own"
+            warning="`trust_remote_code` has no effect: the repository has no Python code of its own"
         )
     return RepositoryCode()
 
@@ -132,14 +132,14 @@ def _without_code(
 def _not_trusted(needed: Mapping[str, object]) -> Refusal:
     parts = " and ".join(needed)
     return Refusal(
-        why=f"needs Python code of its repository to run: its {parts} (auto_map)",
-        hint="read that code at the locked commit, then set `trust_remote_code: true`",
+        why=f"needs Python code from its repository for its {parts} (auto_map)",
+        hint="review that code at the locked commit, then set `trust_remote_code: true`",
     )
 
 
 def _of_another_repository(elsewhere: list[str], needed: Mapping[str, object]) -> Refusal:
     parts, repos = " and ".join(needed), ", ".join(elsewhere)
     return Refusal(
-        why=f"needs Python code of another repository, {repos}, for its {parts}: it is neither locked nor staged",
-        hint="list a repository that carries the code itself (`auto_map` without `--`)",
+        why=f"needs Python code from {repos} for its {parts}, and that repository is neither locked nor staged",
+        hint="choose a repository that includes the code itself (`auto_map` without `--`)",
     )

@@ -76,15 +76,15 @@ def traffic_problems(request: Request, gateway: GatewayPlan | None) -> Iterator[
     for model in request.models:
         primary = models.get(model.canary_of or "")
         if primary is not None and gateway is None:
-            message = f"`{primary.key}` has a canary, and nothing splits its requests: the stack has no gateway"
+            message = f"`{primary.key}` has a canary, but the stack has no gateway to split its requests"
             yield model.mark("canary").problem(message, _SETTING)
         elif primary is not None and primary.replicas_min < 1:
             message = (
-                f"`{primary.key}` has a canary and may rest: a share of its requests would keep no server awake"
+                f"`{primary.key}` has a canary and scales to zero: a share of its requests cannot keep it running"
             )
             yield model.mark("canary").problem(message, "set `replicas: {min: 1}`, or remove `canary:`")
         if gateway is not None and (why := _taken(names.made_as(model), made)):
-            message = f"`{names.made_as(model)}` is a name that {why} needs"
+            message = f"`{names.made_as(model)}` is reserved for {why}"
             yield model.mark("name").problem(message, "give the model another `name:`")
 
 
@@ -102,7 +102,7 @@ def traffic_warnings(models: Sequence[ModelPlan], gateway: GatewayPlan | None) -
     for model in models:
         primary = by_key.get(model.canary_of or "")
         if primary and primary.commit == model.commit:
-            yield f"{model.key}: its revision `{model.revision}` is the commit that `{primary.key}` has already"
+            yield f"{model.key}: its revision `{model.revision}` is the same commit as `{primary.key}`"
     if gateway is None:
         return
     found = model_names(models)
@@ -113,4 +113,4 @@ def traffic_warnings(models: Sequence[ModelPlan], gateway: GatewayPlan | None) -
     for repo_id, keys in sorted(keys_of.items()):
         if len(keys) > 1 and not any(repo_id in found[key] for key in keys):
             together = " and ".join(keys)
-            yield f"the gateway does not know `{repo_id}` by its id, since {together} have it: use their keys"
+            yield f"the gateway does not accept `{repo_id}`, because {together} share that ID: use their keys"

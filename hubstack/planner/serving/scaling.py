@@ -28,7 +28,7 @@ NEXT_STEP_SECONDS = 300
 SETTLE_LIMIT_SECONDS = 1800
 """The longest window that a HorizontalPodAutoscaler's policy takes (Kubernetes API, `HPAScalingPolicy`)."""
 SOURCE = "docs/concepts/scaling.md"
-BLIND = "`hubstack:monitoring` is off: nothing scrapes the queue and cache by which it is scaled"
+BLIND = "`hubstack:monitoring` is off, so nothing scrapes the metrics that autoscaling needs"
 
 
 def with_scaling(
@@ -148,42 +148,43 @@ def _scaling_reasons(
 ) -> Iterator[Reason]:  # fmt: skip
     low, high = model.replicas.min, model.replicas.max
     if scaling is None:
-        why = f"always {low}" if low == high else f"{low} to {high}, set by hand: `hubstack:autoscaling` is off"
+        why = f"always {low}" if low == high else f"{low} to {high}, scaled manually: `hubstack:autoscaling` is off"
         yield Reason(topic="replicas", text=why, source="request" if target.autoscaling else None)
         return
-    figures = [f"more than {request.scaling_queue} requests wait"]
+    figures = [f"has more than {request.scaling_queue} queued requests"]
     if any(trigger.name == "kv-cache" for trigger in scaling.triggers):
-        figures.append(f"its KV cache is more than {request.scaling_kv_cache_percent} % full")
+        figures.append(f"its KV cache is over {request.scaling_kv_cache_percent} % full")
     else:
         absent = metrics[model.server.engine].absent
-        figures[0] += f" (of its KV cache {model.server.engine} says nothing: {absent['kv_cache_usage']})"
+        figures[0] += f" ({model.server.engine} does not report KV cache use: {absent['kv_cache_usage']})"
     if scaling.rests:
-        figures.append(f"more than {scaling.requests_per_replica} requests are in flight")
-    text = f"{low} to {high}: another one where, on average of each, {' or '.join(figures)}"
+        figures.append(f"has more than {scaling.requests_per_replica} requests in flight")
+    text = f"{low} to {high}: adds a replica when the average replica {' or '.join(figures)}"
     yield Reason(topic="replicas", text=text, source=SOURCE)
     if scaling.rests:
         yield Reason(
             topic="rest", source=SOURCE,
-            text=f"after {_idle_said(scaling, request)} without a request; the next one waits up to "
+            text=f"scales to zero after {_idle_said(scaling, request)}; the next request may wait up to "
                  f"{scaling.hold_seconds:,} s: {_node_start_seconds(model):,} s for a node"
-                 f"{_steps_said(model)} + {_load_window_seconds(model):,} s, three times the load or more",
+                 f"{_steps_said(model)} + {_load_window_seconds(model):,} s to load, a generous limit",
         )  # fmt: skip
 
 
 def _idle_said(scaling: ScalingPlan, request: ModelRequest) -> str:
     asked = request.scaling_idle_minutes
     if scaling.idle_seconds <= 60 * asked:
-        return f"{asked} minutes"
-    return f"{-(-scaling.idle_seconds // 60)} minutes (its load may take as long; {asked} were asked for)"
+        return f"{asked} idle minutes"
+    minutes = -(-scaling.idle_seconds // 60)
+    return f"{minutes} idle minutes ({asked} requested, but loading alone may take {minutes})"
 
 
 def _surge_reason(model: ModelPlan, spare: int, surge: int) -> Reason:
     if surge:
-        text = f"the new replica first: its nodes have {spare} places left over with every model at its most"
+        text = f"starts the new replica first: with all models at `replicas.max`, {spare} places are still free"
     elif model.hosts > 1:
-        text = "the old replica goes first: a second group of nodes would have to be there"
+        text = "stops the old replica first: both at once would need a second group of nodes"
     else:
-        text = "the old replica goes first: with every model at its most no place for another one is left over"
+        text = "stops the old replica first: with all models at `replicas.max` its nodes have no free place"
     return Reason(topic="rollout", text=text, source=SOURCE)
 
 
@@ -193,7 +194,11 @@ def _node_start_seconds(model: ModelPlan) -> int:
 
 def _steps_said(model: ModelPlan) -> str:
     further = len(model.steps) - 1
-    return f" ({NODE_START_SECONDS} + {further} x {NEXT_STEP_SECONDS} for further steps)" if further > 0 else ""
+    return (
+        f" ({NODE_START_SECONDS} + {further} x {NEXT_STEP_SECONDS} for further capacity steps)"
+        if further > 0
+        else ""
+    )
 
 
 def _load_window_seconds(model: ModelPlan) -> int:
@@ -206,5 +211,5 @@ def _taken_names(models: Iterable[ModelPlan], made: Mapping[str, ModelRequest]) 
     for model in models:
         name = names.wake_name(names.made_as(model))
         if model.scaling and model.scaling.rests and name in made:
-            message = f"`{name}` is the address under which `{model.key}` is woken"
-            yield made[name].mark("name").problem(message, "give one of them another `name:`")
+            message = f"`{name}` is reserved: it is the address that starts `{model.key}` from zero"
+            yield made[name].mark("name").problem(message, "give one of the two another `name:`")

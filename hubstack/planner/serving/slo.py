@@ -55,28 +55,24 @@ def _with_slow_prompts(model: ModelPlan, seconds: float) -> ModelPlan:
     found = model.performance
     if found is None or found.first_token_longest_ms is None or found.first_token_longest_ms.value <= 1e3 * seconds:
         return model
-    waits = f"{found.first_token_longest_ms.value / 1e3:.2g} s for its first token even alone"
-    text = f"a prompt of {found.longest_input_tokens:,} tokens waits {waits}; its service level is {seconds:g} s"
+    waits = f"{found.first_token_longest_ms.value / 1e3:.2g} s to its first token even without other load"
+    text = f"a prompt of {found.longest_input_tokens:,} tokens takes {waits}; the objective is {seconds:g} s"
     return replace(model, performance=replace(found, warnings=(*found.warnings, text)))
 
 
 def _latency_text(slo: SloPlan, metrics: EngineMetrics) -> str:
     if slo.bucket_seconds is None:
-        return f"no alert on latency: {metrics.absent['time_to_first_token']}"
-    what = (
-        "to the first token"
-        if slo.measured == "time_to_first_token"
-        else "for the whole answer, which comes at once"
-    )
+        return f"no latency alert: {metrics.absent['time_to_first_token']}"
+    what = "to the first token" if slo.measured == "time_to_first_token" else "for the complete response"
     text = f"{slo.latency_percent:g} % of requests wait at most {slo.bucket_seconds:.4g} s {what}"
     if slo.bucket_seconds == slo.seconds:
         return text
     if slo.bucket_seconds < slo.seconds:
-        return f"{text} ({slo.seconds:g} s was asked for; the engine's largest bucket ends there)"
-    return f"{text} (the engine's next bucket from {slo.seconds:g} s)"
+        return f"{text} ({slo.seconds:g} s requested, but this is the engine's largest histogram bucket)"
+    return f"{text} (the engine's next histogram bucket above {slo.seconds:g} s)"
 
 
 def _error_text(slo: SloPlan, metrics: EngineMetrics) -> str:
     if slo.error_percent is None:
-        return f"no alert on errors: {metrics.absent['errors']}"
+        return f"no error alert: {metrics.absent['errors']}"
     return f"at most {slo.error_percent:g} % fail"

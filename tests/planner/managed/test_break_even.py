@@ -39,7 +39,7 @@ def test_where_gkes_hour_costs_no_less_cloud_run_always_wins() -> None:
     assert (found.always_on_hours, found.scale_to_zero_hours) == (None, None)
     text = sentence(found, "1 x rtx-pro-6000", HOURS)
     assert text.count("never cost less") == 2
-    assert in_short(found) == "always on never, stopped when idle never"
+    assert in_short(found) == "never (always on), never (scaled to zero when idle)"
 
 
 @given(RATES, RATES, FEES)
@@ -85,7 +85,7 @@ def test_a_dearer_gke_moves_it_later_and_a_dearer_cloud_run_earlier(
 def test_the_plan_of_a_cloud_run_model_carries_the_arithmetic() -> None:
     model = plan_one(hub("Qwen/Qwen3-4B-Instruct-2507"), platform=PlatformKind.CLOUD_RUN, replicas_min=0)
     (reason,) = [reason for reason in model.reasons if reason.topic == "break-even"]
-    assert "563 busy hours a month = (0.7068 x 730 + 73.00) / 1.0465" in reason.text
+    assert "563 busy hours a month: (0.7068 x 730 + 73.00) / 1.0465" in reason.text
     assert "215 busy hours a month = 73.00 / (1.0465 - 0.7068)" in reason.text
     assert reason.source == "run-sku, karpenter-0803"
 
@@ -94,14 +94,14 @@ def test_in_a_stack_with_a_cluster_its_fee_is_due_anyway() -> None:
     light = ask("Qwen/Qwen3-4B-Instruct-2507", platform=PlatformKind.CLOUD_RUN, replicas_min=0)
     decided = plan((hub("Qwen/Qwen3-4B-Instruct-2507"), light), hub("Qwen/Qwen3-8B"))
     said = {model.key: {reason.topic: reason.text for reason in model.reasons} for model in decided.models}
-    assert "the cluster being there anyway" in said["qwen3-4b-instruct-2507"]["break-even"]
+    assert "the cluster exists anyway" in said["qwen3-4b-instruct-2507"]["break-even"]
     assert "73.00" not in said["qwen3-4b-instruct-2507"]["break-even"]
 
 
 def test_a_gke_model_that_would_fit_says_so_and_one_that_would_not_does_not() -> None:
     small, large = plan_one(hub("Qwen/Qwen3-4B-Instruct-2507")), plan_one(hub("Qwen/Qwen2.5-72B-Instruct"))
     (reason,) = [reason for reason in small.reasons if reason.topic == "cloud-run"]
-    assert "Were it the cluster's only model: always on from 563 hours, stopped when idle from 215" in reason.text
+    assert "GKE would cost less from 563 busy hours (always on), from 215 busy hours (scaled" in reason.text
     assert "cloud-run" not in [reason.topic for reason in large.reasons]
 
 
@@ -109,4 +109,4 @@ def test_without_a_rate_of_the_region_it_is_unknown() -> None:
     there = target(region="europe-west4")
     model = plan_one(hub("Qwen/Qwen3-4B-Instruct-2507"), there, platform=PlatformKind.CLOUD_RUN, replicas_min=0)
     said = {reason.topic: reason.text for reason in model.reasons}
-    assert said["break-even"] == "unknown: no source gives the price of Cloud Run here"
+    assert said["break-even"] == "unknown: the catalogue has no price for Cloud Run in this region"

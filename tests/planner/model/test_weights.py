@@ -292,7 +292,7 @@ def test_a_checkpoint_that_keeps_its_attention_is_larger() -> None:
     size = weights_size(facts, choose_files(facts), read_geometry(facts))
     assert size is not None
     assert size.size_bytes / 8 / GIB == pytest.approx(57.75, rel=0.02)
-    assert "attention, mlp kept" in size.how
+    assert "attention, mlp not quantized" in size.how
 
 
 @pytest.mark.parametrize(

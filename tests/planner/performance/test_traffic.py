@@ -74,7 +74,7 @@ def test_replicas_that_were_said_bound_the_traffic() -> None:
 def test_requests_longer_than_the_context_are_refused() -> None:
     with pytest.raises(PlanError) as refused:
         planned(SMALL, 1.0, of={"input_tokens": 9000})
-    assert "its `context:` is 8,192" in refused.value.problems[0].message
+    assert "but `context:` is 8,192" in refused.value.problems[0].message
 
 
 def test_a_service_level_without_traffic_leaves_out_what_misses_it() -> None:

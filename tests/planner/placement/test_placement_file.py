@@ -81,5 +81,5 @@ def test_a_model_that_left_the_list_leaves_the_file(project: Path) -> None:
     write_places(files_of(project))
     path = project / "stacks" / "dev.placement.yaml"
     path.write_text(path.read_text() + "  gone:\n    machine_type: g2-standard-4\n    accelerators: 1\n")
-    assert write_places(files_of(project)) == ["gone: leaves g2-standard-4 (1 of its accelerators)"]
+    assert write_places(files_of(project)) == ["gone: removed from g2-standard-4 (1 of its accelerators)"]
     assert "gone" not in path.read_text()

@@ -100,7 +100,7 @@ def test_a_model_that_no_longer_fits_where_it_stands_moves_and_says_why() -> Non
     stand = Placement(models=places_of(before))
     grown = plan(small("chat", "Qwen/Qwen3-8B", context=40960, concurrency=8), placement=stand)
     assert grown.models[0].machine_type != before.models[0].machine_type
-    assert any("it moves from 1 x g2-standard-4: " in warning for warning in grown.warnings)
+    assert any("the model moves from 1 x g2-standard-4: " in warning for warning in grown.warnings)
 
 
 def test_a_kept_model_stays_even_where_the_fleet_would_be_cheaper_without() -> None:

@@ -87,7 +87,7 @@ def test_engines_are_chosen_by_the_same_rules() -> None:
 
 
 def test_a_model_that_fits_no_single_gpu_is_refused_with_the_figure() -> None:
-    with pytest.raises(PlanError, match=r"needs 13\d\.\d GiB on each accelerator, may use \d\d\.\d") as caught:
+    with pytest.raises(PlanError, match=r"needs 13\d\.\d GiB per accelerator.*, but only \d\d\.\d GiB") as caught:
         run(HUGE)
     assert "`platform: gke`: cloud-run has no larger machine" in str(caught.value)
 
@@ -107,7 +107,9 @@ def test_a_file_that_no_job_holds_is_refused_with_the_figure() -> None:
     facts = llama(
         files=(file("model.safetensors", 15 * GIB), file("config.json")), parameters={"BF16": 8_000_000_000}
     )
-    with pytest.raises(PlanError, match=r"a file of 15\.0 GiB: a Cloud Run Job holds it twice, and has 32 GiB"):
+    with pytest.raises(
+        PlanError, match=r"a 15\.0 GiB file: a Cloud Run Job needs twice that in memory, and has at most 32 GiB"
+    ):
         plan_one(facts, platform=RUN, replicas_min=0)
 
 
@@ -180,9 +182,9 @@ def test_who_may_call_comes_from_the_stack_and_is_closed_by_default() -> None:
     ("region", "settings", "warning"),
     [
         ("asia-south1", {}, "by invitation only"),
-        ("us-central1", {}, "another by invitation only"),
-        ("us-east4", {"replicas_max": 4}, "4 instances are above the 3 of the default quota"),
-        ("us-east4", {}, "wants driver 580, Cloud Run's NVIDIA L4 has 535"),
+        ("us-central1", {}, "or by invitation only"),
+        ("us-east4", {"replicas_max": 4}, "4 instances exceed the default quota of 3"),
+        ("us-east4", {}, "needs driver 580, but Cloud Run's NVIDIA L4 has 535"),
         ("us-central1", {"accelerators": ("rtx-pro-6000",)}, "in preview"),
     ],
 )
@@ -201,14 +203,17 @@ HEAD = f"models:\n  - id: {SMALL}\n    platform: cloud-run\n"
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("capacity: [spot, on-demand]", "`capacity` makes no sense on cloud-run: no nodes are bought there"),
-        ("share_gpu: true", "`share_gpu` makes no sense on cloud-run: a server has a card of its own there"),
-        ("expert_parallel: true", "`expert_parallel` makes no sense on cloud-run: a server has one machine there"),
-        ("lora: {slots: 2}", "`lora` makes no sense on cloud-run: adapters that are loaded while it runs are lost"),
-        ("canary: {revision: next, weight: 5}", "`canary` makes no sense on cloud-run: only the gateway"),
+        ("capacity: [spot, on-demand]", "`capacity` is not supported on cloud-run: it has no nodes to buy"),
+        ("share_gpu: true", "`share_gpu` is not supported on cloud-run: each server gets its own GPU"),
+        ("expert_parallel: true", "`expert_parallel` is not supported on cloud-run: a server runs on one GPU"),
+        ("lora: {slots: 2}", "`lora` is not supported on cloud-run: adapters loaded at run time are lost"),
+        ("canary: {revision: next, weight: 5}", "`canary` is not supported on cloud-run: only a cluster's gateway"),
         ("accelerator: tpu-v6e", "cloud-run has no `tpu-v6e`"),
         ("accelerator: h100-80gb", "cloud-run has no `h100-80gb`"),
-        ("accept_eula: true", "`accept_eula` is for Model Garden: on cloud-run the weights come from the Hub"),
+        (
+            "accept_eula: true",
+            "`accept_eula` applies to Model Garden only: on cloud-run the weights come from the Hub",
+        ),
     ],
 )
 def test_a_setting_without_sense_is_refused_at_its_line(tmp_path: Path, line: str, message: str) -> None:
@@ -219,7 +224,7 @@ def test_a_setting_without_sense_is_refused_at_its_line(tmp_path: Path, line: st
 
 def test_a_default_that_makes_no_sense_is_refused_where_it_stands(tmp_path: Path) -> None:
     (problem,) = refused(tmp_path, f"defaults:\n  capacity: [spot]\n{HEAD}")
-    assert problem.startswith("acme.models.yaml:2:13: `capacity` makes no sense on cloud-run")
+    assert problem.startswith("acme.models.yaml:2:13: `capacity` is not supported on cloud-run")
     path = tmp_path / "fine.models.yaml"
     path.write_text(f"defaults:\n  capacity: [spot]\n{HEAD}    capacity: [on-demand]\n")
     assert load_request(path).models[0].platform is RUN
@@ -246,11 +251,11 @@ def test_a_misspelt_platform_names_the_nearest(tmp_path: Path) -> None:
     ("lines", "message"),
     [
         ("replicas: {min: 0, max: 1}", "keeps at least one replica"),
-        ("revision: v1", "Model Garden takes no revision"),
-        ("engine: sglang", "`engine` makes no sense on vertex"),
-        ("kv_cache_dtype: fp8", "`kv_cache_dtype` makes no sense on vertex"),
+        ("revision: v1", "Model Garden does not accept a revision"),
+        ("engine: sglang", "`engine` is not supported on vertex"),
+        ("kv_cache_dtype: fp8", "`kv_cache_dtype` is not supported on vertex"),
         ("accelerator: rtx-pro-6000", "vertex has no `rtx-pro-6000`"),
-        ("tool_call_parser: hermes", "`tool_call_parser` makes no sense on vertex"),
+        ("tool_call_parser: hermes", "`tool_call_parser` is not supported on vertex"),
     ],
 )
 def test_what_vertex_cannot_do_is_refused_at_its_line(tmp_path: Path, lines: str, message: str) -> None:
@@ -267,7 +272,7 @@ def test_a_vertex_deployment_has_a_whole_machine_no_price_and_its_caveats() -> N
     assert model.usd_per_replica_hour is None
     assert not any("$" in reason.text for reason in model.reasons)
     said = " ".join(model.warnings)
-    for caveat in ("takes no revision", "reads no input", "replaces the deployment", "no source gives the prices"):
+    for caveat in ("does not accept a revision", "does not read", "replaces the deployment", "no Vertex AI prices"):
         assert caveat in said
     assert "accept_eula" not in said
     assert (model.server.args, model.weights.files, model.weights.prefix) == ((), (), "")
@@ -301,7 +306,7 @@ def test_a_gateway_leads_to_gke_models_only_and_is_not_made_without_one() -> Non
     light = (hub(SMALL), ask(SMALL, platform=RUN, replicas_min=0))
     both = plan(light, hub("Qwen/Qwen3-8B"), where=there)
     assert both.gateway is not None
-    assert any("on GKE only, not to qwen3-4b-instruct-2507" in warning for warning in both.warnings)
+    assert any("on GKE only, not qwen3-4b-instruct-2507" in warning for warning in both.warnings)
     alone = plan(light, where=there)
     assert alone.gateway is None
-    assert "no model is on GKE, so no gateway is made" in alone.warnings
+    assert "no model runs on GKE, so no gateway is created" in alone.warnings

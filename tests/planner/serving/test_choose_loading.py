@@ -47,19 +47,19 @@ def refused(asked: str, cache: str = "none", **changes: Any) -> Refusal:
 @pytest.mark.parametrize(
     ("changes", "method", "why"),
     [
-        ({}, STREAMED, "it saves 265 s of the 362 of a mount"),
-        ({"size_bytes": 8 * GB}, MOUNTED, f"save 36 s of 49, less than {MIN_GAIN_SECONDS}"),
-        ({"size_bytes": 230 * GB, "ranks": 8, "pod_memory_bytes": 900 * GIB}, STREAMED, "of a mount"),
-        ({"engine": EngineKind.TEI}, MOUNTED, "tei reads files only"),
-        ({"engine": EngineKind.LLAMA_CPP, "format": WeightsFormat.GGUF}, MOUNTED, "llama-cpp reads files only"),
+        ({}, STREAMED, "saves 265 of the 362 s that a mount takes"),
+        ({"size_bytes": 8 * GB}, MOUNTED, f"save only 36 of 49 s (minimum {MIN_GAIN_SECONDS})"),
+        ({"size_bytes": 230 * GB, "ranks": 8, "pod_memory_bytes": 900 * GIB}, STREAMED, "that a mount takes"),
+        ({"engine": EngineKind.TEI}, MOUNTED, "tei can only load files"),
+        ({"engine": EngineKind.LLAMA_CPP, "format": WeightsFormat.GGUF}, MOUNTED, "llama-cpp can only load files"),
         ({"engine": EngineKind.SGLANG}, MOUNTED, "SGLang's image"),
-        ({"engine": EngineKind.VLLM_TPU}, MOUNTED, "untested on TPU"),
-        ({"format": WeightsFormat.PICKLE}, MOUNTED, "only safetensors are streamed"),
+        ({"engine": EngineKind.VLLM_TPU}, MOUNTED, "lists it as untested"),
+        ({"format": WeightsFormat.PICKLE}, MOUNTED, "only safetensors can be streamed"),
         ({"pooling": True}, MOUNTED, "pooling"),
-        ({"chat_template": True}, MOUNTED, "nothing is mounted"),
-        ({"has_folders": True}, MOUNTED, "in folders"),
-        ({"pod_memory_bytes": 9 * GIB}, MOUNTED, "its host has 3.0 GiB for a buffer, the streamer may take 4.7"),
-        ({"ranks": 2, "pod_memory_bytes": 60 * GIB}, MOUNTED, "the streamer may take 55.9"),
+        ({"chat_template": True}, MOUNTED, "streaming mounts no files"),
+        ({"has_folders": True}, MOUNTED, "in subfolders"),
+        ({"pod_memory_bytes": 9 * GIB}, MOUNTED, "may need a 4.7 GiB buffer, but the host has 3.0 GiB"),
+        ({"ranks": 2, "pod_memory_bytes": 60 * GIB}, MOUNTED, "the streamer may need a 55.9 GiB buffer"),
     ],
 )
 def test_the_way_is_chosen_by_size_and_engine(changes: dict[str, Any], method: LoadingMethod, why: str) -> None:
@@ -77,7 +77,7 @@ def test_the_arithmetic_and_its_source_are_said() -> None:
 
 def test_a_rate_that_nobody_measured_is_called_an_allowance() -> None:
     reason = choose("hyperdisk-ml").reason
-    assert "our allowance" in reason.text
+    assert "our assumption" in reason.text
     assert reason.source is None
 
 
@@ -127,7 +127,7 @@ def test_a_disk_is_refused_where_no_source_says_so(machine: str) -> None:
 
 def test_a_disk_needs_a_zone_that_all_steps_share() -> None:
     apart = (("us-central1-a",), ("us-central1-b",))
-    assert "none in common" in refused("hyperdisk-ml", zones=apart, machine_types=("g2-standard-8",) * 2).why
+    assert "no zone in common" in refused("hyperdisk-ml", zones=apart, machine_types=("g2-standard-8",) * 2).why
     shared = (("us-central1-a", "us-central1-b"), ("us-central1-b",))
     assert choose("hyperdisk-ml", zones=shared).plan.zone == "us-central1-b"
 
@@ -194,14 +194,14 @@ BIG = hub("meta-llama/Llama-3.3-70B-Instruct")
 @pytest.mark.parametrize(
     ("facts", "settings", "place", "why"),
     [
-        (hub("BAAI/bge-large-en-v1.5"), {"loading": "runai-streamer"}, ":4:5", "tei reads files only"),
-        (GGUF, {"loading": "runai-streamer"}, ":4:5", "llama-cpp reads files only"),
+        (hub("BAAI/bge-large-en-v1.5"), {"loading": "runai-streamer"}, ":4:5", "tei can only load files"),
+        (GGUF, {"loading": "runai-streamer"}, ":4:5", "llama-cpp can only load files"),
         (PICKLED, {"loading": "runai-streamer", "allow_pickle": True}, ":4:5", "only safetensors"),
-        (llama(), {"loading": "runai-streamer", "accelerators": ("tpu-v6e",)}, ":4:5", "untested on TPU"),
+        (llama(), {"loading": "runai-streamer", "accelerators": ("tpu-v6e",)}, ":4:5", "lists it as untested"),
         (llama(), {"loading": "runai-streamer", "engine": EngineKind.SGLANG}, ":4:5", "SGLang's image"),
-        (llama(), {"loading": "runai-streamer", "chat_template": "t.jinja"}, ":4:5", "nothing is mounted"),
-        (llama(), {"loading": "hyperdisk-ml", "accelerators": ("t4",)}, ":4:5", "can attach one"),
-        (llama(), {"loading": "hyperdisk-ml", "cache": "anywhere"}, ":5:5", "nothing would read through it"),
+        (llama(), {"loading": "runai-streamer", "chat_template": "t.jinja"}, ":4:5", "streaming mounts no files"),
+        (llama(), {"loading": "hyperdisk-ml", "accelerators": ("t4",)}, ":4:5", "not list it as attachable"),
+        (llama(), {"loading": "hyperdisk-ml", "cache": "anywhere"}, ":5:5", "nothing would use the cache"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )  # fmt: skip
@@ -247,4 +247,4 @@ def test_what_a_way_to_load_costs_is_named_where_it_has_no_price() -> None:
 
 def test_a_reservation_outside_the_disks_zone_is_warned_of() -> None:
     model = plan_one(BIG, loading="hyperdisk-ml", capacity=steps("reservation:team-a"))
-    assert any("reservation team-a must be there" in warning for warning in model.warnings)
+    assert any("reservation team-a must be in that zone" in warning for warning in model.warnings)

@@ -57,7 +57,7 @@ def test_a_model_does_not_rest_while_it_may_still_load() -> None:
     startup = model.server.startup
     assert model.scaling
     assert model.scaling.idle_seconds == startup.period_seconds * startup.failure_threshold > 60
-    assert "(its load may take as long; 1 were asked for)" in said(model, "rest")
+    assert "(1 requested, but loading alone may take" in said(model, "rest")
     assert scaled(replicas_min=0, scaling_idle_minutes=600).scaling.idle_seconds == 36_000  # type: ignore[union-attr]
 
 
@@ -72,8 +72,8 @@ def test_an_engine_that_says_nothing_of_its_cache_is_scaled_by_its_queue() -> No
 @pytest.mark.parametrize(("low", "high", "autoscaling", "expected"), [
     (1, 1, True, "always 1"),
     (3, 3, True, "always 3"),
-    (0, 2, False, "0 to 2, set by hand: `hubstack:autoscaling` is off"),
-    (1, 2, False, "1 to 2, set by hand: `hubstack:autoscaling` is off"),
+    (0, 2, False, "0 to 2, scaled manually: `hubstack:autoscaling` is off"),
+    (1, 2, False, "1 to 2, scaled manually: `hubstack:autoscaling` is off"),
 ])  # fmt: skip
 def test_a_fixed_number_has_no_scaler(low: int, high: int, autoscaling: bool, expected: str) -> None:
     where = target(autoscaling=autoscaling)
@@ -122,7 +122,7 @@ def test_a_load_that_the_probe_allows_is_never_given_up_by_the_client_side(
 def test_the_address_of_one_model_is_no_name_of_another() -> None:
     first = (llama("acme/a"), ask("acme/a", replicas_min=0, replicas_max=1))
     second = (llama("acme/a-wake"), ask("acme/a-wake"))
-    with pytest.raises(PlanError, match="`a-wake` is the address under which `a` is woken"):
+    with pytest.raises(PlanError, match="`a-wake` is reserved: it is the address that starts `a` from zero"):
         plan(first, second)
     assert plan((first[0], ask("acme/a")), second), "no address is needed where nothing rests"
 
@@ -193,7 +193,7 @@ def test_a_rollout_uses_a_place_that_is_there_and_else_none() -> None:
     assert "the new replica first" in said(shared.models[0], "rollout")
     alone = plan_one(TEXT)
     assert alone.max_surge == 0
-    assert "the old replica goes first" in said(alone, "rollout")
+    assert "stops the old replica first" in said(alone, "rollout")
     wide = plan_one(hub("deepseek-ai/DeepSeek-V3"))
     assert wide.max_surge == 0
     assert "a second group of nodes" in said(wide, "rollout")

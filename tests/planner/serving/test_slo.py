@@ -37,8 +37,9 @@ def why(model: ModelPlan) -> str:
 def test_by_default_a_model_is_held_to_ours(tmp_path: Path) -> None:
     model = planned(tmp_path, EngineKind.VLLM)
     assert (level(model).bucket_seconds, level(model).latency_percent, level(model).error_percent) == (2.5, 95, 1)
-    assert "95 % of requests wait at most 2.5 s to the first token (the engine's next bucket from 2 s)" in why(
-        model
+    assert (
+        "95 % of requests wait at most 2.5 s to the first token (the engine's next histogram bucket above 2 s)"
+        in why(model)
     )
     assert model.reasons[-1].source == "our choice; docs/concepts/monitoring.md"
 
@@ -54,20 +55,20 @@ def test_what_is_asked_for_is_taken(tmp_path: Path) -> None:
 def test_an_embedding_is_held_to_the_time_of_its_answer(tmp_path: Path) -> None:
     model = planned(tmp_path, EngineKind.TEI)
     assert level(model).measured == "request_duration"
-    assert "wait at most 2.876 s for the whole answer" in why(model)
+    assert "wait at most 2.876 s for the complete response" in why(model)
 
 
 def test_an_engine_that_measures_nothing_is_held_to_nothing_and_says_why(tmp_path: Path) -> None:
     model = planned(tmp_path, EngineKind.LLAMA_CPP)
     assert (level(model).bucket_seconds, level(model).measured, level(model).error_percent) == (None, None, None)
-    assert "no alert on latency: it exports sums of prompt time" in why(model)
-    assert "no alert on errors: it exports no count of failed requests" in why(model)
+    assert "no latency alert: it exports sums of prompt time" in why(model)
+    assert "no error alert: it exports no count of failed requests" in why(model)
 
 
 def test_beyond_the_last_bucket_the_last_is_watched_and_named(tmp_path: Path) -> None:
     model = planned(tmp_path, EngineKind.TEI, "    slo: {time_to_first_token_seconds: 60}\n")
     assert level(model).bucket_seconds == pytest.approx(14.56, abs=0.01)
-    assert "60 s was asked for; the engine's largest bucket ends there" in why(model)
+    assert "60 s requested, but this is the engine's largest histogram bucket" in why(model)
 
 
 def test_defaults_and_an_entry_merge_by_their_own_keys(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_a_side_that_fails_is_named_and_ends_with_2(repository: Repository) -> N
     done = diff(repository, QUICKSTART)
     assert done.returncode == 2
     assert "work tree" in done.stdout
-    assert "`l44` is no accelerator" in done.stdout
+    assert "`l44` is not an accelerator" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
 
 

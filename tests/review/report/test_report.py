@@ -44,7 +44,7 @@ def test_a_service_is_shown_with_its_instance_rate_and_who_reaches_it() -> None:
 
 
 def test_the_break_even_is_among_the_reasons_of_a_plan() -> None:
-    assert "break-even: Cloud Run $1.0465 an hour" in report.why_lines(plan(LIGHT))
+    assert "break-even: Cloud Run costs $1.0465 an hour" in report.why_lines(plan(LIGHT))
     assert "break-even" not in report.why_lines(plan(llama()))
 
 
@@ -52,4 +52,4 @@ def test_an_explanation_shows_the_break_even_of_both_sides() -> None:
     light, gke = (printed(report.explanation(plan(each).models[0])) for each in (LIGHT, hub(SMALL)))
     assert "break-even" in light
     assert "on cloud-run" in light.splitlines()[0]
-    assert "Were it the cluster's only model" in " ".join(gke.split())
+    assert "If it were the cluster's only model" in " ".join(gke.split())
