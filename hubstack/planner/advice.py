@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a plan pays for and does not use, and what would cost less. Pure.
+"""Advice on capacity that a plan pays for but does not use, and on cheaper alternatives. Pure.
 
-Owns the two rules: cards that come with a node and stay unused, and small models that each have a card of their
-own. It changes no plan; a person decides.
+Owns two rules: unused accelerators on multi-accelerator nodes, and small models with one GPU each. Does not change
+the plan: the user decides.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -16,19 +16,19 @@ from hubstack.planner.model_plan import Draft
 from hubstack.planner.placement.candidates import Candidate, Surveyor
 
 LEAST_USED = 0.5
-"""Share of the paid accelerators below which a plan warns."""
+"""Used share of the paid accelerators below which a plan warns."""
 MOST_MODELS = 100
-"""Lists above it are not planned a second time to look for savings."""
+"""Longer lists are not planned a second time to look for savings."""
 _SMALL = 0.4
-"""Share of a card's memory: two such models, with what each server needs beside, fit on one."""
+"""Share of a GPU's memory: two models below it fit on one GPU, including each server's overhead."""
 _LEAST_SAVING_USD = 10.0
-"""A month."""
+"""USD per month below which a saving is not suggested."""
 
 
 def unused_accelerators(
     models: tuple[ModelPlan, ...], cost: Cost, drafts: Mapping[str, Draft], surveyor: Surveyor
 ) -> Iterator[str]:
-    """Say of which nodes less than half is used, why, and what is the next cheaper alternative."""
+    """Yield a warning for nodes that are less than half used, with the reason and cheaper alternatives."""
     for pool in cost.pools:
         paid, used = pool.accelerators_paid_busy, pool.accelerators_used_busy
         if not paid or used / paid >= LEAST_USED:
@@ -49,7 +49,7 @@ def unused_accelerators(
 def _alternatives(
     models: list[ModelPlan], pool: PoolCost, hours: int, drafts: Mapping[str, Draft], surveyor: Surveyor
 ) -> Iterator[str]:
-    """Yield what costs less at most: the same machine bought as spot, and other accelerators."""
+    """Yield cheaper alternatives: the same machine as spot, and other accelerators."""
     usd = pool.usd_per_hour_busy
     if usd is None:
         return
@@ -77,13 +77,12 @@ def _taken(draft: Draft, model: ModelPlan) -> Candidate:
 def sharing(
     request: Request, plan: Plan, bill_of: Callable[[Request, frozenset[str]], Cost | None]
 ) -> Iterator[str]:
-    """Suggest `share_gpu` for small models that each have a card of their own, with what it saves.
+    """Suggest `share_gpu` for small models that each have their own GPU, with the saving.
 
     Args:
-        request: what was asked.
-        plan: what it became.
-        bill_of: returns the bill of another request in which the models of some keys may move; None where it fits
-            nowhere.
+        request: the list of models.
+        plan: its plan.
+        bill_of: returns the bill of another request in which the given models may move, or None if it does not fit.
     """
     small = frozenset(model.key for model in plan.models if _is_small(model))
     if len(small) <= 1 or len(plan.models) > MOST_MODELS:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything that a plan is made of, read once: what people wrote, what is locked and where models were placed.
+"""All inputs of a plan, read once: the list and settings, the lock and the placement file.
 
 Owns which files those are. Does not own their formats.
 """
@@ -19,17 +19,17 @@ from hubstack.planner.placement.placement_file import Placement, load_placement,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackInputs:
-    """The files of one stack."""
+    """The input files of one stack."""
 
     request: Request
-    """Its models."""
+    """The list of models."""
     target: StackSettings
-    """Its settings."""
+    """The stack's settings."""
     lock: Lock
     placement: Placement
     placement_path: Path
     placement_name: str
-    """The same file, as messages name it."""
+    """The same file, as named in messages."""
 
     @classmethod
     def load(cls, environment: Environment) -> "StackInputs":
@@ -42,11 +42,11 @@ class StackInputs:
 
     @classmethod
     def of(cls, stack: Stack, lock: Lock | None = None) -> "StackInputs":
-        """Read the other files of a stack.
+        """Read the remaining files of a stack.
 
         Args:
-            stack: its settings and its list.
-            lock: its lock, where that was read before.
+            stack: the stack's settings and list.
+            lock: its lock, if already read.
 
         Raises:
             InputError: every problem of the first file that has any.
@@ -62,7 +62,7 @@ class StackInputs:
 
     @property
     def facts(self) -> Mapping[str, ModelFacts]:
-        """What is locked of each model, by its key; nothing for models that are not locked."""
+        """Locked facts by model key; models that are not locked are absent."""
         found = ((model.key, self.lock.get(model.id, model.revision)) for model in self.request.models)
         return {key: facts for key, facts in found if facts is not None}
 
@@ -71,7 +71,7 @@ def stack_lock(stack: Stack) -> Lock:
     """Read the lock beside a stack's list.
 
     Raises:
-        LockError: every problem of the file, or that it does not exist.
+        LockError: all problems of the file, or the file does not exist.
     """
     path = Path(stack.models_path)
     return load_lock(lock_path(stack.project_dir / path), str(lock_path(path)))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A placed model as the plan shows it: its server, its weights, each step and each reason.
+"""A placed model as the plan shows it: server, weights, capacity steps and reasons.
 
-Owns how a choice becomes a `ModelPlan`, and the words that say why it was taken and others were not. Decides
-nothing.
+Owns how a choice becomes a `ModelPlan`, and the texts that explain it and the rejected alternatives. Does not own
+any choice.
 """
 
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ LOADER_IMAGE = "python:3.12-slim-bookworm"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A model between its survey and its place."""
+    """A model with its candidates, before it is placed."""
 
     demand: Demand
     chosen: ChosenFiles
@@ -45,15 +45,15 @@ def assemble(
     draft: Draft, taken: Candidate, loading: Loading, limits: Termination, *, moved: str | None = None,
     model_dir: str = MODEL_DIR,
 ) -> ModelPlan:  # fmt: skip
-    """Return the plan of one model on its candidate.
+    """Return the plan of one model on its chosen candidate.
 
     Args:
-        draft: the model.
-        taken: where it goes.
-        loading: how it reads its weights there.
-        limits: what the platforms give a server that has to go.
-        moved: what it stood on before and why it left.
-        model_dir: where its server finds its files.
+        draft: the model with its candidates.
+        taken: the chosen candidate.
+        loading: how the server loads the weights.
+        limits: how long the platforms let a server shut down.
+        moved: the model's earlier place and why it moves, if it does.
+        model_dir: the folder of the model's files in the server's container.
     """
     demand, offer = draft.demand, taken.offer
     request, facts = demand.request, demand.facts
@@ -146,7 +146,7 @@ def _traffic(request: ModelRequest, taken: Candidate) -> Iterator[Reason]:
 
 
 def loadable(draft: Draft, taken: Candidate, target: StackSettings) -> Loadable:
-    """Return what decides how the placed model reads its weights."""
+    """Return what determines how the placed model loads its weights."""
     demand, offer, chosen = draft.demand, taken.offer, draft.chosen
     memory = host_memory_bytes(offer.machine, offer.host_share)
     network = offer.machine.network_gbit_per_s
@@ -186,7 +186,7 @@ def _step(step: Step, taken: Candidate, demand: Demand) -> StepPlan:
 
 
 def _replica_usd(step: Step) -> float | None:
-    """Return the replica's share of its nodes."""
+    """Return USD per hour of a replica's share of its nodes."""
     price = step.offer.price(step.asked.kind)
     return price.usd_per_hour * step.offer.taken / step.offer.units if price else None
 
@@ -253,7 +253,7 @@ def _why(draft: Draft, taken: Candidate) -> str:
 
 
 def _rejected(tried: tuple[Tried, ...], taken: Candidate) -> tuple[Rejected, ...]:
-    """Return the three nearest: the cheaper ones that failed last, then the dearer ones that would do."""
+    """Return the three closest alternatives: cheaper ones that do not fit, then more expensive ones that do."""
     usd, mine = taken.alone(), taken.offer
     failed = [t for t in tried if t.why_not and t.usd <= usd]
     cheaper = ([t for t in failed if t.is_near] or failed)[-2:]
@@ -269,7 +269,7 @@ def _rejected(tried: tuple[Tried, ...], taken: Candidate) -> tuple[Rejected, ...
 
 
 def why_not(tried: Tried) -> str:
-    """Say by which figure an offer was not taken."""
+    """Return why an offer was not chosen, with the deciding figure."""
     if tried.why_not:
         return tried.why_not
     near = "too close to the limit to be sure" if tried.verdict is Verdict.UNCERTAIN else "fits"
@@ -278,7 +278,7 @@ def why_not(tried: Tried) -> str:
 
 
 def why_nothing(demand: Demand, candidates: Candidates, target: StackSettings) -> str:
-    """Say why a model has no place at all."""
+    """Return why a model does not fit anywhere."""
     tried, kind = candidates.tried, demand.request.capacity[0].kind
     if not tried and candidates.unsold:
         ways = {str(way) for machine in candidates.unsold for way in machine.ways}
@@ -304,8 +304,8 @@ def _weights(demand: Demand, chosen: ChosenFiles, model_dir: str) -> WeightsPlan
         WeightsFile(path=file.path, size_bytes=file.size_bytes, sha256=file.sha256, git_oid=file.git_oid)
         for file in sorted((*chosen.weights, *chosen.side), key=lambda file: file.path)
     )
-    # Without its config.json a list cannot be the whole repository; the loader then asks the Hub for the list
-    # at the locked commit, and checks the files against the Hub's own hashes.
+    # A list without config.json is incomplete. The loader then fetches the list from the Hub at the locked commit
+    # and verifies the files against the Hub's hashes.
     whole = chosen.format is WeightsFormat.GGUF or any(
         file.path in {"config.json", "params.json"} for file in chosen.side
     )

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the other models of a list would get where some are refused: shown, never deployed.
+"""The plan of a list's remaining models if some are refused: shown to the user, never deployed.
 
-Owns which models are left out. Does not own the refusals (`hubstack.planner.planner`).
+Owns which models are omitted. Does not own the refusals (`hubstack.planner.planner`).
 """
 
 from dataclasses import replace
@@ -16,15 +16,15 @@ from hubstack.planner.planner import plan_inputs
 def plan_others(
     inputs: StackInputs, refused: InputError, *, rebalance: bool = False
 ) -> tuple[Plan | None, tuple[InputError, ...]]:
-    """Plan the models that no error is about.
+    """Plan the models without errors.
 
     Args:
-        inputs: of the whole list.
-        refused: what the whole list was refused for.
+        inputs: the inputs of the whole list.
+        refused: the error of the whole list.
         rebalance: see `plan_inputs`.
 
     Returns:
-        Their plan, None where none is left or where the error is about the whole list; and every error.
+        The plan, or None if no models remain or the error concerns the whole list; and all errors.
     """
     errors, request = [refused], inputs.request
     while errors[-1].models:
@@ -40,6 +40,6 @@ def plan_others(
 
 
 def _without(request: Request, keys: frozenset[str]) -> Request:
-    """Leave models out, and the canaries of those."""
+    """Return the request without these models and their canaries."""
     kept = tuple(model for model in request.models if model.key not in keys and model.canary_of not in keys)
     return replace(request, models=kept)

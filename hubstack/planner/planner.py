@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Request + lock + catalogue + target -> Plan: size, place, serve, price, in that order.
+"""Request + lock + catalogue + target -> Plan: size, place, serve and price, in that order.
 
-Owns the sequence and the problems that point back into the request. Pure: `hubstack.planner.inputs` reads the
-files.
+Owns the sequence, and the problems that point into the request. Pure: `hubstack.planner.inputs` reads the files.
 """
 
 from collections.abc import Iterator, Mapping
@@ -48,14 +47,14 @@ _OWN = frozenset({
     "scaling_queue", "scaling_kv_cache_percent", "scaling_idle_minutes",
 })  # fmt: skip
 _ASKED = tuple(field.name for field in fields(ModelRequest) if field.name not in _OWN)
-"""What of a request decides where a model fits."""
+"""The request fields that determine where a model fits."""
 
 
 def plan_inputs(inputs: StackInputs, *, rebalance: bool = False) -> Plan:
-    """Plan a stack from its files; `rebalance` ignores where models were placed before.
+    """Plan a stack from its files; `rebalance` ignores the placement file.
 
     Raises:
-        InputError: every problem found.
+        InputError: all problems found.
     """
     placement = Placement() if rebalance else inputs.placement
     plan = plan_stack(inputs.request, inputs.lock, load_catalog(), inputs.target, placement)
@@ -63,7 +62,7 @@ def plan_inputs(inputs: StackInputs, *, rebalance: bool = False) -> Plan:
 
 
 def _bill_of(inputs: StackInputs, placement: Placement, request: Request, moving: frozenset[str]) -> Cost | None:
-    """Return the bill of another request in which some models leave their places; None where it fits nowhere."""
+    """Return the bill of another request if the `moving` models may move; None if it does not fit."""
     places = {key: place for key, place in placement.models.items() if key not in moving}
     try:
         return plan_stack(
@@ -79,15 +78,15 @@ def plan_stack(
     """Plan a whole stack. Pure: the same arguments give the same plan.
 
     Args:
-        request: what is asked.
-        lock: what the Hub says of it.
-        catalog: what Google sells.
-        target: where it goes.
-        placement: where models stand; they stay there while they fit. Default: nowhere.
+        request: the list of models.
+        lock: the locked facts of the models.
+        catalog: accelerators, machine types, prices and engines.
+        target: the stack's settings.
+        placement: earlier places of models, kept while they fit. Default: none.
 
     Raises:
-        LockError: the lock does not hold what was asked.
-        PlanError: a model is refused or fits nothing.
+        LockError: a requested model or revision is not in the lock.
+        PlanError: a model cannot be served or does not fit any machine.
     """
     facts = _facts(request, lock)
     check_regions(catalog, target)
@@ -140,7 +139,7 @@ def plan_stack(
 
 
 def places_of(plan: Plan) -> dict[str, Place]:
-    """Return where a plan's models stand, for the placement file."""
+    """Return the places of a plan's models, for the placement file."""
     return {
         model.key: Place(
             machine_type=model.machine_type, accelerators=model.accelerator_count // model.hosts,
@@ -153,7 +152,7 @@ def places_of(plan: Plan) -> dict[str, Place]:
 def _survey(
     request: Request, facts: Mapping[str, ModelFacts], catalog: Catalog, surveyors: Surveyors, target: StackSettings
 ) -> dict[str, Draft]:
-    """Return every model with its candidates, or raise all problems."""
+    """Return every model with its candidates, or raise a PlanError with all problems."""
     problems: list[Problem] = []
     refused: set[str] = set()
     drafts: dict[str, Draft] = {}
@@ -167,7 +166,7 @@ def _survey(
             problems += unknown
             refused.add(model.key)
             continue
-        # The same model asked for in the same way under several names is surveyed once.
+        # Identical requests under several names share one search.
         signature = (facts[model.key].commit, *(getattr(model, name) for name in _ASKED))
         alike = done.get(signature)
         if alike:
@@ -197,7 +196,7 @@ def _wanted(draft: Draft, kept: Candidate | None = None) -> Wanted:
 
 
 def _with_replicas(draft: Draft, taken: Candidate) -> Draft:
-    """Return the draft with the replicas that its traffic takes there."""
+    """Return the draft with the number of replicas that its traffic needs on this candidate."""
     request = draft.demand.request
     servers = taken.servers(request)
     if servers == request.replicas_max:
@@ -208,7 +207,7 @@ def _with_replicas(draft: Draft, taken: Candidate) -> Draft:
 def _kept(
     drafts: Mapping[str, Draft], placement: Placement, surveyor: Surveyor
 ) -> tuple[dict[str, Candidate], dict[str, str]]:
-    """Return the models that stay, and for those that cannot why they move."""
+    """Return the models that keep their places, and the reasons of those that must move."""
     kept: dict[str, Candidate] = {}
     moved: dict[str, str] = {}
     for key, draft in drafts.items():
@@ -230,8 +229,8 @@ def _kept(
 def _with_shared(
     drafts: Mapping[str, Draft], kept: Mapping[str, Candidate], surveyor: Surveyor
 ) -> dict[str, Draft]:
-    """Add the nodes that other models may leave places on, whatever they cost alone."""
-    # Only nodes that someone takes a part of even alone: on others there is next to nothing to gain.
+    """Add candidates on nodes where other models may leave free places, whatever they cost on their own."""
+    # Only nodes that some model uses in part even on its own: others save almost nothing.
     candidates = [draft.candidates.fitting[0] for draft in drafts.values()] + list(kept.values())
     machines = frozenset(c.offer.machine.name for c in candidates if c.offer.units > c.offer.taken)
     if not machines:
@@ -263,7 +262,7 @@ def _placed(draft: Draft, taken: Candidate, loading: Loading, moved: str | None,
 def _loadings(
     drafts: Mapping[str, Draft], assigned: Mapping[str, Candidate], catalog: Catalog, target: StackSettings
 ) -> dict[str, Loading]:
-    """Return how each placed model reads its weights, or raise a problem for each that cannot as asked."""
+    """Return how each placed model loads its weights, or raise a PlanError if a requested method is impossible."""
     found: dict[str, Loading] = {}
     problems: list[Problem] = []
     for key, taken in assigned.items():
@@ -280,7 +279,7 @@ def _loadings(
 
 
 def _facts(request: Request, lock: Lock) -> dict[str, ModelFacts]:
-    """Return the facts of each model by key, or raise a problem for each that the lock lacks."""
+    """Return the locked facts of each model by key, or raise a LockError for models that are missing."""
     found = {model.key: facts for model in request.models if (facts := lock.get(model.id, model.revision))}
     freshness = check_fresh(lock, ((model.id, model.revision) for model in request.models))
     stale = {(entry.id, entry.revision): entry.locked_revisions for entry in freshness.stale}
@@ -303,7 +302,7 @@ def _facts(request: Request, lock: Lock) -> dict[str, ModelFacts]:
 
 
 def _unknown_words(model: ModelRequest, catalog: Catalog, target: StackSettings) -> list[Problem]:
-    """Name every accelerator and zone that the catalogue does not know."""
+    """Return a problem for every accelerator, zone and machine type that is not in the catalogue."""
     problems: list[Problem] = []
     asked = [("accelerator", word) for word in model.accelerators]
     asked += [("capacity", step.accelerator) for step in model.capacity if step.accelerator]
@@ -381,7 +380,7 @@ def _refused(request: ModelRequest, refusal: Refusal) -> Problem:
 
 
 def _missing(choice: EngineChoice, geometry: Geometry, size: WeightsSize | None) -> str:
-    """Name what sizing needs and the lock does not hold."""
+    """Return the names of values that sizing needs but the lock does not have."""
     if size is None:
         return "weights' size or parameter count"
     if not spec_of(choice.kind).memory.needs_dimensions:
@@ -405,13 +404,13 @@ def _context(request: ModelRequest, geometry: Geometry) -> tuple[int | None, str
 
 
 def _largest(chosen: ChosenFiles, size: WeightsSize) -> int:
-    """Return the largest file; where none is listed, shards of 5 GB as transformers writes them."""
+    """Return the bytes of the largest file; if none is listed, assume transformers' 5 GB shards."""
     listed = max((file.size_bytes for file in chosen.weights), default=0)
     return listed or min(size.size_bytes, 5_000_000_000)
 
 
 def _on_gke(request: Request) -> Request:
-    """Leave the models that a gateway could lead to."""
+    """Return the request with only the models that a gateway can serve."""
     return replace(request, models=tuple(m for m in request.models if m.platform is NODES))
 
 

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A model's geometry, read from the many spellings of config.json.
+"""A model's dimensions, read from the different field names that families use in config.json.
 
-Owns the translation from config fields to the few numbers that sizing needs. Does not own the arithmetic.
-Field names: facts of each family's config.json as published on the Hub (docs/concepts/sizing.md, "Geometry"). A
-config may
-hold anything: what is no sensible number counts as not said, and a layer of unknown kind caches the whole context.
+Owns the translation from config fields to the few numbers that sizing needs. Does not own the arithmetic. Field
+names come from each family's config.json on the Hub (docs/concepts/sizing.md, "Geometry"). Configs are untrusted:
+implausible numbers are treated as absent, and layers of an unknown kind are assumed to cache the whole context.
 """
 
 import math
@@ -17,7 +16,7 @@ from hubstack.hub.facts import ModelFacts
 
 _NESTED = ("text_config", "llm_config", "language_config")
 _LARGEST = 2**40
-"""Above it a number is no size of a model: tokenizers write 10^30 for "no limit"."""
+"""Larger numbers are not plausible sizes: tokenizers write 10^30 for "no limit"."""
 
 _LLAMA = {"hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32, "num_attention_heads": 32,
           "vocab_size": 32000, "max_position_embeddings": 2048}  # fmt: skip
@@ -28,12 +27,12 @@ _GEMMA3 = {"hidden_size": 2304, "intermediate_size": 9216, "num_hidden_layers": 
 _LEFT_OUT: Mapping[str, Mapping[str, int]] = {
     "llama": _LLAMA, "mistral": _MISTRAL, "mixtral": _MISTRAL, "gemma3_text": _GEMMA3,
 }  # fmt: skip
-"""Nested configs are saved without what equals the family's default, so `google/gemma-3-4b-it` names no heads.
-Defaults of transformers 5.23.0, `configuration_<family>.py`."""
+"""Family defaults of transformers 5.23.0 (`configuration_<family>.py`). Nested configs omit fields that equal them:
+`google/gemma-3-4b-it`, for example, has no head count."""
 
 _EVERY = {"gemma2": 2, "gpt_oss": 2, "cohere2": 4, "exaone4": 4, "olmo3": 4, "gemma3n": 5, "gemma3": 6, "gemma4": 6}
-"""Family to its rhythm: one full layer in so many, the others with a window, where the config leaves it to the
-model's code (source as above)."""
+"""Interval of full-attention layers per family (the others use a sliding window), where only the model's code
+defines it (source as above)."""
 _WINDOW_EVERYWHERE = ("mistral", "mixtral", "phi3", "phi4", "phimoe", "starcoder2")
 _RECURRENT_ONLY = ("mamba", "mamba2", "falcon_mamba")
 _RECURRENT = ("linear", "mamba", "conv", "recurrent", "ssm", "hybrid", "kda", "delta", "lightning")
@@ -42,68 +41,68 @@ _CACHELESS = ("mlp", "moe")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Geometry:
-    """The numbers of a decoder or encoder stack. None where the config does not say."""
+    """Dimensions of a decoder or encoder stack; None if the config does not give them."""
 
     name: str
-    """First of `architectures`; empty where the config names none."""
+    """First entry of `architectures`; empty if the config has none."""
     model_type: str
     hidden: int | None
     ffn: int | None
-    """Width of the feed-forward block that a token passes: dense, or active experts together."""
+    """Width of the feed-forward block per token: the dense block, or all active experts together."""
     layers: int | None
     heads: int | None
     kv_heads: int | None
     head_dim: int | None
     window_kv_heads: int | None
-    """Of layers with a window, which differ from the full ones in some families."""
+    """Key-value heads of sliding-window layers; in some families they differ from full layers."""
     window_head_dim: int | None
     vocab: int | None
     max_context: int | None
     dtype: str | None
     full_layers: int
-    """Layers whose cache grows with the context."""
+    """Number of layers whose cache grows with the context."""
     window_layers: int
-    """Layers whose cache stops at `window` tokens."""
+    """Number of layers whose cache is limited to `window` tokens."""
     window: int | None
     state_layers: int
-    """Recurrent layers (Mamba, linear attention): fixed state a sequence, no cache."""
+    """Number of recurrent layers (Mamba, linear attention): fixed state per sequence, no cache."""
     state_bytes: int
-    """State of one recurrent layer for one sequence, before tensor parallelism."""
+    """Bytes of one recurrent layer's state per sequence, before tensor parallelism."""
     latent: int | None
-    """Multi-head latent attention: cached numbers a token and layer, the same on every rank."""
+    """Multi-head latent attention: cached numbers per token and layer, replicated on every rank."""
     index: int
-    """Sparse-attention index: cached bytes a token and layer, the same on every rank."""
+    """Sparse-attention index: cached bytes per token and layer, replicated on every rank."""
     experts: int
     moe_ffn: int | None
     cross_tokens: int
-    """Encoder tokens that a decoder's cross-attention caches for each sequence."""
+    """Encoder tokens per sequence that the decoder's cross-attention caches."""
     vision_parameters: int
-    """Of the vision tower, replicated on every rank; 0 without one."""
+    """Parameters of the vision tower, replicated on every rank; 0 without one."""
     intermediate: int | None
-    """Width that tensor parallelism splits in dense layers."""
+    """Feed-forward width of dense layers, which tensor parallelism splits."""
     audio_parameters: int = 0
-    """Of the audio tower."""
+    """Parameters of the audio tower."""
     vision_heads: int = 0
     vision_attention_parameters: int = 0
-    """Of the vision tower: held whole by every rank where the ranks do not divide its heads."""
+    """Attention heads of the vision tower: if not divisible by the ranks, every rank holds the whole tower."""
     latent_parameters: int = 0
-    """Projections into the latent: held whole by every rank."""
+    """Parameters of the projections into the latent, replicated on every rank."""
     state_scratch_bytes: int = 0
-    """Working memory of the recurrent layers' scan for each token of a step, on all ranks together."""
+    """Bytes of working memory per token of a step for the recurrent layers' scan, on all ranks together."""
     compressed_token_bytes: int = 0
-    """Compressed caches (DeepSeek-V4): bytes a token, all layers together, the same on every rank."""
+    """Compressed caches (DeepSeek-V4): bytes per token over all layers, replicated on every rank."""
     compressed_window_bytes: int = 0
-    """Of the same: bytes a token of the window."""
+    """Compressed caches: bytes per token of the window."""
     compressor_token_bytes: int = 0
-    """Of the same: fp32 state of the compressors for each token in flight."""
+    """Compressed caches: bytes of the compressors' fp32 state per token in flight."""
     dense_layers: int = 0
-    """Layers of a mixture of experts that have none."""
+    """Dense layers of a mixture of experts."""
     tied: bool = False
-    """The head is the embeddings."""
+    """Whether the output head shares its weights with the embeddings."""
 
     @property
     def embedding_parameters(self) -> int:
-        """Of the table of embeddings, and of a head of its own."""
+        """Parameters of the embedding table, and of the output head if it is separate."""
         return (self.vocab or 0) * (self.hidden or 0) * (1 if self.tied else 2)
 
     @property
@@ -113,17 +112,17 @@ class Geometry:
 
     @property
     def expert_layers(self) -> int:
-        """Layers with experts."""
+        """Number of layers with experts."""
         return max(0, (self.layers or 0) - self.dense_layers) if self.experts else 0
 
     @property
     def expert_parameters(self) -> int:
-        """Of all experts: three matrices each."""
+        """Parameters of all experts, three matrices each."""
         return self.expert_layers * self.experts * 3 * (self.hidden or 0) * self.expert_width
 
     @property
     def linear_parameters(self) -> int:
-        """Of the linear layers, embeddings left out; 0 where the config does not tell."""
+        """Parameters of the linear layers without embeddings; 0 if the config does not give them."""
         hidden, layers = self.hidden or 0, self.layers or 0
         attention = 2 * hidden * ((self.heads or 0) + (self.kv_heads or 0)) * (self.head_dim or 0)
         dense = layers - self.expert_layers
@@ -131,20 +130,20 @@ class Geometry:
 
     @property
     def dense_parameters(self) -> int:
-        """The same of a text model of full attention and gated feed-forwards alone; 0 for every other."""
+        """Parameters of a text model with only full attention and gated feed-forwards; 0 for any other model."""
         other = self.experts or self.latent or self.state_layers or self.vision_parameters or self.audio_parameters
         return 0 if other or self.cross_tokens else self.linear_parameters
 
 
 def read_geometry(facts: ModelFacts) -> Geometry:
-    """Read the geometry of a model from its locked config."""
+    """Return the dimensions of a model from its locked config."""
     top = facts.config
     outer: Mapping[str, Any] = {**top, **_mapping(top, "thinker_config")}
     empty: Mapping[str, Any] = {}
     nested = next((_mapping(outer, key) for key in _NESTED if _mapping(outer, key)), empty)
     left_out = _LEFT_OUT.get(_word(nested, "model_type") or "", empty)
     text: Mapping[str, Any] = {**left_out, **outer, **nested}
-    # Of an encoder-decoder it is the decoder that caches; `num_hidden_layers` then counts the encoder.
+    # In an encoder-decoder only the decoder caches, and `num_hidden_layers` counts the encoder's layers.
     layers = _int(text, "decoder_layers", "num_hidden_layers", "n_layer", "n_layers", "num_layers")
     heads = _int(text, "num_attention_heads", "n_head", "n_heads", "decoder_attention_heads")
     hidden = _int(text, "hidden_size", "n_embd", "n_embed", "d_model", "dim")
@@ -198,17 +197,17 @@ def _mapping(config: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def _numbers(value: Any) -> list[int]:
-    """Return the whole numbers of a list, or of a list of one."""
+    """Return the integers of a list; a single integer counts as a list."""
     items = cast("list[Any]", value) if isinstance(value, list) else [value]
     whole = (int(n) for n in items if isinstance(n, int | float) and not isinstance(n, bool) and n == n // 1)
     return list(whole)
 
 
 def _int(config: Mapping[str, Any], *keys: str) -> int | None:
-    """Return the first size that is said; of a size given layer by layer, the largest."""
+    """Return the first plausible size under these keys; for per-layer lists, the largest."""
     for key in keys:
         said = config.get(key)
-        if said is None:  # most keys are of another family
+        if said is None:  # most keys belong to other families
             continue
         sizes = [n for n in _numbers(said) if 0 < n < _LARGEST]
         if sizes:
@@ -231,15 +230,15 @@ def _family(text: Mapping[str, Any]) -> str:
 
 
 def _attention(text: Mapping[str, Any], heads: int | None, hidden: int | None) -> tuple[int | None, int | None]:
-    """Return key-value heads and the width of a head."""
-    if _family(text) == "minicpm3":  # trained with latents, served by vLLM with its heads unfolded
+    """Return the number of key-value heads and the head dimension."""
+    if _family(text) == "minicpm3":  # trained with latents, but vLLM serves it with unfolded heads
         parts = (_int(text, "qk_nope_head_dim") or 0) + (_int(text, "qk_rope_head_dim") or 0)
         return heads, parts or None
     return _kv_heads(text, heads), _int(text, "head_dim") or (hidden // heads if hidden and heads else None)
 
 
 def _kv_heads(text: Mapping[str, Any], heads: int | None) -> int | None:
-    # Falcon-7B and StarCoder say `multi_query` and mean one head, whatever else they name.
+    # Falcon-7B and StarCoder set `multi_query`, which means one head regardless of other fields.
     if text.get("multi_query") is True and not text.get("new_decoder_architecture"):
         return 1
     named = _int(text, "num_key_value_heads", "n_head_kv", "multi_query_group_num")
@@ -252,7 +251,7 @@ def _kv_heads(text: Mapping[str, Any], heads: int | None) -> int | None:
 
 
 def _global_kv_heads(text: Mapping[str, Any]) -> int | None:
-    # Gemma 4: the full layers have fewer heads only where keys and values are one projection.
+    # Gemma 4: full layers have fewer heads only if keys and values share one projection.
     return _int(text, "num_global_key_value_heads") if text.get("attention_k_eq_v") is True else None
 
 
@@ -267,7 +266,7 @@ def _active_ffn(text: Mapping[str, Any], intermediate: int | None, moe: int | No
 
 
 def _dense_layers(text: Mapping[str, Any], layers: int) -> int:
-    """Count the layers of a mixture that have no experts, in the spellings of the families."""
+    """Return how many layers of a mixture have no experts, under any family's field names."""
     first = _int(text, "first_k_dense_replace")
     every = _int(text, "decoder_sparse_step", "interleave_moe_layer_step", "moe_layer_freq") or 1
     named = text.get("mlp_only_layers")
@@ -286,14 +285,14 @@ def _latent_parameters(text: Mapping[str, Any], layers: int, hidden: int) -> int
 
 
 def _index_bytes(text: Mapping[str, Any]) -> int:
-    # DeepSeek sparse attention keeps one fp8 index vector and a 4-byte scale a token.
+    # DeepSeek sparse attention caches one fp8 index vector and a 4-byte scale per token.
     dim = _int(text, "index_head_dim")
     return dim + 4 if dim else 0
 
 
 @dataclass(frozen=True, slots=True)
 class _Layers:
-    """Layers by what they keep."""
+    """Number of layers by kind of cache."""
 
     full: int
     windowed: int = 0
@@ -302,12 +301,12 @@ class _Layers:
 
 
 def _read_layers(text: Mapping[str, Any], layers: int) -> _Layers:
-    # The last layers of Gemma 3n and 4 read the cache of earlier ones and have none of their own.
+    # The last layers of Gemma 3n and 4 reuse the cache of earlier layers.
     shared = _int(text, "num_kv_shared_layers") or 0
     owned = layers - shared if shared < layers else layers
     window = None if text.get("use_sliding_window") is False else _int(text, "sliding_window")
     if _family(text).startswith("qwen") and not text.get("use_sliding_window"):
-        window = None  # their default is off
+        window = None  # off by default in these families
     found = _recurrent_layers(text, owned) or _listed_layers(text, layers, owned)
     if found is None:
         every = _rhythm(text) if window else 1
@@ -319,7 +318,7 @@ def _read_layers(text: Mapping[str, Any], layers: int) -> _Layers:
 
 
 def _recurrent_layers(text: Mapping[str, Any], layers: int) -> _Layers | None:
-    """Read the families that name their recurrent layers other than by a list of layer types."""
+    """Return the layers of families that mark recurrent layers without a list of layer types."""
     pattern, blocks = text.get("hybrid_override_pattern"), fold_blocks(text.get("block_configs"))
     if isinstance(pattern, str):
         blocks = {"attention": pattern.count("*"), "mamba": pattern.count("M")}
@@ -331,7 +330,7 @@ def _recurrent_layers(text: Mapping[str, Any], layers: int) -> _Layers | None:
         return _Layers(layers - recurrent, 0, recurrent)
     if _family(text) in _RECURRENT_ONLY:
         return _Layers(0, 0, layers)
-    if _family(text) == "falcon_h1":  # attention and Mamba side by side in every layer
+    if _family(text) == "falcon_h1":  # every layer has both attention and Mamba
         return _Layers(layers, 0, layers)
     every = _int(text, "attn_layer_period")
     if every is None and _int(text, "linear_num_value_heads"):
@@ -343,14 +342,14 @@ def _recurrent_layers(text: Mapping[str, Any], layers: int) -> _Layers | None:
 
 
 def _blocks(counts: Mapping[str, int]) -> _Layers:
-    """Count layers that were chosen one by one; those with fewer key-value heads count as parts of a full one."""
+    """Return the layers of a block list; layers with fewer key-value heads count as fractions of a full layer."""
     shared = {int(kind): n for kind, n in counts.items() if kind.isdigit()}
     parts = sum(n * min(shared) / heads for heads, n in shared.items())
     return _Layers(counts.get("attention", 0) + math.ceil(parts), 0, counts.get("mamba", 0))
 
 
 def _listed_layers(text: Mapping[str, Any], layers: int, owned: int) -> _Layers | None:
-    """Count the layer types; where some layers own no cache, in proportion, since a lock keeps no order."""
+    """Return the layers of a type list, less layers without their own cache (proportionally: locks drop order)."""
     marks = _numbers(text.get("hybrid_layer_pattern")) if text.get("hybrid_layer_pattern") else []
     counts = _counted_types(text) or {"sliding" if mark else "full": marks.count(mark) for mark in set(marks)}
     if not counts:
@@ -366,7 +365,7 @@ def _listed_layers(text: Mapping[str, Any], layers: int, owned: int) -> _Layers 
 
 
 def _counted_types(text: Mapping[str, Any]) -> dict[str, int]:
-    """Return layer type to count, from the Hub's list or the folded form that a lock keeps."""
+    """Return the number of layers per type, from the Hub's list or the condensed form in a lock."""
     types = text.get("layer_types") or text.get("layers_block_type")
     if isinstance(types, Mapping):
         named = cast("Mapping[str, Any]", types)
@@ -380,9 +379,9 @@ def _counted_types(text: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _rhythm(text: Mapping[str, Any]) -> int:
-    """Return in how many layers one is full where a window is set: 0 for none, 1 for all.
+    """Return the interval of full-attention layers if a window is set: 0 for none, 1 for all layers.
 
-    A pattern that is not known counts as all: an estimate that is too high refuses, one too low crashes.
+    An unknown pattern counts as all: overestimating memory refuses a model, underestimating crashes its server.
     """
     pattern = text.get("sliding_window_pattern")
     if isinstance(pattern, str) and "G" in pattern:  # `LLLG`: local, local, local, global
@@ -395,7 +394,7 @@ def _rhythm(text: Mapping[str, Any]) -> int:
 
 
 def _state_bytes(text: Mapping[str, Any], hidden: int) -> int:
-    """Return the state of one recurrent layer for one sequence: fp32 state plus a short convolution."""
+    """Return the bytes of one recurrent layer's state per sequence: fp32 state plus a short convolution."""
     value_heads = _int(text, "linear_num_value_heads")
     if value_heads:
         key_dim = _int(text, "linear_key_head_dim") or 128
@@ -420,11 +419,11 @@ def _mamba_state_bytes(text: Mapping[str, Any], hidden: int) -> int:
 
 
 def _scratch_bytes(text: Mapping[str, Any]) -> int:
-    """Return what a scan keeps for each token of a step beside the residual stream."""
+    """Return the bytes per token of a step that a scan needs besides the residual stream."""
     if _counted_ratios(text):
-        # DeepSeek-V4's indexer and compressors: 5.30 GiB at 8,224 tokens and 1.39 at 2,048 (serving_logs.md 5).
+        # DeepSeek-V4's indexer and compressors, measured: 5.30 GiB at 8,224 tokens, 1.39 GiB at 2,048.
         return 680_000
-    # Gated DeltaNet: a 16-bit state for every 64 tokens, value heads x key width x value width.
+    # Gated DeltaNet: a 16-bit state per 64 tokens, value heads x key width x value width.
     heads = _int(text, "linear_num_value_heads")
     key_dim, value_dim = _int(text, "linear_key_head_dim") or 128, _int(text, "linear_value_head_dim") or 128
     if heads:
@@ -432,7 +431,7 @@ def _scratch_bytes(text: Mapping[str, Any]) -> int:
     heads = _int(text, "mamba_num_heads", "mamba_n_heads", "n_mamba_heads")
     if not heads:
         return 0
-    # Mamba-2: the projection, the convolved part, the input of the scan in fp32, two fp32 states for 256 tokens.
+    # Mamba-2: the projection, the convolution, the scan's fp32 input, and two fp32 states per 256 tokens.
     inner = heads * (_int(text, "mamba_head_dim", "mamba_d_head") or 64)
     state = _int(text, "ssm_state_size", "mamba_d_state", "state_size") or 16
     mixed = 2 * (_int(text, "mamba_n_groups", "n_groups", "mamba_ngroups") or 8) * state
@@ -440,11 +439,10 @@ def _scratch_bytes(text: Mapping[str, Any]) -> int:
 
 
 def _compressed(text: Mapping[str, Any]) -> tuple[int, int, int]:
-    """Return bytes a token, a token of the window and a token in flight of DeepSeek-V4's compressed caches.
+    """Return bytes of DeepSeek-V4's compressed caches: per token, per window token and per token in flight.
 
-    584 B hold a token of the window, or a compressed one: 4 or 128 tokens in one, by the layer.
-
-    Layout of vLLM's fp8_ds_mla blocks; measured against boots in docs/concepts/sizing.md.
+    An entry has 584 B and holds one window token, or 4 or 128 compressed tokens, depending on the layer. The layout
+    is that of vLLM's fp8_ds_mla blocks, checked against measured starts (docs/concepts/sizing.md).
     """
     ratios = _counted_ratios(text)
     if not ratios:
@@ -457,7 +455,7 @@ def _compressed(text: Mapping[str, Any]) -> tuple[int, int, int]:
 
 
 def _counted_ratios(text: Mapping[str, Any]) -> dict[int, int]:
-    """Return compression ratio to its number of layers, from the Hub's list or the folded form of a lock."""
+    """Return the number of layers per compression ratio, from the Hub's list or the condensed form in a lock."""
     said = text.get("compress_ratios")
     layers = _int(text, "num_hidden_layers") or 0
     if isinstance(said, Mapping):
@@ -468,7 +466,7 @@ def _counted_ratios(text: Mapping[str, Any]) -> dict[int, int]:
 
 
 def _audio_parameters(outer: Mapping[str, Any]) -> int:
-    """Count a conformer (Gemma: two feed-forwards, attention, a gated convolution) or an encoder like Whisper's."""
+    """Return the parameters of the audio tower: a conformer (Gemma) or an encoder like Whisper's."""
     audio = _mapping(outer, "audio_config")
     hidden = _int(audio, "hidden_size", "d_model")
     depth = _int(audio, "num_hidden_layers", "encoder_layers")
@@ -487,11 +485,11 @@ def _vision_attention(outer: Mapping[str, Any]) -> int:
 
 def _vision_parameters(outer: Mapping[str, Any]) -> int:
     vision = _mapping(outer, "vision_config")
-    hidden = _int(vision, "embed_dim", "hidden_size", "width")  # beside `embed_dim`, `hidden_size` is the output
+    hidden = _int(vision, "embed_dim", "hidden_size", "width")  # if `embed_dim` is set, `hidden_size` is the output
     depth = _int(vision, "num_hidden_layers", "depth", "layers")
     if not vision:
         return 0
     if not hidden or not depth:
-        return 400_000_000  # a SigLIP-so400m-sized tower, the common case where the config names no width
+        return 400_000_000  # config without a width: assume the common SigLIP-so400m
     ffn = _int(vision, "intermediate_size") or 4 * hidden
     return depth * (4 * hidden * hidden + 2 * hidden * ffn)

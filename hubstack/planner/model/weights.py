@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which files of a repository are served, and how many bytes they make in memory.
+"""Which files of a repository are served, and how many bytes they use in memory.
 
-Owns the choice of files (safetensors before pickle, one copy of several) and the bytes of a checkpoint by
-dtype and quantization. Does not own how ranks share them: `hubstack.planner.memory.sizing` does.
+Owns the choice of files (safetensors before pickle, one copy of duplicates) and a checkpoint's bytes by dtype and
+quantization. Does not own how the weights are split across ranks (`hubstack.planner.memory.sizing`).
 """
 
 import re
@@ -20,25 +20,25 @@ from hubstack.planner.model.geometry import Geometry
 
 SIDE_FILES = ("*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken", "tokenizer*", "1_*/config.json",
               "2_*/*", "3_*/*")  # fmt: skip
-"""Config, tokenizer and chat template; the numbered folders are sentence-transformers modules."""
+"""Config, tokenizer and chat template; numbered folders are sentence-transformers modules."""
 CODE_FILES = ("*.py",)
-"""Python of the repository, staged only where the list asks to run it."""
+"""The repository's Python code, staged only with `trust_remote_code: true`."""
 _CONSOLIDATED = "consolidated*"
 _SEES = frozenset({"image-text-to-text", "any-to-any", "video-text-to-text"})
 _MISTRAL_ONLY = frozenset({"VoxtralForConditionalGeneration", "VoxtralRealtimeGeneration"})
 OTHER_COPIES = ("original/*", "metal/*", "onnx/*", "openvino/*", _CONSOLIDATED, "coreml/*", "gguf/*",
                 "*/onnx/*", "flax_model*", "tf_model*", "rust_model*", "training_args.bin",
                 "optimizer*")  # fmt: skip
-"""The same weights for other programs; a repository with them is twice the size that is served."""
+"""The same weights in formats for other programs; they double the size of a repository."""
 FOLDERS_OF_COPIES = ("[!0-9]*/*.safetensors", "[!0-9]*/*.bin", "[!0-9]*/*.pt")
-"""Weights in folders: checkpoints of the training; engines load those beside config.json."""
+"""Weights in subfolders: training checkpoints. Engines load the weights next to config.json."""
 UNSAFE_FILES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.pickle", "*.ckpt", "*.joblib", "*.dill", "*.npy", "*.npz",
                 "*.h5", "*.hdf5", "*.keras", "*.msgpack", "*.onnx")  # fmt: skip
-"""Formats that are pickles, may hold one, or name other files; none is staged beside safetensors or GGUF."""
+"""Formats that are or may contain pickles, or refer to other files; not staged if safetensors or GGUF exist."""
 
 
 class WeightsFormat(StrEnum):
-    """How the served weights are stored."""
+    """File format of the served weights."""
 
     SAFETENSORS = "safetensors"
     GGUF = "gguf"
@@ -55,35 +55,35 @@ class ChosenFiles:
     side: tuple[FileFacts, ...]
     patterns: tuple[str, ...]
     is_mistral: bool = False
-    """In Mistral's own format: `consolidated*.safetensors`, params.json and its own tokenizer."""
+    """Whether the files use Mistral's format: `consolidated*.safetensors`, params.json and Mistral's tokenizer."""
 
     @property
     def copies(self) -> tuple[str, ...]:
-        """Patterns of the same weights for other programs."""
+        """Patterns of duplicate weights for other programs."""
         return tuple(pattern for pattern in OTHER_COPIES if not (self.is_mistral and pattern == _CONSOLIDATED))
 
     @property
     def exclude(self) -> tuple[str, ...]:
-        """What the loader leaves out where it chooses from the Hub's own list, since the lock has none."""
+        """Patterns that the loader skips when it uses the Hub's file list because the lock has none."""
         unsafe = () if self.format is WeightsFormat.PICKLE else UNSAFE_FILES
         folders = () if self.format is WeightsFormat.GGUF else FOLDERS_OF_COPIES
         return (*self.copies, *folders, *unsafe, *(() if set(CODE_FILES) <= set(self.patterns) else CODE_FILES))
 
     @property
     def weights_bytes(self) -> int:
-        """Bytes of the weight files; 0 where the lock lists none."""
+        """Total bytes of the weight files; 0 if the lock lists none."""
         return sum(file.size_bytes for file in self.weights)
 
 
 def choose_files(  # noqa: PLR0911  one return a format
     facts: ModelFacts, *, gguf_file: str | None = None, code: bool = False
 ) -> ChosenFiles:
-    """Choose the files to serve. Where the lock lists none, the format follows from the Hub's counts.
+    """Choose the files to serve. If the lock lists no files, the Hub's parameter counts determine the format.
 
     Args:
-        facts: what the Hub says.
-        gguf_file: the file of a GGUF repository that is asked for.
-        code: whether the engine is to run Python of the repository, which it then needs beside the weights.
+        facts: the locked facts of the model.
+        gguf_file: the file requested from a GGUF repository.
+        code: whether the engine runs the repository's Python code and therefore needs its files.
     """
     beside = (*SIDE_FILES, *CODE_FILES) if code else SIDE_FILES
     if not gguf_file and is_mistral_format(facts):
@@ -102,8 +102,8 @@ def choose_files(  # noqa: PLR0911  one return a format
                           (WeightsFormat.PICKLE, "*.bin"), (WeightsFormat.PICKLE, "*.pt")):  # fmt: skip
         if kind is WeightsFormat.GGUF and ggufs:
             return _choose_gguf(ggufs, gguf_file, vision_part(facts))
-        # Engines load what is beside config.json; of folders only the numbered ones of sentence-transformers hold
-        # layers, the others checkpoints of the training.
+        # Engines load the files next to config.json. Only sentence-transformers' numbered folders contain layers;
+        # other folders contain training checkpoints.
         found = tuple(f for f in wanted if fnmatchcase(f.path, pattern) and _folder(f.path) not in copies)
         if any("/" not in file.path for file in found):
             served = _one_copy(_without_variants(found), facts)
@@ -121,8 +121,8 @@ def choose_files(  # noqa: PLR0911  one return a format
 def is_mistral_format(facts: ModelFacts) -> bool:
     """Return whether vLLM has to read a repository in Mistral's format.
 
-    It has what vLLM's detection asks for (`consolidated*` and params.json; transformers_utils/repo_utils.py), and
-    the other form is not whole: no tokenizer.json, or no other weights. Voxtral is read in no other.
+    True if vLLM detects the format (`consolidated*` and params.json; transformers_utils/repo_utils.py) and the
+    standard format is incomplete: no tokenizer.json, or no other weights. Voxtral always uses Mistral's format.
     """
     paths = {file.path for file in facts.files}
     if "params.json" not in paths or not any(fnmatchcase(path, "consolidated*.safetensors") for path in paths):
@@ -149,9 +149,9 @@ def _choose_mistral(facts: ModelFacts) -> ChosenFiles:
 
 
 def count_parameters(facts: ModelFacts, chosen: ChosenFiles, geometry: Geometry) -> int:
-    """Return the model's parameters, from its files or its config where the Hub counts none; 0: unknown.
+    """Return the number of parameters, from files or config if the Hub has no count; 0 if unknown.
 
-    The Hub counts those of the default branch alone, and which commit is asked must not change what is planned.
+    The Hub counts only the default branch, and the plan must not depend on which commit is requested.
     """
     counted = parameter_count(facts)
     if counted:
@@ -164,18 +164,18 @@ def count_parameters(facts: ModelFacts, chosen: ChosenFiles, geometry: Geometry)
 
 
 def parameter_count(facts: ModelFacts) -> int:
-    """Return the parameters that the Hub counts; 0 where it counts none."""
+    """Return the Hub's parameter count; 0 if it has none."""
     return facts.parameters_total or sum(_counts(facts).values())
 
 
 def _counts(facts: ModelFacts) -> dict[str, int]:
-    """Return parameters by dtype, as far as they are counts: a lock is text, and text can be edited."""
+    """Return parameters by dtype, ignoring invalid counts: a lock is a text file that anyone can edit."""
     said: Mapping[str, Any] = facts.parameters
     return {dtype: n for dtype, n in said.items() if isinstance(n, int) and not isinstance(n, bool) and n > 0}
 
 
 def _without_variants(found: tuple[FileFacts, ...]) -> tuple[FileFacts, ...]:
-    """Drop `model.fp32-00001-of-00002.safetensors` and its like where the same weights stand without a variant."""
+    """Drop variants such as `model.fp32-00001-of-00002.safetensors` if the same weights exist without a variant."""
     plain = tuple(file for file in found if not _VARIANT.search(file.path))
     return plain if any("/" not in file.path for file in plain) else found
 
@@ -185,13 +185,13 @@ def _folder(path: str) -> str:
 
 
 def _folders_of_copies(files: Sequence[FileFacts]) -> frozenset[str]:
-    """Return the folders that hold weights of their own, but for the numbered ones of sentence-transformers."""
+    """Return the folders with their own weights, except sentence-transformers' numbered folders."""
     weights = ("*/*.safetensors", "*/*.bin", "*/*.pt")
     return frozenset(_folder(f.path) for f in files if _matches(f.path, weights) and not f.path[0].isdigit())
 
 
 def _one_copy(found: tuple[FileFacts, ...], facts: ModelFacts) -> tuple[FileFacts, ...]:
-    """Take the parts or the whole, not both: vLLM and transformers load the parts where an index names them."""
+    """Return either the shards or the single file, not both: engines load the shards if an index lists them."""
     parts = tuple(file for file in found if PART.fullmatch(file.path))
     stems = {match[1] + match[4] for file in parts if (match := PART.fullmatch(file.path))}
     wholes = {file.path for file in found if file.path in stems}
@@ -203,12 +203,11 @@ def _one_copy(found: tuple[FileFacts, ...], facts: ModelFacts) -> tuple[FileFact
 
 
 def _choose_gguf(found: tuple[FileFacts, ...], asked: str | None, vision: FileFacts | None) -> ChosenFiles:
-    """Take the asked file, the only one, or llama.cpp's own default quantization; with all its parts.
+    """Choose the requested GGUF file, the only one, or llama.cpp's default quantization, with all its parts.
 
-    Several models of that quantization in one repository are nobody's default: none is taken, and the list must say
-    which one is meant.
+    If several models in the repository have that quantization, none is chosen: the list has to name one.
     """
-    models = [file.path for file in found if "mmproj" not in file.path]  # mmproj: the vision part of a model
+    models = [file.path for file in found if "mmproj" not in file.path]  # mmproj: a model's image projector
     pattern = asked or (models[0] if len(models) == 1 else "*[Qq]4_[Kk]_[Mm]*.gguf")
     fitting = [path for path in models if path == pattern or fnmatchcase(path, pattern)]
     stems = {re.sub(r"-\d{5}-of-\d{5}\.gguf$", "", path) for path in fitting}
@@ -224,11 +223,11 @@ def _choose_gguf(found: tuple[FileFacts, ...], asked: str | None, vision: FileFa
 
 
 def vision_part(facts: ModelFacts) -> FileFacts | None:
-    """Return the projector that llama.cpp needs for images, of a GGUF model whose task takes any."""
+    """Return the projector that llama.cpp needs for images, if the GGUF model's task accepts images."""
     if facts.pipeline_tag not in _SEES:
         return None
     found = [file for file in facts.files if "mmproj" in file.path and file.path.endswith(".gguf")]
-    # Of several the one in 16 bits that every card computes in.
+    # Prefer 16 bits, which every GPU supports.
     found.sort(key=lambda file: ("f16" not in file.path.lower(), "bf16" in file.path.lower(), file.path))
     return found[0] if found else None
 
@@ -239,7 +238,7 @@ def _matches(path: str, patterns: tuple[str, ...]) -> bool:
 
 @cache
 def _expression(patterns: tuple[str, ...]) -> re.Pattern[str]:
-    """Return one expression for all: a thousand models have many files, and there are many patterns."""
+    """Return one compiled expression for all patterns, for speed with many models and files."""
     return re.compile("|".join(map(translate, patterns)))
 
 
@@ -249,31 +248,31 @@ DTYPE_BYTES: Mapping[str, float] = {
     "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "U32": 4,
     "F8_E4M3": 1, "F8_E5M2": 1, "F8_E8M0": 1, "BOOL": 1, "F4": 0.5,
 }  # fmt: skip
-"""Safetensors dtype names to bytes an element."""
+"""Bytes per element of each safetensors dtype."""
 _CONFIG_DTYPES = {"bfloat16": "BF16", "float16": "F16", "float32": "F32", "half": "F16", "float": "F32"}
 _FOUR_BITS = ("mxfp4", "nvfp4", "mxfp4-pack-quantized", "nvfp4-pack-quantized", "modelopt_fp4")
 _PLAIN = ("F64", "F32", "F16", "BF16")
 _EXPERT_BITS = {"mxfp4": 4.25, "nvfp4": 4.5}
-"""Bits of a weight with its scale: one of 8 bits for 32 weights, and for 16."""
+"""Bits per weight including scales: one 8-bit scale per 32 weights (mxfp4) or per 16 (nvfp4)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightsSize:
-    """The bytes of a checkpoint once loaded, on all ranks together."""
+    """A checkpoint's bytes once loaded, on all ranks together."""
 
     size_bytes: int
     how: str
     expert_format: str | None = None
-    """`mxfp4` or `nvfp4`: the experts' format, which kernels pad (`hubstack.catalog.expert_kernels`)."""
+    """Format of the experts, `mxfp4` or `nvfp4`; kernels pad these (`hubstack.catalog.expert_kernels`)."""
 
     @property
     def expert_bits(self) -> float:
-        """Bits of an expert's weight with its scale; 0 where no kernel pads it."""
+        """Bits per expert weight including scales; 0 if no kernel pads it."""
         return _EXPERT_BITS.get(self.expert_format or "", 0)
 
 
 def quantization_method(facts: ModelFacts) -> str | None:
-    """Return the engine's word for the checkpoint's quantization (`awq`, `fp8` ...), None where plain."""
+    """Return the engine's name for the checkpoint's quantization (`awq`, `fp8` ...), or None if unquantized."""
     said = facts.quantization
     if not said:
         return None
@@ -285,7 +284,7 @@ def quantization_method(facts: ModelFacts) -> str | None:
 
 
 def quantization_bits(facts: ModelFacts) -> int | None:
-    """Return the bits of a quantized weight, None where plain or unknown."""
+    """Return the bits per quantized weight, or None if unquantized or unknown."""
     said = facts.quantization
     words = " ".join(str(said.get(key, "")) for key in ("quant_method", "format", "quant_algo")).lower()
     group = _first_group(facts)
@@ -302,7 +301,7 @@ def quantization_bits(facts: ModelFacts) -> int | None:
 
 
 def quantization_block(facts: ModelFacts) -> int | None:
-    """Return how many weights share a scale: a rank's part of a layer must hold whole blocks."""
+    """Return how many weights share a scale; a rank's part of a layer must consist of whole blocks."""
     said, group = facts.quantization, _first_group(facts)
     values: list[Any] = [said.get(key) for key in ("weight_block_size", "group_size", "q_group_size")]
     values += [group.get(key) for key in ("block_structure", "group_size")]
@@ -314,9 +313,9 @@ def quantization_block(facts: ModelFacts) -> int | None:
 
 
 def declares_fp8_cache(facts: ModelFacts) -> bool:
-    """Return whether the checkpoint asks for an 8-bit cache, which engines then take by themselves.
+    """Return whether the checkpoint declares an 8-bit KV cache, which engines then use automatically.
 
-    Of ModelOpt's checkpoints alone (vLLM 0.33.0, utils/torch_utils.py; SGLang 0.5.23, configs/model_config.py).
+    Only for ModelOpt checkpoints (vLLM 0.33.0, utils/torch_utils.py; SGLang 0.5.23, configs/model_config.py).
     """
     if not (quantization_method(facts) or "").startswith("modelopt"):
         return False
@@ -329,7 +328,7 @@ def declares_fp8_cache(facts: ModelFacts) -> bool:
 
 
 def _first_group(facts: ModelFacts) -> Mapping[str, Any]:
-    """Return what compressed-tensors says of the weights of its first group."""
+    """Return the weight settings of compressed-tensors' first group."""
     empty: Mapping[str, Any] = {}
     groups: Any = facts.quantization.get("config_groups")
     first: Any = (
@@ -340,7 +339,7 @@ def _first_group(facts: ModelFacts) -> Mapping[str, Any]:
 
 
 def weights_size(facts: ModelFacts, chosen: ChosenFiles, geometry: Geometry) -> WeightsSize | None:
-    """Return the loaded bytes of a checkpoint, or None where the lock gives no figure to start from."""
+    """Return the loaded bytes of a checkpoint, or None if the lock has no figure to compute them from."""
     size = _stored_size(facts, chosen, geometry)
     if size is None or chosen.format is WeightsFormat.GGUF:
         return size
@@ -372,7 +371,7 @@ def _stored_size(facts: ModelFacts, chosen: ChosenFiles, geometry: Geometry) -> 
 
 
 def _expert_format(facts: ModelFacts, geometry: Geometry) -> str | None:
-    """Return the 4-bit float format of the experts, None where they have none or stay in 16 bits."""
+    """Return the experts' 4-bit float format, or None if there are no experts or they are not quantized."""
     if not geometry.experts or "experts" in fold_modules(facts.quantization):
         return None
     said = facts.quantization
@@ -383,9 +382,9 @@ def _expert_format(facts: ModelFacts, geometry: Geometry) -> str | None:
 
 
 def _second_head(facts: ModelFacts, geometry: Geometry) -> int:
-    """Return the bytes of a head that a checkpoint stores though it is its embeddings: engines skip it.
+    """Return the bytes of a stored output head that only repeats the embeddings, which engines skip.
 
-    Seen from the count alone, and so only of dense text models, whose parameters the config tells.
+    Detected from the parameter count, so only for dense text models whose size follows from the config.
     """
     if not facts.config.get("tie_word_embeddings") or facts.quantization:
         return 0
@@ -407,10 +406,10 @@ def _size_of_files(facts: ModelFacts, chosen: ChosenFiles, geometry: Geometry) -
 
 
 def _size_of_counts(facts: ModelFacts, counts: Mapping[str, int], bits: int, geometry: Geometry) -> WeightsSize:
-    """Read the Hub's counts by dtype: what is in 16 bits is told apart from what is quantized.
+    """Return the size from the Hub's counts by dtype, which separate 16-bit from quantized weights.
 
-    Of packed weights the Hub counts the parameters, and leaves their scales out (AWQ, GPTQ, MXFP4), or the stored
-    elements, scales among them (NVFP4, bitsandbytes): which one, the size of the model tells.
+    For packed weights the Hub counts either parameters without scales (AWQ, GPTQ, MXFP4) or stored elements with
+    scales (NVFP4, bitsandbytes). The model's size tells which.
     """
     plain = sum(n * DTYPE_BYTES[_loaded(dtype)] for dtype, n in counts.items() if dtype in _PLAIN)
     packed = {dtype: n for dtype, n in counts.items() if dtype not in _PLAIN}
@@ -431,7 +430,7 @@ def _is_float4(facts: ModelFacts) -> bool:
 
 
 def _scale_bits(facts: ModelFacts, bits: int) -> float:
-    """Return the bits that scales and zero points add to each weight."""
+    """Return the bits per weight that scales and zero points add."""
     words = " ".join(str(facts.quantization.get(key, "")) for key in ("quant_method", "format")).lower()
     if "mxfp4" in words:
         return 8 / 32
@@ -441,10 +440,10 @@ def _scale_bits(facts: ModelFacts, bits: int) -> float:
 
 
 def _size_of_quantized(facts: ModelFacts, total: int, bits: int, geometry: Geometry) -> WeightsSize:
-    """Embeddings and head stay 16-bit; the rest is bits plus a scale and a zero point a group."""
+    """Return the size from bits per weight: 16-bit embeddings and head, the rest with scales and zero points."""
     tied = bool(facts.config.get("tie_word_embeddings"))
     plain = min((geometry.vocab or 0) * (geometry.hidden or 0) * (1 if tied else 2), total)
-    # The Hub's totals count an nvfp4 byte, which holds two parameters, once (facts: hub_api.md 4.4).
+    # The Hub's totals count each nvfp4 byte, which holds two parameters, as one.
     packed = bits == 4 and quantization_method(facts) == "modelopt_fp4"
     kept, said = _kept_parameters(facts, geometry)
     if quantization_method(facts) == "mxfp4" and geometry.expert_parameters:
@@ -460,7 +459,7 @@ def _size_of_quantized(facts: ModelFacts, total: int, bits: int, geometry: Geome
 
 
 def _kept_parameters(facts: ModelFacts, geometry: Geometry) -> tuple[int, str]:
-    """Return the parameters that the checkpoint keeps in 16 bits beside embeddings and head, and their names."""
+    """Return the parameters kept in 16 bits besides embeddings and head, and a note that names them."""
     counts = fold_modules(facts.quantization)
     hidden, layers = geometry.hidden or 0, geometry.layers or 0
     heads = (geometry.heads or 0) + (geometry.kv_heads or 0)
@@ -478,5 +477,5 @@ def _kept_parameters(facts: ModelFacts, geometry: Geometry) -> tuple[int, str]:
 
 
 def _loaded(dtype: str) -> str:
-    """Engines load 32-bit weights as 16-bit."""
+    """Return the dtype once loaded: engines load 32-bit weights as 16-bit."""
     return "BF16" if dtype in {"F32", "F64"} else dtype

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which machines a model runs on: offers, rules, candidates, and the solver that chooses the fleet."""
+"""Which machines each model runs on: offers, rules, candidates, and the solver that minimizes the total cost."""

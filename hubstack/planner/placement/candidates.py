@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which offers suit a model, and why the others do not.
 
-Owns the candidates: that the model fits, and that it fits on every step of its capacity list. Does not own the
-rules of engines (`hubstack.planner.placement.engine_rules`), the arithmetic of memory
-(`hubstack.planner.memory.sizing`) nor which candidate is taken (`hubstack.planner.placement.solver`).
+Owns the candidates: offers that fit the model on every step of its capacity list. Does not own the engines' rules
+(`hubstack.planner.placement.engine_rules`), the memory arithmetic (`hubstack.planner.memory.sizing`) or the choice
+of a candidate (`hubstack.planner.placement.solver`).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -33,18 +33,18 @@ from hubstack.planner.placement.offers import Offer
 
 GIB = sizing.GIB
 FP8_CACHE_SINCE = 8.9
-"""Compute capability of an 8-bit cache (vLLM 0.33.0, its Triton backend)."""
+"""Minimum compute capability for an 8-bit KV cache (vLLM 0.33.0, Triton backend)."""
 BATCHES = (64, 128, 256, 32, 16, 8)
-"""Batch limits that are tried for a model whose traffic is known."""
+"""Batch limits to try for a model with known traffic."""
 LARGER_STEPS = (8192,)
-"""Tokens of a step that are tried for it beside the pinned ones."""
+"""Tokens per step to try for such a model, besides the pinned value."""
 DEARER = 2
-"""Dearer offers that fit, looked at so that a person sees what else there is."""
+"""Number of more expensive fitting offers to evaluate, so that the plan can show alternatives."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One step of the capacity list on the machine that serves it."""
+    """One step of the capacity list, with its machine."""
 
     asked: CapacityStep
     offer: Offer
@@ -57,72 +57,72 @@ class Candidate:
     """One way to place a model."""
 
     steps: tuple[Step, ...]
-    """As many as the capacity list has, the first choice first."""
+    """One for each entry of the capacity list, first choice first."""
     offer: Offer
-    """What the first step takes."""
+    """The offer of the first step."""
     verdict: Verdict
-    """The worst of the steps."""
+    """The least certain verdict of all steps."""
     load: sizing.Load
     engine: Engine
     kind: EngineKind
     key: str
-    """Of the capacity class: servers of equal keys share nodes."""
+    """Key of the capacity class; servers with equal keys share nodes."""
     usd: float
-    """An hour of one node of the first step, to compare by."""
+    """USD per hour of one node of the first step, for comparison."""
     served: Served | None = None
-    """What one server serves of the traffic or within the service level asked for; None where neither was."""
+    """What one server can serve of the requested traffic or service level; None if neither was requested."""
 
     def servers(self, request: ModelRequest) -> int:
-        """Return the servers at most: asked for, or as many as the traffic takes."""
+        """Return the maximum number of servers: as requested, or as many as the traffic needs."""
         if request.traffic is None or request.bounds_replicas or self.served is None:
             return request.replicas_max
         return max(self.served.replicas, request.replicas_min)
 
     @property
     def need(self) -> MemoryNeed:
-        """Memory on the first step."""
+        """Memory need on the first step."""
         return self.steps[0].need
 
     def alone(self, servers: int = 1) -> float:
-        """USD an hour of so many servers that share their nodes with no other model."""
+        """Return USD per hour of this number of servers on nodes shared with no other model."""
         return self.usd * -(-self.offer.taken * servers // self.offer.units)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tried:
-    """An offer that was looked at."""
+    """An offer that was evaluated."""
 
     offer: Offer
     usd: float
-    """An hour of one server alone."""
+    """USD per hour of one server on nodes of its own."""
     why_not: str | None = None
     is_near: bool = True
-    """Whether memory was computed, so that `why_not` names a figure."""
+    """Whether memory was computed, so that `why_not` gives a figure."""
     verdict: Verdict | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidates:
-    """Every way to place one model, the cheapest alone first, and what was looked at."""
+    """Every way to place one model, cheapest on its own first, and all offers that were evaluated."""
 
     fitting: tuple[Candidate, ...]
     tried: tuple[Tried, ...]
     unsold: tuple[MachineType, ...] = ()
-    """Where nothing was tried: machines with an accelerator that was asked for, which are bought in other ways."""
+    """If nothing was evaluated: machines with a requested accelerator that are only sold in other ways."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Alike:
-    """Offers that a model finds equal but for the machine around the accelerators: sized once."""
+    """Offers that differ only in the machine around the accelerators, so that a model is sized once for all."""
 
     offers: tuple[Offer, ...]
-    """The cheapest first."""
+    """The offers, cheapest first."""
     usd: float
-    """Of the cheapest, an hour of one server on full nodes."""
+    """USD per hour of one server of the cheapest offer, on full nodes."""
 
 
 class Surveyor:
-    """Looks for candidates of models among the offers of one target."""
+    """Finds candidates for models among the offers of one target."""
 
     def __init__(self, offers: Iterable[Offer], catalog: Catalog, target: StackSettings) -> None:
         self._offers, self._catalog, self._target = tuple(offers), catalog, target
@@ -130,10 +130,10 @@ class Surveyor:
         self._keys: dict[tuple[object, ...], str] = {}
 
     def survey(self, demand: Demand, only: frozenset[str] = frozenset()) -> Candidates:
-        """Return the ways to place one model; none fits where `fitting` is empty.
+        """Return the ways to place one model; `fitting` is empty if none fits.
 
-        It stops where every further offer costs more, even on full nodes, than what was found; machine types in
-        `only` are looked at whatever they cost, and no others.
+        The search stops when all further offers cost more, even on full nodes, than those found. With `only`, it
+        evaluates exactly these machine types, whatever they cost.
         """
         found: list[Candidate] = []
         tried: list[Tried] = []
@@ -177,7 +177,7 @@ class Surveyor:
         return self._sorted[kind, only]
 
     def _look(self, offers: Sequence[Offer], demand: Demand, tried: list[Tried]) -> list[Candidate]:
-        """Return the candidates among offers that are alike, and note what was looked at."""
+        """Return the candidates among similar offers, and append every evaluated offer to `tried`."""
         first, kind = offers[0], demand.request.capacity[0].kind
         runs = engine_on(first.accelerator, demand, self._catalog)
         if runs is None:
@@ -194,7 +194,7 @@ class Surveyor:
         need = self._size(first, load, demand, runs.spec.kind)
         states = sizing.max_states(need.kv_available_bytes, demand.geometry, load)
         if demand.request.concurrency <= states < load.sequences:
-            # A smaller batch starts where the states of the pinned one would not all fit.
+            # A smaller batch can start even if the states of the pinned one do not all fit.
             load = replace(load, max_num_seqs=states)
             need = self._size(first, load, demand, runs.spec.kind)
         if need.verdict is Verdict.DOES_NOT_FIT:
@@ -225,7 +225,7 @@ class Surveyor:
     def _fit_to_traffic(
         self, offer: Offer, demand: Demand, kind: EngineKind, load: sizing.Load, need: MemoryNeed
     ) -> tuple[sizing.Load, MemoryNeed, Served | None] | str:
-        """Return batch limits under which fewest replicas serve the traffic, or say why none do."""
+        """Return the batch limits that serve the traffic with the fewest replicas, or why none can."""
         request, level = demand.request, level_of(demand.request)
         if request.traffic is None and not level.is_asked:
             return load, need, None
@@ -261,7 +261,7 @@ class Surveyor:
     def _steps(
         self, offer: Offer, demand: Demand, load: sizing.Load, need: MemoryNeed, kind: EngineKind
     ) -> tuple[Step, ...] | str:
-        """Return every step of the capacity list proven to fit, or say which does not and why."""
+        """Return all steps of the capacity list if each fits, or why one does not."""
         steps: list[Step] = []
         for number, asked in enumerate(demand.request.capacity, 1):
             on = self._other(offer, asked, demand) if asked.accelerator else offer
@@ -278,7 +278,7 @@ class Surveyor:
                 broken = self._step_breaks(on, offer, demand)
                 if broken:
                     return f"step {number}: {broken}"
-                # Its pods carry the flags of the first step.
+                # Its pods have the flags of the first step.
                 held = self._size(on, load, demand, kind)
                 if held.verdict is Verdict.DOES_NOT_FIT:
                     return f"step {number}: on {on.machine.name} the model {does_not_fit(held, demand)}"
@@ -286,7 +286,7 @@ class Surveyor:
         return tuple(steps)
 
     def _other(self, offer: Offer, asked: CapacityStep, demand: Demand) -> Offer | None:
-        """Return the cheapest machine with another accelerator on which the same pod runs."""
+        """Return the cheapest machine with the other accelerator that can run the same pod."""
         accelerator = self._catalog.accelerator(asked.accelerator or "")
         if accelerator is None or accelerator.id == offer.accelerator.id:
             return offer
@@ -301,7 +301,7 @@ class Surveyor:
         if on.accelerator.kind is not offer.accelerator.kind:
             return f"the same pod cannot run on both {offer.accelerator.name} and {on.accelerator.name}"
         first = engine_on(offer.accelerator, demand, self._catalog)
-        if first is None:  # the offer was looked at because it has one
+        if first is None:  # offers are evaluated only if they have an engine
             raise ValueError(f"no engine runs on {offer.accelerator.id}")
         there = engine_on(on.accelerator, demand, self._catalog)
         if not there or there.engine.image_for(on.accelerator.id) != first.engine.image_for(offer.accelerator.id):
@@ -312,7 +312,7 @@ class Surveyor:
 
 
 def _is_not_bought(machine: MachineType, asked: CapacityStep) -> str | None:
-    """Say why a step of the capacity list does not buy this machine."""
+    """Return why a step of the capacity list does not buy this machine, or None if it does."""
     if asked.machine_type not in {None, machine.name, machine.gce_machine_type}:
         return f"{machine.name} is not the requested {asked.machine_type}"
     return None if machine.is_sold_as(asked.kind) else f"{machine.name} is not sold as {asked.kind}"
@@ -332,12 +332,12 @@ def _is_asked(offer: Offer, demand: Demand, wanted: set[str]) -> bool:
         return False
     if offer.servers_per_accelerator > 1 and not demand.request.share_gpu:
         return False
-    # What an engine sees of a fraction of a card is in no source: only where its card is named.
+    # The memory an engine sees on a fraction of a GPU is undocumented, so fractions are used only if requested.
     return offer.machine.accelerator_fraction is None or bool(wanted)
 
 
 def _surest(found: list[Candidate]) -> list[Candidate]:
-    """Keep the surest kind: one node before several, and several before an uncertain one."""
+    """Keep the most certain kind: one node before several, and several before an uncertain fit."""
     for keep in (
         [c for c in found if c.verdict is Verdict.FITS and c.offer.hosts == 1],
         [c for c in found if c.verdict is Verdict.FITS],
@@ -354,13 +354,13 @@ def _preference(candidate: Candidate, request: ModelRequest) -> tuple[float, int
 
 
 def _price(candidate: Candidate, request: ModelRequest) -> float:
-    """Return what further offers must not exceed: of a server, or of all that the traffic takes."""
+    """Return the price that further offers must not exceed, for one server or for all that the traffic needs."""
     servers = candidate.servers(request)
     return candidate.alone(servers) / (1 if request.traffic else servers)
 
 
 def _of_one_number(ordered: list[Candidate], demand: Demand) -> tuple[Candidate, ...]:
-    """Keep those of as many servers as the cheapest takes: a fleet is priced with one number for each model."""
+    """Keep candidates with as many servers as the cheapest: the solver uses one replica count per model."""
     request = demand.request
     if request.traffic is None:
         return tuple(ordered)
@@ -368,7 +368,7 @@ def _of_one_number(ordered: list[Candidate], demand: Demand) -> tuple[Candidate,
 
 
 def _batch_limits(load: sizing.Load, demand: Demand) -> Iterator[sizing.Load]:
-    """Yield the limits to try, those that are pinned without traffic first."""
+    """Yield the batch limits to try, starting with the pinned defaults."""
     yield load
     if demand.request.traffic is None or demand.choice.pooling:
         return
@@ -379,7 +379,7 @@ def _batch_limits(load: sizing.Load, demand: Demand) -> Iterator[sizing.Load]:
 
 
 def placed(offer: Offer, load: sizing.Load, need: MemoryNeed, demand: Demand, kind: EngineKind) -> Placed:
-    """Return what the performance of a model on an offer is computed from."""
+    """Return the inputs for predicting the performance of a model on an offer."""
     price = offer.price(demand.request.capacity[0].kind)
     return Placed(
         facts=demand.facts, geometry=demand.geometry, weights=demand.weights, accelerator=offer.accelerator,
@@ -390,7 +390,7 @@ def placed(offer: Offer, load: sizing.Load, need: MemoryNeed, demand: Demand, ki
 
 
 def _cache_dtype(offer: Offer, demand: Demand, spec: EngineSpec) -> str:
-    """Return the cache's dtype: what is asked for, or what the checkpoint declares where the card has it."""
+    """Return the requested KV cache dtype, or the one the checkpoint declares if the card supports it."""
     asked = demand.request.kv_cache_dtype
     if asked != "auto" or spec.cache_without_fp8 is None or not declares_fp8_cache(demand.facts):
         return asked
@@ -415,7 +415,7 @@ def _load(offer: Offer, demand: Demand, spec: EngineSpec) -> sizing.Load:
 
 
 def _outweighs(offer: Offer, demand: Demand, engine: EngineMemory) -> str | None:
-    """Say so where the weights alone are too much: most offers of a large model go no further."""
+    """Return why the weights alone do not fit, a quick check that rules out most offers for a large model."""
     budget = offer.visible_bytes * (offer.memory_share or engine.share)
     weights = demand.weights.size_bytes / (offer.tensor_parallel * offer.hosts)
     if weights <= budget:
@@ -435,20 +435,20 @@ def _device(offer: Offer, kernel: ExpertKernel | None = None) -> sizing.Device:
 
 
 def needed_bytes(need: MemoryNeed, demand: Demand) -> int:
-    """Return what one accelerator must hold with the sequences that were asked for."""
+    """Return the bytes that one accelerator needs for the requested concurrency."""
     sequence = need.kv_fixed_bytes + need.kv_bytes_per_token * need.context
     return need.total_bytes + sequence * demand.request.concurrency
 
 
 def does_not_fit(need: MemoryNeed, demand: Demand) -> str:
-    """Say by which figure it does not."""
+    """Return why the model does not fit, with the figures."""
     wanted = needed_bytes(need, demand)
     usable = f"but only {need.budget_bytes / GIB:.1f} GiB are usable"
     return f"needs {wanted / GIB:.1f} GiB per accelerator, {usable}"
 
 
 def class_key(steps: Iterable[Step]) -> str:
-    """Return the key of the pools for an offer bought in this order; equal keys share nodes."""
+    """Return the key of the capacity class for these steps; servers with equal keys share nodes."""
     held = tuple(steps)
     offer = held[0].offer
     parts = [names.slug(offer.machine.name)]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which cards have the kernels that a model needs: attention, cache and quantization against compute capability.
+"""Which GPUs have the kernels that a model needs, by compute capability: attention, KV cache and quantization.
 
-Owns these rules, each with the figure that breaks it. The figures are those of the engine's release, read from its
-wheel (catalog/releases/), and the upper bounds of its row. Does not own memory.
+Owns these rules and the figures in their messages. The figures come from the engine's release, as read from its
+wheel (catalog/releases/), and from the upper bounds in the engine's catalogue row. Does not own memory.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,21 +17,21 @@ _SCHEMES: Mapping[tuple[str, str], str] = {
     ("int4", "float8"): "W4A8Fp8",
     ("int4", "int8"): "W4A8Int",
 }
-"""Weights and activations of a compressed-tensors group to vLLM's scheme; others run on every card of the images,
-or fall back to one that does (fp8 to weights alone)."""
+"""vLLM's scheme for each pair of weight and activation formats of compressed-tensors. Other schemes run on every
+GPU that the images support, or fall back to one that does (fp8 to weights only)."""
 
 
 def lacks_kernel(
     accelerator: Accelerator, engine: Engine, facts: ModelFacts, geometry: Geometry, cache: str
 ) -> str | None:
-    """Say which kernel the engine lacks on a card; None where it has all, or where no list is known.
+    """Return which kernel the engine lacks on a GPU, or None if it lacks none or its kernels are unknown.
 
     Args:
-        accelerator: the card.
-        engine: what serves on it.
-        facts: of the model.
-        geometry: of the model.
-        cache: number format of its cache, as asked.
+        accelerator: the GPU.
+        engine: the engine that would serve the model.
+        facts: the model's locked facts.
+        geometry: the model's dimensions.
+        cache: the requested KV cache dtype.
     """
     capability, release = accelerator.compute_capability, engine.release
     if capability is None or release is None:

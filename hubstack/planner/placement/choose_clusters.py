@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Choose a cluster for each model that none names, and place every cluster's models.
+"""Choose a cluster for each model that is not assigned to one, and place the models in every cluster.
 
-Owns what `hubstack place` and the end of `hubstack lock` do where an environment has several clusters: a model
-stays where it is; a new one goes to the first cluster that it prefers and fits. Does not own the order of
-preference (`hubstack.inputs.clusters`) nor the place inside a cluster
+Owns what `hubstack place` and the end of `hubstack lock` do in an environment with several clusters: existing
+models keep their cluster, and a new model gets the first cluster in its order of preference that fits it. Does not
+own that order (`hubstack.inputs.clusters`) or the placement inside a cluster
 (`hubstack.planner.placement.write_placement`).
 """
 
@@ -33,15 +33,15 @@ config:
 
 
 def write_group_places(group: Group, *, rebalance: bool = False, check: bool = False) -> list[str]:
-    """Choose clusters, place every model and write what changes; return one line for each change.
+    """Choose clusters, place every model, write the changed files and return one line per change.
 
     Args:
         group: the environment.
-        rebalance: place all models anew inside their clusters; none goes to another.
-        check: write nothing.
+        rebalance: place all models again inside their clusters; no model changes cluster.
+        check: do not write any file.
 
     Raises:
-        InputError: every problem found; what is right was written.
+        InputError: all problems found; files without problems were written.
     """
     folder, before, all_models = group.project.folder, group.recorded, group.all_models
     lock = load_lock(lock_path(folder / group.models_path), str(lock_path(Path(group.models_path))))
@@ -71,13 +71,13 @@ def write_group_places(group: Group, *, rebalance: bool = False, check: bool = F
 
 
 def choose_clusters(group: Group, lock: Lock) -> dict[str, str]:
-    """Return the cluster of each model that no cluster names.
+    """Return the chosen cluster of each model that is not assigned to one.
 
     Raises:
-        InputError: every model that fits in no cluster, and what each cluster lacks for it.
+        InputError: models that do not fit in any cluster, with the reason for each cluster.
     """
     all_models, recorded = group.all_models, group.recorded
-    # What a model needs beside others (the gateway's own model names) is for `plan` to refuse.
+    # Conflicts between models (such as the gateway's model names) are left for `plan` to report.
     targets = {cluster.key: group.settings(cluster).changed(gateway_settings=None) for cluster in group.clusters}
     chosen: dict[str, str] = {}
     new: list[ModelRequest] = []
@@ -95,7 +95,7 @@ def _fitting(
     new: list[ModelRequest], all_models: Request, lock: Lock, targets: Mapping[str, StackSettings],
     clusters: tuple[Cluster, ...],
 ) -> dict[str, str]:  # fmt: skip
-    """Return the first cluster by preference in which each new model fits."""
+    """Return, for each new model, the first cluster in its order of preference that fits it."""
     catalog = load_catalog()
     chosen: dict[str, str] = {}
     problems: list[Problem] = []
@@ -127,7 +127,7 @@ def _fitting(
 def _refused(
     models: list[ModelRequest], all_models: Request, lock: Lock, catalog: Catalog, target: StackSettings
 ) -> dict[str, str]:
-    """Return the keys of the models that a cluster cannot have, with why."""
+    """Return the models that do not fit in a cluster, by key, with the reason."""
     if not models or _why_not(models, all_models, lock, catalog, target) is None:
         return {}
     found = {model.key: _why_not([model], all_models, lock, catalog, target) for model in models}

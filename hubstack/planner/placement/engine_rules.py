@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an engine asks of an accelerator, of tensor parallelism and of the host, whatever the memory.
+"""What engines require of accelerators, tensor parallelism and hosts, apart from accelerator memory.
 
-Owns these rules, each with the figure that breaks it. Does not own which offers are looked at
+Owns these rules and the figures in their messages. Does not own which offers are evaluated
 (`hubstack.planner.placement.candidates`).
 """
 
@@ -25,7 +25,7 @@ GIB = sizing.GIB
 
 @dataclass(frozen=True, kw_only=True)
 class Demand:
-    """What placement must know of a model."""
+    """What placement needs to know about a model."""
 
     request: ModelRequest
     facts: ModelFacts
@@ -37,12 +37,12 @@ class Demand:
 
     @cached_property
     def block(self) -> int | None:
-        """Weights that share a scale."""
+        """Number of weights that share a quantization scale."""
         return quantization_block(self.facts)
 
     @cached_property
     def method(self) -> str | None:
-        """The engine's word for the quantization."""
+        """The engine's name for the quantization method."""
         return quantization_method(self.facts)
 
 
@@ -52,11 +52,11 @@ class Runs:
 
     spec: EngineSpec
     engine: Engine
-    """Its row."""
+    """The engine's catalogue row."""
 
 
 def engine_on(accelerator: Accelerator, demand: Demand, catalog: Catalog) -> Runs | None:
-    """Return the engine for this accelerator; None where there is none."""
+    """Return the engine for this accelerator, or None if there is none."""
     spec = spec_of(demand.choice.kind)
     if accelerator.kind is AcceleratorKind.TPU:
         if spec.on_tpu is None:
@@ -74,7 +74,7 @@ def _asks_for_tpu(demand: Demand) -> bool:
 
 
 def breaks_rule(offer: Offer, demand: Demand, runs: Runs) -> str | None:
-    """Say which rule an offer breaks that holds for every machine with as many of its accelerators."""
+    """Return why an offer is ruled out, by rules that do not depend on the machine around the accelerators."""
     accelerator, asked = offer.accelerator, bool(demand.request.accelerators)
     if accelerator.host_cpu_arch not in {None, "x86_64"}:
         return f"its nodes are {accelerator.host_cpu_arch}, but the engine images are built for x86_64"
@@ -90,7 +90,7 @@ def breaks_rule(offer: Offer, demand: Demand, runs: Runs) -> str | None:
 
 
 def breaks_gpu_rule(accelerator: Accelerator, demand: Demand, *, asked: bool) -> str | None:
-    """Say what the engine misses on a GPU."""
+    """Return what the engine lacks on a GPU, or None."""
     engine = demand.choice.engine
     capability = accelerator.compute_capability or 0
     floor = engine.min_compute_capability or 0
@@ -138,7 +138,7 @@ def _breaks_tpu_rule(offer: Offer, demand: Demand, engine: Engine, *, asked: boo
 
 
 def _breaks_parallel_rule(offer: Offer, demand: Demand, engine: Engine) -> str | None:
-    """Say which dimension the ranks do not divide (vLLM refuses to start)."""
+    """Return which model dimension is not divisible by the ranks (vLLM refuses to start), or None."""
     geometry, ranks = demand.geometry, offer.tensor_parallel
     if not engine.has_tensor_parallel:
         return None
@@ -149,12 +149,12 @@ def _breaks_parallel_rule(offer: Offer, demand: Demand, engine: Engine) -> str |
         return f"its {heads} attention heads are not divisible by {ranks} ranks"
     if max(kv_heads, ranks) % min(kv_heads, ranks):
         return f"its {kv_heads} key-value heads cannot be split evenly across {ranks} ranks"
-    # Experts that cannot be cut are put on the ranks whole.
+    # Experts that cannot be split are placed whole on the ranks.
     return None if geometry.experts or ranks == 1 else _breaks_width(ranks, demand)
 
 
 def needs_whole_experts(ranks: int, demand: Demand) -> bool:
-    """Return whether only expert parallelism divides a mixture of experts among the ranks."""
+    """Return whether a mixture of experts can only be split across the ranks by expert parallelism."""
     return bool(demand.geometry.experts) and ranks > 1 and _breaks_width(ranks, demand) is not None
 
 
@@ -169,7 +169,11 @@ def _breaks_width(ranks: int, demand: Demand) -> str | None:
 
 
 def lacks_memory(offer: Offer, demand: Demand, floor: Offer | None = None) -> str | None:
-    """Loading needs host memory; a fallback step has at least what the first step's pods ask for."""
+    """Return why host memory is too small, or None.
+
+    Loading needs room for the largest file; a fallback step (`floor` given) also needs what the first step's pods
+    request.
+    """
     share = _host_memory(offer)
     wanted = max(demand.largest_file_bytes + 4 * GIB, _host_memory(floor) if floor else 0)
     if share < wanted:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a region sells: every way to put one server on accelerators, with its price.
+"""What a region offers: every way to run one server on accelerators, with its price.
 
-Owns the list of offers of a target, which no model changes. Does not own which of them suits a model
-(`hubstack.planner.placement.candidates`) nor which is taken (`hubstack.planner.placement.solver`).
+Owns a target's list of offers, which does not depend on any model. Does not own which of them suit a model
+(`hubstack.planner.placement.candidates`) or which is chosen (`hubstack.planner.placement.solver`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,62 +15,62 @@ from hubstack.inputs.settings import StackSettings
 from hubstack.kinds import AcceleratorKind, CapacityKind
 
 SERVERS_PER_CARD = (2, 4, 8)
-"""Parts that a shared card is cut in. Few, so that the pools are few; GKE allows up to 48 (facts: gke.md 3.3)."""
+"""Servers per shared GPU. A short list keeps the number of node pools small; GKE allows up to 48."""
 CONTEXT_BYTES = 600 * 1024**2
-"""CUDA context of one process, outside the engine's own budget: 0.3 to 0.6 GiB (facts: serving_logs.md 6)."""
+"""CUDA context of one process, outside the engine's budget: 0.3 to 0.6 GiB (docs/concepts/sizing.md)."""
 PIPELINE_STAGES = (2, 3, 4)
-"""Nodes that one replica may span."""
+"""Numbers of nodes that one replica can span."""
 UNKNOWN_USD = 1_000_000.0
-"""An hour of what has no price: taken last."""
+"""USD per hour assumed for offers without a price, so that they are chosen last."""
 
 
 HOST_SHARE = 0.9
-"""Of what a node can allocate, for our pods; the rest is for DaemonSets that the floor in the catalogue misses."""
+"""Share of a node's allocatable memory used for our pods; the rest is for DaemonSets not in the catalogue."""
 SIDECAR_MEMORY_BYTES = 2 * 1024**3
 SIDECAR_CPU_MILLICORES = 100
-"""Of the FUSE driver's container in every server's pod (`hubstack.deploy.manifests` asks for as much)."""
+"""Requests of the FUSE sidecar in every server's pod (`hubstack.deploy.manifests` requests the same)."""
 
 
 def host_memory_bytes(machine: MachineType, share: float) -> int:
-    """Return the memory of a server with this share of a node, its sidecar's left out; may be negative."""
+    """Return the bytes of memory for a server with this share of a node, without its sidecar; may be negative."""
     return int(machine.allocatable_memory_bytes * share * HOST_SHARE) - SIDECAR_MEMORY_BYTES
 
 
 def host_cpu_millicores(machine: MachineType, share: float) -> int:
-    """Return the CPU request of a server with this share of a node, its sidecar's left out."""
+    """Return the CPU request in millicores of a server with this share of a node, without its sidecar."""
     return max(50, int(machine.allocatable_cpu_millicores * share * HOST_SHARE) - SIDECAR_CPU_MILLICORES)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Offer:
-    """One server on accelerators of one kind of node."""
+    """One server on the accelerators of one kind of node."""
 
     machine: MachineType
     accelerator: Accelerator
     count: int
-    """Accelerators on each node that the server uses: GPUs, or all chips of the node."""
+    """Accelerators that the server uses on each node: GPUs, or all TPU chips of the node."""
     servers_per_accelerator: int = 1
     hosts: int = 1
-    """Nodes of one server, one pipeline stage each."""
+    """Nodes of one server, each with one pipeline stage."""
     topology: str | None = None
     zones: tuple[str, ...]
     row: Price | None
 
     @cached_property
     def tensor_parallel(self) -> int:
-        """Ranks of one stage; devices, of which TPU7x has two a chip."""
+        """Ranks of one pipeline stage, one per device; a TPU7x chip has two devices."""
         return self.count * self.accelerator.devices_per_chip
 
     @cached_property
     def visible_bytes(self) -> int:
-        """What the engine sees of one device: of a fraction of a card nominally that fraction."""
+        """Bytes that the engine sees on one device; for a fraction of a GPU, that fraction of the whole."""
         return int(self.accelerator.memory_bytes_visible * (self.machine.accelerator_fraction or 1))
 
     @cached_property
     def memory_share(self) -> float | None:
-        """Largest share of a shared card that one server may use, None for a whole card.
+        """Largest memory share of a shared GPU that one server may use; None for a whole GPU.
 
-        The other servers' CUDA contexts come off first: they lie outside every engine's budget.
+        The other servers' CUDA contexts are subtracted first, because they are outside every engine's budget.
         """
         if self.servers_per_accelerator == 1:
             return None
@@ -79,39 +79,39 @@ class Offer:
 
     @cached_property
     def units(self) -> int:
-        """Places of one node: accelerators x servers on each.
+        """Places on one node: accelerators x servers on each.
 
-        They are powers of two, as are the places that a server takes, so whatever adds up fits.
+        These and the places per server are powers of two, so any set of servers with enough places in total fits.
         """
         return self.machine.accelerator_count * self.servers_per_accelerator
 
     @cached_property
     def taken(self) -> int:
-        """Places that one server takes, over all its nodes."""
+        """Places that one server uses over all its nodes."""
         return self.count * self.hosts if self.servers_per_accelerator == 1 else 1
 
     @cached_property
     def alike(self) -> tuple[object, ...]:
-        """What a model's memory depends on; offers with equal ones differ in the machine around the cards."""
+        """Everything that a model's memory depends on; offers with equal values differ only in the machine."""
         fraction = self.machine.accelerator_fraction
         return (self.accelerator.id, self.count, self.hosts, self.servers_per_accelerator, fraction)
 
     @cached_property
     def is_slice(self) -> bool:
-        """A TPU slice over several nodes, which comes and goes whole."""
+        """Whether this is a multi-node TPU slice, which is created and deleted as a whole."""
         return self.hosts > 1 and self.accelerator.kind is AcceleratorKind.TPU
 
     @cached_property
     def host_share(self) -> float:
-        """Part of a node's processors and memory that belongs to one server."""
+        """Share of a node's CPU and memory that belongs to one server."""
         return self.count / self.machine.accelerator_count / self.servers_per_accelerator
 
     def price(self, kind: CapacityKind) -> PriceUsed | None:
-        """Return the price of one node, None where no source gives one."""
+        """Return the price of one node, or None if the catalogue has none."""
         return self._prices[kind]
 
     def usd(self, kind: CapacityKind) -> float:
-        """Return USD an hour of one node to compare by: the list price where this way of buying has none."""
+        """Return USD per hour of one node for comparison, with the list price as the fallback."""
         return self._usd[kind]
 
     @cached_property
@@ -125,7 +125,7 @@ class Offer:
 
 
 def list_offers(catalog: Catalog, target: StackSettings) -> tuple[Offer, ...]:
-    """Return every offer of the target's zones, sorted by machine type."""
+    """Return all offers in the target's zones, sorted by machine type."""
     return tuple(
         offer for name in sorted(catalog.machine_types)
         for offer in _of_machine(catalog.machine_types[name], catalog, target)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node pools and capacity classes that placed models share.
 
-Owns the keys of pools, their sizes and their order of preference. Does not own where models go
-(`hubstack.planner.placement.solver`) nor what a pool costs (`hubstack.planner.cost`).
+Owns the keys of pools, their sizes and their order of preference. Does not own which candidate a model gets
+(`hubstack.planner.placement.solver`) or what a pool costs (`hubstack.planner.cost`).
 """
 
 from collections.abc import Iterable
@@ -12,17 +12,16 @@ from hubstack.plan import CapacityClass, ModelPlan, PoolPlan
 from hubstack.planner.placement.candidates import Candidate, Step
 
 BOOT_DISK_GIB = 200
-"""Images of 10 to 20 GB, unpacked, and their layers (facts: gke.md 3.4)."""
+"""Boot disk space for unpacked images of 10 to 20 GB and their layers."""
 
 Member = tuple[ModelPlan, Candidate]
 
 
 def pool_key(capacity_class: str, step: Step, number: int | None = None) -> str:
-    """Return a pool's key: the machine, the way it is bought, and a hash of all whose change replaces a pool.
+    """Return a pool's key: machine, capacity kind, and a hash of every property whose change replaces the pool.
 
-    With the hash in the name a change makes a new pool first and deletes the old one last
-    (docs/concepts/identity.md; facts: gke.md 5.1 "Replacement order"). `number` tells the slices of a multi-host
-    TPU apart.
+    With the hash in its name, a changed pool is created before the old one is deleted (docs/concepts/identity.md).
+    `number` distinguishes the slices of a multi-host TPU.
     """
     offer = step.offer
     said = [
@@ -51,7 +50,7 @@ def plan_pools(placed: Iterable[Member]) -> tuple[tuple[PoolPlan, ...], tuple[Ca
 
 
 def _pools_of(key: str, at: int, members: list[Member]) -> list[PoolPlan]:
-    """Return the pools of one step: one, or one for each replica of a multi-host TPU."""
+    """Return the pools of one step: a single pool, or one per replica of a multi-host TPU."""
     step = members[0][1].steps[at]
     if not step.offer.is_slice:
         return [_pool(pool_key(key, step), key, step, members, nodes_for(members, at))]
@@ -60,7 +59,7 @@ def _pools_of(key: str, at: int, members: list[Member]) -> list[PoolPlan]:
 
 
 def nodes_for(members: Iterable[Member], at: int) -> int:
-    """Return the nodes of one step that hold every model at its most replicas."""
+    """Return the nodes of one step needed with every model at `replicas.max`."""
     held = list(members)
     offer = held[0][1].steps[at].offer
     places = sum(candidate.steps[at].offer.taken * model.replicas.max for model, candidate in held)

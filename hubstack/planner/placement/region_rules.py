@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the catalogue has to say of a stack's settings.
+"""Checks of a stack's regions and zones against the catalogue.
 
-Does not own what the settings may be (`hubstack.inputs.settings`).
+Does not own the format of the settings (`hubstack.inputs.settings`).
 """
 
 from hubstack.catalog import Catalog
@@ -13,10 +13,10 @@ _EVERY = "any"
 
 
 def check_regions(catalog: Catalog, target: StackSettings) -> None:
-    """Refuse regions in which the catalogue has no accelerator.
+    """Reject regions without accelerators in the catalogue.
 
     Raises:
-        InputError: each of them, at its setting.
+        InputError: a problem for each such region, at its setting.
     """
     known = catalog.all_regions()
     said = [("gcp:region", "is", target.region)]

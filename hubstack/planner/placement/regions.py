@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The same list planned in other regions, to compare.
+"""Plans of the same list in other regions, for comparison.
 
-Owns which regions are looked at and what is said of each. What is created stays where `gcp:region` says
-(docs/adr/0006-regions-compare.md).
+Owns which regions are compared and what is reported for each. Does not change where the stack is created, which
+`gcp:region` sets (docs/adr/0006-regions-compare.md).
 """
 
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ ANY = "any"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegionPlan:
-    """One region: its plan, or why the list has no place there."""
+    """One region: its plan, or why the list does not fit there."""
 
     region: str
     plan: Plan | None
@@ -32,10 +32,10 @@ class RegionPlan:
 def compare_regions(
     request: Request, lock: Lock, catalog: Catalog, target: StackSettings, asked: Iterable[str]
 ) -> tuple[RegionPlan, ...]:
-    """Plan the list in each region, the cheapest first; regions without a full price after those with one.
+    """Return the list's plan in each region, cheapest first; regions with unknown prices come last.
 
     Raises:
-        InputError: a region has no accelerator in the catalogue.
+        InputError: a region has no accelerators in the catalogue.
     """
     known = catalog.all_regions()
     words = list(dict.fromkeys(asked))
@@ -48,7 +48,7 @@ def compare_regions(
 
 
 def _plan(request: Request, lock: Lock, catalog: Catalog, target: StackSettings) -> RegionPlan:
-    # Zones and budget are of the stack's own region.
+    # Zones and budget apply to the stack's own region only.
     there = target.changed(zones=(), budget_usd_per_month=None)
     try:
         return RegionPlan(region=target.region, plan=plan_stack(request, lock, catalog, there), why_not=None)

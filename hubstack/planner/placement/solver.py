@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which candidate each model takes, so that the whole fleet is cheapest.
+"""Which candidate each model gets, so that the total cost is minimal.
 
-Owns the objective: the price of the nodes that hold every model at its most replicas, on the first step of its
-capacity list; and that what stands stays where it is. Servers of one class share nodes; their sizes are powers of
-two that divide a node, so the places that they take add up. The integer program is solved by HiGHS
-(docs/adr/0007-fleet-price.md), with one thread, a fixed seed and a limit in nodes, so that equal input gives equal
-output; a greedy search stands in where it finds nothing in its limits.
+Owns the objective: the price of the nodes needed with every model at `replicas.max` on the first step of its
+capacity list. Existing models keep their places. Servers of one class share nodes, and their sizes are powers of
+two that divide a node, so their places simply add up. HiGHS solves the integer program
+(docs/adr/0007-fleet-price.md) with one thread, a fixed seed and a node limit, so that equal input gives equal
+output. A greedy search is the fallback if HiGHS finds no solution within its limits.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from hubstack.planner.placement.candidates import Candidate
 
 TIME_LIMIT_SECONDS = 10.0
 NODE_LIMIT = 2_000
-"""Of the search tree: reached before the time limit, so that a slow machine gives the same answer."""
+"""Limit on search tree nodes, reached before the time limit so that slow machines give the same answer."""
 RELATIVE_GAP = 1e-3
 
 
@@ -25,24 +25,24 @@ class Wanted:
 
     key: str
     servers: int
-    """At its most replicas, at least 1."""
+    """Servers at `replicas.max`, at least 1."""
     candidates: tuple[Candidate, ...]
-    """The cheapest alone first; not empty."""
+    """Candidates, cheapest on its own first; not empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """What each model takes."""
+    """The candidate chosen for each model."""
 
     taken: Mapping[str, Candidate]
     usd_per_hour: float
-    """Of all nodes."""
+    """USD per hour of all nodes."""
     bound: float | None
-    """No fleet of these candidates costs less; None where the solver was not asked or gave none."""
+    """Proven lower bound of the cost; None if the solver did not run or found no solution."""
 
 
 def assign(wanted: Sequence[Wanted], kept: Mapping[str, Candidate] | None = None) -> Assignment:
-    """Choose a candidate for each model, leaving those that are kept where they are."""
+    """Choose a candidate for each model; models in `kept` keep theirs."""
     kept = kept or {}
     servers = {each.key: each.servers for each in wanted}
     free = [each for each in wanted if each.key not in kept]
@@ -57,7 +57,7 @@ def assign(wanted: Sequence[Wanted], kept: Mapping[str, Candidate] | None = None
 
 
 def fleet_usd(taken: Mapping[str, Candidate], servers: Mapping[str, int]) -> float:
-    """Return USD an hour of the nodes that hold so many servers of each model."""
+    """Return USD per hour of the nodes needed for these numbers of servers."""
     used: dict[str, int] = {}
     classes: dict[str, Candidate] = {}
     for key, candidate in taken.items():
@@ -67,10 +67,10 @@ def fleet_usd(taken: Mapping[str, Candidate], servers: Mapping[str, int]) -> flo
 
 
 def worth_solving(each: Wanted, shared: frozenset[str] = frozenset()) -> tuple[Candidate, ...]:
-    """Drop candidates that no cheapest fleet needs.
+    """Return the candidates that can be part of a cheapest solution.
 
-    One that costs more than the cheapest alone even where its nodes are full is of use only on a node that others
-    have paid for (`shared`).
+    A candidate that costs more than the cheapest one even on full nodes is only useful on nodes that other models
+    already pay for (`shared`).
     """
     best = each.candidates[0]
     limit = best.alone(each.servers)
@@ -79,7 +79,7 @@ def worth_solving(each: Wanted, shared: frozenset[str] = frozenset()) -> tuple[C
     for candidate in each.candidates[1:]:
         offer = candidate.offer
         full = candidate.usd * offer.taken * each.servers / offer.units
-        # Larger nodes cost the same by the card but for a cent.
+        # Larger nodes cost the same per GPU, within a cent.
         if candidate.key not in seen and (full < 0.999 * limit or candidate.key in shared):
             seen.add(candidate.key)
             kept.append(candidate)
@@ -88,7 +88,7 @@ def worth_solving(each: Wanted, shared: frozenset[str] = frozenset()) -> tuple[C
 
 @dataclass(slots=True)
 class _Group:
-    """Models that the solver need not tell apart."""
+    """Models that are identical for the solver."""
 
     options: tuple[Candidate, ...]
     servers: int
@@ -98,7 +98,7 @@ class _Group:
 @dataclass(frozen=True, slots=True)
 class _Solved:
     counts: list[list[int]]
-    """Members of each group on each of its options."""
+    """Number of members of each group on each of its options."""
     bound: float
 
 
@@ -123,19 +123,19 @@ class _Problem:
         return any(len(group.options) > 1 for group in self.groups)
 
     def spread(self, counts: list[list[int]]) -> dict[str, Candidate]:
-        """Hand a group's options to its members in the order of their keys."""
+        """Assign each group's options to its members in the order of their keys."""
         chosen: dict[str, Candidate] = {}
         for group, numbers in zip(self.groups, counts, strict=True):
             places = [at for at, n in enumerate(numbers) for _ in range(n)]
             for member, at in zip(sorted(group.members, key=lambda m: m.key), places, strict=True):
                 wanted = group.options[at]
-                # Members of a group differ in their memory, not in their classes.
+                # Members of a group differ in memory, not in capacity class.
                 own = (c for c in member.candidates if c.key == wanted.key and c.offer.taken == wanted.offer.taken)
                 chosen[member.key] = next(own)
         return chosen
 
     def solve(self) -> _Solved | None:
-        """Solve it; None where the limits were reached with nothing found."""
+        """Return the solution, or None if the solver found none within its limits."""
         import highspy  # noqa: PLC0415  half of what a small plan costs
         import numpy as np  # noqa: PLC0415
         from highspy._core import _Highs  # noqa: PLC0415  # pyright: ignore[reportPrivateUsage]
@@ -150,7 +150,7 @@ class _Problem:
         value: list[float] = []
         for at, group in enumerate(self.groups):
             for rank, option in enumerate(group.options):
-                cost.append(1e-5 * rank)  # of equals, the one that is preferred alone
+                cost.append(1e-5 * rank)  # among equals, prefer the model's own first choice
                 upper.append(len(group.members))
                 index += [at, row_of[option.key]]
                 value += [1.0, -float(option.offer.taken * group.servers)]
@@ -174,7 +174,7 @@ class _Problem:
         lp.a_matrix_.index_ = np.array(index)
         lp.a_matrix_.value_ = np.array(value)
         lp.integrality_ = [highspy.HighsVarType.kInteger] * len(cost)
-        # The class over this one prints a banner on standard output when it is made (highspy 1.16.0, 2026-11-24).
+        # The public subclass prints a banner on stdout when it is created (highspy 1.16.0, 2026-11-24).
         solver = _Highs()
         for option, said in (
             ("output_flag", False), ("threads", 1), ("random_seed", 0), ("parallel", "off"),
@@ -192,7 +192,7 @@ class _Problem:
 
 
 def _greedy(free: Sequence[Wanted], held: Mapping[str, int]) -> dict[str, Candidate]:
-    """Start from each model's cheapest alone, then move models together onto shared nodes while that saves."""
+    """Start from each model's cheapest candidate, then move models onto shared nodes while that saves money."""
     chosen = {each.key: each.candidates[0] for each in free}
     servers = {each.key: each.servers for each in free}
     classes = {c.key: c for each in free for c in each.candidates}

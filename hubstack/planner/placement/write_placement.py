@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write where each model stands, so that a later model moves no other.
+"""Write the placement file, so that adding a model later does not move existing ones.
 
 Owns what `hubstack place` and the end of `hubstack lock` do with the placement file. Does not own the choice
 (`hubstack.planner.planner`).
@@ -14,15 +14,15 @@ from hubstack.planner.planner import places_of, plan_inputs
 
 
 def write_places(inputs: StackInputs, *, rebalance: bool = False, check: bool = False) -> list[str]:
-    """Place every model and write the file where it changes; return one line for each model that is new or moves.
+    """Place every model, write the file if it changed, and return one line per changed model.
 
     Args:
         inputs: the stack's files.
-        rebalance: place all models anew, rather than leave them where they are.
-        check: write nothing.
+        rebalance: place all models again instead of keeping their places.
+        check: do not write the file.
 
     Raises:
-        InputError: every problem found; nothing was written.
+        InputError: all problems found; nothing was written.
     """
     plan = plan_inputs(inputs, rebalance=rebalance)
     places = places_of(plan)
@@ -33,11 +33,11 @@ def write_places(inputs: StackInputs, *, rebalance: bool = False, check: bool = 
 
 
 def differences(before: Mapping[str, Place], after: Mapping[str, Place], present: Mapping[str, str]) -> list[str]:
-    """Return one line for each model that is placed, leaves, moves or is renamed, as `KEY: what`.
+    """Return one line `KEY: what` for each model that is placed, removed, moved or renamed.
 
     Args:
-        before: by the keys that models had.
-        after: by the keys that they have.
+        before: places by the models' earlier keys.
+        after: places by the models' current keys.
         present: former key to present key.
     """
     renamed = {present[key]: key for key in before if present.get(key, key) not in before}

@@ -151,15 +151,15 @@ def _scaling_reasons(
         why = f"always {low}" if low == high else f"{low} to {high}, scaled manually: `hubstack:autoscaling` is off"
         yield Reason(topic="replicas", text=why, source="request" if target.autoscaling else None)
         return
-    figures = [f"has more than {request.scaling_queue} queued requests"]
+    figures = [f"more than {request.scaling_queue} queued requests"]
     if any(trigger.name == "kv-cache" for trigger in scaling.triggers):
-        figures.append(f"its KV cache is over {request.scaling_kv_cache_percent} % full")
+        figures.append(f"a KV cache over {request.scaling_kv_cache_percent} % full")
     else:
         absent = metrics[model.server.engine].absent
         figures[0] += f" ({model.server.engine} does not report KV cache use: {absent['kv_cache_usage']})"
     if scaling.rests:
-        figures.append(f"has more than {scaling.requests_per_replica} requests in flight")
-    text = f"{low} to {high}: adds a replica when the average replica {' or '.join(figures)}"
+        figures.append(f"more than {scaling.requests_per_replica} requests in flight")
+    text = f"{low} to {high}: adds a replica when the average replica has {' or '.join(figures)}"
     yield Reason(topic="replicas", text=text, source=SOURCE)
     if scaling.rests:
         yield Reason(
