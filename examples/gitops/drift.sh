@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# The Hub and the buckets against the lock: drift.sh ENV
-# Needs gcloud with a credential that may list the buckets (roles/storage.objectViewer), and HF_TOKEN for gated models.
-# Ends with 1 where something is not as it was locked.
+# Compares the Hub and the buckets with the lock: drift.sh ENV
+# Needs gcloud with permission to list the buckets (roles/storage.objectViewer), and HF_TOKEN for gated models.
+# Exits with 1 if something differs from the lock.
 set -eu
 listing=$(mktemp)
 trap 'rm -f "$listing"' EXIT

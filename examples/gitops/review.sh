@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# What a pull request does to an environment, as a comment for it: review.sh ENV REF FILE
-# Run the base commit's copy in a checkout of the pull request, as the pipelines here do: then nothing that the author changed
-# judges the change. The only place that names the gates. Needs git, Python and the package index; no credential of any
-# cloud. Ends with 1 where a gate or a rule stops it, with 2 where it cannot be told; FILE is written in each case.
+# Writes the effect of a pull request on an environment as a comment: review.sh ENV REF FILE
+# Run the base commit's copy in a checkout of the pull request, as the pipelines here do, so that the author cannot change the
+# checks. This is the only place that lists the gates. Needs git, Python and a package index; no cloud credentials.
+# Exits with 1 if a gate or a rule fails, and with 2 if the comparison fails; FILE is written in every case.
 set -eu
 env=$1 ref=$2 comment=$3
 hubstack=$(cd "$(dirname "$0")/../.." && pwd)/dev
@@ -42,7 +42,7 @@ try diff "$hubstack" diff "$env" --against "$base" --markdown "$said/report.md" 
   if [ -f "$said/report.md" ]; then cat "$said/report.md"; else printf '### %s: not compared\n' "$env"; fi
   for name in $failed; do
     [ "$name" = diff ] && [ -f "$said/report.md" ] && continue
-    # An indented block: no host finds a mention, a link or a command in it.
+    # An indented block, in which no Git host recognizes mentions, links or commands.
     printf '\n<details><summary><b>%s</b> failed</summary>\n\n' "$name"
     head -c 4000 "$said/$name" | sed 's/^/    /'
     printf '\n\n</details>\n'
