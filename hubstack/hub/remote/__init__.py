@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The only room with a door to the Hugging Face Hub: asks what a model is at a commit, and locks it.
+"""The only package that accesses the Hugging Face Hub: fetches the facts of models at a commit, and locks them.
 
-    client.py         one question to the Hub: retries, redirects, sizes; knows HTTP, decides nothing
-    pace.py           what all questions share: waits, pauses that the Hub asks for, when to stop asking
-    token.py          where the token comes from, and that it reaches no text
-    refusal.py        what went wrong, as one message with its fix and without secrets
-    config_fields.py  the fields of config.json that a lock keeps, listed by hand
-    mapping.py        the Hub's answers -> ModelFacts, pure
-    fetch.py          many models at once, in a fixed order, all refusals together
-    locking.py        which entries of a lock stay, go, move or come
-    unfinished.py     the answers of a run that did not end
+    client.py         single requests to the Hub: retries, redirects, size limits; makes no decisions
+    pace.py           shared by all requests: waits, rate limits, when to give up
+    token.py          where the token comes from, and redacting it from messages
+    refusal.py        errors as one message with a hint and without secrets
+    config_fields.py  the fields of config.json that a lock keeps, listed explicitly
+    mapping.py        responses of the Hub -> ModelFacts, pure
+    fetch.py          many models concurrently, in a fixed order, with all errors together
+    locking.py        which entries of a lock are kept, added, updated or removed
+    unfinished.py     the responses received by an interrupted run
     command.py        `hubstack lock`: files in, files out
     collection.py     `hubstack init --from-collection`: the models of a collection
 
-Nothing else of hubstack imports this package or huggingface_hub (held by import-linter), but the commands do.
+Only the commands import this package, and nothing else in hubstack imports huggingface_hub (enforced by
+import-linter).
 """
 
 from hubstack.hub.remote.endpoint import check_endpoint

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One question to the Hub, asked patiently.
+"""Sends single requests to the Hub, with retries.
 
-Owns the requests: retries, redirects, sizes. Does not own what the answers mean, nor the waits that all questions
-share (`pace`). huggingface_hub's own `model_info` asks once, without a time limit, and follows a redirect to any
-host; here its session, headers, errors and types are used, and the request is sent by hand.
+Owns requests: retries, redirects, size limits. Does not own what the responses mean, or the waits that all requests
+share (`pace`). The `model_info` of huggingface_hub does not retry, has no time limit, and follows redirects to any
+host; this module uses its session, headers, errors and types, but sends the requests itself.
 
-Redirects: within the Hub they are followed (a renamed repository). A model's facts come from nowhere else. A file
-may lie on another host, never by way of plain http where the Hub is asked over https; the token does not go there,
-and the bytes are held against the size and hash that the Hub lists.
+Redirects within the Hub are followed (renamed repositories); a model's facts never come from another host. A file
+may be on another host, but never over plain http if the Hub uses https; the token is not sent there, and the bytes
+are checked against the size and hash listed by the Hub.
 """
 
 import email.utils
@@ -35,13 +35,13 @@ from hubstack.hub.remote.refusal import AnswerError, BrokenAnswerError, is_certi
 RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 MAX_REDIRECTS = 5
 MAX_INFO_BYTES, MAX_FILE_BYTES = 64_000_000, 20_000_000
-"""A listing of 50,000 files has some 15 MB; the largest config.json known is below one."""
+"""A listing of 50,000 files has about 15 MB; the largest known config.json has less than one."""
 
 _T = TypeVar("_T")
 
 
 class HubClient:
-    """Asks the Hub, many questions at once."""
+    """A client for concurrent requests to the Hub."""
 
     def __init__(
         self, session: httpx.AsyncClient, *, endpoint: str, headers: Mapping[str, str], pace: Pace
@@ -58,31 +58,31 @@ class HubClient:
         )
 
     async def model_info(self, repo_id: str, revision: str | None) -> ModelInfo:
-        """Return what the Hub knows of a model: commit, files with hashes, counts, licence, scan status."""
+        """Return the Hub's facts about a model: commit, files with hashes, counts, license, scan status."""
         at = "" if revision is None else f"/revision/{quote(revision, safe='')}"
         return ModelInfo(**await self._facts(f"{repo_id}{at}", repo_id, "securityStatus=true&blobs=true"))
 
     async def default_commit(self, repo_id: str) -> str | None:
-        """Return the commit that the default branch stands at."""
+        """Return the commit of the default branch."""
         return ModelInfo(**await self._facts(repo_id, repo_id, "expand=sha")).sha
 
     async def check_access(self, repo_id: str) -> None:
-        """Ask whether the files of a gated model may be read; a refusal is raised."""
+        """Check that the token can read the files of a gated model; raise otherwise."""
         await self._ask(f"{self._endpoint}/api/models/{repo_id}/auth-check", lambda _: None, limit=MAX_FILE_BYTES)
 
     async def access(self, repo_id: str) -> ModelInfo:
-        """Return who may read a model, and its name today."""
+        """Return a model's access restrictions and current ID."""
         return ModelInfo(**await self._facts(repo_id, repo_id, "expand=gated&expand=private"))
 
     async def collection(self, slug: str) -> Collection:
-        """Return a collection: what `HfApi.get_collection` does, which has no time limit."""
+        """Return a collection, like `HfApi.get_collection`, which has no time limit."""
         url = f"{self._endpoint}/api/collections/{slug}"
         return Collection(**{**await self._data(url), "endpoint": self._endpoint})
 
     async def read_json(
         self, repo_id: str, commit: str, path: str, listed: RepoSibling | None
     ) -> dict[str, Any] | None:
-        """Return a small JSON file at a commit, or None where the repository has no such file."""
+        """Return a small JSON file at a commit, or None if the repository has no such file."""
 
         def read(response: httpx.Response) -> dict[str, Any]:
             check_bytes(path, response.content, listed)
@@ -106,7 +106,7 @@ class HubClient:
     async def _ask(
         self, url: str, read: Callable[[httpx.Response], _T], *, limit: int, may_leave: bool = False
     ) -> _T:
-        """Ask until there is an answer that can be read."""
+        """Send a request, with retries, until there is a usable response."""
 
         async def once() -> _T:
             await self._pace.turn()
@@ -130,7 +130,7 @@ class HubClient:
         return state.attempt_number >= self._pace.patience.attempts or self._pace.is_closed
 
     def _wait_seconds(self, state: RetryCallState) -> float:
-        """Return the wait before the next try of this question; one that the Hub limits is everybody's."""
+        """Return the wait before the next retry; a wait requested by the Hub applies to all requests."""
         own = self._own_wait(state)
         error = state.outcome.exception() if state.outcome else None
         if isinstance(error, HfHubHTTPError):
@@ -141,7 +141,7 @@ class HubClient:
         return own
 
     async def _get(self, url: str, *, limit: int, may_leave: bool) -> httpx.Response:
-        """Return the answer with its body, redirects followed as far as they may be."""
+        """Return the response with its body, following permitted redirects."""
         silence = self._pace.patience.silence_seconds
         request = self._session.build_request("GET", url, headers=self._headers, timeout=silence)
         for _ in range(MAX_REDIRECTS + 1):
@@ -166,7 +166,7 @@ class HubClient:
 
 
 async def _whole(response: httpx.Response, limit: int) -> httpx.Response:
-    """Return the answer with its body, of which no more than the limit is ever held."""
+    """Return the response with its body; never reads more than the limit."""
     body = bytearray()
     async for chunk in response.aiter_bytes():
         body += chunk
@@ -187,10 +187,10 @@ def _object(response: httpx.Response, otherwise: str) -> dict[str, Any]:
 
 
 def _may_pass(error: BaseException) -> bool:
-    """Say whether the same question may be answered when asked again."""
+    """Return whether a retry may succeed."""
     if isinstance(error, HfHubHTTPError):
         return error.response.status_code in RETRIED_STATUSES
-    # A body that is cut off shows as a broken transfer, or as JSON that ends too soon.
+    # A truncated body appears as a broken transfer or as incomplete JSON.
     broken = (
         httpx.TransportError | httpx.DecodingError | json.JSONDecodeError | UnicodeDecodeError | BrokenAnswerError
     )
@@ -199,9 +199,9 @@ def _may_pass(error: BaseException) -> bool:
 
 
 def _asked_wait_seconds(response: httpx.Response) -> float | None:
-    """Return how long the Hub asks to wait: `Retry-After` of a refusal, or an exhausted `RateLimit` of any answer.
+    """Return the wait in seconds that the Hub requests, by `Retry-After` or an exhausted `RateLimit`.
 
-    huggingface_hub reads `Retry-After` in seconds only; HTTP has it as a date too.
+    huggingface_hub supports `Retry-After` in seconds only; HTTP also allows a date.
     """
     after = response.headers.get("Retry-After", "").strip()
     if response.status_code in RETRIED_STATUSES and after:
@@ -211,10 +211,10 @@ def _asked_wait_seconds(response: httpx.Response) -> float | None:
 
 
 def _until(date: str, now: str | None) -> float | None:
-    """Return the seconds from the answer's own date, or from our clock, to a date of HTTP."""
+    """Return the seconds until an HTTP date, counted from the response's date or else from the local clock."""
     try:
         there = email.utils.parsedate_to_datetime(date)
         here = email.utils.parsedate_to_datetime(now) if now else datetime.now(UTC)
         return max(0.0, (there - here).total_seconds())
-    except (TypeError, ValueError):  # no date, or one with and one without a zone
+    except (TypeError, ValueError):  # not a date, or only one of the two has a time zone
         return None

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Hub collection as a first list: which of its items are models that can be asked for.
+"""Turns the models of a Hub collection into the first model list.
 
-Owns what an item becomes. The Hub gives a collection in one answer, without pages (huggingface_hub 2.4,
-`HfApi.get_collection`).
+Owns how items become entries. The Hub returns a collection in one response, without pagination (huggingface_hub
+2.4, `HfApi.get_collection`).
 """
 
 import re
@@ -21,7 +21,7 @@ from hubstack.names import slug as slug_of
 _SLUG = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _MODEL = "model"
 _ANY = "main"
-"""A collection names no revisions."""
+"""Collections have no revisions."""
 
 
 def read_collection(
@@ -30,14 +30,14 @@ def read_collection(
     """Return the models of a collection, in its order.
 
     Args:
-        slug: `OWNER/TITLE-HASH`, or the collection's address.
-        token: a token to send; by default the one that huggingface_hub finds.
-        patience: how often and how long to try.
-        listener: told how the models are asked for.
+        slug: `OWNER/TITLE-HASH`, or the collection's URL.
+        token: the token to send; by default the one that huggingface_hub finds.
+        patience: limits for retries and waits.
+        listener: receives progress.
 
     Raises:
-        InputError: this is no collection's name.
-        HubError: the Hub does not give the collection.
+        InputError: the name is not that of a collection.
+        HubError: the collection cannot be fetched.
     """
     slug = re.sub(r"^https?://[^/]+/collections/", "", slug.strip()).partition("?")[0].strip("/")
     if not _SLUG.fullmatch(slug) or ".." in slug:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`hubstack lock`: from a request to its lock file.
+"""`hubstack lock`: writes the lock of a model list.
 
-Owns the files and the places of the problems: each refused model is shown where the request names it. What was
-answered is written all the same, so that the next run asks for the rest; where nothing would change nothing is.
-What a run that was stopped had heard is not asked again.
+Owns the files and the places of problems: each failed model is reported at its line in the list. The other models
+are locked anyway, so that the next run fetches only the rest; an unchanged lock is not written. Resumes an
+interrupted run: responses already received are reused.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,26 +25,26 @@ from hubstack.inputs.models import ModelRequest, Request, load_request
 from hubstack.names import key_of
 
 ALL = "all"
-"""The word that upgrades every model; a model may still have it as its key."""
+"""Upgrades every model; a model may still use it as its key."""
 
 
 def write_lock(
     request_path: Path, name: str, upgrade: Sequence[str], listener: Listener | None = None,
     patience: Patience | None = None, summary: Path | None = None,
 ) -> tuple[list[str], HubError | None]:  # fmt: skip
-    """Write the lock beside a request; return a line for each change and one for the file, and what was refused.
+    """Write the lock of a model list; return a line for each change and one for the file, and the failures.
 
     Args:
-        request_path: the request.
-        name: how to call it in messages.
-        upgrade: keys or ids of models to move to their newest commit, or `all`.
-        listener: told how the asking goes.
-        patience: how many at once, how often and how long to try.
-        summary: a file to write what the Hub changed to, as Markdown.
+        request_path: the model list.
+        name: its name in messages.
+        upgrade: keys or IDs of models to upgrade to their newest commit, or `all`.
+        listener: receives progress.
+        patience: limits for concurrency, retries and waits.
+        summary: file for a Markdown summary of the changes.
 
     Raises:
-        InputError: the request or the lock is wrong, `upgrade` names no model of the request, or another
-            hubstack is writing this lock.
+        InputError: the list or the lock is invalid, `upgrade` matches no model, or another hubstack process is
+            writing this lock.
     """
     request = load_request(request_path, name)
     target, shown = lock_path(request_path), str(lock_path(Path(name)))
@@ -72,14 +72,14 @@ def write_lock(
         if summary is not None:
             page = upgrade_page(held.models if held else (), models, _keys(request))
             write_text_atomically(summary, page)
-        # A first run of which nothing came leaves no lock, rather than an empty one.
+        # A first run without any response writes no lock, rather than an empty one.
         written = [*changes.render(), _write(target, shown, models, held)] if models or not refusals else []
         unfinished.forget()
     return [*resumed, *written], _refused(request, refusals, shown) if refusals else None
 
 
 def _write(target: Path, shown: str, models: Sequence[ModelFacts], held: Lock | None) -> str:
-    """Write the lock where it says something new; return the line for it."""
+    """Write the lock if it changed; return the line to print."""
     text = render_lock(models)
     remove_scratch(target)
     if held is not None and target.read_text("utf-8") == text:
@@ -94,11 +94,11 @@ def _refused(request: Request, refusals: dict[Asked, Refusal], shown: str) -> Hu
 
 
 def check_lock(request_path: Path, name: str) -> list[str]:
-    """Return one line for each model that the lock lacks or holds in vain; empty when it is fresh.
+    """Return one line for each missing, stale or unused entry; empty if the lock is up to date.
 
     Raises:
-        InputError: the request is wrong.
-        LockError: there is no lock, or it cannot be read.
+        InputError: the list is invalid.
+        LockError: the lock does not exist or cannot be read.
     """
     request = load_request(request_path, name)
     held = load_lock(lock_path(request_path), str(lock_path(Path(name))))
@@ -119,7 +119,7 @@ def _keys(request: Request) -> dict[Asked, list[str]]:
 
 
 def _upgraded(request: Request, upgrade: Sequence[str]) -> set[Asked]:
-    """Return what the words mean: a key is one model, an id is every model of that repository."""
+    """Return the models to upgrade: a key selects one model, an ID every model of that repository."""
     by_word: dict[str, set[Asked]] = {}
     for model in request.models:
         for word in {model.key, *model.was, model.id}:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The fields of config.json that a lock keeps: what sizing, placement and serving read, listed by hand.
+"""The fields of config.json that a lock keeps: those that sizing, placement and serving use.
 
-Owns the lists. A field that planning starts to read is added here first (a test compares the geometry of every
-known model before and after); old locks then lack it until `hubstack lock --upgrade`. Lists of module names are
-folded to a count by kind, and rotary tables are left out: hundreds of lines that no step reads.
+Owns the lists. Add a field here before planning uses it (a test compares the geometry of every known model before
+and after); existing locks get it with `hubstack lock --upgrade`. Lists of module names are summarized as counts by
+kind, and rotary tables are omitted: hundreds of lines that nothing uses.
 """
 
 from collections import Counter
@@ -81,7 +81,7 @@ _GGUF = frozenset({"total", "architecture", "context_length", "quantize_imatrix_
 
 
 def keep_config(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the kept fields of a config.json; nested configs of towers and text keep the same fields."""
+    """Return the fields of a config.json to keep, also in the nested configs of text models and towers."""
     kept: dict[str, Any] = {}
     for key, value in raw.items():
         if key in _NESTED and isinstance(value, dict):
@@ -98,7 +98,7 @@ def keep_config(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def keep_quantization(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the kept fields of a `quantization_config` or of hf_quant_config.json."""
+    """Return the fields of a `quantization_config` or hf_quant_config.json to keep."""
     kept: dict[str, Any] = {}
     for key, value in raw.items():
         if key == "config_groups" and isinstance(value, dict):
@@ -115,7 +115,7 @@ def keep_quantization(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def keep_gguf(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the small fields of the Hub's own reading of a GGUF header (no chat template, no tokenizer)."""
+    """Return the fields to keep of the GGUF header as parsed by the Hub (no chat template or tokenizer)."""
     return _only(raw, _GGUF)
 
 

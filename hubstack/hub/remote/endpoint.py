@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the Hub is: HF_ENDPOINT, checked before the Hub's client is imported, which reads and trusts it."""
+"""The Hub's URL: validates HF_ENDPOINT before importing the Hub's client, which trusts it."""
 
 import os
 from urllib.parse import urlsplit
@@ -11,10 +11,10 @@ DEFAULT = "https://huggingface.co"
 
 
 def check_endpoint() -> None:
-    """Refuse an HF_ENDPOINT that is no base URL; the text is not repeated, since it may hold a password.
+    """Reject an HF_ENDPOINT that is not a base URL; the message omits the value, which may contain a password.
 
     Raises:
-        InputError: it is none.
+        InputError: HF_ENDPOINT is invalid.
     """
     value = os.environ.get("HF_ENDPOINT")
     if not value:

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Many models at once, in the order that was asked, with all refusals together.
+"""Fetches many models concurrently, in the requested order, with all errors together.
 
-Owns which questions one model takes: its info, its config.json at the commit, tokenizer_config.json and NVIDIA's
-quantization file where they are listed, the index of weights whose names do not tell if all are there, and the
-default branch's commit where another revision was asked (six at most). Fewer do not do: the
-Hub gives sizes and hashes only without `expand`, and of config.json two fields only. Without the config it takes
-the info, and for a gated model a question whether there is access.
+Owns which requests a model needs, at most six: its info, config.json at the commit, tokenizer_config.json and
+NVIDIA's quantization file if listed, the index of weights if their names do not show that all exist, and the
+default branch's commit if another revision was requested. Fewer are not enough: the Hub returns sizes and hashes
+only without `expand`, and only two fields of config.json. Without the config, a model needs its info and, if gated,
+an access check.
 """
 
 import asyncio
@@ -40,16 +40,16 @@ _DEFAULT_BRANCH = "main"
 
 
 class Listener(Protocol):
-    """Told how the asking goes, in the caller's thread."""
+    """Receives progress, in the caller's thread."""
 
     def begin(self, models: int, what: str) -> None:
-        """Hear how many models are asked for, and whom and with which token, in words."""
+        """Called once with the number of models and a description of the endpoint and the token."""
 
     def done(self, repo_id: str) -> None:
-        """Hear of each model as it is done."""
+        """Called when a model is done."""
 
     def pause(self, seconds: float) -> None:
-        """Hear that the Hub asks for a pause."""
+        """Called when the Hub requests a pause."""
 
 
 class _Deaf:
@@ -62,10 +62,10 @@ def fetch_facts(
     asked: Sequence[Asked], *, token: str | None = None, patience: Patience | None = None,
     listener: Listener | None = None,
 ) -> list[ModelFacts]:  # fmt: skip
-    """Return the facts of each model, in the order asked; arguments as for `fetch_each`.
+    """Return the facts of each model in the requested order; arguments as for `fetch_each`.
 
     Raises:
-        HubError: with every model that was refused.
+        HubError: models could not be fetched; lists all of them.
     """
     answers = fetch_each(asked, token=token, patience=patience, listener=listener)
     refusals = [answer for answer in answers.values() if isinstance(answer, Refusal)]
@@ -79,15 +79,15 @@ def fetch_each(
     asked: Sequence[Asked], *, token: str | None = None, patience: Patience | None = None,
     listener: Listener | None = None, with_config: bool = True, keep: Callable[[ModelFacts], None] | None = None,
 ) -> dict[Asked, ModelFacts | Refusal]:  # fmt: skip
-    """Return the facts of each model, or why there are none; in the order asked, each pair once.
+    """Return the facts of each model or its error, in the requested order without duplicates.
 
     Args:
-        asked: ids and revisions.
-        token: a token to send; by default the one that huggingface_hub finds (HF_TOKEN, `hf auth login`).
-        patience: how many at once, how often and how long to try.
-        listener: told how it goes.
-        with_config: False leaves out what takes further questions: the config and the counts of parameters.
-        keep: called with the facts of each model as they come, in no order.
+        asked: IDs and revisions.
+        token: the token to send; by default the one that huggingface_hub finds (HF_TOKEN, `hf auth login`).
+        patience: limits for concurrency, retries and waits.
+        listener: receives progress.
+        with_config: if False, skip the config and parameter counts, which need more requests.
+        keep: called with the facts of each model when they arrive, in any order.
     """
 
     async def question(client: HubClient, repo_id: str, revision: str) -> ModelFacts:
@@ -103,14 +103,14 @@ def ask_each(
     asked: Sequence[Asked], question: Callable[[HubClient, str, str], Awaitable[_T]], *, token: str | None = None,
     patience: Patience | None = None, listener: Listener | None = None,
 ) -> dict[Asked, _T | Refusal]:  # fmt: skip
-    """Return the answer for each pair, or why there is none; in the order asked, each pair once.
+    """Return the result for each pair or its error, in the requested order without duplicates.
 
     Args:
-        asked: ids and revisions.
-        question: what is asked of one: client, id, revision.
-        token: as for `fetch_each`, and the rest too.
-        patience: see there.
-        listener: see there.
+        asked: IDs and revisions.
+        question: fetches one result, given client, ID and revision.
+        token: as for `fetch_each`.
+        patience: as for `fetch_each`.
+        listener: as for `fetch_each`.
     """
     pairs = list(dict.fromkeys(asked))
     if not pairs:
@@ -120,15 +120,15 @@ def ask_each(
     told.begin(len(pairs), f"{shown_endpoint()} {f'with the token of {place}' if place else 'without a token'}")
     run = _Run(question, token, patience or Patience(), told)
     try:
-        # Before the loop begins: a token may have to be fetched or renewed, which blocks.
+        # Before the event loop starts: fetching or renewing a token may block.
         headers: Mapping[str, str] = build_hf_headers(token=token, library_name="hubstack")
-    except Exception as error:  # noqa: BLE001  told for each model, as any other trouble is
+    except Exception as error:  # noqa: BLE001  reported for each model, like any other error
         return {pair: run.explain(error, pair) for pair in pairs}
     return asyncio.run(run.ask_all(pairs, headers))
 
 
 class _Run(Generic[_T]):
-    """One round of questions."""
+    """One batch of requests."""
 
     def __init__(
         self, question: Callable[[HubClient, str, str], Awaitable[_T]], token: str | None, patience: Patience,
@@ -141,7 +141,7 @@ class _Run(Generic[_T]):
         self._endpoint = hub_endpoint()
 
     async def ask_all(self, pairs: Sequence[Asked], headers: Mapping[str, str]) -> dict[Asked, _T | Refusal]:
-        """Ask for all, some at once; what happens to one cancels no other, Ctrl-C cancels all."""
+        """Fetch all with limited concurrency; an error cancels no other request, Ctrl-C cancels all."""
         answers: dict[Asked, _T | Refusal] = {}
         pace = Pace(self._patience, self._listener.pause)
         async with get_async_session() as session, asyncio.TaskGroup() as group:
@@ -154,7 +154,7 @@ class _Run(Generic[_T]):
     async def _work(
         self, client: HubClient, pace: Pace, left: Iterator[Asked], answers: dict[Asked, _T | Refusal]
     ) -> None:
-        """Take the next pair until none is left; the iterator is shared."""
+        """Process pairs from the shared iterator until none is left."""
         for pair in left:
             answer = await self._ask(client, pace, pair)
             if isinstance(answer, Refusal) and answer.cause is Cause.UNANSWERED:
@@ -166,11 +166,11 @@ class _Run(Generic[_T]):
         try:
             async with pace.model():
                 return await self._question(client, *pair)
-        except Exception as error:  # noqa: BLE001  whatever happens to one model is told together with the others'
+        except Exception as error:  # noqa: BLE001  errors of all models are reported together
             return self.explain(error, pair)
 
     def explain(self, error: Exception, pair: Asked) -> Refusal:
-        """Return what an error means for a model."""
+        """Return the refusal that an error means for a model."""
         return explain(error, repo_id=pair[0], revision=pair[1], endpoint=self._endpoint, token=self._token)
 
 
@@ -181,7 +181,7 @@ async def _fetch(client: HubClient, repo_id: str, revision: str, *, with_config:
         raise AnswerError("is disabled by the Hub: nobody can read it")
     commit = commit_of(info, revision)
     if not with_config:
-        if info.gated:  # the metadata of a gated model are public; its files say whether there is access
+        if info.gated:  # a gated model's metadata is public; only its files show whether there is access
             await client.check_access(info.id)
         return to_facts(Answers(asked_id=repo_id, revision=revision, info=info))
     listed = {sibling.rfilename: sibling for sibling in info.siblings or []}
@@ -218,7 +218,7 @@ async def _fetch(client: HubClient, repo_id: str, revision: str, *, with_config:
 async def _read_tokenizer(
     client: HubClient, repo_id: str, commit: str, listed: Mapping[str, RepoSibling]
 ) -> dict[str, Any] | None:
-    """Return tokenizer_config.json; a Hub that lists it and does not serve it leaves the lock silent about it."""
+    """Return tokenizer_config.json, or None if it is listed but cannot be fetched."""
     if _TOKENIZER_FILE not in listed:
         return None
     try:

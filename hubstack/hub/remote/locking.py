@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which entries of a lock stay, go, move or come.
+"""Decides which entries of a lock are kept, added, updated or removed.
 
-Owns the rule: what is locked at the asked revision stays as it is until it is upgraded, and what is locked of a
-model that the Hub refuses stays until it does not. The Hub is asked through
-the function that the caller gives.
+Owns the rules: an entry at the requested revision is kept until it is upgraded, and an entry that cannot be fetched
+is kept as it is. Queries the Hub through a function that the caller passes.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -20,14 +19,14 @@ _SHOWN = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockChanges:
-    """What a new lock says otherwise than the old one. Each tuple is sorted."""
+    """Differences between the old and the new lock. Each tuple is sorted."""
 
     added: tuple[ModelFacts, ...]
     moved: tuple[tuple[ModelFacts, ModelFacts], ...]
     """Old and new facts, at different commits."""
     dropped: tuple[ModelFacts, ...]
     kept: tuple[ModelFacts, ...]
-    """At the same commit as before; upgraded ones may hold newer counts or scan results."""
+    """At the same commit as before; upgraded entries may have newer counts or scan results."""
 
     def render(self) -> list[str]:
         """Return one line for each model that is not kept."""
@@ -43,13 +42,13 @@ def lock_models(
     asked: Collection[Asked], held: Lock | None, *, upgrade: Collection[Asked] = (),
     fetch: Callable[[Sequence[Asked]], Mapping[Asked, ModelFacts]],
 ) -> tuple[tuple[ModelFacts, ...], LockChanges]:  # fmt: skip
-    """Return the models of the new lock, sorted, and how it differs from the old one.
+    """Return the sorted models of the new lock, and how it differs from the old one.
 
     Args:
-        asked: ids and revisions of the request.
-        held: the lock so far; None where there is none.
-        upgrade: those of `asked` to ask anew although they are locked.
-        fetch: returns the facts of each pair; where one is absent, what was locked of that model stays.
+        asked: IDs and revisions in the model list.
+        held: the current lock; None if there is none.
+        upgrade: those of `asked` to fetch again although they are locked.
+        fetch: returns the facts of each pair; the current entry of an absent pair is kept.
     """
     before = held or Lock(path="", models=())
     wanted = sorted(set(asked))
@@ -67,14 +66,14 @@ def lock_models(
 
 
 def _other_revision(before: Lock, pair: Asked, wanted: Sequence[Asked]) -> ModelFacts | None:
-    """Return what stood in the place of a model whose revision was changed; None where that is not sure."""
+    """Return the old entry of a model whose revision was changed; None if ambiguous."""
     old = [facts for facts in before.models if facts.id == pair[0] and lock_key(facts) not in wanted]
     new = [each for each in wanted if each[0] == pair[0] and before.get(*each) is None]
     return old[0] if len(old) == len(new) == 1 else None
 
 
 def _after(held: ModelFacts | None, new: ModelFacts | None) -> ModelFacts | None:
-    """Return what is locked now, with the commit whose place it took: its weights are removed after the switch."""
+    """Return the new entry with the commit that it replaces, whose weights are deleted after the switch."""
     if new is None or held is None:
         return new or held
     return replace(new, replaced=held.replaced if held.commit == new.commit else held.commit)

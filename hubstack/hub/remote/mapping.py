@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Hub's answers -> ModelFacts. Pure: the same answers give the same facts.
+"""Converts responses of the Hub to ModelFacts. Pure.
 
-Owns the translation and the check that what is locked can be relied on (a commit, sizes, well-formed hashes). What
-the Hub does not say stays absent. Shapes: `ModelInfo` of huggingface_hub 2; security status as hub-docs and third
-parties record it, so every key of it may be missing.
+Owns the conversion and the checks that the facts are reliable (a commit, sizes, well-formed hashes). Values missing
+from the responses are absent. Shapes: `ModelInfo` of huggingface_hub 2; the security status is only documented by
+hub-docs and third parties, so any of its keys may be missing.
 """
 
 import hashlib
@@ -25,28 +25,28 @@ _SHA1 = re.compile(r"[0-9a-f]{40}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CHAT_TEMPLATES = ("chat_template.jinja", "chat_template.json")
 _NAME_MAX, _NAMES_MAX = 200, 100
-"""A card is free text: longer names and lists are cut."""
+"""Model cards are free text: longer names and lists are truncated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """Everything that the Hub said of one model."""
+    """All responses of the Hub for one model."""
 
     asked_id: str
     revision: str
     info: ModelInfo
     config: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """config.json at the commit; empty where there is none, or where it was not asked for."""
+    """config.json at the commit; empty if missing or not requested."""
     tokenizer: Mapping[str, Any] | None = None
-    """tokenizer_config.json at the commit; None where there is none."""
+    """tokenizer_config.json at the commit; None if missing."""
     modelopt: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """hf_quant_config.json at the commit, which NVIDIA's repositories carry; empty where there is none."""
+    """hf_quant_config.json at the commit, as in NVIDIA's repositories; empty if missing."""
     counts_are_of_commit: bool = False
-    """The Hub counts parameters of the default branch only; False where the commit is another one."""
+    """Whether the parameter counts apply to this commit: the Hub counts the default branch only."""
 
 
 def commit_of(info: ModelInfo, revision: str) -> str:
-    """Return the commit, or raise AnswerError where the Hub gave none, or not the one that was asked."""
+    """Return the commit; raise AnswerError if it is missing or not the requested one."""
     commit = info.sha or ""
     if not _SHA1.fullmatch(commit):
         raise AnswerError("has no commit in the Hub's answer, so it cannot be pinned")
@@ -56,10 +56,10 @@ def commit_of(info: ModelInfo, revision: str) -> str:
 
 
 def to_facts(answers: Answers) -> ModelFacts:
-    """Translate the answers.
+    """Convert the responses.
 
     Raises:
-        AnswerError: what the Hub said cannot be relied on.
+        AnswerError: the responses are not reliable.
     """
     info = answers.info
     card: Mapping[str, Any] = info.card_data.to_dict() if info.card_data else {}
@@ -97,7 +97,7 @@ def to_facts(answers: Answers) -> ModelFacts:
 
 
 def _check_names(facts: ModelFacts) -> None:
-    """Refuse names that a lock must not hold (`hubstack.hub.lock`)."""
+    """Reject names that a lock must not contain (`hubstack.hub.lock`)."""
     if fault := repo_id_problem(facts.id):
         raise AnswerError(f"was returned under another ID: {fault}")
     for path in (*(file.path for file in facts.files), *facts.security.issues):
@@ -110,7 +110,7 @@ def _tokenizer(answers: Answers) -> TokenizerFacts | None:
     if said is None:
         return None
     named: Any = said.get("auto_map")
-    # An older form is the list itself: of the slow tokenizer, and of the fast one.
+    # An older form is a list: the slow tokenizer, then the fast one.
     listed: Any = cast("dict[str, Any]", named).get("AutoTokenizer") if isinstance(named, dict) else named
     files = {sibling.rfilename for sibling in answers.info.siblings or []}
     return TokenizerFacts(
@@ -129,7 +129,7 @@ def _license(card: Mapping[str, Any], tags: list[str]) -> str | None:
 
 
 def _names(said: Any) -> tuple[str, ...]:
-    """Return the ids that a card gives, alone or in a list, in its order; what is no short text is left out."""
+    """Return the IDs on a model card, a single one or a list; anything but short text is omitted."""
     listed = cast("list[Any]", said) if isinstance(said, list) else [said]
     words = (word.strip() for word in listed if isinstance(word, str))
     return tuple(dict.fromkeys(word for word in words if 0 < len(word) <= _NAME_MAX))[:_NAMES_MAX]
@@ -157,7 +157,7 @@ def _security(status: Any) -> SecurityFacts:
 
 
 def _quantization(answers: Answers) -> dict[str, Any]:
-    """Return what the config says (MLX: as `quantization`), or its text part, or NVIDIA's own file."""
+    """Return the quantization of the config (MLX: `quantization`), its text config, or NVIDIA's file."""
     nested = answers.config.get("text_config")
     inner = cast("dict[str, Any]", nested).get("quantization_config") if isinstance(nested, dict) else None
     config = answers.config
@@ -184,7 +184,7 @@ def _files(info: ModelInfo) -> Iterator[FileFacts]:
 
 
 def _size(sibling: RepoSibling) -> int:
-    """Return the size; the Hub gives that of a large file in two places (and that of its pointer in a third)."""
+    """Return the size; for large files the Hub reports it in two places (and the pointer's size in a third)."""
     large = sibling.lfs
     said: set[Any] = {sibling.size, large.size} - {large.pointer_size} if large else {sibling.size}
     said -= {None}
@@ -201,10 +201,10 @@ def _size(sibling: RepoSibling) -> int:
 
 
 def check_bytes(path: str, content: bytes, listed: RepoSibling | None) -> None:
-    """Hold a file's bytes against the size and the hash that the Hub lists; nothing is held against no list.
+    """Check a file's bytes against the size and hash listed by the Hub, if listed.
 
     Raises:
-        BrokenAnswerError: they are not those bytes.
+        BrokenAnswerError: the bytes do not match.
     """
     if listed is None:
         return

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""params.json of a repository in Mistral's own format, in the words of a config.json.
+"""Converts params.json of a repository in Mistral's format to the fields of a config.json.
 
-Owns the translation, for repositories that have no config.json (Pixtral, Mistral's own builds). The names are
-those that vLLM 0.33.0 translates to (transformers_utils/configs/mistral.py).
+Owns the conversion, for repositories without config.json (Pixtral, Mistral's own builds). The names are those of
+vLLM 0.33.0 (transformers_utils/configs/mistral.py).
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ _AUDIO = {"dim": "d_model", "n_layers": "encoder_layers", "hidden_dim": "encoder
 
 
 def config_of_params(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the config that an engine makes of params.json."""
+    """Return the config that an engine derives from params.json."""
     text: dict[str, Any] = {new: params[old] for old, new in _NAMES.items() if params.get(old) is not None}
     moe = _mapping(params, "moe")
     text |= {new: moe[old] for old, new in _MOE.items() if moe.get(old) is not None}

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the questions of one run share: how long to wait, the pause that the Hub asks for, and when to stop asking.
+"""Waits shared by all requests of one run: backoff, pauses that the Hub requests, and when to give up.
 
-Owns no request. A pause stops every question, not only the one that was refused: the Hub counts them together, by
-token or address. It counts listings and files apart; here both wait, which is simple and never too early.
+Owns no requests. A pause stops all requests, not only the refused one, because the Hub counts them together by
+token or address. The Hub has separate limits for listings and files; pausing both is simpler and never too early.
 """
 
 import asyncio
@@ -12,41 +12,42 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 JOBS = 24
-"""Enough that a long list waits for the Hub's own limit only, which counts questions in five minutes (500 without a
-token); more would reach it sooner, and gain nothing."""
+"""Enough for a long list to be limited only by the Hub, which counts requests per five minutes (500 without a
+token); more would only reach that limit sooner."""
 UNANSWERED = 3
-"""So many models given up in a row, with no answer between, mean that the Hub is away: the others are not asked."""
+"""After this many models in a row without a response, the Hub is considered unavailable and the run ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How many questions at once, and how long to wait for the Hub."""
+    """Limits for concurrency, retries and waits."""
 
     jobs: int = JOBS
-    """Models at once."""
+    """Models fetched concurrently."""
     attempts: int = 6
-    """Tries of one question."""
+    """Attempts per request."""
     silence_seconds: float = 30
-    """Longest wait for a connection, or for the next byte."""
+    """Maximum wait in seconds for a connection or for the next byte."""
     model_seconds: float = 120
-    """For all that is asked of one model, waits included; a pause that the Hub asks for is not counted."""
+    """Maximum seconds for all requests of one model, including waits but not pauses that the Hub requests."""
     run_seconds: float = 3600
-    """No model is begun, and no pause kept, beyond this."""
+    """Maximum seconds for the run; after that no model is started and no pause is waited for."""
     first_wait_seconds: float = 1
-    """Doubles after each failure, up to `longest_wait_seconds`; up to one such wait is added at random."""
+    """First backoff; doubles after each failure up to `longest_wait_seconds`, plus random jitter of up to one such
+    wait."""
     longest_wait_seconds: float = 16
-    """Of our own waits."""
+    """Maximum backoff."""
     longest_pause_seconds: float = 330
-    """Of those that the Hub asks for: its windows last five minutes. When it asks for more, the run ends."""
+    """Maximum pause that the Hub may request, whose windows last five minutes; a longer one ends the run."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
 class NotAskedError(Exception):
-    """The run has stopped asking; the text says why."""
+    """The run has stopped sending requests; the message has the reason."""
 
 
 class Pace:
-    """Shared by all questions of one run; belongs to one event loop."""
+    """Shared by all requests of one run; belongs to one event loop."""
 
     def __init__(self, patience: Patience, on_pause: Callable[[float], None]) -> None:
         now = asyncio.get_running_loop().time()
@@ -61,16 +62,16 @@ class Pace:
 
     @property
     def is_closed(self) -> bool:
-        """Say whether nothing more is asked."""
+        """Return whether the run has stopped sending requests."""
         return self._closed is not None
 
     @asynccontextmanager
     async def model(self) -> AsyncGenerator[None]:
-        """Bound the time of what is asked within.
+        """Limit the time for the requests of one model.
 
         Raises:
-            NotAskedError: the run has stopped asking.
-            TimeoutError: the time is over.
+            NotAskedError: the run has stopped sending requests.
+            TimeoutError: the time limit was reached.
         """
         await self.turn()
         async with asyncio.timeout(self.patience.model_seconds) as limit:
@@ -84,24 +85,24 @@ class Pace:
         """Wait until the next request may be sent.
 
         Raises:
-            NotAskedError: the run has stopped asking.
+            NotAskedError: the run has stopped sending requests.
         """
         if asyncio.get_running_loop().time() > self._end:
             self.close(f"the time limit for one run ({self.patience.run_seconds / 60:.0f} minutes) was reached")
         while self._pause is not None and not self._pause.done():
             await asyncio.shield(self._pause)
-            # Not all in the same moment.
+            # Not all at the same moment.
             await self.patience.sleep(random.uniform(0, self.patience.first_wait_seconds))  # noqa: S311
         if self._closed is not None:
             raise NotAskedError(self._closed)
 
     def pause(self, seconds: float) -> None:
-        """Let nobody ask for so long; stop asking where that is too long."""
+        """Pause all requests; end the run if the pause is too long."""
         now = asyncio.get_running_loop().time()
         if seconds > self.patience.longest_pause_seconds or now + seconds > self._end:
             self.close(f"it asked to wait {seconds:.0f} s")
         added = now + seconds - max(self._pause_end, now)
-        # Those that were under way together are refused one after the other: the same pause, told again.
+        # Concurrent requests are refused one after another: this is the same pause.
         if self._closed is not None or added < min(seconds, 1):
             return
         self._pause_end = now + seconds
@@ -112,15 +113,15 @@ class Pace:
         self._on_pause(seconds)
 
     def answered(self) -> None:
-        """Note that the Hub is there."""
+        """Record that the Hub responded."""
         self._unanswered = 0
 
     def unanswered(self) -> None:
-        """Note that a model was given up without an answer."""
+        """Record that a model got no response."""
         self._unanswered += 1
         if self._unanswered >= UNANSWERED:
             self.close(f"{UNANSWERED} models in a row got no response")
 
     def close(self, why: str) -> None:
-        """Stop asking; the first reason stays."""
+        """Stop sending requests; the first reason is kept."""
         self._closed = self._closed or why

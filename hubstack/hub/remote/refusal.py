@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What went wrong with one model at the Hub, as one message with its fix.
+"""Explains why a model could not be fetched from the Hub, as one message with a hint.
 
-Owns the wording for each error of the Hub's client. Does not own retries: an error that comes here has been retried
-as often as it is worth.
+Owns the wording for each error of the Hub's client. Does not own retries: errors that arrive here have already been
+retried.
 """
 
 import os
@@ -34,24 +34,24 @@ _USER_IN_URL = re.compile(r"(?<=//)[^/@\s]+@")
 
 
 class AnswerError(Exception):
-    """The Hub answered, and what it said cannot be used; the text says what."""
+    """The Hub's response cannot be used; the message has the reason."""
 
 
 class BrokenAnswerError(AnswerError):
-    """One that may be whole when asked again."""
+    """An unusable response for which a retry may succeed."""
 
 
 class Cause(StrEnum):
-    """What a refusal says of the model, beside its words."""
+    """What a refusal means for the model."""
 
     GONE = "gone"
-    """The Hub answered: there is no such repository or revision, for this token."""
+    """The repository or revision does not exist, or is not visible with this token."""
     GATED = "gated"
-    """It is there, behind a gate that the token does not open."""
+    """It exists, but is gated and the token has no access."""
     UNANSWERED = "unanswered"
-    """Nothing: the Hub was asked, and there was no answer that says anything."""
+    """Unknown: there was no meaningful response."""
     UNKNOWN = "unknown"
-    """Nothing: it was not asked, or what it said is no use."""
+    """Unknown: no request was sent, or the response cannot be used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,12 +61,12 @@ class Refusal:
     id: str
     revision: str
     message: str
-    """What happened, without the model's name before it; no secrets."""
+    """What happened, to follow the model's name; no secrets."""
     hint: str | None = None
     cause: Cause = Cause.UNKNOWN
 
     def render(self) -> str:
-        """Return the message as a line and its hint as another."""
+        """Return the message, with the hint on a second line."""
         at = "" if self.revision == "main" or self.revision in self.message else f" at `{self.revision}`"
         hint = f"\n    hint: {self.hint}" if self.hint else ""
         return f"`{self.id}`{at} {self.message}{hint}"
@@ -76,11 +76,11 @@ def explain(error: Exception, *, repo_id: str, revision: str, endpoint: str, tok
     """Return the refusal that an error means.
 
     Args:
-        error: what the client or the transport raised.
-        repo_id: as asked.
-        revision: as asked.
+        error: the error raised by the client or the transport.
+        repo_id: the requested ID.
+        revision: the requested revision.
         endpoint: base URL of the Hub, for links.
-        token: the token that the call was given, so that it can be kept out of the text.
+        token: the token of the call, so that it can be redacted.
     """
     address = _without_user(endpoint)
     message, hint = _words(error, revision=revision, page=f"{address}/{repo_id}", endpoint=address)
@@ -103,7 +103,7 @@ def _cause(error: Exception) -> Cause:
         return Cause.UNANSWERED
     if status == 403 and "gated" in said:
         return Cause.GATED
-    # A bad token is answered like a missing repository; only the words differ.
+    # The Hub responds to an invalid token as to a missing repository; only the text differs.
     return Cause.GONE if status in {401, 404} and "invalid credentials" not in said else Cause.UNKNOWN
 
 
@@ -112,7 +112,7 @@ def _said(error: HfHubHTTPError) -> str:
 
 
 _TELLING = (ssl.SSLCertVerificationError, socket.gaierror)
-"""Causes that say more than the error that the client makes of them."""
+"""Underlying causes that are more specific than the client's error."""
 _BY_TYPE: tuple[tuple[type[Exception], str, str], ...] = (
     (
         BrokenAnswerError,
@@ -166,7 +166,7 @@ _BY_TYPE: tuple[tuple[type[Exception], str, str], ...] = (
     (httpx.TransportError, "got only malformed responses from {endpoint}, several times", _AGAIN),
     (ValueError, "got only malformed responses from {endpoint}, several times", _AGAIN),
 )
-"""The first type that fits; a subclass stands before its parent."""
+"""The first matching type applies; subclasses come before their parents."""
 
 
 def _words(error: Exception, *, revision: str, page: str, endpoint: str) -> tuple[str, str | None]:
@@ -231,7 +231,7 @@ _BY_STATUS = {
 
 
 def is_certificate_error(error: BaseException) -> bool:
-    """Say whether the other side could not prove who it is."""
+    """Return whether the server's certificate could not be verified."""
     return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error))
 
 
@@ -246,10 +246,10 @@ def _without_user(url: str) -> str:
 
 
 def shown_endpoint() -> str:
-    """Return the Hub's base URL for people: without a name and password that may stand in it."""
+    """Return the Hub's base URL for messages, without user name and password."""
     return _without_user(hub_endpoint())
 
 
 def hub_endpoint() -> str:
-    """Return the Hub's base URL: HF_ENDPOINT as it is now (the client itself reads it once, at import)."""
+    """Return the Hub's base URL: the current HF_ENDPOINT (the client reads it only at import)."""
     return (os.environ.get("HF_ENDPOINT") or constants.ENDPOINT).rstrip("/")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The token: where it comes from, which is told, and what it is, which is not.
+"""The Hub token: shows where it comes from, never its value.
 
-Which one is sent is huggingface_hub's decision; its order is repeated here only to name the place.
+huggingface_hub decides which token is sent; its order is repeated here only to show the source.
 """
 
 import os
@@ -16,10 +16,10 @@ _SHAPE = re.compile(r"hf_[A-Za-z0-9_]{4,}")
 
 
 def token_place(token: str | None = None) -> str | None:
-    """Return where the token that is sent stands, for people; None where none is sent.
+    """Return a description of where the token comes from; None if none is sent.
 
     Args:
-        token: the token that the caller gives; by default huggingface_hub looks for one.
+        token: the caller's token; by default huggingface_hub looks for one.
     """
     if token:
         return "the caller"
@@ -32,7 +32,7 @@ def token_place(token: str | None = None) -> str | None:
 
 
 def redactor(token: str | None) -> Callable[[str], str]:
-    """Return a function that takes tokens out of a text: those that are known, and what has their shape."""
+    """Return a function that redacts tokens from a text: known ones, and anything that looks like one."""
     secrets = {token, os.environ.get("HF_TOKEN"), os.environ.get("HUGGING_FACE_HUB_TOKEN")}
     try:
         secrets.add(get_token())

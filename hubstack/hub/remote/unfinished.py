@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the Hub answered in a run that did not end, for the next run of the same list.
+"""Keeps the responses of an interrupted run for the next run of the same list.
 
-Owns the file: an entry of the lock a line, in huggingface_hub's cache (`HF_ASSETS_CACHE`) and not beside the list,
-where a pull request could bring one. It is gone once a lock is written. A help only: where it cannot be written or
-read, everything is asked.
+Owns the file: one lock entry per line, in huggingface_hub's cache (`HF_ASSETS_CACHE`) rather than next to the list,
+where a pull request could add one. It is deleted once the lock is written. If it cannot be written or read,
+everything is fetched again.
 """
 
 import contextlib
@@ -18,13 +18,13 @@ from hubstack.hub.facts import ModelFacts
 from hubstack.hub.lock import FORMAT, lock_key, lock_line, parse_lock_line
 
 KEPT_SECONDS = 3600
-"""Since the last answer: a branch moves on, and a gate may close."""
+"""Maximum age since the last response: branches move, and gates may close."""
 _TROUBLE = (OSError, ValueError)
-"""What files, huggingface_hub's folder and a damaged line may raise."""
+"""Errors that files, huggingface_hub's cache folder and damaged lines may raise."""
 
 
 class Unfinished:
-    """The answers for one lock from one Hub. The caller holds the list against other runs."""
+    """The responses for one lock from one Hub. The caller must hold the list's file lock."""
 
     def __init__(self, target: Path, endpoint: str) -> None:
         of = f"{FORMAT}\n{endpoint}\n{target.resolve()}"
@@ -40,7 +40,7 @@ class Unfinished:
                 self._stream.close()
 
     def read(self) -> dict[tuple[str, str], ModelFacts]:
-        """Return what was answered, by id as asked and revision; nothing where that is too long ago."""
+        """Return the responses by requested ID and revision; empty if they are too old."""
         lines: list[str] = []
         with contextlib.suppress(*_TROUBLE):
             if time.time() - self._path().stat().st_mtime <= KEPT_SECONDS:
@@ -49,20 +49,20 @@ class Unfinished:
                 self.forget()
         found: dict[tuple[str, str], ModelFacts] = {}
         for line in lines:
-            with contextlib.suppress(*_TROUBLE):  # half a line, of a run that was killed
+            with contextlib.suppress(*_TROUBLE):  # a partial line from a killed run
                 facts = parse_lock_line(line)
                 found[lock_key(facts)] = facts
         return found
 
     def add(self, facts: ModelFacts) -> None:
-        """Keep an answer."""
+        """Save a response."""
         with contextlib.suppress(*_TROUBLE):
             self._stream = self._stream or self._path().open("a", encoding="utf-8")
             self._stream.write(f"\n{lock_line(facts)}")
             self._stream.flush()
 
     def forget(self) -> None:
-        """Remove the file: what it says stands in the lock."""
+        """Delete the file, once its contents are in the lock."""
         with contextlib.suppress(*_TROUBLE):
             self._path().unlink(missing_ok=True)
 
