@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Closed vocabularies: accelerators, capacity, engines, platforms, and who reaches what."""
+"""Enumerations: accelerators, capacity, engines, platforms and ingress."""
 
 from enum import StrEnum
 
@@ -12,7 +12,7 @@ class AcceleratorKind(StrEnum):
 
 
 class CapacityKind(StrEnum):
-    """How nodes are bought, in GKE's words."""
+    """How nodes are purchased, in GKE's terms."""
 
     RESERVATION = "reservation"
     SPOT = "spot"
@@ -42,7 +42,7 @@ DEFAULT_PLATFORM = PlatformKind.GKE
 
 
 class Ingress(StrEnum):
-    """Who reaches a Cloud Run service; whom it answers IAM decides, always."""
+    """Which networks can reach a Cloud Run service; IAM always decides which callers are served."""
 
     INTERNAL = "internal"
     LOAD_BALANCER = "internal-and-cloud-load-balancing"

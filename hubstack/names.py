@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keys, names and labels, with the limits of each service.
+"""Keys, names and labels, within each service's limits.
 
-A model's key is the only root of its names: its `name` in the YAML, else a slug of its Hub id. A key never
-depends on the place in the list. Logical names (Pulumi's identity) are keys; physical names are what Google
-and Kubernetes see, shortened with a hash where a service's limit asks for it, never by slicing alone. A model that
-was renamed (`was:`) keeps its physical names: their root is the key under which it was made.
+All of a model's names derive from its key: its `name` in the YAML, or a slug of its Hub ID. A key never depends on
+the position in the list. Logical names (Pulumi's identity) use keys; physical names are those in Google Cloud and
+Kubernetes, shortened with a hash, never by truncation alone, where a limit requires it. A renamed model (`was:`)
+keeps its physical names, which derive from its original key.
 """
 
 import hashlib
@@ -13,28 +13,29 @@ from collections.abc import Mapping
 from typing import Protocol
 
 NODE_POOL_MAX = 40
-"""GKE node pool and cluster names (facts: gke.md section 6)."""
+"""Maximum length of GKE node pool and cluster names (GKE API reference, `projects.locations.clusters`)."""
 BUCKET_MAX = 63
 SERVICE_ACCOUNT_MAX = 30
 DNS_LABEL_MAX = 63
-"""Kubernetes Service names and label values; Google Cloud label values."""
+"""Maximum length of Kubernetes Service names and label values, and of Google Cloud label values."""
 KEY_MAX = 40
-"""Leaves room for the suffixes of a DNS label (`-weights-1a2b3c4d`)."""
+"""Maximum length of a key; leaves room for suffixes in a DNS label (`-weights-1a2b3c4d`)."""
 KEY_PATTERN = r"[a-z]([a-z0-9-]*[a-z0-9])?"
 _REFUSED = re.compile(r"^goog|g[o0]{2,}g[l1]e")
-"""In the name of a bucket (Cloud Storage, "Bucket names"; terraform-provider-google#17831)."""
+"""Words not allowed in a bucket name (Cloud Storage docs, "Bucket names"; terraform-provider-google#17831)."""
 KEDA_NAMESPACE = "keda"
-"""Of the autoscaler; a cluster beside others has one of its own (`hubstack.inputs.stack`)."""
+"""Namespace of the autoscaler; with several clusters in a project, each has its own (`hubstack.inputs.stack`)."""
 RESERVED_KEYS = frozenset({"default", "kubernetes", "vllm"})
-"""`kubernetes` is a Service of every cluster's default namespace; `default` is every namespace's account; a Service
-called `vllm` puts VLLM_PORT into other pods, and vLLM then refuses to start (facts: gke.md 2.2)."""
+"""Keys that are not allowed: `kubernetes` is a Service in every cluster's default namespace; `default` is every
+namespace's service account; a Service named `vllm` sets VLLM_PORT in other pods, and vLLM then refuses to start
+(vLLM docs, "Using Kubernetes")."""
 CANARY_SUFFIX = "-canary"
 MODEL_DIR = "/weights"
-"""Where a server finds the folder of its model's weights, read-only."""
+"""Read-only path of the model's weights in a server."""
 
 
 class Keyed(Protocol):
-    """A model as asked or as planned."""
+    """A model of the list or of the plan."""
 
     @property
     def key(self) -> str: ...
@@ -45,20 +46,20 @@ class Keyed(Protocol):
 
 
 def made_as(model: Keyed) -> str:
-    """Return the key under which a model was made: root of its physical names, label of its pods."""
+    """Return a model's original key: the root of its physical names and the label of its pods."""
     return model.was[0] if model.was else model.key
 
 
 def entry_keys(model: Keyed) -> tuple[str, ...]:
-    """Return the keys of a model's entry in the list, the present one first, then the newest of the former ones.
+    """Return the keys of a model's entry: the current one, then former ones, newest first.
 
-    A canary has no entry of its own: its keys are those of its primary with a suffix.
+    A canary has no entry of its own: its keys are its primary's with a suffix.
     """
     return tuple(dict.fromkeys(_of_entry(model, key) for key in (model.key, *reversed(model.was))))
 
 
 def bucket_key(model: Keyed) -> str:
-    """Return the key that a model's bucket is named by; a canary's commit lies beside its primary's."""
+    """Return the key in the name of a model's bucket; a canary shares its primary's bucket."""
     return _of_entry(model, made_as(model))
 
 
@@ -72,7 +73,7 @@ def short_hash(*parts: str, length: int = 8) -> str:
 
 
 def shorten(name: str, limit: int) -> str:
-    """Return the name, or its beginning with a hash of the whole, within the limit."""
+    """Return the name, or a prefix of it plus a hash of the whole if it exceeds the limit."""
     if len(name) <= limit:
         return name
     return f"{name[: limit - 9].rstrip('-.')}-{short_hash(name)}"
@@ -85,19 +86,20 @@ def slug(text: str) -> str:
 
 
 def key_of(repo_id: str) -> str:
-    """Return the key of a model that is given no name: the slug of the last part of its Hub id.
+    """Return the default key of a model without a `name`: the slug of the last part of its Hub ID.
 
-    Two owners may use one name for different models; the request then asks for a `name`.
+    Two owners may use the same name for different models; the list then needs a `name`.
     """
     key = slug(repo_id.rsplit("/", 1)[-1])
     return shorten(f"m-{key}" if key in RESERVED_KEYS else key, KEY_MAX)
 
 
 def bucket_name(project: str, stack: str, key: str) -> str:
-    """Return a globally unique bucket name: projects are unique, so names that begin with one are.
+    """Return a globally unique bucket name, which starts with the globally unique project ID.
 
-    Buckets refuse `goog` as a prefix and `google` or its like anywhere; dots mean a domain. None is made
-    here, and a name that had one carries a hash, so that two models stay two.
+    Cloud Storage rejects names that start with `goog` or contain `google` or a lookalike, and treats dots as a
+    domain. Names never contain these; a name that would gets a hash instead, so that different models keep
+    different names.
     """
     name = slug(f"{project.replace(':', '-').replace('.', '-')}-{stack}-{key}")
     if not _REFUSED.search(name):
@@ -106,17 +108,17 @@ def bucket_name(project: str, stack: str, key: str) -> str:
 
 
 def service_account_id(stack: str, role: str) -> str:
-    """Return an account id of 6 to 30 characters."""
+    """Return a service account ID of 6 to 30 characters."""
     return shorten(f"hubstack-{slug(stack)}-{role}", SERVICE_ACCOUNT_MAX)
 
 
 def cluster_name(stack: str) -> str:
-    """Return the name of a stack's GKE cluster, of at most 40 characters; metrics carry it as a label."""
+    """Return the name of a stack's GKE cluster, at most 40 characters; metrics use it as a label."""
     return shorten(f"hubstack-{slug(stack)}", NODE_POOL_MAX)
 
 
 def wake_name(key: str) -> str:
-    """Return the name of the Service under which a resting model is reached inside the cluster."""
+    """Return the name of the Service that clients in the cluster use for a model that scales to zero."""
     return f"{key}-wake"
 
 
@@ -126,10 +128,10 @@ def node_pool_name(key: str) -> str:
 
 
 def label_value(text: str) -> str:
-    """Return the text as a label value that both Google Cloud and Kubernetes take."""
+    """Return the text as a label value valid in both Google Cloud and Kubernetes."""
     return shorten(re.sub(r"[^a-z0-9_-]+", "-", text.lower()).strip("-_"), DNS_LABEL_MAX)
 
 
 def labels(stack: str, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the Google Cloud labels that every resource carries."""
+    """Return the Google Cloud labels set on every resource."""
     return {"managed-by": "hubstack", "hubstack-stack": label_value(stack), **(extra or {})}

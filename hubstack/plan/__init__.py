@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The plan: everything that was decided, as frozen data; the contract between planning and deploying."""
+"""The plan: every decision as frozen data; the contract between planning and deploying."""
 
 from hubstack.plan.plan import (
     ApiKey,

@@ -1,56 +1,57 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bill of a plan as plain data. `hubstack.planner.cost` makes it; nothing here computes."""
+"""The bill of a plan as plain data, computed by `hubstack.planner.cost`."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostLine:
-    """One line of the bill, USD."""
+    """A line of the bill, in USD."""
 
     item: str
     what: str
     usd_per_month_min: float | None
-    """With every model at its smallest number of replicas; None where no source gives a price."""
+    """Cost with every model at its minimum replicas; None if no source gives a price."""
     usd_per_month_max: float | None
-    """With every model at its largest."""
+    """Cost with every model at its maximum replicas."""
     source: str | None
     as_of: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolCost:
-    """What the nodes of one capacity class cost, all its models together."""
+    """Cost of one capacity class's nodes, for all its models together."""
 
     capacity_class: str
     machine_type: str
     accelerator: str
     models: tuple[str, ...]
     nodes_idle: int
-    """With every model at its fewest replicas."""
+    """Nodes with every model at its minimum replicas."""
     nodes_busy: int
-    """With every model at its most."""
+    """Nodes with every model at its maximum replicas."""
     usd_per_hour_idle: float | None
-    """On the first step; None where no source gives a price."""
+    """USD per hour on the first step; None if no source gives a price."""
     usd_per_hour_busy: float | None
-    """On the dearest step."""
+    """USD per hour on the most expensive step."""
     usd_per_month_committed_1y: float | None
-    """The busy nodes under a commitment of one year; None where no source gives its price."""
+    """Cost of the busy nodes with a one-year commitment; None if no source gives its price."""
     usd_per_month_committed_3y: float | None
     accelerators_used_busy: float
-    """Of those that are paid for, with every model at its most; a server on a shared card uses a part of one."""
+    """Accelerators in use with every model at its maximum replicas; a server on a shared card uses a part of
+    one."""
     accelerators_paid_busy: int
     accelerator_hours_busy: int
     """GPU-hours or chip-hours a month."""
     places_busy: int
-    """Accelerators that are paid for with every model at its most; of shared cards, their parts."""
+    """Paid accelerators with every model at its maximum replicas; shared cards count by their parts."""
     places_used_busy: int
-    """Those of them that a model uses."""
+    """Accelerators that a model uses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """The bill; what has no price is named, not counted as nothing."""
+    """The bill. Items without a price are listed, not counted as zero."""
 
     lines: tuple[CostLine, ...]
     usd_per_month_min: float
@@ -59,20 +60,20 @@ class Cost:
     pools: tuple[PoolCost, ...] = ()
     """By capacity class, sorted by key."""
     not_counted: tuple[str, ...]
-    """Kinds of cost that the plan leaves out (egress, logs ...)."""
+    """Kinds of cost not included in the plan (egress, logs ...)."""
     hours_per_month: int
     budget_usd_per_month: float | None = None
-    """What the plan may cost (`hubstack:budget`); None: no limit."""
+    """The plan's budget (`hubstack:budget`); None means no limit."""
 
     @property
     def over_budget_usd(self) -> float:
-        """By how much the largest bill is over the budget; 0 where it is not."""
+        """How far the maximum bill exceeds the budget, in USD; 0 if it does not."""
         if self.budget_usd_per_month is None:
             return 0.0
         return max(0.0, self.usd_per_month_max - self.budget_usd_per_month)
 
     def by_item(self) -> dict[str, list[CostLine]]:
-        """Return item to its lines."""
+        """Return the lines grouped by item."""
         found: dict[str, list[CostLine]] = {}
         for line in self.lines:
             found.setdefault(line.item, []).append(line)
@@ -81,7 +82,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackBill:
-    """What one of several stacks costs, for a table of all."""
+    """The bill of one of several stacks, for a summary table."""
 
     stack: str
     region: str
@@ -89,4 +90,4 @@ class StackBill:
     usd_per_month_min: float
     usd_per_month_max: float
     unpriced: int
-    """Items that no source gives a price of."""
+    """Items without a price from any source."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The gateway of a stack as plain data: the part of a Plan that says how models are reached.
+"""A stack's gateway as plain data: the part of a Plan that says how clients reach models.
 
 Owns the types. `hubstack.inputs.gateway` reads them from the stack's settings.
 """
@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class GatewayMode(StrEnum):
-    """How a request finds a server of its model."""
+    """How a request is routed to one of its model's servers."""
 
     SERVICES = "services"
     """The load balancer spreads requests evenly over a Service's pods."""
@@ -19,14 +19,14 @@ class GatewayMode(StrEnum):
 
 
 class Exposure(StrEnum):
-    """Who can reach the gateway's address."""
+    """Which networks can reach the gateway's address."""
 
     INTERNAL = "internal"
     EXTERNAL = "external"
 
 
 class GatewayAuth(StrEnum):
-    """Who is let in through an external gateway."""
+    """How an external gateway authenticates clients."""
 
     IAP = "iap"
     API_KEYS = "api-keys"
@@ -34,29 +34,29 @@ class GatewayAuth(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayPlan:
-    """The one address of all models; read from `hubstack:gateway` by `hubstack.inputs.gateway`."""
+    """The single address of all models, read from `hubstack:gateway` by `hubstack.inputs.gateway`."""
 
     mode: GatewayMode = GatewayMode.SERVICES
     exposure: Exposure = Exposure.INTERNAL
     host: str | None = None
-    """DNS name that requests must carry; None takes any. The record is the user's to make."""
+    """Host name that requests must use; None accepts any. You create the DNS record."""
     auth: GatewayAuth | None = None
-    """Of an external gateway always; of an internal one never."""
+    """Authentication: always set for an external gateway, never for an internal one."""
     certificate: str | None = None
-    """Name of a regional certificate in Certificate Manager; None serves plain HTTP, inside the network only."""
+    """Name of a regional certificate in Certificate Manager; None serves plain HTTP, internal gateways only."""
     timeout_seconds: int
-    """Longest time of one answer, streamed or not, at the load balancer."""
+    """Maximum duration of a response at the load balancer, streamed or not, in seconds."""
     address: str | None = None
-    """IP address inside the subnet; None lets Google choose one, which then stays."""
+    """IP address in the subnet; with None, Google chooses one, which then does not change."""
     iap_client_id: str | None = None
-    """OAuth client of IAP; None takes Google's own client, which knows people of the organization only."""
+    """OAuth client of IAP; None uses Google's own client, which admits only members of the organization."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrafficPlan:
-    """Which names lead to which model, and where an endpoint picker chooses the server."""
+    """Which names lead to which model, and which models have an endpoint picker."""
 
     names: Mapping[str, tuple[str, ...]]
-    """Key of each model on GKE to the names that requests may carry; a canary has none of its own."""
+    """Key of each model on GKE to the names that requests may use; a canary has none of its own."""
     picked: tuple[str, ...]
-    """Keys of the models with an endpoint picker, sorted."""
+    """Keys of models with an endpoint picker, sorted."""

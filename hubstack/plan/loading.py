@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The part of a plan that says how weights reach servers: `ModelPlan.loading`.
+"""How weights are loaded by servers: the part of a plan in `ModelPlan.loading`.
 
-Owns the types, as `hubstack.plan` does for the rest. `hubstack.planner.serving.choose_loading` fills them.
+Owns the types. `hubstack.planner.serving.choose_loading` creates them.
 """
 
 from dataclasses import dataclass
@@ -9,36 +9,36 @@ from enum import StrEnum
 
 
 class LoadingMethod(StrEnum):
-    """How a server gets its weights from the bucket; words of the request."""
+    """How a server reads its weights from the bucket; these are also the words of the list."""
 
     RUNAI_STREAMER = "runai-streamer"
-    """The engine reads objects straight into the accelerator's memory; no mount."""
+    """The engine streams objects directly into accelerator memory, without a mount."""
     GCSFUSE = "gcsfuse"
-    """The bucket is mounted by GKE's FUSE driver."""
+    """GKE's Cloud Storage FUSE driver mounts the bucket."""
     HYPERDISK_ML = "hyperdisk-ml"
-    """A disk filled from the bucket is mounted, read-only by many."""
+    """A disk, filled from the bucket, is mounted read-only by many nodes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadingPlan:
-    """How the weights of one model reach its servers. The reason stands with the model's others."""
+    """How one model's weights are loaded. The reason is among the model's reasons."""
 
     method: LoadingMethod = LoadingMethod.GCSFUSE
     seconds: int = 0
     """Estimated time to read the weights on one node."""
     slow_seconds: int = 0
-    """The same at the rate that a startup window must allow for."""
+    """Time to read the weights at the slow rate that a startup window allows for."""
     uri: str = ""
-    """`gs://bucket/commit` that the engine streams from; empty where it is given a mounted folder."""
+    """`gs://bucket/commit` that the engine streams from; empty if it reads a mounted folder."""
     buffer_bytes: int = 0
-    """Host memory that the streamer may use on one node; 0 without it."""
+    """Host memory that the streamer may use on each node; 0 without the streamer."""
     distributed: bool = False
-    """Ranks stream a part each and pass it on."""
+    """Whether each rank streams a part of the weights and shares it with the others."""
     file_cache: bool = False
-    """The FUSE mount caches files on the node's disk, which parallel downloads need."""
+    """Whether the FUSE mount caches files on the node's disk, as parallel downloads require."""
     zone: str | None = None
-    """The one zone of a disk, to which its servers are bound; None where any zone will do."""
+    """Zone of the disk and therefore of its servers; None if any zone works."""
     disk_throughput_mib: int = 0
-    """MiB/s that a disk is made with; 0 without one."""
+    """Provisioned throughput of the disk, MiB/s; 0 without a disk."""
     cache_zones: tuple[str, ...] = ()
-    """Zones with an Anywhere Cache on the bucket, sorted."""
+    """Zones with an Anywhere Cache of the bucket, sorted."""

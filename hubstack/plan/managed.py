@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a model runs on other than a GKE node, as the plan says it.
+"""Plans of models on managed platforms instead of GKE nodes.
 
-Owns the types; the platforms' seats (`hubstack.planner.platforms`) fill them. Nothing here computes.
+Owns the types; `hubstack.planner.platforms` creates them. Computes nothing.
 """
 
 from dataclasses import dataclass
@@ -15,32 +15,32 @@ class JobPlan:
 
     vcpu: int
     memory_gib: int
-    """Holds the largest file twice: its download lies in memory, and so does what is written to the bucket."""
+    """Memory for the largest file twice: the download and the buffered write to the bucket are both in memory."""
     timeout_seconds: int
-    """Of one try."""
+    """Timeout of one attempt, in seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloudRunPlan:
-    """One Cloud Run service."""
+    """A Cloud Run service."""
 
     accelerator: str
-    """As its node selector says it (`nvidia-l4`)."""
+    """GPU type as in the node selector (`nvidia-l4`)."""
     vcpu: int
     memory_gib: int
-    """Of one instance: the server, what the bucket's mount needs, and the files that the server writes."""
+    """Memory of one instance: the server, the bucket mount, and the files that the server writes."""
     concurrency: int
-    """Requests that one instance takes at once; more start another."""
+    """Maximum concurrent requests per instance; more start another instance."""
     timeout_seconds: int
-    """Of one request, the start of an instance and the longest answer included."""
+    """Request timeout in seconds, including an instance's start and the longest response."""
     startup_period_seconds: int
     startup_failure_threshold: int
-    """Allows for the load."""
+    """Startup probe, which allows for loading time."""
     ingress: Ingress
     invokers: tuple[str, ...]
-    """IAM members that may call it; never everyone."""
+    """IAM members that may call the service; never `allUsers`."""
     usd_per_instance_hour: float | None
-    """None where no source gives a rate."""
+    """None if no source gives a rate."""
     price_source: str | None
     price_as_of: str | None
     loader: JobPlan
@@ -48,27 +48,27 @@ class CloudRunPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VertexPlan:
-    """One deployment from Vertex AI's Model Garden."""
+    """A deployment from Vertex AI's Model Garden."""
 
     accelerator_type: str
-    """Vertex AI's word (`NVIDIA_L4`)."""
+    """Accelerator type in Vertex AI's terms (`NVIDIA_L4`)."""
     accelerator_count: int
     machine_type: str
     accept_eula: bool
-    """Whether the request accepts the model's terms."""
+    """Whether the list accepts the model's terms."""
     needs_token: bool
-    """Gated: Vertex AI is given the Hub token."""
+    """Whether the model is gated, so that Vertex AI is given the Hub token."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakEven:
-    """From how many busy hours a month one platform costs less than another, for one replica."""
+    """The busy hours per month at which one platform becomes cheaper than another, for one replica."""
 
     cloud_run_usd_per_hour: float
     gke_usd_per_hour: float
     gke_usd_per_month: float
-    """What GKE costs whatever runs: the cluster's fee, where the model alone would make it due."""
+    """GKE's fixed cost: the cluster fee, if this model alone makes it due."""
     always_on_hours: float | None
-    """Busy hours from which GKE nodes that always run cost less; None: more than a month has."""
+    """Busy hours from which always-on GKE nodes are cheaper; None if that exceeds a month."""
     scale_to_zero_hours: float | None
-    """The same where GKE's nodes run in the busy hours only; None: Cloud Run is never the dearer."""
+    """The same if GKE nodes run only during busy hours; None if Cloud Run is never more expensive."""

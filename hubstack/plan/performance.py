@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a replica is predicted to serve: figures with their 80 % ranges and what they rest on.
+"""Predicted performance of a replica: figures with 80 % ranges and their basis.
 
 Owns the types. `hubstack.planner.performance` computes them (docs/concepts/performance.md).
 """
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """A figure and the range that holds 80 % of the measurements of models that were not fitted."""
+    """A figure and the range that covers 80 % of measurements of models not used for fitting."""
 
     value: float
     low: float
@@ -18,75 +18,75 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkCost:
-    """USD for a million tokens, or texts of an embedding model, at a replica's price."""
+    """USD per million tokens, or per million texts for an embedding model, at a replica's price."""
 
     usd_per_million_input_tokens: Estimate
     usd_per_million_output_tokens: Estimate | None
-    """None where nothing is written: embeddings and rankings."""
+    """None if no tokens are generated: embeddings and rankings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrafficPlan:
-    """The traffic that the list asks for, and what it takes."""
+    """The traffic in the list, and the replicas it needs."""
 
     requests_per_second: float
-    """At the peak."""
+    """Value at the peak."""
     replicas: int
-    """That serve it within the service level."""
+    """Replicas needed to serve it within the service level."""
     replicas_if_slow: int
-    """Likewise, were each as slow as the low end of its range."""
+    """Replicas needed if each were as slow as the low end of its range."""
     replica_requests_per_second: Estimate
-    """Of one replica within the service level."""
+    """Throughput of one replica within the service level."""
     sequences: int
-    """That one replica has at once then; beyond them another replica is asked for."""
+    """Concurrent requests of one replica at that throughput; beyond them, a replica is added."""
     token_ms: Estimate | None
-    """At the peak."""
+    """Value at the peak."""
     first_token_ms: Estimate | None
-    """At the peak, of `percent` of the requests; waits for a place among them."""
+    """Wait for the first token at the peak, met by `percent` of requests; includes queueing for a batch slot."""
     percent: float
     usd_per_month: float | None
-    """By the hours of the profile; None without a price."""
+    """Cost over the hours of the traffic profile; None without a price."""
     cost: WorkCost | None
-    """Of a million tokens of this traffic."""
+    """Cost per million tokens of this traffic."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PerformancePlan:
-    """One replica of a model under load."""
+    """Performance of one replica under load."""
 
     input_tokens: int
-    """Of an average request; of a text where the model embeds or ranks."""
+    """Tokens of an average request, or of a text if the model embeds or ranks."""
     output_tokens: int
-    """0 where nothing is written."""
+    """Generated tokens of an average request; 0 if none are generated."""
     is_assumed: bool
-    """Whether the two are hubstack's own, because the list gives no `traffic:`."""
+    """Whether the two figures are hubstack's defaults, because the list gives no `traffic:`."""
     sequences: int
-    """That run at once at full load: what the cache holds, at most the engine's batch limit."""
+    """Concurrent requests at full load: what the KV cache fits, up to the engine's batch limit."""
     requests_per_second: Estimate
-    """At full load."""
+    """Throughput at full load."""
     input_tokens_per_second: Estimate
     output_tokens_per_second: Estimate
     token_ms: Estimate | None
-    """Between two tokens of an answer, at full load."""
+    """Time between two tokens of a response, at full load."""
     token_alone_ms: Estimate | None
-    """Likewise of a lone request."""
+    """Time between two tokens of a single request."""
     first_token_ms: Estimate | None
-    """Of a lone request."""
+    """Time to first token of a single request."""
     longest_input_tokens: int
-    """The longest prompt that the context has room for beside an answer."""
+    """The longest prompt that fits into the context together with a response."""
     first_token_longest_ms: Estimate | None
-    """Of a lone request with that prompt."""
+    """Time to first token of a single request with that prompt."""
     first_token_queue_ms: Estimate | None
-    """Where queueing starts."""
+    """Time to first token at the request rate where queueing starts."""
     queue_from_requests_per_second: float
-    """More a second, arriving at random, wait for a place: a tenth of a second on average."""
+    """Request rate at which randomly arriving requests wait a tenth of a second on average."""
     evidence: str
     """`measured`, `calibrated` or `extrapolated`."""
     rows: int
-    """Measurements of this engine on this generation of accelerators behind the constants."""
+    """Number of measurements of this engine on this accelerator generation behind the constants."""
     warnings: tuple[str, ...] = ()
-    """Known slow paths, and settings that the formula leaves out."""
+    """Known slow paths, and settings not covered by the formula."""
     cost: WorkCost | None = None
-    """At full load; None without a price."""
+    """Cost at full load; None without a price."""
     traffic: TrafficPlan | None = None
-    """None where the list asks for none."""
+    """None if the list specifies no traffic."""

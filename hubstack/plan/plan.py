@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Plan: everything decided, as plain data with its reasons.
+"""The Plan: every decision as plain data, with its reasons.
 
-Owns the types that leave planning. Nothing here computes; `hubstack.planner.planner` fills it, `components` and
-`hubstack.deploy.manifests` register what it says, `hubstack.review.report.report` prints it. Frozen, ordered by
-key, JSON-ready.
+Owns the output types of planning. Computes nothing: `hubstack.planner.planner` creates the Plan, `components` and
+`hubstack.deploy.manifests` register it, `hubstack.review.report.report` prints it. Frozen, ordered by key,
+JSON-serializable.
 """
 
 import json
@@ -25,24 +25,24 @@ from hubstack.plan.target import TargetPlan
 
 
 class Verdict(StrEnum):
-    """Whether an engine would start in the memory that is there."""
+    """Whether an engine would start in the available memory."""
 
     FITS = "fits"
     UNCERTAIN = "uncertain"
-    """Within half a GiB of the line: engines differ by that from boot to boot."""
+    """Within half a GiB of the limit; engines vary by that much between starts."""
     DOES_NOT_FIT = "does not fit"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """One decision, said so that it can be checked."""
+    """A decision with enough detail to verify it."""
 
     topic: str
-    """What was decided: `engine`, `accelerator`, `context`, `replicas` ..."""
+    """Subject of the decision: `engine`, `accelerator`, `context`, `replicas` ..."""
     text: str
-    """Why, with the figures."""
+    """The explanation, with figures."""
     source: str | None = None
-    """Catalogue source id, `lock`, `request`, or a section of docs/concepts/sizing.md."""
+    """Source ID in the catalogue, `lock`, `request`, or a section of docs/concepts/sizing.md."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,49 +52,50 @@ class MemoryTerm:
     name: str
     size_bytes: int
     how: str
-    """The arithmetic, with its figures."""
+    """The calculation, with its figures."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryNeed:
-    """What one accelerator (one tensor-parallel rank) must hold."""
+    """Memory that one accelerator (one tensor-parallel rank) needs."""
 
     terms: tuple[MemoryTerm, ...]
-    """Without the KV cache: weights, activation, runtime ..."""
+    """All terms except the KV cache: weights, activation, runtime ..."""
     visible_bytes: int
-    """What the engine sees of the card: less than the marketing figure."""
+    """Memory of the card visible to the engine: less than the marketing figure."""
     budget_bytes: int
-    """visible x the share that the engine may use."""
+    """Visible memory times the share that the engine may use."""
     kv_bytes_per_token: int
-    """Per accelerator; 0 without a KV cache. For layers whose cache does not grow see `kv_fixed_bytes`."""
+    """KV cache per token and accelerator; 0 without one. For layers whose cache does not grow see
+    `kv_fixed_bytes`."""
     kv_fixed_bytes: int
-    """Per sequence and accelerator: sliding windows and recurrent state, which do not grow with context."""
+    """Cache per sequence and accelerator that does not grow with context: sliding windows and recurrent state."""
     kv_available_bytes: int
-    """budget - terms; may be negative where the model does not fit."""
+    """Budget minus terms; negative if the model does not fit."""
     kv_tokens: int
-    """Tokens of cache that fit; 0 without a KV cache."""
+    """Tokens that fit in the KV cache; 0 without a cache."""
     context: int
-    """Tokens of one sequence: prompt and answer."""
+    """Tokens of one sequence: prompt and response."""
     concurrency: int
-    """Sequences of full context that fit at once (at least the asked ones when it fits)."""
+    """Full-context sequences that fit at once (at least the requested number if the model fits)."""
     verdict: Verdict
     longest_context: int = 0
-    """Longest context of which one sequence fits, at most the model's own limit."""
+    """Longest context for which one sequence fits, up to the model's own limit."""
 
     @property
     def total_bytes(self) -> int:
-        """Sum of the terms, without KV."""
+        """Return the sum of the terms, without the KV cache."""
         return sum(term.size_bytes for term in self.terms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejected:
-    """A shape that was looked at and not taken."""
+    """A shape that was evaluated and rejected."""
 
     machine_type: str
     accelerator_count: int
     why: str
-    """The figure that rejected it."""
+    """The figure that ruled it out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,9 +113,9 @@ class ApiKey:
     """How an engine takes an API key."""
 
     variable: str
-    """Environment variable that holds it."""
+    """Environment variable that contains the key."""
     args: tuple[str, ...] = ()
-    """Flags that name the variable, for an engine that does not read it by itself; Kubernetes puts its value in."""
+    """Flags with a reference to the variable, for engines that do not read it; Kubernetes substitutes its value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,27 +124,27 @@ class ServerPlan:
 
     engine: EngineKind
     version: str | None
-    """None where the sources give no version that could be pinned."""
+    """None if no source gives a version to pin."""
     image: str
     command: tuple[str, ...]
-    """Replaces the image's entry point; empty only where the platform chooses the image."""
+    """Replaces the image's entrypoint; empty only if the platform chooses the image."""
     args: tuple[str, ...]
     env: tuple[tuple[str, str], ...]
-    """Plain settings only; never a secret."""
+    """Plain environment variables; never secrets."""
     port: int
     startup: Probe
-    """Allows for a slow load; the others run only after it has passed."""
+    """Startup probe, which allows for slow loading; the other probes run only after it succeeds."""
     readiness: Probe
     liveness: Probe
     metrics_path: str | None
     api_path: str
     """Path prefix of the OpenAI-compatible API (`/v1`)."""
     open_paths: tuple[str, ...]
-    """Path prefixes that a gateway leads to."""
+    """Path prefixes that a gateway exposes."""
     api_key: ApiKey
-    """How the engine is told the key of a gateway that asks for one."""
+    """How the engine receives the API key of a gateway that requires one."""
     picker_metrics: str | None
-    """Whose metrics the endpoint picker reads from it; None: it knows none of them."""
+    """Engine name under which the endpoint picker reads its metrics; None if it knows none of them."""
     served_model_name: str
     run_as_user: int
     """Non-root."""
@@ -152,21 +153,21 @@ class ServerPlan:
     accelerator_resource: str
     """`nvidia.com/gpu` or `google.com/tpu`."""
     accelerator_count: int
-    """TPU: all chips of the node."""
+    """Accelerators requested by a pod; for TPUs, all chips of the node."""
     shm_bytes: int
-    """Memory-backed /dev/shm; 0 where one process needs none."""
+    """Size of the memory-backed /dev/shm; 0 if one process needs none."""
     worker_args: tuple[str, ...] = ()
-    """Of the nodes after the first where one replica spans several; empty otherwise."""
+    """Command of the nodes after the first if a replica spans several; otherwise empty."""
     scratch_bytes: int
     """Size limit of the writable emptyDir at /tmp and caches."""
     load_seconds: int
     """Estimated time from container start to ready."""
     pre_stop_seconds: int
-    """Before the server hears that it has to go; it answers on, since balancers still send."""
+    """Delay before SIGTERM: the server keeps serving, because load balancers still send requests."""
     drain_seconds: int
-    """For the answers that have begun, from then on."""
+    """Time for responses in progress, from then on."""
     termination_grace_seconds: int
-    """Both, and the engine's own end."""
+    """Sum of both and of the engine's shutdown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,36 +177,38 @@ class WeightsFile:
     path: str
     size_bytes: int | None
     sha256: str | None
-    """None for small git files: see `git_oid`."""
+    """None for small Git files: see `git_oid`."""
     git_oid: str | None = None
-    """sha1 of `blob <size>\\0` + content; the loader asks the Hub at the commit where both hashes are None."""
+    """sha1 of `blob <size>\\0` + content. If both hashes are None, the loader gets them from the Hub at the
+    commit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightsPlan:
-    """What is copied from the Hub to the bucket, and where to."""
+    """What is copied from the Hub to the bucket, and to which folder."""
 
     repo_id: str
     commit: str
     prefix: str
-    """Folder in the model's bucket: the commit, so that a new commit stages beside the old one."""
+    """Folder in the model's bucket: the commit, so a new commit is staged beside the old one."""
     files: tuple[WeightsFile, ...]
-    """Sorted by path; empty where the lock lists no files (then the Hub is asked at the locked commit)."""
+    """Sorted by path; empty if the lock lists no files (the loader then lists them on the Hub at the locked
+    commit)."""
     patterns: tuple[str, ...]
-    """fnmatch patterns that choose the files where `files` is empty."""
+    """fnmatch patterns that select files if `files` is empty."""
     total_bytes: int | None
     largest_file_bytes: int | None
     model_path: str
-    """Path under the mount that the engine is given: the folder, or the GGUF file in it."""
+    """Path below the mount that the engine loads: the folder, or the GGUF file in it."""
     needs_token: bool
-    """Gated: the loader reads a Hub token from Secret Manager. The server never does."""
+    """Whether the model is gated: the loader, never the server, reads a Hub token from Secret Manager."""
     loader_image: str
     exclude: tuple[str, ...] = ()
-    """fnmatch patterns that `patterns` must not reach: other copies of the same weights."""
+    """fnmatch patterns excluded from `patterns`: other copies of the same weights."""
     replaces: str | None = None
-    """Commit that this one took the place of in the lock, whose folder is removed after the switch."""
+    """Commit that this one replaced in the lock; its folder is removed after the switch."""
     keep_replaced: bool = False
-    """Keep that folder: a way back without staging it again."""
+    """Whether to keep that folder, for a rollback without another copy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,37 +221,37 @@ class Replicas:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScalingTrigger:
-    """One figure that replicas follow."""
+    """A metric that replicas scale on."""
 
     name: str
     """`queue` or `kv-cache`."""
     query: str
-    """PromQL: the sum over the model's replicas."""
+    """PromQL for the sum over the model's replicas."""
     target: float
-    """Of each replica on average; above it another one is asked for."""
+    """Target average per replica; above it, a replica is added."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScalingPlan:
-    """How a model's replicas follow its load; None on a model whose number is fixed or set by hand."""
+    """How a model's replicas scale with load; None for a model with a fixed or manually set number."""
 
     triggers: tuple[ScalingTrigger, ...]
-    """The one that asks for most replicas decides."""
+    """The trigger that asks for the most replicas decides."""
     requests_per_replica: int
-    """Requests that a replica works on at once: beyond them the requests in flight ask for another one."""
+    """Concurrent requests per replica; with more in flight, a replica is added."""
     rests: bool
-    """Whether it goes to zero replicas: then requests come through the interceptor, which holds them meanwhile."""
+    """Whether it scales to zero: requests then go through the interceptor, which holds them during a cold start."""
     idle_seconds: int
-    """Without a request, before it rests."""
+    """Idle seconds before scaling to zero."""
     hold_seconds: int
-    """How long a request waits for a resting model: node start and load, with their allowances."""
+    """How long a request may wait for a cold start (new node and loading, with margins), in seconds."""
     settle_seconds: int
-    """Time that a new replica takes to be of use: replicas are at most doubled within it."""
+    """Seconds until a new replica is ready: replicas at most double within this time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepPlan:
-    """One step of a model's capacity list, proven to fit."""
+    """A step of a model's capacity list, verified to fit."""
 
     pool: str
     """Key of the pool."""
@@ -258,15 +261,15 @@ class StepPlan:
     """Catalogue id."""
     machine_type: str
     accelerator_count: int
-    """Accelerators that one replica uses: the same on every step, as a pod's request is."""
+    """Accelerators per replica: the same on every step, because the pod requests a fixed number."""
     zones: tuple[str, ...]
     verdict: Verdict
     needs_bytes: int
-    """On one accelerator: all terms, and the cache of the sequences asked for."""
+    """Memory needed on one accelerator: all terms, and the KV cache of the requested sequences."""
     budget_bytes: int
-    """What may be used of one accelerator."""
+    """Usable memory of one accelerator."""
     usd_per_replica_hour: float | None
-    """The replica's share of its nodes; None where no source gives a price."""
+    """USD per hour for the replica's share of its nodes; None if no source gives a price."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,7 +277,7 @@ class ModelPlan:
     """Everything decided for one model."""
 
     key: str
-    """The entry's name: root of the logical names, and what clients ask for. Never its place in the list."""
+    """The entry's name: root of the logical names, and the model name in requests. Independent of list order."""
     was: tuple[str, ...] = ()
     """Former keys, oldest first; the first is the root of the physical names (`names.made_as`)."""
     id: str
@@ -290,29 +293,29 @@ class ModelPlan:
     """Value of the accelerator label."""
     machine_type: str
     accelerator_count: int
-    """Accelerators that one replica uses: GPUs, or TPU chips."""
+    """Accelerators per replica: GPUs, or TPU chips."""
     tensor_parallel: int
-    """Ranks; on TPU7x twice the chips."""
+    """Ranks; on TPU7x, twice the number of chips."""
     tpu_topology: str | None
     capacity_class: str
-    """Key of the CapacityClass whose pools it runs on; empty on other platforms than GKE."""
+    """Key of the CapacityClass it runs on; empty on platforms other than GKE."""
     platform: PlatformKind
     platform_name: str = "Google Kubernetes Engine"
-    """Google's name of it."""
+    """Google's name of the platform."""
     has_nodes: bool = True
     """Whether it runs in pods on nodes of the stack's cluster."""
     has_bucket: bool = True
-    """Whether the stack keeps its weights."""
+    """Whether the stack stores its weights."""
     cloud_run: CloudRunPlan | None = None
-    """On the platform of that name only."""
+    """Set only on that platform."""
     vertex: VertexPlan | None = None
     """Likewise."""
     servers_per_accelerator: int = 1
-    """Above 1 the card is shared, and each server may use that part of it."""
+    """Servers per card; above 1 the card is shared in equal parts."""
     hosts: int = 1
-    """Nodes of one replica; above 1 a LeaderWorkerSet."""
+    """Nodes per replica; above 1 it runs as a LeaderWorkerSet."""
     pipeline_parallel: int = 1
-    """Stages; one node holds one stage."""
+    """Pipeline stages, one per node."""
     expert_parallel: bool = False
     kv_cache_dtype: str = "auto"
     steps: tuple[StepPlan, ...] = ()
@@ -320,35 +323,35 @@ class ModelPlan:
     replicas: Replicas
     scaling: ScalingPlan | None = None
     max_surge: int = 0
-    """Replicas above the asked number during a rollout: 1 only where the pools have a place that is left over."""
+    """Extra replicas during a rollout: 1 only if the pools have a spare slot."""
     need: MemoryNeed
     server: ServerPlan
     weights: WeightsPlan
     loading: LoadingPlan = field(default_factory=LoadingPlan)
     usd_per_replica_hour: float | None
-    """The replica's share of its nodes on the first capacity step; None where no source gives a price."""
+    """USD per hour for the replica's share of its nodes on the first step; None if no source gives a price."""
     reasons: tuple[Reason, ...]
     rejected: tuple[Rejected, ...]
-    """The next best shapes, at most three."""
+    """The next best shapes, up to three."""
     warnings: tuple[str, ...] = ()
     provenance: Provenance = field(default_factory=Provenance)
-    """What a policy must know of its files."""
+    """Facts about its files for policies."""
     canary_of: str | None = None
-    """Key of the model whose other commit this is; None for a model of its own."""
+    """Key of the primary if this is a canary; otherwise None."""
     canary_weight: int = 0
-    """Of 100 requests to the primary's names, how many come here; 0 for a model of its own."""
+    """Percentage of the primary's requests sent here; 0 unless this is a canary."""
     slo: SloPlan | None = None
-    """What its alerts hold it to."""
+    """The service level that its alerts enforce."""
     performance: PerformancePlan | None = None
-    """What one replica serves; None where the lock does not say enough of the model."""
+    """Predicted performance; None if the lock has too few facts about the model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolPlan:
-    """One GKE node pool."""
+    """A GKE node pool."""
 
     key: str
-    """Stable: the class, the shape, the capacity kind, and a hash of the fields whose change would replace it."""
+    """Stable key: class, shape, capacity kind, and a hash of the fields whose change replaces the pool."""
     capacity_class: str
     accelerator: str
     accelerator_kind: AcceleratorKind
@@ -356,36 +359,36 @@ class PoolPlan:
     """Value of the accelerator label."""
     machine_type: str
     gce_machine_type: str
-    """What the node pool asks Compute Engine for (`n1-standard-4` with a T4 attached)."""
+    """Compute Engine machine type of the node pool (`n1-standard-4` with a T4 attached)."""
     accelerators_per_node: int
     accelerator_fraction: float | None = None
-    """Share of one card that a node has; None for whole cards."""
+    """Share of a card that a node has; None for whole cards."""
     servers_per_accelerator: int = 1
-    """Above 1: GKE's time-sharing, with this many clients on each card."""
+    """Above 1: GPU time-sharing with this many clients per card."""
     nodes_per_slice: int = 1
-    """Above 1: a multi-host TPU slice, which comes and goes whole."""
+    """Above 1: a multi-host TPU slice, created and deleted as a whole."""
     tpu_topology: str | None
-    """Of single-host slices only for labels; never put in a placement policy."""
+    """For single-host slices used only in labels, never in a placement policy."""
     capacity: CapacityKind
     reservation: str | None
     zones: tuple[str, ...]
     min_nodes: int
     max_nodes: int
-    """Nodes that hold every model at its most replicas, in total over the zones."""
+    """Nodes needed with every model at its maximum replicas, in total across zones."""
     boot_disk_gib: int
     boot_disk_type: str | None
-    """Where the machine is known to need one; None lets GKE choose what the machine series takes."""
+    """Boot disk type if the machine requires one; with None, GKE chooses one for the machine series."""
     local_ssds: int = 0
-    """Bundled with the machine: GKE makes the node's ephemeral storage of them, told or not."""
+    """Local SSDs bundled with the machine, which GKE always uses as ephemeral storage."""
     price: PriceUsed | None
-    """Per node; None where no source gives one."""
+    """USD per node; None if no source gives a price."""
     models: tuple[str, ...]
     """Keys, sorted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CapacityClass:
-    """An ordered list of pools for one shape: a GKE ComputeClass."""
+    """An ordered list of pools for one shape, implemented as a GKE ComputeClass."""
 
     key: str
     pools: tuple[str, ...]
@@ -398,7 +401,7 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """One environment's whole stack, decided."""
+    """The complete plan of one environment's stack."""
 
     target: TargetPlan
     models: tuple[ModelPlan, ...]
@@ -408,22 +411,22 @@ class Plan:
     classes: tuple[CapacityClass, ...]
     cost: Cost
     monitoring: MonitoringPlan | None = None
-    """None: no PodMonitoring, dashboard, alert or budget."""
+    """None means no PodMonitoring, dashboards, alerts or budget."""
     warnings: tuple[str, ...] = ()
     advice: tuple[str, ...] = ()
-    """What would cost less; nothing is wrong without it."""
+    """Optional ways to reduce cost."""
     gateway: GatewayPlan | None = None
-    """None: models are reached inside the cluster only."""
+    """None if models are reachable only inside the cluster."""
     traffic: TrafficPlan | None = None
-    """How the gateway finds a model; None without a gateway."""
+    """How the gateway routes to models; None without a gateway."""
 
     @property
     def on_gke(self) -> tuple[ModelPlan, ...]:
-        """The models that have nodes and Kubernetes objects."""
+        """Return the models that run on GKE nodes as Kubernetes objects."""
         return tuple(model for model in self.models if model.has_nodes)
 
     def model_json(self, key: str) -> str:
-        """Return one model and its part of the bill as sorted, indented JSON that ends with a newline."""
+        """Return a model and its share of the bill as sorted, indented JSON that ends with a newline."""
         (model,) = (each for each in self.models if each.key == key)
         said = {"format": FORMAT, "model": plain(model), "cost": plain(self.cost.by_item().get(key, []))}
         return json.dumps(said, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
@@ -432,7 +435,7 @@ class Plan:
         """Return the plan as sorted, indented JSON that ends with a newline.
 
         Args:
-            refused: why other models of the list have no plan; given only where there are any.
+            refused: why other models of the list could not be planned; omitted if empty.
         """
         said = {"format": FORMAT, **plain(self)} | ({"refused": list(refused)} if refused else {})
         return json.dumps(said, indent=2, sort_keys=True, ensure_ascii=False) + "\n"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Settings of a stack as a plan carries them: monitoring, service levels, maintenance and security.
+"""A stack's settings as a plan carries them: monitoring, service levels, maintenance and security.
 
 Owns the types. `hubstack.inputs` reads them from the stack's settings.
 """
@@ -9,40 +9,40 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SloPlan:
-    """The service level of one model, as far as its engine can be held to it."""
+    """The service level of one model, as far as its engine's metrics can measure it."""
 
     seconds: float
-    """Longest wait, as asked."""
+    """Requested latency limit, in seconds."""
     bucket_seconds: float | None
-    """The bound of the engine's histogram that stands for it; None where the engine measures no wait."""
+    """The engine's histogram bucket used for it; None if the engine measures no latency."""
     measured: str | None
-    """`time_to_first_token`, or `request_duration` where an answer comes whole; None where neither is measured."""
+    """`time_to_first_token`, or `request_duration` if responses are not streamed; None if neither is measured."""
     latency_percent: float
-    """Share of requests that must be that fast."""
+    """Share of requests that must meet the limit."""
     error_percent: float | None
-    """Share of requests that may fail; None where the engine counts no failures."""
+    """Share of requests that may fail; None if the engine counts no failures."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MonitoringPlan:
-    """Who is told of incidents, and what the bill is held to."""
+    """Who is notified of incidents, and the budget."""
 
     emails: tuple[str, ...] = ()
-    """Each gets a notification channel."""
+    """Email addresses; each gets a notification channel."""
     channels: tuple[str, ...] = ()
-    """Names of notification channels that are there already."""
+    """Names of existing notification channels."""
     billing_account: str | None = None
-    """Account that a budget is declared on; None: no budget."""
+    """Billing account of the budget; None means no budget."""
     budget_usd_per_month: float | None = None
-    """What the billing alert watches: `hubstack:billingBudget`, else `hubstack:budget`."""
+    """Amount for the billing alert: `hubstack:billingBudget`, or `hubstack:budget`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaintenancePlan:
-    """When GKE may upgrade, in GKE's words."""
+    """When GKE may upgrade, in GKE's terms."""
 
     start_time: str
-    """Of the first window, RFC 3339."""
+    """Start of the first window, RFC 3339."""
     end_time: str
     recurrence: str
     """RFC 5545."""
@@ -50,13 +50,13 @@ class MaintenancePlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecurityPlan:
-    """What is asked of Google beyond its defaults."""
+    """Security settings beyond Google's defaults."""
 
     binary_authorization: bool = False
-    """Images are held against the project's Binary Authorization policy."""
+    """Whether images are checked against the project's Binary Authorization policy."""
     kms_key: str | None = None
-    """Cloud KMS key of the region that encrypts what the stack stores; None: Google's own keys."""
+    """Regional Cloud KMS key that encrypts what the stack stores; None uses Google's own keys."""
     restricted_apis: bool = False
-    """Google's APIs are reached at the addresses that VPC Service Controls guards, and at no other."""
+    """Whether Google APIs are reached only at the addresses guarded by VPC Service Controls."""
     perimeter: str | None = None
-    """Service perimeter that the project is put into; needs `restricted_apis`, and turns it on."""
+    """Service perimeter to which the project is added; implies `restricted_apis`."""

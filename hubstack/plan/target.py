@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a stack goes and what is asked of that place: a part of the Plan.
+"""The target of a stack: the part of the Plan that describes project, region and cluster.
 
-Owns the type. What a user wrote is `hubstack.inputs.settings`'s.
+Owns the type. `hubstack.inputs.settings` reads the user's settings.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from hubstack.plan.settings import MaintenancePlan, SecurityPlan
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetPlan:
-    """Where it goes."""
+    """The target of a stack."""
 
     stack: str
     project: str
@@ -23,19 +23,20 @@ class TargetPlan:
     release_channel: str
     """GKE release channel."""
     maintenance: MaintenancePlan | None = None
-    """When GKE may upgrade; None: whenever it likes."""
+    """When GKE may upgrade; None means at any time."""
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
     keda_namespace: str = KEDA_NAMESPACE
-    """Of the autoscaler: one of its own where clusters may share a project, since IAM knows its account by it."""
+    """Namespace of the autoscaler: unique if clusters share a project, because IAM identifies its account by
+    namespace."""
     security: SecurityPlan | None = None
-    """What is asked of Google beyond its defaults; None: nothing."""
+    """Security settings beyond Google's defaults; None means none."""
 
     @property
     def kms_key(self) -> str | None:
-        """The key that encrypts what the stack stores; None: Google's own."""
+        """Return the key that encrypts what the stack stores; None means Google's own."""
         return self.security.kms_key if self.security else None
 
     @property
     def binary_authorization(self) -> bool:
-        """Whether images are held against the project's policy."""
+        """Return whether images are checked against the project's Binary Authorization policy."""
         return self.security is not None and self.security.binary_authorization
