@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What Google Cloud and the serving engines offer: accelerators, machines, zones, prices, engines.
 
-Owns the YAML files beside it and the types they become. Does not own choices: sizing, placement and cost read
-this and decide. Raw facts stand in the files, each with its source; what can be computed is computed here.
-Unknown is absent (None), never zero.
+Owns the YAML files in this folder and their types. Does not own decisions: sizing, placement and cost read the
+catalogue and decide. The files contain raw facts, each with its source; derived figures are computed here. An
+unknown figure is absent (None), never zero.
 """
 
 from hubstack.catalog.catalog import Catalog

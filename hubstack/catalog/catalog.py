@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The catalogue as a whole, and the questions that planning asks it.
+"""The whole catalogue, and the look-ups that planning needs.
 
-Owns look-ups. Does not own reading (`hubstack.catalog.loader`) nor checking (`hubstack.catalog.integrity`).
+Owns look-ups. Does not own reading (`hubstack.catalog.loader`) or checking (`hubstack.catalog.integrity`).
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from hubstack.kinds import EngineKind
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalog:
-    """All rows, by id."""
+    """All rows, by ID."""
 
     sources: Mapping[str, Source]
     accelerators: Mapping[str, Accelerator]
@@ -30,7 +30,7 @@ class Catalog:
     zone_lists: Mapping[str, ZoneList]
     """By accelerator."""
     regions_offered: Mapping[str, tuple[str, ...]]
-    """By machine type, as the API lists them."""
+    """By machine type, as listed by the Compute Engine API."""
     prices: Mapping[tuple[str, str], Price]
     """By machine type and region."""
     storage_prices: Mapping[tuple[str, str], StoragePrice]
@@ -45,20 +45,20 @@ class Catalog:
     fee: GkeFee
     engines: Mapping[str, Engine]
     engine_metrics: Mapping[EngineKind, EngineMetrics]
-    """Of every engine."""
+    """Releases of every engine."""
     expert_kernels: tuple[ExpertKernel, ...]
     node_overhead: NodeOverhead
     load_rates: LoadRates
 
     def accelerator(self, word: str) -> Accelerator | None:
-        """Return the accelerator that a word names (id, GKE label, `tpu-<id>`), None where none is."""
+        """Return the accelerator with a name (ID, GKE label, `tpu-<id>`), or None."""
         lowered = word.lower()
         return next((row for row in self.accelerators.values() if lowered in row.words), None)
 
     def expert_kernel(
         self, engine: EngineKind, weights_format: str | None, card: Accelerator
     ) -> ExpertKernel | None:
-        """Return the kernel that pads the experts of a mixture on a card, None where none does."""
+        """Return the kernel that pads a mixture's experts on a card, or None if none does."""
         capability = card.compute_capability
         if weights_format is None or capability is None:
             return None
@@ -66,23 +66,24 @@ class Catalog:
         return next(found, None)
 
     def accelerator_words(self) -> list[str]:
-        """Return all words that name an accelerator, sorted."""
+        """Return all names of accelerators, sorted."""
         return sorted({word for row in self.accelerators.values() for word in row.words})
 
     def machine_types_of(self, accelerator_id: str) -> tuple[MachineType, ...]:
-        """Return the machines with an accelerator, smallest first."""
+        """Return the machine types with an accelerator, smallest first."""
         rows = (row for row in self.machine_types.values() if row.accelerator == accelerator_id)
         return tuple(sorted(rows, key=lambda row: (row.accelerator_memory_gb, row.vcpu, row.name)))
 
     def tpu_topologies_of(self, accelerator_id: str) -> tuple[TpuTopology, ...]:
-        """Return the slices of a TPU, smallest first, single-host before multi-host."""
+        """Return a TPU's slice topologies, smallest first, single-host before multi-host."""
         rows = (row for row in self.tpu_topologies if row.accelerator == accelerator_id)
         return tuple(sorted(rows, key=lambda row: (row.chips, row.nodes)))
 
     def zones(self, accelerator_id: str, region: str) -> tuple[str, ...]:
-        """Return the zones of a region with an accelerator, empty where none is known.
+        """Return the zones of a region with an accelerator; empty if none is known.
 
-        For a TPU those that Google documents; where it documents none of the region, those the API lists.
+        For a TPU these are the documented zones; if Google documents none in the region, the zones that the API
+        lists.
         """
         row = self.zone_lists.get(accelerator_id)
         if row is None:
@@ -91,14 +92,14 @@ class Catalog:
         return documented or tuple(zone for zone in row.zones if region_of(zone) == region)
 
     def flex_start_zones(self, accelerator_id: str, region: str) -> tuple[str, ...]:
-        """Return the zones of a region in which a source saw flex-start of a TPU."""
+        """Return the zones of a region for which a source reports flex-start of a TPU."""
         row = self.zone_lists.get(accelerator_id)
         return tuple(zone for zone in row.flex_start if region_of(zone) == region) if row else ()
 
     def regions(self, machine_type: str) -> tuple[str, ...]:
         """Return the regions that offer a machine type, sorted.
 
-        Where the API listing has no row (N1 with GPUs), the regions of the accelerator's zones.
+        If the API listing has no such machine type (N1 with GPUs), the regions of the accelerator's zones.
         """
         offered = self.regions_offered.get(machine_type)
         if offered is not None:
@@ -112,28 +113,28 @@ class Catalog:
         return tuple(sorted({region for name in self.machine_types for region in self.regions(name)}))
 
     def price(self, machine_type: str, region: str) -> Price | None:
-        """Return the price of a machine in a region, None where no source gives any."""
+        """Return the price of a machine type in a region, or None if no source gives one."""
         return self.prices.get((machine_type, region))
 
     def storage_price(self, kind: str, region: str) -> StoragePrice | None:
-        """Return the price of storage (`gcs_standard`, `local_ssd`) in a region, None where unknown."""
+        """Return the price of storage (`gcs_standard`, `local_ssd`) in a region, or None if unknown."""
         return self.storage_prices.get((kind, region))
 
     def cloud_run_price(self, item: str, region: str) -> CloudRunPrice | None:
-        """Return the rate of a GPU (without zonal redundancy), `vcpu` or `memory-gib`, None where unknown."""
+        """Return the rate of a GPU (without zonal redundancy), `vcpu` or `memory-gib`, or None if unknown."""
         rows = (row for row in self.cloud_run_prices if row.item == item and row.region == region)
         return next((row for row in rows if row.redundancy in {None, "none"}), None)
 
     def gke_fee(self) -> GkeFee:
-        """Return what a cluster costs by itself."""
+        """Return GKE's cluster fee."""
         return self.fee
 
     def engine(self, engine_id: str) -> Engine | None:
-        """Return the engine with an id, None where there is none."""
+        """Return the engine with an ID, or None."""
         return self.engines.get(engine_id)
 
     def price_dates(self) -> Mapping[str, str]:
-        """Return the newest date per figure (`on_demand`, `spot` ...), `storage` and `network`."""
+        """Return the newest date for each figure (`on_demand`, `spot` ...), `storage` and `network`."""
         dated = [
             *((name, origin.as_of) for row in self.prices.values() for name, origin in row.provenance.items()),
             *(("storage", row.as_of) for row in self.storage_prices.values()),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The flags of a pinned engine, as `tools/engine_facts` read them from its wheel.
+"""The flags of a pinned engine release, extracted from its wheel by `tools/engine_facts`.
 
-Owns the question whether a parser would take them. Read only where it is asked: no plan needs the whole list.
+Owns the check of arguments against them. Loaded only on request, because no plan needs the whole list.
 """
 
 import json
@@ -19,14 +19,14 @@ _NUMBERS = {"int": int, "float": float}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineFlags:
-    """Every flag of one release."""
+    """The flags of a release."""
 
     version: str
     flags: Mapping[str, str | tuple[str, ...]]
-    """`switch`, `int`, `float`, `str`, `words` (one or more), `json`, or what it takes."""
+    """Flag to its kind: `switch`, `int`, `float`, `str`, `words` (one or more), `json`, or its choices."""
 
     def faults(self, args: Sequence[str]) -> list[str]:
-        """Return what the engine's parser would refuse of arguments that begin with a flag."""
+        """Return the errors that the engine's parser would report for arguments that start with a flag."""
         found: list[str] = []
         rest = list(args)
         while rest:
@@ -42,30 +42,30 @@ class EngineFlags:
         if kind is None:
             return [f"{flag} is unknown"]
         if kind == "switch":
-            return [f"{flag} takes no value, not {values[0]}"] if values else []
+            return [f"{flag} takes no value, but got {values[0]}"] if values else []
         if not values:
-            return [f"{flag} has no value"]
+            return [f"{flag} needs a value"]
         return [fault for value in values if (fault := _misfit(flag, kind, value))]
 
 
 def _misfit(flag: str, kind: str | tuple[str, ...], value: str) -> str | None:
-    if value.startswith("$("):  # a variable of the pod
+    if value.startswith("$("):  # an environment variable of the pod
         return None
     if isinstance(kind, tuple):
-        return None if value in kind else f"{flag} does not take {value}"
+        return None if value in kind else f"{flag} does not accept {value}"
     try:
         if kind in _NUMBERS:
             _NUMBERS[kind](value)
         elif kind == "json":
             json.loads(value)
     except ValueError:
-        return f"{flag} wants {kind}, not {value}"
+        return f"{flag} needs a value of type {kind}, not {value}"
     return None
 
 
 @cache
 def engine_flags(release: str) -> EngineFlags:
-    """Return the flags of a release: `vllm` or `sglang`."""
+    """Return the flags of a release (`vllm` or `sglang`)."""
     read: dict[str, Any] = yaml.load((FOLDER / f"{release}_flags.yaml").read_bytes(), Loader=yaml.CSafeLoader)
     flags: dict[str, str | list[str]] = read["flags"]
     taken = {name: kind if isinstance(kind, str) else tuple(map(str, kind)) for name, kind in flags.items()}

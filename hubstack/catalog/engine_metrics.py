@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each engine measures of itself: metric names, their types and buckets, by role.
+"""The metrics that each engine exposes: names, types and buckets, by role.
 
-Owns the table of engine_metrics.yaml and the selectors made from it. Does not own what is asked of them: dashboards
-and alerts are in `hubstack.deploy.monitoring`, scaling is with the manifests. A role that an engine lacks is None,
-and `absent` says why.
+Owns the table of engine_metrics.yaml and the selectors built from it. Does not own the queries: dashboards and
+alerts are in `hubstack.deploy.monitoring`, scaling is with the manifests. A role that an engine lacks is None, and
+`absent` says why.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ from hubstack.kinds import EngineKind
 
 
 class MetricType(StrEnum):
-    """Prometheus' types; Cloud Monitoring's name of a metric ends in it."""
+    """Prometheus metric types; they are suffixes of metric names in Cloud Monitoring."""
 
     COUNTER = "counter"
     GAUGE = "gauge"
@@ -24,18 +24,18 @@ class MetricType(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """One metric as PromQL asks for it."""
+    """A metric as used in PromQL."""
 
     name: str
-    """As it is exposed, with `_total` where it has it; of a histogram without `_bucket`."""
+    """Exposed name, including `_total` if present; for a histogram without `_bucket`."""
     type: MetricType
     where: str
-    """Label matchers that choose the series meant, comma-separated; empty where all are."""
+    """Label matchers that select the relevant series, comma-separated; empty for all series."""
     buckets: tuple[float, ...] = ()
-    """Upper bounds of a histogram, ascending, in the metric's unit."""
+    """Upper bounds of a histogram's buckets, ascending, in the metric's unit."""
 
     def select(self, *matchers: str, suffix: str = "") -> str:
-        """Return the PromQL selector: the metric's own matchers and the given ones.
+        """Return the PromQL selector with the metric's own matchers and the given ones.
 
         Args:
             matchers: such as `model="chat"`.
@@ -45,18 +45,18 @@ class Metric:
         return f"{self.name}{suffix}{{{inside}}}" if inside else f"{self.name}{suffix}"
 
     def bucket_at_least(self, wanted: float) -> float | None:
-        """Return the smallest bucket bound that is not below a value; None above the largest."""
+        """Return the smallest bucket bound at or above a value, or None if there is none."""
         return next((bound for bound in self.buckets if bound >= wanted), None)
 
     @property
     def monitoring_type(self) -> str:
-        """The metric's name in Cloud Monitoring (`prometheus.googleapis.com/NAME/TYPE`; facts: gke.md 4.6)."""
+        """Return the metric's name in Cloud Monitoring (`prometheus.googleapis.com/NAME/TYPE`)."""
         return f"prometheus.googleapis.com/{self.name}/{self.type}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineMetrics:
-    """The metrics of one engine; None for a role that it lacks."""
+    """The metrics of an engine; None for a role that it lacks."""
 
     engine: EngineKind
     time_to_first_token: Metric | None
@@ -64,15 +64,15 @@ class EngineMetrics:
     inter_token_latency: Metric | None
     """Histogram, seconds."""
     request_duration: Metric | None
-    """Histogram, seconds from arrival to the end of the answer."""
+    """Histogram, seconds from arrival to the end of the response."""
     requests: Metric | None
-    """Counter of answered requests, whatever the outcome."""
+    """Counter of finished requests, regardless of outcome."""
     errors: Metric | None
-    """Counter of requests that failed by the server's fault."""
+    """Counter of requests that failed because of the server."""
     queue_length: Metric | None
-    """Gauge, requests that wait."""
+    """Gauge, waiting requests."""
     running: Metric | None
-    """Gauge, requests in work."""
+    """Gauge, running requests."""
     kv_cache_usage: Metric | None
     """Gauge, 0 to 1."""
     tokens_in: Metric | None
@@ -80,7 +80,7 @@ class EngineMetrics:
     tokens_out: Metric | None
     """Counter of generated tokens."""
     absent: Mapping[str, str]
-    """Role to why the engine has no such metric; exactly the roles that are None."""
+    """Role to the reason why the engine has no such metric, for exactly the roles that are None."""
     notes: tuple[str, ...]
     sources: tuple[str, ...]
 
@@ -95,14 +95,14 @@ ROLES: Mapping[str, MetricType] = {
 
 
 def read_engine_metrics(file: Row) -> Iterator[EngineMetrics]:
-    """Yield the metrics of each engine of the file; a role is there or said to be absent, and of its type."""
+    """Yield the metrics of each engine; every role must be present with the right type, or listed as absent."""
     for row in file.rows("engine_metrics"):
         told, why = row.row("metrics"), row.maybe_row("absent")
         absent = {role: why.text(role) for role in why.names()} if why else {}
         found = {role: _metric(metric, role) for role, metric in told.items()}
         odd = sorted((set(found) | set(absent)) ^ set(ROLES)) or sorted(set(found) & set(absent))
         if odd and "" not in odd:
-            row.refuse(f"each role stands under `metrics` or `absent`: look at {', '.join(odd)}")
+            row.refuse(f"each role must be under either `metrics` or `absent`: check {', '.join(odd)}")
         notes, sources = row.texts("notes"), row.texts("sources")
         for engine in row.words("engines", EngineKind):
             yield EngineMetrics(
@@ -123,7 +123,7 @@ def _metric(row: Row, role: str) -> Metric:
     if not row.is_sound:
         return metric
     if metric.type is not wanted:
-        row.refuse(f"`{role}` is a {wanted or 'role that nobody asks for'}, not a {metric.type}")
+        row.refuse(f"`{role}` must be a {wanted}, not a {metric.type}" if wanted else f"unknown role `{role}`")
     elif bool(metric.buckets) != is_histogram or list(metric.buckets) != sorted(metric.buckets):
-        row.refuse("a histogram, and nothing else, has `buckets`, in ascending order")
+        row.refuse("only a histogram must have `buckets`, in ascending order")
     return metric

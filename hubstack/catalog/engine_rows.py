@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads engines.yaml. Owns the form of that file; the types are in `hubstack.catalog.engines`."""
+"""Reads engines.yaml. Owns the format of that file; the types are in `hubstack.catalog.engines`."""
 
 from collections.abc import Iterator, Mapping
 
@@ -11,7 +11,7 @@ from hubstack.kinds import AcceleratorKind
 
 
 def read_engines(file: Row, releases: Mapping[str, Release], driver: GpuDriver) -> Iterator[Engine]:
-    """Yield the engines of the file, each with what is known of its release and where its driver is."""
+    """Yield the engines of the file, each with its release facts and driver paths."""
     for row in file.rows("engines"):
         run_as, env = row.maybe_row("run_as"), row.maybe_row("env")
         aliases, families = row.maybe_row("quantization_aliases"), row.maybe_row("family_parsers")
@@ -69,33 +69,33 @@ def read_engines(file: Row, releases: Mapping[str, Release], driver: GpuDriver) 
 
 
 def _version(row: Row) -> str | None:
-    """Return the pinned version; an engine that has none says so with `pin: none`."""
+    """Return the pinned version; an engine without one must say `pin: none`."""
     version, pin = row.maybe_text("version"), row.maybe_text("pin")
     if (version is None) == (pin is None):
-        row.refuse("give either `version` or `pin: none`")
+        row.refuse("set either `version` or `pin: none`")
     return version
 
 
 def _release(row: Row, releases: Mapping[str, Release]) -> Release | None:
-    """Return what the wheel of the row's version knows."""
+    """Return the facts from the wheel of the row's version."""
     name = row.maybe_text("release")
     if name is None:
         return None
     found = releases.get(name)
     if found is None:
-        row.refuse(f"releases/ has no `{name}`: it has {', '.join(sorted(releases))}", "release")
+        row.refuse(f"unknown release `{name}`; releases/ contains {', '.join(sorted(releases))}", "release")
     elif found.version != row.text("version"):
-        row.refuse(f"releases/{name}.yaml is of {found.version}: run tools/engine_facts with the wheel", "version")
+        row.refuse(f"releases/{name}.yaml is for {found.version}: run tools/engine_facts with the wheel", "version")
     return found
 
 
 def _without(methods: Mapping[str, float | None], unavailable: tuple[str, ...]) -> dict[str, float | None]:
-    """Return the methods whose packages the image has."""
+    """Return the methods whose packages are in the image."""
     return {name: floor for name, floor in methods.items() if name not in unavailable}
 
 
 def _architectures(row: Row, release: Release | None) -> Mapping[str, frozenset[str]]:
-    """Return what the wheel has, and what the row names beside it (an image with more in it)."""
+    """Return the wheel's architectures and those that the row adds (an image with more in it)."""
     found = dict(release.architectures) if release else {}
     for use, names in _lists(row, "architectures"):
         found[use] = found.get(use, frozenset()) | set(names)
@@ -105,7 +105,9 @@ def _architectures(row: Row, release: Release | None) -> Mapping[str, frozenset[
 def _command(row: Row) -> tuple[str, ...]:
     command = row.texts("command")
     if not command:
-        row.refuse("`command` is missing: an image's entry point may not serve", "command")
+        row.refuse(
+            "`command` is missing; it is required because an image's entrypoint may not start a server", "command"
+        )
     return command
 
 

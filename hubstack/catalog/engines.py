@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The serving engines: their images, their interface, and what they load.
+"""The serving engines: their images, interfaces, and the models they load.
 
-Owns the answers to "does this engine know this model?" as far as a table can give them. Does not own the
-choice of an engine, nor its flags (`hubstack.planner.engines`).
+Owns what a table can tell about whether an engine supports a model. Does not own the choice of an engine or its
+flags (`hubstack.planner.engines`).
 """
 
 from collections.abc import Mapping
@@ -17,24 +17,24 @@ class EngineImage:
     """An image and the accelerators it is built for."""
 
     image: str
-    """With its tag. No digest: none is known without asking a registry."""
+    """Image with its tag. There is no digest, because that requires asking a registry."""
     accelerators: tuple[str, ...]
     is_experimental: bool
-    """By the publisher's own word."""
+    """As stated by the publisher."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelTypeSupport:
-    """What an engine that chooses by `model_type` does with one of them."""
+    """How an engine that selects by `model_type` supports one of them."""
 
     can_classify: bool
-    """Loads a classification or reranking head, not only embeddings."""
+    """Whether it loads classification and reranking heads, not only embeddings."""
     min_compute_capability: float | None
-    """Of this type, where it is above the engine's own."""
+    """Minimum compute capability of this type, if above the engine's own."""
     is_custom: bool
-    """Exists as code of repositories only, which the engine has of its own."""
+    """Whether the Hub has it only as repository code, which the engine reimplements."""
     dtype: str | None
-    """The only number format it runs in, where there is only one."""
+    """The only number format it runs in, if there is just one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,75 +45,75 @@ class Engine:
     name: str
     kind: AcceleratorKind
     version: str | None
-    """None where no tag could be pinned."""
+    """None if no tag could be pinned."""
     images: tuple[EngineImage, ...]
     port: int
     health_path: str
     metrics_path: str | None
     metrics_argument: str | None
-    """Flag that turns the metrics on; None where they are on."""
+    """Flag that enables metrics; None if they are always on."""
     api_path: str
     model_argument: str
     """Flag that takes the model or its folder, or `positional`."""
     revision_argument: str | None
     host_argument: str | None
-    """Flag that must be given so that the engine listens beyond localhost; None where it does anyway."""
+    """Flag needed to listen beyond localhost; None if the engine does so by default."""
     arguments: tuple[str, ...]
-    """Of the container, with values in braces (`hubstack.planner.engines`); empty where flags need
+    """Arguments of the container, with values in braces (`hubstack.planner.engines`); empty if flags need
     decisions."""
     command: tuple[str, ...]
-    """What the container runs, whatever entry point its image has."""
+    """Command of the container; replaces the image's entrypoint."""
     env: Mapping[str, str]
-    """Of the container, beside what every server gets; on a GPU also where the platform mounts its driver."""
+    """Environment of the container in addition to every server's; on a GPU includes the mounted driver's paths."""
     drains: bool
-    """Finishes the answers that have begun when it is told to stop."""
+    """Whether it finishes responses in progress on SIGTERM."""
     drain_argument: str | None
-    """Flag that takes how long it may do so; None where it does by itself, or not at all."""
+    """Flag for the shutdown timeout; None if the engine finishes without one, or not at all."""
     min_compute_capability: float | None
     min_driver: int | None
-    """Major NVIDIA driver version."""
+    """Minimum major version of the NVIDIA driver."""
     gpu_memory_utilization: float | None
-    """The engine's own default of the share of memory that it takes."""
+    """The engine's default share of memory."""
     run_as_user: int | None
-    """A non-root user that the image has; None where no source names one."""
+    """A non-root user of the image; None if no source names one."""
     run_as_group: int | None
     has_tensor_parallel: bool | None
     max_batch_tokens: int | None
-    """The engine's own default, where it has one."""
+    """The engine's default, if any."""
     dtypes: tuple[str, ...]
-    """The only number formats it computes in; empty where it is not limited."""
+    """The only number formats it supports; empty if it is not limited."""
     formats: tuple[str, ...]
-    """Of weights: `safetensors`, `pytorch`, `gguf`, `bitsandbytes`."""
+    """Weight formats: `safetensors`, `pytorch`, `gguf`, `bitsandbytes`."""
     pipeline_tags: tuple[str, ...]
     release: Release | None
-    """What its wheel knows; None where there is no wheel to read."""
+    """Facts from its wheel; None if there is no wheel."""
     architectures: Mapping[str, frozenset[str]]
-    """Use (`text_generation`, `multimodal`, `embedding` ...) to names; empty where no list is known."""
+    """Use (`text_generation`, `multimodal`, `embedding` ...) to architectures; empty if no list is known."""
     architecture_accelerators: Mapping[str, tuple[str, ...]]
-    """Accelerators on which alone an architecture is known to work."""
+    """Architecture to the only accelerators on which it is known to work."""
     own_code: frozenset[str]
-    """Repositories whose model code an engine that runs no Python has of its own."""
+    """Repositories whose model code an engine without Python reimplements."""
     model_types: Mapping[str, ModelTypeSupport]
-    """Empty for engines that choose by architecture."""
+    """Empty for engines that select by architecture."""
     quantization: Mapping[str, float | None]
-    """quant_method of the checkpoint to the least compute capability; None for TPUs."""
+    """quant_method of the checkpoint to the minimum compute capability; None for TPUs."""
     family_parsers: Mapping[str, Mapping[str, str]]
     """Model type to the parsers of its family: `tool_call`, `reasoning`."""
     quantization_below: Mapping[str, float]
-    """Scheme of the release to the compute capability from which on it has no kernel."""
+    """Quantization scheme to the compute capability from which it has no kernel."""
     quantization_aliases: Mapping[str, str]
-    """quant_method that it takes for another one."""
+    """quant_method to the method that the engine treats it as."""
     notes: tuple[str, ...]
     unverified: frozenset[str]
     sources: tuple[str, ...]
 
     def image_for(self, accelerator_id: str) -> str | None:
-        """Return the image for an accelerator, None where there is none."""
+        """Return the image for an accelerator, or None."""
         row = self.image_row(accelerator_id)
         return row.image if row else None
 
     def image_row(self, accelerator_id: str) -> EngineImage | None:
-        """Return the image with what is said of it, None where there is none."""
+        """Return the image's row for an accelerator, or None."""
         for row in self.images:
             if accelerator_id in row.accelerators:
                 return row
@@ -121,33 +121,33 @@ class Engine:
 
     @property
     def tool_call_parsers(self) -> tuple[str, ...]:
-        """Names that its flag takes; empty where no list is known."""
+        """Return the values of its flag; empty if no list is known."""
         return self.release.tool_call_parsers if self.release else ()
 
     @property
     def reasoning_parsers(self) -> tuple[str, ...]:
-        """Names that its flag takes; empty where no list is known."""
+        """Return the values of its flag; empty if no list is known."""
         return self.release.reasoning_parsers if self.release else ()
 
     def removed_after(self, architecture: str) -> str | None:
-        """Return the last version that had an architecture; None where none is known, or this one has it."""
+        """Return the last version that supported an architecture, or None if unknown or if this one does."""
         return self.release.removed_architectures.get(architecture) if self.release else None
 
     def method_of(self, quantization: str) -> str:
-        """Return the engine's own name of a quantization method."""
+        """Return the engine's name for a quantization method."""
         return self.quantization_aliases.get(quantization, quantization)
 
     def uses_of(self, architecture: str) -> tuple[str, ...]:
-        """Return what the engine does with an architecture; empty where it does not know it.
+        """Return the uses of an architecture; empty if the engine does not support it.
 
-        A name that is not in the list is tried the way vLLM tries it: with its suffix exchanged, then with the
-        model code of transformers.
+        An unlisted name is tried as vLLM tries it: with its suffix replaced, then with the model code of
+        transformers.
         """
         listed = tuple(use for use, names in self.architectures.items() if architecture in names)
         return listed or self._converted(architecture) or self._generic(architecture)
 
     def runs_on(self, architecture: str, accelerator_id: str) -> bool:
-        """Return whether an architecture is not known to be limited to other accelerators."""
+        """Return whether an architecture may run on an accelerator: it is not known to be limited to others."""
         return accelerator_id in self.architecture_accelerators.get(architecture, (accelerator_id,))
 
     def _converted(self, architecture: str) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Widths to which engines round the experts of a mixture: types and reading of catalog/expert_kernels.yaml.
+"""The widths to which engines pad a mixture's experts: types and reader of catalog/expert_kernels.yaml.
 
-Owns which kernel a card gets and what it rounds to. Does not own the bytes that this adds
+Owns which kernel a card uses and its rounding. Does not own the memory that padding adds
 (`hubstack.planner.memory.sizing`).
 """
 
@@ -14,24 +14,24 @@ from hubstack.kinds import EngineKind
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpertKernel:
-    """What one kernel rounds the matrices of experts to."""
+    """How a kernel rounds expert matrices."""
 
     engine: EngineKind
     version: str
-    """The engine's version in which it was read."""
+    """Engine version in which it was found."""
     format: str
     """`mxfp4` or `nvfp4`."""
     kernel: str
     min_capability: float
     below_capability: float
     hidden: int
-    """A multiple; 1 where the width is held as it is."""
+    """The width is rounded up to a multiple of this; 1 means no rounding."""
     intermediate: int
-    """The same, of the part of the width that a rank holds."""
+    """The same for the part of the width that a rank holds."""
     source: str
 
     def suits(self, engine: EngineKind, weights_format: str, capability: float) -> bool:
-        """Return whether the engine takes this kernel on a card of this compute capability."""
+        """Return whether the engine uses this kernel on a card with this compute capability."""
         on_card = self.min_capability <= capability < self.below_capability
         return self.engine is engine and self.format == weights_format and on_card
 

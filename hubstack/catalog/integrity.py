@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Says what is wrong with the figures of a catalogue that reads without error.
+"""Finds inconsistent figures in a catalogue that reads without error.
 
-Owns the rules between figures. Used by the tests and by who edits the files; planning does not run it.
+Owns the rules between figures. Used by the tests and when editing the files; planning does not run it.
 """
 
 import re
@@ -15,7 +15,7 @@ from hubstack.catalog.prices import Price
 
 ZONE = re.compile(r"[a-z]+-[a-z]+\d+-(ai\d)?[a-z]")
 
-# Machine, the machine it is a part of, and the ratio of their on-demand prices in every region.
+# Machine type, reference machine type, and the ratio of their on-demand prices in every region.
 PRICE_RATIOS = (
     ("a2-highgpu-8g", "a2-highgpu-1g", 8.0),
     ("a2-ultragpu-8g", "a2-ultragpu-1g", 8.0),
@@ -31,25 +31,25 @@ PRICE_RATIOS = (
 
 
 def find_defects(catalog: Catalog) -> tuple[str, ...]:
-    """Return one sentence per defect, none for a sound catalogue."""
+    """Return one sentence per defect; empty for a sound catalogue."""
     checks = (_dates, _accelerators, _machines, _topologies, _places, _prices, _ratios, _engines, _cloud_run)
     return tuple(defect for check in checks for defect in check(catalog))
 
 
 def _dates(catalog: Catalog) -> Iterator[str]:
-    # A figure that only undated sources give must be marked as weak.
+    # A figure with only undated sources must be marked as unverified.
     for price in catalog.prices.values():
         for figure, origin in price.provenance.items():
             if origin.as_of is None and not origin.is_unverified:
-                yield f"{figure} of {price.machine_type} in {price.region} is undated, yet not unverified"
+                yield f"{figure} of {price.machine_type} in {price.region} is undated but not marked unverified"
     rows = (*catalog.storage_prices.values(), *catalog.network_prices.values(), *catalog.cloud_run_prices)
     for row in rows:
         if row.as_of is None and not row.is_unverified:
-            yield f"a price of {row.source} is undated and not marked unverified"
+            yield f"a price from {row.source} is undated but not marked unverified"
     hardware = (*catalog.accelerators.values(), *catalog.machine_types.values(), *catalog.engines.values())
     for row in hardware:
         if not any(catalog.sources[name].as_of for name in row.sources):
-            yield f"{row.name} has no source with a date"
+            yield f"{row.name} has no dated source"
 
 
 def _accelerators(catalog: Catalog) -> Iterator[str]:
@@ -59,13 +59,13 @@ def _accelerators(catalog: Catalog) -> Iterator[str]:
     carried = {row.accelerator for row in catalog.machine_types.values()}
     for row in catalog.accelerators.values():
         visible_gb = row.memory_bytes_visible * row.devices_per_chip / 1e9
-        # An engine sees 1-8 % less than the marketing figure read as GiB; never more than that reading.
+        # An engine sees 1-8 % less than the marketing figure read as GiB, and never more.
         if not 0.85 * row.memory_gb_marketing < visible_gb < 1.09 * row.memory_gb_marketing:
-            yield f"{row.id}: {visible_gb:.1f} GB visible of {row.memory_gb_marketing} GB"
+            yield f"{row.id}: {visible_gb:.1f} GB visible of {row.memory_gb_marketing} GB is implausible"
         if row.id not in carried:
-            yield f"{row.id}: no machine type carries it"
+            yield f"{row.id}: no machine type has it"
         if row.id not in catalog.zone_lists:
-            yield f"{row.id}: no zones"
+            yield f"{row.id}: no zone has it"
 
 
 def _machines(catalog: Catalog) -> Iterator[str]:
@@ -73,11 +73,11 @@ def _machines(catalog: Catalog) -> Iterator[str]:
         card_gb = catalog.accelerators[row.accelerator].memory_gb_marketing
         wanted_gb = row.accelerator_count * (row.accelerator_fraction or 1) * card_gb
         if not isclose(row.accelerator_memory_gb, wanted_gb):
-            yield f"{row.name}: {row.accelerator_memory_gb} GB of accelerator memory, its cards {wanted_gb}"
+            yield f"{row.name}: {row.accelerator_memory_gb} GB of accelerator memory, its cards have {wanted_gb}"
         if row.accelerator_fraction is not None and not 0 < row.accelerator_fraction < 1:
-            yield f"{row.name}: fraction {row.accelerator_fraction}"
+            yield f"{row.name}: fraction {row.accelerator_fraction} is not between 0 and 1"
         if row.allocatable_cpu_millicores <= 0 or row.allocatable_memory_bytes <= 0:
-            yield f"{row.name}: nothing is left for pods"
+            yield f"{row.name}: no CPU or memory is left for pods"
 
 
 def _topologies(catalog: Catalog) -> Iterator[str]:
@@ -85,15 +85,15 @@ def _topologies(catalog: Catalog) -> Iterator[str]:
         name = f"{row.accelerator} {row.topology} of {row.machine_type}"
         machine = catalog.machine_types[row.machine_type]
         if row.chips != row.nodes * row.chips_per_node:
-            yield f"{name}: {row.chips} chips are not {row.nodes} nodes of {row.chips_per_node}"
+            yield f"{name}: {row.chips} chips do not match {row.nodes} nodes of {row.chips_per_node}"
         if row.chips != prod(int(side) for side in row.topology.split("x")):
-            yield f"{name}: {row.chips} chips"
+            yield f"{name}: {row.chips} chips do not match the topology"
         if machine.accelerator != row.accelerator or machine.accelerator_count != row.chips_per_node:
             yield f"{name}: the machine has {machine.accelerator_count} {machine.accelerator}"
 
 
 def _places(catalog: Catalog) -> Iterator[str]:
-    # T4 zones reach farther than the machines that the API lists; they can only be checked by their form.
+    # T4 zones include regions that the API listing lacks; only their format can be checked.
     offered = {region for regions in catalog.regions_offered.values() for region in regions}
     listed = {catalog.machine_types[name].accelerator for name in catalog.regions_offered}
     for row in catalog.zone_lists.values():
@@ -101,27 +101,27 @@ def _places(catalog: Catalog) -> Iterator[str]:
             if not ZONE.fullmatch(zone):
                 yield f"{row.accelerator}: {zone} is not a zone"
             elif row.accelerator in listed and region_of(zone) not in offered:
-                yield f"{row.accelerator}: {zone} lies in no region with machines"
+                yield f"{row.accelerator}: {zone} is not in a region with machine types"
     for machine_type, region in catalog.prices:
         accelerator = catalog.machine_types[machine_type].accelerator
         if region not in catalog.regions(machine_type) and not catalog.zones(accelerator, region):
-            yield f"{machine_type} has a price in {region}, where nothing offers it"
+            yield f"{machine_type} has a price in {region}, which does not offer it"
     for name in catalog.machine_types:
         if not catalog.regions(name):
-            yield f"{name} is offered nowhere"
+            yield f"{name} is not offered in any region"
 
 
 def _prices(catalog: Catalog) -> Iterator[str]:
     for price in catalog.prices.values():
         name = f"{price.machine_type} in {price.region}"
         if not price.provenance:
-            yield f"{name}: a row without figures"
+            yield f"{name}: the row has no figures"
         for cheaper, dearer in (*pairwise(("cud_3y", "cud_1y", "on_demand")), ("spot", "on_demand")):
             low, high = _figure(price, cheaper), _figure(price, dearer)
             if low is not None and high is not None and low >= high:
                 yield f"{name}: {cheaper} {low} is not below {dearer} {high}"
         if price.cud_1y is not None and price.on_demand is None:
-            yield f"{name}: a discount of no price"
+            yield f"{name}: a discount without an on-demand price"
 
 
 def _figure(price: Price, name: str) -> float | None:
@@ -142,7 +142,7 @@ def _ratios(catalog: Catalog) -> Iterator[str]:
                 continue
             found = whole.on_demand / part.on_demand
             if not isclose(found, ratio, rel_tol=1e-3):
-                yield f"{machine_type} costs {found:.4f} of {base} in {region}, {ratio} elsewhere"
+                yield f"{machine_type} costs {found:.4f} times {base} in {region}, but {ratio} times elsewhere"
 
 
 def _engines(catalog: Catalog) -> Iterator[str]:
@@ -154,27 +154,27 @@ def _engines(catalog: Catalog) -> Iterator[str]:
             accelerator = catalog.accelerators[name]
             floor = engine.min_compute_capability
             if accelerator.kind is not engine.kind:
-                yield f"{engine.id} serves {engine.kind}, {name} is none"
+                yield f"{engine.id} runs on {engine.kind}, but {name} is not one"
             elif floor and (accelerator.compute_capability or 0) < floor:
-                yield f"{engine.id} needs compute capability {floor}, {name} has less"
+                yield f"{engine.id} needs compute capability {floor}, but {name} has less"
         listed = frozenset[str]().union(*engine.architectures.values())
         dropped = set(engine.release.removed_architectures) if engine.release else set[str]()
         for name in sorted(listed & dropped):
-            yield f"{engine.id} both has and dropped {name}"
+            yield f"{engine.id} lists {name} both as supported and as removed"
 
 
 def _cloud_run(catalog: Catalog) -> Iterator[str]:
     gpus = catalog.cloud_run.gpus.values()
     for gpu in gpus:
         for region in sorted({*gpu.by_invitation, *gpu.in_doubt} - set(gpu.regions)):
-            yield f"Cloud Run's {gpu.accelerator}: {region} is open with a condition, yet not listed"
+            yield f"Cloud Run's {gpu.accelerator}: {region} has a condition but is not among its regions"
         for less, more in pairwise(gpu.shapes):
             if less.vcpu >= more.vcpu or less.memory_gib >= more.memory_gib:
-                yield f"Cloud Run's {gpu.accelerator}: {more.vcpu} CPUs do not come after {less.vcpu}"
+                yield f"Cloud Run's {gpu.accelerator}: {more.vcpu} CPUs must come before {less.vcpu} CPUs"
     items = {gpu.name for gpu in gpus} | {"vcpu", "memory-gib"}
     for row in catalog.cloud_run_prices:
         if row.item not in items:
-            yield f"Cloud Run has a price for `{row.item}`, which no GPU is called"
+            yield f"Cloud Run has a price for `{row.item}`, which is not the name of a GPU"
         plain = catalog.cloud_run_price(row.item, row.region)
         if row.redundancy == "zonal" and plain and row.usd_per_second <= plain.usd_per_second:
             yield f"Cloud Run's {row.item} in {row.region} costs no more with zonal redundancy"

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How fast weights are read, by method: the types of catalog/load_rates.yaml and their reading.
+"""How fast weights are loaded by each method: types and reader of catalog/load_rates.yaml.
 
-Owns the rates and where they come from. Does not own which method is taken
-(`hubstack.planner.serving.choose_loading`).
+Owns the rates and their sources. Does not own the choice of method (`hubstack.planner.serving.choose_loading`).
 """
 
 from collections.abc import Mapping
@@ -13,33 +12,33 @@ from hubstack.catalog.row import Row
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadRate:
-    """The rate of one way to read weights."""
+    """The rate of one loading method."""
 
     id: str
     bytes_per_second: int
-    """On one node."""
+    """Rate on one node."""
     source: str | None
-    """None: not measured, our allowance."""
+    """None if not measured but our own estimate."""
     note: str
-    """What was measured, or how the allowance was made."""
+    """What was measured, or how it was estimated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadRates:
-    """Every rate, and what Hyperdisk ML needs."""
+    """All rates, and facts about Hyperdisk ML."""
 
     rates: Mapping[str, LoadRate]
     slow_bytes_per_second: int
-    """What a startup window allows for at least."""
+    """Slowest rate that a startup window allows for."""
     disk_throughput_mib: int
-    """MiB/s that a Hyperdisk ML volume is made with."""
+    """Provisioned throughput of a Hyperdisk ML volume, MiB/s."""
     disk_source: str
     disk_machines: Mapping[str, str]
-    """Beginning of a machine type's name to the source that says it can attach Hyperdisk ML."""
+    """Prefix of a machine type to the source that says it can attach Hyperdisk ML."""
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """Ids of every source named."""
+        """Return the IDs of all sources."""
         named = (*(rate.source for rate in self.rates.values()), *self.disk_machines.values(), self.disk_source)
         return tuple(sorted({name for name in named if name}))
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads the catalogue files into a Catalog, once per process.
 
-Owns the form of the files and what is computed at reading (allocatable resources, prices of TPU machines,
-dates). Refuses a row that names a source, accelerator or machine type that is not there. Does not own rules
-about the figures themselves (`hubstack.catalog.integrity`).
+Owns the format of the files and what is derived while reading (allocatable resources, prices of TPU machines,
+dates). Rejects rows that name an unknown source, accelerator or machine type. Does not own rules about the figures
+themselves (`hubstack.catalog.integrity`).
 """
 
 import re
@@ -50,13 +50,13 @@ FILES = (
 
 
 RELEASES = ("sglang", "transformers", "vllm")
-"""Files of the folder `releases`, beside the flags that are read only where they are asked for."""
+"""Files of the folder `releases`, except for the flags, which are read on request."""
 FOLDER = Path(__file__).parent
 
 
 @cache
 def load_catalog() -> Catalog:
-    """Return the catalogue of this package."""
+    """Return the catalogue that ships with this package."""
     return read_catalog(FOLDER)
 
 
@@ -64,7 +64,7 @@ def read_catalog(directory: Path) -> Catalog:
     """Read the catalogue files of a folder.
 
     Raises:
-        CatalogError: Files cannot be read, or rows are not what they must be; with all that is wrong.
+        CatalogError: files cannot be read, or rows are invalid; lists every problem.
     """
     faults: Faults = {}
     catalog = _read(directory, faults)
@@ -110,17 +110,17 @@ def _read(directory: Path, faults: Faults) -> Catalog:
 
 
 class _Loader(yaml.CSafeLoader):
-    """Takes no key twice, of which the last would win, and no number with a leading zero, which is octal."""
+    """A loader that rejects duplicate keys, and numbers with a leading zero, which YAML reads as octal."""
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
         if re.match(r"[-+]?0[0-9_]", node.value):
-            raise yaml.constructor.ConstructorError(problem="an octal number")
+            raise yaml.constructor.ConstructorError(problem="found an octal number")
         return super().construct_yaml_int(node)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         found = super().construct_mapping(node, deep)
         if len(found) != len(node.value):
-            raise yaml.constructor.ConstructorError(problem="a key stands twice")
+            raise yaml.constructor.ConstructorError(problem="found a duplicate key")
         return found
 
 
@@ -131,7 +131,7 @@ def _open(directory: Path, name: str, faults: Faults) -> Row:
     path = directory / f"{name}.yaml"
     shown_name = f"{name}.yaml"
     try:
-        # The pure Python loader takes seven times as long; PyYAML's wheels all carry libyaml.
+        # The pure Python loader is seven times slower; all PyYAML wheels include libyaml.
         data: object = yaml.load(path.read_bytes(), Loader=_Loader)  # noqa: S506  a CSafeLoader
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         faults[Fault(message=f"cannot be read: {error}", file=shown_name)] = None
@@ -144,8 +144,8 @@ def _by(key: Callable[[T], K], rows: Iterator[T], faults: Faults) -> dict[K, T]:
     for row in rows:
         name = key(row)
         if name and name in found:
-            faults[Fault(message=f"`{name}` stands in the catalogue twice", word=name)] = None
-            name = cast("K", "")  # Of two, one has another's name: whose, nobody knows.
+            faults[Fault(message=f"duplicate name `{name}` in the catalogue", word=name)] = None
+            name = cast("K", "")  # One of the two has the wrong name, and there is no way to tell which.
         found[name] = row
     return found
 
@@ -308,4 +308,6 @@ def _check_references(catalog: Catalog, faults: Faults) -> None:
         ("a machine type", named_machines, catalog.machine_types),
     ):
         for name in sorted(name for name in named if is_unknown(name, known)):
-            faults[Fault(message=f"the catalogue names {what} that it does not have: {name}", word=name)] = None
+            faults[Fault(message=f"the catalogue refers to {what} that it does not contain: {name}", word=name)] = (
+                None
+            )

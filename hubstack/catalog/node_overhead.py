@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a GKE node keeps for itself, as a formula over the machine's shape.
+"""The resources that a GKE node reserves for itself, as a formula over the machine's shape.
 
-Owns the arithmetic of catalog/node_overhead.yaml. Does not own machine shapes, nor what pods ask for.
+Owns the arithmetic of catalog/node_overhead.yaml. Does not own machine shapes or pod requests.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ GIB = 2**30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tier:
-    """A share that is kept of what lies below `up_to` and above the tier before."""
+    """The share reserved of the resources above the previous tier and up to `up_to`."""
 
     up_to: float
     share: float
@@ -21,7 +21,7 @@ class Tier:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeOverhead:
-    """The figures of the formula."""
+    """The parameters of the formula."""
 
     cpu_tiers: tuple[Tier, ...]
     """Over cores."""
@@ -49,11 +49,11 @@ class NodeOverhead:
         return int((ram_mib - kernel_mib - reserved_mib - self.eviction_threshold_mib) * MIB)
 
     def usable_cpu_millicores(self, vcpu: int) -> int:
-        """Return what is left for our pods beside the system's own DaemonSets."""
+        """Return what is left for our pods after the system's DaemonSets."""
         return self.allocatable_cpu_millicores(vcpu) - self.daemonset_cpu_millicores
 
     def usable_memory_bytes(self, ram_gib: float) -> int:
-        """Return what is left for our pods beside the system's own DaemonSets."""
+        """Return what is left for our pods after the system's DaemonSets."""
         return self.allocatable_memory_bytes(ram_gib) - int(self.daemonset_memory_gib * GIB)
 
 

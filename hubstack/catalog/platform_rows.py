@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads platforms.yaml. Owns the form of that file; its types are in `hubstack.catalog.platforms`."""
+"""Reads platforms.yaml. Owns the format of that file; the types are in `hubstack.catalog.platforms`."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ def read_cloud_run(file: Row) -> CloudRun:
     gpus: dict[str, CloudRunGpu] = {}
     for gpu in _gpus(row):
         if gpu.accelerator and gpu.accelerator in gpus:
-            row.refuse(f"`{gpu.accelerator}` stands there twice")
+            row.refuse(f"duplicate accelerator `{gpu.accelerator}`")
         gpus[gpu.accelerator] = gpu
     read = CloudRun(
         gpus=gpus,
@@ -53,7 +53,7 @@ def _shapes(file: Row, key: str) -> Iterator[InstanceShape]:
 
 
 def read_vertex(file: Row) -> Vertex:
-    """Return Vertex AI's words."""
+    """Return Vertex AI's names of accelerators."""
     row = file.row("vertex")
     words = row.row("accelerators")
     read = Vertex(accelerators={name: words.text(name) for name in words.names()}, sources=(row.text("source"),))
@@ -62,7 +62,7 @@ def read_vertex(file: Row) -> Vertex:
 
 
 def read_termination(file: Row) -> Termination:
-    """Return what a server is given when it has to go."""
+    """Return how much time a server has to shut down."""
     row = file.row("termination")
     spot, cloud_run = row.row("spot"), row.row("cloud_run")
     read = Termination(

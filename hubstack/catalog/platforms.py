@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is sold beside GKE: instances of Cloud Run with a GPU, and the machines that Vertex AI names.
+"""Platforms other than GKE: Cloud Run instances with a GPU, and Vertex AI's machine names.
 
-Owns the types. Does not own prices (`hubstack.catalog.prices`) nor the choice
+Owns the types. Does not own prices (`hubstack.catalog.prices`) or the choice
 (`hubstack.planner.platforms.cloud_run`).
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceShape:
-    """Processors and memory of one instance."""
+    """CPUs and memory of one instance."""
 
     vcpu: int
     memory_gib: int
@@ -19,24 +19,24 @@ class InstanceShape:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloudRunGpu:
-    """A GPU that an instance of Cloud Run may have, one of it."""
+    """A GPU type of Cloud Run; an instance has one GPU."""
 
     accelerator: str
     """Catalogue id."""
     name: str
-    """As the node selector and the price rows say it."""
+    """Name in the node selector and in the price rows."""
     regions: tuple[str, ...]
     by_invitation: tuple[str, ...]
-    """Regions that Google opens on request only."""
+    """Regions available only on request to Google."""
     in_doubt: tuple[str, ...]
-    """Regions that one version of Google's page opens and another does not."""
+    """Regions listed by one version of Google's page and not by another."""
     driver: int
     """Major version of NVIDIA's driver."""
     default_quota: int | None
-    """Instances without zonal redundancy before more must be asked for; None where no source says."""
+    """Default quota of instances without zonal redundancy; None if no source says."""
     is_preview: bool
     shapes: tuple[InstanceShape, ...]
-    """The least first."""
+    """Smallest first."""
     sources: tuple[str, ...]
 
 
@@ -47,36 +47,37 @@ class CloudRun:
     gpus: Mapping[str, CloudRunGpu]
     """By accelerator."""
     memory: tuple[InstanceShape, ...]
-    """Of containers without a GPU: the most memory of so many processors, the least first."""
+    """Maximum memory of containers without a GPU by number of CPUs, smallest first."""
     probe_period_seconds: int
-    """Of a startup probe, at most."""
+    """Maximum of a startup probe."""
     probe_window_seconds: int
-    """Period x failures of a startup probe with a GPU, at most."""
+    """Maximum of period x failures of a startup probe with a GPU."""
     sources: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vertex:
-    """What Vertex AI calls the accelerators."""
+    """Vertex AI's names of accelerators."""
 
     accelerators: Mapping[str, str]
-    """Catalogue id to its word."""
+    """Catalogue ID to Vertex AI's name."""
     sources: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Termination:
-    """How much time a server has when it has to go."""
+    """How much time a server has to shut down."""
 
     pre_stop_seconds: int
-    """It still takes requests: balancers send for seconds after its endpoint is gone."""
+    """Time before SIGTERM in which it still accepts requests, since load balancers send some after its endpoint is
+    removed."""
     exit_seconds: int
-    """Kept for the end of the engine itself."""
+    """Reserved for the engine's own shutdown."""
     spot_total_seconds: int
-    """All that a node on Spot capacity gives."""
+    """Maximum on a node with Spot capacity."""
     spot_pre_stop_seconds: int
     total_seconds: Mapping[str, int]
-    """By platform, all that it gives; a platform that is not here gives what is asked."""
+    """Maximum by platform; platforms not listed grant what is requested."""
     sources: tuple[str, ...]
 
 
@@ -85,5 +86,5 @@ class GpuDriver:
     """Where GKE and Cloud Run mount NVIDIA's driver in a container."""
 
     env: Mapping[str, str]
-    """Of every server on a GPU, so that its image finds the driver."""
+    """Environment of every server on a GPU, so that its image finds the driver."""
     sources: tuple[str, ...]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads prices.yaml: gives each figure its provenance, and derives TPU machine prices from chip prices.
+"""Reads prices.yaml: attaches provenance to each figure, and derives TPU machine prices from chip prices.
 
-Owns the form of that file. Does not own the types (`hubstack.catalog.prices`).
+Owns the format of that file. Does not own the types (`hubstack.catalog.prices`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ FIGURES = ("on_demand", "spot", "flex_start", "cud_1y", "cud_3y")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceTables:
-    """All that prices.yaml says."""
+    """The contents of prices.yaml."""
 
     machines: Mapping[tuple[str, str], Price]
     storage: Mapping[tuple[str, str], StoragePrice]
@@ -27,7 +27,7 @@ class PriceTables:
 
 
 def read_prices(file: Row, sources: Mapping[str, Source], machine_types: Mapping[str, MachineType]) -> PriceTables:
-    """Return the tables of the file; dates are those of the sources that the rows name."""
+    """Return the tables of the file, dated by the sources that the rows name."""
     dates = _Dates(sources)
     machines: dict[tuple[str, str], Price] = {}
     for price in (*_machines(file, dates, machine_types), *_tpu_machines(file, dates, machine_types)):
@@ -53,7 +53,7 @@ def read_prices(file: Row, sources: Mapping[str, Source], machine_types: Mapping
 
 
 class _Dates:
-    """Looks up the date of the source that a row names."""
+    """Looks up the date of a row's source."""
 
     def __init__(self, sources: Mapping[str, Source]) -> None:
         self._sources = sources
@@ -77,10 +77,10 @@ def _machines(file: Row, dates: _Dates, machine_types: Mapping[str, MachineType]
     bases = dict(_bases(file, dates))
     for name, by_basis in file.row("usd_per_machine_hour").items():
         if is_unknown(name, machine_types):
-            by_basis.refuse("no such machine type in machine_types.yaml")
+            by_basis.refuse("this machine type is not in machine_types.yaml")
         for basis, by_region in by_basis.items():
             if is_unknown(basis, bases):
-                by_region.refuse("no such basis")
+                by_region.refuse("unknown basis")
             for region, row in by_region.items():
                 yield _price(row, machine_types.get(name), region, bases.get(basis))
 
@@ -98,12 +98,12 @@ def _bases(file: Row, dates: _Dates) -> Iterator[tuple[str, Mapping[str, Provena
 def _price(
     row: Row, machine: MachineType | None, region: str, origins: Mapping[str, Provenance] | None, times: int = 1
 ) -> Price:
-    """Return the price; without a machine or its origins, of which that is noted, it only judges the row."""
+    """Return the price; if the machine type or the basis is unknown, only check the row."""
     figures = {figure: row.maybe_number(figure) for figure in FIGURES}
     row.done()
     for figure, usd in figures.items():
         if usd is not None and origins is not None and is_unknown(figure, origins):
-            row.refuse(f"`{figure}` has no source in its basis")
+            row.refuse(f"the basis gives no source for `{figure}`")
     known = origins or {}
     usd_per_hour = {figure: None if usd is None else round(usd * times, 6) for figure, usd in figures.items()}
     return Price(
@@ -135,7 +135,7 @@ def _tpu_machines(file: Row, dates: _Dates, machine_types: Mapping[str, MachineT
         machines = [machine for machine in machine_types.values() if machine.accelerator == accelerator]
         carried = {machine.accelerator for machine in machine_types.values()}
         if "" not in machine_types and is_unknown(accelerator, carried):
-            row.refuse("no machine type carries it")
+            row.refuse("no machine type has this accelerator")
         regions = row.row("regions")
         for region in regions.names():
             for machine in machines or [None]:
@@ -162,7 +162,7 @@ def _network(file: Row, dates: _Dates) -> Iterator[NetworkPrice]:
     for row in file.rows("usd_per_gib_moved"):
         is_free, usd = row.flag("is_free"), row.maybe_number("usd")
         if is_free == (usd is not None) and row.is_sound:
-            row.refuse("give either `usd` or `is_free: true`")
+            row.refuse("set either `usd` or `is_free: true`")
         yield NetworkPrice(
             kind=row.text("kind"),
             usd_per_gib=usd or 0.0,

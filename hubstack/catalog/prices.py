@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What things cost, in USD, each figure with where it came from.
+"""Prices in USD, each figure with its source.
 
-Owns the types of prices. Does not own bills (`hubstack.planner.cost`). A figure that no source gives is None.
+Owns the types of prices. Does not own bills (`hubstack.planner.cost`). A figure without a source is None.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from hubstack.kinds import CapacityKind
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceUsed:
-    """The price row behind a figure. USD per machine-hour."""
+    """The price row behind a figure, in USD per machine-hour."""
 
     usd_per_hour: float
     basis: str
@@ -23,18 +23,18 @@ class PriceUsed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
-    """How one figure came about."""
+    """The origin of a figure."""
 
     source: str
     as_of: str | None
     derived: str | None = None
-    """How it was computed, where it was not read."""
+    """How it was computed, if it was not read directly."""
     is_unverified: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """One machine type in one region, USD per machine-hour: vCPU, RAM, accelerators and bundled SSD."""
+    """A machine type's price in a region, USD per machine-hour: vCPU, RAM, accelerators and bundled SSD."""
 
     machine_type: str
     region: str
@@ -42,32 +42,33 @@ class Price:
     spot: float | None
     flex_start: float | None
     cud_1y: float | None
-    """Committed use, one year."""
+    """One-year committed use."""
     cud_3y: float | None
     is_list_price: bool
-    """The machine is not sold on demand; `on_demand` is the list price that discounts refer to."""
+    """Whether the machine is not sold on demand, so that `on_demand` is only the list price that discounts refer
+    to."""
     provenance: Mapping[str, Provenance]
-    """Per figure that is there: `on_demand`, `spot`, `flex_start`, `cud_1y`, `cud_3y`."""
+    """Provenance of each figure present: `on_demand`, `spot`, `flex_start`, `cud_1y`, `cud_3y`."""
 
     @property
     def source(self) -> str:
-        """Source of the leading figure: on-demand, else the first one there."""
+        """Return the source of the leading figure: on-demand, or else the first one present."""
         return next(iter(self.provenance.values())).source
 
     @property
     def as_of(self) -> str | None:
-        """Date of the leading figure."""
+        """Return the date of the leading figure."""
         return next(iter(self.provenance.values())).as_of
 
     @property
     def unverified(self) -> frozenset[str]:
-        """Names of the figures that only weak sources give."""
+        """Return the names of figures with only weak sources."""
         return frozenset(name for name, origin in self.provenance.items() if origin.is_unverified)
 
     def used(self, capacity: CapacityKind) -> PriceUsed | None:
-        """Return the figure for one way of buying, None where no source gives it.
+        """Return the price for a capacity kind, or None if no source gives it.
 
-        A reservation is counted at the on-demand list price, whether or not the machine is sold on demand.
+        A reservation is priced at the on-demand list price, whether or not the machine is sold on demand.
         """
         wants_list = capacity is CapacityKind.RESERVATION
         name = "on_demand" if wants_list else capacity.value.replace("-", "_")
@@ -89,7 +90,7 @@ class Price:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoragePrice:
-    """Storage of one kind in one region."""
+    """Price of one kind of storage in a region."""
 
     kind: str
     region: str
@@ -101,13 +102,13 @@ class StoragePrice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkPrice:
-    """Traffic of one kind."""
+    """Price of one kind of network traffic."""
 
     kind: str
     usd_per_gib: float
-    """0 only where the source says that it is free."""
+    """0 only if the source says that it is free."""
     usd_per_gib_max: float | None
-    """Where the source gives a range."""
+    """Upper end, if the source gives a range."""
     source: str
     as_of: str | None
     is_unverified: bool
@@ -119,14 +120,14 @@ class GkeFee:
 
     usd_per_cluster_hour: float
     free_tier_usd_per_month: float
-    """Credit per billing account, for one zonal or Autopilot cluster."""
+    """Monthly credit per billing account, for one zonal or Autopilot cluster."""
     source: str
     as_of: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloudRunPrice:
-    """One item of a Cloud Run service with a GPU."""
+    """Rate of one item of a Cloud Run service with a GPU."""
 
     item: str
     """A GPU, `vcpu` or `memory-gib`."""

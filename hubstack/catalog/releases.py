@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a pinned release of an engine knows, as `tools/engine_facts` read it from its wheel.
+"""Facts about a pinned engine release, extracted from its wheel by `tools/engine_facts`.
 
-Owns the form of the files in `releases/` and the questions that they answer. Does not own what follows for a model.
+Owns the format of the files in `releases/` and the queries on them. Does not own the consequences for a model.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,22 +12,22 @@ from hubstack.catalog.row import Row
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttentionBackend:
-    """One way to compute attention."""
+    """An attention backend."""
 
     name: str
     capabilities: tuple[float, ...]
-    """Compute capabilities of the cards on which it runs."""
+    """Compute capabilities of the cards that it runs on."""
     is_latent: bool
-    """For multi-head latent attention (MLA) only."""
+    """Whether it supports only multi-head latent attention (MLA)."""
     is_sparse: bool
     kv_cache_dtypes: tuple[str, ...]
     head_sizes: tuple[float, ...]
-    """Empty where any will do."""
+    """Supported values; empty if all are."""
     fp8_from: float | None
-    """Least compute capability for a cache in fp8, where it is above the back end's own."""
+    """Minimum compute capability for an fp8 KV cache, if above the backend's own."""
 
     def holds(self, capability: float, kv_cache_dtype: str, head_size: int | None) -> bool:
-        """Return whether it runs on a card with such a cache."""
+        """Return whether it runs on a card with such a KV cache."""
         if capability not in self.capabilities or kv_cache_dtype not in self.kv_cache_dtypes:
             return False
         if kv_cache_dtype.startswith("fp8") and capability < (self.fp8_from or 0):
@@ -37,30 +37,30 @@ class AttentionBackend:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Library:
-    """A release of transformers, from which engines take config, tokenizer and processor of a checkpoint."""
+    """A release of transformers, from which engines load a checkpoint's config, tokenizer and processor."""
 
     version: str
     config_types: frozenset[str]
     types_with_tokenizer: frozenset[str]
-    """Model types for which it has a tokenizer of its own."""
+    """Model types with a tokenizer of its own."""
     tokenizer_classes: frozenset[str]
     processor_types: frozenset[str]
     ignores_tokenizer_code_of: frozenset[str]
-    """Model types whose repository names a wrong tokenizer: it takes its own."""
+    """Model types whose repositories name a wrong tokenizer, which it replaces with its own."""
     generic_backend: frozenset[str]
-    """Architectures that vLLM can run with the library's own model code."""
+    """Architectures that vLLM can run with the library's model code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """What one release of an engine knows."""
+    """Facts about a release of an engine."""
 
     version: str
     sha256: str
-    """Of the wheel."""
+    """Hash of the wheel."""
     source: str
     library: Library | None
-    """The transformers that it runs with."""
+    """The release of transformers that it runs with."""
     architectures: Mapping[str, frozenset[str]]
     conversion_bases: tuple[str, ...]
     conversion_suffixes: Mapping[str, str]
@@ -69,29 +69,30 @@ class Release:
     config_types: frozenset[str]
     """Model types with a config class of the engine's own."""
     types_with_tokenizer: frozenset[str]
-    """Of those, the ones for which the library has a tokenizer."""
+    """Those of them for which the library has a tokenizer."""
     config_types_by_architecture: Mapping[str, str]
-    """For configs that name no model type."""
+    """Architecture to model type, for configs that do not name one."""
     ignores_tokenizer_code_of: frozenset[str]
     processor_classes: frozenset[str]
     refuses_float16: frozenset[str]
     """Model types."""
     quantization: Mapping[str, float | None]
     quantization_schemes: Mapping[str, float]
-    """Schemes of compressed-tensors to the least compute capability."""
+    """compressed-tensors schemes to the minimum compute capability."""
     attention: tuple[AttentionBackend, ...]
     tool_call_parsers: tuple[str, ...]
     reasoning_parsers: tuple[str, ...]
 
     def has_config(self, model_type: str, architecture: str) -> bool:
-        """Return whether it reads such a config.json without code of the repository."""
+        """Return whether it can read such a config.json without code from the repository."""
         kind = model_type or self.config_types_by_architecture.get(architecture, "")
         return kind in self.config_types or (self.library is not None and kind in self.library.config_types)
 
     def has_tokenizer(self, model_type: str, tokenizer_class: str | None) -> bool:
-        """Return whether it makes the tokenizer without the code that tokenizer_config.json names.
+        """Return whether it can create the tokenizer without the code that tokenizer_config.json names.
 
-        `AutoTokenizer.from_pretrained` of transformers: known by the class of the config, or by its own name.
+        Mirrors `AutoTokenizer.from_pretrained` of transformers: known by the config class, or by the tokenizer's
+        own name.
         """
         library = self.library
         if library is None:

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads one row of a catalogue file into typed values, and notes all that is wrong with it.
+"""Reads a row of a catalogue file into typed values and records everything that is wrong with it.
 
-Owns the rules that all rows share: no unknown key, no null, and no zero where a figure is meant (an unknown
-figure is left out). Does not own what a row means.
+Owns the rules that all rows share: no unknown keys, no null, and no zero for a figure (omit unknown figures). Does
+not own what a row means.
 
-A fault is noted, and a stand-in of the same type is read on with, so that the faults behind it are found too; a
-catalogue with faults is never used. For a text the stand-in is empty, which no text of the files may be: a rule
-about names (`is_unknown`, a name that stands twice) judges none that could not be read.
+After a fault, reading continues with a placeholder of the same type, so that later faults are found too; a
+catalogue with faults is never used. The placeholder of a text is empty, which no text in the files may be, so rules
+about names (`is_unknown`, duplicates) skip names that could not be read.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -22,62 +22,61 @@ Loc = tuple[str | int, ...]
 E = TypeVar("E", bound=StrEnum)
 
 _LARGEST = 10**15
-"""Far above any figure, and exact as a float."""
+"""Far above any real figure, and exactly representable as a float."""
 
 
 class CatalogError(InputError):
-    """Catalogue files are wrong: a fault of who edited them, not of who plans with them."""
+    """Catalogue files are invalid: an error of whoever edited them, not of the user who plans with them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One thing that is wrong."""
+    """A problem in a catalogue file."""
 
     message: str
-    """What, with the row where there is one."""
+    """Description, including the row if there is one."""
     file: str = ""
     loc: Loc = ()
     word: str | None = None
-    """A value of some file, where it is not known of which."""
+    """The offending value, if its file is not known."""
 
 
 Faults = dict[Fault, None]
-"""Each once: a value that is read twice is wrong once."""
+"""Insertion-ordered set: a value that is read twice is reported once."""
 
 
 def is_unknown(name: str, known: Collection[str]) -> bool:
-    """Return whether a name is none of those known, where it and all of them could be read."""
+    """Return whether a name is not among the known ones, provided that it and all of them could be read."""
     return name != "" and name not in known and "" not in known
 
 
 class Row:
-    """A mapping of a catalogue file that knows where it stands."""
+    """A mapping in a catalogue file that knows its location."""
 
     __slots__ = ("_data", "_faults", "_read", "file", "is_sound", "loc", "where")
 
     def __init__(self, file: str, data: object, faults: Faults | None, where: str = "", loc: Loc = ()) -> None:
-        """Take what stands there.
+        """Wrap a value.
 
         Args:
-            file: its name.
+            file: name of the file.
             data: the mapping.
-            faults: where to note what is wrong; None for the stand-in of a row that could not be read, of which
-                everything is a stand-in.
+            faults: where to record problems; None for the placeholder of an unreadable row.
             where: the row in words.
-            loc: the row in the file.
+            loc: the row's location in the file.
         """
         self.file, self.where, self.loc = file, where, loc
         self._faults = faults
         self.is_sound = faults is not None
-        """Whether nothing was wrong with what was read of it, the rows below it left aside."""
+        """Whether no problem was found in this row, not counting nested rows."""
         if not isinstance(data, dict):
-            self.refuse(f"a mapping is wanted here, not {shown(data)}")
+            self.refuse(f"must be a mapping, not {shown(data)}")
             self._faults, data = None, {}
         self._data = cast("dict[Any, Any]", data)
         self._read: set[str] = set()
 
     def refuse(self, message: str, *keys: str | int) -> None:
-        """Note what is wrong with the row, or with what stands under keys of it."""
+        """Record a problem with the row, or with the value at the given keys."""
         self.is_sound = False
         if self._faults is not None:
             said = f"{self.where}: {message}" if self.where else message
@@ -100,7 +99,7 @@ class Row:
         return ""
 
     def word(self, key: str, words: type[E]) -> E:
-        """Return the word under the key, which must be one of an enumeration's."""
+        """Return the word under the key, which must be a member of an enumeration."""
         value, known = self.text(key), [each.value for each in words]
         if value in known:
             return words(value)
@@ -109,25 +108,25 @@ class Row:
         return next(iter(words))
 
     def words(self, key: str, words: type[E]) -> tuple[E, ...]:
-        """Return the list of words under the key, empty where it is left out."""
+        """Return the list of words under the key; empty if absent."""
         values, known = self.texts(key), [each.value for each in words]
         for number, value in enumerate(values):
             if value not in known:
-                self.refuse(f"`{key}` must each be one of {', '.join(known)}, not {shown(value)}", key, number)
+                self.refuse(f"each of `{key}` must be one of {', '.join(known)}, not {shown(value)}", key, number)
         return tuple(words(value) for value in values if value in known)
 
     def maybe_text(self, key: str) -> str | None:
-        """Return the text under the key, None where it is left out."""
+        """Return the text under the key, or None if absent."""
         return self.text(key) if key in self._data else None
 
     def number(self, key: str, *, may_be_zero: bool = False) -> float:
-        """Return the number under the key; zero only where zero is a fact."""
+        """Return the number under the key; zero is accepted only if `may_be_zero`."""
         value = self._get(key)
         if isinstance(value, bool) or not isinstance(value, int | float):
             self._misfit(key, value, "a number")
             return 1
         if not 0 < value < inf and not (value == 0 and may_be_zero):
-            self.refuse(f"`{key}` is {shown(value)}, and must be above 0; leave out what is not known", key)
+            self.refuse(f"`{key}` must be above 0, not {shown(value)}; omit a figure that is not known", key)
             return 1
         if value > _LARGEST:
             self._misfit(key, value, f"at most {_LARGEST:,}")
@@ -135,7 +134,7 @@ class Row:
         return value
 
     def maybe_number(self, key: str) -> float | None:
-        """Return the number under the key, None where it is left out."""
+        """Return the number under the key, or None if absent."""
         return self.number(key) if key in self._data else None
 
     def integer(self, key: str, *, may_be_zero: bool = False) -> int:
@@ -147,15 +146,15 @@ class Row:
         return 1
 
     def maybe_integer(self, key: str) -> int | None:
-        """Return the whole number under the key, None where it is left out."""
+        """Return the whole number under the key, or None if absent."""
         return self.integer(key) if key in self._data else None
 
     def flag(self, key: str) -> bool:
-        """Return the flag under the key; a flag that is left out is down."""
+        """Return the flag under the key; False if absent."""
         return self.maybe_flag(key) or False
 
     def maybe_flag(self, key: str) -> bool | None:
-        """Return the flag under the key, None where it is left out."""
+        """Return the flag under the key, or None if absent."""
         if key not in self._data:
             return None
         value = self._get(key)
@@ -165,20 +164,20 @@ class Row:
         return False
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """Return the list of texts under the key, empty where it is left out."""
+        """Return the list of strings under the key; empty if absent."""
         items = self._items(key) or []
         if all(isinstance(item, str) and item for item in items):
             return tuple(cast("list[str]", items))
-        self.refuse(f"`{key}` must be a list of texts", key)
+        self.refuse(f"`{key}` must be a list of strings", key)
         return ()
 
     def numbers(self, key: str) -> Mapping[str, float]:
-        """Return the mapping of numbers under the key, empty where it is left out."""
+        """Return the mapping of numbers under the key; empty if absent."""
         row = self.maybe_row(key)
         return {} if row is None else {name: row.number(name) for name in row.names()}
 
     def figures(self, key: str) -> tuple[float, ...]:
-        """Return the list of numbers under the key, empty where it is left out."""
+        """Return the list of numbers under the key; empty if absent."""
         items = self._items(key) or []
         if all(isinstance(item, int | float) and not isinstance(item, bool) and 0 < item < inf for item in items):
             return tuple(cast("list[float]", items))
@@ -200,11 +199,11 @@ class Row:
         return self._stand_in() if value is None else self._below(key, value)
 
     def maybe_row(self, key: str) -> "Row | None":
-        """Return the mapping under the key, None where it is left out."""
+        """Return the mapping under the key, or None if absent."""
         return self.row(key) if key in self._data else None
 
     def rows(self, key: str) -> Iterator["Row"]:
-        """Yield the rows of the list under the key, none where it is left out; a stand-in where it is no list."""
+        """Yield the rows of the list under the key: none if absent, a placeholder if it is not a list."""
         items = self._items(key)
         if items is None:
             yield self._stand_in()
@@ -218,28 +217,28 @@ class Row:
         return ("",) if self._faults is None else tuple(str(key) for key in self._data)
 
     def items(self) -> Iterator[tuple[str, "Row"]]:
-        """Yield key and row of a mapping whose keys are data."""
+        """Yield each key and row of a mapping whose keys are data."""
         for key in self.names():
             yield key, self.row(key)
 
     def done(self) -> None:
-        """Refuse keys that nobody read: a misspelt key would otherwise count as unknown."""
+        """Reject keys that were not read: otherwise a misspelled key would count as an unknown figure."""
         for key in self._data:
             if key not in self._read:
                 near = nearest(str(key), self._read)
                 self.refuse(f"unknown key `{key}`{f'; did you mean `{near}`?' if near else ''}", str(key))
 
     def _get(self, key: str) -> Any:
-        """Return the value under the key, None where there is none that can be read, and that is noted."""
+        """Return the value under the key; if there is none, record that and return None."""
         self._read.add(key)
         value = self._data.get(key)
         if value is not None and value != "":
             return value
-        said = "is empty; leave out what is not known" if key in self._data else "is missing"
+        said = "is empty; omit what is not known" if key in self._data else "is missing"
         self.refuse(f"`{key}` {said}", key)
         return None
 
     def _misfit(self, key: str, value: object, wanted: str) -> None:
-        """Note that a value is of another kind, if there is one."""
+        """Record that a value has the wrong type, unless it is None."""
         if value is not None:
             self.refuse(f"`{key}` must be {wanted}, not {shown(value)}", key)

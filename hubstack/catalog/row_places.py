@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where in a catalogue's files a fault stands: they are read without places, and with them only if need be.
+"""Locates faults in catalogue files, which are normally parsed without positions and again with them only on error.
 
 Owns the search. Does not own the rules (`hubstack.catalog.row`).
 """
@@ -13,16 +13,16 @@ from hubstack.files.documents import Document, parse_document, read_text
 from hubstack.files.errors import InputError
 from hubstack.files.problems import Problem
 
-_HINT = "what each row holds: docs/concepts/catalog.md; `./dev test tests/catalog` judges all of them"
+_HINT = "docs/concepts/catalog.md describes the fields of each row; `./dev test tests/catalog` checks all rows"
 
 
 def placed(directory: Path, faults: Collection[Fault], files: Iterable[str]) -> list[Problem]:
-    """Return the faults with line and column; of a file that is no document, what is wrong with that.
+    """Return the faults with line and column; if a file cannot be parsed, the parse error.
 
     Args:
-        directory: the catalogue.
-        faults: what is wrong.
-        files: names of its files, without their ending.
+        directory: folder of the catalogue.
+        faults: the faults to locate.
+        files: names of its files, without extension.
     """
     found: list[Problem] = []
     named = {fault.file for fault in faults if fault.word is None}
@@ -43,7 +43,7 @@ def placed(directory: Path, faults: Collection[Fault], files: Iterable[str]) -> 
 
 
 def _said(document: Document, word: str) -> Iterator[Loc]:
-    """Yield where a document says a word, as a value or as a key."""
+    """Yield the locations of a word in a document, as a value or as a key."""
     said = [loc for loc in document.places if loc and word in {_value(document.value, loc), loc[-1]}]
     named = [loc for loc in said if loc[-1] in {"id", "name"}]
     yield from named or said

@@ -307,9 +307,9 @@ class ModelPlan:
     has_bucket: bool = True
     """Whether the stack stores its weights."""
     cloud_run: CloudRunPlan | None = None
-    """Set only on that platform."""
+    """Set only on Cloud Run."""
     vertex: VertexPlan | None = None
-    """Likewise."""
+    """Set only on Vertex AI."""
     servers_per_accelerator: int = 1
     """Servers per card; above 1 the card is shared in equal parts."""
     hosts: int = 1

@@ -67,11 +67,11 @@ def test_the_buckets_of_tei_are_powers_as_its_server_makes_them(table):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("    running: it counts what waits, not what is in a batch\n", "", "look at running"),
+        ("    running: it counts what waits, not what is in a batch\n", "", "check running"),
         ("tokens_out: {name: 'vllm:generation_tokens_total', type: counter}", "tokens_out: {name: x, type: gauge}",
-         "`tokens_out` is a counter, not a gauge"),
+         "`tokens_out` must be a counter, not a gauge"),
         ("buckets: [0.001, 0.005,", "buckets: [0.005, 0.001,", "in ascending order"),
-        ("sources: [tei-metrics]", "sources: [hearsay]", "a source that it does not have: hearsay"),
+        ("sources: [tei-metrics]", "sources: [hearsay]", "a source that it does not contain: hearsay"),
         ("buckets: [0.1, 0.2,", "buckets: [none, 0.2,", "must be a list of numbers above 0"),
     ],
 )  # fmt: skip

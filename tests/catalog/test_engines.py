@@ -97,7 +97,7 @@ def test_a_release_of_another_version_is_refused(tmp_path):
     shutil.copytree(FOLDER, tmp_path / "catalog")
     file = tmp_path / "catalog" / "engines.yaml"
     file.write_text(file.read_text().replace("version: 0.33.0", "version: 0.34.0"))
-    with pytest.raises(CatalogError, match=r"releases/vllm.yaml is of 0.33.0"):
+    with pytest.raises(CatalogError, match=r"releases/vllm.yaml is for 0.33.0"):
         read_catalog(tmp_path / "catalog")
 
 

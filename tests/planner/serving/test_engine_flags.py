@@ -60,11 +60,11 @@ def test_a_replica_over_nodes_tells_them_of_each_other() -> None:
     ("args", "fault"),
     [
         (["--context-length", "8192"], "--context-length is unknown"),
-        (["--max-model-len"], "--max-model-len has no value"),
-        (["--tensor-parallel-size", "two"], "--tensor-parallel-size wants int, not two"),
-        (["--load-format", "safetensors", "--kv-cache-dtype", "fp7"], "--kv-cache-dtype does not take fp7"),
-        (["--enable-expert-parallel", "yes"], "--enable-expert-parallel takes no value, not yes"),
-        (["--hf-overrides", "{x"], "--hf-overrides wants json, not {x"),
+        (["--max-model-len"], "--max-model-len needs a value"),
+        (["--tensor-parallel-size", "two"], "--tensor-parallel-size needs a value of type int, not two"),
+        (["--load-format", "safetensors", "--kv-cache-dtype", "fp7"], "--kv-cache-dtype does not accept fp7"),
+        (["--enable-expert-parallel", "yes"], "--enable-expert-parallel takes no value, but got yes"),
+        (["--hf-overrides", "{x"], "--hf-overrides needs a value of type json, not {x"),
     ],
 )
 def test_what_the_parser_would_refuse_is_named(args: list[str], fault: str) -> None:
