@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The policy pack: a second opinion on what a stack registers, whoever wrote it.
+"""The policy pack: an independent check of what a stack registers, regardless of which program registers it.
 
-Shares no code with hubstack (docs/adr/0014-policy.md). Its files stand side by side and import each other by their
-plain names, since Pulumi runs the folder as a program.
+Shares no code with hubstack (docs/adr/0014-policy.md). Its modules import each other by plain names, because Pulumi
+runs the folder as a program.
 """

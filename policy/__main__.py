@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pack as Pulumi runs it: `pulumi preview --policy-pack policy`.
+"""Runs the pack under Pulumi: `pulumi preview --policy-pack policy`.
 
-Owns the wrapping of the rules in pulumi-policy's classes, and the one look at the clock that waivers need. Making a
-PolicyPack starts its server and never returns, so nothing else imports this module.
+Owns the adaptation of the rules to pulumi-policy's classes, and today's date for waivers. Creating a PolicyPack
+starts its server and never returns, so nothing else imports this module.
 """
 
 import datetime as dt
@@ -36,7 +36,7 @@ def _settings(stack: str) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Return a property without the proxy that raises at what is not known before the deployment."""
+    """Return a property without the proxy that raises for values not known before deployment."""
     if isinstance(value, Mapping):
         return {key: _known(lambda key=key: value[key]) for key in value}
     if isinstance(value, str) or not hasattr(value, "__len__"):
@@ -52,7 +52,7 @@ def _known(read: Callable[[], Any]) -> Any:
 
 
 def _resource(args: Any) -> Resource:
-    """Read a resource; the second part of a URN is its stack."""
+    """Read a resource; the stack is the second part of its URN."""
     provider = _plain(args.provider.props) if args.provider else {}
     stack = args.urn.split("::")[0].split(":")[2]
     return Resource(

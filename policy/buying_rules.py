@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules of where and how things are bought: regions, spot nodes, labels, accelerators."""
+"""Rules about regions, spot nodes, labels and accelerators."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -17,7 +17,7 @@ def regions_allowed(resource: Resource, settings: Settings) -> Iterator[str]:
     known = [str(place).lower() for place in places if place and place not in {UNKNOWN, "global"}]
     outside = sorted({place for place in known if re.sub(r"-[a-z]$", "", place) not in allowed})
     if outside:
-        yield f"in {', '.join(outside)}; allowed: {', '.join(allowed)}"
+        yield f"located in {', '.join(outside)}; allowed: {', '.join(allowed)}"
 
 
 def spot_outside_production(resource: Resource, settings: Settings) -> Iterator[str]:
@@ -26,9 +26,9 @@ def spot_outside_production(resource: Resource, settings: Settings) -> Iterator[
     config = mapping(resource.props, "nodeConfig")
     steps = listed(resource.props, "spec", "priorities") if has_kind(resource, "ComputeClass") else []
     if config.get("spot") is True or config.get("preemptible") is True:
-        yield f"spot nodes in {resource.stack}"
+        yield f"uses spot nodes in {resource.stack}"
     elif any(mapping(step).get("spot") is True for step in steps):
-        yield f"a class that asks for spot nodes in {resource.stack}"
+        yield f"the ComputeClass requests spot nodes in {resource.stack}"
 
 
 _LABELS = {
@@ -39,7 +39,7 @@ _LABELS = {
     RUN_SERVICE: "labels", "gcp:cloudrunv2/job:Job": "labels", "gcp:pubsub/topic:Topic": "labels",
     "gcp:artifactregistry/repository:Repository": "labels",
 }  # fmt: skip
-"""Types that take labels, and the property that holds them."""
+"""Types that support labels, and the property with their labels."""
 
 
 def labels_present(resource: Resource, settings: Settings) -> Iterator[str]:
@@ -49,15 +49,16 @@ def labels_present(resource: Resource, settings: Settings) -> Iterator[str]:
     labels = {**resource.default_labels, **mapping(resource.props, held)}
     missing = [name for name in settings.get("required_labels") or [] if not labels.get(name)]
     if missing:
-        yield f"without the label {', '.join(missing)}"
+        yield f"missing label {', '.join(missing)}"
 
 
 _TPUS = {"ct5lp": "tpu-v5-lite-podslice", "ct5p": "tpu-v5p-slice", "ct6e": "tpu-v6e-slice", "tpu7x": "tpu7x"}
-"""Machine family to GKE's label of its chips; `-8t` at the end of a machine type is the chips of a node."""
+"""Machine family to the GKE label of its chips; `-8t` at the end of a machine type is the number of chips per
+node."""
 
 
 def accelerators(resources: Iterable[Resource], settings: Settings) -> Iterator[Found]:
-    """Count what the stack may grow to, every pool as if it were full, by GKE's name of the accelerator."""
+    """Count the accelerators of the stack with every pool full, by GKE's name of the accelerator."""
     limits = settings.get("max_accelerators")
     if limits is None:
         return
@@ -65,7 +66,7 @@ def accelerators(resources: Iterable[Resource], settings: Settings) -> Iterator[
     for resource in resources:
         for kind, count in _grown(resource):
             if count is None:
-                yield resource, f"nothing bounds its instances of {kind}"
+                yield resource, f"its number of {kind} instances is not limited"
             counts[kind] = counts.get(kind, 0) + (count or 0)
     for kind, count in sorted(counts.items()):
         if count > limits.get(kind, 0):
@@ -73,7 +74,7 @@ def accelerators(resources: Iterable[Resource], settings: Settings) -> Iterator[
 
 
 def _grown(resource: Resource) -> Iterator[tuple[str, int | None]]:
-    """Yield the accelerators of a full pool, of all instances of a service, of all replicas of a deployment."""
+    """Yield the accelerators of a full pool, or of the maximum instances or replicas."""
     if resource.type == "gcp:container/nodePool:NodePool":
         yield from ((kind, count * _largest(resource)) for kind, count in _of_a_node(resource))
     elif resource.type == RUN_SERVICE and (chosen := mapping(resource.props, "template", "nodeSelector")):
@@ -100,7 +101,7 @@ def _of_a_node(pool: Resource) -> Iterator[tuple[str, int]]:
 
 
 def _largest(pool: Resource) -> int:
-    """Return the nodes of a full pool; bounds and counts without `total` are of each zone."""
+    """Return the nodes of a full pool; limits and counts without `total` are per zone."""
     scaling, zones = mapping(pool.props, "autoscaling"), len(listed(pool.props, "nodeLocations")) or 1
     if "totalMaxNodeCount" in scaling:
         return int(scaling["totalMaxNodeCount"])

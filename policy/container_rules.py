@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules of what runs in containers, and of secrets that stand in the clear. No message repeats a secret."""
+"""Rules about container images and plain-text secrets. No message contains a secret."""
 
 import re
 from collections.abc import Iterator
@@ -12,17 +12,18 @@ _TOKENS = re.compile(
     r"|\bsk-[A-Za-z0-9_-]{20,}|\bAKIA[0-9A-Z]{16}\b|\bxox[abprs]-[\w-]{10,}"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"
 )
-"""Tokens of the Hub, GitHub, Google, OpenAI, AWS and Slack by their prefixes; private keys; JSON web tokens."""
+"""Tokens of the Hub, GitHub, Google, OpenAI, AWS and Slack by prefix; private keys; JSON Web Tokens."""
 _SECRET_NAME = re.compile(
     r"(^|[_-])(TOKEN|PASSWORD|PASSWD|SECRET|API_?KEY|ACCESS_?KEY|CREDENTIALS?)$", re.IGNORECASE
 )
 _HOMES = ("gcp:secretmanager/secretVersion:SecretVersion", "kubernetes:core/v1:Secret")
-_HOME_PATHS = ("modelConfig.huggingFaceAccessToken",)  # Vertex AI takes the token of a gated model by value
-"""Where a secret belongs. Pulumi hands secrets to a policy in the clear, so they cannot be told apart there."""
+_HOME_PATHS = ("modelConfig.huggingFaceAccessToken",)  # Vertex AI takes the token of a gated model as a plain value
+"""Properties that may contain a secret. Pulumi passes secrets to policies as plain text, so they look like any
+value."""
 
 
 def no_plain_secret(resource: Resource, settings: Settings) -> Iterator[str]:  # noqa: ARG001
-    """Tokens by their shape anywhere, and settings of containers by their name."""
+    """Find tokens by pattern in any property, and secrets in container environments by variable name."""
     if resource.type in _HOMES or resource.type.startswith("pulumi:providers:"):
         return
     for path, text in texts(resource.props, ""):
@@ -37,7 +38,7 @@ def no_plain_secret(resource: Resource, settings: Settings) -> Iterator[str]:  #
                 and value not in {None, "", UNKNOWN, SECRET}
                 and not _TOKENS.search(str(value))
             ):
-                yield f"the variable {name} holds its value in the clear"
+                yield f"the environment variable {name} has a plain-text value"
 
 
 def image_registry(resource: Resource, settings: Settings) -> Iterator[str]:
@@ -45,20 +46,20 @@ def image_registry(resource: Resource, settings: Settings) -> Iterator[str]:
     for image in images(resource) if allowed is not None else ():
         place = repository(image)
         if not any(place == one or place.startswith(f"{one}/") for one in map(trimmed, allowed or [])):
-            yield f"{image} is not from {', '.join(allowed or []) or 'any allowed registry'}"
+            yield f"the image {image} is not from {', '.join(allowed or []) or 'an allowed registry'}"
 
 
 def image_tag(resource: Resource, settings: Settings) -> Iterator[str]:  # noqa: ARG001
-    """Charts bring images too, which no resource shows; at least the chart must be one and the same."""
+    """Charts install images that no resource shows, so a chart's version must be pinned."""
     if resource.type == "kubernetes:helm.sh/v3:Release" and not resource.props.get("version"):
-        yield f"the chart {resource.props.get('chart')} has no version"
+        yield f"the chart {resource.props.get('chart')} has no pinned version"
     for image in images(resource):
         name = image.split("@")[0].rsplit("/", 1)[-1]
         if "@" not in image and name.partition(":")[2] in {"", "latest"}:
-            yield f"{image} has no tag that stays"
+            yield f"the image {image} has no fixed tag"
 
 
 def image_digest(resource: Resource, settings: Settings) -> Iterator[str]:  # noqa: ARG001
     for image in images(resource):
         if not re.search(r"@sha256:[0-9a-f]{64}$", image):
-            yield f"{image} is not named by digest"
+            yield f"the image {image} is not pinned by digest"

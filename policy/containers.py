@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Containers of pods and of Cloud Run: where they are in a resource, what they run. Judges nothing."""
+"""Finds the containers of pods and Cloud Run services in a resource. Checks nothing."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -9,7 +9,7 @@ from resources import UNKNOWN, Resource, is_object, listed, mapping
 
 
 def containers(resource: Resource) -> list[dict[str, Any]]:
-    """Return every container of an object's pods, of whatever kind the object is, and of Cloud Run."""
+    """Return every container of an object's pods, for any kind of object, and of Cloud Run."""
     if resource.type.startswith("gcp:cloudrun"):
         return list(_of_pods(mapping(resource.props, "template")))
     return list(_of_pods(mapping(resource.props, "spec"))) if is_object(resource) else []
@@ -42,7 +42,7 @@ def trimmed(registry: str) -> str:
 
 
 def repository(image: str) -> str:
-    """Return the image without tag and digest, with the registry that Docker would take."""
+    """Return the image without tag and digest, including the registry that Docker defaults to."""
     name = re.sub(r":[^/:]+$", "", image.split("@", maxsplit=1)[0])
     first, slash, _ = name.partition("/")
     if slash and ("." in first or ":" in first or first == "localhost"):

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rules over a recorded graph, without a Pulumi engine: JSON on standard input, findings on standard output.
+"""Applies the rules to a recorded graph without a Pulumi engine: JSON on stdin, findings on stdout.
 
 In:  {"stack": ..., "settings": {...}, "resources": [{"type", "name", "urn", "provider", "inputs"}, ...]}
-Out: [{"rule", "resource", "type", "model", "message"}, ...]; resource is null where the stack as a whole is meant.
+Out: [{"rule", "resource", "type", "model", "message"}, ...]; resource is null for a finding about the whole stack.
 
-Owns the reading of the graph. Waivers and levels are for the caller.
+Owns the reading of the graph. Waivers and levels are up to the caller.
 """
 
 import json

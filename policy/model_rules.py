@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules of a model: its licence, its files and whether its code runs, as hubstack's annotations tell of them."""
+"""Rules about a model's licence, files and code, based on hubstack's annotations."""
 
 import re
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from resources import ANNOTATION, RUN_SERVICE, Resource, Settings, has_kind, is_
 
 
 def _told(resource: Resource) -> dict[str, str]:
-    """Return hubstack's annotations of a server without their prefix; empty for every other resource."""
+    """Return a server's hubstack annotations without their prefix; empty for other resources."""
     if is_object(resource) and has_kind(resource, "Deployment", "LeaderWorkerSet"):
         notes = mapping(resource.props, "metadata", "annotations")
     elif resource.type == RUN_SERVICE:
@@ -21,7 +21,7 @@ def _told(resource: Resource) -> dict[str, str]:
 
 
 def license_allowed(resource: Resource, settings: Settings) -> Iterator[str]:
-    """Each part of a licence such as `mit, apache-2.0` must be allowed."""
+    """Require every part of a licence such as `mit, apache-2.0` to be allowed."""
     told, allowed = _told(resource), settings.get("licenses")
     if not told or allowed is None:
         return
@@ -38,12 +38,12 @@ def license_stated(resource: Resource, settings: Settings) -> Iterator[str]:  # 
 
 
 def no_remote_code(resource: Resource, settings: Settings) -> Iterator[str]:  # noqa: ARG001
-    """The engine's flag counts, whatever the annotation says."""
+    """Check the engine's flag regardless of the annotation."""
     flags = [str(arg) for container in containers(resource) for arg in words(container)]
     if any(flag.split("=")[0].replace("_", "-") == "--trust-remote-code" for flag in flags):
-        yield "a server is started with --trust-remote-code"
+        yield "the server runs with --trust-remote-code"
     elif _told(resource).get("remote-code") == "true":
-        yield "the model's own Python runs in its server"
+        yield "Python code from the model's repository runs in the server"
 
 
 def weights_format(resource: Resource, settings: Settings) -> Iterator[str]:
@@ -56,10 +56,10 @@ def weights_format(resource: Resource, settings: Settings) -> Iterator[str]:
 def scan_clean(resource: Resource, settings: Settings) -> Iterator[str]:  # noqa: ARG001
     scan = _told(resource).get("scan", "unknown")
     if scan not in {"clean", "unknown", "unfinished"}:
-        yield f"the Hub's scan says {scan}"
+        yield f"the Hub's security scan reports {scan}"
 
 
 def scan_known(resource: Resource, settings: Settings) -> Iterator[str]:  # noqa: ARG001
     told = _told(resource)
     if told and told.get("scan", "unknown") in {"unknown", "unfinished"}:
-        yield f"the Hub's scan is {told.get('scan', 'unknown')}"
+        yield f"the Hub's security scan is {told.get('scan', 'unknown')}"

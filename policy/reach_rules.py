@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules of reach: what can be had from the internet, and to whom it is given."""
+"""Rules about exposure: what is reachable from the internet, and who has access."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -11,7 +11,7 @@ _ANYWHERE = ("0.0.0.0/0", "::/0")
 
 
 def no_public_endpoint(resource: Resource, settings: Settings) -> Iterator[str]:  # noqa: ARG001
-    """Each kind of resource that opens a way from the internet."""
+    """Check each kind of resource that can be reached from the internet."""
     kind = resource.type.rsplit(":", 1)[-1]
     look = (_OBJECTS if is_object(resource) else _GOOGLE).get(kind if is_object(resource) else resource.type)
     if look:
@@ -22,14 +22,14 @@ def _service(resource: Resource) -> Iterator[str]:
     spec, notes = mapping(resource.props, "spec"), mapping(resource.props, "metadata", "annotations")
     kinds = {notes.get("networking.gke.io/load-balancer-type"), notes.get("cloud.google.com/load-balancer-type")}
     if spec.get("type") == "LoadBalancer" and "Internal" not in kinds:
-        yield "a Service of type LoadBalancer without the internal annotation has a public address"
+        yield "a LoadBalancer Service without the internal annotation has a public address"
     if spec.get("externalIPs"):
-        yield "a Service with externalIPs"
+        yield "the Service has externalIPs"
 
 
 def _run_service(resource: Resource) -> Iterator[str]:
     if resource.props.get("ingress", "INGRESS_TRAFFIC_ALL") == "INGRESS_TRAFFIC_ALL":  # the provider's default
-        yield "a Cloud Run service that takes requests from the internet"
+        yield "the Cloud Run service accepts requests from the internet"
 
 
 def _ingress(resource: Resource) -> Iterator[str]:
@@ -49,19 +49,19 @@ def _gateway(resource: Resource) -> Iterator[str]:
 def _forwarding_rule(resource: Resource) -> Iterator[str]:
     scheme = str(resource.props.get("loadBalancingScheme", "EXTERNAL"))  # the provider's default
     if scheme.startswith("EXTERNAL"):
-        yield f"a forwarding rule of the scheme {scheme}"
+        yield f"the forwarding rule's scheme {scheme} is public"
 
 
 def _address(resource: Resource) -> Iterator[str]:
     if resource.props.get("addressType", "EXTERNAL") == "EXTERNAL":  # the provider's default
-        yield "an external address"
+        yield "the address is external"
 
 
 def _firewall(resource: Resource) -> Iterator[str]:
     props = resource.props
     open_to = [one for one in listed(props, "sourceRanges") if one in _ANYWHERE]
     if open_to and props.get("direction", "INGRESS") == "INGRESS" and listed(props, "allows"):
-        yield f"a firewall rule that lets in {', '.join(open_to)}"
+        yield f"the firewall rule admits {', '.join(open_to)}"
 
 
 def _control_plane(resource: Resource) -> Iterator[str]:
@@ -75,7 +75,7 @@ def _control_plane(resource: Resource) -> Iterator[str]:
 def _instance(resource: Resource) -> Iterator[str]:
     for card in listed(resource.props, "networkInterfaces"):
         if listed(card, "accessConfigs"):
-            yield "a machine with a public address"
+            yield "the machine has a public address"
 
 
 _Look = Callable[[Resource], Iterator[str]]
@@ -93,15 +93,15 @@ def no_public_grant(resource: Resource, settings: Settings) -> Iterator[str]:  #
     props = resource.props
     if resource.type == "gcp:storage/bucket:Bucket":
         if props.get("publicAccessPrevention") != "enforced":
-            yield "the bucket does not refuse public access"
+            yield "the bucket does not enforce public access prevention"
         if props.get("uniformBucketLevelAccess") is not True:
-            yield "the bucket lets single objects have rules of their own"
+            yield "the bucket allows per-object ACLs"
     if props.get("invokerIamDisabled") is True:
-        yield "the service answers callers without asking who they are"
+        yield "the service accepts unauthenticated requests"
     members = [props.get("member"), props.get("entity"), *listed(props, "members")]
     everyone = [one for one in members if one in _EVERYONE]
     if is_google(resource) and everyone:
-        yield f"{props.get('role', 'a role')} is given to {', '.join(map(str, everyone))}"
+        yield f"{props.get('role', 'a role')} is granted to {', '.join(map(str, everyone))}"
 
 
 def private_nodes(resource: Resource, settings: Settings) -> Iterator[str]:  # noqa: ARG001

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A registration as every rule sees it, whoever recorded it.
+"""A registered resource as rules see it, regardless of who recorded it.
 
-Owns the type and the reading of nested properties. A value that is not known before the deployment is `[unknown]`
-and a secret is `[secret]`; neither is ever a reason for a finding.
+Owns the type and access to nested properties. A value not known before deployment is `[unknown]`, and a secret is
+`[secret]`; neither ever causes a finding.
 """
 
 import json
@@ -21,46 +21,46 @@ class Resource:
     """One registration."""
 
     type: str
-    """Pulumi's token, as `gcp:storage/bucket:Bucket`."""
+    """Pulumi's type token, such as `gcp:storage/bucket:Bucket`."""
     name: str
     """Logical name."""
     props: Mapping[str, Any]
     stack: str
     default_labels: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Labels that its provider gives to all it makes."""
+    """Default labels of its provider."""
 
     @property
     def model(self) -> str | None:
-        """Key of the model that it belongs to, by its label."""
+        """Return the key of the model that it belongs to, from its label."""
         labels = {**mapping(self.props, "labels"), **mapping(self.props, "metadata", "labels")}
         is_ours = "hubstack" in {labels.get("managed-by"), labels.get("app.kubernetes.io/managed-by")}
         return labels.get("app.kubernetes.io/instance") or labels.get("hubstack-model") if is_ours else None
 
 
 Found = tuple[Resource | None, str]
-"""The resource (None: the stack as a whole) and what is wrong."""
+"""The resource (None for the whole stack) and the message."""
 
 
 def is_of(stack: str, environment: str) -> bool:
-    """Whether a stack is an environment's: its own, or that of one of its clusters (`prod-eu` of `prod`)."""
+    """Return whether a stack belongs to an environment: its own, or that of a cluster (`prod-eu` of `prod`)."""
     return stack == environment or stack.startswith(f"{environment}-")
 
 
 def mapping(value: Any, *path: str) -> dict[str, Any]:
-    """Return the mapping at a path; empty where there is none."""
+    """Return the mapping at a path; empty if absent."""
     for key in path:
         value = value.get(key) if isinstance(value, Mapping) else None
     return dict(value) if isinstance(value, Mapping) else {}
 
 
 def listed(value: Any, *path: str) -> list[Any]:
-    """Return the list at a path; empty where there is none."""
+    """Return the list at a path; empty if absent."""
     held = mapping(value, *path[:-1]).get(path[-1])
     return list(held) if isinstance(held, list | tuple) else []
 
 
 def provider_labels(held: Any) -> dict[str, str]:
-    """Return a provider's `defaultLabels`; its inputs are texts, so they are JSON."""
+    """Return a provider's `defaultLabels`; provider inputs are strings, so they are JSON."""
     try:
         found: Any = json.loads(held) if isinstance(held, str) else held
     except ValueError:
@@ -69,7 +69,7 @@ def provider_labels(held: Any) -> dict[str, str]:
 
 
 def has_kind(resource: Resource, *kinds: str) -> bool:
-    """Compare the last part of the type: `Bucket` of `gcp:storage/bucket:Bucket`."""
+    """Return whether the last part of the type is one of the kinds: `Bucket` in `gcp:storage/bucket:Bucket`."""
     return resource.type.rsplit(":", 1)[-1] in kinds
 
 

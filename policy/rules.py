@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every rule of the pack by its id. Texts and levels stand in rules.yaml, limits come in as settings.
+"""All rules of the pack by ID. Texts and levels are in rules.yaml; limits are passed as settings.
 
-A rule is a plain function: of a resource and the settings, or of all resources and the settings. Property names are
+A rule is a plain function of a resource and the settings, or of all resources and the settings. Property names are
 those of the Pulumi providers `gcp` 10 and `kubernetes` 4.
 """
 

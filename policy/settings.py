@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The limits that the pack holds a stack to: rules.yaml's defaults, stacks/policy.yaml, an environment's part.
+"""The limits of the pack: defaults from rules.yaml, overridden by stacks/policy.yaml and by its environment's part.
 
-Owns the reading for Pulumi, where nobody looks at line numbers: `hubstack check` says what is wrong with the file.
+Owns reading for Pulumi, without line numbers; `hubstack check` reports errors in the file.
 """
 
 import datetime as dt
@@ -23,12 +23,12 @@ def catalogue() -> dict[str, Any]:
 
 
 def policy_file() -> Path:
-    """Return the file of limits: `HUBSTACK_POLICY`, else stacks/policy.yaml beside the pack's folder."""
+    """Return the path of the limits: `HUBSTACK_POLICY`, or stacks/policy.yaml next to the pack's folder."""
     return Path(os.environ.get("HUBSTACK_POLICY") or FOLDER.parent / "stacks" / "policy.yaml")
 
 
 def read_settings(path: Path, stack: str) -> dict[str, Any]:
-    """Return the settings of a stack; an environment's key is taken whole, its waivers are added."""
+    """Return the settings of a stack; an environment's keys replace the general ones, and its waivers are added."""
     said: dict[str, Any] = (yaml.safe_load(path.read_text("utf-8")) or {}) if path.exists() else {}
     environments = sorted((said.get("environments") or {}).items())
     parts = [said, *(part or {} for name, part in environments if is_of(stack, name))]
@@ -47,7 +47,7 @@ def read_settings(path: Path, stack: str) -> dict[str, Any]:
 def is_waived(
     settings: Mapping[str, Any], rule: str, resource: str | None, model: str | None, today: dt.date
 ) -> bool:
-    """Say whether a waiver that still holds names the rule and the resource, its model, or (None) the stack."""
+    """Return whether an unexpired waiver covers the rule for the resource, its model, or (if None) the stack."""
     for waiver in settings["waivers"]:
         subjects = (waiver.get("resource"), waiver.get("model"))
         fits = subjects in {(resource, None), (None, model)} if any(subjects) else resource is None

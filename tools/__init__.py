@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Programs for hubstack's developers: they write generated files and read releases of engines."""
+"""Developer tools: they generate files and extract facts from engine releases."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Move the changelog fragments into CHANGELOG.md: `python -m tools.changelog 0.2.0`.
+"""Moves the changelog fragments into CHANGELOG.md: `python -m tools.changelog 0.2.0`.
 
 Owns the kinds of change and their order. A fragment is `changelog.d/NAME.KIND.md`.
 """
@@ -24,7 +24,7 @@ def fragments(folder: Path) -> dict[Path, str]:
     """Return each fragment's kind.
 
     Raises:
-        ValueError: a file of the folder is named otherwise.
+        ValueError: a file in the folder has an invalid name.
     """
     found: dict[Path, str] = {}
     for path in sorted(folder.glob("*.md")):
@@ -32,7 +32,7 @@ def fragments(folder: Path) -> dict[Path, str]:
             continue
         name = re.fullmatch(r"[a-z0-9-]+\.([a-z]+)\.md", path.name)
         if name is None or name[1] not in KINDS:
-            raise ValueError(f"{path.name}: name it NAME.KIND.md; kinds: {', '.join(KINDS)}")
+            raise ValueError(f"{path.name}: must be named NAME.KIND.md, where KIND is one of {', '.join(KINDS)}")
         found[path] = name[1]
     return found
 
@@ -48,7 +48,7 @@ def release_notes(found: dict[Path, str], version: str, day: dt.date) -> str:
 
 
 def main(version: str, folder: Path = PROJECT) -> None:
-    """Write the section below `## Unreleased` and remove the fragments."""
+    """Write the section below `## Unreleased` and delete the fragments."""
     found = fragments(folder / "changelog.d")
     changelog = folder / "CHANGELOG.md"
     notes = release_notes(found, version, dt.datetime.now(tz=dt.UTC).date())

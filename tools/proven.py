@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page `docs/proven.md`: what is proven, how, and what is not; written from the tests and the parts they run.
+"""Generates docs/proven.md: what is proven, how, and what is not, from the tests and the parts that they run.
 
-A claim is the name of a test, so a claim that has no test cannot stand there. What is real is pinned by a go.mod,
-what stands in says so in its own first line. Beside them tools/proven.yaml.
+A claim is a test's name, so there is no claim without a test. Real parts are pinned by a go.mod; stand-ins describe
+themselves in the first line of their docstring. tools/proven.yaml has the rest.
 """
 
 import ast
@@ -19,10 +19,10 @@ _HEAD = """# What is proven, how, and what is not
 
 <!-- Written by `./dev gen` from tests/proof, the parts' go.mod files and tools/proven.yaml; do not edit. -->
 
-What only a declaration says is not proven. At every change `.ci/run` builds the parts below from their sources, on
-one machine and without a cloud, and runs `./dev test -m proof -n 0 tests/proof`. Each line under a heading is a
-test. [sandbox](concepts/sandbox.md) says how to use the parts by hand. What needs no parts (plan, lock, catalogue)
-is held by `./dev test`.
+Declaring something does not prove it. For every change, `.ci/run` builds the parts below from source, on one
+machine without a cloud, and runs `./dev test -m proof -n 0 tests/proof`. Each line under a heading is a test. To use
+the parts manually, see [sandbox](concepts/sandbox.md). `./dev test` covers everything that needs no parts (plan,
+lock, catalogue).
 """
 
 
@@ -31,7 +31,7 @@ def page_text() -> str:
     said: dict[str, Any] = yaml.safe_load((ROOT / "tools" / "proven.yaml").read_text())
     parts = [_HEAD, "## What is real\n", "| part | built from |\n| --- | --- |"]
     parts += [f"| {row['part']} | {row['module']} {version_of(row)} |" for row in said["real"]]
-    parts += ["\n## What stands in\n", "| module | is |\n| --- | --- |"]
+    parts += ["\n## Stand-ins\n", "| module | is |\n| --- | --- |"]
     parts += [f"| `{path}` | {_cell(summary(ROOT / path))} |" for path in said["stands_in"]]
     parts.append("\n## What is proven")
     for path in sorted(TESTS.rglob("test_*.py")):
@@ -43,11 +43,11 @@ def page_text() -> str:
 
 
 def version_of(row: dict[str, str]) -> str:
-    """Return the version of a module that a go.mod names."""
+    """Return the version of a module in a go.mod."""
     text = (ROOT / row["go_mod"]).read_text()
     found = re.search(rf"^\s*(?:require )?{re.escape(row['module'])} (v\S+)", text, re.MULTILINE)
     if found is None:
-        raise ValueError(f"{row['go_mod']} does not name {row['module']}")
+        raise ValueError(f"{row['go_mod']} does not require {row['module']}")
     return found[1]
 
 

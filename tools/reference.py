@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The reference, written from the pydantic models and the rules: `python -m tools.reference [--check]`.
+"""Generates the reference from the pydantic models and the rules: `python -m tools.reference [--check]`.
 
-Owns docs/reference: the JSON Schemas that editors and scripts read and the tables that people read; and the policy
-pack's copy of the rules. Writes docs/proven.md too (`tools.proven`). Each key's text stands once, as the docstring
-of its field.
+Owns docs/reference: the JSON Schemas for editors and scripts, and the tables for people; and the policy pack's copy
+of the rules. Also writes docs/proven.md (`tools.proven`). The text of each key is the docstring of its field.
 """
 
 import json
@@ -39,32 +38,31 @@ from tools.cli_reference import cli_page
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
 PACK = Path(__file__).resolve().parents[1] / "policy" / "rules.yaml"
-"""The pack's copy of the rules that it judges."""
+"""The policy pack's copy of the rules."""
 
 HEAD = """# models.yaml
 
 <!-- Written by `./dev gen` from hubstack/inputs/models_schema.py; do not edit. -->
 
-A list of Hub models and how to serve them. Name the schema in the first line, and an editor completes and checks
-the keys:
+A list of Hub models and how to serve them. With the schema in the first line, editors complete and validate keys:
 
 ```yaml
 # yaml-language-server: $schema=../docs/reference/models.schema.json
-extends: base.models.yaml            # another list, of which this one is a variant
-defaults:                            # what models have in common
+extends: base.models.yaml            # the list that this one is based on
+defaults:                            # settings shared by all models
   capacity: [spot, on-demand]
-overrides:                           # what wins over the list, by key; `*` is every model
+overrides:                           # settings that override the list, by key; `*` is every model
   "*": {replicas: {min: 0, max: 1}}
   qwen3-8b: {context: 16384}
 models:
-  - Qwen/Qwen3-8B                    # a Hub id
+  - Qwen/Qwen3-8B                    # a Hub ID
   - id: BAAI/bge-large-en-v1.5       # or a mapping
     name: embeddings
 ```
 
-Later wins: `defaults` of the base, `defaults` of this file, the model's own entry, `overrides["*"]`,
-`overrides[key]`; overrides of the base before those of this file. `replicas` merges by `min` and `max`; every other
-key is taken whole. Aliases are refused; unknown keys are errors.
+Later values take precedence: `defaults` of the base, `defaults` of this file, the model's own entry,
+`overrides["*"]`, `overrides[key]`; overrides of the base apply before those of this file. `replicas` is merged by
+`min` and `max`; every other key is replaced. YAML aliases and unknown keys are errors.
 """
 
 
@@ -74,13 +72,13 @@ def schema_text() -> str:
 
 
 def page_text() -> str:
-    """Return the reference page."""
+    """Return the reference page of models.yaml."""
     own = {name: field for name, field in EntryRequest.model_fields.items() if name not in Settings.model_fields}
     parts = [
         HEAD,
         _table("The file", RequestFile, list(RequestFile.model_fields)),
-        _table("A model: who it is", EntryRequest, list(own)),
-        _table("A model: how it is served (also under `defaults` and `overrides`)", Settings,
+        _table("A model: identity", EntryRequest, list(own)),
+        _table("A model: serving (also under `defaults` and `overrides`)", Settings,
                list(Settings.model_fields)),
         _table("`replicas`", ReplicasRequest, list(ReplicasRequest.model_fields)),
         _table("`scaling`", ScalingRequest, list(ScalingRequest.model_fields)),
@@ -98,7 +96,7 @@ SETTINGS_HEAD = """# Stack settings
 <!-- Written by `./dev gen` from hubstack/inputs/settings.py; do not edit. -->
 
 The settings of one stack, in `stacks/Pulumi.<stack>.yaml`. Set one with `pulumi config set KEY VALUE`, a secret
-with `pulumi config set --secret KEY`, or edit the file; an editor completes and checks the keys with the schema:
+with `pulumi config set --secret KEY`, or edit the file; with the schema, editors complete and validate keys:
 
 ```yaml
 # yaml-language-server: $schema=../docs/reference/settings.schema.json
@@ -109,7 +107,7 @@ config:
   hubstack:zones: [us-central1-a]
 ```
 
-Only `gcp:project` and `gcp:region` are required. Unknown settings are errors; a secret in plain text is refused.
+Only `gcp:project` and `gcp:region` are required. Unknown settings and plain-text secrets are errors.
 """
 
 
@@ -128,7 +126,7 @@ def settings_page_text() -> str:
 
 
 def _settings_table(title: str, model: type[BaseModel]) -> str:
-    rows = ["| key | default | what |", "| --- | --- | --- |"]
+    rows = ["| key | default | description |", "| --- | --- | --- |"]
     for name, field in model.model_fields.items():
         if field.exclude:
             continue
@@ -155,7 +153,7 @@ def change_schema_text() -> str:
 
 
 def _table(title: str, model: type[BaseModel], fields: list[str]) -> str:
-    rows = ["| key | what |", "| --- | --- |"]
+    rows = ["| key | description |", "| --- | --- |"]
     for name in fields:
         text = " ".join((model.model_fields[name].description or "").split())
         rows.append(f"| `{name}` | {text} |")
@@ -163,7 +161,7 @@ def _table(title: str, model: type[BaseModel], fields: list[str]) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the files, or with `--check` say which are stale; return the exit code."""
+    """Write the files, or with `--check` report stale ones; return the exit code."""
     texts = {
         FOLDER / "models.schema.json": schema_text(),
         FOLDER / "models.md": page_text(),

@@ -194,5 +194,5 @@ def test_what_may_grow_is_counted_whole(held: Resource, kind: str, count: int) -
 def test_a_service_without_a_bound_is_named() -> None:
     held = run(template={"nodeSelector": {"accelerator": "nvidia-l4"}})
     assert list(STACK_RULES["HS020"]([held], {"max_accelerators": {"nvidia-l4": 1}})) == [
-        (held, "nothing bounds its instances of nvidia-l4")
+        (held, "its number of nvidia-l4 instances is not limited")
     ]

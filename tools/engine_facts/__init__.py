@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads what a release of an engine knows from its wheel into the catalogue.
+"""Extracts facts about an engine release from its wheel into the catalogue.
 
-`python -m tools.engine_facts WHEEL...` prints what differs from the catalogue, and writes it anew with `--write`.
-Wheels come from `pip download --no-deps`: of the engines, and of the transformers that they run with. They are
-parsed, never run, since to import an engine needs CUDA's libraries.
+`python -m tools.engine_facts WHEEL...` prints differences from the catalogue; `--write` updates it. Get wheels with
+`pip download --no-deps`: the engines, and the transformers release that they run with. They are parsed, never
+imported, because importing an engine requires CUDA libraries.
 """

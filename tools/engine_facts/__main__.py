@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read wheels, compare with the catalogue, or write it."""
+"""Reads wheels, and compares them with the catalogue or updates it."""
 
 import sys
 from collections.abc import Sequence
@@ -15,15 +15,15 @@ from tools.engine_facts.wheel import Wheel
 CATALOG = Path(__file__).resolve().parents[2] / "hubstack" / "catalog" / "releases"
 _HEAD = (
     "# SPDX-License-Identifier: Apache-2.0\n"
-    "# Written by `python -m tools.engine_facts WHEEL... --write`: never by hand.\n"
+    "# Written by `python -m tools.engine_facts WHEEL... --write`; do not edit.\n"
 )
 
 
 def read(wheels: Sequence[Wheel]) -> dict[str, Any]:
-    """Return the files of the catalogue that wheels make, by name."""
+    """Return the catalogue files generated from wheels, by name."""
     libraries = [wheel for wheel in wheels if wheel.package == "transformers"]
     if not libraries:
-        raise SystemExit("the wheel of a transformers that the engine runs with is wanted too")
+        raise SystemExit("also pass the wheel of the transformers release that the engine runs with")
     tokenized = classes_with_tokenizer(newest(libraries))
     made: dict[str, Any] = {"transformers": read_transformers(libraries)}
     for wheel in wheels:
@@ -34,7 +34,7 @@ def read(wheels: Sequence[Wheel]) -> dict[str, Any]:
             made["sglang"] = sglang_wheel.read_sglang(wheel, tokenized)
             made["sglang_flags"] = _flags(wheel, sglang_wheel.read_flags(wheel))
         elif wheel.package != "transformers":
-            raise SystemExit(f"{wheel.name}: a wheel of vllm, sglang or transformers is wanted")
+            raise SystemExit(f"{wheel.name}: not a wheel of vllm, sglang or transformers")
     return made
 
 
@@ -43,7 +43,7 @@ def _flags(wheel: Wheel, flags: dict[str, Any]) -> dict[str, Any]:
 
 
 def main(args: list[str]) -> int:
-    """Return 1 where the catalogue differs from the wheels."""
+    """Return 1 if the catalogue differs from the wheels."""
     wheels = [Wheel(Path(arg)) for arg in args if not arg.startswith("--")]
     differs = 0
     for name, made in read(wheels).items():
@@ -54,7 +54,7 @@ def main(args: list[str]) -> int:
             target.write_text(text)
         elif not target.exists() or target.read_text() != text:
             differs = 1
-            print(f"{target.name} is not what its wheels say")
+            print(f"{target.name} differs from its wheels; run again with --write")
     return differs
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a release of SGLang knows, read from its wheel. Owns where SGLang keeps its registries (0.5.23)."""
+"""Extracts facts about an SGLang release from its wheel. Owns where SGLang keeps its registries (0.5.23)."""
 
 import ast
 from collections.abc import Collection, Iterator
@@ -12,7 +12,7 @@ _FIELDS = "sglang/srt/arg_groups/fields/"
 
 
 def read_sglang(wheel: Wheel, tokenized: Collection[str]) -> dict[str, Any]:
-    """Return what the catalogue keeps of a release, without the flags; arguments as for `read_vllm`."""
+    """Return the catalogue's facts about a release, without the flags; arguments as for `read_vllm`."""
     configs = dict(_config_types(wheel))
     return {
         "version": wheel.version,
@@ -38,7 +38,7 @@ def _architectures(wheel: Wheel) -> Iterator[str]:
 
 
 def _config_types(wheel: Wheel) -> Iterator[tuple[str, str]]:
-    """Yield the model types and the classes that `_CONFIG_REGISTRY` is filled with."""
+    """Yield the model types and classes in `_CONFIG_REGISTRY`."""
     types: dict[str, str] = {}
     for path in (*wheel.under("sglang/srt/configs/"), *wheel.under("sglang/srt/utils/hf_transformers/")):
         for name, cls in wheel.classes(path).items():
@@ -58,7 +58,7 @@ def _config_types(wheel: Wheel) -> Iterator[tuple[str, str]]:
 
 
 def _quantization(wheel: Wheel) -> set[str]:
-    """Return the methods of a plain table and of those added for NVIDIA cards."""
+    """Return the methods of the plain table and those added for NVIDIA cards."""
     path = "sglang/srt/layers/quantization/__init__.py"
     found = set(wheel.value(path, "BASE_QUANTIZATION_METHODS"))
     for node in ast.walk(wheel.tree(path)):
@@ -70,7 +70,7 @@ def _quantization(wheel: Wheel) -> set[str]:
 
 
 def read_flags(wheel: Wheel) -> dict[str, Any]:
-    """Return the flags of `sglang.launch_server`: `switch`, a type, or the list of what it takes."""
+    """Return the flags of `sglang.launch_server` with their kind: `switch`, a type, or the list of choices."""
     found: dict[str, Any] = {}
     for path in wheel.under(_FIELDS):
         for cls in wheel.classes(path).values():

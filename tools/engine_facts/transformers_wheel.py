@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a release of transformers knows: config classes, tokenizers, and models that vLLM's generic backend runs.
+"""Extracts facts about a transformers release: config classes, tokenizers, and models for vLLM's generic backend.
 
-Read from `models/auto/` and the modelling files of its wheel. Needed because an engine takes config and tokenizer
-of a checkpoint from there, whatever it has of the architecture itself.
+Reads `models/auto/` and the modeling files of its wheel. Engines need them because they load a checkpoint's config
+and tokenizer from transformers, even for architectures that they implement themselves.
 """
 
 import ast
@@ -23,7 +23,7 @@ _TOKENIZER_CLASS = re.compile(r"Tokenizer(Fast)?$|^(TokenizersBackend|PythonBack
 
 
 def read_transformers(wheels: Sequence[Wheel]) -> dict[str, Any]:
-    """Return what the catalogue keeps of the newest release, and which config classes the earlier ones lack."""
+    """Return the catalogue's facts about the newest release, and the config classes that earlier ones lack."""
     latest = newest(wheels)
     made = _read(latest)
     earlier = [wheel for wheel in wheels if wheel is not latest]
@@ -32,7 +32,7 @@ def read_transformers(wheels: Sequence[Wheel]) -> dict[str, Any]:
 
 
 def _configs(wheel: Wheel) -> dict[str, str]:
-    """Return model type to config class; the library adds one by hand (`configuration_auto.py`)."""
+    """Return model type to config class; the library adds one manually (`configuration_auto.py`)."""
     return wheel.value(f"{_AUTO}auto_mappings.py", "CONFIG_MAPPING_NAMES") | {"gpt-sw3": "GPT2Config"}
 
 
@@ -53,7 +53,7 @@ def _read(wheel: Wheel) -> dict[str, Any]:
 
 
 def classes_with_tokenizer(wheel: Wheel) -> set[str]:
-    """Return the config classes, by name, for which `AutoTokenizer` knows a tokenizer."""
+    """Return the names of config classes for which `AutoTokenizer` has a tokenizer."""
     configs = _configs(wheel)
     tokenizers: dict[str, str] = wheel.value(f"{_AUTO}tokenization_auto.py", "TOKENIZER_MAPPING_NAMES")
     ignored: list[str] = wheel.value(f"{_AUTO}tokenization_auto.py", "MODELS_WITH_INCORRECT_HUB_TOKENIZER_CLASS")
@@ -73,15 +73,15 @@ def _tokenizer_classes(wheel: Wheel) -> list[str]:
         for name in wheel.classes(path)
         if _TOKENIZER_CLASS.search(name)
     }
-    # Names of earlier releases that the library still answers to.
+    # Names from earlier releases that the library still supports.
     return sorted(found | {"PreTrainedTokenizer", "PreTrainedTokenizerFast"})
 
 
 def _generic_backend(wheel: Wheel) -> list[str]:
-    """Return the generating classes whose attention an engine may replace and whose layers ranks may share.
+    """Return generative classes with replaceable attention and layers that ranks can share.
 
-    `is_backend_compatible` of the library is the class attribute `_supports_attention_backend`; what splits a model
-    over ranks is `base_model_tp_plan` of its config. Encoder-decoders are left out: vLLM's backend has no
+    `is_backend_compatible` of the library is the class attribute `_supports_attention_backend`; tensor parallelism
+    is defined by `base_model_tp_plan` of the config. Encoder-decoders are omitted: vLLM's backend has no
     cross-attention.
     """
     both = _names(wheel, _ENCODES_AND_DECODES)
@@ -106,7 +106,7 @@ def _modelling_classes(wheel: Wheel, folder: str) -> dict[str, ast.ClassDef]:
 
 
 def _flag_of(classes: dict[str, ast.ClassDef], name: str, wanted: str) -> bool:
-    """Return a class attribute, looked for in the class and in its bases beside it."""
+    """Return a class attribute, looking it up in the class and its bases in the same file."""
     waiting, seen = [name], set[str]()
     while waiting:
         cls = classes.get(current := waiting.pop(0))

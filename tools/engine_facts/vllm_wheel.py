@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a release of vLLM knows, read from its wheel.
+"""Extracts facts about a vLLM release from its wheel.
 
-Owns where vLLM keeps its registries (0.33.0). To import them needs CUDA's libraries, so the sources are parsed.
+Owns where vLLM keeps its registries (0.33.0). Importing them requires CUDA libraries, so the sources are parsed.
 """
 
 import ast
@@ -27,9 +27,9 @@ _USES = {
     "transformers_backend": "_TRANSFORMERS_SUPPORTED_MODELS",
 }
 _FP8_FLOORS = (("has_device_capability(89)", 8.9), ("FP8 KV cache requires FA3 on SM90", 9.0))
-"""What a back end says of a cache in fp8 where it is stricter than of itself."""
+"""Checks in a backend that restrict an fp8 KV cache more than the backend itself."""
 CAPABILITIES = (7.5, 8.0, 8.9, 9.0, 10.0, 10.3, 12.0)
-"""Of the accelerators that Google has."""
+"""Compute capabilities of Google's accelerators."""
 
 
 class Capability(NamedTuple):
@@ -40,11 +40,11 @@ class Capability(NamedTuple):
 
 
 def read_vllm(wheel: Wheel, tokenized: Collection[str]) -> dict[str, Any]:
-    """Return what the catalogue keeps of a release, without the flags.
+    """Return the catalogue's facts about a release, without the flags.
 
     Args:
-        wheel: of vLLM.
-        tokenized: names of config classes for which its transformers has a tokenizer; looked up by name there.
+        wheel: wheel of vLLM.
+        tokenized: names of config classes that have a tokenizer in its transformers, which is looked up by name.
     """
     configs: dict[str, str] = wheel.value(_CONFIG, "_CONFIG_REGISTRY")
     removed: dict[str, list[str]] = {}
@@ -76,7 +76,7 @@ def read_vllm(wheel: Wheel, tokenized: Collection[str]) -> dict[str, Any]:
 
 
 def _conversion(wheel: Wheel) -> dict[str, Any]:
-    """Return the suffixes by which an unlisted name is tried as another one."""
+    """Return the suffixes that are replaced to map an unlisted architecture to a listed one."""
     uses = {"embed": "embedding", "classify": "sequence_classification"}
     rows = wheel.value("vllm/config/model.py", "_SUFFIX_TO_DEFAULTS")
     suffixes = {
@@ -88,7 +88,7 @@ def _conversion(wheel: Wheel) -> dict[str, Any]:
 
 
 def _quantization(wheel: Wheel) -> dict[str, float]:
-    """Return each method that a checkpoint may name, with the least compute capability of its class."""
+    """Return each quantization method of checkpoints, with the minimum compute capability of its class."""
     init = f"{_QUANTIZATION}__init__.py"
     literal = ast.walk(wheel.expression(init, "QuantizationMethods"))
     names = sorted(str(part.value) for part in literal if isinstance(part, ast.Constant))
@@ -110,7 +110,7 @@ def _floor(wheel: Wheel, name: str) -> float:
             return evaluate(returned(own), {}) / 10
         base = next((base.id for base in found.bases if isinstance(base, ast.Name)), "")
         found = _named_class(wheel, base)
-    raise UnknownValueError(f"no compute capability of {name}")
+    raise UnknownValueError(f"found no compute capability for {name}")
 
 
 def _named_class(wheel: Wheel, name: str) -> ast.ClassDef | None:
@@ -122,7 +122,7 @@ def _named_class(wheel: Wheel, name: str) -> ast.ClassDef | None:
 
 
 def _schemes(wheel: Wheel) -> Iterator[tuple[str, float]]:
-    """Yield the schemes of compressed-tensors with their least compute capability."""
+    """Yield the compressed-tensors schemes with their minimum compute capability."""
     for path in wheel.under(f"{_QUANTIZATION}compressed_tensors/schemes/"):
         for name, cls in wheel.classes(path).items():
             own = method(cls, "get_min_capability")
@@ -131,7 +131,7 @@ def _schemes(wheel: Wheel) -> Iterator[tuple[str, float]]:
 
 
 def _attention(wheel: Wheel) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the back ends that vLLM tries on NVIDIA cards: where they run, and which caches they hold."""
+    """Yield the attention backends for NVIDIA cards: where they run, and which KV caches they support."""
     tried = {
         node.attr
         for function in ast.walk(wheel.tree("vllm/platforms/cuda.py"))
@@ -192,7 +192,7 @@ def _runs(function: ast.FunctionDef | None, capability: float) -> bool:
     major, minor = divmod(round(capability * 10), 10)
     scope = {"capability": Capability(major, minor), "DeviceCapability": Capability}
     expression = returned(function)
-    if isinstance(expression, ast.BoolOp):  # what it asks of its base class beside is not the card's
+    if isinstance(expression, ast.BoolOp):  # conditions from its base class do not depend on the card
         kept = [part for part in expression.values if "super()" not in ast.unparse(part)]
         return all(evaluate(part, scope) for part in kept)
     return bool(evaluate(expression, scope))
@@ -202,7 +202,7 @@ def _runs(function: ast.FunctionDef | None, capability: float) -> bool:
 
 
 def read_flags(wheel: Wheel) -> dict[str, Any]:
-    """Return the flags of `vllm serve`: `switch`, a type, or the list of what it takes."""
+    """Return the flags of `vllm serve` with their kind: `switch`, a type, or the list of choices."""
     found: dict[str, Any] = {}
     aliases = _aliases(wheel)
     tables = _tables(wheel)
@@ -221,7 +221,7 @@ def read_flags(wheel: Wheel) -> dict[str, Any]:
 
 
 def _aliases(wheel: Wheel) -> dict[str, ast.expr]:
-    """Return the names that stand for a type in the files of the configuration."""
+    """Return the type aliases in the configuration files."""
     found: dict[str, ast.expr] = {}
     folders = ("vllm/config/", _QUANTIZATION, _BACKENDS, "vllm/tasks", "vllm/reasoning/", _CONFIG)
     for path in (path for folder in folders for path in wheel.under(folder)):
@@ -234,7 +234,7 @@ def _aliases(wheel: Wheel) -> dict[str, ast.expr]:
 
 
 def _tables(wheel: Wheel) -> dict[str, dict[str, ast.expr]]:
-    """Return field annotations by the name of the variable that `get_kwargs(SomeConfig)` was assigned to."""
+    """Return field annotations by the variable that `get_kwargs(SomeConfig)` was assigned to."""
     fields: dict[str, dict[str, ast.expr]] = {}
     for path in wheel.under("vllm/config/"):
         for cls in wheel.classes(path).values():
@@ -270,13 +270,13 @@ def _kind_of_call(node: ast.Call, tables: dict[str, dict[str, ast.expr]], aliase
 
 
 def _kind(annotation: ast.expr, aliases: dict[str, ast.expr]) -> Any:
-    """Return what an annotation takes; the order is that of `_compute_kwargs` in arg_utils.py."""
+    """Return the kind of an annotation, in the order of `_compute_kwargs` in arg_utils.py."""
     parts = list(_expanded(annotation, aliases))
     words = {part.id for part in parts if isinstance(part, ast.Name)}
     if "bool" in words:
         return "str" if "str" in words else "switch"
     if "Literal" in words:
-        # A plain `str` beside the words lets plug-ins add theirs, of which the images have none.
+        # A plain `str` next to the choices lets plugins add their own; the images have no plugins.
         taken = {str(part.value) for part in parts if isinstance(part, ast.Constant) and part.value is not None}
         return sorted(taken)
     for kind in ("list", "set", "tuple"):
@@ -289,7 +289,7 @@ def _kind(annotation: ast.expr, aliases: dict[str, ast.expr]) -> Any:
 
 
 def _expanded(node: ast.expr, aliases: dict[str, ast.expr]) -> Iterator[ast.AST]:
-    """Yield every part of an annotation, names of types replaced by what they stand for."""
+    """Yield every part of an annotation, with type aliases expanded."""
     for part in ast.walk(node):
         if isinstance(part, ast.Name) and part.id in aliases:
             yield from _expanded(

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sources of a wheel, read without running them.
+"""Reads the sources of a wheel without running them.
 
-Owns the parsing and a small evaluator of literal expressions. Does not own what any engine keeps where. What it
-cannot evaluate it refuses (`UnknownValueError`), so that a release that moved something is noticed.
+Owns the parsing and a small evaluator of literal expressions. Does not own where an engine keeps its facts. Raises
+`UnknownValueError` for what it cannot evaluate, so that a restructured release is noticed.
 """
 
 import ast
@@ -28,11 +28,11 @@ _COMPARE = {
 
 
 class UnknownValueError(ValueError):
-    """An expression that only running the code would tell."""
+    """An expression that cannot be evaluated without running the code."""
 
 
 class Wheel:
-    """A wheel of one package."""
+    """The wheel of a package."""
 
     def __init__(self, path: Path) -> None:
         self._zip = zipfile.ZipFile(path)
@@ -44,19 +44,19 @@ class Wheel:
 
     @cached_property
     def paths(self) -> tuple[str, ...]:
-        """Every Python file, sorted."""
+        """Return every Python file, sorted."""
         return tuple(sorted(name for name in self._zip.namelist() if name.endswith(".py")))
 
     def under(self, folder: str) -> Iterator[str]:
-        """Yield the Python files of a folder and those below it."""
+        """Yield the Python files in a folder and its subfolders."""
         return (path for path in self.paths if path.startswith(folder))
 
     def text(self, path: str) -> str:
-        """Return a file of the wheel."""
+        """Return the text of a file in the wheel."""
         return self._zip.read(path).decode()
 
     def requires(self, package: str) -> str:
-        """Return what the metadata ask of another package, empty where nothing."""
+        """Return the metadata's requirement on another package; empty if there is none."""
         metadata = next(name for name in self._zip.namelist() if name.endswith(".dist-info/METADATA"))
         for line in self._zip.read(metadata).decode().splitlines():
             if line.startswith(f"Requires-Dist: {package}") and "extra" not in line:
@@ -64,44 +64,44 @@ class Wheel:
         return ""
 
     def tree(self, path: str) -> ast.Module:
-        """Return a file as syntax."""
+        """Return the syntax tree of a file."""
         if path not in self._parsed:
             self._parsed[path] = ast.parse(self._zip.read(path))
         return self._parsed[path]
 
     def classes(self, path: str) -> dict[str, ast.ClassDef]:
-        """Return the classes of a file by name, nested ones too."""
+        """Return the classes of a file by name, including nested ones."""
         if path not in self._classes:
             found = (node for node in ast.walk(self.tree(path)) if isinstance(node, ast.ClassDef))
             self._classes[path] = {node.name: node for node in found}
         return self._classes[path]
 
     def expression(self, path: str, name: str) -> ast.expr:
-        """Return what a name is first assigned in a file, wherever it stands."""
+        """Return the expression first assigned to a name, at any level of a file."""
         for node in ast.walk(self.tree(path)):
             if assigned(node) == name and (value := getattr(node, "value", None)) is not None:
                 return value
-        raise UnknownValueError(f"{path} assigns no `{name}`")
+        raise UnknownValueError(f"{path} does not assign `{name}`")
 
     def value(self, path: str, name: str, scope: Scope | None = None) -> Any:
-        """Return the value that a name is first assigned in a file."""
+        """Return the value first assigned to a name in a file."""
         return evaluate(self.expression(path, name), scope or {}, lambda other: self.value(path, other, scope))
 
 
 def assigned(node: ast.AST) -> str:
-    """Return the name that a statement assigns, empty where it assigns none."""
+    """Return the name that a statement assigns; empty if none."""
     if isinstance(node, ast.Assign) and len(node.targets) == 1:
         return getattr(node.targets[0], "id", "")
     return getattr(node.target, "id", "") if isinstance(node, ast.AnnAssign) else ""
 
 
 def attribute(cls: ast.ClassDef, name: str) -> ast.expr | None:
-    """Return what a class assigns to a name in its body, None where it does not."""
+    """Return the expression assigned to a name in a class body, or None."""
     return next((getattr(node, "value", None) for node in cls.body if assigned(node) == name), None)
 
 
 def method(cls: ast.ClassDef, name: str) -> ast.FunctionDef | None:
-    """Return a method that a class defines itself."""
+    """Return a method defined in the class itself, or None."""
     found = (node for node in cls.body if isinstance(node, ast.FunctionDef) and node.name == name)
     return next(found, None)
 
@@ -119,8 +119,8 @@ def evaluate(node: ast.expr, scope: Scope, look_up: Any = None) -> Any:
 
     Args:
         node: the expression.
-        scope: values and functions that names stand for.
-        look_up: called with a name that the scope lacks.
+        scope: values and functions of names.
+        look_up: called for names that are not in the scope.
     """
     again = lambda part, names=scope: evaluate(part, names, look_up)  # noqa: E731
     match node:
@@ -172,7 +172,7 @@ def evaluate(node: ast.expr, scope: Scope, look_up: Any = None) -> Any:
 
 
 def _or_text(node: ast.expr, again: Any) -> Any:
-    """Return a value, or the source of one that only names something (a class of a registry)."""
+    """Return a value, or the source text if it only names something (a class of a registry)."""
     try:
         return again(node)
     except (UnknownValueError, AttributeError):
