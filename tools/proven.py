@@ -20,9 +20,9 @@ _HEAD = """# What is proven, how, and what is not
 <!-- Written by `./dev gen` from tests/proof, the parts' go.mod files and tools/proven.yaml; do not edit. -->
 
 Declaring something does not prove it. For every change, `.ci/run` builds the parts below from source, on one
-machine without a cloud, and runs `./dev test -m proof -n 0 tests/proof`. Each line under a heading is a test. To use
-the parts manually, see [sandbox](concepts/sandbox.md). `./dev test` covers everything that needs no parts (plan,
-lock, catalogue).
+machine without a cloud, and runs `./dev test -m proof -n 0 tests/proof`. Each line under a heading is a test. To
+use the parts manually, see [sandbox](concepts/sandbox.md). `./dev test` covers everything that needs no parts
+(plan, lock, catalogue).
 """
 
 
