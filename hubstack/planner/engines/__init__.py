@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The engines, a module each: `SPEC` of `engines/<engine>.py` answers what the planner asks (`spec.EngineSpec`)."""
+"""The engines, one module each: `SPEC` in `engines/<engine>.py` describes the engine (`spec.EngineSpec`)."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -12,7 +12,7 @@ from hubstack.planner.engines.spec import EngineSpec
 
 @cache
 def specs() -> Mapping[EngineKind, EngineSpec]:
-    """Return the seat of every engine: module `llama_cpp` has `llama-cpp`.
+    """Return the spec of every engine; module `llama_cpp` defines `llama-cpp`.
 
     Raises:
         ModuleNotFoundError: an engine of `EngineKind` has no module.
@@ -23,5 +23,5 @@ def specs() -> Mapping[EngineKind, EngineSpec]:
 
 
 def spec_of(kind: EngineKind) -> EngineSpec:
-    """Return the seat of one engine."""
+    """Return the spec of one engine."""
     return specs()[kind]

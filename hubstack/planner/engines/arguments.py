@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Flags that several engines take: those that the catalogue's row spells out, and the parsers of answers."""
+"""Flags shared by several engines: those in the engine's catalogue row, and the response parsers."""
 
 from hubstack.inputs.models import ModelRequest
 from hubstack.planner.engines.spec import Serving
@@ -7,7 +7,7 @@ from hubstack.planner.memory import sizing
 
 
 def of_row(serving: Serving) -> tuple[str, ...]:
-    """Return the `arguments` of the engine's row, with the model's values in their braces."""
+    """Return the `arguments` of the engine's catalogue row, with placeholders replaced by the model's values."""
     values = _values(serving)
     return tuple(text.format_map(values) for text in serving.choice.engine.arguments)
 
@@ -32,12 +32,12 @@ def _tei_dtype(serving: Serving) -> str:
 
 
 def port_of(port: int) -> int:
-    """Return a port that a user other than root may open."""
+    """Return a port that a non-root user can bind."""
     return port if port >= 1024 else 8000 + port
 
 
 def parser_flags(request: ModelRequest, model_dir: str) -> list[str]:
-    """Return the flags of tool calls, reasoning and chat template, which vLLM and SGLang spell alike."""
+    """Return the flags for tool calls, reasoning and chat template, which vLLM and SGLang share."""
     flags: list[str] = []
     if request.tool_call_parser:
         flags += ["--tool-call-parser", request.tool_call_parser]

@@ -16,15 +16,15 @@ def _takes(model: Unassigned) -> str | None:
 
 
 RESIDENT_BYTES = 4 * 1024**3
-"""Of the server beside its prompt cache: CUDA's libraries and buffers, and checkpoints of the context."""
+"""Host memory of the server besides its prompt cache: CUDA libraries, buffers and context checkpoints."""
 MAX_CACHE_MIB = 8192
-"""Its own default (tools/server/README.md): more than a small pod has, and servers were killed (LLMKube#1406)."""
+"""llama.cpp's default (tools/server/README.md), which exceeds a small pod's memory (LLMKube#1406)."""
 
 
 def _args(serving: Serving) -> tuple[str, ...]:
-    """Add what the row does not know: the prompt cache, and the projector of a model that sees.
+    """Return the row's flags, plus the prompt cache and the image projector of a vision model.
 
-    Prompts are kept in half of the memory that the server leaves, so that it stays within the container's limit.
+    The prompt cache uses half of the memory that the server leaves, to stay within the container's limit.
     """
     memory = host_memory_bytes(serving.shape.machine, serving.shape.host_share)
     cache_mib = max(0, memory - RESIDENT_BYTES) // 2 // 1024**2

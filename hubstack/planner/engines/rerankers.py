@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Language models that rank: how vLLM turns each family into a classifier, and in which words it asks it.
+"""Language models used as rerankers: how vLLM turns each family into a classifier, and the prompt template.
 
-Owns both for the families whose model cards say it. Without the template a reranker answers to a text that it was
-never trained on, and its scores are near random (vllm#21681). Sources: the cards of Qwen/Qwen3-Reranker-0.6B,
+Owns both for the families whose model cards define them. Without its template a reranker gets a prompt that it was
+not trained on, and its scores are close to random (vllm#21681). Sources: the cards of Qwen/Qwen3-Reranker-0.6B,
 mixedbread-ai/mxbai-rerank-large-v2 and BAAI/bge-reranker-v2-gemma; methods of vLLM 0.33.0,
 model_executor/models/adapters.py; roles `query` and `document`, entrypoints/pooling/scoring/io_processor.py.
 """
@@ -18,16 +18,16 @@ _DOCUMENT = "{{ messages | selectattr('role', 'eq', 'document') | map(attribute=
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reranker:
-    """One family."""
+    """The reranking setup of one model family."""
 
     overrides: Mapping[str, Any]
-    """Of its config.json, for `--hf-overrides`."""
+    """Overrides of config.json, for `--hf-overrides`."""
     template: str
-    """In Jinja, of a pair of texts."""
+    """Jinja template of the prompt for a query and a document."""
 
     @property
     def overrides_json(self) -> str:
-        """The overrides as the flag takes them."""
+        """The overrides as JSON, for the flag."""
         return json.dumps(self.overrides, sort_keys=True)
 
 
@@ -73,4 +73,4 @@ RERANKERS: Mapping[str, Reranker] = {
         ),
     ),
 }
-"""By architecture of config.json."""
+"""Rerankers by the architecture in config.json."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SGLang: for what vLLM does not load."""
+"""SGLang, used for models that vLLM does not load."""
 
 from hubstack.kinds import EngineKind
 from hubstack.plan import ApiKey
@@ -12,7 +12,7 @@ from hubstack.planner.memory.workload import EngineMemory
 
 
 def _args(serving: Serving) -> tuple[str, ...]:
-    """Facts: gke.md 2.1 and 2.5; it listens on localhost unless told otherwise."""
+    """Return SGLang's flags; without `--host` it listens on localhost only."""
     request, load = serving.request, serving.load
     flags = [
         "--model-path", serving.model_path, "--served-model-name", serving.facts.id, "--host", "0.0.0.0",  # noqa: S104
@@ -32,7 +32,7 @@ def _args(serving: Serving) -> tuple[str, ...]:
 
 
 def _takes(model: Unassigned) -> str | None:
-    """Take the generating models that vLLM leaves to it (facts: gke.md 2.2 and 2.7)."""
+    """Return why SGLang serves a generative model that vLLM does not support, or None."""
     task, name = model.facts.pipeline_tag, model.geometry.name
     vllm, own = (model.catalog.engines[kind] for kind in (EngineKind.VLLM, EngineKind.SGLANG))
     if task not in GENERATE:
@@ -60,7 +60,7 @@ SPEC = EngineSpec(
     ),
     cache_without_fp8="auto",
     not_streamed="SGLang's image is not documented to include the streamer",
-    # It reads no variable: its flag names ours.
+    # SGLang does not read the key from the environment, so the flag expands our variable.
     api_key=ApiKey(variable="HUBSTACK_API_KEY", args=("--api-key", "$(HUBSTACK_API_KEY)")),
     picker_metrics="sglang",
     start_seconds=240,

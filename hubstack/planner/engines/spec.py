@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the planner asks of an engine, and what it tells it: one `EngineSpec` in each `engines/<engine>.py`.
+"""The interface between the planner and an engine: each `engines/<engine>.py` has one `EngineSpec`.
 
-Owns the questions. The answers that are plain data of a release (image, port, paths, formats, architectures) are
-the engine's row of catalog/engines.yaml.
+Owns the interface. Does not own the plain data of a release (image, port, paths, formats, architectures), which is
+in the engine's row of catalog/engines.yaml.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,7 +22,7 @@ from hubstack.planner.model.weights import ChosenFiles, WeightsFormat
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """Why a model is not served, and which key of the request could change that."""
+    """Why a model cannot be served, and the request key that could change that."""
 
     why: str
     hint: str | None = None
@@ -31,7 +31,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unassigned:
-    """A model whose request names no engine."""
+    """A model without a requested engine."""
 
     request: ModelRequest
     facts: ModelFacts
@@ -42,14 +42,14 @@ class Unassigned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineChoice:
-    """The engine, and what about it has to reach the flags."""
+    """The chosen engine, and the properties that affect its flags."""
 
     engine: Engine
     kind: EngineKind
     pooling: bool = False
-    """Embeddings, ranking or classification rather than generated text."""
+    """Whether the model embeds, ranks or classifies rather than generates text."""
     ranks: bool = False
-    """Scores pairs of texts."""
+    """Whether the model scores pairs of texts."""
     remote_code: bool = False
     reasons: tuple[Reason, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -62,27 +62,27 @@ class Shape:
     machine: MachineType
     accelerator: Accelerator
     count: int
-    """GPUs or chips that the replica uses."""
+    """GPUs or TPU chips that the replica uses on each node."""
     tensor_parallel: int
     topology: str | None = None
     pipeline_parallel: int = 1
-    """Stages; one node holds one stage."""
+    """Pipeline stages, one per node."""
     hosts: int = 1
-    """Nodes of one replica; `count` is of each."""
+    """Nodes of one replica; `count` is per node."""
     servers_per_accelerator: int = 1
-    """Above 1 the card is shared by time-sharing, and the server may use that part of it."""
+    """Above 1, servers time-share the GPU and each may use that part of it."""
     fraction: float | None = None
-    """Share of one card that the machine has; None for whole cards."""
+    """Fraction of a GPU that the machine has; None for whole GPUs."""
 
     @property
     def host_share(self) -> float:
-        """Part of a node's processors and memory that belongs to one server."""
+        """Share of a node's CPU and memory that belongs to one server."""
         return self.count / self.machine.accelerator_count / self.servers_per_accelerator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Serving:
-    """A placed model, on its way to a container."""
+    """A placed model, as input for its container."""
 
     request: ModelRequest
     facts: ModelFacts
@@ -91,35 +91,35 @@ class Serving:
     shape: Shape
     need: MemoryNeed
     load: Load
-    """What sizing assumed; the flags pin it."""
+    """The workload that sizing assumed; flags pin it."""
     load_bytes: int
     model_path: str
-    """As the engine is given it: the mounted folder, or the GGUF file in it."""
+    """Path passed to the engine: the mounted folder, or the GGUF file in it."""
     format: WeightsFormat
     is_mistral: bool
-    """The checkpoint is in Mistral's own format."""
+    """Whether the checkpoint uses Mistral's format."""
     loading: LoadingPlan
     limits: Termination
-    """What the platforms give a server that has to go."""
+    """How long the platforms let a server shut down."""
     model_dir: str = MODEL_DIR
     """Folder of the model's files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeGroup:
-    """What the containers of one replica are started with."""
+    """How the containers of one multi-node replica start."""
 
     command: tuple[str, ...]
-    """Replaces the image's entry point, of leader and workers."""
+    """Replaces the image's entry point on leader and workers."""
     args: tuple[str, ...]
-    """Of the leader, which answers."""
+    """Arguments of the leader, which serves requests."""
     worker_args: tuple[str, ...] = ()
-    """Of the others; empty where there are none."""
+    """Arguments of the workers; empty if there are none."""
     env: tuple[tuple[str, str], ...] = ()
 
 
 Answer = str | Refusal | None
-"""Why an engine serves a model; why none does; None: it leaves the model to the next one."""
+"""Why an engine serves a model, a refusal if none can, or None to leave the model to the next engine."""
 
 
 def _can(_model: Unassigned) -> None:
@@ -136,7 +136,7 @@ def _no_caveat(_engine: Engine, _geometry: Geometry) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSpec:
-    """One engine."""
+    """What the planner needs to know about one engine."""
 
     kind: EngineKind
     memory: EngineMemory

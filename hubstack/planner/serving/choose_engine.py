@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which engine serves a model, or why none does.
+"""Which engine serves a model, or why none can.
 
-Owns the choice (docs/concepts/sizing.md, "Engines") and the refusals that protect a company: pickled weights,
-remote code, files that the Hub's scan reports. Does not own flags (`hubstack.planner.engines`) or the lists of
-what each engine knows (catalog/engines.yaml).
+Owns the choice (docs/concepts/sizing.md, "Engines") and the security refusals: pickled weights, remote code, files
+flagged by the Hub's scan. Does not own flags (`hubstack.planner.engines`) or the lists of what each engine supports
+(catalog/engines.yaml).
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -33,7 +33,7 @@ FEATURES: Mapping[str, Callable[[ModelRequest], bool]] = {
     "lora": lambda request: bool(request.lora_slots),
     "speculative": lambda request: bool(request.speculative_method),
 }
-"""Keys that not every engine has flags for, and whether a request sets them."""
+"""Settings that only some engines have flags for, each with a test of whether a request sets it."""
 
 
 @dataclass(slots=True)
@@ -45,7 +45,7 @@ class _Checks:
 def choose_engine(
     request: ModelRequest, facts: ModelFacts, geometry: Geometry, chosen: ChosenFiles, catalog: Catalog
 ) -> EngineChoice | list[Refusal]:
-    """Choose the engine of a model on GPUs, or return every reason why none may serve it."""
+    """Choose the engine of a model on GPUs, or return every reason why none can serve it."""
     checks = _Checks()
     _check_weights(request, facts, chosen, checks)
     _check_scan(request, facts, chosen, checks)
@@ -127,7 +127,7 @@ def _check_weights(request: ModelRequest, facts: ModelFacts, chosen: ChosenFiles
 
 
 def _is_adapter(facts: ModelFacts) -> bool:
-    """A model may carry an adapter of its own beside its weights (granite-speech): it is no adapter."""
+    """Return whether the repository is only an adapter; a full model may include one too (granite-speech)."""
     paths = [file.path for file in facts.files]
     whole = any(path.endswith(".safetensors") and "/" not in path and "adapter" not in path for path in paths)
     is_named = "adapter_config.json" in paths or facts.library == "peft"
@@ -135,7 +135,7 @@ def _is_adapter(facts: ModelFacts) -> bool:
 
 
 def _is_mlx(facts: ModelFacts) -> bool:
-    """MLX writes `group_size` and `bits` alone, and its weights are packed in U32."""
+    """Return whether the weights are MLX: config with only `group_size` and `bits`, weights packed in U32."""
     said = facts.quantization
     has_method = any(
         said.get(key) for key in ("quant_method", "quant_algo", "format", "config_groups", "load_in_4bit")
@@ -168,7 +168,7 @@ def _check_quantization(facts: ModelFacts, engine: Engine, checks: _Checks) -> N
 
 
 def _check_features(request: ModelRequest, engine: Engine, spec: EngineSpec, checks: _Checks) -> None:
-    """Refuse what the engine would not start with."""
+    """Add a refusal for each requested feature with which the engine would not start."""
     parsers = {"tool_call_parser": engine.tool_call_parsers, "reasoning_parser": engine.reasoning_parsers}
     for name, known in parsers.items():
         said: str | None = getattr(request, name)
@@ -187,7 +187,7 @@ def _check_features(request: ModelRequest, engine: Engine, spec: EngineSpec, che
 def _suggest_parsers(
     request: ModelRequest, facts: ModelFacts, geometry: Geometry, engine: Engine
 ) -> Iterator[Reason]:
-    """Name the parsers of a chat model's family that the request leaves off."""
+    """Suggest the parsers of a chat model's family that the request does not set."""
     known = engine.family_parsers.get(geometry.model_type, {})
     asked = {"tool_call": request.tool_call_parser, "reasoning": request.reasoning_parser}
     left = [f"`{kind}_parser: {name}`" for kind, name in known.items() if not asked[kind]]
@@ -197,7 +197,7 @@ def _suggest_parsers(
 
 
 def _find(model: Unassigned) -> tuple[EngineKind, str] | Refusal:
-    """Ask the engines in their turns."""
+    """Return the first engine, in order of priority, that serves the model."""
     for spec in sorted(specs().values(), key=lambda spec: spec.turn):
         answer = spec.takes(model) if spec.takes else None
         if isinstance(answer, Refusal):
@@ -217,7 +217,7 @@ def _find(model: Unassigned) -> tuple[EngineKind, str] | Refusal:
 
 
 def _check_asked(spec: EngineSpec, model: Unassigned) -> tuple[EngineKind, str] | Refusal:
-    """Take the engine that was asked for, unless it is sure to fail."""
+    """Return the requested engine, unless it is certain to fail."""
     engine, family = model.catalog.engines[spec.kind], model.geometry.model_type
     format_ = model.chosen.format
     stored = "pytorch" if format_ is WeightsFormat.PICKLE else format_.value

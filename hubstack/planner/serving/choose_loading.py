@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a placed model reads its weights, and how long that takes.
+"""How a placed model loads its weights, and how long that takes.
 
-Owns the choice between streaming, mounting the bucket and mounting a disk, the reasons, and the estimate:
-bytes / rate, with the rates of catalog/load_rates.yaml. Does not own flags (`hubstack.planner.engines`),
-objects
-(`hubstack.deploy.manifests`) nor how weights get into the bucket (`hubstack.deploy.weights_job`).
-docs/concepts/weights.md has the table.
+Owns the choice between streaming, mounting the bucket and mounting a disk, the reasons, and the estimate: bytes /
+rate, with the rates of catalog/load_rates.yaml. Does not own flags (`hubstack.planner.engines`), Kubernetes objects
+(`hubstack.deploy.manifests`) or how weights are copied to the bucket (`hubstack.deploy.weights_job`). The methods
+are compared in docs/concepts/weights.md.
 """
 
 from dataclasses import dataclass
@@ -20,50 +19,50 @@ from hubstack.planner.model.weights import WeightsFormat
 
 GIB = 1024**3
 MIN_GAIN_SECONDS = 120
-"""`auto` leaves the mount, which every engine reads, for a gain that a person notices."""
+"""Minimum saving for which `auto` streams instead of mounting, which works with every engine."""
 CACHE_SHARE_OF_DISK = 0.5
-"""Of a node's boot disk, at most, for the weights' read cache; the rest is the system, images and scratch."""
+"""Maximum share of a node's boot disk for the weights' read cache; the rest is for system, images and scratch."""
 STREAM_BUFFER_BYTES = 40_000_000_000
-"""The streamer's own default (facts: gke.md 2.3)."""
+"""The Run:ai streamer's default buffer."""
 ENGINE_HOST_BYTES = 4 * GIB
 RANK_HOST_BYTES = 2 * GIB
-"""Left to the engine's processes beside the streamer's buffer: an allowance."""
+"""Assumed host memory of the engine's processes besides the streamer's buffer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loadable:
-    """What the choice looks at, of one placed model."""
+    """The properties of one placed model that determine how it is loaded."""
 
     engine: EngineKind
     format: WeightsFormat
     size_bytes: int
-    """Of the weight files, as they lie in the bucket."""
+    """Bytes of the weight files in the bucket."""
     largest_file_bytes: int
     pooling: bool
     chat_template: bool
     has_folders: bool = False
-    """Weight files lie in folders of the repository too."""
+    """Whether some weight files are in subfolders of the repository."""
     is_mistral: bool = False
-    """In Mistral's own format, which has a load format of its own."""
+    """Whether the weights use Mistral's format, which needs its own load format."""
     ranks: int
     """Of one node."""
     hosts: int
     pod_memory_bytes: int
-    """Host memory of the server's container, without what lies in /dev/shm."""
+    """Host memory of the server's container in bytes, without /dev/shm."""
     machine_types: tuple[str, ...]
     """Of every capacity step."""
     zones: tuple[tuple[str, ...], ...]
     """Of every capacity step."""
     boot_disk_gib: int
     network_bytes_per_second: int | None
-    """The server's part of its node's; None where no source gives it."""
+    """The server's share of its node's network; None if the catalogue does not have it."""
     bucket_uri: str
     """`gs://bucket/commit`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loading:
-    """The choice and why."""
+    """The chosen loading method and the reason."""
 
     plan: LoadingPlan
     reason: Reason
@@ -71,19 +70,19 @@ class Loading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """How long a node reads."""
+    """How long a node takes to load its weights."""
 
     seconds: int
     how: str
-    """The arithmetic, with its figures."""
+    """The arithmetic with its figures."""
     source: str | None
-    """None: the rate is our allowance."""
+    """Source of the rate; None if it is our assumption."""
 
 
 def refuse_loading(
     asked: str, cache: str, engine: EngineKind, format_: WeightsFormat, *, pooling: bool, chat_template: bool
 ) -> Refusal | None:
-    """Say what of the request cannot work, as far as it can be told before a place is known."""
+    """Return why the requested loading cannot work, as far as is known before placement; None otherwise."""
     if asked == LoadingMethod.HYPERDISK_ML and cache == "anywhere":
         why = "sets a bucket cache but loads from a disk, so nothing would use the cache"
         return Refusal(why=why, hint="remove `cache:`", field="cache")
@@ -94,13 +93,13 @@ def refuse_loading(
 
 
 def choose_loading(asked: str, cache: str, what: Loadable, rates: LoadRates) -> Loading | Refusal:
-    """Choose how a placed model reads its weights.
+    """Choose how a placed model loads its weights.
 
     Args:
-        asked: `auto`, or a word of LoadingMethod.
+        asked: `auto` or a value of LoadingMethod.
         cache: `none` or `anywhere`.
-        what: the model on its place.
-        rates: of the catalogue.
+        what: the placed model.
+        rates: the catalogue's load rates.
     """
     early = refuse_loading(
         asked, cache, what.engine, what.format, pooling=what.pooling, chat_template=what.chat_template
@@ -122,7 +121,7 @@ def choose_loading(asked: str, cache: str, what: Loadable, rates: LoadRates) -> 
 
 
 def _automatic(what: Loadable, rates: LoadRates, no_stream: str | None, *, cached: bool) -> Loading:
-    """Stream where the engine can and it is worth it."""
+    """Stream if the engine can and it saves enough time; otherwise mount."""
     if no_stream:
         return _mount(what, rates, f"not streamed: {no_stream}", cached=cached)
     mounted, streamed = (
@@ -137,7 +136,7 @@ def _automatic(what: Loadable, rates: LoadRates, no_stream: str | None, *, cache
 
 
 def mount_elsewhere(size_bytes: int, platform: str, rates: LoadRates) -> Loading:
-    """Return how weights are read beside GKE: through the platform's own mount, of which no rate is known."""
+    """Return how a managed platform loads weights: through its own mount, whose rate is unknown."""
     seconds = -(-size_bytes // rates.slow_bytes_per_second)
     speed = rates.slow_bytes_per_second / 1e6
     text = f"{platform} loads the weights: {size_bytes / 1e9:,.1f} GB / {speed:,.0f} MB/s (our assumption)"
@@ -146,9 +145,9 @@ def mount_elsewhere(size_bytes: int, platform: str, rates: LoadRates) -> Loading
 
 
 def estimate(method: LoadingMethod, what: Loadable, rates: LoadRates, *, cached: bool = False) -> Estimate:
-    """Return the seconds that one node takes to read its weights, with the arithmetic.
+    """Return the seconds that one node takes to load its weights, with the arithmetic.
 
-    A mounted file is read only where a stage needs it. Streamed nodes read every file, whatever their stage.
+    From a mount, a node reads only the files of its pipeline stage. With streaming, every node reads every file.
     """
     size = what.size_bytes if method is LoadingMethod.RUNAI_STREAMER else -(-what.size_bytes // what.hosts)
     row = rates.rates[_rate_id(method, what, cached=cached)]
@@ -162,7 +161,7 @@ def estimate(method: LoadingMethod, what: Loadable, rates: LoadRates, *, cached:
 
 
 def fits_file_cache(size_bytes: int, boot_disk_gib: int) -> bool:
-    """Return whether a mount may cache the weights on the node's disk."""
+    """Return whether the weights fit the mount's cache on the node's disk."""
     return size_bytes <= boot_disk_gib * GIB * CACHE_SHARE_OF_DISK
 
 
@@ -181,7 +180,7 @@ def _rate_id(method: LoadingMethod, what: Loadable, *, cached: bool) -> str:
 
 
 def _cannot_stream(engine: EngineKind, format_: WeightsFormat, *, pooling: bool, chat_template: bool) -> str | None:
-    """Say what of engine and repository cannot be streamed; sources in docs/concepts/weights.md."""
+    """Return why the engine or repository rules out streaming, or None (sources: docs/concepts/weights.md)."""
     rules = (
         (
             format_ is not WeightsFormat.SAFETENSORS,
@@ -206,10 +205,10 @@ def _cannot_stream_here(what: Loadable) -> str | None:
 
 
 def _least_buffer(what: Loadable) -> int:
-    """Return the host memory that streaming may take at least.
+    """Return the minimum host memory in bytes that streaming may need.
 
-    A tensor must fit whole, and is no larger than its file. Streamers below 0.17 hold all of the weights in host
-    memory when ranks share the reading, and which version an image has is not known.
+    A whole tensor must fit, and it is at most as large as its file. Streamers before 0.17 hold all weights in host
+    memory when ranks share the reading, and the version in an image is unknown.
     """
     return what.size_bytes if what.ranks > 1 else min(what.largest_file_bytes, what.size_bytes)
 

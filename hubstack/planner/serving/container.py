@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The serving container of a model: image, flags, probes and resources as plain data.
 
-Owns how a sized and placed model is told to its engine, so that it starts: every figure that sizing assumed
-is pinned by a flag. Does not own the Kubernetes objects (`hubstack.deploy.manifests`).
+Owns how a sized and placed model is passed to its engine: a flag pins every figure that sizing assumed. Does not
+own the Kubernetes objects (`hubstack.deploy.manifests`).
 """
 
 import math
@@ -18,10 +18,10 @@ from hubstack.planner.serving.shutdown import plan_shutdown
 
 GIB = sizing.GIB
 ANSWER_TOKENS = 2048
-"""Of an answer that is waited for when a server is told to stop."""
+"""Length in tokens of the response that a stopping server may still finish."""
 MIN_ANSWER_SECONDS, MAX_ANSWER_SECONDS = 60, 900
 NON_ROOT_USER = 2000
-"""vLLM's images carry this user; the other engines need no entry for it."""
+"""A user that exists in vLLM's images; the other engines do not need an entry for it."""
 _ENV = {
     "DO_NOT_TRACK": "1",
     "HF_HOME": "/tmp/huggingface",  # noqa: S108  an emptyDir of the pod
@@ -33,24 +33,24 @@ _ENV = {
 
 
 def shm_bytes(tensor_parallel: int, memory_bytes: int) -> int:
-    """Return the size of /dev/shm, which counts as memory of the pod; 0 where one process needs none."""
+    """Return the bytes of /dev/shm, which count as pod memory; 0 if a single process does not need it."""
     return min(2 * tensor_parallel * GIB, memory_bytes // 4) if tensor_parallel > 1 else 0
 
 
 def plan_server(serving: Serving) -> ServerPlan:
-    """Describe the container that serves a model."""
+    """Return the container that serves a model."""
     choice, shape = serving.choice, serving.shape
     engine = choice.engine
     spec, loading = spec_of(choice.kind), serving.loading
     start, port = spec.start_seconds, port_of(engine.port)
     load_seconds = start + loading.seconds
-    # A fast estimate never closes the window on a slow load: both rates count, the slower one wins.
+    # The slower of both rates sets the startup window, so that a fast estimate does not cut off a slow load.
     window_seconds = 3 * (start + max(loading.seconds, loading.slow_seconds))
     share = shape.host_share
     memory = host_memory_bytes(shape.machine, share)
     is_tpu = shape.accelerator.kind is AcceleratorKind.TPU
     image = engine.image_for(shape.accelerator.id)
-    if image is None:  # placement offers only accelerators that the engine has an image for
+    if image is None:  # placement only uses accelerators with an engine image
         raise ValueError(f"{engine.id} has no image for {shape.accelerator.id}")
     answer = answer_seconds(serving.load_bytes, shape.count * shape.hosts, shape.accelerator.bandwidth_gbps)
     stop = plan_shutdown(engine, serving.request, answer, serving.limits)
@@ -93,7 +93,7 @@ def plan_server(serving: Serving) -> ServerPlan:
 
 
 def _group(spec: EngineSpec, serving: Serving, more: tuple[str, ...]) -> NodeGroup:
-    """Return how the containers of one replica start."""
+    """Return how the containers of one multi-node replica start."""
     command, args, hosts = serving.choice.engine.command, (*spec.args(serving), *more), serving.shape.hosts
     if hosts == 1:
         return NodeGroup(command=command, args=args)
@@ -103,9 +103,9 @@ def _group(spec: EngineSpec, serving: Serving, more: tuple[str, ...]) -> NodeGro
 
 
 def answer_seconds(load_bytes: int, accelerators: int, bandwidth_gbps: float) -> int:
-    """Return the time to finish an answer that has begun: every token reads the weights once.
+    """Return the seconds to finish a response that has started: every token reads the weights once.
 
-    At half the memory's bandwidth, since other sequences are served at the same time.
+    Assumes half the memory bandwidth, because other sequences are served at the same time.
     """
     seconds = ANSWER_TOKENS * load_bytes / accelerators / (bandwidth_gbps * 1e9 / 2)
     return min(max(MIN_ANSWER_SECONDS, math.ceil(seconds)), MAX_ANSWER_SECONDS)

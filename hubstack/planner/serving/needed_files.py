@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that an engine needs beside the weights, and what happens without them.
+"""Files that an engine needs besides the weights, and what happens without them.
 
-Owns the checks of tokenizer, chat template, pooling and reranking template, as far as the lock lists files. Does
+Owns the checks for tokenizer, chat template, pooling config and reranking template, if the lock lists files. Does
 not own the choice of files (`hubstack.planner.model.weights`).
 """
 
@@ -25,7 +25,7 @@ _TOKENIZERS = (
 
 
 def missing_tokenizer(facts: ModelFacts, chosen: ChosenFiles) -> Refusal | None:
-    """Refuse a model without any file of a tokenizer; where the lock lists no files nothing is known."""
+    """Return a refusal if the model has no tokenizer files; None if it has, or if the lock lists no files."""
     paths = files_beside_weights(facts)
     if chosen.format is WeightsFormat.GGUF or not paths or any(_is(path, _TOKENIZERS) for path in paths):
         return None
@@ -42,7 +42,7 @@ def _is(path: str, patterns: tuple[str, ...]) -> bool:
 def file_warnings(
     request: ModelRequest, facts: ModelFacts, geometry: Geometry, kind: EngineKind, *, pools: bool, ranks: bool
 ) -> Iterator[str]:
-    """Yield what a server will answer wrongly, or not at all, for want of a file."""
+    """Yield a warning for each missing file that makes the server's responses wrong or impossible."""
     talks = facts.pipeline_tag in GENERATE and not pools
     if talks and facts.tokenizer and not facts.tokenizer.has_chat_template and not request.chat_template:
         yield (

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which of a repository's own Python a server has to run, and whether it can.
+"""Which of a repository's own Python code a server has to run, and whether it can.
 
-Owns the decision, by what the release of the engine and its transformers know and by what `auto_map` names. An
-engine that has the architecture still takes config and tokenizer of a checkpoint from transformers, or else from
-code of the repository. Does not own the staging of the files (`hubstack.planner.model.weights`).
+Owns the decision, based on what the engine's release and its transformers support and on `auto_map`. An engine that
+implements the architecture still gets a checkpoint's config and tokenizer from transformers, or else from the
+repository's code. Does not own the staging of files (`hubstack.planner.model.weights`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,16 +20,16 @@ from hubstack.planner.model.weights import is_mistral_format
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepositoryCode:
-    """What follows."""
+    """Whether the repository's code runs, or why the model cannot be served."""
 
     runs: bool = False
-    """Whether the engine is told to run it."""
+    """Whether the engine is started with remote code enabled."""
     refusal: Refusal | None = None
     warning: str | None = None
 
 
 def decide_code(request: ModelRequest, facts: ModelFacts, geometry: Geometry, engine: Engine) -> RepositoryCode:
-    """Say whether code of the repository runs, or why the model cannot be served."""
+    """Decide whether the repository's code runs, or return why the model cannot be served."""
     needed = dict(_needed(facts, geometry, engine))
     if not facts.custom_code:
         return _without_code(request, geometry, engine, needed)
@@ -52,7 +52,7 @@ def _with_needed(request: ModelRequest, facts: ModelFacts, needed: Mapping[str, 
 
 
 def _with_unneeded(request: ModelRequest, facts: ModelFacts, engine: Engine) -> RepositoryCode:
-    """The engine has all of it: its own runs, unless the request asks for the repository's."""
+    """Handle code that the engine does not need: it runs only if the request enables it."""
     if not request.trust_remote_code:
         why = f"the repository's own Python code does not run: {engine.id} implements the model itself"
         return RepositoryCode(warning=why)
@@ -64,12 +64,12 @@ def _with_unneeded(request: ModelRequest, facts: ModelFacts, engine: Engine) -> 
 
 
 def _runs_python(engine: Engine) -> bool:
-    """Return whether transformers is part of an engine: what has no release of it is a program of its own."""
+    """Return whether the engine includes transformers and therefore can run Python code."""
     return engine.release is not None
 
 
 def _needed(facts: ModelFacts, geometry: Geometry, engine: Engine) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield each part that neither the engine nor its transformers has, with the code that is named for it."""
+    """Yield each part that neither the engine nor its transformers implements, with the code that provides it."""
     if not _runs_python(engine) or not facts.config or engine.release is None:
         return
     if is_mistral_format(facts):  # config and tokenizer are Mistral's own
@@ -87,7 +87,7 @@ def _needed(facts: ModelFacts, geometry: Geometry, engine: Engine) -> Iterator[t
 
 
 def _lacks_generic_tokenizer(facts: ModelFacts, engine: Engine) -> bool:
-    """Return whether transformers would fall back to tokenizer.json, of which the repository has none."""
+    """Return whether transformers would fall back to tokenizer.json and the repository does not have it."""
     name = (facts.tokenizer.class_name if facts.tokenizer else None) or ""
     library = engine.release.library if engine.release else None
     is_known = library is not None and name.removesuffix("Fast") in library.tokenizer_classes
@@ -101,13 +101,13 @@ def _auto_map(facts: ModelFacts) -> dict[str, str]:
 
 
 def _named(facts: ModelFacts) -> Iterator[str]:
-    """Yield every reference that the repository gives, `module.Class` or `owner/name--module.Class`."""
+    """Yield every code reference in the config: `module.Class` or `owner/name--module.Class`."""
     yield from _auto_map(facts).values()
     yield from facts.tokenizer.code if facts.tokenizer else ()
 
 
 def _repository(reference: str, facts: ModelFacts) -> str | None:
-    """Return the other repository that a reference leads to, None where it is this one."""
+    """Return the other repository that a reference points to, or None if it is this one."""
     repo, separator, _ = reference.partition("--")
     return repo if separator and repo not in {facts.id, facts.asked_id} else None
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How requests find their model: which names lead to it, who chooses its server, and what forbids a canary.
+"""How requests reach a model: its names, its endpoint picker, and the rules for canaries.
 
-Owns these rules and their warnings. Does not own the entry that `canary:` makes (`hubstack.inputs.models`) nor the
+Owns these rules and their warnings. Does not own the entry that `canary:` adds (`hubstack.inputs.models`) or the
 routes (`hubstack.deploy.manifests.traffic`).
 """
 
@@ -27,11 +27,11 @@ class _Named(names.Keyed, Protocol):
 
 
 def model_names(models: Sequence[_Named]) -> dict[str, tuple[str, ...]]:
-    """Return key to the names that lead to the model: its keys, and its Hub id where that means no other model.
+    """Return each model's names by key: its current and former keys, and its Hub ID if that is unambiguous.
 
-    Former keys lead to it too. Where several entries have one id it means the one whose key was made from it, else
-    none: a second entry with a `name:` of its own then changes nothing of the first. A canary has no name: it
-    answers to its primary's.
+    If several entries share a Hub ID, it belongs to the entry whose key is derived from it, or to none, so adding a
+    second entry with its own `name:` does not affect the first. A canary has no names of its own: it serves
+    requests for its primary.
     """
     own = [model for model in models if model.canary_of is None]
     keys = {key for model in own for key in names.entry_keys(model)}
@@ -45,10 +45,10 @@ def model_names(models: Sequence[_Named]) -> dict[str, tuple[str, ...]]:
 
 
 def picked_models(models: Sequence[ModelPlan], gateway: GatewayPlan | None) -> frozenset[str]:
-    """Return the keys of models among whose servers an endpoint picker chooses.
+    """Return the keys of models that get an endpoint picker.
 
-    Only where there are several to choose from: a picker for one server costs a CPU and decides nothing. A canary
-    does as its primary, so that one route never mixes both kinds of backend.
+    Only models with several servers get one: for a single server it costs a CPU and has no choice to make. A canary
+    follows its primary, so that a route never mixes both kinds of backend.
     """
     if gateway is None or gateway.mode is not GatewayMode.INFERENCE:
         return frozenset()
@@ -65,12 +65,12 @@ def picked_models(models: Sequence[ModelPlan], gateway: GatewayPlan | None) -> f
 
 
 def plan_traffic(models: Sequence[ModelPlan], gateway: GatewayPlan) -> TrafficPlan:
-    """Return how a gateway finds the models on GKE."""
+    """Return how a gateway routes requests to the models on GKE."""
     return TrafficPlan(names=model_names(models), picked=tuple(sorted(picked_models(models, gateway))))
 
 
 def traffic_problems(request: Request, gateway: GatewayPlan | None) -> Iterator[Problem]:
-    """Yield what cannot be routed as asked."""
+    """Yield a problem for each request setting that cannot be routed."""
     models = {model.key: model for model in request.models}
     made = {names.made_as(model): model for model in request.models}
     for model in request.models:
@@ -89,7 +89,7 @@ def traffic_problems(request: Request, gateway: GatewayPlan | None) -> Iterator[
 
 
 def _taken(name: str, made: Mapping[str, ModelRequest]) -> str | None:
-    """Say who needs a physical name; `made` is by the key under which a model was made."""
+    """Return what a physical name is reserved for, or None; `made` maps original keys to models."""
     if name == BODY_ROUTER:
         return "the gateway"
     base = name.removesuffix(PICKER_SUFFIX)
@@ -97,7 +97,7 @@ def _taken(name: str, made: Mapping[str, ModelRequest]) -> str | None:
 
 
 def traffic_warnings(models: Sequence[ModelPlan], gateway: GatewayPlan | None) -> Iterator[str]:
-    """Yield what is routed otherwise than one might think."""
+    """Yield a warning for each case of surprising routing."""
     by_key = {model.key: model for model in models}
     for model in models:
         primary = by_key.get(model.canary_of or "")

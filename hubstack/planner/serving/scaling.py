@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How replicas follow the load: by which figures, and how long a request waits for a model that rests.
+"""How replicas follow the load: the metrics that scale them, and the longest wait for a model scaled to zero.
 
-Pure. Owns the decision and its reasons, and whether a rollout may use a place that is left over. Does not own the
-objects that carry it out (`hubstack.deploy.manifests.scaling`) nor what engines call their metrics
-(`catalog/engine_metrics.yaml`). Explained in docs/concepts/scaling.md; why by KEDA:
-docs/adr/0013-scale-to-zero.md.
+Pure. Owns the decision and its reasons, and whether a rollout can use a free place. Does not own the Kubernetes
+objects (`hubstack.deploy.manifests.scaling`) or the engines' metric names (`catalog/engine_metrics.yaml`). See
+docs/concepts/scaling.md, and docs/adr/0013-scale-to-zero.md for the choice of KEDA.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,11 +21,11 @@ from hubstack.planner.engines import spec_of
 from hubstack.planner.memory.workload import MAX_NUM_SEQS
 
 NODE_START_SECONDS = 600
-"""From a waiting pod to its container: node, driver, image of 10 to 20 GB. Our allowance; no source has a bound."""
+"""From a pending pod to a running container: node, driver, image of 10 to 20 GB. Our assumption."""
 NEXT_STEP_SECONDS = 300
-"""More for each further step of the capacity list: a stock-out shows only once nodes were asked for. Our choice."""
+"""Extra time per further capacity step: a stockout shows only after nodes are requested. Our assumption."""
 SETTLE_LIMIT_SECONDS = 1800
-"""The longest window that a HorizontalPodAutoscaler's policy takes (Kubernetes API, `HPAScalingPolicy`)."""
+"""The longest period that a HorizontalPodAutoscaler policy allows (Kubernetes API, `HPAScalingPolicy`)."""
 SOURCE = "docs/concepts/scaling.md"
 BLIND = "`hubstack:monitoring` is off, so nothing scrapes the metrics that autoscaling needs"
 
@@ -35,16 +34,16 @@ def with_scaling(
     models: Iterable[ModelPlan], pools: Iterable[PoolPlan], requests: Iterable[ModelRequest],
     metrics: Mapping[EngineKind, EngineMetrics], target: StackSettings,
 ) -> tuple[ModelPlan, ...]:  # fmt: skip
-    """Return the models with their scaling and surge, and the reasons of both.
+    """Return the models with their scaling and surge, and the reasons for both.
 
     Raises:
-        PlanError: a model has the name under which another one is woken.
+        PlanError: a model has the name of another model's cold-start address.
     """
     requests = tuple(requests)
     asked = {request.key: request for request in requests}
     held = list(pools)
     planned = list(models)
-    # Servers of one class share its pools, and what those have left over.
+    # Servers of one class share its pools and their free places.
     one_of = {model.capacity_class: model for model in planned}
     spares = {key: spare_places(model, planned, held) for key, model in one_of.items()}
     decided = [
@@ -57,15 +56,15 @@ def with_scaling(
 
 
 def hold_seconds(model: ModelPlan) -> int:
-    """Return how long a request waits for a model with no replica: until the startup probe would give up."""
+    """Return the seconds that a request may wait for a model scaled to zero: until its startup probe fails."""
     return _node_start_seconds(model) + _load_window_seconds(model)
 
 
 def spare_places(model: ModelPlan, models: Iterable[ModelPlan], pools: Iterable[PoolPlan]) -> int:
-    """Return the places that the model's pools have left over with every model at its most replicas.
+    """Return the free places in the model's pools with every model at `replicas.max`.
 
-    In the pool that has least, since a pod may land on any. A place is an accelerator, or a part of a shared one.
-    Whole slices leave none over.
+    The pool with the fewest counts, because a pod may be scheduled on any of them. A place is an accelerator, or a
+    part of a shared one. TPU slices have no free places.
     """
     taken = sum(
         _places(other) * other.replicas.max for other in models if other.capacity_class == model.capacity_class
@@ -107,7 +106,7 @@ def _scaling(
         triggers=tuple(_triggers(model, request, metrics[model.server.engine], target)),
         requests_per_replica=_at_once(model, request),
         rests=rests,
-        # One that is still loading must not be sent to rest.
+        # A model that is still loading must not be scaled to zero.
         idle_seconds=max(60 * request.scaling_idle_minutes, _load_window_seconds(model) if rests else 0),
         hold_seconds=hold_seconds(model) if rests else 0,
         settle_seconds=min(model.server.load_seconds, SETTLE_LIMIT_SECONDS),
@@ -115,20 +114,20 @@ def _scaling(
 
 
 def _at_once(model: ModelPlan, request: ModelRequest) -> int:
-    """Return the requests in flight beyond which another replica is asked for: of the traffic, or the batch."""
+    """Return the requests in flight per replica above which a replica is added."""
     traffic = model.performance.traffic if model.performance else None
     return traffic.sequences if traffic else requests_at_once(model.server.engine, request.concurrency)
 
 
 def requests_at_once(engine: EngineKind, concurrency: int) -> int:
-    """Return the requests that a replica works on together: its slots, else the engine's batch."""
+    """Return the requests that a replica processes at once: its slots or the engine's batch limit."""
     return concurrency if spec_of(engine).has_slots else max(concurrency, MAX_NUM_SEQS)
 
 
 def _triggers(
     model: ModelPlan, request: ModelRequest, metrics: EngineMetrics, target: StackSettings
 ) -> Iterator[ScalingTrigger]:
-    # Managed Prometheus holds the whole project: cluster and namespace are its own labels, `model` the scrape's.
+    # Managed Prometheus covers the whole project and adds `cluster` and `namespace`; our scrape adds `model`.
     where = (
         f'cluster="{names.cluster_name(target.stack)}"',
         f'namespace="{target.namespace}"',
@@ -207,7 +206,7 @@ def _load_window_seconds(model: ModelPlan) -> int:
 
 
 def _taken_names(models: Iterable[ModelPlan], made: Mapping[str, ModelRequest]) -> Iterator[Problem]:
-    """Compare physical names: `made` is by the key under which a model was made."""
+    """Yield a problem for each model whose physical name is a cold-start address; `made` is by original key."""
     for model in models:
         name = names.wake_name(names.made_as(model))
         if model.scaling and model.scaling.rests and name in made:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a server goes without cutting an answer short.
+"""How a server shuts down without interrupting responses.
 
-Owns the three times: how long it still takes requests, how long it finishes answers, and the grace that counts
-both. Does not own how an engine is told (its row in catalog/engines.yaml) nor how long an answer takes
-(`hubstack.planner.serving.container`). What is known of each engine: docs/concepts/serving.md, "Stopping".
+Owns three durations: how long it still accepts requests, how long it finishes responses, and the grace period that
+covers both. Does not own how an engine is stopped (its row in catalog/engines.yaml) or how long a response takes
+(`hubstack.planner.serving.container`). Behaviour per engine: docs/concepts/serving.md, "Stopping".
 """
 
 from dataclasses import dataclass
@@ -15,21 +15,21 @@ from hubstack.kinds import CapacityKind
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shutdown:
-    """Seconds from the moment that a server is chosen to go."""
+    """Shutdown durations in seconds."""
 
     pre_stop: int
-    """Before the engine hears of it; it still answers, since balancers still send."""
+    """Delay before the engine is signalled; it still serves, because load balancers still send requests."""
     drain: int
-    """For the answers that have begun, from then on."""
+    """Time to finish responses after that."""
     grace: int
-    """Both, and the engine's own end."""
+    """Total: both, plus the engine's exit."""
 
 
 def plan_shutdown(engine: Engine, request: ModelRequest, answer_seconds: int, limits: Termination) -> Shutdown:
-    """Return how a server stops, within what its platform and capacity give.
+    """Return the shutdown durations, within the limits of platform and capacity kind.
 
-    An engine that does not drain answers on during the whole of the wait before: new requests no longer come once
-    the balancers know.
+    An engine without draining spends the whole time in the delay before the signal: it keeps serving, and new
+    requests stop once load balancers have removed it.
     """
     total, pre_stop = _allowance(request, limits)
     if total is None:
@@ -40,8 +40,8 @@ def plan_shutdown(engine: Engine, request: ModelRequest, answer_seconds: int, li
 
 
 def _allowance(request: ModelRequest, limits: Termination) -> tuple[int | None, int]:
-    """Return all the time that there is, None where nothing limits it, and the wait before the engine is told."""
-    if request.platform in limits.total_seconds:  # which takes no more requests when it sends the signal
+    """Return the total time in seconds (None if unlimited) and the delay before the engine is signalled."""
+    if request.platform in limits.total_seconds:  # these stop sending requests before the signal
         return limits.total_seconds[request.platform], 0
     if all(step.kind is CapacityKind.SPOT for step in request.capacity):
         return limits.spot_total_seconds, limits.spot_pre_stop_seconds

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The service level that a model's alerts hold it to: asked for, or ours, and fitted to what its engine measures.
+"""The service level objective behind a model's alerts: requested or default, fitted to the engine's metrics.
 
-Owns defaults and the rounding to a bucket. Does not own the queries (`hubstack.deploy.monitoring`).
+Owns the defaults and the rounding to histogram buckets. Does not own the queries (`hubstack.deploy.monitoring`).
 """
 
 from collections.abc import Mapping
@@ -14,25 +14,25 @@ from hubstack.plan import ModelPlan, Reason
 from hubstack.plan.settings import SloPlan
 
 LATENCY_SECONDS = 2.0
-"""Our choice: a person who waits longer for the first word takes the answer for lost. No source gives a figure for
-all models; a batch of long prompts should ask for more."""
+"""Our choice: users who wait longer for the first token assume a failure. Set a higher `slo:` for batches of long
+prompts."""
 LATENCY_PERCENT = 95.0
-"""Our choice: a tail of one in twenty, which queueing at full load makes anyway."""
+"""Our choice: queueing at full load delays about one request in twenty anyway."""
 ERROR_PERCENT = 1.0
 """Our choice."""
 
 
 def latency_metric(metrics: EngineMetrics) -> Metric | None:
-    """Return the histogram that stands for the wait: to the first token, else of the whole answer, else None."""
+    """Return the latency histogram: time to first token, else request duration, else None."""
     return metrics.time_to_first_token or metrics.request_duration
 
 
 def with_slo(model: ModelPlan, request: ModelRequest, table: Mapping[EngineKind, EngineMetrics]) -> ModelPlan:
-    """Return the model with its service level and the reasons for it."""
+    """Return the model with its service level objective and the reason for it."""
     metrics = table[model.server.engine]
     seconds = request.slo_seconds or LATENCY_SECONDS
     measured = latency_metric(metrics)
-    # Above the last bucket the engine cannot tell: the last is what can be watched.
+    # Latencies above the engine's last bucket cannot be distinguished, so the last bucket is the limit.
     bucket = (measured.bucket_at_least(seconds) or measured.buckets[-1]) if measured else None
     slo = SloPlan(
         seconds=seconds,
@@ -51,7 +51,7 @@ def with_slo(model: ModelPlan, request: ModelRequest, table: Mapping[EngineKind,
 
 
 def _with_slow_prompts(model: ModelPlan, seconds: float) -> ModelPlan:
-    """Warn beside the figures where a prompt of the whole context misses the service level even alone."""
+    """Add a warning if a prompt as long as the context misses the objective even without other load."""
     found = model.performance
     if found is None or found.first_token_longest_ms is None or found.first_token_longest_ms.value <= 1e3 * seconds:
         return model
