@@ -7,6 +7,7 @@ Pulumi or the Hub client.
 """
 
 import gc
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -447,7 +448,7 @@ def _tables(decided: "Plan", *, verbose: bool = False, quiet: bool = False) -> t
     more = (
         ()
         if verbose
-        else ("More: `hubstack explain KEY` for one model; `-v` for reasons, performance, nodes and prices.",)
+        else ("More: `hubstack explain ENV KEY` for one model; `-v` for reasons, performance, nodes and prices.",)
     )
     return (*parts, report.cost_notes(decided, is_whole=verbose), *more)
 
@@ -467,7 +468,7 @@ def run(arguments: list[str] | None = None) -> int:
     # Objects live until the command ends: default garbage collection would take a fifth of a plan's time.
     gc.set_threshold(100_000, 50, 100)
     try:
-        app(arguments)
+        app(arguments, prog_name=os.environ.get("HUBSTACK_COMMAND") or "hubstack")
     except HubstackError as error:
         print_error(str(error))
         return 2

@@ -70,7 +70,8 @@ def find_commit(folder: Path, reference: str | None) -> Commit:
     for name in _MAIN:
         base = _try(folder, "merge-base", "HEAD", name)
         if base:
-            return Commit(sha=base, name=f"{name.rpartition('/')[2]} ({base[:7]})")
+            branch = _try(folder, "symbolic-ref", "--quiet", name) or name
+            return Commit(sha=base, name=f"{branch.rpartition('/')[2]} ({base[:7]})")
     return Commit(sha=head, name=f"HEAD ({head[:7]})")
 
 

@@ -13,6 +13,7 @@ from hubstack.review.diff.resources import Action
 
 _ADDRESSES = ("gcp:compute/address:Address", "gcp:compute/globalAddress:GlobalAddress")
 _SERVING = ("Deployment", "StatefulSet", "LeaderWorkerSet", "Service")
+_NODES = ("gcp:container/nodePool:NodePool", "gcp:container/cluster:Cluster")
 _RECLAIMED = ("spot", "flex-start")
 """Capacity that Google may take back, or give for a limited time."""
 
@@ -25,6 +26,10 @@ def losses(change: Change) -> Iterator[str]:
     for model in change.models:
         if model.action is ModelAction.CHANGED or model.action is ModelAction.RENAMED:
             yield from _of_model(model)
+    nodes = [each for each in change.of(Action.REPLACE) if each.deletes_first and each.type in _NODES]
+    if nodes:
+        what = count(len(nodes), "node pool or cluster", "node pools and clusters")
+        yield f"{what} deleted before the new one exists"
     away = [
         each for each in change.of(Action.REPLACE)
         if each.deletes_first and each.type.startswith("kubernetes:") and each.type.endswith(_SERVING)
@@ -37,6 +42,8 @@ def _of_model(model: ModelChange) -> Iterator[str]:
     said = {each.topic: each for each in model.settings}
     if platform := said.get("platform"):
         yield f"{model.key} moves from {platform.before} to {platform.after}: another address for its callers"
+    if served := said.get("served as"):
+        yield f"{model.key} is served as {served.after}: requests for {served.before} fail"
     if (capacity := said.get("capacity")) and _is_reclaimed(capacity.after) and not _is_reclaimed(capacity.before):
         yield f"{model.key} was on {capacity.before} and is on {capacity.after} only: Google may reclaim it"
     if replicas := said.get("replicas"):

@@ -116,8 +116,8 @@ def _decisions(change: Change) -> Iterator[str]:
     yield from _data_decisions(change)
     if gone := list(losses(change)):
         yield gone[0] if len(gone) == 1 else f"availability: {named(gone, 2)}"
-    if others := [each for each in _roots(change) if not each.held]:
-        yield f"{count(len(others), 'other resource')} would be replaced"
+    if others := [each for each in _roots(change) if not each.held and not each.refused]:
+        yield f"{count(len(others), 'resource')} would be replaced"
     for action in (ModelAction.REMOVED, ModelAction.RENAMED, ModelAction.MOVED):
         if keys := [each.key for each in change.models if each.action is action and not each.is_kept]:
             yield f"{count(len(keys), 'model')} {action}"
