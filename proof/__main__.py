@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`./dev proof [EXAMPLE]`: apply a stack to a real control plane and say where each pod went.
+"""`./dev proof [EXAMPLE]`: apply a stack to a real control plane and show where each pod was scheduled.
 
-Owns the command. What is right and wrong is `proof.places`'.
+Owns the command. `proof.places` decides what is correct.
 """
 
 import sys
@@ -28,9 +28,9 @@ def sandbox(
     *,
     keep: Annotated[bool, typer.Option("--keep", help="Stay up until Ctrl-C and print the KUBECONFIG.")] = False,
 ) -> None:
-    """Apply a stack to a Kubernetes control plane on this machine, with every model at its most replicas.
+    """Apply a stack to a local Kubernetes control plane, with every model at its maximum replicas.
 
-    Exit codes: 0 every pod is on its planned pool, 1 one is not, 2 it could not be tried.
+    Exit codes: 0 every pod is in its planned pool, 1 some pod is not, 2 the check could not run.
     """
     with tempfile.TemporaryDirectory(prefix="hubstack-render-") as folder:
         stack = read_stack(HERE.parent, example, Path(folder) / "rendered")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Kubernetes API as plain JSON, for whatever kinds the server has.
+"""A client of the Kubernetes API in plain JSON, for any kind that the server has.
 
-Owns paths, paging and errors. Knows no kind: the server's discovery tells which exist. Applying files is kubectl's.
+Owns paths, paging and errors. Kinds come from the server's discovery. kubectl applies files.
 """
 
 import ssl
@@ -18,7 +18,7 @@ MERGE, STRATEGIC = "application/merge-patch+json", "application/strategic-merge-
 
 
 class ApiError(Exception):
-    """The server's refusal."""
+    """An error response from the server."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(f"{status}: {message}")
@@ -27,7 +27,7 @@ class ApiError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind that the server has."""
+    """A kind that the server has."""
 
     api_version: str
     kind: str
@@ -73,7 +73,7 @@ class Api:
         raise KeyError(f"{api_version} {kind}")
 
     def items(self, kind: Kind, namespace: str | None = None, **query: str) -> list[Object]:
-        """Return all objects of a kind; lists leave `kind` and `apiVersion` out, so they are put back."""
+        """Return all objects of a kind, with the `kind` and `apiVersion` that lists omit."""
         answer = self.call("GET", kind.path(namespace), query={"limit": "2000", **query})
         return [{"apiVersion": kind.api_version, "kind": kind.kind} | item for item in answer["items"]]
 
@@ -87,7 +87,7 @@ class Api:
         return self.call("POST", kind.path(metadata.get("namespace")), value)
 
     def get(self, value: Object) -> Object:
-        """Return an object as the server has it now."""
+        """Return the current state of an object."""
         return self.call("GET", self.path(value))
 
     def patch(self, value: Object, change: Object, *, subresource: str = "", how: str = MERGE) -> Object:
@@ -95,7 +95,7 @@ class Api:
         return self.call("PATCH", self.path(value) + subresource, change, media=how)
 
     def delete(self, value: Object, *, now: bool = False) -> None:
-        """Delete an object; `now` without waiting for a kubelet. Gone already is fine."""
+        """Delete an object, with `now` without waiting for a kubelet. A missing object is not an error."""
         body: Object = {"propagationPolicy": "Background"} | ({"gracePeriodSeconds": 0} if now else {})
         try:
             self.call("DELETE", self.path(value), body)
@@ -134,7 +134,7 @@ class Api:
 
 
 def identity(value: Object) -> tuple[str, str, str, str]:
-    """Return what tells an object apart: API group, kind, namespace, name."""
+    """Return an object's identity: API group, kind, namespace, name."""
     group, slash, _ = value["apiVersion"].partition("/")
     metadata = value["metadata"]
     return (group if slash else "", value["kind"], metadata.get("namespace", ""), metadata["name"])

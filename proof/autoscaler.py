@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A stand-in of ours for GKE's node autoscaler with ComputeClasses. Not Google's code and not its whole behaviour.
+"""Our stand-in for GKE's node autoscaler with ComputeClasses; not Google's code or its complete behavior.
 
-Owns when a Node is made and of which pool: for a pod that the real scheduler has called unschedulable, the first
-priority of its ComputeClass (read from the API) whose pool is in stock, below its largest number, and fits the
-pod by labels, taints and resources. Pods without a class get a node of a pool without one. A multi-host slice
-comes whole. It never removes a node. It does not know affinity: where only affinity keeps a pod off a node with
-room, it waits until the room is taken.
+Owns when a Node is added, and in which pool: for a pod that the real scheduler reports as unschedulable, the first
+priority of its ComputeClass (read from the API) whose pool is in stock, below its maximum size, and matches the pod
+by labels, taints and resources. Pods without a class get a node from a pool without one. A multi-host slice is
+added as a whole. It never removes a node. It ignores affinity: if only affinity keeps a pod off a node with free
+capacity, it waits until that capacity is used.
 """
 
 from collections import Counter
@@ -16,11 +16,11 @@ from proof.nodes import CLASS_LABEL, POOL_LABEL, ZONE_LABEL, Pool, node_of, node
 from proof.quantity import amount, requests
 
 Room = dict[str, Counter[str]]
-"""Name of a node to what is free on it."""
+"""Node name to its free resources."""
 
 
 class Autoscaler:
-    """Nodes for pods that wait."""
+    """Adds nodes for pending pods."""
 
     def __init__(self, api: Api, pools: Iterable[Pool], now: Callable[[], str]) -> None:
         self._api, self._now = api, now

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The programs of the control plane, built once from pinned Go modules.
+"""Builds the programs of the control plane once from pinned Go modules.
 
-Owns the cache: `.proof/bin` of the clone, made anew when a go.mod or go.sum here (or the Go release) changes.
-Does not own versions: go.mod has them, go.sum their hashes.
+Owns the cache: `.proof/bin` of the clone, rebuilt when a go.mod or go.sum here (or the Go release) changes. Does
+not own versions: they are in go.mod, their hashes in go.sum.
 """
 
 import fcntl
@@ -27,7 +27,7 @@ Say = Callable[[str], None]
 
 
 class SandboxError(Exception):
-    """The sandbox could not do what was asked; the text says what to do."""
+    """The sandbox failed; the message says what to do."""
 
 
 def programs(say: Say = lambda _: None) -> Path:

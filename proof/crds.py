@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The kinds that a GKE cluster with hubstack's needs has: CRDs of public projects at pinned versions, GKE's by us.
+"""The CRDs that hubstack needs: those of public projects at pinned versions, and our schemas of GKE's kinds.
 
-Owns which files are taken of which module (versions: crds/go.mod). `crds/gke` are schemas of ours.
+Owns which files come from which module (versions: crds/go.mod). `crds/gke` contains our schemas.
 """
 
 from collections.abc import Iterator

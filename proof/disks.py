@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A stand-in of ours for the provisioner of Google's disks: a PersistentVolume for each claim, no disk behind it.
+"""Our stand-in for the provisioner of Google's disks: it creates a PersistentVolume per claim, without a disk.
 
-Owns the PersistentVolumes. Claims are bound, and waited for, by the real controllers and scheduler.
+Owns the PersistentVolumes. The real controllers and scheduler bind claims and wait for them.
 """
 
 from proof.api import Api, ApiError, Object

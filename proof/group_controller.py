@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""LeaderWorkerSet's own controller, as a local process.
+"""Runs LeaderWorkerSet's own controller as a local process.
 
 Owns its configuration and its webhooks, which the API server reaches on the loopback instead of through a Service.
-The program and its manifests are of the module pinned in lws/go.mod. GKE does not bring it (gke.md 3.6).
+The program and its manifests come from the module pinned in lws/go.mod. GKE does not include it.
 """
 
 from base64 import b64encode

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A stand-in of ours for the kubelets: no container runs.
+"""Our stand-in for the kubelets: no container runs.
 
-Owns the status of bound pods: servers are running and ready at once, pods of a Job have succeeded, pods that are
-deleted go after `stop_seconds`. So the real controllers go on as they would with real nodes.
+Owns the status of bound pods: servers become ready at once, pods of a Job succeed, and deleted pods are removed
+after `stop_seconds`. The real controllers therefore behave as with real nodes.
 """
 
 import time

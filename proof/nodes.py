@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nodes as GKE would make them from a rendered node pool.
+"""Creates Nodes as GKE would from a rendered node pool.
 
-Owns the translation of a `gcp.container.NodePool`'s inputs, as `hubstack render` writes them, into a Node: labels,
-taints, what pods may take. It reads what is declared to Google and not the plan, so a pool that forgot its label
-brings nodes that no pod wants. Sources: gke.md 3.1 (labels, taints, resources), the catalogue (allocatable).
+Owns the translation of a `gcp.container.NodePool`'s inputs, as written by `hubstack render`, into a Node: labels,
+taints, allocatable resources. It reads the declared inputs, not the plan, so a pool that lacks a label creates
+nodes that no pod selects. Sources: GKE docs (labels, taints, resources), the catalogue (allocatable).
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where each pod should be, where it is, and what differs.
+"""Compares where each pod should be with where it is.
 
-Owns the comparison. What should be comes from the plan; what is comes from the API server.
+Owns the comparison. The plan says what should be; the API server says what is.
 """
 
 import time

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Local processes that end with us, however we end.
+"""Local processes that stop when this process does, however it ends.
 
-Owns starting and stopping. Each process is a group of its own, so that Ctrl-C reaches only us and we stop the
-others in order; a watchdog that holds the other end of a pipe kills the group should we be killed ourselves.
+Owns starting and stopping. Each process has its own group, so that Ctrl-C reaches only us and we stop the others in
+order; a watchdog that holds the other end of a pipe kills the group if we are killed.
 """
 
 import os

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sandbox in use: started, a stack loaded, applied, scaled, looked at, emptied.
+"""The running sandbox: start, load a stack, apply, scale, inspect and reset.
 
-Owns the order of things. The stand-ins look at the cluster in one thread, five times a second.
+Owns the order of these steps. The stand-ins watch the cluster in one thread, five times per second.
 """
 
 import subprocess

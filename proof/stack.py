@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A stack as hubstack renders it: the files, the objects in them, the node pools, and the plan to compare with.
+"""A rendered stack: its files, objects, node pools, and the plan to compare with.
 
-Owns reading. Whatever kinds the files hold are taken as they are.
+Owns reading. Accepts all kinds in the files.
 """
 
 from collections.abc import Mapping

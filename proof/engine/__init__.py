@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The real Pulumi engine on this machine: it runs `__main__.py` of a stack and brings the stack up.
+"""The real Pulumi engine on this machine: it runs a stack's `__main__.py` and deploys the stack.
 
-Real: the CLI with its engine, a file backend and passphrase secrets; the Kubernetes provider, before the control
-plane of `proof`. Stand-ins of ours: the Python language host (no module serves it), the Google provider, the charts
-that Helm installs, and the plug-in that signs in to GKE.
+Real: the CLI with its engine, a file backend and passphrase secrets; the Kubernetes provider, connected to the
+control plane of `proof`. Our stand-ins: the Python language host (no Go module contains it), the Google provider,
+the charts that Helm installs, and the plugin that signs in to GKE.
 """

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stand-ins for the Helm charts that a stack installs, and for the repository that they come from.
+"""Stand-ins for the Helm charts that a stack installs, and for their repository.
 
-No repository can be reached from here. Helm is told of a proxy on the loopback, which answers for every host with a
-certificate of the sandbox's authority; a chart of an OCI registry is a folder of that name, which Helm takes before
-it asks. A stand-in holds the values that it is given, so that another value is an upgrade, and nothing else.
+No repository is reachable from here. Helm uses a proxy on the loopback, which answers for every host with a
+certificate from the sandbox's authority; a chart in an OCI registry is a local folder of that name, which Helm
+prefers. A stand-in only contains its values, so that a changed value is an upgrade.
 """
 
 import io

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The stand-in for the Google provider, over the provider protocol (`pulumi-resource-gcp`).
+"""The stand-in for the Google provider, which implements the provider protocol (`pulumi-resource-gcp`).
 
-Owns the protocol. What an argument may be is `google_schema`'s; what is there and may be made is `google_cloud`'s.
-It names what it refuses and never guesses: a type or a function that it does not know is an error.
+Owns the protocol. `google_schema` checks arguments; `google_cloud` holds resources and decides what may be created.
+It never guesses: an unknown type or function is an error.
 """
 
 import json

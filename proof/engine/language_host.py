@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Python language host: what the CLI starts to run a program (`pulumi-language-python`).
+"""The stand-in for the Python language host, which the CLI starts to run a program (`pulumi-language-python`).
 
-The CLI's own host is in no Go module that the proxy serves. This one speaks the same protocol and starts the
-program in a process of its own, with the interpreter that it runs under. It installs nothing and names no plug-ins:
-the engine asks for those that the program uses.
+The CLI's own host is not in any Go module that the proxy serves. This one speaks the same protocol and runs the
+program in its own process, with its own interpreter. It installs nothing and names no plugins: the engine requests
+those that the program uses.
 """
 
 import json

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Node pools of accelerators, bought in each way (facts: gke.md 3.1, 3.5, 3.7, 5.1, 7)."""
+"""Node pools of accelerators, bought in each way."""
 
 from dataclasses import replace
 from typing import Any
@@ -141,7 +141,7 @@ def test_a_shared_card_has_as_many_clients_as_it_has_parts() -> None:
 
 
 def test_a_multi_host_slice_is_placed_by_its_topology() -> None:
-    """Facts: gke.md 3.5: COMPACT and the topology, and no more nodes than the slice has."""
+    """COMPACT and the topology, and no more nodes than the slice has."""
     made = build(replace(TPU_SPOT, nodes_per_slice=2, tpu_topology="2x4", max_nodes=2))
     assert made.inputs["placementPolicy"] == {"type": "COMPACT", "tpuTopology": "2x4"}
     assert made.inputs["autoscaling"]["totalMaxNodeCount"] == 2
