@@ -131,7 +131,7 @@ HELD = ModelFacts(
     [
         ({"gated": "manual"}, "gate: open when locked, manual now"),
         ({"license": "other", "license_name": "made-up"}, "licence: mit when locked, other (made-up) now"),
-        ({"security": SecurityFacts(issues={"x": "unsafe"})}, "security scan: `x` is unsafe now"),
+        ({"security": SecurityFacts(issues={"x": "unsafe"})}, "security scan: `x` is now unsafe"),
         ({"files": (FileFacts(path="w", size_bytes=3, sha256="b"), HELD.files[1])}, "`w` is changed at the same"),
         ({"files": HELD.files[:1]}, "`s` is removed at the same commit"),
     ],

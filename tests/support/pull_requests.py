@@ -234,14 +234,14 @@ PULL_REQUESTS = (
         name="removes a model", edit=lambda repo: repo.edit(MODELS, (BGE_LINE, "")),
         models={BGE: "removed"}, deleted=model(BGE), updated={SPOT, ON_DEMAND, BOARD},
         gates={"delete", "data", "remove"},
-        says=("it is no longer served",),
+        says=("no longer served",),
     ),
     PullRequest(
         name="renames a model",
         edit=lambda repo: repo.edit(MODELS, (BGE_LINE, "  - {id: BAAI/bge-small-en-v1.5, name: texts}\n")),
         models={"texts": "renamed"}, created=model("texts"), deleted=model(BGE), updated={BOARD},
         gates={"delete", "data", "rename", "reach"}, is_free=True,
-        says=("another name is another model", f"was: {BGE}"),
+        says=("a new name makes a new model", f"was: {BGE}"),
     ),
     PullRequest(
         name="renames a model that says what it was",
@@ -292,7 +292,7 @@ PULL_REQUESTS = (
     PullRequest(
         name="upgrades to a commit with custom code", edit=upgrade_code, models={CHAT: "changed"},
         replaced=RELOADED, updated=SERVED_ANEW,
-        gates={"replace", "code"}, is_free=True, says=("custom code appeared",),
+        gates={"replace", "code"}, is_free=True, says=("custom code added",),
     ),
     PullRequest(
         name="moves to another region", edit=region, models=dict.fromkeys(KEYS, "changed"),

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a change of the list does: two sides compared by meaning. Pure: no file, no process, no clock.
+"""Compares two versions of an environment by meaning. Pure: reads no file, process or clock.
 
-Owns the comparison and its renderings. Running the two sides is `hubstack.review.diff.base_head`; which argument
-replaces a resource is `hubstack.review.diff.replacement`.
+Owns the comparison and its renderings. Does not own running the two versions (`hubstack.review.diff.base_head`) or
+which arguments replace a resource (`hubstack.review.diff.replacement`).
 """
 
 from hubstack.review.diff.change import Change, compare

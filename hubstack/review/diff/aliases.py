@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The URNs that a resource may have had before, as its aliases and that of its parent say.
+"""The earlier URNs of a resource, from its aliases and those of its parent.
 
 Owns the engine's rule (pulumi/pulumi 1b594989, pkg/resource/deploy/step_generator.go: generateAliases,
 collapseAliasToUrn, inheritedChildAlias, read 2026-11-25): an alias replaces parts of the URN (name, type, stack,
@@ -14,7 +14,7 @@ from hubstack.review.diff.state import Data
 
 
 def alias_urns(urn: str, resources: Mapping[str, Data], former: Mapping[str, str]) -> list[str]:
-    """Return the URNs that a resource may have had, in the order in which the engine looks for them.
+    """Return the possible earlier URNs of a resource, in the engine's lookup order.
 
     Args:
         urn: of the resource.

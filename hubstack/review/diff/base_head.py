@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run both sides at once and read what they say.
+"""Runs the base and head programs in parallel and reads their results.
 
-Owns which program runs which side, the processes' environment (no token, no credential) and their end. A side that
-the work tree does not differ from is run once.
+Owns which program runs which version, the process environment (no token, no credential) and termination. If the
+work tree is unchanged, the program runs once.
 """
 
 import json
@@ -32,13 +32,13 @@ _RUNNING: set[subprocess.Popen[str]] = set()
 _STOPPED = threading.Event()
 _PACKAGES = Path(__file__).resolve().parents[3]
 _EXPORTS = ("hubstack/review/diff/export.py", "hubstack/sides/export.py")
-"""Where a commit keeps the program that prints its side: the place since 0.2, and the one before."""
+"""Possible paths of the export program in a commit: since 0.2, and before."""
 
 
 def read_sides(
     name: str, project_dir: Path, against: str | None, quota: Path | None = None, base_file: Path | None = None
 ) -> Sides:
-    """Run both sides of an environment.
+    """Run the base and head versions of an environment.
 
     Args:
         name: a stack, or a folder relative to the project.
@@ -69,7 +69,7 @@ def read_sides(
 
 
 def save_side(name: str, project_dir: Path, path: Path) -> None:
-    """Run the work tree's side and write it to a file.
+    """Run the work tree's version and write it to a file.
 
     Raises:
         InputError: it has no such environment.
@@ -110,7 +110,7 @@ def _packages(folder: Path) -> Path:
 
 
 def _run(side: str, name: str, folder: Path) -> State:
-    """Run one side in a process of its own."""
+    """Run one version in a separate process."""
     kept = kept_environment("TMPDIR")
     packages = _packages(folder)
     export = next(packages / name for name in _EXPORTS if (packages / name).is_file())
@@ -122,10 +122,10 @@ def _run(side: str, name: str, folder: Path) -> State:
         try:
             done = _output(command, folder, kept | {"HOME": home})
         except subprocess.TimeoutExpired:
-            return State(name=side, error=f"it did not end within {TIMEOUT_SECONDS} seconds")
+            return State(name=side, error=f"timed out after {TIMEOUT_SECONDS} seconds")
     if done.returncode:
         tail = "\n".join(done.stderr.strip().splitlines()[-5:])
-        return State(name=side, error=f"its program could not be run:\n{tail}")
+        return State(name=side, error=f"the program could not be run:\n{tail}")
     said: dict[str, Any] = json.loads(done.stdout)
     guards = read_guards(name, folder)
     if said.get("missing"):
@@ -137,7 +137,7 @@ def _run(side: str, name: str, folder: Path) -> State:
 
 
 def _output(command: list[str], folder: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end; one that is interrupted is killed first."""
+    """Run a command until it exits; kill it if interrupted."""
     with subprocess.Popen(  # noqa: S603  our own file, no shell
         command,
         cwd=folder,

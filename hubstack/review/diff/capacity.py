@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many accelerators two plans may use at most, by region, kind and way of buying, against a quota file.
+"""Compares the maximum accelerators of two plans, by region, type and provisioning model, with a quota file.
 
-Owns the counting and the file's reading. Google counts reservations with on-demand and flex-start with spot
-(facts: gke.md 6), so there are two ways on GKE; Cloud Run and
-Vertex AI count their own. A quota that the file does not name is unknown, not zero.
+Owns the counting and the parsing of the file. Google counts reservations as on-demand and flex-start as preemptible
+(https://cloud.google.com/compute/resource-usage), so GKE has two quotas; Cloud Run and Vertex AI have their own. A
+quota missing from the file is unknown, not zero.
 """
 
 from collections import Counter
@@ -26,7 +26,7 @@ Quota = Mapping[tuple[str, str, str], int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CapacityRow(Reported):
-    """Accelerators of one kind in one region, bought in one way: with every pool at its most nodes."""
+    """Maximum accelerators of one type, region and provisioning model, with every pool at its maximum size."""
 
     region: str
     """Google Cloud region."""
@@ -35,15 +35,15 @@ class CapacityRow(Reported):
     way: str
     """One of WAYS."""
     before: int
-    """How many the old plan may have."""
+    """Maximum in the base plan."""
     after: int
-    """How many the new plan may have."""
+    """Maximum in the new plan."""
     quota: int | None
-    """None where the quota file does not say."""
+    """Granted quota; None if not in the quota file."""
 
     @property
     def is_over(self) -> bool:
-        """Whether the new plan may ask for more than the quota."""
+        """Return whether the new plan may exceed the quota."""
         return self.quota is not None and self.after > self.quota
 
 
@@ -113,10 +113,10 @@ def parse_quota(text: str, path: str) -> dict[tuple[str, str, str], int]:
                         else "on-demand (with reservations) or spot (with flex-start)"
                     )
                     place = document.key_mark((*above, region, kind, written))
-                    problems.append(place.problem(f"`{way}` is no way of buying", hint))
+                    problems.append(place.problem(f"`{way}` is not a provisioning model", hint))
                 elif not isinstance(count, int) or isinstance(count, bool) or count < 0:
-                    message = f"`{region}.{kind}.{way}` must be a whole number from 0, not {shown(count)}"
-                    problems.append(mark.problem(message, "write how many accelerators Google has granted"))
+                    message = f"`{region}.{kind}.{way}` must be a whole number of 0 or more, not {shown(count)}"
+                    problems.append(mark.problem(message, "enter the number of accelerators that Google granted"))
                 else:
                     found[region, ids.get(kind, kind), way] = count
     if problems:
@@ -124,4 +124,4 @@ def parse_quota(text: str, path: str) -> dict[tuple[str, str, str], int]:
     return found
 
 
-_EXAMPLE = "it reads `quota: {REGION: {ACCELERATOR: {on-demand: N, spot: N}}}`"
+_EXAMPLE = "expected format: `quota: {REGION: {ACCELERATOR: {on-demand: N, spot: N}}}`"

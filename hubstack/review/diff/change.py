@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two sides compared: all that a reviewer must know, as plain data.
+"""The result of a comparison, as plain data: models, cost, Hub facts, resources, accelerators, access.
 
-Owns the whole and its JSON. What is where: models and their reasons, money, what the Hub says, resources,
-accelerators, who can reach it. Renderings only show it; gates only read it.
+Owns the data type and its JSON. Renderings and gates only read it.
 """
 
 import json
@@ -29,70 +28,70 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure(Reported):
-    """A side that could not be run."""
+    """A version that could not be run."""
 
     side: str
-    """Name of the side."""
+    """Name of the version."""
     error: str
     """Why it could not be run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change(Reported):
-    """What the new side makes of the old one."""
+    """The difference between the base and head versions of an environment."""
 
     format: int = FORMAT
     """Version of this JSON."""
     environment: str
-    """What the user calls it."""
+    """Name given by the user."""
     before: str
-    """Name of the old side."""
+    """Name of the base version."""
     after: str
-    """Name of the new side."""
+    """Name of the head version."""
     failures: tuple[Failure, ...] = ()
-    """Not empty: nothing was compared, and the rest is empty."""
+    """Versions that failed to run; if any, nothing was compared and the other fields are empty."""
     is_new: bool = False
-    """The environment is not there on the old side."""
+    """Whether the environment does not exist in the base version."""
     is_gone: bool = False
-    """The environment is not there on the new side."""
+    """Whether the environment does not exist in the head version."""
     models: tuple[ModelChange, ...] = ()
-    """Models that are not as before."""
+    """Added, removed, moved, renamed and changed models."""
     money: Money
-    """The two bills, and what differs."""
+    """Both costs and the items that differ."""
     hub: tuple[FactChange, ...] = ()
-    """What the Hub says otherwise, or says of new models."""
+    """Changes on the Hub otherwise, or says of new models."""
     resources: tuple[ResourceChange, ...] = ()
-    """Resources that do not stay as they are."""
+    """Changed resources."""
     accelerators: tuple[CapacityRow, ...] = ()
-    """Every kind that either side may have."""
+    """Maximum accelerators of every type in either version."""
     has_quota: bool = False
     """Whether a quota file was given."""
     protection: tuple[ProtectionChange, ...] = ()
-    """What protects the stack less than before, then what protects it more."""
+    """Protection changes, weaker ones first."""
     program: tuple[str, ...] = ()
-    """Files of the program, its policy and its pipelines that differ: the review is made by what they say."""
+    """Changed files of the program, policy and pipelines, which can influence the review itself."""
     reach_new: tuple[str, ...] = ()
-    """Who can reach a model now and could not before, a sentence each."""
+    """New access, one sentence each."""
     reach_gone: tuple[str, ...] = ()
-    """Who cannot any more."""
+    """Removed access, one sentence each."""
     warnings_new: tuple[str, ...] = ()
-    """The plan's warnings that are new."""
+    """New warnings of the plan."""
     warnings_gone: tuple[str, ...] = ()
-    """Those that are gone."""
+    """Warnings that no longer apply."""
 
     def of(self, *actions: Action) -> tuple[ResourceChange, ...]:
-        """Return the resources to which one of the actions happens."""
+        """Return the resources with one of the given actions."""
         return tuple(each for each in self.resources if each.action in actions)
 
     @property
     def at_risk(self) -> tuple[ResourceChange, ...]:
-        """Resources that hold data and are deleted or replaced; last those that hold copies only."""
+        """Return deleted or replaced resources that hold data; those with only copies come last."""
         lost = (each for each in self.of(Action.DELETE, Action.REPLACE) if each.held)
         return tuple(sorted(lost, key=lambda each: each.is_copy))
 
     @property
     def weaker(self) -> tuple[ProtectionChange, ...]:
-        """What protects the stack less than before."""
+        """Return the changes that weaken protection."""
         return tuple(each for each in self.protection if each.is_weaker)
 
     def to_json(self) -> str:
@@ -101,7 +100,7 @@ class Change(Reported):
 
 
 def compare(environment: str, sides: Sides, rules: Replacement | None = None) -> Change:
-    """Compare two sides. Pure: equal sides give an empty change.
+    """Compare two versions. Pure: equal versions give an empty change.
 
     Args:
         environment: what the user calls it.

@@ -20,7 +20,7 @@ from hubstack.review.diff.render import Report, html_text, markdown_text, report
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diff:
-    """A change, its report, and the gates that it does not pass."""
+    """A change, its report, and the gates that it trips."""
 
     change: Change
     report: Report
@@ -28,17 +28,17 @@ class Diff:
 
     @property
     def exit_code(self) -> int:
-        """What the command ends with."""
+        """Return the exit code of the command."""
         if self.change.failures:
             return 2
         return int(bool(self.stopped or self.change.money.over_budget))
 
     def terminal(self) -> Iterable[RenderableType]:
-        """Return what a terminal shows."""
+        """Return the terminal output."""
         return terminal_parts(self.report)
 
     def write(self, *, markdown: Path | None, html: Path | None, link: str | None) -> list[str]:
-        """Write the files that were asked for; return a line for each."""
+        """Write the requested files; return one line per file."""
         texts: dict[Path, str] = {}
         if markdown:
             texts[markdown] = markdown_text(self.report, link)
@@ -74,7 +74,7 @@ def run_diff(
 
 
 def former_clusters(config_file: Path, project_dir: Path, against: str | None) -> list[str]:
-    """Return the keys of the clusters that an environment had on the old side and has no more."""
+    """Return the keys of clusters that exist only in the base version."""
     before, prefix = names_at(config_file.parent, find_commit(project_dir, against)), f"{config_file.stem}-"
     return [
         name.removeprefix(prefix).removesuffix(".yaml")

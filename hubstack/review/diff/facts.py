@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the Hub says of a model at two commits, compared: files, licence, gate, chat template, code, security scan.
+"""Changes on the Hub of a model at two commits, compared: files, licence, gate, chat template, code, security scan.
 
 Owns which of it a reviewer must see. Reads facts of the lock only: what the lock does not hold is said
 to be unknown.
@@ -19,11 +19,11 @@ _SHOWN = 8
 
 
 class Topic(StrEnum):
-    """What of a model changed on the Hub; words that a gate may name."""
+    """The kind of Hub change; gates use these names."""
 
     REPOSITORY = "repository"
     CONTENT = "content"
-    """The same commit with other bytes, or bytes that no hash is locked of any more."""
+    """Different content at the same commit, or content whose hash is no longer locked."""
     COMMIT = "commit"
     FILES = "files"
     LICENSE = "license"
@@ -35,20 +35,20 @@ class Topic(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FactChange(Reported):
-    """One thing that the Hub says otherwise, or says of a new model."""
+    """One changed Hub fact, or one fact of a new model."""
 
     key: str
     """Key of the model."""
     topic: Topic
     """What of it."""
     text: str
-    """What a reviewer reads."""
+    """Text shown to the reviewer."""
     is_risk: bool = False
-    """Whether a reviewer should decide on it: what was not there before, or is looser."""
+    """Whether the reviewer must decide: something new or less strict."""
 
 
 def compare_facts(old: State, new: State, renamed: dict[str, str]) -> tuple[FactChange, ...]:
-    """Return what changed, by model."""
+    """Return the changed facts of each model."""
     found: list[FactChange] = []
     for key in new.models:
         after, before = new.fact(key), old.fact(renamed.get(key, key))
@@ -59,7 +59,7 @@ def compare_facts(old: State, new: State, renamed: dict[str, str]) -> tuple[Fact
 
 def _license(facts: Data) -> str:
     name = facts.get("license_name")
-    return f"{facts.get('license') or 'none given'}{f' ({name})' if name else ''}"
+    return f"{facts.get('license') or 'none stated'}{f' ({name})' if name else ''}"
 
 
 def _new(key: str, facts: Data) -> Iterator[FactChange]:
@@ -67,7 +67,7 @@ def _new(key: str, facts: Data) -> Iterator[FactChange]:
     yield FactChange(key=key, topic=Topic.LICENSE, text=f"licence {_license(facts)}", is_risk=True)
     if facts.get("gated"):
         yield FactChange(
-            key=key, topic=Topic.GATED, text=f"gated ({facts['gated']}): the Hub wants a token", is_risk=True
+            key=key, topic=Topic.GATED, text=f"gated ({facts['gated']}): access requires a token", is_risk=True
         )
     if facts.get("custom_code"):
         yield FactChange(key=key, topic=Topic.CODE, text=_code(facts), is_risk=True)
@@ -76,12 +76,12 @@ def _new(key: str, facts: Data) -> Iterator[FactChange]:
 
 def _code(facts: Data) -> str:
     files = sorted(f["path"] for f in facts.get("files", ()) if f["path"].endswith(".py"))
-    return f"its config names Python code of the repository ({', '.join(files[:_SHOWN]) or 'files unknown'})"
+    return f"the config runs Python code from the repository ({', '.join(files[:_SHOWN]) or 'files unknown'})"
 
 
 def _moved(key: str, before: Data, after: Data) -> Iterator[FactChange]:
     if before["id"] != after["id"]:
-        text = f"another repository: {before['id']} -> {after['id']}"
+        text = f"repository changed: {before['id']} -> {after['id']}"
         yield FactChange(key=key, topic=Topic.REPOSITORY, text=text, is_risk=True)
     if (before["id"], before.get("asked_id")) != (after["id"], after.get("asked_id")):
         yield from _asked_otherwise(key, after)
@@ -106,18 +106,20 @@ def _asked_otherwise(key: str, facts: Data) -> Iterator[FactChange]:
     """Say that the lock serves another repository than the list asks for: renamed on the Hub, or a lie."""
     asked = facts.get("asked_id")
     if asked:
-        text = f"the list asks for {asked}, the lock serves {facts['id']}: check on the Hub that it was renamed"
+        text = (
+            f"the list names {asked}, the lock has {facts['id']}: verify on the Hub that the repository was renamed"
+        )
         yield FactChange(key=key, topic=Topic.REPOSITORY, text=text, is_risk=True)
 
 
 def _other_content(key: str, before: Data, after: Data) -> Iterator[FactChange]:
     """Say what differs at one commit, which never changes on the Hub: somebody edited the lock."""
     if before.get("files") and (paths := [file.path for file in _changed(before, after) if _is_known(file)]):
-        text = f"other files at the same commit, which the Hub never does: {_list(paths)}"
+        text = f"different files at the same commit, which cannot happen on the Hub: {_list(paths)}"
         yield FactChange(key=key, topic=Topic.CONTENT, text=text, is_risk=True)
     kinds = [what for what in ("config", "quantization", "parameters") if before.get(what) != after.get(what)]
     if kinds:
-        text = f"another {', '.join(kinds)} at the same commit"
+        text = f"different {', '.join(kinds)} at the same commit"
         yield FactChange(key=key, topic=Topic.CONTENT, text=text, is_risk=True)
 
 
@@ -130,9 +132,9 @@ def _unlocked(key: str, before: Data, after: Data) -> Iterator[FactChange]:
     hashed = {f["path"] for f in before.get("files", ()) if f.get("sha256") or f.get("git_oid")}
     left = {f["path"] for f in after.get("files", ()) if not (f.get("sha256") or f.get("git_oid"))}
     if hashed and not after.get("files"):
-        text = "the lock lists no files any more: none is checked"
+        text = "the lock no longer lists files, so none are verified"
     elif hashed & left:
-        text = f"no hash is locked any more of {_list(sorted(hashed & left))}"
+        text = f"the lock no longer has hashes of {_list(sorted(hashed & left))}"
     else:
         return
     yield FactChange(key=key, topic=Topic.CONTENT, text=text, is_risk=True)
@@ -141,11 +143,11 @@ def _unlocked(key: str, before: Data, after: Data) -> Iterator[FactChange]:
 def _codes(key: str, before: Data, after: Data) -> Iterator[FactChange]:
     had, has = bool(before.get("custom_code")), bool(after.get("custom_code"))
     if has and not had:
-        yield FactChange(key=key, topic=Topic.CODE, text=f"custom code appeared: {_code(after)}", is_risk=True)
+        yield FactChange(key=key, topic=Topic.CODE, text=f"custom code added: {_code(after)}", is_risk=True)
     elif had and not has:
-        yield FactChange(key=key, topic=Topic.CODE, text="custom code is gone")
+        yield FactChange(key=key, topic=Topic.CODE, text="custom code removed")
     elif has and (changed := [file.path for file in _changed(before, after) if _is_changed_code(file)]):
-        text = f"its custom code changed: {', '.join(changed[:_SHOWN])}"
+        text = f"custom code changed: {', '.join(changed[:_SHOWN])}"
         yield FactChange(key=key, topic=Topic.CODE, text=text, is_risk=True)
 
 
@@ -155,7 +157,7 @@ def _is_changed_code(file: FileChange) -> bool:
 
 def _files(key: str, before: Data, after: Data) -> Iterator[FactChange]:
     if not before.get("files") or not after.get("files"):
-        yield FactChange(key=key, topic=Topic.FILES, text="the lock lists no files: what changed is unknown")
+        yield FactChange(key=key, topic=Topic.FILES, text="the lock lists no files, so changes are unknown")
         return
     changes = _changed(before, after)
     sizes = [sum(f.get("size_bytes") or 0 for f in facts["files"]) for facts in (before, after)]
@@ -163,7 +165,7 @@ def _files(key: str, before: Data, after: Data) -> Iterator[FactChange]:
     paths = {move: [file.path for file in changes if file.move is move] for move in FileMove}
     parts = [f"{len(paths[move])} {what} ({_list(paths[move])})" for move, what in words.items() if paths[move]]
     if unknown := paths[FileMove.UNKNOWN]:
-        parts.append(f"{len(unknown)} of equal size, unknown whether changed")
+        parts.append(f"{len(unknown)} of equal size, possibly changed")
     text = f"files: {'; '.join(parts) or 'the same'}; {sizes[0] / GB:,.2f} -> {sizes[1] / GB:,.2f} GB"
     yield FactChange(key=key, topic=Topic.FILES, text=text)
     yield from _template(key, changes)
@@ -174,8 +176,8 @@ def _template(key: str, changes: tuple[FileChange, ...]) -> Iterator[FactChange]
     shown = ", ".join(paths)
     told = {
         TemplateMove.CHANGED: f"chat template changed ({shown})",
-        TemplateMove.MAYBE: f"chat template may have changed: it may stand in {shown}, which did",
-        TemplateMove.UNKNOWN: "chat template: the lock has no hash of its file, so whether it changed is unknown",
+        TemplateMove.MAYBE: f"chat template may have changed: it may be in {shown}, which changed",
+        TemplateMove.UNKNOWN: "chat template: the lock has no hash of its file, so a change cannot be detected",
     }
     if move in told:
         is_risk = move is not TemplateMove.UNKNOWN
@@ -210,7 +212,7 @@ def _security(key: str, before: Data, after: Data) -> Iterator[FactChange]:
     worse = sorted(f"{path} ({level})" for path, level in new.items() if old.get(path) != level)
     better = sorted(path for path in old if path not in new)
     if worse:
-        text = f"the Hub's scan marks {', '.join(worse[:_SHOWN])}"
+        text = f"the Hub's scan flags {', '.join(worse[:_SHOWN])}"
         yield FactChange(key=key, topic=Topic.SECURITY, text=text, is_risk=True)
     if better:
-        yield FactChange(key=key, topic=Topic.SECURITY, text=f"the Hub's scan no longer marks {_list(better)}")
+        yield FactChange(key=key, topic=Topic.SECURITY, text=f"the Hub's scan no longer flags {_list(better)}")

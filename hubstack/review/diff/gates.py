@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What CI may stop at: `--fail-on replace,cost>+10%,license`.
+"""The gates of `--fail-on`, such as `replace,cost>+10%,license`.
 
 Owns the grammar: words, and limits `cost>…` (busy) and `idle>…` in USD a month: `+10%` and `+500` of a rise,
 `12000` of the whole.
@@ -19,15 +19,15 @@ from hubstack.review.diff.money import Amount
 from hubstack.review.diff.resources import Action
 
 _LIMIT = re.compile(r"(cost|idle)>(?:(\+)(\d+(?:\.\d+)?)(%?)|(\d+(?:\.\d+)?))")
-_HINT = "limits are written `cost>+10%`, `cost>+500`, `cost>12000`, and the same of `idle`"
+_HINT = "limits are written `cost>+10%`, `cost>+500`, `cost>12000`, and likewise for `idle`"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tripped:
-    """A gate that the change does not pass."""
+    """A gate that the change trips."""
 
     gate: str
-    """As it was asked for."""
+    """The gate as given on the command line."""
     why: str
 
 
@@ -73,7 +73,7 @@ def read_gates(text: str) -> tuple[str, ...]:
     """Return the gates of a `--fail-on`.
 
     Raises:
-        InputError: every one that is none.
+        InputError: lists every unknown gate.
     """
     gates = tuple(word.strip() for word in text.split(",") if word.strip())
     problems: list[Problem] = []
@@ -82,14 +82,14 @@ def read_gates(text: str) -> tuple[str, ...]:
             continue
         near = None if ">" in gate else nearest(gate, _WORDS)
         hint = f"did you mean `{near}`?" if near else f"gates: {', '.join(_WORDS)}; {_HINT}"
-        problems.append(Problem(path="--fail-on", message=f"`{gate}` is no gate", hint=hint))
+        problems.append(Problem(path="--fail-on", message=f"unknown gate `{gate}`", hint=hint))
     if problems:
         raise InputError(problems)
     return gates
 
 
 def tripped(change: Change, gates: tuple[str, ...]) -> tuple[Tripped, ...]:
-    """Return the gates that the change does not pass, in the order asked."""
+    """Return the tripped gates, in the given order."""
     found: list[Tripped] = []
     for gate in gates:
         limit = _LIMIT.fullmatch(gate)
@@ -105,7 +105,7 @@ def _named(names: list[str]) -> str:
 
 
 def _over(change: Change, limit: re.Match[str]) -> str:
-    """Say by how much a limit is passed; empty where it is not."""
+    """Return by how much a limit is exceeded, or an empty string."""
     which, plus, rises, percent, whole = limit.groups()
 
     def cents(amount: Amount) -> int:

@@ -34,12 +34,12 @@ _PROGRAM = re.compile(
     r"|^(hubstack|components|policy|\.ci)/(?!.*\.md$)|(^|/)(\.github|\.gitlab|gitops|\.cloudbuild)/"
     r"|(^|/)(\.gitlab-ci|cloudbuild)[^/]*\.ya?ml$|(^|/)(\.gitattributes|\.gitmodules|CODEOWNERS)$"
 )
-"""What runs, judges or guards a review."""
+"""Files that run, check or protect a review."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commit:
-    """One commit, and how a reader knows it."""
+    """A commit and its display name."""
 
     sha: str
     name: str
@@ -65,8 +65,8 @@ def find_commit(folder: Path, reference: str | None) -> Commit:
     _is_repository(folder)
     head = _try(folder, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
     if head is None:
-        message = "the repository has no commit yet: there is nothing to compare with"
-        raise InputError([Problem(path=str(folder), message=message, hint="commit once, or use --base-file")])
+        message = "the repository has no commits to compare with"
+        raise InputError([Problem(path=str(folder), message=message, hint="create a commit, or use --base-file")])
     for name in _MAIN:
         base = _try(folder, "merge-base", "HEAD", name)
         if base:
@@ -76,7 +76,7 @@ def find_commit(folder: Path, reference: str | None) -> Commit:
 
 
 def _refuse_ambiguous(folder: Path, reference: str, sha: str) -> None:
-    """Refuse a word that names several commits: git takes a tag before a branch, and either before a short hash."""
+    """Reject an ambiguous reference: Git prefers tags to branches, and both to short hashes."""
     if re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", reference):
         return  # git takes a full hash for itself before any name
     places = [f"refs/{place}{reference}" for place in ("", "tags/", "heads/", "remotes/")]
@@ -88,12 +88,12 @@ def _refuse_ambiguous(folder: Path, reference: str, sha: str) -> None:
         commits |= {each for each in objects if _try(folder, "cat-file", "-t", each) == "commit"}
     if len(commits | {sha}) > 1:
         message = f"`{reference}` names several commits ({', '.join(named)})"
-        hint = "give the full hash, or the full name (`refs/heads/main`, `refs/tags/v1`)"
+        hint = "use the full hash or the full ref name (`refs/heads/main`, `refs/tags/v1`)"
         raise InputError([Problem(path="--against", message=message, hint=hint)])
 
 
 def is_unchanged(folder: Path, commit: Commit) -> bool:
-    """Return whether the folder holds exactly what the commit does."""
+    """Return whether the folder matches the commit exactly."""
     # .gitmodules of a pull request may ask git to ignore a submodule.
     asked = ("diff", "--quiet", "--no-ext-diff", "--ignore-submodules=none", commit.sha, "--", ".")
     same = _run(folder, *asked).returncode == 0
@@ -162,7 +162,7 @@ def _stays_inside(link: Path, folder: Path) -> bool:
 def _is_repository(folder: Path) -> None:
     if _try(folder, "rev-parse", "--git-dir") is None:
         hint = "`hubstack diff ENV --save FILE` writes a side; `--base-file FILE` compares with it"
-        raise InputError([Problem(path=str(folder), message="is in no git repository", hint=hint)])
+        raise InputError([Problem(path=str(folder), message="is not in a git repository", hint=hint)])
 
 
 def _try(folder: Path, *arguments: str) -> str | None:
@@ -177,5 +177,5 @@ def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(command, check=False, capture_output=True)  # noqa: S603  git from the PATH, no shell
     except OSError as error:
         reason = "is not installed" if isinstance(error, FileNotFoundError) else f"cannot be run: {error.strerror}"
-        message = f"{reason}; the base is read with it"
+        message = f"{reason}, but is needed to read the base"
         raise InputError([Problem(path="git", message=message, hint="install it, or use --base-file")]) from None

@@ -18,16 +18,16 @@ from hubstack.review.diff.state import Data, State
 _POLICIES = ("kubernetes:networking.k8s.io/v1:NetworkPolicy",
              "kubernetes:networking.gke.io/v1alpha1:FQDNNetworkPolicy")  # fmt: skip
 _GUARDS: Mapping[str, str] = {
-    "gcp:accesscontextmanager/servicePerimeterResource:ServicePerimeterResource": "the perimeter is left",
-    "gcp:billing/budget:Budget": "the bill is no longer watched",
-    "gcp:binaryauthorization/policy:Policy": "images are no longer held against a policy",
-    "gcp:compute/securityPolicy:SecurityPolicy": "Cloud Armor no longer guards",
-    "gcp:monitoring/alertPolicy:AlertPolicy": "an alert is gone",
-    "gcp:monitoring/notificationChannel:NotificationChannel": "a receiver of alerts is gone",
-    "gcp:orgpolicy/policy:Policy": "a constraint of the project is gone",
-    "kubernetes:networking.gke.io/v1:GCPBackendPolicy": "a backend is no longer guarded",
+    "gcp:accesscontextmanager/servicePerimeterResource:ServicePerimeterResource": "the service perimeter is left",
+    "gcp:billing/budget:Budget": "the budget alert is removed",
+    "gcp:binaryauthorization/policy:Policy": "images are no longer checked by Binary Authorization",
+    "gcp:compute/securityPolicy:SecurityPolicy": "Cloud Armor protection is removed",
+    "gcp:monitoring/alertPolicy:AlertPolicy": "an alert is removed",
+    "gcp:monitoring/notificationChannel:NotificationChannel": "an alert recipient is removed",
+    "gcp:orgpolicy/policy:Policy": "an organization policy constraint is removed",
+    "kubernetes:networking.gke.io/v1:GCPBackendPolicy": "a backend policy is removed",
 }
-"""Kinds that guard by being there."""
+"""Resource types whose presence protects the stack."""
 _SAFE_ON = re.compile(
     r"(^|\.)(deletionProtection|protect|retainOnDelete|enablePrivateNodes|enablePrivateEndpoint|enableShieldedNodes"
     r"|enableSecureBoot|enableIntegrityMonitoring|uniformBucketLevelAccess|runAsNonRoot|readOnlyRootFilesystem"
@@ -49,7 +49,7 @@ _SHOWN = 4
 
 
 def weaker_resources(old: State, new: State, resources: tuple[ResourceChange, ...]) -> Iterator[tuple[str, str]]:
-    """Yield resources and what of them is weaker; what is the same of several is said once."""
+    """Yield resources and how their protection weakens; equal findings are merged."""
     gone = {key for key in old.models if key not in new.models}
     said: dict[str, list[str]] = {}
     for change in resources:
@@ -80,11 +80,11 @@ def _argument(change: PathChange) -> Iterator[str]:
         if was == now or any(isinstance(value, Mapping) for value in (was, now)) or UNKNOWN in {str(was), str(now)}:
             continue
         if _SAFE_ON.search(path) and was is True:
-            yield f"`{path}` is off"
+            yield f"`{path}` turned off"
         elif _SAFE_OFF.search(path) and now is True:
-            yield f"`{path}` is on"
+            yield f"`{path}` turned on"
         elif _KEPT.search(path) and was is not ABSENT:
-            yield f"`{path}` is {'gone' if now is ABSENT else 'another'}"
+            yield f"`{path}` {'removed' if now is ABSENT else 'changed'}"
 
 
 # Network policies
@@ -96,12 +96,12 @@ def _policy(change: ResourceChange, old: State, new: State) -> Iterator[str]:
         return
     if change.action is Action.DELETE:
         if _selects(before, new):
-            yield "a network policy is deleted, and pods that it guarded stay"
+            yield "a network policy is deleted, but its pods remain"
         return
     after = new.resources[change.urn].get("inputs", {})
     old_spec, new_spec = _spec(before), _spec(after)
     if old_spec.get("podSelector") != new_spec.get("podSelector"):
-        yield "a network policy guards other pods"
+        yield "a network policy selects different pods"
     for direction in ("Ingress", "Egress"):
         if direction not in _types(old_spec):
             continue

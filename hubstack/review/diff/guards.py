@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What protects a stack, as its files say it: settings, the flags of each model, the rules of policy.yaml.
+"""Reads what protects a stack from its files: settings, model flags and policy.yaml.
 
 Owns the reading. It is done here and not by the side's own program, which on a pull request is the author's. Does
 not own what counts as weaker (`hubstack.review.diff.protection`).
@@ -18,7 +18,7 @@ from hubstack.inputs.stack import Stack
 from hubstack.review.check.policy_file import load_policy, policy_path
 
 FLAGS = ("trust_remote_code", "allow_pickle", "allow_unsafe", "accept_eula")
-"""What a list may say of a model to let pass what is refused by default."""
+"""Model keys that permit what is refused by default."""
 
 
 def read_guards(name: str, project_dir: Path) -> Mapping[str, Any] | None:

@@ -19,7 +19,7 @@ GB = 1_000_000_000
 
 
 class ModelAction(StrEnum):
-    """What happens to a model."""
+    """The change to a model."""
 
     ADDED = "added"
     REMOVED = "removed"
@@ -31,38 +31,38 @@ class ModelAction(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting(Reported):
-    """One thing that is decided otherwise."""
+    """One changed decision."""
 
     topic: str
     """What is decided: `accelerator`, `replicas`, `context` ..."""
     before: str
-    """As the old plan says it."""
+    """Value in the base plan."""
     after: str
-    """As the new plan says it."""
+    """Value in the new plan."""
     why: str | None = None
     """The new plan's reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelChange(Reported):
-    """One model that is not as before."""
+    """One changed model."""
 
     key: str
-    """Its key in the new list; of one that is gone, in the old."""
+    """Key in the new list, or in the base list if removed."""
     id: str
     """Repository id on the Hub."""
     action: ModelAction
-    """What happens to it."""
+    """The kind of change."""
     settings: tuple[Setting, ...] = ()
-    """What is decided otherwise."""
+    """Changed decisions."""
     was: str | None = None
-    """Its former key, where it has another name."""
+    """Earlier key of a renamed model."""
     weights_bytes: int | None = None
-    """What is copied from the Hub; None where it is unknown or nothing is."""
+    """Bytes to copy from the Hub; None if unknown or nothing is copied."""
     is_kept: bool = False
-    """Of a renamed model: its resources stay, as they were made under the former key."""
+    """Whether a renamed model keeps its resources."""
     said: str = ""
-    """Of a new model what runs it; of a renamed one what that costs and how to avoid it."""
+    """Description of a new model, or the consequences of a rename."""
 
 
 def find_renamed(old: State, new: State) -> dict[str, str]:
@@ -123,13 +123,13 @@ def _come(model: Data, old: State, new: State) -> ModelChange:
     """Return a model that is new here; one that another cluster gave up has moved."""
     found = _added(model)
     left = _only(old, new, model["key"])
-    return replace(found, action=ModelAction.MOVED, said=f"moves here from {left}: {found.said}") if left else found
+    return replace(found, action=ModelAction.MOVED, said=f"moved here from {left}: {found.said}") if left else found
 
 
 def _gone(model: Data, old: State, new: State) -> ModelChange:
     found = ModelChange(key=model["key"], id=model["id"], action=ModelAction.REMOVED, said=_runs(model))
     if taken := _only(new, old, model["key"]):
-        return replace(found, action=ModelAction.MOVED, said=f"moves to {taken}")
+        return replace(found, action=ModelAction.MOVED, said=f"moved to {taken}")
     still = ", ".join(new.elsewhere.get(model["key"], ()))
     return replace(found, said=f"{found.said}; still served by {still}") if still else found
 
@@ -144,17 +144,17 @@ def _renamed(before: Data, model: Data, settings: tuple[Setting, ...], new: Stat
     was, size = before["key"], _copied(model)
     if _made_as(before) == _made_as(model):
         said = (
-            "nothing is replaced: its resources keep the names that they have, and clients may ask for it by its "
-            "former name too; `was` must stay in the list for as long as the model does"
+            "nothing is replaced: resources keep their names, and clients can still use the old model "
+            "name; keep `was` in the list as long as the model is served"
         )
         return ModelChange(key=model["key"], id=model["id"], action=ModelAction.RENAMED, settings=settings, was=was,
                            is_kept=True, said=said)  # fmt: skip
     own = sum(1 for each in new.resources.values() if each["name"].startswith(f"{model['key']}-"))
     copies = f"copied again ({size / GB:,.1f} GB)" if size else "copied again"
     said = (
-        f"another name is another model: its {own or 'own'} resources are made anew and the old ones deleted, "
-        f"its weights {copies}, and callers must use the new name; `was: {_former(before)}` beside the new name "
-        "keeps all of it"
+        f"a new name makes a new model: its {own or 'own'} resources are created again, the old ones deleted, "
+        f"its weights {copies}, and clients must use the new name; add `was: {_former(before)}` to the model "
+        "to keep everything"
     )
     return ModelChange(key=model["key"], id=model["id"], action=ModelAction.RENAMED, settings=settings, was=was,
                        weights_bytes=size, said=said)  # fmt: skip
@@ -223,7 +223,7 @@ _TOPICS: tuple[tuple[str, Callable[[Data], Any]], ...] = (
     ("replicas", _replicas),
     ("platform", lambda m: str(m.get("platform", "gke"))),
     ("canary", _canary),
-    ("names of its resources", _made_as),
+    ("resource names", _made_as),
     ("served as", lambda m: m["server"]["served_model_name"]),
     ("weights", lambda m: f"{(_copied(m) or 0) / GB:,.1f} GB"),
     ("start", lambda m: f"{m['server']['load_seconds']} s to load"),
@@ -265,7 +265,7 @@ def _block_settings(topic: str, before: Any, after: Any, why: str | None) -> Ite
     for each in differences(before, after):
         name = f"{topic}: {each.path.replace('_', ' ')}"
         if each.path.rpartition(".")[2] == "query":
-            yield Setting(topic=name, before="one query", after="another", why=why)
+            yield Setting(topic=name, before="a query", after="a different query", why=why)
         else:
             yield Setting(topic=name, before=_plain(each.before), after=_plain(each.after), why=why)
 
@@ -288,7 +288,7 @@ def _list_setting(topic: str, before: list[str], after: list[str]) -> Setting:
     gone = [part for part in joined[0] if part not in joined[1]]
     came = [part for part in joined[1] if part not in joined[0]]
     if not gone and not came:
-        return Setting(topic=topic, before="one order", after="another order of the same")
+        return Setting(topic=topic, before="order", after="reordered")
     return Setting(topic=topic, before=" ".join(gone) or "(nothing)", after=" ".join(came) or "(nothing)")
 
 

@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from hubstack.review.diff.reported import Reported
 from hubstack.review.diff.state import Data, State
 
-NO_REASON = "neither plan says why"
+NO_REASON = "reason unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Amount(Reported):
-    """USD a month in cents: idle is every model at its fewest replicas, busy at its most."""
+    """Monthly cost in US cents."""
 
     idle: int = 0
-    """With every model at its fewest replicas."""
+    """With every model at its minimum replicas."""
     busy: int = 0
-    """With every model at its most."""
+    """With every model at its maximum replicas."""
 
     def __sub__(self, other: "Amount") -> "Amount":
         return Amount(idle=self.idle - other.idle, busy=self.busy - other.busy)
@@ -28,36 +28,36 @@ class Amount(Reported):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoneyLine(Reported):
-    """One item of the bill that costs something else."""
+    """One cost item that changed."""
 
     item: str
     """Key of a model, or what is paid beside them (`cluster`)."""
     before: Amount
-    """What it costs on the old side."""
+    """Cost in the base version."""
     after: Amount
-    """What it costs on the new side."""
+    """Cost in the head version."""
     reasons: tuple[str, ...]
-    """Why, a sentence each."""
+    """Reasons, one sentence each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Money(Reported):
-    """The two bills."""
+    """The costs of both versions."""
 
     before: Amount
-    """The old plan's total."""
+    """Total of the base plan."""
     after: Amount
-    """The new plan's total."""
+    """Total of the new plan."""
     lines: tuple[MoneyLine, ...]
     """Those that differ; with the others they add up to the totals."""
     unpriced: tuple[str, ...]
-    """What of the new plan has no price."""
+    """Items of the new plan without a known price."""
     budget: int | None = None
     """The new plan's limit (`hubstack:budget`), USD a month in cents; None: no limit."""
 
     @property
     def over_budget(self) -> int:
-        """By how many cents a month the new plan is over its budget."""
+        """Return by how many cents a month the new plan exceeds its budget."""
         return 0 if self.budget is None else max(0, self.after.busy - self.budget)
 
 
@@ -118,11 +118,11 @@ def _reasons(old: State, new: State, was: str, item: str, kept: Mapping[str, str
         found = tuple(_of_model(old, new, before, after, kept))
         yield from found
         if not found and was != item:  # of a sum that does not divide, who gets the odd cent goes by name
-            yield "the same nodes, split anew under its new name"
+            yield "rounding of the shared node cost under the new name"
     elif after is not None:
         yield f"new: {_bought(after)}"
     elif before is not None:
-        yield "it is no longer served"
+        yield "no longer served"
     else:
         yield from _beside(old, new, item)
 
@@ -135,10 +135,10 @@ def _beside(old: State, new: State, item: str) -> Iterator[str]:
         if before is None:
             yield f"new: {what}"
         elif after is None:
-            yield f"no longer: {what}"
+            yield f"removed: {what}"
         elif before["usd_per_month_max"] != after["usd_per_month_max"]:
             rows = [f"{line['source']}, {line['as_of']}" for line in (before, after)]
-            yield f"{what}: another price ({rows[0]} -> {rows[1]})"
+            yield f"{what}: price changed ({rows[0]} -> {rows[1]})"
 
 
 def _bought(model: Data) -> str:
@@ -222,15 +222,15 @@ def _neighbours(old: State, new: State, before: Data, after: Data, kept: Mapping
     said = [
         f"{', '.join(keys)} {what}"
         for keys, what in (
-            (came, "came"),
+            (came, "joined"),
             (went, "left"),
-            (other, "has other replicas"),
-            (named, "has another name"),
+            (other, "changed replicas"),
+            (named, "was renamed"),
         )
         if keys
     ]
     if said:
-        yield f"its nodes are shared anew: {'; '.join(said)}"
+        yield f"node sharing changed: {'; '.join(said)}"
 
 
 def _storage(old: State, was: str, new: State, key: str) -> list[tuple[object, object, object]]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where two values of a resource differ.
+"""Finds where two values of a resource differ.
 
 Owns the walk and the paths: `spec.template.spec.containers[server].args`. Elements of a list are told apart by
 their `name` where each has one, else by their place.
@@ -15,7 +15,7 @@ from hubstack.review.diff.reported import Reported
 
 
 class Absent:
-    """Stands for a value that is not there; null is a value."""
+    """Marks an absent value; null is a value."""
 
     def __repr__(self) -> str:
         return "(nothing)"
@@ -28,14 +28,14 @@ UNKNOWN = "[unknown]"
 
 @dataclass(frozen=True, slots=True)
 class PathChange(Reported):
-    """One argument that differs."""
+    """One changed argument."""
 
     path: str
     """`spec.template.spec.containers[server].args`."""
     before: Any
-    """The old value; not given (in Python ABSENT) where it was not there."""
+    """Previous value; omitted (ABSENT in Python) if absent."""
     after: Any
-    """The new value; not given where it is not there any more."""
+    """New value; omitted if removed."""
 
     def all_paths(self) -> set[str]:
         """Return the path and, where a whole block comes or goes, those of its parts; without list indexes."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What of a stack's protection is weaker after a change, or stronger: settings, flags of models, policy, resources.
+"""Changes that weaken or strengthen a stack's protection: settings, model flags, policy, resources.
 
 Owns which difference is weaker. Settings, flags and rules come from the files of both sides
 (`hubstack.review.diff.guards`), resources from the graphs: a program that drops a protection without a setting is
@@ -25,20 +25,20 @@ _ASKED = {"spot_forbidden_in": "spot is no longer forbidden in", "required_label
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProtectionChange(Reported):
-    """One thing that protects the stack, and is not as before."""
+    """One changed protection."""
 
     subject: str
     """A setting, the key of a model, a rule of policy.yaml, or a resource."""
     text: str
-    """What a reviewer reads."""
+    """Text shown to the reviewer."""
     is_weaker: bool
-    """Whether a reviewer must agree; else it is stronger."""
+    """Whether protection became weaker, so that the reviewer must approve; otherwise it became stronger."""
 
 
 def compare_protection(
     old: State, new: State, resources: tuple[ResourceChange, ...]
 ) -> tuple[ProtectionChange, ...]:
-    """Return what is weaker, then what is stronger."""
+    """Return the protection changes, weaker ones first."""
     found = [*_of_files(old, new)]
     found += [
         ProtectionChange(subject=subject, text=text, is_weaker=True)
@@ -60,7 +60,7 @@ def _of_files(old: State, new: State) -> Iterator[ProtectionChange]:
         before = cast("Data", {**after, **nothing})
     yield from _settings(before["settings"], after["settings"])
     for key in sorted(set(after["plain_secrets"]) - set(before["plain_secrets"])):
-        yield ProtectionChange(subject=key, text="stands in the file in plain text, for all who read it",
+        yield ProtectionChange(subject=key, text="is stored in plain text",
                                is_weaker=True)  # fmt: skip
     yield from _flags(before["models"], after["models"], old, new)
     yield from _policy(before, after)
@@ -78,13 +78,13 @@ def _move(before: object, after: object) -> str:
 
 
 def _kept(what: str) -> _Rule:
-    """What protects for as long as it has one value."""
+    """Return a rule for a setting that protects while its value is unchanged."""
 
     def judge(before: str | None, after: str | None) -> _Judged:
         if not after:
-            yield f"{_move(before, None)}: {what} no longer", True
+            yield f"{_move(before, None)}: no longer applies: {what}", True
         elif before:
-            yield f"{_move(before, after)}: another one", True
+            yield f"{_move(before, after)}: changed", True
         else:
             yield f"{_move(None, after)}: {what}", False
 
@@ -95,13 +95,13 @@ def _on(what: str, *, default: bool = False) -> _Rule:
     def judge(before: str | None, after: str | None) -> _Judged:
         pair = [default if not text else text.lower() == "true" for text in (before, after)]
         if pair[0] != pair[1]:
-            yield (f"off: {what} no longer", True) if pair[0] else (f"on: {what}", False)
+            yield (f"off; no longer applies: {what}", True) if pair[0] else (f"on: {what}", False)
 
     return judge
 
 
 def _ranked(ranks: tuple[str, ...], default: str, what: str) -> _Rule:
-    """Words from the strictest to the loosest."""
+    """Return a rule for a setting whose values rank from strictest to loosest."""
 
     def judge(before: str | None, after: str | None) -> _Judged:
         pair = [text or default for text in (before, after)]
@@ -124,7 +124,7 @@ def _at_most(what: str) -> _Rule:
 
 
 def _members(lost: str, gained: str, emptied: str) -> _Rule:
-    """A list of which an entry that goes, or comes, is weaker where there is a text for it."""
+    """Return a rule for a list in which removed or added entries weaken protection, if a text is given for them."""
 
     def judge(before: str | None, after: str | None) -> _Judged:
         pair = [_words(text) for text in (before, after)]
@@ -166,33 +166,33 @@ def _gateway(before: str | None, after: str | None) -> _Judged:
     if not new:
         return  # nothing is reached through it any more
     if new.get("exposure") == "external" != old.get("exposure"):
-        yield "`exposure: external`: models are reached from the internet", True
+        yield "`exposure: external`: models can be reached from the internet", True
     if old.get("exposure") == "external" != new.get("exposure"):
-        yield "internal: models are no longer reached from the internet", False
+        yield "internal: models can no longer be reached from the internet", False
     for key in ("auth", "certificate", "iap_client_id"):
         if old.get(key) and old.get(key) != new.get(key):
             yield f"`{key}`: {_move(old.get(key), new.get(key))}", True
 
 
 _SETTINGS: Mapping[str, _Rule] = {
-    "hubstack:kmsKey": _kept("what the stack stores is encrypted by your own key"),
+    "hubstack:kmsKey": _kept("stored data is encrypted with your own key"),
     "hubstack:servicePerimeter": _kept("the project is inside the service perimeter"),
-    "hubstack:binaryAuthorization": _on("images are held against the project's policy"),
-    "hubstack:restrictedApis": _on("Google's APIs are reached at the restricted addresses only"),
+    "hubstack:binaryAuthorization": _on("images are checked by the project's Binary Authorization policy"),
+    "hubstack:restrictedApis": _on("Google APIs are reached only through restricted VIPs"),
     "hubstack:deletionProtection": _on("the provider refuses to delete the cluster", default=True),
-    "hubstack:monitoring": _on("incidents are watched", default=True),
-    "hubstack:alerts": _members("alerts no longer go to", "alerts go to someone new:",
-                                "nobody is told of incidents"),
-    "hubstack:budget": _at_most("the largest bill that a plan may have"),
-    "hubstack:billingBudget": _at_most("the sum that the billing alert watches"),
-    "hubstack:billingAccount": _kept("the bill is watched"),
-    "hubstack:maintenanceWindow": _kept("GKE upgrades inside the window only"),
+    "hubstack:monitoring": _on("incidents are monitored", default=True),
+    "hubstack:alerts": _members("removed alert recipients:", "new alert recipients:",
+                                "nobody receives alerts"),
+    "hubstack:budget": _at_most("the maximum monthly cost of a plan"),
+    "hubstack:billingBudget": _at_most("the amount of the budget alert"),
+    "hubstack:billingAccount": _kept("spending is monitored"),
+    "hubstack:maintenanceWindow": _kept("GKE upgrades only inside the window"),
     "hubstack:releaseChannel": _ranked(("EXTENDED", "STABLE", "REGULAR", "RAPID"), "REGULAR",
-                                       "how early GKE's versions come"),
+                                       "how early GKE versions arrive"),
     "hubstack:runIngress": _ranked(("internal", "internal-and-cloud-load-balancing", "all"), "internal",
-                                   "who reaches Cloud Run services"),
+                                   "who can reach Cloud Run services"),
     "hubstack:runInvokers": _members("", "may call the Cloud Run services:",
-                                     "Cloud Run services are open to whoever the project lets"),
+                                     "Cloud Run access depends on project-level IAM"),
     "hubstack:gateway": _gateway,
 }  # fmt: skip
 
@@ -251,7 +251,7 @@ def _texts(listed: list[str] | None) -> set[str]:
 def _allowed(
     key: str, what: str, before: list[str] | None, after: list[str] | None
 ) -> Iterator[tuple[str, str, bool]]:
-    """Compare a list of what is allowed; without one everything is."""
+    """Compare two allow lists; without a list, everything is allowed."""
     if after is None:
         if before is not None:
             yield key, f"every {what} is allowed", True
@@ -259,7 +259,7 @@ def _allowed(
         yield key, f"only these are allowed: {', '.join(after)}", False
     else:
         if more := sorted(_texts(after) - _texts(before)):
-            yield key, f"another {what} is allowed: {', '.join(more)}", True
+            yield key, f"additional {what} allowed: {', '.join(more)}", True
         if less := sorted(_texts(before) - _texts(after)):
             yield key, f"no longer allowed: {', '.join(less)}", False
 
@@ -295,11 +295,11 @@ def _waivers(old: Data, new: Data) -> Iterator[tuple[str, str, bool]]:
         about = f"the rule for {resource or model or 'the stack'}"
         was, until = before.get(waiver), after.get(waiver)
         if until is None:
-            yield rule, f"a waiver of {about} is gone", False
+            yield rule, f"waiver removed for {about}", False
         elif was is None:
-            yield rule, f"a new waiver of {about}, until {until}", True
+            yield rule, f"new waiver for {about}, until {until}", True
         elif until > was:
-            yield rule, f"the waiver of {about} lasts longer: {was} -> {until}", True
+            yield rule, f"waiver extended for {about}: {was} -> {until}", True
 
 
 def _until(side: Data) -> dict[tuple[str, str | None, str | None], str]:

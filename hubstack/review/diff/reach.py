@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who can reach what: read off a graph as sentences, so that a change of them is seen.
+"""Describes access to a stack as sentences read from its graph, so that changes are visible.
 
 Owns the list of what opens a stack. It reads what is declared; firewalls, organization policies and grants made
 elsewhere are not in a graph.
@@ -17,7 +17,7 @@ WIDE = "anyone on the internet"
 
 
 def compare_reach(old: State, new: State) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the sentences that are new and those that no longer hold; another name alone makes none."""
+    """Return the new and the removed access sentences; a mere rename yields none."""
     present = {urn: new.all_resources[now]["name"] for now, urn in match_resources(old, new).items()}
     before, after = set(_sentences(old, present)), set(_sentences(new, {}))
     return tuple(sorted(after - before)), tuple(sorted(before - after))
@@ -34,7 +34,7 @@ def _sentences(state: State, present: Mapping[str, str]) -> Iterator[str]:
             for member in inputs.get("members") or ():
                 yield from _grant(kind, name, {**inputs, "member": member})
         elif kind.endswith(("IAMPolicy", "IamPolicy")):
-            yield f"the whole access to {kind.split(':')[1].split('/', maxsplit=1)[0]} is set by {name}"
+            yield f"all access to {kind.split(':')[1].split('/', maxsplit=1)[0]} is set by {name}"
         elif kind.endswith((":RoleBinding", ":ClusterRoleBinding")):
             yield from _binding(name, inputs)
         elif found := _READERS.get(kind):
@@ -62,7 +62,7 @@ def _binding(name: str, inputs: Data) -> Iterator[str]:
 
 def _address(name: str, inputs: Data) -> Iterator[str]:
     if inputs.get("addressType", "EXTERNAL") == "EXTERNAL":
-        yield f"the address {name} is one of the internet"
+        yield f"the address {name} is external"
 
 
 def _firewall(name: str, inputs: Data) -> Iterator[str]:
@@ -74,7 +74,7 @@ def _firewall(name: str, inputs: Data) -> Iterator[str]:
 
 def _forwarding(name: str, inputs: Data) -> Iterator[str]:
     if str(inputs.get("loadBalancingScheme", "EXTERNAL")).startswith("EXTERNAL"):
-        yield f"{WIDE} reaches the forwarding rule {name}"
+        yield f"{WIDE} can reach the forwarding rule {name}"
 
 
 def _gateway(name: str, inputs: Data) -> Iterator[str]:
@@ -82,9 +82,9 @@ def _gateway(name: str, inputs: Data) -> Iterator[str]:
     kind = str(spec.get("gatewayClassName") or spec.get("ingressClassName") or "")
     hosts = sorted({str(each.get("hostname") or "any name") for each in spec.get("listeners", ())})
     protocols = sorted({str(each.get("protocol")) for each in spec.get("listeners", ())})
-    who = WIDE if "external" in kind or not kind else "whoever is in the network"
+    who = WIDE if "external" in kind or not kind else "anyone in the network"
     called = f"{name} ({kind or 'class unknown'})"
-    yield f"{who} reaches the gateway {called} for {', '.join(hosts)} by {', '.join(protocols)}"
+    yield f"{who} can reach the gateway {called} for {', '.join(hosts)} by {', '.join(protocols)}"
 
 
 def _block(inputs: Data, name: str) -> Data:
@@ -96,7 +96,7 @@ def _service(name: str, inputs: Data) -> Iterator[str]:
     if kind in {"LoadBalancer", "NodePort"}:
         notes: Data = inputs.get("metadata", {}).get("annotations") or {}
         internal = notes.get("networking.gke.io/load-balancer-type") == "Internal" or kind == "NodePort"
-        yield f"{'whoever is in the network' if internal else WIDE} reaches the Service {name} ({kind})"
+        yield f"{'anyone in the network' if internal else WIDE} can reach the Service {name} ({kind})"
 
 
 def _cluster(name: str, inputs: Data) -> Iterator[str]:
@@ -106,20 +106,20 @@ def _cluster(name: str, inputs: Data) -> Iterator[str]:
     if _block(endpoints, "dnsEndpointConfig").get("allowExternalTraffic"):
         yield f"the control plane of {name} has a DNS endpoint, guarded by IAM"
     if not _block(inputs, "privateClusterConfig").get("enablePrivateNodes"):
-        yield f"the nodes of {name} have public addresses"
+        yield f"the nodes of {name} have public IP addresses"
 
 
 def _bucket(name: str, inputs: Data) -> Iterator[str]:
     if inputs.get("publicAccessPrevention") != "enforced":
-        yield f"the bucket {name} may be made public"
+        yield f"the bucket {name} can be made public"
 
 
 def _run(name: str, inputs: Data) -> Iterator[str]:
     ingress = inputs.get("ingress", "INGRESS_TRAFFIC_ALL")
     if ingress == "INGRESS_TRAFFIC_ALL":
-        yield f"the Cloud Run service {name} takes requests from the internet"
+        yield f"the Cloud Run service {name} accepts requests from the internet"
     if inputs.get("invokerIamDisabled"):
-        yield f"the Cloud Run service {name} asks no caller who it is"
+        yield f"the Cloud Run service {name} does not authenticate callers"
 
 
 def _policy(name: str, inputs: Data) -> Iterator[str]:

@@ -18,7 +18,7 @@ _KUBERNETES, _HELM = "kubernetes:", "kubernetes:helm.sh/"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TypeFacts:
-    """What replaces one type of resource."""
+    """Which arguments replace a resource type."""
 
     replaced_by: frozenset[str]
     """Paths of arguments, without list indexes."""
@@ -54,7 +54,7 @@ class Replacement:
     """Ends of types of which every argument replaces."""
     providers: Mapping[str, frozenset[str]]
     data: Mapping[str, str]
-    """Type to what is lost with it."""
+    """Type to what is lost."""
 
     def facts(self, kind: str) -> TypeFacts | None:
         """Return the facts of a Pulumi type, None where it is unknown."""

@@ -23,7 +23,7 @@ _SETTINGS = ("protect", "retainOnDelete", "ignoreChanges", "replaceOnChanges", "
 
 
 class Action(StrEnum):
-    """What happens to a resource."""
+    """The change to a resource."""
 
     CREATE = "create"
     UPDATE = "update"
@@ -35,40 +35,40 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceChange(Reported):
-    """One resource that does not stay as it is."""
+    """One changed resource."""
 
     urn: str
-    """Its URN after the change, or before a deletion."""
+    """URN after the change, or before deletion."""
     type: str
     """Its type token: `gcp:storage/bucket:Bucket`."""
     name: str
     """Its logical name."""
     action: Action
-    """What `pulumi up` will do to it."""
+    """What `pulumi up` will do."""
     changes: tuple[PathChange, ...] = ()
-    """What differs; of a creation or deletion nothing."""
+    """Changed arguments; empty for creations and deletions."""
     because: tuple[str, ...] = ()
-    """Of a replacement: the arguments that make it, or what it follows from."""
+    """The arguments or the reason that force a replacement."""
     follows: str | None = None
-    """Of a replacement that follows from another: the URN of that resource."""
+    """URN of the resource whose replacement causes this one."""
     deletes_first: bool = False
-    """The old one goes before the new one comes: it is away in between."""
+    """Whether the old resource is deleted before the new one is created, which causes downtime."""
     held: str | None = None
-    """What is lost with it; None where nothing is or it is kept."""
+    """What is lost; None if nothing is lost."""
     is_copy: bool = False
-    """Whether what is lost can be fetched again."""
+    """Whether the lost data can be downloaded again."""
     refused: str | None = None
-    """Why `pulumi up` will not do it."""
+    """Why `pulumi up` will fail on it."""
     is_unknown: bool = False
-    """No facts of the type: the update may be a replacement."""
+    """Whether the type is unknown, so that the update may be a replacement."""
     kept_in_cloud: bool = False
-    """`retainOnDelete`: it leaves the stack and stays in the cloud."""
+    """Whether `retainOnDelete` keeps it in the cloud."""
     old_urn: str | None = None
-    """Where an alias led to it."""
+    """URN before the change, if matched by an alias."""
 
 
 def compare_resources(old: State, new: State, rules: Replacement) -> tuple[ResourceChange, ...]:
-    """Return every resource that does not stay as it is, sorted by URN."""
+    """Return every changed resource, sorted by URN."""
     matched = match_resources(old, new)
     present = {before: after for after, before in matched.items()}
     changes: dict[str, ResourceChange] = {}
@@ -190,7 +190,7 @@ def _settings(before: Data, after: Data, present: Mapping[str, str]) -> Iterator
 
 
 def _deletes_first(before: Data, after: Data) -> bool:
-    """Whether the name is taken until the old one is gone (facts: gke.md 5.1; pulumi-kubernetes, Diff)."""
+    """Whether the name is taken until the old one is gone (pulumi-kubernetes, Diff)."""
     options: Data = after.get("options", {})
     if "deleteBeforeReplace" in options:
         return bool(options["deleteBeforeReplace"])
@@ -214,16 +214,16 @@ def _lost(change: ResourceChange, before: Data, rules: Replacement) -> ResourceC
     options, inputs = before.get("options", {}), before.get("inputs", {})
     refused = None
     if options.get("protect"):
-        refused = "it is protected in Pulumi (`protect`); `pulumi up` stops there"
+        refused = "it is protected in Pulumi (`protect`), so `pulumi up` fails"
     elif change.type == "gcp:container/cluster:Cluster" and inputs.get("deletionProtection", True):
-        refused = "deletionProtection is on; the provider refuses"
+        refused = "`deletionProtection` is on, so the provider refuses"
     kept = bool(options.get("retainOnDelete"))
     held = None if kept else rules.data.get(change.type)
     is_copy = bool(held) and "hubstack-model" in (inputs.get("labels") or ())
     if is_copy:
-        held = "copies of the Hub's files; a load fetches them again"
+        held = "copies of Hub files; can be downloaded again"
     if change.type == "gcp:storage/bucket:Bucket" and held and not inputs.get("forceDestroy"):
-        refused = refused or "the provider deletes no bucket that holds objects (`forceDestroy` is off)"
+        refused = refused or "the bucket is not empty and `forceDestroy` is off, so the provider refuses"
     return replace(change, held=held, is_copy=is_copy, refused=refused, kept_in_cloud=kept)
 
 

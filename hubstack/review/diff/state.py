@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One side of a comparison: the plan, the graph and the facts of one environment at one time.
+"""One version in a comparison: the plan, the graph and the facts of an environment.
 
 Owns its JSON, which an older or a newer hubstack may have written: what is read of it is read by name, and a key
 that is not there is left out. Does not make it (`hubstack.review.diff.base_head`).
@@ -38,11 +38,11 @@ class State:
     elsewhere: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     """Key of each model of the environment's other clusters to the stacks that serve it."""
     error: str | None = None
-    """Why this side has neither plan nor graph."""
+    """Error that prevented a plan or graph."""
 
     @property
     def is_missing(self) -> bool:
-        """Whether the environment does not exist on this side."""
+        """Return whether the environment does not exist in this version."""
         return self.plan is None and self.error is None
 
     @cached_property
@@ -89,7 +89,7 @@ class State:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sides:
-    """The two sides, the old one first."""
+    """The base and head versions."""
 
     old: State
     new: State
@@ -100,19 +100,21 @@ class Sides:
 
 
 def parse_state(text: str, path: str) -> State:
-    """Read what `hubstack diff --save` wrote.
+    """Read a file written by `hubstack diff --save`.
 
     Raises:
-        InputError: the text is no such thing.
+        InputError: the text is not such a file.
     """
     data = parse_json(text, path, _AGAIN)
     said: Data = cast("Data", data) if isinstance(data, dict) else {}
     if said.get("format") != FORMAT:
         found = f": its `format` is {shown(said['format'])}, not {FORMAT}" if "format" in said else ""
-        raise InputError([Problem(path=path, message=f"is no side of a diff{found}", hint=_AGAIN)])
+        raise InputError(
+            [Problem(path=path, message=f"is not a file written by `hubstack diff --save`{found}", hint=_AGAIN)]
+        )
     # Whatever has the hash was written by `to_json`, so its shape needs no check.
     if said.get(CONTENT) != content_of(said):
-        raise InputError([Problem(path=path, message="was edited since hubstack wrote it", hint=_AGAIN)])
+        raise InputError([Problem(path=path, message="was edited after hubstack wrote it", hint=_AGAIN)])
     return State(
         name=path,
         plan=said["plan"],

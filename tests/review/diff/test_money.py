@@ -25,11 +25,11 @@ def reasons(old: State, new: State) -> set[str]:
 
 def test_a_neighbour_that_only_has_another_name_neither_came_nor_left() -> None:
     renamed = reasons(side("old", "third"), side("new", "a-first-name", ("third",)))
-    assert renamed == {"its nodes are shared anew: a-first-name has another name"}
+    assert renamed == {"node sharing changed: a-first-name was renamed"}
     replaced = reasons(side("old", "third"), side("new", "a-first-name"))
-    assert replaced == {"its nodes are shared anew: a-first-name came; third left"}
+    assert replaced == {"node sharing changed: a-first-name came; third left"}
 
 
 def test_a_neighbour_with_other_replicas_is_named() -> None:
     found = reasons(side("old", "third"), side("new", "renamed", ("third",), replicas=2))
-    assert found == {"its nodes are shared anew: renamed has other replicas"}
+    assert found == {"node sharing changed: renamed changed replicas"}

@@ -167,7 +167,7 @@ def test_a_program_that_drops_a_protection_without_a_setting_is_seen(
 
 def test_pulumi_s_own_protection_that_is_taken_off_is_seen() -> None:
     sides = [state([resource("gcp:storage/bucket:Bucket", "it", {}, **more)]) for more in ({"protect": True}, {})]
-    assert weaker(*sides) == "it: `protect` is off"
+    assert weaker(*sides) == "it: `protect` turned off"
 
 
 POLICY = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
@@ -204,7 +204,7 @@ def test_a_network_policy_that_lets_less_in_is_not_weaker() -> None:
 
 
 def test_a_network_policy_may_go_with_its_pods_only() -> None:
-    assert "pods that it guarded stay" in weaker(state([PODS, policy()]), state([PODS]))
+    assert "its pods remain" in weaker(state([PODS, policy()]), state([PODS]))
     assert weaker(state([PODS, policy()]), state([])) == ""
 
 

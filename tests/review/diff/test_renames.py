@@ -37,19 +37,19 @@ def test_a_rename_that_says_what_it_was_is_routine(before: str, after: str) -> N
 def test_another_name_without_what_it_was_is_another_model() -> None:
     found = change("base", "rename without an alias")
     assert [each.is_kept for each in found.models] == [False] * 3
-    assert f"`was: {FIRST}` beside the new name keeps all of it" in said(found, FIRST)
+    assert f"`was: {FIRST}` to the model to keep everything" in said(found, FIRST)
     assert report(found).verdict.startswith("DECIDE")
 
 
 def test_a_second_rename_that_forgets_the_first_key_is_told_what_to_write() -> None:
     found = change("rename", "rename and forget")
-    assert f"`was: [{FIRST}, {SECOND}]` beside the new name keeps all of it" in said(found, SECOND)
+    assert f"`was: [{FIRST}, {SECOND}]` to the model to keep everything" in said(found, SECOND)
     assert len(found.at_risk) == 3, "the buckets have other names"
 
 
 def test_a_former_key_that_is_taken_out_is_said_to_rename_the_resources() -> None:
     found = change("rename", "rename without an alias")
-    named = {each.key: [(one.before, one.after) for one in each.settings if one.topic == "names of its resources"]
+    named = {each.key: [(one.before, one.after) for one in each.settings if one.topic == "resource names"]
              for each in found.models}  # fmt: skip
     assert named[SECOND] == [(FIRST, SECOND)]
     assert len(found.at_risk) == 3

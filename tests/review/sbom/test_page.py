@@ -48,7 +48,7 @@ def test_without_a_gateway_nobody_is_outside() -> None:
         (
             Exposure.EXTERNAL,
             GatewayAuth.IAP,
-            "From the internet, at models.example, over TLS: people and accounts that Id",
+            "From the internet, at models.example, over TLS: users and service accounts",
         ),
         (Exposure.EXTERNAL, GatewayAuth.API_KEYS, "holders of an API key"),
     ],

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What of a change may take a model away from its callers: read off the models and resources of a change.
+"""Changes that may make a model unavailable to its clients.
 
-Owns the list of such changes and their words. Whether callers notice is for a person to say.
+Owns the list of such changes and their texts.
 """
 
 from collections.abc import Iterator
@@ -15,14 +15,14 @@ _ADDRESSES = ("gcp:compute/address:Address", "gcp:compute/globalAddress:GlobalAd
 _SERVING = ("Deployment", "StatefulSet", "LeaderWorkerSet", "Service")
 _NODES = ("gcp:container/nodePool:NodePool", "gcp:container/cluster:Cluster")
 _RECLAIMED = ("spot", "flex-start")
-"""Capacity that Google may take back, or give for a limited time."""
+"""Capacity that Google may reclaim or that is time-limited."""
 
 
 def losses(change: Change) -> Iterator[str]:
-    """Yield each change after which a model may be away, or may be reached in another way, a sentence each."""
+    """Yield a sentence for each change that may affect availability or the address of a model."""
     for each in change.of(Action.DELETE, Action.REPLACE):
         if each.type in _ADDRESSES and not each.kept_in_cloud:
-            yield f"the static address {each.name} is lost"
+            yield f"static IP address {each.name} is released"
     for model in change.models:
         if model.action is ModelAction.CHANGED or model.action is ModelAction.RENAMED:
             yield from _of_model(model)
@@ -41,20 +41,20 @@ def losses(change: Change) -> Iterator[str]:
 def _of_model(model: ModelChange) -> Iterator[str]:
     said = {each.topic: each for each in model.settings}
     if platform := said.get("platform"):
-        yield f"{model.key} moves from {platform.before} to {platform.after}: another address for its callers"
+        yield f"{model.key} moves from {platform.before} to {platform.after}: its URL changes"
     if served := said.get("served as"):
         yield f"{model.key} is served as {served.after}: requests for {served.before} fail"
     if (capacity := said.get("capacity")) and _is_reclaimed(capacity.after) and not _is_reclaimed(capacity.before):
-        yield f"{model.key} was on {capacity.before} and is on {capacity.after} only: Google may reclaim it"
+        yield f"{model.key} was on {capacity.before} and is now on {capacity.after} only, which Google may reclaim"
     if replicas := said.get("replicas"):
         before, after = _fewest(replicas.before), _fewest(replicas.after)
         if after < before:
-            wait = "" if after else ": its first request after a pause waits for a start"
+            wait = "" if after else ": the first request after an idle period has a cold start"
             yield f"{model.key} keeps {after} instead of {count(before, 'replica')} when idle{wait}"
 
 
 def _is_reclaimed(capacity: str) -> bool:
-    """Whether all steps of a capacity list may be taken back: `spot, then flex-start`."""
+    """Return whether all steps of a capacity list can be reclaimed, as in `spot, then flex-start`."""
     return bool(capacity) and all(step.startswith(_RECLAIMED) for step in capacity.split(", then "))
 
 

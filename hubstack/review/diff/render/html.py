@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A report as a page of its own: the tables, and every changed argument side by side.
+"""Renders a report as an HTML page: the tables, and every changed argument side by side.
 
 Owns the pairing of lines. The template escapes all texts, runs no script and asks for nothing from any network.
 """
@@ -22,7 +22,7 @@ from hubstack.review.diff.resources import Action
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """One line of each side; None where the side has none there."""
+    """A pair of lines; None where one version has no line."""
 
     left: str | None
     right: str | None
@@ -31,14 +31,14 @@ class Pair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Argument:
-    """One argument of a resource, both sides."""
+    """One argument of a resource in both versions."""
 
     path: str
     pairs: tuple[Pair, ...]
 
 
 def html_text(change: Change, report: Report) -> str:
-    """Return the page."""
+    """Return the HTML page."""
     shown = change.of(Action.REPLACE, Action.UPDATE)
     arguments = {each.urn: tuple(_argument(c.path, c.before, c.after) for c in each.changes) for each in shown}
     return _template().render(change=change, report=report, shown=shown, arguments=arguments)
@@ -57,7 +57,7 @@ def _lines(value: Any) -> list[str]:
 
 
 def side_by_side(left: list[str], right: list[str], around: int = 3) -> Iterator[Pair]:
-    """Pair the lines of two texts; of what is equal only the lines around a difference are kept."""
+    """Pair the lines of two texts; of equal lines, keep only those around a difference."""
     matcher = SequenceMatcher(a=left, b=right, autojunk=False)
     for group in matcher.get_grouped_opcodes(around):
         for tag, a, b, c, d in group:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A report as a comment on a pull request, within what a host takes.
+"""Renders a report as a pull-request comment within the size limit.
 
 Owns the size: the verdict and the answers are one screen and stay; every table is folded. Of a comment that is too
 long bulk tables lose rows first, then all. Texts from the Hub are hostile: `hubstack.files.escape.markdown` escapes
@@ -13,7 +13,7 @@ from hubstack.files.escape import markdown as escape
 from hubstack.review.diff.render.sections import Report, Section
 
 MAX_BYTES = 65_536
-"""GitHub's limit of a comment in characters; counted here in bytes, which is never less."""
+"""GitHub's comment limit in characters; measured here in bytes, which is never fewer."""
 _CELL, _ANSWER = 400, 240
 """Characters of a cell, and of an answer, whose details the tables have."""
 _STEPS = ((None, None), (200, None), (50, None), (20, 200), (10, 50), (5, 20), (0, 10), (0, 3), (0, 0))
@@ -21,12 +21,12 @@ _STEPS = ((None, None), (200, None), (50, None), (20, 200), (10, 50), (5, 20), (
 
 
 def markdown_text(report: Report, link: str | None = None, limit: int = MAX_BYTES) -> str:
-    """Return the comment.
+    """Return the report as a Markdown comment.
 
     Args:
-        report: what it says.
-        link: where the whole report is, named wherever rows are left out.
-        limit: bytes.
+        report: the report.
+        link: URL of the full report, shown where rows are omitted.
+        limit: maximum size in bytes.
     """
     text = ""
     for bulk, others in _STEPS:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a report says of protection, of the program that was changed, and of who can reach the models.
+"""The report's texts about protection, changed program files and access.
 
 Owns these words. The order among the other topics is `hubstack.review.diff.render.sections`'.
 """
@@ -12,14 +12,14 @@ from hubstack.review.diff.render.words import count
 
 _NAMED = 3
 LOCK_WORDS = {
-    Topic.REPOSITORY: "a model comes from another repository",
-    Topic.CONTENT: "the lock has other content for the same commit",
+    Topic.REPOSITORY: "a model's repository changed",
+    Topic.CONTENT: "the lock has different content for the same commit",
 }
 """What a reviewer decides on where the lock alone is another."""
 
 
 def protection_decisions(change: Change) -> Iterator[str]:
-    """Yield what a reviewer must agree with."""
+    """Yield the decisions that a reviewer must approve."""
     if weaker := change.weaker:
         named = "; ".join(f"{each.subject} {each.text}" for each in weaker[:_NAMED])
         more = len(weaker) - _NAMED
@@ -29,11 +29,11 @@ def protection_decisions(change: Change) -> Iterator[str]:
     topics = {each.topic for each in change.hub if each.is_risk}
     yield from (words for topic, words in LOCK_WORDS.items() if topic in topics)
     if change.reach_new and not any("internet" in each or "public" in each for each in change.reach_new):
-        yield count(len(change.reach_new), "new way to reach it", "new ways to reach it")
+        yield count(len(change.reach_new), "new access grant")
 
 
 def protection_answer(change: Change) -> str:
-    """Say in one line what protects the stack less or more; empty where nothing does."""
+    """Summarize protection changes in one line; empty if there are none."""
     said = [
         f"{'weaker' if each.is_weaker else 'stronger'}: {each.subject} {each.text}" for each in change.protection
     ]
@@ -41,12 +41,14 @@ def protection_answer(change: Change) -> str:
         files = ", ".join(change.program[:_NAMED])
         more = len(change.program) - _NAMED
         said.append(
-            f"changed program: {files}" + (f" and {more} more" if more > 0 else "") + "; this report is its word"
+            f"changed program: {files}"
+            + (f" and {more} more" if more > 0 else "")
+            + "; the changed program produced this report"
         )
     return "; ".join(said)
 
 
 def protection_rows(change: Change) -> tuple[tuple[str, ...], ...]:
-    """Return the rows of a table: what, weaker or stronger, how."""
+    """Return table rows: subject, weaker or stronger, description."""
     rows = [(each.subject, "weaker" if each.is_weaker else "stronger", each.text) for each in change.protection]
     return (*rows, *((name, "program", "changed") for name in change.program))

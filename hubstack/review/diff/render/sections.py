@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a report of a change says, and in which order: the verdict, the answers, then the tables.
+"""The content of a report, in order: the verdict, the answers, then the tables.
 
 Owns the words and the order: money, what protects, data, availability, then the models and who can reach them. The
 reader knows nothing of GPUs and reads on a phone: the verdict and the answers are one screen.
@@ -29,7 +29,7 @@ class Section:
     rows: tuple[tuple[str, ...], ...]
     note: str = ""
     is_bulk: bool = False
-    """Whether it loses its rows first where a comment is too long."""
+    """Whether its rows are dropped first if a comment is too long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,31 +38,31 @@ class Report:
 
     title: str
     verdict: str
-    """What the reviewer has to do, in a sentence."""
+    """What the reviewer has to do, in one sentence."""
     answers: tuple[tuple[str, str], ...]
     """Question to answer, each one line."""
     sections: tuple[Section, ...]
     blind: str
-    """What no comparison of two lists can know."""
+    """The limits of an offline comparison."""
 
 
 _WAYS = {"on-demand": "on-demand or reserved", "spot": "spot or flex-start"}
 _SMALLEST_RISE = 100, 100
-"""A rise of the bill is to be decided on from a dollar a month and a hundredth of what was."""
+"""Minimum cost increase that needs a decision: in cents a month, and as a fraction (1/100) of the previous cost."""
 BLIND = (
-    "Two programs are compared, not the cloud: changes made by hand, what providers fill in, and what a secret "
-    "holds are not seen. `pulumi preview` against the real state has the last word."
+    "Compares two programs, not the cloud: manual changes, provider-computed values and the contents of secrets "
+    "are not visible. Run `pulumi preview` against the real state for the final answer."
 )
 
 
 def report(change: Change, gates: tuple[Tripped, ...] = ()) -> Report:
-    """Put a change into words."""
+    """Build the report of a change."""
     title = f"{change.environment}: {change.before} -> {change.after}"
     if change.failures:
         rows = tuple((each.side, each.error) for each in change.failures)
         table = Section(title="What failed", columns=("side", "error"), rows=rows)
         sides = " and ".join(each.side for each in change.failures)
-        return Report(title=title, verdict=f"NOT COMPARED: {sides} cannot be run.", answers=(), sections=(table,),
+        return Report(title=title, verdict=f"NOT COMPARED: {sides} failed to run.", answers=(), sections=(table,),
                       blind=BLIND)  # fmt: skip
     answers = tuple(_answers(change))
     if gates:
@@ -72,10 +72,10 @@ def report(change: Change, gates: tuple[Tripped, ...] = ()) -> Report:
 
 
 def _verdict(change: Change, gates: tuple[Tripped, ...]) -> str:
-    """Say what is to be decided: money first, then what protects, data, availability, and the rest."""
+    """Return the verdict: cost first, then protection, data, availability and the rest."""
     is_same = not (change.resources or change.models or change.hub or change.money.lines or change.reach_new)
     if is_same and not (change.protection or change.program or gates):
-        return "NO CHANGE: nothing that runs or is paid for would differ."
+        return "NO CHANGE: resources, models and cost are unchanged."
     decide = list(_decisions(change))
     stops = [f"gate {each.gate}" for each in gates]
     if over := change.money.over_budget:
@@ -87,18 +87,18 @@ def _verdict(change: Change, gates: tuple[Tripped, ...]) -> str:
         return f"STOPPED: {said}."
     if decide or _is_rise(change.money):
         return f"DECIDE: {said}."
-    return f"ROUTINE: {said}; no data is lost, nothing goes away, and no licence, code or access changes."
+    return f"ROUTINE: {said}; no data loss, no downtime, and no change of licence, code or access."
 
 
 def _bill_words(bill: Money) -> str:
-    """Say the rise of the bill in the fewest words."""
+    """Summarize the cost change."""
     before, after = bill.before, bill.after
     if before.busy != after.busy:
         words = f"{signed(after.busy - before.busy)} a month"
         return ", ".join(filter(None, (words, share(before.busy, after.busy))))
     if before.idle != after.idle:
         return f"{signed(after.idle - before.idle)} a month when idle, the same when busy"
-    return "the bill stays the same"
+    return "cost unchanged"
 
 
 def _is_rise(bill: Money) -> bool:
@@ -109,7 +109,7 @@ def _is_rise(bill: Money) -> bool:
 
 def _decisions(change: Change) -> Iterator[str]:
     if any(row.is_over for row in change.accelerators):
-        yield "more accelerators than the quota file allows"
+        yield "accelerators exceed the quota file"
     yield from protection_decisions(change)
     if change.is_gone:
         yield "the whole environment is removed"
@@ -123,9 +123,9 @@ def _decisions(change: Change) -> Iterator[str]:
             yield f"{count(len(keys), 'model')} {action}"
     yield from _hub_decisions(change)
     if any(_is_wide(sentence) for sentence in change.reach_new):
-        yield "it can be reached from the internet in a new way"
+        yield "new access from the internet"
     if unknown := [each for each in change.resources if each.is_unknown]:
-        yield f"{count(len(unknown), 'update')} of which it is unknown whether they replace"
+        yield f"{count(len(unknown), 'update')} that may be replacements"
 
 
 def _data_decisions(change: Change) -> Iterator[str]:
@@ -140,19 +140,19 @@ def _data_decisions(change: Change) -> Iterator[str]:
 
 def _hub_decisions(change: Change) -> Iterator[str]:
     words = {
-        Topic.LICENSE: "licences to accept",
+        Topic.LICENSE: "licences to review",
         Topic.GATED: "a gated model",
-        Topic.CODE: "code of a model's author",
-        Topic.SECURITY: "files that the Hub's scan marks",
+        Topic.CODE: "custom code from a model repository",
+        Topic.SECURITY: "files flagged by the Hub's scan",
     }
     risks = {each.topic for each in change.hub if each.is_risk}
     yield from (word for topic, word in words.items() if topic in risks)
     templates = [each for each in change.hub if each.topic is Topic.TEMPLATE]
     if templates:
         yield (
-            "a chat template that differs"
+            "a changed chat template"
             if any(each.is_risk for each in templates)
-            else "an unknown chat template"
+            else "a chat template that may have changed"
         )
 
 
@@ -161,7 +161,7 @@ def _is_wide(sentence: str) -> bool:
 
 
 def _answers(change: Change) -> Iterator[tuple[str, str]]:
-    """Yield what has to be said; what did not change is named in one line at the end."""
+    """Yield the answers; the last one lists what did not change."""
     said = {
         "Money": _money_answer(change.money),
         "Protection": protection_answer(change),
@@ -194,12 +194,12 @@ def _money_answer(bill: Money) -> str:
 
 
 def _roots(change: Change) -> list[ResourceChange]:
-    """Return what is replaced of itself, not because something else is."""
+    """Return resources whose replacement is not caused by another one."""
     return [each for each in change.of(Action.REPLACE) if each.follows is None]
 
 
 def _followers(change: Change) -> Counter[str]:
-    """Return the URN of each root to the number of resources that are replaced because of it."""
+    """Map the URN of each root replacement to the number of replacements it causes."""
     every = {each.urn: each for each in change.of(Action.REPLACE)}
     found: Counter[str] = Counter()
     for each in every.values():
@@ -213,11 +213,11 @@ def _followers(change: Change) -> Counter[str]:
 
 
 def _replaced(change: Change) -> str:
-    """Name what is replaced of itself, and count what follows from it."""
+    """Name the root replacements and count the resulting ones."""
     roots = _roots(change)
     said = named([f"{each.name} ({', '.join(each.because[:2])})" for each in roots], 2)
     after = len(change.of(Action.REPLACE)) - len(roots)
-    return f"{said}; {count(after, 'other')} because of them" if after else said
+    return f"{said}; {count(after, 'other')} as a consequence" if after else said
 
 
 def _hub_answer(change: Change) -> str:
@@ -239,7 +239,7 @@ def _reach(change: Change) -> str:
         return ""
     loud = [each for each in came if _is_wide(each)]
     counts = f"{count(len(came), 'new grant')}, {len(went):,} removed"
-    return f"{counts}; {named(loud)}" if loud else f"{counts}; nothing new from the internet"
+    return f"{counts}; {named(loud)}" if loud else f"{counts}; none from the internet"
 
 
 def _accelerators(change: Change) -> str:
@@ -252,7 +252,7 @@ def _accelerators(change: Change) -> str:
         said.insert(0, f"OVER QUOTA: {named(over)}")
     if not said:
         return ""
-    quota = "" if over else " (within the quota file)" if change.has_quota else " (no quota file to compare with)"
+    quota = "" if over else " (within the quota file)" if change.has_quota else " (no quota file given)"
     return f"{named(said)}{quota}"
 
 
@@ -299,8 +299,8 @@ def _sections(change: Change) -> Iterator[Section]:
     )  # fmt: skip
     yield from _model_sections(change)
     yield Section(
-        title="Accelerators at most",
-        columns=("region", "kind", "bought", "before", "after", "quota"),
+        title="Maximum accelerators",
+        columns=("region", "accelerator", "provisioning", "before", "after", "quota"),
         rows=tuple(
             (row.region, row.accelerator, _WAYS.get(row.way, row.way), f"{row.before:,}", f"{row.after:,}",
              _quota(row.quota, is_over=row.is_over))
@@ -324,10 +324,10 @@ def _sections(change: Change) -> Iterator[Section]:
 
 def _happens(change: ResourceChange) -> str:
     if change.kept_in_cloud:
-        return "leaves the stack, stays in the cloud"
+        return "removed from the stack, kept in the cloud"
     if change.action is Action.DELETE:
         return "deleted"
-    return "deleted first, then created" if change.deletes_first else "created anew, then the old one is deleted"
+    return "deleted first, then created" if change.deletes_first else "created, then the old one is deleted"
 
 
 def _because(change: ResourceChange) -> Iterator[str]:
@@ -344,7 +344,7 @@ def _quota(quota: int | None, *, is_over: bool) -> str:
 def _model_sections(change: Change) -> Iterator[Section]:
     whole = [each for each in change.models if each.said]
     yield Section(
-        title="Models that come, go, move or are renamed",
+        title="Added, removed, moved and renamed models",
         columns=("model", "id", "", "what"),
         rows=tuple((_called(each), each.id, each.action, each.said) for each in whole),
     )
@@ -358,7 +358,7 @@ def _model_sections(change: Change) -> Iterator[Section]:
         ),
     )
     yield Section(
-        title="What the Hub says",
+        title="Changes on the Hub",
         columns=("model", "about", "what", ""),
         rows=tuple((each.key, each.topic, each.text, "decide" if each.is_risk else "") for each in change.hub),
     )
@@ -374,12 +374,14 @@ def _money_sections(change: Change) -> Iterator[Section]:
     bill = change.money
     rows = [_bill_row(line) for line in bill.lines]
     if rows:
-        whole = MoneyLine(item="together", before=bill.before, after=bill.after, reasons=("with what stays",))
+        whole = MoneyLine(
+            item="total", before=bill.before, after=bill.after, reasons=("including unchanged items",)
+        )
         rows.append(_bill_row(whole))
     note = f"No source gives a price for: {'; '.join(bill.unpriced)}." if bill.unpriced else ""
     yield Section(
         title="Money, USD a month",
-        columns=("item", "up to, before", "up to, after", "difference", "idle", "why"),
+        columns=("item", "busy, before", "busy, after", "difference", "idle", "reason"),
         rows=tuple(rows),
         note=note,
     )
@@ -389,7 +391,7 @@ def _resource_sections(change: Change) -> Iterator[Section]:
     for title, action in (("Deleted", Action.DELETE), ("Created", Action.CREATE)):
         yield Section(title=title, columns=("what", "resources", "kinds"), rows=tuple(_by_owner(change, action)))
     yield Section(
-        title="Unknown whether replaced",
+        title="Possibly replaced",
         columns=("resource", "kind", "what differs"),
         rows=tuple(
             (each.name, _kind(each.type), named([c.path for c in each.changes]))
@@ -407,7 +409,7 @@ def _resource_sections(change: Change) -> Iterator[Section]:
         if each.old_urn
     ]
     yield Section(
-        title="Pulumi's own settings (nothing in the cloud changes)",
+        title="Pulumi options (no change in the cloud)",
         columns=columns,
         rows=(*_alike(change.of(Action.SETTINGS)), *moved),
         is_bulk=True,
@@ -415,7 +417,7 @@ def _resource_sections(change: Change) -> Iterator[Section]:
 
 
 def _by_owner(change: Change, action: Action) -> Iterator[tuple[str, ...]]:
-    """Yield one row for each model that comes or goes with its resources, and one for each kind of the others."""
+    """Yield one row per added or removed model with its resources, and one per type of other resource."""
     owners = sorted((key for each in change.models for key in (each.key, each.was) if key), key=len, reverse=True)
     found: dict[str, list[ResourceChange]] = {}
     for each in change.of(action):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A report as tables for a terminal."""
+"""Renders a report as terminal tables."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from hubstack.review.diff.render.sections import Report
 
 
 def terminal_parts(report: Report) -> Iterator[RenderableType]:
-    """Yield what is printed, from top to bottom."""
+    """Yield the output from top to bottom."""
     yield report.title
     yield report.verdict
     yield ""

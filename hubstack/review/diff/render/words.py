@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Values, differences and sums in words, the same in each rendering.
+"""Formats values, differences and amounts, the same in each rendering.
 
 A value that nobody can review in a table (JSON, a query, a long text) is described, not printed: the page has both
 sides of it in full.
@@ -15,9 +15,9 @@ from hubstack.review.diff.money import Amount
 from hubstack.review.diff.paths import ABSENT
 
 LONGEST = 60
-"""Characters of a value in a table; the page shows whole texts side by side."""
+"""Maximum characters of a value in a table; the HTML page shows full texts."""
 _MOST_PARTS = 6
-"""Parts of a list that are shown as removed and added."""
+"""Maximum list items shown as removed and added."""
 _COMMIT = re.compile(r"\b[0-9a-f]{40}\b")
 _QUERY = re.compile(r"\w\{[^}]*=~?\"|\b(?:sum|rate|histogram_quantile|increase)\s*(?:by\s*\([^)]*\)\s*)?\(")
 
@@ -41,7 +41,7 @@ def value(given: Any) -> str:
 
 
 def difference(before: Any, after: Any) -> str:
-    """Say how two values differ: what a list lost and gained, how many lines of a text, else both values."""
+    """Describe how two values differ: list items removed and added, changed lines of a text, or both values."""
     lists = _parts(before), _parts(after)
     if lists[0] is not None and lists[1] is not None:
         return _list_difference(lists[0], lists[1])
@@ -57,7 +57,7 @@ def difference(before: Any, after: Any) -> str:
 def _list_difference(before: list[str], after: list[str]) -> str:
     gone, came = _less(before, after), _less(after, before)
     if not gone and not came:
-        return "the same in another order"
+        return "reordered"
     if len(gone) + len(came) > _MOST_PARTS:
         return f"{len(gone):,} removed, {len(came):,} added"
     said = [f"-{_one_line(each)}" for each in gone], [f"+{_one_line(each)}" for each in came]
@@ -71,7 +71,7 @@ def _one_line(text: str) -> str:
 
 
 def cut(text: str, longest: int = LONGEST) -> str:
-    """Return a text with short commits, and of a long one its beginning."""
+    """Shorten commits in a text, and truncate a long text."""
     short = _COMMIT.sub(lambda found: found[0][:12], text)
     return short if len(short) <= longest else f"{short[: longest - 1]}…"
 
@@ -91,7 +91,7 @@ def signed(cents: int) -> str:
 
 
 def share(before: int, after: int) -> str:
-    """Return a difference as a share of what was: `+273 %`; empty where there was nothing."""
+    """Return a relative difference such as `+273 %`; empty if the previous value is 0."""
     if not before:
         return ""
     percent = (after - before) * 100 / before
@@ -99,17 +99,17 @@ def share(before: int, after: int) -> str:
 
 
 def rise(before: int, after: int) -> str:
-    """Return a difference with its sign, and its share of what was."""
+    """Return a signed difference with its percentage."""
     if before == after:
         return "no change"
     return ", ".join(filter(None, (signed(after - before), share(before, after))))
 
 
 def money(before: Amount, after: Amount) -> str:
-    """Say two bills in a sentence."""
+    """Describe the cost before and after."""
     said = f"up to {usd(before.busy)} -> {usd(after.busy)} a month ({rise(before.busy, after.busy)})"
     if before.idle == after.idle:
-        return f"{said}; idle {usd(after.idle)}, as before"
+        return f"{said}; idle {usd(after.idle)}, unchanged"
     return f"{said}; idle {usd(before.idle)} -> {usd(after.idle)} ({rise(before.idle, after.idle)})"
 
 
@@ -119,14 +119,14 @@ def count(number: int, one: str, many: str | None = None) -> str:
 
 
 def named(names: list[str], most: int = 3) -> str:
-    """Return the first of several names, and how many more there are."""
+    """Return the first names and the number of remaining ones."""
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _text(given: str) -> str:
     if (lines := _lines(given)) is not None:
-        return f"(a text of {count(len(lines), 'line')})"
+        return f"({count(len(lines), 'line')})"
     return "(a query)" if _QUERY.search(given) else cut(given)
 
 
