@@ -167,7 +167,7 @@ def test_a_lock_that_swaps_the_repository_under_the_same_list_stops_security() -
     swapped = facts("1", id="evil/m", asked_id="acme/m")
     why = stopped_by_security(facts("1"), swapped)
     assert "repository changed: acme/m -> evil/m" in why
-    assert "the list asks for acme/m, the lock serves evil/m" in why
+    assert "the list names acme/m, the lock has evil/m" in why
     assert not stopped_by_security(swapped, swapped)
     assert "the list asks for acme/m" in "".join(each.text for each in _new("m", swapped))
 

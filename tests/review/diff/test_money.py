@@ -27,7 +27,7 @@ def test_a_neighbour_that_only_has_another_name_neither_came_nor_left() -> None:
     renamed = reasons(side("old", "third"), side("new", "a-first-name", ("third",)))
     assert renamed == {"node sharing changed: a-first-name was renamed"}
     replaced = reasons(side("old", "third"), side("new", "a-first-name"))
-    assert replaced == {"node sharing changed: a-first-name came; third left"}
+    assert replaced == {"node sharing changed: a-first-name joined; third left"}
 
 
 def test_a_neighbour_with_other_replicas_is_named() -> None:
