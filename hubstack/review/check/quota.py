@@ -14,6 +14,7 @@ Owns the file format and the quota that a plan's node pools need. Does not query
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -81,7 +82,7 @@ def load_quota(path: Path, name: str) -> Quota | None:
 
 
 def _has_top(document: Document) -> bool:
-    return isinstance(document.value, dict) and "quota" in document.value
+    return isinstance(document.value, dict) and "quota" in cast("dict[str, Any]", document.value)
 
 
 _HINT = "write entries such as `l4: {on-demand: 8, spot: 16}` under a region"
