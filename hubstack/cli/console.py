@@ -84,7 +84,7 @@ class Progress:
         self._models, self._told = models, time.monotonic()
         if self._quiet:
             return
-        self._console.print(f"fetching {what} for {models:,} model revisions")
+        self._console.print(f"fetching {models:,} model revisions from {what}")
         if self._console.is_terminal:
             self._bar = self._console.status("")
             self._bar.start()

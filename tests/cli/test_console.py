@@ -20,7 +20,7 @@ def test_a_short_run_says_what_it_asks_and_that_it_waits(capsys: pytest.CaptureF
     out, err = capsys.readouterr()
     assert out == "", "what a program reads is not mixed with progress"
     assert err.splitlines() == [
-        "asking the Hub without a token for 2,000 model revisions",
+        "fetching 2,000 model revisions from the Hub without a token",
         "1 of 2,000 models; rate-limited by the Hub, retrying in 280 s",
     ]
 

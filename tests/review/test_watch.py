@@ -101,7 +101,7 @@ def test_a_renamed_repository_is_a_note(hub: StandIn) -> None:
     )
     findings, unknown = watch(held)
     assert (
-        "is called stand-in/new-name on the Hub now; run `hubstack lock --upgrade` to record the new name",
+        "was renamed to stand-in/new-name on the Hub; run `hubstack lock --upgrade` to record the new name",
         False,
     ) in findings
     assert unknown == ""
@@ -121,7 +121,7 @@ def test_the_exit_code_tells_drift_from_what_is_unknown(hub: StandIn, tmp_path: 
     shutil.copy(PROJECT / "Pulumi.yaml", tmp_path)
     hub.repositories |= {repo.id: repo for repo in real_repositories(as_listed=True)}
     fine = run(tmp_path, hub)
-    assert (fine.returncode, fine.stderr) == (0, f"asking {hub.url} without a token for 6 model revisions\n")
+    assert (fine.returncode, fine.stderr) == (0, f"fetching 6 model revisions from {hub.url} without a token\n")
     assert "Buckets were not checked" in fine.stdout
     assert "No drift: 3 models match the lock." in fine.stdout
     listing = tmp_path / "listing.json"

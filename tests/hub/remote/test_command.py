@@ -216,7 +216,7 @@ def test_the_command_locks_a_gated_model_and_keeps_the_token_out(hub: StandIn, p
     done = run_lock(project, hub, HF_TOKEN=ACCESS)
     assert (done.returncode, done.stderr) == (
         0,
-        f"asking {hub.url} with the token of HF_TOKEN for 2 model revisions\n",
+        f"fetching 2 model revisions from {hub.url} with the token of HF_TOKEN\n",
     )
     written = (project / "stacks" / "dev.models.lock.yaml").read_text()
     assert [facts.id for facts in parse_lock(written, "lock").models] == [

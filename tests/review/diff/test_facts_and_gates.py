@@ -169,7 +169,7 @@ def test_a_lock_that_swaps_the_repository_under_the_same_list_stops_security() -
     assert "repository changed: acme/m -> evil/m" in why
     assert "the list names acme/m, the lock has evil/m" in why
     assert not stopped_by_security(swapped, swapped)
-    assert "the list asks for acme/m" in "".join(each.text for each in _new("m", swapped))
+    assert "the list names acme/m" in "".join(each.text for each in _new("m", swapped))
 
 
 def test_other_hashes_sizes_or_files_at_one_commit_stop_security() -> None:
