@@ -90,7 +90,7 @@ def _said_lines(before: ModelFacts, after: ModelFacts) -> Iterator[str]:
     if before.gated != after.gated:
         yield f"- **gate**: {_gate(before)} → {_gate(after)}"
     if after.custom_code != before.custom_code:
-        yield f"- **custom code**: {'appeared' if after.custom_code else 'gone'}"
+        yield f"- **custom code**: {'added' if after.custom_code else 'removed'}"
     if before.security != after.security:
         yield f"- **security scan**: {_scan(before)} → {_scan(after)}"
     if before.pipeline_tag != after.pipeline_tag:
@@ -120,7 +120,7 @@ def _gate(facts: ModelFacts) -> str:
 def _scan(facts: ModelFacts) -> str:
     if facts.security.issues:
         return ", ".join(f"{code(path)} {code(level)}" for path, level in sorted(facts.security.issues.items()))
-    return {None: "not told", True: "clean", False: "not done yet"}[facts.security.scans_done]
+    return {None: "not reported", True: "clean", False: "not done yet"}[facts.security.scans_done]
 
 
 def _template(before: ModelFacts, after: ModelFacts, files: Iterable[FileChange]) -> str:

@@ -47,8 +47,8 @@ def test_the_page_tells_commits_files_licence_gate_code_and_scan() -> None:
         "`111111111111` → `222222222222`\n\n"
         "- **licence**: `mit` → `other` (`made-up`)\n"
         "- **gate**: open → gated (`manual`)\n"
-        "- **custom code**: appeared\n"
-        "- **security scan**: not told → `w` `unsafe`\n"
+        "- **custom code**: added\n"
+        "- **security scan**: not reported → `w` `unsafe`\n"
         "- chat template: as before\n\n"
         "| file | | before | after |\n| --- | --- | ---: | ---: |\n"
         "| `modeling.py` | added |  | 5 |\n"
@@ -81,7 +81,7 @@ def test_without_a_list_of_files_nothing_is_claimed_of_them() -> None:
 def test_a_scan_that_is_newer_at_the_same_commit_is_told() -> None:
     text = page(facts(OLD), facts(OLD, security=SecurityFacts(scans_done=True, issues={"x.bin": "suspicious"})))
     assert "1 new facts at the same commit" in text
-    assert "not told → `x.bin` `suspicious`" in text
+    assert "not reported → `x.bin` `suspicious`" in text
 
 
 def test_new_and_dropped_models_are_told() -> None:
