@@ -141,43 +141,43 @@ class EngineSpec:
     kind: EngineKind
     memory: EngineMemory
     takes: Callable[[Unassigned], Answer] | None = None
-    """Whether it serves a model whose request names no engine; None: it serves those that name it only."""
+    """Decides whether the engine serves a model without a requested engine; None if it must be requested."""
     turn: int = 0
-    """When it is asked so: engines with a lower one are asked before it."""
+    """Priority of that decision: engines with lower numbers come first."""
     features: frozenset[str] = frozenset()
-    """Keys of a request that it has flags for, of those that not every engine has (`choose_engine.FEATURES`)."""
+    """Optional settings that the engine supports, of `choose_engine.FEATURES`."""
     has_slots: bool = False
-    """Whether it works on the sequences that were asked for and no more, rather than on a larger batch."""
+    """Whether the engine has exactly as many slots as the requested concurrency, rather than a larger batch."""
     not_streamed: str | None = "the engine can only load files"
-    """Why the Run:ai streamer cannot bring it the weights; None: it can."""
+    """Why the engine cannot use the Run:ai streamer; None if it can."""
     old_driver_env: tuple[tuple[str, str], ...] = ()
-    """With these variables it runs on a driver below the floor of its image; empty: no way is known."""
+    """Environment variables that allow a driver older than the image requires; empty if none are known."""
     open_paths: tuple[str, ...] = ("/v1",)
-    """Path prefixes that a gateway leads to."""
+    """Path prefixes that a gateway routes to the engine."""
     api_key: ApiKey
-    """How it is told the key of a gateway that asks for one."""
+    """How the engine receives the gateway's API key, if the gateway requires one."""
     picker_metrics: str | None = None
-    """Its name in the endpoint picker (llm-d-router v0.10, core-metrics-extractor); None: it reads none of its."""
+    """The engine's name in the endpoint picker (llm-d-router v0.10); None if the picker does not support it."""
     start_seconds: int
-    """Allowance for what follows the load of the weights: compilation, graph capture, warm-up."""
+    """Assumed seconds after the weights are loaded, for compilation, graph capture and warm-up."""
     args: Callable[[Serving], tuple[str, ...]]
-    """Flags of the container on one node; `arguments.of_row` where the catalogue's row has them all."""
+    """Returns the container's flags on one node; `arguments.of_row` if the catalogue row has all of them."""
     cannot: Callable[[Unassigned], str | None] = _can
-    """Why it would not start with a model of a family that it knows; None: it would."""
+    """Returns why the engine cannot start with a model of a supported family, or None."""
     env: Callable[[int], Mapping[str, str]] = _no_env
-    """Its own variables, given the seconds after which the startup probe gives up."""
+    """Returns environment variables for the engine, given the startup probe's limit in seconds."""
     on_tpu: EngineKind | None = None
-    """The engine that serves in its place on TPUs; None: it has none."""
+    """The engine that replaces it on TPUs, if any."""
     is_for_tpu: bool = False
     means_without_pooling: bool = False
-    """Whether an embedder whose repository says nothing of pooling is answered with the mean of its tokens."""
+    """Whether the engine averages token embeddings if the repository does not define pooling."""
     ranks_by_overrides: bool = False
-    """Whether a language model ranks only by overrides that are known for a few (`rerankers`)."""
+    """Whether language models need known overrides to rerank (`rerankers`)."""
     needs_bf16: bool = False
-    """Whether GPUs without bf16 are left to those who name them."""
+    """Whether GPUs without native bf16 are used only if requested."""
     cache_without_fp8: str | None = None
-    """The cache's dtype where a checkpoint declares 8 bits and the card has none; None: it reads none declared."""
+    """KV cache dtype if a checkpoint declares 8 bits but the GPU lacks them; None if the engine ignores that."""
     caveat: Callable[[Engine, Geometry], str | None] = _no_caveat
-    """What a person should know of this engine with this architecture."""
+    """Returns a warning about this engine with this architecture, or None."""
     group: Callable[[tuple[str, ...], tuple[str, ...], int, int], NodeGroup] | None = None
-    """How a replica over several nodes starts, by command and flags of one, nodes, stages; None: it needs one."""
+    """Returns how a multi-node replica starts, from command, flags, nodes and stages; None for one node only."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the Hub's tasks ask of an engine."""
+"""What the Hub's tasks require of an engine."""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -12,7 +12,7 @@ TRANSCRIBE = frozenset({"automatic-speech-recognition"})
 EMBED = frozenset({"feature-extraction", "sentence-similarity"})
 RANK = frozenset({"text-ranking", "text-classification"})
 POOL = frozenset({"token-classification", "visual-document-retrieval"})
-"""Served by vLLM's pooling runner alone: labels of tokens, and late interaction over pages."""
+"""Tasks that only vLLM's pooling runner serves: token labels and late interaction over pages."""
 
 
 def is_for_texts(facts: ModelFacts) -> bool:
@@ -23,17 +23,17 @@ def is_for_texts(facts: ModelFacts) -> bool:
 
 _WEIGHTS = (".safetensors", ".bin", ".gguf", ".pt")
 POOLING_FILE = "1_Pooling/config.json"
-"""Where sentence-transformers says how the tokens of a text become one vector."""
+"""The sentence-transformers file that defines how token embeddings are pooled."""
 
 
 def lacks_pooling(facts: ModelFacts) -> bool:
-    """Return whether a repository lists its files, and among them none that says how to pool."""
+    """Return whether the repository lists its files but has no pooling config."""
     paths = files_beside_weights(facts)
     return bool(paths) and POOLING_FILE not in paths
 
 
 def files_beside_weights(facts: ModelFacts) -> frozenset[str]:
-    """Return what a repository lists beside its weights; empty where the lock lists no whole repository."""
+    """Return the repository's files except weights; empty if the lock's list is incomplete."""
     paths = frozenset(file.path for file in facts.files if not file.path.endswith(_WEIGHTS))
     return paths if "config.json" in paths and len(paths) > 1 else frozenset()
 

@@ -20,11 +20,11 @@ from hubstack.planner.model.geometry import Geometry
 from hubstack.planner.model.weights import count_parameters
 
 LARGEST_PARAMETERS = 1_000_000_000
-"""Decoder embedders above this run faster on vLLM, which batches them over bf16 (facts: gke.md 2.6, 2.7)."""
+"""Parameters above which decoder embedders run faster on vLLM, which batches them in bf16."""
 
 
 def _takes(model: Unassigned) -> str | None:
-    """Take encoders and small embedders; the others are for vLLM's pooling runner where it knows them."""
+    """Return why TEI serves an encoder or small embedder; vLLM's pooling runner serves the others."""
     facts, geometry = model.facts, model.geometry
     support = model.catalog.engines[EngineKind.TEI].model_types.get(geometry.model_type)
     if "late_interaction" in model.catalog.engines[EngineKind.VLLM].uses_of(geometry.name):
@@ -34,7 +34,7 @@ def _takes(model: Unassigned) -> str | None:
     if facts.quantization or _cannot(model):
         return None
     task = facts.pipeline_tag or "embedding"
-    # What cannot be counted is not small.
+    # Models of unknown size are not considered small.
     is_small = 0 < count_parameters(facts, model.chosen, geometry) <= LARGEST_PARAMETERS
     suits = is_small and task not in RANK if _generates(geometry) else task not in RANK or support.can_classify
     pooled = bool(geometry.name and model.catalog.engines[EngineKind.VLLM].uses_of(geometry.name))
@@ -44,7 +44,7 @@ def _takes(model: Unassigned) -> str | None:
 
 
 def _cannot(model: Unassigned) -> str | None:
-    """Say what TEI would stop at: it reads tokenizer.json only (TEI#511), and runs no code of a repository."""
+    """Return why TEI cannot start: it only reads tokenizer.json (TEI#511) and does not run repository code."""
     facts = model.facts
     paths = files_beside_weights(facts)
     if paths and "tokenizer.json" not in paths:
@@ -58,7 +58,7 @@ def _cannot(model: Unassigned) -> str | None:
 
 
 def _args(serving: Serving) -> tuple[str, ...]:
-    """Return the row's arguments; without a pooling file it is told the mean, as sentence-transformers takes it."""
+    """Return the row's arguments, with mean pooling if there is no pooling file, as in sentence-transformers."""
     given = arguments.of_row(serving)
     embeds = serving.facts.pipeline_tag in EMBED
     return (*given, "--pooling", "mean") if embeds and lacks_pooling(serving.facts) else given

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""vLLM on GPUs: what it is started with, and what it holds in memory.
+"""vLLM on GPUs: its flags and its use of memory.
 
-Flags of the pinned release: catalog/engines.yaml. Over several nodes it is vLLM's own multiprocessing, which it
-takes by itself where `--nnodes` is above 1 (vllm/config/parallel.py). LeaderWorkerSet sets the variables (facts:
-gke.md 3.6).
+Flags belong to the release pinned in catalog/engines.yaml. On several nodes vLLM uses its own multiprocessing,
+which is the default if `--nnodes` is above 1 (vllm/config/parallel.py). LeaderWorkerSet sets the variables.
 """
 
 import json
@@ -24,7 +23,7 @@ from hubstack.planner.memory.workload import EngineMemory
 from hubstack.planner.model.weights import WeightsFormat, quantization_method
 
 DEPRECATED_QUANTIZATION = frozenset({"fbgemm_fp8"})
-"""Methods that vLLM 0.33.0 loads only when it is told to (its quantization/__init__.py, in the wheel)."""
+"""Quantization methods that vLLM 0.33.0 loads only with `--quantization` (quantization/__init__.py)."""
 MEMORY_SHARE = 0.90
 """Of the visible memory. Its default is 0.92; what lies outside its budget (context, collectives, sampler warm-up)
 was measured at 0.5 to 2.4 GiB."""
@@ -37,7 +36,7 @@ CACHED_STATE_SINCE = (0, 20)
 
 
 def vllm_args(serving: Serving) -> tuple[str, ...]:
-    """Return the flags of one server, on GPUs and TPUs alike."""
+    """Return the flags of one server, on GPUs or TPUs."""
     choice, shape, need = serving.choice, serving.shape, serving.need
     load = serving.load
     flags = [
@@ -134,7 +133,7 @@ def _group(command: tuple[str, ...], args: tuple[str, ...], hosts: int, stages: 
 
 
 def _takes(model: Unassigned) -> Answer:
-    """Take what is left of texts and generation, or say why no engine serves it."""
+    """Return why vLLM serves one of the remaining models, or a refusal if no engine can."""
     if is_for_texts(model.facts):
         return _takes_texts(model)
     vllm, task = model.catalog.engines[EngineKind.VLLM], model.facts.pipeline_tag

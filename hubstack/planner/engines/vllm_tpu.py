@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""vLLM on TPUs: as on GPUs, but for what compilation asks of time and memory, and Ray over several hosts.
+"""vLLM on TPUs: as on GPUs, except for compilation time and memory, and Ray on several hosts.
 
 Ray, since vLLM for TPU runs over hosts with `TPU_MULTIHOST_BACKEND=ray` only
 (tpu_inference/platforms/tpu_platform.py, 2026-08), and vLLM refuses `--nnodes` with Ray. LeaderWorkerSet sets the
@@ -27,7 +27,7 @@ def _env(window_seconds: int) -> dict[str, str]:
 
 
 def _over_ray(command: tuple[str, ...], args: tuple[str, ...], hosts: int, stages: int) -> NodeGroup:
-    """Start Ray on all nodes, and the engine on the first once all have joined."""
+    """Return commands that start Ray on all nodes, and the engine on the first once all have joined."""
     serve = shlex.join((*command, *args, "--pipeline-parallel-size", str(stages)))
     alive = "sum(node['Alive'] for node in ray.nodes())"
     joined = f"import ray, time; ray.init(address='auto')\nwhile {alive} < {hosts}: time.sleep(5)"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The fitted constants of constants.yaml, and how much each is worth.
+"""The fitted constants in constants.yaml, and how reliable each is.
 
-Owns their reading and what is taken where a generation or an engine was never measured. Does not own the fit
-(`benchmarks.throughput` writes the file) nor the formulas.
+Owns reading them, and the fallback for GPU generations or engines without measurements. Does not own the fit
+(`benchmarks.throughput` writes the file) or the formulas.
 """
 
 from collections.abc import Mapping
@@ -20,14 +20,14 @@ PATH = Path(__file__).parent / "constants.yaml"
 GENERATIONS = ("pascal", "volta", "turing", "ampere", "ada", "hopper", "blackwell", "blackwell-rtx", "tpu")
 CALIBRATED_ROWS = 20
 UNFITTED_WIDENING = 1.25
-"""Our choice: each end of a range is so much further where its generation or engine was not fitted."""
+"""Our choice: factor that widens each end of a range if its generation or engine was not fitted."""
 
 
 class Evidence(StrEnum):
-    """What a figure rests on."""
+    """The evidence behind a figure."""
 
     MEASURED = "measured"
-    """A run of this very set-up."""
+    """A measurement of exactly this setup."""
     CALIBRATED = "calibrated"
     """Constants fitted to rows of this generation with this engine."""
     EXTRAPOLATED = "extrapolated"
@@ -36,13 +36,13 @@ class Evidence(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Factors of a figure between which 80 % of the measurements of other models lie."""
+    """Factors around a figure that contain 80 % of the measurements of other models."""
 
     low: float
     high: float
 
     def widened(self, factor: float) -> "Range":
-        """Return the range with each end further out."""
+        """Return the range with each end widened by a factor."""
         return Range(self.low / factor, self.high * factor)
 
 
@@ -66,7 +66,7 @@ class Table:
     said: Mapping[str, Any]
 
     def find(self, generation: str, engine: str, link: str, number_format: str, kind: str) -> Fitted:
-        """Return what is known of an engine on a generation.
+        """Return the constants of an engine on an accelerator generation.
 
         Args:
             generation: of the accelerator.
@@ -98,7 +98,7 @@ class Table:
         )  # fmt: skip
 
     def has(self, engine: str) -> bool:
-        """Return whether anything is known of an engine."""
+        """Return whether the file has constants for an engine."""
         return engine in self.said["engines"]
 
     def _part(self, *keys: str) -> Mapping[str, Any]:
@@ -119,5 +119,5 @@ def load_table() -> Table:
 
 
 def range_kind(*, has_experts: bool, ranks: int) -> str:
-    """Return the class whose range holds."""
+    """Return the class of ranges that applies."""
     return f"{'experts' if has_experts else 'dense'} {'one' if ranks == 1 else 'several'}"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a placed model serves: the plan's figures, their ranges, their evidence and their price.
+"""The predicted throughput and latency of a placed model, with ranges, evidence and price.
 
-Owns the way from a placement to a set-up, the lengths that are assumed, and the warnings. Does not own formulas.
+Owns the conversion of a placement to a setup, the assumed request lengths, and the warnings. Does not own formulas.
 """
 
 import math
@@ -32,35 +32,35 @@ from hubstack.planner.performance.traffic import Level, Served, first_token_with
 from hubstack.planner.performance.work import read_work
 
 ASSUMED_INPUT, ASSUMED_OUTPUT, ASSUMED_TEXT = 1000, 300, 256
-"""Tokens of a request where the list says nothing of its traffic: our choice, near what benchmarks take."""
+"""Tokens per request if the list has no `traffic:`; our choice, close to common benchmarks."""
 TIGHT_SEQUENCES = 4
-"""Our choice: with room for fewer a small error of the sizing is a large one of the throughput."""
+"""Our choice: with room for fewer sequences, a small sizing error causes a large throughput error."""
 SECONDS_PER_HOUR = 3600
 _SLOW_PATHS = Path(__file__).parent / "slow_paths.yaml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
-    """A model on the accelerators of one replica, as placement leaves it."""
+    """A model on the accelerators of one replica, as the result of placement."""
 
     facts: ModelFacts
     geometry: Geometry
     weights: WeightsSize
     accelerator: Accelerator
     share: float
-    """Part of each card that the server has; 1 but for shared cards."""
+    """Share of each GPU that the server has; 1 unless the GPU is shared."""
     engine: EngineKind
     load: Load
     need: MemoryNeed
     is_pooling: bool
-    """Embeds or ranks: reads texts and writes nothing."""
+    """Whether the model embeds or ranks, and so generates no text."""
     usd_per_hour: float | None
     """Of one replica."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """The traffic that the list asks for, and how the placement serves it."""
+    """The requested traffic, and how the placement serves it."""
 
     traffic: Traffic
     level: Level
@@ -69,7 +69,7 @@ class Asked:
 
 
 def predict(placed: Placed, asked: Asked | None = None) -> PerformancePlan | None:
-    """Return what one replica serves, or None where the lock does not say enough of the model."""
+    """Return the performance of one replica, or None if the lock does not describe the model sufficiently."""
     setup = read_setup(placed)
     if setup is None:
         return None
@@ -77,7 +77,7 @@ def predict(placed: Placed, asked: Asked | None = None) -> PerformancePlan | Non
 
 
 def serve_placed(placed: Placed, traffic: Traffic | None, level: Level) -> Served | str:
-    """Return how a placement serves the traffic within a service level, or say what it misses."""
+    """Return how a placement serves the traffic within a service level, or which part of it it misses."""
     setup = read_setup(placed)
     if setup is None:
         return "its throughput is unknown because the lock does not have its geometry: remove `traffic:` and `slo:`"
@@ -96,7 +96,7 @@ def _assumed(placed: Placed) -> Lengths:
 
 
 def read_setup(placed: Placed) -> Setup | None:
-    """Return the set-up of a placement, None where the lock does not give the model's geometry."""
+    """Return the setup of a placement, or None if the lock does not have the model's dimensions."""
     work = read_work(placed.facts, placed.geometry, placed.weights, has_head=not placed.is_pooling)
     if work is None or not load_table().has(placed.engine):
         return None
@@ -170,7 +170,7 @@ def _texts(setup: Setup, placed: Placed, asked: Asked | None) -> PerformancePlan
 
 
 def _traffic(setup: Setup, placed: Placed, asked: Asked, replica: Replica | None) -> TrafficPlan:
-    """Say what the traffic takes; without a replica the model writes nothing."""
+    """Return the traffic plan; `replica` is None for models that generate no text."""
     traffic, served, speed = asked.traffic, asked.served, setup.fitted.speed
     token = first = None
     if replica is not None:
@@ -190,7 +190,7 @@ def _traffic(setup: Setup, placed: Placed, asked: Asked, replica: Replica | None
 
 
 def _month(placed: Placed, asked: Asked, replica: Replica | None) -> tuple[float | None, WorkCost | None]:
-    """Return USD a month by the profile's hours, and what a million of its tokens cost."""
+    """Return USD per month for the traffic profile's hours, and the cost of a million tokens."""
     if placed.usd_per_hour is None:
         return None, None
     traffic, served = asked.traffic, asked.served
@@ -210,7 +210,7 @@ def _month(placed: Placed, asked: Asked, replica: Replica | None) -> tuple[float
 
 
 def _cost(usd_per_hour: float | None, replica: Replica) -> WorkCost | None:
-    """Share a replica's price among what it reads and writes, by the time that each takes."""
+    """Return a replica's price split between input and output tokens, by the time each takes."""
     if usd_per_hour is None:
         return None
     lengths, share = replica.lengths, replica.prompt_share
@@ -223,7 +223,7 @@ def _cost(usd_per_hour: float | None, replica: Replica) -> WorkCost | None:
 
 
 def estimate(value: float, around: Range) -> Estimate:
-    """Return a figure with its range, each with the digits that it is worth."""
+    """Return a figure with its range, rounded to significant digits."""
     return Estimate(value=significant(value), low=significant(value * around.low),
                     high=significant(value * around.high))  # fmt: skip
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many replicas of a set-up serve the traffic that is asked for, within its service level.
+"""How many replicas of a setup serve the requested traffic within its service level.
 
-Owns the search: the largest load of one replica at which its first token and the time per token hold. Does not own
-what a load costs (`.replica`) nor which set-up is taken (`hubstack.planner.placement.candidates`).
+Owns the search for one replica's largest load that keeps time to first token and time per token within the level.
+Does not own the cost of a load (`.replica`) or the choice of a setup (`hubstack.planner.placement.candidates`).
 """
 
 import math
@@ -20,7 +20,7 @@ _BISECTIONS = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
-    """The service level that placement is subject to; None: not asked for."""
+    """The service level that placement must meet; None for parts that are not requested."""
 
     first_seconds: float | None
     token_seconds: float | None
@@ -28,42 +28,41 @@ class Level:
 
     @property
     def is_asked(self) -> bool:
-        """Whether anything is."""
+        """Whether any part is requested."""
         return self.first_seconds is not None or self.token_seconds is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """What one replica may be given, and how many are needed."""
+    """The load of one replica, and the number of replicas needed."""
 
     replicas: int
     rate: float
     """Requests a second that one replica serves within its level."""
     batch: float
-    """Sequences that run then."""
+    """Sequences running at that rate."""
 
 
 def level_of(request: ModelRequest) -> Level:
-    """Return the service level that a list asks for."""
+    """Return the service level that a request sets."""
     return Level(first_seconds=request.slo_seconds, token_seconds=request.slo_token_seconds,
                  percent=request.slo_latency_percent or LATENCY_PERCENT)  # fmt: skip
 
 
 def lengths_of(traffic: Traffic) -> Lengths:
-    """Return the tokens of a request."""
+    """Return the tokens of an average request."""
     return Lengths(prompt=traffic.input_tokens, answer=max(traffic.output_tokens, 1),
                    cached=traffic.input_tokens * traffic.prefix_percent / 100)  # fmt: skip
 
 
 def serve(setup: Setup, lengths: Lengths, level: Level, rate: float | None) -> Served | str:
-    """Return how a set-up serves so many requests a second, or say which part of its level it misses.
+    """Return how a setup serves a request rate, or which part of the service level it misses.
 
     Args:
-        setup: the set-up.
-        lengths: of an average request.
-        level: to hold.
-        rate: at the peak, of all replicas together; None where only the level was asked for: then a lone request
-            must hold it.
+        setup: the setup.
+        lengths: tokens of an average request.
+        level: the service level to meet.
+        rate: peak requests per second over all replicas; None to check only that a lone request meets the level.
     """
     replica = Replica(setup, lengths)
     missed = _missed(replica, 1.0, 0.0, level)
@@ -85,19 +84,19 @@ def serve(setup: Setup, lengths: Lengths, level: Level, rate: float | None) -> S
 
 
 def serve_texts(setup: Setup, traffic: Traffic) -> Served:
-    """Return how a set-up embeds or ranks so many texts a second."""
+    """Return how a setup embeds or ranks the traffic's texts per second."""
     most = BUSIEST * texts_per_second(setup, traffic.input_tokens)
     count = max(1, math.ceil(traffic.requests_per_second / most - 1e-9))
     return Served(replicas=count, rate=most, batch=max(1.0, setup.chunk / traffic.input_tokens))
 
 
 def _rate_at(replica: Replica, batch: float) -> float:
-    """Return the requests a second at which so many sequences run."""
+    """Return the requests per second at which this number of sequences runs."""
     return min(replica.rate_of(batch), BUSIEST * replica.most_per_second)
 
 
 def _missed(replica: Replica, batch: float, rate: float, level: Level) -> str | None:
-    """Say which part of a level is missed at a load, by central figures."""
+    """Return which part of the level is missed at a load, using central figures, or None."""
     if level.token_seconds is not None:
         token = replica.token_seconds(batch)
         if token > level.token_seconds:
@@ -110,6 +109,6 @@ def _missed(replica: Replica, batch: float, rate: float, level: Level) -> str | 
 
 
 def first_token_within(replica: Replica, batch: float, rate: float, percent: float) -> float:
-    """Return the seconds in which so many of a hundred requests have their first token: waits are exponential."""
+    """Return the seconds within which `percent` of requests get their first token (waits are exponential)."""
     wait = replica.wait_seconds(rate) * -math.log(1 - percent / 100) if rate else 0.0
     return replica.first_token_seconds(batch) + wait
