@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long `hubstack --help` takes. Goal: at most twice an empty Python process and 0.1 s.
+"""How long `hubstack --help` takes. Goal: at most twice the time of an empty Python process plus 0.1 s.
 
 Runs alternate; each is a whole process.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `hubstack diff` costs on a stack of 200 models, against one preview of it. Goal: at most 2 on the clock.
+"""Time of `hubstack diff` on a stack of 200 models, relative to one preview. Goal: at most a factor of 2.
 
 The models are those of benchmarks/stacks.py, in a scratch repository. Each run is a whole process; runs of the commands
 alternate, and the ratio of the medians is what to compare.

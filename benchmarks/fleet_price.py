@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What hubstack's fleets cost, against a lower bound and against one pool a model.
+"""Cost of hubstack's placements, compared with a lower bound and with one node pool per model.
 
 40 random fleets of 5 to 200 models, drawn with fixed seeds from the 99 of ../shared/facts/hub_models.yaml. Three prices of each, of the nodes that hold every
 model at its most replicas, on the first step of its capacity list:

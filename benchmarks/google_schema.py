@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the stand-in for the Google provider holds arguments against, read from the source of the real one.
+"""The rules by which the simulated Google provider checks arguments, read from the real provider's source.
 
     git clone https://github.com/hashicorp/terraform-provider-google-beta
     python -m benchmarks.google_schema PATH_OF_ITS_GIT_DIR COMMIT --write

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long `hubstack lock` takes for 1,000 models: one at a time beside many at once, in one run.
+"""How long `hubstack lock` takes for 1,000 models: sequentially and concurrently, in one run.
 
 The Hub is a small server in a process of its own, which waits 50 ms before each answer; its answers are those of the
 tests' stand-in, made beforehand so that it costs the machine little. Each run is a process of its own too, whose peak

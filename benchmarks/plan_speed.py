@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What planning costs: 100 to 10,000 models of benchmarks/stacks.py, of which no two are the same.
+"""Time and memory of planning 100 to 10,000 distinct models (benchmarks/stacks.py).
 
 Goal: at most 1 s for 1,000 models. The growth from row to row is what to compare between machines. The whole command reads
 list and lock, plans, and prints its tables.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a preview of 10, 100 and 1,000 models costs, beside a hand-written Pulumi program of the same resources.
+"""Preview of 10, 100 and 1,000 models, compared with a hand-written Pulumi program of the same resources.
 
 Both run under the same monitor, one after the other; each run's graph is compared, so both registered the same.
 The hand-written program is benchmarks/plain/program.py: it plans nothing and builds no object, but reads each from a

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `hubstack preview` of the examples costs, against what it cannot do without.
+"""Time of `hubstack preview` on the examples, compared with the minimum it depends on.
 
 Each run is a whole process. The floor is a process that only imports what the program imports. Absolute times depend on
 the machine; the ratio in one run is what to compare. Writes the list of all pages too.

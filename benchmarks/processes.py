@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a process cost: the CPU time and the memory of it and its children.
+"""CPU time and memory of a process and its children.
 
 Benchmarks compare CPU time rather than time on the clock: on a machine that others use too, the clock measures them.
 """

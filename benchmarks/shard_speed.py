@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A preview of one list in one cluster against the same list in four, and the plan of a list in four.
+"""Preview of a list in one cluster compared with the same list in four, and the plan of a list in four.
 
 Each row is a whole command in processes of its own; memory is the largest of any one process, as the kernel counts
 it. Absolute times depend on the machine; the ratios in one run are what to compare. The number of models that are

@@ -18,7 +18,7 @@ from hubstack.review.preview.values import UNKNOWN
 
 PROGRAM = Path(__file__).with_name("program.py")
 SILENCE_SECONDS = 1200.0
-"""Other work on the machine is no failure of a benchmark."""
+"""Other work on the machine does not fail a benchmark."""
 OPTIONS = {**_LITERAL, "customTimeouts": "custom_timeouts"}
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m benchmarks.sizing`: hubstack's sizing against real boots, beside the tools that people use today.
+"""`python -m benchmarks.sizing`: hubstack's sizing and today's common tools, compared with real engine starts.
 
 Reads ../shared/facts, which is beside the checkout and no part of it.
 """

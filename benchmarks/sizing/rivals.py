@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tools that people use today say of the same rows.
+"""The estimates of today's common tools for the same rows.
 
 Each is given what it can be given. None of them takes a number of ranks: what they say of the whole model is divided by
 the ranks, as their users do, and a model is taken to fit where that is below the share of the card that the engine may use.

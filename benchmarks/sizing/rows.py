@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows of serving_logs.yaml as hubstack's own inputs, or the reason why a row cannot be judged.
+"""Rows of serving_logs.yaml as hubstack's own inputs, or why a row cannot be compared.
 
 Settings that a row leaves out are the engine's documented defaults (serving_logs.md 3, 5 and 6), never fitted: sequences
 1024 on H100, H200, B200 and GB200-class cards and 256 elsewhere; tokens of a step 8192 on those cards and 2048 elsewhere,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m benchmarks.throughput [--rows FILE] [--fit]`: the predictor of throughput against public measurements.
+"""`python -m benchmarks.throughput [--rows FILE] [--fit]`: the throughput predictor compared with public measurements.
 
 Without an option it judges ../shared/facts/throughput.yaml, which is beside the checkout and no part of it, and writes
 docs/benchmarks/throughput.md. `--rows` judges other rows and only prints. `--fit` fits the constants first (numpy, scipy).

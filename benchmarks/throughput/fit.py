@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fit of the predictor's constants: robust, and held near physics where few rows speak.
+"""Robust fit of the predictor's constants, kept close to physical values where rows are few.
 
 Every constant is a shared value times a factor of its generation, format or engine, in logarithms; each factor is drawn
 to 1 (priors.yaml). Rows of a model with many rows count less each. Needs numpy and scipy, which nothing else does.

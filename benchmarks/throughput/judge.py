@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each row against the prediction with the constants that hubstack ships, and the measures of the benchmark.
+"""Compares each row with the prediction from the shipped constants, and computes the benchmark's measures.
 
 Owns what a measurement is that a server in use is not (all callers starting together, a run's beginning and end, an
 open loop of so many requests). Does not own the formulas.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fits the constants, measures their ranges by leaving out one model after the other, and writes constants.yaml."""
+"""Fits the constants, measures their ranges by leave-one-model-out validation, and writes constants.yaml."""
 
 import math
 from collections import Counter

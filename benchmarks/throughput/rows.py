@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows of throughput.yaml as hubstack's own inputs, or the reason why a row is not judged.
+"""Rows of throughput.yaml as hubstack's own inputs, or why a row is not compared.
 
 Settings that a row leaves out are its engine's documented defaults, never fitted: the batch limit (vLLM 256, or 1,024
 on cards of 70 GiB and more other than A100 since 0.8; TensorRT-LLM 2,048), the tokens of a step (2,048, or 8,192 on
