@@ -177,7 +177,7 @@ def test_a_model_stays_where_it_stands(tmp_path: Path) -> None:
     listed.write_text(listed.read_text().replace(
         "  - BAAI/bge-small-en-v1.5", f"  - {{id: BAAI/bge-small-en-v1.5, name: texts, was: {was}}}"
     ))  # fmt: skip
-    assert write_places(files_of(tmp_path)) == [f"texts: was {was}"]
+    assert write_places(files_of(tmp_path)) == [f"texts: renamed from {was}"]
     held = load_placement(path, "x").models
     assert held["texts"].machine_type == "g2-standard-8", "the dearer node, where it stood"
     assert was not in held
@@ -187,7 +187,7 @@ def test_a_model_stays_where_it_stands(tmp_path: Path) -> None:
 def test_a_rename_is_told_apart_from_one_that_leaves_and_one_that_comes() -> None:
     before, after = {"a": PLACE, "b": PLACE, "d": PLACE}, {"new": PLACE, "b": OTHER, "c": PLACE}
     assert [line.split(" on ")[0].split(" from ")[0] for line in differences(before, after, {"a": "new"})] == [
-        "new: was a", "b: moves", "c: placed", "d: leaves g2-standard-4 (1 of its accelerators)",
+        "new: renamed from a", "b: moves", "c: placed", "d: removed from g2-standard-4 (1 of its accelerators)",
     ]  # fmt: skip
     assert differences({"new": PLACE}, {"new": PLACE}, {"a": "new"}) == [], "followed before"
 
