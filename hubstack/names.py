@@ -28,7 +28,7 @@ KEDA_NAMESPACE = "keda"
 RESERVED_KEYS = frozenset({"default", "kubernetes", "vllm"})
 """Keys that are not allowed: `kubernetes` is a Service in every cluster's default namespace; `default` is every
 namespace's service account; a Service named `vllm` sets VLLM_PORT in other pods, and vLLM then refuses to start
-(vLLM docs, "Using Kubernetes")."""
+(vLLM docs, "Environment Variables")."""
 CANARY_SUFFIX = "-canary"
 MODEL_DIR = "/weights"
 """Read-only path of the model's weights in a server."""
