@@ -29,9 +29,21 @@ def export(form: str, output: Path, *more: str) -> None:
 
 def ask(requirements: Path) -> tuple[list[dict[str, Any]], str]:
     """Return pip-audit's row of each package, and what it complained of."""
-    command = [sys.executable, "-m", "pip_audit", "--requirement", str(requirements), "--require-hashes",
-               "--disable-pip", "--vulnerability-service", "pypi", "--format", "json",
-               "--progress-spinner", "off"]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "pip_audit",
+        "--requirement",
+        str(requirements),
+        "--require-hashes",
+        "--disable-pip",
+        "--vulnerability-service",
+        "pypi",
+        "--format",
+        "json",
+        "--progress-spinner",
+        "off",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     try:
         return json.loads(done.stdout)["dependencies"], done.stderr

@@ -21,8 +21,20 @@ def main(wanted: list[str]) -> int:
     if (f"{here[0]}.{here[1]}", *here[2:]) != IMAGE or not wanted:
         sys.stderr.write(f"run it with Python {' '.join(IMAGE)}, and say what to install\n")
         return 2
-    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet",
-               "--report", "-", "--only-binary", ":all:", *wanted]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--dry-run",
+        "--ignore-installed",
+        "--quiet",
+        "--report",
+        "-",
+        "--only-binary",
+        ":all:",
+        *wanted,
+    ]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603
     lines = [
         f"{each['metadata']['name'].lower()}=={each['metadata']['version']} "

@@ -39,11 +39,14 @@ def main() -> None:
     first = medians["hubstack preview"]
     rows = [
         [
-            name, f"{cost.clock_s:.1f}", f"{cost.clock_s / first.clock_s:.2f} x", f"{cost.cpu_s:.1f}",
+            name,
+            f"{cost.clock_s:.1f}",
+            f"{cost.clock_s / first.clock_s:.2f} x",
+            f"{cost.cpu_s:.1f}",
             f"{cost.cpu_s / first.cpu_s:.2f} x",
         ]
         for name, cost in medians.items()
-    ]  # fmt: skip
+    ]
     write_page(
         "diff_speed",
         "Comparing two sides",

@@ -71,10 +71,16 @@ def population() -> dict[str, ModelFacts]:
         counted = row.get("safetensors_parameters") or {}
         config = dict(row.get("config") or {})
         facts = ModelFacts(
-            id=row["id"], revision="main", commit="0" * 40, quantization=config.pop("quantization_config", {}), config=config,
-            pipeline_tag=row.get("pipeline_tag"), library=row.get("library_name"),
-            parameters=counted.get("by_dtype") or {}, parameters_total=counted.get("total"),
-        )  # fmt: skip
+            id=row["id"],
+            revision="main",
+            commit="0" * 40,
+            quantization=config.pop("quantization_config", {}),
+            config=config,
+            pipeline_tag=row.get("pipeline_tag"),
+            library=row.get("library_name"),
+            parameters=counted.get("by_dtype") or {},
+            parameters_total=counted.get("total"),
+        )
         try:
             plan_one(facts)
         except PlanError:
@@ -92,11 +98,15 @@ def draw(seed: int, models: dict[str, ModelFacts], surveyor: Surveyor, place: St
         repo_id = rng.choice(sorted(models))
         small = (models[repo_id].parameters_total or sizing.GIB) < SMALL_PARAMETERS
         model = ask(
-            repo_id, key=f"m{len(drafts):03d}", context=rng.choice((2048, 8192, 8192, 32768)),
-            concurrency=rng.choice((1, 2, 4, 16)), replicas_max=rng.choice((1, 1, 1, 2, 3)),
-            capacity=steps(*capacity), share_gpu=small and rng.random() < 0.8,
+            repo_id,
+            key=f"m{len(drafts):03d}",
+            context=rng.choice((2048, 8192, 8192, 32768)),
+            concurrency=rng.choice((1, 2, 4, 16)),
+            replicas_max=rng.choice((1, 1, 1, 2, 3)),
+            capacity=steps(*capacity),
+            share_gpu=small and rng.random() < 0.8,
             accelerators=() if small else standard,
-        )  # fmt: skip
+        )
         # What cannot be had as the team wishes is taken as it comes.
         for each in (model, replace(model, accelerators=(), capacity=steps("on-demand"), context=None)):
             request = Request(path="x", models=(each,))

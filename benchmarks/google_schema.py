@@ -123,8 +123,9 @@ def main(arguments: list[str]) -> None:
 
     def read(name: str) -> str:
         path = f"{commit}:google-beta/services/{name}"
-        return subprocess.run(["git", "--git-dir", folder, "show", path], check=True, capture_output=True,
-                              text=True).stdout  # fmt: skip
+        return subprocess.run(
+            ["git", "--git-dir", folder, "show", path], check=True, capture_output=True, text=True
+        ).stdout
 
     more = "".join(clean(read(name)) for name in MORE)
     table = {kind: row(kind, clean(read(name)), more, read(name)) for kind, name in sorted(FILES.items())}

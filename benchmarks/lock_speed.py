@@ -100,12 +100,18 @@ def main() -> None:
     assert len({text for _, _, text in runs.values()}) == 1, "the lock must not depend on what was answered first"
     serial = runs[1][0]
     lines = [
-        "# Locking many models", "", "Written by `python -m benchmarks.lock_speed`: "
-        f"{MODELS:,} models, two questions each, answered after {LATENCY_SECONDS * 1000:.0f} ms by a stand-in of the Hub.", "",
-        "| `--jobs` | s | of one at a time | peak memory, MiB |", "| --- | --- | --- | --- |",
-        *(f"| {jobs}{' (default)' if jobs == JOBS else ''} | {seconds:.1f} | 1/{serial / seconds:.1f} | {mib:.0f} |"
-          for jobs, (seconds, mib, _) in sorted(runs.items())),
-    ]  # fmt: skip
+        "# Locking many models",
+        "",
+        "Written by `python -m benchmarks.lock_speed`: "
+        f"{MODELS:,} models, two questions each, answered after {LATENCY_SECONDS * 1000:.0f} ms by a stand-in of the Hub.",
+        "",
+        "| `--jobs` | s | of one at a time | peak memory, MiB |",
+        "| --- | --- | --- | --- |",
+        *(
+            f"| {jobs}{' (default)' if jobs == JOBS else ''} | {seconds:.1f} | 1/{serial / seconds:.1f} | {mib:.0f} |"
+            for jobs, (seconds, mib, _) in sorted(runs.items())
+        ),
+    ]
     print("\n".join(lines[4:]))
     PAGE.write_text("\n".join(lines) + "\n")
 

@@ -61,18 +61,35 @@ def row(size: int, found: dict[str, dict[str, float]]) -> list[str]:
     ours, plain = found[OURS], found[PLAIN]
     total, other = (side["program_s"] + side["monitor_s"] for side in (ours, plain))
     return [
-        f"{size:,}", f"{ours['resources']:,.0f}", f"{total:.1f}", f"{other:.1f}", f"{total / other:.2f}",
-        f"{ours['program_mib']:.0f}", f"{plain['program_mib']:.0f}", f"{ours['program_mib'] / plain['program_mib']:.2f}",
-        f"{total / ours['resources'] * 1000:.1f}", f"{ours['command_s']:.1f}",
-    ]  # fmt: skip
+        f"{size:,}",
+        f"{ours['resources']:,.0f}",
+        f"{total:.1f}",
+        f"{other:.1f}",
+        f"{total / other:.2f}",
+        f"{ours['program_mib']:.0f}",
+        f"{plain['program_mib']:.0f}",
+        f"{ours['program_mib'] / plain['program_mib']:.2f}",
+        f"{total / ours['resources'] * 1000:.1f}",
+        f"{ours['command_s']:.1f}",
+    ]
 
 
 def main() -> None:
     sizes = [int(word) for word in sys.argv[1:]] or list(RUNS)
     with tempfile.TemporaryDirectory() as folder:
         found = {size: compare(size, Path(folder)) for size in sizes}
-    head = ["models", "resources", "hubstack s", "hand-written s", "ratio", "hubstack MiB", "hand-written MiB", "ratio",
-            "ms a resource", "`hubstack preview` s"]  # fmt: skip
+    head = [
+        "models",
+        "resources",
+        "hubstack s",
+        "hand-written s",
+        "ratio",
+        "hubstack MiB",
+        "hand-written MiB",
+        "ratio",
+        "ms a resource",
+        "`hubstack preview` s",
+    ]
     growth = {
         name: exponent(sizes, [found[size][name]["program_s"] + found[size][name]["monitor_s"] for size in sizes])
         for name in (OURS, PLAIN)

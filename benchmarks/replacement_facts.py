@@ -22,8 +22,7 @@ import yaml
 
 TABLE = Path(__file__).resolve().parents[1] / "hubstack" / "review" / "diff" / "replacement_google.yaml"
 FILES = {
-    "gcp:accesscontextmanager/servicePerimeterResource:ServicePerimeterResource":
-        "accesscontextmanager/resource_access_context_manager_service_perimeter_resource.go",
+    "gcp:accesscontextmanager/servicePerimeterResource:ServicePerimeterResource": "accesscontextmanager/resource_access_context_manager_service_perimeter_resource.go",
     "gcp:artifactregistry/repository:Repository": "artifactregistry/resource_artifact_registry_repository.go",
     "gcp:billing/budget:Budget": "billingbudgets/resource_billing_budget.go",
     "gcp:cloudrunv2/job:Job": "cloudrunv2/resource_cloud_run_v2_job.go",
@@ -41,8 +40,7 @@ FILES = {
     "gcp:dns/recordSet:RecordSet": "dns/resource_dns_record_set.go",
     "gcp:monitoring/alertPolicy:AlertPolicy": "monitoring/resource_monitoring_alert_policy.go",
     "gcp:monitoring/dashboard:Dashboard": "monitoring/resource_monitoring_dashboard.go",
-    "gcp:monitoring/notificationChannel:NotificationChannel":
-        "monitoring/resource_monitoring_notification_channel.go",
+    "gcp:monitoring/notificationChannel:NotificationChannel": "monitoring/resource_monitoring_notification_channel.go",
     "gcp:projects/service:Service": "resourcemanager/resource_google_project_service.go",
     "gcp:projects/serviceIdentity:ServiceIdentity": "resourcemanager/resource_project_service_identity.go",
     "gcp:secretmanager/secret:Secret": "secretmanager/resource_secret_manager_secret.go",
@@ -51,9 +49,8 @@ FILES = {
     "gcp:storage/anywhereCache:AnywhereCache": "storage/resource_storage_anywhere_cache.go",
     "gcp:storage/bucket:Bucket": "storage/resource_storage_bucket.go",
     "gcp:storage/bucketObject:BucketObject": "storage/resource_storage_bucket_object.go",
-    "gcp:vertex/aiEndpointWithModelGardenDeployment:AiEndpointWithModelGardenDeployment":
-        "vertexai/resource_vertex_ai_endpoint_with_model_garden_deployment.go",
-}  # fmt: skip
+    "gcp:vertex/aiEndpointWithModelGardenDeployment:AiEndpointWithModelGardenDeployment": "vertexai/resource_vertex_ai_endpoint_with_model_garden_deployment.go",
+}
 MORE = ("container/node_config.go", "container/resource_container_node_pool.go")
 """Whose functions the others' schemas call."""
 SCHEMA = re.compile(r"map\[string\]\*schema\.Schema\{")
@@ -193,8 +190,11 @@ def main(arguments: list[str]) -> None:
 
     def read(name: str) -> str:
         path = f"{commit}:google-beta/services/{name}"
-        return clean(subprocess.run(["git", "--git-dir", folder, "show", path], check=True, capture_output=True,
-                                    text=True).stdout)  # fmt: skip
+        return clean(
+            subprocess.run(
+                ["git", "--git-dir", folder, "show", path], check=True, capture_output=True, text=True
+            ).stdout
+        )
 
     more = "".join(read(name) for name in MORE)
     table = {kind: row(kind, read(name), more) for kind, name in sorted(FILES.items())}

@@ -25,8 +25,14 @@ from tests.support.facts import ask, hub, hub_ids, plan_one
 
 STACK = "bench"
 SETTINGS = {"gcp:project": "acme-models-bench", "gcp:region": "us-central1"}
-SMALL_FILES = ("config.json", "generation_config.json", "model.safetensors.index.json", "special_tokens_map.json",
-               "tokenizer.json", "tokenizer_config.json")  # fmt: skip
+SMALL_FILES = (
+    "config.json",
+    "generation_config.json",
+    "model.safetensors.index.json",
+    "special_tokens_map.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+)
 PARTS = 4
 
 
@@ -78,11 +84,13 @@ def write_stack(folder: Path, size: int, *, most_replicas: int | None = None) ->
     folder.mkdir(exist_ok=True)
     models = [
         {
-            "id": model.id, "name": model.key, "concurrency": model.concurrency,
+            "id": model.id,
+            "name": model.key,
+            "concurrency": model.concurrency,
             "replicas": {"min": 0, "max": most_replicas or model.replicas_max},
         }
         for model in request.models
-    ]  # fmt: skip
+    ]
     path, settings = folder / "models.yaml", folder / f"Pulumi.{STACK}.yaml"
     path.write_text(yaml.safe_dump({"models": models}, sort_keys=False))
     (folder / "models.lock.yaml").write_text(render_lock(lock.models))
@@ -101,11 +109,12 @@ def _files(facts: ModelFacts, rng: random.Random) -> tuple[FileFacts, ...]:
     assert size is not None
     parts = tuple(
         FileFacts(
-            path=f"model-{number:05d}-of-{PARTS:05d}.safetensors", size_bytes=size.size_bytes // PARTS,
+            path=f"model-{number:05d}-of-{PARTS:05d}.safetensors",
+            size_bytes=size.size_bytes // PARTS,
             sha256=f"{rng.getrandbits(256):064x}",
         )
         for number in range(1, PARTS + 1)
-    )  # fmt: skip
+    )
     small = (
         FileFacts(path=path, size_bytes=rng.randrange(200, 20_000), git_oid=f"{rng.getrandbits(160):040x}")
         for path in SMALL_FILES

@@ -56,9 +56,12 @@ def _resource(args: Any) -> Resource:
     provider = _plain(args.provider.props) if args.provider else {}
     stack = args.urn.split("::")[0].split(":")[2]
     return Resource(
-        type=args.resource_type, name=args.name, props=_plain(args.props), stack=stack,
+        type=args.resource_type,
+        name=args.name,
+        props=_plain(args.props),
+        stack=stack,
         default_labels=provider_labels(provider.get("defaultLabels")),
-    )  # fmt: skip
+    )
 
 
 def _of_resource(rule: str) -> Callable[[ResourceValidationArgs, ReportViolation], None]:

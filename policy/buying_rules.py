@@ -32,13 +32,19 @@ def spot_outside_production(resource: Resource, settings: Settings) -> Iterator[
 
 
 _LABELS = {
-    "gcp:storage/bucket:Bucket": "labels", "gcp:container/cluster:Cluster": "resourceLabels",
-    "gcp:secretmanager/secret:Secret": "labels", "gcp:compute/address:Address": "labels",
-    "gcp:compute/globalAddress:GlobalAddress": "labels", "gcp:compute/instance:Instance": "labels",
-    "gcp:compute/disk:Disk": "labels", "gcp:compute/forwardingRule:ForwardingRule": "labels",
-    RUN_SERVICE: "labels", "gcp:cloudrunv2/job:Job": "labels", "gcp:pubsub/topic:Topic": "labels",
+    "gcp:storage/bucket:Bucket": "labels",
+    "gcp:container/cluster:Cluster": "resourceLabels",
+    "gcp:secretmanager/secret:Secret": "labels",
+    "gcp:compute/address:Address": "labels",
+    "gcp:compute/globalAddress:GlobalAddress": "labels",
+    "gcp:compute/instance:Instance": "labels",
+    "gcp:compute/disk:Disk": "labels",
+    "gcp:compute/forwardingRule:ForwardingRule": "labels",
+    RUN_SERVICE: "labels",
+    "gcp:cloudrunv2/job:Job": "labels",
+    "gcp:pubsub/topic:Topic": "labels",
     "gcp:artifactregistry/repository:Repository": "labels",
-}  # fmt: skip
+}
 """Types that support labels, and the property with their labels."""
 
 

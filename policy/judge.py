@@ -30,9 +30,12 @@ def judge(told: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _finding(rule: str, resource: Resource | None, message: str) -> dict[str, Any]:
     return {
-        "rule": rule, "resource": resource and resource.name, "type": resource and resource.type,
-        "model": resource and resource.model, "message": message,
-    }  # fmt: skip
+        "rule": rule,
+        "resource": resource and resource.name,
+        "type": resource and resource.type,
+        "model": resource and resource.model,
+        "message": message,
+    }
 
 
 def _resources(told: Mapping[str, Any]) -> Iterator[Resource]:
@@ -44,9 +47,12 @@ def _resources(told: Mapping[str, Any]) -> Iterator[Resource]:
     for each in told["resources"]:
         provider = str(each.get("provider") or "").rpartition("::")[0]
         yield Resource(
-            type=each["type"], name=each["name"], props=each.get("inputs", {}), stack=told["stack"],
+            type=each["type"],
+            name=each["name"],
+            props=each.get("inputs", {}),
+            stack=told["stack"],
             default_labels=labels.get(provider, {}),
-        )  # fmt: skip
+        )
 
 
 if __name__ == "__main__":

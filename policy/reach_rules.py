@@ -83,10 +83,13 @@ _OBJECTS: Mapping[str, _Look] = {"Service": _service, "Ingress": _ingress, "Gate
 _GOOGLE: Mapping[str, _Look] = {
     "gcp:compute/forwardingRule:ForwardingRule": _forwarding_rule,
     "gcp:compute/globalForwardingRule:GlobalForwardingRule": _forwarding_rule,
-    "gcp:compute/address:Address": _address, "gcp:compute/globalAddress:GlobalAddress": _address,
-    "gcp:compute/firewall:Firewall": _firewall, "gcp:compute/instance:Instance": _instance,
-    "gcp:container/cluster:Cluster": _control_plane, RUN_SERVICE: _run_service,
-}  # fmt: skip
+    "gcp:compute/address:Address": _address,
+    "gcp:compute/globalAddress:GlobalAddress": _address,
+    "gcp:compute/firewall:Firewall": _firewall,
+    "gcp:compute/instance:Instance": _instance,
+    "gcp:container/cluster:Cluster": _control_plane,
+    RUN_SERVICE: _run_service,
+}
 
 
 def no_public_grant(resource: Resource, settings: Settings) -> Iterator[str]:  # noqa: ARG001

@@ -109,9 +109,15 @@ class Api:
         return self.kind(value["apiVersion"], value["kind"]).path(metadata.get("namespace"), metadata["name"])
 
     def call(
-        self, method: str, path: str, body: Object | None = None, *,
-        query: dict[str, str] | None = None, media: str = "application/json", as_text: bool = False,
-    ) -> Any:  # fmt: skip
+        self,
+        method: str,
+        path: str,
+        body: Object | None = None,
+        *,
+        query: dict[str, str] | None = None,
+        media: str = "application/json",
+        as_text: bool = False,
+    ) -> Any:
         """Send a request and return the answer's JSON, or its text where it is none (or several, as of a watch).
 
         Raises:

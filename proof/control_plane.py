@@ -86,43 +86,74 @@ class ControlPlane:
 
     def _start_etcd(self) -> None:
         made = self.certificates
-        self.processes.start("etcd", [
-            self.programs / "etcd", "--name=sandbox", f"--data-dir={self.folder / 'etcd'}",
-            f"--listen-client-urls={self._etcd}", f"--advertise-client-urls={self._etcd}",
-            f"--listen-peer-urls={self._peer}", f"--initial-advertise-peer-urls={self._peer}",
-            f"--initial-cluster=sandbox={self._peer}", "--unsafe-no-fsync", "--log-level=warn",
-            f"--cert-file={made.server}", f"--key-file={made.server_key}", f"--trusted-ca-file={made.authority}",
-            "--client-cert-auth", f"--peer-cert-file={made.server}", f"--peer-key-file={made.server_key}",
-            f"--peer-trusted-ca-file={made.authority}", "--peer-client-cert-auth",
-        ])  # fmt: skip
+        self.processes.start(
+            "etcd",
+            [
+                self.programs / "etcd",
+                "--name=sandbox",
+                f"--data-dir={self.folder / 'etcd'}",
+                f"--listen-client-urls={self._etcd}",
+                f"--advertise-client-urls={self._etcd}",
+                f"--listen-peer-urls={self._peer}",
+                f"--initial-advertise-peer-urls={self._peer}",
+                f"--initial-cluster=sandbox={self._peer}",
+                "--unsafe-no-fsync",
+                "--log-level=warn",
+                f"--cert-file={made.server}",
+                f"--key-file={made.server_key}",
+                f"--trusted-ca-file={made.authority}",
+                "--client-cert-auth",
+                f"--peer-cert-file={made.server}",
+                f"--peer-key-file={made.server_key}",
+                f"--peer-trusted-ca-file={made.authority}",
+                "--peer-client-cert-auth",
+            ],
+        )
 
     def _start_api_server(self) -> None:
         made = self.certificates
-        self.processes.start("kube-apiserver", [
-            self.programs / "kube-apiserver", f"--etcd-servers={self._etcd}", f"--etcd-cafile={made.authority}",
-            f"--etcd-certfile={made.server}", f"--etcd-keyfile={made.server_key}",
-            "--bind-address=127.0.0.1", f"--secure-port={self._port}", "--advertise-address=127.0.0.1",
-            # The Service `kubernetes` may not point at the loopback, and no pod runs that would use it.
-            "--endpoint-reconciler-type=none",
-            f"--tls-cert-file={made.server}", f"--tls-private-key-file={made.server_key}",
-            f"--client-ca-file={made.authority}", "--authorization-mode=Node,RBAC",
-            "--service-cluster-ip-range=10.96.0.0/16", "--service-account-issuer=https://sandbox.hubstack.dev",
-            f"--service-account-key-file={made.account_key}",
-            f"--service-account-signing-key-file={made.account_key}",
-            # As GKE has it: what refuses a privileged pod is the namespace's Pod Security level.
-            "--allow-privileged=true",
-        ])  # fmt: skip
+        self.processes.start(
+            "kube-apiserver",
+            [
+                self.programs / "kube-apiserver",
+                f"--etcd-servers={self._etcd}",
+                f"--etcd-cafile={made.authority}",
+                f"--etcd-certfile={made.server}",
+                f"--etcd-keyfile={made.server_key}",
+                "--bind-address=127.0.0.1",
+                f"--secure-port={self._port}",
+                "--advertise-address=127.0.0.1",
+                # The Service `kubernetes` may not point at the loopback, and no pod runs that would use it.
+                "--endpoint-reconciler-type=none",
+                f"--tls-cert-file={made.server}",
+                f"--tls-private-key-file={made.server_key}",
+                f"--client-ca-file={made.authority}",
+                "--authorization-mode=Node,RBAC",
+                "--service-cluster-ip-range=10.96.0.0/16",
+                "--service-account-issuer=https://sandbox.hubstack.dev",
+                f"--service-account-key-file={made.account_key}",
+                f"--service-account-signing-key-file={made.account_key}",
+                # As GKE has it: what refuses a privileged pod is the namespace's Pod Security level.
+                "--allow-privileged=true",
+            ],
+        )
 
     def _start_controller_manager(self) -> None:
         config = self.certificates.kubeconfig("controllers", self.url, "system:kube-controller-manager")
-        self.processes.start("kube-controller-manager", [
-            self.programs / "kube-controller-manager", f"--kubeconfig={config}", "--leader-elect=false",
-            "--secure-port=0", "--use-service-account-credentials=true",
-            f"--service-account-private-key-file={self.certificates.account_key}",
-            f"--root-ca-file={self.certificates.authority}",
-            # No kubelet renews the nodes' leases.
-            "--node-monitor-grace-period=24h",
-        ])  # fmt: skip
+        self.processes.start(
+            "kube-controller-manager",
+            [
+                self.programs / "kube-controller-manager",
+                f"--kubeconfig={config}",
+                "--leader-elect=false",
+                "--secure-port=0",
+                "--use-service-account-credentials=true",
+                f"--service-account-private-key-file={self.certificates.account_key}",
+                f"--root-ca-file={self.certificates.authority}",
+                # No kubelet renews the nodes' leases.
+                "--node-monitor-grace-period=24h",
+            ],
+        )
 
     def _start_scheduler(self) -> None:
         config = {
@@ -138,9 +169,14 @@ class ControlPlane:
         }
         path = self.folder / "scheduler.yaml"
         path.write_text(yaml.safe_dump(config))
-        self.processes.start("kube-scheduler", [
-            self.programs / "kube-scheduler", f"--config={path}", "--secure-port=0",
-        ])  # fmt: skip
+        self.processes.start(
+            "kube-scheduler",
+            [
+                self.programs / "kube-scheduler",
+                f"--config={path}",
+                "--secure-port=0",
+            ],
+        )
 
     def _is_ready(self) -> bool:
         try:

@@ -27,15 +27,19 @@ def start_group_controller(plane: ControlPlane) -> None:
     (folder / "tls.crt").write_bytes(plane.certificates.server.read_bytes())
     (folder / "tls.key").write_bytes(plane.certificates.server_key.read_bytes())
     config = folder / "config.yaml"
-    config.write_text(yaml.safe_dump({
-        "apiVersion": "config.lws.x-k8s.io/v1alpha1",
-        "kind": "Configuration",
-        "leaderElection": {"leaderElect": False},
-        "internalCertManagement": {"enable": False},
-        "metrics": {"bindAddress": "0"},
-        "health": {"healthProbeBindAddress": f"127.0.0.1:{health}"},
-        "webhook": {"host": "127.0.0.1", "port": port, "certDir": str(folder)},
-    }))  # fmt: skip
+    config.write_text(
+        yaml.safe_dump(
+            {
+                "apiVersion": "config.lws.x-k8s.io/v1alpha1",
+                "kind": "Configuration",
+                "leaderElection": {"leaderElect": False},
+                "internalCertManagement": {"enable": False},
+                "metrics": {"bindAddress": "0"},
+                "health": {"healthProbeBindAddress": f"127.0.0.1:{health}"},
+                "webhook": {"host": "127.0.0.1", "port": port, "certDir": str(folder)},
+            }
+        )
+    )
     identity = plane.certificates.kubeconfig("lws", plane.url, "lws-controller", "system:masters")
     command = [plane.programs / "lws-manager", f"--config={config}", "--zap-log-level=info"]
     plane.processes.start("lws-manager", command, {"KUBECONFIG": str(identity)})

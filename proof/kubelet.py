@@ -44,7 +44,10 @@ class Kubelet:
         types = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
         status = {
             "phase": "Succeeded" if is_job else "Running",
-            "startTime": now, "hostIP": "10.128.0.2", "podIP": ip, "podIPs": [{"ip": ip}],
+            "startTime": now,
+            "hostIP": "10.128.0.2",
+            "podIP": ip,
+            "podIPs": [{"ip": ip}],
             "conditions": [
                 {"type": each, "status": _truth(each, done=is_job), "lastTransitionTime": now} for each in types
             ],
@@ -52,7 +55,7 @@ class Kubelet:
                 f"{kind}Statuses": [_container(each, now, done=is_job) for each in pod["spec"].get(f"{kind}s", ())]
                 for kind in ("initContainer", "container")
             },
-        }  # fmt: skip
+        }
         try:
             self._api.patch(pod, {"status": status}, subresource="/status")
         except ApiError as error:

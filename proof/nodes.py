@@ -63,20 +63,27 @@ def pool_of(inputs: Mapping[str, Any], catalog: Catalog, region: str) -> Pool:
     per_zone = "maxNodeCount" in scaling
     topology = (inputs.get("placementPolicy") or {}).get("tpuTopology")
     labels = {
-        POOL_LABEL: inputs["name"], "topology.kubernetes.io/region": region,
-        "kubernetes.io/arch": _arch(machine, catalog), "kubernetes.io/os": "linux",
+        POOL_LABEL: inputs["name"],
+        "topology.kubernetes.io/region": region,
+        "kubernetes.io/arch": _arch(machine, catalog),
+        "kubernetes.io/os": "linux",
         "node.kubernetes.io/instance-type": config["machineType"],
         "cloud.google.com/machine-family": config["machineType"].split("-")[0],
-        **_capacity_labels(config), **(config.get("labels") or {}),
+        **_capacity_labels(config),
+        **(config.get("labels") or {}),
         **_accelerator_labels(machine, gpus, topology, catalog),
-    }  # fmt: skip
+    }
     most = scaling["maxNodeCount"] * len(zones) if per_zone else scaling["totalMaxNodeCount"]
     return Pool(
-        name=inputs["name"], labels=labels, taints=_taints(config, machine, catalog), zones=zones,
+        name=inputs["name"],
+        labels=labels,
+        taints=_taints(config, machine, catalog),
+        zones=zones,
         allocatable=_allocatable(inputs, machine, gpus, catalog),
         min_nodes=scaling.get("minNodeCount") or scaling.get("totalMinNodeCount") or 0,
-        max_nodes=most, slice_nodes=most if topology else 1,
-    )  # fmt: skip
+        max_nodes=most,
+        slice_nodes=most if topology else 1,
+    )
 
 
 def node_of(pool: Pool, number: int, zone: str) -> Object:
@@ -93,8 +100,14 @@ def node_of(pool: Pool, number: int, zone: str) -> Object:
 
 def node_status(pool: Pool, now: str) -> Object:
     """Return the status that a healthy kubelet would report."""
-    ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "stand-in",
-             "lastHeartbeatTime": now, "lastTransitionTime": now}  # fmt: skip
+    ready = {
+        "type": "Ready",
+        "status": "True",
+        "reason": "KubeletReady",
+        "message": "stand-in",
+        "lastHeartbeatTime": now,
+        "lastTransitionTime": now,
+    }
     resources = dict(pool.allocatable)
     return {"status": {"allocatable": resources, "capacity": resources, "conditions": [ready]}}
 

@@ -74,10 +74,12 @@ def pods_of(workload: Object, pods: Iterable[Object]) -> list[Object]:
     else:
         wanted = workload["spec"]["selector"]["matchLabels"]
     return [
-        pod for pod in pods
-        if pod["metadata"]["namespace"] == metadata["namespace"] and "deletionTimestamp" not in pod["metadata"]
+        pod
+        for pod in pods
+        if pod["metadata"]["namespace"] == metadata["namespace"]
+        and "deletionTimestamp" not in pod["metadata"]
         and pod["metadata"].get("labels", {}).items() >= wanted.items()
-    ]  # fmt: skip
+    ]
 
 
 def places(sandbox: Sandbox, stack: Stack, steps_out: Mapping[str, int] | None = None) -> list[Place]:
@@ -103,9 +105,12 @@ def places(sandbox: Sandbox, stack: Stack, steps_out: Mapping[str, int] | None =
 
 
 def settle(
-    sandbox: Sandbox, stack: Stack, expected: Mapping[str, int], steps_out: Mapping[str, int] | None = None,
+    sandbox: Sandbox,
+    stack: Stack,
+    expected: Mapping[str, int],
+    steps_out: Mapping[str, int] | None = None,
     seconds: float = 90,
-) -> list[Place]:  # fmt: skip
+) -> list[Place]:
     """Wait until every pod is there and where it should be, and return them; after the time, as they are.
 
     Pods that should be pending are looked at once more after a while, in which a node could have come.
@@ -143,8 +148,9 @@ def wrong(found: Iterable[Place]) -> list[str]:
     """Return a line for each pod that is not where it should be."""
     return [
         f"{place.pod} is {place.found or 'pending'}, should be {' or '.join(place.wanted) or 'pending'}"
-        for place in found if not place.is_right
-    ]  # fmt: skip
+        for place in found
+        if not place.is_right
+    ]
 
 
 def table(found: Iterable[Place]) -> Table:

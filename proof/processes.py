@@ -28,9 +28,13 @@ class Processes:
         """Start a process; its output goes to `<name>.log`."""
         with (self._logs / f"{name}.log").open("wb") as log:
             process = subprocess.Popen(
-                [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                start_new_session=True, env={**os.environ, **(environment or {})},
-            )  # fmt: skip
+                [str(word) for word in command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env={**os.environ, **(environment or {})},
+            )
         script = 'cat >/dev/null; kill -s KILL -- "-$1" 2>/dev/null'
         watchdog = subprocess.Popen(
             ["/bin/sh", "-c", script, "watchdog", str(process.pid)], stdin=subprocess.PIPE, start_new_session=True

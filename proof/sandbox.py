@@ -85,9 +85,12 @@ class Sandbox:
         """Run the pinned kubectl as the administrator and return what it prints."""
         done = subprocess.run(
             [str(self.plane.programs / "kubectl"), f"--kubeconfig={self.kubeconfig}", *arguments],
-            input=stdin, capture_output=True, text=True, check=False,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
             env={"HOME": str(self.plane.folder), "PATH": "/bin"},
-        )  # fmt: skip
+        )
         if done.returncode:
             raise SandboxError(done.stderr.strip() or done.stdout.strip())
         return done.stdout

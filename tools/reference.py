@@ -78,8 +78,7 @@ def page_text() -> str:
         HEAD,
         _table("The file", RequestFile, list(RequestFile.model_fields)),
         _table("A model: identity", EntryRequest, list(own)),
-        _table("A model: serving (also under `defaults` and `overrides`)", Settings,
-               list(Settings.model_fields)),
+        _table("A model: serving (also under `defaults` and `overrides`)", Settings, list(Settings.model_fields)),
         _table("`replicas`", ReplicasRequest, list(ReplicasRequest.model_fields)),
         _table("`scaling`", ScalingRequest, list(ScalingRequest.model_fields)),
         _table("A step of `capacity`", CapacityStepRequest, list(CapacityStepRequest.model_fields)),
@@ -87,7 +86,7 @@ def page_text() -> str:
         _table("`lora`", LoraRequest, list(LoraRequest.model_fields)),
         _table("`speculative`", SpeculativeRequest, list(SpeculativeRequest.model_fields)),
         _table("`slo`", SloRequest, list(SloRequest.model_fields)),
-    ]  # fmt: skip
+    ]
     return "\n".join(parts)
 
 
@@ -118,11 +117,14 @@ def settings_schema_text() -> str:
 
 def settings_page_text() -> str:
     """Return the reference page of the settings."""
-    return "\n".join([
-        SETTINGS_HEAD, _settings_table("Settings", settings.StackSettings),
-        _settings_table("`hubstack:gateway`", GatewaySettings),
-        _settings_table("`hubstack:maintenanceWindow`", MaintenanceWindow),
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            SETTINGS_HEAD,
+            _settings_table("Settings", settings.StackSettings),
+            _settings_table("`hubstack:gateway`", GatewaySettings),
+            _settings_table("`hubstack:maintenanceWindow`", MaintenanceWindow),
+        ]
+    )
 
 
 def _settings_table(title: str, model: type[BaseModel]) -> str:

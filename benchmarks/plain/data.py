@@ -53,8 +53,10 @@ def _ask(found: Trace) -> dict[str, Any]:
     assert call.provider
     apis = [r.urn for r in found.graph.resources if r.name == "api-cloudresourcemanager"]
     return {
-        "ask": call.inputs["projectId"], "provider": call.provider.rsplit("::", 1)[0], "depends_on": apis,
-    }  # fmt: skip
+        "ask": call.inputs["projectId"],
+        "provider": call.provider.rsplit("::", 1)[0],
+        "depends_on": apis,
+    }
 
 
 def _line(found: Trace, by_urn: dict[str, Resource], resource: Resource) -> dict[str, Any]:

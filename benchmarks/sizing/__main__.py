@@ -44,9 +44,17 @@ def main() -> None:
         sys.exit(f"{SHARED} is not there: the boots are collected beside the checkout, not in it")
     rows, left = read_rows()
     scores = {name: score(rows, estimate) for name, estimate in TOOLS.items()}
-    lines = ["# Sizing against real boots", "", "Written by `python -m benchmarks.sizing`.", "",
-             *table(scores, scores["hubstack"]), NOTES.strip(), "", *details(scores["hubstack"]),
-             *unjudged(rows, left, scores["hubstack"])]  # fmt: skip
+    lines = [
+        "# Sizing against real boots",
+        "",
+        "Written by `python -m benchmarks.sizing`.",
+        "",
+        *table(scores, scores["hubstack"]),
+        NOTES.strip(),
+        "",
+        *details(scores["hubstack"]),
+        *unjudged(rows, left, scores["hubstack"]),
+    ]
     PAGE.parent.mkdir(exist_ok=True)
     PAGE.write_text("\n".join(lines) + "\n")
     print("\n".join(lines[4:13]))

@@ -40,9 +40,12 @@ class Score:
         caught = [v is not Verdict.FITS for _, v in self.failed]
         refused = [v is Verdict.DOES_NOT_FIT for _, v in self.started]
         return (
-            _median([abs(p / log - 1) for _, p, log in self.weights]), _median(errors), _share([e <= 0.1 for e in errors]),
-            _share(caught), _share(refused),
-        )  # fmt: skip
+            _median([abs(p / log - 1) for _, p, log in self.weights]),
+            _median(errors),
+            _share([e <= 0.1 for e in errors]),
+            _share(caught),
+            _share(refused),
+        )
 
 
 def _median(values: list[float]) -> float | None:

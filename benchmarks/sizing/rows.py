@@ -22,16 +22,50 @@ from hubstack.planner.model.weights import WeightsSize, choose_files, weights_si
 
 HERE = Path(__file__).parent
 SHARED = HERE.parents[2] / "shared" / "facts"
-ENGINES = {"vllm": EngineKind.VLLM, "vllm (NIM)": EngineKind.VLLM, "vllm-tpu": EngineKind.VLLM_TPU,
-           "sglang": EngineKind.SGLANG, "tei": EngineKind.TEI}  # fmt: skip
+ENGINES = {
+    "vllm": EngineKind.VLLM,
+    "vllm (NIM)": EngineKind.VLLM,
+    "vllm-tpu": EngineKind.VLLM_TPU,
+    "sglang": EngineKind.SGLANG,
+    "tei": EngineKind.TEI,
+}
 VISIBLE_GIB = (
-    ("H100 NVL", 93.02), ("H100", 79.18), ("H800", 79.18), ("GH200", 95.0), ("H200", 139.81), ("H20", 95.0), ("B200", 178.36),
-    ("A100 MIG 1g.5gb", 4.75), ("A100-40", 39.5), ("A100-SXM4-40", 39.5), ("A100-PCIE-40", 39.5), ("A100 40", 39.5),
-    ("A100", 79.2), ("A800", 79.2), ("L40S", 44.4), ("A6000", 44.4), ("L4", 22.03), ("A10G", 22.2), ("A10", 22.07),
-    ("A5000", 23.68), ("T4", 14.74), ("RTX PRO 6000", 94.97), ("96GB single", 94.97), ("3090", 23.6), ("RTX 4090", 23.6),
-    ("RTX 5090", 31.6), ("RTX 7800 XT", 16.0), ("RX 7800 XT", 15.98), ("MI50", 15.98), ("GB10", 121.69),
-    ("v6e", 31.24), ("v5e", 15.75), ("v7x", 94.75), ("TPU7x", 94.75), ("Arc 16GB", 15.9),
-)  # fmt: skip
+    ("H100 NVL", 93.02),
+    ("H100", 79.18),
+    ("H800", 79.18),
+    ("GH200", 95.0),
+    ("H200", 139.81),
+    ("H20", 95.0),
+    ("B200", 178.36),
+    ("A100 MIG 1g.5gb", 4.75),
+    ("A100-40", 39.5),
+    ("A100-SXM4-40", 39.5),
+    ("A100-PCIE-40", 39.5),
+    ("A100 40", 39.5),
+    ("A100", 79.2),
+    ("A800", 79.2),
+    ("L40S", 44.4),
+    ("A6000", 44.4),
+    ("L4", 22.03),
+    ("A10G", 22.2),
+    ("A10", 22.07),
+    ("A5000", 23.68),
+    ("T4", 14.74),
+    ("RTX PRO 6000", 94.97),
+    ("96GB single", 94.97),
+    ("3090", 23.6),
+    ("RTX 4090", 23.6),
+    ("RTX 5090", 31.6),
+    ("RTX 7800 XT", 16.0),
+    ("RX 7800 XT", 15.98),
+    ("MI50", 15.98),
+    ("GB10", 121.69),
+    ("v6e", 31.24),
+    ("v5e", 15.75),
+    ("v7x", 94.75),
+    ("TPU7x", 94.75),
+    ("Arc 16GB", 15.9),
+)
 """Card to visible GiB (serving_logs.md 3), the longest name first. The MIG slice is GKE's 4.75 GiB."""
 LARGE_GIB = 70
 """vLLM's defaults are larger from here on, but not on A100 and GB10 (0.33.0, engine/arg_utils.py)."""
@@ -91,11 +125,15 @@ def _models() -> dict[str, ModelFacts]:
         size = entry.get("weights_gib") or (None if twin else files.get("weight_files_gib"))
         size_bytes = int(size * GIB) if size else (None if twin else files.get("index_total_size_bytes"))
         facts = ModelFacts(
-            id=entry["names"][0], revision="main", commit="0" * 40, config=config, quantization=quantization,
+            id=entry["names"][0],
+            revision="main",
+            commit="0" * 40,
+            config=config,
+            quantization=quantization,
             parameters_total=entry.get("parameters") or counted.get("total"),
             parameters={} if twin else counted.get("by_dtype") or {},
             files=(FileFacts(path="model.safetensors", size_bytes=size_bytes),) if size_bytes else (),
-        )  # fmt: skip
+        )
         made.update(dict.fromkeys(entry["names"], facts))
     return made
 
@@ -140,18 +178,31 @@ def _judged(row: dict[str, Any], facts: ModelFacts) -> Judged | str:
     tokens = said.get("max_num_batched_tokens") or (context if whole else 8192 if large and not old else 2048)
     spec = spec_of(ENGINES[row["engine"]])
     load = Load(
-        engine=spec.memory, tensor_parallel=row["tensor_parallel"], pipeline_parallel=row["pipeline_parallel"] or 1,
-        context=context or 4096, concurrency=1, batch_tokens=tokens or 2048,
+        engine=spec.memory,
+        tensor_parallel=row["tensor_parallel"],
+        pipeline_parallel=row["pipeline_parallel"] or 1,
+        context=context or 4096,
+        concurrency=1,
+        batch_tokens=tokens or 2048,
         max_num_seqs=said.get("max_num_seqs") or (int(seqs[1]) if seqs else 1024 if large and not old else 256),
-        draft_tokens=drafts, draft_layers=1 if drafts else 0,
-        memory_share_override=share, kv_cache_dtype="fp8" if _is_8bit(row["kv_cache_dtype"]) else "auto",
-        is_async=None if not is_sync else False, cuda_graphs=not said.get("enforce_eager"), engine_version=".".join(map(str, version)) if version else None,
-    )  # fmt: skip
-    device = None if visible is None else Device(
-        visible_bytes=int(visible * GIB), is_tpu=spec.is_for_tpu,
-        # TEI's image for Turing has no fused attention, its generic CUDA image has.
-        has_flash_attention="turing" not in (row["engine_version"] or ""),
-    )  # fmt: skip
+        draft_tokens=drafts,
+        draft_layers=1 if drafts else 0,
+        memory_share_override=share,
+        kv_cache_dtype="fp8" if _is_8bit(row["kv_cache_dtype"]) else "auto",
+        is_async=None if not is_sync else False,
+        cuda_graphs=not said.get("enforce_eager"),
+        engine_version=".".join(map(str, version)) if version else None,
+    )
+    device = (
+        None
+        if visible is None
+        else Device(
+            visible_bytes=int(visible * GIB),
+            is_tpu=spec.is_for_tpu,
+            # TEI's image for Turing has no fused attention, its generic CUDA image has.
+            has_flash_attention="turing" not in (row["engine_version"] or ""),
+        )
+    )
     pool = ()
     if geometry.compressed_token_bytes and not is_sync and not row["engine_version"]:
         pool = ("whether scheduling was asynchronous, which doubles the compressors' state",)

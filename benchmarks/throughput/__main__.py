@@ -65,15 +65,27 @@ def page(judged: Sequence[Judged], out: Sequence[Judged], left: Sequence[tuple[s
     """Return the lines of the page."""
     columns = [("fitted" if out else "these rows", judged), *([("model left out", out)] if out else [])]
     return [
-        "# Throughput against public measurements", "", "Written by `python -m benchmarks.throughput`.", "",
-        *_summary(columns), NOTES.strip(), "", *_noise([each.row for each in judged]), *_pairs(columns), *_classes(columns),
-        *_models(columns), *_unjudged(left), *_sources(judged),
-    ]  # fmt: skip
+        "# Throughput against public measurements",
+        "",
+        "Written by `python -m benchmarks.throughput`.",
+        "",
+        *_summary(columns),
+        NOTES.strip(),
+        "",
+        *_noise([each.row for each in judged]),
+        *_pairs(columns),
+        *_classes(columns),
+        *_models(columns),
+        *_unjudged(left),
+        *_sources(judged),
+    ]
 
 
 def _summary(columns: Sequence[tuple[str, Sequence[Judged]]]) -> list[str]:
-    lines = [f"| measure | must hold | aim | {' | '.join(name for name, _ in columns)} |",
-             f"| --- | --- | --- |{' --- |' * len(columns)}"]  # fmt: skip
+    lines = [
+        f"| measure | must hold | aim | {' | '.join(name for name, _ in columns)} |",
+        f"| --- | --- | --- |{' --- |' * len(columns)}",
+    ]
 
     def line(name: str, must: str, aim: str, cells: Sequence[str]) -> None:
         lines.append(f"| {name} | {must} | {aim} | {' | '.join(cells)} |")
@@ -83,8 +95,12 @@ def _summary(columns: Sequence[tuple[str, Sequence[Judged]]]) -> list[str]:
         ("mixture of experts", True, "30 %; 85 %", "22 %; 60 %", ("4", "3")),
     ):
         found = [measure([e for e in each if e.row.has_experts is has_experts]) for _, each in columns]
-        line(f"{name} ({found[0].rows if found[0] else 0} rows): median error; 80th percentile", must, aim,
-             [f"{m.median:.0%}; {m.p80:.0%}" if m else "-" for m in found])  # fmt: skip
+        line(
+            f"{name} ({found[0].rows if found[0] else 0} rows): median error; 80th percentile",
+            must,
+            aim,
+            [f"{m.median:.0%}; {m.p80:.0%}" if m else "-" for m in found],
+        )
         line(
             f"{name}: width of the 80 % range",
             widths[0],
@@ -105,11 +121,19 @@ def _summary(columns: Sequence[tuple[str, Sequence[Judged]]]) -> list[str]:
         "75 to 88 %",
         [_least(each) for _, each in columns],
     )
-    line("order of two layouts that differ by more than 25 %", "94 %", "97 %",
-         [f"{order(each)[1]:.1%}" for _, each in columns])  # fmt: skip
+    line(
+        "order of two layouts that differ by more than 25 %",
+        "94 %",
+        "97 %",
+        [f"{order(each)[1]:.1%}" for _, each in columns],
+    )
     first = [first_token_within_two(columns[0][1])]
-    line(f"first token within a factor of two, at most 32 callers ({first[0][0]} rows)", "0.55", "0.70",
-         [f"{first[0][1]:.2f}", *["-"] * (len(columns) - 1)])  # fmt: skip
+    line(
+        f"first token within a factor of two, at most 32 callers ({first[0][0]} rows)",
+        "0.55",
+        "0.70",
+        [f"{first[0][1]:.2f}", *["-"] * (len(columns) - 1)],
+    )
     return [*lines, ""]
 
 
@@ -130,8 +154,12 @@ def _least(judged: Sequence[Judged]) -> str:
 
 
 def _table(title: str, groups: Sequence[dict[str, list[Judged]]], columns: Sequence[str], least: int) -> list[str]:
-    lines = [f"## {title}", "", f"| | rows |{''.join(f' {name}: median; 80th; within 2; bias; held |' for name in columns)}",
-             f"| --- | --- |{' --- |' * len(columns)}"]  # fmt: skip
+    lines = [
+        f"## {title}",
+        "",
+        f"| | rows |{''.join(f' {name}: median; 80th; within 2; bias; held |' for name in columns)}",
+        f"| --- | --- |{' --- |' * len(columns)}",
+    ]
     for name, rows in groups[0].items():
         if len(rows) < least:
             continue
@@ -165,8 +193,19 @@ def _noise(rows: Sequence[Measured]) -> list[str]:
     groups: dict[tuple[object, ...], list[float]] = defaultdict(list)
     for row in rows:
         said = row.row
-        setup = (row.model, row.accelerator, row.layout, row.replicas, said["engine"], said["weights_format"],
-                 row.lengths, said["concurrency"], said["num_prompts"], said["request_rate"], row.is_output)  # fmt: skip
+        setup = (
+            row.model,
+            row.accelerator,
+            row.layout,
+            row.replicas,
+            said["engine"],
+            said["weights_format"],
+            row.lengths,
+            said["concurrency"],
+            said["num_prompts"],
+            said["request_rate"],
+            row.is_output,
+        )
         groups[setup].append(row.value)
     spread = [max(values) / min(values) - 1 for values in groups.values() if len(values) > 1]
     if len(spread) < 2:

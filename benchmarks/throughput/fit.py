@@ -149,8 +149,9 @@ class Table:
 
 
 def costs_of(row: Measured, batch: float | None = None) -> Costs:
-    return nominal_costs(row.work, row.hardware, row.layout, row.cache, row.lengths,
-                         batch=batch or row.batch, chunk=row.chunk)  # fmt: skip
+    return nominal_costs(
+        row.work, row.hardware, row.layout, row.cache, row.lengths, batch=batch or row.batch, chunk=row.chunk
+    )
 
 
 def stack(costs: Sequence[Costs]) -> Costs:

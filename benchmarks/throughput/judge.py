@@ -64,9 +64,13 @@ def judge(row: Measured) -> Judged:
     speed = predicted / row.value if row.is_output else row.value / predicted
     waited = row.first_token_s if row.mode == "closed" and row.callers <= 1.05 * row.limit else None
     return Judged(
-        row=row, error=math.log(speed), low=math.log(fitted.speed.low), high=math.log(fitted.speed.high),
-        first_error=math.log(first / waited) if waited else None, evidence=fitted.evidence,
-    )  # fmt: skip
+        row=row,
+        error=math.log(speed),
+        low=math.log(fitted.speed.low),
+        high=math.log(fitted.speed.high),
+        first_error=math.log(first / waited) if waited else None,
+        evidence=fitted.evidence,
+    )
 
 
 def without_own_model(judged: Iterable[Judged]) -> list[Judged]:
@@ -83,16 +87,20 @@ def _fitted(row: Measured) -> Fitted:
 
 
 def _costs(row: Measured, batch: float) -> Costs:
-    return nominal_costs(row.work, row.hardware, row.layout, row.cache, row.lengths,
-                         batch=max(batch, 1.0), chunk=row.chunk)  # fmt: skip
+    return nominal_costs(
+        row.work, row.hardware, row.layout, row.cache, row.lengths, batch=max(batch, 1.0), chunk=row.chunk
+    )
 
 
 def _predict(row: Measured, constants: Constants) -> tuple[float, float]:
     """Return what the row is judged by, and the time to the first token."""
     measuring, first = load_table().said["measuring"], load_table().said["first_token"]
     if row.is_lockstep:
-        constants = replace(constants, interference=constants.interference * measuring["lockstep"],
-                            first_queue=first["lockstep_queue"])  # fmt: skip
+        constants = replace(
+            constants,
+            interference=constants.interference * measuring["lockstep"],
+            first_queue=first["lockstep_queue"],
+        )
     if row.mode == "open":
         return _open_loop(row, constants)
     costs = _costs(row, row.batch)
@@ -145,12 +153,14 @@ def measure(judged: Sequence[Judged]) -> Measures | None:
         return None
     misses = [each.miss for each in judged]
     return Measures(
-        rows=len(judged), median=median(misses), p80=quantiles(misses, n=5)[3],
+        rows=len(judged),
+        median=median(misses),
+        p80=quantiles(misses, n=5)[3],
         within_two=sum(abs(each.error) <= NEAR for each in judged) / len(judged),
         bias=math.exp(median(each.error for each in judged)) - 1,
         held=sum(each.is_held for each in judged) / len(judged),
         width=math.exp(median(each.high - each.low for each in judged)),
-    )  # fmt: skip
+    )
 
 
 def first_token_within_two(judged: Iterable[Judged], callers: float = 32) -> tuple[int, float]:
@@ -170,8 +180,18 @@ def order(judged: Iterable[Judged]) -> tuple[int, float]:
     for each in judged:
         row = each.row
         said = row.row
-        alike = (row.model, said["weights_format"], round(row.lengths.prompt), round(row.lengths.answer), said["concurrency"],
-                 said["num_prompts"], row.engine, row.is_output, said["id"].split("-")[0], said["dataset"])  # fmt: skip
+        alike = (
+            row.model,
+            said["weights_format"],
+            round(row.lengths.prompt),
+            round(row.lengths.answer),
+            said["concurrency"],
+            said["num_prompts"],
+            row.engine,
+            row.is_output,
+            said["id"].split("-")[0],
+            said["dataset"],
+        )
         speed = (row.value if row.is_output else row.batch * row.replicas / row.value) / said["count"]
         shape = (row.accelerator, row.layout, row.replicas)
         groups[alike].append((speed, speed * math.exp(each.error), shape))

@@ -33,16 +33,20 @@ SHARED = HERE.parents[2] / "shared" / "facts"
 ROWS = SHARED / "throughput.yaml"
 ENGINES = ("vllm", "sglang", "trtllm", "jetstream")
 QUANTIZATION: dict[str, dict[str, Any]] = {
-    "bf16": {}, "fp16": {}, "fp8": {"quant_method": "fp8"},
+    "bf16": {},
+    "fp16": {},
+    "fp8": {"quant_method": "fp8"},
     "nvfp4": {"quant_method": "nvfp4", "format": "nvfp4-pack-quantized"},
     "mxfp4": {"quant_method": "mxfp4"},
     "int8": {"quant_method": "compressed-tensors", "format": "int-quantized", "bits": 8},
     "int8-w8a8": {"quant_method": "compressed-tensors", "format": "int-quantized", "bits": 8},
     "int4": {"quant_method": "compressed-tensors", "format": "pack-quantized", "bits": 4},
     "w4a16": {"quant_method": "compressed-tensors", "format": "pack-quantized", "bits": 4},
-    "awq": {"quant_method": "awq", "bits": 4}, "awq-int4": {"quant_method": "awq", "bits": 4},
-    "gptq": {"quant_method": "gptq", "bits": 4}, "gptq-int4": {"quant_method": "gptq", "bits": 4},
-}  # fmt: skip
+    "awq": {"quant_method": "awq", "bits": 4},
+    "awq-int4": {"quant_method": "awq", "bits": 4},
+    "gptq": {"quant_method": "gptq", "bits": 4},
+    "gptq-int4": {"quant_method": "gptq", "bits": 4},
+}
 SHAREGPT = (245.0, 350.0)
 """Tokens of a ShareGPT conversation where a row gives none: the mean of the rows that do."""
 SEVERAL_PAST = 3000
@@ -147,11 +151,12 @@ def _accelerators() -> dict[str, tuple[Hardware, int, bool, bool]]:
     for each in said["accelerators"]:
         generation, link = generation_of(AcceleratorKind.GPU, each["capability"]), each.get("link_gb_per_s")
         hardware = Hardware(
-            generation=generation, bytes_per_s=each["gb_per_s"] * 1e9,
+            generation=generation,
+            bytes_per_s=each["gb_per_s"] * 1e9,
             operations_per_s={name: tera * 1e12 for name, tera in each["tflops"].items()},
             link="nvlink" if link else "pcie",
             link_bytes_per_s=link * 1e9 / 2 if link else (32e9 if generation == "hopper" else 16e9),
-        )  # fmt: skip
+        )
         found[each["id"]] = (hardware, int(each["memory_gib"] * GIB), False, each["memory_gib"] >= 70)
     return found | {name: found[other] for name, other in said["names"].items()}
 
@@ -204,10 +209,12 @@ def _measured(row: dict[str, Any]) -> Measured | str:
     room, load = _room(row, weights, work, geometry, layout, visible, is_tpu, large, most, prompt + answer)
     said = re.search(r"KV cache ([\d.]+) GiB", notes)
     kept = Cache(
-        token_bytes=room[0], window_token_bytes=0 if is_tpu else kv_window_bytes_per_token(geometry, load),
-        state_bytes=geometry.state_layers * geometry.state_bytes / load.ranks, fixed_bytes=room[1],
+        token_bytes=room[0],
+        window_token_bytes=0 if is_tpu else kv_window_bytes_per_token(geometry, load),
+        state_bytes=geometry.state_layers * geometry.state_bytes / load.ranks,
+        fixed_bytes=room[1],
         room_bytes=float(said[1]) * GIB if said else room[2],
-    )  # fmt: skip
+    )
     # TensorRT-LLM lets a request in when its whole length fits; the others when its prompt does, and grow.
     grown = 1.0 if row["engine"] == "trtllm" else 0.7
     limit = min(most, kept.sequences(prompt + grown * answer) * layout.attention_groups)
@@ -218,24 +225,48 @@ def _measured(row: dict[str, Any]) -> Measured | str:
     uniform = row["dataset"] in {"random", "?"} and "uniformly below" not in notes
     first = row["ttft_ms_mean"] or row["ttft_ms_median"]
     return Measured(
-        row=row, model=entry["names"][0], engine=_engine(row, release, is_tpu=is_tpu), hardware=hardware, work=work,
-        layout=layout, cache=kept, lengths=Lengths(prompt=prompt, answer=answer),
-        chunk=8192 if large or row["engine"] == "trtllm" else 2048, replicas=replicas, mode=mode,
-        callers=asked / replicas, limit=limit, prompts=(row["num_prompts"] or SEVERAL_PAST) / replicas,
-        is_varied=not uniform, is_lockstep=uniform and mode == "closed" and "InferenceX" not in notes,
-        is_output=value[0], value=value[1], first_token_s=first / 1e3 if first else None,
-    )  # fmt: skip
+        row=row,
+        model=entry["names"][0],
+        engine=_engine(row, release, is_tpu=is_tpu),
+        hardware=hardware,
+        work=work,
+        layout=layout,
+        cache=kept,
+        lengths=Lengths(prompt=prompt, answer=answer),
+        chunk=8192 if large or row["engine"] == "trtllm" else 2048,
+        replicas=replicas,
+        mode=mode,
+        callers=asked / replicas,
+        limit=limit,
+        prompts=(row["num_prompts"] or SEVERAL_PAST) / replicas,
+        is_varied=not uniform,
+        is_lockstep=uniform and mode == "closed" and "InferenceX" not in notes,
+        is_output=value[0],
+        value=value[1],
+        first_token_s=first / 1e3 if first else None,
+    )
 
 
 def _facts(row: dict[str, Any], entry: dict[str, Any]) -> tuple[ModelFacts, Geometry]:
-    plain = ModelFacts(id=entry["names"][0], revision="main", commit="0" * 40, config=entry["config"],
-                       parameters_total=entry["parameters"])  # fmt: skip
+    plain = ModelFacts(
+        id=entry["names"][0],
+        revision="main",
+        commit="0" * 40,
+        config=entry["config"],
+        parameters_total=entry["parameters"],
+    )
     geometry = read_geometry(plain)
     quantization = dict(QUANTIZATION[row["weights_format"]])
     if geometry.experts and "4" in row["weights_format"]:
         quantization["modules_to_not_convert"] = {"attention": -1}
-    facts = ModelFacts(id=plain.id, revision="main", commit=plain.commit, config=entry["config"],
-                       parameters_total=entry["parameters"], quantization=quantization)  # fmt: skip
+    facts = ModelFacts(
+        id=plain.id,
+        revision="main",
+        commit=plain.commit,
+        config=entry["config"],
+        parameters_total=entry["parameters"],
+        quantization=quantization,
+    )
     return facts, geometry
 
 
@@ -263,8 +294,11 @@ def _layout(row: dict[str, Any], notes: str, work: Work) -> Layout:
         groups = int(said[1] or said[2])
     elif work.experts and ("MoE rows enable attention DP" in notes or "dp attention" in notes):
         groups = ranks
-    return Layout(tensor_parallel=ranks, pipeline_parallel=row["pipeline_parallel"] or 1,
-                  attention_groups=max(min(groups, ranks), 1))  # fmt: skip
+    return Layout(
+        tensor_parallel=ranks,
+        pipeline_parallel=row["pipeline_parallel"] or 1,
+        attention_groups=max(min(groups, ranks), 1),
+    )
 
 
 def _release(row: dict[str, Any]) -> tuple[int, int]:
@@ -291,24 +325,40 @@ def _batch_limit(row: dict[str, Any], notes: str, release: tuple[int, int], *, l
 
 
 def _room(
-    row: dict[str, Any], weights: WeightsSize, work: Work, geometry: Geometry, layout: Layout, visible: int,
-    is_tpu: bool, large: bool, most: int, context: float,
-) -> tuple[tuple[float, float, float], Load]:  # fmt: skip
+    row: dict[str, Any],
+    weights: WeightsSize,
+    work: Work,
+    geometry: Geometry,
+    layout: Layout,
+    visible: int,
+    is_tpu: bool,
+    large: bool,
+    most: int,
+    context: float,
+) -> tuple[tuple[float, float, float], Load]:
     """Return bytes a token, a sequence, and left for the cache on one rank: the sizing's own answer."""
     ranks, groups = layout.tensor_parallel, layout.attention_groups
     whole = weights.size_bytes - work.expert_bytes
     # Under attention data parallelism a rank holds its experts, and of the rest what its own group shares.
-    held = weights if groups == 1 else WeightsSize(
-        size_bytes=int(whole + work.expert_bytes / groups), how="attention data parallelism")  # fmt: skip
+    held = (
+        weights
+        if groups == 1
+        else WeightsSize(size_bytes=int(whole + work.expert_bytes / groups), how="attention data parallelism")
+    )
     kind = EngineKind.SGLANG if row["engine"] == "sglang" else EngineKind.VLLM_TPU if is_tpu else EngineKind.VLLM
     is_fp8 = row["kv_cache_dtype"] in {"fp8", "int8"} or (
         row["kv_cache_dtype"] is None and row["engine"] == "trtllm" and row["weights_format"] == "nvfp4"
     )
     load = Load(
-        engine=spec_of(kind).memory, tensor_parallel=ranks // groups, pipeline_parallel=layout.pipeline_parallel, context=int(context),
-        concurrency=1, batch_tokens=8192 if large else 2048, max_num_seqs=min(most, 256),
+        engine=spec_of(kind).memory,
+        tensor_parallel=ranks // groups,
+        pipeline_parallel=layout.pipeline_parallel,
+        context=int(context),
+        concurrency=1,
+        batch_tokens=8192 if large else 2048,
+        max_num_seqs=min(most, 256),
         kv_cache_dtype="fp8" if is_fp8 else "auto",
-    )  # fmt: skip
+    )
     need = size_model(held, geometry, Device(visible_bytes=visible, is_tpu=is_tpu, has_flash_attention=True), load)
     # Rows that ran although the sizing leaves nothing keep a hundredth of the card.
     return (need.kv_bytes_per_token, need.kv_fixed_bytes, max(need.kv_available_bytes, visible // 100)), load

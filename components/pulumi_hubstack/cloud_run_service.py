@@ -72,9 +72,13 @@ class CloudRunService(pulumi.ComponentResource):
         )
         for member in run.invokers:
             gcp.cloudrunv2.ServiceIamMember(
-                f"{name}-invoker-{names.short_hash(member, length=6)}", name=service.name, location=target.region,
-                role="roles/run.invoker", member=member, opts=child(self),
-            )  # fmt: skip
+                f"{name}-invoker-{names.short_hash(member, length=6)}",
+                name=service.name,
+                location=target.region,
+                role="roles/run.invoker",
+                member=member,
+                opts=child(self),
+            )
         self.uri = service.uri
         self.register_outputs({"uri": self.uri})
 
@@ -118,8 +122,11 @@ def _container(args: CloudRunServiceArgs) -> "gcp.cloudrunv2.ServiceTemplateCont
         envs=[sdk.ServiceTemplateContainerEnvArgs(name=name, value=value) for name, value in server.env],
         ports=sdk.ServiceTemplateContainerPortsArgs(container_port=server.port),
         resources=sdk.ServiceTemplateContainerResourcesArgs(
-            limits={"cpu": str(run.vcpu), "memory": f"{run.memory_gib}Gi",
-                    server.accelerator_resource: str(server.accelerator_count)},
+            limits={
+                "cpu": str(run.vcpu),
+                "memory": f"{run.memory_gib}Gi",
+                server.accelerator_resource: str(server.accelerator_count),
+            },
             # GPUs require CPU that is always allocated.
             cpu_idle=False,
             startup_cpu_boost=True,
@@ -137,4 +144,4 @@ def _container(args: CloudRunServiceArgs) -> "gcp.cloudrunv2.ServiceTemplateCont
             timeout_seconds=5,
         ),
         volume_mounts=[sdk.ServiceTemplateContainerVolumeMountArgs(name="weights", mount_path=MODEL_DIR)],
-    )  # fmt: skip
+    )

@@ -71,10 +71,13 @@ class Cluster(pulumi.ComponentResource):
         roles = [
             gcp.projects.IAMMember(
                 f"{name}-nodes-{role.rsplit('.', 1)[-1].rsplit('/', 1)[-1]}",
-                project=args.project, role=role, member=account.member, opts=child(self),
+                project=args.project,
+                role=role,
+                member=account.member,
+                opts=child(self),
             )
             for role in NODE_ROLES
-        ]  # fmt: skip
+        ]
         self.node_account_email = account.email
         self.cluster = self._create_cluster(name, args, roles)
         self._create_system_pool(name, args)

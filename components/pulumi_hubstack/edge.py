@@ -18,9 +18,12 @@ from pulumi_hubstack.observability import Observability, ObservabilityArgs
 
 
 def build_gateway(
-    parent: pulumi.Resource, plan: Plan, base: Foundation, servers: Mapping[str, pulumi.Resource],
+    parent: pulumi.Resource,
+    plan: Plan,
+    base: Foundation,
+    servers: Mapping[str, pulumi.Resource],
     secrets: Mapping[GatewayAuth, pulumi.Input[str] | None],
-) -> Gateway | None:  # fmt: skip
+) -> Gateway | None:
     """Register the gateway; return None if the stack has none.
 
     Args:
@@ -73,7 +76,8 @@ def build_perimeter(
     if asked is None or asked.perimeter is None:
         return None
     return gcp.accesscontextmanager.ServicePerimeterResource(
-        "perimeter", perimeter_name=asked.perimeter,
+        "perimeter",
+        perimeter_name=asked.perimeter,
         resource=pulumi.Output.concat("projects/", project.known_number()),
         opts=child(parent, provider=project.provider, depends_on=[*project.apis, *after]),
-    )  # fmt: skip
+    )

@@ -59,9 +59,11 @@ class Encryption(pulumi.ComponentResource):
         for service in MADE_AGENTS:
             if service in args.services:
                 agent = gcp.projects.ServiceIdentity(
-                    f"{name}-{service}-agent", project=args.project, service=f"{service}.googleapis.com",
+                    f"{name}-{service}-agent",
+                    project=args.project,
+                    service=f"{service}.googleapis.com",
                     opts=child(self),
-                )  # fmt: skip
+                )
                 members[service] = agent.member
         self.grants = tuple(
             gcp.kms.CryptoKeyIAMMember(

@@ -59,10 +59,15 @@ class Fleet(pulumi.ComponentResource):
         models = build_models(self, plan, base)
         secrets = {GatewayAuth.API_KEYS: args.api_key, GatewayAuth.IAP: args.iap_client_secret}
         gateway = build_gateway(self, plan, base, models.servers, secrets)
-        managed = create_models(ManagedParts(
-            plan=plan, google=base.google, hub_secret_id=base.hub_secret_id, token=base.token,
-            hub_token=args.hub_token,
-        ))  # fmt: skip
+        managed = create_models(
+            ManagedParts(
+                plan=plan,
+                google=base.google,
+                hub_secret_id=base.hub_secret_id,
+                token=base.token,
+                hub_token=args.hub_token,
+            )
+        )
         watch = build_observability(self, plan, base, args.engine_metrics)
         # Nothing else depends on these.
         last = [*models.collectors, gateway, *(each.server for each in managed.values()), watch]
@@ -70,9 +75,10 @@ class Fleet(pulumi.ComponentResource):
         perimeter = build_perimeter(self, plan, base.project, made)
         # Depends on every leaf resource: Pulumi removes it first, or refuses to and removes nothing.
         Protection(
-            "protection", ProtectionArgs(is_on=plan.target.deletion_protection),
+            "protection",
+            ProtectionArgs(is_on=plan.target.deletion_protection),
             child(self, depends_on=[*made, *([perimeter] if perimeter else [])]),
-        )  # fmt: skip
+        )
         self.cluster_name = base.nodes.cluster.name if base.nodes else None
         self.endpoints = {model.key: manifests.endpoint(plan, model) for model in plan.on_gke}
         self.endpoints |= {key: each.address for key, each in managed.items()}

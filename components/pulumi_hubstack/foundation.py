@@ -71,8 +71,11 @@ class Project:
         return pulumi.Output.format(
             "principal://iam.googleapis.com/projects/{0}/locations/global/workloadIdentityPools/{1}.svc.id.goog"
             "/subject/ns/{2}/sa/{3}",
-            self.known_number(), self.target.project, namespace or self.target.namespace, account,
-        )  # fmt: skip
+            self.known_number(),
+            self.target.project,
+            namespace or self.target.namespace,
+            account,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,9 +127,12 @@ def build_foundation(parent: pulumi.Resource, plan: Plan, hub_token: pulumi.Inpu
     secret_id = f"hubstack-{names.slug(target.stack)}-hub-token"
     bare = Foundation(project=project, google=google, nodes=nodes, hub_secret_id=secret_id, token=())
     return Foundation(
-        project=project, google=google, nodes=nodes, hub_secret_id=secret_id,
+        project=project,
+        google=google,
+        nodes=nodes,
+        hub_secret_id=secret_id,
         token=_create_token(plan, bare, hub_token),
-    )  # fmt: skip
+    )
 
 
 def enable_api(
@@ -134,13 +140,14 @@ def enable_api(
 ) -> gcp.projects.Service:
     """Enable a Google API."""
     return gcp.projects.Service(
-        f"api-{service}", service=f"{service}.googleapis.com",
+        f"api-{service}",
+        service=f"{service}.googleapis.com",
         # Disabling it would disable the API for everyone in the project.
         disable_on_destroy=False,
         # Resource Manager's API comes first: the provider uses it to look up the project after enabling another
         # (terraform-provider-google, resource_google_project_service.go, read 2026-11-25).
         opts=child(parent, provider=provider, depends_on=list(after)),
-    )  # fmt: skip
+    )
 
 
 def _turn_on(parent: pulumi.Resource, plan: Plan, called: Sequence[str]) -> Project:
@@ -165,8 +172,12 @@ def _guards(target: TargetPlan) -> tuple[str, ...]:
     asked = target.security
     if asked is None:
         return ()
-    called = (("accesscontextmanager", asked.perimeter), ("binaryauthorization", asked.binary_authorization),
-              ("cloudkms", asked.kms_key), ("dns", asked.restricted_apis))  # fmt: skip
+    called = (
+        ("accesscontextmanager", asked.perimeter),
+        ("binaryauthorization", asked.binary_authorization),
+        ("cloudkms", asked.kms_key),
+        ("dns", asked.restricted_apis),
+    )
     return tuple(name for name, is_called in called if is_called)
 
 
@@ -178,17 +189,23 @@ def _create_grants(
     if target.kms_key is None:
         return ()
     args = EncryptionArgs(
-        project=target.project, project_number=project.known_number(), kms_key=target.kms_key,
-        services=tuple(services), apis=project.apis,
-    )  # fmt: skip
+        project=target.project,
+        project_number=project.known_number(),
+        kms_key=target.kms_key,
+        services=tuple(services),
+        apis=project.apis,
+    )
     here = child(parent, providers=[project.provider], depends_on=list(project.apis))
     return Encryption("encryption", args, here).grants
 
 
 def _create_nodes(
-    parent: pulumi.Resource, plan: Plan, project: Project, google: pulumi.ResourceOptions,
+    parent: pulumi.Resource,
+    plan: Plan,
+    project: Project,
+    google: pulumi.ResourceOptions,
     needed: list[pulumi.Resource],
-) -> NodesGround:  # fmt: skip
+) -> NodesGround:
     target = plan.target
     network = Network(
         "network", NetworkArgs(region=target.region, deletion_protection=target.deletion_protection), google
@@ -207,9 +224,10 @@ def _create_nodes(
     autoscaling: tuple[pulumi.Resource, ...] = ()
     if manifests.is_scaled(plan):
         args = AutoscalingArgs(
-            plan=plan, operator_member=project.member(manifests.KEDA_ACCOUNT, target.keda_namespace),
+            plan=plan,
+            operator_member=project.member(manifests.KEDA_ACCOUNT, target.keda_namespace),
             after=(cluster, namespace),
-        )  # fmt: skip
+        )
         both = child(parent, providers=[project.provider, provider])
         autoscaling = Autoscaling("autoscaling", args, both).ready
     groups: tuple[pulumi.Resource, ...] = ()
@@ -217,9 +235,15 @@ def _create_nodes(
         controller = GroupControllerArgs(after=(cluster,))
         groups = (GroupController("group-controller", controller, child(parent, providers=[provider])).ready,)
     return NodesGround(
-        cluster=cluster, kubernetes=provider, network=network, classes=classes, namespace=namespace,
-        transfer=transfer, autoscaling=autoscaling, groups=groups,
-    )  # fmt: skip
+        cluster=cluster,
+        kubernetes=provider,
+        network=network,
+        classes=classes,
+        namespace=namespace,
+        transfer=transfer,
+        autoscaling=autoscaling,
+        groups=groups,
+    )
 
 
 def _cluster_args(plan: Plan, network: Network) -> ClusterArgs:
@@ -244,9 +268,12 @@ def _cluster_args(plan: Plan, network: Network) -> ClusterArgs:
 
 
 def _create_pools(
-    parent: pulumi.Resource, plan: Plan, cluster: Cluster, provider: kubernetes.Provider,
+    parent: pulumi.Resource,
+    plan: Plan,
+    cluster: Cluster,
+    provider: kubernetes.Provider,
     google: pulumi.ResourceOptions,
-) -> Mapping[str, pulumi.Resource]:  # fmt: skip
+) -> Mapping[str, pulumi.Resource]:
     pools: dict[str, AcceleratorPool] = {}
     for pool in plan.pools:
         args = AcceleratorPoolArgs(

@@ -102,15 +102,20 @@ class Gateway(pulumi.ComponentResource):
             opts=child(self),
         )
         grant = manager.SecretIamMember(
-            f"{name}-reader", secret_id=held.secret_id, role="roles/secretmanager.secretAccessor",
-            member=args.secret_reader, opts=child(self, depends_on=self._after),
-        )  # fmt: skip
+            f"{name}-reader",
+            secret_id=held.secret_id,
+            role="roles/secretmanager.secretAccessor",
+            member=args.secret_reader,
+            opts=child(self, depends_on=self._after),
+        )
         if args.secret_value is not None:
             manager.SecretVersion(
-                f"{name}-version", secret=held.id, secret_data_wo=args.secret_value,
+                f"{name}-version",
+                secret=held.id,
+                secret_data_wo=args.secret_value,
                 secret_data_wo_version="1",  # noqa: S106  a counter
                 opts=child(self),
-            )  # fmt: skip
+            )
         account = self._put(f"{secret.role}-account", manifests.sync_account(args.plan))
         source = self._put(f"{secret.role}-class", manifests.sync_class(args.plan, secret), [grant])
         self._put(f"{secret.role}-sync", manifests.secret_sync(args.plan, secret), [account, source])

@@ -49,16 +49,21 @@ class HubToken(pulumi.ComponentResource):
         )
         self.grants: list[pulumi.Resource] = [
             manager.SecretIamMember(
-                f"{name}-{key}", secret_id=secret.secret_id, role="roles/secretmanager.secretAccessor",
+                f"{name}-{key}",
+                secret_id=secret.secret_id,
+                role="roles/secretmanager.secretAccessor",
                 member=member,
                 opts=renamed(child(self, depends_on=list(args.after)), f"{name}-{{}}", args.was.get(key, ())),
             )
             for key, member in args.readers.items()
-        ]  # fmt: skip
+        ]
         if args.value is not None:
             version = manager.SecretVersion(
-                f"{name}-version", secret=secret.id, secret_data_wo=args.value, secret_data_wo_version="1",  # noqa: S106  a counter
+                f"{name}-version",
+                secret=secret.id,
+                secret_data_wo=args.value,
+                secret_data_wo_version="1",  # noqa: S106  a counter
                 opts=child(self),
-            )  # fmt: skip
+            )
             self.grants.append(version)
         self.register_outputs({})

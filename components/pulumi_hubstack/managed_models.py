@@ -77,9 +77,10 @@ def create_model(parts: ManagedParts, model: ModelPlan) -> ManagedModel | None:
 def _create_service(parts: ManagedParts, model: ModelPlan, run: CloudRunPlan) -> ManagedModel:
     plan, target = parts.plan, parts.plan.target
     accounts = RunAccounts(
-        f"{model.key}-accounts", RunAccountsArgs(stack=target.stack, key=names.made_as(model)),
+        f"{model.key}-accounts",
+        RunAccountsArgs(stack=target.stack, key=names.made_as(model)),
         renamed(parts.google, "{}-accounts", model.was),
-    )  # fmt: skip
+    )
     bucket = WeightsBucket(
         f"{model.key}-weights",
         WeightsBucketArgs(
@@ -96,19 +97,28 @@ def _create_service(parts: ManagedParts, model: ModelPlan, run: CloudRunPlan) ->
     loader = RunLoader(
         f"{model.key}-loader",
         RunLoaderArgs(
-            plan=plan, model=model, job=run.loader, account=accounts.loader, bucket_name=bucket.name,
-            hub_secret_id=parts.hub_secret_id, after=(bucket, *token),
+            plan=plan,
+            model=model,
+            job=run.loader,
+            account=accounts.loader,
+            bucket_name=bucket.name,
+            hub_secret_id=parts.hub_secret_id,
+            after=(bucket, *token),
         ),
         renamed(parts.google, "{}-loader", model.was),
-    )  # fmt: skip
+    )
     service = CloudRunService(
         model.key,
         CloudRunServiceArgs(
-            plan=plan, model=model, run=run, account_email=accounts.server.email, bucket_name=bucket.name,
+            plan=plan,
+            model=model,
+            run=run,
+            account_email=accounts.server.email,
+            bucket_name=bucket.name,
             after=(bucket, loader),
         ),
         renamed(parts.google, "{}", model.was),
-    )  # fmt: skip
+    )
     return ManagedModel(service, pulumi.Output.format("{0}{1}", service.uri, model.server.api_path))
 
 

@@ -67,9 +67,13 @@ def _create_bucket(plan: Plan, model: ModelPlan, base: Foundation) -> WeightsBuc
 
 
 def _create_server(
-    plan: Plan, model: ModelPlan, base: Foundation, nodes: NodesGround, bucket: WeightsBucket,
+    plan: Plan,
+    model: ModelPlan,
+    base: Foundation,
+    nodes: NodesGround,
+    bucket: WeightsBucket,
     here: pulumi.ResourceOptions,
-) -> ModelServer:  # fmt: skip
+) -> ModelServer:
     token = base.token if model.weights.needs_token else ()
     loader = WeightsLoader(
         f"{model.key}-loader",
@@ -96,9 +100,12 @@ def _create_server(
 
 
 def _create_collector(
-    plan: Plan, model: ModelPlan, servers: Mapping[str, pulumi.Resource], bucket: WeightsBucket,
+    plan: Plan,
+    model: ModelPlan,
+    servers: Mapping[str, pulumi.Resource],
+    bucket: WeightsBucket,
     here: pulumi.ResourceOptions,
-) -> WeightsCollector:  # fmt: skip
+) -> WeightsCollector:
     """Remove replaced commits once every server that reads the bucket has switched."""
     own = model.canary_of or model.key
     readers = [servers[other.key] for other in plan.on_gke if own in {other.key, other.canary_of}]

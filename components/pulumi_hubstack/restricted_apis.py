@@ -46,11 +46,21 @@ class RestrictedApis(pulumi.ComponentResource):
             )
             host = f"restricted.{domain}" if role == "googleapis" else domain
             dns.RecordSet(
-                f"{name}-{role}-addresses", managed_zone=zone.name, name=host, type="A", ttl=TTL_SECONDS,
-                rrdatas=list(RESTRICTED_ADDRESSES), opts=child(self),
-            )  # fmt: skip
+                f"{name}-{role}-addresses",
+                managed_zone=zone.name,
+                name=host,
+                type="A",
+                ttl=TTL_SECONDS,
+                rrdatas=list(RESTRICTED_ADDRESSES),
+                opts=child(self),
+            )
             dns.RecordSet(
-                f"{name}-{role}-names", managed_zone=zone.name, name=f"*.{domain}", type="CNAME", ttl=TTL_SECONDS,
-                rrdatas=[host], opts=child(self),
-            )  # fmt: skip
+                f"{name}-{role}-names",
+                managed_zone=zone.name,
+                name=f"*.{domain}",
+                type="CNAME",
+                ttl=TTL_SECONDS,
+                rrdatas=[host],
+                opts=child(self),
+            )
         self.register_outputs({})

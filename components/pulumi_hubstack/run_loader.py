@@ -54,17 +54,23 @@ class RunLoader(pulumi.ComponentResource):
         needed: list[pulumi.Resource] = [
             gcp.storage.BucketObject(
                 f"{name}-{digest}-{file.partition('.')[0]}",
-                bucket=args.bucket_name, name=f"{folder}/{file}", content=text, opts=child(self, depends_on=after),
+                bucket=args.bucket_name,
+                name=f"{folder}/{file}",
+                content=text,
+                opts=child(self, depends_on=after),
             )
             for file, text in manifests.loader_texts(model).items()
-        ]  # fmt: skip
+        ]
         if model.weights.needs_token:
             needed.append(
                 gcp.secretmanager.SecretIamMember(
-                    f"{name}-token", secret_id=args.hub_secret_id, role="roles/secretmanager.secretAccessor",
-                    member=args.account.member, opts=child(self, depends_on=after),
+                    f"{name}-token",
+                    secret_id=args.hub_secret_id,
+                    role="roles/secretmanager.secretAccessor",
+                    member=args.account.member,
+                    opts=child(self, depends_on=after),
                 )
-            )  # fmt: skip
+            )
         self.job = gcp.cloudrunv2.Job(
             f"{name}-{digest}",
             name=cloud_run_names.job_name(args.plan, model),
@@ -121,9 +127,15 @@ def _task(args: RunLoaderArgs, folder: str) -> "gcp.cloudrunv2.JobTemplateTempla
 
 def _envs(args: RunLoaderArgs) -> "list[gcp.cloudrunv2.JobTemplateTemplateContainerEnvArgs]":
     run = gcp.cloudrunv2
-    plain = {"HF_HOME": f"{SCRATCH}/home", "HOME": SCRATCH, "HF_HUB_DISABLE_TELEMETRY": "1",
-             "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_XET_CHUNK_CACHE_SIZE_BYTES": "0",
-             "PYTHONPATH": f"{SCRATCH}/site", "TMPDIR": SCRATCH}  # fmt: skip
+    plain = {
+        "HF_HOME": f"{SCRATCH}/home",
+        "HOME": SCRATCH,
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "HF_XET_CHUNK_CACHE_SIZE_BYTES": "0",
+        "PYTHONPATH": f"{SCRATCH}/site",
+        "TMPDIR": SCRATCH,
+    }
     envs = [run.JobTemplateTemplateContainerEnvArgs(name=key, value=plain[key]) for key in sorted(plain)]
     if args.model.weights.needs_token:
         reference = run.JobTemplateTemplateContainerEnvValueSourceSecretKeyRefArgs(

@@ -65,25 +65,34 @@ class WeightsBucket(pulumi.ComponentResource):
         self.grants = [
             gcp.storage.BucketIAMMember(
                 f"{name}-{identity}-{role.rsplit('.', 1)[-1]}",
-                bucket=bucket.name, role=role, member=member, opts=here,
+                bucket=bucket.name,
+                role=role,
+                member=member,
+                opts=here,
             )
             for role, members in grants
             for identity, member in members.items()
-        ]  # fmt: skip
+        ]
         self.grants += [
             # The FUSE driver reads the bucket's metadata before it mounts.
             gcp.storage.BucketIAMMember(
                 f"{name}-{identity}-bucketViewer",
-                bucket=bucket.name, role="roles/storage.bucketViewer", member=member, opts=here,
+                bucket=bucket.name,
+                role="roles/storage.bucketViewer",
+                member=member,
+                opts=here,
             )
             for identity, member in (args.readers | args.writers).items()
-        ]  # fmt: skip
+        ]
         for zone in args.cache_zones:
             gcp.storage.AnywhereCache(
-                f"{name}-cache-{zone}", bucket=bucket.name, zone=zone, ttl=CACHE_TTL,
+                f"{name}-cache-{zone}",
+                bucket=bucket.name,
+                zone=zone,
+                ttl=CACHE_TTL,
                 # Deletion takes about 62 minutes (Cloud Storage docs, "Anywhere Cache"); the provider's default
                 # timeout is shorter.
                 opts=child(self, custom_timeouts=pulumi.CustomTimeouts(create="2h", update="2h", delete="3h")),
-            )  # fmt: skip
+            )
         self.name = bucket.name
         self.register_outputs({"name": self.name})

@@ -86,11 +86,17 @@ class EngineMetrics:
 
 
 ROLES: Mapping[str, MetricType] = {
-    "time_to_first_token": MetricType.HISTOGRAM, "inter_token_latency": MetricType.HISTOGRAM,
-    "request_duration": MetricType.HISTOGRAM, "requests": MetricType.COUNTER, "errors": MetricType.COUNTER,
-    "queue_length": MetricType.GAUGE, "running": MetricType.GAUGE, "kv_cache_usage": MetricType.GAUGE,
-    "tokens_in": MetricType.COUNTER, "tokens_out": MetricType.COUNTER,
-}  # fmt: skip
+    "time_to_first_token": MetricType.HISTOGRAM,
+    "inter_token_latency": MetricType.HISTOGRAM,
+    "request_duration": MetricType.HISTOGRAM,
+    "requests": MetricType.COUNTER,
+    "errors": MetricType.COUNTER,
+    "queue_length": MetricType.GAUGE,
+    "running": MetricType.GAUGE,
+    "kv_cache_usage": MetricType.GAUGE,
+    "tokens_in": MetricType.COUNTER,
+    "tokens_out": MetricType.COUNTER,
+}
 """Role to the type that its metric must have."""
 
 
@@ -106,17 +112,22 @@ def read_engine_metrics(file: Row) -> Iterator[EngineMetrics]:
         notes, sources = row.texts("notes"), row.texts("sources")
         for engine in row.words("engines", EngineKind):
             yield EngineMetrics(
-                engine=engine, absent=absent, notes=notes, sources=sources,
+                engine=engine,
+                absent=absent,
+                notes=notes,
+                sources=sources,
                 **{role: found.get(role) for role in ROLES},
-            )  # fmt: skip
+            )
         row.done()
 
 
 def _metric(row: Row, role: str) -> Metric:
     metric = Metric(
-        name=row.text("name"), type=row.word("type", MetricType), where=row.maybe_text("where") or "",
+        name=row.text("name"),
+        type=row.word("type", MetricType),
+        where=row.maybe_text("where") or "",
         buckets=row.figures("buckets"),
-    )  # fmt: skip
+    )
     row.done()
     wanted = ROLES.get(role)
     is_histogram = metric.type is MetricType.HISTOGRAM

@@ -57,15 +57,19 @@ def read_load_rates(file: Row) -> LoadRates:
     rates: dict[str, LoadRate] = {}
     for row in file.rows("load_rates"):
         rate = LoadRate(
-            id=row.text("id"), bytes_per_second=round(row.number("mb_per_s") * 1e6),
-            source=row.maybe_text("source"), note=row.text("note"),
-        )  # fmt: skip
+            id=row.text("id"),
+            bytes_per_second=round(row.number("mb_per_s") * 1e6),
+            source=row.maybe_text("source"),
+            note=row.text("note"),
+        )
         rates[rate.id] = rate
         row.done()
     found = LoadRates(
-        rates=rates, slow_bytes_per_second=round(file.number("slow_mb_per_s") * 1e6),
-        disk_throughput_mib=disk.integer("throughput_mib_per_s"), disk_source=disk.text("source"),
+        rates=rates,
+        slow_bytes_per_second=round(file.number("slow_mb_per_s") * 1e6),
+        disk_throughput_mib=disk.integer("throughput_mib_per_s"),
+        disk_source=disk.text("source"),
         disk_machines=machines,
-    )  # fmt: skip
+    )
     disk.done()
     return found

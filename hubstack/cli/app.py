@@ -43,9 +43,11 @@ if TYPE_CHECKING:
     from hubstack.review.preview import Graph
 
 app = typer.Typer(
-    no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     help="A YAML list of Hugging Face Hub models becomes a whole inference stack on Google Cloud.",
-)  # fmt: skip
+)
 
 Upgrade = Annotated[
     list[str] | None, typer.Option(help="Key of a model to upgrade to its newest commit, or `all`.")
@@ -109,9 +111,16 @@ def _all_commands(
 @app.command()
 @each_cluster
 def plan(  # noqa: PLR0913  one parameter per command-line option
-    stack: "Stack", *, json: Json = False, rebalance: Rebalance = False, what_if: WhatIf = None,
-    regions: Regions = None, html: Html = None, verbose: Verbose = False, quiet: Quiet = False,
-) -> object:  # fmt: skip
+    stack: "Stack",
+    *,
+    json: Json = False,
+    rebalance: Rebalance = False,
+    what_if: WhatIf = None,
+    regions: Regions = None,
+    html: Html = None,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+) -> object:
     """Print the accelerator and cost of each model."""
     inputs = _inputs(stack)
     try:
@@ -138,9 +147,13 @@ def plan(  # noqa: PLR0913  one parameter per command-line option
 
 @app.command()
 def explain(
-    env: Env, model: Annotated[str | None, typer.Argument(help="The model's key.")] = None, *,
-    json: Json = False, html: Html = None, project: Project = None,
-) -> None:  # fmt: skip
+    env: Env,
+    model: Annotated[str | None, typer.Argument(help="The model's key.")] = None,
+    *,
+    json: Json = False,
+    html: Html = None,
+    project: Project = None,
+) -> None:
     """Explain how one model was sized and placed.
 
     Shows each memory term, each capacity step, and every rejected option with the reason.
@@ -169,9 +182,13 @@ def explain(
 @app.command()
 @each_cluster
 def preview(
-    stack: "Stack", *, json: Json = False, summary: CountsOnly = False, verbose: Verbose = False,
+    stack: "Stack",
+    *,
+    json: Json = False,
+    summary: CountsOnly = False,
+    verbose: Verbose = False,
     quiet: Quiet = False,
-) -> object:  # fmt: skip
+) -> object:
     """Print every resource that `pulumi up` would create.
 
     Runs the Pulumi program offline; needs no cloud access and no credentials.
@@ -216,10 +233,20 @@ def render(
 @app.command()
 @each_cluster
 def diff(  # noqa: PLR0913  one parameter per command-line option
-    env: Env = "dev", *, against: Against = None, base_file: BaseFile = None, save: Save = None,
-    fail_on: FailOn = "", quota: Quota = None, json: Json = False, markdown: Markdown = None, html: Html = None,
-    link: Link = None, quiet: Quiet = False, project: Project = None,
-) -> None:  # fmt: skip
+    env: Env = "dev",
+    *,
+    against: Against = None,
+    base_file: BaseFile = None,
+    save: Save = None,
+    fail_on: FailOn = "",
+    quota: Quota = None,
+    json: Json = False,
+    markdown: Markdown = None,
+    html: Html = None,
+    link: Link = None,
+    quiet: Quiet = False,
+    project: Project = None,
+) -> None:
     """Print the effect of a change: cost, data, access.
 
     Compares two versions of an environment. Exits 1 if a --fail-on gate trips or the budget is exceeded.
@@ -329,10 +356,11 @@ def check(stack: "Stack", *, json: Json = False) -> None:
 @app.command()
 @each_cluster
 def sbom(
-    stack: "Stack", *,
+    stack: "Stack",
+    *,
     output: Annotated[Path | None, typer.Option("--output", help="Write the bill to this file.")] = None,
     page: Annotated[Path | None, typer.Option("--page", help="Write a readable page: .html or .md.")] = None,
-) -> None:  # fmt: skip
+) -> None:
     """Print a CycloneDX bill of materials.
 
     Lists commits, hashes, licences and images; --page writes a readable page instead.

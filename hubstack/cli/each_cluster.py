@@ -232,7 +232,10 @@ def _bill(plan: Any) -> "StackBill | None":
     if not isinstance(plan, Plan):
         return None
     return StackBill(
-        stack=plan.target.stack, region=plan.target.region, models=len(plan.models),
-        usd_per_month_min=plan.cost.usd_per_month_min, usd_per_month_max=plan.cost.usd_per_month_max,
+        stack=plan.target.stack,
+        region=plan.target.region,
+        models=len(plan.models),
+        usd_per_month_min=plan.cost.usd_per_month_min,
+        usd_per_month_max=plan.cost.usd_per_month_max,
         unpriced=len(plan.cost.unpriced),
-    )  # fmt: skip
+    )

@@ -57,8 +57,11 @@ Only = Annotated[
 def promote(
     source: Annotated[str, typer.Argument(help="Environment to copy from: dev.")],
     target: Annotated[str, typer.Argument(help="Environment to copy to: prod.")],
-    *, model: Only = None, check: Check = False, project: Project = None,
-) -> None:  # fmt: skip
+    *,
+    model: Only = None,
+    check: Check = False,
+    project: Project = None,
+) -> None:
     """Copy locked commits to another environment.
 
     Does not contact the Hub.
@@ -75,9 +78,13 @@ def promote(
 
 @each_cluster
 def drift(
-    stack: "Stack", *, bucket_listing: Listing = None, buckets: Buckets = False, json: Json = False,
+    stack: "Stack",
+    *,
+    bucket_listing: Listing = None,
+    buckets: Buckets = False,
+    json: Json = False,
     jobs: Jobs = None,
-) -> None:  # fmt: skip
+) -> None:
     """Compare the lock with the Hub and the buckets.
 
     Exits 1 if either differs.
@@ -156,11 +163,14 @@ def eject(
 def init(  # noqa: PLR0913  one parameter per command-line option
     env: Annotated[str, typer.Argument(help="Name of the environment: dev.")],
     paths: Annotated[list[str] | None, typer.Argument(help="Manifest files.", metavar="[PATH]...")] = None,
-    *, from_collection: Collection = None, from_manifests: Manifests = False,
-    gcp_project: GcpProject = None, region: Region = None,
+    *,
+    from_collection: Collection = None,
+    from_manifests: Manifests = False,
+    gcp_project: GcpProject = None,
+    region: Region = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing list.")] = False,
     project: Project = None,
-) -> None:  # fmt: skip
+) -> None:
     """Create the model list of a new environment.
 
     Read from a Hub collection or from the manifests of existing servers.

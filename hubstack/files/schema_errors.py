@@ -36,9 +36,14 @@ _MUST_BE = {
 
 
 def schema_problems(
-    document: Document, error: ValidationError, schema: Any, hint: str,
-    hints: Mapping[str, str] | None = None, *, is_generated: bool = False,
-) -> list[Problem]:  # fmt: skip
+    document: Document,
+    error: ValidationError,
+    schema: Any,
+    hint: str,
+    hints: Mapping[str, str] | None = None,
+    *,
+    is_generated: bool = False,
+) -> list[Problem]:
     """Return the problems of a document in reading order, up to a maximum.
 
     Args:
@@ -133,27 +138,37 @@ def _bound(kind: str, context: Mapping[str, Any], given: object, said: str) -> s
     """Return a message with the bound that a value violates."""
     several = "character" if isinstance(given, str) else "item"
     bounds = {
-        "greater_than_equal": ("at least", "ge"), "greater_than": ("above", "gt"),
-        "less_than_equal": ("at most", "le"), "less_than": ("below", "lt"),
-    }  # fmt: skip
+        "greater_than_equal": ("at least", "ge"),
+        "greater_than": ("above", "gt"),
+        "less_than_equal": ("at most", "le"),
+        "less_than": ("below", "lt"),
+    }
     lengths = {
-        "string_too_long": ("at most", "max_length"), "too_long": ("at most", "max_length"),
-        "string_too_short": ("at least", "min_length"), "too_short": ("at least", "min_length"),
-    }  # fmt: skip
+        "string_too_long": ("at most", "max_length"),
+        "too_long": ("at most", "max_length"),
+        "string_too_short": ("at least", "min_length"),
+        "too_short": ("at least", "min_length"),
+    }
     if kind in bounds:
         word, key = bounds[kind]
         bound = context[key]
         is_whole = isinstance(bound, int) or float(bound).is_integer()
-        return f"must be {word} {int(bound):,}, not {shown(given)}" if is_whole else (
-            f"must be {word} {bound}, not {shown(given)}")  # fmt: skip
+        return (
+            f"must be {word} {int(bound):,}, not {shown(given)}"
+            if is_whole
+            else (f"must be {word} {bound}, not {shown(given)}")
+        )
     if kind == "form":
         return f"{said}, not {shown(given)}"
     if kind in lengths:
         word, key = lengths[kind]
         count = len(given) if isinstance(given, str) else context["actual_length"]
         return f"must have {word} {context[key]:,} {several}{'' if context[key] == 1 else 's'}, not {count}"
-    return f"may not be {shown(given)}" if kind == "string_pattern_mismatch" else (
-        f"may not be {shown(given)}: {said[:1].lower()}{said[1:]}")  # fmt: skip
+    return (
+        f"may not be {shown(given)}"
+        if kind == "string_pattern_mismatch"
+        else (f"may not be {shown(given)}: {said[:1].lower()}{said[1:]}")
+    )
 
 
 def _kind(value: object) -> str:

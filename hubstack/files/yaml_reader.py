@@ -154,8 +154,9 @@ class _Reader:
         if isinstance(event, yaml.AliasEvent):
             raise _Stop(
                 "an alias (`*name`), which hubstack does not accept: a few aliases can exhaust memory",
-                "write the value out, or put what models share under `defaults:`", event,
-            )  # fmt: skip
+                "write the value out, or put what models share under `defaults:`",
+                event,
+            )
         _refuse_tag(event)
         if isinstance(event, yaml.ScalarEvent):
             return self.scalar(event)
@@ -195,8 +196,11 @@ class _Reader:
             raise _Stop("a key must be a plain word", "write `key: value`", event)
         _refuse_tag(event)
         if event.value == "<<" and event.implicit[0]:
-            raise _Stop("a merge key (`<<`), which hubstack does not accept",
-                        "write the keys out, or put what models share under `defaults:`", event)  # fmt: skip
+            raise _Stop(
+                "a merge key (`<<`), which hubstack does not accept",
+                "write the keys out, or put what models share under `defaults:`",
+                event,
+            )
         return str(event.value)
 
     def scalar(self, event: Any) -> Any:
@@ -208,8 +212,11 @@ class _Reader:
             return text
         word = tag.removeprefix(_TAG)
         if self.is_ours and word == "int" and (re.match(r"[-+]?0[0-9_]", text) or ":" in text):
-            self.fault(event, f"`{text}`: YAML reads such a number in base {8 if ':' not in text else 60}",
-                       "write it in base 10, or quote it if it is text")  # fmt: skip
+            self.fault(
+                event,
+                f"`{text}`: YAML reads such a number in base {8 if ':' not in text else 60}",
+                "write it in base 10, or quote it if it is text",
+            )
             return None
         try:
             return self.scalars.construct_object(yaml.ScalarNode(tag, text))

@@ -133,8 +133,12 @@ def render_lock(models: Iterable[ModelFacts]) -> str:
     stored = [_entry(by_key[key]) for key in sorted(by_key)]
     text = yaml.dump(
         {"format": FORMAT, "models": stored},
-        Dumper=_Dumper, sort_keys=False, default_flow_style=False, width=1_000_000, allow_unicode=False,
-    )  # fmt: skip
+        Dumper=_Dumper,
+        sort_keys=False,
+        default_flow_style=False,
+        width=1_000_000,
+        allow_unicode=False,
+    )
     return HEADER + text
 
 

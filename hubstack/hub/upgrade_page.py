@@ -28,8 +28,11 @@ def upgrade_page(
     """
     old, new = ({(f.asked_id or f.id, f.revision): f for f in facts} for facts in (before, after))
     moved = [pair for pair in sorted(new) if pair in old and old[pair].commit != new[pair].commit]
-    said = [pair for pair in sorted(new) if pair in old and old[pair].commit == new[pair].commit
-            and list(_said_lines(old[pair], new[pair]))]  # fmt: skip
+    said = [
+        pair
+        for pair in sorted(new)
+        if pair in old and old[pair].commit == new[pair].commit and list(_said_lines(old[pair], new[pair]))
+    ]
     added, dropped = sorted(new.keys() - old.keys()), sorted(old.keys() - new.keys())
     lines = ["# What the Hub changed", "", _sentence(len(moved), len(said), len(added), len(dropped))]
     for pair in moved:
@@ -46,8 +49,12 @@ def upgrade_page(
 
 
 def _sentence(moved: int, said: int, added: int, dropped: int) -> str:
-    parts = [(moved, "moved to another commit"), (said, "new facts at the same commit"),
-             (added, "new"), (dropped, "dropped")]  # fmt: skip
+    parts = [
+        (moved, "moved to another commit"),
+        (said, "new facts at the same commit"),
+        (added, "new"),
+        (dropped, "dropped"),
+    ]
     shown = [f"{count} {what}" for count, what in parts if count]
     return f"Models: {', '.join(shown)}." if shown else "Nothing changed."
 

@@ -74,19 +74,28 @@ def gateway_problems(g: GatewaySettings) -> Iterator[tuple[str, str, str]]:
     """Yield key, message and hint for each key that conflicts with the others."""
     external = g.exposure is Exposure.EXTERNAL
     if external and not g.auth:
-        yield ("auth", "is missing: without it, an external gateway is open to everyone",
-               "set `auth: iap` or `auth: api-keys`")  # fmt: skip
+        yield (
+            "auth",
+            "is missing: without it, an external gateway is open to everyone",
+            "set `auth: iap` or `auth: api-keys`",
+        )
     if not external and g.auth:
         message = "applies to an external gateway only: the network controls who reaches an internal one"
         yield "auth", message, "remove it, or set `exposure: external`"
     if external and not g.certificate:
-        yield ("certificate", "is missing: an external gateway serves HTTPS only",
-               "create a regional certificate in Certificate Manager and set its name")  # fmt: skip
+        yield (
+            "certificate",
+            "is missing: an external gateway serves HTTPS only",
+            "create a regional certificate in Certificate Manager and set its name",
+        )
     if (external or g.certificate) and not g.host:
         yield "host", "is missing: a certificate is issued for a name", "set the DNS name of the certificate"
     if external and g.address:
-        yield ("address", "applies to an internal gateway only: Google assigns external addresses",
-               "remove it; an external address is kept once created")  # fmt: skip
+        yield (
+            "address",
+            "applies to an internal gateway only: Google assigns external addresses",
+            "remove it; an external address is kept once created",
+        )
     if g.auth is GatewayAuth.IAP and g.mode is GatewayMode.INFERENCE:
         message = (
             "is `iap`, which is not known to protect an InferencePool: without it, the gateway is open to everyone"

@@ -18,13 +18,17 @@ def repo_id_problem(repo_id: str) -> str | None:
     parts = repo_id.split("/")
     rules = (
         (len(parts) == 2 or (len(parts) == 1 and bool(repo_id)), "write it as `owner/name`"),
-        (all(re.fullmatch(r"[A-Za-z0-9._-]{1,96}", part) for part in parts),
-         "each part has 1 to 96 letters, digits, `-`, `_` and `.`"),
+        (
+            all(re.fullmatch(r"[A-Za-z0-9._-]{1,96}", part) for part in parts),
+            "each part has 1 to 96 letters, digits, `-`, `_` and `.`",
+        ),
         ("--" not in repo_id and ".." not in repo_id, "`--` and `..` are not allowed"),
-        (all(part[:1] not in "-." and part[-1:] not in "-." for part in parts),
-         "a part cannot start or end with `-` or `.`"),
+        (
+            all(part[:1] not in "-." and part[-1:] not in "-." for part in parts),
+            "a part cannot start or end with `-` or `.`",
+        ),
         (not repo_id.endswith(".git"), "it cannot end in `.git`"),
-    )  # fmt: skip
+    )
     broken = next((text for fine, text in rules if not fine), None)
     return f"`{repo_id}` is not a Hub ID: {broken}" if broken else None
 

@@ -339,10 +339,17 @@ def _with_canary(draft: _Draft, drafts: Mapping[str, _Draft], problems: list[Pro
         message = f"`{each}` is too long for a model with a canary: at most {limit} characters, not {len(each)}"
         problems.append(mark.problem(message, "give the model a shorter `name:`, which replaces its resources"))
     other = replace(
-        model, key=key, was=tuple(was), revision=canary.revision, replicas_min=1, replicas_max=canary.replicas,
+        model,
+        key=key,
+        was=tuple(was),
+        revision=canary.revision,
+        replicas_min=1,
+        replicas_max=canary.replicas,
         traffic=None,
-        canary_of=model.key, canary_weight=canary.weight, marks={**model.marks, "revision": mark},
-    )  # fmt: skip
+        canary_of=model.key,
+        canary_weight=canary.weight,
+        marks={**model.marks, "revision": mark},
+    )
     return [model, other]
 
 
@@ -418,10 +425,12 @@ def _traffic(draft: _Draft, said: TrafficRequest | None, problems: list[Problem]
     hours = said.hours_per_day or 24
     busy = tuple(min(max(hours - hour, 0.0), 1.0) for hour in range(24))
     return Traffic(
-        requests_per_second=said.requests_per_second, input_tokens=said.input_tokens,
-        output_tokens=said.output_tokens, prefix_percent=said.prefix_percent,
+        requests_per_second=said.requests_per_second,
+        input_tokens=said.input_tokens,
+        output_tokens=said.output_tokens,
+        prefix_percent=said.prefix_percent,
         profile=tuple(each / 100 for each in said.profile) if said.profile else busy,
-    )  # fmt: skip
+    )
 
 
 def capacity_steps(steps: Iterable[CapacityStepRequest] | None) -> tuple[CapacityStep, ...]:
@@ -430,9 +439,12 @@ def capacity_steps(steps: Iterable[CapacityStepRequest] | None) -> tuple[Capacit
         return (CapacityStep(kind=CapacityKind.ON_DEMAND),)
     read = (
         CapacityStep(
-            kind=CapacityKind(step.kind), reservation=step.reservation, accelerator=step.accelerator,
-            zones=(step.zone,) if step.zone else tuple(step.zones or ()), machine_type=step.machine_type,
+            kind=CapacityKind(step.kind),
+            reservation=step.reservation,
+            accelerator=step.accelerator,
+            zones=(step.zone,) if step.zone else tuple(step.zones or ()),
+            machine_type=step.machine_type,
         )
         for step in steps
-    )  # fmt: skip
+    )
     return tuple(dict.fromkeys(read))

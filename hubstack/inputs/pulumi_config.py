@@ -20,11 +20,21 @@ from hubstack.files.yaml_reader import Place
 SECRET_PLACEHOLDER = "[secret]"  # noqa: S105  shown instead of a secret
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
-    "string": (str,), "boolean": (bool,), "integer": (int,), "number": (int, float), "array": (list,),
+    "string": (str,),
+    "boolean": (bool,),
+    "integer": (int,),
+    "number": (int, float),
+    "array": (list,),
     "object": (dict,),
-}  # fmt: skip
-_WORDS = {"string": "text", "boolean": "true or false", "integer": "a whole number", "number": "a number",
-          "array": "a list", "object": "a mapping"}  # fmt: skip
+}
+_WORDS = {
+    "string": "text",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "number": "a number",
+    "array": "a list",
+    "object": "a mapping",
+}
 
 _EXAMPLES = {"boolean": "true", "integer": "3", "number": "3"}
 
@@ -51,10 +61,11 @@ class Settings(dict[str, str]):
         """
         kept = {key: value for key, value in self.document.value.items() if key in texts and key not in own}
         document = replace(
-            self.document, value={**kept, **own.document.value},
+            self.document,
+            value={**kept, **own.document.value},
             places=_overlaid(self.document.places, own.document.places, own),
             key_places=_overlaid(self.document.key_places, own.document.key_places, own),
-        )  # fmt: skip
+        )
         return Settings(texts, document)
 
 
@@ -81,9 +92,11 @@ def rooted(document: Document, roots: Mapping[Loc, str], around: Loc) -> Documen
 
     mark = document.mark(around)
     return replace(
-        document, value={}, places={(): (mark.line - 1, mark.column - 1), **moved(document.places)},
+        document,
+        value={},
+        places={(): (mark.line - 1, mark.column - 1), **moved(document.places)},
         key_places=moved(document.key_places),
-    )  # fmt: skip
+    )
 
 
 def settings_document(config: Mapping[str, str], name: str) -> Document:
@@ -104,9 +117,10 @@ def placed(config: Mapping[str, str], problems: Iterable[Problem]) -> list[Probl
         return list(problems)
     return [
         replace(config.mark(each.setting).problem(each.message, each.hint), setting=each.setting)
-        if each.setting and each.line is None else each
+        if each.setting and each.line is None
+        else each
         for each in problems
-    ]  # fmt: skip
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,9 +187,13 @@ class PulumiProject:
         document = rooted(own, {("config", key): _full(key, self.name) for key in held}, ("config",))
         values = {_full(key, self.name): value for key, value in held.items() if not _is_secure(value)}
         return StackConfig(
-            path=config_file, project=self.name, main=self.main, secret_keys=tuple(sorted(secret)), document=own,
+            path=config_file,
+            project=self.name,
+            main=self.main,
+            secret_keys=tuple(sorted(secret)),
+            document=own,
             config=Settings(config, replace(document, value=values)),
-        )  # fmt: skip
+        )
 
 
 def load_project(project_dir: Path) -> PulumiProject:
@@ -221,8 +239,10 @@ def _mapping(path: Path, name: str) -> Document:
     try:
         document = parse_document(read_text(path, name), name)
     except InputError as error:
-        problems = [replace(each, source_line=each.source_line and _without_secrets(each.source_line))
-                    for each in error.problems]  # fmt: skip
+        problems = [
+            replace(each, source_line=each.source_line and _without_secrets(each.source_line))
+            for each in error.problems
+        ]
         raise InputError(problems) from None
     document = replace(document, lines=[_without_secrets(line) for line in document.lines])
     value: Any = {} if document.value is None else document.value
@@ -261,9 +281,13 @@ def config_text(value: Any) -> str:
 
 
 def _check(
-    document: Document, key: str, value: Any, project: str, declared: Mapping[str, Mapping[str, Any]],
+    document: Document,
+    key: str,
+    value: Any,
+    project: str,
+    declared: Mapping[str, Mapping[str, Any]],
     problems: list[Problem],
-) -> None:  # fmt: skip
+) -> None:
     full = _full(key, project)
     if full not in declared:
         return

@@ -83,7 +83,8 @@ DISTINCT = AfterValidator(_distinct)
 Flag = Annotated[bool, BeforeValidator(_flag)]
 UsdPerMonth = Annotated[float, BeforeValidator(_number), Field(gt=0, lt=MOST_USD)]
 Secret = Annotated[
-    str, BeforeValidator(_is_encrypted),
+    str,
+    BeforeValidator(_is_encrypted),
     WithJsonSchema({"type": "object", "required": ["secure"], "properties": {"secure": {"type": "string"}}}),
-]  # fmt: skip
+]
 """A text that Pulumi encrypts; no plan reads it, and its value is never available here."""

@@ -85,9 +85,13 @@ class StackSettings(BaseModel):
     """One stack."""
 
     model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True, allow_inf_nan=False,
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
         populate_by_name=True,
-    )  # fmt: skip
+    )
 
     project: Annotated[str, form(_PROJECT, "a Google Cloud project ID")] = Field(
         validation_alias="gcp:project", examples=["my-project-id"]
@@ -98,9 +102,11 @@ class StackSettings(BaseModel):
     )
     """Region for everything that the stack creates."""
     models_file: Annotated[str, AfterValidator(_is_inside)] | None = Field(
-        None, validation_alias="hubstack:models", examples=["stacks/dev.models.yaml"],
+        None,
+        validation_alias="hubstack:models",
+        examples=["stacks/dev.models.yaml"],
         json_schema_extra={**_ENVIRONMENT_ONLY, "default": "stacks/<stack>.models.yaml"},
-    )  # fmt: skip
+    )
     """Path of the model list, relative to the project folder."""
     zones: Annotated[tuple[Zone, ...], LIST, DISTINCT, FROM_JSON] = Field(
         (), validation_alias="hubstack:zones", examples=["'[\"us-central1-a\"]'"]
@@ -151,11 +157,13 @@ class StackSettings(BaseModel):
     kms_key: (
         Annotated[
             str, form(_KEY, "projects/PROJECT/locations/REGION/keyRings/RING/cryptoKeys/KEY, a Cloud KMS key")
-        ] | None
+        ]
+        | None
     ) = Field(
-        None, validation_alias="hubstack:kmsKey",
+        None,
+        validation_alias="hubstack:kmsKey",
         examples=["projects/PROJECT/locations/REGION/keyRings/RING/cryptoKeys/KEY"],
-    )  # fmt: skip
+    )
     """Cloud KMS key, in the same region, that encrypts the stack's data at rest. Default: Google-managed keys."""
     restricted_apis: Flag = Field(False, validation_alias="hubstack:restrictedApis", examples=["true"])
     """Reach Google APIs only through `restricted.googleapis.com`, the addresses that VPC Service Controls
@@ -163,9 +171,10 @@ class StackSettings(BaseModel):
     perimeter: (
         Annotated[str, form(_PERIMETER, "accessPolicies/NUMBER/servicePerimeters/NAME, a service perimeter")] | None
     ) = Field(
-        None, validation_alias="hubstack:servicePerimeter",
+        None,
+        validation_alias="hubstack:servicePerimeter",
         examples=["accessPolicies/NUMBER/servicePerimeters/NAME"],
-    )  # fmt: skip
+    )
     """Service perimeter that the project joins; turns on `hubstack:restrictedApis`."""
     run_ingress: Ingress = Field(
         Ingress.INTERNAL, strict=False, validation_alias="hubstack:runIngress", examples=["internal"]
@@ -177,16 +186,20 @@ class StackSettings(BaseModel):
     )
     """IAM members that may call the Cloud Run services. Default: those with the permission in the project."""
     clusters: Annotated[dict[str, Any] | None, FROM_JSON] = Field(
-        None, validation_alias="hubstack:clusters", json_schema_extra=_ENVIRONMENT_ONLY,
-        examples=["'{\"eu\": {\"region\": \"europe-west4\"}}'"],
-    )  # fmt: skip
+        None,
+        validation_alias="hubstack:clusters",
+        json_schema_extra=_ENVIRONMENT_ONLY,
+        examples=['\'{"eu": {"region": "europe-west4"}}\''],
+    )
     """Clusters that share the list, each a separate stack (docs/concepts/scale.md). A cluster may set its own
     `project` and `region`, and any other setting except this one, `hubstack:models`, `hubstack:shardOf` and the
     secrets."""
     shard_of: str | None = Field(
-        None, validation_alias="hubstack:shardOf", json_schema_extra=_ENVIRONMENT_ONLY,
+        None,
+        validation_alias="hubstack:shardOf",
+        json_schema_extra=_ENVIRONMENT_ONLY,
         examples=["stacks/Pulumi.prod.yaml"],
-    )  # fmt: skip
+    )
     """Path of the environment's settings file, set in the stack of one cluster."""
     api_key: Secret | None = Field(
         None, validation_alias="hubstack:apiKey", json_schema_extra=_ENVIRONMENT_ONLY, repr=False
@@ -234,15 +247,17 @@ class StackSettings(BaseModel):
             channels=tuple(sorted(each for each in self.alerts if "@" not in each)),
             billing_account=self.billing_account,
             budget_usd_per_month=budget if self.billing_account else None,
-        )  # fmt: skip
+        )
 
     @property
     def security(self) -> SecurityPlan | None:
         """Security settings beyond Google's defaults; None if there are none."""
         asked = SecurityPlan(
-            binary_authorization=self.binary_authorization, kms_key=self.kms_key,
-            restricted_apis=self.restricted_apis or self.perimeter is not None, perimeter=self.perimeter,
-        )  # fmt: skip
+            binary_authorization=self.binary_authorization,
+            kms_key=self.kms_key,
+            restricted_apis=self.restricted_apis or self.perimeter is not None,
+            perimeter=self.perimeter,
+        )
         return None if asked == SecurityPlan() else asked
 
     @property
@@ -313,10 +328,14 @@ def read_settings(stack: str, config: Mapping[str, str]) -> StackSettings:
         problems = schema_problems(document, error, StackSettings, _REFERENCE, _HINTS)
     else:
         problems = [
-            Problem(path=document.path, message=f"`{key}` {message}", hint=hint or _HINTS[key.partition(".")[0]],
-                    setting=key)
+            Problem(
+                path=document.path,
+                message=f"`{key}` {message}",
+                hint=hint or _HINTS[key.partition(".")[0]],
+                setting=key,
+            )
             for key, message, hint in _rules(settings)
-        ]  # fmt: skip
+        ]
         problems = placed(config, problems)
         if not problems:
             return settings

@@ -127,9 +127,13 @@ class Group:
         """
         name, own = self.stack_name(cluster), self.project.load_config(self.project.folder / self.file(cluster))
         stack = Stack(
-            project_dir=self.project.folder, name=name, config=own.config, own_file=own, group=self,
+            project_dir=self.project.folder,
+            name=name,
+            config=own.config,
+            own_file=own,
+            group=self,
             cluster=_cluster_of(self, self.project, name, own.config),
-        )  # fmt: skip
+        )
         return stack if recorded is None else replace(stack, recorded=recorded)
 
     @cached_property

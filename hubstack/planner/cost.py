@@ -157,7 +157,7 @@ def _classes(models: tuple[ModelPlan, ...], pools: tuple[PoolPlan, ...]) -> dict
             ),
         )
         for key in keys
-    }  # fmt: skip
+    }
 
 
 def _compute(each: _Class) -> Iterator[CostLine]:
@@ -250,16 +250,27 @@ def _bucket(model: ModelPlan, catalog: Catalog, target: StackSettings) -> CostLi
     size = model.weights.total_bytes
     usd = round(size / GB * row.usd_per_gb_month, 2) if row and size else None
     shown = f"{size / GB:,.1f} GB" if size else "size unknown"
-    return CostLine(item=model.key, what=f"weights in the bucket ({shown})", usd_per_month_min=usd,
-                    usd_per_month_max=usd, source=row.source if row else None,
-                    as_of=row.as_of if row else None)  # fmt: skip
+    return CostLine(
+        item=model.key,
+        what=f"weights in the bucket ({shown})",
+        usd_per_month_min=usd,
+        usd_per_month_max=usd,
+        source=row.source if row else None,
+        as_of=row.as_of if row else None,
+    )
 
 
 def _control_plane(catalog: Catalog) -> CostLine:
     fee = catalog.gke_fee()
     usd = _month(fee.usd_per_cluster_hour)
-    return CostLine(item="cluster", what="GKE control plane", usd_per_month_min=usd, usd_per_month_max=usd,
-                    source=fee.source, as_of=fee.as_of)  # fmt: skip
+    return CostLine(
+        item="cluster",
+        what="GKE control plane",
+        usd_per_month_min=usd,
+        usd_per_month_max=usd,
+        source=fee.source,
+        as_of=fee.as_of,
+    )
 
 
 def _month(usd_per_hour: float) -> float:

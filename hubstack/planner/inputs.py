@@ -56,9 +56,13 @@ class StackInputs:
         path = placement_path(stack.project_dir / name, stack.name)
         shown = str(placement_path(name, stack.name))
         return cls(
-            request=request, target=target, lock=lock or stack_lock(stack),
-            placement=load_placement(path, shown), placement_path=path, placement_name=shown,
-        )  # fmt: skip
+            request=request,
+            target=target,
+            lock=lock or stack_lock(stack),
+            placement=load_placement(path, shown),
+            placement_path=path,
+            placement_name=shown,
+        )
 
     @property
     def facts(self) -> Mapping[str, ModelFacts]:

@@ -42,9 +42,14 @@ class Draft:
 
 
 def assemble(
-    draft: Draft, taken: Candidate, loading: Loading, limits: Termination, *, moved: str | None = None,
+    draft: Draft,
+    taken: Candidate,
+    loading: Loading,
+    limits: Termination,
+    *,
+    moved: str | None = None,
     model_dir: str = MODEL_DIR,
-) -> ModelPlan:  # fmt: skip
+) -> ModelPlan:
     """Return the plan of one model on its chosen candidate.
 
     Args:
@@ -59,12 +64,24 @@ def assemble(
     request, facts = demand.request, demand.facts
     choice = replace(demand.choice, engine=taken.engine, kind=taken.kind)
     weights = _weights(demand, draft.chosen, model_dir)
-    server = plan_server(Serving(
-        request=request, facts=facts, geometry=demand.geometry, choice=choice, shape=_shape(offer), need=taken.need,
-        load=taken.load, load_bytes=demand.weights.size_bytes, model_path=weights.model_path,
-        format=draft.chosen.format, is_mistral=draft.chosen.is_mistral, model_dir=model_dir,
-        loading=loading.plan, limits=limits,
-    ))  # fmt: skip
+    server = plan_server(
+        Serving(
+            request=request,
+            facts=facts,
+            geometry=demand.geometry,
+            choice=choice,
+            shape=_shape(offer),
+            need=taken.need,
+            load=taken.load,
+            load_bytes=demand.weights.size_bytes,
+            model_path=weights.model_path,
+            format=draft.chosen.format,
+            is_mistral=draft.chosen.is_mistral,
+            model_dir=model_dir,
+            loading=loading.plan,
+            limits=limits,
+        )
+    )
     price = offer.price(request.capacity[0].kind)
     return ModelPlan(
         key=request.key,
@@ -127,8 +144,9 @@ def assemble(
 def _asked(request: ModelRequest, taken: Candidate) -> Asked | None:
     if request.traffic is None or taken.served is None:
         return None
-    return Asked(traffic=request.traffic, level=level_of(request), served=taken.served,
-                 replicas_min=request.replicas_min)  # fmt: skip
+    return Asked(
+        traffic=request.traffic, level=level_of(request), served=taken.served, replicas_min=request.replicas_min
+    )
 
 
 def _traffic(request: ModelRequest, taken: Candidate) -> Iterator[Reason]:
@@ -152,37 +170,54 @@ def loadable(draft: Draft, taken: Candidate, target: StackSettings) -> Loadable:
     network = offer.machine.network_gbit_per_s
     bucket = names.bucket_name(target.project, target.stack, names.bucket_key(demand.request))
     return Loadable(
-        engine=taken.kind, format=chosen.format, size_bytes=chosen.weights_bytes or demand.weights.size_bytes,
-        largest_file_bytes=demand.largest_file_bytes, pooling=demand.choice.pooling,
+        engine=taken.kind,
+        format=chosen.format,
+        size_bytes=chosen.weights_bytes or demand.weights.size_bytes,
+        largest_file_bytes=demand.largest_file_bytes,
+        pooling=demand.choice.pooling,
         chat_template=bool(demand.request.chat_template),
-        has_folders=any("/" in file.path for file in chosen.weights), is_mistral=chosen.is_mistral,
-        ranks=offer.tensor_parallel, hosts=offer.hosts,
+        has_folders=any("/" in file.path for file in chosen.weights),
+        is_mistral=chosen.is_mistral,
+        ranks=offer.tensor_parallel,
+        hosts=offer.hosts,
         pod_memory_bytes=memory - shm_bytes(offer.tensor_parallel, memory),
         machine_types=tuple(step.offer.machine.name for step in taken.steps),
-        zones=tuple(step.zones for step in taken.steps), boot_disk_gib=BOOT_DISK_GIB,
+        zones=tuple(step.zones for step in taken.steps),
+        boot_disk_gib=BOOT_DISK_GIB,
         network_bytes_per_second=int(network * 1e9 / 8 * offer.host_share) if network else None,
         bucket_uri=f"gs://{bucket}/{demand.facts.commit}",
-    )  # fmt: skip
+    )
 
 
 def _shape(offer: Offer) -> Shape:
     return Shape(
-        machine=offer.machine, accelerator=offer.accelerator, count=offer.count,
-        tensor_parallel=offer.tensor_parallel, topology=offer.topology, pipeline_parallel=offer.hosts,
-        hosts=offer.hosts, servers_per_accelerator=offer.servers_per_accelerator,
+        machine=offer.machine,
+        accelerator=offer.accelerator,
+        count=offer.count,
+        tensor_parallel=offer.tensor_parallel,
+        topology=offer.topology,
+        pipeline_parallel=offer.hosts,
+        hosts=offer.hosts,
+        servers_per_accelerator=offer.servers_per_accelerator,
         fraction=offer.machine.accelerator_fraction,
-    )  # fmt: skip
+    )
 
 
 def _step(step: Step, taken: Candidate, demand: Demand) -> StepPlan:
     offer = step.offer
     return StepPlan(
-        pool=pool_key(taken.key, step, 0 if offer.is_slice else None), kind=step.asked.kind,
-        reservation=step.asked.reservation, accelerator=offer.accelerator.id, machine_type=offer.machine.name,
-        accelerator_count=offer.count * offer.hosts, zones=step.zones, verdict=step.need.verdict,
-        needs_bytes=needed_bytes(step.need, demand), budget_bytes=step.need.budget_bytes,
+        pool=pool_key(taken.key, step, 0 if offer.is_slice else None),
+        kind=step.asked.kind,
+        reservation=step.asked.reservation,
+        accelerator=offer.accelerator.id,
+        machine_type=offer.machine.name,
+        accelerator_count=offer.count * offer.hosts,
+        zones=step.zones,
+        verdict=step.need.verdict,
+        needs_bytes=needed_bytes(step.need, demand),
+        budget_bytes=step.need.budget_bytes,
         usd_per_replica_hour=_replica_usd(step),
-    )  # fmt: skip
+    )
 
 
 def _replica_usd(step: Step) -> float | None:
@@ -317,7 +352,8 @@ def _weights(demand: Demand, chosen: ChosenFiles, model_dir: str) -> WeightsPlan
         files=files if chosen.weights and whole else (),
         patterns=chosen.patterns,
         exclude=chosen.copies if chosen.weights and whole else chosen.exclude,
-        total_bytes=sum(file.size_bytes for file in (*chosen.weights, *chosen.side)) if chosen.weights
+        total_bytes=sum(file.size_bytes for file in (*chosen.weights, *chosen.side))
+        if chosen.weights
         else demand.weights.size_bytes,
         largest_file_bytes=demand.largest_file_bytes,
         model_path=f"{model_dir}/{chosen.weights[0].path}" if single else model_dir,
@@ -325,4 +361,4 @@ def _weights(demand: Demand, chosen: ChosenFiles, model_dir: str) -> WeightsPlan
         loader_image=LOADER_IMAGE,
         replaces=facts.replaced if facts.replaced != facts.commit else None,
         keep_replaced=demand.request.keep_previous,
-    )  # fmt: skip
+    )

@@ -42,10 +42,20 @@ from hubstack.planner.serving.routing import plan_traffic, traffic_problems, tra
 from hubstack.planner.serving.scaling import with_scaling
 from hubstack.planner.serving.slo import with_slo
 
-_OWN = frozenset({
-    "key", "was", "marks", "replicas_min", "replicas_max", "canary_of", "canary_weight",
-    "scaling_queue", "scaling_kv_cache_percent", "scaling_idle_minutes",
-})  # fmt: skip
+_OWN = frozenset(
+    {
+        "key",
+        "was",
+        "marks",
+        "replicas_min",
+        "replicas_max",
+        "canary_of",
+        "canary_weight",
+        "scaling_queue",
+        "scaling_kv_cache_percent",
+        "scaling_idle_minutes",
+    }
+)
 _ASKED = tuple(field.name for field in fields(ModelRequest) if field.name not in _OWN)
 """The request fields that determine where a model fits."""
 
@@ -115,10 +125,16 @@ def plan_stack(
     gateway = target.gateway if nodes else None
     return Plan(
         target=TargetPlan(
-            stack=target.stack, project=target.project, region=target.region, namespace=target.namespace,
-            deletion_protection=target.deletion_protection, release_channel=target.release_channel,
+            stack=target.stack,
+            project=target.project,
+            region=target.region,
+            namespace=target.namespace,
+            deletion_protection=target.deletion_protection,
+            release_channel=target.release_channel,
             maintenance=target.maintenance,
-            labels=labels(target.stack), keda_namespace=target.keda_namespace, security=target.security,
+            labels=labels(target.stack),
+            keda_namespace=target.keda_namespace,
+            security=target.security,
         ),
         models=models,
         pools=pools,
@@ -135,18 +151,20 @@ def plan_stack(
         ),
         gateway=gateway,
         traffic=plan_traffic(nodes, gateway) if gateway else None,
-    )  # fmt: skip
+    )
 
 
 def places_of(plan: Plan) -> dict[str, Place]:
     """Return the places of a plan's models, for the placement file."""
     return {
         model.key: Place(
-            machine_type=model.machine_type, accelerators=model.accelerator_count // model.hosts,
-            nodes=model.hosts, servers_per_accelerator=model.servers_per_accelerator,
+            machine_type=model.machine_type,
+            accelerators=model.accelerator_count // model.hosts,
+            nodes=model.hosts,
+            servers_per_accelerator=model.servers_per_accelerator,
         )
         for model in plan.on_gke
-    }  # fmt: skip
+    }
 
 
 def _survey(
@@ -336,9 +354,13 @@ def _draft(request: ModelRequest, facts: ModelFacts, catalog: Catalog, surveyor:
     if not isinstance(choice, EngineChoice):
         return [_refused(request, refusal) for refusal in choice]
     unloadable = refuse_loading(
-        request.loading, request.cache, choice.kind, chosen.format,
-        pooling=choice.pooling, chat_template=bool(request.chat_template),
-    )  # fmt: skip
+        request.loading,
+        request.cache,
+        choice.kind,
+        chosen.format,
+        pooling=choice.pooling,
+        chat_template=bool(request.chat_template),
+    )
     if unloadable:
         return [_refused(request, unloadable)]
     size = weights_size(facts, chosen, geometry)
@@ -355,9 +377,14 @@ def _draft(request: ModelRequest, facts: ModelFacts, catalog: Catalog, surveyor:
     if context is None:
         return [_refused(request, Refusal(why=context_why, field="context"))]
     demand = Demand(
-        request=request, facts=facts, geometry=geometry, choice=choice, weights=size,
-        largest_file_bytes=_largest(chosen, size), context=context,
-    )  # fmt: skip
+        request=request,
+        facts=facts,
+        geometry=geometry,
+        choice=choice,
+        weights=size,
+        largest_file_bytes=_largest(chosen, size),
+        context=context,
+    )
     return Draft(demand=demand, chosen=chosen, candidates=surveyor.survey(demand), context_why=context_why)
 
 
@@ -386,9 +413,11 @@ def _missing(choice: EngineChoice, geometry: Geometry, size: WeightsSize | None)
     if not spec_of(choice.kind).memory.needs_dimensions:
         return ""
     needed = {
-        "layers": geometry.layers, "attention heads": geometry.heads or geometry.latent or geometry.state_layers,
-        "hidden size": geometry.hidden, "vocabulary size": geometry.vocab,
-    }  # fmt: skip
+        "layers": geometry.layers,
+        "attention heads": geometry.heads or geometry.latent or geometry.state_layers,
+        "hidden size": geometry.hidden,
+        "vocabulary size": geometry.vocab,
+    }
     return " and ".join(name for name, value in needed.items() if not value)
 
 

@@ -170,8 +170,11 @@ def bucket_findings(plan: Plan, objects: Sequence[StoredObject]) -> Iterator[Fin
 
 
 def _of_folder(weights: WeightsPlan, held: Mapping[str, int]) -> Iterator[str]:
-    inside = {name.removeprefix(f"{weights.prefix}/"): size for name, size in held.items()
-              if name.startswith(f"{weights.prefix}/") and not name.endswith("/")}  # fmt: skip
+    inside = {
+        name.removeprefix(f"{weights.prefix}/"): size
+        for name, size in held.items()
+        if name.startswith(f"{weights.prefix}/") and not name.endswith("/")
+    }
     if MARKER not in inside:
         yield f"{weights.prefix[:_SHOWN]} is not complete: it has no {MARKER}"
     for file in weights.files:

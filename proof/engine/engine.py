@@ -29,10 +29,17 @@ _SCRIPTS = {
     "pulumi-resource-gcp": "proof.engine.google_provider",
 }
 _CHANGES = {
-    "create": "create", "update": "update", "delete": "delete", "replace": "replace",
-    "create-replacement": "replace", "delete-replaced": "replace", "discard-replaced": "replace",
-    "import": "import", "read": "read", "refresh": "refresh",
-}  # fmt: skip
+    "create": "create",
+    "update": "update",
+    "delete": "delete",
+    "replace": "replace",
+    "create-replacement": "replace",
+    "delete-replaced": "replace",
+    "discard-replaced": "replace",
+    "import": "import",
+    "read": "read",
+    "refresh": "refresh",
+}
 """The engine's steps to what becomes of a resource."""
 
 
@@ -56,9 +63,15 @@ class Engine:
     """One stack under the real engine."""
 
     def __init__(
-        self, folder: Path, programs: Path, stack: str, *, host: str = "", authority: Path | None = None,
+        self,
+        folder: Path,
+        programs: Path,
+        stack: str,
+        *,
+        host: str = "",
+        authority: Path | None = None,
         credential: str = "",
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Make the folder.
 
         Args:
@@ -79,19 +92,24 @@ class Engine:
             (folder / "bin" / name).symlink_to(programs / name)
         self.cloud = Cloud(folder / "cloud")
         self.environment = {
-            "PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "HOME": str(folder / "home"),
-            "PULUMI_HOME": str(folder / "home"), "PULUMI_BACKEND_URL": f"file://{folder / 'state'}",
-            "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE, "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
+            "HOME": str(folder / "home"),
+            "PULUMI_HOME": str(folder / "home"),
+            "PULUMI_BACKEND_URL": f"file://{folder / 'state'}",
+            "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_DEBUG_COMMANDS": "true",  # for --event-log
             # It would look for plug-ins outside of this machine.
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
             # An Output that ends up in a text is a defect of the program.
             "PULUMI_ERROR_OUTPUT_STRING": "true",
             "PYTHONPATH": str(ROOT),
-            google_provider.CLOUD: str(folder / "cloud"), google_provider.HOST: host,
+            google_provider.CLOUD: str(folder / "cloud"),
+            google_provider.HOST: host,
             "HUBSTACK_PROOF_GCP_VERSION": version("pulumi-gcp"),
-            "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1",
-        } | ({"SSL_CERT_FILE": str(authority)} if authority else {})  # fmt: skip
+            "NO_PROXY": "127.0.0.1",
+            "no_proxy": "127.0.0.1",
+        } | ({"SSL_CERT_FILE": str(authority)} if authority else {})
 
     def copy(self, paths: Iterable[str]) -> None:
         """Copy files and folders of the project; the program and its settings file come along."""
@@ -123,9 +141,15 @@ class Engine:
         """Start the CLI; the caller waits for it. It is a group of its own with its plug-ins."""
         command = [str(self.folder / "bin" / "pulumi"), *words, "--non-interactive", "--color=never"]
         return subprocess.Popen(
-            command, cwd=self.project, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, start_new_session=True,
-        )  # fmt: skip
+            command,
+            cwd=self.project,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
 
     def kill(self, process: "subprocess.Popen[str]") -> None:
         """End a command as a machine that fails does: nobody can say goodbye, the plug-ins neither."""
@@ -186,11 +210,20 @@ class Engine:
             raise EngineError(f"pulumi {command}: {done.returncode}\n{done.stdout}")
         steps = {
             each["metadata"]["urn"]: change
-            for event in events for each in [event.get("resourcePreEvent") or {}] if each
-            for change in [_CHANGES.get(each["metadata"]["op"], "")] if change
-        }  # fmt: skip
-        counts = next((event["summaryEvent"].get("resourceChanges", {}) for event in reversed(events)
-                       if event.get("summaryEvent")), {})  # fmt: skip
+            for event in events
+            for each in [event.get("resourcePreEvent") or {}]
+            if each
+            for change in [_CHANGES.get(each["metadata"]["op"], "")]
+            if change
+        }
+        counts = next(
+            (
+                event["summaryEvent"].get("resourceChanges", {})
+                for event in reversed(events)
+                if event.get("summaryEvent")
+            ),
+            {},
+        )
         return Done(code=done.returncode, text=done.stdout, steps=steps, counts=counts)
 
     def _script(self, name: str, line: str) -> None:

@@ -33,22 +33,32 @@ _IDS = {
     "gcp:projects/serviceIdentity:ServiceIdentity": "projects/{{project}}/services/{{service}}",
     "gcp:monitoring/dashboard:Dashboard": "projects/{{project_number}}/dashboards/{{made}}",
     "gcp:monitoring/alertPolicy:AlertPolicy": "projects/{{project}}/alertPolicies/{{made}}",
-    "gcp:monitoring/notificationChannel:NotificationChannel":
-        "projects/{{project}}/notificationChannels/{{made}}",
+    "gcp:monitoring/notificationChannel:NotificationChannel": "projects/{{project}}/notificationChannels/{{made}}",
     "gcp:billing/budget:Budget": "billingAccounts/{{billing_account}}/budgets/{{made}}",
     "gcp:secretmanager/secretVersion:SecretVersion": "{{secret}}/versions/{{made}}",
     "gcp:storage/anywhereCache:AnywhereCache": "{{bucket}}/{{zone}}",
-    "gcp:vertex/aiEndpointWithModelGardenDeployment:AiEndpointWithModelGardenDeployment":
-        "projects/{{project}}/locations/{{location}}/endpoints/{{made}}",
-    "gcp:serviceaccount/account:Account":
-        "projects/{{project}}/serviceAccounts/{{account_id}}@{{project}}.iam.gserviceaccount.com",
-}  # fmt: skip
+    "gcp:vertex/aiEndpointWithModelGardenDeployment:AiEndpointWithModelGardenDeployment": (
+        "projects/{{project}}/locations/{{location}}/endpoints/{{made}}"
+    ),
+    "gcp:serviceaccount/account:Account": (
+        "projects/{{project}}/serviceAccounts/{{account_id}}@{{project}}.iam.gserviceaccount.com"
+    ),
+}
 """Where the provider sets the id otherwise than by a text. `made` is the server's own number."""
 _APIS = {
-    "accesscontextmanager": "accesscontextmanager", "billing": "billingbudgets", "cloudrunv2": "run",
-    "compute": "compute", "container": "container", "dns": "dns", "kms": "cloudkms", "monitoring": "monitoring",
-    "secretmanager": "secretmanager", "serviceaccount": "iam", "storage": "storage", "vertex": "aiplatform",
-}  # fmt: skip
+    "accesscontextmanager": "accesscontextmanager",
+    "billing": "billingbudgets",
+    "cloudrunv2": "run",
+    "compute": "compute",
+    "container": "container",
+    "dns": "dns",
+    "kms": "cloudkms",
+    "monitoring": "monitoring",
+    "secretmanager": "secretmanager",
+    "serviceaccount": "iam",
+    "storage": "storage",
+    "vertex": "aiplatform",
+}
 """Module of the SDK to the API that its resources call."""
 _NAMES = {
     ("gcp:compute/subnetwork:Subnetwork", "network"): "gcp:compute/network:Network",
@@ -64,8 +74,11 @@ _NAMES = {
 }
 """Arguments that hold the id of something that must be there."""
 _REFUSES_WHILE_USED = ("gcp:compute/network:Network", "gcp:compute/subnetwork:Subnetwork")
-_SHARED = ("gcp:projects/service:Service", "gcp:projects/serviceIdentity:ServiceIdentity",
-           "gcp:storage/bucketObject:BucketObject")  # fmt: skip
+_SHARED = (
+    "gcp:projects/service:Service",
+    "gcp:projects/serviceIdentity:ServiceIdentity",
+    "gcp:storage/bucketObject:BucketObject",
+)
 """Made again without a conflict: what is there is taken, or written over."""
 
 
@@ -126,8 +139,11 @@ class Cloud:
         if held is None:
             raise CloudError(f"Error 404: {identity} was not found, notFound")
         gone = (schema.arguments.keys() & held.keys()) - inputs.keys()
-        stored = {key: value for key, value in held.items() if key not in gone or key in schema.kept
-                  or key in schema.rules.get("from_provider", ())} | inputs  # fmt: skip
+        stored = {
+            key: value
+            for key, value in held.items()
+            if key not in gone or key in schema.kept or key in schema.rules.get("from_provider", ())
+        } | inputs
         if schema.kind == _CLUSTER:
             stored["controlPlaneEndpointsConfig"] = self._endpoints(stored)
         self._write(schema.kind, identity, stored)
@@ -146,9 +162,12 @@ class Cloud:
         if held.get("deletionProtection") or held.get("deletionPolicy") == "PREVENT":
             raise CloudError(f"Error 400: cannot destroy {identity} without setting deletion protection to false")
         users = [
-            f"{user} {each}" for (user, argument), target in _NAMES.items() if target == kind
-            for each in self.ids(user) if (self.get(user, each) or {}).get(argument) == identity
-        ]  # fmt: skip
+            f"{user} {each}"
+            for (user, argument), target in _NAMES.items()
+            if target == kind
+            for each in self.ids(user)
+            if (self.get(user, each) or {}).get(argument) == identity
+        ]
         if users and kind in _REFUSES_WHILE_USED:
             raise CloudError(
                 f"Error 400: {identity} is already being used by {users[0]}, resourceInUseByAnotherResource"
@@ -268,9 +287,10 @@ _FILLED: dict[str, Callable[[str, Mapping[str, Any]], Data]] = {
     "gcp:cloudrunv2/service:Service": _run_service,
     "gcp:compute/address:Address": lambda _, stored: {"address": stored.get("address") or "10.64.0.9"},
     "gcp:storage/bucket:Bucket": lambda identity, _: {"url": f"gs://{identity}"},
-    "gcp:vertex/aiEndpointWithModelGardenDeployment:AiEndpointWithModelGardenDeployment":
-        lambda identity, _: {"endpoint": identity.rpartition("/")[2]},
-}  # fmt: skip
+    "gcp:vertex/aiEndpointWithModelGardenDeployment:AiEndpointWithModelGardenDeployment": lambda identity, _: {
+        "endpoint": identity.rpartition("/")[2]
+    },
+}
 
 
 def _identity(schema: TypeSchema, stored: Mapping[str, Any]) -> str:

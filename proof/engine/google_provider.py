@@ -179,10 +179,13 @@ def _diff_response(found: Mapping[str, tuple[str, bool]], *, deletes_first: bool
     }
     changes = provider_pb2.DiffResponse.DIFF_SOME if found else provider_pb2.DiffResponse.DIFF_NONE
     return provider_pb2.DiffResponse(
-        changes=changes, diffs=sorted({path.partition(".")[0] for path in found}),
+        changes=changes,
+        diffs=sorted({path.partition(".")[0] for path in found}),
         replaces=sorted({path for path, (_, replaces) in found.items() if replaces}),
-        deleteBeforeReplace=deletes_first, detailedDiff=detailed, hasDetailedDiff=True,
-    )  # fmt: skip
+        deleteBeforeReplace=deletes_first,
+        detailedDiff=detailed,
+        hasDetailedDiff=True,
+    )
 
 
 def _data(message: Any) -> Data:

@@ -89,8 +89,11 @@ class TypeSchema:
         required = [path for path in self.rules.get("required", ()) if "." in path]
         for path in required:
             above, _, last = path.rpartition(".")
-            wrong += [(path, "is required") for part in _at(inputs, above) if isinstance(part, Mapping)
-                      and part.get(last) is None]  # fmt: skip
+            wrong += [
+                (path, "is required")
+                for part in _at(inputs, above)
+                if isinstance(part, Mapping) and part.get(last) is None
+            ]
         for path, others in self.rules.get("conflicts", {}).items():
             if _is_set(inputs, path):
                 wrong += [(path, f"conflicts with {other}") for other in others if _is_set(inputs, other)]
@@ -213,10 +216,13 @@ def _arguments(package: Any, args: Any, above: tuple[str, ...]) -> dict[str, Arg
         parts = _arguments(package, cls, (*above, nested[1])) if nested and cls and nested[1] not in above else {}
         plain = None if parts else next((each for each in _PLAIN if re.search(rf"\b{each}\b", text)), None)
         found[_camel(name)] = Argument(
-            name=_camel(name), plain=plain, parts=parts, is_list="Sequence[" in text,
+            name=_camel(name),
+            plain=plain,
+            parts=parts,
+            is_list="Sequence[" in text,
             is_map="Mapping[str, " in text and "TypedDict" not in text and not parts,
             is_required=parameter.default is inspect.Parameter.empty,
-        )  # fmt: skip
+        )
     return found
 
 

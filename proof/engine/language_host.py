@@ -56,11 +56,16 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         """Run the program and say how it ended."""
         info = request.info
         said = {
-            "monitor": request.monitor_address, "engine": self._engine, "project": request.project,
-            "stack": request.stack, "parallel": request.parallel, "dry_run": request.dryRun,
-            "organization": request.organization, "root_directory": info.root_directory,
+            "monitor": request.monitor_address,
+            "engine": self._engine,
+            "project": request.project,
+            "stack": request.stack,
+            "parallel": request.parallel,
+            "dry_run": request.dryRun,
+            "organization": request.organization,
+            "root_directory": info.root_directory,
             "program": str(Path(info.program_directory) / (info.entry_point or ".")),
-        }  # fmt: skip
+        }
         environment = os.environ | {
             "PULUMI_CONFIG": json.dumps(dict(request.config)),
             "PULUMI_CONFIG_SECRET_KEYS": json.dumps(list(request.configSecretKeys)),

@@ -26,11 +26,16 @@ def main() -> int:
     workers = max(said["parallel"], 1) * 4 if said["parallel"] < 1000 else 64
     runtime.configure(
         runtime.Settings(
-            monitor=said["monitor"], engine=said["engine"], project=said["project"], stack=said["stack"],
-            parallel=said["parallel"], dry_run=said["dry_run"], organization=said["organization"],
+            monitor=said["monitor"],
+            engine=said["engine"],
+            project=said["project"],
+            stack=said["stack"],
+            parallel=said["parallel"],
+            dry_run=said["dry_run"],
+            organization=said["organization"],
             root_directory=said["root_directory"],
         )
-    )  # fmt: skip
+    )
     program = Path(said["program"]).resolve()
     sys.argv = [str(program)]
     sys.path.insert(0, str(program if program.is_dir() else program.parent))

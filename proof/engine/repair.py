@@ -51,8 +51,15 @@ def repair(engine: Engine) -> None:
         if ids:
             left.discard((resource["type"], ids[0]))
             provider = str(resource["provider"]).rpartition("::")[0]
-            found.append({"type": resource["type"], "name": str(resource["urn"]).rpartition("::")[2], "id": ids[0],
-                          "parent": resource["parent"], "provider": provider})  # fmt: skip
+            found.append(
+                {
+                    "type": resource["type"],
+                    "name": str(resource["urn"]).rpartition("::")[2],
+                    "id": ids[0],
+                    "parent": resource["parent"],
+                    "provider": provider,
+                }
+            )
     if found:
         names = {row[of]: row[of] for row in found for of in ("parent", "provider")}
         path = engine.folder / "import.json"

@@ -31,9 +31,13 @@ def engine_of(environment: Environment, folder: Path, programs: Path, sandbox: S
         engine = Engine(folder, programs, stack)
     else:
         engine = Engine(
-            folder, programs, stack, host=sandbox.plane.url.removeprefix("https://"),
-            authority=sandbox.plane.certificates.authority, credential=_credential(sandbox),
-        )  # fmt: skip
+            folder,
+            programs,
+            stack,
+            host=sandbox.plane.url.removeprefix("https://"),
+            authority=sandbox.plane.certificates.authority,
+            credential=_credential(sandbox),
+        )
     held = environment.config_file.parent.relative_to(ROOT)
     engine.copy([str(held)])
     settings = engine.project / "stacks" / f"Pulumi.{stack}.yaml"

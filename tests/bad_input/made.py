@@ -58,8 +58,10 @@ MADE: dict[str, Make] = {
     "models/made-one-long-key": _text("k" * 1_900_000 + ": 1\nmodels: [a/b]\n"),
     "models/made-a-thousand-faults": _text("models:\n" + "".join(f"- owner/model-{n}-\n" for n in range(1000))),
     "models/made-a-thousand-overrides": _text(
-        "models:\n" + "".join(f"- owner/model-{n}\n" for n in range(1000))
-        + "overrides:\n" + "".join(f"  modell-{n}: {{context: 512}}\n" for n in range(1000))
+        "models:\n"
+        + "".join(f"- owner/model-{n}\n" for n in range(1000))
+        + "overrides:\n"
+        + "".join(f"  modell-{n}: {{context: 512}}\n" for n in range(1000))
     ),
     "models/made-chain": _chain,
     "models/made-folder": _FOLDER,
@@ -85,7 +87,7 @@ MADE: dict[str, Make] = {
     "diff_quotas/made-50-mb": _fifty_megabytes,
     "listings/made-missing": _MISSING,
     "listings/made-folder": _FOLDER,
-}  # fmt: skip
+}
 
 
 def run_made(name: str) -> Outcome:

@@ -186,8 +186,12 @@ class _Blocks(yaml.SafeDumper):
     pass
 
 
-_Blocks.add_representer(str, lambda dumper, text: dumper.represent_scalar(
-    "tag:yaml.org,2002:str", text, style="|" if "\n" in text else None))  # fmt: skip
+_Blocks.add_representer(
+    str,
+    lambda dumper, text: dumper.represent_scalar(
+        "tag:yaml.org,2002:str", text, style="|" if "\n" in text else None
+    ),
+)
 
 
 if __name__ == "__main__":

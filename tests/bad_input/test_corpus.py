@@ -23,9 +23,22 @@ WHOLE_FILE = re.compile(
 )
 """Problems that no line is to blame for."""
 OURS = (
-    "Traceback", "pydantic", "NoneType", "dict_type", "ValueError", "KeyError", "validator", "Input should",
-    "input should", "Extra inputs", "field required", "object has no attribute", "Errno", "tag:yaml", "recursion",
-)  # fmt: skip
+    "Traceback",
+    "pydantic",
+    "NoneType",
+    "dict_type",
+    "ValueError",
+    "KeyError",
+    "validator",
+    "Input should",
+    "input should",
+    "Extra inputs",
+    "field required",
+    "object has no attribute",
+    "Errno",
+    "tag:yaml",
+    "recursion",
+)
 """Words of the program, which no user can do anything about."""
 PLACED = re.compile(r"^[\w./-]+:\d+:\d+: ")
 
@@ -45,16 +58,30 @@ def test_so_is_one_that_only_a_machine_can_make(name: str) -> None:
     check(name, run_made(name))
 
 
-@pytest.mark.parametrize("name", ["models/many-faults.yaml", "models/yaml-bomb.yaml", "models/id-escape.yaml",
-                                  "locks/edited-license.yaml", "settings/two-faults.yaml",
-                                  "policies/many-faults.yaml", "sides/truncated.json"])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "models/many-faults.yaml",
+        "models/yaml-bomb.yaml",
+        "models/id-escape.yaml",
+        "locks/edited-license.yaml",
+        "settings/two-faults.yaml",
+        "policies/many-faults.yaml",
+        "sides/truncated.json",
+    ],
+)
 def test_a_process_of_its_own_says_the_same(name: str) -> None:
     with project_with(name) as folder:
         done = subprocess.run(
-            [sys.executable, "-m", "hubstack", *KINDS[name.partition("/")[0]].command], cwd=folder, timeout=120,
-            env={**os.environ, "PYTHONPATH": str(PROJECT)}, capture_output=True, text=True, check=False,
+            [sys.executable, "-m", "hubstack", *KINDS[name.partition("/")[0]].command],
+            cwd=folder,
+            timeout=120,
+            env={**os.environ, "PYTHONPATH": str(PROJECT)},
+            capture_output=True,
+            text=True,
+            check=False,
             preexec_fn=_bounded,
-        )  # fmt: skip
+        )
     assert (done.returncode, done.stdout, done.stderr) == (2, "", EXPECTED[name])
 
 

@@ -30,9 +30,12 @@ from tests.bad_input.runner import KINDS, base_project, tree
 LONGER = os.environ.get("HUBSTACK_FUZZ")
 EXAMPLES = int(LONGER or 150)
 budget = settings(
-    max_examples=EXAMPLES, derandomize=not LONGER, deadline=None, database=None,
+    max_examples=EXAMPLES,
+    derandomize=not LONGER,
+    deadline=None,
+    database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)  # fmt: skip
+)
 
 LIST = {
     "defaults": {"context": 4096, "replicas": {"min": 0, "max": 2}, "capacity": ["spot", "on-demand"]},

@@ -15,9 +15,19 @@ from hubstack.kinds import CapacityKind
 DATA = Path(hubstack.catalog.__file__).parent
 GIB = 2**30
 ASKED_FOR = {
-    "t4", "l4", "a100-40gb", "a100-80gb", "h100-80gb", "h200-141gb", "b200", "rtx-pro-6000",
-    "v5e", "v5p", "v6e", "tpu7x",
-}  # fmt: skip
+    "t4",
+    "l4",
+    "a100-40gb",
+    "a100-80gb",
+    "h100-80gb",
+    "h200-141gb",
+    "b200",
+    "rtx-pro-6000",
+    "v5e",
+    "v5p",
+    "v6e",
+    "tpu7x",
+}
 
 
 @pytest.fixture(scope="module")
@@ -250,9 +260,11 @@ def test_cloud_run_rates_and_least_instances_are_those_of_the_sources(catalog):
         for item in ("nvidia-l4", "nvidia-rtx-pro-6000", "vcpu", "memory-gib")
     }
     assert rates == {
-        "nvidia-l4": pytest.approx(0.67212), "nvidia-rtx-pro-6000": pytest.approx(1.31479, abs=1e-5),
-        "vcpu": pytest.approx(0.0648), "memory-gib": pytest.approx(0.0072),
-    }  # fmt: skip
+        "nvidia-l4": pytest.approx(0.67212),
+        "nvidia-rtx-pro-6000": pytest.approx(1.31479, abs=1e-5),
+        "vcpu": pytest.approx(0.0648),
+        "memory-gib": pytest.approx(0.0072),
+    }
     assert catalog.cloud_run_price("nvidia-l4", "europe-west4") is None
     gpus = catalog.cloud_run.gpus
     least = {name: (gpu.shapes[0].vcpu, gpu.shapes[0].memory_gib) for name, gpu in gpus.items()}

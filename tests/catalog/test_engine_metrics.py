@@ -49,9 +49,13 @@ def test_a_selector_has_the_metric_s_own_matchers_and_those_given(table):
 
 @pytest.mark.parametrize(
     ("kind", "wanted", "bound"),
-    [(EngineKind.VLLM, 2.0, 2.5), (EngineKind.VLLM, 2.5, 2.5), (EngineKind.SGLANG, 2.1, 4.0),
-     (EngineKind.VLLM, 2561, None)],
-)  # fmt: skip
+    [
+        (EngineKind.VLLM, 2.0, 2.5),
+        (EngineKind.VLLM, 2.5, 2.5),
+        (EngineKind.SGLANG, 2.1, 4.0),
+        (EngineKind.VLLM, 2561, None),
+    ],
+)
 def test_a_threshold_is_the_smallest_bucket_that_is_not_below_it(table, kind, wanted, bound):
     assert table[kind].time_to_first_token.bucket_at_least(wanted) == bound
 
@@ -68,13 +72,16 @@ def test_the_buckets_of_tei_are_powers_as_its_server_makes_them(table):
     ("old", "new", "message"),
     [
         ("    running: it counts what waits, not what is in a batch\n", "", "check running"),
-        ("tokens_out: {name: 'vllm:generation_tokens_total', type: counter}", "tokens_out: {name: x, type: gauge}",
-         "`tokens_out` must be a counter, not a gauge"),
+        (
+            "tokens_out: {name: 'vllm:generation_tokens_total', type: counter}",
+            "tokens_out: {name: x, type: gauge}",
+            "`tokens_out` must be a counter, not a gauge",
+        ),
         ("buckets: [0.001, 0.005,", "buckets: [0.005, 0.001,", "in ascending order"),
         ("sources: [tei-metrics]", "sources: [hearsay]", "a source that it does not contain: hearsay"),
         ("buckets: [0.1, 0.2,", "buckets: [none, 0.2,", "must be a list of numbers above 0"),
     ],
-)  # fmt: skip
+)
 def test_a_planted_fault_is_refused(tmp_path, old, new, message):
     for file in DATA.glob("*.yaml"):
         shutil.copy(file, tmp_path)

@@ -87,8 +87,14 @@ def test_a_dropped_architecture_names_the_last_version_that_had_it(vllm):
 def test_every_architecture_of_the_pinned_release_is_known_and_none_beyond(vllm):
     """Counted in the registry of the 0.33.0 wheel; 14 of these came after 0.32.0."""
     assert len(frozenset().union(*vllm.architectures.values())) == 335
-    new = {"Step5ForCausalLM", "MuseSparkForConditionalGeneration", "Lfm2BidirectionalModel", "ModernVBertModel",
-           "RadioMBartPrefixForCausalLM", "Alpamayo2Super"}  # fmt: skip
+    new = {
+        "Step5ForCausalLM",
+        "MuseSparkForConditionalGeneration",
+        "Lfm2BidirectionalModel",
+        "ModernVBertModel",
+        "RadioMBartPrefixForCausalLM",
+        "Alpamayo2Super",
+    }
     assert all(vllm.uses_of(name) for name in new)
     assert not any(vllm.uses_of(name) for name in ("BaichuanForCausalLM", "T5ForConditionalGeneration", "Made4U"))
 
@@ -103,9 +109,19 @@ def test_a_release_of_another_version_is_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("model_type", "known"),
-    [("llama", True), ("kimi_k2", True), ("kimi_vl", True), ("internvl_chat", False), ("phi4mm", False),
-     ("minicpmv", False), ("molmo", False), ("exaone", False), ("exaone4", True), ("bailing_moe", False)],
-)  # fmt: skip
+    [
+        ("llama", True),
+        ("kimi_k2", True),
+        ("kimi_vl", True),
+        ("internvl_chat", False),
+        ("phi4mm", False),
+        ("minicpmv", False),
+        ("molmo", False),
+        ("exaone", False),
+        ("exaone4", True),
+        ("bailing_moe", False),
+    ],
+)
 def test_a_config_class_comes_from_the_engine_or_from_its_transformers(vllm, model_type, known):
     assert vllm.release.has_config(model_type, "") is known
 

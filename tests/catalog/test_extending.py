@@ -52,9 +52,18 @@ def engine(data: Any, name: str) -> Any:
 
 
 def test_a_model_family_is_a_name_in_the_engines_row(extended: Callable[..., Catalog]) -> None:
-    family = llama(config={"architectures": ["AcmeForCausalLM"], "model_type": "llama", "hidden_size": 2048,
-                           "num_hidden_layers": 16, "num_attention_heads": 16, "num_key_value_heads": 4,
-                           "vocab_size": 32000, "max_position_embeddings": 4096})  # fmt: skip
+    family = llama(
+        config={
+            "architectures": ["AcmeForCausalLM"],
+            "model_type": "llama",
+            "hidden_size": 2048,
+            "num_hidden_layers": 16,
+            "num_attention_heads": 16,
+            "num_key_value_heads": 4,
+            "vocab_size": 32000,
+            "max_position_embeddings": 4096,
+        }
+    )
     with pytest.raises(PlanError, match="AcmeForCausalLM"):
         planned(family, catalog())
 

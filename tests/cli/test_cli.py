@@ -88,12 +88,16 @@ BAD = {
     "bad id": ("- Qwen/Qwen3--8B\n", "is no Hub id", None),
     "not locked": ("- Qwen/Qwen3-4B-Instruct-2508\n", "is not in the lock", "Qwen/Qwen3-4B-Instruct-2507"),
     "stale lock": (
-        "- id: BAAI/bge-small-en-v1.5\n  revision: v2\n", "the lock is stale", "run `hubstack lock`",
+        "- id: BAAI/bge-small-en-v1.5\n  revision: v2\n",
+        "the lock is stale",
+        "run `hubstack lock`",
     ),
     "unknown accelerator": (
-        "- id: BAAI/bge-small-en-v1.5\n  accelerator: l5\n", "`l5` is not an accelerator", "did you mean `l4`?",
+        "- id: BAAI/bge-small-en-v1.5\n  accelerator: l5\n",
+        "`l5` is not an accelerator",
+        "did you mean `l4`?",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", sorted(BAD))
@@ -156,11 +160,13 @@ def test_a_wrong_stack_setting_is_refused_with_its_place(project: Path) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        ("plan", "dev"), ("plan", "dev", "--what-if", "qwen3-embedding-0-6b.context=4096"),
-        ("explain", "dev", "qwen3-embedding-0-6b"), ("preview", "dev"),
+        ("plan", "dev"),
+        ("plan", "dev", "--what-if", "qwen3-embedding-0-6b.context=4096"),
+        ("explain", "dev", "qwen3-embedding-0-6b"),
+        ("preview", "dev"),
     ],
     ids=" ".join,
-)  # fmt: skip
+)
 def test_a_budget_hides_nothing_and_a_plan_over_it_exits_1(command: tuple[str, ...], project: Path) -> None:
     settings = project / "stacks" / "Pulumi.dev.yaml"
     base = "config:\n  gcp:project: acme-models-dev\n  gcp:region: us-central1\n"

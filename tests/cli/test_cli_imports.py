@@ -9,15 +9,28 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
 _THEN_LIST = "import sys; from hubstack.cli.app import run; run(); print(*sys.modules, file=sys.stderr)"
-_PROVIDERS = ("pulumi", "pulumi_gcp", "pulumi_kubernetes", "grpc", "google.protobuf", "huggingface_hub", "requests",
-              "httpx", "jinja2")  # fmt: skip
+_PROVIDERS = (
+    "pulumi",
+    "pulumi_gcp",
+    "pulumi_kubernetes",
+    "grpc",
+    "google.protobuf",
+    "huggingface_hub",
+    "requests",
+    "httpx",
+    "jinja2",
+)
 
 
 def loaded(*arguments: str) -> set[str]:
     done = subprocess.run(
-        [sys.executable, "-c", _THEN_LIST, *arguments], cwd=PROJECT, capture_output=True, text=True, timeout=60,
+        [sys.executable, "-c", _THEN_LIST, *arguments],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=60,
         check=True,
-    )  # fmt: skip
+    )
     assert done.stdout
     return set(done.stderr.splitlines()[-1].split())
 

@@ -74,8 +74,11 @@ OPTIONS = [
 @pytest.mark.parametrize("command", OPTIONS, ids=" ".join)
 @pytest.mark.parametrize("kind", ["too long", "loop", "not UTF-8"])
 def test_no_path_argument_ends_in_a_traceback(command: tuple[str, ...], kind: str, loop: Path) -> None:
-    path = {"too long": os.fsencode(loop.parent / LONG), "loop": os.fsencode(loop / "x"),
-            "not UTF-8": os.fsencode(loop.parent) + b"/\xff/x"}[kind]  # fmt: skip
+    path = {
+        "too long": os.fsencode(loop.parent / LONG),
+        "loop": os.fsencode(loop / "x"),
+        "not UTF-8": os.fsencode(loop.parent) + b"/\xff/x",
+    }[kind]
     done = hubstack(*(path if word == "PATH" else word for word in command))
     assert b"Traceback" not in done.stderr, done.stderr.decode(errors="replace")
     assert done.returncode == 2 or kind == "not UTF-8"

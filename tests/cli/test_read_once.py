@@ -25,20 +25,36 @@ def _seen(event, arguments):
 sys.addaudithook(_seen)
 """
 COMMANDS = {
-    "plan": ["plan", "--what-if", "concurrency=3"], "explain": ["explain"], "preview": ["preview"],
-    "check": ["check"], "diff": ["diff", "--save", "side.json"],
-    "sbom": ["sbom", "--page", "models.md", "--output", "bill.json"], "render": ["render"], "eject": ["eject"],
-    "place": ["place"], "lock": ["lock", "--check"], "drift": ["drift", "--buckets"],
-}  # fmt: skip
+    "plan": ["plan", "--what-if", "concurrency=3"],
+    "explain": ["explain"],
+    "preview": ["preview"],
+    "check": ["check"],
+    "diff": ["diff", "--save", "side.json"],
+    "sbom": ["sbom", "--page", "models.md", "--output", "bill.json"],
+    "render": ["render"],
+    "eject": ["eject"],
+    "place": ["place"],
+    "lock": ["lock", "--check"],
+    "drift": ["drift", "--buckets"],
+}
 AFTER = {"explain": ["qwen3-8b"], "render": ["out"], "eject": ["out"]}
 """Arguments behind the environment's name."""
 PROCESSES = {"preview": 2, "check": 2, "diff": 3, "render": 2, "eject": 3}
 INPUTS = {
-    "quickstart": {"Pulumi.yaml", "examples/quickstart/Pulumi.quickstart.yaml", "examples/quickstart/models.yaml",
-                   "examples/quickstart/models.lock.yaml"},
-    "sharded/eu": {"Pulumi.yaml", "examples/sharded/Pulumi.sharded-eu.yaml", "examples/sharded/Pulumi.sharded.yaml",
-                   "examples/sharded/models.yaml", "examples/sharded/models.lock.yaml"},
-}  # fmt: skip
+    "quickstart": {
+        "Pulumi.yaml",
+        "examples/quickstart/Pulumi.quickstart.yaml",
+        "examples/quickstart/models.yaml",
+        "examples/quickstart/models.lock.yaml",
+    },
+    "sharded/eu": {
+        "Pulumi.yaml",
+        "examples/sharded/Pulumi.sharded-eu.yaml",
+        "examples/sharded/Pulumi.sharded.yaml",
+        "examples/sharded/models.yaml",
+        "examples/sharded/models.lock.yaml",
+    },
+}
 """What a plan of the example is made of, without files that may be absent."""
 
 
@@ -58,9 +74,14 @@ def opens(folder: Path, example: str, command: str) -> dict[int, Counter[str]]:
     name = [] if command == "diff" else AFTER.get(command, [])
     words = [*COMMANDS[command][:1], f"examples/{example}", *name, *COMMANDS[command][1:]]
     done = subprocess.run(
-        [sys.executable, "-m", "hubstack", *words], check=False, cwd=project, env=environment, timeout=300,
-        capture_output=True, text=True,
-    )  # fmt: skip
+        [sys.executable, "-m", "hubstack", *words],
+        check=False,
+        cwd=project,
+        env=environment,
+        timeout=300,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode in {0, 1}, done.stderr
     return {int(log.stem): Counter(log.read_text().split()) for log in logs.glob("*.log")}
 
@@ -79,9 +100,11 @@ def test_a_command_opens_each_input_once_in_each_process(tmp_path: Path, command
 def test_command_and_program_read_the_same_files(tmp_path: Path, example: str) -> None:
     command, program = sorted(opens(tmp_path, example, "preview").items())
     assert INPUTS[example] <= command[1].keys()
-    handed = {path for path in INPUTS[example] if "Pulumi" in path} if example == "quickstart" else {
-        "examples/sharded/Pulumi.sharded-eu.yaml"
-    }  # fmt: skip
+    handed = (
+        {path for path in INPUTS[example] if "Pulumi" in path}
+        if example == "quickstart"
+        else {"examples/sharded/Pulumi.sharded-eu.yaml"}
+    )
     assert INPUTS[example] - handed <= program[1].keys(), "Pulumi hands a program its own settings"
     assert not handed & program[1].keys()
     assert max(command[1].values()) == max(program[1].values()) == 1

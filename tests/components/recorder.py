@@ -126,9 +126,13 @@ class _Monitor(mocks.MockMonitor):
         if request.parent != self.root and request.parent not in self.recorded.resources:
             raise AssertionError(f"{urn} has a parent that is not registered")
         self.recorded.resources[urn] = Registered(
-            urn=urn, type=request.type, name=request.name, parent=request.parent, request=request,
+            urn=urn,
+            type=request.type,
+            name=request.name,
+            parent=request.parent,
+            request=request,
             inputs=json_format.MessageToDict(request.object),
-        )  # fmt: skip
+        )
         state = struct_pb2.Struct()
         state.CopyFrom(request.object)
         if not self.preview:

@@ -33,8 +33,10 @@ def test_a_pool_starts_empty_and_the_autoscaler_keeps_its_count(pool: PoolPlan) 
     assert "nodeCount" not in found.inputs
     assert found.request.ignoreChanges[0] == "initialNodeCount"
     assert found.inputs["autoscaling"] == {
-        "totalMinNodeCount": 0, "totalMaxNodeCount": 3, "locationPolicy": "ANY",
-    }  # fmt: skip
+        "totalMinNodeCount": 0,
+        "totalMaxNodeCount": 3,
+        "locationPolicy": "ANY",
+    }
 
 
 @pytest.mark.parametrize(
@@ -88,10 +90,17 @@ def test_a_single_host_tpu_pool_has_neither_accelerators_nor_placement() -> None
     [
         (L4_SPOT, True, {"consumeReservationType": "NO_RESERVATION"}),
         (L4_ON_DEMAND, None, {"consumeReservationType": "NO_RESERVATION"}),
-        (RESERVED, None, {"consumeReservationType": "SPECIFIC_RESERVATION",
-                          "key": "compute.googleapis.com/reservation-name", "values": ["team-a"]}),
+        (
+            RESERVED,
+            None,
+            {
+                "consumeReservationType": "SPECIFIC_RESERVATION",
+                "key": "compute.googleapis.com/reservation-name",
+                "values": ["team-a"],
+            },
+        ),
     ],
-)  # fmt: skip
+)
 def test_nodes_are_bought_as_planned(pool: PoolPlan, spot: object, affinity: dict[str, Any]) -> None:
     assert node(pool).get("spot") == spot
     assert node(pool)["reservationAffinity"] == affinity

@@ -76,8 +76,9 @@ def test_the_controller_of_groups_is_a_namespace_and_a_release() -> None:
     recorded = record(lambda: GroupController("group-controller", GroupControllerArgs(after=())))
     _, children = recorded.component("hubstack:group_controller:GroupController")
     assert children == [
-        ("kubernetes:core/v1:Namespace", "group-controller-namespace"), (RELEASE, "group-controller-lws"),
-    ]  # fmt: skip
+        ("kubernetes:core/v1:Namespace", "group-controller-namespace"),
+        (RELEASE, "group-controller-lws"),
+    ]
     inputs = recorded.one(RELEASE).inputs
     assert (inputs["chart"], inputs["version"]) == ("oci://registry.k8s.io/lws/charts/lws", "0.10.0")
     assert "repositoryOpts" not in inputs
@@ -115,11 +116,14 @@ def test_a_group_waits_for_its_controller_and_a_single_server_does_not() -> None
     assert "group-controller-lws" not in deployment
 
 
-@pytest.mark.parametrize(("plan", "expected"), [
-    (make_plan(), set()),
-    (with_models(RESTING), {"autoscaling"}),
-    (with_models(WIDE), {"group-controller"}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("plan", "expected"),
+    [
+        (make_plan(), set()),
+        (with_models(RESTING), {"autoscaling"}),
+        (with_models(WIDE), {"group-controller"}),
+    ],
+)
 def test_controllers_are_there_only_where_a_model_needs_them(plan: Plan, expected: set[str]) -> None:
     fleet_urn = (recorded := fleet(plan)).one("hubstack:fleet:Fleet").urn
     assert {name for _, name in recorded.children(fleet_urn)} & {"autoscaling", "group-controller"} == expected

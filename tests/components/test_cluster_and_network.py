@@ -16,10 +16,15 @@ def build_cluster(*, gated: bool = False, maintenance: MaintenancePlan | None = 
         Cluster(
             "cluster",
             ClusterArgs(
-                stack="test", project="acme", region="us-central1", network_id="n", subnet_id="s",
-                has_gated_models=gated, maintenance=maintenance,
+                stack="test",
+                project="acme",
+                region="us-central1",
+                network_id="n",
+                subnet_id="s",
+                has_gated_models=gated,
+                maintenance=maintenance,
             ),
-        )  # fmt: skip
+        )
 
     return record(program)
 

@@ -24,11 +24,20 @@ from tests.support.light_plans import GARDEN, RUN, VAULT
 from tests.support.plans import BUSY, RESTING, with_gateway, with_models
 
 APIS = {
-    "accesscontextmanager": "accesscontextmanager", "billing": "billingbudgets", "cloudrunv2": "run",
-    "compute": "compute", "container": "container", "dns": "dns", "kms": "cloudkms",
-    "monitoring": "monitoring", "projects": "cloudresourcemanager", "secretmanager": "secretmanager",
-    "serviceaccount": "iam", "storage": "storage", "vertex": "aiplatform",
-}  # fmt: skip
+    "accesscontextmanager": "accesscontextmanager",
+    "billing": "billingbudgets",
+    "cloudrunv2": "run",
+    "compute": "compute",
+    "container": "container",
+    "dns": "dns",
+    "kms": "cloudkms",
+    "monitoring": "monitoring",
+    "projects": "cloudresourcemanager",
+    "secretmanager": "secretmanager",
+    "serviceaccount": "iam",
+    "storage": "storage",
+    "vertex": "aiplatform",
+}
 """Module of the SDK to the Google API that its resources call."""
 ALL_ELSE = "a key, canaries, gated models, old commits, Cloud Run and Vertex AI"
 PLACES = (*EXAMPLES, ALL_ELSE)
@@ -87,10 +96,15 @@ def _node(resource: Mapping[str, Any]) -> Node:
     provider = resource.get("provider", "").rsplit("::", 1)[0]
     needs = {*resource.get("dependencies", []), resource.get("parent", ""), provider}
     return Node(
-        urn=resource["urn"], kind=kind, module=module, name=resource["name"], parent=resource.get("parent", ""),
-        inputs=resource.get("inputs", {}), member_from=tuple(properties.get("member", ())),
+        urn=resource["urn"],
+        kind=kind,
+        module=module,
+        name=resource["name"],
+        parent=resource.get("parent", ""),
+        inputs=resource.get("inputs", {}),
+        member_from=tuple(properties.get("member", ())),
         needs=frozenset(needs.union(*properties.values())),
-    )  # fmt: skip
+    )
 
 
 @cache
@@ -103,9 +117,12 @@ def order(place: str) -> Order:
 
 def _all_else() -> Order:
     asked = GatewayPlan(
-        timeout_seconds=3600, exposure=Exposure.EXTERNAL, auth=GatewayAuth.API_KEYS, certificate="acme",
+        timeout_seconds=3600,
+        exposure=Exposure.EXTERNAL,
+        auth=GatewayAuth.API_KEYS,
+        certificate="acme",
         host="models.example.com",
-    )  # fmt: skip
+    )
     resting = replace(RESTING, weights=replace(RESTING.weights, replaces="9" * 40))
     canary = replace(BUSY, key="gated-canary", commit="8" * 40, canary_of="gated", canary_weight=10)
     made = with_models(resting, BUSY)
@@ -121,15 +138,21 @@ def _all_else() -> Order:
     for found in record(program).resources.values():
         request = found.request
         nodes.append(
-            _node({
-                "urn": found.urn, "type": found.type, "name": found.name, "parent": found.parent,
-                "inputs": json_format.MessageToDict(request.object), "dependencies": list(request.dependencies),
-                "provider": request.provider,
-                "propertyDependencies": {
-                    key: list(value.urns) for key, value in request.propertyDependencies.items()
-                },
-            })
-        )  # fmt: skip
+            _node(
+                {
+                    "urn": found.urn,
+                    "type": found.type,
+                    "name": found.name,
+                    "parent": found.parent,
+                    "inputs": json_format.MessageToDict(request.object),
+                    "dependencies": list(request.dependencies),
+                    "provider": request.provider,
+                    "propertyDependencies": {
+                        key: list(value.urns) for key, value in request.propertyDependencies.items()
+                    },
+                }
+            )
+        )
     return Order(nodes)
 
 
@@ -182,8 +205,11 @@ def _release(order: Order, name: str) -> list[Node]:
 
 
 def apis(order: Order) -> Iterator[Pair]:
-    services = {node.name.removeprefix("api-"): node for node in order.nodes.values()
-                if node.module == "gcp:projects/service"}  # fmt: skip
+    services = {
+        node.name.removeprefix("api-"): node
+        for node in order.nodes.values()
+        if node.module == "gcp:projects/service"
+    }
     manager = services["cloudresourcemanager"]
     yield from ((node, manager) for node in services.values() if node != manager)
     for node in order.nodes.values():
@@ -228,19 +254,25 @@ def loads(order: Order) -> Iterator[Pair]:
     files = order.of("ServiceAccount", "ConfigMap", "SecretProviderClass", "BucketObject", "SecretIamMember")
     yield from _pairs(jobs, files, _siblings)
     token = _within(order, "HubToken", "SecretIamMember", "SecretVersion")
-    gated = {node.parent for node in order.nodes.values()
-             if node.kind == "SecretProviderClass" or node.name.endswith("-loader-token")}  # fmt: skip
-    yield from _pairs([job for job in jobs if job.parent in gated], token, lambda _, grant: (
-        grant.kind == "SecretVersion"))  # fmt: skip
-    yield from _pairs([job for job in jobs if job.parent in gated], token, lambda job, grant: (
-        grant.name == f"hub-token-{_model_of(job)}"))  # fmt: skip
+    gated = {
+        node.parent
+        for node in order.nodes.values()
+        if node.kind == "SecretProviderClass" or node.name.endswith("-loader-token")
+    }
+    yield from _pairs(
+        [job for job in jobs if job.parent in gated], token, lambda _, grant: grant.kind == "SecretVersion"
+    )
+    yield from _pairs(
+        [job for job in jobs if job.parent in gated],
+        token,
+        lambda job, grant: grant.name == f"hub-token-{_model_of(job)}",
+    )
 
 
 def servers(order: Order) -> Iterator[Pair]:
     made = _within(order, "ModelServer", "Deployment", "LeaderWorkerSet")
     made += _within(order, "CloudRunService", "Service")
-    yield from _pairs(made, order.of("Job"), lambda later, job: (
-        "loader" in job.name and _own(later, job)))  # fmt: skip
+    yield from _pairs(made, order.of("Job"), lambda later, job: "loader" in job.name and _own(later, job))
     yield from _pairs(made, order.of("BucketIAMMember"), _one_model)
     yield from _pairs(made, order.of("PersistentVolumeClaim"), _own)
     yield from _pairs(made, order.of("ServiceAccount"), _siblings)
@@ -276,28 +308,46 @@ def gateway(order: Order) -> Iterator[Pair]:
 
     yield from _pairs(of("Gateway"), of("Address", "Subnetwork"), _any)
     policies = of("GCPBackendPolicy", "HealthCheckPolicy", "InferencePool", "Deployment")
-    yield from _pairs(routes, policies, lambda route, policy: (
-        policy.name in {route.name.removesuffix("-route") + role
-                        for role in ("-backend", "-health", "-pool", "-picker-deployment")}))  # fmt: skip
+    yield from _pairs(
+        routes,
+        policies,
+        lambda route, policy: (
+            policy.name
+            in {
+                route.name.removesuffix("-route") + role
+                for role in ("-backend", "-health", "-pool", "-picker-deployment")
+            }
+        ),
+    )
     held = [route for route in routes if "interceptor" in json.dumps(route.inputs)]
     yield from _pairs(held, of("ReferenceGrant"), _any)
     yield from _pairs(held, _release(order, "autoscaling-interceptor"), _any)
     pickers = [node for node in of("Deployment") if node.name.endswith("-picker-deployment")]
     own = of("Role", "RoleBinding", "ConfigMap", "ServiceAccount", "Service", "InferencePool")
-    yield from _pairs(pickers, own, lambda picker, part: (
-        part.name.startswith(picker.name.removesuffix("-picker-deployment") + "-p")))  # fmt: skip
-    yield from _pairs(of("GCPRoutingExtension"), [n for n in inside if n.name in {
-        "gateway-body-router-deployment", "gateway-body-router-service"}], _any)  # fmt: skip
+    yield from _pairs(
+        pickers,
+        own,
+        lambda picker, part: part.name.startswith(picker.name.removesuffix("-picker-deployment") + "-p"),
+    )
+    yield from _pairs(
+        of("GCPRoutingExtension"),
+        [n for n in inside if n.name in {"gateway-body-router-deployment", "gateway-body-router-service"}],
+        _any,
+    )
     secret = of("SecretProviderClass", "SecretIamMember", "ServiceAccount")
-    yield from _pairs(of("SecretSync"), secret, lambda sync, part: (
-        part.name.startswith(sync.name.removesuffix("-sync"))))  # fmt: skip
+    yield from _pairs(
+        of("SecretSync"), secret, lambda sync, part: part.name.startswith(sync.name.removesuffix("-sync"))
+    )
 
 
 def canaries(order: Order) -> Iterator[Pair]:
     """A canary gets its share of the requests when it can answer."""
     made = [node for node in _within(order, "ModelServer", "Deployment") if _model_of(node).endswith("-canary")]
-    yield from _pairs(order.of("HTTPRoute"), made, lambda route, server: (
-        route.name == f"gateway-{_model_of(server).removesuffix('-canary')}-route"))  # fmt: skip
+    yield from _pairs(
+        order.of("HTTPRoute"),
+        made,
+        lambda route, server: route.name == f"gateway-{_model_of(server).removesuffix('-canary')}-route",
+    )
 
 
 def collectors(order: Order) -> Iterator[Pair]:

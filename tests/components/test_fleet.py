@@ -50,29 +50,41 @@ def names_of(recorded: Recorded, kind: str) -> list[str]:
 
 def test_the_fleet_is_made_of_exactly_these_parts() -> None:
     fleet, children = whole().component("hubstack:fleet:Fleet")
-    assert [child for child in children if child[0] != "gcp:projects/service:Service"] == sorted([
-        ("hubstack:accelerator_pool:AcceleratorPool", "a3-highgpu-4g-reservation-0a1b2c"),
-        ("hubstack:accelerator_pool:AcceleratorPool", "ct6e-standard-8t-spot-0a1b2c"),
-        ("hubstack:accelerator_pool:AcceleratorPool", "g2-standard-8-on-demand-0a1b2c"),
-        ("hubstack:accelerator_pool:AcceleratorPool", "g2-standard-8-spot-0a1b2c"),
-        ("hubstack:cluster:Cluster", "cluster"),
-        ("hubstack:hub_token:HubToken", "hub-token"),
-        ("hubstack:network:Network", "network"),
-        ("hubstack:protection:Protection", "protection"),
-        *(("hubstack:model_server:ModelServer", key) for key in ("chat", "embed", "gated", "tpu")),
-        *(("hubstack:weights_bucket:WeightsBucket", f"{key}-weights") for key in ("chat", "embed", "gated", "tpu")),
-        *(("hubstack:weights_loader:WeightsLoader", f"{key}-loader") for key in ("chat", "embed", "gated", "tpu")),
-        ("kubernetes:cloud.google.com/v1:ComputeClass", "class-a3-highgpu-4g-reservation-1a2b"),
-        ("kubernetes:cloud.google.com/v1:ComputeClass", "class-ct6e-standard-8t-spot"),
-        ("kubernetes:cloud.google.com/v1:ComputeClass", "class-g2-standard-8-spot-on-demand"),
-        ("kubernetes:core/v1:Namespace", "models"),
-        *(("kubernetes:networking.gke.io/v1alpha1:FQDNNetworkPolicy", name)
-          for name in ("jobs-to-storage", "loaders-to-hub", "servers-to-storage")),
-        *(("kubernetes:networking.k8s.io/v1:NetworkPolicy", name)
-          for name in ("default-deny", "jobs-egress", "same-namespace", "servers-egress")),
-        ("pulumi:providers:gcp", "google"),
-        ("pulumi:providers:kubernetes", "cluster"),
-    ])  # fmt: skip
+    assert [child for child in children if child[0] != "gcp:projects/service:Service"] == sorted(
+        [
+            ("hubstack:accelerator_pool:AcceleratorPool", "a3-highgpu-4g-reservation-0a1b2c"),
+            ("hubstack:accelerator_pool:AcceleratorPool", "ct6e-standard-8t-spot-0a1b2c"),
+            ("hubstack:accelerator_pool:AcceleratorPool", "g2-standard-8-on-demand-0a1b2c"),
+            ("hubstack:accelerator_pool:AcceleratorPool", "g2-standard-8-spot-0a1b2c"),
+            ("hubstack:cluster:Cluster", "cluster"),
+            ("hubstack:hub_token:HubToken", "hub-token"),
+            ("hubstack:network:Network", "network"),
+            ("hubstack:protection:Protection", "protection"),
+            *(("hubstack:model_server:ModelServer", key) for key in ("chat", "embed", "gated", "tpu")),
+            *(
+                ("hubstack:weights_bucket:WeightsBucket", f"{key}-weights")
+                for key in ("chat", "embed", "gated", "tpu")
+            ),
+            *(
+                ("hubstack:weights_loader:WeightsLoader", f"{key}-loader")
+                for key in ("chat", "embed", "gated", "tpu")
+            ),
+            ("kubernetes:cloud.google.com/v1:ComputeClass", "class-a3-highgpu-4g-reservation-1a2b"),
+            ("kubernetes:cloud.google.com/v1:ComputeClass", "class-ct6e-standard-8t-spot"),
+            ("kubernetes:cloud.google.com/v1:ComputeClass", "class-g2-standard-8-spot-on-demand"),
+            ("kubernetes:core/v1:Namespace", "models"),
+            *(
+                ("kubernetes:networking.gke.io/v1alpha1:FQDNNetworkPolicy", name)
+                for name in ("jobs-to-storage", "loaders-to-hub", "servers-to-storage")
+            ),
+            *(
+                ("kubernetes:networking.k8s.io/v1:NetworkPolicy", name)
+                for name in ("default-deny", "jobs-egress", "same-namespace", "servers-egress")
+            ),
+            ("pulumi:providers:gcp", "google"),
+            ("pulumi:providers:kubernetes", "cluster"),
+        ]
+    )
     assert whole().outputs[fleet.urn]["endpoints"]["chat"] == "http://chat.models.svc.cluster.local/v1"
 
 
@@ -186,9 +198,10 @@ def test_no_pod_is_privileged_or_may_write_to_its_image() -> None:
         assert pod["securityContext"]["runAsNonRoot"] is (resource.name != "tpu-deployment"), resource.name
         for container in pod["containers"]:
             assert container["securityContext"] == {
-                "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
                 "capabilities": {"drop": ["ALL"]},
-            }  # fmt: skip
+            }
 
 
 def test_only_gated_models_bring_the_token_and_their_loaders_alone_may_read_it() -> None:

@@ -17,8 +17,9 @@ from tests.support.plans import GATED, RESTING, make_plan, with_gateway, with_mo
 
 KEY = "a-very-secret-key"
 INTERNAL = GatewayPlan(timeout_seconds=3600)
-EXTERNAL = replace(INTERNAL, exposure=Exposure.EXTERNAL, auth=GatewayAuth.API_KEYS, certificate="acme",
-                   host="models.example.com")  # fmt: skip
+EXTERNAL = replace(
+    INTERNAL, exposure=Exposure.EXTERNAL, auth=GatewayAuth.API_KEYS, certificate="acme", host="models.example.com"
+)
 CANARY = replace(GATED, key="gated-canary", commit="9" * 40, canary_of="gated", canary_weight=10)
 
 METRICS = catalog().engine_metrics
@@ -66,17 +67,24 @@ def strings(value: Any) -> Iterator[str]:
 
 
 BASE = {
-    ("Subnetwork", "proxies"), ("Address", "address"), ("Gateway", "listener"),
-    ("ServiceAccount", "body-router-account"), ("Deployment", "body-router-deployment"),
-    ("Service", "body-router-service"), ("HealthCheckPolicy", "body-router-health"),
+    ("Subnetwork", "proxies"),
+    ("Address", "address"),
+    ("Gateway", "listener"),
+    ("ServiceAccount", "body-router-account"),
+    ("Deployment", "body-router-deployment"),
+    ("Service", "body-router-service"),
+    ("HealthCheckPolicy", "body-router-health"),
     ("PodDisruptionBudget", "body-router-budget"),
     ("GCPRoutingExtension", "body-router-extension"),
-    ("NetworkPolicy", "to-servers"), ("NetworkPolicy", "to-callouts"),
-    ("ReferenceGrant", "held-grant"), ("GCPBackendPolicy", "held-backend"), ("HealthCheckPolicy", "held-health"),
+    ("NetworkPolicy", "to-servers"),
+    ("NetworkPolicy", "to-callouts"),
+    ("ReferenceGrant", "held-grant"),
+    ("GCPBackendPolicy", "held-backend"),
+    ("HealthCheckPolicy", "held-health"),
     *(("HTTPRoute", f"{key}-route") for key in ("chat", "embed", "gated", "tpu")),
     *(("GCPBackendPolicy", f"{key}-backend") for key in ("embed", "gated", "tpu")),
     *(("HealthCheckPolicy", f"{key}-health") for key in ("embed", "gated", "tpu")),
-}  # fmt: skip
+}
 
 
 def test_a_private_gateway_of_services_is_made_of_exactly_these_parts() -> None:
@@ -86,11 +94,14 @@ def test_a_private_gateway_of_services_is_made_of_exactly_these_parts() -> None:
 def test_inference_adds_a_pool_and_its_picker_where_there_is_a_choice() -> None:
     added = parts(build(plan(replace(INTERNAL, mode=GatewayMode.INFERENCE)))) - BASE
     assert added == {
-        ("InferencePool", "gated-pool"), ("Deployment", "gated-picker-deployment"),
-        ("Service", "gated-picker-service"), ("ServiceAccount", "gated-picker-account"),
-        ("Role", "gated-picker-role"), ("RoleBinding", "gated-picker-binding"),
+        ("InferencePool", "gated-pool"),
+        ("Deployment", "gated-picker-deployment"),
+        ("Service", "gated-picker-service"),
+        ("ServiceAccount", "gated-picker-account"),
+        ("Role", "gated-picker-role"),
+        ("RoleBinding", "gated-picker-binding"),
         ("ConfigMap", "gated-picker-config"),
-    }  # fmt: skip
+    }
 
 
 def test_without_a_resting_model_nothing_is_put_into_another_namespace() -> None:
@@ -124,9 +135,11 @@ def test_the_proxies_have_a_subnet_of_their_own_and_the_address_is_inside() -> N
 
 def test_the_gateway_comes_after_what_its_load_balancer_needs() -> None:
     depends = set(internal().one("kubernetes:gateway.networking.k8s.io/v1:Gateway").request.dependencies)
-    for kind, name in (("gcp:compute/subnetwork:Subnetwork", "gateway-proxies"),
-                       ("gcp:compute/address:Address", "gateway-address"),
-                       ("kubernetes:networking.k8s.io/v1:NetworkPolicy", "default-deny")):  # fmt: skip
+    for kind, name in (
+        ("gcp:compute/subnetwork:Subnetwork", "gateway-proxies"),
+        ("gcp:compute/address:Address", "gateway-address"),
+        ("kubernetes:networking.k8s.io/v1:NetworkPolicy", "default-deny"),
+    ):
         assert internal().one(kind, name).urn in depends
 
 
@@ -193,9 +206,13 @@ def test_a_canary_shares_the_bucket_and_has_grants_of_its_own() -> None:
     assert sorted(grants) == sorted(
         grant
         for key in ("gated", "gated-canary")
-        for grant in (("objectViewer", key), ("objectUser", f"{key}-loader"),
-                      ("bucketViewer", key), ("bucketViewer", f"{key}-loader"))
-    )  # fmt: skip
+        for grant in (
+            ("objectViewer", key),
+            ("objectUser", f"{key}-loader"),
+            ("bucketViewer", key),
+            ("bucketViewer", f"{key}-loader"),
+        )
+    )
 
 
 def test_the_address_and_the_base_url_are_outputs() -> None:

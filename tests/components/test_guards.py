@@ -100,9 +100,11 @@ def test_a_loaders_disks_are_under_the_key_as_well() -> None:
     assert made.inputs["parameters"]["disk-encryption-kms-key"] == KEY
     name = made.inputs["metadata"]["name"]
     for job in keyed().of_type("kubernetes:batch/v1:Job"):
-        claims = [volume["ephemeral"]["volumeClaimTemplate"]["spec"]["storageClassName"]
-                  for volume in job.inputs["spec"]["template"]["spec"]["volumes"]
-                  if "ephemeral" in volume]  # fmt: skip
+        claims = [
+            volume["ephemeral"]["volumeClaimTemplate"]["spec"]["storageClassName"]
+            for volume in job.inputs["spec"]["template"]["spec"]["volumes"]
+            if "ephemeral" in volume
+        ]
         assert claims == [name, name]
 
 
@@ -170,8 +172,11 @@ def test_a_perimeter_takes_the_project_in_after_all_else(plan: Plan) -> None:
     found = recorded.one(kind)
     assert found.inputs == {"perimeterName": PERIMETER, "resource": f"projects/{NUMBER}"}
     before = reachable(recorded, found.urn)
-    late = {r.name for r in recorded.resources.values() if not r.type.startswith(("hubstack:", "pulumi:"))
-            and r.urn not in before}  # fmt: skip
+    late = {
+        r.name
+        for r in recorded.resources.values()
+        if not r.type.startswith(("hubstack:", "pulumi:")) and r.urn not in before
+    }
     assert not late, "from outside of the perimeter they could not be made"
 
 

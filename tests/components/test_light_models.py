@@ -39,9 +39,14 @@ def build_loader(model: ModelPlan = RUN) -> Recorded:
     def program() -> None:
         accounts = RunAccounts("a", RunAccountsArgs(stack="test", key=model.key))
         args = RunLoaderArgs(
-            plan=light_plan(), model=model, job=SERVICE.loader, account=accounts.loader, bucket_name="acme-run",
-            hub_secret_id="hub-token", after=(),
-        )  # fmt: skip
+            plan=light_plan(),
+            model=model,
+            job=SERVICE.loader,
+            account=accounts.loader,
+            bucket_name="acme-run",
+            hub_secret_id="hub-token",
+            after=(),
+        )
         RunLoader(f"{model.key}-loader", args)
 
     return record(program)
@@ -85,8 +90,10 @@ def test_a_service_has_one_gpu_and_processors_that_are_always_there() -> None:
     said = template(build_service())
     (container,) = said["containers"]
     assert container["resources"] == {
-        "limits": {"cpu": "4", "memory": "16Gi", "nvidia.com/gpu": "1"}, "cpuIdle": False, "startupCpuBoost": True,
-    }  # fmt: skip
+        "limits": {"cpu": "4", "memory": "16Gi", "nvidia.com/gpu": "1"},
+        "cpuIdle": False,
+        "startupCpuBoost": True,
+    }
     assert said["nodeSelector"] == {"accelerator": "nvidia-l4"}
     assert said["gpuZonalRedundancyDisabled"] is True, "a project's first quota is of GPUs without it"
     assert said["executionEnvironment"] == "EXECUTION_ENVIRONMENT_GEN2"
@@ -193,8 +200,9 @@ def test_a_deployment_names_the_hub_id_and_the_planned_machine() -> None:
     assert inputs["huggingFaceModelId"] == "acme/garden"
     assert inputs["deployConfig"]["dedicatedResources"] == {
         "machineSpec": {"machineType": "g2-standard-12", "acceleratorType": "NVIDIA_L4", "acceleratorCount": 1},
-        "minReplicaCount": 1, "maxReplicaCount": 2,
-    }  # fmt: skip
+        "minReplicaCount": 1,
+        "maxReplicaCount": 2,
+    }
     assert inputs["modelConfig"]["acceptEula"] is True
 
 
@@ -216,8 +224,14 @@ def test_a_deployment_may_leave_the_list_of_a_protected_stack() -> None:
 def test_a_stack_without_gke_models_has_no_network_cluster_or_kubernetes() -> None:
     found = build_fleet(light_plan())
     kinds = {resource.type for resource in found.resources.values()}
-    refused = ("gcp:container/", "gcp:compute/", "kubernetes:", "pulumi:providers:kubernetes", "hubstack:network:",
-               "hubstack:cluster:")  # fmt: skip
+    refused = (
+        "gcp:container/",
+        "gcp:compute/",
+        "kubernetes:",
+        "pulumi:providers:kubernetes",
+        "hubstack:network:",
+        "hubstack:cluster:",
+    )
     assert not [kind for kind in kinds if kind.startswith(refused)]
     apis = {api.inputs["service"].partition(".")[0] for api in found.of_type("gcp:projects/service:Service")}
     assert {"run", "storage", "iam", "secretmanager", "aiplatform"} <= apis

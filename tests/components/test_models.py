@@ -65,12 +65,14 @@ def test_a_bucket_is_a_cache_that_costs_nothing_once_deleted() -> None:
 def test_a_load_is_an_account_a_script_and_a_job(model: ModelPlan, has_token: bool) -> None:
     _, children = build_loader(model).component("hubstack:weights_loader:WeightsLoader")
     token = ("kubernetes:secrets-store.csi.x-k8s.io/v1:SecretProviderClass", f"{model.key}-loader-token")
-    assert children == sorted([
-        ("kubernetes:batch/v1:Job", f"{model.key}-loader-job"),
-        ("kubernetes:core/v1:ConfigMap", f"{model.key}-loader-script"),
-        ("kubernetes:core/v1:ServiceAccount", f"{model.key}-loader-account"),
-        *([token] if has_token else []),
-    ])  # fmt: skip
+    assert children == sorted(
+        [
+            ("kubernetes:batch/v1:Job", f"{model.key}-loader-job"),
+            ("kubernetes:core/v1:ConfigMap", f"{model.key}-loader-script"),
+            ("kubernetes:core/v1:ServiceAccount", f"{model.key}-loader-account"),
+            *([token] if has_token else []),
+        ]
+    )
 
 
 def test_a_job_waits_for_long_loads() -> None:

@@ -24,9 +24,12 @@ THEIRS = "projects/acme/notificationChannels/123"
 @cache
 def build(monitoring: MonitoringPlan = MonitoringPlan()) -> Recorded:  # noqa: B008  frozen
     args = ObservabilityArgs(
-        plan=observed_plan(monitoring), monitoring=monitoring, metrics=load_catalog().engine_metrics,
-        project_number="42", after=(),
-    )  # fmt: skip
+        plan=observed_plan(monitoring),
+        monitoring=monitoring,
+        metrics=load_catalog().engine_metrics,
+        project_number="42",
+        after=(),
+    )
     return record(lambda: Observability("observability", args))
 
 
@@ -37,8 +40,12 @@ def policy(name: str, monitoring: MonitoringPlan = MonitoringPlan()) -> dict[str
 def test_a_stack_has_a_dashboard_and_one_for_each_model() -> None:
     boards = build().of_type("gcp:monitoring/dashboard:Dashboard")
     assert [board.name for board in boards] == [
-        "chat-dashboard", "embed-dashboard", "gated-dashboard", "observability-stack", "tpu-dashboard"
-    ]  # fmt: skip
+        "chat-dashboard",
+        "embed-dashboard",
+        "gated-dashboard",
+        "observability-stack",
+        "tpu-dashboard",
+    ]
     assert json.loads(boards[0].inputs["dashboardJson"])["displayName"] == "hubstack test: chat"
 
 

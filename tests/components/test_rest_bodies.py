@@ -26,7 +26,7 @@ from tests.support.rest.inputs import (
     provider,
     resources,
     samples,
-)  # fmt: skip
+)
 
 PAGE = golden.PROJECT / "docs" / "reference" / "request-bodies.md"
 
@@ -77,10 +77,15 @@ def test_every_field_of_the_table_is_an_input_of_the_sdk(token: str) -> None:
     taken = {path[:end] for path, _ in sdk.samples(sdk.arguments(token)) for end in range(1, len(path) + 1)}
     wrong = {dotted(path) for path in named(bodies.table()[token]["fields"])} - {dotted(path) for path in taken}
     # Services and jobs of Cloud Run share the rules of a template; a job lacks some of it.
-    shared = {"template.template.containers.buildInfos", "template.template.containers.readinessProbe",
-              "template.template.containers.readinessProbe.successThreshold", "template.template.sandboxes",
-              "template.template.sandboxes.templates", "template.template.sandboxes.templates.commands",
-              "template.template.sandboxes.templates.envs"}  # fmt: skip
+    shared = {
+        "template.template.containers.buildInfos",
+        "template.template.containers.readinessProbe",
+        "template.template.containers.readinessProbe.successThreshold",
+        "template.template.sandboxes",
+        "template.template.sandboxes.templates",
+        "template.template.sandboxes.templates.commands",
+        "template.template.sandboxes.templates.envs",
+    }
     assert wrong <= shared, wrong
 
 
@@ -92,24 +97,31 @@ def test_a_resource_that_the_table_lacks_is_refused_with_what_to_do() -> None:
 
 def test_a_pool_becomes_the_body_that_the_provider_sends() -> None:
     inputs = {
-        "cluster": "projects/acme/locations/us-central1/clusters/hubstack", "location": "us-central1", "name": "l4",
-        "maxPodsPerNode": 32, "nodeLocations": ["us-central1-a"],
+        "cluster": "projects/acme/locations/us-central1/clusters/hubstack",
+        "location": "us-central1",
+        "name": "l4",
+        "maxPodsPerNode": 32,
+        "nodeLocations": ["us-central1-a"],
         "nodeConfig": {
-            "machineType": "g2-standard-4", "labels": {"cloud.google.com/compute-class": "l4"},
+            "machineType": "g2-standard-4",
+            "labels": {"cloud.google.com/compute-class": "l4"},
             "guestAccelerators": [{"type": "nvidia-l4", "count": 1}],
         },
-    }  # fmt: skip
+    }
     request = bodies.translate(POOL, "pool", inputs, {"project": "acme"})
     assert request.parameters == {"parent": "projects/acme/locations/us-central1/clusters/hubstack"}
     assert request.body == {
         "nodePool": {
-            "name": "l4", "maxPodsConstraint": {"maxPodsPerNode": 32}, "locations": ["us-central1-a"],
+            "name": "l4",
+            "maxPodsConstraint": {"maxPodsPerNode": 32},
+            "locations": ["us-central1-a"],
             "config": {
-                "machineType": "g2-standard-4", "labels": {"cloud.google.com/compute-class": "l4"},
+                "machineType": "g2-standard-4",
+                "labels": {"cloud.google.com/compute-class": "l4"},
                 "accelerators": [{"acceleratorType": "nvidia-l4", "acceleratorCount": 1}],
             },
         }
-    }  # fmt: skip
+    }
 
 
 def test_lists_maps_and_texts_become_what_the_api_has() -> None:

@@ -33,7 +33,7 @@ from tests.support.rest.inputs import (
     dotted,
     one_of_each,
     richest,
-)  # fmt: skip
+)
 
 IDENTITY = "gcp:projects/serviceIdentity:ServiceIdentity"
 """Has no body: all of it is in the path."""
@@ -84,38 +84,52 @@ def _same_body(token: str, one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 ENUMS = {
     CLUSTER: {
-        "binaryAuthorization.evaluationMode", "databaseEncryption.state",
-        "datapathProvider", "gatewayApiConfig.channel", "monitoringConfig.enableComponents", "networkingMode",
+        "binaryAuthorization.evaluationMode",
+        "databaseEncryption.state",
+        "datapathProvider",
+        "gatewayApiConfig.channel",
+        "monitoringConfig.enableComponents",
+        "networkingMode",
         "releaseChannel.channel",
     },
     POOL: {
-        "autoscaling.locationPolicy", "nodeConfig.guestAccelerators.gpuDriverInstallationConfig.gpuDriverVersion",
+        "autoscaling.locationPolicy",
+        "nodeConfig.guestAccelerators.gpuDriverInstallationConfig.gpuDriverVersion",
         "nodeConfig.guestAccelerators.gpuSharingConfig.gpuSharingStrategy",
-        "nodeConfig.reservationAffinity.consumeReservationType", "nodeConfig.taints.effect",
-        "nodeConfig.workloadMetadataConfig.mode", "placementPolicy.type", "upgradeSettings.strategy",
+        "nodeConfig.reservationAffinity.consumeReservationType",
+        "nodeConfig.taints.effect",
+        "nodeConfig.workloadMetadataConfig.mode",
+        "placementPolicy.type",
+        "upgradeSettings.strategy",
     },
     NETWORK: {"routingMode"},
     NAT: {
-        "logConfig.filter", "natIpAllocateOption", "sourceSubnetworkIpRangesToNat",
+        "logConfig.filter",
+        "natIpAllocateOption",
+        "sourceSubnetworkIpRangesToNat",
         "subnetworks.sourceIpRangesToNats",
     },
     SUBNET: {"purpose", "role"},
     ADDRESS: {"addressType", "purpose"},
     RUN: {"ingress", "launchStage", "template.executionEnvironment", "template.vpcAccess.egress", "traffics.type"},
     ALERT: {
-        "combiner", "severity", "conditions.conditionThreshold.comparison",
+        "combiner",
+        "severity",
+        "conditions.conditionThreshold.comparison",
         "conditions.conditionThreshold.aggregations.perSeriesAligner",
     },
     REGISTRY: {
-        "format", "mode", "cleanupPolicies.action", "cleanupPolicies.condition.tagState",
-        "remoteRepositoryConfig.dockerRepository.publicRepository", "vulnerabilityScanningConfig.enablementConfig",
+        "format",
+        "mode",
+        "cleanupPolicies.action",
+        "cleanupPolicies.condition.tagState",
+        "remoteRepositoryConfig.dockerRepository.publicRepository",
+        "vulnerabilityScanningConfig.enablementConfig",
     },
     BUDGET: {"budgetFilter.calendarPeriod", "thresholdRules.spendBasis"},
     SLICE: {"workloadPolicy.type"},
-    ENDPOINT: {
-        "deployConfig.dedicatedResources.machineSpec.acceleratorType"
-    },
-}  # fmt: skip
+    ENDPOINT: {"deployConfig.dedicatedResources.machineSpec.acceleratorType"},
+}
 
 
 @pytest.mark.parametrize("token", ENUMS)
@@ -123,10 +137,13 @@ def test_a_value_that_is_none_of_the_documented_is_found(token: str) -> None:
     found = {
         dotted(path)
         for inputs, path in one_of_each(token)
-        if isinstance(at(inputs, path), str) and at(inputs, path) != UNKNOWN
-        and any("NO_SUCH_VALUE" in one and ("is not one of" in one or "none of" in one)
-                for one in by_documents(token, changed(inputs, path, "NO_SUCH_VALUE")))
-    }  # fmt: skip
+        if isinstance(at(inputs, path), str)
+        and at(inputs, path) != UNKNOWN
+        and any(
+            "NO_SUCH_VALUE" in one and ("is not one of" in one or "none of" in one)
+            for one in by_documents(token, changed(inputs, path, "NO_SUCH_VALUE"))
+        )
+    }
     assert found == ENUMS[token]
 
 
@@ -137,15 +154,27 @@ def test_a_value_that_is_none_of_the_documented_is_found(token: str) -> None:
         (POOL, ("nodeConfig", "diskSizeGb"), -(2**40), "is less than the minimum"),
         (POOL, ("nodeConfig", "guestAccelerators", 0, "count"), 2**70, "is greater than the maximum"),
         (POOL, ("name",), "g2-standard-4-with-a-name-of-more-than-forty-characters", "does not match"),
-        (POOL, ("nodeConfig", "guestAccelerators", 0, "gpuSharingConfig"), {"maxSharedClientsPerGpu": 2},
-         "inputs: nodeConfig.guestAccelerators.gpuSharingConfig.gpuSharingStrategy is missing"),
-        (POOL, ("nodeConfig", "machinetype"), "g2-standard-4",
-         "NodeConfig has no field machinetype; nearest: machineType"),
+        (
+            POOL,
+            ("nodeConfig", "guestAccelerators", 0, "gpuSharingConfig"),
+            {"maxSharedClientsPerGpu": 2},
+            "inputs: nodeConfig.guestAccelerators.gpuSharingConfig.gpuSharingStrategy is missing",
+        ),
+        (
+            POOL,
+            ("nodeConfig", "machinetype"),
+            "g2-standard-4",
+            "NodeConfig has no field machinetype; nearest: machineType",
+        ),
         (POOL, ("nodeConfig", "accelerators"), [], "inputs: nodeConfig.accelerators is no input of NodePoolArgs"),
         (CLUSTER, ("nodePools",), [], "an inline pool replaces the cluster"),
         (CLUSTER, ("name",), "Hubstack", "does not match"),
-        (CLUSTER, ("controlPlaneEndpointsConfig", "dnsEndpointConfig", "endpoint"), "gke.goog",
-         "$.cluster.controlPlaneEndpointsConfig.dnsEndpointConfig.endpoint: is set by Google only"),
+        (
+            CLUSTER,
+            ("controlPlaneEndpointsConfig", "dnsEndpointConfig", "endpoint"),
+            "gke.goog",
+            "$.cluster.controlPlaneEndpointsConfig.dnsEndpointConfig.endpoint: is set by Google only",
+        ),
         (NETWORK, ("name",), "Vpc", "$.name: 'Vpc' does not match"),
         (SUBNET, ("region",), "US Central", "$.region: 'US Central' does not match"),
         (BUCKET, ("publicAccessPrevention",), "on", "'on' is not one of ['inherited', 'enforced']"),
@@ -160,14 +189,18 @@ def test_a_value_that_is_none_of_the_documented_is_found(token: str) -> None:
         (RUN, ("template", "nodeSelector"), {}, "$.template.nodeSelector: 'accelerator' is a required property"),
         (RUN, ("tags",), {"a": "b"}, "the document of this revision lacks it"),
         (DASHBOARD, ("dashboardJson",), "{", "is not JSON"),
-        (DASHBOARD, ("dashboardJson",), '{"displayname": "Models"}',
-         "Dashboard has no field displayname; nearest: displayName"),
+        (
+            DASHBOARD,
+            ("dashboardJson",),
+            '{"displayname": "Models"}',
+            "Dashboard has no field displayname; nearest: displayName",
+        ),
         (DASHBOARD, ("dashboardJson",), '{"gridLayout": {}}', "'displayName' is a required property"),
         (ALERT, ("conditions", 0, "conditionPrometheusQueryLanguage", "query"), None, "is not of type 'string'"),
         (API, ("service",), "run", "does not match"),
         (ACCOUNT, ("accountId",), "a-name-of-more-than-thirty-characters", "does not match"),
     ],
-)  # fmt: skip
+)
 def test_a_fault_is_told_with_its_place(token: str, path: Place, value: Any, said: str) -> None:
     found = bodies.problems(token, "one", changed(richest(token, path), path, value), {"region": "us-central1"})
     assert any(said in one for one in found), found

@@ -34,9 +34,14 @@ def build_disk() -> Recorded:
 def build_transfer() -> Recorded:
     def program() -> None:
         args = DiskTransferArgs(
-            cluster_id="c", region="us-central1", zones=("us-central1-a", ZONE), max_nodes=2, throughput_mib=2400,
-            node_account_email="nodes@acme", kubernetes=kubernetes.Provider("k"),
-        )  # fmt: skip
+            cluster_id="c",
+            region="us-central1",
+            zones=("us-central1-a", ZONE),
+            max_nodes=2,
+            throughput_mib=2400,
+            node_account_email="nodes@acme",
+            kubernetes=kubernetes.Provider("k"),
+        )
         DiskTransfer("hyperdisk-ml", args, pulumi.ResourceOptions(providers=[gcp.Provider("g")]))
 
     return record(program)

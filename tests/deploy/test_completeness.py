@@ -12,8 +12,13 @@ from hubstack.plan import ModelPlan, Plan, PoolPlan, Replicas
 from tests.support.facts import ask, llama, plan, steps
 from tests.support.plans import make_plan
 
-LLAMA_70B = {"hidden_size": 8192, "intermediate_size": 28672, "num_hidden_layers": 80, "num_attention_heads": 64,
-             "num_key_value_heads": 8}  # fmt: skip
+LLAMA_70B = {
+    "hidden_size": 8192,
+    "intermediate_size": 28672,
+    "num_hidden_layers": 80,
+    "num_attention_heads": 64,
+    "num_key_value_heads": 8,
+}
 
 
 @cache
@@ -63,7 +68,7 @@ BROKEN: dict[str, tuple[Callable[[Plan], Plan], str]] = {
     "a pool too few": (lambda whole: replace(whole, pools=whole.pools[:1]), "1 pools of capacity on-demand, but 2"),
     "more replicas than pools": (model(replicas=Replicas(min=1, max=3)), "2 pools of capacity on-demand, but 3"),
     "a group of another size": (model(hosts=2), "4 nodes per slice, but its groups have 2"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("how", BROKEN)

@@ -31,9 +31,11 @@ def git_oid(content: bytes) -> str:
 class Hub:
     files: dict[str, bytes] = field(
         default_factory=lambda: {
-            "config.json": CONFIG, "model.safetensors": WEIGHTS, "original/model.safetensors": b"another copy",
+            "config.json": CONFIG,
+            "model.safetensors": WEIGHTS,
+            "original/model.safetensors": b"another copy",
         }
-    )  # fmt: skip
+    )
     gated: bool = False
     is_hub: bool = True
     """Else a proxy answers, which knows nothing of commits."""
@@ -44,10 +46,13 @@ class Hub:
     def tree(self) -> list[dict[str, Any]]:
         return [
             {"type": "file", "path": path, "size": len(content), "oid": git_oid(content)}
-            | ({"lfs": {"oid": hashlib.sha256(content).hexdigest(), "size": len(content), "pointerSize": 134}}
-               if path.endswith(".safetensors") else {})
+            | (
+                {"lfs": {"oid": hashlib.sha256(content).hexdigest(), "size": len(content), "pointerSize": 134}}
+                if path.endswith(".safetensors")
+                else {}
+            )
             for path, content in self.files.items()
-        ]  # fmt: skip
+        ]
 
 
 def handler_of(hub: Hub) -> type[BaseHTTPRequestHandler]:
@@ -100,11 +105,20 @@ def hub() -> Iterator[Hub]:
 def locked(**changes: Any) -> dict[str, Any]:
     files = [
         {"path": "config.json", "size_bytes": len(CONFIG), "sha256": None, "git_oid": git_oid(CONFIG)},
-        {"path": "model.safetensors", "size_bytes": len(WEIGHTS), "git_oid": None,
-         "sha256": hashlib.sha256(WEIGHTS).hexdigest()},
-    ]  # fmt: skip
-    said = {"repo_id": REPO, "commit": COMMIT, "patterns": ["*.safetensors", "*.json"],
-            "exclude": ["original/*"], "files": files}  # fmt: skip
+        {
+            "path": "model.safetensors",
+            "size_bytes": len(WEIGHTS),
+            "git_oid": None,
+            "sha256": hashlib.sha256(WEIGHTS).hexdigest(),
+        },
+    ]
+    said = {
+        "repo_id": REPO,
+        "commit": COMMIT,
+        "patterns": ["*.safetensors", "*.json"],
+        "exclude": ["original/*"],
+        "files": files,
+    }
     return said | changes
 
 
@@ -119,13 +133,25 @@ def run(hub: Hub, folder: Path, manifest: dict[str, Any], *, token: bool = False
     (folder / "scratch").mkdir(exist_ok=True)
     (folder / "token").write_text(TOKEN)
     env = {
-        "PATH": os.environ["PATH"], "HOME": str(folder / "home"), "HF_HOME": str(folder / "home"),
-        "HF_ENDPOINT": hub.url, "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_ETAG_TIMEOUT": "5",
-    }  # fmt: skip
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder / "home"),
+        "HF_HOME": str(folder / "home"),
+        "HF_ENDPOINT": hub.url,
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_ETAG_TIMEOUT": "5",
+    }
     if token:
         env["HF_TOKEN_PATH"] = str(folder / "token")
-    command = [sys.executable, str(SCRIPT), "--manifest", str(folder / "manifest.json"),
-               "--target", str(folder / "bucket"), "--scratch", str(folder / "scratch")]  # fmt: skip
+    command = [
+        sys.executable,
+        str(SCRIPT),
+        "--manifest",
+        str(folder / "manifest.json"),
+        "--target",
+        str(folder / "bucket"),
+        "--scratch",
+        str(folder / "scratch"),
+    ]
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
     return Run(done.returncode, done.stdout + done.stderr)
 
@@ -300,8 +326,10 @@ def test_an_index_of_files_beside_it_lands(hub: Hub, tmp_path: Path) -> None:
 
 def test_a_folder_that_lacks_a_part_of_its_index_is_not_complete(hub: Hub, tmp_path: Path) -> None:
     parts = [f"model-0000{n}-of-00002.safetensors" for n in (1, 2)]
-    hub.files = {parts[0]: WEIGHTS, "model.safetensors.index.json": json.dumps(
-        {"weight_map": dict(zip("ab", parts, strict=True))}).encode()}  # fmt: skip
+    hub.files = {
+        parts[0]: WEIGHTS,
+        "model.safetensors.index.json": json.dumps({"weight_map": dict(zip("ab", parts, strict=True))}).encode(),
+    }
     done = run(hub, tmp_path, locked(files=[], patterns=["*.safetensors", "*.json"]))
     assert (done.code, parts[1] in done.text) == (4, True), "another try would not help"
     assert load_weights.MARKER not in landed(tmp_path), "no server starts from it"

@@ -56,12 +56,26 @@ def start(hub: StandIn, folder: Path) -> subprocess.Popen[str]:
     (folder / "scratch").mkdir(exist_ok=True)
     (folder / "token").write_text(ACCESS)
     env = {
-        "PATH": os.environ["PATH"], "HOME": str(folder / "home"), "HF_HOME": str(folder / "home"),
-        "HF_ENDPOINT": hub.url, "HF_HUB_DISABLE_TELEMETRY": "1", "HF_TOKEN_PATH": str(folder / "token"),
-        "HF_HUB_ETAG_TIMEOUT": "2", "HF_HUB_DOWNLOAD_TIMEOUT": "2", "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    }  # fmt: skip
-    command = [sys.executable, str(SCRIPT), "--manifest", str(folder / "manifest.json"),
-               "--target", str(folder / "bucket"), "--scratch", str(folder / "scratch")]  # fmt: skip
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder / "home"),
+        "HF_HOME": str(folder / "home"),
+        "HF_ENDPOINT": hub.url,
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_TOKEN_PATH": str(folder / "token"),
+        "HF_HUB_ETAG_TIMEOUT": "2",
+        "HF_HUB_DOWNLOAD_TIMEOUT": "2",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    }
+    command = [
+        sys.executable,
+        str(SCRIPT),
+        "--manifest",
+        str(folder / "manifest.json"),
+        "--target",
+        str(folder / "bucket"),
+        "--scratch",
+        str(folder / "scratch"),
+    ]
     return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

@@ -57,8 +57,9 @@ def test_accelerators_and_memory_are_limited_to_what_is_requested(model: ModelPl
     } == resources["limits"]
 
 
-@pytest.mark.parametrize(("surge", "expected"), [(0, {"maxSurge": 0, "maxUnavailable": 1}),
-                                                 (1, {"maxSurge": 1, "maxUnavailable": 0})])  # fmt: skip
+@pytest.mark.parametrize(
+    ("surge", "expected"), [(0, {"maxSurge": 0, "maxUnavailable": 1}), (1, {"maxSurge": 1, "maxUnavailable": 0})]
+)
 def test_a_rollout_takes_a_second_accelerator_only_where_the_plan_has_one(surge: int, expected: dict) -> None:
     strategy = manifests.deployment(PLAN, replace(CHAT, max_surge=surge))["spec"]["strategy"]["rollingUpdate"]
     assert strategy == expected
@@ -141,17 +142,19 @@ def test_the_locked_hashes_reach_the_loader() -> None:
     told = json.loads(manifests.loader_config(PLAN, CHAT)["data"]["manifest.json"])
     assert told["commit"] == CHAT.commit
     assert [(f["path"], f["sha256"], f["git_oid"]) for f in told["files"]] == [
-        ("config.json", None, "b" * 40), ("model.safetensors", "c" * 64, None),
-    ]  # fmt: skip
+        ("config.json", None, "b" * 40),
+        ("model.safetensors", "c" * 64, None),
+    ]
     assert told["exclude"] == ["original/*"]
 
 
 def test_all_that_a_load_is_made_of_is_in_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     weights = CHAT.weights
     others = (
-        replace(weights, commit="9" * 40), replace(weights, files=weights.files[:1]),
+        replace(weights, commit="9" * 40),
+        replace(weights, files=weights.files[:1]),
         replace(weights, loader_image="python:3.13"),
-    )  # fmt: skip
+    )
     found = {manifests.loader_name(replace(CHAT, weights=other)) for other in (weights, *others)}
     with monkeypatch.context() as patched:
         patched.setattr("hubstack.deploy.manifests.loader.loader_requirements", lambda: "x==1")
@@ -173,8 +176,9 @@ def test_the_namespace_is_restricted_unless_a_tpu_server_must_be_root() -> None:
 def test_a_class_tries_its_pools_in_order_and_no_other_machine() -> None:
     spec = manifests.capacity_class(CLASSES[2])["spec"]
     assert spec["priorities"] == [
-        {"nodepools": ["g2-standard-8-spot-0a1b2c"]}, {"nodepools": ["g2-standard-8-on-demand-0a1b2c"]},
-    ]  # fmt: skip
+        {"nodepools": ["g2-standard-8-spot-0a1b2c"]},
+        {"nodepools": ["g2-standard-8-on-demand-0a1b2c"]},
+    ]
     assert spec["whenUnsatisfiable"] == "DoNotScaleUp"
 
 

@@ -17,8 +17,9 @@ from tests.support.plans import CHAT, GATED, GIB, make_plan
 
 OLD = "9" * 40
 STREAMED = replace(CHAT, loading=LoadingPlan(method=LoadingMethod.RUNAI_STREAMER, uri="gs://b/c", buffer_bytes=GIB))
-ON_DISK = replace(CHAT, loading=LoadingPlan(method=LoadingMethod.HYPERDISK_ML, zone="us-central1-b",
-                                            disk_throughput_mib=2400))  # fmt: skip
+ON_DISK = replace(
+    CHAT, loading=LoadingPlan(method=LoadingMethod.HYPERDISK_ML, zone="us-central1-b", disk_throughput_mib=2400)
+)
 RELOCKED = replace(CHAT, weights=replace(CHAT.weights, replaces=OLD))
 
 
@@ -49,8 +50,10 @@ def test_a_server_on_a_disk_mounts_its_claim_for_reading_and_runs_in_its_zone() 
     claim = spec["volumes"][0]["persistentVolumeClaim"]
     assert claim == {"claimName": weights_disk.claim_name(ON_DISK), "readOnly": True}
     assert spec["containers"][0]["volumeMounts"][0] == {
-        "name": "weights", "mountPath": "/weights", "readOnly": True,
-    }  # fmt: skip
+        "name": "weights",
+        "mountPath": "/weights",
+        "readOnly": True,
+    }
     assert spec["nodeSelector"]["topology.kubernetes.io/zone"] == "us-central1-b"
     assert template(ON_DISK)["metadata"]["annotations"] == {}
     assert "topology.kubernetes.io/zone" not in template(CHAT)["spec"]["nodeSelector"]
@@ -60,8 +63,9 @@ def test_a_disk_is_filled_from_the_folder_of_its_commit_by_who_may_read_it() -> 
     plan = plan_of(ON_DISK)
     source, claim = manifests.data_source(plan, ON_DISK), manifests.weights_claim(plan, ON_DISK)
     assert source["spec"]["cloudStorage"] == {
-        "serviceAccountName": "chat-loader", "uri": f"gs://acme-models-test-test-chat/{CHAT.commit}/",
-    }  # fmt: skip
+        "serviceAccountName": "chat-loader",
+        "uri": f"gs://acme-models-test-test-chat/{CHAT.commit}/",
+    }
     reference = claim["spec"]["dataSourceRef"]
     assert (reference["kind"], reference["name"]) == ("GCPDataSource", source["metadata"]["name"])
     assert reference["apiGroup"] == source["apiVersion"].split("/")[0]

@@ -89,8 +89,12 @@ def test_a_request_is_held_as_long_as_the_plan_says_and_then_answered_for_up_to_
 def test_the_interceptor_knows_a_model_by_the_names_that_callers_use() -> None:
     (rule,) = manifests.interceptor_route(PLAN, RESTING)["spec"]["rules"]
     assert rule["hosts"] == [
-        "chat.models.svc.cluster.local", "chat-wake", "chat-wake.models", "chat-wake.models.svc", WAKE,
-    ]  # fmt: skip
+        "chat.models.svc.cluster.local",
+        "chat-wake",
+        "chat-wake.models",
+        "chat-wake.models.svc",
+        WAKE,
+    ]
 
 
 def test_the_route_ends_at_the_servers_own_service() -> None:

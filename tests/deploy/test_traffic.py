@@ -16,10 +16,12 @@ from tests.support.plans import CHAT, EMBED, GATED, RESTING, TPU, with_engine, w
 
 INTERNAL = GatewayPlan(timeout_seconds=3600)
 PICKED = replace(INTERNAL, mode=GatewayMode.INFERENCE)
-EXTERNAL = replace(INTERNAL, exposure=Exposure.EXTERNAL, auth=GatewayAuth.API_KEYS, certificate="acme",
-                   host="models.example.com")  # fmt: skip
-CANARY = replace(GATED, key="gated-canary", commit="9" * 40, canary_of="gated", canary_weight=10,
-                 replicas=Replicas(min=1, max=1))  # fmt: skip
+EXTERNAL = replace(
+    INTERNAL, exposure=Exposure.EXTERNAL, auth=GatewayAuth.API_KEYS, certificate="acme", host="models.example.com"
+)
+CANARY = replace(
+    GATED, key="gated-canary", commit="9" * 40, canary_of="gated", canary_weight=10, replicas=Replicas(min=1, max=1)
+)
 
 
 def plan(gateway: GatewayPlan = INTERNAL, *more: ModelPlan) -> Plan:
@@ -151,8 +153,9 @@ def test_answers_have_the_time_that_was_asked_for_and_begun_ones_are_not_cut() -
     policy = manifests.backend_policy(plan(), GATED)
     assert policy["spec"]["targetRef"] == {"group": "", "kind": "Service", "name": "gated"}
     assert policy["spec"]["default"] == {
-        "timeoutSec": 3600, "connectionDraining": {"drainingTimeoutSec": GATED.server.termination_grace_seconds},
-    }  # fmt: skip
+        "timeoutSec": 3600,
+        "connectionDraining": {"drainingTimeoutSec": GATED.server.termination_grace_seconds},
+    }
     assert "timeouts" not in json.dumps(rules(GATED)), "GKE ignores them, and who reads them is misled"
 
 
@@ -172,9 +175,10 @@ def test_iap_guards_every_backend_and_the_interceptor_too() -> None:
     own = replace(EXTERNAL, auth=GatewayAuth.IAP, iap_client_id="1-a.apps.googleusercontent.com")
     made = plan(own)
     expected = {
-        "enabled": True, "clientID": "1-a.apps.googleusercontent.com",
+        "enabled": True,
+        "clientID": "1-a.apps.googleusercontent.com",
         "oauth2ClientSecret": {"name": "gateway-iap-client"},
-    }  # fmt: skip
+    }
     policies = [manifests.backend_policy(made, model) for model in (EMBED, GATED, TPU)]
     for policy in (*policies, manifests.interceptor_policy(made)):
         assert policy["spec"]["default"]["iap"] == expected
@@ -231,8 +235,9 @@ def test_a_pool_is_served_by_its_own_picker_on_its_own_pods() -> None:
     pools = [manifests.inference_pool(made, model)["spec"] for model in (GATED, CANARY)]
     assert [pool["endpointPickerRef"]["name"] for pool in pools] == ["gated-picker", "gated-canary-picker"]
     assert [pool["selector"]["matchLabels"]["app.kubernetes.io/instance"] for pool in pools] == [
-        "gated", "gated-canary",
-    ]  # fmt: skip
+        "gated",
+        "gated-canary",
+    ]
     args = manifests.picker(made, GATED)["spec"]["template"]["spec"]["containers"][0]["args"]
     assert args[args.index("--pool-name") + 1] == "gated"
 
@@ -272,8 +277,9 @@ def test_each_engine_is_given_the_key_by_reference(engine: EngineKind, variable:
     guarded, open_ = container(EXTERNAL), container(INTERNAL)
     (added,) = [entry for entry in guarded["env"] if entry not in open_["env"]]
     assert added == {
-        "name": variable, "valueFrom": {"secretKeyRef": {"name": "gateway-api-key", "key": "API_KEY"}},
-    }  # fmt: skip
+        "name": variable,
+        "valueFrom": {"secretKeyRef": {"name": "gateway-api-key", "key": "API_KEY"}},
+    }
     assert guarded["args"] == [*open_["args"], *flags]
 
 

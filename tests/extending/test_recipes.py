@@ -72,8 +72,13 @@ class Copy:
         env = os.environ | {"PYTHONPATH": f"{self.root}{os.pathsep}{self.root / 'components'}"}
         done = subprocess.run(
             [sys.executable, "-m", "hubstack", command, EXAMPLE, "--json"],
-            cwd=self.root, env=env, capture_output=True, text=True, check=False, timeout=120,
-        )  # fmt: skip
+            cwd=self.root,
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
@@ -120,8 +125,13 @@ def test_an_accelerator(copy: Copy) -> None:
     def image(data: Any) -> None:
         first(data["engines"], id="vllm")["images"][0]["accelerators"].append("acme")
 
-    for name, edit in (("accelerators", card), ("machine_types", machine), ("zones", zone), ("prices", price),
-                       ("engines", image)):  # fmt: skip
+    for name, edit in (
+        ("accelerators", card),
+        ("machine_types", machine),
+        ("zones", zone),
+        ("prices", price),
+        ("engines", image),
+    ):
         copy.rows(f"hubstack/catalog/{name}.yaml", edit)
     model = copy.placed(accelerator="acme")
     assert (model["machine_type"], model["gke_accelerator"]) == ("z1-standard-4", "nvidia-acme")
@@ -136,8 +146,14 @@ def test_an_engine(copy: Copy) -> None:
 
     def row(data: Any) -> None:
         like = first(data["engines"], id="llama-cpp")
-        more = {"id": "acme", "name": "Acme", "formats": ["safetensors"], "command": ["acme"],
-                "arguments": ["serve", "{model_path}", "--listen={port}"], "health_path": "/ready"}  # fmt: skip
+        more = {
+            "id": "acme",
+            "name": "Acme",
+            "formats": ["safetensors"],
+            "command": ["acme"],
+            "arguments": ["serve", "{model_path}", "--listen={port}"],
+            "health_path": "/ready",
+        }
         data["engines"].append({**like, **more})
 
     def metrics(data: Any) -> None:

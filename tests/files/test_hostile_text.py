@@ -171,9 +171,16 @@ def test_a_character_that_is_printable_and_draws_nothing_is_shown(blank: str) ->
 
 @pytest.mark.parametrize(
     "command",
-    ["::error file=a::b", "  ::stop-commands::x", "x ##[group]y", "x ##vso[task.complete]", "##teamcity[message]",
-     "section_start:1560896352:x\r\x1b[0K", "section_end:1:x"],
-)  # fmt: skip
+    [
+        "::error file=a::b",
+        "  ::stop-commands::x",
+        "x ##[group]y",
+        "x ##vso[task.complete]",
+        "##teamcity[message]",
+        "section_start:1560896352:x\r\x1b[0K",
+        "section_end:1:x",
+    ],
+)
 def test_a_command_to_a_runner_is_not_obeyed_in_a_log_or_in_json(command: str) -> None:
     assert_moves_no_terminal(for_log(f"first\n{command}\n"))
     held = json_text(json.dumps([command], ensure_ascii=False, indent=1))

@@ -182,8 +182,19 @@ def test_every_recipe_reviews_with_the_script_of_the_base_commit() -> None:
 def test_a_change_of_gates_rules_recipes_or_program_starts_a_review() -> None:
     on = yaml.safe_load((RECIPES / "github" / "review.yml").read_text())[True]
     paths = set(on["pull_request"]["paths"])
-    assert {"stacks/**", "policy/**", "examples/gitops/**", ".github/**", "hubstack/**", "components/**", "dev",
-            "__main__.py", "Pulumi.yaml", "pyproject.toml", "uv.lock"} <= paths  # fmt: skip
+    assert {
+        "stacks/**",
+        "policy/**",
+        "examples/gitops/**",
+        ".github/**",
+        "hubstack/**",
+        "components/**",
+        "dev",
+        "__main__.py",
+        "Pulumi.yaml",
+        "pyproject.toml",
+        "uv.lock",
+    } <= paths
 
 
 def test_the_pull_request_of_an_upgrade_is_reviewed_as_any_other() -> None:

@@ -17,13 +17,18 @@ from hubstack.inputs.hub_names import path_problem, revision_problem
 
 COMMIT = "b968826d9c46dd6066d109eabc6255188de91218"
 FACTS = ModelFacts(
-    id="Qwen/Qwen3-8B", revision="main", commit=COMMIT, license="apache-2.0",
-    parameters={"BF16": 8190735360}, parameters_total=8190735360, config={"hidden_size": 4096},
+    id="Qwen/Qwen3-8B",
+    revision="main",
+    commit=COMMIT,
+    license="apache-2.0",
+    parameters={"BF16": 8190735360},
+    parameters_total=8190735360,
+    config={"hidden_size": 4096},
     files=(
         FileFacts(path="config.json", size_bytes=728, git_oid="31553d63b8f18df5d6d440860751533ada3759e4"),
         FileFacts(path="model.safetensors", size_bytes=10**9, sha256="d8" * 32),
     ),
-)  # fmt: skip
+)
 
 words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 tricky = words | st.sampled_from(
@@ -41,19 +46,33 @@ values = st.recursive(
 )
 files = st.lists(
     st.builds(FileFacts, path=paths, size_bytes=numbers, sha256=st.none() | sha256s, git_oid=st.none() | hexes),
-    unique_by=lambda file: file.path, max_size=4,
-)  # fmt: skip
+    unique_by=lambda file: file.path,
+    max_size=4,
+)
 facts = st.builds(
-    ModelFacts, id=ids, revision=revisions, commit=hexes, replaced=st.none() | hexes, asked_id=st.none() | ids,
-    pipeline_tag=st.none() | tricky, library=st.none() | tricky, license=st.none() | tricky,
-    license_name=st.none() | tricky, base_models=st.lists(tricky, max_size=2).map(tuple),
-    datasets=st.lists(tricky, max_size=2).map(tuple), gated=st.none() | tricky, custom_code=st.booleans(),
-    security=st.builds(SecurityFacts, scans_done=st.none() | st.booleans(),
-                       issues=st.dictionaries(paths, tricky, max_size=2)),
-    parameters=st.dictionaries(tricky, numbers, max_size=3), parameters_total=st.none() | numbers,
-    config=st.dictionaries(tricky, values, max_size=4), quantization=st.dictionaries(tricky, values, max_size=2),
+    ModelFacts,
+    id=ids,
+    revision=revisions,
+    commit=hexes,
+    replaced=st.none() | hexes,
+    asked_id=st.none() | ids,
+    pipeline_tag=st.none() | tricky,
+    library=st.none() | tricky,
+    license=st.none() | tricky,
+    license_name=st.none() | tricky,
+    base_models=st.lists(tricky, max_size=2).map(tuple),
+    datasets=st.lists(tricky, max_size=2).map(tuple),
+    gated=st.none() | tricky,
+    custom_code=st.booleans(),
+    security=st.builds(
+        SecurityFacts, scans_done=st.none() | st.booleans(), issues=st.dictionaries(paths, tricky, max_size=2)
+    ),
+    parameters=st.dictionaries(tricky, numbers, max_size=3),
+    parameters_total=st.none() | numbers,
+    config=st.dictionaries(tricky, values, max_size=4),
+    quantization=st.dictionaries(tricky, values, max_size=2),
     files=files.map(lambda found: tuple(sorted(found, key=lambda file: file.path))),
-)  # fmt: skip
+)
 
 
 @given(st.lists(facts, unique_by=lock_key, max_size=3), st.randoms())
@@ -125,7 +144,7 @@ HEAD = f"format: 1\nmodels:\n- id: a/b\n  revision: main\n  commit: {COMMIT}\n"
         ("a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n", "lock:2:8:", "an alias (`*name`)"),
         ("format: " + "[" * 5000, "lock:", ""),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_with_a_lock_is_said_with_its_place(text: str, place: str, message: str) -> None:
     with pytest.raises(LockError) as caught:
         parse_lock(text, "lock")
@@ -153,9 +172,10 @@ def test_an_edited_entry_is_read_by_who_locks_it_anew() -> None:
 
 
 def test_layout_order_and_comments_are_no_edit_and_two_branches_merge() -> None:
-    head, first, second = render_lock([FACTS, replace(FACTS, id="a/b")]).partition("- id: Qwen")[0], *(
-        "- id:" + part for part in render_lock([FACTS, replace(FACTS, id="a/b")]).split("- id:")[1:]
-    )  # fmt: skip
+    head, first, second = (
+        render_lock([FACTS, replace(FACTS, id="a/b")]).partition("- id: Qwen")[0],
+        *("- id:" + part for part in render_lock([FACTS, replace(FACTS, id="a/b")]).split("- id:")[1:]),
+    )
     assert (
         len(parse_lock(head.split("- id")[0] + "# reviewed\n" + second + first.replace(": ", ":  "), "lock").models)
         == 2
@@ -170,8 +190,10 @@ def test_a_lock_of_the_first_format_is_read_as_it_is() -> None:
 
 
 def test_a_thousand_models_of_a_hundred_files_fit_into_a_lock(tmp_path: Path) -> None:
-    files = tuple(FileFacts(path=f"model-{n:05d}-of-00100.safetensors", size_bytes=10**9, sha256="d8" * 32)
-                  for n in range(100))  # fmt: skip
+    files = tuple(
+        FileFacts(path=f"model-{n:05d}-of-00100.safetensors", size_bytes=10**9, sha256="d8" * 32)
+        for n in range(100)
+    )
     assert len(render_lock([replace(FACTS, files=files)])) * 1000 < MAX_BYTES
 
 
@@ -223,9 +245,27 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["../../x", "/etc/passwd", "a//b", "a/./b", "a/", ".", "..", "", "a\\b", "C:/x", "a\x1b[2Jb", "a\nb", "a\x00b",
-     "a\u202eb", "a\u200bb", "a\u3164b", "a\U000e0041b", "a\ufe0fb"],
-)  # fmt: skip
+    [
+        "../../x",
+        "/etc/passwd",
+        "a//b",
+        "a/./b",
+        "a/",
+        ".",
+        "..",
+        "",
+        "a\\b",
+        "C:/x",
+        "a\x1b[2Jb",
+        "a\nb",
+        "a\x00b",
+        "a\u202eb",
+        "a\u200bb",
+        "a\u3164b",
+        "a\U000e0041b",
+        "a\ufe0fb",
+    ],
+)
 def test_a_path_that_leads_out_or_hides_is_refused_where_it_stands(path: str) -> None:
     for facts in (
         replace(FACTS, files=(FileFacts(path=path, size_bytes=1),)),

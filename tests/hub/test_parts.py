@@ -24,8 +24,12 @@ def test_names_tell_which_parts_are_missing(paths: list[str], missing: list[str]
 
 
 def test_only_what_an_engine_loads_must_be_complete() -> None:
-    paths = ["model.safetensors", "consolidated-00001-of-00002.safetensors", "old/model-00001-of-00002.safetensors",
-             "pytorch_model-00001-of-00002.bin"]  # fmt: skip
+    paths = [
+        "model.safetensors",
+        "consolidated-00001-of-00002.safetensors",
+        "old/model-00001-of-00002.safetensors",
+        "pytorch_model-00001-of-00002.bin",
+    ]
     assert loaded_weights(paths) == ("model.safetensors",)
     assert loaded_weights(paths[1:]) == ("pytorch_model-00001-of-00002.bin",)
 

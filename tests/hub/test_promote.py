@@ -143,8 +143,12 @@ def test_the_command_exits_1_while_the_target_is_behind(tmp_path: Path) -> None:
     def run(*words: str) -> tuple[int, str]:
         done = subprocess.run(
             [sys.executable, "-m", "hubstack", "promote", "dev", "prod", *words, "--project", str(tmp_path)],
-            capture_output=True, text=True, timeout=60, check=False, cwd=PROJECT,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            cwd=PROJECT,
+        )
         return done.returncode, done.stdout
 
     moves = "m: a/m moves from 111111111111 to 222222222222\n"

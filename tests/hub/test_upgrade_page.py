@@ -26,22 +26,49 @@ def page(before: ModelFacts, after: ModelFacts) -> str:
 
 
 def test_files_are_compared_by_hash_and_by_size_where_there_is_none() -> None:
-    before = facts(OLD, file("gone"), file("same", sha256="a"), file("hash", sha256="a"), file("size", 1),
-                   file("unknown"), file("git", git_oid="a"), file("became-lfs", git_oid="a"))  # fmt: skip
-    after = facts(NEW, file("new"), file("same", sha256="a"), file("hash", sha256="b"), file("size", 2),
-                  file("unknown"), file("git", git_oid="b"), file("became-lfs", sha256="a"))  # fmt: skip
+    before = facts(
+        OLD,
+        file("gone"),
+        file("same", sha256="a"),
+        file("hash", sha256="a"),
+        file("size", 1),
+        file("unknown"),
+        file("git", git_oid="a"),
+        file("became-lfs", git_oid="a"),
+    )
+    after = facts(
+        NEW,
+        file("new"),
+        file("same", sha256="a"),
+        file("hash", sha256="b"),
+        file("size", 2),
+        file("unknown"),
+        file("git", git_oid="b"),
+        file("became-lfs", sha256="a"),
+    )
     assert {change.path: change.move for change in changed_files(before.files, after.files)} == {
-        "became-lfs": FileMove.UNKNOWN, "git": FileMove.CHANGED, "gone": FileMove.REMOVED,
-        "hash": FileMove.CHANGED, "new": FileMove.ADDED, "size": FileMove.CHANGED, "unknown": FileMove.UNKNOWN,
-    }  # fmt: skip
+        "became-lfs": FileMove.UNKNOWN,
+        "git": FileMove.CHANGED,
+        "gone": FileMove.REMOVED,
+        "hash": FileMove.CHANGED,
+        "new": FileMove.ADDED,
+        "size": FileMove.CHANGED,
+        "unknown": FileMove.UNKNOWN,
+    }
 
 
 def test_the_page_tells_commits_files_licence_gate_code_and_scan() -> None:
     before = facts(OLD, file("w.safetensors", 10, sha256="a"), license="mit")
     after = facts(
-        NEW, file("w.safetensors", 2000, sha256="b"), file("modeling.py", 5, git_oid="c"), license="other",
-        license_name="made-up", gated="manual", custom_code=True, security=SecurityFacts(issues={"w": "unsafe"}),
-    )  # fmt: skip
+        NEW,
+        file("w.safetensors", 2000, sha256="b"),
+        file("modeling.py", 5, git_oid="c"),
+        license="other",
+        license_name="made-up",
+        gated="manual",
+        custom_code=True,
+        security=SecurityFacts(issues={"w": "unsafe"}),
+    )
     assert page(before, after) == (
         "# What the Hub changed\n\nModels: 1 moved to another commit.\n\n## `a/m` (`chat`)\n\n"
         "`111111111111` → `222222222222`\n\n"

@@ -40,11 +40,18 @@ class Outcome:
 
 
 def outcome(
-    *, created: Iterable[str] = (), deleted: Iterable[str] = (), replaced: Iterable[str] = (),
+    *,
+    created: Iterable[str] = (),
+    deleted: Iterable[str] = (),
+    replaced: Iterable[str] = (),
     updated: Iterable[str] = (),
-) -> Outcome:  # fmt: skip
-    return Outcome(created=frozenset(created), deleted=frozenset(deleted), replaced=frozenset(replaced),
-                   updated=frozenset(updated))  # fmt: skip
+) -> Outcome:
+    return Outcome(
+        created=frozenset(created),
+        deleted=frozenset(deleted),
+        replaced=frozenset(replaced),
+        updated=frozenset(updated),
+    )
 
 
 def label(resource: dict[str, Any]) -> str:
@@ -69,9 +76,10 @@ def judge(old: Side, new: Side) -> Outcome:
     """Return what Pulumi would do to bring the old side to the new one."""
     continued = pairs(old, new)
     changed = {
-        urn for urn, before in continued.items()
+        urn
+        for urn, before in continued.items()
         if old.resources[before].get("inputs") != new.resources[urn].get("inputs")
-    }  # fmt: skip
+    }
     replaced = {urn for urn in changed if _frozen(old.resources[continued[urn]]) != _frozen(new.resources[urn])}
     return outcome(
         created=(label(new.resources[urn]) for urn in new.resources.keys() - continued.keys()),

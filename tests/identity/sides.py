@@ -31,18 +31,26 @@ NEW_COMMIT = "0123456789abcdef0123456789abcdef01234567"
 ADDED = "added"
 """Key of the model that is added."""
 ENTRIES: dict[str, tuple[str, str]] = {
-    "quickstart": ("fleet", "Qwen/Qwen3-8B"), "fleet": ("quickstart", "Qwen/Qwen3-4B-Instruct-2507"),
+    "quickstart": ("fleet", "Qwen/Qwen3-8B"),
+    "fleet": ("quickstart", "Qwen/Qwen3-4B-Instruct-2507"),
     "production": ("fleet", "microsoft/Phi-3.5-mini-instruct"),
-    "multi-host": ("quickstart", "BAAI/bge-small-en-v1.5"), "cloud-run": ("fleet", "Qwen/Qwen3-8B"),
+    "multi-host": ("quickstart", "BAAI/bge-small-en-v1.5"),
+    "cloud-run": ("fleet", "Qwen/Qwen3-8B"),
     "vertex": ("fleet", "Qwen/Qwen3-8B"),
-    "sharded/eu": ("quickstart", "BAAI/bge-small-en-v1.5"), "sharded/us": ("quickstart", "BAAI/bge-small-en-v1.5"),
-}  # fmt: skip
+    "sharded/eu": ("quickstart", "BAAI/bge-small-en-v1.5"),
+    "sharded/us": ("quickstart", "BAAI/bge-small-en-v1.5"),
+}
 """The model that is added to an example: another example's lock has it."""
 EDITED = {
-    "quickstart": "qwen3-4b-instruct-2507", "fleet": "llama-3-3-70b-instruct", "production": "support",
-    "multi-host": "deepseek-v3", "cloud-run": "qwen3-4b-instruct-2507", "vertex": "qwen3-4b-instruct-2507",
-    "sharded/eu": "bge-reranker-v2-m3", "sharded/us": "qwen3-4b-instruct-2507",
-}  # fmt: skip
+    "quickstart": "qwen3-4b-instruct-2507",
+    "fleet": "llama-3-3-70b-instruct",
+    "production": "support",
+    "multi-host": "deepseek-v3",
+    "cloud-run": "qwen3-4b-instruct-2507",
+    "vertex": "qwen3-4b-instruct-2507",
+    "sharded/eu": "bge-reranker-v2-m3",
+    "sharded/us": "qwen3-4b-instruct-2507",
+}
 """Key of the model that is removed, gets another context and another commit: with a canary, gated, on a disk, over
 nodes where the example has such a one."""
 
@@ -168,11 +176,20 @@ def _engine(files: Files) -> None:
 
 
 EDITS: dict[str, Callable[[Files], None]] = {
-    "base": lambda _: None, "reorder": _reorder, "rename": _rename, "rename again": _rename_again,
-    "rename and forget": _rename_and_forget, "rename back": _rename_back,
-    "rename without an alias": _rename_for_good, "add": _add, "remove": _remove, "context": _context,
-    "commit": _commit, "capacity": _capacity, "engine": _engine,
-}  # fmt: skip
+    "base": lambda _: None,
+    "reorder": _reorder,
+    "rename": _rename,
+    "rename again": _rename_again,
+    "rename and forget": _rename_and_forget,
+    "rename back": _rename_back,
+    "rename without an alias": _rename_for_good,
+    "add": _add,
+    "remove": _remove,
+    "context": _context,
+    "commit": _commit,
+    "capacity": _capacity,
+    "engine": _engine,
+}
 
 
 @cache
@@ -202,8 +219,11 @@ def write_edit(example: str, edit: str, folder: Path) -> None:
 def files_of(example: str) -> Files:
     """Read list and lock of an example."""
     folder = environment(example).config_file.parent
-    return Files(example, _entries(yaml.safe_load((folder / "models.yaml").read_text())),
-                 list(load_lock(folder / "models.lock.yaml").models))  # fmt: skip
+    return Files(
+        example,
+        _entries(yaml.safe_load((folder / "models.yaml").read_text())),
+        list(load_lock(folder / "models.lock.yaml").models),
+    )
 
 
 def _entries(said: dict[str, Any]) -> dict[str, Any]:

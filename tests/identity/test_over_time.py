@@ -41,18 +41,27 @@ ADDING = {
     "fleet": outcome(updated={*L4, BOARD}),
     "production": outcome(
         # Its service level is that of others, and it always runs: it is one more name in those alerts.
-        updated={*L4, BOARD, "observability-slo-errors-vllm-1", "observability-slo-latency-vllm-2-5s-95",
-                 "observability-unavailable"}
+        updated={
+            *L4,
+            BOARD,
+            "observability-slo-errors-vllm-1",
+            "observability-slo-latency-vllm-2-5s-95",
+            "observability-unavailable",
+        }
     ),
     "multi-host": outcome(
-        created={*made("g2-standard-4-on-demand-8fff4f"), "class-g2-standard-4-on-demand",
-                 "observability-slo-errors-tei-1", "observability-slo-latency-tei-2-876s-95"},
+        created={
+            *made("g2-standard-4-on-demand-8fff4f"),
+            "class-g2-standard-4-on-demand",
+            "observability-slo-errors-tei-1",
+            "observability-slo-latency-tei-2-876s-95",
+        },
         updated={BOARD, "observability-unavailable", CALLERS},
     ),
     "cloud-run": outcome(),
     "vertex": outcome(),
     "sharded/eu": outcome(updated={*L4, BOARD}),
-}  # fmt: skip
+}
 ELSEWHERE = "sharded/us"
 """The cluster that does not take the added model, of which it sees nothing."""
 REMOVING = {
@@ -61,37 +70,62 @@ REMOVING = {
         updated={*L4, BOARD, "autoscaling-interceptor", CALLERS},
     ),
     "fleet": outcome(
-        deleted={*made("g4-standard-96-on-demand-5840fa", "g4-standard-96-reservation-a105ce",
-                       "g4-standard-96-spot-163787"), "class-g4-standard-96-reservation-spot-on-demand-5694",
-                 "[hyperdisk-ml]", "hyperdisk-ml-nodes", "hyperdisk-ml-nodes-class", "hyperdisk-ml-us-central1-b"},
+        deleted={
+            *made(
+                "g4-standard-96-on-demand-5840fa", "g4-standard-96-reservation-a105ce", "g4-standard-96-spot-163787"
+            ),
+            "class-g4-standard-96-reservation-spot-on-demand-5694",
+            "[hyperdisk-ml]",
+            "hyperdisk-ml-nodes",
+            "hyperdisk-ml-nodes-class",
+            "hyperdisk-ml-us-central1-b",
+        },
         updated={BOARD, *READERS},
     ),
     "production": outcome(
-        updated={*L4, BOARD, "observability-slo-errors-vllm-1", "observability-slo-latency-vllm-2-5s-95",
-                 "observability-unavailable"}
+        updated={
+            *L4,
+            BOARD,
+            "observability-slo-errors-vllm-1",
+            "observability-slo-latency-vllm-2-5s-95",
+            "observability-unavailable",
+        }
     ),
     "multi-host": outcome(
-        deleted={*made("a3-highgpu-8g-on-demand-43f3a0", "a3-highgpu-8g-spot-778bbd"),
-                 "class-a3-highgpu-8g-spot-on-demand", "autoscaling-interceptor",
-                 "autoscaling-interceptor-callers", "observability-preempted"},
+        deleted={
+            *made("a3-highgpu-8g-on-demand-43f3a0", "a3-highgpu-8g-spot-778bbd"),
+            "class-a3-highgpu-8g-spot-on-demand",
+            "autoscaling-interceptor",
+            "autoscaling-interceptor-callers",
+            "observability-preempted",
+        },
         updated={BOARD, "observability-pending", CALLERS},
     ),
     "cloud-run": outcome(),
     "sharded/eu": outcome(
-        deleted={*made("g2-standard-4-on-demand-fe7848", "g2-standard-4-spot-16bc01"),
-                 "class-g2-standard-4-spot-on-demand"},
+        deleted={
+            *made("g2-standard-4-on-demand-fe7848", "g2-standard-4-spot-16bc01"),
+            "class-g2-standard-4-spot-on-demand",
+        },
         updated={BOARD},
     ),
     "sharded/us": outcome(updated={*L4, BOARD}),
-}  # fmt: skip
+}
 RENAMING_FOR_GOOD = {
-    "quickstart": {BOARD}, "fleet": {BOARD, "observability-unavailable", *READERS},
-    "production": {BOARD, "observability-unavailable", "observability-slo-errors-vllm-0-5",
-                   "observability-slo-errors-vllm-1", "observability-slo-latency-vllm-1s-99",
-                   "observability-slo-latency-vllm-2-5s-95"},
+    "quickstart": {BOARD},
+    "fleet": {BOARD, "observability-unavailable", *READERS},
+    "production": {
+        BOARD,
+        "observability-unavailable",
+        "observability-slo-errors-vllm-0-5",
+        "observability-slo-errors-vllm-1",
+        "observability-slo-latency-vllm-1s-99",
+        "observability-slo-latency-vllm-2-5s-95",
+    },
     "multi-host": {BOARD, "observability-unavailable", "observability-pending"},
-    "cloud-run": set(), "vertex": set(),
-}  # fmt: skip
+    "cloud-run": set(),
+    "vertex": set(),
+}
 """What names models without being one's own: alerts, the stack's dashboard and policies select by the name of the
 pods."""
 
@@ -158,9 +192,10 @@ FILES = ("load_weights", "manifest", "requirements")
 
 def digest(at: Side, key: str) -> str:
     (found,) = {
-        each["name"].removeprefix(f"{key}-loader-") for each in at.resources.values()
+        each["name"].removeprefix(f"{key}-loader-")
+        for each in at.resources.values()
         if each["type"] == "gcp:cloudrunv2/job:Job" and each["name"].startswith(f"{key}-loader-")
-    }  # fmt: skip
+    }
     return found
 
 
@@ -184,9 +219,11 @@ def servers(at: Side, *keys: str) -> set[str]:
 
 def together(one: Outcome, other: Outcome) -> Outcome:
     return Outcome(
-        created=one.created | other.created, deleted=one.deleted | other.deleted,
-        replaced=one.replaced | other.replaced, updated=one.updated | other.updated,
-    )  # fmt: skip
+        created=one.created | other.created,
+        deleted=one.deleted | other.deleted,
+        replaced=one.replaced | other.replaced,
+        updated=one.updated | other.updated,
+    )
 
 
 def added(example: str) -> Outcome:
@@ -223,17 +260,29 @@ def another_commit(example: str) -> Outcome:
     replaced = {"{}-loader-script", "{}-loader-job", "{}-disk-source", "{}-disk-claim"} & forms(
         base, base.model(key)
     )
-    unmarked = {"account", "loader-account", "peers", "picker-account", "picker-role", "picker-binding",
-                "picker-config", "picker-service", "picker-deployment"}  # fmt: skip
+    unmarked = {
+        "account",
+        "loader-account",
+        "peers",
+        "picker-account",
+        "picker-role",
+        "picker-binding",
+        "picker-config",
+        "picker-service",
+        "picker-deployment",
+    }
     updated = {
-        form for form in forms(base, base.model(key)) - replaced
-        if not form.startswith(("[", "{}-weights", "hub-token")) and form != "gateway-{}-route"
+        form
+        for form in forms(base, base.model(key)) - replaced
+        if not form.startswith(("[", "{}-weights", "hub-token"))
+        and form != "gateway-{}-route"
         and form.partition("{}-")[2] not in unmarked
-    }  # fmt: skip
+    }
     return outcome(
         created={f"[{key}-collector]", f"{key}-collector-script", f"{key}-collector-job"},
-        replaced={form.format(key) for form in replaced}, updated={form.format(key) for form in updated},
-    )  # fmt: skip
+        replaced={form.format(key) for form in replaced},
+        updated={form.format(key) for form in updated},
+    )
 
 
 def renamed(example: str, edit: str) -> Outcome:
@@ -253,8 +302,9 @@ def renamed_for_good(example: str) -> Outcome:
     before, after = side(example, "base"), side(example, "rename without an alias")
     return outcome(
         created=owned(after, *(model.key for model in after.plan.models)),
-        deleted=owned(before, *(model.key for model in before.plan.models)), updated=RENAMING_FOR_GOOD[example],
-    )  # fmt: skip
+        deleted=owned(before, *(model.key for model in before.plan.models)),
+        updated=RENAMING_FOR_GOOD[example],
+    )
 
 
 CASES: dict[str, tuple[str, str, Callable[[str], Outcome]]] = {
@@ -272,9 +322,11 @@ CASES: dict[str, tuple[str, str, Callable[[str], Outcome]]] = {
 """Case to the edits of both sides, and what is expected."""
 REFUSED = {
     ("vertex", "remove"): "lists no models",
-    **{(each, "rename without an alias"): "`qwen3-8b` of the cluster `eu` matches no model in the list"
-       for each in ("sharded/eu", "sharded/us")},
-}  # fmt: skip
+    **{
+        (each, "rename without an alias"): "`qwen3-8b` of the cluster `eu` matches no model in the list"
+        for each in ("sharded/eu", "sharded/us")
+    },
+}
 """Cases that are no update, to what hubstack says: a list of no model; a key that is named under a cluster."""
 LIVES = [(example, case) for example in EXAMPLES for case in CASES if (example, case) not in REFUSED]
 
@@ -299,31 +351,38 @@ def compared(old: Side, new: Side) -> tuple[ResourceChange, ...]:
 
 def announced(changes: tuple[ResourceChange, ...]) -> Outcome:
     by = {action: {each.name for each in changes if each.action is action} for action in Action}
-    return outcome(created=by[Action.CREATE], deleted=by[Action.DELETE], replaced=by[Action.REPLACE],
-                   updated=by[Action.UPDATE])  # fmt: skip
+    return outcome(
+        created=by[Action.CREATE], deleted=by[Action.DELETE], replaced=by[Action.REPLACE], updated=by[Action.UPDATE]
+    )
 
 
 def custom(expected: Outcome) -> Outcome:
     """The diff speaks of what is in the cloud: components are not."""
-    return Outcome(**{
-        name: frozenset(each for each in getattr(expected, name) if not each.startswith("["))
-        for name in ("created", "deleted", "replaced", "updated")
-    })  # fmt: skip
+    return Outcome(
+        **{
+            name: frozenset(each for each in getattr(expected, name) if not each.startswith("["))
+            for name in ("created", "deleted", "replaced", "updated")
+        }
+    )
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_a_rename_leaves_each_resource_to_its_model_and_the_rest_alone(example: str) -> None:
     old, new = side(example, "base"), side(example, "rename")
     now = {
-        form.format(model.key): form.format(renamed_key(model.key) if not model.canary_of else
-                                            f"{renamed_key(model.canary_of)}-canary")
-        for model in old.plan.models for form in forms(old, model)
-    }  # fmt: skip
+        form.format(model.key): form.format(
+            renamed_key(model.key) if not model.canary_of else f"{renamed_key(model.canary_of)}-canary"
+        )
+        for model in old.plan.models
+        for form in forms(old, model)
+    }
     seen = {label(old.resources[was]): label(new.resources[urn]) for urn, was in pairs(old, new).items()}
     assert seen == {each: now.get(each, each) for each in map(label, old.resources.values())}
     for urn, was in pairs(old, new).items():
-        held = [{name: each.get(name) for name in ("provider", "options")} for each in
-                (old.resources[was], new.resources[urn])]  # fmt: skip
+        held = [
+            {name: each.get(name) for name in ("provider", "options")}
+            for each in (old.resources[was], new.resources[urn])
+        ]
         assert held[0] == held[1], urn
     moved = [each for each in compared(old, new) if each.action is Action.SETTINGS]
     assert all(each.old_urn and not each.changes for each in moved), "nothing but the name in Pulumi"
@@ -350,9 +409,11 @@ def test_a_rename_that_forgets_its_former_key_is_announced_as_replacement(exampl
     found = judge(old, new)
     unnamed = {"{}-dashboard"}
     expected = {
-        form.format(model.key) for model in new.plan.models for form in forms(new, model) - unnamed
+        form.format(model.key)
+        for model in new.plan.models
+        for form in forms(new, model) - unnamed
         if not form.startswith("[")
-    }  # fmt: skip
+    }
     assert found.replaced == expected
     assert (found.created, found.deleted) == (frozenset(), frozenset())
     assert announced(compared(old, new)).replaced == found.replaced

@@ -10,8 +10,13 @@ from hubstack.inputs.environment import find_environment, find_project
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     (tmp_path / "Pulumi.yaml").write_text("name: x\n")
-    for path in ("stacks/Pulumi.dev.yaml", "stacks/Pulumi.prod.yaml", "examples/fleet/Pulumi.fleet.yaml",
-                 "examples/two/Pulumi.a.yaml", "examples/two/Pulumi.b.yaml"):  # fmt: skip
+    for path in (
+        "stacks/Pulumi.dev.yaml",
+        "stacks/Pulumi.prod.yaml",
+        "examples/fleet/Pulumi.fleet.yaml",
+        "examples/two/Pulumi.a.yaml",
+        "examples/two/Pulumi.b.yaml",
+    ):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text("config: {}\n")
     (tmp_path / "examples/none").mkdir()

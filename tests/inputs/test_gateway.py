@@ -15,8 +15,11 @@ from hubstack.plan.gateway import Exposure, GatewayAuth, GatewayMode, GatewayPla
 
 LEAST = {"gcp:project": "acme-ml-prod", "gcp:region": "us-central1"}
 EXTERNAL: dict[str, Any] = {
-    "exposure": "external", "auth": "api-keys", "certificate": "acme", "host": "models.example.com",
-}  # fmt: skip
+    "exposure": "external",
+    "auth": "api-keys",
+    "certificate": "acme",
+    "host": "models.example.com",
+}
 
 
 def target(gateway: Any) -> StackSettings:
@@ -40,11 +43,16 @@ def test_an_empty_mapping_is_a_private_gateway_of_plain_services() -> None:
 
 
 def test_every_key_is_read() -> None:
-    assert target({**EXTERNAL, "auth": "iap", "iap_client_id": "12-ab3.apps.googleusercontent.com",
-                   "timeout_seconds": 600}).gateway == GatewayPlan(
-        exposure=Exposure.EXTERNAL, auth=GatewayAuth.IAP, certificate="acme", host="models.example.com",
-        timeout_seconds=600, iap_client_id="12-ab3.apps.googleusercontent.com",
-    )  # fmt: skip
+    assert target(
+        {**EXTERNAL, "auth": "iap", "iap_client_id": "12-ab3.apps.googleusercontent.com", "timeout_seconds": 600}
+    ).gateway == GatewayPlan(
+        exposure=Exposure.EXTERNAL,
+        auth=GatewayAuth.IAP,
+        certificate="acme",
+        host="models.example.com",
+        timeout_seconds=600,
+        iap_client_id="12-ab3.apps.googleusercontent.com",
+    )
     assert target({"mode": "inference", "address": "10.0.0.50"}).gateway == GatewayPlan(
         mode=GatewayMode.INFERENCE, address="10.0.0.50", timeout_seconds=DEFAULT_TIMEOUT_SECONDS
     )
@@ -91,12 +99,15 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     assert all(f"`{key}`" in message for key in ("hubstack:gateway.mode", "hubstack:gateway.host", "colour"))
 
 
-@given(st.text(max_size=40) | st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from(["external", "iap"]),
-    lambda inner: st.dictionaries(
-        st.sampled_from(["mode", "exposure", "host", "auth", "address", "timeout_seconds"]), inner, max_size=4
-    ),
-).map(json.dumps))  # fmt: skip
+@given(
+    st.text(max_size=40)
+    | st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from(["external", "iap"]),
+        lambda inner: st.dictionaries(
+            st.sampled_from(["mode", "exposure", "host", "auth", "address", "timeout_seconds"]), inner, max_size=4
+        ),
+    ).map(json.dumps)
+)
 def test_no_setting_makes_a_traceback(text: str) -> None:
     try:
         gateway = read_settings("dev", {**LEAST, "hubstack:gateway": text}).gateway

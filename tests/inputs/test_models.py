@@ -37,8 +37,10 @@ def test_a_string_is_a_model_with_every_default(tmp_path: Path) -> None:
 def test_capacity_keeps_its_order_and_its_reservation(tmp_path: Path) -> None:
     (model,) = read(tmp_path, "models: [{id: a/b, capacity: [reservation: team-a, spot, on-demand]}]").models
     assert [(step.kind.value, step.reservation) for step in model.capacity] == [
-        ("reservation", "team-a"), ("spot", None), ("on-demand", None),
-    ]  # fmt: skip
+        ("reservation", "team-a"),
+        ("spot", None),
+        ("on-demand", None),
+    ]
 
 
 def test_a_reservation_has_a_machine_type_and_a_zone_and_may_be_of_another_project(tmp_path: Path) -> None:
@@ -74,13 +76,13 @@ def test_later_layers_win_over_earlier_ones(tmp_path: Path) -> None:
     )
     models = read(
         tmp_path,
-        "extends: base.yaml\n"
-        "defaults: {revision: v2}\n"
-        "overrides: {'*': {context: 4096}, c: {context: 512}}\n",
-    ).models  # fmt: skip
+        "extends: base.yaml\ndefaults: {revision: v2}\noverrides: {'*': {context: 4096}, c: {context: 512}}\n",
+    ).models
     assert {m.key: (m.context, m.concurrency, m.revision) for m in models} == {
-        "a": (4096, 3, "v2"), "b": (4096, 4, "v2"), "c": (512, 3, "v2"),
-    }  # fmt: skip
+        "a": (4096, 3, "v2"),
+        "b": (4096, 4, "v2"),
+        "c": (512, 3, "v2"),
+    }
 
 
 def test_scaling_merges_by_its_own_keys_over_the_defaults(tmp_path: Path) -> None:
@@ -99,7 +101,7 @@ def test_replicas_merge_by_their_own_keys(tmp_path: Path) -> None:
         "defaults: {replicas: {max: 5}}\n"
         "models: [{id: a/b, replicas: {min: 2}}]\n"
         "overrides: {b: {replicas: {min: 0}}}\n"
-    )  # fmt: skip
+    )
     (model,) = read(tmp_path, text).models
     assert (model.replicas_min, model.replicas_max) == (0, 5)
 
@@ -118,8 +120,7 @@ RENDERED = {
         "    hint: use `owner/name`, as in the URL of the model page: `Qwen/Qwen3-8B`"
     ),
     "models: [a/b]\nmodels: [c/d]\n": (
-        "dev.models.yaml:2:1: duplicate key `models`\n    models: [c/d]\n    ^\n"
-        "    hint: first defined on line 1"
+        "dev.models.yaml:2:1: duplicate key `models`\n    models: [c/d]\n    ^\n    hint: first defined on line 1"
     ),
     "models:\n- id: a/b\n  replicas: {min: 3, max: 2}\n": (
         "dev.models.yaml:3:13: replicas of `b`: min 3 is above max 2\n      replicas: {min: 3, max: 2}\n"
@@ -146,8 +147,8 @@ RENDERED = {
         "    hint: `trust_remote_code`: Allow the engine to run Python code from the repository"
     ),
     "": "dev.models.yaml: is empty: no models listed\n    hint: for example `models: [Qwen/Qwen3-8B]`; "
-        "see docs/reference/models.md",
-}  # fmt: skip
+    "see docs/reference/models.md",
+}
 
 
 @pytest.mark.parametrize("text", sorted(RENDERED))
@@ -186,7 +187,7 @@ def test_a_problem_is_shown_with_place_caret_and_hint(text: str, tmp_path: Path)
         ("extends: dev.models.yaml", "circular `extends:`"),
         ("x: " + "[" * 3000, "nested deeper than 64 levels"),
     ],
-)  # fmt: skip
+)
 def test_bad_input_is_refused_in_words(text: str | bytes, message: str, tmp_path: Path) -> None:
     assert message in refusal(tmp_path, text)
 
@@ -207,8 +208,32 @@ def test_a_folder_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
         load_request(tmp_path)
 
 
-WORDS = st.sampled_from(["models", "id", "a/b", "name", "context", "replicas", "min", "1", "-3", "true", "null",
-                         "capacity", "spot", "overrides", "*", "defaults", "&a", "*a", "{", "[", "\t", "é"])  # fmt: skip  # noqa: E501
+WORDS = st.sampled_from(
+    [
+        "models",
+        "id",
+        "a/b",
+        "name",
+        "context",
+        "replicas",
+        "min",
+        "1",
+        "-3",
+        "true",
+        "null",
+        "capacity",
+        "spot",
+        "overrides",
+        "*",
+        "defaults",
+        "&a",
+        "*a",
+        "{",
+        "[",
+        "\t",
+        "é",
+    ]
+)
 YAMLISH = st.recursive(WORDS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3))
 
 

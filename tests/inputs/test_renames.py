@@ -62,20 +62,26 @@ def test_former_keys_are_one_or_a_list(tmp_path: Path) -> None:
         ("models:\n- {id: a/b, name: x, was: [b, x]}", "2:27: `x` is the model's current key"),
         ("models:\n- {id: a/b, was: b}", "2:18: `b` is the model's current key"),
         ("models:\n- {id: a/b, name: x, was: c}\n- a/c", "2:27: `c` is the key of another model (dev.models.yaml:"),
-        ("models:\n- {id: a/b, name: x, was: o}\n- {id: a/c, name: y, was: o}",
-         "3:27: `o` is a former key of another model too (dev.models.yaml:2)"),
+        (
+            "models:\n- {id: a/b, name: x, was: o}\n- {id: a/c, name: y, was: o}",
+            "3:27: `o` is a former key of another model too (dev.models.yaml:2)",
+        ),
         ("models:\n- {id: a/b, name: x, was: [o, o]}", "2:27: `was` of `x` contains a duplicate key"),
         ("models:\n- {id: a/b, name: x, was: Old}", '2:27: item 1 of `models.was` may not be `"Old"`'),
         ("models:\n- {id: a/b, name: x, was: []}", "2:27: `models.was` must have at least 1 item"),
         ("models:\n- {id: a/b, name: x, was: [a, b, c, d, e]}", "`models.was` must have at most 4 items"),
         ("models:\n- {id: a/b, name: x, was: 3}", "2:27: `models.was` must be a list"),
         ("models: [a/b]\noverrides: {b: {was: o}}", "unknown key `was`"),
-        ("models:\n- {id: a/b, name: x, was: o, canary: {revision: r, weight: 1}}\n- {id: a/c, name: o-canary}",
-         "`o-canary` is the key of another model (dev.models.yaml:3)"),
-        (f"models:\n- {{id: a/b, name: x, was: {'k' * 36}, canary: {{revision: r, weight: 1}}}}",
-         f"`{'k' * 36}` is too long for a model with a canary"),
+        (
+            "models:\n- {id: a/b, name: x, was: o, canary: {revision: r, weight: 1}}\n- {id: a/c, name: o-canary}",
+            "`o-canary` is the key of another model (dev.models.yaml:3)",
+        ),
+        (
+            f"models:\n- {{id: a/b, name: x, was: {'k' * 36}, canary: {{revision: r, weight: 1}}}}",
+            f"`{'k' * 36}` is too long for a model with a canary",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_former_key_is_refused_at_its_place(text: str, said: str, tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         read(tmp_path, text)
@@ -174,9 +180,11 @@ def test_a_model_stays_where_it_stands(tmp_path: Path) -> None:
     path.write_text(text)
     listed = tmp_path / "stacks" / "dev.models.yaml"
     was = "bge-small-en-v1-5"
-    listed.write_text(listed.read_text().replace(
-        "  - BAAI/bge-small-en-v1.5", f"  - {{id: BAAI/bge-small-en-v1.5, name: texts, was: {was}}}"
-    ))  # fmt: skip
+    listed.write_text(
+        listed.read_text().replace(
+            "  - BAAI/bge-small-en-v1.5", f"  - {{id: BAAI/bge-small-en-v1.5, name: texts, was: {was}}}"
+        )
+    )
     assert write_places(files_of(tmp_path)) == [f"texts: renamed from {was}"]
     held = load_placement(path, "x").models
     assert held["texts"].machine_type == "g2-standard-8", "the dearer node, where it stood"
@@ -187,18 +195,28 @@ def test_a_model_stays_where_it_stands(tmp_path: Path) -> None:
 def test_a_rename_is_told_apart_from_one_that_leaves_and_one_that_comes() -> None:
     before, after = {"a": PLACE, "b": PLACE, "d": PLACE}, {"new": PLACE, "b": OTHER, "c": PLACE}
     assert [line.split(" on ")[0].split(" from ")[0] for line in differences(before, after, {"a": "new"})] == [
-        "new: renamed", "b: moves", "c: placed", "d: removed",
-    ]  # fmt: skip
+        "new: renamed",
+        "b: moves",
+        "c: placed",
+        "d: removed",
+    ]
     assert differences({"new": PLACE}, {"new": PLACE}, {"a": "new"}) == [], "followed before"
 
 
 def test_a_waiver_of_the_former_key_holds_for_the_model() -> None:
-    waiver = Waiver.model_validate({
-        "rule": "HS001", "model": "b", "owner": "a@b.example", "until": dt.date(2099, 1, 1), "why": "x",
-    })  # fmt: skip
+    waiver = Waiver.model_validate(
+        {
+            "rule": "HS001",
+            "model": "b",
+            "owner": "a@b.example",
+            "until": dt.date(2099, 1, 1),
+            "why": "x",
+        }
+    )
     placed = (PlacedWaiver(waiver=waiver, mark=Mark("policy.yaml", 1, 1, "")),)
-    policy = Policy(limits={}, levels=dict.fromkeys(catalogue(), "error"), marks={},
-                    waivers=following(placed, {"b": "chat"}))  # fmt: skip
+    policy = Policy(
+        limits={}, levels=dict.fromkeys(catalogue(), "error"), marks={}, waivers=following(placed, {"b": "chat"})
+    )
     (finding,) = settled([Finding(rule="HS001", message="m", model="chat")], policy, dt.date(2026, 1, 1))
     assert finding.waiver is not None
     assert following(placed, {}) == placed

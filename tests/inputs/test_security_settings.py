@@ -32,15 +32,22 @@ def test_a_perimeter_is_of_no_use_while_the_apis_are_reached_past_it() -> None:
     assert read(servicePerimeter=PERIMETER).security == asked
 
 
-@pytest.mark.parametrize(("key", "value", "why"), [
-    ("kmsKey", KEY.replace("us-central1", "global"), "is a key in `global`, but disks in us-central1 need a key"),
-    ("kmsKey", KEY + "/cryptoKeyVersions/1", "a Cloud KMS key"),
-    ("kmsKey", "hubstack", "a Cloud KMS key"),
-    ("servicePerimeter", "models", "a service perimeter"),
-    ("servicePerimeter", PERIMETER + "\n", "a service perimeter"),
-    ("binaryAuthorization", "yes", "true or false"),
-    ("restrictedApis", "1", "true or false"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("key", "value", "why"),
+    [
+        (
+            "kmsKey",
+            KEY.replace("us-central1", "global"),
+            "is a key in `global`, but disks in us-central1 need a key",
+        ),
+        ("kmsKey", KEY + "/cryptoKeyVersions/1", "a Cloud KMS key"),
+        ("kmsKey", "hubstack", "a Cloud KMS key"),
+        ("servicePerimeter", "models", "a service perimeter"),
+        ("servicePerimeter", PERIMETER + "\n", "a service perimeter"),
+        ("binaryAuthorization", "yes", "true or false"),
+        ("restrictedApis", "1", "true or false"),
+    ],
+)
 def test_a_wrong_value_names_its_setting_and_the_form(key: str, value: str, why: str) -> None:
     with pytest.raises(InputError) as refused:
         read(**{key: value})

@@ -40,12 +40,23 @@ def test_project_and_region_are_enough() -> None:
 
 
 def test_every_setting_is_read() -> None:
-    target = read(models="lists/a.yaml", namespace="serving", budget="5000.50", deletionProtection="false",
-                  zones='["us-central1-a", "us-central1-b"]')  # fmt: skip
+    target = read(
+        models="lists/a.yaml",
+        namespace="serving",
+        budget="5000.50",
+        deletionProtection="false",
+        zones='["us-central1-a", "us-central1-b"]',
+    )
     assert target.changed(source=None) == StackSettings(
-        stack="dev", project="acme-ml-prod", region="us-central1", zones=("us-central1-a", "us-central1-b"),
-        models_file="lists/a.yaml", namespace="serving", budget_usd_per_month=5000.5, deletion_protection=False,
-    )  # fmt: skip
+        stack="dev",
+        project="acme-ml-prod",
+        region="us-central1",
+        zones=("us-central1-a", "us-central1-b"),
+        models_file="lists/a.yaml",
+        namespace="serving",
+        budget_usd_per_month=5000.5,
+        deletion_protection=False,
+    )
 
 
 def test_monitoring_is_on_and_tells_nobody_by_default() -> None:
@@ -57,9 +68,11 @@ def test_who_is_told_and_the_budget_s_account_are_read() -> None:
     channel = "projects/acme/notificationChannels/7"
     target = read(alerts=f'["{channel}", "ops@example.org"]', budget="5000", billingAccount="0A1B2C-3D4E5F-678901")
     assert target.monitoring == MonitoringPlan(
-        emails=("ops@example.org",), channels=(channel,), billing_account="0A1B2C-3D4E5F-678901",
+        emails=("ops@example.org",),
+        channels=(channel,),
+        billing_account="0A1B2C-3D4E5F-678901",
         budget_usd_per_month=5000,
-    )  # fmt: skip
+    )
 
 
 def test_an_account_without_a_budget_is_refused() -> None:
@@ -164,8 +177,13 @@ def test_no_setting_makes_a_traceback(config: dict[str, str]) -> None:
 def test_a_setting_is_one_field_and_no_default_stands_in_pulumi_yaml() -> None:
     assert "config" not in yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())
     assert {key.partition(":")[2] for key in KEYS} - set(SETTINGS) == {
-        "apiKey", "clusters", "hfToken", "iapClientSecret", "models", "shardOf",
-    }, "what a cluster may not have otherwise is said at the field"  # fmt: skip
+        "apiKey",
+        "clusters",
+        "hfToken",
+        "iapClientSecret",
+        "models",
+        "shardOf",
+    }, "what a cluster may not have otherwise is said at the field"
     assert [key for key in KEYS if key.startswith("gcp:")] == ["gcp:project", "gcp:region"]
 
 

@@ -70,9 +70,14 @@ def test_each_model_of_the_list_is_planned_in_its_clusters_and_in_no_other() -> 
     }
     assert keys == {
         "eu": ["bge-reranker-v2-m3", "qwen3-8b", "qwen3-embedding-0-6b"],
-        "us": ["deepseek-r1-0528-qwen3-8b", "phi-3-5-mini-instruct", "qwen3-4b-instruct-2507", "qwen3-8b",
-               "qwen3-embedding-0-6b"],
-    }  # fmt: skip
+        "us": [
+            "deepseek-r1-0528-qwen3-8b",
+            "phi-3-5-mini-instruct",
+            "qwen3-4b-instruct-2507",
+            "qwen3-8b",
+            "qwen3-embedding-0-6b",
+        ],
+    }
 
 
 @pytest.mark.parametrize("cluster", CLUSTERS)
@@ -151,12 +156,18 @@ def test_a_stack_that_says_wrongly_whose_it_is_is_refused(project: Path, before:
         ("region: europe-west1", "region: Europe", f"{FILE}:7:15: `gcp:region` must be a region"),
         ("budget: 12000", "budget: lots", f"{FILE}:10:15: `hubstack:budget` must be a number"),
         ("  hubstack:deletionProtection: false", "  hubstack:budget: 5", f"{FILE}:4:3: `hubstack:budget`"),
-        ("  hubstack:deletionProtection: false", "  hubstack:hfToken: {secure: v1:x}",
-         f"{FILE}:4:3: `hubstack:hfToken` is encrypted for the stack `sharded`, which does not exist"),
-        ("models: [qwen3-8b, qwen3-embedding-0-6b]\n      rest: true\n      budget: 12000",
-         "models: [qwen3-8bb]\n      rest: true\n      budget: 12000", "did you mean `qwen3-8b`?"),
+        (
+            "  hubstack:deletionProtection: false",
+            "  hubstack:hfToken: {secure: v1:x}",
+            f"{FILE}:4:3: `hubstack:hfToken` is encrypted for the stack `sharded`, which does not exist",
+        ),
+        (
+            "models: [qwen3-8b, qwen3-embedding-0-6b]\n      rest: true\n      budget: 12000",
+            "models: [qwen3-8bb]\n      rest: true\n      budget: 12000",
+            "did you mean `qwen3-8b`?",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_environment_is_refused_in_its_own_file(project: Path, before: str, after: str, why: str) -> None:
     edit(project, "Pulumi.sharded.yaml", before, after)
     assert why in refused(project)
@@ -272,13 +283,17 @@ def test_a_preview_of_all_is_what_each_registers(project: Path) -> None:
 def test_a_model_that_changes_its_cluster_is_shown_as_data_that_is_lost(project: Path) -> None:
     (project / "components").unlink()
     shutil.copytree(PROJECT / "components", project / "components")
-    for words in (["init", "-qb", "main"], ["add", "-A"],
-                  ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "before"]):  # fmt: skip
+    for words in (
+        ["init", "-qb", "main"],
+        ["add", "-A"],
+        ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "before"],
+    ):
         subprocess.run(["git", *words], cwd=project, check=True)
     edit(project, "sharded.clusters.yaml", "phi-3-5-mini-instruct: us", "phi-3-5-mini-instruct: eu")
     done = hubstack(project, "diff", "examples/sharded", "--json")
     said = json.loads(done.stdout)
     assert {cluster: [(m["key"], m["action"]) for m in change["models"]] for cluster, change in said.items()} == {
-        "eu": [("phi-3-5-mini-instruct", "added")], "us": [("phi-3-5-mini-instruct", "removed")],
-    }  # fmt: skip
+        "eu": [("phi-3-5-mini-instruct", "added")],
+        "us": [("phi-3-5-mini-instruct", "removed")],
+    }
     assert "phi-3-5-mini-instruct-weights-bucket" in json.dumps(said["us"])

@@ -22,8 +22,15 @@ def test_a_change_is_of_all_models_or_of_one() -> None:
 
 
 def test_a_change_is_read_as_in_a_file() -> None:
-    changed = change_request(REQUEST, ["a.accelerator={any: [l4, h100-80gb]}", "a.capacity=[spot, on-demand]",
-                                       "a.share_gpu=true", "a.kv_cache_dtype=fp8"]).models[0]  # fmt: skip
+    changed = change_request(
+        REQUEST,
+        [
+            "a.accelerator={any: [l4, h100-80gb]}",
+            "a.capacity=[spot, on-demand]",
+            "a.share_gpu=true",
+            "a.kv_cache_dtype=fp8",
+        ],
+    ).models[0]
     assert changed.accelerators == ("l4", "h100-80gb")
     assert [step.kind for step in changed.capacity] == [CapacityKind.SPOT, CapacityKind.ON_DEMAND]
     assert (changed.share_gpu, changed.kv_cache_dtype) == (True, "fp8")
@@ -31,11 +38,16 @@ def test_a_change_is_read_as_in_a_file() -> None:
 
 @pytest.mark.parametrize(
     ("change", "said"),
-    [("contxt=1", "did you mean `context`?"), ("c.context=9000", "no model in the list has the key `c`"),
-     ("context=12", "must be at least 128"), ("context", "SETTING=VALUE"),
-     ("capacity=[spott]", "did you mean `spot`?"), ("replicas.min=9", "min 9 is above max 1"),
-     ("context=[", "is not valid YAML")],
-)  # fmt: skip
+    [
+        ("contxt=1", "did you mean `context`?"),
+        ("c.context=9000", "no model in the list has the key `c`"),
+        ("context=12", "must be at least 128"),
+        ("context", "SETTING=VALUE"),
+        ("capacity=[spott]", "did you mean `spot`?"),
+        ("replicas.min=9", "min 9 is above max 1"),
+        ("context=[", "is not valid YAML"),
+    ],
+)
 def test_what_is_no_change_is_refused(change: str, said: str) -> None:
     with pytest.raises(InputError) as caught:
         change_request(REQUEST, [change])

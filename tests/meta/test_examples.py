@@ -42,8 +42,10 @@ def test_the_graph_of_an_example_is_the_reviewed_one(example: str) -> None:
 def test_quickstart_runs_three_models_on_one_shape_of_l4() -> None:
     models = plan("quickstart")["models"]
     assert [model["id"] for model in models] == [
-        "BAAI/bge-small-en-v1.5", "Qwen/Qwen3-4B-Instruct-2507", "Qwen/Qwen3-Embedding-0.6B",
-    ]  # fmt: skip
+        "BAAI/bge-small-en-v1.5",
+        "Qwen/Qwen3-4B-Instruct-2507",
+        "Qwen/Qwen3-Embedding-0.6B",
+    ]
     assert {model["accelerator"] for model in models} == {"l4"}
     assert len(plan("quickstart")["classes"]) == 1, "three models of one shape and order share their nodes"
 
@@ -54,8 +56,9 @@ def test_the_fleet_covers_every_kind_that_the_readme_names() -> None:
     assert {model["server"]["engine"] for model in models.values()} >= {"vllm", "vllm-tpu", "tei"}
     assert {model["accelerator_kind"] for model in models.values()} == {"gpu", "tpu"}
     assert sorted(key for key, model in models.items() if model["gated"]) == [
-        "gemma-3-27b-it", "llama-3-3-70b-instruct",
-    ]  # fmt: skip
+        "gemma-3-27b-it",
+        "llama-3-3-70b-instruct",
+    ]
     assert any(model["tensor_parallel"] > 1 for model in models.values())
 
 
@@ -87,21 +90,27 @@ def test_production_splits_one_model_between_two_real_commits() -> None:
     models = {model["key"]: model for model in plan("production")["models"]}
     assert models["support-canary"]["canary_of"] == "support"
     assert (models["support"]["commit"][:12], models["support-canary"]["commit"][:12]) == (
-        "e0bc86c23ce5", "83e9aa141f2e",
-    )  # fmt: skip
+        "e0bc86c23ce5",
+        "83e9aa141f2e",
+    )
     (route,) = (
-        r for r in graph("production")["resources"]
+        r
+        for r in graph("production")["resources"]
         if r["type"].endswith(":HTTPRoute") and r["inputs"]["metadata"]["name"] == "support"
-    )  # fmt: skip
+    )
     for rule in route["inputs"]["spec"]["rules"]:
         assert [(ref["name"], ref["weight"]) for ref in rule["backendRefs"]] == [
-            ("support", 90), ("support-canary", 10),
-        ]  # fmt: skip
+            ("support", 90),
+            ("support-canary", 10),
+        ]
 
 
 def test_production_picks_servers_where_there_are_several_and_holds_requests_where_there_are_none() -> None:
-    pools = [r["inputs"]["metadata"]["name"] for r in graph("production")["resources"]
-             if r["type"].endswith(":InferencePool")]  # fmt: skip
+    pools = [
+        r["inputs"]["metadata"]["name"]
+        for r in graph("production")["resources"]
+        if r["type"].endswith(":InferencePool")
+    ]
     assert sorted(pools) == ["chat", "support", "support-canary"]
     (grant,) = (r for r in graph("production")["resources"] if r["type"].endswith(":ReferenceGrant"))
     assert grant["inputs"]["metadata"]["namespace"] == "keda"
@@ -116,8 +125,9 @@ def test_a_list_on_cloud_run_costs_its_buckets_while_idle_and_has_no_cluster() -
     decided, seen = plan("cloud-run"), types("cloud-run")
     assert {model["platform"] for model in decided["models"]} == {"cloud-run"}
     assert {model["cloud_run"]["accelerator"] for model in decided["models"]} == {
-        "nvidia-l4", "nvidia-rtx-pro-6000",
-    }  # fmt: skip
+        "nvidia-l4",
+        "nvidia-rtx-pro-6000",
+    }
     buckets = sum(line["usd_per_month_min"] for line in decided["cost"]["lines"] if "bucket" in line["what"])
     assert decided["cost"]["usd_per_month_min"] == pytest.approx(buckets)
     assert buckets < 2

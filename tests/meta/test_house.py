@@ -35,8 +35,11 @@ def test_nothing_reads_the_shared_folder(path: Path) -> None:
     assert "/work/" not in path.read_text(), "a clone elsewhere has no such path"
 
 
-@pytest.mark.parametrize("path", [p for p in SOURCES if "tests" in p.parts and "def test_" in p.read_text()],
-                         ids=lambda path: str(path.relative_to(PROJECT)))  # fmt: skip
+@pytest.mark.parametrize(
+    "path",
+    [p for p in SOURCES if "tests" in p.parts and "def test_" in p.read_text()],
+    ids=lambda path: str(path.relative_to(PROJECT)),
+)
 def test_every_file_with_tests_is_collected(path: Path) -> None:
     assert path.name.startswith("test_")
 
@@ -47,9 +50,10 @@ def test_every_file_with_tests_is_collected(path: Path) -> None:
 def test_every_component_has_a_token_of_its_own_module_and_a_test(path: Path) -> None:
     tree = ast.parse(path.read_text())
     components = [
-        node for node in tree.body
+        node
+        for node in tree.body
         if isinstance(node, ast.ClassDef) and any("ComponentResource" in ast.unparse(base) for base in node.bases)
-    ]  # fmt: skip
+    ]
     for component in components:
         assert f"hubstack:{path.stem}:{component.name}" in path.read_text()
     if components:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The README says what the commands print, names files that exist, and documents each command."""
 
+import os
 import re
 import subprocess
 import sys
@@ -14,7 +15,8 @@ README = (PROJECT / "README.md").read_text()
 
 def printed(*arguments: str) -> str:
     command = [sys.executable, "-m", "hubstack", *arguments]
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
+    env = {**os.environ, "COLUMNS": "200"}
+    done = subprocess.run(command, cwd=PROJECT, env=env, capture_output=True, text=True, check=True)
     return "\n".join(line.rstrip() for line in done.stdout.splitlines()).strip()
 
 

@@ -31,8 +31,12 @@ def test_every_key_has_a_description() -> None:
 def test_every_key_of_a_comparison_has_a_description() -> None:
     schema = json.loads((reference.FOLDER / "change.schema.json").read_text())
     kinds = {"Change": schema, **schema["$defs"]}
-    silent = [f"{name}.{key}" for name, kind in kinds.items() for key, field in kind.get("properties", {}).items()
-              if not field.get("description")]  # fmt: skip
+    silent = [
+        f"{name}.{key}"
+        for name, kind in kinds.items()
+        for key, field in kind.get("properties", {}).items()
+        if not field.get("description")
+    ]
     assert silent == []
     assert len(kinds) > 10
 

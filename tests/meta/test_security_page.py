@@ -25,9 +25,12 @@ def test_every_section_says_what_remains() -> None:
     sections = re.split(r"^## ", PAGE, flags=re.MULTILINE)[1:]
     threats = [each for each in sections if each.startswith("A ")]
     assert [each.splitlines()[0] for each in threats] == [
-        "A hostile model repository", "A hostile pull request", "A leaked token", "A curious neighbour",
+        "A hostile model repository",
+        "A hostile pull request",
+        "A leaked token",
+        "A curious neighbour",
         "A compromised image",
-    ]  # fmt: skip
+    ]
     assert all("What remains:" in each for each in threats)
 
 

@@ -19,10 +19,17 @@ from tests.planner.model.test_geometry import CONFIGS
 from tests.support.facts import ask, catalog, file, hub, hub_ids, llama, made, plan, plan_one, steps, target
 
 SERVED = [
-    "Qwen/Qwen3-8B", "Qwen/Qwen3-32B", "Qwen/Qwen3-4B-Instruct-2507", "google/gemma-3-27b-it",
-    "meta-llama/Llama-3.3-70B-Instruct", "Qwen/Qwen3-Embedding-0.6B", "microsoft/Phi-3.5-mini-instruct",
-    "Qwen/Qwen3.5-27B", "MiniMaxAI/MiniMax-M2.5", "openai-community/gpt2",
-]  # fmt: skip
+    "Qwen/Qwen3-8B",
+    "Qwen/Qwen3-32B",
+    "Qwen/Qwen3-4B-Instruct-2507",
+    "google/gemma-3-27b-it",
+    "meta-llama/Llama-3.3-70B-Instruct",
+    "Qwen/Qwen3-Embedding-0.6B",
+    "microsoft/Phi-3.5-mini-instruct",
+    "Qwen/Qwen3.5-27B",
+    "MiniMaxAI/MiniMax-M2.5",
+    "openai-community/gpt2",
+]
 
 
 def locked(*facts: ModelFacts) -> Lock:
@@ -256,8 +263,18 @@ def test_the_lock_lies_beside_its_request() -> None:
 
 # Nothing crashes ------------------------------------------------------------------------------------------------
 
-TASKS = st.sampled_from([None, "text-generation", "feature-extraction", "text-ranking", "image-text-to-text",
-                         "automatic-speech-recognition", "fill-mask", "odd"])  # fmt: skip
+TASKS = st.sampled_from(
+    [
+        None,
+        "text-generation",
+        "feature-extraction",
+        "text-ranking",
+        "image-text-to-text",
+        "automatic-speech-recognition",
+        "fill-mask",
+        "odd",
+    ]
+)
 NAMES = st.sampled_from(["LlamaForCausalLM", "Qwen3ForCausalLM", "BertModel", "MixtralForCausalLM", "OddModel"])
 TYPES = st.sampled_from(["llama", "bert", "qwen3", "mixtral", "odd"])
 WHOLE: dict[str, Any] = {
@@ -289,55 +306,162 @@ def test_a_model_of_any_config_is_planned_or_refused(
 
 
 FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
-    "mistralai/Mixtral-8x7B-Instruct-v0.1": ("MixtralForCausalLM", {
-        "model_type": "mixtral", "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32,
-        "num_attention_heads": 32, "num_key_value_heads": 8, "vocab_size": 32000, "num_local_experts": 8,
-        "num_experts_per_tok": 2, "sliding_window": None}),
-    "deepseek-ai/DeepSeek-V2-Lite-Chat": ("DeepseekV2ForCausalLM", {
-        "model_type": "deepseek_v2", "hidden_size": 2048, "intermediate_size": 10944, "num_hidden_layers": 27,
-        "num_attention_heads": 16, "num_key_value_heads": 16, "kv_lora_rank": 512, "q_lora_rank": None,
-        "qk_rope_head_dim": 64, "vocab_size": 102400, "n_routed_experts": 64, "moe_intermediate_size": 1408,
-        "num_experts_per_tok": 6, "n_shared_experts": 2}),
-    "ai21labs/Jamba-v0.1": ("JambaForCausalLM", {
-        "model_type": "jamba", "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32,
-        "num_attention_heads": 32, "num_key_value_heads": 8, "vocab_size": 65536, "attn_layer_period": 8,
-        "num_experts": 16, "num_experts_per_tok": 2, "mamba_d_state": 16, "mamba_expand": 2}),
-    "openai/gpt-oss-20b": ("GptOssForCausalLM", {
-        "model_type": "gpt_oss", "hidden_size": 2880, "intermediate_size": 2880, "num_hidden_layers": 24,
-        "num_attention_heads": 64, "num_key_value_heads": 8, "head_dim": 64, "vocab_size": 201088,
-        "num_local_experts": 32, "num_experts_per_tok": 4, "sliding_window": 128,
-        "layer_types": {"sliding_attention": 12, "full_attention": 12}}),
-    "google/gemma-3n-E4B-it": ("Gemma3nForConditionalGeneration", {
-        "model_type": "gemma3n", "text_config": {
-            "model_type": "gemma3n_text", "hidden_size": 2048, "intermediate_size": [16384] * 35,
-            "num_hidden_layers": 35, "num_attention_heads": 8, "num_key_value_heads": 2, "head_dim": 256,
-            "vocab_size": 262400, "sliding_window": 512, "num_kv_shared_layers": 15,
-            "layer_types": {"sliding_attention": 28, "full_attention": 7}},
-        "vision_config": {"hidden_size": 2048}}),
-    "OpenGVLab/InternVL3-8B": ("InternVLChatModel", {
-        "model_type": "internvl_chat", "auto_map": {"AutoConfig": "configuration_internvl_chat.InternVLChatConfig"},
-        "llm_config": {
-            "model_type": "qwen2", "hidden_size": 3584, "intermediate_size": 18944, "num_hidden_layers": 28,
-            "num_attention_heads": 28, "num_key_value_heads": 4, "vocab_size": 151674},
-        "vision_config": {"hidden_size": 1024, "num_hidden_layers": 24, "intermediate_size": 4096}}),
-    "Qwen/Qwen2-Audio-7B-Instruct": ("Qwen2AudioForConditionalGeneration", {
-        "model_type": "qwen2_audio", "audio_config": {"d_model": 1280, "encoder_layers": 32},
-        "text_config": {"model_type": "qwen2", "hidden_size": 4096, "intermediate_size": 11008,
-                        "num_hidden_layers": 32, "num_attention_heads": 32, "vocab_size": 156032}}),
-    "CohereLabs/c4ai-command-r-plus": ("CohereForCausalLM", {
-        "model_type": "cohere", "hidden_size": 12288, "intermediate_size": 33792, "num_hidden_layers": 64,
-        "num_attention_heads": 96, "num_key_value_heads": 8, "vocab_size": 256000}),
-    "tiiuae/falcon-mamba-7b": ("FalconMambaForCausalLM", {
-        "model_type": "falcon_mamba", "hidden_size": 4096, "num_hidden_layers": 64, "state_size": 16,
-        "intermediate_size": 8192, "vocab_size": 65024}),
-}  # fmt: skip
+    "mistralai/Mixtral-8x7B-Instruct-v0.1": (
+        "MixtralForCausalLM",
+        {
+            "model_type": "mixtral",
+            "hidden_size": 4096,
+            "intermediate_size": 14336,
+            "num_hidden_layers": 32,
+            "num_attention_heads": 32,
+            "num_key_value_heads": 8,
+            "vocab_size": 32000,
+            "num_local_experts": 8,
+            "num_experts_per_tok": 2,
+            "sliding_window": None,
+        },
+    ),
+    "deepseek-ai/DeepSeek-V2-Lite-Chat": (
+        "DeepseekV2ForCausalLM",
+        {
+            "model_type": "deepseek_v2",
+            "hidden_size": 2048,
+            "intermediate_size": 10944,
+            "num_hidden_layers": 27,
+            "num_attention_heads": 16,
+            "num_key_value_heads": 16,
+            "kv_lora_rank": 512,
+            "q_lora_rank": None,
+            "qk_rope_head_dim": 64,
+            "vocab_size": 102400,
+            "n_routed_experts": 64,
+            "moe_intermediate_size": 1408,
+            "num_experts_per_tok": 6,
+            "n_shared_experts": 2,
+        },
+    ),
+    "ai21labs/Jamba-v0.1": (
+        "JambaForCausalLM",
+        {
+            "model_type": "jamba",
+            "hidden_size": 4096,
+            "intermediate_size": 14336,
+            "num_hidden_layers": 32,
+            "num_attention_heads": 32,
+            "num_key_value_heads": 8,
+            "vocab_size": 65536,
+            "attn_layer_period": 8,
+            "num_experts": 16,
+            "num_experts_per_tok": 2,
+            "mamba_d_state": 16,
+            "mamba_expand": 2,
+        },
+    ),
+    "openai/gpt-oss-20b": (
+        "GptOssForCausalLM",
+        {
+            "model_type": "gpt_oss",
+            "hidden_size": 2880,
+            "intermediate_size": 2880,
+            "num_hidden_layers": 24,
+            "num_attention_heads": 64,
+            "num_key_value_heads": 8,
+            "head_dim": 64,
+            "vocab_size": 201088,
+            "num_local_experts": 32,
+            "num_experts_per_tok": 4,
+            "sliding_window": 128,
+            "layer_types": {"sliding_attention": 12, "full_attention": 12},
+        },
+    ),
+    "google/gemma-3n-E4B-it": (
+        "Gemma3nForConditionalGeneration",
+        {
+            "model_type": "gemma3n",
+            "text_config": {
+                "model_type": "gemma3n_text",
+                "hidden_size": 2048,
+                "intermediate_size": [16384] * 35,
+                "num_hidden_layers": 35,
+                "num_attention_heads": 8,
+                "num_key_value_heads": 2,
+                "head_dim": 256,
+                "vocab_size": 262400,
+                "sliding_window": 512,
+                "num_kv_shared_layers": 15,
+                "layer_types": {"sliding_attention": 28, "full_attention": 7},
+            },
+            "vision_config": {"hidden_size": 2048},
+        },
+    ),
+    "OpenGVLab/InternVL3-8B": (
+        "InternVLChatModel",
+        {
+            "model_type": "internvl_chat",
+            "auto_map": {"AutoConfig": "configuration_internvl_chat.InternVLChatConfig"},
+            "llm_config": {
+                "model_type": "qwen2",
+                "hidden_size": 3584,
+                "intermediate_size": 18944,
+                "num_hidden_layers": 28,
+                "num_attention_heads": 28,
+                "num_key_value_heads": 4,
+                "vocab_size": 151674,
+            },
+            "vision_config": {"hidden_size": 1024, "num_hidden_layers": 24, "intermediate_size": 4096},
+        },
+    ),
+    "Qwen/Qwen2-Audio-7B-Instruct": (
+        "Qwen2AudioForConditionalGeneration",
+        {
+            "model_type": "qwen2_audio",
+            "audio_config": {"d_model": 1280, "encoder_layers": 32},
+            "text_config": {
+                "model_type": "qwen2",
+                "hidden_size": 4096,
+                "intermediate_size": 11008,
+                "num_hidden_layers": 32,
+                "num_attention_heads": 32,
+                "vocab_size": 156032,
+            },
+        },
+    ),
+    "CohereLabs/c4ai-command-r-plus": (
+        "CohereForCausalLM",
+        {
+            "model_type": "cohere",
+            "hidden_size": 12288,
+            "intermediate_size": 33792,
+            "num_hidden_layers": 64,
+            "num_attention_heads": 96,
+            "num_key_value_heads": 8,
+            "vocab_size": 256000,
+        },
+    ),
+    "tiiuae/falcon-mamba-7b": (
+        "FalconMambaForCausalLM",
+        {
+            "model_type": "falcon_mamba",
+            "hidden_size": 4096,
+            "num_hidden_layers": 64,
+            "state_size": 16,
+            "intermediate_size": 8192,
+            "vocab_size": 65024,
+        },
+    ),
+}
 
 
 @pytest.mark.parametrize("repo_id", FAMILIES)
 def test_families_that_are_in_no_fact_file_are_served(repo_id: str) -> None:
     name, config = FAMILIES[repo_id]
-    facts = made(repo_id, config={"architectures": [name], **config}, pipeline_tag="text-generation",
-                 parameters={"BF16": 8_000_000_000}, custom_code="auto_map" in config)  # fmt: skip
+    facts = made(
+        repo_id,
+        config={"architectures": [name], **config},
+        pipeline_tag="text-generation",
+        parameters={"BF16": 8_000_000_000},
+        custom_code="auto_map" in config,
+    )
     model = plan_one(facts, trust_remote_code=facts.custom_code)
     assert model.server.engine == "vllm"
     assert model.need.kv_bytes_per_token or model.need.kv_fixed_bytes

@@ -40,7 +40,7 @@ MODELS: dict[str, tuple[ModelFacts, dict[str, Any], set[str]]] = {
     "a bad scan": (llama(**{**SAFE, "security": UNSAFE}), {"allow_unsafe": True}, {"HS005"}),
     "no scan": (llama(**{**SAFE, "security": SecurityFacts()}), {}, {"HS006"}),
     "a scan that goes on": (llama(**{**SAFE, "security": SecurityFacts(scans_done=False)}), {}, {"HS006"}),
-}  # fmt: skip
+}
 BOTH = ("HS001", "HS002", "HS003", "HS004", "HS005", "HS006")
 
 

@@ -79,24 +79,29 @@ CHANGES: dict[str, tuple[str, Change]] = {
     "a bucket is opened": ("HS011", lambda rs: of(rs, "Bucket").update(publicAccessPrevention="inherited")),
     "a bucket is given to everyone": ("HS011", lambda rs: of(rs, "BucketIAMMember").update(member="allUsers")),
     "the gateway is moved outside": (
-        "HS010", lambda rs: of(rs, "Gateway", "listener")["spec"].update(gatewayClassName="gke-l7-gxlb"),
+        "HS010",
+        lambda rs: of(rs, "Gateway", "listener")["spec"].update(gatewayClassName="gke-l7-gxlb"),
     ),
     "the address becomes external": ("HS010", lambda rs: of(rs, "Address").update(addressType="EXTERNAL")),
     "a Service becomes a load balancer": (
-        "HS010", lambda rs: of(rs, "Service", "embeddings-service")["spec"].update(type="LoadBalancer"),
+        "HS010",
+        lambda rs: of(rs, "Service", "embeddings-service")["spec"].update(type="LoadBalancer"),
     ),
     "the control plane gets an address": (
-        "HS010", lambda rs: of(rs, "Cluster")["controlPlaneEndpointsConfig"].pop("ipEndpointsConfig"),
+        "HS010",
+        lambda rs: of(rs, "Cluster")["controlPlaneEndpointsConfig"].pop("ipEndpointsConfig"),
     ),
     "nodes get addresses": ("HS012", lambda rs: of(rs, "Cluster")["privateClusterConfig"].clear()),
     "a bucket goes abroad": ("HS013", lambda rs: of(rs, "Bucket").update(location="EU")),
     "a pool becomes spot": ("HS014", first_pool_spot),
     "labels are dropped": ("HS015", drop_labels),
     "a token stands in a variable": (
-        "HS016", lambda rs: container(rs)["env"].append({"name": "X", "value": "hf_" + "b" * 34}),
+        "HS016",
+        lambda rs: container(rs)["env"].append({"name": "X", "value": "hf_" + "b" * 34}),
     ),
     "a password stands in a variable": (
-        "HS016", lambda rs: container(rs)["env"].append({"name": "PASSWORD", "value": "hunter2"}),
+        "HS016",
+        lambda rs: container(rs)["env"].append({"name": "PASSWORD", "value": "hunter2"}),
     ),
     "an image loses its tag": ("HS018", lambda rs: container(rs).update(image="vllm/vllm-openai")),
     "an image is the latest": ("HS018", lambda rs: container(rs).update(image="vllm/vllm-openai:latest")),
@@ -104,7 +109,7 @@ CHANGES: dict[str, tuple[str, Change]] = {
     "weights are pickles": ("HS004", annotation("hubstack.dev/weights-format", "pickle")),
     "the scan finds something": ("HS005", annotation("hubstack.dev/scan", "unsafe")),
     "the licence goes": ("HS002", annotation("hubstack.dev/license", "")),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -148,17 +148,23 @@ def test_it_reads_limits_and_waivers_of_the_environment(tmp_path: Path) -> None:
         for name, wanted in (("open", []), ("closed-again", ["HS011", "HS013"])):
             props = {"location": "us-central1", "labels": {"managed-by": "a", "hubstack-stack": "b"}}
             urn = f"urn:pulumi:dev::hubstack::gcp:storage/bucket:Bucket::{name}"
-            bucket = {"type": "gcp:storage/bucket:Bucket", "name": name, "urn": urn,
-                      "inputs": {**props, "uniformBucketLevelAccess": True}}  # fmt: skip
+            bucket = {
+                "type": "gcp:storage/bucket:Bucket",
+                "name": name,
+                "urn": urn,
+                "inputs": {**props, "uniformBucketLevelAccess": True},
+            }
             found = {one[0] for one in asked(stub, [bucket])}
             assert found == ({"HS013"} if not wanted else set(wanted))
         told = [
             analyzer_pb2.AnalyzerResource(
-                type=each["type"], name=each["name"], urn=each["urn"].replace("quickstart", "dev", 1),
+                type=each["type"],
+                name=each["name"],
+                urn=each["urn"].replace("quickstart", "dev", 1),
                 properties=properties(each),
             )
             for each in resources
-        ]  # fmt: skip
+        ]
         answer = stub.AnalyzeStack(analyzer_pb2.AnalyzeStackRequest(resources=told))
         assert [d.policyName for d in answer.diagnostics] == ["HS020-accelerators"]
         assert "nvidia-l4; allowed: 1" in answer.diagnostics[0].message

@@ -44,8 +44,10 @@ def service(**spec: Any) -> Resource:
 
 
 INTERNAL = {"annotations": {"networking.gke.io/load-balancer-type": "Internal"}}
-CLUSTER = {"privateClusterConfig": {"enablePrivateNodes": True},
-           "controlPlaneEndpointsConfig": {"ipEndpointsConfig": {"enabled": False}}}  # fmt: skip
+CLUSTER = {
+    "privateClusterConfig": {"enablePrivateNodes": True},
+    "controlPlaneEndpointsConfig": {"ipEndpointsConfig": {"enabled": False}},
+}
 BUCKET = {"publicAccessPrevention": "enforced", "uniformBucketLevelAccess": True}
 POOL = "gcp:container/nodePool:NodePool"
 MIT: dict[str, Any] = {"licenses": ["mit"]}
@@ -68,60 +70,171 @@ CASES: list[tuple[str, Resource, Resource, dict[str, Any]]] = [
     ("HS006", server(scan="unfinished"), server(scan="unsafe"), {}),
     ("HS010", service(type="LoadBalancer"), service(type="LoadBalancer", metadata=INTERNAL), {}),
     ("HS010", service(externalIPs=["1.2.3.4"]), service(type="ClusterIP"), {}),
-    ("HS010", resource("kubernetes:networking.k8s.io/v1:Ingress", {}),
-     resource("kubernetes:networking.k8s.io/v1:Ingress", {"spec": {"ingressClassName": "gce-internal"}}), {}),
-    ("HS010", resource("kubernetes:gateway.networking.k8s.io/v1:Gateway",
-                       {"spec": {"gatewayClassName": "gke-l7-regional-external-managed"}}),
-     resource("kubernetes:gateway.networking.k8s.io/v1:Gateway", {"spec": {"gatewayClassName": "gke-l7-rilb"}}), {}),
-    ("HS010", resource("gcp:compute/forwardingRule:ForwardingRule", {}),
-     resource("gcp:compute/forwardingRule:ForwardingRule", {"loadBalancingScheme": "INTERNAL_MANAGED"}), {}),
-    ("HS010", resource("gcp:compute/globalAddress:GlobalAddress", {}),
-     resource("gcp:compute/address:Address", {"addressType": "INTERNAL"}), {}),
-    ("HS010", resource("gcp:compute/firewall:Firewall", {"sourceRanges": ["0.0.0.0/0"], "allows": [{"protocol": "tcp"}]}),
-     resource("gcp:compute/firewall:Firewall", {"sourceRanges": ["10.0.0.0/8"], "allows": [{"protocol": "tcp"}]}), {}),
-    ("HS010", resource("gcp:container/cluster:Cluster", {}), resource("gcp:container/cluster:Cluster", CLUSTER), {}),
-    ("HS010", resource("gcp:compute/instance:Instance", {"networkInterfaces": [{"accessConfigs": [{"nat_ip": ""}]}]}),
-     resource("gcp:compute/instance:Instance", {"networkInterfaces": [{"network": "a"}]}), {}),
+    (
+        "HS010",
+        resource("kubernetes:networking.k8s.io/v1:Ingress", {}),
+        resource("kubernetes:networking.k8s.io/v1:Ingress", {"spec": {"ingressClassName": "gce-internal"}}),
+        {},
+    ),
+    (
+        "HS010",
+        resource(
+            "kubernetes:gateway.networking.k8s.io/v1:Gateway",
+            {"spec": {"gatewayClassName": "gke-l7-regional-external-managed"}},
+        ),
+        resource("kubernetes:gateway.networking.k8s.io/v1:Gateway", {"spec": {"gatewayClassName": "gke-l7-rilb"}}),
+        {},
+    ),
+    (
+        "HS010",
+        resource("gcp:compute/forwardingRule:ForwardingRule", {}),
+        resource("gcp:compute/forwardingRule:ForwardingRule", {"loadBalancingScheme": "INTERNAL_MANAGED"}),
+        {},
+    ),
+    (
+        "HS010",
+        resource("gcp:compute/globalAddress:GlobalAddress", {}),
+        resource("gcp:compute/address:Address", {"addressType": "INTERNAL"}),
+        {},
+    ),
+    (
+        "HS010",
+        resource("gcp:compute/firewall:Firewall", {"sourceRanges": ["0.0.0.0/0"], "allows": [{"protocol": "tcp"}]}),
+        resource(
+            "gcp:compute/firewall:Firewall", {"sourceRanges": ["10.0.0.0/8"], "allows": [{"protocol": "tcp"}]}
+        ),
+        {},
+    ),
+    (
+        "HS010",
+        resource("gcp:container/cluster:Cluster", {}),
+        resource("gcp:container/cluster:Cluster", CLUSTER),
+        {},
+    ),
+    (
+        "HS010",
+        resource("gcp:compute/instance:Instance", {"networkInterfaces": [{"accessConfigs": [{"nat_ip": ""}]}]}),
+        resource("gcp:compute/instance:Instance", {"networkInterfaces": [{"network": "a"}]}),
+        {},
+    ),
     ("HS010", run(ingress="INGRESS_TRAFFIC_ALL"), run(), {}),
-    ("HS011", resource("gcp:storage/bucket:Bucket", {**BUCKET, "publicAccessPrevention": "inherited"}),
-     resource("gcp:storage/bucket:Bucket", BUCKET), {}),
-    ("HS011", resource("gcp:storage/bucket:Bucket", {"publicAccessPrevention": "enforced"}),
-     resource("gcp:storage/bucket:Bucket", BUCKET), {}),
-    ("HS011", resource("gcp:storage/bucketIAMMember:BucketIAMMember", {"member": "allUsers", "role": "r"}),
-     resource("gcp:storage/bucketIAMMember:BucketIAMMember", {"member": "[unknown]", "role": "r"}), {}),
-    ("HS011", resource("gcp:cloudrunv2/serviceIamBinding:ServiceIamBinding", {"members": ["allAuthenticatedUsers"]}),
-     resource("gcp:cloudrunv2/serviceIamBinding:ServiceIamBinding", {"members": ["group:a@b.c"]}), {}),
+    (
+        "HS011",
+        resource("gcp:storage/bucket:Bucket", {**BUCKET, "publicAccessPrevention": "inherited"}),
+        resource("gcp:storage/bucket:Bucket", BUCKET),
+        {},
+    ),
+    (
+        "HS011",
+        resource("gcp:storage/bucket:Bucket", {"publicAccessPrevention": "enforced"}),
+        resource("gcp:storage/bucket:Bucket", BUCKET),
+        {},
+    ),
+    (
+        "HS011",
+        resource("gcp:storage/bucketIAMMember:BucketIAMMember", {"member": "allUsers", "role": "r"}),
+        resource("gcp:storage/bucketIAMMember:BucketIAMMember", {"member": "[unknown]", "role": "r"}),
+        {},
+    ),
+    (
+        "HS011",
+        resource("gcp:cloudrunv2/serviceIamBinding:ServiceIamBinding", {"members": ["allAuthenticatedUsers"]}),
+        resource("gcp:cloudrunv2/serviceIamBinding:ServiceIamBinding", {"members": ["group:a@b.c"]}),
+        {},
+    ),
     ("HS011", run(invokerIamDisabled=True), run(invokerIamDisabled=False), {}),
-    ("HS012", resource("gcp:container/cluster:Cluster", {}), resource("gcp:container/cluster:Cluster", CLUSTER), {}),
+    (
+        "HS012",
+        resource("gcp:container/cluster:Cluster", {}),
+        resource("gcp:container/cluster:Cluster", CLUSTER),
+        {},
+    ),
     ("HS012", resource(POOL, {"networkConfig": {"enablePrivateNodes": False}}), resource(POOL, {}), {}),
-    ("HS013", resource("gcp:storage/bucket:Bucket", {"location": "US"}),
-     resource("gcp:storage/bucket:Bucket", {"location": "US-CENTRAL1"}), US),
-    ("HS013", resource(POOL, {"location": "us-central1", "nodeLocations": ["us-central1-a", "europe-west1-b"]}),
-     resource(POOL, {"location": "us-central1", "nodeLocations": ["us-central1-a"]}), US),
-    ("HS014", resource(POOL, {"nodeConfig": {"spot": True}}, "prod"), resource(POOL, {"nodeConfig": {"spot": True}}), {}),
-    ("HS014", resource(POOL, {"nodeConfig": {"spot": True}}, "prod-eu"),
-     resource(POOL, {"nodeConfig": {"spot": True}}, "production"), {}),
-    ("HS014", resource("kubernetes:cloud.google.com/v1:ComputeClass", {"spec": {"priorities": [{"spot": True}]}}, "prod"),
-     resource("kubernetes:cloud.google.com/v1:ComputeClass", {"spec": {"priorities": [{"nodepools": ["a"]}]}}, "prod"),
-     {}),
-    ("HS015", resource("gcp:storage/bucket:Bucket", {"labels": {"managed-by": "hubstack"}}),
-     resource("gcp:storage/bucket:Bucket", {"labels": {"managed-by": "x"}}, "dev", **{"hubstack-stack": "dev"}), {}),
-    ("HS016", pod(env=[{"name": "A", "value": TOKEN}]), pod(env=[{"name": "HF_TOKEN_PATH", "value": "/run/token"}]), {}),
-    ("HS016", pod(env=[{"name": "DB_PASSWORD", "value": "hunter2"}]),
-     pod(env=[{"name": "DB_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "a"}}}]), {}),
-    ("HS016", run(template={"containers": [{"envs": [{"name": "HF_TOKEN", "value": "anything"}]}]}),
-     run(template={"containers": [{"envs": [{"name": "HF_TOKEN", "value": "[secret]"}]}]}), {}),
-    ("HS016", resource("kubernetes:core/v1:ConfigMap", {"data": {"key": "-----BEGIN PRIVATE KEY-----"}}),
-     resource("gcp:secretmanager/secretVersion:SecretVersion", {"secretData": TOKEN}), {}),
-    ("HS017", pod(image="evil.example/a:1"), pod(image="ghcr.io/huggingface/x:1"), {"registries": ["ghcr.io/huggingface"]}),
+    (
+        "HS013",
+        resource("gcp:storage/bucket:Bucket", {"location": "US"}),
+        resource("gcp:storage/bucket:Bucket", {"location": "US-CENTRAL1"}),
+        US,
+    ),
+    (
+        "HS013",
+        resource(POOL, {"location": "us-central1", "nodeLocations": ["us-central1-a", "europe-west1-b"]}),
+        resource(POOL, {"location": "us-central1", "nodeLocations": ["us-central1-a"]}),
+        US,
+    ),
+    (
+        "HS014",
+        resource(POOL, {"nodeConfig": {"spot": True}}, "prod"),
+        resource(POOL, {"nodeConfig": {"spot": True}}),
+        {},
+    ),
+    (
+        "HS014",
+        resource(POOL, {"nodeConfig": {"spot": True}}, "prod-eu"),
+        resource(POOL, {"nodeConfig": {"spot": True}}, "production"),
+        {},
+    ),
+    (
+        "HS014",
+        resource("kubernetes:cloud.google.com/v1:ComputeClass", {"spec": {"priorities": [{"spot": True}]}}, "prod"),
+        resource(
+            "kubernetes:cloud.google.com/v1:ComputeClass", {"spec": {"priorities": [{"nodepools": ["a"]}]}}, "prod"
+        ),
+        {},
+    ),
+    (
+        "HS015",
+        resource("gcp:storage/bucket:Bucket", {"labels": {"managed-by": "hubstack"}}),
+        resource("gcp:storage/bucket:Bucket", {"labels": {"managed-by": "x"}}, "dev", **{"hubstack-stack": "dev"}),
+        {},
+    ),
+    (
+        "HS016",
+        pod(env=[{"name": "A", "value": TOKEN}]),
+        pod(env=[{"name": "HF_TOKEN_PATH", "value": "/run/token"}]),
+        {},
+    ),
+    (
+        "HS016",
+        pod(env=[{"name": "DB_PASSWORD", "value": "hunter2"}]),
+        pod(env=[{"name": "DB_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "a"}}}]),
+        {},
+    ),
+    (
+        "HS016",
+        run(template={"containers": [{"envs": [{"name": "HF_TOKEN", "value": "anything"}]}]}),
+        run(template={"containers": [{"envs": [{"name": "HF_TOKEN", "value": "[secret]"}]}]}),
+        {},
+    ),
+    (
+        "HS016",
+        resource("kubernetes:core/v1:ConfigMap", {"data": {"key": "-----BEGIN PRIVATE KEY-----"}}),
+        resource("gcp:secretmanager/secretVersion:SecretVersion", {"secretData": TOKEN}),
+        {},
+    ),
+    (
+        "HS017",
+        pod(image="evil.example/a:1"),
+        pod(image="ghcr.io/huggingface/x:1"),
+        {"registries": ["ghcr.io/huggingface"]},
+    ),
     ("HS017", pod(image="python:3.12"), pod(image="vllm/vllm-openai:v1"), {"registries": ["docker.io/vllm/"]}),
-    ("HS017", pod(image="ghcr.io/huggingface-evil/x:1"), pod(image="[unknown]"), {"registries": ["ghcr.io/huggingface"]}),
+    (
+        "HS017",
+        pod(image="ghcr.io/huggingface-evil/x:1"),
+        pod(image="[unknown]"),
+        {"registries": ["ghcr.io/huggingface"]},
+    ),
     ("HS018", pod(image="a/b"), pod(image="a/b:1"), {}),
     ("HS018", pod(image="localhost:5000/a:latest"), pod(image=DIGEST), {}),
-    ("HS018", resource("kubernetes:helm.sh/v3:Release", {"chart": "keda"}),
-     resource("kubernetes:helm.sh/v3:Release", {"chart": "keda", "version": "2.20.2"}), {}),
+    (
+        "HS018",
+        resource("kubernetes:helm.sh/v3:Release", {"chart": "keda"}),
+        resource("kubernetes:helm.sh/v3:Release", {"chart": "keda", "version": "2.20.2"}),
+        {},
+    ),
     ("HS019", pod(image="a/b:1"), pod(image=DIGEST), {}),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(
@@ -175,12 +288,28 @@ TPUS = {"nodeConfig": {"machineType": "ct6e-standard-4t"}, "nodeLocations": ["a"
         (resource(POOL, {**GPUS, "autoscaling": {"totalMaxNodeCount": 3}}), "nvidia-h100-80gb", 24),
         (resource(POOL, {**TPUS, "autoscaling": {"maxNodeCount": 3}}), "tpu-v6e-slice", 24),
         (resource(POOL, {**GPUS, "nodeCount": 2}), "nvidia-h100-80gb", 16),
-        (run(template={"nodeSelector": {"accelerator": "nvidia-l4"}, "scaling": {"maxInstanceCount": 5}}), "nvidia-l4", 5),
-        (resource("gcp:vertex/x:AiEndpointWithModelGardenDeployment", {"deployConfig": {"dedicatedResources": {
-            "machineSpec": {"acceleratorType": "NVIDIA_L4", "acceleratorCount": 2}, "maxReplicaCount": 3}}}),
-         "nvidia-l4", 6),
+        (
+            run(template={"nodeSelector": {"accelerator": "nvidia-l4"}, "scaling": {"maxInstanceCount": 5}}),
+            "nvidia-l4",
+            5,
+        ),
+        (
+            resource(
+                "gcp:vertex/x:AiEndpointWithModelGardenDeployment",
+                {
+                    "deployConfig": {
+                        "dedicatedResources": {
+                            "machineSpec": {"acceleratorType": "NVIDIA_L4", "acceleratorCount": 2},
+                            "maxReplicaCount": 3,
+                        }
+                    }
+                },
+            ),
+            "nvidia-l4",
+            6,
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_may_grow_is_counted_whole(held: Resource, kind: str, count: int) -> None:
     look = STACK_RULES["HS020"]
     assert list(look([held], {"max_accelerators": {kind: count}})) == []

@@ -172,15 +172,17 @@ def test_a_node_that_is_too_small_leaves_a_pod_pending(sandbox: Sandbox, applied
     small = replace(pool, allocatable={**pool.allocatable, "memory": str(model.server.memory_bytes // 2)})
     sandbox.add_node(small)
     sandbox.scale(workload, 1)
-    sandbox.wait("the scheduler finds the node too small", lambda: any(
-        "Insufficient memory" in refusal(pod) for pod in pods_of(workload, sandbox.pods())
-    ))  # fmt: skip
+    sandbox.wait(
+        "the scheduler finds the node too small",
+        lambda: any("Insufficient memory" in refusal(pod) for pod in pods_of(workload, sandbox.pods())),
+    )
     assert not any("nodeName" in pod["spec"] for pod in pods_of(workload, sandbox.pods()))
     for number in range(group_size(workload)):
         sandbox.add_node(pool, number + 1)
-    sandbox.wait("nodes of the planned size take it", lambda: group_size(workload) == sum(
-        "nodeName" in pod["spec"] for pod in pods_of(workload, sandbox.pods())
-    ))  # fmt: skip
+    sandbox.wait(
+        "nodes of the planned size take it",
+        lambda: group_size(workload) == sum("nodeName" in pod["spec"] for pod in pods_of(workload, sandbox.pods())),
+    )
 
 
 def test_a_misspelt_field_is_refused_in_every_kind(sandbox: Sandbox, applied: Applied, tmp_path: Path) -> None:
@@ -300,8 +302,11 @@ def refusal(pod: Object) -> str:
 
 
 def evict(sandbox: Sandbox, pod: Object) -> None:
-    body = {"apiVersion": "policy/v1", "kind": "Eviction",
-            "metadata": {key: pod["metadata"][key] for key in ("name", "namespace")}}  # fmt: skip
+    body = {
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": {key: pod["metadata"][key] for key in ("name", "namespace")},
+    }
     sandbox.api.call("POST", sandbox.api.path(pod) + "/eviction", body)
 
 

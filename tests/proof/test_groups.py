@@ -33,15 +33,22 @@ def stack(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Stack:
     wide, sliced = hub("deepseek-ai/DeepSeek-V3"), llama(config=LLAMA_70B, parameters={"BF16": 70_553_706_496})
     models = [
         {"id": wide.id, "name": "wide", "replicas": {"min": 0, "max": 1}, "capacity": ["on-demand"]},
-        {"id": sliced.id, "name": "sliced", "replicas": {"min": 0, "max": 2}, "capacity": ["spot", "on-demand"],
-         "accelerator": "tpu-v5e"},
-    ]  # fmt: skip
+        {
+            "id": sliced.id,
+            "name": "sliced",
+            "replicas": {"min": 0, "max": 2},
+            "capacity": ["spot", "on-demand"],
+            "accelerator": "tpu-v5e",
+        },
+    ]
     (folder / "groups.models.yaml").write_text(yaml.safe_dump({"models": models}))
     (folder / "groups.models.lock.yaml").write_text(render_lock([wide, sliced]))
     config = {
-        "gcp:project": "acme-groups", "gcp:region": "us-central1", "hubstack:models": "stacks/groups.models.yaml",
+        "gcp:project": "acme-groups",
+        "gcp:region": "us-central1",
+        "hubstack:models": "stacks/groups.models.yaml",
         "hubstack:deletionProtection": "false",
-    }  # fmt: skip
+    }
     (folder / "Pulumi.groups.yaml").write_text(yaml.safe_dump({"config": config}))
     made = read_stack(project, "groups", project / "rendered")
     sandbox.empty()

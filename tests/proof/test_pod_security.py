@@ -80,8 +80,11 @@ def test_every_pod_meets_restricted_but_those_that_hold_a_tpu(
         if is_tpu(template):
             violations = found.split(": ", 2)[2]
             assert "runAsNonRoot" in violations
-            assert not [word for word in ("capabilities", "allowPrivilege", "seccomp", "hostPath", "privileged")
-                        if word in violations], "of restricted, a TPU server breaks the user only"  # fmt: skip
+            assert not [
+                word
+                for word in ("capabilities", "allowPrivilege", "seccomp", "hostPath", "privileged")
+                if word in violations
+            ], "of restricted, a TPU server breaks the user only"
             assert not refusal(sandbox, spaces["baseline"], template)
         else:
             assert not found
@@ -95,10 +98,20 @@ def _good() -> Object:
 
 
 def _broken() -> dict[str, Object]:
-    broken = {name: _good() for name in (
-        "privileged", "hostPath", "root", "hostNetwork", "hostPID", "capability", "escalation", "seccomp",
-        "hostPort",
-    )}  # fmt: skip
+    broken = {
+        name: _good()
+        for name in (
+            "privileged",
+            "hostPath",
+            "root",
+            "hostNetwork",
+            "hostPID",
+            "capability",
+            "escalation",
+            "seccomp",
+            "hostPort",
+        )
+    }
     secure = {name: pod["spec"]["containers"][0]["securityContext"] for name, pod in broken.items()}
     secure["privileged"]["privileged"] = True
     del secure["privileged"]["allowPrivilegeEscalation"]

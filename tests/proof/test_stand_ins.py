@@ -22,10 +22,11 @@ CATALOG = load_catalog()
 
 def inputs(**config: object) -> dict[str, object]:
     return {
-        "name": "pool", "autoscaling": {"totalMinNodeCount": 0, "totalMaxNodeCount": 3},
+        "name": "pool",
+        "autoscaling": {"totalMinNodeCount": 0, "totalMaxNodeCount": 3},
         "nodeLocations": ["us-central1-a"],
         "nodeConfig": {"machineType": "g2-standard-12", "diskSizeGb": 200, **config},
-    }  # fmt: skip
+    }
 
 
 L4 = {"type": "nvidia-l4", "count": 1}
@@ -44,15 +45,22 @@ def test_a_node_has_what_gke_puts_on_it() -> None:
     labels = {"cloud.google.com/compute-class": "any"}
     pool = pool_of(inputs(guestAccelerators=[L4], taints=[taint], labels=labels, spot=True), CATALOG, "us-central1")
     node = node_of(pool, 0, "us-central1-a")
-    assert node["metadata"]["labels"].items() >= {
-        "cloud.google.com/gke-nodepool": "pool", "cloud.google.com/compute-class": "any",
-        "cloud.google.com/gke-spot": "true",
-        "cloud.google.com/gke-accelerator": "nvidia-l4", "cloud.google.com/gke-accelerator-count": "1",
-        "topology.kubernetes.io/zone": "us-central1-a", "node.kubernetes.io/instance-type": "g2-standard-12",
-    }.items()  # fmt: skip
+    assert (
+        node["metadata"]["labels"].items()
+        >= {
+            "cloud.google.com/gke-nodepool": "pool",
+            "cloud.google.com/compute-class": "any",
+            "cloud.google.com/gke-spot": "true",
+            "cloud.google.com/gke-accelerator": "nvidia-l4",
+            "cloud.google.com/gke-accelerator-count": "1",
+            "topology.kubernetes.io/zone": "us-central1-a",
+            "node.kubernetes.io/instance-type": "g2-standard-12",
+        }.items()
+    )
     assert [(each["key"], each["effect"]) for each in node["spec"]["taints"]] == [
-        ("cloud.google.com/compute-class", "NoSchedule"), ("nvidia.com/gpu", "NoSchedule"),
-    ]  # fmt: skip
+        ("cloud.google.com/compute-class", "NoSchedule"),
+        ("nvidia.com/gpu", "NoSchedule"),
+    ]
 
 
 def test_a_tpu_node_names_its_topology_and_offers_its_chips() -> None:
@@ -78,10 +86,17 @@ def test_an_unknown_machine_is_an_error() -> None:
         pool_of(inputs(machineType="g9-standard-1"), CATALOG, "us-central1")
 
 
-@pytest.mark.parametrize(("text", "value"), [
-    ("500m", Fraction(1, 2)), ("4Gi", 4 * 2**30), ("2", 2), ("3k", 3000),
-    ("1289748", 1289748), ("1.5Gi", 3 * 2**29),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("500m", Fraction(1, 2)),
+        ("4Gi", 4 * 2**30),
+        ("2", 2),
+        ("3k", 3000),
+        ("1289748", 1289748),
+        ("1.5Gi", 3 * 2**29),
+    ],
+)
 def test_quantities_are_read_as_kubernetes_does(text: str, value: Fraction) -> None:
     assert amount(text) == value
 
@@ -107,8 +122,10 @@ def test_the_docs_name_the_pinned_versions() -> None:
     docs = (project / "docs" / "concepts" / "sandbox.md").read_text()
     crds = re.findall(r"^\t(\S+ v\S+)$", (project / "proof" / "crds" / "go.mod").read_text(), re.MULTILINE)
     modules = (project / "proof" / "go.mod").read_text()
-    built = [re.search(rf"^\t{name} v\S+", modules, re.MULTILINE)
-             for name in ("k8s.io/kubernetes", "go.etcd.io/etcd/server/v3")]  # fmt: skip
+    built = [
+        re.search(rf"^\t{name} v\S+", modules, re.MULTILINE)
+        for name in ("k8s.io/kubernetes", "go.etcd.io/etcd/server/v3")
+    ]
     assert crds
     assert not [pin for pin in crds if pin not in docs]
     assert not [pin for pin in built if pin is None or pin[0].strip() not in docs]

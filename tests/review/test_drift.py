@@ -33,9 +33,12 @@ def rows(plan: Plan) -> list[dict[str, Any]]:
             for path, size in [*files, (MARKER, 100)]:
                 name = f"{model.weights.prefix}/{path}"
                 found.append(
-                    {"url": f"gs://{bucket}/{name}#17", "type": "cloud_object",
-                     "metadata": {"bucket": bucket, "name": name, "size": str(size), "md5Hash": "x=="}}
-                )  # fmt: skip
+                    {
+                        "url": f"gs://{bucket}/{name}#17",
+                        "type": "cloud_object",
+                        "metadata": {"bucket": bucket, "name": name, "size": str(size), "md5Hash": "x=="},
+                    }
+                )
     return found
 
 
@@ -112,18 +115,28 @@ def test_a_listing_of_several_addresses_is_read_whole() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["gs://b/x", '{"a": 1}', "[", '[{"type": "cloud_object"}]',
-             '[{"type": "cloud_object", "url": "gs://b/x", "metadata": {"size": "many"}}]'],
-)  # fmt: skip
+    "text",
+    [
+        "gs://b/x",
+        '{"a": 1}',
+        "[",
+        '[{"type": "cloud_object"}]',
+        '[{"type": "cloud_object", "url": "gs://b/x", "metadata": {"size": "many"}}]',
+    ],
+)
 def test_what_is_no_listing_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
         read_listing(text)
 
 
 HELD = ModelFacts(
-    id="a/m", revision="main", commit=OLD, license="mit", security=SecurityFacts(issues={"x": "caution"}),
+    id="a/m",
+    revision="main",
+    commit=OLD,
+    license="mit",
+    security=SecurityFacts(issues={"x": "caution"}),
     files=(FileFacts(path="w", size_bytes=3, sha256="a"), FileFacts(path="s", size_bytes=1)),
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize(

@@ -110,10 +110,14 @@ def test_a_renamed_repository_is_a_note(hub: StandIn) -> None:
 def run(project: Path, hub: StandIn, *words: str) -> subprocess.CompletedProcess[str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "HUGGING"))}
     return subprocess.run(
-        [sys.executable, "-m", "hubstack", "drift", "dev", *words, "--project", str(project)], cwd=PROJECT,
+        [sys.executable, "-m", "hubstack", "drift", "dev", *words, "--project", str(project)],
+        cwd=PROJECT,
         env={**kept, "HF_ENDPOINT": hub.url, "HF_HOME": str(project / "hf"), "HF_HUB_DISABLE_TELEMETRY": "1"},
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
 
 def test_the_exit_code_tells_drift_from_what_is_unknown(hub: StandIn, tmp_path: Path) -> None:

@@ -10,14 +10,33 @@ from hubstack.planner.model.weights import UNSAFE_FILES, choose_files
 from tests.support.facts import file, llama, plan_one
 
 UNSAFE = (
-    "pytorch_model.bin", "model.pt", "model.pth", "model.pkl", "model.pickle", "model.ckpt", "model.joblib",
-    "model.dill", "model.npy", "model.npz", "tf_model.h5", "model.hdf5", "model.keras", "flax_model.msgpack",
+    "pytorch_model.bin",
+    "model.pt",
+    "model.pth",
+    "model.pkl",
+    "model.pickle",
+    "model.ckpt",
+    "model.joblib",
+    "model.dill",
+    "model.npy",
+    "model.npz",
+    "tf_model.h5",
+    "model.hdf5",
+    "model.keras",
+    "flax_model.msgpack",
     "model.onnx",
-)  # fmt: skip
+)
 SMUGGLED = (
-    "tokenizer.pkl", "tokenizer_config.BIN", "tokenizer.py", "2_Dense/pytorch_model.bin", "2_Dense/evil.pkl",
-    "3_Normalize/run.py", "1_Pooling/weights.pt", "tokenizer.model.joblib", *UNSAFE,
-)  # fmt: skip
+    "tokenizer.pkl",
+    "tokenizer_config.BIN",
+    "tokenizer.py",
+    "2_Dense/pytorch_model.bin",
+    "2_Dense/evil.pkl",
+    "3_Normalize/run.py",
+    "1_Pooling/weights.pt",
+    "tokenizer.model.joblib",
+    *UNSAFE,
+)
 SAFE = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer.model", "2_Dense/config.json")
 
 
@@ -56,8 +75,13 @@ def test_only_weights_that_are_allowed_as_pickles_are_staged_as_such() -> None:
 
 def test_remote_code_is_neither_staged_nor_switched_on_by_the_repository() -> None:
     """`auto_map` of a tokenizer or a config names Python of the repository; only the list may let it run."""
-    files = (file("config.json"), file("model.safetensors", 2_000_000_000), file("tokenization_evil.py"),
-             file("tokenizer_config.json"), file("modeling_evil.py"))  # fmt: skip
+    files = (
+        file("config.json"),
+        file("model.safetensors", 2_000_000_000),
+        file("tokenization_evil.py"),
+        file("tokenizer_config.json"),
+        file("modeling_evil.py"),
+    )
     model = plan_one(llama(custom_code=True, files=files))
     assert not [each.path for each in model.weights.files if each.path.endswith(".py")]
     assert "--trust-remote-code" not in model.server.args

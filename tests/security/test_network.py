@@ -20,9 +20,17 @@ EXAMPLES = sorted(
     if '"kind": "NetworkPolicy"' in path.read_text()
 )
 KINDS = ("NetworkPolicy", "FQDNNetworkPolicy")
-HUB = {"huggingface.co", "cas-server.xethub.hf.co", "cas-server.xethub-eu.hf.co", "transfer.xethub.hf.co",
-       "transfer.xethub-eu.hf.co", "us.aws.cdn.hf.co", "us.gcp.cdn.hf.co", "cdn-lfs-us-1.hf.co",
-       "cdn-lfs-eu-1.hf.co"}  # fmt: skip
+HUB = {
+    "huggingface.co",
+    "cas-server.xethub.hf.co",
+    "cas-server.xethub-eu.hf.co",
+    "transfer.xethub.hf.co",
+    "transfer.xethub-eu.hf.co",
+    "us.aws.cdn.hf.co",
+    "us.gcp.cdn.hf.co",
+    "cdn-lfs-us-1.hf.co",
+    "cdn-lfs-eu-1.hf.co",
+}
 """Facts: gke.md 1.2."""
 DNS = {"kube-dns", "node-local-dns", "dns-cache", "cloud-dns"}
 IDENTITY = {"metadata:988", "metadata:80"}
@@ -48,8 +56,11 @@ class Example:
 @cache
 def example(name: str) -> Example:
     path = Path(__file__).resolve().parents[2] / "examples" / name / "graph.json"
-    objects = [each["inputs"] for each in json.loads(path.read_text())["resources"]
-               if each["type"].startswith("kubernetes:")]  # fmt: skip
+    objects = [
+        each["inputs"]
+        for each in json.loads(path.read_text())["resources"]
+        if each["type"].startswith("kubernetes:")
+    ]
     hosts = Hosts()
     policies = [hosts.plain(each) for each in objects if each.get("kind") in KINDS]
     pods = list(_pods(objects))
@@ -134,8 +145,10 @@ def test_there_is_something_to_judge() -> None:
 def test_only_clients_collectors_and_the_gateway_reach_a_server_and_only_on_its_port(name: str) -> None:
     found = example(name)
     has_gateway = bool(found.role("body-router"))
-    has_resting = any("app.kubernetes.io/component" in each["spec"]["podSelector"].get("matchLabels", {})
-                      for each in found.policies)  # fmt: skip
+    has_resting = any(
+        "app.kubernetes.io/component" in each["spec"]["podSelector"].get("matchLabels", {})
+        for each in found.policies
+    )
     servers = found.role("server")
     sources = (CLIENT, COLLECTOR, HELD, *PROXIES, *STRANGERS, *found.role("endpoint-picker"), *found.role("loader"))
     attempts = [
@@ -155,8 +168,10 @@ def test_only_clients_collectors_and_the_gateway_reach_a_server_and_only_on_its_
 def test_nobody_reaches_a_loader_and_only_googles_proxies_reach_a_callout(name: str) -> None:
     found = example(name)
     sources = (CLIENT, COLLECTOR, HELD, *PROXIES, *STRANGERS, *found.role("server"))
-    loaders = [("loader", Attempt(source, each, port))
-               for source, each, port in product(sources, found.role("loader"), (80, 443, 8000, 8080))]  # fmt: skip
+    loaders = [
+        ("loader", Attempt(source, each, port))
+        for source, each, port in product(sources, found.role("loader"), (80, 443, 8000, 8080))
+    ]
     assert not reached(found, loaders)
     callouts = [*found.role("body-router"), *found.role("endpoint-picker")]
     seen = reached(found, [("callout", Attempt(source, each, 9002)) for source, each in product(sources, callouts)])
@@ -178,7 +193,8 @@ def destinations(found: Example) -> list[tuple[str, Peer, int, str]]:
         ("metadata:988", Peer(name="metadata", ip="169.254.169.252"), 988, "TCP"),
         ("metadata:80", Peer(name="metadata", ip="169.254.169.254"), 80, "TCP"),
         ("the nodes' own metadata server", Peer(name="metadata", ip="169.254.169.254"), 8080, "TCP"),
-        *hosts, *plain,
+        *hosts,
+        *plain,
         ("the internet", Peer(name="internet", ip="198.51.100.7"), 443, "TCP"),
         ("a DNS server of the internet", Peer(name="internet", ip="8.8.8.8"), 53, "UDP"),
         ("the control plane", Peer(name="kubernetes", ip="10.0.0.2"), 443, "TCP"),
@@ -186,7 +202,7 @@ def destinations(found: Example) -> list[tuple[str, Peer, int, str]]:
         ("a neighbour", pod("neighbour", "default"), 443, "TCP"),
         ("kube-system", pod("metrics-server", "kube-system", {"k8s-app": "metrics-server"}), 443, "TCP"),
         ("a client", CLIENT, 443, "TCP"),
-    ]  # fmt: skip
+    ]
 
 
 def leaving(found: Example, pods: list[Peer]) -> list[set[str]]:
@@ -200,8 +216,10 @@ def leaving(found: Example, pods: list[Peer]) -> list[set[str]]:
             if other.labels != each.labels
             and other.labels.get("app.kubernetes.io/instance") != each.labels.get("app.kubernetes.io/instance")
         ]
-        tried += [(f"{other.labels['app.kubernetes.io/name']}s", Attempt(each, other, port))
-                  for other, port in product(others, (*found.ports, 443, 9002))]  # fmt: skip
+        tried += [
+            (f"{other.labels['app.kubernetes.io/name']}s", Attempt(each, other, port))
+            for other, port in product(others, (*found.ports, 443, 9002))
+        ]
         seen.append(reached(found, tried)[each.name])
     return seen
 

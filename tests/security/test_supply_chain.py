@@ -82,8 +82,21 @@ def test_pip_takes_what_the_loader_installs_and_refuses_another_wheel(tmp_path: 
     def install(requirements: str, folder: str) -> subprocess.CompletedProcess[str]:
         file = tmp_path / f"{folder}.txt"
         file.write_text(requirements)
-        command = [python, "-m", "pip", "install", "--quiet", "--no-cache-dir", "--require-hashes", "--only-binary",
-                   ":all:", "--target", str(tmp_path / folder), "--requirement", str(file)]  # fmt: skip
+        command = [
+            python,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-cache-dir",
+            "--require-hashes",
+            "--only-binary",
+            ":all:",
+            "--target",
+            str(tmp_path / folder),
+            "--requirement",
+            str(file),
+        ]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
     done = install(loader_requirements(), "site")
@@ -109,8 +122,19 @@ def test_a_file_with_another_hash_is_not_installed(tmp_path: Path) -> None:
     asked = tmp_path / "asked.txt"
     asked.write_text(f"example==1.0 --hash=sha256:{'0' * 64}\n")
     uv = os.environ.get("UV") or shutil.which("uv") or str(PROJECT / ".uv" / "bin" / "uv")
-    command = [uv, "pip", "install", "--require-hashes", "--no-index", "--find-links", str(tmp_path),
-               "--target", str(tmp_path / "installed"), "--requirement", str(asked)]  # fmt: skip
+    command = [
+        uv,
+        "pip",
+        "install",
+        "--require-hashes",
+        "--no-index",
+        "--find-links",
+        str(tmp_path),
+        "--target",
+        str(tmp_path / "installed"),
+        "--requirement",
+        str(asked),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "hash" in done.stderr.lower()
@@ -155,10 +179,14 @@ def test_a_known_vulnerability_fails_and_is_named() -> None:
     assert lines == ["bad 1.0: PYSEC-2026-1, fixed in 1.1", "2 packages audited, 1 known vulnerabilities"]
 
 
-@pytest.mark.parametrize(("rows", "count"), [
-    ([{"name": "a", "skip_reason": "not found"}], "1"), ([row("a"), {"name": "b", "skip_reason": "x"}], "1"),
-    ([], "all"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("rows", "count"),
+    [
+        ([{"name": "a", "skip_reason": "not found"}], "1"),
+        ([row("a"), {"name": "b", "skip_reason": "x"}], "1"),
+        ([], "all"),
+    ],
+)
 def test_what_nobody_answered_for_is_not_called_clean(rows: list[dict[str, Any]], count: str) -> None:
     lines, code = audit().judge(rows, "could not connect")
     assert code == 0

@@ -38,8 +38,21 @@ def suite(body: str) -> tuple[int, str]:
         (Path(folder) / "conftest.py").write_text(conftest)
         head = "import os\n\n\ndef test_one(tmp_path):\n    token = os.environ['HF_TOKEN']\n"
         (Path(folder) / "test_one.py").write_text(head + textwrap.indent(body, "    ") + "\n")
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", folder, "-c",
-                   os.devnull, "--basetemp", f"{folder}/base", f"{folder}/test_one.py"]  # fmt: skip
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "--rootdir",
+            folder,
+            "-c",
+            os.devnull,
+            "--basetemp",
+            f"{folder}/base",
+            f"{folder}/test_one.py",
+        ]
         env = {**os.environ, "PYTHONPATH": str(PROJECT)}
         done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr
@@ -110,8 +123,14 @@ def test_no_command_shows_the_token_in_its_output_files_or_arguments(name: str, 
     config = json.dumps({"hubstack:hfToken": CANARY})
     env = {**os.environ, "HF_ENDPOINT": "http://127.0.0.1:9", "PULUMI_CONFIG": config, "HF_HOME": str(tmp_path)}
     with Watch() as watch:
-        done = subprocess.run([sys.executable, "-m", "hubstack", *command], cwd=PROJECT, env=env,
-                              capture_output=True, text=True, check=False)  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "-m", "hubstack", *command],
+            cwd=PROJECT,
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     assert CANARY not in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     assert watch.looks > 1

@@ -74,10 +74,11 @@ class Stack:
         source = rng.choice(EMBEDDING if rng.random() < 0.3 else CHAT)
         facts = hub(source, id=f"{source}-{self._number}", commit=f"{self._number:040x}")
         model = {
-            "id": facts.id, "name": f"m{self._number}",
+            "id": facts.id,
+            "name": f"m{self._number}",
             "replicas": {"min": 1, "max": rng.choice((1, 2))},
             "capacity": rng.choice((["spot", "on-demand"], ["on-demand"])),
-        }  # fmt: skip
+        }
         if source in CHAT:
             model["context"] = rng.choice((2048, 4096))
         self.facts[facts.id] = facts
@@ -109,8 +110,12 @@ class Stack:
         self._number += 1
         model["name"] = f"n{self._number}"
         model.pop("was", None)
-        return Edit(what="rename without was", touched=frozenset({model["name"]}), added=frozenset({model["name"]}),
-                    removed=frozenset({old}))  # fmt: skip
+        return Edit(
+            what="rename without was",
+            touched=frozenset({model["name"]}),
+            added=frozenset({model["name"]}),
+            removed=frozenset({old}),
+        )
 
     def reorder(self, rng: random.Random) -> Edit:
         rng.shuffle(self.models)
@@ -151,6 +156,17 @@ class Stack:
 
 
 EDITS: tuple[Callable[[Stack, random.Random], Edit], ...] = (
-    Stack.add, Stack.add, Stack.remove, Stack.remove, Stack.rename, Stack.rename_without_alias, Stack.reorder,
-    Stack.context, Stack.replicas, Stack.capacity, Stack.accelerator, Stack.commit, Stack.concurrency,
-)  # fmt: skip
+    Stack.add,
+    Stack.add,
+    Stack.remove,
+    Stack.remove,
+    Stack.rename,
+    Stack.rename_without_alias,
+    Stack.reorder,
+    Stack.context,
+    Stack.replicas,
+    Stack.capacity,
+    Stack.accelerator,
+    Stack.commit,
+    Stack.concurrency,
+)

@@ -231,9 +231,13 @@ def test_plan_preview_and_diff_agree_through_500_edits_and_untouched_models_neve
     size = STEPS // PARTS
     life = type("OneLife", (Life,), {"folder": tmp_path, "judged": range(part * size + 1, (part + 1) * size + 1)})
     once = settings(
-        max_examples=2, stateful_step_count=(part + 1) * size + 1, deadline=None, derandomize=True, database=None,
+        max_examples=2,
+        stateful_step_count=(part + 1) * size + 1,
+        deadline=None,
+        derandomize=True,
+        database=None,
         phases=[Phase.generate],
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
-    )  # fmt: skip
+    )
     run_state_machine_as_test(life, settings=once)
     assert life.seen == size

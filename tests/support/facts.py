@@ -71,10 +71,17 @@ def made(repo_id: str = "acme/model", **fields: Any) -> ModelFacts:
 def llama(repo_id: str = "acme/llama", **fields: Any) -> ModelFacts:
     """Return a small dense model that vLLM serves on one L4; `config` adds to or replaces its config."""
     config = {
-        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 2048,
-        "intermediate_size": 8192, "num_hidden_layers": 16, "num_attention_heads": 32, "num_key_value_heads": 8,
-        "vocab_size": 128256, "max_position_embeddings": 131072, "torch_dtype": "bfloat16",
-    }  # fmt: skip
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "hidden_size": 2048,
+        "intermediate_size": 8192,
+        "num_hidden_layers": 16,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 8,
+        "vocab_size": 128256,
+        "max_position_embeddings": 131072,
+        "torch_dtype": "bfloat16",
+    }
     given = {
         "pipeline_tag": "text-generation",
         "license": "apache-2.0",
@@ -121,11 +128,22 @@ def size(facts: ModelFacts, device: Device, on: Load) -> MemoryNeed:
 def ask(repo_id: str, **fields: Any) -> ModelRequest:
     """Return a request, every setting at its default."""
     given: dict[str, Any] = {
-        "key": names.key_of(repo_id), "id": repo_id, "revision": "main", "context": None, "concurrency": 2,
-        "replicas_min": 1, "replicas_max": 1, "capacity": steps("on-demand"), "accelerators": (), "engine": None,
-        "file": None, "trust_remote_code": False, "allow_pickle": False, "allow_unsafe": False,
+        "key": names.key_of(repo_id),
+        "id": repo_id,
+        "revision": "main",
+        "context": None,
+        "concurrency": 2,
+        "replicas_min": 1,
+        "replicas_max": 1,
+        "capacity": steps("on-demand"),
+        "accelerators": (),
+        "engine": None,
+        "file": None,
+        "trust_remote_code": False,
+        "allow_pickle": False,
+        "allow_unsafe": False,
         "marks": {"id": Mark("acme.models.yaml", 3, 5, f"  - {repo_id}")},
-    }  # fmt: skip
+    }
     return ModelRequest(**{**given, **fields})
 
 
@@ -148,9 +166,10 @@ def target(
     }
     if monitoring:
         given |= {
-            "alerts": (*monitoring.emails, *monitoring.channels), "billing_account": monitoring.billing_account,
+            "alerts": (*monitoring.emails, *monitoring.channels),
+            "billing_account": monitoring.billing_account,
             "billing_budget": monitoring.budget_usd_per_month,
-        }  # fmt: skip
+        }
     if gateway:
         given["gateway_settings"] = GatewaySettings(**asdict(gateway))
     return StackSettings(**{**given, **fields})

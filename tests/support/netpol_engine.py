@@ -69,8 +69,12 @@ class Hosts:
             for rule in policy["spec"]["egress"]
         ]
         spec = {"podSelector": policy["spec"]["podSelector"], "policyTypes": ["Egress"], "egress": rules}
-        return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": policy["metadata"],
-                "spec": spec}  # fmt: skip
+        return {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": policy["metadata"],
+            "spec": spec,
+        }
 
 
 def allowed(policies: Iterable[dict[str, Any]], attempts: Iterable[Attempt]) -> list[bool]:

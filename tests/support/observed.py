@@ -18,10 +18,12 @@ def with_level(
     metrics = load_catalog().engine_metrics[kind]
     measured = latency_metric(metrics)
     slo = SloPlan(
-        seconds=seconds, bucket_seconds=measured.bucket_at_least(seconds) if measured else None,
+        seconds=seconds,
+        bucket_seconds=measured.bucket_at_least(seconds) if measured else None,
         measured="time_to_first_token" if metrics.time_to_first_token else "request_duration" if measured else None,
-        latency_percent=percent, error_percent=errors if metrics.errors else None,
-    )  # fmt: skip
+        latency_percent=percent,
+        error_percent=errors if metrics.errors else None,
+    )
     return replace(with_engine(model, kind), slo=slo)
 
 

@@ -44,8 +44,13 @@ def make_plan(*, without: tuple[str, ...] = (), deletion_protection: bool = True
     used = {model.capacity_class for model in models}
     return Plan(
         target=TargetPlan(
-            stack="test", project="acme-models-test", region="us-central1", namespace="models",
-            deletion_protection=deletion_protection, release_channel="REGULAR", labels=labels("test"),
+            stack="test",
+            project="acme-models-test",
+            region="us-central1",
+            namespace="models",
+            deletion_protection=deletion_protection,
+            release_channel="REGULAR",
+            labels=labels("test"),
         ),
         models=models,
         pools=tuple(pool for pool in POOLS if pool.capacity_class in used),
@@ -53,7 +58,7 @@ def make_plan(*, without: tuple[str, ...] = (), deletion_protection: bool = True
         cost=Cost(
             lines=(), usd_per_month_min=0, usd_per_month_max=1000, unpriced=(), not_counted=(), hours_per_month=730
         ),
-    )  # fmt: skip
+    )
 
 
 def with_gateway(plan: Plan, gateway: GatewayPlan | None) -> Plan:
@@ -68,9 +73,17 @@ def renamed(model: ModelPlan, key: str) -> ModelPlan:
 
 def _need() -> MemoryNeed:
     return MemoryNeed(
-        terms=(), visible_bytes=22 * GIB, budget_bytes=20 * GIB, kv_bytes_per_token=0, kv_fixed_bytes=0,
-        kv_available_bytes=4 * GIB, kv_tokens=0, context=4096, concurrency=4, verdict=Verdict.FITS,
-    )  # fmt: skip
+        terms=(),
+        visible_bytes=22 * GIB,
+        budget_bytes=20 * GIB,
+        kv_bytes_per_token=0,
+        kv_fixed_bytes=0,
+        kv_available_bytes=4 * GIB,
+        kv_tokens=0,
+        context=4096,
+        concurrency=4,
+        verdict=Verdict.FITS,
+    )
 
 
 def _server(engine: EngineKind, count: int, *, tpu: bool = False) -> ServerPlan:
@@ -78,17 +91,32 @@ def _server(engine: EngineKind, count: int, *, tpu: bool = False) -> ServerPlan:
         return Probe(path="/health", port=8000, period_seconds=period, failure_threshold=failures)
 
     return ServerPlan(
-        engine=engine, version="1", image=f"registry.example/{engine}:1", command=("serve",),
+        engine=engine,
+        version="1",
+        image=f"registry.example/{engine}:1",
+        command=("serve",),
         args=("/weights", "--port", "8000"),
-        env=(("HF_HUB_OFFLINE", "1"), ("HOME", "/scratch")), port=8000,
-        startup=probe(10, 90), readiness=probe(5, 3),
-        liveness=probe(15, 8), metrics_path="/metrics", api_path="/v1", served_model_name="acme/model",
-        run_as_user=0 if tpu else 2000, cpu_millicores=6000, memory_bytes=24 * GIB,
-        accelerator_resource="google.com/tpu" if tpu else "nvidia.com/gpu", accelerator_count=count,
-        shm_bytes=2 * GIB * count if count > 1 else 0, scratch_bytes=8 * GIB, load_seconds=300,
-        pre_stop_seconds=20, drain_seconds=95, termination_grace_seconds=120,
+        env=(("HF_HUB_OFFLINE", "1"), ("HOME", "/scratch")),
+        port=8000,
+        startup=probe(10, 90),
+        readiness=probe(5, 3),
+        liveness=probe(15, 8),
+        metrics_path="/metrics",
+        api_path="/v1",
+        served_model_name="acme/model",
+        run_as_user=0 if tpu else 2000,
+        cpu_millicores=6000,
+        memory_bytes=24 * GIB,
+        accelerator_resource="google.com/tpu" if tpu else "nvidia.com/gpu",
+        accelerator_count=count,
+        shm_bytes=2 * GIB * count if count > 1 else 0,
+        scratch_bytes=8 * GIB,
+        load_seconds=300,
+        pre_stop_seconds=20,
+        drain_seconds=95,
+        termination_grace_seconds=120,
         **_of_seat(engine),
-    )  # fmt: skip
+    )
 
 
 def _of_seat(engine: EngineKind) -> dict[str, Any]:
@@ -103,15 +131,21 @@ def with_engine(model: ModelPlan, engine: EngineKind) -> ModelPlan:
 
 def _weights(repo_id: str, commit: str, *, gated: bool = False, total_gib: int = 16) -> WeightsPlan:
     return WeightsPlan(
-        repo_id=repo_id, commit=commit, prefix=commit,
+        repo_id=repo_id,
+        commit=commit,
+        prefix=commit,
         files=(
             WeightsFile(path="config.json", size_bytes=700, sha256=None, git_oid="b" * 40),
             WeightsFile(path="model.safetensors", size_bytes=5 * GIB, sha256="c" * 64),
         ),
-        patterns=("*.safetensors", "*.json"), total_bytes=total_gib * GIB, largest_file_bytes=5 * GIB,
-        model_path="/weights", needs_token=gated, loader_image="python:3.12-slim-bookworm",
+        patterns=("*.safetensors", "*.json"),
+        total_bytes=total_gib * GIB,
+        largest_file_bytes=5 * GIB,
+        model_path="/weights",
+        needs_token=gated,
+        loader_image="python:3.12-slim-bookworm",
         exclude=("original/*",),
-    )  # fmt: skip
+    )
 
 
 def _model(
@@ -120,39 +154,75 @@ def _model(
     commit = key[0].encode().hex() * 20
     count, is_tpu = pool.accelerators_per_node, pool.accelerator_kind is AcceleratorKind.TPU
     return ModelPlan(
-        key=key, id=f"acme/{key}", revision="main", commit=commit, license="apache-2.0", gated=gated,
-        accelerator=pool.accelerator, accelerator_name=pool.accelerator.upper(),
-        accelerator_kind=pool.accelerator_kind, gke_accelerator=pool.gke_accelerator,
-        machine_type=pool.machine_type, platform=PlatformKind.GKE, accelerator_count=count, tensor_parallel=count,
-        tpu_topology=pool.tpu_topology, capacity_class=pool.capacity_class, replicas=replicas, need=_need(),
+        key=key,
+        id=f"acme/{key}",
+        revision="main",
+        commit=commit,
+        license="apache-2.0",
+        gated=gated,
+        accelerator=pool.accelerator,
+        accelerator_name=pool.accelerator.upper(),
+        accelerator_kind=pool.accelerator_kind,
+        gke_accelerator=pool.gke_accelerator,
+        machine_type=pool.machine_type,
+        platform=PlatformKind.GKE,
+        accelerator_count=count,
+        tensor_parallel=count,
+        tpu_topology=pool.tpu_topology,
+        capacity_class=pool.capacity_class,
+        replicas=replicas,
+        need=_need(),
         server=_server(engine, count, tpu=is_tpu),
         weights=_weights(f"acme/{key}", commit, gated=gated, total_gib=total_gib),
-        loading=LoadingPlan(seconds=60, slow_seconds=80, file_cache=total_gib <= 100), usd_per_replica_hour=1.0,
-        reasons=(), rejected=(),
-    )  # fmt: skip
+        loading=LoadingPlan(seconds=60, slow_seconds=80, file_cache=total_gib <= 100),
+        usd_per_replica_hour=1.0,
+        reasons=(),
+        rejected=(),
+    )
 
 
 def make_pool(
-    capacity_class: str, capacity: CapacityKind, machine: str, accelerator: str, label: str, count: int,
-    *, topology: str | None = None, reservation: str | None = None,
-) -> PoolPlan:  # fmt: skip
+    capacity_class: str,
+    capacity: CapacityKind,
+    machine: str,
+    accelerator: str,
+    label: str,
+    count: int,
+    *,
+    topology: str | None = None,
+    reservation: str | None = None,
+) -> PoolPlan:
     """Return a pool of up to three nodes."""
     return PoolPlan(
-        key=f"{machine}-{capacity}-0a1b2c", capacity_class=capacity_class, accelerator=accelerator,
-        accelerator_kind=AcceleratorKind.TPU if topology else AcceleratorKind.GPU, gke_accelerator=label,
-        machine_type=machine, gce_machine_type=machine, accelerators_per_node=count, tpu_topology=topology,
-        capacity=capacity, reservation=reservation, zones=("us-central1-a", "us-central1-b"), min_nodes=0,
-        max_nodes=3, boot_disk_gib=200, boot_disk_type=None, price=None, models=(),
-    )  # fmt: skip
+        key=f"{machine}-{capacity}-0a1b2c",
+        capacity_class=capacity_class,
+        accelerator=accelerator,
+        accelerator_kind=AcceleratorKind.TPU if topology else AcceleratorKind.GPU,
+        gke_accelerator=label,
+        machine_type=machine,
+        gce_machine_type=machine,
+        accelerators_per_node=count,
+        tpu_topology=topology,
+        capacity=capacity,
+        reservation=reservation,
+        zones=("us-central1-a", "us-central1-b"),
+        min_nodes=0,
+        max_nodes=3,
+        boot_disk_gib=200,
+        boot_disk_type=None,
+        price=None,
+        models=(),
+    )
 
 
 POOLS = (
-    make_pool(H100, CapacityKind.RESERVATION, "a3-highgpu-4g", "h100-80gb", "nvidia-h100-80gb", 4,
-              reservation="team-a"),
+    make_pool(
+        H100, CapacityKind.RESERVATION, "a3-highgpu-4g", "h100-80gb", "nvidia-h100-80gb", 4, reservation="team-a"
+    ),
     make_pool(V6E, CapacityKind.SPOT, "ct6e-standard-8t", "v6e", "tpu-v6e-slice", 8, topology="2x4"),
     make_pool(L4, CapacityKind.ON_DEMAND, "g2-standard-8", "l4", "nvidia-l4", 1),
     make_pool(L4, CapacityKind.SPOT, "g2-standard-8", "l4", "nvidia-l4", 1),
-)  # fmt: skip
+)
 RESERVED, TPU_SPOT, L4_ON_DEMAND, L4_SPOT = POOLS
 CLASSES = (
     CapacityClass(key=H100, pools=(RESERVED.key,)),
@@ -171,8 +241,12 @@ SCALING = ScalingPlan(
         ScalingTrigger(name="queue", query="sum(waiting)", target=5),
         ScalingTrigger(name="kv-cache", query="sum(usage)", target=0.8),
     ),
-    requests_per_replica=64, rests=False, idle_seconds=900, hold_seconds=0, settle_seconds=300,
-)  # fmt: skip
+    requests_per_replica=64,
+    rests=False,
+    idle_seconds=900,
+    hold_seconds=0,
+    settle_seconds=300,
+)
 RESTING = replace(CHAT, scaling=replace(SCALING, rests=True, hold_seconds=1500))
 """`chat`, which rests and is woken."""
 BUSY = replace(GATED, scaling=SCALING)

@@ -39,11 +39,13 @@ def synced_secret(plan: Plan) -> SyncedSecret | None:
     if gateway is None:
         return None
     if gateway.auth is GatewayAuth.API_KEYS:
-        return SyncedSecret(role="api-key", secret_id=f"hubstack-{stack}-api-key", name=API_KEY_SECRET,
-                            field=API_KEY_FIELD)  # fmt: skip
+        return SyncedSecret(
+            role="api-key", secret_id=f"hubstack-{stack}-api-key", name=API_KEY_SECRET, field=API_KEY_FIELD
+        )
     if gateway.iap_client_id:
-        return SyncedSecret(role="iap-client", secret_id=f"hubstack-{stack}-iap-client", name=IAP_SECRET,
-                            field=IAP_FIELD)  # fmt: skip
+        return SyncedSecret(
+            role="iap-client", secret_id=f"hubstack-{stack}-iap-client", name=IAP_SECRET, field=IAP_FIELD
+        )
     return None
 
 

@@ -23,8 +23,9 @@ INTERCEPTOR_DRAIN_SECONDS = 900
 def backend_policy(plan: Plan, model: ModelPlan) -> Object:
     """Return the policy that sets the response timeout, and the drain time when a server stops."""
     drain = model.server.termination_grace_seconds
-    return _policy("GCPBackendPolicy", metadata(plan, model, server_name(model)), _target(plan, model),
-                   _backend(plan, drain))  # fmt: skip
+    return _policy(
+        "GCPBackendPolicy", metadata(plan, model, server_name(model)), _target(plan, model), _backend(plan, drain)
+    )
 
 
 def health_check(plan: Plan, model: ModelPlan) -> Object:
@@ -58,15 +59,21 @@ def interceptor_health(plan: Plan) -> Object:
 def callout_health(plan: Plan, name: str, port: int) -> Object:
     """Return the gRPC health check of a callout."""
     grpc = {"portSpecification": "USE_FIXED_PORT", "port": port}
-    return _policy("HealthCheckPolicy", stack_metadata(plan, name), _service(name),
-                   {"config": {"type": "GRPC", "grpcHealthCheck": grpc}})  # fmt: skip
+    return _policy(
+        "HealthCheckPolicy",
+        stack_metadata(plan, name),
+        _service(name),
+        {"config": {"type": "GRPC", "grpcHealthCheck": grpc}},
+    )
 
 
 def proxy_policies(plan: Plan) -> tuple[Object, ...]:
     """Return policies that admit Google's proxies and health checks to the ports of servers and callouts."""
-    callouts = {"matchExpressions": [
-        {"key": "app.kubernetes.io/name", "operator": "In", "values": [BODY_ROUTER_NAME, PICKER_NAME]}
-    ]}  # fmt: skip
+    callouts = {
+        "matchExpressions": [
+            {"key": "app.kubernetes.io/name", "operator": "In", "values": [BODY_ROUTER_NAME, PICKER_NAME]}
+        ]
+    }
     ports = sorted({model.server.port for model in plan.on_gke})
     return (
         _ingress(plan, "gateway-to-servers", {"matchLabels": {"app.kubernetes.io/name": "server"}}, ports),

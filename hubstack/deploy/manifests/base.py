@@ -59,10 +59,13 @@ def judged(model: ModelPlan) -> dict[str, str]:
     """
     known = model.provenance
     return {
-        "hubstack.dev/model": model.id, "hubstack.dev/commit": model.commit,
-        "hubstack.dev/license": model.license or "", "hubstack.dev/weights-format": known.weights_format,
-        "hubstack.dev/remote-code": str(known.runs_remote_code).lower(), "hubstack.dev/scan": known.scan,
-    }  # fmt: skip
+        "hubstack.dev/model": model.id,
+        "hubstack.dev/commit": model.commit,
+        "hubstack.dev/license": model.license or "",
+        "hubstack.dev/weights-format": known.weights_format,
+        "hubstack.dev/remote-code": str(known.runs_remote_code).lower(),
+        "hubstack.dev/scan": known.scan,
+    }
 
 
 def selector(model: ModelPlan) -> dict[str, str]:

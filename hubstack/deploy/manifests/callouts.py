@@ -48,8 +48,16 @@ def callout_account(plan: Plan, name: str) -> Object:
 def body_router(plan: Plan) -> Object:
     """Return the body router's Deployment. It needs no RBAC: its only plugin reads no Kubernetes objects."""
     told = json.dumps({"fieldName": "model", "headerName": MODEL_HEADER}, separators=(",", ":"))
-    args = ["--streaming", "--v", "1", "--plugin", f"body-field-to-header:model-extractor:{told}",
-            "--tracing=false", "--metrics-endpoint-auth=false", "--enable-pprof=false"]  # fmt: skip
+    args = [
+        "--streaming",
+        "--v",
+        "1",
+        "--plugin",
+        f"body-field-to-header:model-extractor:{told}",
+        "--tracing=false",
+        "--metrics-endpoint-auth=false",
+        "--enable-pprof=false",
+    ]
     container = _container("body-router", BODY_ROUTER_IMAGE, args, BODY_ROUTER_REQUESTS, BODY_ROUTER_MEMORY_LIMIT)
     container["ports"] = [
         {"name": "ext-proc", "containerPort": BODY_ROUTER_PORT},
@@ -83,8 +91,13 @@ def body_router_budget(plan: Plan) -> Object:
 
 def body_router_service(plan: Plan) -> Object:
     """Return the body router's Service; TLS uses a self-signed certificate, as in the chart."""
-    port = {"name": "ext-proc", "port": BODY_ROUTER_PORT, "targetPort": BODY_ROUTER_PORT, "protocol": "TCP",
-            "appProtocol": "HTTP2"}  # fmt: skip
+    port = {
+        "name": "ext-proc",
+        "port": BODY_ROUTER_PORT,
+        "targetPort": BODY_ROUTER_PORT,
+        "protocol": "TCP",
+        "appProtocol": "HTTP2",
+    }
     return _service(stack_metadata(plan, BODY_ROUTER_NAME), {"app.kubernetes.io/name": BODY_ROUTER_NAME}, port)
 
 
@@ -174,10 +187,22 @@ def picker_config(plan: Plan, model: ModelPlan) -> Object:
 
 def picker(plan: Plan, model: ModelPlan) -> Object:
     """Return the Deployment of a pool's endpoint picker."""
-    args = ["--pool-name", server_name(model), "--pool-namespace", plan.target.namespace,
-            "--pool-group", POOL_GROUP, "--zap-encoder", "json", "--config-file", f"{_CONFIG_PATH}/{_CONFIG_FILE}",
-            "--grpc-health-port", str(PICKER_HEALTH_PORT), "--tracing=false",
-            "--metrics-endpoint-auth=false"]  # fmt: skip
+    args = [
+        "--pool-name",
+        server_name(model),
+        "--pool-namespace",
+        plan.target.namespace,
+        "--pool-group",
+        POOL_GROUP,
+        "--zap-encoder",
+        "json",
+        "--config-file",
+        f"{_CONFIG_PATH}/{_CONFIG_FILE}",
+        "--grpc-health-port",
+        str(PICKER_HEALTH_PORT),
+        "--tracing=false",
+        "--metrics-endpoint-auth=false",
+    ]
     container = _container("picker", PICKER_IMAGE, args, PICKER_REQUESTS, PICKER_MEMORY_LIMIT)
     check = {"grpc": {"port": PICKER_HEALTH_PORT, "service": "inference-extension"}}
     container |= {
@@ -204,8 +229,13 @@ def picker(plan: Plan, model: ModelPlan) -> Object:
 
 def picker_service(plan: Plan, model: ModelPlan) -> Object:
     """Return the picker's Service."""
-    port = {"name": "grpc-ext-proc", "port": PICKER_PORT, "targetPort": PICKER_PORT, "protocol": "TCP",
-            "appProtocol": "kubernetes.io/h2c"}  # fmt: skip
+    port = {
+        "name": "grpc-ext-proc",
+        "port": PICKER_PORT,
+        "targetPort": PICKER_PORT,
+        "protocol": "TCP",
+        "appProtocol": "kubernetes.io/h2c",
+    }
     labels = {"app.kubernetes.io/name": PICKER_NAME, "app.kubernetes.io/instance": picker_name(model)}
     return _service(_picker_metadata(plan, model), labels, port)
 

@@ -69,8 +69,13 @@ def http_add_on_chart(plan: Plan) -> Chart:
     """Return the HTTP add-on's chart: the interceptor that holds requests and the scaler that counts them."""
     hold = longest_hold(plan)
     small = {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"cpu": "500m", "memory": "128Mi"}}
-    pod = {"runAsNonRoot": True, "runAsUser": 1000, "runAsGroup": 1000, "fsGroup": 1000,
-           "seccompProfile": {"type": "RuntimeDefault"}}  # fmt: skip
+    pod = {
+        "runAsNonRoot": True,
+        "runAsUser": 1000,
+        "runAsGroup": 1000,
+        "fsGroup": 1000,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
     return Chart(
         release="keda-add-ons-http",
         chart="keda-add-ons-http",

@@ -110,9 +110,15 @@ def loader_job(plan: Plan, model: ModelPlan) -> Object:
         disk_volume(plan, "scratch", room),
         disk_volume(plan, "gke-gcsfuse-buffer", room),
     ]
-    env = {"HF_HOME": f"{LOADER_SCRATCH}/home", "HOME": LOADER_SCRATCH, "HF_HUB_DISABLE_TELEMETRY": "1",
-           "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_XET_CHUNK_CACHE_SIZE_BYTES": "0",
-           "PYTHONPATH": f"{LOADER_SCRATCH}/site", "TMPDIR": LOADER_SCRATCH}  # fmt: skip
+    env = {
+        "HF_HOME": f"{LOADER_SCRATCH}/home",
+        "HOME": LOADER_SCRATCH,
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "HF_XET_CHUNK_CACHE_SIZE_BYTES": "0",
+        "PYTHONPATH": f"{LOADER_SCRATCH}/site",
+        "TMPDIR": LOADER_SCRATCH,
+    }
     if weights.needs_token:
         env["HF_TOKEN_PATH"] = f"{TOKEN_PATH}/{TOKEN_FILE}"
         mounts.append({"name": "token", "mountPath": TOKEN_PATH, "readOnly": True})

@@ -21,9 +21,16 @@ CLIENT_LABEL = "hubstack.dev/model-client"
 COLLECTOR_NAMESPACES = ("gmp-system", "gke-gmp-system")
 """Namespaces of Google's metrics collectors; which of the two GKE uses was not tested."""
 HUB_HOSTS = (
-    "huggingface.co", "cas-server.xethub.hf.co", "cas-server.xethub-eu.hf.co", "transfer.xethub.hf.co",
-    "transfer.xethub-eu.hf.co", "us.aws.cdn.hf.co", "us.gcp.cdn.hf.co", "cdn-lfs-us-1.hf.co", "cdn-lfs-eu-1.hf.co",
-)  # fmt: skip
+    "huggingface.co",
+    "cas-server.xethub.hf.co",
+    "cas-server.xethub-eu.hf.co",
+    "transfer.xethub.hf.co",
+    "transfer.xethub-eu.hf.co",
+    "us.aws.cdn.hf.co",
+    "us.gcp.cdn.hf.co",
+    "cdn-lfs-us-1.hf.co",
+    "cdn-lfs-eu-1.hf.co",
+)
 """Hosts of the Hub and its storage (github.com/huggingface/hub-docs, 2026-08-22). Full names only: a wildcard
 matches any one label and would allow unlisted hosts."""
 PACKAGE_HOSTS = ("pypi.org", "files.pythonhosted.org")
@@ -81,8 +88,12 @@ def callers(plan: Plan) -> Object:
 def group_policy(plan: Plan, model: ModelPlan) -> Object:
     """Return the policy that lets a multi-node model's pods reach each other; ranks choose their own ports."""
     each = [{"podSelector": {"matchLabels": selector(model)}}]
-    return network_policy(plan, f"{server_name(model)}-peers", {"matchLabels": selector(model)},
-                   {"ingress": [{"from": each}], "egress": [{"to": each}, *_dns()]})  # fmt: skip
+    return network_policy(
+        plan,
+        f"{server_name(model)}-peers",
+        {"matchLabels": selector(model)},
+        {"ingress": [{"from": each}], "egress": [{"to": each}, *_dns()]},
+    )
 
 
 def interceptor_callers(plan: Plan) -> Object:
@@ -107,12 +118,17 @@ def _bucket_readers(plan: Plan) -> Object:
 def _callouts(plan: Plan) -> Object:
     """Return the policy that lets callouts reach the control plane, and the picker the servers."""
     names = {"key": "app.kubernetes.io/name", "operator": "In", "values": [BODY_ROUTER_NAME, PICKER_NAME]}
-    return network_policy(plan, "callouts-egress", {"matchExpressions": [names]}, {
-        "egress": [
-            {"to": [{"ipBlock": {"cidr": NODES_RANGE}}], "ports": tcp(443)},
-            {"to": [{"podSelector": _SERVERS}], "ports": tcp(*_server_ports(plan))},
-        ],
-    })  # fmt: skip
+    return network_policy(
+        plan,
+        "callouts-egress",
+        {"matchExpressions": [names]},
+        {
+            "egress": [
+                {"to": [{"ipBlock": {"cidr": NODES_RANGE}}], "ports": tcp(443)},
+                {"to": [{"podSelector": _SERVERS}], "ports": tcp(*_server_ports(plan))},
+            ],
+        },
+    )
 
 
 def _server_ports(plan: Plan) -> list[int]:

@@ -117,11 +117,13 @@ def route(plan: Plan, model: ModelPlan) -> Object:
     rules: list[Object] = [{"matches": headers, **({"filters": held} if held else {}), "backendRefs": refs}]
     for key, path in itertools.product(names.entry_keys(model), model.server.open_paths):
         rewrite = {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": path}}
-        rules.append({
-            "matches": [{"path": {"type": "PathPrefix", "value": f"/{key}{path}"}}],
-            "filters": [_rewrite(rewrite | ({"hostname": host} if host else {}))],
-            "backendRefs": refs,
-        })  # fmt: skip
+        rules.append(
+            {
+                "matches": [{"path": {"type": "PathPrefix", "value": f"/{key}{path}"}}],
+                "filters": [_rewrite(rewrite | ({"hostname": host} if host else {}))],
+                "backendRefs": refs,
+            }
+        )
     spec: Object = {"parentRefs": [{"name": GATEWAY_NAME}], "rules": rules}
     if asked.host:
         spec["hostnames"] = [asked.host]

@@ -56,17 +56,21 @@ def bucket_volume(plan: Plan, model: ModelPlan, *, read_only: bool) -> Object:
 def _read_options(model: ModelPlan) -> list[str]:
     """Return mount options for a commit's folder. It never changes, so cached metadata never expires."""
     options = [
-        f"only-dir={model.weights.prefix}", "metadata-cache:ttl-secs:-1",
-        "metadata-cache:stat-cache-max-size-mb:-1", "metadata-cache:type-cache-max-size-mb:-1",
-        "file-system:kernel-list-cache-ttl-secs:-1", "read_ahead_kb=1024",
-    ]  # fmt: skip
+        f"only-dir={model.weights.prefix}",
+        "metadata-cache:ttl-secs:-1",
+        "metadata-cache:stat-cache-max-size-mb:-1",
+        "metadata-cache:type-cache-max-size-mb:-1",
+        "file-system:kernel-list-cache-ttl-secs:-1",
+        "read_ahead_kb=1024",
+    ]
     total = model.weights.total_bytes
     if total and model.loading.file_cache:
         # Parallel downloads need this cache; if it does not fit, read-ahead is the alternative.
         options += [
-            f"file-cache:max-size-mb:{-(-total // 1024**2) + 64}", "file-cache:cache-file-for-range-read:true",
+            f"file-cache:max-size-mb:{-(-total // 1024**2) + 64}",
+            "file-cache:cache-file-for-range-read:true",
             "file-cache:enable-parallel-downloads:true",
-        ]  # fmt: skip
+        ]
     return options
 
 

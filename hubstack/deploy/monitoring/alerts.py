@@ -99,15 +99,20 @@ def _slow(plan: Plan, table: Table) -> Iterable[Alert]:
         burns = [
             _burn(
                 [slow_ratio(metric, bucket, matchers, window) for window in (long, short)],
-                rate * (100 - percent) / 100, metric.select(*matchers, suffix="_count"), long,
+                rate * (100 - percent) / 100,
+                metric.select(*matchers, suffix="_count"),
+                long,
             )
             for rate, long, short in BURNS
-        ]  # fmt: skip
+        ]
         told = f"Objective: {percent:g} % of requests wait at most {bucket:.4g} s."
         yield _alert(
-            f"slo-latency-{_slug(name, f'{bucket:.4g}s', f'{percent:g}')}", "slo-latency", "CRITICAL",
-            query=" or ".join(burns), extra=told,
-        )  # fmt: skip
+            f"slo-latency-{_slug(name, f'{bucket:.4g}s', f'{percent:g}')}",
+            "slo-latency",
+            "CRITICAL",
+            query=" or ".join(burns),
+            extra=told,
+        )
 
 
 def _failing(plan: Plan, table: Table) -> Iterable[Alert]:
@@ -124,14 +129,19 @@ def _failing(plan: Plan, table: Table) -> Iterable[Alert]:
         burns = [
             _burn(
                 [failed_ratio(errors, requests, matchers, window) for window in (long, short)],
-                rate * percent / 100, requests.select(*matchers), long,
+                rate * percent / 100,
+                requests.select(*matchers),
+                long,
             )
             for rate, long, short in BURNS
-        ]  # fmt: skip
+        ]
         yield _alert(
-            f"slo-errors-{_slug(name, f'{percent:g}')}", "slo-errors", "CRITICAL", query=" or ".join(burns),
+            f"slo-errors-{_slug(name, f'{percent:g}')}",
+            "slo-errors",
+            "CRITICAL",
+            query=" or ".join(burns),
             extra=f"Objective: at most {percent:g} % of requests fail.",
-        )  # fmt: skip
+        )
 
 
 def _burn(ratios: list[str], threshold: float, counted: str, window: str) -> str:
@@ -150,9 +160,12 @@ def _unavailable(plan: Plan) -> Iterable[Alert]:
     if kept:
         load = max(model.server.load_seconds for model in kept)
         yield _alert(
-            "unavailable", "unavailable", "CRITICAL", query=f"{replicas(plan, kept, ready=True)} < 1",
+            "unavailable",
+            "unavailable",
+            "CRITICAL",
+            query=f"{replicas(plan, kept, ready=True)} < 1",
             seconds=-(-(UNAVAILABLE_SECONDS + load) // 60) * 60,
-        )  # fmt: skip
+        )
 
 
 def _load_failed(plan: Plan) -> Alert:
@@ -192,9 +205,13 @@ def _alert(
     told = _runbook()[section]
     text = [f"**{told['means']}**", extra, told["do"], f"More: {RUNBOOK}#{section}"]
     return Alert(
-        key=key, title=told["title"], severity=severity, query=query, duration_seconds=seconds,
+        key=key,
+        title=told["title"],
+        severity=severity,
+        query=query,
+        duration_seconds=seconds,
         documentation="\n\n".join(part for part in text if part),
-    )  # fmt: skip
+    )
 
 
 @cache

@@ -52,9 +52,14 @@ def stack_dashboard(plan: Plan, table: Mapping[EngineKind, EngineMetrics]) -> Js
 
 def _dashboard(title: str, text: str, charts: list[Json]) -> Json:
     tiles: list[Json] = [
-        {"xPos": 0, "yPos": 0, "width": COLUMNS, "height": TEXT_HEIGHT,
-         "widget": {"title": title, "text": {"content": text, "format": "MARKDOWN"}}}
-    ]  # fmt: skip
+        {
+            "xPos": 0,
+            "yPos": 0,
+            "width": COLUMNS,
+            "height": TEXT_HEIGHT,
+            "widget": {"title": title, "text": {"content": text, "format": "MARKDOWN"}},
+        }
+    ]
     across = COLUMNS // WIDTH
     for at, chart in enumerate(charts):
         place = {"xPos": at % across * WIDTH, "yPos": TEXT_HEIGHT + at // across * HEIGHT}
@@ -63,9 +68,13 @@ def _dashboard(title: str, text: str, charts: list[Json]) -> Json:
 
 
 def _chart(
-    title: str, series: Iterable[Series], unit: str = "", line: tuple[float, str] | None = None, *,
+    title: str,
+    series: Iterable[Series],
+    unit: str = "",
+    line: tuple[float, str] | None = None,
+    *,
     stacked: bool = False,
-) -> Json:  # fmt: skip
+) -> Json:
     chart: Json = {"dataSets": [_data(*one, stacked=stacked) for one in series]}
     chart["yAxis"] = {"label": unit, "scale": "LINEAR"}
     if line:
@@ -148,8 +157,10 @@ def _pods(plan: Plan, model: ModelPlan) -> Iterator[Json]:
         kind = "chip" if model.accelerator_kind is AcceleratorKind.TPU else "card"
         busy = f"avg by (pod_name) (kubernetes_io:container_accelerator_duty_cycle{{{inside}}})"
         yield _chart(f"{kind.capitalize()} utilization", [(busy, "")], "%")
-        used, total = (f"sum by (pod_name) (kubernetes_io:container_accelerator_memory_{part}{{{inside}}})"
-                       for part in ("used", "total"))  # fmt: skip
+        used, total = (
+            f"sum by (pod_name) (kubernetes_io:container_accelerator_memory_{part}{{{inside}}})"
+            for part in ("used", "total")
+        )
         yield _chart(f"{kind.capitalize()} memory in use", [(f"{used} / {total} * 100", "")], "%")
     restarts = f"sum(increase(kubernetes_io:container_restart_count{{{inside}}}[{WINDOW}]))"
     yield _chart("Restarts", [(restarts, "restarts")])
@@ -160,9 +171,15 @@ def _by_model(plan: Plan, table: Mapping[EngineKind, EngineMetrics]) -> Iterator
     matchers = scope_of(plan).prometheus
     used = sorted({model.server.engine for model in plan.on_gke})
     shown: dict[str, dict[str, str]] = {
-        title: {} for title in ("Requests per second", "Failed requests, %", "Wait, p95", "Requests waiting",
-                                "Tokens generated per second")
-    }  # fmt: skip
+        title: {}
+        for title in (
+            "Requests per second",
+            "Failed requests, %",
+            "Wait, p95",
+            "Requests waiting",
+            "Tokens generated per second",
+        )
+    }
     for kind in used:
         metrics = table[kind]
         if metrics.requests and metrics.errors:

@@ -36,10 +36,14 @@ def scope_of(plan: Plan) -> Scope:
     named = (f'cluster_name="{cluster}"',)
     return Scope(
         prometheus=(f'cluster="{cluster}"', f'namespace="{namespace}"'),
-        system=('monitored_resource="k8s_container"', *named, f'namespace_name="{namespace}"',
-                'container_name="server"'),
+        system=(
+            'monitored_resource="k8s_container"',
+            *named,
+            f'namespace_name="{namespace}"',
+            'container_name="server"',
+        ),
         nodes=('"monitored_resource"="k8s_node"', f'"cluster_name"="{cluster}"'),
-    )  # fmt: skip
+    )
 
 
 def one_of(label: str, values: Iterable[str]) -> str:
@@ -103,11 +107,17 @@ def replicas(plan: Plan, models: Iterable[ModelPlan], *, ready: bool) -> str:
     matchers = ",".join(scope_of(plan).prometheus)
     listed = list(models)
     kinds = (
-        ("deployment", "kube_deployment_status_replicas_available" if ready else "kube_deployment_spec_replicas",
-         [server_name(m) for m in listed if m.hosts == 1]),
-        ("statefulset", "kube_statefulset_status_replicas_ready" if ready else "kube_statefulset_replicas",
-         [server_name(m) for m in listed if m.hosts > 1]),
-    )  # fmt: skip
+        (
+            "deployment",
+            "kube_deployment_status_replicas_available" if ready else "kube_deployment_spec_replicas",
+            [server_name(m) for m in listed if m.hosts == 1],
+        ),
+        (
+            "statefulset",
+            "kube_statefulset_status_replicas_ready" if ready else "kube_statefulset_replicas",
+            [server_name(m) for m in listed if m.hosts > 1],
+        ),
+    )
     parts = [
         f'label_replace({metric}{{{matchers},{one_of(label, keys)}}}, "model", "$1", "{label}", "(.+)")'
         for label, metric, keys in kinds

@@ -23,8 +23,10 @@ def pod_monitorings(plan: Plan) -> dict[str, Object]:
         if model.server.metrics_path:
             keys.setdefault(model.server.metrics_path, []).append(server_name(model))
     usual = max(keys, key=lambda path: (len(keys[path]), path), default=None)
-    return {_key(path, usual): _pod_monitoring(plan, path, _key(path, usual), models, alone=len(keys) == 1)
-            for path, models in sorted(keys.items())}  # fmt: skip
+    return {
+        _key(path, usual): _pod_monitoring(plan, path, _key(path, usual), models, alone=len(keys) == 1)
+        for path, models in sorted(keys.items())
+    }
 
 
 def _key(path: str, usual: str | None) -> str:

@@ -25,8 +25,12 @@ _ANY = "main"
 
 
 def read_collection(
-    slug: str, *, token: str | None = None, patience: Patience | None = None, listener: Listener | None = None,
-) -> Found:  # fmt: skip
+    slug: str,
+    *,
+    token: str | None = None,
+    patience: Patience | None = None,
+    listener: Listener | None = None,
+) -> Found:
     """Return the models of a collection, in its order.
 
     Args:
@@ -53,9 +57,12 @@ def read_collection(
         raise HubError(answer.render())
     models = [item for item in answer.items if item.item_type == _MODEL]
     answers = ask_each(
-        [(item.item_id, _ANY) for item in models], lambda client, repo_id, _: client.access(repo_id),
-        token=token, patience=patience, listener=listener,
-    )  # fmt: skip
+        [(item.item_id, _ANY) for item in models],
+        lambda client, repo_id, _: client.access(repo_id),
+        token=token,
+        patience=patience,
+        listener=listener,
+    )
     return _found(answer, [(item, answers[item.item_id, _ANY]) for item in models])
 
 
@@ -85,13 +92,17 @@ def _entry(item: CollectionItem, info: ModelInfo) -> Entry:
     if info.private:
         notes.append("private: hubstack needs a token that can read it")
     return Entry(
-        id=info.id, origin=f"item {item.position} of the collection", notes=tuple(notes),
+        id=info.id,
+        origin=f"item {item.position} of the collection",
+        notes=tuple(notes),
         spare_name=slug_of(info.id.replace("/", "-")),
-    )  # fmt: skip
+    )
 
 
 def _unknown(item: CollectionItem, refusal: Refusal) -> Unknown:
     return Unknown(
-        origin=f"item {item.position} of the collection", why=f"`{item.item_id}` {refusal.message}",
-        hint=refusal.hint or "look at its page on the Hub", guess=item.item_id,
-    )  # fmt: skip
+        origin=f"item {item.position} of the collection",
+        why=f"`{item.item_id}` {refusal.message}",
+        hint=refusal.hint or "look at its page on the Hub",
+        guess=item.item_id,
+    )

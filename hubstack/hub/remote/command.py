@@ -29,9 +29,13 @@ ALL = "all"
 
 
 def write_lock(
-    request_path: Path, name: str, upgrade: Sequence[str], listener: Listener | None = None,
-    patience: Patience | None = None, summary: Path | None = None,
-) -> tuple[list[str], HubError | None]:  # fmt: skip
+    request_path: Path,
+    name: str,
+    upgrade: Sequence[str],
+    listener: Listener | None = None,
+    patience: Patience | None = None,
+    summary: Path | None = None,
+) -> tuple[list[str], HubError | None]:
     """Write the lock of a model list; return a line for each change and one for the file, and the failures.
 
     Args:
@@ -66,9 +70,11 @@ def write_lock(
     with exclusive(request_path, name), unfinished:
         held = load_lock(target, shown, upgraded) if target.exists() else None
         models, changes = lock_models(
-            [(model.id, model.revision) for model in request.models], held,
-            upgrade=upgraded, fetch=fetch,
-        )  # fmt: skip
+            [(model.id, model.revision) for model in request.models],
+            held,
+            upgrade=upgraded,
+            fetch=fetch,
+        )
         if summary is not None:
             page = upgrade_page(held.models if held else (), models, _keys(request))
             write_text_atomically(summary, page)
@@ -105,10 +111,9 @@ def check_lock(request_path: Path, name: str) -> list[str]:
     found = check_fresh(held, [(model.id, model.revision) for model in request.models])
     return [
         *(f"missing: {repo_id} at {revision}" for repo_id, revision in found.missing),
-        *(f"stale: {s.id} is locked at {', '.join(s.locked_revisions)}, not at {s.revision}"
-          for s in found.stale),
+        *(f"stale: {s.id} is locked at {', '.join(s.locked_revisions)}, not at {s.revision}" for s in found.stale),
         *(f"unused: {repo_id} at {revision}" for repo_id, revision in found.extra),
-    ]  # fmt: skip
+    ]
 
 
 def _keys(request: Request) -> dict[Asked, list[str]]:

@@ -59,9 +59,12 @@ class _Deaf:
 
 
 def fetch_facts(
-    asked: Sequence[Asked], *, token: str | None = None, patience: Patience | None = None,
+    asked: Sequence[Asked],
+    *,
+    token: str | None = None,
+    patience: Patience | None = None,
     listener: Listener | None = None,
-) -> list[ModelFacts]:  # fmt: skip
+) -> list[ModelFacts]:
     """Return the facts of each model in the requested order; arguments as for `fetch_each`.
 
     Raises:
@@ -76,9 +79,14 @@ def fetch_facts(
 
 
 def fetch_each(
-    asked: Sequence[Asked], *, token: str | None = None, patience: Patience | None = None,
-    listener: Listener | None = None, with_config: bool = True, keep: Callable[[ModelFacts], None] | None = None,
-) -> dict[Asked, ModelFacts | Refusal]:  # fmt: skip
+    asked: Sequence[Asked],
+    *,
+    token: str | None = None,
+    patience: Patience | None = None,
+    listener: Listener | None = None,
+    with_config: bool = True,
+    keep: Callable[[ModelFacts], None] | None = None,
+) -> dict[Asked, ModelFacts | Refusal]:
     """Return the facts of each model or its error, in the requested order without duplicates.
 
     Args:
@@ -100,9 +108,13 @@ def fetch_each(
 
 
 def ask_each(
-    asked: Sequence[Asked], question: Callable[[HubClient, str, str], Awaitable[_T]], *, token: str | None = None,
-    patience: Patience | None = None, listener: Listener | None = None,
-) -> dict[Asked, _T | Refusal]:  # fmt: skip
+    asked: Sequence[Asked],
+    question: Callable[[HubClient, str, str], Awaitable[_T]],
+    *,
+    token: str | None = None,
+    patience: Patience | None = None,
+    listener: Listener | None = None,
+) -> dict[Asked, _T | Refusal]:
     """Return the result for each pair or its error, in the requested order without duplicates.
 
     Args:
@@ -131,9 +143,12 @@ class _Run(Generic[_T]):
     """One batch of requests."""
 
     def __init__(
-        self, question: Callable[[HubClient, str, str], Awaitable[_T]], token: str | None, patience: Patience,
+        self,
+        question: Callable[[HubClient, str, str], Awaitable[_T]],
+        token: str | None,
+        patience: Patience,
         listener: Listener,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._question = question
         self._token = token
         self._patience = patience

@@ -32,16 +32,21 @@ class LockChanges:
         """Return one line for each model that is not kept."""
         return [
             *(f"added {_named(new)} at {new.commit[:_SHOWN]}" for new in self.added),
-            *(f"moved {_named(new)} from {old.commit[:_SHOWN]} to {new.commit[:_SHOWN]}"
-              for old, new in self.moved),
+            *(
+                f"moved {_named(new)} from {old.commit[:_SHOWN]} to {new.commit[:_SHOWN]}"
+                for old, new in self.moved
+            ),
             *(f"removed {_named(old)}" for old in self.dropped),
-        ]  # fmt: skip
+        ]
 
 
 def lock_models(
-    asked: Collection[Asked], held: Lock | None, *, upgrade: Collection[Asked] = (),
+    asked: Collection[Asked],
+    held: Lock | None,
+    *,
+    upgrade: Collection[Asked] = (),
     fetch: Callable[[Sequence[Asked]], Mapping[Asked, ModelFacts]],
-) -> tuple[tuple[ModelFacts, ...], LockChanges]:  # fmt: skip
+) -> tuple[tuple[ModelFacts, ...], LockChanges]:
     """Return the sorted models of the new lock, and how it differs from the old one.
 
     Args:
@@ -54,8 +59,12 @@ def lock_models(
     wanted = sorted(set(asked))
     anew = [pair for pair in wanted if pair in upgrade or before.get(*pair) is None]
     fetched = fetch(anew) if anew else dict[Asked, ModelFacts]()
-    chosen = [_after(before.get(*pair) or _other_revision(before, pair, wanted), fetched.get(pair))
-              if pair in fetched else before.get(*pair) for pair in wanted]  # fmt: skip
+    chosen = [
+        _after(before.get(*pair) or _other_revision(before, pair, wanted), fetched.get(pair))
+        if pair in fetched
+        else before.get(*pair)
+        for pair in wanted
+    ]
     refused = {pair[0] for pair in anew if pair not in fetched}
     chosen += [
         facts for facts in before.models if lock_key(facts) not in wanted and {facts.id, facts.asked_id} & refused

@@ -9,17 +9,29 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 _NAMES = {
-    "dim": "hidden_size", "n_layers": "num_hidden_layers", "hidden_dim": "intermediate_size",
-    "n_heads": "num_attention_heads", "n_kv_heads": "num_key_value_heads", "head_dim": "head_dim",
-    "vocab_size": "vocab_size", "max_position_embeddings": "max_position_embeddings", "max_seq_len": "max_seq_len",
-    "tied_embeddings": "tie_word_embeddings", "sliding_window": "sliding_window", "kv_lora_rank": "kv_lora_rank",
-    "q_lora_rank": "q_lora_rank", "qk_rope_head_dim": "qk_rope_head_dim", "qk_nope_head_dim": "qk_nope_head_dim",
+    "dim": "hidden_size",
+    "n_layers": "num_hidden_layers",
+    "hidden_dim": "intermediate_size",
+    "n_heads": "num_attention_heads",
+    "n_kv_heads": "num_key_value_heads",
+    "head_dim": "head_dim",
+    "vocab_size": "vocab_size",
+    "max_position_embeddings": "max_position_embeddings",
+    "max_seq_len": "max_seq_len",
+    "tied_embeddings": "tie_word_embeddings",
+    "sliding_window": "sliding_window",
+    "kv_lora_rank": "kv_lora_rank",
+    "q_lora_rank": "q_lora_rank",
+    "qk_rope_head_dim": "qk_rope_head_dim",
+    "qk_nope_head_dim": "qk_nope_head_dim",
     "v_head_dim": "v_head_dim",
-}  # fmt: skip
+}
 _MOE = {
-    "num_experts": "num_local_experts", "num_experts_per_tok": "num_experts_per_tok",
-    "expert_hidden_dim": "moe_intermediate_size", "num_shared_experts": "n_shared_experts",
-}  # fmt: skip
+    "num_experts": "num_local_experts",
+    "num_experts_per_tok": "num_experts_per_tok",
+    "expert_hidden_dim": "moe_intermediate_size",
+    "num_shared_experts": "n_shared_experts",
+}
 _AUDIO = {"dim": "d_model", "n_layers": "encoder_layers", "hidden_dim": "encoder_ffn_dim"}
 
 

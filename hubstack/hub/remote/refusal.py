@@ -86,9 +86,12 @@ def explain(error: Exception, *, repo_id: str, revision: str, endpoint: str, tok
     message, hint = _words(error, revision=revision, page=f"{address}/{repo_id}", endpoint=address)
     clean = redactor(token)
     return Refusal(
-        id=clean(repo_id), revision=clean(revision), message=clean(message), hint=clean(hint) if hint else None,
+        id=clean(repo_id),
+        revision=clean(revision),
+        message=clean(message),
+        hint=clean(hint) if hint else None,
         cause=_cause(error),
-    )  # fmt: skip
+    )
 
 
 def _cause(error: Exception) -> Cause:

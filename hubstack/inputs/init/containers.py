@@ -63,9 +63,7 @@ def find_server(workload: Workload, container: Part, env: dict[str, Variable]) -
         if name in env and flag not in told:
             each = env[name]
             flags.append(Flag(name=flag, values=(each.value or f"$({name})",), mark=each.mark))
-    return Server(
-        workload=workload, container=container, row=row, flags=tuple(flags), bare=tuple(bare), env=env
-    )  # fmt: skip
+    return Server(workload=workload, container=container, row=row, flags=tuple(flags), bare=tuple(bare), env=env)
 
 
 def _programs(words: Sequence[Word]) -> Iterator[tuple[EngineFlags, Sequence[Word]]]:

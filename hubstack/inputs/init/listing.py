@@ -35,7 +35,7 @@ def render_list(found: Found, name: str) -> tuple[str, tuple[Entry, ...]]:
         "models:",
         *(line for entry in entries for line in _entry_lines(entry)),
         *(line for unknown in found.unknown for line in _unknown_lines(unknown)),
-    ]  # fmt: skip
+    ]
     text = "\n".join(lines) + "\n"
     parse_request(text, name)
     return text, entries

@@ -28,9 +28,11 @@ def read_operator(part: Part, catalog: Catalog) -> list[Entry | Unknown] | None:
     """Return the models that a custom resource serves; None if it cannot serve one."""
     kind, group = part.at("kind").text, group_of(part)
     readers = {
-        ("kubeai.org", "Model"): _kubeai, ("kaito.sh", "Workspace"): _kaito, ("ray.io", "RayService"): _ray,
+        ("kubeai.org", "Model"): _kubeai,
+        ("kaito.sh", "Workspace"): _kaito,
+        ("ray.io", "RayService"): _ray,
         ("production-stack.vllm.ai", "VLLMRuntime"): _vllm_runtime,
-    }  # fmt: skip
+    }
     reader = readers.get((group, kind))
     if reader is not None:
         return list(reader(part, catalog))
@@ -79,9 +81,11 @@ def _entry(
 ) -> Entry | Unknown:
     repo_id = model.text.removeprefix("hf://").removeprefix("huggingface://").partition("?")[0]
     if not _HUB_ID.fullmatch(repo_id):
-        why = f"`{part.at('kind').text}` names the model `{repo_id[:96]}`, which is not a Hub ID" if repo_id else (
-            f"`{part.at('kind').text}` names no Hub model"
-        )  # fmt: skip
+        why = (
+            f"`{part.at('kind').text}` names the model `{repo_id[:96]}`, which is not a Hub ID"
+            if repo_id
+            else (f"`{part.at('kind').text}` names no Hub model")
+        )
         return Unknown(origin=_origin(part), why=why, hint="find out which Hub model it is, and list its ID")
     label = name or part.at("metadata", "name").text
     key = names.slug(label) if label else ""

@@ -84,13 +84,20 @@ def _entry(server: Server, catalog: Catalog, classes: Classes) -> Entry | Unknow
     if name:
         settings["name"] = name
     return Entry(
-        id=repo_id, origin=workload.origin, settings=settings, spare_name=names.slug(workload.name),
+        id=repo_id,
+        origin=workload.origin,
+        settings=settings,
+        spare_name=names.slug(workload.name),
         notes=tuple(
-            _notes_of_ours(workload) if ours
-            else (*_notes(server, rest, others, catalog), *node_notes(workload.pod, classes),
-                  *_notes_of_meaning(server, settings))
+            _notes_of_ours(workload)
+            if ours
+            else (
+                *_notes(server, rest, others, catalog),
+                *node_notes(workload.pod, classes),
+                *_notes_of_meaning(server, settings),
+            )
         ),
-    )  # fmt: skip
+    )
 
 
 def _model(server: Server) -> Word | None:
@@ -142,8 +149,11 @@ def _unknown(server: Server, model: Word | None, served: Sequence[str]) -> Unkno
 
 def _downloaded(workload: Workload) -> str | None:
     """Return the Hub model that its init containers download, if exactly one."""
-    parts = [part for each in workload.pod.at("initContainers").items() for part in (
-        *each.at("command").items(), *each.at("args").items())]  # fmt: skip
+    parts = [
+        part
+        for each in workload.pod.at("initContainers").items()
+        for part in (*each.at("command").items(), *each.at("args").items())
+    ]
     text = " ".join(part.text for part in parts)
     found = {match[1] for match in _DOWNLOAD.finditer(text)}
     return next(iter(found)) if len(found) == 1 and _is_hub_id(next(iter(found))) else None

@@ -91,17 +91,23 @@ def workloads(objects: Sequence[Part]) -> list[Workload]:
     found: list[Workload] = []
     for each in objects:
         kind, space = each.at("kind").text, namespace_of(each)
-        owners = [(space, owner.at("kind").text, owner.at("name").text)
-                  for owner in each.at("metadata", "ownerReferences").items()]  # fmt: skip
+        owners = [
+            (space, owner.at("kind").text, owner.at("name").text)
+            for owner in each.at("metadata", "ownerReferences").items()
+        ]
         if not _runs_pods(each) or any(owner in owned for owner in owners):
             continue
         name = each.at("metadata", "name").text or each.at("metadata", "generateName").text.rstrip("-")
         found.append(
             Workload(
-                kind=kind, namespace=space, name=name, root=each, pod=_pod(each, kind),
+                kind=kind,
+                namespace=space,
+                name=name,
+                root=each,
+                pod=_pod(each, kind),
                 replicas=scalers.get((space, kind, name)) or _replicas(each, kind),
             )
-        )  # fmt: skip
+        )
     return found
 
 

@@ -17,9 +17,9 @@ def specs() -> Mapping[EngineKind, EngineSpec]:
     Raises:
         ModuleNotFoundError: an engine of `EngineKind` has no module.
     """
-    return MappingProxyType({
-        kind: import_module(f"{__name__}.{kind.replace('-', '_')}").SPEC for kind in EngineKind
-    })  # fmt: skip
+    return MappingProxyType(
+        {kind: import_module(f"{__name__}.{kind.replace('-', '_')}").SPEC for kind in EngineKind}
+    )
 
 
 def spec_of(kind: EngineKind) -> EngineSpec:

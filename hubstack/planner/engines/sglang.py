@@ -15,12 +15,26 @@ def _args(serving: Serving) -> tuple[str, ...]:
     """Return SGLang's flags; without `--host` it listens on localhost only."""
     request, load = serving.request, serving.load
     flags = [
-        "--model-path", serving.model_path, "--served-model-name", serving.facts.id, "--host", "0.0.0.0",  # noqa: S104
-        "--port", str(port_of(serving.choice.engine.port)), "--tp-size", str(load.tensor_parallel),
-        "--context-length", str(serving.need.context), "--mem-fraction-static", f"{load.memory_share:g}",
-        "--max-running-requests", str(sizing.max_num_seqs(load)), "--chunked-prefill-size", str(load.batch_tokens),
+        "--model-path",
+        serving.model_path,
+        "--served-model-name",
+        serving.facts.id,
+        "--host",
+        "0.0.0.0",  # noqa: S104
+        "--port",
+        str(port_of(serving.choice.engine.port)),
+        "--tp-size",
+        str(load.tensor_parallel),
+        "--context-length",
+        str(serving.need.context),
+        "--mem-fraction-static",
+        f"{load.memory_share:g}",
+        "--max-running-requests",
+        str(sizing.max_num_seqs(load)),
+        "--chunked-prefill-size",
+        str(load.batch_tokens),
         "--enable-metrics",
-    ]  # fmt: skip
+    ]
     if load.kv_cache_dtype != "auto":
         flags += ["--kv-cache-dtype", "fp8_e4m3"]
     if load.expert_parallel:

@@ -6,8 +6,17 @@ from typing import Any, cast
 
 from hubstack.hub.facts import ModelFacts
 
-GENERATE = frozenset({"text-generation", "image-text-to-text", "any-to-any", "video-text-to-text",
-                      "audio-text-to-text", "text2text-generation", "conversational"})  # fmt: skip
+GENERATE = frozenset(
+    {
+        "text-generation",
+        "image-text-to-text",
+        "any-to-any",
+        "video-text-to-text",
+        "audio-text-to-text",
+        "text2text-generation",
+        "conversational",
+    }
+)
 TRANSCRIBE = frozenset({"automatic-speech-recognition"})
 EMBED = frozenset({"feature-extraction", "sentence-similarity"})
 RANK = frozenset({"text-ranking", "text-classification"})

@@ -40,16 +40,25 @@ def vllm_args(serving: Serving) -> tuple[str, ...]:
     choice, shape, need = serving.choice, serving.shape, serving.need
     load = serving.load
     flags = [
-        serving.loading.uri or serving.model_path, "--port", str(port_of(choice.engine.port)),
+        serving.loading.uri or serving.model_path,
+        "--port",
+        str(port_of(choice.engine.port)),
         # A canary answers to its primary's names: the caller does not know which of the two it asks. Former names
         # of a renamed model are answered too.
-        "--served-model-name", serving.facts.id, *names.entry_keys(serving.request),
-        "--tensor-parallel-size", str(shape.tensor_parallel),
-        "--max-model-len", str(need.context),
-        "--max-num-seqs", str(sizing.max_num_seqs(load)),
-        "--max-num-batched-tokens", str(load.batch_tokens),
-        "--gpu-memory-utilization", f"{load.memory_share:g}",
-    ]  # fmt: skip
+        "--served-model-name",
+        serving.facts.id,
+        *names.entry_keys(serving.request),
+        "--tensor-parallel-size",
+        str(shape.tensor_parallel),
+        "--max-model-len",
+        str(need.context),
+        "--max-num-seqs",
+        str(sizing.max_num_seqs(load)),
+        "--max-num-batched-tokens",
+        str(load.batch_tokens),
+        "--gpu-memory-utilization",
+        f"{load.memory_share:g}",
+    ]
     flags += _load_flags(serving)
     if choice.pooling:
         flags += ["--runner", "pooling"]
@@ -109,8 +118,10 @@ def _feature_flags(request: ModelRequest) -> list[str]:
             str(request.lora_rank),
         ]
     if request.speculative_method:
-        told: dict[str, object] = {"method": request.speculative_method,
-                                   "num_speculative_tokens": request.speculative_tokens}  # fmt: skip
+        told: dict[str, object] = {
+            "method": request.speculative_method,
+            "num_speculative_tokens": request.speculative_tokens,
+        }
         if request.speculative_method == "ngram":
             told["prompt_lookup_max"] = 4
         flags += ["--speculative-config", json.dumps(told, sort_keys=True)]
@@ -127,8 +138,17 @@ def vllm_env(window_seconds: int) -> dict[str, str]:
 
 
 def _group(command: tuple[str, ...], args: tuple[str, ...], hosts: int, stages: int) -> NodeGroup:
-    args = (*args, "--pipeline-parallel-size", str(stages), "--nnodes", str(hosts),
-            "--node-rank", "$(LWS_WORKER_INDEX)", "--master-addr", "$(LWS_LEADER_ADDRESS)")  # fmt: skip
+    args = (
+        *args,
+        "--pipeline-parallel-size",
+        str(stages),
+        "--nnodes",
+        str(hosts),
+        "--node-rank",
+        "$(LWS_WORKER_INDEX)",
+        "--master-addr",
+        "$(LWS_LEADER_ADDRESS)",
+    )
     return NodeGroup(command=command, args=args, worker_args=(*args, "--headless"))
 
 

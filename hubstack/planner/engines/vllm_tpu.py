@@ -32,19 +32,23 @@ def _over_ray(command: tuple[str, ...], args: tuple[str, ...], hosts: int, stage
     alive = "sum(node['Alive'] for node in ray.nodes())"
     joined = f"import ray, time; ray.init(address='auto')\nwhile {alive} < {hosts}: time.sleep(5)"
     leader = (
-        "set -e", f"ray start --head --port={RAY_PORT}", f'python3 -c "{joined}"',
+        "set -e",
+        f"ray start --head --port={RAY_PORT}",
+        f'python3 -c "{joined}"',
         # In the shell's place, so that it is told to stop and its end is the container's.
         f"exec {serve}",
-    )  # fmt: skip
+    )
     address = f'"$LWS_LEADER_ADDRESS:{RAY_PORT}"'
     worker = (
         f"until ray health-check --address {address}; do sleep 5; done",
         f"exec ray start --address={address} --block",
     )
     return NodeGroup(
-        command=_SHELL, args=("\n".join(leader),), worker_args=("\n".join(worker),),
+        command=_SHELL,
+        args=("\n".join(leader),),
+        worker_args=("\n".join(worker),),
         env=(("TPU_MULTIHOST_BACKEND", "ray"),),
-    )  # fmt: skip
+    )
 
 
 def _untested(engine: Engine, geometry: Geometry) -> str | None:

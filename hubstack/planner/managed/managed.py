@@ -61,8 +61,9 @@ def _against_nodes(
     name = f"{nodes.offer.count} x {nodes.offer.accelerator.id} on GKE ({nodes.offer.machine.name}, {price.basis})"
     text = sentence(
         break_even(mine.usd_per_hour, nodes.alone(), _fee(catalog, has_cluster=has_cluster), HOURS_PER_MONTH),
-        name, HOURS_PER_MONTH,
-    )  # fmt: skip
+        name,
+        HOURS_PER_MONTH,
+    )
     return Reason(topic="break-even", text=text, source=f"{mine.source}, {price.source}")
 
 
@@ -107,9 +108,15 @@ def _on_cloud_run(draft: Draft, surveyors: Surveyors, catalog: Catalog) -> Candi
 def _elsewhere(demand: Demand, platform: PlatformKind) -> Demand:
     """Return the same demand for another platform, free to use any accelerator there."""
     request = replace(
-        demand.request, platform=platform, accelerators=(), capacity=BOUGHT_AS_IS, share_gpu=False,
-        expert_parallel=False, replicas_max=1, traffic=None,
-    )  # fmt: skip
+        demand.request,
+        platform=platform,
+        accelerators=(),
+        capacity=BOUGHT_AS_IS,
+        share_gpu=False,
+        expert_parallel=False,
+        replicas_max=1,
+        traffic=None,
+    )
     return replace(demand, request=request)
 
 

@@ -30,7 +30,7 @@ __all__ = [
     "max_states",
     "planned_share",
     "size_model",
-]  # fmt: skip
+]
 
 MARGIN_BYTES = GIB // 2
 """Margin for variation: an engine's pool differs by 0.2 to 1.2 GiB between starts (docs/concepts/sizing.md)."""

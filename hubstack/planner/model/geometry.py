@@ -18,15 +18,32 @@ _NESTED = ("text_config", "llm_config", "language_config")
 _LARGEST = 2**40
 """Larger numbers are not plausible sizes: tokenizers write 10^30 for "no limit"."""
 
-_LLAMA = {"hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32, "num_attention_heads": 32,
-          "vocab_size": 32000, "max_position_embeddings": 2048}  # fmt: skip
+_LLAMA = {
+    "hidden_size": 4096,
+    "intermediate_size": 11008,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 32,
+    "vocab_size": 32000,
+    "max_position_embeddings": 2048,
+}
 _MISTRAL = {**_LLAMA, "intermediate_size": 14336, "num_key_value_heads": 8, "max_position_embeddings": 131072}
-_GEMMA3 = {"hidden_size": 2304, "intermediate_size": 9216, "num_hidden_layers": 26, "num_attention_heads": 8,
-           "num_key_value_heads": 4, "head_dim": 256, "vocab_size": 262208, "max_position_embeddings": 131072,
-           "sliding_window": 4096}  # fmt: skip
+_GEMMA3 = {
+    "hidden_size": 2304,
+    "intermediate_size": 9216,
+    "num_hidden_layers": 26,
+    "num_attention_heads": 8,
+    "num_key_value_heads": 4,
+    "head_dim": 256,
+    "vocab_size": 262208,
+    "max_position_embeddings": 131072,
+    "sliding_window": 4096,
+}
 _LEFT_OUT: Mapping[str, Mapping[str, int]] = {
-    "llama": _LLAMA, "mistral": _MISTRAL, "mixtral": _MISTRAL, "gemma3_text": _GEMMA3,
-}  # fmt: skip
+    "llama": _LLAMA,
+    "mistral": _MISTRAL,
+    "mixtral": _MISTRAL,
+    "gemma3_text": _GEMMA3,
+}
 """Family defaults of transformers 5.23.0 (`configuration_<family>.py`). Nested configs omit fields that equal them:
 `google/gemma-3-4b-it`, for example, has no head count."""
 
@@ -163,8 +180,16 @@ def read_geometry(facts: ModelFacts) -> Geometry:
         window_kv_heads=_int(text, "swa_num_key_value_heads") or kv_heads,
         window_head_dim=_int(text, "swa_head_dim") or head_dim,
         vocab=_int(text, "vocab_size", "padded_vocab_size"),
-        max_context=_int(text, "max_position_embeddings", "n_positions", "max_target_positions",
-                         "max_seq_len", "seq_length", "n_ctx", "model_max_length"),
+        max_context=_int(
+            text,
+            "max_position_embeddings",
+            "n_positions",
+            "max_target_positions",
+            "max_seq_len",
+            "seq_length",
+            "n_ctx",
+            "model_max_length",
+        ),
         dtype=_word(text, "torch_dtype", "dtype"),
         full_layers=stack.full,
         window_layers=stack.windowed,
@@ -188,7 +213,7 @@ def read_geometry(facts: ModelFacts) -> Geometry:
         compressor_token_bytes=_compressed(text)[2],
         dense_layers=_dense_layers(text, layers or 0),
         tied=text.get("tie_word_embeddings") is True,
-    )  # fmt: skip
+    )
 
 
 def _mapping(config: Mapping[str, Any], key: str) -> Mapping[str, Any]:

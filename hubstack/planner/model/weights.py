@@ -18,22 +18,58 @@ from hubstack.hub.parts import PART
 from hubstack.hub.unquantized import EVERY_LAYER, fold_modules
 from hubstack.planner.model.geometry import Geometry
 
-SIDE_FILES = ("*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken", "tokenizer*", "1_*/config.json",
-              "2_*/*", "3_*/*")  # fmt: skip
+SIDE_FILES = (
+    "*.json",
+    "*.txt",
+    "*.model",
+    "*.jinja",
+    "*.tiktoken",
+    "tokenizer*",
+    "1_*/config.json",
+    "2_*/*",
+    "3_*/*",
+)
 """Config, tokenizer and chat template; numbered folders are sentence-transformers modules."""
 CODE_FILES = ("*.py",)
 """The repository's Python code, staged only with `trust_remote_code: true`."""
 _CONSOLIDATED = "consolidated*"
 _SEES = frozenset({"image-text-to-text", "any-to-any", "video-text-to-text"})
 _MISTRAL_ONLY = frozenset({"VoxtralForConditionalGeneration", "VoxtralRealtimeGeneration"})
-OTHER_COPIES = ("original/*", "metal/*", "onnx/*", "openvino/*", _CONSOLIDATED, "coreml/*", "gguf/*",
-                "*/onnx/*", "flax_model*", "tf_model*", "rust_model*", "training_args.bin",
-                "optimizer*")  # fmt: skip
+OTHER_COPIES = (
+    "original/*",
+    "metal/*",
+    "onnx/*",
+    "openvino/*",
+    _CONSOLIDATED,
+    "coreml/*",
+    "gguf/*",
+    "*/onnx/*",
+    "flax_model*",
+    "tf_model*",
+    "rust_model*",
+    "training_args.bin",
+    "optimizer*",
+)
 """The same weights in formats for other programs; they double the size of a repository."""
 FOLDERS_OF_COPIES = ("[!0-9]*/*.safetensors", "[!0-9]*/*.bin", "[!0-9]*/*.pt")
 """Weights in subfolders: training checkpoints. Engines load the weights next to config.json."""
-UNSAFE_FILES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.pickle", "*.ckpt", "*.joblib", "*.dill", "*.npy", "*.npz",
-                "*.h5", "*.hdf5", "*.keras", "*.msgpack", "*.onnx")  # fmt: skip
+UNSAFE_FILES = (
+    "*.bin",
+    "*.pt",
+    "*.pth",
+    "*.pkl",
+    "*.pickle",
+    "*.ckpt",
+    "*.joblib",
+    "*.dill",
+    "*.npy",
+    "*.npz",
+    "*.h5",
+    "*.hdf5",
+    "*.keras",
+    "*.msgpack",
+    "*.onnx",
+)
 """Formats that are or may contain pickles, or refer to other files; not staged if safetensors or GGUF exist."""
 
 
@@ -95,11 +131,16 @@ def choose_files(  # noqa: PLR0911  one return a format
     never = ("*.safetensors", "*.gguf", *UNSAFE_FILES, *(() if code else CODE_FILES))
     copies = _folders_of_copies(wanted)
     side = tuple(
-        f for f in wanted
+        f
+        for f in wanted
         if _matches(f.path, beside) and not _matches(f.path.lower(), never) and _folder(f.path) not in copies
-    )  # fmt: skip
-    for kind, pattern in ((WeightsFormat.SAFETENSORS, "*.safetensors"), (WeightsFormat.GGUF, "*.gguf"),
-                          (WeightsFormat.PICKLE, "*.bin"), (WeightsFormat.PICKLE, "*.pt")):  # fmt: skip
+    )
+    for kind, pattern in (
+        (WeightsFormat.SAFETENSORS, "*.safetensors"),
+        (WeightsFormat.GGUF, "*.gguf"),
+        (WeightsFormat.PICKLE, "*.bin"),
+        (WeightsFormat.PICKLE, "*.pt"),
+    ):
         if kind is WeightsFormat.GGUF and ggufs:
             return _choose_gguf(ggufs, gguf_file, vision_part(facts))
         # Engines load the files next to config.json. Only sentence-transformers' numbered folders contain layers;
@@ -138,14 +179,19 @@ def is_mistral_format(facts: ModelFacts) -> bool:
 def _choose_mistral(facts: ModelFacts) -> ChosenFiles:
     weights = tuple(file for file in facts.files if fnmatchcase(file.path, "consolidated*.safetensors"))
     side = tuple(
-        file for file in facts.files
-        if "/" not in file.path and _matches(file.path, SIDE_FILES)
+        file
+        for file in facts.files
+        if "/" not in file.path
+        and _matches(file.path, SIDE_FILES)
         and (not _matches(file.path, OTHER_COPIES) or file.path.endswith(".index.json"))
-    )  # fmt: skip
+    )
     return ChosenFiles(
-        format=WeightsFormat.SAFETENSORS, weights=weights, side=side, is_mistral=True,
+        format=WeightsFormat.SAFETENSORS,
+        weights=weights,
+        side=side,
+        is_mistral=True,
         patterns=("consolidated*.safetensors", "consolidated*.index.json", *SIDE_FILES),
-    )  # fmt: skip
+    )
 
 
 def count_parameters(facts: ModelFacts, chosen: ChosenFiles, geometry: Geometry) -> int:
@@ -245,9 +291,22 @@ def _expression(patterns: tuple[str, ...]) -> re.Pattern[str]:
 _VARIANT = re.compile(r"\.(fp|bf|int)\d+(-\d+-of-\d+)?\.[a-z]+$")
 
 DTYPE_BYTES: Mapping[str, float] = {
-    "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "U32": 4,
-    "F8_E4M3": 1, "F8_E5M2": 1, "F8_E8M0": 1, "BOOL": 1, "F4": 0.5,
-}  # fmt: skip
+    "F64": 8,
+    "F32": 4,
+    "F16": 2,
+    "BF16": 2,
+    "I64": 8,
+    "I32": 4,
+    "I16": 2,
+    "I8": 1,
+    "U8": 1,
+    "U32": 4,
+    "F8_E4M3": 1,
+    "F8_E5M2": 1,
+    "F8_E8M0": 1,
+    "BOOL": 1,
+    "F4": 0.5,
+}
 """Bytes per element of each safetensors dtype."""
 _CONFIG_DTYPES = {"bfloat16": "BF16", "float16": "F16", "float32": "F32", "half": "F16", "float": "F32"}
 _FOUR_BITS = ("mxfp4", "nvfp4", "mxfp4-pack-quantized", "nvfp4-pack-quantized", "modelopt_fp4")

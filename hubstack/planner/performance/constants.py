@@ -86,16 +86,22 @@ class Table:
         values["matmul"] *= scale
         values["prompt_matmul"] *= scale
         constants = Constants(
-            **values, hop_s=link_row["hop_s"], link=link_row["efficiency"], first_queue=first["queue"],
-            first_step=first["step"], factor=float(pair.get("factor", 1.0)),
-        )  # fmt: skip
+            **values,
+            hop_s=link_row["hop_s"],
+            link=link_row["efficiency"],
+            first_queue=first["queue"],
+            first_step=first["step"],
+            factor=float(pair.get("factor", 1.0)),
+        )
         is_fitted = rows >= CALIBRATED_ROWS
         widening = 1.0 if is_fitted else UNFITTED_WIDENING
         return Fitted(
-            constants=constants, rows=rows,
+            constants=constants,
+            rows=rows,
             evidence=Evidence.CALIBRATED if is_fitted else Evidence.EXTRAPOLATED,
-            speed=self._range(kind).widened(widening), first_token=self._range("first token").widened(widening),
-        )  # fmt: skip
+            speed=self._range(kind).widened(widening),
+            first_token=self._range("first token").widened(widening),
+        )
 
     def has(self, engine: str) -> bool:
         """Return whether the file has constants for an engine."""

@@ -13,8 +13,16 @@ from hubstack.kinds import AcceleratorKind
 from hubstack.planner.performance.work import NumberFormat
 
 TPU = "tpu"
-_CAPABILITIES = ((12.0, "blackwell-rtx"), (10.0, "blackwell"), (9.0, "hopper"), (8.9, "ada"), (8.0, "ampere"),
-                 (7.5, "turing"), (7.0, "volta"), (0.0, "pascal"))  # fmt: skip
+_CAPABILITIES = (
+    (12.0, "blackwell-rtx"),
+    (10.0, "blackwell"),
+    (9.0, "hopper"),
+    (8.9, "ada"),
+    (8.0, "ampere"),
+    (7.5, "turing"),
+    (7.0, "volta"),
+    (0.0, "pascal"),
+)
 _PCIE_BYTES = {"blackwell-rtx": 32e9, "blackwell": 32e9, "hopper": 32e9, "ada": 16e9, "ampere": 16e9}
 """One way: half of PCIe 5.0 and 4.0 x16, since ranks without a link of their own pass through the host."""
 _OLD_PCIE_BYTES = 8e9
@@ -65,7 +73,9 @@ def read_hardware(accelerator: Accelerator) -> Hardware:
     elif accelerator.interconnect_gbps:  # the catalogue counts both ways
         link, link_bytes = "nvlink", accelerator.interconnect_gbps * 1e9 / 2
     return Hardware(
-        generation=generation, bytes_per_s=accelerator.bandwidth_gbps * 1e9 / devices,
+        generation=generation,
+        bytes_per_s=accelerator.bandwidth_gbps * 1e9 / devices,
         operations_per_s={name: tera * 1e12 / devices for name, tera in accelerator.tflops_dense.items()},
-        link=link, link_bytes_per_s=link_bytes,
-    )  # fmt: skip
+        link=link,
+        link_bytes_per_s=link_bytes,
+    )

@@ -103,25 +103,29 @@ def read_setup(placed: Placed) -> Setup | None:
     hardware = read_hardware(placed.accelerator)
     if placed.share < 1:
         hardware = replace(
-            hardware, bytes_per_s=hardware.bytes_per_s * placed.share,
+            hardware,
+            bytes_per_s=hardware.bytes_per_s * placed.share,
             operations_per_s={name: rate * placed.share for name, rate in hardware.operations_per_s.items()},
-        )  # fmt: skip
+        )
     load, need, is_tpu = placed.load, placed.need, hardware.link == "ici"
     _, number_format = hardware.operations(work.number_format)
     kind = range_kind(has_experts=bool(work.experts), ranks=load.ranks)
     states = placed.geometry.state_layers * placed.geometry.state_bytes / load.ranks
     return Setup(
-        work=work, hardware=hardware,
+        work=work,
+        hardware=hardware,
         layout=Layout(tensor_parallel=load.tensor_parallel, pipeline_parallel=load.pipeline_parallel),
         cache=Cache(
-            token_bytes=need.kv_bytes_per_token, fixed_bytes=need.kv_fixed_bytes,
+            token_bytes=need.kv_bytes_per_token,
+            fixed_bytes=need.kv_fixed_bytes,
             window_token_bytes=0 if is_tpu else kv_window_bytes_per_token(placed.geometry, load),
-            state_bytes=states, room_bytes=max(need.kv_available_bytes, 0),
+            state_bytes=states,
+            room_bytes=max(need.kv_available_bytes, 0),
         ),
         batch_limit=load.sequences,
         chunk=load.engine.batch_tokens or load.batch_tokens,
         fitted=load_table().find(hardware.generation, placed.engine, hardware.link, number_format, kind),
-    )  # fmt: skip
+    )
 
 
 def _answers(setup: Setup, placed: Placed, asked: Asked | None) -> PerformancePlan:
@@ -133,20 +137,26 @@ def _answers(setup: Setup, placed: Placed, asked: Asked | None) -> PerformancePl
     longest = max(prompt, placed.need.context - answer)
     last = replica.with_lengths(Lengths(prompt=longest, answer=answer)).first_token_seconds(1.0)
     return PerformancePlan(
-        input_tokens=prompt, output_tokens=answer, is_assumed=asked is None, sequences=int(replica.full),
+        input_tokens=prompt,
+        output_tokens=answer,
+        is_assumed=asked is None,
+        sequences=int(replica.full),
         requests_per_second=estimate(rate, speed),
         input_tokens_per_second=estimate(rate * prompt, speed),
         output_tokens_per_second=estimate(rate * answer, speed),
         token_ms=estimate(1e3 * replica.token_seconds(replica.full), inverse(speed)),
         token_alone_ms=estimate(1e3 * replica.token_seconds(1.0), inverse(speed)),
         first_token_ms=estimate(1e3 * replica.first_token_seconds(1.0), first),
-        longest_input_tokens=longest, first_token_longest_ms=estimate(1e3 * last, first),
+        longest_input_tokens=longest,
+        first_token_longest_ms=estimate(1e3 * last, first),
         first_token_queue_ms=estimate(1e3 * queued, first),
         queue_from_requests_per_second=significant(queue_from),
-        evidence=setup.fitted.evidence, rows=setup.fitted.rows,
-        warnings=tuple(_warnings(setup, placed, replica)), cost=_cost(placed.usd_per_hour, replica),
+        evidence=setup.fitted.evidence,
+        rows=setup.fitted.rows,
+        warnings=tuple(_warnings(setup, placed, replica)),
+        cost=_cost(placed.usd_per_hour, replica),
         traffic=_traffic(setup, placed, asked, replica) if asked else None,
-    )  # fmt: skip
+    )
 
 
 def _texts(setup: Setup, placed: Placed, asked: Asked | None) -> PerformancePlan:
@@ -158,15 +168,26 @@ def _texts(setup: Setup, placed: Placed, asked: Asked | None) -> PerformancePlan
         dear = estimate(usd / SECONDS_PER_HOUR / (rate * tokens) * 1e6, inverse(speed))
         cost = WorkCost(usd_per_million_input_tokens=dear, usd_per_million_output_tokens=None)
     return PerformancePlan(
-        input_tokens=tokens, output_tokens=0, is_assumed=asked is None, sequences=max(1, setup.chunk // tokens),
-        requests_per_second=estimate(rate, speed), input_tokens_per_second=estimate(rate * tokens, speed),
-        output_tokens_per_second=Estimate(value=0.0, low=0.0, high=0.0), token_ms=None, token_alone_ms=None,
-        first_token_ms=None, longest_input_tokens=placed.need.context, first_token_longest_ms=None,
-        first_token_queue_ms=None, queue_from_requests_per_second=significant(rate),
-        evidence=setup.fitted.evidence, rows=setup.fitted.rows, cost=cost,
+        input_tokens=tokens,
+        output_tokens=0,
+        is_assumed=asked is None,
+        sequences=max(1, setup.chunk // tokens),
+        requests_per_second=estimate(rate, speed),
+        input_tokens_per_second=estimate(rate * tokens, speed),
+        output_tokens_per_second=Estimate(value=0.0, low=0.0, high=0.0),
+        token_ms=None,
+        token_alone_ms=None,
+        first_token_ms=None,
+        longest_input_tokens=placed.need.context,
+        first_token_longest_ms=None,
+        first_token_queue_ms=None,
+        queue_from_requests_per_second=significant(rate),
+        evidence=setup.fitted.evidence,
+        rows=setup.fitted.rows,
+        cost=cost,
         traffic=_traffic(setup, placed, asked, None) if asked else None,
         warnings=tuple(_slow_paths(setup, placed.engine)),
-    )  # fmt: skip
+    )
 
 
 def _traffic(setup: Setup, placed: Placed, asked: Asked, replica: Replica | None) -> TrafficPlan:
@@ -181,12 +202,17 @@ def _traffic(setup: Setup, placed: Placed, asked: Asked, replica: Replica | None
         first = estimate(1e3 * wait, setup.fitted.first_token)
     usd, cost = _month(placed, asked, replica)
     return TrafficPlan(
-        requests_per_second=traffic.requests_per_second, replicas=served.replicas,
+        requests_per_second=traffic.requests_per_second,
+        replicas=served.replicas,
         replicas_if_slow=math.ceil(traffic.requests_per_second / (served.rate * speed.low)),
         replica_requests_per_second=estimate(served.rate, speed),
-        sequences=max(1, round(served.batch)), token_ms=token, first_token_ms=first,
-        percent=asked.level.percent, usd_per_month=usd, cost=cost,
-    )  # fmt: skip
+        sequences=max(1, round(served.batch)),
+        token_ms=token,
+        first_token_ms=first,
+        percent=asked.level.percent,
+        usd_per_month=usd,
+        cost=cost,
+    )
 
 
 def _month(placed: Placed, asked: Asked, replica: Replica | None) -> tuple[float | None, WorkCost | None]:
@@ -194,8 +220,10 @@ def _month(placed: Placed, asked: Asked, replica: Replica | None) -> tuple[float
     if placed.usd_per_hour is None:
         return None, None
     traffic, served = asked.traffic, asked.served
-    running = [max(asked.replicas_min, math.ceil(traffic.requests_per_second * part / served.rate - 1e-9))
-               for part in traffic.profile]  # fmt: skip
+    running = [
+        max(asked.replicas_min, math.ceil(traffic.requests_per_second * part / served.rate - 1e-9))
+        for part in traffic.profile
+    ]
     usd = placed.usd_per_hour * HOURS_PER_MONTH * sum(running) / len(running)
     seconds = SECONDS_PER_HOUR * HOURS_PER_MONTH
     requests = traffic.requests_per_second * seconds * sum(traffic.profile) / len(traffic.profile)
@@ -205,7 +233,7 @@ def _month(placed: Placed, asked: Asked, replica: Replica | None) -> tuple[float
     cost = WorkCost(
         usd_per_million_input_tokens=estimate(1e6 * usd * share / (requests * traffic.input_tokens), exact),
         usd_per_million_output_tokens=estimate(out, exact) if out is not None and replica else None,
-    )  # fmt: skip
+    )
     return round(usd, 2), cost
 
 
@@ -224,8 +252,9 @@ def _cost(usd_per_hour: float | None, replica: Replica) -> WorkCost | None:
 
 def estimate(value: float, around: Range) -> Estimate:
     """Return a figure with its range, rounded to significant digits."""
-    return Estimate(value=significant(value), low=significant(value * around.low),
-                    high=significant(value * around.high))  # fmt: skip
+    return Estimate(
+        value=significant(value), low=significant(value * around.low), high=significant(value * around.high)
+    )
 
 
 def inverse(speed: Range) -> Range:
@@ -252,9 +281,11 @@ def _warnings(setup: Setup, placed: Placed, replica: Replica) -> Iterator[str]:
 
 def _slow_paths(setup: Setup, engine: EngineKind) -> Iterator[str]:
     here: Mapping[str, Any] = {
-        "engine": engine.value, "generation": setup.hardware.generation, "experts": bool(setup.work.experts),
+        "engine": engine.value,
+        "generation": setup.hardware.generation,
+        "experts": bool(setup.work.experts),
         "number_format": setup.work.number_format.value,
-    }  # fmt: skip
+    }
     for row in _read_slow_paths():
         if all(here[key] == row[key] for key in here if key in row):
             yield f"slower than estimated: {row['why']} (measured: {row['measured']})"

@@ -131,6 +131,7 @@ def texts_per_second(setup: Setup, tokens: float) -> float:
     """Return the texts a second that a model embeds or ranks: prompts without an answer, a step full of them."""
     together = max(1.0, setup.chunk / tokens)
     lengths = Lengths(prompt=tokens, answer=1.0)
-    costs = nominal_costs(setup.work, setup.hardware, setup.layout, setup.cache, lengths, batch=together,
-                          chunk=setup.chunk)  # fmt: skip
+    costs = nominal_costs(
+        setup.work, setup.hardware, setup.layout, setup.cache, lengths, batch=together, chunk=setup.chunk
+    )
     return costs.stages / formula.prompt_seconds(costs, setup.fitted.constants)

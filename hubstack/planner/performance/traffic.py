@@ -45,14 +45,20 @@ class Served:
 
 def level_of(request: ModelRequest) -> Level:
     """Return the service level that a request sets."""
-    return Level(first_seconds=request.slo_seconds, token_seconds=request.slo_token_seconds,
-                 percent=request.slo_latency_percent or LATENCY_PERCENT)  # fmt: skip
+    return Level(
+        first_seconds=request.slo_seconds,
+        token_seconds=request.slo_token_seconds,
+        percent=request.slo_latency_percent or LATENCY_PERCENT,
+    )
 
 
 def lengths_of(traffic: Traffic) -> Lengths:
     """Return the tokens of an average request."""
-    return Lengths(prompt=traffic.input_tokens, answer=max(traffic.output_tokens, 1),
-                   cached=traffic.input_tokens * traffic.prefix_percent / 100)  # fmt: skip
+    return Lengths(
+        prompt=traffic.input_tokens,
+        answer=max(traffic.output_tokens, 1),
+        cached=traffic.input_tokens * traffic.prefix_percent / 100,
+    )
 
 
 def serve(setup: Setup, lengths: Lengths, level: Level, rate: float | None) -> Served | str:

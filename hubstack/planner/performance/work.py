@@ -113,12 +113,21 @@ def read_work(facts: ModelFacts, geometry: Geometry, weights: WeightsSize, *, ha
     narrow = _narrow_bytes(total, routed + dense - wide, lookups + wide + drafted + towers, weights, facts)
     attention_bytes = attention * (2 if keeps else narrow)
     return Work(
-        layers=geometry.layers, hidden=geometry.hidden, number_format=number_format(facts), dense_parameters=dense,
-        dense_bytes=int(wide * 2 + (dense - wide) * narrow), attention_bytes=int(attention_bytes),
-        head_parameters=head, expert_parameters=routed, expert_bytes=int(routed * narrow), experts=experts,
-        experts_per_token=min(per_token, experts), expert_layers=expert_layers if experts else 0,
-        latent_layers=geometry.layers if geometry.latent else 0, **_attention(text, geometry),
-    )  # fmt: skip
+        layers=geometry.layers,
+        hidden=geometry.hidden,
+        number_format=number_format(facts),
+        dense_parameters=dense,
+        dense_bytes=int(wide * 2 + (dense - wide) * narrow),
+        attention_bytes=int(attention_bytes),
+        head_parameters=head,
+        expert_parameters=routed,
+        expert_bytes=int(routed * narrow),
+        experts=experts,
+        experts_per_token=min(per_token, experts),
+        expert_layers=expert_layers if experts else 0,
+        latent_layers=geometry.layers if geometry.latent else 0,
+        **_attention(text, geometry),
+    )
 
 
 def number_format(facts: ModelFacts) -> NumberFormat:

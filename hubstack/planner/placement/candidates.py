@@ -159,10 +159,12 @@ class Surveyor:
     def _unsold(self, demand: Demand, wanted: set[str]) -> tuple[MachineType, ...]:
         kind = demand.request.capacity[0].kind
         found = (
-            offer.machine for offer in self._offers
-            if offer.accelerator.id in wanted and not offer.machine.is_sold_as(kind)
+            offer.machine
+            for offer in self._offers
+            if offer.accelerator.id in wanted
+            and not offer.machine.is_sold_as(kind)
             and engine_on(offer.accelerator, demand, self._catalog) is not None
-        )  # fmt: skip
+        )
         return tuple({machine.name: machine for machine in found}.values())
 
     def _alike(self, kind: CapacityKind, only: frozenset[str]) -> tuple[_Alike, ...]:
@@ -214,10 +216,16 @@ class Surveyor:
                 continue
             sure = all(step.need.verdict is Verdict.FITS for step in steps)
             candidate = Candidate(
-                steps=steps, offer=offer, verdict=Verdict.FITS if sure else Verdict.UNCERTAIN, load=load,
-                engine=runs.engine, kind=runs.spec.kind, key=self._key(steps), usd=offer.usd(kind),
+                steps=steps,
+                offer=offer,
+                verdict=Verdict.FITS if sure else Verdict.UNCERTAIN,
+                load=load,
+                engine=runs.engine,
+                kind=runs.spec.kind,
+                key=self._key(steps),
+                usd=offer.usd(kind),
                 served=served,
-            )  # fmt: skip
+            )
             found.append(candidate)
             tried.append(Tried(offer=offer, usd=candidate.alone(), verdict=candidate.verdict))
         return found
@@ -291,10 +299,13 @@ class Surveyor:
         if accelerator is None or accelerator.id == offer.accelerator.id:
             return offer
         alike = [
-            other for other in self._offers
-            if other.accelerator.id == accelerator.id and other.machine.is_sold_as(asked.kind)
-            and other.alike[1:] == offer.alike[1:] and lacks_memory(other, demand, floor=offer) is None
-        ]  # fmt: skip
+            other
+            for other in self._offers
+            if other.accelerator.id == accelerator.id
+            and other.machine.is_sold_as(asked.kind)
+            and other.alike[1:] == offer.alike[1:]
+            and lacks_memory(other, demand, floor=offer) is None
+        ]
         return min(alike, default=None, key=lambda o: (_alone(o, asked.kind), o.machine.name))
 
     def _step_breaks(self, on: Offer, offer: Offer, demand: Demand) -> str | None:
@@ -382,11 +393,17 @@ def placed(offer: Offer, load: sizing.Load, need: MemoryNeed, demand: Demand, ki
     """Return the inputs for predicting the performance of a model on an offer."""
     price = offer.price(demand.request.capacity[0].kind)
     return Placed(
-        facts=demand.facts, geometry=demand.geometry, weights=demand.weights, accelerator=offer.accelerator,
-        share=(offer.machine.accelerator_fraction or 1.0) / offer.servers_per_accelerator, engine=kind, load=load,
-        need=need, is_pooling=demand.choice.pooling,
+        facts=demand.facts,
+        geometry=demand.geometry,
+        weights=demand.weights,
+        accelerator=offer.accelerator,
+        share=(offer.machine.accelerator_fraction or 1.0) / offer.servers_per_accelerator,
+        engine=kind,
+        load=load,
+        need=need,
+        is_pooling=demand.choice.pooling,
         usd_per_hour=price.usd_per_hour * offer.taken / offer.units if price else None,
-    )  # fmt: skip
+    )
 
 
 def _cache_dtype(offer: Offer, demand: Demand, spec: EngineSpec) -> str:
@@ -401,15 +418,21 @@ def _load(offer: Offer, demand: Demand, spec: EngineSpec) -> sizing.Load:
     request, ranks = demand.request, offer.tensor_parallel
     drafts = request.speculative_tokens if request.speculative_method == "mtp" else 0
     load = sizing.Load(
-        engine=spec.memory, tensor_parallel=ranks, pipeline_parallel=offer.hosts,
+        engine=spec.memory,
+        tensor_parallel=ranks,
+        pipeline_parallel=offer.hosts,
         expert_parallel=bool(demand.geometry.experts)
         and (request.expert_parallel or needs_whole_experts(ranks, demand)),
-        context=demand.context, concurrency=request.concurrency,
+        context=demand.context,
+        concurrency=request.concurrency,
         kv_cache_dtype=_cache_dtype(offer, demand, spec),
-        memory_share_override=offer.memory_share, lora_adapters=request.lora_slots, lora_rank=request.lora_rank,
-        draft_tokens=drafts, draft_layers=1 if drafts else 0,
+        memory_share_override=offer.memory_share,
+        lora_adapters=request.lora_slots,
+        lora_rank=request.lora_rank,
+        draft_tokens=drafts,
+        draft_layers=1 if drafts else 0,
         batch_tokens=max(sizing.MAX_NUM_BATCHED_TOKENS, demand.context if demand.choice.pooling else 0),
-    )  # fmt: skip
+    )
     share = None if offer.memory_share else sizing.planned_share(demand.geometry, _device(offer), load)
     return load if share in {None, load.memory_share} else replace(load, memory_share_override=share)
 

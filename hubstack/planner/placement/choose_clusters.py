@@ -92,9 +92,12 @@ def choose_clusters(group: Group, lock: Lock) -> dict[str, str]:
 
 
 def _fitting(
-    new: list[ModelRequest], all_models: Request, lock: Lock, targets: Mapping[str, StackSettings],
+    new: list[ModelRequest],
+    all_models: Request,
+    lock: Lock,
+    targets: Mapping[str, StackSettings],
     clusters: tuple[Cluster, ...],
-) -> dict[str, str]:  # fmt: skip
+) -> dict[str, str]:
     """Return, for each new model, the first cluster in its order of preference that fits it."""
     catalog = load_catalog()
     chosen: dict[str, str] = {}

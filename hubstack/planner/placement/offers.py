@@ -127,9 +127,10 @@ class Offer:
 def list_offers(catalog: Catalog, target: StackSettings) -> tuple[Offer, ...]:
     """Return all offers in the target's zones, sorted by machine type."""
     return tuple(
-        offer for name in sorted(catalog.machine_types)
+        offer
+        for name in sorted(catalog.machine_types)
         for offer in _of_machine(catalog.machine_types[name], catalog, target)
-    )  # fmt: skip
+    )
 
 
 def _of_machine(machine: MachineType, catalog: Catalog, target: StackSettings) -> Iterator[Offer]:
@@ -141,8 +142,15 @@ def _of_machine(machine: MachineType, catalog: Catalog, target: StackSettings) -
     if accelerator.kind is AcceleratorKind.TPU:
         for topology in catalog.tpu_topologies:
             if topology.machine_type == machine.name and _is_offered(topology):
-                yield Offer(machine=machine, accelerator=accelerator, count=count, hosts=topology.nodes,
-                            topology=topology.topology, zones=zones, row=row)  # fmt: skip
+                yield Offer(
+                    machine=machine,
+                    accelerator=accelerator,
+                    count=count,
+                    hosts=topology.nodes,
+                    topology=topology.topology,
+                    zones=zones,
+                    row=row,
+                )
         return
     used = 1
     while used <= count:
@@ -150,8 +158,14 @@ def _of_machine(machine: MachineType, catalog: Catalog, target: StackSettings) -
         used *= 2
     if machine.accelerator_fraction is None:
         for servers in SERVERS_PER_CARD:
-            yield Offer(machine=machine, accelerator=accelerator, count=1, servers_per_accelerator=servers,
-                        zones=zones, row=row)  # fmt: skip
+            yield Offer(
+                machine=machine,
+                accelerator=accelerator,
+                count=1,
+                servers_per_accelerator=servers,
+                zones=zones,
+                row=row,
+            )
     if count >= 8:
         for hosts in PIPELINE_STAGES:
             yield Offer(machine=machine, accelerator=accelerator, count=count, hosts=hosts, zones=zones, row=row)

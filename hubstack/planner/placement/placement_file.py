@@ -40,8 +40,12 @@ class Place(BaseModel):
     @classmethod
     def of(cls, offer: Offer) -> "Place":
         """Return the place that an offer is."""
-        return cls(machine_type=offer.machine.name, accelerators=offer.count, nodes=offer.hosts,
-                   servers_per_accelerator=offer.servers_per_accelerator)  # fmt: skip
+        return cls(
+            machine_type=offer.machine.name,
+            accelerators=offer.count,
+            nodes=offer.hosts,
+            servers_per_accelerator=offer.servers_per_accelerator,
+        )
 
 
 class _File(BaseModel):

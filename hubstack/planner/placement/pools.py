@@ -25,9 +25,13 @@ def pool_key(capacity_class: str, step: Step, number: int | None = None) -> str:
     """
     offer = step.offer
     said = [
-        capacity_class, offer.machine.name, str(offer.machine.accelerator_count), offer.topology or "",
-        step.asked.kind.value, step.asked.reservation or "",
-    ]  # fmt: skip
+        capacity_class,
+        offer.machine.name,
+        str(offer.machine.accelerator_count),
+        offer.topology or "",
+        step.asked.kind.value,
+        step.asked.reservation or "",
+    ]
     if number is not None:
         said.append(str(number))
     digest = names.short_hash(*said, length=6)

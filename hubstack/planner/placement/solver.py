@@ -177,9 +177,14 @@ class _Problem:
         # The public subclass prints a banner on stdout when it is created (highspy 1.16.0, 2026-11-24).
         solver = _Highs()
         for option, said in (
-            ("output_flag", False), ("threads", 1), ("random_seed", 0), ("parallel", "off"),
-            ("time_limit", TIME_LIMIT_SECONDS), ("mip_max_nodes", NODE_LIMIT), ("mip_rel_gap", RELATIVE_GAP),
-        ):  # fmt: skip
+            ("output_flag", False),
+            ("threads", 1),
+            ("random_seed", 0),
+            ("parallel", "off"),
+            ("time_limit", TIME_LIMIT_SECONDS),
+            ("mip_max_nodes", NODE_LIMIT),
+            ("mip_rel_gap", RELATIVE_GAP),
+        ):
             solver.setOptionValue(option, said)
         solver.passModel(lp)
         solver.run()

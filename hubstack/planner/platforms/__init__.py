@@ -20,9 +20,9 @@ def platforms() -> Mapping[PlatformKind, PlatformSpec]:
     Raises:
         ModuleNotFoundError: a platform of `PlatformKind` has no module.
     """
-    return MappingProxyType({
-        kind: import_module(f"{__name__}.{kind.replace('-', '_')}").SPEC for kind in PlatformKind
-    })  # fmt: skip
+    return MappingProxyType(
+        {kind: import_module(f"{__name__}.{kind.replace('-', '_')}").SPEC for kind in PlatformKind}
+    )
 
 
 def platform_of(kind: PlatformKind) -> PlatformSpec:

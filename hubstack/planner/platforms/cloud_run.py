@@ -41,27 +41,46 @@ def list_offers(catalog: Catalog, target: StackSettings) -> tuple[Offer, ...]:
     """Return every instance shape available in the region, each as an offer of one machine with one GPU."""
     return tuple(
         _offer(gpu, shape, catalog, target.region)
-        for gpu in catalog.cloud_run.gpus.values() if target.region in gpu.regions for shape in gpu.shapes
-    )  # fmt: skip
+        for gpu in catalog.cloud_run.gpus.values()
+        if target.region in gpu.regions
+        for shape in gpu.shapes
+    )
 
 
 def _offer(gpu: CloudRunGpu, shape: InstanceShape, catalog: Catalog, region: str) -> Offer:
     accelerator = catalog.accelerators[gpu.accelerator]
     name = f"cloud-run-{gpu.accelerator}-{shape.vcpu}vcpu-{shape.memory_gib}gib"
     machine = MachineType(
-        name=name, gce_machine_type=name, accelerator=gpu.accelerator, accelerator_count=1,
-        accelerator_fraction=None, accelerator_memory_gb=accelerator.memory_gb_marketing, vcpu=shape.vcpu,
-        ram_gb=shape.memory_gib, allocatable_cpu_millicores=shape.vcpu * 1000,
+        name=name,
+        gce_machine_type=name,
+        accelerator=gpu.accelerator,
+        accelerator_count=1,
+        accelerator_fraction=None,
+        accelerator_memory_gb=accelerator.memory_gb_marketing,
+        vcpu=shape.vcpu,
+        ram_gb=shape.memory_gib,
+        allocatable_cpu_millicores=shape.vcpu * 1000,
         # The 10 % that nodes reserve for DaemonSets covers the files that a server writes and the bucket mount's
         # cache here: both are kept in memory.
-        allocatable_memory_bytes=shape.memory_gib * GIB, local_ssd_bundled_gib=0, network_gbit_per_s=None,
-        on_demand=True, spot=False, flex_start=False, reservation=False, min_gke_version=None, boot_disk_type=None,
-        unverified=frozenset(), sources=gpu.sources,
-    )  # fmt: skip
+        allocatable_memory_bytes=shape.memory_gib * GIB,
+        local_ssd_bundled_gib=0,
+        network_gbit_per_s=None,
+        on_demand=True,
+        spot=False,
+        flex_start=False,
+        reservation=False,
+        min_gke_version=None,
+        boot_disk_type=None,
+        unverified=frozenset(),
+        sources=gpu.sources,
+    )
     return Offer(
-        machine=machine, accelerator=accelerator, count=1, zones=(region,),
+        machine=machine,
+        accelerator=accelerator,
+        count=1,
+        zones=(region,),
         row=instance_price(gpu, shape, catalog, region, name),
-    )  # fmt: skip
+    )
 
 
 def instance_price(
@@ -78,12 +97,20 @@ def instance_price(
         f"({card.usd_per_second:g} + {shape.vcpu} x {vcpu.usd_per_second:g} + "
         f"{shape.memory_gib} x {memory.usd_per_second:g}) USD per second"
     )
-    origin = Provenance(source=card.source, as_of=card.as_of, derived=how,
-                        is_unverified=any(rate.is_unverified for rate in known))  # fmt: skip
+    origin = Provenance(
+        source=card.source, as_of=card.as_of, derived=how, is_unverified=any(rate.is_unverified for rate in known)
+    )
     return Price(
-        machine_type=name, region=region, on_demand=round(second * SECONDS_PER_HOUR, 6), spot=None,
-        flex_start=None, cud_1y=None, cud_3y=None, is_list_price=False, provenance={"on_demand": origin},
-    )  # fmt: skip
+        machine_type=name,
+        region=region,
+        on_demand=round(second * SECONDS_PER_HOUR, 6),
+        spot=None,
+        flex_start=None,
+        cud_1y=None,
+        cud_3y=None,
+        is_list_price=False,
+        provenance={"on_demand": origin},
+    )
 
 
 def job_of(largest_file_bytes: int, catalog: Catalog) -> JobPlan | None:
@@ -103,8 +130,9 @@ def _refuse(draft: Draft, catalog: Catalog) -> Refusal | None:
     size, most = largest_file_bytes / GIB, catalog.cloud_run.memory[-1].memory_gib
     return Refusal(
         why=f"has a {size:.1f} GiB file: a Cloud Run Job needs twice that in memory, and has at most {most} GiB",
-        hint="set `platform: gke`", field="platform",
-    )  # fmt: skip
+        hint="set `platform: gke`",
+        field="platform",
+    )
 
 
 def _plan(draft: Draft, taken: Candidate, catalog: Catalog, target: StackSettings) -> ModelPlan:
@@ -141,10 +169,15 @@ def _plan(draft: Draft, taken: Candidate, catalog: Catalog, target: StackSetting
         loader=job,
     )
     return replace(
-        model, platform_name="Cloud Run", has_nodes=False, cloud_run=run, capacity_class="", server=server,
+        model,
+        platform_name="Cloud Run",
+        has_nodes=False,
+        cloud_run=run,
+        capacity_class="",
+        server=server,
         steps=tuple(replace(step, pool="", zones=()) for step in model.steps),
         warnings=(*model.warnings, *_warnings(model, gpu, taken, target)),
-    )  # fmt: skip
+    )
 
 
 def _server(server: ServerPlan, taken: Candidate, gpu: CloudRunGpu) -> ServerPlan:

@@ -19,19 +19,35 @@ def beside_nodes(request: ModelRequest) -> Iterator[Problem]:
     """Yield a problem for each setting that only a cluster supports."""
     platform = request.platform
     asked = (
-        ("capacity", request.capacity != BOUGHT_AS_IS, "it has no nodes to buy",
-         "set `capacity: [on-demand]` for this model, or remove the key"),
-        ("share_gpu", request.share_gpu, "each server gets its own GPU",
-         "set `share_gpu: false` for this model, or remove the key"),
+        (
+            "capacity",
+            request.capacity != BOUGHT_AS_IS,
+            "it has no nodes to buy",
+            "set `capacity: [on-demand]` for this model, or remove the key",
+        ),
+        (
+            "share_gpu",
+            request.share_gpu,
+            "each server gets its own GPU",
+            "set `share_gpu: false` for this model, or remove the key",
+        ),
         ("expert_parallel", request.expert_parallel, "a server runs on one GPU", "remove the key"),
-        ("canary", request.canary_of is not None, "only a cluster's gateway splits requests",
-         "remove the key, or set `platform: gke`"),
+        (
+            "canary",
+            request.canary_of is not None,
+            "only a cluster's gateway splits requests",
+            "remove the key, or set `platform: gke`",
+        ),
         ("loading", request.loading != "auto", "the platform loads the weights its own way", "remove the key"),
         ("cache", request.cache != "none", "only a cluster's nodes use the cache", "remove the key"),
         ("keep_previous", request.keep_previous, "earlier versions are not removed there", "remove the key"),
-        ("lora", bool(request.lora_slots), "adapters loaded at run time are lost when the server stops",
-         "remove the key, or set `platform: gke`"),
-    )  # fmt: skip
+        (
+            "lora",
+            bool(request.lora_slots),
+            "adapters loaded at run time are lost when the server stops",
+            "remove the key, or set `platform: gke`",
+        ),
+    )
     for setting, is_asked, why, hint in asked:
         if is_asked:
             yield request.mark(setting).problem(f"`{setting}` is not supported on {platform}: {why}", hint)

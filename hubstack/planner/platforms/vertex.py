@@ -29,10 +29,14 @@ def _offers(catalog: Catalog, target: StackSettings) -> tuple[Offer, ...]:
     """Return those of GKE's offers that are whole machines with an accelerator Vertex AI has in the region."""
     words = catalog.vertex.accelerators
     return tuple(
-        offer for offer in list_offers(catalog, target)
-        if offer.accelerator.id in words and offer.count == offer.machine.accelerator_count
-        and offer.servers_per_accelerator == 1 and offer.hosts == 1 and offer.machine.accelerator_fraction is None
-    )  # fmt: skip
+        offer
+        for offer in list_offers(catalog, target)
+        if offer.accelerator.id in words
+        and offer.count == offer.machine.accelerator_count
+        and offer.servers_per_accelerator == 1
+        and offer.hosts == 1
+        and offer.machine.accelerator_fraction is None
+    )
 
 
 def _plan(draft: Draft, taken: Candidate, catalog: Catalog, _target: StackSettings) -> ModelPlan:
@@ -50,15 +54,34 @@ def _plan(draft: Draft, taken: Candidate, catalog: Catalog, _target: StackSettin
         needs_token=model.weights.needs_token,
     )
     return replace(
-        model, platform_name="Vertex AI", has_nodes=False, has_bucket=False,
-        vertex=vertex, capacity_class="", usd_per_replica_hour=None,
+        model,
+        platform_name="Vertex AI",
+        has_nodes=False,
+        has_bucket=False,
+        vertex=vertex,
+        capacity_class="",
+        usd_per_replica_hour=None,
         steps=tuple(replace(step, pool="", zones=(), usd_per_replica_hour=None) for step in model.steps),
         server=replace(
-            model.server, image=CHOSEN_THERE, version=None, command=(), args=(), env=(), metrics_path=None,
-            memory_bytes=0, cpu_millicores=0, scratch_bytes=0,
+            model.server,
+            image=CHOSEN_THERE,
+            version=None,
+            command=(),
+            args=(),
+            env=(),
+            metrics_path=None,
+            memory_bytes=0,
+            cpu_millicores=0,
+            scratch_bytes=0,
         ),
         weights=replace(
-            model.weights, files=(), patterns=(), exclude=(), prefix="", model_path="", loader_image="",
+            model.weights,
+            files=(),
+            patterns=(),
+            exclude=(),
+            prefix="",
+            model_path="",
+            loader_image="",
         ),
         reasons=tuple(
             replace(reason, text=why, source=None) if reason.topic == "accelerator" else reason
@@ -67,7 +90,7 @@ def _plan(draft: Draft, taken: Candidate, catalog: Catalog, _target: StackSettin
         # Alternatives were compared at Compute Engine prices, which do not apply here.
         rejected=tuple(other for other in model.rejected if "$" not in other.why),
         warnings=(*model.warnings, *_caveats(model, vertex)),
-    )  # fmt: skip
+    )
 
 
 def _caveats(model: ModelPlan, vertex: VertexPlan) -> Iterator[str]:
@@ -93,10 +116,14 @@ def _find_problems(request: ModelRequest, _region: str, catalog: Catalog) -> Ite
         why = "Model Garden does not accept a revision: it deploys the repository's latest commit"
         yield request.mark("revision").problem(f"`{request.revision}`: {why}", "remove `revision:`")
     for setting, value in (
-        ("engine", request.engine), ("file", request.file), ("chat_template", request.chat_template),
-        ("tool_call_parser", request.tool_call_parser), ("reasoning_parser", request.reasoning_parser),
-        ("speculative", request.speculative_method), ("trust_remote_code", request.trust_remote_code),
-    ):  # fmt: skip
+        ("engine", request.engine),
+        ("file", request.file),
+        ("chat_template", request.chat_template),
+        ("tool_call_parser", request.tool_call_parser),
+        ("reasoning_parser", request.reasoning_parser),
+        ("speculative", request.speculative_method),
+        ("trust_remote_code", request.trust_remote_code),
+    ):
         if value:
             why = f"`{setting}` is not supported on vertex: Model Garden chooses the server and its flags"
             yield request.mark(setting).problem(

@@ -221,11 +221,14 @@ def _stream(what: Loadable, rates: LoadRates, why: str, *, cached: bool) -> Load
     found = estimate(LoadingMethod.RUNAI_STREAMER, what, rates, cached=cached)
     least = min(what.largest_file_bytes, what.size_bytes)
     plan = LoadingPlan(
-        method=LoadingMethod.RUNAI_STREAMER, seconds=found.seconds,
-        slow_seconds=-(-what.size_bytes // rates.slow_bytes_per_second), uri=what.bucket_uri,
+        method=LoadingMethod.RUNAI_STREAMER,
+        seconds=found.seconds,
+        slow_seconds=-(-what.size_bytes // rates.slow_bytes_per_second),
+        uri=what.bucket_uri,
         buffer_bytes=max(least, min(STREAM_BUFFER_BYTES, what.size_bytes, _buffer_bytes(what))),
-        distributed=what.ranks > 1, cache_zones=_all_zones(what) if cached else (),
-    )  # fmt: skip
+        distributed=what.ranks > 1,
+        cache_zones=_all_zones(what) if cached else (),
+    )
     return _said("the Run:ai streamer", why, found, plan)
 
 
@@ -233,9 +236,12 @@ def _mount(what: Loadable, rates: LoadRates, why: str, *, cached: bool) -> Loadi
     found = estimate(LoadingMethod.GCSFUSE, what, rates, cached=cached)
     file_cache = fits_file_cache(what.size_bytes, what.boot_disk_gib)
     plan = LoadingPlan(
-        method=LoadingMethod.GCSFUSE, seconds=found.seconds, slow_seconds=_slow_mounted(what, rates),
-        file_cache=file_cache, cache_zones=_all_zones(what) if cached else (),
-    )  # fmt: skip
+        method=LoadingMethod.GCSFUSE,
+        seconds=found.seconds,
+        slow_seconds=_slow_mounted(what, rates),
+        file_cache=file_cache,
+        cache_zones=_all_zones(what) if cached else (),
+    )
     disk = (
         "parallel downloads to the node's disk" if file_cache else "no cache: the weights exceed half the boot disk"
     )
@@ -251,9 +257,12 @@ def _disk(what: Loadable, rates: LoadRates) -> Loading | Refusal:
         return _refused("hyperdisk-ml", "a disk is in one zone, but its capacity steps have no zone in common")
     found = estimate(LoadingMethod.HYPERDISK_ML, what, rates)
     plan = LoadingPlan(
-        method=LoadingMethod.HYPERDISK_ML, seconds=found.seconds, slow_seconds=_slow_mounted(what, rates),
-        zone=common[0], disk_throughput_mib=rates.disk_throughput_mib,
-    )  # fmt: skip
+        method=LoadingMethod.HYPERDISK_ML,
+        seconds=found.seconds,
+        slow_seconds=_slow_mounted(what, rates),
+        zone=common[0],
+        disk_throughput_mib=rates.disk_throughput_mib,
+    )
     return _said("a Hyperdisk ML volume", f"as set by `loading:`; its servers run in {common[0]} only", found, plan)
 
 

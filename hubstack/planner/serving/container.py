@@ -65,12 +65,14 @@ def plan_server(serving: Serving) -> ServerPlan:
         worker_args=group.worker_args,
         env=tuple(sorted((_ENV | dict(spec.env(window_seconds)) | dict(engine.env) | dict(group.env)).items())),
         port=port,
-        startup=Probe(path=engine.health_path, port=port, period_seconds=10,
-                      failure_threshold=max(30, -(-window_seconds // 10))),
-        readiness=Probe(path=engine.health_path, port=port, period_seconds=5,
-                        failure_threshold=3),
-        liveness=Probe(path=engine.health_path, port=port, period_seconds=15,
-                       failure_threshold=8),
+        startup=Probe(
+            path=engine.health_path,
+            port=port,
+            period_seconds=10,
+            failure_threshold=max(30, -(-window_seconds // 10)),
+        ),
+        readiness=Probe(path=engine.health_path, port=port, period_seconds=5, failure_threshold=3),
+        liveness=Probe(path=engine.health_path, port=port, period_seconds=15, failure_threshold=8),
         metrics_path=engine.metrics_path,
         api_path="/v1",
         open_paths=spec.open_paths,
@@ -89,7 +91,7 @@ def plan_server(serving: Serving) -> ServerPlan:
         pre_stop_seconds=stop.pre_stop,
         drain_seconds=stop.drain,
         termination_grace_seconds=stop.grace,
-    )  # fmt: skip
+    )
 
 
 def _group(spec: EngineSpec, serving: Serving, more: tuple[str, ...]) -> NodeGroup:

@@ -19,9 +19,19 @@ from hubstack.planner.model.geometry import Geometry
 from hubstack.planner.model.weights import ChosenFiles, WeightsFormat
 
 _TOKENIZERS = (
-    "tokenizer.json", "*tokenizer*.model*", "tekken.json", "*.tiktoken", "tiktoken.model", "vocab*", "spiece.model",
-    "sentencepiece*", "*.spm", "bpe.codes", "merges.txt", "tokenization_*.py",
-)  # fmt: skip
+    "tokenizer.json",
+    "*tokenizer*.model*",
+    "tekken.json",
+    "*.tiktoken",
+    "tiktoken.model",
+    "vocab*",
+    "spiece.model",
+    "sentencepiece*",
+    "*.spm",
+    "bpe.codes",
+    "merges.txt",
+    "tokenization_*.py",
+)
 
 
 def missing_tokenizer(facts: ModelFacts, chosen: ChosenFiles) -> Refusal | None:

@@ -31,9 +31,12 @@ BLIND = "`hubstack:monitoring` is off, so nothing scrapes the metrics that autos
 
 
 def with_scaling(
-    models: Iterable[ModelPlan], pools: Iterable[PoolPlan], requests: Iterable[ModelRequest],
-    metrics: Mapping[EngineKind, EngineMetrics], target: StackSettings,
-) -> tuple[ModelPlan, ...]:  # fmt: skip
+    models: Iterable[ModelPlan],
+    pools: Iterable[PoolPlan],
+    requests: Iterable[ModelRequest],
+    metrics: Mapping[EngineKind, EngineMetrics],
+    target: StackSettings,
+) -> tuple[ModelPlan, ...]:
     """Return the models with their scaling and surge, and the reasons for both.
 
     Raises:
@@ -80,9 +83,12 @@ def _places(model: ModelPlan) -> int:
 
 
 def _decided(
-    model: ModelPlan, spare: int, request: ModelRequest, metrics: Mapping[EngineKind, EngineMetrics],
+    model: ModelPlan,
+    spare: int,
+    request: ModelRequest,
+    metrics: Mapping[EngineKind, EngineMetrics],
     target: StackSettings,
-) -> ModelPlan:  # fmt: skip
+) -> ModelPlan:
     surge = int(model.hosts == 1 and spare >= _places(model))
     scaling = _scaling(model, request, metrics, target)
     reasons = (*_scaling_reasons(model, request, scaling, metrics, target), _surge_reason(model, spare, surge))
@@ -142,9 +148,12 @@ def _triggers(
 
 
 def _scaling_reasons(
-    model: ModelPlan, request: ModelRequest, scaling: ScalingPlan | None,
-    metrics: Mapping[EngineKind, EngineMetrics], target: StackSettings,
-) -> Iterator[Reason]:  # fmt: skip
+    model: ModelPlan,
+    request: ModelRequest,
+    scaling: ScalingPlan | None,
+    metrics: Mapping[EngineKind, EngineMetrics],
+    target: StackSettings,
+) -> Iterator[Reason]:
     low, high = model.replicas.min, model.replicas.max
     if scaling is None:
         why = f"always {low}" if low == high else f"{low} to {high}, scaled manually: `hubstack:autoscaling` is off"
@@ -162,11 +171,12 @@ def _scaling_reasons(
     yield Reason(topic="replicas", text=text, source=SOURCE)
     if scaling.rests:
         yield Reason(
-            topic="rest", source=SOURCE,
+            topic="rest",
+            source=SOURCE,
             text=f"scales to zero after {_idle_said(scaling, request)}; the next request may wait up to "
-                 f"{scaling.hold_seconds:,} s: {_node_start_seconds(model):,} s for a node"
-                 f"{_steps_said(model)} + {_load_window_seconds(model):,} s to load, a generous limit",
-        )  # fmt: skip
+            f"{scaling.hold_seconds:,} s: {_node_start_seconds(model):,} s for a node"
+            f"{_steps_said(model)} + {_load_window_seconds(model):,} s to load, a generous limit",
+        )
 
 
 def _idle_said(scaling: ScalingPlan, request: ModelRequest) -> str:

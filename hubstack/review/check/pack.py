@@ -28,9 +28,13 @@ def judge_path(project_dir: Path) -> Path:
 
 
 def pack_findings(
-    judge: Path, graph: Graph, limits: Mapping[str, Any], places: Mapping[str, Mark], marks: Mapping[str, Mark],
+    judge: Path,
+    graph: Graph,
+    limits: Mapping[str, Any],
+    places: Mapping[str, Mark],
+    marks: Mapping[str, Mark],
     keys: Mapping[str, str],
-) -> list[Finding]:  # fmt: skip
+) -> list[Finding]:
     """Return the pack's findings for a graph.
 
     Args:
@@ -52,9 +56,14 @@ def pack_findings(
 def _run(judge: Path, told: str) -> list[dict[str, Any]]:
     try:
         done = subprocess.run(  # noqa: S603  runs the project's own file without a shell
-            [sys.executable, str(judge)], input=told, env=kept_environment(), capture_output=True, text=True,
-            check=False, timeout=TIMEOUT_SECONDS,
-        )  # fmt: skip
+            [sys.executable, str(judge)],
+            input=told,
+            env=kept_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=TIMEOUT_SECONDS,
+        )
     except subprocess.TimeoutExpired:
         raise HubstackError(f"{judge.parent.name}/{judge.name} timed out after {TIMEOUT_SECONDS} s") from None
     if done.returncode:

@@ -14,7 +14,7 @@ Owns the file format and the quota that a plan's node pools need. Does not query
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -82,7 +82,8 @@ def load_quota(path: Path, name: str) -> Quota | None:
 
 
 def _has_top(document: Document) -> bool:
-    return isinstance(document.value, dict) and "quota" in cast("dict[str, Any]", document.value)
+    value: Any = document.value
+    return isinstance(value, dict) and "quota" in value
 
 
 _HINT = "write entries such as `l4: {on-demand: 8, spot: 16}` under a region"

@@ -74,10 +74,14 @@ def _rules(report: Report) -> Iterator[str]:
 def report_json(report: Report) -> str:
     """Return the report as sorted, indented JSON that ends with a newline."""
     data = {
-        "format": 1, "stack": report.stack, "passes": report.passes, "failures": report.failures,
+        "format": 1,
+        "stack": report.stack,
+        "passes": report.passes,
+        "failures": report.failures,
         "resources_judged": report.judged,
-        "notes": list(report.notes), "findings": [_plain(finding) for finding in report.findings],
-    }  # fmt: skip
+        "notes": list(report.notes),
+        "findings": [_plain(finding) for finding in report.findings],
+    }
     return json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
@@ -85,10 +89,20 @@ def _plain(finding: Finding) -> dict[str, Any]:
     text, mark, placed = finding.text, finding.mark, finding.waiver
     where = {"file": mark.path, "line": mark.line, "column": mark.column} if mark else None
     waiver = placed and {
-        "owner": placed.waiver.owner, "until": placed.waiver.until.isoformat(), "why": placed.waiver.why
-    }  # fmt: skip
+        "owner": placed.waiver.owner,
+        "until": placed.waiver.until.isoformat(),
+        "why": placed.waiver.why,
+    }
     data: dict[str, Any] = {
-        "rule": text.id, "name": text.name, "level": finding.level, "message": finding.message, "why": text.why,
-        "fix": text.fix, "model": finding.model, "resource": finding.resource, "where": where, "waiver": waiver,
-    }  # fmt: skip
+        "rule": text.id,
+        "name": text.name,
+        "level": finding.level,
+        "message": finding.message,
+        "why": text.why,
+        "fix": text.fix,
+        "model": finding.model,
+        "resource": finding.resource,
+        "where": where,
+        "waiver": waiver,
+    }
     return {key: value for key, value in data.items() if value is not None}

@@ -76,9 +76,11 @@ def check_stack(stack: Stack, today: dt.date) -> Report:
     findings = [*_plan_findings(stack, inputs, plan, policy)]
     seen, notes, judged = _graph_findings(stack, inputs, plan, policy)
     return Report(
-        stack=stack.name, findings=settled(merged([*lock_findings, *findings, *seen]), policy, today),
-        notes=(*notes, *_notes(config_file)), judged=judged,
-    )  # fmt: skip
+        stack=stack.name,
+        findings=settled(merged([*lock_findings, *findings, *seen]), policy, today),
+        notes=(*notes, *_notes(config_file)),
+        judged=judged,
+    )
 
 
 def _shown(path: Path, project: Path) -> str:

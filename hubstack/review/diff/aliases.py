@@ -41,8 +41,13 @@ def _resolve(alias: Any, resource: Data, parent: Data | None, former: Mapping[st
     stack, project, *_ = _parts(resource["urn"])
     above = str(spec.get("parentUrn") or "")
     parent_urn = former.get(above, above) or ("" if spec.get("noParent") or parent is None else parent["urn"])
-    return _urn(spec.get("stack") or stack, spec.get("project") or project, parent_urn,
-                spec.get("type") or resource["type"], spec.get("name") or resource["name"])  # fmt: skip
+    return _urn(
+        spec.get("stack") or stack,
+        spec.get("project") or project,
+        parent_urn,
+        spec.get("type") or resource["type"],
+        spec.get("name") or resource["name"],
+    )
 
 
 def _under(former: str, parent: Data, resource: Data, kind: str, name: str) -> str:

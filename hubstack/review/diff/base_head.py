@@ -132,8 +132,15 @@ def _run(side: str, name: str, folder: Path) -> State:
         return State(name=side)
     # A reader knows no folder of ours.
     error = str(said["error"]).replace(f"{folder}{os.sep}", "") if "error" in said else None
-    return State(name=side, plan=said.get("plan"), graph=said.get("graph"), facts=tuple(said.get("facts", ())),
-                 guards=guards, elsewhere=read_elsewhere(said), error=error)  # fmt: skip
+    return State(
+        name=side,
+        plan=said.get("plan"),
+        graph=said.get("graph"),
+        facts=tuple(said.get("facts", ())),
+        guards=guards,
+        elsewhere=read_elsewhere(said),
+        error=error,
+    )
 
 
 def _output(command: list[str], folder: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:

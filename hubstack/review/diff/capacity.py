@@ -51,10 +51,16 @@ def compare_capacity(old: State, new: State, quota: Quota) -> tuple[CapacityRow,
     """Return every row of either side, sorted."""
     before, after = _count(old), _count(new)
     return tuple(
-        CapacityRow(region=region, accelerator=accelerator, way=way, before=before[region, accelerator, way],
-                    after=after[region, accelerator, way], quota=quota.get((region, accelerator, way)))
+        CapacityRow(
+            region=region,
+            accelerator=accelerator,
+            way=way,
+            before=before[region, accelerator, way],
+            after=after[region, accelerator, way],
+            quota=quota.get((region, accelerator, way)),
+        )
         for region, accelerator, way in sorted({*before, *after})
-    )  # fmt: skip
+    )
 
 
 def _count(state: State) -> Counter[tuple[str, str, str]]:

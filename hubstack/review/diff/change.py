@@ -110,14 +110,23 @@ def compare(environment: str, sides: Sides, rules: Replacement | None = None) ->
     old, new = sides.old, sides.new
     failures = tuple(Failure(side=each.name, error=each.error) for each in (old, new) if each.error)
     if failures:
-        return Change(environment=environment, before=old.name, after=new.name, failures=failures,
-                      money=compare_money(old, old, {}))  # fmt: skip
+        return Change(
+            environment=environment,
+            before=old.name,
+            after=new.name,
+            failures=failures,
+            money=compare_money(old, old, {}),
+        )
     renamed = find_renamed(old, new)
     resources = compare_resources(old, new, rules or load_replacement())
     reach_new, reach_gone = compare_reach(old, new)
     warnings = [tuple((side.plan or {}).get("warnings", ())) for side in (old, new)]
     return Change(
-        environment=environment, before=old.name, after=new.name, is_new=old.is_missing, is_gone=new.is_missing,
+        environment=environment,
+        before=old.name,
+        after=new.name,
+        is_new=old.is_missing,
+        is_gone=new.is_missing,
         models=compare_models(old, new, renamed),
         money=compare_money(old, new, renamed),
         hub=compare_facts(old, new, renamed),
@@ -126,10 +135,11 @@ def compare(environment: str, sides: Sides, rules: Replacement | None = None) ->
         program=sides.program,
         accelerators=compare_capacity(old, new, sides.quota),
         has_quota=bool(sides.quota),
-        reach_new=reach_new, reach_gone=reach_gone,
+        reach_new=reach_new,
+        reach_gone=reach_gone,
         warnings_new=tuple(w for w in warnings[1] if w not in warnings[0]),
         warnings_gone=tuple(w for w in warnings[0] if w not in warnings[1]),
-    )  # fmt: skip
+    )
 
 
 def json_schema() -> dict[str, Any]:

@@ -194,7 +194,7 @@ def _file_facts(facts: Data) -> list[FileFacts]:
             path=f["path"], size_bytes=f.get("size_bytes") or 0, sha256=f.get("sha256"), git_oid=f.get("git_oid")
         )
         for f in facts.get("files", ())
-    ]  # fmt: skip
+    ]
 
 
 def _list(paths: list[str]) -> str:

@@ -62,11 +62,14 @@ _WORDS: Mapping[str, Callable[[Change], list[str]]] = {
     "protection": lambda change: [f"{each.subject}: {each.text}" for each in change.weaker],
     "program": lambda change: list(change.program),
     "reach": lambda change: list(change.reach_new),
-    "quota": lambda change: [f"{row.accelerator} {row.way} in {row.region}: {row.after} of {row.quota}"
-                             for row in change.accelerators if row.is_over],
+    "quota": lambda change: [
+        f"{row.accelerator} {row.way} in {row.region}: {row.after} of {row.quota}"
+        for row in change.accelerators
+        if row.is_over
+    ],
     "unpriced": lambda change: list(change.money.unpriced),
     "warning": lambda change: list(change.warnings_new),
-}  # fmt: skip
+}
 
 
 def read_gates(text: str) -> tuple[str, ...]:

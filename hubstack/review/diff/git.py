@@ -106,8 +106,10 @@ def changed_program(folder: Path, commit: Commit) -> tuple[str, ...]:
     Whoever changes these changes what a review of the change says.
     """
     asked = ("diff", "--name-only", "-z", "--no-ext-diff", "--no-renames", "--ignore-submodules=none", "--relative")
-    said = [_try(folder, *asked, commit.sha, "--", "."),
-            _try(folder, "ls-files", "--others", "--exclude-standard", "-z", "--", ".")]  # fmt: skip
+    said = [
+        _try(folder, *asked, commit.sha, "--", "."),
+        _try(folder, "ls-files", "--others", "--exclude-standard", "-z", "--", "."),
+    ]
     names = {name for text in said for name in (text or "").split("\0") if name}
     return tuple(sorted(name for name in names if _PROGRAM.search(name)))
 

@@ -15,8 +15,10 @@ from hubstack.review.diff.paths import ABSENT, UNKNOWN, PathChange, leaves
 from hubstack.review.diff.resources import Action, ResourceChange
 from hubstack.review.diff.state import Data, State
 
-_POLICIES = ("kubernetes:networking.k8s.io/v1:NetworkPolicy",
-             "kubernetes:networking.gke.io/v1alpha1:FQDNNetworkPolicy")  # fmt: skip
+_POLICIES = (
+    "kubernetes:networking.k8s.io/v1:NetworkPolicy",
+    "kubernetes:networking.gke.io/v1alpha1:FQDNNetworkPolicy",
+)
 _GUARDS: Mapping[str, str] = {
     "gcp:accesscontextmanager/servicePerimeterResource:ServicePerimeterResource": "the service perimeter is left",
     "gcp:billing/budget:Budget": "the budget alert is removed",
@@ -180,8 +182,12 @@ def _matches(selector: Data, labels: Mapping[str, str]) -> bool:
         return False
     for rule in selector.get("matchExpressions") or ():
         value, values = labels.get(rule["key"]), rule.get("values") or ()
-        fits = {"In": value in values, "NotIn": value not in values, "Exists": value is not None,
-                "DoesNotExist": value is None}  # fmt: skip
+        fits = {
+            "In": value in values,
+            "NotIn": value not in values,
+            "Exists": value is not None,
+            "DoesNotExist": value is None,
+        }
         if not fits.get(rule["operator"], True):
             return False
     return True

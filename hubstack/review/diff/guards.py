@@ -46,8 +46,12 @@ def read_guards(name: str, project_dir: Path) -> Mapping[str, Any] | None:
         "limits": dict(policy.limits),
         "levels": dict(policy.levels),
         "waivers": [
-            {"rule": each.waiver.rule, "model": each.waiver.model, "resource": each.waiver.resource,
-             "until": each.waiver.until.isoformat()}
+            {
+                "rule": each.waiver.rule,
+                "model": each.waiver.model,
+                "resource": each.waiver.resource,
+                "until": each.waiver.until.isoformat(),
+            }
             for each in policy.waivers
         ],
-    }  # fmt: skip
+    }

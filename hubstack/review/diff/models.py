@@ -99,8 +99,11 @@ def compare_models(old: State, new: State, renamed: dict[str, str]) -> tuple[Mod
             found.append(_renamed(before, model, settings, new))
         elif settings:
             copied = _copied(model) if before["commit"] != model["commit"] else None
-            found.append(ModelChange(key=key, id=model["id"], action=ModelAction.CHANGED, settings=settings,
-                                     weights_bytes=copied))  # fmt: skip
+            found.append(
+                ModelChange(
+                    key=key, id=model["id"], action=ModelAction.CHANGED, settings=settings, weights_bytes=copied
+                )
+            )
     gone = (m for key, m in old.models.items() if key not in new.models and key not in renamed.values())
     found += [_gone(model, old, new) for model in gone]
     return tuple(sorted(found, key=lambda each: each.key))
@@ -115,8 +118,9 @@ def _runs(model: Data) -> str:
 
 
 def _added(model: Data) -> ModelChange:
-    return ModelChange(key=model["key"], id=model["id"], action=ModelAction.ADDED, weights_bytes=_copied(model),
-                       said=_runs(model))  # fmt: skip
+    return ModelChange(
+        key=model["key"], id=model["id"], action=ModelAction.ADDED, weights_bytes=_copied(model), said=_runs(model)
+    )
 
 
 def _come(model: Data, old: State, new: State) -> ModelChange:
@@ -147,8 +151,15 @@ def _renamed(before: Data, model: Data, settings: tuple[Setting, ...], new: Stat
             "nothing is replaced: resources keep their names, and clients can still use the old model "
             "name; keep `was` in the list as long as the model is served"
         )
-        return ModelChange(key=model["key"], id=model["id"], action=ModelAction.RENAMED, settings=settings, was=was,
-                           is_kept=True, said=said)  # fmt: skip
+        return ModelChange(
+            key=model["key"],
+            id=model["id"],
+            action=ModelAction.RENAMED,
+            settings=settings,
+            was=was,
+            is_kept=True,
+            said=said,
+        )
     own = sum(1 for each in new.resources.values() if each["name"].startswith(f"{model['key']}-"))
     copies = f"copied again ({size / GB:,.1f} GB)" if size else "copied again"
     said = (
@@ -156,8 +167,15 @@ def _renamed(before: Data, model: Data, settings: tuple[Setting, ...], new: Stat
         f"its weights {copies}, and clients must use the new name; add `was: {_former(before)}` to the model "
         "to keep everything"
     )
-    return ModelChange(key=model["key"], id=model["id"], action=ModelAction.RENAMED, settings=settings, was=was,
-                       weights_bytes=size, said=said)  # fmt: skip
+    return ModelChange(
+        key=model["key"],
+        id=model["id"],
+        action=ModelAction.RENAMED,
+        settings=settings,
+        was=was,
+        weights_bytes=size,
+        said=said,
+    )
 
 
 def _made_as(model: Data) -> str:

@@ -80,8 +80,13 @@ def compare_money(old: State, new: State, renamed: Mapping[str, str]) -> Money:
             reasons = tuple(_reasons(old, new, was, item, kept)) or (NO_REASON,)
             lines.append(MoneyLine(item=item, before=before, after=after, reasons=reasons))
     cost = (new.plan or {}).get("cost", {})
-    return Money(before=_total(old), after=_total(new), lines=tuple(lines),
-                 unpriced=tuple(cost.get("unpriced", ())), budget=_limit(cost))  # fmt: skip
+    return Money(
+        before=_total(old),
+        after=_total(new),
+        lines=tuple(lines),
+        unpriced=tuple(cost.get("unpriced", ())),
+        budget=_limit(cost),
+    )
 
 
 def _limit(cost: Data) -> int | None:
@@ -192,15 +197,20 @@ def _way(step: Data) -> str:
 def _prices(old: State, new: State, before: Data, after: Data) -> Iterator[str]:
     """Yield the price rows of its nodes that are another."""
     rows = [
-        {(p["machine_type"], p["capacity"], p["reservation"]): p["price"]
-         for p in side.pools if p["capacity_class"] == model["capacity_class"]}
+        {
+            (p["machine_type"], p["capacity"], p["reservation"]): p["price"]
+            for p in side.pools
+            if p["capacity_class"] == model["capacity_class"]
+        }
         for side, model in ((old, before), (new, after))
-    ]  # fmt: skip
+    ]
     for way in sorted(rows[0].keys() & rows[1].keys(), key=str):
         was, now = rows[0][way], rows[1][way]
         if (was and was["usd_per_hour"]) != (now and now["usd_per_hour"]):
-            shown = [f"{row['usd_per_hour']} USD/h ({row['source']}, {row['as_of']})" if row else "no price"
-                     for row in (was, now)]  # fmt: skip
+            shown = [
+                f"{row['usd_per_hour']} USD/h ({row['source']}, {row['as_of']})" if row else "no price"
+                for row in (was, now)
+            ]
             yield f"price of {way[0]} {way[1]} {shown[0]} -> {shown[1]}"
 
 
@@ -212,10 +222,13 @@ def _neighbours(old: State, new: State, before: Data, after: Data, kept: Mapping
     if not before["capacity_class"] or not after["capacity_class"]:
         return  # no nodes of its own choosing: Cloud Run, Vertex AI
     shared = [
-        {kept.get(m["key"], m["key"]): (m["replicas"]["min"], m["replicas"]["max"]) for m in side.models.values()
-         if m["capacity_class"] == model["capacity_class"] and m["key"] != model["key"]}
+        {
+            kept.get(m["key"], m["key"]): (m["replicas"]["min"], m["replicas"]["max"])
+            for m in side.models.values()
+            if m["capacity_class"] == model["capacity_class"] and m["key"] != model["key"]
+        }
         for side, model in ((old, before), (new, after))
-    ]  # fmt: skip
+    ]
     came, went = sorted(shared[1].keys() - shared[0].keys()), sorted(shared[0].keys() - shared[1].keys())
     other = sorted(key for key in shared[0].keys() & shared[1].keys() if shared[0][key] != shared[1][key])
     named = sorted(key for key in shared[1] if key in kept.values()) if not (came or went or other) else []

@@ -18,8 +18,12 @@ from hubstack.review.diff.resources import ResourceChange
 from hubstack.review.diff.state import Data, State
 
 _LEVELS = ("off", "warn", "error")
-_ALLOWED = {"licenses": "licence", "weights_formats": "format of weights", "regions": "region",
-            "registries": "registry"}  # fmt: skip
+_ALLOWED = {
+    "licenses": "licence",
+    "weights_formats": "format of weights",
+    "regions": "region",
+    "registries": "registry",
+}
 _ASKED = {"spot_forbidden_in": "spot is no longer forbidden in", "required_labels": "no longer a required label:"}
 
 
@@ -60,8 +64,7 @@ def _of_files(old: State, new: State) -> Iterator[ProtectionChange]:
         before = cast("Data", {**after, **nothing})
     yield from _settings(before["settings"], after["settings"])
     for key in sorted(set(after["plain_secrets"]) - set(before["plain_secrets"])):
-        yield ProtectionChange(subject=key, text="is stored in plain text",
-                               is_weaker=True)  # fmt: skip
+        yield ProtectionChange(subject=key, text="is stored in plain text", is_weaker=True)
     yield from _flags(before["models"], after["models"], old, new)
     yield from _policy(before, after)
 
@@ -181,20 +184,22 @@ _SETTINGS: Mapping[str, _Rule] = {
     "hubstack:restrictedApis": _on("Google APIs are reached only through restricted VIPs"),
     "hubstack:deletionProtection": _on("the provider refuses to delete the cluster", default=True),
     "hubstack:monitoring": _on("incidents are monitored", default=True),
-    "hubstack:alerts": _members("removed alert recipients:", "new alert recipients:",
-                                "nobody receives alerts"),
+    "hubstack:alerts": _members("removed alert recipients:", "new alert recipients:", "nobody receives alerts"),
     "hubstack:budget": _at_most("the maximum monthly cost of a plan"),
     "hubstack:billingBudget": _at_most("the amount of the budget alert"),
     "hubstack:billingAccount": _kept("spending is monitored"),
     "hubstack:maintenanceWindow": _kept("GKE upgrades only inside the window"),
-    "hubstack:releaseChannel": _ranked(("EXTENDED", "STABLE", "REGULAR", "RAPID"), "REGULAR",
-                                       "how early GKE versions arrive"),
-    "hubstack:runIngress": _ranked(("internal", "internal-and-cloud-load-balancing", "all"), "internal",
-                                   "who can reach Cloud Run services"),
-    "hubstack:runInvokers": _members("", "may call the Cloud Run services:",
-                                     "Cloud Run access depends on project-level IAM"),
+    "hubstack:releaseChannel": _ranked(
+        ("EXTENDED", "STABLE", "REGULAR", "RAPID"), "REGULAR", "how early GKE versions arrive"
+    ),
+    "hubstack:runIngress": _ranked(
+        ("internal", "internal-and-cloud-load-balancing", "all"), "internal", "who can reach Cloud Run services"
+    ),
+    "hubstack:runInvokers": _members(
+        "", "may call the Cloud Run services:", "Cloud Run access depends on project-level IAM"
+    ),
     "hubstack:gateway": _gateway,
-}  # fmt: skip
+}
 
 
 def _settings(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[ProtectionChange]:

@@ -18,8 +18,19 @@ from hubstack.review.diff.replacement import Replacement, TypeFacts
 from hubstack.review.diff.reported import Reported
 from hubstack.review.diff.state import Data, State
 
-_SETTINGS = ("protect", "retainOnDelete", "ignoreChanges", "replaceOnChanges", "deleteBeforeReplace",
-             "customTimeouts", "deletedWith", "replaceWith", "version", "importId", "aliases")  # fmt: skip
+_SETTINGS = (
+    "protect",
+    "retainOnDelete",
+    "ignoreChanges",
+    "replaceOnChanges",
+    "deleteBeforeReplace",
+    "customTimeouts",
+    "deletedWith",
+    "replaceWith",
+    "version",
+    "importId",
+    "aliases",
+)
 
 
 class Action(StrEnum):
@@ -118,9 +129,10 @@ def _compare(
     options: Data = after.get("options", {})
     ignored = [bare(str(path)) for path in options.get("ignoreChanges", ())]
     changes = tuple(
-        change for change in differences(before.get("inputs", {}), after.get("inputs", {}))
+        change
+        for change in differences(before.get("inputs", {}), after.get("inputs", {}))
         if not _is_below(bare(change.path), ignored) and not _is_nothing(change, facts)
-    ) + tuple(_from_provider(before, after, facts, sides))  # fmt: skip
+    ) + tuple(_from_provider(before, after, facts, sides))
     asked = [bare(str(path)) for path in options.get("replaceOnChanges", ())]
     forcing = tuple(
         each.path for each in changes if (facts and _forces(each, facts)) or _is_below(bare(each.path), asked)
@@ -172,8 +184,10 @@ def _from_provider(
     for name in facts.from_provider if facts else ():
         if name in before.get("inputs", {}) or name in after.get("inputs", {}):
             continue
-        values = [_provider(each, side).get("inputs", {}).get(name) for each, side in
-                  zip((before, after), sides, strict=True)]  # fmt: skip
+        values = [
+            _provider(each, side).get("inputs", {}).get(name)
+            for each, side in zip((before, after), sides, strict=True)
+        ]
         if values[0] != values[1] and None not in values:
             yield PathChange(name, values[0], values[1])
 
@@ -244,8 +258,14 @@ def _cascade(
             if why is None:
                 continue
             base = known or _plain(after, Action.REPLACE)
-            made = replace(base, action=Action.REPLACE, because=(why,), follows=gone.urn, is_unknown=False,
-                           deletes_first=_deletes_first(before, after))  # fmt: skip
+            made = replace(
+                base,
+                action=Action.REPLACE,
+                because=(why,),
+                follows=gone.urn,
+                is_unknown=False,
+                deletes_first=_deletes_first(before, after),
+            )
             changes[urn] = _lost(made, before, rules)
             waiting.append(urn)
 

@@ -80,9 +80,16 @@ class State:
 
     def to_json(self) -> str:
         """Return the side as sorted, indented JSON that ends with a newline."""
-        data = {"format": FORMAT, "name": self.name, "plan": self.plan, "graph": self.graph,
-                "facts": list(self.facts), "guards": self.guards, "elsewhere": self.elsewhere,
-                "error": self.error}  # fmt: skip
+        data = {
+            "format": FORMAT,
+            "name": self.name,
+            "plan": self.plan,
+            "graph": self.graph,
+            "facts": list(self.facts),
+            "guards": self.guards,
+            "elsewhere": self.elsewhere,
+            "error": self.error,
+        }
         data["content"] = content_of(data)
         return json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 

@@ -20,10 +20,14 @@ from hubstack.review.preview.graph import Resource
 from hubstack.review.preview.trace import Call, Source, Trace, sdk_class
 
 _LITERAL = {
-    "protect": "protect", "retainOnDelete": "retain_on_delete", "ignoreChanges": "ignore_changes",
-    "replaceOnChanges": "replace_on_changes", "deleteBeforeReplace": "delete_before_replace",
-    "importId": "import_", "hideDiffs": "hide_diffs",
-}  # fmt: skip
+    "protect": "protect",
+    "retainOnDelete": "retain_on_delete",
+    "ignoreChanges": "ignore_changes",
+    "replaceOnChanges": "replace_on_changes",
+    "deleteBeforeReplace": "delete_before_replace",
+    "importId": "import_",
+    "hideDiffs": "hide_diffs",
+}
 _RESERVED = frozenset({"pulumi", "gcp", "kubernetes", "read", "inside", "after"})
 _SDKS = {"gcp": "import pulumi_gcp as gcp\n", "kubernetes": "import pulumi_kubernetes as kubernetes\n"}
 _SUPPORT = '''"""Helpers shared by the other files."""

@@ -79,9 +79,12 @@ def _entry(resource: Resource) -> dict[str, Any]:
     """Return the entry of a resource, with dependencies by type and name instead of the full URN."""
     needs = [urn.split("::", 2)[-1] for urn in resource.dependencies]
     said = {
-        "type": resource.type, "name": resource.name, "inputs": dict(resource.inputs),
-        "options": dict(resource.options), "dependencies": needs,
-    }  # fmt: skip
+        "type": resource.type,
+        "name": resource.name,
+        "inputs": dict(resource.inputs),
+        "options": dict(resource.options),
+        "dependencies": needs,
+    }
     return {key: value for key, value in said.items() if value not in ({}, [])}
 
 

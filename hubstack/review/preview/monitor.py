@@ -28,17 +28,41 @@ and any change to it."""
 _KNOWN_IDS: Mapping[str, str] = {"gcp:projects/service:Service": "[project]/{name}"}
 """Resources assumed to exist: function calls depend on the project's enabled APIs and would otherwise stay unknown,
 as they do in the engine's preview of the first stack in a new project."""
-_FEATURES = ("SECRETS", "RESOURCE_REFERENCES", "OUTPUT_VALUES", "DELETED_WITH", "REPLACE_WITH", "ALIAS_SPECS",
-             "PARAMETERIZATION")  # fmt: skip
-_LEGACY_FEATURES = frozenset({"secrets", "resourceReferences", "outputValues", "deletedWith", "replaceWith",
-                              "aliasSpecs", "parameterization"})  # fmt: skip
+_FEATURES = (
+    "SECRETS",
+    "RESOURCE_REFERENCES",
+    "OUTPUT_VALUES",
+    "DELETED_WITH",
+    "REPLACE_WITH",
+    "ALIAS_SPECS",
+    "PARAMETERIZATION",
+)
+_LEGACY_FEATURES = frozenset(
+    {
+        "secrets",
+        "resourceReferences",
+        "outputValues",
+        "deletedWith",
+        "replaceWith",
+        "aliasSpecs",
+        "parameterization",
+    }
+)
 _OPTIONS = {
-    "protect": "protect", "retainOnDelete": "retainOnDelete", "ignoreChanges": "ignoreChanges",
-    "replaceOnChanges": "replaceOnChanges", "additionalSecretOutputs": "additionalSecretOutputs",
-    "importId": "importId", "customTimeouts": "customTimeouts", "deletedWith": "deletedWith",
-    "version": "version", "pluginDownloadURL": "pluginDownloadURL", "replace_with": "replaceWith",
-    "hideDiffs": "hideDiffs", "remote": "remote",
-}  # fmt: skip
+    "protect": "protect",
+    "retainOnDelete": "retainOnDelete",
+    "ignoreChanges": "ignoreChanges",
+    "replaceOnChanges": "replaceOnChanges",
+    "additionalSecretOutputs": "additionalSecretOutputs",
+    "importId": "importId",
+    "customTimeouts": "customTimeouts",
+    "deletedWith": "deletedWith",
+    "version": "version",
+    "pluginDownloadURL": "pluginDownloadURL",
+    "replace_with": "replaceWith",
+    "hideDiffs": "hideDiffs",
+    "remote": "remote",
+}
 
 
 class Recorder:
@@ -86,9 +110,12 @@ class Recorder:
             if urn != self.root_urn
         ]
         return Graph(
-            project=self.project, stack=self.stack, resources=tuple(resources),
-            outputs=self._outputs.get(self.root_urn, {}), diagnostics=tuple(self.warnings),
-        )  # fmt: skip
+            project=self.project,
+            stack=self.stack,
+            resources=tuple(resources),
+            outputs=self._outputs.get(self.root_urn, {}),
+            diagnostics=tuple(self.warnings),
+        )
 
 
 def _record(request: Any, kind: str) -> dict[str, Any]:

@@ -35,11 +35,16 @@ def main() -> int:
     runtime.set_all_config(runtime.get_config_env(), runtime.get_config_secret_keys_env())
     runtime.configure(
         runtime.Settings(
-            monitor=said["monitor"], engine=said["engine"], project=said["project"], stack=said["stack"],
-            parallel=WORKERS, dry_run=True, organization="organization",
+            monitor=said["monitor"],
+            engine=said["engine"],
+            project=said["project"],
+            stack=said["stack"],
+            parallel=WORKERS,
+            dry_run=True,
+            organization="organization",
             root_directory=said["root_directory"],
         )
-    )  # fmt: skip
+    )
     # The SDK logs a debug line for each step and waits for the reply, a fifth of the total time.
     pulumi.log.debug = _no_debug
     program = Path(said["program"])

@@ -35,11 +35,13 @@ def component_table(graph: Graph) -> FittedTable:
         else:
             held[kind] += 1
     names = sorted({*held, *made}, key=lambda name: (-held[name], name))
-    return FittedTable((
-        Column(name="component", cells=names),
-        Column(name="count", cells=[f"{made[name]:,}" for name in names], is_number=True),
-        Column(name="resources", cells=[f"{held[name]:,}" for name in names], is_number=True),
-    ))  # fmt: skip
+    return FittedTable(
+        (
+            Column(name="component", cells=names),
+            Column(name="count", cells=[f"{made[name]:,}" for name in names], is_number=True),
+            Column(name="resources", cells=[f"{held[name]:,}" for name in names], is_number=True),
+        )
+    )
 
 
 def _owner(resource: Resource, known: Mapping[str, Resource]) -> str:

@@ -76,9 +76,15 @@ def _run(folder: Path, environment: Mapping[str, str], calls: Calls, timeout_sec
     # The program exits when its standard input closes, even if this process is killed.
     reads, writes = os.pipe()
     child = subprocess.Popen(  # noqa: S603  runs our own module without a shell
-        command, cwd=folder, env=environment, stdin=reads, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, start_new_session=True,
-    )  # fmt: skip
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=reads,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
     os.close(reads)
     try:
         while True:
@@ -113,9 +119,13 @@ def _serve(recorder: Recorder, monitor: Monitor, calls: Calls) -> Generator[str]
 def _environment(project_dir: Path, stack: str, config: StackConfig, address: str) -> dict[str, str]:
     program = (project_dir / config.main).resolve()
     said = {
-        "monitor": address, "engine": address, "project": config.project, "stack": stack,
-        "root_directory": str(project_dir), "program": str(program),
-    }  # fmt: skip
+        "monitor": address,
+        "engine": address,
+        "project": config.project,
+        "stack": stack,
+        "root_directory": str(project_dir),
+        "program": str(program),
+    }
     packages = Path(__file__).resolve().parents[3]
     # A clone's own components take precedence over those of the running hubstack.
     paths = [each for each in (project_dir / "components", packages / "components") if each.is_dir()]

@@ -97,8 +97,9 @@ def trace(
         words.append(Source("secret", key))
         return f"hubstackword{len(words) - 1}end"
 
-    graph = preview(project_dir, stack=stack, config=config, answer=answer, secret=secret,
-                    timeout_seconds=timeout_seconds)  # fmt: skip
+    graph = preview(
+        project_dir, stack=stack, config=config, answer=answer, secret=secret, timeout_seconds=timeout_seconds
+    )
     tracer = seen[0]
     return Trace(graph=graph, inputs=tracer.inputs, outputs=tracer.outputs, calls=tracer.calls, words=words)
 
@@ -129,8 +130,11 @@ class _Tracer(Monitor):
 
     def Invoke(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ARG002, N802
         raw = json_format.MessageToDict(request.args)
-        call = Call(token=str(request.tok), inputs={key: _unmasked(raw[key]) for key in sorted(raw)},
-                    provider=str(request.provider) or None)  # fmt: skip
+        call = Call(
+            token=str(request.tok),
+            inputs={key: _unmasked(raw[key]) for key in sorted(raw)},
+            provider=str(request.provider) or None,
+        )
         with self._lock:
             self.calls += [call] if call not in self.calls else []
             number = str(self.calls.index(call))

@@ -21,8 +21,15 @@ from hubstack.plan.bill import CostLine
 from hubstack.review.report.report import cards, command_line
 
 GIB = 1024**3
-_CLASSES = {"weights": "weights", "draft": "weights", "activation": "activation", "runtime": "runtime",
-            "graphs": "graphs", "adapters": "adapters", "states": "states"}  # fmt: skip
+_CLASSES = {
+    "weights": "weights",
+    "draft": "weights",
+    "activation": "activation",
+    "runtime": "runtime",
+    "graphs": "graphs",
+    "adapters": "adapters",
+    "states": "states",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,9 +90,13 @@ def _usd(value: float | None, digits: int = 0) -> str:
 @cache
 def _template() -> Template:
     environment = Environment(
-        loader=PackageLoader("hubstack.review.report.page", ""), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, finalize=shown_in_page,
-    )  # fmt: skip
+        loader=PackageLoader("hubstack.review.report.page", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=shown_in_page,
+    )
     return environment.get_template("page.html.jinja")
 
 
@@ -121,8 +132,13 @@ def _costs(plan: Plan) -> Iterator[Part]:
         how = f"{model.replicas.max} x {model.machine_type} on {model.platform}"
         yield Part(name=model.key, css="nodes", size=known, width=100 * usd / total, how=how)
     beside = max(0.0, total - sum(usd for _, usd, _ in nodes) - sum(usd for _, usd in managed))
-    yield Part(name="buckets and control plane", css="beside", size=f"{beside:,.0f} USD",
-               width=100 * beside / total, how="weights in Cloud Storage, GKE's fee")  # fmt: skip
+    yield Part(
+        name="buckets and control plane",
+        css="beside",
+        size=f"{beside:,.0f} USD",
+        width=100 * beside / total,
+        how="weights in Cloud Storage, GKE's fee",
+    )
 
 
 def _instances(model: ModelPlan) -> float:

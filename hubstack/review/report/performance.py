@@ -13,8 +13,19 @@ from hubstack.plan import ModelPlan, Plan
 from hubstack.plan.performance import Estimate, PerformancePlan, TrafficPlan
 from hubstack.review.report.tables import Column, FittedTable
 
-COLUMNS = ("model", "tokens in + out", "concurrent", "requests/s", "tokens/s out", "ms/token", "TTFT s",
-           "queues from req/s", "USD a million in", "out", "evidence")  # fmt: skip
+COLUMNS = (
+    "model",
+    "tokens in + out",
+    "concurrent",
+    "requests/s",
+    "tokens/s out",
+    "ms/token",
+    "TTFT s",
+    "queues from req/s",
+    "USD a million in",
+    "out",
+    "evidence",
+)
 
 _RANKS = (0, 7, 5, 1, 2, 3, 4, 6, 0, 0, 8)
 """Order in which columns are dropped on a narrow terminal, highest first; cost columns are always shown."""
@@ -52,12 +63,18 @@ def _row(model: ModelPlan) -> tuple[str, ...]:
         f"{found.input_tokens:,} + {found.output_tokens:,}" if found.output_tokens else f"{found.input_tokens:,}"
     )
     return (
-        model.key, lengths, f"{found.sequences:,}", _ranged(found.requests_per_second),
-        _ranged(found.output_tokens_per_second) if found.output_tokens else "-", _ranged(found.token_ms),
-        _ranged(found.first_token_ms, 1e-3), f"{found.queue_from_requests_per_second:,g}",
+        model.key,
+        lengths,
+        f"{found.sequences:,}",
+        _ranged(found.requests_per_second),
+        _ranged(found.output_tokens_per_second) if found.output_tokens else "-",
+        _ranged(found.token_ms),
+        _ranged(found.first_token_ms, 1e-3),
+        f"{found.queue_from_requests_per_second:,g}",
         _ranged(cost.usd_per_million_input_tokens) if cost else "unknown",
-        _ranged(cost.usd_per_million_output_tokens) if cost else "unknown", _evidence(found),
-    )  # fmt: skip
+        _ranged(cost.usd_per_million_output_tokens) if cost else "unknown",
+        _evidence(found),
+    )
 
 
 def _evidence(found: PerformancePlan) -> str:

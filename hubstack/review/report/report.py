@@ -24,18 +24,31 @@ BAR_WIDTH = 16
 def plan_table(plan: Plan) -> FittedTable:
     """Return one row per model: engine, accelerator, memory use and monthly cost."""
     models, lines_of = plan.models, plan.cost.by_item()
-    return FittedTable((
-        Column(name="model", cells=[model.key for model in models], footer="total"),
-        Column(name="engine", cells=[str(model.server.engine) for model in models]),
-        Column(name="accelerator", cells=[cards(model) for model in models], rank=1),
-        Column(name="memory (█ weights, ▒ other, ░ KV cache)", rank=4,
-               cells=[memory_bar(model.need).plain for model in models]),
-        Column(name="context", cells=[f"{model.need.context:,}" for model in models], is_number=True, rank=3),
-        Column(name="replicas", cells=[f"{model.replicas.min}-{model.replicas.max}" for model in models],
-               is_number=True, rank=2),
-        Column(name="USD a month", cells=[_total(lines_of.get(model.key, [])) for model in models],
-               footer=_together(plan), is_number=True),
-    ))  # fmt: skip
+    return FittedTable(
+        (
+            Column(name="model", cells=[model.key for model in models], footer="total"),
+            Column(name="engine", cells=[str(model.server.engine) for model in models]),
+            Column(name="accelerator", cells=[cards(model) for model in models], rank=1),
+            Column(
+                name="memory (█ weights, ▒ other, ░ KV cache)",
+                rank=4,
+                cells=[memory_bar(model.need).plain for model in models],
+            ),
+            Column(name="context", cells=[f"{model.need.context:,}" for model in models], is_number=True, rank=3),
+            Column(
+                name="replicas",
+                cells=[f"{model.replicas.min}-{model.replicas.max}" for model in models],
+                is_number=True,
+                rank=2,
+            ),
+            Column(
+                name="USD a month",
+                cells=[_total(lines_of.get(model.key, [])) for model in models],
+                footer=_together(plan),
+                is_number=True,
+            ),
+        )
+    )
 
 
 def cards(model: ModelPlan) -> str:
@@ -67,37 +80,58 @@ def pool_table(pools: Iterable[PoolPlan]) -> FittedTable:
     """Return one row per node pool."""
     held = tuple(pools)
     prices = [pool.price for pool in held]
-    return FittedTable((
-        Column(name="node pool", cells=[pool.key for pool in held]),
-        Column(name="machine type", cells=[pool.machine_type for pool in held], rank=3),
-        Column(name="bought", rank=2, cells=[
-            f"{pool.capacity} {pool.reservation}" if pool.reservation else str(pool.capacity) for pool in held
-        ]),
-        Column(name="nodes", cells=[f"{pool.min_nodes}-{pool.max_nodes}" for pool in held], is_number=True),
-        Column(name="USD a node-hour", is_number=True,
-               cells=[f"{price.usd_per_hour:,.4f}" if price else "unknown" for price in prices]),
-        Column(name="price row", rank=5,
-               cells=[f"{price.source}, {price.as_of}" if price else "-" for price in prices]),
-        Column(name="models", cells=[", ".join(pool.models) for pool in held], rank=4, is_wrapped=True),
-    ))  # fmt: skip
+    return FittedTable(
+        (
+            Column(name="node pool", cells=[pool.key for pool in held]),
+            Column(name="machine type", cells=[pool.machine_type for pool in held], rank=3),
+            Column(
+                name="bought",
+                rank=2,
+                cells=[
+                    f"{pool.capacity} {pool.reservation}" if pool.reservation else str(pool.capacity)
+                    for pool in held
+                ],
+            ),
+            Column(name="nodes", cells=[f"{pool.min_nodes}-{pool.max_nodes}" for pool in held], is_number=True),
+            Column(
+                name="USD a node-hour",
+                is_number=True,
+                cells=[f"{price.usd_per_hour:,.4f}" if price else "unknown" for price in prices],
+            ),
+            Column(
+                name="price row",
+                rank=5,
+                cells=[f"{price.source}, {price.as_of}" if price else "-" for price in prices],
+            ),
+            Column(name="models", cells=[", ".join(pool.models) for pool in held], rank=4, is_wrapped=True),
+        )
+    )
 
 
 def service_table(models: Iterable[ModelPlan]) -> FittedTable:
     """Return one row per Cloud Run service."""
     runs = [(model, model.cloud_run) for model in models if model.cloud_run]
-    return FittedTable((
-        Column(name="service", cells=[model.key for model, _ in runs]),
-        Column(name="instance", rank=2, cells=[
-            f"{run.accelerator}, {run.vcpu} vCPU, {run.memory_gib} GiB" for _, run in runs
-        ]),
-        Column(name="instances", cells=[f"{model.replicas.min}-{model.replicas.max}" for model, _ in runs], rank=1),
-        Column(name="concurrent requests", cells=[str(run.concurrency) for _, run in runs], rank=4),
-        Column(name="USD an instance-hour", cells=[_usd(run.usd_per_instance_hour, 4) for _, run in runs]),
-        Column(name="price row", rank=5, cells=[
-            f"{run.price_source}, {run.price_as_of}" if run.price_source else "-" for _, run in runs
-        ]),
-        Column(name="reached", cells=[str(run.ingress) for _, run in runs], rank=3),
-    ))  # fmt: skip
+    return FittedTable(
+        (
+            Column(name="service", cells=[model.key for model, _ in runs]),
+            Column(
+                name="instance",
+                rank=2,
+                cells=[f"{run.accelerator}, {run.vcpu} vCPU, {run.memory_gib} GiB" for _, run in runs],
+            ),
+            Column(
+                name="instances", cells=[f"{model.replicas.min}-{model.replicas.max}" for model, _ in runs], rank=1
+            ),
+            Column(name="concurrent requests", cells=[str(run.concurrency) for _, run in runs], rank=4),
+            Column(name="USD an instance-hour", cells=[_usd(run.usd_per_instance_hour, 4) for _, run in runs]),
+            Column(
+                name="price row",
+                rank=5,
+                cells=[f"{run.price_source}, {run.price_as_of}" if run.price_source else "-" for _, run in runs],
+            ),
+            Column(name="reached", cells=[str(run.ingress) for _, run in runs], rank=3),
+        )
+    )
 
 
 def budget_lines(plan: Plan) -> tuple[str, ...]:
@@ -149,21 +183,27 @@ def cost_table(plan: Plan) -> FittedTable:
     def numbers(name: str, cells: list[str], rank: int = 0) -> Column:
         return Column(name=name, cells=cells, is_number=True, rank=rank)
 
-    return FittedTable((
-        Column(name="nodes of", cells=[pool.capacity_class for pool in pools]),
-        numbers("idle", [str(pool.nodes_idle) for pool in pools], 2),
-        numbers("busy", [str(pool.nodes_busy) for pool in pools], 2),
-        numbers("cards used", [
-            f"{pool.accelerators_used_busy:g} of {pool.accelerators_paid_busy}" for pool in pools
-        ], 1),
-        numbers("USD/h idle", [_usd(pool.usd_per_hour_idle, 2) for pool in pools], 4),
-        numbers("USD/h busy", [_usd(usd, 2) for usd in busy], 3),
-        numbers("USD a month busy", [_usd(None if usd is None else usd * hours) for usd in busy]),
-        numbers("1 year committed", [_usd(pool.usd_per_month_committed_1y) for pool in pools], 5),
-        numbers("accelerator-hours a month", [
-            f"{pool.accelerator_hours_busy:,} {pool.accelerator}" for pool in pools
-        ], 6),
-    ))  # fmt: skip
+    return FittedTable(
+        (
+            Column(name="nodes of", cells=[pool.capacity_class for pool in pools]),
+            numbers("idle", [str(pool.nodes_idle) for pool in pools], 2),
+            numbers("busy", [str(pool.nodes_busy) for pool in pools], 2),
+            numbers(
+                "cards used",
+                [f"{pool.accelerators_used_busy:g} of {pool.accelerators_paid_busy}" for pool in pools],
+                1,
+            ),
+            numbers("USD/h idle", [_usd(pool.usd_per_hour_idle, 2) for pool in pools], 4),
+            numbers("USD/h busy", [_usd(usd, 2) for usd in busy], 3),
+            numbers("USD a month busy", [_usd(None if usd is None else usd * hours) for usd in busy]),
+            numbers("1 year committed", [_usd(pool.usd_per_month_committed_1y) for pool in pools], 5),
+            numbers(
+                "accelerator-hours a month",
+                [f"{pool.accelerator_hours_busy:,} {pool.accelerator}" for pool in pools],
+                6,
+            ),
+        )
+    )
 
 
 def difference_table(before: Plan, after: Plan) -> FittedTable:
@@ -177,15 +217,19 @@ def difference_table(before: Plan, after: Plan) -> FittedTable:
     def numbers(name: str, cells: list[str], footer: str = "", rank: int = 0) -> Column:
         return Column(name=name, cells=cells, footer=footer, is_number=True, rank=rank)
 
-    return FittedTable((
-        Column(name="model", cells=[model.key for _, model in pairs], footer="total"),
-        Column(name="accelerator", cells=[_whole(was) for was, _ in pairs], rank=2),
-        Column(name="what if", cells=["=" if _is_same_place(*pair) else _whole(pair[1]) for pair in pairs], rank=1),
-        numbers("context", [_context_change(*pair) for pair in pairs], rank=3),
-        numbers("USD busy", [_usd(low) for low, _ in usd], _usd(before.cost.usd_per_month_max)),
-        numbers("what if", [_usd(high) for _, high in usd], _usd(after.cost.usd_per_month_max)),
-        numbers("difference", [f"{high - low:+,.0f}" for low, high in usd], f"{change:+,.0f}"),
-    ))  # fmt: skip
+    return FittedTable(
+        (
+            Column(name="model", cells=[model.key for _, model in pairs], footer="total"),
+            Column(name="accelerator", cells=[_whole(was) for was, _ in pairs], rank=2),
+            Column(
+                name="what if", cells=["=" if _is_same_place(*pair) else _whole(pair[1]) for pair in pairs], rank=1
+            ),
+            numbers("context", [_context_change(*pair) for pair in pairs], rank=3),
+            numbers("USD busy", [_usd(low) for low, _ in usd], _usd(before.cost.usd_per_month_max)),
+            numbers("what if", [_usd(high) for _, high in usd], _usd(after.cost.usd_per_month_max)),
+            numbers("difference", [f"{high - low:+,.0f}" for low, high in usd], f"{change:+,.0f}"),
+        )
+    )
 
 
 def _is_same_place(was: ModelPlan, now: ModelPlan) -> bool:
@@ -225,18 +269,37 @@ def _items(number: int) -> str:
 def bill_table(bills: Collection[StackBill]) -> FittedTable:
     """Return one row per cluster stack, and the total."""
     held = tuple(bills)
-    return FittedTable((
-        Column(name="cluster", cells=[bill.stack for bill in held], footer="total"),
-        Column(name="region", cells=[bill.region for bill in held], rank=2),
-        Column(name="models", cells=[f"{bill.models:,}" for bill in held], is_number=True, rank=1,
-               footer=f"{sum(bill.models for bill in held):,}"),
-        Column(name="USD a month idle", cells=[_usd(bill.usd_per_month_min) for bill in held], is_number=True,
-               rank=3, footer=_usd(sum(bill.usd_per_month_min for bill in held))),
-        Column(name="USD a month busy", cells=[_usd(bill.usd_per_month_max) for bill in held], is_number=True,
-               footer=_usd(sum(bill.usd_per_month_max for bill in held))),
-        Column(name="", rank=4,
-               cells=[f"no price for {_items(bill.unpriced)}" if bill.unpriced else "" for bill in held]),
-    ))  # fmt: skip
+    return FittedTable(
+        (
+            Column(name="cluster", cells=[bill.stack for bill in held], footer="total"),
+            Column(name="region", cells=[bill.region for bill in held], rank=2),
+            Column(
+                name="models",
+                cells=[f"{bill.models:,}" for bill in held],
+                is_number=True,
+                rank=1,
+                footer=f"{sum(bill.models for bill in held):,}",
+            ),
+            Column(
+                name="USD a month idle",
+                cells=[_usd(bill.usd_per_month_min) for bill in held],
+                is_number=True,
+                rank=3,
+                footer=_usd(sum(bill.usd_per_month_min for bill in held)),
+            ),
+            Column(
+                name="USD a month busy",
+                cells=[_usd(bill.usd_per_month_max) for bill in held],
+                is_number=True,
+                footer=_usd(sum(bill.usd_per_month_max for bill in held)),
+            ),
+            Column(
+                name="",
+                rank=4,
+                cells=[f"no price for {_items(bill.unpriced)}" if bill.unpriced else "" for bill in held],
+            ),
+        )
+    )
 
 
 def _busy(lines: list[CostLine]) -> float:
@@ -295,19 +358,27 @@ def _bar(size_bytes: int, need: MemoryNeed, sign: str = "█") -> str:
 
 def _step_table(model: ModelPlan) -> FittedTable:
     steps = model.steps
-    return FittedTable((
-        Column(name="bought", cells=[
-            f"{step.kind} {step.reservation}" if step.reservation else str(step.kind) for step in steps
-        ]),
-        Column(name="machine type", cells=[step.machine_type for step in steps]),
-        Column(name="needs", cells=[f"{step.needs_bytes / GIB:.1f}" for step in steps], rank=2, is_number=True),
-        Column(name="may use GiB", cells=[f"{step.budget_bytes / GIB:.1f}" for step in steps], rank=2,
-               is_number=True),
-        Column(name="verdict", cells=[str(step.verdict) for step in steps], rank=1),
-        Column(name="USD/h a replica", cells=[_usd(step.usd_per_replica_hour, 2) for step in steps],
-               is_number=True),
-        Column(name="zones", cells=[", ".join(step.zones) for step in steps], rank=3, is_wrapped=True),
-    ))  # fmt: skip
+    return FittedTable(
+        (
+            Column(
+                name="bought",
+                cells=[f"{step.kind} {step.reservation}" if step.reservation else str(step.kind) for step in steps],
+            ),
+            Column(name="machine type", cells=[step.machine_type for step in steps]),
+            Column(name="needs", cells=[f"{step.needs_bytes / GIB:.1f}" for step in steps], rank=2, is_number=True),
+            Column(
+                name="may use GiB",
+                cells=[f"{step.budget_bytes / GIB:.1f}" for step in steps],
+                rank=2,
+                is_number=True,
+            ),
+            Column(name="verdict", cells=[str(step.verdict) for step in steps], rank=1),
+            Column(
+                name="USD/h a replica", cells=[_usd(step.usd_per_replica_hour, 2) for step in steps], is_number=True
+            ),
+            Column(name="zones", cells=[", ".join(step.zones) for step in steps], rank=3, is_wrapped=True),
+        )
+    )
 
 
 def _cache(model: ModelPlan) -> str:

@@ -41,10 +41,14 @@ def bom_text(plan: Plan, facts: Mapping[str, ModelFacts]) -> str:
     """
     bom = Bom(serial_number=_NAMESPACE, components=list(_components(plan, facts)))
     stack = Component(
-        name=f"hubstack-{plan.target.stack}", type=ComponentType.APPLICATION, bom_ref="stack",
-        properties=[Property(name="hubstack:project", value=plan.target.project),
-                    Property(name="hubstack:region", value=plan.target.region)],
-    )  # fmt: skip
+        name=f"hubstack-{plan.target.stack}",
+        type=ComponentType.APPLICATION,
+        bom_ref="stack",
+        properties=[
+            Property(name="hubstack:project", value=plan.target.project),
+            Property(name="hubstack:region", value=plan.target.region),
+        ],
+    )
     bom.metadata.component = stack
     bom.register_dependency(stack, list(bom.components))
     data = json.loads(JsonV1Dot6(bom).output_as_string())
@@ -61,31 +65,43 @@ def _components(plan: Plan, facts: Mapping[str, ModelFacts]) -> Iterator[Compone
         yield _image(image, purpose)
     for chart in stack_charts(plan):
         yield Component(
-            name=chart.chart.rpartition("/")[2], version=chart.version, type=ComponentType.APPLICATION,
+            name=chart.chart.rpartition("/")[2],
+            version=chart.version,
+            type=ComponentType.APPLICATION,
             bom_ref=f"chart/{chart.release}",
-            properties=[Property(name="hubstack:helm-repository", value=chart.repository or chart.chart),
-                        Property(name="hubstack:images", value="chosen by the chart; not inspected")],
-        )  # fmt: skip
+            properties=[
+                Property(name="hubstack:helm-repository", value=chart.repository or chart.chart),
+                Property(name="hubstack:images", value="chosen by the chart; not inspected"),
+            ],
+        )
     is_loading = any(model.weights.loader_image for model in plan.models)
     for name, version, sha256 in loader_packages() if is_loading else ():
         yield Component(
-            name=name, version=version, type=ComponentType.LIBRARY, bom_ref=f"package/{name}",
+            name=name,
+            version=version,
+            type=ComponentType.LIBRARY,
+            bom_ref=f"package/{name}",
             purl=PackageURL(type="pypi", name=name, version=version),
             hashes=[HashType(alg=HashAlgorithm.SHA_256, content=sha256)],
             properties=[Property(name="hubstack:purpose", value="copies weights from the Hub")],
-        )  # fmt: skip
+        )
 
 
 def _model(model: ModelPlan, facts: ModelFacts) -> Component:
     owner, _, name = model.id.rpartition("/")
     ancestors = [_ancestor(one) for one in facts.base_models]
     return Component(
-        name=name, group=owner or None, version=model.commit, type=ComponentType.MACHINE_LEARNING_MODEL,
-        bom_ref=f"model/{model.key}", purl=_purl(model.id, model.commit),
-        licenses=list(_licenses(facts)), properties=list(_properties(model)),
+        name=name,
+        group=owner or None,
+        version=model.commit,
+        type=ComponentType.MACHINE_LEARNING_MODEL,
+        bom_ref=f"model/{model.key}",
+        purl=_purl(model.id, model.commit),
+        licenses=list(_licenses(facts)),
+        properties=list(_properties(model)),
         components=[_file(model, file.path, file.sha256, file.git_oid) for file in model.weights.files],
         pedigree=Pedigree(ancestors=ancestors) if ancestors else None,
-    )  # fmt: skip
+    )
 
 
 def _purl(repo_id: str, commit: str | None) -> PackageURL:
@@ -98,9 +114,11 @@ def _ancestor(repo_id: str) -> Component:
     """Return a base model named by the model card; cards do not record its commit."""
     owner, _, name = repo_id.rpartition("/")
     return Component(
-        name=name or repo_id, group=owner or None, type=ComponentType.MACHINE_LEARNING_MODEL,
+        name=name or repo_id,
+        group=owner or None,
+        type=ComponentType.MACHINE_LEARNING_MODEL,
         purl=_purl(repo_id, None) if name else None,
-    )  # fmt: skip
+    )
 
 
 def _licenses(facts: ModelFacts) -> Iterator[DisjunctiveLicense]:
@@ -117,11 +135,16 @@ def _licenses(facts: ModelFacts) -> Iterator[DisjunctiveLicense]:
 def _properties(model: ModelPlan) -> Iterator[Property]:
     known = model.provenance
     told = {
-        "key": model.key, "revision": model.revision, "platform": str(model.platform),
-        "engine": str(model.server.engine), "accelerator": f"{model.accelerator_count} x {model.accelerator}",
-        "gated": str(model.gated).lower(), "weights-format": known.weights_format, "hub-scan": known.scan,
+        "key": model.key,
+        "revision": model.revision,
+        "platform": str(model.platform),
+        "engine": str(model.server.engine),
+        "accelerator": f"{model.accelerator_count} x {model.accelerator}",
+        "gated": str(model.gated).lower(),
+        "weights-format": known.weights_format,
+        "hub-scan": known.scan,
         "remote-code": str(known.runs_remote_code).lower(),
-    }  # fmt: skip
+    }
     if model.vertex:
         told["commit"] = "locked, but Vertex AI does not accept a commit: it may serve a different one"
     elif not model.weights.files:
@@ -132,10 +155,12 @@ def _properties(model: ModelPlan) -> Iterator[Property]:
 def _file(model: ModelPlan, path: str, sha256: str | None, git_oid: str | None) -> Component:
     """Return a file. Its Git object ID is a property: it also hashes a header, so it is not a content hash."""
     return Component(
-        name=path, type=ComponentType.FILE, bom_ref=f"model/{model.key}/{path}",
+        name=path,
+        type=ComponentType.FILE,
+        bom_ref=f"model/{model.key}/{path}",
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=sha256)] if sha256 else None,
         properties=[Property(name="hubstack:git-oid", value=git_oid)] if git_oid else None,
-    )  # fmt: skip
+    )
 
 
 def _image(image: str, purpose: str) -> Component:
@@ -144,11 +169,15 @@ def _image(image: str, purpose: str) -> Component:
     namespace, _, name = path.rpartition("/")
     qualifiers = {} if registry == "docker.io" else {"repository_url": registry}
     return Component(
-        name=repository, version=tag or digest, type=ComponentType.CONTAINER, bom_ref=f"image/{image}",
-        purl=PackageURL(type="docker", namespace=namespace or None, name=name, version=digest or tag,
-                        qualifiers=qualifiers),
+        name=repository,
+        version=tag or digest,
+        type=ComponentType.CONTAINER,
+        bom_ref=f"image/{image}",
+        purl=PackageURL(
+            type="docker", namespace=namespace or None, name=name, version=digest or tag, qualifiers=qualifiers
+        ),
         properties=[Property(name="hubstack:purpose", value=purpose)],
-    )  # fmt: skip
+    )
 
 
 def _add_cards(components: Iterable[dict[str, Any]], facts: Mapping[str, ModelFacts]) -> None:

@@ -37,7 +37,11 @@ def markdown_text(plan: Plan, parts: tuple[Section, ...]) -> str:
 @cache
 def _template() -> Template:
     environment = Environment(
-        loader=PackageLoader("hubstack.review.sbom", ""), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, finalize=shown_in_page,
-    )  # fmt: skip
+        loader=PackageLoader("hubstack.review.sbom", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=shown_in_page,
+    )
     return environment.get_template("page.html.jinja")

@@ -40,18 +40,28 @@ def sections(plan: Plan, facts: Mapping[str, ModelFacts]) -> tuple[Section, ...]
         facts: locked facts by model key.
     """
     return (
-        _what(plan), _where(plan), _licenses(plan, facts), _origin(plan, facts),
+        _what(plan),
+        _where(plan),
+        _licenses(plan, facts),
+        _origin(plan, facts),
         Section(title="Who can reach it", lines=tuple(_reach(plan))),
         Section(title="What data leaves", lines=tuple(_leaves(plan))),
-    )  # fmt: skip
+    )
 
 
 def _what(plan: Plan) -> Section:
     rows = (
-        (m.key, m.id, m.commit, f"{m.server.engine} {m.server.version or ''}".strip(), m.provenance.weights_format,
-         f"{m.replicas.min} to {m.replicas.max}", m.provenance.scan)
+        (
+            m.key,
+            m.id,
+            m.commit,
+            f"{m.server.engine} {m.server.version or ''}".strip(),
+            m.provenance.weights_format,
+            f"{m.replicas.min} to {m.replicas.max}",
+            m.provenance.scan,
+        )
         for m in plan.models
-    )  # fmt: skip
+    )
     columns = ("name", "model on the Hub", "commit", "engine", "weights", "servers", "the Hub's security scan")
     code = [m.key for m in plan.models if m.provenance.runs_remote_code]
     said = (

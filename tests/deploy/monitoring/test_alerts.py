@@ -23,9 +23,15 @@ def alerts(plan: Plan) -> dict[str, Alert]:
 
 def test_a_stack_has_these_alerts() -> None:
     assert sorted(alerts(observed_plan())) == [
-        "load-failed", "pending", "preempted", "slo-errors-tei-1", "slo-errors-vllm-1", "slo-latency-tei-2-876s-95",
-        "slo-latency-vllm-2-5s-95", "unavailable",
-    ]  # fmt: skip
+        "load-failed",
+        "pending",
+        "preempted",
+        "slo-errors-tei-1",
+        "slo-errors-vllm-1",
+        "slo-latency-tei-2-876s-95",
+        "slo-latency-vllm-2-5s-95",
+        "unavailable",
+    ]
 
 
 def test_two_hundred_models_have_no_more_alerts_than_two() -> None:

@@ -31,8 +31,12 @@ def test_no_two_tiles_overlap_and_all_are_on_the_grid(board: dict[str, Any]) -> 
     layout, taken = board["mosaicLayout"], set[tuple[int, int]]()
     for tile in layout["tiles"]:
         assert tile["xPos"] + tile["width"] <= layout["columns"] == 48
-        cells = set(product(range(tile["xPos"], tile["xPos"] + tile["width"]),
-                            range(tile["yPos"], tile["yPos"] + tile["height"])))  # fmt: skip
+        cells = set(
+            product(
+                range(tile["xPos"], tile["xPos"] + tile["width"]),
+                range(tile["yPos"], tile["yPos"] + tile["height"]),
+            )
+        )
         assert not cells & taken
         taken |= cells
     assert len(layout["tiles"]) <= 40
@@ -40,11 +44,20 @@ def test_no_two_tiles_overlap_and_all_are_on_the_grid(board: dict[str, Any]) -> 
 
 def test_a_generating_model_has_every_chart() -> None:
     assert titles(model_dashboard(PLAN, PLAN.models[0], TABLE)) == [
-        "hubstack test: chat", "Time to first token", "Time between tokens", "Request duration",
-        "Requests per second", "Error budget burn rate over 1h", "Requests waiting and running",
-        "KV cache in use", "Tokens per second", "Replicas", "Card utilization",
-        "Card memory in use", "Restarts",
-    ]  # fmt: skip
+        "hubstack test: chat",
+        "Time to first token",
+        "Time between tokens",
+        "Request duration",
+        "Requests per second",
+        "Error budget burn rate over 1h",
+        "Requests waiting and running",
+        "KV cache in use",
+        "Tokens per second",
+        "Replicas",
+        "Card utilization",
+        "Card memory in use",
+        "Restarts",
+    ]
 
 
 def test_what_an_engine_does_not_measure_has_no_chart_and_a_reason() -> None:

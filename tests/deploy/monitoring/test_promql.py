@@ -107,9 +107,13 @@ def test_a_whole_bucket_is_found_however_it_is_written(bucket: str) -> None:
 
 @pytest.mark.parametrize(
     ("failed", "every", "fires"),
-    [("0+0x400", "0+60x400", False), ("0+0.5x400", "0+60x400", False), ("0+12x400", "0+48x400", True),
-     ("0+6x400", "0+54x400", True)],
-)  # fmt: skip
+    [
+        ("0+0x400", "0+60x400", False),
+        ("0+0.5x400", "0+60x400", False),
+        ("0+12x400", "0+48x400", True),
+        ("0+6x400", "0+54x400", True),
+    ],
+)
 def test_the_error_alert_counts_the_server_s_own_faults(failed: str, every: str, fires: bool) -> None:
     line = f'http_requests_total{{{HERE},model="chat",method="POST",handler="/v1/chat/completions"'
     load = f'load 1m\n  {line},status="5xx"}} {failed}\n  {line},status="2xx"}} {every}\n'
@@ -128,8 +132,14 @@ def test_pending_pods_are_told_apart_by_model() -> None:
     plan = observed_plan()
     plan = replace(plan, models=(*plan.models, replace(CHAT, key="wide-2", hosts=2)))
     query = next(each.query for each in list_alerts(plan, TABLE) if each.key == "pending")
-    pods = {"chat-7d9c6b9f5-abcde": 1, "chat-7d9c6b9f5-fghij": 1, "embed-64f8b7c9dd-xkcdz": 0, "wide-2-0": 1,
-            "wide-2-0-1": 1, "chat-load-1a2b3c4d-zzzzz": 0}  # fmt: skip
+    pods = {
+        "chat-7d9c6b9f5-abcde": 1,
+        "chat-7d9c6b9f5-fghij": 1,
+        "embed-64f8b7c9dd-xkcdz": 0,
+        "wide-2-0": 1,
+        "wide-2-0-1": 1,
+        "chat-load-1a2b3c4d-zzzzz": 0,
+    }
     lines = [f'  kube_pod_status_unschedulable{{{HERE},pod="{pod}"}} {value}x30' for pod, value in pods.items()]
     assert query
     assert ask([(query, 1200)], "load 1m\n" + "\n".join(lines) + "\n")[0].values == {"chat": 2, "wide-2": 2}
@@ -138,8 +148,10 @@ def test_pending_pods_are_told_apart_by_model() -> None:
 def test_a_model_that_must_run_and_has_no_ready_replica_is_named() -> None:
     query = alert("unavailable")
     series = {"embed": 0, "gated": 1, "chat": 0}
-    lines = [f'  kube_deployment_status_replicas_available{{{HERE},deployment="{key}"}} {value}x30'
-             for key, value in series.items()]  # fmt: skip
+    lines = [
+        f'  kube_deployment_status_replicas_available{{{HERE},deployment="{key}"}} {value}x30'
+        for key, value in series.items()
+    ]
     found = ask([(query, 1200)], "load 1m\n" + "\n".join(lines) + "\n")[0].values
     assert found == {"embed": 0}, "chat may rest at zero; gated is ready"
 

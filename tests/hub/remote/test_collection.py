@@ -116,12 +116,26 @@ def test_the_command_says_in_words_that_a_collection_is_not_there(hub: StandIn, 
     (tmp_path / "Pulumi.yaml").write_text((PROJECT / "Pulumi.yaml").read_text())
     held = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "HUGGING"))}
     done = subprocess.run(
-        [sys.executable, "-m", "hubstack", "init", "new", "--from-collection", "stand-in/none-1",
-         "--gcp-project", "acme-new", "--region", "us-central1"],
+        [
+            sys.executable,
+            "-m",
+            "hubstack",
+            "init",
+            "new",
+            "--from-collection",
+            "stand-in/none-1",
+            "--gcp-project",
+            "acme-new",
+            "--region",
+            "us-central1",
+        ],
         cwd=tmp_path,
         env={**held, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hf"), "PYTHONPATH": str(PROJECT)},
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert done.returncode == 2
     assert "`collections/stand-in/none-1` is not on the Hub, or is private" in done.stderr
     assert "/collections/stand-in/none-1;" in done.stderr, "the page to look at"

@@ -196,11 +196,21 @@ def test_a_broken_lock_is_not_written_over(hub: StandIn, request_file: Path) -> 
 def run_lock(project: Path, hub: StandIn, **env: str) -> subprocess.CompletedProcess[str]:
     held = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "HUGGING"))}
     return subprocess.run(
-        [sys.executable, "-m", "hubstack", "lock", "dev", "--project", str(project)], cwd=PROJECT,
-        env={**held, "HF_ENDPOINT": hub.url, "HF_HOME": str(project / "hf"), "HF_HUB_DISABLE_TELEMETRY": "1",
-             "HF_HUB_DISABLE_XET": "1", **env},
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+        [sys.executable, "-m", "hubstack", "lock", "dev", "--project", str(project)],
+        cwd=PROJECT,
+        env={
+            **held,
+            "HF_ENDPOINT": hub.url,
+            "HF_HOME": str(project / "hf"),
+            "HF_HUB_DISABLE_TELEMETRY": "1",
+            "HF_HUB_DISABLE_XET": "1",
+            **env,
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
 
 @pytest.fixture

@@ -55,12 +55,16 @@ def elsewhere() -> Iterator[StandIn]:
 @pytest.mark.parametrize(
     "fault",
     [
-        Fault(route="", status=500), Fault(route="", status=504), Fault(route="", resets=True),
-        Fault(route="", cuts_body=True), Fault(route="", cuts_chunks=True), Fault(route="", truncates_json=True),
+        Fault(route="", status=500),
+        Fault(route="", status=504),
+        Fault(route="", resets=True),
+        Fault(route="", cuts_body=True),
+        Fault(route="", cuts_chunks=True),
+        Fault(route="", truncates_json=True),
         Fault(route="", page="<html>under maintenance</html>"),
     ],
     ids=["500", "504", "reset", "cut", "cut-chunks", "half-json", "page"],
-)  # fmt: skip
+)
 def test_what_passes_is_waited_for(
     hub: StandIn, hurry: Patience, waits: list[float], route: str, fault: Fault
 ) -> None:
@@ -332,11 +336,19 @@ def project_with(folder: Path, *ids: str) -> Path:
 def start_lock(project: Path, hub: StandIn, **env: str) -> subprocess.Popen[str]:
     held = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "HUGGING"))}
     return subprocess.Popen(
-        [sys.executable, "-m", "hubstack", "lock", "dev", "--project", str(project)], cwd=PROJECT,
-        env={**held, "HF_ENDPOINT": hub.url, "HF_HOME": str(project / "hf"), "HF_HUB_DISABLE_TELEMETRY": "1",
-             **env},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [sys.executable, "-m", "hubstack", "lock", "dev", "--project", str(project)],
+        cwd=PROJECT,
+        env={
+            **held,
+            "HF_ENDPOINT": hub.url,
+            "HF_HOME": str(project / "hf"),
+            "HF_HUB_DISABLE_TELEMETRY": "1",
+            **env,
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def wait_for(condition: Callable[[], object]) -> None:
@@ -402,14 +414,19 @@ FAULTS = {
     "deleted": Fault(route="/api/", status=404, headers={"X-Error-Code": "RepoNotFound"}),
     "no-revision": Fault(route="/api/", status=404, headers={"X-Error-Code": "RevisionNotFound"}),
     "no-commit": Fault(route="/api/", drops_keys=("sha",)),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 def test_no_fault_brings_the_token_out(
-    hub: StandIn, hurry: Patience, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Fault,
-    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+    hub: StandIn,
+    hurry: Patience,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: Fault,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     """Searched for in the error, its causes, every log line at debug, both streams, and all files."""
     monkeypatch.setenv("HF_TOKEN", ACCESS)
     caplog.set_level(logging.DEBUG)

@@ -200,12 +200,16 @@ def shards(*numbers: int) -> dict[str, object]:
     [
         (shards(1, 3), "model-00002-of-00003.safetensors"),
         (
-            {"layers.safetensors": safetensors("BF16", w=[8]),
-             "model.safetensors.index.json": {"weight_map": {"a": "layers.safetensors", "b": "head.safetensors"}}},
+            {
+                "layers.safetensors": safetensors("BF16", w=[8]),
+                "model.safetensors.index.json": {
+                    "weight_map": {"a": "layers.safetensors", "b": "head.safetensors"}
+                },
+            },
             "head.safetensors",
         ),
     ],
-)  # fmt: skip
+)
 def test_a_repository_that_lacks_a_part_of_its_weights_is_refused(
     hub: StandIn, held: dict[str, object], named: str
 ) -> None:
@@ -215,8 +219,12 @@ def test_a_repository_that_lacks_a_part_of_its_weights_is_refused(
 
 
 def test_parts_of_another_copy_may_be_missing(hub: StandIn) -> None:
-    held = {"config.json": TINY, "model.safetensors": safetensors("BF16", w=[8]),
-            "pytorch_model-00001-of-00002.bin": b"", "old/model-00001-of-00003.safetensors": b"x" * 9}  # fmt: skip
+    held = {
+        "config.json": TINY,
+        "model.safetensors": safetensors("BF16", w=[8]),
+        "pytorch_model-00001-of-00002.bin": b"",
+        "old/model-00001-of-00003.safetensors": b"x" * 9,
+    }
     put(hub, repository("whole", held))
     assert len(one("stand-in/whole").files) == 4
 

@@ -52,10 +52,19 @@ class Runs:
         self._words = f"lock dev --upgrade all --project {project}\n"
         held = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "HUGGING"))}
         self._server = subprocess.Popen(
-            [sys.executable, "-c", SERVER], cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env={**held, "HF_ENDPOINT": url, "HF_HOME": str(project / "hf"), "HF_HUB_DISABLE_TELEMETRY": "1",
-                 "HF_ASSETS_CACHE": constants.HF_ASSETS_CACHE},  # the next run takes up what a killed one heard
-        )  # fmt: skip
+            [sys.executable, "-c", SERVER],
+            cwd=PROJECT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={
+                **held,
+                "HF_ENDPOINT": url,
+                "HF_HOME": str(project / "hf"),
+                "HF_HUB_DISABLE_TELEMETRY": "1",
+                "HF_ASSETS_CACHE": constants.HF_ASSETS_CACHE,
+            },  # the next run takes up what a killed one heard
+        )
 
     def run(self, until: Callable[[], None] | None = None) -> float:
         """Run until it ends, or until the function returns and it is killed; return the seconds to its end."""

@@ -51,9 +51,11 @@ def test_a_changed_revision_replaces_too() -> None:
 def test_two_revisions_of_one_repository_do_not_replace_each_other() -> None:
     held = Lock(path="", models=(ModelFacts(id="acme/model", revision="v1", commit=ONE),))
     both: list[Asked] = [("acme/model", "v1"), PAIR]
-    found, _ = lock_models(both, held, fetch=lambda pairs: {
-        pair: ModelFacts(id=pair[0], revision=pair[1], commit=TWO) for pair in pairs
-    })  # fmt: skip
+    found, _ = lock_models(
+        both,
+        held,
+        fetch=lambda pairs: {pair: ModelFacts(id=pair[0], revision=pair[1], commit=TWO) for pair in pairs},
+    )
     assert [facts.replaced for facts in found] == [None, None]
 
 

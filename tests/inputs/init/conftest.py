@@ -50,7 +50,11 @@ def made(project: Path) -> Callable[..., Made]:
 def deployment(*args: str, image: str = "vllm/vllm-openai", **container: Any) -> str:
     """Return a Deployment of one container."""
     held = {"name": "server", "image": image, "args": list(args), **container}
-    return yaml.safe_dump({
-        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "one"},
-        "spec": {"template": {"spec": {"containers": [held]}}},
-    })  # fmt: skip
+    return yaml.safe_dump(
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": "one"},
+            "spec": {"template": {"spec": {"containers": [held]}}},
+        }
+    )

@@ -21,9 +21,15 @@ PLACE = ("--gcp-project", "acme-new", "--region", "us-central1")
 
 def init(project: Path, *arguments: str, stdin: str = "", code: int = 0) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "hubstack", "init", *arguments], cwd=project, input=stdin, text=True,
-        env={**os.environ, "PYTHONPATH": str(PROJECT)}, capture_output=True, timeout=60, check=False,
-    )  # fmt: skip
+        [sys.executable, "-m", "hubstack", "init", *arguments],
+        cwd=project,
+        input=stdin,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return done.stdout + done.stderr

@@ -95,8 +95,9 @@ def test_a_cached_folder_of_the_hub_and_a_bucket_by_owner_suggest_an_id(made: Ma
     docs = [deployment("--model", path) for path in (cached, "/gcs/google/gemma-3-1b-it", "/mnt/models/foo")]
     text, _, _ = made("---\n".join([*docs, deployment("--model", "Qwen/Qwen3-4B")]))
     assert [line for line in text.splitlines() if "# - id" in line] == [
-        "  # - id: Qwen/Qwen3-8B", "  # - id: google/gemma-3-1b-it",
-    ]  # fmt: skip
+        "  # - id: Qwen/Qwen3-8B",
+        "  # - id: google/gemma-3-1b-it",
+    ]
 
 
 SECRETS = ("hf_AbCdEfGhIjKlMnOpQrStUvWx", "sk-live-1234567890", "hunter2", "4815162342", "wJalrXUtnFEMI")
@@ -106,16 +107,34 @@ def test_no_secret_of_a_manifest_reaches_the_list_or_the_report(made: Make) -> N
     secret, key, word, number, aws = SECRETS
     text, _, report = made(
         deployment(
-            "--model", "Qwen/Qwen3-8B", "--api-key", key, f"--hf-token={secret}", "--tokenizer", word, "--auth-pin",
-            number, f"-p{word}", "--middleware", f"x:{aws}", word,
-            env=[{"name": "HF_TOKEN", "value": secret}, {"name": "VLLM_API_KEY", "value": key},
-                 {"name": "AWS_SECRET_ACCESS_KEY", "value": aws}],
+            "--model",
+            "Qwen/Qwen3-8B",
+            "--api-key",
+            key,
+            f"--hf-token={secret}",
+            "--tokenizer",
+            word,
+            "--auth-pin",
+            number,
+            f"-p{word}",
+            "--middleware",
+            f"x:{aws}",
+            word,
+            env=[
+                {"name": "HF_TOKEN", "value": secret},
+                {"name": "VLLM_API_KEY", "value": key},
+                {"name": "AWS_SECRET_ACCESS_KEY", "value": aws},
+            ],
         )
-        + "---\n" + deployment("--model", f"https://user:{word}@example.com/m?token={key}").replace("one", "two")
-        + "---\n" + yaml.safe_dump({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"},
-                                    "stringData": {"MODEL": secret}})
-        + "---\n" + deployment("--model", "$(MODEL)", envFrom=[{"secretRef": {"name": "s"}}])
-    )  # fmt: skip
+        + "---\n"
+        + deployment("--model", f"https://user:{word}@example.com/m?token={key}").replace("one", "two")
+        + "---\n"
+        + yaml.safe_dump(
+            {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": {"MODEL": secret}}
+        )
+        + "---\n"
+        + deployment("--model", "$(MODEL)", envFrom=[{"secretRef": {"name": "s"}}])
+    )
     for value in SECRETS:
         assert value not in text, "the list is committed"
         assert value not in "\n".join(report), "the report stands in a log of CI"
@@ -131,10 +150,18 @@ def test_a_broken_manifest_does_not_show_the_line_which_may_hold_a_secret(made: 
 
 def test_autoscalers_say_the_bounds(made: Make) -> None:
     scaled = {"kind": "Deployment", "name": "one"}
-    hpa = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "h"},
-           "spec": {"scaleTargetRef": scaled, "maxReplicas": 6}}  # fmt: skip
-    keda = {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "metadata": {"name": "k"},
-            "spec": {"scaleTargetRef": {"name": "one"}, "maxReplicaCount": 4}}  # fmt: skip
+    hpa = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "h"},
+        "spec": {"scaleTargetRef": scaled, "maxReplicas": 6},
+    }
+    keda = {
+        "apiVersion": "keda.sh/v1alpha1",
+        "kind": "ScaledObject",
+        "metadata": {"name": "k"},
+        "spec": {"scaleTargetRef": {"name": "one"}, "maxReplicaCount": 4},
+    }
     for scaler, bounds in ((hpa, (1, 6)), (keda, (0, 4))):
         _, request, _ = made(deployment("--model", "Qwen/Qwen3-8B") + "---\n" + yaml.safe_dump(scaler))
         assert (request.models[0].replicas_min, request.models[0].replicas_max) == bounds
@@ -203,8 +230,12 @@ def test_a_name_that_no_key_can_be_is_told_to_its_clients(made: Make) -> None:
 def test_pods_of_a_deployment_that_is_given_too_are_not_read_twice(made: Make) -> None:
     spec = {"containers": [{"name": "s", "image": "vllm/vllm-openai", "args": ["--model", "Qwen/Qwen3-8B"]}]}
     owner = [{"apiVersion": "apps/v1", "kind": "Deployment", "name": "one"}]
-    replica = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": "r", "ownerReferences": owner},
-               "spec": {"template": {"spec": spec}}}  # fmt: skip
+    replica = {
+        "apiVersion": "apps/v1",
+        "kind": "ReplicaSet",
+        "metadata": {"name": "r", "ownerReferences": owner},
+        "spec": {"template": {"spec": spec}},
+    }
     _, request, _ = made(deployment("--model", "Qwen/Qwen3-8B") + "---\n" + yaml.safe_dump(replica))
     assert len(request.models) == 1
 

@@ -31,9 +31,16 @@ TPU = group_of(EngineKind.VLLM_TPU, ARGS, 4)
 def test_nodes_of_gpus_are_told_of_the_first_one() -> None:
     group = group_of(EngineKind.VLLM, ("/weights",), 2)
     assert group.args == (
-        "/weights", "--pipeline-parallel-size", "2", "--nnodes", "2", "--node-rank", "$(LWS_WORKER_INDEX)",
-        "--master-addr", "$(LWS_LEADER_ADDRESS)",
-    )  # fmt: skip
+        "/weights",
+        "--pipeline-parallel-size",
+        "2",
+        "--nnodes",
+        "2",
+        "--node-rank",
+        "$(LWS_WORKER_INDEX)",
+        "--master-addr",
+        "$(LWS_LEADER_ADDRESS)",
+    )
     assert group.worker_args == (*group.args, "--headless")
     assert (group.command, group.env) == (("vllm", "serve"), ()), (
         "vLLM takes its own multiprocessing where --nnodes is above 1"
@@ -94,9 +101,10 @@ def test_a_worker_waits_for_the_leader_and_stays_as_long_as_ray_does(tmp_path: P
     done = run(script, tmp_path, ray=ray, sleep="exit 0")
     assert done.returncode == 7, "the end of Ray is the container's, and the group starts anew"
     assert log.read_text().splitlines() == [
-        "ray health-check --address lead.svc:6379", "ray health-check --address lead.svc:6379",
+        "ray health-check --address lead.svc:6379",
+        "ray health-check --address lead.svc:6379",
         "ray start --address=lead.svc:6379 --block",
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize("part", ["args", "worker_args"])

@@ -16,15 +16,37 @@ from hubstack.planner.memory.sizing import Device, kv_bytes_per_token, kv_fixed_
 from tests.support.facts import GIB, ask, geometry, gpu, hub, hub_geometry, hub_ids, llama, load, made, plan, size
 
 QWEN2_7B = {"num_hidden_layers": 28, "num_attention_heads": 28, "num_key_value_heads": 4, "hidden_size": 3584}
-DEEPSEEK_V2_LITE = {"model_type": "deepseek_v2", "num_hidden_layers": 27, "num_attention_heads": 16,
-                    "kv_lora_rank": 512, "qk_rope_head_dim": 64}  # fmt: skip
-INTERNVL3_78B = {"model_type": "internvl_chat", "llm_config": {
-    "num_hidden_layers": 80, "num_attention_heads": 64, "num_key_value_heads": 8, "hidden_size": 8192}}  # fmt: skip
+DEEPSEEK_V2_LITE = {
+    "model_type": "deepseek_v2",
+    "num_hidden_layers": 27,
+    "num_attention_heads": 16,
+    "kv_lora_rank": 512,
+    "qk_rope_head_dim": 64,
+}
+INTERNVL3_78B = {
+    "model_type": "internvl_chat",
+    "llm_config": {
+        "num_hidden_layers": 80,
+        "num_attention_heads": 64,
+        "num_key_value_heads": 8,
+        "hidden_size": 8192,
+    },
+}
 PHI_4 = {"num_hidden_layers": 40, "num_attention_heads": 40, "num_key_value_heads": 10, "hidden_size": 5120}
-GEMMA_4_E2B = {"model_type": "gemma4", "text_config": {
-    "model_type": "gemma4_text", "num_hidden_layers": 35, "num_kv_shared_layers": 20, "sliding_window": 512,
-    "num_attention_heads": 8, "num_key_value_heads": 1, "head_dim": 256, "global_head_dim": 512,
-    "layer_types": {"sliding_attention": 28, "full_attention": 7}}}  # fmt: skip
+GEMMA_4_E2B = {
+    "model_type": "gemma4",
+    "text_config": {
+        "model_type": "gemma4_text",
+        "num_hidden_layers": 35,
+        "num_kv_shared_layers": 20,
+        "sliding_window": 512,
+        "num_attention_heads": 8,
+        "num_key_value_heads": 1,
+        "head_dim": 256,
+        "global_head_dim": 512,
+        "layer_types": {"sliding_attention": 28, "full_attention": 7},
+    },
+}
 TPU = Device(visible_bytes=int(31.24 * GIB), is_tpu=True, has_flash_attention=False)
 
 
@@ -90,8 +112,16 @@ def test_window_layers_hold_the_window_and_the_chunk_in_flight() -> None:
 
 def test_a_window_wider_than_the_context_saves_nothing() -> None:
     """Gemma-2-9B at its 4,096 tokens: 344,064 bytes a token, as if it had no windows."""
-    gemma2 = geometry({"model_type": "gemma2", "num_hidden_layers": 42, "num_attention_heads": 16,
-                       "num_key_value_heads": 8, "head_dim": 256, "sliding_window": 4096})  # fmt: skip
+    gemma2 = geometry(
+        {
+            "model_type": "gemma2",
+            "num_hidden_layers": 42,
+            "num_attention_heads": 16,
+            "num_key_value_heads": 8,
+            "head_dim": 256,
+            "sliding_window": 4096,
+        }
+    )
     on = load(context=4096)
     assert kv_bytes_per_token(gemma2, on) * 4096 + kv_fixed_bytes(gemma2, on) == 344_064 * 4096
 
@@ -138,8 +168,16 @@ def test_an_embedding_server_keeps_no_cache() -> None:
 
 
 def test_whisper_caches_its_encoder_for_each_sequence() -> None:
-    whisper = geometry({"model_type": "whisper", "d_model": 1280, "encoder_layers": 32, "decoder_layers": 32,
-                        "num_mel_bins": 128, "decoder_attention_heads": 20})  # fmt: skip
+    whisper = geometry(
+        {
+            "model_type": "whisper",
+            "d_model": 1280,
+            "encoder_layers": 32,
+            "decoder_layers": 32,
+            "num_mel_bins": 128,
+            "decoder_attention_heads": 20,
+        }
+    )
     assert kv_fixed_bytes(whisper, load(context=448)) == 1500 * 32 * 2 * 1280 * 2
 
 
@@ -163,8 +201,11 @@ def test_weights_of_a_rank_are_within_one_percent_of_the_log(repo_id: str, ranks
 def test_a_vision_tower_whose_heads_the_ranks_do_not_divide_keeps_its_attention_whole() -> None:
     """InternVL3-78B on 8 ranks loads 21.67 GiB each: 25 heads of its tower (facts: serving_logs.md 4)."""
     tower = {"hidden_size": 3200, "intermediate_size": 12800, "num_hidden_layers": 45, "num_attention_heads": 25}
-    facts = hub("Qwen/Qwen2.5-72B-Instruct", parameters={"BF16": 78_408_318_336}, config={
-        **hub("Qwen/Qwen2.5-72B-Instruct").config, "vision_config": tower})  # fmt: skip
+    facts = hub(
+        "Qwen/Qwen2.5-72B-Instruct",
+        parameters={"BF16": 78_408_318_336},
+        config={**hub("Qwen/Qwen2.5-72B-Instruct").config, "vision_config": tower},
+    )
     assert term(size(facts, gpu(44.39), load(tensor_parallel=8)), "weights") == pytest.approx(21.67, rel=0.02)
     siglip = hub("google/gemma-3-27b-it")
     whole = term(size(siglip, gpu(79.18), load()), "weights")
@@ -177,9 +218,18 @@ def test_all_experts_count_not_the_active_ones() -> None:
     )
 
 
-GPT_OSS = {"architectures": ["GptOssForCausalLM"], "model_type": "gpt_oss", "hidden_size": 2880, "head_dim": 64,
-           "intermediate_size": 2880, "num_attention_heads": 64, "num_key_value_heads": 8, "vocab_size": 201088,
-           "num_experts_per_tok": 4, "sliding_window": 128}  # fmt: skip
+GPT_OSS = {
+    "architectures": ["GptOssForCausalLM"],
+    "model_type": "gpt_oss",
+    "hidden_size": 2880,
+    "head_dim": 64,
+    "intermediate_size": 2880,
+    "num_attention_heads": 64,
+    "num_key_value_heads": 8,
+    "vocab_size": 201088,
+    "num_experts_per_tok": 4,
+    "sliding_window": 128,
+}
 
 
 def gpt_oss(layers: int, experts: int, parameters: dict[str, int]) -> ModelFacts:
@@ -237,8 +287,9 @@ def test_the_pool_is_the_logged_one_within_half_a_gib(
     repo_id: str, quantization: dict[str, Any], visible_gib: float, ranks: int, seqs: int, logged_gib: float
 ) -> None:
     """The logs are of versions that hold CUDA graphs outside of the budget, so that term is added back."""
-    need = size(hub(repo_id, quantization=quantization), gpu(visible_gib),
-                load(tensor_parallel=ranks, concurrency=seqs))  # fmt: skip
+    need = size(
+        hub(repo_id, quantization=quantization), gpu(visible_gib), load(tensor_parallel=ranks, concurrency=seqs)
+    )
     pool = need.kv_available_bytes / GIB + term(need, "graphs")
     assert pool == pytest.approx(logged_gib, abs=0.5)
 
@@ -294,11 +345,22 @@ def test_engines_before_the_estimate_keep_graphs_out_of_the_pool() -> None:
 
 def test_states_were_taken_at_start_before_the_engine_paged_them() -> None:
     """Nemotron-Nano-9B-v2 with 32 sequences: 435,036 tokens of 16,384 B (serving_logs nim-...-90)."""
-    mamba = {"hybrid_override_pattern": "M-M-M-MM-M-M-M*-M-M-M*-M-M-M-M*-M-M-M-M*-M-MM-M-M-M-M-M-",
-             "mamba_num_heads": 128, "mamba_head_dim": 80, "ssm_state_size": 128, "n_groups": 8,
-             "model_type": "nemotron_h", "architectures": ["NemotronHForCausalLM"], "hidden_size": 4480,
-             "num_hidden_layers": 56, "num_attention_heads": 40, "num_key_value_heads": 8, "head_dim": 128,
-             "vocab_size": 131072, "intermediate_size": 15680}  # fmt: skip
+    mamba = {
+        "hybrid_override_pattern": "M-M-M-MM-M-M-M*-M-M-M*-M-M-M-M*-M-M-M-M*-M-MM-M-M-M-M-M-",
+        "mamba_num_heads": 128,
+        "mamba_head_dim": 80,
+        "ssm_state_size": 128,
+        "n_groups": 8,
+        "model_type": "nemotron_h",
+        "architectures": ["NemotronHForCausalLM"],
+        "hidden_size": 4480,
+        "num_hidden_layers": 56,
+        "num_attention_heads": 40,
+        "num_key_value_heads": 8,
+        "head_dim": 128,
+        "vocab_size": 131072,
+        "intermediate_size": 15680,
+    }
     facts = made(config=mamba, parameters={"BF16": 8_888_227_328})
     on = load(context=4096, max_num_seqs=32, batch_tokens=4096, engine_version="0.9")
     need = size(facts, gpu(31.84), on)
@@ -308,9 +370,18 @@ def test_states_were_taken_at_start_before_the_engine_paged_them() -> None:
 
 def test_compressed_caches_hold_what_is_in_flight() -> None:
     """DeepSeek-V4-Flash: 12.67 GiB hold 4.63 sequences of 65,536 (serving_logs idx-dsv4flash0731-2xgh200-65k)."""
-    v4 = geometry({"model_type": "deepseek_v4", "num_hidden_layers": 43, "hidden_size": 4096, "head_dim": 512,
-                   "index_head_dim": 128, "sliding_window": 128, "num_attention_heads": 64,
-                   "compress_ratios": [0, 0, *([4, 128] * 20), 4, 0]})  # fmt: skip
+    v4 = geometry(
+        {
+            "model_type": "deepseek_v4",
+            "num_hidden_layers": 43,
+            "hidden_size": 4096,
+            "head_dim": 512,
+            "index_head_dim": 128,
+            "sliding_window": 128,
+            "num_attention_heads": 64,
+            "compress_ratios": [0, 0, *([4, 128] * 20), 4, 0],
+        }
+    )
     on = load(context=65536, batch_tokens=8192, is_async=False)
     sequence = kv_fixed_bytes(v4, on) + kv_bytes_per_token(v4, on) * 65536
     assert sequence / GIB == pytest.approx(12.67 / 4.63, rel=0.03)
@@ -338,8 +409,13 @@ def test_a_sequence_of_a_hybrid_takes_what_pools_held(
 
     Rows idx-qwen36-27b-fp8-vllm-pro6000-0955, talos-1995-qwen38-27b-fp8-2x3090 and idx-qwen36-35b-nvfp4-gb10.
     """
-    on = load(tensor_parallel=ranks, context=context, kv_cache_dtype="fp8", draft_tokens=drafts,
-              draft_layers=1 if drafts else 0)  # fmt: skip
+    on = load(
+        tensor_parallel=ranks,
+        context=context,
+        kv_cache_dtype="fp8",
+        draft_tokens=drafts,
+        draft_layers=1 if drafts else 0,
+    )
     shape = hub_geometry(repo_id)
     sequence = kv_bytes_per_token(shape, on) * context + kv_fixed_bytes(shape, on)
     assert sequence / GIB == pytest.approx(logged_gib, rel=0.01)
@@ -437,9 +513,16 @@ def visible_for(spare_gib: float) -> Device:
 
 @pytest.mark.parametrize(
     ("spare_gib", "verdict"),
-    [(2, Verdict.FITS), (0.51, Verdict.FITS), (0.49, Verdict.UNCERTAIN), (0, Verdict.UNCERTAIN),
-     (-0.49, Verdict.UNCERTAIN), (-0.51, Verdict.DOES_NOT_FIT), (-5, Verdict.DOES_NOT_FIT)],
-)  # fmt: skip
+    [
+        (2, Verdict.FITS),
+        (0.51, Verdict.FITS),
+        (0.49, Verdict.UNCERTAIN),
+        (0, Verdict.UNCERTAIN),
+        (-0.49, Verdict.UNCERTAIN),
+        (-0.51, Verdict.DOES_NOT_FIT),
+        (-5, Verdict.DOES_NOT_FIT),
+    ],
+)
 def test_half_a_gib_on_either_side_of_the_line_is_uncertain(spare_gib: float, verdict: Verdict) -> None:
     assert size(llama(), visible_for(spare_gib), HALF).verdict is verdict
 

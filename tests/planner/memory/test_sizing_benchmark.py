@@ -17,11 +17,20 @@ from hubstack.plan import MemoryNeed, Verdict
 from tests.support import facts as made
 
 GEMMA3 = {
-    "architectures": ["Gemma3ForCausalLM"], "model_type": "gemma3_text", "hidden_size": 1152,
-    "intermediate_size": 6912, "num_hidden_layers": 26, "num_attention_heads": 4, "num_key_value_heads": 1,
-    "head_dim": 256, "vocab_size": 262144, "sliding_window": 512, "sliding_window_pattern": 6,
-    "max_position_embeddings": 32768, "torch_dtype": "bfloat16",
-}  # fmt: skip
+    "architectures": ["Gemma3ForCausalLM"],
+    "model_type": "gemma3_text",
+    "hidden_size": 1152,
+    "intermediate_size": 6912,
+    "num_hidden_layers": 26,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 1,
+    "head_dim": 256,
+    "vocab_size": 262144,
+    "sliding_window": 512,
+    "sliding_window_pattern": 6,
+    "max_position_embeddings": 32768,
+    "torch_dtype": "bfloat16",
+}
 
 
 def boot(
@@ -29,11 +38,24 @@ def boot(
 ) -> rows.Judged:
     """Return a row of a small Llama on one L4, as the collection spells it."""
     row = {
-        "id": "made", "engine": "vllm", "engine_version": "0.11.0", "model": "acme/llama", "quantization": None,
-        "accelerator": "L4 24GB", "accelerator_memory_gib": 22.03, "tensor_parallel": 1, "pipeline_parallel": 1,
-        "gpu_memory_utilization": 0.9, "max_model_len": 4096, "kv_cache_dtype": None, "settings": None,
-        "reported": dict(reported or {}), "outcome": "ok", "notes": None, **said,
-    }  # fmt: skip
+        "id": "made",
+        "engine": "vllm",
+        "engine_version": "0.11.0",
+        "model": "acme/llama",
+        "quantization": None,
+        "accelerator": "L4 24GB",
+        "accelerator_memory_gib": 22.03,
+        "tensor_parallel": 1,
+        "pipeline_parallel": 1,
+        "gpu_memory_utilization": 0.9,
+        "max_model_len": 4096,
+        "kv_cache_dtype": None,
+        "settings": None,
+        "reported": dict(reported or {}),
+        "outcome": "ok",
+        "notes": None,
+        **said,
+    }
     judged = rows._judged(row, made.llama(config=dict(config or {})))
     assert isinstance(judged, rows.Judged)
     return judged
@@ -45,9 +67,17 @@ def estimate(verdict: Verdict, weights: float = 10.0, tokens: float = 1000.0) ->
 
 def need(**said: int) -> MemoryNeed:
     given = {
-        "kv_bytes_per_token": 100, "kv_fixed_bytes": 0, "kv_available_bytes": 0, "context": 1000,
-        "visible_bytes": 0, "budget_bytes": 0, "kv_tokens": 0, "concurrency": 0, "longest_context": 0, **said,
-    }  # fmt: skip
+        "kv_bytes_per_token": 100,
+        "kv_fixed_bytes": 0,
+        "kv_available_bytes": 0,
+        "context": 1000,
+        "visible_bytes": 0,
+        "budget_bytes": 0,
+        "kv_tokens": 0,
+        "concurrency": 0,
+        "longest_context": 0,
+        **said,
+    }
     return MemoryNeed(terms=(), verdict=Verdict.FITS, **given)
 
 

@@ -47,8 +47,14 @@ def test_a_window_as_wide_as_the_context_is_kept_for_sizing_to_judge() -> None:
 
 
 def test_nested_configs_are_read_under_every_name_that_families_use() -> None:
-    inner = {"hidden_size": 3584, "num_hidden_layers": 28, "num_attention_heads": 28, "num_key_value_heads": 4,
-             "vocab_size": 151674, "model_type": "qwen2"}  # fmt: skip
+    inner = {
+        "hidden_size": 3584,
+        "num_hidden_layers": 28,
+        "num_attention_heads": 28,
+        "num_key_value_heads": 4,
+        "vocab_size": 151674,
+        "model_type": "qwen2",
+    }
     for key in ("text_config", "llm_config", "language_config"):
         shape = geometry({"architectures": ["InternVLChatModel"], "model_type": "internvl_chat", key: inner})
         assert (shape.layers, shape.kv_heads, shape.head_dim, shape.vocab) == (28, 4, 128, 151674), key
@@ -59,11 +65,19 @@ def test_nested_configs_are_read_under_every_name_that_families_use() -> None:
 
 def test_what_a_nested_config_leaves_out_is_the_default_of_its_family() -> None:
     """google/gemma-3-4b-it names four numbers, LLaVA-1.5 none of the language model's."""
-    small = geometry({
-        "architectures": ["Gemma3ForConditionalGeneration"], "model_type": "gemma3",
-        "text_config": {"model_type": "gemma3_text", "hidden_size": 2560, "intermediate_size": 10240,
-                        "num_hidden_layers": 34, "sliding_window": 1024},
-    })  # fmt: skip
+    small = geometry(
+        {
+            "architectures": ["Gemma3ForConditionalGeneration"],
+            "model_type": "gemma3",
+            "text_config": {
+                "model_type": "gemma3_text",
+                "hidden_size": 2560,
+                "intermediate_size": 10240,
+                "num_hidden_layers": 34,
+                "sliding_window": 1024,
+            },
+        }
+    )
     assert (small.heads, small.kv_heads, small.head_dim, small.vocab) == (8, 4, 256, 262208)
     assert (small.full_layers, small.window_layers, small.window) == (5, 29, 1024)
     vicuna = {"model_type": "llama", "max_position_embeddings": 4096, "vocab_size": 32064}
@@ -111,8 +125,17 @@ def test_a_sparse_index_is_cached_beside_the_latent() -> None:
 
 
 def test_minicpm3_caches_its_heads_although_it_names_a_latent() -> None:
-    shape = geometry({"model_type": "minicpm3", "kv_lora_rank": 256, "qk_rope_head_dim": 32, "hidden_size": 2560,
-                      "qk_nope_head_dim": 64, "num_attention_heads": 40, "num_hidden_layers": 62})  # fmt: skip
+    shape = geometry(
+        {
+            "model_type": "minicpm3",
+            "kv_lora_rank": 256,
+            "qk_rope_head_dim": 32,
+            "hidden_size": 2560,
+            "qk_nope_head_dim": 64,
+            "num_attention_heads": 40,
+            "num_hidden_layers": 62,
+        }
+    )
     assert (shape.latent, shape.kv_heads, shape.head_dim) == (None, 40, 96)
 
 
@@ -131,14 +154,25 @@ WINDOW = {"num_hidden_layers": 32, "sliding_window": 4096}
         ({**WINDOW, "model_type": "anything", "sliding_window_pattern": 8}, 4, 28),
         ({**WINDOW, "model_type": "a_family_of_tomorrow"}, 32, 0),
         ({"num_hidden_layers": 48, "attention_chunk_size": 8192, "model_type": "llama4_text"}, 48, 0),
-        ({"num_hidden_layers": 24, "sliding_window": 128, "model_type": "gpt_oss",
-          "layer_types": ["sliding_attention", "full_attention"] * 12}, 12, 12),
+        (
+            {
+                "num_hidden_layers": 24,
+                "sliding_window": 128,
+                "model_type": "gpt_oss",
+                "layer_types": ["sliding_attention", "full_attention"] * 12,
+            },
+            12,
+            12,
+        ),
         ({"num_hidden_layers": 36, "sliding_window": 128, "model_type": "gpt_oss"}, 18, 18),
         ({"num_hidden_layers": 4, "sliding_window": 128, "hybrid_layer_pattern": [0, 1, 1, 0]}, 2, 2),  # MiMo
-        ({"num_hidden_layers": 36, "sliding_window": None,
-          "layer_types": ["full_attention"] * 36}, 36, 0),  # SmolLM3
+        (
+            {"num_hidden_layers": 36, "sliding_window": None, "layer_types": ["full_attention"] * 36},
+            36,
+            0,
+        ),  # SmolLM3
     ],
-)  # fmt: skip
+)
 def test_windows_save_cache_only_where_the_family_is_known_to_use_them(
     config: dict[str, Any], full: int, windowed: int
 ) -> None:
@@ -153,8 +187,17 @@ def test_windows_save_cache_only_where_the_family_is_known_to_use_them(
         # Granite 4 and Bamba
         ({"num_hidden_layers": 40, "layer_types": {"mamba": 36, "attention": 4}}, 4, 36),
         # Kimi Linear
-        ({"model_type": "kimi_linear", "num_hidden_layers": 27, "kv_lora_rank": 512, "qk_rope_head_dim": 64,
-          "linear_attn_config": {"kda_layers": list(range(20)), "num_heads": 32, "head_dim": 128}}, 7, 20),
+        (
+            {
+                "model_type": "kimi_linear",
+                "num_hidden_layers": 27,
+                "kv_lora_rank": 512,
+                "qk_rope_head_dim": 64,
+                "linear_attn_config": {"kda_layers": list(range(20)), "num_heads": 32, "head_dim": 128},
+            },
+            7,
+            20,
+        ),
         # Zamba2: the hybrid layers have both
         ({"num_hidden_layers": 4, "layers_block_type": ["mamba", "hybrid", "mamba", "hybrid"]}, 2, 4),
         # Falcon-H1: both in every layer
@@ -164,7 +207,7 @@ def test_windows_save_cache_only_where_the_family_is_known_to_use_them(
         ({"num_hidden_layers": 16, "layer_types": ["conv"] * 10 + ["full_attention"] * 6}, 6, 10),  # LFM2
         ({"num_hidden_layers": 6, "layer_types": ["mamba", "moe", "attention", "mlp", "moe", "mamba"]}, 1, 2),
     ],
-)  # fmt: skip
+)
 def test_recurrent_layers_are_told_from_those_with_a_cache(
     config: dict[str, Any], full: int, recurrent: int
 ) -> None:
@@ -175,15 +218,37 @@ def test_recurrent_layers_are_told_from_those_with_a_cache(
 @pytest.mark.parametrize(
     ("config", "state_bytes"),
     [
-        ({"model_type": "jamba", "num_hidden_layers": 8, "attn_layer_period": 8, "hidden_size": 4096,
-          "mamba_d_state": 16, "mamba_expand": 2}, 8192 * 16 * 4 + (8192 + 2 * 8 * 16) * 6),
-        ({"num_hidden_layers": 4, "full_attention_interval": 4, "linear_num_value_heads": 48,
-          "linear_num_key_heads": 16, "linear_key_head_dim": 128, "linear_value_head_dim": 128},
-         48 * 128 * 128 * 4 + (2 * 16 * 128 + 48 * 128) * 6),
-        ({"num_hidden_layers": 4, "linear_attn_config": {"kda_layers": [0, 1], "num_heads": 32, "head_dim": 128}},
-         32 * 128 * 128 * 4 + 3 * 32 * 128 * 6),
+        (
+            {
+                "model_type": "jamba",
+                "num_hidden_layers": 8,
+                "attn_layer_period": 8,
+                "hidden_size": 4096,
+                "mamba_d_state": 16,
+                "mamba_expand": 2,
+            },
+            8192 * 16 * 4 + (8192 + 2 * 8 * 16) * 6,
+        ),
+        (
+            {
+                "num_hidden_layers": 4,
+                "full_attention_interval": 4,
+                "linear_num_value_heads": 48,
+                "linear_num_key_heads": 16,
+                "linear_key_head_dim": 128,
+                "linear_value_head_dim": 128,
+            },
+            48 * 128 * 128 * 4 + (2 * 16 * 128 + 48 * 128) * 6,
+        ),
+        (
+            {
+                "num_hidden_layers": 4,
+                "linear_attn_config": {"kda_layers": [0, 1], "num_heads": 32, "head_dim": 128},
+            },
+            32 * 128 * 128 * 4 + 3 * 32 * 128 * 6,
+        ),
     ],
-)  # fmt: skip
+)
 def test_recurrent_state_is_a_matrix_for_each_head_and_a_short_convolution(
     config: dict[str, Any], state_bytes: int
 ) -> None:
@@ -196,19 +261,40 @@ def test_a_model_without_recurrent_layers_keeps_no_state() -> None:
 
 def test_layers_that_read_the_cache_of_others_are_not_counted() -> None:
     """Gemma-4-E2B: 15 of 35 layers own a cache, 3 of them full with heads of 512 (facts: serving_logs.md 9, 13)."""
-    config = {"model_type": "gemma4", "text_config": {
-        "model_type": "gemma4_text", "num_hidden_layers": 35, "num_kv_shared_layers": 20, "sliding_window": 512,
-        "num_attention_heads": 8, "num_key_value_heads": 1, "head_dim": 256, "global_head_dim": 512,
-        "hidden_size": 1536, "layer_types": {"sliding_attention": 28, "full_attention": 7}}}  # fmt: skip
+    config = {
+        "model_type": "gemma4",
+        "text_config": {
+            "model_type": "gemma4_text",
+            "num_hidden_layers": 35,
+            "num_kv_shared_layers": 20,
+            "sliding_window": 512,
+            "num_attention_heads": 8,
+            "num_key_value_heads": 1,
+            "head_dim": 256,
+            "global_head_dim": 512,
+            "hidden_size": 1536,
+            "layer_types": {"sliding_attention": 28, "full_attention": 7},
+        },
+    }
     shape = geometry(config)
     assert (shape.full_layers, shape.window_layers) == (3, 12)
     assert (shape.head_dim, shape.window_head_dim) == (512, 256)
 
 
 def test_the_decoder_of_an_encoder_decoder_is_what_caches() -> None:
-    turbo = geometry({"model_type": "whisper", "d_model": 1280,
-                      "num_hidden_layers": 32, "encoder_layers": 32, "decoder_layers": 4, "num_mel_bins": 128,
-                      "decoder_attention_heads": 20, "vocab_size": 51866, "max_target_positions": 448})  # fmt: skip
+    turbo = geometry(
+        {
+            "model_type": "whisper",
+            "d_model": 1280,
+            "num_hidden_layers": 32,
+            "encoder_layers": 32,
+            "decoder_layers": 4,
+            "num_mel_bins": 128,
+            "decoder_attention_heads": 20,
+            "vocab_size": 51866,
+            "max_target_positions": 448,
+        }
+    )
     assert (turbo.layers, turbo.full_layers, turbo.cross_tokens, turbo.max_context) == (4, 4, 1500, 448)
 
 
@@ -256,16 +342,61 @@ def test_architectures_that_are_no_names_are_none(odd: Any) -> None:
 
 
 KEYS = [
-    "architectures", "model_type", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
-    "num_key_value_heads", "head_dim", "vocab_size", "max_position_embeddings", "torch_dtype", "sliding_window",
-    "sliding_window_pattern", "layer_types", "layers_block_type", "hybrid_override_pattern", "hybrid_layer_pattern",
-    "full_attention_interval", "linear_num_value_heads", "attn_layer_period", "linear_attn_config", "attn_config",
-    "num_kv_shared_layers", "kv_lora_rank", "num_experts", "num_experts_per_tok", "vision_config", "text_config",
-    "thinker_config", "llm_config", "global_head_dim", "mamba_num_heads", "use_sliding_window", "encoder_layers",
-]  # fmt: skip
-SCALAR = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6) | st.sampled_from([
-    "llama", "gemma3_text", "mistral", "jamba", "falcon_h1", "full_attention", "sliding_attention", 32, 4096,
-])  # fmt: skip
+    "architectures",
+    "model_type",
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "num_key_value_heads",
+    "head_dim",
+    "vocab_size",
+    "max_position_embeddings",
+    "torch_dtype",
+    "sliding_window",
+    "sliding_window_pattern",
+    "layer_types",
+    "layers_block_type",
+    "hybrid_override_pattern",
+    "hybrid_layer_pattern",
+    "full_attention_interval",
+    "linear_num_value_heads",
+    "attn_layer_period",
+    "linear_attn_config",
+    "attn_config",
+    "num_kv_shared_layers",
+    "kv_lora_rank",
+    "num_experts",
+    "num_experts_per_tok",
+    "vision_config",
+    "text_config",
+    "thinker_config",
+    "llm_config",
+    "global_head_dim",
+    "mamba_num_heads",
+    "use_sliding_window",
+    "encoder_layers",
+]
+SCALAR = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=6)
+    | st.sampled_from(
+        [
+            "llama",
+            "gemma3_text",
+            "mistral",
+            "jamba",
+            "falcon_h1",
+            "full_attention",
+            "sliding_attention",
+            32,
+            4096,
+        ]
+    )
+)
 ODD = st.recursive(
     SCALAR,
     lambda inner: (

@@ -11,14 +11,30 @@ from hubstack.planner.model.weights import choose_files, is_mistral_format
 from tests.support.facts import file, llama, made, plan_one
 
 OWN = (file("params.json"), file("tekken.json"), file("consolidated.safetensors", 9_000_000_000))
-HF = (file("config.json"), file("model-00001-of-00002.safetensors", 5_000_000_000),
-      file("model-00002-of-00002.safetensors", 4_000_000_000))  # fmt: skip
+HF = (
+    file("config.json"),
+    file("model-00001-of-00002.safetensors", 5_000_000_000),
+    file("model-00002-of-00002.safetensors", 4_000_000_000),
+)
 PIXTRAL = {
-    "dim": 5120, "n_layers": 40, "head_dim": 128, "hidden_dim": 14336, "n_heads": 32, "n_kv_heads": 8,
-    "vocab_size": 131072, "max_seq_len": 128000, "rope_theta": 1e9,
-    "vision_encoder": {"hidden_size": 1024, "num_hidden_layers": 24, "intermediate_size": 4096, "image_size": 1024,
-                       "patch_size": 16, "num_attention_heads": 16},
-}  # fmt: skip
+    "dim": 5120,
+    "n_layers": 40,
+    "head_dim": 128,
+    "hidden_dim": 14336,
+    "n_heads": 32,
+    "n_kv_heads": 8,
+    "vocab_size": 131072,
+    "max_seq_len": 128000,
+    "rope_theta": 1e9,
+    "vision_encoder": {
+        "hidden_size": 1024,
+        "num_hidden_layers": 24,
+        "intermediate_size": 4096,
+        "image_size": 1024,
+        "patch_size": 16,
+        "num_attention_heads": 16,
+    },
+}
 
 
 def flags(facts: ModelFacts) -> tuple[str, ...]:
@@ -68,7 +84,12 @@ def test_params_json_is_a_config_where_there_is_no_other() -> None:
     assert (geometry.hidden, geometry.layers, geometry.kv_heads, geometry.head_dim) == (5120, 40, 8, 128)
     assert geometry.vision_parameters > 0
     assert geometry.max_context == 128000
-    voxtral = config_of_params({**PIXTRAL, "vision_encoder": None, "multimodal": {
-        "whisper_model_args": {"encoder_args": {"dim": 1280, "n_layers": 32}}}})  # fmt: skip
+    voxtral = config_of_params(
+        {
+            **PIXTRAL,
+            "vision_encoder": None,
+            "multimodal": {"whisper_model_args": {"encoder_args": {"dim": 1280, "n_layers": 32}}},
+        }
+    )
     assert voxtral["architectures"] == ["VoxtralForConditionalGeneration"]
     assert config_of_params({"dim": 4096, "moe": {"num_experts": 8}})["architectures"] == ["MixtralForCausalLM"]

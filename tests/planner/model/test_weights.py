@@ -63,8 +63,14 @@ def test_a_repository_without_weights_has_none() -> None:
 
 def test_copies_for_other_programs_are_not_counted() -> None:
     """gpt-oss carries its weights three times, Mistral's repositories twice."""
-    paths = ("model.safetensors", "original/model.safetensors", "metal/model.bin", "consolidated.safetensors",
-             "onnx/model.onnx", "openvino/model.bin")  # fmt: skip
+    paths = (
+        "model.safetensors",
+        "original/model.safetensors",
+        "metal/model.bin",
+        "consolidated.safetensors",
+        "onnx/model.onnx",
+        "openvino/model.bin",
+    )
     assert weight_paths(*paths) == ["model.safetensors"]
 
 
@@ -148,9 +154,13 @@ def test_all_parts_of_a_split_gguf_are_taken_and_no_other_quantization() -> None
 
 @pytest.mark.parametrize(
     "repo_id",
-    ["meta-llama/Llama-3.3-70B-Instruct", "google/gemma-3-27b-it", "microsoft/Phi-3.5-mini-instruct",
-     "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16"],
-)  # fmt: skip
+    [
+        "meta-llama/Llama-3.3-70B-Instruct",
+        "google/gemma-3-27b-it",
+        "microsoft/Phi-3.5-mini-instruct",
+        "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16",
+    ],
+)
 def test_counts_of_the_lock_make_the_bytes_of_the_files(repo_id: str) -> None:
     assert size_bytes(hub(repo_id)) / GIB == pytest.approx(weight_files_gib(repo_id), abs=0.01)
 
@@ -200,8 +210,11 @@ def test_no_figure_is_no_size() -> None:
     assert weights_size(facts, choose_files(facts), read_geometry(facts)) is None
 
 
-COMPRESSED = {"quant_method": "compressed-tensors", "format": "pack-quantized",
-              "config_groups": {"group_0": {"weights": {"num_bits": 8, "group_size": 32}}}}  # fmt: skip
+COMPRESSED = {
+    "quant_method": "compressed-tensors",
+    "format": "pack-quantized",
+    "config_groups": {"group_0": {"weights": {"num_bits": 8, "group_size": 32}}},
+}
 
 
 @pytest.mark.parametrize(
@@ -248,10 +261,21 @@ ODD = (
     | st.lists(st.integers(), max_size=3)
 )
 SAID = st.dictionaries(
-    st.sampled_from(["quant_method", "quant_algo", "format", "bits", "w_bit", "group_size", "weight_block_size",
-                     "config_groups", "load_in_4bit"]),
+    st.sampled_from(
+        [
+            "quant_method",
+            "quant_algo",
+            "format",
+            "bits",
+            "w_bit",
+            "group_size",
+            "weight_block_size",
+            "config_groups",
+            "load_in_4bit",
+        ]
+    ),
     ODD | st.dictionaries(st.just("group_0"), ODD | st.dictionaries(st.just("weights"), ODD)),
-)  # fmt: skip
+)
 
 
 @given(SAID, st.dictionaries(st.sampled_from(["BF16", "F32", "U8", "Q9"]), ODD, max_size=3))
@@ -264,10 +288,26 @@ def test_no_quantization_and_no_count_makes_a_traceback(said: dict[str, Any], co
     assert quantization_bits(facts) in {None, *range(2, 17)}
 
 
-@given(st.lists(st.sampled_from([
-    "config.json", "model.safetensors", "model.fp16.safetensors", "a.gguf", "b-00001-of-00002.gguf", "x/y.bin",
-    "pytorch_model.bin", "2_Dense/model.safetensors", "onnx/model.onnx", "tokenizer.json", "[odd].gguf",
-]), unique=True))  # fmt: skip
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "config.json",
+                "model.safetensors",
+                "model.fp16.safetensors",
+                "a.gguf",
+                "b-00001-of-00002.gguf",
+                "x/y.bin",
+                "pytorch_model.bin",
+                "2_Dense/model.safetensors",
+                "onnx/model.onnx",
+                "tokenizer.json",
+                "[odd].gguf",
+            ]
+        ),
+        unique=True,
+    )
+)
 def test_no_file_is_chosen_twice_and_none_is_made_up(paths: list[str]) -> None:
     files = tuple(FileFacts(path=path, size_bytes=1) for path in sorted(paths))
     picked = choose_files(made(files=files))
@@ -284,11 +324,17 @@ def test_a_checkpoint_that_keeps_its_attention_is_larger() -> None:
     kept = [f"model.layers.{n}.self_attn.{p}_proj" for n in range(126) for p in "qkvo"]
     kept += [f"model.layers.{n}.mlp.{p}_proj" for n in (0, 125) for p in ("gate", "up", "down")]
     facts = llama(
-        parameters={}, parameters_total=405_868_625_920,
+        parameters={},
+        parameters_total=405_868_625_920,
         quantization={"quant_method": "fbgemm_fp8", "modules_to_not_convert": ["lm_head", *kept]},
-        config={"hidden_size": 16384, "intermediate_size": 53248, "num_hidden_layers": 126,
-                "num_attention_heads": 128, "num_key_value_heads": 8},
-    )  # fmt: skip
+        config={
+            "hidden_size": 16384,
+            "intermediate_size": 53248,
+            "num_hidden_layers": 126,
+            "num_attention_heads": 128,
+            "num_key_value_heads": 8,
+        },
+    )
     size = weights_size(facts, choose_files(facts), read_geometry(facts))
     assert size is not None
     assert size.size_bytes / 8 / GIB == pytest.approx(57.75, rel=0.02)
@@ -321,10 +367,20 @@ def test_python_of_a_repository_is_staged_only_where_it_may_run(code: bool, stag
 
 def test_counts_by_dtype_tell_what_is_quantized_from_what_is_not() -> None:
     """gpt-oss-20b: 12.84 GiB of tensors; the Hub counts the parameters of packed blocks, without their scales."""
-    facts = made(parameters={"BF16": 1_804_459_584, "U8": 19_110_297_600}, quantization={"quant_method": "mxfp4"},
-                 config={"num_hidden_layers": 24, "num_local_experts": 32, "intermediate_size": 2880,
-                         "hidden_size": 2880, "vocab_size": 201088, "num_attention_heads": 64, "head_dim": 64,
-                         "num_key_value_heads": 8})  # fmt: skip
+    facts = made(
+        parameters={"BF16": 1_804_459_584, "U8": 19_110_297_600},
+        quantization={"quant_method": "mxfp4"},
+        config={
+            "num_hidden_layers": 24,
+            "num_local_experts": 32,
+            "intermediate_size": 2880,
+            "hidden_size": 2880,
+            "vocab_size": 201088,
+            "num_attention_heads": 64,
+            "head_dim": 64,
+            "num_key_value_heads": 8,
+        },
+    )
     assert size_bytes(facts) == 1_804_459_584 * 2 + 19_110_297_600 * 4.25 / 8
     whole = replace(facts, parameters={}, parameters_total=20_914_757_184)
     assert size_bytes(whole) == pytest.approx(size_bytes(facts), rel=0.001), "the experts alone are quantized"
@@ -332,8 +388,10 @@ def test_counts_by_dtype_tell_what_is_quantized_from_what_is_not() -> None:
 
 def test_stored_elements_of_nvfp4_are_bytes() -> None:
     """The Hub counts a byte of two NVFP4 weights once, and their scales beside them."""
-    facts = llama(parameters={"BF16": 262_668_288, "U8": 486_539_264, "F8_E4M3": 60_817_408},
-                  quantization={"quant_algo": "NVFP4"})  # fmt: skip
+    facts = llama(
+        parameters={"BF16": 262_668_288, "U8": 486_539_264, "F8_E4M3": 60_817_408},
+        quantization={"quant_algo": "NVFP4"},
+    )
     assert size_bytes(facts) == 262_668_288 * 2 + 486_539_264 + 60_817_408
 
 
@@ -342,9 +400,16 @@ FP8_SCHEME = {"num_bits": 8, "type": "float", "dynamic": False}
 
 def test_a_head_that_is_its_embeddings_is_loaded_once() -> None:
     """Qwen3-0.6B stores both: 751,632,384 parameters, of which engines load 596 million."""
-    config = {"hidden_size": 1024, "intermediate_size": 3072, "num_hidden_layers": 28, "head_dim": 128,
-              "num_attention_heads": 16, "num_key_value_heads": 8, "vocab_size": 151936,
-              "tie_word_embeddings": True}  # fmt: skip
+    config = {
+        "hidden_size": 1024,
+        "intermediate_size": 3072,
+        "num_hidden_layers": 28,
+        "head_dim": 128,
+        "num_attention_heads": 16,
+        "num_key_value_heads": 8,
+        "vocab_size": 151936,
+        "tie_word_embeddings": True,
+    }
     twice = llama(config=config, parameters={"BF16": 751_632_384})
     assert size_bytes(twice) == (751_632_384 - 151936 * 1024) * 2
     once = llama(config=config, parameters={"BF16": 596_049_920})

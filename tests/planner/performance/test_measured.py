@@ -23,7 +23,7 @@ def judged() -> list[Judged]:
 @pytest.mark.parametrize(("has_experts", "most"), [(False, 0.22), (True, 0.30)])
 def test_the_median_error_is_what_the_benchmark_demands(
     judged: list[Judged], has_experts: bool, most: float
-) -> None:  # fmt: skip
+) -> None:
     assert median(each.miss for each in judged if each.row.has_experts is has_experts) <= most
 
 

@@ -17,8 +17,14 @@ from hubstack.planner.performance.work import Work
 from tests.planner.performance.test_work import work_of
 from tests.support.facts import catalog, hub
 
-MODELS = ("Qwen/Qwen3-4B-Instruct-2507", "meta-llama/Llama-3.3-70B-Instruct", "Qwen/Qwen3-30B-A3B-Instruct-2507",
-          "deepseek-ai/DeepSeek-V3", "Qwen/Qwen3.5-27B", "google/gemma-3-27b-it")  # fmt: skip
+MODELS = (
+    "Qwen/Qwen3-4B-Instruct-2507",
+    "meta-llama/Llama-3.3-70B-Instruct",
+    "Qwen/Qwen3-30B-A3B-Instruct-2507",
+    "deepseek-ai/DeepSeek-V3",
+    "Qwen/Qwen3.5-27B",
+    "google/gemma-3-27b-it",
+)
 WORKS = {name: work_of(hub(name)) for name in MODELS}
 CARDS = {each.id: read_hardware(each) for each in catalog().accelerators.values()}
 GPUS = {name: card for name, card in CARDS.items() if card.link != "ici"}
@@ -54,10 +60,14 @@ def test_a_card_that_is_faster_in_everything_is_never_predicted_slower(
     work: Work, layout: Layout, asked: Lengths, engine: str, batch: int
 ) -> None:
     speeds = {
-        name: Replica(setup_of(work, card, layout, engine, cache=Cache(token_bytes=80_000.0, room_bytes=1e12),
-                               batch_limit=batch), asked).most_per_second
+        name: Replica(
+            setup_of(
+                work, card, layout, engine, cache=Cache(token_bytes=80_000.0, room_bytes=1e12), batch_limit=batch
+            ),
+            asked,
+        ).most_per_second
         for name, card in GPUS.items()
-    }  # fmt: skip
+    }
     for (slow, one), (fast, other) in itertools.permutations(GPUS.items(), 2):
         figures = [
             (a.bytes_per_s, a.operations(work.number_format)[0], _wide(a), a.link_bytes_per_s) for a in (one, other)

@@ -52,8 +52,16 @@ def test_an_embedding_model_multiplies_with_no_head() -> None:
 def test_experts_kept_in_four_bits_leave_attention_in_sixteen() -> None:
     plain = hub("Qwen/Qwen3-30B-A3B-Instruct-2507")
     kept = {"quant_method": "nvfp4", "format": "nvfp4-pack-quantized", "modules_to_not_convert": {"attention": -1}}
-    wide = work_of(ModelFacts(id=plain.id, revision="main", commit=plain.commit, config=plain.config,
-                              parameters_total=30_532_122_624, quantization=kept))  # fmt: skip
+    wide = work_of(
+        ModelFacts(
+            id=plain.id,
+            revision="main",
+            commit=plain.commit,
+            config=plain.config,
+            parameters_total=30_532_122_624,
+            quantization=kept,
+        )
+    )
     assert wide.attention_bytes == work_of(plain).attention_bytes
     assert wide.expert_bytes < work_of(plain).expert_bytes / 3
 

@@ -30,8 +30,10 @@ def test_the_cheapest_shape_that_fits_is_taken() -> None:
     large = plan_one(hub("meta-llama/Llama-3.3-70B-Instruct"))
     dearer = [row for row in large.rejected if "fits" in row.why]
     assert large.usd_per_replica_hour is not None
-    assert all(float(re.search(r"\$([\d.,]+)", row.why)[1].replace(",", "")) >= large.usd_per_replica_hour
-               for row in dearer)  # fmt: skip
+    assert all(
+        float(re.search(r"\$([\d.,]+)", row.why)[1].replace(",", "")) >= large.usd_per_replica_hour
+        for row in dearer
+    )
 
 
 def test_what_was_taken_fits_all_sequences_that_were_asked_for() -> None:
@@ -118,8 +120,9 @@ def test_experts_that_cannot_be_cut_are_put_on_the_ranks_whole() -> None:
 
 
 @settings(max_examples=25)
-@given(st.sampled_from([8, 12, 20, 25, 32, 40, 56, 64, 71]), st.sampled_from([1, 2, 4, 5, 8, 10]),
-       st.integers(1, 300))  # fmt: skip
+@given(
+    st.sampled_from([8, 12, 20, 25, 32, 40, 56, 64, 71]), st.sampled_from([1, 2, 4, 5, 8, 10]), st.integers(1, 300)
+)
 def test_whatever_is_placed_divides_evenly(heads: int, kv_heads: int, billions: int) -> None:
     config = {"num_attention_heads": heads, "num_key_value_heads": kv_heads}
     try:
@@ -294,8 +297,12 @@ def test_only_shapes_that_can_be_reserved_take_a_reservation() -> None:
 
 
 def test_a_reservation_is_of_one_machine_type_in_one_zone() -> None:
-    step = CapacityStep(kind=CapacityKind.RESERVATION, reservation="projects/acme-central/reservations/l4s",
-                        machine_type="g2-standard-16", zones=("us-central1-b",))  # fmt: skip
+    step = CapacityStep(
+        kind=CapacityKind.RESERVATION,
+        reservation="projects/acme-central/reservations/l4s",
+        machine_type="g2-standard-16",
+        zones=("us-central1-b",),
+    )
     model = plan_one(llama(), capacity=(step,))
     assert (model.machine_type, model.steps[0].zones) == ("g2-standard-16", ("us-central1-b",))
     assert not [warning for warning in model.warnings if "is assumed to hold" in warning]

@@ -54,10 +54,16 @@ def test_plain_attention_and_latent_attention_run_everywhere(card: str) -> None:
 @pytest.mark.parametrize(
     ("card", "config", "runs"),
     [
-        ("t4", {}, False), ("a100-80gb", {}, True), ("l4", {}, True), ("h100-80gb", {}, True),
-        ("a100-80gb", MLA, False), ("l4", MLA, True), ("b200", MLA, True), ("a100-80gb", {"head_dim": 80}, False),
+        ("t4", {}, False),
+        ("a100-80gb", {}, True),
+        ("l4", {}, True),
+        ("h100-80gb", {}, True),
+        ("a100-80gb", MLA, False),
+        ("l4", MLA, True),
+        ("b200", MLA, True),
+        ("a100-80gb", {"head_dim": 80}, False),
     ],
-)  # fmt: skip
+)
 def test_an_fp8_cache_needs_a_kernel_that_holds_it(card: str, config: dict[str, Any], runs: bool) -> None:
     assert (on(card, llama(config=config), "fp8") is None) is runs
 

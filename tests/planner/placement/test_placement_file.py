@@ -11,8 +11,10 @@ from hubstack.planner.placement.write_placement import write_places
 
 PROJECT = Path(__file__).resolve().parents[3]
 CONFIG = {"gcp:project": "acme-models", "gcp:region": "us-central1"}
-PLACES = {"b": Place(machine_type="g2-standard-4", accelerators=1),
-          "a": Place(machine_type="g2-standard-12", accelerators=1, servers_per_accelerator=4)}  # fmt: skip
+PLACES = {
+    "b": Place(machine_type="g2-standard-4", accelerators=1),
+    "a": Place(machine_type="g2-standard-12", accelerators=1, servers_per_accelerator=4),
+}
 
 
 def files_of(project: Path) -> StackInputs:
@@ -36,11 +38,15 @@ def test_an_absent_file_holds_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("format: 2\nmodels: {}\n", "format"), ("format: 1\n", "models"),
-     ("format: 1\nmodels: {a: {machine_type: 3, accelerators: 1}}\n", "machine_type"),
-     ("format: 1\nmodels: {a: {machine_type: x, accelerators: 0}}\n", "accelerators"),
-     ("format: 1\nmodels: {a: {machine_type: x, accelerators: 1, cards: 2}}\n", "cards"), ("[1]\n", "the file")],
-)  # fmt: skip
+    [
+        ("format: 2\nmodels: {}\n", "format"),
+        ("format: 1\n", "models"),
+        ("format: 1\nmodels: {a: {machine_type: 3, accelerators: 1}}\n", "machine_type"),
+        ("format: 1\nmodels: {a: {machine_type: x, accelerators: 0}}\n", "accelerators"),
+        ("format: 1\nmodels: {a: {machine_type: x, accelerators: 1, cards: 2}}\n", "cards"),
+        ("[1]\n", "the file"),
+    ],
+)
 def test_a_broken_file_is_refused_with_its_place(tmp_path: Path, text: str, said: str) -> None:
     path = tmp_path / "dev.placement.yaml"
     path.write_text(text)

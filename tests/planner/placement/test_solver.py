@@ -65,18 +65,18 @@ def test_what_is_left_of_a_node_is_taken_before_another_is_paid_for() -> None:
 def brute(each: list[Wanted]) -> float:
     servers = {one.key: one.servers for one in each}
     few = [[c for at, c in enumerate(one.candidates) if at < 6] for one in each]
-    return min(
-        fleet_usd(dict(zip(servers, choice, strict=True)), servers) for choice in product(*few)
-    )  # fmt: skip
+    return min(fleet_usd(dict(zip(servers, choice, strict=True)), servers) for choice in product(*few))
 
 
 @settings(max_examples=12)
 @given(st.lists(st.tuples(st.sampled_from(SMALL), st.booleans(), st.integers(1, 3)), min_size=1, max_size=4))
 def test_no_choice_of_a_small_fleet_costs_less(drawn: list[tuple[str, bool, int]]) -> None:
-    each = wanted(*(
-        small(f"m{n}", repo_id, share_gpu=shared, replicas_max=replicas, context=512, concurrency=1)
-        for n, (repo_id, shared, replicas) in enumerate(drawn)
-    ))  # fmt: skip
+    each = wanted(
+        *(
+            small(f"m{n}", repo_id, share_gpu=shared, replicas_max=replicas, context=512, concurrency=1)
+            for n, (repo_id, shared, replicas) in enumerate(drawn)
+        )
+    )
     assert assign(each).usd_per_hour <= brute(each) * 1.001
 
 
@@ -134,13 +134,22 @@ def assert_pods_fit(decided: Plan) -> None:
 
 
 @settings(max_examples=15)
-@given(st.lists(st.tuples(st.sampled_from(SMALL), st.booleans(), st.integers(1, 4),
-                          st.sampled_from([(), H100, ("l4",)])), min_size=1, max_size=6))  # fmt: skip
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(SMALL), st.booleans(), st.integers(1, 4), st.sampled_from([(), H100, ("l4",)])),
+        min_size=1,
+        max_size=6,
+    )
+)
 def test_the_pods_of_every_plan_fit_their_nodes(drawn: list[tuple[str, bool, int, tuple[str, ...]]]) -> None:
-    assert_pods_fit(plan(*(
-        small(f"m{n}", repo_id, share_gpu=shared, replicas_max=replicas, accelerators=cards, context=512)
-        for n, (repo_id, shared, replicas, cards) in enumerate(drawn)
-    )))  # fmt: skip
+    assert_pods_fit(
+        plan(
+            *(
+                small(f"m{n}", repo_id, share_gpu=shared, replicas_max=replicas, accelerators=cards, context=512)
+                for n, (repo_id, shared, replicas, cards) in enumerate(drawn)
+            )
+        )
+    )
 
 
 # Steps ----------------------------------------------------------------------------------------------------------
@@ -151,8 +160,9 @@ def test_each_step_is_shown_to_fit_on_its_own_machine() -> None:
     asked = ask("acme/llama", capacity=(first, replace(other, accelerator="a100-40gb", zones=("us-central1-a",))))
     model = plan((llama(), asked)).models[0]
     assert [(step.accelerator, step.machine_type) for step in model.steps] == [
-        ("l4", "g2-standard-4"), ("a100-40gb", "a2-highgpu-1g"),
-    ]  # fmt: skip
+        ("l4", "g2-standard-4"),
+        ("a100-40gb", "a2-highgpu-1g"),
+    ]
     assert model.steps[1].zones == ("us-central1-a",)
     assert all(step.needs_bytes < step.budget_bytes for step in model.steps)
     pools = {pool.key: pool for pool in plan((llama(), asked)).pools}

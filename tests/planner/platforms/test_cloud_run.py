@@ -49,8 +49,10 @@ def test_a_model_that_outgrows_an_l4_takes_an_rtx_pro_6000() -> None:
     model = run(LARGE)
     assert model.cloud_run
     assert (model.cloud_run.accelerator, model.cloud_run.vcpu, model.cloud_run.memory_gib) == (
-        "nvidia-rtx-pro-6000", 20, 80,
-    )  # fmt: skip
+        "nvidia-rtx-pro-6000",
+        20,
+        80,
+    )
     assert model.cloud_run.usd_per_instance_hour == pytest.approx(1.314792 + 20 * 0.0648 + 80 * 0.0072)
     assert any("61.0 GiB" in other.why for other in model.rejected)
 
@@ -152,7 +154,7 @@ def test_models_stay_sorted_over_all_platforms_and_gkes_alone_have_places() -> N
     assert list(places_of(decided)) == ["qwen3-8b"]
     assert {model.key for pool in decided.pools for model in decided.models if model.key in pool.models} == {
         "qwen3-8b"
-    }  # fmt: skip
+    }
 
 
 def mixed() -> Plan:
@@ -232,9 +234,7 @@ def test_a_default_that_makes_no_sense_is_refused_where_it_stands(tmp_path: Path
 
 def test_a_region_without_the_gpu_is_refused_with_those_that_have_it(tmp_path: Path) -> None:
     (problem,) = refused(tmp_path, HEAD, region="europe-west3")
-    assert problem == (
-        "acme.models.yaml:3:15: Cloud Run has no l4 or rtx-pro-6000 in europe-west3"
-    )  # fmt: skip
+    assert problem == ("acme.models.yaml:3:15: Cloud Run has no l4 or rtx-pro-6000 in europe-west3")
     (problem,) = refused(tmp_path, f"{HEAD}    accelerator: rtx-pro-6000\n", region="us-east4")
     assert "Cloud Run has no rtx-pro-6000 in us-east4" in problem
 

@@ -236,9 +236,13 @@ def test_a_parser_that_the_engine_lacks_is_refused_with_the_nearest_name() -> No
 
 @pytest.mark.parametrize(
     ("asked", "field"),
-    [({"tool_call_parser": "hermes"}, "tool_call_parser"), ({"kv_cache_dtype": "fp8"}, "kv_cache_dtype"),
-     ({"lora_slots": 2}, "lora"), ({"speculative_method": "ngram"}, "speculative")],
-)  # fmt: skip
+    [
+        ({"tool_call_parser": "hermes"}, "tool_call_parser"),
+        ({"kv_cache_dtype": "fp8"}, "kv_cache_dtype"),
+        ({"lora_slots": 2}, "lora"),
+        ({"speculative_method": "ngram"}, "speculative"),
+    ],
+)
 def test_what_an_engine_cannot_do_is_refused(asked: dict[str, Any], field: str) -> None:
     refusal = refused(of("BertModel", "bert", "feature-extraction"), **asked)
     assert (refusal.field, "does not support on tei" in refusal.why) == (field, True)
@@ -297,12 +301,19 @@ def test_a_commit_without_the_hubs_counts_is_served_as_the_branch_is() -> None:
     """The Hub counts the default branch alone; 7 billion parameters that nobody counted are not few."""
     config = {"architectures": ["MistralModel"], "model_type": "mistral", "torch_dtype": "bfloat16"}
     weights = file("model.safetensors", 14_221_000_000)
-    at_main = made(config=config, pipeline_tag="feature-extraction", parameters={"BF16": 7_110_660_096},
-                   files=(CONFIG, weights))  # fmt: skip
+    at_main = made(
+        config=config,
+        pipeline_tag="feature-extraction",
+        parameters={"BF16": 7_110_660_096},
+        files=(CONFIG, weights),
+    )
     pinned = made(config=config, pipeline_tag="feature-extraction", files=(CONFIG, weights))
     assert accepted(pinned).kind is accepted(at_main).kind is EngineKind.VLLM
-    small = made(config={**config, "torch_dtype": "float32"}, pipeline_tag="feature-extraction",
-                 files=(CONFIG, file("model.safetensors", 1_200_000_000)))  # fmt: skip
+    small = made(
+        config={**config, "torch_dtype": "float32"},
+        pipeline_tag="feature-extraction",
+        files=(CONFIG, file("model.safetensors", 1_200_000_000)),
+    )
     assert accepted(small).kind is EngineKind.TEI, "300 million of 32 bits"
 
 

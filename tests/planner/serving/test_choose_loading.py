@@ -25,11 +25,21 @@ GB, GIB = 10**9, 1024**3
 RATES = catalog().load_rates
 STREAMED, MOUNTED, DISK = LoadingMethod.RUNAI_STREAMER, LoadingMethod.GCSFUSE, LoadingMethod.HYPERDISK_ML
 BASE = Loadable(
-    engine=EngineKind.VLLM, format=WeightsFormat.SAFETENSORS, size_bytes=60 * GB, largest_file_bytes=5 * GB,
-    pooling=False, chat_template=False, ranks=1, hosts=1, pod_memory_bytes=100 * GIB,
-    machine_types=("g4-standard-48",), zones=(("us-central1-a", "us-central1-b"),), boot_disk_gib=200,
-    network_bytes_per_second=None, bucket_uri="gs://acme/" + "c" * 40,
-)  # fmt: skip
+    engine=EngineKind.VLLM,
+    format=WeightsFormat.SAFETENSORS,
+    size_bytes=60 * GB,
+    largest_file_bytes=5 * GB,
+    pooling=False,
+    chat_template=False,
+    ranks=1,
+    hosts=1,
+    pod_memory_bytes=100 * GIB,
+    machine_types=("g4-standard-48",),
+    zones=(("us-central1-a", "us-central1-b"),),
+    boot_disk_gib=200,
+    network_bytes_per_second=None,
+    bucket_uri="gs://acme/" + "c" * 40,
+)
 
 
 def choose(asked: str = "auto", cache: str = "none", **changes: Any) -> Loading:
@@ -151,8 +161,13 @@ def test_more_weights_are_never_read_sooner_in_the_same_way(
     assert small.seconds <= large.seconds
 
 
-@given(sizes, st.sampled_from(["auto", "gcsfuse", "runai-streamer", "hyperdisk-ml"]), st.integers(1, 8),
-       st.integers(1, 4), st.integers(10, 2000))  # fmt: skip
+@given(
+    sizes,
+    st.sampled_from(["auto", "gcsfuse", "runai-streamer", "hyperdisk-ml"]),
+    st.integers(1, 8),
+    st.integers(1, 4),
+    st.integers(10, 2000),
+)
 def test_a_choice_is_whole_whatever_the_model(size: int, asked: str, ranks: int, hosts: int, gib: int) -> None:
     what = replace(BASE, size_bytes=size, ranks=ranks, hosts=hosts, pod_memory_bytes=gib * GIB)
     found = choose_loading(asked, "none", what, RATES)
@@ -204,7 +219,7 @@ BIG = hub("meta-llama/Llama-3.3-70B-Instruct")
         (llama(), {"loading": "hyperdisk-ml", "cache": "anywhere"}, ":5:5", "nothing would use the cache"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
-)  # fmt: skip
+)
 def test_what_cannot_work_is_refused_at_its_line(
     facts: Any, settings: dict[str, Any], place: str, why: str
 ) -> None:
@@ -225,8 +240,10 @@ def test_loading_never_moves_a_model() -> None:
     for asked in ("gcsfuse", "hyperdisk-ml", "runai-streamer"):
         other = plan_one(BIG, loading=asked, cache="none")
         assert (other.machine_type, other.accelerator_count, other.capacity_class) == (
-            plain.machine_type, plain.accelerator_count, plain.capacity_class,
-        )  # fmt: skip
+            plain.machine_type,
+            plain.accelerator_count,
+            plain.capacity_class,
+        )
 
 
 def test_the_commit_that_the_lock_replaced_reaches_the_plan() -> None:

@@ -83,8 +83,11 @@ def test_tei_gets_the_batch_that_sizing_counted_and_a_port_that_needs_no_root() 
 
 def test_a_family_that_tei_runs_in_one_number_format_only_gets_that_one() -> None:
     """EmbeddingGemma overflows in 16 bits; TEI runs it in 32."""
-    gemma = made(config={"architectures": ["Gemma3TextModel"], "model_type": "gemma3_text"},
-                 pipeline_tag="sentence-similarity", parameters={"BF16": 302_863_104})  # fmt: skip
+    gemma = made(
+        config={"architectures": ["Gemma3TextModel"], "model_type": "gemma3_text"},
+        pipeline_tag="sentence-similarity",
+        parameters={"BF16": 302_863_104},
+    )
     assert flag(plan_one(gemma), "--dtype") == "float32"
 
 
@@ -164,8 +167,9 @@ def test_a_streamed_model_is_read_from_its_bucket_by_commit() -> None:
 
 def test_every_node_of_a_streamed_replica_reads_from_the_bucket() -> None:
     model = plan_one(
-        hub("deepseek-ai/DeepSeek-V3"), loading="runai-streamer",
-    )  # fmt: skip
+        hub("deepseek-ai/DeepSeek-V3"),
+        loading="runai-streamer",
+    )
     assert model.hosts > 1
     assert model.server.worker_args[0] == model.loading.uri
     assert "runai_streamer" in model.server.worker_args

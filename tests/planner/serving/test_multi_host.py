@@ -8,8 +8,13 @@ from hubstack.deploy.manifests import leader_worker_set
 from tests.support.facts import ask, hub, llama, plan
 from tests.support.plans import GATED, TPU, make_plan
 
-LLAMA_70B = {"hidden_size": 8192, "intermediate_size": 28672, "num_hidden_layers": 80, "num_attention_heads": 64,
-             "num_key_value_heads": 8}  # fmt: skip
+LLAMA_70B = {
+    "hidden_size": 8192,
+    "intermediate_size": 28672,
+    "num_hidden_layers": 80,
+    "num_attention_heads": 64,
+    "num_key_value_heads": 8,
+}
 WIDE = replace(GATED, hosts=2, server=replace(GATED.server, worker_args=("/weights", "--headless")))
 
 

@@ -19,9 +19,15 @@ def texts(
     task: str = "sentence-similarity", name: str = "BertModel", family: str = "bert", **fields: Any
 ) -> ModelFacts:
     config = {
-        "architectures": [name], "model_type": family, "hidden_size": 768, "num_hidden_layers": 12,
-        "num_attention_heads": 12, "intermediate_size": 3072, "vocab_size": 30522, "max_position_embeddings": 512,
-    }  # fmt: skip
+        "architectures": [name],
+        "model_type": family,
+        "hidden_size": 768,
+        "num_hidden_layers": 12,
+        "num_attention_heads": 12,
+        "intermediate_size": 3072,
+        "vocab_size": 30522,
+        "max_position_embeddings": 512,
+    }
     given = {"config": config | fields.pop("config", {}), "pipeline_tag": task, "parameters": {"F32": 110_000_000}}
     return made(**{**given, "files": WHOLE, **fields})
 

@@ -30,12 +30,20 @@ def decide(facts: ModelFacts, engine: EngineKind = EngineKind.VLLM, **settings: 
 @pytest.mark.parametrize(
     ("architecture", "model_type"),
     [
-        ("InternVLChatModel", "internvl_chat"), ("MiniCPMV", "minicpmv"), ("Phi4MMForCausalLM", "phi4mm"),
-        ("MolmoForCausalLM", "molmo"), ("Ovis2_5", "ovis2_5"), ("KeyeForConditionalGeneration", "Keye"),
-        ("ExaoneForCausalLM", "exaone"), ("MiMoForCausalLM", "mimo"), ("BailingMoeForCausalLM", "bailing_moe"),
-        ("DeciLMForCausalLM", "nemotron-nas"), ("OrionForCausalLM", "orion"), ("InternLM2ForCausalLM", "internlm2"),
+        ("InternVLChatModel", "internvl_chat"),
+        ("MiniCPMV", "minicpmv"),
+        ("Phi4MMForCausalLM", "phi4mm"),
+        ("MolmoForCausalLM", "molmo"),
+        ("Ovis2_5", "ovis2_5"),
+        ("KeyeForConditionalGeneration", "Keye"),
+        ("ExaoneForCausalLM", "exaone"),
+        ("MiMoForCausalLM", "mimo"),
+        ("BailingMoeForCausalLM", "bailing_moe"),
+        ("DeciLMForCausalLM", "nemotron-nas"),
+        ("OrionForCausalLM", "orion"),
+        ("InternLM2ForCausalLM", "internlm2"),
     ],
-)  # fmt: skip
+)
 def test_a_known_architecture_whose_config_class_is_in_the_repository_needs_its_code(
     architecture: str, model_type: str
 ) -> None:

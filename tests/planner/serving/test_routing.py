@@ -68,11 +68,13 @@ def test_a_canary_may_have_more_replicas(tmp_path: Path) -> None:
         ("models: [{id: a/b, canary: {revision: 'a b', weight: 1}}]", "a branch, a tag or a 40-digit commit"),
         ("models: [{id: a/b, canary: {revision: x, wait: 1}}]", "did you mean `weight`?"),
         ("models: [{id: a/b, canary: 10}]", "canary` must be a mapping"),
-        (f"models: [{{id: a/b, name: chat, {CANARY}}}, {{id: a/c, name: chat-canary}}]",
-         "needs the key `chat-canary`, which a model uses"),
+        (
+            f"models: [{{id: a/b, name: chat, {CANARY}}}, {{id: a/c, name: chat-canary}}]",
+            "needs the key `chat-canary`, which a model uses",
+        ),
         (f"models: [{{id: a/b, name: {'x' * 34}, {CANARY}}}]", "may have 33 characters, not 34"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_canary_is_refused_at_its_place(tmp_path: Path, text: str, why: str) -> None:
     said = refusal(tmp_path, text)
     assert why in said
@@ -126,8 +128,9 @@ def test_a_model_that_rests_has_no_canary(tmp_path: Path) -> None:
 
 
 def test_a_canary_of_the_same_commit_is_told(tmp_path: Path) -> None:
-    made = plan(read(tmp_path, f"models: [{{id: acme/llama, name: chat, {CANARY}}}]"),
-                lock(("main", OLD), ("next", OLD)))  # fmt: skip
+    made = plan(
+        read(tmp_path, f"models: [{{id: acme/llama, name: chat, {CANARY}}}]"), lock(("main", OLD), ("next", OLD))
+    )
     assert any("is the same commit as `chat`" in warning for warning in made.warnings)
 
 
@@ -153,10 +156,13 @@ class Named:
     was: tuple[str, ...] = ()
 
 
-@given(st.dictionaries(
-    st.sampled_from(["a", "b", "llama", "gpt2", "c"]), st.sampled_from(["acme/llama", "gpt2", "x/c", "a"]),
-    min_size=1,
-))  # fmt: skip
+@given(
+    st.dictionaries(
+        st.sampled_from(["a", "b", "llama", "gpt2", "c"]),
+        st.sampled_from(["acme/llama", "gpt2", "x/c", "a"]),
+        min_size=1,
+    )
+)
 def test_no_name_leads_to_two_models_and_every_key_to_its_own(listed: dict[str, str]) -> None:
     found = model_names([Named(key, repo_id) for key, repo_id in listed.items()])
     names = [name for each in found.values() for name in each]

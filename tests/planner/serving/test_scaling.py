@@ -41,8 +41,9 @@ def test_queue_and_cache_of_the_models_own_replicas_are_the_figures() -> None:
     assert [(t.name, t.target) for t in scaling.triggers] == [("queue", 5), ("kv-cache", 0.8)]
     where = 'cluster="hubstack-acme",namespace="models",model="qwen3-8b"'
     assert [t.query for t in scaling.triggers] == [
-        f"sum(vllm:num_requests_waiting{{{where}}})", f"sum(vllm:kv_cache_usage_perc{{{where}}})",
-    ]  # fmt: skip
+        f"sum(vllm:num_requests_waiting{{{where}}})",
+        f"sum(vllm:kv_cache_usage_perc{{{where}}})",
+    ]
 
 
 def test_thresholds_are_those_asked_for() -> None:
@@ -69,12 +70,15 @@ def test_an_engine_that_says_nothing_of_its_cache_is_scaled_by_its_queue() -> No
     assert "it keeps no cache between requests" in said(model, "replicas")
 
 
-@pytest.mark.parametrize(("low", "high", "autoscaling", "expected"), [
-    (1, 1, True, "always 1"),
-    (3, 3, True, "always 3"),
-    (0, 2, False, "0 to 2, scaled manually: `hubstack:autoscaling` is off"),
-    (1, 2, False, "1 to 2, scaled manually: `hubstack:autoscaling` is off"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("low", "high", "autoscaling", "expected"),
+    [
+        (1, 1, True, "always 1"),
+        (3, 3, True, "always 3"),
+        (0, 2, False, "0 to 2, scaled manually: `hubstack:autoscaling` is off"),
+        (1, 2, False, "1 to 2, scaled manually: `hubstack:autoscaling` is off"),
+    ],
+)
 def test_a_fixed_number_has_no_scaler(low: int, high: int, autoscaling: bool, expected: str) -> None:
     where = target(autoscaling=autoscaling)
     model = plan_one(TEXT, where=where, replicas_min=low, replicas_max=high)
@@ -127,9 +131,15 @@ def test_the_address_of_one_model_is_no_name_of_another() -> None:
     assert plan((first[0], ask("acme/a")), second), "no address is needed where nothing rests"
 
 
-@pytest.mark.parametrize(("engine", "concurrency", "expected"), [
-    (EngineKind.VLLM, 2, 64), (EngineKind.VLLM, 200, 200), (EngineKind.LLAMA_CPP, 3, 3), (EngineKind.TEI, 2, 64),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("engine", "concurrency", "expected"),
+    [
+        (EngineKind.VLLM, 2, 64),
+        (EngineKind.VLLM, 200, 200),
+        (EngineKind.LLAMA_CPP, 3, 3),
+        (EngineKind.TEI, 2, 64),
+    ],
+)
 def test_a_replica_is_full_at_its_engines_batch(engine: EngineKind, concurrency: int, expected: int) -> None:
     assert requests_at_once(engine, concurrency) == expected
 
@@ -138,14 +148,17 @@ def replicas(model: ModelPlan, most: int, **changes: object) -> ModelPlan:
     return replace(model, replicas=Replicas(min=0, max=most), **changes)
 
 
-@pytest.mark.parametrize(("nodes", "per_node", "servers", "chat", "embed", "spare"), [
-    (3, 1, 1, 2, 1, 0),  # full
-    (2, 2, 1, 2, 1, 1),  # one accelerator of the second node
-    (1, 8, 1, 4, 1, 3),
-    (1, 8, 1, 8, 0, 0),
-    (1, 1, 4, 2, 1, 1),  # a part of a shared card
-    (1, 1, 4, 3, 1, 0),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("nodes", "per_node", "servers", "chat", "embed", "spare"),
+    [
+        (3, 1, 1, 2, 1, 0),  # full
+        (2, 2, 1, 2, 1, 1),  # one accelerator of the second node
+        (1, 8, 1, 4, 1, 3),
+        (1, 8, 1, 8, 0, 0),
+        (1, 1, 4, 2, 1, 1),  # a part of a shared card
+        (1, 1, 4, 3, 1, 0),
+    ],
+)
 def test_places_are_left_over_only_beyond_every_models_most(
     nodes: int, per_node: int, servers: int, chat: int, embed: int, spare: int
 ) -> None:

@@ -45,18 +45,30 @@ def test_it_takes_every_argument_of_the_examples(example: str) -> None:
         (BUCKET, {**HELD, "colour": "red"}, ("colour", "is no argument of this type")),
         (BUCKET, {**HELD, "forceDestroy": "yes"}, ("forceDestroy", "must be bool, not str")),
         (BUCKET, {"name": "acme-weights"}, ("location", "is required")),
-        (BUCKET, {**HELD, "softDeletePolicy": {"days": 7}},
-         ("softDeletePolicy.days", "is no argument of this type")),
+        (
+            BUCKET,
+            {**HELD, "softDeletePolicy": {"days": 7}},
+            ("softDeletePolicy.days", "is no argument of this type"),
+        ),
         (BUCKET, {**HELD, "labels": ["a"]}, ("labels", "must be a map, not list")),
         (POOL, {"cluster": "c", "nodeLocations": "us-central1-a"}, ("nodeLocations", "must be a list, not str")),
-        (POOL, {"cluster": "c", "nodeConfig": {"taints": [{"key": "a", "value": "b"}]}},
-         ("nodeConfig.taints[0].effect", "is required")),
-        (CLUSTER, {"binaryAuthorization": {"enabled": True, "evaluationMode": "DISABLED"}},
-         ("binaryAuthorization.enabled", "conflicts with binaryAuthorization.evaluationMode")),
-        (SECRET_VERSION, {"secret": "s", "secretData": "a", "secretDataWo": "b"},
-         ("secretData", "exactly one of secretData, secretDataWo is needed, not ['secretData', 'secretDataWo']")),
+        (
+            POOL,
+            {"cluster": "c", "nodeConfig": {"taints": [{"key": "a", "value": "b"}]}},
+            ("nodeConfig.taints[0].effect", "is required"),
+        ),
+        (
+            CLUSTER,
+            {"binaryAuthorization": {"enabled": True, "evaluationMode": "DISABLED"}},
+            ("binaryAuthorization.enabled", "conflicts with binaryAuthorization.evaluationMode"),
+        ),
+        (
+            SECRET_VERSION,
+            {"secret": "s", "secretData": "a", "secretDataWo": "b"},
+            ("secretData", "exactly one of secretData, secretDataWo is needed, not ['secretData', 'secretDataWo']"),
+        ),
     ],
-)  # fmt: skip
+)
 def test_wrong_arguments_are_named(kind: str, inputs: dict[str, Any], wrong: tuple[str, str]) -> None:
     assert wrong in schema_of(kind).check(inputs)
 
@@ -68,13 +80,21 @@ def test_wrong_arguments_are_named(kind: str, inputs: dict[str, Any], wrong: tup
         (BUCKET, HELD, {**HELD, "labels": {"a": "b"}}, {"labels": False}),
         (BUCKET, HELD, {**HELD, "storageClass": "STANDARD"}, {}),
         (BUCKET, {**HELD, "uniformBucketLevelAccess": True}, HELD, {}),
-        (POOL, {"nodeConfig": {"machineType": "a"}}, {"nodeConfig": {"machineType": "b"}},
-         {"nodeConfig.machineType": False}),
+        (
+            POOL,
+            {"nodeConfig": {"machineType": "a"}},
+            {"nodeConfig": {"machineType": "b"}},
+            {"nodeConfig.machineType": False},
+        ),
         (POOL, {"nodeConfig": {"spot": True}}, {"nodeConfig": {}}, {"nodeConfig.spot": True}),
-        (MEMBER, {"bucket": "b", "role": "r", "member": "m"}, {"bucket": "b", "role": "r", "member": "n"},
-         {"member": True}),
+        (
+            MEMBER,
+            {"bucket": "b", "role": "r", "member": "m"},
+            {"bucket": "b", "role": "r", "member": "n"},
+            {"member": True},
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_change_is_an_update_or_a_replacement_as_the_provider_has_it(
     kind: str, before: dict[str, Any], after: dict[str, Any], found: dict[str, bool]
 ) -> None:

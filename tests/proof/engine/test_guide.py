@@ -12,18 +12,21 @@ from tests.support.golden import EXAMPLES, PROJECT, golden_path
 PAGE = (PROJECT / "docs" / "guides" / "killed-up.md").read_text()
 TAKES_UP = "createIgnoreAlreadyExists"
 BY_HAND = {
-    "gcp:monitoring/dashboard:Dashboard", "gcp:container/cluster:Cluster", "gcp:container/nodePool:NodePool",
+    "gcp:monitoring/dashboard:Dashboard",
+    "gcp:container/cluster:Cluster",
+    "gcp:container/nodePool:NodePool",
     "gcp:storage/bucket:Bucket",
-}  # fmt: skip
+}
 """Whose ids the provider does not write as one text."""
 
 
 def test_every_kind_of_an_example_is_on_the_page() -> None:
     kinds = {
-        each["type"] for example in EXAMPLES
+        each["type"]
+        for example in EXAMPLES
         for each in json.loads(golden_path(example, "graph").read_text())["resources"]
         if each["type"].startswith("gcp:") and not each["type"].endswith(("IAMMember", "IamMember"))
-    }  # fmt: skip
+    }
     assert not [kind for kind in sorted(kinds) if f"`{kind}`" not in PAGE]
 
 

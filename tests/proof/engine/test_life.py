@@ -37,10 +37,13 @@ STAYS_ON = "gcp:projects/service:Service"
 LIVES = {
     "quickstart": ("context", "commit", "capacity", "engine", "add", "remove", "base", "rename", "rename back"),
     "production": ("commit", "add"),
-    "fleet": ("commit",), "multi-host": ("commit",), "sharded/eu": ("commit",), "sharded/us": ("commit",),
+    "fleet": ("commit",),
+    "multi-host": ("commit",),
+    "sharded/eu": ("commit",),
+    "sharded/us": ("commit",),
     "cloud-run": ("commit", "add", "remove"),
     "vertex": ("add", "base", "rename", "rename back"),
-}  # fmt: skip
+}
 """Example to the edits that its stack goes through, each from the one before."""
 
 
@@ -120,8 +123,11 @@ def announced(engine: Engine) -> int:
     """Return how many resources `hubstack preview` says."""
     done = subprocess.run(
         [sys.executable, "-m", "hubstack", "preview", engine.stack, "--project", str(engine.project)],
-        env=engine.environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        env=engine.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     found = re.search(r"^(\d+) resources would be created", done.stdout, re.MULTILINE)
     assert found, done.stdout + done.stderr
     return int(found[1])

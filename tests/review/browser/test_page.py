@@ -111,10 +111,23 @@ def served(tmp_path: Path) -> Iterator[tuple[Path, str, list[str]]]:
 def browse(url: str, width: int, profile: Path) -> tuple[str, str]:
     needs_browser()
     done = subprocess.run(
-        [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", f"--window-size={width},1200",
-         f"--user-data-dir={profile}", "--enable-logging=stderr", "--log-level=0", "--dump-dom", url],
-        capture_output=True, text=True, timeout=120, check=True,
-    )  # fmt: skip
+        [
+            str(CHROMIUM),
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            f"--window-size={width},1200",
+            f"--user-data-dir={profile}",
+            "--enable-logging=stderr",
+            "--log-level=0",
+            "--dump-dom",
+            url,
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
     return done.stdout, done.stderr
 
 
@@ -159,9 +172,12 @@ def change_page() -> str:
         "spec.template.spec.containers[server].args", ["--max-model-len", "8192"], ["--max-model-len"]
     )
     resource = ResourceChange(
-        urn="u", type="kubernetes:apps/v1:Deployment", name="qwen3-30b-a3b-instruct-2507-deployment",
-        action=Action.UPDATE, changes=(long,),
-    )  # fmt: skip
+        urn="u",
+        type="kubernetes:apps/v1:Deployment",
+        name="qwen3-30b-a3b-instruct-2507-deployment",
+        action=Action.UPDATE,
+        changes=(long,),
+    )
     line = MoneyLine(
         item="qwen3-30b-a3b-instruct-2507", before=Amount(), after=Amount(busy=11_160_500), reasons=("new",)
     )

@@ -22,8 +22,12 @@ def check(*arguments: str, cwd: Path = PROJECT) -> subprocess.CompletedProcess[s
     env = {**os.environ, "PYTHONPATH": str(PROJECT)}
     done = subprocess.run(  # noqa: PLW1510  the exit code is what is tested
         [sys.executable, "-m", "hubstack", "check", *arguments],
-        cwd=cwd, env=env, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+        cwd=cwd,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert "Traceback" not in done.stderr, done.stderr
     return done
 
@@ -111,9 +115,11 @@ def test_money_quota_and_accelerators_are_held_against_what_was_said(project: Pa
     assert [rule for rule, _ in failed(told)] == ["HS020", "HS021", "HS021", "HS022"], "and the program still ran"
     places = {(f["rule"], f["where"]["file"], f["where"]["line"]) for f in told["findings"] if is_failure(f)}
     assert places == {
-        ("HS020", "stacks/policy.yaml", 2), ("HS021", "stacks/policy.yaml", 1),
-        ("HS021", "stacks/Pulumi.dev.yaml", 5), ("HS022", "stacks/quota.yaml", 2),
-    }  # fmt: skip
+        ("HS020", "stacks/policy.yaml", 2),
+        ("HS021", "stacks/policy.yaml", 1),
+        ("HS021", "stacks/Pulumi.dev.yaml", 5),
+        ("HS022", "stacks/quota.yaml", 2),
+    }
     assert told["resources_judged"] > 60
 
 

@@ -35,8 +35,9 @@ MONEY = Finding(rule="HS021", message="dear")
 
 def test_without_a_waiver_an_error_fails_and_a_warning_does_not() -> None:
     assert told([PICKLE, Finding(rule="HS019", message="x", resource="r")], policy()) == [
-        ("HS004", True), ("HS019", False),
-    ]  # fmt: skip
+        ("HS004", True),
+        ("HS019", False),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -82,17 +82,21 @@ REFUSED = {
     "levels: {HS99: warn}": ("policy.yaml:1:10: unknown rule `HS99`", "did you mean"),
     "levels: {HS019: loud}": ("`levels.HS019`", "one of error, warn, off"),
     "max_usd_per_month: -1": ("`max_usd_per_month` must be above 0", ""),
-    "waivers:\n  - {rule: scan-clean, owner: a@b.c, until: 2027-01-31, why: x}": ("policy.yaml:2:12: unknown rule `scan-clean`", "`HS005`"),
+    "waivers:\n  - {rule: scan-clean, owner: a@b.c, until: 2027-01-31, why: x}": (
+        "policy.yaml:2:12: unknown rule `scan-clean`",
+        "`HS005`",
+    ),
     "waivers:\n  - {rule: HS004, until: 2027-01-31, why: x}": ("`owner` is missing", "an e-mail address"),
     "waivers:\n  - {rule: HS004, owner: ada, until: 2027-01-31, why: x}": ("`waivers.owner`", "an e-mail address"),
     "waivers:\n  - {rule: HS004, owner: a@b.c, until: soon, why: x}": ("`waivers.until`", "`2027-01-31`"),
     "waivers:\n  - {rule: HS004, owner: a@b.c, until: 2027-01-31}": ("`why` is missing", "say why"),
     "waivers:\n  - {rule: HS004, model: a, resource: b, owner: a@b.c, until: 2027-01-31, why: x}": (
-        "policy.yaml:2:5", "write two separate waivers",
+        "policy.yaml:2:5",
+        "write two separate waivers",
     ),
     "- a": ("the file must be a mapping", ""),
     "a: [": ("is not YAML", ""),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("text", REFUSED)
@@ -106,8 +110,10 @@ def test_a_mistake_is_shown_where_it_stands(tmp_path: Path, text: str) -> None:
 def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
     said = refusal(tmp_path, "license: [a]\nregions: x\nmax_usd_per_month: none\n")
     assert [line[:22] for line in said.splitlines() if line.startswith("stacks/")] == [
-        "stacks/policy.yaml:1:1", "stacks/policy.yaml:2:1", "stacks/policy.yaml:3:2",
-    ]  # fmt: skip
+        "stacks/policy.yaml:1:1",
+        "stacks/policy.yaml:2:1",
+        "stacks/policy.yaml:3:2",
+    ]
 
 
 def test_every_key_has_a_description_and_the_schema_takes_what_the_reader_takes() -> None:

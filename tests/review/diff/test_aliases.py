@@ -33,13 +33,22 @@ def found(aliases: list[object], former: str | None = None) -> list[str]:
         # What the parent was found as gives the beginning of the name, and nothing else does.
         ([], f"{BASE}{PART}::chat", [f"{PART}${ROOM}::chat-bucket"]),
         ([], f"{BASE}{OTHER}::talk", [f"{OTHER}${ROOM}::talk-bucket"]),
-        ([{"spec": {"name": "talk-pail"}}], f"{BASE}{PART}::chat",
-         [f"{PART}${ROOM}::talk-pail", f"{PART}${ROOM}::chat-bucket", f"{PART}${ROOM}::chat-pail"]),
-        ([{"spec": {"name": "pail"}}], f"{BASE}{PART}::chat",
-         [f"{PART}${ROOM}::pail", f"{PART}${ROOM}::chat-bucket"]),
-        ([{"spec": {"parentUrn": PARENT}}], f"{BASE}{OTHER}::chat",
-         [f"{OTHER}${ROOM}::talk-bucket", f"{OTHER}${ROOM}::chat-bucket"]),
+        (
+            [{"spec": {"name": "talk-pail"}}],
+            f"{BASE}{PART}::chat",
+            [f"{PART}${ROOM}::talk-pail", f"{PART}${ROOM}::chat-bucket", f"{PART}${ROOM}::chat-pail"],
+        ),
+        (
+            [{"spec": {"name": "pail"}}],
+            f"{BASE}{PART}::chat",
+            [f"{PART}${ROOM}::pail", f"{PART}${ROOM}::chat-bucket"],
+        ),
+        (
+            [{"spec": {"parentUrn": PARENT}}],
+            f"{BASE}{OTHER}::chat",
+            [f"{OTHER}${ROOM}::talk-bucket", f"{OTHER}${ROOM}::chat-bucket"],
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_urns_are_the_engines(aliases: list[object], former: str | None, urns: list[str]) -> None:
     assert found(aliases, former) == urns

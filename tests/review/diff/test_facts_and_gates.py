@@ -24,8 +24,17 @@ FILE = {"path": "config.json", "size_bytes": 10, "git_oid": "a" * 40, "sha256": 
 
 
 def facts(commit: str, *files: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"id": "acme/m", "commit": commit * 40, "license": "mit", "license_name": None, "gated": None,
-            "custom_code": False, "security": {"issues": {}}, "files": [FILE, *files], **more}  # fmt: skip
+    return {
+        "id": "acme/m",
+        "commit": commit * 40,
+        "license": "mit",
+        "license_name": None,
+        "gated": None,
+        "custom_code": False,
+        "security": {"issues": {}},
+        "files": [FILE, *files],
+        **more,
+    }
 
 
 def said(before: dict[str, Any], after: dict[str, Any]) -> dict[Topic, FactChange]:
@@ -57,11 +66,23 @@ def test_a_template_in_the_tokenizer_s_config_may_have_changed() -> None:
 
 
 def test_licence_gate_code_and_scan_are_risks() -> None:
-    found = said(facts("1"), facts("2", license="other", license_name="acme", gated="manual", custom_code=True,
-                                   security={"issues": {"x.bin": "unsafe"}}))  # fmt: skip
+    found = said(
+        facts("1"),
+        facts(
+            "2",
+            license="other",
+            license_name="acme",
+            gated="manual",
+            custom_code=True,
+            security={"issues": {"x.bin": "unsafe"}},
+        ),
+    )
     assert {topic for topic, each in found.items() if each.is_risk} == {
-        Topic.LICENSE, Topic.GATED, Topic.CODE, Topic.SECURITY,
-    }  # fmt: skip
+        Topic.LICENSE,
+        Topic.GATED,
+        Topic.CODE,
+        Topic.SECURITY,
+    }
     assert not said(facts("1", gated="auto"), facts("2"))[Topic.GATED].is_risk
 
 
@@ -83,11 +104,17 @@ def test_a_gate_that_is_none_is_named_with_the_nearest() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "gate", "stops"),
     [
-        (1000, 1101, "cost>+10%", True), (1000, 1100, "cost>+10%", False), (0, 1, "cost>+10%", True),
-        (1000, 900, "cost>+0%", False), (1000, 51_000, "cost>+500", False), (1000, 51_001, "cost>+500", True),
-        (0, 1_200_000, "cost>12000", False), (0, 1_200_001, "cost>12000", True), (1000, 1101, "idle>+10%", False),
+        (1000, 1101, "cost>+10%", True),
+        (1000, 1100, "cost>+10%", False),
+        (0, 1, "cost>+10%", True),
+        (1000, 900, "cost>+0%", False),
+        (1000, 51_000, "cost>+500", False),
+        (1000, 51_001, "cost>+500", True),
+        (0, 1_200_000, "cost>12000", False),
+        (0, 1_200_001, "cost>12000", True),
+        (1000, 1101, "idle>+10%", False),
     ],
-)  # fmt: skip
+)
 def test_limits_of_cost_are_exact(before: int, after: int, gate: str, *, stops: bool) -> None:
     bill = Money(before=Amount(busy=before), after=Amount(busy=after), lines=(), unpriced=())
     assert bool(tripped(change(money=bill), read_gates(gate))) is stops
@@ -101,10 +128,16 @@ def test_more_than_the_quota_stops_and_what_is_unknown_does_not() -> None:
 
 def resources(count: int, **more: Any) -> tuple[ResourceChange, ...]:
     return tuple(
-        ResourceChange(urn=f"u{at}", type="gcp:storage/bucket:Bucket", name=f"bucket-{at}", action=Action.UPDATE,
-                       changes=(PathChange("labels", f"{at} {'x' * 300}", "y" * 300),), **more)
+        ResourceChange(
+            urn=f"u{at}",
+            type="gcp:storage/bucket:Bucket",
+            name=f"bucket-{at}",
+            action=Action.UPDATE,
+            changes=(PathChange("labels", f"{at} {'x' * 300}", "y" * 300),),
+            **more,
+        )
         for at in range(count)
-    )  # fmt: skip
+    )
 
 
 def test_a_comment_stays_within_the_limit_and_keeps_what_is_at_risk() -> None:

@@ -18,9 +18,13 @@ from hubstack.review.diff.state import Sides, State
 from tests.bad_input.runner import base_project
 
 GUARDS: dict[str, Any] = {
-    "settings": {}, "plain_secrets": [], "models": {"chat": []}, "limits": {}, "levels": {"HS003": "error"},
+    "settings": {},
+    "plain_secrets": [],
+    "models": {"chat": []},
+    "limits": {},
+    "levels": {"HS003": "error"},
     "waivers": [],
-}  # fmt: skip
+}
 KEY = "projects/p/locations/r/keyRings/k/cryptoKeys/c"
 
 
@@ -44,23 +48,34 @@ def weaker(before: State, after: State) -> str:
 
 
 SETTINGS = [
-    ("kmsKey", KEY, None), ("kmsKey", KEY, f"{KEY}2"),
+    ("kmsKey", KEY, None),
+    ("kmsKey", KEY, f"{KEY}2"),
     ("servicePerimeter", "accessPolicies/1/servicePerimeters/a", None),
-    ("binaryAuthorization", "true", None), ("binaryAuthorization", "true", "false"),
+    ("binaryAuthorization", "true", None),
+    ("binaryAuthorization", "true", "false"),
     ("restrictedApis", "true", None),
-    ("deletionProtection", None, "false"), ("deletionProtection", "true", "false"), ("monitoring", None, "false"),
-    ("alerts", '["a@b.example"]', None), ("alerts", '["a@b.example"]', '["evil@b.example"]'),
+    ("deletionProtection", None, "false"),
+    ("deletionProtection", "true", "false"),
+    ("monitoring", None, "false"),
+    ("alerts", '["a@b.example"]', None),
+    ("alerts", '["a@b.example"]', '["evil@b.example"]'),
     ("alerts", '["a@b.example"]', '["a@b.example", "evil@b.example"]'),
-    ("budget", "100", "1000"), ("budget", "100", None), ("billingBudget", "100", None),
+    ("budget", "100", "1000"),
+    ("budget", "100", None),
+    ("billingBudget", "100", None),
     ("billingAccount", "1", None),
-    ("billingAccount", "1", "2"), ("maintenanceWindow", "{}", None), ("releaseChannel", "STABLE", "RAPID"),
-    ("runIngress", None, "all"), ("runIngress", "internal", "internal-and-cloud-load-balancing"),
-    ("runInvokers", '["group:a"]', '["group:a", "user:evil"]'), ("runInvokers", '["group:a"]', None),
+    ("billingAccount", "1", "2"),
+    ("maintenanceWindow", "{}", None),
+    ("releaseChannel", "STABLE", "RAPID"),
+    ("runIngress", None, "all"),
+    ("runIngress", "internal", "internal-and-cloud-load-balancing"),
+    ("runInvokers", '["group:a"]', '["group:a", "user:evil"]'),
+    ("runInvokers", '["group:a"]', None),
     ("gateway", '{"exposure": "internal"}', '{"exposure": "external", "auth": "iap"}'),
     ("gateway", None, '{"exposure": "external", "auth": "iap"}'),
     ("gateway", '{"exposure": "external", "auth": "iap"}', '{"exposure": "external", "auth": "api-keys"}'),
     ("gateway", '{"certificate": "a"}', '{"mode": "services"}'),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("setting", "before", "after"), SETTINGS)
@@ -74,12 +89,16 @@ def test_a_setting_that_protects_less_is_a_decision_and_stops_the_gate(
 @pytest.mark.parametrize(
     ("setting", "before", "after"),
     [
-        ("kmsKey", None, KEY), ("deletionProtection", "false", None), ("budget", "1000", "100"),
+        ("kmsKey", None, KEY),
+        ("deletionProtection", "false", None),
+        ("budget", "1000", "100"),
         ("budget", None, "1"),
-        ("runIngress", "all", None), ("gateway", '{"exposure": "external", "auth": "iap"}', None),
-        ("releaseChannel", "RAPID", "STABLE"), ("runInvokers", '["group:a", "user:b"]', '["group:a"]'),
+        ("runIngress", "all", None),
+        ("gateway", '{"exposure": "external", "auth": "iap"}', None),
+        ("releaseChannel", "RAPID", "STABLE"),
+        ("runInvokers", '["group:a", "user:b"]', '["group:a"]'),
     ],
-)  # fmt: skip
+)
 def test_a_setting_that_protects_more_stops_nothing(setting: str, before: str | None, after: str | None) -> None:
     sides = [state(settings={f"hubstack:{setting}": text} if text is not None else {}) for text in (before, after)]
     assert weaker(*sides) == ""
@@ -127,8 +146,14 @@ def test_a_looser_policy_is_a_decision_and_a_stricter_one_is_not(
 
 
 def resource(kind: str, name: str, inputs: dict[str, Any], **options: Any) -> dict[str, Any]:
-    return {"urn": f"urn:pulumi:s::p::{kind}::{name}", "type": kind, "name": name, "custom": True, "inputs": inputs,
-            "options": options}  # fmt: skip
+    return {
+        "urn": f"urn:pulumi:s::p::{kind}::{name}",
+        "type": kind,
+        "name": name,
+        "custom": True,
+        "inputs": inputs,
+        "options": options,
+    }
 
 
 CLUSTER, POOL = "gcp:container/cluster:Cluster", "gcp:container/nodePool:NodePool"
@@ -145,18 +170,27 @@ ENFORCE = "pod-security.kubernetes.io/enforce"
         (CLUSTER, {"binaryAuthorization": {"evaluationMode": "PROJECT_SINGLETON_POLICY_ENFORCE"}}, {}),
         (CLUSTER, {"workloadIdentityConfig": {"workloadPool": "p"}}, {}),
         (CLUSTER, {}, {"controlPlaneEndpointsConfig": {"dnsEndpointConfig": {"allowExternalTraffic": True}}}),
-        (POOL, {"nodeConfig": {"shieldedInstanceConfig": {"enableSecureBoot": True}}},
-         {"nodeConfig": {"shieldedInstanceConfig": {"enableSecureBoot": False}}}),
+        (
+            POOL,
+            {"nodeConfig": {"shieldedInstanceConfig": {"enableSecureBoot": True}}},
+            {"nodeConfig": {"shieldedInstanceConfig": {"enableSecureBoot": False}}},
+        ),
         ("gcp:storage/bucket:Bucket", {"publicAccessPrevention": "enforced"}, {}),
         ("gcp:storage/bucket:Bucket", {"encryption": {"defaultKmsKeyName": "k"}}, {}),
-        (DEPLOYMENT, {"spec": {"template": {"spec": {"automountServiceAccountToken": False}}}},
-         {"spec": {"template": {"spec": {"automountServiceAccountToken": True}}}}),
+        (
+            DEPLOYMENT,
+            {"spec": {"template": {"spec": {"automountServiceAccountToken": False}}}},
+            {"spec": {"template": {"spec": {"automountServiceAccountToken": True}}}},
+        ),
         (DEPLOYMENT, {"spec": {"template": {"spec": {}}}}, {"spec": {"template": {"spec": {"hostNetwork": True}}}}),
-        ("kubernetes:core/v1:Namespace", {"metadata": {"labels": {ENFORCE: "restricted"}}},
-         {"metadata": {"labels": {ENFORCE: "privileged"}}}),
+        (
+            "kubernetes:core/v1:Namespace",
+            {"metadata": {"labels": {ENFORCE: "restricted"}}},
+            {"metadata": {"labels": {ENFORCE: "privileged"}}},
+        ),
         ("gcp:monitoring/alertPolicy:AlertPolicy", {"notificationChannels": ["a"]}, {"notificationChannels": []}),
     ],
-)  # fmt: skip
+)
 def test_a_program_that_drops_a_protection_without_a_setting_is_seen(
     kind: str, before: dict[str, Any], after: dict[str, Any]
 ) -> None:
@@ -171,8 +205,11 @@ def test_pulumi_s_own_protection_that_is_taken_off_is_seen() -> None:
 
 
 POLICY = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
-PODS = resource(DEPLOYMENT, "chat", {"metadata": {"namespace": "models"},
-                                     "spec": {"template": {"metadata": {"labels": {"app": "chat"}}}}})  # fmt: skip
+PODS = resource(
+    DEPLOYMENT,
+    "chat",
+    {"metadata": {"namespace": "models"}, "spec": {"template": {"metadata": {"labels": {"app": "chat"}}}}},
+)
 
 
 def policy(**spec: Any) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def test_nothing_that_a_render_writes_changes_silently(made: tuple[PullRequest, 
     assert differing <= announced
     followers = {
         urn for each in change.of(Action.REPLACE, Action.SETTINGS) for urn in (each.urn, each.old_urn) if urn
-    }  # fmt: skip
+    }
     assert announced - differing <= followers, "what is equal in both renders is announced only where it follows"
 
 
@@ -89,11 +89,18 @@ def rendered(graph: object) -> dict[str, str]:
     texts: dict[str, str] = {}
     for each in graph["resources"]:
         one = Resource(
-            urn=each["urn"], type=each["type"], name=each["name"], parent=each.get("parent"),
-            custom=bool(each.get("custom")), provider=each.get("provider"), inputs=each.get("inputs", {}),
-            dependencies=tuple(each.get("dependencies", ())), property_dependencies={}, aliases=(),
+            urn=each["urn"],
+            type=each["type"],
+            name=each["name"],
+            parent=each.get("parent"),
+            custom=bool(each.get("custom")),
+            provider=each.get("provider"),
+            inputs=each.get("inputs", {}),
+            dependencies=tuple(each.get("dependencies", ())),
+            property_dependencies={},
+            aliases=(),
             options=each.get("options", {}),
-        )  # fmt: skip
+        )
         made = graph_files(Graph(project="p", stack="s", resources=(one,), outputs={}))
         if made:
             texts[one.urn] = next(iter(made.values()))

@@ -22,14 +22,17 @@ def opened(name: str, **spec: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return compare_reach(State(name="old", graph=GRAPH), State(name="new", graph=other))
 
 
-@pytest.mark.parametrize(("name", "spec", "words"), [
-    ("default-deny", {"ingress": [{}]}, 'default-deny lets in ["anyone"], for pods {}'),
-    ("default-deny", {"egress": [{}]}, 'default-deny lets out to ["anyone"], for pods {}'),
-    ("same-namespace", {"ingress": [{}]}, 'same-namespace lets in ["anyone"]'),
-    ("servers-egress", {"egress": [{"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}]}, "0.0.0.0/0"),
-    ("servers-egress", {"podSelector": {}}, "for pods {}"),
-    ("loaders-to-hub", {"egress": [{"matches": [{"name": "evil.example"}]}]}, "evil.example"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "spec", "words"),
+    [
+        ("default-deny", {"ingress": [{}]}, 'default-deny lets in ["anyone"], for pods {}'),
+        ("default-deny", {"egress": [{}]}, 'default-deny lets out to ["anyone"], for pods {}'),
+        ("same-namespace", {"ingress": [{}]}, 'same-namespace lets in ["anyone"]'),
+        ("servers-egress", {"egress": [{"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}]}, "0.0.0.0/0"),
+        ("servers-egress", {"podSelector": {}}, "for pods {}"),
+        ("loaders-to-hub", {"egress": [{"matches": [{"name": "evil.example"}]}]}, "evil.example"),
+    ],
+)
 def test_what_opens_a_policy_is_said(name: str, spec: dict[str, Any], words: str) -> None:
     (new,), (gone,) = opened(name, **spec)
     assert words in new
@@ -55,16 +58,29 @@ MEMBER = "gcp:storage/bucketIAMMember:BucketIAMMember"
     [
         (MEMBER, {"role": "r", "member": "serviceAccount:a"}, {"role": "r", "member": "user:evil"}, "user:evil"),
         (MEMBER, {"role": "r", "member": "user:a"}, {"role": "r", "member": "allUsers"}, "anyone on the internet"),
-        ("gcp:storage/bucketIAMBinding:BucketIAMBinding", {"role": "r", "members": ["user:a"]},
-         {"role": "r", "members": ["user:a", "user:evil"]}, "user:evil"),
-        ("kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding", {"subjects": []},
-         {"roleRef": {"kind": "ClusterRole", "name": "cluster-admin"},
-          "subjects": [{"kind": "User", "name": "evil"}]},
-         "cluster-admin"),
-        ("gcp:compute/firewall:Firewall", {"allows": [{}], "sourceRanges": ["10.0.0.0/8"]},
-         {"allows": [{}], "sourceRanges": ["0.0.0.0/0"]}, "anyone on the internet"),
+        (
+            "gcp:storage/bucketIAMBinding:BucketIAMBinding",
+            {"role": "r", "members": ["user:a"]},
+            {"role": "r", "members": ["user:a", "user:evil"]},
+            "user:evil",
+        ),
+        (
+            "kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding",
+            {"subjects": []},
+            {
+                "roleRef": {"kind": "ClusterRole", "name": "cluster-admin"},
+                "subjects": [{"kind": "User", "name": "evil"}],
+            },
+            "cluster-admin",
+        ),
+        (
+            "gcp:compute/firewall:Firewall",
+            {"allows": [{}], "sourceRanges": ["10.0.0.0/8"]},
+            {"allows": [{}], "sourceRanges": ["0.0.0.0/0"]},
+            "anyone on the internet",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_grant_to_someone_else_is_said(
     kind: str, before: dict[str, Any], after: dict[str, Any], words: str
 ) -> None:

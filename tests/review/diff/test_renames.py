@@ -24,7 +24,7 @@ def said(found: Change, was: str) -> str:
 @pytest.mark.parametrize(
     ("before", "after"),
     [("base", "rename"), ("rename", "rename again"), ("base", "rename again"), ("rename", "rename back")],
-)  # fmt: skip
+)
 def test_a_rename_that_says_what_it_was_is_routine(before: str, after: str) -> None:
     found = change(before, after)
     assert [(each.action, each.is_kept) for each in found.models] == [(ModelAction.RENAMED, True)] * 3
@@ -49,7 +49,9 @@ def test_a_second_rename_that_forgets_the_first_key_is_told_what_to_write() -> N
 
 def test_a_former_key_that_is_taken_out_is_said_to_rename_the_resources() -> None:
     found = change("rename", "rename without an alias")
-    named = {each.key: [(one.before, one.after) for one in each.settings if one.topic == "resource names"]
-             for each in found.models}  # fmt: skip
+    named = {
+        each.key: [(one.before, one.after) for one in each.settings if one.topic == "resource names"]
+        for each in found.models
+    }
     assert named[SECOND] == [(FIRST, SECOND)]
     assert len(found.at_risk) == 3

@@ -40,7 +40,7 @@ RULES = load_replacement()
         ("kubernetes:helm.sh/v3:Release", "values", False),
         ("pulumi:providers:kubernetes", "kubeconfig", False),
     ],
-)  # fmt: skip
+)
 def test_an_argument_replaces_as_its_provider_says(kind: str, path: str, *, replaces: bool) -> None:
     facts = RULES.facts(kind)
     assert facts

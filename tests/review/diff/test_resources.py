@@ -119,8 +119,10 @@ def test_what_is_made_through_a_provider_that_is_replaced_follows() -> None:
         resource(provider, "k", {"clusterIdentifier": "[unknown]"}, **takes),
         resource(CONFIG_MAP, "m", {"metadata": {"name": "m"}}, **through),
     )
-    found = changes(side(resource(CLUSTER, "c", cluster), *rest),
-                    side(resource(CLUSTER, "c", {**cluster, "location": "b"}), *rest))  # fmt: skip
+    found = changes(
+        side(resource(CLUSTER, "c", cluster), *rest),
+        side(resource(CLUSTER, "c", {**cluster, "location": "b"}), *rest),
+    )
     assert {name: each.action for name, each in found.items()} == dict.fromkeys("ckm", Action.REPLACE)
     assert found["m"].because == ("its provider k is replaced",)
 
@@ -227,8 +229,11 @@ def test_what_comes_and_goes_is_exactly_the_difference_of_the_names(old: State, 
     by_action = {action: {each.urn for each in found if each.action is action} for action in Action}
     assert by_action[Action.CREATE] == new.resources.keys() - old.resources.keys()
     assert by_action[Action.DELETE] == old.resources.keys() - new.resources.keys()
-    differing = {u for u in old.resources.keys() & new.resources.keys()
-                 if old.resources[u]["inputs"] != new.resources[u]["inputs"]}  # fmt: skip
+    differing = {
+        u
+        for u in old.resources.keys() & new.resources.keys()
+        if old.resources[u]["inputs"] != new.resources[u]["inputs"]
+    }
     assert by_action[Action.REPLACE] | by_action[Action.UPDATE] <= differing
     silent = differing - by_action[Action.REPLACE] - by_action[Action.UPDATE]
     facts = {u: RULES.facts(new.resources[u]["type"]) for u in silent}

@@ -246,9 +246,11 @@ def test_the_program_ends_when_the_preview_is_killed(tmp_path: Path, how: signal
     code = f"{imports}; preview(Path('.').resolve(), stack='dev')"
     small_project(tmp_path, SLEEPER)
     caller = subprocess.Popen(
-        [sys.executable, "-c", code], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    )
     program, started = pids(tmp_path)
     try:
         caller.send_signal(how)

@@ -20,10 +20,18 @@ PROJECT = Path(__file__).resolve().parents[3]
 
 def resource(type_: str, name: str, *, custom: bool = True, **inputs: Any) -> Resource:
     return Resource(
-        urn=f"urn:pulumi:s::p::{type_}::{name}", type=type_, name=name, parent=None, custom=custom, provider=None,
-        inputs=inputs, dependencies=("urn:pulumi:s::p::gcp:x/y:Y::first",), property_dependencies={}, aliases=(),
+        urn=f"urn:pulumi:s::p::{type_}::{name}",
+        type=type_,
+        name=name,
+        parent=None,
+        custom=custom,
+        provider=None,
+        inputs=inputs,
+        dependencies=("urn:pulumi:s::p::gcp:x/y:Y::first",),
+        property_dependencies={},
+        aliases=(),
         options={"protect": True},
-    )  # fmt: skip
+    )
 
 
 def files(*resources: Resource) -> dict[str, str]:
@@ -32,31 +40,43 @@ def files(*resources: Resource) -> dict[str, str]:
 
 def config_map(name: str, data: dict[str, str]) -> Resource:
     metadata = {"name": name, "namespace": "models"}
-    return resource("kubernetes:core/v1:ConfigMap", f"{name}-script", apiVersion="v1", kind="ConfigMap",
-                    metadata=metadata, data=data)  # fmt: skip
+    return resource(
+        "kubernetes:core/v1:ConfigMap",
+        f"{name}-script",
+        apiVersion="v1",
+        kind="ConfigMap",
+        metadata=metadata,
+        data=data,
+    )
 
 
 def test_an_object_is_its_own_file_under_its_namespace() -> None:
     made = files(config_map("a", {"x": "1"}))
     assert list(made) == ["kubernetes/namespaces/models/configmap-a.yaml"]
     assert yaml.safe_load(made["kubernetes/namespaces/models/configmap-a.yaml"]) == {
-        "apiVersion": "v1", "kind": "ConfigMap", "data": {"x": "1"},
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "data": {"x": "1"},
         "metadata": {"name": "a", "namespace": "models"},
-    }  # fmt: skip
+    }
 
 
 def test_what_has_no_namespace_sorts_before_what_has() -> None:
-    space = resource("kubernetes:core/v1:Namespace", "models", apiVersion="v1", kind="Namespace",
-                     metadata={"name": "models"})  # fmt: skip
+    space = resource(
+        "kubernetes:core/v1:Namespace", "models", apiVersion="v1", kind="Namespace", metadata={"name": "models"}
+    )
     assert next(iter(files(config_map("a", {}), space))) == "kubernetes/cluster/namespace-models.yaml"
 
 
 def test_a_google_resource_says_its_inputs_options_and_neighbours() -> None:
     made = files(resource("gcp:container/nodePool:NodePool", "l4-nodes", machineType="g2"))
     assert yaml.safe_load(made["google/container.NodePool/l4-nodes.yaml"]) == {
-        "type": "gcp:container/nodePool:NodePool", "name": "l4-nodes", "inputs": {"machineType": "g2"},
-        "options": {"protect": True}, "dependencies": ["gcp:x/y:Y::first"],
-    }  # fmt: skip
+        "type": "gcp:container/nodePool:NodePool",
+        "name": "l4-nodes",
+        "inputs": {"machineType": "g2"},
+        "options": {"protect": True},
+        "dependencies": ["gcp:x/y:Y::first"],
+    }
 
 
 def test_components_have_no_file() -> None:
@@ -70,8 +90,16 @@ def test_a_script_is_written_as_lines() -> None:
 
 def test_two_resources_of_one_file_are_refused() -> None:
     with pytest.raises(PreviewError, match="two resources would be written to kubernetes/namespaces/models"):
-        files(config_map("a", {}), resource("kubernetes:core/v1:ConfigMap", "b", apiVersion="v1", kind="ConfigMap",
-                                            metadata={"name": "a", "namespace": "models"}))  # fmt: skip
+        files(
+            config_map("a", {}),
+            resource(
+                "kubernetes:core/v1:ConfigMap",
+                "b",
+                apiVersion="v1",
+                kind="ConfigMap",
+                metadata={"name": "a", "namespace": "models"},
+            ),
+        )
 
 
 def test_two_renders_are_equal_to_the_byte_whatever_the_hash_seed(tmp_path: Path) -> None:
@@ -90,18 +118,27 @@ def test_an_example_renders_every_resource_of_its_graph_once() -> None:
     golden = json.loads((PROJECT / "examples" / "fleet" / "graph.json").read_text())
     made = graph_files(
         Graph(
-            project="hubstack", stack="fleet", outputs={},
+            project="hubstack",
+            stack="fleet",
+            outputs={},
             resources=tuple(
                 Resource(
-                    urn=r["urn"], type=r["type"], name=r["name"], parent=r.get("parent"),
+                    urn=r["urn"],
+                    type=r["type"],
+                    name=r["name"],
+                    parent=r.get("parent"),
                     custom=bool(r.get("custom")),
-                    provider=None, inputs=r.get("inputs", {}), dependencies=tuple(r.get("dependencies", ())),
-                    property_dependencies={}, aliases=(), options=r.get("options", {}),
+                    provider=None,
+                    inputs=r.get("inputs", {}),
+                    dependencies=tuple(r.get("dependencies", ())),
+                    property_dependencies={},
+                    aliases=(),
+                    options=r.get("options", {}),
                 )
                 for r in golden["resources"]
             ),
         )
-    )  # fmt: skip
+    )
     assert len(made) == sum(r.get("custom", False) for r in golden["resources"])
 
 

@@ -131,8 +131,9 @@ def test_nothing_is_said_that_the_lock_does_not_hold() -> None:
 
 
 def test_hostile_names_stay_texts() -> None:
-    facts = llama(files=(*FILES, file("<script>.json")), base_models=("a b/../c", "x"), datasets=('"; drop',),
-                  license="<b>")  # fmt: skip
+    facts = llama(
+        files=(*FILES, file("<script>.json")), base_models=("a b/../c", "x"), datasets=('"; drop',), license="<b>"
+    )
     assert model_of(bill(facts))["licenses"][0]["license"]["name"] == "<b>"
 
 
@@ -150,9 +151,13 @@ def test_the_order_of_the_list_and_of_hashes_change_nothing() -> None:
     written = set()
     for seed in ("1", "2"):
         done = subprocess.run(
-            [sys.executable, "-m", "hubstack", "sbom", "examples/production"], cwd=golden.PROJECT, check=True,
-            capture_output=True, text=True, env={"PYTHONHASHSEED": seed, "PATH": ""},
-        )  # fmt: skip
+            [sys.executable, "-m", "hubstack", "sbom", "examples/production"],
+            cwd=golden.PROJECT,
+            check=True,
+            capture_output=True,
+            text=True,
+            env={"PYTHONHASHSEED": seed, "PATH": ""},
+        )
         written.add(done.stdout)
     assert len(written) == 1
 
@@ -173,9 +178,21 @@ def test_an_image_is_read_as_docker_reads_it(image: str, parts: tuple[str, str |
 def test_the_command_writes_bill_and_page(tmp_path: Path) -> None:
     for arguments in (["--output", "b.json", "--page", "p.html"], ["--page", "p.md"]):
         subprocess.run(
-            [sys.executable, "-m", "hubstack", "sbom", "examples/quickstart", "--project", str(golden.PROJECT),
-             *arguments], cwd=tmp_path, check=True, capture_output=True, env={"PYTHONPATH": str(golden.PROJECT)},
-        )  # fmt: skip
+            [
+                sys.executable,
+                "-m",
+                "hubstack",
+                "sbom",
+                "examples/quickstart",
+                "--project",
+                str(golden.PROJECT),
+                *arguments,
+            ],
+            cwd=tmp_path,
+            check=True,
+            capture_output=True,
+            env={"PYTHONPATH": str(golden.PROJECT)},
+        )
     valid((tmp_path / "b.json").read_text())
     assert (tmp_path / "p.html").read_text().startswith("<!doctype html>")
     assert (tmp_path / "p.md").read_text().startswith("# quickstart")

@@ -13,10 +13,18 @@ from tests.support.hub.repository import Commit, Repository, StoredFile, fake_ha
 
 OWNER = "stand-in"
 TINY = {
-    "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 64, "intermediate_size": 128,
-    "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 1000,
-    "max_position_embeddings": 2048, "torch_dtype": "bfloat16", "tie_word_embeddings": False,
-}  # fmt: skip
+    "architectures": ["LlamaForCausalLM"],
+    "model_type": "llama",
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "vocab_size": 1000,
+    "max_position_embeddings": 2048,
+    "torch_dtype": "bfloat16",
+    "tie_word_embeddings": False,
+}
 _LARGE = (".safetensors", ".bin", ".gguf", ".pt")
 
 
@@ -49,10 +57,14 @@ def repository(name: str, files: dict[str, Any] | None = None, **metadata: Any) 
     held = {"config.json": TINY, "README.md": b"# Made up\n"} if files is None else files
     first = commit(repo_id, "main", held)
     return Repository(
-        id=repo_id, commits={first.sha: first}, refs={"main": first.sha},
+        id=repo_id,
+        commits={first.sha: first},
+        refs={"main": first.sha},
         metadata={"tags": [], "pipeline_tag": "text-generation", "library_name": "transformers", **metadata},
-        gated=False, security={"scansDone": True, "filesWithIssues": []}, invented=("everything",),
-    )  # fmt: skip
+        gated=False,
+        security={"scansDone": True, "filesWithIssues": []},
+        invented=("everything",),
+    )
 
 
 def _sharded() -> Repository:
@@ -65,14 +77,19 @@ def _sharded() -> Repository:
         "weight_map": {name: f"model-0000{n}-of-00002.safetensors" for name, n in weight_map.items()},
     }
     held = {
-        "config.json": TINY, "model-00001-of-00002.safetensors": first,
-        "model-00002-of-00002.safetensors": second, "model.safetensors.index.json": index,
-        "tokenizer.json": {"version": "1.0"}, "README.md": b"# Made up\n",
-    }  # fmt: skip
+        "config.json": TINY,
+        "model-00001-of-00002.safetensors": first,
+        "model-00002-of-00002.safetensors": second,
+        "model.safetensors.index.json": index,
+        "tokenizer.json": {"version": "1.0"},
+        "README.md": b"# Made up\n",
+    }
     made = repository(
-        "sharded", held,
-        safetensors={"parameters": {"BF16": 132096}, "total": 132096}, cardData={"license": "apache-2.0"},
-    )  # fmt: skip
+        "sharded",
+        held,
+        safetensors={"parameters": {"BF16": 132096}, "total": 132096},
+        cardData={"license": "apache-2.0"},
+    )
     old = commit(made.id, "v1", {"config.json": {**TINY, "max_position_embeddings": 1024}})
     proposed = commit(made.id, "pr", {"config.json": {**TINY, "max_position_embeddings": 4096}})
     made.commits |= {old.sha: old, proposed.sha: proposed}
@@ -98,42 +115,85 @@ def invented_repositories() -> list[Repository]:
     disabled.is_disabled = True
     moved = repository("new-name")
     unsafe = repository("unsafe-pickle", {"config.json": TINY, "pytorch_model.bin": b"\x80\x04."})
-    unsafe.security = {
-        "scansDone": True, "filesWithIssues": [{"path": "pytorch_model.bin", "level": "unsafe"}]
-    }  # fmt: skip
+    unsafe.security = {"scansDone": True, "filesWithIssues": [{"path": "pytorch_model.bin", "level": "unsafe"}]}
     unscanned = repository("unscanned")
     unscanned.security = {"scansDone": False}
     nvidia = {
         "producer": {"name": "modelopt", "version": "0.23.0"},
-        "quantization": {"quant_algo": "NVFP4", "kv_cache_quant_algo": "FP8", "group_size": 16,
-                         "exclude_modules": ["lm_head"]},
-    }  # fmt: skip
+        "quantization": {
+            "quant_algo": "NVFP4",
+            "kv_cache_quant_algo": "FP8",
+            "group_size": 16,
+            "exclude_modules": ["lm_head"],
+        },
+    }
     layers = {"model.safetensors": safetensors("U8", w=[16])}
     return [
-        _sharded(), private, disabled, moved, unsafe, unscanned,
+        _sharded(),
+        private,
+        disabled,
+        moved,
+        unsafe,
+        unscanned,
         Repository(id=f"{OWNER}/old-name", commits={}, refs={}, moved_to=moved.id),
-        _gated("gated-auto", "auto"), _gated("gated-manual", "manual"),
-        repository("custom-code", {"config.json": {**TINY, "auto_map": {"AutoModel": "modeling.Made"}},
-                                   "modeling.py": b"class Made: pass\n"}),
+        _gated("gated-auto", "auto"),
+        _gated("gated-manual", "manual"),
+        repository(
+            "custom-code",
+            {
+                "config.json": {**TINY, "auto_map": {"AutoModel": "modeling.Made"}},
+                "modeling.py": b"class Made: pass\n",
+            },
+        ),
         repository("licence-list", cardData={"license": ["mit", "apache-2.0"]}),
         repository("licence-other", cardData={"license": "other", "license_name": "made-up"}),
-        repository("made-from", cardData={
-            "base_model": ["stand-in/sharded", "stand-in/adapter", "stand-in/sharded"],
-            "datasets": ["stand-in/talks", {"not": "a name"}, "x" * 1000]}),
+        repository(
+            "made-from",
+            cardData={
+                "base_model": ["stand-in/sharded", "stand-in/adapter", "stand-in/sharded"],
+                "datasets": ["stand-in/talks", {"not": "a name"}, "x" * 1000],
+            },
+        ),
         repository("made-from-one", cardData={"base_model": "stand-in/sharded", "datasets": 3}),
         repository("licence-tag", tags=["license:mit"]),
-        repository("adapter", {"adapter_config.json": {"base_model_name_or_path": f"{OWNER}/sharded"},
-                               "adapter_model.safetensors": safetensors("F32", a=[8, 8])}, library_name="peft"),
-        repository("diffusers", {"model_index.json": {"_class_name": "FluxPipeline"},
-                                 "transformer/config.json": {"num_layers": 2}},
-                   library_name="diffusers", pipeline_tag="text-to-image"),
-        repository("gguf", {"tiny-q4_k_m.gguf": b"GGUF" + bytes(60)}, library_name="gguf",
-                   gguf={"total": 1000, "architecture": "llama", "context_length": 2048,
-                         "chat_template": "{{ messages }}"}),
+        repository(
+            "adapter",
+            {
+                "adapter_config.json": {"base_model_name_or_path": f"{OWNER}/sharded"},
+                "adapter_model.safetensors": safetensors("F32", a=[8, 8]),
+            },
+            library_name="peft",
+        ),
+        repository(
+            "diffusers",
+            {"model_index.json": {"_class_name": "FluxPipeline"}, "transformer/config.json": {"num_layers": 2}},
+            library_name="diffusers",
+            pipeline_tag="text-to-image",
+        ),
+        repository(
+            "gguf",
+            {"tiny-q4_k_m.gguf": b"GGUF" + bytes(60)},
+            library_name="gguf",
+            gguf={
+                "total": 1000,
+                "architecture": "llama",
+                "context_length": 2048,
+                "chat_template": "{{ messages }}",
+            },
+        ),
         _quantized("bnb", quant_method="bitsandbytes", load_in_4bit=True, bnb_4bit_quant_type="nf4"),
         _quantized("gptq", quant_method="gptq", bits=4, group_size=128, desc_act=False, sym=True),
-        _quantized("compressed", quant_method="compressed-tensors", format="float-quantized",
-                   ignore=["lm_head"], config_groups={"group_0": {"targets": ["Linear"], "weights": {
-                       "num_bits": 8, "type": "float", "strategy": "channel"}}}),
+        _quantized(
+            "compressed",
+            quant_method="compressed-tensors",
+            format="float-quantized",
+            ignore=["lm_head"],
+            config_groups={
+                "group_0": {
+                    "targets": ["Linear"],
+                    "weights": {"num_bits": 8, "type": "float", "strategy": "channel"},
+                }
+            },
+        ),
         repository("nvfp4", {"config.json": TINY, "hf_quant_config.json": nvidia, **layers}),
-    ]  # fmt: skip
+    ]

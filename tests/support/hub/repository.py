@@ -96,11 +96,16 @@ class Repository:
 
     def json(self, commit: Commit, *, blobs: bool, security: bool) -> dict[str, Any]:
         body: dict[str, Any] = {
-            "_id": fake_hash(f"id:{self.id}", 24), "id": self.id, "modelId": self.id, "sha": commit.sha,
-            "private": self.is_private, "disabled": self.is_disabled, **self.metadata,
+            "_id": fake_hash(f"id:{self.id}", 24),
+            "id": self.id,
+            "modelId": self.id,
+            "sha": commit.sha,
+            "private": self.is_private,
+            "disabled": self.is_disabled,
+            **self.metadata,
             "siblings": [file.sibling(blobs=blobs) for file in commit.listed],
             "standInInvented": list(self.invented),
-        }  # fmt: skip
+        }
         if self.gated is not None:
             body["gated"] = self.gated
         if security and self.security is not None:

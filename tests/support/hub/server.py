@@ -135,9 +135,12 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         self.body = self.rfile.read(length)
         asked = Asked(
-            method=self.command, path=unquote(url.path), query=url.query,
-            has_token="Authorization" in self.headers, range=self.headers.get("Range"),
-        )  # fmt: skip
+            method=self.command,
+            path=unquote(url.path),
+            query=url.query,
+            has_token="Authorization" in self.headers,
+            range=self.headers.get("Range"),
+        )
         with self.server.hub.lock:
             self.server.hub.requests.append(asked)
             self.server.hub.at_once += 1

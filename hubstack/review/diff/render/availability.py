@@ -31,9 +31,10 @@ def losses(change: Change) -> Iterator[str]:
         what = count(len(nodes), "node pool or cluster", "node pools and clusters")
         yield f"{what} deleted before the new one exists"
     away = [
-        each for each in change.of(Action.REPLACE)
+        each
+        for each in change.of(Action.REPLACE)
         if each.deletes_first and each.type.startswith("kubernetes:") and each.type.endswith(_SERVING)
-    ]  # fmt: skip
+    ]
     if away:
         yield f"{count(len(away), 'server or service', 'servers and services')} deleted before the new one starts"
 

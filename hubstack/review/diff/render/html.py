@@ -63,14 +63,21 @@ def side_by_side(left: list[str], right: list[str], around: int = 3) -> Iterator
         for tag, a, b, c, d in group:
             olds, news = left[a:b], right[c:d]
             for at in range(max(len(olds), len(news))):
-                yield Pair(left=olds[at] if at < len(olds) else None, right=news[at] if at < len(news) else None,
-                           is_same=tag == "equal")  # fmt: skip
+                yield Pair(
+                    left=olds[at] if at < len(olds) else None,
+                    right=news[at] if at < len(news) else None,
+                    is_same=tag == "equal",
+                )
 
 
 @cache
 def _template() -> Template:
     environment = Environment(
-        loader=PackageLoader("hubstack.review.diff.render", ""), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, finalize=shown_in_page,
-    )  # fmt: skip
+        loader=PackageLoader("hubstack.review.diff.render", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=shown_in_page,
+    )
     return environment.get_template("change.html.jinja")

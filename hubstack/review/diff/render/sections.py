@@ -62,8 +62,9 @@ def report(change: Change, gates: tuple[Tripped, ...] = ()) -> Report:
         rows = tuple((each.side, each.error) for each in change.failures)
         table = Section(title="What failed", columns=("side", "error"), rows=rows)
         sides = " and ".join(each.side for each in change.failures)
-        return Report(title=title, verdict=f"NOT COMPARED: {sides} failed to run.", answers=(), sections=(table,),
-                      blind=BLIND)  # fmt: skip
+        return Report(
+            title=title, verdict=f"NOT COMPARED: {sides} failed to run.", answers=(), sections=(table,), blind=BLIND
+        )
     answers = tuple(_answers(change))
     if gates:
         answers = (("Stopped by", "; ".join(f"{each.gate} ({each.why})" for each in gates)), *answers)
@@ -257,8 +258,12 @@ def _accelerators(change: Change) -> str:
 
 
 def _resource_counts(change: Change) -> str:
-    numbers = [(Action.CREATE, "created"), (Action.UPDATE, "updated in place"), (Action.REPLACE, "replaced"),
-               (Action.DELETE, "deleted")]  # fmt: skip
+    numbers = [
+        (Action.CREATE, "created"),
+        (Action.UPDATE, "updated in place"),
+        (Action.REPLACE, "replaced"),
+        (Action.DELETE, "deleted"),
+    ]
     return ", ".join(f"{len(found):,} {word}" for action, word in numbers if (found := change.of(action)))
 
 
@@ -292,22 +297,33 @@ def _sections(change: Change) -> Iterator[Section]:
         title="Replaced",
         columns=("resource", "kind", "what happens", "because of", "also replaced"),
         rows=tuple(
-            (each.name, _kind(each.type), _happens(each), "; ".join(_because(each)),
-             count(followers[each.urn], "resource") if followers[each.urn] else "")
+            (
+                each.name,
+                _kind(each.type),
+                _happens(each),
+                "; ".join(_because(each)),
+                count(followers[each.urn], "resource") if followers[each.urn] else "",
+            )
             for each in _roots(change)
         ),
-    )  # fmt: skip
+    )
     yield from _model_sections(change)
     yield Section(
         title="Maximum accelerators",
         columns=("region", "accelerator", "provisioning", "before", "after", "quota"),
         rows=tuple(
-            (row.region, row.accelerator, _WAYS.get(row.way, row.way), f"{row.before:,}", f"{row.after:,}",
-             _quota(row.quota, is_over=row.is_over))
+            (
+                row.region,
+                row.accelerator,
+                _WAYS.get(row.way, row.way),
+                f"{row.before:,}",
+                f"{row.after:,}",
+                _quota(row.quota, is_over=row.is_over),
+            )
             for row in change.accelerators
             if row.before != row.after or row.is_over
         ),
-    )  # fmt: skip
+    )
     yield Section(
         title="Access",
         columns=("", "what"),

@@ -37,9 +37,11 @@ secret = gcp.secretmanager.Secret(
     "token", secret_id="token", replication=gcp.secretmanager.SecretReplicationArgs(auto={})
 )
 gcp.secretmanager.SecretVersion(
-    "token", secret=secret.id, secret_data=pulumi.Output.secret("hf_not_for_eyes"),
+    "token",
+    secret=secret.id,
+    secret_data=pulumi.Output.secret("hf_not_for_eyes"),
     opts=pulumi.ResourceOptions(depends_on=[outer], delete_before_replace=False),
-)  # fmt: skip
+)
 cluster = kubernetes.Provider("cluster", kubeconfig=bucket.url.apply(lambda url: f"{{url: {url}}}"))
 kubernetes.core.v1.ConfigMap(
     "facts",
