@@ -227,7 +227,9 @@ def test_a_model_that_fits_nowhere_is_named_with_what_each_cluster_lacks(project
     with pytest.raises(InputError) as caught:
         write_group_places(group_of(project))
     said = str(caught.value)
-    assert re.search(r"models.yaml:\d+:\d+: `deepseek-ai/DeepSeek-R1-0528-Qwen3-8B` fits in no cluster", said)
+    assert re.search(
+        r"models.yaml:\d+:\d+: `deepseek-ai/DeepSeek-R1-0528-Qwen3-8B` does not fit in any cluster", said
+    )
     assert "eu (europe-west1): " in said
     assert "us (europe-west6): " in said
     assert not (project / "examples/sharded/sharded.clusters.yaml").exists(), "nothing is half written"
@@ -280,7 +282,7 @@ def test_a_preview_of_all_is_what_each_registers(project: Path) -> None:
         assert graph == json.loads(golden.golden_path(f"sharded/{cluster}", "graph").read_text())
 
 
-def test_a_model_that_changes_its_cluster_is_shown_as_data_that_is_lost(project: Path) -> None:
+def test_a_model_that_changes_its_cluster_is_one_move_and_its_data_is_named(project: Path) -> None:
     (project / "components").unlink()
     shutil.copytree(PROJECT / "components", project / "components")
     for words in (
@@ -293,7 +295,7 @@ def test_a_model_that_changes_its_cluster_is_shown_as_data_that_is_lost(project:
     done = hubstack(project, "diff", "examples/sharded", "--json")
     said = json.loads(done.stdout)
     assert {cluster: [(m["key"], m["action"]) for m in change["models"]] for cluster, change in said.items()} == {
-        "eu": [("phi-3-5-mini-instruct", "added")],
-        "us": [("phi-3-5-mini-instruct", "removed")],
+        "eu": [("phi-3-5-mini-instruct", "moved")],
+        "us": [("phi-3-5-mini-instruct", "moved")],
     }
     assert "phi-3-5-mini-instruct-weights-bucket" in json.dumps(said["us"])

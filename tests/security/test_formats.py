@@ -67,9 +67,16 @@ def test_where_the_lock_has_no_list_the_loader_leaves_the_same_out() -> None:
 
 
 def test_only_weights_that_are_allowed_as_pickles_are_staged_as_such() -> None:
-    pickled = llama(files=(file("config.json"), file("pytorch_model.bin", 2_000_000_000), file("tokenizer.pkl")))
+    pickled = llama(
+        files=(
+            file("config.json"),
+            file("pytorch_model.bin", 2_000_000_000),
+            file("tokenizer.pkl"),
+            file("tokenizer.json"),
+        )
+    )
     staged = {each.path for each in plan_one(pickled, allow_pickle=True).weights.files}
-    assert staged == {"config.json", "pytorch_model.bin"}
+    assert staged == {"config.json", "pytorch_model.bin", "tokenizer.json"}
     assert not set(UNSAFE_FILES) & set(choose_files(pickled).exclude)
 
 
