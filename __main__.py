@@ -30,11 +30,10 @@ secrets = pulumi.Config("hubstack")
 
 
 async def program() -> None:
-    """Register the fleet; wait until it is.
+    """Register the fleet and wait until it is registered.
 
-    The wait is for speed. A program that ends at once leaves the SDK to look at every output that is open, each
-    time one comes: thirty thousand for 200 models. After it the SDK waits for the registrations first
-    (pulumi/runtime/stack.py of 3.272.0, read 2026-11-25; figures in docs/concepts/scale.md).
+    Without the wait the SDK re-examines every open output each time one resolves, 30,000 for 200 models
+    (pulumi/runtime/stack.py of 3.272.0; figures in docs/concepts/scale.md).
     """
     fleet = Fleet(
         "fleet",

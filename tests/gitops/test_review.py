@@ -10,6 +10,8 @@ import pytest
 
 from tests.support.pull_requests import BGE, QUICKSTART, Repository, make_repository
 
+pytestmark = pytest.mark.slow
+
 MAX_COMMENT = 65_536
 """Characters of a comment on GitHub."""
 LIST = f"{QUICKSTART}/models.yaml"

@@ -21,6 +21,8 @@ from tests.identity.oracle import Outcome, judge, label, outcome, pairs
 from tests.identity.sides import ADDED, EDITED, Side, renamed_key, side
 from tests.support.golden import EXAMPLES, golden_path
 
+pytestmark = pytest.mark.slow
+
 L4 = {"g2-standard-4-spot-16bc01-nodes", "g2-standard-4-on-demand-fe7848-nodes"}
 """Pools that may grow to more nodes with one more model, or fewer with one less."""
 BOARD = "observability-stack"

@@ -20,6 +20,8 @@ import pytest
 from tests.support.hub import TOKENS, StandIn, invented_collections, invented_repositories, real_repositories
 from tests.support.project import PROJECT, copy_project
 
+pytestmark = pytest.mark.slow
+
 GUIDE = PROJECT / "docs"
 PAGES = sorted(
     str(path.relative_to(GUIDE))

@@ -23,6 +23,8 @@ from hubstack.hub.remote import write_lock
 from tests.support.hub import StandIn
 from tests.support.hub.invented import TINY, commit, repository
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(__file__).resolve().parents[3]
 MODELS, SEED = 6, 7
 SERVER = """

@@ -20,6 +20,8 @@ from hubstack.review.preview import Graph, Resource
 from hubstack.review.preview.files import graph_files
 from tests.support.pull_requests import PULL_REQUESTS, QUICKSTART, PullRequest, Repository, make_repository
 
+pytestmark = pytest.mark.slow
+
 UNJUDGED = {"change", "warning", "unpriced"}
 
 

@@ -20,6 +20,8 @@ from hubstack.review.preview import Graph, Resource, preview
 from hubstack.review.preview.trace import trace
 from tests.support.golden import EXAMPLES, environment
 
+pytestmark = pytest.mark.slow
+
 Row = tuple[str, str]
 
 
