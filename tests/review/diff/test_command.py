@@ -67,7 +67,7 @@ def test_the_same_on_both_sides_is_no_change_and_no_token_reaches_a_side(reposit
     program.write_text(program.read_text() + "\nimport os\nassert 'HF_TOKEN' not in os.environ\n")
     done = diff(repository, QUICKSTART, "--fail-on", "change", HF_TOKEN="hf_not_for_eyes")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "NO CHANGE" in done.stdout
+    assert "cost unchanged; 1 file of the program, policy or pipelines" in done.stdout
 
 
 @pytest.mark.parametrize("reference", ["no-such-branch", "--upload-pack=x"])

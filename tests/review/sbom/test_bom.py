@@ -132,7 +132,10 @@ def test_nothing_is_said_that_the_lock_does_not_hold() -> None:
 
 def test_hostile_names_stay_texts() -> None:
     facts = llama(
-        files=(*FILES, file("<script>.json")), base_models=("a b/../c", "x"), datasets=('"; drop',), license="<b>"
+        files=(*FILES, file("tokenizer.json"), file("<script>.json")),
+        base_models=("a b/../c", "x"),
+        datasets=('"; drop',),
+        license="<b>",
     )
     assert model_of(bill(facts))["licenses"][0]["license"]["name"] == "<b>"
 
