@@ -90,7 +90,7 @@ def opens(folder: Path, example: str, command: str) -> dict[int, Counter[str]]:
 def test_a_command_opens_each_input_once_in_each_process(tmp_path: Path, command: str) -> None:
     seen = opens(tmp_path, "sharded/eu", command)
     assert len(seen) >= PROCESSES.get(command, 1), "the processes that a command starts are counted too"
-    # `diff` reads the settings of both sides once more by itself: a pull request's program is not asked what it guards.
+    # `diff` also reads the settings by itself: a pull request's program is not asked what it guards.
     most = 2 if command == "diff" else 1
     again = {path: count for each in seen.values() for path, count in each.items() if count > most}
     assert not again
