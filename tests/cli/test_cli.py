@@ -201,7 +201,7 @@ def test_a_hub_that_cannot_be_reached_leaves_the_lock_as_it_was(project: Path) -
 def test_explain_is_short_and_has_every_term_and_step() -> None:
     shown = hubstack("explain", "examples/fleet", "qwen3-8b").stdout
     assert len(shown.splitlines()) <= 65
-    for word in ("runtime", "graphs", "outside", "visible", "at most: ", "on-demand", "a2-highgpu-2g", "not 1 x "):
+    for word in ("runtime", "graphs", "reserved", "visible", "at most: ", "on-demand", "a2-highgpu-2g", "not 1 x "):
         assert word in shown
     bars = [line for line in shown.splitlines() if line.startswith(("weights ", "KV cache"))]
     assert any("█" in line for line in bars)
@@ -249,7 +249,7 @@ def test_a_refused_model_hides_no_other(project: Path) -> None:
     assert done.returncode == 2, done.stdout
     assert "`acme/not-locked` is not in the lock" in done.stderr
     assert "qwen3-4b-instruct-2507" in done.stdout, "the others are shown"
-    assert "1 model is refused and not in this plan" in done.stdout
+    assert "1 model is invalid and not in this plan" in done.stdout
     told = json.loads(hubstack("plan", "dev", "--json", cwd=project).stdout)
     assert (len(told["models"]), len(told["refused"])) == (3, 1)
     assert hubstack("preview", "dev", cwd=project).returncode == 2, "nothing is deployed of half a list"

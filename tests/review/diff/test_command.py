@@ -91,4 +91,4 @@ def test_a_file_named_like_the_base_hides_nothing(repository: Repository) -> Non
     assert "NO CHANGE" in by_file.stdout
     both = diff(repository, QUICKSTART, "--base-file", base, "--against", "HEAD")
     assert both.returncode == 2
-    assert "give one" in both.stderr
+    assert "mutually exclusive" in both.stderr

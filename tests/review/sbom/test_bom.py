@@ -127,7 +127,7 @@ def test_nothing_is_said_that_the_lock_does_not_hold() -> None:
     assert "pedigree" not in one
     assert "components" not in one
     assert "datasets" not in one["modelCard"]["modelParameters"]
-    assert any("lists none" in each["value"] for each in one["properties"])
+    assert any("not in the lock" in each["value"] for each in one["properties"])
 
 
 def test_hostile_names_stay_texts() -> None:
