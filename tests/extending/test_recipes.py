@@ -260,7 +260,7 @@ def test_a_platform(copy: Copy) -> None:
         server = pulumi.ComponentResource("hubstack:acme:Acme", model.key, None, parts.google)
         return ManagedModel(server, pulumi.Output.from_input("https://acme.example/v1"))
 """
-    said = '    """Register one model; return None for a model of GKE."""'
+    said = '    """Register a model; return None if it runs on GKE."""'
     copy.after("components/pulumi_hubstack/managed_models.py", said, registered.strip("\n"))
     plan = copy.plan(platform="acme")
     (model,) = plan["models"]

@@ -29,5 +29,5 @@ def test_a_release_takes_every_fragment_in_the_order_of_kinds(tmp_path: Path) ->
 
 def test_a_fragment_of_an_unknown_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.nice.md").write_text("x")
-    with pytest.raises(ValueError, match=r"a\.nice\.md: name it NAME\.KIND\.md"):
+    with pytest.raises(ValueError, match=r"a\.nice\.md: must be named NAME\.KIND\.md"):
         changelog.fragments(tmp_path)

@@ -388,7 +388,7 @@ PULL_REQUESTS = (
         name="sets a budget",
         edit=lambda repo: repo.edit(CONFIG, ("config:\n", "config:\n  hubstack:budget: 5000\n")),
         is_free=True,
-        says=("NO CHANGE",),
+        says=("cost unchanged",),
     ),
     PullRequest(name="protects the cluster", edit=protect, updated={"cluster-gke"}, is_free=True),
     PullRequest(
@@ -432,7 +432,7 @@ PULL_REQUESTS = (
         | IN_NAMESPACE
         | objects(*KEYS)
         | {name for key in KEYS for name in stored(key) if not name.endswith("bucket")},
-        gates={"replace", "data"},
+        gates={"replace", "data", "reach"},
         says=("metadata.namespace: models -&gt; inference",),
     ),
     PullRequest(
@@ -463,7 +463,7 @@ PULL_REQUESTS = (
         name="another project",
         edit=lambda repo: repo.edit(CONFIG, ("acme-models-quickstart", "acme-models-elsewhere")),
         is_free=True,
-        gates={"replace", "data"},
+        gates={"replace", "data", "protection", "reach"},
         replaced=NETWORK
         | CLUSTER
         | objects(*KEYS)

@@ -127,4 +127,4 @@ def test_a_profile_beside_hours_a_day_is_a_contradiction() -> None:
     text = f"traffic: {{requests_per_second: 1, input_tokens: 9, hours_per_day: 8, profile: [{profile}]}}"
     with pytest.raises(InputError) as refused:
         parse_request(f"models:\n- id: acme/model\n  {text}\n", "models.yaml")
-    assert "both say when requests come" in refused.value.problems[0].message
+    assert "cannot be combined" in refused.value.problems[0].message

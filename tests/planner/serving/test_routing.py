@@ -65,14 +65,17 @@ def test_a_canary_may_have_more_replicas(tmp_path: Path) -> None:
         ("models: [{id: a/b, canary: {revision: x}}]", "`weight` is missing"),
         ("models: [{id: a/b, canary: {revision: x, weight: 0}}]", "canary.weight` must be at least 1, not `0`"),
         ("models: [{id: a/b, canary: {revision: x, weight: 100}}]", "canary.weight` must be at most 99, not `100`"),
-        ("models: [{id: a/b, canary: {revision: 'a b', weight: 1}}]", "a branch, a tag or a 40-digit commit"),
+        (
+            "models: [{id: a/b, canary: {revision: 'a b', weight: 1}}]",
+            "use a branch, a tag or a 40-character commit hash",
+        ),
         ("models: [{id: a/b, canary: {revision: x, wait: 1}}]", "did you mean `weight`?"),
         ("models: [{id: a/b, canary: 10}]", "canary` must be a mapping"),
         (
             f"models: [{{id: a/b, name: chat, {CANARY}}}, {{id: a/c, name: chat-canary}}]",
             "needs the key `chat-canary`, which a model uses",
         ),
-        (f"models: [{{id: a/b, name: {'x' * 34}, {CANARY}}}]", "may have 33 characters, not 34"),
+        (f"models: [{{id: a/b, name: {'x' * 34}, {CANARY}}}]", "at most 33 characters"),
     ],
 )
 def test_a_wrong_canary_is_refused_at_its_place(tmp_path: Path, text: str, why: str) -> None:

@@ -19,7 +19,7 @@ from tests.support.project import PROJECT, copy_project
 
 
 def check(*arguments: str, cwd: Path = PROJECT) -> subprocess.CompletedProcess[str]:
-    env = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    env = {**os.environ, "PYTHONPATH": str(PROJECT), "COLUMNS": "200"}
     done = subprocess.run(  # noqa: PLW1510  the exit code is what is tested
         [sys.executable, "-m", "hubstack", "check", *arguments],
         cwd=cwd,
@@ -155,7 +155,7 @@ def test_what_somebody_opens_in_a_component_is_found(project: Path) -> None:
 
 def test_without_a_pack_it_says_what_was_not_judged(project: Path) -> None:
     shutil.rmtree(project / "policy")
-    told = report(project, 0)
+    told = report(project, 1)
     assert any("policy/judge.py does not exist" in note for note in told["notes"])
     assert told["resources_judged"] == 0
 

@@ -86,10 +86,13 @@ REFUSED = {
         "policy.yaml:2:12: unknown rule `scan-clean`",
         "`HS005`",
     ),
-    "waivers:\n  - {rule: HS004, until: 2027-01-31, why: x}": ("`owner` is missing", "an e-mail address"),
-    "waivers:\n  - {rule: HS004, owner: ada, until: 2027-01-31, why: x}": ("`waivers.owner`", "an e-mail address"),
+    "waivers:\n  - {rule: HS004, until: 2027-01-31, why: x}": ("`owner` is missing", "the owner's e-mail address"),
+    "waivers:\n  - {rule: HS004, owner: ada, until: 2027-01-31, why: x}": (
+        "`waivers.owner`",
+        "the owner's e-mail address",
+    ),
     "waivers:\n  - {rule: HS004, owner: a@b.c, until: soon, why: x}": ("`waivers.until`", "`2027-01-31`"),
-    "waivers:\n  - {rule: HS004, owner: a@b.c, until: 2027-01-31}": ("`why` is missing", "say why"),
+    "waivers:\n  - {rule: HS004, owner: a@b.c, until: 2027-01-31}": ("`why` is missing", "explain why"),
     "waivers:\n  - {rule: HS004, model: a, resource: b, owner: a@b.c, until: 2027-01-31, why: x}": (
         "policy.yaml:2:5",
         "write two separate waivers",

@@ -233,7 +233,7 @@ def pids(folder: Path) -> list[int]:
 
 
 def test_a_program_that_is_stopped_takes_what_it_started_with_it(tmp_path: Path) -> None:
-    with pytest.raises(PreviewError, match="was stopped after 3 seconds without progress: it did not end"):
+    with pytest.raises(PreviewError, match="was stopped after 3 seconds without progress: it did not exit"):
         preview(small_project(tmp_path, SLEEPER), stack="dev", timeout_seconds=3)
     assert not any(is_running(pid) for pid in pids(tmp_path))
 

@@ -89,7 +89,7 @@ def test_a_script_is_written_as_lines() -> None:
 
 
 def test_two_resources_of_one_file_are_refused() -> None:
-    with pytest.raises(PreviewError, match="two resources would be written to kubernetes/namespaces/models"):
+    with pytest.raises(PreviewError, match="two resources map to the file kubernetes/namespaces/models"):
         files(
             config_map("a", {}),
             resource(
