@@ -47,7 +47,7 @@ def hub() -> Iterator[str]:
 
 def run(line: str, project: Path, hub: str) -> str:
     words = shlex.split(line, comments=True)
-    env = {**os.environ, "HF_ENDPOINT": hub, "PYTHONPATH": str(PROJECT)}
+    env = {**os.environ, "HF_ENDPOINT": hub, "PYTHONPATH": str(PROJECT), "COLUMNS": "200"}
     env.pop("HF_TOKEN", None)
     if words[0].startswith("HF_TOKEN="):
         env["HF_TOKEN"] = FULL_ACCESS
