@@ -9,14 +9,24 @@ required, what excludes what, what the server fills in, what replaces, and the f
 """
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from benchmarks.replacement_facts import FILES, MORE, called, clean, entries, inside, own, pulumi_path, schema
+from benchmarks.replacement_facts import (
+    FILES,
+    MORE,
+    called,
+    clean,
+    entries,
+    inside,
+    own,
+    pulumi_path,
+    schema,
+    source,
+)
 
 TABLE = Path(__file__).resolve().parents[1] / "proof" / "engine" / "google_schema.yaml"
 RULES = {"conflicts": "ConflictsWith", "one_of": "ExactlyOneOf", "any_of": "AtLeastOneOf", "with": "RequiredWith"}
@@ -122,10 +132,7 @@ def main(arguments: list[str]) -> None:
     folder, commit = arguments[0], arguments[1]
 
     def read(name: str) -> str:
-        path = f"{commit}:google-beta/services/{name}"
-        return subprocess.run(
-            ["git", "--git-dir", folder, "show", path], check=True, capture_output=True, text=True
-        ).stdout
+        return source(folder, commit, name)
 
     more = "".join(clean(read(name)) for name in MORE)
     table = {kind: row(kind, clean(read(name)), more, read(name)) for kind, name in sorted(FILES.items())}

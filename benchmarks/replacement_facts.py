@@ -185,16 +185,18 @@ def row(kind: str, text: str, more: str) -> dict[str, Any]:
     return line
 
 
+def source(folder: str, commit: str, name: str) -> str:
+    """Return a file of the provider's services at a commit."""
+    path = f"{commit}:google-beta/services/{name}"
+    command = ["git", "--git-dir", folder, "show", path]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
 def main(arguments: list[str]) -> None:
     folder, commit = arguments[0], arguments[1]
 
     def read(name: str) -> str:
-        path = f"{commit}:google-beta/services/{name}"
-        return clean(
-            subprocess.run(
-                ["git", "--git-dir", folder, "show", path], check=True, capture_output=True, text=True
-            ).stdout
-        )
+        return clean(source(folder, commit, name))
 
     more = "".join(read(name) for name in MORE)
     table = {kind: row(kind, read(name), more) for kind, name in sorted(FILES.items())}

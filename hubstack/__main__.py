@@ -36,7 +36,7 @@ def main() -> None:
     except MemoryError:
         code = 2
         _say("out of memory: raise the limit (`ulimit -v`), or give the machine more")
-    except (OSError, RecursionError, RuntimeError) as error:
+    except (OSError, RuntimeError) as error:
         # A path that no system call takes: too long, a loop of links, a file system that is read-only.
         if isinstance(error, RuntimeError) and "Symlink loop" not in str(error):
             raise
@@ -62,7 +62,7 @@ def _open_streams() -> None:
             stream.reconfigure(errors="backslashreplace" if "utf" in str(stream.encoding).lower() else "replace")
 
 
-def _sentence(error: OSError | RecursionError | RuntimeError) -> str:
+def _sentence(error: OSError | RuntimeError) -> str:
     if isinstance(error, OSError):
         place = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
         return f"{place}{error.strerror or error}"
