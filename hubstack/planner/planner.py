@@ -27,6 +27,7 @@ from hubstack.planner.engines.spec import EngineChoice, Refusal
 from hubstack.planner.inputs import StackInputs
 from hubstack.planner.managed.managed import Surveyors, compare_with_cloud_run, make_surveyors, plan_managed
 from hubstack.planner.model.geometry import Geometry, read_geometry
+from hubstack.planner.model.gguf import with_header
 from hubstack.planner.model.weights import ChosenFiles, WeightsSize, choose_files, weights_size
 from hubstack.planner.model_plan import Draft, assemble, loadable, why_nothing
 from hubstack.planner.placement.candidates import Candidate, Surveyor
@@ -349,6 +350,7 @@ def _unknown_words(model: ModelRequest, catalog: Catalog, target: StackSettings)
 
 def _draft(request: ModelRequest, facts: ModelFacts, catalog: Catalog, surveyor: Surveyor) -> Draft | list[Problem]:
     chosen = choose_files(facts, gguf_file=request.file, code=request.trust_remote_code)
+    facts = with_header(facts, chosen)
     geometry = read_geometry(facts)
     choice = choose_engine(request, facts, geometry, chosen, catalog)
     if not isinstance(choice, EngineChoice):

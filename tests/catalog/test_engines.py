@@ -39,15 +39,17 @@ def test_every_engine_that_plans_may_name_has_a_row(catalog):
         ("tei", "a100-40gb", "ghcr.io/huggingface/text-embeddings-inference:1.9.4"),
         ("tei", "h200-141gb", "ghcr.io/huggingface/text-embeddings-inference:hopper-1.9.4"),
         ("tei", "gb300", None),
-        ("llama-cpp", "l4", "ghcr.io/ggml-org/llama.cpp:server-cuda13"),
+        ("llama-cpp", "l4", "ghcr.io/ggml-org/llama.cpp:server-cuda13-b11206"),
     ],
 )
 def test_an_engine_has_an_image_only_where_it_is_built_for_the_accelerator(catalog, engine, accelerator, image):
     assert catalog.engine(engine).image_for(accelerator) == image
 
 
-def test_an_engine_without_a_numbered_tag_has_no_version(catalog):
-    assert [row.id for row in catalog.engines.values() if row.version is None] == ["llama-cpp"]
+def test_every_engine_is_pinned_to_a_release_that_its_tag_names(catalog):
+    for row in catalog.engines.values():
+        assert row.version
+        assert all(row.version in image.image for image in row.images), row.id
 
 
 def test_experimental_images_are_marked(catalog):

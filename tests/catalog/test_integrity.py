@@ -166,7 +166,7 @@ def test_a_planted_contradiction_is_found(copy, file, old, new, complaint):
             "name: g2-standard-4",
             "duplicate name `g2-standard-4` in the catalogue",
         ),
-        ("engines.yaml", "  pin: none\n", "", "set either `version` or `pin: none`"),
+        ("engines.yaml", "  version: b11206\n", "", "set either `version` or `pin: none`"),
         ("accelerators.yaml", "- id: t4", "- idd: t4", "accelerators 1: `id` is missing"),
         ("zones.yaml", "\nzones:\n", "\nzones: [\n", "zones.yaml:6:1: is not YAML"),
     ],

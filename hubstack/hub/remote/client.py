@@ -94,6 +94,11 @@ class HubClient:
         except EntryNotFoundError:
             return None
 
+    async def read_start(self, repo_id: str, commit: str, path: str, size: int) -> bytes:
+        """Return the first bytes of a file at a commit, by a range request; servers may ignore the range."""
+        url = hf_hub_url(repo_id, path, revision=commit, endpoint=self._endpoint)
+        return await self._ask(url, lambda response: response.content, limit=size, may_leave=True, is_start=True)
+
     async def _facts(self, path: str, repo_id: str, query: str) -> dict[str, Any]:
         validate_repo_id(repo_id)
         return await self._data(f"{self._endpoint}/api/models/{path}?{query}")
@@ -104,13 +109,27 @@ class HubClient:
         )
 
     async def _ask(
-        self, url: str, read: Callable[[httpx.Response], _T], *, limit: int, may_leave: bool = False
+        self,
+        url: str,
+        read: Callable[[httpx.Response], _T],
+        *,
+        limit: int,
+        may_leave: bool = False,
+        is_start: bool = False,
     ) -> _T:
-        """Send a request, with retries, until there is a usable response."""
+        """Send a request, with retries, until there is a usable response.
+
+        Args:
+            url: the address.
+            read: converts the response.
+            limit: maximum number of bytes.
+            may_leave: whether a redirect may lead to another host.
+            is_start: whether to request only the first `limit` bytes.
+        """
 
         async def once() -> _T:
             await self._pace.turn()
-            response = await self._get(url, limit=limit, may_leave=may_leave)
+            response = await self._get(url, limit=limit, may_leave=may_leave, is_start=is_start)
             if response.status_code < 500 and response.status_code != 429:
                 self._pace.answered()
             if (asked := _asked_wait_seconds(response)) is not None:
@@ -140,15 +159,17 @@ class HubClient:
                 return 0
         return own
 
-    async def _get(self, url: str, *, limit: int, may_leave: bool) -> httpx.Response:
+    async def _get(self, url: str, *, limit: int, may_leave: bool, is_start: bool) -> httpx.Response:
         """Return the response with its body, following permitted redirects."""
         silence = self._pace.patience.silence_seconds
-        request = self._session.build_request("GET", url, headers=self._headers, timeout=silence)
+        # A compressed response would count other bytes than the file's.
+        asked = {"Range": f"bytes=0-{limit - 1}", "Accept-Encoding": "identity"} if is_start else {}
+        request = self._session.build_request("GET", url, headers={**self._headers, **asked}, timeout=silence)
         for _ in range(MAX_REDIRECTS + 1):
             response = await self._session.send(request, stream=True, follow_redirects=False)
             try:
                 if response.next_request is None:
-                    return await _whole(response, limit)
+                    return await _whole(response, limit, is_start=is_start)
             finally:
                 await response.aclose()
             self._check_redirect(response.next_request.url, may_leave=may_leave)
@@ -165,11 +186,14 @@ class HubClient:
             raise AnswerError(f"has a file that is redirected to {to.host} over plain {to.scheme}")
 
 
-async def _whole(response: httpx.Response, limit: int) -> httpx.Response:
-    """Return the response with its body; never reads more than the limit."""
+async def _whole(response: httpx.Response, limit: int, *, is_start: bool) -> httpx.Response:
+    """Return the response with its body, or its start; never reads more than the limit."""
     body = bytearray()
     async for chunk in response.aiter_bytes():
         body += chunk
+        if is_start and len(body) >= limit:
+            del body[limit:]
+            break
         if len(body) > limit:
             raise AnswerError(f"returned more than {limit:,} bytes")
     coding = {"content-encoding", "content-length", "transfer-encoding"}

@@ -3,9 +3,9 @@
 
 Owns which requests a model needs, at most six: its info, config.json at the commit, tokenizer_config.json and
 NVIDIA's quantization file if listed, the index of weights if their names do not show that all exist, and the
-default branch's commit if another revision was requested. Fewer are not enough: the Hub returns sizes and hashes
-only without `expand`, and only two fields of config.json. Without the config, a model needs its info and, if gated,
-an access check.
+default branch's commit if another revision was requested. A GGUF repository also needs the start of one file of
+each model. Fewer are not enough: the Hub returns sizes and hashes only without `expand`, and only two fields of
+config.json. Without the config, a model needs its info and, if gated, an access check.
 """
 
 import asyncio
@@ -21,8 +21,10 @@ from huggingface_hub.utils import (
 
 from hubstack.files.errors import HubError
 from hubstack.hub.facts import ModelFacts
+from hubstack.hub.gguf_files import first_parts
 from hubstack.hub.parts import INDEX, describe, loaded_weights, missing_parts, needs_index, unlisted_parts
 from hubstack.hub.remote.client import HubClient
+from hubstack.hub.remote.gguf_header import WINDOWS, HeaderError, TooShortError, read_header
 from hubstack.hub.remote.mapping import Answers, commit_of, to_facts
 from hubstack.hub.remote.mistral_params import config_of_params
 from hubstack.hub.remote.pace import Pace, Patience
@@ -35,6 +37,9 @@ Asked = tuple[str, str]
 _MISTRAL_FILE = "params.json"
 _TOKENIZER_FILE = "tokenizer_config.json"
 _NOT_SERVED = frozenset({404, 410, 501})
+_NO_RANGE = 416
+_MOST_HEADERS = 8
+"""Models of one repository whose GGUF headers are read: file names are untrusted input."""
 _QUANTIZATION_FILE = "hf_quant_config.json"
 _DEFAULT_BRANCH = "main"
 
@@ -217,6 +222,7 @@ async def _fetch(client: HubClient, repo_id: str, revision: str, *, with_config:
         params = await client.read_json(info.id, commit, _MISTRAL_FILE, listed[_MISTRAL_FILE])
         config = config_of_params(params or {})
     tokenizer = await _read_tokenizer(client, info.id, commit, listed)
+    headers = await _read_headers(client, info.id, commit, listed)
     return to_facts(
         Answers(
             asked_id=repo_id,
@@ -225,6 +231,7 @@ async def _fetch(client: HubClient, repo_id: str, revision: str, *, with_config:
             config=config or {},
             tokenizer=tokenizer,
             modelopt=modelopt or {},
+            gguf_headers=headers,
             counts_are_of_commit=is_default or await client.default_commit(info.id) == commit,
         )
     )
@@ -242,3 +249,32 @@ async def _read_tokenizer(
         if error.response.status_code in _NOT_SERVED:
             return None
         raise
+
+
+async def _read_headers(
+    client: HubClient, repo_id: str, commit: str, listed: Mapping[str, RepoSibling]
+) -> dict[str, dict[str, Any]]:
+    """Return the header of one GGUF file of each model, without those that cannot be fetched or read."""
+    models = first_parts(listed)
+    found: dict[str, dict[str, Any]] = {}
+    for paths in list(models.values())[:_MOST_HEADERS]:
+        header = await _read_header(client, repo_id, commit, paths[0])
+        if header:
+            found[paths[0]] = header
+    return found
+
+
+async def _read_header(client: HubClient, repo_id: str, commit: str, path: str) -> dict[str, Any] | None:
+    for size in WINDOWS:
+        try:
+            content = await client.read_start(repo_id, commit, path, size)
+            return read_header(content, is_whole=len(content) < size or size == WINDOWS[-1])
+        except TooShortError:
+            continue
+        except HeaderError:
+            return None
+        except HfHubHTTPError as error:
+            if error.response.status_code in {*_NOT_SERVED, _NO_RANGE}:
+                return None
+            raise
+    return None

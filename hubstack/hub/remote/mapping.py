@@ -41,6 +41,8 @@ class Answers:
     """tokenizer_config.json at the commit; None if missing."""
     modelopt: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """hf_quant_config.json at the commit, as in NVIDIA's repositories; empty if missing."""
+    gguf_headers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    """Header of one GGUF file of each model, by path; empty if there is none."""
     counts_are_of_commit: bool = False
     """Whether the parameter counts apply to this commit: the Hub counts the default branch only."""
 
@@ -65,6 +67,8 @@ def to_facts(answers: Answers) -> ModelFacts:
     card: Mapping[str, Any] = info.card_data.to_dict() if info.card_data else {}
     counts = info.safetensors if answers.counts_are_of_commit else None
     gguf = keep_gguf(cast("dict[str, Any]", info.gguf or {}))  # pyright: ignore[reportUnknownMemberType]
+    if answers.gguf_headers:
+        gguf["headers"] = answers.gguf_headers
     transformers = info.transformers_info
     tokenizer = _tokenizer(answers)
     facts = ModelFacts(

@@ -4,15 +4,27 @@
 from hubstack.kinds import EngineKind
 from hubstack.plan import ApiKey
 from hubstack.planner.engines import arguments
-from hubstack.planner.engines.spec import EngineSpec, Serving, Unassigned
+from hubstack.planner.engines.spec import Answer, EngineSpec, Refusal, Serving, Unassigned
+from hubstack.planner.engines.tasks import EMBED, GENERATE, RANK
 from hubstack.planner.memory.engine_memory import llama_cpp_terms
 from hubstack.planner.memory.workload import EngineMemory
 from hubstack.planner.model.weights import WeightsFormat, vision_part
 from hubstack.planner.placement.offers import host_memory_bytes
 
 
-def _takes(model: Unassigned) -> str | None:
-    return "the weights are GGUF, which llama.cpp serves" if model.chosen.format is WeightsFormat.GGUF else None
+def _takes(model: Unassigned) -> Answer:
+    """Return why llama.cpp serves a GGUF model, or a refusal for tasks that its server does not have."""
+    if model.chosen.format is not WeightsFormat.GGUF:
+        return None
+    cannot = _cannot(model)
+    return Refusal(why=cannot) if cannot else "the weights are GGUF, which llama.cpp serves"
+
+
+def _cannot(model: Unassigned) -> str | None:
+    task = model.facts.pipeline_tag
+    if task is None or task in GENERATE | EMBED | RANK:
+        return None
+    return f"has the task {task} and GGUF weights, but llama.cpp's server only generates, embeds and reranks text"
 
 
 RESIDENT_BYTES = 4 * 1024**3
@@ -28,9 +40,19 @@ def _args(serving: Serving) -> tuple[str, ...]:
     """
     memory = host_memory_bytes(serving.shape.machine, serving.shape.host_share)
     cache_mib = max(0, memory - RESIDENT_BYTES) // 2 // 1024**2
-    vision = vision_part(serving.facts)
+    vision = vision_part(serving.facts, serving.model_path)
     projector = ("--mmproj", f"{serving.model_dir}/{vision.path}") if vision else ()
-    return (*arguments.of_row(serving), "--cache-ram", str(min(MAX_CACHE_MIB, cache_mib)), *projector)
+    cache = ("--cache-ram", str(min(MAX_CACHE_MIB, cache_mib)))
+    return (*arguments.of_row(serving), *cache, *_text_flags(serving), *projector)
+
+
+def _text_flags(serving: Serving) -> tuple[str, ...]:
+    """Return what embedding and reranking need: their endpoint, and a batch that holds a whole text."""
+    if not serving.choice.pooling:
+        return ()
+    tokens = str(serving.load.batch_tokens)
+    mode = "--reranking" if serving.choice.ranks else "--embeddings"
+    return (mode, "--batch-size", tokens, "--ubatch-size", tokens)
 
 
 SPEC = EngineSpec(
@@ -43,4 +65,5 @@ SPEC = EngineSpec(
     api_key=ApiKey(variable="LLAMA_API_KEY"),
     start_seconds=60,
     args=_args,
+    cannot=_cannot,
 )

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from hubstack.plan import MemoryTerm
 from hubstack.planner.memory.kv_cache import has_static_state, state_bytes
-from hubstack.planner.memory.workload import Device, Load
+from hubstack.planner.memory.workload import MAX_NUM_BATCHED_TOKENS, Device, Load
 from hubstack.planner.model.geometry import Geometry
 
 GIB = 1024**3
@@ -74,10 +74,14 @@ def tei_terms(_weights_bytes: int, geometry: Geometry, device: Device, load: Loa
     yield MemoryTerm(name="activation", size_bytes=size, how=how)
 
 
-def llama_cpp_terms(weights_bytes: int, geometry: Geometry, _device: Device, _load: Load) -> Iterator[MemoryTerm]:
+def llama_cpp_terms(weights_bytes: int, geometry: Geometry, _device: Device, load: Load) -> Iterator[MemoryTerm]:
     """Yield llama.cpp's compute buffers, plus a guess for the KV cache if the number of layers is unknown."""
     if geometry.layers:
-        yield MemoryTerm(name="runtime", size_bytes=GIB, how="1 GiB of compute buffers")
+        hidden, ffn = geometry.hidden or 0, geometry.ffn or 0
+        more = max(0, load.batch_tokens - MAX_NUM_BATCHED_TOKENS)
+        size = GIB + more * 4 * (8 * hidden + 2 * ffn)
+        widths = f" + {more:,} tokens x 4 B x (8 x {hidden:,} + 2 x {ffn:,})" if more else ""
+        yield MemoryTerm(name="runtime", size_bytes=size, how=f"1 GiB of compute buffers{widths}")
         return
     size = weights_bytes // 4 + GIB
     how = "a quarter of the weights + 1 GiB: the lock does not say how many layers it has, so the cache is a guess"

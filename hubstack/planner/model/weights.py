@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any, cast
 
 from hubstack.hub.facts import FileFacts, ModelFacts
+from hubstack.hub.gguf_files import first_parts, is_projector, model_of
 from hubstack.hub.parts import PART
 from hubstack.hub.unquantized import EVERY_LAYER, fold_modules
 from hubstack.planner.model.geometry import Geometry
@@ -127,7 +128,7 @@ def choose_files(  # noqa: PLR0911  one return a format
     wanted = [file for file in facts.files if not _matches(file.path, OTHER_COPIES)]
     ggufs = tuple(file for file in wanted if fnmatchcase(file.path, "*.gguf"))
     if gguf_file and ggufs:
-        return _choose_gguf(ggufs, gguf_file, vision_part(facts))
+        return _choose_gguf(ggufs, gguf_file, facts)
     never = ("*.safetensors", "*.gguf", *UNSAFE_FILES, *(() if code else CODE_FILES))
     copies = _folders_of_copies(wanted)
     side = tuple(
@@ -142,7 +143,7 @@ def choose_files(  # noqa: PLR0911  one return a format
         (WeightsFormat.PICKLE, "*.pt"),
     ):
         if kind is WeightsFormat.GGUF and ggufs:
-            return _choose_gguf(ggufs, gguf_file, vision_part(facts))
+            return _choose_gguf(ggufs, gguf_file, facts)
         # Engines load the files next to config.json. Only sentence-transformers' numbered folders contain layers;
         # other folders contain training checkpoints.
         found = tuple(f for f in wanted if fnmatchcase(f.path, pattern) and _folder(f.path) not in copies)
@@ -248,33 +249,42 @@ def _one_copy(found: tuple[FileFacts, ...], facts: ModelFacts) -> tuple[FileFact
     return tuple(file for file in found if file.path not in left_out)
 
 
-def _choose_gguf(found: tuple[FileFacts, ...], asked: str | None, vision: FileFacts | None) -> ChosenFiles:
+def _choose_gguf(found: tuple[FileFacts, ...], asked: str | None, facts: ModelFacts) -> ChosenFiles:
     """Choose the requested GGUF file, the only one, or llama.cpp's default quantization, with all its parts.
 
-    If several models in the repository have that quantization, none is chosen: the list has to name one.
+    If the repository has several models, none is chosen unless the requested file or pattern belongs to one.
     """
-    models = [file.path for file in found if "mmproj" not in file.path]  # mmproj: a model's image projector
-    pattern = asked or (models[0] if len(models) == 1 else "*[Qq]4_[Kk]_[Mm]*.gguf")
-    fitting = [path for path in models if path == pattern or fnmatchcase(path, pattern)]
-    stems = {re.sub(r"-\d{5}-of-\d{5}\.gguf$", "", path) for path in fitting}
-    if not fitting or (not asked and len(stems) > 1):
+    models = first_parts(file.path for file in found)
+    files = [path for paths in models.values() for path in paths]
+    pattern = asked or (files[0] if len(files) == 1 else "*[Qq]4_[Kk]_[Mm]*.gguf")
+    fitting = [path for path in files if path == pattern] or [path for path in files if fnmatchcase(path, pattern)]
+    if not fitting or len({model_of(path) for path in fitting}) > 1 or (not asked and len(models) > 1):
         return ChosenFiles(format=WeightsFormat.GGUF, weights=(), side=(), patterns=())
     first = fitting[0]
     stem = first.split("-00001-of-")[0]
     parts = tuple(file for file in found if file.path == first or file.path.startswith(f"{stem}-0"))
+    vision = vision_part(facts, first)
     parts = (*parts, vision) if vision else parts
     return ChosenFiles(
         format=WeightsFormat.GGUF, weights=parts, side=(), patterns=tuple(file.path for file in parts)
     )
 
 
-def vision_part(facts: ModelFacts) -> FileFacts | None:
+def vision_part(facts: ModelFacts, model_path: str) -> FileFacts | None:
     """Return the projector that llama.cpp needs for images, if the GGUF model's task accepts images."""
     if facts.pipeline_tag not in _SEES:
         return None
-    found = [file for file in facts.files if "mmproj" in file.path and file.path.endswith(".gguf")]
-    # Prefer 16 bits, which every GPU supports.
-    found.sort(key=lambda file: ("f16" not in file.path.lower(), "bf16" in file.path.lower(), file.path))
+    found = [file for file in facts.files if is_projector(file.path) and file.path.endswith(".gguf")]
+    # Prefer the model's own, then 16 bits, which every GPU supports.
+    model = model_of(model_path)
+    found.sort(
+        key=lambda file: (
+            model not in model_of(file.path).replace("-mmproj", "").replace("mmproj-", ""),
+            "f16" not in file.path.lower(),
+            "bf16" in file.path.lower(),
+            file.path,
+        )
+    )
     return found[0] if found else None
 
 

@@ -8,10 +8,12 @@ flagged by the Hub's scan. Does not own flags (`hubstack.planner.engines`) or th
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 
 from hubstack.catalog import Catalog, Engine
 from hubstack.files.problems import nearest
 from hubstack.hub.facts import ModelFacts
+from hubstack.hub.gguf_files import first_parts
 from hubstack.hub.parts import describe, missing_parts
 from hubstack.inputs.models import ModelRequest
 from hubstack.kinds import EngineKind
@@ -108,8 +110,7 @@ def _check_weights(request: ModelRequest, facts: ModelFacts, chosen: ChosenFiles
         why = "has no safetensors, GGUF or pickle weights on the Hub"
         checks.refusals.append(Refusal(why=why, hint="check the repository's files on the Hub"))
     elif chosen.format is WeightsFormat.GGUF and facts.files and not chosen.weights:
-        files = ", ".join(path for path in paths if path.endswith(".gguf"))
-        why = f"has no file `{request.file}`, only {files}" if request.file else f"has several GGUF files: {files}"
+        why = _unclear_gguf(request.file, first_parts(paths))
         checks.refusals.append(Refusal(why=why, hint="choose one with `file:`", field="file"))
     elif request.file and chosen.format is not WeightsFormat.GGUF:
         why = f"has no GGUF files, but `file: {request.file}` selects one"
@@ -124,6 +125,18 @@ def _check_weights(request: ModelRequest, facts: ModelFacts, chosen: ChosenFiles
                 hint="list the original model, or a GGUF, AWQ, GPTQ, FP8 or NVFP4 build of it",
             )
         )
+
+
+def _unclear_gguf(asked: str | None, models: Mapping[str, tuple[str, ...]]) -> str:
+    """Return why no GGUF file was chosen, with the names to choose from."""
+    files = [path for paths in models.values() for path in paths]
+    found = [path for path in files if asked and fnmatchcase(path, asked)]
+    if asked and not found:
+        return f"has no file `{asked}`, only {', '.join(files) or 'projectors'}"
+    if len(models) > 1:
+        told = "; ".join(f"{model} ({', '.join(paths)})" for model, paths in models.items())
+        return f"has several models{f' that match `{asked}`' if asked else ''}: {told}"
+    return f"has several GGUF files, none of them Q4_K_M: {', '.join(files)}"
 
 
 def _is_adapter(facts: ModelFacts) -> bool:

@@ -12,9 +12,30 @@ SIGHT = (file("mmproj-BF16.gguf", 800_000_000), file("mmproj-F16.gguf", 800_000_
 
 def test_several_models_in_one_repository_are_asked_about() -> None:
     facts = made(files=(file("a-7B-Q4_K_M.gguf", 4_400_000_000), file("b-7B-Q4_K_M.gguf", 4_400_000_000)))
-    with pytest.raises(PlanError, match=r"a-7B-Q4_K_M.gguf, b-7B-Q4_K_M.gguf"):
+    with pytest.raises(
+        PlanError, match=r"has several models: a-7b \(a-7B-Q4_K_M.gguf\); b-7b \(b-7B-Q4_K_M.gguf\)"
+    ):
         plan_one(facts)
+    with pytest.raises(PlanError, match=r"has several models that match `\*Q4_K_M\*`"):
+        plan_one(facts, file="*Q4_K_M*")
     assert plan_one(facts, file="b-7B-Q4_K_M.gguf").server.args[1] == "/weights/b-7B-Q4_K_M.gguf"
+
+
+def test_another_model_is_asked_about_even_without_the_default_quantization() -> None:
+    facts = made(files=(Q4, Q8, file("draft-0.6B-Q8_0.gguf")))
+    with pytest.raises(PlanError, match=r"draft-0-6b \(draft-0.6B-Q8_0.gguf\); m \("):
+        plan_one(facts)
+
+
+def test_calibration_data_is_no_model() -> None:
+    assert plan_one(made(files=(Q4, file("m-imatrix.gguf")))).weights.model_path == "/weights/m-Q4_K_M.gguf"
+
+
+def test_each_model_gets_its_own_projector() -> None:
+    sights = (file("mmproj-a-7B-F16.gguf"), file("mmproj-b-7B-F16.gguf"))
+    files = (file("a-7B-Q4_K_M.gguf"), file("b-7B-Q4_K_M.gguf"), *sights)
+    model = plan_one(made(files=files, pipeline_tag="image-text-to-text"), file="b-7B-Q4_K_M.gguf")
+    assert model.server.args[-1] == "/weights/mmproj-b-7B-F16.gguf"
 
 
 def test_parts_of_one_file_are_one_model() -> None:
