@@ -19,7 +19,7 @@ from pulumi_hubstack import Fleet, FleetArgs
 from hubstack.plan.gateway import Exposure, GatewayAuth, GatewayPlan
 from tests.components.recorder import record
 from tests.support.facts import catalog
-from tests.support.golden import EXAMPLES, golden_path
+from tests.support.golden import EXAMPLES, read_graph
 from tests.support.light_plans import GARDEN, RUN, VAULT
 from tests.support.plans import BUSY, RESTING, with_gateway, with_models
 
@@ -111,7 +111,7 @@ def _node(resource: Mapping[str, Any]) -> Node:
 def order(place: str) -> Order:
     if place == ALL_ELSE:
         return _all_else()
-    graph = json.loads(golden_path(place, "graph").read_text())
+    graph = read_graph(place)
     return Order([_node(resource) for resource in graph["resources"]])
 
 

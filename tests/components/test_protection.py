@@ -5,7 +5,6 @@ That the engine indeed removes nothing is shown by it itself: tests/proof/test_e
 """
 
 import ast
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import pulumi_hubstack
 import pytest
 
 from tests.components.test_fleet import build
-from tests.support.golden import EXAMPLES, golden_path
+from tests.support.golden import EXAMPLES, read_graph
 from tests.support.plans import make_plan
 
 PROTECTION = "hubstack:protection:Protection"
@@ -29,7 +28,7 @@ def needed_by(resource: dict[str, Any]) -> set[str]:
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_the_protection_depends_on_every_other_resource(example: str) -> None:
-    graph = json.loads(golden_path(example, "graph").read_text())
+    graph = read_graph(example)
     resources = {each["urn"]: each for each in graph["resources"]}
     [guard] = [urn for urn, each in resources.items() if each["type"] == PROTECTION]
     reached: set[str] = set()
@@ -73,6 +72,6 @@ def test_every_question_to_google_waits_for_its_api() -> None:
 
 def test_accounts_with_a_fixed_name_are_taken_up_where_a_killed_up_has_made_them() -> None:
     for example in EXAMPLES:
-        for each in json.loads(golden_path(example, "graph").read_text())["resources"]:
+        for each in read_graph(example)["resources"]:
             if each["type"] == "gcp:serviceaccount/account:Account":
                 assert each["inputs"]["createIgnoreAlreadyExists"] is True, each["name"]

@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 
+from tests.support.golden import read_graph
+
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
 @cache
 def graph(example: str) -> list[dict[str, Any]]:
-    return json.loads((EXAMPLES / example / "graph.json").read_text())["resources"]
+    return read_graph(example)["resources"]
 
 
 @cache

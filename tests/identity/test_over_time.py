@@ -5,7 +5,6 @@ What is expected is stated here, by rules of a model's resources and a table of 
 against an oracle that shares no code with `hubstack diff` (`oracle.py`), and `hubstack diff` against both.
 """
 
-import json
 import re
 from collections.abc import Callable
 
@@ -19,7 +18,7 @@ from hubstack.review.diff.replacement import load_replacement
 from hubstack.review.diff.resources import Action, ResourceChange, compare_resources
 from tests.identity.oracle import Outcome, judge, label, outcome, pairs
 from tests.identity.sides import ADDED, EDITED, Side, renamed_key, side
-from tests.support.golden import EXAMPLES, golden_path
+from tests.support.golden import EXAMPLES, decode, encode, read_graph
 
 pytestmark = pytest.mark.slow
 
@@ -401,7 +400,7 @@ def test_labels_tell_resources_apart(example: str) -> None:
 def test_what_is_judged_is_what_the_program_registers(example: str) -> None:
     graph = side(example, "base").state.graph
     assert graph
-    assert graph["resources"] == json.loads(golden_path(example, "graph").read_text())["resources"]
+    assert decode(encode(graph))["resources"] == read_graph(example)["resources"]
 
 
 @pytest.mark.parametrize("example", [each for each in EXAMPLES if (each, "rename without an alias") not in REFUSED])

@@ -2,7 +2,6 @@
 """The pack over the reviewed graphs: what hubstack registers passes, what somebody breaks in it is found."""
 
 import copy
-import json
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -24,7 +23,7 @@ STRICT: dict[str, Any] = {
 
 @cache
 def recorded(example: str) -> dict[str, Any]:
-    return json.loads(golden.golden_path(example, "graph").read_text())
+    return golden.read_graph(example)
 
 
 def found(graph: dict[str, Any], settings: dict[str, Any] | None = None) -> set[tuple[str, str | None]]:

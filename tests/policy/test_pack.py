@@ -5,7 +5,6 @@ The engine itself is not here. The messages are the SDK's; unknown values and se
 them.
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -50,7 +49,7 @@ def analyzer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[analyzer_pb2_
 
 
 def graph(example: str) -> list[dict[str, Any]]:
-    return json.loads(golden.golden_path(example, "graph").read_text())["resources"]
+    return golden.read_graph(example)["resources"]
 
 
 def protocol(value: Any) -> Any:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who reaches whom in every example, judged by cyclonus over the policies and the pods of its graph."""
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,12 +11,13 @@ from typing import Any
 
 import pytest
 
+from tests.support.golden import read_graph
 from tests.support.netpol_engine import Attempt, Hosts, Peer, allowed
 
 EXAMPLES = sorted(
     path.parent.name
-    for path in (Path(__file__).resolve().parents[2] / "examples").glob("*/graph.json")
-    if '"kind": "NetworkPolicy"' in path.read_text()
+    for path in (Path(__file__).resolve().parents[2] / "examples").glob("*/graph.yaml")
+    if "kind: NetworkPolicy" in path.read_text()
 )
 KINDS = ("NetworkPolicy", "FQDNNetworkPolicy")
 HUB = {
@@ -55,12 +55,7 @@ class Example:
 
 @cache
 def example(name: str) -> Example:
-    path = Path(__file__).resolve().parents[2] / "examples" / name / "graph.json"
-    objects = [
-        each["inputs"]
-        for each in json.loads(path.read_text())["resources"]
-        if each["type"].startswith("kubernetes:")
-    ]
+    objects = [each["inputs"] for each in read_graph(name)["resources"] if each["type"].startswith("kubernetes:")]
     hosts = Hosts()
     policies = [hosts.plain(each) for each in objects if each.get("kind") in KINDS]
     pods = list(_pods(objects))

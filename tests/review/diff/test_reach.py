@@ -2,16 +2,15 @@
 """A policy that is opened, in either direction, is a new sentence of who reaches what."""
 
 import copy
-import json
 from typing import Any
 
 import pytest
 
 from hubstack.review.diff.reach import compare_reach
 from hubstack.review.diff.state import State
-from tests.support.golden import golden_path
+from tests.support.golden import read_graph
 
-GRAPH = json.loads(golden_path("quickstart", "graph").read_text())
+GRAPH = read_graph("quickstart")
 
 
 def opened(name: str, **spec: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Graphs compared: replacement by the providers' facts, what follows, options, aliases; and laws of any pair."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 from hubstack.review.diff.replacement import load_replacement
 from hubstack.review.diff.resources import Action, ResourceChange, compare_resources
 from hubstack.review.diff.state import State
+from tests.support.golden import EXAMPLES, read_graph
 
 RULES = load_replacement()
 PROJECT = Path(__file__).resolve().parents[3]
@@ -192,11 +192,9 @@ def test_an_option_or_the_order_of_work_is_a_setting() -> None:
     assert [each.path for each in found.changes] == ["protect", "dependsOn"]
 
 
-@pytest.mark.parametrize(
-    "path", sorted((PROJECT / "examples").glob("*/graph.json")), ids=lambda path: path.parent.name
-)
-def test_every_type_of_an_example_has_facts(path: Path) -> None:
-    kinds = {each["type"] for each in json.loads(path.read_text())["resources"] if each.get("custom")}
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_every_type_of_an_example_has_facts(example: str) -> None:
+    kinds = {each["type"] for each in read_graph(example)["resources"] if each["custom"]}
     assert [kind for kind in sorted(kinds) if RULES.facts(kind) is None] == [], (
         "add them to benchmarks/replacement_facts.py or hubstack/review/diff/replacement.yaml"
     )

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A graph as files: which file holds what, and that equal graphs give equal bytes."""
 
-import json
 import os
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import yaml
 from hubstack.files.errors import PreviewError
 from hubstack.review.preview import Graph, Resource
 from hubstack.review.preview.files import graph_files
+from tests.support.golden import read_graph
 
 PROJECT = Path(__file__).resolve().parents[3]
 
@@ -115,7 +115,7 @@ def test_two_renders_are_equal_to_the_byte_whatever_the_hash_seed(tmp_path: Path
 
 
 def test_an_example_renders_every_resource_of_its_graph_once() -> None:
-    golden = json.loads((PROJECT / "examples" / "fleet" / "graph.json").read_text())
+    golden = read_graph("fleet")
     made = graph_files(
         Graph(
             project="hubstack",

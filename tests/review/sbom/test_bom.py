@@ -66,7 +66,7 @@ def test_the_bill_of_an_example_is_valid_and_names_every_model_at_its_commit(exa
 
 @pytest.mark.parametrize("example", golden.EXAMPLES)
 def test_every_image_that_is_registered_is_in_the_bill(example: str) -> None:
-    graph = json.loads(golden.golden_path(example, "graph").read_text())
+    graph = golden.read_graph(example)
     images = set[str]()
 
     def look(value: Any) -> None:
