@@ -78,16 +78,32 @@ def google_provider(target: TargetPlan, parent: pulumi.Resource) -> gcp.Provider
     )
 
 
-def kubernetes_provider(cluster: gcp.container.Cluster, parent: pulumi.Resource) -> kubernetes.Provider:
-    """Return the Kubernetes provider: the cluster's IAM-guarded DNS endpoint, with a new credential at each use."""
+def kubernetes_provider(
+    cluster: gcp.container.Cluster, parent: pulumi.Resource, *, is_private: bool
+) -> kubernetes.Provider:
+    """Return the Kubernetes provider: the cluster's control plane, with a new credential at each use.
+
+    Args:
+        cluster: the cluster.
+        parent: the parent of the provider.
+        is_private: whether the control plane is reached at its address in the network, which its own certificate
+            authority certifies, and not through its DNS endpoint, which IAM guards.
+    """
     # The host is an output of the cluster; a preview would otherwise use the inputs, which have no host.
     found = pulumi.Output.all(cluster.id, cluster.control_plane_endpoints_config.apply(_dns_host))
     host = found.apply(lambda pair: pair[1])
+    if is_private:
+        address = cluster.private_cluster_config.apply(lambda made: (made and made.private_endpoint) or "")
+        authority = cluster.master_auth.apply(lambda made: (made and made.cluster_ca_certificate) or "")
+        own = pulumi.Output.all(cluster.id, address, authority)
+        kubeconfig = own.apply(lambda made: _kubeconfig(made[1], made[2]))
+    else:
+        kubeconfig = host.apply(_kubeconfig)
     return kubernetes.Provider(
         "cluster",
-        kubeconfig=host.apply(_kubeconfig),
-        # Otherwise a change in the kubeconfig's text would replace every object. The host is unique to one cluster,
-        # while the id is reused by a replacement.
+        kubeconfig=kubeconfig,
+        # Otherwise a change in the kubeconfig's text would replace every object. The DNS host is unique to one
+        # cluster, also where it admits nobody, while the id is reused by a replacement.
         cluster_identifier=host,
         enable_server_side_apply=True,
         opts=child(parent),
@@ -100,7 +116,10 @@ def _dns_host(endpoints: gcp.container.outputs.ClusterControlPlaneEndpointsConfi
     return (dns.endpoint if dns else None) or ""
 
 
-def _kubeconfig(host: str) -> str:
+def _kubeconfig(host: str, certificate: str | None = None) -> str:
+    cluster = {"server": f"https://{host}"}
+    if certificate is not None:
+        cluster["certificate-authority-data"] = certificate
     user = {
         "exec": {
             "apiVersion": "client.authentication.k8s.io/v1beta1",
@@ -113,7 +132,7 @@ def _kubeconfig(host: str) -> str:
     config = {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": "gke", "cluster": {"server": f"https://{host}"}}],
+        "clusters": [{"name": "gke", "cluster": cluster}],
         "users": [{"name": "gke", "user": user}],
         "contexts": [{"name": "gke", "context": {"cluster": "gke", "user": "gke"}}],
         "current-context": "gke",

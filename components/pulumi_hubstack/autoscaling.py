@@ -33,7 +33,7 @@ class AutoscalingArgs:
 
 
 class Autoscaling(pulumi.ComponentResource):
-    """KEDA's namespace, IAM grant, Helm releases, and the authentication that scalers use."""
+    """KEDA's namespace, network policies, IAM grant, Helm releases, and the authentication that scalers use."""
 
     ready: tuple[pulumi.Resource, ...]
     """Resources that scalers depend on."""
@@ -53,7 +53,11 @@ class Autoscaling(pulumi.ComponentResource):
             member=args.operator_member,
             opts=child(self, depends_on=after),
         )
-        keda = release(f"{name}-keda", manifests.keda_chart(plan.target.keda_namespace), self, [namespace])
+        closed = [
+            register(f"{name}-{policy['metadata']['name']}", policy, child(self, depends_on=[namespace]))
+            for policy in manifests.keda_policies(plan)
+        ]
+        keda = release(f"{name}-keda", manifests.keda_chart(plan.target.keda_namespace), self, [namespace, *closed])
         ready: list[pulumi.Resource] = [keda, grant]
         if manifests.resting(plan):
             # Its chart contains a ScaledObject, a kind that KEDA's CRDs define.

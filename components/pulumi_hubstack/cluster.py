@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The GKE cluster: private nodes, a service account with minimal roles, no default pool.
 
-Node pools are never inline, because an inline pool replaces the cluster. The control plane is reachable only
-through its DNS endpoint, which IAM guards. What replaces a cluster: terraform-provider-google-beta 7.45.0,
-resource_container_cluster.go.
+Node pools are never inline, because an inline pool replaces the cluster. The control plane is reachable either
+through its DNS endpoint, which IAM guards, or at its address in the network, never at a public address. What
+replaces a cluster: terraform-provider-google-beta 7.45.0, resource_container_cluster.go.
 """
 
 from dataclasses import dataclass
@@ -49,6 +49,10 @@ class ClusterArgs:
     """Key that encrypts the nodes' disks and Secrets in etcd; None uses Google's keys."""
     has_synced_secrets: bool = False
     """Enables secret sync from Secret Manager."""
+    private_control_plane: bool = False
+    """Closes the DNS endpoint; the control plane is then reached at its address in the network."""
+    intranode_visibility: bool = False
+    """Sends traffic between pods of one node through the network."""
 
 
 class Cluster(pulumi.ComponentResource):
@@ -98,19 +102,26 @@ class Cluster(pulumi.ComponentResource):
             ip_allocation_policy=container.ClusterIpAllocationPolicyArgs(
                 cluster_secondary_range_name="pods", services_secondary_range_name="services"
             ),
-            private_cluster_config=container.ClusterPrivateClusterConfigArgs(enable_private_nodes=True),
+            private_cluster_config=container.ClusterPrivateClusterConfigArgs(
+                enable_private_nodes=True, enable_private_endpoint=args.private_control_plane or None
+            ),
             control_plane_endpoints_config=container.ClusterControlPlaneEndpointsConfigArgs(
                 dns_endpoint_config=container.ClusterControlPlaneEndpointsConfigDnsEndpointConfigArgs(
-                    allow_external_traffic=True
+                    allow_external_traffic=not args.private_control_plane
                 ),
                 ip_endpoints_config=container.ClusterControlPlaneEndpointsConfigIpEndpointsConfigArgs(
-                    enabled=False
+                    enabled=args.private_control_plane
                 ),
             ),
+            # No further network is named: the cluster's own subnet may always connect.
+            master_authorized_networks_config=container.ClusterMasterAuthorizedNetworksConfigArgs()
+            if args.private_control_plane
+            else None,
             # Dataplane V2 enforces NetworkPolicies; FQDN policies are a separate feature.
             datapath_provider="ADVANCED_DATAPATH",
             enable_fqdn_network_policy=True,
             enable_shielded_nodes=True,
+            enable_intranode_visibility=args.intranode_visibility or None,
             release_channel=container.ClusterReleaseChannelArgs(channel=args.release_channel),
             maintenance_policy=_maintenance(args.maintenance),
             workload_identity_config=container.ClusterWorkloadIdentityConfigArgs(

@@ -207,17 +207,24 @@ def _create_nodes(
     needed: list[pulumi.Resource],
 ) -> NodesGround:
     target = plan.target
+    asked = target.security
     network = Network(
-        "network", NetworkArgs(region=target.region, deletion_protection=target.deletion_protection), google
+        "network",
+        NetworkArgs(
+            region=target.region,
+            deletion_protection=target.deletion_protection,
+            flow_logs=asked is not None and asked.flow_logs,
+        ),
+        google,
     )
     names_first: list[pulumi.Resource] = []
-    if target.security and target.security.restricted_apis:
+    if asked and asked.restricted_apis:
         dns = RestrictedApisArgs(stack=target.stack, network_id=network.network_id)
         names_first.append(RestrictedApis("restricted-apis", dns, google))
     # Nodes need NAT before they start.
     first = child(parent, providers=[project.provider], depends_on=[*needed, network, *names_first])
     cluster = Cluster("cluster", _cluster_args(plan, network), first)
-    provider = kubernetes_provider(cluster.cluster, parent)
+    provider = kubernetes_provider(cluster.cluster, parent, is_private=target.private_control_plane)
     classes = _create_pools(parent, plan, cluster, provider, google)
     transfer = _create_transfer(plan, cluster, provider, google)
     namespace = _create_namespace(parent, plan, cluster, provider)
@@ -264,6 +271,8 @@ def _cluster_args(plan: Plan, network: Network) -> ClusterArgs:
         binary_authorization=target.binary_authorization,
         kms_key=target.kms_key,
         has_synced_secrets=manifests.synced_secret(plan) is not None,
+        private_control_plane=target.private_control_plane,
+        intranode_visibility=target.security is not None and target.security.intranode_visibility,
     )
 
 

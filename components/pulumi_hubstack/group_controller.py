@@ -22,7 +22,7 @@ class GroupControllerArgs:
 
 
 class GroupController(pulumi.ComponentResource):
-    """The controller's namespace and Helm release."""
+    """The controller's namespace, its network policy and Helm release."""
 
     ready: pulumi.Resource
     """Resources that groups depend on: the CRD, and the webhook that completes their pods."""
@@ -34,5 +34,7 @@ class GroupController(pulumi.ComponentResource):
             manifests.chart_namespace(manifests.LWS_NAMESPACE),
             child(self, depends_on=list(args.after)),
         )
-        self.ready = release(f"{name}-lws", manifests.lws_chart(), self, [namespace])
+        policy = manifests.group_controller_policy()
+        closed = register(f"{name}-{policy['metadata']['name']}", policy, child(self, depends_on=[namespace]))
+        self.ready = release(f"{name}-lws", manifests.lws_chart(), self, [namespace, closed])
         self.register_outputs({})

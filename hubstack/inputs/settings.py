@@ -176,6 +176,15 @@ class StackSettings(BaseModel):
         examples=["accessPolicies/NUMBER/servicePerimeters/NAME"],
     )
     """Service perimeter that the project joins; turns on `hubstack:restrictedApis`."""
+    control_plane: Literal["dns", "private"] = Field(
+        "dns", validation_alias="hubstack:controlPlane", examples=["private"]
+    )
+    """How to reach the cluster's control plane: `dns`, by its DNS endpoint from any network with an IAM permission,
+    or `private`, only by its address in the stack's network, where `pulumi up` must then run."""
+    flow_logs: Flag = Field(False, validation_alias="hubstack:flowLogs", examples=["true"])
+    """Log the connections of nodes and pods (VPC Flow Logs, which Google bills by volume)."""
+    intranode_visibility: Flag = Field(False, validation_alias="hubstack:intranodeVisibility", examples=["true"])
+    """Send traffic between pods of one node through the network, so that flow logs and firewall rules see it."""
     run_ingress: Ingress = Field(
         Ingress.INTERNAL, strict=False, validation_alias="hubstack:runIngress", examples=["internal"]
     )
@@ -257,6 +266,9 @@ class StackSettings(BaseModel):
             kms_key=self.kms_key,
             restricted_apis=self.restricted_apis or self.perimeter is not None,
             perimeter=self.perimeter,
+            private_control_plane=self.control_plane == "private",
+            flow_logs=self.flow_logs,
+            intranode_visibility=self.intranode_visibility,
         )
         return None if asked == SecurityPlan() else asked
 

@@ -60,3 +60,9 @@ class SecurityPlan:
     """Whether Google APIs are reached only at the addresses guarded by VPC Service Controls."""
     perimeter: str | None = None
     """Service perimeter to which the project is added; implies `restricted_apis`."""
+    private_control_plane: bool = False
+    """Whether the control plane is reached only at its address in the network, not through its DNS endpoint."""
+    flow_logs: bool = False
+    """Whether the subnet logs its connections."""
+    intranode_visibility: bool = False
+    """Whether traffic between pods of one node passes through the network, and so through its flow logs."""

@@ -40,3 +40,8 @@ class TargetPlan:
     def binary_authorization(self) -> bool:
         """Return whether images are checked against the project's Binary Authorization policy."""
         return self.security is not None and self.security.binary_authorization
+
+    @property
+    def private_control_plane(self) -> bool:
+        """Return whether the control plane is reached only at its address in the network."""
+        return self.security is not None and self.security.private_control_plane

@@ -22,6 +22,7 @@ UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """The protocol's text for a value that is not known yet."""
 SECRET_SIGNATURE = "4dabf18193072939515e22adb298388d"
 DNS_HOST = "gke-0123.us-central1.gke.goog"
+PRIVATE_ADDRESS, CERTIFICATE = "10.0.0.2", "TFMwdA=="
 with warnings.catch_warnings():
     # The SDK loads its modules at first use, and warns then of classes that it still carries under old names.
     warnings.simplefilter("ignore", DeprecationWarning)
@@ -87,7 +88,11 @@ def computed(request: Any) -> dict[str, Any]:
     """Return what a provider would add to the inputs, where components read it."""
     if request.type == "gcp:container/cluster:Cluster":
         endpoint = {"endpoint": DNS_HOST, "allowExternalTraffic": True}
-        return {"controlPlaneEndpointsConfig": {"dnsEndpointConfig": endpoint}}
+        return {
+            "controlPlaneEndpointsConfig": {"dnsEndpointConfig": endpoint},
+            "privateClusterConfig": {"privateEndpoint": PRIVATE_ADDRESS},
+            "masterAuth": {"clusterCaCertificate": CERTIFICATE},
+        }
     if request.type == "gcp:serviceaccount/account:Account":
         email = f"{request.object['accountId']}@acme-models-test.iam.gserviceaccount.com"
         return {"email": email, "member": f"serviceAccount:{email}"}

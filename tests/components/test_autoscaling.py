@@ -45,12 +45,23 @@ def test_autoscaling_is_a_namespace_a_grant_two_releases_and_an_authentication()
         (RELEASE, "autoscaling-interceptor"),
         (RELEASE, "autoscaling-keda"),
         ("kubernetes:keda.sh/v1alpha1:TriggerAuthentication", "autoscaling-authentication"),
+        ("kubernetes:networking.gke.io/v1alpha1:FQDNNetworkPolicy", "autoscaling-operator-to-metrics"),
+        ("kubernetes:networking.k8s.io/v1:NetworkPolicy", "autoscaling-controllers"),
         ("kubernetes:networking.k8s.io/v1:NetworkPolicy", "autoscaling-interceptor-callers"),
+        ("kubernetes:networking.k8s.io/v1:NetworkPolicy", "autoscaling-interceptor-to-servers"),
+        ("kubernetes:networking.k8s.io/v1:NetworkPolicy", "autoscaling-operator-identity"),
     ]
 
 
 def test_the_interceptor_comes_only_where_a_model_rests() -> None:
     assert [release.name for release in build(with_models(BUSY)).of_type(RELEASE)] == ["autoscaling-keda"]
+
+
+def test_nothing_of_keda_starts_before_its_namespace_is_closed() -> None:
+    recorded = build(with_models(RESTING))
+    policies = {each.name for each in recorded.resources.values() if each.type.endswith("NetworkPolicy")}
+    assert policies - {"autoscaling-interceptor-callers"} <= depends(recorded, RELEASE, "autoscaling-keda")
+    assert "autoscaling-interceptor-callers" in depends(recorded, RELEASE, "autoscaling-interceptor")
 
 
 def test_keda_may_look_at_metrics_and_nothing_else() -> None:
@@ -72,13 +83,15 @@ def test_the_add_on_and_what_names_keda_come_after_it() -> None:
     assert "autoscaling-keda" in depends(recorded, kind, "autoscaling-authentication")
 
 
-def test_the_controller_of_groups_is_a_namespace_and_a_release() -> None:
+def test_the_controller_of_groups_is_a_closed_namespace_and_a_release() -> None:
     recorded = record(lambda: GroupController("group-controller", GroupControllerArgs(after=())))
     _, children = recorded.component("hubstack:group_controller:GroupController")
     assert children == [
         ("kubernetes:core/v1:Namespace", "group-controller-namespace"),
         (RELEASE, "group-controller-lws"),
+        ("kubernetes:networking.k8s.io/v1:NetworkPolicy", "group-controller-controllers"),
     ]
+    assert "group-controller-controllers" in depends(recorded, RELEASE, "group-controller-lws")
     inputs = recorded.one(RELEASE).inputs
     assert (inputs["chart"], inputs["version"]) == ("oci://registry.k8s.io/lws/charts/lws", "0.10.0")
     assert "repositoryOpts" not in inputs

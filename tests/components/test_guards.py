@@ -13,7 +13,7 @@ from pulumi_hubstack.restricted_apis import RestrictedApis
 from hubstack.plan import Plan
 from hubstack.plan.gateway import GatewayPlan
 from hubstack.plan.settings import MonitoringPlan, SecurityPlan
-from tests.components.recorder import NUMBER, Recorded, record
+from tests.components.recorder import CERTIFICATE, NUMBER, PRIVATE_ADDRESS, Recorded, record
 from tests.support.facts import catalog
 from tests.support.light_plans import light_plan
 from tests.support.observed import observed_plan
@@ -30,6 +30,16 @@ ENCRYPTED = (
 )
 assert Encryption
 assert RestrictedApis
+
+OPTIONAL_WORDS = (
+    "binaryAuthorization",
+    "cryptoKeys",
+    "bootDiskKmsKey",
+    "199.36.153",
+    "servicePerimeters",
+    "enableIntranodeVisibility",
+    "enablePrivateEndpoint",
+)
 
 
 def build(plan: Plan, **asked: object) -> Recorded:
@@ -180,9 +190,45 @@ def test_a_perimeter_takes_the_project_in_after_all_else(plan: Plan) -> None:
     assert not late, "from outside of the perimeter they could not be made"
 
 
-@pytest.mark.parametrize("asked", [{"binary_authorization": True}, {"kms_key": KEY}, {"restricted_apis": True}])
+def test_a_private_control_plane_is_reached_at_its_address_in_the_network_alone() -> None:
+    recorded = build(make_plan(), private_control_plane=True)
+    assert (added(recorded), changed(recorded)) == (set(), {"cluster-gke", "cluster"})
+    cluster = recorded.one("gcp:container/cluster:Cluster").inputs
+    assert cluster["controlPlaneEndpointsConfig"] == {
+        "dnsEndpointConfig": {"allowExternalTraffic": False},
+        "ipEndpointsConfig": {"enabled": True},
+    }
+    assert cluster["privateClusterConfig"]["enablePrivateEndpoint"] is True, "else it has a public address"
+    assert cluster["masterAuthorizedNetworksConfig"] == {}, "the stack's own subnet and no other network"
+    provider, before = (each.one("pulumi:providers:kubernetes").inputs for each in (recorded, plain()))
+    (reached,) = json.loads(provider["kubeconfig"])["clusters"]
+    assert reached["cluster"] == {
+        "server": f"https://{PRIVATE_ADDRESS}",
+        "certificate-authority-data": CERTIFICATE,
+    }
+    assert provider["clusterIdentifier"] == before["clusterIdentifier"], "another one would replace every object"
+
+
+def test_flow_logs_and_intranode_visibility_change_one_resource_each() -> None:
+    logged, seen = build(make_plan(), flow_logs=True), build(make_plan(), intranode_visibility=True)
+    assert (added(logged), changed(logged)) == (set(), {"network-subnet"})
+    assert logged.one("gcp:compute/subnetwork:Subnetwork").inputs["logConfig"]["metadata"] == "INCLUDE_ALL_METADATA"
+    assert (added(seen), changed(seen)) == (set(), {"cluster-gke"})
+    assert seen.one("gcp:container/cluster:Cluster").inputs["enableIntranodeVisibility"] is True
+
+
+@pytest.mark.parametrize(
+    "asked", [{"binary_authorization": True}, {"kms_key": KEY}, {"restricted_apis": True}, {"flow_logs": True}]
+)
 def test_an_option_that_is_off_leaves_no_trace(asked: dict[str, object]) -> None:
     said = json.dumps([r.inputs for r in plain().resources.values()])
-    for word in ("binaryAuthorization", "cryptoKeys", "bootDiskKmsKey", "199.36.153", "servicePerimeters"):
+    for word in (
+        "binaryAuthorization",
+        "cryptoKeys",
+        "bootDiskKmsKey",
+        "199.36.153",
+        "servicePerimeters",
+        "ntranodeVisibility",
+    ):
         assert word not in said
     assert build(make_plan(), **asked).resources.keys() >= plain().resources.keys()

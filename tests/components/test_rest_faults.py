@@ -109,7 +109,7 @@ ENUMS = {
         "sourceSubnetworkIpRangesToNat",
         "subnetworks.sourceIpRangesToNats",
     },
-    SUBNET: {"purpose", "role"},
+    SUBNET: {"purpose", "role", "logConfig.metadata", "logConfig.aggregationInterval"},
     ADDRESS: {"addressType", "purpose"},
     RUN: {"ingress", "launchStage", "template.executionEnvironment", "template.vpcAccess.egress", "traffics.type"},
     ALERT: {

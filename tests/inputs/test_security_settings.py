@@ -18,13 +18,16 @@ def read(**settings: str) -> StackSettings:
 
 def test_nothing_is_asked_for_by_default() -> None:
     assert read().security is None
-    assert read(binaryAuthorization="false", restrictedApis="false", kmsKey="").security is None
+    assert read(binaryAuthorization="false", restrictedApis="false", kmsKey="", controlPlane="dns").security is None
 
 
 def test_each_setting_asks_for_one_thing() -> None:
     assert read(binaryAuthorization="true").security == SecurityPlan(binary_authorization=True)
     assert read(kmsKey=KEY).security == SecurityPlan(kms_key=KEY)
     assert read(restrictedApis="true").security == SecurityPlan(restricted_apis=True)
+    assert read(controlPlane="private").security == SecurityPlan(private_control_plane=True)
+    assert read(flowLogs="true").security == SecurityPlan(flow_logs=True)
+    assert read(intranodeVisibility="true").security == SecurityPlan(intranode_visibility=True)
 
 
 def test_a_perimeter_is_of_no_use_while_the_apis_are_reached_past_it() -> None:
@@ -46,6 +49,9 @@ def test_a_perimeter_is_of_no_use_while_the_apis_are_reached_past_it() -> None:
         ("servicePerimeter", PERIMETER + "\n", "a service perimeter"),
         ("binaryAuthorization", "yes", "true or false"),
         ("restrictedApis", "1", "true or false"),
+        ("controlPlane", "public", "must be one of dns, private"),
+        ("flowLogs", "on", "true or false"),
+        ("intranodeVisibility", "yes", "true or false"),
     ],
 )
 def test_a_wrong_value_names_its_setting_and_the_form(key: str, value: str, why: str) -> None:

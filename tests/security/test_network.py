@@ -108,6 +108,15 @@ CLIENT = Peer(
 )
 COLLECTOR = pod("collector", "gmp-system")
 HELD = pod("interceptor", "keda", INTERCEPTOR)
+KEDA = {
+    "operator": pod("keda-operator", "keda", {"app.kubernetes.io/name": "keda-operator"}),
+    "metrics": pod("keda-metrics", "keda", {"app.kubernetes.io/name": "keda-operator-metrics-apiserver"}),
+    "webhooks": pod("keda-webhooks", "keda", {"app.kubernetes.io/name": "keda-admission-webhooks"}),
+    "interceptor": HELD,
+    "scaler": pod("scaler", "keda", {"app.kubernetes.io/component": "scaler"}),
+}
+LWS = pod("lws", "lws-system", {"control-plane": "controller-manager"})
+"""The charts' pods, with their labels (github.com/kedacore/charts, github.com/kubernetes-sigs/lws)."""
 STRANGERS = (
     pod("neighbour", "default"),
     pod("neighbour with the interceptor's labels", "default", INTERCEPTOR),
@@ -270,3 +279,42 @@ def test_the_interceptor_is_no_way_around_the_policy(name: str) -> None:
     if any(each["metadata"]["namespace"] == "keda" for each in found.policies):
         expected = {CLIENT.name, "KEDA's operator", *(p.name for p in PROXIES if found.role("body-router"))}
         assert set(seen) == expected
+
+
+def has_policies(found: Example, namespace: str) -> bool:
+    return any(each["metadata"]["namespace"] == namespace for each in found.policies)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_controller_reaches_its_like_and_the_control_plane_and_nothing_else(name: str) -> None:
+    found = example(name)
+    has_resting = any(each["metadata"]["name"] == "interceptor-to-servers" for each in found.policies)
+    if has_policies(found, "keda"):
+        for role, source in KEDA.items():
+            (seen,) = leaving(found, [source])
+            own = {"operator": IDENTITY | {"monitoring.googleapis.com"}}.get(role, set())
+            assert seen == DNS | {"the control plane"} | own | (
+                {"servers"} if role == "interceptor" and has_resting else set()
+            )
+            others = [Attempt(source, each, port) for each in KEDA.values() for port in (9666, 9090)]
+            assert all(allowed(found.policies, others))
+    if has_policies(found, "lws-system"):
+        assert leaving(found, [LWS]) == [DNS | {"the control plane"}]
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_controller_is_reached_only_where_the_control_plane_calls_it(name: str) -> None:
+    found = example(name)
+    strangers = [each for each in STRANGERS if each.namespace not in {"keda", "models"}]
+    sources = (*strangers, Peer(name="the control plane", ip="10.0.0.2"), *found.role("server"))
+    for pods, called in ((KEDA.values(), 10250), ([LWS], 9443)):
+        for target in pods:
+            if not has_policies(found, target.namespace):
+                continue
+            attempts = [
+                (str(port), Attempt(source, target, port))
+                for source, port in product(sources, (80, 8080, 9090, 9443, 9666, 10250))
+            ]
+            seen = reached(found, attempts)
+            assert set(seen) == {*(each.name for each in strangers), "the control plane"}
+            assert all(ports == {str(called)} for ports in seen.values())

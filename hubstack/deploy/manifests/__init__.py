@@ -57,6 +57,7 @@ from hubstack.deploy.manifests.charts import (
 )
 from hubstack.deploy.manifests.collector import collector_config, collector_job, kept_commits
 from hubstack.deploy.manifests.completeness import incomplete_slices
+from hubstack.deploy.manifests.controllers import group_controller_policy, interceptor_callers, keda_policies
 from hubstack.deploy.manifests.loader import (
     load_command,
     load_parts,
@@ -72,7 +73,6 @@ from hubstack.deploy.manifests.network import (
     callers,
     default_deny,
     group_policy,
-    interceptor_callers,
     network_policies,
 )
 from hubstack.deploy.manifests.scaling import (
@@ -149,6 +149,7 @@ __all__ = [
     "encrypted_class",
     "endpoint",
     "gateway",
+    "group_controller_policy",
     "group_name",
     "group_policy",
     "has_pool",
@@ -163,6 +164,7 @@ __all__ = [
     "is_scaled",
     "judged",
     "keda_chart",
+    "keda_policies",
     "kept_commits",
     "leader_worker_set",
     "load_command",

@@ -81,10 +81,15 @@ def network_policy(plan: Plan, name: str, pods: Object, rules: Object) -> Object
         pods: selector of the pods it applies to.
         rules: `ingress`, `egress` or both, each with the allowed peers; an empty list allows nothing.
     """
+    return policy_in(plan.target.namespace, name, pods, rules)
+
+
+def policy_in(namespace: str, name: str, pods: Object, rules: Object) -> Object:
+    """Return a NetworkPolicy in a namespace; see `network_policy`."""
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
-        "metadata": {"name": name, "namespace": plan.target.namespace},
+        "metadata": {"name": name, "namespace": namespace},
         "spec": {
             "podSelector": pods,
             "policyTypes": [each.capitalize() for each in rules],

@@ -21,6 +21,8 @@ CONTROL_PLANE_PORT = 10250
 """GKE's firewall lets the control plane reach pods on private nodes only on 443 and on this port, the kubelet's.
 Pods have their own IP addresses, so the port is free; cert-manager uses it for the same reason."""
 _SHUTDOWN_SECONDS = 5
+_DISK = {"ephemeral-storage": "64Mi"}
+"""Node disk that each container requests: these controllers write only their logs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,7 @@ def keda_chart(namespace: str = names.KEDA_NAMESPACE) -> Chart:
             "webhooks": {"port": CONTROL_PLANE_PORT},
             # The default permits scaling every kind and reading every Secret.
             "rbac": {"scaledRefKinds": [{"apiGroup": "leaderworkerset.x-k8s.io", "kind": "leaderworkersets"}]},
+            "resources": {each: {"requests": dict(_DISK)} for each in ("operator", "metricServer", "webhooks")},
             "permissions": {
                 "operator": {"restrict": {"secret": True}},
                 "metricServer": {"restrict": {"secret": True}},
@@ -68,7 +71,7 @@ def keda_chart(namespace: str = names.KEDA_NAMESPACE) -> Chart:
 def http_add_on_chart(plan: Plan) -> Chart:
     """Return the HTTP add-on's chart: the interceptor that holds requests and the scaler that counts them."""
     hold = longest_hold(plan)
-    small = {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"cpu": "500m", "memory": "128Mi"}}
+    small = {"requests": {"cpu": "100m", "memory": "64Mi", **_DISK}, "limits": {"cpu": "500m", "memory": "128Mi"}}
     pod = {
         "runAsNonRoot": True,
         "runAsUser": 1000,
@@ -96,7 +99,7 @@ def http_add_on_chart(plan: Plan) -> Chart:
                 "terminationGracePeriodSeconds": hold + 2 * _SHUTDOWN_SECONDS,
                 # Held requests include their prompts.
                 "resources": {
-                    "requests": {"cpu": "100m", "memory": "128Mi"},
+                    "requests": {"cpu": "100m", "memory": "128Mi", **_DISK},
                     "limits": {"cpu": "1", "memory": "512Mi"},
                 },
             },
@@ -118,7 +121,7 @@ def lws_chart() -> Chart:
         values={
             # The chart in the source tree defaults to the tag `main`; releases should replace it.
             "image": {"manager": {"tag": "v0.10.0", "pullPolicy": "IfNotPresent"}},
-            "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
+            "resources": {"requests": {"cpu": "100m", "memory": "128Mi", **_DISK}, "limits": {"memory": "512Mi"}},
             "podSecurityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
         },
     )

@@ -102,7 +102,8 @@ def _service(name: str, inputs: Data) -> Iterator[str]:
 def _cluster(name: str, inputs: Data) -> Iterator[str]:
     endpoints = _block(inputs, "controlPlaneEndpointsConfig")
     if _block(endpoints, "ipEndpointsConfig").get("enabled", True):
-        yield f"the control plane of {name} has an IP endpoint"
+        is_private = _block(inputs, "privateClusterConfig").get("enablePrivateEndpoint")
+        yield f"the control plane of {name} has an IP endpoint{' in the network' if is_private else ''}"
     if _block(endpoints, "dnsEndpointConfig").get("allowExternalTraffic"):
         yield f"the control plane of {name} has a DNS endpoint, guarded by IAM"
     if not _block(inputs, "privateClusterConfig").get("enablePrivateNodes"):
