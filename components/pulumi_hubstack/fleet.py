@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 import pulumi
 
-from hubstack.catalog import EngineMetrics
+from hubstack.catalog import EngineMetrics, load_catalog
 from hubstack.deploy import manifests
 from hubstack.kinds import EngineKind
 from hubstack.plan import Plan
 from hubstack.plan.gateway import GatewayAuth
 from pulumi_hubstack._options import child
+from pulumi_hubstack._stack import plan_stack
 from pulumi_hubstack.edge import build_gateway, build_observability, build_perimeter
 from pulumi_hubstack.foundation import build_foundation
 from pulumi_hubstack.managed_models import ManagedParts, create_models
@@ -29,8 +30,8 @@ class FleetArgs:
     """Inputs of a fleet."""
 
     plan: Plan
-    engine_metrics: Mapping[EngineKind, EngineMetrics]
-    """The catalogue's table of engine metrics."""
+    engine_metrics: Mapping[EngineKind, EngineMetrics] | None = None
+    """Names of each engine's metrics, for dashboards and alerts; by default those of hubstack's catalogue."""
     hub_token: pulumi.Input[str] | None = None
     """Secret Hub token; used only for gated models."""
     api_key: pulumi.Input[str] | None = None
@@ -68,7 +69,8 @@ class Fleet(pulumi.ComponentResource):
                 hub_token=args.hub_token,
             )
         )
-        watch = build_observability(self, plan, base, args.engine_metrics)
+        metrics = args.engine_metrics or load_catalog().engine_metrics
+        watch = build_observability(self, plan, base, metrics)
         # Nothing else depends on these.
         last = [*models.collectors, gateway, *(each.server for each in managed.values()), watch]
         made = [*models.servers.values(), *(each for each in last if each)]
@@ -87,3 +89,37 @@ class Fleet(pulumi.ComponentResource):
         outputs = {"endpoints": self.endpoints, "buckets": self.buckets}
         outputs |= {"cluster_name": self.cluster_name} if base.nodes else {}
         self.register_outputs(outputs | ({"gateway": self.gateway} if self.gateway else {}))
+        self._plan = plan
+
+    @classmethod
+    def from_stack(cls, name: str = "fleet", opts: pulumi.ResourceOptions | None = None) -> "Fleet":
+        """Register the fleet of the running stack: its settings, model list and lock, planned.
+
+        Args:
+            name: logical name; a stack that is one fleet calls it `fleet`, and another name is another fleet.
+            opts: options of the component.
+
+        Raises:
+            RunError: the files are invalid, or the plan is over the stack's budget.
+        """
+        plan, secrets = plan_stack(), pulumi.Config("hubstack")
+        args = FleetArgs(
+            plan=plan,
+            hub_token=secrets.get_secret("hfToken"),
+            api_key=secrets.get_secret("apiKey"),
+            iap_client_secret=secrets.get_secret("iapClientSecret"),
+        )
+        fleet = cls(name, args, opts)
+        for warning in plan.warnings:
+            pulumi.log.warn(warning)
+        return fleet
+
+    def export(self) -> None:
+        """Export the stack's outputs: `cluster`, `endpoints`, `gateway` and `usdPerMonth`."""
+        if self.cluster_name is not None:
+            pulumi.export("cluster", self.cluster_name)
+        pulumi.export("endpoints", self.endpoints)
+        if self.gateway:
+            pulumi.export("gateway", self.gateway)
+        cost = self._plan.cost
+        pulumi.export("usdPerMonth", {"min": cost.usd_per_month_min, "max": cost.usd_per_month_max})

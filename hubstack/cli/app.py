@@ -7,13 +7,13 @@ Pulumi or the Hub client.
 """
 
 import gc
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hubstack.cli import gitops as cli_gitops
+from hubstack.cli import repository as cli_repository
 from hubstack.cli.console import (
     Check,
     Env,
@@ -23,9 +23,11 @@ from hubstack.cli.console import (
     Project,
     Quiet,
     Verbose,
+    as_run_here,
     load_stack,
     print_error,
     print_written,
+    program_name,
     written_files,
 )
 from hubstack.cli.console import out as _out
@@ -79,10 +81,12 @@ BaseFile = Annotated[
 Save = Annotated[Path | None, typer.Option("--save", help="Save the current graph to a file; compare nothing.")]
 FailOn = Annotated[
     str,
-    typer.Option("--fail-on", help="Comma-separated gates: replace,cost>+10%,license (docs/reference/diff.md)."),
+    typer.Option(
+        "--fail-on", help=as_run_here("Comma-separated gates: replace,cost>+10%,license (docs/reference/diff.md).")
+    ),
 ]
 Quota = Annotated[
-    Path | None, typer.Option("--quota", help="File with accelerator quotas (docs/reference/diff.md).")
+    Path | None, typer.Option("--quota", help=as_run_here("File with accelerator quotas (docs/reference/diff.md)."))
 ]
 Markdown = Annotated[Path | None, typer.Option("--markdown", help="Write a pull-request comment to this file.")]
 Link = Annotated[
@@ -485,6 +489,8 @@ app.command()(cli_gitops.promote)
 app.command()(cli_gitops.drift)
 app.command()(cli_gitops.eject)
 app.command()(cli_gitops.init)
+app.command()(cli_repository.new)
+app.command()(cli_repository.docs)
 
 
 def run(arguments: list[str] | None = None) -> int:
@@ -496,7 +502,7 @@ def run(arguments: list[str] | None = None) -> int:
     # Objects live until the command ends: default garbage collection would take a fifth of a plan's time.
     gc.set_threshold(100_000, 50, 100)
     try:
-        app(arguments, prog_name=os.environ.get("HUBSTACK_COMMAND") or "hubstack")
+        app(arguments, prog_name=program_name())
     except HubstackError as error:
         print_error(str(error))
         return 2

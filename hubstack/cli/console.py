@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
+from hubstack.files.bundled import bundled, is_clone
 from hubstack.files.escape import for_log
 from hubstack.files.write import STDOUT, is_stream, write_out
 from hubstack.inputs.environment import Environment, find_environment, find_project
@@ -39,6 +40,7 @@ Verbose = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the result, without progress.")]
 
 DEFAULT_ENVIRONMENT = "dev"
+_PAGE = re.compile(r"`?(?<![\w/])docs/([\w/-]+)\.md\b`?")
 _ANY_WIDTH = 100_000
 SECONDS_BETWEEN_LINES = 5
 """Minimum time between progress lines when stderr is not a terminal, to keep logs short."""
@@ -140,10 +142,26 @@ def print_parts(*parts: Any) -> None:
         write_out(escape_ci_commands(re.sub(r" +$", "", as_run_here(held.get()), flags=re.MULTILINE)))
 
 
+def program_name() -> str:
+    """Return how the user runs hubstack here: `./dev` in a clone, `uv run hubstack` under uv, or `hubstack`."""
+    if program := os.environ.get("HUBSTACK_COMMAND"):
+        return program
+    # Set by `uv run` for what it starts, also through a script; `uvx` does not set it.
+    return "uv run hubstack" if "UV_RUN_RECURSION_DEPTH" in os.environ else "hubstack"
+
+
 def as_run_here(text: str) -> str:
-    """Replace `hubstack` in suggested commands by `./dev` when run through it in a clone."""
-    program = os.environ.get("HUBSTACK_COMMAND")
-    return text.replace("`hubstack ", f"`{program} ") if program == "./dev" else text
+    """Make the commands and pages that a text suggests those that exist where hubstack runs."""
+    program = program_name()
+    if not is_clone():  # an installed hubstack prints its pages itself
+        text = _PAGE.sub(_page_command, text)
+    return text if program == "hubstack" else text.replace("`hubstack ", f"`{program} ")
+
+
+def _page_command(found: re.Match[str]) -> str:
+    """Return the command that prints a page of hubstack's, or the text as it is if it names another file."""
+    is_ours = bundled(f"docs/{found[1]}.md").is_file()
+    return f"`hubstack docs {found[1]}`" if is_ours else found[0]
 
 
 def written_files(folder: Path, files: int, changed: int, removed: int) -> str:

@@ -27,7 +27,7 @@ def find_project(start: Path) -> Path:
     for folder in (start, *start.parents):
         if (folder / PROJECT_FILE).is_file():
             return folder
-    hint = "run hubstack inside a clone of the project, or pass --project"
+    hint = "`hubstack new DIR` creates a project; or run this inside one, or pass --project"
     raise InputError(
         [Problem(path=str(start), message=f"no {PROJECT_FILE} in this folder or any parent", hint=hint)]
     )

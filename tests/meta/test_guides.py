@@ -28,7 +28,7 @@ PAGES = sorted(
     for folder in ("getting-started", "guides")
     for path in (GUIDE / folder).glob("*.md")
 )
-OTHERS = ("cd", "curl", "gcloud", "git", "kubectl", "pulumi", "export")
+OTHERS = ("cd", "curl", "gcloud", "git", "kubectl", "pulumi", "export", "uvx")
 BLOCK = re.compile(r"^ *```(yaml|sh|text|python)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 QUOTED = re.compile(r"'[^']*'")
 FULL_ACCESS = next(token for token, right in TOKENS.items() if right == "access")

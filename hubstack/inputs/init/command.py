@@ -4,6 +4,7 @@
 Owns reading and writing the files without replacing existing ones. Does not own how models are found.
 """
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -112,7 +113,7 @@ def write_environment(asked: Asked, found: Found) -> list[str]:
         raise InputError(
             [*problems, Problem(path=found.source, message=f"no models found{rest}; nothing was written")]
         )
-    text, entries = render_list(found, name)
+    text, entries = render_list(found, name, _schema(asked.project_dir, name))
     target, config = asked.project_dir / name, _config_path(asked)
     target.parent.mkdir(parents=True, exist_ok=True)
     lines = _report(found, entries)
@@ -122,7 +123,14 @@ def write_environment(asked: Asked, found: Found) -> list[str]:
         lines.append(f"wrote stacks/{config.name}")
     write_text_atomically(target, text)
     count = f"{len(entries)} model{'s' if len(entries) > 1 else ''}"
-    return [*lines, f"wrote {name}: {count}", f"review its comments, then run: ./dev lock {asked.env}"]
+    return [*lines, f"wrote {name}: {count}", f"review its comments, then run: `hubstack lock {asked.env}`"]
+
+
+def _schema(project_dir: Path, name: str) -> str | None:
+    """Return where the project keeps the list's schema: of `hubstack new`, or of a clone."""
+    paths = (project_dir / folder / "models.schema.json" for folder in ("schemas", "docs/reference"))
+    found = next((path for path in paths if path.is_file()), None)
+    return Path(os.path.relpath(found, (project_dir / name).parent)).as_posix() if found else None
 
 
 def _config_path(asked: Asked) -> Path:

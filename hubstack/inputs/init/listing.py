@@ -21,16 +21,17 @@ _WIDTH = 118
 _ORDER = ("name", *(key for key in EntryRequest.model_fields if key not in {"id", "name"}))
 
 
-def render_list(found: Found, name: str) -> tuple[str, tuple[Entry, ...]]:
+def render_list(found: Found, name: str, schema: str | None) -> tuple[str, tuple[Entry, ...]]:
     """Return the text of the list, and its entries as written.
 
     Args:
         found: results with at least one entry.
         name: path of the list in messages.
+        schema: path of the list's JSON Schema, relative to the list's folder; None if the project has none.
     """
     entries = tuple(_with_keys([_valid(entry) for entry in found.entries]))
     lines = [
-        "# yaml-language-server: $schema=../docs/reference/models.schema.json",
+        *([f"# yaml-language-server: $schema={schema}"] if schema else []),
         *_comment(f"Created by `hubstack init` from {found.source}. Edit it freely."),
         "models:",
         *(line for entry in entries for line in _entry_lines(entry)),

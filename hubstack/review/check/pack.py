@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the project's policy pack on a recorded graph.
+"""Runs the policy pack on a recorded graph.
 
 Owns the child process: the pack shares no code with hubstack, so it runs in a separate interpreter, without Pulumi
 and without this process's environment.
@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from hubstack.files.bundled import bundled
 from hubstack.files.documents import Mark
 from hubstack.files.errors import HubstackError
 from hubstack.files.subprocess_env import kept_environment
@@ -20,11 +21,13 @@ from hubstack.review.check.rules import catalogue
 from hubstack.review.preview import Graph
 
 TIMEOUT_SECONDS = 120
+_JUDGE = "policy/judge.py"
 
 
 def judge_path(project_dir: Path) -> Path:
-    """Return the path of the pack's entry point for graphs."""
-    return project_dir / "policy" / "judge.py"
+    """Return the pack's entry point for graphs: of the project's own copy of the pack, if it has one."""
+    own = project_dir / _JUDGE
+    return own if own.is_file() and own.with_name("rules.yaml").is_file() else bundled(_JUDGE)
 
 
 def pack_findings(
@@ -55,7 +58,7 @@ def pack_findings(
 
 def _run(judge: Path, told: str) -> list[dict[str, Any]]:
     try:
-        done = subprocess.run(  # noqa: S603  runs the project's own file without a shell
+        done = subprocess.run(  # noqa: S603  runs the pack without a shell
             [sys.executable, str(judge)],
             input=told,
             env=kept_environment(),

@@ -74,11 +74,11 @@ def check_stack(stack: Stack, today: dt.date) -> Report:
     inputs = StackInputs.of(stack, lock)
     plan = plan_inputs(inputs)
     findings = [*_plan_findings(stack, inputs, plan, policy)]
-    seen, notes, judged = _graph_findings(stack, inputs, plan, policy)
+    seen, judged = _graph_findings(stack, inputs, plan, policy)
     return Report(
         stack=stack.name,
         findings=settled(merged([*lock_findings, *findings, *seen]), policy, today),
-        notes=(*notes, *_notes(config_file)),
+        notes=tuple(_notes(config_file)),
         judged=judged,
     )
 
@@ -125,18 +125,14 @@ def _plan_findings(stack: Stack, inputs: StackInputs, plan: Plan, policy: Policy
         yield Finding(rule="HS031", message=text, model=key, mark=Mark(inputs.placement_name, 1, 1, ""))
 
 
-def _graph_findings(
-    stack: Stack, inputs: StackInputs, plan: Plan, policy: Policy
-) -> tuple[list[Finding], tuple[str, ...], int]:
-    """Run the program and pass the registered resources to the policy pack."""
-    judge = judge_path(stack.project_dir)
-    if not judge.exists():
-        return [], ("resources were not checked: policy/judge.py does not exist",), 0
+def _graph_findings(stack: Stack, inputs: StackInputs, plan: Plan, policy: Policy) -> tuple[list[Finding], int]:
+    """Run the program and pass the registered resources to the policy pack; return how many there were."""
     graph = preview_stack(stack, plan)
     models = inputs.request.models
     places = {model.key: model.mark("id") for model in models}
-    found = pack_findings(judge, graph, policy.limits, places, policy.marks, {made_as(m): m.key for m in models})
-    return found, (), len(graph.resources)
+    judge, keys = judge_path(stack.project_dir), {made_as(m): m.key for m in models}
+    found = pack_findings(judge, graph, policy.limits, places, policy.marks, keys)
+    return found, len(graph.resources)
 
 
 def _notes(config_file: Path) -> Iterator[str]:

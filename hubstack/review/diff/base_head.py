@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from hubstack.files.bundled import import_paths
 from hubstack.files.documents import MAX_JSON_BYTES, read_text
 from hubstack.files.errors import HubstackError
 from hubstack.files.subprocess_env import kept_environment
@@ -106,7 +107,7 @@ def _from_git(name: str, project_dir: Path, commit: Commit) -> tuple[State, Stat
 
 def _packages(folder: Path) -> Path:
     """Return where a side's hubstack is: its own folder, as in a clone of the project, or what runs here."""
-    return folder if (folder / "hubstack" / "__init__.py").is_file() else _PACKAGES
+    return folder if any((folder / export).is_file() for export in _EXPORTS) else _PACKAGES
 
 
 def _run(side: str, name: str, folder: Path) -> State:
@@ -114,7 +115,8 @@ def _run(side: str, name: str, folder: Path) -> State:
     kept = kept_environment("TMPDIR")
     packages = _packages(folder)
     export = next(packages / name for name in _EXPORTS if (packages / name).is_file())
-    paths = [str(packages), str(packages / "components"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    own = import_paths() if packages == _PACKAGES else (packages, packages / "components")
+    paths = [*map(str, own), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     kept |= {"PYTHONPATH": os.pathsep.join(dict.fromkeys(filter(None, paths))), "PYTHONDONTWRITEBYTECODE": "1"}
     # -P: the folder of this file holds modules of its own names and must not come before the side's packages.
     command = [sys.executable, "-P", str(export), name, str(folder)]

@@ -31,7 +31,7 @@ _MAIN = tuple(
 
 _PROGRAM = re.compile(
     r"^(__main__\.py|Pulumi\.yaml|dev|uv\.lock|pyproject\.toml|justfile|requirements.*\.txt)$"
-    r"|^(hubstack|components|policy|\.ci)/(?!.*\.md$)|(^|/)(\.github|\.gitlab|gitops|\.cloudbuild)/"
+    r"|^(hubstack|components|policy|wheels|\.ci)/(?!.*\.md$)|(^|/)(\.github|\.gitlab|gitops|\.cloudbuild)/"
     r"|(^|/)(\.gitlab-ci|cloudbuild)[^/]*\.ya?ml$|(^|/)(\.gitattributes|\.gitmodules|CODEOWNERS)$"
 )
 """Files that run, check or protect a review."""

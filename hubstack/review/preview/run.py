@@ -18,6 +18,7 @@ from pathlib import Path
 import grpc
 from pulumi.runtime.proto import engine_pb2_grpc, resource_pb2_grpc
 
+from hubstack.files.bundled import import_paths
 from hubstack.files.errors import PreviewError
 from hubstack.files.subprocess_env import kept_environment
 from hubstack.inputs.pulumi_config import Settings, StackConfig, load_stack_config
@@ -72,7 +73,8 @@ def preview(
 
 def _run(folder: Path, environment: Mapping[str, str], calls: Calls, timeout_seconds: float) -> tuple[int, str]:
     """Run the program until it exits; it never outlives this process."""
-    command = [sys.executable, "-m", "hubstack.review.preview.program"]
+    # -P: the program's folder comes first when the program starts, not before.
+    command = [sys.executable, "-P", "-m", "hubstack.review.preview.program"]
     # The program exits when its standard input closes, even if this process is killed.
     reads, writes = os.pipe()
     child = subprocess.Popen(  # noqa: S603  runs our own module without a shell
@@ -126,9 +128,10 @@ def _environment(project_dir: Path, stack: str, config: StackConfig, address: st
         "root_directory": str(project_dir),
         "program": str(program),
     }
-    packages = Path(__file__).resolve().parents[3]
-    # A clone's own components take precedence over those of the running hubstack.
-    paths = [each for each in (project_dir / "components", packages / "components") if each.is_dir()]
+    # A clone's own components take precedence over those of the running hubstack; another project's folder of this
+    # name is its own affair.
+    own = project_dir / "components"
+    paths = [*([own] if (own / "pulumi_hubstack").is_dir() else []), *import_paths()]
     kept = kept_environment("HOME", "TMPDIR", "PYTHONPATH")
     return kept | {
         "HUBSTACK_PREVIEW": json.dumps(said),
@@ -138,7 +141,7 @@ def _environment(project_dir: Path, stack: str, config: StackConfig, address: st
         "PULUMI_STACK": stack,
         # Formatting an Output as a string is a bug in the program; this makes the SDK raise.
         "PULUMI_ERROR_OUTPUT_STRING": "true",
-        "PYTHONPATH": os.pathsep.join(filter(None, (*map(str, (*paths, packages)), kept.get("PYTHONPATH")))),
+        "PYTHONPATH": os.pathsep.join(filter(None, (*map(str, paths), kept.get("PYTHONPATH")))),
         # Connections to the loopback address must not use a proxy.
         "NO_PROXY": "127.0.0.1",
         "no_proxy": "127.0.0.1",

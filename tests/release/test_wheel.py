@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is released, as a team meets it: built, installed beside nothing of this clone, and every command run.
+
+The repository is a new one with folders `components/`, `policy/` and `docs/` of its own. Needs uv, and a
+package index or the cache of uv.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hubstack.cli.app import app
+from tests.support.hub import StandIn, real_repositories
+
+pytestmark = pytest.mark.slow
+
+PROJECT = Path(__file__).resolve().parents[2]
+PYTHONS = [path for path in ("python3.11", "/usr/bin/python3") if shutil.which(path)]
+
+
+def uv() -> str:
+    found = os.environ.get("UV") or shutil.which("uv") or str(PROJECT / ".uv" / "bin" / "uv")
+    if not Path(found).is_file():
+        pytest.skip("no uv: the wheel is not built here")
+    return found
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sdist, and the wheel built from it."""
+    folder = tmp_path_factory.mktemp("dist")
+    subprocess.run([uv(), "build", "--quiet", "--out-dir", str(folder), str(PROJECT)], check=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(released: Path) -> Path:
+    (found,) = released.glob("*.whl")
+    return found
+
+
+def test_the_wheel_installs_two_packages_and_what_commands_read(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    tops = {name.split("/")[0] for name in names}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"hubstack", "pulumi_hubstack"}
+    ours = subprocess.run(
+        ["git", "ls-files", "hubstack", "docs", "policy"], cwd=PROJECT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    wanted = {name if name.startswith("hubstack/") else f"hubstack/bundled/{name}" for name in ours}
+    assert sorted(wanted - set(names)) == []
+    assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]
+
+
+def test_the_sdist_holds_the_tests_and_no_rubbish(released: Path) -> None:
+    (path,) = released.glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"pyproject.toml", "uv.lock", "dev", "tests/release/test_wheel.py", "proof/go.mod", "LICENSE"} <= names
+    assert not [name for name in names if name.startswith((".venv", ".uv", ".proof", "dist"))]
+
+
+class Team:
+    """A repository made by the installed hubstack, and that hubstack."""
+
+    def __init__(self, root: Path, python: str, wheel: Path) -> None:
+        self.root, self.repository, bins = root, root / "repository", root / "venv" / "bin"
+        subprocess.run([uv(), "venv", "--quiet", "--python", python, str(root / "venv")], check=True)
+        install = [uv(), "pip", "install", "--quiet", "--python", str(bins / "python"), str(wheel)]
+        subprocess.run(install, check=True)
+        self.command = bins / "hubstack"
+        self.run("new", str(self.repository), cwd=root)
+        for name in ("components", "policy", "docs", "hubstack"):
+            (self.repository / name).mkdir()
+            (self.repository / name / "note.txt").write_text("the team's own")
+        for name in ("__init__", "yaml", "pulumi"):
+            (self.repository / "components" / f"{name}.py").write_text("raise SystemExit('imported')\n")
+        (self.repository / "policy" / "judge.py").write_text("raise SystemExit('run')\n")
+
+    def run(self, *arguments: str, cwd: Path | None = None, code: int = 0, **env: str) -> str:
+        kept = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
+        done = subprocess.run(
+            [str(self.command), *arguments],
+            cwd=cwd or self.repository / "stacks",
+            env=kept | {"COLUMNS": "80", "HF_ENDPOINT": "http://127.0.0.1:9"} | env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == code, f"{arguments}: {done.stdout[-1000:]}{done.stderr[-2000:]}"
+        said = done.stdout + done.stderr
+        assert "Traceback" not in said
+        assert "./dev" not in said, f"{arguments} names a command of a clone"
+        assert "docs/" not in said or arguments[0] in {"docs", "new"}, f"{arguments} names a page of a clone"
+        return said
+
+
+@pytest.fixture(scope="module", params=PYTHONS)
+def team(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Team:
+    return Team(tmp_path_factory.mktemp("team"), request.param, wheel)
+
+
+@pytest.fixture(scope="module")
+def hub() -> Iterator[str]:
+    with StandIn(real_repositories(as_listed=True)) as served:
+        yield served.url
+
+
+def test_every_command_runs_in_a_repository_of_its_own(team: Team, hub: str) -> None:
+    key, git = "qwen3-4b-instruct-2507", ["git", "-c", "user.name=t", "-c", "user.email=t@example.com"]
+    for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "first"]):
+        subprocess.run([*git, *arguments], cwd=team.repository, check=True)
+    dev = team.repository / "stacks" / "dev.models.yaml"
+    dev.write_text(dev.read_text().replace("[spot, on-demand]", "[on-demand]"))
+    manifest = team.root / "server.yaml"
+    manifest.write_text(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec: {template: {spec: {containers: ["
+        "{name: a, image: 'vllm/vllm-openai:v0.10.0', args: [--model, Qwen/Qwen3-8B]}]}}}\n"
+    )
+    target = ("--gcp-project", "acme-models-test", "--region", "us-central1")
+    said = {
+        "plan": team.run("plan", "dev"),
+        "explain": team.run("explain", "dev", key),
+        "preview": team.run("preview", "dev"),
+        "render": team.run("render", "dev", str(team.root / "rendered")),
+        "diff": team.run("diff", "dev", "--against", "HEAD"),
+        "lock": team.run("lock", "dev", "--check"),
+        "place": team.run("place", "dev", "--check"),
+        "check": team.run("check", "dev"),
+        "sbom": team.run("sbom", "dev"),
+        "promote": team.run("promote", "dev", "prod"),
+        "drift": team.run("drift", "dev", HF_ENDPOINT=hub),
+        "eject": team.run("eject", "dev", str(team.root / "ejected")),
+        "init": team.run("init", "test", "--from-manifests", str(manifest), *target),
+        "docs": team.run("docs", "guides/gitops"),
+    }
+    commands = {str(each.callback.__name__) for each in app.registered_commands if each.callback}
+    assert commands == {*said, "new"}
+    assert "qwen3-4b-instruct-2507 changed" in said["diff"]
+    assert json.loads(team.run("check", "dev", "--json"))["resources_judged"] > 80
+    assert "then run: `hubstack lock test`" in said["init"]
+    assert "`hubstack docs guides/gitops`" in said["drift"]
+
+
+def test_its_errors_name_pages_that_it_prints(team: Team) -> None:
+    said = team.run("plan", "nowhere", code=2)
+    assert "stacks: dev, prod" in said
+    assert "`hubstack new DIR`" in team.run("plan", cwd=team.root, code=2)
+    assert "did you mean `guides/gitops`" in team.run("docs", "guides/gitop", code=2)
+    schema = team.run("docs", "reference/models.schema.json")
+    assert json.loads(schema) == json.loads((team.repository / "schemas" / "models.schema.json").read_text())
+
+
+def test_one_command_of_uv_makes_a_repository_whose_preview_works_at_once(tmp_path: Path, wheel: Path) -> None:
+    kept = {key: value for key, value in os.environ.items() if key not in {"VIRTUAL_ENV", "PYTHONPATH"}}
+    make = [uv(), "tool", "run", "--quiet", "--from", str(wheel), "hubstack", "new", "models"]
+    subprocess.run(make, cwd=tmp_path, env=kept, check=True)
+    preview = [uv(), "run", "--quiet", "hubstack", "preview", "dev", "--summary"]
+    done = subprocess.run(
+        preview, cwd=tmp_path / "models", env=kept, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    assert "resources would be created" in done.stdout
+    assert (tmp_path / "models" / "uv.lock").is_file()
+    version = [uv(), "run", "--quiet", "hubstack", "--version"]
+    told = subprocess.run(version, cwd=tmp_path / "models", env=kept, capture_output=True, text=True, check=True)
+    assert told.stdout.split()[1] in wheel.name
