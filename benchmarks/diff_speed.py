@@ -20,7 +20,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         repository = make_repository(Path(scratch) / "clone")
         folder = repository.path / STACK
-        write_stack(folder, MODELS, most_replicas=1)
+        write_stack(folder, MODELS, max_replicas=1)
         repository.git("add", "--all")
         repository.git("commit", "--quiet", "--message", "bench")
 
@@ -28,7 +28,7 @@ def main() -> None:
             return run([sys.executable, "-m", "hubstack", *arguments, "--json"], cwd=repository.path)
 
         taken: dict[str, list[Cost]] = {"hubstack preview": [], "hubstack diff, every model changed": []}
-        write_stack(folder, MODELS, most_replicas=2)
+        write_stack(folder, MODELS, max_replicas=2)
         for _ in range(RUNS):
             taken["hubstack preview"].append(cost("preview", STACK))
             taken["hubstack diff, every model changed"].append(cost("diff", STACK, "--against", "HEAD"))

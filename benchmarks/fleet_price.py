@@ -27,7 +27,7 @@ from hubstack.inputs.settings import StackSettings
 from hubstack.kinds import PlatformKind
 from hubstack.planner.memory import sizing
 from hubstack.planner.model_plan import Draft
-from hubstack.planner.placement.candidates import Surveyor
+from hubstack.planner.placement.candidates import CandidateFinder
 from hubstack.planner.placement.offers import list_offers
 from hubstack.planner.placement.solver import Wanted, assign
 from hubstack.planner.planner import _survey, _wanted, _with_shared
@@ -89,7 +89,7 @@ def population() -> dict[str, ModelFacts]:
     return found
 
 
-def draw(seed: int, models: dict[str, ModelFacts], surveyor: Surveyor, place: StackSettings) -> Fleet:
+def draw(seed: int, models: dict[str, ModelFacts], finder: CandidateFinder, place: StackSettings) -> Fleet:
     rng = random.Random(seed)
     size = round(5 * (200 / 5) ** (seed / (FLEETS - 1)))
     capacity, standard = weighted(rng, CAPACITY), weighted(rng, STANDARD)
@@ -112,17 +112,17 @@ def draw(seed: int, models: dict[str, ModelFacts], surveyor: Surveyor, place: St
             request = Request(path="x", models=(each,))
             try:
                 drafts |= _survey(
-                    request, {each.key: models[repo_id]}, catalog(), {PlatformKind.GKE: surveyor}, place
+                    request, {each.key: models[repo_id]}, catalog(), {PlatformKind.GKE: finder}, place
                 )
                 break
             except PlanError:
                 continue
     machines = frozenset(catalog().machine_types)
     every = [
-        replace(_wanted(draft), candidates=surveyor.survey(draft.demand, only=machines).fitting)
+        replace(_wanted(draft), candidates=finder.find_candidates(draft.demand, only=machines).fitting)
         for draft in drafts.values()
     ]
-    ours = [_wanted(draft) for draft in _with_shared(drafts, {}, surveyor).values()]
+    ours = [_wanted(draft) for draft in _with_shared(drafts, {}, finder).values()]
     return Fleet(tuple(ours), tuple(every), bool(standard))
 
 
@@ -159,14 +159,14 @@ def bound(wanted: tuple[Wanted, ...]) -> float:
 
 def main() -> None:
     place = target()
-    surveyor = Surveyor(list_offers(catalog(), place), catalog(), place)
+    finder = CandidateFinder(list_offers(catalog(), place), catalog(), place)
     models = population()
     print(
         f"{len(models)} models, {sum((m.parameters_total or 0) < SMALL_PARAMETERS for m in models.values())} of them small"
     )
     rows: list[tuple[int, int, bool, float, float, float, float]] = []
     for seed in range(FLEETS):
-        fleet = draw(seed, models, surveyor, place)
+        fleet = draw(seed, models, finder, place)
         start = time.perf_counter()
         taken = assign(fleet.ours)
         seconds = time.perf_counter() - start

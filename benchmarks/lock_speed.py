@@ -25,9 +25,9 @@ MODELS, LATENCY_SECONDS, FILES = 1000, 0.05, 20
 RUN = """
 import json, resource, sys, time
 from pathlib import Path
-from hubstack.hub.remote import Patience, write_lock
+from hubstack.hub.remote import RetryLimits, write_lock
 begun = time.perf_counter()
-lines, refused = write_lock(Path(sys.argv[1]), "x", [], None, Patience(jobs=int(sys.argv[2])))
+lines, refused = write_lock(Path(sys.argv[1]), "x", [], None, RetryLimits(jobs=int(sys.argv[2])))
 seconds = time.perf_counter() - begun
 assert refused is None, refused
 print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, len(lines) - 1]))

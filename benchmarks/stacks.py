@@ -72,13 +72,13 @@ def make_project(folder: Path) -> Path:
     return folder
 
 
-def write_stack(folder: Path, size: int, *, most_replicas: int | None = None) -> Path:
+def write_stack(folder: Path, size: int, *, max_replicas: int | None = None) -> Path:
     """Write list, lock and settings of a stack; return the file of the settings.
 
     Args:
         folder: of the project's own; made if it is not there.
         size: number of models.
-        most_replicas: of every model; by default one or two.
+        max_replicas: of every model; by default one or two.
     """
     request, lock = build(size)
     folder.mkdir(exist_ok=True)
@@ -87,7 +87,7 @@ def write_stack(folder: Path, size: int, *, most_replicas: int | None = None) ->
             "id": model.id,
             "name": model.key,
             "concurrency": model.concurrency,
-            "replicas": {"min": 0, "max": most_replicas or model.replicas_max},
+            "replicas": {"min": 0, "max": max_replicas or model.replicas_max},
         }
         for model in request.models
     ]

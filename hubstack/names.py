@@ -45,7 +45,7 @@ class Keyed(Protocol):
     def canary_of(self) -> str | None: ...
 
 
-def made_as(model: Keyed) -> str:
+def original_key(model: Keyed) -> str:
     """Return a model's original key: the root of its physical names and the label of its pods."""
     return model.was[0] if model.was else model.key
 
@@ -60,7 +60,7 @@ def entry_keys(model: Keyed) -> tuple[str, ...]:
 
 def bucket_key(model: Keyed) -> str:
     """Return the key in the name of a model's bucket; a canary shares its primary's bucket."""
-    return _of_entry(model, made_as(model))
+    return _of_entry(model, original_key(model))
 
 
 def _of_entry(model: Keyed, key: str) -> str:
@@ -117,7 +117,7 @@ def cluster_name(stack: str) -> str:
     return shorten(f"hubstack-{slug(stack)}", NODE_POOL_MAX)
 
 
-def wake_name(key: str) -> str:
+def activation_service_name(key: str) -> str:
     """Return the name of the Service that clients in the cluster use for a model that scales to zero."""
     return f"{key}-wake"
 

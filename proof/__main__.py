@@ -15,7 +15,7 @@ from rich.console import Console
 
 from hubstack.files.errors import HubstackError
 from proof.binaries import HERE, SandboxError
-from proof.places import missing, scale_to_most, settle, table, wrong
+from proof.places import missing, scale_to_max, settle, table, wrong
 from proof.sandbox import Sandbox, running
 from proof.stack import Stack, read_stack
 
@@ -45,7 +45,7 @@ def _show(started: Sandbox, stack: Stack) -> bool:
     started.use(stack.pools)
     applied = started.apply(stack.folder)
     _say(f"{len(applied.splitlines())} objects accepted, fields checked strictly")
-    expected = scale_to_most(started, stack)
+    expected = scale_to_max(started, stack)
     found = settle(started, stack, expected)
     Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 160).print(table(found))
     faults = [*missing(started, stack, expected), *wrong(found)]

@@ -40,7 +40,7 @@ class Place:
         return self.found in self.wanted if self.wanted else self.found is None
 
 
-def scale_to_most(sandbox: Sandbox, stack: Stack, only: Iterable[str] | None = None) -> dict[str, int]:
+def scale_to_max(sandbox: Sandbox, stack: Stack, only: Iterable[str] | None = None) -> dict[str, int]:
     """Scale workloads to their most replicas.
 
     Args:
@@ -55,7 +55,7 @@ def scale_to_most(sandbox: Sandbox, stack: Stack, only: Iterable[str] | None = N
     expected: dict[str, int] = {}
     for workload in stack.workloads:
         is_asked = keys is None or model_of(workload) in keys
-        replicas = stack.most_replicas(workload) if is_asked else 0
+        replicas = stack.max_replicas(workload) if is_asked else 0
         sandbox.scale(workload, replicas)
         expected[workload["metadata"]["name"]] = replicas * group_size(workload)
     return expected

@@ -59,7 +59,7 @@ class Sandbox:
             self.autoscaler.pools = {pool.name: pool for pool in pools}
             self.autoscaler.out_of_stock.clear()
 
-    def run_out(self, pools: Iterable[str]) -> None:
+    def set_out_of_stock(self, pools: Iterable[str]) -> None:
         """Take pools out of stock; the others are in stock."""
         with self._lock:
             self.autoscaler.out_of_stock = set(pools)

@@ -15,7 +15,7 @@ from hubstack.catalog import load_catalog
 from hubstack.files.managed_folder import write_folder
 from hubstack.inputs.environment import Environment, find_environment
 from hubstack.inputs.stack import Stack as StackFiles
-from hubstack.names import made_as
+from hubstack.names import original_key
 from hubstack.plan import Plan, PoolPlan
 from hubstack.planner.inputs import StackInputs
 from hubstack.planner.planner import plan_inputs
@@ -42,7 +42,7 @@ class Stack:
         """What makes server pods."""
         return tuple(each for each in self.objects if each["kind"] in SCALED)
 
-    def most_replicas(self, workload: Object) -> int:
+    def max_replicas(self, workload: Object) -> int:
         """Return the replicas of a workload when it is busiest: its scaler's word, else the plan's.
 
         A workload of no model (a gateway's picker, say) keeps the replicas that it was written with.
@@ -56,7 +56,7 @@ class Stack:
                 if most:
                     return int(most)
         key = model_of(workload)
-        model = next((each for each in self.plan.models if made_as(each) == key), None)
+        model = next((each for each in self.plan.models if original_key(each) == key), None)
         if model is None or pod_template(workload)["metadata"]["labels"].get("app.kubernetes.io/name") != "server":
             return int(workload["spec"].get("replicas", 1))
         others = [each for each in self.workloads if model_of(each) == key and each is not workload]

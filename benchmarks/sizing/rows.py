@@ -16,7 +16,7 @@ import yaml
 from hubstack.hub.facts import FileFacts, ModelFacts
 from hubstack.kinds import EngineKind
 from hubstack.planner.engines import spec_of
-from hubstack.planner.memory.sizing import GIB, Device, Load
+from hubstack.planner.memory.sizing import GIB, Device, Workload
 from hubstack.planner.model.geometry import Geometry, read_geometry
 from hubstack.planner.model.weights import WeightsSize, choose_files, weights_size
 
@@ -80,7 +80,7 @@ class Judged:
     geometry: Geometry
     weights: WeightsSize
     device: Device | None
-    load: Load | None
+    load: Workload | None
     missing: tuple[str, ...]
     """Settings without which only the weights can be judged."""
     missing_pool: tuple[str, ...]
@@ -177,7 +177,7 @@ def _judged(row: dict[str, Any], facts: ModelFacts) -> Judged | str:
     whole = old and context and (context <= 32768 or geometry.latent)
     tokens = said.get("max_num_batched_tokens") or (context if whole else 8192 if large and not old else 2048)
     spec = spec_of(ENGINES[row["engine"]])
-    load = Load(
+    load = Workload(
         engine=spec.memory,
         tensor_parallel=row["tensor_parallel"],
         pipeline_parallel=row["pipeline_parallel"] or 1,

@@ -21,7 +21,7 @@ from hubstack.hub.facts import ModelFacts
 from hubstack.kinds import AcceleratorKind, EngineKind
 from hubstack.planner.engines import spec_of
 from hubstack.planner.memory.kv_cache import kv_window_bytes_per_token
-from hubstack.planner.memory.sizing import GIB, Device, Load, size_model
+from hubstack.planner.memory.sizing import GIB, Device, Workload, size_model
 from hubstack.planner.model.geometry import Geometry, read_geometry
 from hubstack.planner.model.weights import WeightsSize, choose_files, weights_size
 from hubstack.planner.performance.costs import Cache, Layout, Lengths
@@ -335,7 +335,7 @@ def _room(
     large: bool,
     most: int,
     context: float,
-) -> tuple[tuple[float, float, float], Load]:
+) -> tuple[tuple[float, float, float], Workload]:
     """Return bytes a token, a sequence, and left for the cache on one rank: the sizing's own answer."""
     ranks, groups = layout.tensor_parallel, layout.attention_groups
     whole = weights.size_bytes - work.expert_bytes
@@ -349,7 +349,7 @@ def _room(
     is_fp8 = row["kv_cache_dtype"] in {"fp8", "int8"} or (
         row["kv_cache_dtype"] is None and row["engine"] == "trtllm" and row["weights_format"] == "nvfp4"
     )
-    load = Load(
+    load = Workload(
         engine=spec_of(kind).memory,
         tensor_parallel=ranks // groups,
         pipeline_parallel=layout.pipeline_parallel,

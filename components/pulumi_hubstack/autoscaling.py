@@ -59,7 +59,7 @@ class Autoscaling(pulumi.ComponentResource):
         ]
         keda = release(f"{name}-keda", manifests.keda_chart(plan.target.keda_namespace), self, [namespace, *closed])
         ready: list[pulumi.Resource] = [keda, grant]
-        if manifests.resting(plan):
+        if manifests.scale_to_zero_models(plan):
             # Its chart contains a ScaledObject, a kind that KEDA's CRDs define.
             guard = register(
                 f"{name}-interceptor-callers",

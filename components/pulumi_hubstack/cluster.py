@@ -35,7 +35,7 @@ class ClusterArgs:
     """Enables GKE's deletion protection, and Pulumi's for the cluster and its system nodes."""
     maintenance: MaintenancePlan | None = None
     """When GKE may upgrade the cluster."""
-    most_system_nodes: int = 4
+    max_system_nodes: int = 4
     """Maximum nodes of the pool for controllers and loads."""
     state_metrics: tuple[str, ...] = ()
     """Packages of kube-state-metrics that Google collects (`POD`, `DEPLOYMENT` ...)."""
@@ -184,7 +184,7 @@ class Cluster(pulumi.ComponentResource):
             location=args.region,
             initial_node_count=1,
             autoscaling=container.NodePoolAutoscalingArgs(
-                total_min_node_count=1, total_max_node_count=args.most_system_nodes, location_policy="ANY"
+                total_min_node_count=1, total_max_node_count=args.max_system_nodes, location_policy="ANY"
             ),
             management=container.NodePoolManagementArgs(auto_repair=True, auto_upgrade=True),
             node_config=container.NodePoolNodeConfigArgs(

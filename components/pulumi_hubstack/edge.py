@@ -44,7 +44,7 @@ def build_gateway(
         secret_reader=base.project.member(manifests.SYNC_ACCOUNT),
         secret_value=secrets[GatewayAuth.API_KEYS if by_key else GatewayAuth.IAP],
         servers=servers,
-        after=(nodes.namespace, *(nodes.autoscaling if manifests.resting(plan) else ())),
+        after=(nodes.namespace, *(nodes.autoscaling if manifests.scale_to_zero_models(plan) else ())),
     )
     providers = [base.project.provider, nodes.kubernetes]
     return Gateway("gateway", args, child(parent, providers=providers, depends_on=list(base.project.apis)))

@@ -14,7 +14,7 @@ import pulumi_kubernetes as kubernetes
 from hubstack import names
 from hubstack.deploy import manifests
 from hubstack.deploy import monitoring as observability
-from hubstack.deploy.system_pool import most_system_nodes
+from hubstack.deploy.system_pool import max_system_nodes
 from hubstack.plan import Plan
 from hubstack.plan.loading import LoadingMethod
 from hubstack.plan.target import TargetPlan
@@ -79,7 +79,7 @@ class Project:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NodesGround:
+class NodeFoundation:
     """The base of models that run on nodes."""
 
     cluster: Cluster
@@ -103,7 +103,7 @@ class Foundation:
     project: Project
     google: pulumi.ResourceOptions
     """Options of resources that depend on APIs and grants."""
-    nodes: NodesGround | None
+    nodes: NodeFoundation | None
     """None where no model is on GKE."""
     hub_secret_id: str
     token: tuple[pulumi.Resource, ...]
@@ -119,7 +119,7 @@ def build_foundation(parent: pulumi.Resource, plan: Plan, hub_token: pulumi.Inpu
     """Register the resources that a plan's models depend on."""
     target, on_gke = plan.target, bool(plan.on_gke)
     called = (*(SERVICES if on_gke else MANAGED_SERVICES), *services_of(plan), *_guards(target))
-    project = _turn_on(parent, plan, called)
+    project = _enable_apis(parent, plan, called)
     needed: list[pulumi.Resource] = [*project.apis, *_create_grants(parent, project, called)]
     # A component is registered after its dependencies, and its children after it.
     google = child(parent, providers=[project.provider], depends_on=needed)
@@ -150,7 +150,7 @@ def enable_api(
     )
 
 
-def _turn_on(parent: pulumi.Resource, plan: Plan, called: Sequence[str]) -> Project:
+def _enable_apis(parent: pulumi.Resource, plan: Plan, called: Sequence[str]) -> Project:
     target, monitoring = plan.target, plan.monitoring
     first, *services = dict.fromkeys(called)
     google = google_provider(target, parent)
@@ -205,7 +205,7 @@ def _create_nodes(
     project: Project,
     google: pulumi.ResourceOptions,
     needed: list[pulumi.Resource],
-) -> NodesGround:
+) -> NodeFoundation:
     target = plan.target
     asked = target.security
     network = Network(
@@ -241,7 +241,7 @@ def _create_nodes(
     if any(model.hosts > 1 for model in plan.models):
         controller = GroupControllerArgs(after=(cluster,))
         groups = (GroupController("group-controller", controller, child(parent, providers=[provider])).ready,)
-    return NodesGround(
+    return NodeFoundation(
         cluster=cluster,
         kubernetes=provider,
         network=network,
@@ -264,7 +264,7 @@ def _cluster_args(plan: Plan, network: Network) -> ClusterArgs:
         release_channel=target.release_channel,
         deletion_protection=target.deletion_protection,
         maintenance=target.maintenance,
-        most_system_nodes=most_system_nodes(len(plan.on_gke)),
+        max_system_nodes=max_system_nodes(len(plan.on_gke)),
         state_metrics=observability.state_metrics(plan),
         has_gated_models=any(model.weights.needs_token for model in plan.on_gke),
         has_gateway=plan.gateway is not None,

@@ -134,8 +134,12 @@ class Gateway(pulumi.ComponentResource):
     def _create_routes(self, args: GatewayArgs) -> None:
         """Create each route after its backends and their policies, which set timeouts and access control."""
         plan = args.plan
-        held = self._create_held() if any(manifests.rests(model) for model in plan.on_gke) else []
-        backends = {m.key: held if manifests.rests(m) else self._create_backend(m) for m in plan.on_gke}
+        held = (
+            self._create_interceptor_routes()
+            if any(manifests.scales_to_zero(model) for model in plan.on_gke)
+            else []
+        )
+        backends = {m.key: held if manifests.scales_to_zero(m) else self._create_backend(m) for m in plan.on_gke}
         for model in plan.on_gke:
             if model.canary_of is not None:
                 continue
@@ -145,7 +149,7 @@ class Gateway(pulumi.ComponentResource):
                 needed += [*backends[canary.key], args.servers[canary.key]]
             self._put_of(model, "route", manifests.route(plan, model), needed)
 
-    def _create_held(self) -> list[pulumi.Resource]:
+    def _create_interceptor_routes(self) -> list[pulumi.Resource]:
         plan = self._plan
         return [
             self._put("held-grant", manifests.reference_grant(plan)),

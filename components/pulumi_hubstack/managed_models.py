@@ -78,7 +78,7 @@ def _create_service(parts: ManagedParts, model: ModelPlan, run: CloudRunPlan) ->
     plan, target = parts.plan, parts.plan.target
     accounts = RunAccounts(
         f"{model.key}-accounts",
-        RunAccountsArgs(stack=target.stack, key=names.made_as(model)),
+        RunAccountsArgs(stack=target.stack, key=names.original_key(model)),
         renamed(parts.google, "{}-accounts", model.was),
     )
     bucket = WeightsBucket(
@@ -88,7 +88,7 @@ def _create_service(parts: ManagedParts, model: ModelPlan, run: CloudRunPlan) ->
             region=target.region,
             readers={"server": accounts.server.member},
             writers={"loader": accounts.loader.member},
-            labels=names.labels(target.stack, {"hubstack-model": names.label_value(names.made_as(model))}),
+            labels=names.labels(target.stack, {"hubstack-model": names.label_value(names.original_key(model))}),
             kms_key=target.kms_key,
         ),
         renamed(parts.google, "{}-weights", model.was),

@@ -59,9 +59,11 @@ class ModelServer(pulumi.ComponentResource):
     def _create_scaler(self, name: str, args: ModelServerArgs, target: pulumi.Resource) -> None:
         plan, model = args.plan, args.model
         needed = [*args.after, *args.autoscaling]
-        if manifests.rests(model):
+        if manifests.scales_to_zero(model):
             there = child(self, depends_on=needed)
-            register(f"{name}-wake", manifests.wake_service(plan, model), child(self, depends_on=list(args.after)))
+            register(
+                f"{name}-wake", manifests.activation_service(plan, model), child(self, depends_on=list(args.after))
+            )
             needed.append(register(f"{name}-route", manifests.interceptor_route(plan, model), there))
         # Deleted before its target and before KEDA, which must remove its finalizer.
         scaler = child(self, depends_on=[*needed, target])

@@ -11,7 +11,7 @@ from hubstack.deploy import manifests
 from hubstack.plan import ModelPlan, Plan
 from hubstack.plan.loading import LoadingMethod
 from pulumi_hubstack._options import child, renamed
-from pulumi_hubstack.foundation import Foundation, NodesGround
+from pulumi_hubstack.foundation import Foundation, NodeFoundation
 from pulumi_hubstack.model_server import ModelServer, ModelServerArgs
 from pulumi_hubstack.weights_bucket import WeightsBucket, WeightsBucketArgs
 from pulumi_hubstack.weights_collector import WeightsCollector, WeightsCollectorArgs
@@ -57,7 +57,7 @@ def _create_bucket(plan: Plan, model: ModelPlan, base: Foundation) -> WeightsBuc
             region=target.region,
             readers={f"{of}server": member(manifests.server_name(each)) for of, each in users.items()},
             writers={f"{of}loader": member(manifests.loader_account(each)) for of, each in users.items()},
-            labels=names.labels(target.stack, {"hubstack-model": names.label_value(names.made_as(model))}),
+            labels=names.labels(target.stack, {"hubstack-model": names.label_value(names.original_key(model))}),
             after=base.identities,
             cache_zones=model.loading.cache_zones,
             kms_key=target.kms_key,
@@ -70,7 +70,7 @@ def _create_server(
     plan: Plan,
     model: ModelPlan,
     base: Foundation,
-    nodes: NodesGround,
+    nodes: NodeFoundation,
     bucket: WeightsBucket,
     here: pulumi.ResourceOptions,
 ) -> ModelServer:

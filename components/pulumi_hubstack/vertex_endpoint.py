@@ -49,12 +49,12 @@ class VertexEndpoint(pulumi.ComponentResource):
             # Single models may be removed from the list; `Protection` guards the whole stack.
             deletion_policy="DELETE",
             model_config=sdk.AiEndpointWithModelGardenDeploymentModelConfigArgs(
-                model_display_name=names.made_as(args.model),
+                model_display_name=names.original_key(args.model),
                 accept_eula=vertex.accept_eula,
                 hugging_face_access_token=token,
             ),
             endpoint_config=sdk.AiEndpointWithModelGardenDeploymentEndpointConfigArgs(
-                endpoint_display_name=names.made_as(args.model), dedicated_endpoint_enabled=True
+                endpoint_display_name=names.original_key(args.model), dedicated_endpoint_enabled=True
             ),
             deploy_config=sdk.AiEndpointWithModelGardenDeploymentDeployConfigArgs(
                 dedicated_resources=sdk.AiEndpointWithModelGardenDeploymentDeployConfigDedicatedResourcesArgs(

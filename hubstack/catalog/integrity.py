@@ -116,10 +116,10 @@ def _prices(catalog: Catalog) -> Iterator[str]:
         name = f"{price.machine_type} in {price.region}"
         if not price.provenance:
             yield f"{name}: the row has no figures"
-        for cheaper, dearer in (*pairwise(("cud_3y", "cud_1y", "on_demand")), ("spot", "on_demand")):
-            low, high = _figure(price, cheaper), _figure(price, dearer)
+        for cheaper, more_expensive in (*pairwise(("cud_3y", "cud_1y", "on_demand")), ("spot", "on_demand")):
+            low, high = _figure(price, cheaper), _figure(price, more_expensive)
             if low is not None and high is not None and low >= high:
-                yield f"{name}: {cheaper} {low} is not below {dearer} {high}"
+                yield f"{name}: {cheaper} {low} is not below {more_expensive} {high}"
         if price.cud_1y is not None and price.on_demand is None:
             yield f"{name}: a discount without an on-demand price"
 

@@ -131,7 +131,7 @@ def plan(  # noqa: PLR0913  one parameter per command-line option
         decided = _plan(inputs, rebalance=rebalance)
     except InputError as refused:
         if refused.models and not (html or what_if or regions):
-            refused = _show_others(inputs, refused, rebalance=rebalance, as_json=json)
+            refused = _show_valid_models(inputs, refused, rebalance=rebalance, as_json=json)
         raise refused from None
     if html:
         _write_page(decided, html)
@@ -272,10 +272,10 @@ def diff(  # noqa: PLR0913  one parameter per command-line option
     gates = read_gates(fail_on)
     root = (project or find_project(Path.cwd())).resolve()
     if save:
-        from hubstack.review.diff.base_head import save_side  # noqa: PLC0415
-        from hubstack.review.diff.command import name_in  # noqa: PLC0415
+        from hubstack.review.diff.base_head import save_version  # noqa: PLC0415
+        from hubstack.review.diff.command import resolve_name  # noqa: PLC0415
 
-        save_side(name_in(root, env), root, save)
+        save_version(resolve_name(root, env), root, save)
         print_written(save)
         return
     with _status("running both sides"):
@@ -303,7 +303,7 @@ def lock(
 
     The lock is written next to the model list; other commands read it instead of the Hub.
     """
-    from hubstack.hub.remote import JOBS, Patience, check_lock, write_lock  # noqa: PLC0415
+    from hubstack.hub.remote import JOBS, RetryLimits, check_lock, write_lock  # noqa: PLC0415
 
     stack = load_stack(env, project)
     name = stack.models_path
@@ -313,7 +313,7 @@ def lock(
         _print(*found or ["the lock is up to date"])
         raise typer.Exit(1 if found else 0)
     with Progress(quiet=quiet) as progress:
-        lines, refused = write_lock(path, name, upgrade or [], progress, Patience(jobs=jobs or JOBS), summary)
+        lines, refused = write_lock(path, name, upgrade or [], progress, RetryLimits(jobs=jobs or JOBS), summary)
     _print(*lines)
     if refused:
         raise refused
@@ -437,11 +437,11 @@ def _plan(inputs: "StackInputs", *, rebalance: bool = False) -> "Plan":
     return plan_inputs(inputs, rebalance=rebalance)
 
 
-def _show_others(inputs: "StackInputs", refused: InputError, *, rebalance: bool, as_json: bool) -> InputError:
+def _show_valid_models(inputs: "StackInputs", refused: InputError, *, rebalance: bool, as_json: bool) -> InputError:
     """Print the plan of the valid models; return one error with the problems of all others."""
-    from hubstack.planner.others import plan_others  # noqa: PLC0415
+    from hubstack.planner.others import plan_valid_models  # noqa: PLC0415
 
-    rest, errors = plan_others(inputs, refused, rebalance=rebalance)
+    rest, errors = plan_valid_models(inputs, refused, rebalance=rebalance)
     problems = [problem for error in errors for problem in error.problems]
     if rest is not None and as_json:
         _out(rest.to_json([problem.message for problem in problems]))

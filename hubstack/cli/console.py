@@ -16,7 +16,7 @@ import typer
 
 from hubstack.files.bundled import bundled, is_clone
 from hubstack.files.escape import for_log
-from hubstack.files.write import STDOUT, is_stream, write_out
+from hubstack.files.write import STDOUT, is_stream, write_stdout
 from hubstack.inputs.environment import Environment, find_environment, find_project
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def print_parts(*parts: Any) -> None:
         # The terminal wraps sentences; only tables are fitted to the width.
         with console.capture() as held:
             console.print(part, soft_wrap=isinstance(part, str))
-        write_out(escape_ci_commands(re.sub(r" +$", "", as_run_here(held.get()), flags=re.MULTILINE)))
+        write_stdout(escape_ci_commands(re.sub(r" +$", "", as_run_here(held.get()), flags=re.MULTILINE)))
 
 
 def program_name() -> str:
@@ -179,7 +179,7 @@ def out(text: str) -> None:
     """Print JSON to standard output."""
     from hubstack.files.escape import json_text  # noqa: PLC0415
 
-    write_out(json_text(text))
+    write_stdout(json_text(text))
 
 
 def print_error(text: str) -> None:

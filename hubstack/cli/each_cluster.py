@@ -123,10 +123,10 @@ def _run_all(command: Callable[..., Any], arguments: Mapping[str, Any], config_f
 
     keys = [cluster.key for cluster in group.clusters]
     if "against" in arguments and not arguments.get("base_file"):  # a deleted cluster is shown as removed
-        from hubstack.review.diff.command import former_clusters  # noqa: PLC0415
+        from hubstack.review.diff.command import removed_clusters  # noqa: PLC0415
 
         against = arguments["against"]
-        keys = sorted({*keys, *former_clusters(config_file, group.project.folder, against)})
+        keys = sorted({*keys, *removed_clusters(config_file, group.project.folder, against)})
     asked = {key: _arguments(arguments, config_file, group, key) for key in keys}
     is_terminal, name = sys.stdout.isatty(), (command.__module__, command.__name__)
     with (

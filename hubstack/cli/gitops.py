@@ -97,13 +97,13 @@ def drift(
     if buckets:
         print_parts(*(f"gs://{name}" for name in found.staged_buckets(plan_inputs(inputs))))
         return
-    from hubstack.hub.remote import JOBS, Patience  # noqa: PLC0415
+    from hubstack.hub.remote import JOBS, RetryLimits  # noqa: PLC0415
     from hubstack.review.watch import watch_hub  # noqa: PLC0415
 
     locked = list(inputs.facts.items())
     objects = _stored(bucket_listing) if bucket_listing else None
     with Progress(quiet=json) as progress:
-        findings, unknown = watch_hub(locked, progress, Patience(jobs=jobs or JOBS))
+        findings, unknown = watch_hub(locked, progress, RetryLimits(jobs=jobs or JOBS))
     if objects is not None:
         findings += found.bucket_findings(plan_inputs(inputs), objects)
     if json:
@@ -175,14 +175,14 @@ def init(  # noqa: PLR0913  one parameter per command-line option
 
     Read from a Hub collection or from the manifests of existing servers.
     """
-    from hubstack.inputs.init import Asked, check_asked, read_manifests, write_environment  # noqa: PLC0415
+    from hubstack.inputs.init import InitOptions, check_options, read_manifests, write_environment  # noqa: PLC0415
 
     if bool(from_collection) == from_manifests or from_manifests != bool(paths):
         hint = "--from-collection OWNER/TITLE-HASH, or --from-manifests FILE_OR_FOLDER..."
         raise InputError([Problem(path=f"init {env}", message="name one source", hint=hint)])
     root = (project or find_project(Path.cwd())).resolve()
-    asked = Asked(env=env, project_dir=root, gcp_project=gcp_project, region=region, force=force)
-    check_asked(asked)
+    options = InitOptions(env=env, project_dir=root, gcp_project=gcp_project, region=region, force=force)
+    check_options(options)
     if from_collection:
         from hubstack.hub.remote import read_collection  # noqa: PLC0415
 
@@ -190,4 +190,4 @@ def init(  # noqa: PLR0913  one parameter per command-line option
             found = read_collection(from_collection, listener=progress)
     else:
         found = read_manifests(paths or [])
-    print_parts(*write_environment(asked, found))
+    print_parts(*write_environment(options, found))

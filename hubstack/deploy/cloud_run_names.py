@@ -15,7 +15,7 @@ SERVICE_MAX = 49
 
 def service_name(plan: Plan, model: ModelPlan) -> str:
     """Return the service's name. It includes the stack, because names are unique per project and region."""
-    return names.shorten(f"hubstack-{names.slug(plan.target.stack)}-{names.made_as(model)}", SERVICE_MAX)
+    return names.shorten(f"hubstack-{names.slug(plan.target.stack)}-{names.original_key(model)}", SERVICE_MAX)
 
 
 def load_digest(model: ModelPlan) -> str:
@@ -32,5 +32,5 @@ def job_name(plan: Plan, model: ModelPlan) -> str:
 
 def labels(plan: Plan, model: ModelPlan) -> dict[str, str]:
     """Return Google Cloud labels that name the stack, the model and its commit."""
-    extra = {"hubstack-model": names.label_value(names.made_as(model)), "hubstack-commit": model.commit[:12]}
+    extra = {"hubstack-model": names.label_value(names.original_key(model)), "hubstack-commit": model.commit[:12]}
     return names.labels(plan.target.stack, extra)

@@ -14,6 +14,6 @@ _FEWEST, _MOST = 4, 24
 """The maximum: 72 concurrent loads; more would be limited by the Hub and the CPU quota (96 CPUs)."""
 
 
-def most_system_nodes(models: int) -> int:
+def max_system_nodes(models: int) -> int:
     """Return the maximum number of nodes for a number of models on GKE."""
     return min(_MOST, max(_FEWEST, math.ceil(models / (LOADS_A_NODE * _ROUNDS))))

@@ -34,7 +34,7 @@ def write_folder(folder: Path, files: Mapping[str, str], command: str) -> tuple[
     """
     owned = _owned(folder, command)
     for path in sorted({*files, *owned}):
-        _refuse_detours(folder, path)
+        _refuse_symlinks(folder, path)
     strangers = [path for path in files if path not in owned and _exists(folder / path)]
     if strangers:
         message = "exists, and hubstack did not write it"
@@ -92,7 +92,7 @@ def _writer(lines: list[str], paths: set[str]) -> str:
     return "eject" if "Pulumi.yaml" in paths else "render"
 
 
-def _refuse_detours(folder: Path, path: str) -> None:
+def _refuse_symlinks(folder: Path, path: str) -> None:
     """Reject a path that goes through a symbolic link, or where a file or folder of the other kind exists."""
     at = folder
     parts = Path(path).parts

@@ -33,7 +33,7 @@ def write_text_atomically(path: Path, text: str) -> None:
     """
     try:
         if str(path) == STDOUT:
-            write_out(text)
+            write_stdout(text)
         elif is_stream(path):
             # Append without truncating: keep what was already written to a redirected stream.
             with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND), "w", encoding="utf-8", newline="\n") as stream:
@@ -46,7 +46,7 @@ def write_text_atomically(path: Path, text: str) -> None:
         raise InputError([Problem(path=str(path), message=message, hint=hint)]) from None
 
 
-def write_out(text: str) -> None:
+def write_stdout(text: str) -> None:
     """Write to standard output; ignore a closed pipe, as with `head`.
 
     Raises:

@@ -12,7 +12,7 @@ from typing import Any, cast
 WITHOUT_ATTENTION = "none"
 
 
-def fold_blocks(said: Any) -> dict[str, int]:
+def count_block_kinds(said: Any) -> dict[str, int]:
     """Return kind of block to count: `attention`, `mamba` ..., or the number of heads per key-value head."""
     if isinstance(said, Mapping):
         folded = cast("Mapping[str, Any]", said)

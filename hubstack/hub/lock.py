@@ -304,13 +304,13 @@ class _StoredLock(_Stored):
     models: list[_StoredModel]
 
 
-def load_lock(path: Path, name: str | None = None, anew: Collection[tuple[str, str]] = ()) -> Lock:
+def load_lock(path: Path, name: str | None = None, to_refetch: Collection[tuple[str, str]] = ()) -> Lock:
     """Read a lock.
 
     Args:
         path: the file.
         name: its name in messages; defaults to the path.
-        anew: (ID, revision) pairs that are about to be locked again: their entries may have been edited.
+        to_refetch: (ID, revision) pairs that are about to be locked again: their entries may have been edited.
 
     Raises:
         LockError: the lock cannot be read or is invalid; lists every problem.
@@ -320,16 +320,16 @@ def load_lock(path: Path, name: str | None = None, anew: Collection[tuple[str, s
         text = read_text(path, called, "run `hubstack lock` and commit what it writes", MAX_BYTES)
     except InputError as error:
         raise LockError(error.problems) from None
-    return parse_lock(text, called, anew)
+    return parse_lock(text, called, to_refetch)
 
 
-def parse_lock(text: str, path: str, anew: Collection[tuple[str, str]] = ()) -> Lock:
+def parse_lock(text: str, path: str, to_refetch: Collection[tuple[str, str]] = ()) -> Lock:
     """Parse the text of a lock.
 
     Args:
         text: the file's text.
         path: the path shown to the user.
-        anew: as for `load_lock`.
+        to_refetch: as for `load_lock`.
 
     Raises:
         LockError: the lock is invalid; lists every problem with line and column.
@@ -347,7 +347,7 @@ def parse_lock(text: str, path: str, anew: Collection[tuple[str, str]] = ()) -> 
     models = [_facts(model) for model in stored.models]
     _check_unique(document, models)
     if stored.format > 1:
-        _check_content(document, models, anew)
+        _check_content(document, models, to_refetch)
     return Lock(path=path, models=tuple(sorted(models, key=lock_key)))
 
 
@@ -410,12 +410,12 @@ def _check_unique(document: Document, models: list[ModelFacts]) -> None:
         raise LockError(problems)
 
 
-def _check_content(document: Document, models: list[ModelFacts], anew: Collection[tuple[str, str]]) -> None:
+def _check_content(document: Document, models: list[ModelFacts], to_refetch: Collection[tuple[str, str]]) -> None:
     """Reject entries that were edited after hubstack wrote them, except those about to be locked again."""
     problems: list[Problem] = []
     for index in edited(document.value["models"]):
         facts = models[index]
-        if {lock_key(facts), (facts.id, facts.revision)}.isdisjoint(anew):
+        if {lock_key(facts), (facts.id, facts.revision)}.isdisjoint(to_refetch):
             message = f"the entry of `{facts.id}` was edited or truncated after hubstack wrote it"
             command = f"`hubstack lock --upgrade {lock_key(facts)[0]}`"
             hint = f"restore it from git, or run {command}, which asks the Hub again"

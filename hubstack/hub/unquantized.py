@@ -22,7 +22,7 @@ _KINDS = (
 _LAYER = re.compile(r"\.(\d+)\.")
 
 
-def fold_modules(quantization: Mapping[str, Any]) -> dict[str, int]:
+def summarize_unquantized(quantization: Mapping[str, Any]) -> dict[str, int]:
     """Return kind of module to the number of layers that keep it in 16 bits, or EVERY_LAYER if no layer is named.
 
     Accepts a `quantization_config` as published, or as summarized in a lock.

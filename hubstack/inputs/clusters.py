@@ -47,10 +47,10 @@ class Cluster:
 
     def has(self, model: ModelRequest) -> bool:
         """Return whether its patterns match the model. A canary runs in the cluster of its primary."""
-        return any(names_it(pattern, model) for pattern in self.patterns)
+        return any(matches_any_name(pattern, model) for pattern in self.patterns)
 
 
-def names_it(pattern: str, model: ModelRequest) -> bool:
+def matches_any_name(pattern: str, model: ModelRequest) -> bool:
     """Return whether a pattern matches a model's current or former key; a rename does not move a model."""
     words = (model.id,) if "/" in pattern else entry_keys(model)
     return any(fnmatchcase(word, pattern) for word in words)
@@ -184,11 +184,11 @@ def clusters_of(model: ModelRequest, clusters: Collection[Cluster], recorded: Ma
     if named:
         return named
     order = preferred(model, clusters)
-    stands = stands_in(model, recorded)
+    stands = recorded_cluster(model, recorded)
     return (stands,) if stands in order else tuple(order[:1])
 
 
-def stands_in(model: ModelRequest, recorded: Mapping[str, str]) -> str | None:
+def recorded_cluster(model: ModelRequest, recorded: Mapping[str, str]) -> str | None:
     """Return the cluster recorded for a model under its current key or a former one."""
     return next((recorded[key] for key in entry_keys(model) if key in recorded), None)
 
@@ -202,7 +202,7 @@ def division_problems(models: Collection[ModelRequest], clusters: Collection[Clu
     words = sorted({word for model in models for word in (model.key, model.id)})
     for cluster in clusters:
         for pattern in cluster.patterns:
-            if not any(names_it(pattern, model) for model in models):
+            if not any(matches_any_name(pattern, model) for model in models):
                 near = nearest(pattern, words)
                 hint = f"did you mean `{near}`?" if near else "patterns match model keys or, with a `/`, Hub IDs"
                 message = f"`{pattern}` of the cluster `{cluster.key}` matches no model in the list"

@@ -29,7 +29,7 @@ from hubstack.inputs.models_schema import (
     SpeculativeRequest,
     TrafficRequest,
 )
-from hubstack.inputs.renames import former_problems
+from hubstack.inputs.renames import rename_problems
 from hubstack.kinds import DEFAULT_PLATFORM, CapacityKind, EngineKind, PlatformKind
 
 EVERY = "*"
@@ -256,7 +256,7 @@ def _resolve(layers: list[_Layer]) -> Request:
     if not drafts and not problems:
         problems.append(Problem(path=top, message="lists no models", hint="add at least one under `models:`"))
     models = [model for draft in drafts.values() for model in _with_canary(draft, drafts, problems)]
-    problems += former_problems(models)
+    problems += rename_problems(models)
     if problems:
         raise InputError(problems)
     return Request(path=top, models=tuple(sorted(models, key=lambda model: model.key)))

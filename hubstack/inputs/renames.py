@@ -17,12 +17,12 @@ class _Asked(Keyed, Protocol):
     def mark(self, field: str) -> Mark: ...
 
 
-def present_keys(models: Iterable[Keyed]) -> dict[str, str]:
+def current_keys(models: Iterable[Keyed]) -> dict[str, str]:
     """Return former key to current key."""
     return {former: model.key for model in models for former in model.was if former != model.key}
 
 
-def former_problems(models: Sequence[_Asked]) -> Iterator[Problem]:
+def rename_problems(models: Sequence[_Asked]) -> Iterator[Problem]:
     """Yield the problems with the former keys of a whole list, including those of canaries."""
     present = {model.key: model for model in models}
     owners: dict[str, _Asked] = {}

@@ -239,11 +239,11 @@ class ScalingPlan:
     """The trigger that asks for the most replicas decides."""
     requests_per_replica: int
     """Concurrent requests per replica; with more in flight, a replica is added."""
-    rests: bool
+    scales_to_zero: bool
     """Whether it scales to zero: requests then go through the interceptor, which holds them during a cold start."""
     idle_seconds: int
     """Idle seconds before scaling to zero."""
-    hold_seconds: int
+    activation_timeout_seconds: int
     """How long a request may wait for a cold start (new node and loading, with margins), in seconds."""
     settle_seconds: int
     """Seconds until a new replica is ready: replicas at most double within this time."""
@@ -279,7 +279,7 @@ class ModelPlan:
     key: str
     """The entry's name: root of the logical names, and the model name in requests. Independent of list order."""
     was: tuple[str, ...] = ()
-    """Former keys, oldest first; the first is the root of the physical names (`names.made_as`)."""
+    """Former keys, oldest first; the first is the root of the physical names (`names.original_key`)."""
     id: str
     revision: str
     commit: str

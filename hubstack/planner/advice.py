@@ -13,7 +13,7 @@ from hubstack.kinds import AcceleratorKind, CapacityKind
 from hubstack.plan import ModelPlan, Plan, Verdict
 from hubstack.plan.bill import Cost, PoolCost
 from hubstack.planner.model_plan import Draft
-from hubstack.planner.placement.candidates import Candidate, Surveyor
+from hubstack.planner.placement.candidates import Candidate, CandidateFinder
 
 LEAST_USED = 0.5
 """Used share of the paid accelerators below which a plan warns."""
@@ -26,7 +26,7 @@ _LEAST_SAVING_USD = 10.0
 
 
 def unused_accelerators(
-    models: tuple[ModelPlan, ...], cost: Cost, drafts: Mapping[str, Draft], surveyor: Surveyor
+    models: tuple[ModelPlan, ...], cost: Cost, drafts: Mapping[str, Draft], finder: CandidateFinder
 ) -> Iterator[str]:
     """Yield a warning for nodes that are less than half used, with the reason and cheaper alternatives."""
     for pool in cost.pools:
@@ -42,12 +42,12 @@ def unused_accelerators(
             f"{pool.machine_type} is sold in nodes of {per_node}"
         )
         found = [model for model in models if model.key in pool.models]
-        others = list(_alternatives(found, pool, cost.hours_per_month, drafts, surveyor))
+        others = list(_alternatives(found, pool, cost.hours_per_month, drafts, finder))
         yield f"{said}. Cheaper: {'; '.join(others)}" if others else said
 
 
 def _alternatives(
-    models: list[ModelPlan], pool: PoolCost, hours: int, drafts: Mapping[str, Draft], surveyor: Surveyor
+    models: list[ModelPlan], pool: PoolCost, hours: int, drafts: Mapping[str, Draft], finder: CandidateFinder
 ) -> Iterator[str]:
     """Yield cheaper alternatives: the same machine as spot, and other accelerators."""
     usd = pool.usd_per_hour_busy
@@ -61,7 +61,7 @@ def _alternatives(
     if len(models) > 1:
         return
     free = replace(demand, request=replace(demand.request, accelerators=()))
-    fitting = [each for each in surveyor.survey(free).fitting if each.verdict is Verdict.FITS]
+    fitting = [each for each in finder.find_candidates(free).fitting if each.verdict is Verdict.FITS]
     replicas = demand.request.replicas_max
     best = min(fitting, key=lambda each: each.alone(replicas), default=None)
     if best and best.offer.machine.name != pool.machine_type and best.alone(replicas) < usd:

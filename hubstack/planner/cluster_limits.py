@@ -57,7 +57,7 @@ def _on_gke(models: Sequence[ModelPlan]) -> int:
 
 def _services(models: Sequence[ModelPlan], _pools: Sequence[PoolPlan]) -> int:
     """Return one Service per model, plus one for each model that scales to zero."""
-    return _on_gke(models) + sum(bool(model.scaling and model.scaling.rests) for model in models)
+    return _on_gke(models) + sum(bool(model.scaling and model.scaling.scales_to_zero) for model in models)
 
 
 def _busy_nodes(_models: Sequence[ModelPlan], pools: Sequence[PoolPlan]) -> int:

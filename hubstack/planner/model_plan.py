@@ -18,9 +18,9 @@ from hubstack.plan.provenance import Provenance
 from hubstack.planner.engines import spec_of
 from hubstack.planner.engines.spec import Serving, Shape
 from hubstack.planner.model.weights import ChosenFiles, WeightsFormat
-from hubstack.planner.performance.predict import Asked, predict
+from hubstack.planner.performance.predict import RequestedTraffic, predict
 from hubstack.planner.performance.traffic import level_of
-from hubstack.planner.placement.candidates import Candidate, Candidates, Step, Tried, needed_bytes, placed
+from hubstack.planner.placement.candidates import Candidate, Candidates, Evaluated, Step, needed_bytes, placed
 from hubstack.planner.placement.engine_rules import Demand
 from hubstack.planner.placement.offers import UNKNOWN_USD, Offer, host_memory_bytes
 from hubstack.planner.placement.pools import BOOT_DISK_GIB, pool_key
@@ -141,10 +141,10 @@ def assemble(
     )
 
 
-def _asked(request: ModelRequest, taken: Candidate) -> Asked | None:
+def _asked(request: ModelRequest, taken: Candidate) -> RequestedTraffic | None:
     if request.traffic is None or taken.served is None:
         return None
-    return Asked(
+    return RequestedTraffic(
         traffic=request.traffic, level=level_of(request), served=taken.served, replicas_min=request.replicas_min
     )
 
@@ -287,23 +287,23 @@ def _why(draft: Draft, taken: Candidate) -> str:
     return f"{name}: {place}"
 
 
-def _rejected(tried: tuple[Tried, ...], taken: Candidate) -> tuple[Rejected, ...]:
+def _rejected(tried: tuple[Evaluated, ...], taken: Candidate) -> tuple[Rejected, ...]:
     """Return the three closest alternatives: cheaper ones that do not fit, then more expensive ones that do."""
     usd, mine = taken.alone(), taken.offer
     failed = [t for t in tried if t.why_not and t.usd <= usd]
-    cheaper = ([t for t in failed if t.is_near] or failed)[-2:]
-    seen, dearer = {mine.alike}, list[Tried]()
+    cheaper = ([t for t in failed if t.memory_was_computed] or failed)[-2:]
+    seen, more_expensive = {mine.alike}, list[Evaluated]()
     for each in tried:
         if not each.why_not and each.usd >= usd and each.offer.alike not in seen:
             seen.add(each.offer.alike)
-            dearer.append(each)
+            more_expensive.append(each)
     return tuple(
         Rejected(machine_type=t.offer.machine.name, accelerator_count=t.offer.count * t.offer.hosts, why=why_not(t))
-        for t in (cheaper + dearer)[:3]
+        for t in (cheaper + more_expensive)[:3]
     )
 
 
-def why_not(tried: Tried) -> str:
+def why_not(tried: Evaluated) -> str:
     """Return why an offer was not chosen, with the deciding figure."""
     if tried.why_not:
         return tried.why_not

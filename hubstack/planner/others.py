@@ -13,7 +13,7 @@ from hubstack.planner.inputs import StackInputs
 from hubstack.planner.planner import plan_inputs
 
 
-def plan_others(
+def plan_valid_models(
     inputs: StackInputs, refused: InputError, *, rebalance: bool = False
 ) -> tuple[Plan | None, tuple[InputError, ...]]:
     """Plan the models without errors.

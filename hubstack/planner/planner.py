@@ -25,12 +25,12 @@ from hubstack.planner.cost import budget_warnings, plan_cost
 from hubstack.planner.engines import spec_of
 from hubstack.planner.engines.spec import EngineChoice, Refusal
 from hubstack.planner.inputs import StackInputs
-from hubstack.planner.managed.managed import Surveyors, compare_with_cloud_run, make_surveyors, plan_managed
+from hubstack.planner.managed.managed import Surveyors, compare_with_cloud_run, make_candidate_finders, plan_managed
 from hubstack.planner.model.geometry import Geometry, read_geometry
 from hubstack.planner.model.gguf import with_header
 from hubstack.planner.model.weights import ChosenFiles, WeightsSize, choose_files, weights_size
 from hubstack.planner.model_plan import Draft, assemble, loadable, why_nothing
-from hubstack.planner.placement.candidates import Candidate, Surveyor
+from hubstack.planner.placement.candidates import Candidate, CandidateFinder
 from hubstack.planner.placement.engine_rules import Demand
 from hubstack.planner.placement.placement_file import Place, Placement
 from hubstack.planner.placement.pools import plan_pools
@@ -103,12 +103,12 @@ def plan_stack(
     check_regions(catalog, target)
     if unrouted := list(traffic_problems(_on_gke(request), target.gateway)):
         raise PlanError(unrouted)
-    surveyors = make_surveyors(catalog, target)
-    surveyor = surveyors[NODES]
-    surveyed = _survey(request, facts, catalog, surveyors, target)
+    finders = make_candidate_finders(catalog, target)
+    finder = finders[NODES]
+    surveyed = _survey(request, facts, catalog, finders, target)
     drafts = {key: each for key, each in surveyed.items() if each.demand.request.platform is NODES}
-    kept, moved = _kept(drafts, (placement or Placement()).following(request.models), surveyor)
-    drafts = _with_shared(drafts, kept, surveyor)
+    kept, moved = _kept(drafts, (placement or Placement()).following(request.models), finder)
+    drafts = _with_shared(drafts, kept, finder)
     assigned = assign([_wanted(draft, kept.get(key)) for key, draft in drafts.items()], kept)
     drafts |= {key: _with_replicas(drafts[key], taken) for key, taken in assigned.taken.items()}
     loadings = _loadings(drafts, assigned.taken, catalog, target)
@@ -117,11 +117,11 @@ def plan_stack(
         for key, taken in assigned.taken.items()
     ]
     pools, classes = plan_pools(placed)
-    nodes = compare_with_cloud_run(tuple(model for model, _ in placed), surveyed, surveyors, catalog)
+    nodes = compare_with_cloud_run(tuple(model for model, _ in placed), surveyed, finders, catalog)
     nodes = with_scaling(nodes, pools, request.models, catalog.engine_metrics, target)
     managed = {key: _with_replicas(each, each.candidates.fitting[0]) for key, each in surveyed.items()}
-    light = plan_managed(managed, bool(nodes), surveyors, catalog, target)
-    models = tuple(sorted((*nodes, *light), key=lambda model: model.key))
+    managed_models = plan_managed(managed, bool(nodes), finders, catalog, target)
+    models = tuple(sorted((*nodes, *managed_models), key=lambda model: model.key))
     cost = plan_cost(models, pools, catalog, target)
     gateway = target.gateway if nodes else None
     return Plan(
@@ -147,8 +147,8 @@ def plan_stack(
             *(f"{model.key}: {warning}" for model in models for warning in model.warnings),
             *limit_warnings(models, pools),
             *traffic_warnings(nodes, target.gateway),
-            *_gateway_warnings(nodes, light, target),
-            *unused_accelerators(models, cost, drafts, surveyor),
+            *_gateway_warnings(nodes, managed_models, target),
+            *unused_accelerators(models, cost, drafts, finder),
         ),
         gateway=gateway,
         traffic=plan_traffic(nodes, gateway) if gateway else None,
@@ -169,7 +169,7 @@ def places_of(plan: Plan) -> dict[str, Place]:
 
 
 def _survey(
-    request: Request, facts: Mapping[str, ModelFacts], catalog: Catalog, surveyors: Surveyors, target: StackSettings
+    request: Request, facts: Mapping[str, ModelFacts], catalog: Catalog, finders: Surveyors, target: StackSettings
 ) -> dict[str, Draft]:
     """Return every model with its candidates, or raise a PlanError with all problems."""
     problems: list[Problem] = []
@@ -191,7 +191,7 @@ def _survey(
         if alike:
             drafts[model.key] = replace(alike, demand=replace(alike.demand, request=model))
             continue
-        draft = _draft(model, facts[model.key], catalog, surveyors[model.platform])
+        draft = _draft(model, facts[model.key], catalog, finders[model.platform])
         if isinstance(draft, Draft):
             refusal = platform_of(model.platform).refuse(draft, catalog)
             if not draft.candidates.fitting:
@@ -224,7 +224,7 @@ def _with_replicas(draft: Draft, taken: Candidate) -> Draft:
 
 
 def _kept(
-    drafts: Mapping[str, Draft], placement: Placement, surveyor: Surveyor
+    drafts: Mapping[str, Draft], placement: Placement, finder: CandidateFinder
 ) -> tuple[dict[str, Candidate], dict[str, str]]:
     """Return the models that keep their places, and the reasons of those that must move."""
     kept: dict[str, Candidate] = {}
@@ -233,7 +233,7 @@ def _kept(
         place = placement.models.get(key)
         if place is None:
             continue
-        looked = surveyor.survey(draft.demand, only=frozenset({place.machine_type}))
+        looked = finder.find_candidates(draft.demand, only=frozenset({place.machine_type}))
         stays = next((c for c in (*draft.candidates.fitting, *looked.fitting) if Place.of(c.offer) == place), None)
         if stays and (stays.verdict is Verdict.FITS or draft.candidates.fitting[0].verdict is not Verdict.FITS):
             kept[key] = stays
@@ -246,7 +246,7 @@ def _kept(
 
 
 def _with_shared(
-    drafts: Mapping[str, Draft], kept: Mapping[str, Candidate], surveyor: Surveyor
+    drafts: Mapping[str, Draft], kept: Mapping[str, Candidate], finder: CandidateFinder
 ) -> dict[str, Draft]:
     """Add candidates on nodes where other models may leave free places, whatever they cost on their own."""
     # Only nodes that some model uses in part even on its own: others save almost nothing.
@@ -263,7 +263,7 @@ def _with_shared(
             continue
         if id(found) not in done:
             have = {c.key for c in found.fitting}
-            more = surveyor.survey(draft.demand, only=machines).fitting
+            more = finder.find_candidates(draft.demand, only=machines).fitting
             sure = found.fitting[0].verdict
             new = [c for c in more if c.key not in have and c.verdict is sure and c.offer.hosts == 1]
             request = draft.demand.request
@@ -348,7 +348,9 @@ def _unknown_words(model: ModelRequest, catalog: Catalog, target: StackSettings)
     return problems
 
 
-def _draft(request: ModelRequest, facts: ModelFacts, catalog: Catalog, surveyor: Surveyor) -> Draft | list[Problem]:
+def _draft(
+    request: ModelRequest, facts: ModelFacts, catalog: Catalog, finder: CandidateFinder
+) -> Draft | list[Problem]:
     chosen = choose_files(facts, gguf_file=request.file, code=request.trust_remote_code)
     facts = with_header(facts, chosen)
     geometry = read_geometry(facts)
@@ -387,7 +389,7 @@ def _draft(request: ModelRequest, facts: ModelFacts, catalog: Catalog, surveyor:
         largest_file_bytes=_largest(chosen, size),
         context=context,
     )
-    return Draft(demand=demand, chosen=chosen, candidates=surveyor.survey(demand), context_why=context_why)
+    return Draft(demand=demand, chosen=chosen, candidates=finder.find_candidates(demand), context_why=context_why)
 
 
 def _no_place(draft: Draft, target: StackSettings) -> Problem:
@@ -446,11 +448,11 @@ def _on_gke(request: Request) -> Request:
 
 
 def _gateway_warnings(
-    nodes: tuple[ModelPlan, ...], light: tuple[ModelPlan, ...], target: StackSettings
+    nodes: tuple[ModelPlan, ...], managed_models: tuple[ModelPlan, ...], target: StackSettings
 ) -> Iterator[str]:
-    if target.gateway is None or not light:
+    if target.gateway is None or not managed_models:
         return
-    own = ", ".join(model.key for model in light)
+    own = ", ".join(model.key for model in managed_models)
     yield f"the gateway serves models on GKE only, not {own}: see `pulumi stack output endpoints`"
     if not nodes:
         yield "no model runs on GKE, so no gateway is created"

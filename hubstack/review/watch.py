@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from hubstack.files.errors import HubError
 from hubstack.hub.facts import ModelFacts
-from hubstack.hub.remote.fetch import Asked, Listener, fetch_each
-from hubstack.hub.remote.pace import Patience
+from hubstack.hub.remote.fetch import IdAndRevision, Listener, fetch_each
+from hubstack.hub.remote.pace import RetryLimits
 from hubstack.hub.remote.refusal import Cause, Refusal
 from hubstack.review.drift import Finding, gone, hub_findings
 
@@ -19,17 +19,17 @@ Locked = tuple[str, ModelFacts]
 
 
 def watch_hub(
-    locked: Sequence[Locked], listener: Listener | None = None, patience: Patience | None = None
+    locked: Sequence[Locked], listener: Listener | None = None, limits: RetryLimits | None = None
 ) -> tuple[list[Finding], HubError | None]:
     """Return the differences from the lock in input order, and an error for models that could not be compared.
 
     Args:
         locked: models to compare.
         listener: receives progress.
-        patience: retry limits.
+        limits: retry limits.
     """
     asked = [pair for _, held in locked for pair in ((held.id, held.commit), (held.id, held.revision))]
-    answers = fetch_each(asked, patience=patience, listener=listener, with_config=False)
+    answers = fetch_each(asked, limits=limits, listener=listener, with_config=False)
     findings: list[Finding] = []
     refusals: list[Refusal] = []
     for key, held in locked:
@@ -41,7 +41,7 @@ def watch_hub(
 
 
 def _compare(
-    key: str, held: ModelFacts, answers: Mapping[Asked, ModelFacts | Refusal]
+    key: str, held: ModelFacts, answers: Mapping[IdAndRevision, ModelFacts | Refusal]
 ) -> tuple[Iterable[Finding], list[Refusal]]:
     now, newest = answers[held.id, held.commit], answers[held.id, held.revision]
     if isinstance(now, Refusal):

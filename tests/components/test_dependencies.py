@@ -123,9 +123,9 @@ def _all_else() -> Order:
         certificate="acme",
         host="models.example.com",
     )
-    resting = replace(RESTING, weights=replace(RESTING.weights, replaces="9" * 40))
+    scale_to_zero_models = replace(RESTING, weights=replace(RESTING.weights, replaces="9" * 40))
     canary = replace(BUSY, key="gated-canary", commit="8" * 40, canary_of="gated", canary_weight=10)
-    made = with_models(resting, BUSY)
+    made = with_models(scale_to_zero_models, BUSY)
     models = sorted((*made.models, canary, RUN, VAULT, GARDEN), key=lambda model: model.key)
     plan = with_gateway(replace(made, models=tuple(models)), asked)
 

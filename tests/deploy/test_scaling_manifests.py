@@ -107,7 +107,7 @@ def test_a_resting_models_address_leads_to_the_interceptor_and_any_others_to_its
     assert manifests.endpoint(PLAN, RESTING) == f"http://{WAKE}:8080/v1"
     assert manifests.endpoint(PLAN, BUSY) == "http://gated.models.svc.cluster.local/v1"
     assert manifests.endpoint(PLAN, CHAT) == "http://chat.models.svc.cluster.local/v1", "scaled by hand"
-    service = manifests.wake_service(PLAN, RESTING)
+    service = manifests.activation_service(PLAN, RESTING)
     assert service["metadata"]["name"] == WAKE.split(".", maxsplit=1)[0]
     assert service["spec"]["externalName"] == "keda-add-ons-http-interceptor-proxy.keda.svc.cluster.local"
 
@@ -130,7 +130,7 @@ def test_the_interceptor_may_reach_the_servers_only_where_a_model_rests() -> Non
 
 
 def test_an_interceptor_that_stops_keeps_its_requests_for_the_longest_cold_start() -> None:
-    longest = replace(RESTING, key="second", scaling=replace(RESTING.scaling, hold_seconds=4000))  # type: ignore[type-var]
+    longest = replace(RESTING, key="second", scaling=replace(RESTING.scaling, activation_timeout_seconds=4000))  # type: ignore[type-var]
     plan = replace(PLAN, models=(*PLAN.models, longest))
     values = manifests.http_add_on_chart(plan).values["interceptor"]
     assert values["drainTimeout"] == values["readinessTimeout"] == "4000s"

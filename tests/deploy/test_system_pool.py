@@ -4,7 +4,7 @@
 import pytest
 
 from hubstack.deploy.manifests.loader import loader_job
-from hubstack.deploy.system_pool import LOADS_A_NODE, most_system_nodes
+from hubstack.deploy.system_pool import LOADS_A_NODE, max_system_nodes
 from tests.support.plans import make_plan
 
 CPUS, MEMORY_GIB = 3.92, 13.3
@@ -15,7 +15,7 @@ of the first, 1 % of the second, 0.5 % of the next two; of memory a quarter of t
 
 @pytest.mark.parametrize(("models", "nodes"), [(1, 4), (48, 4), (49, 5), (288, 24), (1_000, 24), (10_000, 24)])
 def test_a_long_list_has_more_nodes_and_a_short_one_as_many_as_ever(models: int, nodes: int) -> None:
-    assert most_system_nodes(models) == nodes
+    assert max_system_nodes(models) == nodes
 
 
 def test_a_node_holds_as_many_loads_as_are_counted() -> None:

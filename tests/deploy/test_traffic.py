@@ -118,7 +118,7 @@ def test_a_model_that_is_scaled_by_hand_is_asked_for_itself() -> None:
 def test_the_load_balancer_waits_for_a_resting_model_as_long_as_the_interceptor_does() -> None:
     assert RESTING.scaling
     policy = manifests.interceptor_policy(plan())["spec"]["default"]
-    assert policy["timeoutSec"] == INTERNAL.timeout_seconds + RESTING.scaling.hold_seconds
+    assert policy["timeoutSec"] == INTERNAL.timeout_seconds + RESTING.scaling.activation_timeout_seconds
     longest = manifests.interceptor_policy(plan(replace(INTERNAL, timeout_seconds=86_400)))["spec"]["default"]
     assert longest["timeoutSec"] == 86_400, "Google takes no more"
 

@@ -146,7 +146,7 @@ def _served(model: ModelPlan) -> set[str]:
     parts = {"account", "service", "budget", "dashboard", "group" if model.hosts > 1 else "deployment"}
     parts |= {"peers"} if model.hosts > 1 else set()
     parts |= {"scaler"} if model.scaling else set()
-    parts |= {"route", "wake"} if model.scaling and model.scaling.rests else set()
+    parts |= {"route", "wake"} if model.scaling and model.scaling.scales_to_zero else set()
     return {"[{}]"} | {f"{{}}-{part}" for part in parts}
 
 
@@ -162,7 +162,7 @@ def _routed(plan: Plan, model: ModelPlan) -> set[str]:
     if plan.gateway is None:
         return set()
     found = set() if model.canary_of else {"gateway-{}-route"}
-    if not (model.scaling and model.scaling.rests):
+    if not (model.scaling and model.scaling.scales_to_zero):
         found |= {"gateway-{}-backend", "gateway-{}-health"}
     primary = next(each for each in plan.models if each.key == (model.canary_of or model.key))
     if primary.replicas.min > 0 and primary.replicas.max > 1:

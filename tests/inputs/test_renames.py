@@ -18,7 +18,7 @@ from hubstack.hub.lock import Lock
 from hubstack.hub.promote import Side, promote
 from hubstack.hub.remote.command import _upgraded
 from hubstack.inputs.models import Request, load_request
-from hubstack.inputs.renames import present_keys
+from hubstack.inputs.renames import current_keys
 from hubstack.inputs.stack import Stack
 from hubstack.plan import Plan
 from hubstack.plan.gateway import GatewayPlan
@@ -98,7 +98,7 @@ def test_the_canary_of_a_renamed_model_is_renamed_with_it(tmp_path: Path) -> Non
     made_of = read(tmp_path, "models: [{id: a/b, name: chat, was: b, canary: {revision: r, weight: 1}}]")
     assert keys(made_of) == {"chat": ("b",), "chat-canary": ("b-canary",)}
     canary = made_of.models[1]
-    assert (names.made_as(canary), names.entry_keys(canary)) == ("b-canary", ("chat", "b"))
+    assert (names.original_key(canary), names.entry_keys(canary)) == ("b-canary", ("chat", "b"))
 
 
 def test_overrides_of_the_former_key_go_on_and_the_present_key_wins(tmp_path: Path) -> None:
@@ -235,9 +235,9 @@ def test_a_commit_is_promoted_to_an_environment_where_the_model_has_another_name
 
 def test_former_keys_lead_to_present_ones(tmp_path: Path) -> None:
     request = read(tmp_path, "models: [{id: a/b, name: talk, was: [b, chat]}, a/c]")
-    assert present_keys(request.models) == {"b": "talk", "chat": "talk"}
+    assert current_keys(request.models) == {"b": "talk", "chat": "talk"}
     back = read(tmp_path, "models: [{id: a/b, was: [b, chat]}]")
-    assert present_keys(back.models) == {"chat": "b"}, "the key that a model has is no former one"
+    assert current_keys(back.models) == {"chat": "b"}, "the key that a model has is no former one"
 
 
 def test_the_removal_of_old_commits_follows_a_rename() -> None:

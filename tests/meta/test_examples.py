@@ -71,8 +71,10 @@ def test_every_model_gets_exactly_its_own_resources(example: str) -> None:
     servers = Counter(r["type"] for r in live_graph(example)["resources"] if ":ModelServer$" in r["urn"])
     groups = servers["kubernetes:leaderworkerset.x-k8s.io/v1:LeaderWorkerSet"]
     assert servers["kubernetes:apps/v1:Deployment"] + groups == len(models)
-    resting = [model for model in models if model["scaling"] and model["scaling"]["rests"]]
-    assert servers["kubernetes:core/v1:Service"] == len(models) + len(resting), "a resting model has two addresses"
+    scale_to_zero_models = [model for model in models if model["scaling"] and model["scaling"]["scales_to_zero"]]
+    assert servers["kubernetes:core/v1:Service"] == len(models) + len(scale_to_zero_models), (
+        "a resting model has two addresses"
+    )
 
 
 def test_production_is_reached_at_one_private_address() -> None:
@@ -149,12 +151,12 @@ def test_models_whose_number_may_change_are_scaled_and_resting_ones_woken(exampl
     assert seen["kubernetes:keda.sh/v1alpha1:ScaledObject"] == sum(
         model["replicas"]["min"] < model["replicas"]["max"] for model in models
     )
-    resting = {model["key"] for model in models if model["replicas"]["min"] == 0}
-    assert seen["kubernetes:http.keda.sh/v1beta1:InterceptorRoute"] == len(resting)
+    scale_to_zero_models = {model["key"] for model in models if model["replicas"]["min"] == 0}
+    assert seen["kubernetes:http.keda.sh/v1beta1:InterceptorRoute"] == len(scale_to_zero_models)
     endpoints = next(r for r in live_graph(example)["resources"] if r["type"] == "hubstack:fleet:Fleet")["outputs"][
         "endpoints"
     ]
-    assert {key for key, address in endpoints.items() if "-wake." in address} == resting
+    assert {key for key, address in endpoints.items() if "-wake." in address} == scale_to_zero_models
 
 
 def test_models_that_span_nodes_are_groups_with_their_controller() -> None:

@@ -42,9 +42,9 @@ def test_a_plan_within_every_limit_has_no_warning() -> None:
 
 
 def test_each_model_on_gke_has_one_address_and_one_that_rests_two_names() -> None:
-    resting = replace(CHAT, scaling=replace(SCALING, rests=True))
+    scale_to_zero_models = replace(CHAT, scaling=replace(SCALING, scales_to_zero=True))
     awake = replace(CHAT, scaling=None)
-    for model, services in ((resting, 2), (awake, 1)):
+    for model, services in ((scale_to_zero_models, 2), (awake, 1)):
         assert COUNTS["services"]([model], []) == services
         assert COUNTS["service_addresses"]([model], []) == COUNTS["deployments"]([model], []) == 1
     assert COUNTS["deployments"]([replace(awake, hosts=2)], []) == 0, "a group is no Deployment"

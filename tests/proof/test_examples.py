@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hubstack.deploy.manifests.scaling import resting
+from hubstack.deploy.manifests.scaling import scale_to_zero_models
 from proof.api import ApiError, Object, identity
 from proof.binaries import SandboxError
 from proof.nodes import CLASS_LABEL
-from proof.places import group_size, missing, model_of, pods_of, scale_to_most, settle, wrong
+from proof.places import group_size, missing, model_of, pods_of, scale_to_max, settle, wrong
 from proof.sandbox import MANAGER, Sandbox
 from proof.stack import Stack, pod_template, read_stack
 from tests.proof.conftest import EXAMPLES, PROJECT
@@ -76,8 +76,8 @@ def quiet(sandbox: Sandbox) -> dict[tuple[str, str, str, str], Object]:
 def fresh(sandbox: Sandbox, stack: Stack) -> None:
     """Leave no server and no node of a class; everything is in stock."""
     sandbox.use(stack.pools)
-    sandbox.run_out(pool.name for pool in stack.pools if pool.capacity_class)
-    scale_to_most(sandbox, stack, only=())
+    sandbox.set_out_of_stock(pool.name for pool in stack.pools if pool.capacity_class)
+    scale_to_max(sandbox, stack, only=())
     sandbox.wait("servers are gone", lambda: not any(pods_of(each, sandbox.pods()) for each in stack.workloads))
     sandbox.wait("pods are gone", lambda: not any("deletionTimestamp" in pod["metadata"] for pod in sandbox.pods()))
     with sandbox.paused():
@@ -89,7 +89,7 @@ def fresh(sandbox: Sandbox, stack: Stack) -> None:
 
 def judge(sandbox: Sandbox, stack: Stack, steps_out: dict[str, int] | None = None) -> None:
     """Assert that every pod is where the plan wants it, none elsewhere, none missing."""
-    expected = scale_to_most(sandbox, stack)
+    expected = scale_to_max(sandbox, stack)
     for workload in stack.workloads:
         capacity_class = pod_template(workload)["spec"].get("nodeSelector", {}).get(CLASS_LABEL)
         has_none_left = capacity_class and (steps_out or {}).get(capacity_class, 0) >= len(
@@ -146,7 +146,7 @@ def test_a_pool_out_of_stock_moves_its_models_to_their_next_step_and_no_other(
     stack = applied.stack
     capacity_class = max(stack.plan.classes, key=lambda each: len(stack.steps(each.key))).key
     fresh(sandbox, stack)
-    sandbox.run_out(stack.steps(capacity_class)[0])
+    sandbox.set_out_of_stock(stack.steps(capacity_class)[0])
     judge(sandbox, stack, {capacity_class: 1})
 
 
@@ -157,13 +157,13 @@ def test_the_capacity_list_is_followed_to_its_end_and_then_pods_are_pending(
     ladders = {each.key: stack.steps(each.key) for each in stack.plan.classes}
     for out in range(1, max(map(len, ladders.values())) + 1):
         fresh(sandbox, stack)
-        sandbox.run_out(pool for steps in ladders.values() for step in steps[:out] for pool in step)
+        sandbox.set_out_of_stock(pool for steps in ladders.values() for step in steps[:out] for pool in step)
         judge(sandbox, stack, dict.fromkeys(ladders, out))
 
 
 def test_a_node_that_is_too_small_leaves_a_pod_pending(sandbox: Sandbox, applied: Applied) -> None:
     stack = applied.stack
-    modelled = [each for each in stack.workloads if stack.most_replicas(each) and _is_of_model(stack, each)]
+    modelled = [each for each in stack.workloads if stack.max_replicas(each) and _is_of_model(stack, each)]
     workload = min(modelled, key=lambda each: (each["kind"] != "Deployment", is_exclusive(each)))
     model = next(each for each in stack.plan.models if each.key == model_of(workload))
     pool = next(each for each in stack.pools if each.name == model.steps[0].pool)
@@ -208,7 +208,9 @@ def test_removing_a_model_removes_its_objects_only(sandbox: Sandbox, applied: Ap
         # The longest key: `chat-picker` is of `chat`, unless there is a model of that name.
         owner = max((each for each in keys if name == each or name.startswith(f"{each}-")), key=len, default=None)
         # Where the last model that rests goes, nobody calls the interceptor any more.
-        shared = (kind == "ComputeClass" and name in classes) or (name == "interceptor" and not resting(after.plan))
+        shared = (kind == "ComputeClass" and name in classes) or (
+            name == "interceptor" and not scale_to_zero_models(after.plan)
+        )
         assert key in (model_of(value), owner) or shared
     for workload in before.workloads:  # else the server holds the scaler's number against the file's
         sandbox.scale(workload, workload["spec"]["replicas"])
@@ -243,13 +245,13 @@ def test_the_namespaces_pod_security_level_is_enforced(sandbox: Sandbox, applied
 
 def test_a_drain_takes_one_replica_and_not_two(sandbox: Sandbox, applied: Applied) -> None:
     stack = applied.stack
-    several = [each for each in stack.workloads if stack.most_replicas(each) > 1 and _is_of_model(stack, each)]
+    several = [each for each in stack.workloads if stack.max_replicas(each) > 1 and _is_of_model(stack, each)]
     if not several:
         assert all(model.replicas.max == 1 for model in stack.plan.models), "nothing here has two replicas"
         return
     fresh(sandbox, stack)
     keys = {model_of(each) or "" for each in several}
-    expected = scale_to_most(sandbox, stack, only=keys)
+    expected = scale_to_max(sandbox, stack, only=keys)
     assert not wrong(settle(sandbox, stack, expected))
     for workload in several:
         sandbox.wait("a disruption is allowed", lambda workload=workload: _allowed(sandbox, workload) == 1)
@@ -268,12 +270,12 @@ def test_a_rolling_update_needs_no_accelerator_more(
     stack = applied.stack
     fresh(sandbox, stack)
     judge(sandbox, stack)
-    sandbox.run_out(pool.name for pool in stack.pools)
+    sandbox.set_out_of_stock(pool.name for pool in stack.pools)
     monkeypatch.setattr(sandbox.kubelet, "stop_seconds", 1.0)
     nodes, room = set(sandbox.nodes()), _accelerators_of_nodes(sandbox)
     pods = sandbox.api.call("GET", "/api/v1/pods")
     bound = {pod["metadata"]["uid"]: pod for pod in pods["items"] if pod["spec"].get("nodeName")}
-    deployments = [each for each in stack.workloads if each["kind"] == "Deployment" and stack.most_replicas(each)]
+    deployments = [each for each in stack.workloads if each["kind"] == "Deployment" and stack.max_replicas(each)]
     if not deployments:
         return  # groups only: rolling those is LeaderWorkerSet's own work, which is not judged here
     for each in deployments:

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from hubstack.hub.lock import render_lock
-from proof.places import missing, pods_of, scale_to_most, settle, wrong
+from proof.places import missing, pods_of, scale_to_max, settle, wrong
 from proof.sandbox import Sandbox
 from proof.stack import Stack, model_of, read_stack
 from tests.planner.serving.test_multi_host import LLAMA_70B
@@ -62,7 +62,7 @@ def test_a_group_has_a_leader_and_its_workers_and_a_slice_holds_one_group(sandbo
     assert {name: each["kind"] for name, each in by_name.items()} == dict.fromkeys(
         ("wide-group", "sliced-group"), "LeaderWorkerSet"
     )
-    expected = scale_to_most(sandbox, stack)
+    expected = scale_to_max(sandbox, stack)
     assert expected == {"wide-group": 2, "sliced-group": 8}
     found = settle(sandbox, stack, expected)
     assert not missing(sandbox, stack, expected)
@@ -70,7 +70,7 @@ def test_a_group_has_a_leader_and_its_workers_and_a_slice_holds_one_group(sandbo
     pods, nodes = sandbox.pods(), sandbox.nodes()
     for name, each in by_name.items():
         made = pods_of(each, pods)
-        assert sum(pod["metadata"]["labels"][INDEX] == "0" for pod in made) == stack.most_replicas(each), "leaders"
+        assert sum(pod["metadata"]["labels"][INDEX] == "0" for pod in made) == stack.max_replicas(each), "leaders"
         per_node = Counter(pod["spec"]["nodeName"] for pod in made)
         assert set(per_node.values()) == {1}, f"{name}: a rank takes a whole node"
     slices = {
@@ -114,7 +114,7 @@ def test_a_slice_out_of_stock_is_bought_in_the_next_way_whole(sandbox: Sandbox, 
         for node in sandbox.nodes().values():
             if node["metadata"]["labels"].get("cloud.google.com/compute-class"):
                 sandbox.api.delete(node)
-    sandbox.run_out(stack.steps(sliced.capacity_class)[0])
-    expected = scale_to_most(sandbox, stack)
+    sandbox.set_out_of_stock(stack.steps(sliced.capacity_class)[0])
+    expected = scale_to_max(sandbox, stack)
     assert not wrong(settle(sandbox, stack, expected, {sliced.capacity_class: 1}))
     assert not missing(sandbox, stack, expected)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hubstack.hub.facts import ModelFacts
-from hubstack.hub.remote import Patience, fetch_facts
+from hubstack.hub.remote import RetryLimits, fetch_facts
 from hubstack.review.watch import watch_hub
 from tests.support.hub import TOKENS, Fault, StandIn
 from tests.support.hub.invented import commit
@@ -27,8 +27,8 @@ def held(hub: StandIn) -> ModelFacts:
     return fetch_facts([(SHARDED, "main")])[0]
 
 
-def watch(held: ModelFacts, patience: Patience | None = None) -> tuple[list[tuple[str, bool]], str]:
-    findings, unknown = watch_hub([("m", held)], patience=patience)
+def watch(held: ModelFacts, limits: RetryLimits | None = None) -> tuple[list[tuple[str, bool]], str]:
+    findings, unknown = watch_hub([("m", held)], limits=limits)
     return [(finding.text, finding.is_drift) for finding in findings], str(unknown or "")
 
 
@@ -88,7 +88,9 @@ def test_a_gated_model_without_a_token_is_unknown_not_drift(hub: StandIn, monkey
     assert unknown
 
 
-def test_a_hub_that_does_not_answer_is_unknown_not_drift(hub: StandIn, held: ModelFacts, hurry: Patience) -> None:
+def test_a_hub_that_does_not_answer_is_unknown_not_drift(
+    hub: StandIn, held: ModelFacts, hurry: RetryLimits
+) -> None:
     hub.faults.append(Fault(route=SHARDED, count=99, status=503))
     findings, unknown = watch(held, hurry)
     assert findings == []

@@ -27,7 +27,7 @@ from hubstack.planner.planner import plan_inputs
 from hubstack.review.diff.change import Change, compare
 from hubstack.review.diff.models import ModelAction
 from hubstack.review.diff.resources import Action
-from hubstack.review.diff.state import Sides, State
+from hubstack.review.diff.state import State, Versions
 from hubstack.review.preview import preview
 from tests.soak.edits import SETTINGS, STACK, Edit, Stack
 from tests.support.in_process import graph_of
@@ -123,7 +123,7 @@ class Life(RuleBasedStateMachine):
         before, self.side = self.side, Side(self.folder, str(self.step))
         self.holds_together(self.side)
         self.untouched_models_stay(edit, before, self.side)
-        change = compare(STACK, Sides(old=before.state, new=self.side.state))
+        change = compare(STACK, Versions(base=before.state, head=self.side.state))
         self.diff_says_it(edit, before, self.side, change)
         if self.step % BY_PROCESS == 0:
             self.is_what_the_command_shows()

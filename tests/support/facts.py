@@ -23,7 +23,7 @@ from hubstack.plan.gateway import GatewayPlan
 from hubstack.plan.settings import MonitoringPlan
 from hubstack.planner.engines import spec_of
 from hubstack.planner.memory import sizing
-from hubstack.planner.memory.sizing import Device, Load
+from hubstack.planner.memory.sizing import Device, Workload
 from hubstack.planner.model.geometry import Geometry, read_geometry
 from hubstack.planner.model.weights import choose_files, weights_size
 from hubstack.planner.placement.placement_file import Placement
@@ -103,9 +103,9 @@ def file(path: str, size_bytes: int = 1_000) -> FileFacts:
     return FileFacts(path=path, size_bytes=size_bytes)
 
 
-def load(engine: EngineKind = EngineKind.VLLM, **fields: Any) -> Load:
+def load(engine: EngineKind = EngineKind.VLLM, **fields: Any) -> Workload:
     given: dict[str, Any] = {"tensor_parallel": 1, "context": 8192, "concurrency": 1}
-    return Load(engine=spec_of(engine).memory, **{**given, **fields})
+    return Workload(engine=spec_of(engine).memory, **{**given, **fields})
 
 
 def gpu(visible_gib: float, card: str | None = None, weights_format: str | None = None) -> Device:
@@ -117,7 +117,7 @@ def gpu(visible_gib: float, card: str | None = None, weights_format: str | None 
     )
 
 
-def size(facts: ModelFacts, device: Device, on: Load) -> MemoryNeed:
+def size(facts: ModelFacts, device: Device, on: Workload) -> MemoryNeed:
     """Size a model on one rank."""
     shape = read_geometry(facts)
     weights = weights_size(facts, choose_files(facts), shape)
@@ -175,10 +175,10 @@ def target(
     return StackSettings(**{**given, **fields})
 
 
-Asked = ModelFacts | tuple[ModelFacts, ModelRequest]
+FactsAndRequest = ModelFacts | tuple[ModelFacts, ModelRequest]
 
 
-def plan(*models: Asked, where: StackSettings | None = None, placement: Placement | None = None) -> Plan:
+def plan(*models: FactsAndRequest, where: StackSettings | None = None, placement: Placement | None = None) -> Plan:
     """Plan models that are locked, each with the request beside it or a default one."""
     pairs = [model if isinstance(model, tuple) else (model, ask(model.id)) for model in models]
     lock = Lock(path="acme.models.lock.yaml", models=tuple(facts for facts, _ in pairs))

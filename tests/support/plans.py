@@ -242,13 +242,13 @@ SCALING = ScalingPlan(
         ScalingTrigger(name="kv-cache", query="sum(usage)", target=0.8),
     ),
     requests_per_replica=64,
-    rests=False,
+    scales_to_zero=False,
     idle_seconds=900,
-    hold_seconds=0,
+    activation_timeout_seconds=0,
     settle_seconds=300,
 )
-RESTING = replace(CHAT, scaling=replace(SCALING, rests=True, hold_seconds=1500))
-"""`chat`, which rests and is woken."""
+RESTING = replace(CHAT, scaling=replace(SCALING, scales_to_zero=True, activation_timeout_seconds=1500))
+"""`chat`, scaled to zero while idle."""
 BUSY = replace(GATED, scaling=SCALING)
 """`gated`, which always runs and grows."""
 

@@ -78,14 +78,14 @@ from hubstack.deploy.manifests.network import (
 from hubstack.deploy.manifests.scaling import (
     INTERCEPTOR_PORT,
     INTERCEPTOR_SERVICE,
+    activation_service,
     endpoint,
     interceptor_route,
     is_scaled,
-    resting,
-    rests,
+    scale_to_zero_models,
     scaled_object,
+    scales_to_zero,
     trigger_authentication,
-    wake_service,
 )
 from hubstack.deploy.manifests.server import deployment, disruption_budget, service
 from hubstack.deploy.manifests.stack import capacity_class, namespace
@@ -125,6 +125,7 @@ __all__ = [
     "Chart",
     "Object",
     "SyncedSecret",
+    "activation_service",
     "address_name",
     "backend",
     "backend_policy",
@@ -185,11 +186,11 @@ __all__ = [
     "picker_service",
     "proxy_policies",
     "reference_grant",
-    "resting",
-    "rests",
     "route",
     "routing_extension",
+    "scale_to_zero_models",
     "scaled_object",
+    "scales_to_zero",
     "secret_sync",
     "server_name",
     "service",
@@ -201,6 +202,5 @@ __all__ = [
     "token_class",
     "transfer_class",
     "trigger_authentication",
-    "wake_service",
     "weights_claim",
 ]

@@ -9,7 +9,7 @@ namespace of its target (GKE docs, "Configure Gateway resources using policies")
 from hubstack.deploy.manifests.api_keys import IAP_SECRET
 from hubstack.deploy.manifests.base import Object, metadata, network_policy, server_name, tcp
 from hubstack.deploy.manifests.callouts import BODY_ROUTER_NAME, CALLOUT_PORTS, PICKER_NAME
-from hubstack.deploy.manifests.scaling import INTERCEPTOR_PORT, INTERCEPTOR_SERVICE, longest_hold
+from hubstack.deploy.manifests.scaling import INTERCEPTOR_PORT, INTERCEPTOR_SERVICE, max_activation_timeout
 from hubstack.deploy.manifests.traffic import POOL_GROUP, gateway_of, has_pool, stack_metadata
 from hubstack.inputs.gateway import MAX_TIMEOUT_SECONDS
 from hubstack.plan import ModelPlan, Plan
@@ -44,7 +44,7 @@ def health_check(plan: Plan, model: ModelPlan) -> Object:
 def interceptor_policy(plan: Plan) -> Object:
     """Return the backend policy of KEDA's interceptor, with a timeout that covers the longest cold start."""
     default = _backend(plan, INTERCEPTOR_DRAIN_SECONDS)
-    default["timeoutSec"] = min(default["timeoutSec"] + longest_hold(plan), MAX_TIMEOUT_SECONDS)
+    default["timeoutSec"] = min(default["timeoutSec"] + max_activation_timeout(plan), MAX_TIMEOUT_SECONDS)
     return _policy("GCPBackendPolicy", _interceptor_metadata(plan), _service(INTERCEPTOR_SERVICE), default)
 
 

@@ -23,12 +23,12 @@ def sharing(plan: Plan, model: ModelPlan) -> tuple[ModelPlan, ...]:
 
 def server_name(model: ModelPlan) -> str:
     """Name of the server's Deployment, Service and account."""
-    return names.made_as(model)
+    return names.original_key(model)
 
 
 def loader_account(model: ModelPlan) -> str:
     """Name of the loader's Kubernetes service account."""
-    return f"{names.made_as(model)}-loader"
+    return f"{names.original_key(model)}-loader"
 
 
 def bucket_name(plan: Plan, model: ModelPlan) -> str:
@@ -47,7 +47,7 @@ def service_account(plan: Plan, name: str) -> Object:
 
 
 def metadata(plan: Plan, model: ModelPlan, name: str) -> Object:
-    labels = {"app.kubernetes.io/instance": names.made_as(model), "app.kubernetes.io/managed-by": "hubstack"}
+    labels = {"app.kubernetes.io/instance": names.original_key(model), "app.kubernetes.io/managed-by": "hubstack"}
     annotations = {"hubstack.dev/model": model.id, "hubstack.dev/commit": model.commit}
     return {"name": name, "namespace": plan.target.namespace, "labels": labels, "annotations": annotations}
 
@@ -69,7 +69,7 @@ def judged(model: ModelPlan) -> dict[str, str]:
 
 
 def selector(model: ModelPlan) -> dict[str, str]:
-    return {"app.kubernetes.io/name": "server", "app.kubernetes.io/instance": names.made_as(model)}
+    return {"app.kubernetes.io/name": "server", "app.kubernetes.io/instance": names.original_key(model)}
 
 
 def network_policy(plan: Plan, name: str, pods: Object, rules: Object) -> Object:

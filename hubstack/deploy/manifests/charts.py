@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from hubstack import names
 from hubstack.deploy.manifests.base import Object, pod_security_labels
-from hubstack.deploy.manifests.scaling import INTERCEPTOR_PORT, longest_hold
+from hubstack.deploy.manifests.scaling import INTERCEPTOR_PORT, max_activation_timeout
 from hubstack.plan import Plan
 
 LWS_NAMESPACE = "lws-system"
@@ -70,7 +70,7 @@ def keda_chart(namespace: str = names.KEDA_NAMESPACE) -> Chart:
 
 def http_add_on_chart(plan: Plan) -> Chart:
     """Return the HTTP add-on's chart: the interceptor that holds requests and the scaler that counts them."""
-    hold = longest_hold(plan)
+    hold = max_activation_timeout(plan)
     small = {"requests": {"cpu": "100m", "memory": "64Mi", **_DISK}, "limits": {"cpu": "500m", "memory": "128Mi"}}
     pod = {
         "runAsNonRoot": True,

@@ -34,7 +34,7 @@ def collector_name(plan: Plan, model: ModelPlan, also: Iterable[str] = ()) -> st
     kept = kept_commits(plan, model, also)
     parts = (model.weights.prefix, *kept, collector_script(), model.weights.loader_image)
     return names.shorten(
-        f"{names.made_as(model)}-collect-{names.short_hash(*parts, length=8)}", names.DNS_LABEL_MAX
+        f"{names.original_key(model)}-collect-{names.short_hash(*parts, length=8)}", names.DNS_LABEL_MAX
     )
 
 

@@ -19,7 +19,7 @@ from hubstack.deploy.manifests.network import (
     named_hosts,
     server_ports,
 )
-from hubstack.deploy.manifests.scaling import INTERCEPTOR_LABELS, INTERCEPTOR_PORT, resting
+from hubstack.deploy.manifests.scaling import INTERCEPTOR_LABELS, INTERCEPTOR_PORT, scale_to_zero_models
 from hubstack.plan import Plan
 from hubstack.plan.addresses import HEALTH_CHECK_RANGES, PROXY_RANGE
 
@@ -38,7 +38,7 @@ def keda_policies(plan: Plan) -> tuple[Object, ...]:
         policy_in(namespace, "operator-identity", _OPERATOR, {"egress": metadata_servers()}),
         named_hosts(namespace, "operator-to-metrics", _OPERATOR, (METRICS_HOST,)),
     ]
-    if resting(plan):
+    if scale_to_zero_models(plan):
         models = {"namespaceSelector": {"matchLabels": {NAMESPACE_LABEL: plan.target.namespace}}}
         servers = {"to": [models | {"podSelector": SERVERS}], "ports": tcp(*server_ports(plan))}
         found.append(policy_in(namespace, "interceptor-to-servers", _INTERCEPTOR, {"egress": [servers]}))

@@ -30,7 +30,7 @@ TOKEN_FILE = "token"  # noqa: S105
 def loader_name(model: ModelPlan) -> str:
     """Return the Job's name, which changes with the commit and the file list."""
     digest = names.short_hash(*load_parts(model), length=8)
-    return names.shorten(f"{names.made_as(model)}-load-{digest}", names.DNS_LABEL_MAX)
+    return names.shorten(f"{names.original_key(model)}-load-{digest}", names.DNS_LABEL_MAX)
 
 
 def load_parts(model: ModelPlan) -> tuple[str, ...]:
@@ -151,7 +151,7 @@ def pipeline_job(plan: Plan, model: ModelPlan, name: str, container: Object, vol
         "containers": [container],
         "volumes": volumes,
     }
-    labels = {"app.kubernetes.io/name": container["name"], "app.kubernetes.io/instance": names.made_as(model)}
+    labels = {"app.kubernetes.io/name": container["name"], "app.kubernetes.io/instance": names.original_key(model)}
     described = metadata(plan, model, name)
     return {
         "apiVersion": "batch/v1",

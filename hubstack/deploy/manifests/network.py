@@ -11,7 +11,7 @@ can enforce, see docs/concepts/security.md.
 
 from hubstack.deploy.manifests.base import Object, network_policy, selector, server_name, tcp
 from hubstack.deploy.manifests.callouts import BODY_ROUTER_NAME, PICKER_NAME
-from hubstack.deploy.manifests.scaling import INTERCEPTOR_LABELS, resting
+from hubstack.deploy.manifests.scaling import INTERCEPTOR_LABELS, scale_to_zero_models
 from hubstack.plan import ModelPlan, Plan
 from hubstack.plan.addresses import DNS_ADDRESSES, METADATA_SERVERS, NODES_RANGE
 from hubstack.plan.loading import LoadingMethod
@@ -75,7 +75,7 @@ def callers(plan: Plan) -> Object:
         {"namespaceSelector": {"matchLabels": {CLIENT_LABEL: "true"}}},
         {"namespaceSelector": {"matchExpressions": [collectors]}},
     ]
-    if resting(plan):
+    if scale_to_zero_models(plan):
         keda = {"namespaceSelector": {"matchLabels": {NAMESPACE_LABEL: plan.target.keda_namespace}}}
         found.append(keda | {"podSelector": {"matchLabels": dict(INTERCEPTOR_LABELS)}})
     if plan.gateway:

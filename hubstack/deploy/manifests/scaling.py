@@ -27,19 +27,19 @@ MAX_ANSWER_SECONDS = 3600
 choice."""
 
 
-def rests(model: ModelPlan) -> bool:
+def scales_to_zero(model: ModelPlan) -> bool:
     """Return whether the model scales to zero, so that requests must go through the interceptor."""
-    return model.scaling is not None and model.scaling.rests
+    return model.scaling is not None and model.scaling.scales_to_zero
 
 
-def resting(plan: Plan) -> tuple[ModelPlan, ...]:
+def scale_to_zero_models(plan: Plan) -> tuple[ModelPlan, ...]:
     """Return the models that scale to zero."""
-    return tuple(model for model in plan.models if rests(model))
+    return tuple(model for model in plan.models if scales_to_zero(model))
 
 
-def longest_hold(plan: Plan) -> int:
+def max_activation_timeout(plan: Plan) -> int:
     """Return the most seconds that a request may wait for a cold start; 0 if no model scales to zero."""
-    return max((model.scaling.hold_seconds for model in plan.models if model.scaling), default=0)
+    return max((model.scaling.activation_timeout_seconds for model in plan.models if model.scaling), default=0)
 
 
 def is_scaled(plan: Plan) -> bool:
@@ -53,7 +53,7 @@ def hosts(plan: Plan, model: ModelPlan) -> tuple[str, ...]:
     Includes the server's own name, which a gateway sends, and every form of the cold-start Service's name that the
     cluster's DNS resolves.
     """
-    namespace, wake = plan.target.namespace, names.wake_name(server_name(model))
+    namespace, wake = plan.target.namespace, names.activation_service_name(server_name(model))
     within = (wake, f"{wake}.{namespace}", f"{wake}.{namespace}.svc", f"{wake}.{namespace}.svc.cluster.local")
     return (f"{server_name(model)}.{namespace}.svc.cluster.local", *within)
 
@@ -61,16 +61,16 @@ def hosts(plan: Plan, model: ModelPlan) -> tuple[str, ...]:
 def endpoint(plan: Plan, model: ModelPlan) -> str:
     """Return the API's address inside the cluster: the interceptor's if the model scales to zero."""
     own, *_, wake = hosts(plan, model)
-    host = f"{wake}:{INTERCEPTOR_PORT}" if rests(model) else own
+    host = f"{wake}:{INTERCEPTOR_PORT}" if scales_to_zero(model) else own
     return f"http://{host}{model.server.api_path}"
 
 
-def wake_service(plan: Plan, model: ModelPlan) -> Object:
+def activation_service(plan: Plan, model: ModelPlan) -> Object:
     """Return the Service of a model that scales to zero: an alias of the interceptor."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": metadata(plan, model, names.wake_name(server_name(model))),
+        "metadata": metadata(plan, model, names.activation_service_name(server_name(model))),
         "spec": {
             "type": "ExternalName",
             "externalName": f"{INTERCEPTOR_SERVICE}.{plan.target.keda_namespace}.svc.cluster.local",
@@ -93,9 +93,9 @@ def interceptor_route(plan: Plan, model: ModelPlan) -> Object:
             "rules": [{"hosts": list(hosts(plan, model))}],
             "scalingMetric": {"concurrency": {"targetValue": scaling.requests_per_replica}},
             "timeouts": {
-                "readiness": f"{scaling.hold_seconds}s",
+                "readiness": f"{scaling.activation_timeout_seconds}s",
                 "responseHeader": f"{MAX_ANSWER_SECONDS}s",
-                "request": f"{scaling.hold_seconds + MAX_ANSWER_SECONDS}s",
+                "request": f"{scaling.activation_timeout_seconds + MAX_ANSWER_SECONDS}s",
             },
         },
     }
@@ -116,7 +116,7 @@ def scaled_object(plan: Plan, model: ModelPlan) -> Object:
     """Return a model's ScaledObject. KEDA creates a HorizontalPodAutoscaler from it, and itself scales to zero."""
     scaling = _scaling(model)
     triggers = [_prometheus(plan, model, trigger) for trigger in scaling.triggers]
-    if scaling.rests:
+    if scaling.scales_to_zero:
         triggers.append(_requests(plan, model))
     return {
         "apiVersion": "keda.sh/v1alpha1",

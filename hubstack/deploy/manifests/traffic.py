@@ -10,7 +10,7 @@ import itertools
 
 from hubstack import names
 from hubstack.deploy.manifests.base import Object, metadata, server_name, sharing
-from hubstack.deploy.manifests.scaling import INTERCEPTOR_PORT, INTERCEPTOR_SERVICE, rests
+from hubstack.deploy.manifests.scaling import INTERCEPTOR_PORT, INTERCEPTOR_SERVICE, scales_to_zero
 from hubstack.plan import ModelPlan, Plan
 from hubstack.plan.gateway import Exposure, GatewayPlan
 
@@ -50,16 +50,16 @@ def _names(plan: Plan, model: ModelPlan) -> tuple[str, ...]:
 
 def backend(plan: Plan, model: ModelPlan) -> Object:
     """Return the backendRef for a model's requests, without its weight."""
-    if rests(model):
+    if scales_to_zero(model):
         return {"name": INTERCEPTOR_SERVICE, "namespace": plan.target.keda_namespace, "port": INTERCEPTOR_PORT}
     if has_pool(plan, model):
         return {"group": POOL_GROUP, "kind": "InferencePool", "name": server_name(model)}
     return {"name": server_name(model), "port": 80}
 
 
-def held_host(plan: Plan, model: ModelPlan) -> str | None:
+def interceptor_host(plan: Plan, model: ModelPlan) -> str | None:
     """Return the Host under which the interceptor knows a model that scales to zero; None for other models."""
-    return f"{server_name(model)}.{plan.target.namespace}.svc.cluster.local" if rests(model) else None
+    return f"{server_name(model)}.{plan.target.namespace}.svc.cluster.local" if scales_to_zero(model) else None
 
 
 def base_url(plan: Plan, address: str) -> str:
@@ -105,7 +105,7 @@ def route(plan: Plan, model: ModelPlan) -> Object:
     metrics must not be public. HTTPRoute timeouts are omitted because GKE ignores them (llm-d-router v0.10.0 docs).
     """
     asked = gateway_of(plan)
-    refs, host = _weighted(plan, model), held_host(plan, model)
+    refs, host = _weighted(plan, model), interceptor_host(plan, model)
     held: list[Object] = [_rewrite({"hostname": host})] if host else []
     headers = [
         {

@@ -20,7 +20,7 @@ TRANSFER_CPU = "16"
 def claim_name(model: ModelPlan) -> str:
     """Return the name of a model's disk, which changes with the commit and the zone."""
     digest = names.short_hash(model.weights.commit, model.loading.zone or "", length=8)
-    return names.shorten(f"{names.made_as(model)}-weights-{digest}", names.DNS_LABEL_MAX)
+    return names.shorten(f"{names.original_key(model)}-weights-{digest}", names.DNS_LABEL_MAX)
 
 
 def storage_class_name(zone: str) -> str:

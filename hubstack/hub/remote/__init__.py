@@ -9,7 +9,7 @@
     mapping.py        responses of the Hub -> ModelFacts, pure
     fetch.py          many models concurrently, in a fixed order, with all errors together
     locking.py        which entries of a lock are kept, added, updated or removed
-    unfinished.py     the responses received by an interrupted run
+    saved_responses.py the responses received by an interrupted run
     command.py        `hubstack lock`: files in, files out
     collection.py     `hubstack init --from-collection`: the models of a collection
 
@@ -25,15 +25,15 @@ from hubstack.hub.remote.collection import read_collection
 from hubstack.hub.remote.command import check_lock, write_lock
 from hubstack.hub.remote.fetch import Listener, fetch_each, fetch_facts
 from hubstack.hub.remote.locking import LockChanges, lock_models
-from hubstack.hub.remote.pace import JOBS, Patience
+from hubstack.hub.remote.pace import JOBS, RetryLimits
 from hubstack.hub.remote.refusal import Refusal
 
 __all__ = [
     "JOBS",
     "Listener",
     "LockChanges",
-    "Patience",
     "Refusal",
+    "RetryLimits",
     "check_lock",
     "fetch_each",
     "fetch_facts",

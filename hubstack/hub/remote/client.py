@@ -29,8 +29,8 @@ from tenacity import (
 )
 
 from hubstack.hub.remote.mapping import check_bytes
-from hubstack.hub.remote.pace import Pace
-from hubstack.hub.remote.refusal import AnswerError, BrokenAnswerError, is_certificate_error
+from hubstack.hub.remote.pace import RequestPacer
+from hubstack.hub.remote.refusal import ResponseError, RetryableResponseError, is_certificate_error
 
 RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 MAX_REDIRECTS = 5
@@ -44,17 +44,17 @@ class HubClient:
     """A client for concurrent requests to the Hub."""
 
     def __init__(
-        self, session: httpx.AsyncClient, *, endpoint: str, headers: Mapping[str, str], pace: Pace
+        self, session: httpx.AsyncClient, *, endpoint: str, headers: Mapping[str, str], pace: RequestPacer
     ) -> None:
         self._session = session
         self._endpoint = endpoint
         self._headers = dict(headers)
         self._pace = pace
-        patience = pace.patience
+        limits = pace.limits
         self._own_wait = wait_exponential_jitter(
-            multiplier=patience.first_wait_seconds,
-            max=patience.longest_wait_seconds,
-            jitter=patience.first_wait_seconds,
+            multiplier=limits.first_wait_seconds,
+            max=limits.longest_wait_seconds,
+            jitter=limits.first_wait_seconds,
         )
 
     async def model_info(self, repo_id: str, revision: str | None) -> ModelInfo:
@@ -132,36 +132,36 @@ class HubClient:
             response = await self._get(url, limit=limit, may_leave=may_leave, is_start=is_start)
             if response.status_code < 500 and response.status_code != 429:
                 self._pace.answered()
-            if (asked := _asked_wait_seconds(response)) is not None:
+            if (asked := _retry_after_seconds(response)) is not None:
                 self._pace.pause(asked)
             hf_raise_for_status(response)
             return read(response)
 
         return await AsyncRetrying(
-            retry=retry_if_exception(_may_pass),
+            retry=retry_if_exception(_is_transient),
             wait=self._wait_seconds,
             stop=self._is_enough,
-            sleep=self._pace.patience.sleep,
+            sleep=self._pace.limits.sleep,
             reraise=True,
         )(once)
 
     def _is_enough(self, state: RetryCallState) -> bool:
-        return state.attempt_number >= self._pace.patience.attempts or self._pace.is_closed
+        return state.attempt_number >= self._pace.limits.attempts or self._pace.is_closed
 
     def _wait_seconds(self, state: RetryCallState) -> float:
         """Return the wait before the next retry; a wait requested by the Hub applies to all requests."""
         own = self._own_wait(state)
         error = state.outcome.exception() if state.outcome else None
         if isinstance(error, HfHubHTTPError):
-            if error.response.status_code == 429 and _asked_wait_seconds(error.response) is None:
+            if error.response.status_code == 429 and _retry_after_seconds(error.response) is None:
                 self._pace.pause(own)
-            if error.response.status_code == 429 or _asked_wait_seconds(error.response) is not None:
+            if error.response.status_code == 429 or _retry_after_seconds(error.response) is not None:
                 return 0
         return own
 
     async def _get(self, url: str, *, limit: int, may_leave: bool, is_start: bool) -> httpx.Response:
         """Return the response with its body, following permitted redirects."""
-        silence = self._pace.patience.silence_seconds
+        silence = self._pace.limits.silence_seconds
         # A compressed response would count other bytes than the file's.
         asked = {"Range": f"bytes=0-{limit - 1}", "Accept-Encoding": "identity"} if is_start else {}
         request = self._session.build_request("GET", url, headers={**self._headers, **asked}, timeout=silence)
@@ -174,16 +174,16 @@ class HubClient:
                 await response.aclose()
             self._check_redirect(response.next_request.url, may_leave=may_leave)
             request = response.next_request
-        raise AnswerError(f"is redirected more than {MAX_REDIRECTS} times")
+        raise ResponseError(f"is redirected more than {MAX_REDIRECTS} times")
 
     def _check_redirect(self, to: httpx.URL, *, may_leave: bool) -> None:
         home = httpx.URL(self._endpoint)
         if (to.scheme, to.netloc) == (home.scheme, home.netloc):
             return
         if not may_leave:
-            raise AnswerError(f"is redirected to {to.host}; hubstack takes facts only from the Hub itself")
+            raise ResponseError(f"is redirected to {to.host}; hubstack takes facts only from the Hub itself")
         if to.scheme != "https" and home.scheme == "https":
-            raise AnswerError(f"has a file that is redirected to {to.host} over plain {to.scheme}")
+            raise ResponseError(f"has a file that is redirected to {to.host} over plain {to.scheme}")
 
 
 async def _whole(response: httpx.Response, limit: int, *, is_start: bool) -> httpx.Response:
@@ -195,7 +195,7 @@ async def _whole(response: httpx.Response, limit: int, *, is_start: bool) -> htt
             del body[limit:]
             break
         if len(body) > limit:
-            raise AnswerError(f"returned more than {limit:,} bytes")
+            raise ResponseError(f"returned more than {limit:,} bytes")
     coding = {"content-encoding", "content-length", "transfer-encoding"}
     headers = [(name, value) for name, value in response.headers.multi_items() if name not in coding]
     return httpx.Response(response.status_code, headers=headers, content=bytes(body), request=response.request)
@@ -203,26 +203,30 @@ async def _whole(response: httpx.Response, limit: int, *, is_start: bool) -> htt
 
 def _object(response: httpx.Response, otherwise: str) -> dict[str, Any]:
     if response.headers.get("Content-Type", "").startswith("text/html"):
-        raise BrokenAnswerError("returned a web page instead of the Hub's data")
+        raise RetryableResponseError("returned a web page instead of the Hub's data")
     value: Any = json.loads(response.content)
     if not isinstance(value, dict):
-        raise AnswerError(otherwise)
+        raise ResponseError(otherwise)
     return cast("dict[str, Any]", value)
 
 
-def _may_pass(error: BaseException) -> bool:
+def _is_transient(error: BaseException) -> bool:
     """Return whether a retry may succeed."""
     if isinstance(error, HfHubHTTPError):
         return error.response.status_code in RETRIED_STATUSES
     # A truncated body appears as a broken transfer or as incomplete JSON.
     broken = (
-        httpx.TransportError | httpx.DecodingError | json.JSONDecodeError | UnicodeDecodeError | BrokenAnswerError
+        httpx.TransportError
+        | httpx.DecodingError
+        | json.JSONDecodeError
+        | UnicodeDecodeError
+        | RetryableResponseError
     )
     ours = httpx.UnsupportedProtocol | httpx.LocalProtocolError
     return isinstance(error, broken) and not isinstance(error, ours) and not is_certificate_error(error)
 
 
-def _asked_wait_seconds(response: httpx.Response) -> float | None:
+def _retry_after_seconds(response: httpx.Response) -> float | None:
     """Return the wait in seconds that the Hub requests, by `Retry-After` or an exhausted `RateLimit`.
 
     huggingface_hub supports `Retry-After` in seconds only; HTTP also allows a date.

@@ -12,8 +12,8 @@ from huggingface_hub import Collection, CollectionItem, ModelInfo
 
 from hubstack.files.errors import HubError, InputError
 from hubstack.files.problems import Problem
-from hubstack.hub.remote.fetch import Listener, ask_each
-from hubstack.hub.remote.pace import Patience
+from hubstack.hub.remote.fetch import Listener, query_each
+from hubstack.hub.remote.pace import RetryLimits
 from hubstack.hub.remote.refusal import Refusal
 from hubstack.inputs.init.entry import Entry, Found, Unknown
 from hubstack.names import slug as slug_of
@@ -28,7 +28,7 @@ def read_collection(
     slug: str,
     *,
     token: str | None = None,
-    patience: Patience | None = None,
+    limits: RetryLimits | None = None,
     listener: Listener | None = None,
 ) -> Found:
     """Return the models of a collection, in its order.
@@ -36,7 +36,7 @@ def read_collection(
     Args:
         slug: `OWNER/TITLE-HASH`, or the collection's URL.
         token: the token to send; by default the one that huggingface_hub finds.
-        patience: limits for retries and waits.
+        limits: limits for retries and waits.
         listener: receives progress.
 
     Raises:
@@ -50,17 +50,17 @@ def read_collection(
             [Problem(path="--from-collection", message="is not a collection: write OWNER/TITLE-HASH", hint=hint)]
         )
     asked = (f"collections/{slug}", _ANY)
-    answer = ask_each([asked], lambda client, _id, _at: client.collection(slug), token=token, patience=patience)[
+    answer = query_each([asked], lambda client, _id, _at: client.collection(slug), token=token, limits=limits)[
         asked
     ]
     if isinstance(answer, Refusal):
         raise HubError(answer.render())
     models = [item for item in answer.items if item.item_type == _MODEL]
-    answers = ask_each(
+    answers = query_each(
         [(item.item_id, _ANY) for item in models],
         lambda client, repo_id, _: client.access(repo_id),
         token=token,
-        patience=patience,
+        limits=limits,
         listener=listener,
     )
     return _found(answer, [(item, answers[item.item_id, _ANY]) for item in models])

@@ -15,11 +15,11 @@ from hubstack.files.problems import Problem, listed, nearest, render_problems
 from hubstack.files.write import remove_scratch, write_text_atomically
 from hubstack.hub.facts import ModelFacts
 from hubstack.hub.lock import Lock, check_fresh, load_lock, lock_path, render_lock
-from hubstack.hub.remote.fetch import Asked, Listener, fetch_each
+from hubstack.hub.remote.fetch import IdAndRevision, Listener, fetch_each
 from hubstack.hub.remote.locking import lock_models
-from hubstack.hub.remote.pace import Patience
+from hubstack.hub.remote.pace import RetryLimits
 from hubstack.hub.remote.refusal import Refusal, hub_endpoint
-from hubstack.hub.remote.unfinished import Unfinished
+from hubstack.hub.remote.saved_responses import SavedResponses
 from hubstack.hub.upgrade_page import upgrade_page
 from hubstack.inputs.models import ModelRequest, Request, load_request
 from hubstack.names import key_of
@@ -33,7 +33,7 @@ def write_lock(
     name: str,
     upgrade: Sequence[str],
     listener: Listener | None = None,
-    patience: Patience | None = None,
+    limits: RetryLimits | None = None,
     summary: Path | None = None,
 ) -> tuple[list[str], HubError | None]:
     """Write the lock of a model list; return a line for each change and one for the file, and the failures.
@@ -43,7 +43,7 @@ def write_lock(
         name: its name in messages.
         upgrade: keys or IDs of models to upgrade to their newest commit, or `all`.
         listener: receives progress.
-        patience: limits for concurrency, retries and waits.
+        limits: limits for concurrency, retries and waits.
         summary: file for a Markdown summary of the changes.
 
     Raises:
@@ -53,21 +53,21 @@ def write_lock(
     request = load_request(request_path, name)
     target, shown = lock_path(request_path), str(lock_path(Path(name)))
     upgraded = _upgraded(request, upgrade)
-    refusals: dict[Asked, Refusal] = {}
+    refusals: dict[IdAndRevision, Refusal] = {}
     resumed: list[str] = []
-    unfinished = Unfinished(target, hub_endpoint())
+    saved = SavedResponses(target, hub_endpoint())
 
-    def fetch(asked: Sequence[Asked]) -> dict[Asked, ModelFacts]:
-        earlier = unfinished.read()
+    def fetch(asked: Sequence[IdAndRevision]) -> dict[IdAndRevision, ModelFacts]:
+        earlier = saved.read()
         known = {pair: earlier[pair] for pair in asked if pair in earlier}
         if known:
             resumed.append(f"resuming an interrupted run, already received: {len(known)} of {len(asked)} models")
         left = [pair for pair in asked if pair not in known]
-        answers = fetch_each(left, patience=patience, listener=listener, keep=unfinished.add)
+        answers = fetch_each(left, limits=limits, listener=listener, keep=saved.add)
         refusals.update((pair, found) for pair, found in answers.items() if isinstance(found, Refusal))
         return known | {pair: found for pair, found in answers.items() if isinstance(found, ModelFacts)}
 
-    with exclusive(request_path, name), unfinished:
+    with exclusive(request_path, name), saved:
         held = load_lock(target, shown, upgraded) if target.exists() else None
         models, changes = lock_models(
             [(model.id, model.revision) for model in request.models],
@@ -80,7 +80,7 @@ def write_lock(
             write_text_atomically(summary, page)
         # A first run without any response writes no lock, rather than an empty one.
         written = [*changes.render(), _write(target, shown, models, held)] if models or not refusals else []
-        unfinished.forget()
+        saved.forget()
     return [*resumed, *written], _refused(request, refusals, shown) if refusals else None
 
 
@@ -94,7 +94,7 @@ def _write(target: Path, shown: str, models: Sequence[ModelFacts], held: Lock | 
     return f"wrote {shown}: {len(models)} models"
 
 
-def _refused(request: Request, refusals: dict[Asked, Refusal], shown: str) -> HubError:
+def _refused(request: Request, refusals: dict[IdAndRevision, Refusal], shown: str) -> HubError:
     kept = f"{len(refusals)} could not be locked: their earlier entries are unchanged, the others are in {shown}."
     return HubError(f"{_render(request, refusals)}\n{kept} Re-run to retry only the missing ones.")
 
@@ -116,25 +116,25 @@ def check_lock(request_path: Path, name: str) -> list[str]:
     ]
 
 
-def _keys(request: Request) -> dict[Asked, list[str]]:
-    keys: dict[Asked, list[str]] = {}
+def _keys(request: Request) -> dict[IdAndRevision, list[str]]:
+    keys: dict[IdAndRevision, list[str]] = {}
     for model in request.models:
         keys.setdefault((model.id, model.revision), []).append(model.key)
     return keys
 
 
-def _upgraded(request: Request, upgrade: Sequence[str]) -> set[Asked]:
+def _upgraded(request: Request, upgrade: Sequence[str]) -> set[IdAndRevision]:
     """Return the models to upgrade: a key selects one model, an ID every model of that repository."""
-    by_word: dict[str, set[Asked]] = {}
+    by_word: dict[str, set[IdAndRevision]] = {}
     for model in request.models:
         for word in {model.key, *model.was, model.id}:
             by_word.setdefault(word, set()).add((model.id, model.revision))
     if ALL in upgrade and ALL not in by_word:
-        return set[Asked]().union(*by_word.values())
+        return set[IdAndRevision]().union(*by_word.values())
     unknown = [word for word in upgrade if word not in by_word]
     if unknown:
         raise InputError([_unknown(word, request, by_word) for word in unknown])
-    return set[Asked]().union(*(by_word[word] for word in upgrade))
+    return set[IdAndRevision]().union(*(by_word[word] for word in upgrade))
 
 
 def _unknown(word: str, request: Request, words: Iterable[str]) -> Problem:
@@ -143,7 +143,7 @@ def _unknown(word: str, request: Request, words: Iterable[str]) -> Problem:
     return Problem(path=request.path, message=f"`--upgrade {word}`: no such model in the list", hint=hint)
 
 
-def _render(request: Request, refusals: dict[Asked, Refusal]) -> str:
+def _render(request: Request, refusals: dict[IdAndRevision, Refusal]) -> str:
     return render_problems(
         _problem(model, refusals[model.id, model.revision])
         for model in request.models

@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, cast
 
-from hubstack.hub.blocks import fold_blocks
-from hubstack.hub.unquantized import fold_modules
+from hubstack.hub.blocks import count_block_kinds
+from hubstack.hub.unquantized import summarize_unquantized
 
 _FIELDS = frozenset(
     {
@@ -264,7 +264,7 @@ def keep_config(raw: Mapping[str, Any]) -> dict[str, Any]:
         elif key in _COUNTED and isinstance(value, list):
             kept[key] = dict(Counter(str(kind) for kind in cast("list[Any]", value)))
         elif key == "block_configs":
-            kept[key] = fold_blocks(value)
+            kept[key] = count_block_kinds(value)
         elif key in _FIELDS and value is not None:
             kept[key] = value
     return {key: value for key, value in kept.items() if value not in ({}, [])}
@@ -281,7 +281,7 @@ def keep_quantization(raw: Mapping[str, Any]) -> dict[str, Any]:
             kept[key] = keep_quantization(cast("dict[str, Any]", value))
         elif key in _QUANTIZATION and value is not None:
             kept[key] = value
-    folded = fold_modules(raw)
+    folded = summarize_unquantized(raw)
     if folded:
         kept["modules_to_not_convert"] = folded
     return {key: value for key, value in kept.items() if value not in ({}, [])}

@@ -25,14 +25,14 @@ from hubstack.hub.gguf_files import first_parts
 from hubstack.hub.parts import INDEX, describe, loaded_weights, missing_parts, needs_index, unlisted_parts
 from hubstack.hub.remote.client import HubClient
 from hubstack.hub.remote.gguf_header import WINDOWS, HeaderError, TooShortError, read_header
-from hubstack.hub.remote.mapping import Answers, commit_of, to_facts
+from hubstack.hub.remote.mapping import HubResponses, commit_of, to_facts
 from hubstack.hub.remote.mistral_params import config_of_params
-from hubstack.hub.remote.pace import Pace, Patience
-from hubstack.hub.remote.refusal import AnswerError, Cause, Refusal, explain, hub_endpoint, shown_endpoint
+from hubstack.hub.remote.pace import RequestPacer, RetryLimits
+from hubstack.hub.remote.refusal import Cause, Refusal, ResponseError, explain, hub_endpoint, shown_endpoint
 from hubstack.hub.remote.token import token_place
 
 _T = TypeVar("_T")
-Asked = tuple[str, str]
+IdAndRevision = tuple[str, str]
 """Repository id and revision."""
 _MISTRAL_FILE = "params.json"
 _TOKENIZER_FILE = "tokenizer_config.json"
@@ -57,17 +57,17 @@ class Listener(Protocol):
         """Called when the Hub requests a pause."""
 
 
-class _Deaf:
+class _SilentListener:
     def begin(self, models: int, what: str) -> None: ...
     def done(self, repo_id: str) -> None: ...
     def pause(self, seconds: float) -> None: ...
 
 
 def fetch_facts(
-    asked: Sequence[Asked],
+    asked: Sequence[IdAndRevision],
     *,
     token: str | None = None,
-    patience: Patience | None = None,
+    limits: RetryLimits | None = None,
     listener: Listener | None = None,
 ) -> list[ModelFacts]:
     """Return the facts of each model in the requested order; arguments as for `fetch_each`.
@@ -75,7 +75,7 @@ def fetch_facts(
     Raises:
         HubError: models could not be fetched; lists all of them.
     """
-    answers = fetch_each(asked, token=token, patience=patience, listener=listener)
+    answers = fetch_each(asked, token=token, limits=limits, listener=listener)
     refusals = [answer for answer in answers.values() if isinstance(answer, Refusal)]
     if refusals:
         raise HubError("\n".join(refusal.render() for refusal in refusals))
@@ -84,20 +84,20 @@ def fetch_facts(
 
 
 def fetch_each(
-    asked: Sequence[Asked],
+    asked: Sequence[IdAndRevision],
     *,
     token: str | None = None,
-    patience: Patience | None = None,
+    limits: RetryLimits | None = None,
     listener: Listener | None = None,
     with_config: bool = True,
     keep: Callable[[ModelFacts], None] | None = None,
-) -> dict[Asked, ModelFacts | Refusal]:
+) -> dict[IdAndRevision, ModelFacts | Refusal]:
     """Return the facts of each model or its error, in the requested order without duplicates.
 
     Args:
         asked: IDs and revisions.
         token: the token to send; by default the one that huggingface_hub finds (HF_TOKEN, `hf auth login`).
-        patience: limits for concurrency, retries and waits.
+        limits: limits for concurrency, retries and waits.
         listener: receives progress.
         with_config: if False, skip the config and parameter counts, which need more requests.
         keep: called with the facts of each model when they arrive, in any order.
@@ -109,33 +109,33 @@ def fetch_each(
             keep(facts)
         return facts
 
-    return ask_each(asked, question, token=token, patience=patience, listener=listener)
+    return query_each(asked, question, token=token, limits=limits, listener=listener)
 
 
-def ask_each(
-    asked: Sequence[Asked],
+def query_each(
+    asked: Sequence[IdAndRevision],
     question: Callable[[HubClient, str, str], Awaitable[_T]],
     *,
     token: str | None = None,
-    patience: Patience | None = None,
+    limits: RetryLimits | None = None,
     listener: Listener | None = None,
-) -> dict[Asked, _T | Refusal]:
+) -> dict[IdAndRevision, _T | Refusal]:
     """Return the result for each pair or its error, in the requested order without duplicates.
 
     Args:
         asked: IDs and revisions.
         question: fetches one result, given client, ID and revision.
         token: as for `fetch_each`.
-        patience: as for `fetch_each`.
+        limits: as for `fetch_each`.
         listener: as for `fetch_each`.
     """
     pairs = list(dict.fromkeys(asked))
     if not pairs:
         return {}
-    told = listener or _Deaf()
+    told = listener or _SilentListener()
     place = token_place(token)
     told.begin(len(pairs), f"{shown_endpoint()} {f'with the token of {place}' if place else 'without a token'}")
-    run = _Run(question, token, patience or Patience(), told)
+    run = _Run(question, token, limits or RetryLimits(), told)
     try:
         # Before the event loop starts: fetching or renewing a token may block.
         headers: Mapping[str, str] = build_hf_headers(token=token, library_name="hubstack")
@@ -151,28 +151,34 @@ class _Run(Generic[_T]):
         self,
         question: Callable[[HubClient, str, str], Awaitable[_T]],
         token: str | None,
-        patience: Patience,
+        limits: RetryLimits,
         listener: Listener,
     ) -> None:
         self._question = question
         self._token = token
-        self._patience = patience
+        self._limits = limits
         self._listener = listener
         self._endpoint = hub_endpoint()
 
-    async def ask_all(self, pairs: Sequence[Asked], headers: Mapping[str, str]) -> dict[Asked, _T | Refusal]:
+    async def ask_all(
+        self, pairs: Sequence[IdAndRevision], headers: Mapping[str, str]
+    ) -> dict[IdAndRevision, _T | Refusal]:
         """Fetch all with limited concurrency; an error cancels no other request, Ctrl-C cancels all."""
-        answers: dict[Asked, _T | Refusal] = {}
-        pace = Pace(self._patience, self._listener.pause)
+        answers: dict[IdAndRevision, _T | Refusal] = {}
+        pace = RequestPacer(self._limits, self._listener.pause)
         async with get_async_session() as session, asyncio.TaskGroup() as group:
             client = HubClient(session, endpoint=self._endpoint, headers=headers, pace=pace)
             left = iter(pairs)
-            for _ in range(min(self._patience.jobs, len(pairs))):
+            for _ in range(min(self._limits.jobs, len(pairs))):
                 group.create_task(self._work(client, pace, left, answers))
         return {pair: answers[pair] for pair in pairs}
 
     async def _work(
-        self, client: HubClient, pace: Pace, left: Iterator[Asked], answers: dict[Asked, _T | Refusal]
+        self,
+        client: HubClient,
+        pace: RequestPacer,
+        left: Iterator[IdAndRevision],
+        answers: dict[IdAndRevision, _T | Refusal],
     ) -> None:
         """Process pairs from the shared iterator until none is left."""
         for pair in left:
@@ -182,14 +188,14 @@ class _Run(Generic[_T]):
             answers[pair] = answer
             self._listener.done(pair[0])
 
-    async def _ask(self, client: HubClient, pace: Pace, pair: Asked) -> _T | Refusal:
+    async def _ask(self, client: HubClient, pace: RequestPacer, pair: IdAndRevision) -> _T | Refusal:
         try:
             async with pace.model():
                 return await self._question(client, *pair)
         except Exception as error:  # noqa: BLE001  errors of all models are reported together
             return self.explain(error, pair)
 
-    def explain(self, error: Exception, pair: Asked) -> Refusal:
+    def explain(self, error: Exception, pair: IdAndRevision) -> Refusal:
         """Return the refusal that an error means for a model."""
         return explain(error, repo_id=pair[0], revision=pair[1], endpoint=self._endpoint, token=self._token)
 
@@ -198,12 +204,12 @@ async def _fetch(client: HubClient, repo_id: str, revision: str, *, with_config:
     is_default = revision == _DEFAULT_BRANCH
     info = await client.model_info(repo_id, None if is_default else revision)
     if info.disabled:
-        raise AnswerError("is disabled by the Hub: nobody can read it")
+        raise ResponseError("is disabled by the Hub: nobody can read it")
     commit = commit_of(info, revision)
     if not with_config:
         if info.gated:  # a gated model's metadata is public; only its files show whether there is access
             await client.check_access(info.id)
-        return to_facts(Answers(asked_id=repo_id, revision=revision, info=info))
+        return to_facts(HubResponses(asked_id=repo_id, revision=revision, info=info))
     listed = {sibling.rfilename: sibling for sibling in info.siblings or []}
     if needs_index(listed):
         index = await client.read_json(info.id, commit, INDEX, listed[INDEX]) or {}
@@ -211,7 +217,7 @@ async def _fetch(client: HubClient, repo_id: str, revision: str, *, with_config:
     else:
         missing = missing_parts(loaded_weights(listed))
     if missing:
-        raise AnswerError(
+        raise ResponseError(
             f"is not complete at this commit: {describe(missing)} is missing, and its weights need it"
         )
     modelopt = None
@@ -224,7 +230,7 @@ async def _fetch(client: HubClient, repo_id: str, revision: str, *, with_config:
     tokenizer = await _read_tokenizer(client, info.id, commit, listed)
     headers = await _read_headers(client, info.id, commit, listed)
     return to_facts(
-        Answers(
+        HubResponses(
             asked_id=repo_id,
             revision=revision,
             info=info,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from hubstack.hub.facts import ModelFacts
 from hubstack.hub.lock import Lock, check_fresh, lock_key
 
-Asked = tuple[str, str]
+IdAndRevision = tuple[str, str]
 """Repository id and revision."""
 _SHOWN = 12
 """Hex digits of a commit in a message."""
@@ -41,11 +41,11 @@ class LockChanges:
 
 
 def lock_models(
-    asked: Collection[Asked],
+    asked: Collection[IdAndRevision],
     held: Lock | None,
     *,
-    upgrade: Collection[Asked] = (),
-    fetch: Callable[[Sequence[Asked]], Mapping[Asked, ModelFacts]],
+    upgrade: Collection[IdAndRevision] = (),
+    fetch: Callable[[Sequence[IdAndRevision]], Mapping[IdAndRevision, ModelFacts]],
 ) -> tuple[tuple[ModelFacts, ...], LockChanges]:
     """Return the sorted models of the new lock, and how it differs from the old one.
 
@@ -57,15 +57,15 @@ def lock_models(
     """
     before = held or Lock(path="", models=())
     wanted = sorted(set(asked))
-    anew = [pair for pair in wanted if pair in upgrade or before.get(*pair) is None]
-    fetched = fetch(anew) if anew else dict[Asked, ModelFacts]()
+    to_refetch = [pair for pair in wanted if pair in upgrade or before.get(*pair) is None]
+    fetched = fetch(to_refetch) if to_refetch else dict[IdAndRevision, ModelFacts]()
     chosen = [
         _after(before.get(*pair) or _other_revision(before, pair, wanted), fetched.get(pair))
         if pair in fetched
         else before.get(*pair)
         for pair in wanted
     ]
-    refused = {pair[0] for pair in anew if pair not in fetched}
+    refused = {pair[0] for pair in to_refetch if pair not in fetched}
     chosen += [
         facts for facts in before.models if lock_key(facts) not in wanted and {facts.id, facts.asked_id} & refused
     ]
@@ -74,7 +74,7 @@ def lock_models(
     return models, _changes(before, models, wanted)
 
 
-def _other_revision(before: Lock, pair: Asked, wanted: Sequence[Asked]) -> ModelFacts | None:
+def _other_revision(before: Lock, pair: IdAndRevision, wanted: Sequence[IdAndRevision]) -> ModelFacts | None:
     """Return the old entry of a model whose revision was changed; None if ambiguous."""
     old = [facts for facts in before.models if facts.id == pair[0] and lock_key(facts) not in wanted]
     new = [each for each in wanted if each[0] == pair[0] and before.get(*each) is None]
@@ -88,7 +88,7 @@ def _after(held: ModelFacts | None, new: ModelFacts | None) -> ModelFacts | None
     return replace(new, replaced=held.replaced if held.commit == new.commit else held.commit)
 
 
-def _changes(before: Lock, models: Sequence[ModelFacts], wanted: Sequence[Asked]) -> LockChanges:
+def _changes(before: Lock, models: Sequence[ModelFacts], wanted: Sequence[IdAndRevision]) -> LockChanges:
     old_of = {lock_key(new): before.get(*lock_key(new)) for new in models}
     pairs = [(old_of[lock_key(new)], new) for new in models]
     gone = set(check_fresh(before, wanted).extra) - {lock_key(new) for new in models}

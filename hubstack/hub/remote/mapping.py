@@ -18,7 +18,7 @@ from huggingface_hub.hf_api import RepoSibling
 from hubstack.files.escape import visible
 from hubstack.hub.facts import FileFacts, ModelFacts, SecurityFacts, TokenizerFacts
 from hubstack.hub.remote.config_fields import keep_config, keep_gguf, keep_quantization
-from hubstack.hub.remote.refusal import AnswerError, BrokenAnswerError
+from hubstack.hub.remote.refusal import ResponseError, RetryableResponseError
 from hubstack.inputs.hub_names import path_problem, repo_id_problem
 
 _SHA1 = re.compile(r"[0-9a-f]{40}")
@@ -29,7 +29,7 @@ _NAME_MAX, _NAMES_MAX = 200, 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answers:
+class HubResponses:
     """All responses of the Hub for one model."""
 
     asked_id: str
@@ -48,20 +48,20 @@ class Answers:
 
 
 def commit_of(info: ModelInfo, revision: str) -> str:
-    """Return the commit; raise AnswerError if it is missing or not the requested one."""
+    """Return the commit; raise ResponseError if it is missing or not the requested one."""
     commit = info.sha or ""
     if not _SHA1.fullmatch(commit):
-        raise AnswerError("has no commit in the Hub's answer, so it cannot be pinned")
+        raise ResponseError("has no commit in the Hub's answer, so it cannot be pinned")
     if _SHA1.fullmatch(revision) and revision != commit:
-        raise AnswerError(f"was asked at commit {revision}, and the Hub answered with {commit}")
+        raise ResponseError(f"was asked at commit {revision}, and the Hub answered with {commit}")
     return commit
 
 
-def to_facts(answers: Answers) -> ModelFacts:
+def to_facts(answers: HubResponses) -> ModelFacts:
     """Convert the responses.
 
     Raises:
-        AnswerError: the responses are not reliable.
+        ResponseError: the responses are not reliable.
     """
     info = answers.info
     card: Mapping[str, Any] = info.card_data.to_dict() if info.card_data else {}
@@ -103,13 +103,13 @@ def to_facts(answers: Answers) -> ModelFacts:
 def _check_names(facts: ModelFacts) -> None:
     """Reject names that a lock must not contain (`hubstack.hub.lock`)."""
     if fault := repo_id_problem(facts.id):
-        raise AnswerError(f"was returned under another ID: {fault}")
+        raise ResponseError(f"was returned under another ID: {fault}")
     for path in (*(file.path for file in facts.files), *facts.security.issues):
         if fault := path_problem(path):
-            raise AnswerError(f"lists the file `{visible(path)}`, which {fault}")
+            raise ResponseError(f"lists the file `{visible(path)}`, which {fault}")
 
 
-def _tokenizer(answers: Answers) -> TokenizerFacts | None:
+def _tokenizer(answers: HubResponses) -> TokenizerFacts | None:
     said = answers.tokenizer
     if said is None:
         return None
@@ -160,7 +160,7 @@ def _security(status: Any) -> SecurityFacts:
     return SecurityFacts(scans_done=done if isinstance(done, bool) else None, issues=issues)
 
 
-def _quantization(answers: Answers) -> dict[str, Any]:
+def _quantization(answers: HubResponses) -> dict[str, Any]:
     """Return the quantization of the config (MLX: `quantization`), its text config, or NVIDIA's file."""
     nested = answers.config.get("text_config")
     inner = cast("dict[str, Any]", nested).get("quantization_config") if isinstance(nested, dict) else None
@@ -175,12 +175,12 @@ def _files(info: ModelInfo) -> Iterator[FileFacts]:
     for sibling in info.siblings or []:
         path, large = sibling.rfilename, sibling.lfs
         if path in seen:
-            raise AnswerError(f"lists `{path}` twice")
+            raise ResponseError(f"lists `{path}` twice")
         seen.add(path)
         size = _size(sibling)
         if large:
             if not _SHA256.fullmatch(large.sha256):
-                raise AnswerError(f"lists `{path}` with a malformed sha256")
+                raise ResponseError(f"lists `{path}` with a malformed sha256")
             yield FileFacts(path=path, size_bytes=size, sha256=large.sha256)
         else:
             oid = sibling.blob_id if _SHA1.fullmatch(sibling.blob_id or "") else None
@@ -193,14 +193,14 @@ def _size(sibling: RepoSibling) -> int:
     said: set[Any] = {sibling.size, large.size} - {large.pointer_size} if large else {sibling.size}
     said -= {None}
     if not said:
-        raise AnswerError(f"lists `{sibling.rfilename}` without its size")
+        raise ResponseError(f"lists `{sibling.rfilename}` without its size")
     if len(said) > 1:
-        raise AnswerError(
+        raise ResponseError(
             f"lists `{sibling.rfilename}` with two sizes, {' and '.join(map(str, sorted(said)))} bytes"
         )
     size = said.pop()
     if type(size) is not int or size < 0:
-        raise AnswerError(f"lists `{sibling.rfilename}` with an invalid size")
+        raise ResponseError(f"lists `{sibling.rfilename}` with an invalid size")
     return size
 
 
@@ -208,16 +208,16 @@ def check_bytes(path: str, content: bytes, listed: RepoSibling | None) -> None:
     """Check a file's bytes against the size and hash listed by the Hub, if listed.
 
     Raises:
-        BrokenAnswerError: the bytes do not match.
+        RetryableResponseError: the bytes do not match.
     """
     if listed is None:
         return
     if len(content) != (size := _size(listed)):
-        raise BrokenAnswerError(f"has a {path} of {len(content):,} bytes, where {size:,} are listed")
+        raise RetryableResponseError(f"has a {path} of {len(content):,} bytes, where {size:,} are listed")
     if listed.lfs:
         digest, wanted = hashlib.sha256(content).hexdigest(), listed.lfs.sha256
     else:
         blob = b"blob %d\0" % len(content) + content
         digest, wanted = hashlib.sha1(blob, usedforsecurity=False).hexdigest(), listed.blob_id
     if wanted and digest != wanted:
-        raise BrokenAnswerError(f"has a {path} whose bytes do not match the listing")
+        raise RetryableResponseError(f"has a {path} whose bytes do not match the listing")

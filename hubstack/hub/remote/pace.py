@@ -19,7 +19,7 @@ UNANSWERED = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class RetryLimits:
     """Limits for concurrency, retries and waits."""
 
     jobs: int = JOBS
@@ -42,18 +42,18 @@ class Patience:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
-class NotAskedError(Exception):
+class RunStoppedError(Exception):
     """The run has stopped sending requests; the message has the reason."""
 
 
-class Pace:
+class RequestPacer:
     """Shared by all requests of one run; belongs to one event loop."""
 
-    def __init__(self, patience: Patience, on_pause: Callable[[float], None]) -> None:
+    def __init__(self, limits: RetryLimits, on_pause: Callable[[float], None]) -> None:
         now = asyncio.get_running_loop().time()
-        self.patience = patience
+        self.limits = limits
         self._on_pause = on_pause
-        self._end = now + patience.run_seconds
+        self._end = now + limits.run_seconds
         self._pause_end = now
         self._pause: asyncio.Future[None] | None = None
         self._limits: set[asyncio.Timeout] = set()
@@ -70,11 +70,11 @@ class Pace:
         """Limit the time for the requests of one model.
 
         Raises:
-            NotAskedError: the run has stopped sending requests.
+            RunStoppedError: the run has stopped sending requests.
             TimeoutError: the time limit was reached.
         """
         await self.turn()
-        async with asyncio.timeout(self.patience.model_seconds) as limit:
+        async with asyncio.timeout(self.limits.model_seconds) as limit:
             self._limits.add(limit)
             try:
                 yield
@@ -85,28 +85,28 @@ class Pace:
         """Wait until the next request may be sent.
 
         Raises:
-            NotAskedError: the run has stopped sending requests.
+            RunStoppedError: the run has stopped sending requests.
         """
         if asyncio.get_running_loop().time() > self._end:
-            self.close(f"the time limit for one run ({self.patience.run_seconds / 60:.0f} minutes) was reached")
+            self.close(f"the time limit for one run ({self.limits.run_seconds / 60:.0f} minutes) was reached")
         while self._pause is not None and not self._pause.done():
             await asyncio.shield(self._pause)
             # Not all at the same moment.
-            await self.patience.sleep(random.uniform(0, self.patience.first_wait_seconds))  # noqa: S311
+            await self.limits.sleep(random.uniform(0, self.limits.first_wait_seconds))  # noqa: S311
         if self._closed is not None:
-            raise NotAskedError(self._closed)
+            raise RunStoppedError(self._closed)
 
     def pause(self, seconds: float) -> None:
         """Pause all requests; end the run if the pause is too long."""
         now = asyncio.get_running_loop().time()
-        if seconds > self.patience.longest_pause_seconds or now + seconds > self._end:
+        if seconds > self.limits.longest_pause_seconds or now + seconds > self._end:
             self.close(f"it asked to wait {seconds:.0f} s")
         added = now + seconds - max(self._pause_end, now)
         # Concurrent requests are refused one after another: this is the same pause.
         if self._closed is not None or added < min(seconds, 1):
             return
         self._pause_end = now + seconds
-        self._pause = asyncio.ensure_future(self.patience.sleep(seconds))
+        self._pause = asyncio.ensure_future(self.limits.sleep(seconds))
         for limit in self._limits:
             if not limit.expired():
                 limit.reschedule((limit.when() or now) + added)

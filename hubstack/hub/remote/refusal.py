@@ -25,7 +25,7 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils import httpx
 
-from hubstack.hub.remote.pace import NotAskedError
+from hubstack.hub.remote.pace import RunStoppedError
 from hubstack.hub.remote.token import redactor, token_place
 
 _LOGIN = "run `hf auth login`, or set HF_TOKEN, with a token that has access"
@@ -33,11 +33,11 @@ _AGAIN = "run it again later: answers already received are kept"
 _USER_IN_URL = re.compile(r"(?<=//)[^/@\s]+@")
 
 
-class AnswerError(Exception):
+class ResponseError(Exception):
     """The Hub's response cannot be used; the message has the reason."""
 
 
-class BrokenAnswerError(AnswerError):
+class RetryableResponseError(ResponseError):
     """An unusable response for which a retry may succeed."""
 
 
@@ -118,12 +118,12 @@ _TELLING = (ssl.SSLCertVerificationError, socket.gaierror)
 """Underlying causes that are more specific than the client's error."""
 _BY_TYPE: tuple[tuple[type[Exception], str, str], ...] = (
     (
-        BrokenAnswerError,
+        RetryableResponseError,
         "{error}, several times",
         "check network, proxy and HF_ENDPOINT ({endpoint}), or " + _AGAIN,
     ),
-    (AnswerError, "{error}", "look at {page}"),
-    (NotAskedError, "could not be fetched: {error}", _AGAIN),
+    (ResponseError, "{error}", "look at {page}"),
+    (RunStoppedError, "could not be fetched: {error}", _AGAIN),
     (
         ssl.SSLCertVerificationError,
         "cannot be fetched: the certificate of {endpoint} is not trusted",

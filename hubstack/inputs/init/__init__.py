@@ -15,7 +15,16 @@ Makes no network calls: `hubstack.hub.remote` reads collections. Never writes a 
 variables only names are shown, for flags only values that flags.yaml allows.
 """
 
-from hubstack.inputs.init.command import Asked, check_asked, read_manifests, write_environment
+from hubstack.inputs.init.command import InitOptions, check_options, read_manifests, write_environment
 from hubstack.inputs.init.entry import Entry, Found, Setting, Unknown
 
-__all__ = ["Asked", "Entry", "Found", "Setting", "Unknown", "check_asked", "read_manifests", "write_environment"]
+__all__ = [
+    "Entry",
+    "Found",
+    "InitOptions",
+    "Setting",
+    "Unknown",
+    "check_options",
+    "read_manifests",
+    "write_environment",
+]

@@ -29,7 +29,7 @@ _NAMED = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class InitOptions:
     """The environment to create, and its options."""
 
     env: str
@@ -68,31 +68,31 @@ def read_manifests(names: Sequence[str]) -> Found:
     return Found(source=shown, entries=tuple(entries), unknown=tuple(unknown), skipped=tuple(skipped))
 
 
-def check_asked(asked: Asked) -> str:
+def check_options(options: InitOptions) -> str:
     """Validate the options and return the path of the new list, relative to the project.
 
     Raises:
         InputError: the name or the options are invalid, or files already exist. Nothing is written.
     """
     problems: list[Problem] = []
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,62}", asked.env):
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,62}", options.env):
         hint = "use lower-case letters, digits, `-`, `_` and `.`"
-        raise InputError([Problem(path=asked.env, message="is not a valid environment name", hint=hint)])
-    config, shown = _config_path(asked), f"stacks/Pulumi.{asked.env}.yaml"
-    name = f"stacks/{asked.env}.models.yaml"
+        raise InputError([Problem(path=options.env, message="is not a valid environment name", hint=hint)])
+    config, shown = _config_path(options), f"stacks/Pulumi.{options.env}.yaml"
+    name = f"stacks/{options.env}.models.yaml"
     if config.is_file():
-        name = load_stack_config(asked.project_dir, config).config.get("hubstack:models") or name
-        if asked.gcp_project or asked.region:
+        name = load_stack_config(options.project_dir, config).config.get("hubstack:models") or name
+        if options.gcp_project or options.region:
             message = "already exists: --gcp-project and --region apply to new environments only"
             problems.append(Problem(path=shown, message=message, hint="omit them, or edit the file"))
-    elif not (asked.gcp_project and asked.region):
+    elif not (options.gcp_project and options.region):
         message = "does not exist yet, and creating it needs a project and a region"
         problems.append(
-            Problem(path=shown, message=message, hint=f"pass --gcp-project ID --region REGION{_others(asked)}")
+            Problem(path=shown, message=message, hint=f"pass --gcp-project ID --region REGION{_others(options)}")
         )
     else:
-        problems += _target_problems(asked)
-    if (asked.project_dir / name).exists() and not asked.force:
+        problems += _target_problems(options)
+    if (options.project_dir / name).exists() and not options.force:
         hint = "pass --force to replace it"
         problems.append(Problem(path=name, message="already exists; nothing was changed", hint=hint))
     if problems:
@@ -100,30 +100,30 @@ def check_asked(asked: Asked) -> str:
     return name
 
 
-def write_environment(asked: Asked, found: Found) -> list[str]:
+def write_environment(options: InitOptions, found: Found) -> list[str]:
     """Write the model list, and the stack's settings if they do not exist; return the lines to print.
 
     Raises:
-        InputError: as for `check_asked`, or no model was found. Nothing is written.
+        InputError: as for `check_options`, or no model was found. Nothing is written.
     """
-    name = check_asked(asked)
+    name = check_options(options)
     if not found.entries:
         problems = [Problem(path=each.origin, message=each.why, hint=each.hint) for each in found.unknown]
         rest = f" ({'; '.join(found.skipped)})" if found.skipped else ""
         raise InputError(
             [*problems, Problem(path=found.source, message=f"no models found{rest}; nothing was written")]
         )
-    text, entries = render_list(found, name, _schema(asked.project_dir, name))
-    target, config = asked.project_dir / name, _config_path(asked)
+    text, entries = render_list(found, name, _schema(options.project_dir, name))
+    target, config = options.project_dir / name, _config_path(options)
     target.parent.mkdir(parents=True, exist_ok=True)
     lines = _report(found, entries)
     if not config.is_file():
-        settings = f"config:\n  gcp:project: {asked.gcp_project}\n  gcp:region: {asked.region}\n"
+        settings = f"config:\n  gcp:project: {options.gcp_project}\n  gcp:region: {options.region}\n"
         write_text_atomically(config, settings)
         lines.append(f"wrote stacks/{config.name}")
     write_text_atomically(target, text)
     count = f"{len(entries)} model{'s' if len(entries) > 1 else ''}"
-    return [*lines, f"wrote {name}: {count}", f"review its comments, then run: `hubstack lock {asked.env}`"]
+    return [*lines, f"wrote {name}: {count}", f"review its comments, then run: `hubstack lock {options.env}`"]
 
 
 def _schema(project_dir: Path, name: str) -> str | None:
@@ -133,19 +133,19 @@ def _schema(project_dir: Path, name: str) -> str | None:
     return Path(os.path.relpath(found, (project_dir / name).parent)).as_posix() if found else None
 
 
-def _config_path(asked: Asked) -> Path:
-    return asked.project_dir / "stacks" / f"Pulumi.{asked.env}.yaml"
+def _config_path(options: InitOptions) -> Path:
+    return options.project_dir / "stacks" / f"Pulumi.{options.env}.yaml"
 
 
-def _others(asked: Asked) -> str:
-    stacks = sorted(path.name[7:-5] for path in (asked.project_dir / "stacks").glob("Pulumi.*.yaml"))
-    near = nearest(asked.env, stacks)
+def _others(options: InitOptions) -> str:
+    stacks = sorted(path.name[7:-5] for path in (options.project_dir / "stacks").glob("Pulumi.*.yaml"))
+    near = nearest(options.env, stacks)
     return f"; or did you mean `{near}`?" if near else ""
 
 
-def _target_problems(asked: Asked) -> tuple[Problem, ...]:
+def _target_problems(options: InitOptions) -> tuple[Problem, ...]:
     try:
-        read_settings(asked.env, {"gcp:project": asked.gcp_project or "", "gcp:region": asked.region or ""})
+        read_settings(options.env, {"gcp:project": options.gcp_project or "", "gcp:region": options.region or ""})
     except InputError as error:
         return error.problems
     return ()

@@ -183,7 +183,7 @@ def _is_feature(flag: Flag, flags: Sequence[Flag]) -> bool:
     )
 
 
-def decided_and_lost(flags: Sequence[Flag]) -> tuple[list[str], list[str]]:
+def redundant_and_lost_flags(flags: Sequence[Flag]) -> tuple[list[str], list[str]]:
     """Return, safe to show, the flags that hubstack sets itself and the flags that are not carried over."""
     decided = [flag for flag in flags if flag.name in _table().decided]
     return list(_shown(decided)), list(_shown([flag for flag in flags if flag not in decided]))

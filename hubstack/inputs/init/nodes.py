@@ -69,11 +69,11 @@ def _class(part: Part, catalog: Catalog) -> ComputeClass:
 
 def node_settings(pod: Part, catalog: Catalog, classes: Classes) -> dict[str, Setting]:
     """Return the pod's node requirements that have a key in the list."""
-    asked = list(wanted(pod))
-    labels = [(catalog.accelerator(value), mark) for key, value, mark in asked if key in LABELS]
+    options = list(wanted(pod))
+    labels = [(catalog.accelerator(value), mark) for key, value, mark in options if key in LABELS]
     known = list(dict.fromkeys(row.id for row, _ in labels if row is not None))
     found: dict[str, Setting] = {}
-    for key, value, _ in asked:
+    for key, value, _ in options:
         named = classes.get(value) if key == CLASS_LABEL else None
         if named:
             source = f"ComputeClass {value}, {named.mark.path}:{named.mark.line}"
@@ -83,7 +83,7 @@ def node_settings(pod: Part, catalog: Catalog, classes: Classes) -> dict[str, Se
                 found["accelerator"] = Setting(value=_one_or_any(list(named.accelerators)), source=source)
     if known:
         found["accelerator"] = Setting(value=_one_or_any(known), source=f"node, line {labels[0][1].line}")
-    for key, value, mark in asked:
+    for key, value, mark in options:
         way = {"reservation": value} if key == _RESERVATION else _WAYS.get((key, value))
         if way:
             found["capacity"] = Setting(value=[way], source=f"node, line {mark.line}")

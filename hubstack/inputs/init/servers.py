@@ -12,7 +12,7 @@ from hubstack.catalog import Catalog
 from hubstack.inputs.init.command_line import Word, variables
 from hubstack.inputs.init.containers import Server, containers, find_server
 from hubstack.inputs.init.entry import Entry, Setting, Unknown
-from hubstack.inputs.init.flags import Flag, decided_and_lost, settings_of
+from hubstack.inputs.init.flags import Flag, redundant_and_lost_flags, settings_of
 from hubstack.inputs.init.nodes import LABELS, Classes, node_notes, node_settings, wanted
 from hubstack.inputs.init.objects import Part
 from hubstack.inputs.init.workloads import NOT_SERVED, ConfigMaps, Workload
@@ -89,7 +89,7 @@ def _entry(server: Server, catalog: Catalog, classes: Classes) -> Entry | Unknow
         settings=settings,
         spare_name=names.slug(workload.name),
         notes=tuple(
-            _notes_of_ours(workload)
+            _notes_from_hubstack(workload)
             if ours
             else (
                 *_notes(server, rest, others, catalog),
@@ -212,7 +212,7 @@ def _devices(container: Part) -> list[str]:
     return [f"{limits.at(key).text} {key}" for key in _DEVICES if limits.at(key).text not in {"", "0"}]
 
 
-def _notes_of_ours(workload: Workload) -> Iterator[str]:
+def _notes_from_hubstack(workload: Workload) -> Iterator[str]:
     commit = workload.annotation("hubstack.dev/commit")
     if re.fullmatch(r"[0-9a-f]{40}", commit):
         yield f"it runs commit {commit}; `hubstack lock` takes the newest commit of its branch"
@@ -220,7 +220,7 @@ def _notes_of_ours(workload: Workload) -> Iterator[str]:
 
 def _notes(server: Server, rest: Sequence[Flag], names_lost: Sequence[str], catalog: Catalog) -> Iterator[str]:
     """Yield a note for each thing that is not carried over, without values that may be secrets."""
-    decided, lost = decided_and_lost(rest)
+    decided, lost = redundant_and_lost_flags(rest)
     if decided := [*decided, *_devices(server.container)]:
         yield f"set by hubstack: {', '.join(decided)}"
     lost += [".".join(path) for path in _KSERVE_PARTS if server.workload.root.at(*path).value]

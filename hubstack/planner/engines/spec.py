@@ -15,7 +15,7 @@ from hubstack.kinds import EngineKind
 from hubstack.names import MODEL_DIR
 from hubstack.plan import ApiKey, MemoryNeed, Reason
 from hubstack.plan.loading import LoadingPlan
-from hubstack.planner.memory.workload import EngineMemory, Load
+from hubstack.planner.memory.workload import EngineMemory, Workload
 from hubstack.planner.model.geometry import Geometry
 from hubstack.planner.model.weights import ChosenFiles, WeightsFormat
 
@@ -90,7 +90,7 @@ class Serving:
     choice: EngineChoice
     shape: Shape
     need: MemoryNeed
-    load: Load
+    load: Workload
     """The workload that sizing assumed; flags pin it."""
     load_bytes: int
     model_path: str

@@ -55,7 +55,7 @@ def sentence(found: BreakEven, gke: str, hours_per_month: int) -> str:
     )
 
 
-def in_short(found: BreakEven) -> str:
+def summary_sentence(found: BreakEven) -> str:
     """Describe the break-even hours without the arithmetic."""
     hours = (("always on", found.always_on_hours), ("scaled to zero when idle", found.scale_to_zero_hours))
     return ", ".join(

@@ -14,23 +14,25 @@ from hubstack.inputs.settings import StackSettings
 from hubstack.kinds import CapacityKind, PlatformKind
 from hubstack.plan import ModelPlan, Reason
 from hubstack.planner.cost import HOURS_PER_MONTH
-from hubstack.planner.managed.break_even import break_even, in_short, sentence
+from hubstack.planner.managed.break_even import break_even, sentence, summary_sentence
 from hubstack.planner.model_plan import Draft
-from hubstack.planner.placement.candidates import Candidate, Surveyor
+from hubstack.planner.placement.candidates import Candidate, CandidateFinder
 from hubstack.planner.placement.engine_rules import Demand
 from hubstack.planner.platforms import NODES, cloud_run, platform_of, platforms
 from hubstack.planner.platforms.rules import BOUGHT_AS_IS
 
-Surveyors = Mapping[PlatformKind, Surveyor]
+Surveyors = Mapping[PlatformKind, CandidateFinder]
 
 
-def make_surveyors(catalog: Catalog, target: StackSettings) -> Surveyors:
+def make_candidate_finders(catalog: Catalog, target: StackSettings) -> Surveyors:
     """Return the candidate finder of each platform."""
-    return {kind: Surveyor(spec.offers(catalog, target), catalog, target) for kind, spec in platforms().items()}
+    return {
+        kind: CandidateFinder(spec.offers(catalog, target), catalog, target) for kind, spec in platforms().items()
+    }
 
 
 def plan_managed(
-    drafts: Mapping[str, Draft], has_cluster: bool, surveyors: Surveyors, catalog: Catalog, target: StackSettings
+    drafts: Mapping[str, Draft], has_cluster: bool, finders: Surveyors, catalog: Catalog, target: StackSettings
 ) -> tuple[ModelPlan, ...]:
     """Return the models on managed platforms, each on the cheapest machine that fits it."""
     planned: list[ModelPlan] = []
@@ -41,16 +43,16 @@ def plan_managed(
         taken = draft.candidates.fitting[0]
         model = spec.plan(draft, taken, catalog, target)
         if spec.is_priced:
-            model = _with(model, _against_nodes(draft, taken, has_cluster, surveyors, catalog))
+            model = _with(model, _against_nodes(draft, taken, has_cluster, finders, catalog))
         planned.append(model)
     return tuple(planned)
 
 
 def _against_nodes(
-    draft: Draft, taken: Candidate, has_cluster: bool, surveyors: Surveyors, catalog: Catalog
+    draft: Draft, taken: Candidate, has_cluster: bool, finders: Surveyors, catalog: Catalog
 ) -> Reason:
     """Return the cost comparison of a Cloud Run model with the cheapest GKE nodes that fit it."""
-    found = surveyors[NODES].survey(_elsewhere(draft.demand, NODES)).fitting
+    found = finders[NODES].find_candidates(_elsewhere(draft.demand, NODES)).fitting
     nodes, price = (found[0], found[0].offer.price(CapacityKind.ON_DEMAND)) if found else (None, None)
     mine = taken.offer.price(CapacityKind.ON_DEMAND)
     if nodes is None:
@@ -68,7 +70,7 @@ def _against_nodes(
 
 
 def compare_with_cloud_run(
-    models: tuple[ModelPlan, ...], drafts: Mapping[str, Draft], surveyors: Surveyors, catalog: Catalog
+    models: tuple[ModelPlan, ...], drafts: Mapping[str, Draft], finders: Surveyors, catalog: Catalog
 ) -> tuple[ModelPlan, ...]:
     """Add the break-even to each GKE model that would fit a Cloud Run instance.
 
@@ -80,7 +82,7 @@ def compare_with_cloud_run(
         draft = drafts[model.key]
         # Identical requests share their candidates.
         if id(draft.candidates) not in looked:
-            looked[id(draft.candidates)] = _on_cloud_run(draft, surveyors, catalog)
+            looked[id(draft.candidates)] = _on_cloud_run(draft, finders, catalog)
         there = looked[id(draft.candidates)]
         price = there.offer.price(CapacityKind.ON_DEMAND) if there else None
         if there is None or price is None or model.usd_per_replica_hour is None:
@@ -91,17 +93,17 @@ def compare_with_cloud_run(
         only = break_even(*rates, _fee(catalog, has_cluster=False), HOURS_PER_MONTH)
         text = (
             f"the model also fits {there.offer.machine.name}. {sentence(shared, 'GKE nodes', HOURS_PER_MONTH)}. "
-            f"If it were the cluster's only model, GKE would cost less {in_short(only)}"
+            f"If it were the cluster's only model, GKE would cost less {summary_sentence(only)}"
         )
         compared.append(_with(model, Reason(topic="cloud-run", text=text, source=price.source)))
     return tuple(compared)
 
 
-def _on_cloud_run(draft: Draft, surveyors: Surveyors, catalog: Catalog) -> Candidate | None:
+def _on_cloud_run(draft: Draft, finders: Surveyors, catalog: Catalog) -> Candidate | None:
     demand = draft.demand
     if demand.request.lora_slots or cloud_run.job_of(demand.largest_file_bytes, catalog) is None:
         return None
-    found = surveyors[cloud_run.SPEC.kind].survey(_elsewhere(demand, cloud_run.SPEC.kind)).fitting
+    found = finders[cloud_run.SPEC.kind].find_candidates(_elsewhere(demand, cloud_run.SPEC.kind)).fitting
     return found[0] if found else None
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from hubstack.plan import MemoryTerm
 from hubstack.planner.memory.kv_cache import has_static_state, state_bytes
-from hubstack.planner.memory.workload import MAX_NUM_BATCHED_TOKENS, Device, Load
+from hubstack.planner.memory.workload import MAX_NUM_BATCHED_TOKENS, Device, Workload
 from hubstack.planner.model.geometry import Geometry
 
 GIB = 1024**3
@@ -30,7 +30,7 @@ CHUNKED_ABOVE = 32768
 """Context length above which vLLM's V0 engine enabled chunked prefill, except with latent attention."""
 
 
-def engine_terms(weights_bytes: int, geometry: Geometry, device: Device, load: Load) -> Iterator[MemoryTerm]:
+def engine_terms(weights_bytes: int, geometry: Geometry, device: Device, load: Workload) -> Iterator[MemoryTerm]:
     """Yield the memory terms inside the engine's share, except weights and KV cache.
 
     Args:
@@ -44,7 +44,7 @@ def engine_terms(weights_bytes: int, geometry: Geometry, device: Device, load: L
         yield _lora_term(geometry, load)
 
 
-def vllm_terms(weights_bytes: int, geometry: Geometry, _device: Device, load: Load) -> Iterator[MemoryTerm]:
+def vllm_terms(weights_bytes: int, geometry: Geometry, _device: Device, load: Workload) -> Iterator[MemoryTerm]:
     """Yield the memory that vLLM profiles on a GPU before it assigns the rest to its KV cache pool."""
     yield _activation_term(geometry, load)
     yield _runtime_term(load)
@@ -55,14 +55,14 @@ def vllm_terms(weights_bytes: int, geometry: Geometry, _device: Device, load: Lo
         yield MemoryTerm(name="states", size_bytes=size, how=f"recurrent state of {load.sequences} sequences")
 
 
-def sglang_terms(_weights_bytes: int, _geometry: Geometry, _device: Device, load: Load) -> Iterator[MemoryTerm]:
+def sglang_terms(_weights_bytes: int, _geometry: Geometry, _device: Device, load: Workload) -> Iterator[MemoryTerm]:
     """Yield SGLang's runtime memory; its pool is what remains of the share once weights are loaded."""
     size = CONTEXT_BYTES + (COLLECTIVES_BYTES if load.tensor_parallel > 1 else 0)
     how = "0.6 GiB of CUDA context" + (" + 1.75 GiB of collectives" if load.tensor_parallel > 1 else "")
     yield MemoryTerm(name="runtime", size_bytes=size, how=how)
 
 
-def tei_terms(_weights_bytes: int, geometry: Geometry, device: Device, load: Load) -> Iterator[MemoryTerm]:
+def tei_terms(_weights_bytes: int, geometry: Geometry, device: Device, load: Workload) -> Iterator[MemoryTerm]:
     """Yield the activations of TEI's largest batch, plus attention scores without flash attention."""
     hidden, ffn = geometry.hidden or 1024, geometry.ffn or 4096
     tokens = max(TEI_BATCH_TOKENS, load.context)
@@ -74,7 +74,9 @@ def tei_terms(_weights_bytes: int, geometry: Geometry, device: Device, load: Loa
     yield MemoryTerm(name="activation", size_bytes=size, how=how)
 
 
-def llama_cpp_terms(weights_bytes: int, geometry: Geometry, _device: Device, load: Load) -> Iterator[MemoryTerm]:
+def llama_cpp_terms(
+    weights_bytes: int, geometry: Geometry, _device: Device, load: Workload
+) -> Iterator[MemoryTerm]:
     """Yield llama.cpp's compute buffers, plus a guess for the KV cache if the number of layers is unknown."""
     if geometry.layers:
         hidden, ffn = geometry.hidden or 0, geometry.ffn or 0
@@ -88,25 +90,25 @@ def llama_cpp_terms(weights_bytes: int, geometry: Geometry, _device: Device, loa
     yield MemoryTerm(name="cache and runtime (estimate)", size_bytes=size, how=how)
 
 
-def tpu_outside_bytes(_geometry: Geometry, _device: Device, _load: Load) -> int:
+def tpu_outside_bytes(_geometry: Geometry, _device: Device, _load: Workload) -> int:
     """Return the bytes that vLLM uses outside its share on a TPU: the compiled programs."""
     return TPU_PROGRAM_BYTES
 
 
-def gpu_outside_bytes(geometry: Geometry, _device: Device, load: Load) -> int:
+def gpu_outside_bytes(geometry: Geometry, _device: Device, load: Workload) -> int:
     """Return the bytes that vLLM and SGLang use outside their share on a GPU."""
     # The sampler warms up with its own buffer after the pool has been allocated.
     warm_up = load.sequences * (geometry.vocab or 0) * 4
     return CONTEXT_BYTES + (COLLECTIVES_BYTES if load.tensor_parallel > 1 else 0) + warm_up
 
 
-def planned_share(geometry: Geometry, device: Device, load: Load) -> float:
+def planned_share(geometry: Geometry, device: Device, load: Workload) -> float:
     """Return the memory share for the engine, lowered if the planned share would leave too little outside it."""
     room = 1 - load.engine.outside(geometry, device, load) / device.visible_bytes
     return min(load.memory_share, math.floor(room * 100) / 100)
 
 
-def _activation_term(geometry: Geometry, load: Load) -> MemoryTerm:
+def _activation_term(geometry: Geometry, load: Workload) -> MemoryTerm:
     """Return the largest activation that the engine profiles at startup: sampler, forward pass or largest image."""
     ranks, seqs, vocab = load.tensor_parallel, load.sequences, geometry.vocab or 0
     sampler = int(SAMPLER_BYTES * seqs * vocab)
@@ -127,7 +129,7 @@ def _activation_term(geometry: Geometry, load: Load) -> MemoryTerm:
     return MemoryTerm(name="activation", size_bytes=size, how=how)
 
 
-def _runtime_term(load: Load) -> MemoryTerm:
+def _runtime_term(load: Workload) -> MemoryTerm:
     ranks = load.tensor_parallel
     size = int((0.13 + 0.2 * (ranks - 1)) * GIB)
     how = f"0.13 + 0.2 x ({ranks} - 1) GiB for the allocator and collectives"
@@ -143,7 +145,7 @@ def _graphs_term(weights_bytes: int, geometry: Geometry) -> MemoryTerm:
     return MemoryTerm(name="graphs", size_bytes=size, how=how)
 
 
-def _lora_term(geometry: Geometry, load: Load) -> MemoryTerm:
+def _lora_term(geometry: Geometry, load: Workload) -> MemoryTerm:
     """Return the LoRA slots' memory: two low-rank matrices for each of a layer's seven projections."""
     hidden, ffn = geometry.hidden or 0, geometry.intermediate or geometry.ffn or 0
     dim = geometry.head_dim or 0

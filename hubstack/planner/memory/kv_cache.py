@@ -8,7 +8,7 @@ Owns the two figures of every cache: bytes that grow with each token, and fixed 
 
 from dataclasses import dataclass
 
-from hubstack.planner.memory.workload import Load
+from hubstack.planner.memory.workload import Workload
 from hubstack.planner.model.geometry import Geometry
 
 SPARSE_LATENT_BYTES = 656
@@ -22,7 +22,7 @@ STATIC_STATE_BEFORE = (0, 11)
 """Before this version vLLM allocated all sequences' states at startup, outside the pool (V0's Mamba cache)."""
 
 
-def kv_bytes_per_token(geometry: Geometry, load: Load, *, is_tpu: bool = False) -> int:
+def kv_bytes_per_token(geometry: Geometry, load: Workload, *, is_tpu: bool = False) -> int:
     """Return cache bytes per token and rank for layers whose cache grows with the context."""
     if not load.engine.has_kv_cache:
         return 0
@@ -36,7 +36,7 @@ def kv_bytes_per_token(geometry: Geometry, load: Load, *, is_tpu: bool = False) 
     )
 
 
-def kv_fixed_bytes(geometry: Geometry, load: Load, *, is_tpu: bool = False) -> int:
+def kv_fixed_bytes(geometry: Geometry, load: Workload, *, is_tpu: bool = False) -> int:
     """Return fixed cache bytes per sequence and rank: windows, recurrent state, cross-attention."""
     if not load.engine.has_kv_cache:
         return 0
@@ -54,14 +54,14 @@ def kv_fixed_bytes(geometry: Geometry, load: Load, *, is_tpu: bool = False) -> i
     return windowed + cross + (0 if has_static_state(load) else state_bytes(geometry, load))
 
 
-def kv_window_bytes_per_token(geometry: Geometry, load: Load) -> int:
+def kv_window_bytes_per_token(geometry: Geometry, load: Workload) -> int:
     """Return cache bytes per token and rank for sliding-window layers."""
     if not load.engine.has_kv_cache or not geometry.window or _windows_hold_all(geometry, load):
         return 0
     return _of_stage(geometry.window_layers, load) * _window_bytes_per_layer(geometry, load, is_tpu=False)
 
 
-def state_bytes(geometry: Geometry, load: Load) -> int:
+def state_bytes(geometry: Geometry, load: Workload) -> int:
     """Return the bytes of recurrent state that one sequence holds on one rank."""
     held = 1 + load.draft_tokens
     since = load.engine.cached_state_since
@@ -70,7 +70,7 @@ def state_bytes(geometry: Geometry, load: Load) -> int:
     return held * one_state_bytes(geometry, load)
 
 
-def one_state_bytes(geometry: Geometry, load: Load) -> int:
+def one_state_bytes(geometry: Geometry, load: Workload) -> int:
     """Return the bytes of one recurrent state on one rank, rounded up to pages of the attention layers' size."""
     size = geometry.state_bytes // load.tensor_parallel
     page = PAGE_TOKENS * _bytes_per_layer(geometry, load, is_tpu=False) if geometry.full_layers else 0
@@ -79,12 +79,12 @@ def one_state_bytes(geometry: Geometry, load: Load) -> int:
     return _groups(geometry, load).recurrent * size
 
 
-def has_static_state(load: Load) -> bool:
+def has_static_state(load: Workload) -> bool:
     """Return whether the engine allocates the states of all its sequences at startup."""
     return load.version is not None and load.version < STATIC_STATE_BEFORE
 
 
-def _windows_hold_all(geometry: Geometry, load: Load) -> bool:
+def _windows_hold_all(geometry: Geometry, load: Workload) -> bool:
     """Return whether the window covers the whole context, so that its layers act as full attention."""
     return geometry.window is not None and geometry.window >= load.context
 
@@ -98,7 +98,7 @@ class _Groups:
     recurrent: int
 
 
-def _groups(geometry: Geometry, load: Load) -> _Groups:
+def _groups(geometry: Geometry, load: Workload) -> _Groups:
     """Return the layers as vLLM groups them: equal groups per kind of cache, the last group padded."""
     full = _of_stage(geometry.full_layers, load) + load.draft_layers
     kinds = (full, _of_stage(geometry.window_layers, load), _of_stage(geometry.state_layers, load))
@@ -109,12 +109,12 @@ def _groups(geometry: Geometry, load: Load) -> _Groups:
     return _Groups(*(-(-count // size) * size for count in kinds))
 
 
-def _of_stage(layers: int, load: Load) -> int:
+def _of_stage(layers: int, load: Workload) -> int:
     """Return the number of layers in the fullest pipeline stage."""
     return -(-layers // load.pipeline_parallel)
 
 
-def _bytes_per_layer(geometry: Geometry, load: Load, *, is_tpu: bool) -> int:
+def _bytes_per_layer(geometry: Geometry, load: Workload, *, is_tpu: bool) -> int:
     if geometry.latent:
         # The latent acts as one head, so each rank holds all of it.
         if load.kv_bytes == 1 and geometry.index:
@@ -126,13 +126,13 @@ def _bytes_per_layer(geometry: Geometry, load: Load, *, is_tpu: bool) -> int:
     return _heads_bytes(geometry.kv_heads, geometry.head_dim, load, is_tpu=is_tpu)
 
 
-def _window_bytes_per_layer(geometry: Geometry, load: Load, *, is_tpu: bool) -> int:
+def _window_bytes_per_layer(geometry: Geometry, load: Workload, *, is_tpu: bool) -> int:
     if geometry.latent:
         return _bytes_per_layer(geometry, load, is_tpu=is_tpu)
     return _heads_bytes(geometry.window_kv_heads, geometry.window_head_dim, load, is_tpu=is_tpu)
 
 
-def _heads_bytes(kv_heads: int | None, head_dim: int | None, load: Load, *, is_tpu: bool) -> int:
+def _heads_bytes(kv_heads: int | None, head_dim: int | None, load: Workload, *, is_tpu: bool) -> int:
     # With more ranks than heads, heads are replicated: every rank has at least one.
     heads = max(1, -(-(kv_heads or 0) // load.tensor_parallel))
     dim = head_dim or 0

@@ -13,7 +13,7 @@ from dataclasses import replace
 from hubstack.plan import MemoryNeed, MemoryTerm, Verdict
 from hubstack.planner.memory.engine_memory import GIB, TEI_BATCH_TOKENS, engine_terms, planned_share
 from hubstack.planner.memory.kv_cache import has_static_state, kv_bytes_per_token, kv_fixed_bytes, one_state_bytes
-from hubstack.planner.memory.workload import MAX_NUM_BATCHED_TOKENS, MAX_NUM_SEQS, Device, Load
+from hubstack.planner.memory.workload import MAX_NUM_BATCHED_TOKENS, MAX_NUM_SEQS, Device, Workload
 from hubstack.planner.model.geometry import Geometry
 from hubstack.planner.model.weights import WeightsSize
 
@@ -23,7 +23,7 @@ __all__ = [
     "MAX_NUM_SEQS",
     "TEI_BATCH_TOKENS",
     "Device",
-    "Load",
+    "Workload",
     "kv_bytes_per_token",
     "kv_fixed_bytes",
     "max_num_seqs",
@@ -40,12 +40,12 @@ MEASURED_ENCODER_TOKENS = 8192
 """Largest number of tokens per step for which the image encoders' peak memory was measured."""
 
 
-def max_num_seqs(load: Load) -> int:
+def max_num_seqs(load: Workload) -> int:
     """Return the pinned batch limit, raised to the requested concurrency if that is higher."""
     return load.sequences
 
 
-def size_model(weights: WeightsSize, geometry: Geometry, device: Device, load: Load) -> MemoryNeed:
+def size_model(weights: WeightsSize, geometry: Geometry, device: Device, load: Workload) -> MemoryNeed:
     """Return the memory need of a model on one rank of its accelerators."""
     terms = [_weights_term(_loaded(weights, geometry, device), geometry, device, load)]
     if load.draft_bytes:
@@ -66,7 +66,7 @@ def _loaded(weights: WeightsSize, geometry: Geometry, device: Device) -> Weights
     return replace(weights, size_bytes=weights.size_bytes - audio, how=how)
 
 
-def _weights_term(weights: WeightsSize, geometry: Geometry, device: Device, load: Load) -> MemoryTerm:
+def _weights_term(weights: WeightsSize, geometry: Geometry, device: Device, load: Workload) -> MemoryTerm:
     """Return one rank's part of the weights, on the fullest pipeline stage (the first or the last)."""
     ranks, stages = load.tensor_parallel, load.pipeline_parallel
     padding = _padding(weights, geometry, device, load)
@@ -94,7 +94,7 @@ def _padded(padding: int) -> str:
     return f" + {padding:,} of padding that the kernel adds to the experts" if padding else ""
 
 
-def _padding(weights: WeightsSize, geometry: Geometry, device: Device, load: Load) -> int:
+def _padding(weights: WeightsSize, geometry: Geometry, device: Device, load: Workload) -> int:
     """Return the bytes that this card's kernel adds to a rank's experts by rounding up their widths."""
     kernel, hidden, width = device.expert_kernel, geometry.hidden or 0, geometry.expert_width
     if kernel is None or not hidden or not width:
@@ -118,7 +118,7 @@ def _copied_parameters(geometry: Geometry, ranks: int) -> int:
     return tower + geometry.latent_parameters
 
 
-def _need(terms: list[MemoryTerm], geometry: Geometry, device: Device, load: Load) -> MemoryNeed:
+def _need(terms: list[MemoryTerm], geometry: Geometry, device: Device, load: Workload) -> MemoryNeed:
     budget = int(device.visible_bytes * load.memory_share)
     available = budget - sum(term.size_bytes for term in terms)
     per_token = kv_bytes_per_token(geometry, load, is_tpu=device.is_tpu)
@@ -141,7 +141,7 @@ def _need(terms: list[MemoryTerm], geometry: Geometry, device: Device, load: Loa
     )
 
 
-def _longest(available: int, geometry: Geometry, device: Device, load: Load) -> int:
+def _longest(available: int, geometry: Geometry, device: Device, load: Workload) -> int:
     """Return the longest context in tokens that one sequence can have, up to the model's own limit."""
     limit = max(geometry.max_context or load.context, load.context)
     # At the limit, windows cache less than the context; the requested context may fit even if full windows do not.
@@ -154,7 +154,7 @@ def _longest(available: int, geometry: Geometry, device: Device, load: Load) -> 
     return 0
 
 
-def _verdict(available: int, asked: int, geometry: Geometry, device: Device, load: Load) -> Verdict:
+def _verdict(available: int, asked: int, geometry: Geometry, device: Device, load: Workload) -> Verdict:
     spare = available - asked
     # One sequence's compressed caches were measured at 1.0 to 1.3 times the formula, and at half of it without
     # asynchronous scheduling.
@@ -174,7 +174,7 @@ def _verdict(available: int, asked: int, geometry: Geometry, device: Device, loa
     return Verdict.UNCERTAIN if any(doubts) else Verdict.FITS
 
 
-def max_states(available: int, geometry: Geometry, load: Load) -> int:
+def max_states(available: int, geometry: Geometry, load: Workload) -> int:
     """Return how many sequences' recurrent states fit the pool: vLLM refuses to start with more."""
     state = (1 + load.draft_tokens) * one_state_bytes(geometry, load)
     if not state or has_static_state(load) or load.engine.fits_batch_to_states:

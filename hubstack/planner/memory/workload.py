@@ -30,11 +30,13 @@ class Device:
     """The engine's kernel that pads the checkpoint's experts on this card, if any."""
 
 
-def _no_terms(_weights_bytes: int, _geometry: Geometry, _device: Device, _load: "Load") -> tuple[MemoryTerm, ...]:
+def _no_terms(
+    _weights_bytes: int, _geometry: Geometry, _device: Device, _load: "Workload"
+) -> tuple[MemoryTerm, ...]:
     return ()
 
 
-def _nothing(_geometry: Geometry, _device: Device, _load: "Load") -> int:
+def _nothing(_geometry: Geometry, _device: Device, _load: "Workload") -> int:
     return 0
 
 
@@ -44,9 +46,9 @@ class EngineMemory:
 
     share: float
     """Planned share of the visible memory, 0 to 1."""
-    terms: "Callable[[int, Geometry, Device, Load], Iterable[MemoryTerm]]" = _no_terms
+    terms: "Callable[[int, Geometry, Device, Workload], Iterable[MemoryTerm]]" = _no_terms
     """Yields the terms inside that share except the KV cache; its first argument is all ranks' weights in bytes."""
-    outside: "Callable[[Geometry, Device, Load], int]" = _nothing
+    outside: "Callable[[Geometry, Device, Workload], int]" = _nothing
     """Returns the bytes that the engine uses outside its share."""
     has_kv_cache: bool = True
     batch_tokens: int | None = None
@@ -66,7 +68,7 @@ class EngineMemory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Load:
+class Workload:
     """The workload of a model on its ranks."""
 
     engine: EngineMemory

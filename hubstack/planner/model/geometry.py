@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from hubstack.hub.blocks import fold_blocks
+from hubstack.hub.blocks import count_block_kinds
 from hubstack.hub.facts import ModelFacts
 
 _NESTED = ("text_config", "llm_config", "language_config")
@@ -269,7 +269,7 @@ def _kv_heads(text: Mapping[str, Any], heads: int | None) -> int | None:
     named = _int(text, "num_key_value_heads", "n_head_kv", "multi_query_group_num")
     named = named or _int(_mapping(text, "attn_config"), "kv_n_heads")
     named = named or _int(text, "num_kv_heads", "num_attention_groups")
-    shared = [int(kind) for kind in fold_blocks(text.get("block_configs")) if kind.isdigit()]
+    shared = [int(kind) for kind in count_block_kinds(text.get("block_configs")) if kind.isdigit()]
     if not named and shared and heads:
         return heads // min(shared)
     return named or heads
@@ -344,7 +344,7 @@ def _read_layers(text: Mapping[str, Any], layers: int) -> _Layers:
 
 def _recurrent_layers(text: Mapping[str, Any], layers: int) -> _Layers | None:
     """Return the layers of families that mark recurrent layers without a list of layer types."""
-    pattern, blocks = text.get("hybrid_override_pattern"), fold_blocks(text.get("block_configs"))
+    pattern, blocks = text.get("hybrid_override_pattern"), count_block_kinds(text.get("block_configs"))
     if isinstance(pattern, str):
         blocks = {"attention": pattern.count("*"), "mamba": pattern.count("M")}
     if blocks:

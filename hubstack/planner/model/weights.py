@@ -16,7 +16,7 @@ from typing import Any, cast
 from hubstack.hub.facts import FileFacts, ModelFacts
 from hubstack.hub.gguf_files import first_parts, is_projector, model_of
 from hubstack.hub.parts import PART
-from hubstack.hub.unquantized import EVERY_LAYER, fold_modules
+from hubstack.hub.unquantized import EVERY_LAYER, summarize_unquantized
 from hubstack.planner.model.geometry import Geometry
 
 SIDE_FILES = (
@@ -441,7 +441,7 @@ def _stored_size(facts: ModelFacts, chosen: ChosenFiles, geometry: Geometry) -> 
 
 def _expert_format(facts: ModelFacts, geometry: Geometry) -> str | None:
     """Return the experts' 4-bit float format, or None if there are no experts or they are not quantized."""
-    if not geometry.experts or "experts" in fold_modules(facts.quantization):
+    if not geometry.experts or "experts" in summarize_unquantized(facts.quantization):
         return None
     said = facts.quantization
     words = " ".join(str(said.get(key, "")) for key in ("quant_method", "format", "quant_algo")).lower()
@@ -529,7 +529,7 @@ def _size_of_quantized(facts: ModelFacts, total: int, bits: int, geometry: Geome
 
 def _kept_parameters(facts: ModelFacts, geometry: Geometry) -> tuple[int, str]:
     """Return the parameters kept in 16 bits besides embeddings and head, and a note that names them."""
-    counts = fold_modules(facts.quantization)
+    counts = summarize_unquantized(facts.quantization)
     hidden, layers = geometry.hidden or 0, geometry.layers or 0
     heads = (geometry.heads or 0) + (geometry.kv_heads or 0)
     attention = 0 if geometry.latent else 2 * hidden * heads * (geometry.head_dim or 0)

@@ -21,7 +21,7 @@ from hubstack.plan import MemoryNeed
 from hubstack.plan.performance import Estimate, PerformancePlan, TrafficPlan, WorkCost
 from hubstack.planner.cost import HOURS_PER_MONTH
 from hubstack.planner.memory.kv_cache import kv_window_bytes_per_token
-from hubstack.planner.memory.workload import Load
+from hubstack.planner.memory.workload import Workload
 from hubstack.planner.model.geometry import Geometry
 from hubstack.planner.model.weights import WeightsSize
 from hubstack.planner.performance.constants import Range, load_table, range_kind
@@ -40,7 +40,7 @@ _SLOW_PATHS = Path(__file__).parent / "slow_paths.yaml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Placed:
+class PlacedModel:
     """A model on the accelerators of one replica, as the result of placement."""
 
     facts: ModelFacts
@@ -50,7 +50,7 @@ class Placed:
     share: float
     """Share of each GPU that the server has; 1 unless the GPU is shared."""
     engine: EngineKind
-    load: Load
+    load: Workload
     need: MemoryNeed
     is_pooling: bool
     """Whether the model embeds or ranks, and so generates no text."""
@@ -59,7 +59,7 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class RequestedTraffic:
     """The requested traffic, and how the placement serves it."""
 
     traffic: Traffic
@@ -68,7 +68,7 @@ class Asked:
     replicas_min: int
 
 
-def predict(placed: Placed, asked: Asked | None = None) -> PerformancePlan | None:
+def predict(placed: PlacedModel, asked: RequestedTraffic | None = None) -> PerformancePlan | None:
     """Return the performance of one replica, or None if the lock does not describe the model sufficiently."""
     setup = read_setup(placed)
     if setup is None:
@@ -76,7 +76,7 @@ def predict(placed: Placed, asked: Asked | None = None) -> PerformancePlan | Non
     return _texts(setup, placed, asked) if placed.is_pooling else _answers(setup, placed, asked)
 
 
-def serve_placed(placed: Placed, traffic: Traffic | None, level: Level) -> Served | str:
+def serve_placed(placed: PlacedModel, traffic: Traffic | None, level: Level) -> Served | str:
     """Return how a placement serves the traffic within a service level, or which part of it it misses."""
     setup = read_setup(placed)
     if setup is None:
@@ -90,12 +90,12 @@ def serve_placed(placed: Placed, traffic: Traffic | None, level: Level) -> Serve
     return serve(setup, lengths, level, traffic.requests_per_second if traffic else None)
 
 
-def _assumed(placed: Placed) -> Lengths:
+def _assumed(placed: PlacedModel) -> Lengths:
     prompt = max(1, min(ASSUMED_INPUT, placed.need.context * 3 // 4))
     return Lengths(prompt=prompt, answer=max(1, min(ASSUMED_OUTPUT, placed.need.context - prompt)))
 
 
-def read_setup(placed: Placed) -> Setup | None:
+def read_setup(placed: PlacedModel) -> Setup | None:
     """Return the setup of a placement, or None if the lock does not have the model's dimensions."""
     work = read_work(placed.facts, placed.geometry, placed.weights, has_head=not placed.is_pooling)
     if work is None or not load_table().has(placed.engine):
@@ -128,7 +128,7 @@ def read_setup(placed: Placed) -> Setup | None:
     )
 
 
-def _answers(setup: Setup, placed: Placed, asked: Asked | None) -> PerformancePlan:
+def _answers(setup: Setup, placed: PlacedModel, asked: RequestedTraffic | None) -> PerformancePlan:
     replica = Replica(setup, lengths_of(asked.traffic) if asked else _assumed(placed))
     prompt, answer = int(replica.lengths.prompt), int(replica.lengths.answer)
     speed, first = setup.fitted.speed, setup.fitted.first_token
@@ -159,7 +159,7 @@ def _answers(setup: Setup, placed: Placed, asked: Asked | None) -> PerformancePl
     )
 
 
-def _texts(setup: Setup, placed: Placed, asked: Asked | None) -> PerformancePlan:
+def _texts(setup: Setup, placed: PlacedModel, asked: RequestedTraffic | None) -> PerformancePlan:
     tokens = asked.traffic.input_tokens if asked else max(1, min(ASSUMED_TEXT, placed.need.context))
     rate, speed = texts_per_second(setup, tokens), setup.fitted.speed
     usd = placed.usd_per_hour
@@ -190,7 +190,7 @@ def _texts(setup: Setup, placed: Placed, asked: Asked | None) -> PerformancePlan
     )
 
 
-def _traffic(setup: Setup, placed: Placed, asked: Asked, replica: Replica | None) -> TrafficPlan:
+def _traffic(setup: Setup, placed: PlacedModel, asked: RequestedTraffic, replica: Replica | None) -> TrafficPlan:
     """Return the traffic plan; `replica` is None for models that generate no text."""
     traffic, served, speed = asked.traffic, asked.served, setup.fitted.speed
     token = first = None
@@ -215,7 +215,9 @@ def _traffic(setup: Setup, placed: Placed, asked: Asked, replica: Replica | None
     )
 
 
-def _month(placed: Placed, asked: Asked, replica: Replica | None) -> tuple[float | None, WorkCost | None]:
+def _month(
+    placed: PlacedModel, asked: RequestedTraffic, replica: Replica | None
+) -> tuple[float | None, WorkCost | None]:
     """Return USD per month for the traffic profile's hours, and the cost of a million tokens."""
     if placed.usd_per_hour is None:
         return None, None
@@ -267,7 +269,7 @@ def significant(value: float) -> float:
     return float(f"{value:.3g}")
 
 
-def _warnings(setup: Setup, placed: Placed, replica: Replica) -> Iterator[str]:
+def _warnings(setup: Setup, placed: PlacedModel, replica: Replica) -> Iterator[str]:
     yield from _slow_paths(setup, placed.engine)
     if replica.full < min(TIGHT_SEQUENCES, setup.batch_limit):
         tokens = int(replica.lengths.prompt + replica.lengths.answer)

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, cast
 
 from hubstack.hub.facts import ModelFacts
-from hubstack.hub.unquantized import fold_modules
+from hubstack.hub.unquantized import summarize_unquantized
 from hubstack.planner.model.geometry import Geometry
 from hubstack.planner.model.weights import WeightsSize, parameter_count, quantization_bits, quantization_method
 
@@ -108,7 +108,7 @@ def read_work(facts: ModelFacts, geometry: Geometry, weights: WeightsSize, *, ha
     dense = max(total - routed - drafted - towers - lookups, head + total // 100)
     routed = min(routed, max(total - dense, 0))
     attention = min(_attention_parameters(text, geometry), dense)
-    keeps = "attention" in fold_modules(facts.quantization) or quantization_method(facts) == "mxfp4"
+    keeps = "attention" in summarize_unquantized(facts.quantization) or quantization_method(facts) == "mxfp4"
     wide = head + (attention if keeps else 0)
     narrow = _narrow_bytes(total, routed + dense - wide, lookups + wide + drafted + towers, weights, facts)
     attention_bytes = attention * (2 if keeps else narrow)

@@ -19,7 +19,7 @@ from hubstack.planner.engines.spec import EngineSpec
 from hubstack.planner.memory import sizing
 from hubstack.planner.memory.workload import EngineMemory
 from hubstack.planner.model.weights import declares_fp8_cache
-from hubstack.planner.performance.predict import Placed, serve_placed
+from hubstack.planner.performance.predict import PlacedModel, serve_placed
 from hubstack.planner.performance.traffic import Served, level_of
 from hubstack.planner.placement.engine_rules import (
     Demand,
@@ -62,7 +62,7 @@ class Candidate:
     """The offer of the first step."""
     verdict: Verdict
     """The least certain verdict of all steps."""
-    load: sizing.Load
+    load: sizing.Workload
     engine: Engine
     kind: EngineKind
     key: str
@@ -89,14 +89,14 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tried:
+class Evaluated:
     """An offer that was evaluated."""
 
     offer: Offer
     usd: float
     """USD per hour of one server on nodes of its own."""
     why_not: str | None = None
-    is_near: bool = True
+    memory_was_computed: bool = True
     """Whether memory was computed, so that `why_not` gives a figure."""
     verdict: Verdict | None = None
 
@@ -106,13 +106,13 @@ class Candidates:
     """Every way to place one model, cheapest on its own first, and all offers that were evaluated."""
 
     fitting: tuple[Candidate, ...]
-    tried: tuple[Tried, ...]
+    tried: tuple[Evaluated, ...]
     unsold: tuple[MachineType, ...] = ()
     """If nothing was evaluated: machines with a requested accelerator that are only sold in other ways."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Alike:
+class _EquivalentOffers:
     """Offers that differ only in the machine around the accelerators, so that a model is sized once for all."""
 
     offers: tuple[Offer, ...]
@@ -121,34 +121,34 @@ class _Alike:
     """USD per hour of one server of the cheapest offer, on full nodes."""
 
 
-class Surveyor:
+class CandidateFinder:
     """Finds candidates for models among the offers of one target."""
 
     def __init__(self, offers: Iterable[Offer], catalog: Catalog, target: StackSettings) -> None:
         self._offers, self._catalog, self._target = tuple(offers), catalog, target
-        self._sorted: dict[tuple[CapacityKind, frozenset[str]], tuple[_Alike, ...]] = {}
+        self._sorted: dict[tuple[CapacityKind, frozenset[str]], tuple[_EquivalentOffers, ...]] = {}
         self._keys: dict[tuple[object, ...], str] = {}
 
-    def survey(self, demand: Demand, only: frozenset[str] = frozenset()) -> Candidates:
+    def find_candidates(self, demand: Demand, only: frozenset[str] = frozenset()) -> Candidates:
         """Return the ways to place one model; `fitting` is empty if none fits.
 
         The search stops when all further offers cost more, even on full nodes, than those found. With `only`, it
         evaluates exactly these machine types, whatever they cost.
         """
         found: list[Candidate] = []
-        tried: list[Tried] = []
-        best, dearer = float("inf"), 0
+        tried: list[Evaluated] = []
+        best, more_expensive = float("inf"), 0
         wanted = {a.id for word in demand.request.accelerators if (a := self._catalog.accelerator(word))}
-        for alike in self._alike(demand.request.capacity[0].kind, only):
-            if alike.usd > best and dearer >= DEARER and not only:
+        for alike in self._equivalent_offers(demand.request.capacity[0].kind, only):
+            if alike.usd > best and more_expensive >= DEARER and not only:
                 break
             if not _is_asked(alike.offers[0], demand, wanted):
                 continue
-            fits = self._look(alike.offers, demand, tried)
+            fits = self._evaluate_offers(alike.offers, demand, tried)
             found += fits
             sure = [c for c in fits if c.verdict is Verdict.FITS and c.offer.hosts == 1]
             if sure:
-                dearer += best < float("inf")
+                more_expensive += best < float("inf")
                 best = min(best, *(_price(c, demand.request) for c in sure))
         return Candidates(
             fitting=_of_one_number(sorted(_surest(found), key=lambda c: _preference(c, demand.request)), demand),
@@ -167,7 +167,7 @@ class Surveyor:
         )
         return tuple({machine.name: machine for machine in found}.values())
 
-    def _alike(self, kind: CapacityKind, only: frozenset[str]) -> tuple[_Alike, ...]:
+    def _equivalent_offers(self, kind: CapacityKind, only: frozenset[str]) -> tuple[_EquivalentOffers, ...]:
         if (kind, only) not in self._sorted:
             groups: dict[tuple[object, ...], list[Offer]] = {}
             for offer in self._offers:
@@ -178,7 +178,7 @@ class Surveyor:
             self._sorted[kind, only] = tuple(ordered)
         return self._sorted[kind, only]
 
-    def _look(self, offers: Sequence[Offer], demand: Demand, tried: list[Tried]) -> list[Candidate]:
+    def _evaluate_offers(self, offers: Sequence[Offer], demand: Demand, tried: list[Evaluated]) -> list[Candidate]:
         """Return the candidates among similar offers, and append every evaluated offer to `tried`."""
         first, kind = offers[0], demand.request.capacity[0].kind
         runs = engine_on(first.accelerator, demand, self._catalog)
@@ -186,11 +186,15 @@ class Surveyor:
             return []
         why_not = breaks_rule(first, demand, runs)
         if why_not:
-            tried.append(Tried(offer=first, usd=_alone(first, kind), why_not=why_not, is_near=False))
+            tried.append(
+                Evaluated(offer=first, usd=_alone(first, kind), why_not=why_not, memory_was_computed=False)
+            )
             return []
-        why_not = _outweighs(first, demand, runs.spec.memory)
+        why_not = _weights_do_not_fit(first, demand, runs.spec.memory)
         if why_not:
-            tried.append(Tried(offer=first, usd=_alone(first, kind), why_not=why_not, is_near=False))
+            tried.append(
+                Evaluated(offer=first, usd=_alone(first, kind), why_not=why_not, memory_was_computed=False)
+            )
             return []
         load = _load(first, demand, runs.spec)
         need = self._size(first, load, demand, runs.spec.kind)
@@ -201,18 +205,20 @@ class Surveyor:
             need = self._size(first, load, demand, runs.spec.kind)
         if need.verdict is Verdict.DOES_NOT_FIT:
             why_not = does_not_fit(need, demand)
-            tried.append(Tried(offer=first, usd=_alone(first, kind), why_not=why_not))
+            tried.append(Evaluated(offer=first, usd=_alone(first, kind), why_not=why_not))
             return []
         fit = self._fit_to_traffic(first, demand, runs.spec.kind, load, need)
         if isinstance(fit, str):
-            tried.append(Tried(offer=first, usd=_alone(first, kind), why_not=fit))
+            tried.append(Evaluated(offer=first, usd=_alone(first, kind), why_not=fit))
             return []
         load, need, served = fit
         found: list[Candidate] = []
         for offer in offers:
             steps = lacks_memory(offer, demand) or self._steps(offer, demand, load, need, runs.spec.kind)
             if isinstance(steps, str):
-                tried.append(Tried(offer=offer, usd=_alone(offer, kind), why_not=steps, is_near=False))
+                tried.append(
+                    Evaluated(offer=offer, usd=_alone(offer, kind), why_not=steps, memory_was_computed=False)
+                )
                 continue
             sure = all(step.need.verdict is Verdict.FITS for step in steps)
             candidate = Candidate(
@@ -227,17 +233,17 @@ class Surveyor:
                 served=served,
             )
             found.append(candidate)
-            tried.append(Tried(offer=offer, usd=candidate.alone(), verdict=candidate.verdict))
+            tried.append(Evaluated(offer=offer, usd=candidate.alone(), verdict=candidate.verdict))
         return found
 
     def _fit_to_traffic(
-        self, offer: Offer, demand: Demand, kind: EngineKind, load: sizing.Load, need: MemoryNeed
-    ) -> tuple[sizing.Load, MemoryNeed, Served | None] | str:
+        self, offer: Offer, demand: Demand, kind: EngineKind, load: sizing.Workload, need: MemoryNeed
+    ) -> tuple[sizing.Workload, MemoryNeed, Served | None] | str:
         """Return the batch limits that serve the traffic with the fewest replicas, or why none can."""
         request, level = demand.request, level_of(demand.request)
         if request.traffic is None and not level.is_asked:
             return load, need, None
-        best: tuple[sizing.Load, MemoryNeed, Served] | None = None
+        best: tuple[sizing.Workload, MemoryNeed, Served] | None = None
         why_not = ""
         for tried in _batch_limits(load, demand):
             sized = need if tried is load else self._size(offer, tried, demand, kind)
@@ -256,7 +262,7 @@ class Surveyor:
             )
         return best
 
-    def _size(self, offer: Offer, load: sizing.Load, demand: Demand, kind: EngineKind) -> MemoryNeed:
+    def _size(self, offer: Offer, load: sizing.Workload, demand: Demand, kind: EngineKind) -> MemoryNeed:
         kernel = self._catalog.expert_kernel(kind, demand.weights.expert_format, offer.accelerator)
         return sizing.size_model(demand.weights, demand.geometry, _device(offer, kernel), load)
 
@@ -267,7 +273,7 @@ class Surveyor:
         return self._keys[signature]
 
     def _steps(
-        self, offer: Offer, demand: Demand, load: sizing.Load, need: MemoryNeed, kind: EngineKind
+        self, offer: Offer, demand: Demand, load: sizing.Workload, need: MemoryNeed, kind: EngineKind
     ) -> tuple[Step, ...] | str:
         """Return all steps of the capacity list if each fits, or why one does not."""
         steps: list[Step] = []
@@ -329,9 +335,9 @@ def _is_not_bought(machine: MachineType, asked: CapacityStep) -> str | None:
     return None if machine.is_sold_as(asked.kind) else f"{machine.name} is not sold as {asked.kind}"
 
 
-def _group(offers: list[Offer], kind: CapacityKind) -> _Alike:
+def _group(offers: list[Offer], kind: CapacityKind) -> _EquivalentOffers:
     ordered = sorted(offers, key=lambda o: (_alone(o, kind), o.machine.name))
-    return _Alike(tuple(ordered), min(o.usd(kind) * o.taken / o.units for o in ordered))
+    return _EquivalentOffers(tuple(ordered), min(o.usd(kind) * o.taken / o.units for o in ordered))
 
 
 def _alone(offer: Offer, kind: CapacityKind) -> float:
@@ -378,7 +384,7 @@ def _of_one_number(ordered: list[Candidate], demand: Demand) -> tuple[Candidate,
     return tuple(c for c in ordered if c.servers(request) == ordered[0].servers(request))
 
 
-def _batch_limits(load: sizing.Load, demand: Demand) -> Iterator[sizing.Load]:
+def _batch_limits(load: sizing.Workload, demand: Demand) -> Iterator[sizing.Workload]:
     """Yield the batch limits to try, starting with the pinned defaults."""
     yield load
     if demand.request.traffic is None or demand.choice.pooling:
@@ -389,10 +395,10 @@ def _batch_limits(load: sizing.Load, demand: Demand) -> Iterator[sizing.Load]:
                 yield replace(load, max_num_seqs=sequences, batch_tokens=tokens)
 
 
-def placed(offer: Offer, load: sizing.Load, need: MemoryNeed, demand: Demand, kind: EngineKind) -> Placed:
+def placed(offer: Offer, load: sizing.Workload, need: MemoryNeed, demand: Demand, kind: EngineKind) -> PlacedModel:
     """Return the inputs for predicting the performance of a model on an offer."""
     price = offer.price(demand.request.capacity[0].kind)
-    return Placed(
+    return PlacedModel(
         facts=demand.facts,
         geometry=demand.geometry,
         weights=demand.weights,
@@ -414,10 +420,10 @@ def _cache_dtype(offer: Offer, demand: Demand, spec: EngineSpec) -> str:
     return "fp8" if (offer.accelerator.compute_capability or 0) >= FP8_CACHE_SINCE else spec.cache_without_fp8
 
 
-def _load(offer: Offer, demand: Demand, spec: EngineSpec) -> sizing.Load:
+def _load(offer: Offer, demand: Demand, spec: EngineSpec) -> sizing.Workload:
     request, ranks = demand.request, offer.tensor_parallel
     drafts = request.speculative_tokens if request.speculative_method == "mtp" else 0
-    load = sizing.Load(
+    load = sizing.Workload(
         engine=spec.memory,
         tensor_parallel=ranks,
         pipeline_parallel=offer.hosts,
@@ -437,7 +443,7 @@ def _load(offer: Offer, demand: Demand, spec: EngineSpec) -> sizing.Load:
     return load if share in {None, load.memory_share} else replace(load, memory_share_override=share)
 
 
-def _outweighs(offer: Offer, demand: Demand, engine: EngineMemory) -> str | None:
+def _weights_do_not_fit(offer: Offer, demand: Demand, engine: EngineMemory) -> str | None:
     """Return why the weights alone do not fit, a quick check that rules out most offers for a large model."""
     budget = offer.visible_bytes * (offer.memory_share or engine.share)
     weights = demand.weights.size_bytes / (offer.tensor_parallel * offer.hosts)

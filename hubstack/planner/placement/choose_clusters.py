@@ -17,9 +17,9 @@ from hubstack.files.problems import Problem
 from hubstack.files.write import write_text_atomically
 from hubstack.hub.lock import Lock, load_lock, lock_path
 from hubstack.inputs.cluster_record import write_clusters_file
-from hubstack.inputs.clusters import SHARD_OF, Cluster, clusters_of, preferred, stands_in
+from hubstack.inputs.clusters import SHARD_OF, Cluster, clusters_of, preferred, recorded_cluster
 from hubstack.inputs.models import ModelRequest, Request
-from hubstack.inputs.renames import present_keys
+from hubstack.inputs.renames import current_keys
 from hubstack.inputs.settings import StackSettings
 from hubstack.inputs.stack import Group
 from hubstack.planner.inputs import StackInputs
@@ -46,7 +46,7 @@ def write_group_places(group: Group, *, rebalance: bool = False, check: bool = F
     folder, before, all_models = group.project.folder, group.recorded, group.all_models
     lock = load_lock(lock_path(folder / group.models_path), str(lock_path(Path(group.models_path))))
     after = choose_clusters(group, lock)
-    lines = list(_moves(before, after, present_keys(all_models.models)))
+    lines = list(_moves(before, after, current_keys(all_models.models)))
     missing = [cluster for cluster in group.clusters if not (folder / group.file(cluster)).exists()]
     lines += [f"{group.file(cluster)}: the settings of a new stack" for cluster in missing]
     if check and lines:
@@ -86,7 +86,7 @@ def choose_clusters(group: Group, lock: Lock) -> dict[str, str]:
             continue
         (now,) = clusters_of(model, group.clusters, recorded)
         chosen[model.key] = now
-        if stands_in(model, recorded) != now:
+        if recorded_cluster(model, recorded) != now:
             new.append(model)
     return chosen | _fitting(new, all_models, lock, targets, group.clusters)
 

@@ -16,7 +16,7 @@ from hubstack.files.documents import parse_document, read_text
 from hubstack.files.errors import InputError
 from hubstack.files.schema_errors import schema_problems
 from hubstack.files.write import write_text_atomically
-from hubstack.inputs.renames import present_keys
+from hubstack.inputs.renames import current_keys
 from hubstack.names import Keyed
 from hubstack.planner.placement.offers import Offer
 
@@ -63,7 +63,7 @@ class Placement:
 
     def following(self, models: Iterable[Keyed]) -> "Placement":
         """Return the places under the models' present keys: a rename moves none."""
-        present = present_keys(models)
+        present = current_keys(models)
         former = {present[key]: place for key, place in self.models.items() if key in present}
         return Placement(models=former | {key: each for key, each in self.models.items() if key not in present})
 

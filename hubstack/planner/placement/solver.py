@@ -66,7 +66,7 @@ def fleet_usd(taken: Mapping[str, Candidate], servers: Mapping[str, int]) -> flo
     return sum(classes[key].usd * -(-places // classes[key].offer.units) for key, places in used.items())
 
 
-def worth_solving(each: Wanted, shared: frozenset[str] = frozenset()) -> tuple[Candidate, ...]:
+def without_dominated(each: Wanted, shared: frozenset[str] = frozenset()) -> tuple[Candidate, ...]:
     """Return the candidates that can be part of a cheapest solution.
 
     A candidate that costs more than the cheapest one even on full nodes is only useful on nodes that other models
@@ -109,12 +109,12 @@ class _Problem:
 
     @classmethod
     def of(cls, free: Sequence[Wanted], held: Mapping[str, int]) -> "_Problem":
-        first = [worth_solving(each) for each in free]
+        first = [without_dominated(each) for each in free]
         nodes = {c.key for options in first for c in options if c.offer.units > c.offer.taken}
         shared = frozenset(nodes | set(held))
         groups: dict[tuple[object, ...], _Group] = {}
         for each in free:
-            options = worth_solving(each, shared)
+            options = without_dominated(each, shared)
             signature = (each.servers, *((c.key, c.offer.taken) for c in options))
             groups.setdefault(signature, _Group(options, each.servers)).members.append(each)
         return cls(list(groups.values()), held)

@@ -7,7 +7,7 @@ Owns what `hubstack place` and the end of `hubstack lock` do with the placement 
 
 from collections.abc import Mapping
 
-from hubstack.inputs.renames import present_keys
+from hubstack.inputs.renames import current_keys
 from hubstack.planner.inputs import StackInputs
 from hubstack.planner.placement.placement_file import Place, write_placement
 from hubstack.planner.planner import places_of, plan_inputs
@@ -26,7 +26,7 @@ def write_places(inputs: StackInputs, *, rebalance: bool = False, check: bool = 
     """
     plan = plan_inputs(inputs, rebalance=rebalance)
     places = places_of(plan)
-    lines = differences(inputs.placement.models, places, present_keys(plan.models))
+    lines = differences(inputs.placement.models, places, current_keys(plan.models))
     if lines and not check:
         write_placement(inputs.placement_path, places)
     return lines

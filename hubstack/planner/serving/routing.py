@@ -72,7 +72,7 @@ def plan_traffic(models: Sequence[ModelPlan], gateway: GatewayPlan) -> TrafficPl
 def traffic_problems(request: Request, gateway: GatewayPlan | None) -> Iterator[Problem]:
     """Yield a problem for each request setting that cannot be routed."""
     models = {model.key: model for model in request.models}
-    made = {names.made_as(model): model for model in request.models}
+    made = {names.original_key(model): model for model in request.models}
     for model in request.models:
         primary = models.get(model.canary_of or "")
         if primary is not None and gateway is None:
@@ -83,8 +83,8 @@ def traffic_problems(request: Request, gateway: GatewayPlan | None) -> Iterator[
                 f"`{primary.key}` has a canary and scales to zero: a share of its requests cannot keep it running"
             )
             yield model.mark("canary").problem(message, "set `replicas: {min: 1}`, or remove `canary:`")
-        if gateway is not None and (why := _taken(names.made_as(model), made)):
-            message = f"`{names.made_as(model)}` is reserved for {why}"
+        if gateway is not None and (why := _taken(names.original_key(model), made)):
+            message = f"`{names.original_key(model)}` is reserved for {why}"
             yield model.mark("name").problem(message, "give the model another `name:`")
 
 

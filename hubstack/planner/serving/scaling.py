@@ -52,13 +52,13 @@ def with_scaling(
     decided = [
         _decided(model, spares[model.capacity_class], asked[model.key], metrics, target) for model in planned
     ]
-    problems = list(_taken_names(decided, {names.made_as(request): request for request in requests}))
+    problems = list(_taken_names(decided, {names.original_key(request): request for request in requests}))
     if problems:
         raise PlanError(problems)
     return tuple(decided)
 
 
-def hold_seconds(model: ModelPlan) -> int:
+def activation_timeout_seconds(model: ModelPlan) -> int:
     """Return the seconds that a request may wait for a model scaled to zero: until its startup probe fails."""
     return _node_start_seconds(model) + _load_window_seconds(model)
 
@@ -107,14 +107,14 @@ def _scaling(
 ) -> ScalingPlan | None:
     if not target.autoscaling or model.replicas.min == model.replicas.max:
         return None
-    rests = model.replicas.min == 0
+    scales_to_zero = model.replicas.min == 0
     return ScalingPlan(
         triggers=tuple(_triggers(model, request, metrics[model.server.engine], target)),
         requests_per_replica=_at_once(model, request),
-        rests=rests,
+        scales_to_zero=scales_to_zero,
         # A model that is still loading must not be scaled to zero.
-        idle_seconds=max(60 * request.scaling_idle_minutes, _load_window_seconds(model) if rests else 0),
-        hold_seconds=hold_seconds(model) if rests else 0,
+        idle_seconds=max(60 * request.scaling_idle_minutes, _load_window_seconds(model) if scales_to_zero else 0),
+        activation_timeout_seconds=activation_timeout_seconds(model) if scales_to_zero else 0,
         settle_seconds=min(model.server.load_seconds, SETTLE_LIMIT_SECONDS),
     )
 
@@ -122,10 +122,10 @@ def _scaling(
 def _at_once(model: ModelPlan, request: ModelRequest) -> int:
     """Return the requests in flight per replica above which a replica is added."""
     traffic = model.performance.traffic if model.performance else None
-    return traffic.sequences if traffic else requests_at_once(model.server.engine, request.concurrency)
+    return traffic.sequences if traffic else concurrent_requests(model.server.engine, request.concurrency)
 
 
-def requests_at_once(engine: EngineKind, concurrency: int) -> int:
+def concurrent_requests(engine: EngineKind, concurrency: int) -> int:
     """Return the requests that a replica processes at once: its slots or the engine's batch limit."""
     return concurrency if spec_of(engine).has_slots else max(concurrency, MAX_NUM_SEQS)
 
@@ -137,7 +137,7 @@ def _triggers(
     where = (
         f'cluster="{names.cluster_name(target.stack)}"',
         f'namespace="{target.namespace}"',
-        f'model="{names.made_as(model)}"',
+        f'model="{names.original_key(model)}"',
     )
     if metrics.queue_length:
         query = f"sum({metrics.queue_length.select(*where)})"
@@ -165,21 +165,21 @@ def _scaling_reasons(
     else:
         absent = metrics[model.server.engine].absent
         figures[0] += f" ({model.server.engine} does not report KV cache use: {absent['kv_cache_usage']})"
-    if scaling.rests:
+    if scaling.scales_to_zero:
         figures.append(f"more than {scaling.requests_per_replica} requests in flight")
     text = f"{low} to {high}: adds a replica when the average replica has {' or '.join(figures)}"
     yield Reason(topic="replicas", text=text, source=SOURCE)
-    if scaling.rests:
+    if scaling.scales_to_zero:
         yield Reason(
             topic="rest",
             source=SOURCE,
-            text=f"scales to zero after {_idle_said(scaling, request)}; the next request may wait up to "
-            f"{scaling.hold_seconds:,} s: {_node_start_seconds(model):,} s for a node"
-            f"{_steps_said(model)} + {_load_window_seconds(model):,} s to load, a generous limit",
+            text=f"scales to zero after {_idle_text(scaling, request)}; the next request may wait up to "
+            f"{scaling.activation_timeout_seconds:,} s: {_node_start_seconds(model):,} s for a node"
+            f"{_steps_text(model)} + {_load_window_seconds(model):,} s to load, a generous limit",
         )
 
 
-def _idle_said(scaling: ScalingPlan, request: ModelRequest) -> str:
+def _idle_text(scaling: ScalingPlan, request: ModelRequest) -> str:
     asked = request.scaling_idle_minutes
     if scaling.idle_seconds <= 60 * asked:
         return f"{asked} idle minutes"
@@ -201,7 +201,7 @@ def _node_start_seconds(model: ModelPlan) -> int:
     return NODE_START_SECONDS + NEXT_STEP_SECONDS * max(0, len(model.steps) - 1)
 
 
-def _steps_said(model: ModelPlan) -> str:
+def _steps_text(model: ModelPlan) -> str:
     further = len(model.steps) - 1
     return (
         f" ({NODE_START_SECONDS} + {further} x {NEXT_STEP_SECONDS} for further capacity steps)"
@@ -218,7 +218,7 @@ def _load_window_seconds(model: ModelPlan) -> int:
 def _taken_names(models: Iterable[ModelPlan], made: Mapping[str, ModelRequest]) -> Iterator[Problem]:
     """Yield a problem for each model whose physical name is a cold-start address; `made` is by original key."""
     for model in models:
-        name = names.wake_name(names.made_as(model))
-        if model.scaling and model.scaling.rests and name in made:
+        name = names.activation_service_name(names.original_key(model))
+        if model.scaling and model.scaling.scales_to_zero and name in made:
             message = f"`{name}` is reserved: it is the address that starts `{model.key}` from zero"
             yield made[name].mark("name").problem(message, "give one of the two another `name:`")

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from hubstack.files.documents import Mark
 from hubstack.hub.lock import Lock, check_fresh, lock_path
-from hubstack.inputs.renames import present_keys
+from hubstack.inputs.renames import current_keys
 from hubstack.inputs.stack import Stack
-from hubstack.names import made_as
+from hubstack.names import original_key
 from hubstack.plan import Plan
 from hubstack.planner.inputs import StackInputs, stack_lock
 from hubstack.planner.placement.write_placement import differences
@@ -65,7 +65,7 @@ def check_stack(stack: Stack, today: dt.date) -> Report:
     """
     config_file = stack.source.path
     policy = load_policy(path := policy_path(config_file), _shown(path, stack.project_dir), stack.name)
-    policy = replace(policy, waivers=following(policy.waivers, present_keys(stack.all_models.models)))
+    policy = replace(policy, waivers=following(policy.waivers, current_keys(stack.all_models.models)))
     lock, lock_findings = _lock_findings(stack)
     if lock is None:
         note = "only the lock was checked: the plan needs every model locked"
@@ -120,7 +120,7 @@ def _plan_findings(stack: Stack, inputs: StackInputs, plan: Plan, policy: Policy
     quota = load_quota(quota_file, _shown(quota_file, stack.project_dir))
     budget_mark = stack.source.document.mark(("config", BUDGET))
     yield from stack_findings(plan, policy, quota, inputs.target.budget_usd_per_month, budget_mark)
-    for line in differences(inputs.placement.models, places_of(plan), present_keys(plan.models)):
+    for line in differences(inputs.placement.models, places_of(plan), current_keys(plan.models)):
         key, _, text = line.partition(": ")
         yield Finding(rule="HS031", message=text, model=key, mark=Mark(inputs.placement_name, 1, 1, ""))
 
@@ -130,7 +130,7 @@ def _graph_findings(stack: Stack, inputs: StackInputs, plan: Plan, policy: Polic
     graph = preview_stack(stack, plan)
     models = inputs.request.models
     places = {model.key: model.mark("id") for model in models}
-    judge, keys = judge_path(stack.project_dir), {made_as(m): m.key for m in models}
+    judge, keys = judge_path(stack.project_dir), {original_key(m): m.key for m in models}
     found = pack_findings(judge, graph, policy.limits, places, policy.marks, keys)
     return found, len(graph.resources)
 

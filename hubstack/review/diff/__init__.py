@@ -7,6 +7,6 @@ which arguments replace a resource (`hubstack.review.diff.replacement`).
 
 from hubstack.review.diff.change import Change, compare
 from hubstack.review.diff.gates import read_gates, tripped
-from hubstack.review.diff.state import Sides, State, parse_state
+from hubstack.review.diff.state import State, Versions, parse_state
 
-__all__ = ["Change", "Sides", "State", "compare", "parse_state", "read_gates", "tripped"]
+__all__ = ["Change", "State", "Versions", "compare", "parse_state", "read_gates", "tripped"]

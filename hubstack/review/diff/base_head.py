@@ -25,7 +25,7 @@ from hubstack.inputs.environment import Environment, find_environment
 from hubstack.review.diff.capacity import Quota, parse_quota
 from hubstack.review.diff.git import Commit, changed_program, extract, find_commit, is_unchanged
 from hubstack.review.diff.guards import read_guards
-from hubstack.review.diff.state import Sides, State, parse_state, read_elsewhere
+from hubstack.review.diff.state import State, Versions, parse_state, read_elsewhere
 
 WORK_TREE = "work tree"
 TIMEOUT_SECONDS = 300
@@ -36,9 +36,9 @@ _EXPORTS = ("hubstack/review/diff/export.py", "hubstack/sides/export.py")
 """Possible paths of the export program in a commit: since 0.2, and before."""
 
 
-def read_sides(
+def read_versions(
     name: str, project_dir: Path, against: str | None, quota: Path | None = None, base_file: Path | None = None
-) -> Sides:
+) -> Versions:
     """Run the base and head versions of an environment.
 
     Args:
@@ -46,7 +46,7 @@ def read_sides(
         project_dir: folder of Pulumi.yaml in the work tree.
         against: a git reference, never a file; None for the merge base with the main branch.
         quota: a quota file.
-        base_file: what `save_side` wrote, instead of a git reference.
+        base_file: what `save_version` wrote, instead of a git reference.
 
     Raises:
         InputError: the old side or the quota cannot be read, or neither side has the environment.
@@ -58,18 +58,18 @@ def read_sides(
     )
     if base_file:
         hint = "`hubstack diff ENV --save FILE` writes one"
-        old = parse_state(read_text(base_file, str(base_file), hint, most=MAX_JSON_BYTES), str(base_file))
-        new, program = _run(WORK_TREE, name, project_dir), ()
+        base = parse_state(read_text(base_file, str(base_file), hint, most=MAX_JSON_BYTES), str(base_file))
+        head, program = _run(WORK_TREE, name, project_dir), ()
     else:
         commit = find_commit(project_dir, against)
-        old, new = _from_git(name, project_dir, commit)
+        base, head = _from_git(name, project_dir, commit)
         program = changed_program(project_dir, commit)
-    if old.is_missing and new.is_missing:
+    if base.is_missing and head.is_missing:
         _environment(name, project_dir)  # says what is wrong with the name
-    return Sides(old=old, new=new, quota=dict(limits), program=program)
+    return Versions(base=base, head=head, quota=dict(limits), program=program)
 
 
-def save_side(name: str, project_dir: Path, path: Path) -> None:
+def save_version(name: str, project_dir: Path, path: Path) -> None:
     """Run the work tree's version and write it to a file.
 
     Raises:
@@ -89,15 +89,15 @@ def _environment(name: str, project_dir: Path) -> Environment:
 
 def _from_git(name: str, project_dir: Path, commit: Commit) -> tuple[State, State]:
     if is_unchanged(project_dir, commit):
-        new = _run(WORK_TREE, name, project_dir)
-        return replace(new, name=commit.name), new
+        head = _run(WORK_TREE, name, project_dir)
+        return replace(head, name=commit.name), head
     with tempfile.TemporaryDirectory(prefix="hubstack-diff-") as folder, ThreadPoolExecutor(max_workers=1) as pool:
         running = pool.submit(_run, WORK_TREE, name, project_dir)
         into = Path(folder).resolve()
         has_project = extract(project_dir, commit, into) and (into / "Pulumi.yaml").is_file()
         try:
-            old = _run(commit.name, name, into) if has_project else State(name=commit.name)
-            return old, running.result()
+            base = _run(commit.name, name, into) if has_project else State(name=commit.name)
+            return base, running.result()
         except BaseException:  # interrupted or terminated: the folder goes only when nothing runs in it
             _STOPPED.set()
             for process in tuple(_RUNNING):

@@ -47,9 +47,9 @@ class CapacityRow(Reported):
         return self.quota is not None and self.after > self.quota
 
 
-def compare_capacity(old: State, new: State, quota: Quota) -> tuple[CapacityRow, ...]:
+def compare_capacity(base: State, head: State, quota: Quota) -> tuple[CapacityRow, ...]:
     """Return every row of either side, sorted."""
-    before, after = _count(old), _count(new)
+    before, after = _count(base), _count(head)
     return tuple(
         CapacityRow(
             region=region,

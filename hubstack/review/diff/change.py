@@ -21,7 +21,7 @@ from hubstack.review.diff.reach import compare_reach
 from hubstack.review.diff.replacement import Replacement, load_replacement
 from hubstack.review.diff.reported import Reported
 from hubstack.review.diff.resources import Action, ResourceChange, compare_resources
-from hubstack.review.diff.state import Sides
+from hubstack.review.diff.state import Versions
 
 FORMAT = 1
 
@@ -99,42 +99,42 @@ class Change(Reported):
         return json.dumps(plain(self, ABSENT), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def compare(environment: str, sides: Sides, rules: Replacement | None = None) -> Change:
+def compare(environment: str, versions: Versions, rules: Replacement | None = None) -> Change:
     """Compare two versions. Pure: equal versions give an empty change.
 
     Args:
         environment: what the user calls it.
-        sides: the two, and the quota.
+        versions: the two, and the quota.
         rules: the providers' facts; the package's own by default.
     """
-    old, new = sides.old, sides.new
-    failures = tuple(Failure(side=each.name, error=each.error) for each in (old, new) if each.error)
+    base, head = versions.base, versions.head
+    failures = tuple(Failure(side=each.name, error=each.error) for each in (base, head) if each.error)
     if failures:
         return Change(
             environment=environment,
-            before=old.name,
-            after=new.name,
+            before=base.name,
+            after=head.name,
             failures=failures,
-            money=compare_money(old, old, {}),
+            money=compare_money(base, base, {}),
         )
-    renamed = find_renamed(old, new)
-    resources = compare_resources(old, new, rules or load_replacement())
-    reach_new, reach_gone = compare_reach(old, new)
-    warnings = [tuple((side.plan or {}).get("warnings", ())) for side in (old, new)]
+    renamed = find_renamed(base, head)
+    resources = compare_resources(base, head, rules or load_replacement())
+    reach_new, reach_gone = compare_reach(base, head)
+    warnings = [tuple((side.plan or {}).get("warnings", ())) for side in (base, head)]
     return Change(
         environment=environment,
-        before=old.name,
-        after=new.name,
-        is_new=old.is_missing,
-        is_gone=new.is_missing,
-        models=compare_models(old, new, renamed),
-        money=compare_money(old, new, renamed),
-        hub=compare_facts(old, new, renamed),
+        before=base.name,
+        after=head.name,
+        is_new=base.is_missing,
+        is_gone=head.is_missing,
+        models=compare_models(base, head, renamed),
+        money=compare_money(base, head, renamed),
+        hub=compare_facts(base, head, renamed),
         resources=resources,
-        protection=compare_protection(old, new, resources),
-        program=sides.program,
-        accelerators=compare_capacity(old, new, sides.quota),
-        has_quota=bool(sides.quota),
+        protection=compare_protection(base, head, resources),
+        program=versions.program,
+        accelerators=compare_capacity(base, head, versions.quota),
+        has_quota=bool(versions.quota),
         reach_new=reach_new,
         reach_gone=reach_gone,
         warnings_new=tuple(w for w in warnings[1] if w not in warnings[0]),

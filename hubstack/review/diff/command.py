@@ -12,7 +12,7 @@ from rich.console import RenderableType
 
 from hubstack.files.write import write_text_atomically
 from hubstack.review.diff import Change, compare, tripped
-from hubstack.review.diff.base_head import read_sides
+from hubstack.review.diff.base_head import read_versions
 from hubstack.review.diff.gates import Tripped
 from hubstack.review.diff.git import find_commit, names_at
 from hubstack.review.diff.render import Report, html_text, markdown_text, report, terminal_parts
@@ -67,13 +67,13 @@ def run_diff(
         gates: what `hubstack.review.diff.read_gates` returned.
         base_file: a file of `--save`, instead of a git reference.
     """
-    name = name_in(project_dir, env)
-    change = compare(name, read_sides(name, project_dir, against, quota, base_file))
+    name = resolve_name(project_dir, env)
+    change = compare(name, read_versions(name, project_dir, against, quota, base_file))
     stopped = () if change.failures else tripped(change, gates)
     return Diff(change=change, report=report(change, stopped), stopped=stopped)
 
 
-def former_clusters(config_file: Path, project_dir: Path, against: str | None) -> list[str]:
+def removed_clusters(config_file: Path, project_dir: Path, against: str | None) -> list[str]:
     """Return the keys of clusters that exist only in the base version."""
     before, prefix = names_at(config_file.parent, find_commit(project_dir, against)), f"{config_file.stem}-"
     return [
@@ -83,7 +83,7 @@ def former_clusters(config_file: Path, project_dir: Path, against: str | None) -
     ]
 
 
-def name_in(project_dir: Path, env: str) -> str:
+def resolve_name(project_dir: Path, env: str) -> str:
     """Return an environment's name as both sides understand it: a folder relative to the project."""
     here = (Path.cwd() / env).resolve()
     is_stack = (project_dir / "stacks" / f"Pulumi.{env}.yaml").is_file()  # a folder of its name hides no stack

@@ -47,11 +47,11 @@ class FactChange(Reported):
     """Whether the reviewer must decide: something new or less strict."""
 
 
-def compare_facts(old: State, new: State, renamed: dict[str, str]) -> tuple[FactChange, ...]:
+def compare_facts(base: State, head: State, renamed: dict[str, str]) -> tuple[FactChange, ...]:
     """Return the changed facts of each model."""
     found: list[FactChange] = []
-    for key in new.models:
-        after, before = new.fact(key), old.fact(renamed.get(key, key))
+    for key in head.models:
+        after, before = head.fact(key), base.fact(renamed.get(key, key))
         if after is not None:
             found += _new(key, after) if before is None else _moved(key, before, after)
     return tuple(found)
@@ -63,7 +63,7 @@ def _license(facts: Data) -> str:
 
 
 def _new(key: str, facts: Data) -> Iterator[FactChange]:
-    yield from _asked_otherwise(key, facts)
+    yield from _wrong_repository(key, facts)
     yield FactChange(key=key, topic=Topic.LICENSE, text=f"licence {_license(facts)}", is_risk=True)
     if facts.get("gated"):
         yield FactChange(
@@ -84,7 +84,7 @@ def _moved(key: str, before: Data, after: Data) -> Iterator[FactChange]:
         text = f"repository changed: {before['id']} -> {after['id']}"
         yield FactChange(key=key, topic=Topic.REPOSITORY, text=text, is_risk=True)
     if (before["id"], before.get("asked_id")) != (after["id"], after.get("asked_id")):
-        yield from _asked_otherwise(key, after)
+        yield from _wrong_repository(key, after)
     yield from _unlocked(key, before, after)
     if before["commit"] == after["commit"]:
         yield from _other_content(key, before, after)
@@ -102,7 +102,7 @@ def _moved(key: str, before: Data, after: Data) -> Iterator[FactChange]:
     yield from _security(key, before, after)
 
 
-def _asked_otherwise(key: str, facts: Data) -> Iterator[FactChange]:
+def _wrong_repository(key: str, facts: Data) -> Iterator[FactChange]:
     """Say that the lock serves another repository than the list asks for: renamed on the Hub, or a lie."""
     asked = facts.get("asked_id")
     if asked:
@@ -208,9 +208,9 @@ def _issues(facts: Data) -> dict[str, str]:
 
 
 def _security(key: str, before: Data, after: Data) -> Iterator[FactChange]:
-    old, new = _issues(before), _issues(after)
-    worse = sorted(f"{path} ({level})" for path, level in new.items() if old.get(path) != level)
-    better = sorted(path for path in old if path not in new)
+    base, head = _issues(before), _issues(after)
+    worse = sorted(f"{path} ({level})" for path, level in head.items() if base.get(path) != level)
+    better = sorted(path for path in base if path not in head)
     if worse:
         text = f"the Hub's scan flags {', '.join(worse[:_SHOWN])}"
         yield FactChange(key=key, topic=Topic.SECURITY, text=text, is_risk=True)

@@ -50,24 +50,24 @@ _KEPT = re.compile(
 _SHOWN = 4
 
 
-def weaker_resources(old: State, new: State, resources: tuple[ResourceChange, ...]) -> Iterator[tuple[str, str]]:
+def weaker_resources(base: State, head: State, resources: tuple[ResourceChange, ...]) -> Iterator[tuple[str, str]]:
     """Yield resources and how their protection weakens; equal findings are merged."""
-    gone = {key for key in old.models if key not in new.models}
+    gone = {key for key in base.models if key not in head.models}
     said: dict[str, list[str]] = {}
     for change in resources:
-        for text in dict.fromkeys(_weaker(change, old, new, gone)):
+        for text in dict.fromkeys(_weaker(change, base, head, gone)):
             said.setdefault(text, []).append(change.name)
     for text, names in said.items():
         more = len(names) - _SHOWN
         yield ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else ""), text
 
 
-def _weaker(change: ResourceChange, old: State, new: State, gone: set[str]) -> Iterator[str]:
+def _weaker(change: ResourceChange, base: State, head: State, gone: set[str]) -> Iterator[str]:
     if change.type in _POLICIES:
-        yield from _policy(change, old, new)
+        yield from _policy(change, base, head)
     elif change.action is Action.DELETE:
         is_of_gone = any(key in change.name for key in gone)
-        if change.type in _GUARDS and not is_of_gone and not new.is_missing:
+        if change.type in _GUARDS and not is_of_gone and not head.is_missing:
             yield f"{_GUARDS[change.type]} (deleted)"
         return
     if change.action in {Action.UPDATE, Action.REPLACE, Action.SETTINGS}:
@@ -92,15 +92,15 @@ def _argument(change: PathChange) -> Iterator[str]:
 # Network policies
 
 
-def _policy(change: ResourceChange, old: State, new: State) -> Iterator[str]:
-    before = old.resources.get(change.old_urn or change.urn, {}).get("inputs", {})
+def _policy(change: ResourceChange, base: State, head: State) -> Iterator[str]:
+    before = base.resources.get(change.old_urn or change.urn, {}).get("inputs", {})
     if change.action is Action.CREATE or not before:
         return
     if change.action is Action.DELETE:
-        if _selects(before, new):
+        if _selects(before, head):
             yield "a network policy is deleted, but its pods remain"
         return
-    after = new.resources[change.urn].get("inputs", {})
+    after = head.resources[change.urn].get("inputs", {})
     old_spec, new_spec = _spec(before), _spec(after)
     if old_spec.get("podSelector") != new_spec.get("podSelector"):
         yield "a network policy selects different pods"

@@ -65,15 +65,15 @@ class ModelChange(Reported):
     """Description of a new model, or the consequences of a rename."""
 
 
-def find_renamed(old: State, new: State) -> dict[str, str]:
+def find_renamed(base: State, head: State) -> dict[str, str]:
     """Return new key to old key of the models that only have another name."""
-    gone = [model for key, model in old.models.items() if key not in new.models]
-    came = [model for key, model in new.models.items() if key not in old.models]
+    gone = [model for key, model in base.models.items() if key not in head.models]
+    came = [model for key, model in head.models.items() if key not in base.models]
     pairs = {
         model["key"]: former
         for model in came
         for former in model.get("was", ())
-        if former in old.models and former not in new.models
+        if former in base.models and former not in head.models
     }
     gone = [model for model in gone if model["key"] not in pairs.values()]
     came = [model for model in came if model["key"] not in pairs]
@@ -85,18 +85,18 @@ def find_renamed(old: State, new: State) -> dict[str, str]:
     return pairs
 
 
-def compare_models(old: State, new: State, renamed: dict[str, str]) -> tuple[ModelChange, ...]:
+def compare_models(base: State, head: State, renamed: dict[str, str]) -> tuple[ModelChange, ...]:
     """Return every model that is not as before, sorted by key."""
     found: list[ModelChange] = []
-    for key, model in new.models.items():
+    for key, model in head.models.items():
         was = renamed.get(key, key)
-        before = old.models.get(was)
+        before = base.models.get(was)
         if before is None:
-            found.append(_come(model, old, new))
+            found.append(_come(model, base, head))
             continue
-        settings = tuple(_settings(old, new, before, model))
+        settings = tuple(_settings(base, head, before, model))
         if was != key:
-            found.append(_renamed(before, model, settings, new))
+            found.append(_renamed(before, model, settings, head))
         elif settings:
             copied = _copied(model) if before["commit"] != model["commit"] else None
             found.append(
@@ -104,8 +104,8 @@ def compare_models(old: State, new: State, renamed: dict[str, str]) -> tuple[Mod
                     key=key, id=model["id"], action=ModelAction.CHANGED, settings=settings, weights_bytes=copied
                 )
             )
-    gone = (m for key, m in old.models.items() if key not in new.models and key not in renamed.values())
-    found += [_gone(model, old, new) for model in gone]
+    gone = (m for key, m in base.models.items() if key not in head.models and key not in renamed.values())
+    found += [_gone(model, base, head) for model in gone]
     return tuple(sorted(found, key=lambda each: each.key))
 
 
@@ -123,18 +123,18 @@ def _added(model: Data) -> ModelChange:
     )
 
 
-def _come(model: Data, old: State, new: State) -> ModelChange:
+def _come(model: Data, base: State, head: State) -> ModelChange:
     """Return a model that is new here; one that another cluster gave up has moved."""
     found = _added(model)
-    left = _only(old, new, model["key"])
+    left = _only(base, head, model["key"])
     return replace(found, action=ModelAction.MOVED, said=f"moved here from {left}: {found.said}") if left else found
 
 
-def _gone(model: Data, old: State, new: State) -> ModelChange:
+def _gone(model: Data, base: State, head: State) -> ModelChange:
     found = ModelChange(key=model["key"], id=model["id"], action=ModelAction.REMOVED, said=_runs(model))
-    if taken := _only(new, old, model["key"]):
+    if taken := _only(head, base, model["key"]):
         return replace(found, action=ModelAction.MOVED, said=f"moved to {taken}")
-    still = ", ".join(new.elsewhere.get(model["key"], ()))
+    still = ", ".join(head.elsewhere.get(model["key"], ()))
     return replace(found, said=f"{found.said}; still served by {still}") if still else found
 
 
@@ -144,9 +144,9 @@ def _only(side: State, other: State, key: str) -> str:
     return ", ".join(stack for stack in side.elsewhere.get(key, ()) if stack not in before)
 
 
-def _renamed(before: Data, model: Data, settings: tuple[Setting, ...], new: State) -> ModelChange:
+def _renamed(before: Data, model: Data, settings: tuple[Setting, ...], head: State) -> ModelChange:
     was, size = before["key"], _copied(model)
-    if _made_as(before) == _made_as(model):
+    if _original_key(before) == _original_key(model):
         said = (
             "nothing is replaced: resources keep their names, and clients can still use the old model "
             "name; keep `was` in the list as long as the model is served"
@@ -160,7 +160,7 @@ def _renamed(before: Data, model: Data, settings: tuple[Setting, ...], new: Stat
             is_kept=True,
             said=said,
         )
-    own = sum(1 for each in new.resources.values() if each["name"].startswith(f"{model['key']}-"))
+    own = sum(1 for each in head.resources.values() if each["name"].startswith(f"{model['key']}-"))
     copies = f"copied again ({size / GB:,.1f} GB)" if size else "copied again"
     said = (
         f"a new name makes a new model: its {own or 'own'} resources are created again, the old ones deleted, "
@@ -178,8 +178,8 @@ def _renamed(before: Data, model: Data, settings: tuple[Setting, ...], new: Stat
     )
 
 
-def _made_as(model: Data) -> str:
-    """Return the root of its physical names (`hubstack.names.made_as`)."""
+def _original_key(model: Data) -> str:
+    """Return the root of its physical names (`hubstack.names.original_key`)."""
     return str((*model.get("was", ()), model["key"])[0])
 
 
@@ -241,7 +241,7 @@ _TOPICS: tuple[tuple[str, Callable[[Data], Any]], ...] = (
     ("replicas", _replicas),
     ("platform", lambda m: str(m.get("platform", "gke"))),
     ("canary", _canary),
-    ("resource names", _made_as),
+    ("resource names", _original_key),
     ("served as", lambda m: m["server"]["served_model_name"]),
     ("weights", lambda m: f"{(_copied(m) or 0) / GB:,.1f} GB"),
     ("start", lambda m: f"{m['server']['load_seconds']} s to load"),
@@ -252,7 +252,7 @@ _BLOCKS = {"scaling": "scaling", "loading": "loading", "service level": "slo"}
 """Topic to the part of a plan that it is; each figure of it that differs is a setting."""
 
 
-def _settings(old: State, new: State, before: Data, after: Data) -> Iterator[Setting]:
+def _settings(base: State, head: State, before: Data, after: Data) -> Iterator[Setting]:
     reasons = {reason["topic"]: reason["text"] for reason in after.get("reasons", ())}
     for topic, shown in _TOPICS:
         if topic == "platform" and topic not in before:
@@ -267,7 +267,7 @@ def _settings(old: State, new: State, before: Data, after: Data) -> Iterator[Set
         parts = [[_flat(item) for item in model["server"][key]] for model in (before, after)]
         if parts[0] != parts[1]:
             yield _list_setting(topic, parts[0], parts[1])
-    spaces = old.target.get("namespace"), new.target.get("namespace")
+    spaces = base.target.get("namespace"), head.target.get("namespace")
     if spaces[0] != spaces[1]:
         yield Setting(topic="namespace", before=str(spaces[0]), after=str(spaces[1]))
 

@@ -61,28 +61,28 @@ class Money(Reported):
         return 0 if self.budget is None else max(0, self.after.busy - self.budget)
 
 
-def compare_money(old: State, new: State, renamed: Mapping[str, str]) -> Money:
+def compare_money(base: State, head: State, renamed: Mapping[str, str]) -> Money:
     """Compare two bills.
 
     Args:
-        old: the side before.
-        new: the side after.
+        base: the side before.
+        head: the side after.
         renamed: new key to old key of each model that has another name.
     """
-    items = _items(old), _items(new)
+    items = _items(base), _items(head)
     former = set(renamed.values())
-    kept = {was: key for key, was in renamed.items() if was in new.models[key].get("was", ())}
+    kept = {was: key for key, was in renamed.items() if was in head.models[key].get("was", ())}
     lines: list[MoneyLine] = []
     for item in [*items[1], *(i for i in items[0] if i not in items[1] and i not in former)]:
         was = renamed.get(item, item)
         before, after = items[0].get(was, Amount()), items[1].get(item, Amount())
         if before != after:
-            reasons = tuple(_reasons(old, new, was, item, kept)) or (NO_REASON,)
+            reasons = tuple(_reasons(base, head, was, item, kept)) or (NO_REASON,)
             lines.append(MoneyLine(item=item, before=before, after=after, reasons=reasons))
-    cost = (new.plan or {}).get("cost", {})
+    cost = (head.plan or {}).get("cost", {})
     return Money(
-        before=_total(old),
-        after=_total(new),
+        before=_total(base),
+        after=_total(head),
         lines=tuple(lines),
         unpriced=tuple(cost.get("unpriced", ())),
         budget=_limit(cost),
@@ -117,10 +117,10 @@ def _items(state: State) -> dict[str, Amount]:
     return sums
 
 
-def _reasons(old: State, new: State, was: str, item: str, kept: Mapping[str, str]) -> Iterator[str]:
-    before, after = old.models.get(was), new.models.get(item)
+def _reasons(base: State, head: State, was: str, item: str, kept: Mapping[str, str]) -> Iterator[str]:
+    before, after = base.models.get(was), head.models.get(item)
     if before is not None and after is not None:
-        found = tuple(_of_model(old, new, before, after, kept))
+        found = tuple(_of_model(base, head, before, after, kept))
         yield from found
         if not found and was != item:  # of a sum that does not divide, who gets the odd cent goes by name
             yield "rounding of the shared node cost under the new name"
@@ -129,12 +129,12 @@ def _reasons(old: State, new: State, was: str, item: str, kept: Mapping[str, str
     elif before is not None:
         yield "no longer served"
     else:
-        yield from _beside(old, new, item)
+        yield from _beside(base, head, item)
 
 
-def _beside(old: State, new: State, item: str) -> Iterator[str]:
+def _beside(base: State, head: State, item: str) -> Iterator[str]:
     """Say why what is paid beside models costs something else."""
-    said = [{line["what"]: line for line in _lines(side) if line["item"] == item} for side in (old, new)]
+    said = [{line["what"]: line for line in _lines(side) if line["item"] == item} for side in (base, head)]
     for what in sorted({*said[0], *said[1]}):
         before, after = said[0].get(what), said[1].get(what)
         if before is None:
@@ -159,9 +159,9 @@ def _shape(model: Data) -> str:
     return f"{count} x {model['accelerator']} ({model['machine_type']}){hosts}"
 
 
-def _of_model(old: State, new: State, before: Data, after: Data, kept: Mapping[str, str]) -> Iterator[str]:
-    if old.target.get("region") != new.target.get("region"):
-        yield f"region {old.target.get('region')} -> {new.target.get('region')}"
+def _of_model(base: State, head: State, before: Data, after: Data, kept: Mapping[str, str]) -> Iterator[str]:
+    if base.target.get("region") != head.target.get("region"):
+        yield f"region {base.target.get('region')} -> {head.target.get('region')}"
     if before["replicas"] != after["replicas"]:
         spans = [f"{m['replicas']['min']}-{m['replicas']['max']}" for m in (before, after)]
         yield f"replicas {spans[0]} -> {spans[1]}"
@@ -176,12 +176,12 @@ def _of_model(old: State, new: State, before: Data, after: Data, kept: Mapping[s
     ways = [", ".join(_way(step) for step in model.get("steps", ())) for model in (before, after)]
     if ways[0] != ways[1]:
         yield f"bought as {ways[0]} -> {ways[1]}"
-    yield from _prices(old, new, before, after)
-    yield from _neighbours(old, new, before, after, kept)
+    yield from _prices(base, head, before, after)
+    yield from _neighbours(base, head, before, after, kept)
     sizes = [model["weights"].get("total_bytes") or 0 for model in (before, after)]
     if sizes[0] != sizes[1]:
         yield f"weights {sizes[0] / 1e9:,.1f} -> {sizes[1] / 1e9:,.1f} GB"
-    elif (rows := _storage(old, before["key"], new, after["key"])) and rows[0] != rows[1]:
+    elif (rows := _storage(base, before["key"], head, after["key"])) and rows[0] != rows[1]:
         yield f"price of storage {rows[0][0]} -> {rows[1][0]} USD ({rows[1][1]}, {rows[1][2]})"
 
 
@@ -194,7 +194,7 @@ def _way(step: Data) -> str:
     return f"{step['kind']} {step['reservation']}" if step.get("reservation") else str(step["kind"])
 
 
-def _prices(old: State, new: State, before: Data, after: Data) -> Iterator[str]:
+def _prices(base: State, head: State, before: Data, after: Data) -> Iterator[str]:
     """Yield the price rows of its nodes that are another."""
     rows = [
         {
@@ -202,7 +202,7 @@ def _prices(old: State, new: State, before: Data, after: Data) -> Iterator[str]:
             for p in side.pools
             if p["capacity_class"] == model["capacity_class"]
         }
-        for side, model in ((old, before), (new, after))
+        for side, model in ((base, before), (head, after))
     ]
     for way in sorted(rows[0].keys() & rows[1].keys(), key=str):
         was, now = rows[0][way], rows[1][way]
@@ -214,7 +214,7 @@ def _prices(old: State, new: State, before: Data, after: Data) -> Iterator[str]:
             yield f"price of {way[0]} {way[1]} {shown[0]} -> {shown[1]}"
 
 
-def _neighbours(old: State, new: State, before: Data, after: Data, kept: Mapping[str, str]) -> Iterator[str]:
+def _neighbours(base: State, head: State, before: Data, after: Data, kept: Mapping[str, str]) -> Iterator[str]:
     """Say who shares its nodes now, where that is not as before: the nodes' bill is split between them.
 
     Models that keep their resources under another name, by their former key, neither came nor left.
@@ -227,7 +227,7 @@ def _neighbours(old: State, new: State, before: Data, after: Data, kept: Mapping
             for m in side.models.values()
             if m["capacity_class"] == model["capacity_class"] and m["key"] != model["key"]
         }
-        for side, model in ((old, before), (new, after))
+        for side, model in ((base, before), (head, after))
     ]
     came, went = sorted(shared[1].keys() - shared[0].keys()), sorted(shared[0].keys() - shared[1].keys())
     other = sorted(key for key in shared[0].keys() & shared[1].keys() if shared[0][key] != shared[1][key])
@@ -246,10 +246,10 @@ def _neighbours(old: State, new: State, before: Data, after: Data, kept: Mapping
         yield f"node sharing changed: {'; '.join(said)}"
 
 
-def _storage(old: State, was: str, new: State, key: str) -> list[tuple[object, object, object]]:
+def _storage(base: State, was: str, head: State, key: str) -> list[tuple[object, object, object]]:
     return [
         (line["usd_per_month_max"], line["source"], line["as_of"])
-        for side, item in ((old, was), (new, key))
+        for side, item in ((base, was), (head, key))
         for line in _lines(side)
         if line["item"] == item and line["what"].startswith("weights in the bucket")
     ]

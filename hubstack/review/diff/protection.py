@@ -40,20 +40,20 @@ class ProtectionChange(Reported):
 
 
 def compare_protection(
-    old: State, new: State, resources: tuple[ResourceChange, ...]
+    base: State, head: State, resources: tuple[ResourceChange, ...]
 ) -> tuple[ProtectionChange, ...]:
     """Return the protection changes, weaker ones first."""
-    found = [*_of_files(old, new)]
+    found = [*_of_files(base, head)]
     found += [
         ProtectionChange(subject=subject, text=text, is_weaker=True)
-        for subject, text in weaker_resources(old, new, resources)
+        for subject, text in weaker_resources(base, head, resources)
     ]
     return tuple(sorted(dict.fromkeys(found), key=lambda each: not each.is_weaker))
 
 
-def _of_files(old: State, new: State) -> Iterator[ProtectionChange]:
-    before, after = old.guards, new.guards
-    if new.is_missing or (before is None and not old.is_missing):
+def _of_files(base: State, head: State) -> Iterator[ProtectionChange]:
+    before, after = base.guards, head.guards
+    if head.is_missing or (before is None and not base.is_missing):
         return  # gone, or saved by a hubstack that did not look
     if after is None:
         text = "the settings, the list or policy.yaml of the new side cannot be read"
@@ -65,7 +65,7 @@ def _of_files(old: State, new: State) -> Iterator[ProtectionChange]:
     yield from _settings(before["settings"], after["settings"])
     for key in sorted(set(after["plain_secrets"]) - set(before["plain_secrets"])):
         yield ProtectionChange(subject=key, text="is stored in plain text", is_weaker=True)
-    yield from _flags(before["models"], after["models"], old, new)
+    yield from _flags(before["models"], after["models"], base, head)
     yield from _policy(before, after)
 
 
@@ -165,16 +165,16 @@ def _mapping(text: str | None) -> Data:
 
 
 def _gateway(before: str | None, after: str | None) -> _Judged:
-    old, new = _mapping(before), _mapping(after)
-    if not new:
+    base, head = _mapping(before), _mapping(after)
+    if not head:
         return  # nothing is reached through it any more
-    if new.get("exposure") == "external" != old.get("exposure"):
+    if head.get("exposure") == "external" != base.get("exposure"):
         yield "`exposure: external`: models can be reached from the internet", True
-    if old.get("exposure") == "external" != new.get("exposure"):
+    if base.get("exposure") == "external" != head.get("exposure"):
         yield "internal: models can no longer be reached from the internet", False
     for key in ("auth", "certificate", "iap_client_id"):
-        if old.get(key) and old.get(key) != new.get(key):
-            yield f"`{key}`: {_move(old.get(key), new.get(key))}", True
+        if base.get(key) and base.get(key) != head.get(key):
+            yield f"`{key}`: {_move(base.get(key), head.get(key))}", True
 
 
 _SETTINGS: Mapping[str, _Rule] = {
@@ -205,9 +205,9 @@ _SETTINGS: Mapping[str, _Rule] = {
 }
 
 
-def _settings(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[ProtectionChange]:
+def _settings(base: Mapping[str, str], head: Mapping[str, str]) -> Iterator[ProtectionChange]:
     for key, rule in _SETTINGS.items():
-        before, after = old.get(key), new.get(key)
+        before, after = base.get(key), head.get(key)
         if before != after:
             for text, is_weaker in rule(before, after):
                 yield ProtectionChange(subject=key, text=text, is_weaker=is_weaker)
@@ -217,11 +217,11 @@ def _settings(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Protec
 
 
 def _flags(
-    before: Mapping[str, list[str]], after: Mapping[str, list[str]], old: State, new: State
+    before: Mapping[str, list[str]], after: Mapping[str, list[str]], base: State, head: State
 ) -> Iterator[ProtectionChange]:
-    former: dict[str, list[str]] = {key: list(model.get("was", ())) for key, model in new.models.items()}
+    former: dict[str, list[str]] = {key: list(model.get("was", ())) for key, model in head.models.items()}
     for key, flags in sorted(after.items()):
-        if new.models and key not in new.models:
+        if head.models and key not in head.models:
             continue  # of another cluster
         none: list[str] = []
         had = next((before[each] for each in (key, *former.get(key, none)) if each in before), none)
@@ -229,27 +229,27 @@ def _flags(
             if flag not in had:
                 yield ProtectionChange(subject=key, text=f"`{flag}: true` is set", is_weaker=True)
         for flag in had:
-            if flag not in flags and key in old.models:
+            if flag not in flags and key in base.models:
                 yield ProtectionChange(subject=key, text=f"`{flag}` is no longer set", is_weaker=False)
 
 
-def _policy(old: Data, new: Data) -> Iterator[ProtectionChange]:
+def _policy(base: Data, head: Data) -> Iterator[ProtectionChange]:
     for subject, text, is_weaker in (
-        *_limits(old["limits"], new["limits"]),
-        *_levels(old, new),
-        *_waivers(old, new),
+        *_limits(base["limits"], head["limits"]),
+        *_levels(base, head),
+        *_waivers(base, head),
     ):
         yield ProtectionChange(subject=f"policy.yaml {subject}", text=text, is_weaker=is_weaker)
 
 
-def _limits(old: Data, new: Data) -> Iterator[tuple[str, str, bool]]:
+def _limits(base: Data, head: Data) -> Iterator[tuple[str, str, bool]]:
     for key, what in _ALLOWED.items():
-        yield from _allowed(key, what, old.get(key), new.get(key))
+        yield from _allowed(key, what, base.get(key), head.get(key))
     for key, text in _ASKED.items():
-        if gone := sorted(_texts(old.get(key)) - _texts(new.get(key))):
+        if gone := sorted(_texts(base.get(key)) - _texts(head.get(key))):
             yield key, f"{text} {', '.join(gone)}", True
-    yield from _most("max_usd_per_month", old.get("max_usd_per_month"), new.get("max_usd_per_month"))
-    yield from _accelerators(old.get("max_accelerators"), new.get("max_accelerators"))
+    yield from _most("max_usd_per_month", base.get("max_usd_per_month"), head.get("max_usd_per_month"))
+    yield from _accelerators(base.get("max_accelerators"), head.get("max_accelerators"))
 
 
 def _texts(listed: list[str] | None) -> set[str]:
@@ -289,15 +289,15 @@ def _most(key: str, before: float | None, after: float | None) -> Iterator[tuple
         yield key, _move(before, after), after is None or (before is not None and after > before)
 
 
-def _levels(old: Data, new: Data) -> Iterator[tuple[str, str, bool]]:
-    for rule in sorted({*old["levels"], *new["levels"]}):
-        before, after = old["levels"].get(rule), new["levels"].get(rule)
+def _levels(base: Data, head: Data) -> Iterator[tuple[str, str, bool]]:
+    for rule in sorted({*base["levels"], *head["levels"]}):
+        before, after = base["levels"].get(rule), head["levels"].get(rule)
         if before != after and before is not None and after is not None:
             yield rule, f"level {before} -> {after}", _LEVELS.index(after) < _LEVELS.index(before)
 
 
-def _waivers(old: Data, new: Data) -> Iterator[tuple[str, str, bool]]:
-    before, after = _until(old), _until(new)
+def _waivers(base: Data, head: Data) -> Iterator[tuple[str, str, bool]]:
+    before, after = _until(base), _until(head)
     for waiver in sorted({*before, *after}, key=str):
         rule, model, resource = waiver
         about = f"the rule for {resource or model or 'the stack'}"

@@ -16,10 +16,10 @@ _PUBLIC = ("allusers", "allauthenticatedusers")
 WIDE = "anyone on the internet"
 
 
-def compare_reach(old: State, new: State) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def compare_reach(base: State, head: State) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the new and the removed access sentences; a mere rename yields none."""
-    present = {urn: new.all_resources[now]["name"] for now, urn in match_resources(old, new).items()}
-    before, after = set(_sentences(old, present)), set(_sentences(new, {}))
+    present = {urn: head.all_resources[now]["name"] for now, urn in match_resources(base, head).items()}
+    before, after = set(_sentences(base, present)), set(_sentences(head, {}))
     return tuple(sorted(after - before)), tuple(sorted(before - after))
 
 

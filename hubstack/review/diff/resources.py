@@ -78,31 +78,31 @@ class ResourceChange(Reported):
     """URN before the change, if matched by an alias."""
 
 
-def compare_resources(old: State, new: State, rules: Replacement) -> tuple[ResourceChange, ...]:
+def compare_resources(base: State, head: State, rules: Replacement) -> tuple[ResourceChange, ...]:
     """Return every changed resource, sorted by URN."""
-    matched = match_resources(old, new)
+    matched = match_resources(base, head)
     present = {before: after for after, before in matched.items()}
     changes: dict[str, ResourceChange] = {}
-    for urn, resource in new.resources.items():
-        before = old.resources.get(matched.get(urn, ""))
+    for urn, resource in head.resources.items():
+        before = base.resources.get(matched.get(urn, ""))
         if before is None:
             changes[urn] = _plain(resource, Action.CREATE)
             continue
-        found = _compare(before, resource, rules, (old, new), present)
+        found = _compare(before, resource, rules, (base, head), present)
         if found:
             changes[urn] = found
-    _cascade(changes, matched, old, new, rules)
-    gone = old.resources.keys() - set(matched.values())
+    _cascade(changes, matched, base, head, rules)
+    gone = base.resources.keys() - set(matched.values())
     for urn in gone:
-        changes[urn] = _lost(_plain(old.resources[urn], Action.DELETE), old.resources[urn], rules)
+        changes[urn] = _lost(_plain(base.resources[urn], Action.DELETE), base.resources[urn], rules)
     return tuple(change for _, change in sorted(changes.items()))
 
 
-def match_resources(old: State, new: State) -> dict[str, str]:
+def match_resources(base: State, head: State) -> dict[str, str]:
     """Return the URN of each new resource, components too, to that of the old one that it continues."""
-    every = new.all_resources
-    free = old.all_resources.keys() - every.keys()
-    matched = {urn: urn for urn in every if urn in old.all_resources}
+    every = head.all_resources
+    free = base.all_resources.keys() - every.keys()
+    matched = {urn: urn for urn in every if urn in base.all_resources}
     former: dict[str, str] = {}
     for urn in sorted(every.keys() - matched.keys(), key=lambda urn: (_depth(urn, every), urn)):
         found = next((alias for alias in alias_urns(urn, every, former) if alias in free), None)
@@ -123,7 +123,7 @@ def _plain(resource: Data, action: Action) -> ResourceChange:
 
 
 def _compare(
-    before: Data, after: Data, rules: Replacement, sides: tuple[State, State], present: Mapping[str, str]
+    before: Data, after: Data, rules: Replacement, versions: tuple[State, State], present: Mapping[str, str]
 ) -> ResourceChange | None:
     facts = rules.facts(after["type"])
     options: Data = after.get("options", {})
@@ -132,20 +132,20 @@ def _compare(
         change
         for change in differences(before.get("inputs", {}), after.get("inputs", {}))
         if not _is_below(bare(change.path), ignored) and not _is_nothing(change, facts)
-    ) + tuple(_from_provider(before, after, facts, sides))
+    ) + tuple(_from_provider(before, after, facts, versions))
     asked = [bare(str(path)) for path in options.get("replaceOnChanges", ())]
     forcing = tuple(
         each.path for each in changes if (facts and _forces(each, facts)) or _is_below(bare(each.path), asked)
     )
     moved = before["urn"] if before["urn"] != after["urn"] else None
-    base = replace(_plain(after, Action.UPDATE), changes=changes, old_urn=moved)
+    draft = replace(_plain(after, Action.UPDATE), changes=changes, old_urn=moved)
     if forcing:
-        change = replace(base, action=Action.REPLACE, because=forcing, deletes_first=_deletes_first(before, after))
+        change = replace(draft, action=Action.REPLACE, because=forcing, deletes_first=_deletes_first(before, after))
         return _lost(change, before, rules)
     if changes:
-        return replace(base, is_unknown=facts is None)
+        return replace(draft, is_unknown=facts is None)
     settings = tuple(_settings(before, after, present))
-    return replace(base, action=Action.SETTINGS, changes=settings) if settings or moved else None
+    return replace(draft, action=Action.SETTINGS, changes=settings) if settings or moved else None
 
 
 def _is_below(path: str, tops: list[str]) -> bool:
@@ -178,7 +178,7 @@ def _provider(resource: Data, side: State) -> Data:
 
 
 def _from_provider(
-    before: Data, after: Data, facts: TypeFacts | None, sides: tuple[State, State]
+    before: Data, after: Data, facts: TypeFacts | None, versions: tuple[State, State]
 ) -> Iterator[PathChange]:
     """Yield what differs because the provider's own argument does."""
     for name in facts.from_provider if facts else ():
@@ -186,17 +186,17 @@ def _from_provider(
             continue
         values = [
             _provider(each, side).get("inputs", {}).get(name)
-            for each, side in zip((before, after), sides, strict=True)
+            for each, side in zip((before, after), versions, strict=True)
         ]
         if values[0] != values[1] and None not in values:
             yield PathChange(name, values[0], values[1])
 
 
 def _settings(before: Data, after: Data, present: Mapping[str, str]) -> Iterator[PathChange]:
-    old, new = before.get("options", {}), after.get("options", {})
+    base, head = before.get("options", {}), after.get("options", {})
     for name in _SETTINGS:
-        if old.get(name) != new.get(name):
-            yield PathChange(name, old.get(name, ABSENT), new.get(name, ABSENT))
+        if base.get(name) != head.get(name):
+            yield PathChange(name, base.get(name, ABSENT), head.get(name, ABSENT))
     held = [[present.get(urn, urn) for urn in before.get("dependencies", ())], after.get("dependencies", ())]
     waits = [{urn.split("::", 2)[-1] for urn in urns} for urns in held]
     if waits[0] != waits[1]:
@@ -208,13 +208,13 @@ def _deletes_first(before: Data, after: Data) -> bool:
     options: Data = after.get("options", {})
     if "deleteBeforeReplace" in options:
         return bool(options["deleteBeforeReplace"])
-    old, new = before.get("inputs", {}), after.get("inputs", {})
+    base, head = before.get("inputs", {}), after.get("inputs", {})
     if after["type"].startswith("kubernetes:helm.sh/"):
         return False
     if after["type"].startswith("kubernetes:"):
-        names = [_identity(inputs.get("metadata")) for inputs in (old, new)]
+        names = [_identity(inputs.get("metadata")) for inputs in (base, head)]
         return names[0] == names[1]
-    return "name" in new
+    return "name" in head
 
 
 def _identity(metadata: Any) -> tuple[Any, Any]:
@@ -242,24 +242,24 @@ def _lost(change: ResourceChange, before: Data, rules: Replacement) -> ResourceC
 
 
 def _cascade(
-    changes: dict[str, ResourceChange], matched: Mapping[str, str], old: State, new: State, rules: Replacement
+    changes: dict[str, ResourceChange], matched: Mapping[str, str], base: State, head: State, rules: Replacement
 ) -> None:
     """Add what is replaced because something else is, until nothing more follows."""
     waiting = [urn for urn, change in changes.items() if change.action is Action.REPLACE]
-    users = _users(new)
+    users = _users(head)
     while waiting:
         gone = changes[waiting.pop()]
         for urn in sorted(users.get(gone.urn, ())):
-            before, after = old.resources.get(matched.get(urn, "")), new.resources[urn]
+            before, after = base.resources.get(matched.get(urn, "")), head.resources[urn]
             known = changes.get(urn)
             if before is None or (known and known.action is Action.REPLACE):
                 continue
             why = _why_follows(after, gone, rules.facts(after["type"]))
             if why is None:
                 continue
-            base = known or _plain(after, Action.REPLACE)
+            draft = known or _plain(after, Action.REPLACE)
             made = replace(
-                base,
+                draft,
                 action=Action.REPLACE,
                 because=(why,),
                 follows=gone.urn,
@@ -270,10 +270,10 @@ def _cascade(
             waiting.append(urn)
 
 
-def _users(new: State) -> dict[str, set[str]]:
+def _users(head: State) -> dict[str, set[str]]:
     """Return URN to the resources that take a value of it or are made through it."""
     users: dict[str, set[str]] = {}
-    for urn, resource in new.resources.items():
+    for urn, resource in head.resources.items():
         named = {each for urns in resource.get("propertyDependencies", {}).values() for each in urns}
         named |= set(resource.get("options", {}).get("replaceWith", ()))
         named.add(str(resource.get("provider") or "").rpartition("::")[0])

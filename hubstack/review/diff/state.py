@@ -95,11 +95,11 @@ class State:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sides:
+class Versions:
     """The base and head versions."""
 
-    old: State
-    new: State
+    base: State
+    head: State
     quota: Mapping[tuple[str, str, str], int] = field(default_factory=dict[tuple[str, str, str], int])
     """Region, accelerator and way of buying (`on-demand`, `spot`) to the accelerators that may be had."""
     program: tuple[str, ...] = ()

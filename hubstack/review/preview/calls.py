@@ -49,7 +49,7 @@ class Calls(grpc.ServerInterceptor):
         """Return the seconds since a call last started or ended."""
         return time.monotonic() - self._moved
 
-    def under_way(self) -> tuple[Subject, ...]:
+    def pending(self) -> tuple[Subject, ...]:
         """Return the pending calls, oldest first."""
         with self._lock:
             return tuple(self._open.values())

@@ -26,8 +26,8 @@ WORKERS = 64
 def main() -> int:
     """Run the program described by the environment; return the exit code."""
     gc.disable()  # short-lived process with many long-lived objects: collection would take a fifth of the time
-    threading.excepthook = _end_of_a_thread
-    threading.Thread(target=_end_with_the_caller, daemon=True).start()
+    threading.excepthook = _exit_on_thread_crash
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     import pulumi  # noqa: PLC0415
     from pulumi import runtime  # noqa: PLC0415
 
@@ -66,7 +66,7 @@ def main() -> int:
         _report(pulumi.log.error, str(error))
         return 1
     except Exception as error:  # noqa: BLE001  every error is reported, as the language host does
-        _report(pulumi.log.error, _what_went_wrong(error, program))
+        _report(pulumi.log.error, _describe_error(error, program))
         return 32
     finally:
         executor.shutdown(wait=True)
@@ -84,13 +84,13 @@ def _report(log: Callable[[str], None], text: str) -> None:
         sys.stdout.write(f"{text}\n")
 
 
-def _end_with_the_caller() -> None:
+def _exit_with_parent() -> None:
     """Exit when standard input closes, which means that the parent process has ended."""
     sys.stdin.buffer.read()
     os._exit(1)
 
 
-def _end_of_a_thread(failed: threading.ExceptHookArgs) -> None:
+def _exit_on_thread_crash(failed: threading.ExceptHookArgs) -> None:
     """Exit the process: other threads would wait forever for a crashed thread, usually out of memory."""
     sys.stdout.write(f"a thread crashed: {failed.exc_type.__name__}: {failed.exc_value or 'out of memory'}\n")
     sys.stdout.flush()
@@ -101,7 +101,7 @@ def _no_debug(*_args: object, **_options: object) -> None:
     """Replace `pulumi.log.debug`; the preview shows no debug messages."""
 
 
-def _what_went_wrong(error: Exception, program: Path) -> str:
+def _describe_error(error: Exception, program: Path) -> str:
     """Return the error with the last location in the user's own code."""
     folder = str(program if program.is_dir() else program.parent)
     frames = [

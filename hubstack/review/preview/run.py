@@ -152,7 +152,7 @@ def _failure(recorder: Recorder, calls: Calls, output: str) -> PreviewError:
     """Return an error with the failed calls, or the logged errors, or the last output lines."""
     failures = list(dict.fromkeys((each.subject, each.message) for each in calls.failures))
     # Calls that were still pending when the program exited.
-    failures += [(subject, LOST) for subject in calls.under_way()]
+    failures += [(subject, LOST) for subject in calls.pending()]
     if failures:
         lines = [f"{subject.what}: {message}" for subject, message in failures]
         return PreviewError(_some(lines, "\n"), [subject.name for subject, _ in failures if subject.name])
@@ -163,7 +163,7 @@ def _failure(recorder: Recorder, calls: Calls, output: str) -> PreviewError:
 
 
 def _silence(calls: Calls, seconds: float) -> PreviewError:
-    waiting = calls.under_way()
+    waiting = calls.pending()
     what = f"no response to {_some([each.what for each in waiting], '; ')}" if waiting else "it did not exit"
     message = f"the program was stopped after {seconds:g} seconds without progress: {what}"
     return PreviewError(message, [each.name for each in waiting if each.name])

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from hubstack.files.errors import HubError, InputError
-from hubstack.hub.remote import Patience, read_collection
-from hubstack.inputs.init import Asked, Found, write_environment
+from hubstack.hub.remote import RetryLimits, read_collection
+from hubstack.inputs.init import Found, InitOptions, write_environment
 from hubstack.inputs.models import load_request
 from tests.support.hub import TOKENS, Fault, StandIn
 from tests.support.hub.collection import MIXED, collection, item
@@ -19,8 +19,8 @@ PROJECT = Path(__file__).resolve().parents[3]
 ACCESS = next(token for token, right in TOKENS.items() if right == "access")
 
 
-def read(slug: str = MIXED, patience: Patience | None = None, token: str | None = None) -> Found:
-    return read_collection(slug, patience=patience, token=token)
+def read(slug: str = MIXED, limits: RetryLimits | None = None, token: str | None = None) -> Found:
+    return read_collection(slug, limits=limits, token=token)
 
 
 def test_only_models_that_can_be_asked_for_become_entries_in_the_collections_order(hub: StandIn) -> None:
@@ -57,7 +57,7 @@ def test_a_token_with_access_sees_the_private_model_and_reaches_no_text(hub: Sta
 
 
 def test_the_list_of_a_collection_is_one_that_hubstack_reads(hub: StandIn, tmp_path: Path) -> None:
-    asked = Asked(env="new", project_dir=tmp_path, gcp_project="acme-new", region="us-central1")
+    asked = InitOptions(env="new", project_dir=tmp_path, gcp_project="acme-new", region="us-central1")
     write_environment(asked, read())
     text = (tmp_path / "stacks" / "new.models.yaml").read_text()
     assert len(load_request(tmp_path / "stacks" / "new.models.yaml").models) == 3
@@ -77,7 +77,7 @@ def test_an_address_is_as_good_as_a_name_and_other_words_are_refused(hub: StandI
 def test_two_models_of_one_name_get_keys_of_their_own(hub: StandIn, tmp_path: Path) -> None:
     twice = collection("stand-in/twice-1", [item("model", "Qwen/Qwen3-8B", 0), item("model", "Qwen/Qwen3-8B", 1)])
     hub.collections[twice["slug"]] = twice
-    asked = Asked(env="new", project_dir=tmp_path, gcp_project="acme-new", region="us-central1")
+    asked = InitOptions(env="new", project_dir=tmp_path, gcp_project="acme-new", region="us-central1")
     write_environment(asked, read("stand-in/twice-1"))
     keys = [model.key for model in load_request(tmp_path / "stacks" / "new.models.yaml").models]
     assert keys == ["qwen-qwen3-8b", "qwen3-8b"]
@@ -90,9 +90,9 @@ def test_a_large_collection_comes_in_one_answer(hub: StandIn) -> None:
     assert len(hub.asked("/api/collections/")) == 1
 
 
-def test_a_hub_that_answers_late_is_asked_again(hub: StandIn, hurry: Patience, waits: list[float]) -> None:
+def test_a_hub_that_answers_late_is_asked_again(hub: StandIn, hurry: RetryLimits, waits: list[float]) -> None:
     with hub.fault(Fault(route="api/collections", status=503, count=2)):
-        assert len(read(patience=hurry).entries) == 3
+        assert len(read(limits=hurry).entries) == 3
     assert len(waits) == 2
 
 
@@ -105,9 +105,9 @@ def test_a_hub_that_answers_late_is_asked_again(hub: StandIn, hurry: Patience, w
         (Fault(route="api/collections", drops_keys=("items",)), "an answer that cannot be used (KeyError)"),
     ],
 )
-def test_trouble_with_the_hub_is_one_clear_line(hub: StandIn, hurry: Patience, fault: Fault, words: str) -> None:
+def test_trouble_with_the_hub_is_one_clear_line(hub: StandIn, hurry: RetryLimits, fault: Fault, words: str) -> None:
     with hub.fault(fault), pytest.raises(HubError) as caught:
-        read(patience=hurry)
+        read(limits=hurry)
     assert words in str(caught.value)
     assert str(caught.value).startswith(f"`collections/{MIXED}` ")
 

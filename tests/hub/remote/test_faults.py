@@ -22,7 +22,7 @@ from huggingface_hub import constants
 
 from hubstack.files.errors import HubError
 from hubstack.hub.facts import ModelFacts
-from hubstack.hub.remote import JOBS, Patience, Refusal, fetch_each, fetch_facts, write_lock
+from hubstack.hub.remote import JOBS, Refusal, RetryLimits, fetch_each, fetch_facts, write_lock
 from hubstack.hub.remote.pace import UNANSWERED
 from tests.support.hub import TOKENS, Fault, StandIn, invented_repositories
 from tests.support.hub.fixtures import Told
@@ -33,8 +33,8 @@ SHARDED, OTHER = "stand-in/sharded", "stand-in/unscanned"
 PROJECT = Path(__file__).resolve().parents[3]
 
 
-def refused(repo_id: str, patience: Patience | None = None, token: str | None = None) -> Refusal:
-    answer = fetch_each([(repo_id, "main")], patience=patience, token=token)[repo_id, "main"]
+def refused(repo_id: str, limits: RetryLimits | None = None, token: str | None = None) -> Refusal:
+    answer = fetch_each([(repo_id, "main")], limits=limits, token=token)[repo_id, "main"]
     assert isinstance(answer, Refusal), "what cannot be relied on must not be locked"
     return answer
 
@@ -66,18 +66,18 @@ def elsewhere() -> Iterator[StandIn]:
     ids=["500", "504", "reset", "cut", "cut-chunks", "half-json", "page"],
 )
 def test_what_passes_is_waited_for(
-    hub: StandIn, hurry: Patience, waits: list[float], route: str, fault: Fault
+    hub: StandIn, hurry: RetryLimits, waits: list[float], route: str, fault: Fault
 ) -> None:
     whole = fetch_facts([(SHARDED, "main")])
     hub.faults.append(dataclasses.replace(fault, route=route, count=2))
-    assert fetch_facts([(SHARDED, "main")], patience=hurry) == whole
+    assert fetch_facts([(SHARDED, "main")], limits=hurry) == whole
     assert [1 <= waits[0] <= 2, 2 <= waits[1] <= 3, len(waits)] == [True, True, 2], "doubled, with jitter"
 
 
-def test_no_two_runs_wait_the_same(hub: StandIn, hurry: Patience, waits: list[float]) -> None:
+def test_no_two_runs_wait_the_same(hub: StandIn, hurry: RetryLimits, waits: list[float]) -> None:
     for _ in range(2):
         with hub.fault(Fault(route=SHARDED, status=500)):
-            fetch_facts([(SHARDED, "main")], patience=hurry)
+            fetch_facts([(SHARDED, "main")], limits=hurry)
     assert waits[0] != waits[1]
 
 
@@ -85,14 +85,14 @@ def test_no_two_runs_wait_the_same(hub: StandIn, hurry: Patience, waits: list[fl
 
 
 def test_a_limit_stops_all_questions_together_and_is_told_once(
-    hub: StandIn, hurry: Patience, waits: list[float]
+    hub: StandIn, hurry: RetryLimits, waits: list[float]
 ) -> None:
     hub.faults.append(Fault(route="/api/models/", count=6, status=429, headers={"Retry-After": "40"}))
     asked = [(repo.id, "main") for repo in invented_repositories() if not (repo.is_private or repo.is_disabled)]
     told = Told()
     # The pause lasts no time here, so that one model may meet all six.
-    patience = dataclasses.replace(hurry, attempts=7)
-    answers = fetch_each(asked, token=ACCESS, patience=patience, listener=told)
+    limits = dataclasses.replace(hurry, attempts=7)
+    answers = fetch_each(asked, token=ACCESS, limits=limits, listener=told)
     assert all(isinstance(answer, ModelFacts) for answer in answers.values())
     assert len(asked) > 15
     assert [wait for wait in waits if wait > 1] == pytest.approx([40]), "six refusals at once are one pause"
@@ -109,27 +109,27 @@ def test_nobody_asks_while_the_hub_wants_a_pause(hub: StandIn) -> None:
             times.append(time.monotonic())
 
     begun = time.monotonic()
-    patience = Patience(jobs=1, first_wait_seconds=0.01)
-    assert all(isinstance(a, ModelFacts) for a in fetch_each(asked, patience=patience, listener=Clock()).values())
+    limits = RetryLimits(jobs=1, first_wait_seconds=0.01)
+    assert all(isinstance(a, ModelFacts) for a in fetch_each(asked, limits=limits, listener=Clock()).values())
     assert min(times) - begun >= 1, "the pause is really kept, here and by those that come after"
 
 
 def test_a_quota_that_is_used_up_is_waited_for_before_the_hub_refuses(
-    hub: StandIn, hurry: Patience, waits: list[float]
+    hub: StandIn, hurry: RetryLimits, waits: list[float]
 ) -> None:
     used_up = {"RateLimit": '"api";r=0;t=20', "RateLimit-Policy": '"fixed window";"api";q=500;w=300'}
     hub.faults.append(Fault(route=f"/api/models/{SHARDED}", headers=used_up))
-    fetch_facts([(SHARDED, "main")], patience=hurry)
+    fetch_facts([(SHARDED, "main")], limits=hurry)
     assert waits[0] == 21
     assert len(hub.requests) == 2, "none was refused"
 
 
 def test_a_wait_of_more_than_a_window_ends_the_run_and_keeps_what_is_answered(
-    hub: StandIn, hurry: Patience, waits: list[float]
+    hub: StandIn, hurry: RetryLimits, waits: list[float]
 ) -> None:
     hub.faults.append(Fault(route=OTHER, count=99, status=429, headers={"Retry-After": "3600"}))
     asked = [(SHARDED, "main"), (OTHER, "main"), ("stand-in/bnb", "main"), ("stand-in/gptq", "main")]
-    answers = list(fetch_each(asked, patience=dataclasses.replace(hurry, jobs=1)).values())
+    answers = list(fetch_each(asked, limits=dataclasses.replace(hurry, jobs=1)).values())
     assert isinstance(answers[0], ModelFacts)
     assert "rate limit still applied" in answers[1].message  # type: ignore[union-attr]
     assert all("asked to wait 3600 s" in answer.message for answer in answers[2:])  # type: ignore[union-attr]
@@ -138,9 +138,9 @@ def test_a_wait_of_more_than_a_window_ends_the_run_and_keeps_what_is_answered(
 
 
 @pytest.mark.parametrize("after", ["soon", "-5", "Wed, 99 Nov 2026", "1e9", "9" * 400])
-def test_a_retry_after_that_is_no_wait_does_no_harm(hub: StandIn, hurry: Patience, after: str) -> None:
+def test_a_retry_after_that_is_no_wait_does_no_harm(hub: StandIn, hurry: RetryLimits, after: str) -> None:
     hub.faults.append(Fault(route=SHARDED, status=429, headers={"Retry-After": after}))
-    answer = fetch_each([(SHARDED, "main")], patience=hurry)[SHARDED, "main"]
+    answer = fetch_each([(SHARDED, "main")], limits=hurry)[SHARDED, "main"]
     assert isinstance(answer, ModelFacts) or "rate limit still applied" in answer.message
 
 
@@ -151,7 +151,7 @@ def test_a_retry_after_that_is_no_wait_does_no_harm(hub: StandIn, hurry: Patienc
 def test_an_answer_that_drips_is_cut_off_at_the_models_deadline(hub: StandIn, route: str) -> None:
     hub.faults.append(Fault(route=route, count=99, drip_seconds=0.2))
     begun = time.monotonic()
-    answers = fetch_each([(SHARDED, "main"), (OTHER, "main")], patience=Patience(model_seconds=1, jobs=1))
+    answers = fetch_each([(SHARDED, "main"), (OTHER, "main")], limits=RetryLimits(model_seconds=1, jobs=1))
     assert "no complete response" in answers[SHARDED, "main"].message  # type: ignore[union-attr]
     assert time.monotonic() - begun < 8, "a byte now and then must not hold a run"
     assert isinstance(answers[OTHER, "main"], ModelFacts) is (route == f"/api/models/{SHARDED}")
@@ -159,20 +159,20 @@ def test_an_answer_that_drips_is_cut_off_at_the_models_deadline(hub: StandIn, ro
 
 def test_a_pause_that_the_hub_asks_for_is_not_of_the_models_time(hub: StandIn) -> None:
     hub.faults.append(Fault(route=SHARDED, status=429, headers={"Retry-After": "2"}))
-    patience = Patience(model_seconds=1.5, first_wait_seconds=0.01)
-    assert isinstance(fetch_each([(SHARDED, "main")], patience=patience)[SHARDED, "main"], ModelFacts)
+    limits = RetryLimits(model_seconds=1.5, first_wait_seconds=0.01)
+    assert isinstance(fetch_each([(SHARDED, "main")], limits=limits)[SHARDED, "main"], ModelFacts)
 
 
 def test_a_run_begins_no_model_after_its_time(hub: StandIn) -> None:
-    answers = fetch_each([(SHARDED, "main")], patience=Patience(run_seconds=-1))
+    answers = fetch_each([(SHARDED, "main")], limits=RetryLimits(run_seconds=-1))
     assert "the time limit for one run" in answers[SHARDED, "main"].message  # type: ignore[union-attr]
     assert hub.requests == []
 
 
-def test_a_hub_that_is_away_is_not_asked_a_thousand_times(hub: StandIn, hurry: Patience) -> None:
+def test_a_hub_that_is_away_is_not_asked_a_thousand_times(hub: StandIn, hurry: RetryLimits) -> None:
     hub.faults.append(Fault(route="/api/models/", count=10_000, status=503))
     asked = [(f"stand-in/model-{number}", "main") for number in range(100)]
-    answers = fetch_each(asked, patience=hurry)
+    answers = fetch_each(asked, limits=hurry)
     # The workers of the first two that are given up begin another model each; with the third nothing more is asked.
     assert len(hub.requests) <= (JOBS + UNANSWERED - 1) * hurry.attempts
     last = answers[asked[-1]]
@@ -184,7 +184,7 @@ def test_a_hub_that_is_away_is_not_asked_a_thousand_times(hub: StandIn, hurry: P
 
 
 def test_a_host_that_takes_no_connection_is_one_line(
-    hub: StandIn, hurry: Patience, monkeypatch: pytest.MonkeyPatch
+    hub: StandIn, hurry: RetryLimits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full, socket.socket() as one, socket.socket() as two:
         for waiting in (one, two):  # they fill the queue, and the next is left without an answer
@@ -196,7 +196,9 @@ def test_a_host_that_takes_no_connection_is_one_line(
     assert "in time" in text
 
 
-def test_a_name_without_an_address_is_named(hub: StandIn, hurry: Patience, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_without_an_address_is_named(
+    hub: StandIn, hurry: RetryLimits, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://hub.invalid")
     found = refused(SHARDED, hurry)
     assert found.message == "cannot be fetched: http://hub.invalid has no DNS address"
@@ -204,7 +206,7 @@ def test_a_name_without_an_address_is_named(hub: StandIn, hurry: Patience, monke
 
 
 def test_a_certificate_that_is_not_trusted_is_refused_at_once(
-    hub: StandIn, hurry: Patience, waits: list[float], monkeypatch: pytest.MonkeyPatch
+    hub: StandIn, hurry: RetryLimits, waits: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
@@ -243,7 +245,7 @@ def test_a_file_may_lie_elsewhere_and_the_token_does_not_go_there(hub: StandIn, 
 
 
 def test_a_file_from_elsewhere_is_held_against_the_hubs_list(
-    hub: StandIn, elsewhere: StandIn, hurry: Patience
+    hub: StandIn, elsewhere: StandIn, hurry: RetryLimits
 ) -> None:
     hub.faults.append(Fault(route="config.json", count=99, redirects_to=elsewhere.url))
     elsewhere.repositories[SHARDED] = repository("sharded", {"config.json": {"model_type": "another"}})
@@ -290,13 +292,13 @@ def test_no_file_is_fetched_over_plain_http_where_the_hub_has_tls(
     ],
 )
 def test_sizes_and_hashes_that_disagree_are_refused(
-    hub: StandIn, hurry: Patience, row: dict[str, dict[str, object]], message: str
+    hub: StandIn, hurry: RetryLimits, row: dict[str, dict[str, object]], message: str
 ) -> None:
     hub.faults.append(Fault(route=f"/api/models/{SHARDED}", count=99, lists=row))
     assert message in refused(SHARDED, hurry).message
 
 
-def test_a_web_page_in_the_hubs_place_is_named(hub: StandIn, hurry: Patience) -> None:
+def test_a_web_page_in_the_hubs_place_is_named(hub: StandIn, hurry: RetryLimits) -> None:
     hub.faults.append(Fault(route="/api/", count=99, page="<html>sign in</html>"))
     found = refused(SHARDED, hurry)
     assert "a web page instead of the Hub's data" in found.message
@@ -319,7 +321,7 @@ def test_one_refusal_stops_no_other_model_and_jobs_are_a_bound(hub: StandIn) -> 
         Fault(route="/api/", count=10_000, stall_seconds=0.05),
     ]
     asked = [(repo.id, "main") for repo in many]
-    answers = fetch_each(asked, patience=Patience(jobs=4))
+    answers = fetch_each(asked, limits=RetryLimits(jobs=4))
     assert list(answers) == asked, "the order is that of the list"
     assert [pair for pair, answer in answers.items() if isinstance(answer, Refusal)] == asked[:1]
     assert hub.most_at_once == 4
@@ -420,7 +422,7 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 def test_no_fault_brings_the_token_out(
     hub: StandIn,
-    hurry: Patience,
+    hurry: RetryLimits,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     fault: Fault,
@@ -440,8 +442,8 @@ def test_no_fault_brings_the_token_out(
         )
     )
     told = Told()
-    patience = dataclasses.replace(hurry, model_seconds=1, silence_seconds=0.3, jobs=1)
-    lines, error = write_lock(path, path.name, [], told, patience)
+    limits = dataclasses.replace(hurry, model_seconds=1, silence_seconds=0.3, jobs=1)
+    lines, error = write_lock(path, path.name, [], told, limits)
     assert isinstance(error, HubError), "the fault must have had an effect"
     texts = [*lines, str(error), repr(error.__context__), caplog.text, *capfd.readouterr(), *told.begun]
     folders = (tmp_path, Path(constants.HF_ASSETS_CACHE))

@@ -11,7 +11,7 @@ import pytest
 from hubstack.files.errors import HubError
 from hubstack.hub.facts import ModelFacts
 from hubstack.hub.lock import parse_lock, render_lock
-from hubstack.hub.remote import Patience, Refusal, fetch_each, fetch_facts
+from hubstack.hub.remote import Refusal, RetryLimits, fetch_each, fetch_facts
 from hubstack.planner.model.geometry import read_geometry
 from tests.support.hub import TOKENS, Fault, StandIn
 from tests.support.hub.fixtures import Told
@@ -258,19 +258,21 @@ def test_a_request_refused_for_good_is_asked_once(hub: StandIn) -> None:
     ],
 )
 def test_the_wait_that_the_hub_asks_for_is_kept(
-    hub: StandIn, hurry: Patience, waits: list[float], route: str, headers: dict[str, str], wait: float
+    hub: StandIn, hurry: RetryLimits, waits: list[float], route: str, headers: dict[str, str], wait: float
 ) -> None:
     with hub.fault(Fault(route=route, status=429, headers=headers)):
-        facts = fetch_facts([(QWEN, "main")], patience=hurry)[0]
+        facts = fetch_facts([(QWEN, "main")], limits=hurry)[0]
     assert facts.config["num_hidden_layers"] == 36
     asked, *own = waits
     assert asked == pytest.approx(wait) if headers else 1 <= asked <= 2
     assert all(0 <= jitter <= 1 for jitter in own), "not all in the same moment"
 
 
-def test_a_wait_beyond_our_patience_is_given_up_at_once(hub: StandIn, hurry: Patience, waits: list[float]) -> None:
+def test_a_wait_beyond_our_patience_is_given_up_at_once(
+    hub: StandIn, hurry: RetryLimits, waits: list[float]
+) -> None:
     hub.faults.append(Fault(route="/api/models/", count=9, status=429, headers={"Retry-After": "3600"}))
-    assert "rate limit still applied" in refused(QWEN, patience=hurry).message
+    assert "rate limit still applied" in refused(QWEN, limits=hurry).message
     assert waits == [], "nobody waits an hour for a lock"
 
 
@@ -286,9 +288,9 @@ def test_a_wait_beyond_our_patience_is_given_up_at_once(hub: StandIn, hurry: Pat
     ],
     ids=["500", "502", "503", "cut-off", "truncated", "slow"],
 )
-def test_what_passes_is_waited_for(hub: StandIn, hurry: Patience, waits: list[float], fault: Fault) -> None:
+def test_what_passes_is_waited_for(hub: StandIn, hurry: RetryLimits, waits: list[float], fault: Fault) -> None:
     hub.faults.append(dataclasses.replace(fault))
-    facts = fetch_facts([(QWEN, "main")], patience=dataclasses.replace(hurry, silence_seconds=1))[0]
+    facts = fetch_facts([(QWEN, "main")], limits=dataclasses.replace(hurry, silence_seconds=1))[0]
     assert len(facts.files) == 15
     assert facts.config["hidden_size"] == 4096
     assert len(waits) == fault.count
@@ -312,10 +314,10 @@ def test_what_passes_is_waited_for(hub: StandIn, hurry: Patience, waits: list[fl
     ids=lambda value: value.replace(" ", "-") if isinstance(value, str) else "",
 )
 def test_what_does_not_pass_is_given_up_with_one_message(
-    hub: StandIn, hurry: Patience, waits: list[float], fault: Fault, message: str
+    hub: StandIn, hurry: RetryLimits, waits: list[float], fault: Fault, message: str
 ) -> None:
     hub.faults.append(dataclasses.replace(fault))
-    found = refused(QWEN, patience=dataclasses.replace(hurry, silence_seconds=0.2 if fault.stall_seconds else 10))
+    found = refused(QWEN, limits=dataclasses.replace(hurry, silence_seconds=0.2 if fault.stall_seconds else 10))
     assert message in found.message
     assert len(waits) <= 3, "the number of tries is bounded"
 
@@ -334,10 +336,10 @@ def test_an_answer_without_counts_or_gate_leaves_them_out(hub: StandIn) -> None:
 
 
 def test_an_unreachable_hub_is_one_clear_message(
-    hub: StandIn, hurry: Patience, monkeypatch: pytest.MonkeyPatch
+    hub: StandIn, hurry: RetryLimits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://someone:secret-word@127.0.0.1:9")
-    text = refused(QWEN, patience=hurry).render()
+    text = refused(QWEN, limits=hurry).render()
     assert "no connection to http://127.0.0.1:9" in text
     assert "secret-word" not in text
 
@@ -348,8 +350,8 @@ def test_offline_mode_is_named(hub: StandIn, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("token", ["hf_plantedWith\nBreak", "hf_plantedWithÜmlaut"])
-def test_a_token_that_no_header_can_carry_is_not_printed(hub: StandIn, hurry: Patience, token: str) -> None:
-    text = refused(QWEN, token=token, patience=hurry).render()
+def test_a_token_that_no_header_can_carry_is_not_printed(hub: StandIn, hurry: RetryLimits, token: str) -> None:
+    text = refused(QWEN, token=token, limits=hurry).render()
     assert "planted" not in text
     assert "token" in text
 

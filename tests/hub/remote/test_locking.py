@@ -7,16 +7,16 @@ import pytest
 
 from hubstack.hub.facts import ModelFacts
 from hubstack.hub.lock import Lock, parse_lock, render_lock
-from hubstack.hub.remote.locking import Asked, lock_models
+from hubstack.hub.remote.locking import IdAndRevision, lock_models
 
-PAIR: Asked = ("acme/model", "main")
+PAIR: IdAndRevision = ("acme/model", "main")
 ONE, TWO, THREE = "1" * 40, "2" * 40, "3" * 40
 
 
 def lock(held: ModelFacts | None, commit: str) -> ModelFacts:
     """Return what is locked after the Hub has been asked anew and named a commit."""
 
-    def fetch(pairs: Sequence[Asked]) -> Mapping[Asked, ModelFacts]:
+    def fetch(pairs: Sequence[IdAndRevision]) -> Mapping[IdAndRevision, ModelFacts]:
         return {pair: ModelFacts(id=pair[0], revision=pair[1], commit=commit) for pair in pairs}
 
     before = Lock(path="", models=(held,)) if held else None
@@ -50,7 +50,7 @@ def test_a_changed_revision_replaces_too() -> None:
 
 def test_two_revisions_of_one_repository_do_not_replace_each_other() -> None:
     held = Lock(path="", models=(ModelFacts(id="acme/model", revision="v1", commit=ONE),))
-    both: list[Asked] = [("acme/model", "v1"), PAIR]
+    both: list[IdAndRevision] = [("acme/model", "v1"), PAIR]
     found, _ = lock_models(
         both,
         held,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from hubstack.inputs.init import Asked, read_manifests, write_environment
+from hubstack.inputs.init import InitOptions, read_manifests, write_environment
 from hubstack.inputs.models import Request, load_request
 
 MANIFESTS = Path(__file__).parent / "manifests"
@@ -39,8 +39,8 @@ def made(project: Path) -> Callable[..., Made]:
                 names.append(str(source))
         old = (project / "stacks" / "Pulumi.new.yaml").exists()
         place = {} if old else {"gcp_project": "acme-new", "region": "us-central1"}
-        asked = Asked(env="new", project_dir=project, force=force, **place)
-        report = write_environment(asked, read_manifests(names))
+        options = InitOptions(env="new", project_dir=project, force=force, **place)
+        report = write_environment(options, read_manifests(names))
         path = project / "stacks" / "new.models.yaml"
         return path.read_text(), load_request(path), report
 

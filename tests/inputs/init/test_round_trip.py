@@ -11,7 +11,7 @@ import pytest
 
 from hubstack.files.managed_folder import write_folder
 from hubstack.inputs.environment import find_environment
-from hubstack.inputs.init import Asked, read_manifests, write_environment
+from hubstack.inputs.init import InitOptions, read_manifests, write_environment
 from hubstack.inputs.models import load_request
 from hubstack.kinds import EngineKind
 from hubstack.planner.inputs import StackInputs
@@ -28,8 +28,8 @@ def test_a_rendered_stack_gives_back_ids_keys_context_and_replicas(name: str, pr
     found = find_environment(f"examples/{name}", PROJECT, PROJECT)
     graph = preview(PROJECT, stack=found.stack, config=found.config_file)
     write_folder(project / "out", graph_files(graph), "render")
-    asked = Asked(env="again", project_dir=project, gcp_project="acme-again", region="us-central1")
-    write_environment(asked, read_manifests([str(project / "out" / "kubernetes")]))
+    options = InitOptions(env="again", project_dir=project, gcp_project="acme-again", region="us-central1")
+    write_environment(options, read_manifests([str(project / "out" / "kubernetes")]))
     again = {model.key: model for model in load_request(project / "stacks" / "again.models.yaml").models}
     plan = plan_inputs(StackInputs.load(found))
     request = {m.key: m for m in load_request(PROJECT / "examples" / name / "models.yaml").models}

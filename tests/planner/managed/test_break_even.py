@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubstack.kinds import PlatformKind
-from hubstack.planner.managed.break_even import break_even, in_short, sentence
+from hubstack.planner.managed.break_even import break_even, sentence, summary_sentence
 from tests.support.facts import ask, hub, plan, plan_one, target
 
 HOURS = 730
@@ -39,7 +39,7 @@ def test_where_gkes_hour_costs_no_less_cloud_run_always_wins() -> None:
     assert (found.always_on_hours, found.scale_to_zero_hours) == (None, None)
     text = sentence(found, "1 x rtx-pro-6000", HOURS)
     assert text.count("never cost less") == 2
-    assert in_short(found) == "never (always on), never (scaled to zero when idle)"
+    assert summary_sentence(found) == "never (always on), never (scaled to zero when idle)"
 
 
 @given(RATES, RATES, FEES)

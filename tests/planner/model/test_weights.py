@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubstack.hub.facts import FileFacts, ModelFacts
-from hubstack.hub.unquantized import fold_modules
+from hubstack.hub.unquantized import summarize_unquantized
 from hubstack.planner.model.geometry import read_geometry
 from hubstack.planner.model.weights import (
     ChosenFiles,
@@ -353,8 +353,8 @@ def test_a_checkpoint_that_keeps_its_attention_is_larger() -> None:
     ],
 )
 def test_names_are_folded_to_kinds(said: dict[str, Any], folded: dict[str, int]) -> None:
-    assert fold_modules(said) == folded
-    assert fold_modules({"modules_to_not_convert": folded}) == folded, "what a lock keeps reads the same"
+    assert summarize_unquantized(said) == folded
+    assert summarize_unquantized({"modules_to_not_convert": folded}) == folded, "what a lock keeps reads the same"
 
 
 @pytest.mark.parametrize(("code", "staged"), [(False, []), (True, ["modeling_acme.py"])])

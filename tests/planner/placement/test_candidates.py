@@ -28,11 +28,11 @@ def why_not(facts: ModelFacts, where: Any = None, **asked: Any) -> str:
 def test_the_cheapest_shape_that_fits_is_taken() -> None:
     assert plan_one(hub("Qwen/Qwen3-4B-Instruct-2507")).machine_type == "g2-standard-4"
     large = plan_one(hub("meta-llama/Llama-3.3-70B-Instruct"))
-    dearer = [row for row in large.rejected if "fits" in row.why]
+    more_expensive = [row for row in large.rejected if "fits" in row.why]
     assert large.usd_per_replica_hour is not None
     assert all(
         float(re.search(r"\$([\d.,]+)", row.why)[1].replace(",", "")) >= large.usd_per_replica_hour
-        for row in dearer
+        for row in more_expensive
     )
 
 

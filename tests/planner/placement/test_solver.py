@@ -13,7 +13,7 @@ from hubstack.inputs.models import ModelRequest, Request
 from hubstack.kinds import PlatformKind
 from hubstack.plan import Plan
 from hubstack.planner.placement import solver as assignment
-from hubstack.planner.placement.candidates import Surveyor
+from hubstack.planner.placement.candidates import CandidateFinder
 from hubstack.planner.placement.offers import HOST_SHARE, SIDECAR_CPU_MILLICORES, SIDECAR_MEMORY_BYTES, list_offers
 from hubstack.planner.placement.placement_file import Placement
 from hubstack.planner.placement.solver import Wanted, assign, fleet_usd
@@ -32,10 +32,10 @@ SMALL = [
 
 def wanted(*models: tuple[Any, ModelRequest]) -> list[Wanted]:
     place = target()
-    surveyor = Surveyor(list_offers(catalog(), place), catalog(), place)
+    finder = CandidateFinder(list_offers(catalog(), place), catalog(), place)
     request = Request(path="x", models=tuple(sorted((r for _, r in models), key=lambda r: r.key)))
     facts = {r.key: f for f, r in models}
-    drafts = _with_shared(_survey(request, facts, catalog(), {PlatformKind.GKE: surveyor}, place), {}, surveyor)
+    drafts = _with_shared(_survey(request, facts, catalog(), {PlatformKind.GKE: finder}, place), {}, finder)
     return [_wanted(draft) for draft in drafts.values()]
 
 

@@ -266,7 +266,7 @@ def test_a_gated_config_that_could_not_be_read_asks_for_a_token() -> None:
     assert "token" in (refusal.hint or "")
 
 
-# Asked engines --------------------------------------------------------------------------------------------------
+# Requested engines ------------------------------------------------------------------------------------------------
 
 
 def test_an_asked_engine_is_taken() -> None:

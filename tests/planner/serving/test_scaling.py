@@ -17,8 +17,8 @@ from hubstack.planner.serving.scaling import (
     BLIND,
     NEXT_STEP_SECONDS,
     NODE_START_SECONDS,
-    hold_seconds,
-    requests_at_once,
+    activation_timeout_seconds,
+    concurrent_requests,
     spare_places,
 )
 from tests.support.facts import ask, hub, llama, plan, plan_one, steps, target
@@ -94,11 +94,11 @@ def test_scaling_without_monitoring_is_warned_of() -> None:
 
 
 def test_only_a_model_that_may_go_to_zero_rests() -> None:
-    resting, running = scaled().scaling, scaled(replicas_min=1).scaling
-    assert resting
+    scale_to_zero_models, running = scaled().scaling, scaled(replicas_min=1).scaling
+    assert scale_to_zero_models
     assert running
-    assert (resting.rests, running.rests) == (True, False)
-    assert running.hold_seconds == 0
+    assert (scale_to_zero_models.scales_to_zero, running.scales_to_zero) == (True, False)
+    assert running.activation_timeout_seconds == 0
     assert not said(scaled(replicas_min=1), "rest")
 
 
@@ -107,8 +107,8 @@ def test_a_request_is_held_for_a_node_and_the_whole_load_window() -> None:
     assert model.scaling
     probe = model.server.startup
     window = probe.period_seconds * probe.failure_threshold
-    assert model.scaling.hold_seconds == NODE_START_SECONDS + NEXT_STEP_SECONDS + window
-    assert f"{model.scaling.hold_seconds:,} s" in said(model, "rest")
+    assert model.scaling.activation_timeout_seconds == NODE_START_SECONDS + NEXT_STEP_SECONDS + window
+    assert f"{model.scaling.activation_timeout_seconds:,} s" in said(model, "rest")
     assert f"{window:,} s" in said(model, "rest")
 
 
@@ -119,8 +119,10 @@ def test_a_load_that_the_probe_allows_is_never_given_up_by_the_client_side(
     startup = replace(CHAT.server.startup, failure_threshold=failures)
     server = replace(CHAT.server, startup=startup, load_seconds=load)
     model = replace(CHAT, server=server, steps=(scaled().steps[0],) * count)
-    assert hold_seconds(model) >= startup.period_seconds * failures + NODE_START_SECONDS
-    assert hold_seconds(replace(model, steps=(*model.steps, scaled().steps[0]))) >= hold_seconds(model)
+    assert activation_timeout_seconds(model) >= startup.period_seconds * failures + NODE_START_SECONDS
+    assert activation_timeout_seconds(
+        replace(model, steps=(*model.steps, scaled().steps[0]))
+    ) >= activation_timeout_seconds(model)
 
 
 def test_the_address_of_one_model_is_no_name_of_another() -> None:
@@ -141,7 +143,7 @@ def test_the_address_of_one_model_is_no_name_of_another() -> None:
     ],
 )
 def test_a_replica_is_full_at_its_engines_batch(engine: EngineKind, concurrency: int, expected: int) -> None:
-    assert requests_at_once(engine, concurrency) == expected
+    assert concurrent_requests(engine, concurrency) == expected
 
 
 def replicas(model: ModelPlan, most: int, **changes: object) -> ModelPlan:

@@ -40,9 +40,9 @@ def test_an_environment_that_is_new_or_gone_is_compared_with_nothing(repository:
     repository.reset()
     repository.git("mv", QUICKSTART, "examples/renamed")
     repository.edit("examples/renamed/Pulumi.quickstart.yaml", (QUICKSTART, "examples/renamed"))
-    new = json.loads(diff(repository, "examples/renamed", "--json").stdout)
-    assert new["is_new"]
-    assert {each["action"] for each in new["resources"]} == {"create"}
+    head = json.loads(diff(repository, "examples/renamed", "--json").stdout)
+    assert head["is_new"]
+    assert {each["action"] for each in head["resources"]} == {"create"}
     gone = json.loads(diff(repository, QUICKSTART, "--json").stdout)
     assert gone["is_gone"]
     assert {each["action"] for each in gone["resources"]} == {"delete"}

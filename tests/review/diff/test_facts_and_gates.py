@@ -17,7 +17,7 @@ from hubstack.review.diff.money import Amount, Money
 from hubstack.review.diff.paths import PathChange
 from hubstack.review.diff.render import MAX_BYTES, html_text, markdown_text, report
 from hubstack.review.diff.resources import Action, ResourceChange
-from hubstack.review.diff.state import Sides, State, parse_state
+from hubstack.review.diff.state import State, Versions, parse_state
 from tests.support.facts import hub, plan
 
 FILE = {"path": "config.json", "size_bytes": 10, "git_oid": "a" * 40, "sha256": None}
@@ -179,7 +179,7 @@ def test_the_page_shows_an_argument_side_by_side_and_asks_for_nothing() -> None:
 
 def test_a_side_that_fails_is_named_and_nothing_is_claimed() -> None:
     broken = State(name="main (1a2b3c4)", error="models.yaml:3:1: wrong")
-    found = compare("dev", Sides(old=broken, new=State(name="work tree", plan={}, graph={})))
+    found = compare("dev", Versions(base=broken, head=State(name="work tree", plan={}, graph={})))
     assert found.failures == (Failure(side="main (1a2b3c4)", error="models.yaml:3:1: wrong"),)
     text = markdown_text(report(found))
     assert "NOT COMPARED" in text

@@ -18,8 +18,8 @@ def side(name: str, last: str, was: tuple[str, ...] = (), replicas: int = 1) -> 
     return State(name=name, plan=json.loads(plan(*models).to_json()))
 
 
-def reasons(old: State, new: State) -> set[str]:
-    lines = compare_money(old, new, find_renamed(old, new)).lines
+def reasons(base: State, head: State) -> set[str]:
+    lines = compare_money(base, head, find_renamed(base, head)).lines
     return {reason for line in lines if line.item in {"first", "second"} for reason in line.reasons}
 
 

@@ -14,7 +14,7 @@ from hubstack.review.diff.change import Change, compare
 from hubstack.review.diff.gates import tripped
 from hubstack.review.diff.guards import read_guards
 from hubstack.review.diff.render import report
-from hubstack.review.diff.state import Sides, State
+from hubstack.review.diff.state import State, Versions
 from tests.bad_input.runner import base_project
 
 GUARDS: dict[str, Any] = {
@@ -34,7 +34,7 @@ def state(resources: list[dict[str, Any]] | None = None, **guards: Any) -> State
 
 
 def changed(before: State, after: State) -> Change:
-    return compare("dev", Sides(old=before, new=after))
+    return compare("dev", Versions(base=before, head=after))
 
 
 def weaker(before: State, after: State) -> str:
@@ -86,8 +86,10 @@ SETTINGS = [
 def test_a_setting_that_protects_less_is_a_decision_and_stops_the_gate(
     setting: str, before: str | None, after: str | None
 ) -> None:
-    sides = [state(settings={f"hubstack:{setting}": text} if text is not None else {}) for text in (before, after)]
-    assert f"hubstack:{setting}: " in weaker(*sides)
+    versions = [
+        state(settings={f"hubstack:{setting}": text} if text is not None else {}) for text in (before, after)
+    ]
+    assert f"hubstack:{setting}: " in weaker(*versions)
 
 
 @pytest.mark.parametrize(
@@ -104,8 +106,10 @@ def test_a_setting_that_protects_less_is_a_decision_and_stops_the_gate(
     ],
 )
 def test_a_setting_that_protects_more_stops_nothing(setting: str, before: str | None, after: str | None) -> None:
-    sides = [state(settings={f"hubstack:{setting}": text} if text is not None else {}) for text in (before, after)]
-    assert weaker(*sides) == ""
+    versions = [
+        state(settings={f"hubstack:{setting}": text} if text is not None else {}) for text in (before, after)
+    ]
+    assert weaker(*versions) == ""
 
 
 @pytest.mark.parametrize("flag", ["trust_remote_code", "allow_pickle", "allow_unsafe", "accept_eula"])
@@ -198,14 +202,16 @@ ENFORCE = "pod-security.kubernetes.io/enforce"
 def test_a_program_that_drops_a_protection_without_a_setting_is_seen(
     kind: str, before: dict[str, Any], after: dict[str, Any]
 ) -> None:
-    sides = [state([resource(kind, "it", inputs)]) for inputs in (before, after)]
-    assert "it: `" in weaker(*sides)
-    assert weaker(sides[1], sides[1]) == ""
+    versions = [state([resource(kind, "it", inputs)]) for inputs in (before, after)]
+    assert "it: `" in weaker(*versions)
+    assert weaker(versions[1], versions[1]) == ""
 
 
 def test_pulumi_s_own_protection_that_is_taken_off_is_seen() -> None:
-    sides = [state([resource("gcp:storage/bucket:Bucket", "it", {}, **more)]) for more in ({"protect": True}, {})]
-    assert weaker(*sides) == "it: `protect` turned off"
+    versions = [
+        state([resource("gcp:storage/bucket:Bucket", "it", {}, **more)]) for more in ({"protect": True}, {})
+    ]
+    assert weaker(*versions) == "it: `protect` turned off"
 
 
 POLICY = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
@@ -254,7 +260,7 @@ def test_a_new_side_whose_files_cannot_be_read_is_not_trusted() -> None:
 
 
 def test_a_changed_program_is_named_and_never_routine() -> None:
-    made = compare("dev", Sides(old=state(), new=state(), program=("policy/judge.py",)))
+    made = compare("dev", Versions(base=state(), head=state(), program=("policy/judge.py",)))
     shown = report(made)
     assert shown.verdict.startswith("DECIDE")
     assert "policy/judge.py" in dict(shown.answers)["Protection"]

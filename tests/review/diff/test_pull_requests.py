@@ -9,8 +9,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from hubstack.review.diff import Change, Sides, compare, tripped
-from hubstack.review.diff.base_head import read_sides, save_side
+from hubstack.review.diff import Change, Versions, compare, tripped
+from hubstack.review.diff.base_head import read_versions, save_version
 from hubstack.review.diff.change import json_schema
 from hubstack.review.diff.gates import _WORDS
 from hubstack.review.diff.money import NO_REASON
@@ -36,21 +36,21 @@ def bases(repository: Repository) -> dict[str, Path]:
     saved: dict[str, Path] = {}
     for env in {each.env for each in PULL_REQUESTS}:
         saved[env] = repository.path.parent / f"{env.replace('/', '-')}.json"
-        save_side(env, repository.path, saved[env])
+        save_version(env, repository.path, saved[env])
     return saved
 
 
 @pytest.fixture(params=PULL_REQUESTS, ids=lambda each: each.name, scope="module")
 def made(
     request: pytest.FixtureRequest, repository: Repository, bases: dict[str, Path]
-) -> tuple[PullRequest, Sides, Change]:
+) -> tuple[PullRequest, Versions, Change]:
     asked: PullRequest = request.param
     repository.reset()
     asked.edit(repository)
-    sides = read_sides(asked.env, repository.path, None, base_file=bases[asked.env])
-    change = compare(asked.env, sides)
+    versions = read_versions(asked.env, repository.path, None, base_file=bases[asked.env])
+    change = compare(asked.env, versions)
     assert not change.failures, change.failures
-    return asked, sides, change
+    return asked, versions, change
 
 
 def names(change: Change, action: Action) -> set[str]:
@@ -58,7 +58,7 @@ def names(change: Change, action: Action) -> set[str]:
 
 
 def test_each_replacement_and_deletion_is_announced_and_none_is_invented(
-    made: tuple[PullRequest, Sides, Change],
+    made: tuple[PullRequest, Versions, Change],
 ) -> None:
     asked, _, change = made
     assert names(change, Action.DELETE) == asked.deleted
@@ -66,16 +66,16 @@ def test_each_replacement_and_deletion_is_announced_and_none_is_invented(
     assert all(each.because for each in change.of(Action.REPLACE))
 
 
-def test_each_creation_and_update_is_announced(made: tuple[PullRequest, Sides, Change]) -> None:
+def test_each_creation_and_update_is_announced(made: tuple[PullRequest, Versions, Change]) -> None:
     asked, _, change = made
     assert names(change, Action.CREATE) == asked.created
     assert names(change, Action.UPDATE) == asked.updated
     assert not [each for each in change.resources if each.is_unknown]
 
 
-def test_nothing_that_a_render_writes_changes_silently(made: tuple[PullRequest, Sides, Change]) -> None:
-    _, sides, change = made
-    before, after = (rendered(side.graph) for side in (sides.old, sides.new))
+def test_nothing_that_a_render_writes_changes_silently(made: tuple[PullRequest, Versions, Change]) -> None:
+    _, versions, change = made
+    before, after = (rendered(side.graph) for side in (versions.base, versions.head))
     differing = {urn for urn in before.keys() | after.keys() if before.get(urn) != after.get(urn)}
     announced = {urn for each in change.resources for urn in (each.urn, each.old_urn) if urn}
     assert differing <= announced
@@ -110,11 +110,11 @@ def rendered(graph: object) -> dict[str, str]:
 
 
 def test_the_difference_in_money_is_that_of_the_two_plans_to_the_cent(
-    made: tuple[PullRequest, Sides, Change],
+    made: tuple[PullRequest, Versions, Change],
 ) -> None:
-    asked, sides, change = made
+    asked, versions, change = made
     for which, key in (("busy", "usd_per_month_max"), ("idle", "usd_per_month_min")):
-        totals = [round(side.plan["cost"][key] * 100) for side in (sides.old, sides.new) if side.plan]
+        totals = [round(side.plan["cost"][key] * 100) for side in (versions.base, versions.head) if side.plan]
         assert [getattr(change.money.before, which), getattr(change.money.after, which)] == totals
         rises = [getattr(line.after, which) - getattr(line.before, which) for line in change.money.lines]
         assert sum(rises) == totals[1] - totals[0]
@@ -123,23 +123,23 @@ def test_the_difference_in_money_is_that_of_the_two_plans_to_the_cent(
     assert asked.is_free or change.money.lines
 
 
-def test_each_difference_in_money_has_a_reason(made: tuple[PullRequest, Sides, Change]) -> None:
+def test_each_difference_in_money_has_a_reason(made: tuple[PullRequest, Versions, Change]) -> None:
     _, _, change = made
     assert [line.item for line in change.money.lines if NO_REASON in line.reasons] == []
 
 
-def test_models_are_announced_by_what_happens_to_them(made: tuple[PullRequest, Sides, Change]) -> None:
+def test_models_are_announced_by_what_happens_to_them(made: tuple[PullRequest, Versions, Change]) -> None:
     asked, _, change = made
     assert {each.key: str(each.action) for each in change.models} == asked.models
 
 
-def test_gates_stop_exactly_what_they_are_for(made: tuple[PullRequest, Sides, Change]) -> None:
+def test_gates_stop_exactly_what_they_are_for(made: tuple[PullRequest, Versions, Change]) -> None:
     asked, _, change = made
     stopped = {each.gate for each in tripped(change, tuple(_WORDS))}
     assert stopped - UNJUDGED == asked.gates
 
 
-def test_the_comment_says_it_and_fits(made: tuple[PullRequest, Sides, Change]) -> None:
+def test_the_comment_says_it_and_fits(made: tuple[PullRequest, Versions, Change]) -> None:
     asked, _, change = made
     text = markdown_text(report(change))
     assert len(text.encode()) <= MAX_BYTES
@@ -165,11 +165,13 @@ def golden_path(name: str) -> Path:
 def comment(asked: PullRequest, repository: Repository, bases: dict[str, Path]) -> str:
     repository.reset()
     asked.edit(repository)
-    sides = read_sides(asked.env, repository.path, None, base_file=bases[asked.env])
-    return markdown_text(report(compare(asked.env, replace(sides, old=replace(sides.old, name="main (1a2b3c4)")))))
+    versions = read_versions(asked.env, repository.path, None, base_file=bases[asked.env])
+    return markdown_text(
+        report(compare(asked.env, replace(versions, base=replace(versions.base, name="main (1a2b3c4)"))))
+    )
 
 
-def test_the_json_follows_its_schema(made: tuple[PullRequest, Sides, Change], schema: dict[str, object]) -> None:
+def test_the_json_follows_its_schema(made: tuple[PullRequest, Versions, Change], schema: dict[str, object]) -> None:
     jsonschema.validate(json.loads(made[2].to_json()), schema)
 
 
@@ -184,9 +186,9 @@ def test_a_git_reference_gives_what_a_saved_side_gives(repository: Repository, b
     repository.git("checkout", "--quiet", "-b", "change")
     asked.edit(repository)
     before = status(repository)
-    sides = read_sides(asked.env, repository.path, None)
-    assert sides.old.name.startswith("main (")
-    assert names(compare(asked.env, sides), Action.UPDATE) == asked.updated, (
+    versions = read_versions(asked.env, repository.path, None)
+    assert versions.base.name.startswith("main (")
+    assert names(compare(asked.env, versions), Action.UPDATE) == asked.updated, (
         "the old side is run by the old program"
     )
     assert status(repository) == before, "the work tree, the index and HEAD are as they were"
@@ -202,7 +204,7 @@ def status(repository: Repository) -> tuple[str, ...]:
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         clone = make_repository(Path(folder) / "clone")
-        save_side(QUICKSTART, clone.path, Path(folder) / "base.json")
+        save_version(QUICKSTART, clone.path, Path(folder) / "base.json")
         for each in PULL_REQUESTS:
             if golden_path(each.name).exists():
                 golden_path(each.name).write_text(comment(each, clone, {QUICKSTART: Path(folder) / "base.json"}))

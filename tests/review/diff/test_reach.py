@@ -33,15 +33,15 @@ def opened(name: str, **spec: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
     ],
 )
 def test_what_opens_a_policy_is_said(name: str, spec: dict[str, Any], words: str) -> None:
-    (new,), (gone,) = opened(name, **spec)
-    assert words in new
+    (head,), (gone,) = opened(name, **spec)
+    assert words in head
     assert gone.startswith(f"the network policy {name} lets ")
 
 
 def test_a_closed_namespace_is_said_in_both_directions() -> None:
-    new, _ = compare_reach(State(name="old"), State(name="new", graph=GRAPH))
-    assert "the network policy default-deny lets in no one, for pods {}" in new
-    assert "the network policy default-deny lets out to no one, for pods {}" in new
+    head, _ = compare_reach(State(name="old"), State(name="new", graph=GRAPH))
+    assert "the network policy default-deny lets in no one, for pods {}" in head
+    assert "the network policy default-deny lets out to no one, for pods {}" in head
 
 
 def grant(kind: str, **inputs: Any) -> State:
@@ -83,6 +83,6 @@ MEMBER = "gcp:storage/bucketIAMMember:BucketIAMMember"
 def test_a_grant_to_someone_else_is_said(
     kind: str, before: dict[str, Any], after: dict[str, Any], words: str
 ) -> None:
-    new, _ = compare_reach(grant(kind, **before), grant(kind, **after))
-    assert [each for each in new if words in each]
+    head, _ = compare_reach(grant(kind, **before), grant(kind, **after))
+    assert [each for each in head if words in each]
     assert compare_reach(grant(kind, **after), grant(kind, **after)) == ((), ())

@@ -3,7 +3,7 @@
 
 import pytest
 
-from hubstack.review.diff import Change, Sides, compare
+from hubstack.review.diff import Change, Versions, compare
 from hubstack.review.diff.models import ModelAction
 from hubstack.review.diff.render import report
 from hubstack.review.diff.resources import Action
@@ -13,7 +13,9 @@ FIRST, SECOND = "qwen3-4b-instruct-2507", "jdvm3-4y-rmhgifxg-2507"
 
 
 def change(before: str, after: str) -> Change:
-    return compare("quickstart", Sides(old=side("quickstart", before).state, new=side("quickstart", after).state))
+    return compare(
+        "quickstart", Versions(base=side("quickstart", before).state, head=side("quickstart", after).state)
+    )
 
 
 def said(found: Change, was: str) -> str:

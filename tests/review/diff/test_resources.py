@@ -35,12 +35,12 @@ def side(*resources: dict[str, Any]) -> State:
     return State(name="side", plan={}, graph={"resources": list(resources)})
 
 
-def changes(old: State, new: State) -> dict[str, ResourceChange]:
-    return {each.name: each for each in compare_resources(old, new, RULES)}
+def changes(base: State, head: State) -> dict[str, ResourceChange]:
+    return {each.name: each for each in compare_resources(base, head, RULES)}
 
 
-def only(old: dict[str, Any], new: dict[str, Any]) -> ResourceChange | None:
-    return changes(side(old), side(new)).get(new["name"])
+def only(base: dict[str, Any], head: dict[str, Any]) -> ResourceChange | None:
+    return changes(side(base), side(head)).get(head["name"])
 
 
 def test_an_argument_that_the_provider_forces_replaces_and_is_named() -> None:
@@ -82,8 +82,8 @@ def test_a_default_that_is_written_down_and_a_value_that_is_kept_change_nothing(
 
 def test_ignored_arguments_change_nothing_and_asked_ones_replace() -> None:
     ignoring = {"options": {"ignoreChanges": ["spec.replicas", "nodeConfig"]}}
-    old = resource("kubernetes:apps/v1:Deployment", "d", {"spec": {"replicas": 1}}, **ignoring)
-    assert only(old, resource(old["type"], "d", {"spec": {"replicas": 2}}, **ignoring)) is None
+    base = resource("kubernetes:apps/v1:Deployment", "d", {"spec": {"replicas": 1}}, **ignoring)
+    assert only(base, resource(base["type"], "d", {"spec": {"replicas": 2}}, **ignoring)) is None
     spot = resource(POOL, "p", {"nodeConfig": {"spot": True}}, **ignoring)
     assert only(spot, resource(POOL, "p", {"nodeConfig": {}}, **ignoring)) is None
     asked = {"options": {"replaceOnChanges": ["labels"]}}
@@ -95,11 +95,11 @@ def test_ignored_arguments_change_nothing_and_asked_ones_replace() -> None:
 
 
 def test_a_protected_resource_is_said_to_be_refused_even_where_the_change_takes_the_protection_away() -> None:
-    old = resource(BUCKET, "b", {"name": "x", "forceDestroy": True}, options={"protect": True})
-    gone = changes(side(old), side())["b"]
+    base = resource(BUCKET, "b", {"name": "x", "forceDestroy": True}, options={"protect": True})
+    gone = changes(side(base), side())["b"]
     assert gone.action is Action.DELETE
     assert gone.refused
-    replaced = only(old, resource(BUCKET, "b", {"name": "y", "forceDestroy": True}))
+    replaced = only(base, resource(BUCKET, "b", {"name": "y", "forceDestroy": True}))
     assert replaced
     assert replaced.refused
 
@@ -169,17 +169,17 @@ def test_an_alias_keeps_a_resource_and_its_children() -> None:
         "aliases": [{"spec": {"name": "old"}}],
     }
     kind = f"{comp}${BUCKET}"
-    old = {
+    base = {
         **resource(BUCKET, "old-bucket", {"name": "x"}),
         "urn": urn(kind, "old-bucket"),
         "parent": old_parent["urn"],
     }
-    new = {
+    head = {
         **resource(BUCKET, "new-bucket", {"name": "x"}),
         "urn": urn(kind, "new-bucket"),
         "parent": new_parent["urn"],
     }
-    found = changes(side(old_parent, old), side(new_parent, new))
+    found = changes(side(old_parent, base), side(new_parent, head))
     assert {name: each.action for name, each in found.items()} == {"new-bucket": Action.SETTINGS}
 
 
@@ -222,19 +222,19 @@ def test_equal_sides_have_no_change(graph: State) -> None:
 
 
 @given(RESOURCES, RESOURCES)
-def test_what_comes_and_goes_is_exactly_the_difference_of_the_names(old: State, new: State) -> None:
-    found = compare_resources(old, new, RULES)
+def test_what_comes_and_goes_is_exactly_the_difference_of_the_names(base: State, head: State) -> None:
+    found = compare_resources(base, head, RULES)
     by_action = {action: {each.urn for each in found if each.action is action} for action in Action}
-    assert by_action[Action.CREATE] == new.resources.keys() - old.resources.keys()
-    assert by_action[Action.DELETE] == old.resources.keys() - new.resources.keys()
+    assert by_action[Action.CREATE] == head.resources.keys() - base.resources.keys()
+    assert by_action[Action.DELETE] == base.resources.keys() - head.resources.keys()
     differing = {
         u
-        for u in old.resources.keys() & new.resources.keys()
-        if old.resources[u]["inputs"] != new.resources[u]["inputs"]
+        for u in base.resources.keys() & head.resources.keys()
+        if base.resources[u]["inputs"] != head.resources[u]["inputs"]
     }
     assert by_action[Action.REPLACE] | by_action[Action.UPDATE] <= differing
     silent = differing - by_action[Action.REPLACE] - by_action[Action.UPDATE]
-    facts = {u: RULES.facts(new.resources[u]["type"]) for u in silent}
+    facts = {u: RULES.facts(head.resources[u]["type"]) for u in silent}
     assert all(each and (each.kept or each.defaults) for each in facts.values()), (
         "only what a provider keeps is silent"
     )

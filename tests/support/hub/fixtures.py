@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from hubstack.hub.remote import Patience
+from hubstack.hub.remote import RetryLimits
 from tests.support.hub import StandIn, invented_collections, invented_repositories, real_repositories
 
 
@@ -33,14 +33,14 @@ def waits() -> list[float]:
 
 
 @pytest.fixture
-def hurry(waits: list[float]) -> Patience:
+def hurry(waits: list[float]) -> RetryLimits:
     """Real patience in all but the sleeping."""
 
     async def sleep(seconds: float) -> None:
         if seconds:
             waits.append(seconds)
 
-    return Patience(attempts=4, sleep=sleep)
+    return RetryLimits(attempts=4, sleep=sleep)
 
 
 class Told:

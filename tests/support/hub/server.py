@@ -30,7 +30,7 @@ TOKENS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class IdAndRevision:
     """One request. The token itself is not kept."""
 
     method: str
@@ -62,7 +62,7 @@ class StandIn:
         self.repositories = {repo.id: repo for repo in repositories}
         self.collections = {held["slug"]: held for held in collections}
         self.faults: list[Fault] = []
-        self.requests: list[Asked] = []
+        self.requests: list[IdAndRevision] = []
         self.at_once = self.most_at_once = 0
         """Requests in work now, and the most there ever were."""
         self.closing = threading.Event()
@@ -89,7 +89,7 @@ class StandIn:
         yield
         self.faults.remove(fault)
 
-    def asked(self, text: str) -> list[Asked]:
+    def asked(self, text: str) -> list[IdAndRevision]:
         """Return the requests whose `METHOD path` holds the text."""
         return [asked for asked in self.requests if text in f"{asked.method} {asked.path}"]
 
@@ -134,7 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.query = parse_qs(url.query)
         length = int(self.headers.get("Content-Length") or 0)
         self.body = self.rfile.read(length)
-        asked = Asked(
+        asked = IdAndRevision(
             method=self.command,
             path=unquote(url.path),
             query=url.query,

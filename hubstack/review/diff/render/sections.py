@@ -61,9 +61,13 @@ def report(change: Change, gates: tuple[Tripped, ...] = ()) -> Report:
     if change.failures:
         rows = tuple((each.side, each.error) for each in change.failures)
         table = Section(title="What failed", columns=("side", "error"), rows=rows)
-        sides = " and ".join(each.side for each in change.failures)
+        versions = " and ".join(each.side for each in change.failures)
         return Report(
-            title=title, verdict=f"NOT COMPARED: {sides} failed to run.", answers=(), sections=(table,), blind=BLIND
+            title=title,
+            verdict=f"NOT COMPARED: {versions} failed to run.",
+            answers=(),
+            sections=(table,),
+            blind=BLIND,
         )
     answers = tuple(_answers(change))
     if gates:

@@ -11,14 +11,14 @@ import pytest
 from huggingface_hub import constants
 
 from hubstack.hub.lock import load_lock
-from hubstack.hub.remote import Patience, write_lock
-from hubstack.hub.remote.unfinished import KEPT_SECONDS
+from hubstack.hub.remote import RetryLimits, write_lock
+from hubstack.hub.remote.saved_responses import KEPT_SECONDS
 from tests.support.hub import StandIn
 from tests.support.hub.fixtures import Told
 from tests.support.hub.invented import TINY, repository
 
 MODELS, HEARD = 6, 4
-ONE_BY_ONE = Patience(jobs=1)
+ONE_BY_ONE = RetryLimits(jobs=1)
 
 
 class Stopped(Told):

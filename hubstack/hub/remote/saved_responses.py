@@ -23,7 +23,7 @@ _TROUBLE = (OSError, ValueError)
 """Errors that files, huggingface_hub's cache folder and damaged lines may raise."""
 
 
-class Unfinished:
+class SavedResponses:
     """The responses for one lock from one Hub. The caller must hold the list's file lock."""
 
     def __init__(self, target: Path, endpoint: str) -> None:
