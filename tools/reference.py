@@ -33,7 +33,7 @@ from hubstack.inputs.models_schema import (
 from hubstack.review.check import reference as policy_reference
 from hubstack.review.check.rules import pack_text
 from hubstack.review.diff import change
-from tools import proven
+from tools import library_reference, proven
 from tools.cli_reference import cli_page
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
@@ -173,6 +173,7 @@ def main(arguments: list[str]) -> int:
         FOLDER / "policy.schema.json": policy_reference.schema_text(),
         FOLDER / "policy.md": policy_reference.page_text(),
         FOLDER / "cli.md": cli_page(),
+        FOLDER / "library.md": library_reference.page_text(),
         PACK: pack_text(),
         proven.PAGE: proven.page_text(),
     }

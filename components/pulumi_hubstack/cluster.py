@@ -25,12 +25,17 @@ class ClusterArgs:
     """Inputs of a cluster."""
 
     stack: str
+    """Name of the stack, part of the cluster's name and its service account's."""
     project: str
+    """Google Cloud project ID."""
     region: str
     """A change replaces the cluster."""
     network_id: pulumi.Input[str]
+    """ID of the VPC."""
     subnet_id: pulumi.Input[str]
+    """ID of the subnet; its secondary ranges `pods` and `services` are the cluster's."""
     release_channel: str = "REGULAR"
+    """GKE release channel."""
     deletion_protection: bool = True
     """Enables GKE's deletion protection, and Pulumi's for the cluster and its system nodes."""
     maintenance: MaintenancePlan | None = None
@@ -59,8 +64,11 @@ class Cluster(pulumi.ComponentResource):
     """A cluster, its nodes' service account and the small system pool."""
 
     name: pulumi.Output[str]
+    """Name of the GKE cluster."""
     cluster: gcp.container.Cluster
+    """The GKE cluster itself."""
     node_account_email: pulumi.Output[str]
+    """E-mail address of the nodes' service account."""
 
     def __init__(self, name: str, args: ClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(TOKEN, name, None, opts)

@@ -30,6 +30,7 @@ class FleetArgs:
     """Inputs of a fleet."""
 
     plan: Plan
+    """What to register; `plan_stack` returns one."""
     engine_metrics: Mapping[EngineKind, EngineMetrics] | None = None
     """Names of each engine's metrics, for dashboards and alerts; by default those of hubstack's catalogue."""
     hub_token: pulumi.Input[str] | None = None

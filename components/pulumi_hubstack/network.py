@@ -28,7 +28,9 @@ class Network(pulumi.ComponentResource):
     """A VPC with a subnet, router and NAT."""
 
     network_id: pulumi.Output[str]
+    """ID of the VPC."""
     subnet_id: pulumi.Output[str]
+    """ID of the subnet with the ranges of nodes, pods and services."""
 
     def __init__(self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(TOKEN, name, None, opts)

@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,26 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         if code == 0:
             return language_pb2.RunResponse()
         return language_pb2.RunResponse(bail=code == 32, error=f"the program ended with code {code}")
+
+    def InstallDependencies(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+        """Install nothing: a plug-in runs in this Python."""
+        return iter(())
+
+    def RunPlugin(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
+        """Run a plug-in written in Python, as the CLI's own host does: its folder and the engine's arguments."""
+        program = str(Path(request.info.program_directory) / (request.info.entry_point or "."))
+        given = dict(each.partition("=")[::2] for each in request.env)
+        with subprocess.Popen(
+            [sys.executable, "-u", program, *request.args],
+            cwd=request.pwd,
+            env=os.environ | given,
+            stdout=subprocess.PIPE,
+        ) as plugin:
+            context.add_callback(plugin.terminate)
+            for line in plugin.stdout or ():
+                yield language_pb2.RunPluginResponse(stdout=line)
+            code = plugin.wait()
+        yield language_pb2.RunPluginResponse(exitcode=code)
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from hubstack.hub.remote import config_fields
 PROJECT = Path(__file__).resolve().parents[2]
 SOURCES = sorted(
     path
-    for folder in ("hubstack", "components", "policy", "proof", "tools", "tests", "benchmarks")
+    for folder in ("hubstack", "components", "plugin", "policy", "proof", "tools", "tests", "benchmarks")
     for path in (PROJECT / folder).rglob("*.py")
 )
 SOURCES.append(PROJECT / "__main__.py")
