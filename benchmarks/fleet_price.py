@@ -102,13 +102,13 @@ def draw(seed: int, models: dict[str, ModelFacts], finder: CandidateFinder, plac
             key=f"m{len(drafts):03d}",
             context=rng.choice((2048, 8192, 8192, 32768)),
             concurrency=rng.choice((1, 2, 4, 16)),
-            replicas_max=rng.choice((1, 1, 1, 2, 3)),
+            replicas={"max": rng.choice((1, 1, 1, 2, 3))},
             capacity=steps(*capacity),
             share_gpu=small and rng.random() < 0.8,
-            accelerators=() if small else standard,
+            accelerator=None if small else {"any": standard},
         )
         # What cannot be had as the team wishes is taken as it comes.
-        for each in (model, replace(model, accelerators=(), capacity=steps("on-demand"), context=None)):
+        for each in (model, model.changed(accelerator=None, capacity=steps("on-demand"), context=None)):
             request = Request(path="x", models=(each,))
             try:
                 drafts |= _survey(

@@ -27,7 +27,8 @@ def write(folder: Path, size: int) -> None:
     stacks.mkdir()
     request, lock = build(size)
     rows = [
-        f"  - {{id: {m.id}, name: {m.key}, concurrency: {m.concurrency}, replicas: {{min: 1, max: {m.replicas_max}}}}}"
+        f"  - {{id: {m.id}, name: {m.key}, concurrency: {m.settings.concurrency}, "
+        f"replicas: {{min: 1, max: {m.settings.replicas.max}}}}}"
         for m in request.models
     ]
     (stacks / "list.models.yaml").write_text("\n".join(["models:", *rows, ""]))

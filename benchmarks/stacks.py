@@ -58,7 +58,12 @@ def build(size: int) -> tuple[Request, Lock]:
         copy = hub(repo_id, id=f"{repo_id}-{number}", commit=f"{number:040x}", files=_files(hub(repo_id), rng))
         facts.append(copy)
         models.append(
-            ask(copy.id, key=f"m{number:05d}", concurrency=rng.choice((1, 2, 4)), replicas_max=rng.choice((1, 2)))
+            ask(
+                copy.id,
+                key=f"m{number:05d}",
+                concurrency=rng.choice((1, 2, 4)),
+                replicas={"max": rng.choice((1, 2))},
+            )
         )
     return Request(path="x", models=tuple(models)), Lock(path="x", models=tuple(facts))
 
@@ -86,8 +91,8 @@ def write_stack(folder: Path, size: int, *, max_replicas: int | None = None) -> 
         {
             "id": model.id,
             "name": model.key,
-            "concurrency": model.concurrency,
-            "replicas": {"min": 0, "max": max_replicas or model.replicas_max},
+            "concurrency": model.settings.concurrency,
+            "replicas": {"min": 0, "max": max_replicas or model.settings.replicas.max},
         }
         for model in request.models
     ]

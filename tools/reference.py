@@ -18,16 +18,16 @@ from hubstack.inputs import settings
 from hubstack.inputs.gateway import GatewaySettings
 from hubstack.inputs.maintenance import MaintenanceWindow
 from hubstack.inputs.models_schema import (
-    CanaryRequest,
-    CapacityStepRequest,
+    Canary,
+    CapacityStep,
     EntryRequest,
-    LoraRequest,
-    ReplicasRequest,
+    Lora,
+    Replicas,
     RequestFile,
-    ScalingRequest,
+    Scaling,
     Settings,
-    SloRequest,
-    SpeculativeRequest,
+    Slo,
+    Speculative,
     json_schema,
 )
 from hubstack.review.check import reference as policy_reference
@@ -79,13 +79,13 @@ def page_text() -> str:
         _table("The file", RequestFile, list(RequestFile.model_fields)),
         _table("A model: identity", EntryRequest, list(own)),
         _table("A model: serving (also under `defaults` and `overrides`)", Settings, list(Settings.model_fields)),
-        _table("`replicas`", ReplicasRequest, list(ReplicasRequest.model_fields)),
-        _table("`scaling`", ScalingRequest, list(ScalingRequest.model_fields)),
-        _table("A step of `capacity`", CapacityStepRequest, list(CapacityStepRequest.model_fields)),
-        _table("`canary`", CanaryRequest, list(CanaryRequest.model_fields)),
-        _table("`lora`", LoraRequest, list(LoraRequest.model_fields)),
-        _table("`speculative`", SpeculativeRequest, list(SpeculativeRequest.model_fields)),
-        _table("`slo`", SloRequest, list(SloRequest.model_fields)),
+        _table("`replicas`", Replicas, list(Replicas.model_fields)),
+        _table("`scaling`", Scaling, list(Scaling.model_fields)),
+        _table("A step of `capacity`", CapacityStep, list(CapacityStep.model_fields)),
+        _table("`canary`", Canary, list(Canary.model_fields)),
+        _table("`lora`", Lora, list(Lora.model_fields)),
+        _table("`speculative`", Speculative, list(Speculative.model_fields)),
+        _table("`slo`", Slo, list(Slo.model_fields)),
     ]
     return "\n".join(parts)
 

@@ -7,7 +7,7 @@ against the lock and the catalogue.
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,116 +19,44 @@ from hubstack.files.documents import Document, Loc, Mark, parse_document, read_t
 from hubstack.files.errors import InputError
 from hubstack.files.problems import MOST_GUESSED, Problem, listed, nearest
 from hubstack.files.schema_errors import schema_problems
-from hubstack.inputs.models_schema import (
-    AcceleratorRequest,
-    CanaryRequest,
-    CapacityStepRequest,
-    LoraRequest,
-    RequestFile,
-    Settings,
-    SpeculativeRequest,
-    TrafficRequest,
-)
+from hubstack.inputs.models_schema import Replicas, RequestFile, Settings
 from hubstack.inputs.renames import rename_problems
-from hubstack.kinds import DEFAULT_PLATFORM, CapacityKind, EngineKind, PlatformKind
 
 EVERY = "*"
 """The key under `overrides:` that applies to every model."""
-DEFAULT_CONTEXT = 8192
-DEFAULT_CONCURRENCY = 2
 MAX_LAYERS = 16
 """Maximum length of a chain of `extends:`."""
-DEFAULT_QUEUE = 5
-"""Our choice, like the two below: behind a short queue the first token still arrives within seconds."""
-DEFAULT_KV_CACHE_PERCENT = 80
-DEFAULT_IDLE_MINUTES = 15
-MERGED = frozenset({"replicas", "scaling", "slo"})
-"""Mappings that are merged key by key; a later value of any other setting replaces the earlier one."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CapacityStep:
-    """One way to provision nodes."""
-
-    kind: CapacityKind
-    reservation: str | None = None
-    accelerator: str | None = None
-    """As written, not validated; None means that of the first step."""
-    zones: tuple[str, ...] = ()
-    """Not validated; empty means every zone that has the accelerator."""
-    machine_type: str | None = None
-    """Not validated; None means the cheapest that fits."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Traffic:
-    """The load to plan a model for."""
-
-    requests_per_second: float
-    """At the peak."""
-    input_tokens: int
-    output_tokens: int
-    prefix_percent: float
-    """Percentage of input tokens in a prefix shared with an earlier request."""
-    profile: tuple[float, ...]
-    """Load in each hour of a day or week, as a fraction of the peak."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRequest:
-    """One requested model with every setting resolved."""
+    """One requested model."""
 
     key: str
     was: tuple[str, ...] = ()
     """Former keys, oldest first."""
     id: str
-    revision: str
-    context: int | None
-    """None means the model's own limit, at most DEFAULT_CONTEXT."""
-    concurrency: int
-    replicas_min: int
-    replicas_max: int
-    bounds_replicas: bool = False
-    """Whether `replicas.max` was set, so that traffic cannot raise it."""
-    capacity: tuple[CapacityStep, ...]
-    accelerators: tuple[str, ...]
-    """As written, not validated; empty means any."""
-    engine: EngineKind | None
-    file: str | None
-    trust_remote_code: bool
-    allow_pickle: bool
-    allow_unsafe: bool
-    scaling_queue: int = DEFAULT_QUEUE
-    scaling_kv_cache_percent: int = DEFAULT_KV_CACHE_PERCENT
-    scaling_idle_minutes: int = DEFAULT_IDLE_MINUTES
-    share_gpu: bool = False
-    kv_cache_dtype: str = "auto"
-    expert_parallel: bool = False
-    lora_slots: int = 0
-    lora_rank: int = 16
-    speculative_method: str | None = None
-    speculative_tokens: int = 0
-    slo_seconds: float | None = None
-    slo_token_seconds: float | None = None
-    slo_latency_percent: float | None = None
-    slo_error_percent: float | None = None
-    traffic: Traffic | None = None
-    """None if not set; then it has no effect."""
-    tool_call_parser: str | None = None
-    reasoning_parser: str | None = None
-    chat_template: str | None = None
-    """Path of the chat template in the repository."""
-    platform: PlatformKind = DEFAULT_PLATFORM
-    accept_eula: bool = False
+    settings: Settings
+    """Every layer of the list applied, every default filled in; accelerators, zones and machine types are as
+    written, not validated."""
     canary_of: str | None = None
     """Key of the primary, if this is a canary."""
-    canary_weight: int = 0
-    """Percentage of the primary's requests that this canary serves."""
-    loading: str = "auto"
-    cache: str = "none"
-    keep_previous: bool = False
     marks: Mapping[str, Mark]
     """Where each setting is written; always has `id`."""
+
+    @property
+    def revision(self) -> str:
+        """Branch, tag or commit on the Hub."""
+        return self.settings.revision
+
+    @property
+    def canary_weight(self) -> int:
+        """Percentage of the primary's requests that this canary serves; 0 if it is none."""
+        return self.settings.canary.weight if self.settings.canary and self.canary_of else 0
+
+    def changed(self, **settings: Any) -> "ModelRequest":
+        """Return the same request with some settings replaced."""
+        return replace(self, settings=self.settings.changed(**settings))
 
     def mark(self, field: str) -> Mark:
         """Return the place of a setting, or of the model's ID if it is not set."""
@@ -243,7 +171,9 @@ class _Draft:
     """An entry while its layers are merged: its settings and where each is written."""
 
     key: str
-    settings: dict[str, Any]
+    id: str
+    was: tuple[str, ...]
+    settings: Settings
     marks: dict[str, Mark]
 
 
@@ -278,31 +208,25 @@ def _collect(layers: list[_Layer], problems: list[Problem]) -> dict[str, _Draft]
                     )
                 )
                 continue
-            draft = _Draft(key, {}, {"id": layer.document.mark((*loc, "id"))})
+            draft = _Draft(key, entry.id, entry.was, Settings(), {"id": layer.document.mark((*loc, "id"))})
             for each in layers:
-                _lay(draft, each.document, ("defaults",), each.file.defaults)
+                if each.file.defaults:
+                    _lay(draft, each.document, ("defaults",), each.file.defaults)
             _lay(draft, layer.document, loc, entry)
             drafts[key] = draft
     return drafts
 
 
-def _lay(draft: _Draft, document: Document, loc: Loc, settings: Settings | None) -> None:
-    """Apply settings over those of the draft; some mappings are merged key by key."""
-    for field in sorted(settings.model_fields_set) if settings is not None else ():
-        value = getattr(settings, field)
-        if value is None:
-            continue
-        if field in MERGED:
-            held = draft.settings.get(field, {})
-            value = {**held, **value.model_dump(exclude_none=True)}
-        draft.settings[field] = value
-        draft.marks[field] = document.mark((*loc, field))
+def _lay(draft: _Draft, document: Document, loc: Loc, settings: Settings) -> None:
+    """Apply settings over those of the draft."""
+    draft.settings = draft.settings.under(settings)
+    draft.marks |= {key: document.mark((*loc, key)) for key in sorted(settings.model_fields_set)}
 
 
 def _apply_overrides(layer: _Layer, drafts: dict[str, _Draft], problems: list[Problem]) -> None:
     overrides = layer.file.overrides or {}
     # Overrides in other files may still use a model's former key.
-    known = {former: draft for draft in drafts.values() for former in draft.settings.get("was", ())} | drafts
+    known = {former: draft for draft in drafts.values() for former in draft.was} | drafts
     for key in sorted(overrides, key=lambda key: (key != EVERY, key in drafts, key)):
         loc: Loc = ("overrides", key)
         if key != EVERY and key not in known:
@@ -321,7 +245,7 @@ def _apply_overrides(layer: _Layer, drafts: dict[str, _Draft], problems: list[Pr
 def _with_canary(draft: _Draft, drafts: Mapping[str, _Draft], problems: list[Problem]) -> list[ModelRequest]:
     """Return the model, followed by its canary if it has one."""
     model = _finish(draft, problems)
-    canary: CanaryRequest | None = draft.settings.get("canary")
+    canary = draft.settings.canary
     if canary is None:
         return [model]
     mark = draft.marks["canary"]
@@ -338,113 +262,24 @@ def _with_canary(draft: _Draft, drafts: Mapping[str, _Draft], problems: list[Pro
             continue
         message = f"`{each}` is too long for a model with a canary: at most {limit} characters, not {len(each)}"
         problems.append(mark.problem(message, "give the model a shorter `name:`, which replaces its resources"))
-    other = replace(
-        model,
-        key=key,
-        was=tuple(was),
-        revision=canary.revision,
-        replicas_min=1,
-        replicas_max=canary.replicas,
-        traffic=None,
-        canary_of=model.key,
-        canary_weight=canary.weight,
-        marks={**model.marks, "revision": mark},
+    settings = draft.settings.changed(
+        revision=canary.revision, replicas=Replicas(min=1, max=canary.replicas), traffic=None
     )
+    marks = {**draft.marks, "revision": mark}
+    other = ModelRequest(key=key, was=tuple(was), id=draft.id, settings=settings, canary_of=model.key, marks=marks)
     return [model, other]
 
 
 def _finish(draft: _Draft, problems: list[Problem]) -> ModelRequest:
-    said = draft.settings
-    replicas: dict[str, int] = said.get("replicas", {})
-    scaling: dict[str, int] = said.get("scaling", {})
-    minimum = replicas.get("min", min(1, replicas.get("max", 1)))
-    maximum = replicas.get("max", max(minimum, 1))
-    if minimum > maximum:
-        mark = draft.marks["replicas"]
-        message = f"replicas of `{draft.key}`: min {minimum} is above max {maximum}"
-        problems.append(mark.problem(message, "raise `max`, or lower `min`"))
-    choice: AcceleratorRequest | None = said.get("accelerator")
-    lora: LoraRequest | None = said.get("lora")
-    speculative: SpeculativeRequest | None = said.get("speculative")
-    slo: dict[str, float] = said.get("slo", {})
-    return ModelRequest(
-        key=draft.key,
-        was=tuple(said.get("was", ())),
-        id=said["id"],
-        revision=said.get("revision", "main"),
-        context=said.get("context"),
-        concurrency=said.get("concurrency", DEFAULT_CONCURRENCY),
-        replicas_min=minimum,
-        replicas_max=maximum,
-        bounds_replicas="max" in replicas,
-        capacity=capacity_steps(said.get("capacity")),
-        accelerators=tuple(choice.any) if choice else (),
-        engine=said.get("engine"),
-        file=said.get("file"),
-        trust_remote_code=said.get("trust_remote_code", False),
-        allow_pickle=said.get("allow_pickle", False),
-        allow_unsafe=said.get("allow_unsafe", False),
-        scaling_queue=scaling.get("queue", DEFAULT_QUEUE),
-        scaling_kv_cache_percent=scaling.get("kv_cache_percent", DEFAULT_KV_CACHE_PERCENT),
-        scaling_idle_minutes=scaling.get("idle_minutes", DEFAULT_IDLE_MINUTES),
-        share_gpu=said.get("share_gpu", False),
-        kv_cache_dtype=said.get("kv_cache_dtype", "auto"),
-        expert_parallel=said.get("expert_parallel", False),
-        lora_slots=lora.slots if lora else 0,
-        lora_rank=lora.rank if lora else 16,
-        speculative_method=speculative.method if speculative else None,
-        speculative_tokens=speculative.tokens if speculative else 0,
-        slo_seconds=slo.get("time_to_first_token_seconds"),
-        slo_token_seconds=slo.get("time_per_output_token_seconds"),
-        slo_latency_percent=slo.get("latency_percent"),
-        slo_error_percent=slo.get("error_percent"),
-        traffic=_traffic(draft, said.get("traffic"), problems),
-        tool_call_parser=said.get("tool_call_parser"),
-        reasoning_parser=said.get("reasoning_parser"),
-        chat_template=said.get("chat_template"),
-        platform=said.get("platform", DEFAULT_PLATFORM),
-        accept_eula=said.get("accept_eula", False),
-        loading=said.get("loading", "auto"),
-        cache=said.get("cache", "none"),
-        keep_previous=said.get("keep_previous", False),
-        marks=draft.marks,
-    )
-
-
-def _traffic(draft: _Draft, said: TrafficRequest | None, problems: list[Problem]) -> Traffic | None:
-    if said is None:
-        return None
-    mark = draft.marks["traffic"]
-    if said.profile and said.hours_per_day:
+    """Return the model, after the rules that need more than one key."""
+    replicas, traffic = draft.settings.replicas, draft.settings.traffic
+    if replicas.min > replicas.max:
+        message = f"replicas of `{draft.key}`: min {replicas.min} is above max {replicas.max}"
+        problems.append(draft.marks["replicas"].problem(message, "raise `max`, or lower `min`"))
+    if traffic and traffic.profile and "hours_per_day" in traffic.model_fields_set:
         hint = "remove one of them: a profile covers every hour"
-        problems.append(mark.problem("`profile` and `hours_per_day` cannot be combined", hint))
-    if said.profile and not any(said.profile):
-        problems.append(
-            mark.problem("the profile is all zeros", "give percentages of the peak: 100 in the peak hour")
-        )
-    hours = said.hours_per_day or 24
-    busy = tuple(min(max(hours - hour, 0.0), 1.0) for hour in range(24))
-    return Traffic(
-        requests_per_second=said.requests_per_second,
-        input_tokens=said.input_tokens,
-        output_tokens=said.output_tokens,
-        prefix_percent=said.prefix_percent,
-        profile=tuple(each / 100 for each in said.profile) if said.profile else busy,
-    )
-
-
-def capacity_steps(steps: Iterable[CapacityStepRequest] | None) -> tuple[CapacityStep, ...]:
-    """Return the capacity steps of a setting; on-demand if not set."""
-    if steps is None:
-        return (CapacityStep(kind=CapacityKind.ON_DEMAND),)
-    read = (
-        CapacityStep(
-            kind=CapacityKind(step.kind),
-            reservation=step.reservation,
-            accelerator=step.accelerator,
-            zones=(step.zone,) if step.zone else tuple(step.zones or ()),
-            machine_type=step.machine_type,
-        )
-        for step in steps
-    )
-    return tuple(dict.fromkeys(read))
+        problems.append(draft.marks["traffic"].problem("`profile` and `hours_per_day` cannot be combined", hint))
+    if traffic and traffic.profile and not any(traffic.profile):
+        hint = "give percentages of the peak: 100 in the peak hour"
+        problems.append(draft.marks["traffic"].problem("the profile is all zeros", hint))
+    return ModelRequest(key=draft.key, was=draft.was, id=draft.id, settings=draft.settings, marks=draft.marks)

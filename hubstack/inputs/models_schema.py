@@ -1,19 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The keys of models.yaml: names, types, limits and documentation.
+"""The keys of models.yaml: names, types, limits, defaults and documentation.
 
-Owns what a file may contain; the reference page and the JSON Schema for editors are generated from it. Does not own
-reading with positions or merging of layers (`hubstack.inputs.models`).
+Owns what a file may contain and the default of each key; the reference page and the JSON Schema for editors are
+generated from it. Does not own reading with positions or which layer comes first (`hubstack.inputs.models`).
 """
 
 import re
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    field_validator,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from hubstack import names
 from hubstack.files.problems import RefusedError, nearest, shown
 from hubstack.inputs.hub_names import REVISION_PATTERN, path_problem, repo_id_problem
-from hubstack.kinds import CapacityKind, EngineKind, PlatformKind
+from hubstack.kinds import DEFAULT_PLATFORM, CapacityKind, EngineKind, PlatformKind
+
+DEFAULT_CONTEXT = 8192
 
 
 def _inside(value: str) -> str:
@@ -39,30 +52,65 @@ class _Strict(BaseModel):
         extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _skip_nulls(cls, value: Any) -> Any:
+        """A key without a value (`context:`) is not set."""
+        if not isinstance(value, dict):
+            return value
+        given = cast("dict[str, Any]", value)
+        optional = {key for key, field in cls.model_fields.items() if not field.is_required()}
+        return {key: each for key, each in given.items() if each is not None or key not in optional}
 
-class ReplicasRequest(_Strict):
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler, /
+    ) -> JsonSchemaValue:
+        schema = handler(core_schema)
+        shape = handler.resolve_ref_schema(schema)
+        for key, field in shape.get("properties", {}).items():
+            if key not in shape.get("required", ()):
+                shape["properties"][key] = _or_null(field)
+        return schema
+
+
+def _or_null(field: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of an optional key, which may be left without a value."""
+    if {"type": "null"} in field.get("anyOf", ()):
+        return field
+    about = {key: field[key] for key in ("title", "description", "default") if key in field}
+    kinds = {key: value for key, value in field.items() if key not in about}
+    return {"anyOf": [kinds, {"type": "null"}], **about}
+
+
+class Replicas(_Strict):
     """Minimum and maximum number of replicas."""
 
-    min: int | None = Field(None, ge=0, le=1000)
+    min: int = Field(default=1, ge=0, le=1000)
     """Replicas that always run. With 0 the model and its nodes scale to zero when idle, and the next request waits
-    for a cold start. Default 1."""
-    max: int | None = Field(None, ge=1, le=1000)
+    for a cold start."""
+    max: int = Field(default_factory=lambda given: max(given.get("min", 1), 1), ge=1, le=1000)
     """Maximum number of replicas. Default: `min`, at least 1."""
 
+    @property
+    def is_bounded(self) -> bool:
+        """Whether `max` is set, so that traffic cannot raise it."""
+        return "max" in self.model_fields_set
 
-class ScalingRequest(_Strict):
+
+class Scaling(_Strict):
     """When replicas are added, and when a model with `replicas.min: 0` scales to zero.
 
-    Has no effect if `replicas.min` equals `replicas.max`.
+    Has no effect if `replicas.min` equals `replicas.max`. The defaults are our choice: behind a short queue the
+    first token still arrives within seconds.
     """
 
-    queue: int | None = Field(None, ge=1, le=1000)
-    """Queued requests per replica, on average, above which a replica is added. Default 5."""
-    kv_cache_percent: int | None = Field(None, ge=10, le=100)
-    """KV cache use in percent above which a replica is added; engines that do not report it scale by queue only.
-    Default 80."""
-    idle_minutes: int | None = Field(None, ge=1, le=1440)
-    """Minutes without a request after which a model with `replicas.min: 0` scales to zero. Default 15."""
+    queue: int = Field(default=5, ge=1, le=1000)
+    """Queued requests per replica, on average, above which a replica is added."""
+    kv_cache_percent: int = Field(default=80, ge=10, le=100)
+    """KV cache use in percent above which a replica is added; engines that do not report it scale by queue only."""
+    idle_minutes: int = Field(default=15, ge=1, le=1440)
+    """Minutes without a request after which a model with `replicas.min: 0` scales to zero."""
 
 
 _RESERVATION_NAME = r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
@@ -73,12 +121,12 @@ RESERVATION_PATTERN = (
 """As GKE accepts it: a name, or the path of a reservation that another project shares; optionally with a block."""
 
 
-class CapacityStepRequest(_Strict):
+class CapacityStep(_Strict):
     """One way to provision nodes."""
 
-    kind: Literal["reservation", "spot", "flex-start", "on-demand"]
+    kind: CapacityKind = Field(strict=False)
     """Provisioning model."""
-    reservation: str | None = Field(None, pattern=RESERVATION_PATTERN)
+    reservation: str | None = Field(default=None, pattern=RESERVATION_PATTERN)
     """Name of the reservation (`kind: reservation` only); `projects/OWNER/reservations/NAME` if another project
     shares it."""
     machine_type: str | None = None
@@ -88,11 +136,11 @@ class CapacityStepRequest(_Strict):
     accelerator: str | None = None
     """Accelerator for this step: a catalogue ID or a GKE label. The count is that of the first step, and the plan
     checks that the model fits. Default: the accelerator of the first step."""
-    zones: list[str] | None = Field(None, min_length=1, max_length=8)
+    zones: tuple[str, ...] = Field(default=(), strict=False, min_length=1, max_length=8)
     """Zones for this step. Default: every zone of the region that has the accelerator."""
 
 
-class LoraRequest(_Strict):
+class Lora(_Strict):
     """Accelerator memory reserved for LoRA adapters."""
 
     slots: int = Field(ge=1, le=64)
@@ -101,75 +149,84 @@ class LoraRequest(_Strict):
     """Maximum rank of an adapter."""
 
 
-class SpeculativeRequest(_Strict):
+class Speculative(_Strict):
     """Speculative decoding without a draft model: propose tokens and keep those that the model accepts."""
 
     method: Literal["ngram", "mtp"]
     """`ngram` proposes tokens from the prompt; `mtp` uses the checkpoint's own multi-token-prediction layers."""
-    tokens: int = Field(3, ge=1, le=16)
+    tokens: int = Field(default=3, ge=1, le=16)
     """Tokens proposed per step."""
 
 
-class CanaryRequest(_Strict):
+class Canary(_Strict):
     """A second commit of the model that serves a share of its requests. Requires a gateway."""
 
     revision: Revision = Field(min_length=1, max_length=255, pattern=REVISION_PATTERN)
     """Branch, tag or commit of the same repository; the lock records the commit that it resolved to."""
     weight: int = Field(ge=1, le=99)
     """Percentage of the model's requests that this commit serves."""
-    replicas: int = Field(1, ge=1, le=1000)
+    replicas: int = Field(default=1, ge=1, le=1000)
     """Maximum number of canary replicas; one always runs."""
 
 
-class SloRequest(_Strict):
+class Slo(_Strict):
     """The service level objective that alerts watch (docs/concepts/monitoring.md)."""
 
-    time_to_first_token_seconds: float | None = Field(None, ge=0.02, le=600)
+    # Our choice: users who wait longer for the first token assume a failure, and queueing at full load delays about
+    # one request in twenty anyway.
+    time_to_first_token_seconds: float = Field(default=2.0, ge=0.02, le=600)
     """Maximum time to the first token, or to the whole response for embeddings and ranking. Alerts use the next
-    bucket of the engine's histogram, which the plan shows. Default 2."""
-    time_per_output_token_seconds: float | None = Field(None, ge=0.001, le=60)
+    bucket of the engine's histogram, which the plan shows. Placement keeps to it only if it is set."""
+    time_per_output_token_seconds: float | None = Field(default=None, ge=0.001, le=60)
     """Maximum time between two tokens of a response. Used for placement (docs/concepts/traffic.md); no alert
     watches it. Default: no limit."""
-    latency_percent: float | None = Field(None, ge=94, le=99.99)
+    latency_percent: float = Field(default=95.0, ge=94, le=99.99)
     """Percentage of requests that must meet the latency target. At least 94: with a lower target the fast-burn
-    alert could not fire even if every request were slow. Default 95."""
-    error_percent: float | None = Field(None, ge=0.01, le=6)
-    """Percentage of requests that may fail with a server error. Default 1."""
+    alert could not fire even if every request were slow."""
+    error_percent: float = Field(default=1.0, ge=0.01, le=6)
+    """Percentage of requests that may fail with a server error."""
 
 
 Percent = Annotated[float, Field(ge=0, le=100)]
 
 
-class TrafficRequest(_Strict):
+class Traffic(_Strict):
     """The load to plan for: the model is placed on the cheapest option that serves it within `slo:`."""
 
     requests_per_second: float = Field(gt=0, le=100_000)
     """Requests per second at the peak."""
     input_tokens: int = Field(ge=1, le=16_777_216)
     """Average input tokens per request, including any prefix; for embeddings and ranking, tokens per text."""
-    output_tokens: int = Field(0, ge=0, le=16_777_216)
-    """Average output tokens per request. Default 0, for embeddings and ranking."""
-    prefix_percent: float = Field(0, ge=0, le=99)
+    output_tokens: int = Field(default=0, ge=0, le=16_777_216)
+    """Average output tokens per request; 0 for embeddings and ranking."""
+    prefix_percent: float = Field(default=0.0, ge=0, le=99)
     """Percentage of input tokens in a prefix shared with an earlier request, which prefix caching skips: a system
-    prompt, earlier turns of a chat. Default 0."""
-    hours_per_day: float | None = Field(None, gt=0, le=24)
-    """Hours per day at the peak, with no requests in the others. Used for the monthly price. Default 24."""
-    profile: list[Percent] | None = Field(None, min_length=24, max_length=168)
+    prompt, earlier turns of a chat."""
+    hours_per_day: float = Field(default=24.0, gt=0, le=24)
+    """Hours per day at the peak, with no requests in the others. Used for the monthly price."""
+    profile: tuple[Percent, ...] | None = Field(default=None, strict=False, min_length=24, max_length=168)
     """Load in each hour as a percentage of the peak: 24 numbers for a day, or 168 for a week from Monday. Replaces
     `hours_per_day`."""
 
     @field_validator("profile")
     @classmethod
-    def _is_day_or_week(cls, value: list[float] | None) -> list[float] | None:
+    def _is_day_or_week(cls, value: tuple[float, ...] | None) -> tuple[float, ...] | None:
         if value is not None and len(value) not in {24, 168}:
             raise RefusedError(f"a profile has 24 or 168 numbers, not {len(value)}", "give one number per hour")
         return value
 
+    @property
+    def hourly(self) -> tuple[float, ...]:
+        """Load in each hour of a day or week, as a fraction of the peak."""
+        if self.profile:
+            return tuple(each / 100 for each in self.profile)
+        return tuple(min(max(self.hours_per_day - hour, 0.0), 1.0) for hour in range(24))
 
-class AcceleratorRequest(_Strict):
+
+class Accelerators(_Strict):
     """The accelerators to choose from."""
 
-    any: list[str] = Field(min_length=1)
+    any: tuple[str, ...] = Field(strict=False, min_length=1)
     """Catalogue IDs (`l4`, `h100-80gb`, `tpu-v6e`) or GKE labels (`nvidia-l4`)."""
 
 
@@ -199,7 +256,13 @@ def _read_step(value: Any) -> Any:
         )
     if "zone" in step and ("zones" in step or kind != "reservation"):
         raise RefusedError("`zone` is for reservations only; use `zones` to limit other steps", _STEP_HINT)
+    if isinstance(zone := step.get("zone"), str):
+        step = {key: each for key, each in step.items() if key != "zone"} | {"zones": [zone]}
     return step
+
+
+def _distinct(steps: tuple[CapacityStep, ...]) -> tuple[CapacityStep, ...]:
+    return tuple(dict.fromkeys(steps))
 
 
 def _read_accelerator(value: Any) -> Any:
@@ -230,13 +293,15 @@ class _StepJson(BaseModel):
 
 
 Step = Annotated[
-    CapacityStepRequest,
+    CapacityStep,
     BeforeValidator(
         _read_step, json_schema_input_type=Literal["spot", "flex-start", "on-demand"] | _StepJson | _ReservationJson
     ),
 ]
+Steps = Annotated[tuple[Step, ...], Field(strict=False, min_length=1, max_length=8), AfterValidator(_distinct)]
+ON_DEMAND = (CapacityStep(kind=CapacityKind.ON_DEMAND),)
 AcceleratorChoice = Annotated[
-    AcceleratorRequest, BeforeValidator(_read_accelerator, json_schema_input_type=str | AcceleratorRequest)
+    Accelerators, BeforeValidator(_read_accelerator, json_schema_input_type=str | Accelerators)
 ]
 
 
@@ -245,85 +310,117 @@ FORMER_MAX = 4
 HTTPRoute)."""
 FormerKey = Annotated[str, Field(max_length=names.KEY_MAX, pattern=f"^{names.KEY_PATTERN}$")]
 Former = Annotated[
-    list[FormerKey],
-    Field(min_length=1, max_length=FORMER_MAX),
+    tuple[FormerKey, ...],
+    Field(strict=False, min_length=1, max_length=FORMER_MAX),
     BeforeValidator(_read_was, json_schema_input_type=FormerKey | list[FormerKey]),
 ]
+
+
+MERGED = frozenset({"replicas", "scaling", "slo"})
+"""Mappings that are merged key by key; a later value of any other setting replaces the earlier one."""
 
 
 class Settings(_Strict):
     """Settings of one model, also accepted under `defaults:` and `overrides:`."""
 
-    revision: Revision | None = Field(None, min_length=1, max_length=255, pattern=REVISION_PATTERN)
-    """Branch, tag or commit on the Hub; the lock records the commit that it resolved to. Default `main`."""
-    platform: PlatformKind | None = Field(None, strict=False)
+    revision: Revision = Field(default="main", min_length=1, max_length=255, pattern=REVISION_PATTERN)
+    """Branch, tag or commit on the Hub; the lock records the commit that it resolved to."""
+    platform: PlatformKind = Field(default=DEFAULT_PLATFORM, strict=False)
     """Where the model is served: `gke` nodes, `cloud-run` (one L4 or RTX PRO 6000 per instance, no cost while idle;
-    docs/concepts/cloud-run.md) or `vertex` (Model Garden). Default `gke`."""
-    context: int | None = Field(None, ge=128, le=16_777_216)
-    """Maximum tokens per sequence, prompt and response together. Default: the model's own limit, at most 8192."""
-    concurrency: int | None = Field(None, ge=1, le=4096)
+    docs/concepts/cloud-run.md) or `vertex` (Model Garden)."""
+    context: int | None = Field(
+        default=None,
+        ge=128,
+        le=16_777_216,
+        description="Maximum tokens per sequence, prompt and response together. Default: the model's own limit, at "
+        f"most {DEFAULT_CONTEXT}.",
+    )
+    concurrency: int = Field(default=2, ge=1, le=4096)
     """Full-context sequences that must fit in the KV cache at once. More and shorter sequences run together as
-    memory allows. Default 2."""
-    replicas: ReplicasRequest | None = None
+    memory allows."""
+    replicas: Replicas = Replicas()
     """`{min: 0, max: 4}`. Default: one replica."""
-    scaling: ScalingRequest | None = None
-    """When to scale: `{queue: 5, kv_cache_percent: 80, idle_minutes: 15}`, which are the defaults."""
-    capacity: list[Step] | None = Field(None, min_length=1, max_length=8)
+    scaling: Scaling = Scaling()
+    """When to scale."""
+    capacity: Steps = Field(default=ON_DEMAND, json_schema_extra={"default": [str(CapacityKind.ON_DEMAND)]})
     """Ways to provision nodes, in order of preference: `spot`, `on-demand`, `flex-start`, `reservation: NAME`; or a
     mapping `{kind: on-demand, accelerator: l4, zones: [...]}` for another accelerator or zone. Each must be
-    available for the machine type, and the plan checks that the model fits on each. Default `[on-demand]`."""
+    available for the machine type, and the plan checks that the model fits on each."""
     accelerator: AcceleratorChoice | None = None
     """An accelerator, or `{any: [...]}` to allow several. Default: the cheapest that fits."""
-    engine: EngineKind | None = Field(None, strict=False)
+    engine: EngineKind | None = Field(default=None, strict=False)
     """Serving engine. Default: chosen from the model's Hub metadata."""
     file: Inside | None = None
     """For GGUF repositories: the file to serve. Default: the Q4_K_M file."""
-    share_gpu: bool | None = None
+    share_gpu: bool = False
     """Share a GPU with other models that set this, each with a fixed share of its memory (GKE time-sharing, without
-    memory or fault isolation). Default false: a dedicated GPU."""
-    kv_cache_dtype: Literal["auto", "fp8"] | None = None
-    """Data type of the KV cache; `fp8` halves its size at some loss of quality. Default `auto`: the model's own."""
-    expert_parallel: bool | None = None
-    """Mixture of experts: place whole experts on each accelerator instead of a slice of every expert. Default
-    false, unless the model can only be split this way."""
-    lora: LoraRequest | None = None
+    memory or fault isolation). Otherwise it has GPUs of its own."""
+    kv_cache_dtype: Literal["auto", "fp8"] = "auto"
+    """Data type of the KV cache; `fp8` halves its size at some loss of quality, and `auto` is the model's own."""
+    expert_parallel: bool = False
+    """Mixture of experts: place whole experts on each accelerator instead of a slice of every expert. Always
+    so if the model can only be split this way."""
+    lora: Lora | None = None
     """`{slots: 4, rank: 16}`: memory for LoRA adapters. Default: none."""
-    speculative: SpeculativeRequest | None = None
+    speculative: Speculative | None = None
     """Speculative decoding: `{method: mtp, tokens: 1}`. Default: none."""
-    traffic: TrafficRequest | None = None
+    traffic: Traffic | None = None
     """Expected load, which decides replicas, accelerator and batch limits: `{requests_per_second: 5, input_tokens:
     1500, output_tokens: 300}` (docs/concepts/traffic.md). Default: none; the cheapest option that fits, and
     `replicas`."""
-    slo: SloRequest | None = None
-    """Service level objective: `{time_to_first_token_seconds: 2, latency_percent: 95, error_percent: 1}`, which are
-    the defaults."""
-    tool_call_parser: str | None = Field(None, pattern=r"^[A-Za-z0-9_.-]{1,64}$")
+    slo: Slo = Slo()
+    """Service level objective."""
+    tool_call_parser: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_.-]{1,64}$")
     """The engine's tool-call parser (`hermes`, `llama3_json` ...); turns on automatic tool choice."""
-    reasoning_parser: str | None = Field(None, pattern=r"^[A-Za-z0-9_.-]{1,64}$")
+    reasoning_parser: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_.-]{1,64}$")
     """The engine's reasoning parser (`qwen3`, `deepseek_r1` ...)."""
-    chat_template: Inside | None = Field(None, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]{0,254}$")
+    chat_template: Inside | None = Field(default=None, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]{0,254}$")
     """Chat template file in the repository, used instead of the tokenizer's."""
-    canary: CanaryRequest | None = None
+    canary: Canary | None = None
     """`{revision: REV, weight: 10}`: this commit serves 10 % of the requests (docs/guides/canary.md). Default:
     none."""
-    loading: Literal["auto", "runai-streamer", "gcsfuse", "hyperdisk-ml"] | None = None
+    loading: Literal["auto", "runai-streamer", "gcsfuse", "hyperdisk-ml"] = "auto"
     """How servers load weights: `runai-streamer` streams them from the bucket to the accelerator (vLLM on GPUs,
-    safetensors), `gcsfuse` mounts the bucket, `hyperdisk-ml` mounts a disk filled from it, in one zone. Default
-    `auto`: the streamer if the engine supports it and it saves two minutes of loading, otherwise `gcsfuse`."""
-    cache: Literal["none", "anywhere"] | None = None
+    safetensors), `gcsfuse` mounts the bucket, `hyperdisk-ml` mounts a disk filled from it, in one zone.
+    `auto` is the streamer if the engine supports it and it saves two minutes of loading, otherwise `gcsfuse`."""
+    cache: Literal["none", "anywhere"] = "none"
     """`anywhere` adds an Anywhere Cache to the model's bucket in each zone of its nodes; it is billed, and deleting
-    it takes an hour. Default `none`."""
-    keep_previous: bool | None = None
-    """Keep the weights of the previously locked commit, so that a rollback needs no download. Default false: they
+    it takes an hour."""
+    keep_previous: bool = False
+    """Keep the weights of the previously locked commit, so that a rollback needs no download. Otherwise they
     are deleted once the servers have switched."""
-    trust_remote_code: bool | None = None
-    """Allow the engine to run Python code from the repository. Default false: such models are refused."""
-    allow_pickle: bool | None = None
-    """Allow pickled weights (`.bin`, `.pt`), which can run code. Default false: safetensors or GGUF only."""
-    allow_unsafe: bool | None = None
-    """Serve the model even if the Hub's security scan flags a file that would be loaded. Default false."""
-    accept_eula: bool | None = None
-    """On `vertex`: accept the model's terms, as Model Garden requires. Default false."""
+    trust_remote_code: bool = False
+    """Allow the engine to run Python code from the repository. Otherwise such models are refused."""
+    allow_pickle: bool = False
+    """Allow pickled weights (`.bin`, `.pt`), which can run code. Otherwise safetensors or GGUF only."""
+    allow_unsafe: bool = False
+    """Serve the model even if the Hub's security scan flags a file that would be loaded."""
+    accept_eula: bool = False
+    """On `vertex`: accept the model's terms, as Model Garden requires."""
+
+    @property
+    def accelerators(self) -> tuple[str, ...]:
+        """The accelerators to choose from, as written; empty means any."""
+        return self.accelerator.any if self.accelerator else ()
+
+    def is_default(self, key: str) -> bool:
+        """Return whether a key has the value that it has if no layer sets it."""
+        return getattr(self, key) == type(self).model_fields[key].default
+
+    def changed(self, **values: Any) -> Self:
+        """Return a copy with some keys set to other values, which are not validated."""
+        return self.model_copy(update=values)
+
+    def under(self, top: "Settings") -> Self:
+        """Return these settings with those that `top` sets over them."""
+        values: dict[str, Any] = {}
+        for key in top.model_fields_set & Settings.model_fields.keys():
+            values[key] = getattr(top, key)
+            if key in MERGED:
+                base: BaseModel = getattr(self, key)
+                given = values[key].model_dump(exclude_unset=True)
+                values[key] = base.model_validate(base.model_dump(exclude_unset=True) | given)
+        return self.changed(**values)
 
 
 class EntryRequest(Settings):
@@ -331,10 +428,10 @@ class EntryRequest(Settings):
 
     id: str
     """Repository ID on the Hub: `owner/name`."""
-    name: str | None = Field(None, max_length=names.KEY_MAX, pattern=f"^{names.KEY_PATTERN}$")
+    name: str | None = Field(default=None, max_length=names.KEY_MAX, pattern=f"^{names.KEY_PATTERN}$")
     """The model's key, from which all its resources are named; changing it replaces them unless `was` lists the
     former key. Lower-case letters, digits and hyphens. Default: derived from the ID."""
-    was: Former | None = None
+    was: Former = ()
     """The key before a rename, or a list of former keys, oldest first. The resources keep the names derived from
     the oldest key, and clients may use any of the keys. Keep it as long as the model exists: removing it replaces
     every resource (docs/concepts/identity.md)."""

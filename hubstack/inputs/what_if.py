@@ -7,7 +7,6 @@ the settings (`hubstack.inputs.models_schema`).
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
 
 import yaml
 from pydantic import ValidationError
@@ -16,7 +15,7 @@ from hubstack.files.documents import Document
 from hubstack.files.errors import InputError
 from hubstack.files.problems import Problem, nearest
 from hubstack.files.schema_errors import schema_problems
-from hubstack.inputs.models import ModelRequest, Request, capacity_steps
+from hubstack.inputs.models import ModelRequest, Request
 from hubstack.inputs.models_schema import Settings
 
 PLAIN = ("context", "concurrency", "kv_cache_dtype", "share_gpu", "expert_parallel", "engine", "platform")
@@ -39,15 +38,16 @@ def change_request(request: Request, changes: Iterable[str]) -> Request:
             problems.append(_unknown(change, key, setting, models))
             continue
         try:
-            made = _settings(setting, value)
+            read = _settings(setting, value)
         except (ValidationError, yaml.YAMLError) as error:
             problems.append(_refused(change, error))
             continue
         for each in [key] if key else list(models):
-            models[each] = replace(models[each], **made)
+            models[each] = replace(models[each], settings=models[each].settings.under(read))
     for model in models.values():
-        if model.replicas_min > model.replicas_max:
-            bounds = f"min {model.replicas_min} is above max {model.replicas_max}"
+        replicas = model.settings.replicas
+        if replicas.min > replicas.max:
+            bounds = f"min {replicas.min} is above max {replicas.max}"
             problems.append(Problem(path=WHERE, message=f"replicas of `{model.key}`: {bounds}", hint=_BOUNDS))
     if problems:
         raise InputError(problems)
@@ -65,18 +65,11 @@ def _split(name: str, models: Mapping[str, ModelRequest]) -> tuple[str, str]:
     return (key, setting) if dot and (key in models or setting in SETTINGS) else ("", name)
 
 
-def _settings(setting: str, value: str) -> dict[str, Any]:
-    """Return the request fields that one setting changes, validated as in a file."""
+def _settings(setting: str, value: str) -> Settings:
+    """Return the setting, validated as in a file."""
     read = yaml.safe_load(value)
     group, _, bound = setting.partition(".")
-    said = Settings.model_validate({group: {bound: read} if bound else read})
-    if bound:
-        return {f"replicas_{bound}": getattr(said.replicas, bound)}
-    if setting == "accelerator":
-        return {"accelerators": tuple(said.accelerator.any) if said.accelerator else ()}
-    if setting == "capacity":
-        return {"capacity": capacity_steps(said.capacity)}
-    return {setting: getattr(said, setting)}
+    return Settings.model_validate({group: {bound: read} if bound else read})
 
 
 def _unknown(change: str, key: str, setting: str, models: Mapping[str, ModelRequest]) -> Problem:

@@ -60,9 +60,9 @@ def _alternatives(
         yield f"the same nodes as spot: ${spot.usd_per_hour * pool.nodes_busy * hours:,.0f} a month, preemptible"
     if len(models) > 1:
         return
-    free = replace(demand, request=replace(demand.request, accelerators=()))
+    free = replace(demand, request=demand.request.changed(accelerator=None))
     fitting = [each for each in finder.find_candidates(free).fitting if each.verdict is Verdict.FITS]
-    replicas = demand.request.replicas_max
+    replicas = models[0].replicas.max
     best = min(fitting, key=lambda each: each.alone(replicas), default=None)
     if best and best.offer.machine.name != pool.machine_type and best.alone(replicas) < usd:
         shape = f"{best.offer.count} x {best.offer.accelerator.id} ({best.offer.machine.name})"
@@ -87,7 +87,7 @@ def sharing(
     small = frozenset(model.key for model in plan.models if _is_small(model))
     if len(small) <= 1 or len(plan.models) > MOST_MODELS:
         return
-    shared = tuple(replace(each, share_gpu=True) if each.key in small else each for each in request.models)
+    shared = tuple(each.changed(share_gpu=True) if each.key in small else each for each in request.models)
     other = bill_of(replace(request, models=shared), small)
     saved = plan.cost.usd_per_month_max - other.usd_per_month_max if other else 0.0
     if saved >= _LEAST_SAVING_USD:

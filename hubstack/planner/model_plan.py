@@ -82,7 +82,7 @@ def assemble(
             limits=limits,
         )
     )
-    price = offer.price(request.capacity[0].kind)
+    price = offer.price(request.settings.capacity[0].kind)
     return ModelPlan(
         key=request.key,
         was=request.was,
@@ -97,7 +97,7 @@ def assemble(
         gke_accelerator=offer.accelerator.gke_label,
         machine_type=offer.machine.name,
         accelerator_count=offer.count * offer.hosts,
-        platform=request.platform,
+        platform=request.settings.platform,
         tensor_parallel=offer.tensor_parallel,
         tpu_topology=offer.topology,
         capacity_class=taken.key,
@@ -105,9 +105,9 @@ def assemble(
         hosts=offer.hosts,
         pipeline_parallel=offer.hosts,
         expert_parallel=taken.load.expert_parallel,
-        kv_cache_dtype=request.kv_cache_dtype,
+        kv_cache_dtype=request.settings.kv_cache_dtype,
         steps=tuple(_step(step, taken, demand) for step in taken.steps),
-        replicas=Replicas(min=request.replicas_min, max=request.replicas_max),
+        replicas=Replicas(min=request.settings.replicas.min, max=taken.servers(request.settings)),
         need=taken.need,
         server=server,
         weights=weights,
@@ -142,15 +142,19 @@ def assemble(
 
 
 def _asked(request: ModelRequest, taken: Candidate) -> RequestedTraffic | None:
-    if request.traffic is None or taken.served is None:
+    settings = request.settings
+    if settings.traffic is None or taken.served is None:
         return None
     return RequestedTraffic(
-        traffic=request.traffic, level=level_of(request), served=taken.served, replicas_min=request.replicas_min
+        traffic=settings.traffic,
+        level=level_of(settings.slo),
+        served=taken.served,
+        replicas_min=settings.replicas.min,
     )
 
 
 def _traffic(request: ModelRequest, taken: Candidate) -> Iterator[Reason]:
-    traffic, served = request.traffic, taken.served
+    traffic, served = request.settings.traffic, taken.served
     if traffic is None or served is None:
         return
     tokens = f"{traffic.input_tokens:,} + {traffic.output_tokens:,} tokens"
@@ -175,7 +179,7 @@ def loadable(draft: Draft, taken: Candidate, target: StackSettings) -> Loadable:
         size_bytes=chosen.weights_bytes or demand.weights.size_bytes,
         largest_file_bytes=demand.largest_file_bytes,
         pooling=demand.choice.pooling,
-        chat_template=bool(demand.request.chat_template),
+        chat_template=bool(demand.settings.chat_template),
         has_folders=any("/" in file.path for file in chosen.weights),
         is_mistral=chosen.is_mistral,
         ranks=offer.tensor_parallel,
@@ -267,7 +271,7 @@ def _loading_warnings(loading: Loading, taken: Candidate) -> Iterator[str]:
 
 def _why(draft: Draft, taken: Candidate) -> str:
     offer, tried = taken.offer, draft.candidates.tried
-    price = offer.price(draft.demand.request.capacity[0].kind)
+    price = offer.price(draft.demand.settings.capacity[0].kind)
     hour = f"${price.usd_per_hour:,.2f} an hour {price.basis}" if price else "price unknown"
     name = f"{offer.count} x {offer.accelerator.name} ({offer.machine.name}, {hour})"
     if offer.hosts > 1:
@@ -280,7 +284,7 @@ def _why(draft: Draft, taken: Candidate) -> str:
             f"{name}: sharing nodes with other models makes the whole stack cheaper than "
             f"{cheapest.offer.machine.name}, the cheapest option for this model alone"
         )
-    if draft.demand.request.traffic:
+    if draft.demand.settings.traffic:
         return f"{name}: the cheapest for its traffic"
     failed = sum(1 for each in tried if each.why_not and each.usd < taken.alone())
     place = f"the cheapest option{f' that fits ({failed} cheaper ruled out)' if failed else ' of all'}"
@@ -314,14 +318,14 @@ def why_not(tried: Evaluated) -> str:
 
 def why_nothing(demand: Demand, candidates: Candidates, target: StackSettings) -> str:
     """Return why a model does not fit anywhere."""
-    tried, kind = candidates.tried, demand.request.capacity[0].kind
+    tried, kind = candidates.tried, demand.settings.capacity[0].kind
     if not tried and candidates.unsold:
         ways = {str(way) for machine in candidates.unsold for way in machine.ways}
         named = ", ".join(machine.name for machine in candidates.unsold)
         sold = f"; Google sells it as {', '.join(sorted(ways))}" if ways else ""
         return f"cannot be placed: {named} in {target.region} is not sold as {kind}{sold}"
     if not tried:
-        wanted = ", ".join(demand.request.accelerators) or "accelerator"
+        wanted = ", ".join(demand.settings.accelerators) or "accelerator"
         where = f"{', '.join(target.zones)}" if target.zones else target.region
         kind = demand.choice.kind
         return f"cannot be placed: {where} has no machine type with {wanted} that {kind} runs on"
@@ -360,5 +364,5 @@ def _weights(demand: Demand, chosen: ChosenFiles, model_dir: str) -> WeightsPlan
         needs_token=facts.gated is not None,
         loader_image=LOADER_IMAGE,
         replaces=facts.replaced if facts.replaced != facts.commit else None,
-        keep_replaced=demand.request.keep_previous,
+        keep_replaced=demand.settings.keep_previous,
     )

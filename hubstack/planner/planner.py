@@ -5,7 +5,7 @@ Owns the sequence, and the problems that point into the request. Pure: `hubstack
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import partial
 
 from hubstack.catalog import Catalog, load_catalog
@@ -13,7 +13,8 @@ from hubstack.files.errors import LockError, PlanError
 from hubstack.files.problems import Problem, nearest
 from hubstack.hub.facts import ModelFacts
 from hubstack.hub.lock import Lock, check_fresh
-from hubstack.inputs.models import DEFAULT_CONTEXT, ModelRequest, Request
+from hubstack.inputs.models import ModelRequest, Request
+from hubstack.inputs.models_schema import DEFAULT_CONTEXT, Settings
 from hubstack.inputs.settings import StackSettings
 from hubstack.names import labels
 from hubstack.plan import ModelPlan, Plan, Verdict
@@ -42,23 +43,6 @@ from hubstack.planner.serving.choose_loading import Loading, choose_loading, ref
 from hubstack.planner.serving.routing import plan_traffic, traffic_problems, traffic_warnings
 from hubstack.planner.serving.scaling import with_scaling
 from hubstack.planner.serving.slo import with_slo
-
-_OWN = frozenset(
-    {
-        "key",
-        "was",
-        "marks",
-        "replicas_min",
-        "replicas_max",
-        "canary_of",
-        "canary_weight",
-        "scaling_queue",
-        "scaling_kv_cache_percent",
-        "scaling_idle_minutes",
-    }
-)
-_ASKED = tuple(field.name for field in fields(ModelRequest) if field.name not in _OWN)
-"""The request fields that determine where a model fits."""
 
 
 def plan_inputs(inputs: StackInputs, *, rebalance: bool = False) -> Plan:
@@ -106,11 +90,10 @@ def plan_stack(
     finders = make_candidate_finders(catalog, target)
     finder = finders[NODES]
     surveyed = _survey(request, facts, catalog, finders, target)
-    drafts = {key: each for key, each in surveyed.items() if each.demand.request.platform is NODES}
+    drafts = {key: each for key, each in surveyed.items() if each.demand.settings.platform is NODES}
     kept, moved = _kept(drafts, (placement or Placement()).following(request.models), finder)
     drafts = _with_shared(drafts, kept, finder)
     assigned = assign([_wanted(draft, kept.get(key)) for key, draft in drafts.items()], kept)
-    drafts |= {key: _with_replicas(drafts[key], taken) for key, taken in assigned.taken.items()}
     loadings = _loadings(drafts, assigned.taken, catalog, target)
     placed = [
         (_placed(drafts[key], taken, loadings[key], moved.get(key), catalog), taken)
@@ -119,8 +102,7 @@ def plan_stack(
     pools, classes = plan_pools(placed)
     nodes = compare_with_cloud_run(tuple(model for model, _ in placed), surveyed, finders, catalog)
     nodes = with_scaling(nodes, pools, request.models, catalog.engine_metrics, target)
-    managed = {key: _with_replicas(each, each.candidates.fitting[0]) for key, each in surveyed.items()}
-    managed_models = plan_managed(managed, bool(nodes), finders, catalog, target)
+    managed_models = plan_managed(surveyed, bool(nodes), finders, catalog, target)
     models = tuple(sorted((*nodes, *managed_models), key=lambda model: model.key))
     cost = plan_cost(models, pools, catalog, target)
     gateway = target.gateway if nodes else None
@@ -179,21 +161,21 @@ def _survey(
     for model in request.models:
         unknown = [
             *_unknown_words(model, catalog, target),
-            *platform_of(model.platform).find_problems(model, target.region, catalog),
+            *platform_of(model.settings.platform).find_problems(model, target.region, catalog),
         ]
         if unknown:
             problems += unknown
             refused.add(model.key)
             continue
         # Identical requests under several names share one search.
-        signature = (facts[model.key].commit, *(getattr(model, name) for name in _ASKED))
+        signature = (facts[model.key].commit, _what_is_asked(model.settings))
         alike = done.get(signature)
         if alike:
             drafts[model.key] = replace(alike, demand=replace(alike.demand, request=model))
             continue
-        draft = _draft(model, facts[model.key], catalog, finders[model.platform])
+        draft = _draft(model, facts[model.key], catalog, finders[model.settings.platform])
         if isinstance(draft, Draft):
-            refusal = platform_of(model.platform).refuse(draft, catalog)
+            refusal = platform_of(model.settings.platform).refuse(draft, catalog)
             if not draft.candidates.fitting:
                 draft = [_no_place(draft, target)]
             elif refusal:
@@ -208,19 +190,16 @@ def _survey(
     return drafts
 
 
+def _what_is_asked(settings: Settings) -> str:
+    """Return the settings that determine where a model fits, as text to compare."""
+    elsewhere = {"scaling", "canary"} | (set[str]() if settings.traffic else {"replicas"})
+    return settings.model_dump_json(exclude_unset=True, exclude=elsewhere)
+
+
 def _wanted(draft: Draft, kept: Candidate | None = None) -> Wanted:
-    request = draft.demand.request
-    servers = (kept or draft.candidates.fitting[0]).servers(request)
-    return Wanted(key=request.key, servers=servers, candidates=draft.candidates.fitting)
-
-
-def _with_replicas(draft: Draft, taken: Candidate) -> Draft:
-    """Return the draft with the number of replicas that its traffic needs on this candidate."""
-    request = draft.demand.request
-    servers = taken.servers(request)
-    if servers == request.replicas_max:
-        return draft
-    return replace(draft, demand=replace(draft.demand, request=replace(request, replicas_max=servers)))
+    demand = draft.demand
+    servers = (kept or draft.candidates.fitting[0]).servers(demand.settings)
+    return Wanted(key=demand.request.key, servers=servers, candidates=draft.candidates.fitting)
 
 
 def _kept(
@@ -266,8 +245,8 @@ def _with_shared(
             more = finder.find_candidates(draft.demand, only=machines).fitting
             sure = found.fitting[0].verdict
             new = [c for c in more if c.key not in have and c.verdict is sure and c.offer.hosts == 1]
-            request = draft.demand.request
-            new = [c for c in new if c.servers(request) == found.fitting[0].servers(request)]
+            wanted = found.fitting[0].servers(draft.demand.settings)
+            new = [c for c in new if c.servers(draft.demand.settings) == wanted]
             done[id(found)] = replace(draft, candidates=replace(found, fitting=(*found.fitting, *new)))
         grown[key] = replace(done[id(found)], demand=draft.demand)
     return grown
@@ -287,7 +266,7 @@ def _loadings(
     for key, taken in assigned.items():
         request = drafts[key].demand.request
         what = loadable(drafts[key], taken, target)
-        loading = choose_loading(request.loading, request.cache, what, catalog.load_rates)
+        loading = choose_loading(request.settings.loading, request.settings.cache, what, catalog.load_rates)
         if isinstance(loading, Refusal):
             problems.append(_refused(request, loading))
         else:
@@ -323,21 +302,21 @@ def _facts(request: Request, lock: Lock) -> dict[str, ModelFacts]:
 def _unknown_words(model: ModelRequest, catalog: Catalog, target: StackSettings) -> list[Problem]:
     """Return a problem for every accelerator, zone and machine type that is not in the catalogue."""
     problems: list[Problem] = []
-    asked = [("accelerator", word) for word in model.accelerators]
-    asked += [("capacity", step.accelerator) for step in model.capacity if step.accelerator]
+    asked = [("accelerator", word) for word in model.settings.accelerators]
+    asked += [("capacity", step.accelerator) for step in model.settings.capacity if step.accelerator]
     for field, word in asked:
         if catalog.accelerator(word) is None:
             near = nearest(word, catalog.accelerator_words())
             hint = f"did you mean `{near}`?" if near else f"known: {', '.join(sorted(catalog.accelerators))}"
             problems.append(model.mark(field).problem(f"`{word}` is not an accelerator in the catalogue", hint))
-    zones = [zone for step in model.capacity for zone in step.zones]
+    zones = [zone for step in model.settings.capacity for zone in step.zones]
     known = sorted({z for name in catalog.accelerators if zones for z in catalog.zones(name, target.region)})
     for zone in zones:
         if zone not in known:
             hint = f"zones of {target.region} with accelerators: {', '.join(known)}"
             problems.append(model.mark("capacity").problem(f"`{zone}` is not a zone of this stack", hint))
     machines = {name for row in catalog.machine_types.values() for name in (row.name, row.gce_machine_type)}
-    for step in model.capacity:
+    for step in model.settings.capacity:
         if step.machine_type and step.machine_type not in machines:
             near = nearest(step.machine_type, machines)
             hint = (
@@ -351,19 +330,19 @@ def _unknown_words(model: ModelRequest, catalog: Catalog, target: StackSettings)
 def _draft(
     request: ModelRequest, facts: ModelFacts, catalog: Catalog, finder: CandidateFinder
 ) -> Draft | list[Problem]:
-    chosen = choose_files(facts, gguf_file=request.file, code=request.trust_remote_code)
+    chosen = choose_files(facts, gguf_file=request.settings.file, code=request.settings.trust_remote_code)
     facts = with_header(facts, chosen)
     geometry = read_geometry(facts)
     choice = choose_engine(request, facts, geometry, chosen, catalog)
     if not isinstance(choice, EngineChoice):
         return [_refused(request, refusal) for refusal in choice]
     unloadable = refuse_loading(
-        request.loading,
-        request.cache,
+        request.settings.loading,
+        request.settings.cache,
         choice.kind,
         chosen.format,
         pooling=choice.pooling,
-        chat_template=bool(request.chat_template),
+        chat_template=bool(request.settings.chat_template),
     )
     if unloadable:
         return [_refused(request, unloadable)]
@@ -395,10 +374,9 @@ def _draft(
 def _no_place(draft: Draft, target: StackSettings) -> Problem:
     request = draft.demand.request
     hint = "lower `context:` or `concurrency:`, allow other accelerators or capacity, or use another region"
-    if request.platform is not NODES:
-        hint = (
-            f"lower `context:` or `concurrency:`, or set `platform: gke`: {request.platform} has no larger machines"
-        )
+    platform = request.settings.platform
+    if platform is not NODES:
+        hint = f"lower `context:` or `concurrency:`, or set `platform: gke`: {platform} has no larger machines"
     field = next((f for f in ("accelerator", "capacity", "context", "platform") if f in request.marks), "id")
     why = why_nothing(draft.demand, draft.candidates, target)
     return _refused(request, Refusal(why=why, hint=hint, field=field))
@@ -427,13 +405,13 @@ def _missing(choice: EngineChoice, geometry: Geometry, size: WeightsSize | None)
 
 def _context(request: ModelRequest, geometry: Geometry) -> tuple[int | None, str]:
     own = geometry.max_context
-    if request.context is None:
+    if request.settings.context is None:
         context = min(own or DEFAULT_CONTEXT, DEFAULT_CONTEXT)
         limit = f"the model allows {own:,}" if own else "the lock does not have the model's limit"
         return context, f"{context:,} tokens by default; {limit}"
-    if own and request.context > own:
-        return None, f"supports at most {own:,} tokens, but `context:` is {request.context:,}"
-    return request.context, f"{request.context:,} tokens, as set by `context:`"
+    if own and request.settings.context > own:
+        return None, f"supports at most {own:,} tokens, but `context:` is {request.settings.context:,}"
+    return request.settings.context, f"{request.settings.context:,} tokens, as set by `context:`"
 
 
 def _largest(chosen: ChosenFiles, size: WeightsSize) -> int:
@@ -444,7 +422,7 @@ def _largest(chosen: ChosenFiles, size: WeightsSize) -> int:
 
 def _on_gke(request: Request) -> Request:
     """Return the request with only the models that a gateway can serve."""
-    return replace(request, models=tuple(m for m in request.models if m.platform is NODES))
+    return replace(request, models=tuple(m for m in request.models if m.settings.platform is NODES))
 
 
 def _gateway_warnings(

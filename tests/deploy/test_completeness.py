@@ -24,7 +24,7 @@ LLAMA_70B = {
 @cache
 def sliced(replicas: int = 2, *bought: str) -> Plan:
     asked = ask(
-        "acme/llama", accelerators=("v5e",), replicas_max=replicas, capacity=steps(*(bought or ("on-demand",)))
+        "acme/llama", accelerator="v5e", replicas={"max": replicas}, capacity=steps(*(bought or ("on-demand",)))
     )
     return plan((llama(config=LLAMA_70B, parameters={"BF16": 70_553_706_496}), asked))
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubstack.files.errors import InputError
-from hubstack.inputs.models import DEFAULT_CONCURRENCY, Request, load_request
+from hubstack.inputs.models import Request, load_request
 from hubstack.kinds import CapacityKind
 
 
@@ -28,15 +28,18 @@ def refusal(folder: Path, text: str | bytes) -> str:
 def test_a_string_is_a_model_with_every_default(tmp_path: Path) -> None:
     (model,) = read(tmp_path, "models: [Qwen/Qwen3-8B]").models
     assert (model.key, model.id, model.revision) == ("qwen3-8b", "Qwen/Qwen3-8B", "main")
-    assert (model.context, model.concurrency) == (None, DEFAULT_CONCURRENCY)
-    assert (model.replicas_min, model.replicas_max) == (1, 1)
-    assert [step.kind for step in model.capacity] == [CapacityKind.ON_DEMAND]
-    assert not any((model.trust_remote_code, model.allow_pickle, model.allow_unsafe, model.accelerators))
+    assert (model.settings.context, model.settings.concurrency) == (None, 2)
+    assert (model.settings.replicas.min, model.settings.replicas.max) == (1, 1)
+    assert [step.kind for step in model.settings.capacity] == [CapacityKind.ON_DEMAND]
+    assert all(
+        model.settings.is_default(key)
+        for key in ("trust_remote_code", "allow_pickle", "allow_unsafe", "accelerator")
+    )
 
 
 def test_capacity_keeps_its_order_and_its_reservation(tmp_path: Path) -> None:
     (model,) = read(tmp_path, "models: [{id: a/b, capacity: [reservation: team-a, spot, on-demand]}]").models
-    assert [(step.kind.value, step.reservation) for step in model.capacity] == [
+    assert [(step.kind.value, step.reservation) for step in model.settings.capacity] == [
         ("reservation", "team-a"),
         ("spot", None),
         ("on-demand", None),
@@ -46,7 +49,7 @@ def test_capacity_keeps_its_order_and_its_reservation(tmp_path: Path) -> None:
 def test_a_reservation_has_a_machine_type_and_a_zone_and_may_be_of_another_project(tmp_path: Path) -> None:
     path = "projects/acme-central/reservations/team-a"
     text = f"models: [{{id: a/b, capacity: [{{reservation: {path}, machine_type: a3-highgpu-8g, zone: us-a1-b}}]}}]"
-    (step,) = read(tmp_path, text).models[0].capacity
+    (step,) = read(tmp_path, text).models[0].settings.capacity
     assert (step.reservation, step.machine_type, step.zones) == (path, "a3-highgpu-8g", ("us-a1-b",))
 
 
@@ -78,7 +81,7 @@ def test_later_layers_win_over_earlier_ones(tmp_path: Path) -> None:
         tmp_path,
         "extends: base.yaml\ndefaults: {revision: v2}\noverrides: {'*': {context: 4096}, c: {context: 512}}\n",
     ).models
-    assert {m.key: (m.context, m.concurrency, m.revision) for m in models} == {
+    assert {m.key: (m.settings.context, m.settings.concurrency, m.revision) for m in models} == {
         "a": (4096, 3, "v2"),
         "b": (4096, 4, "v2"),
         "c": (512, 3, "v2"),
@@ -103,7 +106,7 @@ def test_replicas_merge_by_their_own_keys(tmp_path: Path) -> None:
         "overrides: {b: {replicas: {min: 0}}}\n"
     )
     (model,) = read(tmp_path, text).models
-    assert (model.replicas_min, model.replicas_max) == (0, 5)
+    assert (model.settings.replicas.min, model.settings.replicas.max) == (0, 5)
 
 
 def test_a_problem_in_the_base_names_the_base(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_overrides_of_the_former_key_go_on_and_the_present_key_wins(tmp_path: Pa
     (tmp_path / "shared.yaml").write_text("models: [{id: a/b, name: chat, was: b}]")
     text = "extends: shared.yaml\noverrides: {b: {context: 512, concurrency: 7}, chat: {context: 1024}}"
     (model,) = read(tmp_path, text).models
-    assert (model.context, model.concurrency) == (1024, 7)
+    assert (model.settings.context, model.settings.concurrency) == (1024, 7)
 
 
 def lock(*ids: str) -> Lock:

@@ -10,27 +10,32 @@ from hubstack.kinds import CapacityKind
 from hubstack.planner.placement.regions import compare_regions
 from tests.support.facts import ask, catalog, hub, llama, target
 
-REQUEST = Request(path="x", models=(ask("acme/a"), ask("acme/b", replicas_max=4)))
+REQUEST = Request(path="x", models=(ask("acme/a"), ask("acme/b", replicas={"max": 4})))
 
 
 def test_a_change_is_of_all_models_or_of_one() -> None:
     changed = change_request(REQUEST, ["context=65536", "b.concurrency=7", "a.replicas.max=3"])
     a, b = changed.models
+    a, b = a.settings, b.settings
     assert (a.context, b.context) == (65536, 65536)
     assert (a.concurrency, b.concurrency) == (2, 7)
-    assert (a.replicas_max, b.replicas_max) == (3, 4)
+    assert (a.replicas.max, b.replicas.max) == (3, 4)
 
 
 def test_a_change_is_read_as_in_a_file() -> None:
-    changed = change_request(
-        REQUEST,
-        [
-            "a.accelerator={any: [l4, h100-80gb]}",
-            "a.capacity=[spot, on-demand]",
-            "a.share_gpu=true",
-            "a.kv_cache_dtype=fp8",
-        ],
-    ).models[0]
+    changed = (
+        change_request(
+            REQUEST,
+            [
+                "a.accelerator={any: [l4, h100-80gb]}",
+                "a.capacity=[spot, on-demand]",
+                "a.share_gpu=true",
+                "a.kv_cache_dtype=fp8",
+            ],
+        )
+        .models[0]
+        .settings
+    )
     assert changed.accelerators == ("l4", "h100-80gb")
     assert [step.kind for step in changed.capacity] == [CapacityKind.SPOT, CapacityKind.ON_DEMAND]
     assert (changed.share_gpu, changed.kv_cache_dtype) == (True, "fp8")

@@ -22,7 +22,7 @@ def test_the_bill_is_the_sum_of_its_lines() -> None:
 
 
 def test_a_model_costs_its_replicas_times_the_hours_of_a_month() -> None:
-    cost = plan((llama(), ask("acme/llama", replicas_min=2, replicas_max=5))).cost
+    cost = plan((llama(), ask("acme/llama", replicas={"min": 2, "max": 5}))).cost
     hourly = catalog().price("g2-standard-4", "us-central1").on_demand
     (line,) = lines(cost, "llama", "g2-standard-4")
     assert line.what == "2 to 5 x g2-standard-4"
@@ -31,7 +31,7 @@ def test_a_model_costs_its_replicas_times_the_hours_of_a_month() -> None:
 
 
 def test_a_model_that_may_stop_costs_nothing_at_least() -> None:
-    cost = plan((llama(), ask("acme/llama", replicas_min=0))).cost
+    cost = plan((llama(), ask("acme/llama", replicas={"min": 0}))).cost
     (line,) = lines(cost, "llama", "g2-standard-4")
     assert (line.usd_per_month_min, line.usd_per_month_max > 0) == (0, True)
 
@@ -70,7 +70,7 @@ def test_every_price_names_its_source_and_date() -> None:
 
 
 def test_what_has_no_price_is_named_and_not_counted_as_nothing() -> None:
-    asked = (llama(), ask("acme/llama", accelerators=("l4",), capacity=steps("on-demand", "flex-start")))
+    asked = (llama(), ask("acme/llama", accelerator="l4", capacity=steps("on-demand", "flex-start")))
     assert catalog().price("g2-standard-4", "us-central1").flex_start is None
     cost = plan(asked).cost
     (line,) = lines(cost, "llama", "no price for flex-start")
@@ -79,7 +79,7 @@ def test_what_has_no_price_is_named_and_not_counted_as_nothing() -> None:
 
 
 def test_a_budget_that_cannot_be_checked_in_full_is_a_warning() -> None:
-    asked = (llama(), ask("acme/llama", accelerators=("l4",), capacity=steps("flex-start")))
+    asked = (llama(), ask("acme/llama", accelerator="l4", capacity=steps("flex-start")))
     warned = plan(asked, where=target(budget_usd_per_month=5000.0)).warnings
     assert any("the budget check omits items without a known price" in warning for warning in warned)
     assert plan(llama(), where=target(budget_usd_per_month=5000.0)).warnings == ()
@@ -113,7 +113,7 @@ def test_models_that_share_nodes_pay_for_them_to_the_cent() -> None:
 
 
 def test_a_class_is_priced_by_its_nodes_idle_busy_and_committed() -> None:
-    model = (llama(), ask("acme/llama", replicas_min=0, replicas_max=3, capacity=steps("spot", "on-demand")))
+    model = (llama(), ask("acme/llama", replicas={"min": 0, "max": 3}, capacity=steps("spot", "on-demand")))
     (cost,) = plan(model).cost.pools
     row = catalog().price("g2-standard-4", "us-central1")
     assert (cost.nodes_idle, cost.nodes_busy, cost.usd_per_hour_idle) == (0, 3, 0)
@@ -123,6 +123,6 @@ def test_a_class_is_priced_by_its_nodes_idle_busy_and_committed() -> None:
 
 
 def test_a_commitment_without_a_price_is_not_made_up() -> None:
-    (cost,) = plan((hub("Qwen/Qwen3-32B"), ask("Qwen/Qwen3-32B", accelerators=("a100-80gb",)))).cost.pools
+    (cost,) = plan((hub("Qwen/Qwen3-32B"), ask("Qwen/Qwen3-32B", accelerator="a100-80gb"))).cost.pools
     assert catalog().price("a2-ultragpu-1g", "us-central1").cud_1y is None
     assert cost.usd_per_month_committed_1y is None

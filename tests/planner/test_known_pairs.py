@@ -131,6 +131,6 @@ PAIRS: list[tuple[str, ModelFacts, str, int, str]] = [
 def test_a_pair_that_google_publishes_is_planned_on_as_many(
     name: str, facts: ModelFacts, accelerator: str, count: int, bought: str
 ) -> None:
-    model = plan_one(facts, accelerators=(accelerator,), capacity=steps(bought), concurrency=1)
+    model = plan_one(facts, accelerator=accelerator, capacity=steps(bought), concurrency=1)
     assert model.accelerator_count <= count, name
     assert model.need.verdict is Verdict.FITS

@@ -15,7 +15,8 @@ from hubstack.files.documents import Mark
 from hubstack.hub.facts import FileFacts, ModelFacts
 from hubstack.hub.lock import Lock
 from hubstack.inputs.gateway import GatewaySettings
-from hubstack.inputs.models import CapacityStep, ModelRequest, Request
+from hubstack.inputs.models import ModelRequest, Request
+from hubstack.inputs.models_schema import CapacityStep, Settings
 from hubstack.inputs.settings import StackSettings
 from hubstack.kinds import CapacityKind, EngineKind
 from hubstack.plan import MemoryNeed, ModelPlan, Plan
@@ -126,25 +127,14 @@ def size(facts: ModelFacts, device: Device, on: Workload) -> MemoryNeed:
 
 
 def ask(repo_id: str, **fields: Any) -> ModelRequest:
-    """Return a request, every setting at its default."""
-    given: dict[str, Any] = {
+    """Return a request: settings as in a list, or fields of the request; the others have their defaults."""
+    own = {"key", "was", "canary_of", "marks"} & fields.keys()
+    given = {
         "key": names.key_of(repo_id),
-        "id": repo_id,
-        "revision": "main",
-        "context": None,
-        "concurrency": 2,
-        "replicas_min": 1,
-        "replicas_max": 1,
-        "capacity": steps("on-demand"),
-        "accelerators": (),
-        "engine": None,
-        "file": None,
-        "trust_remote_code": False,
-        "allow_pickle": False,
-        "allow_unsafe": False,
         "marks": {"id": Mark("acme.models.yaml", 3, 5, f"  - {repo_id}")},
+        **{name: fields.pop(name) for name in own},
     }
-    return ModelRequest(**{**given, **fields})
+    return ModelRequest(id=repo_id, settings=Settings.model_validate(fields), **given)
 
 
 def steps(*words: str) -> tuple[CapacityStep, ...]:

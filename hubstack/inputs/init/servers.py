@@ -16,7 +16,7 @@ from hubstack.inputs.init.flags import Flag, redundant_and_lost_flags, settings_
 from hubstack.inputs.init.nodes import LABELS, Classes, node_notes, node_settings, wanted
 from hubstack.inputs.init.objects import Part
 from hubstack.inputs.init.workloads import NOT_SERVED, ConfigMaps, Workload
-from hubstack.inputs.models import DEFAULT_CONTEXT
+from hubstack.inputs.models_schema import DEFAULT_CONTEXT
 
 _HUB_TOKENS = frozenset({"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_API_TOKEN", "HUGGINGFACEHUB_API_TOKEN"})
 _FOLDERS = frozenset({"cache", "data", "hub", "huggingface", "mnt", "model", "models", "snapshots", "weights"})

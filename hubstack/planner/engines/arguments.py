@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Flags shared by several engines: those in the engine's catalogue row, and the response parsers."""
 
-from hubstack.inputs.models import ModelRequest
+from hubstack.inputs.models_schema import Settings
 from hubstack.planner.engines.spec import Serving
 from hubstack.planner.memory import sizing
 
@@ -13,7 +13,7 @@ def of_row(serving: Serving) -> tuple[str, ...]:
 
 
 def _values(serving: Serving) -> dict[str, str | int]:
-    context, concurrency = serving.need.context, serving.request.concurrency
+    context, concurrency = serving.need.context, serving.settings.concurrency
     return {
         "batch_tokens": max(sizing.TEI_BATCH_TOKENS, context),
         "cache_tokens": context * concurrency,
@@ -36,13 +36,13 @@ def port_of(port: int) -> int:
     return port if port >= 1024 else 8000 + port
 
 
-def parser_flags(request: ModelRequest, model_dir: str) -> list[str]:
+def parser_flags(settings: Settings, model_dir: str) -> list[str]:
     """Return the flags for tool calls, reasoning and chat template, which vLLM and SGLang share."""
     flags: list[str] = []
-    if request.tool_call_parser:
-        flags += ["--tool-call-parser", request.tool_call_parser]
-    if request.reasoning_parser:
-        flags += ["--reasoning-parser", request.reasoning_parser]
-    if request.chat_template:
-        flags += ["--chat-template", f"{model_dir}/{request.chat_template}"]
+    if settings.tool_call_parser:
+        flags += ["--tool-call-parser", settings.tool_call_parser]
+    if settings.reasoning_parser:
+        flags += ["--reasoning-parser", settings.reasoning_parser]
+    if settings.chat_template:
+        flags += ["--chat-template", f"{model_dir}/{settings.chat_template}"]
     return flags

@@ -13,7 +13,7 @@ from hubstack.planner.memory.workload import EngineMemory
 
 def _args(serving: Serving) -> tuple[str, ...]:
     """Return SGLang's flags; without `--host` it listens on localhost only."""
-    request, load = serving.request, serving.load
+    load = serving.load
     flags = [
         "--model-path",
         serving.model_path,
@@ -39,7 +39,7 @@ def _args(serving: Serving) -> tuple[str, ...]:
         flags += ["--kv-cache-dtype", "fp8_e4m3"]
     if load.expert_parallel:
         flags += ["--ep-size", str(load.tensor_parallel)]
-    flags += parser_flags(request, serving.model_dir)
+    flags += parser_flags(serving.settings, serving.model_dir)
     if serving.choice.remote_code:
         flags.append("--trust-remote-code")
     return tuple(flags)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from hubstack.catalog import Accelerator, Catalog, Engine, MachineType, Termination
 from hubstack.hub.facts import ModelFacts
 from hubstack.inputs.models import ModelRequest
+from hubstack.inputs.models_schema import Settings
 from hubstack.kinds import EngineKind
 from hubstack.names import MODEL_DIR
 from hubstack.plan import ApiKey, MemoryNeed, Reason
@@ -103,6 +104,11 @@ class Serving:
     """How long the platforms let a server shut down."""
     model_dir: str = MODEL_DIR
     """Folder of the model's files."""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the request."""
+        return self.request.settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ import json
 
 from hubstack import names
 from hubstack.catalog import Engine
-from hubstack.inputs.models import ModelRequest
+from hubstack.inputs.models_schema import Settings
 from hubstack.kinds import AcceleratorKind, EngineKind
 from hubstack.plan import ApiKey
 from hubstack.plan.loading import LoadingMethod
@@ -67,11 +67,11 @@ def vllm_args(serving: Serving) -> tuple[str, ...]:
         flags += ["--hf-overrides", reranker.overrides_json]
     if not shape.accelerator.bf16_native and shape.accelerator.kind is AcceleratorKind.GPU:
         flags += ["--dtype", "half"]
-    flags += _parallel_flags(serving) + _feature_flags(serving.request)
-    flags += parser_flags(serving.request, serving.model_dir)
-    if reranker and not serving.request.chat_template:
+    flags += _parallel_flags(serving) + _feature_flags(serving.settings)
+    flags += parser_flags(serving.settings, serving.model_dir)
+    if reranker and not serving.settings.chat_template:
         flags += ["--chat-template", reranker.template]
-    if serving.request.tool_call_parser:
+    if serving.settings.tool_call_parser:
         flags.append("--enable-auto-tool-choice")
     if choice.remote_code:
         flags.append("--trust-remote-code")
@@ -107,22 +107,13 @@ def _parallel_flags(serving: Serving) -> list[str]:
     return flags
 
 
-def _feature_flags(request: ModelRequest) -> list[str]:
+def _feature_flags(settings: Settings) -> list[str]:
     flags: list[str] = []
-    if request.lora_slots:
-        flags += [
-            "--enable-lora",
-            "--max-loras",
-            str(request.lora_slots),
-            "--max-lora-rank",
-            str(request.lora_rank),
-        ]
-    if request.speculative_method:
-        told: dict[str, object] = {
-            "method": request.speculative_method,
-            "num_speculative_tokens": request.speculative_tokens,
-        }
-        if request.speculative_method == "ngram":
+    if lora := settings.lora:
+        flags += ["--enable-lora", "--max-loras", str(lora.slots), "--max-lora-rank", str(lora.rank)]
+    if speculative := settings.speculative:
+        told: dict[str, object] = {"method": speculative.method, "num_speculative_tokens": speculative.tokens}
+        if speculative.method == "ngram":
             told["prompt_lookup_max"] = 4
         flags += ["--speculative-config", json.dumps(told, sort_keys=True)]
     return flags
@@ -179,7 +170,7 @@ def _takes_generation(model: Unassigned, vllm: Engine) -> str | Refusal:
         return _NO_ARCHITECTURE
     if vllm.uses_of(name):
         return f"{task} with {name}: supported by vLLM {vllm.version}"
-    if model.facts.custom_code and model.request.trust_remote_code:
+    if model.facts.custom_code and model.request.settings.trust_remote_code:
         return f"{task} with the repository's own {name}, as `trust_remote_code:` allows"
     removed = vllm.removed_after(name)
     last = f" (last supported in {removed})" if removed else ""

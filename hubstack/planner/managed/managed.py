@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from hubstack.catalog import Catalog
+from hubstack.inputs.models_schema import ON_DEMAND, Replicas
 from hubstack.inputs.settings import StackSettings
 from hubstack.kinds import CapacityKind, PlatformKind
 from hubstack.plan import ModelPlan, Reason
@@ -19,7 +20,6 @@ from hubstack.planner.model_plan import Draft
 from hubstack.planner.placement.candidates import Candidate, CandidateFinder
 from hubstack.planner.placement.engine_rules import Demand
 from hubstack.planner.platforms import NODES, cloud_run, platform_of, platforms
-from hubstack.planner.platforms.rules import BOUGHT_AS_IS
 
 Surveyors = Mapping[PlatformKind, CandidateFinder]
 
@@ -37,7 +37,7 @@ def plan_managed(
     """Return the models on managed platforms, each on the cheapest machine that fits it."""
     planned: list[ModelPlan] = []
     for draft in drafts.values():
-        spec = platform_of(draft.demand.request.platform)
+        spec = platform_of(draft.demand.settings.platform)
         if spec.plan is None:
             continue
         taken = draft.candidates.fitting[0]
@@ -101,7 +101,7 @@ def compare_with_cloud_run(
 
 def _on_cloud_run(draft: Draft, finders: Surveyors, catalog: Catalog) -> Candidate | None:
     demand = draft.demand
-    if demand.request.lora_slots or cloud_run.job_of(demand.largest_file_bytes, catalog) is None:
+    if demand.settings.lora or cloud_run.job_of(demand.largest_file_bytes, catalog) is None:
         return None
     found = finders[cloud_run.SPEC.kind].find_candidates(_elsewhere(demand, cloud_run.SPEC.kind)).fitting
     return found[0] if found else None
@@ -109,14 +109,13 @@ def _on_cloud_run(draft: Draft, finders: Surveyors, catalog: Catalog) -> Candida
 
 def _elsewhere(demand: Demand, platform: PlatformKind) -> Demand:
     """Return the same demand for another platform, free to use any accelerator there."""
-    request = replace(
-        demand.request,
+    request = demand.request.changed(
         platform=platform,
-        accelerators=(),
-        capacity=BOUGHT_AS_IS,
+        accelerator=None,
+        capacity=ON_DEMAND,
         share_gpu=False,
         expert_parallel=False,
-        replicas_max=1,
+        replicas=Replicas(max=1),
         traffic=None,
     )
     return replace(demand, request=request)

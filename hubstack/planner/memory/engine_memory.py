@@ -8,6 +8,7 @@ Owns these terms, both inside and outside the engine's memory share, each backed
 import math
 from collections.abc import Iterator
 
+from hubstack.inputs.models_schema import Lora
 from hubstack.plan import MemoryTerm
 from hubstack.planner.memory.kv_cache import has_static_state, state_bytes
 from hubstack.planner.memory.workload import MAX_NUM_BATCHED_TOKENS, Device, Workload
@@ -40,8 +41,8 @@ def engine_terms(weights_bytes: int, geometry: Geometry, device: Device, load: W
         load: the workload to size for.
     """
     yield from load.engine.terms(weights_bytes, geometry, device, load)
-    if load.lora_adapters:
-        yield _lora_term(geometry, load)
+    if load.lora:
+        yield _lora_term(load.lora, geometry, load)
 
 
 def vllm_terms(weights_bytes: int, geometry: Geometry, _device: Device, load: Workload) -> Iterator[MemoryTerm]:
@@ -145,12 +146,12 @@ def _graphs_term(weights_bytes: int, geometry: Geometry) -> MemoryTerm:
     return MemoryTerm(name="graphs", size_bytes=size, how=how)
 
 
-def _lora_term(geometry: Geometry, load: Workload) -> MemoryTerm:
+def _lora_term(lora: Lora, geometry: Geometry, load: Workload) -> MemoryTerm:
     """Return the LoRA slots' memory: two low-rank matrices for each of a layer's seven projections."""
     hidden, ffn = geometry.hidden or 0, geometry.intermediate or geometry.ffn or 0
     dim = geometry.head_dim or 0
     heads, kv = (geometry.heads or 0) * dim, (geometry.kv_heads or 0) * dim
     widths = 2 * (hidden + heads) + 2 * (hidden + kv) + 3 * (hidden + ffn)
-    size = load.lora_adapters * load.lora_rank * widths * (geometry.layers or 0) * 2 // load.ranks
-    how = f"{load.lora_adapters} adapters of rank {load.lora_rank} x {widths:,} x {geometry.layers} layers x 2 B"
+    size = lora.slots * lora.rank * widths * (geometry.layers or 0) * 2 // load.ranks
+    how = f"{lora.slots} adapters of rank {lora.rank} x {widths:,} x {geometry.layers} layers x 2 B"
     return MemoryTerm(name="adapters", size_bytes=size, how=how)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from hubstack.catalog import ExpertKernel
+from hubstack.inputs.models_schema import Lora
 from hubstack.plan import MemoryTerm
 from hubstack.planner.model.geometry import Geometry
 
@@ -89,8 +90,8 @@ class Workload:
     """Whether scheduling is asynchronous; None for the engine's default."""
     engine_version: str | None = None
     """None for the catalogue's version. Only the sizing benchmark sets an older one."""
-    lora_adapters: int = 0
-    lora_rank: int = 16
+    lora: Lora | None = None
+    """LoRA adapters to keep memory for."""
     draft_bytes: int = 0
     """Bytes of a speculative draft model's weights, on all ranks together."""
     draft_layers: int = 0

@@ -15,7 +15,7 @@ import yaml
 
 from hubstack.catalog import Accelerator
 from hubstack.hub.facts import ModelFacts
-from hubstack.inputs.models import Traffic
+from hubstack.inputs.models_schema import Traffic
 from hubstack.kinds import EngineKind
 from hubstack.plan import MemoryNeed
 from hubstack.plan.performance import Estimate, PerformancePlan, TrafficPlan, WorkCost
@@ -224,11 +224,11 @@ def _month(
     traffic, served = asked.traffic, asked.served
     running = [
         max(asked.replicas_min, math.ceil(traffic.requests_per_second * part / served.rate - 1e-9))
-        for part in traffic.profile
+        for part in traffic.hourly
     ]
     usd = placed.usd_per_hour * HOURS_PER_MONTH * sum(running) / len(running)
     seconds = SECONDS_PER_HOUR * HOURS_PER_MONTH
-    requests = traffic.requests_per_second * seconds * sum(traffic.profile) / len(traffic.profile)
+    requests = traffic.requests_per_second * seconds * sum(traffic.hourly) / len(traffic.hourly)
     share = replica.prompt_share if replica else 1.0
     exact = Range(1.0, 1.0)
     out = 1e6 * usd * (1 - share) / (requests * traffic.output_tokens) if traffic.output_tokens else None

@@ -8,10 +8,9 @@ Does not own the cost of a load (`.replica`) or the choice of a setup (`hubstack
 import math
 from dataclasses import dataclass
 
-from hubstack.inputs.models import ModelRequest, Traffic
+from hubstack.inputs.models_schema import Slo, Traffic
 from hubstack.planner.performance.costs import Lengths
 from hubstack.planner.performance.replica import Replica, Setup, texts_per_second
-from hubstack.planner.serving.slo import LATENCY_PERCENT
 
 BUSIEST = 0.9
 """Our choice: of what a replica could do at most. Above it the wait depends on the arrival of single requests."""
@@ -43,12 +42,13 @@ class Served:
     """Sequences running at that rate."""
 
 
-def level_of(request: ModelRequest) -> Level:
-    """Return the service level that a request sets."""
+def level_of(slo: Slo) -> Level:
+    """Return the service level that the settings ask for."""
+    is_asked = "time_to_first_token_seconds" in slo.model_fields_set
     return Level(
-        first_seconds=request.slo_seconds,
-        token_seconds=request.slo_token_seconds,
-        percent=request.slo_latency_percent or LATENCY_PERCENT,
+        first_seconds=slo.time_to_first_token_seconds if is_asked else None,
+        token_seconds=slo.time_per_output_token_seconds,
+        percent=slo.latency_percent,
     )
 
 

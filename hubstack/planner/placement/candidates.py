@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from hubstack import names
 from hubstack.catalog import Catalog, Engine, ExpertKernel, MachineType
-from hubstack.inputs.models import CapacityStep, ModelRequest
+from hubstack.inputs.models_schema import CapacityStep, Settings
 from hubstack.inputs.settings import StackSettings
 from hubstack.kinds import AcceleratorKind, CapacityKind, EngineKind
 from hubstack.plan import MemoryNeed, Verdict
@@ -72,11 +72,12 @@ class Candidate:
     served: Served | None = None
     """What one server can serve of the requested traffic or service level; None if neither was requested."""
 
-    def servers(self, request: ModelRequest) -> int:
+    def servers(self, settings: Settings) -> int:
         """Return the maximum number of servers: as requested, or as many as the traffic needs."""
-        if request.traffic is None or request.bounds_replicas or self.served is None:
-            return request.replicas_max
-        return max(self.served.replicas, request.replicas_min)
+        replicas = settings.replicas
+        if settings.traffic is None or replicas.is_bounded or self.served is None:
+            return replicas.max
+        return max(self.served.replicas, replicas.min)
 
     @property
     def need(self) -> MemoryNeed:
@@ -138,8 +139,8 @@ class CandidateFinder:
         found: list[Candidate] = []
         tried: list[Evaluated] = []
         best, more_expensive = float("inf"), 0
-        wanted = {a.id for word in demand.request.accelerators if (a := self._catalog.accelerator(word))}
-        for alike in self._equivalent_offers(demand.request.capacity[0].kind, only):
+        wanted = {a.id for word in demand.settings.accelerators if (a := self._catalog.accelerator(word))}
+        for alike in self._equivalent_offers(demand.settings.capacity[0].kind, only):
             if alike.usd > best and more_expensive >= DEARER and not only:
                 break
             if not _is_asked(alike.offers[0], demand, wanted):
@@ -149,15 +150,15 @@ class CandidateFinder:
             sure = [c for c in fits if c.verdict is Verdict.FITS and c.offer.hosts == 1]
             if sure:
                 more_expensive += best < float("inf")
-                best = min(best, *(_price(c, demand.request) for c in sure))
+                best = min(best, *(_price(c, demand.settings) for c in sure))
         return Candidates(
-            fitting=_of_one_number(sorted(_surest(found), key=lambda c: _preference(c, demand.request)), demand),
+            fitting=_of_one_number(sorted(_surest(found), key=lambda c: _preference(c, demand.settings)), demand),
             tried=tuple(sorted(tried, key=lambda t: (t.usd, t.offer.count, t.offer.machine.name))),
             unsold=() if tried else self._unsold(demand, wanted),
         )
 
     def _unsold(self, demand: Demand, wanted: set[str]) -> tuple[MachineType, ...]:
-        kind = demand.request.capacity[0].kind
+        kind = demand.settings.capacity[0].kind
         found = (
             offer.machine
             for offer in self._offers
@@ -180,7 +181,7 @@ class CandidateFinder:
 
     def _evaluate_offers(self, offers: Sequence[Offer], demand: Demand, tried: list[Evaluated]) -> list[Candidate]:
         """Return the candidates among similar offers, and append every evaluated offer to `tried`."""
-        first, kind = offers[0], demand.request.capacity[0].kind
+        first, kind = offers[0], demand.settings.capacity[0].kind
         runs = engine_on(first.accelerator, demand, self._catalog)
         if runs is None:
             return []
@@ -199,7 +200,7 @@ class CandidateFinder:
         load = _load(first, demand, runs.spec)
         need = self._size(first, load, demand, runs.spec.kind)
         states = sizing.max_states(need.kv_available_bytes, demand.geometry, load)
-        if demand.request.concurrency <= states < load.sequences:
+        if demand.settings.concurrency <= states < load.sequences:
             # A smaller batch can start even if the states of the pinned one do not all fit.
             load = replace(load, max_num_seqs=states)
             need = self._size(first, load, demand, runs.spec.kind)
@@ -240,8 +241,8 @@ class CandidateFinder:
         self, offer: Offer, demand: Demand, kind: EngineKind, load: sizing.Workload, need: MemoryNeed
     ) -> tuple[sizing.Workload, MemoryNeed, Served | None] | str:
         """Return the batch limits that serve the traffic with the fewest replicas, or why none can."""
-        request, level = demand.request, level_of(demand.request)
-        if request.traffic is None and not level.is_asked:
+        settings, level = demand.settings, level_of(demand.settings.slo)
+        if settings.traffic is None and not level.is_asked:
             return load, need, None
         best: tuple[sizing.Workload, MemoryNeed, Served] | None = None
         why_not = ""
@@ -249,17 +250,16 @@ class CandidateFinder:
             sized = need if tried is load else self._size(offer, tried, demand, kind)
             if tried is not load and sized.verdict is not Verdict.FITS:
                 continue
-            served = serve_placed(placed(offer, tried, sized, demand, kind), request.traffic, level)
+            served = serve_placed(placed(offer, tried, sized, demand, kind), settings.traffic, level)
             if isinstance(served, str):
                 why_not = why_not or served
             elif best is None or served.replicas < best[2].replicas:
                 best = tried, sized, served
         if best is None:
             return why_not
-        if request.bounds_replicas and best[2].replicas > request.replicas_max:
-            return (
-                f"needs {best[2].replicas} replicas for its traffic, but `replicas.max` is {request.replicas_max}"
-            )
+        most = settings.replicas
+        if most.is_bounded and best[2].replicas > most.max:
+            return f"needs {best[2].replicas} replicas for its traffic, but `replicas.max` is {most.max}"
         return best
 
     def _size(self, offer: Offer, load: sizing.Workload, demand: Demand, kind: EngineKind) -> MemoryNeed:
@@ -277,7 +277,7 @@ class CandidateFinder:
     ) -> tuple[Step, ...] | str:
         """Return all steps of the capacity list if each fits, or why one does not."""
         steps: list[Step] = []
-        for number, asked in enumerate(demand.request.capacity, 1):
+        for number, asked in enumerate(demand.settings.capacity, 1):
             on = self._other(offer, asked, demand) if asked.accelerator else offer
             if on is None:
                 region = self._target.region
@@ -347,7 +347,7 @@ def _alone(offer: Offer, kind: CapacityKind) -> float:
 def _is_asked(offer: Offer, demand: Demand, wanted: set[str]) -> bool:
     if wanted and offer.accelerator.id not in wanted:
         return False
-    if offer.servers_per_accelerator > 1 and not demand.request.share_gpu:
+    if offer.servers_per_accelerator > 1 and not demand.settings.share_gpu:
         return False
     # The memory an engine sees on a fraction of a GPU is undocumented, so fractions are used only if requested.
     return offer.machine.accelerator_fraction is None or bool(wanted)
@@ -364,30 +364,30 @@ def _surest(found: list[Candidate]) -> list[Candidate]:
     return found
 
 
-def _preference(candidate: Candidate, request: ModelRequest) -> tuple[float, int, int, str]:
+def _preference(candidate: Candidate, settings: Settings) -> tuple[float, int, int, str]:
     offer = candidate.offer
-    usd = candidate.alone(candidate.servers(request) if request.traffic else 1)
+    usd = candidate.alone(candidate.servers(settings) if settings.traffic else 1)
     return (usd, offer.count * offer.hosts, offer.servers_per_accelerator, offer.machine.name)
 
 
-def _price(candidate: Candidate, request: ModelRequest) -> float:
+def _price(candidate: Candidate, settings: Settings) -> float:
     """Return the price that further offers must not exceed, for one server or for all that the traffic needs."""
-    servers = candidate.servers(request)
-    return candidate.alone(servers) / (1 if request.traffic else servers)
+    servers = candidate.servers(settings)
+    return candidate.alone(servers) / (1 if settings.traffic else servers)
 
 
 def _of_one_number(ordered: list[Candidate], demand: Demand) -> tuple[Candidate, ...]:
     """Keep candidates with as many servers as the cheapest: the solver uses one replica count per model."""
-    request = demand.request
-    if request.traffic is None:
+    settings = demand.settings
+    if settings.traffic is None:
         return tuple(ordered)
-    return tuple(c for c in ordered if c.servers(request) == ordered[0].servers(request))
+    return tuple(c for c in ordered if c.servers(settings) == ordered[0].servers(settings))
 
 
 def _batch_limits(load: sizing.Workload, demand: Demand) -> Iterator[sizing.Workload]:
     """Yield the batch limits to try, starting with the pinned defaults."""
     yield load
-    if demand.request.traffic is None or demand.choice.pooling:
+    if demand.settings.traffic is None or demand.choice.pooling:
         return
     for tokens in (load.batch_tokens, *LARGER_STEPS):
         for sequences in BATCHES:
@@ -397,7 +397,7 @@ def _batch_limits(load: sizing.Workload, demand: Demand) -> Iterator[sizing.Work
 
 def placed(offer: Offer, load: sizing.Workload, need: MemoryNeed, demand: Demand, kind: EngineKind) -> PlacedModel:
     """Return the inputs for predicting the performance of a model on an offer."""
-    price = offer.price(demand.request.capacity[0].kind)
+    price = offer.price(demand.settings.capacity[0].kind)
     return PlacedModel(
         facts=demand.facts,
         geometry=demand.geometry,
@@ -414,27 +414,26 @@ def placed(offer: Offer, load: sizing.Workload, need: MemoryNeed, demand: Demand
 
 def _cache_dtype(offer: Offer, demand: Demand, spec: EngineSpec) -> str:
     """Return the requested KV cache dtype, or the one the checkpoint declares if the card supports it."""
-    asked = demand.request.kv_cache_dtype
+    asked = demand.settings.kv_cache_dtype
     if asked != "auto" or spec.cache_without_fp8 is None or not declares_fp8_cache(demand.facts):
         return asked
     return "fp8" if (offer.accelerator.compute_capability or 0) >= FP8_CACHE_SINCE else spec.cache_without_fp8
 
 
 def _load(offer: Offer, demand: Demand, spec: EngineSpec) -> sizing.Workload:
-    request, ranks = demand.request, offer.tensor_parallel
-    drafts = request.speculative_tokens if request.speculative_method == "mtp" else 0
+    settings, ranks = demand.settings, offer.tensor_parallel
+    drafts = settings.speculative.tokens if settings.speculative and settings.speculative.method == "mtp" else 0
     load = sizing.Workload(
         engine=spec.memory,
         tensor_parallel=ranks,
         pipeline_parallel=offer.hosts,
         expert_parallel=bool(demand.geometry.experts)
-        and (request.expert_parallel or needs_whole_experts(ranks, demand)),
+        and (settings.expert_parallel or needs_whole_experts(ranks, demand)),
         context=demand.context,
-        concurrency=request.concurrency,
+        concurrency=settings.concurrency,
         kv_cache_dtype=_cache_dtype(offer, demand, spec),
         memory_share_override=offer.memory_share,
-        lora_adapters=request.lora_slots,
-        lora_rank=request.lora_rank,
+        lora=settings.lora,
         draft_tokens=drafts,
         draft_layers=1 if drafts else 0,
         batch_tokens=max(sizing.MAX_NUM_BATCHED_TOKENS, demand.context if demand.choice.pooling else 0),
@@ -466,7 +465,7 @@ def _device(offer: Offer, kernel: ExpertKernel | None = None) -> sizing.Device:
 def needed_bytes(need: MemoryNeed, demand: Demand) -> int:
     """Return the bytes that one accelerator needs for the requested concurrency."""
     sequence = need.kv_fixed_bytes + need.kv_bytes_per_token * need.context
-    return need.total_bytes + sequence * demand.request.concurrency
+    return need.total_bytes + sequence * demand.settings.concurrency
 
 
 def does_not_fit(need: MemoryNeed, demand: Demand) -> str:

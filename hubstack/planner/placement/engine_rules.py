@@ -11,6 +11,7 @@ from functools import cached_property
 from hubstack.catalog import Accelerator, Catalog, Engine
 from hubstack.hub.facts import ModelFacts
 from hubstack.inputs.models import ModelRequest
+from hubstack.inputs.models_schema import Settings
 from hubstack.kinds import AcceleratorKind
 from hubstack.planner.engines import spec_of
 from hubstack.planner.engines.spec import EngineChoice, EngineSpec
@@ -39,6 +40,11 @@ class Demand:
     def block(self) -> int | None:
         """Number of weights that share a quantization scale."""
         return quantization_block(self.facts)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the request."""
+        return self.request.settings
 
     @cached_property
     def method(self) -> str | None:
@@ -69,13 +75,13 @@ def engine_on(accelerator: Accelerator, demand: Demand, catalog: Catalog) -> Run
 
 
 def _asks_for_tpu(demand: Demand) -> bool:
-    asked = demand.request.engine
+    asked = demand.settings.engine
     return asked is not None and spec_of(asked).is_for_tpu
 
 
 def breaks_rule(offer: Offer, demand: Demand, runs: Runs) -> str | None:
     """Return why an offer is ruled out, by rules that do not depend on the machine around the accelerators."""
-    accelerator, asked = offer.accelerator, bool(demand.request.accelerators)
+    accelerator, asked = offer.accelerator, bool(demand.settings.accelerators)
     if accelerator.host_cpu_arch not in {None, "x86_64"}:
         return f"its nodes are {accelerator.host_cpu_arch}, but the engine images are built for x86_64"
     if not runs.engine.has_tensor_parallel and offer.count * offer.hosts > 1:
@@ -100,7 +106,7 @@ def breaks_gpu_rule(accelerator: Accelerator, demand: Demand, *, asked: bool) ->
     needed = (engine.quantization.get(engine.method_of(method)) if method else None) or 0
     if capability < needed:
         return f"compute capability {capability}: `{method}` needs {needed}"
-    lacks = lacks_kernel(accelerator, engine, demand.facts, demand.geometry, demand.request.kv_cache_dtype)
+    lacks = lacks_kernel(accelerator, engine, demand.facts, demand.geometry, demand.settings.kv_cache_dtype)
     if lacks:
         return lacks
     image = engine.image_row(accelerator.id)

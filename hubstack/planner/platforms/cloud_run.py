@@ -195,7 +195,7 @@ def _is_old(gpu: CloudRunGpu, taken: Candidate) -> bool:
 def _concurrency(draft: Draft, taken: Candidate) -> int:
     """Return the requests that Cloud Run sends to an instance at once; the excess waits in the engine's queue."""
     if spec_of(taken.kind).has_slots:
-        return min(draft.demand.request.concurrency, MOST_CONCURRENCY)
+        return min(draft.demand.settings.concurrency, MOST_CONCURRENCY)
     return min(taken.load.sequences, MOST_CONCURRENCY)
 
 
@@ -224,7 +224,7 @@ def _find_problems(request: ModelRequest, region: str, catalog: Catalog) -> Iter
     gpus = catalog.cloud_run.gpus
     yield from beside_nodes(request)
     yield from absent_accelerators(request, sorted(gpus), catalog)
-    wanted = {row.id for word in request.accelerators if (row := catalog.accelerator(word))} or set(gpus)
+    wanted = {row.id for word in request.settings.accelerators if (row := catalog.accelerator(word))} or set(gpus)
     able = [gpus[name] for name in sorted(wanted & set(gpus))]
     if able and not any(region in gpu.regions for gpu in able):
         where = "; ".join(f"{gpu.accelerator}: {', '.join(gpu.regions)}" for gpu in able)

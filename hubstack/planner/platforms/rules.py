@@ -9,61 +9,70 @@ from collections.abc import Iterator
 
 from hubstack.catalog import Catalog
 from hubstack.files.problems import Problem
-from hubstack.inputs.models import CapacityStep, ModelRequest
-from hubstack.kinds import CapacityKind
-
-BOUGHT_AS_IS = (CapacityStep(kind=CapacityKind.ON_DEMAND),)
+from hubstack.inputs.models import ModelRequest
+from hubstack.inputs.models_schema import ON_DEMAND
 
 
 def beside_nodes(request: ModelRequest) -> Iterator[Problem]:
     """Yield a problem for each setting that only a cluster supports."""
-    platform = request.platform
+    settings = request.settings
     asked = (
         (
             "capacity",
-            request.capacity != BOUGHT_AS_IS,
+            settings.capacity != ON_DEMAND,
             "it has no nodes to buy",
             "set `capacity: [on-demand]` for this model, or remove the key",
         ),
         (
             "share_gpu",
-            request.share_gpu,
+            settings.share_gpu,
             "each server gets its own GPU",
             "set `share_gpu: false` for this model, or remove the key",
         ),
-        ("expert_parallel", request.expert_parallel, "a server runs on one GPU", "remove the key"),
+        ("expert_parallel", settings.expert_parallel, "a server runs on one GPU", "remove the key"),
         (
             "canary",
             request.canary_of is not None,
             "only a cluster's gateway splits requests",
             "remove the key, or set `platform: gke`",
         ),
-        ("loading", request.loading != "auto", "the platform loads the weights its own way", "remove the key"),
-        ("cache", request.cache != "none", "only a cluster's nodes use the cache", "remove the key"),
-        ("keep_previous", request.keep_previous, "earlier versions are not removed there", "remove the key"),
+        (
+            "loading",
+            settings.loading != "auto",
+            "the platform loads the weights its own way",
+            "remove the key",
+        ),
+        ("cache", settings.cache != "none", "only a cluster's nodes use the cache", "remove the key"),
+        (
+            "keep_previous",
+            settings.keep_previous,
+            "earlier versions are not removed there",
+            "remove the key",
+        ),
         (
             "lora",
-            bool(request.lora_slots),
+            settings.lora is not None,
             "adapters loaded at run time are lost when the server stops",
             "remove the key, or set `platform: gke`",
         ),
     )
     for setting, is_asked, why, hint in asked:
         if is_asked:
-            yield request.mark(setting).problem(f"`{setting}` is not supported on {platform}: {why}", hint)
+            yield request.mark(setting).problem(f"`{setting}` is not supported on {settings.platform}: {why}", hint)
 
 
 def absent_accelerators(request: ModelRequest, known: list[str], catalog: Catalog) -> Iterator[Problem]:
     """Yield a problem for each accelerator that the platform does not have; unknown names are checked elsewhere."""
-    for word in request.accelerators:
+    for word in request.settings.accelerators:
         row = catalog.accelerator(word)
         if row and row.id not in known:
-            hint = f"accelerators on {request.platform}: {', '.join(known)}"
-            yield request.mark("accelerator").problem(f"{request.platform} has no `{word}`", hint)
+            hint = f"accelerators on {request.settings.platform}: {', '.join(known)}"
+            yield request.mark("accelerator").problem(f"{request.settings.platform} has no `{word}`", hint)
 
 
 def no_eula(request: ModelRequest) -> Iterator[Problem]:
     """Yield a problem if the request accepts terms on a platform that has none to accept."""
-    if request.accept_eula:
-        why = f"`accept_eula` applies to Model Garden only: on {request.platform} the weights come from the Hub"
+    if request.settings.accept_eula:
+        platform = request.settings.platform
+        why = f"`accept_eula` applies to Model Garden only: on {platform} the weights come from the Hub"
         yield request.mark("accept_eula").problem(why, "remove the key, or set `platform: vertex`")

@@ -50,7 +50,7 @@ def _plan(draft: Draft, taken: Candidate, catalog: Catalog, _target: StackSettin
         accelerator_type=catalog.vertex.accelerators[taken.offer.accelerator.id],
         accelerator_count=taken.offer.count,
         machine_type=taken.offer.machine.gce_machine_type,
-        accept_eula=request.accept_eula,
+        accept_eula=request.settings.accept_eula,
         needs_token=model.weights.needs_token,
     )
     return replace(
@@ -108,32 +108,31 @@ def _caveats(model: ModelPlan, vertex: VertexPlan) -> Iterator[str]:
 def _find_problems(request: ModelRequest, _region: str, catalog: Catalog) -> Iterator[Problem]:
     yield from beside_nodes(request)
     yield from absent_accelerators(request, sorted(catalog.vertex.accelerators), catalog)
-    if request.replicas_min < 1:
+    if request.settings.replicas.min < 1:
         why = "a Model Garden deployment keeps at least one replica (`min_replica_count`)"
         hint = "set `replicas: {min: 1}`, or use `platform: cloud-run`, which costs nothing while idle"
         yield request.mark("replicas").problem(f"replicas of `{request.key}`: {why}", hint)
     if request.revision != "main":
         why = "Model Garden does not accept a revision: it deploys the repository's latest commit"
         yield request.mark("revision").problem(f"`{request.revision}`: {why}", "remove `revision:`")
-    for setting, value in (
-        ("engine", request.engine),
-        ("file", request.file),
-        ("chat_template", request.chat_template),
-        ("tool_call_parser", request.tool_call_parser),
-        ("reasoning_parser", request.reasoning_parser),
-        ("speculative", request.speculative_method),
-        ("trust_remote_code", request.trust_remote_code),
-    ):
-        if value:
+    for setting in _CHOSEN_BY_MODEL_GARDEN:
+        if not request.settings.is_default(setting):
             why = f"`{setting}` is not supported on vertex: Model Garden chooses the server and its flags"
             yield request.mark(setting).problem(
                 why, "remove the key, or set `platform: cloud-run` or `platform: gke`"
             )
-    if request.kv_cache_dtype != "auto":
-        why = "`kv_cache_dtype` is not supported on vertex: Model Garden chooses the server and its flags"
-        yield request.mark("kv_cache_dtype").problem(
-            why, "remove the key, or set `platform: cloud-run` or `platform: gke`"
-        )
+
+
+_CHOSEN_BY_MODEL_GARDEN = (
+    "engine",
+    "file",
+    "chat_template",
+    "tool_call_parser",
+    "reasoning_parser",
+    "speculative",
+    "trust_remote_code",
+    "kv_cache_dtype",
+)
 
 
 SPEC = PlatformSpec(

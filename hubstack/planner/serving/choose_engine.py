@@ -6,7 +6,7 @@ flagged by the Hub's scan. Does not own flags (`hubstack.planner.engines`) or th
 (catalog/engines.yaml).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
@@ -26,16 +26,16 @@ from hubstack.planner.model.weights import ChosenFiles, WeightsFormat, quantizat
 from hubstack.planner.serving.needed_files import file_warnings, missing_tokenizer
 from hubstack.planner.serving.repository_code import decide_code
 
-FEATURES: Mapping[str, Callable[[ModelRequest], bool]] = {
-    "tool_call_parser": lambda request: bool(request.tool_call_parser),
-    "reasoning_parser": lambda request: bool(request.reasoning_parser),
-    "chat_template": lambda request: bool(request.chat_template),
-    "kv_cache_dtype": lambda request: request.kv_cache_dtype != "auto",
-    "expert_parallel": lambda request: request.expert_parallel,
-    "lora": lambda request: bool(request.lora_slots),
-    "speculative": lambda request: bool(request.speculative_method),
-}
-"""Settings that only some engines have flags for, each with a test of whether a request sets it."""
+FEATURES = (
+    "tool_call_parser",
+    "reasoning_parser",
+    "chat_template",
+    "kv_cache_dtype",
+    "expert_parallel",
+    "lora",
+    "speculative",
+)
+"""Settings that only some engines have flags for."""
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ def choose_engine(
     _check_scan(request, facts, chosen, checks)
     if checks.refusals:
         return checks.refusals
-    asked = spec_of(request.engine) if request.engine else None
+    asked = spec_of(request.settings.engine) if request.settings.engine else None
     model = Unassigned(request=request, facts=facts, geometry=geometry, chosen=chosen, catalog=catalog)
     found = _check_asked(asked, model) if asked and not asked.is_for_tpu else _find(model)
     if isinstance(found, Refusal):
@@ -99,7 +99,7 @@ def _check_weights(request: ModelRequest, facts: ModelFacts, chosen: ChosenFiles
         checks.refusals.append(
             Refusal(why=f"is a diffusion pipeline ({task}), which none of hubstack's engines serves")
         )
-    elif chosen.format is WeightsFormat.PICKLE and not request.allow_pickle:
+    elif chosen.format is WeightsFormat.PICKLE and not request.settings.allow_pickle:
         checks.refusals.append(
             Refusal(
                 why="has only pickled weights, and loading a pickle can run arbitrary code",
@@ -110,10 +110,10 @@ def _check_weights(request: ModelRequest, facts: ModelFacts, chosen: ChosenFiles
         why = "has no safetensors, GGUF or pickle weights on the Hub"
         checks.refusals.append(Refusal(why=why, hint="check the repository's files on the Hub"))
     elif chosen.format is WeightsFormat.GGUF and facts.files and not chosen.weights:
-        why = _unclear_gguf(request.file, first_parts(paths))
+        why = _unclear_gguf(request.settings.file, first_parts(paths))
         checks.refusals.append(Refusal(why=why, hint="choose one with `file:`", field="file"))
-    elif request.file and chosen.format is not WeightsFormat.GGUF:
-        why = f"has no GGUF files, but `file: {request.file}` selects one"
+    elif request.settings.file and chosen.format is not WeightsFormat.GGUF:
+        why = f"has no GGUF files, but `file: {request.settings.file}` selects one"
         checks.refusals.append(Refusal(why=why, hint="remove `file:` to serve the model's weights", field="file"))
     elif missing := missing_parts(file.path for file in chosen.weights):
         why = f"is incomplete: {describe(missing)} is missing"
@@ -159,7 +159,7 @@ def _is_mlx(facts: ModelFacts) -> bool:
 def _check_scan(request: ModelRequest, facts: ModelFacts, chosen: ChosenFiles, checks: _Checks) -> None:
     loaded = {file.path for file in (*chosen.weights, *chosen.side)}
     bad = {path: level for path, level in facts.security.issues.items() if path in loaded or not facts.files}
-    if bad and not request.allow_unsafe:
+    if bad and not request.settings.allow_unsafe:
         found = ", ".join(f"{path} ({level})" for path, level in sorted(bad.items()))
         checks.refusals.append(
             Refusal(
@@ -184,15 +184,15 @@ def _check_features(request: ModelRequest, engine: Engine, spec: EngineSpec, che
     """Add a refusal for each requested feature with which the engine would not start."""
     parsers = {"tool_call_parser": engine.tool_call_parsers, "reasoning_parser": engine.reasoning_parsers}
     for name, known in parsers.items():
-        said: str | None = getattr(request, name)
+        said: str | None = getattr(request.settings, name)
         if said and known and said not in known:
             near = nearest(said, known)
             hint = f"did you mean `{near}`?" if near else f"known: {', '.join(known)}"
             what = f"{name.replace('_', ' ')} `{said}`"
             why = f"requests the {what}, which {engine.id} {engine.version} does not have"
             checks.refusals.append(Refusal(why=why, hint=hint, field=name))
-    for name, is_asked in FEATURES.items():
-        if is_asked(request) and name not in spec.features:
+    for name in FEATURES:
+        if not request.settings.is_default(name) and name not in spec.features:
             why = f"sets `{name}`, which hubstack does not support on {spec.kind}"
             checks.refusals.append(Refusal(why=why, field=name))
 
@@ -202,7 +202,7 @@ def _suggest_parsers(
 ) -> Iterator[Reason]:
     """Suggest the parsers of a chat model's family that the request does not set."""
     known = engine.family_parsers.get(geometry.model_type, {})
-    asked = {"tool_call": request.tool_call_parser, "reasoning": request.reasoning_parser}
+    asked = {"tool_call": request.settings.tool_call_parser, "reasoning": request.settings.reasoning_parser}
     left = [f"`{kind}_parser: {name}`" for kind, name in known.items() if not asked[kind]]
     if left and facts.pipeline_tag in GENERATE:
         text = f"off by default, because they change responses: {' and '.join(left)} would suit this model family"

@@ -54,7 +54,7 @@ def file_warnings(
 ) -> Iterator[str]:
     """Yield a warning for each missing file that makes the server's responses wrong or impossible."""
     talks = facts.pipeline_tag in GENERATE and not pools
-    if talks and facts.tokenizer and not facts.tokenizer.has_chat_template and not request.chat_template:
+    if talks and facts.tokenizer and not facts.tokenizer.has_chat_template and not request.settings.chat_template:
         yield (
             "no chat template: /v1/chat/completions rejects requests, /v1/completions works "
             "(set `chat_template:` to a file in the repository)"

@@ -34,7 +34,8 @@ def decide_code(request: ModelRequest, facts: ModelFacts, geometry: Geometry, en
     if not facts.custom_code:
         return _without_code(request, geometry, engine, needed)
     if not _runs_python(engine):
-        said = "`trust_remote_code` has no effect" if request.trust_remote_code else "that code does not run"
+        is_allowed = request.settings.trust_remote_code
+        said = "`trust_remote_code` has no effect" if is_allowed else "that code does not run"
         why = f"the repository has its own Python code, but {engine.id} does not run Python: {said}"
         return RepositoryCode(warning=why)
     if needed:
@@ -46,14 +47,14 @@ def _with_needed(request: ModelRequest, facts: ModelFacts, needed: Mapping[str, 
     elsewhere = sorted({repo for refs in needed.values() for ref in refs if (repo := _repository(ref, facts))})
     if elsewhere:
         return RepositoryCode(refusal=_of_another_repository(elsewhere, needed))
-    if not request.trust_remote_code:
+    if not request.settings.trust_remote_code:
         return RepositoryCode(refusal=_not_trusted(needed))
     return RepositoryCode(runs=True)
 
 
 def _with_unneeded(request: ModelRequest, facts: ModelFacts, engine: Engine) -> RepositoryCode:
     """Handle code that the engine does not need: it runs only if the request enables it."""
-    if not request.trust_remote_code:
+    if not request.settings.trust_remote_code:
         why = f"the repository's own Python code does not run: {engine.id} implements the model itself"
         return RepositoryCode(warning=why)
     others = sorted({repo for ref in _named(facts) if (repo := _repository(ref, facts))})
@@ -122,7 +123,7 @@ def _without_code(
         return RepositoryCode(
             refusal=Refusal(why=f"{why}, and includes no code for it", hint="choose a supported commit or build")
         )
-    if request.trust_remote_code:
+    if request.settings.trust_remote_code:
         return RepositoryCode(
             warning="`trust_remote_code` has no effect: the repository has no Python code of its own"
         )

@@ -78,7 +78,7 @@ def traffic_problems(request: Request, gateway: GatewayPlan | None) -> Iterator[
         if primary is not None and gateway is None:
             message = f"`{primary.key}` has a canary, but the stack has no gateway to split its requests"
             yield model.mark("canary").problem(message, _SETTING)
-        elif primary is not None and primary.replicas_min < 1:
+        elif primary is not None and primary.settings.replicas.min < 1:
             message = (
                 f"`{primary.key}` has a canary and scales to zero: a share of its requests cannot keep it running"
             )

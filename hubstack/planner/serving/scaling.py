@@ -113,7 +113,7 @@ def _scaling(
         requests_per_replica=_at_once(model, request),
         scales_to_zero=scales_to_zero,
         # A model that is still loading must not be scaled to zero.
-        idle_seconds=max(60 * request.scaling_idle_minutes, _load_window_seconds(model) if scales_to_zero else 0),
+        idle_seconds=max(60 * request.settings.scaling.idle_minutes, _load_window_seconds(model) if scales_to_zero else 0),
         activation_timeout_seconds=activation_timeout_seconds(model) if scales_to_zero else 0,
         settle_seconds=min(model.server.load_seconds, SETTLE_LIMIT_SECONDS),
     )
@@ -122,7 +122,7 @@ def _scaling(
 def _at_once(model: ModelPlan, request: ModelRequest) -> int:
     """Return the requests in flight per replica above which a replica is added."""
     traffic = model.performance.traffic if model.performance else None
-    return traffic.sequences if traffic else concurrent_requests(model.server.engine, request.concurrency)
+    return traffic.sequences if traffic else concurrent_requests(model.server.engine, request.settings.concurrency)
 
 
 def concurrent_requests(engine: EngineKind, concurrency: int) -> int:
@@ -141,10 +141,10 @@ def _triggers(
     )
     if metrics.queue_length:
         query = f"sum({metrics.queue_length.select(*where)})"
-        yield ScalingTrigger(name="queue", query=query, target=request.scaling_queue)
+        yield ScalingTrigger(name="queue", query=query, target=request.settings.scaling.queue)
     if metrics.kv_cache_usage:
         query = f"sum({metrics.kv_cache_usage.select(*where)})"
-        yield ScalingTrigger(name="kv-cache", query=query, target=request.scaling_kv_cache_percent / 100)
+        yield ScalingTrigger(name="kv-cache", query=query, target=request.settings.scaling.kv_cache_percent / 100)
 
 
 def _scaling_reasons(
@@ -159,9 +159,9 @@ def _scaling_reasons(
         why = f"always {low}" if low == high else f"{low} to {high}, scaled manually: `hubstack:autoscaling` is off"
         yield Reason(topic="replicas", text=why, source="request" if target.autoscaling else None)
         return
-    figures = [f"more than {request.scaling_queue} queued requests"]
+    figures = [f"more than {request.settings.scaling.queue} queued requests"]
     if any(trigger.name == "kv-cache" for trigger in scaling.triggers):
-        figures.append(f"a KV cache over {request.scaling_kv_cache_percent} % full")
+        figures.append(f"a KV cache over {request.settings.scaling.kv_cache_percent} % full")
     else:
         absent = metrics[model.server.engine].absent
         figures[0] += f" ({model.server.engine} does not report KV cache use: {absent['kv_cache_usage']})"
@@ -180,7 +180,7 @@ def _scaling_reasons(
 
 
 def _idle_text(scaling: ScalingPlan, request: ModelRequest) -> str:
-    asked = request.scaling_idle_minutes
+    asked = request.settings.scaling.idle_minutes
     if scaling.idle_seconds <= 60 * asked:
         return f"{asked} idle minutes"
     minutes = -(-scaling.idle_seconds // 60)

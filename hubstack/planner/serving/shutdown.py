@@ -41,8 +41,8 @@ def plan_shutdown(engine: Engine, request: ModelRequest, answer_seconds: int, li
 
 def _allowance(request: ModelRequest, limits: Termination) -> tuple[int | None, int]:
     """Return the total time in seconds (None if unlimited) and the delay before the engine is signalled."""
-    if request.platform in limits.total_seconds:  # these stop sending requests before the signal
-        return limits.total_seconds[request.platform], 0
-    if all(step.kind is CapacityKind.SPOT for step in request.capacity):
+    if request.settings.platform in limits.total_seconds:  # these stop sending requests before the signal
+        return limits.total_seconds[request.settings.platform], 0
+    if all(step.kind is CapacityKind.SPOT for step in request.settings.capacity):
         return limits.spot_total_seconds, limits.spot_pre_stop_seconds
     return None, limits.pre_stop_seconds

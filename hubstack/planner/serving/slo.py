@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The service level objective behind a model's alerts: requested or default, fitted to the engine's metrics.
 
-Owns the defaults and the rounding to histogram buckets. Does not own the queries (`hubstack.deploy.monitoring`).
+Owns the rounding to histogram buckets. Does not own the queries (`hubstack.deploy.monitoring`).
 """
 
 from collections.abc import Mapping
@@ -13,14 +13,6 @@ from hubstack.kinds import EngineKind
 from hubstack.plan import ModelPlan, Reason
 from hubstack.plan.settings import SloPlan
 
-LATENCY_SECONDS = 2.0
-"""Our choice: users who wait longer for the first token assume a failure. Set a higher `slo:` for batches of long
-prompts."""
-LATENCY_PERCENT = 95.0
-"""Our choice: queueing at full load delays about one request in twenty anyway."""
-ERROR_PERCENT = 1.0
-"""Our choice."""
-
 
 def latency_metric(metrics: EngineMetrics) -> Metric | None:
     """Return the latency histogram: time to first token, else request duration, else None."""
@@ -30,7 +22,8 @@ def latency_metric(metrics: EngineMetrics) -> Metric | None:
 def with_slo(model: ModelPlan, request: ModelRequest, table: Mapping[EngineKind, EngineMetrics]) -> ModelPlan:
     """Return the model with its service level objective and the reason for it."""
     metrics = table[model.server.engine]
-    seconds = request.slo_seconds or LATENCY_SECONDS
+    asked = request.settings.slo
+    seconds = asked.time_to_first_token_seconds
     measured = latency_metric(metrics)
     # Latencies above the engine's last bucket cannot be distinguished, so the last bucket is the limit.
     bucket = (measured.bucket_at_least(seconds) or measured.buckets[-1]) if measured else None
@@ -38,14 +31,14 @@ def with_slo(model: ModelPlan, request: ModelRequest, table: Mapping[EngineKind,
         seconds=seconds,
         bucket_seconds=bucket,
         measured="time_to_first_token" if metrics.time_to_first_token else "request_duration" if measured else None,
-        latency_percent=request.slo_latency_percent or LATENCY_PERCENT,
-        error_percent=(request.slo_error_percent or ERROR_PERCENT) if metrics.errors else None,
+        latency_percent=asked.latency_percent,
+        error_percent=asked.error_percent if metrics.errors else None,
     )
     text = "; ".join((_latency_text(slo, metrics), _error_text(slo, metrics)))
-    asked = request.slo_seconds or request.slo_latency_percent or request.slo_error_percent
     model = _with_slow_prompts(model, seconds)
+    is_asked = asked.model_fields_set - {"time_per_output_token_seconds"}
     reason = Reason(
-        topic="slo", text=text, source="request" if asked else "our choice; docs/concepts/monitoring.md"
+        topic="slo", text=text, source="request" if is_asked else "our choice; docs/concepts/monitoring.md"
     )
     return replace(model, slo=slo, reasons=(*model.reasons, reason))
 

@@ -42,7 +42,7 @@ def read_guards(name: str, project_dir: Path) -> Mapping[str, Any] | None:
     return {
         "settings": {key: text for key, text in sorted(config.items()) if key not in SECRETS},
         "plain_secrets": [key for key in SECRETS if config.get(key, SECRET_PLACEHOLDER) != SECRET_PLACEHOLDER],
-        "models": {model.key: [flag for flag in FLAGS if getattr(model, flag)] for model in listed.models},
+        "models": {model.key: [flag for flag in FLAGS if getattr(model.settings, flag)] for model in listed.models},
         "limits": dict(policy.limits),
         "levels": dict(policy.levels),
         "waivers": [

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from hubstack.inputs.init import read_manifests
-from hubstack.inputs.models import DEFAULT_CONTEXT
+from hubstack.inputs.models_schema import DEFAULT_CONTEXT
 from hubstack.kinds import CapacityKind, EngineKind
 from tests.inputs.init.conftest import MANIFESTS, Made, deployment
 
@@ -19,10 +19,10 @@ Make = Callable[..., Made]
 def test_a_deployment_of_vllm_becomes_an_entry_with_what_the_list_can_say(made: Make) -> None:
     text, request, _ = made(MANIFESTS / "vllm.yaml")
     (model,) = request.models
-    assert (model.key, model.id, model.context) == ("gemma", "google/gemma-3-27b-it", 32768)
-    assert model.accelerators == ("l4",)
-    assert (model.replicas_min, model.replicas_max) == (3, 3)
-    assert [step.kind for step in model.capacity] == [CapacityKind.SPOT]
+    assert (model.key, model.id, model.settings.context) == ("gemma", "google/gemma-3-27b-it", 32768)
+    assert model.settings.accelerators == ("l4",)
+    assert (model.settings.replicas.min, model.settings.replicas.max) == (3, 3)
+    assert [step.kind for step in model.settings.capacity] == [CapacityKind.SPOT]
     assert "# Deployment chat/gemma-server, " in text
     lines = (MANIFESTS / "vllm.yaml").read_text().splitlines()
     place = next(i for i, line in enumerate(lines, start=1) if "--max-model-len" in line)
@@ -37,7 +37,7 @@ def test_what_the_list_cannot_say_is_told_and_what_hubstack_computes_is_told_apa
     assert "not carried over: --quantization awq" in said
     assert "not carried over (values are never copied): LD_LIBRARY_PATH" in said
     assert "pulumi config set --secret hubstack:hfToken" in said
-    assert request.models[0].concurrency == 2, (
+    assert request.models[0].settings.concurrency == 2, (
         "--max-num-seqs bounds a batch; `concurrency` is room for full sequences"
     )
     assert any("--quantization awq" in line for line in report), "the terminal says it too"
@@ -49,13 +49,16 @@ def test_a_model_is_found_in_the_script_of_a_shell(made: Make) -> None:
     small = by_id["mistralai/Mistral-7B-Instruct-v0.3"]
     assert (small.trust_remote_code, small.context) == (True, 8000), "vLLM reads `8k` as 8000"
     large = by_id["meta-llama/Llama-3.1-405B-Instruct"]
-    assert (large.revision, large.accelerators, large.replicas_min) == ("v1.0", ("h100-80gb",), 2)
+    assert (large.revision, large.settings.accelerators, large.settings.replicas.min) == ("v1.0", ("h100-80gb",), 2)
     assert len(request.models) == 2, "the workers of a group are no model of their own"
 
 
 def test_the_other_engines_and_kserve_are_read(made: Make) -> None:
     text, request, _ = made(MANIFESTS / "others.yaml")
-    got = {m.id: (m.engine, m.context, m.revision, m.replicas_min, m.replicas_max) for m in request.models}
+    got = {
+        m.id: (m.settings.engine, m.settings.context, m.revision, m.settings.replicas.min, m.settings.replicas.max)
+        for m in request.models
+    }
     assert got == {
         "meta-llama/Llama-3.3-70B-Instruct": (None, 4096, "main", 1, 1),
         "BAAI/bge-m3": (EngineKind.TEI, None, "refs/pr/5", 2, 2),
@@ -66,7 +69,7 @@ def test_the_other_engines_and_kserve_are_read(made: Make) -> None:
     }
     keys = {m.id: m for m in request.models}
     assert keys["google-bert/bert-base-uncased"].key == "bert", "clients go on asking for this name"
-    assert keys["Qwen/Qwen3-8B"].accelerators == ("l4", "a100-80gb")
+    assert keys["Qwen/Qwen3-8B"].settings.accelerators == ("l4", "a100-80gb")
     assert keys["Qwen/Qwen3-Coder-30B-A3B-Instruct-FP8"].tool_call_parser == "qwen3_coder"
     assert "hubstack does not support TGI" in text
     assert "the quantization Q4_K_M" in text
@@ -164,7 +167,7 @@ def test_autoscalers_say_the_bounds(made: Make) -> None:
     }
     for scaler, bounds in ((hpa, (1, 6)), (keda, (0, 4))):
         _, request, _ = made(deployment("--model", "Qwen/Qwen3-8B") + "---\n" + yaml.safe_dump(scaler))
-        assert (request.models[0].replicas_min, request.models[0].replicas_max) == bounds
+        assert (request.models[0].settings.replicas.min, request.models[0].settings.replicas.max) == bounds
 
 
 def test_variables_come_from_config_maps_that_are_given(made: Make) -> None:

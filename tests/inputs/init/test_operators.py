@@ -33,7 +33,9 @@ spec:
 
 def test_models_in_kinds_of_other_operators_are_read(made: Make) -> None:
     _, request, _ = made(MANIFESTS / "platforms.yaml")
-    got = {m.key: (m.id, m.context, m.replicas_min, m.replicas_max) for m in request.models}
+    got = {
+        m.key: (m.id, m.settings.context, m.settings.replicas.min, m.settings.replicas.max) for m in request.models
+    }
     assert got == {
         "drafts": ("mistralai/Mistral-7B-Instruct-v0.3", 12000, 0, 4),
         "mini": ("microsoft/Phi-4-mini-instruct", None, 1, 1),
@@ -42,7 +44,7 @@ def test_models_in_kinds_of_other_operators_are_read(made: Make) -> None:
         "bge-base-en-v1-5": ("BAAI/bge-base-en-v1.5", None, 1, 2),
         "qwen2-5-coder-7b-instruct": ("Qwen/Qwen2.5-Coder-7B-Instruct", None, 2, 2),
     }
-    assert next(m for m in request.models if m.key == "drafts").accelerators == ("l4",)
+    assert next(m for m in request.models if m.key == "drafts").settings.accelerators == ("l4",)
 
 
 def test_kinds_that_are_not_read_are_named_and_no_others() -> None:
@@ -82,8 +84,8 @@ spec:
     select = "nodeSelector: {cloud.google.com/compute-class: l4-spot}"
     chat = server("[vllm, serve, Qwen/Qwen3-8B]", more=select)
     _, request, _ = made(f"{classes}---{chat}")
-    assert request.models[0].accelerators == ("l4",)
-    kinds = [step.kind for step in request.models[0].capacity]
+    assert request.models[0].settings.accelerators == ("l4",)
+    kinds = [step.kind for step in request.models[0].settings.capacity]
     assert kinds == [CapacityKind.SPOT, CapacityKind.FLEX_START, CapacityKind.ON_DEMAND]
     text, _, _ = made(chat)
     assert "the compute class l4-spot, which is not in these files" in " ".join(text.replace("#", " ").split())
@@ -102,13 +104,13 @@ spec:
 def test_shells_with_options_comments_and_redirections_are_read(made: Make, command: str, script: str) -> None:
     block = "\n" + "".join(f"          {line}\n" for line in ["- |", *(f"  {each}" for each in script.split("\n"))])
     _, request, _ = made(server(command, block))
-    assert [(model.id, model.context) for model in request.models] == [("Qwen/Qwen3-8B", 16384)]
+    assert [(model.id, model.settings.context) for model in request.models] == [("Qwen/Qwen3-8B", 16384)]
 
 
 def test_a_quantization_of_llama_cpp_is_the_file(made: Make) -> None:
     text = server("[/app/llama-server]", '[-hf, "unsloth/Qwen3-30B-A3B-GGUF:UD-Q4_K_XL"]')
     _, request, _ = made(text.replace("vllm/vllm-openai:v0.11.0", "ghcr.io/ggml-org/llama.cpp:server-cuda"))
-    assert request.models[0].file == "*UD-Q4_K_XL*.gguf"
+    assert request.models[0].settings.file == "*UD-Q4_K_XL*.gguf"
 
 
 def test_the_name_of_a_kserve_model_stays_its_name(made: Make) -> None:

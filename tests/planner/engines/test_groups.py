@@ -109,7 +109,7 @@ def test_a_worker_waits_for_the_leader_and_stays_as_long_as_ray_does(tmp_path: P
 
 @pytest.mark.parametrize("part", ["args", "worker_args"])
 def test_a_planned_slice_is_started_by_these_scripts(part: str) -> None:
-    asked = ask("acme/llama", accelerators=("v5e",))
+    asked = ask("acme/llama", accelerator="v5e")
     (model,) = plan((llama(config=LLAMA_70B, parameters={"BF16": 70_553_706_496}), asked)).models
     server = model.server
     assert server.command == ("/bin/sh", "-c")

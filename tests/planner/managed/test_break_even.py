@@ -83,7 +83,7 @@ def test_a_dearer_gke_moves_it_later_and_a_dearer_cloud_run_earlier(
 
 
 def test_the_plan_of_a_cloud_run_model_carries_the_arithmetic() -> None:
-    model = plan_one(hub("Qwen/Qwen3-4B-Instruct-2507"), platform=PlatformKind.CLOUD_RUN, replicas_min=0)
+    model = plan_one(hub("Qwen/Qwen3-4B-Instruct-2507"), platform=PlatformKind.CLOUD_RUN, replicas={"min": 0})
     (reason,) = [reason for reason in model.reasons if reason.topic == "break-even"]
     assert "563 busy hours a month: (0.7068 x 730 + 73.00) / 1.0465" in reason.text
     assert "215 busy hours a month: 73.00 / (1.0465 - 0.7068)" in reason.text
@@ -91,7 +91,7 @@ def test_the_plan_of_a_cloud_run_model_carries_the_arithmetic() -> None:
 
 
 def test_in_a_stack_with_a_cluster_its_fee_is_due_anyway() -> None:
-    light = ask("Qwen/Qwen3-4B-Instruct-2507", platform=PlatformKind.CLOUD_RUN, replicas_min=0)
+    light = ask("Qwen/Qwen3-4B-Instruct-2507", platform=PlatformKind.CLOUD_RUN, replicas={"min": 0})
     decided = plan((hub("Qwen/Qwen3-4B-Instruct-2507"), light), hub("Qwen/Qwen3-8B"))
     said = {model.key: {reason.topic: reason.text for reason in model.reasons} for model in decided.models}
     assert "the cluster exists anyway" in said["qwen3-4b-instruct-2507"]["break-even"]
@@ -107,6 +107,8 @@ def test_a_gke_model_that_would_fit_says_so_and_one_that_would_not_does_not() ->
 
 def test_without_a_rate_of_the_region_it_is_unknown() -> None:
     there = target(region="europe-west4")
-    model = plan_one(hub("Qwen/Qwen3-4B-Instruct-2507"), there, platform=PlatformKind.CLOUD_RUN, replicas_min=0)
+    model = plan_one(
+        hub("Qwen/Qwen3-4B-Instruct-2507"), there, platform=PlatformKind.CLOUD_RUN, replicas={"min": 0}
+    )
     said = {reason.topic: reason.text for reason in model.reasons}
     assert said["break-even"] == "unknown: the catalogue has no price for Cloud Run in this region"

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubstack.hub.facts import ModelFacts
+from hubstack.inputs.models_schema import Lora
 from hubstack.kinds import EngineKind
 from hubstack.plan import MemoryNeed, Verdict
 from hubstack.planner.memory import sizing
@@ -422,7 +423,7 @@ def test_a_sequence_of_a_hybrid_takes_what_pools_held(
 
 
 def test_adapters_take_two_matrices_for_each_projection() -> None:
-    need = size(llama(), gpu(79.18), load(lora_adapters=4, lora_rank=16))
+    need = size(llama(), gpu(79.18), load(lora=Lora(slots=4)))
     # q, o: 2048 + 2048; k, v: 2048 + 512; gate, up, down: 2048 + 8192.
     widths = 2 * 4096 + 2 * 2560 + 3 * 10240
     assert term(need, "adapters") == pytest.approx(4 * 16 * widths * 16 * 2 / GIB)

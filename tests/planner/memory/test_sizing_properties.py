@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubstack.hub.facts import ModelFacts
+from hubstack.inputs.models_schema import Lora
 from hubstack.kinds import EngineKind
 from hubstack.plan import MemoryNeed, Verdict
 from hubstack.planner.engines import spec_of
@@ -27,7 +28,7 @@ loads = st.builds(
     context=st.sampled_from([512, 2048, 8192, 65536, 131072]),
     concurrency=st.integers(1, 64),
     kv_cache_dtype=st.sampled_from(["auto", "fp8"]),
-    lora_adapters=st.sampled_from([0, 0, 4]),
+    lora=st.sampled_from([None, None, Lora(slots=4)]),
     draft_tokens=st.sampled_from([0, 0, 2]),
 )
 

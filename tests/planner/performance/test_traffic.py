@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from hubstack.files.errors import InputError, PlanError
-from hubstack.inputs.models import Traffic, parse_request
+from hubstack.inputs.models import parse_request
+from hubstack.inputs.models_schema import Traffic
 from hubstack.plan import ModelPlan
 from tests.support.facts import hub, plan_one
 
@@ -43,7 +44,10 @@ def test_more_requests_never_cost_less_and_are_served_by_enough_replicas() -> No
 
 
 def test_a_stricter_service_level_never_costs_less() -> None:
-    usd = [fleet_usd(planned(SMALL, 4.0, slo_token_seconds=seconds)) for seconds in (0.2, 0.05, 0.02)]
+    usd = [
+        fleet_usd(planned(SMALL, 4.0, slo={"time_per_output_token_seconds": seconds}))
+        for seconds in (0.2, 0.05, 0.02)
+    ]
     assert usd == sorted(usd)
 
 
@@ -61,13 +65,13 @@ def test_batch_limits_reach_the_engine() -> None:
 
 def test_a_level_that_no_shape_holds_is_refused_with_the_figure() -> None:
     with pytest.raises(PlanError) as refused:
-        planned(LARGE, 1.0, slo_token_seconds=0.002)
+        planned(LARGE, 1.0, slo={"time_per_output_token_seconds": 0.002})
     assert "misses its `slo:`" in refused.value.problems[0].message
 
 
 def test_replicas_that_were_said_bound_the_traffic() -> None:
     with pytest.raises(PlanError) as refused:
-        planned(SMALL, 5000.0, replicas_max=2, bounds_replicas=True)
+        planned(SMALL, 5000.0, replicas={"max": 2})
     assert "`replicas.max` is 2" in refused.value.problems[0].message
 
 
@@ -78,7 +82,7 @@ def test_requests_longer_than_the_context_are_refused() -> None:
 
 
 def test_a_service_level_without_traffic_leaves_out_what_misses_it() -> None:
-    plain, fast = plan_one(hub(LARGE)), plan_one(hub(LARGE), slo_token_seconds=0.025)
+    plain, fast = plan_one(hub(LARGE)), plan_one(hub(LARGE), slo={"time_per_output_token_seconds": 0.025})
     assert plain.performance is not None
     assert plain.performance.token_alone_ms is not None
     assert plain.performance.token_alone_ms.value > 25
@@ -94,7 +98,7 @@ def test_texts_to_embed_are_shared_among_replicas() -> None:
 
 def test_a_month_costs_by_the_hours_of_the_profile() -> None:
     half = (1.0,) * 12 + (0.0,) * 12
-    models = [planned(SMALL, 20.0, of={"profile": profile}, replicas_min=0) for profile in (ALL_DAY, half)]
+    models = [planned(SMALL, 20.0, of={"profile": profile}, replicas={"min": 0}) for profile in (ALL_DAY, half)]
     usd = [
         model.performance.traffic.usd_per_month
         for model in models

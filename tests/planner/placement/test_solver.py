@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The choice for the whole fleet, against every other choice where the fleet is small enough to try all."""
 
-from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -45,19 +44,19 @@ def small(key: str, repo_id: str, **fields: Any) -> tuple[Any, ModelRequest]:
 
 def test_models_on_one_kind_of_card_share_its_nodes() -> None:
     """On demand H100 come by eight only: eight models of one card each stand on one node, not on eight."""
-    eight = [small(f"m{n}", "Qwen/Qwen3-8B", accelerators=H100) for n in range(8)]
+    eight = [small(f"m{n}", "Qwen/Qwen3-8B", accelerator={"any": H100}) for n in range(8)]
     (pool,) = plan(*eight).pools
     assert (pool.machine_type, pool.max_nodes) == ("a3-highgpu-8g", 1)
 
 
 def test_a_ninth_takes_a_second_node() -> None:
-    nine = [small(f"m{n}", "Qwen/Qwen3-8B", accelerators=H100) for n in range(9)]
+    nine = [small(f"m{n}", "Qwen/Qwen3-8B", accelerator={"any": H100}) for n in range(9)]
     assert plan(*nine).pools[0].max_nodes == 2
 
 
 def test_what_is_left_of_a_node_is_taken_before_another_is_paid_for() -> None:
     """Seven on a node of eight H100 leave a card: a model that would cost an L4 alone takes it for nothing."""
-    seven = [small(f"m{n}", "Qwen/Qwen3-8B", accelerators=H100) for n in range(7)]
+    seven = [small(f"m{n}", "Qwen/Qwen3-8B", accelerator={"any": H100}) for n in range(7)]
     decided = plan(*seven, small("free", "Qwen/Qwen3-4B-Instruct-2507"))
     assert {pool.machine_type for pool in decided.pools} == {"a3-highgpu-8g"}
 
@@ -73,7 +72,7 @@ def brute(each: list[Wanted]) -> float:
 def test_no_choice_of_a_small_fleet_costs_less(drawn: list[tuple[str, bool, int]]) -> None:
     each = wanted(
         *(
-            small(f"m{n}", repo_id, share_gpu=shared, replicas_max=replicas, context=512, concurrency=1)
+            small(f"m{n}", repo_id, share_gpu=shared, replicas={"max": replicas}, context=512, concurrency=1)
             for n, (repo_id, shared, replicas) in enumerate(drawn)
         )
     )
@@ -81,7 +80,7 @@ def test_no_choice_of_a_small_fleet_costs_less(drawn: list[tuple[str, bool, int]
 
 
 def test_the_greedy_search_stands_in_where_the_solver_finds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    each = wanted(*(small(f"m{n}", "Qwen/Qwen3-8B", accelerators=H100) for n in range(8)))
+    each = wanted(*(small(f"m{n}", "Qwen/Qwen3-8B", accelerator={"any": H100}) for n in range(8)))
     solved = assign(each)
     monkeypatch.setattr(assignment._Problem, "solve", lambda _: None)
     found = assign(each)
@@ -104,7 +103,7 @@ def test_a_model_that_no_longer_fits_where_it_stands_moves_and_says_why() -> Non
 
 
 def test_a_kept_model_stays_even_where_the_fleet_would_be_cheaper_without() -> None:
-    alone = plan(small("chat", "Qwen/Qwen3-8B", accelerators=("a100-40gb",)))
+    alone = plan(small("chat", "Qwen/Qwen3-8B", accelerator="a100-40gb"))
     stand = Placement(models=places_of(alone))
     both = [small("chat", "Qwen/Qwen3-8B"), small("other", "Qwen/Qwen3-8B")]
     kept = {model.key: model.machine_type for model in plan(*both, placement=stand).models}
@@ -145,7 +144,14 @@ def test_the_pods_of_every_plan_fit_their_nodes(drawn: list[tuple[str, bool, int
     assert_pods_fit(
         plan(
             *(
-                small(f"m{n}", repo_id, share_gpu=shared, replicas_max=replicas, accelerators=cards, context=512)
+                small(
+                    f"m{n}",
+                    repo_id,
+                    share_gpu=shared,
+                    replicas={"max": replicas},
+                    accelerator={"any": cards},
+                    context=512,
+                )
                 for n, (repo_id, shared, replicas, cards) in enumerate(drawn)
             )
         )
@@ -157,7 +163,10 @@ def test_the_pods_of_every_plan_fit_their_nodes(drawn: list[tuple[str, bool, int
 
 def test_each_step_is_shown_to_fit_on_its_own_machine() -> None:
     (first, other) = steps("spot", "on-demand")
-    asked = ask("acme/llama", capacity=(first, replace(other, accelerator="a100-40gb", zones=("us-central1-a",))))
+    asked = ask(
+        "acme/llama",
+        capacity=(first, other.model_copy(update={"accelerator": "a100-40gb", "zones": ("us-central1-a",)})),
+    )
     model = plan((llama(), asked)).models[0]
     assert [(step.accelerator, step.machine_type) for step in model.steps] == [
         ("l4", "g2-standard-4"),
@@ -171,7 +180,7 @@ def test_each_step_is_shown_to_fit_on_its_own_machine() -> None:
 
 def test_a_step_on_a_card_that_is_too_small_rules_the_place_out() -> None:
     (first, other) = steps("on-demand", "spot")
-    asked = ask("Qwen/Qwen3-32B", capacity=(first, replace(other, accelerator="l4")), context=8192)
+    asked = ask("Qwen/Qwen3-32B", capacity=(first, other.model_copy(update={"accelerator": "l4"})), context=8192)
     model = plan((hub("Qwen/Qwen3-32B"), asked)).models[0]
     assert model.accelerator_count >= 4, "one card of 96 GB would do, but no single L4 behind it"
     assert [step.accelerator_count for step in model.steps] == [model.accelerator_count] * 2

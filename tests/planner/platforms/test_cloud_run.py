@@ -63,7 +63,7 @@ def _without(args: tuple[str, ...], flag: str) -> list[str]:
 
 
 def test_memory_context_and_flags_are_those_of_gke_on_the_same_card() -> None:
-    here, there = run(SMALL), plan_one(hub(SMALL), accelerators=("l4",))
+    here, there = run(SMALL), plan_one(hub(SMALL), accelerator="l4")
     assert here.need == there.need
     assert here.server.image == there.server.image
     # Cloud Run leaves ten seconds to finish answers, a node as many as the grace period has.
@@ -81,7 +81,7 @@ def test_a_template_is_looked_for_in_the_commits_folder() -> None:
 def test_engines_are_chosen_by_the_same_rules() -> None:
     assert run("Qwen/Qwen3-Embedding-0.6B").server.engine is EngineKind.TEI
     model = llama(files=(file("m.Q4_K_M.gguf", 800_000_000), file("config.json")), library="gguf", config={})
-    gguf = plan_one(model, platform=RUN, replicas_min=0)
+    gguf = plan_one(model, platform=RUN, replicas={"min": 0})
     assert gguf.server.engine is EngineKind.LLAMA_CPP
     assert gguf.server.args[1] == f"/weights/{gguf.commit}/m.Q4_K_M.gguf"
     assert gguf.cloud_run
@@ -99,7 +99,7 @@ def test_a_large_file_takes_an_instance_with_more_memory() -> None:
     facts = llama(
         files=(file("model.safetensors", 11 * GIB), file("config.json")), parameters={"BF16": 5_900_000_000}
     )
-    model = plan_one(facts, platform=RUN, replicas_min=0)
+    model = plan_one(facts, platform=RUN, replicas={"min": 0})
     assert model.cloud_run
     assert (model.cloud_run.vcpu, model.cloud_run.memory_gib) == (6, 24)
     assert (model.cloud_run.loader.vcpu, model.cloud_run.loader.memory_gib) == (8, 32)
@@ -112,7 +112,7 @@ def test_a_file_that_no_job_holds_is_refused_with_the_figure() -> None:
     with pytest.raises(
         PlanError, match=r"a 15\.0 GiB file: a Cloud Run Job needs twice that in memory, and has at most 32 GiB"
     ):
-        plan_one(facts, platform=RUN, replicas_min=0)
+        plan_one(facts, platform=RUN, replicas={"min": 0})
 
 
 def test_startup_allows_for_the_load_and_stays_within_cloud_runs_limits() -> None:
@@ -126,7 +126,7 @@ def test_startup_allows_for_the_load_and_stays_within_cloud_runs_limits() -> Non
 
 
 def test_idle_costs_the_bucket_and_busy_every_instance() -> None:
-    decided = plan((hub(SMALL), ask(SMALL, platform=RUN, replicas_min=0, replicas_max=3)))
+    decided = plan((hub(SMALL), ask(SMALL, platform=RUN, replicas={"min": 0, "max": 3})))
     compute, bucket = decided.cost.lines
     assert (compute.usd_per_month_min, compute.usd_per_month_max) == (0, round(3 * 1.04652 * 730, 2))
     assert decided.cost.usd_per_month_min == bucket.usd_per_month_min
@@ -134,7 +134,7 @@ def test_idle_costs_the_bucket_and_busy_every_instance() -> None:
 
 
 def test_without_a_rate_busy_is_unknown_and_never_nothing() -> None:
-    decided = plan((hub(SMALL), ask(SMALL, platform=RUN, replicas_min=0)), where=target(region="europe-west4"))
+    decided = plan((hub(SMALL), ask(SMALL, platform=RUN, replicas={"min": 0})), where=target(region="europe-west4"))
     compute = decided.cost.lines[0]
     assert (compute.usd_per_month_min, compute.usd_per_month_max) == (0, None)
     assert decided.cost.unpriced
@@ -143,7 +143,7 @@ def test_without_a_rate_busy_is_unknown_and_never_nothing() -> None:
 
 
 def test_only_a_stack_with_gke_models_pays_for_a_cluster() -> None:
-    light = (hub(SMALL), ask(SMALL, platform=RUN, replicas_min=0))
+    light = (hub(SMALL), ask(SMALL, platform=RUN, replicas={"min": 0}))
     assert "cluster" not in {line.item for line in plan(light).cost.lines}
     assert "cluster" in {line.item for line in plan(light, hub("Qwen/Qwen3-8B")).cost.lines}
 
@@ -161,7 +161,7 @@ def mixed() -> Plan:
     embed = "Qwen/Qwen3-Embedding-0.6B"
     return plan(
         hub("Qwen/Qwen3-8B"),
-        (hub(SMALL), ask(SMALL, platform=RUN, replicas_min=0)),
+        (hub(SMALL), ask(SMALL, platform=RUN, replicas={"min": 0})),
         (hub(embed), ask(embed, platform=VERTEX)),
     )
 
@@ -229,7 +229,7 @@ def test_a_default_that_makes_no_sense_is_refused_where_it_stands(tmp_path: Path
     assert problem.startswith("acme.models.yaml:2:13: `capacity` is not supported on cloud-run")
     path = tmp_path / "fine.models.yaml"
     path.write_text(f"defaults:\n  capacity: [spot]\n{HEAD}    capacity: [on-demand]\n")
-    assert load_request(path).models[0].platform is RUN
+    assert load_request(path).models[0].settings.platform is RUN
 
 
 def test_a_region_without_the_gpu_is_refused_with_those_that_have_it(tmp_path: Path) -> None:
@@ -297,13 +297,13 @@ def test_what_if_moves_a_model_to_cloud_run() -> None:
     path, facts = "acme.models.yaml", hub(SMALL)
     request = change_request(Request(path=path, models=(ask(SMALL),)), ["platform=cloud-run", "replicas.min=0"])
     decided = plan_stack(request, Lock(path="x", models=(facts,)), catalog(), target(), Placement())
-    assert decided.models[0].platform is RUN
+    assert decided.models[0].settings.platform is RUN
     assert decided.cost.usd_per_month_min < 1
 
 
 def test_a_gateway_leads_to_gke_models_only_and_is_not_made_without_one() -> None:
     there = target(gateway=GatewayPlan(timeout_seconds=900))
-    light = (hub(SMALL), ask(SMALL, platform=RUN, replicas_min=0))
+    light = (hub(SMALL), ask(SMALL, platform=RUN, replicas={"min": 0}))
     both = plan(light, hub("Qwen/Qwen3-8B"), where=there)
     assert both.gateway is not None
     assert any("on GKE only, not qwen3-4b-instruct-2507" in warning for warning in both.warnings)

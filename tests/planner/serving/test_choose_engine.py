@@ -17,7 +17,7 @@ WEIGHTS = file("model.safetensors", 2_000_000_000)
 
 def choose(facts: ModelFacts, **settings: Any) -> EngineChoice | list[Refusal]:
     request = ask(facts.id, **settings)
-    chosen = choose_files(facts, gguf_file=request.file)
+    chosen = choose_files(facts, gguf_file=request.settings.file)
     return choose_engine(request, facts, read_geometry(facts), chosen, catalog())
 
 
@@ -239,8 +239,8 @@ def test_a_parser_that_the_engine_lacks_is_refused_with_the_nearest_name() -> No
     [
         ({"tool_call_parser": "hermes"}, "tool_call_parser"),
         ({"kv_cache_dtype": "fp8"}, "kv_cache_dtype"),
-        ({"lora_slots": 2}, "lora"),
-        ({"speculative_method": "ngram"}, "speculative"),
+        ({"lora": {"slots": 2}}, "lora"),
+        ({"speculative": {"method": "ngram"}}, "speculative"),
     ],
 )
 def test_what_an_engine_cannot_do_is_refused(asked: dict[str, Any], field: str) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from hubstack.files.documents import Mark
 from hubstack.files.errors import PlanError
-from hubstack.inputs.models import CapacityStep
+from hubstack.inputs.models_schema import CapacityStep
 from hubstack.kinds import CapacityKind, EngineKind
 from hubstack.plan.loading import LoadingMethod
 from hubstack.planner.engines.spec import Refusal
@@ -231,7 +231,7 @@ def test_what_cannot_work_is_refused_at_its_line(
 
 def test_a_step_without_the_disk_is_refused() -> None:
     capacity = (CapacityStep(kind=CapacityKind.ON_DEMAND), CapacityStep(kind=CapacityKind.SPOT, accelerator="t4"))
-    said = problem(llama(), loading="hyperdisk-ml", accelerators=("l4",), capacity=capacity)
+    said = problem(llama(), loading="hyperdisk-ml", accelerator="l4", capacity=capacity)
     assert "loading" in said or "step 2" in said
 
 

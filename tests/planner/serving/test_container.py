@@ -23,7 +23,7 @@ def flag(model: ModelPlan, name: str) -> str:
 
 
 def test_sizing_and_flags_say_the_same() -> None:
-    model = plan_one(hub("Qwen/Qwen3-32B"), context=12_000, accelerators=("l4",))
+    model = plan_one(hub("Qwen/Qwen3-32B"), context=12_000, accelerator="l4")
     assert flag(model, "--max-model-len") == "12000" == str(model.need.context)
     assert flag(model, "--tensor-parallel-size") == str(model.tensor_parallel) == "4"
     assert flag(model, "--max-num-seqs") == "64"
@@ -94,10 +94,10 @@ def test_a_family_that_tei_runs_in_one_number_format_only_gets_that_one() -> Non
 def test_llama_cpp_keeps_prompts_in_half_of_the_memory_that_it_leaves() -> None:
     """Its default of 8 GiB is more than a small pod has (LLMKube#1406)."""
     gguf = made(library="gguf", pipeline_tag="text-generation", files=(file("m-Q4_K_M.gguf", 4_900_000_000),))
-    small = plan_one(gguf, accelerators=("t4",))
+    small = plan_one(gguf, accelerator="t4")
     cache = int(flag(small, "--cache-ram"))
     assert 0 < cache * 1024**2 <= (small.server.memory_bytes - 4 * GIB) / 2
-    assert flag(plan_one(gguf, accelerators=("a100-80gb",)), "--cache-ram") == "8192"
+    assert flag(plan_one(gguf, accelerator="a100-80gb"), "--cache-ram") == "8192"
 
 
 def test_llama_cpp_shares_its_context_among_the_sequences() -> None:
@@ -116,7 +116,7 @@ def test_no_server_reaches_for_the_hub_or_runs_as_root(facts: ModelFacts) -> Non
 
 
 def test_a_tpu_server_runs_as_root_since_its_devices_belong_to_root() -> None:
-    server = plan_one(llama(), accelerators=("tpu-v6e",)).server
+    server = plan_one(llama(), accelerator="tpu-v6e").server
     assert (server.run_as_user, server.accelerator_resource) == (0, "google.com/tpu")
 
 

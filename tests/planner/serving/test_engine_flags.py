@@ -16,13 +16,13 @@ from tests.support.facts import catalog, hub, hub_ids, llama, plan_one, steps
 ASKED: list[dict[str, Any]] = [
     {},
     {"kv_cache_dtype": "fp8"},
-    {"lora_slots": 4, "lora_rank": 64},
+    {"lora": {"slots": 4, "rank": 64}},
     {"tool_call_parser": "hermes", "reasoning_parser": "qwen3", "chat_template": "chat_template.jinja"},
-    {"speculative_method": "ngram", "speculative_tokens": 4},
-    {"speculative_method": "mtp", "speculative_tokens": 1},
+    {"speculative": {"method": "ngram", "tokens": 4}},
+    {"speculative": {"method": "mtp", "tokens": 1}},
     {"share_gpu": True},
     {"expert_parallel": True},
-    {"capacity": steps("spot", "on-demand"), "replicas_max": 3},
+    {"capacity": steps("spot", "on-demand"), "replicas": {"max": 3}},
 ]
 NEVER_ON_VLLM = {"nvidia/Qwen3-8B-NVFP4"}  # the sources give no architectures
 
@@ -79,7 +79,7 @@ def test_flags_and_names_are_of_the_pinned_releases() -> None:
 
 
 def test_a_shared_card_is_cut_and_no_server_measures_its_neighbours() -> None:
-    args = plan_one(llama(), share_gpu=True, replicas_max=8).server.args
+    args = plan_one(llama(), share_gpu=True, replicas={"max": 8}).server.args
     share = float(args[args.index("--gpu-memory-utilization") + 1])
     assert share <= 0.45
     assert int(args[args.index("--kv-cache-memory-bytes") + 1]) > 0

@@ -55,7 +55,7 @@ def test_a_tpu_group_keeps_to_one_slice() -> None:
 
 def test_a_slice_of_several_hosts_is_a_pool_for_each_replica() -> None:
     """70 billion parameters in 16 bits on v5e: 131 GiB, of 14 GiB a chip; no host has more than eight."""
-    asked = ask("acme/llama", accelerators=("v5e",), replicas_max=2)
+    asked = ask("acme/llama", accelerator="v5e", replicas={"max": 2})
     decided = plan((llama(config=LLAMA_70B, parameters={"BF16": 70_553_706_496}), asked))
     (model,) = decided.models
     assert (model.tpu_topology, model.hosts, model.tensor_parallel) == ("4x4", 4, 4)

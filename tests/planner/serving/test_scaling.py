@@ -47,23 +47,23 @@ def test_queue_and_cache_of_the_models_own_replicas_are_the_figures() -> None:
 
 
 def test_thresholds_are_those_asked_for() -> None:
-    scaling = scaled(scaling_queue=9, scaling_kv_cache_percent=60, scaling_idle_minutes=2).scaling
+    scaling = scaled(scaling={"queue": 9, "kv_cache_percent": 60, "idle_minutes": 2}).scaling
     assert scaling
     assert [t.target for t in scaling.triggers] == [9, 0.6]
-    assert scaled(scaling_idle_minutes=30).scaling.idle_seconds == 1800  # type: ignore[union-attr]
+    assert scaled(scaling={"idle_minutes": 30}).scaling.idle_seconds == 1800  # type: ignore[union-attr]
 
 
 def test_a_model_does_not_rest_while_it_may_still_load() -> None:
-    model = scaled(replicas_min=0, scaling_idle_minutes=1)
+    model = scaled(replicas={"min": 0}, scaling={"idle_minutes": 1})
     startup = model.server.startup
     assert model.scaling
     assert model.scaling.idle_seconds == startup.period_seconds * startup.failure_threshold > 60
     assert "(1 requested, but loading alone may take" in said(model, "rest")
-    assert scaled(replicas_min=0, scaling_idle_minutes=600).scaling.idle_seconds == 36_000  # type: ignore[union-attr]
+    assert scaled(replicas={"min": 0}, scaling={"idle_minutes": 600}).scaling.idle_seconds == 36_000  # type: ignore[union-attr]
 
 
 def test_an_engine_that_says_nothing_of_its_cache_is_scaled_by_its_queue() -> None:
-    model = plan_one(EMBEDDER, replicas_min=1, replicas_max=2)
+    model = plan_one(EMBEDDER, replicas={"min": 1, "max": 2})
     assert model.server.engine is EngineKind.TEI
     assert model.scaling
     assert [t.name for t in model.scaling.triggers] == ["queue"]
@@ -81,7 +81,7 @@ def test_an_engine_that_says_nothing_of_its_cache_is_scaled_by_its_queue() -> No
 )
 def test_a_fixed_number_has_no_scaler(low: int, high: int, autoscaling: bool, expected: str) -> None:
     where = target(autoscaling=autoscaling)
-    model = plan_one(TEXT, where=where, replicas_min=low, replicas_max=high)
+    model = plan_one(TEXT, where=where, replicas={"min": low, "max": high})
     assert model.scaling is None
     assert said(model, "replicas") == expected
 
@@ -89,17 +89,17 @@ def test_a_fixed_number_has_no_scaler(low: int, high: int, autoscaling: bool, ex
 def test_scaling_without_monitoring_is_warned_of() -> None:
     watched = target(monitoring=MonitoringPlan())
     assert scaled().warnings == (BLIND,)
-    assert plan_one(TEXT, where=watched, replicas_min=0, replicas_max=3).warnings == ()
+    assert plan_one(TEXT, where=watched, replicas={"min": 0, "max": 3}).warnings == ()
     assert plan_one(TEXT).warnings == (), "a fixed number needs no figures"
 
 
 def test_only_a_model_that_may_go_to_zero_rests() -> None:
-    scale_to_zero_models, running = scaled().scaling, scaled(replicas_min=1).scaling
+    scale_to_zero_models, running = scaled().scaling, scaled(replicas={"min": 1, "max": 3}).scaling
     assert scale_to_zero_models
     assert running
     assert (scale_to_zero_models.scales_to_zero, running.scales_to_zero) == (True, False)
     assert running.activation_timeout_seconds == 0
-    assert not said(scaled(replicas_min=1), "rest")
+    assert not said(scaled(replicas={"min": 1, "max": 3}), "rest")
 
 
 def test_a_request_is_held_for_a_node_and_the_whole_load_window() -> None:
@@ -126,7 +126,7 @@ def test_a_load_that_the_probe_allows_is_never_given_up_by_the_client_side(
 
 
 def test_the_address_of_one_model_is_no_name_of_another() -> None:
-    first = (llama("acme/a"), ask("acme/a", replicas_min=0, replicas_max=1))
+    first = (llama("acme/a"), ask("acme/a", replicas={"min": 0, "max": 1}))
     second = (llama("acme/a-wake"), ask("acme/a-wake"))
     with pytest.raises(PlanError, match="`a-wake` is reserved: it is the address that starts `a` from zero"):
         plan(first, second)

@@ -76,8 +76,8 @@ def test_defaults_and_an_entry_merge_by_their_own_keys(tmp_path: Path) -> None:
     path.write_text(
         "defaults:\n  slo: {latency_percent: 99}\nmodels:\n  - id: acme/chat\n    slo: {error_percent: 2}\n"
     )
-    model = load_request(path).models[0]
-    assert (model.slo_latency_percent, model.slo_error_percent, model.slo_seconds) == (99, 2, None)
+    slo = load_request(path).models[0].settings.slo
+    assert (slo.latency_percent, slo.error_percent) == (99, 2)
 
 
 @pytest.mark.parametrize(

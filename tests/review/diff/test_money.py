@@ -14,7 +14,7 @@ IDS = ("acme/first", "acme/second", "acme/third")
 def side(name: str, last: str, was: tuple[str, ...] = (), replicas: int = 1) -> State:
     """Three models that share nodes, of which the last has this key."""
     models = [(llama(each), ask(each, key=each.partition("/")[2])) for each in IDS[:2]]
-    models.append((llama(IDS[2]), ask(IDS[2], key=last, was=was, replicas_max=replicas)))
+    models.append((llama(IDS[2]), ask(IDS[2], key=last, was=was, replicas={"max": replicas})))
     return State(name=name, plan=json.loads(plan(*models).to_json()))
 
 

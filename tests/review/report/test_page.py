@@ -79,7 +79,7 @@ def test_every_tag_is_closed() -> None:
 
 def test_models_beside_gke_are_on_the_page_with_their_place_and_cost() -> None:
     repo_id = "Qwen/Qwen3-4B-Instruct-2507"
-    light = (hub(repo_id), ask(repo_id, platform=PlatformKind.CLOUD_RUN, replicas_min=0))
+    light = (hub(repo_id), ask(repo_id, platform=PlatformKind.CLOUD_RUN, replicas={"min": 0}))
     garden = (hub("Qwen/Qwen3-8B"), ask("Qwen/Qwen3-8B", platform=PlatformKind.VERTEX))
     for decided in (plan(light), plan(light, llama(), garden), plan(garden)):
         page = page_text(decided)

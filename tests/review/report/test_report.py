@@ -10,7 +10,7 @@ from hubstack.review.report import report
 from tests.support.facts import ask, hub, llama, plan
 
 SMALL, EMBED = "Qwen/Qwen3-4B-Instruct-2507", "Qwen/Qwen3-Embedding-0.6B"
-LIGHT = (hub(SMALL), ask(SMALL, platform=PlatformKind.CLOUD_RUN, replicas_min=0))
+LIGHT = (hub(SMALL), ask(SMALL, platform=PlatformKind.CLOUD_RUN, replicas={"min": 0}))
 GARDEN = (hub(EMBED), ask(EMBED, platform=PlatformKind.VERTEX))
 
 
