@@ -9,9 +9,11 @@ import json
 import sys
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
 
 from hubstack.files.write import write_text_atomically
 from hubstack.inputs import settings
@@ -128,14 +130,7 @@ def settings_page_text() -> str:
 
 
 def _settings_table(title: str, model: type[BaseModel]) -> str:
-    rows = ["| key | default | description |", "| --- | --- | --- |"]
-    for name, field in model.model_fields.items():
-        if field.exclude:
-            continue
-        text = " ".join((field.description or "").split())
-        key = field.validation_alias if isinstance(field.validation_alias, str) else name
-        rows.append(f"| `{key}` | {_default(field)} | {text} |")
-    return f"## {title}\n\n" + "\n".join(rows) + "\n"
+    return _table(title, model, [name for name, field in model.model_fields.items() if not field.exclude])
 
 
 def _default(field: FieldInfo) -> str:
@@ -143,10 +138,21 @@ def _default(field: FieldInfo) -> str:
         return "required"
     extra = field.json_schema_extra
     value = extra["default"] if isinstance(extra, dict) and "default" in extra else field.default
-    if value is None or value == ():
-        return "none"
-    text = value.value if isinstance(value, Enum) else str(value).lower() if isinstance(value, bool) else value
-    return f"`{text}`"
+    if value in (None, (), PydanticUndefined):
+        return "" if "Default: " in (field.description or "") else "none"
+    return f"`{_yaml(value)}`"
+
+
+def _yaml(value: Any) -> str:
+    """Return a default as one would write it."""
+    if isinstance(value, BaseModel):
+        fields = (f"{key}: {_yaml(each)}" for key, each in value if each is not None)
+        return f"{{{', '.join(fields)}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_yaml, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value.value if isinstance(value, Enum) else f"{value:g}" if isinstance(value, float) else value)
 
 
 def change_schema_text() -> str:
@@ -155,10 +161,12 @@ def change_schema_text() -> str:
 
 
 def _table(title: str, model: type[BaseModel], fields: list[str]) -> str:
-    rows = ["| key | description |", "| --- | --- |"]
+    rows = ["| key | default | description |", "| --- | --- | --- |"]
     for name in fields:
-        text = " ".join((model.model_fields[name].description or "").split())
-        rows.append(f"| `{name}` | {text} |")
+        field = model.model_fields[name]
+        text = " ".join((field.description or "").split())
+        key = field.validation_alias if isinstance(field.validation_alias, str) else name
+        rows.append(f"| `{key}` | {_default(field)} | {text} |")
     return f"## {title}\n\n" + "\n".join(rows) + "\n"
 
 

@@ -361,13 +361,13 @@ class Settings(_Strict):
     """Mixture of experts: place whole experts on each accelerator instead of a slice of every expert. Always
     so if the model can only be split this way."""
     lora: Lora | None = None
-    """`{slots: 4, rank: 16}`: memory for LoRA adapters. Default: none."""
+    """`{slots: 4, rank: 16}`: memory for LoRA adapters."""
     speculative: Speculative | None = None
-    """Speculative decoding: `{method: mtp, tokens: 1}`. Default: none."""
+    """Speculative decoding: `{method: mtp, tokens: 1}`."""
     traffic: Traffic | None = None
     """Expected load, which decides replicas, accelerator and batch limits: `{requests_per_second: 5, input_tokens:
-    1500, output_tokens: 300}` (docs/concepts/traffic.md). Default: none; the cheapest option that fits, and
-    `replicas`."""
+    1500, output_tokens: 300}` (docs/concepts/traffic.md). Without it, the model gets the cheapest option that
+    fits, and `replicas`."""
     slo: Slo = Slo()
     """Service level objective."""
     tool_call_parser: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_.-]{1,64}$")
@@ -377,8 +377,7 @@ class Settings(_Strict):
     chat_template: Inside | None = Field(default=None, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]{0,254}$")
     """Chat template file in the repository, used instead of the tokenizer's."""
     canary: Canary | None = None
-    """`{revision: REV, weight: 10}`: this commit serves 10 % of the requests (docs/guides/canary.md). Default:
-    none."""
+    """`{revision: REV, weight: 10}`: this commit serves 10 % of the requests (docs/guides/canary.md)."""
     loading: Literal["auto", "runai-streamer", "gcsfuse", "hyperdisk-ml"] = "auto"
     """How servers load weights: `runai-streamer` streams them from the bucket to the accelerator (vLLM on GPUs,
     safetensors), `gcsfuse` mounts the bucket, `hyperdisk-ml` mounts a disk filled from it, in one zone.

@@ -192,12 +192,9 @@ def test_an_engine_without_a_seat_is_said_to_lack_one(copy: Copy) -> None:
 
 def test_a_key_of_the_list(copy: Copy) -> None:
     """Host memory that vLLM swaps sequences to."""
-    field = "    swap_gib: int | None = Field(None, ge=0, le=64)"
+    field = "    swap_gib: int = Field(default=0, ge=0, le=64)"
     copy.after("hubstack/inputs/models_schema.py", "class Settings(_Strict):", field, '    """Host memory."""')
-    copy.after("hubstack/inputs/models.py", "    accept_eula: bool = False", "    swap_gib: int = 0")
-    filled = '        accept_eula=said.get("accept_eula", False),'
-    copy.after("hubstack/inputs/models.py", filled, '        swap_gib=said.get("swap_gib", 0),')
-    flag = '    flags += ["--swap-space", str(serving.request.swap_gib)]'
+    flag = '    flags += ["--swap-space", str(serving.settings.swap_gib)]'
     copy.after("hubstack/planner/engines/vllm.py", "    flags += _load_flags(serving)", flag)
     args = copy.placed(accelerator="l4", swap_gib=4)["server"]["args"]
     assert args[args.index("--swap-space") + 1] == "4"
