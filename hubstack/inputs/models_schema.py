@@ -238,6 +238,8 @@ _STEP_HINT = "for example `capacity: [reservation: team-a, spot, {kind: on-deman
 
 def _read_step(value: Any) -> Any:
     allowed = f"one of {', '.join(_STEP_WORDS)} or `reservation: NAME`"
+    if isinstance(value, CapacityStep):
+        return value
     if isinstance(value, str):
         value = {"kind": value}
     if not isinstance(value, dict):

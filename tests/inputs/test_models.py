@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from hubstack.files.errors import InputError
 from hubstack.inputs.models import Request, load_request
+from hubstack.inputs.models_schema import Scaling
 from hubstack.kinds import CapacityKind
 
 
@@ -95,8 +96,8 @@ def test_scaling_merges_by_its_own_keys_over_the_defaults(tmp_path: Path) -> Non
         "overrides: {b: {scaling: {queue: 2}}}\n"
     )
     first, second = read(tmp_path, text).models
-    assert (first.scaling_queue, first.scaling_kv_cache_percent, first.scaling_idle_minutes) == (2, 50, 60)
-    assert (second.scaling_queue, second.scaling_kv_cache_percent, second.scaling_idle_minutes) == (9, 80, 60)
+    assert first.settings.scaling == Scaling(queue=2, kv_cache_percent=50, idle_minutes=60)
+    assert second.settings.scaling == Scaling(queue=9, kv_cache_percent=80, idle_minutes=60)
 
 
 def test_replicas_merge_by_their_own_keys(tmp_path: Path) -> None:

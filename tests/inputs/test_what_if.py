@@ -49,7 +49,7 @@ def test_a_change_is_read_as_in_a_file() -> None:
         ("context=12", "must be at least 128"),
         ("context", "SETTING=VALUE"),
         ("capacity=[spott]", "did you mean `spot`?"),
-        ("replicas.min=9", "min 9 is above max 1"),
+        ("b.replicas.min=9", "min 9 is above max 4"),
         ("context=[", "is not valid YAML"),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from hubstack.inputs.init import read_manifests
-from hubstack.inputs.models_schema import DEFAULT_CONTEXT
+from hubstack.inputs.models_schema import DEFAULT_CONTEXT, Lora, Speculative
 from hubstack.kinds import CapacityKind, EngineKind
 from tests.inputs.init.conftest import MANIFESTS, Made, deployment
 
@@ -185,11 +185,15 @@ def test_variables_come_from_config_maps_that_are_given(made: Make) -> None:
     [
         (("--kv-cache-dtype", "fp8_e4m3"), "kv_cache_dtype", "fp8"),
         (("--kv-cache-dtype", "fp8_e5m2"), "kv_cache_dtype", "auto"),
-        (("--enable-lora", "--max-loras", "4", "--max-lora-rank", "64"), "lora_slots", 4),
-        (("--enable-lora", "--max-lora-rank", "48"), "lora_slots", 0),
+        (("--enable-lora", "--max-loras", "4", "--max-lora-rank", "64"), "lora", Lora(slots=4)),
+        (("--enable-lora", "--max-lora-rank", "48"), "lora", None),
         (("--enable-expert-parallel",), "expert_parallel", True),
-        (("--speculative-config", '{"method": "ngram", "num_speculative_tokens": 5}'), "speculative_tokens", 5),
-        (("--speculative-config", '{"model": "x/y"}'), "speculative_tokens", 0),
+        (
+            ("--speculative-config", '{"method": "ngram", "num_speculative_tokens": 5}'),
+            "speculative",
+            Speculative(method="mtp", tokens=5),
+        ),
+        (("--speculative-config", '{"model": "x/y"}'), "speculative", None),
         (("--runner", "pooling"), "engine", EngineKind.VLLM),
         (("--max-model-len", "32K"), "context", 32768),
         (("--max-model-len", "64"), "context", None),
@@ -202,7 +206,7 @@ def test_a_flag_is_a_key_of_the_list_where_both_mean_the_same_and_a_comment_else
     made: Make, args: tuple[str, ...], setting: str, value: object
 ) -> None:
     text, request, _ = made(deployment("Qwen/Qwen3-8B", *args))
-    assert getattr(request.models[0], setting) == value
+    assert getattr(request.models[0].settings, setting) == value
     is_kept = f"{args[0].partition('=')[0]}, line" in text and "not carried over: " + args[0] not in text
     assert is_kept or "not carried over" in text, "nothing goes without a word"
 

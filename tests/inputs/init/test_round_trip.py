@@ -37,7 +37,7 @@ def test_a_rendered_stack_gives_back_ids_keys_context_and_replicas(name: str, pr
     for model in plan.models:
         got, was = again[model.key], request[model.key]
         if model.server.engine is not EngineKind.TEI:  # its flags name no length
-            assert got.context == model.need.context
+            assert got.settings.context == model.need.context
         if was.canary_of is None:
             assert got.settings.replicas == was.settings.replicas, model.key
         for setting in (
@@ -45,6 +45,6 @@ def test_a_rendered_stack_gives_back_ids_keys_context_and_replicas(name: str, pr
             "reasoning_parser",
             "trust_remote_code",
             "kv_cache_dtype",
-            "lora_slots",
+            "lora",
         ):
-            assert getattr(got, setting) == getattr(was, setting), f"{model.key}.{setting}"
+            assert getattr(got.settings, setting) == getattr(was.settings, setting), f"{model.key}.{setting}"

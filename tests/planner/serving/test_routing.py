@@ -12,6 +12,7 @@ from hubstack.deploy.manifests import bucket_name, server_name
 from hubstack.files.errors import InputError, LockError, PlanError
 from hubstack.hub.lock import Lock
 from hubstack.inputs.models import Request, load_request
+from hubstack.inputs.models_schema import Replicas
 from hubstack.plan import Plan
 from hubstack.plan.gateway import GatewayMode, GatewayPlan
 from hubstack.planner.planner import plan_stack
@@ -50,13 +51,13 @@ def test_a_canary_is_a_second_entry_of_the_other_revision(tmp_path: Path) -> Non
     one, two = read(tmp_path, f"models: [{{id: acme/llama, name: chat, context: 4096, {CANARY}}}]").models
     assert (one.key, one.revision, one.canary_of, one.canary_weight) == ("chat", "main", None, 0)
     assert (two.key, two.revision, two.canary_of, two.canary_weight) == ("chat-canary", "next", "chat", 10)
-    assert (two.replicas_min, two.replicas_max, two.context) == (1, 1, 4096)
+    assert (two.settings.replicas, two.settings.context) == (Replicas(min=1, max=1), 4096)
 
 
 def test_a_canary_may_have_more_replicas(tmp_path: Path) -> None:
     text = "models: [{id: a/b, replicas: {min: 3, max: 9}, canary: {revision: x, weight: 5, replicas: 2}}]"
     two = read(tmp_path, text).models[1]
-    assert (two.replicas_min, two.replicas_max) == (1, 2)
+    assert two.settings.replicas == Replicas(min=1, max=2)
 
 
 @pytest.mark.parametrize(

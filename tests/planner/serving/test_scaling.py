@@ -28,7 +28,7 @@ TEXT, EMBEDDER = hub("Qwen/Qwen3-8B"), hub("Qwen/Qwen3-Embedding-0.6B")
 
 
 def scaled(**asked: object) -> ModelPlan:
-    return plan_one(TEXT, **{"replicas_min": 0, "replicas_max": 3, **asked})
+    return plan_one(TEXT, **{"replicas": {"min": 0, "max": 3}, **asked})
 
 
 def said(model: ModelPlan, topic: str) -> str:
@@ -54,12 +54,12 @@ def test_thresholds_are_those_asked_for() -> None:
 
 
 def test_a_model_does_not_rest_while_it_may_still_load() -> None:
-    model = scaled(replicas={"min": 0}, scaling={"idle_minutes": 1})
+    model = scaled(scaling={"idle_minutes": 1})
     startup = model.server.startup
     assert model.scaling
     assert model.scaling.idle_seconds == startup.period_seconds * startup.failure_threshold > 60
     assert "(1 requested, but loading alone may take" in said(model, "rest")
-    assert scaled(replicas={"min": 0}, scaling={"idle_minutes": 600}).scaling.idle_seconds == 36_000  # type: ignore[union-attr]
+    assert scaled(scaling={"idle_minutes": 600}).scaling.idle_seconds == 36_000  # type: ignore[union-attr]
 
 
 def test_an_engine_that_says_nothing_of_its_cache_is_scaled_by_its_queue() -> None:
