@@ -168,7 +168,7 @@ def _survey(
             refused.add(model.key)
             continue
         # Identical requests under several names share one search.
-        signature = (facts[model.key].commit, _what_is_asked(model.settings))
+        signature = (model.id, facts[model.key].commit, _what_is_asked(model.settings))
         alike = done.get(signature)
         if alike:
             drafts[model.key] = replace(alike, demand=replace(alike.demand, request=model))

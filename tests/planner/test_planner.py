@@ -301,7 +301,7 @@ def test_a_model_of_any_config_is_planned_or_refused(
     base: dict[str, Any] = WHOLE if whole else {}
     given_ = {**base, **config, "architectures": [name], "model_type": kind}
     facts = made(config=given_, pipeline_tag=task, parameters={"BF16": count})
-    said = outcome(facts, ask(facts.id, accelerators=(card,) if card else ()))
+    said = outcome(facts, ask(facts.id, accelerator=card or None))
     assert said.startswith(("{", "acme.models.yaml:3:5: `acme/model`")), said
 
 

@@ -14,6 +14,7 @@ from hubstack.kinds import CapacityKind, EngineKind
 from tests.inputs.init.conftest import MANIFESTS, Made, deployment
 
 Make = Callable[..., Made]
+NGRAM = Speculative(method="ngram", tokens=5)
 
 
 def test_a_deployment_of_vllm_becomes_an_entry_with_what_the_list_can_say(made: Make) -> None:
@@ -47,7 +48,7 @@ def test_a_model_is_found_in_the_script_of_a_shell(made: Make) -> None:
     _, request, _ = made(MANIFESTS / "shell.yaml")
     by_id = {model.id: model for model in request.models}
     small = by_id["mistralai/Mistral-7B-Instruct-v0.3"]
-    assert (small.trust_remote_code, small.context) == (True, 8000), "vLLM reads `8k` as 8000"
+    assert (small.settings.trust_remote_code, small.settings.context) == (True, 8000), "vLLM reads `8k` as 8000"
     large = by_id["meta-llama/Llama-3.1-405B-Instruct"]
     assert (large.revision, large.settings.accelerators, large.settings.replicas.min) == ("v1.0", ("h100-80gb",), 2)
     assert len(request.models) == 2, "the workers of a group are no model of their own"
@@ -70,7 +71,7 @@ def test_the_other_engines_and_kserve_are_read(made: Make) -> None:
     keys = {m.id: m for m in request.models}
     assert keys["google-bert/bert-base-uncased"].key == "bert", "clients go on asking for this name"
     assert keys["Qwen/Qwen3-8B"].settings.accelerators == ("l4", "a100-80gb")
-    assert keys["Qwen/Qwen3-Coder-30B-A3B-Instruct-FP8"].tool_call_parser == "qwen3_coder"
+    assert keys["Qwen/Qwen3-Coder-30B-A3B-Instruct-FP8"].settings.tool_call_parser == "qwen3_coder"
     assert "hubstack does not support TGI" in text
     assert "the quantization Q4_K_M" in text
 
@@ -185,13 +186,13 @@ def test_variables_come_from_config_maps_that_are_given(made: Make) -> None:
     [
         (("--kv-cache-dtype", "fp8_e4m3"), "kv_cache_dtype", "fp8"),
         (("--kv-cache-dtype", "fp8_e5m2"), "kv_cache_dtype", "auto"),
-        (("--enable-lora", "--max-loras", "4", "--max-lora-rank", "64"), "lora", Lora(slots=4)),
+        (("--enable-lora", "--max-loras", "4", "--max-lora-rank", "64"), "lora", Lora(slots=4, rank=64)),
         (("--enable-lora", "--max-lora-rank", "48"), "lora", None),
         (("--enable-expert-parallel",), "expert_parallel", True),
         (
             ("--speculative-config", '{"method": "ngram", "num_speculative_tokens": 5}'),
             "speculative",
-            Speculative(method="mtp", tokens=5),
+            NGRAM,
         ),
         (("--speculative-config", '{"model": "x/y"}'), "speculative", None),
         (("--runner", "pooling"), "engine", EngineKind.VLLM),

@@ -150,7 +150,7 @@ def test_gemma_is_never_put_on_a_card_without_bf16() -> None:
 
 def test_a_tpu_is_taken_only_where_the_request_names_it_or_its_engine() -> None:
     assert plan_one(llama()).accelerator_kind is AcceleratorKind.GPU
-    for asked in ({"accelerators": ("tpu-v6e",)}, {"engine": EngineKind.VLLM_TPU}):
+    for asked in ({"accelerator": "tpu-v6e"}, {"engine": EngineKind.VLLM_TPU}):
         model = plan_one(llama(), **asked)
         assert model.accelerator_kind is AcceleratorKind.TPU
         assert model.server.engine is EngineKind.VLLM_TPU

@@ -23,7 +23,7 @@ SMALL, LARGE, HUGE = "Qwen/Qwen3-4B-Instruct-2507", "Qwen/Qwen3-32B", "Qwen/Qwen
 
 
 def run(repo_id: str, where: StackSettings | None = None, **settings: Any) -> ModelPlan:
-    return plan_one(hub(repo_id), where, **{"platform": RUN, "replicas_min": 0, **settings})
+    return plan_one(hub(repo_id), where, **{"platform": RUN, "replicas": {"min": 0}, **settings})
 
 
 def refused(tmp_path: Path, text: str, **place: Any) -> list[str]:
@@ -185,9 +185,9 @@ def test_who_may_call_comes_from_the_stack_and_is_closed_by_default() -> None:
     [
         ("asia-south1", {}, "by invitation only"),
         ("us-central1", {}, "or by invitation only"),
-        ("us-east4", {"replicas_max": 4}, "4 instances exceed the default quota of 3"),
+        ("us-east4", {"replicas": {"max": 4}}, "4 instances exceed the default quota of 3"),
         ("us-east4", {}, "needs driver 580, but Cloud Run's NVIDIA L4 has 535"),
-        ("us-central1", {"accelerators": ("rtx-pro-6000",)}, "in preview"),
+        ("us-central1", {"accelerator": "rtx-pro-6000"}, "in preview"),
     ],
 )
 def test_what_is_not_certain_is_a_warning(region: str, settings: dict[str, Any], warning: str) -> None:
