@@ -279,7 +279,7 @@ def test_a_vertex_deployment_has_a_whole_machine_no_price_and_its_caveats() -> N
 
 
 def test_vertex_takes_several_cards_of_a_whole_machine() -> None:
-    model = plan_one(hub(HUGE), platform=VERTEX, accelerators=("a100-80gb", "h100-80gb"))
+    model = plan_one(hub(HUGE), platform=VERTEX, accelerator={"any": ["a100-80gb", "h100-80gb"]})
     assert model.vertex
     machine = catalog().machine_types[model.machine_type]
     assert model.vertex.accelerator_count == machine.accelerator_count > 1
@@ -297,7 +297,7 @@ def test_what_if_moves_a_model_to_cloud_run() -> None:
     path, facts = "acme.models.yaml", hub(SMALL)
     request = change_request(Request(path=path, models=(ask(SMALL),)), ["platform=cloud-run", "replicas.min=0"])
     decided = plan_stack(request, Lock(path="x", models=(facts,)), catalog(), target(), Placement())
-    assert decided.models[0].settings.platform is RUN
+    assert decided.models[0].platform is RUN
     assert decided.cost.usd_per_month_min < 1
 
 
