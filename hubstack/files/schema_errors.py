@@ -54,7 +54,13 @@ def schema_problems(
         hints: key to hint; these take precedence over the key's docstring.
         is_generated: whether the file is generated, so that `hint` always applies.
     """
-    found = [(_mark_of(document, each["type"], each["loc"]), each) for each in error.errors(include_url=False)]
+    faults = [each for each in error.errors(include_url=False) if each["type"] != "default_factory_not_called"]
+    inside = {each["loc"][:end] for each in faults for end in range(len(each["loc"]))}
+    found = [
+        (_mark_of(document, each["type"], each["loc"]), each)
+        for each in faults
+        if each["type"] != "too_short" or each["loc"] not in inside  # its invalid items are not counted
+    ]
     found.sort(key=lambda each: (each[0].line, each[0].column))
     words = _Words(document, schema, hint, hints or {})
     said = ((mark, *words.of(detail)) for mark, detail in found[:MOST_SHOWN])
@@ -220,7 +226,7 @@ def _inner(kind: Any, part: str | int) -> Any:
     kind = _plain(kind)
     if isinstance(part, str) and part in _fields(kind):
         return _fields(kind)[part].annotation
-    arguments = get_args(kind)
+    arguments = [each for each in get_args(kind) if each is not ...]
     return arguments[-1] if arguments and get_origin(kind) in {list, dict, tuple} else None
 
 

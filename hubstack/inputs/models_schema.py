@@ -36,13 +36,13 @@ def _inside(value: str) -> str:
     return value
 
 
-def _revision(value: str) -> str:
-    if value and (problem := path_problem(value)):
+def _revision(value: Any) -> Any:
+    if isinstance(value, str) and value and (problem := path_problem(value)):
         raise RefusedError(f"`{value}` {problem}", "use a branch, a tag or a 40-character commit hash")
     return value
 
 
-Revision = Annotated[str, AfterValidator(_revision)]
+Revision = Annotated[str, BeforeValidator(_revision)]
 Inside = Annotated[str, AfterValidator(_inside)]
 """Maximum length of a path, or of a name with slashes, in a repository."""
 
@@ -343,7 +343,7 @@ class Settings(_Strict):
     replicas: Replicas = Replicas()
     """`{min: 0, max: 4}`. Default: one replica."""
     scaling: Scaling = Scaling()
-    """When to scale."""
+    """When to scale: `{queue: 10, idle_minutes: 60}`."""
     capacity: Steps = Field(default=ON_DEMAND, json_schema_extra={"default": [str(CapacityKind.ON_DEMAND)]})
     """Ways to provision nodes, in order of preference: `spot`, `on-demand`, `flex-start`, `reservation: NAME`; or a
     mapping `{kind: on-demand, accelerator: l4, zones: [...]}` for another accelerator or zone. Each must be
@@ -358,7 +358,7 @@ class Settings(_Strict):
     """Share a GPU with other models that set this, each with a fixed share of its memory (GKE time-sharing, without
     memory or fault isolation). Otherwise it has GPUs of its own."""
     kv_cache_dtype: Literal["auto", "fp8"] = "auto"
-    """Data type of the KV cache; `fp8` halves its size at some loss of quality, and `auto` is the model's own."""
+    """Data type of the KV cache; `fp8` halves its size at some loss of quality. `auto` is the model's own."""
     expert_parallel: bool = False
     """Mixture of experts: place whole experts on each accelerator instead of a slice of every expert. Always
     so if the model can only be split this way."""
@@ -371,7 +371,7 @@ class Settings(_Strict):
     1500, output_tokens: 300}` (docs/concepts/traffic.md). Without it, the model gets the cheapest option that
     fits, and `replicas`."""
     slo: Slo = Slo()
-    """Service level objective."""
+    """Service level objective: `{time_to_first_token_seconds: 5, error_percent: 0.5}`."""
     tool_call_parser: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_.-]{1,64}$")
     """The engine's tool-call parser (`hermes`, `llama3_json` ...); turns on automatic tool choice."""
     reasoning_parser: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_.-]{1,64}$")
