@@ -26,7 +26,12 @@ from hubstack.planner.cost import budget_warnings, plan_cost
 from hubstack.planner.engines import spec_of
 from hubstack.planner.engines.spec import EngineChoice, Refusal
 from hubstack.planner.inputs import StackInputs
-from hubstack.planner.managed.managed import Surveyors, compare_with_cloud_run, make_candidate_finders, plan_managed
+from hubstack.planner.managed.managed import (
+    Finders,
+    compare_with_cloud_run,
+    make_candidate_finders,
+    plan_managed,
+)
 from hubstack.planner.model.geometry import Geometry, read_geometry
 from hubstack.planner.model.gguf import with_header
 from hubstack.planner.model.weights import ChosenFiles, WeightsSize, choose_files, weights_size
@@ -151,7 +156,11 @@ def places_of(plan: Plan) -> dict[str, Place]:
 
 
 def _survey(
-    request: Request, facts: Mapping[str, ModelFacts], catalog: Catalog, finders: Surveyors, target: StackSettings
+    request: Request,
+    facts: Mapping[str, ModelFacts],
+    catalog: Catalog,
+    finders: Finders,
+    target: StackSettings,
 ) -> dict[str, Draft]:
     """Return every model with its candidates, or raise a PlanError with all problems."""
     problems: list[Problem] = []

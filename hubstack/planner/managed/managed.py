@@ -21,10 +21,10 @@ from hubstack.planner.placement.candidates import Candidate, CandidateFinder
 from hubstack.planner.placement.engine_rules import Demand
 from hubstack.planner.platforms import NODES, cloud_run, platform_of, platforms
 
-Surveyors = Mapping[PlatformKind, CandidateFinder]
+Finders = Mapping[PlatformKind, CandidateFinder]
 
 
-def make_candidate_finders(catalog: Catalog, target: StackSettings) -> Surveyors:
+def make_candidate_finders(catalog: Catalog, target: StackSettings) -> Finders:
     """Return the candidate finder of each platform."""
     return {
         kind: CandidateFinder(spec.offers(catalog, target), catalog, target) for kind, spec in platforms().items()
@@ -32,7 +32,11 @@ def make_candidate_finders(catalog: Catalog, target: StackSettings) -> Surveyors
 
 
 def plan_managed(
-    drafts: Mapping[str, Draft], has_cluster: bool, finders: Surveyors, catalog: Catalog, target: StackSettings
+    drafts: Mapping[str, Draft],
+    has_cluster: bool,
+    finders: Finders,
+    catalog: Catalog,
+    target: StackSettings,
 ) -> tuple[ModelPlan, ...]:
     """Return the models on managed platforms, each on the cheapest machine that fits it."""
     planned: list[ModelPlan] = []
@@ -48,9 +52,7 @@ def plan_managed(
     return tuple(planned)
 
 
-def _against_nodes(
-    draft: Draft, taken: Candidate, has_cluster: bool, finders: Surveyors, catalog: Catalog
-) -> Reason:
+def _against_nodes(draft: Draft, taken: Candidate, has_cluster: bool, finders: Finders, catalog: Catalog) -> Reason:
     """Return the cost comparison of a Cloud Run model with the cheapest GKE nodes that fit it."""
     found = finders[NODES].find_candidates(_elsewhere(draft.demand, NODES)).fitting
     nodes, price = (found[0], found[0].offer.price(CapacityKind.ON_DEMAND)) if found else (None, None)
@@ -70,7 +72,7 @@ def _against_nodes(
 
 
 def compare_with_cloud_run(
-    models: tuple[ModelPlan, ...], drafts: Mapping[str, Draft], finders: Surveyors, catalog: Catalog
+    models: tuple[ModelPlan, ...], drafts: Mapping[str, Draft], finders: Finders, catalog: Catalog
 ) -> tuple[ModelPlan, ...]:
     """Add the break-even to each GKE model that would fit a Cloud Run instance.
 
@@ -99,7 +101,7 @@ def compare_with_cloud_run(
     return tuple(compared)
 
 
-def _on_cloud_run(draft: Draft, finders: Surveyors, catalog: Catalog) -> Candidate | None:
+def _on_cloud_run(draft: Draft, finders: Finders, catalog: Catalog) -> Candidate | None:
     demand = draft.demand
     if demand.settings.lora or cloud_run.job_of(demand.largest_file_bytes, catalog) is None:
         return None

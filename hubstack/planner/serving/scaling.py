@@ -113,7 +113,9 @@ def _scaling(
         requests_per_replica=_at_once(model, request),
         scales_to_zero=scales_to_zero,
         # A model that is still loading must not be scaled to zero.
-        idle_seconds=max(60 * request.settings.scaling.idle_minutes, _load_window_seconds(model) if scales_to_zero else 0),
+        idle_seconds=max(
+            60 * request.settings.scaling.idle_minutes, _load_window_seconds(model) if scales_to_zero else 0
+        ),
         activation_timeout_seconds=activation_timeout_seconds(model) if scales_to_zero else 0,
         settle_seconds=min(model.server.load_seconds, SETTLE_LIMIT_SECONDS),
     )

@@ -128,4 +128,4 @@ def test_a_task_that_the_server_does_not_have_is_refused(task: str) -> None:
 def test_a_t4_is_used_only_where_it_is_named() -> None:
     small = locked("m-Q8_0.gguf", size=600_000_000)
     assert plan_one(small).accelerator == "l4"
-    assert plan_one(small, accelerators=("t4",)).accelerator == "t4"
+    assert plan_one(small, accelerator="t4").accelerator == "t4"
