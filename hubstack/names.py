@@ -25,10 +25,12 @@ _REFUSED = re.compile(r"^goog|g[o0]{2,}g[l1]e")
 """Words not allowed in a bucket name (Cloud Storage docs, "Bucket names"; terraform-provider-google#17831)."""
 KEDA_NAMESPACE = "keda"
 """Namespace of the autoscaler; with several clusters in a project, each has its own (`hubstack.inputs.stack`)."""
-RESERVED_KEYS = frozenset({"default", "kubernetes", "vllm"})
-"""Keys that are not allowed: `kubernetes` is a Service in every cluster's default namespace; `default` is every
-namespace's service account; a Service named `vllm` sets VLLM_PORT in other pods, and vLLM then refuses to start
-(vLLM docs, "Environment Variables")."""
+LOADER_SUFFIX = "-loader"
+"""End of the name of a loader's account."""
+RESERVED_KEYS = frozenset({"default", "kubernetes", "vllm", "cluster", "total"})
+"""Keys that are not allowed: `cluster` and `total` are lines of the bill; `kubernetes` is a Service in every
+cluster's default namespace; `default` is every namespace's service account; a Service named `vllm` sets VLLM_PORT
+in other pods, and vLLM then refuses to start (vLLM docs, "Environment Variables")."""
 CANARY_SUFFIX = "-canary"
 MODEL_DIR = "/weights"
 """Read-only path of the model's weights in a server."""

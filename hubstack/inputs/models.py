@@ -7,7 +7,7 @@ against the lock and the catalogue.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -187,9 +187,21 @@ def _resolve(layers: list[_Layer]) -> Request:
         problems.append(Problem(path=top, message="lists no models", hint="add at least one under `models:`"))
     models = [model for draft in drafts.values() for model in _with_canary(draft, drafts, problems)]
     problems += rename_problems(models)
+    problems += _shared_names(models)
     if problems:
         raise InputError(problems)
     return Request(path=top, models=tuple(sorted(models, key=lambda model: model.key)))
+
+
+def _shared_names(models: Sequence[ModelRequest]) -> Iterator[Problem]:
+    """Yield a problem for each model whose server would run under the account of another model's loader."""
+    by_name = {names.original_key(model): model for model in models}
+    for name, model in by_name.items():
+        owner = by_name.get(name.removesuffix(names.LOADER_SUFFIX))
+        if owner is not None and owner is not model:
+            message = f"`{name}` is also the name of the loader of `{owner.key}`: both would use one identity"
+            mark = model.mark("name" if "name" in model.marks else "id")
+            yield mark.problem(message, "give one of them a different `name:`")
 
 
 def _collect(layers: list[_Layer], problems: list[Problem]) -> dict[str, _Draft]:

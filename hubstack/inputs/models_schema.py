@@ -449,7 +449,8 @@ class EntryRequest(Settings):
     def _is_free(cls, value: str | None) -> str | None:
         if value in names.RESERVED_KEYS:
             raise RefusedError(
-                f"`{value}` is reserved by Kubernetes or an engine", f"choose another name: `{value}-1`"
+                f"`{value}` is reserved by Kubernetes, an engine or the stack itself",
+                f"choose another name: `{value}-1`",
             )
         return value
 

@@ -175,7 +175,7 @@ def test_a_problem_is_shown_with_place_caret_and_hint(text: str, tmp_path: Path)
         ("models: [a/b]\n---\nmodels: [c/d]\n", "2:1: a second document"),
         (b"\xff\xfe\x00models", "is UTF-16 text"),
         (b"models: [a/b]\x00", "1:14: NUL"),
-        ("models: [{id: a/b, name: kubernetes}]", "is reserved by Kubernetes or an engine"),
+        ("models: [{id: a/b, name: kubernetes}]", "is reserved by Kubernetes, an engine or the stack itself"),
         ("models: [{id: a/b, capacity: [sopt]}]", "did you mean `spot`?"),
         ("models: [{id: a/b, engine: vlm}]", "did you mean `vllm`?"),
         ("models: [{id: a/b, scaling: fast}]", "`models.scaling` must be a mapping"),

@@ -28,7 +28,7 @@ def server_name(model: ModelPlan) -> str:
 
 def loader_account(model: ModelPlan) -> str:
     """Name of the loader's Kubernetes service account."""
-    return f"{names.original_key(model)}-loader"
+    return f"{names.original_key(model)}{names.LOADER_SUFFIX}"
 
 
 def bucket_name(plan: Plan, model: ModelPlan) -> str:

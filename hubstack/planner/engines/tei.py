@@ -7,8 +7,10 @@ from hubstack.planner.engines import arguments
 from hubstack.planner.engines.spec import EngineSpec, Serving, Unassigned
 from hubstack.planner.engines.tasks import (
     EMBED,
+    GENERATE,
     POOL,
     RANK,
+    TRANSCRIBE,
     files_beside_weights,
     is_for_texts,
     lacks_pooling,
@@ -44,8 +46,10 @@ def _takes(model: Unassigned) -> str | None:
 
 
 def _cannot(model: Unassigned) -> str | None:
-    """Return why TEI cannot start: it only reads tokenizer.json (TEI#511) and does not run repository code."""
+    """Return why TEI cannot serve: it generates nothing, reads only tokenizer.json (TEI#511), runs no own code."""
     facts = model.facts
+    if facts.pipeline_tag in GENERATE | TRANSCRIBE and facts.library != "sentence-transformers":
+        return f"has the task {facts.pipeline_tag}, but tei only embeds, ranks and classifies texts"
     paths = files_beside_weights(facts)
     if paths and "tokenizer.json" not in paths:
         return "has no tokenizer.json, the only tokenizer format that tei reads"

@@ -23,6 +23,7 @@ from hubstack.planner.engines.spec import EngineChoice, EngineSpec, Refusal, Una
 from hubstack.planner.engines.tasks import GENERATE, RANK, is_for_texts
 from hubstack.planner.model.geometry import Geometry
 from hubstack.planner.model.weights import ChosenFiles, WeightsFormat, quantization_method
+from hubstack.planner.serving.contradictions import contradictions
 from hubstack.planner.serving.needed_files import file_warnings, missing_tokenizer
 from hubstack.planner.serving.repository_code import decide_code
 
@@ -67,6 +68,8 @@ def choose_engine(
     checks.refusals += [missing] if missing else []
     _check_quantization(facts, engine, checks)
     _check_features(request, engine, asked or spec_of(kind), checks)
+    refused = {refusal.field for refusal in checks.refusals}
+    checks.refusals += [each for each in contradictions(request, facts, geometry) if each.field not in refused]
     if checks.refusals:
         return checks.refusals
     return EngineChoice(
