@@ -14,9 +14,10 @@ from hubstack.planner.platforms.spec import PlatformSpec
 
 def _find_problems(request: ModelRequest, _region: str, catalog: Catalog) -> Iterator[Problem]:
     yield from no_eula(request)
-    asked = [*request.accelerators, *(step.accelerator for step in request.capacity if step.accelerator)]
+    settings = request.settings
+    asked = [*settings.accelerators, *(step.accelerator for step in settings.capacity if step.accelerator)]
     rows = [row for word in asked if (row := catalog.accelerator(word))]
-    if request.share_gpu and rows and all(row.kind is AcceleratorKind.TPU for row in rows):
+    if settings.share_gpu and rows and all(row.kind is AcceleratorKind.TPU for row in rows):
         message = (
             f"`share_gpu` is not supported on {', '.join(sorted({row.id for row in rows}))}: a TPU runs one server"
         )

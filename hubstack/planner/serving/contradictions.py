@@ -7,7 +7,7 @@ nothing.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from typing import Any
 
 from hubstack.files.problems import nearest
 from hubstack.hub.facts import ModelFacts
@@ -24,31 +24,29 @@ _TEMPLATES = (".jinja", ".jinja2", ".j2", ".txt")
 
 def contradictions(request: ModelRequest, facts: ModelFacts, geometry: Geometry) -> Iterator[Refusal]:
     """Yield a refusal for each setting that does not suit the model."""
-    if request.chat_template:
-        yield from _template(request.chat_template, facts)
-    if request.speculative_method == "mtp" and facts.config and not _may_draft(facts, geometry):
+    asked = request.settings
+    if asked.chat_template:
+        yield from _template(asked.chat_template, facts)
+    method = asked.speculative.method if asked.speculative else None
+    if method == "mtp" and facts.config and not _may_draft(facts, geometry):
         yield Refusal(
             why="sets `speculative: {method: mtp}`, but its config names no prediction layer to draft with",
             hint="use `{method: ngram}`, which every model can, or remove the key",
             field="speculative",
         )
-    if request.expert_parallel and facts.config and not geometry.experts:
+    if asked.expert_parallel and facts.config and not geometry.experts:
         why = "sets `expert_parallel`, but it is not a mixture of experts: its config has no experts"
         yield Refusal(why=why, hint="remove the key", field="expert_parallel")
     if is_for_texts(facts):
-        for field, asked in (
-            ("tool_call_parser", request.tool_call_parser),
-            ("reasoning_parser", request.reasoning_parser),
-            ("speculative", request.speculative_method),
-        ):
-            if asked:
+        for field in ("tool_call_parser", "reasoning_parser", "speculative"):
+            if not asked.is_default(field):
                 why = f"sets `{field}`, but it generates no text: its task is {facts.pipeline_tag or 'embedding'}"
                 yield Refusal(why=why, hint="remove the key", field=field)
 
 
 def _may_draft(facts: ModelFacts, geometry: Geometry) -> bool:
-    nested = (value for value in facts.config.values() if isinstance(value, Mapping))
-    texts = cast("list[Mapping[str, Any]]", [facts.config, *nested])
+    nested: list[Any] = [value for value in facts.config.values() if isinstance(value, dict)]
+    texts: list[Mapping[str, Any]] = [facts.config, *nested]
     is_named = any(text.get("num_nextn_predict_layers") for text in texts)
     return is_named or geometry.model_type.startswith(_UNNAMED_DRAFTERS)
 
