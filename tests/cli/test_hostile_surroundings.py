@@ -28,6 +28,7 @@ def shell(command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, check=False, cwd=PROJECT, capture_output=True, text=True, timeout=60)
 
 
+@pytest.mark.slow
 def test_a_reader_that_leaves_is_no_failure() -> None:
     done = shell("HUBSTACK preview examples/fleet | head -1")
     assert (done.returncode, done.stderr) == (0, "")
@@ -63,16 +64,18 @@ OPTIONS = [
     ("plan", "dev", "--project", "PATH"),
     ("plan", "dev", "--html", "PATH"),
     ("explain", "dev", "--html", "PATH"),
-    ("render", "dev", "PATH"),
     ("sbom", "dev", "--output", "PATH"),
     ("sbom", "dev", "--page", "PATH"),
     ("diff", "dev", "--quota", "PATH"),
     ("drift", "dev", "--bucket-listing", "PATH"),
 ]
+KINDS = ("too long", "not UTF-8")
 
 
-@pytest.mark.parametrize("command", OPTIONS, ids=" ".join)
-@pytest.mark.parametrize("kind", ["too long", "loop", "not UTF-8"])
+@pytest.mark.parametrize(
+    "command", [*OPTIONS, pytest.param(("render", "dev", "PATH"), marks=pytest.mark.slow)], ids=" ".join
+)
+@pytest.mark.parametrize("kind", ["loop", *(pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS)])
 def test_no_path_argument_ends_in_a_traceback(command: tuple[str, ...], kind: str, loop: Path) -> None:
     path = {
         "too long": os.fsencode(loop.parent / LONG),
@@ -127,6 +130,7 @@ def test_a_device_is_written_through_and_stays(tmp_path: Path) -> None:
     assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["-", "/dev/stdout", "/proc/self/fd/1"])
 def test_standard_output_by_name_holds_the_file_and_nothing_else(name: str) -> None:
     plain = hubstack("sbom", "examples/quickstart").stdout

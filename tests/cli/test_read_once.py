@@ -39,6 +39,8 @@ COMMANDS = {
 }
 AFTER = {"explain": ["qwen3-8b"], "render": ["out"], "eject": ["out"]}
 """Arguments behind the environment's name."""
+QUICK = {"plan", "explain", "preview", "lock", "place"}
+"""Commands of the default lane."""
 PROCESSES = {"preview": 2, "check": 2, "diff": 3, "render": 2, "eject": 3}
 INPUTS = {
     "quickstart": {
@@ -86,7 +88,9 @@ def opens(folder: Path, example: str, command: str) -> dict[int, Counter[str]]:
     return {int(log.stem): Counter(log.read_text().split()) for log in logs.glob("*.log")}
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    "command", [each if each in QUICK else pytest.param(each, marks=pytest.mark.slow) for each in COMMANDS]
+)
 def test_a_command_opens_each_input_once_in_each_process(tmp_path: Path, command: str) -> None:
     seen = opens(tmp_path, "sharded/eu", command)
     assert len(seen) >= PROCESSES.get(command, 1), "the processes that a command starts are counted too"
@@ -98,7 +102,7 @@ def test_a_command_opens_each_input_once_in_each_process(tmp_path: Path, command
     assert {"Pulumi.yaml", "examples/sharded/models.yaml"} <= {path for each in seen.values() for path in each}
 
 
-@pytest.mark.parametrize("example", INPUTS)
+@pytest.mark.parametrize("example", [pytest.param("quickstart", marks=pytest.mark.slow), "sharded/eu"])
 def test_command_and_program_read_the_same_files(tmp_path: Path, example: str) -> None:
     command, program = sorted(opens(tmp_path, example, "preview").items())
     assert INPUTS[example] <= command[1].keys()

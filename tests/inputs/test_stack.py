@@ -262,6 +262,7 @@ def test_a_cluster_over_its_budget_is_shown_with_the_others(project: Path) -> No
     assert "failed" not in done.stdout
 
 
+@pytest.mark.slow
 def test_one_cluster_that_fails_is_named_and_hides_no_other(project: Path) -> None:
     edit(project, "Pulumi.sharded.yaml", "budget: 12000", "zones: [europe-north1-a]")
     done = hubstack(project, "plan", "examples/sharded", "--html", str(project / "plan.html"))
@@ -275,6 +276,7 @@ def test_one_cluster_that_fails_is_named_and_hides_no_other(project: Path) -> No
     assert list(said) == ["us"]
 
 
+@pytest.mark.slow
 def test_a_preview_of_all_is_what_each_registers(project: Path) -> None:
     done = hubstack(project, "preview", "examples/sharded", "--json")
     assert done.returncode == 0, done.stderr
@@ -282,6 +284,7 @@ def test_a_preview_of_all_is_what_each_registers(project: Path) -> None:
         assert graph == json.loads(golden.golden_path(f"sharded/{cluster}", "graph").read_text())
 
 
+@pytest.mark.slow
 def test_a_model_that_changes_its_cluster_is_one_move_and_its_data_is_named(project: Path) -> None:
     (project / "components").unlink()
     shutil.copytree(PROJECT / "components", project / "components")

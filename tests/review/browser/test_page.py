@@ -143,6 +143,7 @@ def test_the_page_needs_no_other_file_and_runs_no_script_but_its_own(
     assert "&lt;script&gt;" in dom
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [390, 1280])
 def test_bars_are_drawn_to_scale(
     width: int, decided: Plan, served: tuple[Path, str, list[str]], tmp_path: Path
@@ -186,6 +187,7 @@ def change_page() -> str:
     return html_text(found, report(found))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("name", ["plan", "one model", "change"])
 def test_no_word_is_split_or_clipped_on_a_phone_or_a_screen(

@@ -59,9 +59,17 @@ STACKS = sorted(path.name[7:-5] for path in (PROJECT / "stacks").glob("Pulumi.*.
 CONFIGS = (path for path in (PROJECT / "examples").glob("*/Pulumi.*.yaml") if path.name != "Pulumi.sharded.yaml")
 EXAMPLES = sorted(str(path.relative_to(PROJECT)) for path in CONFIGS)
 """Each is one stack; `sharded` is divided into two, which are among them."""
+FIRST = {"stacks/Pulumi.dev.yaml", *(f"examples/{e}/Pulumi.{e}.yaml" for e in ("quickstart", "vertex"))}
+"""Checked in the default lane."""
 
 
-@pytest.mark.parametrize("path", [*(f"stacks/Pulumi.{name}.yaml" for name in STACKS), *EXAMPLES])
+@pytest.mark.parametrize(
+    "path",
+    [
+        path if path in FIRST else pytest.param(path, marks=pytest.mark.slow)
+        for path in [*(f"stacks/Pulumi.{name}.yaml" for name in STACKS), *EXAMPLES]
+    ],
+)
 def test_every_stack_of_the_repository_passes_and_its_resources_are_judged(path: str) -> None:
     config = PROJECT / path
     stack = Stack.load(Environment(project_dir=PROJECT, stack=config.name[7:-5], config_file=config))
@@ -94,6 +102,7 @@ def test_a_finding_names_rule_subject_place_reason_and_remedy(project: Path) -> 
         assert word in printed
 
 
+@pytest.mark.slow
 def test_a_waiver_lets_it_pass_and_its_end_is_a_finding(project: Path) -> None:
     line = "  - {rule: HS001, model: MODEL, owner: ada@example.com, until: DAY, why: read by counsel}\n"
     ours = [line.replace("MODEL", key) for key in ("qwen3-8b", "qwen3-embedding-0-6b")]
@@ -134,6 +143,7 @@ def test_a_list_that_is_not_locked_ends_there(project: Path) -> None:
     assert [rule for rule, _ in failed(report(project))] == ["HS030"]
 
 
+@pytest.mark.slow
 def test_a_model_that_is_locked_in_vain_is_found_and_the_rest_is_judged(project: Path) -> None:
     base = project / "stacks" / "base.models.yaml"
     base.write_text("\n".join(line for line in base.read_text().splitlines() if "bge-large" not in line))
@@ -143,6 +153,7 @@ def test_a_model_that_is_locked_in_vain_is_found_and_the_rest_is_judged(project:
     assert told["resources_judged"] > 50
 
 
+@pytest.mark.slow
 def test_what_somebody_opens_in_a_component_is_found(project: Path) -> None:
     (project / "components").unlink()
     shutil.copytree(PROJECT / "components", project / "components")
@@ -161,6 +172,7 @@ def test_a_project_without_a_pack_is_judged_by_the_one_of_hubstack(project: Path
     assert failed(told) == failed(whole)
 
 
+@pytest.mark.slow
 def test_a_pack_that_fails_is_no_clean_bill(project: Path) -> None:
     (project / "policy" / "rules.py").write_text("raise RuntimeError('broken')\n")
     done = check("dev", cwd=project)

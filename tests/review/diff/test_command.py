@@ -36,6 +36,7 @@ def test_a_gate_ends_with_1_and_all_files_are_written(repository: Repository, tm
     assert "Side by side" in (tmp_path / "c.html").read_text()
 
 
+@pytest.mark.slow
 def test_an_environment_that_is_new_or_gone_is_compared_with_nothing(repository: Repository) -> None:
     repository.reset()
     repository.git("mv", QUICKSTART, "examples/renamed")
@@ -51,6 +52,7 @@ def test_an_environment_that_is_new_or_gone_is_compared_with_nothing(repository:
     assert "no such folder" in neither.stderr
 
 
+@pytest.mark.slow
 def test_a_side_that_fails_is_named_and_ends_with_2(repository: Repository) -> None:
     repository.reset()
     repository.edit(f"{QUICKSTART}/models.yaml", ("accelerator: l4", "accelerator: l44"))
@@ -61,6 +63,7 @@ def test_a_side_that_fails_is_named_and_ends_with_2(repository: Repository) -> N
     assert "Traceback" not in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_the_same_on_both_sides_is_no_change_and_no_token_reaches_a_side(repository: Repository) -> None:
     repository.reset()
     program = repository.path / "__main__.py"
@@ -77,6 +80,7 @@ def test_a_reference_that_is_none_is_refused(repository: Repository, reference: 
     assert f"`{reference}` is not a commit" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_file_named_like_the_base_hides_nothing(repository: Repository) -> None:
     repository.reset()
     repository.edit(CONFIG, ("us-central1", "us-east4"))

@@ -78,6 +78,7 @@ def test_a_refused_registration_is_told_once_with_its_resource_and_model(quickst
     assert children() == before
 
 
+@pytest.mark.slow
 def test_a_refused_node_pool_names_the_models_that_would_run_on_it(quickstart: Environment) -> None:
     def refuse(request: Any, context: Any) -> None:
         if request.type == "gcp:container/nodePool:NodePool" and "spot" in request.name:
@@ -88,6 +89,7 @@ def test_a_refused_node_pool_names_the_models_that_would_run_on_it(quickstart: E
     assert str(caught.value).endswith("\n(model bge-small-en-v1-5, qwen3-4b-instruct-2507, qwen3-embedding-0-6b)")
 
 
+@pytest.mark.slow
 def test_what_is_the_stacks_own_names_no_model(quickstart: Environment) -> None:
     def refuse(request: Any, context: Any) -> None:
         if request.type == "gcp:compute/network:Network":
@@ -98,6 +100,7 @@ def test_what_is_the_stacks_own_names_no_model(quickstart: Environment) -> None:
     assert str(caught.value) == "gcp:compute/network:Network network-vpc of hubstack:network:Network network: no"
 
 
+@pytest.mark.slow
 def test_when_everything_is_refused_the_first_are_named_and_the_rest_are_counted(quickstart: Environment) -> None:
     def refuse(request: Any, context: Any) -> None:
         if request.custom and not request.type.startswith("pulumi:"):
@@ -123,6 +126,7 @@ def test_a_fault_inside_the_monitor_is_told_without_a_traceback(
     assert "Traceback" not in "".join(capfd.readouterr())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_answers_out_of_order_and_late_give_the_same_graph(quickstart: Environment, seed: int) -> None:
     random_ = random.Random(seed)  # noqa: S311  not for secrets
@@ -135,6 +139,7 @@ def test_answers_out_of_order_and_late_give_the_same_graph(quickstart: Environme
     assert run(quickstart, delay).to_json() == expected
 
 
+@pytest.mark.slow
 def test_an_answer_that_never_comes_ends_the_program_and_says_which(quickstart: Environment) -> None:
     over = False
 
@@ -165,6 +170,7 @@ def cut(context: Any) -> None:
             continue
 
 
+@pytest.mark.slow
 def test_a_connection_that_drops_ends_the_program_and_says_what_was_under_way(quickstart: Environment) -> None:
     def drop(request: Any, context: Any) -> None:
         if request.name == DEPLOYMENT:
@@ -232,6 +238,7 @@ def pids(folder: Path) -> list[int]:
     return [int(pid) for pid in (folder / "pids").read_text().split()]
 
 
+@pytest.mark.slow
 def test_a_program_that_is_stopped_takes_what_it_started_with_it(tmp_path: Path) -> None:
     with pytest.raises(PreviewError, match="was stopped after 3 seconds without progress: it did not exit"):
         preview(small_project(tmp_path, SLEEPER), stack="dev", timeout_seconds=3)
@@ -261,6 +268,7 @@ def test_the_program_ends_when_the_preview_is_killed(tmp_path: Path, how: signal
             os.kill(started, signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_a_run_may_take_longer_than_the_deadline_which_is_of_silence(tmp_path: Path) -> None:
     def delay(request: Any, context: Any) -> None:
         time.sleep(1)

@@ -102,6 +102,7 @@ def test_two_resources_of_one_file_are_refused() -> None:
         )
 
 
+@pytest.mark.slow
 def test_two_renders_are_equal_to_the_byte_whatever_the_hash_seed(tmp_path: Path) -> None:
     for seed in ("1", "2"):
         env = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(PROJECT)}
