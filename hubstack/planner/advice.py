@@ -5,12 +5,12 @@ Owns two rules: unused accelerators on multi-accelerator nodes, and small models
 the plan: the user decides.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from hubstack.inputs.models import Request
 from hubstack.kinds import AcceleratorKind, CapacityKind
-from hubstack.plan import ModelPlan, Plan, Verdict
+from hubstack.plan import ModelPlan, Verdict
 from hubstack.plan.bill import Cost, PoolCost
 from hubstack.planner.model_plan import Draft
 from hubstack.planner.placement.candidates import Candidate, CandidateFinder
@@ -75,21 +75,25 @@ def _taken(draft: Draft, model: ModelPlan) -> Candidate:
 
 
 def sharing(
-    request: Request, plan: Plan, bill_of: Callable[[Request, frozenset[str]], Cost | None]
+    request: Request,
+    models: Sequence[ModelPlan],
+    cost: Cost,
+    bill_of: Callable[[Request, frozenset[str]], Cost | None],
 ) -> Iterator[str]:
     """Suggest `share_gpu` for small models that each have their own GPU, with the saving.
 
     Args:
         request: the list of models.
-        plan: its plan.
+        models: their plans.
+        cost: their bill.
         bill_of: returns the bill of another request in which the given models may move, or None if it does not fit.
     """
-    small = frozenset(model.key for model in plan.models if _is_small(model))
-    if len(small) <= 1 or len(plan.models) > MOST_MODELS:
+    small = frozenset(model.key for model in models if _is_small(model))
+    if len(small) <= 1 or len(models) > MOST_MODELS:
         return
     shared = tuple(each.changed(share_gpu=True) if each.key in small else each for each in request.models)
     other = bill_of(replace(request, models=shared), small)
-    saved = plan.cost.usd_per_month_max - other.usd_per_month_max if other else 0.0
+    saved = cost.usd_per_month_max - other.usd_per_month_max if other else 0.0
     if saved >= _LEAST_SAVING_USD:
         yield (
             f"{', '.join(sorted(small))} each use only a small part of a GPU: `share_gpu: true` on them "

@@ -1,22 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
 """A placed model as the plan shows it: server, weights, capacity steps and reasons.
 
-Owns how a choice becomes a `ModelPlan`, and the texts that explain it and the rejected alternatives. Does not own
-any choice.
+Owns how choices become a `ModelPlan`, once, and the texts that explain them and the rejected alternatives. Does not
+own any choice.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from hubstack import names
 from hubstack.catalog import Termination
 from hubstack.inputs.models import ModelRequest
+from hubstack.inputs.models_schema import Settings
 from hubstack.inputs.settings import StackSettings
 from hubstack.names import MODEL_DIR
-from hubstack.plan import ModelPlan, Reason, Rejected, Replicas, StepPlan, Verdict, WeightsFile, WeightsPlan
+from hubstack.plan import (
+    ModelPlan,
+    Reason,
+    Rejected,
+    Replicas,
+    ScalingPlan,
+    ServerPlan,
+    StepPlan,
+    Verdict,
+    WeightsFile,
+    WeightsPlan,
+)
+from hubstack.plan.managed import CloudRunPlan, VertexPlan
 from hubstack.plan.provenance import Provenance
+from hubstack.plan.settings import SloPlan
 from hubstack.planner.engines import spec_of
-from hubstack.planner.engines.spec import Serving, Shape
+from hubstack.planner.engines.spec import EngineChoice, Serving, Shape
 from hubstack.planner.model.weights import ChosenFiles, WeightsFormat
 from hubstack.planner.performance.predict import RequestedTraffic, predict
 from hubstack.planner.performance.traffic import level_of
@@ -41,48 +56,122 @@ class Draft:
     context_why: str
 
 
-def assemble(
-    draft: Draft,
-    taken: Candidate,
-    loading: Loading,
-    limits: Termination,
-    *,
-    moved: str | None = None,
-    model_dir: str = MODEL_DIR,
-) -> ModelPlan:
-    """Return the plan of one model on its chosen candidate.
+@dataclass(frozen=True, kw_only=True)
+class PlacedDraft:
+    """A model on its chosen machine: what each platform plans from."""
+
+    draft: Draft
+    taken: Candidate
+    loading: Loading
+    """How the server loads the weights."""
+    limits: Termination
+    """How long the platforms let a server shut down."""
+    moved: str | None = None
+    """The model's earlier place and why it moves, if it does."""
+    model_dir: str = MODEL_DIR
+    """Folder of the model's files in the server's container."""
+
+    @property
+    def request(self) -> ModelRequest:
+        """The model as requested."""
+        return self.draft.demand.request
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the request."""
+        return self.request.settings
+
+    @property
+    def replicas(self) -> Replicas:
+        """As requested, or as many as the traffic needs."""
+        return Replicas(min=self.settings.replicas.min, max=self.taken.servers(self.settings))
+
+    @property
+    def step_count(self) -> int:
+        """Number of capacity steps."""
+        return len(self.taken.steps)
+
+    @property
+    def hosts(self) -> int:
+        """Nodes of one replica."""
+        return self.taken.offer.hosts
+
+    @property
+    def places(self) -> int:
+        """Places in a pool that one replica takes: accelerators, or one part of a shared one."""
+        offer = self.taken.offer
+        return 1 if offer.servers_per_accelerator > 1 else offer.count * offer.hosts
+
+    @property
+    def choice(self) -> EngineChoice:
+        """The engine that runs on the machine."""
+        return replace(self.draft.demand.choice, engine=self.taken.engine, kind=self.taken.kind)
+
+    @cached_property
+    def weights(self) -> WeightsPlan:
+        """The files that are staged for it."""
+        return _weights(self.draft.demand, self.draft.chosen, self.model_dir)
+
+    @cached_property
+    def server(self) -> ServerPlan:
+        """Its container on a node."""
+        demand, chosen = self.draft.demand, self.draft.chosen
+        return plan_server(
+            Serving(
+                request=self.request,
+                facts=demand.facts,
+                geometry=demand.geometry,
+                choice=self.choice,
+                shape=_shape(self.taken.offer),
+                need=self.taken.need,
+                load=self.taken.load,
+                load_bytes=demand.weights.size_bytes,
+                model_path=self.weights.model_path,
+                format=chosen.format,
+                is_mistral=chosen.is_mistral,
+                model_dir=self.model_dir,
+                loading=self.loading.plan,
+                limits=self.limits,
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hosting:
+    """What a platform decides of a model's plan."""
+
+    placed: PlacedDraft
+    platform_name: str
+    """Google's name of the platform."""
+    server: ServerPlan
+    capacity_class: str = ""
+    """Key of the pools' class; empty if it does not run on nodes of the stack's cluster."""
+    has_bucket: bool = True
+    """Whether the stack stores its weights."""
+    is_priced: bool = True
+    """Whether the catalogue has the platform's prices; without, the plan shows none."""
+    why: str | None = None
+    """Why it gets this machine; None for the reason of GKE nodes."""
+    cloud_run: CloudRunPlan | None = None
+    vertex: VertexPlan | None = None
+    slo: SloPlan | None = None
+    scaling: ScalingPlan | None = None
+    max_surge: int = 0
+    reasons: tuple[Reason, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def assemble(hosting: Hosting, reasons: tuple[Reason, ...] = ()) -> ModelPlan:
+    """Return the plan of one model.
 
     Args:
-        draft: the model with its candidates.
-        taken: the chosen candidate.
-        loading: how the server loads the weights.
-        limits: how long the platforms let a server shut down.
-        moved: the model's earlier place and why it moves, if it does.
-        model_dir: the folder of the model's files in the server's container.
+        hosting: the model on its platform.
+        reasons: further reasons, after those of the platform.
     """
-    demand, offer = draft.demand, taken.offer
-    request, facts = demand.request, demand.facts
-    choice = replace(demand.choice, engine=taken.engine, kind=taken.kind)
-    weights = _weights(demand, draft.chosen, model_dir)
-    server = plan_server(
-        Serving(
-            request=request,
-            facts=facts,
-            geometry=demand.geometry,
-            choice=choice,
-            shape=_shape(offer),
-            need=taken.need,
-            load=taken.load,
-            load_bytes=demand.weights.size_bytes,
-            model_path=weights.model_path,
-            format=draft.chosen.format,
-            is_mistral=draft.chosen.is_mistral,
-            model_dir=model_dir,
-            loading=loading.plan,
-            limits=limits,
-        )
-    )
-    price = offer.price(request.settings.capacity[0].kind)
+    model = hosting.placed
+    draft, taken, request = model.draft, model.taken, model.request
+    demand, offer, facts, choice = draft.demand, taken.offer, draft.demand.facts, model.choice
+    steps = tuple(_step(step, taken, demand, hosting) for step in taken.steps)
     return ModelPlan(
         key=request.key,
         was=request.was,
@@ -98,37 +187,47 @@ def assemble(
         machine_type=offer.machine.name,
         accelerator_count=offer.count * offer.hosts,
         platform=request.settings.platform,
+        platform_name=hosting.platform_name,
+        has_nodes=bool(hosting.capacity_class),
+        has_bucket=hosting.has_bucket,
+        cloud_run=hosting.cloud_run,
+        vertex=hosting.vertex,
         tensor_parallel=offer.tensor_parallel,
         tpu_topology=offer.topology,
-        capacity_class=taken.key,
+        capacity_class=hosting.capacity_class,
         servers_per_accelerator=offer.servers_per_accelerator,
         hosts=offer.hosts,
         pipeline_parallel=offer.hosts,
         expert_parallel=taken.load.expert_parallel,
         kv_cache_dtype=request.settings.kv_cache_dtype,
-        steps=tuple(_step(step, taken, demand) for step in taken.steps),
-        replicas=Replicas(min=request.settings.replicas.min, max=taken.servers(request.settings)),
+        steps=steps,
+        replicas=model.replicas,
+        scaling=hosting.scaling,
+        max_surge=hosting.max_surge,
         need=taken.need,
-        server=server,
-        weights=weights,
-        loading=loading.plan,
-        usd_per_replica_hour=_replica_usd(taken.steps[0]),
+        server=hosting.server,
+        weights=model.weights if hosting.has_bucket else _not_staged(model.weights),
+        loading=model.loading.plan,
+        usd_per_replica_hour=steps[0].usd_per_replica_hour,
         reasons=(
             *choice.reasons,
             *_names(request),
             *_canary(request),
             Reason(topic="weights", text=demand.weights.how, source="lock"),
             Reason(topic="context", text=draft.context_why, source="lock and request"),
-            Reason(topic="accelerator", text=_why(draft, taken), source=price.source if price else None),
+            _accelerator_reason(draft, taken, hosting.why),
             *_traffic(request, taken),
-            loading.reason,
+            model.loading.reason,
+            *hosting.reasons,
+            *reasons,
         ),
-        rejected=_rejected(draft.candidates.tried, taken),
+        rejected=_rejected(draft.candidates.tried, taken, with_prices=hosting.is_priced),
         warnings=(
             *choice.warnings,
             *_warnings(demand, taken),
-            *_loading_warnings(loading, taken),
-            *((moved,) if moved else ()),
+            *_loading_warnings(model.loading, taken),
+            *((model.moved,) if model.moved else ()),
+            *hosting.warnings,
         ),
         provenance=Provenance(
             weights_format=str(draft.chosen.format),
@@ -137,8 +236,24 @@ def assemble(
         ),
         canary_of=request.canary_of,
         canary_weight=request.canary_weight,
-        performance=predict(placed(offer, taken.load, taken.need, demand, taken.kind), _asked(request, taken)),
+        slo=hosting.slo,
+        performance=predict(
+            placed(offer, taken.load, taken.need, demand, taken.kind),
+            _asked(request, taken),
+            hosting.slo.seconds if hosting.slo else None,
+        ),
     )
+
+
+def _accelerator_reason(draft: Draft, taken: Candidate, why: str | None) -> Reason:
+    price = taken.offer.price(draft.demand.settings.capacity[0].kind)
+    source = price.source if price and why is None else None
+    return Reason(topic="accelerator", text=why or _why(draft, taken), source=source)
+
+
+def _not_staged(weights: WeightsPlan) -> WeightsPlan:
+    """Return the weights of a model that its platform fetches itself."""
+    return replace(weights, files=(), patterns=(), exclude=(), prefix="", model_path="", loader_image="")
 
 
 def _asked(request: ModelRequest, taken: Candidate) -> RequestedTraffic | None:
@@ -207,25 +322,25 @@ def _shape(offer: Offer) -> Shape:
     )
 
 
-def _step(step: Step, taken: Candidate, demand: Demand) -> StepPlan:
-    offer = step.offer
+def _step(step: Step, taken: Candidate, demand: Demand, hosting: Hosting) -> StepPlan:
+    offer, has_nodes = step.offer, bool(hosting.capacity_class)
     return StepPlan(
-        pool=pool_key(taken.key, step, 0 if offer.is_slice else None),
+        pool=pool_key(taken.key, step, 0 if offer.is_slice else None) if has_nodes else "",
         kind=step.asked.kind,
         reservation=step.asked.reservation,
         accelerator=offer.accelerator.id,
         machine_type=offer.machine.name,
         accelerator_count=offer.count * offer.hosts,
-        zones=step.zones,
+        zones=step.zones if has_nodes else (),
         verdict=step.need.verdict,
         needs_bytes=needed_bytes(step.need, demand),
         budget_bytes=step.need.budget_bytes,
-        usd_per_replica_hour=_replica_usd(step),
+        usd_per_replica_hour=replica_usd(step) if hosting.is_priced else None,
     )
 
 
-def _replica_usd(step: Step) -> float | None:
-    """Return USD per hour of a replica's share of its nodes."""
+def replica_usd(step: Step) -> float | None:
+    """Return USD per hour of a replica's share of its nodes; None if the catalogue has no price."""
     price = step.offer.price(step.asked.kind)
     return price.usd_per_hour * step.offer.taken / step.offer.units if price else None
 
@@ -291,8 +406,11 @@ def _why(draft: Draft, taken: Candidate) -> str:
     return f"{name}: {place}"
 
 
-def _rejected(tried: tuple[Evaluated, ...], taken: Candidate) -> tuple[Rejected, ...]:
-    """Return the three closest alternatives: cheaper ones that do not fit, then more expensive ones that do."""
+def _rejected(tried: tuple[Evaluated, ...], taken: Candidate, *, with_prices: bool) -> tuple[Rejected, ...]:
+    """Return the three closest alternatives: cheaper ones that do not fit, then more expensive ones that do.
+
+    Without prices, those that were rejected by theirs are left out.
+    """
     usd, mine = taken.alone(), taken.offer
     failed = [t for t in tried if t.why_not and t.usd <= usd]
     cheaper = ([t for t in failed if t.memory_was_computed] or failed)[-2:]
@@ -301,10 +419,11 @@ def _rejected(tried: tuple[Evaluated, ...], taken: Candidate) -> tuple[Rejected,
         if not each.why_not and each.usd >= usd and each.offer.alike not in seen:
             seen.add(each.offer.alike)
             more_expensive.append(each)
-    return tuple(
+    closest = (
         Rejected(machine_type=t.offer.machine.name, accelerator_count=t.offer.count * t.offer.hosts, why=why_not(t))
         for t in (cheaper + more_expensive)[:3]
     )
+    return tuple(each for each in closest if with_prices or "$" not in each.why)
 
 
 def why_not(tried: Evaluated) -> str:

@@ -6,7 +6,6 @@ Owns the sequence, and the problems that point into the request. Pure: `hubstack
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 
 from hubstack.catalog import Catalog, load_catalog
 from hubstack.files.errors import LockError, PlanError
@@ -35,19 +34,19 @@ from hubstack.planner.managed.managed import (
 from hubstack.planner.model.geometry import Geometry, read_geometry
 from hubstack.planner.model.gguf import with_header
 from hubstack.planner.model.weights import ChosenFiles, WeightsSize, choose_files, weights_size
-from hubstack.planner.model_plan import Draft, assemble, loadable, why_nothing
+from hubstack.planner.model_plan import Draft, PlacedDraft, loadable, why_nothing
 from hubstack.planner.placement.candidates import Candidate, CandidateFinder
 from hubstack.planner.placement.engine_rules import Demand
 from hubstack.planner.placement.placement_file import Place, Placement
-from hubstack.planner.placement.pools import plan_pools
+from hubstack.planner.placement.pools import Member, plan_pools
 from hubstack.planner.placement.region_rules import check_regions
 from hubstack.planner.placement.solver import Wanted, assign
 from hubstack.planner.platforms import NODES, platform_of
+from hubstack.planner.platforms.gke import plan_nodes
 from hubstack.planner.serving.choose_engine import choose_engine
 from hubstack.planner.serving.choose_loading import Loading, choose_loading, refuse_loading
 from hubstack.planner.serving.routing import plan_traffic, traffic_problems, traffic_warnings
-from hubstack.planner.serving.scaling import with_scaling
-from hubstack.planner.serving.slo import with_slo
+from hubstack.planner.serving.scaling import check_activation_names
 
 
 def plan_inputs(inputs: StackInputs, *, rebalance: bool = False) -> Plan:
@@ -57,23 +56,17 @@ def plan_inputs(inputs: StackInputs, *, rebalance: bool = False) -> Plan:
         InputError: all problems found.
     """
     placement = Placement() if rebalance else inputs.placement
-    plan = plan_stack(inputs.request, inputs.lock, load_catalog(), inputs.target, placement)
-    return replace(plan, advice=tuple(sharing(inputs.request, plan, partial(_bill_of, inputs, placement))))
-
-
-def _bill_of(inputs: StackInputs, placement: Placement, request: Request, moving: frozenset[str]) -> Cost | None:
-    """Return the bill of another request if the `moving` models may move; None if it does not fit."""
-    places = {key: place for key, place in placement.models.items() if key not in moving}
-    try:
-        return plan_stack(
-            request, inputs.lock, load_catalog(), inputs.target, replace(placement, models=places)
-        ).cost
-    except PlanError:
-        return None
+    return plan_stack(inputs.request, inputs.lock, load_catalog(), inputs.target, placement, advises=True)
 
 
 def plan_stack(
-    request: Request, lock: Lock, catalog: Catalog, target: StackSettings, placement: Placement | None = None
+    request: Request,
+    lock: Lock,
+    catalog: Catalog,
+    target: StackSettings,
+    placement: Placement | None = None,
+    *,
+    advises: bool = False,
 ) -> Plan:
     """Plan a whole stack. Pure: the same arguments give the same plan.
 
@@ -83,6 +76,7 @@ def plan_stack(
         catalog: accelerators, machine types, prices and engines.
         target: the stack's settings.
         placement: earlier places of models, kept while they fit. Default: none.
+        advises: whether to look for a cheaper request, which plans a second time.
 
     Raises:
         LockError: a requested model or revision is not in the lock.
@@ -96,20 +90,37 @@ def plan_stack(
     finder = finders[NODES]
     surveyed = _survey(request, facts, catalog, finders, target)
     drafts = {key: each for key, each in surveyed.items() if each.demand.settings.platform is NODES}
-    kept, moved = _kept(drafts, (placement or Placement()).following(request.models), finder)
+    placement = placement or Placement()
+    kept, moved = _kept(drafts, placement.following(request.models), finder)
     drafts = _with_shared(drafts, kept, finder)
     assigned = assign([_wanted(draft, kept.get(key)) for key, draft in drafts.items()], kept)
     loadings = _loadings(drafts, assigned.taken, catalog, target)
     placed = [
-        (_placed(drafts[key], taken, loadings[key], moved.get(key), catalog), taken)
+        PlacedDraft(
+            draft=drafts[key],
+            taken=taken,
+            loading=loadings[key],
+            limits=catalog.termination,
+            moved=moved.get(key),
+        )
         for key, taken in assigned.taken.items()
     ]
-    pools, classes = plan_pools(placed)
-    nodes = compare_with_cloud_run(tuple(model for model, _ in placed), surveyed, finders, catalog)
-    nodes = with_scaling(nodes, pools, request.models, catalog.engine_metrics, target)
+    pools, classes = plan_pools(Member(each.request.key, each.replicas.max, each.taken) for each in placed)
+    compared = compare_with_cloud_run(assigned.taken, surveyed, finders, catalog)
+    nodes = plan_nodes(placed, pools, compared, catalog, target)
+    check_activation_names(nodes, request.models)
     managed_models = plan_managed(surveyed, bool(nodes), finders, catalog, target)
     models = tuple(sorted((*nodes, *managed_models), key=lambda model: model.key))
     cost = plan_cost(models, pools, catalog, target)
+
+    def bill_of(other: Request, moving: frozenset[str]) -> Cost | None:
+        """Return the bill of another request if some models may move; None if it does not fit."""
+        places = {key: place for key, place in placement.models.items() if key not in moving}
+        try:
+            return plan_stack(other, lock, catalog, target, replace(placement, models=places)).cost
+        except PlanError:
+            return None
+
     gateway = target.gateway if nodes else None
     return Plan(
         target=TargetPlan(
@@ -137,6 +148,7 @@ def plan_stack(
             *_gateway_warnings(nodes, managed_models, target),
             *unused_accelerators(models, cost, drafts, finder),
         ),
+        advice=tuple(sharing(request, models, cost, bill_of)) if advises else (),
         gateway=gateway,
         traffic=plan_traffic(nodes, gateway) if gateway else None,
     )
@@ -259,11 +271,6 @@ def _with_shared(
             done[id(found)] = replace(draft, candidates=replace(found, fitting=(*found.fitting, *new)))
         grown[key] = replace(done[id(found)], demand=draft.demand)
     return grown
-
-
-def _placed(draft: Draft, taken: Candidate, loading: Loading, moved: str | None, catalog: Catalog) -> ModelPlan:
-    model = assemble(draft, taken, loading, catalog.termination, moved=moved)
-    return with_slo(model, draft.demand.request, catalog.engine_metrics)
 
 
 def _loadings(

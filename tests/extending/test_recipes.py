@@ -219,15 +219,13 @@ def test_a_platform(copy: Copy) -> None:
     copy.after("hubstack/kinds.py", '    VERTEX = "vertex"', '    ACME = "acme"')
     seat = """
         from collections.abc import Iterator
-        from dataclasses import replace
 
         from hubstack.catalog import Catalog
         from hubstack.files.problems import Problem
         from hubstack.inputs.models import ModelRequest
         from hubstack.inputs.settings import StackSettings
         from hubstack.kinds import PlatformKind
-        from hubstack.plan import ModelPlan
-        from hubstack.planner.model_plan import Draft, assemble
+        from hubstack.planner.model_plan import Draft, Hosting, PlacedDraft
         from hubstack.planner.placement.candidates import Candidate
         from hubstack.planner.placement.offers import Offer, list_offers
         from hubstack.planner.platforms.rules import beside_nodes
@@ -243,10 +241,10 @@ def test_a_platform(copy: Copy) -> None:
             yield from beside_nodes(request)
 
 
-        def _plan(draft: Draft, taken: Candidate, catalog: Catalog, _target: StackSettings) -> ModelPlan:
+        def _plan(draft: Draft, taken: Candidate, catalog: Catalog, _target: StackSettings) -> Hosting:
             loading = mount_elsewhere(draft.demand.weights.size_bytes, "Acme", catalog.load_rates)
-            model = assemble(draft, taken, loading, catalog.termination)
-            return replace(model, platform_name="Acme", has_nodes=False, capacity_class="")
+            model = PlacedDraft(draft=draft, taken=taken, loading=loading, limits=catalog.termination)
+            return Hosting(placed=model, platform_name="Acme", server=model.server)
 
 
         SPEC = PlatformSpec(kind=PlatformKind.ACME, offers=_offers, find_problems=_find_problems, plan=_plan)

@@ -16,7 +16,7 @@ from hubstack.kinds import CapacityKind, PlatformKind
 from hubstack.plan import ModelPlan, Reason
 from hubstack.planner.cost import HOURS_PER_MONTH
 from hubstack.planner.managed.break_even import break_even, sentence, summary_sentence
-from hubstack.planner.model_plan import Draft
+from hubstack.planner.model_plan import Draft, assemble, replica_usd
 from hubstack.planner.placement.candidates import Candidate, CandidateFinder
 from hubstack.planner.placement.engine_rules import Demand
 from hubstack.planner.platforms import NODES, cloud_run, platform_of, platforms
@@ -45,10 +45,9 @@ def plan_managed(
         if spec.plan is None:
             continue
         taken = draft.candidates.fitting[0]
-        model = spec.plan(draft, taken, catalog, target)
-        if spec.is_priced:
-            model = _with(model, _against_nodes(draft, taken, has_cluster, finders, catalog))
-        planned.append(model)
+        hosting = spec.plan(draft, taken, catalog, target)
+        compared = (_against_nodes(draft, taken, has_cluster, finders, catalog),) if hosting.is_priced else ()
+        planned.append(assemble(hosting, compared))
     return tuple(planned)
 
 
@@ -72,33 +71,38 @@ def _against_nodes(draft: Draft, taken: Candidate, has_cluster: bool, finders: F
 
 
 def compare_with_cloud_run(
-    models: tuple[ModelPlan, ...], drafts: Mapping[str, Draft], finders: Finders, catalog: Catalog
-) -> tuple[ModelPlan, ...]:
-    """Add the break-even to each GKE model that would fit a Cloud Run instance.
+    taken: Mapping[str, Candidate], drafts: Mapping[str, Draft], finders: Finders, catalog: Catalog
+) -> dict[str, Reason]:
+    """Return, by key, the break-even of each GKE model that would fit a Cloud Run instance.
 
     The text does not depend on other models: it gives the figures both without and with the cluster fee.
+
+    Args:
+        taken: the nodes of each model.
+        drafts: the models with their candidates.
+        finders: the candidate finder of each platform.
+        catalog: prices.
     """
     looked: dict[int, Candidate | None] = {}
-    compared: list[ModelPlan] = []
-    for model in models:
-        draft = drafts[model.key]
+    compared: dict[str, Reason] = {}
+    for key, candidate in taken.items():
+        draft = drafts[key]
         # Identical requests share their candidates.
         if id(draft.candidates) not in looked:
             looked[id(draft.candidates)] = _on_cloud_run(draft, finders, catalog)
-        there = looked[id(draft.candidates)]
+        there, usd = looked[id(draft.candidates)], replica_usd(candidate.steps[0])
         price = there.offer.price(CapacityKind.ON_DEMAND) if there else None
-        if there is None or price is None or model.usd_per_replica_hour is None:
-            compared.append(model)
+        if there is None or price is None or usd is None:
             continue
-        rates = (price.usd_per_hour, model.usd_per_replica_hour)
+        rates = (price.usd_per_hour, usd)
         shared = break_even(*rates, 0.0, HOURS_PER_MONTH)
         only = break_even(*rates, _fee(catalog, has_cluster=False), HOURS_PER_MONTH)
         text = (
             f"the model also fits {there.offer.machine.name}. {sentence(shared, 'GKE nodes', HOURS_PER_MONTH)}. "
             f"If it were the cluster's only model, GKE would cost less {summary_sentence(only)}"
         )
-        compared.append(_with(model, Reason(topic="cloud-run", text=text, source=price.source)))
-    return tuple(compared)
+        compared[key] = Reason(topic="cloud-run", text=text, source=price.source)
+    return compared
 
 
 def _on_cloud_run(draft: Draft, finders: Finders, catalog: Catalog) -> Candidate | None:
@@ -126,7 +130,3 @@ def _elsewhere(demand: Demand, platform: PlatformKind) -> Demand:
 def _fee(catalog: Catalog, *, has_cluster: bool) -> float:
     """Return the monthly cluster fee in USD that a model on its own would have to pay."""
     return 0.0 if has_cluster else round(catalog.gke_fee().usd_per_cluster_hour * HOURS_PER_MONTH, 2)
-
-
-def _with(model: ModelPlan, reason: Reason) -> ModelPlan:
-    return replace(model, reasons=(*model.reasons, reason))

@@ -68,12 +68,20 @@ class RequestedTraffic:
     replicas_min: int
 
 
-def predict(placed: PlacedModel, asked: RequestedTraffic | None = None) -> PerformancePlan | None:
-    """Return the performance of one replica, or None if the lock does not describe the model sufficiently."""
+def predict(
+    placed: PlacedModel, asked: RequestedTraffic | None = None, objective_seconds: float | None = None
+) -> PerformancePlan | None:
+    """Return the performance of one replica, or None if the lock does not describe the model sufficiently.
+
+    Args:
+        placed: the model on its machine.
+        asked: the requested traffic, if any.
+        objective_seconds: the time to the first token above which a long prompt is warned of.
+    """
     setup = read_setup(placed)
     if setup is None:
         return None
-    return _texts(setup, placed, asked) if placed.is_pooling else _answers(setup, placed, asked)
+    return _texts(setup, placed, asked) if placed.is_pooling else _answers(setup, placed, asked, objective_seconds)
 
 
 def serve_placed(placed: PlacedModel, traffic: Traffic | None, level: Level) -> Served | str:
@@ -128,14 +136,18 @@ def read_setup(placed: PlacedModel) -> Setup | None:
     )
 
 
-def _answers(setup: Setup, placed: PlacedModel, asked: RequestedTraffic | None) -> PerformancePlan:
+def _answers(
+    setup: Setup, placed: PlacedModel, asked: RequestedTraffic | None, objective_seconds: float | None
+) -> PerformancePlan:
     replica = Replica(setup, lengths_of(asked.traffic) if asked else _assumed(placed))
     prompt, answer = int(replica.lengths.prompt), int(replica.lengths.answer)
     speed, first = setup.fitted.speed, setup.fitted.first_token
     rate, queue_from = replica.most_per_second, replica.queue_from
     queued = replica.first_token_seconds(replica.batch_at(queue_from))
     longest = max(prompt, placed.need.context - answer)
-    last = replica.with_lengths(Lengths(prompt=longest, answer=answer)).first_token_seconds(1.0)
+    last = estimate(
+        1e3 * replica.with_lengths(Lengths(prompt=longest, answer=answer)).first_token_seconds(1.0), first
+    )
     return PerformancePlan(
         input_tokens=prompt,
         output_tokens=answer,
@@ -148,15 +160,22 @@ def _answers(setup: Setup, placed: PlacedModel, asked: RequestedTraffic | None) 
         token_alone_ms=estimate(1e3 * replica.token_seconds(1.0), inverse(speed)),
         first_token_ms=estimate(1e3 * replica.first_token_seconds(1.0), first),
         longest_input_tokens=longest,
-        first_token_longest_ms=estimate(1e3 * last, first),
+        first_token_longest_ms=last,
         first_token_queue_ms=estimate(1e3 * queued, first),
         queue_from_requests_per_second=significant(queue_from),
         evidence=setup.fitted.evidence,
         rows=setup.fitted.rows,
-        warnings=tuple(_warnings(setup, placed, replica)),
+        warnings=(*_warnings(setup, placed, replica), *_slow_prompts(longest, last, objective_seconds)),
         cost=_cost(placed.usd_per_hour, replica),
         traffic=_traffic(setup, placed, asked, replica) if asked else None,
     )
+
+
+def _slow_prompts(longest: int, first_token_ms: Estimate, objective_seconds: float | None) -> Iterator[str]:
+    """Yield a warning if a prompt as long as the context misses the objective even without other load."""
+    if objective_seconds is not None and first_token_ms.value > 1e3 * objective_seconds:
+        waits = f"{first_token_ms.value / 1e3:.2g} s to its first token even without other load"
+        yield f"a prompt of {longest:,} tokens takes {waits}; the objective is {objective_seconds:g} s"
 
 
 def _texts(setup: Setup, placed: PlacedModel, asked: RequestedTraffic | None) -> PerformancePlan:
@@ -206,7 +225,7 @@ def _traffic(setup: Setup, placed: PlacedModel, asked: RequestedTraffic, replica
         replicas=served.replicas,
         replicas_if_slow=math.ceil(traffic.requests_per_second / (served.rate * speed.low)),
         replica_requests_per_second=estimate(served.rate, speed),
-        sequences=max(1, round(served.batch)),
+        sequences=served.sequences,
         token_ms=token,
         first_token_ms=first,
         percent=asked.level.percent,

@@ -41,6 +41,11 @@ class Served:
     batch: float
     """Sequences running at that rate."""
 
+    @property
+    def sequences(self) -> int:
+        """The same as a whole number, at least 1."""
+        return max(1, round(self.batch))
+
 
 def level_of(slo: Slo) -> Level:
     """Return the service level that the settings ask for."""

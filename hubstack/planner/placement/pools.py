@@ -6,15 +6,23 @@ Owns the keys of pools, their sizes and their order of preference. Does not own 
 """
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from hubstack import names
-from hubstack.plan import CapacityClass, ModelPlan, PoolPlan
+from hubstack.plan import CapacityClass, PoolPlan
 from hubstack.planner.placement.candidates import Candidate, Step
 
 BOOT_DISK_GIB = 200
 """Boot disk space for unpacked images of 10 to 20 GB and their layers."""
 
-Member = tuple[ModelPlan, Candidate]
+
+class Member(NamedTuple):
+    """A model that uses a pool."""
+
+    key: str
+    servers: int
+    """At most."""
+    taken: Candidate
 
 
 def pool_key(capacity_class: str, step: Step, number: int | None = None) -> str:
@@ -42,11 +50,11 @@ def plan_pools(placed: Iterable[Member]) -> tuple[tuple[PoolPlan, ...], tuple[Ca
     """Return the pools and classes of the placed models, sorted by key."""
     groups: dict[str, list[Member]] = {}
     for member in placed:
-        groups.setdefault(member[1].key, []).append(member)
+        groups.setdefault(member.taken.key, []).append(member)
     pools: list[PoolPlan] = []
     classes: list[CapacityClass] = []
     for key, members in sorted(groups.items()):
-        of_steps = [_pools_of(key, at, members) for at in range(len(members[0][1].steps))]
+        of_steps = [_pools_of(key, at, members) for at in range(len(members[0].taken.steps))]
         made = [pool for step in of_steps for pool in step]
         classes.append(CapacityClass(key=key, pools=tuple(pool.key for pool in made)))
         pools += made
@@ -55,18 +63,18 @@ def plan_pools(placed: Iterable[Member]) -> tuple[tuple[PoolPlan, ...], tuple[Ca
 
 def _pools_of(key: str, at: int, members: list[Member]) -> list[PoolPlan]:
     """Return the pools of one step: a single pool, or one per replica of a multi-host TPU."""
-    step = members[0][1].steps[at]
+    step = members[0].taken.steps[at]
     if not step.offer.is_slice:
         return [_pool(pool_key(key, step), key, step, members, nodes_for(members, at))]
-    replicas = sum(model.replicas.max for model, _ in members)
+    replicas = sum(member.servers for member in members)
     return [_pool(pool_key(key, step, number), key, step, members, step.offer.hosts) for number in range(replicas)]
 
 
 def nodes_for(members: Iterable[Member], at: int) -> int:
     """Return the nodes of one step needed with every model at `replicas.max`."""
     held = list(members)
-    offer = held[0][1].steps[at].offer
-    places = sum(candidate.steps[at].offer.taken * model.replicas.max for model, candidate in held)
+    offer = held[0].taken.steps[at].offer
+    places = sum(member.taken.steps[at].offer.taken * member.servers for member in held)
     return -(-places // offer.units)
 
 
@@ -94,5 +102,5 @@ def _pool(key: str, capacity_class: str, step: Step, members: list[Member], node
         boot_disk_type=offer.machine.boot_disk_type,
         local_ssds=offer.machine.local_ssds,
         price=offer.price(step.asked.kind),
-        models=tuple(sorted(model.key for model, _ in members)),
+        models=tuple(sorted(member.key for member in members)),
     )

@@ -15,11 +15,11 @@ from hubstack.inputs.models import ModelRequest
 from hubstack.inputs.settings import StackSettings
 from hubstack.kinds import CapacityKind, PlatformKind
 from hubstack.names import MODEL_DIR
-from hubstack.plan import ModelPlan, ServerPlan
+from hubstack.plan import ServerPlan
 from hubstack.plan.managed import CloudRunPlan, JobPlan
 from hubstack.planner.engines import spec_of
 from hubstack.planner.engines.spec import Refusal
-from hubstack.planner.model_plan import Draft, assemble
+from hubstack.planner.model_plan import Draft, Hosting, PlacedDraft
 from hubstack.planner.placement.candidates import Candidate
 from hubstack.planner.placement.offers import Offer
 from hubstack.planner.platforms.rules import absent_accelerators, beside_nodes, no_eula
@@ -135,8 +135,8 @@ def _refuse(draft: Draft, catalog: Catalog) -> Refusal | None:
     )
 
 
-def _plan(draft: Draft, taken: Candidate, catalog: Catalog, target: StackSettings) -> ModelPlan:
-    """Return the plan of one model on a Cloud Run instance."""
+def _plan(draft: Draft, taken: Candidate, catalog: Catalog, target: StackSettings) -> Hosting:
+    """Return how a Cloud Run instance serves one model."""
     job = job_of(draft.demand.largest_file_bytes, catalog)
     if job is None:  # `_refuse` rejects these models first
         raise ValueError(f"{draft.demand.request.key} has a file too large for any Cloud Run Job")
@@ -145,7 +145,13 @@ def _plan(draft: Draft, taken: Candidate, catalog: Catalog, target: StackSetting
     # The whole bucket is mounted (components/pulumi_hubstack/cloud_run_service.py), so the engine gets the path of
     # the commit's folder.
     loading = mount_elsewhere(draft.demand.weights.size_bytes, "Cloud Run", catalog.load_rates)
-    model = assemble(draft, taken, loading, catalog.termination, model_dir=f"{MODEL_DIR}/{facts.commit}")
+    model = PlacedDraft(
+        draft=draft,
+        taken=taken,
+        loading=loading,
+        limits=catalog.termination,
+        model_dir=f"{MODEL_DIR}/{facts.commit}",
+    )
     price = taken.offer.price(CapacityKind.ON_DEMAND)
     server = _server(model.server, taken, gpu)
     limits, allowed = catalog.cloud_run, server.startup.period_seconds * server.startup.failure_threshold
@@ -168,15 +174,12 @@ def _plan(draft: Draft, taken: Candidate, catalog: Catalog, target: StackSetting
         price_as_of=price.as_of if price else None,
         loader=job,
     )
-    return replace(
-        model,
+    return Hosting(
+        placed=model,
         platform_name="Cloud Run",
-        has_nodes=False,
-        cloud_run=run,
-        capacity_class="",
         server=server,
-        steps=tuple(replace(step, pool="", zones=()) for step in model.steps),
-        warnings=(*model.warnings, *_warnings(model, gpu, taken, target)),
+        cloud_run=run,
+        warnings=tuple(_warnings(model, gpu, target)),
     )
 
 
@@ -199,8 +202,9 @@ def _concurrency(draft: Draft, taken: Candidate) -> int:
     return min(taken.load.sequences, MOST_CONCURRENCY)
 
 
-def _warnings(model: ModelPlan, gpu: CloudRunGpu, taken: Candidate, target: StackSettings) -> Iterator[str]:
-    name = model.accelerator_name
+def _warnings(model: PlacedDraft, gpu: CloudRunGpu, target: StackSettings) -> Iterator[str]:
+    taken, replicas = model.taken, model.replicas.max
+    name = taken.offer.accelerator.name
     if target.region in gpu.by_invitation:
         yield f"Cloud Run offers {name} in {target.region} by invitation only: ask Google for access first"
     if target.region in gpu.in_doubt:
@@ -208,8 +212,8 @@ def _warnings(model: ModelPlan, gpu: CloudRunGpu, taken: Candidate, target: Stac
         yield f"{opened} or by invitation only: check before you deploy"
     if gpu.is_preview:
         yield f"Cloud Run's {name} was in preview when the catalogue was written"
-    if gpu.default_quota is not None and model.replicas.max > gpu.default_quota:
-        wanted = f"{model.replicas.max} instances exceed the default quota of {gpu.default_quota}"
+    if gpu.default_quota is not None and replicas > gpu.default_quota:
+        wanted = f"{replicas} instances exceed the default quota of {gpu.default_quota}"
         yield f"{wanted} (NVIDIA L4 without zonal redundancy, per region): request an increase"
     if _is_old(gpu, taken):
         floor = (

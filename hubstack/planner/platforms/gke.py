@@ -1,15 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """GKE: nodes of the stack's own cluster, shared by its models; the solver decides where each model runs."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 
 from hubstack.catalog import Catalog
 from hubstack.files.problems import Problem
 from hubstack.inputs.models import ModelRequest
+from hubstack.inputs.settings import StackSettings
 from hubstack.kinds import AcceleratorKind, PlatformKind
+from hubstack.plan import ModelPlan, PoolPlan, Reason
+from hubstack.planner.model_plan import Hosting, PlacedDraft, assemble
 from hubstack.planner.placement.offers import list_offers
 from hubstack.planner.platforms.rules import no_eula
 from hubstack.planner.platforms.spec import PlatformSpec
+from hubstack.planner.serving.scaling import plan_scaling, spare_places
+from hubstack.planner.serving.slo import plan_slo
 
 
 def _find_problems(request: ModelRequest, _region: str, catalog: Catalog) -> Iterator[Problem]:
@@ -22,6 +28,48 @@ def _find_problems(request: ModelRequest, _region: str, catalog: Catalog) -> Ite
             f"`share_gpu` is not supported on {', '.join(sorted({row.id for row in rows}))}: a TPU runs one server"
         )
         yield request.mark("share_gpu").problem(message, "remove the key, or name a GPU in `accelerator:`")
+
+
+def plan_nodes(
+    placed: Sequence[PlacedDraft],
+    pools: Sequence[PoolPlan],
+    compared: Mapping[str, Reason],
+    catalog: Catalog,
+    target: StackSettings,
+) -> tuple[ModelPlan, ...]:
+    """Return the plans of the models on nodes.
+
+    Args:
+        placed: the models on their machines.
+        pools: the node pools that they share.
+        compared: by model key, how their cost compares with another platform's.
+        catalog: engine metrics.
+        target: the stack's settings.
+    """
+    taken: Counter[str] = Counter()
+    for model in placed:
+        taken[model.taken.key] += model.places * model.replicas.max
+    # Servers of one class share its pools and their free places.
+    spares = {key: spare_places(key, places, pools) for key, places in taken.items()}
+    planned: list[ModelPlan] = []
+    for model in placed:
+        metrics = catalog.engine_metrics[model.taken.kind]
+        slo, why_slo = plan_slo(model.settings.slo, metrics)
+        scaled = plan_scaling(model, spares[model.taken.key], metrics, target)
+        found = compared.get(model.request.key)
+        hosting = Hosting(
+            placed=model,
+            platform_name="Google Kubernetes Engine",
+            server=model.server,
+            capacity_class=model.taken.key,
+            slo=slo,
+            scaling=scaled.scaling,
+            max_surge=scaled.max_surge,
+            reasons=(why_slo, *([found] if found else []), *scaled.reasons),
+            warnings=scaled.warnings,
+        )
+        planned.append(assemble(hosting))
+    return tuple(planned)
 
 
 SPEC = PlatformSpec(kind=PlatformKind.GKE, offers=list_offers, find_problems=_find_problems)

@@ -9,9 +9,8 @@ from hubstack.files.problems import Problem
 from hubstack.inputs.models import ModelRequest
 from hubstack.inputs.settings import StackSettings
 from hubstack.kinds import PlatformKind
-from hubstack.plan import ModelPlan
 from hubstack.planner.engines.spec import Refusal
-from hubstack.planner.model_plan import Draft
+from hubstack.planner.model_plan import Draft, Hosting
 from hubstack.planner.placement.candidates import Candidate
 from hubstack.planner.placement.offers import Offer
 
@@ -29,9 +28,7 @@ class PlatformSpec:
     """Returns every machine that can serve a model on the platform."""
     find_problems: Callable[[ModelRequest, str, Catalog], Iterable[Problem]]
     """Yields a problem for each setting of a request that the platform does not support in the region."""
-    is_priced: bool = True
-    """Whether the catalogue has its prices, so that they can be compared with those of GKE nodes."""
     refuse: Callable[[Draft, Catalog], Refusal | None] = _refuses_none
     """Returns why a model that fits cannot be deployed there, or None if it can."""
-    plan: Callable[[Draft, Candidate, Catalog, StackSettings], ModelPlan] | None = None
-    """Returns the plan of one model on its machine; None if the platform's models are placed together on nodes."""
+    plan: Callable[[Draft, Candidate, Catalog, StackSettings], Hosting] | None = None
+    """Returns how the platform serves one model on its machine; None if its models are placed together on nodes."""

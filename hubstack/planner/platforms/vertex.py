@@ -13,9 +13,8 @@ from hubstack.files.problems import Problem
 from hubstack.inputs.models import ModelRequest
 from hubstack.inputs.settings import StackSettings
 from hubstack.kinds import PlatformKind
-from hubstack.plan import ModelPlan
 from hubstack.plan.managed import VertexPlan
-from hubstack.planner.model_plan import Draft, assemble
+from hubstack.planner.model_plan import Draft, Hosting, PlacedDraft
 from hubstack.planner.placement.candidates import Candidate
 from hubstack.planner.placement.offers import Offer, list_offers
 from hubstack.planner.platforms.rules import absent_accelerators, beside_nodes
@@ -39,29 +38,22 @@ def _offers(catalog: Catalog, target: StackSettings) -> tuple[Offer, ...]:
     )
 
 
-def _plan(draft: Draft, taken: Candidate, catalog: Catalog, _target: StackSettings) -> ModelPlan:
-    """Return the plan of one model on a Vertex AI machine."""
+def _plan(draft: Draft, taken: Candidate, catalog: Catalog, _target: StackSettings) -> Hosting:
+    """Return how a Vertex AI machine serves one model."""
     loading = mount_elsewhere(draft.demand.weights.size_bytes, "Vertex AI", catalog.load_rates)
-    model = assemble(draft, taken, loading, catalog.termination)
-    request = draft.demand.request
-    name = f"{taken.offer.count} x {model.accelerator_name} ({model.machine_type})"
-    why = f"{name}: the cheapest that fits at Compute Engine prices; the catalogue has no Vertex AI prices"
+    model = PlacedDraft(draft=draft, taken=taken, loading=loading, limits=catalog.termination)
+    offer = taken.offer
+    name = f"{offer.count} x {offer.accelerator.name} ({offer.machine.name})"
     vertex = VertexPlan(
-        accelerator_type=catalog.vertex.accelerators[taken.offer.accelerator.id],
-        accelerator_count=taken.offer.count,
-        machine_type=taken.offer.machine.gce_machine_type,
-        accept_eula=request.settings.accept_eula,
+        accelerator_type=catalog.vertex.accelerators[offer.accelerator.id],
+        accelerator_count=offer.count,
+        machine_type=offer.machine.gce_machine_type,
+        accept_eula=model.settings.accept_eula,
         needs_token=model.weights.needs_token,
     )
-    return replace(
-        model,
+    return Hosting(
+        placed=model,
         platform_name="Vertex AI",
-        has_nodes=False,
-        has_bucket=False,
-        vertex=vertex,
-        capacity_class="",
-        usd_per_replica_hour=None,
-        steps=tuple(replace(step, pool="", zones=(), usd_per_replica_hour=None) for step in model.steps),
         server=replace(
             model.server,
             image=CHOSEN_THERE,
@@ -74,27 +66,16 @@ def _plan(draft: Draft, taken: Candidate, catalog: Catalog, _target: StackSettin
             cpu_millicores=0,
             scratch_bytes=0,
         ),
-        weights=replace(
-            model.weights,
-            files=(),
-            patterns=(),
-            exclude=(),
-            prefix="",
-            model_path="",
-            loader_image="",
-        ),
-        reasons=tuple(
-            replace(reason, text=why, source=None) if reason.topic == "accelerator" else reason
-            for reason in model.reasons
-        ),
-        # Alternatives were compared at Compute Engine prices, which do not apply here.
-        rejected=tuple(other for other in model.rejected if "$" not in other.why),
-        warnings=(*model.warnings, *_caveats(model, vertex)),
+        has_bucket=False,
+        is_priced=False,
+        why=f"{name}: the cheapest that fits at Compute Engine prices; the catalogue has no Vertex AI prices",
+        vertex=vertex,
+        warnings=tuple(_caveats(draft.demand.facts.commit, vertex)),
     )
 
 
-def _caveats(model: ModelPlan, vertex: VertexPlan) -> Iterator[str]:
-    yield f"Model Garden does not accept a revision: it may not deploy the locked commit {model.commit[:12]}"
+def _caveats(commit: str, vertex: VertexPlan) -> Iterator[str]:
+    yield f"Model Garden does not accept a revision: it may not deploy the locked commit {commit[:12]}"
     yield "Pulumi's provider does not read a Model Garden deployment back: changes made outside Pulumi go unnoticed"
     yield "almost any change except replica counts replaces the deployment, which then has a new address"
     yield "Model Garden chooses the server and its flags: the memory and context here assume hubstack's server"
@@ -135,6 +116,4 @@ _CHOSEN_BY_MODEL_GARDEN = (
 )
 
 
-SPEC = PlatformSpec(
-    kind=PlatformKind.VERTEX, offers=_offers, find_problems=_find_problems, is_priced=False, plan=_plan
-)
+SPEC = PlatformSpec(kind=PlatformKind.VERTEX, offers=_offers, find_problems=_find_problems, plan=_plan)

@@ -7,7 +7,7 @@ docs/concepts/scaling.md, and docs/adr/0013-scale-to-zero.md for the choice of K
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass
 
 from hubstack import names
 from hubstack.catalog.engine_metrics import EngineMetrics
@@ -16,9 +16,10 @@ from hubstack.files.problems import Problem
 from hubstack.inputs.models import ModelRequest
 from hubstack.inputs.settings import StackSettings
 from hubstack.kinds import EngineKind
-from hubstack.plan import ModelPlan, PoolPlan, Reason, ScalingPlan, ScalingTrigger
+from hubstack.plan import ModelPlan, PoolPlan, Probe, Reason, ScalingPlan, ScalingTrigger
 from hubstack.planner.engines import spec_of
 from hubstack.planner.memory.workload import MAX_NUM_SEQS
+from hubstack.planner.model_plan import PlacedDraft
 
 NODE_START_SECONDS = 600
 """From a pending pod to a running container: node, driver, image of 10 to 20 GB. Our assumption."""
@@ -30,101 +31,90 @@ SOURCE = "docs/concepts/scaling.md"
 BLIND = "`hubstack:monitoring` is off, so nothing scrapes the metrics that autoscaling needs"
 
 
-def with_scaling(
-    models: Iterable[ModelPlan],
-    pools: Iterable[PoolPlan],
-    requests: Iterable[ModelRequest],
-    metrics: Mapping[EngineKind, EngineMetrics],
-    target: StackSettings,
-) -> tuple[ModelPlan, ...]:
-    """Return the models with their scaling and surge, and the reasons for both.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scaled:
+    """How a model scales, and why."""
 
-    Raises:
-        PlanError: a model has the name of another model's cold-start address.
+    scaling: ScalingPlan | None
+    max_surge: int
+    reasons: tuple[Reason, ...]
+    warnings: tuple[str, ...]
+
+
+def plan_scaling(model: PlacedDraft, spare: int, metrics: EngineMetrics, target: StackSettings) -> Scaled:
+    """Return how a model on nodes scales.
+
+    Args:
+        model: the model on its machine.
+        spare: free places in its pools.
+        metrics: its engine's metrics.
+        target: the stack's settings.
     """
-    requests = tuple(requests)
-    asked = {request.key: request for request in requests}
-    held = list(pools)
-    planned = list(models)
-    # Servers of one class share its pools and their free places.
-    one_of = {model.capacity_class: model for model in planned}
-    spares = {key: spare_places(model, planned, held) for key, model in one_of.items()}
-    decided = [
-        _decided(model, spares[model.capacity_class], asked[model.key], metrics, target) for model in planned
-    ]
-    problems = list(_taken_names(decided, {names.original_key(request): request for request in requests}))
-    if problems:
-        raise PlanError(problems)
-    return tuple(decided)
+    surge = int(model.hosts == 1 and spare >= model.places)
+    scaling = _scaling(model, metrics, target)
+    return Scaled(
+        scaling=scaling,
+        max_surge=surge,
+        reasons=(*_scaling_reasons(model, scaling, metrics, target), _surge_reason(model, spare, surge)),
+        warnings=(BLIND,) if scaling and target.monitoring is None else (),
+    )
 
 
-def activation_timeout_seconds(model: ModelPlan) -> int:
-    """Return the seconds that a request may wait for a model scaled to zero: until its startup probe fails."""
-    return _node_start_seconds(model) + _load_window_seconds(model)
+def activation_timeout_seconds(startup: Probe, steps: int) -> int:
+    """Return the seconds that a request may wait for a model scaled to zero: until its startup probe fails.
+
+    Args:
+        startup: the probe.
+        steps: the model's capacity steps.
+    """
+    return _node_start_seconds(steps) + _window_seconds(startup)
 
 
-def spare_places(model: ModelPlan, models: Iterable[ModelPlan], pools: Iterable[PoolPlan]) -> int:
-    """Return the free places in the model's pools with every model at `replicas.max`.
+def spare_places(capacity_class: str, taken: int, pools: Iterable[PoolPlan]) -> int:
+    """Return the free places in the pools of a class of which its models take some at `replicas.max`.
 
     The pool with the fewest counts, because a pod may be scheduled on any of them. A place is an accelerator, or a
     part of a shared one. TPU slices have no free places.
     """
-    taken = sum(
-        _places(other) * other.replicas.max for other in models if other.capacity_class == model.capacity_class
-    )
-    own = [pool for pool in pools if pool.capacity_class == model.capacity_class]
+    own = [pool for pool in pools if pool.capacity_class == capacity_class]
     if not own or any(pool.nodes_per_slice > 1 for pool in own):
         return 0
     return min(pool.max_nodes * pool.accelerators_per_node * pool.servers_per_accelerator - taken for pool in own)
 
 
-def _places(model: ModelPlan) -> int:
-    return 1 if model.servers_per_accelerator > 1 else model.accelerator_count
+def check_activation_names(models: Iterable[ModelPlan], requests: Iterable[ModelRequest]) -> None:
+    """Check that no model has the name of another model's cold-start address.
+
+    Raises:
+        PlanError: some do.
+    """
+    made = {names.original_key(request): request for request in requests}
+    if problems := list(_taken_names(models, made)):
+        raise PlanError(problems)
 
 
-def _decided(
-    model: ModelPlan,
-    spare: int,
-    request: ModelRequest,
-    metrics: Mapping[EngineKind, EngineMetrics],
-    target: StackSettings,
-) -> ModelPlan:
-    surge = int(model.hosts == 1 and spare >= _places(model))
-    scaling = _scaling(model, request, metrics, target)
-    reasons = (*_scaling_reasons(model, request, scaling, metrics, target), _surge_reason(model, spare, surge))
-    blind = (BLIND,) if scaling and target.monitoring is None else ()
-    return replace(
-        model,
-        scaling=scaling,
-        max_surge=surge,
-        reasons=(*model.reasons, *reasons),
-        warnings=(*model.warnings, *blind),
-    )
-
-
-def _scaling(
-    model: ModelPlan, request: ModelRequest, metrics: Mapping[EngineKind, EngineMetrics], target: StackSettings
-) -> ScalingPlan | None:
-    if not target.autoscaling or model.replicas.min == model.replicas.max:
+def _scaling(model: PlacedDraft, metrics: EngineMetrics, target: StackSettings) -> ScalingPlan | None:
+    replicas, server = model.replicas, model.server
+    if not target.autoscaling or replicas.min == replicas.max:
         return None
-    scales_to_zero = model.replicas.min == 0
+    is_lazy = replicas.min == 0
     return ScalingPlan(
-        triggers=tuple(_triggers(model, request, metrics[model.server.engine], target)),
-        requests_per_replica=_at_once(model, request),
-        scales_to_zero=scales_to_zero,
+        triggers=tuple(_triggers(model, metrics, target)),
+        requests_per_replica=_at_once(model),
+        scales_to_zero=is_lazy,
         # A model that is still loading must not be scaled to zero.
         idle_seconds=max(
-            60 * request.settings.scaling.idle_minutes, _load_window_seconds(model) if scales_to_zero else 0
+            60 * model.settings.scaling.idle_minutes, _window_seconds(server.startup) if is_lazy else 0
         ),
-        activation_timeout_seconds=activation_timeout_seconds(model) if scales_to_zero else 0,
-        settle_seconds=min(model.server.load_seconds, SETTLE_LIMIT_SECONDS),
+        activation_timeout_seconds=activation_timeout_seconds(server.startup, model.step_count) if is_lazy else 0,
+        settle_seconds=min(server.load_seconds, SETTLE_LIMIT_SECONDS),
     )
 
 
-def _at_once(model: ModelPlan, request: ModelRequest) -> int:
+def _at_once(model: PlacedDraft) -> int:
     """Return the requests in flight per replica above which a replica is added."""
-    traffic = model.performance.traffic if model.performance else None
-    return traffic.sequences if traffic else concurrent_requests(model.server.engine, request.settings.concurrency)
+    served = model.taken.served if model.settings.traffic else None
+    return served.sequences if served else concurrent_requests(model.taken.kind, model.settings.concurrency)
 
 
 def concurrent_requests(engine: EngineKind, concurrency: int) -> int:
@@ -132,64 +122,58 @@ def concurrent_requests(engine: EngineKind, concurrency: int) -> int:
     return concurrency if spec_of(engine).has_slots else max(concurrency, MAX_NUM_SEQS)
 
 
-def _triggers(
-    model: ModelPlan, request: ModelRequest, metrics: EngineMetrics, target: StackSettings
-) -> Iterator[ScalingTrigger]:
+def _triggers(model: PlacedDraft, metrics: EngineMetrics, target: StackSettings) -> Iterator[ScalingTrigger]:
     # Managed Prometheus covers the whole project and adds `cluster` and `namespace`; our scrape adds `model`.
     where = (
         f'cluster="{names.cluster_name(target.stack)}"',
         f'namespace="{target.namespace}"',
-        f'model="{names.original_key(model)}"',
+        f'model="{names.original_key(model.request)}"',
     )
     if metrics.queue_length:
         query = f"sum({metrics.queue_length.select(*where)})"
-        yield ScalingTrigger(name="queue", query=query, target=request.settings.scaling.queue)
+        yield ScalingTrigger(name="queue", query=query, target=model.settings.scaling.queue)
     if metrics.kv_cache_usage:
         query = f"sum({metrics.kv_cache_usage.select(*where)})"
-        yield ScalingTrigger(name="kv-cache", query=query, target=request.settings.scaling.kv_cache_percent / 100)
+        yield ScalingTrigger(name="kv-cache", query=query, target=model.settings.scaling.kv_cache_percent / 100)
 
 
 def _scaling_reasons(
-    model: ModelPlan,
-    request: ModelRequest,
-    scaling: ScalingPlan | None,
-    metrics: Mapping[EngineKind, EngineMetrics],
-    target: StackSettings,
+    model: PlacedDraft, scaling: ScalingPlan | None, metrics: EngineMetrics, target: StackSettings
 ) -> Iterator[Reason]:
     low, high = model.replicas.min, model.replicas.max
     if scaling is None:
         why = f"always {low}" if low == high else f"{low} to {high}, scaled manually: `hubstack:autoscaling` is off"
         yield Reason(topic="replicas", text=why, source="request" if target.autoscaling else None)
         return
-    figures = [f"more than {request.settings.scaling.queue} queued requests"]
+    figures = [f"more than {model.settings.scaling.queue} queued requests"]
     if any(trigger.name == "kv-cache" for trigger in scaling.triggers):
-        figures.append(f"a KV cache over {request.settings.scaling.kv_cache_percent} % full")
+        figures.append(f"a KV cache over {model.settings.scaling.kv_cache_percent} % full")
     else:
-        absent = metrics[model.server.engine].absent
-        figures[0] += f" ({model.server.engine} does not report KV cache use: {absent['kv_cache_usage']})"
+        absent = metrics.absent["kv_cache_usage"]
+        figures[0] += f" ({model.taken.kind} does not report KV cache use: {absent})"
     if scaling.scales_to_zero:
         figures.append(f"more than {scaling.requests_per_replica} requests in flight")
     text = f"{low} to {high}: adds a replica when the average replica has {' or '.join(figures)}"
     yield Reason(topic="replicas", text=text, source=SOURCE)
     if scaling.scales_to_zero:
-        yield Reason(
-            topic="rest",
-            source=SOURCE,
-            text=f"scales to zero after {_idle_text(scaling, request)}; the next request may wait up to "
-            f"{scaling.activation_timeout_seconds:,} s: {_node_start_seconds(model):,} s for a node"
-            f"{_steps_text(model)} + {_load_window_seconds(model):,} s to load, a generous limit",
+        idle = _idle_text(scaling, model.settings.scaling.idle_minutes)
+        node, window = _node_start_seconds(model.step_count), _window_seconds(model.server.startup)
+        text = (
+            f"scales to zero after {idle}; the next request may wait up to "
+            f"{scaling.activation_timeout_seconds:,} s: {node:,} s for a node"
+            f"{_steps_text(model.step_count)} + {window:,} s to load, a generous limit"
         )
+        yield Reason(topic="rest", text=text, source=SOURCE)
 
 
-def _idle_text(scaling: ScalingPlan, request: ModelRequest) -> str:
-    asked = request.settings.scaling.idle_minutes
+def _idle_text(scaling: ScalingPlan, asked: int) -> str:
     if scaling.idle_seconds <= 60 * asked:
         return f"{asked} idle minutes"
     minutes = -(-scaling.idle_seconds // 60)
     return f"{minutes} idle minutes ({asked} requested, but loading alone may take {minutes})"
 
 
-def _surge_reason(model: ModelPlan, spare: int, surge: int) -> Reason:
+def _surge_reason(model: PlacedDraft, spare: int, surge: int) -> Reason:
     if surge:
         text = f"starts the new replica first: with all models at `replicas.max`, {spare} places are still free"
     elif model.hosts > 1:
@@ -199,12 +183,12 @@ def _surge_reason(model: ModelPlan, spare: int, surge: int) -> Reason:
     return Reason(topic="rollout", text=text, source=SOURCE)
 
 
-def _node_start_seconds(model: ModelPlan) -> int:
-    return NODE_START_SECONDS + NEXT_STEP_SECONDS * max(0, len(model.steps) - 1)
+def _node_start_seconds(steps: int) -> int:
+    return NODE_START_SECONDS + NEXT_STEP_SECONDS * max(0, steps - 1)
 
 
-def _steps_text(model: ModelPlan) -> str:
-    further = len(model.steps) - 1
+def _steps_text(steps: int) -> str:
+    further = steps - 1
     return (
         f" ({NODE_START_SECONDS} + {further} x {NEXT_STEP_SECONDS} for further capacity steps)"
         if further > 0
@@ -212,8 +196,7 @@ def _steps_text(model: ModelPlan) -> str:
     )
 
 
-def _load_window_seconds(model: ModelPlan) -> int:
-    startup = model.server.startup
+def _window_seconds(startup: Probe) -> int:
     return startup.period_seconds * startup.failure_threshold
 
 

@@ -4,13 +4,9 @@
 Owns the rounding to histogram buckets. Does not own the queries (`hubstack.deploy.monitoring`).
 """
 
-from collections.abc import Mapping
-from dataclasses import replace
-
 from hubstack.catalog import EngineMetrics, Metric
-from hubstack.inputs.models import ModelRequest
-from hubstack.kinds import EngineKind
-from hubstack.plan import ModelPlan, Reason
+from hubstack.inputs.models_schema import Slo
+from hubstack.plan import Reason
 from hubstack.plan.settings import SloPlan
 
 
@@ -19,10 +15,8 @@ def latency_metric(metrics: EngineMetrics) -> Metric | None:
     return metrics.time_to_first_token or metrics.request_duration
 
 
-def with_slo(model: ModelPlan, request: ModelRequest, table: Mapping[EngineKind, EngineMetrics]) -> ModelPlan:
-    """Return the model with its service level objective and the reason for it."""
-    metrics = table[model.server.engine]
-    asked = request.settings.slo
+def plan_slo(asked: Slo, metrics: EngineMetrics) -> tuple[SloPlan, Reason]:
+    """Return the service level objective of a model whose engine has these metrics, and the reason for it."""
     seconds = asked.time_to_first_token_seconds
     measured = latency_metric(metrics)
     # Latencies above the engine's last bucket cannot be distinguished, so the last bucket is the limit.
@@ -35,22 +29,9 @@ def with_slo(model: ModelPlan, request: ModelRequest, table: Mapping[EngineKind,
         error_percent=asked.error_percent if metrics.errors else None,
     )
     text = "; ".join((_latency_text(slo, metrics), _error_text(slo, metrics)))
-    model = _with_slow_prompts(model, seconds)
     is_asked = asked.model_fields_set - {"time_per_output_token_seconds"}
-    reason = Reason(
-        topic="slo", text=text, source="request" if is_asked else "our choice; docs/concepts/monitoring.md"
-    )
-    return replace(model, slo=slo, reasons=(*model.reasons, reason))
-
-
-def _with_slow_prompts(model: ModelPlan, seconds: float) -> ModelPlan:
-    """Add a warning if a prompt as long as the context misses the objective even without other load."""
-    found = model.performance
-    if found is None or found.first_token_longest_ms is None or found.first_token_longest_ms.value <= 1e3 * seconds:
-        return model
-    waits = f"{found.first_token_longest_ms.value / 1e3:.2g} s to its first token even without other load"
-    text = f"a prompt of {found.longest_input_tokens:,} tokens takes {waits}; the objective is {seconds:g} s"
-    return replace(model, performance=replace(found, warnings=(*found.warnings, text)))
+    source = "request" if is_asked else "our choice; docs/concepts/monitoring.md"
+    return slo, Reason(topic="slo", text=text, source=source)
 
 
 def _latency_text(slo: SloPlan, metrics: EngineMetrics) -> str:

@@ -149,7 +149,7 @@ def test_the_pods_of_every_plan_fit_their_nodes(drawn: list[tuple[str, bool, int
                     repo_id,
                     share_gpu=shared,
                     replicas={"max": replicas},
-                    accelerator={"any": cards},
+                    accelerator={"any": cards} if cards else None,
                     context=512,
                 )
                 for n, (repo_id, shared, replicas, cards) in enumerate(drawn)

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from hubstack.files.errors import PlanError
 from hubstack.kinds import EngineKind
-from hubstack.plan import ModelPlan, Replicas
+from hubstack.plan import ModelPlan
 from hubstack.plan.settings import MonitoringPlan
-from hubstack.planner.serving import scaling
+from hubstack.planner.platforms import gke
 from hubstack.planner.serving.scaling import (
     BLIND,
     NEXT_STEP_SECONDS,
@@ -22,7 +22,7 @@ from hubstack.planner.serving.scaling import (
     spare_places,
 )
 from tests.support.facts import ask, hub, llama, plan, plan_one, steps, target
-from tests.support.plans import CHAT, EMBED, GATED, L4_ON_DEMAND, L4_SPOT, TPU, TPU_SPOT
+from tests.support.plans import CHAT, GATED, L4_ON_DEMAND, L4_SPOT, TPU, TPU_SPOT
 
 TEXT, EMBEDDER = hub("Qwen/Qwen3-8B"), hub("Qwen/Qwen3-Embedding-0.6B")
 
@@ -112,17 +112,12 @@ def test_a_request_is_held_for_a_node_and_the_whole_load_window() -> None:
     assert f"{window:,} s" in said(model, "rest")
 
 
-@given(failures=st.integers(1, 2000), load=st.integers(1, 5000), count=st.integers(0, 6))
-def test_a_load_that_the_probe_allows_is_never_given_up_by_the_client_side(
-    failures: int, load: int, count: int
-) -> None:
+@given(failures=st.integers(1, 2000), count=st.integers(0, 6))
+def test_a_load_that_the_probe_allows_is_never_given_up_by_the_client_side(failures: int, count: int) -> None:
     startup = replace(CHAT.server.startup, failure_threshold=failures)
-    server = replace(CHAT.server, startup=startup, load_seconds=load)
-    model = replace(CHAT, server=server, steps=(scaled().steps[0],) * count)
-    assert activation_timeout_seconds(model) >= startup.period_seconds * failures + NODE_START_SECONDS
-    assert activation_timeout_seconds(
-        replace(model, steps=(*model.steps, scaled().steps[0]))
-    ) >= activation_timeout_seconds(model)
+    held = activation_timeout_seconds(startup, count)
+    assert held >= startup.period_seconds * failures + NODE_START_SECONDS
+    assert activation_timeout_seconds(startup, count + 1) >= held
 
 
 def test_the_address_of_one_model_is_no_name_of_another() -> None:
@@ -146,10 +141,6 @@ def test_a_replica_is_full_at_its_engines_batch(engine: EngineKind, concurrency:
     assert concurrent_requests(engine, concurrency) == expected
 
 
-def replicas(model: ModelPlan, most: int, **changes: object) -> ModelPlan:
-    return replace(model, replicas=Replicas(min=0, max=most), **changes)
-
-
 @pytest.mark.parametrize(
     ("nodes", "per_node", "servers", "chat", "embed", "spare"),
     [
@@ -168,34 +159,30 @@ def test_places_are_left_over_only_beyond_every_models_most(
         replace(pool, max_nodes=nodes, accelerators_per_node=per_node, servers_per_accelerator=servers)
         for pool in (L4_SPOT, L4_ON_DEMAND)
     ]
-    models = [
-        replicas(CHAT, chat, servers_per_accelerator=servers),
-        replicas(EMBED, embed, servers_per_accelerator=servers),
-    ]
-    assert spare_places(models[0], models, pools) == spare
+    assert spare_places(CHAT.capacity_class, chat + embed, pools) == spare
 
 
 def test_the_pool_with_least_decides() -> None:
     pools = [replace(L4_SPOT, max_nodes=9), replace(L4_ON_DEMAND, max_nodes=3)]
-    assert spare_places(CHAT, [CHAT, EMBED], pools) == 0
+    assert spare_places(CHAT.capacity_class, 3, pools) == 0
 
 
 def test_places_left_over_are_counted_once_for_all_models_of_a_class(monkeypatch: pytest.MonkeyPatch) -> None:
     counted: list[str] = []
 
-    def count(model: ModelPlan, *rest: Any) -> int:
-        counted.append(model.capacity_class)
-        return spare_places(model, *rest)
+    def count(capacity_class: str, *rest: Any) -> int:
+        counted.append(capacity_class)
+        return spare_places(capacity_class, *rest)
 
-    monkeypatch.setattr(scaling, "spare_places", count)
+    monkeypatch.setattr(gke, "spare_places", count)
     made = plan(*((EMBEDDER, ask(EMBEDDER.id, key=f"m{number}")) for number in range(6)))
     assert len(made.models) == 6
     assert counted == sorted({model.capacity_class for model in made.models})
 
 
 def test_a_slice_leaves_nothing_over() -> None:
-    assert spare_places(TPU, [TPU], [replace(TPU_SPOT, nodes_per_slice=2, max_nodes=20)]) == 0
-    assert spare_places(GATED, [GATED], []) == 0
+    assert spare_places(TPU.capacity_class, 1, [replace(TPU_SPOT, nodes_per_slice=2, max_nodes=20)]) == 0
+    assert spare_places(GATED.capacity_class, 1, []) == 0
 
 
 def test_a_rollout_uses_a_place_that_is_there_and_else_none() -> None:

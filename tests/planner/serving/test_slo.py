@@ -12,7 +12,7 @@ from hubstack.inputs.models import load_request
 from hubstack.kinds import EngineKind
 from hubstack.plan import ModelPlan
 from hubstack.plan.settings import SloPlan
-from hubstack.planner.serving.slo import with_slo
+from hubstack.planner.serving.slo import plan_slo
 from tests.support.plans import CHAT
 
 TABLE = load_catalog().engine_metrics
@@ -22,7 +22,8 @@ def planned(tmp_path: Path, kind: EngineKind, asked: str = "") -> ModelPlan:
     path = tmp_path / "models.yaml"
     path.write_text(f"models:\n  - id: acme/chat\n{asked}")
     request = load_request(path).models[0]
-    return with_slo(replace(CHAT, server=replace(CHAT.server, engine=kind)), request, TABLE)
+    slo, reason = plan_slo(request.settings.slo, TABLE[kind])
+    return replace(CHAT, slo=slo, reasons=(*CHAT.reasons, reason))
 
 
 def level(model: ModelPlan) -> SloPlan:
