@@ -25,10 +25,11 @@ from hubstack.cli.console import (
     Verbose,
     as_run_here,
     load_stack,
+    print_changes,
     print_error,
+    print_folder,
     print_written,
     program_name,
-    written_files,
 )
 from hubstack.cli.console import out as _out
 from hubstack.cli.console import print_parts as _print
@@ -126,6 +127,10 @@ def plan(  # noqa: PLR0913  one parameter per command-line option
     quiet: Quiet = False,
 ) -> object:
     """Print the accelerator and cost of each model."""
+    for option, asked in (("--html", html), ("--regions", regions)):
+        if json and asked:
+            problem = Problem(path=option, message="prints no JSON", hint="leave out `--json`")
+            raise InputError([problem])
     inputs = _inputs(stack)
     try:
         decided = _plan(inputs, rebalance=rebalance)
@@ -135,10 +140,10 @@ def plan(  # noqa: PLR0913  one parameter per command-line option
         raise refused from None
     if html:
         _write_page(decided, html)
+    elif what_if:
+        return _what_if(inputs, decided, what_if, rebalance=rebalance, as_json=json)
     elif json:
         _out(decided.to_json())
-    elif what_if:
-        return _what_if(inputs, decided, what_if, rebalance=rebalance)
     elif regions:
         _compare(inputs, regions)
     else:
@@ -156,6 +161,7 @@ def explain(
     *,
     json: Json = False,
     html: Html = None,
+    quiet: Quiet = False,
     project: Project = None,
 ) -> None:
     """Explain how one model was sized and placed.
@@ -179,7 +185,8 @@ def explain(
         from hubstack.review.report import report  # noqa: PLC0415
 
         found = by_key[model or ""]
-        _print(report.explanation(found), report.command_line(found), *report.budget_lines(decided))
+        parts = (report.explanation(found), report.command_line(found), *report.budget_lines(decided))
+        _print(*(parts[1:] if quiet else parts))
     raise typer.Exit(plan_exit_code(decided))
 
 
@@ -200,7 +207,7 @@ def preview(
     decided = _plan(_inputs(stack))
     from hubstack.review.preview.render import component_table, render_tree  # noqa: PLC0415
 
-    graph = _graph(stack, decided)
+    graph = _graph(stack, decided, quiet=quiet)
     if json:
         _out(graph.to_json())
         return decided
@@ -221,6 +228,9 @@ def render(
     folder: Annotated[
         Path, typer.Argument(help="New or empty folder, or one written by an earlier `render`.", metavar="DIR")
     ],
+    *,
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write every resource as a file, for a GitOps repository.
 
@@ -229,9 +239,9 @@ def render(
     from hubstack.files.managed_folder import write_folder  # noqa: PLC0415
     from hubstack.review.preview.files import graph_files  # noqa: PLC0415
 
-    files = graph_files(_graph(stack))
+    files = graph_files(_graph(stack, quiet=quiet))
     changed, removed = write_folder(folder, files, "render")
-    _print(written_files(folder, len(files), len(changed), len(removed)))
+    print_folder(folder, files, changed, removed, as_json=json)
 
 
 @app.command()
@@ -278,7 +288,7 @@ def diff(  # noqa: PLR0913  one parameter per command-line option
         save_version(resolve_name(root, env), root, save)
         print_written(save)
         return
-    with _status("running both sides"):
+    with _status("running both sides", quiet=quiet):
         asked = run_diff(env, root, against, quota, gates, base_file)
     written = asked.write(markdown=markdown, html=html, link=link)
     if json:
@@ -289,13 +299,14 @@ def diff(  # noqa: PLR0913  one parameter per command-line option
 
 
 @app.command()
-def lock(
+def lock(  # noqa: PLR0913  one parameter per command-line option
     env: Env = "dev",
     *,
     upgrade: Upgrade = None,
     check: Check = False,
     summary: Summary = None,
     jobs: Jobs = None,
+    json: Json = False,
     quiet: Quiet = False,
     project: Project = None,
 ) -> None:
@@ -310,34 +321,46 @@ def lock(
     path = stack.project_dir / name
     if check:
         found = check_lock(path, name)
-        _print(*found or ["the lock is up to date"])
+        print_changes(found, "the lock is up to date", as_json=json, quiet=quiet)
         raise typer.Exit(1 if found else 0)
-    with Progress(quiet=quiet) as progress:
+    with Progress(quiet=quiet or json) as progress:
         lines, refused = write_lock(path, name, upgrade or [], progress, RetryLimits(jobs=jobs or JOBS), summary)
-    _print(*lines)
+    places: list[str] = []
+    unplaced: HubstackError | None = None
+    try:
+        places = [] if refused else _write_places(load_stack(env, project))
+    except HubstackError as error:
+        unplaced = error
+    print_changes([*lines, *places], "nothing changed", as_json=json)
     if refused:
         raise refused
-    try:
-        _print(*_write_places(load_stack(env, project)))
-    except HubstackError as error:
-        print_error(f"the lock was written, but some models cannot be placed:\n{error}")
-        raise typer.Exit(2) from None
+    if unplaced:
+        print_error(f"the lock was written, but some models cannot be placed:\n{unplaced}")
+        raise typer.Exit(2)
 
 
 @app.command()
-def place(env: Env = "dev", *, rebalance: Rebalance = False, check: Check = False, project: Project = None) -> None:
+def place(
+    env: Env = "dev",
+    *,
+    rebalance: Rebalance = False,
+    check: Check = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    project: Project = None,
+) -> None:
     """Record where each model runs, so that placements stay stable.
 
     Models added later are placed around existing ones.
     """
     lines = _write_places(load_stack(env, project), rebalance=rebalance, check=check)
-    _print(*lines or ["placement is up to date"])
+    print_changes(lines, "placement is up to date", as_json=json, quiet=quiet)
     raise typer.Exit(1 if check and lines else 0)
 
 
 @app.command()
 @each_cluster
-def check(stack: "Stack", *, json: Json = False) -> None:
+def check(stack: "Stack", *, json: Json = False, quiet: Quiet = False) -> None:
     """Check lock, plan and resources against the policy.
 
     Limits come from policy.yaml. Exits 1 if a rule is violated.
@@ -348,12 +371,12 @@ def check(stack: "Stack", *, json: Json = False) -> None:
     from hubstack.review.check.run import check_stack  # noqa: PLC0415
 
     today = dt.datetime.now(tz=dt.UTC).date()
-    with _status("checking"):
+    with _status("checking", quiet=quiet or json):
         report = check_stack(stack, today)
     if json:
         _out(report_json(report))
     else:
-        _print(*report_parts(report))
+        _print(*report_parts(report, quiet=quiet))
     raise typer.Exit(0 if report.passes else 1)
 
 
@@ -393,13 +416,18 @@ def _write_places(stack: "Stack", *, rebalance: bool = False, check: bool = Fals
     return write_places(_inputs(stack), rebalance=rebalance, check=check)
 
 
-def _what_if(inputs: "StackInputs", decided: "Plan", changes: list[str], *, rebalance: bool) -> "Plan":
+def _what_if(
+    inputs: "StackInputs", decided: "Plan", changes: list[str], *, rebalance: bool, as_json: bool
+) -> "Plan":
     from dataclasses import replace  # noqa: PLC0415
 
     from hubstack.inputs.what_if import change_request  # noqa: PLC0415
     from hubstack.review.report import report  # noqa: PLC0415
 
     after = _plan(replace(inputs, request=change_request(inputs.request, changes)), rebalance=rebalance)
+    if as_json:
+        _out(after.to_json())
+        return after
     _print(report.difference_table(decided, after), *(f"Warning: {warning}." for warning in after.warnings))
     return after
 
@@ -456,10 +484,10 @@ def _show_valid_models(inputs: "StackInputs", refused: InputError, *, rebalance:
     return InputError(problems)
 
 
-def _graph(stack: "Stack", decided: "Plan | None" = None) -> "Graph":
+def _graph(stack: "Stack", decided: "Plan | None" = None, *, quiet: bool = False) -> "Graph":
     from hubstack.review.preview.environment import preview_stack  # noqa: PLC0415
 
-    with _status("running the program"):
+    with _status("running the program", quiet=quiet):
         return preview_stack(stack, decided)
 
 

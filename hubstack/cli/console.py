@@ -4,11 +4,13 @@
 Does not own commands; see `hubstack.cli.app` and `hubstack.cli.gitops`.
 """
 
+import json
 import os
 import re
 import sys
 import time
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
@@ -42,6 +44,8 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the resul
 DEFAULT_ENVIRONMENT = "dev"
 _PAGE = re.compile(r"`?(?<![\w/])docs/([\w/-]+)\.md\b`?")
 _ANY_WIDTH = 100_000
+JSON_FORMAT = 1
+"""Format of the JSON of several clusters, and of what commands print about files that they write."""
 SECONDS_BETWEEN_LINES = 5
 """Minimum time between progress lines when stderr is not a terminal, to keep logs short."""
 
@@ -114,8 +118,10 @@ class Progress:
             self._console.print(text)
 
 
-def status(text: str) -> AbstractContextManager[Any]:
+def status(text: str, *, quiet: bool = False) -> AbstractContextManager[Any]:
     """Return a context manager that shows a status line on a terminal."""
+    if quiet:
+        return nullcontext()
     from rich.console import Console  # noqa: PLC0415
 
     return Console(stderr=True).status(text)
@@ -164,9 +170,25 @@ def _page_command(found: re.Match[str]) -> str:
     return f"`hubstack docs {found[1]}`" if is_ours else found[0]
 
 
-def written_files(folder: Path, files: int, changed: int, removed: int) -> str:
-    """Describe what was written to a folder."""
-    return f"{folder}: {files:,} {'file' if files == 1 else 'files'}, {changed:,} changed, {removed:,} removed"
+def print_changes(lines: Sequence[str], nothing: str, *, as_json: bool, quiet: bool = False) -> None:
+    """Print what a command changed or would change, one line each; `nothing` if there is no line."""
+    if as_json:
+        out(json.dumps({"format": JSON_FORMAT, "changes": list(lines)}, indent=2, ensure_ascii=False) + "\n")
+    elif lines or not quiet:
+        print_parts(*lines or [nothing])
+
+
+def print_folder(
+    folder: Path, files: Collection[str], changed: Sequence[str], removed: Sequence[str], *, as_json: bool
+) -> None:
+    """Print what was written to a folder."""
+    if as_json:
+        said = {"format": JSON_FORMAT, "folder": str(folder), "files": len(files)}
+        said |= {"changed": list(changed), "removed": list(removed)}
+        out(json.dumps(said, indent=2, ensure_ascii=False) + "\n")
+        return
+    noun = "file" if len(files) == 1 else "files"
+    print_parts(f"{folder}: {len(files):,} {noun}, {len(changed):,} changed, {len(removed):,} removed")
 
 
 def print_written(path: Path) -> None:

@@ -23,6 +23,7 @@ import typer
 
 from hubstack.cli.console import (
     DEFAULT_ENVIRONMENT,
+    JSON_FORMAT,
     Env,
     Project,
     load_stack,
@@ -142,7 +143,7 @@ def _run_all(command: Callable[..., Any], arguments: Mapping[str, Any], config_f
 def _show(environment: str, found: Mapping[str, CommandResult], *, as_json: bool) -> None:
     if as_json:
         texts = {key: json.loads(result.text) for key, result in found.items() if result.text}
-        out(json.dumps(texts, indent=2) + "\n")
+        out(json.dumps({"format": JSON_FORMAT, "clusters": texts}, indent=2) + "\n")
     for key, result in found.items():
         title = f"{environment}-{key}"
         if result.text and not as_json:

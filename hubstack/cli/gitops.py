@@ -16,11 +16,13 @@ from hubstack.cli.console import (
     Json,
     Progress,
     Project,
+    Quiet,
     load_stack,
     out,
+    print_changes,
+    print_folder,
     print_parts,
     status,
-    written_files,
 )
 from hubstack.cli.each_cluster import each_cluster
 from hubstack.files.errors import InputError
@@ -60,6 +62,8 @@ def promote(
     *,
     model: Only = None,
     check: Check = False,
+    json: Json = False,
+    quiet: Quiet = False,
     project: Project = None,
 ) -> None:
     """Copy locked commits to another environment.
@@ -72,7 +76,7 @@ def promote(
     lines = write_promotion(
         to.project_dir, load_stack(source, project).models_path, to.models_path, model or [], check=check
     )
-    print_parts(*lines or [f"{target} has what {source} has"])
+    print_changes(lines, f"{target} has what {source} has", as_json=json, quiet=quiet)
     raise typer.Exit(1 if check and lines else 0)
 
 
@@ -84,6 +88,7 @@ def drift(
     buckets: Buckets = False,
     json: Json = False,
     jobs: Jobs = None,
+    quiet: Quiet = False,
 ) -> None:
     """Compare the lock with the Hub and the buckets.
 
@@ -102,7 +107,7 @@ def drift(
 
     locked = list(inputs.facts.items())
     objects = _stored(bucket_listing) if bucket_listing else None
-    with Progress(quiet=json) as progress:
+    with Progress(quiet=quiet or json) as progress:
         findings, unknown = watch_hub(locked, progress, RetryLimits(jobs=jobs or JOBS))
     if objects is not None:
         findings += found.bucket_findings(plan_inputs(inputs), objects)
@@ -145,6 +150,9 @@ def eject(
     folder: Annotated[
         Path, typer.Argument(help="New or empty folder, or one written by an earlier `eject`.", metavar="DIR")
     ],
+    *,
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write the stack as a program without hubstack.
 
@@ -154,10 +162,10 @@ def eject(
     from hubstack.review.eject import ejected_files  # noqa: PLC0415
     from hubstack.review.preview.environment import preview_stack  # noqa: PLC0415
 
-    with status("running the program"):
+    with status("running the program", quiet=quiet or json):
         files = ejected_files(stack, preview_stack(stack))
     changed, removed = write_folder(folder, files, "eject")
-    print_parts(written_files(folder, len(files), len(changed), len(removed)))
+    print_folder(folder, files, changed, removed, as_json=json)
 
 
 def init(  # noqa: PLR0913  one parameter per command-line option
@@ -169,6 +177,8 @@ def init(  # noqa: PLR0913  one parameter per command-line option
     gcp_project: GcpProject = None,
     region: Region = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing list.")] = False,
+    json: Json = False,
+    quiet: Quiet = False,
     project: Project = None,
 ) -> None:
     """Create the model list of a new environment.
@@ -186,8 +196,8 @@ def init(  # noqa: PLR0913  one parameter per command-line option
     if from_collection:
         from hubstack.hub.remote import read_collection  # noqa: PLC0415
 
-        with Progress() as progress:
+        with Progress(quiet=quiet or json) as progress:
             found = read_collection(from_collection, listener=progress)
     else:
         found = read_manifests(paths or [])
-    print_parts(*write_environment(options, found))
+    print_changes(write_environment(options, found), "nothing was written", as_json=json)

@@ -273,14 +273,14 @@ def test_one_cluster_that_fails_is_named_and_hides_no_other(project: Path) -> No
     assert (project / "plan-us.html").exists()
     assert not (project / "plan-eu.html").exists()
     said = json.loads(hubstack(project, "plan", "examples/sharded", "--json").stdout)
-    assert list(said) == ["us"]
+    assert list(said["clusters"]) == ["us"]
 
 
 @pytest.mark.slow
 def test_a_preview_of_all_is_what_each_registers(project: Path) -> None:
     done = hubstack(project, "preview", "examples/sharded", "--json")
     assert done.returncode == 0, done.stderr
-    for cluster, graph in json.loads(done.stdout).items():
+    for cluster, graph in json.loads(done.stdout)["clusters"].items():
         assert graph == json.loads(golden.golden_path(f"sharded/{cluster}", "graph").read_text())
 
 
@@ -296,7 +296,7 @@ def test_a_model_that_changes_its_cluster_is_one_move_and_its_data_is_named(proj
         subprocess.run(["git", *words], cwd=project, check=True)
     edit(project, "sharded.clusters.yaml", "phi-3-5-mini-instruct: us", "phi-3-5-mini-instruct: eu")
     done = hubstack(project, "diff", "examples/sharded", "--json")
-    said = json.loads(done.stdout)
+    said = json.loads(done.stdout)["clusters"]
     assert {cluster: [(m["key"], m["action"]) for m in change["models"]] for cluster, change in said.items()} == {
         "eu": [("phi-3-5-mini-instruct", "moved")],
         "us": [("phi-3-5-mini-instruct", "moved")],

@@ -3,6 +3,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from rich.console import RenderableType
@@ -15,14 +16,21 @@ _SHOWN = 4
 """Maximum number of subjects named in a row of grouped findings."""
 
 
-def report_parts(report: Report) -> Iterator[RenderableType]:
-    """Yield the findings table, the reason and fix of each rule, notes and the summary."""
-    if report.findings:
-        yield _table(report)
+def report_parts(report: Report, *, quiet: bool = False) -> Iterator[RenderableType]:
+    """Yield the findings table, the reason and fix of each rule, notes and the summary.
+
+    Args:
+        report: what was found.
+        quiet: whether only what failed is shown.
+    """
+    shown = tuple(one for one in report.findings if one.is_failure) if quiet else report.findings
+    if shown:
+        told = replace(report, findings=shown)
+        yield _table(told)
         yield ""
-        yield from _rules(report)
+        yield from _rules(told)
         yield ""
-    for note in report.notes:
+    for note in () if quiet else report.notes:
         yield f"Note: {note}."
     passed = sum(1 for one in report.findings if one.waiver)
     warned = len(report.findings) - report.failures - passed
