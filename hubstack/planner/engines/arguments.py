@@ -3,7 +3,6 @@
 
 from hubstack.inputs.models_schema import Settings
 from hubstack.planner.engines.spec import Serving
-from hubstack.planner.memory import sizing
 
 
 def of_row(serving: Serving) -> tuple[str, ...]:
@@ -13,20 +12,20 @@ def of_row(serving: Serving) -> tuple[str, ...]:
 
 
 def _values(serving: Serving) -> dict[str, str | int]:
-    context, concurrency = serving.need.context, serving.settings.concurrency
+    memory, context, concurrency = serving.load.engine, serving.need.context, serving.settings.concurrency
     return {
-        "batch_tokens": max(sizing.TEI_BATCH_TOKENS, context),
+        "batch_tokens": max(memory.batch_tokens or serving.load.batch_tokens, context),
         "cache_tokens": context * concurrency,
         "concurrency": concurrency,
         "context": context,
-        "dtype": _tei_dtype(serving),
+        "dtype": _dtype(serving),
         "model_path": serving.model_path,
         "name": serving.facts.id,
         "port": port_of(serving.choice.engine.port),
     }
 
 
-def _tei_dtype(serving: Serving) -> str:
+def _dtype(serving: Serving) -> str:
     support = serving.choice.engine.model_types.get(serving.geometry.model_type)
     return (support and support.dtype) or "float16"
 

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """llama.cpp's server: GGUF files on one GPU."""
 
+from collections.abc import Iterator
+
 from hubstack.kinds import EngineKind
-from hubstack.plan import ApiKey
+from hubstack.plan import ApiKey, MemoryTerm
 from hubstack.planner.engines import arguments
 from hubstack.planner.engines.spec import Answer, EngineSpec, Refusal, Serving, Unassigned
 from hubstack.planner.engines.tasks import EMBED, GENERATE, RANK
-from hubstack.planner.memory.engine_memory import llama_cpp_terms
-from hubstack.planner.memory.workload import EngineMemory
+from hubstack.planner.memory.engine_memory import GIB
+from hubstack.planner.memory.workload import MAX_NUM_BATCHED_TOKENS, Device, EngineMemory, Workload
+from hubstack.planner.model.geometry import Geometry
 from hubstack.planner.model.weights import WeightsFormat, vision_part
 from hubstack.planner.placement.offers import host_memory_bytes
 
@@ -55,9 +58,23 @@ def _text_flags(serving: Serving) -> tuple[str, ...]:
     return (mode, "--batch-size", tokens, "--ubatch-size", tokens)
 
 
+def _terms(weights_bytes: int, geometry: Geometry, _device: Device, load: Workload) -> Iterator[MemoryTerm]:
+    """Yield llama.cpp's compute buffers, plus a guess for the KV cache if the number of layers is unknown."""
+    if geometry.layers:
+        hidden, ffn = geometry.hidden or 0, geometry.ffn or 0
+        more = max(0, load.batch_tokens - MAX_NUM_BATCHED_TOKENS)
+        size = GIB + more * 4 * (8 * hidden + 2 * ffn)
+        widths = f" + {more:,} tokens x 4 B x (8 x {hidden:,} + 2 x {ffn:,})" if more else ""
+        yield MemoryTerm(name="runtime", size_bytes=size, how=f"1 GiB of compute buffers{widths}")
+        return
+    size = weights_bytes // 4 + GIB
+    how = "a quarter of the weights + 1 GiB: the lock does not say how many layers it has, so the cache is a guess"
+    yield MemoryTerm(name="cache and runtime (estimate)", size_bytes=size, how=how)
+
+
 SPEC = EngineSpec(
     kind=EngineKind.LLAMA_CPP,
-    memory=EngineMemory(share=0.95, terms=llama_cpp_terms, estimates_without_layers=True),
+    memory=EngineMemory(share=0.95, terms=_terms, estimates_without_layers=True),
     takes=_takes,
     turn=1,
     has_slots=True,

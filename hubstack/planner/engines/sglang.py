@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """SGLang, used for models that vLLM does not load."""
 
+from collections.abc import Iterator
+
 from hubstack.kinds import EngineKind
-from hubstack.plan import ApiKey
+from hubstack.plan import ApiKey, MemoryTerm
 from hubstack.planner.engines.arguments import parser_flags, port_of
 from hubstack.planner.engines.spec import EngineSpec, Serving, Unassigned
 from hubstack.planner.engines.tasks import GENERATE
 from hubstack.planner.memory import sizing
-from hubstack.planner.memory.engine_memory import gpu_outside_bytes, sglang_terms
-from hubstack.planner.memory.workload import EngineMemory
+from hubstack.planner.memory.engine_memory import COLLECTIVES_BYTES, CONTEXT_BYTES, gpu_outside_bytes
+from hubstack.planner.memory.workload import Device, EngineMemory, Workload
+from hubstack.planner.model.geometry import Geometry
 
 
 def _args(serving: Serving) -> tuple[str, ...]:
@@ -56,10 +59,17 @@ def _takes(model: Unassigned) -> str | None:
     return None
 
 
+def _terms(_weights_bytes: int, _geometry: Geometry, _device: Device, load: Workload) -> Iterator[MemoryTerm]:
+    """Yield SGLang's runtime memory; its pool is what remains of the share once weights are loaded."""
+    size = CONTEXT_BYTES + (COLLECTIVES_BYTES if load.tensor_parallel > 1 else 0)
+    how = "0.6 GiB of CUDA context" + (" + 1.75 GiB of collectives" if load.tensor_parallel > 1 else "")
+    yield MemoryTerm(name="runtime", size_bytes=size, how=how)
+
+
 SPEC = EngineSpec(
     kind=EngineKind.SGLANG,
     memory=EngineMemory(
-        share=0.88, terms=sglang_terms, outside=gpu_outside_bytes, needs_dimensions=True, fits_batch_to_states=True
+        share=0.88, terms=_terms, outside=gpu_outside_bytes, needs_dimensions=True, fits_batch_to_states=True
     ),
     takes=_takes,
     turn=3,

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Text Embeddings Inference: encoders and small embedders on one GPU."""
 
+from collections.abc import Iterator
+
 from hubstack.kinds import EngineKind
-from hubstack.plan import ApiKey
+from hubstack.plan import ApiKey, MemoryTerm
 from hubstack.planner.engines import arguments
 from hubstack.planner.engines.spec import EngineSpec, Serving, Unassigned
 from hubstack.planner.engines.tasks import (
@@ -16,11 +18,13 @@ from hubstack.planner.engines.tasks import (
     lacks_pooling,
     model_code,
 )
-from hubstack.planner.memory.engine_memory import TEI_BATCH_TOKENS, tei_terms
-from hubstack.planner.memory.workload import EngineMemory
+from hubstack.planner.memory.engine_memory import GIB
+from hubstack.planner.memory.workload import Device, EngineMemory, Workload
 from hubstack.planner.model.geometry import Geometry
 from hubstack.planner.model.weights import count_parameters
 
+BATCH_TOKENS = 16384
+"""TEI's default for `--max-batch-tokens`."""
 LARGEST_PARAMETERS = 1_000_000_000
 """Parameters above which decoder embedders run faster on vLLM, which batches them in bf16."""
 
@@ -72,9 +76,21 @@ def _generates(geometry: Geometry) -> bool:
     return geometry.name.endswith(("ForCausalLM", "LMHeadModel"))
 
 
+def _terms(_weights_bytes: int, geometry: Geometry, device: Device, load: Workload) -> Iterator[MemoryTerm]:
+    """Yield the activations of TEI's largest batch, plus attention scores without flash attention."""
+    hidden, ffn = geometry.hidden or 1024, geometry.ffn or 4096
+    tokens = max(BATCH_TOKENS, load.context)
+    size = tokens * 2 * (12 * hidden + 2 * ffn) + GIB // 2
+    how = f"{tokens:,} tokens x 2 B x (12 x {hidden:,} + 2 x {ffn:,}) + 0.5 GiB of runtime"
+    if not device.has_flash_attention:
+        size += tokens * load.context * (geometry.heads or 16) * 8
+        how += f" + scores {tokens:,} x {load.context:,} x {geometry.heads or 16} heads x 8 B"
+    yield MemoryTerm(name="activation", size_bytes=size, how=how)
+
+
 SPEC = EngineSpec(
     kind=EngineKind.TEI,
-    memory=EngineMemory(share=0.95, terms=tei_terms, has_kv_cache=False, batch_tokens=TEI_BATCH_TOKENS),
+    memory=EngineMemory(share=0.95, terms=_terms, has_kv_cache=False, batch_tokens=BATCH_TOKENS),
     takes=_takes,
     turn=2,
     means_without_pooling=True,

@@ -17,8 +17,9 @@ from hubstack.planner.engines.arguments import parser_flags, port_of
 from hubstack.planner.engines.rerankers import RERANKERS
 from hubstack.planner.engines.spec import Answer, EngineSpec, NodeGroup, Refusal, Serving, Unassigned
 from hubstack.planner.engines.tasks import GENERATE, TRANSCRIBE, is_for_texts
+from hubstack.planner.engines.vllm_memory import vllm_terms
 from hubstack.planner.memory import sizing
-from hubstack.planner.memory.engine_memory import gpu_outside_bytes, vllm_terms
+from hubstack.planner.memory.engine_memory import gpu_outside_bytes
 from hubstack.planner.memory.workload import EngineMemory
 from hubstack.planner.model.weights import WeightsFormat, quantization_method
 

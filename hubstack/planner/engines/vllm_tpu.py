@@ -13,10 +13,12 @@ from hubstack.catalog import Engine
 from hubstack.kinds import EngineKind
 from hubstack.planner.engines import vllm
 from hubstack.planner.engines.spec import NodeGroup
-from hubstack.planner.memory.engine_memory import tpu_outside_bytes
-from hubstack.planner.memory.workload import EngineMemory
+from hubstack.planner.memory.engine_memory import GIB
+from hubstack.planner.memory.workload import Device, EngineMemory, Workload
 from hubstack.planner.model.geometry import Geometry
 
+PROGRAM_BYTES = int(0.85 * GIB)
+"""Compiled TPU programs outside the share, measured at 836 MB or more (docs/concepts/sizing.md)."""
 RAY_PORT = 6379
 _SHELL = ("/bin/sh", "-c")
 
@@ -57,12 +59,17 @@ def _untested(engine: Engine, geometry: Geometry) -> str | None:
     return f"{geometry.name} is not on vLLM for TPU's list of tested models"
 
 
+def _outside_bytes(_geometry: Geometry, _device: Device, _load: Workload) -> int:
+    """Return the bytes that vLLM uses outside its share on a TPU: the compiled programs."""
+    return PROGRAM_BYTES
+
+
 SPEC = replace(
     vllm.SPEC,
     kind=EngineKind.VLLM_TPU,
     # No terms: on TPUs the pool is what the weights leave (facts: serving_logs.md 13).
     memory=EngineMemory(
-        share=vllm.MEMORY_SHARE, outside=tpu_outside_bytes, async_since=vllm.ASYNC_SINCE, needs_dimensions=True
+        share=vllm.MEMORY_SHARE, outside=_outside_bytes, async_since=vllm.ASYNC_SINCE, needs_dimensions=True
     ),
     takes=None,
     ranks_by_overrides=False,

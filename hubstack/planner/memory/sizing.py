@@ -11,7 +11,7 @@ One rank's budget, as vLLM counts it: visible x share - weights - activation - r
 from dataclasses import replace
 
 from hubstack.plan import MemoryNeed, MemoryTerm, Verdict
-from hubstack.planner.memory.engine_memory import GIB, TEI_BATCH_TOKENS, engine_terms, planned_share
+from hubstack.planner.memory.engine_memory import GIB, engine_terms, planned_share
 from hubstack.planner.memory.kv_cache import has_static_state, kv_bytes_per_token, kv_fixed_bytes, one_state_bytes
 from hubstack.planner.memory.workload import MAX_NUM_BATCHED_TOKENS, MAX_NUM_SEQS, Device, Workload
 from hubstack.planner.model.geometry import Geometry
@@ -21,7 +21,6 @@ __all__ = [
     "GIB",
     "MAX_NUM_BATCHED_TOKENS",
     "MAX_NUM_SEQS",
-    "TEI_BATCH_TOKENS",
     "Device",
     "Workload",
     "kv_bytes_per_token",

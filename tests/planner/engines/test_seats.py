@@ -10,7 +10,7 @@ from hubstack.planner import engines
 from hubstack.planner.engines import spec_of, specs
 from tests.support.facts import catalog
 
-SHARED = {"arguments", "rerankers", "spec", "tasks"}
+SHARED = {"arguments", "rerankers", "spec", "tasks", "vllm_memory"}
 
 
 def test_every_engine_has_a_module_and_every_module_an_engine() -> None:

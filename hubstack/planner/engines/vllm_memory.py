@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The accelerator memory that vLLM profiles at startup: activations, runtime, CUDA graphs.
+
+Owns these terms, each backed by a measurement (docs/concepts/sizing.md).
+"""
+
+from collections.abc import Iterator
+
+from hubstack.plan import MemoryTerm
+from hubstack.planner.memory.engine_memory import GIB
+from hubstack.planner.memory.kv_cache import has_static_state, state_bytes
+from hubstack.planner.memory.workload import Device, Workload
+from hubstack.planner.model.geometry import Geometry
+
+SAMPLER_BYTES = 38.5
+"""Sampler bytes per sequence and vocabulary entry, measured over 12 vLLM starts (docs/concepts/sizing.md)."""
+GRAPH_ESTIMATE_SINCE = (0, 21)
+"""First vLLM version that subtracts CUDA graphs from its KV cache pool; earlier, they were outside its share."""
+
+
+def vllm_terms(weights_bytes: int, geometry: Geometry, _device: Device, load: Workload) -> Iterator[MemoryTerm]:
+    """Yield the memory that vLLM profiles on a GPU before it assigns the rest to its KV cache pool."""
+    yield _activation_term(geometry, load)
+    yield _runtime_term(load)
+    if load.cuda_graphs and (load.version is None or load.version >= GRAPH_ESTIMATE_SINCE):
+        yield _graphs_term(weights_bytes // load.ranks, geometry)
+    if geometry.state_layers and has_static_state(load):
+        size = load.sequences * state_bytes(geometry, load)
+        yield MemoryTerm(name="states", size_bytes=size, how=f"recurrent state of {load.sequences} sequences")
+
+
+def _activation_term(geometry: Geometry, load: Workload) -> MemoryTerm:
+    """Return the largest activation that the engine profiles at startup: sampler, forward pass or largest image."""
+    ranks, seqs, vocab = load.tensor_parallel, load.sequences, geometry.vocab or 0
+    sampler = int(SAMPLER_BYTES * seqs * vocab)
+    hidden, ffn = geometry.hidden or 0, geometry.ffn or 0
+    tokens = load.batch_tokens
+    forward = tokens * 2 * (2 * ffn // ranks + 8 * hidden) + tokens * geometry.state_scratch_bytes // ranks
+    vision = GIB if geometry.vision_parameters else 0
+    size = max(sampler, forward, vision)
+    if size == sampler:
+        how = f"sampler {SAMPLER_BYTES} B x {seqs} sequences x {vocab:,} vocabulary entries"
+    elif size == forward:
+        scratch = (
+            f" + {geometry.state_scratch_bytes:,} B / {ranks} for the scan" if geometry.state_scratch_bytes else ""
+        )
+        how = f"{tokens:,} tokens x (2 B x (2 x {ffn:,} / {ranks} + 8 x {hidden:,}){scratch})"
+    else:
+        how = "1 GiB for one image of the largest size (measured)"
+    return MemoryTerm(name="activation", size_bytes=size, how=how)
+
+
+def _runtime_term(load: Workload) -> MemoryTerm:
+    ranks = load.tensor_parallel
+    size = int((0.13 + 0.2 * (ranks - 1)) * GIB)
+    how = f"0.13 + 0.2 x ({ranks} - 1) GiB for the allocator and collectives"
+    return MemoryTerm(name="runtime", size_bytes=size, how=how)
+
+
+def _graphs_term(weights_bytes: int, geometry: Geometry) -> MemoryTerm:
+    """Return vLLM's reserve for CUDA graphs: 0.2 to 0.5 GiB for small models, 1 to 2 GiB for large mixtures."""
+    size = int(0.3 * GIB) + (weights_bytes // 100 if geometry.experts else 0)
+    how = "0.3 GiB of CUDA graphs" + (
+        " + 1 % of a rank's weights for a mixture of experts" if geometry.experts else ""
+    )
+    return MemoryTerm(name="graphs", size_bytes=size, how=how)
