@@ -12,6 +12,9 @@ _INTRODUCTION = """# Commands
 
 Generated from the command line by `./dev gen`; do not edit. In a clone, write `./dev` for `hubstack`.
 
+`ENV` is an environment: the name of a stack in `stacks/`, or a folder that contains one. Where it is optional, the
+default is `dev`, and the command says on standard error that it uses it.
+
 Exit codes: 0 fine, 1 a check found something, 2 bad input or usage, 130 interrupted. A command writes to standard
 output; progress, warnings and errors go to standard error. `-` names standard output wherever a file is written.
 """

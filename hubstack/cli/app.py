@@ -24,6 +24,7 @@ from hubstack.cli.console import (
     Quiet,
     Verbose,
     as_run_here,
+    forget_environment,
     load_stack,
     print_changes,
     print_error,
@@ -320,7 +321,9 @@ def lock(  # noqa: PLR0913  one parameter per command-line option
     name = stack.models_path
     path = stack.project_dir / name
     if check:
-        found = check_lock(path, name)
+        found, warnings = check_lock(path, name)
+        for warning in warnings:
+            print_error(warning)
         print_changes(found, "the lock is up to date", as_json=json, quiet=quiet)
         raise typer.Exit(1 if found else 0)
     with Progress(quiet=quiet or json) as progress:
@@ -505,11 +508,9 @@ def _tables(decided: "Plan", *, verbose: bool = False, quiet: bool = False) -> t
             parts += [report.pool_table(decided.pools), "", report.cost_table(decided), ""]
         if any(model.cloud_run for model in decided.models):
             parts += [report.service_table(decided.models), ""]
-    more = (
-        ()
-        if verbose
-        else ("More: `hubstack explain ENV KEY` for one model; `-v` for reasons, performance, nodes and prices.",)
-    )
+    key = decided.models[0].key if decided.models else "KEY"
+    line = f"More: `hubstack explain ENV {key}` for one model; `-v` for reasons, performance, nodes and prices."
+    more = () if verbose else (line,)
     return (*parts, report.cost_notes(decided, is_whole=verbose), *more)
 
 
@@ -529,6 +530,7 @@ def run(arguments: list[str] | None = None) -> int:
     """
     # Objects live until the command ends: default garbage collection would take a fifth of a plan's time.
     gc.set_threshold(100_000, 50, 100)
+    forget_environment()
     try:
         app(arguments, prog_name=program_name())
     except HubstackError as error:

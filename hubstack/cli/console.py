@@ -7,10 +7,12 @@ Does not own commands; see `hubstack.cli.app` and `hubstack.cli.gitops`.
 import json
 import os
 import re
+import shlex
 import sys
 import time
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
@@ -26,7 +28,21 @@ if TYPE_CHECKING:
 
     from hubstack.inputs.stack import Stack
 
-Env = Annotated[str, typer.Argument(help="A stack in stacks/ (dev), or a folder such as examples/fleet.")]
+
+def _announce_default(context: typer.Context, env: str) -> str:
+    """Say which environment a command without one uses."""
+    source = context.get_parameter_source("env")
+    if not context.resilient_parsing and source is not None and source.name == "DEFAULT":
+        print_error(f"Environment: {env} (the default). To use another one, name it as the first argument.")
+    return env
+
+
+Env = Annotated[
+    str,
+    typer.Argument(
+        help="A stack in stacks/ (dev), or a folder such as examples/fleet.", callback=_announce_default
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Check = Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if the file is out of date.")]
 Jobs = Annotated[
@@ -42,6 +58,12 @@ Verbose = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the result, without progress.")]
 
 DEFAULT_ENVIRONMENT = "dev"
+_NEEDS_ENVIRONMENT = re.compile(
+    r"(`hubstack (?:check|diff|drift|explain|lock|place|plan|preview|sbom))(?: ENV(?=[ `])|(?=`| -))([^`]*)`"
+)
+"""A command in a hint that does not name its environment."""
+_SELECTED: ContextVar[tuple[str, Path | None] | None] = ContextVar("selected", default=None)
+"""Arguments of the running command that select its environment."""
 _PAGE = re.compile(r"`?(?<![\w/])docs/([\w/-]+)\.md\b`?")
 _ANY_WIDTH = 100_000
 JSON_FORMAT = 1
@@ -53,6 +75,7 @@ SECONDS_BETWEEN_LINES = 5
 def environment_of(env: str, project: Path | None) -> Environment:
     """Return the environment selected by a command's arguments."""
     here = Path.cwd()
+    _SELECTED.set((env, project))
     return find_environment(env, (project or find_project(here)).resolve(), here)
 
 
@@ -156,12 +179,26 @@ def program_name() -> str:
     return "uv run hubstack" if "UV_RUN_RECURSION_DEPTH" in os.environ else "hubstack"
 
 
+def forget_environment() -> None:
+    """Start a command: no environment is selected yet."""
+    _SELECTED.set(None)
+
+
 def as_run_here(text: str) -> str:
-    """Make the commands and pages that a text suggests those that exist where hubstack runs."""
+    """Make the suggested commands and pages work where hubstack runs: program name, environment, page command."""
     program = program_name()
+    text = _NEEDS_ENVIRONMENT.sub(_select_environment, text)
     if not is_clone():  # an installed hubstack prints its pages itself
         text = _PAGE.sub(_page_command, text)
     return text if program == "hubstack" else text.replace("`hubstack ", f"`{program} ")
+
+
+def _select_environment(found: re.Match[str]) -> str:
+    """Return a suggested command with the arguments that select the environment of the running one."""
+    if (selected := _SELECTED.get()) is None:
+        return found[0]
+    env, project = selected
+    return f"{found[1]} {shlex.quote(env)}{found[2]}{f' --project {shlex.quote(str(project))}' if project else ''}`"
 
 
 def _page_command(found: re.Match[str]) -> str:

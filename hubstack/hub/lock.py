@@ -100,6 +100,13 @@ def lock_path(request_path: Path) -> Path:
     return request_path.with_name(f"{request_path.name.removesuffix('.yaml')}.lock.yaml")
 
 
+def other_repository(repo_id: str, facts: ModelFacts) -> str | None:
+    """Return what to say if a list's ID is locked as another repository: renamed on the Hub, or an edited lock."""
+    if facts.id == repo_id:
+        return None
+    return f"the list names {repo_id}, the lock has {facts.id}: verify on the Hub that the repository was renamed"
+
+
 def check_fresh(lock: Lock, requested: Iterable[tuple[str, str]]) -> Freshness:
     """Compare a lock with the (ID, revision) pairs of a model list."""
     missing: list[tuple[str, str]] = []

@@ -11,6 +11,7 @@ from functools import cached_property
 
 from hubstack import names
 from hubstack.catalog import Termination
+from hubstack.hub.lock import other_repository
 from hubstack.inputs.models import ModelRequest
 from hubstack.inputs.models_schema import Settings
 from hubstack.inputs.settings import StackSettings
@@ -360,6 +361,8 @@ def _canary(request: ModelRequest) -> Iterator[Reason]:
 
 
 def _warnings(demand: Demand, taken: Candidate) -> Iterator[str]:
+    if text := other_repository(demand.request.id, demand.facts):
+        yield text
     for step in taken.steps:
         if step.need.verdict is not Verdict.FITS:
             on = "" if step.offer is taken.offer else f" on {step.offer.machine.name}"

@@ -3,6 +3,8 @@
 
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -45,7 +47,7 @@ def test_plan_prints_a_row_for_each_model_and_the_price() -> None:
     assert done.returncode == 0
     for key in ("bge-small-en-v1-5", "qwen3-4b-instruct-2507", "qwen3-embedding-0-6b", "total"):
         assert key in done.stdout
-    assert "USD idle (every model at its minimum replicas)" in done.stdout
+    assert "$73 idle (every model at its minimum replicas)" in done.stdout
 
 
 def test_plan_json_is_the_plan() -> None:
@@ -83,6 +85,34 @@ def test_dev_and_prod_share_one_list_and_differ_by_overrides() -> None:
     assert "spot" in {pool["capacity"] for pool in dev["pools"]}
 
 
+def test_the_default_environment_is_announced_and_a_named_one_is_not(project: Path) -> None:
+    default, named = hubstack("plan", cwd=project), hubstack("plan", "dev", cwd=project)
+    assert default.stderr == "Environment: dev (the default). To use another one, name it as the first argument.\n"
+    assert (default.stdout, named.stderr) == (named.stdout, "")
+
+
+@pytest.mark.parametrize("arguments", [("dev",), ("dev", "--project", ".")])
+def test_suggested_commands_run_as_printed(project: Path, arguments: tuple[str, ...]) -> None:
+    printed = hubstack("plan", *arguments, cwd=project).stdout
+    (suggested,) = re.findall(r"`hubstack (explain [^`]+)`", printed)
+    assert hubstack(*shlex.split(suggested), cwd=project).returncode == 0
+
+
+def test_a_lock_of_another_repository_is_a_warning_of_plan_check_and_lock(project: Path) -> None:
+    lock = project / "stacks" / "dev.models.lock.yaml"
+    models = project / "stacks" / "dev.models.yaml"
+    models.write_text(models.read_text().replace("BAAI/bge-small-en-v1.5", "acme/bge-small"))
+    entry = "- id: BAAI/bge-small-en-v1.5\n  "
+    text = lock.read_text()
+    assert entry in text
+    changed = re.sub(r"(?<=\n)  content: .*\n", "", text.replace(entry, f"{entry}asked_id: acme/bge-small\n  "))
+    lock.write_text(changed.replace("format: 2", "format: 1"))
+    warning = "bge-small: the list names acme/bge-small, the lock has BAAI/bge-small-en-v1.5: verify on the Hub"
+    for command in (("plan", "dev"), ("check", "dev"), ("lock", "dev", "--check")):
+        done = hubstack(*command, cwd=project)
+        assert warning in done.stdout + done.stderr, command
+
+
 BAD = {
     "unknown key": ("- id: Qwen/Qwen3-8B\n  contxt: 5\n", "2:3: unknown key `contxt`", "did you mean `context`?"),
     "bad id": ("- Qwen/Qwen3--8B\n", "is not a Hub ID", None),
@@ -90,7 +120,7 @@ BAD = {
     "stale lock": (
         "- id: BAAI/bge-small-en-v1.5\n  revision: v2\n",
         "the lock is stale",
-        "run `hubstack lock`",
+        "run `hubstack lock dev`",
     ),
     "unknown accelerator": (
         "- id: BAAI/bge-small-en-v1.5\n  accelerator: l5\n",

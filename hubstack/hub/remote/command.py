@@ -14,7 +14,7 @@ from hubstack.files.file_lock import exclusive
 from hubstack.files.problems import Problem, listed, nearest, render_problems
 from hubstack.files.write import remove_scratch, write_text_atomically
 from hubstack.hub.facts import ModelFacts
-from hubstack.hub.lock import Lock, check_fresh, load_lock, lock_path, render_lock
+from hubstack.hub.lock import Lock, check_fresh, load_lock, lock_path, other_repository, render_lock
 from hubstack.hub.remote.fetch import IdAndRevision, Listener, fetch_each
 from hubstack.hub.remote.locking import lock_models
 from hubstack.hub.remote.pace import RetryLimits
@@ -99,8 +99,8 @@ def _refused(request: Request, refusals: dict[IdAndRevision, Refusal], shown: st
     return HubError(f"{_render(request, refusals)}\n{kept} Re-run to retry only the missing ones.")
 
 
-def check_lock(request_path: Path, name: str) -> list[str]:
-    """Return one line for each missing, stale or unused entry; empty if the lock is up to date.
+def check_lock(request_path: Path, name: str) -> tuple[list[str], list[str]]:
+    """Return one line for each missing, stale or unused entry, none if the lock is up to date; and warnings.
 
     Raises:
         InputError: the list is invalid.
@@ -109,11 +109,14 @@ def check_lock(request_path: Path, name: str) -> list[str]:
     request = load_request(request_path, name)
     held = load_lock(lock_path(request_path), str(lock_path(Path(name))))
     found = check_fresh(held, [(model.id, model.revision) for model in request.models])
-    return [
+    lines = [
         *(f"missing: {repo_id} at {revision}" for repo_id, revision in found.missing),
         *(f"stale: {s.id} is locked at {', '.join(s.locked_revisions)}, not at {s.revision}" for s in found.stale),
         *(f"unused: {repo_id} at {revision}" for repo_id, revision in found.extra),
     ]
+    locked = ((model, held.get(model.id, model.revision)) for model in request.models)
+    others = ((model.key, other_repository(model.id, facts)) for model, facts in locked if facts)
+    return lines, [f"Warning: {key}: {text}." for key, text in others if text]
 
 
 def _keys(request: Request) -> dict[IdAndRevision, list[str]]:

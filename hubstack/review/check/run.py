@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hubstack.files.documents import Mark
-from hubstack.hub.lock import Lock, check_fresh, lock_path
+from hubstack.hub.lock import Lock, check_fresh, lock_path, other_repository
 from hubstack.inputs.renames import current_keys
 from hubstack.inputs.stack import Stack
 from hubstack.names import original_key
@@ -78,7 +78,7 @@ def check_stack(stack: Stack, today: dt.date) -> Report:
     return Report(
         stack=stack.name,
         findings=settled(merged([*lock_findings, *findings, *seen]), policy, today),
-        notes=tuple(_notes(config_file)),
+        notes=(*_other_repositories(inputs), *_notes(config_file)),
         judged=judged,
     )
 
@@ -133,6 +133,13 @@ def _graph_findings(stack: Stack, inputs: StackInputs, plan: Plan, policy: Polic
     judge, keys = judge_path(stack.project_dir), {original_key(m): m.key for m in models}
     found = pack_findings(judge, graph, policy.limits, places, policy.marks, keys)
     return found, len(graph.resources)
+
+
+def _other_repositories(inputs: StackInputs) -> Iterator[str]:
+    for model in inputs.request.models:
+        facts = inputs.facts.get(model.key)
+        if facts and (text := other_repository(model.id, facts)):
+            yield f"{model.key}: {text}"
 
 
 def _notes(config_file: Path) -> Iterator[str]:

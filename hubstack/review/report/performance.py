@@ -87,7 +87,7 @@ def _asked(traffic: TrafficPlan) -> Iterator[str]:
     if traffic.replicas_if_slow > traffic.replicas:
         slow = f", {traffic.replicas_if_slow} if each is at the low end of its range"
     rate = f"{traffic.requests_per_second:,g} requests/s at the peak"
-    yield f"  asked: {rate}: {traffic.replicas} x {each} requests/s{slow}"
+    yield f"  traffic: {rate}: {traffic.replicas} x {each} requests/s{slow}"
     if traffic.token_ms and traffic.first_token_ms:
         first = _ranged(traffic.first_token_ms, 1e-3)
         yield (
@@ -96,10 +96,10 @@ def _asked(traffic: TrafficPlan) -> Iterator[str]:
         )
     if traffic.usd_per_month is not None and traffic.cost:
         cost, out = traffic.cost, traffic.cost.usd_per_million_output_tokens
-        wrote = f" and {_digits(out.value)} out" if out else ""
+        wrote = f" and ${_digits(out.value)} out" if out else ""
         yield (
-            f"  {traffic.usd_per_month:,.0f} USD a month for the hours above:  "
-            f"{_digits(cost.usd_per_million_input_tokens.value)} USD a million tokens in{wrote}"
+            f"  ${traffic.usd_per_month:,.0f} a month for the hours above: "
+            f"${_digits(cost.usd_per_million_input_tokens.value)} a million tokens in{wrote}"
         )
 
 
@@ -155,8 +155,8 @@ def _sentences(found: PerformancePlan) -> Iterator[str]:
         yield f"  the longest prompt, {found.longest_input_tokens:,} tokens: the first after {longest} s alone"
     if found.cost:
         out = found.cost.usd_per_million_output_tokens
-        wrote = f", {_ranged(out)} USD a million out" if out else ""
-        yield f"  at full load: {_ranged(found.cost.usd_per_million_input_tokens)} USD a million tokens in{wrote}"
+        wrote = f", ${_ranged(out)} out" if out else ""
+        yield f"  at full load: ${_ranged(found.cost.usd_per_million_input_tokens)} a million tokens in{wrote}"
     if found.traffic:
         yield from _asked(found.traffic)
     yield f"  80 % ranges in parentheses; {found.evidence}: {rows} (docs/concepts/performance.md)"

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Renders a plan as terminal tables.
 
-Owns the layout only; all figures come from the plan. Amounts are rounded to whole dollars.
+Owns the layout only; all figures come from the plan. Amounts are rounded to whole dollars, in a table so that its
+rows add up to its total.
 """
 
+import math
 import shlex
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -22,33 +24,54 @@ BAR_WIDTH = 16
 
 
 def plan_table(plan: Plan) -> FittedTable:
-    """Return one row per model: engine, accelerator, memory use and monthly cost."""
-    models, lines_of = plan.models, plan.cost.by_item()
+    """Return one row per model: engine, accelerator, memory use and monthly cost; and one per other cost item."""
+    models, items = plan.models, _items_of(plan)
+    others = ["" for _ in list(items)[len(models) :]]
     return FittedTable(
         (
-            Column(name="model", cells=[model.key for model in models], footer="total"),
-            Column(name="engine", cells=[str(model.server.engine) for model in models]),
-            Column(name="accelerator", cells=[cards(model) for model in models], rank=1),
+            Column(name="model", cells=list(items), footer="total"),
+            Column(name="engine", cells=[*(str(model.server.engine) for model in models), *others]),
+            Column(name="accelerator", cells=[*map(cards, models), *others], rank=1),
             Column(
                 name="memory (█ weights, ▒ other, ░ KV cache)",
                 rank=4,
-                cells=[memory_bar(model.need).plain for model in models],
+                cells=[*(memory_bar(model.need).plain for model in models), *others],
             ),
-            Column(name="context", cells=[f"{model.need.context:,}" for model in models], is_number=True, rank=3),
+            Column(
+                name="context",
+                cells=[*(f"{model.need.context:,}" for model in models), *others],
+                is_number=True,
+                rank=3,
+            ),
             Column(
                 name="replicas",
-                cells=[f"{model.replicas.min}-{model.replicas.max}" for model in models],
+                cells=[*(f"{model.replicas.min}-{model.replicas.max}" for model in models), *others],
                 is_number=True,
                 rank=2,
             ),
-            Column(
-                name="USD a month",
-                cells=[_total(lines_of.get(model.key, [])) for model in models],
-                footer=_together(plan),
-                is_number=True,
-            ),
+            Column(name="USD a month", cells=_totals(items.values()), footer=_together(plan), is_number=True),
         )
     )
+
+
+def _items_of(plan: Plan) -> dict[str, list[CostLine]]:
+    """Return the lines of each model by key, then those of items that belong to no model (the control plane)."""
+    lines_of = plan.cost.by_item()
+    items = {model.key: lines_of.get(model.key, []) for model in plan.models}
+    for line in plan.cost.lines:
+        if line.item not in items:
+            items.setdefault(line.what, []).append(line)
+    return items
+
+
+def whole_dollars(amounts: Sequence[float]) -> list[int]:
+    """Round amounts so that they add up to their rounded sum: each changes by less than a dollar."""
+    rounded = [math.floor(amount) for amount in amounts]
+    missing = round(sum(amounts)) - sum(rounded)
+    order = sorted(range(len(amounts)), key=lambda at: (rounded[at] - amounts[at], at))
+    for at in order[:missing]:
+        rounded[at] += 1
+    return rounded
 
 
 def cards(model: ModelPlan) -> str:
@@ -156,19 +179,21 @@ def cost_notes(plan: Plan, *, is_whole: bool = True) -> str:
     cost = plan.cost
     price = (
         f"Price a month ({cost.hours_per_month} hours, {plan.target.region}): "
-        f"{cost.usd_per_month_min:,.0f} USD idle (every model at its minimum replicas), "
-        f"{cost.usd_per_month_max:,.0f} USD busy (every model at its maximum)."
+        f"${cost.usd_per_month_min:,.0f} idle (every model at its minimum replicas), "
+        f"${cost.usd_per_month_max:,.0f} busy (every model at its maximum)."
     )
     notes = [*budget_lines(plan), price if _is_known(plan) else f"Price a month ({plan.target.region}): unknown."]
     committed = [pool for pool in cost.pools if pool.usd_per_month_committed_1y is not None and pool.nodes_busy]
     if committed and is_whole:
         one = sum(pool.usd_per_month_committed_1y or 0 for pool in committed)
         machines = ", ".join(sorted({pool.machine_type for pool in committed}))
-        notes.append(f"The busy nodes of {machines} under a commitment of one year: {one:,.0f} USD a month.")
+        notes.append(f"The busy nodes of {machines} under a commitment of one year: ${one:,.0f} a month.")
     notes += list(unused_notes(plan))
     if cost.unpriced:
         notes.append(f"No source gives a price for: {'; '.join(cost.unpriced)}.")
     if is_whole:
+        rows = {(line.source, line.as_of) for line in cost.lines if line.source}
+        notes.append(f"Price sources: {', '.join(f'{source} ({as_of})' for source, as_of in sorted(rows))}.")
         notes.append(f"Not counted: {', '.join(cost.not_counted)}.")
     notes += [f"Warning: {warning}." for warning in plan.warnings]
     notes += [f"Cheaper: {advice}." for advice in plan.advice]
@@ -208,26 +233,33 @@ def cost_table(plan: Plan) -> FittedTable:
 
 def difference_table(before: Plan, after: Plan) -> FittedTable:
     """Return one row per model: accelerator and cost before and after."""
-    change = after.cost.usd_per_month_max - before.cost.usd_per_month_max
     old = {model.key: model for model in before.models}
     pairs = [(old[model.key], model) for model in after.models]
-    lines = before.cost.by_item(), after.cost.by_item()
-    usd = [tuple(_busy(held.get(model.key, [])) for held in lines) for _, model in pairs]
+    items = _items_of(before), _items_of(after)
+    names = list(dict.fromkeys((*(model.key for model in after.models), *items[0], *items[1])))
+    others = ["" for _ in names[len(pairs) :]]
+    base, head = (whole_dollars([_busy(held.get(name, [])) for name in names]) for held in items)
 
     def numbers(name: str, cells: list[str], footer: str = "", rank: int = 0) -> Column:
         return Column(name=name, cells=cells, footer=footer, is_number=True, rank=rank)
 
     return FittedTable(
         (
-            Column(name="model", cells=[model.key for _, model in pairs], footer="total"),
-            Column(name="accelerator", cells=[_whole(was) for was, _ in pairs], rank=2),
+            Column(name="model", cells=names, footer="total"),
+            Column(name="accelerator", cells=[*(_whole(was) for was, _ in pairs), *others], rank=2),
             Column(
-                name="what if", cells=["=" if _is_same_place(*pair) else _whole(pair[1]) for pair in pairs], rank=1
+                name="what if",
+                cells=[*("=" if _is_same_place(*pair) else _whole(pair[1]) for pair in pairs), *others],
+                rank=1,
             ),
-            numbers("context", [_context_change(*pair) for pair in pairs], rank=3),
-            numbers("USD busy", [_usd(low) for low, _ in usd], _usd(before.cost.usd_per_month_max)),
-            numbers("what if", [_usd(high) for _, high in usd], _usd(after.cost.usd_per_month_max)),
-            numbers("difference", [f"{high - low:+,.0f}" for low, high in usd], f"{change:+,.0f}"),
+            numbers("context", [*(_context_change(*pair) for pair in pairs), *others], rank=3),
+            numbers("USD busy", [f"{usd:,}" for usd in base], f"{sum(base):,}"),
+            numbers("what if", [f"{usd:,}" for usd in head], f"{sum(head):,}"),
+            numbers(
+                "difference",
+                [f"{high - low:+,}" for low, high in zip(base, head, strict=True)],
+                f"{sum(head) - sum(base):+,}",
+            ),
         )
     )
 
@@ -269,6 +301,8 @@ def _items(number: int) -> str:
 def bill_table(bills: Collection[StackBill]) -> FittedTable:
     """Return one row per cluster stack, and the total."""
     held = tuple(bills)
+    idle = whole_dollars([bill.usd_per_month_min for bill in held])
+    busy = whole_dollars([bill.usd_per_month_max for bill in held])
     return FittedTable(
         (
             Column(name="cluster", cells=[bill.stack for bill in held], footer="total"),
@@ -282,16 +316,16 @@ def bill_table(bills: Collection[StackBill]) -> FittedTable:
             ),
             Column(
                 name="USD a month idle",
-                cells=[_usd(bill.usd_per_month_min) for bill in held],
+                cells=[f"{usd:,}" for usd in idle],
                 is_number=True,
                 rank=3,
-                footer=_usd(sum(bill.usd_per_month_min for bill in held)),
+                footer=f"{sum(idle):,}",
             ),
             Column(
                 name="USD a month busy",
-                cells=[_usd(bill.usd_per_month_max) for bill in held],
+                cells=[f"{usd:,}" for usd in busy],
                 is_number=True,
-                footer=_usd(sum(bill.usd_per_month_max for bill in held)),
+                footer=f"{sum(busy):,}",
             ),
             Column(
                 name="",
@@ -392,14 +426,17 @@ def _cache(model: ModelPlan) -> str:
     )
 
 
-def _total(lines: list[CostLine]) -> str:
+def _totals(items: Collection[list[CostLine]]) -> list[str]:
+    idle = whole_dollars([sum(line.usd_per_month_min or 0 for line in lines) for lines in items])
+    busy = whole_dollars([_busy(lines) for lines in items])
+    return [_total(*each) for each in zip(items, idle, busy, strict=True)]
+
+
+def _total(lines: list[CostLine], idle: int, busy: int) -> str:
     known = [line for line in lines if line.usd_per_month_max is not None]
     if not known:
         return "unknown"
-    span = _span(
-        sum(line.usd_per_month_min or 0 for line in lines), sum(line.usd_per_month_max or 0 for line in known)
-    )
-    return span if len(known) == len(lines) else f"{span} + unpriced"
+    return _span(idle, busy) if len(known) == len(lines) else f"{_span(idle, busy)} + unpriced"
 
 
 def _is_known(plan: Plan) -> bool:

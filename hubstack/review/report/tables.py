@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tables that fit the terminal: a table that is too wide drops its least important columns, never the cost.
 
-Owns the layout. On a terminal too narrow even for the required columns, each field gets its own line.
+Owns the layout. What is dropped is named under the table; no word is cut. On a terminal too narrow even for the
+required columns, each field gets its own line.
 """
 
 from collections.abc import Iterable, Sequence
@@ -34,9 +35,12 @@ class Column:
 
     @property
     def width(self) -> int:
-        """Return the width of the widest line in characters, or the minimum width if wrapped."""
-        widest = max(map(cell_len, (self.name, self.footer, *self.cells)))
-        return min(widest, _LEAST_WRAPPED) if self.is_wrapped else widest
+        """Return the width of the widest line in characters, or if wrapped, of the widest word."""
+        texts = (self.name, self.footer, *self.cells)
+        widest = max(map(cell_len, texts))
+        if not self.is_wrapped:
+            return widest
+        return max(min(widest, _LEAST_WRAPPED), *(cell_len(word) for text in texts for word in text.split()))
 
 
 class FittedTable:
@@ -54,7 +58,10 @@ class FittedTable:
         if _width(columns) <= options.max_width:
             yield _table(columns)
         else:
-            yield _stacked([column for column in self._columns if column.rank <= 1])
+            columns = [column for column in self._columns if column.rank <= 1]
+            yield _stacked(columns)
+        if dropped := [column.name.partition(" (")[0] for column in self._columns if column not in columns]:
+            yield Text(f"Not shown at this width: {', '.join(filter(None, dropped))}.", style="dim")
 
 
 def _width(columns: Sequence[Column]) -> int:

@@ -105,13 +105,13 @@ def test_another_revision_of_a_locked_model_is_asked_anew(hub: StandIn, request_
     ask_for(request_file, SHARDED)
     lock(request_file)
     ask_for(request_file, f"{{id: {SHARDED}, revision: v1}}")
-    assert check_lock(request_file, "dev.models.yaml") == [
-        f"stale: {SHARDED} is locked at main, not at v1",
-        f"unused: {SHARDED} at main",
-    ]
+    assert check_lock(request_file, "dev.models.yaml") == (
+        [f"stale: {SHARDED} is locked at main, not at v1", f"unused: {SHARDED} at main"],
+        [],
+    )
     old = hub.repositories[SHARDED].refs["v1"]
     assert lock(request_file)[0] == f"added {SHARDED} (v1) at {old[:12]}"
-    assert check_lock(request_file, "dev.models.yaml") == []
+    assert check_lock(request_file, "dev.models.yaml") == ([], [])
 
 
 def test_a_canary_locks_both_commits_and_either_is_upgraded_by_its_key(hub: StandIn, request_file: Path) -> None:
@@ -119,13 +119,13 @@ def test_a_canary_locks_both_commits_and_either_is_upgraded_by_its_key(hub: Stan
     ask_for(request_file, f"{{id: {SHARDED}, name: chat}}")
     lock(request_file)
     ask_for(request_file, f"{{id: {SHARDED}, name: chat, revision: v1, canary: {{revision: main, weight: 10}}}}")
-    assert check_lock(request_file, request_file.name) == [f"stale: {SHARDED} is locked at main, not at v1"], (
+    assert check_lock(request_file, request_file.name)[0] == [f"stale: {SHARDED} is locked at main, not at v1"], (
         "main is asked for by the canary, v1 by nobody yet"
     )
     lock(request_file)
     held = load_lock(lock_file(request_file))
     assert {(m.revision, m.commit) for m in held.models} == {("v1", refs["v1"]), ("main", refs["main"])}
-    assert check_lock(request_file, request_file.name) == []
+    assert check_lock(request_file, request_file.name) == ([], [])
     newest = move_main(hub, SHARDED)
     lock(request_file, "chat")
     assert {m.commit for m in load_lock(lock_file(request_file)).models} == {refs["v1"], held.models[0].commit}

@@ -44,7 +44,7 @@ def test_a_new_environment_is_a_list_and_its_settings_and_the_next_step_is_said(
         project, "new", "--from-manifests", str(MANIFESTS / "vllm.yaml"), str(MANIFESTS / "shell.yaml"), *PLACE
     )
     assert "wrote stacks/new.models.yaml: 3 models" in said
-    assert said.rstrip().endswith("./dev lock new")
+    assert said.rstrip().endswith("`hubstack lock new`")
     assert len(load_request(project / "stacks" / "new.models.yaml").models) == 3
     target = read_settings("new", load_stack_config(project, project / "stacks" / "Pulumi.new.yaml").config)
     assert (target.project, target.region, target.deletion_protection) == ("acme-new", "us-central1", True)

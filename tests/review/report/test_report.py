@@ -28,6 +28,31 @@ def test_the_table_names_the_place_of_models_beside_gke_only() -> None:
     assert " on " not in gke
 
 
+def test_the_rows_of_the_plan_add_up_to_its_total() -> None:
+    decided = plan(hub("Qwen/Qwen3-4B-Instruct-2507"), llama())
+    rows = [line.split() for line in printed(report.plan_table(decided)).splitlines()]
+    amounts = {row[0]: int(row[-1].replace(",", "")) for row in rows[1:]}
+    total = amounts.pop("total")
+    assert "GKE" in amounts, "the control plane has a row"
+    assert sum(amounts.values()) == total
+
+
+def test_rounded_amounts_add_up_to_the_rounded_sum_and_differ_by_less_than_a_dollar() -> None:
+    amounts = [0.5, 0.5, 0.5, 73.49, 1032.2, 0.0]
+    rounded = report.whole_dollars(amounts)
+    assert sum(rounded) == round(sum(amounts))
+    assert all(abs(each - amount) < 1 for each, amount in zip(rounded, amounts, strict=True))
+
+
+def test_a_narrow_table_names_its_missing_columns_and_cuts_no_name() -> None:
+    table = report.plan_table(plan(hub("Qwen/Qwen3-4B-Instruct-2507")))
+    console = Console(width=60, record=True)
+    console.print(table)
+    text = console.export_text()
+    assert "qwen3-4b-instruct-2507" in text
+    assert "Not shown at this width: memory, context, replicas." in text
+
+
 def test_what_has_no_price_is_unknown_and_not_nothing() -> None:
     decided = plan(GARDEN)
     (row,) = [line for line in printed(report.plan_table(decided)).splitlines() if line.startswith("qwen3-emb")]
