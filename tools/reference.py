@@ -32,6 +32,7 @@ from hubstack.inputs.models_schema import (
     Speculative,
     json_schema,
 )
+from hubstack.inputs.network import NetworkSettings
 from hubstack.review.check import reference as policy_reference
 from hubstack.review.check.rules import pack_text
 from hubstack.review.diff import change
@@ -125,6 +126,7 @@ def settings_page_text() -> str:
             _settings_table("Settings", settings.StackSettings),
             _settings_table("`hubstack:gateway`", GatewaySettings),
             _settings_table("`hubstack:maintenanceWindow`", MaintenanceWindow),
+            _settings_table("`hubstack:network`", NetworkSettings),
         ]
     )
 

@@ -33,7 +33,11 @@ class ClusterArgs:
     network_id: pulumi.Input[str]
     """ID of the VPC."""
     subnet_id: pulumi.Input[str]
-    """ID of the subnet; its secondary ranges `pods` and `services` are the cluster's."""
+    """ID of the subnet."""
+    pods_range: str = "pods"
+    """Name of the subnet's secondary range for pods."""
+    services_range: str = "services"
+    """Name of the subnet's secondary range for Services."""
     release_channel: str = "REGULAR"
     """GKE release channel."""
     deletion_protection: bool = True
@@ -108,7 +112,7 @@ class Cluster(pulumi.ComponentResource):
             subnetwork=args.subnet_id,
             networking_mode="VPC_NATIVE",
             ip_allocation_policy=container.ClusterIpAllocationPolicyArgs(
-                cluster_secondary_range_name="pods", services_secondary_range_name="services"
+                cluster_secondary_range_name=args.pods_range, services_secondary_range_name=args.services_range
             ),
             private_cluster_config=container.ClusterPrivateClusterConfigArgs(
                 enable_private_nodes=True, enable_private_endpoint=args.private_control_plane or None

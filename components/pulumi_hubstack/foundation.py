@@ -17,6 +17,7 @@ from hubstack.deploy import monitoring as observability
 from hubstack.deploy.system_pool import max_system_nodes
 from hubstack.plan import Plan
 from hubstack.plan.loading import LoadingMethod
+from hubstack.plan.network import Grants
 from hubstack.plan.target import TargetPlan
 from pulumi_hubstack._objects import register
 from pulumi_hubstack._options import child, google_provider, kubernetes_provider, renamed
@@ -31,6 +32,7 @@ from pulumi_hubstack.managed_models import SERVICES as MANAGED_SERVICES
 from pulumi_hubstack.managed_models import is_gated_on_run, services_of
 from pulumi_hubstack.network import Network, NetworkArgs
 from pulumi_hubstack.restricted_apis import RestrictedApis, RestrictedApisArgs
+from pulumi_hubstack.shared_network import SharedNetwork, SharedNetworkArgs
 
 SERVICES = (
     "cloudresourcemanager",
@@ -208,19 +210,15 @@ def _create_nodes(
 ) -> NodeFoundation:
     target = plan.target
     asked = target.security
-    network = Network(
-        "network",
-        NetworkArgs(
-            region=target.region,
-            deletion_protection=target.deletion_protection,
-            flow_logs=asked is not None and asked.flow_logs,
-        ),
-        google,
-    )
+    network = Network("network", _network_args(target), google)
     names_first: list[pulumi.Resource] = []
     if asked and asked.restricted_apis:
         dns = RestrictedApisArgs(stack=target.stack, network_id=network.network_id)
         names_first.append(RestrictedApis("restricted-apis", dns, google))
+    used = target.addresses.existing
+    if used and used.is_shared and target.addresses.grants is Grants.DECLARED:
+        grants = SharedNetworkArgs(network=used, project_number=project.known_number())
+        names_first.append(SharedNetwork("shared-network", grants, google))
     # Nodes need NAT before they start.
     first = child(parent, providers=[project.provider], depends_on=[*needed, network, *names_first])
     cluster = Cluster("cluster", _cluster_args(plan, network), first)
@@ -239,7 +237,7 @@ def _create_nodes(
         autoscaling = Autoscaling("autoscaling", args, both).ready
     groups: tuple[pulumi.Resource, ...] = ()
     if any(model.hosts > 1 for model in plan.models):
-        controller = GroupControllerArgs(after=(cluster,))
+        controller = GroupControllerArgs(plan=plan, after=(cluster,))
         groups = (GroupController("group-controller", controller, child(parent, providers=[provider])).ready,)
     return NodeFoundation(
         cluster=cluster,
@@ -253,6 +251,15 @@ def _create_nodes(
     )
 
 
+def _network_args(target: TargetPlan) -> NetworkArgs:
+    return NetworkArgs(
+        region=target.region,
+        deletion_protection=target.deletion_protection,
+        flow_logs=target.security is not None and target.security.flow_logs,
+        plan=target.addresses,
+    )
+
+
 def _cluster_args(plan: Plan, network: Network) -> ClusterArgs:
     target = plan.target
     return ClusterArgs(
@@ -261,6 +268,8 @@ def _cluster_args(plan: Plan, network: Network) -> ClusterArgs:
         region=target.region,
         network_id=network.network_id,
         subnet_id=network.subnet_id,
+        pods_range=target.addresses.pods_range,
+        services_range=target.addresses.services_range,
         release_channel=target.release_channel,
         deletion_protection=target.deletion_protection,
         maintenance=target.maintenance,

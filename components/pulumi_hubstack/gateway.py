@@ -13,7 +13,6 @@ import pulumi_gcp as gcp
 
 from hubstack.deploy import manifests
 from hubstack.plan import ModelPlan, Plan
-from hubstack.plan.addresses import PROXY_RANGE
 from hubstack.plan.gateway import Exposure, GatewayAuth
 from pulumi_hubstack._objects import register
 from pulumi_hubstack._options import child, renamed, secret_replication
@@ -65,16 +64,21 @@ class Gateway(pulumi.ComponentResource):
 
     def _create_network(self, args: GatewayArgs) -> list[pulumi.Resource]:
         region, asked = args.plan.target.region, args.plan.gateway
+        ranges = args.plan.target.addresses
+        used: list[pulumi.Resource] = []
         # A region of a network has one active proxy-only subnet; Google's proxies connect from it.
-        proxies = gcp.compute.Subnetwork(
-            f"{self._name}-proxies",
-            network=args.network_id,
-            region=region,
-            ip_cidr_range=PROXY_RANGE,
-            purpose="REGIONAL_MANAGED_PROXY",
-            role="ACTIVE",
-            opts=child(self),
-        )
+        if ranges.creates_proxy_subnet:
+            proxies = gcp.compute.Subnetwork(
+                f"{self._name}-proxies",
+                network=args.network_id,
+                region=region,
+                project=ranges.existing.project if ranges.existing and ranges.existing.is_shared else None,
+                ip_cidr_range=ranges.proxies_cidr,
+                purpose="REGIONAL_MANAGED_PROXY",
+                role="ACTIVE",
+                opts=child(self),
+            )
+            used.append(proxies)
         internal = asked is not None and asked.exposure is Exposure.INTERNAL
         # The purpose is immutable; this one lets several ports share the address.
         inside = {"subnetwork": args.subnet_id, "purpose": "SHARED_LOADBALANCER_VIP"} if internal else {}
@@ -88,7 +92,7 @@ class Gateway(pulumi.ComponentResource):
             **inside,
         )
         self.address = address.address
-        return [proxies, address]
+        return [*used, address]
 
     def _create_secret(self, args: GatewayArgs) -> None:
         secret = manifests.synced_secret(args.plan)

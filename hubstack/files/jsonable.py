@@ -5,11 +5,16 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+OMITTED_IF_NONE: Mapping[str, Any] = {"omitted_if_none": True}
+"""Metadata of a field that was added later: data of those who do not use it stays as it was."""
+
 
 def plain(value: Any, absent: object = ...) -> Any:
     """Return a value with dataclasses as mappings and tuples as lists, omitting fields equal to `absent`."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        held = ((f.name, getattr(value, f.name)) for f in dataclasses.fields(value))
+        fields = dataclasses.fields(value)
+        optional = {f.name for f in fields if f.metadata == OMITTED_IF_NONE and getattr(value, f.name) is None}
+        held = ((f.name, getattr(value, f.name)) for f in fields if f.name not in optional)
         return {name: plain(each, absent) for name, each in held if each is not absent}
     if isinstance(value, Mapping):
         return {str(k): plain(v, absent) for k, v in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]

@@ -12,7 +12,6 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from hubstack.inputs.setting_types import form, refusal
-from hubstack.plan.addresses import NODES_RANGE
 from hubstack.plan.gateway import Exposure, GatewayAuth, GatewayMode, GatewayPlan
 
 SETTING = "hubstack:gateway"
@@ -24,21 +23,13 @@ MAX_TIMEOUT_SECONDS = 86_400
 _HOST = r"(?=.{1,253}$)([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)+[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
 _NAME = r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
 _CLIENT = r"[0-9]+-[a-z0-9]+\.apps\.googleusercontent\.com"
-_GOOGLES = 2
-"""Addresses that Google reserves at each end of a subnet range (VPC docs, "Unusable addresses in IPv4 subnet
-ranges")."""
 
 
-def _is_in_subnet(value: str) -> str:
+def _is_address(value: str) -> str:
     try:
-        address = ipaddress.IPv4Address(value)
+        return str(ipaddress.IPv4Address(value))
     except ValueError:
         raise refusal(f"must be an IPv4 address, not `{value}`") from None
-    subnet = ipaddress.IPv4Network(NODES_RANGE)
-    if not subnet[_GOOGLES] <= address < subnet[-_GOOGLES]:
-        range_ = f"{subnet[_GOOGLES]} to {subnet[-_GOOGLES - 1]}"
-        raise refusal(f"must be a free address of the stack's subnet ({range_}), not `{value}`")
-    return str(address)
 
 
 class GatewaySettings(BaseModel):
@@ -59,7 +50,7 @@ class GatewaySettings(BaseModel):
     """Name of a regional certificate in Certificate Manager. Default: plain HTTP (internal gateways only)."""
     timeout_seconds: int = Field(DEFAULT_TIMEOUT_SECONDS, ge=1, le=MAX_TIMEOUT_SECONDS)
     """Maximum duration of one response in seconds, streamed or not."""
-    address: Annotated[str, AfterValidator(_is_in_subnet)] | None = None
+    address: Annotated[str, AfterValidator(_is_address)] | None = None
     """Internal IP address in the stack's subnet. Default: Google assigns one, which is then kept."""
     iap_client_id: Annotated[str, form(_CLIENT, "the ID of an OAuth client")] | None = None
     """OAuth client for IAP. Default: Google's, which admits only members of your organization."""

@@ -23,6 +23,9 @@ from hubstack.files.schema_errors import schema_problems
 from hubstack.inputs.gateway import SETTING as GATEWAY
 from hubstack.inputs.gateway import GatewaySettings, gateway_problems
 from hubstack.inputs.maintenance import EXAMPLE, MaintenanceWindow
+from hubstack.inputs.network import EXAMPLE as NETWORK_EXAMPLE
+from hubstack.inputs.network import SETTING as NETWORK
+from hubstack.inputs.network import NetworkSettings, address_problem, network_problems
 from hubstack.inputs.pulumi_config import config_text, placed, settings_document
 from hubstack.inputs.setting_types import (
     DISTINCT,
@@ -38,6 +41,7 @@ from hubstack.inputs.setting_types import (
 from hubstack.kinds import Ingress
 from hubstack.names import KEDA_NAMESPACE
 from hubstack.plan.gateway import GatewayPlan
+from hubstack.plan.network import OWN, NetworkPlan
 from hubstack.plan.settings import MaintenancePlan, MonitoringPlan, SecurityPlan
 
 _PROJECT = r"[a-z][-a-z0-9:.]{4,61}[a-z0-9]"
@@ -185,6 +189,11 @@ class StackSettings(BaseModel):
     """Log the connections of nodes and pods (VPC Flow Logs, which Google bills by volume)."""
     intranode_visibility: Flag = Field(False, validation_alias="hubstack:intranodeVisibility", examples=["true"])
     """Send traffic between pods of one node through the network, so that flow logs and firewall rules see it."""
+    network_settings: Annotated[NetworkSettings | None, FROM_JSON] = Field(
+        None, validation_alias=NETWORK, examples=[f"'{NETWORK_EXAMPLE}'"]
+    )
+    """An existing VPC and subnet, `{name: shared, subnetwork: models, nodes: 10.8.0.0/20}`, or other ranges for the
+    stack's own (docs/guides/existing-network.md). Default: a VPC of the stack's own."""
     run_ingress: Ingress = Field(
         Ingress.INTERNAL, strict=False, validation_alias="hubstack:runIngress", examples=["internal"]
     )
@@ -239,6 +248,12 @@ class StackSettings(BaseModel):
     def gateway(self) -> GatewayPlan | None:
         """The gateway; None if models are reachable from inside the cluster only."""
         return self.gateway_settings.plan if self.gateway_settings else None
+
+    @property
+    def network(self) -> NetworkPlan | None:
+        """The network; None if the stack creates its own with the default ranges."""
+        asked = self.network_settings.plan(self.project, self.region) if self.network_settings else OWN
+        return None if asked == OWN else asked
 
     @property
     def maintenance(self) -> MaintenancePlan | None:
@@ -374,6 +389,21 @@ def _rules(s: StackSettings) -> Iterator[tuple[str, str, str | None]]:
     if s.gateway_settings:
         for key, message, hint in gateway_problems(s.gateway_settings):
             yield f"{GATEWAY}.{key}", message, hint
+    yield from _network_rules(s)
+
+
+def _network_rules(s: StackSettings) -> Iterator[tuple[str, str, str | None]]:
+    asked, gateway = s.network_settings, s.gateway_settings
+    if asked:
+        for key, message, hint in network_problems(asked, s.project, has_gateway=gateway is not None):
+            yield f"{NETWORK}.{key}", message, hint
+    if asked and asked.name and s.flow_logs:
+        message = "applies to the stack's own subnet: the owners of an existing one turn its logs on"
+        yield "hubstack:flowLogs", message, "remove it"
+    if gateway and gateway.address and not (asked and asked.name and not asked.nodes):
+        nodes = s.network.nodes_cidr if s.network else OWN.nodes_cidr
+        if problem := address_problem(gateway.address, nodes):
+            yield f"{GATEWAY}.address", problem, "`address`: Internal IP address in the stack's subnet"
 
 
 def json_schema() -> dict[str, Any]:

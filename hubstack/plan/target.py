@@ -7,7 +7,9 @@ Owns the type. `hubstack.inputs.settings` reads the user's settings.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from hubstack.files.jsonable import OMITTED_IF_NONE
 from hubstack.names import KEDA_NAMESPACE
+from hubstack.plan.network import OWN, NetworkPlan
 from hubstack.plan.settings import MaintenancePlan, SecurityPlan
 
 
@@ -30,6 +32,13 @@ class TargetPlan:
     namespace."""
     security: SecurityPlan | None = None
     """Security settings beyond Google's defaults; None means none."""
+    network: NetworkPlan | None = field(default=None, metadata=OMITTED_IF_NONE)
+    """The network; None means the stack's own with the default ranges."""
+
+    @property
+    def addresses(self) -> NetworkPlan:
+        """Return the network with its ranges."""
+        return self.network or OWN
 
     @property
     def kms_key(self) -> str | None:

@@ -5,6 +5,7 @@ Owns what is counted; the limits and their sources are in limits.yaml, and docs/
 are not counted. Does not own accelerator quotas, which differ by project (`hubstack.review.check.quota`).
 """
 
+import ipaddress
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -14,8 +15,13 @@ from typing import Any
 import yaml
 
 from hubstack.plan import ModelPlan, PoolPlan
+from hubstack.plan.network import OWN, NetworkPlan
 
 _FILE = Path(__file__).with_name("cluster_limits.yaml")
+_GOOGLES_IN_SUBNET = 4
+"""Addresses that Google reserves in the primary range of a subnet."""
+_POD_ADDRESSES_OF_NODE = 64
+"""A node takes a /26 of the pods' range."""
 Count = Callable[[Sequence[ModelPlan], Sequence[PoolPlan]], int]
 
 
@@ -43,12 +49,32 @@ def limits() -> tuple[Limit, ...]:
     return tuple(Limit(**row) for row in rows)
 
 
-def limit_warnings(models: Sequence[ModelPlan], pools: Sequence[PoolPlan]) -> Iterator[str]:
-    """Yield a warning for each limit that the models and pools exceed."""
+def limit_warnings(
+    models: Sequence[ModelPlan], pools: Sequence[PoolPlan], network: NetworkPlan = OWN
+) -> Iterator[str]:
+    """Yield a warning for each limit that the models and pools exceed.
+
+    Args:
+        models: all models of the stack.
+        pools: all node pools.
+        network: its ranges limit how many nodes and Services there can be.
+    """
+    ranges = _most_in_ranges(network)
     for limit in limits():
-        found = COUNTS[limit.counts](models, pools)
-        if found > limit.most:
-            yield f"{found:,} {limit.what}, but the limit is {limit.most:,} (docs/concepts/scale.md): {limit.hint}"
+        found, most = COUNTS[limit.counts](models, pools), ranges.get(limit.counts, limit.most)
+        if found > most:
+            yield f"{found:,} {limit.what}, but the limit is {most:,} (docs/concepts/scale.md): {limit.hint}"
+
+
+def _most_in_ranges(network: NetworkPlan) -> dict[str, int]:
+    """Return the limits that follow from a network's ranges, as far as these are known."""
+    nodes = ipaddress.IPv4Network(network.nodes_cidr).num_addresses - _GOOGLES_IN_SUBNET
+    if network.pods_cidr:
+        nodes = min(nodes, ipaddress.IPv4Network(network.pods_cidr).num_addresses // _POD_ADDRESSES_OF_NODE)
+    most = {"busy_nodes": nodes}
+    if network.services_cidr:
+        most["service_addresses"] = ipaddress.IPv4Network(network.services_cidr).num_addresses
+    return most
 
 
 def _on_gke(models: Sequence[ModelPlan]) -> int:

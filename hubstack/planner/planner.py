@@ -18,6 +18,7 @@ from hubstack.inputs.settings import StackSettings
 from hubstack.names import labels
 from hubstack.plan import ModelPlan, Plan, Verdict
 from hubstack.plan.bill import Cost
+from hubstack.plan.network import OWN
 from hubstack.plan.target import TargetPlan
 from hubstack.planner.advice import sharing, unused_accelerators
 from hubstack.planner.cluster_limits import limit_warnings
@@ -35,6 +36,7 @@ from hubstack.planner.model.geometry import Geometry, read_geometry
 from hubstack.planner.model.gguf import with_header
 from hubstack.planner.model.weights import ChosenFiles, WeightsSize, choose_files, weights_size
 from hubstack.planner.model_plan import Draft, PlacedDraft, loadable, why_nothing
+from hubstack.planner.network import network_warnings
 from hubstack.planner.placement.candidates import Candidate, CandidateFinder
 from hubstack.planner.placement.engine_rules import Demand
 from hubstack.planner.placement.placement_file import Place, Placement
@@ -134,6 +136,7 @@ def plan_stack(
             labels=labels(target.stack),
             keda_namespace=target.keda_namespace,
             security=target.security,
+            network=target.network,
         ),
         models=models,
         pools=pools,
@@ -143,7 +146,8 @@ def plan_stack(
         warnings=(
             *budget_warnings(cost, target.settings_name),
             *(f"{model.key}: {warning}" for model in models for warning in model.warnings),
-            *limit_warnings(models, pools),
+            *limit_warnings(models, pools, target.network or OWN),
+            *(network_warnings(target.network) if nodes and target.network else ()),
             *traffic_warnings(nodes, target.gateway),
             *_gateway_warnings(nodes, managed_models, target),
             *unused_accelerators(models, cost, drafts, finder),

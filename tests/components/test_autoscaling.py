@@ -84,7 +84,7 @@ def test_the_add_on_and_what_names_keda_come_after_it() -> None:
 
 
 def test_the_controller_of_groups_is_a_closed_namespace_and_a_release() -> None:
-    recorded = record(lambda: GroupController("group-controller", GroupControllerArgs(after=())))
+    recorded = record(lambda: GroupController("group-controller", GroupControllerArgs(plan=make_plan(), after=())))
     _, children = recorded.component("hubstack:group_controller:GroupController")
     assert children == [
         ("kubernetes:core/v1:Namespace", "group-controller-namespace"),

@@ -4,10 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from pulumi_hubstack.network import NODES_RANGE, PODS_RANGE, SERVICES_RANGE
 
 from hubstack.kinds import CapacityKind
 from hubstack.plan import ModelPlan, PoolPlan
+from hubstack.plan.addresses import NODES_RANGE, PODS_RANGE, SERVICES_RANGE
+from hubstack.plan.network import NetworkPlan
 from hubstack.planner.cluster_limits import COUNTS, Limit, limit_warnings, limits
 from tests.support.light_plans import RUN
 from tests.support.plans import MODELS, POOLS, SCALING
@@ -35,6 +36,27 @@ def test_the_ranges_of_the_network_are_those_of_the_limits() -> None:
     assert ipaddress.ip_network(NODES_RANGE).num_addresses - 4 == limit("busy_nodes").most
     # A node takes a /26 of the pods' range: it lasts as long as that of the nodes.
     assert ipaddress.ip_network(PODS_RANGE).num_addresses // 64 >= limit("busy_nodes").most
+
+
+@pytest.mark.parametrize(
+    ("network", "most"),
+    [
+        (NetworkPlan(nodes_cidr="10.8.0.0/26"), 60),
+        (NetworkPlan(pods_cidr="10.64.0.0/21"), 32),
+        (NetworkPlan(nodes_cidr="10.8.0.0/26", pods_cidr=None), 60),
+    ],
+)
+def test_smaller_ranges_of_a_stack_take_fewer_nodes(network: NetworkPlan, most: int) -> None:
+    assert list(limit_warnings([], [replace(POOL, max_nodes=most)], network)) == []
+    (warning,) = limit_warnings([], [replace(POOL, max_nodes=most + 1)], network)
+    assert f"the limit is {most} " in warning
+
+
+def test_a_smaller_range_of_services_takes_fewer_models() -> None:
+    network = NetworkPlan(services_cidr="10.9.0.0/27")
+    assert list(limit_warnings(copies(CHAT, 32), [], network)) == []
+    (warning,) = limit_warnings(copies(CHAT, 33), [], network)
+    assert "addresses of Services" in warning
 
 
 def test_a_plan_within_every_limit_has_no_warning() -> None:

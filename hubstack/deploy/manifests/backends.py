@@ -13,7 +13,7 @@ from hubstack.deploy.manifests.scaling import INTERCEPTOR_PORT, INTERCEPTOR_SERV
 from hubstack.deploy.manifests.traffic import POOL_GROUP, gateway_of, has_pool, stack_metadata
 from hubstack.inputs.gateway import MAX_TIMEOUT_SECONDS
 from hubstack.plan import ModelPlan, Plan
-from hubstack.plan.addresses import HEALTH_CHECK_RANGES, PROXY_RANGE
+from hubstack.plan.addresses import HEALTH_CHECK_RANGES
 from hubstack.plan.gateway import GatewayAuth
 
 POLICY_API = "networking.gke.io/v1"
@@ -82,7 +82,7 @@ def proxy_policies(plan: Plan) -> tuple[Object, ...]:
 
 
 def _ingress(plan: Plan, name: str, pods: Object, ports: list[int]) -> Object:
-    sources = [{"ipBlock": {"cidr": cidr}} for cidr in (PROXY_RANGE, *HEALTH_CHECK_RANGES)]
+    sources = [{"ipBlock": {"cidr": cidr}} for cidr in (plan.target.addresses.proxies_cidr, *HEALTH_CHECK_RANGES)]
     return network_policy(plan, name, pods, {"ingress": [{"from": sources, "ports": tcp(*ports)}]})
 
 

@@ -21,7 +21,7 @@ from hubstack.deploy.manifests.network import (
 )
 from hubstack.deploy.manifests.scaling import INTERCEPTOR_LABELS, INTERCEPTOR_PORT, scale_to_zero_models
 from hubstack.plan import Plan
-from hubstack.plan.addresses import HEALTH_CHECK_RANGES, PROXY_RANGE
+from hubstack.plan.addresses import HEALTH_CHECK_RANGES
 
 METRICS_HOST = "monitoring.googleapis.com"
 """Where KEDA's operator queries managed Prometheus."""
@@ -34,7 +34,7 @@ def keda_policies(plan: Plan) -> tuple[Object, ...]:
     """Return the policies of KEDA's namespace, named as they are registered; `interceptor_callers` is separate."""
     namespace = plan.target.keda_namespace
     found = [
-        _controllers(namespace, CONTROL_PLANE_PORT),
+        _controllers(plan, namespace, CONTROL_PLANE_PORT),
         policy_in(namespace, "operator-identity", _OPERATOR, {"egress": metadata_servers()}),
         named_hosts(namespace, "operator-to-metrics", _OPERATOR, (METRICS_HOST,)),
     ]
@@ -45,21 +45,23 @@ def keda_policies(plan: Plan) -> tuple[Object, ...]:
     return tuple(found)
 
 
-def group_controller_policy() -> Object:
+def group_controller_policy(plan: Plan) -> Object:
     """Return the policy of the LeaderWorkerSet controller's namespace."""
-    return _controllers(LWS_NAMESPACE, LWS_WEBHOOK_PORT)
+    return _controllers(plan, LWS_NAMESPACE, LWS_WEBHOOK_PORT)
 
 
 def interceptor_callers(plan: Plan) -> Object:
     """Return the policy that lets the servers' clients reach the interceptor, which starts and calls any model."""
     sources: list[Object] = [{"namespaceSelector": {"matchLabels": {CLIENT_LABEL: "true"}}}]
     if plan.gateway:
-        sources += [{"ipBlock": {"cidr": cidr}} for cidr in (PROXY_RANGE, *HEALTH_CHECK_RANGES)]
+        sources += [
+            {"ipBlock": {"cidr": cidr}} for cidr in (plan.target.addresses.proxies_cidr, *HEALTH_CHECK_RANGES)
+        ]
     rules: list[Object] = [{"from": sources, "ports": tcp(INTERCEPTOR_PORT)}, {"from": [{"podSelector": {}}]}]
     return policy_in(plan.target.keda_namespace, "interceptor", _INTERCEPTOR, {"ingress": rules})
 
 
-def _controllers(namespace: str, called: int) -> Object:
+def _controllers(plan: Plan, namespace: str, called: int) -> Object:
     """Return the policy for all pods of a namespace: each other, DNS and the Kubernetes API."""
     each_other: list[Object] = [{"podSelector": {}}]
     return policy_in(
@@ -68,6 +70,6 @@ def _controllers(namespace: str, called: int) -> Object:
         {},
         {
             "ingress": [{"from": each_other}, {"ports": tcp(called)}],
-            "egress": [{"to": each_other}, *dns(), control_plane()],
+            "egress": [{"to": each_other}, *dns(), control_plane(plan)],
         },
     )

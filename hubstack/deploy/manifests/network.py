@@ -13,7 +13,7 @@ from hubstack.deploy.manifests.base import Object, network_policy, selector, ser
 from hubstack.deploy.manifests.callouts import BODY_ROUTER_NAME, PICKER_NAME
 from hubstack.deploy.manifests.scaling import INTERCEPTOR_LABELS, scale_to_zero_models
 from hubstack.plan import ModelPlan, Plan
-from hubstack.plan.addresses import DNS_ADDRESSES, METADATA_SERVERS, NODES_RANGE
+from hubstack.plan.addresses import DNS_ADDRESSES, METADATA_SERVERS
 from hubstack.plan.loading import LoadingMethod
 
 CLIENT_LABEL = "hubstack.dev/model-client"
@@ -114,7 +114,7 @@ def _callouts(plan: Plan) -> Object:
         {"matchExpressions": [names]},
         {
             "egress": [
-                control_plane(),
+                control_plane(plan),
                 {"to": [{"podSelector": SERVERS}], "ports": tcp(*server_ports(plan))},
             ],
         },
@@ -126,9 +126,9 @@ def server_ports(plan: Plan) -> list[int]:
     return sorted({model.server.port for model in plan.on_gke})
 
 
-def control_plane() -> Object:
+def control_plane(plan: Plan) -> Object:
     """Return the rule for egress to the Kubernetes API, whose address GKE takes from the nodes' subnet."""
-    return {"to": [{"ipBlock": {"cidr": NODES_RANGE}}], "ports": tcp(443)}
+    return {"to": [{"ipBlock": {"cidr": plan.target.addresses.nodes_cidr}}], "ports": tcp(443)}
 
 
 def dns() -> list[Object]:

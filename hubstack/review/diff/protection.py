@@ -177,6 +177,22 @@ def _gateway(before: str | None, after: str | None) -> _Judged:
             yield f"`{key}`: {_move(base.get(key), head.get(key))}", True
 
 
+def _network(before: str | None, after: str | None) -> _Judged:
+    base, head = _mapping(before), _mapping(after)
+    of = [
+        f"{each.get('host_project', 'own project')}/{each['name']}" if each.get("name") else ""
+        for each in (base, head)
+    ]
+    if of[0] != of[1]:
+        if of[1]:
+            yield f"`name`: {of[0] or 'own VPC'} -> {of[1]}: nodes and pods are in a network with others", True
+        else:
+            yield f"`name`: {of[0]} -> own VPC: nodes and pods are in a network of their own", False
+    nat = [each.get("nat") or ("existing" if each.get("name") else "create") for each in (base, head)]
+    if nat[0] != nat[1] and "none" in nat:
+        yield f"`nat`: {nat[0]} -> {nat[1]}: whether nodes reach the internet", nat[0] == "none"
+
+
 _SETTINGS: Mapping[str, _Rule] = {
     "hubstack:kmsKey": _kept("stored data is encrypted with your own key"),
     "hubstack:servicePerimeter": _kept("the project is inside the service perimeter"),
@@ -202,6 +218,7 @@ _SETTINGS: Mapping[str, _Rule] = {
         "", "may call the Cloud Run services:", "Cloud Run access depends on project-level IAM"
     ),
     "hubstack:gateway": _gateway,
+    "hubstack:network": _network,
 }
 
 

@@ -79,6 +79,9 @@ SETTINGS = [
     ("gateway", None, '{"exposure": "external", "auth": "iap"}'),
     ("gateway", '{"exposure": "external", "auth": "iap"}', '{"exposure": "external", "auth": "api-keys"}'),
     ("gateway", '{"certificate": "a"}', '{"mode": "services"}'),
+    ("network", None, '{"name": "shared", "subnetwork": "models"}'),
+    ("network", '{"name": "a"}', '{"name": "a", "host_project": "acme-network"}'),
+    ("network", '{"nat": "none"}', None),
 ]
 
 
@@ -101,6 +104,8 @@ def test_a_setting_that_protects_less_is_a_decision_and_stops_the_gate(
         ("budget", None, "1"),
         ("runIngress", "all", None),
         ("gateway", '{"exposure": "external", "auth": "iap"}', None),
+        ("network", '{"name": "shared"}', None),
+        ("network", None, '{"nodes": "10.8.0.0/20"}'),
         ("releaseChannel", "RAPID", "STABLE"),
         ("runInvokers", '["group:a", "user:b"]', '["group:a"]'),
     ],
