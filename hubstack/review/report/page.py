@@ -5,20 +5,21 @@ Owns bar widths and section order; all figures come from the plan. Texts from th
 escapes them, and the page makes no network request. Its only script, `page.js`, is allowed by its hash.
 """
 
+import re
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from hubstack.files.terminal import shown_in_page
 from hubstack.plan import MemoryNeed, ModelPlan, Plan
 from hubstack.plan.bill import CostLine
-from hubstack.review.report.report import cards, command_line
+from hubstack.review.report.report import cards, command_line, group_warnings
 
 GIB = 1024**3
 _CLASSES = {
@@ -30,6 +31,16 @@ _CLASSES = {
     "adapters": "adapters",
     "states": "states",
 }
+
+_LEGEND = (
+    ("weights", "weights"),
+    ("activation", "activation"),
+    ("runtime", "runtime"),
+    ("graphs", "graphs"),
+    ("cache", "KV cache"),
+    ("free", "free"),
+    ("outside", "reserved"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +75,10 @@ def page_text(plan: Plan, model: str | None = None) -> str:
         busy={each.key: _busy(lines_of.get(each.key, [])) for each in plan.models},
         sources=_sources(plan),
         beside=sum(not model.has_nodes for model in plan.models),
+        legend=_LEGEND,
+        warnings=group_warnings(plan.warnings),
+        coded=_coded,
+        count=_count,
         gib=_gib,
         usd=_usd,
     )
@@ -77,6 +92,15 @@ def _script() -> str:
 def _words(model: ModelPlan) -> str:
     """Return the text that the filter searches."""
     return " ".join((model.key, model.id, str(model.server.engine), cards(model), model.machine_type)).lower()
+
+
+def _coded(text: str) -> Markup:
+    """Return a text as HTML, with what stands between backticks as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(shown_in_page(text)))))  # noqa: S704  escaped
+
+
+def _count(items: Sequence[object], noun: str) -> str:
+    return f"{len(items):,} {noun}{'' if len(items) == 1 else 's'}"
 
 
 def _gib(size_bytes: int) -> str:

@@ -13,6 +13,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from hubstack.files.problems import listed
 from hubstack.plan import MemoryNeed, ModelPlan, Plan, PoolPlan
 from hubstack.plan.bill import CostLine, StackBill
 from hubstack.planner.placement.regions import RegionPlan
@@ -174,6 +175,16 @@ def why_lines(plan: Plan) -> str:
     return "\n".join(lines)
 
 
+def group_warnings(warnings: Sequence[str]) -> list[str]:
+    """Merge warnings `KEY: text` of several models that say the same."""
+    models: dict[str, list[str]] = {}
+    for warning in warnings:
+        key, colon, text = warning.partition(": ")
+        is_of_model = bool(colon) and " " not in key
+        models.setdefault(text if is_of_model else warning, []).extend([key] if is_of_model else [])
+    return [f"{listed(keys)}: {text}" if keys else text for text, keys in models.items()]
+
+
 def cost_notes(plan: Plan, *, is_whole: bool = True) -> str:
     """Return the monthly cost, idle and busy, with warnings; if `is_whole`, also what is not counted."""
     cost = plan.cost
@@ -195,7 +206,7 @@ def cost_notes(plan: Plan, *, is_whole: bool = True) -> str:
         rows = {(line.source, line.as_of) for line in cost.lines if line.source}
         notes.append(f"Price sources: {', '.join(f'{source} ({as_of})' for source, as_of in sorted(rows))}.")
         notes.append(f"Not counted: {', '.join(cost.not_counted)}.")
-    notes += [f"Warning: {warning}." for warning in plan.warnings]
+    notes += [f"Warning: {warning}." for warning in group_warnings(plan.warnings)]
     notes += [f"Cheaper: {advice}." for advice in plan.advice]
     return "\n".join(notes)
 

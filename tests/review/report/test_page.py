@@ -7,7 +7,7 @@ import re
 from html.parser import HTMLParser
 
 from hubstack.kinds import PlatformKind
-from hubstack.review.report.page import page_text
+from hubstack.review.report.page import _coded, page_text
 from tests.support.facts import ask, hub, llama, plan
 
 
@@ -92,3 +92,13 @@ def test_models_beside_gke_are_on_the_page_with_their_place_and_cost() -> None:
     assert "1 x l4 on cloud-run" in page
     assert "764 USD" in page
     assert "busy hours a month" in page
+
+
+def test_what_stands_between_backticks_is_code_and_still_escaped() -> None:
+    assert _coded("set `share_gpu: <true>`, <b>now</b>") == (
+        "set <code>share_gpu: &lt;true&gt;</code>, &lt;b&gt;now&lt;/b&gt;"
+    )
+
+
+def test_one_is_singular() -> None:
+    assert "1 model on 1 node type<" in page_text(plan(llama()))

@@ -78,3 +78,12 @@ def test_an_explanation_shows_the_break_even_of_both_sides() -> None:
     assert "break-even" in light
     assert "on cloud-run" in light.splitlines()[0]
     assert "If it were the cluster's only model" in " ".join(gke.split())
+
+
+def test_models_that_are_warned_of_the_same_share_a_line() -> None:
+    warned = ["a: no pooling file", "the list is long: shorten it", "b: no pooling file", "c: old scan"]
+    assert report.group_warnings(warned) == ["a, b: no pooling file", "the list is long: shorten it", "c: old scan"]
+    many = [f"m{number}: no pooling file" for number in range(100)]
+    (line,) = report.group_warnings(many)
+    assert line.startswith("m0, m1, ")
+    assert line.endswith(" more: no pooling file")
