@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from hubstack.catalog.engines import Engine, EngineImage, ModelTypeSupport
+from hubstack.catalog.engines import Engine, EngineImage, ImageFacts, ModelTypeSupport
 from hubstack.catalog.platforms import GpuDriver
 from hubstack.catalog.releases import Release
 from hubstack.catalog.row import Row
@@ -22,6 +22,7 @@ def read_engines(file: Row, releases: Mapping[str, Release], driver: GpuDriver) 
             kind=kind,
             version=_version(row),
             images=tuple(_images(row)),
+            image_facts=_image_facts(row, kind),
             port=row.integer("port"),
             health_path=row.text("health_path"),
             metrics_path=row.maybe_text("metrics_path"),
@@ -109,6 +110,28 @@ def _command(row: Row) -> tuple[str, ...]:
             "`command` is missing; it is required because an image's entrypoint may not start a server", "command"
         )
     return command
+
+
+def _image_facts(row: Row, kind: AcceleratorKind) -> ImageFacts:
+    """Return what is known of the row's images; a row without it is refused, as a container may not start."""
+    facts = row.row("image_facts")
+    entrypoint, serves = facts.texts("entrypoint"), facts.flag("serves")
+    if serves and not entrypoint:
+        facts.refuse(
+            "an image without an `entrypoint` cannot serve by itself: name it, or set `serves: false`", "serves"
+        )
+    read = ImageFacts(
+        entrypoint=entrypoint,
+        serves=serves,
+        user=facts.text("user"),
+        finds_driver=facts.maybe_flag("finds_driver"),
+        writes=facts.texts("writes") if "writes" in facts.names() else None,
+        source=facts.text("source"),
+    )
+    if (read.finds_driver is None) is (kind is AcceleratorKind.GPU):
+        facts.refuse("`finds_driver` belongs to images for GPUs, and all of them", "finds_driver")
+    facts.done()
+    return read
 
 
 def _images(row: Row) -> Iterator[EngineImage]:

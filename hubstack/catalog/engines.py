@@ -24,6 +24,23 @@ class EngineImage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImageFacts:
+    """What is known of an engine's images beyond their names."""
+
+    entrypoint: tuple[str, ...]
+    """What the image runs; empty if it has no entrypoint of its own."""
+    serves: bool
+    """Whether the entrypoint starts a server when a pod gives arguments only."""
+    user: str
+    """The user that it runs as if a pod names none."""
+    finds_driver: bool | None
+    """Whether it searches the folder where GKE mounts NVIDIA's driver; None on TPUs."""
+    writes: tuple[str, ...] | None
+    """Folders that the engine writes to; None if no source says."""
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelTypeSupport:
     """How an engine that selects by `model_type` supports one of them."""
 
@@ -47,6 +64,7 @@ class Engine:
     version: str | None
     """None if no tag could be pinned."""
     images: tuple[EngineImage, ...]
+    image_facts: ImageFacts
     port: int
     health_path: str
     metrics_path: str | None

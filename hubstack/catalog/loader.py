@@ -294,6 +294,7 @@ def _check_references(catalog: Catalog, faults: Faults) -> None:
     named_sources |= {row.source for row in catalog.tpu_topologies} | set(catalog.node_overhead.sources)
     named_sources |= set(catalog.load_rates.sources) | {row.source for row in catalog.expert_kernels}
     named_sources |= {engine.release.source for engine in catalog.engines.values() if engine.release}
+    named_sources |= {engine.image_facts.source for engine in catalog.engines.values()}
     named_sources |= {row.memory_visible_source for row in catalog.accelerators.values()}
     named_accelerators = {row.accelerator for row in catalog.machine_types.values()}
     named_accelerators |= {row.accelerator for row in catalog.tpu_topologies} | set(catalog.zone_lists)

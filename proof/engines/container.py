@@ -265,7 +265,7 @@ def _script(container: Container, engines: Engines, sources: Mapping[str, Path],
         elif path.is_dir():
             lines += _bind(path, f"{root}{path}", is_read_only=True)
     lines += [f"mkdir -p {root}/proc {root}/dev", f"mount -t proc proc {root}/proc"]
-    lines += _bind(Path("/sys"), f"{root}/sys", is_read_only=True)
+    lines.append(f"mkdir {root}/sys; mount -t sysfs -o ro sysfs {root}/sys")
     lines += [f"touch {root}/dev/{name}; mount --bind /dev/{name} {root}/dev/{name}" for name in _DEVICES]
     shared, shared_bytes = f"{root}{_SHM}", processor(Path(spec["command"][0]).name).shared_memory_bytes
     lines += [f"mkdir {shared}", f"mount -t tmpfs -o mode=1777,size={shared_bytes} shm {shared}"]
@@ -286,7 +286,11 @@ def _script(container: Container, engines: Engines, sources: Mapping[str, Path],
 
 
 def _bind(source: Path, target: str, *, is_read_only: bool) -> list[str]:
-    made = [f"mkdir -p {target}", f"mount --rbind {source} {target}"]
+    return [f"mkdir -p {target}", *_bound(source, target, is_read_only=is_read_only)]
+
+
+def _bound(source: Path, target: str, *, is_read_only: bool) -> list[str]:
+    made = [f"mount --bind {source} {target}"]
     return [*made, f"mount -o remount,ro,bind {target}"] if is_read_only else made
 
 
@@ -295,7 +299,7 @@ def _absolute_program(program: str, engines: Engines, root: Path) -> list[str]:
     if not program.startswith("/") or Path(program).exists():
         return []
     source, target = engines.programs / Path(program).name, f"{root}{program}"
-    return [f"mkdir -p {Path(target).parent}", f"touch {target}", f"mount --bind {source} {target}"]
+    return [f"mkdir -p {Path(target).parent}", f"touch {target}", *_bound(source, target, is_read_only=True)]
 
 
 def _volume(mount: Object, pod: Object, sources: Mapping[str, Path], place: Path) -> list[str]:

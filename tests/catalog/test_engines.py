@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the engine table says of models and accelerators. Proves nothing about the images themselves."""
 
+import re
 import shutil
 
 import pytest
@@ -107,6 +108,51 @@ def test_a_release_of_another_version_is_refused(tmp_path):
     file.write_text(file.read_text().replace("version: 0.33.0", "version: 0.34.0"))
     with pytest.raises(CatalogError, match=r"releases/vllm.yaml is for 0.33.0"):
         read_catalog(tmp_path / "catalog")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("  command: [text-embeddings-router]\n", "", "`command` is missing; it is required because"),
+        ("  image_facts: {source: tei-image,", "  image_fact: {source: tei-image,", "did you mean `image_facts`?"),
+        (
+            "{source: tei-image, entrypoint: [./entrypoint.sh], serves: false,",
+            "{source: tei-image, serves: true,",
+            "an image without an `entrypoint` cannot serve by itself",
+        ),
+        (
+            "user: root, finds_driver: false}",
+            "user: root}",
+            "`finds_driver` belongs to images for GPUs, and all of them",
+        ),
+        ("{source: tei-image,", "{source: tei-imagined,", "tei-imagined"),
+        ("user: root, finds_driver: false}", "finds_driver: false}", "`user`"),
+    ],
+)
+def test_an_image_of_which_too_little_is_known_is_refused(tmp_path, old, new, complaint):
+    """Three of five images have no entry point that serves: without a command their containers did not start."""
+    shutil.copytree(FOLDER, tmp_path / "catalog")
+    file = tmp_path / "catalog" / "engines.yaml"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new, 1))
+    with pytest.raises(CatalogError, match=re.escape(complaint)):
+        read_catalog(tmp_path / "catalog")
+
+
+def test_a_server_names_its_user_because_every_image_would_run_as_root(catalog):
+    assert {row.image_facts.user for row in catalog.engines.values()} == {"root"}
+
+
+def test_an_engine_writes_only_where_a_pod_lets_it(catalog):
+    writable = {"/tmp", "/dev/shm"}  # noqa: S108  of a pod
+    assert {path for row in catalog.engines.values() for path in row.image_facts.writes or ()} <= writable
+
+
+def test_a_server_that_does_not_look_for_the_driver_is_told_where_it_is(catalog):
+    for row in catalog.engines.values():
+        if row.image_facts.finds_driver is False:
+            assert "/usr/local/nvidia/lib64" in row.env["LD_LIBRARY_PATH"]
 
 
 @pytest.mark.parametrize(

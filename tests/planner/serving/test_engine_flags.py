@@ -83,3 +83,22 @@ def test_a_shared_card_is_cut_and_no_server_measures_its_neighbours() -> None:
     share = float(args[args.index("--gpu-memory-utilization") + 1])
     assert share <= 0.45
     assert int(args[args.index("--kv-cache-memory-bytes") + 1]) > 0
+
+
+@pytest.mark.parametrize(
+    "asked", [{}, {"context": 128}, {"share_gpu": True}], ids=lambda asked: ",".join(asked) or "plain"
+)
+def test_tei_has_every_flag_that_it_is_given(asked: dict[str, Any]) -> None:
+    checked = 0
+    for repo_id in sorted(set(hub_ids()) - NEVER_ON_VLLM):
+        if plan_one(hub(repo_id)).server.engine is EngineKind.TEI:
+            args = plan_one(hub(repo_id), **asked).server.args
+            check(args, "tei")
+            assert args[args.index("--served-model-name") + 1] == repo_id
+            checked += 1
+    assert checked >= 3
+
+
+def test_what_tei_would_refuse_is_named() -> None:
+    assert engine_flags("tei").faults(["--dtype", "bfloat16"]) == ["--dtype does not accept bfloat16"]
+    assert engine_flags("tei").faults(["--pooling", "first"]) == ["--pooling does not accept first"]

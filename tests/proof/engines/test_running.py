@@ -92,6 +92,11 @@ def test_what_it_writes_it_may_write(server: Server) -> None:
     volumes = {mount["mountPath"] for mount in mounts if not mount.get("readOnly")}
     system = {path for path in server.running.writable if path.startswith(("/proc", "/dev"))}
     assert server.running.writable - system == volumes
+    said = catalog().engines[server.engine].image_facts.writes or ()
+    for mount in mounts:
+        if mount["mountPath"] in volumes:
+            written = [path for path in (server.running.volumes / mount["name"]).rglob("*") if path.is_file()]
+            assert bool(written) is (mount["mountPath"] in said), written
     log = server.running.log.read_text(errors="replace")
     assert not re.findall(r".*(?:Read-only file system|Permission denied|Errno 13|Errno 30).*", log)
 
