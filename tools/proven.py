@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Generates docs/proven.md: what is proven, how, and what is not, from the tests and the parts that they run.
 
-A claim is a test's name, so there is no claim without a test. Real parts are pinned by a go.mod; stand-ins describe
-themselves in the first line of their docstring. tools/proven.yaml has the rest.
+A claim is a test's name, so there is no claim without a test. Real parts are pinned by a go.mod or a lock;
+stand-ins describe themselves in the first line of their docstring. tools/proven.yaml has the rest.
 """
 
 import ast
@@ -17,9 +17,9 @@ PAGE = ROOT / "docs" / "proven.md"
 TESTS = ROOT / "tests" / "proof"
 _HEAD = """# What is proven, how, and what is not
 
-<!-- Written by `./dev gen` from tests/proof, the parts' go.mod files and tools/proven.yaml; do not edit. -->
+<!-- Written by `./dev gen` from tests/proof, the files that pin the parts and tools/proven.yaml; do not edit. -->
 
-Declaring something does not prove it. For every change, `.ci/run` builds the parts below from source, on one
+Declaring something does not prove it. For every change, `.ci/run` builds or installs the parts below, on one
 machine without a cloud, and runs `./dev test -m proof -n 0 tests/proof`. Each line under a heading is a test. To
 use the parts manually, see [sandbox](concepts/sandbox.md). `./dev test` covers everything that needs no parts
 (plan, lock, catalogue).
@@ -43,11 +43,16 @@ def page_text() -> str:
 
 
 def version_of(row: dict[str, str]) -> str:
-    """Return the version of a module in a go.mod."""
-    text = (ROOT / row["go_mod"]).read_text()
-    found = re.search(rf"^\s*(?:require )?{re.escape(row['module'])} (v\S+)", text, re.MULTILINE)
+    """Return the version of a module in the file that pins it."""
+    file, module = row.get("go_mod") or row["lock"], re.escape(row["module"])
+    pinned = (
+        rf"^\s*(?:require )?{module} (v\S+)"
+        if "go_mod" in row
+        else rf'^(?:name = "{module}"\nversion = "|{module}==)([^"\s]+)'
+    )
+    found = re.search(pinned, (ROOT / file).read_text(), re.MULTILINE)
     if found is None:
-        raise ValueError(f"{row['go_mod']} does not require {row['module']}")
+        raise ValueError(f"{file} does not require {row['module']}")
     return found[1]
 
 

@@ -172,6 +172,17 @@ class Running:
         return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
     @property
+    def command_line(self) -> list[str]:
+        """Return the words that its first process was started with."""
+        return Path(f"/proc/{self._first}/cmdline").read_text().rstrip("\0").split("\0")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return the environment that its first process was started with."""
+        pairs = Path(f"/proc/{self._first}/environ").read_text().rstrip("\0").split("\0")
+        return {name: value for name, _, value in (pair.partition("=") for pair in pairs)}
+
+    @property
     def writable(self) -> set[str]:
         """Return the mount points that are not read-only."""
         lines = Path(f"/proc/{self._first}/mountinfo").read_text().splitlines()

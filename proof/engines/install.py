@@ -76,8 +76,6 @@ class Processor:
 
     environment: Mapping[str, str]
     shared_memory_bytes: int
-    left_out: Mapping[str, str]
-    """Flag that a build for processors lacks, to the reason."""
 
 
 def processor(program: str) -> Processor:
@@ -86,7 +84,6 @@ def processor(program: str) -> Processor:
     return Processor(
         environment={name: value for name, (value, _) in row["environment"].items()},
         shared_memory_bytes=row["shared_memory_mib"] * 1024**2,
-        left_out=row["left_out"],
     )
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the engines on a processor are made of, without installing them."""
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -8,15 +9,20 @@ import pytest
 import yaml
 
 from proof.engines.models import model_files, model_gguf
+from tests.support.facts import catalog
 
 PROJECT = Path(__file__).resolve().parents[3]
 ENGINES = PROJECT / "proof" / "engines"
 
 
-def test_the_python_of_vllm_is_that_of_the_catalogue() -> None:
-    release = yaml.safe_load((PROJECT / "hubstack" / "catalog" / "releases" / "vllm.yaml").read_text())
-    (line,) = (line for line in (ENGINES / "vllm.txt").read_text().splitlines() if not line.startswith("#"))
-    assert line == f"vllm=={release['version']} --hash=sha256:{release['sha256']}"
+@pytest.mark.parametrize("engine", ["vllm", "vllm-tpu", "sglang"])
+def test_the_parsers_are_of_the_releases_that_are_deployed(engine: str) -> None:
+    text = (ENGINES / "releases" / f"{engine}.txt").read_text()
+    row = catalog().engines[engine]
+    assert re.findall(r"^\S+==(\S+)", text, re.MULTILINE) == [row.version]
+    if row.release:
+        file = PROJECT / "hubstack" / "catalog" / "releases" / f"{engine}.yaml"
+        assert yaml.safe_load(file.read_text())["sha256"] in text, "the wheel whose facts the catalogue has"
 
 
 def test_the_transformers_they_run_with_are_those_that_the_release_allows() -> None:

@@ -75,6 +75,10 @@ def server(request: pytest.FixtureRequest, stack: TinyStack, engines: Engines) -
 def test_it_starts_as_rendered_and_its_probes_pass_when_it_is_ready(server: Server) -> None:
     assert not server.passed_at_once
     assert server.probes() == [True, True, True]
+    spec = server.running.container.spec
+    assert server.running.command_line[-len(spec["args"]) :] == spec["args"]
+    told = {each["name"]: each["value"] for each in spec["env"]}
+    assert {name: server.running.environment.get(name) for name in told} == told
 
 
 @EVERY
@@ -103,8 +107,10 @@ def test_what_it_writes_it_may_write(server: Server) -> None:
 
 @EVERY
 def test_it_answers_under_every_name_with_what_its_weights_say(server: Server) -> None:
-    listed = [model["id"] for model in server.running.get("/v1/models").json["data"]]
-    assert f"tiny/{server.key}" in listed
+    listed = server.running.get("/v1/models").json["data"]
+    assert f"tiny/{server.key}" in [model["id"] for model in listed]
+    # It has no setting for this (docs/concepts/gateway.md).
+    assert {model.get("root") for model in listed} == {"/weights" if server.engine is EngineKind.VLLM else None}
     if server.key == "texts":
         assert_embeds(server)
         return
