@@ -26,8 +26,10 @@ RUN = """
 import json, resource, sys, time
 from pathlib import Path
 from hubstack.hub.remote import RetryLimits, write_lock
+from hubstack.inputs.models import load_request
 begun = time.perf_counter()
-lines, refused = write_lock(Path(sys.argv[1]), "x", [], None, RetryLimits(jobs=int(sys.argv[2])))
+path = Path(sys.argv[1])
+lines, refused = write_lock(load_request(path, "x"), path, [], None, RetryLimits(jobs=int(sys.argv[2])))
 seconds = time.perf_counter() - begun
 assert refused is None, refused
 print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, len(lines) - 1]))

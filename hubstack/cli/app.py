@@ -318,20 +318,19 @@ def lock(  # noqa: PLR0913  one parameter per command-line option
     from hubstack.hub.remote import JOBS, RetryLimits, check_lock, write_lock  # noqa: PLC0415
 
     stack = load_stack(env, project)
-    name = stack.models_path
-    path = stack.project_dir / name
+    request, path = stack.listed, stack.project_dir / stack.models_path
     if check:
-        found, warnings = check_lock(path, name)
+        found, warnings = check_lock(request, path)
         for warning in warnings:
             print_error(warning)
         print_changes(found, "the lock is up to date", as_json=json, quiet=quiet)
         raise typer.Exit(1 if found else 0)
     with Progress(quiet=quiet or json) as progress:
-        lines, refused = write_lock(path, name, upgrade or [], progress, RetryLimits(jobs=jobs or JOBS), summary)
+        lines, refused = write_lock(request, path, upgrade or [], progress, RetryLimits(jobs=jobs or JOBS), summary)
     places: list[str] = []
     unplaced: HubstackError | None = None
     try:
-        places = [] if refused else _write_places(load_stack(env, project))
+        places = [] if refused else _write_places(stack)
     except HubstackError as error:
         unplaced = error
     print_changes([*lines, *places], "nothing changed", as_json=json)

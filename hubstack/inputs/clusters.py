@@ -6,19 +6,23 @@ Owns the keys of the setting and how a list is divided. Each cluster is a separa
 choosing a cluster in which a model fits (`hubstack.planner.placement.choose_clusters`). Pure.
 """
 
-import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from types import GenericAlias
 from typing import Any, cast
+
+from pydantic import Field, ValidationError, create_model
 
 from hubstack.files.documents import Document, Loc, Mark
 from hubstack.files.errors import InputError
 from hubstack.files.problems import Problem, nearest
+from hubstack.files.schema_errors import schema_problems
 from hubstack.inputs.models import ModelRequest
 from hubstack.inputs.pulumi_config import Settings, config_text, rooted
-from hubstack.inputs.settings import CLUSTER_KEYS, DEFAULT_NAMESPACE
+from hubstack.inputs.setting_types import parse_json
+from hubstack.inputs.settings import CLUSTER_KEYS, DEFAULT_NAMESPACE, ClusterSettings, ClusterShare
 from hubstack.names import entry_keys, short_hash
 
 SETTING = "hubstack:clusters"
@@ -28,7 +32,6 @@ EXAMPLE = '{"eu": {"region": "europe-west4"}, "us": {"region": "us-central1"}}'
 KEY = r"[a-z]([a-z0-9-]{0,18}[a-z0-9])?"
 SETTINGS = {key.partition(":")[2]: key for key in CLUSTER_KEYS}
 """Settings that a cluster may override, as short name to full key."""
-WORDS = ("models", "rest", *SETTINGS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,10 @@ def matches_any_name(pattern: str, model: ModelRequest) -> bool:
     return any(fnmatchcase(word, pattern) for word in words)
 
 
+_BY_KEY: Any = GenericAlias(dict, (str, ClusterSettings))
+_Setting = create_model("_Setting", clusters=(_BY_KEY, Field(validation_alias=SETTING)))
+
+
 def read_clusters(document: Document) -> tuple[Cluster, ...]:
     """Read the clusters of an environment's settings file, sorted by key.
 
@@ -64,68 +71,42 @@ def read_clusters(document: Document) -> tuple[Cluster, ...]:
     """
     held = cast("dict[str, Any]", document.value.get("config") or {})
     word = SETTING if SETTING in held else SETTING.partition(":")[2]
-    loc: Loc = ("config", word)
-    said = _parsed(held.get(word))
+    own = rooted(document, {("config", word): SETTING}, ("config",))
+    said = parse_json(held.get(word))
     if not isinstance(said, dict) or not said:
         message = f"`{SETTING}` must be a mapping of clusters"
-        raise InputError([document.mark(loc).problem(message, f"for example {EXAMPLE}")])
-    clusters: list[Cluster] = []
-    problems: list[Problem] = []
-    for key, words in sorted(cast("dict[Any, Any]", said).items(), key=lambda item: str(item[0])):
-        mark = document.key_mark((*loc, key))
-        if not re.fullmatch(KEY, str(key)):
-            message = f"`{key}` is not a valid cluster key: use 1 to 20 lower-case letters, digits and hyphens"
-            hint = "the names of the cluster and its buckets end in the key: eu, us-east"
-            problems.append(mark.problem(message, hint))
-        elif not isinstance(words, dict | None):
-            problems.append(
-                mark.problem(f"the cluster `{key}` must be a mapping", "for example {region: europe-west4}")
-            )
-        else:
-            clusters.append(
-                _cluster(str(key), cast("dict[str, Any]", words or {}), document, (*loc, key), problems)
-            )
+        raise InputError([own.mark((SETTING,)).problem(message, f"for example {EXAMPLE}")])
+    words = cast("dict[Any, Any]", said)
+    problems = [
+        own.key_mark((SETTING, key)).problem(
+            f"`{key}` is not a valid cluster key: use 1 to 20 lower-case letters, digits and hyphens",
+            "the names of the cluster and its buckets end in the key: eu, us-east",
+        )
+        for key in words
+        if not re.fullmatch(KEY, str(key))
+    ]
+    read: dict[str, ClusterShare] = {}
+    try:
+        given: dict[str, Any] = {str(key): {} if each is None else each for key, each in words.items()}
+        read = dict(_Setting.model_validate({SETTING: given}))["clusters"]
+    except ValidationError as error:
+        problems += schema_problems(own, error, _Setting, "for example {region: europe-west4}")
     if problems:
         raise InputError(problems)
-    return tuple(clusters)
+    return tuple(_cluster(key, each, own) for key, each in sorted(read.items()))
 
 
-def _parsed(value: Any) -> Any:
-    """Return the mapping; `pulumi config set` without `--path` writes it as JSON."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except ValueError:
-        return None
-
-
-def _cluster(key: str, words: Mapping[str, Any], document: Document, loc: Loc, problems: list[Problem]) -> Cluster:
-    for word in words:
-        if word not in WORDS:
-            near = nearest(str(word), WORDS)
-            hint = f"did you mean `{near}`?" if near else f"known settings: {', '.join(WORDS)}"
-            problems.append(document.key_mark((*loc, word)).problem(f"unknown cluster setting `{word}`", hint))
-    listed = words.get("models", ["*"])
-    if not isinstance(listed, list) or not listed or not all(isinstance(each, str) and each for each in listed):  # pyright: ignore[reportUnknownVariableType]
-        hint = "for example `models: [team-a-*, Qwen/*]`"
-        problems.append(
-            document.mark((*loc, "models")).problem("`models` must be a list of keys or patterns", hint)
-        )
-    patterns = (
-        tuple(str(each) for each in cast("list[Any]", listed))
-        if "models" in words and isinstance(listed, list)
-        else ()
+def _cluster(key: str, read: ClusterShare, document: Document) -> Cluster:
+    loc: Loc = (SETTING, key)
+    own = {SETTINGS[name]: getattr(read, name) for name in SETTINGS if name in read.model_fields_set}
+    found = rooted(document, {(*loc, name): full for name, full in SETTINGS.items()}, loc)
+    return Cluster(
+        key=key,
+        patterns=read.models,
+        takes_rest=not read.models if read.rest is None else read.rest,
+        settings=Settings({name: config_text(value) for name, value in own.items()}, replace(found, value=own)),
+        mark=document.mark((*loc, "models")) if read.models else document.key_mark(loc),
     )
-    rest = words.get("rest", not patterns)
-    if not isinstance(rest, bool):
-        message = "`rest` must be true or false: whether it serves a share of the models that no cluster names"
-        problems.append(document.mark((*loc, "rest")).problem(message))
-    own = {SETTINGS[word]: value for word, value in words.items() if word in SETTINGS}
-    found = rooted(document, {(*loc, word): key for word, key in SETTINGS.items()}, loc)
-    settings = Settings({key: config_text(value) for key, value in own.items()}, replace(found, value=own))
-    mark = document.mark((*loc, "models")) if patterns else document.key_mark(loc)
-    return Cluster(key=key, patterns=patterns, takes_rest=bool(rest), settings=settings, mark=mark)
 
 
 def settings_of(cluster: Cluster, environment: Settings) -> Settings:

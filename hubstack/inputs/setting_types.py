@@ -17,7 +17,7 @@ from hubstack.inputs.pulumi_config import SECRET_PLACEHOLDER
 MOST_USD = 1e12
 
 
-def _parsed(value: Any) -> Any:
+def parse_json(value: Any) -> Any:
     """Return the value of a JSON text; any other value is returned unchanged for the schema to check."""
     if not isinstance(value, str):
         return value
@@ -39,7 +39,7 @@ def _number(value: Any) -> Any:
 
 
 def _word_or_list(value: Any) -> Any:
-    return [value.strip()] if isinstance(value, str) and not value.lstrip().startswith("[") else _parsed(value)
+    return [value.strip()] if isinstance(value, str) and not value.lstrip().startswith("[") else parse_json(value)
 
 
 def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
@@ -76,7 +76,7 @@ def form(pattern: str, what: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-FROM_JSON = BeforeValidator(_parsed)
+FROM_JSON = BeforeValidator(parse_json)
 FROM_WORD_OR_JSON = BeforeValidator(_word_or_list)
 LIST = Field(strict=False)
 DISTINCT = AfterValidator(_distinct)

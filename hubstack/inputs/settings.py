@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import SkipJsonSchema
@@ -325,6 +325,27 @@ DEFAULT_TEXTS: Mapping[str, str] = {
 """Settings of a stack that sets nothing, as Pulumi passes them to a program."""
 DEFAULT_NAMESPACE = str(StackSettings.model_fields["namespace"].default)
 _REFERENCE = "for all settings see docs/reference/settings.md"
+
+
+class ClusterShare(BaseModel):
+    """One cluster."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True
+    )
+
+    models: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], LIST] = Field(default=(), min_length=1)
+    """Keys or Hub IDs of the models that it serves, or patterns of them: `[team-a-*, Qwen/*]`."""
+    rest: bool | None = None
+    """Whether it serves a share of the models that no cluster names. Default: only if it names none."""
+
+
+_OWN: dict[str, Any] = {
+    key.partition(":")[2]: (Any, Field(default=None, description=f"`{key}` of this cluster."))
+    for key in CLUSTER_KEYS
+}
+ClusterSettings: type[ClusterShare] = create_model("ClusterSettings", __base__=ClusterShare, **_OWN)
+"""One cluster under `hubstack:clusters`; its settings are validated as those of its stack."""
 _HINTS = {
     key: f"pulumi config set {key} {field.examples[0]}, or edit the file"
     for key, field in _fields()
@@ -410,6 +431,10 @@ def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of a settings file, for editors."""
     settings = StackSettings.model_json_schema(mode="validation")
     definitions = settings.pop("$defs", {})
+    own = settings["properties"]["hubstack:clusters"]
+    (mapping,) = (each for each in own["anyOf"] if each.get("type") == "object")
+    mapping["additionalProperties"] = {"$ref": "#/$defs/ClusterSettings"}
+    definitions["ClusterSettings"] = ClusterSettings.model_json_schema(mode="validation")
     del settings["required"]  # the stack of one cluster sets neither project nor region
     for each in settings["properties"].values():
         each.pop(_MARK, None)

@@ -142,17 +142,25 @@ class Group:
         return load_clusters_file(self.project.folder / self.record_path, str(self.record_path))
 
     @cached_property
-    def all_models(self) -> Request:
+    def listed(self) -> Request:
         """The model list that the clusters share.
+
+        Raises:
+            InputError: the list is invalid; lists every problem.
+        """
+        return load_request(self.project.folder / self.models_path, self.models_path)
+
+    @cached_property
+    def all_models(self) -> Request:
+        """The same list, each of whose models a cluster serves.
 
         Raises:
             InputError: the list is invalid, or its models cannot be assigned to clusters.
         """
-        request = load_request(self.project.folder / self.models_path, self.models_path)
-        problems = list(division_problems(request.models, self.clusters))
+        problems = list(division_problems(self.listed.models, self.clusters))
         if problems:
             raise InputError(problems)
-        return request
+        return self.listed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -248,16 +256,27 @@ class Stack:
         return read_settings(self.name, self.config)
 
     @cached_property
-    def all_models(self) -> Request:
+    def listed(self) -> Request:
         """The whole model list, including models of other clusters; the lock covers all of it.
 
         Raises:
             InputError: the list is invalid; lists every problem.
         """
         if self.group:
+            return self.group.listed
+        return load_request(self.project_dir / self.models_path, self.models_path)
+
+    @property
+    def all_models(self) -> Request:
+        """The same list, under valid settings.
+
+        Raises:
+            InputError: the list or the settings are invalid, or no cluster serves a model; lists every problem.
+        """
+        if self.group:
             return self.group.all_models
-        path = self.settings.models_path
-        return load_request(self.project_dir / path, path)
+        _ = self.settings
+        return self.listed
 
     @cached_property
     def request(self) -> Request:

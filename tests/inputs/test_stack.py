@@ -95,7 +95,7 @@ def test_clusters_of_one_project_share_no_name_and_no_right() -> None:
     """But for APIs, which are turned on once."""
     seen: list[set[tuple[str, str]]] = []
     for cluster in CLUSTERS:
-        graph = json.loads(golden.golden_path(f"sharded/{cluster}", "graph").read_text())
+        graph = golden.read_graph(f"sharded/{cluster}")
         resources = [
             r
             for r in graph["resources"]

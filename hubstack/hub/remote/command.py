@@ -21,7 +21,7 @@ from hubstack.hub.remote.pace import RetryLimits
 from hubstack.hub.remote.refusal import Refusal, hub_endpoint
 from hubstack.hub.remote.saved_responses import SavedResponses
 from hubstack.hub.upgrade_page import upgrade_page
-from hubstack.inputs.models import ModelRequest, Request, load_request
+from hubstack.inputs.models import ModelRequest, Request
 from hubstack.names import key_of
 
 ALL = "all"
@@ -29,8 +29,8 @@ ALL = "all"
 
 
 def write_lock(
+    request: Request,
     request_path: Path,
-    name: str,
     upgrade: Sequence[str],
     listener: Listener | None = None,
     limits: RetryLimits | None = None,
@@ -39,19 +39,18 @@ def write_lock(
     """Write the lock of a model list; return a line for each change and one for the file, and the failures.
 
     Args:
-        request_path: the model list.
-        name: its name in messages.
+        request: the model list.
+        request_path: its file.
         upgrade: keys or IDs of models to upgrade to their newest commit, or `all`.
         listener: receives progress.
         limits: limits for concurrency, retries and waits.
         summary: file for a Markdown summary of the changes.
 
     Raises:
-        InputError: the list or the lock is invalid, `upgrade` matches no model, or another hubstack process is
+        InputError: the lock is invalid, `upgrade` matches no model, or another hubstack process is
             writing this lock.
     """
-    request = load_request(request_path, name)
-    target, shown = lock_path(request_path), str(lock_path(Path(name)))
+    target, shown = lock_path(request_path), str(lock_path(Path(request.path)))
     upgraded = _upgraded(request, upgrade)
     refusals: dict[IdAndRevision, Refusal] = {}
     resumed: list[str] = []
@@ -67,7 +66,7 @@ def write_lock(
         refusals.update((pair, found) for pair, found in answers.items() if isinstance(found, Refusal))
         return known | {pair: found for pair, found in answers.items() if isinstance(found, ModelFacts)}
 
-    with exclusive(request_path, name), saved:
+    with exclusive(request_path, request.path), saved:
         held = load_lock(target, shown, upgraded) if target.exists() else None
         models, changes = lock_models(
             [(model.id, model.revision) for model in request.models],
@@ -99,15 +98,17 @@ def _refused(request: Request, refusals: dict[IdAndRevision, Refusal], shown: st
     return HubError(f"{_render(request, refusals)}\n{kept} Re-run to retry only the missing ones.")
 
 
-def check_lock(request_path: Path, name: str) -> tuple[list[str], list[str]]:
+def check_lock(request: Request, request_path: Path) -> tuple[list[str], list[str]]:
     """Return one line for each missing, stale or unused entry, none if the lock is up to date; and warnings.
 
+    Args:
+        request: the model list.
+        request_path: its file.
+
     Raises:
-        InputError: the list is invalid.
         LockError: the lock does not exist or cannot be read.
     """
-    request = load_request(request_path, name)
-    held = load_lock(lock_path(request_path), str(lock_path(Path(name))))
+    held = load_lock(lock_path(request_path), str(lock_path(Path(request.path))))
     found = check_fresh(held, [(model.id, model.revision) for model in request.models])
     lines = [
         *(f"missing: {repo_id} at {revision}" for repo_id, revision in found.missing),

@@ -13,6 +13,7 @@ import pytest
 from hubstack.files.errors import HubError, InputError, LockError
 from hubstack.hub.lock import load_lock, parse_lock
 from hubstack.hub.remote import check_lock, write_lock
+from hubstack.inputs.models import load_request
 from tests.support.hub import TOKENS, Fault, StandIn
 from tests.support.hub.invented import TINY, commit
 
@@ -27,7 +28,7 @@ def request_file(tmp_path: Path) -> Path:
 
 
 def lock(path: Path, *upgrade: str) -> list[str]:
-    lines, refused = write_lock(path, path.name, upgrade)
+    lines, refused = write_lock(load_request(path, path.name), path, upgrade)
     if refused:
         raise refused
     return lines
@@ -105,13 +106,13 @@ def test_another_revision_of_a_locked_model_is_asked_anew(hub: StandIn, request_
     ask_for(request_file, SHARDED)
     lock(request_file)
     ask_for(request_file, f"{{id: {SHARDED}, revision: v1}}")
-    assert check_lock(request_file, "dev.models.yaml") == (
+    assert check_lock(load_request(request_file, "dev.models.yaml"), request_file) == (
         [f"stale: {SHARDED} is locked at main, not at v1", f"unused: {SHARDED} at main"],
         [],
     )
     old = hub.repositories[SHARDED].refs["v1"]
     assert lock(request_file)[0] == f"added {SHARDED} (v1) at {old[:12]}"
-    assert check_lock(request_file, "dev.models.yaml") == ([], [])
+    assert check_lock(load_request(request_file, "dev.models.yaml"), request_file) == ([], [])
 
 
 def test_a_canary_locks_both_commits_and_either_is_upgraded_by_its_key(hub: StandIn, request_file: Path) -> None:
@@ -119,13 +120,13 @@ def test_a_canary_locks_both_commits_and_either_is_upgraded_by_its_key(hub: Stan
     ask_for(request_file, f"{{id: {SHARDED}, name: chat}}")
     lock(request_file)
     ask_for(request_file, f"{{id: {SHARDED}, name: chat, revision: v1, canary: {{revision: main, weight: 10}}}}")
-    assert check_lock(request_file, request_file.name)[0] == [f"stale: {SHARDED} is locked at main, not at v1"], (
-        "main is asked for by the canary, v1 by nobody yet"
-    )
+    assert check_lock(load_request(request_file, request_file.name), request_file)[0] == [
+        f"stale: {SHARDED} is locked at main, not at v1"
+    ], "main is asked for by the canary, v1 by nobody yet"
     lock(request_file)
     held = load_lock(lock_file(request_file))
     assert {(m.revision, m.commit) for m in held.models} == {("v1", refs["v1"]), ("main", refs["main"])}
-    assert check_lock(request_file, request_file.name) == ([], [])
+    assert check_lock(load_request(request_file, request_file.name), request_file) == ([], [])
     newest = move_main(hub, SHARDED)
     lock(request_file, "chat")
     assert {m.commit for m in load_lock(lock_file(request_file)).models} == {refs["v1"], held.models[0].commit}
@@ -253,7 +254,7 @@ def test_an_upgrade_writes_what_the_hub_changed_and_the_same_text_twice(hub: Sta
     summary = request_file.with_name("summary.md")
 
     def upgrade() -> str:
-        write_lock(request_file, request_file.name, ["all"], summary=summary)
+        write_lock(load_request(request_file, request_file.name), request_file, ["all"], summary=summary)
         return summary.read_text()
 
     ask_for(request_file, f"{{id: {SHARDED}, name: chat}}", "stand-in/unscanned")
@@ -272,6 +273,7 @@ def test_an_upgrade_writes_what_the_hub_changed_and_the_same_text_twice(hub: Sta
 
 def test_a_summary_that_cannot_be_written_leaves_the_lock_alone(hub: StandIn, request_file: Path) -> None:
     ask_for(request_file, SHARDED)
+    request, summary = load_request(request_file, "x"), request_file.parent / "no-such-folder" / "summary.md"
     with pytest.raises(InputError, match="cannot be written"):
-        write_lock(request_file, "x", [], summary=request_file.parent / "no-such-folder" / "summary.md")
+        write_lock(request, request_file, [], summary=summary)
     assert not lock_file(request_file).exists()

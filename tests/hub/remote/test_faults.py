@@ -24,6 +24,7 @@ from hubstack.files.errors import HubError
 from hubstack.hub.facts import ModelFacts
 from hubstack.hub.remote import JOBS, Refusal, RetryLimits, fetch_each, fetch_facts, write_lock
 from hubstack.hub.remote.pace import UNANSWERED
+from hubstack.inputs.models import load_request
 from tests.support.hub import TOKENS, Fault, StandIn, invented_repositories
 from tests.support.hub.fixtures import Told
 from tests.support.hub.invented import repository
@@ -443,7 +444,7 @@ def test_no_fault_brings_the_token_out(
     )
     told = Told()
     limits = dataclasses.replace(hurry, model_seconds=1, silence_seconds=0.3, jobs=1)
-    lines, error = write_lock(path, path.name, [], told, limits)
+    lines, error = write_lock(load_request(path, path.name), path, [], told, limits)
     assert isinstance(error, HubError), "the fault must have had an effect"
     texts = [*lines, str(error), repr(error.__context__), caplog.text, *capfd.readouterr(), *told.begun]
     folders = (tmp_path, Path(constants.HF_ASSETS_CACHE))

@@ -20,6 +20,7 @@ from huggingface_hub import constants
 
 from hubstack.hub.lock import load_lock
 from hubstack.hub.remote import write_lock
+from hubstack.inputs.models import load_request
 from tests.support.hub import StandIn
 from tests.support.hub.invented import TINY, commit, repository
 
@@ -134,7 +135,7 @@ def moments(hub: StandIn, whole: float, writing: float) -> list[Callable[[], Non
 
 def test_fifty_kills_leave_the_old_lock_or_the_new_one(hub: StandIn, project: Path, runs: Runs) -> None:
     path, locked = project / "stacks" / "dev.models.yaml", project / "stacks" / "dev.models.lock.yaml"
-    write_lock(path, "x", [])
+    write_lock(load_request(path, "x"), path, [])
     old = locked.read_bytes()
     for number in range(MODELS):
         repo = hub.repositories[f"stand-in/m{number}"]
@@ -160,7 +161,7 @@ def test_fifty_kills_leave_the_old_lock_or_the_new_one(hub: StandIn, project: Pa
         runs.run(wait)
         seen.append(locked.read_bytes())
         assert seen[-1] in {old, new}, "a lock must be one or the other, byte for byte"
-        write_lock(path, "x", ["all"])
+        write_lock(load_request(path, "x"), path, ["all"])
         assert locked.read_bytes() == new, "the next run must not stumble over what is left"
         assert not [each.name for each in (project / "stacks").iterdir() if each.name.endswith(".tmp")]
     assert {old, new} == set(seen), f"{seen.count(old)} old, {seen.count(new)} new: the moments miss the write"
@@ -205,5 +206,6 @@ def test_a_write_that_is_killed_leaves_the_file_whole(tmp_path: Path) -> None:
 
 def test_a_lock_that_a_killed_run_held_holds_nobody_up(hub: StandIn, project: Path, runs: Runs) -> None:
     runs.run(lambda: _time_of_last_request(hub) and None)
-    write_lock(project / "stacks" / "dev.models.yaml", "x", [])
+    path = project / "stacks" / "dev.models.yaml"
+    write_lock(load_request(path, "x"), path, [])
     assert len(load_lock(project / "stacks" / "dev.models.lock.yaml").models) == MODELS

@@ -13,6 +13,7 @@ from huggingface_hub import constants
 from hubstack.hub.lock import load_lock
 from hubstack.hub.remote import RetryLimits, write_lock
 from hubstack.hub.remote.saved_responses import KEPT_SECONDS
+from hubstack.inputs.models import load_request
 from tests.support.hub import StandIn
 from tests.support.hub.fixtures import Told
 from tests.support.hub.invented import TINY, repository
@@ -49,13 +50,13 @@ def listed(hub: StandIn, tmp_path: Path) -> Path:
 
 def stop(listed: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        write_lock(listed, listed.name, [], Stopped(), ONE_BY_ONE)
+        write_lock(load_request(listed, listed.name), listed, [], Stopped(), ONE_BY_ONE)
 
 
 def again(hub: StandIn, listed: Path) -> tuple[str, list[str]]:
     """Lock; return the first line and the models that the Hub was asked for."""
     hub.requests.clear()
-    lines, refused = write_lock(listed, listed.name, [], None, ONE_BY_ONE)
+    lines, refused = write_lock(load_request(listed, listed.name), listed, [], None, ONE_BY_ONE)
     assert refused is None
     assert len(load_lock(listed.with_name("dev.models.lock.yaml")).models) == MODELS
     asked = {each.path.split("/api/models/")[1] for each in hub.requests if "/api/models/" in each.path}
@@ -128,7 +129,7 @@ def test_a_run_that_is_stopped_twice_keeps_what_both_heard(hub: StandIn, listed:
     told = Stopped()
     told.done_ids = ["x"] * (HEARD - 1)  # one more, then it is stopped
     with pytest.raises(KeyboardInterrupt):
-        write_lock(listed, listed.name, [], told, ONE_BY_ONE)
+        write_lock(load_request(listed, listed.name), listed, [], told, ONE_BY_ONE)
     assert again(hub, listed)[0] == f"resuming an interrupted run, already received: {HEARD} of {MODELS} models"
 
 
@@ -137,7 +138,7 @@ def test_another_list_takes_nothing_of_it(hub: StandIn, listed: Path) -> None:
     other = listed.with_name("prod.models.yaml")
     other.write_bytes(listed.read_bytes())
     hub.requests.clear()
-    lines, _ = write_lock(other, other.name, [], None, ONE_BY_ONE)
+    lines, _ = write_lock(load_request(other, other.name), other, [], None, ONE_BY_ONE)
     assert lines[0].startswith("added ")
     assert len(kept()) == 1, "the other list's answers stay for it"
 
