@@ -32,6 +32,8 @@ RESERVED_KEYS = frozenset({"default", "kubernetes", "vllm", "cluster", "total"})
 cluster's default namespace; `default` is every namespace's service account; a Service named `vllm` sets VLLM_PORT
 in other pods, and vLLM then refuses to start (vLLM docs, "Environment Variables")."""
 CANARY_SUFFIX = "-canary"
+OFFLINE = "HUBSTACK_PREVIEW"
+"""Environment variable that a program finds if hubstack runs it offline, instead of Pulumi's engine."""
 MODEL_DIR = "/weights"
 """Read-only path of the model's weights in a server."""
 

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The program of a stack that is one fleet: config -> plan -> Fleet -> exports."""
 
+import os
+
 import pulumi
 
+from hubstack.names import OFFLINE
 from pulumi_hubstack.fleet import Fleet
 
 
@@ -20,3 +23,6 @@ async def _program() -> None:
     fleet = Fleet.from_stack()
     fleet.export()
     await fleet.urn.future()
+    # Everything is registered, so `pulumi preview` lists it all, and fails. The offline preview marks it instead.
+    if fleet.over_budget and OFFLINE not in os.environ:
+        raise pulumi.RunError(fleet.over_budget)

@@ -53,6 +53,8 @@ class Fleet(pulumi.ComponentResource):
     """Model key to its weights bucket."""
     gateway: dict[str, pulumi.Output[str]] | None
     """Address and base URL of the gateway; None without one."""
+    over_budget: str | None
+    """By how much the plan exceeds the stack's budget, and its largest items; None if it does not."""
 
     def __init__(self, name: str, args: FleetArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(TOKEN, name, None, opts)
@@ -91,6 +93,7 @@ class Fleet(pulumi.ComponentResource):
         outputs |= {"cluster_name": self.cluster_name} if base.nodes else {}
         self.register_outputs(outputs | ({"gateway": self.gateway} if self.gateway else {}))
         self._plan = plan
+        self.over_budget = plan.warnings[0] if plan.cost.over_budget_usd else None
 
     @classmethod
     def from_stack(cls, name: str = "fleet", opts: pulumi.ResourceOptions | None = None) -> "Fleet":

@@ -121,7 +121,7 @@ class StackSettings(BaseModel):
     ] = Field("models", validation_alias="hubstack:namespace", examples=["models"])
     """Kubernetes namespace of the models."""
     budget_usd_per_month: UsdPerMonth | None = Field(None, validation_alias="hubstack:budget", examples=["5000"])
-    """Maximum cost in USD per month; a more expensive plan is shown, but `pulumi up` stops."""
+    """Maximum cost in USD per month; a more expensive plan is shown, but a preview fails and `pulumi up` stops."""
     regions: Annotated[tuple[str, ...], LIST, DISTINCT, FROM_WORD_OR_JSON] = Field(
         (), validation_alias="hubstack:regions", examples=["any"]
     )

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import tomllib
+from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from pulumi_hubstack import ModelStack
 
 from hubstack.files.errors import PreviewError
 from hubstack.inputs.new.repository import _range
+from hubstack.review.preview.monitor import Monitor, Recorder
 from hubstack.review.preview.run import preview
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -110,3 +112,25 @@ def test_the_plugin_asks_for_the_version_that_it_comes_with() -> None:
     own = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
     assert needed == f"hubstack{_range(own['version'])}"
     assert yaml.safe_load((PROJECT / "plugin" / "PulumiPlugin.yaml").read_text())["name"] == "hubstack"
+
+
+OVER = SETTINGS + "  hubstack:budget: 100\n"
+
+
+@pytest.mark.parametrize("is_offline", [True, False])
+def test_a_preview_over_the_budget_registers_everything_and_then_fails_in_pulumi(
+    tmp_path: Path, *, is_offline: bool
+) -> None:
+    start = "" if is_offline else "import os\nos.environ.pop('HUBSTACK_PREVIEW')\n"
+    project = own_project(tmp_path, f"{start}import pulumi_hubstack\npulumi_hubstack.run()\n", OVER)
+    seen: list[Recorder] = []
+
+    def answer(recorder: Recorder) -> Monitor:
+        seen.append(recorder)
+        return Monitor(recorder)
+
+    with nullcontext() if is_offline else pytest.raises(PreviewError, match=r"over budget by \$1,521"):
+        preview(project, stack="dev", answer=answer)
+    (recorder,) = seen
+    assert recorder.graph().count > 110, "a budget hides nothing"
+    assert any("over budget" in warning for warning in recorder.warnings)

@@ -19,6 +19,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from hubstack.names import OFFLINE
+
 WORKERS = 64
 """Threads for registrations; many block while children wait for their parents."""
 
@@ -31,7 +33,7 @@ def main() -> int:
     import pulumi  # noqa: PLC0415
     from pulumi import runtime  # noqa: PLC0415
 
-    said: dict[str, Any] = json.loads(os.environ["HUBSTACK_PREVIEW"])
+    said: dict[str, Any] = json.loads(os.environ[OFFLINE])
     runtime.set_all_config(runtime.get_config_env(), runtime.get_config_secret_keys_env())
     runtime.configure(
         runtime.Settings(

@@ -22,6 +22,7 @@ from hubstack.files.bundled import import_paths
 from hubstack.files.errors import PreviewError
 from hubstack.files.subprocess_env import kept_environment
 from hubstack.inputs.pulumi_config import Settings, StackConfig, load_stack_config
+from hubstack.names import OFFLINE
 from hubstack.review.preview.calls import LOST, Calls
 from hubstack.review.preview.graph import Graph
 from hubstack.review.preview.monitor import Engine, Monitor, Recorder
@@ -134,7 +135,7 @@ def _environment(project_dir: Path, stack: str, config: StackConfig, address: st
     paths = [*([own] if (own / "pulumi_hubstack").is_dir() else []), *import_paths()]
     kept = kept_environment("HOME", "TMPDIR", "PYTHONPATH")
     return kept | {
-        "HUBSTACK_PREVIEW": json.dumps(said),
+        OFFLINE: json.dumps(said),
         "PULUMI_CONFIG": json.dumps(dict(config.config)),
         "PULUMI_CONFIG_SECRET_KEYS": json.dumps(list(config.secret_keys)),
         "PULUMI_PROJECT": config.project,

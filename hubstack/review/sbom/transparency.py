@@ -123,7 +123,12 @@ def _reach(plan: Plan) -> Iterator[str]:
             f"{CLIENT_LABEL}=true, and Google's metrics collectors. A network policy blocks all other pods."
         )
         yield _gateway(plan)
-        yield "Nodes have no external IP address. The control plane is reachable by DNS name and protected by IAM."
+        reached = (
+            "only at its address in the stack's network"
+            if plan.target.private_control_plane
+            else "by DNS name from any network and protected by IAM"
+        )
+        yield f"Nodes have no external IP address. The control plane is reachable {reached}."
     for model in plan.models:
         if run := model.cloud_run:
             callers = ", ".join(run.invokers) or "nobody until roles/run.invoker is granted"
@@ -174,14 +179,18 @@ def _leaves(plan: Plan) -> Iterator[str]:
     if plan.on_gke:
         yield "To Cloud Logging: container output. To Cloud Monitoring: node and accelerator metrics."
         yield (
-            "Nothing else is configured to leave, but nothing blocks it: pods can open connections to the "
-            "internet through Cloud NAT. Add an egress network policy to restrict this."
+            f"Network policies block everything else from pods in namespace {plan.target.namespace}: a server "
+            "reaches DNS, its metadata server and Cloud Storage (nothing if its weights are on a disk); a loader also "
+            "the Hub and PyPI, by host name. DNS queries and the Cloud Storage of other projects are not blocked "
+            "(docs/concepts/security.md)."
         )
     elif copied:
         yield "To Cloud Logging: container output. To Cloud Monitoring: Cloud Run metrics."
     if plan.monitoring and (plan.monitoring.emails or plan.monitoring.channels):
         told = ", ".join((*plan.monitoring.emails, *plan.monitoring.channels))
         yield f"Alerts with model names and metrics are sent to {told}."
+    if outside := [m.key for m in plan.models if m.cloud_run or m.vertex]:
+        yield f"Network policies do not apply to {', '.join(outside)}: they run outside the cluster."
     if vertex := [m.key for m in plan.models if m.vertex]:
         yield f"Vertex AI fetches and serves {', '.join(vertex)} itself; Google's terms cover what it retains."
 

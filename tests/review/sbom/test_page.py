@@ -76,7 +76,10 @@ def test_what_leaves_follows_from_the_servers_settings() -> None:
     quiet = said(replace(plan, models=models), "What data leaves")
     assert "Usage statistics disabled" in quiet
     assert "not disabled" not in quiet
-    assert "internet through Cloud NAT" in loud, "what is not forbidden must be said"
+    assert "DNS queries and the Cloud Storage of other projects are not blocked" in loud, (
+        "what is open must be said"
+    )
+    assert "Cloud NAT" not in loud, "network policies close it (tests/security/test_network.py)"
     watched = replace(plan, monitoring=MonitoringPlan(emails=("ops@example.org",)))
     assert "ops@example.org" in said(watched, "What data leaves")
 

@@ -11,6 +11,7 @@ from hubstack.review.diff.facts import Topic
 from hubstack.review.diff.render.words import count
 
 _NAMED = 3
+_LISTED = 12
 LOCK_WORDS = {
     Topic.REPOSITORY: "a model's repository changed",
     Topic.CONTENT: "the lock has different content for the same commit",
@@ -51,4 +52,6 @@ def protection_answer(change: Change) -> str:
 def protection_rows(change: Change) -> tuple[tuple[str, ...], ...]:
     """Return table rows: subject, weaker or stronger, description."""
     rows = [(each.subject, "weaker" if each.is_weaker else "stronger", each.text) for each in change.protection]
-    return (*rows, *((name, "program", "changed") for name in change.program))
+    more = len(change.program) - _LISTED
+    named = [(name, "program", "changed") for name in change.program[:_LISTED]]
+    return (*rows, *named, *([(f"{count(more, 'more file')}", "program", "changed")] if more > 0 else ()))
