@@ -180,8 +180,8 @@ def _leaves(plan: Plan) -> Iterator[str]:
         yield "To Cloud Logging: container output. To Cloud Monitoring: node and accelerator metrics."
         yield (
             f"Network policies block everything else from pods in namespace {plan.target.namespace}: a server "
-            "reaches DNS, its metadata server and Cloud Storage (nothing if its weights are on a disk); a loader also "
-            "the Hub and PyPI, by host name. DNS queries and the Cloud Storage of other projects are not blocked "
+            "reaches DNS, its metadata server and Cloud Storage (nothing if its weights are on a disk); a loader "
+            "also the Hub and PyPI, by host name. DNS queries and the Cloud Storage of other projects are not blocked "
             "(docs/concepts/security.md)."
         )
     elif copied:
