@@ -181,7 +181,8 @@ def _leaves(plan: Plan) -> Iterator[str]:
         yield (
             f"Network policies block everything else from pods in namespace {plan.target.namespace}: a server "
             "reaches DNS, its metadata server and Cloud Storage (nothing if its weights are on a disk); a loader "
-            "also the Hub and PyPI, by host name. DNS queries and the Cloud Storage of other projects are not blocked "
+            "also the Hub and PyPI, by host name. DNS queries and the Cloud Storage of other projects are not "
+            "blocked "
             "(docs/concepts/security.md)."
         )
     elif copied:
