@@ -139,3 +139,14 @@ def label_value(text: str) -> str:
 def labels(stack: str, extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the Google Cloud labels set on every resource."""
     return {"managed-by": "hubstack", "hubstack-stack": label_value(stack), **(extra or {})}
+
+
+def model_labels(stack: str, key: str, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the Google Cloud labels of a model's own resources.
+
+    Args:
+        stack: name of the stack.
+        key: the model's original key.
+        extra: further labels, such as the user's.
+    """
+    return labels(stack, {**(extra or {}), "hubstack-model": label_value(key)})

@@ -88,7 +88,7 @@ def _create_service(parts: ManagedParts, model: ModelPlan, run: CloudRunPlan) ->
             region=target.region,
             readers={"server": accounts.server.member},
             writers={"loader": accounts.loader.member},
-            labels=names.labels(target.stack, {"hubstack-model": names.label_value(names.original_key(model))}),
+            labels=names.model_labels(target.stack, names.original_key(model), model.labels),
             kms_key=target.kms_key,
         ),
         renamed(parts.google, "{}-weights", model.was),

@@ -57,7 +57,7 @@ def _create_bucket(plan: Plan, model: ModelPlan, base: Foundation) -> WeightsBuc
             region=target.region,
             readers={f"{of}server": member(manifests.server_name(each)) for of, each in users.items()},
             writers={f"{of}loader": member(manifests.loader_account(each)) for of, each in users.items()},
-            labels=names.labels(target.stack, {"hubstack-model": names.label_value(names.original_key(model))}),
+            labels=names.model_labels(target.stack, names.original_key(model), model.labels),
             after=base.identities,
             cache_zones=model.loading.cache_zones,
             kms_key=target.kms_key,

@@ -32,5 +32,5 @@ def job_name(plan: Plan, model: ModelPlan) -> str:
 
 def labels(plan: Plan, model: ModelPlan) -> dict[str, str]:
     """Return Google Cloud labels that name the stack, the model and its commit."""
-    extra = {"hubstack-model": names.label_value(names.original_key(model)), "hubstack-commit": model.commit[:12]}
-    return names.labels(plan.target.stack, extra)
+    commit = {"hubstack-commit": model.commit[:12]}
+    return names.model_labels(plan.target.stack, names.original_key(model), {**(model.labels or {}), **commit})

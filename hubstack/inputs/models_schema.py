@@ -24,6 +24,7 @@ from pydantic_core import CoreSchema
 from hubstack import names
 from hubstack.files.problems import RefusedError, nearest, shown
 from hubstack.inputs.hub_names import REVISION_PATTERN, path_problem, repo_id_problem
+from hubstack.inputs.labels import Labels
 from hubstack.kinds import DEFAULT_PLATFORM, CapacityKind, EngineKind, PlatformKind
 
 DEFAULT_CONTEXT = 8192
@@ -387,6 +388,9 @@ class Settings(_Strict):
     cache: Literal["none", "anywhere"] = "none"
     """`anywhere` adds an Anywhere Cache to the model's bucket in each zone of its nodes; it is billed, and deleting
     it takes an hour."""
+    labels: Labels = Field(default={})
+    """Labels on the model's pods, bucket and Cloud Run or Vertex AI resources, over those of the stack: `{team:
+    search, cost-center: "1234"}`."""
     keep_previous: bool = False
     """Keep the weights of the previously locked commit, so that a rollback needs no download. Otherwise they
     are deleted once the servers have switched."""

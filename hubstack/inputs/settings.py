@@ -22,6 +22,7 @@ from hubstack.files.problems import Problem
 from hubstack.files.schema_errors import schema_problems
 from hubstack.inputs.gateway import SETTING as GATEWAY
 from hubstack.inputs.gateway import GatewaySettings, gateway_problems
+from hubstack.inputs.labels import Labels
 from hubstack.inputs.maintenance import EXAMPLE, MaintenanceWindow
 from hubstack.inputs.network import EXAMPLE as NETWORK_EXAMPLE
 from hubstack.inputs.network import SETTING as NETWORK
@@ -189,6 +190,11 @@ class StackSettings(BaseModel):
     """Log the connections of nodes and pods (VPC Flow Logs, which Google bills by volume)."""
     intranode_visibility: Flag = Field(False, validation_alias="hubstack:intranodeVisibility", examples=["true"])
     """Send traffic between pods of one node through the network, so that flow logs and firewall rules see it."""
+    labels: Annotated[Labels, FROM_JSON] = Field(
+        {}, validation_alias="hubstack:labels", examples=['\'{"team": "search", "cost-center": "1234"}\'']
+    )
+    """Labels on every Google Cloud resource that takes labels and on the pods of models, for costs and policies:
+    `{team: search, cost-center: "1234"}`."""
     network_settings: Annotated[NetworkSettings | None, FROM_JSON] = Field(
         None, validation_alias=NETWORK, examples=[f"'{NETWORK_EXAMPLE}'"]
     )

@@ -7,12 +7,12 @@ JSON-serializable.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from hubstack.catalog.prices import PriceUsed
-from hubstack.files.jsonable import plain
+from hubstack.files.jsonable import OMITTED_IF_NONE, plain
 from hubstack.kinds import AcceleratorKind, CapacityKind, EngineKind, PlatformKind
 from hubstack.plan.bill import Cost
 from hubstack.plan.gateway import GatewayPlan, TrafficPlan
@@ -344,6 +344,8 @@ class ModelPlan:
     """The service level that its alerts enforce."""
     performance: PerformancePlan | None = None
     """Predicted performance; None if the lock has too few facts about the model."""
+    labels: Mapping[str, str] | None = field(default=None, metadata=OMITTED_IF_NONE)
+    """The user's labels of this model, over those of the stack; None without any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

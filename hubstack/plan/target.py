@@ -7,6 +7,7 @@ Owns the type. `hubstack.inputs.settings` reads the user's settings.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from hubstack import names
 from hubstack.files.jsonable import OMITTED_IF_NONE
 from hubstack.names import KEDA_NAMESPACE
 from hubstack.plan.network import OWN, NetworkPlan
@@ -27,6 +28,7 @@ class TargetPlan:
     maintenance: MaintenancePlan | None = None
     """When GKE may upgrade; None means at any time."""
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Google Cloud labels of every resource: hubstack's and the user's."""
     keda_namespace: str = KEDA_NAMESPACE
     """Namespace of the autoscaler: unique if clusters share a project, because IAM identifies its account by
     namespace."""
@@ -34,6 +36,11 @@ class TargetPlan:
     """Security settings beyond Google's defaults; None means none."""
     network: NetworkPlan | None = field(default=None, metadata=OMITTED_IF_NONE)
     """The network; None means the stack's own with the default ranges."""
+
+    @property
+    def own_labels(self) -> dict[str, str]:
+        """Return the user's labels, without hubstack's."""
+        return {key: value for key, value in self.labels.items() if key not in names.labels(self.stack)}
 
     @property
     def addresses(self) -> NetworkPlan:

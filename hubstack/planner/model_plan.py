@@ -201,6 +201,7 @@ def assemble(hosting: Hosting, reasons: tuple[Reason, ...] = ()) -> ModelPlan:
         pipeline_parallel=offer.hosts,
         expert_parallel=taken.load.expert_parallel,
         kv_cache_dtype=request.settings.kv_cache_dtype,
+        labels=request.settings.labels or None,
         steps=steps,
         replicas=model.replicas,
         scaling=hosting.scaling,

@@ -133,7 +133,7 @@ def plan_stack(
             deletion_protection=target.deletion_protection,
             release_channel=target.release_channel,
             maintenance=target.maintenance,
-            labels=labels(target.stack),
+            labels=labels(target.stack, target.labels),
             keda_namespace=target.keda_namespace,
             security=target.security,
             network=target.network,

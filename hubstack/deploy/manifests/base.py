@@ -52,6 +52,11 @@ def metadata(plan: Plan, model: ModelPlan, name: str) -> Object:
     return {"name": name, "namespace": plan.target.namespace, "labels": labels, "annotations": annotations}
 
 
+def own_labels(plan: Plan, model: ModelPlan | None = None) -> dict[str, str]:
+    """Return the user's labels for pods: those of the stack, and over them a model's."""
+    return {**plan.target.own_labels, **((model and model.labels) or {})}
+
+
 def judged(model: ModelPlan) -> dict[str, str]:
     """Return annotations with facts that policies check and no other field shows.
 

@@ -9,7 +9,15 @@ InferencePool: llm-d-router v0.10 (chart llm-d-router-gateway); it serves one po
 
 import json
 
-from hubstack.deploy.manifests.base import Object, container_security, metadata, pod_security, selector, server_name
+from hubstack.deploy.manifests.base import (
+    Object,
+    container_security,
+    metadata,
+    own_labels,
+    pod_security,
+    selector,
+    server_name,
+)
 from hubstack.deploy.manifests.server import leader_selector
 from hubstack.deploy.manifests.traffic import GATEWAY_GROUP, GATEWAY_NAME, MODEL_HEADER, POOL_GROUP, stack_metadata
 from hubstack.plan import ModelPlan, Plan
@@ -67,7 +75,9 @@ def body_router(plan: Plan) -> Object:
     container["readinessProbe"] = {**check, "periodSeconds": 2}
     container["livenessProbe"] = {**check, "initialDelaySeconds": 5, "periodSeconds": 10}
     # Two replicas on different nodes: while it is down, no request that is routed by its body reaches a model.
-    made = _deployment(stack_metadata(plan, BODY_ROUTER_NAME), BODY_ROUTER_NAME, container, replicas=2)
+    made = _deployment(
+        stack_metadata(plan, BODY_ROUTER_NAME), BODY_ROUTER_NAME, container, own_labels(plan), replicas=2
+    )
     made["spec"]["template"]["spec"]["topologySpreadConstraints"] = [
         {
             "maxSkew": 1,
@@ -215,10 +225,10 @@ def picker(plan: Plan, model: ModelPlan) -> Object:
         "volumeMounts": [{"name": "config", "mountPath": _CONFIG_PATH, "readOnly": True}],
     }
     container["env"].append(_field("POD_NAME", "metadata.name"))
-    made = _deployment(_picker_metadata(plan, model), picker_name(model), container, replicas=1)
+    made = _deployment(_picker_metadata(plan, model), picker_name(model), container, {}, replicas=1)
     template = made["spec"]["template"]
     labels = {"app.kubernetes.io/name": PICKER_NAME, "app.kubernetes.io/instance": picker_name(model)}
-    template["metadata"]["labels"] = labels
+    template["metadata"]["labels"] = own_labels(plan, model) | labels
     made["spec"]["selector"] = {"matchLabels": labels}
     # During a rolling update, two pickers would have different views of the same caches.
     made["spec"]["strategy"] = {"type": "Recreate"}
@@ -288,7 +298,7 @@ def _field(name: str, path: str) -> Object:
     return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
 
 
-def _deployment(meta: Object, account: str, container: Object, *, replicas: int) -> Object:
+def _deployment(meta: Object, account: str, container: Object, own: dict[str, str], *, replicas: int) -> Object:
     labels = {"app.kubernetes.io/name": meta["name"]}
     return {
         "apiVersion": "apps/v1",
@@ -298,7 +308,7 @@ def _deployment(meta: Object, account: str, container: Object, *, replicas: int)
             "replicas": replicas,
             "selector": {"matchLabels": labels},
             "template": {
-                "metadata": {"labels": labels},
+                "metadata": {"labels": own | labels},
                 "spec": {
                     "serviceAccountName": account,
                     "enableServiceLinks": False,

@@ -11,6 +11,7 @@ from hubstack.deploy.manifests.base import (
     container_security,
     loader_account,
     metadata,
+    own_labels,
     pod_security,
 )
 from hubstack.deploy.manifests.volumes import (
@@ -151,7 +152,10 @@ def pipeline_job(plan: Plan, model: ModelPlan, name: str, container: Object, vol
         "containers": [container],
         "volumes": volumes,
     }
-    labels = {"app.kubernetes.io/name": container["name"], "app.kubernetes.io/instance": names.original_key(model)}
+    labels = own_labels(plan, model) | {
+        "app.kubernetes.io/name": container["name"],
+        "app.kubernetes.io/instance": names.original_key(model),
+    }
     described = metadata(plan, model, name)
     return {
         "apiVersion": "batch/v1",

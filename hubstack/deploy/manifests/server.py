@@ -12,6 +12,7 @@ from hubstack.deploy.manifests.base import (
     container_security,
     judged,
     metadata,
+    own_labels,
     pod_security,
     selector,
     server_name,
@@ -66,7 +67,7 @@ def disruption_budget(plan: Plan, model: ModelPlan) -> Object:
 def deployment(plan: Plan, model: ModelPlan) -> Object:
     """Return the Deployment of a model's servers."""
     own = metadata(plan, model, server_name(model))
-    pod_labels = selector(model) | {"hubstack.dev/commit": model.commit[:12]}
+    pod_labels = own_labels(plan, model) | selector(model) | {"hubstack.dev/commit": model.commit[:12]}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",

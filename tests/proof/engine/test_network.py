@@ -37,7 +37,8 @@ shared = ExistingNetwork(
     project="acme-network", name="shared", subnetwork="models", region="us-central1", is_shared=True
 )
 SharedNetwork("grants", SharedNetworkArgs(network=shared, project_number="123456789012"), opts)
-others = Network("others", NetworkArgs(region="us-central1", plan=NetworkPlan(existing=shared, nat=Nat.CREATE)), opts)
+used = NetworkPlan(existing=shared, nat=Nat.CREATE)
+others = Network("others", NetworkArgs(region="us-central1", plan=used), opts)
 ranges = NetworkPlan(nodes_cidr="10.8.0.0/20", pods_cidr="10.64.0.0/14", services_cidr="10.9.0.0/20", nat=Nat.NONE)
 Network("own", NetworkArgs(region="us-central1", plan=ranges, deletion_protection=False), opts)
 pulumi.export("subnet", others.subnet_id)
