@@ -69,6 +69,9 @@ WhatIf = Annotated[
 Regions = Annotated[
     str | None, typer.Option("--regions", help="Compare prices in comma-separated regions, or `any`.")
 ]
+By = Annotated[
+    str | None, typer.Option("--by", help="Split the cost by the values of a label: team.", metavar="LABEL")
+]
 Html = Annotated[Path | None, typer.Option("--html", help="Write an HTML report with charts to this file.")]
 
 CountsOnly = Annotated[bool, typer.Option("--summary", help="Count the resources instead of listing them.")]
@@ -123,12 +126,13 @@ def plan(  # noqa: PLR0913  one parameter per command-line option
     rebalance: Rebalance = False,
     what_if: WhatIf = None,
     regions: Regions = None,
+    by: By = None,
     html: Html = None,
     verbose: Verbose = False,
     quiet: Quiet = False,
 ) -> object:
     """Print the accelerator and cost of each model."""
-    for option, asked in (("--html", html), ("--regions", regions)):
+    for option, asked in (("--html", html), ("--regions", regions), ("--by", by)):
         if json and asked:
             problem = Problem(path=option, message="prints no JSON", hint="leave out `--json`")
             raise InputError([problem])
@@ -148,8 +152,8 @@ def plan(  # noqa: PLR0913  one parameter per command-line option
     elif regions:
         _compare(inputs, regions)
     else:
-        _print(*_tables(decided, verbose=verbose, quiet=quiet))
-        if inputs.target.regions:
+        _print(*(_by_label(decided, by) if by else _tables(decided, verbose=verbose, quiet=quiet)))
+        if inputs.target.regions and not by:
             _print("")
             _compare(inputs, ",".join(inputs.target.regions))
     return decided
@@ -491,6 +495,12 @@ def _graph(stack: "Stack", decided: "Plan | None" = None, *, quiet: bool = False
 
     with _status("running the program", quiet=quiet):
         return preview_stack(stack, decided)
+
+
+def _by_label(decided: "Plan", label: str) -> tuple[Any, ...]:
+    from hubstack.review.report.labels import label_table  # noqa: PLC0415
+
+    return (label_table(decided, label),)
 
 
 def _tables(decided: "Plan", *, verbose: bool = False, quiet: bool = False) -> tuple[Any, ...]:
