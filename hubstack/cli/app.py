@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hubstack.cli import bench as cli_bench
 from hubstack.cli import gitops as cli_gitops
 from hubstack.cli import repository as cli_repository
 from hubstack.cli.console import (
@@ -444,7 +445,7 @@ def _compare(inputs: "StackInputs", asked: str) -> None:
     from hubstack.review.report import report  # noqa: PLC0415
 
     words = [word.strip() for word in asked.split(",") if word.strip()]
-    found = compare_regions(inputs.request, inputs.lock, load_catalog(), inputs.target, words)
+    found = compare_regions(inputs.request, inputs.lock, load_catalog(), inputs.target, words, inputs.measured)
     _print(
         report.region_table(found, inputs.target.region),
         "Nothing was changed. To change a stack's region, set `gcp:region`.",
@@ -523,6 +524,7 @@ def _tables(decided: "Plan", *, verbose: bool = False, quiet: bool = False) -> t
     return (*parts, report.cost_notes(decided, is_whole=verbose), *more)
 
 
+app.command()(cli_bench.bench)
 app.command()(cli_gitops.promote)
 app.command()(cli_gitops.drift)
 app.command()(cli_gitops.eject)

@@ -51,6 +51,15 @@ class TrafficPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FormulaFigures:
+    """What the formula alone predicts at full load, beside measured figures."""
+
+    requests_per_second: float
+    token_ms: float | None
+    """None if no tokens are generated."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PerformancePlan:
     """Performance of one replica under load."""
 
@@ -83,10 +92,13 @@ class PerformancePlan:
     evidence: str
     """`measured`, `calibrated` or `extrapolated`."""
     rows: int
-    """Number of measurements of this engine on this accelerator generation behind the constants."""
+    """Number of measurements behind the figures: of this setup if measured, else of this engine on this accelerator
+    generation."""
     warnings: tuple[str, ...] = ()
     """Known slow paths, and settings not covered by the formula."""
     cost: WorkCost | None = None
     """Cost at full load; None without a price."""
     traffic: TrafficPlan | None = None
     """None if the list specifies no traffic."""
+    formula: FormulaFigures | None = None
+    """None if nothing was measured."""

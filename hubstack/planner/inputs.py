@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All inputs of a plan, read once: the list and settings, the lock and the placement file.
+"""All inputs of a plan, read once: list and settings, lock, placement file and measurements.
 
 Owns which files those are. Does not own their formats.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 from hubstack.hub.facts import ModelFacts
 from hubstack.hub.lock import Lock, load_lock, lock_path
 from hubstack.inputs.environment import Environment
+from hubstack.inputs.measured import Measurement, load_measured, measured_path
 from hubstack.inputs.models import Request
 from hubstack.inputs.settings import StackSettings
 from hubstack.inputs.stack import Stack
@@ -29,6 +30,11 @@ class StackInputs:
     placement: Placement
     placement_path: Path
     placement_name: str
+    """The same file, as named in messages."""
+    measured: tuple[Measurement, ...]
+    """Measurements of any of its models."""
+    measured_path: Path
+    measured_name: str
     """The same file, as named in messages."""
 
     @classmethod
@@ -55,6 +61,8 @@ class StackInputs:
         name = Path(target.models_path)
         path = placement_path(stack.project_dir / name, stack.name)
         shown = str(placement_path(name, stack.name))
+        measurements = measured_path(stack.project_dir / name, stack.name)
+        shown_measurements = str(measured_path(name, stack.name))
         return cls(
             request=request,
             target=target,
@@ -62,6 +70,9 @@ class StackInputs:
             placement=load_placement(path, shown),
             placement_path=path,
             placement_name=shown,
+            measured=load_measured(measurements, shown_measurements),
+            measured_path=measurements,
+            measured_name=shown_measurements,
         )
 
     @property

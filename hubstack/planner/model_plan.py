@@ -240,7 +240,7 @@ def assemble(hosting: Hosting, reasons: tuple[Reason, ...] = ()) -> ModelPlan:
         canary_weight=request.canary_weight,
         slo=hosting.slo,
         performance=predict(
-            placed(offer, taken.load, taken.need, demand, taken.kind),
+            placed(offer, taken.load, taken.need, demand, taken.engine),
             _asked(request, taken),
             hosting.slo.seconds if hosting.slo else None,
         ),

@@ -12,6 +12,7 @@ from hubstack.files.errors import LockError, PlanError
 from hubstack.files.problems import Problem, nearest
 from hubstack.hub.facts import ModelFacts
 from hubstack.hub.lock import Lock, check_fresh
+from hubstack.inputs.measured import Measurement
 from hubstack.inputs.models import ModelRequest, Request
 from hubstack.inputs.models_schema import DEFAULT_CONTEXT, Settings
 from hubstack.inputs.settings import StackSettings
@@ -58,7 +59,15 @@ def plan_inputs(inputs: StackInputs, *, rebalance: bool = False) -> Plan:
         InputError: all problems found.
     """
     placement = Placement() if rebalance else inputs.placement
-    return plan_stack(inputs.request, inputs.lock, load_catalog(), inputs.target, placement, advises=True)
+    return plan_stack(
+        inputs.request,
+        inputs.lock,
+        load_catalog(),
+        inputs.target,
+        placement,
+        advises=True,
+        measured=inputs.measured,
+    )
 
 
 def plan_stack(
@@ -69,6 +78,7 @@ def plan_stack(
     placement: Placement | None = None,
     *,
     advises: bool = False,
+    measured: tuple[Measurement, ...] = (),
 ) -> Plan:
     """Plan a whole stack. Pure: the same arguments give the same plan.
 
@@ -79,6 +89,7 @@ def plan_stack(
         target: the stack's settings.
         placement: earlier places of models, kept while they fit. Default: none.
         advises: whether to look for a cheaper request, which plans a second time.
+        measured: measurements of the stack's models; rows of other setups are ignored.
 
     Raises:
         LockError: a requested model or revision is not in the lock.
@@ -90,7 +101,7 @@ def plan_stack(
         raise PlanError(unrouted)
     finders = make_candidate_finders(catalog, target)
     finder = finders[NODES]
-    surveyed = _survey(request, facts, catalog, finders, target)
+    surveyed = _survey(request, facts, catalog, finders, target, measured)
     drafts = {key: each for key, each in surveyed.items() if each.demand.settings.platform is NODES}
     placement = placement or Placement()
     kept, moved = _kept(drafts, placement.following(request.models), finder)
@@ -119,7 +130,8 @@ def plan_stack(
         """Return the bill of another request if some models may move; None if it does not fit."""
         places = {key: place for key, place in placement.models.items() if key not in moving}
         try:
-            return plan_stack(other, lock, catalog, target, replace(placement, models=places)).cost
+            kept_places = replace(placement, models=places)
+            return plan_stack(other, lock, catalog, target, kept_places, measured=measured).cost
         except PlanError:
             return None
 
@@ -177,6 +189,7 @@ def _survey(
     catalog: Catalog,
     finders: Finders,
     target: StackSettings,
+    measured: tuple[Measurement, ...],
 ) -> dict[str, Draft]:
     """Return every model with its candidates, or raise a PlanError with all problems."""
     problems: list[Problem] = []
@@ -198,7 +211,7 @@ def _survey(
         if alike:
             drafts[model.key] = replace(alike, demand=replace(alike.demand, request=model))
             continue
-        draft = _draft(model, facts[model.key], catalog, finders[model.settings.platform])
+        draft = _draft(model, facts[model.key], catalog, finders[model.settings.platform], measured)
         if isinstance(draft, Draft):
             refusal = platform_of(model.settings.platform).refuse(draft, catalog)
             if not draft.candidates.fitting:
@@ -348,7 +361,11 @@ def _unknown_words(model: ModelRequest, catalog: Catalog, target: StackSettings)
 
 
 def _draft(
-    request: ModelRequest, facts: ModelFacts, catalog: Catalog, finder: CandidateFinder
+    request: ModelRequest,
+    facts: ModelFacts,
+    catalog: Catalog,
+    finder: CandidateFinder,
+    measured: tuple[Measurement, ...],
 ) -> Draft | list[Problem]:
     chosen = choose_files(facts, gguf_file=request.settings.file, code=request.settings.trust_remote_code)
     facts = with_header(facts, chosen)
@@ -387,6 +404,7 @@ def _draft(
         weights=size,
         largest_file_bytes=_largest(chosen, size),
         context=context,
+        measured=measured,
     )
     return Draft(demand=demand, chosen=chosen, candidates=finder.find_candidates(demand), context_why=context_why)
 

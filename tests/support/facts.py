@@ -15,6 +15,7 @@ from hubstack.files.documents import Mark
 from hubstack.hub.facts import FileFacts, ModelFacts
 from hubstack.hub.lock import Lock
 from hubstack.inputs.gateway import GatewaySettings
+from hubstack.inputs.measured import Measurement
 from hubstack.inputs.models import ModelRequest, Request
 from hubstack.inputs.models_schema import CapacityStep, Settings
 from hubstack.inputs.settings import StackSettings
@@ -168,14 +169,24 @@ def target(
 FactsAndRequest = ModelFacts | tuple[ModelFacts, ModelRequest]
 
 
-def plan(*models: FactsAndRequest, where: StackSettings | None = None, placement: Placement | None = None) -> Plan:
+def plan(
+    *models: FactsAndRequest,
+    where: StackSettings | None = None,
+    placement: Placement | None = None,
+    measured: tuple[Measurement, ...] = (),
+) -> Plan:
     """Plan models that are locked, each with the request beside it or a default one."""
     pairs = [model if isinstance(model, tuple) else (model, ask(model.id)) for model in models]
     lock = Lock(path="acme.models.lock.yaml", models=tuple(facts for facts, _ in pairs))
     request = Request(path="acme.models.yaml", models=tuple(sorted((r for _, r in pairs), key=lambda r: r.key)))
-    return plan_stack(request, lock, catalog(), where or target(), placement)
+    return plan_stack(request, lock, catalog(), where or target(), placement, measured=measured)
 
 
-def plan_one(facts: ModelFacts, where: StackSettings | None = None, **settings: Any) -> ModelPlan:
+def plan_one(
+    facts: ModelFacts,
+    where: StackSettings | None = None,
+    measured: tuple[Measurement, ...] = (),
+    **settings: Any,
+) -> ModelPlan:
     """Plan one model with settings of the request."""
-    return plan((facts, ask(facts.id, **settings)), where=where).models[0]
+    return plan((facts, ask(facts.id, **settings)), where=where, measured=measured).models[0]

@@ -15,18 +15,20 @@ import yaml
 
 from hubstack.catalog import Accelerator
 from hubstack.hub.facts import ModelFacts
+from hubstack.inputs import measured as measurements
 from hubstack.inputs.models_schema import Traffic
 from hubstack.kinds import EngineKind
 from hubstack.plan import MemoryNeed
-from hubstack.plan.performance import Estimate, PerformancePlan, TrafficPlan, WorkCost
+from hubstack.plan.performance import Estimate, FormulaFigures, PerformancePlan, TrafficPlan, WorkCost
 from hubstack.planner.cost import HOURS_PER_MONTH
 from hubstack.planner.memory.kv_cache import kv_window_bytes_per_token
 from hubstack.planner.memory.workload import Workload
 from hubstack.planner.model.geometry import Geometry
 from hubstack.planner.model.weights import WeightsSize
-from hubstack.planner.performance.constants import Range, load_table, range_kind
+from hubstack.planner.performance.constants import Evidence, Range, load_table, range_kind
 from hubstack.planner.performance.costs import Cache, Layout, Lengths
 from hubstack.planner.performance.hardware import read_hardware
+from hubstack.planner.performance.measured import corrected, rows_of
 from hubstack.planner.performance.replica import Replica, Setup, texts_per_second
 from hubstack.planner.performance.traffic import Level, Served, first_token_within, lengths_of, serve, serve_texts
 from hubstack.planner.performance.work import read_work
@@ -47,15 +49,37 @@ class PlacedModel:
     geometry: Geometry
     weights: WeightsSize
     accelerator: Accelerator
+    accelerators: int
+    """Of one replica."""
     share: float
     """Share of each GPU that the server has; 1 unless the GPU is shared."""
     engine: EngineKind
+    engine_version: str | None
+    servers_per_accelerator: int
     load: Workload
     need: MemoryNeed
     is_pooling: bool
     """Whether the model embeds or ranks, and so generates no text."""
     usd_per_hour: float | None
     """Of one replica."""
+    measured: tuple[measurements.Measurement, ...] = ()
+    """The stack's measurements of any setup."""
+
+    @property
+    def measured_setup(self) -> measurements.Setup:
+        """Return what a measurement of this placement is recorded under."""
+        return measurements.Setup(
+            model=self.facts.id,
+            commit=self.facts.commit,
+            accelerator=self.accelerator.id,
+            accelerators=self.accelerators,
+            servers_per_accelerator=self.servers_per_accelerator,
+            tensor_parallel=self.load.tensor_parallel,
+            pipeline_parallel=self.load.pipeline_parallel,
+            engine=self.engine.value,
+            version=self.engine_version or measurements.UNPINNED,
+            kv_cache_dtype=self.load.kv_cache_dtype,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,12 +114,23 @@ def serve_placed(placed: PlacedModel, traffic: Traffic | None, level: Level) -> 
     if setup is None:
         return "its throughput is unknown because the lock does not have its geometry: remove `traffic:` and `slo:`"
     if placed.is_pooling:
-        return serve_texts(setup, traffic) if traffic else Served(replicas=1, rate=0.0, batch=1.0)
+        if traffic is None:
+            return Served(replicas=1, rate=0.0, batch=1.0)
+        return serve_texts(_measured(setup, placed, lengths_of(traffic)), traffic)
     lengths = lengths_of(traffic) if traffic else _assumed(placed)
     if lengths.prompt + lengths.answer > placed.need.context:
         tokens = f"{lengths.prompt + lengths.answer:,.0f} tokens"
         return f"a request of its `traffic:` has {tokens}, but `context:` is {placed.need.context:,}"
-    return serve(setup, lengths, level, traffic.requests_per_second if traffic else None)
+    return serve(
+        _measured(setup, placed, lengths), lengths, level, traffic.requests_per_second if traffic else None
+    )
+
+
+def _measured(setup: Setup, placed: PlacedModel, lengths: Lengths) -> Setup:
+    """Return the setup corrected by its own measurements, if it has any."""
+    if not placed.measured:
+        return setup
+    return corrected(setup, rows_of(placed.measured, placed.measured_setup, lengths))
 
 
 def _assumed(placed: PlacedModel) -> Lengths:
@@ -139,7 +174,10 @@ def read_setup(placed: PlacedModel) -> Setup | None:
 def _answers(
     setup: Setup, placed: PlacedModel, asked: RequestedTraffic | None, objective_seconds: float | None
 ) -> PerformancePlan:
-    replica = Replica(setup, lengths_of(asked.traffic) if asked else _assumed(placed))
+    lengths = lengths_of(asked.traffic) if asked else _assumed(placed)
+    formula = Replica(setup, lengths)
+    setup = _measured(setup, placed, lengths)
+    replica = Replica(setup, lengths)
     prompt, answer = int(replica.lengths.prompt), int(replica.lengths.answer)
     speed, first = setup.fitted.speed, setup.fitted.first_token
     rate, queue_from = replica.most_per_second, replica.queue_from
@@ -168,6 +206,7 @@ def _answers(
         warnings=(*_warnings(setup, placed, replica), *_slow_prompts(longest, last, objective_seconds)),
         cost=_cost(placed.usd_per_hour, replica),
         traffic=_traffic(setup, placed, asked, replica) if asked else None,
+        formula=_formula(setup, formula.most_per_second, 1e3 * formula.token_seconds(formula.full)),
     )
 
 
@@ -180,6 +219,8 @@ def _slow_prompts(longest: int, first_token_ms: Estimate, objective_seconds: flo
 
 def _texts(setup: Setup, placed: PlacedModel, asked: RequestedTraffic | None) -> PerformancePlan:
     tokens = asked.traffic.input_tokens if asked else max(1, min(ASSUMED_TEXT, placed.need.context))
+    formula = texts_per_second(setup, tokens)
+    setup = _measured(setup, placed, Lengths(prompt=tokens, answer=1.0))
     rate, speed = texts_per_second(setup, tokens), setup.fitted.speed
     usd = placed.usd_per_hour
     cost = None
@@ -206,7 +247,16 @@ def _texts(setup: Setup, placed: PlacedModel, asked: RequestedTraffic | None) ->
         cost=cost,
         traffic=_traffic(setup, placed, asked, None) if asked else None,
         warnings=tuple(_slow_paths(setup, placed.engine)),
+        formula=_formula(setup, formula, None),
     )
+
+
+def _formula(setup: Setup, rate: float, token_ms: float | None) -> FormulaFigures | None:
+    """Return what the formula alone gives, next to a measurement; None if nothing was measured."""
+    if setup.fitted.evidence is not Evidence.MEASURED:
+        return None
+    shown = significant(token_ms) if token_ms is not None else None
+    return FormulaFigures(requests_per_second=significant(rate), token_ms=shown)
 
 
 def _traffic(setup: Setup, placed: PlacedModel, asked: RequestedTraffic, replica: Replica | None) -> TrafficPlan:

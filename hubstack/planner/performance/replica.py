@@ -22,6 +22,35 @@ _BISECTIONS = 10
 """To a thousandth of the largest batch, or rate."""
 
 
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A correction factor by batch; 1 without points."""
+
+    points: tuple[tuple[float, float], ...] = ()
+    """Logarithm of the batch to the logarithm of the factor, ascending."""
+
+    def at(self, batch: float) -> float:
+        """Return the factor at a batch: interpolated between points, constant beyond them."""
+        if not self.points:
+            return 1.0
+        here = math.log(max(batch, 1.0))
+        before = [point for point in self.points if point[0] <= here]
+        after = [point for point in self.points if point[0] > here]
+        if not before or not after:
+            return math.exp((before[-1] if before else after[0])[1])
+        (x0, y0), (x1, y1) = before[-1], after[0]
+        return math.exp(y0 + (y1 - y0) * (here - x0) / (x1 - x0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correction:
+    """Measured over predicted figures of a setup."""
+
+    rate: Curve = Curve()
+    token: Curve = Curve()
+    first_token: Curve = Curve()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
     """A model on the accelerators of one replica, with its engine."""
@@ -35,6 +64,8 @@ class Setup:
     chunk: int
     """Tokens of prompts that one step reads."""
     fitted: Fitted
+    correction: Correction = Correction()
+    """From measurements of this setup (`.measured`)."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +105,8 @@ class Replica:
 
     def rate_of(self, batch: float) -> float:
         """Return the requests a second at which so many sequences run."""
-        return formula.tokens_per_second(self.costs(batch), self.setup.fitted.constants) / self.lengths.answer
+        tokens = formula.tokens_per_second(self.costs(batch), self.setup.fitted.constants)
+        return tokens / self.lengths.answer * self.setup.correction.rate.at(batch)
 
     def batch_at(self, rate: float) -> float:
         """Return the sequences that run at so many requests a second; the largest batch where it is too many."""
@@ -89,11 +121,13 @@ class Replica:
 
     def token_seconds(self, batch: float) -> float:
         """Return the time between two tokens."""
-        return formula.token_seconds(self.costs(batch), self.setup.fitted.constants)
+        seconds = formula.token_seconds(self.costs(batch), self.setup.fitted.constants)
+        return seconds * self.setup.correction.token.at(batch)
 
     def first_token_seconds(self, batch: float) -> float:
         """Return the time to the first token where a place is free."""
-        return formula.first_token_seconds(self.costs(batch), self.setup.fitted.constants)
+        seconds = formula.first_token_seconds(self.costs(batch), self.setup.fitted.constants)
+        return seconds * self.setup.correction.first_token.at(batch)
 
     def wait_seconds(self, rate: float) -> float:
         """Return the mean wait for a place (Sakasegawa's approximation, random arrivals)."""
@@ -134,4 +168,4 @@ def texts_per_second(setup: Setup, tokens: float) -> float:
     costs = nominal_costs(
         setup.work, setup.hardware, setup.layout, setup.cache, lengths, batch=together, chunk=setup.chunk
     )
-    return costs.stages / formula.prompt_seconds(costs, setup.fitted.constants)
+    return costs.stages / formula.prompt_seconds(costs, setup.fitted.constants) * setup.correction.rate.at(together)

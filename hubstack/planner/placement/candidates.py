@@ -250,7 +250,8 @@ class CandidateFinder:
             sized = need if tried is load else self._size(offer, tried, demand, kind)
             if tried is not load and sized.verdict is not Verdict.FITS:
                 continue
-            served = serve_placed(placed(offer, tried, sized, demand, kind), settings.traffic, level)
+            where = placed(offer, tried, sized, demand, self._catalog.engines[kind])
+            served = serve_placed(where, settings.traffic, level)
             if isinstance(served, str):
                 why_not = why_not or served
             elif best is None or served.replicas < best[2].replicas:
@@ -395,7 +396,7 @@ def _batch_limits(load: sizing.Workload, demand: Demand) -> Iterator[sizing.Work
                 yield replace(load, max_num_seqs=sequences, batch_tokens=tokens)
 
 
-def placed(offer: Offer, load: sizing.Workload, need: MemoryNeed, demand: Demand, kind: EngineKind) -> PlacedModel:
+def placed(offer: Offer, load: sizing.Workload, need: MemoryNeed, demand: Demand, engine: Engine) -> PlacedModel:
     """Return the inputs for predicting the performance of a model on an offer."""
     price = offer.price(demand.settings.capacity[0].kind)
     return PlacedModel(
@@ -403,12 +404,16 @@ def placed(offer: Offer, load: sizing.Workload, need: MemoryNeed, demand: Demand
         geometry=demand.geometry,
         weights=demand.weights,
         accelerator=offer.accelerator,
+        accelerators=offer.count * offer.hosts,
         share=(offer.machine.accelerator_fraction or 1.0) / offer.servers_per_accelerator,
-        engine=kind,
+        engine=EngineKind(engine.id),
+        engine_version=engine.version,
+        servers_per_accelerator=offer.servers_per_accelerator,
         load=load,
         need=need,
         is_pooling=demand.choice.pooling,
         usd_per_hour=price.usd_per_hour * offer.taken / offer.units if price else None,
+        measured=demand.measured,
     )
 
 

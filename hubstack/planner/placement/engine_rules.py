@@ -10,6 +10,7 @@ from functools import cached_property
 
 from hubstack.catalog import Accelerator, Catalog, Engine
 from hubstack.hub.facts import ModelFacts
+from hubstack.inputs.measured import Measurement
 from hubstack.inputs.models import ModelRequest
 from hubstack.inputs.models_schema import Settings
 from hubstack.kinds import AcceleratorKind
@@ -35,6 +36,8 @@ class Demand:
     weights: WeightsSize
     largest_file_bytes: int
     context: int
+    measured: tuple[Measurement, ...] = ()
+    """The stack's measurements."""
 
     @cached_property
     def block(self) -> int | None:

@@ -12,6 +12,7 @@ from hubstack.catalog import Catalog
 from hubstack.files.errors import InputError, PlanError
 from hubstack.files.problems import Problem, nearest
 from hubstack.hub.lock import Lock
+from hubstack.inputs.measured import Measurement
 from hubstack.inputs.models import Request
 from hubstack.inputs.settings import StackSettings
 from hubstack.plan import Plan
@@ -30,7 +31,12 @@ class RegionPlan:
 
 
 def compare_regions(
-    request: Request, lock: Lock, catalog: Catalog, target: StackSettings, asked: Iterable[str]
+    request: Request,
+    lock: Lock,
+    catalog: Catalog,
+    target: StackSettings,
+    asked: Iterable[str],
+    measured: tuple[Measurement, ...] = (),
 ) -> tuple[RegionPlan, ...]:
     """Return the list's plan in each region, cheapest first; regions with unknown prices come last.
 
@@ -43,15 +49,18 @@ def compare_regions(
     if unknown:
         raise InputError([_unknown(word, known) for word in unknown])
     regions = known if ANY in words else tuple(words)
-    found = [_plan(request, lock, catalog, target.changed(region=region)) for region in regions]
+    found = [_plan(request, lock, catalog, target.changed(region=region), measured) for region in regions]
     return tuple(sorted(found, key=_rank))
 
 
-def _plan(request: Request, lock: Lock, catalog: Catalog, target: StackSettings) -> RegionPlan:
+def _plan(
+    request: Request, lock: Lock, catalog: Catalog, target: StackSettings, measured: tuple[Measurement, ...]
+) -> RegionPlan:
     # Zones and budget apply to the stack's own region only.
     there = target.changed(zones=(), budget_usd_per_month=None)
     try:
-        return RegionPlan(region=target.region, plan=plan_stack(request, lock, catalog, there), why_not=None)
+        plan = plan_stack(request, lock, catalog, there, measured=measured)
+        return RegionPlan(region=target.region, plan=plan, why_not=None)
     except PlanError as error:
         first = error.problems[0].message
         more = f" (and {len(error.problems) - 1} more)" if len(error.problems) > 1 else ""

@@ -78,7 +78,10 @@ def _row(model: ModelPlan) -> tuple[str, ...]:
 
 
 def _evidence(found: PerformancePlan) -> str:
-    return f"{found.evidence} ({found.rows} rows)" if found.rows else found.evidence
+    noun = "run" if found.formula else "row"
+    return (
+        f"{found.evidence} ({found.rows} {noun}{'s' if found.rows > 1 else ''})" if found.rows else found.evidence
+    )
 
 
 def _asked(traffic: TrafficPlan) -> Iterator[str]:
@@ -125,13 +128,17 @@ def performance_lines(model: ModelPlan) -> RenderableType:
     return Group(*lines, *(Text(f"warning: {warning}") for warning in found.warnings))
 
 
+def _rows(found: PerformancePlan) -> str:
+    if found.formula:
+        return f"{found.rows:,} {'run' if found.rows == 1 else 'runs'} of this setup"
+    if found.rows:
+        return f"{found.rows:,} benchmark rows for this engine and GPU generation"
+    return "no benchmark row for this engine on this GPU generation"
+
+
 def _sentences(found: PerformancePlan) -> Iterator[str]:
     assumed = " (assumed: no `traffic:` in the list)" if found.is_assumed else ""
-    rows = (
-        f"{found.rows:,} benchmark rows for this engine and GPU generation"
-        if found.rows
-        else "no benchmark row for this engine"
-    )
+    rows = _rows(found)
     if not found.output_tokens:
         yield (
             f"performance, one replica, texts of {found.input_tokens:,} tokens{assumed}: "
@@ -160,3 +167,6 @@ def _sentences(found: PerformancePlan) -> Iterator[str]:
     if found.traffic:
         yield from _asked(found.traffic)
     yield f"  80 % ranges in parentheses; {found.evidence}: {rows} (docs/concepts/performance.md)"
+    if found.formula:
+        token = f", a token every {_digits(found.formula.token_ms)} ms" if found.formula.token_ms else ""
+        yield f"  predicted without measurements: {_digits(found.formula.requests_per_second)} requests/s{token}"

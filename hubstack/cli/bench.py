@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command `bench`: measure a running model, and record what was measured. Registered by `hubstack.cli.app`."""
+
+import datetime as dt
+import time
+from json import dumps
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hubstack.cli.console import Env, Json, Project, load_stack, out, print_parts
+from hubstack.files.errors import InputError
+from hubstack.files.problems import Problem, listed, nearest
+
+if TYPE_CHECKING:
+    from hubstack.inputs.measured import Measurement
+    from hubstack.plan import ModelPlan, Plan
+    from hubstack.review.bench.load import Load
+
+Url = Annotated[
+    str | None, typer.Option("--url", help="Measure the server at this address from here, not from the cluster.")
+]
+Tokenizer = Annotated[
+    str | None, typer.Option("--tokenizer", help="Hub ID or folder of the tokenizer. Default: the model's own.")
+]
+Tool = Annotated[str, typer.Option("--tool", help="The load tool that --url uses: a name on PATH, or a path.")]
+Accelerator = Annotated[
+    str | None, typer.Option("--accelerator", help="What the server at --url runs on, if not as planned.")
+]
+Clients = Annotated[
+    list[int] | None,
+    typer.Option("--concurrency", min=1, help="Concurrent clients. Repeatable. Default: 1 and the planned peak."),
+]
+Requests = Annotated[
+    int | None, typer.Option("--requests", min=1, help="Requests of each run. Default: 4 a client.")
+]
+Context = Annotated[
+    str | None,
+    typer.Option("--context", help="kubectl context. Default: the stack's GKE cluster, as gcloud names it."),
+]
+Minutes = Annotated[int, typer.Option("--minutes", min=1, help="How long to wait for the Job.")]
+Manifest = Annotated[bool, typer.Option("--manifest", help="Print the Job and its network policies; run nothing.")]
+
+
+def bench(  # noqa: PLR0913  one parameter per command-line option
+    env: Env,
+    model: Annotated[str, typer.Argument(help="The model's key.")],
+    *,
+    url: Url = None,
+    tokenizer: Tokenizer = None,
+    tool: Tool = "vllm",
+    accelerator: Accelerator = None,
+    concurrency: Clients = None,
+    requests: Requests = None,
+    context: Context = None,
+    minutes: Minutes = 60,
+    manifest: Manifest = False,
+    json: Json = False,
+    project: Project = None,
+) -> None:
+    """Measure a running model, and plan with the result.
+
+    Runs vLLM's load tool as a Job in the cluster, or from here with --url, and writes `<stack>.measured.yaml`.
+    """
+    from hubstack.inputs.measured import write_measured  # noqa: PLC0415
+    from hubstack.planner.inputs import StackInputs  # noqa: PLC0415
+    from hubstack.planner.planner import plan_inputs  # noqa: PLC0415
+    from hubstack.review.bench.load import loads_of  # noqa: PLC0415
+
+    inputs = StackInputs.of(load_stack(env, project))
+    decided = plan_inputs(inputs)
+    planned = {each.key: each for each in decided.models}
+    if model not in planned:
+        near = nearest(model, planned)
+        hint = f"did you mean `{near}`?" if near else f"models: {listed(list(planned))}"
+        raise InputError([Problem(path=env, message=f"has no model `{model}`", hint=hint)])
+    asked = next(each for each in inputs.request.models if each.key == model)
+    if accelerator and not url:
+        message, hint = "--accelerator needs --url", "in the cluster, the model runs on the planned accelerator"
+        raise InputError([Problem(path="--accelerator", message=message, hint=hint)])
+    if url and not url.startswith(("http://", "https://")):
+        raise InputError(
+            [Problem(path="--url", message=f"`{url}` is not an address", hint="http://127.0.0.1:8000")]
+        )
+    loads = loads_of(planned[model], asked, inputs.facts[model], int(time.time()), concurrency, requests)
+    if url:
+        found = _here(planned[model], loads, url, tokenizer, tool, accelerator)
+    else:
+        found = _in_cluster(decided, planned[model], loads, tokenizer, context, minutes, manifest=manifest)
+    if found is None:
+        return
+    write_measured(inputs.measured_path, inputs.measured, found)
+    if json:
+        out(dumps({"format": 1, "measurements": [row.model_dump(mode="json") for row in found]}, indent=2))
+    else:
+        print_parts(*(_line(row) for row in found), f"wrote {inputs.measured_name}: review and commit it")
+
+
+def _here(
+    planned: "ModelPlan",
+    loads: "tuple[Load, ...]",
+    url: str,
+    tokenizer: str | None,
+    tool: str,
+    accelerator: str | None,
+) -> "tuple[Measurement, ...]":
+    from hubstack.review.bench.load import Server, read_result  # noqa: PLC0415
+    from hubstack.review.bench.run import run_here, tool_version  # noqa: PLC0415
+
+    server = Server(
+        url=url.rstrip("/").removesuffix("/v1"),
+        name=planned.server.served_model_name,
+        tokenizer=tokenizer or planned.id,
+    )
+    runs = list(run_here(tool, server, loads, _tell))
+    told, today = tool_version(tool), dt.datetime.now(tz=dt.UTC).date()
+    return tuple(
+        read_result(text, planned, load, accelerator=accelerator, date=today, tool=told) for load, text in runs
+    )
+
+
+def _in_cluster(
+    decided: "Plan",
+    planned: "ModelPlan",
+    loads: "tuple[Load, ...]",
+    tokenizer: str | None,
+    context: str | None,
+    minutes: int,
+    *,
+    manifest: bool,
+) -> "tuple[Measurement, ...] | None":
+    from hubstack.catalog import load_catalog  # noqa: PLC0415
+    from hubstack.deploy.manifests.bench import RESULTS, bench_objects, server_url  # noqa: PLC0415
+    from hubstack.names import MODEL_DIR  # noqa: PLC0415
+    from hubstack.review.bench.load import RESULT_MARK, Server, read_result, tool_arguments  # noqa: PLC0415
+    from hubstack.review.bench.run import TOOL, default_context, run_in_cluster  # noqa: PLC0415
+
+    if not planned.has_nodes:
+        message = f"`{planned.key}` runs on {planned.platform_name}, not in the cluster"
+        raise InputError([Problem(path=planned.key, message=message, hint="measure its address with --url")])
+    if planned.weights.model_path != MODEL_DIR and tokenizer is None:
+        message = f"the weights of `{planned.key}` are one file, without a tokenizer that the load tool can read"
+        raise InputError(
+            [Problem(path=planned.key, message=message, hint="name one with --tokenizer, and use --url")]
+        )
+    engine = load_catalog().engines[TOOL]
+    server = Server(
+        url=server_url(decided, planned), name=planned.server.served_model_name, tokenizer=tokenizer or MODEL_DIR
+    )
+    files = [f"result-{at}.json" for at in range(len(loads))]
+    runs = [
+        ([TOOL, *tool_arguments(server, load, RESULTS, file)], file)
+        for load, file in zip(loads, files, strict=True)
+    ]
+    objects = bench_objects(decided, planned, engine.images[0].image, runs, RESULT_MARK)
+    if manifest:
+        out(dumps(objects, indent=2))
+        return None
+    results = run_in_cluster(decided, planned, objects, context or default_context(decided), minutes, _tell)
+    if len(results) != len(loads):
+        message = f"the Job's log has {len(results)} results of {len(loads)}"
+        raise InputError([Problem(path=planned.key, message=message, hint="run it again; nothing was recorded")])
+    told, today = f"vllm bench serve {engine.version}", dt.datetime.now(tz=dt.UTC).date()
+    return tuple(
+        read_result(text, planned, load, accelerator=None, date=today, tool=told)
+        for load, text in zip(loads, results, strict=True)
+    )
+
+
+def _tell(line: str) -> None:
+    typer.echo(line, err=True)
+
+
+def _line(row: "Measurement") -> str:
+    clients = "1 client" if row.concurrency == 1 else f"{row.concurrency} clients"
+    times = ""
+    if row.token_ms and row.first_token_ms:
+        first = f"the first after {row.first_token_ms.median:,.3g} ms (median)"
+        times = f", a token every {row.token_ms.median:.3g} ms, {first}"
+    return f"{clients}: {row.requests_per_second:.3g} requests/s{times}"

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Job that measures a model inside the cluster, and the network policies that let it reach the server.
+
+`hubstack bench` creates these objects and deletes them when the run ends; they are not part of the stack. The load
+tool is the one in vLLM's image (docs/adr/0016-load-tool.md), and runs on system nodes so that it does not compete
+with the server for its processors.
+"""
+
+import shlex
+from collections.abc import Sequence
+
+from hubstack import names
+from hubstack.deploy.manifests.api_keys import key_env
+from hubstack.deploy.manifests.base import (
+    LOADER_USER,
+    Object,
+    container_security,
+    loader_account,
+    metadata,
+    network_policy,
+    pod_security,
+    selector,
+    server_name,
+    tcp,
+)
+from hubstack.deploy.manifests.volumes import FUSE_ANNOTATIONS, WEIGHTS_PATH, WEIGHTS_VOLUME, bucket_volume
+from hubstack.plan import ModelPlan, Plan
+
+RESULTS = "/tmp"  # noqa: S108  an emptyDir of the pod
+_NAME = "bench"
+
+
+def bench_name(model: ModelPlan) -> str:
+    """Name of the Job and of its policies."""
+    return names.shorten(f"{server_name(model)}-{_NAME}", names.DNS_LABEL_MAX)
+
+
+def server_url(plan: Plan, model: ModelPlan) -> str:
+    """URL of the model's Service inside the cluster."""
+    return f"http://{server_name(model)}.{plan.target.namespace}.svc:{model.server.port}"
+
+
+def bench_objects(
+    plan: Plan, model: ModelPlan, image: str, runs: Sequence[tuple[Sequence[str], str]], mark: str
+) -> Object:
+    """Return a List with the Job and its two network policies.
+
+    Args:
+        plan: the plan of the stack.
+        model: the model to measure.
+        image: image of the load tool.
+        runs: each run's command line, and the name of the result file it writes to `RESULTS`.
+        mark: printed before each result in the log.
+    """
+    script = "set -e\n" + "\n".join(
+        f"{shlex.join(command)} >&2\nprintf '%s' {shlex.quote(mark)}\ncat {RESULTS}/{file}\necho"
+        for command, file in runs
+    )
+    env = {
+        "HOME": RESULTS,
+        "HF_HUB_OFFLINE": "1",
+        "TRANSFORMERS_OFFLINE": "1",
+        "VLLM_NO_USAGE_STATS": "1",
+        "VLLM_CONFIG_ROOT": RESULTS,
+        "VLLM_CACHE_ROOT": RESULTS,
+    }
+    key = [{**each, "name": "OPENAI_API_KEY"} for each in key_env(plan, model)]
+    container: Object = {
+        "name": _NAME,
+        "image": image,
+        "command": ["sh", "-c", script],
+        "env": [*({"name": name, "value": value} for name, value in sorted(env.items())), *key],
+        "resources": {
+            "requests": {"cpu": "1", "memory": "4Gi", "ephemeral-storage": "1Gi"},
+            "limits": {"memory": "8Gi"},
+        },
+        "securityContext": container_security(),
+        "volumeMounts": [
+            {"name": WEIGHTS_VOLUME, "mountPath": WEIGHTS_PATH, "readOnly": True},
+            {"name": "results", "mountPath": RESULTS},
+        ],
+    }
+    labels = {
+        "app.kubernetes.io/name": _NAME,
+        "app.kubernetes.io/instance": selector(model)["app.kubernetes.io/instance"],
+    }
+    pod: Object = {
+        "serviceAccountName": loader_account(model),
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "restartPolicy": "Never",
+        "securityContext": pod_security(LOADER_USER),
+        "containers": [container],
+        "volumes": [
+            bucket_volume(plan, model, read_only=True),
+            {"name": "results", "emptyDir": {"sizeLimit": "1Gi"}},
+        ],
+    }
+    name = bench_name(model)
+    job: Object = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": metadata(plan, model, name),
+        "spec": {
+            "backoffLimit": 0,
+            "ttlSecondsAfterFinished": 3600,
+            "template": {"metadata": {"labels": labels, "annotations": dict(FUSE_ANNOTATIONS)}, "spec": pod},
+        },
+    }
+    ports = tcp(model.server.port)
+    us, server = {"matchLabels": labels}, {"matchLabels": selector(model)}
+    policies = [
+        network_policy(plan, name, us, {"egress": [{"to": [{"podSelector": server}], "ports": ports}]}),
+        network_policy(
+            plan, f"{name}-server", server, {"ingress": [{"from": [{"podSelector": us}], "ports": ports}]}
+        ),
+    ]
+    return {"apiVersion": "v1", "kind": "List", "items": [*policies, job]}
