@@ -55,6 +55,11 @@ class Catalog:
         lowered = word.lower()
         return next((row for row in self.accelerators.values() if lowered in row.words), None)
 
+    @property
+    def load_tool(self) -> Engine:
+        """Return the engine whose image has the load tool."""
+        return next(engine for engine in self.engines.values() if engine.load_tool)
+
     def expert_kernel(
         self, engine: EngineKind, weights_format: str | None, card: Accelerator
     ) -> ExpertKernel | None:

@@ -33,6 +33,7 @@ def read_engines(file: Row, releases: Mapping[str, Release], driver: GpuDriver) 
             host_argument=row.maybe_text("host_argument"),
             arguments=row.texts("arguments"),
             command=_command(row),
+            load_tool=row.texts("load_tool"),
             env={
                 **(driver.env if kind is AcceleratorKind.GPU else {}),
                 **(_texts_by_key(env) if env else {}),

@@ -81,6 +81,8 @@ class Engine:
     decisions."""
     command: tuple[str, ...]
     """Command of the container; replaces the image's entrypoint."""
+    load_tool: tuple[str, ...]
+    """Command of the load tool in its image (docs/adr/0016-load-tool.md); empty if it has none."""
     env: Mapping[str, str]
     """Environment of the container in addition to every server's; on a GPU includes the mounted driver's paths."""
     drains: bool

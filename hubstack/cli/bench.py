@@ -23,7 +23,9 @@ Url = Annotated[
 Tokenizer = Annotated[
     str | None, typer.Option("--tokenizer", help="Hub ID or folder of the tokenizer. Default: the model's own.")
 ]
-Tool = Annotated[str, typer.Option("--tool", help="The load tool that --url uses: a name on PATH, or a path.")]
+Tool = Annotated[
+    str | None, typer.Option("--tool", help="Path of vLLM's program, for --url. Default: the one on PATH.")
+]
 Accelerator = Annotated[
     str | None, typer.Option("--accelerator", help="What the server at --url runs on, if not as planned.")
 ]
@@ -48,7 +50,7 @@ def bench(  # noqa: PLR0913  one parameter per command-line option
     *,
     url: Url = None,
     tokenizer: Tokenizer = None,
-    tool: Tool = "vllm",
+    tool: Tool = None,
     accelerator: Accelerator = None,
     concurrency: Clients = None,
     requests: Requests = None,
@@ -101,9 +103,10 @@ def _here(
     loads: "tuple[Load, ...]",
     url: str,
     tokenizer: str | None,
-    tool: str,
+    tool: str | None,
     accelerator: str | None,
 ) -> "tuple[Measurement, ...]":
+    from hubstack.catalog import load_catalog  # noqa: PLC0415
     from hubstack.review.bench.load import Server, read_result  # noqa: PLC0415
     from hubstack.review.bench.run import run_here, tool_version  # noqa: PLC0415
 
@@ -112,8 +115,11 @@ def _here(
         name=planned.server.served_model_name,
         tokenizer=tokenizer or planned.id,
     )
-    runs = list(run_here(tool, server, loads, _tell))
-    told, today = tool_version(tool), dt.datetime.now(tz=dt.UTC).date()
+    program, *words = load_catalog().load_tool.load_tool
+    command = [tool or program, *words]
+    runs = list(run_here(command, server, loads, _tell))
+    told = " ".join([program, *words, tool_version(command[0])]).strip()
+    today = dt.datetime.now(tz=dt.UTC).date()
     return tuple(
         read_result(text, planned, load, accelerator=accelerator, date=today, tool=told) for load, text in runs
     )
@@ -132,8 +138,8 @@ def _in_cluster(
     from hubstack.catalog import load_catalog  # noqa: PLC0415
     from hubstack.deploy.manifests.bench import RESULTS, bench_objects, server_url  # noqa: PLC0415
     from hubstack.names import MODEL_DIR  # noqa: PLC0415
-    from hubstack.review.bench.load import RESULT_MARK, Server, read_result, tool_arguments  # noqa: PLC0415
-    from hubstack.review.bench.run import TOOL, default_context, run_in_cluster  # noqa: PLC0415
+    from hubstack.review.bench.load import RESULT_MARK, Server, read_result, tool_command  # noqa: PLC0415
+    from hubstack.review.bench.run import default_context, run_in_cluster  # noqa: PLC0415
 
     if not planned.has_nodes:
         message = f"`{planned.key}` runs on {planned.platform_name}, not in the cluster"
@@ -143,13 +149,13 @@ def _in_cluster(
         raise InputError(
             [Problem(path=planned.key, message=message, hint="name one with --tokenizer, and use --url")]
         )
-    engine = load_catalog().engines[TOOL]
+    engine = load_catalog().load_tool
     server = Server(
         url=server_url(decided, planned), name=planned.server.served_model_name, tokenizer=tokenizer or MODEL_DIR
     )
     files = [f"result-{at}.json" for at in range(len(loads))]
     runs = [
-        ([TOOL, *tool_arguments(server, load, RESULTS, file)], file)
+        (tool_command(engine.load_tool, server, load, RESULTS, file), file)
         for load, file in zip(loads, files, strict=True)
     ]
     objects = bench_objects(decided, planned, engine.images[0].image, runs, RESULT_MARK)
@@ -160,7 +166,8 @@ def _in_cluster(
     if len(results) != len(loads):
         message = f"the Job's log has {len(results)} results of {len(loads)}"
         raise InputError([Problem(path=planned.key, message=message, hint="run it again; nothing was recorded")])
-    told, today = f"vllm bench serve {engine.version}", dt.datetime.now(tz=dt.UTC).date()
+    told = " ".join([*engine.load_tool, engine.version or ""]).strip()
+    today = dt.datetime.now(tz=dt.UTC).date()
     return tuple(
         read_result(text, planned, load, accelerator=None, date=today, tool=told)
         for load, text in zip(loads, results, strict=True)

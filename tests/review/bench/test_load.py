@@ -11,11 +11,12 @@ import pytest
 from hubstack.files.errors import InputError
 from hubstack.inputs.measured import Measurement
 from hubstack.plan import ModelPlan
-from hubstack.review.bench.load import Load, Server, loads_of, read_result, tool_arguments
+from hubstack.review.bench.load import Load, Server, loads_of, read_result, tool_command
 from tests.planner.performance.test_traffic import traffic
 from tests.support.facts import ask, hub, plan_one
 
 CHAT, EMBEDDING = "Qwen/Qwen3-4B-Instruct-2507", "Qwen/Qwen3-Embedding-0.6B"
+TOOL = ("vllm", "bench", "serve")
 SERVER = Server(url="http://127.0.0.1:8000", name="chat", tokenizer="/weights")
 RESULT: dict[str, Any] = {
     # The fields of vllm/benchmarks/serve.py (0.33.0) that are read, from a run of 8 requests.
@@ -63,14 +64,14 @@ def test_no_two_runs_send_the_same_prompts() -> None:
 def test_a_shared_prefix_is_part_of_the_prompt_and_not_added_to_it() -> None:
     asked = traffic(5.0, prefix_percent=40.0)
     load = loads_of(plan_one(hub(CHAT), traffic=asked), ask(CHAT, traffic=asked), hub(CHAT), seed=1)[0]
-    words = tool_arguments(SERVER, load, "/results", "r.json")
+    words = tool_command(TOOL, SERVER, load, "/results", "r.json")
     assert flag(words, "--random-prefix-len") == "600"
     assert flag(words, "--random-input-len") == "900"
 
 
 def test_an_embedding_model_is_asked_for_embeddings() -> None:
     load = loads_of(plan_one(hub(EMBEDDING)), ask(EMBEDDING), hub(EMBEDDING), seed=1)[0]
-    words = tool_arguments(SERVER, load, "/results", "r.json")
+    words = tool_command(TOOL, SERVER, load, "/results", "r.json")
     assert flag(words, "--endpoint") == "/v1/embeddings"
     assert "--random-output-len" not in words
 
