@@ -109,7 +109,7 @@ def test_between_two_measured_loads_the_correction_is_between_theirs() -> None:
 
 
 def test_a_setup_that_measures_slow_gets_more_replicas_or_loses_to_another() -> None:
-    asked = {"traffic": traffic(2.0), "accelerators": ("l4",)}
+    asked = {"traffic": traffic(2.0), "accelerator": "l4"}
     fast = planned(**asked)
     assert fast.performance is not None
     slow = row(fast.performance.sequences, 0.3, setup_of(fast))
