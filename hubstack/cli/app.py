@@ -32,6 +32,7 @@ from hubstack.cli.console import (
     print_folder,
     print_written,
     program_name,
+    with_version,
 )
 from hubstack.cli.console import out as _out
 from hubstack.cli.console import print_parts as _print
@@ -149,7 +150,7 @@ def plan(  # noqa: PLR0913  one parameter per command-line option
     elif what_if:
         return _what_if(inputs, decided, what_if, rebalance=rebalance, as_json=json)
     elif json:
-        _out(decided.to_json())
+        _out(with_version(decided.to_json()))
     elif regions:
         _compare(inputs, regions)
     else:
@@ -298,7 +299,7 @@ def diff(  # noqa: PLR0913  one parameter per command-line option
         asked = run_diff(env, root, against, quota, gates, base_file)
     written = asked.write(markdown=markdown, html=html, link=link)
     if json:
-        _out(asked.change.to_json())
+        _out(with_version(asked.change.to_json()))
     else:
         _print(*((asked.report.title, asked.report.verdict) if quiet else asked.terminal()), *written)
     raise typer.Exit(asked.exit_code)
@@ -433,7 +434,7 @@ def _what_if(
 
     after = _plan(replace(inputs, request=change_request(inputs.request, changes)), rebalance=rebalance)
     if as_json:
-        _out(after.to_json())
+        _out(with_version(after.to_json()))
         return after
     _print(report.difference_table(decided, after), *(f"Warning: {warning}." for warning in after.warnings))
     return after
@@ -479,7 +480,7 @@ def _show_valid_models(inputs: "StackInputs", refused: InputError, *, rebalance:
     rest, errors = plan_valid_models(inputs, refused, rebalance=rebalance)
     problems = [problem for error in errors for problem in error.problems]
     if rest is not None and as_json:
-        _out(rest.to_json([problem.message for problem in problems]))
+        _out(with_version(rest.to_json([problem.message for problem in problems])))
     elif rest is not None:
         left = len(inputs.request.models) - len(rest.models)
         noun = "model is" if left == 1 else "models are"

@@ -241,6 +241,15 @@ def out(text: str) -> None:
     write_stdout(json_text(text))
 
 
+def with_version(text: str) -> str:
+    """Add the version of hubstack to the JSON of a plan or a diff, which another version may decide otherwise."""
+    import json  # noqa: PLC0415
+    from importlib.metadata import version  # noqa: PLC0415
+
+    said = {**json.loads(text), "hubstack": version("hubstack")}
+    return json.dumps(said, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
 def print_error(text: str) -> None:
     """Print an error of one or more lines on stderr."""
     sys.stdout.flush()

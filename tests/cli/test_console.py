@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Progress on stderr, where there is no terminal."""
 
+import json
+from importlib.metadata import version
+
 import pytest
 
-from hubstack.cli import console
+from hubstack.cli import app, console
 from hubstack.cli.console import Progress
+from tests.support.project import PROJECT
 
 
 def ask(*, quiet: bool = False) -> None:
@@ -36,3 +40,13 @@ def test_a_long_run_says_how_far_it_is_now_and_then(
 def test_nothing_is_said_where_it_is_not_wanted(capsys: pytest.CaptureFixture[str]) -> None:
     ask(quiet=True)
     assert capsys.readouterr() == ("", "")
+
+
+def test_json_of_a_plan_names_the_version_that_decided_it(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(PROJECT)
+    assert app.run(["plan", "examples/quickstart", "--json"]) == 0
+    said = json.loads(capfd.readouterr().out)
+    assert said.pop("hubstack") == version("hubstack")
+    assert said == json.loads((PROJECT / "examples" / "quickstart" / "plan.json").read_text())

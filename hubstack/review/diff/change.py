@@ -143,8 +143,9 @@ def compare(environment: str, versions: Versions, rules: Replacement | None = No
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of `Change.to_json`."""
+    """Return the JSON Schema of what `hubstack diff --json` prints: `Change.to_json`, and the version."""
     schema = TypeAdapter(Change).json_schema(mode="serialization")
+    schema["properties"]["hubstack"] = {"description": "Version of hubstack that compared.", "type": "string"}
     # A value that is not there on one side is left out: null is a value.
     schema["$defs"]["PathChange"]["required"] = ["path"]
     schema["$defs"]["PathChange"]["additionalProperties"] = False
