@@ -18,7 +18,6 @@ from hubstack.plan import PoolPlan
 from pulumi_hubstack._options import child, node_security
 
 TOKEN = "hubstack:accelerator_pool:AcceleratorPool"  # noqa: S105  a type token
-CLASS_LABEL = "cloud.google.com/compute-class"
 MAX_PODS_PER_NODE = 32
 """Max pods per node that gives each node a /26 of the pod range instead of a /24."""
 MAX_PODS_PER_SLICE_NODE = 15
@@ -122,9 +121,11 @@ def _node_config(args: AcceleratorPoolArgs) -> gcp.container.NodePoolNodeConfigA
             if pool.local_ssds
             else None
         ),
-        labels={CLASS_LABEL: pool.capacity_class},
+        labels={names.CLASS_LABEL: pool.capacity_class},
         taints=[
-            container.NodePoolNodeConfigTaintArgs(key=CLASS_LABEL, value=pool.capacity_class, effect="NO_SCHEDULE")
+            container.NodePoolNodeConfigTaintArgs(
+                key=names.CLASS_LABEL, value=pool.capacity_class, effect="NO_SCHEDULE"
+            )
         ],
         gcfs_config=container.NodePoolNodeConfigGcfsConfigArgs(enabled=True),
         gvnic=container.NodePoolNodeConfigGvnicArgs(enabled=True),

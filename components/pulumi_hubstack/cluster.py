@@ -34,13 +34,13 @@ class ClusterArgs:
     """ID of the VPC."""
     subnet_id: pulumi.Input[str]
     """ID of the subnet."""
-    pods_range: str = "pods"
+    pods_range: str
     """Name of the subnet's secondary range for pods."""
-    services_range: str = "services"
+    services_range: str
     """Name of the subnet's secondary range for Services."""
-    release_channel: str = "REGULAR"
+    release_channel: str
     """GKE release channel."""
-    deletion_protection: bool = True
+    deletion_protection: bool
     """Enables GKE's deletion protection, and Pulumi's for the cluster and its system nodes."""
     maintenance: MaintenancePlan | None = None
     """When GKE may upgrade the cluster."""

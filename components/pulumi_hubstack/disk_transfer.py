@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_gcp as gcp
 
+from hubstack import names
 from hubstack.deploy import manifests
 from pulumi_hubstack._objects import register
 from pulumi_hubstack._options import child, node_security
@@ -53,7 +54,7 @@ class DiskTransfer(pulumi.ComponentResource):
 
     def _create_pool(self, name: str, args: DiskTransferArgs) -> gcp.container.NodePool:
         container = gcp.container
-        label = "cloud.google.com/compute-class"
+        label = names.CLASS_LABEL
         return container.NodePool(
             f"{name}-nodes",
             name=POOL,

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from hubstack.files.escape import markdown_code as code
 from hubstack.hub.facts import ModelFacts
 from hubstack.hub.file_changes import FileChange, TemplateMove, changed_files, template_change
+from hubstack.inputs.hub_names import DEFAULT_REVISION
 
 MAX_FILES = 40
 """Maximum files shown per model; the rest are counted. A pull request description has at most 65,536 characters."""
@@ -61,7 +62,7 @@ def _sentence(moved: int, said: int, added: int, dropped: int) -> str:
 
 def _title(pair: tuple[str, str], keys: Mapping[tuple[str, str], Iterable[str]]) -> str:
     repo_id, revision = pair
-    at = "" if revision == "main" else f" at {code(revision)}"
+    at = "" if revision == DEFAULT_REVISION else f" at {code(revision)}"
     names = [name for name in sorted(keys.get(pair, ())) if name != repo_id]
     used = f" ({', '.join(code(name) for name in names)})" if names else ""
     return f"{code(repo_id)}{at}{used}"

@@ -9,6 +9,8 @@ import re
 
 from hubstack.files.escape import is_hidden
 
+DEFAULT_REVISION = "main"
+"""The Hub's default branch."""
 REVISION_PATTERN = r"^[^\s\\^~:?*\[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]+$"
 """What git accepts, minus invisible characters."""
 

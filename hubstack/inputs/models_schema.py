@@ -23,7 +23,7 @@ from pydantic_core import CoreSchema
 
 from hubstack import names
 from hubstack.files.problems import RefusedError, nearest, shown
-from hubstack.inputs.hub_names import REVISION_PATTERN, path_problem, repo_id_problem
+from hubstack.inputs.hub_names import DEFAULT_REVISION, REVISION_PATTERN, path_problem, repo_id_problem
 from hubstack.inputs.labels import Labels
 from hubstack.kinds import DEFAULT_PLATFORM, CapacityKind, EngineKind, PlatformKind
 
@@ -326,7 +326,7 @@ MERGED = frozenset({"replicas", "scaling", "slo"})
 class Settings(_Strict):
     """Settings of one model, also accepted under `defaults:` and `overrides:`."""
 
-    revision: Revision = Field(default="main", min_length=1, max_length=255, pattern=REVISION_PATTERN)
+    revision: Revision = Field(default=DEFAULT_REVISION, min_length=1, max_length=255, pattern=REVISION_PATTERN)
     """Branch, tag or commit on the Hub; the lock records the commit that it resolved to."""
     platform: PlatformKind = Field(default=DEFAULT_PLATFORM, strict=False)
     """Where the model is served: `gke` nodes, `cloud-run` (one L4 or RTX PRO 6000 per instance, no cost while idle;
@@ -342,7 +342,7 @@ class Settings(_Strict):
     """Full-context sequences that must fit in the KV cache at once. More and shorter sequences run together as
     memory allows."""
     replicas: Replicas = Replicas()
-    """`{min: 0, max: 4}`. Default: one replica."""
+    """Number of replicas: `{min: 0, max: 4}`."""
     scaling: Scaling = Scaling()
     """When to scale: `{queue: 10, idle_minutes: 60}`."""
     capacity: Steps = Field(default=ON_DEMAND, json_schema_extra={"default": [str(CapacityKind.ON_DEMAND)]})

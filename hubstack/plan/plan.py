@@ -33,6 +33,10 @@ class Verdict(StrEnum):
     DOES_NOT_FIT = "does not fit"
 
 
+GKE_NAME = "Google Kubernetes Engine"
+"""Google's name of the platform whose models run on the stack's own nodes."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
     """A decision with enough detail to verify it."""
@@ -300,7 +304,7 @@ class ModelPlan:
     capacity_class: str
     """Key of the CapacityClass it runs on; empty on platforms other than GKE."""
     platform: PlatformKind
-    platform_name: str = "Google Kubernetes Engine"
+    platform_name: str = GKE_NAME
     """Google's name of the platform."""
     has_nodes: bool = True
     """Whether it runs in pods on nodes of the stack's cluster."""

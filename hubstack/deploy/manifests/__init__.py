@@ -22,7 +22,6 @@ from hubstack.deploy.manifests.backends import (
     proxy_policies,
 )
 from hubstack.deploy.manifests.base import (
-    CLASS_LABEL,
     Object,
     bucket_name,
     judged,
@@ -112,7 +111,6 @@ from hubstack.deploy.manifests.weights_disk import (
 __all__ = [
     "BODY_ROUTER_HEALTH_PORT",
     "BODY_ROUTER_NAME",
-    "CLASS_LABEL",
     "CLIENT_LABEL",
     "FUSE_ANNOTATIONS",
     "INTERCEPTOR_PORT",

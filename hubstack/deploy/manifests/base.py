@@ -8,7 +8,6 @@ from hubstack.plan import ModelPlan, Plan
 
 Object = dict[str, Any]
 """A Kubernetes object, using the API's own field names."""
-CLASS_LABEL = "cloud.google.com/compute-class"
 LOADER_USER = 2000
 GIB = 1024**3
 KMS_PARAMETER = "disk-encryption-kms-key"

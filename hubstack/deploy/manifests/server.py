@@ -5,9 +5,9 @@ Owns probes, placement and volumes of the serving pod. Does not own flags (`hubs
 that span nodes (`hubstack.deploy.manifests.multi_host`).
 """
 
+from hubstack import names
 from hubstack.deploy.manifests.api_keys import key_args, key_env
 from hubstack.deploy.manifests.base import (
-    CLASS_LABEL,
     Object,
     container_security,
     judged,
@@ -124,7 +124,7 @@ def _server_pod(plan: Plan, model: ModelPlan) -> Object:
         "enableServiceLinks": False,
         "nodeSelector": _node_selector(model),
         "tolerations": [
-            {"key": CLASS_LABEL, "operator": "Equal", "value": model.capacity_class, "effect": "NoSchedule"},
+            {"key": names.CLASS_LABEL, "operator": "Equal", "value": model.capacity_class, "effect": "NoSchedule"},
             {"key": server.accelerator_resource, "operator": "Exists", "effect": "NoSchedule"},
         ],
         "securityContext": pod_security(server.run_as_user),
@@ -151,7 +151,7 @@ def _server_resources(model: ModelPlan) -> Object:
 
 
 def _node_selector(model: ModelPlan) -> dict[str, str]:
-    selector = {CLASS_LABEL: model.capacity_class}
+    selector = {names.CLASS_LABEL: model.capacity_class}
     if model.tpu_topology:
         # GKE counts a pod's chips only if the pod sets both labels.
         selector[TPU_ACCELERATOR_LABEL] = model.gke_accelerator

@@ -15,12 +15,12 @@ from hubstack.files.problems import Problem
 from hubstack.hub.remote.fetch import Listener, query_each
 from hubstack.hub.remote.pace import RetryLimits
 from hubstack.hub.remote.refusal import Refusal
+from hubstack.inputs.hub_names import DEFAULT_REVISION
 from hubstack.inputs.init.entry import Entry, Found, Unknown
 from hubstack.names import slug as slug_of
 
 _SLUG = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _MODEL = "model"
-_ANY = "main"
 """Collections have no revisions."""
 
 
@@ -49,7 +49,7 @@ def read_collection(
         raise InputError(
             [Problem(path="--from-collection", message="is not a collection: write OWNER/TITLE-HASH", hint=hint)]
         )
-    asked = (f"collections/{slug}", _ANY)
+    asked = (f"collections/{slug}", DEFAULT_REVISION)
     answer = query_each([asked], lambda client, _id, _at: client.collection(slug), token=token, limits=limits)[
         asked
     ]
@@ -57,13 +57,13 @@ def read_collection(
         raise HubError(answer.render())
     models = [item for item in answer.items if item.item_type == _MODEL]
     answers = query_each(
-        [(item.item_id, _ANY) for item in models],
+        [(item.item_id, DEFAULT_REVISION) for item in models],
         lambda client, repo_id, _: client.access(repo_id),
         token=token,
         limits=limits,
         listener=listener,
     )
-    return _found(answer, [(item, answers[item.item_id, _ANY]) for item in models])
+    return _found(answer, [(item, answers[item.item_id, DEFAULT_REVISION]) for item in models])
 
 
 def _found(collection: Collection, models: Iterable[tuple[CollectionItem, ModelInfo | Refusal]]) -> Found:

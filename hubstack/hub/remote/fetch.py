@@ -30,6 +30,7 @@ from hubstack.hub.remote.mistral_params import config_of_params
 from hubstack.hub.remote.pace import RequestPacer, RetryLimits
 from hubstack.hub.remote.refusal import Cause, Refusal, ResponseError, explain, hub_endpoint, shown_endpoint
 from hubstack.hub.remote.token import token_place
+from hubstack.inputs.hub_names import DEFAULT_REVISION
 
 _T = TypeVar("_T")
 IdAndRevision = tuple[str, str]
@@ -41,7 +42,6 @@ _NO_RANGE = 416
 _MOST_HEADERS = 8
 """Models of one repository whose GGUF headers are read: file names are untrusted input."""
 _QUANTIZATION_FILE = "hf_quant_config.json"
-_DEFAULT_BRANCH = "main"
 
 
 class Listener(Protocol):
@@ -201,7 +201,7 @@ class _Run(Generic[_T]):
 
 
 async def _fetch(client: HubClient, repo_id: str, revision: str, *, with_config: bool) -> ModelFacts:
-    is_default = revision == _DEFAULT_BRANCH
+    is_default = revision == DEFAULT_REVISION
     info = await client.model_info(repo_id, None if is_default else revision)
     if info.disabled:
         raise ResponseError("is disabled by the Hub: nobody can read it")

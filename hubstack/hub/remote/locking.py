@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from hubstack.hub.facts import ModelFacts
 from hubstack.hub.lock import Lock, check_fresh, lock_key
+from hubstack.inputs.hub_names import DEFAULT_REVISION
 
 IdAndRevision = tuple[str, str]
 """Repository id and revision."""
@@ -101,4 +102,4 @@ def _changes(before: Lock, models: Sequence[ModelFacts], wanted: Sequence[IdAndR
 
 
 def _named(facts: ModelFacts) -> str:
-    return facts.id if facts.revision == "main" else f"{facts.id} ({facts.revision})"
+    return facts.id if facts.revision == DEFAULT_REVISION else f"{facts.id} ({facts.revision})"

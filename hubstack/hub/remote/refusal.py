@@ -27,6 +27,7 @@ from huggingface_hub.utils import httpx
 
 from hubstack.hub.remote.pace import RunStoppedError
 from hubstack.hub.remote.token import redactor, token_place
+from hubstack.inputs.hub_names import DEFAULT_REVISION
 
 _LOGIN = "run `hf auth login`, or set HF_TOKEN, with a token that has access"
 _AGAIN = "run it again later: answers already received are kept"
@@ -67,7 +68,7 @@ class Refusal:
 
     def render(self) -> str:
         """Return the message, with the hint on a second line."""
-        at = "" if self.revision == "main" or self.revision in self.message else f" at `{self.revision}`"
+        at = "" if self.revision == DEFAULT_REVISION or self.revision in self.message else f" at `{self.revision}`"
         hint = f"\n    hint: {self.hint}" if self.hint else ""
         return f"`{self.id}`{at} {self.message}{hint}"
 

@@ -7,13 +7,13 @@ Owns these labels and the priorities of a class. Does not own prices.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from hubstack import names
 from hubstack.catalog import Catalog
 from hubstack.files.documents import Mark
 from hubstack.inputs.init.entry import Setting
 from hubstack.inputs.init.objects import Part
 
 LABELS = ("cloud.google.com/gke-accelerator", "cloud.google.com/gke-tpu-accelerator")
-CLASS_LABEL = "cloud.google.com/compute-class"
 _RESERVATION = "cloud.google.com/reservation-name"
 _WAYS = {
     ("cloud.google.com/gke-spot", "true"): "spot",
@@ -74,7 +74,7 @@ def node_settings(pod: Part, catalog: Catalog, classes: Classes) -> dict[str, Se
     known = list(dict.fromkeys(row.id for row, _ in labels if row is not None))
     found: dict[str, Setting] = {}
     for key, value, _ in options:
-        named = classes.get(value) if key == CLASS_LABEL else None
+        named = classes.get(value) if key == names.CLASS_LABEL else None
         if named:
             source = f"ComputeClass {value}, {named.mark.path}:{named.mark.line}"
             if named.capacity and named.capacity != ("on-demand",):
@@ -93,7 +93,7 @@ def node_settings(pod: Part, catalog: Catalog, classes: Classes) -> dict[str, Se
 def node_notes(pod: Part, classes: Classes) -> Iterator[str]:
     """Yield a note for each compute class that is not in the files."""
     for key, value, _ in wanted(pod):
-        if key == CLASS_LABEL and value not in classes:
+        if key == names.CLASS_LABEL and value not in classes:
             yield f"not carried over: the compute class {value[:63]}, which is not in these files"
 
 

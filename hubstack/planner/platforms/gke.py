@@ -10,6 +10,7 @@ from hubstack.inputs.models import ModelRequest
 from hubstack.inputs.settings import StackSettings
 from hubstack.kinds import AcceleratorKind, PlatformKind
 from hubstack.plan import ModelPlan, PoolPlan, Reason
+from hubstack.plan.plan import GKE_NAME
 from hubstack.planner.model_plan import Hosting, PlacedDraft, assemble
 from hubstack.planner.placement.offers import list_offers
 from hubstack.planner.platforms.rules import no_eula
@@ -59,7 +60,7 @@ def plan_nodes(
         found = compared.get(model.request.key)
         hosting = Hosting(
             placed=model,
-            platform_name="Google Kubernetes Engine",
+            platform_name=GKE_NAME,
             server=model.server,
             capacity_class=model.taken.key,
             slo=slo,

@@ -10,55 +10,31 @@ from collections.abc import Iterator
 from hubstack.catalog import Catalog
 from hubstack.files.problems import Problem
 from hubstack.inputs.models import ModelRequest
-from hubstack.inputs.models_schema import ON_DEMAND
 
 
 def beside_nodes(request: ModelRequest) -> Iterator[Problem]:
     """Yield a problem for each setting that only a cluster supports."""
     settings = request.settings
-    asked = (
-        (
-            "capacity",
-            settings.capacity != ON_DEMAND,
-            "it has no nodes to buy",
-            "set `capacity: [on-demand]` for this model, or remove the key",
-        ),
-        (
-            "share_gpu",
-            settings.share_gpu,
-            "each server gets its own GPU",
-            "set `share_gpu: false` for this model, or remove the key",
-        ),
-        ("expert_parallel", settings.expert_parallel, "a server runs on one GPU", "remove the key"),
-        (
-            "canary",
-            request.canary_of is not None,
-            "only a cluster's gateway splits requests",
-            "remove the key, or set `platform: gke`",
-        ),
-        (
-            "loading",
-            settings.loading != "auto",
-            "the platform loads the weights its own way",
-            "remove the key",
-        ),
-        ("cache", settings.cache != "none", "only a cluster's nodes use the cache", "remove the key"),
-        (
-            "keep_previous",
-            settings.keep_previous,
-            "earlier versions are not removed there",
-            "remove the key",
-        ),
-        (
-            "lora",
-            settings.lora is not None,
-            "adapters loaded at run time are lost when the server stops",
-            "remove the key, or set `platform: gke`",
-        ),
-    )
-    for setting, is_asked, why, hint in asked:
+    for setting, (why, hint) in _ON_NODES_ONLY.items():
+        is_asked = request.canary_of is not None if setting == "canary" else not settings.is_default(setting)
         if is_asked:
             yield request.mark(setting).problem(f"`{setting}` is not supported on {settings.platform}: {why}", hint)
+
+
+_ON_NODES_ONLY = {
+    "capacity": ("it has no nodes to buy", "set `capacity: [on-demand]` for this model, or remove the key"),
+    "share_gpu": ("each server gets its own GPU", "set `share_gpu: false` for this model, or remove the key"),
+    "expert_parallel": ("a server runs on one GPU", "remove the key"),
+    "canary": ("only a cluster's gateway splits requests", "remove the key, or set `platform: gke`"),
+    "loading": ("the platform loads the weights its own way", "remove the key"),
+    "cache": ("only a cluster's nodes use the cache", "remove the key"),
+    "keep_previous": ("earlier versions are not removed there", "remove the key"),
+    "lora": (
+        "adapters loaded at run time are lost when the server stops",
+        "remove the key, or set `platform: gke`",
+    ),
+}
+"""Setting to the reason why other platforms do not have it, and what to do."""
 
 
 def absent_accelerators(request: ModelRequest, known: list[str], catalog: Catalog) -> Iterator[Problem]:

@@ -93,7 +93,7 @@ def _find_problems(request: ModelRequest, _region: str, catalog: Catalog) -> Ite
         why = "a Model Garden deployment keeps at least one replica (`min_replica_count`)"
         hint = "set `replicas: {min: 1}`, or use `platform: cloud-run`, which costs nothing while idle"
         yield request.mark("replicas").problem(f"replicas of `{request.key}`: {why}", hint)
-    if request.revision != "main":
+    if not request.settings.is_default("revision"):
         why = "Model Garden does not accept a revision: it deploys the repository's latest commit"
         yield request.mark("revision").problem(f"`{request.revision}`: {why}", "remove `revision:`")
     for setting in _CHOSEN_BY_MODEL_GARDEN:

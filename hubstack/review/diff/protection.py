@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from hubstack.files.problems import shown
+from hubstack.inputs.settings import DEFAULT_TEXTS
 from hubstack.review.diff.guarded_resources import weaker_resources
 from hubstack.review.diff.reported import Reported
 from hubstack.review.diff.resources import ResourceChange
@@ -198,7 +199,9 @@ _SETTINGS: Mapping[str, _Rule] = {
     "hubstack:servicePerimeter": _kept("the project is inside the service perimeter"),
     "hubstack:binaryAuthorization": _on("images are checked by the project's Binary Authorization policy"),
     "hubstack:restrictedApis": _on("Google APIs are reached only through restricted VIPs"),
-    "hubstack:controlPlane": _ranked(("private", "dns"), "dns", "how to reach the control plane"),
+    "hubstack:controlPlane": _ranked(
+        ("private", "dns"), DEFAULT_TEXTS["hubstack:controlPlane"], "how to reach the control plane"
+    ),
     "hubstack:flowLogs": _on("the connections of nodes and pods are logged"),
     "hubstack:intranodeVisibility": _on("traffic between pods of one node is seen by the network"),
     "hubstack:deletionProtection": _on("the provider refuses to delete the cluster", default=True),
@@ -209,10 +212,14 @@ _SETTINGS: Mapping[str, _Rule] = {
     "hubstack:billingAccount": _kept("spending is monitored"),
     "hubstack:maintenanceWindow": _kept("GKE upgrades only inside the window"),
     "hubstack:releaseChannel": _ranked(
-        ("EXTENDED", "STABLE", "REGULAR", "RAPID"), "REGULAR", "how early GKE versions arrive"
+        ("EXTENDED", "STABLE", "REGULAR", "RAPID"),
+        DEFAULT_TEXTS["hubstack:releaseChannel"],
+        "how early GKE versions arrive",
     ),
     "hubstack:runIngress": _ranked(
-        ("internal", "internal-and-cloud-load-balancing", "all"), "internal", "who can reach Cloud Run services"
+        ("internal", "internal-and-cloud-load-balancing", "all"),
+        DEFAULT_TEXTS["hubstack:runIngress"],
+        "who can reach Cloud Run services",
     ),
     "hubstack:runInvokers": _members(
         "", "may call the Cloud Run services:", "Cloud Run access depends on project-level IAM"
