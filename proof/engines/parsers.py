@@ -52,7 +52,8 @@ def _of_llama_server(engines: Engines, words: Sequence[str]) -> str | None:
     done = subprocess.run(
         [engines.programs / "llama-server", *words], capture_output=True, text=True, timeout=60, check=False
     )
-    said = _REFUSED.search(done.stderr + done.stdout)
-    if said is None and "failed to load model" not in done.stderr + done.stdout:
-        raise SandboxError(f"llama-server neither refused its arguments nor looked for its model:\n{done.stderr}")
+    log = done.stderr + done.stdout
+    said = _REFUSED.search(log)
+    if said is None and "load_model: loading model" not in log:
+        raise SandboxError(f"llama-server neither refused its arguments nor looked for its model:\n{log}")
     return said and said[0]

@@ -10,4 +10,4 @@ from proof.engines.install import Engines, installed
 
 @pytest.fixture(scope="session")
 def engines() -> Engines:
-    return installed(lambda text: sys.stderr.write(f"{text}\n"))
+    return installed(lambda text: print(text, file=sys.stderr))

@@ -244,10 +244,11 @@ def test_a_deleted_pod_ends_its_answers_and_then_itself(server: Server) -> None:
         return
     if catalog().engines[server.engine].drains:
         time.sleep(container.pre_stop_seconds - 1)
-        assert server.running.passes(container.spec["readinessProbe"]), "balancers send for some seconds more"
+        assert server.probes() == [True, True, True], "balancers send for some seconds more"
         answers = answering(server)
         told = time.monotonic()
         server.running.terminate()
+        assert server.running.passes(container.spec["livenessProbe"]), "it would be restarted while it drains"
         assert_whole(answers, left)
         assert all(answer.ended > told for answer in answers), "an answer was over before it could be lost"
     else:
@@ -255,6 +256,7 @@ def test_a_deleted_pod_ends_its_answers_and_then_itself(server: Server) -> None:
         began, answers = time.monotonic(), answering(server)
         assert_whole(answers, container.pre_stop_seconds)
         assert max(answer.ended for answer in answers) - began < container.pre_stop_seconds
+        assert server.probes() == [True, True, True]
         assert server.running.post(CHAT, server.chat()).status == 200
         server.running.terminate()
     assert server.running.wait_ended(left), server.running.tail()
