@@ -342,7 +342,10 @@ def _as_user(container: Container) -> str:
 
 
 def _words(container: Container, engines: Engines) -> str:
-    own = {each["name"]: each["value"] for each in container.spec["env"] if "value" in each}
+    elsewhere = [each["name"] for each in container.spec["env"] if "valueFrom" in each]
+    if elsewhere:
+        raise SandboxError(f"{', '.join(elsewhere)} would come from the cluster, which is not here")
+    own = {each["name"]: each["value"] for each in container.spec["env"]}
     path = own.pop("PATH", IMAGE_PATH)
     environment = {"PATH": f"{engines.programs}:{path}", "HOSTNAME": "server", **own}
     pairs = [f"{name}={value}" for name, value in environment.items()]

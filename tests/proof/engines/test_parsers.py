@@ -15,12 +15,11 @@ from typing import Any
 
 import pytest
 
-from hubstack.files.errors import PlanError
 from hubstack.kinds import EngineKind
 from proof.engines.install import Engines
 from proof.engines.parsers import refusals
-from tests.planner.serving.test_engine_flags import ASKED
-from tests.support.facts import file, hub, hub_ids, made, plan_one
+from tests.planner.serving.test_engine_flags import ASKED, planned
+from tests.support.facts import file, hub_ids, made, plan_one
 from tests.support.golden import EXAMPLES, golden_path
 
 pytestmark = pytest.mark.proof
@@ -65,12 +64,9 @@ def of_known_models(engine: str) -> Iterator[tuple[str, list[str]]]:
     wanted: dict[str, Any] = {} if engine == "vllm" else {"engine": EngineKind(engine)}
     for repo_id in sorted(hub_ids()):
         for asked in ASKED:
-            try:
-                model = plan_one(hub(repo_id), **asked, **wanted)
-            except PlanError:  # refused with this engine or this setting: there is no container
-                continue
-            words = words_of(model.server.command, model.server.args)
-            if model.server.engine == engine and words:
+            model = planned(repo_id, **asked, **wanted)
+            words = words_of(model.server.command, model.server.args) if model else None
+            if model and model.server.engine == engine and words:
                 yield f"{repo_id} {sorted(asked)}", words
 
 

@@ -262,6 +262,18 @@ def test_a_deleted_pod_ends_its_answers_and_then_itself(server: Server) -> None:
     assert server.running.wait_ended(left), server.running.tail()
 
 
+def test_a_broken_weight_file_ends_the_container_before_a_probe_passes(
+    stack: TinyStack, engines: Engines, tmp_path: Path
+) -> None:
+    (whole,) = stack.weights["gguf"].iterdir()
+    (tmp_path / whole.name).write_bytes(whole.read_bytes()[:-1000])
+    with (
+        running(stack.container("gguf"), engines, {"weights": tmp_path}) as started,
+        pytest.raises(SandboxError, match=r"ended with code [1-9]"),
+    ):
+        started.wait_started()
+
+
 def test_an_engine_that_does_not_drain_breaks_off_at_once(stack: TinyStack, engines: Engines) -> None:
     """Why its hook holds so long. Where this fails the catalogue's `drains` may be changed."""
     assert not catalog().engines[EngineKind.LLAMA_CPP].drains
