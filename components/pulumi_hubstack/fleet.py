@@ -18,8 +18,9 @@ from pulumi_hubstack._options import child
 from pulumi_hubstack._stack import plan_stack
 from pulumi_hubstack.edge import build_gateway, build_observability, build_perimeter
 from pulumi_hubstack.foundation import build_foundation
-from pulumi_hubstack.managed_models import ManagedParts, create_models
+from pulumi_hubstack.managed_models import ManagedParts
 from pulumi_hubstack.node_models import build_models
+from pulumi_hubstack.platforms import create_models
 from pulumi_hubstack.protection import Protection, ProtectionArgs
 
 TOKEN = "hubstack:fleet:Fleet"  # noqa: S105  a type token

@@ -29,8 +29,8 @@ from pulumi_hubstack.encryption import Encryption, EncryptionArgs
 from pulumi_hubstack.group_controller import GroupController, GroupControllerArgs
 from pulumi_hubstack.hub_token import HubToken, HubTokenArgs
 from pulumi_hubstack.managed_models import SERVICES as MANAGED_SERVICES
-from pulumi_hubstack.managed_models import is_gated_on_run, services_of
 from pulumi_hubstack.network import Network, NetworkArgs
+from pulumi_hubstack.platforms import reads_token, services_of
 from pulumi_hubstack.restricted_apis import RestrictedApis, RestrictedApisArgs
 from pulumi_hubstack.shared_network import SharedNetwork, SharedNetworkArgs
 
@@ -358,7 +358,7 @@ def _create_namespace(
 def _create_token(plan: Plan, base: Foundation, hub_token: pulumi.Input[str] | None) -> tuple[pulumi.Resource, ...]:
     gated = [model for model in plan.on_gke if model.weights.needs_token]
     # Loaders on Cloud Run have their own accounts and grants.
-    if not gated and not any(is_gated_on_run(model) for model in plan.models):
+    if not gated and not any(map(reads_token, plan.models)):
         return ()
     args = HubTokenArgs(
         target=plan.target,

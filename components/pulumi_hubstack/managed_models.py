@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The models served on managed platforms instead of GKE. Composes their components; decides nothing.
+"""The resources of models on managed platforms instead of GKE. Composes their components; decides nothing.
 
-They need no network, cluster or nodes; a stack of only such models has none.
+They need no network, cluster or nodes; a stack of only such models has none. Does not own which platform registers
+a model how (`pulumi_hubstack.platforms`).
 """
 
 from dataclasses import dataclass
@@ -12,7 +13,6 @@ import pulumi
 from hubstack import names
 from hubstack.deploy import manifests
 from hubstack.plan import ModelPlan, Plan
-from hubstack.plan.managed import CloudRunPlan, VertexPlan
 from pulumi_hubstack._options import renamed
 from pulumi_hubstack.cloud_run_service import CloudRunService, CloudRunServiceArgs
 from pulumi_hubstack.run_accounts import RunAccounts, RunAccountsArgs
@@ -38,21 +38,6 @@ class ManagedParts:
     """Secret."""
 
 
-def services_of(plan: Plan) -> tuple[str, ...]:
-    """Return the Google APIs that managed models use."""
-    called = (
-        ("run", any(model.cloud_run for model in plan.models)),
-        ("aiplatform", any(model.vertex for model in plan.models)),
-        ("secretmanager", any(is_gated_on_run(model) for model in plan.models)),
-    )
-    return tuple(name for name, is_called in called if is_called)
-
-
-def is_gated_on_run(model: ModelPlan) -> bool:
-    """Return whether the model's loader on Cloud Run reads the Hub token."""
-    return model.cloud_run is not None and model.weights.needs_token
-
-
 class ManagedModel(NamedTuple):
     """A registered model."""
 
@@ -61,20 +46,11 @@ class ManagedModel(NamedTuple):
     """Address of its API."""
 
 
-def create_models(parts: ManagedParts) -> dict[str, ManagedModel]:
-    """Register all models that do not run on nodes, by key."""
-    made = {model.key: create_model(parts, model) for model in parts.plan.models}
-    return {key: each for key, each in made.items() if each}
-
-
-def create_model(parts: ManagedParts, model: ModelPlan) -> ManagedModel | None:
-    """Register a model; return None if it runs on GKE."""
-    if model.cloud_run:
-        return _create_service(parts, model, model.cloud_run)
-    return _create_deployment(parts, model, model.vertex) if model.vertex else None
-
-
-def _create_service(parts: ManagedParts, model: ModelPlan, run: CloudRunPlan) -> ManagedModel:
+def create_service(parts: ManagedParts, model: ModelPlan) -> ManagedModel:
+    """Register a model on Cloud Run."""
+    run = model.cloud_run
+    if run is None:  # the platform's seat in the planner plans it
+        raise ValueError(f"{model.key} has no plan for Cloud Run")
     plan, target = parts.plan, parts.plan.target
     accounts = RunAccounts(
         f"{model.key}-accounts",
@@ -122,7 +98,11 @@ def _create_service(parts: ManagedParts, model: ModelPlan, run: CloudRunPlan) ->
     return ManagedModel(service, pulumi.Output.format("{0}{1}", service.uri, model.server.api_path))
 
 
-def _create_deployment(parts: ManagedParts, model: ModelPlan, vertex: VertexPlan) -> ManagedModel:
+def create_deployment(parts: ManagedParts, model: ModelPlan) -> ManagedModel:
+    """Register a model on Vertex AI."""
+    vertex = model.vertex
+    if vertex is None:  # the platform's seat in the planner plans it
+        raise ValueError(f"{model.key} has no plan for Vertex AI")
     args = VertexEndpointArgs(target=parts.plan.target, model=model, vertex=vertex, hub_token=parts.hub_token)
     deployment = VertexEndpoint(model.key, args, renamed(parts.google, "{}", model.was))
     return ManagedModel(deployment, deployment.endpoint)

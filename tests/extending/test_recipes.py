@@ -251,12 +251,22 @@ def test_a_platform(copy: Copy) -> None:
     """
     copy.write("hubstack/planner/platforms/acme.py", LICENCE + re.sub(r"^ {8}", "", seat, flags=re.MULTILINE))
     registered = """
-    if model.platform_name == "Acme":
-        server = pulumi.ComponentResource("hubstack:acme:Acme", model.key, None, parts.google)
-        return ManagedModel(server, pulumi.Output.from_input("https://acme.example/v1"))
-"""
-    said = '    """Register a model; return None if it runs on GKE."""'
-    copy.after("components/pulumi_hubstack/managed_models.py", said, registered.strip("\n"))
+        import pulumi
+
+        from hubstack.plan import ModelPlan
+        from pulumi_hubstack.managed_models import ManagedModel, ManagedParts
+        from pulumi_hubstack.platforms import PlatformResources
+
+
+        def _create(parts: ManagedParts, model: ModelPlan) -> ManagedModel:
+            server = pulumi.ComponentResource("hubstack:acme:Acme", model.key, None, parts.google)
+            return ManagedModel(server, pulumi.Output.from_input("https://acme.example/v1"))
+
+
+        RESOURCES = PlatformResources(service="acme", create=_create)
+    """
+    text = LICENCE + re.sub(r"^ {8}", "", registered, flags=re.MULTILINE)
+    copy.write("components/pulumi_hubstack/platforms/acme.py", text)
     plan = copy.plan(platform="acme")
     (model,) = plan["models"]
     assert (model["platform"], model["platform_name"], model["machine_type"]) == ("acme", "Acme", "g2-standard-8")
