@@ -367,7 +367,7 @@ def _warnings(demand: Demand, taken: Candidate) -> Iterator[str]:
     for step in taken.steps:
         if step.need.verdict is not Verdict.FITS:
             on = "" if step.offer is taken.offer else f" on {step.offer.machine.name}"
-            yield f"its memory is close to the limit{on}: it may not start"
+            yield f"it may not start{on}: {'; '.join(taken.doubts)}"
             break
     for step in taken.steps:
         name, where = step.asked.reservation, ", ".join(step.zones)
@@ -394,7 +394,7 @@ def _why(draft: Draft, taken: Candidate) -> str:
     hour = f"${price.usd_per_hour:,.2f} an hour {price.basis}" if price else "price unknown"
     name = f"{offer.count} x {offer.accelerator.name} ({offer.machine.name}, {hour})"
     if offer.hosts > 1:
-        return f"{offer.hosts} nodes of {name}: no single node is certain to fit the model"
+        return f"{offer.hosts} nodes of {name}: {_why_no_single_node(draft)}"
     if offer.servers_per_accelerator > 1:
         return f"1/{offer.servers_per_accelerator} of {name}: `share_gpu:` is set"
     cheapest = draft.candidates.fitting[0]
@@ -408,6 +408,28 @@ def _why(draft: Draft, taken: Candidate) -> str:
     failed = sum(1 for each in tried if each.why_not and each.usd < taken.alone())
     place = f"the cheapest option{f' that fits ({failed} cheaper ruled out)' if failed else ' of all'}"
     return f"{name}: {place}"
+
+
+def _why_no_single_node(draft: Draft) -> str:
+    """Return what the largest single node lacks, and which larger nodes are not sold as requested."""
+    kind = draft.demand.settings.capacity[0].kind
+    single = [each for each in draft.candidates.tried if each.offer.is_whole_node]
+    if not single:
+        return "no single node was an option"
+    largest = max(single, key=lambda each: each.offer.accelerator_bytes)
+    why = f"the largest single node, {largest.offer.machine.name}, {_says_why_not(largest)}"
+    larger = [
+        o.machine.name for o in draft.candidates.unsold if o.accelerator_bytes > largest.offer.accelerator_bytes
+    ]
+    return f"{why} (larger, but not sold as {kind}: {', '.join(larger)})" if larger else why
+
+
+def _says_why_not(tried: Evaluated) -> str:
+    """Return why an offer was not chosen, as the end of a sentence about its machine."""
+    if tried.doubts:
+        return f"is not certain to fit: {tried.doubts[0]}"
+    why = tried.why_not or "was not the cheapest"
+    return why if why.startswith("needs ") else f"is ruled out: {why}"
 
 
 def _rejected(tried: tuple[Evaluated, ...], taken: Candidate, *, with_prices: bool) -> tuple[Rejected, ...]:
@@ -434,7 +456,7 @@ def why_not(tried: Evaluated) -> str:
     """Return why an offer was not chosen, with the deciding figure."""
     if tried.why_not:
         return tried.why_not
-    near = "too close to the limit to be sure" if tried.verdict is Verdict.UNCERTAIN else "fits"
+    near = f"not certain to fit ({tried.doubts[0]})" if tried.doubts else "fits"
     alone = "" if tried.offer.taken % tried.offer.units == 0 else f" for the whole of {tried.offer.machine.name}"
     return f"{near}, ${tried.usd:,.2f} an hour{alone}" if tried.usd < UNKNOWN_USD else f"{near}; price unknown"
 
@@ -443,21 +465,27 @@ def why_nothing(demand: Demand, candidates: Candidates, target: StackSettings) -
     """Return why a model does not fit anywhere."""
     tried, kind = candidates.tried, demand.settings.capacity[0].kind
     if not tried and candidates.unsold:
-        ways = {str(way) for machine in candidates.unsold for way in machine.ways}
-        named = ", ".join(machine.name for machine in candidates.unsold)
+        machines = {offer.machine.name: offer.machine for offer in candidates.unsold}
+        ways = {str(way) for machine in machines.values() for way in machine.ways}
         sold = f"; Google sells it as {', '.join(sorted(ways))}" if ways else ""
-        return f"cannot be placed: {named} in {target.region} is not sold as {kind}{sold}"
+        return f"cannot be placed: {', '.join(machines)} in {target.region} is not sold as {kind}{sold}"
     if not tried:
-        wanted = ", ".join(demand.settings.accelerators) or "accelerator"
-        where = f"{', '.join(target.zones)}" if target.zones else target.region
-        kind = demand.choice.kind
-        return f"cannot be placed: {where} has no machine type with {wanted} that {kind} runs on"
-    whole = [t for t in tried if t.offer.hosts == 1 and t.offer.taken == t.offer.units] or list(tried)
+        where, engine = f"{', '.join(target.zones)}" if target.zones else target.region, demand.choice.engine
+        if candidates.without_image:
+            names = ", ".join(candidates.without_image)
+            return f"cannot be placed: {engine.name} has no image for {names}"
+        wanted = ", ".join(demand.settings.accelerators) or "an accelerator"
+        return f"cannot be placed: {where} has no machine type with {wanted} in the catalogue"
+    whole = [t for t in tried if t.offer.is_whole_node] or list(tried)
+    computed = {t.offer.accelerator.id for t in whole if not t.is_ruled_out}
+    # Accelerators that a rule excludes altogether say nothing about memory.
+    whole = [t for t in whole if t.offer.accelerator.id in computed] or whole
     said: dict[str, list[str]] = {}
-    for each in whole[-3:]:
+    for each in sorted(whole, key=lambda t: t.offer.accelerator_bytes)[-3:]:
         said.setdefault(why_not(each), []).append(each.offer.machine.name)
     reasons = "; ".join(f"{', '.join(machines)}: {why}" for why, machines in said.items())
-    return f"does not fit any of {len(tried)} machine shapes in {target.region}. The largest: {reasons}"
+    verb = "does not fit" if computed else "cannot run on"
+    return f"{verb} any of {len(tried)} machine shapes in {target.region}. The largest: {reasons}"
 
 
 def _weights(demand: Demand, chosen: ChosenFiles, model_dir: str) -> WeightsPlan:

@@ -256,7 +256,7 @@ def _kept(
             kept[key] = stays
             continue
         tried = next((t for t in looked.tried if Place.of(t.offer) == place), None)
-        near = "its memory there would be too close to the limit" if stays else None
+        near = f"it is not certain to fit there ({'; '.join(stays.doubts)})" if stays else None
         why = (tried and tried.why_not) or near or f"{place.machine_type} is no longer an option"
         moved[key] = f"the model moves from {place.accelerators} x {place.machine_type}: {why}"
     return kept, moved
@@ -386,13 +386,7 @@ def _draft(
     size = weights_size(facts, chosen, geometry)
     missing = _missing(choice, geometry, size)
     if size is None or missing:
-        why = f"cannot be sized: the lock does not have its {missing}"
-        return [
-            _refused(
-                request,
-                Refusal(why=why, hint="run `hubstack lock` again with a token that can read the repository"),
-            )
-        ]
+        return [_refused(request, _cannot_size(facts, missing))]
     context, context_why = _context(request, geometry)
     if context is None:
         return [_refused(request, Refusal(why=context_why, field="context"))]
@@ -407,6 +401,15 @@ def _draft(
         measured=measured,
     )
     return Draft(demand=demand, chosen=chosen, candidates=finder.find_candidates(demand), context_why=context_why)
+
+
+def _cannot_size(facts: ModelFacts, missing: str) -> Refusal:
+    """Return the refusal for missing values: the lock has no config at all, or a config that does not give them."""
+    if facts.config:
+        why = f"cannot be sized: its config.json does not give its {missing} in a form that hubstack reads"
+        return Refusal(why=why)
+    hint = "run `hubstack lock` again with a token that can read the repository"
+    return Refusal(why=f"cannot be sized: the lock does not have its {missing}", hint=hint)
 
 
 def _no_place(draft: Draft, target: StackSettings) -> Problem:

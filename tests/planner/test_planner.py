@@ -231,7 +231,8 @@ def test_all_problems_of_all_models_are_told_at_once() -> None:
 
 def test_a_lock_without_sizes_names_what_is_missing() -> None:
     said = no(PlanError, llama(config={"num_hidden_layers": None, "vocab_size": None}))
-    assert "the lock does not have its layers and vocabulary size" in said
+    assert "its config.json does not give its layers and vocabulary size in a form that hubstack reads" in said
+    assert "a token" not in said, "the lock has its config, so no token would help"
 
 
 def test_a_plan_over_the_budget_says_by_how_much_and_names_the_three_largest_items() -> None:

@@ -8,6 +8,7 @@ result (`hubstack.planner.engines`).
 One rank's budget, as vLLM counts it: visible x share - weights - activation - runtime - graphs = KV cache.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from hubstack.plan import MemoryNeed, MemoryTerm, Verdict
@@ -29,6 +30,7 @@ __all__ = [
     "max_states",
     "planned_share",
     "size_model",
+    "why_uncertain",
 ]
 
 MARGIN_BYTES = GIB // 2
@@ -154,23 +156,45 @@ def _longest(available: int, geometry: Geometry, device: Device, load: Workload)
 
 
 def _verdict(available: int, asked: int, geometry: Geometry, device: Device, load: Workload) -> Verdict:
-    spare = available - asked
-    # One sequence's compressed caches were measured at 1.0 to 1.3 times the formula, and at half of it without
-    # asynchronous scheduling.
-    doubtful = kv_fixed_bytes(geometry, load) * load.concurrency if geometry.compressed_token_bytes else 0
-    if spare < -MARGIN_BYTES - doubtful // 2:
+    if available - asked < -MARGIN_BYTES - _doubtful_bytes(geometry, load) // 2:
         return Verdict.DOES_NOT_FIT
-    margin = MARGIN_BYTES + doubtful * 3 // 10
+    return Verdict.UNCERTAIN if any(_doubts(available, asked, geometry, device, load)) else Verdict.FITS
+
+
+def _doubtful_bytes(geometry: Geometry, load: Workload) -> int:
+    """Return the bytes of caches that are less certain than the margin.
+
+    One sequence's compressed caches were measured at 1.0 to 1.3 times the formula, and at half of it without
+    asynchronous scheduling.
+    """
+    return kv_fixed_bytes(geometry, load) * load.concurrency if geometry.compressed_token_bytes else 0
+
+
+def why_uncertain(need: MemoryNeed, geometry: Geometry, device: Device, load: Workload) -> tuple[str, ...]:
+    """Return why a need that is not refused is not certain to fit, with the figures; empty if it is certain."""
+    sequence = need.kv_fixed_bytes + need.kv_bytes_per_token * load.context
+    return tuple(_doubts(need.kv_available_bytes, sequence * load.concurrency, geometry, device, load))
+
+
+def _doubts(available: int, asked: int, geometry: Geometry, device: Device, load: Workload) -> Iterator[str]:
+    spare = available - asked
+    margin = MARGIN_BYTES + _doubtful_bytes(geometry, load) * 3 // 10
     outside = device.visible_bytes - int(device.visible_bytes * load.memory_share)
-    doubts = (
-        spare < margin,
-        outside < load.engine.outside(geometry, device, load),
-        load.engine.estimates_without_layers and not geometry.layers,
-        load.version is not None and load.version < MODELLED_SINCE,
-        bool(geometry.vision_parameters) and load.batch_tokens > MEASURED_ENCODER_TOKENS and not device.is_tpu,
-        bool(geometry.state_layers) and max_states(available, geometry, load) < load.sequences,
-    )
-    return Verdict.UNCERTAIN if any(doubts) else Verdict.FITS
+    needed = load.engine.outside(geometry, device, load)
+    states = max_states(available, geometry, load)
+    if load.engine.estimates_without_layers and not geometry.layers:
+        yield "its cache is an estimate, because the lock does not say how many layers it has"
+    if load.version is not None and load.version < MODELLED_SINCE:
+        yield f"memory is not modelled for {load.engine_version}"
+    if spare < margin:
+        left = f"{spare / GIB:.1f} GiB would be left" if spare >= 0 else f"{-spare / GIB:.1f} GiB are missing"
+        yield f"{left}, and its memory can only be computed to within {margin / GIB:.1f} GiB"
+    if outside < needed:
+        yield f"it needs about {needed / GIB:.1f} GiB outside its share, where {outside / GIB:.1f} GiB are left"
+    if geometry.vision_parameters and load.batch_tokens > MEASURED_ENCODER_TOKENS and not device.is_tpu:
+        yield f"the memory of its image encoder was not measured above {MEASURED_ENCODER_TOKENS:,} tokens per step"
+    if geometry.state_layers and states < load.sequences:
+        yield f"the recurrent states of only {states} of {load.sequences} sequences fit"
 
 
 def max_states(available: int, geometry: Geometry, load: Workload) -> int:

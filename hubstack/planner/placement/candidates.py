@@ -71,6 +71,8 @@ class Candidate:
     """USD per hour of one node of the first step, for comparison."""
     served: Served | None = None
     """What one server can serve of the requested traffic or service level; None if neither was requested."""
+    doubts: tuple[str, ...] = ()
+    """Why it is not certain to fit, on the first step where it is not."""
 
     def servers(self, settings: Settings) -> int:
         """Return the maximum number of servers: as requested, or as many as the traffic needs."""
@@ -100,6 +102,10 @@ class Evaluated:
     memory_was_computed: bool = True
     """Whether memory was computed, so that `why_not` gives a figure."""
     verdict: Verdict | None = None
+    doubts: tuple[str, ...] = ()
+    """Why it is not certain to fit."""
+    is_ruled_out: bool = False
+    """Whether `why_not` is a rule that does not depend on memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,8 +114,10 @@ class Candidates:
 
     fitting: tuple[Candidate, ...]
     tried: tuple[Evaluated, ...]
-    unsold: tuple[MachineType, ...] = ()
-    """If nothing was evaluated: machines with a requested accelerator that are only sold in other ways."""
+    unsold: tuple[Offer, ...] = ()
+    """If no single node suits: whole machines that the request allows and that are only sold in other ways."""
+    without_image: tuple[str, ...] = ()
+    """Requested accelerators of the region for which the engine has no image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,22 +159,32 @@ class CandidateFinder:
             if sure:
                 more_expensive += best < float("inf")
                 best = min(best, *(_price(c, demand.settings) for c in sure))
+        fitting = _of_one_number(sorted(_surest(found), key=lambda c: _preference(c, demand.settings)), demand)
+        on_one_node = any(candidate.offer.hosts == 1 for candidate in fitting)
         return Candidates(
-            fitting=_of_one_number(sorted(_surest(found), key=lambda c: _preference(c, demand.settings)), demand),
+            fitting=fitting,
             tried=tuple(sorted(tried, key=lambda t: (t.usd, t.offer.count, t.offer.machine.name))),
-            unsold=() if tried else self._unsold(demand, wanted),
+            unsold=() if on_one_node else self._unsold(demand, wanted),
+            without_image=() if tried else self._without_image(demand, wanted),
         )
 
-    def _unsold(self, demand: Demand, wanted: set[str]) -> tuple[MachineType, ...]:
+    def _unsold(self, demand: Demand, wanted: set[str]) -> tuple[Offer, ...]:
         kind = demand.settings.capacity[0].kind
-        found = (
-            offer.machine
+        return tuple(
+            offer
             for offer in self._offers
-            if offer.accelerator.id in wanted
+            if (offer.accelerator.id in wanted or not wanted)
             and not offer.machine.is_sold_as(kind)
-            and engine_on(offer.accelerator, demand, self._catalog) is not None
+            and offer.is_whole_node
+            and (runs := engine_on(offer.accelerator, demand, self._catalog))
+            and breaks_rule(offer, demand, runs) is None
         )
-        return tuple({machine.name: machine for machine in found}.values())
+
+    def _without_image(self, demand: Demand, wanted: set[str]) -> tuple[str, ...]:
+        found = {
+            offer.accelerator.id: offer.accelerator for offer in self._offers if offer.accelerator.id in wanted
+        }
+        return tuple(name for name, row in found.items() if engine_on(row, demand, self._catalog) is None)
 
     def _equivalent_offers(self, kind: CapacityKind, only: frozenset[str]) -> tuple[_EquivalentOffers, ...]:
         if (kind, only) not in self._sorted:
@@ -187,9 +205,8 @@ class CandidateFinder:
             return []
         why_not = breaks_rule(first, demand, runs)
         if why_not:
-            tried.append(
-                Evaluated(offer=first, usd=_alone(first, kind), why_not=why_not, memory_was_computed=False)
-            )
+            usd = _alone(first, kind)
+            tried.append(Evaluated(offer=first, usd=usd, why_not=why_not, memory_was_computed=False, is_ruled_out=True))
             return []
         why_not = _weights_do_not_fit(first, demand, runs.spec.memory)
         if why_not:
@@ -221,20 +238,23 @@ class CandidateFinder:
                     Evaluated(offer=offer, usd=_alone(offer, kind), why_not=steps, memory_was_computed=False)
                 )
                 continue
-            sure = all(step.need.verdict is Verdict.FITS for step in steps)
+            unsure = next((step for step in steps if step.need.verdict is not Verdict.FITS), None)
+            doubts = self._doubts(unsure, load, demand, runs.spec.kind) if unsure else ()
             candidate = Candidate(
                 steps=steps,
                 offer=offer,
-                verdict=Verdict.FITS if sure else Verdict.UNCERTAIN,
+                verdict=Verdict.UNCERTAIN if unsure else Verdict.FITS,
                 load=load,
                 engine=runs.engine,
                 kind=runs.spec.kind,
                 key=self._key(steps),
                 usd=offer.usd(kind),
                 served=served,
+                doubts=doubts,
             )
             found.append(candidate)
-            tried.append(Evaluated(offer=offer, usd=candidate.alone(), verdict=candidate.verdict))
+            usd = candidate.alone()
+            tried.append(Evaluated(offer=offer, usd=usd, verdict=candidate.verdict, doubts=doubts))
         return found
 
     def _fit_to_traffic(
@@ -264,8 +284,14 @@ class CandidateFinder:
         return best
 
     def _size(self, offer: Offer, load: sizing.Workload, demand: Demand, kind: EngineKind) -> MemoryNeed:
-        kernel = self._catalog.expert_kernel(kind, demand.weights.expert_format, offer.accelerator)
-        return sizing.size_model(demand.weights, demand.geometry, _device(offer, kernel), load)
+        return sizing.size_model(demand.weights, demand.geometry, self._device(offer, demand, kind), load)
+
+    def _device(self, offer: Offer, demand: Demand, kind: EngineKind) -> sizing.Device:
+        return _device(offer, self._catalog.expert_kernel(kind, demand.weights.expert_format, offer.accelerator))
+
+    def _doubts(self, step: Step, load: sizing.Workload, demand: Demand, kind: EngineKind) -> tuple[str, ...]:
+        device = self._device(step.offer, demand, kind)
+        return sizing.why_uncertain(step.need, demand.geometry, device, load)
 
     def _key(self, steps: tuple[Step, ...]) -> str:
         signature = tuple((id(step.offer), step.asked) for step in steps)

@@ -91,6 +91,16 @@ class Offer:
         return self.count * self.hosts if self.servers_per_accelerator == 1 else 1
 
     @cached_property
+    def is_whole_node(self) -> bool:
+        """Whether one server uses all accelerators of one node."""
+        return self.hosts == 1 and self.taken == self.units
+
+    @cached_property
+    def accelerator_bytes(self) -> int:
+        """Bytes of accelerator memory that one server uses on all its nodes."""
+        return self.visible_bytes * self.tensor_parallel * self.hosts
+
+    @cached_property
     def alike(self) -> tuple[object, ...]:
         """Everything that a model's memory depends on; offers with equal values differ only in the machine."""
         fraction = self.machine.accelerator_fraction

@@ -13,7 +13,7 @@ from hubstack.hub.facts import ModelFacts
 from hubstack.inputs.models_schema import CapacityStep
 from hubstack.kinds import AcceleratorKind, CapacityKind, EngineKind
 from hubstack.plan import Verdict
-from tests.support.facts import GIB, ask, catalog, hub, llama, plan, plan_one, steps, target
+from tests.support.facts import GIB, ask, catalog, file, hub, llama, made, plan, plan_one, steps, target
 
 
 def why_not(facts: ModelFacts, where: Any = None, **asked: Any) -> str:
@@ -60,12 +60,32 @@ def test_several_nodes_come_before_one_that_may_not_start() -> None:
     )
 
 
+def test_several_nodes_are_explained_by_what_the_largest_single_node_lacks() -> None:
+    said = {reason.topic: reason.text for reason in plan_one(hub("deepseek-ai/DeepSeek-V3")).reasons}["accelerator"]
+    assert re.search(r"the largest single node, g4-standard-384, (needs|is not certain to fit)", said)
+    assert "larger, but not sold as on-demand: a3-ultragpu-8g" in said
+
+
+def test_an_unsure_model_is_said_to_be_unsure_for_the_reason_that_makes_it_so() -> None:
+    gguf = made(files=(file("m-Q4_K_M.gguf", 5_000_000_000),), pipeline_tag="text-generation")
+    assert plan_one(gguf).warnings == (
+        "it may not start: its cache is an estimate, because the lock does not say how many layers it has",
+    )
+
+
+def test_a_model_that_no_rule_allows_does_not_fail_for_its_size() -> None:
+    int8 = {"type": "int", "num_bits": 8}
+    groups = {"group_0": {"weights": int8, "input_activations": int8}}
+    facts = llama(quantization={"quant_method": "compressed-tensors", "config_groups": groups})
+    assert "cannot run on any of" in why_not(facts, accelerators=("rtx-pro-6000",))
+
+
 def test_a_model_near_the_line_is_taken_only_where_nothing_fits_and_with_a_warning() -> None:
     # 25 heads: no ranks divide them, so one L4 must do, and it has 0.4 GiB to spare.
     heads = {"num_attention_heads": 25, "num_key_value_heads": 5}
     model = plan_one(llama(config=heads, parameters={"BF16": 9_800_000_000}), accelerator="l4")
     assert model.need.verdict is Verdict.UNCERTAIN
-    assert any("close to the limit" in warning for warning in model.warnings)
+    assert any(re.search(r"0\.\d GiB would be left, and its memory", warning) for warning in model.warnings)
     assert plan_one(hub("Qwen/Qwen3-8B")).warnings == ()
 
 
@@ -168,7 +188,7 @@ def test_the_words_of_gke_name_an_accelerator_too() -> None:
         (hub("deepseek-ai/DeepSeek-V3", quantization={}), "does not run on this TPU"),
         (llama(quantization={"quant_method": "fp8"}), "quantized checkpoints are untested"),
         (hub("Qwen/Qwen3-Next-80B-A3B-Instruct"), "cache layout is not on vLLM for TPU"),
-        (hub("BAAI/bge-large-en-v1.5"), "no machine type with tpu-v6e"),
+        (hub("BAAI/bge-large-en-v1.5"), "Text Embeddings Inference has no image for v6e"),
     ],
 )
 def test_what_is_untested_on_tpus_is_refused_there(facts: ModelFacts, why: str) -> None:
@@ -187,7 +207,7 @@ def test_an_experimental_image_is_taken_only_where_the_request_names_the_card() 
 
 def test_hosts_of_another_architecture_are_refused() -> None:
     assert "gb200" in catalog().accelerators
-    assert "no machine type with gb200" in why_not(llama(), accelerator="gb200")
+    assert "vLLM on GPU has no image for gb200" in why_not(llama(), accelerator="gb200")
 
 
 def test_loading_needs_host_memory_for_the_largest_file() -> None:
