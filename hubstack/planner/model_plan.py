@@ -33,6 +33,7 @@ from hubstack.plan.provenance import Provenance
 from hubstack.plan.settings import SloPlan
 from hubstack.planner.engines import spec_of
 from hubstack.planner.engines.spec import EngineChoice, Serving, Shape
+from hubstack.planner.model.adapters import modality_adapters
 from hubstack.planner.model.weights import ChosenFiles, WeightsFormat
 from hubstack.planner.performance.predict import RequestedTraffic, predict
 from hubstack.planner.performance.traffic import level_of
@@ -299,6 +300,7 @@ def loadable(draft: Draft, taken: Candidate, target: StackSettings) -> Loadable:
         chat_template=bool(demand.settings.chat_template),
         has_folders=any("/" in file.path for file in chosen.weights),
         is_mistral=chosen.is_mistral,
+        has_adapters=modality_adapters(demand.facts) is not None,
         ranks=offer.tensor_parallel,
         hosts=offer.hosts,
         pod_memory_bytes=memory - shm_bytes(offer.tensor_parallel, memory),

@@ -27,7 +27,31 @@ POOL = frozenset({"token-classification", "visual-document-retrieval"})
 def is_for_texts(facts: ModelFacts) -> bool:
     """Return whether a model embeds, ranks or labels texts rather than generating any."""
     task = facts.pipeline_tag
-    return task in EMBED | RANK | POOL or (task is None and facts.library == "sentence-transformers")
+    if task is None:
+        named = _architecture(facts)
+        return facts.library in {"sentence-transformers", LATE_INTERACTION} or named.endswith(_POOLED_SUFFIXES)
+    return task in EMBED | RANK | POOL
+
+
+LATE_INTERACTION = "PyLate"
+"""The Hub's library for models that compare every token of two texts (ColBERT)."""
+_POOLED_SUFFIXES = ("ForTokenClassification", "ForSequenceClassification", "ForRetrieval", "ColBERT")
+_LATE_OVERRIDES = {
+    "BertModel": "HF_ColBERT",
+    "ModernBertModel": "ColBERTModernBertModel",
+    "Lfm2Model": "ColBERTLfm2Model",
+}
+"""vLLM's architecture for late interaction with an encoder's checkpoint (0.33.0, models/colbert.py)."""
+
+
+def late_architecture(facts: ModelFacts) -> str | None:
+    """Return the architecture that vLLM has to be told for a late-interaction model; None if it needs no other."""
+    return _LATE_OVERRIDES.get(_architecture(facts)) if facts.library == LATE_INTERACTION else None
+
+
+def _architecture(facts: ModelFacts) -> str:
+    names: Any = facts.config.get("architectures")
+    return str(cast("list[Any]", names)[0]) if isinstance(names, list) and names else ""
 
 
 _WEIGHTS = (".safetensors", ".bin", ".gguf", ".pt")

@@ -10,6 +10,7 @@ from hubstack.planner.engines.spec import EngineSpec, Serving, Unassigned
 from hubstack.planner.engines.tasks import (
     EMBED,
     GENERATE,
+    LATE_INTERACTION,
     POOL,
     RANK,
     TRANSCRIBE,
@@ -35,14 +36,22 @@ def _takes(model: Unassigned) -> str | None:
     support = model.catalog.engines[EngineKind.TEI].model_types.get(geometry.model_type)
     if "late_interaction" in model.catalog.engines[EngineKind.VLLM].uses_of(geometry.name):
         return None
-    if not is_for_texts(facts) or facts.pipeline_tag in POOL or support is None:
+    if (
+        not is_for_texts(facts)
+        or facts.pipeline_tag in POOL
+        or facts.library == LATE_INTERACTION
+        or support is None
+    ):
         return None
     if facts.quantization or _cannot(model):
         return None
     task = facts.pipeline_tag or "embedding"
+    classifies = task in RANK or geometry.name.endswith("ForSequenceClassification")
+    if geometry.name.endswith("ForTokenClassification") or (classifies and not support.can_classify):
+        return None
     # Models of unknown size are not considered small.
     is_small = 0 < count_parameters(facts, model.chosen, geometry) <= LARGEST_PARAMETERS
-    suits = is_small and task not in RANK if _generates(geometry) else task not in RANK or support.can_classify
+    suits = is_small and task not in RANK if _generates(geometry) else True
     pooled = bool(geometry.name and model.catalog.engines[EngineKind.VLLM].uses_of(geometry.name))
     if suits and (is_small or not pooled):
         return f"{task} with a {geometry.model_type} model: TEI is built for it"

@@ -9,18 +9,19 @@ import json
 
 from hubstack import names
 from hubstack.catalog import Engine
-from hubstack.inputs.models_schema import Settings
 from hubstack.kinds import AcceleratorKind, EngineKind
 from hubstack.plan import ApiKey
 from hubstack.plan.loading import LoadingMethod
 from hubstack.planner.engines.arguments import parser_flags, port_of
 from hubstack.planner.engines.rerankers import RERANKERS
 from hubstack.planner.engines.spec import Answer, EngineSpec, NodeGroup, Refusal, Serving, Unassigned
-from hubstack.planner.engines.tasks import GENERATE, TRANSCRIBE, is_for_texts
+from hubstack.planner.engines.tasks import GENERATE, LATE_INTERACTION, TRANSCRIBE, is_for_texts, late_architecture
 from hubstack.planner.engines.vllm_memory import vllm_terms
 from hubstack.planner.memory import sizing
 from hubstack.planner.memory.engine_memory import gpu_outside_bytes
 from hubstack.planner.memory.workload import EngineMemory
+from hubstack.planner.model.adapters import modality_adapters
+from hubstack.planner.model.geometry import Geometry
 from hubstack.planner.model.weights import WeightsFormat, quantization_method
 
 DEPRECATED_QUANTIZATION = frozenset({"fbgemm_fp8"})
@@ -63,12 +64,14 @@ def vllm_args(serving: Serving) -> tuple[str, ...]:
     flags += _load_flags(serving)
     if choice.pooling:
         flags += ["--runner", "pooling"]
+    if late := late_architecture(serving.facts):
+        flags += ["--hf-overrides", json.dumps({"architectures": [late]})]
     reranker = RERANKERS.get(serving.geometry.name) if choice.ranks else None
     if reranker:
         flags += ["--hf-overrides", reranker.overrides_json]
     if not shape.accelerator.bf16_native and shape.accelerator.kind is AcceleratorKind.GPU:
         flags += ["--dtype", "half"]
-    flags += _parallel_flags(serving) + _feature_flags(serving.settings)
+    flags += _parallel_flags(serving) + _feature_flags(serving)
     flags += parser_flags(serving.settings, serving.model_dir)
     if reranker and not serving.settings.chat_template:
         flags += ["--chat-template", reranker.template]
@@ -108,11 +111,13 @@ def _parallel_flags(serving: Serving) -> list[str]:
     return flags
 
 
-def _feature_flags(settings: Settings) -> list[str]:
+def _feature_flags(serving: Serving) -> list[str]:
     flags: list[str] = []
-    if lora := settings.lora:
+    if lora := serving.load.lora:
         flags += ["--enable-lora", "--max-loras", str(lora.slots), "--max-lora-rank", str(lora.rank)]
-    if speculative := settings.speculative:
+    if adapters := modality_adapters(serving.facts):
+        flags += ["--default-mm-loras", json.dumps(adapters.paths(serving.model_dir), sort_keys=True)]
+    if speculative := serving.settings.speculative:
         told: dict[str, object] = {"method": speculative.method, "num_speculative_tokens": speculative.tokens}
         if speculative.method == "ngram":
             told["prompt_lookup_max"] = 4
@@ -157,12 +162,21 @@ def _takes(model: Unassigned) -> Answer:
 
 def _takes_texts(model: Unassigned) -> str | Refusal:
     task, name = model.facts.pipeline_tag or "embedding", model.geometry.name
+    if model.facts.library == LATE_INTERACTION:
+        return _takes_late_interaction(model, name)
     if name and model.catalog.engines[EngineKind.VLLM].uses_of(name):
         return f"{task} with {name}: vLLM's pooling runner"
     family = model.geometry.model_type or name
     if not family:
         return _NO_ARCHITECTURE
     return Refusal(why=f"is a {task} model of type `{family}`, which neither TEI nor vLLM supports")
+
+
+def _takes_late_interaction(model: Unassigned, name: str) -> str | Refusal:
+    late = late_architecture(model.facts) or name
+    if "late_interaction" in model.catalog.engines[EngineKind.VLLM].uses_of(late):
+        return f"late interaction with {late}: vLLM's pooling runner"
+    return Refusal(why=f"is a late-interaction model ({LATE_INTERACTION}) of type {name}, which no engine supports")
 
 
 def _takes_generation(model: Unassigned, vllm: Engine) -> str | Refusal:
@@ -176,6 +190,15 @@ def _takes_generation(model: Unassigned, vllm: Engine) -> str | Refusal:
     removed = vllm.removed_after(name)
     last = f" (last supported in {removed})" if removed else ""
     return Refusal(why=f"has the architecture {name}, which vLLM {vllm.version} does not support{last}")
+
+
+def _caveat(engine: Engine, geometry: Geometry) -> str | None:
+    if not geometry.name or engine.uses_of(geometry.name):
+        return None
+    return (
+        f"vLLM {engine.version} has no implementation of {geometry.name}: it tries the repository's code in its "
+        "Transformers backend, which needs replaceable attention and stops without it"
+    )
 
 
 _NO_ARCHITECTURE = Refusal(
@@ -219,5 +242,6 @@ SPEC = EngineSpec(
     on_tpu=EngineKind.VLLM_TPU,
     needs_bf16=True,
     cache_without_fp8="bfloat16",
+    caveat=_caveat,
     group=_group,
 )

@@ -54,6 +54,20 @@ _WINDOW_EVERYWHERE = ("mistral", "mixtral", "phi3", "phi4", "phimoe", "starcoder
 _RECURRENT_ONLY = ("mamba", "mamba2", "falcon_mamba")
 _RECURRENT = ("linear", "mamba", "conv", "recurrent", "ssm", "hybrid", "kda", "delta", "lightning")
 _CACHELESS = ("mlp", "moe")
+_OFFSET_POSITIONS = frozenset(
+    {
+        "camembert",
+        "data2vec-text",
+        "mpnet",
+        "roberta",
+        "roberta-prelayernorm",
+        "xlm-roberta",
+        "xlm-roberta-xl",
+        "xmod",
+    }
+)
+"""Families whose positions start after the padding token: 514 positions hold 512 tokens, and the tokens above that
+have no embedding (transformers 5.20.2, `create_position_ids_from_input_ids`; vLLM 0.33.0, models/roberta.py)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,16 +194,7 @@ def read_geometry(facts: ModelFacts) -> Geometry:
         window_kv_heads=_int(text, "swa_num_key_value_heads") or kv_heads,
         window_head_dim=_int(text, "swa_head_dim") or head_dim,
         vocab=_int(text, "vocab_size", "padded_vocab_size"),
-        max_context=_int(
-            text,
-            "max_position_embeddings",
-            "n_positions",
-            "max_target_positions",
-            "max_seq_len",
-            "seq_length",
-            "n_ctx",
-            "model_max_length",
-        ),
+        max_context=_max_context(text),
         dtype=_word(text, "torch_dtype", "dtype"),
         full_layers=stack.full,
         window_layers=stack.windowed,
@@ -198,7 +203,7 @@ def read_geometry(facts: ModelFacts) -> Geometry:
         state_bytes=_state_bytes(text, hidden or 0) if stack.recurrent else 0,
         latent=_latent(text),
         index=_index_bytes(text),
-        experts=_int(text, "num_experts", "n_routed_experts", "num_local_experts", "moe_num_experts") or 0,
+        experts=_experts(text),
         moe_ffn=moe_ffn,
         cross_tokens=1500 if "encoder_layers" in text and "num_mel_bins" in text else 0,
         vision_parameters=_vision_parameters(outer),
@@ -288,6 +293,27 @@ def _active_ffn(text: Mapping[str, Any], intermediate: int | None, moe: int | No
     if per_token and intermediate and _int(text, "num_local_experts", "num_experts"):
         return intermediate * per_token
     return intermediate
+
+
+def _max_context(text: Mapping[str, Any]) -> int | None:
+    positions = _int(
+        text,
+        "max_position_embeddings",
+        "n_positions",
+        "max_target_positions",
+        "max_seq_len",
+        "seq_length",
+        "n_ctx",
+        "model_max_length",
+    )
+    is_offset = (_word(text, "model_type") or "") in _OFFSET_POSITIONS
+    return positions - 2 if positions and is_offset and positions > 2 else positions
+
+
+def _experts(text: Mapping[str, Any]) -> int:
+    """Return the number of routed experts; one expert is a dense layer (Jamba Reasoning)."""
+    count = _int(text, "num_experts", "n_routed_experts", "num_local_experts", "moe_num_experts") or 0
+    return count if count > 1 else 0
 
 
 def _dense_layers(text: Mapping[str, Any], layers: int) -> int:

@@ -17,6 +17,7 @@ from hubstack.hub.facts import FileFacts, ModelFacts
 from hubstack.hub.gguf_files import first_parts, is_projector, model_of
 from hubstack.hub.parts import PART
 from hubstack.hub.unquantized import EVERY_LAYER, summarize_unquantized
+from hubstack.planner.model.adapters import adapter_files
 from hubstack.planner.model.geometry import Geometry
 
 SIDE_FILES = (
@@ -131,11 +132,14 @@ def choose_files(  # noqa: PLR0911  one return a format
         return _choose_gguf(ggufs, gguf_file, facts)
     never = ("*.safetensors", "*.gguf", *UNSAFE_FILES, *(() if code else CODE_FILES))
     copies = _folders_of_copies(wanted)
+    adapters = adapter_files(facts)
     side = tuple(
         f
         for f in wanted
-        if _matches(f.path, beside) and not _matches(f.path.lower(), never) and _folder(f.path) not in copies
+        if (_matches(f.path, beside) and not _matches(f.path.lower(), never) and _folder(f.path) not in copies)
+        or f in adapters
     )
+    wanted = [file for file in wanted if file not in adapters]
     for kind, pattern in (
         (WeightsFormat.SAFETENSORS, "*.safetensors"),
         (WeightsFormat.GGUF, "*.gguf"),

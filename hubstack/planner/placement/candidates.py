@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 
 from hubstack import names
 from hubstack.catalog import Catalog, Engine, ExpertKernel, MachineType
-from hubstack.inputs.models_schema import CapacityStep, Settings
+from hubstack.inputs.models_schema import CapacityStep, Lora, Settings
 from hubstack.inputs.settings import StackSettings
 from hubstack.kinds import AcceleratorKind, CapacityKind, EngineKind
 from hubstack.plan import MemoryNeed, Verdict
 from hubstack.planner.engines.spec import EngineSpec
 from hubstack.planner.memory import sizing
 from hubstack.planner.memory.workload import EngineMemory
+from hubstack.planner.model.adapters import modality_adapters
 from hubstack.planner.model.weights import declares_fp8_cache
 from hubstack.planner.performance.predict import PlacedModel, serve_placed
 from hubstack.planner.performance.traffic import Served, level_of
@@ -206,7 +207,9 @@ class CandidateFinder:
         why_not = breaks_rule(first, demand, runs)
         if why_not:
             usd = _alone(first, kind)
-            tried.append(Evaluated(offer=first, usd=usd, why_not=why_not, memory_was_computed=False, is_ruled_out=True))
+            tried.append(
+                Evaluated(offer=first, usd=usd, why_not=why_not, memory_was_computed=False, is_ruled_out=True)
+            )
             return []
         why_not = _weights_do_not_fit(first, demand, runs.spec.memory)
         if why_not:
@@ -464,13 +467,22 @@ def _load(offer: Offer, demand: Demand, spec: EngineSpec) -> sizing.Workload:
         concurrency=settings.concurrency,
         kv_cache_dtype=_cache_dtype(offer, demand, spec),
         memory_share_override=offer.memory_share,
-        lora=settings.lora,
+        lora=_lora(demand),
         draft_tokens=drafts,
         draft_layers=1 if drafts else 0,
         batch_tokens=max(sizing.MAX_NUM_BATCHED_TOKENS, demand.context if demand.choice.pooling else 0),
     )
     share = None if offer.memory_share else sizing.planned_share(demand.geometry, _device(offer), load)
     return load if share in {None, load.memory_share} else replace(load, memory_share_override=share)
+
+
+def _lora(demand: Demand) -> Lora | None:
+    """Return the adapters to keep memory for: the requested ones, and those that the model includes."""
+    asked, own = demand.settings.lora, modality_adapters(demand.facts)
+    if own is None:
+        return asked
+    slots = len(own.folders) + (asked.slots if asked else 0)
+    return Lora(slots=slots, rank=asked.rank if asked and asked.rank > own.rank else own.rank)
 
 
 def _weights_do_not_fit(offer: Offer, demand: Demand, engine: EngineMemory) -> str | None:

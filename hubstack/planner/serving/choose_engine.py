@@ -94,9 +94,9 @@ def choose_engine(
 def _check_weights(request: ModelRequest, facts: ModelFacts, chosen: ChosenFiles, checks: _Checks) -> None:
     paths = [file.path for file in facts.files]
     if _is_adapter(facts):
-        checks.refusals.append(
-            Refusal(why="is an adapter (PEFT), not a model", hint="list the base model that it was trained on")
-        )
+        base = ", ".join(f"`{name}`" for name in facts.base_models)
+        hint = f"list the base model that it was trained on{f': {base}' if base else ''}"
+        checks.refusals.append(Refusal(why="is an adapter (PEFT), not a model", hint=hint))
     elif "model_index.json" in paths or facts.library == "diffusers":
         task = facts.pipeline_tag or "diffusion"
         checks.refusals.append(
@@ -110,8 +110,7 @@ def _check_weights(request: ModelRequest, facts: ModelFacts, chosen: ChosenFiles
             )
         )
     elif chosen.format is WeightsFormat.NONE:
-        why = "has no safetensors, GGUF or pickle weights on the Hub"
-        checks.refusals.append(Refusal(why=why, hint="check the repository's files on the Hub"))
+        checks.refusals.append(_without_weights(facts))
     elif chosen.format is WeightsFormat.GGUF and facts.files and not chosen.weights:
         why = _unclear_gguf(request.settings.file, first_parts(paths))
         checks.refusals.append(Refusal(why=why, hint="choose one with `file:`", field="file"))
@@ -128,6 +127,24 @@ def _check_weights(request: ModelRequest, facts: ModelFacts, chosen: ChosenFiles
                 hint="list the original model, or a GGUF, AWQ, GPTQ, FP8 or NVFP4 build of it",
             )
         )
+
+
+_OTHER_WEIGHTS = ("*.nemo", "*.pth", "*.ckpt", "*.onnx", "*.h5", "*.msgpack", "*.tflite", "*.engine", "*.mlmodel")
+
+
+def _without_weights(facts: ModelFacts) -> Refusal:
+    """Return the refusal of a repository without loadable weights, with the files that it has instead."""
+    paths = [file.path for file in facts.files]
+    others = [path for path in paths if any(fnmatchcase(path.lower(), pattern) for pattern in _OTHER_WEIGHTS)]
+    deeper = [path for path in paths if path.endswith((".safetensors", ".bin"))]
+    if others:
+        named = describe(tuple(others))
+        return Refusal(why=f"has its weights in {named}, a format that none of hubstack's engines loads")
+    if deeper:
+        why = f"has weights only in subfolders ({describe(tuple(deeper))}), where engines do not look"
+        return Refusal(why=why, hint="choose a repository with the weights next to config.json")
+    why = "has no safetensors, GGUF or pickle weights on the Hub"
+    return Refusal(why=why, hint="check the repository's files on the Hub")
 
 
 def _unclear_gguf(asked: str | None, models: Mapping[str, tuple[str, ...]]) -> str:

@@ -44,6 +44,8 @@ class Loadable:
     """Whether some weight files are in subfolders of the repository."""
     is_mistral: bool = False
     """Whether the weights use Mistral's format, which needs its own load format."""
+    has_adapters: bool = False
+    """Whether the model includes LoRA adapters for images or sounds."""
     ranks: int
     """Of one node."""
     hosts: int
@@ -198,6 +200,8 @@ def _cannot_stream_here(what: Loadable) -> str | None:
         why = "its weights are in subfolders, which the streamer does not read"
     if why is None and what.is_mistral:
         why = "its weights are in Mistral's format, which vLLM reads with `--load-format mistral` only"
+    if why is None and what.has_adapters:
+        why = "its LoRA adapters for images or sounds are files, and streaming mounts none"
     if why is None and _buffer_bytes(what) < _least_buffer(what):
         need, have = _least_buffer(what) / GIB, max(_buffer_bytes(what), 0) / GIB
         why = f"the streamer may need a {need:.1f} GiB buffer, but the host has {have:.1f} GiB"

@@ -2,11 +2,11 @@
 """Which of a repository's own Python code a server has to run, and whether it can.
 
 Owns the decision, based on what the engine's release and its transformers support and on `auto_map`. An engine that
-implements the architecture still gets a checkpoint's config and tokenizer from transformers, or else from the
-repository's code. Does not own the staging of files (`hubstack.planner.model.weights`).
+implements the architecture still gets a checkpoint's config, tokenizer and processor from transformers, or else
+from the repository's code. Does not own the staging of files (`hubstack.planner.model.weights`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -76,15 +76,43 @@ def _needed(facts: ModelFacts, geometry: Geometry, engine: Engine) -> Iterator[t
     if is_mistral_format(facts):  # config and tokenizer are Mistral's own
         return
     auto_map = _auto_map(facts)
-    if geometry.model_type and not engine.release.has_config(geometry.model_type, geometry.name):
+    has_config = engine.release.has_config(geometry.model_type, geometry.name)
+    if geometry.model_type and (not has_config or _is_another_model(geometry.model_type, auto_map, facts)):
         yield "config class", tuple(ref for key, ref in auto_map.items() if key == "AutoConfig")
     if geometry.name and not engine.uses_of(geometry.name):
         yield "model", tuple(ref for key, ref in auto_map.items() if key.startswith("AutoModel"))
+    if lacking := tuple(_unknown_processor(auto_map, geometry, engine)):
+        yield "processor", lacking
     tokenizer = facts.tokenizer
     if tokenizer and tokenizer.code:
         known = engine.release.has_tokenizer(geometry.model_type, tokenizer.class_name)
         if not known or _lacks_generic_tokenizer(facts, engine):
             yield "tokenizer", tokenizer.code
+
+
+def _is_another_model(model_type: str, auto_map: Mapping[str, str], facts: ModelFacts) -> bool:
+    """Return whether the config uses a known model type for a variant of it, whose code is in another repository.
+
+    jina-embeddings-v3 declares itself as `xlm-roberta` and names an XLMRobertaFlashConfig: with the standard class
+    vLLM stops (0.33.0, models/config.py, JinaRobertaModelConfig).
+    """
+    reference = auto_map.get("AutoConfig", "")
+    if _repository(reference, facts) is None:
+        return False
+    named = reference.rpartition(".")[2].removesuffix("Config").lower()
+    known = model_type.replace("-", "").replace("_", "").lower()
+    return named.startswith(known) and named != known
+
+
+def _unknown_processor(auto_map: Mapping[str, str], geometry: Geometry, engine: Engine) -> Iterator[str]:
+    """Yield the code of the processor of images or sounds, if neither the engine nor its transformers has it."""
+    release = engine.release
+    if release is None or release.library is None or "multimodal" not in engine.uses_of(geometry.name):
+        return
+    reference = auto_map.get("AutoProcessor") or auto_map.get("AutoImageProcessor")
+    known = geometry.model_type in release.library.processor_types
+    if reference and not known and reference.rpartition(".")[2] not in release.processor_classes:
+        yield reference
 
 
 def _lacks_generic_tokenizer(facts: ModelFacts, engine: Engine) -> bool:
@@ -131,7 +159,7 @@ def _without_code(
 
 
 def _not_trusted(needed: Mapping[str, object]) -> Refusal:
-    parts = " and ".join(needed)
+    parts = _listed(needed)
     return Refusal(
         why=f"needs Python code from its repository for its {parts} (auto_map)",
         hint="review that code at the locked commit, then set `trust_remote_code: true`",
@@ -139,8 +167,13 @@ def _not_trusted(needed: Mapping[str, object]) -> Refusal:
 
 
 def _of_another_repository(elsewhere: list[str], needed: Mapping[str, object]) -> Refusal:
-    parts, repos = " and ".join(needed), ", ".join(elsewhere)
+    parts, repos = _listed(needed), ", ".join(elsewhere)
     return Refusal(
         why=f"needs Python code from {repos} for its {parts}, and that repository is neither locked nor staged",
         hint="choose a repository that includes the code itself (`auto_map` without `--`)",
     )
+
+
+def _listed(parts: Iterable[str]) -> str:
+    *most, last = parts
+    return f"{', '.join(most)} and {last}" if most else last

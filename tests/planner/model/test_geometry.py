@@ -442,3 +442,14 @@ def test_kimi_delta_layers_are_recurrent_by_either_name() -> None:
     for config in (named, listed):
         shape = read_geometry(made(config=config))
         assert (shape.full_layers, shape.state_layers) == (1, 3)
+
+
+def test_positions_that_start_after_the_padding_token_hold_two_tokens_less() -> None:
+    for kind in ("roberta", "xlm-roberta", "camembert", "mpnet"):
+        assert geometry({"model_type": kind, "max_position_embeddings": 514}).max_context == 512
+    assert geometry({"model_type": "bert", "max_position_embeddings": 512}).max_context == 512
+
+
+def test_one_expert_is_a_dense_layer() -> None:
+    assert geometry({"model_type": "jamba", "num_experts": 1}).experts == 0
+    assert geometry({"model_type": "jamba", "num_experts": 16}).experts == 16

@@ -9,7 +9,7 @@ from hubstack.planner.engines.spec import EngineChoice, Refusal
 from hubstack.planner.model.geometry import read_geometry
 from hubstack.planner.model.weights import choose_files
 from hubstack.planner.serving.choose_engine import choose_engine
-from tests.support.facts import ask, catalog, file, hub, llama, made
+from tests.support.facts import ask, catalog, file, hub, llama, made, plan_one
 
 CONFIG = file("config.json")
 WEIGHTS = file("model.safetensors", 2_000_000_000)
@@ -115,6 +115,52 @@ def test_an_adapter_is_refused_with_what_to_list_instead() -> None:
     assert "adapter" in refusal.why
     assert "base model" in (refusal.hint or "")
     assert "adapter" in refused(llama(library="peft")).why
+    assert "`acme/base`" in (refused(llama(library="peft", base_models=("acme/base",))).hint or "")
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("parakeet.nemo", "has its weights in parakeet.nemo, a format that none of hubstack's engines loads"),
+        ("kokoro-v1_0.pth", "has its weights in kokoro-v1_0.pth"),
+        ("transformer/model.safetensors", "has weights only in subfolders (transformer/model.safetensors)"),
+        ("notes.txt", "has no safetensors, GGUF or pickle weights"),
+    ],
+)
+def test_a_repository_without_loadable_weights_is_refused_with_what_it_has(path: str, why: str) -> None:
+    assert why in refused(made(files=(CONFIG, file(path, 9)), pipeline_tag="text-to-speech")).why
+
+
+ENCODER = {"model_type": "modernbert", "architectures": ["ModernBertModel"]}
+
+
+def test_late_interaction_goes_to_vllm_under_the_name_that_it_has_there() -> None:
+    facts = llama(config=ENCODER, library="PyLate", pipeline_tag="sentence-similarity")
+    assert accepted(facts).kind is EngineKind.VLLM
+    args = plan_one(facts).server.args
+    assert args[args.index("--hf-overrides") + 1] == '{"architectures": ["ColBERTModernBertModel"]}'
+    assert (
+        accepted(llama(config=ENCODER, pipeline_tag="sentence-similarity", parameters={"F32": 10**8})).kind
+        is EngineKind.TEI
+    )
+    other = {**ENCODER, "architectures": ["XLMRobertaModel"]}
+    unknown = llama(config=other, library="PyLate", pipeline_tag="sentence-similarity")
+    assert "late-interaction model" in refused(unknown).why
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["HF_ColBERT", "BertForTokenClassification", "ModernBertForSequenceClassification", "ColPaliForRetrieval"],
+)
+def test_a_pooling_architecture_without_a_task_is_served_as_what_it_is(name: str) -> None:
+    facts = llama(config={"architectures": [name], "model_type": "bert"}, pipeline_tag=None)
+    assert accepted(facts).pooling
+
+
+def test_tei_takes_no_classifier_of_a_family_that_it_cannot_classify() -> None:
+    config = {"architectures": ["DistilBertForSequenceClassification"], "model_type": "distilbert"}
+    outcome = choose(llama(config=config, pipeline_tag=None))
+    assert not isinstance(outcome, EngineChoice) or outcome.kind is not EngineKind.TEI
 
 
 def test_a_diffusion_pipeline_is_refused() -> None:

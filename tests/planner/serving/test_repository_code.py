@@ -136,3 +136,34 @@ def test_no_known_model_of_the_facts_is_refused_for_its_config() -> None:
     release = catalog().engines["vllm"].release
     assert release is not None
     assert release.has_config(hub("deepseek-ai/DeepSeek-V3").config["model_type"], "")
+
+
+def test_a_known_type_whose_config_class_is_another_ones_needs_that_class() -> None:
+    """jina-embeddings-v3 calls itself xlm-roberta; vLLM asserts an XLMRobertaFlashConfig (models/config.py)."""
+    flash = "jinaai/xlm-roberta-flash-implementation--configuration_xlm_roberta.XLMRobertaFlashConfig"
+    refusal = decide(of("XLMRobertaModel", "xlm-roberta", {"AutoConfig": flash})).refusal
+    assert refusal is not None
+    assert "jinaai/xlm-roberta-flash-implementation for its config class" in refusal.why
+    same = "acme/shared--configuration_xlm_roberta.XLMRobertaConfig"
+    assert decide(of("XLMRobertaModel", "xlm-roberta", {"AutoConfig": same})).refusal is None
+
+
+@pytest.mark.parametrize("key", ["AutoProcessor", "AutoImageProcessor"])
+def test_a_processor_that_only_the_repository_has_needs_its_code(key: str) -> None:
+    auto_map = {key: "processing_x.XProcessor"}
+    known, unknown = "qwen2_5_vl", "gemma3n_vision"
+    name = "Gemma3nForConditionalGeneration"
+    refusal = decide(of(name, unknown, auto_map)).refusal
+    assert refusal is not None
+    assert "for its processor" in refusal.why
+    assert decide(of("Qwen2_5_VLForConditionalGeneration", known, auto_map)).refusal is None
+    own = {key: "processing_ovis.OvisProcessor"}
+    assert decide(of(name, unknown, own)).refusal is None, "the engine has this class itself"
+    assert decide(of("LlamaForCausalLM", "llama", auto_map)).refusal is None, "text needs no processor"
+
+
+def test_an_architecture_that_only_the_repository_has_is_planned_with_a_warning() -> None:
+    facts = of("AcmeForCausalLM", "acme", {**OWN, "AutoModelForCausalLM": "modeling_x.AcmeForCausalLM"})
+    model = plan_one(facts, trust_remote_code=True)
+    assert any("no implementation of AcmeForCausalLM" in warning for warning in model.warnings)
+    assert not plan_one(llama()).warnings
