@@ -13,59 +13,25 @@ from hubstack.kinds import AcceleratorKind
 def read_engines(file: Row, releases: Mapping[str, Release], driver: GpuDriver) -> Iterator[Engine]:
     """Yield the engines of the file, each with its release facts and driver paths."""
     for row in file.rows("engines"):
-        run_as, env = row.maybe_row("run_as"), row.maybe_row("env")
-        aliases, families = row.maybe_row("quantization_aliases"), row.maybe_row("family_parsers")
+        run_as, families = row.maybe_row("run_as"), row.maybe_row("family_parsers")
         release, kind = _release(row, releases), row.word("kind", AcceleratorKind)
-        yield Engine(
-            id=row.text("id"),
-            name=row.text("name"),
+        quantization = release.quantization if release else _quantization(row)
+        yield row.fill(
+            Engine,
             kind=kind,
             version=_version(row),
             images=tuple(_images(row)),
             image_facts=_image_facts(row, kind),
-            port=row.integer("port"),
-            health_path=row.text("health_path"),
-            metrics_path=row.maybe_text("metrics_path"),
-            metrics_argument=row.maybe_text("metrics_argument"),
-            api_path=row.text("api_path"),
-            model_argument=row.text("model_argument"),
-            revision_argument=row.maybe_text("revision_argument"),
-            host_argument=row.maybe_text("host_argument"),
-            arguments=row.texts("arguments"),
             command=_command(row),
-            load_tool=row.texts("load_tool"),
-            env={
-                **(driver.env if kind is AcceleratorKind.GPU else {}),
-                **(_texts_by_key(env) if env else {}),
-            },
-            drains=row.flag("drains"),
-            drain_argument=row.maybe_text("drain_argument"),
-            min_compute_capability=row.maybe_number("min_compute_capability"),
-            min_driver=row.maybe_integer("min_driver"),
-            gpu_memory_utilization=row.maybe_number("gpu_memory_utilization"),
+            env={**(driver.env if kind is AcceleratorKind.GPU else {}), **row.texts_by_key("env")},
             run_as_user=run_as.integer("user") if run_as else None,
             run_as_group=run_as.integer("group", may_be_zero=True) if run_as else None,
-            has_tensor_parallel=row.maybe_flag("has_tensor_parallel"),
-            max_batch_tokens=row.maybe_integer("max_batch_tokens"),
-            dtypes=row.texts("dtypes"),
-            formats=row.texts("formats"),
-            pipeline_tags=row.texts("pipeline_tags"),
             release=release,
             architectures=_architectures(row, release),
             architecture_accelerators=dict(_lists(row, "architecture_accelerators")),
-            own_code=frozenset(row.texts("own_code")),
             model_types=dict(_model_types(row)),
-            quantization=_without(
-                release.quantization if release else _quantization(row), row.texts("quantization_unavailable")
-            ),
-            family_parsers={family: _texts_by_key(parsers) for family, parsers in families.items()}
-            if families
-            else {},
-            quantization_below=row.numbers("quantization_below"),
-            quantization_aliases=_texts_by_key(aliases) if aliases else {},
-            notes=row.texts("notes"),
-            unverified=frozenset(row.texts("unverified")),
-            sources=row.texts("sources"),
+            quantization=_without(quantization, row.texts("quantization_unavailable")),
+            family_parsers={name: families.texts_by_key(name) for name in families.names()} if families else {},
         )
         row.done()
 
@@ -137,11 +103,7 @@ def _image_facts(row: Row, kind: AcceleratorKind) -> ImageFacts:
 
 def _images(row: Row) -> Iterator[EngineImage]:
     for image in row.rows("images"):
-        yield EngineImage(
-            image=image.text("image"),
-            accelerators=image.texts("accelerators"),
-            is_experimental=image.flag("experimental"),
-        )
+        yield image.fill(EngineImage, is_experimental=image.flag("experimental"))
         image.done()
 
 
@@ -152,21 +114,14 @@ def _lists(row: Row, key: str) -> Iterator[tuple[str, tuple[str, ...]]]:
             yield name, lists.texts(name)
 
 
-def _texts_by_key(row: Row) -> Mapping[str, str]:
-    return {key: row.text(key) for key in row.names()}
-
-
 def _model_types(row: Row) -> Iterator[tuple[str, ModelTypeSupport]]:
     types = row.maybe_row("model_types")
     if types is not None:
         for name, support in types.items():
             yield (
                 name,
-                ModelTypeSupport(
-                    can_classify=support.flag("classify"),
-                    is_custom=support.flag("custom"),
-                    min_compute_capability=support.maybe_number("min_compute_capability"),
-                    dtype=support.maybe_text("dtype"),
+                support.fill(
+                    ModelTypeSupport, can_classify=support.flag("classify"), is_custom=support.flag("custom")
                 ),
             )
             support.done()

@@ -39,15 +39,11 @@ class ExpertKernel:
 def read_expert_kernels(file: Row) -> Iterator[ExpertKernel]:
     """Yield the kernels of catalog/expert_kernels.yaml."""
     for row in file.rows("expert_kernels"):
-        yield ExpertKernel(
-            engine=row.word("engine", EngineKind),
-            version=row.text("version"),
-            format=row.text("format"),
-            kernel=row.text("kernel"),
+        yield row.fill(
+            ExpertKernel,
             min_capability=row.number("from"),
             below_capability=row.number("below"),
             hidden=row.maybe_integer("hidden") or 1,
             intermediate=row.maybe_integer("intermediate") or 1,
-            source=row.text("source"),
         )
         row.done()

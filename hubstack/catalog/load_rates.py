@@ -56,12 +56,7 @@ def read_load_rates(file: Row) -> LoadRates:
         row.done()
     rates: dict[str, LoadRate] = {}
     for row in file.rows("load_rates"):
-        rate = LoadRate(
-            id=row.text("id"),
-            bytes_per_second=round(row.number("mb_per_s") * 1e6),
-            source=row.maybe_text("source"),
-            note=row.text("note"),
-        )
+        rate = row.fill(LoadRate, bytes_per_second=round(row.number("mb_per_s") * 1e6))
         rates[rate.id] = rate
         row.done()
     found = LoadRates(

@@ -28,7 +28,6 @@ from hubstack.catalog.releases import read_releases
 from hubstack.catalog.row import CatalogError, Fault, Faults, Row, is_unknown
 from hubstack.catalog.row_places import placed
 from hubstack.catalog.sources import Source
-from hubstack.kinds import AcceleratorKind
 
 K = TypeVar("K", bound=str)
 T = TypeVar("T")
@@ -152,7 +151,7 @@ def _by(key: Callable[[T], K], rows: Iterator[T], faults: Faults) -> dict[K, T]:
 
 def _read_sources(file: Row) -> Iterator[Source]:
     for name, row in file.row("sources").items():
-        yield Source(id=name, title=row.text("title"), url=row.maybe_text("url"), as_of=row.maybe_text("as_of"))
+        yield row.fill(Source, id=name)
         row.done()
 
 
@@ -160,25 +159,15 @@ def _read_accelerators(file: Row) -> Iterator[Accelerator]:
     for row in file.rows("accelerators"):
         native = row.row("native")
         sources = (*row.texts("sources"), row.text("gke_label_source"))
-        yield Accelerator(
-            id=row.text("id"),
-            kind=row.word("kind", AcceleratorKind),
-            name=row.text("name"),
-            gke_label=row.text("gke_label"),
-            memory_gb_marketing=row.number("memory_gb_marketing"),
+        yield row.fill(
+            Accelerator,
             memory_bytes_visible=int(row.number("memory_gib_visible") * GIB),
-            memory_visible_source=row.text("memory_visible_source"),
             devices_per_chip=row.maybe_integer("devices_per_chip") or 1,
             bandwidth_gbps=row.number("memory_bandwidth_gb_per_s"),
-            compute_capability=row.maybe_number("compute_capability"),
             bf16_native=native.flag("bf16"),
             fp8_native=native.flag("fp8"),
             fp4_native=native.flag("fp4"),
-            tflops_dense=row.numbers("tflops_dense"),
-            host_cpu_arch=row.maybe_text("host_cpu_arch"),
-            interconnect=row.text("interconnect"),
             interconnect_gbps=row.maybe_number("interconnect_gb_per_s"),
-            unverified=frozenset(row.texts("unverified")),
             sources=tuple(dict.fromkeys(sources)),
         )
         native.done()
@@ -187,31 +176,24 @@ def _read_accelerators(file: Row) -> Iterator[Accelerator]:
 
 def _read_machine_types(file: Row, overhead: NodeOverhead) -> Iterator[MachineType]:
     for group in file.rows("machine_types"):
-        on_demand, spot, flex_start = (group.maybe_flag(key) for key in ("on_demand", "spot", "flex_start"))
+        shared = {key: group.maybe_flag(key) for key in ("on_demand", "spot", "flex_start")}
         for row in group.rows("shapes"):
-            name = row.text("name")
-            vcpu, ram_gb = row.integer("vcpu"), row.number("ram_gb")
-            yield MachineType(
-                name=name,
+            name, vcpu, ram_gb = row.text("name"), row.integer("vcpu"), row.number("ram_gb")
+            yield row.fill(
+                MachineType,
                 gce_machine_type=row.maybe_text("gce") or name,
                 accelerator=group.text("accelerator"),
                 accelerator_count=row.integer("count"),
                 accelerator_fraction=row.maybe_number("fraction"),
-                accelerator_memory_gb=row.number("accelerator_memory_gb"),
-                vcpu=vcpu,
-                ram_gb=ram_gb,
                 allocatable_cpu_millicores=overhead.usable_cpu_millicores(vcpu),
                 allocatable_memory_bytes=overhead.usable_memory_bytes(ram_gb),
                 local_ssd_bundled_gib=row.integer("local_ssd_bundled_gib", may_be_zero=True),
-                network_gbit_per_s=row.maybe_number("network_gbit_per_s"),
-                on_demand=on_demand,
-                spot=spot,
-                flex_start=flex_start,
                 reservation=group.maybe_flag("reservation") is not False,
                 min_gke_version=group.maybe_text("min_gke_version"),
                 boot_disk_type=group.maybe_text("boot_disk_type"),
                 unverified=frozenset(group.texts("unverified")),
                 sources=group.texts("sources"),
+                **shared,
             )
             row.done()
         group.done()
@@ -220,15 +202,7 @@ def _read_machine_types(file: Row, overhead: NodeOverhead) -> Iterator[MachineTy
 def _read_topologies(file: Row) -> Iterator[TpuTopology]:
     for group in file.rows("tpu_topologies"):
         for row in group.rows("slices"):
-            yield TpuTopology(
-                accelerator=group.text("accelerator"),
-                topology=row.text("topology"),
-                machine_type=row.text("machine_type"),
-                chips=row.integer("chips"),
-                chips_per_node=row.integer("chips_per_node"),
-                nodes=row.integer("nodes"),
-                source=group.text("source"),
-            )
+            yield row.fill(TpuTopology, accelerator=group.text("accelerator"), source=group.text("source"))
             row.done()
         group.done()
 
@@ -236,11 +210,8 @@ def _read_topologies(file: Row) -> Iterator[TpuTopology]:
 def _read_zones(file: Row) -> Iterator[ZoneList]:
     for row in file.rows("zones"):
         named = (row.maybe_text(key) for key in ("source", "documented_source", "flex_start_source"))
-        yield ZoneList(
-            accelerator=row.text("accelerator"),
-            zones=row.texts("zones"),
-            documented=row.texts("documented"),
-            flex_start=row.texts("flex_start"),
+        yield row.fill(
+            ZoneList,
             is_unverified=row.flag("unverified"),
             sources=tuple(dict.fromkeys(name for name in named if name)),
         )

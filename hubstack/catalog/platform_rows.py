@@ -31,14 +31,9 @@ def read_cloud_run(file: Row) -> CloudRun:
 def _gpus(file: Row) -> Iterator[CloudRunGpu]:
     for row in file.rows("gpus"):
         named = (row.maybe_text(key) for key in ("source", "shapes_source", "quota_source"))
-        yield CloudRunGpu(
-            accelerator=row.text("accelerator"),
-            name=row.text("name"),
+        yield row.fill(
+            CloudRunGpu,
             regions=tuple(sorted(row.texts("regions"))),
-            by_invitation=row.texts("by_invitation"),
-            in_doubt=row.texts("in_doubt"),
-            driver=row.integer("driver"),
-            default_quota=row.maybe_integer("default_quota"),
             is_preview=row.flag("preview"),
             shapes=tuple(_shapes(row, "shapes")),
             sources=tuple(dict.fromkeys(name for name in named if name)),
@@ -48,15 +43,14 @@ def _gpus(file: Row) -> Iterator[CloudRunGpu]:
 
 def _shapes(file: Row, key: str) -> Iterator[InstanceShape]:
     for row in file.rows(key):
-        yield InstanceShape(vcpu=row.integer("vcpu"), memory_gib=row.integer("memory_gib"))
+        yield row.fill(InstanceShape)
         row.done()
 
 
 def read_vertex(file: Row) -> Vertex:
     """Return Vertex AI's names of accelerators."""
     row = file.row("vertex")
-    words = row.row("accelerators")
-    read = Vertex(accelerators={name: words.text(name) for name in words.names()}, sources=(row.text("source"),))
+    read = Vertex(accelerators=row.texts_by_key("accelerators"), sources=(row.text("source"),))
     row.done()
     return read
 
@@ -81,7 +75,6 @@ def read_termination(file: Row) -> Termination:
 def read_gpu_driver(file: Row) -> GpuDriver:
     """Return where the platforms mount NVIDIA's driver."""
     row = file.row("gpu_driver")
-    env = row.row("env")
-    read = GpuDriver(env={name: env.text(name) for name in env.names()}, sources=(row.text("source"),))
+    read = GpuDriver(env=row.texts_by_key("env"), sources=(row.text("source"),))
     row.done()
     return read

@@ -41,12 +41,7 @@ def read_prices(file: Row, sources: Mapping[str, Source], machine_types: Mapping
         storage={(row.kind, row.region): row for row in _storage(file, dates)},
         network={row.kind: row for row in _network(file, dates)},
         cloud_run=tuple(_cloud_run(file, dates)),
-        fee=GkeFee(
-            usd_per_cluster_hour=fee.number("usd_per_cluster_hour"),
-            free_tier_usd_per_month=fee.number("free_tier_usd_per_month"),
-            source=fee.text("source"),
-            as_of=dates.of(fee),
-        ),
+        fee=fee.fill(GkeFee, as_of=dates.of(fee)),
     )
     fee.done()
     return tables
@@ -176,13 +171,5 @@ def _network(file: Row, dates: _Dates) -> Iterator[NetworkPrice]:
 
 def _cloud_run(file: Row, dates: _Dates) -> Iterator[CloudRunPrice]:
     for row in file.rows("cloud_run"):
-        yield CloudRunPrice(
-            item=row.text("item"),
-            redundancy=row.maybe_text("redundancy"),
-            region=row.text("region"),
-            usd_per_second=row.number("usd_per_second"),
-            source=row.text("source"),
-            as_of=dates.of(row),
-            is_unverified=row.flag("unverified"),
-        )
+        yield row.fill(CloudRunPrice, as_of=dates.of(row), is_unverified=row.flag("unverified"))
         row.done()

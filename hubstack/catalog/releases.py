@@ -116,50 +116,26 @@ def read_releases(files: Mapping[str, Row]) -> Mapping[str, Release]:
 def _library(row: Row) -> Library:
     row.text("sha256")
     row.text("source")
-    return Library(
-        version=row.text("version"),
-        config_types=frozenset(row.texts("config_types")),
-        types_with_tokenizer=frozenset(row.texts("types_with_tokenizer")),
-        tokenizer_classes=frozenset(row.texts("tokenizer_classes")),
-        processor_types=frozenset(row.texts("processor_types")),
-        ignores_tokenizer_code_of=frozenset(row.texts("ignores_tokenizer_code_of")),
-        generic_backend=frozenset(row.texts("generic_backend")),
-    )
+    return row.fill(Library)
 
 
 def _release(row: Row, library: Library, lacks: Mapping[str, tuple[str, ...]]) -> Release:
     pinned = row.text("transformers").removeprefix("==")
     conversion = row.maybe_row("conversion")
     methods: dict[str, float | None] = dict.fromkeys(row.texts("quantization_methods"))
-    suffixes = conversion.row("suffixes") if conversion else None
-    by_architecture = row.maybe_row("config_types_by_architecture")
-    made = Release(
-        version=row.text("version"),
-        sha256=row.text("sha256"),
-        source=row.text("source"),
+    made = row.fill(
+        Release,
         library=replace(library, version=pinned, config_types=library.config_types - {*lacks[pinned]})
         if pinned in lacks
         else library,
         architectures={use: frozenset(names) for use, names in _lists(row, "architectures")},
         conversion_bases=conversion.texts("bases") if conversion else (),
-        conversion_suffixes={key: suffixes.text(key) for key in suffixes.names()} if suffixes else {},
+        conversion_suffixes=conversion.texts_by_key("suffixes") if conversion else {},
         removed_architectures={
             name: version for version, names in _lists(row, "removed_architectures") for name in names
         },
-        plugin_architectures=frozenset(row.texts("plugin_architectures")),
-        config_types=frozenset(row.texts("config_types")),
-        types_with_tokenizer=frozenset(row.texts("types_with_tokenizer")),
-        config_types_by_architecture={key: by_architecture.text(key) for key in by_architecture.names()}
-        if by_architecture
-        else {},
-        ignores_tokenizer_code_of=frozenset(row.texts("ignores_tokenizer_code_of")),
-        processor_classes=frozenset(row.texts("processor_classes")),
-        refuses_float16=frozenset(row.texts("refuses_float16")),
         quantization=methods | dict(row.numbers("quantization")),
-        quantization_schemes=row.numbers("quantization_schemes"),
         attention=tuple(_attention(row)),
-        tool_call_parsers=row.texts("tool_call_parsers"),
-        reasoning_parsers=row.texts("reasoning_parsers"),
     )
     row.done()
     return made
@@ -168,14 +144,8 @@ def _release(row: Row, library: Library, lacks: Mapping[str, tuple[str, ...]]) -
 def _attention(row: Row) -> Iterator[AttentionBackend]:
     backends = row.maybe_row("attention")
     for name, backend in backends.items() if backends else ():
-        yield AttentionBackend(
-            name=name,
-            capabilities=backend.figures("capabilities"),
-            is_latent=backend.flag("mla"),
-            is_sparse=backend.flag("sparse"),
-            kv_cache_dtypes=backend.texts("kv_cache_dtypes"),
-            head_sizes=backend.figures("head_sizes"),
-            fp8_from=backend.maybe_number("fp8_from"),
+        yield backend.fill(
+            AttentionBackend, name=name, is_latent=backend.flag("mla"), is_sparse=backend.flag("sparse")
         )
         backend.done()
 

@@ -1,25 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads a row of a catalogue file into typed values and records everything that is wrong with it.
 
-Owns the rules that all rows share: no unknown keys, no null, and no zero for a figure (omit unknown figures). Does
-not own what a row means.
+Owns the rules that all rows share: no unknown keys, no null, and no zero for a figure (omit unknown figures). The
+dataclass of a row is its schema (`Row.fill`). Does not own what a row means.
 
 After a fault, reading continues with a placeholder of the same type, so that later faults are found too; a
 catalogue with faults is never used. The placeholder of a text is empty, which no text in the files may be, so rules
 about names (`is_unknown`, duplicates) skip names that could not be read.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from math import inf
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, get_type_hints
 
 from hubstack.files.errors import InputError
 from hubstack.files.problems import nearest, shown
 
 Loc = tuple[str | int, ...]
 E = TypeVar("E", bound=StrEnum)
+T = TypeVar("T")
 
 _LARGEST = 10**15
 """Far above any real figure, and exactly representable as a float."""
@@ -89,6 +91,21 @@ class Row:
 
     def _stand_in(self) -> "Row":
         return Row(self.file, None, None)
+
+    def fill(self, cls: type[T], /, **given: Any) -> T:
+        """Return an object of a dataclass whose fields are the keys of this row, each read by the field's type.
+
+        Args:
+            cls: the dataclass.
+            given: values of the fields that have no key of their name, or are derived.
+        """
+        read = {name: self._typed(name, hint) for name, hint in _fields_of(cls).items() if name not in given}
+        return cls(**read, **given)
+
+    def _typed(self, key: str, hint: Any) -> Any:
+        if isinstance(hint, type) and issubclass(hint, StrEnum):
+            return self.word(key, hint)
+        return _READERS[hint](self, key)
 
     def text(self, key: str) -> str:
         """Return the text under the key."""
@@ -162,6 +179,11 @@ class Row:
             return value
         self._misfit(key, value, "true or false")
         return False
+
+    def texts_by_key(self, key: str) -> Mapping[str, str]:
+        """Return the mapping of texts under the key; empty if absent."""
+        row = self.maybe_row(key)
+        return {} if row is None else {name: row.text(name) for name in row.names()}
 
     def texts(self, key: str) -> tuple[str, ...]:
         """Return the list of strings under the key; empty if absent."""
@@ -242,3 +264,27 @@ class Row:
         """Record that a value has the wrong type, unless it is None."""
         if value is not None:
             self.refuse(f"`{key}` must be {wanted}, not {shown(value)}", key)
+
+
+@cache
+def _fields_of(kind: type) -> Mapping[str, Any]:
+    """Return the fields of a dataclass and their types."""
+    return get_type_hints(kind)
+
+
+_READERS: Mapping[Any, Callable[[Row, str], Any]] = {
+    str: Row.text,
+    str | None: Row.maybe_text,
+    float: Row.number,
+    float | None: Row.maybe_number,
+    int: Row.integer,
+    int | None: Row.maybe_integer,
+    bool: Row.flag,
+    bool | None: Row.maybe_flag,
+    tuple[str, ...]: Row.texts,
+    tuple[float, ...]: Row.figures,
+    frozenset[str]: lambda row, key: frozenset(row.texts(key)),
+    Mapping[str, float]: Row.numbers,
+    Mapping[str, str]: Row.texts_by_key,
+}
+"""How a key is read whose field has a type; any other field is given."""
