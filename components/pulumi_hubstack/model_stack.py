@@ -4,7 +4,7 @@
 Owns what crosses the border between languages; a Plan does not. In Python use `Fleet`.
 """
 
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict, cast
 
 import pulumi
 
@@ -60,7 +60,7 @@ class ModelStack(pulumi.ComponentResource):
             iap_client_secret=secrets["hubstack:iapClientSecret"],
         )
         fleet = Fleet(name, fleet_args, pulumi.ResourceOptions(parent=self))
-        self.endpoints = pulumi.Output.from_input(fleet.endpoints)
+        self.endpoints = pulumi.Output.from_input(cast("dict[str, str]", fleet.endpoints))
         self.buckets = pulumi.Output.from_input(fleet.buckets)
         self.gateway_url = fleet.gateway["url"] if fleet.gateway else None
         self.usd_per_month_max = pulumi.Output.from_input(plan.cost.usd_per_month_max)

@@ -85,6 +85,14 @@ Against = Annotated[
 BaseFile = Annotated[
     Path | None, typer.Option("--base-file", help="Compare with a file written by --save, not a git reference.")
 ]
+AgainstVersion = Annotated[
+    str | None,
+    typer.Option(
+        "--against-version",
+        help="Compare this hubstack with an earlier release on the same files: 0.1, or a wheel. uv installs it.",
+        metavar="X.Y",
+    ),
+]
 Save = Annotated[Path | None, typer.Option("--save", help="Save the current graph to a file; compare nothing.")]
 FailOn = Annotated[
     str,
@@ -258,6 +266,7 @@ def diff(  # noqa: PLR0913  one parameter per command-line option
     *,
     against: Against = None,
     base_file: BaseFile = None,
+    against_version: AgainstVersion = None,
     save: Save = None,
     fail_on: FailOn = "",
     quota: Quota = None,
@@ -275,17 +284,15 @@ def diff(  # noqa: PLR0913  one parameter per command-line option
     from hubstack.review.diff import read_gates  # noqa: PLC0415
     from hubstack.review.diff.command import run_diff  # noqa: PLC0415
 
-    if against is not None and base_file:
-        message = "`--against` and `--base-file` are mutually exclusive"
-        raise InputError(
-            [
-                Problem(
-                    path="--base-file",
-                    message=message,
-                    hint="use `--against` for a git reference, `--base-file` for a file written by --save",
-                )
-            ]
+    given = {"--against": against, "--base-file": base_file, "--against-version": against_version}
+    bases = [option for option, value in given.items() if value is not None]
+    if len(bases) > 1:
+        message = f"`{bases[0]}` and `{bases[1]}` are mutually exclusive"
+        hint = (
+            "use `--against` for a git reference, `--base-file` for a file written by --save, `--against-version` "
+            "for an earlier hubstack"
         )
+        raise InputError([Problem(path=bases[1], message=message, hint=hint)])
     gates = read_gates(fail_on)
     root = (project or find_project(Path.cwd())).resolve()
     if save:
@@ -296,7 +303,7 @@ def diff(  # noqa: PLR0913  one parameter per command-line option
         print_written(save)
         return
     with _status("running both sides", quiet=quiet):
-        asked = run_diff(env, root, against, quota, gates, base_file)
+        asked = run_diff(env, root, against, quota, gates, base_file, release=against_version)
     written = asked.write(markdown=markdown, html=html, link=link)
     if json:
         _out(with_version(asked.change.to_json()))

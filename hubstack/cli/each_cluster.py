@@ -123,7 +123,8 @@ def _run_all(command: Callable[..., Any], arguments: Mapping[str, Any], config_f
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
 
     keys = [cluster.key for cluster in group.clusters]
-    if "against" in arguments and not arguments.get("base_file"):  # a deleted cluster is shown as removed
+    by_git = not (arguments.get("base_file") or arguments.get("against_version"))
+    if "against" in arguments and by_git:  # a deleted cluster is shown as removed
         from hubstack.review.diff.command import removed_clusters  # noqa: PLC0415
 
         against = arguments["against"]

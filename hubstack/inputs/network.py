@@ -101,17 +101,19 @@ class NetworkSettings(BaseModel):
             project: the stack's project.
             region: the stack's region.
         """
-        ranges = {"nodes_cidr": self.nodes or OWN.nodes_cidr, "proxies_cidr": self.proxies or OWN.proxies_cidr}
+        nodes, proxies = self.nodes or OWN.nodes_cidr, self.proxies or OWN.proxies_cidr
         if self.name is None:
             return NetworkPlan(
-                **ranges,
+                nodes_cidr=nodes,
+                proxies_cidr=proxies,
                 pods_cidr=self.pods or OWN.pods_cidr,
                 services_cidr=self.services or OWN.services_cidr,
                 nat=self.nat or Nat.CREATE,
             )
         host = self.host_project or project
         return NetworkPlan(
-            **ranges,
+            nodes_cidr=nodes,
+            proxies_cidr=proxies,
             pods_cidr=self.pods,
             services_cidr=self.services,
             pods_range=self.pods_range or OWN.pods_range,

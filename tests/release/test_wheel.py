@@ -84,7 +84,12 @@ class Team:
         (self.repository / "policy" / "judge.py").write_text("raise SystemExit('run')\n")
 
     def run(self, *arguments: str, cwd: Path | None = None, code: int = 0, **env: str) -> str:
-        kept = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
+        index = ("UV_", "SSL_", "HTTP_", "HTTPS_", "NO_PROXY", "https_", "http_", "no_proxy")
+        kept = {
+            key: value
+            for key, value in os.environ.items()
+            if key in {"PATH", "HOME"} or (key.startswith(index) and key != "UV_RUN_RECURSION_DEPTH")
+        }
         done = subprocess.run(
             [str(self.command), *arguments],
             cwd=cwd or self.repository / "stacks",
@@ -155,6 +160,54 @@ def test_its_errors_name_pages_that_it_prints(team: Team) -> None:
     assert "did you mean `guides/gitops`" in team.run("docs", "guides/gitop", code=2)
     schema = team.run("docs", "reference/models.schema.json")
     assert json.loads(schema) == json.loads((team.repository / "schemas" / "models.schema.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def earlier(released: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel of an invented earlier release, whose servers had less time to start."""
+    folder = tmp_path_factory.mktemp("earlier")
+    (sdist,) = released.glob("*.tar.gz")
+    subprocess.run(["tar", "-xzf", str(sdist), "-C", str(folder)], check=True)
+    (source,) = folder.iterdir()
+    for name, old, new in (
+        ("pyproject.toml", '\nversion = "', '\nversion = "0.0.'),
+        ("hubstack/deploy/manifests/server.py", '"progressDeadlineSeconds": 600', '"progressDeadlineSeconds": 500'),
+    ):
+        text = (source / name).read_text()
+        assert text.count(old) == 1, name
+        (source / name).write_text(text.replace(old, new))
+    subprocess.run(
+        [uv(), "build", "--quiet", "--wheel", "--out-dir", str(folder / "dist"), str(source)], check=True
+    )
+    (made,) = (folder / "dist").glob("*.whl")
+    return made
+
+
+def test_an_upgrade_of_hubstack_is_reviewed_as_any_change(team: Team, earlier: Path, wheel: Path) -> None:
+    said = json.loads(team.run("diff", "prod", "--against-version", str(earlier), "--json", UV=uv()))
+    assert said["failures"] == []
+    assert said["before"] == f"hubstack {earlier.name}"
+    changed = {each["name"]: [path["path"] for path in each["changes"]] for each in said["resources"]}
+    assert changed
+    assert all(name.endswith("-deployment") for name in changed), changed
+    assert {path for paths in changed.values() for path in paths} == {"spec.progressDeadlineSeconds"}
+    same = json.loads(team.run("diff", "prod", "--against-version", str(wheel), "--json", UV=uv()))
+    assert (same["failures"], same["resources"]) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("release", "why"),
+    [
+        ("latest", "is not a version"),
+        ("0.1;import", "is not a version"),
+        ("no/such.whl", "does not exist"),
+        ("9999.1", "cannot be installed"),
+    ],
+)
+def test_a_release_that_cannot_be_had_is_refused_with_its_cause(team: Team, release: str, why: str) -> None:
+    said = team.run("diff", "dev", "--against-version", release, code=2, UV=uv())
+    assert why in said
+    assert "hint: " in said
 
 
 def test_one_command_of_uv_makes_a_repository_whose_preview_works_at_once(tmp_path: Path, wheel: Path) -> None:

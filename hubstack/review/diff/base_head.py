@@ -13,6 +13,7 @@ import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from hubstack.inputs.environment import Environment, find_environment
 from hubstack.review.diff.capacity import Quota, parse_quota
 from hubstack.review.diff.git import Commit, changed_program, extract, find_commit, is_unchanged
 from hubstack.review.diff.guards import read_guards
+from hubstack.review.diff.release import installed, requirement
 from hubstack.review.diff.state import State, Versions, parse_state, read_elsewhere
 
 WORK_TREE = "work tree"
@@ -34,10 +36,18 @@ _STOPPED = threading.Event()
 _PACKAGES = Path(__file__).resolve().parents[3]
 _EXPORTS = ("hubstack/review/diff/export.py", "hubstack/sides/export.py")
 """Possible paths of the export program in a commit: since 0.2, and before."""
+_EXPORT_MODULE = "hubstack.review.diff.export"
+"""Its module in every release."""
 
 
 def read_versions(
-    name: str, project_dir: Path, against: str | None, quota: Path | None = None, base_file: Path | None = None
+    name: str,
+    project_dir: Path,
+    against: str | None,
+    quota: Path | None = None,
+    base_file: Path | None = None,
+    *,
+    release: str | None = None,
 ) -> Versions:
     """Run the base and head versions of an environment.
 
@@ -47,6 +57,7 @@ def read_versions(
         against: a git reference, never a file; None for the merge base with the main branch.
         quota: a quota file.
         base_file: what `save_version` wrote, instead of a git reference.
+        release: an earlier hubstack that runs the work tree's files as the base, instead of a git reference.
 
     Raises:
         InputError: the old side or the quota cannot be read, or neither side has the environment.
@@ -60,6 +71,8 @@ def read_versions(
         hint = "`hubstack diff ENV --save FILE` writes one"
         base = parse_state(read_text(base_file, str(base_file), hint, most=MAX_JSON_BYTES), str(base_file))
         head, program = _run(WORK_TREE, name, project_dir), ()
+    elif release is not None:
+        (base, head), program = _from_release(name, project_dir, release), ()
     else:
         commit = find_commit(project_dir, against)
         base, head = _from_git(name, project_dir, commit)
@@ -105,21 +118,31 @@ def _from_git(name: str, project_dir: Path, commit: Commit) -> tuple[State, Stat
             raise
 
 
+def _from_release(name: str, project_dir: Path, release: str) -> tuple[State, State]:
+    """Run the same files with an earlier hubstack and with this one."""
+    with installed(requirement(release, project_dir)) as python:
+        base = _run(f"hubstack {Path(release).name}", name, project_dir, python)
+    return base, _run(f"hubstack {version('hubstack')}", name, project_dir)
+
+
 def _packages(folder: Path) -> Path:
     """Return where a side's hubstack is: its own folder, as in a clone of the project, or what runs here."""
     return folder if any((folder / export).is_file() for export in _EXPORTS) else _PACKAGES
 
 
-def _run(side: str, name: str, folder: Path) -> State:
-    """Run one version in a separate process."""
-    kept = kept_environment("TMPDIR")
-    packages = _packages(folder)
-    export = next(packages / name for name in _EXPORTS if (packages / name).is_file())
-    own = import_paths() if packages == _PACKAGES else (packages, packages / "components")
-    paths = [*map(str, own), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
-    kept |= {"PYTHONPATH": os.pathsep.join(dict.fromkeys(filter(None, paths))), "PYTHONDONTWRITEBYTECODE": "1"}
+def _run(side: str, name: str, folder: Path, python: Path | None = None) -> State:
+    """Run one version in a separate process, by default with this Python and the side's own packages."""
+    kept = kept_environment("TMPDIR") | {"PYTHONDONTWRITEBYTECODE": "1"}
     # -P: the folder of this file holds modules of its own names and must not come before the side's packages.
-    command = [sys.executable, "-P", str(export), name, str(folder)]
+    if python:
+        command = [str(python), "-P", "-m", _EXPORT_MODULE, name, str(folder)]
+    else:
+        packages = _packages(folder)
+        export = next(packages / name for name in _EXPORTS if (packages / name).is_file())
+        own = import_paths() if packages == _PACKAGES else (packages, packages / "components")
+        paths = [*map(str, own), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+        kept["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(filter(None, paths)))
+        command = [sys.executable, "-P", str(export), name, str(folder)]
     with tempfile.TemporaryDirectory(prefix="hubstack-home-") as home:  # not the caller's: it holds credentials
         try:
             done = _output(command, folder, kept | {"HOME": home})

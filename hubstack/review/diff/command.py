@@ -56,6 +56,8 @@ def run_diff(
     quota: Path | None,
     gates: tuple[str, ...],
     base_file: Path | None = None,
+    *,
+    release: str | None = None,
 ) -> Diff:
     """Run both sides and compare them.
 
@@ -66,9 +68,10 @@ def run_diff(
         quota: a quota file.
         gates: what `hubstack.review.diff.read_gates` returned.
         base_file: a file of `--save`, instead of a git reference.
+        release: an earlier hubstack, instead of a git reference.
     """
     name = resolve_name(project_dir, env)
-    change = compare(name, read_versions(name, project_dir, against, quota, base_file))
+    change = compare(name, read_versions(name, project_dir, against, quota, base_file, release=release))
     stopped = () if change.failures else tripped(change, gates)
     return Diff(change=change, report=report(change, stopped), stopped=stopped)
 
