@@ -20,6 +20,7 @@ HERE = Path(__file__).resolve().parent
 CACHE = HERE.parent / ".proof"
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "lws-manager")
 _MODULES = (HERE, HERE / "lws")
+_PINS = ("go.mod", "go.sum", "requirements.txt")
 FLAGS = ("-trimpath", "-ldflags")
 """Of every build, so that packages which parts share are compiled once."""
 
@@ -127,7 +128,7 @@ def _digest(modules: tuple[Path, ...]) -> str:
     digest = hashlib.sha256(subprocess.run(["go", "version"], capture_output=True, check=True).stdout)
     digest.update(repr(FLAGS).encode())
     for module in modules:
-        for path in (*sorted(module.glob("*.go")), module / "go.mod", module / "go.sum"):
+        for path in (*sorted(module.glob("*.go")), *(module / name for name in _PINS if (module / name).exists())):
             digest.update(path.read_bytes())
     return digest.hexdigest()
 

@@ -30,6 +30,9 @@ class Kubelet:
             elif pod["spec"].get("nodeName") and pod["status"].get("phase") == "Pending":
                 self._run(pod)
 
+    def stop(self) -> None:
+        """Nothing runs that would have to be stopped."""
+
     def _end(self, pod: Object) -> None:
         since = self._going.setdefault(pod["metadata"]["uid"], time.monotonic())
         if not pod["spec"].get("nodeName") or time.monotonic() - since >= self.stop_seconds:

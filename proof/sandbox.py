@@ -6,10 +6,11 @@ Owns the order of these steps. The stand-ins watch the cluster in one thread, fi
 
 import subprocess
 import threading
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 from proof.api import ApiError, Object
 from proof.autoscaler import Autoscaler
@@ -26,13 +27,35 @@ MANAGER = "hubstack"
 """Field manager of what is applied."""
 
 
+class StandIn(Protocol):
+    """What looks at the cluster again and again."""
+
+    def step(self, pods: list[Object]) -> None:
+        """Look once at all pods."""
+        ...
+
+    def stop(self) -> None:
+        """End what it runs."""
+        ...
+
+
+MakeStandIns = Callable[[ControlPlane], Sequence[StandIn]]
+"""Returns the kubelet, and what else watches the cluster."""
+
+
+def only_said(plane: ControlPlane) -> Sequence[StandIn]:
+    """Return the kubelet that runs nothing and says that all runs."""
+    return (Kubelet(plane.api, now),)
+
+
 class Sandbox:
     """A running control plane with its stand-ins; made by `running`."""
 
-    def __init__(self, plane: ControlPlane) -> None:
+    def __init__(self, plane: ControlPlane, make: "MakeStandIns") -> None:
         self.plane, self.api, self.kubeconfig = plane, plane.api, plane.kubeconfig
-        self.autoscaler = Autoscaler(plane.api, (), _now)
-        self.kubelet, self._disks = Kubelet(plane.api, _now), Disks(plane.api)
+        self.autoscaler = Autoscaler(plane.api, (), now)
+        self.kubelet, *self._others = make(plane)
+        self._disks = Disks(plane.api)
         self._stopped = threading.Event()
         self._failure: BaseException | None = None
         self._lock = threading.Lock()
@@ -52,6 +75,8 @@ class Sandbox:
         self._stopped.set()
         if self._thread.ident is not None:
             self._thread.join(10)
+        for each in (self.kubelet, *self._others):
+            each.stop()
 
     def use(self, pools: Iterable[Pool]) -> None:
         """Let the autoscaler make nodes of these pools only; all are in stock."""
@@ -124,7 +149,7 @@ class Sandbox:
     def add_node(self, pool: Pool, number: int = 0) -> Object:
         """Make one ready node of a pool, whatever the autoscaler thinks."""
         node = self.api.create(node_of(pool, number, pool.zones[0]))
-        return self.api.patch(node, node_status(pool, _now()), subresource="/status")
+        return self.api.patch(node, node_status(pool, now()), subresource="/status")
 
     @contextmanager
     def paused(self) -> Generator[None]:
@@ -163,7 +188,8 @@ class Sandbox:
             try:
                 with self._lock:
                     pods = self.pods()
-                    self.kubelet.step(pods)
+                    for each in (self.kubelet, *self._others):
+                        each.step(pods)
                     self._disks.step()
                     self.autoscaler.step(pods)
             except ApiError as error:
@@ -177,8 +203,12 @@ class Sandbox:
 
 
 @contextmanager
-def running(say: Say = lambda _: None) -> Generator[Sandbox]:
+def running(say: Say = lambda _: None, make: MakeStandIns = only_said) -> Generator[Sandbox]:
     """Run a sandbox; it is stopped and its folder removed at the end, however that comes.
+
+    Args:
+        say: told what is done.
+        make: the stand-ins that watch it.
 
     Raises:
         SandboxError: it could not be built or started.
@@ -186,7 +216,7 @@ def running(say: Say = lambda _: None) -> Generator[Sandbox]:
     built = programs(say)
     say("starting the control plane")
     with ControlPlane(built) as plane:
-        sandbox = Sandbox(plane)
+        sandbox = Sandbox(plane, make)
         try:
             sandbox.start()
             yield sandbox
@@ -198,5 +228,6 @@ def _is_own(space: Object) -> bool:
     return space["metadata"]["name"] in ("default", "kube-system", "kube-public", "kube-node-lease")
 
 
-def _now() -> str:
+def now() -> str:
+    """Return the time as the API has it."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads images.yaml: which local program stands for which image.
+
+Owns the table's shape. Does not start anything.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from proof.binaries import SandboxError
+
+_PORT = re.compile(r"\{port:(\d+)\}")
+TABLE = Path(__file__).with_name("images.yaml")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """One row."""
+
+    image: str
+    """Without tag and digest."""
+    programs: Mapping[str, str] = field(default_factory=dict[str, str])
+    entrypoint: str | None = None
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    is_idle: bool = False
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """Ports of the container that the entrypoint takes by a flag."""
+        return tuple(sorted({int(each) for each in _PORT.findall(self.entrypoint or "")}))
+
+
+def image_of(reference: str) -> Image:
+    """Return the row of an image.
+
+    Raises:
+        SandboxError: there is none.
+    """
+    name = repository(reference)
+    try:
+        return _table()[name]
+    except KeyError:
+        raise SandboxError(f"nothing stands for the image {name}: add a row to {TABLE.name}") from None
+
+
+def repository(reference: str) -> str:
+    """Return an image reference without tag and digest."""
+    name = reference.partition("@")[0]
+    head, slash, last = name.rpartition("/")
+    return head + slash + last.partition(":")[0]
+
+
+@cache
+def _table() -> dict[str, Image]:
+    rows: list[dict[str, Any]] = yaml.safe_load(TABLE.read_text())["images"]
+    return {row["image"]: Image(**row) for row in rows}
