@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real gateway in place of Google's: Envoy, with the real body router, configured from the objects of the cluster.
+"""A real gateway in place of Google's: Envoy and the body router, configured from the cluster's objects.
 
     routes.py      Gateways, HTTPRoutes and endpoints as Envoy's configuration; pure
     controller.py  the stand-in for GKE's Gateway controller: keeps Envoy's files up to date

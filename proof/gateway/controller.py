@@ -30,8 +30,20 @@ _KINDS = {
 class GatewayController:
     """One Envoy for each Gateway; a stand-in of a sandbox."""
 
-    def __init__(self, api: Api, programs: Path, folder: Path, local: Callable[[str], str]) -> None:
+    def __init__(
+        self, api: Api, programs: Path, folder: Path, local: Callable[[str], str], port: int | None = None
+    ) -> None:
+        """Describe it.
+
+        Args:
+            api: of the cluster.
+            programs: folder with `envoy`.
+            folder: of its files.
+            local: where on this machine an address of the cluster is.
+            port: of the only Gateway; a free one by default.
+        """
         self._api, self._programs, self._folder, self._local = api, programs, folder, local
+        self._port = port
         self._running: dict[str, tuple[Child, int]] = {}
 
     def step(self, pods: Sequence[Object]) -> None:
@@ -68,7 +80,7 @@ class GatewayController:
         uid = gateway["metadata"]["uid"]
         folder = self._folder / uid
         folder.mkdir(parents=True, exist_ok=True)
-        port = self._running[uid][1] if uid in self._running else free_ports(1)[0]
+        port = self._running[uid][1] if uid in self._running else self._port or free_ports(1)[0]
 
         def endpoint_file(cluster: str) -> str:
             return str(folder / f"{cluster}.json")

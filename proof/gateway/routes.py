@@ -324,11 +324,9 @@ def _pool_places(objects: Objects, backend: Backend) -> Iterator[tuple[str, int]
             wanted: Mapping[str, str] = pool["spec"]["selector"]["matchLabels"]
             for pod in objects.pods:
                 labels = pod["metadata"].get("labels", {})
-                if pod["metadata"]["namespace"] == backend.namespace and labels.items() >= wanted.items():
-                    if is_ready(pod):
-                        yield from (
-                            (pod["status"]["podIP"], each["number"]) for each in pool["spec"]["targetPorts"]
-                        )
+                is_chosen = pod["metadata"]["namespace"] == backend.namespace and labels.items() >= wanted.items()
+                if is_chosen and is_ready(pod):
+                    yield from ((pod["status"]["podIP"], each["number"]) for each in pool["spec"]["targetPorts"])
 
 
 def service_places(

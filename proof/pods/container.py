@@ -63,9 +63,9 @@ def launch(pod: Object, container: Object, image: Image, read_data: ReadData, pl
     arguments = [expand(word, values) for word in container.get("args", ())]
     folder.mkdir(parents=True, exist_ok=True)
     for name, script in image.programs.items():
-        _write_script(folder / name, script, words)
+        _write_script(folder / name, script, place)
     if not command:
-        command = [_write_script(folder / "entrypoint", _entrypoint(image), words)]
+        command = [_write_script(folder / "entrypoint", _entrypoint(image), place)]
     inside = {name: remap(value, mounts) for name, value in values.items()}
     path = f"{folder}:{inside.get('PATH') or SYSTEM_PATH}"
     added = {name: _filled(value, words) for name, value in image.environment.items()}
@@ -173,8 +173,8 @@ def _entrypoint(image: Image) -> str:
     return image.entrypoint
 
 
-def _write_script(path: Path, script: str, words: Mapping[str, str]) -> str:
-    path.write_text(f"#!/bin/sh\n{_filled(script, words)}\n")
+def _write_script(path: Path, script: str, place: Place) -> str:
+    path.write_text(f"#!/bin/sh\n{_filled(remap(script, place.mounts), place.words)}\n")
     path.chmod(0o755)
     return str(path)
 

@@ -32,8 +32,17 @@ class Image:
 
     @property
     def ports(self) -> tuple[int, ...]:
-        """Ports of the container that the entrypoint takes by a flag."""
-        return tuple(sorted({int(each) for each in _PORT.findall(self.entrypoint or "")}))
+        """Ports of the container that its program takes by a flag or a variable."""
+        return tuple(sorted({int(each) for each in _PORT.findall(self._text)}))
+
+    @property
+    def wants_kubeconfig(self) -> bool:
+        """Whether its program is told where the API server is."""
+        return "{kubeconfig}" in self._text
+
+    @property
+    def _text(self) -> str:
+        return " ".join([self.entrypoint or "", *self.programs.values(), *self.environment.values()])
 
 
 def image_of(reference: str) -> Image:

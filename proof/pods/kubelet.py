@@ -10,8 +10,10 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+import yaml
 
 from proof.api import Api, ApiError, Object
 from proof.binaries import SandboxError
@@ -19,11 +21,12 @@ from proof.pods.addresses import Addresses, Relay
 from proof.pods.container import Launch, Place, launch, mounts_of
 from proof.pods.images import Image, image_of
 from proof.pods.probes import Target, ask
-from proof.pods.volumes import ReadSecret, Volumes, data_of
+from proof.pods.volumes import FindBucket, ReadSecret, Volumes, account_token, data_of
 from proof.processes import Child, free_ports
 
 TICK_SECONDS = 0.1
 FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 1, 30
+REFRESH_SECONDS = 1
 SIDECAR_SECONDS = 2
 """For the sidecars, once the containers have ended."""
 HOST_IP = "10.128.0.2"
@@ -37,12 +40,15 @@ class Machine:
     api: Api
     folder: Path
     """Of the pods' files and logs."""
-    buckets: Path
-    """Folder with a folder for each bucket."""
+    find_bucket: FindBucket
     words: Mapping[str, str]
     """What braces in images.yaml stand for, apart from a pod's own."""
     now: Callable[[], str]
     read_secret: ReadSecret
+    kubeconfig: Callable[[str], Object]
+    """Returns a kubeconfig with a token."""
+    prefix: tuple[str, ...] = ()
+    """Words before every command, which make it see more of the cluster than this machine does."""
     addresses: Addresses = field(default_factory=Addresses)
     relay: Relay = field(default_factory=Relay)
 
@@ -53,8 +59,7 @@ class ProcessKubelet:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._runs: dict[str, PodRun] = {}
-        for folder in (machine.folder, machine.buckets):
-            folder.mkdir(parents=True, exist_ok=True)
+        machine.folder.mkdir(parents=True, exist_ok=True)
 
     def step(self, pods: list[Object]) -> None:
         """Look once at all pods."""
@@ -114,6 +119,9 @@ class PodRun:
         pod["status"] |= {"podIP": address, "podIPs": [{"ip": address}], "hostIP": HOST_IP}
         self._address = machine.addresses.local(address)
         self._folder = machine.folder / pod["metadata"]["uid"]
+        self._volumes = Volumes(
+            machine.api, pod, self._folder / "volumes", machine.find_bucket, machine.read_secret
+        )
         self._ending = threading.Event()
         self._deadline = 0.0
         self._started = machine.now()
@@ -191,9 +199,12 @@ class PodRun:
     def launch(self, container: Object, image: Image, folders: Mapping[str, Path]) -> Launch:
         """Return what is started for a container."""
         words = {**self._machine.words, "address": self._address, **self._forward(image)}
+        if image.wants_kubeconfig:
+            words["kubeconfig"] = str(self._kubeconfig())
         folder = self._folder / "programs" / container["name"]
         place = Place(mounts=mounts_of(container, folders), folder=folder, words=words)
-        return launch(self._pod, container, image, self._read, place)
+        made = launch(self._pod, container, image, self._read, place)
+        return replace(made, command=(*self._machine.prefix, *made.command))
 
     def _forward(self, image: Image) -> dict[str, str]:
         """Return a free port for each that the image takes by a flag, with the pod's port forwarded to it."""
@@ -205,13 +216,22 @@ class PodRun:
             found[f"port:{port}"] = str(free)
         return found
 
+    def _kubeconfig(self) -> Path:
+        """Write a kubeconfig of the pod's account, in place of the one that a client finds inside of a pod."""
+        token = account_token(self._machine.api, self._pod, {"expirationSeconds": 86400})
+        path = self._folder / "kubeconfig"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(yaml.safe_dump(self._machine.kubeconfig(token)))
+        return path
+
     def _run(self) -> None:
         try:
             folders = self._folders()
             for each in (*self._init, *self._containers):
                 each.prepare(folders)
             self._phase = self._run_all()
-        except (SandboxError, KeyError, OSError) as error:
+        except (ApiError, SandboxError, KeyError, OSError) as error:
             # As a kubelet does: the pod waits for somebody to mend what it names.
             self._message = str(error)
             self._ending.wait()
@@ -233,8 +253,9 @@ class PodRun:
         self._phase = "Running"
         for each in self._containers:
             each.start()
-        for each in self._containers:
-            each.join()
+        while any(each.is_alive() for each in self._containers):
+            self._volumes.refresh()
+            self._containers[0].join(REFRESH_SECONDS)
         return "Succeeded" if all(each.code == 0 for each in self._containers) else "Failed"
 
     def _is_done(self, container: "ContainerRun") -> bool:
@@ -243,12 +264,9 @@ class PodRun:
 
     def _folders(self) -> dict[str, Path]:
         """Return the volumes; what they name may come later, as it may for a kubelet."""
-        made = Volumes(
-            self._machine.api, self._pod, self._folder / "volumes", self._machine.buckets, self._machine.read_secret
-        )
         while True:
             try:
-                return made.folders()
+                return self._volumes.folders()
             except ApiError as error:
                 if error.status != 404:
                     raise
@@ -319,10 +337,14 @@ class ContainerRun:
         """Run in the background."""
         self._thread.start()
 
-    def join(self) -> None:
+    def is_alive(self) -> bool:
+        """Return whether it may still run."""
+        return self._thread.is_alive()
+
+    def join(self, seconds: float | None = None) -> None:
         """Wait for its end."""
         if self._thread.ident is not None:
-            self._thread.join()
+            self._thread.join(seconds)
 
     def wait_started(self) -> None:
         """Wait until a sidecar has started."""

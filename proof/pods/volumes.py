@@ -6,6 +6,7 @@ options is a folder in it.
 """
 
 import base64
+import contextlib
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from proof.api import Api, Object
+from proof.api import Api, ApiError, Object
 from proof.binaries import SandboxError
 from proof.pods.container import field_value
 
@@ -23,14 +24,18 @@ _ONLY_DIR = re.compile(r"(?:^|,)only-dir=([^,]+)")
 
 ReadSecret = Callable[[str], str]
 """Returns the value of a version in Google's Secret Manager, by its resource name."""
+FindBucket = Callable[[str], Path]
+"""Returns the folder of a bucket, KeyError when there is none of that name."""
 
 
 class Volumes:
     """Makes the folders of one pod."""
 
-    def __init__(self, api: Api, pod: Object, folder: Path, buckets: Path, read_secret: ReadSecret) -> None:
+    def __init__(
+        self, api: Api, pod: Object, folder: Path, find_bucket: FindBucket, read_secret: ReadSecret
+    ) -> None:
         self._api, self._pod, self._folder = api, pod, folder
-        self._buckets, self._read_secret = buckets, read_secret
+        self._find_bucket, self._read_secret = find_bucket, read_secret
 
     def folders(self) -> dict[str, Path]:
         """Return the folder of each volume, filled.
@@ -41,6 +46,13 @@ class Volumes:
         """
         return {each["name"]: self._made(each) for each in self._pod["spec"].get("volumes", ())}
 
+    def refresh(self) -> None:
+        """Bring what comes from ConfigMaps and Secrets up to date, as a kubelet does from time to time."""
+        for each in self._pod["spec"].get("volumes", ()):
+            if "configMap" in each or "secret" in each:
+                with contextlib.suppress(ApiError):
+                    self._made(each)
+
     def _made(self, volume: Object) -> Path:
         folder = self._folder / volume["name"]
         if "csi" in volume and volume["csi"]["driver"] == BUCKETS:
@@ -48,13 +60,12 @@ class Volumes:
         folder.mkdir(parents=True, exist_ok=True)
         for path, content in self._files(volume).items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).write_bytes(content)
+            if not (folder / path).exists() or (folder / path).read_bytes() != content:
+                (folder / path).write_bytes(content)
         return folder
 
     def _bucket(self, attributes: Mapping[str, str]) -> Path:
-        root = self._buckets / attributes["bucketName"]
-        if not root.is_dir():
-            raise SandboxError(f"there is no bucket {attributes['bucketName']}")
+        root = self._find_bucket(attributes["bucketName"])
         only = _ONLY_DIR.search(attributes.get("mountOptions", ""))
         folder = root / only[1] if only else root
         folder.mkdir(exist_ok=True)
@@ -87,22 +98,18 @@ class Volumes:
         return {item["path"]: field_value(self._pod, item["fieldRef"]["fieldPath"]).encode() for item in items}
 
     def _token(self, said: Object) -> bytes:
-        metadata = {
-            "name": self._pod["spec"]["serviceAccountName"],
-            "namespace": self._pod["metadata"]["namespace"],
-        }
-        account = self._api.path({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
-        spec = {"expirationSeconds": said.get("expirationSeconds", 3600)}
-        if "audience" in said:
-            spec["audiences"] = [said["audience"]]
-        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
-        return self._api.call("POST", f"{account}/token", body)["status"]["token"].encode()
+        return account_token(self._api, self._pod, said).encode()
 
     def _of_object(self, volume: Object) -> dict[str, bytes]:
         source = volume.get("configMap") or volume["secret"]
         kind = "ConfigMap" if "configMap" in volume else "Secret"
         name = source.get("name") or source["secretName"]
-        held = data_of(self._get("v1", kind, name))
+        try:
+            held = data_of(self._get("v1", kind, name))
+        except ApiError as error:
+            if error.status == 404 and source.get("optional"):
+                return {}
+            raise
         if "items" not in source:
             return held
         return {item["path"]: held[item["key"]] for item in source["items"]}
@@ -116,6 +123,17 @@ class Volumes:
         namespace = self._pod["metadata"]["namespace"]
         wanted = {"apiVersion": version, "kind": kind, "metadata": {"name": name, "namespace": namespace}}
         return self._api.get(wanted)
+
+
+def account_token(api: Api, pod: Object, said: Object) -> str:
+    """Return a token of a pod's account."""
+    metadata = {"name": pod["spec"]["serviceAccountName"], "namespace": pod["metadata"]["namespace"]}
+    account = api.path({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
+    spec = {"expirationSeconds": said.get("expirationSeconds", 3600)}
+    if "audience" in said:
+        spec["audiences"] = [said["audience"]]
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
+    return api.call("POST", f"{account}/token", body)["status"]["token"]
 
 
 def data_of(found: Object) -> dict[str, bytes]:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The kubelet that runs pods as processes keeps Kubernetes' rules for them."""
 
+import re
 import textwrap
 import time
 from collections.abc import Callable
@@ -66,7 +67,7 @@ def run(living: Sandbox, node: str, request: pytest.FixtureRequest) -> Run:
     """Return a function that makes a pod of one container, of Python's image."""
 
     def made(container: Object, **spec: Any) -> Object:
-        name = request.node.name.removeprefix("test_").replace("_", "-")[:50].strip("-")
+        name = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower())[-50:].strip("-")
         own = {"name": "main", "image": "python:3.12", **container}
         body = {"nodeName": node, "terminationGracePeriodSeconds": 3, "containers": [own], **spec}
         pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": SPACE}, "spec": body}
