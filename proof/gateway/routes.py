@@ -68,7 +68,12 @@ def listener(objects: Objects, gateway: Object, port: int) -> Config:
     manager = {
         "@type": _MANAGER_TYPE,
         "stat_prefix": "gateway",
-        "route_config": {"name": "routes", "virtual_hosts": _hosts(objects, gateway, [at for *_, at in chains])},
+        # The clusters may come a moment later than the routes to them.
+        "route_config": {
+            "name": "routes",
+            "validate_clusters": False,
+            "virtual_hosts": _hosts(objects, gateway, [at for *_, at in chains]),
+        },
         "http_filters": [*filters, {"name": "envoy.filters.http.router", "typed_config": {"@type": ROUTER_TYPE}}],
         "stream_idle_timeout": "0s",
     }

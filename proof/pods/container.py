@@ -64,15 +64,15 @@ def launch(pod: Object, container: Object, image: Image, read_data: ReadData, pl
     folder.mkdir(parents=True, exist_ok=True)
     for name, script in image.programs.items():
         _write_script(folder / name, script, place)
+    found = [remap(word, mounts) for word in (*command, *arguments)]
     if not command:
-        command = [_write_script(folder / "entrypoint", _entrypoint(image), place)]
+        found.insert(0, _write_script(folder / "entrypoint", _entrypoint(image), place))
+    elif Path(command[0]).name in image.programs:
+        found[0] = str(folder / Path(command[0]).name)
     inside = {name: remap(value, mounts) for name, value in values.items()}
     path = f"{folder}:{inside.get('PATH') or SYSTEM_PATH}"
     added = {name: _filled(value, words) for name, value in image.environment.items()}
     host = {"HOSTNAME": pod["metadata"]["name"], "HOME": "/"}
-    if Path(command[0]).name in image.programs:
-        command[0] = str(folder / Path(command[0]).name)
-    found = [remap(word, mounts) for word in (*command, *arguments)]
     # `env` looks a program up by the container's PATH, not by ours.
     return Launch(
         command=("/usr/bin/env", *found), environment={**host, **inside, **added, "PATH": path}, mounts=mounts
