@@ -71,6 +71,7 @@ class Relay:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.sleep(0.1)  # in which the transports close
 
         self._run(end())
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -82,20 +83,18 @@ class Relay:
 
 
 async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, choose: Choose) -> None:
-    place = choose()
-    if place is None:
-        writer.close()
-        return
+    back: asyncio.StreamWriter | None = None
     try:
-        there, back = await asyncio.open_connection(*place)
+        place = choose()
+        if place is not None:
+            there, back = await asyncio.open_connection(*place)
+            await asyncio.gather(_copy(reader, back), _copy(there, writer))
     except OSError:
-        writer.close()
-        return
-    try:
-        await asyncio.gather(_copy(reader, back), _copy(there, writer))
+        pass
     finally:
-        back.close()
-        writer.close()
+        for each in (writer, back):
+            if each is not None:
+                each.close()
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

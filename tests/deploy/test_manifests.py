@@ -5,7 +5,10 @@ What it cannot prove: that an API server takes them (the sandbox does) or that G
 """
 
 import json
+import os
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -120,10 +123,28 @@ def test_a_loader_takes_no_accelerator() -> None:
     assert pod["containers"][0]["resources"]["limits"].keys() == {"memory"}
 
 
-def test_a_refusal_ends_the_job_and_a_passing_failure_does_not() -> None:
-    rule = manifests.loader_job(PLAN, CHAT)["spec"]["podFailurePolicy"]["rules"][0]
-    assert rule["action"] == "FailJob"
-    assert rule["onExitCodes"] == {"containerName": "loader", "operator": "In", "values": [2, 3, 4]}
+@pytest.mark.parametrize(("codes", "ends_with", "runs"), [("3", 3, 1), ("5 5 0", 0, 3), ("5 1 4", 4, 3)])
+def test_a_refusal_ends_the_job_and_a_passing_failure_does_not(
+    codes: str, ends_with: int, runs: int, tmp_path: Path
+) -> None:
+    shell, flag, retry, *_ = loader_pod(CHAT)["containers"][0]["command"]
+    (tmp_path / "sleep").write_text("#!/bin/sh\n")
+    (tmp_path / "sleep").chmod(0o755)
+    (tmp_path / "codes").write_text("\n".join(codes.split()))
+    script = "echo ran >> runs; code=$(head -n 1 codes); sed -i 1d codes; exit $code"
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = subprocess.run(
+        [shell, flag, retry, "retry", "sh", "-c", script], cwd=tmp_path, env={"PATH": path}, check=False
+    )
+    assert done.returncode == ends_with
+    assert len((tmp_path / "runs").read_text().splitlines()) == runs
+
+
+def test_a_pod_that_fails_ends_the_job_unless_its_node_went() -> None:
+    spec = manifests.loader_job(PLAN, CHAT)["spec"]
+    assert spec["backoffLimit"] == 0, "pulumi-kubernetes knows no other reason than BackoffLimitExceeded"
+    (rule,) = spec["podFailurePolicy"]["rules"]
+    assert rule == {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
     assert loader_pod(CHAT)["restartPolicy"] == "Never", "the API refuses a failure policy otherwise"
 
 

@@ -48,6 +48,13 @@ def loader_texts(model: ModelPlan) -> dict[str, str]:
     }
 
 
+_RETRY = (
+    'for wait in 10 20 40 80 160 320 0; do "$@"; code=$?; '
+    "case $code in 0 | 2 | 3 | 4) break ;; esac; sleep $wait; done; exit $code"
+)
+"""Runs a script up to seven times, except after an exit code that a retry cannot fix."""
+
+
 def load_command(files: str, target: str, scratch: str) -> str:
     """Return the shell command that installs the loader's packages and runs it on the inputs in `files`."""
     return (
@@ -149,7 +156,7 @@ def pipeline_job(plan: Plan, model: ModelPlan, name: str, container: Object, vol
         "enableServiceLinks": False,
         "restartPolicy": "Never",
         "securityContext": pod_security(LOADER_USER),
-        "containers": [container],
+        "containers": [container | {"command": ["sh", "-c", _RETRY, "retry", *container["command"]]}],
         "volumes": volumes,
     }
     labels = own_labels(plan, model) | {
@@ -163,15 +170,11 @@ def pipeline_job(plan: Plan, model: ModelPlan, name: str, container: Object, vol
         # Otherwise Pulumi would wait again for a Job that has failed permanently (pulumi-kubernetes, Job).
         "metadata": described | {"annotations": described["annotations"] | {"pulumi.com/replaceUnready": "true"}},
         "spec": {
-            "backoffLimit": 6,
-            # Exit codes of the scripts that a retry cannot fix.
+            # The container retries by itself. With the action FailJob instead, the Job would fail for the reason
+            # PodFailurePolicy, which pulumi-kubernetes does not take for an end: `pulumi up` would wait for hours.
+            "backoffLimit": 0,
             "podFailurePolicy": {
-                "rules": [
-                    {
-                        "action": "FailJob",
-                        "onExitCodes": {"containerName": container["name"], "operator": "In", "values": [2, 3, 4]},
-                    }
-                ]
+                "rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]
             },
             "template": {"metadata": {"labels": labels, "annotations": dict(FUSE_ANNOTATIONS)}, "spec": pod},
         },
