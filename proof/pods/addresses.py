@@ -6,11 +6,10 @@ the machine has: 10.a.b.c of the cluster is 127.a.b.c here. In a network namespa
 (`proof.namespace`) an address is what it is.
 """
 
-import asyncio
 import contextlib
+import socket
 import threading
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 Place = tuple[str, int]
 Choose = Callable[[], Place | None]
@@ -35,71 +34,71 @@ class Addresses:
 
 
 class Relay:
-    """Listens on places of the loopback and forwards each connection to where it is to go."""
+    """Listens on places of this machine and forwards each connection to where it is to go."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._servers: dict[Place, asyncio.Server] = {}
-        self._thread = threading.Thread(target=self._loop.run_forever, name="relay", daemon=True)
-        self._thread.start()
+        self._listening: dict[Place, socket.socket] = {}
+        self._open: set[socket.socket] = set()
+        self._lock = threading.Lock()
 
     def open(self, place: Place, choose: Choose) -> None:
         """Listen on a place."""
-
-        async def serve() -> asyncio.Server:
-            return await asyncio.start_server(lambda reader, writer: _forward(reader, writer, choose), *place)
-
-        self._servers[place] = self._run(serve())
+        listener = socket.create_server(place, backlog=128)
+        self._listening[place] = listener
+        threading.Thread(target=self._accept, args=(listener, choose), name="relay", daemon=True).start()
 
     def shut(self, place: Place) -> None:
         """Listen no more; connections that are open stay."""
-        server = self._servers.pop(place, None)
-        if server is not None:
-            self._loop.call_soon_threadsafe(server.close)
+        listener = self._listening.pop(place, None)
+        if listener is not None:
+            _close(listener)
 
     def open_places(self) -> Sequence[Place]:
         """Return the places that are listened on."""
-        return tuple(self._servers)
+        return tuple(self._listening)
 
     def stop(self) -> None:
         """End everything."""
+        for place in self.open_places():
+            self.shut(place)
+        with self._lock:
+            for each in self._open:
+                with contextlib.suppress(OSError):
+                    each.shutdown(socket.SHUT_RDWR)
 
-        async def end() -> None:
-            for server in self._servers.values():
-                server.close()
-            tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await asyncio.sleep(0.1)  # in which the transports close
+    def _accept(self, listener: socket.socket, choose: Choose) -> None:
+        with contextlib.suppress(OSError):  # it was shut
+            while True:
+                client, _ = listener.accept()
+                threading.Thread(target=self._forward, args=(client, choose), name="relayed", daemon=True).start()
 
-        self._run(end())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
-        self._loop.close()
-
-    def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
-
-
-async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, choose: Choose) -> None:
-    back: asyncio.StreamWriter | None = None
-    try:
+    def _forward(self, client: socket.socket, choose: Choose) -> None:
         place = choose()
-        if place is not None:
-            there, back = await asyncio.open_connection(*place)
-            await asyncio.gather(_copy(reader, back), _copy(there, writer))
-    except OSError:
-        pass
-    finally:
-        for each in (writer, back):
-            if each is not None:
-                each.close()
+        with client, contextlib.suppress(OSError):
+            if place is None:
+                return
+            with socket.create_connection(place) as server:
+                with self._lock:
+                    self._open |= {client, server}
+                back = threading.Thread(target=_copy, args=(server, client), name="relayed", daemon=True)
+                back.start()
+                _copy(client, server)
+                back.join()
+                with self._lock:
+                    self._open -= {client, server}
 
 
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+def _copy(source: socket.socket, sink: socket.socket) -> None:
+    """Copy until the source ends, and pass its end on."""
     with contextlib.suppress(OSError):
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-        writer.write_eof()
+        while data := source.recv(65536):
+            sink.sendall(data)
+    with contextlib.suppress(OSError):
+        sink.shutdown(socket.SHUT_WR)
+
+
+def _close(listener: socket.socket) -> None:
+    # A thread that waits in accept() is woken by the shutdown only.
+    with contextlib.suppress(OSError):
+        listener.shutdown(socket.SHUT_RDWR)
+    listener.close()

@@ -5,6 +5,7 @@ Owns which connections are forwarded: each port of a Service is listened on at t
 connection goes to one of its ready endpoints, chosen at random. Names are those of Services, and some of Google's.
 """
 
+import contextlib
 import random
 import socket
 import struct
@@ -16,6 +17,7 @@ from proof.gateway.routes import Backend, service_places
 from proof.pods.addresses import Addresses, Place, Relay
 
 DNS_ADDRESS = "10.96.0.10"
+LOOK_SECONDS = 0.5
 SUFFIX = ".svc.cluster.local"
 _HEADER = struct.Struct("!6H")
 _FOUND, _NO_SUCH_NAME = 0x8580, 0x8583
@@ -38,6 +40,8 @@ class Services:
         self._targets: dict[Place, list[Place]] = {}
         self._names: dict[str, str] = {}
         self._dns: socket.socket | None = None
+        self._thread = threading.Thread(target=self._answer_all, name="dns", daemon=True)
+        self._stopped = threading.Event()
 
     def step(self, pods: Sequence[Object]) -> None:  # noqa: ARG002  a stand-in is told of them
         """Look once at all Services."""
@@ -47,9 +51,9 @@ class Services:
             f"{each['metadata']['name']}.{each['metadata']['namespace']}{SUFFIX}": _address(each)
             for each in services
         }
-        self._targets = dict(
-            self._row(service, port, slices) for service in services for port in service["spec"]["ports"]
-        )
+        rows = [self._row(service, port, slices) for service in services for port in service["spec"]["ports"]]
+        # Where there is no endpoint, a connection is refused, as kube-proxy has it.
+        self._targets = {place: found for place, found in rows if found}
         for place in self._targets.keys() - set(self._relay.open_places()):
             self._relay.open(place, lambda place=place: self._choose(place))
         for place in set(self._relay.open_places()) - self._targets.keys():
@@ -58,14 +62,16 @@ class Services:
     def serve_names(self) -> None:
         """Answer questions for names, in the background."""
         self._dns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._dns.settimeout(LOOK_SECONDS)
         self._dns.bind((self._addresses.local(DNS_ADDRESS), 53))
-        threading.Thread(target=self._answer_all, name="dns", daemon=True).start()
+        self._thread.start()
 
     def stop(self) -> None:
         """Forward nothing more."""
         self._relay.stop()
         if self._dns is not None:
-            self._dns.shutdown(socket.SHUT_RDWR)
+            self._stopped.set()
+            self._thread.join()
             self._dns.close()
 
     def address_of(self, name: str) -> str | None:
@@ -85,13 +91,10 @@ class Services:
 
     def _answer_all(self) -> None:
         assert self._dns is not None  # noqa: S101  it was made before
-        while True:
-            try:
+        while not self._stopped.is_set():
+            with contextlib.suppress(TimeoutError):
                 question, sender = self._dns.recvfrom(4096)
-                if question:
-                    self._dns.sendto(self._answer(question), sender)
-            except OSError:
-                return
+                self._dns.sendto(self._answer(question), sender)
 
     def _answer(self, question: bytes) -> bytes:
         name, end = _name(question)
