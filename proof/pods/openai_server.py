@@ -27,7 +27,8 @@ CHUNK_BYTES = 1 << 20
 class Model:
     """What was read."""
 
-    def __init__(self, folder: Path, names: list[str]) -> None:
+    def __init__(self, given: Path, names: list[str]) -> None:
+        folder = given.parent if given.is_file() else given
         self.names = names
         self.commit = str(json.loads((folder / MARKER).read_text())["commit"])
         files = sorted(path for path in folder.rglob("*") if path.suffix in WEIGHTS)
@@ -150,10 +151,12 @@ def main() -> int:
     """Serve until SIGTERM, then finish what runs."""
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("words", nargs="*", help="`serve` and the folder of the weights, as vLLM has it")
-    parser.add_argument("--model-id", help="folder of the weights, as TEI has it")
+    parser.add_argument(
+        "--model-id", "--model-path", "--model", help="folder or file of the weights, as others have it"
+    )
     parser.add_argument("--host", "--hostname", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
-    parser.add_argument("--served-model-name", nargs="+", default=[])
+    parser.add_argument("--served-model-name", "--alias", nargs="+", default=[])
     parser.add_argument("--shutdown-timeout", type=float, default=30)
     said, _ = parser.parse_known_args()
     model = Model(Path(said.model_id or said.words[-1]), said.served_model_name)
