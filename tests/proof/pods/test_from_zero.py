@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A model without a server is woken by its first request, and goes to sleep again, under the real KEDA.
 
-Real: KEDA's operator, its HTTP add-on's interceptor and scaler, with their own manifests; the objects of the stack as
-rendered, except that an idle model sleeps after seconds. Stand-ins: the metadata server's token, and Cloud Monitoring
-without samples. Needs root, for a network namespace in which the cluster's addresses are those of the machine.
+Real: KEDA's operator, its HTTP add-on's interceptor and scaler, with their own manifests; the objects of the stack
+as rendered, except that an idle model sleeps after seconds. Stand-ins: the metadata server's token, and Cloud
+Monitoring without samples. Needs root, for a network namespace in which the cluster's addresses are the machine's.
 """
 
 import sys
