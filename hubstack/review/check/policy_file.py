@@ -12,9 +12,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from hubstack.catalog import load_catalog
 from hubstack.files.documents import Document, Loc, Mark, parse_document, read_text
 from hubstack.files.errors import InputError
-from hubstack.files.problems import Problem, nearest
+from hubstack.files.problems import Problem, listed, nearest
 from hubstack.files.schema_errors import schema_problems
 from hubstack.review.check.policy_schema import Limits, PolicyFile, Waiver
 from hubstack.review.check.rules import catalogue, defaults
@@ -76,7 +77,11 @@ def load_policy(path: Path, name: str, stack: str) -> Policy:
         raise InputError(schema_problems(document, error, PolicyFile, _REFERENCE, _HINTS)) from None
     parts: list[tuple[Loc, Limits]] = [((), file)]
     parts += [(("environments", name), part) for name, part in sorted((file.environments or {}).items())]
-    problems = [problem for loc, part in parts for problem in _unknown_rules(document, loc, part)]
+    problems = [
+        problem
+        for loc, part in parts
+        for problem in (*_unknown_rules(document, loc, part), *_unknown_accelerators(document, loc, part))
+    ]
     if problems:
         raise InputError(problems)
     return _resolve(document, [part for part in parts if not part[0] or _holds_for(str(part[0][-1]), stack)])
@@ -113,6 +118,17 @@ def _unknown_rules(document: Document, loc: Loc, part: Limits) -> Iterator[Probl
             yield document.mark(place).problem(
                 "a waiver takes either `model` or `resource`, not both", "write two separate waivers"
             )
+
+
+def _unknown_accelerators(document: Document, loc: Loc, part: Limits) -> Iterator[Problem]:
+    catalog = load_catalog()
+    for word in part.max_accelerators or {}:
+        if word not in catalog.accelerators:
+            row = catalog.accelerator(word)
+            near = row.id if row else nearest(word, catalog.accelerators)
+            hint = f"did you mean `{near}`?" if near else f"known: {listed(sorted(catalog.accelerators))}"
+            mark = document.key_mark((*loc, "max_accelerators", word))
+            yield mark.problem(f"`{word}` is not an accelerator in the catalogue", hint)
 
 
 def _unknown_rule(mark: Mark, word: str) -> Problem:

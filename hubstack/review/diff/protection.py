@@ -18,6 +18,8 @@ from hubstack.review.diff.reported import Reported
 from hubstack.review.diff.resources import ResourceChange
 from hubstack.review.diff.state import Data, State
 
+_CONTEXT = 12
+"""Characters shown before the first one that differs."""
 _LEVELS = ("off", "warn", "error")
 _ALLOWED = {
     "licenses": "licence",
@@ -78,7 +80,14 @@ _Rule = Callable[[str | None, str | None], _Judged]
 
 
 def _move(before: object, after: object) -> str:
-    return " -> ".join("not set" if value is None else shown(value) for value in (before, after))
+    texts = ["not set" if value is None else shown(value) for value in (before, after)]
+    if texts[0] == texts[1] and isinstance(before, str) and isinstance(after, str):
+        # They differ behind the end of what is shown: leave out what they have in common.
+        pairs = enumerate(zip(before, after, strict=False))
+        first = next((at for at, (one, other) in pairs if one != other), min(len(before), len(after)))
+        start = max(first - _CONTEXT, 0)
+        texts = [shown(f"...{value[start:]}") for value in (before, after)]
+    return " -> ".join(texts)
 
 
 def _kept(what: str) -> _Rule:

@@ -47,6 +47,13 @@ def weaker(before: State, after: State) -> str:
     return "\n".join(f"{each.subject}: {each.text}" for each in made.weaker)
 
 
+def test_values_that_differ_behind_what_is_shown_are_shown_from_where_they_differ() -> None:
+    keys = [f"{KEY[:-1]}{'x' * 80}{end}" for end in ("mine", "yours")]
+    before, after = (state(settings={"hubstack:kmsKey": key}) for key in keys)
+    assert "xmine" in weaker(before, after)
+    assert "xyours" in weaker(before, after)
+
+
 SETTINGS = [
     ("kmsKey", KEY, None),
     ("kmsKey", KEY, f"{KEY}2"),

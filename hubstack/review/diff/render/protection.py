@@ -12,6 +12,7 @@ from hubstack.review.diff.render.words import count
 
 _NAMED = 3
 _LISTED = 12
+_GRANTS = 2
 LOCK_WORDS = {
     Topic.REPOSITORY: "a model's repository changed",
     Topic.CONTENT: "the lock has different content for the same commit",
@@ -30,7 +31,9 @@ def protection_decisions(change: Change) -> Iterator[str]:
     topics = {each.topic for each in change.hub if each.is_risk}
     yield from (words for topic, words in LOCK_WORDS.items() if topic in topics)
     if change.reach_new and not any("internet" in each or "public" in each for each in change.reach_new):
-        yield count(len(change.reach_new), "new access grant")
+        more = len(change.reach_new) - _GRANTS
+        named = "; ".join(change.reach_new[:_GRANTS]) + (f" and {more} more" if more > 0 else "")
+        yield f"{count(len(change.reach_new), 'new access grant')}: {named}"
 
 
 def protection_answer(change: Change) -> str:
