@@ -64,6 +64,9 @@ class ModelFacts:
     """Set if the license is `other`."""
     base_models: tuple[str, ...] = ()
     """Base models on the model card, as the publisher wrote them."""
+    quantized_builds: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Quantized builds of the model on the Hub, by ID, with their bits per weight; the most downloaded first. Asked
+    for large models only, and for information: no build is locked."""
     datasets: tuple[str, ...] = ()
     """Datasets on the model card, as the publisher wrote them."""
     gated: str | None = None

@@ -186,6 +186,7 @@ def _entry(facts: ModelFacts) -> dict[str, Any]:
         "license": facts.license,
         "license_name": facts.license_name,
         "base_models": list(facts.base_models) or None,
+        "quantized_builds": dict(facts.quantized_builds) or None,
         "datasets": list(facts.datasets) or None,
         "gated": facts.gated,
         "custom_code": facts.custom_code or None,
@@ -293,6 +294,7 @@ class _StoredModel(_Stored):
     license: str | None = None
     license_name: str | None = None
     base_models: list[_Text] = []
+    quantized_builds: dict[str, _Count] = {}
     datasets: list[_Text] = []
     gated: str | None = None
     custom_code: bool = False
@@ -389,7 +391,8 @@ def _check_names(document: Document, models: Iterable[_StoredModel]) -> None:
 
 def _misnamed(model: _StoredModel) -> Iterator[tuple[Loc, str]]:
     """Yield the place and the problem of each name that breaks the Hub's rules."""
-    for key, repo_id in (("id", model.id), ("asked_id", model.asked_id)):
+    builds = tuple(("quantized_builds", repo_id) for repo_id in model.quantized_builds)
+    for key, repo_id in (("id", model.id), ("asked_id", model.asked_id), *builds):
         if repo_id is not None and (fault := repo_id_problem(repo_id)):
             yield (key,), fault
     if fault := revision_problem(model.revision):
@@ -443,6 +446,7 @@ def _facts(stored: _StoredModel) -> ModelFacts:
         license=stored.license,
         license_name=stored.license_name,
         base_models=tuple(stored.base_models),
+        quantized_builds=stored.quantized_builds,
         datasets=tuple(stored.datasets),
         gated=stored.gated,
         custom_code=stored.custom_code,

@@ -46,6 +46,7 @@ from hubstack.planner.placement.region_rules import check_regions
 from hubstack.planner.placement.solver import Wanted, assign
 from hubstack.planner.platforms import NODES, platform_of
 from hubstack.planner.platforms.gke import plan_nodes
+from hubstack.planner.quantized_builds import suggest_build
 from hubstack.planner.serving.choose_engine import choose_engine
 from hubstack.planner.serving.choose_loading import Loading, choose_loading, refuse_loading
 from hubstack.planner.serving.routing import plan_traffic, traffic_problems, traffic_warnings
@@ -400,7 +401,11 @@ def _draft(
         context=context,
         measured=measured,
     )
-    return Draft(demand=demand, chosen=chosen, candidates=finder.find_candidates(demand), context_why=context_why)
+    candidates = finder.find_candidates(demand)
+    build = suggest_build(demand, chosen, candidates, finder)
+    if build:
+        demand = replace(demand, choice=replace(choice, reasons=(*choice.reasons, build)))
+    return Draft(demand=demand, chosen=chosen, candidates=candidates, context_why=context_why)
 
 
 def _cannot_size(facts: ModelFacts, missing: str) -> Refusal:

@@ -62,6 +62,12 @@ class HubClient:
         at = "" if revision is None else f"/revision/{quote(revision, safe='')}"
         return ModelInfo(**await self._facts(f"{repo_id}{at}", repo_id, "securityStatus=true&blobs=true"))
 
+    async def quantized_builds(self, repo_id: str) -> list[Any]:
+        """Return the Hub's list of quantized builds of a model, the most downloaded first."""
+        named = quote(f"base_model:quantized:{repo_id}", safe="")
+        url = f"{self._endpoint}/api/models?filter={named}&sort=downloads&direction=-1&limit=30"
+        return await self._ask(url, _list, limit=MAX_INFO_BYTES)
+
     async def default_commit(self, repo_id: str) -> str | None:
         """Return the commit of the default branch."""
         return ModelInfo(**await self._facts(repo_id, repo_id, "expand=sha")).sha
@@ -208,6 +214,11 @@ def _object(response: httpx.Response, otherwise: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ResponseError(otherwise)
     return cast("dict[str, Any]", value)
+
+
+def _list(response: httpx.Response) -> list[Any]:
+    value: Any = json.loads(response.content)
+    return cast("list[Any]", value) if isinstance(value, list) else []
 
 
 def _is_transient(error: BaseException) -> bool:

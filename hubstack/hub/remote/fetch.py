@@ -4,12 +4,14 @@
 Owns which requests a model needs, at most six: its info, config.json at the commit, tokenizer_config.json and
 NVIDIA's quantization file if listed, the index of weights if their names do not show that all exist, and the
 default branch's commit if another revision was requested. A GGUF repository also needs the start of one file of
-each model. Fewer are not enough: the Hub returns sizes and hashes only without `expand`, and only two fields of
-config.json. Without the config, a model needs its info and, if gated, an access check.
+each model, and a large model the list of its quantized builds. Fewer are not enough: the Hub returns sizes and
+hashes only without `expand`, and only two fields of config.json. Without the config, a model needs its info and, if
+gated, an access check.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Generic, Protocol, TypeVar
 
 from huggingface_hub import get_async_session
@@ -23,6 +25,7 @@ from hubstack.files.errors import HubError
 from hubstack.hub.facts import ModelFacts
 from hubstack.hub.gguf_files import first_parts
 from hubstack.hub.parts import INDEX, describe, loaded_weights, missing_parts, needs_index, unlisted_parts
+from hubstack.hub.remote.builds import LEAST_BYTES, read_builds
 from hubstack.hub.remote.client import HubClient
 from hubstack.hub.remote.gguf_header import WINDOWS, HeaderError, TooShortError, read_header
 from hubstack.hub.remote.mapping import HubResponses, commit_of, to_facts
@@ -229,7 +232,7 @@ async def _fetch(client: HubClient, repo_id: str, revision: str, *, with_config:
         config = config_of_params(params or {})
     tokenizer = await _read_tokenizer(client, info.id, commit, listed)
     headers = await _read_headers(client, info.id, commit, listed)
-    return to_facts(
+    facts = to_facts(
         HubResponses(
             asked_id=repo_id,
             revision=revision,
@@ -241,6 +244,18 @@ async def _fetch(client: HubClient, repo_id: str, revision: str, *, with_config:
             counts_are_of_commit=is_default or await client.default_commit(info.id) == commit,
         )
     )
+    return replace(facts, quantized_builds=await _read_builds(client, facts))
+
+
+async def _read_builds(client: HubClient, facts: ModelFacts) -> dict[str, int]:
+    """Return the quantized builds of a model that is large and not quantized itself, if the Hub lists them."""
+    sizes = {file.path: file.size_bytes for file in facts.files}
+    if facts.quantization or sum(sizes[path] for path in loaded_weights(sizes)) < LEAST_BYTES:
+        return {}
+    try:
+        return read_builds(await client.quantized_builds(facts.id))
+    except (HfHubHTTPError, ResponseError):  # a mirror may lack the search; the builds are only for information
+        return {}
 
 
 async def _read_tokenizer(
