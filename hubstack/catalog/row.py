@@ -13,8 +13,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from math import inf
-from typing import Any, TypeVar, cast, get_type_hints
+from typing import Annotated, Any, TypeVar, cast, get_type_hints
+
+from pydantic import Field, TypeAdapter, ValidationError
 
 from hubstack.files.errors import InputError
 from hubstack.files.problems import nearest, shown
@@ -25,6 +26,16 @@ T = TypeVar("T")
 
 _LARGEST = 10**15
 """Far above any real figure, and exactly representable as a float."""
+_BELOW = frozenset({"greater_than", "greater_than_equal", "finite_number"})
+_TEXT = TypeAdapter(Annotated[str, Field(strict=True, min_length=1)])
+_TEXTS = TypeAdapter(list[Annotated[str, Field(strict=True, min_length=1)]])
+_WHOLE = TypeAdapter(Annotated[int, Field(strict=True, gt=0, le=_LARGEST)])
+_WHOLE_OR_ZERO = TypeAdapter(Annotated[int, Field(strict=True, ge=0, le=_LARGEST)])
+_FLAG = TypeAdapter(Annotated[bool, Field(strict=True)])
+_Real = Annotated[int, Field(strict=True)] | Annotated[float, Field(strict=True, allow_inf_nan=False)]
+_NUMBER: TypeAdapter[float] = TypeAdapter(Annotated[_Real, Field(gt=0, le=_LARGEST)])
+_NUMBER_OR_ZERO: TypeAdapter[float] = TypeAdapter(Annotated[_Real, Field(ge=0, le=_LARGEST)])
+_NUMBERS: TypeAdapter[list[float]] = TypeAdapter(list[Annotated[_Real, Field(gt=0, le=_LARGEST)]])
 
 
 class CatalogError(InputError):
@@ -109,11 +120,7 @@ class Row:
 
     def text(self, key: str) -> str:
         """Return the text under the key."""
-        value = self._get(key)
-        if isinstance(value, str):
-            return value
-        self._misfit(key, value, "text")
-        return ""
+        return self._valid(key, _TEXT, "text", "")
 
     def word(self, key: str, words: type[E]) -> E:
         """Return the word under the key, which must be a member of an enumeration."""
@@ -138,17 +145,7 @@ class Row:
 
     def number(self, key: str, *, may_be_zero: bool = False) -> float:
         """Return the number under the key; zero is accepted only if `may_be_zero`."""
-        value = self._get(key)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            self._misfit(key, value, "a number")
-            return 1
-        if not 0 < value < inf and not (value == 0 and may_be_zero):
-            self.refuse(f"`{key}` must be above 0, not {shown(value)}; omit a figure that is not known", key)
-            return 1
-        if value > _LARGEST:
-            self._misfit(key, value, f"at most {_LARGEST:,}")
-            return 1
-        return value
+        return self._valid(key, _NUMBER_OR_ZERO if may_be_zero else _NUMBER, "a number", 1)
 
     def maybe_number(self, key: str) -> float | None:
         """Return the number under the key, or None if absent."""
@@ -156,11 +153,7 @@ class Row:
 
     def integer(self, key: str, *, may_be_zero: bool = False) -> int:
         """Return the whole number under the key."""
-        value = self.number(key, may_be_zero=may_be_zero)
-        if isinstance(value, int):
-            return value
-        self._misfit(key, value, "a whole number")
-        return 1
+        return self._valid(key, _WHOLE_OR_ZERO if may_be_zero else _WHOLE, "a whole number", 1)
 
     def maybe_integer(self, key: str) -> int | None:
         """Return the whole number under the key, or None if absent."""
@@ -172,13 +165,7 @@ class Row:
 
     def maybe_flag(self, key: str) -> bool | None:
         """Return the flag under the key, or None if absent."""
-        if key not in self._data:
-            return None
-        value = self._get(key)
-        if isinstance(value, bool):
-            return value
-        self._misfit(key, value, "true or false")
-        return False
+        return self._valid(key, _FLAG, "true or false", False) if key in self._data else None
 
     def texts_by_key(self, key: str) -> Mapping[str, str]:
         """Return the mapping of texts under the key; empty if absent."""
@@ -187,11 +174,7 @@ class Row:
 
     def texts(self, key: str) -> tuple[str, ...]:
         """Return the list of strings under the key; empty if absent."""
-        items = self._items(key) or []
-        if all(isinstance(item, str) and item for item in items):
-            return tuple(cast("list[str]", items))
-        self.refuse(f"`{key}` must be a list of strings", key)
-        return ()
+        return tuple(self._valid(key, _TEXTS, "text", [])) if self._has_list(key) else ()
 
     def numbers(self, key: str) -> Mapping[str, float]:
         """Return the mapping of numbers under the key; empty if absent."""
@@ -200,11 +183,10 @@ class Row:
 
     def figures(self, key: str) -> tuple[float, ...]:
         """Return the list of numbers under the key; empty if absent."""
-        items = self._items(key) or []
-        if all(isinstance(item, int | float) and not isinstance(item, bool) and 0 < item < inf for item in items):
-            return tuple(cast("list[float]", items))
-        self.refuse(f"`{key}` must be a list of numbers above 0", key)
-        return ()
+        return tuple(self._valid(key, _NUMBERS, "a number", [])) if self._has_list(key) else ()
+
+    def _has_list(self, key: str) -> bool:
+        return bool(self._items(key))
 
     def _items(self, key: str) -> list[object] | None:
         if key not in self._data and self._faults is not None:
@@ -260,10 +242,33 @@ class Row:
         self.refuse(f"`{key}` {said}", key)
         return None
 
+    def _valid(self, key: str, schema: TypeAdapter[T], wanted: str, stand_in: T) -> T:
+        """Return the value under the key if the schema accepts it, else record why not and return the stand-in."""
+        value = self._get(key)
+        if value is None:
+            return stand_in
+        try:
+            return schema.validate_python(value)
+        except ValidationError as error:
+            faults = error.errors(include_url=False, include_context=False)
+        for at in dict.fromkeys(tuple(part for part in each["loc"] if isinstance(part, int)) for each in faults):
+            kinds = {each["type"] for each in faults if not at or each["loc"][:1] == at}
+            given = cast("list[object]", value)[at[0]] if at else value
+            what = f"each of `{key}`" if at else f"`{key}`"
+            self.refuse(f"{what} must be {_wanted(kinds, wanted, given)}", key, *at)
+        return stand_in
+
     def _misfit(self, key: str, value: object, wanted: str) -> None:
         """Record that a value has the wrong type, unless it is None."""
         if value is not None:
             self.refuse(f"`{key}` must be {wanted}, not {shown(value)}", key)
+
+
+def _wanted(kinds: set[str], wanted: str, given: object) -> str:
+    """Return what a value must be, from the kinds of error that a schema found in it."""
+    if kinds & _BELOW:
+        return f"above 0, not {shown(given)}; omit a figure that is not known"
+    return f"{f'at most {_LARGEST:,}' if 'less_than_equal' in kinds else wanted}, not {shown(given)}"
 
 
 @cache

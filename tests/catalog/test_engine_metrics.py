@@ -79,7 +79,7 @@ def test_the_buckets_of_tei_are_powers_as_its_server_makes_them(table):
         ),
         ("buckets: [0.001, 0.005,", "buckets: [0.005, 0.001,", "in ascending order"),
         ("sources: [tei-metrics]", "sources: [hearsay]", "a source that it does not contain: hearsay"),
-        ("buckets: [0.1, 0.2,", "buckets: [none, 0.2,", "must be a list of numbers above 0"),
+        ("buckets: [0.1, 0.2,", "buckets: [none, 0.2,", "each of `buckets` must be a number"),
     ],
 )
 def test_a_planted_fault_is_refused(tmp_path, old, new, message):
