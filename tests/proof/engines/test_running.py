@@ -143,40 +143,52 @@ def near(one: Sequence[float], other: Sequence[float]) -> float:
     return product / math.sqrt(sum(a * a for a in one) * sum(b * b for b in other))
 
 
-def exposed(server: Server) -> tuple[dict[str, str], set[str]]:
-    """Return the families of its metrics with their types, and the names of their series."""
-    path = catalog().engines[server.engine].metrics_path
-    assert path
-    text = server.running.get(path).body
-    families = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
-    return families, set(re.findall(r"^([a-zA-Z_:][\w:]*)[{ ]", text, re.MULTILINE))
+def collected(server: Server, stack: TinyStack) -> str:
+    """Return what the collector keeps of a server's metrics: PodMonitoring's port, path and drop rules."""
+    (endpoint,) = stack.read("kubernetes/namespaces/models/podmonitoring-servers.yaml")["spec"]["endpoints"]
+    (port,) = server.running.container.spec["ports"]
+    assert endpoint["port"] == port["name"]
+    answer = server.running.get(endpoint["path"])
+    assert answer.status == 200
+    kept = answer.body.splitlines()
+    for rule in endpoint["metricRelabeling"]:
+        assert (rule["action"], rule["sourceLabels"]) == ("drop", ["__name__"])
+        kept = [line for line in kept if not re.fullmatch(rule["regex"], re.split(r"[{ ]", line)[0])]
+    return "\n".join(kept)
+
+
+def series_of(text: str) -> set[str]:
+    return set(re.findall(r"^([a-zA-Z_:][\w:]*)[{ ]", text, re.MULTILINE))
 
 
 @EVERY
-def test_every_metric_of_the_catalogue_is_exposed_with_its_type_and_buckets(server: Server) -> None:
-    families, series = exposed(server)
-    known = catalog().engine_metrics[server.engine]
+def test_every_metric_of_the_catalogue_is_exposed_with_its_type_labels_and_buckets(
+    server: Server, stack: TinyStack
+) -> None:
+    text, known = collected(server, stack), catalog().engine_metrics[server.engine]
+    families = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
     for metric in (getattr(known, role) for role in ROLES if role not in known.absent):
         # A Python client names a counter's family without its suffix in one format, with it in the other.
         assert families.get(metric.name, families.get(metric.name.removesuffix("_total"))) == metric.type, metric
         if metric.type is MetricType.HISTOGRAM:
-            text = server.running.get("/metrics").body
             bounds = re.findall(rf'^{metric.name}_bucket{{.*le="([^"]+)"', text, re.MULTILINE)
             assert tuple(sorted({float(bound) for bound in bounds} - {math.inf})) == metric.buckets
         else:
-            assert metric.name in series
+            lines = re.findall(rf"^{metric.name}[{{ ].*", text, re.MULTILINE)
+            assert lines
+            for label in re.findall(r'(\w+)[!=~]+"', metric.where):
+                assert any(f'{label}="' in line for line in lines), f"no series of {metric.name} has {label}"
 
 
 @EVERY
-def test_every_metric_that_scaling_dashboards_and_alerts_ask_for_is_exposed(
+def test_every_metric_that_scaling_dashboards_and_alerts_ask_for_is_collected(
     server: Server, stack: TinyStack
 ) -> None:
-    _, series = exposed(server)
     rendered = "\n".join(path.read_text() for path in sorted(stack.rendered.rglob("*.yaml")))
     asked = set(re.findall(r"([a-z_]+:?[a-z_]+)\{", rendered))
     asked = {name for name in asked if name.startswith(PREFIXES[server.engine])}
     assert len(asked) >= 3
-    assert asked <= series
+    assert asked <= series_of(collected(server, stack))
 
 
 @EVERY
