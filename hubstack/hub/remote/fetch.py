@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fetches many models concurrently, in the requested order, with all errors together.
 
-Owns which requests a model needs, at most six: its info, config.json at the commit, tokenizer_config.json and
-NVIDIA's quantization file if listed, the index of weights if their names do not show that all exist, and the
-default branch's commit if another revision was requested. A GGUF repository also needs the start of one file of
-each model, and a large model the list of its quantized builds. Fewer are not enough: the Hub returns sizes and
-hashes only without `expand`, and only two fields of config.json. Without the config, a model needs its info and, if
-gated, an access check.
+Owns which requests a model needs, at most seven: its info, config.json at the commit, tokenizer_config.json,
+NVIDIA's quantization file and sentence-transformers' settings if listed, the index of weights if their names do not
+show that all exist, and the default branch's commit if another revision was requested. A GGUF repository also needs
+the start of one file of each model, and a large model the list of its quantized builds. Fewer are not enough: the
+Hub returns sizes and hashes only without `expand`, and only two fields of config.json. Without the config, a model
+needs its info and, if gated, an access check.
 """
 
 import asyncio
@@ -45,6 +45,11 @@ _NO_RANGE = 416
 _MOST_HEADERS = 8
 """Models of one repository whose GGUF headers are read: file names are untrusted input."""
 _QUANTIZATION_FILE = "hf_quant_config.json"
+_SENTENCE_FILES = tuple(
+    f"sentence_{name}_config.json"
+    for name in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
+)
+"""Where sentence-transformers keeps a model's longest text, in the order of vLLM (transformers_utils/config.py)."""
 
 
 class Listener(Protocol):
@@ -230,7 +235,8 @@ async def _fetch(client: HubClient, repo_id: str, revision: str, *, with_config:
     if config is None and _MISTRAL_FILE in listed:
         params = await client.read_json(info.id, commit, _MISTRAL_FILE, listed[_MISTRAL_FILE])
         config = config_of_params(params or {})
-    tokenizer = await _read_tokenizer(client, info.id, commit, listed)
+    tokenizer = await _read_optional(client, info.id, commit, listed, (_TOKENIZER_FILE,))
+    sentences = await _read_optional(client, info.id, commit, listed, _SENTENCE_FILES)
     headers = await _read_headers(client, info.id, commit, listed)
     facts = to_facts(
         HubResponses(
@@ -239,6 +245,7 @@ async def _fetch(client: HubClient, repo_id: str, revision: str, *, with_config:
             info=info,
             config=config or {},
             tokenizer=tokenizer,
+            sentences=sentences or {},
             modelopt=modelopt or {},
             gguf_headers=headers,
             counts_are_of_commit=is_default or await client.default_commit(info.id) == commit,
@@ -258,14 +265,15 @@ async def _read_builds(client: HubClient, facts: ModelFacts) -> dict[str, int]:
         return {}
 
 
-async def _read_tokenizer(
-    client: HubClient, repo_id: str, commit: str, listed: Mapping[str, RepoSibling]
+async def _read_optional(
+    client: HubClient, repo_id: str, commit: str, listed: Mapping[str, RepoSibling], names: Sequence[str]
 ) -> dict[str, Any] | None:
-    """Return tokenizer_config.json, or None if it is listed but cannot be fetched."""
-    if _TOKENIZER_FILE not in listed:
+    """Return the first of several files that is listed, or None if none is or it cannot be fetched."""
+    name = next((name for name in names if name in listed), None)
+    if name is None:
         return None
     try:
-        return await client.read_json(repo_id, commit, _TOKENIZER_FILE, listed[_TOKENIZER_FILE])
+        return await client.read_json(repo_id, commit, name, listed[name])
     except HfHubHTTPError as error:
         if error.response.status_code in _NOT_SERVED:
             return None

@@ -39,6 +39,8 @@ class HubResponses:
     """config.json at the commit; empty if missing or not requested."""
     tokenizer: Mapping[str, Any] | None = None
     """tokenizer_config.json at the commit; None if missing."""
+    sentences: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """sentence_bert_config.json at the commit, or its equivalent of another family; empty if missing."""
     modelopt: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """hf_quant_config.json at the commit, as in NVIDIA's repositories; empty if missing."""
     gguf_headers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
@@ -91,13 +93,22 @@ def to_facts(answers: HubResponses) -> ModelFacts:
         security=_security(info.security_repo_status),  # pyright: ignore[reportUnknownMemberType]
         parameters=dict(counts.parameters) if counts else {},
         parameters_total=counts.total if counts else None,
-        config={**keep_config(answers.config), **({"gguf": gguf} if gguf else {})},
+        config=keep_config(answers.config) | _beside_config(answers, gguf),
         quantization=_quantization(answers),
         tokenizer=tokenizer,
         files=tuple(sorted(_files(info), key=lambda file: file.path)),
     )
     _check_names(facts)
     return facts
+
+
+def _beside_config(answers: HubResponses, gguf: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is kept with the config although it is in other files: GGUF headers, the longest text."""
+    longest = answers.sentences.get("max_seq_length")
+    found: dict[str, Any] = {"gguf": gguf} if gguf else {}
+    if isinstance(longest, int) and not isinstance(longest, bool) and longest > 0:
+        found["sentence_transformers"] = {"max_seq_length": longest}
+    return found
 
 
 def _check_names(facts: ModelFacts) -> None:

@@ -194,7 +194,7 @@ def read_geometry(facts: ModelFacts) -> Geometry:
         window_kv_heads=_int(text, "swa_num_key_value_heads") or kv_heads,
         window_head_dim=_int(text, "swa_head_dim") or head_dim,
         vocab=_int(text, "vocab_size", "padded_vocab_size"),
-        max_context=_max_context(text),
+        max_context=_max_context(text, _mapping(top, "sentence_transformers")),
         dtype=_word(text, "torch_dtype", "dtype"),
         full_layers=stack.full,
         window_layers=stack.windowed,
@@ -295,7 +295,13 @@ def _active_ffn(text: Mapping[str, Any], intermediate: int | None, moe: int | No
     return intermediate
 
 
-def _max_context(text: Mapping[str, Any]) -> int | None:
+def _max_context(text: Mapping[str, Any], sentences: Mapping[str, Any]) -> int | None:
+    """Return the longest input: of the positions, or what sentence-transformers allows of them.
+
+    vLLM (config/model.py) and TEI (router/src/lib.rs) take the latter over the config's, and vLLM does not start
+    with a longer `--max-model-len`.
+    """
+    longest = _int(sentences, "max_seq_length")
     positions = _int(
         text,
         "max_position_embeddings",
@@ -307,7 +313,8 @@ def _max_context(text: Mapping[str, Any]) -> int | None:
         "model_max_length",
     )
     is_offset = (_word(text, "model_type") or "") in _OFFSET_POSITIONS
-    return positions - 2 if positions and is_offset and positions > 2 else positions
+    own = positions - 2 if positions and is_offset and positions > 2 else positions
+    return min(own, longest) if own and longest else own or longest
 
 
 def _experts(text: Mapping[str, Any]) -> int:

@@ -5,6 +5,7 @@ Not proven here: that the live Hub answers as the stand-in does.
 """
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -53,6 +54,21 @@ def test_three_requests_a_model_are_enough_for_the_default_branch(hub: StandIn) 
         f"GET /{QWEN}/resolve/b968826d9c46dd6066d109eabc6255188de91218/config.json",
         f"GET /{QWEN}/resolve/b968826d9c46dd6066d109eabc6255188de91218/tokenizer_config.json",
     ]
+
+
+@pytest.mark.parametrize(
+    ("content", "kept"),
+    [
+        ({"max_seq_length": 256, "do_lower_case": False}, {"max_seq_length": 256}),
+        ({"max_seq_length": True}, None),
+        ({"max_seq_length": "long"}, None),
+        ({}, None),
+    ],
+)
+def test_the_longest_text_of_sentence_transformers_is_locked(hub: StandIn, content: Any, kept: Any) -> None:
+    made = repository("sentences", {"config.json": TINY, "sentence_roberta_config.json": content})
+    hub.repositories[made.id] = made
+    assert one(made.id).config.get("sentence_transformers") == kept
 
 
 def test_what_a_model_was_made_from_is_read_as_the_card_says_it(hub: StandIn) -> None:

@@ -453,3 +453,11 @@ def test_positions_that_start_after_the_padding_token_hold_two_tokens_less() -> 
 def test_one_expert_is_a_dense_layer() -> None:
     assert geometry({"model_type": "jamba", "num_experts": 1}).experts == 0
     assert geometry({"model_type": "jamba", "num_experts": 16}).experts == 16
+
+
+def test_the_longest_text_of_sentence_transformers_counts_where_it_is_shorter() -> None:
+    """vLLM does not start with all-MiniLM-L6-v2 at its 512 positions: sentence_bert_config.json allows 256."""
+    bert: dict[str, Any] = {"model_type": "bert", "max_position_embeddings": 512}
+    assert geometry({**bert, "sentence_transformers": {"max_seq_length": 256}}).max_context == 256
+    assert geometry({**bert, "sentence_transformers": {"max_seq_length": 1024}}).max_context == 512
+    assert geometry({"model_type": "bert", "sentence_transformers": {"max_seq_length": 256}}).max_context == 256

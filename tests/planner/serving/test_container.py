@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from hubstack.files.errors import PlanError
 from hubstack.hub.facts import ModelFacts
 from hubstack.kinds import EngineKind
 from hubstack.plan import ModelPlan
@@ -50,6 +51,15 @@ def test_an_embedder_on_vllm_pools_and_takes_a_whole_text_at_once() -> None:
     assert flag(model, "--max-num-batched-tokens") == "16384"
     activation = next(term for term in model.need.terms if term.name == "activation")
     assert activation.size_bytes == 16384 * 2 * (2 * 8192 + 8 * 2048), "sizing counted the same step"
+
+
+def test_an_embedder_takes_no_longer_text_than_sentence_transformers_allows() -> None:
+    qwen3 = {"architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3", "vocab_size": 1000}
+    longest = {"max_position_embeddings": 32768, "sentence_transformers": {"max_seq_length": 4096}}
+    facts = llama(config=qwen3 | longest, pipeline_tag="feature-extraction", parameters={"BF16": 4_000_000_000})
+    assert flag(plan_one(facts), "--max-model-len") == "4096"
+    with pytest.raises(PlanError, match="supports at most 4,096 tokens"):
+        plan_one(facts, context=8192)
 
 
 def test_a_generating_reranker_scores_yes_against_no() -> None:
