@@ -231,7 +231,7 @@ def _survey(
 
 def _what_is_asked(settings: Settings) -> str:
     """Return the settings that determine where a model fits, as text to compare."""
-    elsewhere = {"scaling", "canary"} | (set[str]() if settings.traffic else {"replicas"})
+    elsewhere = {"scaling", "canary", "labels"} | (set[str]() if settings.traffic else {"replicas"})
     return settings.model_dump_json(exclude_unset=True, exclude=elsewhere)
 
 
