@@ -45,6 +45,7 @@ from hubstack.inputs.environment import find_project
 if TYPE_CHECKING:
     from hubstack.inputs.stack import Stack
     from hubstack.plan import Plan
+    from hubstack.plan.performance import Comparison
     from hubstack.planner.inputs import StackInputs
     from hubstack.review.preview import Graph
 
@@ -183,7 +184,8 @@ def explain(
 
     Shows each memory term, each capacity step, and every rejected option with the reason.
     """
-    decided = _plan(_inputs(load_stack(env, project)))
+    inputs = _inputs(load_stack(env, project))
+    decided = _plan(inputs)
     by_key = {each.key: each for each in decided.models}
     if (model is None and not html) or (model is not None and model not in by_key):
         near = nearest(model or "", by_key)
@@ -192,15 +194,18 @@ def explain(
             f"has no model `{model}`" if model else "missing MODEL: name one, or pass --html FILE for all models"
         )
         raise InputError([Problem(path=env, message=message, hint=hint)])
+    from hubstack.planner.alternatives import compare_accelerators  # noqa: PLC0415
+
+    found = compare_accelerators(inputs, by_key[model]) if model and not quiet else None
     if html:
-        _write_page(decided, html, model)
+        _write_page(decided, html, model, found)
     elif json:
-        _out(decided.model_json(model or ""))
+        _out(decided.model_json(model or "", found))
     else:
         from hubstack.review.report import report  # noqa: PLC0415
 
-        found = by_key[model or ""]
-        parts = (report.explanation(found), report.command_line(found), *report.budget_lines(decided))
+        own = by_key[model or ""]
+        parts = (report.explanation(own, found), report.command_line(own), *report.budget_lines(decided))
         _print(*(parts[1:] if quiet else parts))
     raise typer.Exit(plan_exit_code(decided))
 
@@ -460,11 +465,13 @@ def _compare(inputs: "StackInputs", asked: str) -> None:
     )
 
 
-def _write_page(decided: "Plan", path: Path, model: str | None = None) -> None:
+def _write_page(
+    decided: "Plan", path: Path, model: str | None = None, comparison: "Comparison | None" = None
+) -> None:
     from hubstack.files.write import write_text_atomically  # noqa: PLC0415
     from hubstack.review.report.page import page_text  # noqa: PLC0415
 
-    write_text_atomically(path, page_text(decided, model))
+    write_text_atomically(path, page_text(decided, model, comparison))
     print_written(path)
 
 

@@ -102,3 +102,63 @@ class PerformancePlan:
     """None if the list specifies no traffic."""
     formula: FormulaFigures | None = None
     """None if nothing was measured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadPoint:
+    """Predicted latency of one replica at a request rate."""
+
+    requests_per_second: float
+    token_ms: float
+    first_token_ms: float
+    """Mean, including the wait for a batch slot."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alternative:
+    """One replica of a model on an accelerator that it fits."""
+
+    accelerator: str
+    """Catalogue ID."""
+    accelerator_count: int
+    machine_type: str
+    usd_per_hour: float | None
+    """Price of the nodes that one replica alone needs, bought as in the first entry of the capacity list."""
+    is_chosen: bool
+    performance: PerformancePlan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """The accelerators that a model fits, and the chosen one under load."""
+
+    alternatives: tuple[Alternative, ...]
+    """Cheapest million tokens first; one for each accelerator and count."""
+    curve: tuple[LoadPoint, ...]
+    """Latency of the chosen accelerator by load; empty for a model that generates no text."""
+
+    @property
+    def frontier(self) -> frozenset[Alternative]:
+        """Return the alternatives that no other beats in both cost per token and time per token."""
+        return frozenset(
+            each
+            for each in self.alternatives
+            if not any(_beats(other, each) for other in self.alternatives if other is not each)
+        )
+
+
+def usd_per_million(found: PerformancePlan) -> Estimate | None:
+    """Return the cost of a million generated tokens, or of a million input tokens if none are generated."""
+    if found.cost is None:
+        return None
+    return found.cost.usd_per_million_output_tokens or found.cost.usd_per_million_input_tokens
+
+
+def _beats(one: Alternative, other: Alternative) -> bool:
+    usd, than = usd_per_million(one.performance), usd_per_million(other.performance)
+    if usd is None or than is None or usd.value > than.value:
+        return False
+    token, slower = one.performance.token_ms, other.performance.token_ms
+    if token is None or slower is None:
+        return usd.value < than.value
+    return token.value <= slower.value and (usd.value, token.value) != (than.value, slower.value)

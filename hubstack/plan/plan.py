@@ -18,7 +18,7 @@ from hubstack.plan.bill import Cost
 from hubstack.plan.gateway import GatewayPlan, TrafficPlan
 from hubstack.plan.loading import LoadingPlan
 from hubstack.plan.managed import CloudRunPlan, VertexPlan
-from hubstack.plan.performance import PerformancePlan
+from hubstack.plan.performance import Comparison, PerformancePlan
 from hubstack.plan.provenance import Provenance
 from hubstack.plan.settings import MonitoringPlan, SloPlan
 from hubstack.plan.target import TargetPlan
@@ -431,10 +431,17 @@ class Plan:
         """Return the models that run on GKE nodes as Kubernetes objects."""
         return tuple(model for model in self.models if model.has_nodes)
 
-    def model_json(self, key: str) -> str:
-        """Return a model and its share of the bill as sorted, indented JSON that ends with a newline."""
+    def model_json(self, key: str, comparison: Comparison | None = None) -> str:
+        """Return a model and its share of the bill as sorted, indented JSON that ends with a newline.
+
+        Args:
+            key: of the model.
+            comparison: the accelerators that it fits; omitted if None.
+        """
         (model,) = (each for each in self.models if each.key == key)
         said = {"format": FORMAT, "model": plain(model), "cost": plain(self.cost.by_item().get(key, []))}
+        if comparison is not None:
+            said["comparison"] = plain(comparison)
         return json.dumps(said, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
     def to_json(self, refused: Sequence[str] = ()) -> str:

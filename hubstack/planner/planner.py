@@ -417,6 +417,19 @@ def _cannot_size(facts: ModelFacts, missing: str) -> Refusal:
     return Refusal(why=f"cannot be sized: the lock does not have its {missing}", hint=hint)
 
 
+def draft_model(inputs: StackInputs, key: str, finder: CandidateFinder) -> Draft:
+    """Return one model with its candidates, as `plan_inputs` drafts it.
+
+    Raises:
+        InputError: the model cannot be served.
+    """
+    (request,) = (model for model in inputs.request.models if model.key == key)
+    draft = _draft(request, inputs.facts[key], load_catalog(), finder, inputs.measured)
+    if isinstance(draft, Draft):
+        return draft
+    raise PlanError(draft)
+
+
 def _no_place(draft: Draft, target: StackSettings) -> Problem:
     request = draft.demand.request
     hint = "lower `context:` or `concurrency:`, allow other accelerators or capacity, or use another region"

@@ -19,7 +19,7 @@ from hubstack.inputs import measured as measurements
 from hubstack.inputs.models_schema import Traffic
 from hubstack.kinds import EngineKind
 from hubstack.plan import MemoryNeed
-from hubstack.plan.performance import Estimate, FormulaFigures, PerformancePlan, TrafficPlan, WorkCost
+from hubstack.plan.performance import Estimate, FormulaFigures, LoadPoint, PerformancePlan, TrafficPlan, WorkCost
 from hubstack.planner.cost import HOURS_PER_MONTH
 from hubstack.planner.memory.kv_cache import kv_window_bytes_per_token
 from hubstack.planner.memory.workload import Workload
@@ -38,6 +38,8 @@ ASSUMED_INPUT, ASSUMED_OUTPUT, ASSUMED_TEXT = 1000, 300, 256
 TIGHT_SEQUENCES = 4
 """Our choice: with room for fewer sequences, a small sizing error causes a large throughput error."""
 SECONDS_PER_HOUR = 3600
+CURVE_POINTS, CURVE_END = 19, 0.95
+"""Points of the curve of latency by load, and the share of the throughput at which it ends."""
 _SLOW_PATHS = Path(__file__).parent / "slow_paths.yaml"
 
 
@@ -249,6 +251,30 @@ def _texts(setup: Setup, placed: PlacedModel, asked: RequestedTraffic | None) ->
         warnings=tuple(_slow_paths(setup, placed.engine)),
         formula=_formula(setup, formula, None),
     )
+
+
+def load_curve(placed: PlacedModel) -> tuple[LoadPoint, ...]:
+    """Return the latency of one replica by load, up to 95 % of its throughput; empty if it generates no text."""
+    setup = read_setup(placed)
+    if setup is None or placed.is_pooling:
+        return ()
+    lengths = _assumed(placed)
+    if placed.measured:
+        setup = _measured(setup, placed, lengths)
+    replica = Replica(setup, lengths)
+    points: list[LoadPoint] = []
+    for step in range(1, CURVE_POINTS + 1):
+        rate = CURVE_END * replica.most_per_second * step / CURVE_POINTS
+        batch = replica.batch_at(rate)
+        first = replica.first_token_seconds(batch) + replica.wait_seconds(rate)
+        points.append(
+            LoadPoint(
+                requests_per_second=significant(rate),
+                token_ms=significant(1e3 * replica.token_seconds(batch)),
+                first_token_ms=significant(1e3 * first),
+            )
+        )
+    return tuple(points)
 
 
 def _formula(setup: Setup, rate: float, token_ms: float | None) -> FormulaFigures | None:

@@ -19,6 +19,7 @@ from markupsafe import Markup, escape
 from hubstack.files.terminal import shown_in_page
 from hubstack.plan import MemoryNeed, ModelPlan, Plan
 from hubstack.plan.bill import CostLine
+from hubstack.plan.performance import Comparison, LoadPoint, usd_per_million
 from hubstack.review.report.report import cards, command_line, group_warnings
 
 GIB = 1024**3
@@ -32,6 +33,8 @@ _CLASSES = {
     "states": "states",
 }
 
+CHART_WIDTH, CHART_HEIGHT = 600, 120
+MOST_CHOICES = 12
 _LEGEND = (
     ("weights", "weights"),
     ("activation", "activation"),
@@ -56,12 +59,49 @@ class Part:
     how: str
 
 
-def page_text(plan: Plan, model: str | None = None) -> str:
-    """Return the HTML report of a plan, explaining one model or all."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """An accelerator in the chart of costs."""
+
+    name: str
+    machine_type: str
+    usd: str
+    speed: str
+    width: float
+    """Width in percent of the chart."""
+    is_chosen: bool
+    is_best: bool
+    """Whether no other is better in both cost and speed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """A latency by load."""
+
+    name: str
+    points: str
+    """Of an SVG polyline, in `CHART_WIDTH` x `CHART_HEIGHT`."""
+    least: str
+    """Value at the lowest load."""
+    most: str
+    """Value at the highest load."""
+    end: str
+    """The highest load, in requests per second."""
+
+
+def page_text(plan: Plan, model: str | None = None, comparison: Comparison | None = None) -> str:
+    """Return the HTML report of a plan, explaining one model or all.
+
+    Args:
+        plan: the plan.
+        model: key of the only model to explain.
+        comparison: the accelerators that this model fits, drawn as charts.
+    """
     shown = tuple(each for each in plan.models if model in {None, each.key})
     lines_of, script = plan.cost.by_item(), _script()
     return _template().render(
         focus=model,
+        chart=(CHART_WIDTH, CHART_HEIGHT),
         linked={each.key for each in shown},
         words={each.key: _words(each) for each in plan.models},
         commands={each.key: command_line(each) for each in shown},
@@ -72,6 +112,9 @@ def page_text(plan: Plan, model: str | None = None) -> str:
         shown=shown,
         bars={each.key: tuple(_memory(each.need)) for each in plan.models},
         costs=tuple(_costs(plan)),
+        choices=tuple(_choices(comparison)) if comparison else (),
+        generates=bool(comparison and comparison.curve),
+        curves=tuple(_curves(comparison.curve)) if comparison else (),
         busy={each.key: _busy(lines_of.get(each.key, [])) for each in plan.models},
         sources=_sources(plan),
         beside=sum(not model.has_nodes for model in plan.models),
@@ -163,6 +206,44 @@ def _costs(plan: Plan) -> Iterator[Part]:
         width=100 * beside / total,
         how="weights in Cloud Storage, GKE's fee",
     )
+
+
+def _choices(comparison: Comparison) -> Iterator[Choice]:
+    """Yield a bar for each accelerator: the cost of a million tokens, relative to the most expensive one."""
+    known = [(each, usd) for each in comparison.alternatives if (usd := usd_per_million(each.performance))]
+    most = max((usd.value for _, usd in known), default=1.0)
+    for each, usd in known[:MOST_CHOICES]:
+        token = each.performance.token_ms
+        yield Choice(
+            name=f"{each.accelerator_count} x {each.accelerator}",
+            machine_type=each.machine_type,
+            usd=f"{usd.value:.2g} ({usd.low:.2g}-{usd.high:.2g}) USD",
+            speed=f"{token.value:.2g} ms a token"
+            if token
+            else f"{each.performance.requests_per_second.value:,.0f} texts/s",
+            width=100 * usd.value / most,
+            is_chosen=each.is_chosen,
+            is_best=each in comparison.frontier,
+        )
+
+
+def _curves(points: Sequence[LoadPoint]) -> Iterator[Curve]:
+    """Yield latency by load as SVG polylines, each scaled to its own largest value."""
+    if not points:
+        return
+    end = points[-1].requests_per_second
+    for name, values in (
+        ("first token, seconds", [point.first_token_ms / 1e3 for point in points]),
+        ("time per token, milliseconds", [point.token_ms for point in points]),
+    ):
+        most = max(values)
+        drawn = (
+            f"{CHART_WIDTH * point.requests_per_second / end:.1f},{CHART_HEIGHT * (1 - value / most):.1f}"
+            for point, value in zip(points, values, strict=True)
+        )
+        yield Curve(
+            name=name, points=" ".join(drawn), most=f"{most:.2g}", least=f"{values[0]:.2g}", end=f"{end:.2g}"
+        )
 
 
 def _instances(model: ModelPlan) -> float:

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from hubstack.plan import ModelPlan, Plan
-from hubstack.plan.performance import Estimate, PerformancePlan, TrafficPlan
+from hubstack.plan.performance import Comparison, Estimate, PerformancePlan, TrafficPlan, usd_per_million
 from hubstack.review.report.tables import Column, FittedTable
 
 COLUMNS = (
@@ -27,6 +27,8 @@ COLUMNS = (
     "evidence",
 )
 
+MOST_ALTERNATIVES = 8
+"""Rows of the comparison; those that no other beats come before others."""
 _RANKS = (0, 7, 5, 1, 2, 3, 4, 6, 0, 0, 8)
 """Order in which columns are dropped on a narrow terminal, highest first; cost columns are always shown."""
 
@@ -117,6 +119,30 @@ def _digits(value: float) -> str:
     if value >= 100:
         return f"{float(f'{value:.2g}'):,.0f}"
     return f"{float(f'{value:.2g}'):g}"
+
+
+def comparison_table(found: Comparison) -> FittedTable:
+    """Return the accelerators that a model fits, cheapest million tokens first; `>` marks the chosen one."""
+    important = sorted(found.alternatives, key=lambda each: (not each.is_chosen, each not in found.frontier))
+    ordered = [each for each in found.alternatives if each in important[:MOST_ALTERNATIVES]]
+    plans = [each.performance for each in ordered]
+    cells = {
+        "alternatives": [
+            f"{'>' if each.is_chosen else ' '} {each.accelerator_count} x {each.accelerator}" for each in ordered
+        ],
+        "machine type": [each.machine_type for each in ordered],
+        "USD/h": ["unknown" if each.usd_per_hour is None else f"{each.usd_per_hour:,.2f}" for each in ordered],
+        "requests/s": [_digits(plan.requests_per_second.value) for plan in plans],
+        "ms/token": [_digits(plan.token_ms.value) if plan.token_ms else "-" for plan in plans],
+        "TTFT s": [_digits(plan.first_token_ms.value / 1e3) if plan.first_token_ms else "-" for plan in plans],
+        "USD a million": [_ranged(usd_per_million(plan)) for plan in plans],
+        "best": ["yes" if each in found.frontier else "" for each in ordered],
+    }
+    ranks = (0, 4, 1, 2, 3, 6, 0, 5)
+    return FittedTable(
+        Column(name=name, cells=held, is_number=name not in {"alternatives", "machine type", "best"}, rank=rank)
+        for (name, held), rank in zip(cells.items(), ranks, strict=True)
+    )
 
 
 def performance_lines(model: ModelPlan) -> RenderableType:

@@ -16,8 +16,9 @@ from rich.text import Text
 from hubstack.files.problems import listed
 from hubstack.plan import MemoryNeed, ModelPlan, Plan, PoolPlan
 from hubstack.plan.bill import CostLine, StackBill
+from hubstack.plan.performance import Comparison
 from hubstack.planner.placement.regions import RegionPlan
-from hubstack.review.report.performance import performance_lines, unused_notes
+from hubstack.review.report.performance import comparison_table, performance_lines, unused_notes
 from hubstack.review.report.tables import Column, FittedTable
 
 GIB = 1024**3
@@ -355,8 +356,8 @@ def _usd(value: float | None, digits: int = 0) -> str:
     return "unknown" if value is None else f"{value:,.{digits}f}"
 
 
-def explanation(model: ModelPlan) -> RenderableType:
-    """Explain the decisions for one model with their arithmetic."""
+def explanation(model: ModelPlan, comparison: Comparison | None = None) -> RenderableType:
+    """Explain the decisions for one model with their arithmetic, and compare the accelerators that it fits."""
     need = model.need
     where = "" if model.has_nodes else f" on {model.platform}"
     shape = f"{model.accelerator_count} x {model.accelerator_name} ({model.machine_type}){where}"
@@ -371,7 +372,9 @@ def explanation(model: ModelPlan) -> RenderableType:
     longest = f"at most: {need.longest_context:,} tokens in one sequence"
     limits = Text(f"{longest}, or {need.concurrency} sequences of {need.context:,}")
     served = performance_lines(model)
-    return Group(head, why, _memory_table(model), limits, served, _step_table(model), *others, *warnings)
+    compared = [comparison_table(comparison)] if comparison and comparison.alternatives else []
+    parts = (head, why, _memory_table(model), limits, served, *compared, _step_table(model), *others, *warnings)
+    return Group(*parts)
 
 
 def command_line(model: ModelPlan) -> str:

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 
 from hubstack.kinds import PlatformKind
 from hubstack.review.report.page import _coded, page_text
+from tests.planner.test_alternatives import compared
 from tests.support.facts import ask, hub, llama, plan
 
 
@@ -102,3 +103,13 @@ def test_what_stands_between_backticks_is_code_and_still_escaped() -> None:
 
 def test_one_is_singular() -> None:
     assert "1 model on 1 node type<" in page_text(plan(llama()))
+
+
+def test_the_page_of_one_model_draws_its_alternatives_and_its_latency_by_load() -> None:
+    found = compared("quickstart", "qwen3-4b-instruct-2507")
+    decided = plan(hub("Qwen/Qwen3-4B-Instruct-2507"))
+    page = page_text(decided, decided.models[0].key, found)
+    assert page.count("<polyline") == 2
+    assert "Cost of a million generated tokens by accelerator" in page
+    assert "<strong>1 x l4</strong>" in page
+    assert "<polyline" not in page_text(decided, decided.models[0].key)

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each accelerator that a model fits would serve, and at what cost per token.
+
+Owns the comparison that `explain` shows. It ignores the list's `accelerator:` and later entries of `capacity:`,
+since it shows what another choice would change, and prices a replica alone on its nodes. Does not choose: placement
+minimizes the price of the whole fleet.
+"""
+
+from dataclasses import replace
+
+from hubstack.catalog import load_catalog
+from hubstack.inputs.models_schema import CapacityStep, Slo
+from hubstack.plan import ModelPlan, Verdict
+from hubstack.plan.performance import Alternative, Comparison, usd_per_million
+from hubstack.planner.inputs import StackInputs
+from hubstack.planner.managed.managed import make_candidate_finders
+from hubstack.planner.performance.predict import load_curve, predict
+from hubstack.planner.placement.candidates import Candidate, placed
+from hubstack.planner.placement.engine_rules import Demand
+from hubstack.planner.planner import draft_model
+
+
+def compare_accelerators(inputs: StackInputs, model: ModelPlan) -> Comparison:
+    """Return the comparison for a planned model of the inputs."""
+    catalog = load_catalog()
+    finder = make_candidate_finders(catalog, inputs.target)[model.platform]
+    demand = draft_model(inputs, model.key, finder).demand
+    bought = (CapacityStep(kind=demand.settings.capacity[0].kind),)
+    free = replace(
+        demand, request=demand.request.changed(accelerator=None, capacity=bought, traffic=None, slo=Slo())
+    )
+    machines = frozenset(catalog.machine_types)
+    found: dict[tuple[str, int], tuple[Alternative, Candidate]] = {}
+    for each in finder.find_candidates(free, only=machines).fitting:
+        alternative = _alternative(each, free, model)
+        if alternative is None or each.verdict is not Verdict.FITS:
+            continue
+        shape = alternative.accelerator, alternative.accelerator_count
+        known = found.get(shape)
+        if known is None or alternative.is_chosen or (not known[0].is_chosen and each.usd < known[1].usd):
+            found[shape] = alternative, each
+    ordered = sorted((pair[0] for pair in found.values()), key=_rank)
+    chosen = next((pair[1] for pair in found.values() if pair[0].is_chosen), None)
+    curve = load_curve(placed(chosen.offer, chosen.load, chosen.need, free, chosen.engine)) if chosen else ()
+    return Comparison(alternatives=tuple(ordered), curve=curve)
+
+
+def _alternative(candidate: Candidate, demand: Demand, model: ModelPlan) -> Alternative | None:
+    offer = candidate.offer
+    what = placed(offer, candidate.load, candidate.need, demand, candidate.engine)
+    if what.usd_per_hour is not None:
+        what = replace(what, usd_per_hour=candidate.alone())
+    performance = predict(what)
+    if performance is None:
+        return None
+    return Alternative(
+        accelerator=offer.accelerator.id,
+        accelerator_count=offer.count * offer.hosts,
+        machine_type=offer.machine.name,
+        usd_per_hour=what.usd_per_hour,
+        is_chosen=(offer.machine.name, offer.count * offer.hosts) == (model.machine_type, model.accelerator_count),
+        performance=performance,
+    )
+
+
+def _rank(each: Alternative) -> tuple[float, str, int]:
+    usd = usd_per_million(each.performance)
+    return (usd.value if usd else float("inf"), each.accelerator, each.accelerator_count)
