@@ -4,6 +4,7 @@
 What is imported here is for programs that use hubstack (docs/reference/library.md); all else is private.
 """
 
+from hubstack.plan.network import ExistingNetwork, NetworkPlan
 from pulumi_hubstack._program import run
 from pulumi_hubstack._stack import plan_stack
 from pulumi_hubstack.cluster import Cluster, ClusterArgs
@@ -14,12 +15,14 @@ from pulumi_hubstack.network import Network, NetworkArgs
 __all__ = [
     "Cluster",
     "ClusterArgs",
+    "ExistingNetwork",
     "Fleet",
     "FleetArgs",
     "ModelStack",
     "ModelStackArgs",
     "Network",
     "NetworkArgs",
+    "NetworkPlan",
     "plan_stack",
     "run",
 ]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The commands that need no project: new, docs. Registered by `hubstack.cli.app`."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -39,7 +40,7 @@ def new(
             write_places(StackInputs.of(Stack.load(find_environment(env, scratch, scratch))))
     print_parts(
         f"wrote {folder}: a Pulumi program with the stacks {' and '.join(ENVIRONMENTS)}",
-        f"next: cd {folder} && uv run hubstack preview dev",
+        f"next: cd {shlex.quote(str(folder))} && uv run hubstack preview dev",
     )
 
 
@@ -49,6 +50,7 @@ def docs(
     """Print a page of the documentation; without PAGE, list the pages."""
     root = bundled("docs")
     pages = {path.relative_to(root).as_posix().removesuffix(".md"): path for path in sorted(_pages(root))}
+    pages["changelog"] = bundled("CHANGELOG.md")
     if page is None:
         print_parts(*(f"{name}: {_title(path)}" for name, path in pages.items() if path.suffix == ".md"))
         return

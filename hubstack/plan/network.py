@@ -32,8 +32,11 @@ class ExistingNetwork:
     project: str
     """Project of the network: the host project of a Shared VPC, or the stack's own."""
     name: str
+    """Name of the VPC."""
     subnetwork: str
+    """Name of the subnet."""
     region: str
+    """Region of the subnet."""
     is_shared: bool
     """Whether the project is another one, whose owners let this one use the subnet."""
 
@@ -53,10 +56,11 @@ class NetworkPlan:
     """Where a stack's nodes, pods and services have their addresses."""
 
     nodes_cidr: str = NODES_RANGE
+    """Primary range of the subnet."""
     pods_cidr: str | None = PODS_RANGE
     """None: a range of an existing subnet whose addresses were not given."""
     services_cidr: str | None = SERVICES_RANGE
-    """As above."""
+    """None, as for pods."""
     proxies_cidr: str = PROXY_RANGE
     """Addresses from which Google's proxies connect."""
     pods_range: str = "pods"
@@ -64,10 +68,13 @@ class NetworkPlan:
     services_range: str = "services"
     """Name of the subnet's secondary range for Services."""
     nat: Nat = Nat.CREATE
+    """Whether a Cloud NAT is created, exists, or is not needed."""
     creates_proxy_subnet: bool = True
+    """Whether a gateway creates the proxy-only subnet; otherwise one exists with `proxies_cidr`."""
     existing: ExistingNetwork | None = None
     """None: the stack makes its own."""
     grants: Grants = Grants.DECLARED
+    """Who grants GKE the use of a Shared VPC's subnet."""
 
 
 OWN = NetworkPlan()

@@ -212,7 +212,7 @@ def test_a_release_that_cannot_be_had_is_refused_with_its_cause(team: Team, rele
 
 def test_one_command_of_uv_makes_a_repository_whose_preview_works_at_once(tmp_path: Path, wheel: Path) -> None:
     kept = {key: value for key, value in os.environ.items() if key not in {"VIRTUAL_ENV", "PYTHONPATH"}}
-    make = [uv(), "tool", "run", "--quiet", "--from", str(wheel), "hubstack", "new", "models"]
+    make = [uv(), "tool", "run", "--quiet", "--from", str(wheel), "hubstack", "new", "models", "--ci", "github"]
     subprocess.run(make, cwd=tmp_path, env=kept, check=True)
     preview = [uv(), "run", "--quiet", "hubstack", "preview", "dev", "--summary"]
     done = subprocess.run(
@@ -224,3 +224,31 @@ def test_one_command_of_uv_makes_a_repository_whose_preview_works_at_once(tmp_pa
     version = [uv(), "run", "--quiet", "hubstack", "--version"]
     told = subprocess.run(version, cwd=tmp_path / "models", env=kept, capture_output=True, text=True, check=True)
     assert told.stdout.split()[1] in wheel.name
+    reviewed(tmp_path, kept)
+
+
+def reviewed(root: Path, env: dict[str, str]) -> None:
+    """Run the repository's review as its pipeline does: the script and the hubstack of the base commit."""
+    head = root / "models"
+
+    def git(*arguments: str) -> str:
+        names = ("-c", "user.name=t", "-c", "user.email=t@example.com")
+        command = ["git", *names, *arguments]
+        return subprocess.run(command, cwd=head, check=True, capture_output=True, text=True).stdout.strip()
+
+    git("init", "--quiet", "--initial-branch", "main")
+    git("add", "--all")
+    git("commit", "--quiet", "--message", "first")
+    base = git("rev-parse", "HEAD")
+    git("worktree", "add", "--quiet", "--detach", str(root / "base"), base)
+    dev = head / "stacks" / "dev.models.yaml"
+    dev.write_text(dev.read_text().replace("[spot, on-demand]", "[on-demand]"))
+    git("commit", "--quiet", "--all", "--message", "no spot")
+    script, comment = root / "base" / "gitops" / "review.sh", root / "comment.md"
+    with_uv = env | {"PATH": f"{Path(uv()).parent}:{env['PATH']}"}
+    done = subprocess.run(
+        [str(script), "dev", base, str(comment)], cwd=head, env=with_uv, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1, "spot is no longer watched: a protection that the gate stops\n" + done.stdout
+    assert "observability-preempted" in comment.read_text()
+    assert "failed" not in comment.read_text()
