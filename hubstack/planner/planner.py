@@ -190,7 +190,7 @@ def _survey(
     catalog: Catalog,
     finders: Finders,
     target: StackSettings,
-    measured: tuple[Measurement, ...],
+    measured: tuple[Measurement, ...] = (),
 ) -> dict[str, Draft]:
     """Return every model with its candidates, or raise a PlanError with all problems."""
     problems: list[Problem] = []

@@ -207,8 +207,8 @@ def test_a_stack_setting(copy: Copy) -> None:
     text = '    """Label that the bill is grouped by."""'
     line = '    """Kubernetes namespace of the models."""'
     copy.after("hubstack/inputs/settings.py", line, field, text)
-    labels = 'labels=labels(target.stack, {"cost-center": target.cost_center}),'
-    copy.replace("hubstack/planner/planner.py", "labels=labels(target.stack),", labels)
+    labels = 'labels=labels(target.stack, {**target.labels, "cost-center": target.cost_center}),'
+    copy.replace("hubstack/planner/planner.py", "labels=labels(target.stack, target.labels),", labels)
     target = copy.plan("  hubstack:costCenter: research\n", accelerator="l4")["target"]
     assert target["labels"]["cost-center"] == "research"
     assert copy.touched - {"hubstack/planner/planner.py"} == named("A stack setting")
