@@ -111,6 +111,8 @@ class Engine:
     """Use (`text_generation`, `multimodal`, `embedding` ...) to architectures; empty if no list is known."""
     architecture_accelerators: Mapping[str, tuple[str, ...]]
     """Architecture to the only accelerators on which it is known to work."""
+    renders_chat: frozenset[str]
+    """Architectures whose conversations it renders with code of its own, without a template from the repository."""
     own_code: frozenset[str]
     """Repositories whose model code an engine without Python reimplements."""
     model_types: Mapping[str, ModelTypeSupport]

@@ -7,7 +7,7 @@ flagged by the Hub's scan. Does not own flags (`hubstack.planner.engines`) or th
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from hubstack.catalog import Catalog, Engine
@@ -72,7 +72,7 @@ def choose_engine(
     checks.refusals += [each for each in contradictions(request, facts, geometry) if each.field not in refused]
     if checks.refusals:
         return checks.refusals
-    return EngineChoice(
+    choice = EngineChoice(
         engine=engine,
         kind=kind,
         pooling=is_for_texts(facts),
@@ -82,13 +82,8 @@ def choose_engine(
             Reason(topic="engine", text=why, source="catalog/engines.yaml"),
             *_suggest_parsers(request, facts, geometry, engine),
         ),
-        warnings=(
-            *checks.warnings,
-            *file_warnings(
-                request, facts, geometry, kind, pools=is_for_texts(facts), ranks=facts.pipeline_tag in RANK
-            ),
-        ),
     )
+    return replace(choice, warnings=(*checks.warnings, *file_warnings(request, facts, geometry, choice)))
 
 
 def _check_weights(request: ModelRequest, facts: ModelFacts, chosen: ChosenFiles, checks: _Checks) -> None:

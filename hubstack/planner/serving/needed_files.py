@@ -10,13 +10,12 @@ from fnmatch import fnmatchcase
 
 from hubstack.hub.facts import ModelFacts
 from hubstack.inputs.models import ModelRequest
-from hubstack.kinds import EngineKind
 from hubstack.planner.engines import spec_of
 from hubstack.planner.engines.rerankers import RERANKERS
-from hubstack.planner.engines.spec import Refusal
+from hubstack.planner.engines.spec import EngineChoice, Refusal
 from hubstack.planner.engines.tasks import EMBED, GENERATE, POOLING_FILE, files_beside_weights, lacks_pooling
 from hubstack.planner.model.geometry import Geometry
-from hubstack.planner.model.weights import ChosenFiles, WeightsFormat
+from hubstack.planner.model.weights import ChosenFiles, WeightsFormat, is_mistral_format
 
 _TOKENIZERS = (
     "tokenizer.json",
@@ -50,11 +49,12 @@ def _is(path: str, patterns: tuple[str, ...]) -> bool:
 
 
 def file_warnings(
-    request: ModelRequest, facts: ModelFacts, geometry: Geometry, kind: EngineKind, *, pools: bool, ranks: bool
+    request: ModelRequest, facts: ModelFacts, geometry: Geometry, choice: EngineChoice
 ) -> Iterator[str]:
     """Yield a warning for each missing file that makes the server's responses wrong or impossible."""
-    talks = facts.pipeline_tag in GENERATE and not pools
-    if talks and facts.tokenizer and not facts.tokenizer.has_chat_template and not request.settings.chat_template:
+    kind, pools, ranks = choice.kind, choice.pooling, choice.ranks
+    has_template = request.settings.chat_template or _renders_chat(facts, geometry, choice)
+    if facts.pipeline_tag in GENERATE and not pools and not has_template:
         yield (
             "no chat template: /v1/chat/completions rejects requests, /v1/completions works "
             "(set `chat_template:` to a file in the repository)"
@@ -68,3 +68,11 @@ def file_warnings(
             f"reranking with {geometry.name} needs overrides and a template from its model card, which hubstack "
             "does not have: do not rely on its scores"
         )
+
+
+def _renders_chat(facts: ModelFacts, geometry: Geometry, choice: EngineChoice) -> bool:
+    """Return whether chat works: with a template of the repository, or with the engine's own code or the file's."""
+    if facts.tokenizer is None or facts.tokenizer.has_chat_template:
+        return True
+    by_engine = geometry.name in choice.engine.renders_chat or is_mistral_format(facts)
+    return by_engine or choice.engine.formats == ("gguf",)

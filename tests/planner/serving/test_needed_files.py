@@ -86,6 +86,21 @@ def test_a_chat_model_without_a_template_is_told_of() -> None:
         assert not any("no chat template" in warning for warning in plan_one(facts, **settings).warnings)
 
 
+def test_a_chat_model_that_the_engine_renders_itself_needs_no_template() -> None:
+    """DeepSeek-V3.2 has none, and vLLM sets its tokenizer mode by itself (0.33.0, config/model.py)."""
+    bare = TokenizerFacts()
+    own = llama(tokenizer=bare, config={"architectures": ["DeepseekV32ForCausalLM"], "model_type": "deepseek_v32"})
+    gguf = made(tokenizer=bare, files=(file("m-Q4_K_M.gguf", 10**9),), pipeline_tag="text-generation")
+    mistral = llama(
+        tokenizer=bare,
+        files=tuple(
+            file(path, 9) for path in ("config.json", "params.json", "tekken.json", "consolidated.safetensors")
+        ),
+    )
+    for facts in (own, gguf, mistral):
+        assert not any("no chat template" in warning for warning in plan_one(facts).warnings)
+
+
 @pytest.mark.parametrize(
     ("name", "family", "words"),
     [
