@@ -5,12 +5,12 @@ Owns the arguments and kinds that protect, and the reading of network policies: 
 change that could not before. A policy that goes with all the pods that it selected is no loss.
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from itertools import product
-from typing import Any, cast
+from typing import cast
 
+from hubstack.review.diff.network_words import ANYONE, rules_of
 from hubstack.review.diff.paths import ABSENT, UNKNOWN, PathChange, leaves
 from hubstack.review.diff.resources import Action, ResourceChange
 from hubstack.review.diff.state import Data, State
@@ -115,7 +115,7 @@ def _policy(change: ResourceChange, base: State, head: State) -> Iterator[str]:
             yield f"a network policy {verb} more: {'; '.join(peers[:_SHOWN])}"
 
 
-_ANY = "anyone"
+_ANY = ANYONE
 
 
 def _spec(inputs: Data) -> Data:
@@ -128,12 +128,7 @@ def _types(spec: Data) -> tuple[str, ...]:
 
 def _pairs(spec: Data, direction: str) -> set[tuple[str, str]]:
     """Return every peer with every port that the rules of one direction let through."""
-    found: set[tuple[str, str]] = set()
-    for rule in spec.get(direction.lower()) or ():
-        peers = rule.get("from") or rule.get("to") or rule.get("matches") or [_ANY]
-        ports = rule.get("ports") or [_ANY]
-        found |= {(_text(peer), _text(port)) for peer, port in product(peers, ports)}
-    return found
+    return {pair for peers, ports in rules_of(spec, direction) for pair in product(peers, ports or [_ANY])}
 
 
 def _covered(had: set[tuple[str, str]], spec: Data, direction: str) -> set[tuple[str, str]]:
@@ -143,10 +138,6 @@ def _covered(had: set[tuple[str, str]], spec: Data, direction: str) -> set[tuple
         for peer, port in _pairs(spec, direction)
         if not had.isdisjoint({(peer, port), (_ANY, port), (peer, _ANY), (_ANY, _ANY)})
     }
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
 
 
 def _selects(policy: Data, state: State) -> bool:

@@ -5,9 +5,9 @@ Owns the list of what opens a stack. It reads what is declared; firewalls, organ
 elsewhere are not in a graph.
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 
+from hubstack.review.diff.network_words import pod_words, rule_words, rules_of
 from hubstack.review.diff.paths import UNKNOWN
 from hubstack.review.diff.resources import match_resources
 from hubstack.review.diff.state import Data, State
@@ -125,12 +125,11 @@ def _run(name: str, inputs: Data) -> Iterator[str]:
 
 def _policy(name: str, inputs: Data) -> Iterator[str]:
     spec: Data = inputs.get("spec", {})
-    pods, types = json.dumps(spec.get("podSelector", {}), sort_keys=True), spec.get("policyTypes", ["Egress"])
+    pods, types = pod_words(spec.get("podSelector", {})), spec.get("policyTypes", ["Egress"])
     for direction, verb in (("Ingress", "lets in"), ("Egress", "lets out to")):
         if direction in types:
-            rules = [rule or "anyone" for rule in spec.get(direction.lower(), ())]
-            whom = json.dumps(rules, sort_keys=True) if rules else "no one"
-            yield f"the network policy {name} {verb} {whom}, for pods {pods}"
+            rules = [rule_words(*rule) for rule in rules_of(spec, direction)]
+            yield from (f"the network policy {name} {verb} {rule}, for {pods}" for rule in rules or ["no one"])
 
 
 _READERS: Mapping[str, Callable[[str, Data], Iterator[str]]] = {

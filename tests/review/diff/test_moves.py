@@ -37,7 +37,7 @@ def test_where_it_comes_to_it_is_said_where_it_was() -> None:
     action, said = moved(found)
     assert action is ModelAction.MOVED
     assert said.startswith("moved here from prod-us: vllm ")
-    assert "moves" in report(found).verdict
+    assert "1 model moved" in report(found).verdict
 
 
 def test_where_it_leaves_it_is_said_where_it_is_now_and_no_gate_calls_it_removed() -> None:
