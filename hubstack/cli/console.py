@@ -121,14 +121,12 @@ class Progress:
     def done(self, repo_id: str) -> None:  # noqa: ARG002  required by the listener interface
         """Count one finished model."""
         self._done += 1
-        self._say(f"{self._done:,} of {self._models:,} models", at_once=self._bar is not None)
+        self._say(f"{self._done:,} of {self._models:,} model revisions", at_once=self._bar is not None)
 
     def pause(self, seconds: float) -> None:
         """Report that the Hub rate-limits requests."""
-        self._say(
-            f"{self._done:,} of {self._models:,} models; rate-limited by the Hub, retrying in {seconds:.0f} s",
-            at_once=True,
-        )
+        done = f"{self._done:,} of {self._models:,} model revisions"
+        self._say(f"{done}; rate-limited by the Hub, retrying in {seconds:.0f} s", at_once=True)
 
     def _say(self, text: str, *, at_once: bool) -> None:
         now = time.monotonic()

@@ -72,14 +72,23 @@ class Document:
     lines: Sequence[str] = ()
 
     def mark(self, loc: Loc) -> Mark:
-        """Return the place of a value, or of the nearest enclosing value that has one."""
-        found = (self.places[loc[:end]] for end in range(len(loc), -1, -1) if loc[:end] in self.places)
-        return self._at(next(found, (0, 0)))
+        """Return the place of a value, or of the nearest enclosing one; for a missing key, its mapping's key."""
+        for end in range(len(loc), -1, -1):
+            if (place := self.places.get(loc[:end])) is not None:
+                is_missing = end < len(loc) and isinstance(self._value(loc[:end]), Mapping)
+                return self._at(self.key_places.get(loc[:end], place) if is_missing else place)
+        return self._at((0, 0))
 
     def key_mark(self, loc: Loc) -> Mark:
         """Return the place of a value's key, or of the value if it has none."""
         place = self.key_places.get(loc)
         return self.mark(loc) if place is None else self._at(place)
+
+    def _value(self, loc: Loc) -> Any:
+        found = self.value
+        for part in loc:
+            found = found[part]
+        return found
 
     def _at(self, place: Place) -> Mark:
         line, column = place

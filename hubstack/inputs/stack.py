@@ -262,6 +262,7 @@ class Stack:
         Raises:
             InputError: the list is invalid; lists every problem.
         """
+        self.require_models()
         if self.group:
             return self.group.listed
         return load_request(self.project_dir / self.models_path, self.models_path)
@@ -274,9 +275,28 @@ class Stack:
             InputError: the list or the settings are invalid, or no cluster serves a model; lists every problem.
         """
         if self.group:
+            self.require_models()
             return self.group.all_models
         _ = self.settings
         return self.listed
+
+    def require_models(self) -> None:
+        """Check that the model list exists.
+
+        Raises:
+            InputError: it does not; says which setting or default names it.
+        """
+        path = self.models_path
+        if (self.project_dir / path).exists():
+            return
+        config = self.group.config if self.group else self.config
+        file = self.group.settings_file if self.group else f"{_PREFIX}{self.name}{_SUFFIX}"
+        hint = (
+            f"`hubstack:models` is not set in {file}: set it, or create this file, for example with `hubstack init`"
+        )
+        if "hubstack:models" in config:
+            hint = f"`hubstack:models` in {file} names this file: create it, or correct the setting"
+        raise InputError([Problem(path=path, message="the model list does not exist", hint=hint)])
 
     @cached_property
     def request(self) -> Request:

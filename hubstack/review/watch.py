@@ -36,8 +36,12 @@ def watch_hub(
         found, refused = _compare(key, held, answers)
         findings += found
         refusals += refused
-    unknown = "\n".join(dict.fromkeys(refusal.render() for refusal in refusals))
-    return findings, HubError(f"{unknown}\nthese models were not compared") if refusals else None
+    if not refusals:
+        return findings, None
+    lines = dict.fromkeys(refusal.render() for refusal in refusals)
+    models = len({refusal.id for refusal in refusals})
+    lines[f"{models} of {len({held.id for _, held in locked})} repositories were not compared with the Hub."] = None
+    return findings, HubError("\n".join(lines))
 
 
 def _compare(

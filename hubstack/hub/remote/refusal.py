@@ -30,7 +30,7 @@ from hubstack.hub.remote.token import redactor, token_place
 from hubstack.inputs.hub_names import DEFAULT_REVISION
 
 _LOGIN = "run `hf auth login`, or set HF_TOKEN, with a token that has access"
-_AGAIN = "run it again later: answers already received are kept"
+_AGAIN = "run it again later"
 _USER_IN_URL = re.compile(r"(?<=//)[^/@\s]+@")
 
 
@@ -124,7 +124,7 @@ _BY_TYPE: tuple[tuple[type[Exception], str, str], ...] = (
         "check network, proxy and HF_ENDPOINT ({endpoint}), or " + _AGAIN,
     ),
     (ResponseError, "{error}", "look at {page}"),
-    (RunStoppedError, "could not be fetched: {error}", _AGAIN),
+    (RunStoppedError, "was not fetched: {error}", _AGAIN),
     (
         ssl.SSLCertVerificationError,
         "cannot be fetched: the certificate of {endpoint} is not trusted",

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from rich.console import RenderableType
-from rich.table import Table
 
 from hubstack.review.check.finding import Finding
 from hubstack.review.check.run import Report
+from hubstack.review.report.tables import Column, FittedTable
 
 _SHOWN = 4
 """Maximum number of subjects named in a row of grouped findings."""
@@ -40,16 +40,22 @@ def report_parts(report: Report, *, quiet: bool = False) -> Iterator[RenderableT
         yield "FAILED: no resources were checked, so compliance is unknown."
 
 
-def _table(report: Report) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for name in ("rule", "", "about", "found", "where"):
-        table.add_column(name, no_wrap=name in {"rule", ""}, overflow="fold")
-    for group in _groups(report.findings):
-        first = group[0]
-        names = [one.subject for one in group]
-        about = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
-        table.add_row(first.rule, _state(first), about, first.message, _where(first))
-    return table
+def _table(report: Report) -> FittedTable:
+    groups = _groups(report.findings)
+    return FittedTable(
+        (
+            Column(name="rule", cells=[group[0].rule for group in groups]),
+            Column(name="state", cells=[_state(group[0]) for group in groups]),
+            Column(name="about", cells=[_about(group) for group in groups], is_wrapped=True),
+            Column(name="found", cells=[group[0].message for group in groups], is_wrapped=True),
+            Column(name="where", cells=[_where(group) for group in groups], is_wrapped=True),
+        )
+    )
+
+
+def _about(group: list[Finding]) -> str:
+    names = [one.subject for one in group]
+    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
 
 
 def _groups(findings: tuple[Finding, ...]) -> list[list[Finding]]:
@@ -68,9 +74,18 @@ def _state(finding: Finding) -> str:
     return "failed" if finding.is_failure else "warned"
 
 
-def _where(finding: Finding) -> str:
-    mark = finding.waiver.mark if finding.waiver else finding.mark
-    return f"{mark.path}:{mark.line}" if mark else "-"
+def _where(group: list[Finding]) -> str:
+    """Return the file and the lines of a group's subjects, in their order."""
+    marks = [finding.waiver.mark if finding.waiver else finding.mark for finding in group]
+    lines: dict[str, list[str]] = {}
+    for mark in marks:
+        if mark:
+            lines.setdefault(mark.path, []).append(str(mark.line))
+    found = {path: list(dict.fromkeys(each)) for path, each in lines.items()}
+    places = [
+        f"{path}:{','.join(each[:_SHOWN])}{'...' if len(each) > _SHOWN else ''}" for path, each in found.items()
+    ]
+    return ", ".join(places) or "-"
 
 
 def _rules(report: Report) -> Iterator[str]:

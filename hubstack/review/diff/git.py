@@ -61,7 +61,7 @@ def find_commit(folder: Path, reference: str | None) -> Commit:
                 hint = f"to compare with a file of --save, use `--base-file {reference}`"
             raise InputError([Problem(path="--against", message=message, hint=hint)])
         _refuse_ambiguous(folder, reference, sha)
-        return Commit(sha=sha, name=f"{reference} ({sha[:7]})")
+        return Commit(sha=sha, name=sha[:7] if sha.startswith(reference) else f"{reference} ({sha[:7]})")
     _is_repository(folder)
     head = _try(folder, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
     if head is None:

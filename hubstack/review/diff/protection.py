@@ -27,7 +27,7 @@ _ALLOWED = {
     "regions": "region",
     "registries": "registry",
 }
-_ASKED = {"spot_forbidden_in": "spot is no longer forbidden in", "required_labels": "no longer a required label:"}
+_ASKED = {"spot_forbidden_in": "spot is no longer forbidden in", "required_labels": "labels no longer required:"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,12 +94,8 @@ def _kept(what: str) -> _Rule:
     """Return a rule for a setting that protects while its value is unchanged."""
 
     def judge(before: str | None, after: str | None) -> _Judged:
-        if not after:
-            yield f"{_move(before, None)}: no longer applies: {what}", True
-        elif before:
-            yield f"{_move(before, after)}: changed", True
-        else:
-            yield f"{_move(None, after)}: {what}", False
+        verb, is_weaker = ("removed", True) if not after else ("changed", True) if before else ("added", False)
+        yield f"{what} {verb}: {_move(before, after)}", is_weaker
 
     return judge
 
@@ -108,7 +104,7 @@ def _on(what: str, *, default: bool = False) -> _Rule:
     def judge(before: str | None, after: str | None) -> _Judged:
         pair = [default if not text else text.lower() == "true" for text in (before, after)]
         if pair[0] != pair[1]:
-            yield (f"off; no longer applies: {what}", True) if pair[0] else (f"on: {what}", False)
+            yield (f"{what} turned off", True) if pair[0] else (f"{what} turned on", False)
 
     return judge
 
@@ -120,7 +116,7 @@ def _ranked(ranks: tuple[str, ...], default: str, what: str) -> _Rule:
         pair = [text or default for text in (before, after)]
         if pair[0] != pair[1]:
             places = [ranks.index(text) if text in ranks else len(ranks) for text in pair]
-            yield f"{_move(*pair)}: {what}", places[1] >= places[0]
+            yield f"{what}: {_move(*pair)}", places[1] >= places[0]
 
     return judge
 
@@ -131,7 +127,7 @@ def _at_most(what: str) -> _Rule:
         if pair[0] == pair[1]:
             return
         is_weaker = pair[1] is None or (pair[0] is not None and pair[1] > pair[0])
-        yield f"{_move(before, after)}: {what}", is_weaker
+        yield f"{what}: {_move(before, after)}", is_weaker
 
     return judge
 
@@ -204,31 +200,31 @@ def _network(before: str | None, after: str | None) -> _Judged:
 
 
 _SETTINGS: Mapping[str, _Rule] = {
-    "hubstack:kmsKey": _kept("stored data is encrypted with your own key"),
-    "hubstack:servicePerimeter": _kept("the project is inside the service perimeter"),
-    "hubstack:binaryAuthorization": _on("images are checked by the project's Binary Authorization policy"),
-    "hubstack:restrictedApis": _on("Google APIs are reached only through restricted VIPs"),
+    "hubstack:kmsKey": _kept("encryption of stored data with your own key"),
+    "hubstack:servicePerimeter": _kept("membership in the service perimeter"),
+    "hubstack:binaryAuthorization": _on("image checks by Binary Authorization"),
+    "hubstack:restrictedApis": _on("restriction of Google APIs to the restricted VIPs"),
     "hubstack:controlPlane": _ranked(
-        ("private", "dns"), DEFAULT_TEXTS["hubstack:controlPlane"], "how to reach the control plane"
+        ("private", "dns"), DEFAULT_TEXTS["hubstack:controlPlane"], "access to the control plane"
     ),
-    "hubstack:flowLogs": _on("the connections of nodes and pods are logged"),
-    "hubstack:intranodeVisibility": _on("traffic between pods of one node is seen by the network"),
-    "hubstack:deletionProtection": _on("the provider refuses to delete the cluster", default=True),
-    "hubstack:monitoring": _on("incidents are monitored", default=True),
+    "hubstack:flowLogs": _on("logs of connections of nodes and pods"),
+    "hubstack:intranodeVisibility": _on("visibility of traffic between pods of a node"),
+    "hubstack:deletionProtection": _on("deletion protection of the cluster", default=True),
+    "hubstack:monitoring": _on("monitoring of incidents", default=True),
     "hubstack:alerts": _members("removed alert recipients:", "new alert recipients:", "nobody receives alerts"),
-    "hubstack:budget": _at_most("the maximum monthly cost of a plan"),
-    "hubstack:billingBudget": _at_most("the amount of the budget alert"),
-    "hubstack:billingAccount": _kept("spending is monitored"),
-    "hubstack:maintenanceWindow": _kept("GKE upgrades only inside the window"),
+    "hubstack:budget": _at_most("maximum monthly cost of a plan"),
+    "hubstack:billingBudget": _at_most("amount of the budget alert"),
+    "hubstack:billingAccount": _kept("monitoring of spending"),
+    "hubstack:maintenanceWindow": _kept("window for GKE upgrades"),
     "hubstack:releaseChannel": _ranked(
         ("EXTENDED", "STABLE", "REGULAR", "RAPID"),
         DEFAULT_TEXTS["hubstack:releaseChannel"],
-        "how early GKE versions arrive",
+        "GKE release channel",
     ),
     "hubstack:runIngress": _ranked(
         ("internal", "internal-and-cloud-load-balancing", "all"),
         DEFAULT_TEXTS["hubstack:runIngress"],
-        "who can reach Cloud Run services",
+        "networks that can reach Cloud Run services",
     ),
     "hubstack:runInvokers": _members(
         "", "may call the Cloud Run services:", "Cloud Run access depends on project-level IAM"

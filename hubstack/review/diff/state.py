@@ -116,9 +116,7 @@ def parse_state(text: str, path: str) -> State:
     said: Data = cast("Data", data) if isinstance(data, dict) else {}
     if said.get("format") != FORMAT:
         found = f": its `format` is {shown(said['format'])}, not {FORMAT}" if "format" in said else ""
-        raise InputError(
-            [Problem(path=path, message=f"is not a file written by `hubstack diff --save`{found}", hint=_AGAIN)]
-        )
+        raise InputError([Problem(path=path, message=f"is not a file written by `--save`{found}", hint=_AGAIN)])
     # Whatever has the hash was written by `to_json`, so its shape needs no check.
     if said.get(CONTENT) != content_of(said):
         raise InputError([Problem(path=path, message="was edited after hubstack wrote it", hint=_AGAIN)])

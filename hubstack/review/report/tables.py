@@ -7,6 +7,7 @@ required columns, each field gets its own line.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from textwrap import TextWrapper
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -59,7 +60,7 @@ class FittedTable:
             yield _table(columns)
         else:
             columns = [column for column in self._columns if column.rank <= 1]
-            yield _stacked(columns)
+            yield _stacked(columns, options.max_width)
         if dropped := [column.name.partition(" (")[0] for column in self._columns if column not in columns]:
             yield Text(f"Not shown at this width: {', '.join(filter(None, dropped))}.", style="dim")
 
@@ -87,12 +88,17 @@ def _table(columns: Sequence[Column]) -> Table:
     return table
 
 
-def _stacked(columns: Sequence[Column]) -> Text:
+def _stacked(columns: Sequence[Column], width: int) -> Text:
     """Return one line per field: the first column, with the others below it."""
     first, *others = columns
+    fields = TextWrapper(
+        width, initial_indent="  ", subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+    )
     lines: list[str] = []
     for at, title in enumerate(first.cells):
-        lines += [title, *(f"  {each.name}: {each.cells[at]}" for each in others if each.cells[at])]
+        lines.append(title)
+        for each in others:
+            lines += fields.wrap(f"{each.name}: {each.cells[at]}") if each.cells[at] else []
     if any(each.footer for each in columns):
         lines += [first.footer, *(f"  {each.name}: {each.footer}" for each in others if each.footer)]
     return Text("\n".join(lines))

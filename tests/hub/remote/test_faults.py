@@ -178,7 +178,7 @@ def test_a_hub_that_is_away_is_not_asked_a_thousand_times(hub: StandIn, hurry: R
     assert len(hub.requests) <= (JOBS + UNANSWERED - 1) * hurry.attempts
     last = answers[asked[-1]]
     assert isinstance(last, Refusal)
-    assert last.message == "could not be fetched: 3 models in a row got no response"
+    assert last.message == "was not fetched: 3 models in a row got no response"
 
 
 # No way to the Hub

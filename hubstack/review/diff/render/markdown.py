@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from hubstack.files.escape import markdown as escape
 from hubstack.review.diff.render.sections import Report, Section
+from hubstack.review.diff.render.words import cut_at_word
 
 MAX_BYTES = 65_536
 """GitHub's comment limit in characters; measured here in bytes, which is never fewer."""
@@ -80,5 +81,4 @@ def _left_out(number: int | None, link: str | None) -> str:
 
 
 def _cell(text: str, longest: int = _CELL) -> str:
-    cut = text if len(text) <= longest else f"{text[:longest]}…"
-    return escape(cut)
+    return escape(cut_at_word(text, longest))

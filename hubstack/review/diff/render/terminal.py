@@ -7,6 +7,7 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from hubstack.review.diff.render.sections import Report
+from hubstack.review.report.tables import Column, FittedTable
 
 
 def terminal_parts(report: Report) -> Iterator[RenderableType]:
@@ -23,12 +24,10 @@ def terminal_parts(report: Report) -> Iterator[RenderableType]:
     for section in report.sections:
         yield ""
         yield f"{section.title}:"
-        table = Table(box=None, pad_edge=False)
-        for column in section.columns:
-            table.add_column(column, overflow="fold")
-        for row in section.rows:
-            table.add_row(*row)
-        yield table
+        yield FittedTable(
+            Column(name=name, cells=[row[at] for row in section.rows], is_wrapped=True)
+            for at, name in enumerate(section.columns)
+        )
         if section.note:
             yield section.note
     yield ""

@@ -72,8 +72,16 @@ def _one_line(text: str) -> str:
 
 def cut(text: str, longest: int = LONGEST) -> str:
     """Shorten commits in a text, and truncate a long text."""
-    short = _COMMIT.sub(lambda found: found[0][:12], text)
-    return short if len(short) <= longest else f"{short[: longest - 1]}…"
+    return cut_at_word(_COMMIT.sub(lambda found: found[0][:12], text), longest)
+
+
+def cut_at_word(text: str, longest: int) -> str:
+    """Truncate a long text after a whole word; a single long word is cut inside."""
+    if len(text) <= longest:
+        return text
+    start = text[:longest]
+    words = start.rpartition(" ")[0].rstrip(" ,;:")
+    return f"{words if 2 * len(words) > longest else start[:-1]}…"
 
 
 def usd(cents: int) -> str:
