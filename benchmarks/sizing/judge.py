@@ -2,7 +2,7 @@
 """Compares the estimate for each row with what the engine printed.
 
 The printed token line is the concurrency times the context since vLLM 0.21; before, models with several kinds of cache
-printed the tokens of one of them, and are judged where the concurrency is printed (serving_logs.md 9).
+printed the tokens of one of them, and are judged where the concurrency is printed.
 """
 
 import statistics

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows of serving_logs.yaml as hubstack's own inputs, or why a row cannot be compared.
+"""Public boots of engines (docs/benchmarks/sizing.md) as hubstack's own inputs, or why a row cannot be compared.
 
-Settings that a row leaves out are the engine's documented defaults (serving_logs.md 3, 5 and 6), never fitted: sequences
+Settings that a row leaves out are the engine's documented defaults (docs/concepts/sizing.md), never fitted: sequences
 1024 on H100, H200, B200 and GB200-class cards and 256 elsewhere; tokens of a step 8192 on those cards and 2048 elsewhere,
 and the whole context on vLLM's V0 engine; the share 0.90, and 0.92 from 0.23 on.
 """
@@ -66,7 +66,7 @@ VISIBLE_GIB = (
     ("TPU7x", 94.75),
     ("Arc 16GB", 15.9),
 )
-"""Card to visible GiB (serving_logs.md 3), the longest name first. The MIG slice is GKE's 4.75 GiB."""
+"""Card to visible GiB as engines print it, the longest name first. The MIG slice is GKE's 4.75 GiB."""
 LARGE_GIB = 70
 """vLLM's defaults are larger from here on, but not on A100 and GB10 (0.33.0, engine/arg_utils.py)."""
 

@@ -6,6 +6,7 @@ environment's settings file in `hubstack:shardOf`; that file and the shared list
 keys of the settings or which cluster serves which model (`hubstack.inputs.clusters`).
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -287,7 +288,7 @@ class Stack:
             InputError: it does not; says which setting or default names it.
         """
         path = self.models_path
-        if (self.project_dir / path).exists():
+        if os.path.lexists(self.project_dir / path):
             return
         config = self.group.config if self.group else self.config
         file = self.group.settings_file if self.group else f"{_PREFIX}{self.name}{_SUFFIX}"

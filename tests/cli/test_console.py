@@ -25,7 +25,7 @@ def test_a_short_run_says_what_it_asks_and_that_it_waits(capsys: pytest.CaptureF
     assert out == "", "what a program reads is not mixed with progress"
     assert err.splitlines() == [
         "fetching 2,000 model revisions from the Hub without a token",
-        "1 of 2,000 models; rate-limited by the Hub, retrying in 280 s",
+        "1 of 2,000 model revisions; rate-limited by the Hub, retrying in 280 s",
     ]
 
 
@@ -34,7 +34,7 @@ def test_a_long_run_says_how_far_it_is_now_and_then(
 ) -> None:
     monkeypatch.setattr(console, "SECONDS_BETWEEN_LINES", -1)
     ask()
-    assert "2 of 2,000 models" in capsys.readouterr().err.splitlines()
+    assert "2 of 2,000 model revisions" in capsys.readouterr().err.splitlines()
 
 
 def test_nothing_is_said_where_it_is_not_wanted(capsys: pytest.CaptureFixture[str]) -> None:

@@ -31,7 +31,7 @@ HUB = {
     "cdn-lfs-us-1.hf.co",
     "cdn-lfs-eu-1.hf.co",
 }
-"""Facts: gke.md 1.2."""
+"""Hosts of the Hub: https://github.com/huggingface/hub-docs (2026-08-22)."""
 DNS = {"kube-dns", "node-local-dns", "dns-cache", "cloud-dns"}
 IDENTITY = {"metadata:988", "metadata:80"}
 BUCKETS = {"storage.googleapis.com"}

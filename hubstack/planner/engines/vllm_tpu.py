@@ -3,7 +3,7 @@
 
 Ray, since vLLM for TPU runs over hosts with `TPU_MULTIHOST_BACKEND=ray` only
 (tpu_inference/platforms/tpu_platform.py, 2026-08), and vLLM refuses `--nnodes` with Ray. LeaderWorkerSet sets the
-variables (facts: gke.md 3.6).
+variables (https://github.com/kubernetes-sigs/lws).
 """
 
 import shlex
@@ -67,7 +67,7 @@ def _outside_bytes(_geometry: Geometry, _device: Device, _load: Workload) -> int
 SPEC = replace(
     vllm.SPEC,
     kind=EngineKind.VLLM_TPU,
-    # No terms: on TPUs the pool is what the weights leave (facts: serving_logs.md 13).
+    # No terms: on TPUs the pool is what the weights leave (docs/benchmarks/sizing.md).
     memory=EngineMemory(
         share=vllm.MEMORY_SHARE, outside=_outside_bytes, async_since=vllm.ASYNC_SINCE, needs_dimensions=True
     ),

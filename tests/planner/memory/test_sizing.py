@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sizing against what real engines logged. Figures: serving_logs.md of the fact collection
-(docs/concepts/sizing.md names the sections)."""
+"""Sizing against the logs of real engines, whose rows docs/benchmarks/sizing.md lists."""
 
 from typing import Any
 
@@ -200,7 +199,7 @@ def test_weights_of_a_rank_are_within_one_percent_of_the_log(repo_id: str, ranks
 
 
 def test_a_vision_tower_whose_heads_the_ranks_do_not_divide_keeps_its_attention_whole() -> None:
-    """InternVL3-78B on 8 ranks loads 21.67 GiB each: 25 heads of its tower (facts: serving_logs.md 4)."""
+    """InternVL3-78B on 8 ranks loads 21.67 GiB each: 25 heads of its tower (docs/benchmarks/sizing.md)."""
     tower = {"hidden_size": 3200, "intermediate_size": 12800, "num_hidden_layers": 45, "num_attention_heads": 25}
     facts = hub(
         "Qwen/Qwen2.5-72B-Instruct",
@@ -254,7 +253,7 @@ GPT_OSS_120B = gpt_oss(36, 128, {"BF16": 2_167_371_072, "U8": 114_661_785_600})
 def test_experts_in_mxfp4_are_as_wide_as_the_kernel_of_the_card_makes_them(
     facts: ModelFacts, card: str, ranks: int, logged_gib: float
 ) -> None:
-    """Boots of gpt-oss (facts: serving_logs.md 4 and 5): the widths of 2,880 are rounded on each rank."""
+    """Boots of gpt-oss (docs/benchmarks/sizing.md): the widths of 2,880 are rounded on each rank."""
     assert term(size(facts, gpu(79.18, card, "mxfp4"), load(tensor_parallel=ranks)), "weights") == pytest.approx(
         logged_gib, rel=0.01
     )
@@ -489,7 +488,7 @@ def test_a_tpu_leaves_out_the_audio_tower() -> None:
 
 
 def test_a_tpu_without_room_for_its_programs_may_not_start() -> None:
-    """On one v5e a share of 0.95 failed by 37 MB and 0.92 started (facts: serving_logs.md 13)."""
+    """On one v5e a share of 0.95 failed by 37 MB and 0.92 started (docs/benchmarks/sizing.md)."""
     v5e = Device(visible_bytes=int(15.75 * GIB), is_tpu=True, has_flash_attention=False)
     verdicts = [
         size(llama(), v5e, load(engine=EngineKind.VLLM_TPU, memory_share_override=share)).verdict
@@ -529,7 +528,7 @@ def test_half_a_gib_on_either_side_of_the_line_is_uncertain(spare_gib: float, ve
 
 
 def test_too_little_outside_the_share_may_not_start() -> None:
-    """768 sequences x 151,936 words x 4 B failed on an L4 with 361 MiB free (facts: serving_logs.md 5)."""
+    """768 sequences x 151,936 words x 4 B failed on an L4 with 361 MiB free (docs/benchmarks/sizing.md)."""
     facts = hub("Qwen/Qwen3-30B-A3B-Instruct-2507", quantization={"quant_method": "fp8"})
     on = {"tensor_parallel": 4, "context": 8192, "max_num_seqs": 768}
     assert size(facts, gpu(22.03), load(memory_share_override=0.88, **on)).verdict is Verdict.UNCERTAIN

@@ -147,7 +147,7 @@ def test_without_a_setting_that_decides_only_the_weights_are_judged(said: dict[s
 @pytest.mark.parametrize(
     ("card", "version", "notes", "seqs", "tokens"),
     [
-        # vLLM's defaults for a server: serving_logs.md 5; the V0 engine took the whole context in one step.
+        # vLLM's defaults for a server: docs/concepts/sizing.md; the V0 engine took the whole context in one step.
         ("L4 24GB", "0.11.0", None, 256, 2048),
         ("H100 80GB", "0.11.0", None, 1024, 8192),
         ("A100 80GB", "0.11.0", None, 256, 2048),

@@ -260,7 +260,7 @@ def test_a_model_without_recurrent_layers_keeps_no_state() -> None:
 
 
 def test_layers_that_read_the_cache_of_others_are_not_counted() -> None:
-    """Gemma-4-E2B: 15 of 35 layers own a cache, 3 of them full with heads of 512 (facts: serving_logs.md 9, 13)."""
+    """Gemma-4-E2B: 15 of 35 layers own a cache, 3 of them full with heads of 512 (docs/benchmarks/sizing.md)."""
     config = {
         "model_type": "gemma4",
         "text_config": {

@@ -121,7 +121,7 @@ def test_ranks_divide_the_feed_forward_width() -> None:
 
 
 def test_a_rank_holds_whole_quantization_blocks() -> None:
-    """Qwen3-30B-A3B in FP8 by blocks of 128: 768 / 4 = 192 (facts: serving_logs.md 10)."""
+    """Qwen3-30B-A3B in FP8 by blocks of 128: 768 / 4 = 192 (docs/benchmarks/sizing.md)."""
     blocks = {"quant_method": "fp8", "weight_block_size": [128, 128]}
     facts = hub("Qwen/Qwen3-30B-A3B-Instruct-2507", quantization=blocks)
     assert plan_one(facts, accelerator="l4").tensor_parallel == 2, "768 / 2 holds three blocks"

@@ -115,7 +115,7 @@ def test_a_kept_model_stays_even_where_the_fleet_would_be_cheaper_without() -> N
 
 
 def assert_pods_fit(decided: Plan) -> None:
-    """Every node holds its servers with their sidecars in what GKE leaves (facts: catalog.md 9)."""
+    """Every node holds its servers with their sidecars in what GKE leaves (docs/concepts/catalog.md)."""
     by_class = {pool.capacity_class: pool for pool in decided.pools}
     for model in decided.models:
         pool = by_class[model.capacity_class]

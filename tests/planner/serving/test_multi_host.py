@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A replica over several nodes (facts: gke.md 3.6)."""
+"""A replica over several nodes (https://github.com/kubernetes-sigs/lws)."""
 
 from dataclasses import replace
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 
 from hubstack.files.escape import markdown as escape
+from hubstack.files.escape import visible
 from hubstack.review.diff.render.sections import Report, Section
 from hubstack.review.diff.render.words import cut_at_word
 
@@ -49,6 +50,9 @@ def _lines(report: Report, link: str | None, bulk: int | None, others: int | Non
         yield "| | |"
         yield "| --- | --- |"
         yield from (f"| **{escape(question)}** | {_cell(answer, _ANSWER)} |" for question, answer in report.answers)
+    for version, output in report.failures:
+        # An indented block, in which no Git host recognizes mentions, links or commands.
+        yield from ("", f"{escape(version)}:", "", *(f"    {visible(line)}" for line in output.splitlines()))
     for section in report.sections:
         yield ""
         yield from _section(section, bulk if section.is_bulk else others, link)

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 
 from hubstack.review.diff.change import Change
 from hubstack.review.diff.facts import Topic
-from hubstack.review.diff.render.words import count
+from hubstack.review.diff.render.words import count, named
 
-_NAMED = 3
 _LISTED = 12
 _GRANTS = 2
 LOCK_WORDS = {
@@ -23,9 +22,8 @@ LOCK_WORDS = {
 def protection_decisions(change: Change) -> Iterator[str]:
     """Yield the decisions that a reviewer must approve."""
     if weaker := change.weaker:
-        named = "; ".join(f"{each.subject} {each.text}" for each in weaker[:_NAMED])
-        more = len(weaker) - _NAMED
-        yield f"protection is weaker: {named}" + (f" and {more} more" if more > 0 else "")
+        only = f"{weaker[0].subject}: {weaker[0].text}"
+        yield f"protection is weaker: {only if len(weaker) == 1 else named([each.subject for each in weaker])}"
     if change.program:
         yield f"{count(len(change.program), 'file')} of the program, policy or pipelines changed"
     topics = {each.topic for each in change.hub if each.is_risk}
@@ -39,16 +37,10 @@ def protection_decisions(change: Change) -> Iterator[str]:
 def protection_answer(change: Change) -> str:
     """Summarize protection changes in one line; empty if there are none."""
     said = [
-        f"{'weaker' if each.is_weaker else 'stronger'}: {each.subject} {each.text}" for each in change.protection
+        f"{each.subject} ({'weaker' if each.is_weaker else 'stronger'}): {each.text}" for each in change.protection
     ]
     if change.program:
-        files = ", ".join(change.program[:_NAMED])
-        more = len(change.program) - _NAMED
-        said.append(
-            f"changed program: {files}"
-            + (f" and {more} more" if more > 0 else "")
-            + "; the changed program produced this report"
-        )
+        said.append(f"changed program: {named(list(change.program))}; the changed program produced this report")
     return "; ".join(said)
 
 
@@ -56,5 +48,5 @@ def protection_rows(change: Change) -> tuple[tuple[str, ...], ...]:
     """Return table rows: subject, weaker or stronger, description."""
     rows = [(each.subject, "weaker" if each.is_weaker else "stronger", each.text) for each in change.protection]
     more = len(change.program) - _LISTED
-    named = [(name, "program", "changed") for name in change.program[:_LISTED]]
-    return (*rows, *named, *([(f"{count(more, 'more file')}", "program", "changed")] if more > 0 else ()))
+    files = [(name, "program", "changed") for name in change.program[:_LISTED]]
+    return (*rows, *files, *([(f"{count(more, 'more file')}", "program", "changed")] if more > 0 else ()))

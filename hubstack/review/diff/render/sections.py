@@ -16,7 +16,18 @@ from hubstack.review.diff.models import ModelAction, ModelChange
 from hubstack.review.diff.money import Money, MoneyLine
 from hubstack.review.diff.render.availability import losses
 from hubstack.review.diff.render.protection import protection_answer, protection_decisions, protection_rows
-from hubstack.review.diff.render.words import count, cut, difference, money, named, rise, share, signed, usd
+from hubstack.review.diff.render.words import (
+    count,
+    cut,
+    cut_at_word,
+    difference,
+    money,
+    named,
+    rise,
+    share,
+    signed,
+    usd,
+)
 from hubstack.review.diff.resources import Action, ResourceChange
 
 
@@ -44,9 +55,13 @@ class Report:
     sections: tuple[Section, ...]
     blind: str
     """The limits of an offline comparison."""
+    failures: tuple[tuple[str, str], ...] = ()
+    """Version to the output of the program that failed; then nothing was compared."""
 
 
 _WAYS = {"on-demand": "on-demand or reserved", "spot": "spot or flex-start"}
+_REASON = 60
+"""Characters of what tripped a gate; the tables have all of it."""
 _SMALLEST_RISE = 100, 100
 """Minimum cost increase that needs a decision: in cents a month, and as a fraction (1/100) of the previous cost."""
 BLIND = (
@@ -59,19 +74,21 @@ def report(change: Change, gates: tuple[Tripped, ...] = ()) -> Report:
     """Build the report of a change."""
     title = f"{change.environment}: {change.before} -> {change.after}"
     if change.failures:
-        rows = tuple((each.side, each.error) for each in change.failures)
-        table = Section(title="What failed", columns=("side", "error"), rows=rows)
         versions = " and ".join(each.side for each in change.failures)
         return Report(
             title=title,
             verdict=f"NOT COMPARED: {versions} failed to run.",
             answers=(),
-            sections=(table,),
+            sections=(),
             blind=BLIND,
+            failures=tuple((each.side, each.error) for each in change.failures),
         )
     answers = tuple(_answers(change))
     if gates:
-        answers = (("Stopped by", "; ".join(f"{each.gate} ({each.why})" for each in gates)), *answers)
+        answers = (
+            ("Stopped by", "; ".join(f"{each.gate} ({cut_at_word(each.why, _REASON)})" for each in gates)),
+            *answers,
+        )
     sections = tuple(section for section in _sections(change) if section.rows)
     return Report(title=title, verdict=_verdict(change, gates), answers=answers, sections=sections, blind=BLIND)
 

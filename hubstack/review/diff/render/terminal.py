@@ -2,6 +2,7 @@
 """Renders a report as terminal tables."""
 
 from collections.abc import Iterator
+from textwrap import indent
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -21,6 +22,8 @@ def terminal_parts(report: Report) -> Iterator[RenderableType]:
     for question, answer in report.answers:
         answers.add_row(question, answer)
     yield answers
+    for version, output in report.failures:
+        yield f"{version}:\n{indent(output, '    ')}"
     for section in report.sections:
         yield ""
         yield f"{section.title}:"
