@@ -29,9 +29,8 @@ def protection_decisions(change: Change) -> Iterator[str]:
     topics = {each.topic for each in change.hub if each.is_risk}
     yield from (words for topic, words in LOCK_WORDS.items() if topic in topics)
     if change.reach_new and not any("internet" in each or "public" in each for each in change.reach_new):
-        more = len(change.reach_new) - _GRANTS
-        named = "; ".join(change.reach_new[:_GRANTS]) + (f" and {more} more" if more > 0 else "")
-        yield f"{count(len(change.reach_new), 'new access grant')}: {named}"
+        grants = named(list(change.reach_new), _GRANTS)
+        yield f"{count(len(change.reach_new), 'new access grant')}: {grants}"
 
 
 def protection_answer(change: Change) -> str:
