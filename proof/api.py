@@ -66,7 +66,7 @@ class Api:
         self.__dict__.pop("kinds", None)
 
     def kind(self, api_version: str, kind: str) -> Kind:
-        """Return one kind, KeyError when the server has none of that name."""
+        """Return one kind; raises KeyError if the server does not have it."""
         for each in self.kinds:
             if (each.api_version, each.kind) == (api_version, kind):
                 return each
@@ -78,7 +78,7 @@ class Api:
         return [{"apiVersion": kind.api_version, "kind": kind.kind} | item for item in answer["items"]]
 
     def objects(self, api_version: str, kind: str, namespace: str | None = None, **query: str) -> list[Object]:
-        """Return all objects of a kind by its name."""
+        """Return all objects of a kind, given its name."""
         return self.items(self.kind(api_version, kind), namespace, **query)
 
     def create(self, value: Object) -> Object:

@@ -26,10 +26,10 @@ class Autoscaler:
         self._api, self._now = api, now
         self.pools = {pool.name: pool for pool in pools}
         self.out_of_stock: set[str] = set()
-        """Names of pools that get no further node."""
+        """Names of pools that cannot get more nodes."""
 
     def step(self, pods: list[Object]) -> None:
-        """Look once at all pods."""
+        """Process all pods once."""
         nodes = self._api.objects("v1", "Node")
         for pool in self.pools.values():
             while self._count(nodes, pool) < pool.min_nodes and self._is_open(nodes, pool):
@@ -57,7 +57,7 @@ class Autoscaler:
                 return
 
     def _pools_for(self, pod: Object) -> list[Pool]:
-        """Return the pools that may serve a pod, best first."""
+        """Return the pools that can run a pod, best first."""
         selector = pod["spec"].get("nodeSelector", {})
         name = selector.get(CLASS_LABEL)
         if name is None:
@@ -109,7 +109,7 @@ def _all(pool: Pool) -> Counter[str]:
 
 
 def is_refused(pod: Object) -> bool:
-    """Return whether the scheduler has said that no node takes a pod."""
+    """Return whether the scheduler reported a pod as unschedulable."""
     conditions = pod["status"].get("conditions", ())
     return any(each["type"] == "PodScheduled" and each.get("reason") == "Unschedulable" for each in conditions)
 
@@ -129,7 +129,7 @@ def _suits(pod: Object, pool: Pool) -> bool:
 
 
 def _zone(pod: Object) -> str | None:
-    """Return the one zone that a pod selects."""
+    """Return the zone that a pod selects, if exactly one."""
     return pod["spec"].get("nodeSelector", {}).get(ZONE_LABEL)
 
 

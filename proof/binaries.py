@@ -22,7 +22,7 @@ PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler
 _MODULES = (HERE, HERE / "lws")
 _PINS = ("go.mod", "go.sum", "requirements.txt")
 FLAGS = ("-trimpath", "-ldflags")
-"""Of every build, so that packages which parts share are compiled once."""
+"""Build cache shared by all programs, so that common packages are compiled once."""
 
 Say = Callable[[str], None]
 
@@ -44,17 +44,17 @@ def programs(say: Say = lambda _: None) -> Path:
 
 @dataclass(frozen=True)
 class Parts:
-    """Programs that are built together, and anew when a file of their modules changes."""
+    """Programs that are built together, and rebuilt when a file of their modules changes."""
 
     stamp: str
-    """File of the cache that says of what they were built."""
+    """Cache file that records the inputs of the build."""
     programs: tuple[str, ...]
     modules: tuple[Path, ...]
     """Folders with a go.mod."""
     build: Callable[[Path, Say], None]
-    """Puts the programs into a folder."""
+    """Builds the programs into a folder."""
     notice: str
-    """Said before."""
+    """Message printed before the build."""
 
 
 def built(parts: Parts, say: Say) -> Path:
@@ -92,7 +92,7 @@ def module_folders(folder: Path) -> dict[str, Path]:
 
 
 def version_of(module: str, folder: Path = HERE) -> str:
-    """Return the version of a module that a go.mod asks for."""
+    """Return the version of a module required by a go.mod."""
     return go(["list", "-m", "-f", "{{.Version}}", module], folder).strip()
 
 
@@ -135,7 +135,7 @@ def _digest(modules: tuple[Path, ...]) -> str:
 
 @contextmanager
 def _alone() -> Generator[None]:
-    """Let one process build at a time; others wait for it and find it done."""
+    """Let one process build at a time; others wait and reuse its result."""
     with (CACHE / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

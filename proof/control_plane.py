@@ -29,7 +29,7 @@ class ControlPlane:
 
     api: Api
     kubeconfig: Path
-    """Of the administrator."""
+    """Kubeconfig of the administrator."""
 
     def __init__(self, programs: Path) -> None:
         self.programs = programs
@@ -61,7 +61,7 @@ class ControlPlane:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def wait(self, what: str, is_done: Callable[[], bool], seconds: float = READY_SECONDS) -> None:
-        """Wait until something holds.
+        """Wait until a condition is true.
 
         Raises:
             SandboxError: it did not in time, or a process ended.

@@ -12,13 +12,13 @@ _NODE_CHOSEN = "volume.kubernetes.io/selected-node"
 
 
 class Disks:
-    """Disks of classes whose provisioner is one of Google's."""
+    """Provisions disks of StorageClasses with one of Google's provisioners."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
 
     def step(self) -> None:
-        """Look once at all claims and disks."""
+        """Process all claims and disks once."""
         volumes = {volume["metadata"]["name"]: volume for volume in self._api.objects("v1", "PersistentVolume")}
         claims = self._api.objects("v1", "PersistentVolumeClaim")
         waiting = [claim for claim in claims if claim["status"].get("phase") == "Pending"]

@@ -23,7 +23,7 @@ class Kubelet:
         self._going: dict[str, float] = {}
 
     def step(self, pods: list[Object]) -> None:
-        """Look once at all pods."""
+        """Process all pods once."""
         for pod in pods:
             if "deletionTimestamp" in pod["metadata"]:
                 self._end(pod)

@@ -31,7 +31,7 @@ class StandIn(Protocol):
     """What looks at the cluster again and again."""
 
     def step(self, pods: list[Object]) -> None:
-        """Look once at all pods."""
+        """Process all pods once."""
         ...
 
     def stop(self) -> None:

@@ -187,7 +187,7 @@ def _say(text: str) -> None:
 
 
 def main() -> None:
-    """Run the command; print what went wrong without a traceback."""
+    """Run the command; print errors without a traceback."""
     try:
         app()
     except (HubstackError, SandboxError) as error:

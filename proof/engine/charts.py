@@ -32,7 +32,7 @@ data:
 
 
 class ChartRepository:
-    """Answers Helm; use it as a context."""
+    """Serves charts to Helm; use it as a context manager."""
 
     def __init__(self, certificates: Certificates) -> None:
         self._certificates = certificates
@@ -53,7 +53,7 @@ class ChartRepository:
         self._server.server_close()
 
     def add(self, chart: str, version: str, folder: Path) -> None:
-        """Have a chart.
+        """Add a chart.
 
         Args:
             chart: name in a repository, or address in an OCI registry.
@@ -73,14 +73,14 @@ class ChartRepository:
         self._index[name] = [{"apiVersion": "v2", "name": name, "version": version, "urls": [archive]}]
 
     def answer(self, path: str) -> bytes | None:
-        """Return a file of whatever repository is asked."""
+        """Return a file of any repository."""
         name = path.rpartition("/")[2]
         if name == "index.yaml":
             return yaml.safe_dump({"apiVersion": "v1", "entries": self._index}).encode()
         return self._files.get(name)
 
     def context(self, host: str) -> ssl.SSLContext:
-        """Return what a host's server would have."""
+        """Return the TLS context for a host."""
         if host not in self._contexts:
             certificate, key = self._certificates.issue(f"charts-{host}", host, hosts=(host,))
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -118,7 +118,7 @@ class ChartRepository:
                 self.wfile.write(found or b"")
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-                """Say nothing."""
+                """Log nothing."""
 
         return Handler
 

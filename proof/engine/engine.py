@@ -40,23 +40,23 @@ _CHANGES = {
     "read": "read",
     "refresh": "refresh",
 }
-"""The engine's steps to what becomes of a resource."""
+"""Maps the engine's step names to the effect on a resource."""
 
 
 class EngineError(Exception):
-    """The CLI ended with another code than 0; the text is what it printed."""
+    """The CLI failed; the message is its output."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """What a command did."""
+    """The result of a command."""
 
     code: int
     text: str
     steps: Mapping[str, str]
-    """URN to `create`, `update`, `replace` or `delete`; what stays is not in it."""
+    """URN to `create`, `update`, `replace` or `delete`; unchanged resources are absent."""
     counts: Mapping[str, int]
-    """The engine's own summary: step to how many resources, `same` too."""
+    """The engine's own summary: number of resources by step, including `same`."""
 
 
 class Engine:
@@ -72,7 +72,7 @@ class Engine:
         authority: Path | None = None,
         credential: str = "",
     ) -> None:
-        """Make the folder.
+        """Create the folder.
 
         Args:
             folder: new.
@@ -138,7 +138,7 @@ class Engine:
         return subprocess.CompletedProcess(words, process.returncode, out, "")
 
     def start(self, *words: str) -> "subprocess.Popen[str]":
-        """Start the CLI; the caller waits for it. It is a group of its own with its plug-ins."""
+        """Start the CLI in a process group of its own, with its plugins; the caller waits for it."""
         command = [str(self.folder / "bin" / "pulumi"), *words, "--non-interactive", "--color=never"]
         return subprocess.Popen(
             command,
@@ -152,7 +152,7 @@ class Engine:
         )
 
     def kill(self, process: "subprocess.Popen[str]") -> None:
-        """End a command as a machine that fails does: nobody can say goodbye, the plug-ins neither."""
+        """Kill a command and its plugins without a chance to clean up, as a crash of the machine would."""
         process.kill()
         for pid in self._processes():
             with contextlib.suppress(ProcessLookupError):
@@ -160,7 +160,7 @@ class Engine:
         process.communicate()
 
     def _processes(self) -> list[int]:
-        """Return the processes that were started with this home."""
+        """Return the processes that use this home folder."""
         mark = f"PULUMI_HOME={self.environment['PULUMI_HOME']}".encode()
         found: list[int] = []
         for path in Path("/proc").glob("[0-9]*/environ"):
@@ -170,23 +170,23 @@ class Engine:
         return found
 
     def init(self) -> None:
-        """Make the stack, and choose it."""
+        """Create and select the stack."""
         self.run("stack", "init", self.stack, "--secrets-provider=passphrase")
 
     def up(self, *options: str, check: bool = True) -> Done:
-        """Bring the stack up."""
+        """Run `pulumi up`."""
         return self._deploy("up", "--yes", "--skip-preview", *options, check=check)
 
     def refresh(self, *options: str, check: bool = True) -> Done:
-        """Look at what is there."""
+        """Run `pulumi refresh`."""
         return self._deploy("refresh", "--yes", "--skip-preview", *options, check=check)
 
     def destroy(self, *options: str, check: bool = True) -> Done:
-        """Remove everything."""
+        """Run `pulumi destroy`."""
         return self._deploy("destroy", "--yes", "--skip-preview", *options, check=check)
 
     def preview(self, *options: str, check: bool = True) -> Done:
-        """Say what `up` would do."""
+        """Run `pulumi preview`."""
         return self._deploy("preview", *options, check=check)
 
     def state(self) -> dict[str, Any]:
@@ -194,11 +194,11 @@ class Engine:
         return json.loads(self.run("stack", "export").stdout)["deployment"]
 
     def cancel(self) -> None:
-        """Take away the lock of a command that is gone."""
+        """Run `pulumi cancel`, which removes the lock of a killed command."""
         self.run("cancel", "--yes")
 
     def state_files(self) -> list[Path]:
-        """Return every file that the backend has written."""
+        """Return every file written by the backend."""
         return [path for path in (self.folder / "state").rglob("*") if path.is_file()]
 
     def _deploy(self, command: str, *options: str, check: bool) -> Done:
@@ -233,7 +233,7 @@ class Engine:
 
 
 def _events(text: str) -> list[dict[str, Any]]:
-    """Read the log of the engine's events, whose last line may be cut off."""
+    """Read the engine's event log, whose last line may be incomplete."""
     events: list[dict[str, Any]] = []
     for line in text.splitlines():
         try:

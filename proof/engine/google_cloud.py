@@ -22,7 +22,7 @@ from proof.engine.google_schema import TypeSchema
 
 Data = dict[str, Any]
 NUMBER = "100000000001"
-"""Of every project."""
+"""APIs that are enabled in every project."""
 _CLUSTER = "gcp:container/cluster:Cluster"
 _IDS = {
     _CLUSTER: "projects/{{project}}/locations/{{location}}/clusters/{{name}}",
@@ -44,7 +44,7 @@ _IDS = {
         "projects/{{project}}/serviceAccounts/{{account_id}}@{{project}}.iam.gserviceaccount.com"
     ),
 }
-"""Where the provider sets the id otherwise than by a text. `made` is the server's own number."""
+"""Types whose ID the provider does not build from a template. `made` is a number assigned by the server."""
 _APIS = {
     "accesscontextmanager": "accesscontextmanager",
     "billing": "billingbudgets",
@@ -59,7 +59,7 @@ _APIS = {
     "storage": "storage",
     "vertex": "aiplatform",
 }
-"""Module of the SDK to the API that its resources call."""
+"""SDK module to the API that its resources use."""
 _NAMES = {
     ("gcp:compute/subnetwork:Subnetwork", "network"): "gcp:compute/network:Network",
     ("gcp:compute/router:Router", "network"): "gcp:compute/network:Network",
@@ -72,22 +72,22 @@ _NAMES = {
     ("gcp:storage/anywhereCache:AnywhereCache", "bucket"): "gcp:storage/bucket:Bucket",
     ("gcp:secretmanager/secretVersion:SecretVersion", "secret"): "gcp:secretmanager/secret:Secret",
 }
-"""Arguments that hold the id of something that must be there."""
+"""Arguments with the ID of a resource that must exist."""
 _REFUSES_WHILE_USED = ("gcp:compute/network:Network", "gcp:compute/subnetwork:Subnetwork")
 _SHARED = (
     "gcp:projects/service:Service",
     "gcp:projects/serviceIdentity:ServiceIdentity",
     "gcp:storage/bucketObject:BucketObject",
 )
-"""Made again without a conflict: what is there is taken, or written over."""
+"""Types that can be created again without a conflict: the existing resource is adopted or overwritten."""
 
 
 class CloudError(Exception):
-    """What the service answers; the text begins with Google's code."""
+    """An error of the service; the message starts with Google's code."""
 
 
 class Cloud:
-    """Resources in a folder."""
+    """A simulated Google Cloud whose resources are files in a folder."""
 
     def __init__(self, folder: Path, cluster_host: str = "", slow_seconds: float = 0) -> None:
         self._folder = folder
@@ -96,21 +96,21 @@ class Cloud:
         folder.mkdir(parents=True, exist_ok=True)
 
     def ids(self, kind: str) -> list[str]:
-        """Return the ids of a type's resources."""
+        """Return the IDs of all resources of a type."""
         return sorted(json.loads(path.read_text())["id"] for path in (self._folder / _file(kind)).glob("*.json"))
 
     def everything(self) -> dict[str, list[str]]:
-        """Return type to ids of all that is there."""
+        """Return the IDs of all resources by type."""
         tokens = sorted(urllib.parse.unquote(path.name) for path in self._folder.iterdir() if path.is_dir())
         return {kind: found for kind in tokens if (found := self.ids(kind))}
 
     def get(self, kind: str, identity: str) -> Data | None:
-        """Return a resource as the server describes it, None where it is not there."""
+        """Return a resource as the server describes it, or None if it does not exist."""
         path = self._path(kind, identity)
         return json.loads(path.read_text())["resource"] if path.is_file() else None
 
     def create(self, schema: TypeSchema, inputs: Data, project: str, region: str) -> tuple[str, Data]:
-        """Make a resource; return its id and what the server says of it.
+        """Create a resource; return its ID and its server-side state.
 
         Raises:
             CloudError: it may not be made.
@@ -134,7 +134,7 @@ class Cloud:
         return identity, stored
 
     def update(self, schema: TypeSchema, identity: str, inputs: Data) -> Data:
-        """Change a resource; what is left out and kept stays."""
+        """Update a resource; omitted computed arguments keep their values."""
         held = self.get(schema.kind, identity)
         if held is None:
             raise CloudError(f"Error 404: {identity} was not found, notFound")
@@ -151,7 +151,7 @@ class Cloud:
         return stored
 
     def delete(self, schema: TypeSchema, identity: str) -> None:
-        """Remove a resource, and what goes with it.
+        """Delete a resource and its dependents.
 
         Raises:
             CloudError: the service refuses.
@@ -184,11 +184,11 @@ class Cloud:
         time.sleep(self._slow)
 
     def is_on(self, api: str, project: str) -> bool:
-        """Whether an API is turned on."""
+        """Return whether an API is enabled."""
         return f"{project}/{api}.googleapis.com" in self.ids("gcp:projects/service:Service")
 
     def invoke(self, kind: str, arguments: Mapping[str, Any], project: str) -> Data:
-        """Answer a question.
+        """Call a provider function.
 
         Raises:
             CloudError: its API is off, or it is not known here.
@@ -237,7 +237,7 @@ class Cloud:
             raise CloudError(f"Error 400: service account {email} does not exist, badRequest")
 
     def _filled(self, schema: TypeSchema, identity: str, stored: Mapping[str, Any]) -> Data:
-        """Return what only the server sets; of a type that is not here, what every type has."""
+        """Return the attributes that only the server sets; for an unlisted type, those common to all types."""
         values: Data = {"name": identity} if "name" in schema.attributes - stored.keys() else {}
         if "selfLink" in schema.attributes:
             values["selfLink"] = f"https://www.googleapis.com/{identity}"

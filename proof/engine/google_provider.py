@@ -22,20 +22,20 @@ from proof.engine.google_cloud import Cloud, CloudError
 from proof.engine.google_schema import UNKNOWN, TypeSchema, schema_of
 
 CLOUD = "HUBSTACK_PROOF_CLOUD"
-"""Environment: folder of the cloud."""
+"""Environment variable with the folder of the simulated cloud."""
 HOST = "HUBSTACK_PROOF_CLUSTER_HOST"
-"""Environment: where the API server of every cluster is."""
+"""Environment variable with the address of the API server of every cluster."""
 SLOW = "HUBSTACK_PROOF_SLOW_SECONDS"
-"""Environment: how long an operation takes after it has begun."""
+"""Environment variable with the duration of each operation in seconds."""
 _LOOK_SECONDS = 1
 _KINDS = {"add": 0, "delete": 2, "update": 4}
-"""Of the protocol's PropertyDiff; one more where it replaces."""
+"""Kinds of the protocol's PropertyDiff; the next value means the same with replacement."""
 Data = dict[str, Any]
 _T = TypeVar("_T")
 
 
 class GoogleProvider(provider_pb2_grpc.ResourceProviderServicer):
-    """Answers the engine."""
+    """Implements the engine's protocol."""
 
     def __init__(self, version: str) -> None:
         self._version = version
@@ -153,7 +153,7 @@ def _write_only(schema: TypeSchema) -> set[str]:
 
 
 def _server_sets(schema: TypeSchema) -> set[str]:
-    """Arguments into whose blocks the server puts something of its own."""
+    """Return the arguments whose blocks get additional fields from the server."""
     return {"controlPlaneEndpointsConfig"} if schema.kind == "gcp:container/cluster:Cluster" else set()
 
 
@@ -162,7 +162,7 @@ def _outputs(schema: TypeSchema, stored: Mapping[str, Any]) -> Data:
 
 
 def _foreseen(schema: TypeSchema, inputs: Data) -> Data:
-    """Return what is known before the resource is there: what only the server sets is not."""
+    """Return the outputs known before creation: all except those that only the server sets."""
     unknown = dict.fromkeys(schema.attributes - inputs.keys(), UNKNOWN)
     return unknown | inputs | dict.fromkeys(_server_sets(schema) & inputs.keys(), UNKNOWN)
 
@@ -193,7 +193,7 @@ def _data(message: Any) -> Data:
 
 
 def _whole(value: Any) -> Any:
-    """Return a value with whole numbers as such: the protocol has floats only; nothing stays nothing."""
+    """Return a value with whole floats as integers, because the protocol only has floats."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, dict):
@@ -208,7 +208,7 @@ def _struct(data: Mapping[str, Any]) -> struct_pb2.Struct:
 
 
 def main() -> None:
-    """Serve until the engine goes."""
+    """Serve until the engine exits."""
     server = grpc.server(ThreadPoolExecutor(max_workers=32))
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(
         GoogleProvider(os.environ["HUBSTACK_PROOF_GCP_VERSION"]), server

@@ -28,7 +28,7 @@ from proof.binaries import CACHE
 
 TABLE = Path(__file__).with_name("google_schema.yaml")
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-"""The protocol's text for a value that is not known yet."""
+"""The protocol's placeholder for an unknown value."""
 _MEMBER = ("IAMMember", "IamMember")
 _PLAIN = {"str": str, "bool": bool, "int": (int, float), "float": (int, float)}
 
@@ -64,27 +64,27 @@ class TypeSchema:
     kind: str
     arguments: Mapping[str, Argument]
     attributes: frozenset[str]
-    """What the resource has once it is there."""
+    """Outputs of the created resource."""
     rules: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def is_member(self) -> bool:
-        """Whether it is one member of one role."""
+        """Whether it is an IAM member resource: one member of one role."""
         return self.kind.endswith(_MEMBER)
 
     @property
     def is_autonamed(self) -> bool:
-        """Whether the provider makes up the name where none is given."""
+        """Whether the provider generates a name if none is given."""
         named = self.arguments.get("name")
         return named is not None and not named.is_required and "name" in self.rules.get("required", ())
 
     @property
     def kept(self) -> frozenset[str]:
-        """Paths that keep what is there where they are left out."""
+        """Paths that keep their value if omitted."""
         return frozenset(self.rules.get("kept", ()))
 
     def check(self, inputs: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """Return what is wrong: path and reason."""
+        """Return the path and reason of each invalid argument."""
         wrong = list(_check_object(inputs, self.arguments, ""))
         required = [path for path in self.rules.get("required", ()) if "." in path]
         for path in required:
@@ -145,14 +145,14 @@ class TypeSchema:
         return self.is_member or path in self.rules.get("replaced_by", ())
 
     def _inside_replaces(self, path: str, argument: Argument) -> bool:
-        """Of a block that comes or goes: Terraform replaces by a part that has no default and is not kept."""
+        """Return whether adding or removing a block replaces: if a part without default that is not kept does."""
         return bool(argument.parts) and any(
             each.startswith(f"{path}.") and each not in self.kept for each in self.rules.get("replaced_by", ())
         )
 
 
 _LOADING = threading.RLock()
-"""The SDK's modules are loaded at their first use, which two threads may not do at once."""
+"""Guards the SDK's lazy imports, which are not thread-safe."""
 
 
 def schema_of(kind: str) -> TypeSchema:
@@ -167,7 +167,7 @@ def schema_of(kind: str) -> TypeSchema:
 
 @cache
 def _kept(kind: str) -> TypeSchema:
-    """Return a schema that an earlier process has read, or read it: the SDK takes seconds to load."""
+    """Return the cached schema, or read it: loading the SDK takes seconds."""
     made_of = f"{version('pulumi-gcp')} {sys.version} {TABLE.read_bytes()!r} {Path(__file__).read_bytes()!r} {kind}"
     path = CACHE / "google" / f"{hashlib.sha256(made_of.encode()).hexdigest()}.pickle"
     if path.exists():
@@ -266,7 +266,7 @@ def _check_one(given: Any, argument: Argument, path: str) -> Iterator[tuple[str,
 
 
 def _at(inputs: Any, path: str) -> list[Any]:
-    """Return the values at a path, through every row of a list."""
+    """Return the values at a path, in every item of a list."""
     values = [inputs]
     for part in path.split(".") if path else ():
         values = [each.get(part) for value in values for each in _rows(value) if isinstance(each, Mapping)]

@@ -22,11 +22,11 @@ from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 
 _LOOK_SECONDS = 1
 MAX_MESSAGE_BYTES = 400 * 1024 * 1024
-"""The SDK's own limit."""
+"""Message size limit of the SDK."""
 
 
 class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
-    """Answers the engine."""
+    """Implements the engine's protocol."""
 
     def __init__(self, engine: str) -> None:
         self._engine = engine
@@ -54,7 +54,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         return empty_pb2.Empty()
 
     def Run(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
-        """Run the program and say how it ended."""
+        """Run the program and report its result."""
         info = request.info
         said = {
             "monitor": request.monitor_address,
@@ -103,7 +103,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
 
 
 def main() -> None:
-    """Serve until the engine goes."""
+    """Serve until the engine exits."""
     engine = sys.argv[-1] if len(sys.argv) > 1 else ""
     options = [("grpc.max_receive_message_length", MAX_MESSAGE_BYTES)]
     server = grpc.server(ThreadPoolExecutor(max_workers=8), options=options)

@@ -13,25 +13,25 @@ from proof.engine.engine import Engine
 
 
 def interrupted(engine: Engine) -> list[dict[str, Any]]:
-    """Return the resources whose making was interrupted."""
+    """Return the resources whose creation was interrupted."""
     pending = engine.state().get("pending_operations") or []
     return [each["resource"] for each in pending if each["type"] == "creating"]
 
 
 def known_ids(engine: Engine) -> set[tuple[str, str]]:
-    """Return kind and id of every Google resource of the state."""
+    """Return the type and ID of every Google resource in the state."""
     resources = engine.state().get("resources") or []
     return {(each["type"], each["id"]) for each in resources if each["type"].startswith("gcp:")}
 
 
 def unknown_ids(engine: Engine) -> set[tuple[str, str]]:
-    """Return kind and id of what is in the cloud and in no state."""
+    """Return the type and ID of every resource in the cloud that is not in the state."""
     found = {(kind, each) for kind, ids in engine.cloud.everything().items() for each in ids}
     return found - known_ids(engine)
 
 
 def restore_state(engine: Engine) -> None:
-    """Put the last whole checkpoint back where a file backend was cut off in the middle of the next."""
+    """Restore the last complete checkpoint if a file backend was interrupted while writing the next one."""
     for path in (engine.folder / "state").glob(".pulumi/stacks/*/*.json"):
         try:
             json.loads(path.read_text())
@@ -40,7 +40,7 @@ def restore_state(engine: Engine) -> None:
 
 
 def repair(engine: Engine) -> None:
-    """Take the lock away, forget what was under way, and import what of it was made."""
+    """Remove the lock, drop pending operations, and import the resources that they created."""
     engine.cancel()
     rows, left = interrupted(engine), unknown_ids(engine)
     engine.refresh("--clear-pending-creates")
@@ -70,6 +70,6 @@ def repair(engine: Engine) -> None:
 
 
 def _inputs_in(resource: dict[str, Any]) -> str:
-    """Return what of the inputs stands in the id, so that two of one kind are told apart."""
+    """Return the inputs that occur in the ID, to distinguish two resources of one type."""
     inputs = resource.get("inputs") or {}
     return next((str(inputs[name]) for name in ("accountId", "service", "name", "secretId") if name in inputs), "")

@@ -48,7 +48,7 @@ def engine_of(environment: Environment, folder: Path, programs: Path, sandbox: S
 
 
 def use_charts(engine: Engine, charts: ChartRepository, resources: Iterable[dict[str, Any]]) -> None:
-    """Let Helm find the charts that the releases of a graph name, and no others."""
+    """Provide Helm with exactly the charts that a graph's releases name."""
     for each in resources:
         if each["type"] == "kubernetes:helm.sh/v3:Release":
             charts.add(each["inputs"]["chart"], each["inputs"]["version"], engine.project)
@@ -56,7 +56,7 @@ def use_charts(engine: Engine, charts: ChartRepository, resources: Iterable[dict
 
 
 def _credential(sandbox: Sandbox) -> str:
-    """Return what `gke-gcloud-auth-plugin` would print: here a certificate of an administrator."""
+    """Return the output of the stand-in for `gke-gcloud-auth-plugin`: an administrator's certificate."""
     certificate, key = sandbox.plane.certificates.issue("pulumi", "pulumi", "system:masters")
     status = {"clientCertificateData": certificate.read_text(), "clientKeyData": key.read_text()}
     return json.dumps(

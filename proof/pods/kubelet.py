@@ -62,7 +62,7 @@ class ProcessKubelet:
         machine.folder.mkdir(parents=True, exist_ok=True)
 
     def step(self, pods: list[Object]) -> None:
-        """Look once at all pods."""
+        """Process all pods once."""
         for pod in pods:
             self._look(pod)
         there = {pod["metadata"]["uid"] for pod in pods}

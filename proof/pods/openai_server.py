@@ -98,7 +98,7 @@ class Handler(BaseHTTPRequestHandler):
             self._send(404, {"error": {"message": "no such path"}})
 
     def do_POST(self) -> None:
-        """Answer a question."""
+        """Call a provider function."""
         with self.server.lock:
             self.server.running += 1
         try:
@@ -144,7 +144,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Say nothing."""
+        """Log nothing."""
 
 
 def main() -> int:

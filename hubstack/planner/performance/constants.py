@@ -52,16 +52,16 @@ class Fitted:
 
     constants: Constants
     rows: int
-    """Of this generation with this engine."""
+    """Rows of this generation and engine that were fitted."""
     evidence: Evidence
     speed: Range
-    """Of throughput; times have the inverse."""
+    """Ranges of throughput; those of times are the inverse."""
     first_token: Range
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The file, read."""
+    """The parsed contents of constants.yaml."""
 
     said: Mapping[str, Any]
 

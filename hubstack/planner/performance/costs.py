@@ -31,26 +31,26 @@ class Lengths:
     prompt: float
     answer: float
     cached: float = 0.0
-    """Of the prompt, what a request before had in common: it lies in the cache and is not read again."""
+    """Prompt tokens shared with an earlier request: already cached, so they are not processed again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cache:
-    """What a sequence holds and a step reads of the cache on one rank."""
+    """KV cache use on one rank: bytes held by a sequence and read by a step."""
 
     token_bytes: float
-    """Of the layers whose cache grows, in one pipeline stage."""
+    """Bytes per token in one pipeline stage, of layers whose cache grows with the context."""
     window_token_bytes: float = 0.0
-    """Of the layers that read only a window."""
+    """Bytes per token of sliding-window layers."""
     state_bytes: float = 0.0
-    """Recurrent state of a sequence: read and written by every step."""
+    """Bytes of a sequence's recurrent state, read and written by every step."""
     fixed_bytes: float = 0.0
-    """What a sequence holds whatever its length."""
+    """Bytes per sequence that do not depend on its length."""
     room_bytes: float = 0.0
-    """What is left for the cache of all sequences."""
+    """Bytes available for the cache of all sequences."""
 
     def sequences(self, tokens: float) -> float:
-        """Return how many sequences of so many tokens fit; without a cache there is no limit."""
+        """Return how many sequences of this length fit; unlimited without a cache."""
         one = self.token_bytes * tokens + self.fixed_bytes
         return self.room_bytes / one if one > 0 else math.inf
 
@@ -60,15 +60,15 @@ class Costs:
     """Seconds at nominal figures, and the counts that overheads multiply; of one stage's share of a batch."""
 
     dense_s: float
-    """To read the weights that every step reads."""
+    """Seconds to read the weights that every step needs."""
     expert_s: float
-    """To read all routed experts."""
+    """Seconds to read all routed experts."""
     expert_share: float
-    """Part of the experts that one token is routed to; 0 without experts."""
+    """Fraction of the experts that one token is routed to; 0 without experts."""
     has_experts: float
     """1 with experts, 0 without."""
     tokens: float
-    """Of one step of decoding."""
+    """Tokens of one decoding step."""
     cache_s: float
     matmul_s: float
     attention_s: float
@@ -77,10 +77,10 @@ class Costs:
     latent_layers: float
     index_layers: float
     hops: float
-    """Collectives of a step x doublings of ranks."""
+    """Collectives per step times log2 of the ranks."""
     link_s: float
     host_sequences: float
-    """Sequences that one scheduler looks after."""
+    """Sequences per scheduler."""
     batch: float
     stages: float
     answer: float
@@ -88,14 +88,14 @@ class Costs:
     prompt_attention_s: float
     prompt_link_s: float
     passes: float
-    """Passes over the weights that reading one prompt takes: less than one where several share it."""
+    """Passes over the weights per prompt; below 1 if several prompts share a step."""
     pass_tokens: float
 
 
 def nominal_costs(
     work: Work, hardware: Hardware, layout: Layout, cache: Cache, lengths: Lengths, *, batch: float, chunk: float
 ) -> Costs:
-    """Return the costs of a batch that is running.
+    """Return the costs of a running batch.
 
     Args:
         work: of the model.

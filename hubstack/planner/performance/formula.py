@@ -15,7 +15,7 @@ OVERLAP = 3.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Constants:
-    """Efficiencies (parts of a nominal rate) and overheads (seconds) of a generation with an engine."""
+    """Efficiencies (fractions of a nominal rate) and overheads (seconds) of one generation and engine."""
 
     memory: float
     matmul: float
@@ -25,7 +25,7 @@ class Constants:
     expert_matmul: float
     expert_prompt_matmul: float
     coverage: float
-    """Tokens that choose experts independently, as a part of all: below 1 they choose alike."""
+    """Fraction of tokens that choose experts independently; below 1, tokens tend to choose the same ones."""
     attention: float
     prompt_attention: float
     layer_s: float
@@ -36,14 +36,14 @@ class Constants:
     sequence_s: float
     request_s: float
     interference: float
-    """Part of the others' prompts that a sequence waits for while it decodes."""
+    """Fraction of other sequences' prompt time that delays decoding."""
     pass_weights: float
     pass_layers: float
-    """A pass over a prompt launches its kernels one by one: so many times the overhead of a step's layers."""
+    """Overhead of a prompt pass, which launches kernels one by one, in multiples of a step's layer overhead."""
     hop_s: float
     link: float
     factor: float
-    """Of the accelerators' own time, with this pair of generation and engine."""
+    """Correction factor for accelerator time with this generation and engine."""
     first_base_s: float
     first_prompt: float
     first_queue: float
@@ -51,7 +51,7 @@ class Constants:
 
 
 def longer_of(one: float, other: float) -> float:
-    """Return the time of two things that overlap."""
+    """Return the time of two overlapping operations."""
     return (one**OVERLAP + other**OVERLAP) ** (1 / OVERLAP)
 
 
@@ -66,7 +66,7 @@ def layers_seconds(costs: Costs, constants: Constants) -> float:
 
 
 def touched(costs: Costs, constants: Constants, tokens: float) -> float:
-    """Return the part of the experts that so many tokens touch."""
+    """Return the fraction of the experts that this number of tokens activates."""
     return 1 - (1 - costs.expert_share) ** (constants.coverage * tokens)
 
 
@@ -75,7 +75,7 @@ def _matmul(efficiency: float, of_experts: float, costs: Costs) -> float:
 
 
 def step_seconds(costs: Costs, constants: Constants) -> float:
-    """Return the time of one step that gives every running sequence a token."""
+    """Return the time of one decoding step, which gives every running sequence a token."""
     experts = costs.expert_s * touched(costs, constants, costs.tokens) / constants.expert_memory
     memory = (costs.dense_s + experts + costs.cache_s / constants.cache) / constants.memory
     compute = (
@@ -88,7 +88,7 @@ def step_seconds(costs: Costs, constants: Constants) -> float:
 
 
 def prompt_seconds(costs: Costs, constants: Constants) -> float:
-    """Return the time that one prompt takes from the accelerators."""
+    """Return the accelerator time of one prompt."""
     experts = costs.expert_s * touched(costs, constants, costs.pass_tokens) / constants.expert_memory
     memory = costs.passes * constants.pass_weights * (costs.dense_s + experts) / constants.memory
     compute = costs.prompt_matmul_s / _matmul(constants.prompt_matmul, constants.expert_prompt_matmul, costs)
@@ -100,13 +100,13 @@ def prompt_seconds(costs: Costs, constants: Constants) -> float:
 
 
 def token_seconds(costs: Costs, constants: Constants) -> float:
-    """Return the time between two tokens of an answer, with the prompts of the others in between."""
+    """Return the time between two output tokens, including interruptions by other prompts."""
     others = (costs.batch - 1) * prompt_seconds(costs, constants) / costs.stages / costs.answer
     return step_seconds(costs, constants) + constants.interference * others
 
 
 def tokens_per_second(costs: Costs, constants: Constants) -> float:
-    """Return the tokens a second that a batch writes which is always full."""
+    """Return the output tokens per second of a batch that is always full."""
     prompts = costs.batch * prompt_seconds(costs, constants) / costs.stages
     return costs.batch * costs.answer / (costs.answer * step_seconds(costs, constants) + prompts)
 

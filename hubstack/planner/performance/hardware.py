@@ -42,7 +42,7 @@ class Hardware:
     link: str
     """`nvlink`, `pcie` or `ici`."""
     link_bytes_per_s: float
-    """One way."""
+    """In one direction."""
 
     def operations(self, wanted: NumberFormat) -> tuple[float, str]:
         """Return operations a second for weights in a format, and the format that is multiplied in.
@@ -57,14 +57,14 @@ class Hardware:
 
 
 def generation_of(kind: AcceleratorKind, compute_capability: float | None) -> str:
-    """Return the generation whose constants hold."""
+    """Return the generation whose constants apply."""
     if kind is AcceleratorKind.TPU:
         return TPU
     return next(name for least, name in _CAPABILITIES if (compute_capability or 0.0) >= least)
 
 
 def read_hardware(accelerator: Accelerator) -> Hardware:
-    """Return what one rank of an accelerator can do at most."""
+    """Return the peak figures of one rank of an accelerator."""
     generation = generation_of(accelerator.kind, accelerator.compute_capability)
     devices = accelerator.devices_per_chip
     link, link_bytes = "pcie", _PCIE_BYTES.get(generation, _OLD_PCIE_BYTES)

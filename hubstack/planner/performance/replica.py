@@ -15,7 +15,7 @@ from hubstack.planner.performance.hardware import Hardware
 from hubstack.planner.performance.work import Work
 
 GROWN = 0.7
-"""Part of its answer for which a running sequence takes room: requests are let in by their prompt, and grow."""
+"""Fraction of its output for which a running sequence reserves cache: it is admitted by its prompt and grows."""
 QUEUED_SECONDS = 0.1
 """Our choice: a mean wait that a person begins to notice."""
 _BISECTIONS = 10
@@ -27,7 +27,7 @@ class Curve:
     """A correction factor by batch; 1 without points."""
 
     points: tuple[tuple[float, float], ...] = ()
-    """Logarithm of the batch to the logarithm of the factor, ascending."""
+    """Pairs of log batch size and log factor, ascending."""
 
     def at(self, batch: float) -> float:
         """Return the factor at a batch: interpolated between points, constant beyond them."""
@@ -60,17 +60,17 @@ class Setup:
     layout: Layout
     cache: Cache
     batch_limit: int
-    """Sequences that the engine lets run at once."""
+    """Maximum number of sequences that the engine runs at once."""
     chunk: int
-    """Tokens of prompts that one step reads."""
+    """Maximum prompt tokens per step."""
     fitted: Fitted
     correction: Correction = Correction()
-    """From measurements of this setup (`.measured`)."""
+    """Correction from measurements of this setup (`.measured`)."""
 
 
 @dataclass(frozen=True)
 class Replica:
-    """A set-up with requests of an average length."""
+    """A setup with requests of average length."""
 
     setup: Setup
     lengths: Lengths
@@ -84,7 +84,7 @@ class Replica:
 
     @cached_property
     def full(self) -> float:
-        """Sequences that run at once at most."""
+        """Maximum number of running sequences."""
         held = self.setup.cache.sequences(self.lengths.prompt + GROWN * self.lengths.answer)
         return max(1.0, min(float(self.setup.batch_limit), held))
 
@@ -95,21 +95,21 @@ class Replica:
 
     @cached_property
     def alone_costs(self) -> Costs:
-        """Costs of a lone request."""
+        """Costs of a single request without other load."""
         return self.costs(1.0)
 
     @cached_property
     def most_per_second(self) -> float:
-        """Requests a second of a batch that is always full."""
+        """Requests per second if the batch is always full."""
         return self.rate_of(self.full)
 
     def rate_of(self, batch: float) -> float:
-        """Return the requests a second at which so many sequences run."""
+        """Return the request rate at which this number of sequences runs."""
         tokens = formula.tokens_per_second(self.costs(batch), self.setup.fitted.constants)
         return tokens / self.lengths.answer * self.setup.correction.rate.at(batch)
 
     def batch_at(self, rate: float) -> float:
-        """Return the sequences that run at so many requests a second; the largest batch where it is too many."""
+        """Return the running sequences at a request rate; the largest batch if the rate is too high."""
         low, high = 1.0, self.full
         for _ in range(_BISECTIONS):
             middle = (low + high) / 2
@@ -125,12 +125,12 @@ class Replica:
         return seconds * self.setup.correction.token.at(batch)
 
     def first_token_seconds(self, batch: float) -> float:
-        """Return the time to the first token where a place is free."""
+        """Return the time to the first token if a slot is free."""
         seconds = formula.first_token_seconds(self.costs(batch), self.setup.fitted.constants)
         return seconds * self.setup.correction.first_token.at(batch)
 
     def wait_seconds(self, rate: float) -> float:
-        """Return the mean wait for a place (Sakasegawa's approximation, random arrivals)."""
+        """Return the mean wait for a slot (Sakasegawa's approximation, random arrivals)."""
         load = rate / self.most_per_second
         if load >= 1:
             return math.inf
@@ -139,7 +139,7 @@ class Replica:
 
     @cached_property
     def queue_from(self) -> float:
-        """Requests a second from which on the mean wait is noticed."""
+        """Request rate above which the mean wait becomes noticeable."""
         low, high = 0.0, self.most_per_second
         for _ in range(_BISECTIONS):
             middle = (low + high) / 2
@@ -151,18 +151,18 @@ class Replica:
 
     @cached_property
     def prompt_share(self) -> float:
-        """Part of a full replica's time that prompts take; the rest writes answers."""
+        """Fraction of a full replica's time spent on prompts; the rest generates output."""
         constants = self.setup.fitted.constants
         prompts = self.full * formula.prompt_seconds(self.full_costs, constants) / self.full_costs.stages
         return prompts / (prompts + self.lengths.answer * formula.step_seconds(self.full_costs, constants))
 
     def with_lengths(self, lengths: Lengths) -> "Replica":
-        """Return the replica with other requests."""
+        """Return the replica with different request lengths."""
         return replace(self, lengths=lengths)
 
 
 def texts_per_second(setup: Setup, tokens: float) -> float:
-    """Return the texts a second that a model embeds or ranks: prompts without an answer, a step full of them."""
+    """Return the texts per second that a model embeds or ranks: full steps of prompts without output."""
     together = max(1.0, setup.chunk / tokens)
     lengths = Lengths(prompt=tokens, answer=1.0)
     costs = nominal_costs(

@@ -13,7 +13,7 @@ from hubstack.planner.performance.costs import Lengths
 from hubstack.planner.performance.replica import Replica, Setup, texts_per_second
 
 BUSIEST = 0.9
-"""Our choice: of what a replica could do at most. Above it the wait depends on the arrival of single requests."""
+"""Our choice: usable fraction of a replica's peak; above it, waits depend on the arrival of single requests."""
 _BISECTIONS = 12
 
 

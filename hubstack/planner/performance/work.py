@@ -17,22 +17,22 @@ from hubstack.planner.model.geometry import Geometry
 from hubstack.planner.model.weights import WeightsSize, parameter_count, quantization_bits, quantization_method
 
 _DRAFTING = ("qwen3_next", "qwen3_5_moe")
-"""Families whose checkpoints hold one layer that only guesses, which no locked field names (the Hub's counts)."""
+"""Families whose checkpoints contain one draft layer that no locked field names (from the Hub's counts)."""
 
 
 _TIED = ("gemma", "gpt2", "opt", "bloom", "falcon", "mpt")
-"""Families whose embeddings are the head where the config does not say (defaults of transformers 5.23.0)."""
+"""Families with tied embeddings if the config does not say (defaults of transformers 5.23.0)."""
 
 
 class NumberFormat(StrEnum):
-    """In which format weights are multiplied, if the accelerator can."""
+    """The format in which weights are multiplied, if the accelerator supports it."""
 
     BF16 = "bf16"
     FP8 = "fp8"
     INT8 = "int8"
     FP4 = "fp4"
     INT4 = "int4"
-    """Weights only: multiplied as 16-bit numbers."""
+    """Weight-only quantization: multiplied in 16 bits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,36 +43,36 @@ class Work:
     hidden: int
     number_format: NumberFormat
     dense_parameters: int
-    """Multiplied with every token: without embeddings and routed experts, with the head."""
+    """Parameters used for every token: including the head, without embeddings and routed experts."""
     dense_bytes: int
-    """The same as bytes: read by every step, however many tokens it has."""
+    """The same in bytes: read by every step, regardless of its number of tokens."""
     attention_bytes: int
-    """The part of it that is attention: held whole by every rank under attention data parallelism."""
+    """Attention's part of it, which every rank holds completely under attention data parallelism."""
     head_parameters: int
-    """The part of them that only the last token of a prompt passes."""
+    """Parameters of the output head, which only the last token of a prompt uses."""
     expert_parameters: int = 0
-    """Of all routed experts."""
+    """Bytes of all routed experts."""
     expert_bytes: int = 0
     experts: int = 0
-    """Routed experts of a layer."""
+    """Routed experts per layer."""
     experts_per_token: int = 0
     expert_layers: int = 0
-    """Layers that have routed experts."""
+    """Layers with routed experts."""
     latent_layers: int = 0
-    """Layers of multi-head latent attention: more and smaller kernels."""
+    """Layers with multi-head latent attention, which run more and smaller kernels."""
     index_layers: int = 0
-    """Layers whose attention chooses tokens by an index first."""
+    """Layers with sparse attention, which selects tokens by an index first."""
     attention_width: int = 0
     """Products a query makes with each cached token: full layers x heads x (key width + value width)."""
     prompt_attention_width: int = 0
-    """Likewise while a prompt is read: latents are unfolded into heads then."""
+    """The same while processing a prompt, when latents are expanded into heads."""
     window_attention_width: int = 0
-    """Likewise of the layers with a window."""
+    """The same for sliding-window layers."""
     window: int | None = None
     index_width: int = 0
     """Products of a sparse-attention index with each cached token."""
     sparse_tokens: int | None = None
-    """Cached tokens that a query attends to after the index has chosen; None without one."""
+    """Cached tokens that a query attends to after selection by the index; None without an index."""
 
     @property
     def active_parameters(self) -> float:
@@ -82,7 +82,7 @@ class Work:
 
 
 def read_work(facts: ModelFacts, geometry: Geometry, weights: WeightsSize, *, has_head: bool = True) -> Work | None:
-    """Return the cost of a token, or None where the lock does not say enough of the model.
+    """Return the cost of a token, or None if the lock does not describe the model sufficiently.
 
     Args:
         facts: the lock's.
@@ -131,7 +131,7 @@ def read_work(facts: ModelFacts, geometry: Geometry, weights: WeightsSize, *, ha
 
 
 def number_format(facts: ModelFacts) -> NumberFormat:
-    """Return the format in which a checkpoint's weights ask to be multiplied."""
+    """Return the format in which a checkpoint's weights are to be multiplied."""
     bits, method = quantization_bits(facts), quantization_method(facts) or ""
     words = " ".join(str(facts.quantization.get(key, "")) for key in ("format", "quant_algo", "quant_type")).lower()
     if bits is None:
@@ -170,7 +170,7 @@ def _number(text: Mapping[str, Any], *keys: str) -> int:
 
 
 def _expert_parameters(geometry: Geometry) -> int:
-    """Return the parameters of one routed expert: three projections, two where nothing gates."""
+    """Return the parameters of one routed expert: three projections, or two without a gate."""
     return (2 if "nemotron" in geometry.model_type else 3) * (geometry.hidden or 0) * geometry.expert_width
 
 
@@ -180,13 +180,13 @@ def _expert_layers(text: Mapping[str, Any], geometry: Geometry) -> int:
 
 
 def _draft_layers(text: Mapping[str, Any], geometry: Geometry) -> int:
-    """Return the layers that only guess: without speculative decoding they are not read."""
+    """Return the number of draft layers, which are read only for speculative decoding."""
     unnamed = 1 if geometry.model_type.startswith(_DRAFTING) else 0
     return _number(text, "num_nextn_predict_layers") or unnamed
 
 
 def _layer_embeddings(text: Mapping[str, Any]) -> int:
-    """Gemma 3n and 4 keep a table of embeddings for every layer: looked up, never multiplied."""
+    """Return the per-layer embeddings of Gemma 3n and 4, which are looked up and never multiplied."""
     width = _number(text, "hidden_size_per_layer_input")
     return width * _number(text, "vocab_size_per_layer_input") * _number(text, "num_hidden_layers")
 
@@ -226,7 +226,7 @@ def _attention(text: Mapping[str, Any], geometry: Geometry) -> dict[str, Any]:
 
 
 def _unpacked(total: int, facts: ModelFacts, routed: int) -> int:
-    """Return parameters where the Hub counts stored numbers, of which one may hold two."""
+    """Return the number of parameters; the Hub counts stored numbers, which may each pack two."""
     packed = quantization_bits(facts) == 4 and quantization_method(facts) == "modelopt_fp4"
     return max(total * 2, routed) if packed else max(total, routed)
 
@@ -237,7 +237,7 @@ def _parameters_of(weights: WeightsSize, facts: ModelFacts) -> int:
 
 
 def _narrow_bytes(total: int, narrow: int, wide: int, weights: WeightsSize, facts: ModelFacts) -> float:
-    """Return the bytes of one parameter of the layers, from those of the whole checkpoint."""
+    """Return the bytes per parameter of the layers, derived from the whole checkpoint."""
     bits = quantization_bits(facts)
     if bits is None:
         return min(max(weights.size_bytes / total, 0.25), 4.0)
