@@ -46,7 +46,7 @@ from hubstack.planner.placement.region_rules import check_regions
 from hubstack.planner.placement.solver import Wanted, assign
 from hubstack.planner.platforms import NODES, platform_of
 from hubstack.planner.platforms.gke import plan_nodes
-from hubstack.planner.quantized_builds import suggest_build
+from hubstack.planner.quantized_builds import BUILD_TOPIC, suggest_build
 from hubstack.planner.serving.choose_engine import choose_engine
 from hubstack.planner.serving.choose_loading import Loading, choose_loading, refuse_loading
 from hubstack.planner.serving.routing import plan_traffic, traffic_problems, traffic_warnings
@@ -432,13 +432,24 @@ def draft_model(inputs: StackInputs, key: str, finder: CandidateFinder) -> Draft
 
 def _no_place(draft: Draft, target: StackSettings) -> Problem:
     request = draft.demand.request
-    hint = "lower `context:` or `concurrency:`, allow other accelerators or capacity, or use another region"
-    platform = request.settings.platform
-    if platform is not NODES:
-        hint = f"lower `context:` or `concurrency:`, or set `platform: gke`: {platform} has no larger machines"
     field = next((f for f in ("accelerator", "capacity", "context", "platform") if f in request.marks), "id")
     why = why_nothing(draft.demand, draft.candidates, target)
-    return _refused(request, Refusal(why=why, hint=hint, field=field))
+    return _refused(request, Refusal(why=why, hint=_what_would_place(draft), field=field))
+
+
+def _what_would_place(draft: Draft) -> str:
+    """Return what to change: less memory helps only if memory was the reason on some shape."""
+    platform = draft.demand.settings.platform
+    is_memory = any(not each.is_ruled_out for each in draft.candidates.tried)
+    lower = "lower `context:` or `concurrency:`"
+    if platform is NODES:
+        ways, joined = "allow other accelerators or capacity, or use another region", f"{lower}, "
+    else:
+        kind = "larger" if is_memory else "other"
+        ways, joined = f"set `platform: gke`: {platform} has no {kind} machines", f"{lower}, or "
+    hint = f"{joined}{ways}" if is_memory else ways
+    build = next((each.text for each in draft.demand.choice.reasons if each.topic == BUILD_TOPIC), None)
+    return f"{hint}; {build}" if build else hint
 
 
 def _refused(request: ModelRequest, refusal: Refusal) -> Problem:

@@ -14,6 +14,8 @@ from hubstack.planner.placement.engine_rules import Demand
 
 _METHODS = {4: {"quant_method": "awq", "bits": 4, "group_size": 128}, 8: {"quant_method": "fp8"}}
 _GIB = 1024**3
+BUILD_TOPIC = "quantized build"
+"""Topic of the suggestion among a model's reasons."""
 
 
 def suggest_build(
@@ -32,7 +34,7 @@ def suggest_build(
             held = build.weights.size_bytes / _GIB
             where = f"1 x {best.offer.accelerator.name} ({best.offer.machine.name}, ${best.alone():,.2f} an hour)"
             text = f"the Hub lists `{name}`, a {bits}-bit build: about {held:.1f} GiB of weights, which fit {where}"
-            return Reason(topic="quantized build", text=text, source="lock")
+            return Reason(topic=BUILD_TOPIC, text=text, source="lock")
     return None
 
 

@@ -3,6 +3,9 @@
 
 from typing import Any
 
+import pytest
+
+from hubstack.files.errors import PlanError
 from hubstack.plan import ModelPlan
 from tests.support.facts import hub, plan_one
 
@@ -20,6 +23,12 @@ def test_the_build_that_fits_one_accelerator_is_named_with_its_size_and_price() 
     assert said.startswith("the Hub lists `Qwen/Qwen2.5-14B-Instruct-AWQ`, a 4-bit build: about ")
     assert "1 x NVIDIA L4 (g2-standard-" in said
     assert "an hour" in said
+
+
+def test_a_model_that_fits_nowhere_is_told_of_the_build_too() -> None:
+    with pytest.raises(PlanError) as caught:
+        plan_one(hub("Qwen/Qwen2.5-72B-Instruct", quantized_builds={"acme/72B-AWQ": 4}), platform="cloud-run")
+    assert "the Hub lists `acme/72B-AWQ`" in str(caught.value)
 
 
 def test_a_build_that_does_not_fit_one_accelerator_is_passed_over() -> None:

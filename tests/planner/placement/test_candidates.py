@@ -77,7 +77,10 @@ def test_a_model_that_no_rule_allows_does_not_fail_for_its_size() -> None:
     int8 = {"type": "int", "num_bits": 8}
     groups = {"group_0": {"weights": int8, "input_activations": int8}}
     facts = llama(quantization={"quant_method": "compressed-tensors", "config_groups": groups})
-    assert "cannot run on any of" in why_not(facts, accelerator="rtx-pro-6000")
+    said = why_not(facts, accelerator="rtx-pro-6000")
+    assert "cannot run on any of" in said
+    assert "`context:`" not in said, "less memory would not help"
+    assert "`context:`" in why_not(hub("deepseek-ai/DeepSeek-V3"), accelerator="l4")
 
 
 def test_a_model_near_the_line_is_taken_only_where_nothing_fits_and_with_a_warning() -> None:
