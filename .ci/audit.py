@@ -20,7 +20,7 @@ BILL = PROJECT / "dist" / "hubstack.cdx.json"
 
 
 def export(form: str, output: Path, *more: str) -> None:
-    """Write what `uv.lock` holds in another form."""
+    """Export `uv.lock` in another format."""
     uv = os.environ.get("UV") or shutil.which("uv") or "uv"
     output.parent.mkdir(exist_ok=True)
     command = [uv, "export", "--frozen", "--quiet", "--format", form, "--output-file", str(output), *more]
@@ -28,7 +28,7 @@ def export(form: str, output: Path, *more: str) -> None:
 
 
 def ask(requirements: Path) -> tuple[list[dict[str, Any]], str]:
-    """Return pip-audit's row of each package, and what it complained of."""
+    """Return pip-audit's row for each package, and its error output."""
     command = [
         sys.executable,
         "-m",
@@ -67,7 +67,7 @@ def judge(rows: list[dict[str, Any]], complaint: str) -> tuple[list[str], int]:
 
 
 def main() -> int:
-    """Write the bill, ask, and say what was answered."""
+    """Write the bill of materials, run pip-audit and print the result."""
     export("cyclonedx1.5", BILL, "--no-dev")
     with tempfile.TemporaryDirectory() as folder:
         requirements = Path(folder) / "requirements.txt"

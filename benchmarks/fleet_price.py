@@ -43,9 +43,9 @@ CAPACITY = (
     (("flex-start", "on-demand"), 1),
     (("reservation:team",), 2),
 )
-"""What a platform team sets for all its models, by weight."""
+"""Default settings of a platform team, weighted."""
 STANDARD = ((("h100-80gb",), 3), (("l4",), 1), (("a100-80gb", "h100-80gb"), 1), ((), 5))
-"""Accelerators that the team has settled on for its larger models, by weight."""
+"""Standard accelerators of a team for its larger models, weighted."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,11 @@ class Fleet:
     """One fleet to price."""
 
     ours: tuple[Wanted, ...]
-    """With the candidates that planning looks at."""
+    """Price bound over the candidates that the planner considers."""
     every: tuple[Wanted, ...]
-    """With every candidate that there is."""
+    """Price bound over all candidates."""
     standard: bool
-    """Whether the team has settled on accelerators."""
+    """Whether the team has standard accelerators."""
 
 
 def weighted(rng: random.Random, table):
@@ -65,7 +65,7 @@ def weighted(rng: random.Random, table):
 
 
 def population() -> dict[str, ModelFacts]:
-    """Return the models of the collection that say enough to be planned."""
+    """Return the models of the collection with enough facts to be planned."""
     found: dict[str, ModelFacts] = {}
     for row in yaml.safe_load((SHARED / "hub_models.yaml").read_text())["models"]:
         counted = row.get("safetensors_parameters") or {}
@@ -127,7 +127,7 @@ def draw(seed: int, models: dict[str, ModelFacts], finder: CandidateFinder, plac
 
 
 def bound(wanted: tuple[Wanted, ...]) -> float:
-    """Return the largest price that HiGHS proves no fleet of these models goes below."""
+    """Return the highest lower bound that HiGHS proves for the price of these models."""
     pairs = [(at, c) for at, each in enumerate(wanted) for c in each.candidates]
     classes = {c.key: c for _, c in pairs}
     row_of = {key: len(wanted) + at for at, key in enumerate(classes)}

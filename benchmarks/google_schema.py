@@ -36,7 +36,7 @@ Path_ = tuple[str, ...]
 
 
 def literals(body: str, text: str, prefix: Path_ = ()) -> dict[Path_, str]:
-    """Return each path of a schema to its own literal."""
+    """Map each path of a schema to its literal."""
     found: dict[Path_, str] = {}
     for name, said in entries(body):
         value = said

@@ -37,7 +37,7 @@ print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 
 
 
 def answers() -> dict[str, bytes]:
-    """Return the whole answer of each path, made before anybody asks."""
+    """Return the prepared response for each path."""
     files = {"config.json": TINY, **{f"model-{n:05}.safetensors": b"x" * n for n in range(1, FILES)}}
     found: dict[str, bytes] = {}
     for number in range(MODELS):
@@ -53,7 +53,7 @@ def answers() -> dict[str, bytes]:
 
 
 async def serve() -> None:
-    """Be the Hub until the standard input ends."""
+    """Serve as the Hub until standard input is closed."""
     known = answers()
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

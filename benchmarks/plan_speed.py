@@ -21,7 +21,7 @@ COMMAND_SIZES, RUNS = (10, 100, 1000), 5
 
 
 def planning_s(size: int) -> float:
-    """Return CPU seconds of `plan_stack` alone, the least of several: what else the machine does only adds."""
+    """Return the minimum CPU seconds of several runs of `plan_stack` alone."""
     request, lock = build(size)
 
     def once() -> float:

@@ -22,7 +22,7 @@ from benchmarks.processes import PROJECT, table, write_page
 from benchmarks.stacks import STACK, cost, make_project, write_stack
 
 RUNS = {10: 15, 100: 7, 1000: 3}
-"""Rounds of a size; a thousand models take a minute each."""
+"""Rounds per size; a thousand models take a minute each."""
 OURS, PLAIN = "hubstack", "hand-written"
 
 
@@ -32,7 +32,7 @@ def measured(project: Path, settings: Path) -> dict[str, Any]:
 
 
 def compare(size: int, folder: Path) -> dict[str, dict[str, float]]:
-    """Run both programs in turn and return the least of each: what else the machine does only adds."""
+    """Run both programs alternately and return the minimum of each."""
     project, plain = make_project(folder / f"ours-{size}"), folder / f"plain-{size}"
     settings = write_stack(project / STACK, size)
     cost(project, "place", STACK)  # as `hubstack lock` does
@@ -53,7 +53,7 @@ def compare(size: int, folder: Path) -> dict[str, dict[str, float]]:
 
 
 def exponent(sizes: list[int], seconds: list[float]) -> float:
-    """Return the slope of the line through the logarithms."""
+    """Return the exponent: the slope of a line fitted to the logarithms."""
     return statistics.linear_regression([math.log(n) for n in sizes], [math.log(s) for s in seconds]).slope
 
 

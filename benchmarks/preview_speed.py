@@ -13,15 +13,15 @@ RUNS = 5
 MORE = """
 ## More
 
-- [Previews of many models](benchmarks/preview_scale.md), beside a hand-written program
-- [Planning many models](benchmarks/plan_speed.md)
-- [Comparing two sides](benchmarks/diff_speed.md)
-- [Several clusters](benchmarks/shard_speed.md)
-- [Locking a thousand models](benchmarks/lock_speed.md)
-- [The start of the command](benchmarks/cli_start.md)
-- [Sizing against real boots](benchmarks/sizing.md), beside hf-mem, accelerate and weights x 1.2
-- [Throughput against public measurements](benchmarks/throughput.md), with each model left out of the fit
-- [The price of fleets](benchmarks/fleet_price.md), against a bound and against one pool a model
+- [Previews of many models](../benchmarks/preview_scale.md), beside a hand-written program
+- [Planning many models](../benchmarks/plan_speed.md)
+- [Comparing two sides](../benchmarks/diff_speed.md)
+- [Several clusters](../benchmarks/shard_speed.md)
+- [Locking a thousand models](../benchmarks/lock_speed.md)
+- [The start of the command](../benchmarks/cli_start.md)
+- [Sizing against real boots](../benchmarks/sizing.md), beside hf-mem, accelerate and weights x 1.2
+- [Throughput against public measurements](../benchmarks/throughput.md), with each model left out of the fit
+- [The price of fleets](../benchmarks/fleet_price.md), against a bound and against one pool a model
 """
 SDKS = ("pulumi_gcp.container", "pulumi_gcp.storage", "pulumi_kubernetes.apps.v1", "pulumi_kubernetes.batch.v1")
 FLOOR = "floor: import the SDKs"

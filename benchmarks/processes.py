@@ -18,18 +18,18 @@ PAGES = PROJECT / "docs" / "benchmarks"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """Of one process and all that it waited for."""
+    """Cost of a process and its children."""
 
     cpu_s: float
-    """User and system."""
+    """User and system time in seconds."""
     peak_mib: float
     """Largest resident memory of any one of these processes."""
     clock_s: float
-    """On the clock, for what runs several processes at once."""
+    """Wall-clock seconds, for commands that run several processes."""
 
 
 def run(command: Sequence[str], *, cwd: Path = PROJECT, env: Mapping[str, str] | None = None) -> Cost:
-    """Run a command, drop what it prints, and return what it cost.
+    """Run a command without its output and return its cost.
 
     Raises:
         RuntimeError: it failed.
@@ -55,13 +55,13 @@ def median(costs: Iterable[Cost]) -> Cost:
 
 
 def table(*rows: Sequence[str]) -> list[str]:
-    """Return the lines of a Markdown table; the first row is its head."""
+    """Return the lines of a Markdown table; the first row is the header."""
     head, *body = rows
     return [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *body)]
 
 
 def write_page(name: str, title: str, *paragraphs: str | Sequence[str]) -> None:
-    """Write docs/benchmarks/<name>.md and print what it holds."""
+    """Write docs/benchmarks/<name>.md and print it."""
     parts = [part if isinstance(part, str) else "\n".join(part) for part in paragraphs]
     text = "\n\n".join([f"# {title}", f"Written by `python -m benchmarks.{name}`.", *parts]) + "\n"
     PAGES.mkdir(exist_ok=True)

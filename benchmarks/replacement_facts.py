@@ -52,12 +52,12 @@ FILES = {
     "gcp:vertex/aiEndpointWithModelGardenDeployment:AiEndpointWithModelGardenDeployment": "vertexai/resource_vertex_ai_endpoint_with_model_garden_deployment.go",
 }
 MORE = ("container/node_config.go", "container/resource_container_node_pool.go")
-"""Whose functions the others' schemas call."""
+"""Files whose functions are called by other schemas."""
 SCHEMA = re.compile(r"map\[string\]\*schema\.Schema\{")
 
 
 def clean(text: str) -> str:
-    """Blank what is no code: comments, and texts that are no plain word."""
+    """Blank out comments, and string literals that are not plain words."""
     pattern = r'//[^\n]*|/\*.*?\*/|`[^`]*`|"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])\''
 
     def keep(found: re.Match[str]) -> str:
@@ -70,7 +70,7 @@ def clean(text: str) -> str:
 
 
 def inside(text: str, start: int) -> str:
-    """Return what stands between the brace at `start` and its partner."""
+    """Return the text between the brace at `start` and its closing brace."""
     depth = 0
     for at in range(start, len(text)):
         depth += (text[at] in "{(") - (text[at] in "})")
@@ -80,7 +80,7 @@ def inside(text: str, start: int) -> str:
 
 
 def entries(body: str) -> Iterator[tuple[str, str]]:
-    """Yield name and value of each entry of a map literal's own level."""
+    """Yield the name and value of each top-level entry of a map literal."""
     for found in re.finditer(r'"(\w+)":\s*(&schema\.Schema)?', body):
         before = body[: found.start()]
         if sum(before.count(c) for c in "{(") == sum(before.count(c) for c in "})"):
@@ -89,7 +89,7 @@ def entries(body: str) -> Iterator[tuple[str, str]]:
 
 
 def own(body: str) -> str:
-    """Return a literal without what stands deeper in it."""
+    """Return a literal without its nested literals."""
     depth, kept = 0, []
     for char in body:
         depth += char in "{("
@@ -99,7 +99,7 @@ def own(body: str) -> str:
 
 
 def called(name: str, text: str) -> str | None:
-    """Return the literal that a function of that name returns."""
+    """Return the literal that the named function returns."""
     found = re.search(rf"func {name}\([^)]*\) \*schema\.(Schema|Resource) \{{", text)
     if not found:
         return None
@@ -150,7 +150,7 @@ def camel(name: str) -> str:
 
 
 def pulumi_path(kind: str, path: tuple[str, ...]) -> str | None:
-    """Return Pulumi's name of a path, None where the SDK has no such argument."""
+    """Return Pulumi's name of a path, or None if the SDK does not have the argument."""
     _, module, cls = kind.split(":")
     package: Any = importlib.import_module(f"pulumi_gcp.{module.split('/')[0]}")
     args, named = getattr(package, f"{cls}Args"), []
@@ -186,7 +186,7 @@ def row(kind: str, text: str, more: str) -> dict[str, Any]:
 
 
 def source(folder: str, commit: str, name: str) -> str:
-    """Return a file of the provider's services at a commit."""
+    """Return a file of the provider's services as of a commit."""
     path = f"{commit}:google-beta/services/{name}"
     command = ["git", "--git-dir", folder, "show", path]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout

@@ -38,7 +38,7 @@ PARTS = 4
 
 @cache
 def planned() -> tuple[str, ...]:
-    """Return the models that one node takes whatever is asked of them below."""
+    """Return the models that fit on one node with all settings used below."""
     kept: list[str] = []
     for repo_id in hub_ids():
         try:
@@ -50,7 +50,7 @@ def planned() -> tuple[str, ...]:
 
 
 def build(size: int) -> tuple[Request, Lock]:
-    """Return a list of so many models and its lock."""
+    """Return a list with this number of models, and its lock."""
     rng = random.Random(size)
     facts, models = [], []
     for number in range(size):
@@ -69,7 +69,7 @@ def build(size: int) -> tuple[Request, Lock]:
 
 
 def make_project(folder: Path) -> Path:
-    """Write a project of hubstack without stacks; return its folder, which is made if it is not there."""
+    """Write a hubstack project without stacks; create and return its folder."""
     folder.mkdir(exist_ok=True)
     for name in ("Pulumi.yaml", "__main__.py"):
         shutil.copy(PROJECT / name, folder)
@@ -104,7 +104,7 @@ def write_stack(folder: Path, size: int, *, max_replicas: int | None = None) -> 
 
 
 def cost(project: Path, *words: str) -> Cost:
-    """Return what a command of hubstack costs in a project that `make_project` wrote."""
+    """Return the cost of a hubstack command in a project written by `make_project`."""
     command = [sys.executable, "-m", "hubstack", *words]
     return run(command, cwd=project, env={**os.environ, "PYTHONPATH": str(PROJECT)})
 

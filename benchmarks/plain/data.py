@@ -18,7 +18,7 @@ from hubstack.review.preview.values import UNKNOWN
 
 PROGRAM = Path(__file__).with_name("program.py")
 SILENCE_SECONDS = 1200.0
-"""Other work on the machine does not fail a benchmark."""
+"""Generous timeout, so that other load on the machine does not fail a benchmark."""
 OPTIONS = {**_LITERAL, "customTimeouts": "custom_timeouts"}
 
 
@@ -99,7 +99,7 @@ def _add_inputs(found: Trace, resource: Resource, line: dict[str, Any]) -> None:
 
 
 def _via(found: Trace, urn: str, held: Any, encoded: Any) -> Any:
-    """Return the output of a resource that holds the text, as a bucket's name: what a person would write."""
+    """Return the output that contains the text, such as a bucket's name, as a person would reference it."""
     for key, value in found.inputs[urn].items():
         if isinstance(held, str) and value == held:
             return {"parts": [{"of": urn, "path": [snake(key)]}]}

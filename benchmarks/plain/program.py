@@ -47,7 +47,7 @@ def dig(found, path):
 
 
 def computed(said):
-    """Return a value in which a list under `parts` is a text made of outputs."""
+    """Return a value in which each list under `parts` is replaced by a text built from outputs."""
     if isinstance(said, list):
         return [computed(each) for each in said]
     if not isinstance(said, dict):

@@ -18,7 +18,7 @@ from hubstack.review.preview import Graph, preview
 
 
 def digest(graph: Graph) -> str:
-    """Return a hash of all that was registered, but what components say of themselves, which nothing reads."""
+    """Return a hash of all registered resources, without the outputs of components."""
     said = [{**each.plain(), "outputs": None} for each in graph.resources]
     return hashlib.sha256(json.dumps([said, graph.outputs], sort_keys=True).encode()).hexdigest()
 

@@ -17,7 +17,7 @@ FAILED = ("oom", "kv_too_small")
 
 @dataclass(frozen=True)
 class Estimate:
-    """What one tool says of one row."""
+    """One tool's estimate for one row."""
 
     weights_gib: float | None
     tokens: float | None
@@ -26,7 +26,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Score:
-    """The four measures of the issue, over the rows that each can be taken of."""
+    """The benchmark's measures, each over the rows that allow it."""
 
     weights: list[tuple[str, float, float]]
     """Row, predicted, logged."""
@@ -78,13 +78,13 @@ def score(rows: list[Judged], estimate) -> Score:
 
 
 def has_groups(row: Judged) -> bool:
-    """Return whether its layers keep caches of several kinds."""
+    """Return whether the model has several kinds of KV cache."""
     geometry = row.geometry
     return bool(geometry.state_layers or geometry.window_layers or geometry.compressed_token_bytes)
 
 
 def logged_tokens(row: Judged) -> float | None:
-    """Return the tokens that the engine can hold in sequences of the row's context, None where not printed."""
+    """Return the tokens that fit in sequences of the row's context; None if the engine did not print them."""
     logged, context = row.reported, row.row["max_model_len"]
     if has_groups(row):
         if logged.get("max_concurrency") and context:

@@ -34,7 +34,7 @@ def hf_mem(row: Judged) -> Estimate:
 
 
 def _hf_mem_sequence(row: Judged) -> float | None:
-    """Return its bytes of one sequence of the row's context; None where it cannot read the config."""
+    """Return its bytes per sequence of the row's context; None if it cannot read the config."""
     config = {**row.facts.config, **(row.facts.config.get("text_config") or {})}
     dtype = "F8_E4M3" if row.load and row.load.kv_bytes == 1 else "BF16"
     try:

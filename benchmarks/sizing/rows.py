@@ -73,7 +73,7 @@ LARGE_GIB = 70
 
 @dataclass(frozen=True)
 class Judged:
-    """One row that can be judged."""
+    """A row with enough information to be evaluated."""
 
     row: dict[str, Any]
     facts: ModelFacts
@@ -82,9 +82,9 @@ class Judged:
     device: Device | None
     load: Workload | None
     missing: tuple[str, ...]
-    """Settings without which only the weights can be judged."""
+    """Settings without which only the weights can be evaluated."""
     missing_pool: tuple[str, ...]
-    """Settings without which the verdict can be judged, but not the size of the pool."""
+    """Settings without which the verdict can be evaluated, but not the size of the pool."""
 
     @property
     def reported(self) -> dict[str, Any]:
@@ -92,7 +92,7 @@ class Judged:
 
 
 def read_rows() -> tuple[list[Judged], list[tuple[dict[str, Any], str]]]:
-    """Return the rows that can be judged, and the others with their reasons."""
+    """Return the rows that can be evaluated, and the reasons why the others cannot."""
     models, skipped = _models(), yaml.safe_load((HERE / "models.yaml").read_text())["skipped"]
     judged: list[Judged] = []
     left: list[tuple[dict[str, Any], str]] = []

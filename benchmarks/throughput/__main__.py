@@ -39,7 +39,7 @@ How to read it:
 
 
 def main() -> None:
-    """Judge, print, and write the page."""
+    """Evaluate the rows, print the measures and write the page."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.throughput", description=__doc__)
     parser.add_argument("--rows", type=Path, default=ROWS, help="rows in the form of throughput.yaml")
     parser.add_argument("--fit", action="store_true", help="fit the constants first")
@@ -189,7 +189,7 @@ def _models(columns: Sequence[tuple[str, Sequence[Judged]]]) -> list[str]:
 
 
 def _noise(rows: Sequence[Measured]) -> list[str]:
-    """Say how far two measurements of one set-up differ: no prediction can be nearer."""
+    """Describe how far two measurements of one setup differ, which limits any prediction."""
     groups: dict[tuple[object, ...], list[float]] = defaultdict(list)
     for row in rows:
         said = row.row

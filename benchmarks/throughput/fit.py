@@ -42,7 +42,7 @@ FIRST = {"first_base_s": 0.0, "first_prompt": 1.0, "first_queue": 0.0, "first_st
 
 
 class Parameters:
-    """Names, prior means and spreads of what is fitted; all in logarithms."""
+    """Names, prior means and spreads of the fitted parameters, in logarithms."""
 
     def __init__(self) -> None:
         self.index: dict[str, int] = {}
@@ -95,7 +95,7 @@ def first_tokens() -> Parameters:
 
 
 class Table:
-    """Rows as arrays: their nominal costs, and which parameter each of them uses."""
+    """Rows as arrays: nominal costs and the parameters that each row uses."""
 
     def __init__(self, rows: Sequence[Measured], parameters: Parameters) -> None:
         self.rows = rows
@@ -136,7 +136,7 @@ class Table:
         return Constants(**found, hop_s=e[self._hop], link=e[self._link], factor=e[self._pair], **FIRST)
 
     def predict(self, values: Array) -> Array:
-        """Return the logarithm of what each row is judged by."""
+        """Return the logarithm of each row's predicted figure."""
         constants = self.constants(values)
         output = self.replicas * formula.tokens_per_second(self.costs, constants)
         filled = 1 + np.exp(values)[self._tail] * np.minimum(self.costs.batch / self.prompts, 1.0)
@@ -155,7 +155,7 @@ def costs_of(row: Measured, batch: float | None = None) -> Costs:
 
 
 def stack(costs: Sequence[Costs]) -> Costs:
-    """Return one record of arrays."""
+    """Stack the rows' costs into one record of arrays."""
     return Costs(**{f.name: np.array([getattr(each, f.name) for each in costs], float) for f in fields(Costs)})
 
 
@@ -167,7 +167,7 @@ def weights(rows: Sequence[Measured]) -> Array:
 
 
 def robust(residuals: Array) -> Array:
-    """Return residuals whose square grows only linearly once a row is an outlier."""
+    """Return robust residuals, whose squares grow only linearly for outliers."""
     return np.sign(residuals) * FAR * np.sqrt(2 * (np.sqrt(1 + (residuals / FAR) ** 2) - 1))
 
 
@@ -184,7 +184,7 @@ def fit(table: Table, parameters: Parameters, start: Array | None = None) -> Arr
 
 
 class FirstTokens:
-    """Rows that say how long a first token takes; their speeds are fitted already."""
+    """Rows with a time to first token; their speeds are already fitted."""
 
     def __init__(self, rows: Sequence[Measured], table: Table, speed: Array, parameters: Parameters) -> None:
         self.rows, self.weight, self._parameters = rows, weights(rows), parameters

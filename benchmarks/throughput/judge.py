@@ -21,7 +21,7 @@ from hubstack.planner.performance.costs import Costs, nominal_costs
 from hubstack.planner.performance.formula import Constants
 
 LEFT_OUT = Path(__file__).parent / "left_out.yaml"
-"""Row to its error with its own model left out of the fit; written by the fit."""
+"""Leave-one-model-out error of each row; written by the fit."""
 NEAR = math.log(2)
 ORDERED_BY = 1.25
 """Layouts whose speed differs by more than this must be in the right order."""
@@ -29,7 +29,7 @@ ORDERED_BY = 1.25
 
 @dataclass(frozen=True)
 class Judged:
-    """One row and its prediction."""
+    """A row and its prediction."""
 
     row: Measured
     error: float
@@ -43,12 +43,12 @@ class Judged:
 
     @property
     def miss(self) -> float:
-        """The error as a part, the same for twice as fast and half as fast."""
+        """The relative error, equal for twice and half the speed."""
         return math.exp(abs(self.error)) - 1
 
     @property
     def is_held(self) -> bool:
-        """Whether the range holds the measurement."""
+        """Whether the range contains the measurement."""
         return self.low <= -self.error <= self.high
 
     @property
@@ -74,7 +74,7 @@ def judge(row: Measured) -> Judged:
 
 
 def without_own_model(judged: Iterable[Judged]) -> list[Judged]:
-    """Return the rows that were fitted, with the errors of a fit that never saw their model."""
+    """Return the fitted rows with their leave-one-model-out errors."""
     errors = yaml.load(LEFT_OUT.read_bytes(), Loader=yaml.CSafeLoader)
     return [replace(each, error=errors[key]) for each in judged if (key := each.row.row["id"]) in errors]
 
@@ -93,7 +93,7 @@ def _costs(row: Measured, batch: float) -> Costs:
 
 
 def _predict(row: Measured, constants: Constants) -> tuple[float, float]:
-    """Return what the row is judged by, and the time to the first token."""
+    """Return the row's predicted figure and time to first token."""
     measuring, first = load_table().said["measuring"], load_table().said["first_token"]
     if row.is_lockstep:
         constants = replace(
@@ -113,7 +113,7 @@ def _predict(row: Measured, constants: Constants) -> tuple[float, float]:
 
 
 def _open_loop(row: Measured, constants: Constants) -> tuple[float, float]:
-    """So many requests a second: the batch is what arrives while a request is answered (Little's law)."""
+    """Predict at a fixed request rate: the batch follows from Little's law."""
     rate, answer = row.row["request_rate"] / row.replicas, row.lengths.answer
     full = _costs(row, max(min(row.limit, row.prompts), 1.0))
     most = formula.tokens_per_second(full, constants) / answer
@@ -134,7 +134,7 @@ def _open_loop(row: Measured, constants: Constants) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Measures:
-    """The benchmark's measures of some rows."""
+    """The benchmark's measures over a set of rows."""
 
     rows: int
     median: float
@@ -148,7 +148,7 @@ class Measures:
 
 
 def measure(judged: Sequence[Judged]) -> Measures | None:
-    """Return the measures, None without rows."""
+    """Return the measures, or None without rows."""
     if len(judged) < 2:
         return None
     misses = [each.miss for each in judged]

@@ -59,7 +59,7 @@ def learn(rows: Sequence[Measured]) -> None:
 
 
 def with_first_token(rows: Sequence[Measured]) -> list[Measured]:
-    """Return the rows whose first token waits for the accelerators, and not for a place in the batch."""
+    """Return the rows whose first token waits for the accelerators rather than for a slot in the batch."""
     return [r for r in rows if r.mode == "closed" and r.first_token_s and r.callers <= 1.05 * r.limit]
 
 

@@ -48,20 +48,20 @@ QUANTIZATION: dict[str, dict[str, Any]] = {
     "gptq-int4": {"quant_method": "gptq", "bits": 4},
 }
 SHAREGPT = (245.0, 350.0)
-"""Tokens of a ShareGPT conversation where a row gives none: the mean of the rows that do."""
+"""Tokens of a ShareGPT conversation if a row gives none: the mean of the rows that do."""
 SEVERAL_PAST = 3000
 """Requests of an offline run that does not say how many: enough that its beginning and end do not count."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One row that can be judged."""
+    """A row with enough information to be evaluated."""
 
     row: dict[str, Any]
     model: str
-    """First name of the model's entry: what is left out together."""
+    """First name of the model's entry, by which rows are left out together."""
     engine: str
-    """Of the constants: an engine, or a release line of it whose kernels were others."""
+    """Key of the constants: an engine, or a release line of it with different kernels."""
     hardware: Hardware
     work: Work
     layout: Layout
@@ -70,17 +70,17 @@ class Measured:
     chunk: float
     replicas: int
     mode: str
-    """`closed` (so many callers), `at once` (all prompts queued) or `open` (so many a second)."""
+    """`closed` (fixed number of callers), `at once` (all prompts queued) or `open` (fixed request rate)."""
     callers: float
     limit: float
-    """Sequences that memory and the engine's own limit let run."""
+    """Maximum running sequences by memory and the engine's limit."""
     prompts: float
     is_varied: bool
-    """Lengths differ widely from request to request."""
+    """Whether request lengths vary widely."""
     is_lockstep: bool
-    """All callers start together with requests of one length, so that they never read prompts while others decode."""
+    """Whether all callers start together with equal lengths, so that prompts never interrupt decoding."""
     is_output: bool
-    """Judged by output tokens a second; else by the time per token."""
+    """Whether the row's figure is output tokens per second; otherwise time per token."""
     value: float
     first_token_s: float | None
 
@@ -162,7 +162,7 @@ def _accelerators() -> dict[str, tuple[Hardware, int, bool, bool]]:
 
 
 def _reason(row: dict[str, Any]) -> str | None:
-    """Say why a row cannot be judged, as far as it says itself."""
+    """Return why a row cannot be evaluated, if it says so itself."""
     notes = row["notes"] or ""
     if row["engine"] not in ENGINES:
         return f"{row['engine']} has no constants"
@@ -271,7 +271,7 @@ def _facts(row: dict[str, Any], entry: dict[str, Any]) -> tuple[ModelFacts, Geom
 
 
 def _value(row: dict[str, Any], notes: str) -> tuple[bool, float] | None:
-    """Return whether a row is judged by output tokens a second, and the figure; else seconds per token."""
+    """Return whether a row has output tokens per second, and the figure; otherwise seconds per token."""
     if row["output_tokens_per_s"]:
         return True, row["output_tokens_per_s"]
     per_token = row["tpot_ms_mean"] or row["tpot_ms_median"]
@@ -336,7 +336,7 @@ def _room(
     most: int,
     context: float,
 ) -> tuple[tuple[float, float, float], Workload]:
-    """Return bytes a token, a sequence, and left for the cache on one rank: the sizing's own answer."""
+    """Return cache bytes per token, per sequence, and available on one rank, as sized by hubstack."""
     ranks, groups = layout.tensor_parallel, layout.attention_groups
     whole = weights.size_bytes - work.expert_bytes
     # Under attention data parallelism a rank holds its experts, and of the rest what its own group shares.

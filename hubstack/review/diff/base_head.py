@@ -126,12 +126,12 @@ def _from_release(name: str, project_dir: Path, release: str) -> tuple[State, St
 
 
 def _packages(folder: Path) -> Path:
-    """Return where a side's hubstack is: its own folder, as in a clone of the project, or what runs here."""
+    """Return the folder of a version's hubstack: its own, as in a clone, or the one running here."""
     return folder if any((folder / export).is_file() for export in _EXPORTS) else _PACKAGES
 
 
 def _run(side: str, name: str, folder: Path, python: Path | None = None) -> State:
-    """Run one version in a separate process, by default with this Python and the side's own packages."""
+    """Run one version in a separate process, by default with this Python and its own packages."""
     kept = kept_environment("TMPDIR") | {"PYTHONDONTWRITEBYTECODE": "1"}
     # -P: the folder of this file holds modules of its own names and must not come before the side's packages.
     if python:

@@ -48,7 +48,7 @@ class CapacityRow(Reported):
 
 
 def compare_capacity(base: State, head: State, quota: Quota) -> tuple[CapacityRow, ...]:
-    """Return every row of either side, sorted."""
+    """Return the rows of both versions, sorted."""
     before, after = _count(base), _count(head)
     return tuple(
         CapacityRow(

@@ -59,7 +59,7 @@ class Change(Reported):
     money: Money
     """Both costs and the items that differ."""
     hub: tuple[FactChange, ...] = ()
-    """Changes on the Hub otherwise, or says of new models."""
+    """Changed Hub facts, and facts of new models."""
     resources: tuple[ResourceChange, ...] = ()
     """Changed resources."""
     accelerators: tuple[CapacityRow, ...] = ()

@@ -59,7 +59,7 @@ def run_diff(
     *,
     release: str | None = None,
 ) -> Diff:
-    """Run both sides and compare them.
+    """Run both versions and compare them.
 
     Args:
         env: a stack, or a folder as seen from here or from the project.
@@ -87,7 +87,7 @@ def removed_clusters(config_file: Path, project_dir: Path, against: str | None) 
 
 
 def resolve_name(project_dir: Path, env: str) -> str:
-    """Return an environment's name as both sides understand it: a folder relative to the project."""
+    """Return an environment's name as valid in both versions: a folder relative to the project."""
     here = (Path.cwd() / env).resolve()
     is_stack = (project_dir / "stacks" / f"Pulumi.{env}.yaml").is_file()  # a folder of its name hides no stack
     is_folder = here.is_dir() and here.is_relative_to(project_dir) and here != project_dir and not is_stack

@@ -14,7 +14,7 @@ from typing import Any
 
 
 def main(name: str, folder: Path) -> dict[str, Any]:
-    """Return what the side says; `missing` where it has no such environment."""
+    """Return the version's data; `missing` if it does not have the environment."""
     from hubstack.files.errors import HubstackError, InputError  # noqa: PLC0415
     from hubstack.inputs.environment import find_environment  # noqa: PLC0415  of the side
     from hubstack.inputs.stack import Stack  # noqa: PLC0415

@@ -40,7 +40,7 @@ class FactChange(Reported):
     key: str
     """Key of the model."""
     topic: Topic
-    """What of it."""
+    """Which fact changed."""
     text: str
     """Text shown to the reviewer."""
     is_risk: bool = False
@@ -103,7 +103,7 @@ def _moved(key: str, before: Data, after: Data) -> Iterator[FactChange]:
 
 
 def _wrong_repository(key: str, facts: Data) -> Iterator[FactChange]:
-    """Say that the lock serves another repository than the list asks for: renamed on the Hub, or a lie."""
+    """Report a lock that serves another repository than the list names: renamed on the Hub, or forged."""
     asked = facts.get("asked_id")
     if asked:
         text = (
@@ -113,7 +113,7 @@ def _wrong_repository(key: str, facts: Data) -> Iterator[FactChange]:
 
 
 def _other_content(key: str, before: Data, after: Data) -> Iterator[FactChange]:
-    """Say what differs at one commit, which never changes on the Hub: somebody edited the lock."""
+    """Report differences at the same commit, which never change on the Hub: the lock was edited."""
     if before.get("files") and (paths := [file.path for file in _changed(before, after) if _is_known(file)]):
         text = f"different files at the same commit, which cannot happen on the Hub: {_list(paths)}"
         yield FactChange(key=key, topic=Topic.CONTENT, text=text, is_risk=True)
@@ -128,7 +128,7 @@ def _is_known(file: FileChange) -> bool:
 
 
 def _unlocked(key: str, before: Data, after: Data) -> Iterator[FactChange]:
-    """Say of which files the lock holds no hash any more: their bytes would be taken as the Hub gives them."""
+    """Report files whose hash is no longer in the lock: their content would no longer be verified."""
     hashed = {f["path"] for f in before.get("files", ()) if f.get("sha256") or f.get("git_oid")}
     left = {f["path"] for f in after.get("files", ()) if not (f.get("sha256") or f.get("git_oid"))}
     if hashed and not after.get("files"):

@@ -115,14 +115,14 @@ def changed_program(folder: Path, commit: Commit) -> tuple[str, ...]:
 
 
 def names_at(folder: Path, commit: Commit) -> tuple[str, ...]:
-    """Return the names of what a folder held at a commit; none where it was not there."""
+    """Return the names in a folder at a commit; empty if the folder did not exist."""
     # ls-tree says paths as seen from the folder that it runs in, and of that folder only.
     said = _try(folder, "ls-tree", "--name-only", commit.sha)
     return tuple(said.splitlines()) if said else ()
 
 
 def extract(folder: Path, commit: Commit, into: Path) -> bool:
-    """Write what the commit holds of a folder; return whether it holds the folder."""
+    """Write a folder as of a commit; return whether the commit has it."""
     prefix = (_try(folder, "rev-parse", "--show-prefix") or "").rstrip("/")
     top = Path(_try(folder, "rev-parse", "--show-toplevel") or folder)
     tree = f"{commit.sha}:{prefix}" if prefix else commit.sha

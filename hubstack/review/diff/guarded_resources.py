@@ -127,12 +127,12 @@ def _types(spec: Data) -> tuple[str, ...]:
 
 
 def _pairs(spec: Data, direction: str) -> set[tuple[str, str]]:
-    """Return every peer with every port that the rules of one direction let through."""
+    """Return every allowed pair of peer and port of one direction."""
     return {pair for peers, ports in rules_of(spec, direction) for pair in product(peers, ports or [_ANY])}
 
 
 def _covered(had: set[tuple[str, str]], spec: Data, direction: str) -> set[tuple[str, str]]:
-    """Return which of the new pairs the old ones let through: the same, or all peers, or all ports of a peer."""
+    """Return the new pairs that the old ones already allow, directly or by a wildcard peer or port."""
     return {
         (peer, port)
         for peer, port in _pairs(spec, direction)
@@ -141,7 +141,7 @@ def _covered(had: set[tuple[str, str]], spec: Data, direction: str) -> set[tuple
 
 
 def _selects(policy: Data, state: State) -> bool:
-    """Whether pods of a state are of those that a policy is for."""
+    """Return whether a policy selects any pods of a version."""
     namespace = policy.get("metadata", {}).get("namespace")
     selector: Data = _spec(policy).get("podSelector") or {}
     for resource in state.resources.values():

@@ -22,7 +22,7 @@ FLAGS = ("trust_remote_code", "allow_pickle", "allow_unsafe", "accept_eula")
 
 
 def read_guards(name: str, project_dir: Path) -> Mapping[str, Any] | None:
-    """Return plain data of what protects an environment; None where its files cannot be read, or it is not there.
+    """Return an environment's protections as plain data; None if its files are missing or unreadable.
 
     Args:
         name: a stack, or a folder relative to the project.

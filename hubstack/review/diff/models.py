@@ -25,7 +25,7 @@ class ModelAction(StrEnum):
     REMOVED = "removed"
     RENAMED = "renamed"
     MOVED = "moved"
-    """To or from another cluster of its environment."""
+    """Moved to or from another cluster of its environment."""
     CHANGED = "changed"
 
 
@@ -34,7 +34,7 @@ class Setting(Reported):
     """One changed decision."""
 
     topic: str
-    """What is decided: `accelerator`, `replicas`, `context` ..."""
+    """Which decision changed: `accelerator`, `replicas`, `context` ..."""
     before: str
     """Value in the base plan."""
     after: str
@@ -66,7 +66,7 @@ class ModelChange(Reported):
 
 
 def find_renamed(base: State, head: State) -> dict[str, str]:
-    """Return new key to old key of the models that only have another name."""
+    """Return new key to old key of models that were only renamed."""
     gone = [model for key, model in base.models.items() if key not in head.models]
     came = [model for key, model in head.models.items() if key not in base.models]
     pairs = {
@@ -86,7 +86,7 @@ def find_renamed(base: State, head: State) -> dict[str, str]:
 
 
 def compare_models(base: State, head: State, renamed: dict[str, str]) -> tuple[ModelChange, ...]:
-    """Return every model that is not as before, sorted by key."""
+    """Return every changed model, sorted by key."""
     found: list[ModelChange] = []
     for key, model in head.models.items():
         was = renamed.get(key, key)
@@ -184,7 +184,7 @@ def _original_key(model: Data) -> str:
 
 
 def _former(model: Data) -> str:
-    """Return what `was` must say of a model that is renamed."""
+    """Return the value that `was` needs for a renamed model."""
     keys = [*model.get("was", ()), model["key"]]
     return str(keys[0]) if len(keys) == 1 else f"[{', '.join(keys)}]"
 
@@ -249,7 +249,7 @@ _TOPICS: tuple[tuple[str, Callable[[Data], Any]], ...] = (
 
 
 _BLOCKS = {"scaling": "scaling", "loading": "loading", "service level": "slo"}
-"""Topic to the part of a plan that it is; each figure of it that differs is a setting."""
+"""Topic to a part of the plan; each differing value in it is reported as a setting."""
 
 
 def _settings(base: State, head: State, before: Data, after: Data) -> Iterator[Setting]:
@@ -273,7 +273,7 @@ def _settings(base: State, head: State, before: Data, after: Data) -> Iterator[S
 
 
 def _block_settings(topic: str, before: Any, after: Any, why: str | None) -> Iterator[Setting]:
-    """Yield what of a block differs, a figure each; a query by its name only."""
+    """Yield the differing values of a block; queries by name only."""
     if not before or not after:
         if bool(before) != bool(after):
             yield Setting(
@@ -301,7 +301,7 @@ def _flat(item: Any) -> str:
 
 
 def _list_setting(topic: str, before: list[str], after: list[str]) -> Setting:
-    """Say which parts went and which came; a flag and its value stand in two parts."""
+    """Describe removed and added parts; a flag and its value are two parts."""
     joined = [flag_pairs(parts) for parts in (before, after)]
     gone = [part for part in joined[0] if part not in joined[1]]
     came = [part for part in joined[1] if part not in joined[0]]

@@ -31,7 +31,7 @@ class MoneyLine(Reported):
     """One cost item that changed."""
 
     item: str
-    """Key of a model, or what is paid beside them (`cluster`)."""
+    """Key of a model, or another cost item (`cluster`)."""
     before: Amount
     """Cost in the base version."""
     after: Amount
@@ -49,7 +49,7 @@ class Money(Reported):
     after: Amount
     """Total of the new plan."""
     lines: tuple[MoneyLine, ...]
-    """Those that differ; with the others they add up to the totals."""
+    """Changed items; together with unchanged ones they add up to the totals."""
     unpriced: tuple[str, ...]
     """Items of the new plan without a known price."""
     budget: int | None = None
@@ -133,7 +133,7 @@ def _reasons(base: State, head: State, was: str, item: str, kept: Mapping[str, s
 
 
 def _beside(base: State, head: State, item: str) -> Iterator[str]:
-    """Say why what is paid beside models costs something else."""
+    """Return why the cost of an item that belongs to no model changed."""
     said = [{line["what"]: line for line in _lines(side) if line["item"] == item} for side in (base, head)]
     for what in sorted({*said[0], *said[1]}):
         before, after = said[0].get(what), said[1].get(what)
@@ -195,7 +195,7 @@ def _way(step: Data) -> str:
 
 
 def _prices(base: State, head: State, before: Data, after: Data) -> Iterator[str]:
-    """Yield the price rows of its nodes that are another."""
+    """Yield the changed price rows of its nodes."""
     rows = [
         {
             (p["machine_type"], p["capacity"], p["reservation"]): p["price"]

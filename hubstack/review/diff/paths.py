@@ -23,7 +23,7 @@ class Absent:
 
 ABSENT = Absent()
 UNKNOWN = "[unknown]"
-"""What a value is called that only a provider knows (hubstack.review.preview.values)."""
+"""Placeholder for a value that only a provider knows (hubstack.review.preview.values)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class PathChange(Reported):
     """New value; omitted if removed."""
 
     def all_paths(self) -> set[str]:
-        """Return the path and, where a whole block comes or goes, those of its parts; without list indexes."""
+        """Return the path and, for an added or removed block, those of its parts; without list indexes."""
         found = {bare(self.path)}
         for value in (self.before, self.after):
             found |= {bare(path) for path, _ in leaves(value, self.path)}
@@ -46,19 +46,19 @@ class PathChange(Reported):
 
 
 def bare(path: str) -> str:
-    """Return a path without the places in lists."""
+    """Return a path without list indexes."""
     return re.sub(r"\[[^\]]*\]", "", path)
 
 
 def _join(path: str, key: str) -> str:
-    """Return the path of a part; a key with a dot in it, as labels have, stands in brackets."""
+    """Return the path of a part; a key that contains a dot, as in labels, is put in brackets."""
     if "." in key:
         return f"{path}[{key}]"
     return f"{path}.{key}" if path else key
 
 
 def differences(before: Any, after: Any, path: str = "") -> Iterator[PathChange]:
-    """Yield where two values differ, at the highest point where one of them has nothing."""
+    """Yield the differences of two values; an added or removed part is reported at its top."""
     if before == after:
         return
     if isinstance(before, Mapping) and isinstance(after, Mapping):
@@ -79,7 +79,7 @@ def differences(before: Any, after: Any, path: str = "") -> Iterator[PathChange]
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the path and value of every block and every plain value in a value."""
+    """Yield the path and value of every mapping, list and scalar in a value."""
     if isinstance(value, Mapping):
         yield path, value
         for key, item in cast("Mapping[str, Any]", value).items():

@@ -302,7 +302,7 @@ def _allowed(
 
 
 def _accelerators(before: dict[str, int] | None, after: dict[str, int] | None) -> Iterator[tuple[str, str, bool]]:
-    """Compare the most accelerators of each kind: one that is not named is not allowed, without the key all are."""
+    """Compare the accelerator limits by type: an unlisted type is forbidden; without the key, all are allowed."""
     if after is None:
         if before is not None:
             yield "max_accelerators", "any number of accelerators is allowed", True
@@ -340,5 +340,5 @@ def _waivers(base: Data, head: Data) -> Iterator[tuple[str, str, bool]]:
 
 
 def _until(side: Data) -> dict[tuple[str, str | None, str | None], str]:
-    """Return rule, model and resource of each waiver, to its last day."""
+    """Map the rule, model and resource of each waiver to its expiry date."""
     return {(each["rule"], each["model"], each["resource"]): each["until"] for each in side["waivers"]}

@@ -24,7 +24,7 @@ def compare_reach(base: State, head: State) -> tuple[tuple[str, ...], tuple[str,
 
 
 def _sentences(state: State, present: Mapping[str, str]) -> Iterator[str]:
-    """Yield sentences with the names that resources have now, where an alias gives them another."""
+    """Yield sentences with current resource names, also for resources that were matched by an alias."""
     for urn, resource in state.resources.items():
         inputs: Data = resource.get("inputs", {})
         kind, name = resource["type"], present.get(urn, resource["name"])

@@ -27,11 +27,11 @@ class TypeFacts:
     everything: bool = False
     """Whether every argument replaces."""
     kept: frozenset[str] = frozenset()
-    """Paths that keep their value where they are left out."""
+    """Paths that keep their value if omitted."""
     defaults: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Path to the value that it has where it is left out."""
+    """Path to its default value."""
     from_provider: tuple[str, ...] = ()
-    """Arguments that the provider's own argument gives where they are left out."""
+    """Arguments that default to the provider's configuration."""
 
     def replaces(self, path: str) -> bool:
         """Return whether a change at a path replaces the resource."""
@@ -51,13 +51,13 @@ class Replacement:
     kubernetes_unknown: frozenset[str]
     helm: frozenset[str]
     suffixes: tuple[str, ...]
-    """Ends of types of which every argument replaces."""
+    """Suffixes of types whose every argument replaces."""
     providers: Mapping[str, frozenset[str]]
     data: Mapping[str, str]
-    """Type to what is lost."""
+    """Resource type to the data that is lost with it."""
 
     def facts(self, kind: str) -> TypeFacts | None:
-        """Return the facts of a Pulumi type, None where it is unknown."""
+        """Return the facts of a Pulumi type, or None if it is unknown."""
         if kind in self.google:
             return self.google[kind]
         if kind.startswith("gcp:") and kind.endswith(self.suffixes):
@@ -75,7 +75,7 @@ class Replacement:
 
 @cache
 def load_replacement() -> Replacement:
-    """Read the two tables of the package."""
+    """Read the package's two tables."""
     rules, google = (_table(name) for name in ("replacement.yaml", "replacement_google.yaml"))
     kubernetes = rules["kubernetes"]
     return Replacement(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The base of what stands in the report's JSON. Owns nothing of what it says."""
+"""Base class of the types in the report's JSON."""
 
 from typing import ClassVar
 

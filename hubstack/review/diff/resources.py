@@ -41,7 +41,7 @@ class Action(StrEnum):
     REPLACE = "replace"
     DELETE = "delete"
     SETTINGS = "settings"
-    """Nothing in the cloud: Pulumi's own options, or the order of work."""
+    """No change in the cloud: only Pulumi's options or the order of operations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +99,7 @@ def compare_resources(base: State, head: State, rules: Replacement) -> tuple[Res
 
 
 def match_resources(base: State, head: State) -> dict[str, str]:
-    """Return the URN of each new resource, components too, to that of the old one that it continues."""
+    """Map the URN of each head resource, components included, to the base resource that it continues."""
     every = head.all_resources
     free = base.all_resources.keys() - every.keys()
     matched = {urn: urn for urn in every if urn in base.all_resources}
@@ -113,7 +113,7 @@ def match_resources(base: State, head: State) -> dict[str, str]:
 
 
 def _depth(urn: str, resources: Mapping[str, Data]) -> int:
-    """Count the parents: a child is found by what its parent was."""
+    """Return the number of ancestors; parents are matched before their children."""
     parent = str(resources[urn].get("parent") or "")
     return 1 + _depth(parent, resources) if parent in resources else 0
 
@@ -153,7 +153,7 @@ def _is_below(path: str, tops: list[str]) -> bool:
 
 
 def _is_nothing(change: PathChange, facts: TypeFacts | None) -> bool:
-    """Whether the provider takes both for the same: a default that is now written, or one that it keeps."""
+    """Return whether the provider treats both values as equal: an explicit default, or a kept value."""
     if facts is None:
         return False
     path = bare(change.path)
@@ -172,7 +172,7 @@ def _forces(change: PathChange, facts: TypeFacts) -> bool:
 
 
 def _provider(resource: Data, side: State) -> Data:
-    """Return the provider through which a resource is made; empty where none is named."""
+    """Return the provider that manages a resource; empty for the default provider."""
     reference = str(resource.get("provider") or "")
     return side.resources.get(reference.rpartition("::")[0], {})
 
@@ -180,7 +180,7 @@ def _provider(resource: Data, side: State) -> Data:
 def _from_provider(
     before: Data, after: Data, facts: TypeFacts | None, versions: tuple[State, State]
 ) -> Iterator[PathChange]:
-    """Yield what differs because the provider's own argument does."""
+    """Yield differences caused by a change of the provider's configuration."""
     for name in facts.from_provider if facts else ():
         if name in before.get("inputs", {}) or name in after.get("inputs", {}):
             continue
@@ -204,7 +204,7 @@ def _settings(before: Data, after: Data, present: Mapping[str, str]) -> Iterator
 
 
 def _deletes_first(before: Data, after: Data) -> bool:
-    """Whether the name is taken until the old one is gone (pulumi-kubernetes, Diff)."""
+    """Return whether the old resource must be deleted first because the name is taken (pulumi-kubernetes, Diff)."""
     options: Data = after.get("options", {})
     if "deleteBeforeReplace" in options:
         return bool(options["deleteBeforeReplace"])
@@ -224,7 +224,7 @@ def _identity(metadata: Any) -> tuple[Any, Any]:
 
 
 def _lost(change: ResourceChange, before: Data, rules: Replacement) -> ResourceChange:
-    """Add what is lost with the old resource, and what stands in the way."""
+    """Add the data that is lost with the old resource, and what blocks the change."""
     options, inputs = before.get("options", {}), before.get("inputs", {})
     refused = None
     if options.get("protect"):
@@ -244,7 +244,7 @@ def _lost(change: ResourceChange, before: Data, rules: Replacement) -> ResourceC
 def _cascade(
     changes: dict[str, ResourceChange], matched: Mapping[str, str], base: State, head: State, rules: Replacement
 ) -> None:
-    """Add what is replaced because something else is, until nothing more follows."""
+    """Add the replacements caused by other replacements, transitively."""
     waiting = [urn for urn, change in changes.items() if change.action is Action.REPLACE]
     users = _users(head)
     while waiting:
@@ -271,7 +271,7 @@ def _cascade(
 
 
 def _users(head: State) -> dict[str, set[str]]:
-    """Return URN to the resources that take a value of it or are made through it."""
+    """Map each URN to the resources that use its outputs or are managed through it."""
     users: dict[str, set[str]] = {}
     for urn, resource in head.resources.items():
         named = {each for urns in resource.get("propertyDependencies", {}).values() for each in urns}
@@ -283,7 +283,7 @@ def _users(head: State) -> dict[str, set[str]]:
 
 
 def _why_follows(after: Data, gone: ResourceChange, facts: TypeFacts | None) -> str | None:
-    """Say why a resource is replaced with another, None where it is not."""
+    """Return why a resource is replaced with another one; None if it is not."""
     if str(after.get("provider") or "").rpartition("::")[0] == gone.urn:
         return f"its provider {gone.name} is replaced"
     options: Data = after.get("options", {})

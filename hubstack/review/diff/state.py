@@ -17,24 +17,24 @@ from hubstack.files.problems import Problem, shown
 from hubstack.hub.lock_hash import CONTENT, content_of
 
 FORMAT = 2
-"""Since 2 it holds the hash of its content."""
+"""Since format 2, the file contains a hash of its content."""
 Data = Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """What one side says; empty where the environment is not there."""
+    """The data of one version; empty if the environment does not exist in it."""
 
     name: str
-    """As a reader knows the side: `main (1a2b3c4)`, `work tree`, a file."""
+    """Display name: `main (1a2b3c4)`, `work tree`, a file."""
     plan: Data | None = None
     """`hubstack plan --json`."""
     graph: Data | None = None
     """`hubstack preview --json`."""
     facts: tuple[Data, ...] = ()
-    """Fields of `hubstack.hub.facts.ModelFacts`, one a locked model."""
+    """Fields of `hubstack.hub.facts.ModelFacts` of each locked model."""
     guards: Data | None = None
-    """What protects it, as its files say (`hubstack.review.diff.guards`); None where they were not read."""
+    """Its protections as read from files (`hubstack.review.diff.guards`); None if they were not read."""
     elsewhere: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     """Key of each model of the environment's other clusters to the stacks that serve it."""
     error: str | None = None
@@ -47,7 +47,7 @@ class State:
 
     @cached_property
     def models(self) -> dict[str, Data]:
-        """Key to model of the plan."""
+        """Models of the plan by key."""
         return {model["key"]: model for model in (self.plan or {}).get("models", ())}
 
     @cached_property
@@ -57,21 +57,21 @@ class State:
 
     @cached_property
     def resources(self) -> dict[str, Data]:
-        """URN to custom resource; components hold others and are nothing of their own."""
+        """Custom resources by URN, without components."""
         return {each["urn"]: each for each in (self.graph or {}).get("resources", ()) if each.get("custom")}
 
     @cached_property
     def all_resources(self) -> dict[str, Data]:
-        """URN to resource, components too."""
+        """All resources by URN, including components."""
         return {each["urn"]: each for each in (self.graph or {}).get("resources", ())}
 
     @cached_property
     def target(self) -> Data:
-        """Where the stack goes; empty for a missing side."""
+        """The plan's target; empty for a missing version."""
         return (self.plan or {}).get("target", {})
 
     def fact(self, key: str) -> Data | None:
-        """Return what the lock says of a model of the plan."""
+        """Return the locked facts of a model of the plan."""
         model = self.models.get(key)
         if model is None:
             return None
@@ -79,7 +79,7 @@ class State:
         return next(found, None)
 
     def to_json(self) -> str:
-        """Return the side as sorted, indented JSON that ends with a newline."""
+        """Return the version as sorted, indented JSON that ends with a newline."""
         data = {
             "format": FORMAT,
             "name": self.name,
@@ -101,9 +101,9 @@ class Versions:
     base: State
     head: State
     quota: Mapping[tuple[str, str, str], int] = field(default_factory=dict[tuple[str, str, str], int])
-    """Region, accelerator and way of buying (`on-demand`, `spot`) to the accelerators that may be had."""
+    """Granted accelerators by region, accelerator and provisioning model (`on-demand`, `spot`)."""
     program: tuple[str, ...] = ()
-    """Files of the program, its policy and its pipelines that differ."""
+    """Changed files of the program, its policy and its pipelines."""
 
 
 def parse_state(text: str, path: str) -> State:
@@ -132,7 +132,7 @@ def parse_state(text: str, path: str) -> State:
 
 
 def read_elsewhere(said: Data) -> dict[str, tuple[str, ...]]:
-    """Return `State.elsewhere` of a side's JSON; empty where an older hubstack wrote it."""
+    """Return `State.elsewhere` from a version's JSON; empty if an older hubstack wrote it."""
     return {str(key): tuple(stacks) for key, stacks in said.get("elsewhere", {}).items()}
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A change as a terminal, a comment or a page shows it. Owns the layout only: every figure is the change's."""
+"""Renders a change for a terminal, a comment or a page. Owns the layout only; all figures come from the change."""
 
 from hubstack.review.diff.render.html import html_text
 from hubstack.review.diff.render.markdown import MAX_BYTES, markdown_text

@@ -17,9 +17,9 @@ from hubstack.review.diff.render.words import cut_at_word
 MAX_BYTES = 65_536
 """GitHub's comment limit in characters; measured here in bytes, which is never fewer."""
 _CELL, _ANSWER = 400, 240
-"""Characters of a cell, and of an answer, whose details the tables have."""
+"""Maximum characters of a cell, and of an answer, whose details are in the tables."""
 _STEPS = ((None, None), (200, None), (50, None), (20, 200), (10, 50), (5, 20), (0, 10), (0, 3), (0, 0))
-"""Rows of a bulk table and of any other, the whole first."""
+"""Maximum rows of a bulk table and of other tables, starting with all."""
 
 
 def markdown_text(report: Report, link: str | None = None, limit: int = MAX_BYTES) -> str:

@@ -16,7 +16,7 @@ LOCK_WORDS = {
     Topic.REPOSITORY: "a model's repository changed",
     Topic.CONTENT: "the lock has different content for the same commit",
 }
-"""What a reviewer decides on where the lock alone is another."""
+"""Decisions about a change in the lock alone."""
 
 
 def protection_decisions(change: Change) -> Iterator[str]:

@@ -61,7 +61,7 @@ class Report:
 
 _WAYS = {"on-demand": "on-demand or reserved", "spot": "spot or flex-start"}
 _REASON = 60
-"""Characters of what tripped a gate; the tables have all of it."""
+"""Maximum characters of a gate's reason; the tables have the full text."""
 _SMALLEST_RISE = 100, 100
 """Minimum cost increase that needs a decision: in cents a month, and as a fraction (1/100) of the previous cost."""
 BLIND = (

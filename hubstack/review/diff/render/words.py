@@ -151,7 +151,7 @@ def _is_scalar(given: Any) -> bool:
 
 
 def _parts(given: Any) -> list[str] | None:
-    """Return what a list, or a text that is one, is made of; a flag of a command with its value."""
+    """Return the items of a list, or of a text that contains one; a flag is joined with its value."""
     if isinstance(given, list) and all(map(_is_scalar, cast("list[Any]", given))):
         return flag_pairs(
             [each if isinstance(each, str) else json.dumps(each) for each in cast("list[Any]", given)]
@@ -162,7 +162,7 @@ def _parts(given: Any) -> list[str] | None:
 
 
 def _lines(given: Any) -> list[str] | None:
-    """Return the lines of a text of several, or of JSON; None of anything else."""
+    """Return the lines of a multi-line or JSON text; None for anything else."""
     if not isinstance(given, str):
         return None
     if given[:1] in {"{", "["}:
