@@ -122,6 +122,11 @@ def cluster_name(stack: str) -> str:
     return shorten(f"hubstack-{slug(stack)}", NODE_POOL_MAX)
 
 
+def cluster_host(service: str, namespace: str) -> str:
+    """Return the host name of a Service inside the cluster."""
+    return f"{service}.{namespace}.svc.cluster.local"
+
+
 def activation_service_name(key: str) -> str:
     """Return the name of the Service that clients in the cluster use for a model that scales to zero."""
     return f"{key}-wake"

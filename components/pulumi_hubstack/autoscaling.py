@@ -12,7 +12,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from hubstack.deploy import manifests
-from hubstack.plan import Plan
+from hubstack.plan.target import TargetPlan
 from pulumi_hubstack._charts import release
 from pulumi_hubstack._objects import register
 from pulumi_hubstack._options import child
@@ -25,7 +25,13 @@ VIEWER_ROLE = "roles/monitoring.viewer"
 class AutoscalingArgs:
     """Inputs of autoscaling."""
 
-    plan: Plan
+    target: TargetPlan
+    policies: tuple[manifests.Object, ...]
+    """Network policies of KEDA's namespace."""
+    interceptor_callers: manifests.Object | None = None
+    """Network policy of the interceptor; None if no model scales to zero, and the interceptor is not installed."""
+    activation_timeout_seconds: int = 0
+    """The most seconds that a request may wait for a cold start."""
     operator_member: pulumi.Input[str]
     """IAM member of KEDA's operator."""
     after: tuple[pulumi.Resource, ...]
@@ -40,38 +46,44 @@ class Autoscaling(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AutoscalingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(TOKEN, name, None, opts)
-        plan, after = args.plan, list(args.after)
+        target, after = args.target, list(args.after)
         namespace = register(
             f"{name}-namespace",
-            manifests.chart_namespace(plan.target.keda_namespace),
+            manifests.chart_namespace(target.keda_namespace),
             child(self, depends_on=after),
         )
         grant = gcp.projects.IAMMember(
             f"{name}-monitoring",
-            project=plan.target.project,
+            project=target.project,
             role=VIEWER_ROLE,
             member=args.operator_member,
             opts=child(self, depends_on=after),
         )
         closed = [
             register(f"{name}-{policy['metadata']['name']}", policy, child(self, depends_on=[namespace]))
-            for policy in manifests.keda_policies(plan)
+            for policy in args.policies
         ]
-        keda = release(f"{name}-keda", manifests.keda_chart(plan.target.keda_namespace), self, [namespace, *closed])
+        keda = release(f"{name}-keda", manifests.keda_chart(target.keda_namespace), self, [namespace, *closed])
         ready: list[pulumi.Resource] = [keda, grant]
-        if manifests.scale_to_zero_models(plan):
+        if args.interceptor_callers:
             # Its chart contains a ScaledObject, a kind that KEDA's CRDs define.
             guard = register(
                 f"{name}-interceptor-callers",
-                manifests.interceptor_callers(plan),
+                args.interceptor_callers,
                 child(self, depends_on=[namespace]),
             )
-            held = release(f"{name}-interceptor", manifests.http_add_on_chart(plan), self, [guard, keda])
+            chart = manifests.http_add_on_chart(target.keda_namespace, args.activation_timeout_seconds)
+            held = release(
+                f"{name}-interceptor",
+                chart,
+                self,
+                [guard, keda],
+            )
             ready.append(held)
         ready.append(
             register(
                 f"{name}-authentication",
-                manifests.trigger_authentication(plan),
+                manifests.trigger_authentication(target),
                 child(self, depends_on=[*after, keda]),
             )
         )

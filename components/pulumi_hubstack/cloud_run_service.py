@@ -15,8 +15,9 @@ from hubstack import names
 from hubstack.deploy import cloud_run_names, manifests
 from hubstack.kinds import Ingress
 from hubstack.names import MODEL_DIR
-from hubstack.plan import ModelPlan, Plan
+from hubstack.plan import ModelPlan
 from hubstack.plan.managed import CloudRunPlan
+from hubstack.plan.target import TargetPlan
 from pulumi_hubstack._options import child
 
 TOKEN = "hubstack:cloud_run_service:CloudRunService"  # noqa: S105  a type token
@@ -31,7 +32,7 @@ INGRESS = {
 class CloudRunServiceArgs:
     """Inputs of a Cloud Run service."""
 
-    plan: Plan
+    target: TargetPlan
     model: ModelPlan
     run: CloudRunPlan
     """Of the model."""
@@ -48,16 +49,16 @@ class CloudRunService(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: CloudRunServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(TOKEN, name, None, opts)
-        target, run = args.plan.target, args.run
+        target, run = args.target, args.run
         service = gcp.cloudrunv2.Service(
             f"{name}-service",
-            name=cloud_run_names.service_name(args.plan, args.model),
+            name=cloud_run_names.service_name(args.target, args.model),
             location=target.region,
             ingress=INGRESS[run.ingress],
             invoker_iam_disabled=False,
             # Single models may be removed from the list; `Protection` guards the whole stack.
             deletion_protection=False,
-            labels=cloud_run_names.labels(args.plan, args.model),
+            labels=cloud_run_names.labels(args.target, args.model),
             annotations=manifests.judged(args.model),
             binary_authorization=gcp.cloudrunv2.ServiceBinaryAuthorizationArgs(use_default=True)
             if target.binary_authorization
@@ -88,7 +89,7 @@ def _template(args: CloudRunServiceArgs) -> "gcp.cloudrunv2.ServiceTemplateArgs"
     sdk = gcp.cloudrunv2
     return sdk.ServiceTemplateArgs(
         service_account=args.account_email,
-        encryption_key=args.plan.target.kms_key,
+        encryption_key=args.target.kms_key,
         execution_environment="EXECUTION_ENVIRONMENT_GEN2",
         gpu_zonal_redundancy_disabled=True,
         node_selector=sdk.ServiceTemplateNodeSelectorArgs(accelerator=run.accelerator),
@@ -97,7 +98,7 @@ def _template(args: CloudRunServiceArgs) -> "gcp.cloudrunv2.ServiceTemplateArgs"
         scaling=sdk.ServiceTemplateScalingArgs(
             min_instance_count=model.replicas.min, max_instance_count=model.replicas.max
         ),
-        labels=cloud_run_names.labels(args.plan, model),
+        labels=cloud_run_names.labels(args.target, model),
         containers=[_container(args)],
         volumes=[
             sdk.ServiceTemplateVolumeArgs(

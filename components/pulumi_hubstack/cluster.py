@@ -42,25 +42,25 @@ class ClusterArgs:
     """GKE release channel."""
     deletion_protection: bool
     """Enables GKE's deletion protection, and Pulumi's for the cluster and its system nodes."""
-    maintenance: MaintenancePlan | None = None
+    maintenance: MaintenancePlan | None
     """When GKE may upgrade the cluster."""
-    max_system_nodes: int = 4
+    max_system_nodes: int
     """Maximum nodes of the pool for controllers and loads."""
-    state_metrics: tuple[str, ...] = ()
+    state_metrics: tuple[str, ...]
     """Packages of kube-state-metrics that Google collects (`POD`, `DEPLOYMENT` ...)."""
-    has_gated_models: bool = False
+    has_gated_models: bool
     """Enables the Secret Manager add-on."""
-    has_gateway: bool = False
+    has_gateway: bool
     """Enables the Gateway API and the controller that creates load balancers."""
-    binary_authorization: bool = False
+    binary_authorization: bool
     """Checks images against the project's Binary Authorization policy."""
-    kms_key: str | None = None
+    kms_key: str | None
     """Key that encrypts the nodes' disks and Secrets in etcd; None uses Google's keys."""
-    has_synced_secrets: bool = False
+    has_synced_secrets: bool
     """Enables secret sync from Secret Manager."""
-    private_control_plane: bool = False
+    private_control_plane: bool
     """Closes the DNS endpoint; the control plane is then reached at its address in the network."""
-    intranode_visibility: bool = False
+    intranode_visibility: bool
     """Sends traffic between pods of one node through the network."""
 
 

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping
 import pulumi
 import pulumi_gcp as gcp
 
-from hubstack.catalog import EngineMetrics
 from hubstack.deploy import manifests
-from hubstack.kinds import EngineKind
+from hubstack.deploy import monitoring as observability
 from hubstack.plan import Plan
 from hubstack.plan.gateway import GatewayAuth
 from pulumi_hubstack._options import child
@@ -34,11 +33,15 @@ def build_gateway(
         secrets: secret inputs for gateways that need them.
     """
     nodes, asked = base.nodes, plan.gateway
-    if nodes is None or asked is None:
+    if nodes is None or asked is None or plan.traffic is None:
         return None
     by_key = asked.auth is GatewayAuth.API_KEYS
     args = GatewayArgs(
-        plan=plan,
+        target=plan.target,
+        gateway=asked,
+        traffic=plan.traffic,
+        models=plan.on_gke,
+        activation_timeout_seconds=manifests.max_activation_timeout(plan),
         network_id=nodes.network.network_id,
         subnet_id=nodes.network.subnet_id,
         secret_reader=base.project.member(manifests.SYNC_ACCOUNT),
@@ -50,9 +53,7 @@ def build_gateway(
     return Gateway("gateway", args, child(parent, providers=providers, depends_on=list(base.project.apis)))
 
 
-def build_observability(
-    parent: pulumi.Resource, plan: Plan, base: Foundation, metrics: Mapping[EngineKind, EngineMetrics]
-) -> Observability | None:
+def build_observability(parent: pulumi.Resource, plan: Plan, base: Foundation) -> Observability | None:
     """Register the stack's monitoring; return None if there is none."""
     monitoring, nodes, project = plan.monitoring, base.nodes, base.project
     if monitoring is None or not (nodes or monitoring.billing_account):
@@ -62,7 +63,13 @@ def build_observability(
         apis.append(enable_api(parent, project.provider, "billingbudgets", project.apis[0]))
     after: tuple[pulumi.Resource, ...] = (nodes.namespace,) if nodes else ()
     args = ObservabilityArgs(
-        plan=plan, monitoring=monitoring, metrics=metrics, project_number=project.known_number(), after=after
+        target=plan.target,
+        monitoring=monitoring,
+        pod_monitorings=observability.pod_monitorings(plan),
+        dashboards=observability.list_dashboards(plan),
+        alerts=observability.list_alerts(plan),
+        project_number=project.known_number(),
+        after=after,
     )
     providers = [project.provider, *([nodes.kubernetes] if nodes else [])]
     return Observability("observability", args, child(parent, providers=providers, depends_on=[*apis, *after]))

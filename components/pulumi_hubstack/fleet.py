@@ -4,14 +4,10 @@
 Every name is derived from a key of the plan, so the order of the list does not matter.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
 
-from hubstack.catalog import EngineMetrics, load_catalog
-from hubstack.deploy import manifests
-from hubstack.kinds import EngineKind
 from hubstack.plan import Plan
 from hubstack.plan.gateway import GatewayAuth
 from pulumi_hubstack._options import child
@@ -32,8 +28,6 @@ class FleetArgs:
 
     plan: Plan
     """What to register; `plan_stack` returns one."""
-    engine_metrics: Mapping[EngineKind, EngineMetrics] | None = None
-    """Names of each engine's metrics, for dashboards and alerts; by default those of hubstack's catalogue."""
     hub_token: pulumi.Input[str] | None = None
     """Secret Hub token; used only for gated models."""
     api_key: pulumi.Input[str] | None = None
@@ -73,8 +67,7 @@ class Fleet(pulumi.ComponentResource):
                 hub_token=args.hub_token,
             )
         )
-        metrics = args.engine_metrics or load_catalog().engine_metrics
-        watch = build_observability(self, plan, base, metrics)
+        watch = build_observability(self, plan, base)
         # Nothing else depends on these.
         last = [*models.collectors, gateway, *(each.server for each in managed.values()), watch]
         made = [*models.servers.values(), *(each for each in last if each)]
@@ -86,9 +79,8 @@ class Fleet(pulumi.ComponentResource):
             child(self, depends_on=[*made, *([perimeter] if perimeter else [])]),
         )
         self.cluster_name = base.nodes.cluster.name if base.nodes else None
-        self.endpoints = {model.key: manifests.endpoint(plan, model) for model in plan.on_gke}
-        self.endpoints |= {key: each.address for key, each in managed.items()}
-        self.buckets = {model.key: manifests.bucket_name(plan, model) for model in plan.models if model.has_bucket}
+        self.endpoints = {**plan.endpoints, **{key: each.address for key, each in managed.items()}}
+        self.buckets = dict(plan.buckets)
         self.gateway = {"address": gateway.address, "url": gateway.url} if gateway else None
         outputs = {"endpoints": self.endpoints, "buckets": self.buckets}
         outputs |= {"cluster_name": self.cluster_name} if base.nodes else {}

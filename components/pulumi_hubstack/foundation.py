@@ -14,7 +14,6 @@ import pulumi_kubernetes as kubernetes
 from hubstack import names
 from hubstack.deploy import manifests
 from hubstack.deploy import monitoring as observability
-from hubstack.deploy.system_pool import max_system_nodes
 from hubstack.plan import Plan
 from hubstack.plan.loading import LoadingMethod
 from hubstack.plan.network import Grants
@@ -228,16 +227,13 @@ def _create_nodes(
     namespace = _create_namespace(parent, plan, cluster, provider)
     autoscaling: tuple[pulumi.Resource, ...] = ()
     if manifests.is_scaled(plan):
-        args = AutoscalingArgs(
-            plan=plan,
-            operator_member=project.member(manifests.KEDA_ACCOUNT, target.keda_namespace),
-            after=(cluster, namespace),
-        )
+        member = project.member(manifests.KEDA_ACCOUNT, target.keda_namespace)
+        args = autoscaling_args(plan, member, (cluster, namespace))
         both = child(parent, providers=[project.provider, provider])
         autoscaling = Autoscaling("autoscaling", args, both).ready
     groups: tuple[pulumi.Resource, ...] = ()
     if any(model.hosts > 1 for model in plan.models):
-        controller = GroupControllerArgs(plan=plan, after=(cluster,))
+        controller = GroupControllerArgs(target=plan.target, after=(cluster,))
         groups = (GroupController("group-controller", controller, child(parent, providers=[provider])).ready,)
     return NodeFoundation(
         cluster=cluster,
@@ -260,6 +256,21 @@ def _network_args(target: TargetPlan) -> NetworkArgs:
     )
 
 
+def autoscaling_args(
+    plan: Plan, operator_member: pulumi.Input[str], after: tuple[pulumi.Resource, ...]
+) -> AutoscalingArgs:
+    """Return the part of a plan that is autoscaling; `AutoscalingArgs` has the other parameters."""
+    sleepers = manifests.scale_to_zero_models(plan)
+    return AutoscalingArgs(
+        target=plan.target,
+        policies=manifests.keda_policies(plan),
+        interceptor_callers=manifests.interceptor_callers(plan) if sleepers else None,
+        activation_timeout_seconds=manifests.max_activation_timeout(plan),
+        operator_member=operator_member,
+        after=after,
+    )
+
+
 def _cluster_args(plan: Plan, network: Network) -> ClusterArgs:
     target = plan.target
     return ClusterArgs(
@@ -273,13 +284,13 @@ def _cluster_args(plan: Plan, network: Network) -> ClusterArgs:
         release_channel=target.release_channel,
         deletion_protection=target.deletion_protection,
         maintenance=target.maintenance,
-        max_system_nodes=max_system_nodes(len(plan.on_gke)),
+        max_system_nodes=plan.max_system_nodes,
         state_metrics=observability.state_metrics(plan),
         has_gated_models=any(model.weights.needs_token for model in plan.on_gke),
         has_gateway=plan.gateway is not None,
         binary_authorization=target.binary_authorization,
         kms_key=target.kms_key,
-        has_synced_secrets=manifests.synced_secret(plan) is not None,
+        has_synced_secrets=manifests.synced_secret(target, plan.gateway) is not None,
         private_control_plane=target.private_control_plane,
         intranode_visibility=target.security is not None and target.security.intranode_visibility,
     )
@@ -345,13 +356,13 @@ def _create_namespace(
     allowed = [register(policy["metadata"]["name"], policy, here) for policy in manifests.network_policies(plan)]
     for model in plan.on_gke:
         if model.hosts > 1:
-            group = manifests.group_policy(plan, model)
+            group = manifests.group_policy(plan.target, model)
             allowed.append(register(f"{model.key}-peers", group, renamed(here, "{}-peers", model.was)))
     if key := target.kms_key:
         disks = child(parent, provider=provider, depends_on=[cluster])
         allowed.append(register("encrypted-disks", manifests.encrypted_class(key), disks))
     # Objects in the namespace depend on its network policies, and are deleted before them.
-    closed = manifests.default_deny(plan)
+    closed = manifests.default_deny(plan.target)
     return register(closed["metadata"]["name"], closed, child(parent, provider=provider, depends_on=allowed))
 
 

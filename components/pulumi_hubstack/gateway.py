@@ -12,8 +12,9 @@ import pulumi
 import pulumi_gcp as gcp
 
 from hubstack.deploy import manifests
-from hubstack.plan import ModelPlan, Plan
-from hubstack.plan.gateway import Exposure, GatewayAuth
+from hubstack.plan import ModelPlan
+from hubstack.plan.gateway import Exposure, GatewayPlan, TrafficPlan
+from hubstack.plan.target import TargetPlan
 from pulumi_hubstack._objects import register
 from pulumi_hubstack._options import child, renamed, secret_replication
 
@@ -24,8 +25,13 @@ TOKEN = "hubstack:gateway:Gateway"  # noqa: S105  a type token
 class GatewayArgs:
     """Inputs of a gateway."""
 
-    plan: Plan
-    """A plan with a gateway."""
+    target: TargetPlan
+    gateway: GatewayPlan
+    traffic: TrafficPlan
+    models: tuple[ModelPlan, ...]
+    """Models on GKE."""
+    activation_timeout_seconds: int
+    """The most seconds that a request may wait for a cold start; 0 if no model scales to zero."""
     network_id: pulumi.Input[str]
     subnet_id: pulumi.Input[str]
     """The nodes' subnet, from which an internal address is taken."""
@@ -48,23 +54,22 @@ class Gateway(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: GatewayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(TOKEN, name, None, opts)
-        self._name, self._plan, self._after = name, args.plan, list(args.after)
+        self._name, self._args, self._after = name, args, list(args.after)
         network = self._create_network(args)
         self._create_secret(args)
         self._create_body_router()
-        for policy in manifests.proxy_policies(args.plan):
+        for policy in manifests.proxy_policies(args.target, args.models):
             self._put(policy["metadata"]["name"].removeprefix("gateway-"), policy)
         # External access is opened only after servers require the key.
-        by_key = args.plan.gateway is not None and args.plan.gateway.auth is GatewayAuth.API_KEYS
-        guards = list(args.servers.values()) if by_key else []
-        self._put("listener", manifests.gateway(args.plan), [*network, *guards])
+        guards = list(args.servers.values()) if args.target.requires_api_key else []
+        self._put("listener", manifests.gateway(args.target, args.gateway), [*network, *guards])
         self._create_routes(args)
-        self.url = self.address.apply(lambda address: manifests.base_url(args.plan, address))
+        self.url = self.address.apply(lambda address: manifests.base_url(args.gateway, address))
         self.register_outputs({"address": self.address, "url": self.url})
 
     def _create_network(self, args: GatewayArgs) -> list[pulumi.Resource]:
-        region, asked = args.plan.target.region, args.plan.gateway
-        ranges = args.plan.target.addresses
+        region, asked = args.target.region, args.gateway
+        ranges = args.target.addresses
         used: list[pulumi.Resource] = []
         # A region of a network has one active proxy-only subnet; Google's proxies connect from it.
         if ranges.creates_proxy_subnet:
@@ -79,14 +84,14 @@ class Gateway(pulumi.ComponentResource):
                 opts=child(self),
             )
             used.append(proxies)
-        internal = asked is not None and asked.exposure is Exposure.INTERNAL
+        internal = asked.exposure is Exposure.INTERNAL
         # The purpose is immutable; this one lets several ports share the address.
         inside = {"subnetwork": args.subnet_id, "purpose": "SHARED_LOADBALANCER_VIP"} if internal else {}
         address = gcp.compute.Address(
             f"{self._name}-address",
-            name=manifests.address_name(args.plan),
+            name=manifests.address_name(args.target),
             region=region,
-            address=asked.address if asked else None,
+            address=asked.address,
             address_type="INTERNAL" if internal else "EXTERNAL",
             opts=child(self),
             **inside,
@@ -95,14 +100,14 @@ class Gateway(pulumi.ComponentResource):
         return [*used, address]
 
     def _create_secret(self, args: GatewayArgs) -> None:
-        secret = manifests.synced_secret(args.plan)
+        secret = manifests.synced_secret(args.target, args.gateway)
         if secret is None:
             return
         manager, name = gcp.secretmanager, f"{self._name}-{secret.role}"
         held = manager.Secret(
             name,
             secret_id=secret.secret_id,
-            replication=secret_replication(args.plan.target),
+            replication=secret_replication(args.target),
             opts=child(self),
         )
         grant = manager.SecretIamMember(
@@ -120,68 +125,74 @@ class Gateway(pulumi.ComponentResource):
                 secret_data_wo_version="1",  # noqa: S106  a counter
                 opts=child(self),
             )
-        account = self._put(f"{secret.role}-account", manifests.sync_account(args.plan))
-        source = self._put(f"{secret.role}-class", manifests.sync_class(args.plan, secret), [grant])
-        self._put(f"{secret.role}-sync", manifests.secret_sync(args.plan, secret), [account, source])
+        account = self._put(f"{secret.role}-account", manifests.sync_account(args.target))
+        source = self._put(f"{secret.role}-class", manifests.sync_class(args.target, secret), [grant])
+        self._put(f"{secret.role}-sync", manifests.secret_sync(args.target, secret), [account, source])
 
     def _create_body_router(self) -> None:
-        plan, name = self._plan, manifests.BODY_ROUTER_NAME
-        account = self._put(f"{name}-account", manifests.callout_account(plan, name))
-        server = self._put(f"{name}-deployment", manifests.body_router(plan), [account])
-        self._put(f"{name}-budget", manifests.body_router_budget(plan))
-        service = self._put(f"{name}-service", manifests.body_router_service(plan))
-        health = manifests.callout_health(plan, name, manifests.BODY_ROUTER_HEALTH_PORT)
+        target, name = self._args.target, manifests.BODY_ROUTER_NAME
+        account = self._put(f"{name}-account", manifests.callout_account(target, name))
+        server = self._put(f"{name}-deployment", manifests.body_router(target), [account])
+        self._put(f"{name}-budget", manifests.body_router_budget(target))
+        service = self._put(f"{name}-service", manifests.body_router_service(target))
+        health = manifests.callout_health(target, name, manifests.BODY_ROUTER_HEALTH_PORT)
         checked = self._put(f"{name}-health", health, [service])
         # Registered after its backend: with no backend, every request under /v1 would fail.
-        self._put(f"{name}-extension", manifests.routing_extension(plan), [server, checked])
+        self._put(f"{name}-extension", manifests.routing_extension(target), [server, checked])
 
     def _create_routes(self, args: GatewayArgs) -> None:
         """Create each route after its backends and their policies, which set timeouts and access control."""
-        plan = args.plan
         held = (
             self._create_interceptor_routes()
-            if any(manifests.scales_to_zero(model) for model in plan.on_gke)
+            if any(manifests.scales_to_zero(model) for model in args.models)
             else []
         )
-        backends = {m.key: held if manifests.scales_to_zero(m) else self._create_backend(m) for m in plan.on_gke}
-        for model in plan.on_gke:
+        backends = {m.key: held if manifests.scales_to_zero(m) else self._create_backend(m) for m in args.models}
+        for model in args.models:
             if model.canary_of is not None:
                 continue
             needed = list(backends[model.key])
-            if canary := manifests.canary_for(plan, model):
+            canary = manifests.canary_for(args.models, model)
+            if canary:
                 # Otherwise its share of the requests would fail while its weights are copied and it starts.
                 needed += [*backends[canary.key], args.servers[canary.key]]
-            self._put_of(model, "route", manifests.route(plan, model), needed)
+            self._put_of(
+                model, "route", manifests.route(args.target, args.gateway, args.traffic, model, canary), needed
+            )
 
     def _create_interceptor_routes(self) -> list[pulumi.Resource]:
-        plan = self._plan
+        args, target = self._args, self._args.target
+        policy = manifests.interceptor_policy(target, args.gateway, args.activation_timeout_seconds)
         return [
-            self._put("held-grant", manifests.reference_grant(plan)),
-            self._put("held-backend", manifests.interceptor_policy(plan)),
-            self._put("held-health", manifests.interceptor_health(plan)),
+            self._put("held-grant", manifests.reference_grant(target)),
+            self._put("held-backend", policy),
+            self._put("held-health", manifests.interceptor_health(target)),
         ]
 
     def _create_backend(self, model: ModelPlan) -> list[pulumi.Resource]:
-        plan = self._plan
-        pool = self._create_pool(model) if manifests.has_pool(plan, model) else []
+        target, asked, traffic = self._args.target, self._args.gateway, self._args.traffic
+        pool = self._create_pool(model) if manifests.has_pool(traffic, model) else []
         return [
             *pool,
-            self._put_of(model, "backend", manifests.backend_policy(plan, model)),
-            self._put_of(model, "health", manifests.health_check(plan, model)),
+            self._put_of(model, "backend", manifests.backend_policy(target, asked, traffic, model)),
+            self._put_of(model, "health", manifests.health_check(target, traffic, model)),
         ]
 
     def _create_pool(self, model: ModelPlan) -> list[pulumi.Resource]:
-        plan = self._plan
+        target = self._args.target
         needed: list[pulumi.Resource] = [
-            self._put_of(model, "picker-account", manifests.callout_account(plan, manifests.picker_name(model))),
-            self._put_of(model, "picker-role", manifests.picker_role(plan, model)),
-            self._put_of(model, "picker-binding", manifests.picker_binding(plan, model)),
-            self._put_of(model, "picker-config", manifests.picker_config(plan, model)),
+            self._put_of(model, "picker-account", manifests.callout_account(target, manifests.picker_name(model))),
+            self._put_of(model, "picker-role", manifests.picker_role(target, model)),
+            self._put_of(model, "picker-binding", manifests.picker_binding(target, model)),
+            self._put_of(model, "picker-config", manifests.picker_config(target, model)),
         ]
-        service = self._put_of(model, "picker-service", manifests.picker_service(plan, model))
+        service = self._put_of(model, "picker-service", manifests.picker_service(target, model))
         # The picker reads its pool at startup, so the pool comes first.
-        pool = self._put_of(model, "pool", manifests.inference_pool(plan, model), [service])
-        return [pool, self._put_of(model, "picker-deployment", manifests.picker(plan, model), [*needed, pool])]
+        pool = self._put_of(model, "pool", manifests.inference_pool(target, model), [service])
+        return [
+            pool,
+            self._put_of(model, "picker-deployment", manifests.picker(target, model), [*needed, pool]),
+        ]
 
     def _put(
         self, role: str, obj: manifests.Object, after: list[pulumi.Resource] | None = None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pulumi
 
 from hubstack.deploy import manifests
-from hubstack.plan import Plan
+from hubstack.plan.target import TargetPlan
 from pulumi_hubstack._charts import release
 from pulumi_hubstack._objects import register
 from pulumi_hubstack._options import child
@@ -18,7 +18,7 @@ TOKEN = "hubstack:group_controller:GroupController"  # noqa: S105  a type token
 class GroupControllerArgs:
     """Inputs of the controller."""
 
-    plan: Plan
+    target: TargetPlan
     after: tuple[pulumi.Resource, ...]
     """Resources to create first: the cluster with its system nodes."""
 
@@ -36,7 +36,7 @@ class GroupController(pulumi.ComponentResource):
             manifests.chart_namespace(manifests.LWS_NAMESPACE),
             child(self, depends_on=list(args.after)),
         )
-        policy = manifests.group_controller_policy(args.plan)
+        policy = manifests.group_controller_policy(args.target)
         closed = register(f"{name}-{policy['metadata']['name']}", policy, child(self, depends_on=[namespace]))
         self.ready = release(f"{name}-lws", manifests.lws_chart(), self, [namespace, closed])
         self.register_outputs({})

@@ -11,7 +11,6 @@ from typing import NamedTuple
 import pulumi
 
 from hubstack import names
-from hubstack.deploy import manifests
 from hubstack.plan import ModelPlan, Plan
 from pulumi_hubstack._options import renamed
 from pulumi_hubstack.cloud_run_service import CloudRunService, CloudRunServiceArgs
@@ -51,7 +50,7 @@ def create_service(parts: ManagedParts, model: ModelPlan) -> ManagedModel:
     run = model.cloud_run
     if run is None:  # the platform's seat in the planner plans it
         raise ValueError(f"{model.key} has no plan for Cloud Run")
-    plan, target = parts.plan, parts.plan.target
+    target = parts.plan.target
     accounts = RunAccounts(
         f"{model.key}-accounts",
         RunAccountsArgs(stack=target.stack, key=names.original_key(model)),
@@ -60,7 +59,7 @@ def create_service(parts: ManagedParts, model: ModelPlan) -> ManagedModel:
     bucket = WeightsBucket(
         f"{model.key}-weights",
         WeightsBucketArgs(
-            bucket_name=manifests.bucket_name(plan, model),
+            bucket_name=parts.plan.buckets[model.key],
             region=target.region,
             readers={"server": accounts.server.member},
             writers={"loader": accounts.loader.member},
@@ -73,7 +72,7 @@ def create_service(parts: ManagedParts, model: ModelPlan) -> ManagedModel:
     loader = RunLoader(
         f"{model.key}-loader",
         RunLoaderArgs(
-            plan=plan,
+            target=target,
             model=model,
             job=run.loader,
             account=accounts.loader,
@@ -86,7 +85,7 @@ def create_service(parts: ManagedParts, model: ModelPlan) -> ManagedModel:
     service = CloudRunService(
         model.key,
         CloudRunServiceArgs(
-            plan=plan,
+            target=target,
             model=model,
             run=run,
             account_email=accounts.server.email,

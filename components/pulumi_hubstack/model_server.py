@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import pulumi
 
 from hubstack.deploy import manifests
-from hubstack.plan import ModelPlan, Plan
+from hubstack.plan import ModelPlan
+from hubstack.plan.target import TargetPlan
 from pulumi_hubstack._objects import register
 from pulumi_hubstack._options import child
 
@@ -22,7 +23,7 @@ TOKEN = "hubstack:model_server:ModelServer"  # noqa: S105  a type token
 class ModelServerArgs:
     """Inputs of a model's servers."""
 
-    plan: Plan
+    target: TargetPlan
     model: ModelPlan
     after: tuple[pulumi.Resource, ...]
     """Resources to create first: namespace, weights, ComputeClass, the LeaderWorkerSet controller."""
@@ -35,11 +36,13 @@ class ModelServer(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ModelServerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(TOKEN, name, None, opts)
-        plan, model, after = args.plan, args.model, list(args.after)
+        target, model, after = args.target, args.model, list(args.after)
         here = child(self, depends_on=after)
-        identity = register(f"{name}-account", manifests.service_account(plan, manifests.server_name(model)), here)
+        identity = register(
+            f"{name}-account", manifests.service_account(target, manifests.server_name(model)), here
+        )
         # A Service without a ready pod is not an error: a model may be scaled to zero.
-        register(f"{name}-service", manifests.service(plan, model), here)
+        register(f"{name}-service", manifests.service(target, model), here)
         servers = child(
             self,
             depends_on=[*after, identity],
@@ -48,23 +51,25 @@ class ModelServer(pulumi.ComponentResource):
             custom_timeouts=pulumi.CustomTimeouts(create="3h", update="3h"),
         )
         if model.hosts > 1:
-            target = register(f"{name}-group", manifests.leader_worker_set(plan, model), servers)
+            workload = register(f"{name}-group", manifests.leader_worker_set(target, model), servers)
         else:
-            target = register(f"{name}-deployment", manifests.deployment(plan, model), servers)
-        register(f"{name}-budget", manifests.disruption_budget(plan, model), here)
+            workload = register(f"{name}-deployment", manifests.deployment(target, model), servers)
+        register(f"{name}-budget", manifests.disruption_budget(target, model), here)
         if model.scaling is not None:
-            self._create_scaler(name, args, target)
+            self._create_scaler(name, args, workload)
         self.register_outputs({})
 
-    def _create_scaler(self, name: str, args: ModelServerArgs, target: pulumi.Resource) -> None:
-        plan, model = args.plan, args.model
+    def _create_scaler(self, name: str, args: ModelServerArgs, workload: pulumi.Resource) -> None:
+        target, model = args.target, args.model
         needed = [*args.after, *args.autoscaling]
         if manifests.scales_to_zero(model):
             there = child(self, depends_on=needed)
             register(
-                f"{name}-wake", manifests.activation_service(plan, model), child(self, depends_on=list(args.after))
+                f"{name}-wake",
+                manifests.activation_service(target, model),
+                child(self, depends_on=list(args.after)),
             )
-            needed.append(register(f"{name}-route", manifests.interceptor_route(plan, model), there))
+            needed.append(register(f"{name}-route", manifests.interceptor_route(target, model), there))
         # Deleted before its target and before KEDA, which must remove its finalizer.
-        scaler = child(self, depends_on=[*needed, target])
-        register(f"{name}-scaler", manifests.scaled_object(plan, model), scaler)
+        scaler = child(self, depends_on=[*needed, workload])
+        register(f"{name}-scaler", manifests.scaled_object(target, model), scaler)

@@ -48,12 +48,12 @@ def build_models(parent: pulumi.Resource, plan: Plan, base: Foundation) -> NodeM
 def _create_bucket(plan: Plan, model: ModelPlan, base: Foundation) -> WeightsBucket:
     """Create a model's bucket, shared with its canary; each has its own service accounts."""
     target, member = plan.target, base.project.member
-    canary = manifests.canary_for(plan, model)
+    canary = manifests.canary_for(plan.models, model)
     users = {"": model} | ({"canary-": canary} if canary else {})
     return WeightsBucket(
         f"{model.key}-weights",
         WeightsBucketArgs(
-            bucket_name=manifests.bucket_name(plan, model),
+            bucket_name=plan.buckets[model.key],
             region=target.region,
             readers={f"{of}server": member(manifests.server_name(each)) for of, each in users.items()},
             writers={f"{of}loader": member(manifests.loader_account(each)) for of, each in users.items()},
@@ -78,19 +78,22 @@ def _create_server(
     loader = WeightsLoader(
         f"{model.key}-loader",
         WeightsLoaderArgs(
-            plan=plan, model=model, hub_secret_id=base.hub_secret_id, after=(nodes.namespace, bucket, *token)
+            target=plan.target,
+            model=model,
+            hub_secret_id=base.hub_secret_id,
+            after=(nodes.namespace, bucket, *token),
         ),
         renamed(here, "{}-loader", model.was),
     )
     weights: tuple[pulumi.Resource, ...] = (loader,)
     if model.loading.method is LoadingMethod.HYPERDISK_ML:
-        disk = WeightsDiskArgs(plan=plan, model=model, after=(nodes.namespace, loader, *nodes.transfer))
+        disk = WeightsDiskArgs(target=plan.target, model=model, after=(nodes.namespace, loader, *nodes.transfer))
         weights = (loader, WeightsDisk(f"{model.key}-disk", disk, renamed(here, "{}-disk", model.was)))
     groups = nodes.groups if model.hosts > 1 else ()
     return ModelServer(
         model.key,
         ModelServerArgs(
-            plan=plan,
+            target=plan.target,
             model=model,
             after=(nodes.namespace, *weights, nodes.classes[model.capacity_class], *groups),
             autoscaling=nodes.autoscaling,
@@ -107,7 +110,7 @@ def _create_collector(
     here: pulumi.ResourceOptions,
 ) -> WeightsCollector:
     """Remove replaced commits once every server that reads the bucket has switched."""
-    own = model.canary_of or model.key
-    readers = [servers[other.key] for other in plan.on_gke if own in {other.key, other.canary_of}]
-    args = WeightsCollectorArgs(plan=plan, model=model, after=(*readers, bucket))
+    sharing = manifests.sharing(plan.on_gke, model)
+    readers = [servers[other.key] for other in sharing]
+    args = WeightsCollectorArgs(target=plan.target, model=model, sharing=sharing, after=(*readers, bucket))
     return WeightsCollector(f"{model.key}-collector", args, renamed(here, "{}-collector", model.was))

@@ -8,18 +8,15 @@ that account.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import pulumi
 import pulumi_gcp as gcp
 
 from hubstack import names
-from hubstack.catalog import EngineMetrics
-from hubstack.deploy import monitoring as observability
-from hubstack.deploy.monitoring import Alert
-from hubstack.kinds import EngineKind
-from hubstack.plan import Plan
+from hubstack.deploy import manifests
+from hubstack.deploy.monitoring import Alert, Dashboard
 from hubstack.plan.settings import MonitoringPlan
+from hubstack.plan.target import TargetPlan
 from pulumi_hubstack._objects import register
 from pulumi_hubstack._options import child, renamed
 
@@ -35,10 +32,12 @@ CLOSE_AFTER = "86400s"
 class ObservabilityArgs:
     """Inputs of monitoring."""
 
-    plan: Plan
+    target: TargetPlan
     monitoring: MonitoringPlan
-    metrics: Mapping[EngineKind, EngineMetrics]
-    """The catalogue's table of engine metrics."""
+    pod_monitorings: Mapping[str, manifests.Object]
+    """By last part of the logical name."""
+    dashboards: tuple[Dashboard, ...]
+    alerts: tuple[Alert, ...]
     project_number: pulumi.Input[str]
     after: tuple[pulumi.Resource, ...]
     """Resources that objects in the cluster depend on: the namespace."""
@@ -49,49 +48,45 @@ class Observability(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ObservabilityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(TOKEN, name, None, opts)
-        plan = args.plan
-        for key, obj in observability.pod_monitorings(plan).items():
+        for key, obj in args.pod_monitorings.items():
             register(f"{name}-{key}", obj, child(self, depends_on=list(args.after)))
-        self._dashboards(name, args)
-        channels = [self._channel(name, plan, email) for email in args.monitoring.emails]
+        for board in args.dashboards:
+            self._dashboard(name, board)
+        channels = [self._channel(name, args.target, email) for email in args.monitoring.emails]
         told = [*(channel.name for channel in channels), *args.monitoring.channels]
-        for alert in observability.list_alerts(plan, args.metrics):
-            self._policy(f"{name}-{alert.key}", plan, alert, told)
+        for alert in args.alerts:
+            self._policy(f"{name}-{alert.key}", args.target, alert, told)
         if args.monitoring.billing_account and args.monitoring.budget_usd_per_month:
             self._budget(name, args, told)
         self.register_outputs({})
 
-    def _dashboards(self, name: str, args: ObservabilityArgs) -> None:
-        plan, metrics = args.plan, args.metrics
-        here = plan.on_gke
-        if here:
-            self._dashboard(f"{name}-stack", observability.stack_dashboard(plan, metrics), child(self))
-        for model in here:
-            board = observability.model_dashboard(plan, model, metrics)
-            self._dashboard(f"{model.key}-dashboard", board, renamed(child(self), "{}-dashboard", model.was))
-
-    def _dashboard(self, name: str, board: Mapping[str, Any], options: pulumi.ResourceOptions) -> None:
-        gcp.monitoring.Dashboard(name, dashboard_json=json.dumps(board, sort_keys=True), opts=options)
+    def _dashboard(self, name: str, board: Dashboard) -> None:
+        text = json.dumps(board.content, sort_keys=True)
+        if board.model is None:
+            gcp.monitoring.Dashboard(f"{name}-stack", dashboard_json=text, opts=child(self))
+            return
+        options = renamed(child(self), "{}-dashboard", board.was)
+        gcp.monitoring.Dashboard(f"{board.model}-dashboard", dashboard_json=text, opts=options)
 
     # The SDK warns about deprecated names when this module is imported, so annotations are quoted.
-    def _channel(self, name: str, plan: Plan, email: str) -> "gcp.monitoring.NotificationChannel":
+    def _channel(self, name: str, target: TargetPlan, email: str) -> "gcp.monitoring.NotificationChannel":
         return gcp.monitoring.NotificationChannel(
             # Two addresses may have the same slug.
             f"{name}-{names.slug(email)}-{names.short_hash(email, length=4)}",
-            display_name=f"hubstack {plan.target.stack}: {email}",
+            display_name=f"hubstack {target.stack}: {email}",
             type="email",
             labels={"email_address": email},
-            user_labels=dict(plan.target.labels),
+            user_labels=dict(target.labels),
             # An old address is removed from the policies before it is deleted.
             opts=child(self),
         )
 
-    def _policy(self, name: str, plan: Plan, alert: Alert, channels: list[pulumi.Input[str]]) -> None:
+    def _policy(self, name: str, target: TargetPlan, alert: Alert, channels: list[pulumi.Input[str]]) -> None:
         monitoring = gcp.monitoring
         is_log = alert.log_filter is not None
         monitoring.AlertPolicy(
             name,
-            display_name=f"hubstack {plan.target.stack}: {alert.title} ({alert.key})",
+            display_name=f"hubstack {target.stack}: {alert.title} ({alert.key})",
             combiner="OR",
             severity=alert.severity,
             conditions=[_condition(alert)],
@@ -107,12 +102,12 @@ class Observability(pulumi.ComponentResource):
                 else None,
             ),
             notification_channels=channels,
-            user_labels=dict(plan.target.labels),
+            user_labels=dict(target.labels),
             opts=child(self),
         )
 
     def _budget(self, name: str, args: ObservabilityArgs, channels: list[pulumi.Input[str]]) -> None:
-        billing, stack = gcp.billing, args.plan.target.stack
+        billing, stack = gcp.billing, args.target.stack
         billing.Budget(
             f"{name}-budget",
             billing_account=args.monitoring.billing_account or "",

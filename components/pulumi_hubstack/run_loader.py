@@ -18,8 +18,9 @@ import pulumi
 import pulumi_gcp as gcp
 
 from hubstack.deploy import cloud_run_names, manifests
-from hubstack.plan import ModelPlan, Plan
+from hubstack.plan import ModelPlan
 from hubstack.plan.managed import JobPlan
+from hubstack.plan.target import TargetPlan
 from pulumi_hubstack._options import child
 
 TOKEN = "hubstack:run_loader:RunLoader"  # noqa: S105  a type token
@@ -32,7 +33,7 @@ RUN_ONCE = "load"
 class RunLoaderArgs:
     """Inputs of a loader."""
 
-    plan: Plan
+    target: TargetPlan
     model: ModelPlan
     job: JobPlan
     account: gcp.serviceaccount.Account
@@ -73,14 +74,14 @@ class RunLoader(pulumi.ComponentResource):
             )
         self.job = gcp.cloudrunv2.Job(
             f"{name}-{digest}",
-            name=cloud_run_names.job_name(args.plan, model),
-            location=args.plan.target.region,
+            name=cloud_run_names.job_name(args.target, model),
+            location=args.target.region,
             # Contains no data: the weights are in the bucket.
             deletion_protection=False,
             run_execution_token=RUN_ONCE,
-            labels=cloud_run_names.labels(args.plan, model),
+            labels=cloud_run_names.labels(args.target, model),
             binary_authorization=gcp.cloudrunv2.JobBinaryAuthorizationArgs(use_default=True)
-            if args.plan.target.binary_authorization
+            if args.target.binary_authorization
             else None,
             template=gcp.cloudrunv2.JobTemplateArgs(task_count=1, template=_task(args, folder)),
             opts=child(
@@ -98,7 +99,7 @@ def _task(args: RunLoaderArgs, folder: str) -> "gcp.cloudrunv2.JobTemplateTempla
     load = manifests.load_command(f"{MOUNT}/{folder}", f"{MOUNT}/{args.model.weights.prefix}", SCRATCH)
     return run.JobTemplateTemplateArgs(
         service_account=args.account.email,
-        encryption_key=args.plan.target.kms_key,
+        encryption_key=args.target.kms_key,
         execution_environment="EXECUTION_ENVIRONMENT_GEN2",
         timeout=f"{job.timeout_seconds}s",
         # Copied files are kept; a retry continues with the rest.

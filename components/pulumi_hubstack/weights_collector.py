@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import pulumi
 
 from hubstack.deploy import manifests
-from hubstack.plan import ModelPlan, Plan
+from hubstack.plan import ModelPlan
+from hubstack.plan.target import TargetPlan
 from pulumi_hubstack._objects import register
 from pulumi_hubstack._options import child
 
@@ -21,12 +22,12 @@ TOKEN = "hubstack:weights_collector:WeightsCollector"  # noqa: S105  a type toke
 class WeightsCollectorArgs:
     """Inputs of a removal."""
 
-    plan: Plan
+    target: TargetPlan
     model: ModelPlan
+    sharing: tuple[ModelPlan, ...]
+    """Models that read the same bucket, this one among them; their commits are kept."""
     after: tuple[pulumi.Resource, ...]
     """Resources to create first: every server that reads the bucket, rolled out."""
-    keep: tuple[str, ...] = ()
-    """Commits to keep in addition to those that the plan uses in the bucket."""
 
 
 class WeightsCollector(pulumi.ComponentResource):
@@ -34,13 +35,15 @@ class WeightsCollector(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: WeightsCollectorArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(TOKEN, name, None, opts)
-        plan, model, after = args.plan, args.model, list(args.after)
+        target, model, after = args.target, args.model, list(args.after)
         script = register(
-            f"{name}-script", manifests.collector_config(plan, model, args.keep), child(self, depends_on=after)
+            f"{name}-script",
+            manifests.collector_config(target, model, args.sharing),
+            child(self, depends_on=after),
         )
         register(
             f"{name}-job",
-            manifests.collector_job(plan, model, args.keep),
+            manifests.collector_job(target, model, args.sharing),
             child(
                 self,
                 depends_on=[*after, script],

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import pulumi
 
 from hubstack.deploy import manifests
-from hubstack.plan import ModelPlan, Plan
+from hubstack.plan import ModelPlan
+from hubstack.plan.target import TargetPlan
 from pulumi_hubstack._objects import register
 from pulumi_hubstack._options import child
 
@@ -21,7 +22,7 @@ TOKEN = "hubstack:weights_disk:WeightsDisk"  # noqa: S105  a type token
 class WeightsDiskArgs:
     """Inputs of a disk."""
 
-    plan: Plan
+    target: TargetPlan
     model: ModelPlan
     after: tuple[pulumi.Resource, ...]
     """Resources to create first: the filled bucket, the transfer nodes and their StorageClass."""
@@ -32,13 +33,13 @@ class WeightsDisk(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: WeightsDiskArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(TOKEN, name, None, opts)
-        plan, model = args.plan, args.model
+        target, model = args.target, args.model
         source = register(
-            f"{name}-source", manifests.data_source(plan, model), child(self, depends_on=list(args.after))
+            f"{name}-source", manifests.data_source(target, model), child(self, depends_on=list(args.after))
         )
         self.claim = register(
             f"{name}-claim",
-            manifests.weights_claim(plan, model),
+            manifests.weights_claim(target, model),
             child(
                 self,
                 # Deleting the data source first would block the claim's deletion (GKE docs, "About GKE Volume

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import pulumi
 
 from hubstack.deploy import manifests
-from hubstack.plan import ModelPlan, Plan
+from hubstack.plan import ModelPlan
+from hubstack.plan.target import TargetPlan
 from pulumi_hubstack._objects import register
 from pulumi_hubstack._options import child
 
@@ -21,7 +22,7 @@ TOKEN = "hubstack:weights_loader:WeightsLoader"  # noqa: S105  a type token
 class WeightsLoaderArgs:
     """Inputs of a loader."""
 
-    plan: Plan
+    target: TargetPlan
     model: ModelPlan
     hub_secret_id: str
     """The Hub token's secret; read only for a gated model."""
@@ -34,17 +35,17 @@ class WeightsLoader(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: WeightsLoaderArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(TOKEN, name, None, opts)
-        plan, model = args.plan, args.model
+        target, model = args.target, args.model
         here = child(self, depends_on=list(args.after))
         needed = [
-            register(f"{name}-account", manifests.service_account(plan, manifests.loader_account(model)), here),
-            register(f"{name}-script", manifests.loader_config(plan, model), here),
+            register(f"{name}-account", manifests.service_account(target, manifests.loader_account(model)), here),
+            register(f"{name}-script", manifests.loader_config(target, model), here),
         ]
         if model.weights.needs_token:
-            needed.append(register(f"{name}-token", manifests.token_class(plan, model, args.hub_secret_id), here))
+            needed.append(register(f"{name}-token", manifests.token_class(target, model, args.hub_secret_id), here))
         self.job = register(
             f"{name}-job",
-            manifests.loader_job(plan, model),
+            manifests.loader_job(target, model),
             child(
                 self,
                 depends_on=[*args.after, *needed],

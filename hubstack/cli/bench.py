@@ -151,14 +151,16 @@ def _in_cluster(
         )
     engine = load_catalog().load_tool
     server = Server(
-        url=server_url(decided, planned), name=planned.server.served_model_name, tokenizer=tokenizer or MODEL_DIR
+        url=server_url(decided.target, planned),
+        name=planned.server.served_model_name,
+        tokenizer=tokenizer or MODEL_DIR,
     )
     files = [f"result-{at}.json" for at in range(len(loads))]
     runs = [
         (tool_command(engine.load_tool, server, load, RESULTS, file), file)
         for load, file in zip(loads, files, strict=True)
     ]
-    objects = bench_objects(decided, planned, engine.images[0].image, runs, RESULT_MARK)
+    objects = bench_objects(decided.target, planned, engine.images[0].image, runs, RESULT_MARK)
     if manifest:
         out(dumps(objects, indent=2))
         return None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The address ranges of a stack's network, and the Google addresses used by its pods and load balancers.
+"""The addresses inside a stack's network: its ranges, and the Google addresses used by its pods and load balancers.
 
 Owns the figures only.
 """
@@ -17,3 +17,5 @@ PROXY_RANGE = "10.2.0.0/23"
 """The proxy-only subnet, from which requests reach the pods; Google recommends /23."""
 HEALTH_CHECK_RANGES = ("35.191.0.0/16", "130.211.0.0/22")
 """Source ranges of Google's health checks (Cloud Load Balancing docs, "Health checks overview")."""
+INTERCEPTOR_PORT = 8080
+"""Port of KEDA's interceptor, through which requests reach models that scale to zero."""

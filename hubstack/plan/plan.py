@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from hubstack.catalog.engine_metrics import EngineMetrics
 from hubstack.catalog.prices import PriceUsed
 from hubstack.files.jsonable import OMITTED_IF_NONE, plain
 from hubstack.kinds import AcceleratorKind, CapacityKind, EngineKind, PlatformKind
@@ -425,6 +426,14 @@ class Plan:
     """None if models are reachable only inside the cluster."""
     traffic: TrafficPlan | None = None
     """How the gateway routes to models; None without a gateway."""
+    endpoints: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Key of each model on GKE to the address of its API inside the cluster."""
+    buckets: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Key of each model whose weights the stack stores to its bucket's name."""
+    max_system_nodes: int = 0
+    """Maximum nodes of the pool for controllers and loads; 0 without a cluster."""
+    engine_metrics: Mapping[EngineKind, EngineMetrics] = field(default_factory=dict[EngineKind, EngineMetrics])
+    """Metrics of the engines in use, and of engines that share one with them; empty without monitoring."""
 
     @property
     def on_gke(self) -> tuple[ModelPlan, ...]:

@@ -32,6 +32,8 @@ class TargetPlan:
     keda_namespace: str = KEDA_NAMESPACE
     """Namespace of the autoscaler: unique if clusters share a project, because IAM identifies its account by
     namespace."""
+    requires_api_key: bool = False
+    """Whether servers require the API key that the gateway's clients send."""
     security: SecurityPlan | None = None
     """Security settings beyond Google's defaults; None means none."""
     network: NetworkPlan | None = field(default=None, metadata=OMITTED_IF_NONE)

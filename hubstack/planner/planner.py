@@ -16,9 +16,10 @@ from hubstack.inputs.measured import Measurement
 from hubstack.inputs.models import ModelRequest, Request
 from hubstack.inputs.models_schema import DEFAULT_CONTEXT, Settings
 from hubstack.inputs.settings import StackSettings
-from hubstack.names import labels
+from hubstack.names import bucket_key, bucket_name, labels
 from hubstack.plan import ModelPlan, Plan, Verdict
 from hubstack.plan.bill import Cost
+from hubstack.plan.gateway import GatewayAuth
 from hubstack.plan.network import OWN
 from hubstack.plan.target import TargetPlan
 from hubstack.planner.advice import sharing, unused_accelerators
@@ -44,13 +45,15 @@ from hubstack.planner.placement.placement_file import Place, Placement
 from hubstack.planner.placement.pools import Member, plan_pools
 from hubstack.planner.placement.region_rules import check_regions
 from hubstack.planner.placement.solver import Wanted, assign
+from hubstack.planner.placement.system_pool import max_system_nodes
 from hubstack.planner.platforms import NODES, platform_of
 from hubstack.planner.platforms.gke import plan_nodes
 from hubstack.planner.quantized_builds import BUILD_TOPIC, suggest_build
 from hubstack.planner.serving.choose_engine import choose_engine
 from hubstack.planner.serving.choose_loading import Loading, choose_loading, refuse_loading
-from hubstack.planner.serving.routing import plan_traffic, traffic_problems, traffic_warnings
+from hubstack.planner.serving.routing import endpoint_of, plan_traffic, traffic_problems, traffic_warnings
 from hubstack.planner.serving.scaling import check_activation_names
+from hubstack.planner.serving.slo import metrics_in_use
 
 
 def plan_inputs(inputs: StackInputs, *, rebalance: bool = False) -> Plan:
@@ -148,6 +151,7 @@ def plan_stack(
             maintenance=target.maintenance,
             labels=labels(target.stack, target.labels),
             keda_namespace=target.keda_namespace,
+            requires_api_key=gateway is not None and gateway.auth is GatewayAuth.API_KEYS,
             security=target.security,
             network=target.network,
         ),
@@ -168,6 +172,14 @@ def plan_stack(
         advice=tuple(sharing(request, models, cost, bill_of)) if advises else (),
         gateway=gateway,
         traffic=plan_traffic(nodes, gateway) if gateway else None,
+        endpoints={model.key: endpoint_of(model, target.namespace) for model in nodes},
+        buckets={
+            model.key: bucket_name(target.project, target.stack, bucket_key(model))
+            for model in models
+            if model.has_bucket
+        },
+        max_system_nodes=max_system_nodes(len(nodes)) if nodes else 0,
+        engine_metrics=metrics_in_use(nodes, catalog.engine_metrics) if target.monitoring else {},
     )
 
 

@@ -150,7 +150,7 @@ def staged_buckets(plan: Plan) -> dict[str, tuple[ModelPlan, ...]]:
     buckets: dict[str, list[ModelPlan]] = {}
     for model in plan.models:
         if model.vertex is None:
-            buckets.setdefault(bucket_name(plan, model), []).append(model)
+            buckets.setdefault(bucket_name(plan.target, model), []).append(model)
     return {name: tuple(models) for name, models in sorted(buckets.items())}
 
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 from pulumi_hubstack import Fleet, FleetArgs
-from pulumi_hubstack.autoscaling import Autoscaling, AutoscalingArgs
+from pulumi_hubstack.autoscaling import Autoscaling
+from pulumi_hubstack.foundation import autoscaling_args
 from pulumi_hubstack.group_controller import GroupController, GroupControllerArgs
 from pulumi_hubstack.model_server import ModelServer, ModelServerArgs
 
 from hubstack.plan import ModelPlan, Plan
 from tests.components.recorder import NUMBER, Recorded, record
-from tests.support.facts import catalog
-from tests.support.plans import BUSY, GATED, RESTING, make_plan, with_models
+from tests.support.plans import BUSY, GATED, RESTING, complete, make_plan, with_models
 
 RELEASE = "kubernetes:helm.sh/v3:Release"
 SCALED_OBJECT = "kubernetes:keda.sh/v1alpha1:ScaledObject"
@@ -21,16 +21,18 @@ WIDE = replace(GATED, hosts=2, server=replace(GATED.server, worker_args=("/weigh
 
 
 def build(plan: Plan) -> Recorded:
-    args = AutoscalingArgs(plan=plan, operator_member="principal://keda", after=())
+    args = autoscaling_args(plan, "principal://keda", ())
     return record(lambda: Autoscaling("autoscaling", args))
 
 
 def build_server(model: ModelPlan) -> Recorded:
-    return record(lambda: ModelServer(model.key, ModelServerArgs(plan=with_models(model), model=model, after=())))
+    return record(
+        lambda: ModelServer(model.key, ModelServerArgs(target=with_models(model).target, model=model, after=()))
+    )
 
 
 def fleet(plan: Plan) -> Recorded:
-    return record(lambda: Fleet("fleet", FleetArgs(plan=plan, engine_metrics=catalog().engine_metrics)))
+    return record(lambda: Fleet("fleet", FleetArgs(plan=complete(plan))))
 
 
 def depends(recorded: Recorded, kind: str, name: str) -> set[str]:
@@ -84,7 +86,9 @@ def test_the_add_on_and_what_names_keda_come_after_it() -> None:
 
 
 def test_the_controller_of_groups_is_a_closed_namespace_and_a_release() -> None:
-    recorded = record(lambda: GroupController("group-controller", GroupControllerArgs(plan=make_plan(), after=())))
+    recorded = record(
+        lambda: GroupController("group-controller", GroupControllerArgs(target=make_plan().target, after=()))
+    )
     _, children = recorded.component("hubstack:group_controller:GroupController")
     assert children == [
         ("kubernetes:core/v1:Namespace", "group-controller-namespace"),

@@ -25,8 +25,16 @@ def build_cluster(*, gated: bool = False, maintenance: MaintenancePlan | None = 
                 services_range="services",
                 release_channel="REGULAR",
                 deletion_protection=True,
-                has_gated_models=gated,
                 maintenance=maintenance,
+                max_system_nodes=4,
+                state_metrics=(),
+                has_gated_models=gated,
+                has_gateway=False,
+                binary_authorization=False,
+                kms_key=None,
+                has_synced_secrets=False,
+                private_control_plane=False,
+                intranode_visibility=False,
             ),
         )
 

@@ -18,10 +18,9 @@ from pulumi_hubstack import Fleet, FleetArgs
 
 from hubstack.plan.gateway import Exposure, GatewayAuth, GatewayPlan
 from tests.components.recorder import record
-from tests.support.facts import catalog
 from tests.support.golden import EXAMPLES, read_graph
 from tests.support.light_plans import GARDEN, RUN, VAULT
-from tests.support.plans import BUSY, RESTING, with_gateway, with_models
+from tests.support.plans import BUSY, RESTING, complete, with_gateway, with_models
 
 APIS = {
     "accesscontextmanager": "accesscontextmanager",
@@ -131,8 +130,7 @@ def _all_else() -> Order:
 
     def program() -> None:
         secret = pulumi.Output.secret("a-secret")
-        metrics = catalog().engine_metrics
-        Fleet("fleet", FleetArgs(plan=plan, engine_metrics=metrics, hub_token=secret, api_key=secret))
+        Fleet("fleet", FleetArgs(plan=complete(plan), hub_token=secret, api_key=secret))
 
     nodes: list[Node] = []
     for found in record(program).resources.values():

@@ -13,8 +13,7 @@ from pulumi_hubstack import Fleet, FleetArgs
 
 from hubstack.plan import Plan
 from tests.components.recorder import DNS_HOST, NUMBER, SECRET_SIGNATURE, UNKNOWN, Recorded, record
-from tests.support.facts import catalog
-from tests.support.plans import CHAT, EMBED, GATED, L4, make_plan, renamed
+from tests.support.plans import CHAT, EMBED, GATED, L4, complete, make_plan, renamed
 
 TOKEN_VALUE = "hf_averysecrettoken"
 
@@ -22,7 +21,7 @@ TOKEN_VALUE = "hf_averysecrettoken"
 def build(plan: Plan, *, preview: bool = False, token: bool = False) -> Recorded:
     def program() -> None:
         secret = pulumi.Output.secret(TOKEN_VALUE) if token else None
-        Fleet("fleet", FleetArgs(plan=plan, engine_metrics=catalog().engine_metrics, hub_token=secret))
+        Fleet("fleet", FleetArgs(plan=complete(plan), hub_token=secret))
 
     return record(program, preview=preview)
 

@@ -12,8 +12,7 @@ from pulumi_hubstack import Fleet, FleetArgs
 from hubstack.plan import ModelPlan, Plan
 from hubstack.plan.gateway import Exposure, GatewayAuth, GatewayMode, GatewayPlan
 from tests.components.recorder import SECRET_SIGNATURE, Recorded, record
-from tests.support.facts import catalog
-from tests.support.plans import GATED, RESTING, make_plan, with_gateway, with_models
+from tests.support.plans import GATED, RESTING, complete, make_plan, with_gateway, with_models
 
 KEY = "a-very-secret-key"
 INTERNAL = GatewayPlan(timeout_seconds=3600)
@@ -22,16 +21,13 @@ EXTERNAL = replace(
 )
 CANARY = replace(GATED, key="gated-canary", commit="9" * 40, canary_of="gated", canary_weight=10)
 
-METRICS = catalog().engine_metrics
-
 
 def build(plan: Plan, *, key: bool = False) -> Recorded:
     def program() -> None:
         Fleet(
             "fleet",
             FleetArgs(
-                plan=plan,
-                engine_metrics=METRICS,
+                plan=complete(plan),
                 api_key=pulumi.Output.secret(KEY) if key else None,
             ),
         )

@@ -14,10 +14,9 @@ from hubstack.plan import Plan
 from hubstack.plan.gateway import GatewayPlan
 from hubstack.plan.settings import MonitoringPlan, SecurityPlan
 from tests.components.recorder import CERTIFICATE, NUMBER, PRIVATE_ADDRESS, Recorded, record
-from tests.support.facts import catalog
 from tests.support.light_plans import light_plan
 from tests.support.observed import observed_plan
-from tests.support.plans import make_plan, with_gateway
+from tests.support.plans import complete, make_plan, with_gateway
 
 KEY = "projects/acme-keys/locations/us-central1/keyRings/models/cryptoKeys/weights"
 PERIMETER = "accessPolicies/1234/servicePerimeters/models"
@@ -45,7 +44,7 @@ OPTIONAL_WORDS = (
 def build(plan: Plan, **asked: object) -> Recorded:
     security = SecurityPlan(**asked) if asked else None  # type: ignore[arg-type]
     plan = replace(plan, target=replace(plan.target, security=security))
-    return record(lambda: Fleet("fleet", FleetArgs(plan=plan, engine_metrics=catalog().engine_metrics)))
+    return record(lambda: Fleet("fleet", FleetArgs(plan=complete(plan))))
 
 
 @cache

@@ -17,20 +17,22 @@ from hubstack.kinds import Ingress
 from hubstack.plan import ModelPlan, Plan
 from hubstack.plan.managed import CloudRunPlan
 from tests.components.recorder import SECRET_SIGNATURE, Recorded, record
-from tests.support.facts import catalog
 from tests.support.light_plans import GARDEN, LIGHT, RUN, SERVICE, VAULT, light_plan
-from tests.support.plans import make_plan
+from tests.support.plans import complete, make_plan
 
 TOKEN_VALUE = "hf_averysecrettoken"
 JOB, SERVICE_TYPE = "gcp:cloudrunv2/job:Job", "gcp:cloudrunv2/service:Service"
 DEPLOYMENT = "gcp:vertex/aiEndpointWithModelGardenDeployment:AiEndpointWithModelGardenDeployment"
 
-METRICS = catalog().engine_metrics
-
 
 def build_service(model: ModelPlan = RUN, run: CloudRunPlan = SERVICE, plan: Plan | None = None) -> Recorded:
     args = CloudRunServiceArgs(
-        plan=plan or light_plan(), model=model, run=run, account_email="server@x", bucket_name="acme-run", after=()
+        target=(plan or light_plan()).target,
+        model=model,
+        run=run,
+        account_email="server@x",
+        bucket_name="acme-run",
+        after=(),
     )
     return record(lambda: CloudRunService(model.key, args))
 
@@ -39,7 +41,7 @@ def build_loader(model: ModelPlan = RUN) -> Recorded:
     def program() -> None:
         accounts = RunAccounts("a", RunAccountsArgs(stack="test", key=model.key))
         args = RunLoaderArgs(
-            plan=light_plan(),
+            target=light_plan().target,
             model=model,
             job=SERVICE.loader,
             account=accounts.loader,
@@ -66,7 +68,7 @@ def build_fleet(plan: Plan) -> Recorded:
     return record(
         lambda: Fleet(
             "fleet",
-            FleetArgs(plan=plan, engine_metrics=METRICS, hub_token=pulumi.Output.secret(TOKEN_VALUE)),
+            FleetArgs(plan=complete(plan), hub_token=pulumi.Output.secret(TOKEN_VALUE)),
         )
     )
 

@@ -23,12 +23,12 @@ def build_bucket() -> Recorded:
 
 
 def build_loader(model: ModelPlan) -> Recorded:
-    args = WeightsLoaderArgs(plan=make_plan(), model=model, hub_secret_id="secret", after=())
+    args = WeightsLoaderArgs(target=make_plan().target, model=model, hub_secret_id="secret", after=())
     return record(lambda: WeightsLoader(f"{model.key}-loader", args))
 
 
 def build_server(model: ModelPlan) -> Recorded:
-    return record(lambda: ModelServer(model.key, ModelServerArgs(plan=make_plan(), model=model, after=())))
+    return record(lambda: ModelServer(model.key, ModelServerArgs(target=make_plan().target, model=model, after=())))
 
 
 def build_token(value: str | None) -> Recorded:

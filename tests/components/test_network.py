@@ -11,7 +11,7 @@ from pulumi_hubstack.shared_network import SharedNetwork
 from hubstack.plan.gateway import GatewayPlan
 from hubstack.plan.network import ExistingNetwork, Grants, Nat, NetworkPlan
 from tests.components.recorder import NUMBER, Recorded, record
-from tests.support.plans import make_plan, with_gateway
+from tests.support.plans import complete, make_plan, with_gateway
 
 assert Network
 assert SharedNetwork
@@ -37,7 +37,7 @@ def build(network: NetworkPlan | None, *, gateway: bool = False) -> Recorded:
     plan = make_plan()
     plan = replace(plan, target=replace(plan.target, network=network))
     plan = with_gateway(plan, GatewayPlan(timeout_seconds=3600)) if gateway else plan
-    return record(lambda: Fleet("fleet", FleetArgs(plan=plan)))
+    return record(lambda: Fleet("fleet", FleetArgs(plan=complete(plan))))
 
 
 def kinds(recorded: Recorded) -> list[str]:

@@ -9,11 +9,12 @@ from typing import Any
 from pulumi_hubstack import Fleet, FleetArgs
 from pulumi_hubstack.observability import Observability, ObservabilityArgs
 
-from hubstack.catalog import load_catalog
+from hubstack.deploy.monitoring import list_alerts, list_dashboards, pod_monitorings
+from hubstack.plan import Plan
 from hubstack.plan.settings import MonitoringPlan
 from tests.components.recorder import Recorded, record
-from tests.support.facts import catalog
 from tests.support.observed import observed_plan
+from tests.support.plans import complete
 
 POLICY = "gcp:monitoring/alertPolicy:AlertPolicy"
 CHANNEL = "gcp:monitoring/notificationChannel:NotificationChannel"
@@ -21,16 +22,23 @@ BUDGET = "gcp:billing/budget:Budget"
 THEIRS = "projects/acme/notificationChannels/123"
 
 
-@cache
-def build(monitoring: MonitoringPlan = MonitoringPlan()) -> Recorded:  # noqa: B008  frozen
+def watched(plan: Plan) -> Recorded:
+    assert plan.monitoring
     args = ObservabilityArgs(
-        plan=observed_plan(monitoring),
-        monitoring=monitoring,
-        metrics=load_catalog().engine_metrics,
+        target=plan.target,
+        monitoring=plan.monitoring,
+        pod_monitorings=pod_monitorings(plan),
+        dashboards=list_dashboards(plan),
+        alerts=list_alerts(plan),
         project_number="42",
         after=(),
     )
     return record(lambda: Observability("observability", args))
+
+
+@cache
+def build(monitoring: MonitoringPlan = MonitoringPlan()) -> Recorded:  # noqa: B008  frozen
+    return watched(observed_plan(monitoring))
 
 
 def policy(name: str, monitoring: MonitoringPlan = MonitoringPlan()) -> dict[str, Any]:  # noqa: B008
@@ -95,7 +103,7 @@ def fleet(monitoring: MonitoringPlan | None) -> Recorded:
     plan = observed_plan(monitoring)
     if monitoring is None:
         plan = type(plan)(**{**{name: getattr(plan, name) for name in plan.__slots__}, "monitoring": None})
-    return record(lambda: Fleet("fleet", FleetArgs(plan=plan, engine_metrics=catalog().engine_metrics)))
+    return record(lambda: Fleet("fleet", FleetArgs(plan=complete(plan))))
 
 
 def test_a_fleet_is_watched_and_its_cluster_collects_what_the_alerts_read() -> None:
@@ -123,9 +131,5 @@ def test_the_billing_api_is_turned_on_for_a_budget_only() -> None:
 def test_beside_a_cluster_only_the_budget_watches() -> None:
     light = tuple(replace(model, has_nodes=False) for model in observed_plan().models)
     budget = MonitoringPlan(billing_account="0A1B2C-3D4E5F-678901", budget_usd_per_month=5000)
-    plan = replace(observed_plan(budget), models=light)
-    args = ObservabilityArgs(
-        plan=plan, monitoring=budget, metrics=load_catalog().engine_metrics, project_number="42", after=()
-    )
-    recorded = record(lambda: Observability("observability", args))
+    recorded = watched(replace(observed_plan(budget), models=light))
     assert [r.type for r in recorded.resources.values()] == ["hubstack:observability:Observability", BUDGET]

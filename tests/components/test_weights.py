@@ -14,10 +14,7 @@ from pulumi_hubstack.weights_disk import WeightsDisk, WeightsDiskArgs
 
 from hubstack.plan.loading import LoadingMethod, LoadingPlan
 from tests.components.recorder import Recorded, record
-from tests.support.facts import catalog
-from tests.support.plans import CHAT, make_plan
-
-METRICS = catalog().engine_metrics
+from tests.support.plans import CHAT, complete, make_plan
 
 ZONE = "us-central1-b"
 ON_DISK = replace(CHAT, loading=LoadingPlan(method=LoadingMethod.HYPERDISK_ML, zone=ZONE, disk_throughput_mib=2400))
@@ -28,7 +25,7 @@ JOB, DEPLOYMENT = "kubernetes:batch/v1:Job", "kubernetes:apps/v1:Deployment"
 
 
 def build_disk() -> Recorded:
-    return record(lambda: WeightsDisk("chat-disk", WeightsDiskArgs(plan=PLAN, model=ON_DISK, after=())))
+    return record(lambda: WeightsDisk("chat-disk", WeightsDiskArgs(target=PLAN.target, model=ON_DISK, after=())))
 
 
 def build_transfer() -> Recorded:
@@ -48,13 +45,13 @@ def build_transfer() -> Recorded:
 
 
 def build_collector() -> Recorded:
-    args = WeightsCollectorArgs(plan=PLAN, model=RELOCKED, after=())
+    args = WeightsCollectorArgs(target=PLAN.target, model=RELOCKED, sharing=(RELOCKED,), after=())
     return record(lambda: WeightsCollector("chat-collector", args))
 
 
 def build_fleet(model: object) -> Recorded:
     plan = replace(PLAN, models=tuple(model if each.key == "chat" else each for each in PLAN.models))
-    return record(lambda: Fleet("fleet", FleetArgs(plan=plan, engine_metrics=METRICS)))
+    return record(lambda: Fleet("fleet", FleetArgs(plan=complete(plan))))
 
 
 def depends(found: Recorded, one: str, name: str) -> set[str]:
@@ -107,9 +104,7 @@ def test_a_bucket_has_a_cache_in_each_zone_and_time_to_lose_it() -> None:
 def test_a_default_fleet_has_none_of_it() -> None:
     kinds = {
         resource.type
-        for resource in record(
-            lambda: Fleet("fleet", FleetArgs(plan=PLAN, engine_metrics=METRICS))
-        ).resources.values()
+        for resource in record(lambda: Fleet("fleet", FleetArgs(plan=complete(PLAN)))).resources.values()
     }
     rooms = {f"hubstack:{name}" for name in ("weights_collector:WeightsCollector", "disk_transfer:DiskTransfer")}
     assert not kinds & {CLAIM, SOURCE, "gcp:storage/anywhereCache:AnywhereCache", *rooms}

@@ -22,11 +22,11 @@ OPTIONS = "mountOptions"
 
 def server_pod(model: ModelPlan, **changes: object) -> dict:
     plan = replace(PLAN, **changes)
-    return manifests.deployment(plan, model)["spec"]["template"]["spec"]
+    return manifests.deployment(plan.target, model)["spec"]["template"]["spec"]
 
 
 def loader_pod(model: ModelPlan) -> dict:
-    return manifests.loader_job(PLAN, model)["spec"]["template"]["spec"]
+    return manifests.loader_job(PLAN.target, model)["spec"]["template"]["spec"]
 
 
 def volume(pod: dict, name: str) -> dict:
@@ -64,7 +64,9 @@ def test_accelerators_and_memory_are_limited_to_what_is_requested(model: ModelPl
     ("surge", "expected"), [(0, {"maxSurge": 0, "maxUnavailable": 1}), (1, {"maxSurge": 1, "maxUnavailable": 0})]
 )
 def test_a_rollout_takes_a_second_accelerator_only_where_the_plan_has_one(surge: int, expected: dict) -> None:
-    strategy = manifests.deployment(PLAN, replace(CHAT, max_surge=surge))["spec"]["strategy"]["rollingUpdate"]
+    strategy = manifests.deployment(PLAN.target, replace(CHAT, max_surge=surge))["spec"]["strategy"][
+        "rollingUpdate"
+    ]
     assert strategy == expected
 
 
@@ -72,7 +74,9 @@ def test_a_rollout_takes_a_second_accelerator_only_where_the_plan_has_one(surge:
 def test_a_healthy_load_is_never_a_failed_rollout(model: ModelPlan) -> None:
     window = model.server.startup.period_seconds * model.server.startup.failure_threshold
     assert (
-        manifests.deployment(PLAN, model)["spec"]["progressDeadlineSeconds"] > window >= model.server.load_seconds
+        manifests.deployment(PLAN.target, model)["spec"]["progressDeadlineSeconds"]
+        > window
+        >= model.server.load_seconds
     )
 
 
@@ -141,7 +145,7 @@ def test_a_refusal_ends_the_job_and_a_passing_failure_does_not(
 
 
 def test_a_pod_that_fails_ends_the_job_unless_its_node_went() -> None:
-    spec = manifests.loader_job(PLAN, CHAT)["spec"]
+    spec = manifests.loader_job(PLAN.target, CHAT)["spec"]
     assert spec["backoffLimit"] == 0, "pulumi-kubernetes knows no other reason than BackoffLimitExceeded"
     (rule,) = spec["podFailurePolicy"]["rules"]
     assert rule == {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
@@ -160,7 +164,7 @@ def test_only_a_gated_loader_is_given_the_token_and_as_a_file() -> None:
 
 
 def test_the_locked_hashes_reach_the_loader() -> None:
-    told = json.loads(manifests.loader_config(PLAN, CHAT)["data"]["manifest.json"])
+    told = json.loads(manifests.loader_config(PLAN.target, CHAT)["data"]["manifest.json"])
     assert told["commit"] == CHAT.commit
     assert [(f["path"], f["sha256"], f["git_oid"]) for f in told["files"]] == [
         ("config.json", None, "b" * 40),
@@ -205,23 +209,23 @@ def test_a_class_tries_its_pools_in_order_and_no_other_machine() -> None:
 
 def test_a_service_finds_its_own_servers_only() -> None:
     for model in MODELS:
-        selector = manifests.service(PLAN, model)["spec"]["selector"]
+        selector = manifests.service(PLAN.target, model)["spec"]["selector"]
         matching = [
             other.key
             for other in MODELS
             if selector.items()
-            <= manifests.deployment(PLAN, other)["spec"]["template"]["metadata"]["labels"].items()
+            <= manifests.deployment(PLAN.target, other)["spec"]["template"]["metadata"]["labels"].items()
         ]
         assert matching == [model.key]
-        loader = manifests.loader_job(PLAN, model)["spec"]["template"]["metadata"]["labels"]
+        loader = manifests.loader_job(PLAN.target, model)["spec"]["template"]["metadata"]["labels"]
         assert not selector.items() <= loader.items(), "requests would be sent to a loader"
 
 
 def test_objects_are_plain_data() -> None:
     for model in (CHAT, EMBED, GATED, TPU):
         found = [
-            manifests.deployment(PLAN, model),
-            manifests.loader_job(PLAN, model),
-            manifests.service(PLAN, model),
+            manifests.deployment(PLAN.target, model),
+            manifests.loader_job(PLAN.target, model),
+            manifests.service(PLAN.target, model),
         ]
         assert json.loads(json.dumps(found)) == found

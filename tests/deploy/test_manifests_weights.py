@@ -21,6 +21,7 @@ ON_DISK = replace(
     CHAT, loading=LoadingPlan(method=LoadingMethod.HYPERDISK_ML, zone="us-central1-b", disk_throughput_mib=2400)
 )
 RELOCKED = replace(CHAT, weights=replace(CHAT.weights, replaces=OLD))
+CANARY = replace(CHAT, key="chat-canary", canary_of="chat", weights=replace(CHAT.weights, prefix="d" * 40))
 
 
 def plan_of(*models: ModelPlan) -> Plan:
@@ -28,7 +29,7 @@ def plan_of(*models: ModelPlan) -> Plan:
 
 
 def template(model: ModelPlan) -> dict[str, Any]:
-    return manifests.deployment(plan_of(model), model)["spec"]["template"]
+    return manifests.deployment(plan_of(model).target, model)["spec"]["template"]
 
 
 def test_a_streaming_server_has_no_mount_and_no_sidecar() -> None:
@@ -40,7 +41,7 @@ def test_a_streaming_server_has_no_mount_and_no_sidecar() -> None:
 
 def test_every_pod_of_a_streaming_group_is_without_a_mount() -> None:
     wide = replace(STREAMED, hosts=2, server=replace(STREAMED.server, worker_args=("gs://b/c", "--headless")))
-    group = manifests.leader_worker_set(plan_of(wide), wide)["spec"]["leaderWorkerTemplate"]
+    group = manifests.leader_worker_set(plan_of(wide).target, wide)["spec"]["leaderWorkerTemplate"]
     for role in ("leaderTemplate", "workerTemplate"):
         assert "weights" not in [volume["name"] for volume in group[role]["spec"]["volumes"]]
 
@@ -61,7 +62,7 @@ def test_a_server_on_a_disk_mounts_its_claim_for_reading_and_runs_in_its_zone() 
 
 def test_a_disk_is_filled_from_the_folder_of_its_commit_by_who_may_read_it() -> None:
     plan = plan_of(ON_DISK)
-    source, claim = manifests.data_source(plan, ON_DISK), manifests.weights_claim(plan, ON_DISK)
+    source, claim = manifests.data_source(plan.target, ON_DISK), manifests.weights_claim(plan.target, ON_DISK)
     assert source["spec"]["cloudStorage"] == {
         "serviceAccountName": "chat-loader",
         "uri": f"gs://acme-models-test-test-chat/{CHAT.commit}/",
@@ -76,7 +77,7 @@ def test_a_disk_is_filled_from_the_folder_of_its_commit_by_who_may_read_it() -> 
 @pytest.mark.parametrize("total", [1, 700 * 1000, 16 * GIB, 141_107_412_992])
 def test_a_disk_has_room_for_its_weights_and_is_no_smaller_than_there_are(total: int) -> None:
     model = replace(ON_DISK, weights=replace(ON_DISK.weights, total_bytes=total))
-    asked = manifests.weights_claim(plan_of(model), model)["spec"]["resources"]["requests"]["storage"]
+    asked = manifests.weights_claim(plan_of(model).target, model)["spec"]["resources"]["requests"]["storage"]
     assert int(asked.removesuffix("Gi")) * GIB > total * 1.05
     assert int(asked.removesuffix("Gi")) > 4
 
@@ -90,7 +91,8 @@ def test_a_new_commit_or_zone_is_a_new_disk_beside_the_old_one() -> None:
 def test_a_storage_class_is_bound_to_its_zone_and_filled_at_once() -> None:
     made = manifests.storage_class("us-central1-b", 2400)
     assert (
-        made["metadata"]["name"] == manifests.weights_claim(plan_of(ON_DISK), ON_DISK)["spec"]["storageClassName"]
+        made["metadata"]["name"]
+        == manifests.weights_claim(plan_of(ON_DISK).target, ON_DISK)["spec"]["storageClassName"]
     )
     assert made["parameters"] == {"type": "hyperdisk-ml", "provisioned-throughput-on-create": "2400Mi"}
     assert made["allowedTopologies"][0]["matchLabelExpressions"][0]["values"] == ["us-central1-b"]
@@ -107,9 +109,13 @@ def test_the_copying_nodes_carry_the_class_that_the_populator_asks_for() -> None
 # The removal of old commits
 
 
-def command(model: ModelPlan, *others: ModelPlan, also: tuple[str, ...] = ()) -> list[str]:
-    job = manifests.collector_job(plan_of(model, *others), model, also)
-    return job["spec"]["template"]["spec"]["containers"][0]["command"]
+def collector(model: ModelPlan, *others: ModelPlan) -> dict[str, Any]:
+    plan = plan_of(model, *others)
+    return manifests.collector_job(plan.target, model, manifests.sharing(plan.models, model))
+
+
+def command(model: ModelPlan, *others: ModelPlan) -> list[str]:
+    return collector(model, *others)["spec"]["template"]["spec"]["containers"][0]["command"]
 
 
 def test_the_collector_keeps_the_commit_of_the_plan_and_no_other() -> None:
@@ -126,25 +132,23 @@ def test_a_replaced_commit_is_kept_where_asked_and_where_nobody_waits_for_the_ro
 
 def test_commits_of_other_models_in_the_same_bucket_are_kept() -> None:
     """A canary that reads the bucket of its model must not lose its folder."""
-    canary = "d" * 40
-    other = replace(CHAT, weights=replace(CHAT.weights, prefix=canary))
-    assert command(RELOCKED, other)[-2:] == ["--keep", canary]
-    assert canary in command(RELOCKED, also=(canary,))
-    elsewhere = replace(other, key="elsewhere")
+    canary = CANARY.weights.prefix
+    assert command(RELOCKED, CANARY)[-2:] == ["--keep", canary]
+    elsewhere = replace(CANARY, key="elsewhere", canary_of=None)
     assert canary not in command(RELOCKED, elsewhere)
 
 
 def test_a_collector_is_a_new_job_only_when_what_is_kept_changes() -> None:
-    def name(model: ModelPlan, *also: str) -> str:
-        return manifests.collector_job(plan_of(model), model, also)["metadata"]["name"]
+    def name(model: ModelPlan, *others: ModelPlan) -> str:
+        return collector(model, *others)["metadata"]["name"]
 
     renewed = replace(RELOCKED, weights=replace(RELOCKED.weights, prefix="e" * 40))
     assert name(RELOCKED) == name(RELOCKED)
-    assert len({name(RELOCKED), name(renewed), name(RELOCKED, "d" * 40)}) == 3
+    assert len({name(RELOCKED), name(renewed), name(RELOCKED, CANARY)}) == 3
 
 
 def test_a_collector_writes_to_the_whole_bucket_as_the_loader_and_takes_no_token() -> None:
-    pod = manifests.collector_job(plan_of(RELOCKED), RELOCKED)["spec"]["template"]["spec"]
+    pod = collector(RELOCKED)["spec"]["template"]["spec"]
     attributes = pod["volumes"][0]["csi"]["volumeAttributes"]
     assert pod["serviceAccountName"] == "chat-loader"
     assert "only-dir" not in attributes["mountOptions"]
@@ -153,6 +157,9 @@ def test_a_collector_writes_to_the_whole_bucket_as_the_loader_and_takes_no_token
 
 
 def test_a_job_that_failed_for_good_is_made_anew_by_the_next_update() -> None:
-    for job in (manifests.loader_job(plan_of(CHAT), CHAT), manifests.collector_job(plan_of(RELOCKED), RELOCKED)):
+    for job in (
+        manifests.loader_job(plan_of(CHAT).target, CHAT),
+        collector(RELOCKED),
+    ):
         assert job["metadata"]["annotations"]["pulumi.com/replaceUnready"] == "true"
         assert job["spec"]["template"]["spec"]["containers"][0]["command"][3] == "retry"

@@ -11,6 +11,7 @@ import pytest
 from hubstack.deploy import manifests
 from hubstack.deploy.manifests import scaling
 from hubstack.plan import ModelPlan
+from hubstack.planner.serving.routing import endpoint_of
 from tests.support.plans import BUSY, CHAT, EMBED, RESTING, SCALING, make_plan, with_models
 
 PLAN = with_models(RESTING, BUSY)
@@ -18,7 +19,7 @@ WAKE = "chat-wake.models.svc.cluster.local"
 
 
 def spec(model: ModelPlan) -> dict:
-    return manifests.scaled_object(PLAN, model)["spec"]
+    return manifests.scaled_object(PLAN.target, model)["spec"]
 
 
 def triggers(model: ModelPlan) -> dict[str, dict]:
@@ -50,7 +51,7 @@ def test_metrics_come_from_the_projects_managed_prometheus() -> None:
     assert queue["metadata"]["serverAddress"].startswith(
         "https://monitoring.googleapis.com/v1/projects/acme-models-test/"
     )
-    auth = manifests.trigger_authentication(PLAN)
+    auth = manifests.trigger_authentication(PLAN.target)
     assert queue["authenticationRef"]["name"] == auth["metadata"]["name"]
     assert auth["metadata"]["namespace"] == "models", "it is looked for beside the scaler"
     assert auth["spec"] == {"podIdentity": {"provider": "gcp"}}, "no key"
@@ -82,12 +83,12 @@ def test_every_number_in_a_triggers_metadata_is_text() -> None:
 
 
 def test_a_request_is_held_as_long_as_the_plan_says_and_then_answered_for_up_to_an_hour() -> None:
-    timeouts = manifests.interceptor_route(PLAN, RESTING)["spec"]["timeouts"]
+    timeouts = manifests.interceptor_route(PLAN.target, RESTING)["spec"]["timeouts"]
     assert timeouts == {"readiness": "1500s", "responseHeader": "3600s", "request": "5100s"}
 
 
 def test_the_interceptor_knows_a_model_by_the_names_that_callers_use() -> None:
-    (rule,) = manifests.interceptor_route(PLAN, RESTING)["spec"]["rules"]
+    (rule,) = manifests.interceptor_route(PLAN.target, RESTING)["spec"]["rules"]
     assert rule["hosts"] == [
         "chat.models.svc.cluster.local",
         "chat-wake",
@@ -98,23 +99,26 @@ def test_the_interceptor_knows_a_model_by_the_names_that_callers_use() -> None:
 
 
 def test_the_route_ends_at_the_servers_own_service() -> None:
-    target, service = manifests.interceptor_route(PLAN, RESTING)["spec"]["target"], manifests.service(PLAN, RESTING)
+    target, service = (
+        manifests.interceptor_route(PLAN.target, RESTING)["spec"]["target"],
+        manifests.service(PLAN.target, RESTING),
+    )
     assert target["service"] == service["metadata"]["name"]
     assert target["port"] in [port["port"] for port in service["spec"]["ports"]]
 
 
 def test_a_resting_models_address_leads_to_the_interceptor_and_any_others_to_its_servers() -> None:
-    assert manifests.endpoint(PLAN, RESTING) == f"http://{WAKE}:8080/v1"
-    assert manifests.endpoint(PLAN, BUSY) == "http://gated.models.svc.cluster.local/v1"
-    assert manifests.endpoint(PLAN, CHAT) == "http://chat.models.svc.cluster.local/v1", "scaled by hand"
-    service = manifests.activation_service(PLAN, RESTING)
+    assert endpoint_of(RESTING, "models") == f"http://{WAKE}:8080/v1"
+    assert endpoint_of(BUSY, "models") == "http://gated.models.svc.cluster.local/v1"
+    assert endpoint_of(CHAT, "models") == "http://chat.models.svc.cluster.local/v1", "scaled by hand"
+    service = manifests.activation_service(PLAN.target, RESTING)
     assert service["metadata"]["name"] == WAKE.split(".", maxsplit=1)[0]
     assert service["spec"]["externalName"] == "keda-add-ons-http-interceptor-proxy.keda.svc.cluster.local"
 
 
 def test_a_model_that_is_not_scaled_has_no_scaler() -> None:
     with pytest.raises(ValueError, match="embed is not autoscaled"):
-        manifests.scaled_object(PLAN, EMBED)
+        manifests.scaled_object(PLAN.target, EMBED)
 
 
 def test_the_interceptor_may_reach_the_servers_only_where_a_model_rests() -> None:
@@ -132,13 +136,13 @@ def test_the_interceptor_may_reach_the_servers_only_where_a_model_rests() -> Non
 def test_an_interceptor_that_stops_keeps_its_requests_for_the_longest_cold_start() -> None:
     longest = replace(RESTING, key="second", scaling=replace(RESTING.scaling, activation_timeout_seconds=4000))  # type: ignore[type-var]
     plan = replace(PLAN, models=(*PLAN.models, longest))
-    values = manifests.http_add_on_chart(plan).values["interceptor"]
+    values = manifests.http_add_on_chart("keda", manifests.max_activation_timeout(plan)).values["interceptor"]
     assert values["drainTimeout"] == values["readinessTimeout"] == "4000s"
     assert values["terminationGracePeriodSeconds"] > 4000
     assert values["replicas"]["min"] >= 2, "one goes, the other takes new requests"
 
 
-CHARTS = (manifests.keda_chart(), manifests.http_add_on_chart(PLAN), manifests.lws_chart())
+CHARTS = (manifests.keda_chart(), manifests.http_add_on_chart("keda", 1500), manifests.lws_chart())
 
 
 @pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.release)
@@ -165,5 +169,5 @@ def test_the_control_plane_reaches_kedas_servers_through_gkes_firewall() -> None
 
 def test_every_name_of_a_host_is_of_the_models_namespace() -> None:
     plan = replace(PLAN, target=replace(PLAN.target, namespace="team-a"))
-    assert all("models" not in host for host in scaling.hosts(plan, RESTING))
-    assert "chat-wake.team-a.svc.cluster.local" in scaling.hosts(plan, RESTING)
+    assert all("models" not in host for host in scaling.hosts(plan.target, RESTING))
+    assert "chat-wake.team-a.svc.cluster.local" in scaling.hosts(plan.target, RESTING)

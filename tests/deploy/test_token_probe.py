@@ -55,7 +55,7 @@ def probe(port: int, monkeypatch: pytest.MonkeyPatch) -> int:
     made = plan((facts, ask(facts.id)))
     model = made.models[0]
     model = replace(model, server=replace(model.server, port=port))
-    template = leader_worker_set(made, model)["spec"]["leaderWorkerTemplate"]
+    template = leader_worker_set(made.target, model)["spec"]["leaderWorkerTemplate"]
     assert "livenessProbe" not in template["workerTemplate"]["spec"]["containers"][0]
     command = template["leaderTemplate"]["spec"]["containers"][0]["livenessProbe"]["exec"]["command"]
     done = subprocess.run([sys.executable, *command[1:]], capture_output=True, text=True, timeout=30, check=False)

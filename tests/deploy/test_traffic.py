@@ -29,8 +29,31 @@ def plan(gateway: GatewayPlan = INTERNAL, *more: ModelPlan) -> Plan:
     return with_gateway(replace(made, models=(*made.models, *more)), gateway)
 
 
+def route(made: Plan, model: ModelPlan) -> dict[str, Any]:
+    assert made.gateway
+    assert made.traffic
+    canary = manifests.canary_for(made.models, model)
+    return manifests.route(made.target, made.gateway, made.traffic, model, canary)
+
+
+def backend_policy(made: Plan, model: ModelPlan) -> dict[str, Any]:
+    assert made.gateway
+    assert made.traffic
+    return manifests.backend_policy(made.target, made.gateway, made.traffic, model)
+
+
+def health_check(made: Plan, model: ModelPlan) -> dict[str, Any]:
+    assert made.traffic
+    return manifests.health_check(made.target, made.traffic, model)
+
+
+def interceptor_policy(made: Plan) -> dict[str, Any]:
+    assert made.gateway
+    return manifests.interceptor_policy(made.target, made.gateway, manifests.max_activation_timeout(made))
+
+
 def rules(model: ModelPlan, *more: ModelPlan, gateway: GatewayPlan = INTERNAL) -> list[dict[str, Any]]:
-    return manifests.route(plan(gateway, *more), model)["spec"]["rules"]
+    return route(plan(gateway, *more), model)["spec"]["rules"]
 
 
 @pytest.mark.parametrize("gateway", [INTERNAL, PICKED, EXTERNAL], ids=["services", "inference", "external"])
@@ -41,7 +64,7 @@ def test_every_model_is_reached_by_each_name_through_exactly_one_rule(gateway: G
     for model in made.models:
         if model.canary_of:
             continue
-        for rule in manifests.route(made, model)["spec"]["rules"]:
+        for rule in route(made, model)["spec"]["rules"]:
             for match in rule["matches"]:
                 if "headers" in match:
                     assert match["path"]["value"] == "/v1"
@@ -59,7 +82,7 @@ def test_a_route_has_the_names_of_the_plan_and_decides_none_itself() -> None:
     made = plan()
     assert made.traffic is not None
     other = replace(made, traffic=replace(made.traffic, names={**made.traffic.names, "gated": ("only-this",)}))
-    told = manifests.route(other, GATED)["spec"]["rules"][0]["matches"]
+    told = route(other, GATED)["spec"]["rules"][0]["matches"]
     assert [header["value"] for match in told for header in match.get("headers", ())] == ["only-this"]
 
 
@@ -95,7 +118,7 @@ def test_a_resting_model_is_asked_for_at_the_interceptor_by_its_own_host(gateway
         ]
         (filtered,) = rule["filters"]
         assert filtered["urlRewrite"]["hostname"] == "chat.models.svc.cluster.local"
-    grant = manifests.reference_grant(plan(gateway))
+    grant = manifests.reference_grant(plan(gateway).target)
     assert grant["metadata"]["namespace"] == "keda"
     assert grant["spec"] == {
         "from": [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "namespace": "models"}],
@@ -105,7 +128,7 @@ def test_a_resting_model_is_asked_for_at_the_interceptor_by_its_own_host(gateway
 
 def test_the_host_that_a_route_names_is_one_by_which_the_interceptor_knows_the_model() -> None:
     (filtered,) = rules(RESTING)[0]["filters"]
-    (rule,) = manifests.interceptor_route(plan(), RESTING)["spec"]["rules"]
+    (rule,) = manifests.interceptor_route(plan().target, RESTING)["spec"]["rules"]
     assert filtered["urlRewrite"]["hostname"] in rule["hosts"]
 
 
@@ -117,9 +140,9 @@ def test_a_model_that_is_scaled_by_hand_is_asked_for_itself() -> None:
 
 def test_the_load_balancer_waits_for_a_resting_model_as_long_as_the_interceptor_does() -> None:
     assert RESTING.scaling
-    policy = manifests.interceptor_policy(plan())["spec"]["default"]
+    policy = interceptor_policy(plan())["spec"]["default"]
     assert policy["timeoutSec"] == INTERNAL.timeout_seconds + RESTING.scaling.activation_timeout_seconds
-    longest = manifests.interceptor_policy(plan(replace(INTERNAL, timeout_seconds=86_400)))["spec"]["default"]
+    longest = interceptor_policy(plan(replace(INTERNAL, timeout_seconds=86_400)))["spec"]["default"]
     assert longest["timeoutSec"] == 86_400, "Google takes no more"
 
 
@@ -132,7 +155,7 @@ def test_the_path_of_a_key_is_taken_off_before_the_server_sees_it() -> None:
 
 
 def test_the_gateway_is_private_unless_asked_otherwise() -> None:
-    spec = manifests.gateway(plan())["spec"]
+    spec = manifests.gateway(plan().target, INTERNAL)["spec"]
     assert spec["gatewayClassName"] == "gke-l7-rilb"
     assert [(each["protocol"], each["port"]) for each in spec["listeners"]] == [("HTTP", 80)]
     assert spec["addresses"] == [{"type": "NamedAddress", "value": "hubstack-test-gateway"}]
@@ -140,17 +163,17 @@ def test_the_gateway_is_private_unless_asked_otherwise() -> None:
 
 def test_an_external_gateway_speaks_https_for_its_host_alone() -> None:
     made = plan(EXTERNAL)
-    spec = manifests.gateway(made)["spec"]
+    spec = manifests.gateway(made.target, EXTERNAL)["spec"]
     assert spec["gatewayClassName"] == "gke-l7-regional-external-managed"
     (listener,) = spec["listeners"]
     assert (listener["protocol"], listener["port"], listener["hostname"]) == ("HTTPS", 443, "models.example.com")
     assert listener["tls"]["options"] == {"networking.gke.io/cert-manager-certs": "acme"}
-    assert manifests.route(made, GATED)["spec"]["hostnames"] == ["models.example.com"]
-    assert manifests.base_url(made, "1.2.3.4") == "https://models.example.com"
+    assert route(made, GATED)["spec"]["hostnames"] == ["models.example.com"]
+    assert manifests.base_url(EXTERNAL, "1.2.3.4") == "https://models.example.com"
 
 
 def test_answers_have_the_time_that_was_asked_for_and_begun_ones_are_not_cut() -> None:
-    policy = manifests.backend_policy(plan(), GATED)
+    policy = backend_policy(plan(), GATED)
     assert policy["spec"]["targetRef"] == {"group": "", "kind": "Service", "name": "gated"}
     assert policy["spec"]["default"] == {
         "timeoutSec": 3600,
@@ -159,14 +182,14 @@ def test_answers_have_the_time_that_was_asked_for_and_begun_ones_are_not_cut() -
     assert "timeouts" not in json.dumps(rules(GATED)), "GKE ignores them, and who reads them is misled"
 
 
-@pytest.mark.parametrize("kind", [manifests.backend_policy, manifests.health_check])
+@pytest.mark.parametrize("kind", [backend_policy, health_check])
 def test_the_policies_of_a_picked_model_are_for_its_pool(kind: Any) -> None:
     assert kind(plan(PICKED), GATED)["spec"]["targetRef"]["kind"] == "InferencePool"
     assert kind(plan(PICKED), EMBED)["spec"]["targetRef"]["kind"] == "Service", "TEI has no metrics for a picker"
 
 
 def test_health_is_the_engines_own() -> None:
-    check = manifests.health_check(plan(), EMBED)["spec"]["default"]
+    check = health_check(plan(), EMBED)["spec"]["default"]
     assert check["config"] == {"type": "HTTP", "httpHealthCheck": {"port": 8000, "requestPath": "/health"}}
     assert check["timeoutSec"] <= check["checkIntervalSec"], "Google refuses a limit above the interval"
 
@@ -179,16 +202,16 @@ def test_iap_guards_every_backend_and_the_interceptor_too() -> None:
         "clientID": "1-a.apps.googleusercontent.com",
         "oauth2ClientSecret": {"name": "gateway-iap-client"},
     }
-    policies = [manifests.backend_policy(made, model) for model in (EMBED, GATED, TPU)]
-    for policy in (*policies, manifests.interceptor_policy(made)):
+    policies = [backend_policy(made, model) for model in (EMBED, GATED, TPU)]
+    for policy in (*policies, interceptor_policy(made)):
         assert policy["spec"]["default"]["iap"] == expected
-    googles = manifests.backend_policy(plan(replace(own, iap_client_id=None)), GATED)
+    googles = backend_policy(plan(replace(own, iap_client_id=None)), GATED)
     assert googles["spec"]["default"]["iap"] == {"enabled": True}
-    assert "iap" not in manifests.backend_policy(plan(), GATED)["spec"]["default"]
+    assert "iap" not in backend_policy(plan(), GATED)["spec"]["default"]
 
 
 def test_only_googles_proxies_are_let_in_and_only_to_the_ports_that_serve() -> None:
-    servers, callouts = manifests.proxy_policies(plan())
+    servers, callouts = manifests.proxy_policies(plan().target, plan().on_gke)
     ranges = [{"ipBlock": {"cidr": cidr}} for cidr in (PROXY_RANGE, "35.191.0.0/16", "130.211.0.0/22")]
     assert servers["spec"]["ingress"] == [{"from": ranges, "ports": [{"protocol": "TCP", "port": 8000}]}]
     assert servers["spec"]["podSelector"] == {"matchLabels": {"app.kubernetes.io/name": "server"}}
@@ -197,9 +220,9 @@ def test_only_googles_proxies_are_let_in_and_only_to_the_ports_that_serve() -> N
 
 def test_the_network_policies_find_the_pods_they_are_for() -> None:
     made = plan(PICKED)
-    _, callouts = manifests.proxy_policies(made)
+    _, callouts = manifests.proxy_policies(made.target, made.on_gke)
     (wanted,) = callouts["spec"]["podSelector"]["matchExpressions"]
-    for deployment in (manifests.body_router(made), manifests.picker(made, GATED)):
+    for deployment in (manifests.body_router(made.target), manifests.picker(made.target, GATED)):
         labels = deployment["spec"]["template"]["metadata"]["labels"]
         assert labels[wanted["key"]] in wanted["values"]
         assert deployment["spec"]["selector"]["matchLabels"].items() <= labels.items()
@@ -207,19 +230,19 @@ def test_the_network_policies_find_the_pods_they_are_for() -> None:
 
 def test_the_body_router_is_asked_for_v1_only_and_sets_the_header_that_routes_match() -> None:
     made = plan()
-    (chain,) = manifests.routing_extension(made)["spec"]["extensionChains"]
+    (chain,) = manifests.routing_extension(made.target)["spec"]["extensionChains"]
     assert chain["matchCondition"] == {"celExpressions": [{"celMatcher": 'request.path.startsWith("/v1/")'}]}
     (extension,) = chain["extensions"]
     assert extension["requestBodySendMode"] == "FullDuplexStreamed"
     assert extension["backendRef"] == {"group": "", "kind": "Service", "name": "body-router", "port": 9004}
-    args = manifests.body_router(made)["spec"]["template"]["spec"]["containers"][0]["args"]
+    args = manifests.body_router(made.target)["spec"]["template"]["spec"]["containers"][0]["args"]
     plugin = args[args.index("--plugin") + 1]
     assert json.loads(plugin.split(":", 2)[2]) == {"fieldName": "model", "headerName": "X-Gateway-Model-Name"}
 
 
 def test_callouts_meet_the_restricted_standard_and_say_what_they_need() -> None:
     made = plan(PICKED)
-    for deployment in (manifests.body_router(made), manifests.picker(made, GATED)):
+    for deployment in (manifests.body_router(made.target), manifests.picker(made.target, GATED)):
         pod = deployment["spec"]["template"]["spec"]
         assert pod["securityContext"]["runAsNonRoot"] is True
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -232,25 +255,25 @@ def test_callouts_meet_the_restricted_standard_and_say_what_they_need() -> None:
 
 def test_a_pool_is_served_by_its_own_picker_on_its_own_pods() -> None:
     made = plan(PICKED, CANARY)
-    pools = [manifests.inference_pool(made, model)["spec"] for model in (GATED, CANARY)]
+    pools = [manifests.inference_pool(made.target, model)["spec"] for model in (GATED, CANARY)]
     assert [pool["endpointPickerRef"]["name"] for pool in pools] == ["gated-picker", "gated-canary-picker"]
     assert [pool["selector"]["matchLabels"]["app.kubernetes.io/instance"] for pool in pools] == [
         "gated",
         "gated-canary",
     ]
-    args = manifests.picker(made, GATED)["spec"]["template"]["spec"]["containers"][0]["args"]
+    args = manifests.picker(made.target, GATED)["spec"]["template"]["spec"]["containers"][0]["args"]
     assert args[args.index("--pool-name") + 1] == "gated"
 
 
 def test_a_pool_of_replicas_over_several_nodes_holds_only_those_that_answer() -> None:
     wide = replace(GATED, hosts=2)
-    labels = manifests.inference_pool(plan(PICKED), wide)["spec"]["selector"]["matchLabels"]
+    labels = manifests.inference_pool(plan(PICKED).target, wide)["spec"]["selector"]["matchLabels"]
     assert labels["leaderworkerset.sigs.k8s.io/worker-index"] == "0"
 
 
 def test_a_picker_reads_the_metrics_of_its_engine() -> None:
     def plugins(model: ModelPlan) -> list[dict[str, Any]]:
-        config = json.loads(manifests.picker_config(plan(PICKED), model)["data"]["plugins.yaml"])
+        config = json.loads(manifests.picker_config(plan(PICKED).target, model)["data"]["plugins.yaml"])
         return [plugin for plugin in config["plugins"] if plugin["type"] == "core-metrics-extractor"]
 
     sglang = with_engine(GATED, EngineKind.SGLANG)
@@ -272,7 +295,7 @@ def test_each_engine_is_given_the_key_by_reference(engine: EngineKind, variable:
     model = with_engine(GATED, engine)
 
     def container(gateway: GatewayPlan) -> dict[str, Any]:
-        return manifests.deployment(plan(gateway), model)["spec"]["template"]["spec"]["containers"][0]
+        return manifests.deployment(plan(gateway).target, model)["spec"]["template"]["spec"]["containers"][0]
 
     guarded, open_ = container(EXTERNAL), container(INTERNAL)
     (added,) = [entry for entry in guarded["env"] if entry not in open_["env"]]
@@ -285,18 +308,18 @@ def test_each_engine_is_given_the_key_by_reference(engine: EngineKind, variable:
 
 def test_a_secret_is_synced_by_name_and_its_value_is_nowhere() -> None:
     made = plan(EXTERNAL)
-    secret = manifests.synced_secret(made)
+    secret = manifests.synced_secret(made.target, made.gateway)
     assert secret is not None
-    source, sync = manifests.sync_class(made, secret), manifests.secret_sync(made, secret)
+    source, sync = manifests.sync_class(made.target, secret), manifests.secret_sync(made.target, secret)
     assert "secrets/hubstack-test-api-key/versions/latest" in source["spec"]["parameters"]["secrets"]
     assert sync["spec"]["secretProviderClassName"] == source["metadata"]["name"]
     assert sync["metadata"]["name"] == "gateway-api-key", "the Secret takes the name of its SecretSync"
     assert sync["spec"]["secretObject"]["data"] == [{"sourcePath": "api-key", "targetKey": "API_KEY"}]
-    assert manifests.synced_secret(plan()) is None
+    assert manifests.synced_secret(plan().target, plan().gateway) is None
 
 
 def test_the_picker_passes_on_what_it_cannot_read() -> None:
-    config = json.loads(manifests.picker_config(plan(PICKED), GATED)["data"]["plugins.yaml"])
+    config = json.loads(manifests.picker_config(plan(PICKED).target, GATED)["data"]["plugins.yaml"])
     parsers = [parser["pluginRef"] for parser in config["requestHandler"]["parsers"]]
     assert parsers[-1] == "passthrough-parser", "rerank, score and transcriptions are on no list of the others"
     assert {plugin["type"] for plugin in config["plugins"]} >= set(parsers)

@@ -18,7 +18,7 @@ from hubstack.plan import Plan
 from hubstack.plan.gateway import GatewayPlan
 from tests.components.recorder import Recorded, record
 from tests.support.light_plans import light_plan
-from tests.support.plans import make_plan, with_gateway
+from tests.support.plans import complete, make_plan, with_gateway
 
 OWN = {"team": "search", "cost-center": "1234"}
 
@@ -49,7 +49,7 @@ def pods(recorded: Recorded) -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def build(plan: Plan) -> Recorded:
-    return record(lambda: Fleet("fleet", FleetArgs(plan=plan)))
+    return record(lambda: Fleet("fleet", FleetArgs(plan=complete(plan))))
 
 
 def test_every_pod_and_every_google_resource_has_the_labels_of_the_stack() -> None:
@@ -87,7 +87,7 @@ def test_a_models_own_labels_take_precedence_on_its_pods_and_its_bucket() -> Non
 def test_a_model_on_cloud_run_has_its_labels_too() -> None:
     plan = light_plan()
     model = replace(plan.models[0], labels={"team": "chat"})
-    held = cloud_run_names.labels(plan, model)
+    held = cloud_run_names.labels(plan.target, model)
     assert held["team"] == "chat"
     assert held["hubstack-commit"] == model.commit[:12]
 

@@ -33,7 +33,7 @@ from hubstack.review.check.policy_schema import Waiver
 from hubstack.review.check.rules import catalogue
 from tests.support.facts import catalog, llama, target
 from tests.support.in_process import graph_of
-from tests.support.plans import CHAT, make_plan, with_models
+from tests.support.plans import CHAT, complete, make_plan, with_models
 
 PROJECT = Path(__file__).resolve().parents[2]
 CONFIG = {"gcp:project": "acme-models", "gcp:region": "us-central1"}
@@ -141,17 +141,17 @@ def test_a_renamed_model_answers_to_every_name_it_had(tmp_path: Path) -> None:
     args = model.server.args
     at = args.index("--served-model-name")
     assert args[at + 1 : at + 6] == ("a/b", "talk", "chat", "b", "--tensor-parallel-size")
-    rules = manifests.route(planned, model)["spec"]["rules"]
+    rules = manifests.route(planned.target, planned.gateway, planned.traffic, model, None)["spec"]["rules"]
     assert [each["headers"][0]["value"] for each in rules[0]["matches"]] == ["talk", "chat", "b", "a/b"]
     paths = [each["path"]["value"] for rule in rules[1:] for each in rule["matches"]]
     assert paths == ["/talk/v1", "/chat/v1", "/b/v1"]
-    assert (manifests.server_name(model), manifests.bucket_name(planned, model)) == ("b", "acme-ml-acme-b")
+    assert (manifests.server_name(model), manifests.bucket_name(planned.target, model)) == ("b", "acme-ml-acme-b")
 
 
 def test_a_model_renamed_back_is_what_it_was_made_as(tmp_path: Path) -> None:
     planned = plan(read(tmp_path, "models: [{id: a/b, was: [b, chat]}]"))
     (model,) = planned.models
-    assert (model.key, manifests.server_name(model), manifests.bucket_name(planned, model)) == (
+    assert (model.key, manifests.server_name(model), manifests.bucket_name(planned.target, model)) == (
         "b",
         "b",
         "acme-ml-acme-b",
@@ -246,7 +246,7 @@ def test_the_removal_of_old_commits_follows_a_rename() -> None:
     talk = replace(upgraded, key="talk", was=("chat",))
     plans = (with_models(upgraded), replace(make_plan(), models=(talk,)))
     jobs = [
-        next(each for each in graph_of(made_of).resources if each.name.endswith("collector-job"))
+        next(each for each in graph_of(complete(made_of)).resources if each.name.endswith("collector-job"))
         for made_of in plans
     ]
     assert [each.name for each in jobs] == ["chat-collector-job", "talk-collector-job"]

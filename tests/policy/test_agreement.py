@@ -52,7 +52,10 @@ def test_both_say_the_same_of_a_model(case: str) -> None:
     limits = {**catalogue()["defaults"], "licenses": ["apache-2.0", "mit"]}
     ours = {one.rule for one in model_findings(decided, {model.key: facts}, {model.key: asked}, limits)}
     server = Resource(
-        type="kubernetes:apps/v1:Deployment", name="it", props=manifests.deployment(decided, model), stack="acme"
+        type="kubernetes:apps/v1:Deployment",
+        name="it",
+        props=manifests.deployment(decided.target, model),
+        stack="acme",
     )
     theirs = {rule for rule in BOTH if list(RESOURCE_RULES[rule](server, limits))}
     assert ours == theirs == wanted
@@ -60,9 +63,9 @@ def test_both_say_the_same_of_a_model(case: str) -> None:
 
 def test_the_server_is_told_of_and_its_pods_are_not() -> None:
     told = manifests.judged(plans.CHAT)
-    group = manifests.leader_worker_set(plans.make_plan(), replace(plans.GATED, hosts=2))
+    group = manifests.leader_worker_set(plans.make_plan().target, replace(plans.GATED, hosts=2))
     assert told.keys() <= group["metadata"]["annotations"].keys()
-    pod = manifests.deployment(plans.make_plan(), plans.CHAT)["spec"]["template"]["metadata"]
+    pod = manifests.deployment(plans.make_plan().target, plans.CHAT)["spec"]["template"]["metadata"]
     assert not told.keys() & pod["annotations"].keys(), "a changed licence must restart nothing"
 
 

@@ -69,10 +69,10 @@ def test_the_loader_installs_wheels_by_hash_and_nothing_else() -> None:
     assert {"huggingface_hub", "hf-xet"} <= {name for name, _, _ in loader_packages()}
     plan = make_plan()
     model = plan.on_gke[0]
-    command = manifests.loader_job(plan, model)["spec"]["template"]["spec"]["containers"][0]["command"][2]
+    command = manifests.loader_job(plan.target, model)["spec"]["template"]["spec"]["containers"][0]["command"][2]
     assert "--require-hashes" in command
     assert "--only-binary :all:" in command
-    assert manifests.loader_config(plan, model)["data"]["requirements.txt"] == loader_requirements()
+    assert manifests.loader_config(plan.target, model)["data"]["requirements.txt"] == loader_requirements()
 
 
 @pytest.mark.pythons

@@ -18,7 +18,6 @@ from hubstack.plan import Plan
 from hubstack.review.preview import Graph
 from hubstack.review.preview.monitor import Monitor, Recorder
 from tests.components.recorder import _Mocks
-from tests.support.facts import catalog
 
 
 class _Context:
@@ -82,7 +81,7 @@ def _run(plan: Plan, recorder: Recorder, resolves_aliases: bool) -> None:
     def program() -> None:
         if not resolves_aliases:
             pulumi.runtime.register_stack_transformation(_ask_for_aliases)
-        Fleet("fleet", FleetArgs(plan=plan, engine_metrics=catalog().engine_metrics))
+        Fleet("fleet", FleetArgs(plan=plan))
 
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)

@@ -31,4 +31,5 @@ def observed_plan(monitoring: MonitoringPlan | None = None) -> Plan:
     """Return the plan, watched."""
     plan = make_plan()
     models = tuple(with_level(model, model.server.engine) for model in plan.models)
-    return replace(plan, models=models, monitoring=monitoring or MonitoringPlan())
+    table = load_catalog().engine_metrics
+    return replace(plan, models=models, monitoring=monitoring or MonitoringPlan(), engine_metrics=table)

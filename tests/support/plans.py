@@ -10,8 +10,9 @@ H100, a reservation, needs the Hub token), `tpu` (vLLM for TPU, one v6e host).
 from dataclasses import replace
 from typing import Any
 
+from hubstack.catalog import load_catalog
 from hubstack.kinds import AcceleratorKind, CapacityKind, EngineKind, PlatformKind
-from hubstack.names import labels
+from hubstack.names import bucket_key, bucket_name, labels
 from hubstack.plan import (
     CapacityClass,
     MemoryNeed,
@@ -28,11 +29,13 @@ from hubstack.plan import (
     WeightsPlan,
 )
 from hubstack.plan.bill import Cost
-from hubstack.plan.gateway import GatewayPlan
+from hubstack.plan.gateway import GatewayAuth, GatewayPlan
 from hubstack.plan.loading import LoadingPlan
 from hubstack.plan.target import TargetPlan
 from hubstack.planner.engines import spec_of
-from hubstack.planner.serving.routing import plan_traffic
+from hubstack.planner.placement.system_pool import max_system_nodes
+from hubstack.planner.serving.routing import endpoint_of, plan_traffic
+from hubstack.planner.serving.slo import metrics_in_use
 
 GIB = 1024**3
 L4, H100, V6E = "g2-standard-8-spot-on-demand", "a3-highgpu-4g-reservation-1a2b", "ct6e-standard-8t-spot"
@@ -63,7 +66,26 @@ def make_plan(*, without: tuple[str, ...] = (), deletion_protection: bool = True
 
 def with_gateway(plan: Plan, gateway: GatewayPlan | None) -> Plan:
     """Return the plan with a gateway, and how that finds its models."""
-    return replace(plan, gateway=gateway, traffic=plan_traffic(plan.on_gke, gateway) if gateway else None)
+    by_key = gateway is not None and gateway.auth is GatewayAuth.API_KEYS
+    return replace(
+        plan,
+        target=replace(plan.target, requires_api_key=by_key),
+        gateway=gateway,
+        traffic=plan_traffic(plan.on_gke, gateway) if gateway else None,
+    )
+
+
+def complete(plan: Plan) -> Plan:
+    """Return the plan with everything that follows from its models, as the planner gives it."""
+    target, nodes = plan.target, plan.on_gke
+    stored = [model for model in plan.models if model.has_bucket]
+    return replace(
+        plan,
+        endpoints={model.key: endpoint_of(model, target.namespace) for model in nodes},
+        buckets={model.key: bucket_name(target.project, target.stack, bucket_key(model)) for model in stored},
+        max_system_nodes=max_system_nodes(len(nodes)) if nodes else 0,
+        engine_metrics=metrics_in_use(nodes, load_catalog().engine_metrics) if plan.monitoring else {},
+    )
 
 
 def renamed(model: ModelPlan, key: str) -> ModelPlan:

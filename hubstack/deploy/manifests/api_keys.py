@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from hubstack import names
 from hubstack.deploy.manifests.base import Object, service_account
-from hubstack.plan import ModelPlan, Plan
-from hubstack.plan.gateway import GatewayAuth
+from hubstack.plan import ModelPlan
+from hubstack.plan.gateway import GatewayAuth, GatewayPlan
+from hubstack.plan.target import TargetPlan
 
 SYNC_ACCOUNT = "gateway-secrets"
 """The account that reads the secrets. No pod uses it."""
@@ -33,9 +34,9 @@ class SyncedSecret:
     field: str
 
 
-def synced_secret(plan: Plan) -> SyncedSecret | None:
+def synced_secret(target: TargetPlan, gateway: GatewayPlan | None) -> SyncedSecret | None:
     """Return the secret that the gateway needs, or None if it needs none."""
-    gateway, stack = plan.gateway, names.slug(plan.target.stack)
+    stack = names.slug(target.stack)
     if gateway is None:
         return None
     if gateway.auth is GatewayAuth.API_KEYS:
@@ -49,18 +50,18 @@ def synced_secret(plan: Plan) -> SyncedSecret | None:
     return None
 
 
-def sync_account(plan: Plan) -> Object:
+def sync_account(target: TargetPlan) -> Object:
     """Return the service account that may read the secret."""
-    return service_account(plan, SYNC_ACCOUNT)
+    return service_account(target, SYNC_ACCOUNT)
 
 
-def sync_class(plan: Plan, secret: SyncedSecret) -> Object:
+def sync_class(target: TargetPlan, secret: SyncedSecret) -> Object:
     """Return the SecretProviderClass that names the secret to read and the file it maps to."""
-    path = f"projects/{plan.target.project}/secrets/{secret.secret_id}/versions/latest"
+    path = f"projects/{target.project}/secrets/{secret.secret_id}/versions/latest"
     return {
         "apiVersion": "secrets-store.csi.x-k8s.io/v1",
         "kind": "SecretProviderClass",
-        "metadata": _metadata(plan, secret),
+        "metadata": _metadata(target, secret),
         "spec": {
             "provider": "gke",
             "parameters": {"secrets": f'- resourceName: "{path}"\n  path: "{secret.role}"\n'},
@@ -68,12 +69,12 @@ def sync_class(plan: Plan, secret: SyncedSecret) -> Object:
     }
 
 
-def secret_sync(plan: Plan, secret: SyncedSecret) -> Object:
+def secret_sync(target: TargetPlan, secret: SyncedSecret) -> Object:
     """Return the SecretSync that creates the Kubernetes Secret and keeps it up to date."""
     return {
         "apiVersion": SYNC_API,
         "kind": "SecretSync",
-        "metadata": _metadata(plan, secret),
+        "metadata": _metadata(target, secret),
         "spec": {
             "serviceAccountName": SYNC_ACCOUNT,
             "secretProviderClassName": secret.name,
@@ -85,21 +86,17 @@ def secret_sync(plan: Plan, secret: SyncedSecret) -> Object:
     }
 
 
-def key_env(plan: Plan, model: ModelPlan) -> list[Object]:
+def key_env(target: TargetPlan, model: ModelPlan) -> list[Object]:
     """Return the environment variable that gives a server its API key; empty if the gateway requires no key."""
     source = {"secretKeyRef": {"name": API_KEY_SECRET, "key": API_KEY_FIELD}}
-    return [{"name": model.server.api_key.variable, "valueFrom": source}] if _asks_for_key(plan) else []
+    return [{"name": model.server.api_key.variable, "valueFrom": source}] if target.requires_api_key else []
 
 
-def key_args(plan: Plan, model: ModelPlan) -> list[str]:
+def key_args(target: TargetPlan, model: ModelPlan) -> list[str]:
     """Return the flags that pass the API key, for engines that do not read the variable themselves."""
-    return list(model.server.api_key.args) if _asks_for_key(plan) else []
+    return list(model.server.api_key.args) if target.requires_api_key else []
 
 
-def _asks_for_key(plan: Plan) -> bool:
-    return plan.gateway is not None and plan.gateway.auth is GatewayAuth.API_KEYS
-
-
-def _metadata(plan: Plan, secret: SyncedSecret) -> Object:
+def _metadata(target: TargetPlan, secret: SyncedSecret) -> Object:
     labels = {"app.kubernetes.io/managed-by": "hubstack"}
-    return {"name": secret.name, "namespace": plan.target.namespace, "labels": labels}
+    return {"name": secret.name, "namespace": target.namespace, "labels": labels}

@@ -6,29 +6,31 @@ Google's proxies. Does not own the list of backends (`hubstack.deploy.manifests.
 namespace of its target (GKE docs, "Configure Gateway resources using policies").
 """
 
+from collections.abc import Iterable
+
 from hubstack.deploy.manifests.api_keys import IAP_SECRET
 from hubstack.deploy.manifests.base import Object, metadata, network_policy, server_name, tcp
 from hubstack.deploy.manifests.callouts import BODY_ROUTER_NAME, CALLOUT_PORTS, PICKER_NAME
-from hubstack.deploy.manifests.scaling import INTERCEPTOR_PORT, INTERCEPTOR_SERVICE, max_activation_timeout
-from hubstack.deploy.manifests.traffic import POOL_GROUP, gateway_of, has_pool, stack_metadata
+from hubstack.deploy.manifests.scaling import INTERCEPTOR_PORT, INTERCEPTOR_SERVICE
+from hubstack.deploy.manifests.traffic import POOL_GROUP, has_pool, stack_metadata
 from hubstack.inputs.gateway import MAX_TIMEOUT_SECONDS
-from hubstack.plan import ModelPlan, Plan
+from hubstack.plan import ModelPlan
 from hubstack.plan.addresses import HEALTH_CHECK_RANGES
-from hubstack.plan.gateway import GatewayAuth
+from hubstack.plan.gateway import GatewayAuth, GatewayPlan, TrafficPlan
+from hubstack.plan.target import TargetPlan
 
 POLICY_API = "networking.gke.io/v1"
 INTERCEPTOR_DRAIN_SECONDS = 900
 
 
-def backend_policy(plan: Plan, model: ModelPlan) -> Object:
+def backend_policy(target: TargetPlan, asked: GatewayPlan, traffic: TrafficPlan, model: ModelPlan) -> Object:
     """Return the policy that sets the response timeout, and the drain time when a server stops."""
     drain = model.server.termination_grace_seconds
-    return _policy(
-        "GCPBackendPolicy", metadata(plan, model, server_name(model)), _target(plan, model), _backend(plan, drain)
-    )
+    described = metadata(target, model, server_name(model))
+    return _policy("GCPBackendPolicy", described, _backend_of(traffic, model), _backend(asked, drain))
 
 
-def health_check(plan: Plan, model: ModelPlan) -> Object:
+def health_check(target: TargetPlan, traffic: TrafficPlan, model: ModelPlan) -> Object:
     """Return a health check on the engine's readiness path; the load balancer does not use the pod's readiness."""
     ready = model.server.readiness
     default = {
@@ -38,56 +40,57 @@ def health_check(plan: Plan, model: ModelPlan) -> Object:
         "unhealthyThreshold": ready.failure_threshold,
         "config": {"type": "HTTP", "httpHealthCheck": {"port": ready.port, "requestPath": ready.path}},
     }
-    return _policy("HealthCheckPolicy", metadata(plan, model, server_name(model)), _target(plan, model), default)
-
-
-def interceptor_policy(plan: Plan) -> Object:
-    """Return the backend policy of KEDA's interceptor, with a timeout that covers the longest cold start."""
-    default = _backend(plan, INTERCEPTOR_DRAIN_SECONDS)
-    default["timeoutSec"] = min(default["timeoutSec"] + max_activation_timeout(plan), MAX_TIMEOUT_SECONDS)
-    return _policy("GCPBackendPolicy", _interceptor_metadata(plan), _service(INTERCEPTOR_SERVICE), default)
-
-
-def interceptor_health(plan: Plan) -> Object:
-    """Return a TCP health check of the interceptor, which answers HTTP only for the hosts of models."""
-    config = {"type": "TCP", "tcpHealthCheck": {"port": INTERCEPTOR_PORT}}
     return _policy(
-        "HealthCheckPolicy", _interceptor_metadata(plan), _service(INTERCEPTOR_SERVICE), {"config": config}
+        "HealthCheckPolicy", metadata(target, model, server_name(model)), _backend_of(traffic, model), default
     )
 
 
-def callout_health(plan: Plan, name: str, port: int) -> Object:
+def interceptor_policy(target: TargetPlan, asked: GatewayPlan, activation_timeout_seconds: int) -> Object:
+    """Return the backend policy of KEDA's interceptor, with a timeout that covers the longest cold start."""
+    default = _backend(asked, INTERCEPTOR_DRAIN_SECONDS)
+    default["timeoutSec"] = min(default["timeoutSec"] + activation_timeout_seconds, MAX_TIMEOUT_SECONDS)
+    return _policy("GCPBackendPolicy", _interceptor_metadata(target), _service(INTERCEPTOR_SERVICE), default)
+
+
+def interceptor_health(target: TargetPlan) -> Object:
+    """Return a TCP health check of the interceptor, which answers HTTP only for the hosts of models."""
+    config = {"type": "TCP", "tcpHealthCheck": {"port": INTERCEPTOR_PORT}}
+    return _policy(
+        "HealthCheckPolicy", _interceptor_metadata(target), _service(INTERCEPTOR_SERVICE), {"config": config}
+    )
+
+
+def callout_health(target: TargetPlan, name: str, port: int) -> Object:
     """Return the gRPC health check of a callout."""
     grpc = {"portSpecification": "USE_FIXED_PORT", "port": port}
     return _policy(
         "HealthCheckPolicy",
-        stack_metadata(plan, name),
+        stack_metadata(target, name),
         _service(name),
         {"config": {"type": "GRPC", "grpcHealthCheck": grpc}},
     )
 
 
-def proxy_policies(plan: Plan) -> tuple[Object, ...]:
+def proxy_policies(target: TargetPlan, models: Iterable[ModelPlan]) -> tuple[Object, ...]:
     """Return policies that admit Google's proxies and health checks to the ports of servers and callouts."""
     callouts = {
         "matchExpressions": [
             {"key": "app.kubernetes.io/name", "operator": "In", "values": [BODY_ROUTER_NAME, PICKER_NAME]}
         ]
     }
-    ports = sorted({model.server.port for model in plan.on_gke})
+    ports = sorted({model.server.port for model in models})
     return (
-        _ingress(plan, "gateway-to-servers", {"matchLabels": {"app.kubernetes.io/name": "server"}}, ports),
-        _ingress(plan, "gateway-to-callouts", callouts, list(CALLOUT_PORTS)),
+        _ingress(target, "gateway-to-servers", {"matchLabels": {"app.kubernetes.io/name": "server"}}, ports),
+        _ingress(target, "gateway-to-callouts", callouts, list(CALLOUT_PORTS)),
     )
 
 
-def _ingress(plan: Plan, name: str, pods: Object, ports: list[int]) -> Object:
-    sources = [{"ipBlock": {"cidr": cidr}} for cidr in (plan.target.addresses.proxies_cidr, *HEALTH_CHECK_RANGES)]
-    return network_policy(plan, name, pods, {"ingress": [{"from": sources, "ports": tcp(*ports)}]})
+def _ingress(target: TargetPlan, name: str, pods: Object, ports: list[int]) -> Object:
+    sources = [{"ipBlock": {"cidr": cidr}} for cidr in (target.addresses.proxies_cidr, *HEALTH_CHECK_RANGES)]
+    return network_policy(target, name, pods, {"ingress": [{"from": sources, "ports": tcp(*ports)}]})
 
 
-def _backend(plan: Plan, drain_seconds: int) -> Object:
-    asked = gateway_of(plan)
+def _backend(asked: GatewayPlan, drain_seconds: int) -> Object:
     default: Object = {
         "timeoutSec": asked.timeout_seconds,
         "connectionDraining": {"drainingTimeoutSec": drain_seconds},
@@ -108,8 +111,8 @@ def _policy(kind: str, meta: Object, target: Object, default: Object) -> Object:
     }
 
 
-def _target(plan: Plan, model: ModelPlan) -> Object:
-    if has_pool(plan, model):
+def _backend_of(traffic: TrafficPlan, model: ModelPlan) -> Object:
+    if has_pool(traffic, model):
         return {"group": POOL_GROUP, "kind": "InferencePool", "name": server_name(model)}
     return _service(server_name(model))
 
@@ -118,6 +121,6 @@ def _service(name: str) -> Object:
     return {"group": "", "kind": "Service", "name": name}
 
 
-def _interceptor_metadata(plan: Plan) -> Object:
-    made = stack_metadata(plan, INTERCEPTOR_SERVICE)
-    return {**made, "namespace": plan.target.keda_namespace}
+def _interceptor_metadata(target: TargetPlan) -> Object:
+    made = stack_metadata(target, INTERCEPTOR_SERVICE)
+    return {**made, "namespace": target.keda_namespace}

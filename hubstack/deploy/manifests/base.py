@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Parts shared by all objects of a stack: names, metadata and pod isolation."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from hubstack import names
-from hubstack.plan import ModelPlan, Plan
+from hubstack.plan import ModelPlan
+from hubstack.plan.target import TargetPlan
 
 Object = dict[str, Any]
 """A Kubernetes object, using the API's own field names."""
@@ -14,10 +16,10 @@ KMS_PARAMETER = "disk-encryption-kms-key"
 """Provisioner of a StorageClass (Compute Engine persistent disk CSI driver)."""
 
 
-def sharing(plan: Plan, model: ModelPlan) -> tuple[ModelPlan, ...]:
+def sharing(models: Iterable[ModelPlan], model: ModelPlan) -> tuple[ModelPlan, ...]:
     """Return the models that share a model's bucket: the primary (or the model itself) and its canary."""
     primary = model.canary_of or model.key
-    return tuple(each for each in plan.models if primary in {each.key, each.canary_of})
+    return tuple(each for each in models if primary in {each.key, each.canary_of})
 
 
 def server_name(model: ModelPlan) -> str:
@@ -30,30 +32,30 @@ def loader_account(model: ModelPlan) -> str:
     return f"{names.original_key(model)}{names.LOADER_SUFFIX}"
 
 
-def bucket_name(plan: Plan, model: ModelPlan) -> str:
+def bucket_name(target: TargetPlan, model: ModelPlan) -> str:
     """Name of the model's weights bucket."""
-    return names.bucket_name(plan.target.project, plan.target.stack, names.bucket_key(model))
+    return names.bucket_name(target.project, target.stack, names.bucket_key(model))
 
 
-def service_account(plan: Plan, name: str) -> Object:
+def service_account(target: TargetPlan, name: str) -> Object:
     """Return a service account whose token is not mounted into pods; the FUSE driver requests its own."""
     return {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
-        "metadata": {"name": name, "namespace": plan.target.namespace},
+        "metadata": {"name": name, "namespace": target.namespace},
         "automountServiceAccountToken": False,
     }
 
 
-def metadata(plan: Plan, model: ModelPlan, name: str) -> Object:
+def metadata(target: TargetPlan, model: ModelPlan, name: str) -> Object:
     labels = {"app.kubernetes.io/instance": names.original_key(model), "app.kubernetes.io/managed-by": "hubstack"}
     annotations = {"hubstack.dev/model": model.id, "hubstack.dev/commit": model.commit}
-    return {"name": name, "namespace": plan.target.namespace, "labels": labels, "annotations": annotations}
+    return {"name": name, "namespace": target.namespace, "labels": labels, "annotations": annotations}
 
 
-def own_labels(plan: Plan, model: ModelPlan | None = None) -> dict[str, str]:
+def own_labels(target: TargetPlan, model: ModelPlan | None = None) -> dict[str, str]:
     """Return the user's labels for pods: those of the stack, and over them a model's."""
-    return {**plan.target.own_labels, **((model and model.labels) or {})}
+    return {**target.own_labels, **((model and model.labels) or {})}
 
 
 def judged(model: ModelPlan) -> dict[str, str]:
@@ -76,16 +78,16 @@ def selector(model: ModelPlan) -> dict[str, str]:
     return {"app.kubernetes.io/name": "server", "app.kubernetes.io/instance": names.original_key(model)}
 
 
-def network_policy(plan: Plan, name: str, pods: Object, rules: Object) -> Object:
+def network_policy(target: TargetPlan, name: str, pods: Object, rules: Object) -> Object:
     """Return a NetworkPolicy in the models' namespace.
 
     Args:
-        plan: the plan of the stack.
+        target: the stack's target.
         name: the name of the policy.
         pods: selector of the pods it applies to.
         rules: `ingress`, `egress` or both, each with the allowed peers; an empty list allows nothing.
     """
-    return policy_in(plan.target.namespace, name, pods, rules)
+    return policy_in(target.namespace, name, pods, rules)
 
 
 def policy_in(namespace: str, name: str, pods: Object, rules: Object) -> Object:

@@ -24,7 +24,8 @@ from hubstack.deploy.manifests.base import (
     tcp,
 )
 from hubstack.deploy.manifests.volumes import FUSE_ANNOTATIONS, WEIGHTS_PATH, WEIGHTS_VOLUME, bucket_volume
-from hubstack.plan import ModelPlan, Plan
+from hubstack.plan import ModelPlan
+from hubstack.plan.target import TargetPlan
 
 RESULTS = "/tmp"  # noqa: S108  an emptyDir of the pod
 _NAME = "bench"
@@ -35,18 +36,18 @@ def bench_name(model: ModelPlan) -> str:
     return names.shorten(f"{server_name(model)}-{_NAME}", names.DNS_LABEL_MAX)
 
 
-def server_url(plan: Plan, model: ModelPlan) -> str:
+def server_url(target: TargetPlan, model: ModelPlan) -> str:
     """URL of the model's Service inside the cluster."""
-    return f"http://{server_name(model)}.{plan.target.namespace}.svc:{model.server.port}"
+    return f"http://{server_name(model)}.{target.namespace}.svc:{model.server.port}"
 
 
 def bench_objects(
-    plan: Plan, model: ModelPlan, image: str, runs: Sequence[tuple[Sequence[str], str]], mark: str
+    target: TargetPlan, model: ModelPlan, image: str, runs: Sequence[tuple[Sequence[str], str]], mark: str
 ) -> Object:
     """Return a List with the Job and its two network policies.
 
     Args:
-        plan: the plan of the stack.
+        target: the stack's target.
         model: the model to measure.
         image: image of the load tool.
         runs: each run's command line, and the name of the result file it writes to `RESULTS`.
@@ -64,7 +65,7 @@ def bench_objects(
         "VLLM_CONFIG_ROOT": RESULTS,
         "VLLM_CACHE_ROOT": RESULTS,
     }
-    key = [{**each, "name": "OPENAI_API_KEY"} for each in key_env(plan, model)]
+    key = [{**each, "name": "OPENAI_API_KEY"} for each in key_env(target, model)]
     container: Object = {
         "name": _NAME,
         "image": image,
@@ -92,7 +93,7 @@ def bench_objects(
         "securityContext": pod_security(LOADER_USER),
         "containers": [container],
         "volumes": [
-            bucket_volume(plan, model, read_only=True),
+            bucket_volume(target, model, read_only=True),
             {"name": "results", "emptyDir": {"sizeLimit": "1Gi"}},
         ],
     }
@@ -100,7 +101,7 @@ def bench_objects(
     job: Object = {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": metadata(plan, model, name),
+        "metadata": metadata(target, model, name),
         "spec": {
             "backoffLimit": 0,
             "ttlSecondsAfterFinished": 3600,
@@ -110,9 +111,9 @@ def bench_objects(
     ports = tcp(model.server.port)
     us, server = {"matchLabels": labels}, {"matchLabels": selector(model)}
     policies = [
-        network_policy(plan, name, us, {"egress": [{"to": [{"podSelector": server}], "ports": ports}]}),
+        network_policy(target, name, us, {"egress": [{"to": [{"podSelector": server}], "ports": ports}]}),
         network_policy(
-            plan, f"{name}-server", server, {"ingress": [{"from": [{"podSelector": us}], "ports": ports}]}
+            target, f"{name}-server", server, {"ingress": [{"from": [{"podSelector": us}], "ports": ports}]}
         ),
     ]
     return {"apiVersion": "v1", "kind": "List", "items": [*policies, job]}

@@ -20,7 +20,8 @@ from hubstack.deploy.manifests.base import (
 )
 from hubstack.deploy.manifests.server import leader_selector
 from hubstack.deploy.manifests.traffic import GATEWAY_GROUP, GATEWAY_NAME, MODEL_HEADER, POOL_GROUP, stack_metadata
-from hubstack.plan import ModelPlan, Plan
+from hubstack.plan import ModelPlan
+from hubstack.plan.target import TargetPlan
 from hubstack.planner.serving.routing import BODY_ROUTER, PICKER_SUFFIX
 
 BODY_ROUTER_NAME = BODY_ROUTER
@@ -48,12 +49,12 @@ def picker_name(model: ModelPlan) -> str:
     return f"{server_name(model)}{PICKER_SUFFIX}"
 
 
-def callout_account(plan: Plan, name: str) -> Object:
+def callout_account(target: TargetPlan, name: str) -> Object:
     """Return a service account with a mounted token: both programs read the Kubernetes API."""
-    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": stack_metadata(plan, name)}
+    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": stack_metadata(target, name)}
 
 
-def body_router(plan: Plan) -> Object:
+def body_router(target: TargetPlan) -> Object:
     """Return the body router's Deployment. It needs no RBAC: its only plugin reads no Kubernetes objects."""
     told = json.dumps({"fieldName": "model", "headerName": MODEL_HEADER}, separators=(",", ":"))
     args = [
@@ -76,7 +77,7 @@ def body_router(plan: Plan) -> Object:
     container["livenessProbe"] = {**check, "initialDelaySeconds": 5, "periodSeconds": 10}
     # Two replicas on different nodes: while it is down, no request that is routed by its body reaches a model.
     made = _deployment(
-        stack_metadata(plan, BODY_ROUTER_NAME), BODY_ROUTER_NAME, container, own_labels(plan), replicas=2
+        stack_metadata(target, BODY_ROUTER_NAME), BODY_ROUTER_NAME, container, own_labels(target), replicas=2
     )
     made["spec"]["template"]["spec"]["topologySpreadConstraints"] = [
         {
@@ -89,17 +90,17 @@ def body_router(plan: Plan) -> Object:
     return made
 
 
-def body_router_budget(plan: Plan) -> Object:
+def body_router_budget(target: TargetPlan) -> Object:
     """Return a disruption budget that keeps one of the two replicas running while nodes are drained."""
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
-        "metadata": stack_metadata(plan, BODY_ROUTER_NAME),
+        "metadata": stack_metadata(target, BODY_ROUTER_NAME),
         "spec": {"maxUnavailable": 1, "selector": {"matchLabels": dict(_BODY_ROUTER_LABELS)}},
     }
 
 
-def body_router_service(plan: Plan) -> Object:
+def body_router_service(target: TargetPlan) -> Object:
     """Return the body router's Service; TLS uses a self-signed certificate, as in the chart."""
     port = {
         "name": "ext-proc",
@@ -108,10 +109,10 @@ def body_router_service(plan: Plan) -> Object:
         "protocol": "TCP",
         "appProtocol": "HTTP2",
     }
-    return _service(stack_metadata(plan, BODY_ROUTER_NAME), {"app.kubernetes.io/name": BODY_ROUTER_NAME}, port)
+    return _service(stack_metadata(target, BODY_ROUTER_NAME), {"app.kubernetes.io/name": BODY_ROUTER_NAME}, port)
 
 
-def routing_extension(plan: Plan) -> Object:
+def routing_extension(target: TargetPlan) -> Object:
     """Return the extension that calls the body router before routing, for requests not routed by their path.
 
     GKE docs, "Customize GKE Gateway traffic using Service Extensions": GCPRoutingExtension supports gke-l7-rilb and
@@ -129,7 +130,7 @@ def routing_extension(plan: Plan) -> Object:
     return {
         "apiVersion": "networking.gke.io/v1",
         "kind": "GCPRoutingExtension",
-        "metadata": stack_metadata(plan, BODY_ROUTER_NAME),
+        "metadata": stack_metadata(target, BODY_ROUTER_NAME),
         "spec": {
             "targetRefs": [{"group": GATEWAY_GROUP, "kind": "Gateway", "name": GATEWAY_NAME}],
             "extensionChains": [
@@ -144,12 +145,12 @@ _PARSERS = ("openai-parser", "passthrough-parser")
 parser: /v1/rerank, /v1/score, /v1/audio/transcriptions (llm-d-router v0.10.0)."""
 
 
-def inference_pool(plan: Plan, model: ModelPlan) -> Object:
+def inference_pool(target: TargetPlan, model: ModelPlan) -> Object:
     """Return the pool of a model's servers from which its picker chooses."""
     return {
         "apiVersion": f"{POOL_GROUP}/v1",
         "kind": "InferencePool",
-        "metadata": metadata(plan, model, server_name(model)),
+        "metadata": metadata(target, model, server_name(model)),
         "spec": {
             "selector": {"matchLabels": selector(model) | leader_selector(model)},
             "targetPorts": [{"number": model.server.port}],
@@ -164,7 +165,7 @@ def inference_pool(plan: Plan, model: ModelPlan) -> Object:
     }
 
 
-def picker_config(plan: Plan, model: ModelPlan) -> Object:
+def picker_config(target: TargetPlan, model: ModelPlan) -> Object:
     """Return the picker's configuration: the chart's weights for queue length, KV cache use and cached prefixes."""
     extractor: Object = {"type": "core-metrics-extractor"}
     if model.server.picker_metrics != PICKER_READS:
@@ -190,18 +191,18 @@ def picker_config(plan: Plan, model: ModelPlan) -> Object:
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": _picker_metadata(plan, model),
+        "metadata": _picker_metadata(target, model),
         "data": {_CONFIG_FILE: json.dumps(config, indent=2)},  # JSON is valid YAML
     }
 
 
-def picker(plan: Plan, model: ModelPlan) -> Object:
+def picker(target: TargetPlan, model: ModelPlan) -> Object:
     """Return the Deployment of a pool's endpoint picker."""
     args = [
         "--pool-name",
         server_name(model),
         "--pool-namespace",
-        plan.target.namespace,
+        target.namespace,
         "--pool-group",
         POOL_GROUP,
         "--zap-encoder",
@@ -225,10 +226,10 @@ def picker(plan: Plan, model: ModelPlan) -> Object:
         "volumeMounts": [{"name": "config", "mountPath": _CONFIG_PATH, "readOnly": True}],
     }
     container["env"].append(_field("POD_NAME", "metadata.name"))
-    made = _deployment(_picker_metadata(plan, model), picker_name(model), container, {}, replicas=1)
+    made = _deployment(_picker_metadata(target, model), picker_name(model), container, {}, replicas=1)
     template = made["spec"]["template"]
     labels = {"app.kubernetes.io/name": PICKER_NAME, "app.kubernetes.io/instance": picker_name(model)}
-    template["metadata"]["labels"] = own_labels(plan, model) | labels
+    template["metadata"]["labels"] = own_labels(target, model) | labels
     made["spec"]["selector"] = {"matchLabels": labels}
     # During a rolling update, two pickers would have different views of the same caches.
     made["spec"]["strategy"] = {"type": "Recreate"}
@@ -237,7 +238,7 @@ def picker(plan: Plan, model: ModelPlan) -> Object:
     return made
 
 
-def picker_service(plan: Plan, model: ModelPlan) -> Object:
+def picker_service(target: TargetPlan, model: ModelPlan) -> Object:
     """Return the picker's Service."""
     port = {
         "name": "grpc-ext-proc",
@@ -247,17 +248,17 @@ def picker_service(plan: Plan, model: ModelPlan) -> Object:
         "appProtocol": "kubernetes.io/h2c",
     }
     labels = {"app.kubernetes.io/name": PICKER_NAME, "app.kubernetes.io/instance": picker_name(model)}
-    return _service(_picker_metadata(plan, model), labels, port)
+    return _service(_picker_metadata(target, model), labels, port)
 
 
-def picker_role(plan: Plan, model: ModelPlan) -> Object:
+def picker_role(target: TargetPlan, model: ModelPlan) -> Object:
     """Return the picker's role: it watches pods and pools of its namespace, and the optional kinds it looks for."""
     watch = ["get", "watch", "list"]
     optional = ["inferenceobjectives", "inferencemodelrewrites"]
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "Role",
-        "metadata": _picker_metadata(plan, model),
+        "metadata": _picker_metadata(target, model),
         "rules": [
             {"apiGroups": [""], "resources": ["pods"], "verbs": watch},
             {"apiGroups": [POOL_GROUP], "resources": ["inferencepools"], "verbs": watch},
@@ -266,20 +267,20 @@ def picker_role(plan: Plan, model: ModelPlan) -> Object:
     }
 
 
-def picker_binding(plan: Plan, model: ModelPlan) -> Object:
+def picker_binding(target: TargetPlan, model: ModelPlan) -> Object:
     """Return the binding of the role to the picker's service account."""
     name = picker_name(model)
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "RoleBinding",
-        "metadata": _picker_metadata(plan, model),
-        "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": plan.target.namespace}],
+        "metadata": _picker_metadata(target, model),
+        "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": target.namespace}],
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
     }
 
 
-def _picker_metadata(plan: Plan, model: ModelPlan) -> Object:
-    return stack_metadata(plan, picker_name(model))
+def _picker_metadata(target: TargetPlan, model: ModelPlan) -> Object:
+    return stack_metadata(target, picker_name(model))
 
 
 def _container(name: str, image: str, args: list[str], requests: dict[str, str], memory_limit: str) -> Object:

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 from hubstack import names
 from hubstack.deploy.manifests.base import Object, pod_security_labels
-from hubstack.deploy.manifests.scaling import INTERCEPTOR_PORT, max_activation_timeout
-from hubstack.plan import Plan
+from hubstack.deploy.manifests.scaling import INTERCEPTOR_PORT
 
 LWS_NAMESPACE = "lws-system"
 KEDA_ACCOUNT = "keda-operator"
@@ -68,9 +67,9 @@ def keda_chart(namespace: str = names.KEDA_NAMESPACE) -> Chart:
     )
 
 
-def http_add_on_chart(plan: Plan) -> Chart:
+def http_add_on_chart(namespace: str, activation_timeout_seconds: int) -> Chart:
     """Return the HTTP add-on's chart: the interceptor that holds requests and the scaler that counts them."""
-    hold = max_activation_timeout(plan)
+    hold = activation_timeout_seconds
     small = {"requests": {"cpu": "100m", "memory": "64Mi", **_DISK}, "limits": {"cpu": "500m", "memory": "128Mi"}}
     pod = {
         "runAsNonRoot": True,
@@ -84,7 +83,7 @@ def http_add_on_chart(plan: Plan) -> Chart:
         chart="keda-add-ons-http",
         version="0.15.0",
         repository="https://kedacore.github.io/charts",
-        namespace=plan.target.keda_namespace,
+        namespace=namespace,
         values={
             "interceptor": {
                 "pullPolicy": "IfNotPresent",

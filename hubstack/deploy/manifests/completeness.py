@@ -35,7 +35,7 @@ def _of_model(plan: Plan, model: ModelPlan) -> Iterator[str]:
             yield f"it has {count} pools of capacity {' '.join(step).strip()}, but {replicas} replicas"
     for pool in pools:
         yield from _of_pool(model, pool)
-    group = leader_worker_set(plan, model)
+    group = leader_worker_set(plan.target, model)
     if group["metadata"]["annotations"].get(EXCLUSIVE_TOPOLOGY) != NODE_POOL_LABEL:
         yield "two of its groups could share a slice"
     template = group["spec"]["leaderWorkerTemplate"]

@@ -22,6 +22,7 @@ from hubstack.deploy.manifests.network import (
 from hubstack.deploy.manifests.scaling import INTERCEPTOR_LABELS, INTERCEPTOR_PORT, scale_to_zero_models
 from hubstack.plan import Plan
 from hubstack.plan.addresses import HEALTH_CHECK_RANGES
+from hubstack.plan.target import TargetPlan
 
 METRICS_HOST = "monitoring.googleapis.com"
 """Where KEDA's operator queries managed Prometheus."""
@@ -34,7 +35,7 @@ def keda_policies(plan: Plan) -> tuple[Object, ...]:
     """Return the policies of KEDA's namespace, named as they are registered; `interceptor_callers` is separate."""
     namespace = plan.target.keda_namespace
     found = [
-        _controllers(plan, namespace, CONTROL_PLANE_PORT),
+        _controllers(plan.target, namespace, CONTROL_PLANE_PORT),
         policy_in(namespace, "operator-identity", _OPERATOR, {"egress": metadata_servers()}),
         named_hosts(namespace, "operator-to-metrics", _OPERATOR, (METRICS_HOST,)),
     ]
@@ -45,9 +46,9 @@ def keda_policies(plan: Plan) -> tuple[Object, ...]:
     return tuple(found)
 
 
-def group_controller_policy(plan: Plan) -> Object:
+def group_controller_policy(target: TargetPlan) -> Object:
     """Return the policy of the LeaderWorkerSet controller's namespace."""
-    return _controllers(plan, LWS_NAMESPACE, LWS_WEBHOOK_PORT)
+    return _controllers(target, LWS_NAMESPACE, LWS_WEBHOOK_PORT)
 
 
 def interceptor_callers(plan: Plan) -> Object:
@@ -61,7 +62,7 @@ def interceptor_callers(plan: Plan) -> Object:
     return policy_in(plan.target.keda_namespace, "interceptor", _INTERCEPTOR, {"ingress": rules})
 
 
-def _controllers(plan: Plan, namespace: str, called: int) -> Object:
+def _controllers(target: TargetPlan, namespace: str, called: int) -> Object:
     """Return the policy for all pods of a namespace: each other, DNS and the Kubernetes API."""
     each_other: list[Object] = [{"podSelector": {}}]
     return policy_in(
@@ -70,6 +71,6 @@ def _controllers(plan: Plan, namespace: str, called: int) -> Object:
         {},
         {
             "ingress": [{"from": each_other}, {"ports": tcp(called)}],
-            "egress": [{"to": each_other}, *dns(), control_plane(plan)],
+            "egress": [{"to": each_other}, *dns(), control_plane(target)],
         },
     )

@@ -22,7 +22,8 @@ from hubstack.deploy.manifests.volumes import (
     disk_volume,
 )
 from hubstack.deploy.weights_job import loader_requirements, loader_script
-from hubstack.plan import ModelPlan, Plan
+from hubstack.plan import ModelPlan
+from hubstack.plan.target import TargetPlan
 
 LOADER_SCRATCH, LOADER_FILES, TOKEN_PATH = "/scratch", "/loader", "/var/run/secrets/hub"
 TOKEN_FILE = "token"  # noqa: S105
@@ -76,24 +77,24 @@ def loader_manifest(model: ModelPlan) -> str:
     return json.dumps(told | chosen, sort_keys=True)
 
 
-def loader_config(plan: Plan, model: ModelPlan) -> Object:
+def loader_config(target: TargetPlan, model: ModelPlan) -> Object:
     """Return the ConfigMap with the loader's script and file list."""
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": metadata(plan, model, loader_name(model)),
+        "metadata": metadata(target, model, loader_name(model)),
         "immutable": True,
         "data": loader_texts(model),
     }
 
 
-def token_class(plan: Plan, model: ModelPlan, secret_id: str) -> Object:
+def token_class(target: TargetPlan, model: ModelPlan, secret_id: str) -> Object:
     """Return the SecretProviderClass that mounts the Hub token for a gated model's loader."""
-    secret = f"projects/{plan.target.project}/secrets/{secret_id}/versions/latest"
+    secret = f"projects/{target.project}/secrets/{secret_id}/versions/latest"
     return {
         "apiVersion": "secrets-store.csi.x-k8s.io/v1",
         "kind": "SecretProviderClass",
-        "metadata": metadata(plan, model, loader_account(model)),
+        "metadata": metadata(target, model, loader_account(model)),
         "spec": {
             "provider": "gke",
             "parameters": {"secrets": f'- resourceName: "{secret}"\n  path: "{TOKEN_FILE}"\n'},
@@ -101,7 +102,7 @@ def token_class(plan: Plan, model: ModelPlan, secret_id: str) -> Object:
     }
 
 
-def loader_job(plan: Plan, model: ModelPlan) -> Object:
+def loader_job(target: TargetPlan, model: ModelPlan) -> Object:
     """Return the Job that copies from the Hub to the bucket; it runs on system nodes, without an accelerator."""
     weights = model.weights
     room = (weights.largest_file_bytes or weights.total_bytes or 50_000_000_000) + 4 * GIB
@@ -111,12 +112,12 @@ def loader_job(plan: Plan, model: ModelPlan) -> Object:
         {"name": "scratch", "mountPath": LOADER_SCRATCH},
     ]
     volumes: list[Object] = [
-        bucket_volume(plan, model, read_only=False),
+        bucket_volume(target, model, read_only=False),
         {"name": "loader", "configMap": {"name": loader_name(model)}},
         # Separate disks, so that no boot disk must be sized for the largest file. The FUSE driver stages writes in
         # the volume with the second name.
-        disk_volume(plan, "scratch", room),
-        disk_volume(plan, "gke-gcsfuse-buffer", room),
+        disk_volume(target, "scratch", room),
+        disk_volume(target, "gke-gcsfuse-buffer", room),
     ]
     env = {
         "HF_HOME": f"{LOADER_SCRATCH}/home",
@@ -145,10 +146,12 @@ def loader_job(plan: Plan, model: ModelPlan) -> Object:
         "securityContext": container_security(),
         "volumeMounts": mounts,
     }
-    return pipeline_job(plan, model, loader_name(model), container, volumes)
+    return pipeline_job(target, model, loader_name(model), container, volumes)
 
 
-def pipeline_job(plan: Plan, model: ModelPlan, name: str, container: Object, volumes: list[Object]) -> Object:
+def pipeline_job(
+    target: TargetPlan, model: ModelPlan, name: str, container: Object, volumes: list[Object]
+) -> Object:
     """Return a Job that mounts a model's bucket as the loader; the next `pulumi up` recreates it if it failed."""
     pod: Object = {
         "serviceAccountName": loader_account(model),
@@ -159,11 +162,11 @@ def pipeline_job(plan: Plan, model: ModelPlan, name: str, container: Object, vol
         "containers": [container | {"command": ["sh", "-c", _RETRY, "retry", *container["command"]]}],
         "volumes": volumes,
     }
-    labels = own_labels(plan, model) | {
+    labels = own_labels(target, model) | {
         "app.kubernetes.io/name": container["name"],
         "app.kubernetes.io/instance": names.original_key(model),
     }
-    described = metadata(plan, model, name)
+    described = metadata(target, model, name)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",

@@ -11,7 +11,8 @@ import copy
 from hubstack.deploy.manifests.base import Object, server_name
 from hubstack.deploy.manifests.server import deployment, pre_stop
 from hubstack.kinds import AcceleratorKind
-from hubstack.plan import ModelPlan, Plan
+from hubstack.plan import ModelPlan
+from hubstack.plan.target import TargetPlan
 
 EXCLUSIVE_TOPOLOGY = "leaderworkerset.sigs.k8s.io/exclusive-topology"
 NODE_POOL_LABEL = "cloud.google.com/gke-nodepool"
@@ -27,9 +28,9 @@ def group_name(model: ModelPlan) -> str:
     return f"{server_name(model)}-group"
 
 
-def leader_worker_set(plan: Plan, model: ModelPlan) -> Object:
+def leader_worker_set(target: TargetPlan, model: ModelPlan) -> Object:
     """Return the servers of a model that spans nodes."""
-    single = deployment(plan, model)
+    single = deployment(target, model)
     leader = single["spec"]["template"]
     worker = copy.deepcopy(leader)
     leader["spec"]["containers"][0]["livenessProbe"] = _token_probe(model)

@@ -15,6 +15,7 @@ from hubstack.deploy.manifests.scaling import INTERCEPTOR_LABELS, scale_to_zero_
 from hubstack.plan import ModelPlan, Plan
 from hubstack.plan.addresses import DNS_ADDRESSES, METADATA_SERVERS
 from hubstack.plan.loading import LoadingMethod
+from hubstack.plan.target import TargetPlan
 
 CLIENT_LABEL = "hubstack.dev/model-client"
 """A namespace with this label set to `true` may call the models."""
@@ -45,9 +46,9 @@ _JOBS = {"matchExpressions": [{"key": "batch.kubernetes.io/job-name", "operator"
 _LOADERS = {"matchLabels": {"app.kubernetes.io/name": "loader"}}
 
 
-def default_deny(plan: Plan) -> Object:
+def default_deny(target: TargetPlan) -> Object:
     """Return the policy that denies all ingress and egress in the namespace; the other policies add to it."""
-    return network_policy(plan, DEFAULT_DENY, {}, {"ingress": [], "egress": []})
+    return network_policy(target, DEFAULT_DENY, {}, {"ingress": [], "egress": []})
 
 
 def network_policies(plan: Plan) -> tuple[Object, ...]:
@@ -55,8 +56,8 @@ def network_policies(plan: Plan) -> tuple[Object, ...]:
     readers = _bucket_readers(plan)
     return (
         callers(plan),
-        network_policy(plan, "servers-egress", readers, {"egress": [*dns(), *metadata_servers()]}),
-        network_policy(plan, "jobs-egress", _JOBS, {"egress": [*dns(), *metadata_servers()]}),
+        network_policy(plan.target, "servers-egress", readers, {"egress": [*dns(), *metadata_servers()]}),
+        network_policy(plan.target, "jobs-egress", _JOBS, {"egress": [*dns(), *metadata_servers()]}),
         named_hosts(plan.target.namespace, "servers-to-storage", readers, (STORAGE_HOST,)),
         named_hosts(plan.target.namespace, "jobs-to-storage", _JOBS, (STORAGE_HOST,)),
         named_hosts(plan.target.namespace, "loaders-to-hub", _LOADERS, (*HUB_HOSTS, *PACKAGE_HOSTS)),
@@ -81,15 +82,15 @@ def callers(plan: Plan) -> Object:
     if plan.gateway:
         found.append({"podSelector": {"matchLabels": {"app.kubernetes.io/name": PICKER_NAME}}})
     return network_policy(
-        plan, "same-namespace", SERVERS, {"ingress": [{"from": found, "ports": tcp(*server_ports(plan))}]}
+        plan.target, "same-namespace", SERVERS, {"ingress": [{"from": found, "ports": tcp(*server_ports(plan))}]}
     )
 
 
-def group_policy(plan: Plan, model: ModelPlan) -> Object:
+def group_policy(target: TargetPlan, model: ModelPlan) -> Object:
     """Return the policy that lets a multi-node model's pods reach each other; ranks choose their own ports."""
     each = [{"podSelector": {"matchLabels": selector(model)}}]
     return network_policy(
-        plan,
+        target,
         f"{server_name(model)}-peers",
         {"matchLabels": selector(model)},
         {"ingress": [{"from": each}], "egress": [{"to": each}, *dns()]},
@@ -109,12 +110,12 @@ def _callouts(plan: Plan) -> Object:
     """Return the policy that lets callouts reach the control plane, and the picker the servers."""
     names = {"key": "app.kubernetes.io/name", "operator": "In", "values": [BODY_ROUTER_NAME, PICKER_NAME]}
     return network_policy(
-        plan,
+        plan.target,
         "callouts-egress",
         {"matchExpressions": [names]},
         {
             "egress": [
-                control_plane(plan),
+                control_plane(plan.target),
                 {"to": [{"podSelector": SERVERS}], "ports": tcp(*server_ports(plan))},
             ],
         },
@@ -126,9 +127,9 @@ def server_ports(plan: Plan) -> list[int]:
     return sorted({model.server.port for model in plan.on_gke})
 
 
-def control_plane(plan: Plan) -> Object:
+def control_plane(target: TargetPlan) -> Object:
     """Return the rule for egress to the Kubernetes API, whose address GKE takes from the nodes' subnet."""
-    return {"to": [{"ipBlock": {"cidr": plan.target.addresses.nodes_cidr}}], "ports": tcp(443)}
+    return {"to": [{"ipBlock": {"cidr": target.addresses.nodes_cidr}}], "ports": tcp(443)}
 
 
 def dns() -> list[Object]:

@@ -10,8 +10,10 @@ from hubstack import names
 from hubstack.deploy.manifests.base import Object, metadata, server_name
 from hubstack.deploy.manifests.multi_host import group_name
 from hubstack.plan import ModelPlan, Plan, ScalingPlan, ScalingTrigger
+from hubstack.plan.addresses import INTERCEPTOR_PORT
+from hubstack.plan.target import TargetPlan
 
-INTERCEPTOR_SERVICE, INTERCEPTOR_PORT = "keda-add-ons-http-interceptor-proxy", 8080
+INTERCEPTOR_SERVICE = "keda-add-ons-http-interceptor-proxy"
 """Service of the add-on's interceptor, which routes by the Host header."""
 INTERCEPTOR_LABELS = {"app.kubernetes.io/component": "interceptor", "app.kubernetes.io/name": "http-add-on"}
 _SCALER = "keda-add-ons-http-external-scaler"
@@ -47,33 +49,26 @@ def is_scaled(plan: Plan) -> bool:
     return any(model.scaling for model in plan.models)
 
 
-def hosts(plan: Plan, model: ModelPlan) -> tuple[str, ...]:
+def hosts(target: TargetPlan, model: ModelPlan) -> tuple[str, ...]:
     """Return the Host names under which the interceptor knows a model.
 
     Includes the server's own name, which a gateway sends, and every form of the cold-start Service's name that the
     cluster's DNS resolves.
     """
-    namespace, wake = plan.target.namespace, names.activation_service_name(server_name(model))
-    within = (wake, f"{wake}.{namespace}", f"{wake}.{namespace}.svc", f"{wake}.{namespace}.svc.cluster.local")
-    return (f"{server_name(model)}.{namespace}.svc.cluster.local", *within)
+    namespace, wake = target.namespace, names.activation_service_name(server_name(model))
+    within = (wake, f"{wake}.{namespace}", f"{wake}.{namespace}.svc", names.cluster_host(wake, namespace))
+    return (names.cluster_host(server_name(model), namespace), *within)
 
 
-def endpoint(plan: Plan, model: ModelPlan) -> str:
-    """Return the API's address inside the cluster: the interceptor's if the model scales to zero."""
-    own, *_, wake = hosts(plan, model)
-    host = f"{wake}:{INTERCEPTOR_PORT}" if scales_to_zero(model) else own
-    return f"http://{host}{model.server.api_path}"
-
-
-def activation_service(plan: Plan, model: ModelPlan) -> Object:
+def activation_service(target: TargetPlan, model: ModelPlan) -> Object:
     """Return the Service of a model that scales to zero: an alias of the interceptor."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": metadata(plan, model, names.activation_service_name(server_name(model))),
+        "metadata": metadata(target, model, names.activation_service_name(server_name(model))),
         "spec": {
             "type": "ExternalName",
-            "externalName": f"{INTERCEPTOR_SERVICE}.{plan.target.keda_namespace}.svc.cluster.local",
+            "externalName": f"{INTERCEPTOR_SERVICE}.{target.keda_namespace}.svc.cluster.local",
             "ports": [
                 {"name": "http", "port": INTERCEPTOR_PORT, "targetPort": INTERCEPTOR_PORT, "protocol": "TCP"}
             ],
@@ -81,16 +76,16 @@ def activation_service(plan: Plan, model: ModelPlan) -> Object:
     }
 
 
-def interceptor_route(plan: Plan, model: ModelPlan) -> Object:
+def interceptor_route(target: TargetPlan, model: ModelPlan) -> Object:
     """Return the route that tells the interceptor where to send a model's requests and how long to hold them."""
     scaling = _scaling(model)
     return {
         "apiVersion": "http.keda.sh/v1beta1",
         "kind": "InterceptorRoute",
-        "metadata": metadata(plan, model, server_name(model)),
+        "metadata": metadata(target, model, server_name(model)),
         "spec": {
             "target": {"service": server_name(model), "port": 80},
-            "rules": [{"hosts": list(hosts(plan, model))}],
+            "rules": [{"hosts": list(hosts(target, model))}],
             "scalingMetric": {"concurrency": {"targetValue": scaling.requests_per_replica}},
             "timeouts": {
                 "readiness": f"{scaling.activation_timeout_seconds}s",
@@ -101,27 +96,27 @@ def interceptor_route(plan: Plan, model: ModelPlan) -> Object:
     }
 
 
-def trigger_authentication(plan: Plan) -> Object:
+def trigger_authentication(target: TargetPlan) -> Object:
     """Return the authentication by which KEDA reads metrics, as its own read-only service account."""
     labels = {"app.kubernetes.io/managed-by": "hubstack"}
     return {
         "apiVersion": "keda.sh/v1alpha1",
         "kind": "TriggerAuthentication",
-        "metadata": {"name": MONITORING_AUTH, "namespace": plan.target.namespace, "labels": labels},
+        "metadata": {"name": MONITORING_AUTH, "namespace": target.namespace, "labels": labels},
         "spec": {"podIdentity": {"provider": "gcp"}},
     }
 
 
-def scaled_object(plan: Plan, model: ModelPlan) -> Object:
+def scaled_object(target: TargetPlan, model: ModelPlan) -> Object:
     """Return a model's ScaledObject. KEDA creates a HorizontalPodAutoscaler from it, and itself scales to zero."""
     scaling = _scaling(model)
-    triggers = [_prometheus(plan, model, trigger) for trigger in scaling.triggers]
+    triggers = [_prometheus(target, model, trigger) for trigger in scaling.triggers]
     if scaling.scales_to_zero:
-        triggers.append(_requests(plan, model))
+        triggers.append(_requests(target, model))
     return {
         "apiVersion": "keda.sh/v1alpha1",
         "kind": "ScaledObject",
-        "metadata": metadata(plan, model, server_name(model)),
+        "metadata": metadata(target, model, server_name(model)),
         "spec": {
             "scaleTargetRef": _target(model),
             "minReplicaCount": model.replicas.min,
@@ -178,8 +173,8 @@ def _behavior(scaling: ScalingPlan) -> Object:
     }
 
 
-def _prometheus(plan: Plan, model: ModelPlan, trigger: ScalingTrigger) -> Object:
-    project = plan.target.project
+def _prometheus(target: TargetPlan, model: ModelPlan, trigger: ScalingTrigger) -> Object:
+    project = target.project
     return {
         "type": "prometheus",
         "name": trigger.name,
@@ -197,14 +192,14 @@ def _prometheus(plan: Plan, model: ModelPlan, trigger: ScalingTrigger) -> Object
     }
 
 
-def _requests(plan: Plan, model: ModelPlan) -> Object:
+def _requests(target: TargetPlan, model: ModelPlan) -> Object:
     """Return the trigger on in-flight requests at the interceptor, which pushes them and so starts a model."""
     return {
         "type": "external-push",
         "name": "requests",
         "metricType": "AverageValue",
         "metadata": {
-            "scalerAddress": f"{_SCALER}.{plan.target.keda_namespace}.svc.cluster.local:9090",
+            "scalerAddress": f"{_SCALER}.{target.keda_namespace}.svc.cluster.local:9090",
             "interceptorRoute": server_name(model),
         },
     }

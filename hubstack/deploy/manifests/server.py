@@ -18,7 +18,8 @@ from hubstack.deploy.manifests.base import (
     server_name,
 )
 from hubstack.deploy.manifests.volumes import WEIGHTS_PATH, WEIGHTS_VOLUME, server_annotations, weights_volume
-from hubstack.plan import ModelPlan, Plan, Probe
+from hubstack.plan import ModelPlan, Probe
+from hubstack.plan.target import TargetPlan
 
 _LEADER = {"leaderworkerset.sigs.k8s.io/worker-index": "0"}
 """Label of the pod that serves requests when a replica spans nodes."""
@@ -26,12 +27,12 @@ TPU_ACCELERATOR_LABEL = "cloud.google.com/gke-tpu-accelerator"
 TPU_TOPOLOGY_LABEL = "cloud.google.com/gke-tpu-topology"
 
 
-def service(plan: Plan, model: ModelPlan) -> Object:
+def service(target: TargetPlan, model: ModelPlan) -> Object:
     """Return the Service of a model."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": metadata(plan, model, server_name(model)),
+        "metadata": metadata(target, model, server_name(model)),
         "spec": {
             "type": "ClusterIP",
             "selector": selector(model) | leader_selector(model),
@@ -45,7 +46,7 @@ def leader_selector(model: ModelPlan) -> dict[str, str]:
     return dict(_LEADER) if model.hosts > 1 else {}
 
 
-def disruption_budget(plan: Plan, model: ModelPlan) -> Object:
+def disruption_budget(target: TargetPlan, model: ModelPlan) -> Object:
     """Return a budget under which a node drain stops at most one replica at a time, but never blocks forever.
 
     For a group the budget counts pods: evicting one stops its whole group, and the budget stays used until the
@@ -55,7 +56,7 @@ def disruption_budget(plan: Plan, model: ModelPlan) -> Object:
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
-        "metadata": metadata(plan, model, server_name(model)),
+        "metadata": metadata(target, model, server_name(model)),
         "spec": {
             "maxUnavailable": 1,
             "unhealthyPodEvictionPolicy": "AlwaysAllow",
@@ -64,10 +65,10 @@ def disruption_budget(plan: Plan, model: ModelPlan) -> Object:
     }
 
 
-def deployment(plan: Plan, model: ModelPlan) -> Object:
+def deployment(target: TargetPlan, model: ModelPlan) -> Object:
     """Return the Deployment of a model's servers."""
-    own = metadata(plan, model, server_name(model))
-    pod_labels = own_labels(plan, model) | selector(model) | {"hubstack.dev/commit": model.commit[:12]}
+    own = metadata(target, model, server_name(model))
+    pod_labels = own_labels(target, model) | selector(model) | {"hubstack.dev/commit": model.commit[:12]}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -84,17 +85,17 @@ def deployment(plan: Plan, model: ModelPlan) -> Object:
             "selector": {"matchLabels": selector(model)},
             "template": {
                 "metadata": {"labels": pod_labels, "annotations": server_annotations(model)},
-                "spec": _server_pod(plan, model),
+                "spec": _server_pod(target, model),
             },
         },
     }
 
 
-def _server_pod(plan: Plan, model: ModelPlan) -> Object:
+def _server_pod(target: TargetPlan, model: ModelPlan) -> Object:
     server = model.server
     volumes: list[Object] = [{"name": "tmp", "emptyDir": {"sizeLimit": str(server.scratch_bytes)}}]
     mounts: list[Object] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108  the pod's own
-    weights = weights_volume(plan, model)
+    weights = weights_volume(target, model)
     if weights:
         volumes.insert(0, weights)
         mounts.insert(0, {"name": WEIGHTS_VOLUME, "mountPath": WEIGHTS_PATH, "readOnly": True})
@@ -106,8 +107,8 @@ def _server_pod(plan: Plan, model: ModelPlan) -> Object:
         "name": "server",
         "image": server.image,
         "command": list(server.command),
-        "args": [*server.args, *key_args(plan, model)],
-        "env": [*({"name": name, "value": value} for name, value in server.env), *key_env(plan, model)],
+        "args": [*server.args, *key_args(target, model)],
+        "env": [*({"name": name, "value": value} for name, value in server.env), *key_env(target, model)],
         "ports": [{"name": "http", "containerPort": server.port, "protocol": "TCP"}],
         "resources": _server_resources(model),
         "startupProbe": _probe(server.startup),

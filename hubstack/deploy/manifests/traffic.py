@@ -7,12 +7,14 @@ Owns which names and paths lead to which backend, and their weights. Does not ow
 """
 
 import itertools
+from collections.abc import Iterable
 
 from hubstack import names
 from hubstack.deploy.manifests.base import Object, metadata, server_name, sharing
 from hubstack.deploy.manifests.scaling import INTERCEPTOR_PORT, INTERCEPTOR_SERVICE, scales_to_zero
-from hubstack.plan import ModelPlan, Plan
-from hubstack.plan.gateway import Exposure, GatewayPlan
+from hubstack.plan import ModelPlan
+from hubstack.plan.gateway import Exposure, GatewayPlan, TrafficPlan
+from hubstack.plan.target import TargetPlan
 
 GATEWAY_NAME = "models"
 GATEWAY_GROUP = "gateway.networking.k8s.io"
@@ -22,55 +24,42 @@ MODEL_HEADER = "X-Gateway-Model-Name"
 _CLASSES = {Exposure.INTERNAL: "gke-l7-rilb", Exposure.EXTERNAL: "gke-l7-regional-external-managed"}
 
 
-def gateway_of(plan: Plan) -> GatewayPlan:
-    """Return the plan's gateway; call it only if the plan has one."""
-    if plan.gateway is None:
-        raise ValueError("the plan has no gateway")
-    return plan.gateway
-
-
-def address_name(plan: Plan) -> str:
+def address_name(target: TargetPlan) -> str:
     """Return the name of the reserved IP address."""
-    return names.shorten(f"hubstack-{names.slug(plan.target.stack)}-gateway", names.DNS_LABEL_MAX)
+    return names.shorten(f"hubstack-{names.slug(target.stack)}-gateway", names.DNS_LABEL_MAX)
 
 
-def canary_for(plan: Plan, model: ModelPlan) -> ModelPlan | None:
+def canary_for(models: Iterable[ModelPlan], model: ModelPlan) -> ModelPlan | None:
     """Return the model's canary, or None."""
-    return next((other for other in sharing(plan, model) if other.canary_of == model.key), None)
+    return next((other for other in sharing(models, model) if other.canary_of == model.key), None)
 
 
-def has_pool(plan: Plan, model: ModelPlan) -> bool:
+def has_pool(traffic: TrafficPlan, model: ModelPlan) -> bool:
     """Return whether an endpoint picker chooses among the model's servers."""
-    return plan.traffic is not None and model.key in plan.traffic.picked
+    return model.key in traffic.picked
 
 
-def _names(plan: Plan, model: ModelPlan) -> tuple[str, ...]:
-    return plan.traffic.names[model.key] if plan.traffic else ()
-
-
-def backend(plan: Plan, model: ModelPlan) -> Object:
+def backend(target: TargetPlan, traffic: TrafficPlan, model: ModelPlan) -> Object:
     """Return the backendRef for a model's requests, without its weight."""
     if scales_to_zero(model):
-        return {"name": INTERCEPTOR_SERVICE, "namespace": plan.target.keda_namespace, "port": INTERCEPTOR_PORT}
-    if has_pool(plan, model):
+        return {"name": INTERCEPTOR_SERVICE, "namespace": target.keda_namespace, "port": INTERCEPTOR_PORT}
+    if has_pool(traffic, model):
         return {"group": POOL_GROUP, "kind": "InferencePool", "name": server_name(model)}
     return {"name": server_name(model), "port": 80}
 
 
-def interceptor_host(plan: Plan, model: ModelPlan) -> str | None:
+def interceptor_host(target: TargetPlan, model: ModelPlan) -> str | None:
     """Return the Host under which the interceptor knows a model that scales to zero; None for other models."""
-    return f"{server_name(model)}.{plan.target.namespace}.svc.cluster.local" if scales_to_zero(model) else None
+    return f"{server_name(model)}.{target.namespace}.svc.cluster.local" if scales_to_zero(model) else None
 
 
-def base_url(plan: Plan, address: str) -> str:
+def base_url(gateway: GatewayPlan, address: str) -> str:
     """Return the base URL that clients put before `/v1`."""
-    gateway = gateway_of(plan)
     return f"{'https' if gateway.certificate else 'http'}://{gateway.host or address}"
 
 
-def gateway(plan: Plan) -> Object:
+def gateway(target: TargetPlan, asked: GatewayPlan) -> Object:
     """Return the Gateway, the address of all models. Its load balancer is regional, and internal by default."""
-    asked = gateway_of(plan)
     secure = asked.certificate is not None
     listener: Object = {
         "name": "https" if secure else "http",
@@ -89,30 +78,31 @@ def gateway(plan: Plan) -> Object:
     return {
         "apiVersion": f"{GATEWAY_GROUP}/v1",
         "kind": "Gateway",
-        "metadata": stack_metadata(plan, GATEWAY_NAME),
+        "metadata": stack_metadata(target, GATEWAY_NAME),
         "spec": {
             "gatewayClassName": _CLASSES[asked.exposure],
             "listeners": [listener],
-            "addresses": [{"type": "NamedAddress", "value": address_name(plan)}],
+            "addresses": [{"type": "NamedAddress", "value": address_name(target)}],
         },
     }
 
 
-def route(plan: Plan, model: ModelPlan) -> Object:
+def route(
+    target: TargetPlan, asked: GatewayPlan, traffic: TrafficPlan, model: ModelPlan, canary: ModelPlan | None
+) -> Object:
     """Return a model's route: its names under `/v1`, and `/KEY/` (current or former) for requests without a name.
 
     Only these paths are reachable: vLLM requires the API key only under `/v1` (its AuthenticationMiddleware), and
     metrics must not be public. HTTPRoute timeouts are omitted because GKE ignores them (llm-d-router v0.10.0 docs).
     """
-    asked = gateway_of(plan)
-    refs, host = _weighted(plan, model), interceptor_host(plan, model)
+    refs, host = _weighted(target, traffic, model, canary), interceptor_host(target, model)
     held: list[Object] = [_rewrite({"hostname": host})] if host else []
     headers = [
         {
             "path": {"type": "PathPrefix", "value": "/v1"},
             "headers": [{"type": "Exact", "name": MODEL_HEADER, "value": name}],
         }
-        for name in _names(plan, model)
+        for name in traffic.names[model.key]
     ]
     rules: list[Object] = [{"matches": headers, **({"filters": held} if held else {}), "backendRefs": refs}]
     for key, path in itertools.product(names.entry_keys(model), model.server.open_paths):
@@ -130,47 +120,46 @@ def route(plan: Plan, model: ModelPlan) -> Object:
     return {
         "apiVersion": f"{GATEWAY_GROUP}/v1",
         "kind": "HTTPRoute",
-        "metadata": _route_metadata(plan, model),
+        "metadata": _route_metadata(target, model),
         "spec": spec,
     }
 
 
-def reference_grant(plan: Plan) -> Object:
+def reference_grant(target: TargetPlan) -> Object:
     """Return the grant that lets the models' routes use the interceptor, which is in another namespace."""
     return {
         "apiVersion": f"{GATEWAY_GROUP}/v1beta1",
         "kind": "ReferenceGrant",
         "metadata": {
-            "name": names.shorten(f"hubstack-{plan.target.namespace}", names.DNS_LABEL_MAX),
-            "namespace": plan.target.keda_namespace,
+            "name": names.shorten(f"hubstack-{target.namespace}", names.DNS_LABEL_MAX),
+            "namespace": target.keda_namespace,
             "labels": {"app.kubernetes.io/managed-by": "hubstack"},
         },
         "spec": {
-            "from": [{"group": GATEWAY_GROUP, "kind": "HTTPRoute", "namespace": plan.target.namespace}],
+            "from": [{"group": GATEWAY_GROUP, "kind": "HTTPRoute", "namespace": target.namespace}],
             "to": [{"group": "", "kind": "Service", "name": INTERCEPTOR_SERVICE}],
         },
     }
 
 
-def stack_metadata(plan: Plan, name: str) -> Object:
+def stack_metadata(target: TargetPlan, name: str) -> Object:
     """Return the metadata of an object that belongs to no single model."""
     labels = {"app.kubernetes.io/name": name, "app.kubernetes.io/managed-by": "hubstack"}
-    return {"name": name, "namespace": plan.target.namespace, "labels": labels}
+    return {"name": name, "namespace": target.namespace, "labels": labels}
 
 
-def _route_metadata(plan: Plan, model: ModelPlan) -> Object:
+def _route_metadata(target: TargetPlan, model: ModelPlan) -> Object:
     """Return the model's metadata without the commit: with a canary, the route leads to two commits."""
-    made = metadata(plan, model, server_name(model))
+    made = metadata(target, model, server_name(model))
     return {**made, "annotations": {"hubstack.dev/model": model.id}}
 
 
-def _weighted(plan: Plan, model: ModelPlan) -> list[Object]:
-    canary = canary_for(plan, model)
+def _weighted(target: TargetPlan, traffic: TrafficPlan, model: ModelPlan, canary: ModelPlan | None) -> list[Object]:
     if canary is None:
-        return [backend(plan, model)]
+        return [backend(target, traffic, model)]
     return [
-        {**backend(plan, model), "weight": 100 - canary.canary_weight},
-        {**backend(plan, canary), "weight": canary.canary_weight},
+        {**backend(target, traffic, model), "weight": 100 - canary.canary_weight},
+        {**backend(target, traffic, canary), "weight": canary.canary_weight},
     ]
 
 

@@ -8,8 +8,9 @@ the docs and examples of github.com/GoogleCloudPlatform/gcs-fuse-csi-driver.
 from hubstack.deploy.manifests.base import GIB, KMS_PARAMETER, LOADER_USER, Object, bucket_name
 from hubstack.deploy.manifests.weights_disk import claim_name
 from hubstack.names import MODEL_DIR
-from hubstack.plan import ModelPlan, Plan
+from hubstack.plan import ModelPlan
 from hubstack.plan.loading import LoadingMethod
+from hubstack.plan.target import TargetPlan
 from hubstack.planner.placement.offers import SIDECAR_CPU_MILLICORES, SIDECAR_MEMORY_BYTES
 
 ENCRYPTED_CLASS = "hubstack-encrypted"
@@ -26,7 +27,7 @@ FUSE_ANNOTATIONS = {
 }
 
 
-def weights_volume(plan: Plan, model: ModelPlan) -> Object | None:
+def weights_volume(target: TargetPlan, model: ModelPlan) -> Object | None:
     """Return the volume with a server's weights; None if its engine streams them."""
     match model.loading.method:
         case LoadingMethod.RUNAI_STREAMER:
@@ -35,7 +36,7 @@ def weights_volume(plan: Plan, model: ModelPlan) -> Object | None:
             claim = {"claimName": claim_name(model), "readOnly": True}
             return {"name": WEIGHTS_VOLUME, "persistentVolumeClaim": claim}
         case LoadingMethod.GCSFUSE:
-            return bucket_volume(plan, model, read_only=True)
+            return bucket_volume(target, model, read_only=True)
 
 
 def server_annotations(model: ModelPlan) -> dict[str, str]:
@@ -43,10 +44,10 @@ def server_annotations(model: ModelPlan) -> dict[str, str]:
     return dict(FUSE_ANNOTATIONS) if model.loading.method is LoadingMethod.GCSFUSE else {}
 
 
-def bucket_volume(plan: Plan, model: ModelPlan, *, read_only: bool) -> Object:
+def bucket_volume(target: TargetPlan, model: ModelPlan, *, read_only: bool) -> Object:
     user = model.server.run_as_user if read_only else LOADER_USER
     options = ["implicit-dirs", f"uid={user}", f"gid={user}", *(_read_options(model) if read_only else ())]
-    attributes = {"bucketName": bucket_name(plan, model), "mountOptions": ",".join(options)}
+    attributes = {"bucketName": bucket_name(target, model), "mountOptions": ",".join(options)}
     return {
         "name": WEIGHTS_VOLUME,
         "csi": {"driver": "gcsfuse.csi.storage.gke.io", "readOnly": read_only, "volumeAttributes": attributes},
@@ -87,11 +88,11 @@ def encrypted_class(kms_key: str) -> Object:
     }
 
 
-def disk_volume(plan: Plan, name: str, size_bytes: int) -> Object:
+def disk_volume(target: TargetPlan, name: str, size_bytes: int) -> Object:
     """Return a generic ephemeral volume, deleted with its pod."""
     claim = {
         "accessModes": ["ReadWriteOnce"],
-        "storageClassName": ENCRYPTED_CLASS if plan.target.kms_key else "standard-rwo",
+        "storageClassName": ENCRYPTED_CLASS if target.kms_key else "standard-rwo",
         "resources": {"requests": {"storage": f"{max(10, -(-size_bytes // GIB))}Gi"}},
     }
     return {"name": name, "ephemeral": {"volumeClaimTemplate": {"spec": claim}}}

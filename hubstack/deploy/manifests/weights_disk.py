@@ -10,6 +10,7 @@ from hubstack import names
 from hubstack.deploy.manifests.base import GIB, KMS_PARAMETER, Object, bucket_name, loader_account, metadata
 from hubstack.plan import ModelPlan, Plan
 from hubstack.plan.loading import LoadingMethod
+from hubstack.plan.target import TargetPlan
 
 TRANSFER_CLASS = "gcs-to-hdml-compute-class"
 """Name set by Google: the populator's Job requests nodes of exactly this class."""
@@ -63,20 +64,20 @@ def transfer_class(pool: str) -> Object:
     }
 
 
-def data_source(plan: Plan, model: ModelPlan) -> Object:
+def data_source(target: TargetPlan, model: ModelPlan) -> Object:
     """Return the commit's folder in the bucket as the data source, read as the loader, which has access."""
-    uri = f"gs://{bucket_name(plan, model)}/{model.weights.prefix}/"
+    uri = f"gs://{bucket_name(target, model)}/{model.weights.prefix}/"
     return {
         "apiVersion": "datalayer.gke.io/v1",
         "kind": "GCPDataSource",
-        "metadata": metadata(plan, model, claim_name(model)),
+        "metadata": metadata(target, model, claim_name(model)),
         "spec": {"cloudStorage": {"serviceAccountName": loader_account(model), "uri": uri}},
     }
 
 
-def weights_claim(plan: Plan, model: ModelPlan) -> Object:
+def weights_claim(target: TargetPlan, model: ModelPlan) -> Object:
     """Return the claim, which is bound once the disk is filled."""
-    described = metadata(plan, model, claim_name(model))
+    described = metadata(target, model, claim_name(model))
     job = {"volume-populator.datalayer.gke.io/cpu-request": TRANSFER_CPU}
     # Extra space for the file system; the smallest such disk has 4 GiB.
     size_gib = max(5, -(-(model.weights.total_bytes or 0) * 11 // 10 // GIB) + 1)

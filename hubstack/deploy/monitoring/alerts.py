@@ -67,10 +67,11 @@ class Alert:
 Table = Mapping[EngineKind, EngineMetrics]
 
 
-def list_alerts(plan: Plan, table: Table) -> tuple[Alert, ...]:
+def list_alerts(plan: Plan) -> tuple[Alert, ...]:
     """Return the alerts of a plan, sorted by key; empty if monitoring is off or no model runs on GKE."""
     if plan.monitoring is None or not plan.on_gke:
         return ()
+    table = plan.engine_metrics
     found = [*_slow(plan, table), *_failing(plan, table), _pending(plan), _load_failed(plan)]
     found += [*_unavailable(plan), *_preempted(plan)]
     return tuple(sorted(found, key=lambda alert: alert.key))

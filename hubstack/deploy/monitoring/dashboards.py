@@ -7,6 +7,7 @@ top says why. Format: monitoring.googleapis.com v1, `Dashboard` (discovery docum
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from hubstack import names
@@ -35,16 +36,35 @@ Series = tuple[str, str]
 QUANTILES = ((0.5, "p50"), (0.95, "p95"), (0.99, "p99"))
 
 
-def model_dashboard(plan: Plan, model: ModelPlan, table: Mapping[EngineKind, EngineMetrics]) -> Json:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dashboard:
+    """A dashboard of the stack or of one model."""
+
+    content: Json
+    model: str | None = None
+    """Key of the model; None for the stack's."""
+    was: tuple[str, ...] = ()
+    """Former keys of the model."""
+
+
+def list_dashboards(plan: Plan) -> tuple[Dashboard, ...]:
+    """Return the dashboards of a plan: one for the stack and one for each model on GKE; empty without any."""
+    if not plan.on_gke:
+        return ()
+    boards = (Dashboard(content=model_dashboard(plan, each), model=each.key, was=each.was) for each in plan.on_gke)
+    return (Dashboard(content=stack_dashboard(plan)), *boards)
+
+
+def model_dashboard(plan: Plan, model: ModelPlan) -> Json:
     """Return the dashboard of one model."""
-    metrics = table[model.server.engine]
+    metrics = plan.engine_metrics[model.server.engine]
     charts = [*_requests(plan, model, metrics), *_load(plan, model, metrics), *_pods(plan, model)]
     return _dashboard(f"hubstack {plan.target.stack}: {model.key}", _model_text(model, metrics), charts)
 
 
-def stack_dashboard(plan: Plan, table: Mapping[EngineKind, EngineMetrics]) -> Json:
+def stack_dashboard(plan: Plan) -> Json:
     """Return the stack's dashboard: one line per model, and the nodes."""
-    charts = [*_by_model(plan, table), *_cluster(plan)]
+    charts = [*_by_model(plan, plan.engine_metrics), *_cluster(plan)]
     title = f"hubstack {plan.target.stack}"
     text = f"{len(plan.on_gke)} models in {plan.target.region}. Each has its own dashboard: `{title}: KEY`."
     return _dashboard(title, f"{text} Alert runbook: {RUNBOOK}.", charts)

@@ -13,6 +13,7 @@ from hubstack import names
 from hubstack.files.problems import Problem
 from hubstack.inputs.models import ModelRequest, Request
 from hubstack.plan import ModelPlan
+from hubstack.plan.addresses import INTERCEPTOR_PORT
 from hubstack.plan.gateway import GatewayMode, GatewayPlan, TrafficPlan
 
 BODY_ROUTER = "body-router"
@@ -67,6 +68,16 @@ def picked_models(models: Sequence[ModelPlan], gateway: GatewayPlan | None) -> f
 def plan_traffic(models: Sequence[ModelPlan], gateway: GatewayPlan) -> TrafficPlan:
     """Return how a gateway routes requests to the models on GKE."""
     return TrafficPlan(names=model_names(models), picked=tuple(sorted(picked_models(models, gateway))))
+
+
+def endpoint_of(model: ModelPlan, namespace: str) -> str:
+    """Return the API's address inside the cluster: the interceptor's if the model scales to zero."""
+    name = names.original_key(model)
+    if model.scaling and model.scaling.scales_to_zero:
+        host = f"{names.cluster_host(names.activation_service_name(name), namespace)}:{INTERCEPTOR_PORT}"
+    else:
+        host = names.cluster_host(name, namespace)
+    return f"http://{host}{model.server.api_path}"
 
 
 def traffic_problems(request: Request, gateway: GatewayPlan | None) -> Iterator[Problem]:

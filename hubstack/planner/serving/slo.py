@@ -4,15 +4,39 @@
 Owns the rounding to histogram buckets. Does not own the queries (`hubstack.deploy.monitoring`).
 """
 
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
 from hubstack.catalog import EngineMetrics, Metric
+from hubstack.catalog.engine_metrics import ROLES
 from hubstack.inputs.models_schema import Slo
-from hubstack.plan import Reason
+from hubstack.kinds import EngineKind
+from hubstack.plan import ModelPlan, Reason
 from hubstack.plan.settings import SloPlan
 
 
 def latency_metric(metrics: EngineMetrics) -> Metric | None:
     """Return the latency histogram: time to first token, else request duration, else None."""
     return metrics.time_to_first_token or metrics.request_duration
+
+
+def metrics_in_use(
+    models: Iterable[ModelPlan], table: Mapping[EngineKind, EngineMetrics]
+) -> dict[EngineKind, EngineMetrics]:
+    """Return the metrics of the models' engines, and of engines that share one, after which a family is named.
+
+    Notes and sources stay in the catalogue.
+    """
+    used = [table[kind] for kind in {model.server.engine for model in models}]
+
+    def shares(one: EngineMetrics, other: EngineMetrics) -> bool:
+        return any(getattr(one, role) == getattr(other, role) is not None for role in ROLES)
+
+    return {
+        kind: replace(each, notes=(), sources=())
+        for kind, each in table.items()
+        if any(shares(each, other) for other in used)
+    }
 
 
 def plan_slo(asked: Slo, metrics: EngineMetrics) -> tuple[SloPlan, Reason]:

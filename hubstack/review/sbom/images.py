@@ -6,7 +6,14 @@ Owns the lists and the parsing of image names.
 
 import re
 
-from hubstack.deploy.manifests import http_add_on_chart, is_scaled, keda_chart, lws_chart, scale_to_zero_models
+from hubstack.deploy.manifests import (
+    http_add_on_chart,
+    is_scaled,
+    keda_chart,
+    lws_chart,
+    max_activation_timeout,
+    scale_to_zero_models,
+)
 from hubstack.deploy.manifests.callouts import BODY_ROUTER_IMAGE, PICKER_IMAGE
 from hubstack.deploy.manifests.charts import Chart
 from hubstack.plan import Plan
@@ -30,7 +37,8 @@ def stack_images(plan: Plan) -> list[tuple[str, str]]:
 def stack_charts(plan: Plan) -> list[Chart]:
     """Return the Helm charts that a plan installs; the images inside them are not listed."""
     charts = [keda_chart()] if is_scaled(plan) else []
-    charts += [http_add_on_chart(plan)] if scale_to_zero_models(plan) else []
+    if scale_to_zero_models(plan):
+        charts.append(http_add_on_chart(plan.target.keda_namespace, max_activation_timeout(plan)))
     return charts + ([lws_chart()] if any(model.hosts > 1 for model in plan.on_gke) else [])
 
 

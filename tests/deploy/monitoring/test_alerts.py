@@ -18,7 +18,7 @@ GUIDE = Path(__file__).resolve().parents[3] / "docs" / "concepts" / "monitoring.
 
 
 def alerts(plan: Plan) -> dict[str, Alert]:
-    return {alert.key: alert for alert in list_alerts(plan, TABLE)}
+    return {alert.key: alert for alert in list_alerts(plan)}
 
 
 def test_a_stack_has_these_alerts() -> None:
@@ -75,7 +75,7 @@ def test_a_slow_load_is_waited_for() -> None:
 
 def test_switched_off_there_is_nothing() -> None:
     off = replace(observed_plan(), monitoring=None)
-    assert list_alerts(off, TABLE) == ()
+    assert list_alerts(off) == ()
     assert state_metrics(off) == ()
 
 

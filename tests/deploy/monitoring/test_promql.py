@@ -10,8 +10,8 @@ from functools import cache
 
 import pytest
 
-from hubstack.catalog import load_catalog
-from hubstack.deploy.monitoring import list_alerts, model_dashboard, stack_dashboard
+from hubstack.deploy.monitoring import list_alerts
+from hubstack.deploy.monitoring.dashboards import model_dashboard, stack_dashboard
 from hubstack.kinds import EngineKind
 from hubstack.plan import Plan
 from hubstack.plan.settings import MonitoringPlan
@@ -19,20 +19,19 @@ from tests.support.observed import observed_plan, with_level
 from tests.support.plans import CHAT
 from tests.support.promql_engine import ask
 
-TABLE = load_catalog().engine_metrics
 HERE = 'cluster="hubstack-test",namespace="models"'
 HOURS = 3600
 
 
 def queries(plan: Plan) -> list[str]:
-    boards = [stack_dashboard(plan, TABLE), *(model_dashboard(plan, model, TABLE) for model in plan.models)]
+    boards = [stack_dashboard(plan), *(model_dashboard(plan, model) for model in plan.models)]
     charted = [
         data["timeSeriesQuery"]["prometheusQuery"].replace("${__interval}", "1m")
         for board in boards
         for tile in board["mosaicLayout"]["tiles"]
         for data in tile["widget"].get("xyChart", {}).get("dataSets", ())
     ]
-    return charted + [alert.query for alert in list_alerts(plan, TABLE) if alert.query]
+    return charted + [alert.query for alert in list_alerts(plan) if alert.query]
 
 
 def test_every_query_of_every_engine_is_promql() -> None:
@@ -51,7 +50,7 @@ def test_a_query_that_is_not_promql_is_seen() -> None:
 
 @cache
 def alert(key: str) -> str:
-    return next(each.query or "" for each in list_alerts(observed_plan(), TABLE) if each.key.startswith(key))
+    return next(each.query or "" for each in list_alerts(observed_plan()) if each.key.startswith(key))
 
 
 def latency(fast: str, count: str, model: str = "chat") -> str:
@@ -96,9 +95,7 @@ def test_another_stack_of_the_project_is_not_looked_at() -> None:
 @pytest.mark.parametrize("bucket", ['le="1.0"', 'le="1"'])
 def test_a_whole_bucket_is_found_however_it_is_written(bucket: str) -> None:
     model = with_level(replace(CHAT, key="chat"), EngineKind.VLLM, seconds=1.0)
-    query = next(
-        a.query for a in list_alerts(replace(observed_plan(), models=(model,)), TABLE) if "latency" in a.key
-    )
+    query = next(a.query for a in list_alerts(replace(observed_plan(), models=(model,))) if "latency" in a.key)
     series = latency("0+60x400", "0+60x400").replace('le="2.5"', bucket)
     slow = latency("0+0x400", "0+60x400").replace('le="2.5"', bucket)
     assert query
@@ -131,7 +128,7 @@ def test_a_caller_s_own_mistakes_are_no_errors() -> None:
 def test_pending_pods_are_told_apart_by_model() -> None:
     plan = observed_plan()
     plan = replace(plan, models=(*plan.models, replace(CHAT, key="wide-2", hosts=2)))
-    query = next(each.query for each in list_alerts(plan, TABLE) if each.key == "pending")
+    query = next(each.query for each in list_alerts(plan) if each.key == "pending")
     pods = {
         "chat-7d9c6b9f5-abcde": 1,
         "chat-7d9c6b9f5-fghij": 1,
@@ -158,4 +155,4 @@ def test_a_model_that_must_run_and_has_no_ready_replica_is_named() -> None:
 
 def test_a_dashboard_is_json_of_the_same_text_each_time() -> None:
     plan = replace(observed_plan(), monitoring=MonitoringPlan())
-    assert json.dumps(stack_dashboard(plan, TABLE)) == json.dumps(stack_dashboard(plan, TABLE))
+    assert json.dumps(stack_dashboard(plan)) == json.dumps(stack_dashboard(plan))

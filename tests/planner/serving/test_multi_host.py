@@ -19,7 +19,7 @@ WIDE = replace(GATED, hosts=2, server=replace(GATED.server, worker_args=("/weigh
 
 
 def test_the_group_is_as_large_as_the_replica_and_restarts_as_one() -> None:
-    spec = leader_worker_set(make_plan(), WIDE)["spec"]
+    spec = leader_worker_set(make_plan().target, WIDE)["spec"]
     assert spec["replicas"] == WIDE.replicas.min
     template = spec["leaderWorkerTemplate"]
     assert (template["size"], template["restartPolicy"]) == (2, "RecreateGroupOnPodRestart")
@@ -27,7 +27,7 @@ def test_the_group_is_as_large_as_the_replica_and_restarts_as_one() -> None:
 
 
 def test_workers_answer_no_one_and_are_not_probed() -> None:
-    template = leader_worker_set(make_plan(), WIDE)["spec"]["leaderWorkerTemplate"]
+    template = leader_worker_set(make_plan().target, WIDE)["spec"]["leaderWorkerTemplate"]
     (leader,) = template["leaderTemplate"]["spec"]["containers"]
     (worker,) = template["workerTemplate"]["spec"]["containers"]
     assert worker["args"] == ["/weights", "--headless"]
@@ -39,17 +39,19 @@ def test_workers_answer_no_one_and_are_not_probed() -> None:
 
 def test_the_service_leads_to_leaders_only() -> None:
     leader = {"leaderworkerset.sigs.k8s.io/worker-index": "0"}
-    assert manifests.service(make_plan(), WIDE)["spec"]["selector"].items() >= leader.items()
-    assert not manifests.service(make_plan(), GATED)["spec"]["selector"].items() & leader.items()
+    assert manifests.service(make_plan().target, WIDE)["spec"]["selector"].items() >= leader.items()
+    assert not manifests.service(make_plan().target, GATED)["spec"]["selector"].items() & leader.items()
 
 
 def test_the_group_leaves_its_own_name_to_the_controllers_headless_service() -> None:
-    group = leader_worker_set(make_plan(), WIDE)["metadata"]["name"]
-    assert group != manifests.service(make_plan(), WIDE)["metadata"]["name"], "workers would not find their leader"
+    group = leader_worker_set(make_plan().target, WIDE)["metadata"]["name"]
+    assert group != manifests.service(make_plan().target, WIDE)["metadata"]["name"], (
+        "workers would not find their leader"
+    )
 
 
 def test_a_tpu_group_keeps_to_one_slice() -> None:
-    slices = leader_worker_set(make_plan(), replace(TPU, hosts=2))["metadata"]["annotations"]
+    slices = leader_worker_set(make_plan().target, replace(TPU, hosts=2))["metadata"]["annotations"]
     assert slices["leaderworkerset.sigs.k8s.io/exclusive-topology"] == "cloud.google.com/gke-nodepool"
 
 
@@ -70,20 +72,20 @@ def test_a_model_too_large_for_a_node_is_planned_over_several() -> None:
     decided = plan(hub("deepseek-ai/DeepSeek-V3"))
     (model,), (pool,) = decided.models, decided.pools
     assert (model.hosts, pool.max_nodes, pool.nodes_per_slice) == (2, 2, 1)
-    template = leader_worker_set(decided, model)["spec"]["leaderWorkerTemplate"]
+    template = leader_worker_set(decided.target, model)["spec"]["leaderWorkerTemplate"]
     (leader,) = template["leaderTemplate"]["spec"]["containers"]
     assert leader["resources"]["limits"]["nvidia.com/gpu"] == str(model.accelerator_count // 2)
 
 
 def test_workers_start_beside_their_leader() -> None:
     """vLLM's leader is ready once its workers have joined: told to wait for it they would wait for ever."""
-    assert leader_worker_set(make_plan(), WIDE)["spec"]["startupPolicy"] == "LeaderCreated"
+    assert leader_worker_set(make_plan().target, WIDE)["spec"]["startupPolicy"] == "LeaderCreated"
 
 
 def test_one_pod_of_a_group_at_a_time_is_evicted_and_one_that_serves_no_one_always() -> None:
-    budget = manifests.disruption_budget(make_plan(), WIDE)["spec"]
+    budget = manifests.disruption_budget(make_plan().target, WIDE)["spec"]
     assert budget["maxUnavailable"] == 1, "more would let two groups lose a pod each"
     assert budget["unhealthyPodEvictionPolicy"] == "AlwaysAllow", "a load that never ends must not stop an upgrade"
-    labels = leader_worker_set(make_plan(), WIDE)["spec"]["leaderWorkerTemplate"]
+    labels = leader_worker_set(make_plan().target, WIDE)["spec"]["leaderWorkerTemplate"]
     for pod in ("leaderTemplate", "workerTemplate"):
         assert budget["selector"]["matchLabels"].items() <= labels[pod]["metadata"]["labels"].items()

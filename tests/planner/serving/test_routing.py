@@ -102,7 +102,7 @@ def test_a_canary_is_sized_placed_and_priced_as_a_model_of_its_own(tmp_path: Pat
 def test_both_commits_lie_in_one_bucket_and_answer_to_the_same_names(tmp_path: Path) -> None:
     made = plan(read(tmp_path, f"models: [{{id: acme/llama, name: chat, {CANARY}}}]"), BOTH)
     one, two = made.models
-    assert bucket_name(made, one) == bucket_name(made, two)
+    assert bucket_name(made.target, one) == bucket_name(made.target, two)
     assert (one.weights.prefix, two.weights.prefix) == (OLD, NEW)
     named = [m.server.args[m.server.args.index("--served-model-name") :][:3] for m in (one, two)]
     assert named[0] == named[1] == ("--served-model-name", "acme/llama", "chat")
@@ -113,7 +113,7 @@ def test_promotion_finds_its_weights_where_the_canary_left_them(tmp_path: Path) 
     before = plan(read(tmp_path, f"models: [{{id: acme/llama, name: chat, {CANARY}}}]"), BOTH)
     after = plan(read(tmp_path, "models: [{id: acme/llama, name: chat, revision: next}]"), lock(("next", NEW)))
     canary, promoted = before.models[1], after.models[0]
-    assert bucket_name(before, canary) == bucket_name(after, promoted)
+    assert bucket_name(before.target, canary) == bucket_name(after.target, promoted)
     assert (canary.weights, promoted.key) == (promoted.weights, "chat")
 
 

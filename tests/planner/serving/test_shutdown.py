@@ -55,7 +55,7 @@ def test_the_workers_of_a_group_outlive_the_answers_of_its_leader() -> None:
     facts = hub("deepseek-ai/DeepSeek-V3")
     made_plan = plan((facts, ask(facts.id)))
     model = made_plan.models[0]
-    template = leader_worker_set(made_plan, model)["spec"]["leaderWorkerTemplate"]
+    template = leader_worker_set(made_plan.target, model)["spec"]["leaderWorkerTemplate"]
     waits = [
         template[pod]["spec"]["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
         for pod in ("leaderTemplate", "workerTemplate")

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The stand-in for Google is strict: what the real provider or the service refuses, it refuses by name."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ import pytest
 
 from proof.engine.google_cloud import Cloud, CloudError
 from proof.engine.google_schema import schema_of
-from tests.support.golden import EXAMPLES, golden_path
+from tests.support.golden import EXAMPLES, read_graph
 
 CLUSTER, POOL = "gcp:container/cluster:Cluster", "gcp:container/nodePool:NodePool"
 BUCKET = "gcp:storage/bucket:Bucket"
@@ -34,7 +33,7 @@ def make(cloud: Cloud, kind: str, **inputs: Any) -> str:
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_it_takes_every_argument_of_the_examples(example: str) -> None:
-    for each in json.loads(golden_path(example, "graph").read_text())["resources"]:
+    for each in read_graph(example)["resources"]:
         if each["type"].startswith("gcp:"):
             assert schema_of(each["type"]).check(each["inputs"]) == [], each["name"]
 

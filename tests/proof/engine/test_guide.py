@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """docs/guides/killed-up.md names every kind that a stack makes, with the id that Google's provider has."""
 
-import json
 import re
 
 import yaml
 
 from proof.engine.google_schema import TABLE, schema_of
-from tests.support.golden import EXAMPLES, PROJECT, golden_path
+from tests.support.golden import EXAMPLES, PROJECT, read_graph
 
 PAGE = (PROJECT / "docs" / "guides" / "killed-up.md").read_text()
 TAKES_UP = "createIgnoreAlreadyExists"
@@ -24,7 +23,7 @@ def test_every_kind_of_an_example_is_on_the_page() -> None:
     kinds = {
         each["type"]
         for example in EXAMPLES
-        for each in json.loads(golden_path(example, "graph").read_text())["resources"]
+        for each in read_graph(example)["resources"]
         if each["type"].startswith("gcp:") and not each["type"].endswith(("IAMMember", "IamMember"))
     }
     assert not [kind for kind in sorted(kinds) if f"`{kind}`" not in PAGE]
@@ -41,6 +40,6 @@ def test_the_ids_are_those_of_the_provider() -> None:
 
 def test_whatever_google_lets_us_take_up_is_taken_up() -> None:
     for example in EXAMPLES:
-        for each in json.loads(golden_path(example, "graph").read_text())["resources"]:
+        for each in read_graph(example)["resources"]:
             if each["type"].startswith("gcp:") and TAKES_UP in schema_of(each["type"]).arguments:
                 assert each["inputs"].get(TAKES_UP) is True, each["name"]

@@ -5,7 +5,6 @@ Google's side is a stand-in, held to the provider's own schema facts; GKE's cont
 stand-ins too, and pods run in name only.
 """
 
-import json
 import re
 import subprocess
 import sys
@@ -22,7 +21,7 @@ from proof.nodes import Pool, pool_of
 from proof.sandbox import Sandbox
 from tests.identity.sides import Side, side, write_edit
 from tests.support.facts import catalog
-from tests.support.golden import EXAMPLES, environment, golden_path
+from tests.support.golden import EXAMPLES, environment, read_graph
 
 pytestmark = pytest.mark.proof
 
@@ -60,14 +59,14 @@ def custom(done: Done, *sides: Side) -> dict[str, str]:
 
 
 def has_cluster(example: str) -> bool:
-    return '"type": "kubernetes:' in golden_path(example, "graph").read_text()
+    return any(each["type"].startswith("kubernetes:") for each in read_graph(example)["resources"])
 
 
 def started(example: str, folder: Path, programs: Path, sandbox: Sandbox, charts: ChartRepository) -> Engine:
     inside = sandbox if has_cluster(example) else None
     engine = engine_of(environment(example), folder / "engine", programs, inside)
     if inside:
-        use_charts(engine, charts, json.loads(golden_path(example, "graph").read_text())["resources"])
+        use_charts(engine, charts, read_graph(example)["resources"])
         sandbox.use(pools_of(example))
     return engine
 

@@ -32,13 +32,13 @@ Place = tuple[Any, ...]
 @cache
 def resources(example: str) -> list[dict[str, Any]]:
     # The offline preview writes this for the number, which only Google knows.
-    text = golden.golden_path(example, "graph").read_text().replace("[project number]", "123456789012")
+    text = json.dumps(golden.live_graph(example)).replace("[project number]", "123456789012")
     return [one for one in json.loads(text)["resources"] if one["type"].startswith("gcp:")]
 
 
 @cache
 def provider(example: str) -> dict[str, Any]:
-    found = json.loads(golden.golden_path(example, "graph").read_text())["resources"]
+    found = golden.read_graph(example)["resources"]
     (one,) = [one for one in found if one["type"] == "pulumi:providers:gcp"]
     return {"project": one["inputs"]["project"], "region": one["inputs"]["region"]}
 

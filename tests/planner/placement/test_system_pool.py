@@ -4,7 +4,7 @@
 import pytest
 
 from hubstack.deploy.manifests.loader import loader_job
-from hubstack.deploy.system_pool import LOADS_A_NODE, max_system_nodes
+from hubstack.planner.placement.system_pool import LOADS_A_NODE, max_system_nodes
 from tests.support.plans import make_plan
 
 CPUS, MEMORY_GIB = 3.92, 13.3
@@ -20,5 +20,7 @@ def test_a_long_list_has_more_nodes_and_a_short_one_as_many_as_ever(models: int,
 
 def test_a_node_holds_as_many_loads_as_are_counted() -> None:
     plan = make_plan()
-    asked = loader_job(plan, plan.models[0])["spec"]["template"]["spec"]["containers"][0]["resources"]["requests"]
+    asked = loader_job(plan.target, plan.models[0])["spec"]["template"]["spec"]["containers"][0]["resources"][
+        "requests"
+    ]
     assert min(CPUS // int(asked["cpu"]), MEMORY_GIB // int(asked["memory"].removesuffix("Gi"))) == LOADS_A_NODE
