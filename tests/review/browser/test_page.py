@@ -191,7 +191,14 @@ def change_page() -> str:
         item="qwen3-30b-a3b-instruct-2507", before=Amount(), after=Amount(busy=11_160_500), reasons=("new",)
     )
     money = Money(before=Amount(), after=Amount(busy=11_160_500), lines=(line,), unpriced=())
-    found = Change(environment="dev", before="main", after="work tree", money=money, resources=(resource,))
+    replaced = ResourceChange(
+        urn="v",
+        type="kubernetes:batch/v1:Job",
+        name="qwen3-30b-a3b-instruct-2507-loader-job",
+        action=Action.REPLACE,
+        because=("spec.template.spec.containers[loader].command",),
+    )
+    found = Change(environment="dev", before="main", after="work tree", money=money, resources=(resource, replaced))
     return html_text(found, report(found))
 
 

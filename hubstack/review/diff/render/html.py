@@ -4,6 +4,7 @@
 Owns the pairing of lines. The template escapes all texts, runs no script and asks for nothing from any network.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -12,6 +13,7 @@ from typing import Any
 
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup, escape
 
 from hubstack.files.terminal import shown_in_page
 from hubstack.review.diff.change import Change
@@ -41,7 +43,12 @@ def html_text(change: Change, report: Report) -> str:
     """Return the HTML page."""
     shown = change.of(Action.REPLACE, Action.UPDATE)
     arguments = {each.urn: tuple(_argument(c.path, c.before, c.after) for c in each.changes) for each in shown}
-    return _template().render(change=change, report=report, shown=shown, arguments=arguments)
+    return _template().render(change=change, report=report, shown=shown, arguments=arguments, breakable=_breakable)
+
+
+def _breakable(text: str) -> Markup:
+    """Return a text as HTML in which paths may wrap behind dots, slashes and brackets, and nowhere else."""
+    return Markup(re.sub(r"(?<=[./\]\[])(?=[A-Za-z_])", "<wbr>", str(escape(shown_in_page(text)))))  # noqa: S704  escaped
 
 
 def _argument(path: str, before: Any, after: Any) -> Argument:

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 
 from hubstack.review.diff.change import Change
 from hubstack.review.diff.facts import Topic
-from hubstack.review.diff.render.words import count, named
+from hubstack.review.diff.render.words import count, cut, named
 
 _LISTED = 12
 _GRANTS = 2
+_LONGEST = 110
+"""Characters of one grant in the verdict; the table has all of it."""
 LOCK_WORDS = {
     Topic.REPOSITORY: "a model's repository changed",
     Topic.CONTENT: "the lock has different content for the same commit",
@@ -29,7 +31,7 @@ def protection_decisions(change: Change) -> Iterator[str]:
     topics = {each.topic for each in change.hub if each.is_risk}
     yield from (words for topic, words in LOCK_WORDS.items() if topic in topics)
     if change.reach_new and not any("internet" in each or "public" in each for each in change.reach_new):
-        grants = named(list(change.reach_new), _GRANTS)
+        grants = named([cut(each, _LONGEST) for each in change.reach_new], _GRANTS)
         yield f"{count(len(change.reach_new), 'new access grant')}: {grants}"
 
 
