@@ -6,7 +6,7 @@ Owns the table's shape. Does not start anything.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,8 @@ class Image:
     image: str
     """Without tag and digest."""
     programs: Mapping[str, str] = field(default_factory=dict[str, str])
+    real: Mapping[str, str] = field(default_factory=dict[str, str])
+    """In place of `programs`, where the engines are installed."""
     entrypoint: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     is_idle: bool = False
@@ -45,17 +47,22 @@ class Image:
         return " ".join([self.entrypoint or "", *self.programs.values(), *self.environment.values()])
 
 
-def image_of(reference: str) -> Image:
+def image_of(reference: str, *, with_engines: bool = False) -> Image:
     """Return the row of an image.
+
+    Args:
+        reference: with or without a tag.
+        with_engines: whether the engines for a processor are installed.
 
     Raises:
         SandboxError: there is none.
     """
     name = repository(reference)
     try:
-        return _table()[name]
+        row = _table()[name]
     except KeyError:
         raise SandboxError(f"nothing stands for the image {name}: add a row to {TABLE.name}") from None
+    return replace(row, programs={**row.programs, **row.real}) if with_engines else row
 
 
 def repository(reference: str) -> str:

@@ -196,6 +196,10 @@ class PodRun:
         """Return the file of a container's output."""
         return log_path(self._machine.folder, self._pod, container)
 
+    def image(self, reference: str) -> Image:
+        """Return what stands for an image."""
+        return image_of(reference, with_engines="engines" in self._machine.words)
+
     def launch(self, container: Object, image: Image, folders: Mapping[str, Path]) -> Launch:
         """Return what is started for a container."""
         words = {**self._machine.words, "address": self._address, **self._forward(image)}
@@ -234,6 +238,9 @@ class PodRun:
         except (ApiError, SandboxError, KeyError, OSError) as error:
             # As a kubelet does: the pod waits for somebody to mend what it names.
             self._message = str(error)
+            self._ending.wait()
+        except Exception as error:  # noqa: BLE001  a defect of ours is seen in the pod's status, not only in a thread
+            self._message = f"the stand-in failed: {type(error).__name__}: {error}"
             self._ending.wait()
         finally:
             self.end(SIDECAR_SECONDS)
@@ -329,7 +336,7 @@ class ContainerRun:
         Raises:
             SandboxError: nothing here stands for its image, or what it names is not there.
         """
-        self._image = image_of(self._container["image"])
+        self._image = self._pod.image(self._container["image"])
         self._launch = self._pod.launch(self._container, self._image, folders)
         self._target = Target(container=self._container, address=self._pod.address, launch=self._launch)
 

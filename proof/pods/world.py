@@ -44,6 +44,8 @@ class World:
         self._is_namespace, self._port = is_namespace, port
         self.buckets_of_cloud: Callable[[], Iterable[str]] = tuple
         """Names of the buckets that a stack has made."""
+        self.engines: Path | None = None
+        """Folder of the engines' programs, for a processor; without it a server of ours stands for every engine."""
         self.secrets: dict[str, str] = {}
         """Resource name of a version in Secret Manager to its value."""
 
@@ -57,6 +59,8 @@ class World:
             "metadata": google.METADATA,
             "authority": str(plane.certificates.authority),
         }
+        if self.engines is not None:
+            words["engines"] = str(self.engines)
         machine = Machine(
             api=plane.api,
             folder=self.folder / "pods",
