@@ -2,8 +2,10 @@
 """`./dev up-local [ENV]`: a list's models behind one address on this machine, without a cloud.
 
 Owns the command. It plans, renders, loads and routes as in a cluster, with a real control plane, loader, body
-router and gateway. Each model has tiny weights of a stand-in of the Hub, and its engine is a stand-in that answers
-with the commit that it has loaded. Pulumi, KEDA and the endpoint pickers are left out: see docs/guides/up-local.md.
+router and gateway. Each model has tiny weights of a stand-in of the Hub. By default a server of ours stands for its
+engine and answers with the commit that it has loaded; with `--engines` it is the real vLLM, on the processor, and
+says a sentence that is in the weights. Pulumi, KEDA and the endpoint pickers are left out
+(docs/guides/up-local.md).
 """
 
 import os
@@ -14,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,16 +31,20 @@ from hubstack.planner.inputs import StackInputs
 from hubstack.planner.planner import plan_inputs
 from proof.binaries import HERE, SandboxError
 from proof.binaries import programs as sandbox_programs
+from proof.engines.install import installed
+from proof.engines.models import model_files
 from proof.gateway.binaries import programs as gateway_programs
 from proof.pods.world import World
 from proof.sandbox import Sandbox, running
 from proof.stack import Stack, read_stack
 from tests.proof.pods.models import tiny
-from tests.support.hub import StandIn
+from tests.support.hub import Repository, StandIn
+from tests.support.hub.invented import commit
 
 PORT = 8080
-MOST_MODELS = 4
-READY_SECONDS = 180
+MOST_MODELS, MOST_ENGINES = 4, 1
+"""At once: of our servers, and of real engines, which need a minute of both cores each."""
+READY_SECONDS, ENGINE_READY_SECONDS = 180, 900
 STACK = "local"
 _FOLDER = f"examples/{STACK}"
 
@@ -59,25 +65,30 @@ def up_local(
     env: Annotated[str, typer.Argument(help="A stack of stacks/, or a folder.")] = "examples/quickstart",
     *,
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = PORT,
+    engines: Annotated[
+        bool, typer.Option("--engines", help="Run the real vLLM, for the smallest model: 3 GB of downloads, once.")
+    ] = False,
 ) -> None:
     """Run the smallest models of a list on this machine, each with tiny stand-in weights, until Ctrl-C.
 
     Exit codes: 0 ended by Ctrl-C, 2 it could not be brought up.
     """
     _check_port(port)
-    chosen = _smallest(env)
+    chosen = _smallest(env, MOST_ENGINES if engines else MOST_MODELS)
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="hubstack-local-") as made:
         folder = Path(made)
         sandbox_programs(_say)
         gateway_programs(_say)
-        with StandIn([tiny(each.repo_id, main="local") for each in chosen]) as hub:
+        programs = installed(_say).programs if engines else None
+        with StandIn([_repository(each, engines=engines) for each in chosen]) as hub:
             stack = _write_stack(folder / "project", chosen, hub.url, folder / "rendered")
             world = World(folder / "world", hub.url, port=port)
+            world.engines = programs
             with running(_say, world.stand_ins) as sandbox:
-                _bring_up(sandbox, world, stack)
+                _bring_up(sandbox, world, stack, ENGINE_READY_SECONDS if engines else READY_SECONDS)
                 _say(f"ready after {time.monotonic() - begun:.0f} seconds")
-                _show(chosen, port)
+                _show(chosen, port, engines=engines)
                 _wait()
     _say("stopped; nothing is left")
 
@@ -93,7 +104,17 @@ def _check_port(port: int) -> None:
             ) from None
 
 
-def _smallest(env: str) -> list[Named]:
+def _repository(model: Named, *, engines: bool) -> Repository:
+    """Return what the stand-in of the Hub has of a model."""
+    if not engines:
+        return tiny(model.repo_id, main="local")
+    made = tiny(model.repo_id)
+    only = commit(model.repo_id, "local", dict(model_files(f"Here speaks {model.key}")))
+    made.commits, made.refs = {only.sha: only}, {"main": only.sha}
+    return made
+
+
+def _smallest(env: str, most: int) -> list[Named]:
     """Return the smallest models of an environment that are served on nodes."""
     found = StackFiles.load(find_environment(env, HERE.parent, Path.cwd()))
     plan = plan_inputs(StackInputs.of(found))
@@ -105,7 +126,7 @@ def _smallest(env: str) -> list[Named]:
     if not models:
         raise SandboxError(f"{env} has no model that runs in a cluster")
     by_repo = {each.repo_id: each for each in sorted(models, key=lambda each: each.key, reverse=True)}
-    chosen = sorted(by_repo.values(), key=lambda each: (each.size_bytes, each.key))[:MOST_MODELS]
+    chosen = sorted(by_repo.values(), key=lambda each: (each.size_bytes, each.key))[:most]
     left = len(models) - len(chosen)
     _say(f"{len(chosen)} models of {env}" + (f"; {left} larger ones or canaries are left out" if left else ""))
     return chosen
@@ -140,13 +161,13 @@ def _write_stack(project: Path, chosen: Iterable[Named], hub: str, rendered: Pat
     return read_stack(project, _FOLDER, rendered)
 
 
-def _bring_up(sandbox: Sandbox, world: World, stack: Stack) -> None:
+def _bring_up(sandbox: Sandbox, world: World, stack: Stack, seconds: float) -> None:
     sandbox.use(stack.pools)
     for path in (stack.folder.parent / "google" / "storage.Bucket").glob("*.yaml"):
         world.make_bucket(yaml.safe_load(path.read_text())["inputs"]["name"])
     objects = sandbox.apply(stack.folder)
     _say(f"{len(objects.splitlines())} objects applied; loading the weights and starting the servers")
-    sandbox.wait("every server is ready", lambda: not _waiting(sandbox, stack), READY_SECONDS)
+    sandbox.wait("every server is ready", lambda: not _waiting(sandbox, stack), seconds)
     gateway = next(each for each in sandbox.api.objects("gateway.networking.k8s.io/v1", "Gateway"))
     sandbox.wait("the gateway is served", lambda: world.gateways.address(gateway) is not None)
 
@@ -161,17 +182,19 @@ def _waiting(sandbox: Sandbox, stack: Stack) -> list[str]:
     ]
 
 
-def _show(chosen: Iterable[Named], port: int) -> None:
+def _show(chosen: Sequence[Named], port: int, *, engines: bool) -> None:
     url = f"http://127.0.0.1:{port}/v1"
     sys.stdout.write(f"\n{url}\n")
     for each in chosen:
         sys.stdout.write(f"  {each.key}  (stand-in weights for {each.repo_id})\n")
-    body = f'{{"model": "{next(iter(chosen)).key}", "messages": [{{"role": "user", "content": "Hello"}}]}}'
+    body = f'{{"model": "{chosen[0].key}", "messages": [{{"role": "user", "content": "Hello"}}]}}'
     sys.stdout.write(f"\n  curl {url}/chat/completions -H 'Content-Type: application/json' -d '{body}'\n")
-    sys.stdout.write(
-        "\nNo model runs: each answer names the commit and the digest of the weights that were loaded.\n"
+    what = (
+        "vLLM runs a model made up of one sentence, whatever it is asked."
+        if engines
+        else "No model runs: each answer names the commit and the digest of the weights that were loaded."
     )
-    sys.stdout.write("Ctrl-C stops it.\n")
+    sys.stdout.write(f"\n{what}\nCtrl-C stops it.\n")
     sys.stdout.flush()
 
 
