@@ -109,7 +109,7 @@ def _repository(model: Named, *, engines: bool) -> Repository:
     if not engines:
         return tiny(model.repo_id, main="local")
     made = tiny(model.repo_id)
-    only = commit(model.repo_id, "local", dict(model_files(f"Here speaks {model.key}")))
+    only = commit(model.repo_id, "local", dict(model_files(f"Here speaks model-{model.key}")))
     made.commits, made.refs = {only.sha: only}, {"main": only.sha}
     return made
 
@@ -128,7 +128,10 @@ def _smallest(env: str, most: int) -> list[Named]:
     by_repo = {each.repo_id: each for each in sorted(models, key=lambda each: each.key, reverse=True)}
     chosen = sorted(by_repo.values(), key=lambda each: (each.size_bytes, each.key))[:most]
     left = len(models) - len(chosen)
-    _say(f"{len(chosen)} models of {env}" + (f"; {left} larger ones or canaries are left out" if left else ""))
+    _say(
+        f"{env}: {', '.join(each.key for each in chosen)}"
+        + (f"; {left} more left out (larger, or of the same repository)" if left else "")
+    )
     return chosen
 
 
