@@ -14,6 +14,8 @@ from hubstack.planner.model.geometry import Geometry
 
 SAMPLER_BYTES = 38.5
 """Sampler bytes per sequence and vocabulary entry, measured over 12 vLLM starts (docs/concepts/sizing.md)."""
+GRAPH_BYTES, HYBRID_GRAPH_BYTES = int(0.3 * GIB), int(0.5 * GIB)
+HYBRID_GRAPH_TOKENS, HYBRID_TOKEN_BYTES = 4096, 128 * 1024
 GRAPH_ESTIMATE_SINCE = (0, 21)
 """First vLLM version that subtracts CUDA graphs from its KV cache pool; earlier, they were outside its share."""
 
@@ -23,7 +25,7 @@ def vllm_terms(weights_bytes: int, geometry: Geometry, _device: Device, load: Wo
     yield _activation_term(geometry, load)
     yield _runtime_term(load)
     if load.cuda_graphs and (load.version is None or load.version >= GRAPH_ESTIMATE_SINCE):
-        yield _graphs_term(weights_bytes // load.ranks, geometry)
+        yield _graphs_term(weights_bytes // load.ranks, geometry, load)
     if geometry.state_layers and has_static_state(load):
         size = load.sequences * state_bytes(geometry, load)
         yield MemoryTerm(name="states", size_bytes=size, how=f"recurrent state of {load.sequences} sequences")
@@ -57,10 +59,17 @@ def _runtime_term(load: Workload) -> MemoryTerm:
     return MemoryTerm(name="runtime", size_bytes=size, how=how)
 
 
-def _graphs_term(weights_bytes: int, geometry: Geometry) -> MemoryTerm:
-    """Return vLLM's reserve for CUDA graphs: 0.2 to 0.5 GiB for small models, 1 to 2 GiB for large mixtures."""
-    size = int(0.3 * GIB) + (weights_bytes // 100 if geometry.experts else 0)
-    how = "0.3 GiB of CUDA graphs" + (
-        " + 1 % of a rank's weights for a mixture of experts" if geometry.experts else ""
-    )
-    return MemoryTerm(name="graphs", size_bytes=size, how=how)
+def _graphs_term(weights_bytes: int, geometry: Geometry, load: Workload) -> MemoryTerm:
+    """Return vLLM's reserve for CUDA graphs: 0.2 to 0.5 GiB for small models, 1 to 2 GiB for large mixtures.
+
+    With recurrent layers its profiler counts 0.5 GiB, and what a step of more than 4,096 tokens allocates for a
+    moment (vllm#52872: 0.52 GiB up to 4,096 tokens, 0.89 at 8,192; vllm#50780: 128 KiB a token).
+    """
+    is_hybrid = bool(geometry.state_layers and geometry.full_layers)
+    base = HYBRID_GRAPH_BYTES if is_hybrid else GRAPH_BYTES
+    more = max(0, load.batch_tokens - HYBRID_GRAPH_TOKENS) * HYBRID_TOKEN_BYTES if is_hybrid else 0
+    mixture = weights_bytes // 100 if geometry.experts else 0
+    how = f"{base / GIB:.1f} GiB of CUDA graphs"
+    how += f" + {more:,} for a step of {load.batch_tokens:,} tokens" if more else ""
+    how += " + 1 % of a rank's weights for a mixture of experts" if mixture else ""
+    return MemoryTerm(name="graphs", size_bytes=base + more + mixture, how=how)
