@@ -76,7 +76,7 @@ def promote(
     lines = write_promotion(
         to.project_dir, load_stack(source, project).models_path, to.models_path, model or [], check=check
     )
-    print_changes(lines, f"{target} has what {source} has", as_json=json, quiet=quiet)
+    print_changes(lines, f"{target} already has the commits of {source}", as_json=json, quiet=quiet)
     raise typer.Exit(1 if check and lines else 0)
 
 

@@ -154,4 +154,4 @@ def test_the_command_exits_1_while_the_target_is_behind(tmp_path: Path) -> None:
     moves = "m: a/m moves from 111111111111 to 222222222222\n"
     assert run("--check") == (1, moves)
     assert run() == (0, moves)
-    assert run("--check") == (0, "prod has what dev has\n")
+    assert run("--check") == (0, "prod already has the commits of dev\n")

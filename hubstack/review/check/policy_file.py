@@ -122,13 +122,14 @@ def _unknown_rules(document: Document, loc: Loc, part: Limits) -> Iterator[Probl
 
 def _unknown_accelerators(document: Document, loc: Loc, part: Limits) -> Iterator[Problem]:
     catalog = load_catalog()
+    known = sorted({row.gke_label for row in catalog.accelerators.values()})
     for word in part.max_accelerators or {}:
-        if word not in catalog.accelerators:
+        if word not in known:
             row = catalog.accelerator(word)
-            near = row.id if row else nearest(word, catalog.accelerators)
-            hint = f"did you mean `{near}`?" if near else f"known: {listed(sorted(catalog.accelerators))}"
+            near = row.gke_label if row else nearest(word, known)
+            hint = f"did you mean `{near}`?" if near else f"known: {listed(known)}"
             mark = document.key_mark((*loc, "max_accelerators", word))
-            yield mark.problem(f"`{word}` is not an accelerator in the catalogue", hint)
+            yield mark.problem(f"`{word}` is not GKE's name of an accelerator in the catalogue", hint)
 
 
 def _unknown_rule(mark: Mark, word: str) -> Problem:

@@ -55,7 +55,7 @@ def _owner(resource: Resource, known: Mapping[str, Resource]) -> str:
 def _grow(tree: Tree, parent: str | None, children: dict[str | None, list[Resource]]) -> None:
     for resource in sorted(children.get(parent, []), key=lambda each: (each.custom, each.type, each.name)):
         below = _count(resource.urn, children)
-        tail = f"  ({below} resources)" if below else ""
+        tail = f"  ({below} resource{'s' if below > 1 else ''})" if below else ""
         _grow(tree.add(f"{resource.type} {resource.name}{tail}"), resource.urn, children)
 
 
