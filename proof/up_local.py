@@ -10,6 +10,7 @@ says a sentence that is in the weights. Pulumi, KEDA and the endpoint pickers ar
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -214,6 +215,7 @@ def _say(text: str) -> None:
 
 def main() -> None:
     """Run the command; print errors without a traceback."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # it cleans up then too
     try:
         app()
     except (HubstackError, SandboxError) as error:
