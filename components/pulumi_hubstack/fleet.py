@@ -93,7 +93,7 @@ class Fleet(pulumi.ComponentResource):
         """Register the fleet of the running stack: its settings, model list and lock, planned.
 
         Args:
-            name: logical name; a stack that is one fleet calls it `fleet`, and another name is another fleet.
+            name: logical name; `fleet` if the stack has only one. Another name is a different fleet.
             opts: options of the component.
 
         Raises:

@@ -34,7 +34,7 @@ ASYNC_SINCE = (0, 22)
 at 0.27 (docs/concepts/sizing.md, "Windows")."""
 
 CACHED_STATE_SINCE = (0, 20)
-"""With a prefix cache it keeps one recurrent state more, as in the pools of 0.20.2 and later (mamba_cache_mode)."""
+"""Since this version a prefix cache keeps one extra recurrent state, as the pools of 0.20.2 show (mamba_cache_mode)."""
 
 
 def vllm_args(serving: Serving) -> tuple[str, ...]:

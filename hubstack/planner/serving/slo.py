@@ -23,7 +23,7 @@ def latency_metric(metrics: EngineMetrics) -> Metric | None:
 def metrics_in_use(
     models: Iterable[ModelPlan], table: Mapping[EngineKind, EngineMetrics]
 ) -> dict[EngineKind, EngineMetrics]:
-    """Return the metrics of the models' engines, and of engines that share one, after which a family is named.
+    """Return the metrics of the models' engines and of engines that share one, whose family has a common name.
 
     Notes and sources stay in the catalogue.
     """

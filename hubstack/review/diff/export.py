@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A side's own process: plan, graph and facts of one environment as JSON on standard output.
+"""The process of one version: prints the plan, graph and facts of an environment as JSON.
 
-Run as a file with the side's own packages first on the path, so that each side is run by the hubstack it was
-written for: only this file's place and what it prints are shared between versions.
+Runs as a file with the version's own packages first on the path, so that each version is evaluated by its own
+hubstack. Versions share only the path of this file and the format of its output.
 """
 
 import dataclasses

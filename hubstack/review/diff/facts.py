@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Changes on the Hub of a model at two commits, compared: files, licence, gate, chat template, code, security scan.
+"""Compares a model's Hub facts at two commits: files, licence, gate, chat template, code, security scan.
 
-Owns which of it a reviewer must see. Reads facts of the lock only: what the lock does not hold is said
-to be unknown.
+Owns which changes a reviewer must see. Reads only the lock; facts that it does not have are reported as unknown.
 """
 
 from collections.abc import Iterator

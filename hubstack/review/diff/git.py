@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a git reference holds, written to another folder. The work tree, the index and HEAD are never touched.
+"""Writes the contents of a git reference to another folder. Never touches the work tree, the index or HEAD.
 
-Owns the git commands. `git archive` honours `export-ignore` of .gitattributes: a file so marked is not on the old
-side.
+Owns the git commands. `git archive` honours `export-ignore` in .gitattributes: such files are missing from the base
+version.
 """
 
 import io

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Resources whose change makes a stack weaker, whatever the settings say: read off two graphs.
+"""Finds resource changes that weaken a stack, regardless of its settings, by comparing two graphs.
 
-Owns the arguments and kinds that protect, and the reading of network policies: who may talk to which pods after the
-change that could not before. A policy that goes with all the pods that it selected is no loss.
+Owns the protective arguments and resource types, and the interpretation of network policies: which new connections
+to which pods are allowed. Deleting a policy together with all pods that it selects is no loss.
 """
 
 import re

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads what protects a stack from its files: settings, model flags and policy.yaml.
+"""Reads the protections of a stack from its files: settings, model flags and policy.yaml.
 
-Owns the reading. It is done here and not by the side's own program, which on a pull request is the author's. Does
-not own what counts as weaker (`hubstack.review.diff.protection`).
+Owns the reading, which is done here rather than by the version's own program, because the author of a pull request
+controls that program. Does not own what counts as weaker (`hubstack.review.diff.protection`).
 """
 
 from collections.abc import Mapping

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The models of two plans compared: which come, go, have another name, and what of the others is decided otherwise.
+"""Compares the models of two plans: which are added, removed, moved, renamed or changed.
 
-Owns what counts as one model: its key; or, where one key went and one came, a new name that says which it was
-(`was:`) or has the same Hub id.
-Reasons are the new plan's own.
+Owns model identity: a model is its key. If one key was removed and one added, it is a rename if `was:` or the
+Hub ID says so. Reasons are those of the new plan.
 """
 
 from collections.abc import Callable, Iterator, Mapping

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bills of two plans compared, to the cent, with the reason of each difference.
+"""Compares the bills of two plans to the cent, with the reason for each difference.
 
-Owns the sums and the reasons. A reason is read off the plans; where none of them says one, that is said.
+Owns the sums and the reasons. Reasons come from the plans; if neither has one, the report says so.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finds where two values of a resource differ.
 
-Owns the walk and the paths: `spec.template.spec.containers[server].args`. Elements of a list are told apart by
-their `name` where each has one, else by their place.
+Owns the traversal and the paths, such as `spec.template.spec.containers[server].args`. List items are matched by
+`name` if all have one, otherwise by index.
 """
 
 import re

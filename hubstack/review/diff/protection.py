@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Changes that weaken or strengthen a stack's protection: settings, model flags, policy, resources.
 
-Owns which difference is weaker. Settings, flags and rules come from the files of both sides
-(`hubstack.review.diff.guards`), resources from the graphs: a program that drops a protection without a setting is
-seen too. What cannot be told is weaker until a person says otherwise.
+Owns which difference is weaker. Settings, flags and rules come from the files of both versions
+(`hubstack.review.diff.guards`), resources from the graphs, so that a program cannot drop a protection unnoticed.
+Anything ambiguous counts as weaker until a reviewer approves it.
 """
 
 import json

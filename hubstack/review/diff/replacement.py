@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the providers' schemas say of replacement: which argument of a type does it, and what a type holds.
+"""The providers' schemas: which arguments of a type force a replacement, and what data a type holds.
 
-Owns the reading of replacement.yaml (rules by hand) and replacement_google.yaml (generated from the provider's
-source). A type that neither knows has no facts: it is unknown whether it is replaced, and nothing here guesses.
+Owns the reading of replacement.yaml (written by hand) and replacement_google.yaml (generated from the provider's
+source). A type in neither file has no facts: whether it is replaced is unknown, and nothing is guessed.
 """
 
 from collections.abc import Mapping

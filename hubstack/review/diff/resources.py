@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two graphs compared: what Pulumi would create, update, replace and delete, and which argument makes it so.
+"""Compares two graphs: what Pulumi would create, update, replace and delete, and which argument causes it.
 
-Owns the matching of resources (by URN and alias), the reading of each difference by the providers' facts, and what
-follows from a replacement: what was made through a provider that goes, and what takes the id of a resource that
-goes.
-It knows no state: the old graph stands for what is there.
+Owns the matching of resources (by URN and alias), the interpretation of differences by the providers' facts, and
+the consequences of a replacement: for resources of a replaced provider, and for those that use a replaced resource's ID.
+It reads no state: the base graph stands for what exists.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One version in a comparison: the plan, the graph and the facts of an environment.
 
-Owns its JSON, which an older or a newer hubstack may have written: what is read of it is read by name, and a key
-that is not there is left out. Does not make it (`hubstack.review.diff.base_head`).
+Owns its JSON, which an older or newer hubstack may have written: fields are read by name, and missing ones are
+ignored. Does not create it (`hubstack.review.diff.base_head`).
 """
 
 import json

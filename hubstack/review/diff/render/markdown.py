@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Renders a report as a pull-request comment within the size limit.
 
-Owns the size: the verdict and the answers are one screen and stay; every table is folded. Of a comment that is too
-long bulk tables lose rows first, then all. Texts from the Hub are hostile: `hubstack.files.escape.markdown` escapes
-them.
+Owns the size: the verdict and the answers always stay and fit on one screen; tables are folded. If a comment is too
+long, bulk tables lose rows first, then all tables. Texts from the Hub are hostile; `hubstack.files.escape.markdown`
+escapes them.
 """
 
 import re

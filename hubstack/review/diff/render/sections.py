@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The content of a report, in order: the verdict, the answers, then the tables.
 
-Owns the words and the order: money, what protects, data, availability, then the models and who can reach them. The
-reader knows nothing of GPUs and reads on a phone: the verdict and the answers are one screen.
+Owns the words and the order: cost, protection, data, availability, then models and access. It is written for a
+reader on a phone who does not know GPUs: the verdict and the answers fit on one screen.
 """
 
 from collections import Counter

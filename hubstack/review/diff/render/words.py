@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Formats values, differences and amounts, the same in each rendering.
 
-A value that nobody can review in a table (JSON, a query, a long text) is described, not printed: the page has both
-sides of it in full.
+A value that cannot be reviewed in a table (JSON, a query, a long text) is described rather than printed; the HTML
+page shows both versions in full.
 """
 
 import json
