@@ -34,7 +34,7 @@ ASYNC_SINCE = (0, 22)
 at 0.27 (docs/concepts/sizing.md, "Windows")."""
 
 CACHED_STATE_SINCE = (0, 20)
-"""Since this version a prefix cache keeps one extra recurrent state, as the pools of 0.20.2 show (mamba_cache_mode)."""
+"""Since this version, a prefix cache keeps one extra recurrent state (mamba_cache_mode, seen in 0.20.2)."""
 
 
 def vllm_args(serving: Serving) -> tuple[str, ...]:

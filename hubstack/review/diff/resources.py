@@ -2,7 +2,7 @@
 """Compares two graphs: what Pulumi would create, update, replace and delete, and which argument causes it.
 
 Owns the matching of resources (by URN and alias), the interpretation of differences by the providers' facts, and
-the consequences of a replacement: for resources of a replaced provider, and for those that use a replaced resource's ID.
+the consequences of a replacement: for resources of a replaced provider, and for users of a replaced resource's ID.
 It reads no state: the base graph stands for what exists.
 """
 
