@@ -99,6 +99,7 @@ def test_a_key_encrypts_buckets_disks_secrets_and_what_etcd_holds() -> None:
     assert replica == {"location": "us-central1", "customerManagedEncryption": {"kmsKeyName": KEY}}
     cluster = recorded.one("gcp:container/cluster:Cluster").inputs
     assert cluster["databaseEncryption"] == {"state": "ENCRYPTED", "keyName": KEY}
+    assert cluster["nodeConfig"]["bootDiskKmsKey"] == KEY, "the pool that every new cluster has for minutes"
     pools = recorded.of_type(NODE_POOL)
     assert len(pools) == 5
     assert all(pool.inputs["nodeConfig"]["bootDiskKmsKey"] == KEY for pool in pools)
