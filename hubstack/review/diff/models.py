@@ -15,6 +15,8 @@ from hubstack.review.diff.reported import Reported
 from hubstack.review.diff.state import Data, State
 
 GB = 1_000_000_000
+NOTICEABLE = 0.1
+"""Our choice: a smaller change of throughput or cost per token is not reported."""
 
 
 class ModelAction(StrEnum):
@@ -262,6 +264,7 @@ def _settings(base: State, head: State, before: Data, after: Data) -> Iterator[S
     for topic, key in _BLOCKS.items():
         if key in before:  # else written by a hubstack that knew no such setting
             yield from _block_settings(topic, before[key], after.get(key), reasons.get(topic))
+    yield from _performance_settings(before.get("performance"), after.get("performance"))
     for topic, key in (("flags", "args"), ("environment", "env")):
         parts = [[_flat(item) for item in model["server"][key]] for model in (before, after)]
         if parts[0] != parts[1]:
@@ -269,6 +272,40 @@ def _settings(base: State, head: State, before: Data, after: Data) -> Iterator[S
     spaces = base.target.get("namespace"), head.target.get("namespace")
     if spaces[0] != spaces[1]:
         yield Setting(topic="namespace", before=str(spaces[0]), after=str(spaces[1]))
+
+
+def _performance_settings(before: Data | None, after: Data | None) -> Iterator[Setting]:
+    """Yield throughput and cost per token of a replica if they differ noticeably, or by other evidence."""
+    if not before or not after:
+        return
+    why = f"{after['evidence']}; one replica at full load"
+    is_other_evidence = before["evidence"] != after["evidence"]
+    if is_other_evidence or _is_noticeable(_rate(before), _rate(after)):
+        yield Setting(topic="throughput", before=_throughput(before), after=_throughput(after), why=why)
+    old, new = _million(before), _million(after)
+    if old and new and (is_other_evidence or _is_noticeable(old, new)):
+        topic = "cost of a million tokens"
+        yield Setting(topic=topic, before=f"{old:.2g} USD", after=f"{new:.2g} USD", why=why)
+
+
+def _is_noticeable(before: float, after: float) -> bool:
+    return abs(after - before) >= NOTICEABLE * before
+
+
+def _rate(performance: Data) -> float:
+    return float(performance["requests_per_second"]["value"])
+
+
+def _throughput(performance: Data) -> str:
+    token = performance.get("token_ms")
+    return f"{_rate(performance):.2g} requests/s" + (f", {token['value']:.2g} ms a token" if token else "")
+
+
+def _million(performance: Data) -> float:
+    """Return USD for a million generated tokens, or input tokens if none are generated; 0 if unknown."""
+    cost: Data = performance.get("cost") or {}
+    found: Data = cost.get("usd_per_million_output_tokens") or cost.get("usd_per_million_input_tokens") or {}
+    return float(found.get("value", 0.0))
 
 
 def _block_settings(topic: str, before: Any, after: Any, why: str | None) -> Iterator[Setting]:
