@@ -148,7 +148,7 @@ PULL_REQUESTS = (
         name="a rule is switched off and another waived",
         env=PRODUCTION,
         edit=waives,
-        head=("policy.yaml HS003 level error -> off", "policy.yaml HS004 new waiver"),
+        head=("policy.yaml HS003.*level error -> off", "policy.yaml HS004.*new waiver"),
         gates={"protection"},
     ),
     Hostile(
