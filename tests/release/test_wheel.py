@@ -143,6 +143,7 @@ def test_every_command_runs_in_a_repository_of_its_own(team: Team, hub: str) -> 
         "drift": team.run("drift", "dev", HF_ENDPOINT=hub),
         "eject": team.run("eject", "dev", str(team.root / "ejected")),
         "init": team.run("init", "test", "--from-manifests", str(manifest), *target),
+        "bench": team.run("bench", "dev", key, "--manifest"),
         "docs": team.run("docs", "guides/gitops"),
     }
     commands = {str(each.callback.__name__) for each in app.registered_commands if each.callback}
