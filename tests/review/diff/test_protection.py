@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hubstack.inputs.settings import KEYS
+from hubstack.inputs.settings import DEFAULT_TEXTS, KEYS
 from hubstack.review.diff import protection
 from hubstack.review.diff.change import Change, compare
 from hubstack.review.diff.gates import tripped
@@ -294,3 +294,9 @@ def test_the_guards_of_a_stack_hold_no_secret_and_name_one_that_stands_in_plain_
 
 def test_every_setting_that_is_watched_exists() -> None:
     assert set(protection._SETTINGS) <= set(KEYS)
+
+
+def test_a_base_that_is_older_than_a_setting_has_its_default() -> None:
+    older, newer = state(settings={}), state(settings=dict(DEFAULT_TEXTS))
+    assert changed(older, newer).protection == ()
+    assert changed(newer, older).protection == ()
