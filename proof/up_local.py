@@ -106,7 +106,7 @@ def _check_port(port: int) -> None:
 
 
 def _repository(model: Named, *, engines: bool) -> Repository:
-    """Return what the stand-in of the Hub has of a model."""
+    """Return the simulated Hub's entry for a model."""
     if not engines:
         return tiny(model.repo_id, main="local")
     made = tiny(model.repo_id)

@@ -223,13 +223,13 @@ def _collect(layers: list[_Layer], problems: list[Problem]) -> dict[str, _Draft]
             draft = _Draft(key, entry.id, entry.was, Settings(), {"id": layer.document.mark((*loc, "id"))})
             for each in layers:
                 if each.file.defaults:
-                    _lay(draft, each.document, ("defaults",), each.file.defaults)
-            _lay(draft, layer.document, loc, entry)
+                    _apply_settings(draft, each.document, ("defaults",), each.file.defaults)
+            _apply_settings(draft, layer.document, loc, entry)
             drafts[key] = draft
     return drafts
 
 
-def _lay(draft: _Draft, document: Document, loc: Loc, settings: Settings) -> None:
+def _apply_settings(draft: _Draft, document: Document, loc: Loc, settings: Settings) -> None:
     """Apply settings over those of the draft."""
     draft.settings = draft.settings.under(settings)
     draft.marks |= {key: document.mark((*loc, key)) for key in sorted(settings.model_fields_set)}
@@ -251,7 +251,7 @@ def _apply_overrides(layer: _Layer, drafts: dict[str, _Draft], problems: list[Pr
             )
             continue
         for draft in drafts.values() if key == EVERY else (known[key],):
-            _lay(draft, layer.document, loc, overrides[key])
+            _apply_settings(draft, layer.document, loc, overrides[key])
 
 
 def _with_canary(draft: _Draft, drafts: Mapping[str, _Draft], problems: list[Problem]) -> list[ModelRequest]:

@@ -160,7 +160,9 @@ class CandidateFinder:
             if sure:
                 more_expensive += best < float("inf")
                 best = min(best, *(_price(c, demand.settings) for c in sure))
-        fitting = _of_one_number(sorted(_surest(found), key=lambda c: _preference(c, demand.settings)), demand)
+        fitting = _of_one_number(
+            sorted(_most_certain(found), key=lambda c: _preference(c, demand.settings)), demand
+        )
         on_one_node = any(candidate.offer.hosts == 1 for candidate in fitting)
         return Candidates(
             fitting=fitting,
@@ -315,7 +317,7 @@ class CandidateFinder:
             zones = tuple(zone for zone in on.zones if zone in asked.zones) if asked.zones else on.zones
             if not zones:
                 return f"step {number}: {on.machine.name} is not available in {', '.join(asked.zones)}"
-            if unsold := _is_not_bought(on.machine, asked):
+            if unsold := _why_not_sold(on.machine, asked):
                 return f"step {number}: {unsold}"
             held = need
             if on is not offer:
@@ -358,7 +360,7 @@ class CandidateFinder:
         return breaks_gpu_rule(on.accelerator, demand, asked=True)
 
 
-def _is_not_bought(machine: MachineType, asked: CapacityStep) -> str | None:
+def _why_not_sold(machine: MachineType, asked: CapacityStep) -> str | None:
     """Return why a step of the capacity list does not buy this machine, or None if it does."""
     if asked.machine_type not in {None, machine.name, machine.gce_machine_type}:
         return f"{machine.name} is not the requested {asked.machine_type}"
@@ -383,7 +385,7 @@ def _is_asked(offer: Offer, demand: Demand, wanted: set[str]) -> bool:
     return offer.machine.accelerator_fraction is None or bool(wanted)
 
 
-def _surest(found: list[Candidate]) -> list[Candidate]:
+def _most_certain(found: list[Candidate]) -> list[Candidate]:
     """Keep the most certain kind: one node before several, and several before an uncertain fit."""
     for keep in (
         [c for c in found if c.verdict is Verdict.FITS and c.offer.hosts == 1],

@@ -71,13 +71,13 @@ def engine_on(accelerator: Accelerator, demand: Demand, catalog: Catalog) -> Run
         if spec.on_tpu is None:
             return None
         spec = spec_of(spec.on_tpu)
-    elif _asks_for_tpu(demand):
+    elif _requests_tpu(demand):
         return None
     engine = catalog.engines[spec.kind]
     return Runs(spec, engine) if engine.image_for(accelerator.id) else None
 
 
-def _asks_for_tpu(demand: Demand) -> bool:
+def _requests_tpu(demand: Demand) -> bool:
     asked = demand.settings.engine
     return asked is not None and spec_of(asked).is_for_tpu
 
@@ -131,7 +131,7 @@ def _breaks_bf16(demand: Demand, *, asked: bool) -> str | None:
 def _breaks_tpu_rule(offer: Offer, demand: Demand, engine: Engine, *, asked: bool) -> str | None:
     geometry = demand.geometry
     untested = geometry.state_layers or geometry.latent or geometry.cross_tokens
-    named = asked or _asks_for_tpu(demand)
+    named = asked or _requests_tpu(demand)
     rules = (
         (
             offer.accelerator.devices_per_chip > 1,

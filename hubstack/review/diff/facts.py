@@ -84,9 +84,9 @@ def _moved(key: str, before: Data, after: Data) -> Iterator[FactChange]:
         yield FactChange(key=key, topic=Topic.REPOSITORY, text=text, is_risk=True)
     if (before["id"], before.get("asked_id")) != (after["id"], after.get("asked_id")):
         yield from _wrong_repository(key, after)
-    yield from _unlocked(key, before, after)
+    yield from _lost_hashes(key, before, after)
     if before["commit"] == after["commit"]:
-        yield from _other_content(key, before, after)
+        yield from _edited_at_same_commit(key, before, after)
     else:
         text = f"{before['commit'][:12]} -> {after['commit'][:12]}"
         yield FactChange(key=key, topic=Topic.COMMIT, text=text)
@@ -111,7 +111,7 @@ def _wrong_repository(key: str, facts: Data) -> Iterator[FactChange]:
         yield FactChange(key=key, topic=Topic.REPOSITORY, text=text, is_risk=True)
 
 
-def _other_content(key: str, before: Data, after: Data) -> Iterator[FactChange]:
+def _edited_at_same_commit(key: str, before: Data, after: Data) -> Iterator[FactChange]:
     """Report differences at the same commit, which never change on the Hub: the lock was edited."""
     if before.get("files") and (paths := [file.path for file in _changed(before, after) if _is_known(file)]):
         text = f"different files at the same commit, which cannot happen on the Hub: {_list(paths)}"
@@ -126,7 +126,7 @@ def _is_known(file: FileChange) -> bool:
     return file.move is not FileMove.UNKNOWN
 
 
-def _unlocked(key: str, before: Data, after: Data) -> Iterator[FactChange]:
+def _lost_hashes(key: str, before: Data, after: Data) -> Iterator[FactChange]:
     """Report files whose hash is no longer in the lock: their content would no longer be verified."""
     hashed = {f["path"] for f in before.get("files", ()) if f.get("sha256") or f.get("git_oid")}
     left = {f["path"] for f in after.get("files", ()) if not (f.get("sha256") or f.get("git_oid"))}

@@ -93,7 +93,7 @@ def compare_models(base: State, head: State, renamed: dict[str, str]) -> tuple[M
         was = renamed.get(key, key)
         before = base.models.get(was)
         if before is None:
-            found.append(_come(model, base, head))
+            found.append(_added_or_moved(model, base, head))
             continue
         settings = tuple(_settings(base, head, before, model))
         if was != key:
@@ -124,7 +124,7 @@ def _added(model: Data) -> ModelChange:
     )
 
 
-def _come(model: Data, base: State, head: State) -> ModelChange:
+def _added_or_moved(model: Data, base: State, head: State) -> ModelChange:
     """Return a model that is new here; one that another cluster gave up has moved."""
     found = _added(model)
     left = _only(base, head, model["key"])

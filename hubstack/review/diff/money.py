@@ -129,10 +129,10 @@ def _reasons(base: State, head: State, was: str, item: str, kept: Mapping[str, s
     elif before is not None:
         yield "no longer served"
     else:
-        yield from _beside(base, head, item)
+        yield from _other_item_reasons(base, head, item)
 
 
-def _beside(base: State, head: State, item: str) -> Iterator[str]:
+def _other_item_reasons(base: State, head: State, item: str) -> Iterator[str]:
     """Return why the cost of an item that belongs to no model changed."""
     said = [{line["what"]: line for line in _lines(side) if line["item"] == item} for side in (base, head)]
     for what in sorted({*said[0], *said[1]}):

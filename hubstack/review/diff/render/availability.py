@@ -48,7 +48,7 @@ def _of_model(model: ModelChange) -> Iterator[str]:
     if (capacity := said.get("capacity")) and _is_reclaimed(capacity.after) and not _is_reclaimed(capacity.before):
         yield f"{model.key} was on {capacity.before} and is now on {capacity.after} only, which Google may reclaim"
     if replicas := said.get("replicas"):
-        before, after = _fewest(replicas.before), _fewest(replicas.after)
+        before, after = _min_replicas(replicas.before), _min_replicas(replicas.after)
         if after < before:
             wait = "" if after else ": the first request after an idle period has a cold start"
             yield f"{model.key} keeps {after} instead of {count(before, 'replica')} when idle{wait}"
@@ -59,5 +59,5 @@ def _is_reclaimed(capacity: str) -> bool:
     return bool(capacity) and all(step.startswith(_RECLAIMED) for step in capacity.split(", then "))
 
 
-def _fewest(replicas: str) -> int:
+def _min_replicas(replicas: str) -> int:
     return int(replicas.partition("-")[0])

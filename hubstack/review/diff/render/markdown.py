@@ -35,7 +35,7 @@ def markdown_text(report: Report, link: str | None = None, limit: int = MAX_BYTE
         text = "\n".join(_lines(report, link, bulk, others)) + "\n"
         if len(text.encode()) <= limit:
             return text
-    end = f"\n\n{_left_out(None, link)}\n"
+    end = f"\n\n{_omitted_rows(None, link)}\n"
     kept = text.encode()[: limit - len(end.encode())].decode(errors="ignore")
     return kept.rpartition("\n")[0] + end
 
@@ -70,7 +70,7 @@ def _section(section: Section, most: int | None, link: str | None) -> Iterator[s
         yield from (f"| {' | '.join(_cell(cell) for cell in row)} |" for row in rows)
     if len(rows) < len(section.rows):
         yield ""
-        yield _left_out(len(section.rows) - len(rows), link)
+        yield _omitted_rows(len(section.rows) - len(rows), link)
     if section.note:
         yield ""
         yield escape(section.note)
@@ -78,7 +78,7 @@ def _section(section: Section, most: int | None, link: str | None) -> Iterator[s
     yield "</details>"
 
 
-def _left_out(number: int | None, link: str | None) -> str:
+def _omitted_rows(number: int | None, link: str | None) -> str:
     what = f"{number:,} more rows" if number is not None else "The rest"
     where = f"[the whole report]({link})" if link and re.fullmatch(r"https?://[^\s()<>]+", link) else None
     return f"_{what} in {where}._" if where else f"_{what} in the output of `hubstack diff`._"

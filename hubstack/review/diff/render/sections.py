@@ -190,7 +190,7 @@ def _answers(change: Change) -> Iterator[tuple[str, str]]:
         "Data": named([f"{each.name} ({each.held})" for each in change.at_risk]),
         "Availability": named(list(losses(change))),
         "Replacements": _replaced(change),
-        "Models": named([f"{_called(each)} {each.action}" for each in change.models], 6),
+        "Models": named([f"{_display_name(each)} {each.action}" for each in change.models], 6),
         "Models' licences, code and scan": _hub_answer(change),
         "Access": _reach(change),
         "Accelerators": _accelerators(change),
@@ -288,7 +288,7 @@ def _resource_counts(change: Change) -> str:
     return ", ".join(f"{len(found):,} {word}" for action, word in numbers if (found := change.of(action)))
 
 
-def _called(model: ModelChange) -> str:
+def _display_name(model: ModelChange) -> str:
     return f"{model.was} -> {model.key}" if model.was else model.key
 
 
@@ -303,7 +303,7 @@ def _sections(change: Change) -> Iterator[Section]:
     yield Section(
         title="Data that would be lost",
         columns=("resource", "kind", "what happens", "lost with it"),
-        rows=tuple((each.name, _kind(each.type), _happens(each), each.held or "") for each in change.at_risk),
+        rows=tuple((each.name, _kind(each.type), _effect(each), each.held or "") for each in change.at_risk),
     )
     yield Section(title="Availability", columns=("what",), rows=tuple((each,) for each in losses(change)))
     yield Section(
@@ -321,8 +321,8 @@ def _sections(change: Change) -> Iterator[Section]:
             (
                 each.name,
                 _kind(each.type),
-                _happens(each),
-                "; ".join(_because(each)),
+                _effect(each),
+                "; ".join(_cause(each)),
                 count(followers[each.urn], "resource") if followers[each.urn] else "",
             )
             for each in _roots(change)
@@ -359,7 +359,7 @@ def _sections(change: Change) -> Iterator[Section]:
     yield from _resource_sections(change)
 
 
-def _happens(change: ResourceChange) -> str:
+def _effect(change: ResourceChange) -> str:
     if change.kept_in_cloud:
         return "removed from the stack, kept in the cloud"
     if change.action is Action.DELETE:
@@ -367,7 +367,7 @@ def _happens(change: ResourceChange) -> str:
     return "deleted first, then created" if change.deletes_first else "created, then the old one is deleted"
 
 
-def _because(change: ResourceChange) -> Iterator[str]:
+def _cause(change: ResourceChange) -> Iterator[str]:
     shown = {each.path: each for each in change.changes}
     for path in change.because:
         found = shown.get(path)
@@ -383,7 +383,7 @@ def _model_sections(change: Change) -> Iterator[Section]:
     yield Section(
         title="Added, removed, moved and renamed models",
         columns=("model", "id", "", "what"),
-        rows=tuple((_called(each), each.id, each.action, each.said) for each in whole),
+        rows=tuple((_display_name(each), each.id, each.action, each.said) for each in whole),
     )
     yield Section(
         title="Changed models",
