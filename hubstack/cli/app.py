@@ -307,7 +307,7 @@ def diff(  # noqa: PLR0913  one parameter per command-line option
         save_version(resolve_name(root, env), root, save)
         print_written(save)
         return
-    with _status("running both sides", quiet=quiet):
+    with _status("running both versions", quiet=quiet):
         asked = run_diff(env, root, against, quota, gates, base_file, release=against_version)
     written = asked.write(markdown=markdown, html=html, link=link)
     if json:

@@ -122,5 +122,5 @@ def _over(change: Change, limit: re.Match[str]) -> str:
         said = f"{Decimal(rise) * 100 / before:+.1f}%" if before else "from nothing"
     else:
         is_over = Decimal(rise if plus else after) > bound * 100
-        said = f"{rise / 100:+,.2f} USD" if plus else f"{after / 100:,.2f} USD"
-    return f"{said} a month ({before / 100:,.2f} -> {after / 100:,.2f})" if is_over else ""
+        said = f"{'-' if rise < 0 else '+'}${abs(rise) / 100:,.2f}" if plus else f"${after / 100:,.2f}"
+    return f"{said} a month (${before / 100:,.2f} -> ${after / 100:,.2f})" if is_over else ""
