@@ -297,7 +297,7 @@ class Stack:
         )
         if "hubstack:models" in config:
             hint = f"`hubstack:models` in {file} names this file: create it, or correct the setting"
-        raise InputError([Problem(path=path, message="the model list does not exist", hint=hint)])
+        raise InputError([Problem(path=path, message="is missing: there is no model list", hint=hint)])
 
     @cached_property
     def request(self) -> Request:
