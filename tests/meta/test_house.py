@@ -54,8 +54,9 @@ def test_every_component_has_a_token_of_its_own_module_and_a_test(path: Path) ->
         for node in tree.body
         if isinstance(node, ast.ClassDef) and any("ComponentResource" in ast.unparse(base) for base in node.bases)
     ]
+    module = "index" if path.stem == "model_stack" else path.stem  # where Pulumi looks for a plug-in's components
     for component in components:
-        assert f"hubstack:{path.stem}:{component.name}" in path.read_text()
+        assert f"hubstack:{module}:{component.name}" in path.read_text()
     if components:
         tested = (PROJECT / "tests" / "components").rglob("test_*.py")
         assert any(re.search(rf"\b{components[0].name}\b", test.read_text()) for test in tested)
@@ -73,5 +74,6 @@ def test_every_config_field_that_planning_reads_is_kept_by_the_lock() -> None:
         )
     )
     families = {"falcon_h1", "falcon_mamba", "gpt_oss"}
-    kept = config_fields._FIELDS | config_fields._NESTED | config_fields._QUANTIZATION | {"block_configs"}
+    beside = {"sentence_transformers", "max_seq_length"}  # of another file, kept under config (hub/remote/mapping.py)
+    kept = config_fields._FIELDS | config_fields._NESTED | config_fields._QUANTIZATION | {"block_configs"} | beside
     assert read - families <= kept, "a field that no lock holds is never seen by the planner"
