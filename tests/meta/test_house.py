@@ -74,6 +74,9 @@ def test_every_config_field_that_planning_reads_is_kept_by_the_lock() -> None:
         )
     )
     families = {"falcon_h1", "falcon_mamba", "gpt_oss"}
-    beside = {"sentence_transformers", "max_seq_length"}  # of another file, kept under config (hub/remote/mapping.py)
+    beside = {
+        "sentence_transformers",
+        "max_seq_length",
+    }  # of another file, kept under config (hub/remote/mapping.py)
     kept = config_fields._FIELDS | config_fields._NESTED | config_fields._QUANTIZATION | {"block_configs"} | beside
     assert read - families <= kept, "a field that no lock holds is never seen by the planner"
