@@ -75,6 +75,7 @@ class Document:
         """Return the place of a value, or of the nearest enclosing one; for a missing key, its mapping's key."""
         for end in range(len(loc), -1, -1):
             if (place := self.places.get(loc[:end])) is not None:
+                # A value written as JSON in a string has a place, but none of its parts.
                 is_missing = end < len(loc) and isinstance(self._value(loc[:end]), Mapping)
                 return self._at(self.key_places.get(loc[:end], place) if is_missing else place)
         return self._at((0, 0))
@@ -87,7 +88,10 @@ class Document:
     def _value(self, loc: Loc) -> Any:
         found = self.value
         for part in loc:
-            found = found[part]
+            try:
+                found = found[part]
+            except (KeyError, IndexError, TypeError):
+                return None
         return found
 
     def _at(self, place: Place) -> Mark:

@@ -230,7 +230,7 @@ def test_a_hub_that_cannot_be_reached_leaves_the_lock_as_it_was(project: Path) -
 
 def test_explain_is_short_and_has_every_term_and_step() -> None:
     shown = hubstack("explain", "examples/fleet", "qwen3-8b").stdout
-    assert len(shown.splitlines()) <= 65
+    assert len(shown.splitlines()) <= 70  # at 80 columns
     for word in ("runtime", "graphs", "reserved", "visible", "at most: ", "on-demand", "a2-highgpu-2g", "not 1 x "):
         assert word in shown
     bars = [line for line in shown.splitlines() if line.startswith(("weights ", "KV cache"))]
@@ -244,7 +244,7 @@ def test_what_if_shows_the_difference_and_writes_nothing() -> None:
     assert done.returncode == 0
     plan = json.loads(hubstack("plan", "examples/quickstart", "--json").stdout)
     more = round(2 * sum(line["usd_per_month_max"] for line in plan["cost"]["lines"] if "0 to 1 x" in line["what"]))
-    assert f"{more:+,}" in done.stdout.splitlines()[-1]
+    assert any(f"{more:+,}" in line for line in done.stdout.splitlines() if line.startswith("total"))
     assert files(PROJECT / "examples" / "quickstart") == before
 
 

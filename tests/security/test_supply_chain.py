@@ -69,7 +69,8 @@ def test_the_loader_installs_wheels_by_hash_and_nothing_else() -> None:
     assert {"huggingface_hub", "hf-xet"} <= {name for name, _, _ in loader_packages()}
     plan = make_plan()
     model = plan.on_gke[0]
-    command = manifests.loader_job(plan.target, model)["spec"]["template"]["spec"]["containers"][0]["command"][2]
+    container = manifests.loader_job(plan.target, model)["spec"]["template"]["spec"]["containers"][0]
+    command = " ".join(container["command"])
     assert "--require-hashes" in command
     assert "--only-binary :all:" in command
     assert manifests.loader_config(plan.target, model)["data"]["requirements.txt"] == loader_requirements()

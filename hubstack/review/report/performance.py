@@ -27,7 +27,7 @@ COLUMNS = (
     "evidence",
 )
 
-MOST_ALTERNATIVES = 8
+MOST_ALTERNATIVES = 5
 """Rows of the comparison; those that no other beats come before others."""
 _RANKS = (0, 7, 5, 1, 2, 3, 4, 6, 0, 0, 8)
 """Order in which columns are dropped on a narrow terminal, highest first; cost columns are always shown."""
