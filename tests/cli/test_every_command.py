@@ -84,8 +84,12 @@ RUN_FORMATTED = {
     "render": ["render", "EXAMPLE", "OUT/rendered", "--json"],
     "eject": ["eject", "EXAMPLE", "OUT/ejected", "--json"],
 }
-PULUMIS = {"propertyDependencies"}
+PULUMIS = {"propertyDependencies", "parentUrn"}
 """Names of the resource graph that are Pulumi's own."""
+
+
+MAPPINGS = {"inputs", "outputs", "options", "propertyDependencies"}
+"""What they hold is by argument."""
 
 
 def own_keys(value: object) -> set[str]:
@@ -94,7 +98,7 @@ def own_keys(value: object) -> set[str]:
         return set().union(*map(own_keys, value))
     if not isinstance(value, dict):
         return set()
-    inside = {name: each for name, each in value.items() if name not in {"inputs", "outputs", "options"}}
+    inside = {name: each for name, each in value.items() if name not in MAPPINGS}
     return set(value) | set().union(*map(own_keys, inside.values()))
 
 

@@ -27,6 +27,8 @@ L4 = {"g2-standard-4-spot-16bc01-nodes", "g2-standard-4-on-demand-fe7848-nodes"}
 BOARD = "observability-stack"
 CALLERS = "same-namespace"
 """It names the ports of all engines in use, and the interceptor where a model may rest."""
+TO_SERVERS = "autoscaling-interceptor-to-servers"
+"""It names the same ports."""
 READERS = {"servers-egress", "servers-to-storage"}
 """The way out to the buckets; they name each model whose weights are on a disk, to leave it out."""
 
@@ -57,7 +59,7 @@ ADDING = {
             "observability-slo-errors-tei-1",
             "observability-slo-latency-tei-2-876s-95",
         },
-        updated={BOARD, "observability-unavailable", CALLERS},
+        updated={BOARD, "observability-unavailable", CALLERS, TO_SERVERS},
     ),
     "cloud-run": outcome(),
     "vertex": outcome(),
@@ -68,7 +70,7 @@ ELSEWHERE = "sharded/us"
 REMOVING = {
     "quickstart": outcome(
         deleted={"observability-slo-errors-vllm-1", "observability-slo-latency-vllm-2-5s-95"},
-        updated={*L4, BOARD, "autoscaling-interceptor", CALLERS},
+        updated={*L4, BOARD, "autoscaling-interceptor", CALLERS, TO_SERVERS},
     ),
     "fleet": outcome(
         deleted={
@@ -98,6 +100,7 @@ REMOVING = {
             "class-a3-highgpu-8g-spot-on-demand",
             "autoscaling-interceptor",
             "autoscaling-interceptor-callers",
+            TO_SERVERS,
             "observability-preempted",
         },
         updated={BOARD, "observability-pending", CALLERS},

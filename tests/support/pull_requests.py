@@ -232,6 +232,10 @@ CLUSTER = IN_NAMESPACE | {
     "autoscaling-keda",
     "autoscaling-namespace",
     "autoscaling-interceptor-callers",
+    "autoscaling-interceptor-to-servers",
+    "autoscaling-controllers",
+    "autoscaling-operator-to-metrics",
+    "autoscaling-operator-identity",
 }
 KEYS = (CHAT, EMBEDDING, BGE)
 NAMING_IT = {
@@ -427,12 +431,12 @@ PULL_REQUESTS = (
         edit=lambda repo: repo.edit(CONFIG, ("config:\n", "config:\n  hubstack:namespace: inference\n")),
         models=dict.fromkeys(KEYS, "changed"),
         is_free=True,
-        updated=NAMING_IT,
+        updated={*NAMING_IT, "autoscaling-interceptor-to-servers"},
         replaced={"models"}
         | IN_NAMESPACE
         | objects(*KEYS)
         | {name for key in KEYS for name in stored(key) if not name.endswith("bucket")},
-        gates={"replace", "data", "reach"},
+        gates={"replace", "data", "reach", "protection"},  # the interceptor reaches another namespace
         says=("metadata.namespace: models -&gt; inference",),
     ),
     PullRequest(
