@@ -64,10 +64,10 @@ def bench(  # noqa: PLR0913  one parameter per command-line option
 
     Runs vLLM's load tool as a Job in the cluster, or from here with --url, and writes `<stack>.measured.yaml`.
     """
-    from hubstack.inputs.measured import write_measured  # noqa: PLC0415
+    from hubstack.inputs.measured import load_measured, write_measured  # noqa: PLC0415
     from hubstack.planner.inputs import StackInputs  # noqa: PLC0415
     from hubstack.planner.planner import plan_inputs  # noqa: PLC0415
-    from hubstack.review.bench.load import loads_of  # noqa: PLC0415
+    from hubstack.review.bench.load import address_problem, loads_of  # noqa: PLC0415
 
     inputs = StackInputs.of(load_stack(env, project))
     decided = plan_inputs(inputs)
@@ -77,21 +77,21 @@ def bench(  # noqa: PLR0913  one parameter per command-line option
         hint = f"did you mean `{near}`?" if near else f"models: {listed(list(planned))}"
         raise InputError([Problem(path=env, message=f"has no model `{model}`", hint=hint)])
     asked = next(each for each in inputs.request.models if each.key == model)
-    if accelerator and not url:
+    if accelerator and url is None:
         message, hint = "--accelerator needs --url", "in the cluster, the model runs on the planned accelerator"
         raise InputError([Problem(path="--accelerator", message=message, hint=hint)])
-    if url and not url.startswith(("http://", "https://")):
-        raise InputError(
-            [Problem(path="--url", message=f"`{url}` is not an address", hint="http://127.0.0.1:8000")]
-        )
+    if url is not None and (why := address_problem(url)):
+        raise InputError([Problem(path="--url", message=why, hint="http://127.0.0.1:8000")])
     loads = loads_of(planned[model], asked, inputs.facts[model], int(time.time()), concurrency, requests)
-    if url:
+    if url is not None:
         found = _here(planned[model], loads, url, tokenizer, tool, accelerator)
     else:
         found = _in_cluster(decided, planned[model], loads, tokenizer, context, minutes, manifest=manifest)
     if found is None:
         return
-    write_measured(inputs.measured_path, inputs.measured, found)
+    # Read again: another run may have ended during this one.
+    known = load_measured(inputs.measured_path, inputs.measured_name)
+    write_measured(inputs.measured_path, known, found)
     if json:
         out(dumps({"format": 1, "measurements": [row.model_dump(mode="json") for row in found]}, indent=2))
     else:

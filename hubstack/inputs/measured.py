@@ -24,8 +24,9 @@ HEAD = """# Measured performance. Written by `hubstack bench`; commit this file.
 """
 _AGAIN = "restore the file from git, or delete the row and run `hubstack bench`"
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(ge=1e-6, le=1e9, allow_inf_nan=False)]
+"""Requests per second or milliseconds; the bounds only exclude what no server does and arithmetic cannot hold."""
+Count = Annotated[int, Field(ge=1, le=10**9)]
 
 
 class Milliseconds(BaseModel):
@@ -73,7 +74,7 @@ class Measurement(BaseModel):
     max_num_batched_tokens: Count | None = None
     input_tokens: Count
     """Of each request."""
-    output_tokens: int = Field(ge=0)
+    output_tokens: int = Field(ge=0, le=10**9)
     """Of each request; 0 for a model that embeds."""
     concurrency: Count
     """Clients that each send their next request when the last is answered."""
@@ -101,7 +102,12 @@ class _File(BaseModel):
 
 def measured_path(models_path: Path, stack: str) -> Path:
     """Return the file of a stack: beside its list."""
-    return models_path.with_name(f"{stack}.measured.yaml")
+    return models_path.with_name(measured_name(stack))
+
+
+def measured_name(stack: str) -> str:
+    """Return the name of a stack's file, without its folder."""
+    return f"{stack}.measured.yaml"
 
 
 def load_measured(path: Path, name: str) -> tuple[Measurement, ...]:
@@ -114,7 +120,7 @@ def load_measured(path: Path, name: str) -> tuple[Measurement, ...]:
     Raises:
         InputError: the file is invalid; lists every problem.
     """
-    if not path.exists():
+    if not path.exists() and not path.is_symlink():
         return ()
     document = parse_document(read_text(path, name, "recreate it with `hubstack bench`"), name)
     try:

@@ -20,9 +20,11 @@ EXAMPLE = '{"name":"shared","subnetwork":"models","nodes":"10.8.0.0/20"}'
 _NAME = r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
 _PROJECT = r"[a-z][-a-z0-9:.]{4,61}[a-z0-9]"
 _UNUSABLE = tuple(
-    ipaddress.IPv4Network(each) for each in ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3")
+    ipaddress.IPv4Network(each)
+    for each in ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "199.36.153.4/30", "199.36.153.8/30", "224.0.0.0/3")
 )
-"""This network, loopback, link-local (the metadata server), multicast and above."""
+"""This network, loopback, link-local (the metadata server), the addresses of Google's APIs, multicast and above
+(VPC docs, "Prohibited IPv4 subnet ranges")."""
 _GOOGLES = 2
 """Addresses that Google reserves at each end of a subnet range (VPC docs, "Unusable addresses in IPv4 subnet
 ranges")."""
@@ -51,10 +53,11 @@ def _cidr(longest: int) -> AfterValidator:
 
 def _without_host(value: str) -> str | None:
     try:
-        found = str(ipaddress.IPv4Network(value, strict=False))
+        found = ipaddress.IPv4Network(value, strict=False)
     except ValueError:
         return None
-    return found if found != value and "/" in value else None
+    is_usable = "/" in value and not any(found.overlaps(each) for each in _UNUSABLE)
+    return str(found) if is_usable else None
 
 
 class NetworkSettings(BaseModel):

@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
+from hubstack.files.errors import InputError
+from hubstack.review.bench.load import Load, Server
+from hubstack.review.bench.run import run_here
 from tests.support.project import copy_project
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -169,16 +172,42 @@ def test_an_interrupted_run_deletes_its_job(project: Path) -> None:
         (("qwen3-4b-instruct-2506",), f"did you mean `{MODEL}`?"),
         ((MODEL, "--accelerator", "cpu"), "--accelerator needs --url"),
         ((MODEL, "--url", "http://127.0.0.1:9", "--tool", "no-such-tool"), "the load tool is not installed here"),
-        ((MODEL, "--url", "file:///etc/passwd"), "`file:///etc/passwd` is not an address"),
+        ((MODEL, "--url", "file:///etc/passwd"), "is not the address of a server"),
+        ((MODEL, "--url", "http://user:hunter2@127.0.0.1:9"), "contains a user or password"),
+        ((MODEL, "--url", ""), "is not the address of a server"),
         ((MODEL, "--concurrency", "0"), "--concurrency"),
     ],
-    ids=["model", "accelerator", "tool", "url", "concurrency"],
+    ids=["model", "accelerator", "tool", "url", "password", "empty", "concurrency"],
 )
 def test_bad_arguments_are_refused(project: Path, words: tuple[str, ...], message: str) -> None:
     ended = run(project, "bench", "examples/quickstart", *words)
     assert ended.returncode == 2
     assert message in ended.stderr
     assert "Traceback" not in ended.stderr
+    assert "hunter2" not in ended.stderr + ended.stdout
+
+
+def test_a_key_that_the_tool_repeats_is_not_printed(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-hunter2")
+    said = '#!/bin/sh\necho "headers: Bearer $OPENAI_API_KEY" >&2\nexit 1\n'
+    tool = program(project / "tool", said)
+    server = Server(url="http://127.0.0.1:1", name="m", tokenizer="t")
+    load = Load(input_tokens=1, prefix_tokens=0, output_tokens=1, concurrency=1, requests=1, seed=1)
+    with pytest.raises(InputError) as caught:
+        list(run_here([str(tool)], server, [load], print))
+    assert "Bearer (the value of OPENAI_API_KEY)" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_tool_that_is_no_program_and_a_result_that_is_no_text_are_errors(project: Path) -> None:
+    asked = ("bench", "examples/quickstart", MODEL, "--url", "http://127.0.0.1:9", "--tool", str(project / "tool"))
+    binary = f"#!{sys.executable}\nimport sys\nw = sys.argv\nopen('/'.join(w[w.index(f) + 1] for f in "
+    binary += "('--result-dir', '--result-filename')), 'wb').write(b'\\xff\\xfe{')\n"
+    for text, message in (("no program", "cannot be run"), (binary, "the load tool's result cannot be used")):
+        program(project / "tool", text)
+        ended = run(project, *asked)
+        assert (ended.returncode, "Traceback" in ended.stderr) == (2, False), ended.stderr
+        assert message in ended.stderr
 
 
 def test_the_manifest_is_printed_and_nothing_runs(project: Path) -> None:

@@ -59,7 +59,12 @@ def test_the_file_stands_beside_the_list() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "message"),
     [
-        ("requests_per_second: 2.0", "requests_per_second: -2.0", "must be above 0"),
+        ("requests_per_second: 2.0", "requests_per_second: -2.0", "must be at least"),
+        ("requests_per_second: 2.0", "requests_per_second: 5.0e-324", "must be at least"),
+        ("requests_per_second: 2.0", "requests_per_second: 1.0e+300", "must be at most"),
+        ("concurrency: 8", f"concurrency: 1{'0' * 310}", "must be at most"),
+        ("input_tokens: 1000", f"input_tokens: 1{'0' * 310}", "must be at most"),
+        ("  output_tokens: 300", f"  output_tokens: 1{'0' * 310}", "must be at most"),
         ("requests_per_second: 2.0", "requests_per_second: .inf", "finite"),
         (f"commit: {'a' * 40}", "commit: main", "commit"),
         ("accelerator: l4", "acelerator: l4", "accelerator"),
@@ -77,3 +82,10 @@ def test_a_bad_row_is_refused_with_its_line(tmp_path: Path, before: str, after: 
     assert message in str(caught.value)
     assert "dev.measured.yaml:" in str(caught.value)
     assert "hubstack bench" in str(caught.value)
+
+
+def test_a_link_to_nothing_is_refused_and_not_taken_for_an_absent_file(tmp_path: Path) -> None:
+    path = tmp_path / "dev.measured.yaml"
+    path.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError):
+        load_measured(path, "dev.measured.yaml")

@@ -72,3 +72,11 @@ def test_the_plan_names_what_the_owners_of_a_network_must_do() -> None:
     declared = read(SHARED).network
     assert declared is not None
     assert list(network_warnings(declared)) == []
+
+
+def test_a_range_of_googles_api_addresses_is_refused_and_no_unusable_range_is_suggested() -> None:
+    with pytest.raises(InputError, match="which no VPC can use"):
+        read({"nodes": "199.36.153.0/24"})
+    with pytest.raises(InputError, match="must be an IPv4 range") as caught:
+        read({"nodes": "10.0.0.0/0"})
+    assert "did you mean" not in str(caught.value)

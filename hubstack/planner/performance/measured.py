@@ -30,7 +30,7 @@ def rows_of(rows: Iterable[Measurement], setup: MeasuredSetup, lengths: Lengths)
             near.setdefault((row.input_tokens, row.output_tokens), []).append(row)
     if not near:
         return ()
-    return tuple(near[min(near, key=lambda pair: _distance(near[pair][0], lengths))])
+    return tuple(near[min(near, key=lambda pair: (_distance(near[pair][0], lengths), pair))])
 
 
 def _distance(row: Measurement, lengths: Lengths) -> float:
@@ -77,4 +77,4 @@ def _curve(
         if value is not None:
             batch = min(float(row.concurrency), replica.full)
             points.setdefault(math.log(batch), []).append(math.log(value / predicted(batch)))
-    return Curve(tuple((at, sum(logs) / len(logs)) for at, logs in sorted(points.items())))
+    return Curve(tuple((at, math.fsum(logs) / len(logs)) for at, logs in sorted(points.items())))

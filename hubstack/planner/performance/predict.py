@@ -132,7 +132,8 @@ def _measured(setup: Setup, placed: PlacedModel, lengths: Lengths) -> Setup:
     """Return the setup corrected by its own measurements, if it has any."""
     if not placed.measured:
         return setup
-    return corrected(setup, rows_of(placed.measured, placed.measured_setup, lengths))
+    rows = (row for row in placed.measured if (row.output_tokens == 0) is placed.is_pooling)
+    return corrected(setup, rows_of(rows, placed.measured_setup, lengths))
 
 
 def _assumed(placed: PlacedModel) -> Lengths:

@@ -10,13 +10,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from hubstack.files.errors import InputError
 from hubstack.files.problems import Problem
 from hubstack.hub.facts import ModelFacts
-from hubstack.inputs.measured import UNPINNED, Measurement, Milliseconds, Setup
+from hubstack.inputs.measured import UNPINNED, Measurement, Milliseconds, Positive, Setup
 from hubstack.inputs.models import ModelRequest
 from hubstack.plan import ModelPlan
 from hubstack.planner.engines.tasks import POOL, RANK, TRANSCRIBE
@@ -27,6 +28,7 @@ LENGTH_TOLERANCE = 0.1
 """Our choice: a run whose requests are longer or shorter by more measured something else."""
 RESULT_MARK = "hubstack-bench-result: "
 """Start of the line of a Job's log that holds a result."""
+_RATE: TypeAdapter[float] = TypeAdapter(Positive)
 _SEQUENCES = ("--max-num-seqs", "--max-running-requests", "--parallel")
 _BATCH_TOKENS = ("--max-num-batched-tokens", "--chunked-prefill-size", "--batch-size", "--max-batch-tokens")
 
@@ -100,6 +102,20 @@ def loads_of(
     )
 
 
+def address_problem(url: str) -> str | None:
+    """Return why a server cannot be measured at an address, or None; never repeats a password in it."""
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return "is not an address"
+    if parts.username is not None or "@" in parts.netloc:
+        return "contains a user or password, which the list of processes shows: set OPENAI_API_KEY instead"
+    if not is_address or not url.isprintable() or set(url) & set(" ?#\\"):
+        return "is not the address of a server: http or https, a host, and no query"
+    return None
+
+
 def tool_command(tool: Sequence[str], server: Server, load: Load, folder: str, file: str) -> list[str]:
     """Return the command line of the load tool that writes `folder`/`file`."""
     embeds = not load.output_tokens
@@ -165,7 +181,7 @@ def read_result(
         if failed or done < load.requests:
             lost = max(failed, load.requests - done)
             raise _refuse(model, f"{lost} of {load.requests} requests for `{found['model_id']}` failed")
-        rate = float(found["request_throughput"])
+        rate = _RATE.validate_python(float(f"{float(found['request_throughput']):.4g}"))
         got = float(found["total_input_tokens"]), float(found.get("total_output_tokens", 0))
         latencies = {
             name: Milliseconds(median=float(found[f"median_{key}_ms"]), p99=float(found[f"p99_{key}_ms"]))
@@ -173,8 +189,8 @@ def read_result(
             if load.output_tokens > (key == "tpot")
         }
     except ValidationError:
-        raise _refuse(model, "the answers held no text, so their tokens have no times") from None
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise _refuse(model, "its throughput or times are not positive numbers: the answers held no text") from None
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise _refuse(model, f"the load tool's result cannot be used: {error!r}") from None
     for what, asked, total in zip(
         ("prompts", "answers"), (load.input_tokens, load.output_tokens), got, strict=True
@@ -189,7 +205,7 @@ def read_result(
         output_tokens=load.output_tokens,
         concurrency=load.concurrency,
         requests=done,
-        requests_per_second=float(f"{rate:.4g}"),
+        requests_per_second=rate,
         **{name: each.rounded for name, each in latencies.items()},
         date=date.isoformat(),
         tool=tool,

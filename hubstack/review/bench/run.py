@@ -6,6 +6,7 @@ Owns the processes, `vllm` and `kubectl`. What they run, and what the results me
 """
 
 import json
+import os
 import shutil
 import subprocess
 import tempfile
@@ -25,6 +26,8 @@ from hubstack.review.bench.load import RESULT_MARK, Load, Server, tool_command
 
 _TOOL_VARIABLES = ("HOME", "HF_HOME", "HF_ENDPOINT", "HF_HUB_OFFLINE", "OPENAI_API_KEY", "LD_LIBRARY_PATH")
 _KUBECTL_VARIABLES = ("HOME", "KUBECONFIG", "CLOUDSDK_CONFIG", "CLOUDSDK_PYTHON", "USE_GKE_GCLOUD_AUTH_PLUGIN")
+_SECRETS = ("OPENAI_API_KEY", "HF_TOKEN")
+"""Variables whose values a tool's output may repeat."""
 _POLL_SECONDS = 5
 _LAST_LINES = 15
 
@@ -55,7 +58,7 @@ def run_here(tool: Sequence[str], server: Server, loads: Sequence[Load], tell: T
             result = Path(folder) / "result.json"
             if ended.returncode or not result.is_file():
                 raise _failed("the load tool failed", ended.stdout + ended.stderr, server.url)
-            yield load, result.read_text(encoding="utf-8")
+            yield load, result.read_text(encoding="utf-8", errors="replace")
             result.unlink()
 
 
@@ -97,13 +100,12 @@ def run_in_cluster(
         tell(f"created job/{name} in {context}")
         end, state = time.monotonic() + minutes * 60, ""
         while True:
-            found = json.loads(_checked([*kubectl, "get", "job", name, "--output", "json"], "reading the Job"))
-            conditions = {
-                each["type"] for each in found.get("status", {}).get("conditions", []) if each["status"] == "True"
-            }
+            said = _checked([*kubectl, "get", "job", name, "--output", "json"], "reading the Job")
+            status = _status(said)
+            conditions = {each.get("type") for each in status.get("conditions", []) if each.get("status") == "True"}
             if conditions & {"Complete", "Failed"}:
                 break
-            now = "running" if found.get("status", {}).get("ready") else "waiting for its pod"
+            now = "running" if status.get("ready") else "waiting for its pod"
             if now != state:
                 state = now
                 tell(f"job/{name}: {state}")
@@ -116,6 +118,13 @@ def run_in_cluster(
         if "Complete" not in conditions:
             raise _failed(f"job/{name} failed", log, model.key)
     return [line.removeprefix(RESULT_MARK) for line in log.splitlines() if line.startswith(RESULT_MARK)]
+
+
+def _status(job: str) -> dict[str, Any]:
+    try:
+        return json.loads(job).get("status", {})
+    except (ValueError, AttributeError, RecursionError):
+        raise _failed("reading the Job failed: its description is not JSON", job, "kubectl") from None
 
 
 @contextmanager
@@ -140,19 +149,26 @@ def _checked(command: list[str], doing: str, text: str | None = None) -> str:
 def _output(
     command: list[str], variables: tuple[str, ...], text: str | None = None
 ) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603  a program that the user named or installed, no shell
-        command,
-        input=text,
-        stdin=subprocess.DEVNULL if text is None else None,
-        env=kept_environment(*variables),
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-    )
+    try:
+        return subprocess.run(  # noqa: S603  a program that the user named or installed, no shell
+            command,
+            input=text,
+            stdin=subprocess.DEVNULL if text is None else None,
+            env=kept_environment(*variables),
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+    except OSError as error:
+        message, hint = f"cannot be run: {error.strerror}", "name a program of this machine"
+        raise InputError([Problem(path=command[0], message=message, hint=hint)]) from None
 
 
 def _failed(what: str, output: str, path: str) -> InputError:
+    for name in _SECRETS:
+        if secret := os.environ.get(name):
+            output = output.replace(secret, f"(the value of {name})")
     last = [line for line in output.splitlines() if line.strip()][-_LAST_LINES:]
     return InputError([Problem(path=path, message=f"{what}:\n    " + "\n    ".join(last or ["(no output)"]))])
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, cast
 
+from hubstack.inputs.measured import measured_name
 from hubstack.review.diff.paths import ABSENT, differences
 from hubstack.review.diff.reported import Reported
 from hubstack.review.diff.state import Data, State
@@ -17,6 +18,9 @@ from hubstack.review.diff.state import Data, State
 GB = 1_000_000_000
 NOTICEABLE = 0.1
 """Our choice: a smaller change of throughput or cost per token is not reported."""
+EVIDENCE, MEASURED = "evidence", "measured"
+"""The topic of a model whose measured figures differ, and the evidence of such figures."""
+_MEASURED_FIGURES = ("evidence", "requests_per_second", "token_ms", "token_alone_ms", "first_token_ms")
 
 
 class ModelAction(StrEnum):
@@ -264,7 +268,8 @@ def _settings(base: State, head: State, before: Data, after: Data) -> Iterator[S
     for topic, key in _BLOCKS.items():
         if key in before:  # else written by a hubstack that knew no such setting
             yield from _block_settings(topic, before[key], after.get(key), reasons.get(topic))
-    yield from _performance_settings(before.get("performance"), after.get("performance"))
+    file = measured_name(str(head.target.get("stack")))
+    yield from _performance_settings(before.get("performance"), after.get("performance"), file)
     for topic, key in (("flags", "args"), ("environment", "env")):
         parts = [[_flat(item) for item in model["server"][key]] for model in (before, after)]
         if parts[0] != parts[1]:
@@ -274,10 +279,14 @@ def _settings(base: State, head: State, before: Data, after: Data) -> Iterator[S
         yield Setting(topic="namespace", before=str(spaces[0]), after=str(spaces[1]))
 
 
-def _performance_settings(before: Data | None, after: Data | None) -> Iterator[Setting]:
+def _performance_settings(before: Data | None, after: Data | None, file: str) -> Iterator[Setting]:
     """Yield throughput and cost per token of a replica if they differ noticeably, or by other evidence."""
     if not before or not after:
         return
+    is_measured = MEASURED in {before["evidence"], after["evidence"]}
+    if is_measured and any(before.get(key) != after.get(key) for key in _MEASURED_FIGURES):
+        pair = _evidence(before, file), _evidence(after, file)
+        yield Setting(topic=EVIDENCE, before=pair[0], after=pair[1], why=f"the rows in {file}")
     why = f"{after['evidence']}; one replica at full load"
     is_other_evidence = before["evidence"] != after["evidence"]
     if is_other_evidence or _is_noticeable(_rate(before), _rate(after)):
@@ -286,6 +295,11 @@ def _performance_settings(before: Data | None, after: Data | None) -> Iterator[S
     if old and new and (is_other_evidence or _is_noticeable(old, new)):
         topic = "cost of a million tokens"
         yield Setting(topic=topic, before=f"{old:.2g} USD", after=f"{new:.2g} USD", why=why)
+
+
+def _evidence(performance: Data, file: str) -> str:
+    found = str(performance["evidence"])
+    return f"{found}: {performance.get('rows', 0):,} in {file}" if found == MEASURED else found
 
 
 def _is_noticeable(before: float, after: float) -> bool:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A plan uses the measurements of exactly its own setup, and no others."""
 
+import random
 from dataclasses import replace
 
 import pytest
@@ -15,7 +16,7 @@ from tests.inputs.test_measured import row
 from tests.planner.performance.test_replica import CARDS, WORKS
 from tests.planner.performance.test_replica import setup_of as formula_setup
 from tests.planner.performance.test_traffic import fleet_usd, traffic
-from tests.support.facts import hub, plan_one
+from tests.support.facts import hub, plan, plan_one
 
 MODEL = "Qwen/Qwen3-4B-Instruct-2507"
 
@@ -128,3 +129,30 @@ def test_an_embedding_model_has_measured_texts_per_second() -> None:
     assert found is not None
     assert found.requests_per_second.value == pytest.approx(123.0, rel=1e-2)
     assert replace(found, formula=None) != found
+
+
+def test_no_row_that_the_file_may_hold_breaks_a_plan_and_the_order_of_rows_changes_none() -> None:
+    own, chance = setup(), random.Random(1)  # noqa: S311  a fixed seed, no secret
+    extremes, counts = (1e-6, 1e-3, 1.0, 1e4, 1e9), (1, 2, 64, 10**9)
+    for _ in range(25):
+        rows = tuple(
+            Measurement.model_validate(
+                {
+                    **dict(row(chance.choice(counts), chance.choice(extremes), own)),
+                    "token_ms": chance.choice([None, Milliseconds(median=chance.choice(extremes), p99=1.0)]),
+                    "first_token_ms": chance.choice([None, Milliseconds(median=chance.choice(extremes), p99=1.0)]),
+                    "input_tokens": chance.choice([500, 1000, 2000, 10**9]),
+                    "output_tokens": chance.choice([0, 150, 300, 600]),
+                }
+            )
+            for _ in range(chance.choice([1, 2, 5]))
+        )
+        text = plan(hub(MODEL), measured=rows).to_json()
+        assert text == plan(hub(MODEL), measured=rows[::-1]).to_json()
+        assert "NaN" not in text
+        assert "Infinity" not in text
+
+
+def test_a_row_of_embedded_texts_does_not_apply_to_a_model_that_generates() -> None:
+    texts = row(64, 1e6, setup()).model_copy(update={"output_tokens": 0})
+    assert planned(texts).performance == planned().performance

@@ -11,7 +11,7 @@ import pytest
 from hubstack.files.errors import InputError
 from hubstack.inputs.measured import Measurement
 from hubstack.plan import ModelPlan
-from hubstack.review.bench.load import Load, Server, loads_of, read_result, tool_command
+from hubstack.review.bench.load import Load, Server, address_problem, loads_of, read_result, tool_command
 from tests.planner.performance.test_traffic import traffic
 from tests.support.facts import ask, hub, plan_one
 
@@ -100,6 +100,9 @@ def test_a_result_becomes_a_row() -> None:
         ({"total_output_tokens": 456}, "answers had 57 tokens on average instead of 300"),
         ({"total_input_tokens": 16000}, "prompts had 2,000 tokens on average instead of 1,000"),
         ({"median_tpot_ms": 0.0}, "the answers held no text"),
+        ({"request_throughput": float("nan")}, "not positive numbers"),
+        ({"request_throughput": 0.0}, "not positive numbers"),
+        ({"completed": float("inf")}, "cannot be used"),
         ({"request_throughput": None}, "cannot be used"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
@@ -115,6 +118,31 @@ def test_a_result_that_measured_something_else_is_refused(change: dict[str, Any]
 def test_what_is_no_result_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="cannot be used"):
         read(text)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://u:p@h",
+        "http://@h",
+        "http://h?key=1",
+        "http://h#x",
+        "http://h\n",
+        "http://h\x1b[2J",
+        "http://h:x",
+        "http://[::1",
+        "https://",
+        "//h",
+        "",
+    ],
+)
+def test_what_is_no_address_of_a_server_is_refused(url: str) -> None:
+    assert address_problem(url)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8000", "https://models.acme.example/v1", "http://[::1]:80"])
+def test_an_address_of_a_server_is_accepted(url: str) -> None:
+    assert address_problem(url) is None
 
 
 def test_answers_of_one_token_have_no_time_between_tokens() -> None:
