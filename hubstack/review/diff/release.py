@@ -84,4 +84,5 @@ def _run(command: list[str], wanted: str) -> None:
 
 
 def _refused(release: str, message: str, hint: str) -> InputError:
-    return InputError([Problem(path=f"{OPTION} {release}", message=message, hint=hint)])
+    without_password = re.sub(r"//[^/]*@", "//", release)
+    return InputError([Problem(path=f"{OPTION} {without_password}", message=message, hint=hint)])
