@@ -46,15 +46,18 @@ class Problem:
     """How to fix it, with the command or the nearest valid word if there is one."""
     source_line: str | None = None
     """The source line, for the caret."""
+    output: tuple[str, ...] = ()
+    """Lines that another program printed about it."""
     setting: str | None = None
     """The stack setting concerned (`hubstack:gateway.host`), for callers that know its place."""
 
     def render(self) -> str:
-        """Return `file:line:column: message`, the line with a caret, and the hint, escaped for a terminal."""
+        """Return `file:line:column: message`, the line with a caret, output and hint, escaped for a terminal."""
         place = ":".join(str(part) for part in (self.path, self.line, self.column) if part is not None)
         lines = [f"{visible(place)}: {visible(_cropped(self.message))}"]
         if self.source_line is not None and self.column is not None:
             lines += self._caret(self.source_line, self.column - 1)
+        lines += [f"    {visible(line)}" for line in self.output]
         if self.hint:
             lines.append(f"    hint: {visible(self.hint)}")
         return "\n".join(lines)

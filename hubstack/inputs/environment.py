@@ -58,7 +58,7 @@ def _of_folder(name: str, project_dir: Path, working_dir: Path) -> Environment:
             path for root in _whole(around) for path in [root.with_stem(f"{root.stem}-{cluster}")] if path.is_file()
         ]
     if folder is None and not configs:
-        hint = "pass the name of a stack in stacks/, or a folder that contains a Pulumi.<stack>.yaml"
+        hint = _nearest_folder(name, project_dir, working_dir)
         raise InputError([Problem(path=name, message="no such folder", hint=hint)])
     if len(configs) != 1:
         found = ", ".join(path.name for path in configs) or "none"
@@ -69,6 +69,17 @@ def _of_folder(name: str, project_dir: Path, working_dir: Path) -> Environment:
 
 def _folder(name: str, project_dir: Path, working_dir: Path) -> Path | None:
     return next((folder for folder in (working_dir / name, project_dir / name) if folder.is_dir()), None)
+
+
+def _nearest_folder(name: str, project_dir: Path, working_dir: Path) -> str:
+    """Return the hint for a folder that is missing: the one beside it that was meant, if there is one."""
+    meant = Path(name)
+    around = _folder(str(meant.parent), project_dir, working_dir)
+    beside = sorted({path.parent.name for path in around.glob("*/Pulumi.*.yaml")}) if around else []
+    near = nearest(meant.name, beside)
+    if near:
+        return f"did you mean `{meant.with_name(near)}`?"
+    return "pass the name of a stack in stacks/, or a folder that contains a Pulumi.<stack>.yaml"
 
 
 def _has_settings(name: str, project_dir: Path, working_dir: Path) -> bool:

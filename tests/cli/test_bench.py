@@ -48,6 +48,8 @@ if "create" in words:
     Path(r"{log}").with_name("created.json").write_text(sys.stdin.read())
     if state == "denied":
         sys.exit("Error from server (Forbidden): jobs.batch is forbidden")
+    if state == "elsewhere":
+        sys.exit('error: context "gke_x" does not exist')
 elif "get" in words:
     if state == "interrupted":
         os.kill(os.getppid(), 2)
@@ -155,8 +157,17 @@ def test_a_job_that_fails_is_deleted_and_records_nothing(project: Path, state: s
     ended = run(project, "bench", "examples/quickstart", MODEL, path=with_kubectl(project, state))
     assert ended.returncode == 2
     assert message in ended.stderr
+    assert "\\x0a" not in ended.stderr
     assert rows(project) == []
     assert ("delete" in (project / "kubectl.log").read_text()) == (state != "denied")
+
+
+def test_a_context_that_is_missing_is_answered_with_how_to_add_it(project: Path) -> None:
+    ended = run(project, "bench", "examples/quickstart", MODEL, path=with_kubectl(project, "elsewhere"))
+    assert ended.returncode == 2
+    lines = ended.stderr.splitlines()
+    assert '    error: context "gke_x" does not exist' in lines
+    assert "get-credentials" in lines[-1]
 
 
 def test_an_interrupted_run_deletes_its_job(project: Path) -> None:

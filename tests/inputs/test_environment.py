@@ -60,7 +60,16 @@ def test_an_unlike_name_is_answered_with_all_stacks(project: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_is_said_to_be_missing(project: Path) -> None:
-    assert "no such folder" in refused("examples/flet", project)
+    said = refused("examples/zzzzz", project)
+    assert "no such folder" in said
+    assert "pass the name of a stack" in said
+
+
+@pytest.mark.parametrize("name", ["examples/flet", "examples/flet/"])
+def test_a_misspelt_folder_is_answered_with_the_nearest(project: Path, name: str) -> None:
+    said = refused(name, project)
+    assert "no such folder" in said
+    assert "did you mean `examples/fleet`?" in said
 
 
 @pytest.mark.parametrize(("folder", "found"), [("two", "Pulumi.a.yaml, Pulumi.b.yaml"), ("none", "none")])

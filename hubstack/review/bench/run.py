@@ -7,6 +7,7 @@ Owns the processes, `vllm` and `kubectl`. What they run, and what the results me
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -30,6 +31,9 @@ _SECRETS = ("OPENAI_API_KEY", "HF_TOKEN")
 """Variables whose values a tool's output may repeat."""
 _POLL_SECONDS = 5
 _LAST_LINES = 15
+_NO_CONTEXT = (
+    "`gcloud container clusters get-credentials` adds it once the cluster exists; --context NAME sets another"
+)
 
 Tell = Callable[[str], None]
 
@@ -142,7 +146,8 @@ def _created(kubectl: list[str], text: str) -> Generator[None]:
 def _checked(command: list[str], doing: str, text: str | None = None) -> str:
     ended = _output(command, _KUBECTL_VARIABLES, text)
     if ended.returncode:
-        raise _failed(f"{doing} failed", ended.stderr, "kubectl")
+        hint = _NO_CONTEXT if re.search(r'context "[^"]*" does not exist', ended.stderr) else None
+        raise _failed(f"{doing} failed", ended.stderr, "kubectl", hint)
     return ended.stdout
 
 
@@ -165,12 +170,12 @@ def _output(
         raise InputError([Problem(path=command[0], message=message, hint=hint)]) from None
 
 
-def _failed(what: str, output: str, path: str) -> InputError:
+def _failed(what: str, output: str, path: str, hint: str | None = None) -> InputError:
     for name in _SECRETS:
         if secret := os.environ.get(name):
             output = output.replace(secret, f"(the value of {name})")
     last = [line for line in output.splitlines() if line.strip()][-_LAST_LINES:]
-    return InputError([Problem(path=path, message=f"{what}:\n    " + "\n    ".join(last or ["(no output)"]))])
+    return InputError([Problem(path=path, message=f"{what}:", output=tuple(last) or ("(no output)",), hint=hint)])
 
 
 def _describe(load: Load) -> str:
