@@ -13,6 +13,7 @@ from hubstack import names
 from hubstack.catalog import Catalog
 from hubstack.files.documents import Document, parse_documents
 from hubstack.files.errors import InputError
+from hubstack.files.whole_numbers import whole_number
 from hubstack.inputs.init.entry import Entry, Setting, Unknown
 from hubstack.inputs.init.objects import Part, is_kustomization
 from hubstack.inputs.init.workloads import POD_OF, group_of, namespace_of
@@ -108,8 +109,8 @@ def _flags(args: Part, settings: dict[str, Setting]) -> list[str]:
     lost: list[str] = []
     for part in args.items():
         flag, _, value = part.text.partition("=")
-        if flag == "--max-model-len" and value.isdigit():
-            settings["context"] = Setting(value=int(value), source=f"{flag}, line {part.mark.line}")
+        if flag == "--max-model-len" and (context := whole_number(value)):
+            settings["context"] = Setting(value=context, source=f"{flag}, line {part.mark.line}")
         elif flag.startswith("--"):
             lost.append(flag)
     return lost

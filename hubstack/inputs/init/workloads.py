@@ -7,6 +7,7 @@ Owns the supported kinds and where each has its pod spec. Does not own what a co
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from hubstack.files.whole_numbers import whole_number
 from hubstack.inputs.init.objects import Part
 
 POD_OF: Mapping[str, tuple[str, ...]] = {
@@ -142,7 +143,7 @@ def _replicas(part: Part, kind: str) -> Replicas:
     if kind == "Service":
         notes = part.at("spec", "template", "metadata", "annotations")
         low, high = (notes.at(f"autoscaling.knative.dev/{word}-scale") for word in ("min", "max"))
-        least, most = (int(each.text) if each.text.isdigit() else None for each in (low, high))
+        least, most = (whole_number(each.text) for each in (low, high))
         return Replicas(min=least or 0, max=most, source=f"min-scale, line {low.mark.line}")
     said = part.at("spec", "replicas")
     count = 1 if said.count is None else said.count

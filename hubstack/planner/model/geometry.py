@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from hubstack.files.whole_numbers import whole_number
 from hubstack.hub.blocks import count_block_kinds
 from hubstack.hub.facts import ModelFacts
 
@@ -274,7 +275,7 @@ def _kv_heads(text: Mapping[str, Any], heads: int | None) -> int | None:
     named = _int(text, "num_key_value_heads", "n_head_kv", "multi_query_group_num")
     named = named or _int(_mapping(text, "attn_config"), "kv_n_heads")
     named = named or _int(text, "num_kv_heads", "num_attention_groups")
-    shared = [int(kind) for kind in count_block_kinds(text.get("block_configs")) if kind.isdigit()]
+    shared = [heads for kind in count_block_kinds(text.get("block_configs")) if (heads := whole_number(kind))]
     if not named and shared and heads:
         return heads // min(shared)
     return named or heads
@@ -401,7 +402,7 @@ def _recurrent_layers(text: Mapping[str, Any], layers: int) -> _Layers | None:
 
 def _blocks(counts: Mapping[str, int]) -> _Layers:
     """Return the layers of a block list; layers with fewer key-value heads count as fractions of a full layer."""
-    shared = {int(kind): n for kind, n in counts.items() if kind.isdigit()}
+    shared = {heads: n for kind, n in counts.items() if (heads := whole_number(kind))}
     parts = sum(n * min(shared) / heads for heads, n in shared.items())
     return _Layers(counts.get("attention", 0) + math.ceil(parts), 0, counts.get("mamba", 0))
 
@@ -518,7 +519,8 @@ def _counted_ratios(text: Mapping[str, Any]) -> dict[int, int]:
     layers = _int(text, "num_hidden_layers") or 0
     if isinstance(said, Mapping):
         folded = cast("Mapping[str, Any]", said)
-        return {int(ratio): n for ratio in folded if str(ratio).isdigit() and (n := _int(folded, ratio))}
+        pairs = ((whole_number(ratio), _int(folded, ratio)) for ratio in folded)
+        return {ratio: n for ratio, n in pairs if ratio is not None and n}
     ratios = _numbers(said)[:layers] if isinstance(said, list) else []
     return {ratio: ratios.count(ratio) for ratio in set(ratios)}
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
+from hubstack.files.whole_numbers import whole_number
 from hubstack.hub.facts import ModelFacts
 from hubstack.hub.gguf_files import model_of
 from hubstack.planner.model.weights import ChosenFiles, WeightsFormat
@@ -129,8 +130,7 @@ def _size(header: Mapping[str, Any], key: str) -> int | None:
 def _largest(said: Any) -> int | None:
     """Return a size, or the largest of sizes that the lock counts by layer."""
     if isinstance(said, Mapping):
-        sizes = [int(key) for key in cast("Mapping[str, Any]", said) if str(key).isdigit()]
-        return max(sizes, default=0) or None
+        return max((whole_number(key) or 0 for key in cast("Mapping[str, Any]", said)), default=0) or None
     return _int(said)
 
 

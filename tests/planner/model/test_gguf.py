@@ -12,7 +12,7 @@ from hubstack.plan import ModelPlan, Verdict
 from hubstack.planner.model.geometry import read_geometry
 from hubstack.planner.model.gguf import config_of_header
 from hubstack.planner.model.weights import parameter_count
-from tests.support.facts import file, made, plan_one
+from tests.support.facts import file, geometry, made, plan_one
 from tests.support.hub.gguf import QWEN3, header
 
 SIZED = read_header(header(QWEN3))
@@ -129,3 +129,18 @@ def test_a_t4_is_used_only_where_it_is_named() -> None:
     small = locked("m-Q8_0.gguf", size=600_000_000)
     assert plan_one(small).accelerator == "l4"
     assert plan_one(small, accelerator="t4").accelerator == "t4"
+
+
+@pytest.mark.parametrize("size", ["²", "9" * 5000, "-1", ""])
+def test_a_header_with_what_is_no_number_breaks_no_plan(size: str) -> None:
+    said = {**SIZED, "attention.head_count_kv": {size: 1}, "feed_forward_length": {size: 1}}
+    config = {"gguf": {"architecture": "qwen3", "headers": {"m-Q4_K_M.gguf": said}}}
+    facts = made(files=(file("m-Q4_K_M.gguf", 5_000_000_000),), config=config, pipeline_tag="text-generation")
+    assert plan_one(facts, context=8192).need.kv_bytes_per_token
+
+
+@pytest.mark.parametrize("kind", ["²", "0", "9" * 5000])
+def test_a_block_with_what_is_no_number_of_heads_breaks_no_geometry(kind: str) -> None:
+    config = {"model_type": "nemotron-nas", "num_hidden_layers": 2, "hidden_size": 64, "num_attention_heads": 8}
+    geometry(config | {"block_configs": [{"block_type": kind}, {"block_type": "attention"}]})
+    geometry(config | {"compress_ratios": {kind: 2}})
