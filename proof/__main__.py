@@ -71,7 +71,7 @@ def _say(text: str) -> None:
 def main() -> None:
     """Run the command; print errors without a traceback."""
     try:
-        app()
+        app(prog_name="./dev proof")
     except (HubstackError, SandboxError) as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(2) from None

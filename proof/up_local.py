@@ -217,7 +217,7 @@ def main() -> None:
     """Run the command; print errors without a traceback."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # it cleans up then too
     try:
-        app()
+        app(prog_name="./dev up-local")
     except (HubstackError, SandboxError) as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(2) from None

@@ -3,6 +3,7 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,17 @@ def test_bench_alone_writes_the_tables(echoing: Path) -> None:
     lines = run(echoing, "bench")
     assert lines
     assert all(line.startswith("-m benchmarks.") for line in lines), lines
+
+
+@pytest.mark.parametrize(("module", "command"), [("proof", "proof"), ("proof.up_local", "up-local")])
+def test_a_usage_error_names_the_command_that_was_typed(module: str, command: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", module, "--no-such-option"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert f"Usage: ./dev {command} " in done.stderr
