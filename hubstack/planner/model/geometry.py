@@ -275,7 +275,7 @@ def _kv_heads(text: Mapping[str, Any], heads: int | None) -> int | None:
     named = _int(text, "num_key_value_heads", "n_head_kv", "multi_query_group_num")
     named = named or _int(_mapping(text, "attn_config"), "kv_n_heads")
     named = named or _int(text, "num_kv_heads", "num_attention_groups")
-    shared = [heads for kind in count_block_kinds(text.get("block_configs")) if (heads := whole_number(kind))]
+    shared = [group for kind in count_block_kinds(text.get("block_configs")) if (group := whole_number(kind))]
     if not named and shared and heads:
         return heads // min(shared)
     return named or heads
