@@ -74,11 +74,6 @@ class Catalog:
         """Return all names of accelerators, sorted."""
         return sorted({word for row in self.accelerators.values() for word in row.words})
 
-    def machine_types_of(self, accelerator_id: str) -> tuple[MachineType, ...]:
-        """Return the machine types with an accelerator, smallest first."""
-        rows = (row for row in self.machine_types.values() if row.accelerator == accelerator_id)
-        return tuple(sorted(rows, key=lambda row: (row.accelerator_memory_gb, row.vcpu, row.name)))
-
     def tpu_topologies_of(self, accelerator_id: str) -> tuple[TpuTopology, ...]:
         """Return a TPU's slice topologies, smallest first, single-host before multi-host."""
         rows = (row for row in self.tpu_topologies if row.accelerator == accelerator_id)
@@ -95,11 +90,6 @@ class Catalog:
             return ()
         documented = tuple(zone for zone in row.documented if region_of(zone) == region)
         return documented or tuple(zone for zone in row.zones if region_of(zone) == region)
-
-    def flex_start_zones(self, accelerator_id: str, region: str) -> tuple[str, ...]:
-        """Return the zones of a region for which a source reports flex-start of a TPU."""
-        row = self.zone_lists.get(accelerator_id)
-        return tuple(zone for zone in row.flex_start if region_of(zone) == region) if row else ()
 
     def regions(self, machine_type: str) -> tuple[str, ...]:
         """Return the regions that offer a machine type, sorted.
@@ -150,8 +140,3 @@ class Catalog:
             if as_of is not None:
                 newest[name] = max(as_of, newest.get(name, as_of))
         return dict(sorted(newest.items()))
-
-    def newest_price_date(self) -> str:
-        """Return the newest date of any machine price."""
-        dates = self.price_dates()
-        return max(dates[name] for name in dates if name not in {"storage", "network"})

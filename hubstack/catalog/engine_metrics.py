@@ -48,11 +48,6 @@ class Metric:
         """Return the smallest bucket bound at or above a value, or None if there is none."""
         return next((bound for bound in self.buckets if bound >= wanted), None)
 
-    @property
-    def monitoring_type(self) -> str:
-        """Return the metric's name in Cloud Monitoring (`prometheus.googleapis.com/NAME/TYPE`)."""
-        return f"prometheus.googleapis.com/{self.name}/{self.type}"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineMetrics:

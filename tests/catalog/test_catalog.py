@@ -158,11 +158,6 @@ def test_a_machine_is_sold_only_as_a_source_says(catalog, machine_type, sold_as)
     assert {kind.value for kind in CapacityKind if row.is_sold_as(kind)} == sold_as
 
 
-def test_machines_of_an_accelerator_come_smallest_first(catalog):
-    names = [row.name for row in catalog.machine_types_of("h100-80gb")]
-    assert names == ["a3-highgpu-1g", "a3-highgpu-2g", "a3-highgpu-4g", "a3-highgpu-8g"]
-
-
 def test_eight_chips_of_v6e_are_one_node_or_two(catalog):
     eight = [row for row in catalog.tpu_topologies_of("v6e") if row.chips == 8]
     assert [(row.machine_type, row.is_multi_host) for row in eight] == [
@@ -225,7 +220,6 @@ def test_zones_belong_to_their_region_and_documented_ones_lead_for_tpus(catalog)
     assert catalog.zones("v5e", "us-east1") == ("us-east1-b", "us-east1-c")
     assert catalog.zones("l4", "us-east5") == ()
     assert catalog.zones("abacus", "us-central1") == ()
-    assert catalog.flex_start_zones("v6e", "us-south1") == ("us-south1-ai1b",)
 
 
 def test_regions_of_attached_gpus_are_those_of_their_zones(catalog):
@@ -249,7 +243,6 @@ def test_traffic_is_free_only_where_the_source_says_so(catalog):
 
 
 def test_the_age_of_the_prices_can_be_told(catalog):
-    assert catalog.newest_price_date() == "2026-08-20"
     assert catalog.price_dates()["storage"] == "2026-09-20"
 
 

@@ -94,11 +94,6 @@ class Replica:
         return self.costs(self.full)
 
     @cached_property
-    def alone_costs(self) -> Costs:
-        """Costs of a single request without other load."""
-        return self.costs(1.0)
-
-    @cached_property
     def most_per_second(self) -> float:
         """Requests per second if the batch is always full."""
         return self.rate_of(self.full)

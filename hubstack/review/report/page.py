@@ -13,9 +13,9 @@ from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
+from hubstack.files.page_template import page_template
 from hubstack.files.terminal import shown_in_page
 from hubstack.plan import MemoryNeed, ModelPlan, Plan
 from hubstack.plan.bill import CostLine
@@ -99,7 +99,7 @@ def page_text(plan: Plan, model: str | None = None, comparison: Comparison | Non
     """
     shown = tuple(each for each in plan.models if model in {None, each.key})
     lines_of, script = plan.cost.by_item(), _script()
-    return _template().render(
+    return page_template("hubstack.review.report.page", "page.html.jinja").render(
         focus=model,
         chart=(CHART_WIDTH, CHART_HEIGHT),
         linked={each.key for each in shown},
@@ -152,19 +152,6 @@ def _gib(size_bytes: int) -> str:
 
 def _usd(value: float | None, digits: int = 0) -> str:
     return "unknown" if value is None else f"{value:,.{digits}f}"
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("hubstack.review.report.page", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=shown_in_page,
-    )
-    return environment.get_template("page.html.jinja")
 
 
 def _memory(need: MemoryNeed) -> Iterator[Part]:

@@ -5,19 +5,17 @@ Owns the layout. Texts from the Hub are untrusted: the template escapes HTML, `h
 Markdown. The page contains no script and makes no network request.
 """
 
-from functools import cache
-
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
-
 from hubstack.files.escape import markdown as escape
-from hubstack.files.terminal import shown_in_page
+from hubstack.files.page_template import page_template
 from hubstack.plan import Plan
 from hubstack.review.sbom.transparency import Section
 
 
 def html_text(plan: Plan, parts: tuple[Section, ...]) -> str:
     """Return the page as a self-contained HTML document."""
-    return _template().render(target=plan.target, count=len(plan.models), parts=parts)
+    return page_template("hubstack.review.sbom", "page.html.jinja").render(
+        target=plan.target, count=len(plan.models), parts=parts
+    )
 
 
 def markdown_text(plan: Plan, parts: tuple[Section, ...]) -> str:
@@ -32,16 +30,3 @@ def markdown_text(plan: Plan, parts: tuple[Section, ...]) -> str:
             rows += [tuple(escape(cell) for cell in row) for row in part.rows]
             text += [f"| {' | '.join(row)} |" for row in rows] + [""]
     return "\n".join(text).rstrip() + "\n"
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("hubstack.review.sbom", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=shown_in_page,
-    )
-    return environment.get_template("page.html.jinja")

@@ -8,13 +8,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from functools import cache
 from typing import Any
 
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
+from hubstack.files.page_template import page_template
 from hubstack.files.terminal import shown_in_page
 from hubstack.review.diff.change import Change
 from hubstack.review.diff.paths import ABSENT
@@ -43,7 +42,9 @@ def html_text(change: Change, report: Report) -> str:
     """Return the HTML page."""
     shown = change.of(Action.REPLACE, Action.UPDATE)
     arguments = {each.urn: tuple(_argument(c.path, c.before, c.after) for c in each.changes) for each in shown}
-    return _template().render(change=change, report=report, shown=shown, arguments=arguments, breakable=_breakable)
+    return page_template("hubstack.review.diff.render", "change.html.jinja").render(
+        change=change, report=report, shown=shown, arguments=arguments, breakable=_breakable
+    )
 
 
 def _breakable(text: str) -> Markup:
@@ -75,16 +76,3 @@ def side_by_side(left: list[str], right: list[str], around: int = 3) -> Iterator
                     right=news[at] if at < len(news) else None,
                     is_same=tag == "equal",
                 )
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("hubstack.review.diff.render", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=shown_in_page,
-    )
-    return environment.get_template("change.html.jinja")
