@@ -50,7 +50,7 @@ def refusals(engines: Engines, release: str, commands: Sequence[Sequence[str]]) 
 
 def _of_llama_server(engines: Engines, words: Sequence[str]) -> str | None:
     done = subprocess.run(
-        [engines.programs / "llama-server", *words], capture_output=True, text=True, timeout=60, check=False
+        [engines.programs / "llama-server", *words], capture_output=True, text=True, timeout=SECONDS, check=False
     )
     log = done.stderr + done.stdout
     said = _REFUSED.search(log)

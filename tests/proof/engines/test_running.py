@@ -26,7 +26,7 @@ from proof.engines.install import Engines
 from tests.proof.engines.stack import SAYS, TinyStack, tiny_stack
 from tests.support.facts import catalog
 
-pytestmark = pytest.mark.proof
+pytestmark = [pytest.mark.proof, pytest.mark.usefixtures("namespaces")]
 
 ENGINE = {"chat": EngineKind.VLLM, "gguf": EngineKind.LLAMA_CPP, "texts": EngineKind.VLLM}
 CHAT = "/v1/chat/completions"

@@ -28,7 +28,7 @@ from tests.proof.pods.models import tiny
 from tests.proof.pods.way import Way, brought_up, says
 from tests.support.hub import StandIn
 
-pytestmark = pytest.mark.proof
+pytestmark = [pytest.mark.proof, pytest.mark.usefixtures("namespaces")]
 
 FOLDER = "tests/proof/pods/from_zero"
 FIRST = "stand-in/first"
