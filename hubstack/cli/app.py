@@ -25,6 +25,7 @@ from hubstack.cli.console import (
     Quiet,
     Verbose,
     as_run_here,
+    find_model,
     forget_environment,
     load_stack,
     print_changes,
@@ -39,7 +40,7 @@ from hubstack.cli.console import print_parts as _print
 from hubstack.cli.console import status as _status
 from hubstack.cli.each_cluster import each_cluster, plan_exit_code
 from hubstack.files.errors import HubstackError, InputError
-from hubstack.files.problems import Problem, listed, nearest
+from hubstack.files.problems import Problem
 from hubstack.inputs.environment import find_project
 
 if TYPE_CHECKING:
@@ -186,25 +187,19 @@ def explain(
     """
     inputs = _inputs(load_stack(env, project))
     decided = _plan(inputs)
-    by_key = {each.key: each for each in decided.models}
-    if (model is None and not html) or (model is not None and model not in by_key):
-        near = nearest(model or "", by_key)
-        hint = f"did you mean `{near}`?" if near else f"models: {listed(list(by_key))}"
-        message = (
-            f"has no model `{model}`" if model else "missing MODEL: name one, or pass --html FILE for all models"
-        )
-        raise InputError([Problem(path=env, message=message, hint=hint)])
+    own = None
+    if model is not None or not html:
+        own = find_model(decided, env, model, "name one, or pass --html FILE for all models")
     from hubstack.planner.alternatives import compare_accelerators  # noqa: PLC0415
 
-    found = compare_accelerators(inputs, by_key[model]) if model and not quiet else None
+    found = compare_accelerators(inputs, own) if own and not quiet else None
     if html:
         _write_page(decided, html, model, found)
-    elif json:
-        _out(decided.model_json(model or "", found))
-    else:
+    elif own and json:
+        _out(decided.model_json(own.key, found))
+    elif own:
         from hubstack.review.report import report  # noqa: PLC0415
 
-        own = by_key[model or ""]
         parts = (report.explanation(own, found), report.command_line(own), *report.budget_lines(decided))
         _print(*(parts[1:] if quiet else parts))
     raise typer.Exit(plan_exit_code(decided))

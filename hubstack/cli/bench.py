@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hubstack.cli.console import Env, Json, Project, load_stack, out, print_parts
+from hubstack.cli.console import Env, Json, Project, find_model, load_stack, out, print_parts
 from hubstack.files.errors import InputError
-from hubstack.files.problems import Problem, listed, nearest
+from hubstack.files.problems import Problem
 
 if TYPE_CHECKING:
     from hubstack.inputs.measured import Measurement
@@ -71,22 +71,18 @@ def bench(  # noqa: PLR0913  one parameter per command-line option
 
     inputs = StackInputs.of(load_stack(env, project))
     decided = plan_inputs(inputs)
-    planned = {each.key: each for each in decided.models}
-    if model not in planned:
-        near = nearest(model, planned)
-        hint = f"did you mean `{near}`?" if near else f"models: {listed(list(planned))}"
-        raise InputError([Problem(path=env, message=f"has no model `{model}`", hint=hint)])
+    planned = find_model(decided, env, model)
     asked = next(each for each in inputs.request.models if each.key == model)
     if accelerator and url is None:
         message, hint = "--accelerator needs --url", "in the cluster, the model runs on the planned accelerator"
         raise InputError([Problem(path="--accelerator", message=message, hint=hint)])
     if url is not None and (why := address_problem(url)):
         raise InputError([Problem(path="--url", message=why, hint="http://127.0.0.1:8000")])
-    loads = loads_of(planned[model], asked, inputs.facts[model], int(time.time()), concurrency, requests)
+    loads = loads_of(planned, asked, inputs.facts[model], int(time.time()), concurrency, requests)
     if url is not None:
-        found = _here(planned[model], loads, url, tokenizer, tool, accelerator)
+        found = _here(planned, loads, url, tokenizer, tool, accelerator)
     else:
-        found = _in_cluster(decided, planned[model], loads, tokenizer, context, minutes, manifest=manifest)
+        found = _in_cluster(decided, planned, loads, tokenizer, context, minutes, manifest=manifest)
     if found is None:
         return
     # Read again: another run may have ended during this one.
@@ -107,7 +103,7 @@ def _here(
     accelerator: str | None,
 ) -> "tuple[Measurement, ...]":
     from hubstack.catalog import load_catalog  # noqa: PLC0415
-    from hubstack.review.bench.load import Server, read_result  # noqa: PLC0415
+    from hubstack.review.bench.load import Server  # noqa: PLC0415
     from hubstack.review.bench.run import run_here, tool_version  # noqa: PLC0415
 
     server = Server(
@@ -117,12 +113,8 @@ def _here(
     )
     program, *words = load_catalog().load_tool.load_tool
     command = [tool or program, *words]
-    runs = list(run_here(command, server, loads, _tell))
-    told = " ".join([program, *words, tool_version(command[0])]).strip()
-    today = dt.datetime.now(tz=dt.UTC).date()
-    return tuple(
-        read_result(text, planned, load, accelerator=accelerator, date=today, tool=told) for load, text in runs
-    )
+    results = list(run_here(command, server, loads, _tell))
+    return _read(planned, loads, results, [program, *words, tool_version(command[0])], accelerator)
 
 
 def _in_cluster(
@@ -138,7 +130,7 @@ def _in_cluster(
     from hubstack.catalog import load_catalog  # noqa: PLC0415
     from hubstack.deploy.manifests.bench import RESULTS, bench_objects, server_url  # noqa: PLC0415
     from hubstack.names import MODEL_DIR  # noqa: PLC0415
-    from hubstack.review.bench.load import RESULT_MARK, Server, read_result, tool_command  # noqa: PLC0415
+    from hubstack.review.bench.load import RESULT_MARK, Server, tool_command  # noqa: PLC0415
     from hubstack.review.bench.run import default_context, run_in_cluster  # noqa: PLC0415
 
     if not planned.has_nodes:
@@ -168,10 +160,22 @@ def _in_cluster(
     if len(results) != len(loads):
         message = f"the Job's log has {len(results)} results of {len(loads)}"
         raise InputError([Problem(path=planned.key, message=message, hint="run it again; nothing was recorded")])
-    told = " ".join([*engine.load_tool, engine.version or ""]).strip()
-    today = dt.datetime.now(tz=dt.UTC).date()
+    return _read(planned, loads, results, [*engine.load_tool, engine.version or ""])
+
+
+def _read(
+    planned: "ModelPlan",
+    loads: "tuple[Load, ...]",
+    results: list[str],
+    tool: list[str],
+    accelerator: str | None = None,
+) -> "tuple[Measurement, ...]":
+    """Return a measurement for each load; `tool` is the tool's command and version."""
+    from hubstack.review.bench.load import read_result  # noqa: PLC0415
+
+    told, today = " ".join(tool).strip(), dt.datetime.now(tz=dt.UTC).date()
     return tuple(
-        read_result(text, planned, load, accelerator=None, date=today, tool=told)
+        read_result(text, planned, load, accelerator=accelerator, date=today, tool=told)
         for load, text in zip(loads, results, strict=True)
     )
 

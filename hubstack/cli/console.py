@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 import typer
 
 from hubstack.files.bundled import bundled, is_clone
+from hubstack.files.errors import InputError
 from hubstack.files.escape import for_log
+from hubstack.files.problems import Problem, listed, nearest
 from hubstack.files.write import STDOUT, is_stream, write_stdout
 from hubstack.inputs.environment import Environment, find_environment, find_project
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from rich.status import Status
 
     from hubstack.inputs.stack import Stack
+    from hubstack.plan import ModelPlan, Plan
 
 
 def _announce_default(context: typer.Context, env: str) -> str:
@@ -84,6 +87,27 @@ def load_stack(env: str, project: Path | None) -> "Stack":
     from hubstack.inputs.stack import Stack  # noqa: PLC0415
 
     return Stack.load(environment_of(env, project))
+
+
+def find_model(plan: "Plan", env: str, key: str | None, otherwise: str = "name one") -> "ModelPlan":
+    """Return a model of a plan.
+
+    Args:
+        plan: the plan.
+        env: the environment as the user named it.
+        key: the model's key; None if the user named none.
+        otherwise: what to do instead, if a key is not required.
+
+    Raises:
+        InputError: there is no such model.
+    """
+    by_key = {model.key: model for model in plan.models}
+    if key in by_key:
+        return by_key[key]
+    near = nearest(key or "", by_key)
+    hint = f"did you mean `{near}`?" if near else f"models: {listed(list(by_key))}"
+    message = f"has no model `{key}`" if key else f"missing MODEL: {otherwise}"
+    raise InputError([Problem(path=env, message=message, hint=hint)])
 
 
 class Progress:

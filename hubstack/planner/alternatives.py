@@ -17,14 +17,14 @@ from hubstack.planner.managed.managed import make_candidate_finders
 from hubstack.planner.performance.predict import load_curve, predict
 from hubstack.planner.placement.candidates import Candidate, placed
 from hubstack.planner.placement.engine_rules import Demand
-from hubstack.planner.planner import draft_model
+from hubstack.planner.planner import demand_of
 
 
 def compare_accelerators(inputs: StackInputs, model: ModelPlan) -> Comparison:
     """Return the comparison for a planned model of the inputs."""
     catalog = load_catalog()
     finder = make_candidate_finders(catalog, inputs.target)[model.platform]
-    demand = draft_model(inputs, model.key, finder).demand
+    demand = demand_of(inputs, model.key)
     bought = (CapacityStep(kind=demand.settings.capacity[0].kind),)
     free = replace(
         demand, request=demand.request.changed(accelerator=None, capacity=bought, traffic=None, slo=Slo())

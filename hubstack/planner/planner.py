@@ -380,6 +380,22 @@ def _draft(
     finder: CandidateFinder,
     measured: tuple[Measurement, ...],
 ) -> Draft | list[Problem]:
+    read = _demand(request, facts, catalog, measured)
+    if isinstance(read, list):
+        return read
+    demand, chosen, context_why = read
+    candidates = finder.find_candidates(demand)
+    build = suggest_build(demand, chosen, candidates, finder)
+    if build:
+        choice = demand.choice
+        demand = replace(demand, choice=replace(choice, reasons=(*choice.reasons, build)))
+    return Draft(demand=demand, chosen=chosen, candidates=candidates, context_why=context_why)
+
+
+def _demand(
+    request: ModelRequest, facts: ModelFacts, catalog: Catalog, measured: tuple[Measurement, ...]
+) -> tuple[Demand, ChosenFiles, str] | list[Problem]:
+    """Return what placement needs to know about a model, its files, and the reason for its context."""
     chosen = choose_files(facts, gguf_file=request.settings.file, code=request.settings.trust_remote_code)
     facts = with_header(facts, chosen)
     geometry = read_geometry(facts)
@@ -413,11 +429,7 @@ def _draft(
         context=context,
         measured=measured,
     )
-    candidates = finder.find_candidates(demand)
-    build = suggest_build(demand, chosen, candidates, finder)
-    if build:
-        demand = replace(demand, choice=replace(choice, reasons=(*choice.reasons, build)))
-    return Draft(demand=demand, chosen=chosen, candidates=candidates, context_why=context_why)
+    return demand, chosen, context_why
 
 
 def _cannot_size(facts: ModelFacts, missing: str) -> Refusal:
@@ -429,17 +441,17 @@ def _cannot_size(facts: ModelFacts, missing: str) -> Refusal:
     return Refusal(why=f"cannot be sized: the lock does not have its {missing}", hint=hint)
 
 
-def draft_model(inputs: StackInputs, key: str, finder: CandidateFinder) -> Draft:
-    """Return one model with its candidates, as `plan_inputs` drafts it.
+def demand_of(inputs: StackInputs, key: str) -> Demand:
+    """Return what placement needs to know about one model, as `plan_inputs` reads it.
 
     Raises:
         InputError: the model cannot be served.
     """
     (request,) = (model for model in inputs.request.models if model.key == key)
-    draft = _draft(request, inputs.facts[key], load_catalog(), finder, inputs.measured)
-    if isinstance(draft, Draft):
-        return draft
-    raise PlanError(draft)
+    read = _demand(request, inputs.facts[key], load_catalog(), inputs.measured)
+    if isinstance(read, list):
+        raise PlanError(read)
+    return read[0]
 
 
 def _no_place(draft: Draft, target: StackSettings) -> Problem:

@@ -12,17 +12,15 @@ from collections.abc import Sequence
 from hubstack import names
 from hubstack.deploy.manifests.api_keys import key_env
 from hubstack.deploy.manifests.base import (
-    LOADER_USER,
     Object,
     container_security,
-    loader_account,
     metadata,
     network_policy,
-    pod_security,
     selector,
     server_name,
     tcp,
 )
+from hubstack.deploy.manifests.loader import bucket_pod
 from hubstack.deploy.manifests.volumes import FUSE_ANNOTATIONS, WEIGHTS_PATH, WEIGHTS_VOLUME, bucket_volume
 from hubstack.plan import ModelPlan
 from hubstack.plan.target import TargetPlan
@@ -85,18 +83,8 @@ def bench_objects(
         "app.kubernetes.io/name": _NAME,
         "app.kubernetes.io/instance": selector(model)["app.kubernetes.io/instance"],
     }
-    pod: Object = {
-        "serviceAccountName": loader_account(model),
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "restartPolicy": "Never",
-        "securityContext": pod_security(LOADER_USER),
-        "containers": [container],
-        "volumes": [
-            bucket_volume(target, model, read_only=True),
-            {"name": "results", "emptyDir": {"sizeLimit": "1Gi"}},
-        ],
-    }
+    results = {"name": "results", "emptyDir": {"sizeLimit": "1Gi"}}
+    pod = bucket_pod(model, container, [bucket_volume(target, model, read_only=True), results])
     name = bench_name(model)
     job: Object = {
         "apiVersion": "batch/v1",

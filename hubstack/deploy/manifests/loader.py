@@ -149,19 +149,25 @@ def loader_job(target: TargetPlan, model: ModelPlan) -> Object:
     return pipeline_job(target, model, loader_name(model), container, volumes)
 
 
-def pipeline_job(
-    target: TargetPlan, model: ModelPlan, name: str, container: Object, volumes: list[Object]
-) -> Object:
-    """Return a Job that mounts a model's bucket as the loader; the next `pulumi up` recreates it if it failed."""
-    pod: Object = {
+def bucket_pod(model: ModelPlan, container: Object, volumes: list[Object]) -> Object:
+    """Return the spec of a pod that runs to its end as the loader's account, which may read the model's bucket."""
+    return {
         "serviceAccountName": loader_account(model),
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "restartPolicy": "Never",
         "securityContext": pod_security(LOADER_USER),
-        "containers": [container | {"command": ["sh", "-c", _RETRY, "retry", *container["command"]]}],
+        "containers": [container],
         "volumes": volumes,
     }
+
+
+def pipeline_job(
+    target: TargetPlan, model: ModelPlan, name: str, container: Object, volumes: list[Object]
+) -> Object:
+    """Return a Job that mounts a model's bucket as the loader; the next `pulumi up` recreates it if it failed."""
+    retried = container | {"command": ["sh", "-c", _RETRY, "retry", *container["command"]]}
+    pod = bucket_pod(model, retried, volumes)
     labels = own_labels(target, model) | {
         "app.kubernetes.io/name": container["name"],
         "app.kubernetes.io/instance": names.original_key(model),

@@ -260,9 +260,7 @@ def load_curve(placed: PlacedModel) -> tuple[LoadPoint, ...]:
     if setup is None or placed.is_pooling:
         return ()
     lengths = _assumed(placed)
-    if placed.measured:
-        setup = _measured(setup, placed, lengths)
-    replica = Replica(setup, lengths)
+    replica = Replica(_measured(setup, placed, lengths), lengths)
     points: list[LoadPoint] = []
     for step in range(1, CURVE_POINTS + 1):
         rate = CURVE_END * replica.most_per_second * step / CURVE_POINTS

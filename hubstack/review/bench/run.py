@@ -38,8 +38,8 @@ _NO_CONTEXT = (
 Tell = Callable[[str], None]
 
 
-def run_here(tool: Sequence[str], server: Server, loads: Sequence[Load], tell: Tell) -> Iterator[tuple[Load, str]]:
-    """Yield each load with the text of its result file, measured by the load tool on this machine.
+def run_here(tool: Sequence[str], server: Server, loads: Sequence[Load], tell: Tell) -> Iterator[str]:
+    """Yield the text of each load's result file, measured by the load tool on this machine.
 
     Args:
         tool: the load tool's command: a program on PATH or a path, and its first words.
@@ -62,7 +62,7 @@ def run_here(tool: Sequence[str], server: Server, loads: Sequence[Load], tell: T
             result = Path(folder) / "result.json"
             if ended.returncode or not result.is_file():
                 raise _failed("the load tool failed", ended.stdout + ended.stderr, server.url)
-            yield load, result.read_text(encoding="utf-8", errors="replace")
+            yield result.read_text(encoding="utf-8", errors="replace")
             result.unlink()
 
 
