@@ -6,7 +6,6 @@ Owns the command. `proof.places` decides what is correct.
 
 import sys
 import tempfile
-import threading
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +17,7 @@ from proof.binaries import HERE, SandboxError
 from proof.places import missing, scale_to_max, settle, table, wrong
 from proof.sandbox import Sandbox, running
 from proof.stack import Stack, read_stack
+from proof.terminal import say, wait_for_interrupt
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -34,7 +34,7 @@ def sandbox(
     """
     with tempfile.TemporaryDirectory(prefix="hubstack-render-") as folder:
         stack = read_stack(HERE.parent, example, Path(folder) / "rendered")
-        with running(_say) as started:
+        with running(say) as started:
             is_right = _show(started, stack)
             if keep:
                 _wait(started)
@@ -44,7 +44,7 @@ def sandbox(
 def _show(started: Sandbox, stack: Stack) -> bool:
     started.use(stack.pools)
     applied = started.apply(stack.folder)
-    _say(f"{len(applied.splitlines())} objects accepted, fields checked strictly")
+    say(f"{len(applied.splitlines())} objects accepted, fields checked strictly")
     expected = scale_to_max(started, stack)
     found = settle(started, stack, expected)
     Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 160).print(table(found))
@@ -58,14 +58,7 @@ def _show(started: Sandbox, stack: Stack) -> bool:
 def _wait(started: Sandbox) -> None:
     sys.stdout.write(f"export KUBECONFIG={started.kubeconfig}\nCtrl-C stops it\n")
     sys.stdout.flush()
-    try:
-        threading.Event().wait()
-    except KeyboardInterrupt:
-        _say("stopping")
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
+    wait_for_interrupt()
 
 
 def main() -> None:

@@ -15,7 +15,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -38,6 +37,7 @@ from proof.gateway.binaries import programs as gateway_programs
 from proof.pods.world import World
 from proof.sandbox import Sandbox, running
 from proof.stack import Stack, read_stack
+from proof.terminal import say, wait_for_interrupt
 from tests.proof.pods.models import tiny
 from tests.support.hub import Repository, StandIn
 from tests.support.hub.invented import commit
@@ -79,19 +79,19 @@ def up_local(
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="hubstack-local-") as made:
         folder = Path(made)
-        sandbox_programs(_say)
-        gateway_programs(_say)
-        programs = installed(_say).programs if engines else None
+        sandbox_programs(say)
+        gateway_programs(say)
+        programs = installed(say).programs if engines else None
         with StandIn([_repository(each, engines=engines) for each in chosen]) as hub:
             stack = _write_stack(folder / "project", chosen, hub.url, folder / "rendered")
             world = World(folder / "world", hub.url, port=port)
             world.engines = programs
-            with running(_say, world.stand_ins) as sandbox:
+            with running(say, world.stand_ins) as sandbox:
                 _bring_up(sandbox, world, stack, ENGINE_READY_SECONDS if engines else READY_SECONDS)
-                _say(f"ready after {time.monotonic() - begun:.0f} seconds")
+                say(f"ready after {time.monotonic() - begun:.0f} seconds")
                 _show(chosen, port, engines=engines)
-                _wait()
-    _say("stopped; nothing is left")
+                wait_for_interrupt()
+    say("stopped; nothing is left")
 
 
 def _check_port(port: int) -> None:
@@ -129,7 +129,7 @@ def _smallest(env: str, most: int) -> list[Named]:
     by_repo = {each.repo_id: each for each in sorted(models, key=lambda each: each.key, reverse=True)}
     chosen = sorted(by_repo.values(), key=lambda each: (each.size_bytes, each.key))[:most]
     left = len(models) - len(chosen)
-    _say(
+    say(
         f"{env}: {', '.join(each.key for each in chosen)}"
         + (f"; {left} more left out (larger, or of the same repository)" if left else "")
     )
@@ -170,7 +170,7 @@ def _bring_up(sandbox: Sandbox, world: World, stack: Stack, seconds: float) -> N
     for path in (stack.folder.parent / "google" / "storage.Bucket").glob("*.yaml"):
         world.make_bucket(yaml.safe_load(path.read_text())["inputs"]["name"])
     objects = sandbox.apply(stack.folder)
-    _say(f"{len(objects.splitlines())} objects applied; loading the weights and starting the servers")
+    say(f"{len(objects.splitlines())} objects applied; loading the weights and starting the servers")
     sandbox.wait("every server is ready", lambda: not _waiting(sandbox, stack), seconds)
     gateway = next(each for each in sandbox.api.objects("gateway.networking.k8s.io/v1", "Gateway"))
     sandbox.wait("the gateway is served", lambda: world.gateways.address(gateway) is not None)
@@ -200,17 +200,6 @@ def _show(chosen: Sequence[Named], port: int, *, engines: bool) -> None:
     )
     sys.stdout.write(f"\n{what}\nCtrl-C stops it.\n")
     sys.stdout.flush()
-
-
-def _wait() -> None:
-    try:
-        threading.Event().wait()
-    except KeyboardInterrupt:
-        _say("stopping")
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
 
 
 def main() -> None:
