@@ -207,9 +207,9 @@ def test_removing_a_model_removes_its_objects_only(sandbox: Sandbox, applied: Ap
     for (_, kind, _, name), value in gone.items():
         # The longest key: `chat-picker` is of `chat`, unless there is a model of that name.
         owner = max((each for each in keys if name == each or name.startswith(f"{each}-")), key=len, default=None)
-        # Where the last model that rests goes, nobody calls the interceptor any more.
+        # Where the last model that rests goes, nobody calls the interceptor any more, nor does it call a server.
         shared = (kind == "ComputeClass" and name in classes) or (
-            name == "interceptor" and not scale_to_zero_models(after.plan)
+            name in {"interceptor", "interceptor-to-servers"} and not scale_to_zero_models(after.plan)
         )
         assert key in (model_of(value), owner) or shared
     for workload in before.workloads:  # else the server holds the scaler's number against the file's
