@@ -12,12 +12,12 @@ import pulumi
 import pulumi_gcp as gcp
 
 from hubstack import names
+from hubstack.plan import system_pool
 from hubstack.plan.settings import MaintenancePlan
 from pulumi_hubstack._options import child, node_security
 
 TOKEN = "hubstack:cluster:Cluster"  # noqa: S105  a type token
 NODE_ROLES = ("roles/container.defaultNodeServiceAccount", "roles/artifactregistry.reader")
-SYSTEM_MACHINE_TYPE = "e2-standard-4"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,9 +200,9 @@ class Cluster(pulumi.ComponentResource):
             ),
             management=container.NodePoolManagementArgs(auto_repair=True, auto_upgrade=True),
             node_config=container.NodePoolNodeConfigArgs(
-                machine_type=SYSTEM_MACHINE_TYPE,
-                disk_size_gb=100,  # loaders use their own disks
-                disk_type="pd-balanced",
+                machine_type=system_pool.MACHINE_TYPE,
+                disk_size_gb=system_pool.DISK_GB,
+                disk_type=system_pool.DISK_TYPE,
                 **node_security(self.node_account_email, args.kms_key),
             ),
             opts=child(self, ignore_changes=["initialNodeCount"], protect=args.deletion_protection),

@@ -16,7 +16,7 @@ from hubstack.catalog.load_rates import LoadRate, LoadRates
 from hubstack.catalog.loader import load_catalog, read_catalog
 from hubstack.catalog.node_overhead import NodeOverhead
 from hubstack.catalog.platforms import CloudRun, CloudRunGpu, GpuDriver, InstanceShape, Termination, Vertex
-from hubstack.catalog.prices import CloudRunPrice, GkeFee, NetworkPrice, Price, Provenance, StoragePrice
+from hubstack.catalog.prices import CloudRunPrice, GkeFee, HourPrice, NetworkPrice, Price, Provenance, StoragePrice
 from hubstack.catalog.releases import AttentionBackend, Library, Release
 from hubstack.catalog.row import CatalogError
 from hubstack.catalog.sources import Source
@@ -35,6 +35,7 @@ __all__ = [
     "ExpertKernel",
     "GkeFee",
     "GpuDriver",
+    "HourPrice",
     "InstanceShape",
     "Library",
     "LoadRate",

@@ -14,7 +14,7 @@ from hubstack.catalog.hardware import Accelerator, MachineType, TpuTopology, Zon
 from hubstack.catalog.load_rates import LoadRates
 from hubstack.catalog.node_overhead import NodeOverhead
 from hubstack.catalog.platforms import CloudRun, GpuDriver, Termination, Vertex
-from hubstack.catalog.prices import CloudRunPrice, GkeFee, NetworkPrice, Price, StoragePrice
+from hubstack.catalog.prices import CloudRunPrice, GkeFee, HourPrice, NetworkPrice, Price, StoragePrice
 from hubstack.catalog.sources import Source
 from hubstack.kinds import EngineKind
 
@@ -34,6 +34,8 @@ class Catalog:
     prices: Mapping[tuple[str, str], Price]
     """By machine type and region."""
     storage_prices: Mapping[tuple[str, str], StoragePrice]
+    """By kind and region."""
+    hour_prices: Mapping[tuple[str, str], HourPrice]
     """By kind and region."""
     network_prices: Mapping[str, NetworkPrice]
     """By kind."""
@@ -112,8 +114,12 @@ class Catalog:
         return self.prices.get((machine_type, region))
 
     def storage_price(self, kind: str, region: str) -> StoragePrice | None:
-        """Return the price of storage (`gcs_standard`, `local_ssd`) in a region, or None if unknown."""
+        """Return the price of storage (`gcs_standard`, `pd-balanced`) in a region, or None if unknown."""
         return self.storage_prices.get((kind, region))
+
+    def hour_price(self, kind: str, region: str) -> HourPrice | None:
+        """Return the price of `nat-gateway` or a machine without accelerators in a region, or None if unknown."""
+        return self.hour_prices.get((kind, region))
 
     def cloud_run_price(self, item: str, region: str) -> CloudRunPrice | None:
         """Return the rate of a GPU (without zonal redundancy), `vcpu` or `memory-gib`, or None if unknown."""

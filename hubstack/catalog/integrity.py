@@ -42,7 +42,12 @@ def _dates(catalog: Catalog) -> Iterator[str]:
         for figure, origin in price.provenance.items():
             if origin.as_of is None and not origin.is_unverified:
                 yield f"{figure} of {price.machine_type} in {price.region} is undated but not marked unverified"
-    rows = (*catalog.storage_prices.values(), *catalog.network_prices.values(), *catalog.cloud_run_prices)
+    rows = (
+        *catalog.storage_prices.values(),
+        *catalog.hour_prices.values(),
+        *catalog.network_prices.values(),
+        *catalog.cloud_run_prices,
+    )
     for row in rows:
         if row.as_of is None and not row.is_unverified:
             yield f"a price from {row.source} is undated but not marked unverified"

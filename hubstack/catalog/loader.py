@@ -89,6 +89,7 @@ def _read(directory: Path, faults: Faults) -> Catalog:
         regions_offered=_read_regions(files["zones"]),
         prices=tables.machines,
         storage_prices=tables.storage,
+        hour_prices=tables.hourly,
         network_prices=tables.network,
         cloud_run_prices=tables.cloud_run,
         cloud_run=read_cloud_run(files["platforms"]),

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from hubstack.catalog.hardware import MachineType
-from hubstack.catalog.prices import CloudRunPrice, GkeFee, NetworkPrice, Price, Provenance, StoragePrice
+from hubstack.catalog.prices import CloudRunPrice, GkeFee, HourPrice, NetworkPrice, Price, Provenance, StoragePrice
 from hubstack.catalog.row import Row, is_unknown
 from hubstack.catalog.sources import Source
 
@@ -21,6 +21,7 @@ class PriceTables:
 
     machines: Mapping[tuple[str, str], Price]
     storage: Mapping[tuple[str, str], StoragePrice]
+    hourly: Mapping[tuple[str, str], HourPrice]
     network: Mapping[str, NetworkPrice]
     cloud_run: tuple[CloudRunPrice, ...]
     fee: GkeFee
@@ -39,6 +40,7 @@ def read_prices(file: Row, sources: Mapping[str, Source], machine_types: Mapping
     tables = PriceTables(
         machines=machines,
         storage={(row.kind, row.region): row for row in _storage(file, dates)},
+        hourly={(row.kind, row.region): row for row in _hourly(file, dates)},
         network={row.kind: row for row in _network(file, dates)},
         cloud_run=tuple(_cloud_run(file, dates)),
         fee=fee.fill(GkeFee, as_of=dates.of(fee)),
@@ -146,6 +148,20 @@ def _storage(file: Row, dates: _Dates) -> Iterator[StoragePrice]:
                 kind=row.text("kind"),
                 region=region,
                 usd_per_gb_month=usd,
+                source=row.text("source"),
+                as_of=dates.of(row),
+                is_unverified=row.flag("unverified"),
+            )
+        row.done()
+
+
+def _hourly(file: Row, dates: _Dates) -> Iterator[HourPrice]:
+    for row in file.rows("usd_per_hour"):
+        for region, usd in row.numbers("regions").items():
+            yield HourPrice(
+                kind=row.text("kind"),
+                region=region,
+                usd_per_hour=usd,
                 source=row.text("source"),
                 as_of=dates.of(row),
                 is_unverified=row.flag("unverified"),

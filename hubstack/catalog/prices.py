@@ -101,6 +101,19 @@ class StoragePrice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HourPrice:
+    """Price of something that a cluster has all the time, in a region."""
+
+    kind: str
+    """A machine type without accelerators, or `nat-gateway`."""
+    region: str
+    usd_per_hour: float
+    source: str
+    as_of: str | None
+    is_unverified: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkPrice:
     """Price of one kind of network traffic."""
 

@@ -13,13 +13,12 @@ from hubstack.inputs.settings import StackSettings
 from hubstack.plan import ModelPlan, PoolPlan
 from hubstack.plan.bill import Cost, CostLine, PoolCost
 from hubstack.plan.loading import LoadingMethod
+from hubstack.planner.always_on import HOURS_PER_MONTH, always_on
 from hubstack.planner.serving.routing import picked_models
 
-HOURS_PER_MONTH = 730
 NOT_COUNTED = (
-    "boot disks (the catalogue has no price for them)",
-    "network egress and cross-zone traffic",
-    "Cloud NAT and the system node pool",
+    "network egress, cross-zone traffic and data through Cloud NAT",
+    "further system nodes while weights are loaded",
     "logs and metrics above the free tier, alerting policies",
     "taxes, discounts and credits",
 )
@@ -87,21 +86,24 @@ def plan_cost(
     The minimum has every model at `replicas.min` on its first capacity step, the maximum at `replicas.max` on its
     most expensive step. Models that share nodes split the cost by the accelerators they use.
     """
-    held = tuple(models)
+    held, pools = tuple(models), tuple(pools)
     nodes = tuple(model for model in held if model.has_nodes)
-    classes = _classes(nodes, tuple(pools))
+    classes = _classes(nodes, pools)
     by_model = {line.item: line for each in classes.values() for line in _compute(each)}
     lines = [by_model[model.key] if model.key in by_model else _instances(model) for model in held]
     lines += [_bucket(model, catalog, target) for model in held if model.has_bucket]
+    costs = tuple(_pool_cost(key, each, catalog, target) for key, each in sorted(classes.items()))
+    missing: tuple[str, ...] = ()
     if nodes:
-        lines.append(_control_plane(catalog))
+        beside, missing = always_on(pools, costs, catalog, target)
+        lines += beside
     return Cost(
         lines=tuple(lines),
         usd_per_month_min=round(sum(line.usd_per_month_min or 0 for line in lines), 2),
         usd_per_month_max=round(sum(line.usd_per_month_max or 0 for line in lines), 2),
         unpriced=tuple(f"{line.item}: {line.what}" for line in lines if line.usd_per_month_max is None),
-        pools=tuple(_pool_cost(key, each, catalog, target) for key, each in sorted(classes.items())),
-        not_counted=(*NOT_COUNTED, *_gateway_notes(nodes, target), *_loading_notes(nodes))
+        pools=costs,
+        not_counted=(*missing, *NOT_COUNTED, *_gateway_notes(nodes, target), *_loading_notes(nodes))
         if nodes
         else NOT_COUNTED_WITHOUT_CLUSTER,
         hours_per_month=HOURS_PER_MONTH,
@@ -257,19 +259,6 @@ def _bucket(model: ModelPlan, catalog: Catalog, target: StackSettings) -> CostLi
         usd_per_month_max=usd,
         source=row.source if row else None,
         as_of=row.as_of if row else None,
-    )
-
-
-def _control_plane(catalog: Catalog) -> CostLine:
-    fee = catalog.gke_fee()
-    usd = _month(fee.usd_per_cluster_hour)
-    return CostLine(
-        item="cluster",
-        what="GKE control plane",
-        usd_per_month_min=usd,
-        usd_per_month_max=usd,
-        source=fee.source,
-        as_of=fee.as_of,
     )
 
 

@@ -123,7 +123,7 @@ def plan_stack(
         for key, taken in assigned.taken.items()
     ]
     pools, classes = plan_pools(Member(each.request.key, each.replicas.max, each.taken) for each in placed)
-    compared = compare_with_cloud_run(assigned.taken, surveyed, finders, catalog)
+    compared = compare_with_cloud_run(assigned.taken, surveyed, finders, catalog, target)
     nodes = plan_nodes(placed, pools, compared, catalog, target)
     check_activation_names(nodes, request.models)
     managed_models = plan_managed(surveyed, bool(nodes), finders, catalog, target)

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
+from dataclasses import replace
+
 import pytest
 
+from hubstack.inputs.network import NetworkSettings
 from hubstack.plan.bill import Cost, CostLine
-from hubstack.planner.cost import HOURS_PER_MONTH
+from hubstack.planner.always_on import HOURS_PER_MONTH, always_on
 from tests.support.facts import ask, catalog, hub, llama, plan, steps, target
 
 
@@ -63,6 +66,39 @@ def test_the_control_plane_is_counted_once() -> None:
     assert line.usd_per_month_max == pytest.approx(catalog().gke_fee().usd_per_cluster_hour * HOURS_PER_MONTH)
 
 
+def test_a_cluster_costs_its_system_node_and_its_nat_when_every_model_is_idle() -> None:
+    cost = plan((llama(), ask("acme/llama", replicas={"min": 0}))).cost
+    node = catalog().hour_price("e2-standard-4", "us-central1")
+    disk = catalog().storage_price("pd-balanced", "us-central1")
+    (pool,) = lines(cost, "cluster", "system pool")
+    assert pool.usd_per_month_min == pool.usd_per_month_max
+    assert pool.usd_per_month_min == pytest.approx(node.usd_per_hour * 730 + 100 * disk.usd_per_gb_month, abs=0.01)
+    (nat,) = lines(cost, "cluster", "Cloud NAT")
+    assert nat.usd_per_month_min == pytest.approx(32.70, abs=0.01)
+
+
+def test_boot_disks_count_by_the_nodes_and_only_where_their_type_has_a_price() -> None:
+    (disks,) = lines(
+        plan((llama(), ask("acme/llama", replicas={"min": 1, "max": 3}))).cost, "cluster", "boot disks"
+    )
+    assert (disks.usd_per_month_min, disks.usd_per_month_max) == (200 * 0.1, 3 * 200 * 0.1)
+    hyperdisk = plan((llama(), ask("acme/llama", accelerator="rtx-pro-6000"))).cost
+    assert not lines(hyperdisk, "cluster", "boot disks")
+    assert "boot disks of g4-standard-6" in hyperdisk.not_counted
+
+
+def test_a_network_with_a_nat_of_its_own_pays_for_no_second_one() -> None:
+    elsewhere = target(network_settings=NetworkSettings(nat="existing"))
+    assert not lines(plan(llama(), where=elsewhere).cost, "cluster", "Cloud NAT")
+
+
+def test_what_the_cluster_needs_is_named_where_it_has_no_price() -> None:
+    bare = replace(catalog(), hour_prices={}, storage_prices={})
+    shown, missing = always_on((), (), bare, target())
+    assert [line.what for line in shown] == ["GKE control plane"]
+    assert missing == ("the system node pool", "the Cloud NAT gateway")
+
+
 def test_every_price_names_its_source_and_date() -> None:
     for line in plan(llama(), hub("Qwen/Qwen3-32B")).cost.lines:
         assert line.source in catalog().sources, line
@@ -88,7 +124,7 @@ def test_a_budget_that_cannot_be_checked_in_full_is_a_warning() -> None:
 
 def test_what_the_bill_leaves_out_is_said() -> None:
     said = " ".join(plan(llama()).cost.not_counted)
-    assert all(word in said for word in ("disks", "egress", "taxes"))
+    assert all(word in said for word in ("egress", "logs", "taxes"))
 
 
 # Shared nodes ---------------------------------------------------------------------------------------------------

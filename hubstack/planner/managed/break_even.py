@@ -2,9 +2,9 @@
 """How many busy hours a month make GKE cheaper than Cloud Run, for one replica of one model.
 
 Owns the formula and its wording (docs/concepts/cloud-run.md, "Break-even"). Cloud Run bills the hours that an
-instance runs. GKE bills nodes, either always or in busy hours only, plus a monthly fee if the cluster exists for
-this model alone. Ignored on both sides: the minutes before an idle instance or node is removed, and items without
-a price in the catalogue (system nodes, NAT, boot disks).
+instance runs. GKE bills nodes, either always or in busy hours only, plus the cluster's fixed cost (fee, system
+node, NAT) if it exists for this model alone. Ignored on both sides: the minutes before an idle instance or node is
+removed, and boot disks.
 """
 
 from hubstack.plan.managed import BreakEven
@@ -21,7 +21,7 @@ def break_even(
     Args:
         cloud_run_usd_per_hour: USD per hour of one instance, above 0.
         gke_usd_per_hour: USD per hour of one replica's nodes.
-        gke_usd_per_month: the cluster's monthly fee in USD; 0 if the cluster exists anyway.
+        gke_usd_per_month: the cluster's fixed cost in USD a month; 0 if the cluster exists anyway.
         hours_per_month: hours in a month, the upper limit of busy hours.
     """
     always = (gke_usd_per_hour * hours_per_month + gke_usd_per_month) / cloud_run_usd_per_hour

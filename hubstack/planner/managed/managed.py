@@ -14,7 +14,7 @@ from hubstack.inputs.models_schema import ON_DEMAND, Replicas
 from hubstack.inputs.settings import StackSettings
 from hubstack.kinds import CapacityKind, PlatformKind
 from hubstack.plan import ModelPlan, Reason
-from hubstack.planner.cost import HOURS_PER_MONTH
+from hubstack.planner.always_on import HOURS_PER_MONTH, fixed_usd_per_month
 from hubstack.planner.managed.break_even import break_even, sentence, summary_sentence
 from hubstack.planner.model_plan import Draft, assemble, replica_usd
 from hubstack.planner.placement.candidates import Candidate, CandidateFinder
@@ -46,12 +46,13 @@ def plan_managed(
             continue
         taken = draft.candidates.fitting[0]
         hosting = spec.plan(draft, taken, catalog, target)
-        compared = (_against_nodes(draft, taken, has_cluster, finders, catalog),) if hosting.is_priced else ()
+        fixed = 0.0 if has_cluster else fixed_usd_per_month(catalog, target)
+        compared = (_against_nodes(draft, taken, fixed, finders),) if hosting.is_priced else ()
         planned.append(assemble(hosting, compared))
     return tuple(planned)
 
 
-def _against_nodes(draft: Draft, taken: Candidate, has_cluster: bool, finders: Finders, catalog: Catalog) -> Reason:
+def _against_nodes(draft: Draft, taken: Candidate, fixed: float, finders: Finders) -> Reason:
     """Return the cost comparison of a Cloud Run model with the cheapest GKE nodes that fit it."""
     found = finders[NODES].find_candidates(_elsewhere(draft.demand, NODES)).fitting
     nodes, price = (found[0], found[0].offer.price(CapacityKind.ON_DEMAND)) if found else (None, None)
@@ -63,7 +64,7 @@ def _against_nodes(draft: Draft, taken: Candidate, has_cluster: bool, finders: F
         return Reason(topic="break-even", text=f"unknown: the catalogue has no price for {missing}")
     name = f"{nodes.offer.count} x {nodes.offer.accelerator.id} on GKE ({nodes.offer.machine.name}, {price.basis})"
     text = sentence(
-        break_even(mine.usd_per_hour, nodes.alone(), _fee(catalog, has_cluster=has_cluster), HOURS_PER_MONTH),
+        break_even(mine.usd_per_hour, nodes.alone(), fixed, HOURS_PER_MONTH),
         name,
         HOURS_PER_MONTH,
     )
@@ -71,18 +72,24 @@ def _against_nodes(draft: Draft, taken: Candidate, has_cluster: bool, finders: F
 
 
 def compare_with_cloud_run(
-    taken: Mapping[str, Candidate], drafts: Mapping[str, Draft], finders: Finders, catalog: Catalog
+    taken: Mapping[str, Candidate],
+    drafts: Mapping[str, Draft],
+    finders: Finders,
+    catalog: Catalog,
+    target: StackSettings,
 ) -> dict[str, Reason]:
     """Return, by key, the break-even of each GKE model that would fit a Cloud Run instance.
 
-    The text does not depend on other models: it gives the figures both without and with the cluster fee.
+    The text does not depend on other models: it gives the figures both without and with the cluster's own cost.
 
     Args:
         taken: the nodes of each model.
         drafts: the models with their candidates.
         finders: the candidate finder of each platform.
         catalog: prices.
+        target: the stack's settings.
     """
+    fixed = fixed_usd_per_month(catalog, target)
     looked: dict[int, Candidate | None] = {}
     compared: dict[str, Reason] = {}
     for key, candidate in taken.items():
@@ -96,7 +103,7 @@ def compare_with_cloud_run(
             continue
         rates = (price.usd_per_hour, usd)
         shared = break_even(*rates, 0.0, HOURS_PER_MONTH)
-        only = break_even(*rates, _fee(catalog, has_cluster=False), HOURS_PER_MONTH)
+        only = break_even(*rates, fixed, HOURS_PER_MONTH)
         text = (
             f"the model also fits {there.offer.machine.name}. {sentence(shared, 'GKE nodes', HOURS_PER_MONTH)}. "
             f"If it were the cluster's only model, GKE would cost less {summary_sentence(only)}"
@@ -125,8 +132,3 @@ def _elsewhere(demand: Demand, platform: PlatformKind) -> Demand:
         traffic=None,
     )
     return replace(demand, request=request)
-
-
-def _fee(catalog: Catalog, *, has_cluster: bool) -> float:
-    """Return the monthly cluster fee in USD that a model on its own would have to pay."""
-    return 0.0 if has_cluster else round(catalog.gke_fee().usd_per_cluster_hour * HOURS_PER_MONTH, 2)

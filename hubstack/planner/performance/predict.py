@@ -20,7 +20,7 @@ from hubstack.inputs.models_schema import Traffic
 from hubstack.kinds import EngineKind
 from hubstack.plan import MemoryNeed
 from hubstack.plan.performance import Estimate, FormulaFigures, LoadPoint, PerformancePlan, TrafficPlan, WorkCost
-from hubstack.planner.cost import HOURS_PER_MONTH
+from hubstack.planner.always_on import HOURS_PER_MONTH
 from hubstack.planner.memory.kv_cache import kv_window_bytes_per_token
 from hubstack.planner.memory.workload import Workload
 from hubstack.planner.model.geometry import Geometry

@@ -143,7 +143,8 @@ def _other_item_reasons(base: State, head: State, item: str) -> Iterator[str]:
             yield f"removed: {what}"
         elif before["usd_per_month_max"] != after["usd_per_month_max"]:
             rows = [f"{line['source']}, {line['as_of']}" for line in (before, after)]
-            yield f"{what}: price changed ({rows[0]} -> {rows[1]})"
+            same = rows[0] == rows[1]  # then there are more or fewer of them
+            yield f"{what}: {'as many as there are nodes' if same else f'price changed ({rows[0]} -> {rows[1]})'}"
 
 
 def _bought(model: Data) -> str:

@@ -187,11 +187,11 @@ def _costs(plan: Plan) -> Iterator[Part]:
         yield Part(name=model.key, css="nodes", size=known, width=100 * usd / total, how=how)
     beside = max(0.0, total - sum(usd for _, usd, _ in nodes) - sum(usd for _, usd in managed))
     yield Part(
-        name="buckets and control plane",
+        name="buckets and cluster",
         css="beside",
         size=f"{beside:,.0f} USD",
         width=100 * beside / total,
-        how="weights in Cloud Storage, GKE's fee",
+        how="weights in Cloud Storage, GKE's fee, system node, NAT, boot disks",
     )
 
 

@@ -85,7 +85,7 @@ def test_a_dearer_gke_moves_it_later_and_a_dearer_cloud_run_earlier(
 def test_the_plan_of_a_cloud_run_model_carries_the_arithmetic() -> None:
     model = plan_one(hub("Qwen/Qwen3-4B-Instruct-2507"), platform=PlatformKind.CLOUD_RUN, replicas={"min": 0})
     (reason,) = [reason for reason in model.reasons if reason.topic == "break-even"]
-    assert "563 busy hours a month: (0.7068 x 730 + 73.00) / 1.0465" in reason.text
+    assert "697 busy hours a month: (0.7068 x 730 + 213.54) / 1.0465" in reason.text
     assert "215 busy hours a month: 73.00 / (1.0465 - 0.7068)" in reason.text
     assert reason.source == "run-sku, karpenter-0803"
 
@@ -101,7 +101,7 @@ def test_in_a_stack_with_a_cluster_its_fee_is_due_anyway() -> None:
 def test_a_gke_model_that_would_fit_says_so_and_one_that_would_not_does_not() -> None:
     small, large = plan_one(hub("Qwen/Qwen3-4B-Instruct-2507")), plan_one(hub("Qwen/Qwen2.5-72B-Instruct"))
     (reason,) = [reason for reason in small.reasons if reason.topic == "cloud-run"]
-    assert "GKE would cost less from 563 busy hours (always on), from 215 busy hours (scaled" in reason.text
+    assert "GKE would cost less from 697 busy hours (always on), from 629 busy hours (scaled" in reason.text
     assert "cloud-run" not in [reason.topic for reason in large.reasons]
 
 
