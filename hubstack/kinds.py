@@ -20,6 +20,10 @@ class CapacityKind(StrEnum):
     ON_DEMAND = "on-demand"
 
 
+COVERED_BY_COMMITMENT = (CapacityKind.ON_DEMAND, CapacityKind.RESERVATION)
+"""What a committed-use discount applies to; never spot or flex-start."""
+
+
 class EngineKind(StrEnum):
     """The serving engines that hubstack plans for; ids of `catalog/engines.yaml`."""
 

@@ -56,7 +56,7 @@ class Observability(pulumi.ComponentResource):
         told = [*(channel.name for channel in channels), *args.monitoring.channels]
         for alert in args.alerts:
             self._policy(f"{name}-{alert.key}", args.target, alert, told)
-        if args.monitoring.billing_account and args.monitoring.budget_usd_per_month:
+        if args.monitoring.billing_account and args.monitoring.alert_budget:
             self._budget(name, args, told)
         self.register_outputs({})
 
@@ -107,7 +107,7 @@ class Observability(pulumi.ComponentResource):
         )
 
     def _budget(self, name: str, args: ObservabilityArgs, channels: list[pulumi.Input[str]]) -> None:
-        billing, stack = gcp.billing, args.target.stack
+        billing, stack, alert = gcp.billing, args.target.stack, args.monitoring.alert_budget
         billing.Budget(
             f"{name}-budget",
             billing_account=args.monitoring.billing_account or "",
@@ -118,7 +118,7 @@ class Observability(pulumi.ComponentResource):
             ),
             amount=billing.BudgetAmountArgs(
                 specified_amount=billing.BudgetAmountSpecifiedAmountArgs(
-                    currency_code="USD", units=str(round(args.monitoring.budget_usd_per_month or 0))
+                    currency_code=alert.currency if alert else None, units=str(round(alert.units if alert else 0))
                 )
             ),
             threshold_rules=[

@@ -14,7 +14,15 @@ from hubstack.catalog.hardware import Accelerator, MachineType, TpuTopology, Zon
 from hubstack.catalog.load_rates import LoadRates
 from hubstack.catalog.node_overhead import NodeOverhead
 from hubstack.catalog.platforms import CloudRun, GpuDriver, Termination, Vertex
-from hubstack.catalog.prices import CloudRunPrice, GkeFee, HourPrice, NetworkPrice, Price, StoragePrice
+from hubstack.catalog.prices import (
+    CloudRunPrice,
+    GkeFee,
+    HeldCommitment,
+    HourPrice,
+    NetworkPrice,
+    Price,
+    StoragePrice,
+)
 from hubstack.catalog.sources import Source
 from hubstack.kinds import EngineKind
 
@@ -51,6 +59,8 @@ class Catalog:
     expert_kernels: tuple[ExpertKernel, ...]
     node_overhead: NodeOverhead
     load_rates: LoadRates
+    commitments: tuple[HeldCommitment, ...] = ()
+    """Commitments of the user's own; the shipped catalogue has none."""
 
     def accelerator(self, word: str) -> Accelerator | None:
         """Return the accelerator with a name (ID, GKE label, `tpu-<id>`), or None."""

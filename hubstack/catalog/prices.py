@@ -49,6 +49,8 @@ class Price:
     to."""
     provenance: Mapping[str, Provenance]
     """Provenance of each figure present: `on_demand`, `spot`, `flex_start`, `cud_1y`, `cud_3y`."""
+    held: float | None = None
+    """Under a commitment that the user holds; placement compares on-demand nodes at it."""
 
     @property
     def source(self) -> str:
@@ -136,6 +138,23 @@ class GkeFee:
     """Monthly credit per billing account, for one zonal or Autopilot cluster."""
     source: str
     as_of: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldCommitment:
+    """Accelerators of a region that are paid for whether they are used or not."""
+
+    accelerator: str
+    region: str
+    count: int
+    term: str
+    """`1y` or `3y`."""
+    usd_per_hour: float
+    """Per accelerator, with its share of the smallest machine."""
+    covers_usd_per_hour: float
+    """What it takes off the on-demand price of each accelerator that it covers."""
+    source: str
+    as_of: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

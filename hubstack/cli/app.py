@@ -448,12 +448,11 @@ def _what_if(
 
 
 def _compare(inputs: "StackInputs", asked: str) -> None:
-    from hubstack.catalog import load_catalog  # noqa: PLC0415
     from hubstack.planner.placement.regions import compare_regions  # noqa: PLC0415
     from hubstack.review.report import report  # noqa: PLC0415
 
     words = [word.strip() for word in asked.split(",") if word.strip()]
-    found = compare_regions(inputs.request, inputs.lock, load_catalog(), inputs.target, words, inputs.measured)
+    found = compare_regions(inputs.request, inputs.lock, inputs.catalog, inputs.target, words, inputs.measured)
     _print(
         report.region_table(found, inputs.target.region),
         "Nothing was changed. To change a stack's region, set `gcp:region`.",

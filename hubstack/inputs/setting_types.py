@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from hubstack.inputs.pulumi_config import SECRET_PLACEHOLDER
 
-MOST_USD = 1e12
+MOST_AMOUNT = 1e12
 
 
 def parse_json(value: Any) -> Any:
@@ -81,10 +81,17 @@ FROM_WORD_OR_JSON = BeforeValidator(_word_or_list)
 LIST = Field(strict=False)
 DISTINCT = AfterValidator(_distinct)
 Flag = Annotated[bool, BeforeValidator(_flag)]
-UsdPerMonth = Annotated[float, BeforeValidator(_number), Field(gt=0, lt=MOST_USD)]
+AmountPerMonth = Annotated[float, BeforeValidator(_number), Field(gt=0, lt=MOST_AMOUNT)]
 Secret = Annotated[
     str,
     BeforeValidator(_is_encrypted),
     WithJsonSchema({"type": "object", "required": ["secure"], "properties": {"secure": {"type": "string"}}}),
 ]
 """A text that Pulumi encrypts; no plan reads it, and its value is never available here."""
+
+
+def check_currency(word: str) -> str:
+    """Return an ISO 4217 code; checks only its form, since Google knows in which currencies it bills."""
+    if not re.fullmatch(r"[A-Z]{3}", word):
+        raise refusal(f"is `{word}`, which is not a currency code such as EUR")
+    return word

@@ -33,9 +33,10 @@ from hubstack.inputs.setting_types import (
     FROM_JSON,
     FROM_WORD_OR_JSON,
     LIST,
+    AmountPerMonth,
     Flag,
     Secret,
-    UsdPerMonth,
+    check_currency,
     form,
     refusal,
 )
@@ -43,7 +44,7 @@ from hubstack.kinds import Ingress
 from hubstack.names import KEDA_NAMESPACE
 from hubstack.plan.gateway import GatewayPlan
 from hubstack.plan.network import OWN, NetworkPlan
-from hubstack.plan.settings import MaintenancePlan, MonitoringPlan, SecurityPlan
+from hubstack.plan.settings import MaintenancePlan, Money, MonitoringPlan, SecurityPlan
 
 _PROJECT = r"[a-z][-a-z0-9:.]{4,61}[a-z0-9]"
 _EMAIL = r"[^@\s]{1,64}@[A-Za-z0-9.-]{1,190}\.[A-Za-z]{2,24}"
@@ -81,6 +82,7 @@ Alert = Annotated[
 Member = Annotated[
     str, AfterValidator(_is_not_everyone), form(_MEMBER, "an IAM member such as group:team@example.com")
 ]
+USD = "USD"
 _MARK = "environmentOnly"
 _ENVIRONMENT_ONLY: JsonDict = {_MARK: True}
 """Marks settings that one cluster of an environment cannot override."""
@@ -121,8 +123,13 @@ class StackSettings(BaseModel):
         str, form(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", "a Kubernetes namespace"), AfterValidator(_is_free)
     ] = Field("models", validation_alias="hubstack:namespace", examples=["models"])
     """Kubernetes namespace of the models."""
-    budget_usd_per_month: UsdPerMonth | None = Field(None, validation_alias="hubstack:budget", examples=["5000"])
-    """Maximum cost in USD per month; a more expensive plan is shown, but a preview fails and `pulumi up` stops."""
+    budget_per_month: AmountPerMonth | None = Field(None, validation_alias="hubstack:budget", examples=["5000"])
+    """Maximum cost per month, in `hubstack:currency`; a more expensive plan is shown, but a preview fails and
+    `pulumi up` stops."""
+    currency: Annotated[str, AfterValidator(check_currency)] = Field(
+        USD, validation_alias="hubstack:currency", examples=["EUR"]
+    )
+    """Currency of the billing account, for budgets and totals (docs/guides/prices.md)."""
     regions: Annotated[tuple[str, ...], LIST, DISTINCT, FROM_WORD_OR_JSON] = Field(
         (), validation_alias="hubstack:regions", examples=["any"]
     )
@@ -150,8 +157,10 @@ class StackSettings(BaseModel):
         | None
     ) = Field(None, validation_alias="hubstack:billingAccount", examples=["0A1B2C-3D4E5F-678901"])
     """Billing account on which to create a budget."""
-    billing_budget: UsdPerMonth | None = Field(None, validation_alias="hubstack:billingBudget", examples=["6000"])
-    """Amount of the billing account's budget in USD per month. Default: `hubstack:budget`."""
+    billing_budget: AmountPerMonth | None = Field(
+        None, validation_alias="hubstack:billingBudget", examples=["6000"]
+    )
+    """Amount of the billing account's budget alert, in `hubstack:currency` a month. Default: `hubstack:budget`."""
     gateway_settings: Annotated[GatewaySettings | None, FROM_JSON] = Field(
         None, validation_alias=GATEWAY, examples=['\'{"mode": "services"}\'']
     )
@@ -242,8 +251,17 @@ class StackSettings(BaseModel):
     """Name of the Pulumi stack."""
     keda_namespace: SkipJsonSchema[str] = Field(KEDA_NAMESPACE, exclude=True)
     """Namespace of the autoscaler; a separate one for each cluster, since clusters may share a project."""
+    exchange_rate: SkipJsonSchema[Any] = Field(None, exclude=True)
+    """How `currency` is converted (`hubstack.plan.bill.ExchangeRate`), from price files; None for USD."""
     source: SkipJsonSchema[Any] = Field(None, repr=False, exclude=True)
     """The config that the settings were read from, with the place of each."""
+
+    @property
+    def budget_usd_per_month(self) -> float | None:
+        """The budget in US dollars, in which plans are computed."""
+        if self.budget_per_month is None or self.exchange_rate is None:
+            return self.budget_per_month
+        return round(self.budget_per_month / self.exchange_rate.per_usd, 2)
 
     @property
     def models_path(self) -> str:
@@ -271,12 +289,13 @@ class StackSettings(BaseModel):
         """Monitoring and alerts; None if turned off."""
         if not self.monitored:
             return None
-        budget = self.billing_budget or self.budget_usd_per_month
+        budget = (self.billing_budget or self.budget_per_month) if self.billing_account else None
         return MonitoringPlan(
             emails=tuple(sorted(each for each in self.alerts if "@" in each)),
             channels=tuple(sorted(each for each in self.alerts if "@" not in each)),
             billing_account=self.billing_account,
-            budget_usd_per_month=budget if self.billing_account else None,
+            budget_usd_per_month=budget if self.currency == USD else None,
+            budget=Money(units=budget, currency=self.currency) if budget and self.currency != USD else None,
         )
 
     @property
@@ -405,7 +424,7 @@ def _rules(s: StackSettings) -> Iterator[tuple[str, str, str | None]]:
             yield "hubstack:zones", f"contains `{zone}`, which is not in {s.region}", None
     if s.kms_key and (found := re.fullmatch(_KEY, s.kms_key)) and found[1] != s.region:
         yield "hubstack:kmsKey", f"is a key in `{found[1]}`, but disks in {s.region} need a key in {s.region}", None
-    if s.billing_account and not (s.billing_budget or s.budget_usd_per_month):
+    if s.billing_account and not (s.billing_budget or s.budget_per_month):
         yield (
             "hubstack:budget",
             "is missing: `hubstack:billingAccount` is set, and its budget needs an amount",

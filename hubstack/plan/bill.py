@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The bill of a plan as plain data, computed by `hubstack.planner.cost`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from hubstack.files.jsonable import OMITTED_IF_NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,17 @@ class PoolCost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExchangeRate:
+    """How the account's currency is converted."""
+
+    currency: str
+    per_usd: float
+    """Units of it per US dollar."""
+    source: str
+    as_of: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
     """The bill. Items without a price are listed, not counted as zero."""
 
@@ -63,7 +76,9 @@ class Cost:
     """Kinds of cost not included in the plan (egress, logs ...)."""
     hours_per_month: int
     budget_usd_per_month: float | None = None
-    """The plan's budget (`hubstack:budget`); None means no limit."""
+    """The plan's budget (`hubstack:budget`), converted from `hubstack:currency`; None means no limit."""
+    exchange_rate: ExchangeRate | None = field(default=None, metadata=OMITTED_IF_NONE)
+    """The account's currency; None means US dollars."""
 
     @property
     def over_budget_usd(self) -> float:

@@ -4,7 +4,9 @@
 Owns the types. `hubstack.inputs` reads them from the stack's settings.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from hubstack.files.jsonable import OMITTED_IF_NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +26,15 @@ class SloPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Money:
+    """An amount in a billing account's currency."""
+
+    units: float
+    currency: str
+    """ISO 4217 code."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MonitoringPlan:
     """Who is notified of incidents, and the budget."""
 
@@ -35,6 +46,14 @@ class MonitoringPlan:
     """Billing account of the budget; None means no budget."""
     budget_usd_per_month: float | None = None
     """Amount for the billing alert: `hubstack:billingBudget`, or `hubstack:budget`."""
+    budget: Money | None = field(default=None, metadata=OMITTED_IF_NONE)
+    """The same, of an account in another currency."""
+
+    @property
+    def alert_budget(self) -> Money | None:
+        """The amount for the billing alert, in the account's currency."""
+        usd = self.budget_usd_per_month
+        return self.budget or (Money(units=usd, currency="USD") if usd else None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,6 @@ minimizes the price of the whole fleet.
 
 from dataclasses import replace
 
-from hubstack.catalog import load_catalog
 from hubstack.inputs.models_schema import CapacityStep, Slo
 from hubstack.plan import ModelPlan, Verdict
 from hubstack.plan.performance import Alternative, Comparison, usd_per_million
@@ -22,7 +21,7 @@ from hubstack.planner.planner import demand_of
 
 def compare_accelerators(inputs: StackInputs, model: ModelPlan) -> Comparison:
     """Return the comparison for a planned model of the inputs."""
-    catalog = load_catalog()
+    catalog = inputs.catalog
     finder = make_candidate_finders(catalog, inputs.target)[model.platform]
     demand = demand_of(inputs, model.key)
     bought = (CapacityStep(kind=demand.settings.capacity[0].kind),)

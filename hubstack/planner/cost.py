@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from hubstack.catalog import Catalog
 from hubstack.catalog.prices import PriceUsed
 from hubstack.inputs.settings import StackSettings
+from hubstack.kinds import COVERED_BY_COMMITMENT
 from hubstack.plan import ModelPlan, PoolPlan
 from hubstack.plan.bill import Cost, CostLine, PoolCost
 from hubstack.plan.loading import LoadingMethod
 from hubstack.planner.always_on import HOURS_PER_MONTH, always_on
+from hubstack.planner.commitments import Running, commitment_lines, unused_commitments
 from hubstack.planner.serving.routing import picked_models
 
 NOT_COUNTED = (
@@ -70,12 +72,18 @@ class _Class:
         nodes = self.nodes(first, self.idle)
         return None if first.price is None else nodes * first.price.usd_per_hour
 
+    @property
+    def dearest(self) -> PoolPlan | None:
+        """The most expensive step with every model at `replicas.max`; None if a step has no price."""
+        priced = [(self.nodes(p, self.busy) * p.price.usd_per_hour, p) for p in self.steps if p.price is not None]
+        return max(priced, key=lambda pair: pair[0])[1] if len(priced) == len(self.steps) else None
+
     def busy_usd(self) -> tuple[float, PriceUsed] | None:
         """Return USD per hour with every model at `replicas.max` on the most expensive step, and its price row."""
-        priced = [
-            (self.nodes(p, self.busy) * p.price.usd_per_hour, p.price) for p in self.steps if p.price is not None
-        ]
-        return max(priced, key=lambda pair: pair[0]) if len(priced) == len(self.steps) else None
+        step = self.dearest
+        if step is None or step.price is None:
+            return None
+        return self.nodes(step, self.busy) * step.price.usd_per_hour, step.price
 
 
 def plan_cost(
@@ -97,6 +105,8 @@ def plan_cost(
     if nodes:
         beside, missing = always_on(pools, costs, catalog, target)
         lines += beside
+    idle, busy = _covered(classes.values())
+    lines += commitment_lines(catalog.commitments, target.region, idle, busy)
     return Cost(
         lines=tuple(lines),
         usd_per_month_min=round(sum(line.usd_per_month_min or 0 for line in lines), 2),
@@ -108,7 +118,31 @@ def plan_cost(
         else NOT_COUNTED_WITHOUT_CLUSTER,
         hours_per_month=HOURS_PER_MONTH,
         budget_usd_per_month=target.budget_usd_per_month,
+        exchange_rate=target.exchange_rate,
     )
+
+
+def commitment_warnings(
+    models: Iterable[ModelPlan], pools: Iterable[PoolPlan], catalog: Catalog, target: StackSettings
+) -> Iterator[str]:
+    """Yield a warning for each accelerator of which more are committed than the plan uses."""
+    if catalog.commitments:
+        nodes = tuple(model for model in models if model.has_nodes)
+        _, busy = _covered(_classes(nodes, tuple(pools)).values())
+        yield from unused_commitments(catalog.commitments, target.region, busy)
+
+
+def _covered(classes: Iterable[_Class]) -> tuple[list[Running], list[Running]]:
+    """Return the accelerators, idle and busy, that a commitment may cover."""
+    idle: list[Running] = []
+    busy: list[Running] = []
+    for each in classes:
+        for running, step, replicas in ((idle, each.steps[0], each.idle), (busy, each.dearest, each.busy)):
+            if step is not None and step.price is not None and step.capacity in COVERED_BY_COMMITMENT:
+                count = each.nodes(step, replicas) * step.accelerators_per_node
+                usd = step.price.usd_per_hour / step.accelerators_per_node
+                running.append(Running(accelerator=step.accelerator, count=count, usd_per_hour=usd))
+    return idle, busy
 
 
 def budget_warnings(cost: Cost, file: str) -> Iterator[str]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All inputs of a plan, read once: list and settings, lock, placement file and measurements.
+"""All inputs of a plan, read once: list and settings, lock, prices, placement file and measurements.
 
 Owns which files those are. Does not own their formats.
 """
@@ -8,13 +8,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from hubstack.catalog import Catalog, load_catalog
+from hubstack.files.errors import InputError
 from hubstack.hub.facts import ModelFacts
 from hubstack.hub.lock import Lock, load_lock, lock_path
 from hubstack.inputs.environment import Environment
 from hubstack.inputs.measured import Measurement, load_measured, measured_path
 from hubstack.inputs.models import Request
-from hubstack.inputs.settings import StackSettings
+from hubstack.inputs.own_prices import NAME as OWN_PRICES
+from hubstack.inputs.own_prices import load_own_prices
+from hubstack.inputs.refreshed import RefreshedPrices, load_prices, prices_name
+from hubstack.inputs.settings import USD, StackSettings
 from hubstack.inputs.stack import Stack
+from hubstack.planner.own_prices import exchange_rate, own_catalog
 from hubstack.planner.placement.placement_file import Placement, load_placement, placement_path
 
 
@@ -27,6 +33,10 @@ class StackInputs:
     target: StackSettings
     """The stack's settings."""
     lock: Lock
+    catalog: Catalog
+    """The catalogue, with the prices of the user's own."""
+    refreshed: RefreshedPrices | None
+    """What `hubstack refresh` last read of prices."""
     placement: Placement
     placement_path: Path
     placement_name: str
@@ -59,6 +69,19 @@ class StackInputs:
         """
         target, request = stack.settings, stack.request
         name = Path(target.models_path)
+        folder = stack.project_dir / name.parent
+        shipped = load_catalog()
+        refreshed = load_prices(folder / prices_name(stack.name), str(name.parent / prices_name(stack.name)))
+        own = load_own_prices(folder / OWN_PRICES, str(name.parent / OWN_PRICES), shipped)
+        if target.currency != USD:
+            rate = exchange_rate(target.currency, own, refreshed)
+            if rate is None:
+                message = f"`hubstack:currency` is {target.currency}, and no file gives its exchange rate"
+                hint = (
+                    f"run `hubstack refresh`, or set `currency:` and `exchange_rate:` in {name.parent / OWN_PRICES}"
+                )
+                raise InputError([target.problem("hubstack:currency", message, hint)])
+            target = target.changed(exchange_rate=rate)
         path = placement_path(stack.project_dir / name, stack.name)
         shown = str(placement_path(name, stack.name))
         measurements = measured_path(stack.project_dir / name, stack.name)
@@ -67,6 +90,8 @@ class StackInputs:
             request=request,
             target=target,
             lock=lock or stack_lock(stack),
+            catalog=own_catalog(shipped, own, refreshed),
+            refreshed=refreshed,
             placement=load_placement(path, shown),
             placement_path=path,
             placement_name=shown,

@@ -7,7 +7,7 @@ Owns the sequence, and the problems that point into the request. Pure: `hubstack
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from hubstack.catalog import Catalog, load_catalog
+from hubstack.catalog import Catalog
 from hubstack.files.errors import LockError, PlanError
 from hubstack.files.problems import Problem, nearest
 from hubstack.hub.facts import ModelFacts
@@ -24,7 +24,7 @@ from hubstack.plan.network import OWN
 from hubstack.plan.target import TargetPlan
 from hubstack.planner.advice import sharing, unused_accelerators
 from hubstack.planner.cluster_limits import limit_warnings
-from hubstack.planner.cost import budget_warnings, plan_cost
+from hubstack.planner.cost import budget_warnings, commitment_warnings, plan_cost
 from hubstack.planner.engines import spec_of
 from hubstack.planner.engines.spec import EngineChoice, Refusal
 from hubstack.planner.inputs import StackInputs
@@ -66,7 +66,7 @@ def plan_inputs(inputs: StackInputs, *, rebalance: bool = False) -> Plan:
     return plan_stack(
         inputs.request,
         inputs.lock,
-        load_catalog(),
+        inputs.catalog,
         inputs.target,
         placement,
         advises=True,
@@ -162,6 +162,7 @@ def plan_stack(
         monitoring=target.monitoring,
         warnings=(
             *budget_warnings(cost, target.settings_name),
+            *commitment_warnings(models, pools, catalog, target),
             *(f"{model.key}: {warning}" for model in models for warning in model.warnings),
             *limit_warnings(models, pools, target.network or OWN),
             *(network_warnings(target.network) if nodes and target.network else ()),
@@ -448,7 +449,7 @@ def demand_of(inputs: StackInputs, key: str) -> Demand:
         InputError: the model cannot be served.
     """
     (request,) = (model for model in inputs.request.models if model.key == key)
-    read = _demand(request, inputs.facts[key], load_catalog(), inputs.measured)
+    read = _demand(request, inputs.facts[key], inputs.catalog, inputs.measured)
     if isinstance(read, list):
         raise PlanError(read)
     return read[0]

@@ -46,6 +46,8 @@ KINDS = {
     "settings": Kind("stacks/Pulumi.dev.yaml", ("plan", "dev")),
     "projects": Kind("Pulumi.yaml", ("plan", "dev")),
     "policies": Kind("stacks/policy.yaml", ("check", "dev")),
+    "prices": Kind("stacks/prices.yaml", ("plan", "dev")),
+    "refreshed_prices": Kind("stacks/dev.prices.yaml", ("plan", "dev")),
     "quotas": Kind("stacks/quota.yaml", ("check", "dev")),
     "diff_quotas": Kind("quota.yaml", ("diff", "dev", "--quota", "quota.yaml")),
     "sides": Kind("main.json", ("diff", "dev", "--base-file", "main.json")),

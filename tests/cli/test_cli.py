@@ -47,7 +47,7 @@ def test_plan_prints_a_row_for_each_model_and_the_price() -> None:
     assert done.returncode == 0
     for key in ("bge-small-en-v1-5", "qwen3-4b-instruct-2507", "qwen3-embedding-0-6b", "total"):
         assert key in done.stdout
-    assert "$73 idle (every model at its minimum replicas)" in done.stdout
+    assert "$214 idle (every model at its minimum replicas)" in done.stdout
 
 
 def test_plan_json_is_the_plan() -> None:
@@ -206,7 +206,7 @@ def test_a_budget_hides_nothing_and_a_plan_over_it_exits_1(command: tuple[str, .
     settings.write_text(f"{base}  hubstack:budget: 100\n")
     over = hubstack(*command, cwd=project)
     assert (within.returncode, over.returncode, over.stderr) == (0, 1, "")
-    assert "ver budget by $1,521" in over.stdout.replace("VER BUDGET", "ver budget")
+    assert "ver budget by $1,722" in over.stdout.replace("VER BUDGET", "ver budget")
     missing = [line for line in within.stdout.splitlines() if line.split("  ")[0] not in over.stdout]
     assert missing == [], "what is shown within the budget is shown over it too"
 
@@ -243,7 +243,9 @@ def test_what_if_shows_the_difference_and_writes_nothing() -> None:
     done = hubstack("plan", "examples/quickstart", "--what-if", "replicas.max=3")
     assert done.returncode == 0
     plan = json.loads(hubstack("plan", "examples/quickstart", "--json").stdout)
-    more = round(2 * sum(line["usd_per_month_max"] for line in plan["cost"]["lines"] if "0 to 1 x" in line["what"]))
+    grows = ("0 to 1 x", "boot disks")
+    lines = [line for line in plan["cost"]["lines"] if line["what"].startswith(grows)]
+    more = round(2 * sum(line["usd_per_month_max"] for line in lines))
     assert any(f"{more:+,}" in line for line in done.stdout.splitlines() if line.startswith("total"))
     assert files(PROJECT / "examples" / "quickstart") == before
 

@@ -54,7 +54,7 @@ def test_every_setting_is_read() -> None:
         zones=("us-central1-a", "us-central1-b"),
         models_file="lists/a.yaml",
         namespace="serving",
-        budget_usd_per_month=5000.5,
+        budget_per_month=5000.5,
         deletion_protection=False,
     )
 

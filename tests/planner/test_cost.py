@@ -116,9 +116,9 @@ def test_what_has_no_price_is_named_and_not_counted_as_nothing() -> None:
 
 def test_a_budget_that_cannot_be_checked_in_full_is_a_warning() -> None:
     asked = (llama(), ask("acme/llama", accelerator="l4", capacity=steps("flex-start")))
-    warned = plan(asked, where=target(budget_usd_per_month=5000.0)).warnings
+    warned = plan(asked, where=target(budget_per_month=5000.0)).warnings
     assert any("the budget check omits items without a known price" in warning for warning in warned)
-    assert plan(llama(), where=target(budget_usd_per_month=5000.0)).warnings == ()
+    assert plan(llama(), where=target(budget_per_month=5000.0)).warnings == ()
     assert plan(asked).warnings == (), "without a budget there is nothing to check"
 
 

@@ -237,7 +237,7 @@ def test_a_lock_without_sizes_names_what_is_missing() -> None:
 
 def test_a_plan_over_the_budget_says_by_how_much_and_names_the_three_largest_items() -> None:
     models = [hub(repo_id) for repo_id in SERVED]
-    planned = plan(*models, where=target(budget_usd_per_month=100.0))
+    planned = plan(*models, where=target(budget_per_month=100.0))
     said = next(warning for warning in planned.warnings if warning.startswith("over budget by"))
     named = re.findall(r"([a-z0-9.-]+) \$([\d,]+) \(", said.split("largest items are ")[1].split(". Lower")[0])
     amounts = [int(amount.replace(",", "")) for _, amount in named]
@@ -248,8 +248,8 @@ def test_a_plan_over_the_budget_says_by_how_much_and_names_the_three_largest_ite
 
 def test_a_budget_that_is_met_says_nothing() -> None:
     cost = plan(llama()).cost.usd_per_month_max
-    assert plan(llama(), where=target(budget_usd_per_month=cost)).cost.over_budget_usd == 0
-    assert plan(llama(), where=target(budget_usd_per_month=cost - 0.01)).cost.over_budget_usd == pytest.approx(0.01)
+    assert plan(llama(), where=target(budget_per_month=cost)).cost.over_budget_usd == 0
+    assert plan(llama(), where=target(budget_per_month=cost - 0.01)).cost.over_budget_usd == pytest.approx(0.01)
 
 
 def test_warnings_carry_the_key_of_their_model() -> None:

@@ -174,12 +174,13 @@ def plan(
     where: StackSettings | None = None,
     placement: Placement | None = None,
     measured: tuple[Measurement, ...] = (),
+    catalogue: Catalog | None = None,
 ) -> Plan:
     """Plan models that are locked, each with the request beside it or a default one."""
     pairs = [model if isinstance(model, tuple) else (model, ask(model.id)) for model in models]
     lock = Lock(path="acme.models.lock.yaml", models=tuple(facts for facts, _ in pairs))
     request = Request(path="acme.models.yaml", models=tuple(sorted((r for _, r in pairs), key=lambda r: r.key)))
-    return plan_stack(request, lock, catalog(), where or target(), placement, measured=measured)
+    return plan_stack(request, lock, catalogue or catalog(), where or target(), placement, measured=measured)
 
 
 def plan_one(

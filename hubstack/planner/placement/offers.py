@@ -12,7 +12,7 @@ from functools import cached_property
 from hubstack.catalog import Accelerator, Catalog, MachineType, Price, TpuTopology
 from hubstack.catalog.prices import PriceUsed
 from hubstack.inputs.settings import StackSettings
-from hubstack.kinds import AcceleratorKind, CapacityKind
+from hubstack.kinds import COVERED_BY_COMMITMENT, AcceleratorKind, CapacityKind
 
 SERVERS_PER_CARD = (2, 4, 8)
 """Servers per shared GPU. A short list keeps the number of node pools small; GKE allows up to 48."""
@@ -131,7 +131,10 @@ class Offer:
     @cached_property
     def _usd(self) -> Mapping[CapacityKind, float]:
         listed = (self.row and self.row.on_demand) or UNKNOWN_USD
-        return {kind: price.usd_per_hour if price else listed for kind, price in self._prices.items()}
+        usd = {kind: price.usd_per_hour if price else listed for kind, price in self._prices.items()}
+        if self.row and self.row.held is not None:
+            usd |= {kind: min(usd[kind], self.row.held) for kind in COVERED_BY_COMMITMENT}
+        return usd
 
 
 def list_offers(catalog: Catalog, target: StackSettings) -> tuple[Offer, ...]:

@@ -57,7 +57,7 @@ def _plan(
     request: Request, lock: Lock, catalog: Catalog, target: StackSettings, measured: tuple[Measurement, ...]
 ) -> RegionPlan:
     # Zones and budget apply to the stack's own region only.
-    there = target.changed(zones=(), budget_usd_per_month=None)
+    there = target.changed(zones=(), budget_per_month=None)
     try:
         plan = plan_stack(request, lock, catalog, there, measured=measured)
         return RegionPlan(region=target.region, plan=plan, why_not=None)

@@ -7,7 +7,7 @@ rows add up to its total.
 
 import math
 import shlex
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -15,7 +15,7 @@ from rich.text import Text
 
 from hubstack.files.problems import listed
 from hubstack.plan import MemoryNeed, ModelPlan, Plan, PoolPlan
-from hubstack.plan.bill import CostLine, StackBill
+from hubstack.plan.bill import Cost, CostLine, StackBill
 from hubstack.plan.performance import Comparison
 from hubstack.planner.placement.regions import RegionPlan
 from hubstack.review.report.performance import comparison_table, performance_lines, unused_notes
@@ -162,7 +162,27 @@ def service_table(models: Iterable[ModelPlan]) -> FittedTable:
 def budget_lines(plan: Plan) -> tuple[str, ...]:
     """Return a line saying by how much a plan exceeds its budget, if it does."""
     over, budget = plan.cost.over_budget_usd, plan.cost.budget_usd_per_month
-    return (f"OVER BUDGET by ${over:,.0f} a month (`hubstack:budget`: ${budget:,.0f}).",) if over else ()
+    return (
+        (f"OVER BUDGET by ${over:,.0f} a month (`hubstack:budget`: {_limit(plan.cost)}).",)
+        if over and budget
+        else ()
+    )
+
+
+def _limit(cost: Cost) -> str:
+    """Return the budget in US dollars, and as it was written if the account has another currency."""
+    usd, rate = cost.budget_usd_per_month or 0.0, cost.exchange_rate
+    return f"${usd:,.0f}" + (f", {rate.currency} {usd * rate.per_usd:,.0f}" if rate else "")
+
+
+def _in_currency(cost: Cost) -> Iterator[str]:
+    """Yield the totals in the account's currency, if it is another one."""
+    if rate := cost.exchange_rate:
+        idle, busy = (usd * rate.per_usd for usd in (cost.usd_per_month_min, cost.usd_per_month_max))
+        yield (
+            f"In {rate.currency}: {idle:,.0f} idle, {busy:,.0f} busy (1 USD = {rate.per_usd:g} {rate.currency}, "
+            f"{rate.source}, {rate.as_of})."
+        )
 
 
 def why_lines(plan: Plan) -> str:
@@ -195,6 +215,12 @@ def cost_notes(plan: Plan, *, is_whole: bool = True) -> str:
         f"${cost.usd_per_month_max:,.0f} busy (every model at its maximum)."
     )
     notes = [*budget_lines(plan), price if _is_known(plan) else f"Price a month ({plan.target.region}): unknown."]
+    notes += _in_currency(cost)
+    if cost.budget_usd_per_month is not None and not cost.over_budget_usd:
+        left = cost.budget_usd_per_month - cost.usd_per_month_max
+        notes.append(
+            f"Budget: {_limit(cost)} a month, of which ${left:,.0f} is left with every model at its maximum."
+        )
     committed = [pool for pool in cost.pools if pool.usd_per_month_committed_1y is not None and pool.nodes_busy]
     if committed and is_whole:
         one = sum(pool.usd_per_month_committed_1y or 0 for pool in committed)
