@@ -199,6 +199,12 @@ def _network(before: str | None, after: str | None) -> _Judged:
         yield f"`nat`: {nat[0]} -> {nat[1]}: whether nodes reach the internet", nat[0] == "none"
 
 
+def _currency(before: str | None, after: str | None) -> _Judged:
+    currencies = [text or DEFAULT_TEXTS["hubstack:currency"] for text in (before, after)]
+    if currencies[0] != currencies[1]:
+        yield f"currency of the budgets: {currencies[0]} -> {currencies[1]}", True
+
+
 _SETTINGS: Mapping[str, _Rule] = {
     "hubstack:kmsKey": _kept("encryption of stored data with your own key"),
     "hubstack:servicePerimeter": _kept("membership in the service perimeter"),
@@ -214,6 +220,7 @@ _SETTINGS: Mapping[str, _Rule] = {
     "hubstack:alerts": _members("removed alert recipients:", "new alert recipients:", "nobody receives alerts"),
     "hubstack:budget": _at_most("maximum monthly cost of a plan"),
     "hubstack:billingBudget": _at_most("amount of the budget alert"),
+    "hubstack:currency": _currency,
     "hubstack:billingAccount": _kept("monitoring of spending"),
     "hubstack:maintenanceWindow": _kept("window for GKE upgrades"),
     "hubstack:releaseChannel": _ranked(
