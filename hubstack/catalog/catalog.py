@@ -4,7 +4,7 @@
 Owns look-ups. Does not own reading (`hubstack.catalog.loader`) or checking (`hubstack.catalog.integrity`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from hubstack.catalog.engine_metrics import EngineMetrics
@@ -54,6 +54,9 @@ class Catalog:
     termination: Termination
     fee: GkeFee
     engines: Mapping[str, Engine]
+    """At the version that a list gets if it names none."""
+    engine_versions: Mapping[str, Mapping[str, Engine]]
+    """Other versions by engine; each is read when it is asked for."""
     engine_metrics: Mapping[EngineKind, EngineMetrics]
     """Releases of every engine."""
     expert_kernels: tuple[ExpertKernel, ...]
@@ -143,6 +146,22 @@ class Catalog:
     def engine(self, engine_id: str) -> Engine | None:
         """Return the engine with an ID, or None."""
         return self.engines.get(engine_id)
+
+    def engine_at(self, engine_id: str, version: str | None) -> Engine:
+        """Return an engine at a version of `versions_of`; None for its default version."""
+        engine = self.engines[engine_id]
+        return engine if version in {None, engine.version} else self.engine_versions[engine_id][version or ""]
+
+    def versions_of(self, engine_id: str) -> tuple[str, ...]:
+        """Return the versions of an engine, the default one first."""
+        default = self.engines[engine_id].version
+        return (*((default,) if default else ()), *self.engine_versions[engine_id])
+
+    def every_engine(self) -> Iterator[Engine]:
+        """Yield each engine at each version."""
+        for engine_id, engine in self.engines.items():
+            yield engine
+            yield from self.engine_versions[engine_id].values()
 
     def price_dates(self) -> Mapping[str, str]:
         """Return the newest date for each figure (`on_demand`, `spot` ...), `storage` and `network`."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The flags of a pinned engine release, extracted from its wheel by `tools/engine_facts`.
+"""The flags and metrics of an engine at a version, read from its wheel or its own help by `tools/engine_facts`.
 
 Owns the check of arguments against them. Loaded only on request, because no plan needs the whole list.
 """
@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from hubstack.catalog.engines import Engine
+
 FOLDER = Path(__file__).parent / "releases"
 _NUMBERS = {"int": int, "float": float}
 
@@ -24,6 +26,8 @@ class EngineFlags:
     version: str
     flags: Mapping[str, str | tuple[str, ...]]
     """Flag to its kind: `switch`, `int`, `float`, `str`, `words` (one or more), `json`, or its choices."""
+    metrics: frozenset[str]
+    """Names of metrics in its code; empty if they were not read."""
 
     def faults(self, args: Sequence[str]) -> list[str]:
         """Return the errors that the engine's parser would report for arguments that start with a flag."""
@@ -63,10 +67,14 @@ def _misfit(flag: str, kind: str | tuple[str, ...], value: str) -> str | None:
     return None
 
 
+def engine_flags(engine: Engine) -> EngineFlags:
+    """Return the flags of an engine at its version, or of the version whose flags were read."""
+    return _read(engine.flags_file)
+
+
 @cache
-def engine_flags(release: str) -> EngineFlags:
-    """Return the flags of a release (`vllm` or `sglang`)."""
-    read: dict[str, Any] = yaml.load((FOLDER / f"{release}_flags.yaml").read_bytes(), Loader=yaml.CSafeLoader)
+def _read(name: str) -> EngineFlags:
+    read: dict[str, Any] = yaml.load((FOLDER / f"{name}.yaml").read_bytes(), Loader=yaml.CSafeLoader)
     flags: dict[str, str | list[str]] = read["flags"]
     taken = {name: kind if isinstance(kind, str) else tuple(map(str, kind)) for name, kind in flags.items()}
-    return EngineFlags(version=str(read["version"]), flags=taken)
+    return EngineFlags(version=str(read["version"]), flags=taken, metrics=frozenset(read.get("metrics", ())))

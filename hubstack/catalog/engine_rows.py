@@ -1,39 +1,73 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads engines.yaml. Owns the format of that file; the types are in `hubstack.catalog.engines`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from hubstack.catalog.engines import Engine, EngineImage, ImageFacts, ModelTypeSupport
 from hubstack.catalog.platforms import GpuDriver
-from hubstack.catalog.releases import Release
+from hubstack.catalog.releases import Release, Releases
 from hubstack.catalog.row import Row
 from hubstack.kinds import AcceleratorKind
 
+Versions = Mapping[str, Callable[[], Engine]]
+"""Version to what reads an engine at it."""
 
-def read_engines(file: Row, releases: Mapping[str, Release], driver: GpuDriver) -> Iterator[Engine]:
-    """Yield the engines of the file, each with its release facts and driver paths."""
+
+def read_engines(file: Row, releases: Releases, driver: GpuDriver) -> Iterator[tuple[Engine, Versions]]:
+    """Yield each engine of the file at its default version, and how its other versions are read."""
     for row in file.rows("engines"):
-        run_as, families = row.maybe_row("run_as"), row.maybe_row("family_parsers")
-        release, kind = _release(row, releases), row.word("kind", AcceleratorKind)
-        quantization = release.quantization if release else _quantization(row)
-        yield row.fill(
-            Engine,
-            kind=kind,
-            version=_version(row),
-            images=tuple(_images(row)),
-            image_facts=_image_facts(row, kind),
-            command=_command(row),
-            env={**(driver.env if kind is AcceleratorKind.GPU else {}), **row.texts_by_key("env")},
-            run_as_user=run_as.integer("user") if run_as else None,
-            run_as_group=run_as.integer("group", may_be_zero=True) if run_as else None,
-            release=release,
-            architectures=_architectures(row, release),
-            architecture_accelerators=dict(_lists(row, "architecture_accelerators")),
-            model_types=dict(_model_types(row)),
-            quantization=_without(quantization, row.texts("quantization_unavailable")),
-            family_parsers={name: families.texts_by_key(name) for name in families.names()} if families else {},
-        )
+        engine, others = _engine(row, releases, driver), row.maybe_row("versions")
         row.done()
+        yield (
+            engine,
+            {version: _reader(row, version, releases, driver) for version in (others.names() if others else ())},
+        )
+
+
+def _reader(row: Row, version: str, releases: Releases, driver: GpuDriver) -> Callable[[], Engine]:
+    def read() -> Engine:
+        differing = row.row("versions").row(version)
+        if "version" in differing.names():
+            differing.refuse("the version is the key of this row", "version")
+        merged = row.over(differing, without=("version", "flags_of", "versions"), version=version)
+        engine = _engine(merged, releases, driver)
+        merged.done()
+        return engine
+
+    return read
+
+
+def _engine(row: Row, releases: Releases, driver: GpuDriver) -> Engine:
+    run_as, families = row.maybe_row("run_as"), row.maybe_row("family_parsers")
+    version, kind = _version(row), row.word("kind", AcceleratorKind)
+    release = releases.read(row.text("id"), version) if row.flag("release") and version else None
+    quantization = release.quantization if release else _quantization(row)
+    return row.fill(
+        Engine,
+        kind=kind,
+        version=version,
+        images=tuple(_images(row, version or "")),
+        image_facts=_image_facts(row, kind),
+        command=_command(row),
+        env={**(driver.env if kind is AcceleratorKind.GPU else {}), **row.texts_by_key("env")},
+        run_as_user=run_as.integer("user") if run_as else None,
+        run_as_group=run_as.integer("group", may_be_zero=True) if run_as else None,
+        release=release,
+        architectures=_architectures(row, release),
+        architecture_accelerators=dict(_lists(row, "architecture_accelerators")),
+        model_types=dict(_model_types(row)),
+        quantization=_without(quantization, row.texts("quantization_unavailable")),
+        family_parsers=dict(_family_parsers(families, release)) if families else {},
+    )
+
+
+def _family_parsers(families: Row, release: Release | None) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Yield the parsers of each model family that the version has."""
+    known = {"tool_call": release.tool_call_parsers, "reasoning": release.reasoning_parsers} if release else {}
+    for name in families.names():
+        parsers = families.texts_by_key(name).items()
+        if has := {use: parser for use, parser in parsers if use not in known or parser in known[use]}:
+            yield name, has
 
 
 def _version(row: Row) -> str | None:
@@ -42,19 +76,6 @@ def _version(row: Row) -> str | None:
     if (version is None) == (pin is None):
         row.refuse("set either `version` or `pin: none`")
     return version
-
-
-def _release(row: Row, releases: Mapping[str, Release]) -> Release | None:
-    """Return the facts from the wheel of the row's version."""
-    name = row.maybe_text("release")
-    if name is None:
-        return None
-    found = releases.get(name)
-    if found is None:
-        row.refuse(f"unknown release `{name}`; releases/ contains {', '.join(sorted(releases))}", "release")
-    elif found.version != row.text("version"):
-        row.refuse(f"releases/{name}.yaml is for {found.version}: run tools/engine_facts with the wheel", "version")
-    return found
 
 
 def _without(methods: Mapping[str, float | None], unavailable: tuple[str, ...]) -> dict[str, float | None]:
@@ -101,9 +122,10 @@ def _image_facts(row: Row, kind: AcceleratorKind) -> ImageFacts:
     return read
 
 
-def _images(row: Row) -> Iterator[EngineImage]:
+def _images(row: Row, version: str) -> Iterator[EngineImage]:
     for image in row.rows("images"):
-        yield image.fill(EngineImage, is_experimental=image.flag("experimental"))
+        name = image.text("image").replace("{version}", version)
+        yield image.fill(EngineImage, image=name, is_experimental=image.flag("experimental"))
         image.done()
 
 

@@ -5,7 +5,7 @@ Owns what a table can tell about whether an engine supports a model. Does not ow
 flags (`hubstack.planner.engines`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from hubstack.catalog.releases import Release
@@ -63,6 +63,8 @@ class Engine:
     kind: AcceleratorKind
     version: str | None
     """None if no tag could be pinned."""
+    flags_of: str | None
+    """Version whose flags were read, if not this one."""
     images: tuple[EngineImage, ...]
     image_facts: ImageFacts
     port: int
@@ -142,6 +144,11 @@ class Engine:
         return None
 
     @property
+    def flags_file(self) -> str:
+        """Return the name of its list of flags in the folder `releases`."""
+        return f"{self.id}-{self.flags_of or self.version}_flags"
+
+    @property
     def tool_call_parsers(self) -> tuple[str, ...]:
         """Return the values of its flag; empty if no list is known."""
         return self.release.tool_call_parsers if self.release else ()
@@ -189,3 +196,26 @@ class Engine:
             return ()
         is_left = architecture not in {*release.removed_architectures, *release.plugin_architectures}
         return ("transformers_backend",) if is_left and architecture in release.library.generic_backend else ()
+
+
+class EngineVersions(Mapping[str, Engine]):
+    """The versions of an engine, the default one first; each is read when it is asked for."""
+
+    def __init__(self, read: Mapping[str, Callable[[], Engine]]) -> None:
+        """Take a function for each version."""
+        self._read = dict(read)
+        self._known: dict[str, Engine] = {}
+
+    def __getitem__(self, version: str) -> Engine:
+        """Return the engine at a version."""
+        if version not in self._known:
+            self._known[version] = self._read[version]()
+        return self._known[version]
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the versions."""
+        return iter(self._read)
+
+    def __len__(self) -> int:
+        """Return the number of versions."""
+        return len(self._read)

@@ -10,8 +10,12 @@ from itertools import pairwise
 from math import isclose, prod
 
 from hubstack.catalog.catalog import Catalog
+from hubstack.catalog.engine_flags import engine_flags
+from hubstack.catalog.engine_metrics import ROLES, Metric
+from hubstack.catalog.engines import Engine
 from hubstack.catalog.hardware import region_of
 from hubstack.catalog.prices import Price
+from hubstack.kinds import EngineKind
 
 ZONE = re.compile(r"[a-z]+-[a-z]+\d+-(ai\d)?[a-z]")
 
@@ -151,7 +155,7 @@ def _ratios(catalog: Catalog) -> Iterator[str]:
 
 
 def _engines(catalog: Catalog) -> Iterator[str]:
-    for engine in catalog.engines.values():
+    for engine in catalog.every_engine():
         named = [name for image in engine.images for name in image.accelerators]
         for name in sorted({name for name in named if named.count(name) > 1}):
             yield f"{engine.id} has two images for {name}"
@@ -166,6 +170,21 @@ def _engines(catalog: Catalog) -> Iterator[str]:
         dropped = set(engine.release.removed_architectures) if engine.release else set[str]()
         for name in sorted(listed & dropped):
             yield f"{engine.id} lists {name} both as supported and as removed"
+        yield from _metrics(catalog, engine)
+
+
+def _metrics(catalog: Catalog, engine: Engine) -> Iterator[str]:
+    """Report the engine's own metrics that are not in the code of a version."""
+    known = engine_flags(engine).metrics
+    table = catalog.engine_metrics[EngineKind(engine.id)]
+    prefixes = {name.partition(":")[0] for name in known}
+    for role in ROLES:
+        metric: Metric | None = getattr(table, role)
+        # Metrics of other packages have another prefix; a Python counter has `_total` only when it is exposed.
+        if metric is None or metric.name.partition(":")[0] not in prefixes:
+            continue
+        if not {metric.name, metric.name.removesuffix("_total")} & known:
+            yield f"{engine.id} {engine.version} has no metric {metric.name}"
 
 
 def _cloud_run(catalog: Catalog) -> Iterator[str]:

@@ -7,8 +7,9 @@ themselves (`hubstack.catalog.integrity`).
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, partial
 from math import inf
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -18,13 +19,14 @@ import yaml
 from hubstack.catalog.catalog import Catalog
 from hubstack.catalog.engine_metrics import read_engine_metrics
 from hubstack.catalog.engine_rows import read_engines
+from hubstack.catalog.engines import Engine, EngineVersions
 from hubstack.catalog.expert_kernels import read_expert_kernels
 from hubstack.catalog.hardware import Accelerator, MachineType, TpuTopology, ZoneList
 from hubstack.catalog.load_rates import read_load_rates
 from hubstack.catalog.node_overhead import GIB, NodeOverhead, Tier
 from hubstack.catalog.platform_rows import read_cloud_run, read_gpu_driver, read_termination, read_vertex
 from hubstack.catalog.price_rows import read_prices
-from hubstack.catalog.releases import read_releases
+from hubstack.catalog.releases import Releases
 from hubstack.catalog.row import CatalogError, Fault, Faults, Row, is_unknown
 from hubstack.catalog.row_places import placed
 from hubstack.catalog.sources import Source
@@ -48,8 +50,6 @@ FILES = (
 )
 
 
-RELEASES = ("sglang", "transformers", "vllm")
-"""Files of the folder `releases`, except for the flags, which are read on request."""
 FOLDER = Path(__file__).parent
 
 
@@ -68,18 +68,34 @@ def read_catalog(directory: Path) -> Catalog:
     faults: Faults = {}
     catalog = _read(directory, faults)
     if faults:
-        raise CatalogError(placed(directory, faults, [*FILES, *(f"releases/{name}" for name in RELEASES)]))
+        raise _located(directory, faults)
     return catalog
+
+
+def _located(directory: Path, faults: Faults) -> CatalogError:
+    releases = sorted(f"releases/{path.stem}" for path in (directory / "releases").glob("*.yaml"))
+    return CatalogError(placed(directory, faults, [*FILES, *releases]))
 
 
 def _read(directory: Path, faults: Faults) -> Catalog:
     files = {name: _open(directory, name, faults) for name in FILES}
-    releases = {name: _open(directory, f"releases/{name}", faults) for name in RELEASES}
+    releases = Releases(lambda name: _open(directory, f"releases/{name}", faults))
     sources = _by(lambda row: row.id, _read_sources(files["sources"]), faults)
     overhead = _read_overhead(files["node_overhead"].row("node_overhead"))
     machine_types = _by(lambda row: row.name, _read_machine_types(files["machine_types"], overhead), faults)
     driver = read_gpu_driver(files["platforms"])
     tables = read_prices(files["prices"], sources, machine_types)
+    rows = list(read_engines(files["engines"], releases, driver))
+    engines = _by(lambda row: row.id, (engine for engine, _ in rows), faults)
+
+    def at(read: Callable[[], Engine]) -> Engine:
+        """Read an engine at one of its other versions, after the catalogue was read without faults."""
+        engine = read()
+        _check_known(_named_by([engine]), catalog, faults)
+        if faults:
+            raise _located(directory, faults)
+        return engine
+
     catalog = Catalog(
         sources=sources,
         accelerators=_by(lambda row: row.id, _read_accelerators(files["accelerators"]), faults),
@@ -97,7 +113,11 @@ def _read(directory: Path, faults: Faults) -> Catalog:
         gpu_driver=driver,
         termination=read_termination(files["platforms"]),
         fee=tables.fee,
-        engines=_by(lambda row: row.id, read_engines(files["engines"], read_releases(releases), driver), faults),
+        engines=engines,
+        engine_versions={
+            engine.id: EngineVersions({version: partial(at, read) for version, read in others.items()})
+            for engine, others in rows
+        },
         engine_metrics=_by(lambda row: row.engine, read_engine_metrics(files["engine_metrics"]), faults),
         expert_kernels=tuple(read_expert_kernels(files["expert_kernels"])),
         node_overhead=overhead,
@@ -249,12 +269,30 @@ def _tiers(row: Row, key: str, upper: str) -> tuple[Tier, ...]:
     return tuple(Tier(up_to=tier.maybe_number(upper) or inf, share=tier.number("share")) for tier in row.rows(key))
 
 
+@dataclass(frozen=True)
+class _Named:
+    """What rows refer to in other files."""
+
+    sources: frozenset[str]
+    accelerators: frozenset[str]
+    machine_types: frozenset[str] = frozenset()
+
+
+def _named_by(engines: Iterable[Engine]) -> _Named:
+    sources, accelerators = set[str](), set[str]()
+    for engine in engines:
+        sources |= {*engine.sources, engine.image_facts.source}
+        sources |= {engine.release.source} if engine.release else set()
+        accelerators |= {name for image in engine.images for name in image.accelerators}
+        accelerators |= {name for names in engine.architecture_accelerators.values() for name in names}
+    return _Named(frozenset(sources), frozenset(accelerators))
+
+
 def _check_references(catalog: Catalog, faults: Faults) -> None:
     rows = [
         *catalog.accelerators.values(),
         *catalog.machine_types.values(),
         *catalog.zone_lists.values(),
-        *catalog.engines.values(),
         *catalog.cloud_run.gpus.values(),
         catalog.cloud_run,
         catalog.vertex,
@@ -262,25 +300,25 @@ def _check_references(catalog: Catalog, faults: Faults) -> None:
         catalog.termination,
         *catalog.engine_metrics.values(),
     ]
-    named_sources = {name for row in rows for name in row.sources}
-    named_sources |= {row.source for row in catalog.tpu_topologies} | set(catalog.node_overhead.sources)
-    named_sources |= set(catalog.load_rates.sources) | {row.source for row in catalog.expert_kernels}
-    named_sources |= {engine.release.source for engine in catalog.engines.values() if engine.release}
-    named_sources |= {engine.image_facts.source for engine in catalog.engines.values()}
-    named_sources |= {row.memory_visible_source for row in catalog.accelerators.values()}
-    named_accelerators = {row.accelerator for row in catalog.machine_types.values()}
-    named_accelerators |= {row.accelerator for row in catalog.tpu_topologies} | set(catalog.zone_lists)
-    named_accelerators |= {*catalog.cloud_run.gpus, *catalog.vertex.accelerators}
-    for engine in catalog.engines.values():
-        named_accelerators |= {name for image in engine.images for name in image.accelerators}
-        named_accelerators |= {name for names in engine.architecture_accelerators.values() for name in names}
-    named_machines = {row.machine_type for row in catalog.tpu_topologies} | set(catalog.regions_offered)
-    for what, named, known in (
-        ("a source", named_sources, catalog.sources),
-        ("an accelerator", named_accelerators, catalog.accelerators),
-        ("a machine type", named_machines, catalog.machine_types),
+    engines = _named_by(catalog.engines.values())
+    sources = {name for row in rows for name in row.sources} | engines.sources
+    sources |= {row.source for row in catalog.tpu_topologies} | set(catalog.node_overhead.sources)
+    sources |= set(catalog.load_rates.sources) | {row.source for row in catalog.expert_kernels}
+    sources |= {row.memory_visible_source for row in catalog.accelerators.values()}
+    accelerators = {row.accelerator for row in catalog.machine_types.values()} | engines.accelerators
+    accelerators |= {row.accelerator for row in catalog.tpu_topologies} | set(catalog.zone_lists)
+    accelerators |= {*catalog.cloud_run.gpus, *catalog.vertex.accelerators}
+    machine_types = {row.machine_type for row in catalog.tpu_topologies} | set(catalog.regions_offered)
+    named = _Named(frozenset(sources), frozenset(accelerators), frozenset(machine_types))
+    _check_known(named, catalog, faults)
+
+
+def _check_known(named: _Named, catalog: Catalog, faults: Faults) -> None:
+    for what, names, known in (
+        ("a source", named.sources, catalog.sources),
+        ("an accelerator", named.accelerators, catalog.accelerators),
+        ("a machine type", named.machine_types, catalog.machine_types),
     ):
-        for name in sorted(name for name in named if is_unknown(name, known)):
-            faults[Fault(message=f"the catalogue refers to {what} that it does not contain: {name}", word=name)] = (
-                None
-            )
+        for name in sorted(name for name in names if is_unknown(name, known)):
+            message = f"the catalogue refers to {what} that it does not contain: {name}"
+            faults[Fault(message=message, word=name)] = None

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Facts about a pinned engine release, extracted from its wheel by `tools/engine_facts`.
+"""Facts about the releases of the engines, extracted from their wheels by `tools/engine_facts`.
 
-Owns the format of the files in `releases/` and the queries on them. Does not own the consequences for a model.
+Owns the format of the files in `releases/`, `ENGINE-VERSION.yaml`, and the queries on them. Does not own the
+consequences for a model.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 from hubstack.catalog.row import Row
 
@@ -103,14 +104,25 @@ class Release:
         return model_type in known or (tokenizer_class or "").removesuffix("Fast") in library.tokenizer_classes
 
 
-def read_releases(files: Mapping[str, Row]) -> Mapping[str, Release]:
-    """Return the releases by engine; `transformers` is the library that they share."""
-    shared = files["transformers"]
-    library = _library(shared)
-    earlier = shared.maybe_row("earlier_lack")
-    lacks = {version: earlier.texts(version) for version in earlier.names()} if earlier else {}
-    shared.done()
-    return {name: _release(row, library, lacks) for name, row in files.items() if row is not shared}
+class Releases:
+    """The releases of a folder, each read when an engine's version names it."""
+
+    def __init__(self, open_file: Callable[[str], Row]) -> None:
+        """Open files of the folder `releases` by name, without extension."""
+        self._open_file = open_file
+        self._libraries: dict[str, Library] = {}
+
+    def read(self, engine: str, version: str) -> Release:
+        """Return the facts of a release."""
+        row = self._open_file(f"{engine}-{version}")
+        return _release(row, self._library(row.text("library")))
+
+    def _library(self, version: str) -> Library:
+        if version not in self._libraries:
+            row = self._open_file(f"transformers-{version}")
+            self._libraries[version] = _library(row)
+            row.done()
+        return self._libraries[version]
 
 
 def _library(row: Row) -> Library:
@@ -119,15 +131,13 @@ def _library(row: Row) -> Library:
     return row.fill(Library)
 
 
-def _release(row: Row, library: Library, lacks: Mapping[str, tuple[str, ...]]) -> Release:
-    pinned = row.text("transformers").removeprefix("==")
+def _release(row: Row, library: Library) -> Release:
+    row.text("transformers")
     conversion = row.maybe_row("conversion")
     methods: dict[str, float | None] = dict.fromkeys(row.texts("quantization_methods"))
     made = row.fill(
         Release,
-        library=replace(library, version=pinned, config_types=library.config_types - {*lacks[pinned]})
-        if pinned in lacks
-        else library,
+        library=library,
         architectures={use: frozenset(names) for use, names in _lists(row, "architectures")},
         conversion_bases=conversion.texts("bases") if conversion else (),
         conversion_suffixes=conversion.texts_by_key("suffixes") if conversion else {},

@@ -214,6 +214,17 @@ class Row:
         for number, value in enumerate(items or []):
             yield self._below(key, value, number)
 
+    def over(self, differing: "Row", *, without: Collection[str], **more: object) -> "Row":
+        """Return this row with the keys of another over its own.
+
+        Args:
+            differing: the other row.
+            without: keys that are not taken over.
+            more: further values.
+        """
+        own = {key: value for key, value in self._data.items() if key not in without}
+        return Row(self.file, own | differing._data | more, self._faults, differing.where, self.loc)  # noqa: SLF001  a Row
+
     def names(self) -> tuple[str, ...]:
         """Return the keys of a mapping whose keys are data (regions, machine types ...)."""
         if "" in self._data:

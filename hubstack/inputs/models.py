@@ -59,8 +59,8 @@ class ModelRequest:
         return replace(self, settings=self.settings.changed(**settings))
 
     def mark(self, field: str) -> Mark:
-        """Return the place of a setting, or of the model's ID if it is not set."""
-        return self.marks.get(field) or self.marks["id"]
+        """Return the place of a setting, or of a key in one (`env.NAME`), or of the model's ID if it is not set."""
+        return self.marks.get(field) or self.marks.get(field.partition(".")[0]) or self.marks["id"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,6 +233,9 @@ def _apply_settings(draft: _Draft, document: Document, loc: Loc, settings: Setti
     """Apply settings over those of the draft."""
     draft.settings = draft.settings.under(settings)
     draft.marks |= {key: document.mark((*loc, key)) for key in sorted(settings.model_fields_set)}
+    engine = settings.engine if "engine" in settings.model_fields_set else None
+    if engine and engine.version:
+        draft.marks["engine.version"] = document.mark((*loc, "engine", "version"))
 
 
 def _apply_overrides(layer: _Layer, drafts: dict[str, _Draft], problems: list[Problem]) -> None:
@@ -275,9 +278,16 @@ def _with_canary(draft: _Draft, drafts: Mapping[str, _Draft], problems: list[Pro
         message = f"`{each}` is too long for a model with a canary: at most {limit} characters, not {len(each)}"
         problems.append(mark.problem(message, "give the model a shorter `name:`, which replaces its resources"))
     settings = draft.settings.changed(
-        revision=canary.revision, replicas=Replicas(min=1, max=canary.replicas), traffic=None
+        revision=canary.revision or draft.settings.revision,
+        engine=canary.engine or draft.settings.engine,
+        replicas=Replicas(min=1, max=canary.replicas),
+        traffic=None,
     )
-    marks = {**draft.marks, "revision": mark}
+    marks = {
+        **draft.marks,
+        **({"revision": mark} if canary.revision else {}),
+        **({"engine": mark} if canary.engine else {}),
+    }
     other = ModelRequest(key=key, was=tuple(was), id=draft.id, settings=settings, canary_of=model.key, marks=marks)
     return [model, other]
 

@@ -159,15 +159,46 @@ class Speculative(_Strict):
     """Tokens proposed per step."""
 
 
-class Canary(_Strict):
-    """A second commit of the model that serves a share of its requests. Requires a gateway."""
+class EngineVersion(_Strict):
+    """A serving engine, at one of the catalogue's versions."""
 
-    revision: Revision = Field(min_length=1, max_length=255, pattern=REVISION_PATTERN)
-    """Branch, tag or commit of the same repository; the lock records the commit that it resolved to."""
+    kind: EngineKind = Field(strict=False)
+    """The engine."""
+    version: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$")
+    """Version of the catalogue, in quotes if it looks like a number. Default: the version that hubstack was
+    released with, which changes when hubstack is upgraded."""
+
+
+def _read_engine(value: Any) -> Any:
+    return {"kind": value} if isinstance(value, str) else value
+
+
+EngineChoice = Annotated[
+    EngineVersion, BeforeValidator(_read_engine, json_schema_input_type=EngineKind | EngineVersion)
+]
+
+
+class Canary(_Strict):
+    """A second commit of the model, or another engine, that serves a share of its requests. Requires a gateway."""
+
+    revision: Revision | None = Field(default=None, min_length=1, max_length=255, pattern=REVISION_PATTERN)
+    """Branch, tag or commit of the same repository; the lock records the commit that it resolved to. Default: the
+    model's own."""
+    engine: EngineChoice | None = None
+    """Engine of the canary: `{kind: vllm, version: 0.32.0}`. Default: the model's own."""
     weight: int = Field(ge=1, le=99)
     """Percentage of the model's requests that this commit serves."""
     replicas: int = Field(default=1, ge=1, le=1000)
     """Maximum number of canary replicas; one always runs."""
+
+    @model_validator(mode="after")
+    def _differs(self) -> Self:
+        if self.revision is None and self.engine is None:
+            raise RefusedError(
+                "a canary needs a `revision` or an `engine` that differs from the model's",
+                "for example `canary: {revision: v2, weight: 10}`",
+            )
+        return self
 
 
 class Slo(_Strict):
@@ -351,8 +382,9 @@ class Settings(_Strict):
     available for the machine type, and the plan checks that the model fits on each."""
     accelerator: AcceleratorChoice | None = None
     """An accelerator, or `{any: [...]}` to allow several. Default: the cheapest that fits."""
-    engine: EngineKind | None = Field(default=None, strict=False)
-    """Serving engine. Default: chosen from the model's Hub metadata."""
+    engine: EngineChoice | None = None
+    """Serving engine, `vllm`, or `{kind: vllm, version: 0.32.0}` for another version of the catalogue
+    (docs/guides/pin-engine.md). Default: chosen from the model's Hub metadata."""
     file: Inside | None = None
     """For GGUF repositories: the file to serve. Default: the Q4_K_M file."""
     share_gpu: bool = False
@@ -402,6 +434,15 @@ class Settings(_Strict):
     """Serve the model even if the Hub's security scan flags a file that would be loaded."""
     accept_eula: bool = False
     """On `vertex`: accept the model's terms, as Model Garden requires."""
+
+    @property
+    def engine_kind(self) -> EngineKind | None:
+        """The requested engine; None if it is to be chosen."""
+        return self.engine.kind if self.engine else None
+
+    def version_of(self, kind: EngineKind) -> str | None:
+        """Return the requested version of an engine; None for the catalogue's default."""
+        return self.engine.version if self.engine and self.engine.kind is kind else None
 
     @property
     def accelerators(self) -> tuple[str, ...]:

@@ -356,10 +356,12 @@ def _names(request: ModelRequest) -> Iterator[Reason]:
 
 
 def _canary(request: ModelRequest) -> Iterator[Reason]:
-    if request.canary_of:
-        text = (
-            f"revision `{request.revision}` gets {request.canary_weight} % of the requests to `{request.canary_of}`"
-        )
+    canary = request.settings.canary
+    if request.canary_of and canary:
+        revision = f"revision `{request.revision}`" if canary.revision else ""
+        engine = f"{canary.engine.kind} {canary.engine.version or ''}".strip() if canary.engine else ""
+        what = " on ".join(part for part in (revision, engine) if part)
+        text = f"{what} gets {request.canary_weight} % of the requests to `{request.canary_of}`"
         yield Reason(topic="canary", text=text, source="request")
 
 

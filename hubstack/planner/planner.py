@@ -348,7 +348,7 @@ def _facts(request: Request, lock: Lock) -> dict[str, ModelFacts]:
 
 def _unknown_words(model: ModelRequest, catalog: Catalog, target: StackSettings) -> list[Problem]:
     """Return a problem for every accelerator, zone and machine type that is not in the catalogue."""
-    problems: list[Problem] = []
+    problems = list(_unknown_version(model, catalog))
     asked = [("accelerator", word) for word in model.settings.accelerators]
     asked += [("capacity", step.accelerator) for step in model.settings.capacity if step.accelerator]
     for field, word in asked:
@@ -372,6 +372,17 @@ def _unknown_words(model: ModelRequest, catalog: Catalog, target: StackSettings)
             message = f"`{step.machine_type}` is not a machine type with accelerators"
             problems.append(model.mark("capacity").problem(message, hint))
     return problems
+
+
+def _unknown_version(model: ModelRequest, catalog: Catalog) -> Iterator[Problem]:
+    engine = model.settings.engine
+    if engine is None or engine.version is None:
+        return
+    known = catalog.versions_of(engine.kind)
+    if engine.version not in known:
+        hint = f"versions of {engine.kind}: {', '.join(known)}; docs/guides/pin-engine.md tells how to add one"
+        message = f"the catalogue has no {engine.kind} {engine.version}"
+        yield model.mark("engine.version").problem(message, hint)
 
 
 def _draft(

@@ -102,12 +102,40 @@ def test_every_architecture_of_the_pinned_release_is_known_and_none_beyond(vllm)
     assert not any(vllm.uses_of(name) for name in ("BaichuanForCausalLM", "T5ForConditionalGeneration", "Made4U"))
 
 
-def test_a_release_of_another_version_is_refused(tmp_path):
+def test_a_version_whose_wheel_was_not_read_is_refused(tmp_path):
     shutil.copytree(FOLDER, tmp_path / "catalog")
     file = tmp_path / "catalog" / "engines.yaml"
     file.write_text(file.read_text().replace("version: 0.33.0", "version: 0.34.0"))
-    with pytest.raises(CatalogError, match=r"releases/vllm.yaml is for 0.33.0"):
+    with pytest.raises(CatalogError, match=r"vllm-0\.34\.0\.yaml"):
         read_catalog(tmp_path / "catalog")
+
+
+def test_a_fault_of_another_version_is_found_when_it_is_asked_for(tmp_path):
+    shutil.copytree(FOLDER, tmp_path / "catalog")
+    file = tmp_path / "catalog" / "engines.yaml"
+    file.write_text(file.read_text().replace("    0.32.0:\n", "    0.32.0:\n      prt: 8000\n"))
+    read = read_catalog(tmp_path / "catalog")
+    with pytest.raises(CatalogError, match=r"unknown key `prt`"):
+        read.engine_at("vllm", "0.32.0")
+
+
+def test_another_version_has_its_own_facts_and_the_rest_of_the_row(vllm):
+    earlier = load_catalog().engine_at("vllm", "0.32.0")
+    assert earlier.image_for("l4") == "vllm/vllm-openai:v0.32.0"
+    assert earlier.uses_of("Step5ForCausalLM") == (), "added in 0.33.0"
+    assert earlier.release.library.version == "5.19.0", "0.32.0 allows transformers below 5.20"
+    assert (earlier.command, earlier.port, earlier.formats) == (vllm.command, vllm.port, vllm.formats)
+
+
+def test_every_engine_but_that_for_tpus_has_two_versions():
+    catalog = load_catalog()
+    assert {name: len(catalog.versions_of(name)) for name in catalog.engines} == {
+        "vllm": 2,
+        "vllm-tpu": 1,
+        "tei": 2,
+        "llama-cpp": 2,
+        "sglang": 2,
+    }
 
 
 @pytest.mark.parametrize(

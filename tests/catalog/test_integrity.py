@@ -121,7 +121,7 @@ def test_a_copy_without_a_planted_fault_is_the_catalogue_itself(copy):
             "vllm needs compute capability 8.0",
         ),
         (
-            "releases/vllm.yaml",
+            "releases/vllm-0.33.0.yaml",
             "AfmoeForCausalLM,",
             "AfmoeForCausalLM, GritLM,",
             "vllm lists GritLM both as supported and as removed",

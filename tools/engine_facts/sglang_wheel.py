@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Extracts facts about an SGLang release from its wheel. Owns where SGLang keeps its registries (0.5.23)."""
+"""Extracts facts about an SGLang release from its wheel.
+
+Owns where SGLang keeps its registries (0.5.22, 0.5.23).
+"""
 
 import ast
 from collections.abc import Collection, Iterator
@@ -8,17 +11,18 @@ from typing import Any
 from tools.engine_facts.wheel import UnknownValueError, Wheel, attribute
 
 _COMMON = "sglang/srt/utils/hf_transformers/common.py"
-_FIELDS = "sglang/srt/arg_groups/fields/"
+_FIELDS, _ARGS = "sglang/srt/arg_groups/fields/", "sglang/srt/server_args.py"
 
 
-def read_sglang(wheel: Wheel, tokenized: Collection[str]) -> dict[str, Any]:
+def read_sglang(wheel: Wheel, library: Wheel, tokenized: Collection[str]) -> dict[str, Any]:
     """Return the catalogue's facts about a release, without the flags; arguments as for `read_vllm`."""
     configs = dict(_config_types(wheel))
     return {
         "version": wheel.version,
-        "source": "sglang-wheel",
+        "source": f"sglang-{wheel.version}-wheel",
         "sha256": wheel.sha256,
         "transformers": wheel.requires("transformers"),
+        "library": library.version,
         "architectures": {"all": sorted(set(_architectures(wheel)))},
         "config_types": sorted(configs),
         "types_with_tokenizer": sorted(kind for kind, name in configs.items() if name in tokenized),
@@ -77,7 +81,19 @@ def read_flags(wheel: Wheel) -> dict[str, Any]:
             for field in cls.body:
                 if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
                     found |= _flag(wheel, field)
+    for node in ast.walk(wheel.tree(_ARGS)):
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "add_argument":
+            names = [part.value for part in node.args if isinstance(part, ast.Constant)]
+            found |= dict.fromkeys((str(name) for name in names if str(name).startswith("--")), _kind_of_call(node))
     return dict(sorted(found.items()))
+
+
+def _kind_of_call(node: ast.Call) -> str:
+    """Return the kind of a flag that is added by hand; choices that are computed are not known."""
+    words = {word.arg: ast.unparse(word.value) for word in node.keywords}
+    if "Const" not in words.get("action", "Const") or "StoreTrue" in words.get("action", ""):
+        return "switch"
+    return "words" if words.get("nargs") in {"'+'", "'*'"} else words.get("type", "str")
 
 
 def _flag(wheel: Wheel, field: ast.AnnAssign) -> dict[str, Any]:

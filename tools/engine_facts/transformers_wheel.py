@@ -7,7 +7,6 @@ and tokenizer from transformers, even for architectures that they implement them
 
 import ast
 import re
-from collections.abc import Sequence
 from typing import Any
 
 from tools.engine_facts.wheel import UnknownValueError, Wheel, attribute, evaluate
@@ -22,26 +21,18 @@ _ENCODES_AND_DECODES = "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES"
 _TOKENIZER_CLASS = re.compile(r"Tokenizer(Fast)?$|^(TokenizersBackend|PythonBackend|MistralCommonBackend)$")
 
 
-def read_transformers(wheels: Sequence[Wheel]) -> dict[str, Any]:
-    """Return the catalogue's facts about the newest release, and the config classes that earlier ones lack."""
-    latest = newest(wheels)
-    made = _read(latest)
-    earlier = [wheel for wheel in wheels if wheel is not latest]
-    lacks = {wheel.version: sorted(set(made["config_types"]) - set(_configs(wheel))) for wheel in earlier}
-    return made | ({"earlier_lack": lacks} if lacks else {})
-
-
 def _configs(wheel: Wheel) -> dict[str, str]:
     """Return model type to config class; the library adds one manually (`configuration_auto.py`)."""
     return wheel.value(f"{_AUTO}auto_mappings.py", "CONFIG_MAPPING_NAMES") | {"gpt-sw3": "GPT2Config"}
 
 
-def _read(wheel: Wheel) -> dict[str, Any]:
+def read_transformers(wheel: Wheel) -> dict[str, Any]:
+    """Return the catalogue's facts about a release."""
     configs, known = _configs(wheel), classes_with_tokenizer(wheel)
     ignored: list[str] = wheel.value(f"{_AUTO}tokenization_auto.py", "MODELS_WITH_INCORRECT_HUB_TOKENIZER_CLASS")
     return {
         "version": wheel.version,
-        "source": "transformers-wheel",
+        "source": f"transformers-{wheel.version}-wheel",
         "sha256": wheel.sha256,
         "config_types": sorted(configs),
         "types_with_tokenizer": sorted(kind for kind, name in configs.items() if name in known),
@@ -58,11 +49,6 @@ def classes_with_tokenizer(wheel: Wheel) -> set[str]:
     tokenizers: dict[str, str] = wheel.value(f"{_AUTO}tokenization_auto.py", "TOKENIZER_MAPPING_NAMES")
     ignored: list[str] = wheel.value(f"{_AUTO}tokenization_auto.py", "MODELS_WITH_INCORRECT_HUB_TOKENIZER_CLASS")
     return {configs[kind] for kind in {*tokenizers, *ignored} if kind in configs}
-
-
-def newest(wheels: Sequence[Wheel]) -> Wheel:
-    """Return the newest of several releases."""
-    return max(wheels, key=lambda wheel: [int(part) for part in wheel.version.split(".")])
 
 
 def _tokenizer_classes(wheel: Wheel) -> list[str]:

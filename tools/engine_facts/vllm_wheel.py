@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Extracts facts about a vLLM release from its wheel.
 
-Owns where vLLM keeps its registries (0.33.0). Importing them requires CUDA libraries, so the sources are parsed.
+Owns where vLLM keeps its registries (0.31.0 to 0.33.0). Importing them requires CUDA libraries, so the sources are
+parsed.
 """
 
 import ast
@@ -14,7 +15,7 @@ from tools.engine_facts.wheel import UnknownValueError, Wheel, assigned, attribu
 _REGISTRY = "vllm/model_executor/models/registry.py"
 _CONFIG = "vllm/transformers_utils/config.py"
 _QUANTIZATION = "vllm/model_executor/layers/quantization/"
-_ARGS, _FRONTEND = "vllm/engine/arg_utils.py", "vllm/entrypoints/common/cli_args.py"
+_ARGS = "vllm/engine/arg_utils.py"
 _BACKENDS = "vllm/v1/attention/backends/"
 _USES = {
     "text_generation": "_TEXT_GENERATION_MODELS",
@@ -39,11 +40,12 @@ class Capability(NamedTuple):
     minor: int
 
 
-def read_vllm(wheel: Wheel, tokenized: Collection[str]) -> dict[str, Any]:
+def read_vllm(wheel: Wheel, library: Wheel, tokenized: Collection[str]) -> dict[str, Any]:
     """Return the catalogue's facts about a release, without the flags.
 
     Args:
         wheel: wheel of vLLM.
+        library: wheel of the transformers release that it runs with.
         tokenized: names of config classes that have a tokenizer in its transformers, which is looked up by name.
     """
     configs: dict[str, str] = wheel.value(_CONFIG, "_CONFIG_REGISTRY")
@@ -52,9 +54,10 @@ def read_vllm(wheel: Wheel, tokenized: Collection[str]) -> dict[str, Any]:
         removed.setdefault(version, []).append(name)
     return {
         "version": wheel.version,
-        "source": "vllm-0.33-wheel",
+        "source": f"vllm-{wheel.version}-wheel",
         "sha256": wheel.sha256,
         "transformers": wheel.requires("transformers"),
+        "library": library.version,
         "architectures": {use: sorted(wheel.value(_REGISTRY, name)) for use, name in _USES.items()},
         "conversion": _conversion(wheel),
         "removed_architectures": {version: sorted(names) for version, names in sorted(removed.items())},
@@ -206,13 +209,15 @@ def read_flags(wheel: Wheel) -> dict[str, Any]:
     found: dict[str, Any] = {}
     aliases = _aliases(wheel)
     tables = _tables(wheel)
-    for path in (_ARGS, _FRONTEND):
+    # The flags of the HTTP server: in common/ since 0.33, in launchers/ and openai/ before.
+    (frontend,) = (path for path in wheel.under("vllm/entrypoints/") if path.endswith("/cli_args.py"))
+    for path in (_ARGS, frontend):
         for node in ast.walk(wheel.tree(path)):
             if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "add_argument":
                 for flag in (arg.value for arg in node.args if isinstance(arg, ast.Constant)):
                     if str(flag).startswith("--"):
                         found[str(flag)] = _kind_of_call(node, tables, aliases)
-    for cls in wheel.classes(_FRONTEND).values():
+    for cls in wheel.classes(frontend).values():
         if cls.name.endswith("FrontendArgs"):
             for field in cls.body:
                 if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):

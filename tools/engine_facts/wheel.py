@@ -8,6 +8,7 @@ Owns the parsing and a small evaluator of literal expressions. Does not own wher
 import ast
 import hashlib
 import operator
+import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -62,6 +63,11 @@ class Wheel:
             if line.startswith(f"Requires-Dist: {package}") and "extra" not in line:
                 return line.removeprefix(f"Requires-Dist: {package}").strip()
         return ""
+
+    def words(self, prefix: str) -> set[str]:
+        """Return the string literals that begin with a prefix and are otherwise a name."""
+        literal = re.compile(rf"[\"']({re.escape(prefix)}[a-z0-9_]+)[\"']")
+        return {word for path in self.paths for word in literal.findall(self.text(path))}
 
     def tree(self, path: str) -> ast.Module:
         """Return the syntax tree of a file."""

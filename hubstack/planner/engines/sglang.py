@@ -51,7 +51,7 @@ def _args(serving: Serving) -> tuple[str, ...]:
 def _takes(model: Unassigned) -> str | None:
     """Return why SGLang serves a generative model that vLLM does not support, or None."""
     task, name = model.facts.pipeline_tag, model.geometry.name
-    vllm, own = (model.catalog.engines[kind] for kind in (EngineKind.VLLM, EngineKind.SGLANG))
+    vllm, own = (model.engine(kind) for kind in (EngineKind.VLLM, EngineKind.SGLANG))
     if task not in GENERATE:
         return None
     if not vllm.uses_of(name) and own.uses_of(name):

@@ -40,6 +40,10 @@ class Unassigned:
     chosen: ChosenFiles
     catalog: Catalog
 
+    def engine(self, kind: EngineKind) -> Engine:
+        """Return an engine at the version that the model asks for."""
+        return self.catalog.engine_at(kind, self.request.settings.version_of(kind))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineChoice:

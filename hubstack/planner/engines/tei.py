@@ -33,8 +33,8 @@ LARGEST_PARAMETERS = 1_000_000_000
 def _takes(model: Unassigned) -> str | None:
     """Return why TEI serves an encoder or small embedder; vLLM's pooling runner serves the others."""
     facts, geometry = model.facts, model.geometry
-    support = model.catalog.engines[EngineKind.TEI].model_types.get(geometry.model_type)
-    if "late_interaction" in model.catalog.engines[EngineKind.VLLM].uses_of(geometry.name):
+    support = model.engine(EngineKind.TEI).model_types.get(geometry.model_type)
+    if "late_interaction" in model.engine(EngineKind.VLLM).uses_of(geometry.name):
         return None
     if (
         not is_for_texts(facts)
@@ -52,7 +52,7 @@ def _takes(model: Unassigned) -> str | None:
     # Models of unknown size are not considered small.
     is_small = 0 < count_parameters(facts, model.chosen, geometry) <= LARGEST_PARAMETERS
     suits = is_small and task not in RANK if _generates(geometry) else True
-    pooled = bool(geometry.name and model.catalog.engines[EngineKind.VLLM].uses_of(geometry.name))
+    pooled = bool(geometry.name and model.engine(EngineKind.VLLM).uses_of(geometry.name))
     if suits and (is_small or not pooled):
         return f"{task} with a {geometry.model_type} model: TEI is built for it"
     return None
@@ -66,8 +66,8 @@ def _cannot(model: Unassigned) -> str | None:
     paths = files_beside_weights(facts)
     if paths and "tokenizer.json" not in paths:
         return "has no tokenizer.json, the only tokenizer format that tei reads"
-    support = model.catalog.engines[EngineKind.TEI].model_types.get(model.geometry.model_type)
-    own = model.catalog.engines[EngineKind.TEI].own_code
+    support = model.engine(EngineKind.TEI).model_types.get(model.geometry.model_type)
+    own = model.engine(EngineKind.TEI).own_code
     others = sorted({ref for ref in model_code(facts) if ref.partition("--")[0] not in own})
     if support and others and not support.is_custom:
         return f"uses custom model code ({others[0]}), which tei does not implement"

@@ -153,7 +153,7 @@ def _takes(model: Unassigned) -> Answer:
     """Return why vLLM serves one of the remaining models, or a refusal if no engine can."""
     if is_for_texts(model.facts):
         return _takes_texts(model)
-    vllm, task = model.catalog.engines[EngineKind.VLLM], model.facts.pipeline_tag
+    vllm, task = model.engine(EngineKind.VLLM), model.facts.pipeline_tag
     known = {"text_generation", "multimodal"} & set(vllm.uses_of(model.geometry.name))
     if task in GENERATE | TRANSCRIBE or (task is None and known):
         return _takes_generation(model, vllm)
@@ -164,7 +164,7 @@ def _takes_texts(model: Unassigned) -> str | Refusal:
     task, name = model.facts.pipeline_tag or "embedding", model.geometry.name
     if model.facts.library == LATE_INTERACTION:
         return _takes_late_interaction(model, name)
-    if name and model.catalog.engines[EngineKind.VLLM].uses_of(name):
+    if name and model.engine(EngineKind.VLLM).uses_of(name):
         return f"{task} with {name}: vLLM's pooling runner"
     family = model.geometry.model_type or name
     if not family:
@@ -174,7 +174,7 @@ def _takes_texts(model: Unassigned) -> str | Refusal:
 
 def _takes_late_interaction(model: Unassigned, name: str) -> str | Refusal:
     late = late_architecture(model.facts) or name
-    if "late_interaction" in model.catalog.engines[EngineKind.VLLM].uses_of(late):
+    if "late_interaction" in model.engine(EngineKind.VLLM).uses_of(late):
         return f"late interaction with {late}: vLLM's pooling runner"
     return Refusal(why=f"is a late-interaction model ({LATE_INTERACTION}) of type {name}, which no engine supports")
 

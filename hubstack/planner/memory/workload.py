@@ -5,6 +5,7 @@ Owns the settings that every sizing figure depends on, and their defaults. Does 
 (`hubstack.planner.engines`).
 """
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -89,7 +90,7 @@ class Workload:
     is_async: bool | None = None
     """Whether scheduling is asynchronous; None for the engine's default."""
     engine_version: str | None = None
-    """None for the catalogue's version. Only the sizing benchmark sets an older one."""
+    """None for the catalogue's default version."""
     lora: Lora | None = None
     """LoRA adapters to keep memory for."""
     draft_bytes: int = 0
@@ -130,8 +131,8 @@ class Workload:
 
     @property
     def version(self) -> tuple[int, int] | None:
-        """Major and minor version of `engine_version`."""
+        """Major and minor version of `engine_version`; None if it has none (llama.cpp's builds)."""
         if self.engine_version is None:
             return None
-        major, minor = self.engine_version.split(".")[:2]
-        return int(major), int(minor)
+        numbers = re.match(r"(\d+)\.(\d+)", self.engine_version)
+        return (int(numbers[1]), int(numbers[2])) if numbers else None

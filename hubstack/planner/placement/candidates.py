@@ -275,7 +275,8 @@ class CandidateFinder:
             sized = need if tried is load else self._size(offer, tried, demand, kind)
             if tried is not load and sized.verdict is not Verdict.FITS:
                 continue
-            where = placed(offer, tried, sized, demand, self._catalog.engines[kind])
+            engine = self._catalog.engine_at(kind, demand.settings.version_of(kind))
+            where = placed(offer, tried, sized, demand, engine)
             served = serve_placed(where, settings.traffic, level)
             if isinstance(served, str):
                 why_not = why_not or served
@@ -461,6 +462,8 @@ def _load(offer: Offer, demand: Demand, spec: EngineSpec) -> sizing.Workload:
     drafts = settings.speculative.tokens if settings.speculative and settings.speculative.method == "mtp" else 0
     load = sizing.Workload(
         engine=spec.memory,
+        # The memory of other engines is not known by version.
+        engine_version=settings.version_of(spec.kind) if spec.memory.async_since else None,
         tensor_parallel=ranks,
         pipeline_parallel=offer.hosts,
         expert_parallel=bool(demand.geometry.experts)

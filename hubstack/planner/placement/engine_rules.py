@@ -71,14 +71,17 @@ def engine_on(accelerator: Accelerator, demand: Demand, catalog: Catalog) -> Run
         if spec.on_tpu is None:
             return None
         spec = spec_of(spec.on_tpu)
+        pinned = demand.settings.engine
+        if pinned and pinned.version and pinned.kind is not spec.kind:
+            return None  # another engine, of which the list names no version
     elif _requests_tpu(demand):
         return None
-    engine = catalog.engines[spec.kind]
+    engine = catalog.engine_at(spec.kind, demand.settings.version_of(spec.kind))
     return Runs(spec, engine) if engine.image_for(accelerator.id) else None
 
 
 def _requests_tpu(demand: Demand) -> bool:
-    asked = demand.settings.engine
+    asked = demand.settings.engine_kind
     return asked is not None and spec_of(asked).is_for_tpu
 
 

@@ -54,13 +54,13 @@ def choose_engine(
     _check_scan(request, facts, chosen, checks)
     if checks.refusals:
         return checks.refusals
-    asked = spec_of(request.settings.engine) if request.settings.engine else None
+    asked = spec_of(request.settings.engine_kind) if request.settings.engine_kind else None
     model = Unassigned(request=request, facts=facts, geometry=geometry, chosen=chosen, catalog=catalog)
     found = _check_asked(asked, model) if asked and not asked.is_for_tpu else _find(model)
     if isinstance(found, Refusal):
         return [found]
     kind, why = found
-    engine = catalog.engines[kind]
+    engine = model.engine(kind)
     code = decide_code(request, facts, geometry, engine)
     checks.refusals += [code.refusal] if code.refusal else []
     checks.warnings += [code.warning] if code.warning else []
@@ -246,7 +246,7 @@ def _find(model: Unassigned) -> tuple[EngineKind, str] | Refusal:
 
 def _check_asked(spec: EngineSpec, model: Unassigned) -> tuple[EngineKind, str] | Refusal:
     """Return the requested engine, unless it is certain to fail."""
-    engine, family = model.catalog.engines[spec.kind], model.geometry.model_type
+    engine, family = model.engine(spec.kind), model.geometry.model_type
     format_ = model.chosen.format
     stored = "pytorch" if format_ is WeightsFormat.PICKLE else format_.value
     if stored not in engine.formats:

@@ -57,7 +57,13 @@ def test_a_model_is_found_in_the_script_of_a_shell(made: Make) -> None:
 def test_the_other_engines_and_kserve_are_read(made: Make) -> None:
     text, request, _ = made(MANIFESTS / "others.yaml")
     got = {
-        m.id: (m.settings.engine, m.settings.context, m.revision, m.settings.replicas.min, m.settings.replicas.max)
+        m.id: (
+            m.settings.engine_kind,
+            m.settings.context,
+            m.revision,
+            m.settings.replicas.min,
+            m.settings.replicas.max,
+        )
         for m in request.models
     }
     assert got == {
@@ -195,7 +201,7 @@ def test_variables_come_from_config_maps_that_are_given(made: Make) -> None:
             NGRAM,
         ),
         (("--speculative-config", '{"model": "x/y"}'), "speculative", None),
-        (("--runner", "pooling"), "engine", EngineKind.VLLM),
+        (("--runner", "pooling"), "engine_kind", EngineKind.VLLM),
         (("--max-model-len", "32K"), "context", 32768),
         (("--max-model-len", "64"), "context", None),
         (("--max-model-len", "auto"), "context", None),

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from hubstack.catalog.engine_flags import engine_flags
+from hubstack.catalog.engine_flags import EngineFlags, engine_flags
 from hubstack.files.errors import PlanError
 from hubstack.kinds import EngineKind
-from hubstack.plan import ModelPlan
-from tests.support.facts import catalog, hub, hub_ids, llama, plan_one, steps
+from hubstack.plan import ModelPlan, ServerPlan
+from tests.support.facts import catalog, file, hub, hub_ids, llama, made, plan_one, steps
 
 ASKED: list[dict[str, Any]] = [
     {},
@@ -25,12 +25,18 @@ ASKED: list[dict[str, Any]] = [
     {"expert_parallel": True},
     {"capacity": steps("spot", "on-demand"), "replicas": {"max": 3}},
 ]
+GGUF = made(files=(file("m-Q4_K_M.gguf", 5_000_000_000),), pipeline_tag="text-generation")
 NEVER_ON_VLLM = {"nvidia/Qwen3-8B-NVFP4"}  # the sources give no architectures
 
 
-def check(args: tuple[str, ...], release: str = "vllm") -> None:
-    flags = args if args[0].startswith("--") else args[1:]
-    assert engine_flags(release).faults(flags) == []
+def flags_of(engine: str, version: str | None = None) -> EngineFlags:
+    return engine_flags(catalog().engine_at(engine, version))
+
+
+def check(server: ServerPlan, args: tuple[str, ...] | None = None) -> None:
+    given = args or server.args
+    flags = given if given[0].startswith("--") else given[1:]
+    assert flags_of(server.engine, server.version).faults(flags) == []
 
 
 def planned(repo_id: str, **asked: Any) -> ModelPlan | None:
@@ -46,16 +52,33 @@ def test_the_flags_of_every_known_model_are_accepted(asked: dict[str, Any]) -> N
     models = [planned(repo_id, **asked) for repo_id in sorted(set(hub_ids()) - NEVER_ON_VLLM)]
     on_vllm = [model for model in models if model and model.server.engine is EngineKind.VLLM]
     for model in on_vllm:
-        check(model.server.args)
+        check(model.server)
     # Only some are mixtures of experts, or have layers to draft with.
     assert len(on_vllm) > (2 if {"expert_parallel", "speculative"} & asked.keys() else 15)
 
 
+OTHERS = [(kind, version) for kind in EngineKind for version in catalog().engine_versions[kind]]
+"""Every version that a list can name besides the default."""
+
+
+@pytest.mark.parametrize(("kind", "version"), OTHERS, ids=str)
+def test_the_flags_of_another_version_are_those_that_it_has(kind: EngineKind, version: str) -> None:
+    pinned = {"engine": {"kind": kind, "version": version}}
+    plans = [planned(repo_id, **pinned, **asked) for repo_id in sorted(hub_ids()) for asked in ASKED[:4]]
+    plans += [plan_one(GGUF, **pinned)] if kind is EngineKind.LLAMA_CPP else []
+    found = [model for model in plans if model]
+    for model in found:
+        check(model.server)
+        assert (model.server.engine, model.server.version) == (kind, version)
+        assert version in model.server.image
+    assert found
+
+
 def test_a_replica_over_nodes_tells_them_of_each_other() -> None:
     server = plan_one(hub("deepseek-ai/DeepSeek-V3")).server
-    check(server.args)
+    check(server)
     assert server.worker_args == (*server.args, "--headless")
-    check(server.worker_args)
+    check(server, server.worker_args)
     assert server.args[server.args.index("--node-rank") + 1] == "$(LWS_WORKER_INDEX)"
 
 
@@ -71,14 +94,14 @@ def test_a_replica_over_nodes_tells_them_of_each_other() -> None:
     ],
 )
 def test_what_the_parser_would_refuse_is_named(args: list[str], fault: str) -> None:
-    assert fault in engine_flags("vllm").faults(args)
+    assert fault in flags_of("vllm").faults(args)
 
 
 def test_flags_and_names_are_of_the_pinned_releases() -> None:
     for name in ("vllm", "sglang"):
         engine = catalog().engines[name]
         assert engine.release is not None
-        assert engine.version == engine.release.version == engine_flags(name).version
+        assert engine.version == engine.release.version == flags_of(name).version
 
 
 def test_a_shared_card_is_cut_and_no_server_measures_its_neighbours() -> None:
@@ -95,11 +118,11 @@ def test_tei_has_every_flag_that_it_is_given(asked: dict[str, Any]) -> None:
     models = [planned(repo_id, **asked) for repo_id in sorted(hub_ids())]
     on_tei = [model for model in models if model and model.server.engine is EngineKind.TEI]
     for model in on_tei:
-        check(model.server.args, "tei")
+        check(model.server)
         assert model.server.args[model.server.args.index("--served-model-name") + 1] == model.id
     assert len(on_tei) >= 3
 
 
 def test_what_tei_would_refuse_is_named() -> None:
-    assert engine_flags("tei").faults(["--dtype", "bfloat16"]) == ["--dtype does not accept bfloat16"]
-    assert engine_flags("tei").faults(["--pooling", "first"]) == ["--pooling does not accept first"]
+    assert flags_of("tei").faults(["--dtype", "bfloat16"]) == ["--dtype does not accept bfloat16"]
+    assert flags_of("tei").faults(["--pooling", "first"]) == ["--pooling does not accept first"]

@@ -21,12 +21,13 @@ def test_the_parsers_are_of_the_releases_that_are_deployed(engine: str) -> None:
     row = catalog().engines[engine]
     assert re.findall(r"^\S+==(\S+)", text, re.MULTILINE) == [row.version]
     if row.release:
-        file = PROJECT / "hubstack" / "catalog" / "releases" / f"{engine}.yaml"
+        file = PROJECT / "hubstack" / "catalog" / "releases" / f"{engine}-{row.version}.yaml"
         assert yaml.safe_load(file.read_text())["sha256"] in text, "the wheel whose facts the catalogue has"
 
 
 def test_the_transformers_they_run_with_are_those_that_the_release_allows() -> None:
-    release = yaml.safe_load((PROJECT / "hubstack" / "catalog" / "releases" / "vllm.yaml").read_text())
+    name = f"vllm-{catalog().engines['vllm'].version}.yaml"
+    release = yaml.safe_load((PROJECT / "hubstack" / "catalog" / "releases" / name).read_text())
     lock = tomllib.loads((ENGINES / "environment" / "uv.lock").read_text())
     (version,) = (package["version"] for package in lock["package"] if package["name"] == "transformers")
     numbers = tuple(map(int, version.split(".")))
