@@ -15,6 +15,7 @@ import typer
 from hubstack.cli import bench as cli_bench
 from hubstack.cli import gitops as cli_gitops
 from hubstack.cli import repository as cli_repository
+from hubstack.cli import smoke as cli_smoke
 from hubstack.cli.console import (
     Check,
     Env,
@@ -534,6 +535,7 @@ def _tables(decided: "Plan", *, verbose: bool = False, quiet: bool = False) -> t
 
 
 app.command()(cli_bench.bench)
+app.command()(cli_smoke.smoke)
 app.command()(cli_gitops.promote)
 app.command()(cli_gitops.drift)
 app.command()(cli_gitops.eject)

@@ -63,7 +63,8 @@ def bench(  # noqa: PLR0913  one parameter per command-line option
     from hubstack.inputs.measured import load_measured, write_measured  # noqa: PLC0415
     from hubstack.planner.inputs import StackInputs  # noqa: PLC0415
     from hubstack.planner.planner import plan_inputs  # noqa: PLC0415
-    from hubstack.review.bench.load import address_problem, loads_of, read_result  # noqa: PLC0415
+    from hubstack.review.bench.load import loads_of, read_result  # noqa: PLC0415
+    from hubstack.review.callers import base_of  # noqa: PLC0415
 
     inputs = StackInputs.of(load_stack(env, project))
     decided = plan_inputs(inputs)
@@ -72,14 +73,13 @@ def bench(  # noqa: PLR0913  one parameter per command-line option
     if accelerator and url is None:
         message, hint = "--accelerator needs --url", "in the cluster, the model runs on the planned accelerator"
         raise InputError([Problem(path="--accelerator", message=message, hint=hint)])
-    if url is not None and (why := address_problem(url)):
-        raise InputError([Problem(path="--url", message=why, hint="http://127.0.0.1:8000")])
+    base = None if url is None else base_of(url)
     loads = loads_of(planned, asked, inputs.facts[model], int(time.time()), concurrency, requests)
     cluster = _in_cluster(decided, planned, tokenizer, context, minutes)
-    if manifest and url is None:
+    if manifest and base is None:
         out(dumps(cluster.objects(loads), indent=2))
         return
-    place = cluster if url is None else _here(planned, url, tokenizer, tool)
+    place = cluster if base is None else _here(planned, base, tokenizer, tool)
     results = place.measure(loads, tell)
     today, name = dt.datetime.now(tz=dt.UTC).date(), place.tool
     found = tuple(
@@ -101,7 +101,7 @@ def _here(planned: "ModelPlan", url: str, tokenizer: str | None, tool: str | Non
     from hubstack.review.bench.run import Here  # noqa: PLC0415
 
     server = Server(
-        url=url.rstrip("/").removesuffix("/v1"),
+        url=url,
         name=planned.server.served_model_name,
         tokenizer=tokenizer or planned.id,
     )

@@ -49,6 +49,10 @@ class Model:
             values = [byte / 255 for byte in bytes.fromhex(self.digest)]
             rows = [{"object": "embedding", "index": n, "embedding": values} for n in range(len(given))]
             return head | {"object": "list", "data": rows, "commit": self.commit}
+        if path == "/v1/rerank":
+            words = set(said["query"].lower().split())
+            scores = [len(words & set(text.lower().split())) / len(words) for text in said["documents"]]
+            return head | {"results": [{"index": n, "relevance_score": score} for n, score in enumerate(scores)]}
         tokens = int(said.get("max_tokens") or said.get("max_completion_tokens") or TOKENS)
         time.sleep(tokens * SECONDS_PER_TOKEN)
         text = f"commit {self.commit}, weights sha256 {self.digest}"
@@ -57,6 +61,17 @@ class Model:
         usage = {"prompt_tokens": 1, "completion_tokens": tokens, "total_tokens": tokens + 1}
         kind = "chat.completion" if is_chat else "text_completion"
         return head | {"object": kind, "choices": [{"index": 0, "finish_reason": "stop"} | choice], "usage": usage}
+
+
+def as_events(answer: dict[str, Any]) -> bytes:
+    """Return an answer as a stream of server-sent events: a word at a time."""
+    (choice,) = answer["choices"]
+    is_chat = "message" in choice
+    text = choice["message"]["content"] if is_chat else choice["text"]
+    pieces = [f"{word} " for word in text.split()]
+    deltas = [{"delta": {"content": piece}} if is_chat else {"text": piece} for piece in pieces]
+    events = [json.dumps(answer | {"choices": [{"index": 0} | delta]}) for delta in deltas]
+    return "".join(f"data: {event}\n\n" for event in [*events, "[DONE]"]).encode()
 
 
 class Server(ThreadingHTTPServer):
@@ -114,10 +129,13 @@ class Handler(BaseHTTPRequestHandler):
         except (ValueError, KeyError, TypeError):
             self._send(400, {"error": {"message": "the body is no JSON object with a model"}})
             return
-        if self.path not in ("/v1/chat/completions", "/v1/completions", "/v1/embeddings"):
+        if self.path not in ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/rerank"):
             self._send(404, {"error": {"message": "no such path"}})
         elif name not in self.server.model.names:
             self._send(404, {"error": {"message": f"The model `{name}` does not exist.", "code": 404}})
+        elif said.get("stream"):
+            answer = self.server.model.answer(self.path, said)
+            self._text(200, as_events(answer).decode(), "text/event-stream")
         else:
             self._send(200, self.server.model.answer(self.path, said))
 

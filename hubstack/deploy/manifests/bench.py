@@ -21,6 +21,7 @@ from hubstack.deploy.manifests.base import (
     tcp,
 )
 from hubstack.deploy.manifests.loader import bucket_pod
+from hubstack.deploy.manifests.run_once import as_list, run_once
 from hubstack.deploy.manifests.volumes import FUSE_ANNOTATIONS, WEIGHTS_PATH, WEIGHTS_VOLUME, bucket_volume
 from hubstack.plan import ModelPlan
 from hubstack.plan.target import TargetPlan
@@ -86,16 +87,7 @@ def bench_objects(
     results = {"name": "results", "emptyDir": {"sizeLimit": "1Gi"}}
     pod = bucket_pod(model, container, [bucket_volume(target, model, read_only=True), results])
     name = bench_name(model)
-    job: Object = {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": metadata(target, model, name),
-        "spec": {
-            "backoffLimit": 0,
-            "ttlSecondsAfterFinished": 3600,
-            "template": {"metadata": {"labels": labels, "annotations": dict(FUSE_ANNOTATIONS)}, "spec": pod},
-        },
-    }
+    job = run_once(metadata(target, model, name), labels, dict(FUSE_ANNOTATIONS), pod)
     ports = tcp(model.server.port)
     us, server = {"matchLabels": labels}, {"matchLabels": selector(model)}
     policies = [
@@ -104,4 +96,4 @@ def bench_objects(
             target, f"{name}-server", server, {"ingress": [{"from": [{"podSelector": us}], "ports": ports}]}
         ),
     ]
-    return {"apiVersion": "v1", "kind": "List", "items": [*policies, job]}
+    return as_list([*policies, job])

@@ -10,7 +10,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -100,20 +99,6 @@ def loads_of(
         )
         for at, clients in enumerate(sorted(set(concurrency or [1, peak])))
     )
-
-
-def address_problem(url: str) -> str | None:
-    """Return why a server cannot be measured at an address, or None; never repeats a password in it."""
-    try:
-        parts = urlsplit(url)
-        is_address = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return "is not an address"
-    if parts.username is not None or "@" in parts.netloc:
-        return "contains a user or password, which the list of processes shows: set OPENAI_API_KEY instead"
-    if not is_address or not url.isprintable() or set(url) & set(" ?#\\"):
-        return "is not the address of a server: http or https, a host, and no query"
-    return None
 
 
 def tool_command(tool: Sequence[str], server: Server, load: Load, folder: str, file: str) -> list[str]:

@@ -11,7 +11,8 @@ import pytest
 from hubstack.files.errors import InputError
 from hubstack.inputs.measured import Measurement
 from hubstack.plan import ModelPlan
-from hubstack.review.bench.load import Load, Server, address_problem, loads_of, read_result, tool_command
+from hubstack.review.bench.load import Load, Server, loads_of, read_result, tool_command
+from hubstack.review.callers import address_problem
 from tests.planner.performance.test_traffic import traffic
 from tests.support.facts import ask, hub, plan_one
 
