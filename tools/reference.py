@@ -2,7 +2,8 @@
 """Generates the reference from the pydantic models and the rules: `python -m tools.reference [--check]`.
 
 Owns docs/reference: the JSON Schemas for editors and scripts, and the tables for people; and the policy pack's copy
-of the rules. Also writes docs/proven.md (`tools.proven`). The text of each key is the docstring of its field.
+of the rules. Also writes docs/proven.md (`tools.proven`) and docs/guides/not-starting.md (`tools.causes_page`). The
+text of each key is the docstring of its field.
 """
 
 import json
@@ -37,6 +38,7 @@ from hubstack.review.check import reference as policy_reference
 from hubstack.review.check.rules import pack_text
 from hubstack.review.diff import change
 from tools import library_reference, proven
+from tools.causes_page import causes_page
 from tools.cli_reference import cli_page
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
@@ -186,6 +188,7 @@ def main(arguments: list[str]) -> int:
         FOLDER / "library.md": library_reference.page_text(),
         PACK: pack_text(),
         proven.PAGE: proven.page_text(),
+        FOLDER.parent / "guides" / "not-starting.md": causes_page(),
     }
     stale = [path for path, text in texts.items() if not path.exists() or path.read_text("utf-8") != text]
     if "--check" in arguments:

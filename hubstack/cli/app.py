@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hubstack.cli import bench as cli_bench
+from hubstack.cli import doctor as cli_doctor
 from hubstack.cli import gitops as cli_gitops
 from hubstack.cli import repository as cli_repository
 from hubstack.cli import smoke as cli_smoke
@@ -536,6 +537,7 @@ def _tables(decided: "Plan", *, verbose: bool = False, quiet: bool = False) -> t
 
 app.command()(cli_bench.bench)
 app.command()(cli_smoke.smoke)
+app.command()(cli_doctor.doctor)
 app.command()(cli_gitops.promote)
 app.command()(cli_gitops.drift)
 app.command()(cli_gitops.eject)

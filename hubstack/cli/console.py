@@ -67,7 +67,8 @@ Context = Annotated[
 
 DEFAULT_ENVIRONMENT = "dev"
 _NEEDS_ENVIRONMENT = re.compile(
-    r"(`hubstack (?:check|diff|doctor|drift|explain|lock|place|plan|preview|sbom|smoke))(?: ENV(?=[ `])|(?=`| -))([^`]*)`"
+    r"(`hubstack (?:check|connect|diff|doctor|drift|explain|lock|place|plan|preview|sbom|smoke))"
+    r"(?: ENV(?=[ `])|(?=`| -))([^`]*)`"
 )
 """A command in a hint that does not name its environment."""
 _SELECTED: ContextVar[tuple[str, Path | None] | None] = ContextVar("selected", default=None)

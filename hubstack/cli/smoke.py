@@ -24,6 +24,10 @@ Timeout = Annotated[
 Manifest = Annotated[bool, typer.Option("--manifest", help="Print the Job and what it needs; run nothing.")]
 
 
+def _say_nothing(_: str) -> None:
+    pass
+
+
 def smoke(  # noqa: PLR0913  one parameter per command-line option
     env: Env = "dev",
     *,
@@ -66,7 +70,7 @@ def smoke(  # noqa: PLR0913  one parameter per command-line option
         return
     place = inside if in_cluster else Here(wanted=wanted, project_dir=stack.project_dir, url=base)
     asked, skipped = place.asked()
-    results = place.ask(asked, (lambda line: None) if quiet else tell)
+    results = place.ask(asked, _say_nothing if quiet else tell)
     on_gke = any(each.has_nodes for each in decided.models)
     commits = running_commits(kubectl, decided.models) if on_gke else None
     found = smoke_result(decided, results, skipped, commits)

@@ -66,7 +66,7 @@ def run(line: str, project: Path, hub: str) -> str:
     return done.stdout + done.stderr
 
 
-ELSEWHERE = re.compile(r" sandbox| up-local| (bench|smoke|connect|doctor) (?!.*(--manifest|--from))")
+ELSEWHERE = re.compile(r" sandbox| up-local| (bench|smoke|connect|doctor) (?!.*--manifest)")
 """Commands that need a cluster, or build one: tests/proof runs them."""
 
 

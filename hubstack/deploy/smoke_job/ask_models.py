@@ -40,9 +40,7 @@ Asked = Mapping[str, Any]
 class _StayHere(urllib.request.HTTPRedirectHandler):
     """Follows no redirect, which would carry the key to another host."""
 
-    def redirect_request(  # noqa: PLR0913  the interface
-        self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str  # noqa: ARG002
-    ) -> None:
+    def redirect_request(self, *_: Any, **__: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         return None
 
 
