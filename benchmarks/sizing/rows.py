@@ -166,8 +166,9 @@ def _judged(row: dict[str, Any], facts: ModelFacts) -> Judged | str:
     notes = row["notes"] or ""
     if "V0" in notes and geometry.vision_parameters:
         missing.append("V0 profiled images of every sequence at once, which no engine does any more")
-    guessed = re.search(r"MTP (?:n=|k=)?(\d)", notes)
-    drafts = int(guessed[1]) if guessed else 0
+    guessed = re.search(r"MTP (?:n=|k=)?(\d|speculative)", notes)
+    # Without a number, one: what num_nextn_predict_layers of these configs says.
+    drafts = 0 if guessed is None else 1 if guessed[1] == "speculative" else int(guessed[1])
     seqs = re.search(r"(?:max_num_seqs|MAX_NUM_SEQS) (\d+)", notes) or re.search(r"(\d+) sequences?\b", notes)
     if said.get("data_parallel"):
         missing.append("data parallel groups, which hubstack does not plan")

@@ -303,7 +303,9 @@ def loadable(draft: Draft, taken: Candidate, target: StackSettings) -> Loadable:
         has_adapters=modality_adapters(demand.facts) is not None,
         ranks=offer.tensor_parallel,
         hosts=offer.hosts,
-        pod_memory_bytes=memory - shm_bytes(offer.tensor_parallel, memory),
+        free_memory_bytes=memory
+        - shm_bytes(offer.tensor_parallel, memory)
+        - spec_of(taken.kind).process_bytes(offer.tensor_parallel, demand.geometry),
         machine_types=tuple(step.offer.machine.name for step in taken.steps),
         zones=tuple(step.zones for step in taken.steps),
         boot_disk_gib=BOOT_DISK_GIB,

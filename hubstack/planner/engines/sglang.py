@@ -87,6 +87,7 @@ SPEC = EngineSpec(
     # SGLang does not read the key from the environment, so the flag expands our variable.
     api_key=ApiKey(variable="HUBSTACK_API_KEY", args=("--api-key", "$(HUBSTACK_API_KEY)")),
     picker_metrics="sglang",
+    compiles_kernels=True,
     start_seconds=240,
     args=_args,
 )

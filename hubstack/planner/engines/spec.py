@@ -128,6 +128,16 @@ class NodeGroup:
     env: tuple[tuple[str, str], ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostMemory:
+    """Host memory of an engine's processes in bytes, each from a measurement named at the engine."""
+
+    process_bytes: int
+    rank_bytes: int
+    image_bytes: int = 0
+    """More for a model that sees: the largest image that it allows is processed at startup."""
+
+
 Answer = str | Refusal | None
 """Why an engine serves a model, a refusal if none can, or None to leave the model to the next engine."""
 
@@ -168,6 +178,10 @@ class EngineSpec:
     """How the engine receives the gateway's API key, if the gateway requires one."""
     picker_metrics: str | None = None
     """The engine's name in the endpoint picker (llm-d-router v0.10); None if the picker does not support it."""
+    host: HostMemory | None = None
+    """What its processes need of host memory; None if it is small or was not measured."""
+    compiles_kernels: bool = False
+    """Whether it compiles kernels at startup that its image lacks (FlashInfer), as many at once as MAX_JOBS."""
     start_seconds: int
     """Assumed seconds after the weights are loaded, for compilation, graph capture and warm-up."""
     args: Callable[[Serving], tuple[str, ...]]
@@ -191,3 +205,10 @@ class EngineSpec:
     """Returns a warning about this engine with this architecture, or None."""
     group: Callable[[tuple[str, ...], tuple[str, ...], int, int], NodeGroup] | None = None
     """Returns how a multi-node replica starts, from command, flags, nodes and stages; None for one node only."""
+
+    def process_bytes(self, ranks: int, geometry: Geometry) -> int:
+        """Return what a server's processes need of host memory, without the buffer of a streamer or a compiler."""
+        if self.host is None:
+            return 0
+        image = self.host.image_bytes if geometry.vision_parameters else 0
+        return self.host.process_bytes + ranks * self.host.rank_bytes + image

@@ -14,7 +14,7 @@ from hubstack.plan import ApiKey
 from hubstack.plan.loading import LoadingMethod
 from hubstack.planner.engines.arguments import parser_flags, port_of
 from hubstack.planner.engines.rerankers import RERANKERS
-from hubstack.planner.engines.spec import Answer, EngineSpec, NodeGroup, Refusal, Serving, Unassigned
+from hubstack.planner.engines.spec import Answer, EngineSpec, HostMemory, NodeGroup, Refusal, Serving, Unassigned
 from hubstack.planner.engines.tasks import GENERATE, LATE_INTERACTION, TRANSCRIBE, is_for_texts, late_architecture
 from hubstack.planner.engines.vllm_memory import vllm_terms
 from hubstack.planner.memory import sizing
@@ -35,6 +35,9 @@ at 0.27 (docs/concepts/sizing.md, "Windows")."""
 
 CACHED_STATE_SINCE = (0, 20)
 """Since this version, a prefix cache keeps one extra recurrent state (mamba_cache_mode, seen in 0.20.2)."""
+
+HOST_MEMORY = HostMemory(process_bytes=4 * sizing.GIB, rank_bytes=2 * sizing.GIB, image_bytes=4 * sizing.GIB)
+"""Resident: 3.8 to 4.6 GiB on one rank (0.29.0, vllm#54237), 9.8 GiB at the start of Qwen3-VL-2B (vllm#46268)."""
 
 
 def vllm_args(serving: Serving) -> tuple[str, ...]:
@@ -233,6 +236,8 @@ SPEC = EngineSpec(
         }
     ),
     not_streamed=None,
+    host=HOST_MEMORY,
+    compiles_kernels=True,
     old_driver_env=(("VLLM_ENABLE_CUDA_COMPATIBILITY", "1"),),
     api_key=ApiKey(variable="VLLM_API_KEY"),
     picker_metrics="vllm",

@@ -170,6 +170,12 @@ def _doubtful_bytes(geometry: Geometry, load: Workload) -> int:
     return kv_fixed_bytes(geometry, load) * load.concurrency if geometry.compressed_token_bytes else 0
 
 
+def _doubtful_scan_bytes(geometry: Geometry, load: Workload) -> int:
+    """Return by how much a step of DeepSeek-V4 may exceed the formula: 1 to 2 times it was measured."""
+    is_compressed = bool(geometry.compressed_token_bytes)
+    return load.batch_tokens * geometry.state_scratch_bytes // load.tensor_parallel if is_compressed else 0
+
+
 def why_uncertain(need: MemoryNeed, geometry: Geometry, device: Device, load: Workload) -> tuple[str, ...]:
     """Return why a need that is not refused is not certain to fit, with the figures; empty if it is certain."""
     sequence = need.kv_fixed_bytes + need.kv_bytes_per_token * load.context
@@ -178,7 +184,7 @@ def why_uncertain(need: MemoryNeed, geometry: Geometry, device: Device, load: Wo
 
 def _doubts(available: int, asked: int, geometry: Geometry, device: Device, load: Workload) -> Iterator[str]:
     spare = available - asked
-    margin = MARGIN_BYTES + _doubtful_bytes(geometry, load) * 3 // 10
+    margin = MARGIN_BYTES + _doubtful_bytes(geometry, load) * 3 // 10 + _doubtful_scan_bytes(geometry, load)
     outside = device.visible_bytes - int(device.visible_bytes * load.memory_share)
     needed = load.engine.outside(geometry, device, load)
     states = max_states(available, geometry, load)

@@ -183,14 +183,17 @@ def _breaks_width(ranks: int, demand: Demand) -> str | None:
 def lacks_memory(offer: Offer, demand: Demand, floor: Offer | None = None) -> str | None:
     """Return why host memory is too small, or None.
 
-    Loading needs room for the largest file; a fallback step (`floor` given) also needs what the first step's pods
-    request.
+    Loading needs room for the largest file, and the engine for its processes; a fallback step (`floor` given) also
+    needs what the first step's pods request.
     """
     share = _host_memory(offer)
-    wanted = max(demand.largest_file_bytes + 4 * GIB, _host_memory(floor) if floor else 0)
-    if share < wanted:
-        return f"loading needs {wanted / GIB:.1f} GiB of host memory, but the server gets {share / GIB:.1f} GiB"
-    return None
+    processes = spec_of(demand.choice.kind).process_bytes(offer.tensor_parallel, demand.geometry)
+    loading = max(demand.largest_file_bytes + 4 * GIB, _host_memory(floor) if floor else 0)
+    if share >= max(processes, loading):
+        return None
+    what = "the engine" if processes > loading else "loading"
+    wanted = max(processes, loading) / GIB
+    return f"{what} needs {wanted:.1f} GiB of host memory, but the server gets {share / GIB:.1f} GiB"
 
 
 def _host_memory(offer: Offer) -> int:

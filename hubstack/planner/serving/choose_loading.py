@@ -24,9 +24,6 @@ CACHE_SHARE_OF_DISK = 0.5
 """Maximum share of a node's boot disk for the weights' read cache; the rest is for system, images and scratch."""
 STREAM_BUFFER_BYTES = 40_000_000_000
 """The Run:ai streamer's default buffer."""
-ENGINE_HOST_BYTES = 4 * GIB
-RANK_HOST_BYTES = 2 * GIB
-"""Assumed host memory of the engine's processes besides the streamer's buffer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +46,8 @@ class Loadable:
     ranks: int
     """Of one node."""
     hosts: int
-    pod_memory_bytes: int
-    """Host memory of the server's container in bytes, without /dev/shm."""
+    free_memory_bytes: int
+    """Host memory of the server's container in bytes that its processes and /dev/shm leave free."""
     machine_types: tuple[str, ...]
     """Of every capacity step."""
     zones: tuple[tuple[str, ...], ...]
@@ -202,8 +199,8 @@ def _cannot_stream_here(what: Loadable) -> str | None:
         why = "its weights are in Mistral's format, which vLLM reads with `--load-format mistral` only"
     if why is None and what.has_adapters:
         why = "its LoRA adapters for images or sounds are files, and streaming mounts none"
-    if why is None and _buffer_bytes(what) < _least_buffer(what):
-        need, have = _least_buffer(what) / GIB, max(_buffer_bytes(what), 0) / GIB
+    if why is None and what.free_memory_bytes < _least_buffer(what):
+        need, have = _least_buffer(what) / GIB, max(what.free_memory_bytes, 0) / GIB
         why = f"the streamer may need a {need:.1f} GiB buffer, but the host has {have:.1f} GiB"
     return why
 
@@ -217,10 +214,6 @@ def _least_buffer(what: Loadable) -> int:
     return what.size_bytes if what.ranks > 1 else min(what.largest_file_bytes, what.size_bytes)
 
 
-def _buffer_bytes(what: Loadable) -> int:
-    return what.pod_memory_bytes - ENGINE_HOST_BYTES - RANK_HOST_BYTES * what.ranks
-
-
 def _stream(what: Loadable, rates: LoadRates, why: str, *, cached: bool) -> Loading:
     found = estimate(LoadingMethod.RUNAI_STREAMER, what, rates, cached=cached)
     least = min(what.largest_file_bytes, what.size_bytes)
@@ -229,7 +222,7 @@ def _stream(what: Loadable, rates: LoadRates, why: str, *, cached: bool) -> Load
         seconds=found.seconds,
         slow_seconds=-(-what.size_bytes // rates.slow_bytes_per_second),
         uri=what.bucket_uri,
-        buffer_bytes=max(least, min(STREAM_BUFFER_BYTES, what.size_bytes, _buffer_bytes(what))),
+        buffer_bytes=max(least, min(STREAM_BUFFER_BYTES, what.size_bytes, what.free_memory_bytes)),
         distributed=what.ranks > 1,
         cache_zones=_all_zones(what) if cached else (),
     )

@@ -22,6 +22,9 @@ ANSWER_TOKENS = 2048
 MIN_ANSWER_SECONDS, MAX_ANSWER_SECONDS = 60, 900
 NON_ROOT_USER = 2000
 """A user that exists in vLLM's images; the other engines do not need an entry for it."""
+COMPILER_BYTES = 8 * GIB
+"""Host memory of one compiler of FlashInfer's kernels: 5.7 GiB measured (vllm#54237), 8 assumed by FlashInfer's own
+build (flashinfer#3899). Without a limit as many run as the node has CPUs, and the container is killed."""
 _ENV = {
     "DO_NOT_TRACK": "1",
     "HF_HOME": "/tmp/huggingface",  # noqa: S108  an emptyDir of the pod
@@ -35,6 +38,11 @@ _ENV = {
 def shm_bytes(tensor_parallel: int, memory_bytes: int) -> int:
     """Return the bytes of /dev/shm, which count as pod memory; 0 if a single process does not need it."""
     return min(2 * tensor_parallel * GIB, memory_bytes // 4) if tensor_parallel > 1 else 0
+
+
+def compile_jobs(memory_bytes: int, cpu_millicores: int) -> int:
+    """Return how many kernels may be compiled at once in the memory that the engine's processes leave free."""
+    return max(1, min(memory_bytes // COMPILER_BYTES, cpu_millicores // 1000))
 
 
 def plan_server(serving: Serving) -> ServerPlan:
@@ -56,6 +64,10 @@ def plan_server(serving: Serving) -> ServerPlan:
     stop = plan_shutdown(engine, serving.request, answer, serving.limits)
     drain = (engine.drain_argument, str(stop.drain)) if engine.drain_argument else ()
     group = _group(spec, serving, drain)
+    cpu = host_cpu_millicores(shape.machine, share)
+    shm = shm_bytes(shape.tensor_parallel, memory)
+    free = memory - shm - spec.process_bytes(shape.tensor_parallel, serving.geometry)
+    jobs = {"MAX_JOBS": str(compile_jobs(free, cpu))} if spec.compiles_kernels and not is_tpu else {}
     return ServerPlan(
         engine=choice.kind,
         version=engine.version,
@@ -63,7 +75,9 @@ def plan_server(serving: Serving) -> ServerPlan:
         command=group.command,
         args=group.args,
         worker_args=group.worker_args,
-        env=tuple(sorted((_ENV | dict(spec.env(window_seconds)) | dict(engine.env) | dict(group.env)).items())),
+        env=tuple(
+            sorted((_ENV | jobs | dict(spec.env(window_seconds)) | dict(engine.env) | dict(group.env)).items())
+        ),
         port=port,
         startup=Probe(
             path=engine.health_path,
@@ -81,11 +95,11 @@ def plan_server(serving: Serving) -> ServerPlan:
         served_model_name=serving.facts.id,
         # The vfio devices of a TPU belong to root and GKE gives them to no one else.
         run_as_user=0 if is_tpu else NON_ROOT_USER,
-        cpu_millicores=host_cpu_millicores(shape.machine, share),
+        cpu_millicores=cpu,
         memory_bytes=memory,
         accelerator_resource="google.com/tpu" if is_tpu else "nvidia.com/gpu",
         accelerator_count=shape.count,
-        shm_bytes=shm_bytes(shape.tensor_parallel, memory),
+        shm_bytes=shm,
         scratch_bytes=8 * GIB,
         load_seconds=load_seconds,
         pre_stop_seconds=stop.pre_stop,

@@ -273,25 +273,36 @@ FP8 = {"quant_method": "fp8"}
 
 
 @pytest.mark.parametrize(
-    ("repo_id", "quantization", "visible_gib", "ranks", "seqs", "logged_gib"),
+    ("version", "repo_id", "quantization", "visible_gib", "ranks", "seqs", "logged_gib"),
     [
-        ("NousResearch/Meta-Llama-3-8B-Instruct", {}, 79.18, 1, 1024, 51.38),
-        ("meta-llama/Llama-3.3-70B-Instruct", FP8, 79.18, 2, 1024, 32.00),
-        ("Qwen/Qwen3-32B", {}, 79.18, 1, 1024, 4.45),
-        ("Qwen/Qwen3-32B", {}, 79.18, 2, 1024, 34.49),
-        ("Qwen/Qwen3-8B", {}, 39.50, 1, 256, 18.69),
-        ("Qwen/Qwen3-30B-A3B-Instruct-2507", FP8, 22.03 * 0.85 / 0.90, 4, 256, 9.20),  # at a share of 0.85
+        ("0.11.0", "NousResearch/Meta-Llama-3-8B-Instruct", {}, 79.18, 1, 1024, 51.38),
+        ("0.11.0", "meta-llama/Llama-3.3-70B-Instruct", FP8, 79.18, 2, 1024, 32.00),
+        ("0.11.0", "Qwen/Qwen3-32B", {}, 79.18, 1, 1024, 4.45),
+        ("0.11.0", "Qwen/Qwen3-32B", {}, 79.18, 2, 1024, 34.49),
+        ("0.11.0", "Qwen/Qwen3-8B", {}, 39.50, 1, 256, 18.69),
+        (
+            "0.29.0",
+            "Qwen/Qwen3-30B-A3B-Instruct-2507",
+            FP8,
+            22.03 * 0.85 / 0.90,
+            4,
+            256,
+            9.20,
+        ),  # at a share of 0.85
     ],
 )
 def test_the_pool_is_the_logged_one_within_half_a_gib(
-    repo_id: str, quantization: dict[str, Any], visible_gib: float, ranks: int, seqs: int, logged_gib: float
+    version: str,
+    repo_id: str,
+    quantization: dict[str, Any],
+    visible_gib: float,
+    ranks: int,
+    seqs: int,
+    logged_gib: float,
 ) -> None:
-    """The logs are of versions that hold CUDA graphs outside of the budget, so that term is added back."""
-    need = size(
-        hub(repo_id, quantization=quantization), gpu(visible_gib), load(tensor_parallel=ranks, concurrency=seqs)
-    )
-    pool = need.kv_available_bytes / GIB + term(need, "graphs")
-    assert pool == pytest.approx(logged_gib, abs=0.5)
+    on = load(tensor_parallel=ranks, concurrency=seqs, engine_version=version)
+    need = size(hub(repo_id, quantization=quantization), gpu(visible_gib), on)
+    assert need.kv_available_bytes / GIB == pytest.approx(logged_gib, abs=0.5)
 
 
 @pytest.mark.parametrize(
@@ -304,11 +315,22 @@ def test_the_pool_is_the_logged_one_within_half_a_gib(
         (200_064, 256, 1.83),
     ],
 )
-def test_the_sampler_takes_what_boots_measured(vocab: int, seqs: int, logged_gib: float) -> None:
-    facts = llama(config={"vocab_size": vocab})
-    assert term(size(facts, gpu(79.18), load(concurrency=seqs)), "activation") == pytest.approx(
-        logged_gib, rel=0.04
-    )
+def test_the_sampler_that_sorts_takes_what_boots_measured(vocab: int, seqs: int, logged_gib: float) -> None:
+    facts, old = llama(config={"vocab_size": vocab}), load(concurrency=seqs, engine_version="0.16.0")
+    assert term(size(facts, gpu(79.18), old), "activation") == pytest.approx(logged_gib, rel=0.04)
+
+
+def test_the_sampler_of_today_does_not_sort() -> None:
+    """Gemma-4-E2B on an L4, vLLM 0.21.0, eager: 1.02 GiB beside the weights, of which 0.13 are the runtime."""
+    facts = llama(config={"vocab_size": 262_144})
+    need = size(facts, gpu(22.03), load(concurrency=256, engine_version="0.21.0", cuda_graphs=False))
+    assert term(need, "activation") + term(need, "runtime") == pytest.approx(1.02, rel=0.03)
+
+
+@pytest.mark.parametrize(("sequences", "sizes"), [(1, 2), (4, 4), (8, 5), (64, 19), (256, 51), (1024, 51)])
+def test_graphs_are_captured_for_the_batch_sizes_that_the_engine_lists(sequences: int, sizes: int) -> None:
+    need = size(llama(), gpu(79.18), load(max_num_seqs=sequences))
+    assert f"x {sizes} batch sizes" in next(each.how for each in need.terms if each.name == "graphs")
 
 
 def test_the_batch_is_pinned_so_that_activation_does_not_hang_on_a_card() -> None:
@@ -333,8 +355,7 @@ def test_a_mixture_of_experts_leaves_more_room_for_graphs() -> None:
     dense = size(hub("Qwen/Qwen3-8B"), gpu(79.18), load())
     experts = size(hub("Qwen/Qwen3-30B-A3B-Instruct-2507"), gpu(79.18), load())
     weights = term(experts, "weights")
-    assert term(dense, "graphs") == pytest.approx(0.3, abs=0.001)
-    assert term(experts, "graphs") == pytest.approx(0.3 + weights / 100, abs=0.001)
+    assert term(experts, "graphs") == pytest.approx(term(dense, "graphs") + weights / 100, abs=0.001)
 
 
 def test_engines_before_the_estimate_keep_graphs_out_of_the_pool() -> None:
@@ -450,7 +471,7 @@ def test_the_longest_context_fits_and_one_more_would_not() -> None:
 def test_a_vision_model_keeps_a_gib_for_an_image_where_nothing_else_peaks_higher() -> None:
     few, many = (size(hub("google/gemma-3-27b-it"), gpu(79.18), load(max_num_seqs=n)) for n in (16, 1024))
     assert term(few, "activation") == 1.0
-    assert term(many, "activation") == pytest.approx(38.5 * 1024 * 262144 / GIB, abs=0.001), "the larger counts"
+    assert term(many, "activation") == pytest.approx(14 * 1024 * 262144 / GIB, abs=0.001), "the larger counts"
 
 
 def test_a_long_step_of_a_vision_model_was_never_measured() -> None:
@@ -606,4 +627,5 @@ def test_graphs_of_a_hybrid_grow_with_the_step_as_its_profiler_counts_them(token
     """A hybrid of 64 layers on an RTX 5090 (vllm#52872): too high a count costs cache, too low a one the start."""
     need = size(hub("Qwen/Qwen3.5-27B"), gpu(79.18), load(batch_tokens=tokens))
     assert measured * 0.95 <= term(need, "graphs") <= measured * 1.2
-    assert term(size(hub("Qwen/Qwen3-8B"), gpu(79.18), load(batch_tokens=tokens)), "graphs") == pytest.approx(0.3)
+    plain = [size(hub("Qwen/Qwen3-8B"), gpu(79.18), load(batch_tokens=each)) for each in (2048, tokens)]
+    assert term(plain[0], "graphs") == term(plain[1], "graphs")

@@ -2,6 +2,7 @@
 """Where models are placed in the real catalogue: rules of engines and machines, prices, pools."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -86,7 +87,7 @@ def test_a_model_that_no_rule_allows_does_not_fail_for_its_size() -> None:
 def test_a_model_near_the_line_is_taken_only_where_nothing_fits_and_with_a_warning() -> None:
     # 25 heads: no ranks divide them, so one L4 must do, and it has 0.4 GiB to spare.
     heads = {"num_attention_heads": 25, "num_key_value_heads": 5}
-    model = plan_one(llama(config=heads, parameters={"BF16": 9_800_000_000}), accelerator="l4")
+    model = plan_one(llama(config=heads, parameters={"BF16": 9_900_000_000}), accelerator="l4")
     assert model.need.verdict is Verdict.UNCERTAIN
     assert any(re.search(r"0\.\d GiB would be left, and its memory", warning) for warning in model.warnings)
     assert plan_one(hub("Qwen/Qwen3-8B")).warnings == ()
@@ -211,6 +212,23 @@ def test_an_experimental_image_is_taken_only_where_the_request_names_the_card() 
 def test_hosts_of_another_architecture_are_refused() -> None:
     assert "gb200" in catalog().accelerators
     assert "vLLM on GPU has no image for gb200" in why_not(llama(), accelerator="gb200")
+
+
+def test_an_engine_needs_host_memory_for_its_processes() -> None:
+    """What sees takes 4 GiB more than the 6 of a text model, and a server gets 9.1 GiB of a g2-standard-4."""
+    text = plan_one(hub("Qwen/Qwen3-4B-Instruct-2507"), accelerator="l4")
+    large = hub("google/gemma-3-27b-it")
+    text_config = large.config["text_config"] | {
+        "hidden_size": 2560,
+        "num_hidden_layers": 34,
+        "intermediate_size": 10240,
+    }
+    small = replace(
+        large, config=dict(large.config) | {"text_config": text_config}, parameters={"BF16": 4_300_079_472}
+    )
+    sees = plan_one(small, accelerator="l4")
+    assert (text.steps[0].machine_type, sees.steps[0].machine_type) == ("g2-standard-4", "g2-standard-8")
+    assert any("the engine needs 10.0 GiB of host memory" in str(each) for each in sees.rejected)
 
 
 def test_loading_needs_host_memory_for_the_largest_file() -> None:

@@ -33,7 +33,7 @@ BASE = Loadable(
     chat_template=False,
     ranks=1,
     hosts=1,
-    pod_memory_bytes=100 * GIB,
+    free_memory_bytes=94 * GIB,
     machine_types=("g4-standard-48",),
     zones=(("us-central1-a", "us-central1-b"),),
     boot_disk_gib=200,
@@ -59,7 +59,7 @@ def refused(asked: str, cache: str = "none", **changes: Any) -> Refusal:
     [
         ({}, STREAMED, "saves 265 of the 362 s that a mount takes"),
         ({"size_bytes": 8 * GB}, MOUNTED, f"save only 36 of 49 s (minimum {MIN_GAIN_SECONDS})"),
-        ({"size_bytes": 230 * GB, "ranks": 8, "pod_memory_bytes": 900 * GIB}, STREAMED, "that a mount takes"),
+        ({"size_bytes": 230 * GB, "ranks": 8, "free_memory_bytes": 880 * GIB}, STREAMED, "that a mount takes"),
         ({"engine": EngineKind.TEI}, MOUNTED, "tei can only load files"),
         ({"engine": EngineKind.LLAMA_CPP, "format": WeightsFormat.GGUF}, MOUNTED, "llama-cpp can only load files"),
         ({"engine": EngineKind.SGLANG}, MOUNTED, "SGLang's image"),
@@ -68,8 +68,8 @@ def refused(asked: str, cache: str = "none", **changes: Any) -> Refusal:
         ({"pooling": True}, MOUNTED, "pooling"),
         ({"chat_template": True}, MOUNTED, "streaming mounts no files"),
         ({"has_folders": True}, MOUNTED, "in subfolders"),
-        ({"pod_memory_bytes": 9 * GIB}, MOUNTED, "may need a 4.7 GiB buffer, but the host has 3.0 GiB"),
-        ({"ranks": 2, "pod_memory_bytes": 60 * GIB}, MOUNTED, "the streamer may need a 55.9 GiB buffer"),
+        ({"free_memory_bytes": 3 * GIB}, MOUNTED, "may need a 4.7 GiB buffer, but the host has 3.0 GiB"),
+        ({"ranks": 2, "free_memory_bytes": 52 * GIB}, MOUNTED, "the streamer may need a 55.9 GiB buffer"),
     ],
 )
 def test_the_way_is_chosen_by_size_and_engine(changes: dict[str, Any], method: LoadingMethod, why: str) -> None:
@@ -169,7 +169,7 @@ def test_more_weights_are_never_read_sooner_in_the_same_way(
     st.integers(10, 2000),
 )
 def test_a_choice_is_whole_whatever_the_model(size: int, asked: str, ranks: int, hosts: int, gib: int) -> None:
-    what = replace(BASE, size_bytes=size, ranks=ranks, hosts=hosts, pod_memory_bytes=gib * GIB)
+    what = replace(BASE, size_bytes=size, ranks=ranks, hosts=hosts, free_memory_bytes=gib * GIB)
     found = choose_loading(asked, "none", what, RATES)
     if isinstance(found, Refusal):
         assert asked == "runai-streamer", "only memory can refuse here"
@@ -179,7 +179,7 @@ def test_a_choice_is_whole_whatever_the_model(size: int, asked: str, ranks: int,
     streams = found.plan.method is STREAMED
     assert bool(found.plan.uri) is streams
     if streams:
-        assert min(what.largest_file_bytes, size) <= found.plan.buffer_bytes < what.pod_memory_bytes
+        assert min(what.largest_file_bytes, size) <= found.plan.buffer_bytes <= what.free_memory_bytes
         assert found.plan.buffer_bytes <= max(40 * GB, what.largest_file_bytes)
 
 

@@ -37,6 +37,21 @@ def test_more_sequences_than_the_pinned_batch_raise_it() -> None:
     assert flag(plan_one(llama(), context=1024, concurrency=100), "--max-num-seqs") == "100"
 
 
+@pytest.mark.parametrize(
+    ("repo_id", "asked", "jobs"),
+    [
+        ("Qwen/Qwen3-4B-Instruct-2507", {"accelerator": "l4"}, "1"),
+        ("Qwen/Qwen3-32B", {"accelerator": "rtx-pro-6000"}, "17"),
+        ("BAAI/bge-large-en-v1.5", {"accelerator": "l4"}, None),
+        ("Qwen/Qwen3-4B-Instruct-2507", {"accelerator": "tpu-v6e"}, None),
+    ],
+)
+def test_kernels_are_compiled_by_as_many_compilers_as_the_memory_holds(
+    repo_id: str, asked: dict[str, Any], jobs: str | None
+) -> None:
+    assert dict(plan_one(hub(repo_id), **asked).server.env).get("MAX_JOBS") == jobs
+
+
 def test_a_model_answers_to_its_hub_id_and_to_its_key() -> None:
     args = plan_one(hub("Qwen/Qwen3-8B")).server.args
     at = args.index("--served-model-name")

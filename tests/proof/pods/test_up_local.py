@@ -83,7 +83,7 @@ def test_a_port_that_is_taken_is_said() -> None:
 
 
 def test_without_go_it_says_what_to_install(tmp_path: Path) -> None:
-    process = start(PATH=str(tmp_path))
+    process = start(f"--port={free_ports(1)[0]}", PATH=str(tmp_path))
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 2
     assert "install Go" in errors
@@ -91,7 +91,7 @@ def test_without_go_it_says_what_to_install(tmp_path: Path) -> None:
 
 
 def test_an_unknown_stack_is_refused() -> None:
-    process = start("no-such-stack")
+    process = start("no-such-stack", f"--port={free_ports(1)[0]}")
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 2
     assert "no-such-stack" in errors
