@@ -86,7 +86,7 @@ def test_the_plan_of_a_cloud_run_model_carries_the_arithmetic() -> None:
     model = plan_one(hub("Qwen/Qwen3-4B-Instruct-2507"), platform=PlatformKind.CLOUD_RUN, replicas={"min": 0})
     (reason,) = [reason for reason in model.reasons if reason.topic == "break-even"]
     assert "697 busy hours a month: (0.7068 x 730 + 213.54) / 1.0465" in reason.text
-    assert "215 busy hours a month: 73.00 / (1.0465 - 0.7068)" in reason.text
+    assert "629 busy hours a month: 213.54 / (1.0465 - 0.7068)" in reason.text
     assert reason.source == "run-sku, karpenter-0803"
 
 
