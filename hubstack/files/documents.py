@@ -47,15 +47,15 @@ class Mark:
     column: int
     source_line: str
 
-    def problem(self, message: str, hint: str | None = None) -> Problem:
-        """Return a problem at this place."""
+    def problem(self, message: str, hint: str | None = None, *, is_secret: bool = False) -> Problem:
+        """Return a problem at this place; with `is_secret` it does not show the line."""
         return Problem(
             path=self.path,
             line=self.line,
             column=self.column,
             message=message,
             hint=hint,
-            source_line=self.source_line,
+            source_line=None if is_secret else self.source_line,
         )
 
 

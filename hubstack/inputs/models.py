@@ -236,6 +236,11 @@ def _apply_settings(draft: _Draft, document: Document, loc: Loc, settings: Setti
     engine = settings.engine if "engine" in settings.model_fields_set else None
     if engine and engine.version:
         draft.marks["engine.version"] = document.mark((*loc, "engine", "version"))
+    for key in ("engine_args", "env"):
+        for name in getattr(settings, key) if key in settings.model_fields_set else ():
+            # A flag may be written with its dashes.
+            spelled = next((n for n in (name, f"--{name}") if (*loc, key, n) in document.places), name)
+            draft.marks[f"{key}.{name}"] = document.key_mark((*loc, key, spelled))
 
 
 def _apply_overrides(layer: _Layer, drafts: dict[str, _Draft], problems: list[Problem]) -> None:

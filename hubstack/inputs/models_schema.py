@@ -6,6 +6,7 @@ generated from it. Does not own reading with positions or which layer comes firs
 """
 
 import re
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import (
@@ -350,6 +351,91 @@ Former = Annotated[
 ]
 
 
+_ARGUMENT_MAX, _ENV_MAX, _TEXT_MAX = 64, 64, 8192
+"""Most arguments and variables of a model, and the longest value; our choice."""
+Scalar = bool | int | float | str
+ArgumentValue = Scalar | tuple[Scalar, ...] | dict[str, Any]
+"""`true`, `false`, a value, a list of values, or a mapping that is passed as JSON."""
+
+
+def _read_arguments(value: Any) -> Any:
+    """Return the arguments by flag without its dashes."""
+    if not isinstance(value, dict):
+        return value
+    given = cast("dict[Any, Any]", value)
+    if len(given) > _ARGUMENT_MAX:
+        raise RefusedError(f"at most {_ARGUMENT_MAX} arguments, not {len(given)}", _ARGUMENT_HINT)
+    found: dict[str, Any] = {}
+    for key, each in given.items():
+        name = str(key).removeprefix("--")
+        if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,99}", name):
+            spelled = re.sub(r"[^a-z0-9-]+", "-", name.lower()).strip("-")
+            raise RefusedError(
+                f"{shown(key)} is not a flag", f"did you mean `{spelled}`?" if spelled else _ARGUMENT_HINT
+            )
+        if name in found:
+            raise RefusedError(f"`{name}` is given twice", "remove one of them")
+        for text in _texts_in(each):
+            _check_value(name, text)
+        found[name] = tuple(cast("list[Any]", each)) if isinstance(each, list) else each
+        if each is None or each == []:
+            raise RefusedError(f"`{name}` has no value", "write `true` for a flag without one")
+    return found
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, each in cast("dict[Any, Any]", value).items():
+            yield str(key)
+            yield from _texts_in(each)
+    elif isinstance(value, list | tuple):
+        for each in cast("list[Any]", value):
+            yield from _texts_in(each)
+
+
+def _check_value(name: str, text: str) -> None:
+    """Refuse what Kubernetes, a shell or the parser would take for something else than a value."""
+    if len(text) > _TEXT_MAX:
+        raise RefusedError(
+            f"the value of `{name}` is longer than {_TEXT_MAX:,} characters", "mount it with `files:`"
+        )
+    if "$(" in text:
+        raise RefusedError(f"the value of `{name}` has `$(`, which Kubernetes replaces", "remove it")
+    if text.startswith("--"):
+        raise RefusedError(
+            f"the value of `{name}` starts like a flag: {shown(text)}", "give each flag a key of its own"
+        )
+    if any((ord(letter) < 32 and letter not in "\n\t") or ord(letter) == 127 for letter in text):
+        raise RefusedError(f"the value of `{name}` has control characters", "remove them")
+
+
+_ARGUMENT_HINT = "for example `engine_args: {max-logprobs: 50, enable-prefix-caching: false}`"
+_ENV_HINT = "for example `env: {VLLM_LOGGING_LEVEL: DEBUG}`"
+
+
+def _read_env(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    given = cast("dict[Any, Any]", value)
+    if len(given) > _ENV_MAX:
+        raise RefusedError(f"at most {_ENV_MAX} variables, not {len(given)}", _ENV_HINT)
+    for key, each in given.items():
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,127}", str(key)):
+            raise RefusedError(f"{shown(key)} is not the name of a variable", _ENV_HINT)
+        if isinstance(each, bool) or not isinstance(each, str | int | float):
+            raise RefusedError(f"the value of `{key}` must be text", f'put it in quotes: `{key}: "1"`')
+        if isinstance(each, str):
+            _check_value(str(key), each)
+    return {str(key): str(each) for key, each in given.items()}
+
+
+EngineArguments = Annotated[dict[str, ArgumentValue], BeforeValidator(_read_arguments)]
+Environment = Annotated[
+    dict[str, str], BeforeValidator(_read_env, json_schema_input_type=dict[str, str | int | float])
+]
+
 MERGED = frozenset({"replicas", "scaling", "slo"})
 """Mappings that are merged key by key; a later value of any other setting replaces the earlier one."""
 
@@ -385,6 +471,11 @@ class Settings(_Strict):
     engine: EngineChoice | None = None
     """Serving engine, `vllm`, or `{kind: vllm, version: 0.32.0}` for another version of the catalogue
     (docs/guides/pin-engine.md). Default: chosen from the model's Hub metadata."""
+    engine_args: EngineArguments = Field(default={})
+    """Arguments of the engine that no key sets, checked against its version: `{max-logprobs: 50,
+    enable-prefix-caching: false, limit-mm-per-prompt: {image: 2}}` (docs/guides/pin-engine.md)."""
+    env: Environment = Field(default={})
+    """Environment variables of the engine: `{VLLM_LOGGING_LEVEL: DEBUG}`. Never secrets."""
     file: Inside | None = None
     """For GGUF repositories: the file to serve. Default: the Q4_K_M file."""
     share_gpu: bool = False

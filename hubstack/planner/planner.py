@@ -491,7 +491,8 @@ def _what_would_place(draft: Draft) -> str:
 def _refused(request: ModelRequest, refusal: Refusal) -> Problem:
     other = "choose another model, or another build of it: docs/concepts/serving.md"
     default = other if refusal.field == "id" else f"change or remove `{refusal.field}:`"
-    return request.mark(refusal.field).problem(f"`{request.id}` {refusal.why}", refusal.hint or default)
+    message, hint = f"`{request.id}` {refusal.why}", refusal.hint or default
+    return request.mark(refusal.field).problem(message, hint, is_secret=refusal.is_secret)
 
 
 def _missing(choice: EngineChoice, geometry: Geometry, size: WeightsSize | None) -> str:

@@ -28,6 +28,8 @@ class Refusal:
     why: str
     hint: str | None = None
     field: str = "id"
+    is_secret: bool = False
+    """Whether the line of the request may contain a secret, so that no message shows it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,8 +72,9 @@ def engine_on(accelerator: Accelerator, demand: Demand, catalog: Catalog) -> Run
             return None
         spec = spec_of(spec.on_tpu)
         pinned = demand.settings.engine
-        if pinned and pinned.version and pinned.kind is not spec.kind:
-            return None  # another engine, of which the list names no version
+        is_other = pinned is None or pinned.kind is not spec.kind
+        if is_other and ((pinned and pinned.version) or demand.settings.engine_args):
+            return None  # another engine, of which the list names no version, and whose flags were not checked
     elif _requests_tpu(demand):
         return None
     engine = catalog.engine_at(spec.kind, demand.settings.version_of(spec.kind))

@@ -106,6 +106,8 @@ def _find_problems(request: ModelRequest, _region: str, catalog: Catalog) -> Ite
 
 _CHOSEN_BY_MODEL_GARDEN = (
     "engine",
+    "engine_args",
+    "env",
     "file",
     "chat_template",
     "tool_call_parser",

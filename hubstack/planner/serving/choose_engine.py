@@ -19,11 +19,13 @@ from hubstack.inputs.models import ModelRequest
 from hubstack.kinds import EngineKind
 from hubstack.plan import Reason
 from hubstack.planner.engines import spec_of, specs
+from hubstack.planner.engines.rerankers import RERANKERS
 from hubstack.planner.engines.spec import EngineChoice, EngineSpec, Refusal, Unassigned
-from hubstack.planner.engines.tasks import GENERATE, RANK, is_for_texts
+from hubstack.planner.engines.tasks import GENERATE, RANK, is_for_texts, late_architecture
 from hubstack.planner.model.geometry import Geometry
 from hubstack.planner.model.weights import ChosenFiles, WeightsFormat, quantization_method
 from hubstack.planner.serving.contradictions import contradictions
+from hubstack.planner.serving.engine_arguments import check_arguments, memory_warnings
 from hubstack.planner.serving.needed_files import file_warnings, missing_tokenizer
 from hubstack.planner.serving.repository_code import decide_code
 
@@ -68,6 +70,11 @@ def choose_engine(
     checks.refusals += [missing] if missing else []
     _check_quantization(facts, engine, checks)
     _check_features(request, engine, asked or spec_of(kind), checks)
+    # A pinned or unpinned `vllm` may still run on a TPU, where the flags are those of another engine.
+    runs = model.engine(asked.kind) if asked and asked.is_for_tpu else engine
+    writes = frozenset(_written_flags(facts, geometry, chosen))
+    checks.refusals += check_arguments(request.settings, runs, asked or spec_of(kind), writes)
+    checks.warnings += memory_warnings(request.settings, runs)
     refused = {refusal.field for refusal in checks.refusals}
     checks.refusals += [each for each in contradictions(request, facts, geometry) if each.field not in refused]
     if checks.refusals:
@@ -84,6 +91,14 @@ def choose_engine(
         ),
     )
     return replace(choice, warnings=(*checks.warnings, *file_warnings(request, facts, geometry, choice)))
+
+
+def _written_flags(facts: ModelFacts, geometry: Geometry, chosen: ChosenFiles) -> Iterator[str]:
+    """Yield the flags that vLLM gets for some models only (`hubstack.planner.engines.vllm`)."""
+    if late_architecture(facts) or (facts.pipeline_tag in RANK and geometry.name in RERANKERS):
+        yield "--hf-overrides"
+    if chosen.is_mistral:
+        yield "--tokenizer-mode"
 
 
 def _check_weights(request: ModelRequest, facts: ModelFacts, chosen: ChosenFiles, checks: _Checks) -> None:

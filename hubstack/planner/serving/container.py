@@ -14,6 +14,7 @@ from hubstack.planner.engines.arguments import port_of
 from hubstack.planner.engines.spec import EngineSpec, NodeGroup, Serving
 from hubstack.planner.memory import sizing
 from hubstack.planner.placement.offers import host_cpu_millicores, host_memory_bytes
+from hubstack.planner.serving.engine_arguments import JOBS_ENV, OWN_ENV, arguments_of
 from hubstack.planner.serving.shutdown import plan_shutdown
 
 GIB = sizing.GIB
@@ -25,14 +26,6 @@ NON_ROOT_USER = 2000
 COMPILER_BYTES = 8 * GIB
 """Host memory of one compiler of FlashInfer's kernels: 5.7 GiB measured (vllm#54237), 8 assumed by FlashInfer's own
 build (flashinfer#3899). Without a limit as many run as the node has CPUs, and the container is killed."""
-_ENV = {
-    "DO_NOT_TRACK": "1",
-    "HF_HOME": "/tmp/huggingface",  # noqa: S108  an emptyDir of the pod
-    "HF_HUB_OFFLINE": "1",
-    "HOME": "/tmp",  # noqa: S108
-    "USER": "hubstack",
-}
-"""Of every engine."""
 
 
 def shm_bytes(tensor_parallel: int, memory_bytes: int) -> int:
@@ -63,11 +56,12 @@ def plan_server(serving: Serving) -> ServerPlan:
     answer = answer_seconds(serving.load_bytes, shape.count * shape.hosts, shape.accelerator.bandwidth_gbps)
     stop = plan_shutdown(engine, serving.request, answer, serving.limits)
     drain = (engine.drain_argument, str(stop.drain)) if engine.drain_argument else ()
-    group = _group(spec, serving, drain)
+    group = _group(spec, serving, (*arguments_of(serving.settings), *drain))
     cpu = host_cpu_millicores(shape.machine, share)
     shm = shm_bytes(shape.tensor_parallel, memory)
     free = memory - shm - spec.process_bytes(shape.tensor_parallel, serving.geometry)
-    jobs = {"MAX_JOBS": str(compile_jobs(free, cpu))} if spec.compiles_kernels and not is_tpu else {}
+    jobs = {JOBS_ENV: str(compile_jobs(free, cpu))} if spec.compiles_kernels and not is_tpu else {}
+    own_env = OWN_ENV | jobs | dict(spec.env(window_seconds)) | dict(engine.env) | dict(group.env)
     return ServerPlan(
         engine=choice.kind,
         version=engine.version,
@@ -75,9 +69,7 @@ def plan_server(serving: Serving) -> ServerPlan:
         command=group.command,
         args=group.args,
         worker_args=group.worker_args,
-        env=tuple(
-            sorted((_ENV | jobs | dict(spec.env(window_seconds)) | dict(engine.env) | dict(group.env)).items())
-        ),
+        env=tuple(sorted((own_env | dict(serving.settings.env)).items())),
         port=port,
         startup=Probe(
             path=engine.health_path,
