@@ -63,7 +63,8 @@ class Autoscaling(pulumi.ComponentResource):
             register(f"{name}-{policy['metadata']['name']}", policy, child(self, depends_on=[namespace]))
             for policy in args.policies
         ]
-        keda = release(f"{name}-keda", manifests.keda_chart(target.keda_namespace), self, [namespace, *closed])
+        chart = manifests.keda_chart(target.keda_namespace, target.images)
+        keda = release(f"{name}-keda", chart, self, [namespace, *closed])
         ready: list[pulumi.Resource] = [keda, grant]
         if args.interceptor_callers:
             # Its chart contains a ScaledObject, a kind that KEDA's CRDs define.
@@ -72,7 +73,9 @@ class Autoscaling(pulumi.ComponentResource):
                 args.interceptor_callers,
                 child(self, depends_on=[namespace]),
             )
-            chart = manifests.http_add_on_chart(target.keda_namespace, args.activation_timeout_seconds)
+            chart = manifests.http_add_on_chart(
+                target.keda_namespace, args.activation_timeout_seconds, target.images
+            )
             held = release(
                 f"{name}-interceptor",
                 chart,

@@ -38,5 +38,5 @@ class GroupController(pulumi.ComponentResource):
         )
         policy = manifests.group_controller_policy(args.target)
         closed = register(f"{name}-{policy['metadata']['name']}", policy, child(self, depends_on=[namespace]))
-        self.ready = release(f"{name}-lws", manifests.lws_chart(), self, [namespace, closed])
+        self.ready = release(f"{name}-lws", manifests.lws_chart(args.target.images), self, [namespace, closed])
         self.register_outputs({})

@@ -15,6 +15,7 @@ import typer
 from hubstack.cli import bench as cli_bench
 from hubstack.cli import doctor as cli_doctor
 from hubstack.cli import gitops as cli_gitops
+from hubstack.cli import images as cli_images
 from hubstack.cli import repository as cli_repository
 from hubstack.cli import smoke as cli_smoke
 from hubstack.cli.console import (
@@ -61,6 +62,17 @@ app = typer.Typer(
 
 Upgrade = Annotated[
     list[str] | None, typer.Option(help="Key of a model to upgrade to its newest commit, or `all`.")
+]
+LockImages = Annotated[
+    bool,
+    typer.Option(
+        "--images/--no-images",
+        help="Ask the registries for the digest of each image that is not locked.",
+        envvar="HUBSTACK_LOCK_IMAGES",
+    ),
+]
+UpgradeImages = Annotated[
+    bool, typer.Option("--upgrade-images", help="Ask again for the digests of images that are locked.")
 ]
 Summary = Annotated[
     Path | None, typer.Option("--summary", help="Write a summary of Hub changes to this Markdown file.")
@@ -319,6 +331,8 @@ def lock(  # noqa: PLR0913  one parameter per command-line option
     env: Env = "dev",
     *,
     upgrade: Upgrade = None,
+    images: LockImages = True,
+    upgrade_images: UpgradeImages = False,
     check: Check = False,
     summary: Summary = None,
     jobs: Jobs = None,
@@ -326,9 +340,9 @@ def lock(  # noqa: PLR0913  one parameter per command-line option
     quiet: Quiet = False,
     project: Project = None,
 ) -> None:
-    """Pin each model to a commit and record its Hub metadata.
+    """Pin each model to a commit, and each image to a digest.
 
-    The lock is written next to the model list; other commands read it instead of the Hub.
+    The lock is written next to the model list; other commands read it instead of the Hub and the registries.
     """
     from hubstack.hub.remote import JOBS, RetryLimits, check_lock, write_lock  # noqa: PLC0415
 
@@ -336,6 +350,7 @@ def lock(  # noqa: PLR0913  one parameter per command-line option
     request, path = stack.listed, stack.project_dir / stack.models_path
     if check:
         found, warnings = check_lock(request, path)
+        found = found or cli_images.unlocked_images(stack)
         for warning in warnings:
             print_error(warning)
         print_changes(found, "the lock is up to date", as_json=json, quiet=quiet)
@@ -348,11 +363,22 @@ def lock(  # noqa: PLR0913  one parameter per command-line option
         places = [] if refused else _write_places(stack)
     except HubstackError as error:
         unplaced = error
-    print_changes([*lines, *places], "nothing changed", as_json=json)
+    pinned: list[str] = []
+    unpinned: HubstackError | None = None
+    if (images or upgrade_images) and not (refused or unplaced):
+        try:
+            with _status("asking registries", quiet=quiet or json):
+                pinned = cli_images.lock_stack_images(load_stack(env, project), upgrade=upgrade_images)
+        except HubstackError as error:
+            unpinned = error
+    print_changes([*lines, *places, *pinned], "nothing changed", as_json=json)
     if refused:
         raise refused
     if unplaced:
         print_error(f"the lock was written, but some models cannot be placed:\n{unplaced}")
+        raise typer.Exit(2)
+    if unpinned:
+        print_error(f"the models are locked; the images in the lock are unchanged:\n{unpinned}")
         raise typer.Exit(2)
 
 
@@ -535,6 +561,7 @@ def _tables(decided: "Plan", *, verbose: bool = False, quiet: bool = False) -> t
     return (*parts, report.cost_notes(decided, is_whole=verbose), *more)
 
 
+app.command()(cli_images.images)
 app.command()(cli_bench.bench)
 app.command()(cli_smoke.smoke)
 app.command()(cli_doctor.doctor)

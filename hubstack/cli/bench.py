@@ -121,7 +121,7 @@ def _in_cluster(
         plan=decided,
         model=planned,
         command=engine.load_tool,
-        image=engine.images[0].image,
+        image=decided.target.image(engine.images[0].image),
         version=engine.version or "",
         tokenizer=tokenizer,
         context=context or default_context(decided),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Facts from the Hub about one model at one commit; planning knows nothing else about a model.
+"""Facts from the Hub about one model at one commit, and from registries about images; planning knows nothing else.
 
 Owns the types. `hubstack.hub.lock` reads and writes them; `hubstack.hub.remote` fetches them. A value that the Hub
 does not provide is None or absent, never zero and never a guess.
@@ -87,3 +87,23 @@ class ModelFacts:
     """None if the repository has no tokenizer_config.json, or the lock predates this field."""
     files: tuple[FileFacts, ...] = ()
     """Sorted by path. Empty only if the Hub listed no files."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockedImage:
+    """A container image at the digest that its tag named."""
+
+    image: str
+    """As published, with its tag: `vllm/vllm-openai:v0.33.0`."""
+    digest: str
+    """Of what the tag names, an index or a manifest: `sha256:` and 64 hexadecimal digits."""
+    platform: str
+    """`linux/amd64`, the platform of every node with an accelerator that has images."""
+    manifest: str | None = None
+    """Digest of that platform's manifest, if the tag names an index."""
+    created: str | None = None
+    """When the image was built, by its own word; builds that can be repeated often say 1970 or 1980."""
+    entrypoint: tuple[str, ...] = ()
+    """What it runs; empty if it has no entrypoint."""
+    user: str = "root"
+    """The user that it runs as if a pod names none."""

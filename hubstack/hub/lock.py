@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lock: facts from the Hub about each model at its commit, as a text file to review and commit.
+"""The lock: facts about each model at its commit, and each image at its digest, as a text file to review.
 
 Owns the stored format, its version, its order, and reading it with positions. The `_Stored...` models list the
 fields explicitly, so that a new field in `hubstack.hub.facts` does not change the format. Does not own querying the
@@ -23,12 +23,13 @@ from hubstack.files.documents import Document, Loc, parse_document, read_text
 from hubstack.files.errors import InputError, LockError
 from hubstack.files.problems import Problem, shown
 from hubstack.files.schema_errors import schema_problems
-from hubstack.hub.facts import FileFacts, ModelFacts, SecurityFacts, TokenizerFacts
+from hubstack.hub.facts import FileFacts, LockedImage, ModelFacts, SecurityFacts, TokenizerFacts
 from hubstack.hub.lock_hash import CONTENT, content_of, edited
 from hubstack.inputs.hub_names import path_problem, repo_id_problem, revision_problem
 
-FORMAT = 2
-_READ = (1, 2)
+FORMAT, _WITH_IMAGES = 2, 3
+"""A lock without images is written in format 2, which earlier releases read too."""
+_READ = (1, 2, 3)
 """Format 1 has no `content`: its entries are accepted unchecked, and the next `hubstack lock` adds it."""
 MAX_BYTES = 32_000_000
 """A thousand models of 32 kB each: the entry of a checkpoint with 160 files has 28 kB, with 16 files 4 kB."""
@@ -51,6 +52,8 @@ class Lock:
     """File as the user named it."""
     models: tuple[ModelFacts, ...]
     """Sorted by `lock_key`, which is unique."""
+    images: tuple[LockedImage, ...] = ()
+    """Sorted by name, which is unique; empty if no registry was asked."""
 
     def get(self, repo_id: str, revision: str) -> ModelFacts | None:
         """Return the entry for a requested ID, or for a repository's current ID; None if not locked."""
@@ -127,8 +130,8 @@ def check_fresh(lock: Lock, requested: Iterable[tuple[str, str]]) -> Freshness:
 # Writing
 
 
-def render_lock(models: Iterable[ModelFacts]) -> str:
-    """Return the text of a lock; the order of the models does not matter.
+def render_lock(models: Iterable[ModelFacts], images: Iterable[LockedImage] = ()) -> str:
+    """Return the text of a lock; the order of models and images does not matter.
 
     Raises:
         ValueError: two models have the same `lock_key`.
@@ -138,8 +141,11 @@ def render_lock(models: Iterable[ModelFacts]) -> str:
         if by_key.setdefault(lock_key(facts), facts) != facts:
             raise ValueError(f"two models have the key {lock_key(facts)}")
     stored = [_entry(by_key[key]) for key in sorted(by_key)]
+    pinned = [_image_entry(each) for each in sorted(images, key=lambda image: image.image)]
     text = yaml.dump(
-        {"format": FORMAT, "models": stored},
+        {"format": _WITH_IMAGES, "models": stored, "images": pinned}
+        if pinned
+        else {"format": FORMAT, "models": stored},
         Dumper=_Dumper,
         sort_keys=False,
         default_flow_style=False,
@@ -197,6 +203,20 @@ def _entry(facts: ModelFacts) -> dict[str, Any]:
         "quantization": _sorted(facts.quantization) or None,
         "tokenizer": _tokenizer(facts),
         "files": {file.path: _row(file) for file in sorted(facts.files, key=lambda file: file.path)} or None,
+    }
+    entry = _known(fields)
+    return {**entry, CONTENT: content_of(entry)}
+
+
+def _image_entry(image: LockedImage) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "image": image.image,
+        "digest": image.digest,
+        "platform": image.platform,
+        "manifest": image.manifest,
+        "created": image.created,
+        "entrypoint": list(image.entrypoint) or None,
+        "user": image.user,
     }
     entry = _known(fields)
     return {**entry, CONTENT: content_of(entry)}
@@ -264,6 +284,7 @@ class _Stored(BaseModel):
 _Text = Annotated[str, Field(min_length=1)]
 _Count = Annotated[int, Field(ge=0)]
 _Commit = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+_Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 
 
 class _StoredFile(_Stored):
@@ -308,9 +329,21 @@ class _StoredModel(_Stored):
     content: str | None = None
 
 
+class _StoredImage(_Stored):
+    image: Annotated[str, Field(pattern=r"^[a-z0-9][A-Za-z0-9._:/\[\]-]*:[A-Za-z0-9_][A-Za-z0-9._-]*$")]
+    digest: _Digest
+    platform: _Text
+    manifest: _Digest | None = None
+    created: _Text | None = None
+    entrypoint: list[str] = []
+    user: _Text
+    content: str | None = None
+
+
 class _StoredLock(_Stored):
     format: int
     models: list[_StoredModel]
+    images: list[_StoredImage] = []
 
 
 def load_lock(path: Path, name: str | None = None, to_refetch: Collection[tuple[str, str]] = ()) -> Lock:
@@ -357,7 +390,10 @@ def parse_lock(text: str, path: str, to_refetch: Collection[tuple[str, str]] = (
     _check_unique(document, models)
     if stored.format > 1:
         _check_content(document, models, to_refetch)
-    return Lock(path=path, models=tuple(sorted(models, key=lock_key)))
+    images = [_locked_image(image) for image in stored.images]
+    _check_images(document, images)
+    ordered = tuple(sorted(images, key=lambda image: image.image))
+    return Lock(path=path, models=tuple(sorted(models, key=lock_key)), images=ordered)
 
 
 def _with_hint(problem: Problem) -> Problem:
@@ -432,6 +468,35 @@ def _check_content(document: Document, models: list[ModelFacts], to_refetch: Col
             problems.append(document.key_mark(("models", index, CONTENT)).problem(message, hint))
     if problems:
         raise LockError(problems)
+
+
+def _check_images(document: Document, images: list[LockedImage]) -> None:
+    """Reject images that are locked twice or were edited after hubstack wrote them."""
+    problems: list[Problem] = []
+    names = [image.image for image in images]
+    for index, name in enumerate(names):
+        if names.index(name) != index:
+            mark = document.mark(("images", index))
+            problems.append(mark.problem(f"the image `{name}` is locked twice", _AGAIN))
+    if not problems:
+        for index in edited(document.value.get("images", [])):
+            hint = "restore it from git, or delete the entry and run `hubstack lock`, which asks the registry again"
+            message = f"the entry of the image `{names[index]}` was edited after hubstack wrote it"
+            problems.append(document.mark(("images", index)).problem(message, hint))
+    if problems:
+        raise LockError(problems)
+
+
+def _locked_image(stored: _StoredImage) -> LockedImage:
+    return LockedImage(
+        image=stored.image,
+        digest=stored.digest,
+        platform=stored.platform,
+        manifest=stored.manifest,
+        created=stored.created,
+        entrypoint=tuple(stored.entrypoint),
+        user=stored.user,
+    )
 
 
 def _facts(stored: _StoredModel) -> ModelFacts:

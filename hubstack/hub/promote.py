@@ -13,12 +13,13 @@ from hubstack.files.errors import InputError
 from hubstack.files.file_lock import exclusive
 from hubstack.files.problems import Problem, listed, nearest
 from hubstack.files.write import write_text_atomically
-from hubstack.hub.facts import ModelFacts
+from hubstack.hub.facts import LockedImage, ModelFacts
 from hubstack.hub.lock import Lock, load_lock, lock_key, lock_path, render_lock
 from hubstack.inputs.models import ModelRequest, Request, load_request
 
 _SHOWN = 12
 """Hex digits of a commit in a message."""
+_DIGEST_SHOWN = len("sha256:") + _SHOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,10 @@ class Promotion:
     models: tuple[ModelFacts, ...]
     moves: tuple[Move, ...]
     """Sorted by key."""
+    images: tuple[LockedImage, ...]
+    """Images of both locks, at the source's digests if all models are promoted."""
+    image_moves: tuple[str, ...] = ()
+    """One line for each image that gets the source's digest."""
 
 
 def promote(source: Side, target: Side, only: Collection[str] = ()) -> Promotion:
@@ -90,7 +95,8 @@ def promote(source: Side, target: Side, only: Collection[str] = ()) -> Promotion
             wanted.setdefault((model.id, model.revision), []).append(model.key)
     if problems:
         raise InputError(problems)
-    return _promoted(source.lock, target.lock, wanted)
+    found = _promoted(source.lock, target.lock, wanted)
+    return found if only else _with_images(found, source.lock, target.lock)
 
 
 def _promoted(source: Lock, target: Lock, wanted: dict[tuple[str, str], list[str]]) -> Promotion:
@@ -109,7 +115,22 @@ def _promoted(source: Lock, target: Lock, wanted: dict[tuple[str, str], list[str
             models[lock_key(after)] = after
             moves.append(Move(keys=tuple(sorted(keys)), before=held, after=after))
     ordered = tuple(models[key] for key in sorted(models))
-    return Promotion(models=ordered, moves=tuple(sorted(moves, key=lambda move: move.keys)))
+    return Promotion(models=ordered, moves=tuple(sorted(moves, key=lambda move: move.keys)), images=target.images)
+
+
+def _with_images(found: Promotion, source: Lock, target: Lock) -> Promotion:
+    """Give the target the digests that were tested in the source; `hubstack lock` removes those it does not use."""
+    held = {image.image: image for image in target.images}
+    moved = [image for image in source.images if held.get(image.image) != image]
+    after = held | {image.image: image for image in moved}
+    lines = [
+        f"the image {image.image} moves from {held[image.image].digest[:_DIGEST_SHOWN]} to "
+        f"{image.digest[:_DIGEST_SHOWN]}"
+        if image.image in held
+        else f"adds the image {image.image} at {image.digest[:_DIGEST_SHOWN]}"
+        for image in moved
+    ]
+    return replace(found, images=tuple(after[name] for name in sorted(after)), image_moves=tuple(lines))
 
 
 def _unknown(request: Request, only: Collection[str]) -> Iterator[Problem]:
@@ -156,6 +177,7 @@ def write_promotion(
             Side(request=asked, lock=held),
             only,
         )
-        if found.moves and not check:
-            write_text_atomically(path, render_lock(found.models))
-    return [move.render() for move in found.moves]
+        lines = [*(move.render() for move in found.moves), *found.image_moves]
+        if lines and not check:
+            write_text_atomically(path, render_lock(found.models, found.images))
+    return lines

@@ -22,6 +22,9 @@ from hubstack.files.problems import Problem
 from hubstack.files.schema_errors import schema_problems
 from hubstack.inputs.gateway import SETTING as GATEWAY
 from hubstack.inputs.gateway import GatewaySettings, gateway_problems
+from hubstack.inputs.images import EXAMPLE as IMAGES_EXAMPLE
+from hubstack.inputs.images import SETTING as IMAGES
+from hubstack.inputs.images import ImagesSettings, images_problems
 from hubstack.inputs.labels import Labels
 from hubstack.inputs.maintenance import EXAMPLE, MaintenanceWindow
 from hubstack.inputs.network import EXAMPLE as NETWORK_EXAMPLE
@@ -209,6 +212,12 @@ class StackSettings(BaseModel):
     )
     """An existing VPC and subnet, `{name: shared, subnetwork: models, nodes: 10.8.0.0/20}`, or other ranges for the
     stack's own (docs/guides/existing-network.md). Default: a VPC of the stack's own."""
+    images: Annotated[ImagesSettings | None, FROM_JSON] = Field(
+        None, validation_alias=IMAGES, examples=[f"'{IMAGES_EXAMPLE}'"]
+    )
+    """A mirror of the images, `{registry: europe-docker.pkg.dev/my-project/mirror}`, or `{remote: true}` for
+    Artifact Registry remote repositories of the stack's own (docs/guides/images.md). Default: images come from
+    where they are published."""
     run_ingress: Ingress = Field(
         Ingress.INTERNAL, strict=False, validation_alias="hubstack:runIngress", examples=["internal"]
     )
@@ -435,6 +444,9 @@ def _rules(s: StackSettings) -> Iterator[tuple[str, str, str | None]]:
     if s.gateway_settings:
         for key, message, hint in gateway_problems(s.gateway_settings):
             yield f"{GATEWAY}.{key}", message, hint
+    if s.images:
+        for key, message, hint in images_problems(s.images):
+            yield f"{IMAGES}.{key}", message, hint
     yield from _network_rules(s)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from hubstack import names
 from hubstack.files.jsonable import OMITTED_IF_NONE
 from hubstack.names import KEDA_NAMESPACE
+from hubstack.plan.images import ImagesPlan
 from hubstack.plan.network import OWN, NetworkPlan
 from hubstack.plan.settings import MaintenancePlan, SecurityPlan
 
@@ -38,6 +39,13 @@ class TargetPlan:
     """Security settings beyond Google's defaults; None means none."""
     network: NetworkPlan | None = field(default=None, metadata=OMITTED_IF_NONE)
     """The network; None means the stack's own with the default ranges."""
+
+    images: ImagesPlan | None = field(default=None, metadata=OMITTED_IF_NONE)
+    """Mirrors and locked digests of images; None means that every image runs as published, by its tag."""
+
+    def image(self, published: str) -> str:
+        """Return what a container names for a published image."""
+        return self.images.reference(published) if self.images else published
 
     @property
     def own_labels(self) -> dict[str, str]:

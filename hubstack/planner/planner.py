@@ -27,6 +27,7 @@ from hubstack.planner.cluster_limits import limit_warnings
 from hubstack.planner.cost import budget_warnings, commitment_warnings, plan_cost
 from hubstack.planner.engines import spec_of
 from hubstack.planner.engines.spec import EngineChoice, Refusal
+from hubstack.planner.images import image_warnings, place_images, plan_images
 from hubstack.planner.inputs import StackInputs
 from hubstack.planner.managed.managed import (
     Finders,
@@ -127,7 +128,9 @@ def plan_stack(
     nodes = plan_nodes(placed, pools, compared, catalog, target)
     check_activation_names(nodes, request.models)
     managed_models = plan_managed(surveyed, bool(nodes), finders, catalog, target)
-    models = tuple(sorted((*nodes, *managed_models), key=lambda model: model.key))
+    published = tuple(sorted((*nodes, *managed_models), key=lambda model: model.key))
+    images = plan_images(lock, target)
+    models = tuple(place_images(model, images) for model in published)
     cost = plan_cost(models, pools, catalog, target)
 
     def bill_of(other: Request, moving: frozenset[str]) -> Cost | None:
@@ -154,6 +157,7 @@ def plan_stack(
             requires_api_key=gateway is not None and gateway.auth is GatewayAuth.API_KEYS,
             security=target.security,
             network=target.network,
+            images=images,
         ),
         models=models,
         pools=pools,
@@ -167,6 +171,7 @@ def plan_stack(
             *limit_warnings(models, pools, target.network or OWN),
             *(network_warnings(target.network) if nodes and target.network else ()),
             *traffic_warnings(nodes, target.gateway),
+            *image_warnings(published, lock, catalog, target),
             *_gateway_warnings(nodes, managed_models, target),
             *unused_accelerators(models, cost, drafts, finder),
         ),

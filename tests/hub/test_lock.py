@@ -124,7 +124,7 @@ HEAD = f"format: 1\nmodels:\n- id: a/b\n  revision: main\n  commit: {COMMIT}\n"
         ("", "lock:", "is empty"),
         ("- a\n", "lock:", "is not a lock"),
         ("models: []\n", "lock:1:1:", "the lock has no `format:`"),
-        ("format: 3\nmodels: []\n", "lock:1:9:", "unknown lock format `3`"),
+        ("format: 4\nmodels: []\n", "lock:1:9:", "unknown lock format `4`"),
         ("format: true\nmodels: []\n", "lock:1:9:", "unknown lock format `true`"),
         ("format: one\nmodels: []\n", "lock:1:9:", 'unknown lock format `"one"`'),
         ("format: 1\n", "lock:1:1:", "`models` is missing"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hubstack.files.errors import InputError
-from hubstack.hub.facts import FileFacts, ModelFacts
+from hubstack.hub.facts import FileFacts, LockedImage, ModelFacts
 from hubstack.hub.lock import load_lock, parse_lock, render_lock
 from hubstack.hub.promote import write_promotion
 
@@ -155,3 +155,27 @@ def test_the_command_exits_1_while_the_target_is_behind(tmp_path: Path) -> None:
     assert run("--check") == (1, moves)
     assert run() == (0, moves)
     assert run("--check") == (0, "prod already has the commits of dev\n")
+
+
+def image(name: str, digit: str) -> LockedImage:
+    return LockedImage(image=name, digest=f"sha256:{digit * 64}", platform="linux/amd64")
+
+
+def test_a_whole_promotion_takes_the_digests_of_images_and_a_part_of_it_none(tmp_path: Path) -> None:
+    dev = environment(tmp_path, "dev", "[a/m]", facts("a/m", NEW))
+    dev.write_text(render_lock([facts("a/m", NEW)], [image("a:1", "1"), image("b:1", "2")]))
+    lock = environment(tmp_path, "prod", "[a/m]", facts("a/m", OLD))
+    own = (image("a:1", "3"), image("c:1", "4"))
+    lock.write_text(render_lock([facts("a/m", OLD)], own))
+    promote(tmp_path, "m")
+    assert load_lock(lock).images == own
+    assert promote(tmp_path) == [
+        "the image a:1 moves from sha256:333333333333 to sha256:111111111111",
+        "adds the image b:1 at sha256:222222222222",
+    ]
+    assert [(each.image, each.digest[7]) for each in load_lock(lock).images] == [
+        ("a:1", "1"),
+        ("b:1", "2"),
+        ("c:1", "4"),
+    ]
+    assert promote(tmp_path) == []

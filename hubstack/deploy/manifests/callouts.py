@@ -67,7 +67,9 @@ def body_router(target: TargetPlan) -> Object:
         "--metrics-endpoint-auth=false",
         "--enable-pprof=false",
     ]
-    container = _container("body-router", BODY_ROUTER_IMAGE, args, BODY_ROUTER_REQUESTS, BODY_ROUTER_MEMORY_LIMIT)
+    container = _container(
+        "body-router", target.image(BODY_ROUTER_IMAGE), args, BODY_ROUTER_REQUESTS, BODY_ROUTER_MEMORY_LIMIT
+    )
     container["ports"] = [
         {"name": "ext-proc", "containerPort": BODY_ROUTER_PORT},
         {"name": "health", "containerPort": BODY_ROUTER_HEALTH_PORT},
@@ -214,7 +216,7 @@ def picker(target: TargetPlan, model: ModelPlan) -> Object:
         "--tracing=false",
         "--metrics-endpoint-auth=false",
     ]
-    container = _container("picker", PICKER_IMAGE, args, PICKER_REQUESTS, PICKER_MEMORY_LIMIT)
+    container = _container("picker", target.image(PICKER_IMAGE), args, PICKER_REQUESTS, PICKER_MEMORY_LIMIT)
     check = {"grpc": {"port": PICKER_HEALTH_PORT, "service": "inference-extension"}}
     container |= {
         "ports": [

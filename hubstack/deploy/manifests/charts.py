@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from hubstack import names
 from hubstack.deploy.manifests.base import Object, pod_security_labels
 from hubstack.deploy.manifests.scaling import INTERCEPTOR_PORT
+from hubstack.plan.images import ImagesPlan, read_image
 
 LWS_NAMESPACE = "lws-system"
 KEDA_ACCOUNT = "keda-operator"
@@ -20,6 +21,13 @@ CONTROL_PLANE_PORT = 10250
 """GKE's firewall lets the control plane reach pods on private nodes only on 443 and on this port, the kubelet's.
 Pods have their own IP addresses, so the port is free; cert-manager uses it for the same reason."""
 _SHUTDOWN_SECONDS = 5
+_KEDA_VERSION, _ADD_ON_VERSION, _LWS_VERSION = "2.20.2", "0.15.0", "0.10.0"
+_KEDA_IMAGES = {
+    "keda": "keda",
+    "metricsApiServer": "keda-metrics-apiserver",
+    "webhooks": "keda-admission-webhooks",
+}
+"""Key in the chart's `image` to the image's name (its values.yaml)."""
 _DISK = {"ephemeral-storage": "64Mi"}
 """Node disk that each container requests: these controllers write only their logs."""
 
@@ -36,6 +44,10 @@ class Chart:
     """Repository URL; None for an OCI address."""
     namespace: str
     values: Object
+    images: tuple[str, ...]
+    """Images of its pods, as published."""
+    takes_digests: bool = True
+    """Whether its values can name an image by digest."""
 
 
 def chart_namespace(name: str) -> Object:
@@ -44,16 +56,31 @@ def chart_namespace(name: str) -> Object:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
 
 
-def keda_chart(namespace: str = names.KEDA_NAMESPACE) -> Chart:
+def _in_parts(images: ImagesPlan, published: str) -> tuple[str, str]:
+    """Return the repository and the tag that a chart joins with a colon; the digest follows the tag."""
+    reference = read_image(images.reference(published))
+    return reference.repository, f"{reference.tag}@{reference.digest}" if reference.digest else f"{reference.tag}"
+
+
+def _keda_image(images: ImagesPlan, published: str) -> Object:
+    repository, tag = _in_parts(images, published)
+    registry, _, path = repository.partition("/")
+    return {"registry": registry, "repository": path, "tag": tag}
+
+
+def keda_chart(namespace: str = names.KEDA_NAMESPACE, images: ImagesPlan | None = None) -> Chart:
     """Return the KEDA chart, which turns ScaledObjects into autoscalers and scales models to zero."""
+    published = {key: f"ghcr.io/kedacore/{name}:{_KEDA_VERSION}" for key, name in _KEDA_IMAGES.items()}
+    placed = {key: _keda_image(images, image) for key, image in published.items()} if images else {}
     return Chart(
         release="keda",
         chart="keda",
-        version="2.20.2",
+        version=_KEDA_VERSION,
         repository="https://kedacore.github.io/charts",
         namespace=namespace,
+        images=tuple(published.values()),
         values={
-            "image": {"pullPolicy": "IfNotPresent"},
+            "image": {"pullPolicy": "IfNotPresent", **placed},
             "service": {"portHttpsTarget": CONTROL_PLANE_PORT},
             "webhooks": {"port": CONTROL_PLANE_PORT},
             # The default permits scaling every kind and reading every Secret.
@@ -67,8 +94,18 @@ def keda_chart(namespace: str = names.KEDA_NAMESPACE) -> Chart:
     )
 
 
-def http_add_on_chart(namespace: str, activation_timeout_seconds: int) -> Chart:
-    """Return the HTTP add-on's chart: the interceptor that holds requests and the scaler that counts them."""
+def http_add_on_chart(namespace: str, activation_timeout_seconds: int, images: ImagesPlan | None = None) -> Chart:
+    """Return the HTTP add-on's chart: the interceptor that holds requests and the scaler that counts them.
+
+    It takes one tag for its three images and writes it into labels, so it takes no digests.
+    """
+    published = {
+        part: f"ghcr.io/kedacore/http-add-on-{part}:{_ADD_ON_VERSION}"
+        for part in ("operator", "interceptor", "scaler")
+    }
+    placed = {
+        part: read_image(images.placed(image)).repository for part, image in published.items() if images is not None
+    }
     hold = activation_timeout_seconds
     small = {"requests": {"cpu": "100m", "memory": "64Mi", **_DISK}, "limits": {"cpu": "500m", "memory": "128Mi"}}
     pod = {
@@ -81,10 +118,13 @@ def http_add_on_chart(namespace: str, activation_timeout_seconds: int) -> Chart:
     return Chart(
         release="keda-add-ons-http",
         chart="keda-add-ons-http",
-        version="0.15.0",
+        version=_ADD_ON_VERSION,
         repository="https://kedacore.github.io/charts",
         namespace=namespace,
-        values={
+        images=tuple(published.values()),
+        takes_digests=False,
+        values=({"images": placed} if placed else {})
+        | {
             "interceptor": {
                 "pullPolicy": "IfNotPresent",
                 # One replica may stop while the other holds requests; more are added as requests increase.
@@ -109,17 +149,23 @@ def http_add_on_chart(namespace: str, activation_timeout_seconds: int) -> Chart:
     )
 
 
-def lws_chart() -> Chart:
+def lws_chart(images: ImagesPlan | None = None) -> Chart:
     """Return the chart of the LeaderWorkerSet controller."""
+    published = f"registry.k8s.io/lws/lws:v{_LWS_VERSION}"
+    # The chart in the source tree defaults to the tag `main`; releases should replace it.
+    manager: Object = {"tag": f"v{_LWS_VERSION}"}
+    if images:
+        repository, tag = _in_parts(images, published)
+        manager = {"repository": repository, "tag": tag}
     return Chart(
         release="lws",
         chart="oci://registry.k8s.io/lws/charts/lws",
-        version="0.10.0",
+        version=_LWS_VERSION,
         repository=None,
         namespace=LWS_NAMESPACE,
+        images=(published,),
         values={
-            # The chart in the source tree defaults to the tag `main`; releases should replace it.
-            "image": {"manager": {"tag": "v0.10.0", "pullPolicy": "IfNotPresent"}},
+            "image": {"manager": {**manager, "pullPolicy": "IfNotPresent"}},
             "resources": {"requests": {"cpu": "100m", "memory": "128Mi", **_DISK}, "limits": {"memory": "512Mi"}},
             "podSecurityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
         },

@@ -138,7 +138,7 @@ class HubClient:
             response = await self._get(url, limit=limit, may_leave=may_leave, is_start=is_start)
             if response.status_code < 500 and response.status_code != 429:
                 self._pace.answered()
-            if (asked := _retry_after_seconds(response)) is not None:
+            if (asked := retry_after_seconds(response)) is not None:
                 self._pace.pause(asked)
             hf_raise_for_status(response)
             return read(response)
@@ -159,9 +159,9 @@ class HubClient:
         own = self._own_wait(state)
         error = state.outcome.exception() if state.outcome else None
         if isinstance(error, HfHubHTTPError):
-            if error.response.status_code == 429 and _retry_after_seconds(error.response) is None:
+            if error.response.status_code == 429 and retry_after_seconds(error.response) is None:
                 self._pace.pause(own)
-            if error.response.status_code == 429 or _retry_after_seconds(error.response) is not None:
+            if error.response.status_code == 429 or retry_after_seconds(error.response) is not None:
                 return 0
         return own
 
@@ -237,7 +237,7 @@ def _is_transient(error: BaseException) -> bool:
     return isinstance(error, broken) and not isinstance(error, ours) and not is_certificate_error(error)
 
 
-def _retry_after_seconds(response: httpx.Response) -> float | None:
+def retry_after_seconds(response: httpx.Response) -> float | None:
     """Return the wait in seconds that the Hub requests, by `Retry-After` or an exhausted `RateLimit`.
 
     huggingface_hub supports `Retry-After` in seconds only; HTTP also allows a date.

@@ -85,7 +85,7 @@ def write_lock(
 
 def _write(target: Path, shown: str, models: Sequence[ModelFacts], held: Lock | None) -> str:
     """Write the lock if it changed; return the line to print."""
-    text = render_lock(models)
+    text = render_lock(models, held.images if held else ())
     remove_scratch(target)
     if held is not None and target.read_text("utf-8") == text:
         return f"{shown} is up to date: {len(models)} models"

@@ -23,11 +23,13 @@ from cyclonedx.output.json import JsonV1Dot6
 from cyclonedx.spdx import fixup_id
 from packageurl import PackageURL
 
+from hubstack.deploy.images import stack_charts, used_images
 from hubstack.deploy.weights_job import loader_packages
 from hubstack.hub.facts import ModelFacts
 from hubstack.plan import ModelPlan, Plan
-from hubstack.review.sbom.images import image_name, stack_charts, stack_images
+from hubstack.plan.images import DOCKER_HUB, read_image
 
+_IN_BILL = "named by the stack; listed here"
 _NAMESPACE = uuid.UUID("5b0c0d1e-5a0f-5c3e-9a4e-6f1d0f9f2a77")
 """UUID namespace of the serial numbers; an arbitrary constant."""
 
@@ -61,8 +63,9 @@ def bom_text(plan: Plan, facts: Mapping[str, ModelFacts]) -> str:
 def _components(plan: Plan, facts: Mapping[str, ModelFacts]) -> Iterator[Component]:
     for model in plan.models:
         yield _model(model, facts[model.key])
-    for image, purpose in stack_images(plan):
-        yield _image(image, purpose)
+    for used in used_images(plan):
+        if used.chart is None or plan.target.images:  # else the chart's own values name them
+            yield _image(used.image, used.purpose)
     for chart in stack_charts(plan):
         yield Component(
             name=chart.chart.rpartition("/")[2],
@@ -71,7 +74,10 @@ def _components(plan: Plan, facts: Mapping[str, ModelFacts]) -> Iterator[Compone
             bom_ref=f"chart/{chart.release}",
             properties=[
                 Property(name="hubstack:helm-repository", value=chart.repository or chart.chart),
-                Property(name="hubstack:images", value="chosen by the chart; not inspected"),
+                Property(
+                    name="hubstack:images",
+                    value=_IN_BILL if plan.target.images else "chosen by the chart; not inspected",
+                ),
             ],
         )
     is_loading = any(model.weights.loader_image for model in plan.models)
@@ -164,17 +170,20 @@ def _file(model: ModelPlan, path: str, sha256: str | None, git_oid: str | None) 
 
 
 def _image(image: str, purpose: str) -> Component:
-    repository, tag, digest = image_name(image)
-    registry, _, path = repository.partition("/")
-    namespace, _, name = path.rpartition("/")
-    qualifiers = {} if registry == "docker.io" else {"repository_url": registry}
+    read = read_image(image)
+    namespace, _, name = read.path.rpartition("/")
+    qualifiers = {} if read.registry == DOCKER_HUB else {"repository_url": read.registry}
     return Component(
-        name=repository,
-        version=tag or digest,
+        name=read.repository,
+        version=read.tag or read.digest,
         type=ComponentType.CONTAINER,
         bom_ref=f"image/{image}",
         purl=PackageURL(
-            type="docker", namespace=namespace or None, name=name, version=digest or tag, qualifiers=qualifiers
+            type="docker",
+            namespace=namespace or None,
+            name=name,
+            version=read.digest or read.tag,
+            qualifiers=qualifiers,
         ),
         properties=[Property(name="hubstack:purpose", value=purpose)],
     )

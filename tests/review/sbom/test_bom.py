@@ -17,7 +17,6 @@ from hubstack.hub.facts import FileFacts, ModelFacts
 from hubstack.planner.inputs import StackInputs
 from hubstack.review.sbom.bom import bom_text
 from hubstack.review.sbom.command import bill as bill_of
-from hubstack.review.sbom.images import image_name
 from tests.support import golden
 from tests.support.facts import file, llama, plan
 
@@ -163,19 +162,6 @@ def test_the_order_of_the_list_and_of_hashes_change_nothing() -> None:
         )
         written.add(done.stdout)
     assert len(written) == 1
-
-
-@pytest.mark.parametrize(
-    ("image", "parts"),
-    [
-        ("python:3.12-slim", ("docker.io/library/python", "3.12-slim", None)),
-        ("vllm/vllm-openai:v1", ("docker.io/vllm/vllm-openai", "v1", None)),
-        ("ghcr.io/a/b/c:1@sha256:" + "0" * 64, ("ghcr.io/a/b/c", "1", "sha256:" + "0" * 64)),
-        ("localhost:5000/a", ("localhost:5000/a", None, None)),
-    ],
-)
-def test_an_image_is_read_as_docker_reads_it(image: str, parts: tuple[str, str | None, str | None]) -> None:
-    assert image_name(image) == parts
 
 
 def test_the_command_writes_bill_and_page(tmp_path: Path) -> None:

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The container images and Helm charts of a plan, and the purpose of each.
+
+Owns the lists. Does not own how names are read or rewritten (`hubstack.plan.images`).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from hubstack.deploy.manifests import (
+    http_add_on_chart,
+    is_scaled,
+    keda_chart,
+    lws_chart,
+    max_activation_timeout,
+    scale_to_zero_models,
+)
+from hubstack.deploy.manifests.callouts import BODY_ROUTER_IMAGE, PICKER_IMAGE
+from hubstack.deploy.manifests.charts import Chart
+from hubstack.plan import Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsedImage:
+    """An image that a stack's containers name."""
+
+    image: str
+    """The name in the plan: published, or from a mirror and at a digest if the plan has them."""
+    purpose: str
+    models: tuple[str, ...] = ()
+    """Keys of the models whose containers use it; empty if no single model does."""
+    chart: str | None = None
+    """The Helm chart that names it; None if the stack registers its container."""
+    takes_digest: bool = True
+    """Whether a digest can be named."""
+
+
+def used_images(plan: Plan) -> tuple[UsedImage, ...]:
+    """Return every image of a plan, sorted by name: those of its containers and those of its charts."""
+    purposes: dict[str, set[str]] = {}
+    users: dict[str, set[str]] = {}
+    for image, purpose, models in _of_containers(plan):
+        purposes.setdefault(image, set()).add(purpose)
+        users.setdefault(image, set()).update(models)
+    found = [
+        UsedImage(image=image, purpose=", ".join(sorted(why)), models=tuple(sorted(users[image])))
+        for image, why in purposes.items()
+    ]
+    for chart in stack_charts(plan):
+        found += [
+            UsedImage(
+                image=plan.target.image(image)
+                if chart.takes_digests
+                else plan.target.images.placed(image)
+                if plan.target.images
+                else image,
+                purpose=f"controller of the chart {chart.release}",
+                chart=chart.release,
+                takes_digest=chart.takes_digests,
+            )
+            for image in chart.images
+        ]
+    return tuple(sorted(found, key=lambda each: each.image))
+
+
+def _of_containers(plan: Plan) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    for model in plan.models:
+        if model.vertex:
+            continue  # Google chooses the image
+        yield model.server.image, f"serves models ({model.server.engine})", (model.key,)
+        yield model.weights.loader_image, "copies weights from the Hub", ()
+    if plan.gateway:
+        yield plan.target.image(BODY_ROUTER_IMAGE), "reads the model's name from requests", ()
+        if plan.traffic and plan.traffic.picked:
+            yield plan.target.image(PICKER_IMAGE), "chooses the server of a request", ()
+
+
+def stack_charts(plan: Plan) -> list[Chart]:
+    """Return the Helm charts that a plan installs."""
+    target = plan.target
+    charts = [keda_chart(target.keda_namespace, target.images)] if is_scaled(plan) else []
+    if scale_to_zero_models(plan):
+        charts.append(http_add_on_chart(target.keda_namespace, max_activation_timeout(plan), target.images))
+    return charts + ([lws_chart(target.images)] if any(model.hosts > 1 for model in plan.on_gke) else [])
