@@ -61,8 +61,9 @@ def image_warnings(
 
 def image_mismatches(images: Iterable[LockedImage], catalog: Catalog) -> Iterator[str]:
     """Yield each image whose entrypoint or user is not what the catalogue says of it."""
-    rows = {row.image: engine for engine in catalog.engines.values() for row in engine.images}
-    for image in images:
+    asked = tuple(images)
+    rows = {row.image: engine for engine in catalog.every_engine() for row in engine.images} if asked else {}
+    for image in asked:
         engine = rows.get(image.image)
         if engine is None:
             continue
