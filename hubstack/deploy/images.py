@@ -68,7 +68,8 @@ def _of_containers(plan: Plan) -> Iterator[tuple[str, str, tuple[str, ...]]]:
         if model.vertex:
             continue  # Google chooses the image
         yield model.server.image, f"serves models ({model.server.engine})", (model.key,)
-        yield model.weights.loader_image, "copies weights from the Hub", ()
+        if model.weights.loader_image:
+            yield model.weights.loader_image, "copies weights from the Hub", ()
     if plan.gateway:
         yield plan.target.image(BODY_ROUTER_IMAGE), "reads the model's name from requests", ()
         if plan.traffic and plan.traffic.picked:

@@ -38,10 +38,11 @@ def place_images(model: ModelPlan, images: ImagesPlan | None) -> ModelPlan:
     """Return a model whose containers name their images as they are pulled."""
     if images is None or model.vertex:  # Google chooses the image
         return model
+    loader = model.weights.loader_image
     return replace(
         model,
         server=replace(model.server, image=images.reference(model.server.image)),
-        weights=replace(model.weights, loader_image=images.reference(model.weights.loader_image)),
+        weights=replace(model.weights, loader_image=images.reference(loader)) if loader else model.weights,
     )
 
 
@@ -50,7 +51,7 @@ def image_warnings(
 ) -> Iterator[str]:
     """Yield what a reviewer should know of the images of models, which are named as published."""
     used = {model.server.image: model for model in models if not model.vertex}
-    loaders = {model.weights.loader_image for model in models if not model.vertex}
+    loaders = {image for model in models if not model.vertex and (image := model.weights.loader_image)}
     if lock.images:
         locked = {image.image for image in lock.images}
         for image in sorted((used.keys() | loaders) - locked):
