@@ -99,6 +99,26 @@ def kubernetes_provider(
         kubeconfig = own.apply(lambda made: _kubeconfig(made[1], made[2]))
     else:
         kubeconfig = host.apply(_kubeconfig)
+    return _provider(kubeconfig, host, parent)
+
+
+def found_kubernetes_provider(
+    host: pulumi.Output[str], private: pulumi.Output[tuple[str, str]] | None, parent: pulumi.Resource
+) -> kubernetes.Provider:
+    """Return the Kubernetes provider of a cluster that exists; see `kubernetes_provider`.
+
+    Args:
+        host: host of the control plane's DNS endpoint.
+        private: its address in the network and the certificate of its authority, if it is reached there.
+        parent: the parent of the provider.
+    """
+    kubeconfig = private.apply(lambda made: _kubeconfig(*made)) if private else host.apply(_kubeconfig)
+    return _provider(kubeconfig, host, parent)
+
+
+def _provider(
+    kubeconfig: pulumi.Output[str], host: pulumi.Output[str], parent: pulumi.Resource
+) -> kubernetes.Provider:
     return kubernetes.Provider(
         "cluster",
         kubeconfig=kubeconfig,

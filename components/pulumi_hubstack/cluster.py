@@ -71,33 +71,21 @@ class Cluster(pulumi.ComponentResource):
     """Name of the GKE cluster."""
     cluster: gcp.container.Cluster
     """The GKE cluster itself."""
+    cluster_id: pulumi.Output[str]
+    """Full name of the GKE cluster."""
     node_account_email: pulumi.Output[str]
     """E-mail address of the nodes' service account."""
+    identities: tuple[pulumi.Resource, ...]
+    """What IAM grants depend on: a project's first cluster creates its workload identity pool."""
 
     def __init__(self, name: str, args: ClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(TOKEN, name, None, opts)
-        account = gcp.serviceaccount.Account(
-            f"{name}-nodes",
-            account_id=names.service_account_id(args.stack, "nodes"),
-            # An interrupted `up` may have created it; its id is fixed.
-            create_ignore_already_exists=True,
-            display_name=f"GKE nodes of hubstack {args.stack}",
-            opts=child(self),
-        )
-        roles = [
-            gcp.projects.IAMMember(
-                f"{name}-nodes-{role.rsplit('.', 1)[-1].rsplit('/', 1)[-1]}",
-                project=args.project,
-                role=role,
-                member=account.member,
-                opts=child(self),
-            )
-            for role in NODE_ROLES
-        ]
+        account, roles = create_node_account(self, name, args.stack, args.project)
         self.node_account_email = account.email
         self.cluster = self._create_cluster(name, args, roles)
         self._create_system_pool(name, args)
-        self.name = self.cluster.name
+        self.name, self.cluster_id = self.cluster.name, self.cluster.id
+        self.identities = (self.cluster,)
         self.register_outputs({"name": self.name})
 
     def _create_cluster(
@@ -207,6 +195,40 @@ class Cluster(pulumi.ComponentResource):
             ),
             opts=child(self, ignore_changes=["initialNodeCount"], protect=args.deletion_protection),
         )
+
+
+def create_node_account(
+    parent: pulumi.Resource, name: str, stack: str, project: str, *, account_project: str | None = None
+) -> tuple[gcp.serviceaccount.Account, list[gcp.projects.IAMMember]]:
+    """Register the service account of a stack's nodes with its roles, in the project of their cluster.
+
+    Args:
+        parent: parent of all registered resources.
+        name: first part of the logical names.
+        stack: name of the stack.
+        project: project of the cluster.
+        account_project: the same, if it is not the provider's.
+    """
+    account = gcp.serviceaccount.Account(
+        f"{name}-nodes",
+        account_id=names.service_account_id(stack, "nodes"),
+        project=account_project,
+        # An interrupted `up` may have created it; its id is fixed.
+        create_ignore_already_exists=True,
+        display_name=f"GKE nodes of hubstack {stack}",
+        opts=child(parent),
+    )
+    roles = [
+        gcp.projects.IAMMember(
+            f"{name}-nodes-{role.rsplit('.', 1)[-1].rsplit('/', 1)[-1]}",
+            project=project,
+            role=role,
+            member=account.member,
+            opts=child(parent),
+        )
+        for role in NODE_ROLES
+    ]
+    return account, roles
 
 
 def _maintenance(window: MaintenancePlan | None) -> gcp.container.ClusterMaintenancePolicyArgs | None:

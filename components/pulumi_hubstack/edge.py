@@ -35,6 +35,8 @@ def build_gateway(
     nodes, asked = base.nodes, plan.gateway
     if nodes is None or asked is None or plan.traffic is None:
         return None
+    if nodes.network is None:
+        raise ValueError("the network of the gateway is not known: `hubstack:network` names it")
     by_key = asked.auth is GatewayAuth.API_KEYS
     args = GatewayArgs(
         target=plan.target,

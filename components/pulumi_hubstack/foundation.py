@@ -15,16 +15,24 @@ from hubstack import names
 from hubstack.deploy import manifests
 from hubstack.deploy import monitoring as observability
 from hubstack.plan import Plan
+from hubstack.plan.existing_cluster import Component, ExistingCluster
 from hubstack.plan.loading import LoadingMethod
 from hubstack.plan.network import Grants
 from hubstack.plan.target import TargetPlan
 from pulumi_hubstack._objects import register
-from pulumi_hubstack._options import child, google_provider, kubernetes_provider, renamed
+from pulumi_hubstack._options import (
+    child,
+    found_kubernetes_provider,
+    google_provider,
+    kubernetes_provider,
+    renamed,
+)
 from pulumi_hubstack.accelerator_pool import AcceleratorPool, AcceleratorPoolArgs
 from pulumi_hubstack.autoscaling import Autoscaling, AutoscalingArgs
 from pulumi_hubstack.cluster import Cluster, ClusterArgs
 from pulumi_hubstack.disk_transfer import DiskTransfer, DiskTransferArgs
 from pulumi_hubstack.encryption import Encryption, EncryptionArgs
+from pulumi_hubstack.existing_cluster import UsedCluster, UsedClusterArgs
 from pulumi_hubstack.group_controller import GroupController, GroupControllerArgs
 from pulumi_hubstack.hub_token import HubToken, HubTokenArgs
 from pulumi_hubstack.managed_models import SERVICES as MANAGED_SERVICES
@@ -56,6 +64,8 @@ class Project:
     """Enabled APIs; Resource Manager's comes first."""
     number: pulumi.Output[str] | None
     """The project's number; None if no resource needs it."""
+    cluster_number: pulumi.Output[str] | None = None
+    """Number of the cluster's project if that is another one."""
 
     def known_number(self) -> pulumi.Output[str]:
         """Return the project's number, which every stack with a cluster has."""
@@ -72,8 +82,8 @@ class Project:
         return pulumi.Output.format(
             "principal://iam.googleapis.com/projects/{0}/locations/global/workloadIdentityPools/{1}.svc.id.goog"
             "/subject/ns/{2}/sa/{3}",
-            self.known_number(),
-            self.target.project,
+            self.cluster_number or self.known_number(),
+            self.target.cluster_project,
             namespace or self.target.namespace,
             account,
         )
@@ -83,9 +93,10 @@ class Project:
 class NodeFoundation:
     """The base of models that run on nodes."""
 
-    cluster: Cluster
+    cluster: Cluster | UsedCluster
     kubernetes: kubernetes.Provider
-    network: Network
+    network: Network | None
+    """None in a cluster that exists, for a stack without a gateway."""
     classes: Mapping[str, pulumi.Resource]
     """ComputeClasses by key of the capacity class."""
     namespace: pulumi.Resource
@@ -113,7 +124,7 @@ class Foundation:
     @property
     def identities(self) -> tuple[pulumi.Resource, ...]:
         """Return what IAM grants depend on: a project's first cluster creates its workload identity pool."""
-        return (self.nodes.cluster.cluster,) if self.nodes else ()
+        return self.nodes.cluster.identities if self.nodes else ()
 
 
 def build_foundation(parent: pulumi.Resource, plan: Plan, hub_token: pulumi.Input[str] | None) -> Foundation:
@@ -165,7 +176,14 @@ def _enable_apis(parent: pulumi.Resource, plan: Plan, called: Sequence[str]) -> 
             opts=pulumi.InvokeOutputOptions(provider=google, parent=parent, depends_on=[projects_api]),
         )
         number = found.number
-    return Project(target=target, provider=google, apis=apis, number=number)
+    cluster_number = None
+    if plan.on_gke and target.cluster_project != target.project:
+        others = gcp.organizations.get_project_output(
+            project_id=target.cluster_project,
+            opts=pulumi.InvokeOutputOptions(provider=google, parent=parent, depends_on=[projects_api]),
+        )
+        cluster_number = others.number
+    return Project(target=target, provider=google, apis=apis, number=number, cluster_number=cluster_number)
 
 
 def _guards(target: TargetPlan) -> tuple[str, ...]:
@@ -208,31 +226,27 @@ def _create_nodes(
     needed: list[pulumi.Resource],
 ) -> NodeFoundation:
     target = plan.target
-    asked = target.security
-    network = Network("network", _network_args(target), google)
-    names_first: list[pulumi.Resource] = []
-    if asked and asked.restricted_apis:
-        dns = RestrictedApisArgs(stack=target.stack, network_id=network.network_id)
-        names_first.append(RestrictedApis("restricted-apis", dns, google))
-    used = target.addresses.existing
-    if used and used.is_shared and target.addresses.grants is Grants.DECLARED:
-        grants = SharedNetworkArgs(network=used, project_number=project.known_number())
-        names_first.append(SharedNetwork("shared-network", grants, google))
-    # Nodes need NAT before they start.
-    first = child(parent, providers=[project.provider], depends_on=[*needed, network, *names_first])
-    cluster = Cluster("cluster", _cluster_args(plan, network), first)
-    provider = kubernetes_provider(cluster.cluster, parent, is_private=target.private_control_plane)
+    if used := target.cluster:
+        network = Network("network", _network_args(target), google) if target.network else None
+        cluster, provider = _use_cluster(parent, plan, used, project, needed)
+    else:
+        network = Network("network", _network_args(target), google)
+        cluster, provider = _create_cluster(parent, plan, project, network, google, needed)
     classes = _create_pools(parent, plan, cluster, provider, google)
     transfer = _create_transfer(plan, cluster, provider, google)
     namespace = _create_namespace(parent, plan, cluster, provider)
     autoscaling: tuple[pulumi.Resource, ...] = ()
-    if manifests.is_scaled(plan):
+    if manifests.is_scaled(plan) and target.has_installed(Component.KEDA):
+        # Namespace, policies and grant of an installed KEDA are its owners'.
+        here = child(parent, provider=provider, depends_on=[namespace])
+        autoscaling = (register("autoscaling-authentication", manifests.trigger_authentication(target), here),)
+    elif manifests.is_scaled(plan):
         member = project.member(manifests.KEDA_ACCOUNT, target.keda_namespace)
         args = autoscaling_args(plan, member, (cluster, namespace))
         both = child(parent, providers=[project.provider, provider])
         autoscaling = Autoscaling("autoscaling", args, both).ready
     groups: tuple[pulumi.Resource, ...] = ()
-    if any(model.hosts > 1 for model in plan.models):
+    if any(model.hosts > 1 for model in plan.models) and not target.has_installed(Component.LWS):
         controller = GroupControllerArgs(target=plan.target, after=(cluster,))
         groups = (GroupController("group-controller", controller, child(parent, providers=[provider])).ready,)
     return NodeFoundation(
@@ -245,6 +259,44 @@ def _create_nodes(
         autoscaling=autoscaling,
         groups=groups,
     )
+
+
+def _create_cluster(
+    parent: pulumi.Resource,
+    plan: Plan,
+    project: Project,
+    network: Network,
+    google: pulumi.ResourceOptions,
+    needed: list[pulumi.Resource],
+) -> tuple[Cluster, kubernetes.Provider]:
+    target = plan.target
+    asked, names_first = target.security, list[pulumi.Resource]()
+    if asked and asked.restricted_apis:
+        dns = RestrictedApisArgs(stack=target.stack, network_id=network.network_id)
+        names_first.append(RestrictedApis("restricted-apis", dns, google))
+    used = target.addresses.existing
+    if used and used.is_shared and target.addresses.grants is Grants.DECLARED:
+        grants = SharedNetworkArgs(network=used, project_number=project.known_number())
+        names_first.append(SharedNetwork("shared-network", grants, google))
+    # Nodes need NAT before they start.
+    first = child(parent, providers=[project.provider], depends_on=[*needed, network, *names_first])
+    cluster = Cluster("cluster", _cluster_args(plan, network), first)
+    return cluster, kubernetes_provider(cluster.cluster, parent, is_private=target.private_control_plane)
+
+
+def _use_cluster(
+    parent: pulumi.Resource, plan: Plan, used: ExistingCluster, project: Project, needed: list[pulumi.Resource]
+) -> tuple[UsedCluster, kubernetes.Provider]:
+    args = UsedClusterArgs(
+        stack=plan.target.stack,
+        cluster=used,
+        has_pools=not used.is_autopilot,
+        provider=project.provider,
+        after=tuple(needed),
+    )
+    cluster = UsedCluster("cluster", args, child(parent, providers=[project.provider], depends_on=needed))
+    private = cluster.private if plan.target.private_control_plane else None
+    return cluster, found_kubernetes_provider(cluster.dns_host, private, parent)
 
 
 def _network_args(target: TargetPlan) -> NetworkArgs:
@@ -299,40 +351,42 @@ def _cluster_args(plan: Plan, network: Network) -> ClusterArgs:
 def _create_pools(
     parent: pulumi.Resource,
     plan: Plan,
-    cluster: Cluster,
+    cluster: Cluster | UsedCluster,
     provider: kubernetes.Provider,
     google: pulumi.ResourceOptions,
 ) -> Mapping[str, pulumi.Resource]:
+    target, used = plan.target, plan.target.cluster
     pools: dict[str, AcceleratorPool] = {}
-    for pool in plan.pools:
+    # Autopilot's nodes come from the rules of the classes.
+    for pool in () if used and used.is_autopilot else plan.pools:
         args = AcceleratorPoolArgs(
             pool=pool,
-            cluster_id=cluster.cluster.id,
-            region=plan.target.region,
+            cluster_id=cluster.cluster_id,
+            region=target.cluster_location,
             node_account_email=cluster.node_account_email,
-            kms_key=plan.target.kms_key,
+            kms_key=target.kms_key,
         )
         pools[pool.key] = AcceleratorPool(pool.key, args, google)
     return {
         capacity.key: register(
             f"class-{capacity.key}",
-            manifests.capacity_class(capacity),
+            manifests.capacity_class(plan, capacity),
             # New pools are created before the class names them; old ones are deleted after it drops them.
-            child(parent, provider=provider, depends_on=[pools[pool] for pool in capacity.pools]),
+            child(parent, provider=provider, depends_on=[pools[pool] for pool in capacity.pools if pool in pools]),
         )
         for capacity in plan.classes
     }
 
 
 def _create_transfer(
-    plan: Plan, cluster: Cluster, provider: kubernetes.Provider, google: pulumi.ResourceOptions
+    plan: Plan, cluster: Cluster | UsedCluster, provider: kubernetes.Provider, google: pulumi.ResourceOptions
 ) -> tuple[pulumi.Resource, ...]:
     """Register the disk transfer if a model keeps its weights on a disk."""
     on_disk = [model for model in plan.models if model.loading.method is LoadingMethod.HYPERDISK_ML]
     if not on_disk:
         return ()
     args = DiskTransferArgs(
-        cluster_id=cluster.cluster.id,
+        cluster_id=cluster.cluster_id,
         region=plan.target.region,
         zones=manifests.disk_zones(plan),
         max_nodes=len(on_disk),
@@ -345,7 +399,7 @@ def _create_transfer(
 
 
 def _create_namespace(
-    parent: pulumi.Resource, plan: Plan, cluster: Cluster, provider: kubernetes.Provider
+    parent: pulumi.Resource, plan: Plan, cluster: Cluster | UsedCluster, provider: kubernetes.Provider
 ) -> pulumi.Resource:
     target = plan.target
     # Depends on the system nodes: loaders run there, and without them objects with finalizers are never deleted.
@@ -360,7 +414,7 @@ def _create_namespace(
             allowed.append(register(f"{model.key}-peers", group, renamed(here, "{}-peers", model.was)))
     if key := target.kms_key:
         disks = child(parent, provider=provider, depends_on=[cluster])
-        allowed.append(register("encrypted-disks", manifests.encrypted_class(key), disks))
+        allowed.append(register("encrypted-disks", manifests.encrypted_class(target, key), disks))
     # Objects in the namespace depend on its network policies, and are deleted before them.
     closed = manifests.default_deny(plan.target)
     return register(closed["metadata"]["name"], closed, child(parent, provider=provider, depends_on=allowed))

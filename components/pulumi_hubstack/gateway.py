@@ -13,6 +13,7 @@ import pulumi_gcp as gcp
 
 from hubstack.deploy import manifests
 from hubstack.plan import ModelPlan
+from hubstack.plan.existing_cluster import Component
 from hubstack.plan.gateway import Exposure, GatewayPlan, TrafficPlan
 from hubstack.plan.target import TargetPlan
 from pulumi_hubstack._objects import register
@@ -162,9 +163,12 @@ class Gateway(pulumi.ComponentResource):
 
     def _create_interceptor_routes(self) -> list[pulumi.Resource]:
         args, target = self._args, self._args.target
+        grant = self._put("held-grant", manifests.reference_grant(target))
+        if target.has_installed(Component.HTTP_ADD_ON):
+            return [grant]  # a Service has one policy and one health check: its owners'
         policy = manifests.interceptor_policy(target, args.gateway, args.activation_timeout_seconds)
         return [
-            self._put("held-grant", manifests.reference_grant(target)),
+            grant,
             self._put("held-backend", policy),
             self._put("held-health", manifests.interceptor_health(target)),
         ]

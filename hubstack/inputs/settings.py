@@ -9,7 +9,6 @@ cluster are generated. Does not own reading files (`hubstack.inputs.pulumi_confi
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
@@ -20,6 +19,9 @@ from pydantic.json_schema import SkipJsonSchema
 from hubstack.files.errors import InputError
 from hubstack.files.problems import Problem
 from hubstack.files.schema_errors import schema_problems
+from hubstack.inputs.existing_cluster import EXAMPLE as CLUSTER_EXAMPLE
+from hubstack.inputs.existing_cluster import SETTING as CLUSTER
+from hubstack.inputs.existing_cluster import ExistingClusterSettings, cluster_problems, is_inside
 from hubstack.inputs.gateway import SETTING as GATEWAY
 from hubstack.inputs.gateway import GatewaySettings, gateway_problems
 from hubstack.inputs.images import EXAMPLE as IMAGES_EXAMPLE
@@ -44,9 +46,10 @@ from hubstack.inputs.setting_types import (
     refusal,
 )
 from hubstack.kinds import Ingress
-from hubstack.names import KEDA_NAMESPACE
+from hubstack.names import DNS_LABEL_MAX, KEDA_NAMESPACE, cluster_name, shorten, slug
+from hubstack.plan.existing_cluster import ClusterFacts, ExistingCluster
 from hubstack.plan.gateway import GatewayPlan
-from hubstack.plan.network import OWN, NetworkPlan
+from hubstack.plan.network import OWN, Nat, NetworkPlan
 from hubstack.plan.settings import MaintenancePlan, Money, MonitoringPlan, SecurityPlan
 
 _PROJECT = r"[a-z][-a-z0-9:.]{4,61}[a-z0-9]"
@@ -63,12 +66,6 @@ def _is_free(namespace: str) -> str:
     if re.fullmatch(_TAKEN_NAMESPACES, namespace):
         raise refusal(f"is `{namespace}`, which Kubernetes, GKE or the stack's controllers use: choose another")
     return namespace
-
-
-def _is_inside(path: str) -> str:
-    if Path(path).is_absolute() or ".." in Path(path).parts or path.startswith(("[", "{")) or "\0" in path:
-        raise refusal(f"is `{path}`, which is not a path inside the project")
-    return path
 
 
 def _is_not_everyone(member: str) -> str:
@@ -111,7 +108,7 @@ class StackSettings(BaseModel):
         validation_alias="gcp:region", examples=["us-central1"]
     )
     """Region for everything that the stack creates."""
-    models_file: Annotated[str, AfterValidator(_is_inside)] | None = Field(
+    models_file: Annotated[str, AfterValidator(is_inside)] | None = Field(
         None,
         validation_alias="hubstack:models",
         examples=["stacks/dev.models.yaml"],
@@ -218,6 +215,12 @@ class StackSettings(BaseModel):
     """A mirror of the images, `{registry: europe-docker.pkg.dev/my-project/mirror}`, or `{remote: true}` for
     Artifact Registry remote repositories of the stack's own (docs/guides/images.md). Default: images come from
     where they are published."""
+    cluster_settings: Annotated[ExistingClusterSettings | None, FROM_JSON] = Field(
+        None, validation_alias=CLUSTER, examples=[f"'{CLUSTER_EXAMPLE}'"]
+    )
+    """An existing GKE cluster, `{name: platform, location: us-central1, facts: cluster.json}`, in which the stack
+    creates node pools, classes and models (docs/guides/existing-cluster.md). Default: a cluster of the stack's
+    own."""
     run_ingress: Ingress = Field(
         Ingress.INTERNAL, strict=False, validation_alias="hubstack:runIngress", examples=["internal"]
     )
@@ -262,6 +265,8 @@ class StackSettings(BaseModel):
     """Namespace of the autoscaler; a separate one for each cluster, since clusters may share a project."""
     exchange_rate: SkipJsonSchema[Any] = Field(None, exclude=True)
     """How `currency` is converted (`hubstack.plan.bill.ExchangeRate`), from price files; None for USD."""
+    cluster_facts: SkipJsonSchema[ClusterFacts | None] = Field(None, repr=False, exclude=True)
+    """What gcloud says of the existing cluster; None: no file has it, or it was not read."""
     source: SkipJsonSchema[Any] = Field(None, repr=False, exclude=True)
     """The config that the settings were read from, with the place of each."""
 
@@ -287,6 +292,22 @@ class StackSettings(BaseModel):
         """The network; None if the stack creates its own with the default ranges."""
         asked = self.network_settings.plan(self.project, self.region) if self.network_settings else OWN
         return None if asked == OWN else asked
+
+    @property
+    def cluster(self) -> ExistingCluster | None:
+        """The cluster that the stack uses; None if it creates its own."""
+        asked = self.cluster_settings
+        return asked.plan(self.project, self.region, self.cluster_facts) if asked else None
+
+    @property
+    def cluster_name(self) -> str:
+        """Name of the GKE cluster."""
+        return self.cluster_settings.name if self.cluster_settings else cluster_name(self.stack)
+
+    @property
+    def cluster_project(self) -> str:
+        """Project of the GKE cluster."""
+        return (self.cluster_settings and self.cluster_settings.project) or self.project
 
     @property
     def maintenance(self) -> MaintenancePlan | None:
@@ -420,10 +441,22 @@ def read_settings(stack: str, config: Mapping[str, str]) -> StackSettings:
         ]
         problems = placed(config, problems)
         if not problems:
-            return settings
+            return _in_cluster(settings)
     if not document.lines:  # a program receives texts, not a file
         problems = [replace(each, line=None, column=None, source_line=None) for each in problems]
     raise InputError(problems)
+
+
+def _in_cluster(s: StackSettings) -> StackSettings:
+    """Return settings with the defaults of a cluster that other stacks use too: a namespace of the stack's own."""
+    asked = s.cluster_settings
+    if asked is None:
+        return s
+    space = shorten(f"{DEFAULT_NAMESPACE}-{slug(s.stack)}", DNS_LABEL_MAX)
+    return s.changed(
+        namespace=s.namespace if s.namespace != DEFAULT_NAMESPACE else space,
+        keda_namespace=asked.keda_namespace or KEDA_NAMESPACE,
+    )
 
 
 def _rules(s: StackSettings) -> Iterator[tuple[str, str, str | None]]:
@@ -448,6 +481,7 @@ def _rules(s: StackSettings) -> Iterator[tuple[str, str, str | None]]:
         for key, message, hint in images_problems(s.images):
             yield f"{IMAGES}.{key}", message, hint
     yield from _network_rules(s)
+    yield from _cluster_rules(s)
 
 
 def _network_rules(s: StackSettings) -> Iterator[tuple[str, str, str | None]]:
@@ -462,6 +496,40 @@ def _network_rules(s: StackSettings) -> Iterator[tuple[str, str, str | None]]:
         nodes = s.network.nodes_cidr if s.network else OWN.nodes_cidr
         if problem := address_problem(gateway.address, nodes):
             yield f"{GATEWAY}.address", problem, "`address`: Internal IP address in the stack's subnet"
+
+
+_OWNERS = (
+    "release_channel",
+    "maintenance_window",
+    "flow_logs",
+    "intranode_visibility",
+    "restricted_apis",
+    "perimeter",
+)
+"""Settings of a cluster and its network, which their owners decide."""
+
+
+def _cluster_rules(s: StackSettings) -> Iterator[tuple[str, str, str | None]]:
+    asked = s.cluster_settings
+    if asked is None:
+        return
+    for key, message, hint in cluster_problems(asked, s.region):
+        yield f"{CLUSTER}.{key}", message, hint
+    for name in _OWNERS:
+        field = StackSettings.model_fields[name]
+        if getattr(s, name) != field.default:
+            message = f"applies to a cluster of the stack's own: the owners of `{asked.name}` decide it"
+            yield str(field.validation_alias), message, "remove it"
+    network = s.network_settings
+    if network and not network.name:
+        message = f"has ranges of a VPC of the stack's own, but the nodes are in the network of `{asked.name}`"
+        yield NETWORK, message, "set `name:` and `subnetwork:` to the cluster's, or remove it"
+    elif network and network.nat is Nat.CREATE:
+        message = f"is `create`, but the owners of `{asked.name}` decide how its nodes reach the internet"
+        yield f"{NETWORK}.nat", message, "remove it"
+    elif s.gateway_settings and not network:
+        message = "is missing: a gateway's address and proxies are in the cluster's network, which it names"
+        yield NETWORK, message, None
 
 
 def json_schema() -> dict[str, Any]:

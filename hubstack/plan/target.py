@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from hubstack import names
 from hubstack.files.jsonable import OMITTED_IF_NONE
 from hubstack.names import KEDA_NAMESPACE
+from hubstack.plan.existing_cluster import Component, ExistingCluster
 from hubstack.plan.images import ImagesPlan
 from hubstack.plan.network import OWN, NetworkPlan
 from hubstack.plan.settings import MaintenancePlan, SecurityPlan
@@ -39,9 +40,29 @@ class TargetPlan:
     """Security settings beyond Google's defaults; None means none."""
     network: NetworkPlan | None = field(default=None, metadata=OMITTED_IF_NONE)
     """The network; None means the stack's own with the default ranges."""
-
+    cluster: ExistingCluster | None = field(default=None, metadata=OMITTED_IF_NONE)
+    """The cluster that the stack uses; None means one of its own."""
     images: ImagesPlan | None = field(default=None, metadata=OMITTED_IF_NONE)
     """Mirrors and locked digests of images; None means that every image runs as published, by its tag."""
+
+    @property
+    def cluster_name(self) -> str:
+        """Return the name of the GKE cluster; metrics use it as a label."""
+        return self.cluster.name if self.cluster else names.cluster_name(self.stack)
+
+    @property
+    def cluster_project(self) -> str:
+        """Return the project of the GKE cluster, whose identity pool its service accounts are in."""
+        return self.cluster.project if self.cluster else self.project
+
+    @property
+    def cluster_location(self) -> str:
+        """Return the region or zone of the GKE cluster."""
+        return self.cluster.location if self.cluster else self.region
+
+    def has_installed(self, component: Component) -> bool:
+        """Return whether the cluster has a controller that others installed."""
+        return self.cluster is not None and self.cluster.has(component)
 
     def image(self, published: str) -> str:
         """Return what a container names for a published image."""

@@ -10,6 +10,7 @@ from hubstack.catalog import Catalog
 from hubstack.inputs.settings import StackSettings
 from hubstack.plan import PoolPlan
 from hubstack.plan.bill import CostLine, PoolCost
+from hubstack.plan.existing_cluster import ExistingCluster
 from hubstack.plan.network import OWN, Nat
 from hubstack.plan.system_pool import DISK_GB, DISK_TYPE, MACHINE_TYPE
 
@@ -28,6 +29,21 @@ def always_on(
 
     The system pool counts with its one permanent node: more are added for loads only, and removed.
     """
+    used = target.cluster
+    lines, missing = ([], _of_owners(used)) if used else _own_cluster(catalog, target)
+    disk = catalog.storage_price(DISK_TYPE, target.region)
+    sizes, unknown = _boot_disks(tuple(pools), tuple(costs))
+    if disk and any(sizes):
+        idle, busy = (size * disk.usd_per_gb_month for size in sizes)
+        lines.append(_line("boot disks", idle, busy, disk.source, disk.as_of))
+    elif any(sizes):
+        missing.append("boot disks")
+    missing += [f"boot disks of {', '.join(unknown)}"] if unknown else []
+    return tuple(lines), tuple(missing)
+
+
+def _own_cluster(catalog: Catalog, target: StackSettings) -> tuple[list[CostLine], list[str]]:
+    """Return the lines of control plane, system pool and NAT, and what of them cannot be priced."""
     lines = [_fee(catalog)]
     missing: list[str] = []
     region = target.region
@@ -44,14 +60,13 @@ def always_on(
             lines.append(_line("Cloud NAT", usd, usd, nat.source, nat.as_of))
         else:
             missing.append("the Cloud NAT gateway")
-    sizes, unknown = _boot_disks(tuple(pools), tuple(costs))
-    if disk and any(sizes):
-        idle, busy = (size * disk.usd_per_gb_month for size in sizes)
-        lines.append(_line("boot disks", idle, busy, disk.source, disk.as_of))
-    elif any(sizes):
-        missing.append("boot disks")
-    missing += [f"boot disks of {', '.join(unknown)}"] if unknown else []
-    return tuple(lines), tuple(missing)
+    return lines, missing
+
+
+def _of_owners(used: ExistingCluster) -> list[str]:
+    """Return what a cluster that exists costs without this stack."""
+    shared = f"what {used.name} costs without this stack (control plane, other nodes, NAT)"
+    return [shared, *(["Autopilot's premium on nodes"] if used.is_autopilot else [])]
 
 
 def fixed_usd_per_month(catalog: Catalog, target: StackSettings) -> float:

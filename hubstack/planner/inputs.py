@@ -10,8 +10,10 @@ from pathlib import Path
 
 from hubstack.catalog import Catalog, load_catalog
 from hubstack.files.errors import InputError
+from hubstack.files.problems import shown
 from hubstack.hub.facts import ModelFacts
 from hubstack.hub.lock import Lock, load_lock, lock_path
+from hubstack.inputs.cluster_facts import load_cluster_facts
 from hubstack.inputs.environment import Environment
 from hubstack.inputs.measured import Measurement, load_measured, measured_path
 from hubstack.inputs.models import Request
@@ -67,7 +69,7 @@ class StackInputs:
         Raises:
             InputError: every problem of the first file that has any.
         """
-        target, request = stack.settings, stack.request
+        target, request = _with_facts(stack), stack.request
         name = Path(target.models_path)
         folder = stack.project_dir / name.parent
         shipped = load_catalog()
@@ -105,6 +107,29 @@ class StackInputs:
         """Locked facts by model key; models that are not locked are absent."""
         found = ((model.key, self.lock.get(model.id, model.revision)) for model in self.request.models)
         return {key: facts for key, facts in found if facts is not None}
+
+
+def _with_facts(stack: Stack) -> StackSettings:
+    """Return a stack's settings with what its file says of an existing cluster.
+
+    Raises:
+        InputError: the file is no description of that cluster.
+    """
+    target = stack.settings
+    asked = target.cluster_settings
+    if asked is None or asked.facts is None:
+        return target
+    facts = load_cluster_facts(stack.project_dir / asked.facts, asked.facts)
+    for key, said, wanted in (
+        ("name", facts.name, asked.name),
+        ("location", facts.location, asked.location or target.region),
+        ("autopilot", facts.is_autopilot, facts.is_autopilot if asked.autopilot is None else asked.autopilot),
+    ):
+        if said != wanted:
+            message = f"`hubstack:cluster.{key}` is {shown(wanted)}, but {asked.facts} says {shown(said)}"
+            hint = "name the file of this cluster, or correct the setting"
+            raise InputError([target.problem(f"hubstack:cluster.{key}", message, hint)])
+    return target.changed(cluster_facts=facts)
 
 
 def stack_lock(stack: Stack) -> Lock:

@@ -19,6 +19,7 @@ from hubstack.inputs.settings import StackSettings
 from hubstack.names import bucket_key, bucket_name, labels
 from hubstack.plan import ModelPlan, Plan, Verdict
 from hubstack.plan.bill import Cost
+from hubstack.plan.existing_cluster import ExistingCluster
 from hubstack.plan.gateway import GatewayAuth
 from hubstack.plan.network import OWN
 from hubstack.plan.target import TargetPlan
@@ -27,6 +28,7 @@ from hubstack.planner.cluster_limits import limit_warnings
 from hubstack.planner.cost import budget_warnings, commitment_warnings, plan_cost
 from hubstack.planner.engines import spec_of
 from hubstack.planner.engines.spec import EngineChoice, Refusal
+from hubstack.planner.existing_cluster import cluster_warnings, needed, refused
 from hubstack.planner.images import image_warnings, place_images, plan_images
 from hubstack.planner.inputs import StackInputs
 from hubstack.planner.managed.managed import (
@@ -143,6 +145,12 @@ def plan_stack(
             return None
 
     gateway = target.gateway if nodes else None
+    traffic = plan_traffic(nodes, gateway) if gateway else None
+    cluster = target.cluster if nodes else None
+    if cluster:
+        needs = needed(target, nodes, pools, gateway, picked=bool(traffic and traffic.picked))
+        cluster = replace(cluster, needs=needs)
+        _check_cluster(cluster, nodes, request)
     return Plan(
         target=TargetPlan(
             stack=target.stack,
@@ -158,6 +166,7 @@ def plan_stack(
             security=target.security,
             network=target.network,
             images=images,
+            cluster=cluster,
         ),
         models=models,
         pools=pools,
@@ -169,7 +178,8 @@ def plan_stack(
             *commitment_warnings(models, pools, catalog, target),
             *(f"{model.key}: {warning}" for model in models for warning in model.warnings),
             *limit_warnings(models, pools, target.network or OWN),
-            *(network_warnings(target.network) if nodes and target.network else ()),
+            *(network_warnings(target.network) if nodes and target.network and not cluster else ()),
+            *(cluster_warnings(cluster, target, nodes) if cluster else ()),
             *traffic_warnings(nodes, target.gateway),
             *image_warnings(published, lock, catalog, target),
             *_gateway_warnings(nodes, managed_models, target),
@@ -177,14 +187,14 @@ def plan_stack(
         ),
         advice=tuple(sharing(request, models, cost, bill_of)) if advises else (),
         gateway=gateway,
-        traffic=plan_traffic(nodes, gateway) if gateway else None,
+        traffic=traffic,
         endpoints={model.key: endpoint_of(model, target.namespace) for model in nodes},
         buckets={
             model.key: bucket_name(target.project, target.stack, bucket_key(model))
             for model in models
             if model.has_bucket
         },
-        max_system_nodes=max_system_nodes(len(nodes)) if nodes else 0,
+        max_system_nodes=max_system_nodes(len(nodes)) if nodes and not cluster else 0,
         engine_metrics=metrics_in_use(nodes, catalog.engine_metrics) if target.monitoring else {},
     )
 
@@ -535,6 +545,19 @@ def _largest(chosen: ChosenFiles, size: WeightsSize) -> int:
 def _on_gke(request: Request) -> Request:
     """Return the request with only the models that a gateway can serve."""
     return replace(request, models=tuple(m for m in request.models if m.settings.platform is NODES))
+
+
+def _check_cluster(cluster: ExistingCluster, models: tuple[ModelPlan, ...], request: Request) -> None:
+    """Raise a PlanError with the models that cannot run in an existing cluster."""
+    by_key = {model.key: model for model in request.models}
+    problems: list[Problem] = []
+    keys: set[str] = set()
+    for key, field, why, hint in refused(cluster, models):
+        asked = by_key[key]
+        problems.append(asked.mark(field if field in asked.marks else "id").problem(f"`{key}` {why}", hint))
+        keys.add(key)
+    if problems:
+        raise PlanError(problems, models=keys)
 
 
 def _gateway_warnings(

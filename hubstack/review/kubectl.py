@@ -20,7 +20,6 @@ from hubstack.files.errors import InputError
 from hubstack.files.problems import Problem
 from hubstack.files.secrets import without_secrets
 from hubstack.files.subprocess_env import kept_environment
-from hubstack.names import cluster_name
 from hubstack.plan import Plan
 
 _VARIABLES = ("HOME", "KUBECONFIG", "CLOUDSDK_CONFIG", "CLOUDSDK_PYTHON", "USE_GKE_GCLOUD_AUTH_PLUGIN")
@@ -37,7 +36,7 @@ Tell = Callable[[str], None]
 def default_context(plan: Plan) -> str:
     """Return the name that `gcloud container clusters get-credentials` gives the stack's cluster."""
     target = plan.target
-    return f"gke_{target.project}_{target.region}_{cluster_name(target.stack)}"
+    return f"gke_{target.cluster_project}_{target.cluster_location}_{target.cluster_name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

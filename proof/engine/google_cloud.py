@@ -201,6 +201,13 @@ class Cloud:
             self._ask("storage", project)
             email = f"service-{NUMBER}@gs-project-accounts.iam.gserviceaccount.com"
             return {"id": email, "emailAddress": email, "member": f"serviceAccount:{email}", "project": project}
+        if kind == "gcp:container/getCluster:getCluster":
+            self._ask("container", project)
+            asked = f"projects/{arguments.get('project') or project}/locations/{arguments['location']}"
+            held = self.get(_CLUSTER, f"{asked}/clusters/{arguments['name']}")
+            if held is None:
+                raise CloudError(f"Error 404: {asked}/clusters/{arguments['name']} not found, notFound")
+            return {**_listed(held), "id": f"{asked}/clusters/{arguments['name']}"}
         raise CloudError(f"the stand-in answers no {kind}")
 
     def _ask(self, api: str, project: str) -> None:
@@ -262,6 +269,21 @@ class Cloud:
 
     def _path(self, kind: str, identity: str) -> Path:
         return self._folder / _file(kind) / f"{hashlib.sha256(identity.encode()).hexdigest()}.json"
+
+
+def _listed(block: Mapping[str, Any]) -> Data:
+    """Return a block as the provider's functions give it: each block in it as a list of one, under a plural name."""
+    return {_plural(key) if isinstance(value, dict) else key: _in_list(value) for key, value in block.items()}
+
+
+def _in_list(value: Any) -> Any:
+    return [_listed(value)] if isinstance(value, dict) else value
+
+
+def _plural(name: str) -> str:
+    if name.endswith("y"):
+        return f"{name[:-1]}ies"
+    return f"{name}es" if name.endswith("s") else f"{name}s"
 
 
 def _account(identity: str, stored: Mapping[str, Any]) -> Data:  # noqa: ARG001  the form of all

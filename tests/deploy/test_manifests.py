@@ -199,7 +199,7 @@ def test_the_namespace_is_restricted_unless_a_tpu_server_must_be_root() -> None:
 
 
 def test_a_class_tries_its_pools_in_order_and_no_other_machine() -> None:
-    spec = manifests.capacity_class(CLASSES[2])["spec"]
+    spec = manifests.capacity_class(make_plan(), CLASSES[2])["spec"]
     assert spec["priorities"] == [
         {"nodepools": ["g2-standard-8-spot-0a1b2c"]},
         {"nodepools": ["g2-standard-8-on-demand-0a1b2c"]},

@@ -11,6 +11,8 @@ from hubstack.plan.target import TargetPlan
 Object = dict[str, Any]
 """A Kubernetes object, using the API's own field names."""
 LOADER_USER = 2000
+MODELS_LABEL = "hubstack.dev/models"
+"""Label of the models' namespaces in a cluster that several stacks use, whose KEDA serves them all."""
 GIB = 1024**3
 KMS_PARAMETER = "disk-encryption-kms-key"
 """Provisioner of a StorageClass (Compute Engine persistent disk CSI driver)."""

@@ -7,7 +7,7 @@ serves TLS, and KEDA's metrics API admits only what the API server forwards. Sel
 charts in `hubstack.deploy.manifests.charts`.
 """
 
-from hubstack.deploy.manifests.base import Object, policy_in, tcp
+from hubstack.deploy.manifests.base import MODELS_LABEL, Object, policy_in, tcp
 from hubstack.deploy.manifests.charts import CONTROL_PLANE_PORT, KEDA_ACCOUNT, LWS_NAMESPACE
 from hubstack.deploy.manifests.network import (
     CLIENT_LABEL,
@@ -40,8 +40,12 @@ def keda_policies(plan: Plan) -> tuple[Object, ...]:
         named_hosts(namespace, "operator-to-metrics", _OPERATOR, (METRICS_HOST,)),
     ]
     if scale_to_zero_models(plan):
-        models = {"namespaceSelector": {"matchLabels": {NAMESPACE_LABEL: plan.target.namespace}}}
-        servers = {"to": [models | {"podSelector": SERVERS}], "ports": tcp(*server_ports(plan))}
+        # A cluster has one KEDA: in one that is shared, it serves the models of every stack, on any port.
+        is_shared = plan.target.cluster is not None
+        label = {MODELS_LABEL: "true"} if is_shared else {NAMESPACE_LABEL: plan.target.namespace}
+        servers: Object = {"to": [{"namespaceSelector": {"matchLabels": label}, "podSelector": SERVERS}]}
+        if not is_shared:
+            servers["ports"] = tcp(*server_ports(plan))
         found.append(policy_in(namespace, "interceptor-to-servers", _INTERCEPTOR, {"egress": [servers]}))
     return tuple(found)
 

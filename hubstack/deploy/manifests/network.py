@@ -128,8 +128,12 @@ def server_ports(plan: Plan) -> list[int]:
 
 
 def control_plane(target: TargetPlan) -> Object:
-    """Return the rule for egress to the Kubernetes API, whose address GKE takes from the nodes' subnet."""
-    return {"to": [{"ipBlock": {"cidr": target.addresses.nodes_cidr}}], "ports": tcp(443)}
+    """Return the rule for egress to the Kubernetes API, whose address GKE takes from the nodes' subnet.
+
+    The addresses of an existing cluster's are known: they may be elsewhere.
+    """
+    ranges = target.cluster.control_plane if target.cluster else (target.addresses.nodes_cidr,)
+    return {"to": [{"ipBlock": {"cidr": cidr}} for cidr in ranges], "ports": tcp(443)}
 
 
 def dns() -> list[Object]:

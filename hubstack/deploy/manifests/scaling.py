@@ -174,7 +174,7 @@ def _behavior(scaling: ScalingPlan) -> Object:
 
 
 def _prometheus(target: TargetPlan, model: ModelPlan, trigger: ScalingTrigger) -> Object:
-    project = target.project
+    project = target.cluster_project
     return {
         "type": "prometheus",
         "name": trigger.name,

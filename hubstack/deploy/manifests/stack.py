@@ -2,9 +2,9 @@
 """Objects that exist once per stack: the models' namespace and its ComputeClasses."""
 
 from hubstack import names
-from hubstack.deploy.manifests.base import Object, pod_security_labels
-from hubstack.kinds import AcceleratorKind
-from hubstack.plan import CapacityClass, Plan
+from hubstack.deploy.manifests.base import MODELS_LABEL, Object, pod_security_labels
+from hubstack.kinds import AcceleratorKind, CapacityKind
+from hubstack.plan import CapacityClass, Plan, PoolPlan
 
 
 def namespace(plan: Plan) -> Object:
@@ -15,20 +15,52 @@ def namespace(plan: Plan) -> Object:
     """
     has_tpu = any(model.accelerator_kind is AcceleratorKind.TPU for model in plan.on_gke)
     labels = pod_security_labels("baseline" if has_tpu else "restricted")
+    if plan.target.cluster:
+        labels = labels | {MODELS_LABEL: "true"}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": plan.target.namespace, "labels": labels}}
 
 
-def capacity_class(capacity: CapacityClass) -> Object:
+def capacity_class(plan: Plan, capacity: CapacityClass) -> Object:
     """Return the ComputeClass that tries a class's pools in order and no other machine.
 
-    `ScaleUpAnyway` would add plain CPU nodes (GKE docs, "About custom compute classes").
+    In an Autopilot cluster it describes the nodes instead, and GKE creates them. `ScaleUpAnyway` would add plain
+    CPU nodes (GKE docs, "About custom compute classes").
     """
+    cluster = plan.target.cluster
+    if cluster and cluster.is_autopilot:
+        pools = {pool.key: pool for pool in plan.pools}
+        rules = [_rule(pools[key]) for key in capacity.pools]
+        # The slices of one step are alike.
+        priorities = [rule for at, rule in enumerate(rules) if rule not in rules[:at]]
+    else:
+        priorities = [{"nodepools": [names.node_pool_name(pool)]} for pool in capacity.pools]
     return {
         "apiVersion": "cloud.google.com/v1",
         "kind": "ComputeClass",
         "metadata": {"name": capacity.key},
-        "spec": {
-            "priorities": [{"nodepools": [names.node_pool_name(pool)]} for pool in capacity.pools],
-            "whenUnsatisfiable": "DoNotScaleUp",
-        },
+        "spec": {"priorities": priorities, "whenUnsatisfiable": "DoNotScaleUp"},
     }
+
+
+def _rule(pool: PoolPlan) -> Object:
+    """Return the nodes of one step as a rule of a ComputeClass (GKE docs, "ComputeClass CRD")."""
+    rule: Object = {"location": {"zones": list(pool.zones)}, "storage": {"bootDiskSize": pool.boot_disk_gib}}
+    if pool.accelerator_kind is AcceleratorKind.TPU:
+        topology = {"topology": pool.tpu_topology} if pool.tpu_topology else {}
+        rule["tpu"] = {"type": pool.gke_accelerator, "count": pool.accelerators_per_node, **topology}
+    else:
+        gpu: Object = {"type": pool.gke_accelerator, "count": pool.accelerators_per_node, "driverVersion": "latest"}
+        if pool.servers_per_accelerator > 1:
+            clients = pool.servers_per_accelerator
+            gpu["gpuSharing"] = {"sharingStrategy": "TIME_SHARING", "maxSharedClientsPerGPU": clients}
+        rule |= {"machineType": pool.gce_machine_type, "gpu": gpu}
+    match pool.capacity:
+        case CapacityKind.SPOT:
+            rule["spot"] = True
+        case CapacityKind.FLEX_START:
+            rule["flexStart"] = {"enabled": True}
+        case CapacityKind.RESERVATION:
+            rule["reservations"] = {"affinity": "Specific", "specific": [{"name": pool.reservation}]}
+        case CapacityKind.ON_DEMAND:
+            rule["reservations"] = {"affinity": "None"}
+    return rule

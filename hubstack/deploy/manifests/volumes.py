@@ -5,6 +5,7 @@ How weights are read is decided by `hubstack.planner.serving.choose_loading`. Mo
 the docs and examples of github.com/GoogleCloudPlatform/gcs-fuse-csi-driver.
 """
 
+from hubstack import names
 from hubstack.deploy.manifests.base import GIB, KMS_PARAMETER, LOADER_USER, Object, bucket_name
 from hubstack.deploy.manifests.weights_disk import claim_name
 from hubstack.names import MODEL_DIR
@@ -75,12 +76,17 @@ def _read_options(model: ModelPlan) -> list[str]:
     return options
 
 
-def encrypted_class(kms_key: str) -> Object:
+def encrypted_class_name(target: TargetPlan) -> str:
+    """Return the name of the stack's StorageClass, which other stacks of an existing cluster do not use."""
+    return f"{ENCRYPTED_CLASS}-{names.slug(target.stack)}" if target.cluster else ENCRYPTED_CLASS
+
+
+def encrypted_class(target: TargetPlan, kms_key: str) -> Object:
     """Return a StorageClass for these disks that uses the stack's own key; GKE's classes use Google's."""
     return {
         "apiVersion": "storage.k8s.io/v1",
         "kind": "StorageClass",
-        "metadata": {"name": ENCRYPTED_CLASS, "labels": {"app.kubernetes.io/managed-by": "hubstack"}},
+        "metadata": {"name": encrypted_class_name(target), "labels": {"app.kubernetes.io/managed-by": "hubstack"}},
         "provisioner": "pd.csi.storage.gke.io",
         "parameters": {"type": "pd-balanced", KMS_PARAMETER: kms_key},
         "reclaimPolicy": "Delete",
@@ -92,7 +98,7 @@ def disk_volume(target: TargetPlan, name: str, size_bytes: int) -> Object:
     """Return a generic ephemeral volume, deleted with its pod."""
     claim = {
         "accessModes": ["ReadWriteOnce"],
-        "storageClassName": ENCRYPTED_CLASS if target.kms_key else "standard-rwo",
+        "storageClassName": encrypted_class_name(target) if target.kms_key else "standard-rwo",
         "resources": {"requests": {"storage": f"{max(10, -(-size_bytes // GIB))}Gi"}},
     }
     return {"name": name, "ephemeral": {"volumeClaimTemplate": {"spec": claim}}}

@@ -15,7 +15,6 @@ from typing import Literal, cast
 
 import yaml
 
-from hubstack import names
 from hubstack.catalog import EngineMetrics, Metric
 from hubstack.deploy.manifests import server_name
 from hubstack.deploy.monitoring.queries import (
@@ -173,8 +172,8 @@ def _load_failed(plan: Plan) -> Alert:
     """Return the alert on the Job controller's event, which GKE logs; Google collects no Job metrics."""
     target, job = plan.target, "jsonPayload.involvedObject"
     parts = (
-        f'logName="projects/{target.project}/logs/events"',
-        f'resource.labels.cluster_name="{names.cluster_name(target.stack)}"',
+        f'logName="projects/{target.cluster_project}/logs/events"',
+        f'resource.labels.cluster_name="{target.cluster_name}"',
         f'{job}.kind="Job"',
         f'{job}.namespace="{target.namespace}"',
         'jsonPayload.reason=("BackoffLimitExceeded" OR "PodFailurePolicy" OR "DeadlineExceeded")',
@@ -188,9 +187,9 @@ def _preempted(plan: Plan) -> Iterable[Alert]:
     if not any(pool.capacity is CapacityKind.SPOT for pool in plan.pools):
         return
     # Node names start with this prefix; GKE truncates cluster and pool names to 32 characters in total.
-    cluster = names.cluster_name(plan.target.stack)[:16]
+    cluster = plan.target.cluster_name[:16]
     parts = (
-        f'logName="projects/{plan.target.project}/logs/cloudaudit.googleapis.com%2Fsystem_event"',
+        f'logName="projects/{plan.target.cluster_project}/logs/cloudaudit.googleapis.com%2Fsystem_event"',
         'resource.type="gce_instance"',
         'protoPayload.methodName="compute.instances.preempted"',
         f'protoPayload.resourceName=~"/instances/gke-{cluster}"',

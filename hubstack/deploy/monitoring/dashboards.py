@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hubstack import names
 from hubstack.catalog import EngineMetrics, Metric
 from hubstack.deploy.manifests import server_name
 from hubstack.deploy.monitoring.alerts import BURNS, RUNBOOK, family
@@ -232,7 +231,7 @@ def _cluster(plan: Plan) -> Iterator[Json]:
     nodes = f'count by ({pool}) ({{"__name__"="kubernetes.io/node/cpu/total_cores",{",".join(scope.nodes)}}})'
     yield _chart("Nodes by pool", [(nodes, "")], stacked=True)
     if any(pool.accelerator_kind is AcceleratorKind.GPU for pool in plan.pools):
-        cluster = f'cluster="{names.cluster_name(plan.target.stack)}"'
+        cluster = f'cluster="{plan.target.cluster_name}"'
         busy = f"avg by (modelName) (DCGM_FI_DEV_GPU_UTIL{{{cluster}}})"
         used, free = (f"sum by (modelName) (DCGM_FI_DEV_FB_{part}{{{cluster}}})" for part in ("USED", "FREE"))
         yield _chart("GPU utilization by card", [(busy, "")], "%")

@@ -9,7 +9,6 @@ stacks. Managed Prometheus supports the PromQL of Prometheus 2.44, and Google's 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hubstack import names
 from hubstack.catalog import Metric
 from hubstack.deploy.manifests import server_name
 from hubstack.plan import ModelPlan, Plan
@@ -32,7 +31,7 @@ class Scope:
 
 def scope_of(plan: Plan) -> Scope:
     """Return the matchers of a stack."""
-    cluster, namespace = names.cluster_name(plan.target.stack), plan.target.namespace
+    cluster, namespace = plan.target.cluster_name, plan.target.namespace
     named = (f'cluster_name="{cluster}"',)
     return Scope(
         prometheus=(f'cluster="{cluster}"', f'namespace="{namespace}"'),

@@ -6,6 +6,7 @@ One PodMonitoring covers all models, because they share port name and path; the 
 
 from hubstack.deploy.manifests import Object, server_name
 from hubstack.plan import Plan
+from hubstack.planner import existing_cluster
 
 INTERVAL_SECONDS = 30
 MODEL_LABEL = "model"
@@ -62,7 +63,5 @@ def _pod_monitoring(plan: Plan, path: str, name: str, models: list[str], *, alon
 
 
 def state_metrics(plan: Plan) -> tuple[str, ...]:
-    """Return the packages of kube-state-metrics that the queries need (GKE's `enable_components`)."""
-    if plan.monitoring is None:
-        return ()
-    return ("POD", "DEPLOYMENT", *(("STATEFULSET",) if any(model.hosts > 1 for model in plan.on_gke) else ()))
+    """Return the packages of kube-state-metrics that the queries need; none without monitoring."""
+    return existing_cluster.state_metrics(plan.on_gke) if plan.monitoring else ()

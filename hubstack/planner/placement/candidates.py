@@ -302,8 +302,14 @@ class CandidateFinder:
     def _key(self, steps: tuple[Step, ...]) -> str:
         signature = tuple((id(step.offer), step.asked) for step in steps)
         if signature not in self._keys:
-            self._keys[signature] = class_key(steps)
+            self._keys[signature] = self._own(class_key(steps))
         return self._keys[signature]
+
+    def _own(self, key: str) -> str:
+        """Return the key of a class; in a cluster that several stacks use, with the stack's name."""
+        if self._target.cluster_settings is None:
+            return key
+        return names.shorten(f"{names.slug(self._target.stack)}-{key}", names.DNS_LABEL_MAX)
 
     def _steps(
         self, offer: Offer, demand: Demand, load: sizing.Workload, need: MemoryNeed, kind: EngineKind

@@ -11,8 +11,9 @@ from hubstack.inputs.settings import StackSettings
 from hubstack.kinds import AcceleratorKind, PlatformKind
 from hubstack.plan import ModelPlan, PoolPlan, Reason
 from hubstack.plan.plan import GKE_NAME
+from hubstack.planner.existing_cluster import AUTOPILOT_ACCELERATORS
 from hubstack.planner.model_plan import Hosting, PlacedDraft, assemble
-from hubstack.planner.placement.offers import list_offers
+from hubstack.planner.placement.offers import Offer, list_offers
 from hubstack.planner.platforms.rules import no_eula
 from hubstack.planner.platforms.spec import PlatformSpec
 from hubstack.planner.serving.scaling import plan_scaling, spare_places
@@ -73,4 +74,12 @@ def plan_nodes(
     return tuple(planned)
 
 
-SPEC = PlatformSpec(kind=PlatformKind.GKE, offers=list_offers, find_problems=_find_problems)
+def _offers(catalog: Catalog, target: StackSettings) -> tuple[Offer, ...]:
+    """Return the machines of the region; in an Autopilot cluster, those with accelerators that it has."""
+    offers = list_offers(catalog, target)
+    if target.cluster is None or not target.cluster.is_autopilot:
+        return offers
+    return tuple(offer for offer in offers if offer.accelerator.id in AUTOPILOT_ACCELERATORS)
+
+
+SPEC = PlatformSpec(kind=PlatformKind.GKE, offers=_offers, find_problems=_find_problems)

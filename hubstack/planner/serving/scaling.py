@@ -125,7 +125,7 @@ def concurrent_requests(engine: EngineKind, concurrency: int) -> int:
 def _triggers(model: PlacedDraft, metrics: EngineMetrics, target: StackSettings) -> Iterator[ScalingTrigger]:
     # Managed Prometheus covers the whole project and adds `cluster` and `namespace`; our scrape adds `model`.
     where = (
-        f'cluster="{names.cluster_name(target.stack)}"',
+        f'cluster="{target.cluster_name}"',
         f'namespace="{target.namespace}"',
         f'model="{names.original_key(model.request)}"',
     )
