@@ -18,6 +18,7 @@ from pydantic_core import PydanticUndefined
 
 from hubstack.files.write import write_text_atomically
 from hubstack.inputs import settings
+from hubstack.inputs.existing_cluster import ExistingClusterSettings
 from hubstack.inputs.gateway import GatewaySettings
 from hubstack.inputs.maintenance import MaintenanceWindow
 from hubstack.inputs.models_schema import (
@@ -129,6 +130,7 @@ def settings_page_text() -> str:
             _settings_table("`hubstack:gateway`", GatewaySettings),
             _settings_table("`hubstack:maintenanceWindow`", MaintenanceWindow),
             _settings_table("`hubstack:network`", NetworkSettings),
+            _settings_table("`hubstack:cluster`", ExistingClusterSettings),
         ]
     )
 

@@ -129,6 +129,12 @@ def _with_facts(stack: Stack) -> StackSettings:
             message = f"`hubstack:cluster.{key}` is {shown(wanted)}, but {asked.facts} says {shown(said)}"
             hint = "name the file of this cluster, or correct the setting"
             raise InputError([target.problem(f"hubstack:cluster.{key}", message, hint)])
+    if not (asked.control_plane or facts.control_plane):
+        message = (
+            f"`hubstack:cluster.control_plane` is missing, and {asked.facts} has no address of the control plane"
+        )
+        hint = "add the range of its addresses, which network policies name"
+        raise InputError([target.problem("hubstack:cluster.control_plane", message, hint)])
     return target.changed(cluster_facts=facts)
 
 

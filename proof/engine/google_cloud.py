@@ -272,7 +272,7 @@ class Cloud:
 
 
 def _listed(block: Mapping[str, Any]) -> Data:
-    """Return a block as the provider's functions give it: each block in it as a list of one, under a plural name."""
+    """Return a block as the provider's functions do: each block in it as a list of one, under a plural name."""
     return {_plural(key) if isinstance(value, dict) else key: _in_list(value) for key, value in block.items()}
 
 

@@ -45,6 +45,13 @@ STORAGE_AGENT = f"service-{NUMBER}@gs-project-accounts.iam.gserviceaccount.com"
 LOOKUPS = {
     "gcp:organizations/getProject:getProject": {"number": NUMBER},
     "gcp:storage/getProjectServiceAccount:getProjectServiceAccount": {"member": f"serviceAccount:{STORAGE_AGENT}"},
+    "gcp:container/getCluster:getCluster": {
+        "name": "platform",
+        "masterVersion": "1.36.3-gke.100",
+        "controlPlaneEndpointsConfigs": [
+            {"dnsEndpointConfigs": [{"allowExternalTraffic": True, "endpoint": DNS_HOST}]}
+        ],
+    },
 }
 
 
