@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from pulumi_hubstack import Fleet, FleetArgs
+from pulumi_hubstack.existing_cluster import UsedCluster
 
 from hubstack.plan.existing_cluster import Component, ExistingCluster
 from hubstack.plan.gateway import GatewayPlan
@@ -14,6 +15,7 @@ from hubstack.plan.network import ExistingNetwork, Nat, NetworkPlan
 from tests.components.recorder import NUMBER, Recorded, record
 from tests.support.plans import RESTING, complete, with_gateway, with_models
 
+assert UsedCluster
 POOL, CLASS = "gcp:container/nodePool:NodePool", "kubernetes:cloud.google.com/v1:ComputeClass"
 RELEASE, NAMESPACE = "kubernetes:helm.sh/v3:Release", "kubernetes:core/v1:Namespace"
 PLATFORM = ExistingCluster(

@@ -13,7 +13,7 @@ from hubstack.files.errors import InputError
 from hubstack.inputs.cluster_facts import load_cluster_facts
 from hubstack.inputs.settings import StackSettings, read_settings
 from hubstack.plan import Plan
-from hubstack.plan.existing_cluster import ClusterFacts, Component, ExistingCluster, Feature, Needs
+from hubstack.plan.existing_cluster import ClusterFacts, Component, ExistingCluster
 from hubstack.plan.gateway import GatewayAuth, GatewayPlan
 from hubstack.planner.existing_cluster import AUTOPILOT_ACCELERATORS, lacks, needed
 from hubstack.planner.inputs import StackInputs
@@ -215,21 +215,8 @@ def test_a_cluster_of_another_project_is_the_one_whose_metrics_and_identities_ar
     plan = planned(quickstart, project="acme-platform")
     assert plan.target.cluster_project == "acme-platform"
     assert any("metrics scope" in each for each in plan.warnings)
-    said = list(
-        lacks(
-            replace(used(), project="acme-platform"),
-            ClusterFacts(
-                name="platform",
-                location="us-central1",
-                version="1.36.3-gke.1",
-                is_autopilot=False,
-                features=frozenset(Feature),
-                workload_pool="acme-models.svc.id.goog",
-                metrics=("DCGM", "POD", "DEPLOYMENT"),
-            ),
-        )
-    )
-    assert said == [] or "--workload-pool=acme-platform.svc.id.goog" in said[0]
 
 
-assert Needs
+def test_the_identity_pool_must_be_that_of_the_clusters_project(tmp_path: Path) -> None:
+    (said,) = lacks(replace(used(), project="acme-platform"), facts(tmp_path, DESCRIBED))
+    assert "--project acme-platform --workload-pool=acme-platform.svc.id.goog" in said

@@ -20,7 +20,7 @@ from proof.nodes import pool_of
 from proof.sandbox import Sandbox
 from tests.proof.engine.test_life import announced
 from tests.support.facts import catalog
-from tests.support.golden import environment
+from tests.support.golden import environment, read_graph
 
 pytestmark = pytest.mark.proof
 
@@ -77,11 +77,12 @@ def resources(engine: Engine) -> list[dict[str, Any]]:
 
 
 def test_a_cluster_that_lacks_features_is_previewed_and_not_touched(
-    tmp_path: Path, engine_programs: Path, sandbox: Sandbox
+    tmp_path: Path, engine_programs: Path, sandbox: Sandbox, charts: ChartRepository
 ) -> None:
     engine = stack_of("one", tmp_path / "engine", engine_programs, sandbox)
     make_cluster(engine, sandbox, addonsConfig={}, enableFqdnNetworkPolicy=False)
     update = "gcloud container clusters update platform --location us-central1 --project acme-models-quickstart"
+    use_charts(engine, charts, resources(engine))
     # In a new project the cluster is asked once its API is on: an update does that first.
     done = engine.up(check=False)
     assert done.code
@@ -107,7 +108,11 @@ def test_two_stacks_share_a_cluster_and_leave_it_as_it_was(
         name: [each["inputs"] for each in held if each["type"] == "gcp:container/nodePool:NodePool"]
         for name, held in declared.items()
     }
-    sandbox.use(pool_of(each, catalog(), REGION) for held in pools.values() for each in held)
+    ordinary = [
+        each["inputs"] for each in read_graph("quickstart")["resources"] if each["name"] == "cluster-system"
+    ]
+    every = [each for held in (*pools.values(), ordinary) for each in held]
+    sandbox.use(pool_of(each, catalog(), REGION) for each in every)
     use_charts(one, charts, declared["one"])
     use_charts(two, charts, declared["two"])
     assert one.up().counts == {"create": announced(one)}
