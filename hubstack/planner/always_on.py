@@ -30,7 +30,7 @@ def always_on(
     The system pool counts with its one permanent node: more are added for loads only, and removed.
     """
     used = target.cluster
-    lines, missing = ([], _of_owners(used)) if used else _own_cluster(catalog, target)
+    lines, missing = (list[CostLine](), _of_owners(used)) if used else _own_cluster(catalog, target)
     disk = catalog.storage_price(DISK_TYPE, target.region)
     sizes, unknown = _boot_disks(tuple(pools), tuple(costs))
     if disk and any(sizes):
