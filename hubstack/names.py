@@ -37,6 +37,9 @@ OFFLINE = "HUBSTACK_PREVIEW"
 """Environment variable that a program finds if hubstack runs it offline, instead of Pulumi's engine."""
 MODEL_DIR = "/weights"
 """Read-only path of the model's weights in a server."""
+COMPANIONS = "companions"
+"""Folder of a model's bucket with a folder for each commit of its adapters and draft model; a server mounts it at
+the path of this name."""
 
 
 class Keyed(Protocol):

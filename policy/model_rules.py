@@ -9,8 +9,14 @@ from resources import ANNOTATION, RUN_SERVICE, Resource, Settings, has_kind, is_
 
 
 def _told(resource: Resource) -> dict[str, str]:
-    """Return a server's hubstack annotations without their prefix; empty for other resources."""
-    if is_object(resource) and has_kind(resource, "Deployment", "LeaderWorkerSet"):
+    """Return a server's hubstack annotations without their prefix; empty for other resources.
+
+    The Job that copies an adapter or a draft model has them too; one that copies a model does not name its format.
+    """
+    if is_object(resource) and has_kind(resource, "Job"):
+        notes = mapping(resource.props, "metadata", "annotations")
+        notes = notes if f"{ANNOTATION}weights-format" in notes else {}
+    elif is_object(resource) and has_kind(resource, "Deployment", "LeaderWorkerSet"):
         notes = mapping(resource.props, "metadata", "annotations")
     elif resource.type == RUN_SERVICE:
         notes = mapping(resource.props, "annotations")

@@ -338,7 +338,7 @@ def _cluster_args(plan: Plan, network: Network) -> ClusterArgs:
         maintenance=target.maintenance,
         max_system_nodes=plan.max_system_nodes,
         state_metrics=observability.state_metrics(plan),
-        has_gated_models=any(model.weights.needs_token for model in plan.on_gke),
+        has_gated_models=any(model.needs_token for model in plan.on_gke),
         has_gateway=plan.gateway is not None,
         binary_authorization=target.binary_authorization,
         kms_key=target.kms_key,
@@ -421,7 +421,7 @@ def _create_namespace(
 
 
 def _create_token(plan: Plan, base: Foundation, hub_token: pulumi.Input[str] | None) -> tuple[pulumi.Resource, ...]:
-    gated = [model for model in plan.on_gke if model.weights.needs_token]
+    gated = [model for model in plan.on_gke if model.needs_token]
     # Loaders on Cloud Run have their own accounts and grants.
     if not gated and not any(map(reads_token, plan.models)):
         return ()

@@ -37,9 +37,10 @@ def build_models(parent: pulumi.Resource, plan: Plan, base: Foundation) -> NodeM
     buckets = {model.key: _create_bucket(plan, model, base) for model in plan.on_gke if not model.canary_of}
     of_model = {model.key: buckets[model.canary_of or model.key] for model in plan.on_gke}
     here = child(parent, providers=[nodes.kubernetes])
-    servers = {
-        model.key: _create_server(plan, model, base, nodes, of_model[model.key], here) for model in plan.on_gke
+    loaders = {
+        model.key: _create_loader(plan, model, base, nodes, of_model[model.key], here) for model in plan.on_gke
     }
+    servers = {model.key: _create_server(plan, model, nodes, loaders, here) for model in plan.on_gke}
     replaced = [model for model in plan.on_gke if model.weights.replaces]
     collectors = [_create_collector(plan, model, servers, of_model[model.key], here) for model in replaced]
     return NodeModels(servers=servers, collectors=tuple(collectors))
@@ -66,16 +67,16 @@ def _create_bucket(plan: Plan, model: ModelPlan, base: Foundation) -> WeightsBuc
     )
 
 
-def _create_server(
+def _create_loader(
     plan: Plan,
     model: ModelPlan,
     base: Foundation,
     nodes: NodeFoundation,
     bucket: WeightsBucket,
     here: pulumi.ResourceOptions,
-) -> ModelServer:
-    token = base.token if model.weights.needs_token else ()
-    loader = WeightsLoader(
+) -> WeightsLoader:
+    token = base.token if model.needs_token else ()
+    return WeightsLoader(
         f"{model.key}-loader",
         WeightsLoaderArgs(
             target=plan.target,
@@ -85,10 +86,22 @@ def _create_server(
         ),
         renamed(here, "{}-loader", model.was),
     )
+
+
+def _create_server(
+    plan: Plan,
+    model: ModelPlan,
+    nodes: NodeFoundation,
+    loaders: Mapping[str, WeightsLoader],
+    here: pulumi.ResourceOptions,
+) -> ModelServer:
+    loader = loaders[model.key]
     weights: tuple[pulumi.Resource, ...] = (loader,)
     if model.loading.method is LoadingMethod.HYPERDISK_ML:
         disk = WeightsDiskArgs(target=plan.target, model=model, after=(nodes.namespace, loader, *nodes.transfer))
         weights = (loader, WeightsDisk(f"{model.key}-disk", disk, renamed(here, "{}-disk", model.was)))
+    if model.canary_of and model.companions:
+        weights = (*weights, loaders[model.canary_of])  # which copies the companions of both
     groups = nodes.groups if model.hosts > 1 else ()
     return ModelServer(
         model.key,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Copies one model from the Hub to its bucket: service account, script and Job.
+"""Copies one model from the Hub to its bucket, and its adapters and draft model: service account, scripts and Jobs.
 
 The Job's name includes the commit and the file list, so a new commit gets a new Job, and its folder is added beside
 the old one. Pulumi waits for the Job to finish, so what depends on this component finds its weights.
@@ -41,16 +41,22 @@ class WeightsLoader(pulumi.ComponentResource):
             register(f"{name}-account", manifests.service_account(target, manifests.loader_account(model)), here),
             register(f"{name}-script", manifests.loader_config(target, model), here),
         ]
-        if model.weights.needs_token:
+        if model.needs_token:
             needed.append(register(f"{name}-token", manifests.token_class(target, model, args.hub_secret_id), here))
+        # The largest repositories take hours; the default of ten minutes would fail the wait.
+        patience = pulumi.CustomTimeouts(create="6h", update="6h")
+        after = [*args.after, *needed]
         self.job = register(
             f"{name}-job",
             manifests.loader_job(target, model),
-            child(
-                self,
-                depends_on=[*args.after, *needed],
-                # The largest repositories take hours; the default of ten minutes would fail the wait.
-                custom_timeouts=pulumi.CustomTimeouts(create="6h", update="6h"),
-            ),
+            child(self, depends_on=after, custom_timeouts=patience),
         )
+        # A canary uses its model's companions, in the bucket that they share.
+        for each, load in ({} if model.canary_of else manifests.companion_loads(model)).items():
+            script = register(f"{name}-{each}-script", manifests.loader_config(target, load), here)
+            register(
+                f"{name}-{each}-job",
+                manifests.companion_job(target, load),
+                child(self, depends_on=[*after, script], custom_timeouts=patience),
+            )
         self.register_outputs({})

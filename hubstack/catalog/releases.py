@@ -63,6 +63,10 @@ class Release:
     library: Library | None
     """The release of transformers that it runs with."""
     architectures: Mapping[str, frozenset[str]]
+    draft_architectures: frozenset[str]
+    """Architectures that draft for another model in speculative decoding; empty if no list is known."""
+    lora_architectures: frozenset[str]
+    """Architectures whose implementation takes LoRA adapters; empty if no list is known."""
     conversion_bases: tuple[str, ...]
     conversion_suffixes: Mapping[str, str]
     removed_architectures: Mapping[str, str]

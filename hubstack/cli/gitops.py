@@ -105,7 +105,7 @@ def drift(
     from hubstack.hub.remote import JOBS, RetryLimits  # noqa: PLC0415
     from hubstack.review.watch import watch_hub  # noqa: PLC0415
 
-    locked = list(inputs.facts.items())
+    locked = [*inputs.facts.items(), *((facts.id, facts) for facts in inputs.companions.values())]
     objects = _stored(bucket_listing) if bucket_listing else None
     with Progress(quiet=quiet or json) as progress:
         findings, unknown = watch_hub(locked, progress, RetryLimits(jobs=jobs or JOBS))
@@ -118,7 +118,7 @@ def drift(
         if objects is None:
             print_parts("Buckets were not checked: pass --bucket-listing (docs/guides/gitops.md).")
         if not unknown and not any(finding.is_drift for finding in findings):
-            print_parts(f"No drift: {len(inputs.request.models)} models match the lock.")
+            print_parts(f"No drift: {len(locked)} models match the lock.")
     if unknown:
         raise unknown
     raise typer.Exit(1 if any(finding.is_drift for finding in findings) else 0)

@@ -50,6 +50,21 @@ class ModelRequest:
         return self.settings.revision
 
     @property
+    def companions(self) -> tuple[tuple[str, str, str], ...]:
+        """ID, revision and mark of each repository that is served with the model: its adapters, its draft model."""
+        lora, speculative = self.settings.lora, self.settings.speculative
+        adapters = lora.adapters if lora else ()
+        found = [(each.id, each.revision, adapter_field(index)) for index, each in enumerate(adapters)]
+        if speculative and speculative.model:
+            found.append((speculative.model, speculative.revision, DRAFT_FIELD))
+        return tuple(found)
+
+    @property
+    def repositories(self) -> tuple[tuple[str, str], ...]:
+        """ID and revision of every repository that its server reads, its own first."""
+        return ((self.id, self.revision), *((repo_id, revision) for repo_id, revision, _ in self.companions))
+
+    @property
     def canary_weight(self) -> int:
         """Percentage of the primary's requests that this canary serves; 0 if it is none."""
         return self.settings.canary.weight if self.settings.canary and self.canary_of else 0
@@ -69,6 +84,20 @@ class Request:
 
     path: str
     models: tuple[ModelRequest, ...]
+
+    @property
+    def repositories(self) -> tuple[tuple[str, str], ...]:
+        """ID and revision of every repository to lock, without duplicates."""
+        return tuple(dict.fromkeys(pair for model in self.models for pair in model.repositories))
+
+
+DRAFT_FIELD = "speculative.model"
+"""Mark of the draft model."""
+
+
+def adapter_field(index: int) -> str:
+    """Return the mark of an adapter."""
+    return f"lora.adapters.{index}"
 
 
 def load_request(path: Path, name: str | None = None) -> Request:
@@ -188,6 +217,7 @@ def _resolve(layers: list[_Layer]) -> Request:
     models = [model for draft in drafts.values() for model in _with_canary(draft, drafts, problems)]
     problems += rename_problems(models)
     problems += _shared_names(models)
+    problems += _adapter_names(models)
     if problems:
         raise InputError(problems)
     return Request(path=top, models=tuple(sorted(models, key=lambda model: model.key)))
@@ -202,6 +232,19 @@ def _shared_names(models: Sequence[ModelRequest]) -> Iterator[Problem]:
             message = f"`{name}` is also the name of the loader of `{owner.key}`: both would use one identity"
             mark = model.mark("name" if "name" in model.marks else "id")
             yield mark.problem(message, "give one of them a different `name:`")
+
+
+def _adapter_names(models: Sequence[ModelRequest]) -> Iterator[Problem]:
+    """Yield a problem for each adapter whose name requests use for something else."""
+    own = [model for model in models if model.canary_of is None]
+    taken = {name: f"the model `{model.key}`" for model in own for name in (*names.entry_keys(model), model.id)}
+    for model in own:
+        for index, adapter in enumerate(model.settings.lora.adapters if model.settings.lora else ()):
+            name, mark = adapter.served_name, model.mark(adapter_field(index))
+            if name in taken:
+                message = f"the adapter `{adapter.id}` has the name `{name}`, which requests use for {taken[name]}"
+                yield mark.problem(message, f"give it another name: `{{id: {adapter.id}, name: ...}}`")
+            taken.setdefault(name, f"the adapter `{adapter.id}` of `{model.key}`")
 
 
 def _collect(layers: list[_Layer], problems: list[Problem]) -> dict[str, _Draft]:
@@ -241,6 +284,10 @@ def _apply_settings(draft: _Draft, document: Document, loc: Loc, settings: Setti
             # A flag may be written with its dashes.
             spelled = next((n for n in (name, f"--{name}") if (*loc, key, n) in document.places), name)
             draft.marks[f"{key}.{name}"] = document.key_mark((*loc, key, spelled))
+    for index in range(len(settings.lora.adapters) if settings.lora else 0):
+        draft.marks[adapter_field(index)] = document.mark((*loc, "lora", "adapters", index))
+    if settings.speculative and settings.speculative.model:
+        draft.marks[DRAFT_FIELD] = document.mark((*loc, *DRAFT_FIELD.split(".")))
 
 
 def _apply_overrides(layer: _Layer, drafts: dict[str, _Draft], problems: list[Problem]) -> None:

@@ -44,6 +44,12 @@ def _revision(value: Any) -> Any:
     return value
 
 
+def _repo_id(value: str) -> str:
+    if problem := repo_id_problem(value):
+        raise RefusedError(problem, _repo_id_hint(value))
+    return value
+
+
 Revision = Annotated[str, BeforeValidator(_revision)]
 Inside = Annotated[str, AfterValidator(_inside)]
 """Maximum length of a path, or of a name with slashes, in a repository."""
@@ -142,22 +148,105 @@ class CapacityStep(_Strict):
     """Zones for this step. Default: every zone of the region that has the accelerator."""
 
 
-class Lora(_Strict):
-    """Accelerator memory reserved for LoRA adapters."""
+def _read_entry(value: Any) -> Any:
+    return {"id": value} if isinstance(value, str) else value
 
-    slots: int = Field(ge=1, le=64)
-    """Maximum number of adapters on the accelerator at once."""
-    rank: Literal[8, 16, 32, 64, 128, 256, 320, 512] = 16
-    """Maximum rank of an adapter."""
+
+_RepoId = Annotated[str, AfterValidator(_repo_id)]
+
+
+class Adapter(_Strict):
+    """A LoRA adapter that is served under its own name, beside the model that it was trained on."""
+
+    id: _RepoId
+    """Repository ID of the adapter on the Hub: `owner/name`."""
+    name: str | None = Field(default=None, max_length=names.KEY_MAX, pattern=f"^{names.KEY_PATTERN}$")
+    """The model name that requests use. Default: derived from the ID, like a model's key."""
+    revision: Revision = Field(default=DEFAULT_REVISION, min_length=1, max_length=255, pattern=REVISION_PATTERN)
+    """Branch, tag or commit on the Hub; the lock records the commit that it resolved to."""
+    base: _RepoId | None = None
+    """The repository that it was trained on, if that is a copy of the model under another name, which the Hub does
+    not show: `unsloth/Qwen3-8B`. Otherwise an adapter of another base is refused."""
+
+    @property
+    def served_name(self) -> str:
+        """The model name that requests use."""
+        return self.name or names.key_of(self.id)
+
+
+ADAPTERS_MAX = 32
+"""Maximum adapters of a model: each is a match of its route, whose rule has at most 64 (Gateway API v1)."""
+RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
+"""Values of vLLM's `--max-lora-rank` (0.33.0, config/lora.py), without 1."""
+DEFAULT_RANK = 16
+"""vLLM's default."""
+
+
+class Lora(_Strict):
+    """LoRA adapters to serve, and the memory reserved for them."""
+
+    adapters: tuple[Annotated[Adapter, BeforeValidator(_read_entry, json_schema_input_type=str | Adapter)], ...] = (
+        Field(default=(), strict=False, max_length=ADAPTERS_MAX)
+    )
+    """Adapters to serve: each a Hub ID, or `{id: acme/support-lora, name: support, revision: v2}`
+    (docs/guides/adapters.md)."""
+    slots: int | None = Field(default=None, ge=1, le=64)
+    """Maximum number of adapters on the accelerator at once, in one batch. Default: the number of `adapters`, at
+    most 8; the others wait in host memory."""
+    rank: Literal[8, 16, 32, 64, 128, 256, 320, 512] | None = None
+    """Maximum rank of an adapter. Default: that of the listed adapters, from their adapter_config.json; 16 without
+    any."""
+
+    @model_validator(mode="after")
+    def _needs_one(self) -> Self:
+        if not self.adapters and self.slots is None:
+            raise RefusedError(
+                "`lora` needs `adapters` or `slots`", "for example `lora: {adapters: [acme/support-lora]}`"
+            )
+        return self
+
+    @property
+    def slot_count(self) -> int:
+        """Adapters on the accelerator at once."""
+        return self.slots or min(len(self.adapters), SLOTS_MAX)
+
+
+SLOTS_MAX = 8
+"""Default maximum of slots. Our choice: each takes accelerator memory at the highest rank of all, and adapters that
+are not in a batch wait in host memory."""
 
 
 class Speculative(_Strict):
-    """Speculative decoding without a draft model: propose tokens and keep those that the model accepts."""
+    """Speculative decoding: propose tokens and keep those that the model accepts."""
 
-    method: Literal["ngram", "mtp"]
-    """`ngram` proposes tokens from the prompt; `mtp` uses the checkpoint's own multi-token-prediction layers."""
+    method: Literal["ngram", "mtp", "eagle", "eagle3", "draft_model"]
+    """`ngram` proposes tokens from the prompt; `mtp` uses the checkpoint's own multi-token-prediction layers;
+    `eagle` and `eagle3` use a head trained on this model, `draft_model` a small model with the same vocabulary:
+    `model` names it."""
     tokens: int = Field(default=3, ge=1, le=16)
     """Tokens proposed per step."""
+    model: _RepoId | None = None
+    """Repository ID of the head or draft model: `yuhuili/EAGLE3-LLaMA3.1-Instruct-8B`."""
+    revision: Revision = Field(default=DEFAULT_REVISION, min_length=1, max_length=255, pattern=REVISION_PATTERN)
+    """Branch, tag or commit of that repository; the lock records the commit that it resolved to."""
+
+    @model_validator(mode="after")
+    def _names_its_model(self) -> Self:
+        if self.method in DRAFTED and self.model is None:
+            raise RefusedError(
+                f"`method: {self.method}` needs the repository that drafts",
+                "add `model: OWNER/NAME` to `speculative`, or use `{method: ngram}`, which needs none",
+            )
+        if self.method not in DRAFTED and (self.model or "revision" in self.model_fields_set):
+            raise RefusedError(
+                f"`method: {self.method}` drafts without another repository",
+                f"remove `model`, or use a method that reads it: {', '.join(sorted(DRAFTED))}",
+            )
+        return self
+
+
+DRAFTED = frozenset({"eagle", "eagle3", "draft_model"})
+"""Methods that draft with a model of another repository."""
 
 
 class EngineVersion(_Strict):
@@ -306,10 +395,6 @@ def _read_accelerator(value: Any) -> Any:
 
 def _read_was(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
-
-
-def _read_entry(value: Any) -> Any:
-    return {"id": value} if isinstance(value, str) else value
 
 
 class _ReservationJson(BaseModel):
@@ -487,9 +572,11 @@ class Settings(_Strict):
     """Mixture of experts: place whole experts on each accelerator instead of a slice of every expert. Always
     so if the model can only be split this way."""
     lora: Lora | None = None
-    """`{slots: 4, rank: 16}`: memory for LoRA adapters."""
+    """LoRA adapters to serve: `{adapters: [acme/support-lora]}` (docs/guides/adapters.md). `{slots: 4, rank: 16}`
+    only reserves memory."""
     speculative: Speculative | None = None
-    """Speculative decoding: `{method: mtp, tokens: 1}`."""
+    """Speculative decoding: `{method: mtp, tokens: 1}`, or with another repository `{method: eagle3, model:
+    owner/head}` (docs/guides/speculative.md)."""
     traffic: Traffic | None = None
     """Expected load, which decides replicas, accelerator and batch limits: `{requests_per_second: 5, input_tokens:
     1500, output_tokens: 300}` (docs/concepts/traffic.md). Without it, the model gets the cheapest option that
@@ -563,7 +650,7 @@ class Settings(_Strict):
 class EntryRequest(Settings):
     """One model in the list."""
 
-    id: str
+    id: _RepoId
     """Repository ID on the Hub: `owner/name`."""
     name: str | None = Field(default=None, max_length=names.KEY_MAX, pattern=f"^{names.KEY_PATTERN}$")
     """The model's key, from which all its resources are named; changing it replaces them unless `was` lists the
@@ -572,13 +659,6 @@ class EntryRequest(Settings):
     """The key before a rename, or a list of former keys, oldest first. The resources keep the names derived from
     the oldest key, and clients may use any of the keys. Keep it as long as the model exists: removing it replaces
     every resource (docs/concepts/identity.md)."""
-
-    @field_validator("id")
-    @classmethod
-    def _is_repo_id(cls, value: str) -> str:
-        if problem := repo_id_problem(value):
-            raise RefusedError(problem, _repo_id_hint(value))
-        return value
 
     @field_validator("name")
     @classmethod

@@ -4,6 +4,8 @@
 from hubstack.plan.plan import (
     ApiKey,
     CapacityClass,
+    CompanionPlan,
+    CompanionRole,
     MemoryNeed,
     MemoryTerm,
     ModelPlan,
@@ -25,6 +27,8 @@ from hubstack.plan.plan import (
 __all__ = [
     "ApiKey",
     "CapacityClass",
+    "CompanionPlan",
+    "CompanionRole",
     "MemoryNeed",
     "MemoryTerm",
     "ModelPlan",

@@ -216,6 +216,35 @@ class WeightsPlan:
     """Whether to keep that folder, for a rollback without another copy."""
 
 
+class CompanionRole(StrEnum):
+    """What a server does with another repository's weights."""
+
+    ADAPTER = "adapter"
+    """Served under a name of its own (LoRA)."""
+    DRAFT = "draft"
+    """Proposes the tokens of speculative decoding."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompanionPlan:
+    """A repository that is served with a model: an adapter, or the model that drafts for it."""
+
+    name: str
+    """Model name in requests for an adapter; `draft` otherwise."""
+    role: CompanionRole
+    id: str
+    """Repository ID on the Hub."""
+    revision: str
+    commit: str
+    license: str | None
+    gated: bool
+    rank: int | None = None
+    """Largest rank of an adapter; None for a draft model."""
+    weights: WeightsPlan
+    """Files in the model's bucket, in a folder of their own."""
+    provenance: Provenance
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replicas:
     """Bounds of autoscaling."""
@@ -351,6 +380,18 @@ class ModelPlan:
     """Predicted performance; None if the lock has too few facts about the model."""
     labels: Mapping[str, str] | None = field(default=None, metadata=OMITTED_IF_NONE)
     """The user's labels of this model, over those of the stack; None without any."""
+    companions: tuple[CompanionPlan, ...] | None = field(default=None, metadata=OMITTED_IF_NONE)
+    """Repositories served with it, sorted by name; None without any."""
+
+    @property
+    def adapters(self) -> tuple[CompanionPlan, ...]:
+        """The adapters, which requests name."""
+        return tuple(each for each in self.companions or () if each.role is CompanionRole.ADAPTER)
+
+    @property
+    def needs_token(self) -> bool:
+        """Whether any of its repositories is gated, so that its loader reads a Hub token."""
+        return any(each.needs_token for each in (self.weights, *(other.weights for other in self.companions or ())))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -108,6 +108,12 @@ class StackInputs:
         found = ((model.key, self.lock.get(model.id, model.revision)) for model in self.request.models)
         return {key: facts for key, facts in found if facts is not None}
 
+    @property
+    def companions(self) -> Mapping[tuple[str, str], ModelFacts]:
+        """Locked facts of the adapters and draft models by repository ID and commit."""
+        found = (self.lock.get(*pair) for model in self.request.models for pair in model.repositories[1:])
+        return {(facts.id, facts.commit): facts for facts in found if facts is not None}
+
 
 def _with_facts(stack: Stack) -> StackSettings:
     """Return a stack's settings with what its file says of an existing cluster.

@@ -11,12 +11,14 @@ from functools import cached_property
 
 from hubstack import names
 from hubstack.catalog import Termination
+from hubstack.hub.facts import FileFacts
 from hubstack.hub.lock import other_repository
 from hubstack.inputs.models import ModelRequest
 from hubstack.inputs.models_schema import Settings
 from hubstack.inputs.settings import StackSettings
-from hubstack.names import MODEL_DIR
+from hubstack.names import COMPANIONS, MODEL_DIR
 from hubstack.plan import (
+    CompanionPlan,
     ModelPlan,
     Reason,
     Rejected,
@@ -34,6 +36,7 @@ from hubstack.plan.settings import SloPlan
 from hubstack.planner.engines import spec_of
 from hubstack.planner.engines.spec import EngineChoice, Serving, Shape
 from hubstack.planner.model.adapters import modality_adapters
+from hubstack.planner.model.companions import Companion
 from hubstack.planner.model.weights import ChosenFiles, WeightsFormat
 from hubstack.planner.performance.predict import RequestedTraffic, predict
 from hubstack.planner.performance.traffic import level_of
@@ -115,6 +118,11 @@ class PlacedDraft:
         return _weights(self.draft.demand, self.draft.chosen, self.model_dir)
 
     @cached_property
+    def companions(self) -> tuple[CompanionPlan, ...]:
+        """The repositories that are staged and served with it."""
+        return tuple(_companion(each, self.settings) for each in self.draft.demand.companions)
+
+    @cached_property
     def server(self) -> ServerPlan:
         """Its container on a node."""
         demand, chosen = self.draft.demand, self.draft.chosen
@@ -133,6 +141,7 @@ class PlacedDraft:
                 is_mistral=chosen.is_mistral,
                 model_dir=self.model_dir,
                 loading=self.loading.plan,
+                companions=self.companions,
                 limits=self.limits,
             )
         )
@@ -203,6 +212,7 @@ def assemble(hosting: Hosting, reasons: tuple[Reason, ...] = ()) -> ModelPlan:
         expert_parallel=taken.load.expert_parallel,
         kv_cache_dtype=request.settings.kv_cache_dtype,
         labels=request.settings.labels or None,
+        companions=model.companions or None,
         steps=steps,
         replicas=model.replicas,
         scaling=hosting.scaling,
@@ -217,6 +227,7 @@ def assemble(hosting: Hosting, reasons: tuple[Reason, ...] = ()) -> ModelPlan:
             *_names(request),
             *_canary(request),
             Reason(topic="weights", text=demand.weights.how, source="lock"),
+            *_companions(demand, taken),
             Reason(topic="context", text=draft.context_why, source="lock and request"),
             _accelerator_reason(draft, taken, hosting.why),
             *_traffic(request, taken),
@@ -227,6 +238,7 @@ def assemble(hosting: Hosting, reasons: tuple[Reason, ...] = ()) -> ModelPlan:
         rejected=_rejected(draft.candidates.tried, taken, with_prices=hosting.is_priced),
         warnings=(
             *choice.warnings,
+            *_companion_warnings(demand),
             *_warnings(demand, taken),
             *_loading_warnings(model.loading, taken),
             *((model.moved,) if model.moved else ()),
@@ -289,6 +301,7 @@ def loadable(draft: Draft, taken: Candidate, target: StackSettings) -> Loadable:
     """Return what determines how the placed model loads its weights."""
     demand, offer, chosen = draft.demand, taken.offer, draft.chosen
     memory = host_memory_bytes(offer.machine, offer.host_share)
+    adapters = taken.load.lora.host_bytes * offer.tensor_parallel if taken.load.lora else 0
     network = offer.machine.network_gbit_per_s
     bucket = names.bucket_name(target.project, target.stack, names.bucket_key(demand.request))
     return Loadable(
@@ -305,7 +318,9 @@ def loadable(draft: Draft, taken: Candidate, target: StackSettings) -> Loadable:
         hosts=offer.hosts,
         free_memory_bytes=memory
         - shm_bytes(offer.tensor_parallel, memory)
-        - spec_of(taken.kind).process_bytes(offer.tensor_parallel, demand.geometry),
+        - spec_of(taken.kind).process_bytes(offer.tensor_parallel, demand.geometry)
+        - adapters,
+        adapter_bytes=adapters,
         machine_types=tuple(step.offer.machine.name for step in taken.steps),
         zones=tuple(step.zones for step in taken.steps),
         boot_disk_gib=BOOT_DISK_GIB,
@@ -365,6 +380,63 @@ def _canary(request: ModelRequest) -> Iterator[Reason]:
         what = " on ".join(part for part in (revision, engine) if part)
         text = f"{what} gets {request.canary_weight} % of the requests to `{request.canary_of}`"
         yield Reason(topic="canary", text=text, source="request")
+
+
+def _companion(companion: Companion, settings: Settings) -> CompanionPlan:
+    """Return the plan of an adapter or a draft model, whose files are in a folder of the model's bucket."""
+    facts, files = companion.facts, companion.files
+    weights = WeightsPlan(
+        repo_id=facts.id,
+        commit=facts.commit,
+        prefix=f"{COMPANIONS}/{facts.commit}",
+        files=tuple(_weights_file(file) for file in files),
+        patterns=(),
+        total_bytes=sum(file.size_bytes for file in files),
+        largest_file_bytes=max(file.size_bytes for file in files),
+        model_path=f"/{COMPANIONS}/{facts.commit}",
+        needs_token=facts.gated is not None,
+        loader_image=LOADER_IMAGE,
+    )
+    return CompanionPlan(
+        name=companion.name,
+        role=companion.role,
+        id=facts.id,
+        revision=facts.revision,
+        commit=facts.commit,
+        license=facts.license_name or facts.license,
+        gated=facts.gated is not None,
+        rank=companion.rank,
+        weights=weights,
+        provenance=Provenance(
+            weights_format=str(companion.format),
+            scan=scan_word(facts.security),
+            runs_remote_code=facts.custom_code and settings.trust_remote_code,
+        ),
+    )
+
+
+def _companions(demand: Demand, taken: Candidate) -> Iterator[Reason]:
+    lora, draft = taken.load.lora, demand.draft
+    if lora and demand.adapters:
+        listed = ", ".join(f"{each.name} (rank {each.rank})" for each in demand.adapters)
+        held = (
+            f"{lora.slots} on the accelerator at once, all in host memory ({lora.host_bytes / 1e9:,.2f} GB a rank)"
+        )
+        text = f"{listed}: places of rank {lora.rank}, {held}"
+        yield Reason(topic="adapters", text=text, source="docs/guides/adapters.md")
+    if draft:
+        text = f"{draft.facts.id} drafts: {draft.size_bytes / 1e9:,.2f} GB, with a cache of its own"
+        yield Reason(topic="draft", text=text, source="docs/guides/speculative.md")
+
+
+def _companion_warnings(demand: Demand) -> Iterator[str]:
+    for companion in demand.companions:
+        yield from companion.warnings
+        if companion.facts.security.scans_done is False:
+            yield f"the Hub had not finished its security scan of `{companion.facts.id}` when it was locked"
+        asked = companion.facts.asked_id
+        if asked and (text := other_repository(asked, companion.facts)):
+            yield text
 
 
 def _warnings(demand: Demand, taken: Candidate) -> Iterator[str]:
@@ -497,8 +569,7 @@ def why_nothing(demand: Demand, candidates: Candidates, target: StackSettings) -
 def _weights(demand: Demand, chosen: ChosenFiles, model_dir: str) -> WeightsPlan:
     facts = demand.facts
     files = tuple(
-        WeightsFile(path=file.path, size_bytes=file.size_bytes, sha256=file.sha256, git_oid=file.git_oid)
-        for file in sorted((*chosen.weights, *chosen.side), key=lambda file: file.path)
+        _weights_file(file) for file in sorted((*chosen.weights, *chosen.side), key=lambda file: file.path)
     )
     # A list without config.json is incomplete. The loader then fetches the list from the Hub at the locked commit
     # and verifies the files against the Hub's hashes.
@@ -523,3 +594,7 @@ def _weights(demand: Demand, chosen: ChosenFiles, model_dir: str) -> WeightsPlan
         replaces=facts.replaced if facts.replaced != facts.commit else None,
         keep_replaced=demand.settings.keep_previous,
     )
+
+
+def _weights_file(file: FileFacts) -> WeightsFile:
+    return WeightsFile(path=file.path, size_bytes=file.size_bytes, sha256=file.sha256, git_oid=file.git_oid)

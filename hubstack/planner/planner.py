@@ -5,7 +5,7 @@ Owns the sequence, and the problems that point into the request. Pure: `hubstack
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from hubstack.catalog import Catalog
 from hubstack.files.errors import LockError, PlanError
@@ -54,7 +54,8 @@ from hubstack.planner.platforms.gke import plan_nodes
 from hubstack.planner.quantized_builds import BUILD_TOPIC, suggest_build
 from hubstack.planner.serving.choose_engine import choose_engine
 from hubstack.planner.serving.choose_loading import Loading, choose_loading, refuse_loading
-from hubstack.planner.serving.routing import endpoint_of, plan_traffic, traffic_problems, traffic_warnings
+from hubstack.planner.serving.companions import find_companions
+from hubstack.planner.serving.routing import endpoints_of, plan_traffic, traffic_problems, traffic_warnings
 from hubstack.planner.serving.scaling import check_activation_names
 from hubstack.planner.serving.slo import metrics_in_use
 
@@ -102,13 +103,13 @@ def plan_stack(
         LockError: a requested model or revision is not in the lock.
         PlanError: a model cannot be served or does not fit any machine.
     """
-    facts = _facts(request, lock)
+    locked = _locked(request, lock)
     check_regions(catalog, target)
     if unrouted := list(traffic_problems(_on_gke(request), target.gateway)):
         raise PlanError(unrouted)
     finders = make_candidate_finders(catalog, target)
     finder = finders[NODES]
-    surveyed = _survey(request, facts, catalog, finders, target, measured)
+    surveyed = _survey(request, locked, catalog, finders, target, measured)
     drafts = {key: each for key, each in surveyed.items() if each.demand.settings.platform is NODES}
     placement = placement or Placement()
     kept, moved = _kept(drafts, placement.following(request.models), finder)
@@ -188,7 +189,7 @@ def plan_stack(
         advice=tuple(sharing(request, models, cost, bill_of)) if advises else (),
         gateway=gateway,
         traffic=traffic,
-        endpoints={model.key: endpoint_of(model, target.namespace) for model in nodes},
+        endpoints=endpoints_of(nodes, target.namespace),
         buckets={
             model.key: bucket_name(target.project, target.stack, bucket_key(model))
             for model in models
@@ -214,7 +215,7 @@ def places_of(plan: Plan) -> dict[str, Place]:
 
 def _survey(
     request: Request,
-    facts: Mapping[str, ModelFacts],
+    locked: "_Locked",
     catalog: Catalog,
     finders: Finders,
     target: StackSettings,
@@ -235,12 +236,12 @@ def _survey(
             refused.add(model.key)
             continue
         # Identical requests under several names share one search.
-        signature = (model.id, facts[model.key].commit, _what_is_asked(model.settings))
+        signature = (model.id, locked.models[model.key].commit, _what_is_asked(model.settings))
         alike = done.get(signature)
         if alike:
             drafts[model.key] = replace(alike, demand=replace(alike.demand, request=model))
             continue
-        draft = _draft(model, facts[model.key], catalog, finders[model.settings.platform], measured)
+        draft = _draft(model, locked, catalog, finders[model.settings.platform], measured)
         if isinstance(draft, Draft):
             refusal = platform_of(model.settings.platform).refuse(draft, catalog)
             if not draft.candidates.fitting:
@@ -338,27 +339,42 @@ def _loadings(
     return found
 
 
-def _facts(request: Request, lock: Lock) -> dict[str, ModelFacts]:
-    """Return the locked facts of each model by key, or raise a LockError for models that are missing."""
+@dataclass(frozen=True, slots=True)
+class _Locked:
+    """The locked facts of a request."""
+
+    models: Mapping[str, ModelFacts]
+    """By key."""
+    companions: Mapping[tuple[str, str], ModelFacts]
+    """Of the repositories that are served with models, by ID and revision."""
+
+
+def _locked(request: Request, lock: Lock) -> _Locked:
+    """Return the locked facts of a request, or raise a LockError for repositories that are missing."""
     found = {model.key: facts for model in request.models if (facts := lock.get(model.id, model.revision))}
-    freshness = check_fresh(lock, ((model.id, model.revision) for model in request.models))
+    freshness = check_fresh(lock, request.repositories)
     stale = {(entry.id, entry.revision): entry.locked_revisions for entry in freshness.stale}
     problems: list[Problem] = []
+    models: set[str] = set()
     for model in request.models:
-        if model.key in found:
-            continue
-        others = stale.get((model.id, model.revision))
-        if others:
-            said = f"`{model.id}` is locked at revision `{', '.join(others)}`, not at `{model.revision}`"
-            problems.append(model.mark("revision").problem(f"the lock is stale: {said}", "run `hubstack lock`"))
-            continue
-        near = nearest(model.id, [facts.id for facts in lock.models])
-        meant = f"; or did you mean `{near}`?" if near else ""
-        hint = f"run `hubstack lock` and commit the lock file{meant}"
-        problems.append(model.mark("id").problem(f"`{model.id}` is not in the lock", hint))
+        for repo_id, revision, field in ((model.id, model.revision, "id"), *model.companions):
+            if lock.get(repo_id, revision) is not None:
+                continue
+            models.add(model.key)
+            others = stale.get((repo_id, revision))
+            if others:
+                said = f"`{repo_id}` is locked at revision `{', '.join(others)}`, not at `{revision}`"
+                mark = model.mark("revision" if field == "id" else field)
+                problems.append(mark.problem(f"the lock is stale: {said}", "run `hubstack lock`"))
+                continue
+            near = nearest(repo_id, [facts.id for facts in lock.models])
+            meant = f"; or did you mean `{near}`?" if near else ""
+            hint = f"run `hubstack lock` and commit the lock file{meant}"
+            problems.append(model.mark(field).problem(f"`{repo_id}` is not in the lock", hint))
     if problems:
-        raise LockError(problems, models={model.key for model in request.models} - found.keys())
-    return found
+        raise LockError(problems, models=models)
+    pairs = {pair for model in request.models for pair in model.repositories[1:]}
+    return _Locked(found, {pair: facts for pair in pairs if (facts := lock.get(*pair))})
 
 
 def _unknown_words(model: ModelRequest, catalog: Catalog, target: StackSettings) -> list[Problem]:
@@ -402,12 +418,12 @@ def _unknown_version(model: ModelRequest, catalog: Catalog) -> Iterator[Problem]
 
 def _draft(
     request: ModelRequest,
-    facts: ModelFacts,
+    locked: "_Locked",
     catalog: Catalog,
     finder: CandidateFinder,
     measured: tuple[Measurement, ...],
 ) -> Draft | list[Problem]:
-    read = _demand(request, facts, catalog, measured)
+    read = _demand(request, locked, catalog, measured)
     if isinstance(read, list):
         return read
     demand, chosen, context_why = read
@@ -420,9 +436,10 @@ def _draft(
 
 
 def _demand(
-    request: ModelRequest, facts: ModelFacts, catalog: Catalog, measured: tuple[Measurement, ...]
+    request: ModelRequest, locked: "_Locked", catalog: Catalog, measured: tuple[Measurement, ...]
 ) -> tuple[Demand, ChosenFiles, str] | list[Problem]:
     """Return what placement needs to know about a model, its files, and the reason for its context."""
+    facts = locked.models[request.key]
     chosen = choose_files(facts, gguf_file=request.settings.file, code=request.settings.trust_remote_code)
     facts = with_header(facts, chosen)
     geometry = read_geometry(facts)
@@ -443,6 +460,9 @@ def _demand(
     missing = _missing(choice, geometry, size)
     if size is None or missing:
         return [_refused(request, _cannot_size(facts, missing))]
+    companions = find_companions(request, facts, geometry, locked.companions, choice.engine)
+    if isinstance(companions, list):
+        return [_refused(request, refusal) for refusal in companions]
     context, context_why = _context(request, geometry)
     if context is None:
         return [_refused(request, Refusal(why=context_why, field="context"))]
@@ -455,6 +475,7 @@ def _demand(
         largest_file_bytes=_largest(chosen, size),
         context=context,
         measured=measured,
+        companions=companions,
     )
     return demand, chosen, context_why
 
@@ -475,7 +496,7 @@ def demand_of(inputs: StackInputs, key: str) -> Demand:
         InputError: the model cannot be served.
     """
     (request,) = (model for model in inputs.request.models if model.key == key)
-    read = _demand(request, inputs.facts[key], inputs.catalog, inputs.measured)
+    read = _demand(request, _locked(inputs.request, inputs.lock), inputs.catalog, inputs.measured)
     if isinstance(read, list):
         raise PlanError(read)
     return read[0]

@@ -16,6 +16,7 @@ from hubstack.deploy.manifests.base import bucket_name
 from hubstack.files.problems import shown
 from hubstack.hub.facts import ModelFacts
 from hubstack.hub.file_changes import FileMove, changed_files
+from hubstack.names import COMPANIONS
 from hubstack.plan import ModelPlan, Plan, WeightsPlan
 
 MARKER = ".hubstack-complete"
@@ -165,6 +166,10 @@ def bucket_findings(plan: Plan, objects: Sequence[StoredObject]) -> Iterator[Fin
         for model in models:
             for text in _of_folder(model.weights, held):
                 yield Finding(where=where, model=model.key, text=text, is_drift=True)
+            for each in () if model.canary_of else model.companions or ():
+                for text in _of_folder(each.weights, held):
+                    said = f"{each.role} {each.id}: {text}"
+                    yield Finding(where=where, model=model.key, text=said, is_drift=True)
         for text in _others(models, held):
             yield Finding(where=where, model=keys, text=text, is_drift=False)
 
@@ -176,7 +181,7 @@ def _of_folder(weights: WeightsPlan, held: Mapping[str, int]) -> Iterator[str]:
         if name.startswith(f"{weights.prefix}/") and not name.endswith("/")
     }
     if MARKER not in inside:
-        yield f"{weights.prefix[:_SHOWN]} is not complete: it has no {MARKER}"
+        yield f"{weights.commit[:_SHOWN]} is not complete: it has no {MARKER}"
     for file in weights.files:
         if file.path not in inside:
             yield f"`{file.path}` is missing"
@@ -194,5 +199,11 @@ def _others(models: Sequence[ModelPlan], held: Mapping[str, int]) -> Iterator[st
         if _COMMIT.fullmatch(folder):
             why = "which was replaced" if folder in replaced else "which no model uses"
             yield f"contains commit {folder[:_SHOWN]}, {why}"
+    beside = {each.weights.prefix for model in models for each in model.companions or ()}
+    folders = {"/".join(name.split("/")[:2]) for name in held if name.startswith(f"{COMPANIONS}/")}
+    for folder in sorted(folders - beside):
+        commit = folder.removeprefix(f"{COMPANIONS}/")
+        if _COMMIT.fullmatch(commit):
+            yield f"contains commit {commit[:_SHOWN]} of an adapter or draft model, which no model uses"
     if unlisted := [model.key for model in models if not model.weights.files]:
         yield f"the lock lists no files for {', '.join(unlisted)}: only the marker was checked"

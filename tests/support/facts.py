@@ -175,10 +175,20 @@ def plan(
     placement: Placement | None = None,
     measured: tuple[Measurement, ...] = (),
     catalogue: Catalog | None = None,
+    beside: tuple[ModelFacts, ...] = (),
 ) -> Plan:
-    """Plan models that are locked, each with the request beside it or a default one."""
+    """Plan models that are locked, each with the request beside it or a default one.
+
+    Args:
+        models: the models.
+        where: settings of the stack.
+        placement: earlier places.
+        measured: measurements.
+        catalogue: the catalogue. Default: our own.
+        beside: further locked repositories: adapters and draft models.
+    """
     pairs = [model if isinstance(model, tuple) else (model, ask(model.id)) for model in models]
-    lock = Lock(path="acme.models.lock.yaml", models=tuple(facts for facts, _ in pairs))
+    lock = Lock(path="acme.models.lock.yaml", models=(*(facts for facts, _ in pairs), *beside))
     request = Request(path="acme.models.yaml", models=tuple(sorted((r for _, r in pairs), key=lambda r: r.key)))
     return plan_stack(request, lock, catalogue or catalog(), where or target(), placement, measured=measured)
 
@@ -187,7 +197,8 @@ def plan_one(
     facts: ModelFacts,
     where: StackSettings | None = None,
     measured: tuple[Measurement, ...] = (),
+    beside: tuple[ModelFacts, ...] = (),
     **settings: Any,
 ) -> ModelPlan:
     """Plan one model with settings of the request."""
-    return plan((facts, ask(facts.id, **settings)), where=where, measured=measured).models[0]
+    return plan((facts, ask(facts.id, **settings)), where=where, measured=measured, beside=beside).models[0]

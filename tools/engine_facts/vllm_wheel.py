@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from tools.engine_facts.wheel import UnknownValueError, Wheel, assigned, attribute, evaluate, method, returned
 
-_REGISTRY = "vllm/model_executor/models/registry.py"
+_MODELS = "vllm/model_executor/models/"
+_REGISTRY = f"{_MODELS}registry.py"
 _CONFIG = "vllm/transformers_utils/config.py"
 _QUANTIZATION = "vllm/model_executor/layers/quantization/"
 _ARGS = "vllm/engine/arg_utils.py"
@@ -59,6 +60,8 @@ def read_vllm(wheel: Wheel, library: Wheel, tokenized: Collection[str]) -> dict[
         "transformers": wheel.requires("transformers"),
         "library": library.version,
         "architectures": {use: sorted(wheel.value(_REGISTRY, name)) for use, name in _USES.items()},
+        "draft_architectures": sorted(wheel.value(_REGISTRY, "_SPECULATIVE_DECODING_MODELS")),
+        "lora_architectures": sorted(_with_adapters(wheel)),
         "conversion": _conversion(wheel),
         "removed_architectures": {version: sorted(names) for version, names in sorted(removed.items())},
         "plugin_architectures": sorted(wheel.value(_REGISTRY, "_OOT_SUPPORTED_MODELS")),
@@ -76,6 +79,25 @@ def read_vllm(wheel: Wheel, library: Wheel, tokenized: Collection[str]) -> dict[
         "tool_call_parsers": sorted(wheel.value("vllm/tool_parsers/__init__.py", "_TOOL_PARSERS_TO_REGISTER")),
         "reasoning_parsers": sorted(wheel.value("vllm/reasoning/__init__.py", "_REASONING_PARSERS_TO_REGISTER")),
     }
+
+
+def _with_adapters(wheel: Wheel) -> Iterator[str]:
+    """Yield the architectures whose class, or one that it extends, is marked with `SupportsLoRA`."""
+    folders = (_MODELS, "vllm/models/")
+    every: dict[str, ast.ClassDef] = {}
+    for path in (path for folder in folders for path in wheel.under(folder)):
+        every = wheel.classes(path) | every
+    for name in _USES.values():
+        for architecture, (module, class_name) in wheel.value(_REGISTRY, name).items():
+            path = f"{module.replace('.', '/')}" if "." in module else f"{_MODELS}{module}"
+            path = next((each for each in (f"{path}.py", f"{path}/__init__.py") if each in wheel.paths), "")
+            found = (wheel.classes(path) if path else {}).get(class_name) or every.get(class_name)
+            if found is not None and any(_extends_adapters(cls) for cls in _with_bases(found, every)):
+                yield architecture
+
+
+def _extends_adapters(cls: ast.ClassDef) -> bool:
+    return any(getattr(base, "id", "") == "SupportsLoRA" for base in cls.bases)
 
 
 def _conversion(wheel: Wheel) -> dict[str, Any]:

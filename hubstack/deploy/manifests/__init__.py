@@ -59,6 +59,8 @@ from hubstack.deploy.manifests.collector import collector_config, collector_job,
 from hubstack.deploy.manifests.completeness import incomplete_slices
 from hubstack.deploy.manifests.controllers import group_controller_policy, interceptor_callers, keda_policies
 from hubstack.deploy.manifests.loader import (
+    companion_job,
+    companion_loads,
     load_command,
     load_parts,
     loader_config,
@@ -141,6 +143,8 @@ __all__ = [
     "chart_namespace",
     "collector_config",
     "collector_job",
+    "companion_job",
+    "companion_loads",
     "data_source",
     "default_deny",
     "deployment",

@@ -2,6 +2,7 @@
 """The Job that copies a model's weights from the Hub to its bucket, with its file list and token."""
 
 import json
+from dataclasses import replace
 
 from hubstack import names
 from hubstack.deploy.manifests.base import (
@@ -9,6 +10,7 @@ from hubstack.deploy.manifests.base import (
     LOADER_USER,
     Object,
     container_security,
+    judged,
     loader_account,
     metadata,
     own_labels,
@@ -33,6 +35,28 @@ def loader_name(model: ModelPlan) -> str:
     """Return the Job's name, which changes with the commit and the file list."""
     digest = names.short_hash(*load_parts(model), length=8)
     return names.shorten(f"{names.original_key(model)}-load-{digest}", names.DNS_LABEL_MAX)
+
+
+def companion_loads(model: ModelPlan) -> dict[str, ModelPlan]:
+    """Return each adapter and draft model by name, as a model whose weights are loaded to the same bucket."""
+    return {
+        each.name: replace(
+            model,
+            id=each.id,
+            commit=each.commit,
+            license=each.license,
+            weights=each.weights,
+            provenance=each.provenance,
+        )
+        for each in model.companions or ()
+    }
+
+
+def companion_job(target: TargetPlan, load: ModelPlan) -> Object:
+    """Return the Job of a companion, with the facts that policies check: no server object shows them."""
+    job = loader_job(target, load)
+    job["metadata"]["annotations"] = job["metadata"]["annotations"] | judged(load)
+    return job
 
 
 def load_parts(model: ModelPlan) -> tuple[str, ...]:

@@ -17,7 +17,14 @@ from hubstack.deploy.manifests.base import (
     selector,
     server_name,
 )
-from hubstack.deploy.manifests.volumes import WEIGHTS_PATH, WEIGHTS_VOLUME, server_annotations, weights_volume
+from hubstack.deploy.manifests.volumes import (
+    WEIGHTS_PATH,
+    WEIGHTS_VOLUME,
+    companions_volume,
+    server_annotations,
+    weights_volume,
+)
+from hubstack.names import COMPANIONS
 from hubstack.plan import ModelPlan, Probe
 from hubstack.plan.target import TargetPlan
 
@@ -99,6 +106,9 @@ def _server_pod(target: TargetPlan, model: ModelPlan) -> Object:
     if weights:
         volumes.insert(0, weights)
         mounts.insert(0, {"name": WEIGHTS_VOLUME, "mountPath": WEIGHTS_PATH, "readOnly": True})
+    if companions := companions_volume(target, model):
+        volumes.append(companions)
+        mounts.append({"name": COMPANIONS, "mountPath": f"/{COMPANIONS}", "readOnly": True})
     if server.shm_bytes:
         # NCCL between ranks needs more shared memory than the container runtime's default of 64 MiB.
         volumes.append({"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": str(server.shm_bytes)}})

@@ -8,7 +8,7 @@ the docs and examples of github.com/GoogleCloudPlatform/gcs-fuse-csi-driver.
 from hubstack import names
 from hubstack.deploy.manifests.base import GIB, KMS_PARAMETER, LOADER_USER, Object, bucket_name
 from hubstack.deploy.manifests.weights_disk import claim_name
-from hubstack.names import MODEL_DIR
+from hubstack.names import COMPANIONS, MODEL_DIR
 from hubstack.plan import ModelPlan
 from hubstack.plan.loading import LoadingMethod
 from hubstack.plan.target import TargetPlan
@@ -28,6 +28,16 @@ FUSE_ANNOTATIONS = {
 }
 
 
+_UNCHANGING = (
+    "metadata-cache:ttl-secs:-1",
+    "metadata-cache:stat-cache-max-size-mb:-1",
+    "metadata-cache:type-cache-max-size-mb:-1",
+    "file-system:kernel-list-cache-ttl-secs:-1",
+    "read_ahead_kb=1024",
+)
+"""Mount options for folders of commits. They never change, so cached metadata never expires."""
+
+
 def weights_volume(target: TargetPlan, model: ModelPlan) -> Object | None:
     """Return the volume with a server's weights; None if its engine streams them."""
     match model.loading.method:
@@ -42,29 +52,41 @@ def weights_volume(target: TargetPlan, model: ModelPlan) -> Object | None:
 
 def server_annotations(model: ModelPlan) -> dict[str, str]:
     """Return the annotations that configure the FUSE sidecar; empty if nothing is mounted through it."""
-    return dict(FUSE_ANNOTATIONS) if model.loading.method is LoadingMethod.GCSFUSE else {}
+    is_mounted = model.loading.method is LoadingMethod.GCSFUSE or model.companions
+    return dict(FUSE_ANNOTATIONS) if is_mounted else {}
+
+
+def companions_volume(target: TargetPlan, model: ModelPlan) -> Object | None:
+    """Return the volume with the adapters and the draft model of a server; None if it has none.
+
+    It is a mount of its own, whatever loads the weights: engines stream the model only, and a disk is filled from
+    its commit's folder.
+    """
+    if not model.companions:
+        return None
+    return _mounted(target, model, COMPANIONS, model.server.run_as_user, [f"only-dir={COMPANIONS}", *_UNCHANGING])
 
 
 def bucket_volume(target: TargetPlan, model: ModelPlan, *, read_only: bool) -> Object:
-    user = model.server.run_as_user if read_only else LOADER_USER
-    options = ["implicit-dirs", f"uid={user}", f"gid={user}", *(_read_options(model) if read_only else ())]
+    if read_only:
+        return _mounted(target, model, WEIGHTS_VOLUME, model.server.run_as_user, _read_options(model))
+    return _mounted(target, model, WEIGHTS_VOLUME, LOADER_USER, [], read_only=False)
+
+
+def _mounted(
+    target: TargetPlan, model: ModelPlan, name: str, user: int, more: list[str], *, read_only: bool = True
+) -> Object:
+    options = ["implicit-dirs", f"uid={user}", f"gid={user}", *more]
     attributes = {"bucketName": bucket_name(target, model), "mountOptions": ",".join(options)}
     return {
-        "name": WEIGHTS_VOLUME,
+        "name": name,
         "csi": {"driver": "gcsfuse.csi.storage.gke.io", "readOnly": read_only, "volumeAttributes": attributes},
     }
 
 
 def _read_options(model: ModelPlan) -> list[str]:
-    """Return mount options for a commit's folder. It never changes, so cached metadata never expires."""
-    options = [
-        f"only-dir={model.weights.prefix}",
-        "metadata-cache:ttl-secs:-1",
-        "metadata-cache:stat-cache-max-size-mb:-1",
-        "metadata-cache:type-cache-max-size-mb:-1",
-        "file-system:kernel-list-cache-ttl-secs:-1",
-        "read_ahead_kb=1024",
-    ]
+    """Return mount options for a commit's folder."""
+    options = [f"only-dir={model.weights.prefix}", *_UNCHANGING]
     total = model.weights.total_bytes
     if total and model.loading.file_cache:
         # Parallel downloads need this cache; if it does not fit, read-ahead is the alternative.

@@ -21,7 +21,7 @@ from hubstack.hub.remote.pace import RetryLimits
 from hubstack.hub.remote.refusal import Refusal, hub_endpoint
 from hubstack.hub.remote.saved_responses import SavedResponses
 from hubstack.hub.upgrade_page import upgrade_page
-from hubstack.inputs.models import ModelRequest, Request
+from hubstack.inputs.models import Request
 from hubstack.names import key_of
 
 ALL = "all"
@@ -69,7 +69,7 @@ def write_lock(
     with exclusive(request_path, request.path), saved:
         held = load_lock(target, shown, upgraded) if target.exists() else None
         models, changes = lock_models(
-            [(model.id, model.revision) for model in request.models],
+            request.repositories,
             held,
             upgrade=upgraded,
             fetch=fetch,
@@ -109,7 +109,7 @@ def check_lock(request: Request, request_path: Path) -> tuple[list[str], list[st
         LockError: the lock does not exist or cannot be read.
     """
     held = load_lock(lock_path(request_path), str(lock_path(Path(request.path))))
-    found = check_fresh(held, [(model.id, model.revision) for model in request.models])
+    found = check_fresh(held, request.repositories)
     lines = [
         *(f"missing: {repo_id} at {revision}" for repo_id, revision in found.missing),
         *(f"stale: {s.id} is locked at {', '.join(s.locked_revisions)}, not at {s.revision}" for s in found.stale),
@@ -123,16 +123,21 @@ def check_lock(request: Request, request_path: Path) -> tuple[list[str], list[st
 def _keys(request: Request) -> dict[IdAndRevision, list[str]]:
     keys: dict[IdAndRevision, list[str]] = {}
     for model in request.models:
-        keys.setdefault((model.id, model.revision), []).append(model.key)
+        for pair in model.repositories:
+            keys.setdefault(pair, []).append(model.key)
     return keys
 
 
 def _upgraded(request: Request, upgrade: Sequence[str]) -> set[IdAndRevision]:
-    """Return the models to upgrade: a key selects one model, an ID every model of that repository."""
+    """Return the models to upgrade: a key selects one model, an adapter's name that adapter, an ID a repository."""
     by_word: dict[str, set[IdAndRevision]] = {}
     for model in request.models:
         for word in {model.key, *model.was, model.id}:
             by_word.setdefault(word, set()).add((model.id, model.revision))
+        for repo_id, revision, _ in model.companions:
+            by_word.setdefault(repo_id, set()).add((repo_id, revision))
+        for adapter in model.settings.lora.adapters if model.settings.lora else ():
+            by_word.setdefault(adapter.served_name, set()).add((adapter.id, adapter.revision))
     if ALL in upgrade and ALL not in by_word:
         return set[IdAndRevision]().union(*by_word.values())
     unknown = [word for word in upgrade if word not in by_word]
@@ -149,11 +154,10 @@ def _unknown(word: str, request: Request, words: Iterable[str]) -> Problem:
 
 def _render(request: Request, refusals: dict[IdAndRevision, Refusal]) -> str:
     return render_problems(
-        _problem(model, refusals[model.id, model.revision])
+        model.mark(field).problem(
+            f"`{repo_id}` {refusals[repo_id, revision].message}", refusals[repo_id, revision].hint
+        )
         for model in request.models
-        if (model.id, model.revision) in refusals
+        for repo_id, revision, field in ((model.id, model.revision, "id"), *model.companions)
+        if (repo_id, revision) in refusals
     )
-
-
-def _problem(model: ModelRequest, refusal: Refusal) -> Problem:
-    return model.mark("id").problem(f"`{model.id}` {refusal.message}", refusal.hint)

@@ -118,6 +118,10 @@ _FIELDS = frozenset(
         "mlp_only_layers",
         "enable_moe_block",
         "num_nextn_predict_layers",
+        # speculative decoding: heads name their target's sizes
+        "draft_vocab_size",
+        "target_hidden_size",
+        "speculators_model_type",
         # latent and sparse attention
         "kv_lora_rank",
         "q_lora_rank",
@@ -186,6 +190,7 @@ _NESTED = frozenset(
         "decoder_config",
         "linear_attn_config",
         "attn_config",
+        "transformer_layer_config",
     }
 )
 
@@ -250,6 +255,32 @@ _QUANTIZATION = frozenset(
     }
 )
 
+_ADAPTER = frozenset(
+    {
+        "peft_type",
+        "task_type",
+        "base_model_name_or_path",
+        "revision",
+        "r",
+        "lora_alpha",
+        "target_modules",
+        "target_parameters",
+        "modules_to_save",
+        # what vLLM refuses (0.33.0, lora/peft_helper.py)
+        "bias",
+        "use_dora",
+        "use_rslora",
+        "lora_bias",
+        "init_lora_weights",
+        "alora_invocation_tokens",
+        "layer_replication",
+        "use_bdlora",
+        "use_qalora",
+    }
+)
+_ADAPTER_TEXT, _ADAPTER_LIST = 200, 64
+"""Longer values of an adapter_config.json are cut: target modules may be an expression or every layer's name."""
+
 _GGUF = frozenset({"total", "architecture", "context_length", "quantize_imatrix_file", "causal"})
 
 
@@ -285,6 +316,25 @@ def keep_quantization(raw: Mapping[str, Any]) -> dict[str, Any]:
     if folded:
         kept["modules_to_not_convert"] = folded
     return {key: value for key, value in kept.items() if value not in ({}, [])}
+
+
+def keep_adapter(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of an adapter_config.json to keep; ranks of single modules as a list of distinct ones."""
+    kept = {key: _cut(value) for key, value in _only(raw, _ADAPTER).items() if value not in (False, [], {})}
+    patterns: Any = raw.get("rank_pattern")
+    ranks: set[Any] = set(cast("dict[str, Any]", patterns).values()) if isinstance(patterns, dict) else set()
+    if whole := sorted(rank for rank in ranks if type(rank) is int):
+        kept["rank_pattern"] = whole[-_ADAPTER_LIST:]
+    return kept
+
+
+def _cut(value: Any) -> Any:
+    if isinstance(value, str):
+        return value[:_ADAPTER_TEXT]
+    if isinstance(value, list):
+        listed = cast("list[Any]", value)
+        return sorted({str(each)[:_ADAPTER_TEXT] for each in listed})[:_ADAPTER_LIST]
+    return value if isinstance(value, int | float) else "set"
 
 
 def keep_gguf(raw: Mapping[str, Any]) -> dict[str, Any]:

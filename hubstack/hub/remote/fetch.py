@@ -6,7 +6,8 @@ NVIDIA's quantization file and sentence-transformers' settings if listed, the in
 show that all exist, and the default branch's commit if another revision was requested. A GGUF repository also needs
 the start of one file of each model, and a large model the list of its quantized builds. Fewer are not enough: the
 Hub returns sizes and hashes only without `expand`, and only two fields of config.json. Without the config, a model
-needs its info and, if gated, an access check.
+needs its info and, if gated, an access check. An adapter needs its adapter_config.json, and the info of the
+repository that it names as its base.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Generic, Protocol, TypeVar
 
-from huggingface_hub import get_async_session
+from huggingface_hub import ModelInfo, get_async_session
 from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.hf_api import RepoSibling
 from huggingface_hub.utils import (
@@ -33,13 +34,16 @@ from hubstack.hub.remote.mistral_params import config_of_params
 from hubstack.hub.remote.pace import RequestPacer, RetryLimits
 from hubstack.hub.remote.refusal import Cause, Refusal, ResponseError, explain, hub_endpoint, shown_endpoint
 from hubstack.hub.remote.token import token_place
-from hubstack.inputs.hub_names import DEFAULT_REVISION
+from hubstack.inputs.hub_names import DEFAULT_REVISION, repo_id_problem
 
 _T = TypeVar("_T")
 IdAndRevision = tuple[str, str]
 """Repository id and revision."""
 _MISTRAL_FILE = "params.json"
 _TOKENIZER_FILE = "tokenizer_config.json"
+_ADAPTER_FILE = "adapter_config.json"
+_MOST_ADAPTERS = 8
+"""Adapters of one repository whose config is read: file names are untrusted input."""
 _NOT_SERVED = frozenset({404, 410, 501})
 _NO_RANGE = 416
 _MOST_HEADERS = 8
@@ -238,6 +242,7 @@ async def _fetch(client: HubClient, repo_id: str, revision: str, *, with_config:
     tokenizer = await _read_optional(client, info.id, commit, listed, (_TOKENIZER_FILE,))
     sentences = await _read_optional(client, info.id, commit, listed, _SENTENCE_FILES)
     headers = await _read_headers(client, info.id, commit, listed)
+    adapters = await _read_adapters(client, info.id, commit, listed)
     facts = to_facts(
         HubResponses(
             asked_id=repo_id,
@@ -248,6 +253,8 @@ async def _fetch(client: HubClient, repo_id: str, revision: str, *, with_config:
             sentences=sentences or {},
             modelopt=modelopt or {},
             gguf_headers=headers,
+            adapters=adapters,
+            adapter_base=await _read_base(client, adapters) if config is None else None,
             counts_are_of_commit=is_default or await client.default_commit(info.id) == commit,
         )
     )
@@ -278,6 +285,29 @@ async def _read_optional(
         if error.response.status_code in _NOT_SERVED:
             return None
         raise
+
+
+async def _read_adapters(
+    client: HubClient, repo_id: str, commit: str, listed: Mapping[str, RepoSibling]
+) -> dict[str, dict[str, Any]]:
+    """Return each adapter_config.json by its folder: the repository's own, and those of folders beside it."""
+    paths = sorted(path for path in listed if path.rpartition("/")[2] == _ADAPTER_FILE and path.count("/") < 2)
+    found: dict[str, dict[str, Any]] = {}
+    for path in sorted(paths, key=lambda path: path.count("/"))[:_MOST_ADAPTERS]:
+        if (said := await _read_optional(client, repo_id, commit, listed, (path,))) is not None:
+            found[path.rpartition("/")[0] or "."] = said
+    return found
+
+
+async def _read_base(client: HubClient, adapters: Mapping[str, Mapping[str, Any]]) -> ModelInfo | None:
+    """Return what the Hub says of the repository that an adapter was trained on: its relations to other models."""
+    named: Any = adapters.get(".", {}).get("base_model_name_or_path")
+    if not isinstance(named, str) or repo_id_problem(named):
+        return None
+    try:
+        return await client.model_info(named, None)
+    except (HfHubHTTPError, ResponseError):  # gone, private or local: the adapter's own words remain
+        return None
 
 
 async def _read_headers(

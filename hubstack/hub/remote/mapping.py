@@ -17,13 +17,19 @@ from huggingface_hub.hf_api import RepoSibling
 
 from hubstack.files.escape import visible
 from hubstack.hub.facts import FileFacts, ModelFacts, SecurityFacts, TokenizerFacts
-from hubstack.hub.remote.config_fields import keep_config, keep_gguf, keep_quantization
+from hubstack.hub.remote.config_fields import (
+    keep_adapter,
+    keep_config,
+    keep_gguf,
+    keep_quantization,
+)
 from hubstack.hub.remote.refusal import ResponseError, RetryableResponseError
 from hubstack.inputs.hub_names import path_problem, repo_id_problem
 
 _SHA1 = re.compile(r"[0-9a-f]{40}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CHAT_TEMPLATES = ("chat_template.jinja", "chat_template.json")
+_QUANTIZED_TAG = "base_model:quantized:"
 _NAME_MAX, _NAMES_MAX = 200, 100
 """Model cards are free text: longer names and lists are truncated."""
 
@@ -45,6 +51,10 @@ class HubResponses:
     """hf_quant_config.json at the commit, as in NVIDIA's repositories; empty if missing."""
     gguf_headers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     """Header of one GGUF file of each model, by path; empty if there is none."""
+    adapters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    """adapter_config.json by its folder, `.` for the repository's own; empty if there is none."""
+    adapter_base: ModelInfo | None = None
+    """The repository that the adapter names as its base; None if it names none or the Hub does not show it."""
     counts_are_of_commit: bool = False
     """Whether the parameter counts apply to this commit: the Hub counts the default branch only."""
 
@@ -108,7 +118,17 @@ def _beside_config(answers: HubResponses, gguf: Mapping[str, Any]) -> dict[str, 
     found: dict[str, Any] = {"gguf": gguf} if gguf else {}
     if isinstance(longest, int) and not isinstance(longest, bool) and longest > 0:
         found["sentence_transformers"] = {"max_seq_length": longest}
+    if answers.adapters:
+        found["adapters"] = {folder: keep_adapter(raw) for folder, raw in sorted(answers.adapters.items())}
+    if copied := _quantized_from(answers.adapter_base):
+        found["adapter_base_quantized_from"] = list(copied)
     return found
+
+
+def _quantized_from(base: ModelInfo | None) -> tuple[str, ...]:
+    """Return the models that an adapter's base is a quantized build of, by the Hub's tags."""
+    tags = (base.tags or []) if base else []
+    return _names([tag.removeprefix(_QUANTIZED_TAG) for tag in tags if tag.startswith(_QUANTIZED_TAG)])
 
 
 def _check_names(facts: ModelFacts) -> None:

@@ -14,7 +14,7 @@ from hubstack.inputs.models import ModelRequest
 from hubstack.inputs.models_schema import Settings
 from hubstack.kinds import EngineKind
 from hubstack.names import MODEL_DIR
-from hubstack.plan import ApiKey, MemoryNeed, Reason
+from hubstack.plan import ApiKey, CompanionPlan, MemoryNeed, Reason
 from hubstack.plan.loading import LoadingPlan
 from hubstack.planner.memory.workload import EngineMemory, Workload
 from hubstack.planner.model.geometry import Geometry
@@ -108,6 +108,8 @@ class Serving:
     loading: LoadingPlan
     limits: Termination
     """How long the platforms let a server shut down."""
+    companions: tuple[CompanionPlan, ...] = ()
+    """The repositories that are served with it."""
     model_dir: str = MODEL_DIR
     """Folder of the model's files."""
 

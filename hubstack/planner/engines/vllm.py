@@ -10,7 +10,7 @@ import json
 from hubstack import names
 from hubstack.catalog import Engine
 from hubstack.kinds import AcceleratorKind, EngineKind
-from hubstack.plan import ApiKey
+from hubstack.plan import ApiKey, CompanionRole
 from hubstack.plan.loading import LoadingMethod
 from hubstack.planner.engines.arguments import parser_flags, port_of
 from hubstack.planner.engines.rerankers import RERANKERS
@@ -118,12 +118,21 @@ def _feature_flags(serving: Serving) -> list[str]:
     flags: list[str] = []
     if lora := serving.load.lora:
         flags += ["--enable-lora", "--max-loras", str(lora.slots), "--max-lora-rank", str(lora.rank)]
+        if lora.in_memory > lora.slots:
+            flags += ["--max-cpu-loras", str(lora.in_memory)]
+    served = [each for each in serving.companions if each.role is CompanionRole.ADAPTER]
+    if served:
+        flags += ["--lora-modules", *(f"{each.name}={each.weights.model_path}" for each in served)]
     if adapters := modality_adapters(serving.facts):
         flags += ["--default-mm-loras", json.dumps(adapters.paths(serving.model_dir), sort_keys=True)]
     if speculative := serving.settings.speculative:
         told: dict[str, object] = {"method": speculative.method, "num_speculative_tokens": speculative.tokens}
         if speculative.method == "ngram":
             told["prompt_lookup_max"] = 4
+        for draft in (each for each in serving.companions if each.role is CompanionRole.DRAFT):
+            # Its own load format: the model may be streamed, or have another one.
+            format_ = "safetensors" if draft.provenance.weights_format == WeightsFormat.SAFETENSORS else "pt"
+            told |= {"model": draft.weights.model_path, "draft_load_config": {"load_format": format_}}
         flags += ["--speculative-config", json.dumps(told, sort_keys=True)]
     return flags
 

@@ -9,9 +9,8 @@ Owns these terms, both inside and outside the engine's memory share, each backed
 import math
 from collections.abc import Iterator
 
-from hubstack.inputs.models_schema import Lora
 from hubstack.plan import MemoryTerm
-from hubstack.planner.memory.workload import Device, Workload
+from hubstack.planner.memory.workload import Device, LoraSlots, Workload
 from hubstack.planner.model.geometry import Geometry
 
 GIB = 1024**3
@@ -48,12 +47,35 @@ def planned_share(geometry: Geometry, device: Device, load: Workload) -> float:
     return min(load.memory_share, math.floor(room * 100) / 100)
 
 
-def _lora_term(lora: Lora, geometry: Geometry, load: Workload) -> MemoryTerm:
-    """Return the LoRA slots' memory: two low-rank matrices for each of a layer's seven projections."""
-    hidden, ffn = geometry.hidden or 0, geometry.intermediate or geometry.ffn or 0
-    dim = geometry.head_dim or 0
-    heads, kv = (geometry.heads or 0) * dim, (geometry.kv_heads or 0) * dim
-    widths = 2 * (hidden + heads) + 2 * (hidden + kv) + 3 * (hidden + ffn)
-    size = lora.slots * lora.rank * widths * (geometry.layers or 0) * 2 // load.ranks
-    how = f"{lora.slots} adapters of rank {lora.rank} x {widths:,} x {geometry.layers} layers x 2 B"
-    return MemoryTerm(name="adapters", size_bytes=size, how=how)
+def _lora_term(lora: LoraSlots, geometry: Geometry, load: Workload) -> MemoryTerm:
+    """Return the memory of the adapters' places, which vLLM allocates for every module whatever adapters change.
+
+    Two low-rank matrices for each module (vLLM 0.33.0, lora/layers): those beside the hidden size whole on every
+    rank, the others split by tensor parallelism; experts each have their own; embedding and output head too.
+    """
+    stage = -(-(geometry.layers or 0) // load.pipeline_parallel)
+    routed = max(stage - geometry.dense_layers, 0) if geometry.experts and geometry.moe_ffn else 0
+    widths = stage * _attention_width(geometry, load) + (stage - routed) * _dense_width(geometry, load)
+    widths += routed * _expert_width(geometry, load)
+    edges = 2 * ((geometry.vocab or 0) + (geometry.hidden or 0))
+    how = f"{lora.slots} adapters of rank {lora.rank} x ({widths:,} in {stage} layers + {edges:,}) x 2 B"
+    return MemoryTerm(name="adapters", size_bytes=lora.slots * lora.rank * (widths + edges) * 2, how=how)
+
+
+def _attention_width(geometry: Geometry, load: Workload) -> int:
+    hidden, dim, ranks = geometry.hidden or 0, geometry.head_dim or 0, load.tensor_parallel
+    heads, kv = (geometry.heads or 0) * dim // ranks, max((geometry.kv_heads or 0) // ranks, 1) * dim
+    return 2 * (hidden + heads) + 2 * (hidden + kv)
+
+
+def _dense_width(geometry: Geometry, load: Workload) -> int:
+    return 3 * ((geometry.hidden or 0) + (geometry.intermediate or geometry.ffn or 0) // load.tensor_parallel)
+
+
+def _expert_width(geometry: Geometry, load: Workload) -> int:
+    """Return the width of all experts on one rank: whole ones, or a slice of each."""
+    ranks, ffn = load.tensor_parallel, geometry.moe_ffn or 0
+    experts, part = (
+        (-(-geometry.experts // ranks), ffn) if load.expert_parallel else (geometry.experts, ffn // ranks)
+    )
+    return experts * 3 * ((geometry.hidden or 0) + part) + (geometry.hidden or 0) + geometry.experts

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from hubstack.catalog import ExpertKernel
-from hubstack.inputs.models_schema import Lora
 from hubstack.plan import MemoryTerm
 from hubstack.planner.model.geometry import Geometry
 
@@ -70,6 +69,25 @@ class EngineMemory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoraSlots:
+    """Places for adapters that an engine allocates when it starts."""
+
+    slots: int
+    """Adapters on the accelerator at once."""
+    rank: int = 16
+    """Rank of each place: that of the largest adapter."""
+    in_memory: int = 0
+    """Adapters that each rank keeps in host memory, those on the accelerator included; 0 if none are listed."""
+    adapter_bytes: int = 0
+    """Bytes of these adapters."""
+
+    @property
+    def host_bytes(self) -> int:
+        """Host memory of one rank: every rank keeps whole adapters, and cuts its part when one is activated."""
+        return self.adapter_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
     """The workload of a model on its ranks."""
 
@@ -91,7 +109,7 @@ class Workload:
     """Whether scheduling is asynchronous; None for the engine's default."""
     engine_version: str | None = None
     """None for the catalogue's default version."""
-    lora: Lora | None = None
+    lora: LoraSlots | None = None
     """LoRA adapters to keep memory for."""
     draft_bytes: int = 0
     """Bytes of a speculative draft model's weights, on all ranks together."""

@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 
 from hubstack import names
 from hubstack.catalog import Catalog, Engine, ExpertKernel, MachineType
-from hubstack.inputs.models_schema import CapacityStep, Lora, Settings
+from hubstack.inputs.models_schema import DEFAULT_RANK, RANKS, CapacityStep, Settings
 from hubstack.inputs.settings import StackSettings
 from hubstack.kinds import AcceleratorKind, CapacityKind, EngineKind
 from hubstack.plan import MemoryNeed, Verdict
 from hubstack.planner.engines.spec import EngineSpec
 from hubstack.planner.memory import sizing
-from hubstack.planner.memory.workload import EngineMemory
-from hubstack.planner.model.adapters import modality_adapters
+from hubstack.planner.memory.workload import EngineMemory, LoraSlots
+from hubstack.planner.model.adapters import engine_rank, modality_adapters
 from hubstack.planner.model.weights import declares_fp8_cache
 from hubstack.planner.performance.predict import PlacedModel, serve_placed
 from hubstack.planner.performance.traffic import Served, level_of
@@ -464,8 +464,9 @@ def _cache_dtype(offer: Offer, demand: Demand, spec: EngineSpec) -> str:
 
 
 def _load(offer: Offer, demand: Demand, spec: EngineSpec) -> sizing.Workload:
-    settings, ranks = demand.settings, offer.tensor_parallel
-    drafts = settings.speculative.tokens if settings.speculative and settings.speculative.method == "mtp" else 0
+    settings, ranks, draft = demand.settings, offer.tensor_parallel, demand.draft
+    method = settings.speculative.method if settings.speculative else None
+    drafts = settings.speculative.tokens if settings.speculative and method != "ngram" else 0
     load = sizing.Workload(
         engine=spec.memory,
         # The memory of other engines is not known by version.
@@ -480,20 +481,27 @@ def _load(offer: Offer, demand: Demand, spec: EngineSpec) -> sizing.Workload:
         memory_share_override=offer.memory_share,
         lora=_lora(demand),
         draft_tokens=drafts,
-        draft_layers=1 if drafts else 0,
+        draft_layers=demand.draft_layers if draft else 1 if drafts else 0,
+        draft_bytes=draft.size_bytes if draft else 0,
         batch_tokens=max(sizing.MAX_NUM_BATCHED_TOKENS, demand.context if demand.choice.pooling else 0),
     )
     share = None if offer.memory_share else sizing.planned_share(demand.geometry, _device(offer), load)
     return load if share in {None, load.memory_share} else replace(load, memory_share_override=share)
 
 
-def _lora(demand: Demand) -> Lora | None:
-    """Return the adapters to keep memory for: the requested ones, and those that the model includes."""
-    asked, own = demand.settings.lora, modality_adapters(demand.facts)
-    if own is None:
-        return asked
-    slots = len(own.folders) + (asked.slots if asked else 0)
-    return Lora(slots=slots, rank=asked.rank if asked and asked.rank > own.rank else own.rank)
+def _lora(demand: Demand) -> LoraSlots | None:
+    """Return the places for adapters: of those requested and of those that the model includes."""
+    asked, own, listed = demand.settings.lora, modality_adapters(demand.facts), demand.adapters
+    if asked is None and own is None:
+        return None
+    included = len(own.folders) if own else 0
+    ranks = [own.rank if own else 0, (asked.rank or 0) if asked else 0, *(each.rank or 0 for each in listed)]
+    return LoraSlots(
+        slots=included + (asked.slot_count if asked else 0),
+        rank=engine_rank(max(ranks) or DEFAULT_RANK) or RANKS[-1],
+        in_memory=included + len(listed) if listed else 0,
+        adapter_bytes=sum(each.size_bytes for each in listed),
+    )
 
 
 def _weights_do_not_fit(offer: Offer, demand: Demand, engine: EngineMemory) -> str | None:

@@ -14,9 +14,11 @@ from hubstack.inputs.measured import Measurement
 from hubstack.inputs.models import ModelRequest
 from hubstack.inputs.models_schema import Settings
 from hubstack.kinds import AcceleratorKind
+from hubstack.plan import CompanionRole
 from hubstack.planner.engines import spec_of
 from hubstack.planner.engines.spec import EngineChoice, EngineSpec
 from hubstack.planner.memory import sizing
+from hubstack.planner.model.companions import Companion
 from hubstack.planner.model.geometry import Geometry
 from hubstack.planner.model.weights import WeightsSize, quantization_block, quantization_method
 from hubstack.planner.placement.card_rules import lacks_kernel
@@ -38,6 +40,28 @@ class Demand:
     context: int
     measured: tuple[Measurement, ...] = ()
     """The stack's measurements."""
+    companions: tuple[Companion, ...] = ()
+    """The repositories that are served with it."""
+
+    @cached_property
+    def adapters(self) -> tuple[Companion, ...]:
+        """The adapters, which requests name."""
+        return tuple(each for each in self.companions if each.role is CompanionRole.ADAPTER)
+
+    @cached_property
+    def draft(self) -> Companion | None:
+        """The model that drafts, if it is of another repository."""
+        return next((each for each in self.companions if each.role is CompanionRole.DRAFT), None)
+
+    @cached_property
+    def draft_layers(self) -> int:
+        """Layers of the draft model's cache, counted in layers of the model's own."""
+        own, other = self.geometry, self.draft.geometry if self.draft else None
+        if other is None:
+            return 0
+        width = own.latent or 2 * (own.kv_heads or 0) * (own.head_dim or 0)
+        drafted = (other.layers or 1) * (other.latent or 2 * (other.kv_heads or 0) * (other.head_dim or 0))
+        return max(-(-drafted // width), 1) if width else other.layers or 1
 
     @cached_property
     def block(self) -> int | None:

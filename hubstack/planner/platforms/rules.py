@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from hubstack.catalog import Catalog
 from hubstack.files.problems import Problem
-from hubstack.inputs.models import ModelRequest
+from hubstack.inputs.models import DRAFT_FIELD, ModelRequest
 
 
 def beside_nodes(request: ModelRequest) -> Iterator[Problem]:
@@ -19,6 +19,10 @@ def beside_nodes(request: ModelRequest) -> Iterator[Problem]:
         is_asked = request.canary_of is not None if setting == "canary" else not settings.is_default(setting)
         if is_asked:
             yield request.mark(setting).problem(f"`{setting}` is not supported on {settings.platform}: {why}", hint)
+    if settings.speculative and settings.speculative.model:
+        why = f"`speculative` with a model of another repository is not supported on {settings.platform}"
+        said = f"{why}: only a cluster's loader stages it beside the weights"
+        yield request.mark(DRAFT_FIELD).problem(said, "use `{method: ngram}`, or set `platform: gke`")
 
 
 _ON_NODES_ONLY = {
@@ -30,7 +34,7 @@ _ON_NODES_ONLY = {
     "cache": ("only a cluster's nodes use the cache", "remove the key"),
     "keep_previous": ("earlier versions are not removed there", "remove the key"),
     "lora": (
-        "adapters loaded at run time are lost when the server stops",
+        "only a cluster's loader stages adapters beside the weights",
         "remove the key, or set `platform: gke`",
     ),
 }

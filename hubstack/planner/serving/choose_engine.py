@@ -75,6 +75,7 @@ def choose_engine(
     writes = frozenset(_written_flags(facts, geometry, chosen))
     checks.refusals += check_arguments(request.settings, runs, asked or spec_of(kind), writes)
     checks.warnings += memory_warnings(request.settings, runs)
+    _check_adapters(request, engine, geometry, checks)
     refused = {refusal.field for refusal in checks.refusals}
     checks.refusals += [each for each in contradictions(request, facts, geometry) if each.field not in refused]
     if checks.refusals:
@@ -225,6 +226,15 @@ def _check_features(request: ModelRequest, engine: Engine, spec: EngineSpec, che
         if not request.settings.is_default(name) and name not in spec.features:
             why = f"sets `{name}`, which hubstack does not support on {spec.kind}"
             checks.refusals.append(Refusal(why=why, field=name))
+
+
+def _check_adapters(request: ModelRequest, engine: Engine, geometry: Geometry, checks: _Checks) -> None:
+    """Add a refusal if the engine's implementation of the architecture takes no adapters."""
+    known = engine.release.lora_architectures if engine.release else frozenset[str]()
+    listed = any(geometry.name in names for names in engine.architectures.values())
+    if request.settings.lora and known and listed and geometry.name not in known:
+        why = f"sets `lora`, but {engine.id} {engine.version} takes no adapters for {geometry.name}"
+        checks.refusals.append(Refusal(why=why, hint="merge the adapter into the model", field="lora"))
 
 
 def _suggest_parsers(

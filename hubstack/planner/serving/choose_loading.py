@@ -47,7 +47,9 @@ class Loadable:
     """Of one node."""
     hosts: int
     free_memory_bytes: int
-    """Host memory of the server's container in bytes that its processes and /dev/shm leave free."""
+    """Host memory of the server's container in bytes that its processes, its adapters and /dev/shm leave free."""
+    adapter_bytes: int = 0
+    """Bytes of adapters that all ranks of one node keep in it."""
     machine_types: tuple[str, ...]
     """Of every capacity step."""
     zones: tuple[tuple[str, ...], ...]
@@ -100,7 +102,7 @@ def choose_loading(asked: str, cache: str, what: Loadable, rates: LoadRates) -> 
         what: the placed model.
         rates: the catalogue's load rates.
     """
-    early = refuse_loading(
+    early = _lacks_host_memory(what) or refuse_loading(
         asked, cache, what.engine, what.format, pooling=what.pooling, chat_template=what.chat_template
     )
     if early:
@@ -117,6 +119,14 @@ def choose_loading(asked: str, cache: str, what: Loadable, rates: LoadRates) -> 
             return _stream(what, rates, "as set by `loading:`", cached=cached)
         case _:
             return _automatic(what, rates, no_stream, cached=cached)
+
+
+def _lacks_host_memory(what: Loadable) -> Refusal | None:
+    if not what.adapter_bytes or what.free_memory_bytes >= 0:
+        return None
+    held, room = what.adapter_bytes / GIB, max(what.free_memory_bytes + what.adapter_bytes, 0) / GIB
+    why = f"keeps {held:.1f} GiB of adapters in host memory, but beside the engine its pod has {room:.1f} GiB"
+    return Refusal(why=why, hint="list fewer adapters, or choose a machine with more memory", field="lora")
 
 
 def _automatic(what: Loadable, rates: LoadRates, no_stream: str | None, *, cached: bool) -> Loading:

@@ -65,9 +65,22 @@ def picked_models(models: Sequence[ModelPlan], gateway: GatewayPlan | None) -> f
     )
 
 
+def served_names(models: Sequence[ModelPlan]) -> dict[str, tuple[str, ...]]:
+    """Return each model's names by key as `model_names` does, and the names of its adapters after them."""
+    adapters = {model.key: tuple(each.name for each in model.adapters) for model in models}
+    return {key: (*found, *adapters[key]) for key, found in model_names(models).items()}
+
+
 def plan_traffic(models: Sequence[ModelPlan], gateway: GatewayPlan) -> TrafficPlan:
     """Return how a gateway routes requests to the models on GKE."""
-    return TrafficPlan(names=model_names(models), picked=tuple(sorted(picked_models(models, gateway))))
+    return TrafficPlan(names=served_names(models), picked=tuple(sorted(picked_models(models, gateway))))
+
+
+def endpoints_of(models: Sequence[ModelPlan], namespace: str) -> dict[str, str]:
+    """Return the API's address inside the cluster by model name: a model's key, an adapter's name."""
+    found = {model.key: endpoint_of(model, namespace) for model in models}
+    adapters = {each.name: found[model.key] for model in models for each in model.adapters if not model.canary_of}
+    return found | dict(sorted(adapters.items()))
 
 
 def endpoint_of(model: ModelPlan, namespace: str) -> str:

@@ -6,12 +6,13 @@ Owns the checks of models, accelerators, cost and quota. Pure: reads no files an
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from hubstack.files.documents import Mark
 from hubstack.hub.facts import ModelFacts
 from hubstack.inputs.models import ModelRequest
-from hubstack.plan import ModelPlan, Plan
+from hubstack.plan import CompanionPlan, ModelPlan, Plan
 from hubstack.plan.provenance import CLEAN, UNFINISHED, UNKNOWN
 from hubstack.review.check.finding import Finding
 from hubstack.review.check.policy_file import Policy
@@ -21,13 +22,18 @@ Limits = Mapping[str, Any]
 
 
 def model_findings(
-    plan: Plan, facts: Mapping[str, ModelFacts], requests: Mapping[str, ModelRequest], limits: Limits
+    plan: Plan,
+    facts: Mapping[str, ModelFacts],
+    beside: Mapping[tuple[str, str], ModelFacts],
+    requests: Mapping[str, ModelRequest],
+    limits: Limits,
 ) -> Iterator[Finding]:
-    """Check each model.
+    """Check each model, and each adapter and draft model like a model of its own.
 
     Args:
         plan: the plan.
         facts: locked facts by model key.
+        beside: locked facts of adapters and draft models by repository ID and commit.
         requests: the list entries by model key; they give the findings' locations.
         limits: resolved limits of policy.yaml.
     """
@@ -36,6 +42,21 @@ def model_findings(
             for message in look(model, facts[model.key], limits):
                 place = _place(requests[model.key], field)
                 yield Finding(rule=rule, message=message, model=model.key, mark=place)
+        for companion in () if model.canary_of else model.companions or ():
+            own = beside[companion.id, companion.commit]
+            yield from _companion_findings(model, companion, own, requests[model.key], limits)
+
+
+def _companion_findings(
+    model: ModelPlan, companion: CompanionPlan, own: ModelFacts, request: ModelRequest, limits: Limits
+) -> Iterator[Finding]:
+    alike = replace(model, license=companion.license, provenance=companion.provenance)
+    asked = own.asked_id or own.id
+    mark = next((request.mark(field) for repo_id, _, field in request.companions if repo_id == asked), None)
+    for rule, _, look in _MODEL_RULES:
+        for message in look(alike, own, limits):
+            text = f"{companion.role} {companion.id}: {message}"
+            yield Finding(rule=rule, message=text, model=model.key, mark=mark or request.mark("id"))
 
 
 def _place(request: ModelRequest, field: str) -> Mark:

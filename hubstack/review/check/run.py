@@ -94,19 +94,22 @@ def _lock_findings(stack: Stack) -> tuple[Lock | None, list[Finding]]:
     if not lock_path(stack.project_dir / name).exists():
         return None, [Finding(rule="HS030", message=f"{shown} does not exist", mark=Mark(name, 1, 1, ""))]
     lock = stack_lock(stack)
-    fresh = check_fresh(lock, [(model.id, model.revision) for model in request.models])
+    fresh = check_fresh(lock, request.repositories)
     missing, stale = set(fresh.missing), {(entry.id, entry.revision): entry for entry in fresh.stale}
     found: list[Finding] = []
-    for model in request.models:
-        asked = (model.id, model.revision)
-        if asked in missing:
+    asked = [
+        (model, *each) for model in request.models for each in ((model.id, model.revision, "id"), *model.companions)
+    ]
+    for model, repo_id, revision, field in asked:
+        if (repo_id, revision) in missing:
             found.append(
-                Finding(rule="HS030", message=f"{model.id} is not locked", model=model.key, mark=model.mark("id"))
+                Finding(rule="HS030", message=f"{repo_id} is not locked", model=model.key, mark=model.mark(field))
             )
-        elif asked in stale:
-            held = ", ".join(stale[asked].locked_revisions)
-            text = f"{model.id} is locked at {held}, not at {model.revision}"
-            found.append(Finding(rule="HS030", message=text, model=model.key, mark=model.mark("revision")))
+        elif (repo_id, revision) in stale:
+            held = ", ".join(stale[repo_id, revision].locked_revisions)
+            text = f"{repo_id} is locked at {held}, not at {revision}"
+            mark = model.mark("revision" if field == "id" else field)
+            found.append(Finding(rule="HS030", message=text, model=model.key, mark=mark))
     for repo_id, revision in fresh.extra:
         text = f"{repo_id} at {revision} is locked but not in the list"
         found.append(Finding(rule="HS030", message=text, mark=Mark(shown, 1, 1, "")))
@@ -115,7 +118,7 @@ def _lock_findings(stack: Stack) -> tuple[Lock | None, list[Finding]]:
 
 def _plan_findings(stack: Stack, inputs: StackInputs, plan: Plan, policy: Policy) -> Iterator[Finding]:
     requests = {model.key: model for model in inputs.request.models}
-    yield from model_findings(plan, inputs.facts, requests, policy.limits)
+    yield from model_findings(plan, inputs.facts, inputs.companions, requests, policy.limits)
     quota_file = stack.source.path.with_name(QUOTA_NAME)
     quota = load_quota(quota_file, _shown(quota_file, stack.project_dir))
     budget_mark = stack.source.document.mark(("config", BUDGET))

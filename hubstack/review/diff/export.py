@@ -36,7 +36,7 @@ def main(name: str, folder: Path) -> dict[str, Any]:
             graph = running.result()
     except HubstackError as error:
         return {"error": str(error)}
-    used = {(model.id, model.commit) for model in plan.models}
+    used = {(each.id, each.commit) for model in plan.models for each in (model, *(model.companions or ()))}
     return {
         "plan": json.loads(plan.to_json()),
         "graph": json.loads(graph.to_json()),

@@ -5,7 +5,7 @@ Owns which changes a reviewer must see. Reads only the lock; facts that it does 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from hubstack.hub.facts import FileFacts
@@ -47,12 +47,16 @@ class FactChange(Reported):
 
 
 def compare_facts(base: State, head: State, renamed: dict[str, str]) -> tuple[FactChange, ...]:
-    """Return the changed facts of each model."""
+    """Return the changed facts of each model, of its adapters and of its draft model."""
     found: list[FactChange] = []
-    for key in head.models:
-        after, before = head.fact(key), base.fact(renamed.get(key, key))
+    for key, model in head.models.items():
+        after, before = head.fact(key), base.fact(was := renamed.get(key, key))
         if after is not None:
             found += _new(key, after) if before is None else _moved(key, before, after)
+        earlier = {} if model.get("canary_of") else base.companion_facts(was)
+        for name, now in ({} if model.get("canary_of") else head.companion_facts(key)).items():
+            changes = _moved(key, earlier[name], now) if name in earlier else _new(key, now)
+            found += [replace(each, text=f"{now['id']}: {each.text}") for each in changes]
     return tuple(found)
 
 

@@ -229,6 +229,12 @@ def _canary(model: Data) -> str:
     return f"{weight} of 100 requests of {model['canary_of']}" if model.get("canary_of") else "none"
 
 
+def _companions(model: Data, role: str) -> str:
+    """Return the adapters, or the draft model, with their commits."""
+    held = [each for each in model.get("companions", ()) if each["role"] == role]
+    return ", ".join(f"{each['name']}: {each['id']} at {each['commit'][:12]}" for each in held) or "none"
+
+
 _TOPICS: tuple[tuple[str, Callable[[Data], Any]], ...] = (
     ("id", lambda m: m["id"]),
     ("revision", lambda m: m["revision"]),
@@ -246,6 +252,8 @@ _TOPICS: tuple[tuple[str, Callable[[Data], Any]], ...] = (
     ("replicas", _replicas),
     ("platform", lambda m: str(m.get("platform", "gke"))),
     ("canary", _canary),
+    ("adapters", lambda m: _companions(m, "adapter")),
+    ("draft", lambda m: _companions(m, "draft")),
     ("resource names", _original_key),
     ("served as", lambda m: m["server"]["served_model_name"]),
     ("weights", lambda m: f"{(_copied(m) or 0) / GB:,.1f} GB"),

@@ -75,7 +75,15 @@ class State:
         model = self.models.get(key)
         if model is None:
             return None
-        found = (f for f in self.facts if f["commit"] == model["commit"] and f["id"] == model["id"])
+        return self._locked(model)
+
+    def companion_facts(self, key: str) -> dict[str, Data]:
+        """Return the locked facts of a model's adapters and draft model by name."""
+        held = self.models.get(key, {}).get("companions", ())
+        return {each["name"]: facts for each in held if (facts := self._locked(each))}
+
+    def _locked(self, repository: Data) -> Data | None:
+        found = (f for f in self.facts if f["commit"] == repository["commit"] and f["id"] == repository["id"])
         return next(found, None)
 
     def to_json(self) -> str:

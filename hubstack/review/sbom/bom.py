@@ -26,7 +26,7 @@ from packageurl import PackageURL
 from hubstack.deploy.images import stack_charts, used_images
 from hubstack.deploy.weights_job import loader_packages
 from hubstack.hub.facts import ModelFacts
-from hubstack.plan import ModelPlan, Plan
+from hubstack.plan import CompanionPlan, ModelPlan, Plan, WeightsFile
 from hubstack.plan.images import DOCKER_HUB, read_image
 
 _IN_BILL = "named by the stack; listed here"
@@ -34,14 +34,15 @@ _NAMESPACE = uuid.UUID("5b0c0d1e-5a0f-5c3e-9a4e-6f1d0f9f2a77")
 """UUID namespace of the serial numbers; an arbitrary constant."""
 
 
-def bom_text(plan: Plan, facts: Mapping[str, ModelFacts]) -> str:
+def bom_text(plan: Plan, facts: Mapping[str, ModelFacts], beside: Mapping[tuple[str, str], ModelFacts]) -> str:
     """Return the bill of materials as sorted, indented CycloneDX 1.6 JSON that ends with a newline.
 
     Args:
         plan: what runs.
         facts: locked facts by model key.
+        beside: locked facts of adapters and draft models by repository ID and commit.
     """
-    bom = Bom(serial_number=_NAMESPACE, components=list(_components(plan, facts)))
+    bom = Bom(serial_number=_NAMESPACE, components=list(_components(plan, facts, beside)))
     stack = Component(
         name=f"hubstack-{plan.target.stack}",
         type=ComponentType.APPLICATION,
@@ -55,14 +56,29 @@ def bom_text(plan: Plan, facts: Mapping[str, ModelFacts]) -> str:
     bom.register_dependency(stack, list(bom.components))
     data = json.loads(JsonV1Dot6(bom).output_as_string())
     del data["metadata"]["timestamp"]
-    _add_cards(data["components"], {f"model/{model.key}": facts[model.key] for model in plan.models})
+    cards = {f"model/{model.key}": facts[model.key] for model in plan.models}
+    cards |= {_companion_ref(model, each): beside[each.id, each.commit] for model, each in _companions(plan)}
+    _add_cards(data["components"], cards)
     data["serialNumber"] = "urn:uuid:" + str(uuid.uuid5(_NAMESPACE, json.dumps(data, sort_keys=True)))
     return json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def _components(plan: Plan, facts: Mapping[str, ModelFacts]) -> Iterator[Component]:
+def _companions(plan: Plan) -> Iterator[tuple[ModelPlan, CompanionPlan]]:
+    """Yield each model with each of its companions; a canary uses those of its model."""
+    yield from ((model, each) for model in plan.models if not model.canary_of for each in model.companions or ())
+
+
+def _companion_ref(model: ModelPlan, companion: CompanionPlan) -> str:
+    return f"{companion.role}/{model.key}/{companion.name}"
+
+
+def _components(
+    plan: Plan, facts: Mapping[str, ModelFacts], beside: Mapping[tuple[str, str], ModelFacts]
+) -> Iterator[Component]:
     for model in plan.models:
         yield _model(model, facts[model.key])
+    for model, companion in _companions(plan):
+        yield _companion(model, companion, beside[companion.id, companion.commit])
     for used in used_images(plan):
         if used.chart is None or plan.target.images:  # else the chart's own values name them
             yield _image(used.image, used.purpose)
@@ -94,18 +110,40 @@ def _components(plan: Plan, facts: Mapping[str, ModelFacts]) -> Iterator[Compone
 
 
 def _model(model: ModelPlan, facts: ModelFacts) -> Component:
-    owner, _, name = model.id.rpartition("/")
+    return _repository(f"model/{model.key}", model.weights.files, facts, _properties(model))
+
+
+def _companion(model: ModelPlan, companion: CompanionPlan, facts: ModelFacts) -> Component:
+    """Return an adapter or a draft model, whose ancestors are those that its card names."""
+    known = companion.provenance
+    told = {
+        "served-with": model.key,
+        "name": companion.name,
+        "revision": companion.revision,
+        "gated": str(companion.gated).lower(),
+        "weights-format": known.weights_format,
+        "hub-scan": known.scan,
+        "remote-code": str(known.runs_remote_code).lower(),
+    }
+    properties = (Property(name=f"hubstack:{name}", value=value) for name, value in told.items())
+    return _repository(_companion_ref(model, companion), companion.weights.files, facts, properties)
+
+
+def _repository(
+    ref: str, files: Iterable[WeightsFile], facts: ModelFacts, properties: Iterable[Property]
+) -> Component:
+    owner, _, name = facts.id.rpartition("/")
     ancestors = [_ancestor(one) for one in facts.base_models]
     return Component(
         name=name,
         group=owner or None,
-        version=model.commit,
+        version=facts.commit,
         type=ComponentType.MACHINE_LEARNING_MODEL,
-        bom_ref=f"model/{model.key}",
-        purl=_purl(model.id, model.commit),
+        bom_ref=ref,
+        purl=_purl(facts.id, facts.commit),
         licenses=list(_licenses(facts)),
-        properties=list(_properties(model)),
-        components=[_file(model, file.path, file.sha256, file.git_oid) for file in model.weights.files],
+        properties=list(properties),
+        components=[_file(ref, file.path, file.sha256, file.git_oid) for file in files],
         pedigree=Pedigree(ancestors=ancestors) if ancestors else None,
     )
 
@@ -158,12 +196,12 @@ def _properties(model: ModelPlan) -> Iterator[Property]:
     yield from (Property(name=f"hubstack:{name}", value=value) for name, value in told.items())
 
 
-def _file(model: ModelPlan, path: str, sha256: str | None, git_oid: str | None) -> Component:
+def _file(ref: str, path: str, sha256: str | None, git_oid: str | None) -> Component:
     """Return a file. Its Git object ID is a property: it also hashes a header, so it is not a content hash."""
     return Component(
         name=path,
         type=ComponentType.FILE,
-        bom_ref=f"model/{model.key}/{path}",
+        bom_ref=f"{ref}/{path}",
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=sha256)] if sha256 else None,
         properties=[Property(name="hubstack:git-oid", value=git_oid)] if git_oid else None,
     )

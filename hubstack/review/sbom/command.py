@@ -18,7 +18,7 @@ def bill(inputs: StackInputs) -> str:
     Raises:
         InputError: the models cannot be planned; lists every problem.
     """
-    return bom_text(plan_inputs(inputs), inputs.facts)
+    return bom_text(plan_inputs(inputs), inputs.facts, inputs.companions)
 
 
 def page(inputs: StackInputs, path: Path) -> str:
@@ -33,4 +33,4 @@ def page(inputs: StackInputs, path: Path) -> str:
         )
     plan = plan_inputs(inputs)
     write = html_text if path.suffix == ".html" else markdown_text
-    return write(plan, sections(plan, inputs.facts))
+    return write(plan, sections(plan, inputs.facts, inputs.companions))

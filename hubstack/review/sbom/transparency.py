@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hubstack.deploy.manifests import CLIENT_LABEL
 from hubstack.hub.facts import ModelFacts
 from hubstack.kinds import Ingress
-from hubstack.plan import ModelPlan, Plan
+from hubstack.plan import CompanionPlan, ModelPlan, Plan
 from hubstack.plan.gateway import Exposure, GatewayAuth
 from hubstack.review.report.report import cards
 
@@ -32,18 +32,21 @@ class Section:
     rows: tuple[tuple[str, ...], ...] = ()
 
 
-def sections(plan: Plan, facts: Mapping[str, ModelFacts]) -> tuple[Section, ...]:
+def sections(
+    plan: Plan, facts: Mapping[str, ModelFacts], beside: Mapping[tuple[str, str], ModelFacts]
+) -> tuple[Section, ...]:
     """Return the sections of the page in order.
 
     Args:
         plan: what runs.
         facts: locked facts by model key.
+        beside: locked facts of adapters and draft models by repository ID and commit.
     """
     return (
         _what(plan),
         _where(plan),
-        _licenses(plan, facts),
-        _origin(plan, facts),
+        _licenses(plan, facts, beside),
+        _origin(plan, facts, beside),
         Section(title="Who can reach it", lines=tuple(_reach(plan))),
         Section(title="What data leaves", lines=tuple(_leaves(plan))),
     )
@@ -62,6 +65,18 @@ def _what(plan: Plan) -> Section:
         )
         for m in plan.models
     )
+    others = (
+        (
+            _name(m, each),
+            each.id,
+            each.commit,
+            "with the model",
+            each.provenance.weights_format,
+            "",
+            each.provenance.scan,
+        )
+        for m, each in _companions(plan)
+    )
     columns = ("name", "model on the Hub", "commit", "engine", "weights", "servers", "the Hub's security scan")
     code = [m.key for m in plan.models if m.provenance.runs_remote_code]
     said = (
@@ -73,7 +88,16 @@ def _what(plan: Plan) -> Section:
     lines = [said]
     if vertex:
         lines.append(f"Vertex AI does not accept a commit and chooses the server: {', '.join(vertex)}.")
-    return Section(title="What runs", lines=tuple(lines), columns=columns, rows=tuple(rows))
+    return Section(title="What runs", lines=tuple(lines), columns=columns, rows=(*rows, *others))
+
+
+def _companions(plan: Plan) -> list[tuple[ModelPlan, CompanionPlan]]:
+    """Return each model with each of its adapters and its draft model; a canary uses those of its model."""
+    return [(m, each) for m in plan.models if not m.canary_of for each in m.companions or ()]
+
+
+def _name(model: ModelPlan, companion: CompanionPlan) -> str:
+    return f"{companion.role} of {model.key}: {companion.name}"
 
 
 def _where(plan: Plan) -> Section:
@@ -89,23 +113,28 @@ def _zones(plan: Plan, model: ModelPlan) -> str:
     return ", ".join(zones) or f"chosen by Google in {plan.target.region}"
 
 
-def _licenses(plan: Plan, facts: Mapping[str, ModelFacts]) -> Section:
-    rows = ((m.key, m.license or "not stated", _terms(m, facts[m.key])) for m in plan.models)
-    return Section(title="Licences and terms", columns=("name", "licence", "terms"), rows=tuple(rows))
+def _licenses(plan: Plan, facts: Mapping[str, ModelFacts], beside: Mapping[tuple[str, str], ModelFacts]) -> Section:
+    rows = ((m.key, m.license or "not stated", _terms(facts[m.key])) for m in plan.models)
+    others = (
+        (_name(m, each), each.license or "not stated", _terms(beside[each.id, each.commit]))
+        for m, each in _companions(plan)
+    )
+    return Section(title="Licences and terms", columns=("name", "licence", "terms"), rows=(*rows, *others))
 
 
-def _terms(model: ModelPlan, facts: ModelFacts) -> str:
+def _terms(facts: ModelFacts) -> str:
     if facts.gated is None:
         return "open to everyone"
     how = {"auto": "access is granted automatically", "manual": "the publisher approves each request"}
     said = how.get(facts.gated, "access must be requested")
-    return f"gated: terms must be accepted at {HUB}/{model.id}; {said}"
+    return f"gated: terms must be accepted at {HUB}/{facts.id}; {said}"
 
 
-def _origin(plan: Plan, facts: Mapping[str, ModelFacts]) -> Section:
+def _origin(plan: Plan, facts: Mapping[str, ModelFacts], beside: Mapping[tuple[str, str], ModelFacts]) -> Section:
+    known = [(m.key, facts[m.key]) for m in plan.models]
+    known += [(_name(m, each), beside[each.id, each.commit]) for m, each in _companions(plan)]
     rows = tuple(
-        (m.key, ", ".join(facts[m.key].base_models) or "none in the lock", _named(facts[m.key].datasets))
-        for m in plan.models
+        (name, ", ".join(own.base_models) or "none in the lock", _named(own.datasets)) for name, own in known
     )
     line = "As declared in the model cards; not verified. Locks of older hubstack versions contain neither."
     return Section(title="Provenance", lines=(line,), columns=("name", "base model", "datasets"), rows=rows)

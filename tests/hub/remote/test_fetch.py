@@ -137,8 +137,8 @@ def test_a_gguf_repository_keeps_its_header_and_no_chat_template(hub: StandIn) -
 
 
 def test_a_repository_without_config_json_is_locked_without_a_config(hub: StandIn) -> None:
-    for name in ("diffusers", "adapter"):
-        assert one(f"stand-in/{name}").config == {}
+    assert one("stand-in/diffusers").config == {}
+    assert one("stand-in/adapter").config == {"adapters": {".": {"base_model_name_or_path": "stand-in/sharded"}}}
 
 
 @pytest.mark.parametrize("revision", ["v1", "refs/pr/1"])

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubstack.hub.facts import ModelFacts
-from hubstack.inputs.models_schema import Lora
 from hubstack.kinds import EngineKind
 from hubstack.plan import MemoryNeed, Verdict
 from hubstack.planner.memory import sizing
 from hubstack.planner.memory.sizing import Device, kv_bytes_per_token, kv_fixed_bytes
+from hubstack.planner.memory.workload import LoraSlots
 from tests.support.facts import GIB, ask, geometry, gpu, hub, hub_geometry, hub_ids, llama, load, made, plan, size
 
 QWEN2_7B = {"num_hidden_layers": 28, "num_attention_heads": 28, "num_key_value_heads": 4, "hidden_size": 3584}
@@ -443,10 +443,33 @@ def test_a_sequence_of_a_hybrid_takes_what_pools_held(
 
 
 def test_adapters_take_two_matrices_for_each_projection() -> None:
-    need = size(llama(), gpu(79.18), load(lora=Lora(slots=4)))
-    # q, o: 2048 + 2048; k, v: 2048 + 512; gate, up, down: 2048 + 8192.
-    widths = 2 * 4096 + 2 * 2560 + 3 * 10240
-    assert term(need, "adapters") == pytest.approx(4 * 16 * widths * 16 * 2 / GIB)
+    need = size(llama(), gpu(79.18), load(lora=LoraSlots(slots=4)))
+    # q, o: 2048 + 2048; k, v: 2048 + 512; gate, up, down: 2048 + 8192; embeddings and head: 128256 + 2048.
+    widths = 16 * (2 * 4096 + 2 * 2560 + 3 * 10240) + 2 * 130304
+    assert term(need, "adapters") == pytest.approx(4 * 16 * widths * 2 / GIB)
+
+
+def test_ranks_split_only_the_side_of_an_adapter_that_their_module_splits() -> None:
+    need = size(llama(), gpu(79.18), load(lora=LoraSlots(slots=4), tensor_parallel=2))
+    widths = 16 * (2 * (2048 + 1024) + 2 * (2048 + 256) + 3 * (2048 + 4096)) + 2 * 130304
+    assert term(need, "adapters") == pytest.approx(4 * 16 * widths * 2 / GIB)
+
+
+def test_every_expert_has_its_own_place_for_an_adapter() -> None:
+    config = {
+        "architectures": ["Qwen3MoeForCausalLM"],
+        "model_type": "qwen3_moe",
+        "num_experts": 8,
+        "num_experts_per_tok": 2,
+        "moe_intermediate_size": 768,
+    }
+    mixture = llama(config=config)
+    need = size(mixture, gpu(79.18), load(lora=LoraSlots(slots=1)))
+    attention, experts = 2 * 4096 + 2 * 2560, 8 * 3 * (2048 + 768) + 2048 + 8
+    assert term(need, "adapters") == pytest.approx(16 * (16 * (attention + experts) + 2 * 130304) * 2 / GIB)
+    split = size(mixture, gpu(79.18), load(lora=LoraSlots(slots=1), tensor_parallel=2, expert_parallel=True))
+    attention, experts = 2 * 3072 + 2 * 2304, 4 * 3 * (2048 + 768) + 2048 + 8
+    assert term(split, "adapters") == pytest.approx(16 * (16 * (attention + experts) + 2 * 130304) * 2 / GIB)
 
 
 def test_a_stage_holds_its_layers_and_an_edge() -> None:

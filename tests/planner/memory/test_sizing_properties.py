@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubstack.hub.facts import ModelFacts
-from hubstack.inputs.models_schema import Lora
 from hubstack.kinds import EngineKind
 from hubstack.plan import MemoryNeed, Verdict
 from hubstack.planner.engines import spec_of
 from hubstack.planner.memory.sizing import Device, Workload, kv_bytes_per_token, kv_fixed_bytes
+from hubstack.planner.memory.workload import LoraSlots
 from tests.support.facts import GIB, gpu, hub, hub_ids, read_geometry, size
 
 SERVED = [name for name in hub_ids() if read_geometry(hub(name)).layers and read_geometry(hub(name)).hidden]
@@ -28,7 +28,7 @@ loads = st.builds(
     context=st.sampled_from([512, 2048, 8192, 65536, 131072]),
     concurrency=st.integers(1, 64),
     kv_cache_dtype=st.sampled_from(["auto", "fp8"]),
-    lora=st.sampled_from([None, None, Lora(slots=4)]),
+    lora=st.sampled_from([None, None, LoraSlots(slots=4)]),
     draft_tokens=st.sampled_from([0, 0, 2]),
 )
 

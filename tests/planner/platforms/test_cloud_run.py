@@ -208,7 +208,7 @@ HEAD = f"models:\n  - id: {SMALL}\n    platform: cloud-run\n"
         ("capacity: [spot, on-demand]", "`capacity` is not supported on cloud-run: it has no nodes to buy"),
         ("share_gpu: true", "`share_gpu` is not supported on cloud-run: each server gets its own GPU"),
         ("expert_parallel: true", "`expert_parallel` is not supported on cloud-run: a server runs on one GPU"),
-        ("lora: {slots: 2}", "`lora` is not supported on cloud-run: adapters loaded at run time are lost"),
+        ("lora: {slots: 2}", "`lora` is not supported on cloud-run: only a cluster's loader stages adapters"),
         ("canary: {revision: next, weight: 5}", "`canary` is not supported on cloud-run: only a cluster's gateway"),
         ("accelerator: tpu-v6e", "cloud-run has no `tpu-v6e`"),
         ("accelerator: h100-80gb", "cloud-run has no `h100-80gb`"),

@@ -30,7 +30,7 @@ FILES = (
 def bill(*models: ModelFacts) -> dict[str, Any]:
     decided = plan(*models)
     by_key = {model.key: facts for model in decided.models for facts in models if facts.id == model.id}
-    return json.loads(valid(bom_text(decided, by_key)))
+    return json.loads(valid(bom_text(decided, by_key, {})))
 
 
 def valid(text: str) -> str:

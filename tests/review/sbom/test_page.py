@@ -21,7 +21,7 @@ TITLES = ["What runs", "Where", "Licences and terms", "Provenance", "Who can rea
 
 def page(plan: Plan, **facts: object) -> dict[str, Section]:
     held = {key: replace(one, **facts) for key, one in FACTS.items()}  # type: ignore[arg-type]
-    return {part.title: part for part in sections(plan, held)}
+    return {part.title: part for part in sections(plan, held, {})}
 
 
 def said(plan: Plan, title: str) -> str:
@@ -125,7 +125,7 @@ def test_a_hostile_text_is_shown_and_does_nothing() -> None:
 
 def test_both_formats_hold_every_sentence() -> None:
     plan = plans.make_plan()
-    parts = sections(plan, FACTS)
+    parts = sections(plan, FACTS, {})
     html, markdown = html_text(plan, parts), markdown_text(plan, parts)
     for part in parts:
         assert part.title in html
