@@ -220,7 +220,7 @@ class Speculative(_Strict):
     """Speculative decoding: propose tokens and keep those that the model accepts."""
 
     method: Literal["ngram", "mtp", "eagle", "eagle3", "draft_model"]
-    """`ngram` proposes tokens from the prompt; `mtp` uses the checkpoint's own multi-token-prediction layers;
+    """`ngram` proposes tokens from the prompt; `mtp` uses the checkpoint's own multi-token-prediction layers.
     `eagle` and `eagle3` use a head trained on this model, `draft_model` a small model with the same vocabulary:
     `model` names it."""
     tokens: int = Field(default=3, ge=1, le=16)
@@ -572,10 +572,10 @@ class Settings(_Strict):
     """Mixture of experts: place whole experts on each accelerator instead of a slice of every expert. Always
     so if the model can only be split this way."""
     lora: Lora | None = None
-    """LoRA adapters to serve: `{adapters: [acme/support-lora]}` (docs/guides/adapters.md). `{slots: 4, rank: 16}`
+    """`{adapters: [acme/support-lora]}`: LoRA adapters to serve (docs/guides/adapters.md). `{slots: 4, rank: 16}`
     only reserves memory."""
     speculative: Speculative | None = None
-    """Speculative decoding: `{method: mtp, tokens: 1}`, or with another repository `{method: eagle3, model:
+    """Speculative decoding: `{method: mtp, tokens: 1}`. With a head of another repository: `{method: eagle3, model:
     owner/head}` (docs/guides/speculative.md)."""
     traffic: Traffic | None = None
     """Expected load, which decides replicas, accelerator and batch limits: `{requests_per_second: 5, input_tokens:

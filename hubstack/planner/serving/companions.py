@@ -181,9 +181,11 @@ def _draft(
     shape = read_geometry(replace(own, config={**layer, "architectures": _architectures(own)}) if layer else own)
     refusals = list(_unsafe(request, named, own, chosen.format, [f.path for f in (*chosen.weights, *chosen.side)]))
     size = weights_size(own, chosen, shape)
-    if chosen.format not in {WeightsFormat.SAFETENSORS, WeightsFormat.PICKLE} or not chosen.weights or size is None:
-        hint = "name a repository with safetensors next to its config.json"
+    hint = "name a repository with safetensors next to its config.json"
+    if chosen.format not in {WeightsFormat.SAFETENSORS, WeightsFormat.PICKLE}:
         refusals.append(Refusal(why=f"{named} has no weights that vLLM drafts with ({chosen.format})", hint=hint))
+    elif not chosen.weights or size is None:
+        refusals.append(Refusal(why=f"{named} is locked without a list of its weights", hint=hint))
     if choose_files(facts).is_mistral:
         why = f"{named} would be read in Mistral's format, as the model is: vLLM takes one format for both"
         refusals.append(Refusal(why=why, hint="use `{method: ngram}`"))
