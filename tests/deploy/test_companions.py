@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Kubernetes objects of adapters and draft models: what copies them, where servers find them, what leads to them."""
+"""Kubernetes objects of adapters and draft models: their Jobs, where servers find them, which names lead there."""
 
 import json
 from dataclasses import replace

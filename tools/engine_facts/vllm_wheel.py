@@ -61,7 +61,7 @@ def read_vllm(wheel: Wheel, library: Wheel, tokenized: Collection[str]) -> dict[
         "library": library.version,
         "architectures": {use: sorted(wheel.value(_REGISTRY, name)) for use, name in _USES.items()},
         "draft_architectures": sorted(wheel.value(_REGISTRY, "_SPECULATIVE_DECODING_MODELS")),
-        "lora_architectures": sorted(_with_adapters(wheel)),
+        "lora_architectures": sorted(set(_with_adapters(wheel))),
         "conversion": _conversion(wheel),
         "removed_architectures": {version: sorted(names) for version, names in sorted(removed.items())},
         "plugin_architectures": sorted(wheel.value(_REGISTRY, "_OOT_SUPPORTED_MODELS")),
