@@ -16,6 +16,7 @@ from hubstack.cli import bench as cli_bench
 from hubstack.cli import doctor as cli_doctor
 from hubstack.cli import gitops as cli_gitops
 from hubstack.cli import images as cli_images
+from hubstack.cli import refresh as cli_refresh
 from hubstack.cli import repository as cli_repository
 from hubstack.cli import smoke as cli_smoke
 from hubstack.cli.console import (
@@ -179,6 +180,7 @@ def plan(  # noqa: PLR0913  one parameter per command-line option
         _compare(inputs, regions)
     else:
         _print(*(_by_label(decided, by) if by else _tables(decided, verbose=verbose, quiet=quiet)))
+        _print(*_refreshed_notes(inputs, decided))
         if inputs.target.regions and not by:
             _print("")
             _compare(inputs, ",".join(inputs.target.regions))
@@ -528,6 +530,24 @@ def _show_valid_models(inputs: "StackInputs", refused: InputError, *, rebalance:
     return InputError(problems)
 
 
+def _refreshed_notes(inputs: "StackInputs", decided: "Plan") -> list[str]:
+    """Return how old refreshed files are, and what the project's quotas, reservations and zones do not allow."""
+    if inputs.refreshed is None and inputs.quota is None:
+        return []
+    import datetime as dt  # noqa: PLC0415
+
+    from hubstack.review.check.quota import lacking_refreshed, missing_zones  # noqa: PLC0415
+    from hubstack.review.report.freshness import age_line  # noqa: PLC0415
+
+    today = dt.datetime.now(tz=dt.UTC).date()
+    files = ((inputs.prices_name, inputs.refreshed), (inputs.quota_name, inputs.quota))
+    notes = [f"{age_line(name, file.as_of, today)}." for name, file in files if file]
+    if inputs.quota:
+        short = (*lacking_refreshed(decided, inputs.quota), *missing_zones(decided, inputs.quota))
+        notes += [f"Warning: {each} ({inputs.quota_name})." for each in short]
+    return notes
+
+
 def _graph(stack: "Stack", decided: "Plan | None" = None, *, quiet: bool = False) -> "Graph":
     from hubstack.review.preview.environment import preview_stack  # noqa: PLC0415
 
@@ -565,6 +585,7 @@ app.command()(cli_images.images)
 app.command()(cli_bench.bench)
 app.command()(cli_smoke.smoke)
 app.command()(cli_doctor.doctor)
+app.command()(cli_refresh.refresh)
 app.command()(cli_gitops.promote)
 app.command()(cli_gitops.drift)
 app.command()(cli_gitops.eject)

@@ -39,7 +39,6 @@ class _Row(BaseModel):
         strict=True,
         frozen=True,
         use_attribute_docstrings=True,
-        populate_by_name=True,
         hide_input_in_errors=True,
     )
 

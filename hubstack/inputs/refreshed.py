@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from hubstack.files.documents import Document, parse_document, read_text
 from hubstack.files.errors import InputError
+from hubstack.files.jsonable import plain
 from hubstack.files.schema_errors import schema_problems
 from hubstack.files.write import write_text_atomically
 from hubstack.inputs.setting_types import check_currency
@@ -39,7 +40,7 @@ Quantities = Mapping[str, Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=Fal
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class Sku(_Model):
@@ -84,7 +85,7 @@ class ReservationRow(_Model):
 class RegionQuota(_Model):
     """Granted accelerators of one kind in one region."""
 
-    on_demand: Count | None = Field(None, alias="on-demand")
+    on_demand: Count | None = Field(None, validation_alias="on-demand", serialization_alias="on-demand")
     spot: Count | None = None
 
 
@@ -100,8 +101,8 @@ class RefreshedQuota(_Model):
     """GPUs granted over all regions together (`GPUS_ALL_REGIONS`)."""
     reservations: Mapping[str, ReservationRow]
     """By name."""
-    zones: Mapping[str, tuple[str, ...]] = Field(strict=False)
-    """Zone to the machine types of the catalogue that the project sees there, or their accelerators."""
+    zones: Mapping[str, Annotated[tuple[str, ...], Field(strict=False)]]
+    """Zone to the machine types of the catalogue that the project sees there, with their accelerators."""
 
 
 def prices_name(stack: str) -> str:
@@ -170,10 +171,4 @@ def _validated(document: Document, model: type[M]) -> M:
 
 def _text(model: BaseModel) -> str:
     value: Any = model.model_dump(by_alias=True, exclude_none=True, mode="python")
-    return yaml.safe_dump(_plain(value), sort_keys=False, width=116)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(each) for key, each in value.items()}
-    return [_plain(each) for each in value] if isinstance(value, tuple | list) else value
+    return yaml.safe_dump(plain(value), sort_keys=False, width=116)

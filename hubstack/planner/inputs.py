@@ -19,7 +19,14 @@ from hubstack.inputs.measured import Measurement, load_measured, measured_path
 from hubstack.inputs.models import Request
 from hubstack.inputs.own_prices import NAME as OWN_PRICES
 from hubstack.inputs.own_prices import load_own_prices
-from hubstack.inputs.refreshed import RefreshedPrices, load_prices, prices_name
+from hubstack.inputs.refreshed import (
+    RefreshedPrices,
+    RefreshedQuota,
+    load_prices,
+    load_quota,
+    prices_name,
+    quota_name,
+)
 from hubstack.inputs.settings import USD, StackSettings
 from hubstack.inputs.stack import Stack
 from hubstack.planner.own_prices import exchange_rate, own_catalog
@@ -39,6 +46,11 @@ class StackInputs:
     """The catalogue, with the prices of the user's own."""
     refreshed: RefreshedPrices | None
     """What `hubstack refresh` last read of prices."""
+    quota: RefreshedQuota | None
+    """What it last read of quotas, reservations and zones."""
+    prices_name: str
+    quota_name: str
+    """The files of both, as named in messages."""
     placement: Placement
     placement_path: Path
     placement_name: str
@@ -73,7 +85,8 @@ class StackInputs:
         name = Path(target.models_path)
         folder = stack.project_dir / name.parent
         shipped = load_catalog()
-        refreshed = load_prices(folder / prices_name(stack.name), str(name.parent / prices_name(stack.name)))
+        shown_prices, shown_quota = (str(name.parent / f(stack.name)) for f in (prices_name, quota_name))
+        refreshed = load_prices(folder / prices_name(stack.name), shown_prices)
         own = load_own_prices(folder / OWN_PRICES, str(name.parent / OWN_PRICES), shipped)
         if target.currency != USD:
             rate = exchange_rate(target.currency, own, refreshed)
@@ -94,6 +107,9 @@ class StackInputs:
             lock=lock or stack_lock(stack),
             catalog=own_catalog(shipped, own, refreshed),
             refreshed=refreshed,
+            quota=load_quota(folder / quota_name(stack.name), shown_quota),
+            prices_name=shown_prices,
+            quota_name=shown_quota,
             placement=load_placement(path, shown),
             placement_path=path,
             placement_name=shown,

@@ -48,6 +48,7 @@ KINDS = {
     "policies": Kind("stacks/policy.yaml", ("check", "dev")),
     "prices": Kind("stacks/prices.yaml", ("plan", "dev")),
     "refreshed_prices": Kind("stacks/dev.prices.yaml", ("plan", "dev")),
+    "refreshed_quotas": Kind("stacks/dev.quota.yaml", ("plan", "dev")),
     "quotas": Kind("stacks/quota.yaml", ("check", "dev")),
     "diff_quotas": Kind("quota.yaml", ("diff", "dev", "--quota", "quota.yaml")),
     "sides": Kind("main.json", ("diff", "dev", "--base-file", "main.json")),

@@ -20,7 +20,9 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, TypeAdapter, Va
 
 from hubstack.files.documents import Document, Mark, parse_document, read_text
 from hubstack.files.errors import InputError
+from hubstack.files.problems import nearest
 from hubstack.files.schema_errors import schema_problems
+from hubstack.inputs.refreshed import RefreshedQuota
 from hubstack.kinds import AcceleratorKind, CapacityKind
 from hubstack.plan import Plan, PoolPlan
 
@@ -110,3 +112,54 @@ def lacking(plan: Plan, quota: Quota) -> Iterator[tuple[str, str]]:
             region = plan.target.region
             text = f"fully scaled node pools need {count} {way} {accelerator} in {region}; granted: {limit}"
             yield accelerator, text
+
+
+def lacking_refreshed(plan: Plan, held: RefreshedQuota) -> Iterator[str]:
+    """Yield what fully scaled node pools need beyond what `hubstack refresh` read; what it did not is unknown."""
+    region = plan.target.region
+    granted = held.quota.get(region, {})
+    for (accelerator, way), count in sorted(_needed(plan).items()):
+        row = granted.get(accelerator)
+        limit = None if row is None else row.spot if way == "preemptible" else row.on_demand
+        if limit is not None and count > limit:
+            name = "spot" if way == "preemptible" else way
+            yield f"fully scaled node pools need {count} {name} {accelerator} in {region}; granted: {limit}"
+    kinds = {pool.capacity_class: pool.accelerator_kind for pool in plan.pools}
+    busy = (each for each in plan.cost.pools if kinds.get(each.capacity_class) is AcceleratorKind.GPU)
+    gpus = sum(each.accelerators_paid_busy for each in busy)  # one step of each class at a time
+    if held.all_regions is not None and gpus > held.all_regions:
+        most = held.all_regions
+        yield f"with every model at its maximum, the plan needs {gpus} GPUs; granted over all regions: {most}"
+    for pool in plan.pools:
+        yield from _reservation(pool, held)
+
+
+def missing_zones(plan: Plan, held: RefreshedQuota) -> Iterator[str]:
+    """Yield each node pool whose machine type the project does not see in one of its zones."""
+    for pool in plan.pools:
+        known = [zone for zone in pool.zones if zone in held.zones]
+        lacks = [zone for zone in known if pool.machine_type not in held.zones[zone]]
+        if lacks:
+            yield f"{pool.key}: the project sees no {pool.machine_type} in {', '.join(lacks)}"
+
+
+def _needed(plan: Plan) -> dict[tuple[str, str], int]:
+    needed: dict[tuple[str, str], int] = {}
+    for pool in plan.pools:
+        way = "preemptible" if pool.capacity in {CapacityKind.SPOT, CapacityKind.FLEX_START} else "on-demand"
+        needed[pool.accelerator, way] = needed.get((pool.accelerator, way), 0) + pool_limit(pool)
+    return needed
+
+
+def _reservation(pool: PoolPlan, held: RefreshedQuota) -> Iterator[str]:
+    if pool.reservation is None or "/" in pool.reservation:  # one of another project
+        return
+    row = held.reservations.get(pool.reservation)
+    if row is None:
+        near = nearest(pool.reservation, held.reservations)
+        also = f"; nearest: `{near}`" if near else ""
+        yield f"{pool.key}: the project has no reservation `{pool.reservation}`{also}"
+    elif row.machine_type and row.machine_type != pool.gce_machine_type:
+        yield f"{pool.key}: `{pool.reservation}` reserves {row.machine_type}, not {pool.gce_machine_type}"
+    elif row.count < pool.max_nodes:
+        yield f"{pool.key}: needs up to {pool.max_nodes} nodes; `{pool.reservation}` reserves {row.count}"

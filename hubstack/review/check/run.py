@@ -23,8 +23,9 @@ from hubstack.review.check.pack import judge_path, pack_findings
 from hubstack.review.check.plan_rules import model_findings, stack_findings
 from hubstack.review.check.policy_file import Policy, following, load_policy, policy_path
 from hubstack.review.check.quota import NAME as QUOTA_NAME
-from hubstack.review.check.quota import load_quota
+from hubstack.review.check.quota import lacking_refreshed, load_quota, missing_zones
 from hubstack.review.preview.environment import preview_stack
+from hubstack.review.report.freshness import age_line
 
 BUDGET = "hubstack:budget"
 
@@ -78,7 +79,7 @@ def check_stack(stack: Stack, today: dt.date) -> Report:
     return Report(
         stack=stack.name,
         findings=settled(merged([*lock_findings, *findings, *seen]), policy, today),
-        notes=(*_other_repositories(inputs), *_notes(config_file)),
+        notes=(*_other_repositories(inputs), *_notes(config_file, inputs, today)),
         judged=judged,
     )
 
@@ -123,6 +124,11 @@ def _plan_findings(stack: Stack, inputs: StackInputs, plan: Plan, policy: Policy
     quota = load_quota(quota_file, _shown(quota_file, stack.project_dir))
     budget_mark = stack.source.document.mark(("config", BUDGET))
     yield from stack_findings(plan, policy, quota, inputs.target.budget_usd_per_month, budget_mark)
+    if inputs.quota is not None:
+        mark = Mark(inputs.quota_name, 1, 1, "")
+        short = () if quota else lacking_refreshed(plan, inputs.quota)  # quota.yaml is the user's own word
+        for message in (*short, *missing_zones(plan, inputs.quota)):
+            yield Finding(rule="HS022", message=message, mark=mark)
     for line in differences(inputs.placement.models, places_of(plan), current_keys(plan.models)):
         key, _, text = line.partition(": ")
         yield Finding(rule="HS031", message=text, model=key, mark=Mark(inputs.placement_name, 1, 1, ""))
@@ -145,7 +151,10 @@ def _other_repositories(inputs: StackInputs) -> Iterator[str]:
             yield f"{model.key}: {text}"
 
 
-def _notes(config_file: Path) -> Iterator[str]:
-    if not config_file.with_name(QUOTA_NAME).exists():
+def _notes(config_file: Path, inputs: StackInputs, today: dt.date) -> Iterator[str]:
+    if not config_file.with_name(QUOTA_NAME).exists() and inputs.quota is None:
         yield f"quota was not checked: no {QUOTA_NAME} next to {config_file.name}"
+    for name, file in ((inputs.prices_name, inputs.refreshed), (inputs.quota_name, inputs.quota)):
+        if file:
+            yield age_line(name, file.as_of, today)
     yield "checked offline: quota and scan results come from files, and availability is unknown"

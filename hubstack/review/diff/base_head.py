@@ -19,10 +19,11 @@ from typing import Any
 
 from hubstack.files.bundled import import_paths
 from hubstack.files.documents import MAX_JSON_BYTES, read_text
-from hubstack.files.errors import HubstackError
+from hubstack.files.errors import HubstackError, InputError
 from hubstack.files.subprocess_env import kept_environment
 from hubstack.files.write import write_text_atomically
 from hubstack.inputs.environment import Environment, find_environment
+from hubstack.inputs.refreshed import load_quota, quota_name
 from hubstack.review.diff.capacity import Quota, parse_quota
 from hubstack.review.diff.git import Commit, changed_program, extract, find_commit, is_unchanged
 from hubstack.review.diff.guards import read_guards
@@ -65,7 +66,7 @@ def read_versions(
     limits: Quota = (
         parse_quota(read_text(quota, str(quota), "name a quota file (docs/reference/diff.md)"), str(quota))
         if quota
-        else {}
+        else _refreshed_quota(name, project_dir)
     )
     if base_file:
         hint = "`hubstack diff ENV --save FILE` writes one"
@@ -80,6 +81,25 @@ def read_versions(
     if base.is_missing and head.is_missing:
         _environment(name, project_dir)  # says what is wrong with the name
     return Versions(base=base, head=head, quota=dict(limits), program=program)
+
+
+def _refreshed_quota(name: str, project_dir: Path) -> Quota:
+    """Return what `hubstack refresh` read of the environment's quotas; nothing if it did not."""
+    try:
+        environment = _environment(name, project_dir)
+    except InputError:
+        return {}  # only the base has it
+    file = quota_name(environment.stack)
+    held = load_quota(environment.config_file.with_name(file), file)
+    if held is None:
+        return {}
+    return {
+        (region, kind, way): limit
+        for region, kinds in held.quota.items()
+        for kind, row in kinds.items()
+        for way, limit in (("on-demand", row.on_demand), ("spot", row.spot))
+        if limit is not None
+    }
 
 
 def save_version(name: str, project_dir: Path, path: Path) -> None:

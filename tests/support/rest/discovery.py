@@ -175,3 +175,33 @@ def _sentences(error: Any) -> Iterator[str]:
         yield "is set by Google only, and ignored in a request"
     else:
         yield error.message
+
+
+def response_problems(name: str, method_id: str, body: Any) -> list[str]:
+    """Return what is wrong with a method's answer, which may have read-only fields and leave out required ones."""
+    return _problems(_response_validator(name, method_id), body)
+
+
+@cache
+def _response_validator(name: str, method_id: str) -> Any:
+    response = method(name, method_id)["response"]
+    schemas = document(name)["schemas"]
+    definitions = {
+        key: {"title": key, **_schema(_as_answered(schemas[key]), method_id)}
+        for key in _reachable(schemas, response)
+    }
+    return _Validator({"$defs": definitions, **_schema(response, method_id)})
+
+
+def _as_answered(found: Any) -> Any:
+    """Return a schema of the dialect without what applies to requests only."""
+    if isinstance(found, dict):
+        # A property may be called `description`: only texts are dropped.
+        dropped = {"readOnly", "annotations"} | {k for k in ("description",) if isinstance(found.get(k), str)}
+        return {key: _as_answered(value) for key, value in found.items() if key not in dropped}
+    return [_as_answered(value) for value in found] if isinstance(found, list) else found
+
+
+def methods(name: str) -> list[dict[str, Any]]:
+    """Return every method of a document."""
+    return list(_methods(document(name)))
