@@ -129,6 +129,18 @@ class Alternative:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WayCost:
+    """The chosen nodes, bought in one way."""
+
+    way: str
+    """A capacity kind, `1 year committed`, `3 years committed`, or `your commitment`."""
+    usd_per_hour: float
+    """Of the nodes that one replica needs."""
+    usd_per_million: float
+    """Of a million generated tokens at full load, or input tokens if none are generated."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """The accelerators that a model fits, and the chosen one under load."""
 
@@ -136,6 +148,8 @@ class Comparison:
     """Cheapest million tokens first; one for each accelerator and count."""
     curve: tuple[LoadPoint, ...]
     """Latency of the chosen accelerator by load; empty for a model that generates no text."""
+    ways: tuple[WayCost, ...] = ()
+    """The chosen nodes by how they are bought, cheapest first; empty if none has a price."""
 
     @property
     def frontier(self) -> frozenset[Alternative]:

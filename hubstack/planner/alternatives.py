@@ -9,13 +9,15 @@ minimizes the price of the whole fleet.
 from dataclasses import replace
 
 from hubstack.inputs.models_schema import CapacityStep, Slo
+from hubstack.kinds import CapacityKind
 from hubstack.plan import ModelPlan, Verdict
-from hubstack.plan.performance import Alternative, Comparison, usd_per_million
+from hubstack.plan.performance import Alternative, Comparison, WayCost, usd_per_million
 from hubstack.planner.inputs import StackInputs
 from hubstack.planner.managed.managed import make_candidate_finders
 from hubstack.planner.performance.predict import load_curve, predict
 from hubstack.planner.placement.candidates import Candidate, placed
 from hubstack.planner.placement.engine_rules import Demand
+from hubstack.planner.placement.offers import Offer
 from hubstack.planner.planner import demand_of
 
 
@@ -41,7 +43,28 @@ def compare_accelerators(inputs: StackInputs, model: ModelPlan) -> Comparison:
     ordered = sorted((pair[0] for pair in found.values()), key=_rank)
     chosen = next((pair[1] for pair in found.values() if pair[0].is_chosen), None)
     curve = load_curve(placed(chosen.offer, chosen.load, chosen.need, free, chosen.engine)) if chosen else ()
-    return Comparison(alternatives=tuple(ordered), curve=curve)
+    ways = tuple(_ways(chosen.offer, model)) if chosen else ()
+    return Comparison(alternatives=tuple(ordered), curve=curve, ways=ways)
+
+
+def _ways(offer: Offer, model: ModelPlan) -> list[WayCost]:
+    """Return what a million tokens cost on the chosen nodes by how these are bought, cheapest first."""
+    usd = usd_per_million(model.performance) if model.performance else None
+    paid = offer.usd(model.steps[0].kind) if model.steps and offer.price(model.steps[0].kind) else None
+    row = offer.row
+    if usd is None or not paid or row is None:
+        return []
+    node = {str(kind): price.usd_per_hour for kind in CapacityKind if (price := offer.price(kind))}
+    others = {"1 year committed": row.cud_1y, "3 years committed": row.cud_3y, "your commitment": row.held}
+    node |= {way: hourly for way, hourly in others.items() if hourly is not None}
+    if not offer.machine.reservation:
+        node.pop(str(CapacityKind.RESERVATION), None)
+    share = offer.taken / offer.units
+    found = [
+        WayCost(way=way, usd_per_hour=round(hourly * share, 6), usd_per_million=round(usd.value * hourly / paid, 6))
+        for way, hourly in node.items()
+    ]
+    return sorted(found, key=lambda each: (each.usd_per_hour, each.way))
 
 
 def _alternative(candidate: Candidate, demand: Demand, model: ModelPlan) -> Alternative | None:

@@ -271,6 +271,7 @@ def test_regions_are_compared_and_nothing_moves() -> None:
     shown = hubstack("plan", "examples/quickstart", "--regions", "us-central1,europe-west4").stdout
     assert "us-central1 (this stack)" in shown
     assert "europe-west4" in shown
+    assert "USD a million" in shown
     assert "Nothing was changed" in shown
 
 

@@ -77,3 +77,12 @@ def test_a_model_that_embeds_has_no_curve() -> None:
 def test_a_model_on_cloud_run_is_compared_with_the_machines_of_cloud_run(key: str) -> None:
     found = compared("cloud-run", key)
     assert all(each.machine_type.startswith("cloud-run-") for each in found.alternatives)
+
+
+def test_the_chosen_nodes_are_compared_by_how_they_are_bought() -> None:
+    found = compared("quickstart", "qwen3-4b-instruct-2507")
+    ways = {each.way: each for each in found.ways}
+    assert {"spot", "on-demand", "1 year committed", "3 years committed"} <= set(ways)
+    assert [each.usd_per_million for each in found.ways] == sorted(each.usd_per_million for each in found.ways)
+    ratio = ways["spot"].usd_per_million / ways["on-demand"].usd_per_million
+    assert ratio == pytest.approx(ways["spot"].usd_per_hour / ways["on-demand"].usd_per_hour, rel=1e-4)

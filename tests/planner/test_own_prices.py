@@ -178,6 +178,15 @@ def test_placement_prefers_an_accelerator_that_is_committed(tmp_path: Path) -> N
     assert planned(tmp_path, text).models[0].accelerator == "a100-40gb"
 
 
+def test_a_commitment_lowers_the_cost_of_a_million_tokens(tmp_path: Path) -> None:
+    costs = [
+        model.performance.cost.usd_per_million_input_tokens.value
+        for model in (plan(llama()).models[0], planned(tmp_path, HELD).models[0])
+        if model.performance and model.performance.cost
+    ]
+    assert costs[1] / costs[0] == pytest.approx(0.3 / 0.70683, rel=1e-2)
+
+
 def test_a_commitment_without_a_price_has_that_of_its_term(tmp_path: Path) -> None:
     (held,) = prices(tmp_path, HELD.replace(", price: 0.3", "")).commitments
     assert held.usd_per_hour == pytest.approx(0.4453)

@@ -436,7 +436,8 @@ def _batch_limits(load: sizing.Workload, demand: Demand) -> Iterator[sizing.Work
 
 def placed(offer: Offer, load: sizing.Workload, need: MemoryNeed, demand: Demand, engine: Engine) -> PlacedModel:
     """Return the inputs for predicting the performance of a model on an offer."""
-    price = offer.price(demand.settings.capacity[0].kind)
+    kind = demand.settings.capacity[0].kind
+    usd = offer.usd(kind) if offer.price(kind) else None  # under a commitment held, the price that it leaves
     return PlacedModel(
         facts=demand.facts,
         geometry=demand.geometry,
@@ -450,7 +451,7 @@ def placed(offer: Offer, load: sizing.Workload, need: MemoryNeed, demand: Demand
         load=load,
         need=need,
         is_pooling=demand.choice.pooling,
-        usd_per_hour=price.usd_per_hour * offer.taken / offer.units if price else None,
+        usd_per_hour=None if usd is None else usd * offer.taken / offer.units,
         measured=demand.measured,
     )
 

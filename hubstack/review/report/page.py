@@ -20,6 +20,7 @@ from hubstack.files.terminal import shown_in_page
 from hubstack.plan import MemoryNeed, ModelPlan, Plan
 from hubstack.plan.bill import CostLine
 from hubstack.plan.performance import Comparison, LoadPoint, usd_per_million
+from hubstack.review.report.performance import served_cells
 from hubstack.review.report.report import cards, command_line, group_warnings
 
 GIB = 1024**3
@@ -115,6 +116,7 @@ def page_text(plan: Plan, model: str | None = None, comparison: Comparison | Non
         choices=tuple(_choices(comparison)) if comparison else (),
         generates=bool(comparison and comparison.curve),
         curves=tuple(_curves(comparison.curve)) if comparison else (),
+        served={each.key: served_cells(each) for each in plan.models},
         busy={each.key: _busy(lines_of.get(each.key, [])) for each in plan.models},
         sources=_sources(plan),
         beside=sum(not model.has_nodes for model in plan.models),

@@ -145,6 +145,47 @@ def comparison_table(found: Comparison) -> FittedTable:
     )
 
 
+def ways_line(found: Comparison) -> str | None:
+    """Return what a million tokens cost on the chosen nodes by how these are bought; None without prices."""
+    said = [
+        f"{each.way} ${_digits(each.usd_per_million)} (${each.usd_per_hour:,.2f} an hour)" for each in found.ways
+    ]
+    return f"a million tokens on these nodes, by how they are bought: {', '.join(said)}" if said else None
+
+
+def million_span(models: Iterable[ModelPlan]) -> str:
+    """Return what a million tokens cost at full load, from the cheapest model to the dearest; `-` if unknown."""
+    known = [usd.value for each in models if (usd := usd_of(each)) is not None]
+    if not known:
+        return "-"
+    low, high = _digits(min(known)), _digits(max(known))
+    return low if low == high else f"{low} to {high}"
+
+
+def million_change(before: ModelPlan, after: ModelPlan) -> str:
+    """Return what a million tokens of a model cost at full load, before and after a change."""
+    usd = [_digits(found.value) if (found := usd_of(each)) else "-" for each in (before, after)]
+    return usd[1] if usd[0] == usd[1] else f"{usd[0]} -> {usd[1]}"
+
+
+def served_cells(model: ModelPlan) -> tuple[tuple[str, float], ...]:
+    """Return requests per second, time per token, first token and cost per million, as text and for sorting."""
+    found = model.performance
+    if found is None:
+        return (("-", 0.0),) * 4
+    figures = (found.requests_per_second, found.token_ms, found.first_token_ms, usd_of(model))
+    scales = (1.0, 1.0, 1e-3, 1.0)
+    return tuple(
+        (_digits(each.value * scale), each.value * scale) if each else ("-", 0.0)
+        for each, scale in zip(figures, scales, strict=True)
+    )
+
+
+def usd_of(model: ModelPlan) -> Estimate | None:
+    """Return the cost of a million generated tokens, or of input tokens if none are generated."""
+    return usd_per_million(model.performance) if model.performance else None
+
+
 def performance_lines(model: ModelPlan) -> RenderableType:
     """Describe the performance of one model in sentences."""
     found = model.performance

@@ -18,7 +18,14 @@ from hubstack.plan import MemoryNeed, ModelPlan, Plan, PoolPlan
 from hubstack.plan.bill import Cost, CostLine, StackBill
 from hubstack.plan.performance import Comparison
 from hubstack.planner.placement.regions import RegionPlan
-from hubstack.review.report.performance import comparison_table, performance_lines, unused_notes
+from hubstack.review.report.performance import (
+    comparison_table,
+    million_change,
+    million_span,
+    performance_lines,
+    unused_notes,
+    ways_line,
+)
 from hubstack.review.report.tables import Column, FittedTable
 
 GIB = 1024**3
@@ -291,6 +298,7 @@ def difference_table(before: Plan, after: Plan) -> FittedTable:
                 rank=1,
             ),
             numbers("context", [*(_context_change(*pair) for pair in pairs), *others], rank=3),
+            numbers("USD a million", [*(million_change(*pair) for pair in pairs), *others], rank=4),
             numbers("USD busy", [f"{usd:,}" for usd in base], f"{sum(base):,}"),
             numbers("what if", [f"{usd:,}" for usd in head], f"{sum(head):,}"),
             numbers(
@@ -315,8 +323,8 @@ def _context_change(was: ModelPlan, now: ModelPlan) -> str:
 def region_table(found: Iterable[RegionPlan], here: str) -> FittedTable:
     """Return one row per region: its cost and accelerators, cheapest first."""
     rows = [_region_row(each, here) for each in found]
-    names = ("region", "USD idle", "USD busy", "accelerators", "")
-    ranks = (0, 1, 0, 2, 3)
+    names = ("region", "USD idle", "USD busy", "USD a million", "accelerators", "")
+    ranks = (0, 1, 0, 2, 3, 4)
     return FittedTable(
         Column(name=name, cells=[row[at] for row in rows], is_number="USD" in name, rank=rank, is_wrapped=not name)
         for at, (name, rank) in enumerate(zip(names, ranks, strict=True))
@@ -326,10 +334,11 @@ def region_table(found: Iterable[RegionPlan], here: str) -> FittedTable:
 def _region_row(each: RegionPlan, here: str) -> tuple[str, ...]:
     name = f"{each.region} (this stack)" if each.region == here else each.region
     if each.plan is None:
-        return (name, "-", "-", "-", each.why_not or "")
+        return (name, "-", "-", "-", "-", each.why_not or "")
     cost, used = each.plan.cost, sorted({model.accelerator for model in each.plan.models})
     note = f"no price for {_items(len(cost.unpriced))}" if cost.unpriced else ""
-    return (name, _usd(cost.usd_per_month_min), _usd(cost.usd_per_month_max), ", ".join(used), note)
+    spent = _usd(cost.usd_per_month_min), _usd(cost.usd_per_month_max)
+    return (name, *spent, million_span(each.plan.models), ", ".join(used), note)
 
 
 def _items(number: int) -> str:
@@ -399,7 +408,19 @@ def explanation(model: ModelPlan, comparison: Comparison | None = None) -> Rende
     limits = Text(f"{longest}, or {need.concurrency} sequences of {need.context:,}")
     served = performance_lines(model)
     compared = [comparison_table(comparison)] if comparison and comparison.alternatives else []
-    parts = (head, why, _memory_table(model), limits, served, *compared, _step_table(model), *others, *warnings)
+    ways = [Text(line)] if comparison and (line := ways_line(comparison)) else []
+    parts = (
+        head,
+        why,
+        _memory_table(model),
+        limits,
+        served,
+        *compared,
+        *ways,
+        _step_table(model),
+        *others,
+        *warnings,
+    )
     return Group(*parts)
 
 
