@@ -161,6 +161,10 @@ class ServerPlan:
     """Accelerators requested by a pod; for TPUs, all chips of the node."""
     shm_bytes: int
     """Size of the memory-backed /dev/shm; 0 if one process needs none."""
+    engine_args: tuple[str, ...] | None = field(default=None, metadata=OMITTED_IF_NONE)
+    """Those of `args` that the list gives with `engine_args:`; None if there are none."""
+    engine_env: tuple[str, ...] | None = field(default=None, metadata=OMITTED_IF_NONE)
+    """Names of those of `env` that the list gives with `env:`; None if there are none."""
     worker_args: tuple[str, ...] = ()
     """Command of the nodes after the first if a replica spans several; otherwise empty."""
     scratch_bytes: int

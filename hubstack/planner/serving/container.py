@@ -56,7 +56,8 @@ def plan_server(serving: Serving) -> ServerPlan:
     answer = answer_seconds(serving.load_bytes, shape.count * shape.hosts, shape.accelerator.bandwidth_gbps)
     stop = plan_shutdown(engine, serving.request, answer, serving.limits)
     drain = (engine.drain_argument, str(stop.drain)) if engine.drain_argument else ()
-    group = _group(spec, serving, (*arguments_of(serving.settings), *drain))
+    given, given_env = arguments_of(serving.settings), serving.settings.env
+    group = _group(spec, serving, (*given, *drain))
     cpu = host_cpu_millicores(shape.machine, share)
     shm = shm_bytes(shape.tensor_parallel, memory)
     free = memory - shm - spec.process_bytes(shape.tensor_parallel, serving.geometry)
@@ -69,7 +70,9 @@ def plan_server(serving: Serving) -> ServerPlan:
         command=group.command,
         args=group.args,
         worker_args=group.worker_args,
-        env=tuple(sorted((own_env | dict(serving.settings.env)).items())),
+        env=tuple(sorted((own_env | given_env).items())),
+        engine_args=given or None,
+        engine_env=tuple(sorted(given_env)) or None,
         port=port,
         startup=Probe(
             path=engine.health_path,

@@ -14,7 +14,7 @@ from hubstack.files.errors import InputError
 from hubstack.files.problems import Problem, nearest
 from hubstack.review.diff.change import Change
 from hubstack.review.diff.facts import Topic
-from hubstack.review.diff.models import ModelAction
+from hubstack.review.diff.models import ENGINE_TOPICS, ModelAction
 from hubstack.review.diff.money import Amount
 from hubstack.review.diff.resources import Action
 
@@ -54,6 +54,12 @@ _WORDS: Mapping[str, Callable[[Change], list[str]]] = {
     "unknown": lambda change: [each.name for each in change.resources if each.is_unknown],
     "remove": _models(ModelAction.REMOVED),
     "rename": _models(ModelAction.RENAMED),
+    "engine": lambda change: [
+        f"{each.key}: {one.topic} {one.before} -> {one.after}"
+        for each in change.models
+        for one in each.settings
+        if one.topic in ENGINE_TOPICS
+    ],
     "license": _hub(Topic.LICENSE),
     "gated": _hub(Topic.GATED),
     "code": _hub(Topic.CODE),

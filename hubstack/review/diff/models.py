@@ -11,13 +11,19 @@ from enum import StrEnum
 from typing import Any, cast
 
 from hubstack.inputs.measured import measured_name
+from hubstack.review.diff.engine_versions import version_changes
 from hubstack.review.diff.paths import ABSENT, differences
 from hubstack.review.diff.reported import Reported
 from hubstack.review.diff.state import Data, State
 
-GB = 1_000_000_000
+GB, GIB = 1_000_000_000, 1024**3
 NOTICEABLE = 0.1
 """Our choice: a smaller change of throughput or cost per token is not reported."""
+ENGINE_ARGUMENTS, ENGINE_VARIABLES = "engine arguments", "engine variables"
+"""Topics of what the list gives the engine past the keys: `engine_args:` and `env:`."""
+ENGINE_OWN_TOPICS = frozenset({ENGINE_ARGUMENTS, ENGINE_VARIABLES})
+ENGINE_TOPICS = ENGINE_OWN_TOPICS | {"engine"}
+"""Topics of the gate `engine`."""
 EVIDENCE, MEASURED = "evidence", "measured"
 """The topic of a model whose measured figures differ, and the evidence of such figures."""
 _MEASURED_FIGURES = ("evidence", "requests_per_second", "token_ms", "token_alone_ms", "first_token_ms")
@@ -273,6 +279,7 @@ def _settings(base: State, head: State, before: Data, after: Data) -> Iterator[S
         pair = str(shown(before)), str(shown(after))
         if pair[0] != pair[1]:
             yield Setting(topic=topic, before=pair[0], after=pair[1], why=reasons.get(topic))
+    yield from _engine_settings(before, after)
     for topic, key in _BLOCKS.items():
         if key in before:  # else written by a hubstack that knew no such setting
             yield from _block_settings(topic, before[key], after.get(key), reasons.get(topic))
@@ -285,6 +292,27 @@ def _settings(base: State, head: State, before: Data, after: Data) -> Iterator[S
     spaces = base.target.get("namespace"), head.target.get("namespace")
     if spaces[0] != spaces[1]:
         yield Setting(topic="namespace", before=str(spaces[0]), after=str(spaces[1]))
+
+
+def _engine_settings(before: Data, after: Data) -> Iterator[Setting]:
+    """Yield what the list gives the engine itself, and what another version of it brings."""
+    old, new = before["server"], after["server"]
+    for topic, key in ((ENGINE_ARGUMENTS, "engine_args"), (ENGINE_VARIABLES, "engine_env")):
+        parts = [" ".join(flag_pairs(list(server.get(key) or ()))) or "none" for server in (old, new)]
+        if parts[0] != parts[1]:
+            yield Setting(topic=topic, before=parts[0], after=parts[1])
+    if old["engine"] != new["engine"] or old["version"] == new["version"]:
+        return
+    for topic, text in version_changes(str(new["engine"]), str(old["version"]), str(new["version"])):
+        yield Setting(topic=topic, before=str(old["version"]), after=text)
+    memory = [_memory(each["need"]) for each in (before, after)]
+    if memory[0] != memory[1]:
+        yield Setting(topic="memory", before=memory[0], after=memory[1])
+
+
+def _memory(need: Data) -> str:
+    used = sum(term["size_bytes"] for term in need["terms"])
+    return f"{used / GIB:.2f} GiB and {need['kv_available_bytes'] / GIB:.2f} GiB of KV cache"
 
 
 def _performance_settings(before: Data | None, after: Data | None, file: str) -> Iterator[Setting]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hubstack.review.diff.change import Change
 from hubstack.review.diff.facts import Topic
 from hubstack.review.diff.gates import Tripped
-from hubstack.review.diff.models import EVIDENCE, ModelAction, ModelChange
+from hubstack.review.diff.models import ENGINE_OWN_TOPICS, EVIDENCE, ModelAction, ModelChange
 from hubstack.review.diff.money import Money, MoneyLine
 from hubstack.review.diff.render.availability import losses
 from hubstack.review.diff.render.protection import protection_answer, protection_decisions, protection_rows
@@ -148,6 +148,14 @@ def _decisions(change: Change) -> Iterator[str]:
         yield "new access from the internet"
     if unknown := [each for each in change.resources if each.is_unknown]:
         yield f"{count(len(unknown), 'update')} that may be replacements"
+    yield from _model_decisions(change)
+
+
+def _model_decisions(change: Change) -> Iterator[str]:
+    if own := sorted(
+        {each.key for each in change.models for one in each.settings if one.topic in ENGINE_OWN_TOPICS}
+    ):
+        yield f"engine arguments or variables of {named(own, 2)} changed"
     if other := [(each.key, one.why) for each in change.models for one in each.settings if one.topic == EVIDENCE]:
         yield f"measured figures of {named([key for key, _ in other], 2)} changed by {other[0][1]}"
 
