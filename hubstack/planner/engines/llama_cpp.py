@@ -80,6 +80,7 @@ SPEC = EngineSpec(
     has_slots=True,
     not_streamed="llama-cpp can only load files",
     api_key=ApiKey(variable="LLAMA_API_KEY"),
+    flag_variables="LLAMA_ARG_",
     start_seconds=60,
     args=_args,
     cannot=_cannot,

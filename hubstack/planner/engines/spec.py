@@ -194,6 +194,10 @@ class EngineSpec:
     """Returns why the engine cannot start with a model of a supported family, or None."""
     env: Callable[[int], Mapping[str, str]] = _no_env
     """Returns environment variables for the engine, given the startup probe's limit in seconds."""
+    negates_flags: bool = False
+    """Whether every switch has a negative flag, `--no-FLAG`."""
+    flag_variables: str | None = None
+    """Prefix of variables that set flags, before the flag in capitals; None if there are none."""
     on_tpu: EngineKind | None = None
     """The engine that replaces it on TPUs, if any."""
     is_for_tpu: bool = False

@@ -106,6 +106,7 @@ SPEC = EngineSpec(
     not_streamed="tei can only load files",
     open_paths=("/v1", "/rerank"),
     api_key=ApiKey(variable="API_KEY"),
+    flag_variables="",
     start_seconds=60,
     args=_args,
     cannot=_cannot,

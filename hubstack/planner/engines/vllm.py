@@ -244,6 +244,7 @@ SPEC = EngineSpec(
             "speculative",
         }
     ),
+    negates_flags=True,
     not_streamed=None,
     host=HOST_MEMORY,
     compiles_kernels=True,

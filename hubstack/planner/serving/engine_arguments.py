@@ -7,7 +7,7 @@ own which flags are taken (catalog/engine_arguments.yaml).
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from fnmatch import fnmatchcase
 
 from hubstack.catalog import Engine
@@ -81,9 +81,8 @@ def check_arguments(
         spec: of the engine.
         writes: flags that hubstack writes for this model, besides those that it writes for every model.
     """
-    kind = EngineKind(engine.id)
     for name, value in settings.engine_args.items():
-        if why := _refuse(f"--{name}", value, engine, writes):
+        if why := _refuse(f"--{name}", value, engine, spec, writes):
             yield why
     own = {
         *OWN_ENV,
@@ -95,7 +94,7 @@ def check_arguments(
     }
     flags = engine_flags(engine).flags if settings.env else dict[str, str | tuple[str, ...]]()
     for name, value in settings.env.items():
-        if why := _why_not_env(name, value, kind, own, flags):
+        if why := _why_not_env(name, value, spec, own, flags):
             is_secret = why == _REVEALED
             hint = _KEEP_IT_ELSEWHERE if is_secret else f"remove `{name}` from `env:`"
             said = f"sets the variable `{name}`, but {why}"
@@ -114,7 +113,9 @@ def memory_warnings(settings: Settings, engine: Engine) -> Iterator[str]:
             yield f"sizing does not know what `--{name}` of `engine_args:` does to memory: watch the first start"
 
 
-def _refuse(flag: str, value: ArgumentValue, engine: Engine, writes: frozenset[str]) -> Refusal | None:
+def _refuse(
+    flag: str, value: ArgumentValue, engine: Engine, spec: EngineSpec, writes: frozenset[str]
+) -> Refusal | None:
     field = f"engine_args.{flag.removeprefix('--')}"
     flags, said = engine_flags(engine), f"{engine.id} {engine.version}"
     rule = argument_rules(EngineKind(engine.id)).ruled(flag)
@@ -138,7 +139,7 @@ def _refuse(flag: str, value: ArgumentValue, engine: Engine, writes: frozenset[s
             why=f"gives {said} the argument `{flag}`, which it does not have{of}", hint=hint, field=field
         )
     words = _words(flag, value)
-    if value is False and engine.id not in _NEGATES and words[0] not in flags.flags:
+    if value is False and not spec.negates_flags and words[0] not in flags.flags:
         return Refusal(why=f"turns `{flag}` off, but {said} has it off", hint=f"remove `{flag}`", field=field)
     if isinstance(value, list | tuple) and flags.flags[flag] != "words":
         return Refusal(why=f"gives {said} a list for `{flag}`, which takes one value", hint="give one", field=field)
@@ -147,10 +148,6 @@ def _refuse(flag: str, value: ArgumentValue, engine: Engine, writes: frozenset[s
             why=f"gives {said} an argument that it refuses: {fault}", hint=_kind_hint(flags, flag), field=field
         )
     return None
-
-
-_NEGATES = frozenset({"vllm", "vllm-tpu"})
-"""Engines with `--no-FLAG` for every switch."""
 
 
 def _kind_hint(flags: EngineFlags, flag: str) -> str:
@@ -166,10 +163,10 @@ def _kind_hint(flags: EngineFlags, flag: str) -> str:
     return f"give it {kinds.get(kind, 'a number')}"
 
 
-def _why_not_env(name: str, value: str, kind: EngineKind, own: set[str], flags: Mapping[str, object]) -> str | None:
-    rules = argument_rules(kind)
-    flag = "--" + name.removeprefix("LLAMA_ARG_").lower().replace("_", "-")
-    is_flag = name.startswith("LLAMA_ARG_") or (kind is EngineKind.TEI and flag in flags)
+def _why_not_env(name: str, value: str, spec: EngineSpec, own: set[str], flags: Collection[str]) -> str | None:
+    rules, prefix = argument_rules(spec.kind), spec.flag_variables
+    flag = "--" + name.removeprefix(prefix or "").lower().replace("_", "-")
+    is_flag = prefix is not None and name.startswith(prefix) and (bool(prefix) or flag in flags)
     reasons = {
         _REVEALED: bool(_SECRET.search(name) or _SECRET_VALUE.search(value)),
         "hubstack sets it": name in own or _matches(name, rules.env_own),

@@ -32,7 +32,7 @@ def test_an_upgrade_names_image_flags_architectures_and_library() -> None:
     assert (found["engine"].before, found["engine"].after) == ("vllm 0.32.0", "vllm 0.33.0")
     assert found["image"].after == "vllm/vllm-openai:v0.33.0"
     assert "--monokernel" in found["engine flags"].after
-    assert found["engine architectures"].after.startswith("14 new: ")
+    assert found["engine architectures"].after.startswith("17 new: ")
     assert found["engine library"].after == "transformers 5.19.0 -> 5.20.2"
 
 
