@@ -4,7 +4,9 @@
 Owns the types. `hubstack.planner.performance` computes them (docs/concepts/performance.md).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from hubstack.files.jsonable import OMITTED_IF_NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +25,15 @@ class WorkCost:
     usd_per_million_input_tokens: Estimate
     usd_per_million_output_tokens: Estimate | None
     """None if no tokens are generated: embeddings and rankings."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hour:
+    """One hour of a traffic profile."""
+
+    requests_per_second: float
+    replicas: int
+    """Replicas that serve it within the service level; at least the model's minimum."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +59,8 @@ class TrafficPlan:
     """Cost over the hours of the traffic profile; None without a price."""
     cost: WorkCost | None
     """Cost per million tokens of this traffic."""
+    hourly: tuple[Hour, ...] | None = field(default=None, metadata=OMITTED_IF_NONE)
+    """The hours of the profile, a day or a week from Monday; None if the list gives none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,15 @@ from hubstack.inputs import measured as measurements
 from hubstack.inputs.models_schema import Traffic
 from hubstack.kinds import EngineKind
 from hubstack.plan import MemoryNeed
-from hubstack.plan.performance import Estimate, FormulaFigures, LoadPoint, PerformancePlan, TrafficPlan, WorkCost
+from hubstack.plan.performance import (
+    Estimate,
+    FormulaFigures,
+    Hour,
+    LoadPoint,
+    PerformancePlan,
+    TrafficPlan,
+    WorkCost,
+)
 from hubstack.planner.always_on import HOURS_PER_MONTH
 from hubstack.planner.memory.kv_cache import kv_window_bytes_per_token
 from hubstack.planner.memory.workload import Workload
@@ -306,6 +314,19 @@ def _traffic(setup: Setup, placed: PlacedModel, asked: RequestedTraffic, replica
         percent=asked.level.percent,
         usd_per_month=usd,
         cost=cost,
+        hourly=_hours(asked) if traffic.profile else None,
+    )
+
+
+def _hours(asked: RequestedTraffic) -> tuple[Hour, ...]:
+    """Return the load and the replicas of each hour of a day or week."""
+    peak, served = asked.traffic.requests_per_second, asked.served
+    return tuple(
+        Hour(
+            requests_per_second=peak * part,
+            replicas=max(asked.replicas_min, math.ceil(peak * part / served.rate - 1e-9)),
+        )
+        for part in asked.traffic.hourly
     )
 
 
@@ -315,11 +336,8 @@ def _month(
     """Return USD per month for the traffic profile's hours, and the cost of a million tokens."""
     if placed.usd_per_hour is None:
         return None, None
-    traffic, served = asked.traffic, asked.served
-    running = [
-        max(asked.replicas_min, math.ceil(traffic.requests_per_second * part / served.rate - 1e-9))
-        for part in traffic.hourly
-    ]
+    traffic = asked.traffic
+    running = [hour.replicas for hour in _hours(asked)]
     usd = placed.usd_per_hour * HOURS_PER_MONTH * sum(running) / len(running)
     seconds = SECONDS_PER_HOUR * HOURS_PER_MONTH
     requests = traffic.requests_per_second * seconds * sum(traffic.hourly) / len(traffic.hourly)

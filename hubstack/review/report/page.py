@@ -76,6 +76,24 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """The traffic of a model by hour of a day or week."""
+
+    key: str
+    bars: tuple[tuple[float, float, float], ...]
+    """Left, top and height of each hour's load, in `CHART_WIDTH` x `CHART_HEIGHT`."""
+    bar_width: float
+    replicas: str
+    """Points of an SVG polyline of what the running replicas serve."""
+    peak: str
+    most: int
+    """Replicas in the busiest hour."""
+    mean: str
+    """Replicas that run on average."""
+    is_week: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
     """A latency by load."""
 
@@ -116,6 +134,7 @@ def page_text(plan: Plan, model: str | None = None, comparison: Comparison | Non
         choices=tuple(_choices(comparison)) if comparison else (),
         generates=bool(comparison and comparison.curve),
         curves=tuple(_curves(comparison.curve)) if comparison else (),
+        profiles=tuple(_profiles(shown)),
         served={each.key: served_cells(each) for each in plan.models},
         busy={each.key: _busy(lines_of.get(each.key, [])) for each in plan.models},
         sources=_sources(plan),
@@ -195,6 +214,33 @@ def _costs(plan: Plan) -> Iterator[Part]:
         width=100 * beside / total,
         how="weights in Cloud Storage, GKE's fee, system node, NAT, boot disks",
     )
+
+
+def _profiles(models: Sequence[ModelPlan]) -> Iterator[Profile]:
+    """Yield the charts of models whose list gives a profile."""
+    for model in models:
+        traffic = model.performance.traffic if model.performance else None
+        if traffic is None or not traffic.hourly:
+            continue
+        hours, each = traffic.hourly, traffic.replica_requests_per_second.value
+        top = max(each * max(hour.replicas for hour in hours), traffic.requests_per_second)
+        width = CHART_WIDTH / len(hours)
+        heights = [CHART_HEIGHT * hour.requests_per_second / top for hour in hours]
+        steps = [
+            f"{width * at:.1f},{CHART_HEIGHT * (1 - min(1.0, each * hours[int(side)].replicas / top)):.1f}"
+            for side in range(len(hours))
+            for at in (side, side + 1)
+        ]
+        yield Profile(
+            key=model.key,
+            bars=tuple((width * at, CHART_HEIGHT - high, high) for at, high in enumerate(heights)),
+            bar_width=width * 0.9,
+            replicas=" ".join(steps),
+            peak=f"{traffic.requests_per_second:,g}",
+            most=max(hour.replicas for hour in hours),
+            mean=f"{sum(hour.replicas for hour in hours) / len(hours):.1f}",
+            is_week=len(hours) > 24,
+        )
 
 
 def _choices(comparison: Comparison) -> Iterator[Choice]:

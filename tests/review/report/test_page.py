@@ -113,3 +113,20 @@ def test_the_page_of_one_model_draws_its_alternatives_and_its_latency_by_load() 
     assert "Cost of a million generated tokens by accelerator" in page
     assert "<strong>1 x l4</strong>" in page
     assert "<polyline" not in page_text(decided, decided.models[0].key)
+
+
+def test_a_weekly_profile_is_drawn_with_the_replicas_that_serve_it() -> None:
+    week = [100 if day < 5 and 8 <= hour < 18 else 5 for day in range(7) for hour in range(24)]
+    asked = {"requests_per_second": 40, "input_tokens": 1000, "output_tokens": 200, "profile": week}
+    decided = plan((llama(), ask("acme/llama", traffic=asked)))
+    performance = decided.models[0].performance
+    assert performance
+    assert performance.traffic
+    hours = performance.traffic.hourly
+    assert hours
+    assert (len(hours), hours[9].requests_per_second, hours[0].requests_per_second) == (168, 40, 2)
+    assert hours[9].replicas > hours[0].replicas
+    page = page_text(decided)
+    assert page.count("<rect") == 168
+    assert "from Monday 0:00" in page
+    assert "Traffic by hour" not in page_text(plan(llama())), "no profile, no chart"
