@@ -4,7 +4,7 @@
 import re
 from collections.abc import Iterator
 
-from containers import containers, images, repository, texts, trimmed
+from containers import CHART, containers, images, repository, texts, trimmed
 from resources import SECRET, UNKNOWN, Resource, Settings, listed, mapping
 
 _TOKENS = re.compile(
@@ -50,8 +50,8 @@ def image_registry(resource: Resource, settings: Settings) -> Iterator[str]:
 
 
 def image_tag(resource: Resource, settings: Settings) -> Iterator[str]:  # noqa: ARG001
-    """Charts install images that no resource shows, so a chart's version must be pinned."""
-    if resource.type == "kubernetes:helm.sh/v3:Release" and not resource.props.get("version"):
+    """Charts install images that their values may not name, so a chart's version must be pinned."""
+    if resource.type == CHART and not resource.props.get("version"):
         yield f"the chart {resource.props.get('chart')} has no pinned version"
     for image in images(resource):
         name = image.split("@")[0].rsplit("/", 1)[-1]

@@ -7,6 +7,8 @@ from typing import Any
 
 from resources import UNKNOWN, Resource, is_object, listed, mapping
 
+CHART = "kubernetes:helm.sh/v3:Release"
+
 
 def containers(resource: Resource) -> list[dict[str, Any]]:
     """Return every container of an object's pods, for any kind of object, and of Cloud Run."""
@@ -33,8 +35,28 @@ def words(container: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def images(resource: Resource) -> list[str]:
+    """Return the images of a resource's containers, or those that a Helm release's values name."""
+    if resource.type == CHART:
+        values = mapping(resource.props, "values")
+        return list(dict.fromkeys(_of_values(values, str(resource.props.get("version", "")))))
     images = (each.get("image") for each in containers(resource))
     return list(dict.fromkeys(str(image) for image in images if image and image != UNKNOWN))
+
+
+def _of_values(values: Mapping[str, Any], version: str) -> Iterator[str]:
+    """Yield images in the two forms of hubstack's charts: `repository` and `tag`, and `images` by component."""
+    repository, tag = values.get("repository"), values.get("tag")
+    if isinstance(repository, str) and isinstance(tag, str):
+        registry = values.get("registry")
+        yield f"{registry}/{repository}:{tag}" if registry else f"{repository}:{tag}"
+    for key, item in values.items():
+        if not isinstance(item, Mapping):
+            continue
+        if key == "images":
+            each = {name: one for name, one in item.items() if isinstance(one, str) and name != "tag"}
+            yield from (f"{one}:{item.get('tag') or version}" for one in each.values())
+        else:
+            yield from _of_values(item, version)
 
 
 def trimmed(registry: str) -> str:

@@ -18,7 +18,7 @@ ROLE = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
 AGENTS = {"compute": "compute-system", "container": "container-engine-robot"}
 """API to its agent's domain; the agent exists once the API is enabled. Compute Engine encrypts node disks and
 volumes."""
-MADE_AGENTS = ("run", "secretmanager")
+MADE_AGENTS = ("artifactregistry", "run", "secretmanager")
 """APIs whose agents are created on request."""
 
 

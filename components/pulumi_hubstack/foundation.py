@@ -14,6 +14,7 @@ import pulumi_kubernetes as kubernetes
 from hubstack import names
 from hubstack.deploy import manifests
 from hubstack.deploy import monitoring as observability
+from hubstack.deploy.images import remote_repositories
 from hubstack.plan import Plan
 from hubstack.plan.existing_cluster import Component, ExistingCluster
 from hubstack.plan.loading import LoadingMethod
@@ -35,6 +36,7 @@ from pulumi_hubstack.encryption import Encryption, EncryptionArgs
 from pulumi_hubstack.existing_cluster import UsedCluster, UsedClusterArgs
 from pulumi_hubstack.group_controller import GroupController, GroupControllerArgs
 from pulumi_hubstack.hub_token import HubToken, HubTokenArgs
+from pulumi_hubstack.image_repositories import ImageRepositories, ImageRepositoriesArgs
 from pulumi_hubstack.managed_models import SERVICES as MANAGED_SERVICES
 from pulumi_hubstack.network import Network, NetworkArgs
 from pulumi_hubstack.platforms import reads_token, services_of
@@ -106,6 +108,8 @@ class NodeFoundation:
     autoscaling: tuple[pulumi.Resource, ...]
     groups: tuple[pulumi.Resource, ...]
     """The controller of multi-node replicas; empty if there are none."""
+    images: tuple[pulumi.Resource, ...]
+    """The stack's own image repositories; empty if it has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,12 +134,21 @@ class Foundation:
 def build_foundation(parent: pulumi.Resource, plan: Plan, hub_token: pulumi.Input[str] | None) -> Foundation:
     """Register the resources that a plan's models depend on."""
     target, on_gke = plan.target, bool(plan.on_gke)
-    called = (*(SERVICES if on_gke else MANAGED_SERVICES), *services_of(plan), *_guards(target))
+    repositories = remote_repositories(plan)
+    called = (
+        *(SERVICES if on_gke else MANAGED_SERVICES),
+        *services_of(plan),
+        *_guards(target),
+        *(("artifactregistry",) if repositories else ()),
+    )
     project = _enable_apis(parent, plan, called)
     needed: list[pulumi.Resource] = [*project.apis, *_create_grants(parent, project, called)]
     # A component is registered after its dependencies, and its children after it.
     google = child(parent, providers=[project.provider], depends_on=needed)
     nodes = _create_nodes(parent, plan, project, google, needed) if on_gke else None
+    if repositories:
+        pulled = nodes.images if nodes else _create_repositories(plan, None, google)
+        google = child(parent, providers=[project.provider], depends_on=[*needed, *pulled])
     secret_id = f"hubstack-{names.slug(target.stack)}-hub-token"
     bare = Foundation(project=project, google=google, nodes=nodes, hub_secret_id=secret_id, token=())
     return Foundation(
@@ -234,7 +247,8 @@ def _create_nodes(
         cluster, provider = _create_cluster(parent, plan, project, network, google, needed)
     classes = _create_pools(parent, plan, cluster, provider, google)
     transfer = _create_transfer(plan, cluster, provider, google)
-    namespace = _create_namespace(parent, plan, cluster, provider)
+    images = _create_repositories(plan, cluster.node_account_email, google)
+    namespace = _create_namespace(parent, plan, (cluster, *images), provider)
     autoscaling: tuple[pulumi.Resource, ...] = ()
     if manifests.is_scaled(plan) and target.has_installed(Component.KEDA):
         # Namespace, policies and grant of an installed KEDA are its owners'.
@@ -242,12 +256,17 @@ def _create_nodes(
         autoscaling = (register("autoscaling-authentication", manifests.trigger_authentication(target), here),)
     elif manifests.is_scaled(plan):
         member = project.member(manifests.KEDA_ACCOUNT, target.keda_namespace)
-        args = autoscaling_args(plan, member, (cluster, namespace))
+        args = autoscaling_args(plan, member, (cluster, namespace, *images))
         both = child(parent, providers=[project.provider, provider])
         autoscaling = Autoscaling("autoscaling", args, both).ready
     groups: tuple[pulumi.Resource, ...] = ()
+<<<<<<< HEAD
     if any(model.hosts > 1 for model in plan.models) and not target.has_installed(Component.LWS):
         controller = GroupControllerArgs(target=plan.target, after=(cluster,))
+=======
+    if any(model.hosts > 1 for model in plan.models):
+        controller = GroupControllerArgs(target=plan.target, after=(cluster, *images))
+>>>>>>> 074c911 (Images: remote repositories of the stack's own, digests in the review and in the policy pack)
         groups = (GroupController("group-controller", controller, child(parent, providers=[provider])).ready,)
     return NodeFoundation(
         cluster=cluster,
@@ -258,9 +277,11 @@ def _create_nodes(
         transfer=transfer,
         autoscaling=autoscaling,
         groups=groups,
+        images=images,
     )
 
 
+<<<<<<< HEAD
 def _create_cluster(
     parent: pulumi.Resource,
     plan: Plan,
@@ -297,6 +318,23 @@ def _use_cluster(
     cluster = UsedCluster("cluster", args, child(parent, providers=[project.provider], depends_on=needed))
     private = cluster.private if plan.target.private_control_plane else None
     return cluster, found_kubernetes_provider(cluster.dns_host, private, parent)
+=======
+def _create_repositories(
+    plan: Plan, node_account_email: pulumi.Output[str] | None, google: pulumi.ResourceOptions
+) -> tuple[pulumi.Resource, ...]:
+    """Register the image repositories of the stack's own, if it asks for them."""
+    repositories = remote_repositories(plan)
+    if not repositories:
+        return ()
+    args = ImageRepositoriesArgs(
+        stack=plan.target.stack,
+        region=plan.target.region,
+        repositories=repositories,
+        node_account_email=node_account_email,
+        kms_key=plan.target.kms_key,
+    )
+    return ImageRepositories("images", args, google).ready
+>>>>>>> 074c911 (Images: remote repositories of the stack's own, digests in the review and in the policy pack)
 
 
 def _network_args(target: TargetPlan) -> NetworkArgs:
@@ -399,12 +437,16 @@ def _create_transfer(
 
 
 def _create_namespace(
+<<<<<<< HEAD
     parent: pulumi.Resource, plan: Plan, cluster: Cluster | UsedCluster, provider: kubernetes.Provider
+=======
+    parent: pulumi.Resource, plan: Plan, after: tuple[pulumi.Resource, ...], provider: kubernetes.Provider
+>>>>>>> 074c911 (Images: remote repositories of the stack's own, digests in the review and in the policy pack)
 ) -> pulumi.Resource:
     target = plan.target
     # Depends on the system nodes: loaders run there, and without them objects with finalizers are never deleted.
     # Protected, because deleting a namespace deletes everything in it.
-    guarded = child(parent, provider=provider, depends_on=[cluster], protect=target.deletion_protection)
+    guarded = child(parent, provider=provider, depends_on=list(after), protect=target.deletion_protection)
     namespace = register("models", manifests.namespace(plan), guarded)
     here = child(parent, provider=provider, depends_on=[namespace])
     allowed = [register(policy["metadata"]["name"], policy, here) for policy in manifests.network_policies(plan)]
@@ -413,8 +455,13 @@ def _create_namespace(
             group = manifests.group_policy(plan.target, model)
             allowed.append(register(f"{model.key}-peers", group, renamed(here, "{}-peers", model.was)))
     if key := target.kms_key:
+<<<<<<< HEAD
         disks = child(parent, provider=provider, depends_on=[cluster])
         allowed.append(register("encrypted-disks", manifests.encrypted_class(target, key), disks))
+=======
+        disks = child(parent, provider=provider, depends_on=list(after))
+        allowed.append(register("encrypted-disks", manifests.encrypted_class(key), disks))
+>>>>>>> 074c911 (Images: remote repositories of the stack's own, digests in the review and in the policy pack)
     # Objects in the namespace depend on its network policies, and are deleted before them.
     closed = manifests.default_deny(plan.target)
     return register(closed["metadata"]["name"], closed, child(parent, provider=provider, depends_on=allowed))

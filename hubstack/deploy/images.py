@@ -17,7 +17,9 @@ from hubstack.deploy.manifests import (
 )
 from hubstack.deploy.manifests.callouts import BODY_ROUTER_IMAGE, PICKER_IMAGE
 from hubstack.deploy.manifests.charts import Chart
+from hubstack.names import slug
 from hubstack.plan import Plan
+from hubstack.plan.images import UPSTREAMS, remote_mirrors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,30 @@ def used_images(plan: Plan) -> tuple[UsedImage, ...]:
             for image in chart.images
         ]
     return tuple(sorted(found, key=lambda each: each.image))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteRepository:
+    """A repository of the stack that pulls from a registry."""
+
+    registry: str
+    repository_id: str
+    upstream: str
+    """Address of the registry."""
+
+
+def remote_repositories(plan: Plan) -> tuple[RemoteRepository, ...]:
+    """Return the remote repositories that a plan's images need, sorted by registry."""
+    images = plan.target.images
+    if images is None or not images.has_remote_repositories:
+        return ()
+    own = remote_mirrors(plan.target.project, plan.target.region, slug(plan.target.stack))
+    used = [each.image for each in used_images(plan)]
+    return tuple(
+        RemoteRepository(registry=registry, repository_id=mirror.rpartition("/")[2], upstream=UPSTREAMS[registry])
+        for registry, mirror in sorted(own.items())
+        if any(image.startswith(f"{mirror}/") for image in used)
+    )
 
 
 def _of_containers(plan: Plan) -> Iterator[tuple[str, str, tuple[str, ...]]]:

@@ -27,6 +27,7 @@ with warnings.catch_warnings():
     # The SDK loads its modules at first use, and warns then of classes that it still carries under old names.
     warnings.simplefilter("ignore", DeprecationWarning)
     for module in (
+        "artifactregistry",
         "billing",
         "cloudrunv2",
         "compute",

@@ -30,6 +30,10 @@ def server(**told: str) -> Resource:
     )
 
 
+def chart(values: dict[str, Any]) -> Resource:
+    return resource("kubernetes:helm.sh/v3:Release", {"chart": "c", "version": "1.0.0", "values": values})
+
+
 def pod(**container: Any) -> Resource:
     spec = {"template": {"spec": {"containers": [{"name": "c", "image": "a/b:1", **container}]}}}
     return resource("kubernetes:apps/v1:Deployment", {"spec": spec})
@@ -224,6 +228,27 @@ CASES: list[tuple[str, Resource, Resource, dict[str, Any]]] = [
         pod(image="ghcr.io/huggingface-evil/x:1"),
         pod(image="[unknown]"),
         {"registries": ["ghcr.io/huggingface"]},
+    ),
+    (
+        "HS017",
+        chart({"image": {"keda": {"registry": "evil.example", "repository": "a/keda", "tag": "1"}}}),
+        chart(
+            {"image": {"keda": {"registry": "m.example/x", "repository": "a/keda", "tag": "1"}, "pullPolicy": "A"}}
+        ),
+        {"registries": ["m.example/x"]},
+    ),
+    (
+        "HS017",
+        chart({"images": {"operator": "evil.example/a"}}),
+        chart({"images": {"operator": "m.example/a", "tag": "1"}}),
+        {"registries": ["m.example"]},
+    ),
+    ("HS019", chart({"images": {"operator": "m.example/a"}}), chart({"replicas": 2}), {}),
+    (
+        "HS019",
+        chart({"image": {"manager": {"repository": "a/b", "tag": "v1"}}}),
+        chart({"image": {"manager": {"repository": "a/b", "tag": f"v1@{DIGEST.partition('@')[2]}"}}}),
+        {},
     ),
     ("HS018", pod(image="a/b"), pod(image="a/b:1"), {}),
     ("HS018", pod(image="localhost:5000/a:latest"), pod(image=DIGEST), {}),

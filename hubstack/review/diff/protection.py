@@ -14,6 +14,7 @@ from typing import Any, cast
 from hubstack.files.problems import shown
 from hubstack.inputs.settings import DEFAULT_TEXTS
 from hubstack.review.diff.guarded_resources import weaker_resources
+from hubstack.review.diff.images import compare_images
 from hubstack.review.diff.reported import Reported
 from hubstack.review.diff.resources import ResourceChange
 from hubstack.review.diff.state import Data, State
@@ -50,6 +51,10 @@ def compare_protection(
     found += [
         ProtectionChange(subject=subject, text=text, is_weaker=True)
         for subject, text in weaker_resources(base, head, resources)
+    ]
+    found += [
+        ProtectionChange(subject=subject, text=text, is_weaker=is_weaker)
+        for subject, text, is_weaker in compare_images(base, head)
     ]
     return tuple(sorted(dict.fromkeys(found), key=lambda each: not each.is_weaker))
 
@@ -205,7 +210,13 @@ def _currency(before: str | None, after: str | None) -> _Judged:
         yield f"currency of the budgets: {currencies[0]} -> {currencies[1]}", True
 
 
+def _registries(before: str | None, after: str | None) -> _Judged:
+    """Any other registry may hold other images, so a reviewer decides."""
+    yield f"images come from other registries: {_move(before, after)}", True
+
+
 _SETTINGS: Mapping[str, _Rule] = {
+    "hubstack:images": _registries,
     "hubstack:kmsKey": _kept("encryption of stored data with your own key"),
     "hubstack:servicePerimeter": _kept("membership in the service perimeter"),
     "hubstack:binaryAuthorization": _on("image checks by Binary Authorization"),

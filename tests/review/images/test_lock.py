@@ -280,3 +280,20 @@ def test_a_mirror_in_another_project_names_the_grant(project: Path) -> None:
         "`hubstack:images` names europe-docker.pkg.dev/other-project/mirror: the nodes' service account of "
         "acme-models-quickstart needs roles/artifactregistry.reader on the repository mirror of other-project"
     ) in plan.warnings
+
+
+@pytest.mark.slow
+def test_by_digest_from_one_registry_can_be_required_and_met(
+    project: Path, registry: Registry, capfd: pytest.CaptureFixture[str]
+) -> None:
+    locked(project, registry)
+    policy = project / "examples/quickstart/policy.yaml"
+    policy.write_text(f"registries: ['{registry.host}']\nlevels: {{HS019: error}}\n")
+    capfd.readouterr()
+    assert app.run(["check", "examples/quickstart", "--json"]) == 1
+    told = json.loads(capfd.readouterr().out)
+    failed = [each for each in told["findings"] if each["level"] == "error"]
+    assert {(each["rule"], each["resource"]) for each in failed} == {("HS019", "autoscaling-interceptor")}
+    waiver = "{rule: HS019, resource: autoscaling-interceptor, owner: a@b.example, until: 2099-01-01, why: tags}"
+    policy.write_text(policy.read_text() + f"waivers: [{waiver}]\n")
+    assert app.run(["check", "examples/quickstart"]) == 0
