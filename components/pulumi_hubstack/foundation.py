@@ -247,7 +247,9 @@ def _create_nodes(
         cluster, provider = _create_cluster(parent, plan, project, network, google, needed)
     classes = _create_pools(parent, plan, cluster, provider, google)
     transfer = _create_transfer(plan, cluster, provider, google)
-    images = _create_repositories(plan, cluster.node_account_email, google)
+    # The account of Autopilot's nodes is not known here: the plan names the grant.
+    reader = None if used and used.is_autopilot else cluster.node_account_email
+    images = _create_repositories(plan, reader, google)
     namespace = _create_namespace(parent, plan, (cluster, *images), provider)
     autoscaling: tuple[pulumi.Resource, ...] = ()
     if manifests.is_scaled(plan) and target.has_installed(Component.KEDA):
@@ -260,13 +262,8 @@ def _create_nodes(
         both = child(parent, providers=[project.provider, provider])
         autoscaling = Autoscaling("autoscaling", args, both).ready
     groups: tuple[pulumi.Resource, ...] = ()
-<<<<<<< HEAD
     if any(model.hosts > 1 for model in plan.models) and not target.has_installed(Component.LWS):
-        controller = GroupControllerArgs(target=plan.target, after=(cluster,))
-=======
-    if any(model.hosts > 1 for model in plan.models):
         controller = GroupControllerArgs(target=plan.target, after=(cluster, *images))
->>>>>>> 074c911 (Images: remote repositories of the stack's own, digests in the review and in the policy pack)
         groups = (GroupController("group-controller", controller, child(parent, providers=[provider])).ready,)
     return NodeFoundation(
         cluster=cluster,
@@ -281,7 +278,6 @@ def _create_nodes(
     )
 
 
-<<<<<<< HEAD
 def _create_cluster(
     parent: pulumi.Resource,
     plan: Plan,
@@ -318,7 +314,8 @@ def _use_cluster(
     cluster = UsedCluster("cluster", args, child(parent, providers=[project.provider], depends_on=needed))
     private = cluster.private if plan.target.private_control_plane else None
     return cluster, found_kubernetes_provider(cluster.dns_host, private, parent)
-=======
+
+
 def _create_repositories(
     plan: Plan, node_account_email: pulumi.Output[str] | None, google: pulumi.ResourceOptions
 ) -> tuple[pulumi.Resource, ...]:
@@ -334,7 +331,6 @@ def _create_repositories(
         kms_key=plan.target.kms_key,
     )
     return ImageRepositories("images", args, google).ready
->>>>>>> 074c911 (Images: remote repositories of the stack's own, digests in the review and in the policy pack)
 
 
 def _network_args(target: TargetPlan) -> NetworkArgs:
@@ -437,11 +433,7 @@ def _create_transfer(
 
 
 def _create_namespace(
-<<<<<<< HEAD
-    parent: pulumi.Resource, plan: Plan, cluster: Cluster | UsedCluster, provider: kubernetes.Provider
-=======
     parent: pulumi.Resource, plan: Plan, after: tuple[pulumi.Resource, ...], provider: kubernetes.Provider
->>>>>>> 074c911 (Images: remote repositories of the stack's own, digests in the review and in the policy pack)
 ) -> pulumi.Resource:
     target = plan.target
     # Depends on the system nodes: loaders run there, and without them objects with finalizers are never deleted.
@@ -455,13 +447,8 @@ def _create_namespace(
             group = manifests.group_policy(plan.target, model)
             allowed.append(register(f"{model.key}-peers", group, renamed(here, "{}-peers", model.was)))
     if key := target.kms_key:
-<<<<<<< HEAD
-        disks = child(parent, provider=provider, depends_on=[cluster])
-        allowed.append(register("encrypted-disks", manifests.encrypted_class(target, key), disks))
-=======
         disks = child(parent, provider=provider, depends_on=list(after))
-        allowed.append(register("encrypted-disks", manifests.encrypted_class(key), disks))
->>>>>>> 074c911 (Images: remote repositories of the stack's own, digests in the review and in the policy pack)
+        allowed.append(register("encrypted-disks", manifests.encrypted_class(target, key), disks))
     # Objects in the namespace depend on its network policies, and are deleted before them.
     closed = manifests.default_deny(plan.target)
     return register(closed["metadata"]["name"], closed, child(parent, provider=provider, depends_on=allowed))

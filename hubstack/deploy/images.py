@@ -19,6 +19,7 @@ from hubstack.deploy.manifests.callouts import BODY_ROUTER_IMAGE, PICKER_IMAGE
 from hubstack.deploy.manifests.charts import Chart
 from hubstack.names import slug
 from hubstack.plan import Plan
+from hubstack.plan.existing_cluster import Component
 from hubstack.plan.images import UPSTREAMS, remote_mirrors
 
 
@@ -105,7 +106,12 @@ def _of_containers(plan: Plan) -> Iterator[tuple[str, str, tuple[str, ...]]]:
 def stack_charts(plan: Plan) -> list[Chart]:
     """Return the Helm charts that a plan installs."""
     target = plan.target
-    charts = [keda_chart(target.keda_namespace, target.images)] if is_scaled(plan) else []
-    if scale_to_zero_models(plan):
-        charts.append(http_add_on_chart(target.keda_namespace, max_activation_timeout(plan), target.images))
-    return charts + ([lws_chart(target.images)] if any(model.hosts > 1 for model in plan.on_gke) else [])
+    charts: list[Chart] = []
+    if is_scaled(plan) and not target.has_installed(Component.KEDA):
+        charts.append(keda_chart(target.keda_namespace, target.images))
+        if scale_to_zero_models(plan):
+            hold = max_activation_timeout(plan)
+            charts.append(http_add_on_chart(target.keda_namespace, hold, target.images))
+    if any(model.hosts > 1 for model in plan.on_gke) and not target.has_installed(Component.LWS):
+        charts.append(lws_chart(target.images))
+    return charts

@@ -92,6 +92,12 @@ def _grants(target: StackSettings) -> Iterator[str]:
     asked = target.images
     if asked is None:
         return
+    cluster = target.cluster
+    if asked.remote and cluster is not None and cluster.is_autopilot:
+        yield (
+            f"`{SETTING}`: the service account of the Autopilot nodes of {cluster.name} needs "
+            "roles/artifactregistry.reader on the stack's remote repositories, which the stack cannot grant to it"
+        )
     for mirror in sorted({*asked.registries.values(), asked.registry or ""}):
         found = _ARTIFACT_REGISTRY.match(f"{mirror}/")
         if found and found[2] != target.project:
