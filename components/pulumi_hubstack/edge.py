@@ -8,9 +8,11 @@ import pulumi_gcp as gcp
 
 from hubstack.deploy import manifests
 from hubstack.deploy import monitoring as observability
+from hubstack.deploy.callers.pods import callers_objects
 from hubstack.plan import Plan
 from hubstack.plan.gateway import GatewayAuth
 from pulumi_hubstack._options import child
+from pulumi_hubstack.callers import Callers, CallersArgs
 from pulumi_hubstack.foundation import Foundation, Project, enable_api
 from pulumi_hubstack.gateway import Gateway, GatewayArgs
 from pulumi_hubstack.observability import Observability, ObservabilityArgs
@@ -38,6 +40,20 @@ def build_gateway(
     if nodes.network is None:
         raise ValueError("the network of the gateway is not known: `hubstack:network` names it")
     by_key = asked.auth is GatewayAuth.API_KEYS
+    after = (nodes.namespace, *(nodes.autoscaling if manifests.scale_to_zero_models(plan) else ()))
+    providers = [base.project.provider, nodes.kubernetes]
+    options = child(parent, providers=providers, depends_on=list(base.project.apis))
+    reader = base.project.member(manifests.SYNC_ACCOUNT)
+    proxy: tuple[pulumi.Resource, ...] = ()
+    if plan.callers:
+        told_apart = CallersArgs(
+            target=plan.target,
+            callers=plan.callers,
+            objects=callers_objects(plan),
+            secret_reader=reader,
+            after=after,
+        )
+        proxy = Callers("callers", told_apart, options).ready
     args = GatewayArgs(
         target=plan.target,
         gateway=asked,
@@ -46,13 +62,13 @@ def build_gateway(
         activation_timeout_seconds=manifests.max_activation_timeout(plan),
         network_id=nodes.network.network_id,
         subnet_id=nodes.network.subnet_id,
-        secret_reader=base.project.member(manifests.SYNC_ACCOUNT),
+        secret_reader=reader,
         secret_value=secrets[GatewayAuth.API_KEYS if by_key else GatewayAuth.IAP],
         servers=servers,
-        after=(nodes.namespace, *(nodes.autoscaling if manifests.scale_to_zero_models(plan) else ())),
+        proxy=proxy,
+        after=after,
     )
-    providers = [base.project.provider, nodes.kubernetes]
-    return Gateway("gateway", args, child(parent, providers=providers, depends_on=list(base.project.apis)))
+    return Gateway("gateway", args, options)
 
 
 def build_observability(parent: pulumi.Resource, plan: Plan, base: Foundation) -> Observability | None:

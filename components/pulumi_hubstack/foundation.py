@@ -376,7 +376,7 @@ def _cluster_args(plan: Plan, network: Network) -> ClusterArgs:
         has_gateway=plan.gateway is not None,
         binary_authorization=target.binary_authorization,
         kms_key=target.kms_key,
-        has_synced_secrets=manifests.synced_secret(target, plan.gateway) is not None,
+        has_synced_secrets=plan.callers is not None or manifests.synced_secret(target, plan.gateway) is not None,
         private_control_plane=target.private_control_plane,
         intranode_visibility=target.security is not None and target.security.intranode_visibility,
     )

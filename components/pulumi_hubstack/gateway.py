@@ -16,6 +16,7 @@ from hubstack.plan import ModelPlan
 from hubstack.plan.existing_cluster import Component
 from hubstack.plan.gateway import Exposure, GatewayPlan, TrafficPlan
 from hubstack.plan.target import TargetPlan
+from hubstack.planner.serving.routing import CALLERS
 from pulumi_hubstack._objects import register
 from pulumi_hubstack._options import child, renamed, secret_replication
 
@@ -42,6 +43,8 @@ class GatewayArgs:
     """Secret: the API key or the OAuth client secret. None: its version is added by hand."""
     servers: Mapping[str, pulumi.Resource]
     """Model key to its servers."""
+    proxy: tuple[pulumi.Resource, ...] = ()
+    """The proxy that tells callers apart; empty if requests go straight to models."""
     after: tuple[pulumi.Resource, ...]
     """Resources to create first: the namespace."""
 
@@ -58,13 +61,17 @@ class Gateway(pulumi.ComponentResource):
         self._name, self._args, self._after = name, args, list(args.after)
         network = self._create_network(args)
         self._create_secret(args)
-        self._create_body_router()
-        for policy in manifests.proxy_policies(args.target, args.models):
-            self._put(policy["metadata"]["name"].removeprefix("gateway-"), policy)
-        # External access is opened only after servers require the key.
-        guards = list(args.servers.values()) if args.target.requires_api_key else []
+        if not args.proxy:
+            self._create_body_router()
+            for policy in manifests.proxy_policies(args.target, args.models):
+                self._put(policy["metadata"]["name"].removeprefix("gateway-"), policy)
+        # External access is opened only after servers, or the proxy, require the key.
+        guards = list(args.servers.values()) if args.target.requires_api_key else list(args.proxy)
         self._put("listener", manifests.gateway(args.target, args.gateway), [*network, *guards])
-        self._create_routes(args)
+        if args.proxy:
+            self._put("callers-route", manifests.proxy_route(args.target, args.gateway, CALLERS), guards)
+        else:
+            self._create_routes(args)
         self.url = self.address.apply(lambda address: manifests.base_url(args.gateway, address))
         self.register_outputs({"address": self.address, "url": self.url})
 

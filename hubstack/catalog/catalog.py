@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from hubstack.catalog.engine_metrics import EngineMetrics
 from hubstack.catalog.engines import Engine
 from hubstack.catalog.expert_kernels import ExpertKernel
+from hubstack.catalog.gateway_images import GatewayImage
 from hubstack.catalog.hardware import Accelerator, MachineType, TpuTopology, ZoneList, region_of
 from hubstack.catalog.load_rates import LoadRates
 from hubstack.catalog.node_overhead import NodeOverhead
@@ -62,6 +63,8 @@ class Catalog:
     expert_kernels: tuple[ExpertKernel, ...]
     node_overhead: NodeOverhead
     load_rates: LoadRates
+    gateway_images: Mapping[str, GatewayImage]
+    """Images of the proxy that tells callers apart, by role."""
     commitments: tuple[HeldCommitment, ...] = ()
     """Commitments of the user's own; the shipped catalogue has none."""
 

@@ -21,6 +21,7 @@ from hubstack.catalog.engine_metrics import read_engine_metrics
 from hubstack.catalog.engine_rows import read_engines
 from hubstack.catalog.engines import Engine, EngineVersions
 from hubstack.catalog.expert_kernels import read_expert_kernels
+from hubstack.catalog.gateway_images import read_gateway_images
 from hubstack.catalog.hardware import Accelerator, MachineType, TpuTopology, ZoneList
 from hubstack.catalog.load_rates import read_load_rates
 from hubstack.catalog.node_overhead import GIB, NodeOverhead, Tier
@@ -39,6 +40,7 @@ FILES = (
     "engine_metrics",
     "engines",
     "expert_kernels",
+    "gateway_images",
     "load_rates",
     "machine_types",
     "node_overhead",
@@ -122,6 +124,7 @@ def _read(directory: Path, faults: Faults) -> Catalog:
         expert_kernels=tuple(read_expert_kernels(files["expert_kernels"])),
         node_overhead=overhead,
         load_rates=read_load_rates(files["load_rates"]),
+        gateway_images=read_gateway_images(files["gateway_images"]),
     )
     for file in files.values():
         file.done()
@@ -305,6 +308,7 @@ def _check_references(catalog: Catalog, faults: Faults) -> None:
     sources |= {row.source for row in catalog.tpu_topologies} | set(catalog.node_overhead.sources)
     sources |= set(catalog.load_rates.sources) | {row.source for row in catalog.expert_kernels}
     sources |= {row.memory_visible_source for row in catalog.accelerators.values()}
+    sources |= {image.source for image in catalog.gateway_images.values()}
     accelerators = {row.accelerator for row in catalog.machine_types.values()} | engines.accelerators
     accelerators |= {row.accelerator for row in catalog.tpu_topologies} | set(catalog.zone_lists)
     accelerators |= {*catalog.cloud_run.gpus, *catalog.vertex.accelerators}

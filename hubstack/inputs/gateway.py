@@ -61,14 +61,19 @@ class GatewaySettings(BaseModel):
         return GatewayPlan(**{name: getattr(self, name) for name in GatewaySettings.model_fields})
 
 
-def gateway_problems(g: GatewaySettings) -> Iterator[tuple[str, str, str]]:
-    """Yield key, message and hint for each key that conflicts with the others."""
+def gateway_problems(g: GatewaySettings, *, has_callers: bool = False) -> Iterator[tuple[str, str, str]]:
+    """Yield key, message and hint for each key that conflicts with the others.
+
+    Args:
+        g: the settings.
+        has_callers: whether `hubstack:callers` gives keys to each caller.
+    """
     external = g.exposure is Exposure.EXTERNAL
-    if external and not g.auth:
+    if external and not g.auth and not has_callers:
         yield (
             "auth",
             "is missing: without it, an external gateway is open to everyone",
-            "set `auth: iap` or `auth: api-keys`",
+            "set `auth: iap` or `auth: api-keys`, or list the teams that may call it under `hubstack:callers`",
         )
     if not external and g.auth:
         message = "applies to an external gateway only: the network controls who reaches an internal one"

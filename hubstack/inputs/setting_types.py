@@ -81,6 +81,18 @@ FROM_WORD_OR_JSON = BeforeValidator(_word_or_list)
 LIST = Field(strict=False)
 DISTINCT = AfterValidator(_distinct)
 Flag = Annotated[bool, BeforeValidator(_flag)]
+
+
+def _is_not_everyone(member: str) -> str:
+    if member.lower() in {"allusers", "allauthenticatedusers"}:
+        raise refusal(f"contains `{member}`: models are never open to everyone")
+    return member
+
+
+_MEMBER = r"(user|group|serviceAccount|domain|principal|principalSet):\S+"
+Member = Annotated[
+    str, AfterValidator(_is_not_everyone), form(_MEMBER, "an IAM member such as group:team@example.com")
+]
 AmountPerMonth = Annotated[float, BeforeValidator(_number), Field(gt=0, lt=MOST_AMOUNT)]
 Secret = Annotated[
     str,

@@ -19,6 +19,9 @@ from pydantic.json_schema import SkipJsonSchema
 from hubstack.files.errors import InputError
 from hubstack.files.problems import Problem
 from hubstack.files.schema_errors import schema_problems
+from hubstack.inputs.callers import EXAMPLE as CALLERS_EXAMPLE
+from hubstack.inputs.callers import SETTING as CALLERS
+from hubstack.inputs.callers import CallerName, CallerSettings, caller_rules
 from hubstack.inputs.existing_cluster import EXAMPLE as CLUSTER_EXAMPLE
 from hubstack.inputs.existing_cluster import SETTING as CLUSTER
 from hubstack.inputs.existing_cluster import ExistingClusterSettings, cluster_problems, is_inside
@@ -40,6 +43,7 @@ from hubstack.inputs.setting_types import (
     LIST,
     AmountPerMonth,
     Flag,
+    Member,
     Secret,
     check_currency,
     form,
@@ -57,7 +61,6 @@ _EMAIL = r"[^@\s]{1,64}@[A-Za-z0-9.-]{1,190}\.[A-Za-z]{2,24}"
 _CHANNEL = r"projects/[a-z0-9:.-]+/notificationChannels/\d+"
 _KEY = rf"projects/{_PROJECT}/locations/([a-z0-9-]+)/keyRings/[\w-]{{1,63}}/cryptoKeys/[\w-]{{1,63}}"
 _PERIMETER = r"accessPolicies/\d{1,20}/servicePerimeters/[A-Za-z]\w{0,49}"
-_MEMBER = r"(user|group|serviceAccount|domain|principal|principalSet):\S+"
 _TAKEN_NAMESPACES = r"default|(kube|gke|gmp|keda|lws)(-.*)?"
 """Namespaces of Kubernetes, GKE's own workloads and the stack's controllers."""
 
@@ -68,19 +71,12 @@ def _is_free(namespace: str) -> str:
     return namespace
 
 
-def _is_not_everyone(member: str) -> str:
-    if member.lower() in {"allusers", "allauthenticatedusers"}:
-        raise refusal(f"contains `{member}`: models are never open to everyone")
-    return member
 
 
 Zone = Annotated[str, form(r"[a-z]+-[a-z]+\d+-[a-z]", "a zone such as us-central1-a")]
 Alert = Annotated[
     str,
     form(f"{_EMAIL}|{_CHANNEL}", "an e-mail address or `projects/PROJECT/notificationChannels/NUMBER`"),
-]
-Member = Annotated[
-    str, AfterValidator(_is_not_everyone), form(_MEMBER, "an IAM member such as group:team@example.com")
 ]
 USD = "USD"
 _MARK = "environmentOnly"
@@ -166,6 +162,11 @@ class StackSettings(BaseModel):
     )
     """One address for all models: `{mode: services, exposure: internal}`. Default: models are reachable from inside
     the cluster only."""
+    callers: Annotated[dict[CallerName, CallerSettings], FROM_JSON] = Field(
+        {}, validation_alias=CALLERS, examples=[f"'{CALLERS_EXAMPLE}'"]
+    )
+    """Teams that call the gateway with keys of their own, each with models and limits: `{search: {models: [chat],
+    usd_per_month: 500}}` (docs/guides/callers.md). Default: callers are not told apart."""
     binary_authorization: Flag = Field(False, validation_alias="hubstack:binaryAuthorization", examples=["true"])
     """Check images against the project's Binary Authorization policy (docs/concepts/security.md)."""
     kms_key: (
@@ -475,11 +476,12 @@ def _rules(s: StackSettings) -> Iterator[tuple[str, str, str | None]]:
     if s.billing_budget and not s.billing_account:
         yield "hubstack:billingAccount", "is missing: `hubstack:billingBudget` needs an account", None
     if s.gateway_settings:
-        for key, message, hint in gateway_problems(s.gateway_settings):
+        for key, message, hint in gateway_problems(s.gateway_settings, has_callers=bool(s.callers)):
             yield f"{GATEWAY}.{key}", message, hint
     if s.images:
         for key, message, hint in images_problems(s.images):
             yield f"{IMAGES}.{key}", message, hint
+    yield from caller_rules(s.callers, s.gateway_settings)
     yield from _network_rules(s)
     yield from _cluster_rules(s)
 

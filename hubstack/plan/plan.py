@@ -16,6 +16,7 @@ from hubstack.catalog.prices import PriceUsed
 from hubstack.files.jsonable import OMITTED_IF_NONE, plain
 from hubstack.kinds import AcceleratorKind, CapacityKind, EngineKind, PlatformKind
 from hubstack.plan.bill import Cost
+from hubstack.plan.callers import CallersPlan
 from hubstack.plan.gateway import GatewayPlan, TrafficPlan
 from hubstack.plan.loading import LoadingPlan
 from hubstack.plan.managed import CloudRunPlan, VertexPlan
@@ -471,6 +472,8 @@ class Plan:
     """None if models are reachable only inside the cluster."""
     traffic: TrafficPlan | None = None
     """How the gateway routes to models; None without a gateway."""
+    callers: CallersPlan | None = field(default=None, metadata=OMITTED_IF_NONE)
+    """Who may call which models through the gateway; None if callers are not told apart."""
     endpoints: Mapping[str, str] = field(default_factory=dict[str, str])
     """Key of each model on GKE to the address of its API inside the cluster."""
     buckets: Mapping[str, str] = field(default_factory=dict[str, str])

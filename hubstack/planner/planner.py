@@ -52,6 +52,7 @@ from hubstack.planner.placement.system_pool import max_system_nodes
 from hubstack.planner.platforms import NODES, platform_of
 from hubstack.planner.platforms.gke import plan_nodes
 from hubstack.planner.quantized_builds import BUILD_TOPIC, suggest_build
+from hubstack.planner.serving.callers import budget_problems, caller_problems, caller_warnings, plan_callers
 from hubstack.planner.serving.choose_engine import choose_engine
 from hubstack.planner.serving.choose_loading import Loading, choose_loading, refuse_loading
 from hubstack.planner.serving.companions import find_companions
@@ -105,7 +106,11 @@ def plan_stack(
     """
     locked = _locked(request, lock)
     check_regions(catalog, target)
-    if unrouted := list(traffic_problems(_on_gke(request), target.gateway)):
+    unrouted = [
+        *traffic_problems(_on_gke(request), target.gateway, has_callers=bool(target.callers)),
+        *caller_problems(request, target),
+    ]
+    if unrouted:
         raise PlanError(unrouted)
     finders = make_candidate_finders(catalog, target)
     finder = finders[NODES]
@@ -152,6 +157,9 @@ def plan_stack(
         needs = needed(target, nodes, pools, gateway, picked=bool(traffic and traffic.picked))
         cluster = replace(cluster, needs=needs)
         _check_cluster(cluster, nodes, request)
+    callers = plan_callers(nodes, target, catalog) if gateway and target.callers else None
+    if callers and (unpriced := list(budget_problems(callers, target))):
+        raise PlanError(unpriced)
     return Plan(
         target=TargetPlan(
             stack=target.stack,
@@ -184,11 +192,13 @@ def plan_stack(
             *traffic_warnings(nodes, target.gateway),
             *image_warnings(published, lock, catalog, target),
             *_gateway_warnings(nodes, managed_models, target),
+            *(caller_warnings(nodes, callers, target) if callers else ()),
             *unused_accelerators(models, cost, drafts, finder),
         ),
         advice=tuple(sharing(request, models, cost, bill_of)) if advises else (),
         gateway=gateway,
         traffic=traffic,
+        callers=callers,
         endpoints=endpoints_of(nodes, target.namespace),
         buckets={
             model.key: bucket_name(target.project, target.stack, bucket_key(model))

@@ -98,6 +98,7 @@ from hubstack.deploy.manifests.traffic import (
     canary_for,
     gateway,
     has_pool,
+    proxy_route,
     reference_grant,
     route,
 )
@@ -188,6 +189,7 @@ __all__ = [
     "picker_role",
     "picker_service",
     "proxy_policies",
+    "proxy_route",
     "reference_grant",
     "route",
     "routing_extension",

@@ -85,8 +85,33 @@ def proxy_policies(target: TargetPlan, models: Iterable[ModelPlan]) -> tuple[Obj
     )
 
 
+def service_policy(
+    target: TargetPlan, asked: GatewayPlan, name: str, drain_seconds: int, activation_timeout_seconds: int
+) -> Object:
+    """Return the backend policy of a Service of the stack in front of all models."""
+    default = _backend(asked, drain_seconds)
+    default["timeoutSec"] = min(default["timeoutSec"] + activation_timeout_seconds, MAX_TIMEOUT_SECONDS)
+    return _policy("GCPBackendPolicy", stack_metadata(target, name), _service(name), default)
+
+
+def service_health(target: TargetPlan, name: str, port: int, path: str) -> Object:
+    """Return an HTTP health check of a Service of the stack."""
+    http = {"portSpecification": "USE_FIXED_PORT", "port": port, "requestPath": path}
+    return _policy(
+        "HealthCheckPolicy",
+        stack_metadata(target, name),
+        _service(name),
+        {"config": {"type": "HTTP", "httpHealthCheck": http}},
+    )
+
+
+def proxies_and_checks(target: TargetPlan) -> list[Object]:
+    """Return Google's proxies and health checks as sources of a NetworkPolicy."""
+    return [{"ipBlock": {"cidr": cidr}} for cidr in (target.addresses.proxies_cidr, *HEALTH_CHECK_RANGES)]
+
+
 def _ingress(target: TargetPlan, name: str, pods: Object, ports: list[int]) -> Object:
-    sources = [{"ipBlock": {"cidr": cidr}} for cidr in (target.addresses.proxies_cidr, *HEALTH_CHECK_RANGES)]
+    sources = proxies_and_checks(target)
     return network_policy(target, name, pods, {"ingress": [{"from": sources, "ports": tcp(*ports)}]})
 
 

@@ -23,6 +23,7 @@ from hubstack.deploy.manifests.scaling import INTERCEPTOR_LABELS, INTERCEPTOR_PO
 from hubstack.plan import Plan
 from hubstack.plan.addresses import HEALTH_CHECK_RANGES
 from hubstack.plan.target import TargetPlan
+from hubstack.planner.serving.routing import CALLERS
 
 METRICS_HOST = "monitoring.googleapis.com"
 """Where KEDA's operator queries managed Prometheus."""
@@ -58,7 +59,10 @@ def group_controller_policy(target: TargetPlan) -> Object:
 def interceptor_callers(plan: Plan) -> Object:
     """Return the policy that lets the servers' clients reach the interceptor, which starts and calls any model."""
     sources: list[Object] = [{"namespaceSelector": {"matchLabels": {CLIENT_LABEL: "true"}}}]
-    if plan.gateway:
+    if plan.callers:
+        models = {"namespaceSelector": {"matchLabels": {NAMESPACE_LABEL: plan.target.namespace}}}
+        sources.append(models | {"podSelector": {"matchLabels": {"app.kubernetes.io/name": CALLERS}}})
+    elif plan.gateway:
         sources += [
             {"ipBlock": {"cidr": cidr}} for cidr in (plan.target.addresses.proxies_cidr, *HEALTH_CHECK_RANGES)
         ]

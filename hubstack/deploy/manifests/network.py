@@ -16,6 +16,7 @@ from hubstack.plan import ModelPlan, Plan
 from hubstack.plan.addresses import DNS_ADDRESSES, METADATA_SERVERS
 from hubstack.plan.loading import LoadingMethod
 from hubstack.plan.target import TargetPlan
+from hubstack.planner.serving.routing import CALLERS
 
 CLIENT_LABEL = "hubstack.dev/model-client"
 """A namespace with this label set to `true` may call the models."""
@@ -61,7 +62,7 @@ def network_policies(plan: Plan) -> tuple[Object, ...]:
         named_hosts(plan.target.namespace, "servers-to-storage", readers, (STORAGE_HOST,)),
         named_hosts(plan.target.namespace, "jobs-to-storage", _JOBS, (STORAGE_HOST,)),
         named_hosts(plan.target.namespace, "loaders-to-hub", _LOADERS, (*HUB_HOSTS, *PACKAGE_HOSTS)),
-        *([_callouts(plan)] if plan.gateway else []),
+        *([_callouts(plan)] if plan.gateway and not plan.callers else []),
     )
 
 
@@ -69,7 +70,8 @@ def callers(plan: Plan) -> Object:
     """Return the policy that lets clients' namespaces and Google's metrics collectors reach the servers' ports.
 
     Also admits the interceptor if a model scales to zero, and with a gateway the endpoint pickers, which read the
-    servers' queues. The name `same-namespace` is historical: the policy once admitted that namespace too.
+    servers' queues, or the proxy that tells callers apart. The name `same-namespace` is historical: the policy once
+    admitted that namespace too.
     """
     collectors = {"key": NAMESPACE_LABEL, "operator": "In", "values": list(COLLECTOR_NAMESPACES)}
     found: list[Object] = [
@@ -80,7 +82,8 @@ def callers(plan: Plan) -> Object:
         keda = {"namespaceSelector": {"matchLabels": {NAMESPACE_LABEL: plan.target.keda_namespace}}}
         found.append(keda | {"podSelector": {"matchLabels": dict(INTERCEPTOR_LABELS)}})
     if plan.gateway:
-        found.append({"podSelector": {"matchLabels": {"app.kubernetes.io/name": PICKER_NAME}}})
+        name = CALLERS if plan.callers else PICKER_NAME
+        found.append({"podSelector": {"matchLabels": {"app.kubernetes.io/name": name}}})
     return network_policy(
         plan.target, "same-namespace", SERVERS, {"ingress": [{"from": found, "ports": tcp(*server_ports(plan))}]}
     )

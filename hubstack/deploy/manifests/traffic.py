@@ -125,6 +125,23 @@ def route(
     }
 
 
+def proxy_route(target: TargetPlan, asked: GatewayPlan, service: str) -> Object:
+    """Return the route of all requests to the proxy that tells callers apart, which knows the models' names."""
+    matches = [{"path": {"type": "PathPrefix", "value": "/"}}]
+    spec: Object = {
+        "parentRefs": [{"name": GATEWAY_NAME}],
+        "rules": [{"matches": matches, "backendRefs": [{"name": service, "port": 80}]}],
+    }
+    if asked.host:
+        spec["hostnames"] = [asked.host]
+    return {
+        "apiVersion": f"{GATEWAY_GROUP}/v1",
+        "kind": "HTTPRoute",
+        "metadata": stack_metadata(target, service),
+        "spec": spec,
+    }
+
+
 def reference_grant(target: TargetPlan) -> Object:
     """Return the grant that lets the models' routes use the interceptor, which is in another namespace."""
     return {

@@ -118,9 +118,13 @@ def encrypted_class(target: TargetPlan, kms_key: str) -> Object:
 
 def disk_volume(target: TargetPlan, name: str, size_bytes: int) -> Object:
     """Return a generic ephemeral volume, deleted with its pod."""
-    claim = {
+    return {"name": name, "ephemeral": {"volumeClaimTemplate": {"spec": claim_spec(target, size_bytes)}}}
+
+
+def claim_spec(target: TargetPlan, size_bytes: int) -> Object:
+    """Return the claim of a disk, of at least the smallest size that Google sells."""
+    return {
         "accessModes": ["ReadWriteOnce"],
         "storageClassName": encrypted_class_name(target) if target.kms_key else "standard-rwo",
         "resources": {"requests": {"storage": f"{max(10, -(-size_bytes // GIB))}Gi"}},
     }
-    return {"name": name, "ephemeral": {"volumeClaimTemplate": {"spec": claim}}}

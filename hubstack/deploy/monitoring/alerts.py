@@ -16,12 +16,15 @@ from typing import Literal, cast
 import yaml
 
 from hubstack.catalog import EngineMetrics, Metric
+from hubstack.deploy.callers.limits import COST
 from hubstack.deploy.manifests import server_name
 from hubstack.deploy.monitoring.queries import (
     failed_ratio,
+    limiter_errors,
     one_of,
     pending_pods,
     rate_by_model,
+    refused_callers,
     replicas,
     scope_of,
     slow_ratio,
@@ -39,6 +42,8 @@ PENDING_SECONDS = 900
 """Our choice: a new GPU node with its driver and image takes minutes, but less than a quarter of an hour."""
 UNAVAILABLE_SECONDS = 600
 """Margin added to the longest load time of the models that always run."""
+LIMITER_SECONDS = 300
+"""Our choice: longer than the counters need to move to another node."""
 RUNBOOK = "docs/concepts/monitoring.md"
 Severity = Literal["CRITICAL", "ERROR", "WARNING"]
 
@@ -72,7 +77,7 @@ def list_alerts(plan: Plan) -> tuple[Alert, ...]:
         return ()
     table = plan.engine_metrics
     found = [*_slow(plan, table), *_failing(plan, table), _pending(plan), _load_failed(plan)]
-    found += [*_unavailable(plan), *_preempted(plan)]
+    found += [*_unavailable(plan), *_preempted(plan), *_callers(plan)]
     return tuple(sorted(found, key=lambda alert: alert.key))
 
 
@@ -197,6 +202,17 @@ def _preempted(plan: Plan) -> Iterable[Alert]:
     found = _alert("preempted", "preempted", "WARNING")
     extractors = (("zone", "EXTRACT(resource.labels.zone)"),)
     yield replace(found, log_filter=" AND ".join(parts), label_extractors=extractors)
+
+
+def _callers(plan: Plan) -> Iterable[Alert]:
+    if plan.callers is None:
+        return
+    if any(caller.budget_units is not None for caller in plan.callers.callers):
+        refused = refused_callers(plan, f'limit="{COST}"')
+        query = f"sum by (caller) (increase({refused}[5m])) > 0"
+        yield _alert("caller-budget", "caller-budget", "WARNING", query=query)
+    query = f"sum(increase({limiter_errors(plan)}[5m])) > 0"
+    yield _alert("caller-limits", "caller-limits", "ERROR", query=query, seconds=LIMITER_SECONDS)
 
 
 def _alert(

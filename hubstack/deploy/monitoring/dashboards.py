@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hubstack.catalog import EngineMetrics, Metric
+from hubstack.deploy.callers.limits import COST, REQUESTS
 from hubstack.deploy.manifests import server_name
 from hubstack.deploy.monitoring.alerts import BURNS, RUNBOOK, family
 from hubstack.deploy.monitoring.queries import (
@@ -19,9 +20,11 @@ from hubstack.deploy.monitoring.queries import (
     pods_of,
     quantile,
     rate_by_model,
+    refused_callers,
     replicas,
     scope_of,
     slow_ratio,
+    used_by_callers,
 )
 from hubstack.kinds import AcceleratorKind, EngineKind
 from hubstack.plan import ModelPlan, Plan
@@ -63,7 +66,7 @@ def model_dashboard(plan: Plan, model: ModelPlan) -> Json:
 
 def stack_dashboard(plan: Plan) -> Json:
     """Return the stack's dashboard: one line per model, and the nodes."""
-    charts = [*_by_model(plan, plan.engine_metrics), *_cluster(plan)]
+    charts = [*_by_model(plan, plan.engine_metrics), *_by_caller(plan), *_cluster(plan)]
     title = f"hubstack {plan.target.stack}"
     text = f"{len(plan.on_gke)} models in {plan.target.region}. Each has its own dashboard: `{title}: KEY`."
     return _dashboard(title, f"{text} Alert runbook: {RUNBOOK}.", charts)
@@ -220,6 +223,22 @@ def _by_model(plan: Plan, table: Mapping[EngineKind, EngineMetrics]) -> Iterator
     for title, queries in shown.items():
         if queries:
             yield _chart(title, [(query, "") for query in queries.values()], units.get(title, ""))
+
+
+def _by_caller(plan: Plan) -> Iterator[Json]:
+    """Yield charts with one line per caller: what each uses and costs, and what it is refused."""
+    if plan.callers is None:
+        return
+    for title, used, unit, factor in (
+        ("Requests per minute by caller", REQUESTS, "1/min", 60.0),
+        ("Prompt tokens per minute by caller", "input", "1/min", 60.0),
+        ("Generated tokens per minute by caller", "output", "1/min", 60.0),
+        ("Cost by caller, USD per hour", COST, "USD", 3600 * plan.callers.unit_usd),
+    ):
+        rate = f"sum by (caller) (rate({used_by_callers(plan, used)}[{WINDOW}])) * {factor:g}"
+        yield _chart(title, [(rate, "")], unit, stacked=True)
+    refused = f"sum by (caller, limit) (increase({refused_callers(plan)}[{WINDOW}]))"
+    yield _chart("Refused requests by caller and limit", [(refused, "")])
 
 
 def _cluster(plan: Plan) -> Iterator[Json]:

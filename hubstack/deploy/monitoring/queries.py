@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hubstack.catalog import Metric
+from hubstack.deploy.callers.limits import ERRORS_METRIC, LIMIT_REFUSED, USED_METRIC
 from hubstack.deploy.manifests import server_name
 from hubstack.plan import ModelPlan, Plan
 
@@ -79,6 +80,24 @@ def quantile(histogram: Metric, share: float, matchers: tuple[str, ...], window:
     labels = f"{by}, le" if by else "le"
     inside = f"rate({histogram.select(*matchers, suffix='_bucket')}[{window}])"
     return f"histogram_quantile({share:g}, sum by ({labels}) ({inside}))"
+
+
+def used_by_callers(plan: Plan, used: str) -> str:
+    """Return the counter of requests, tokens or units of cost, by caller and model."""
+    matchers = ",".join((*scope_of(plan).prometheus, f'used="{used}"'))
+    return f"{USED_METRIC}{{{matchers}}}"
+
+
+def refused_callers(plan: Plan, *matchers: str) -> str:
+    """Return the counter of what was refused, by caller and limit."""
+    listed = ",".join((*scope_of(plan).prometheus, *matchers))
+    return f"{LIMIT_REFUSED}{{{listed}}}"
+
+
+def limiter_errors(plan: Plan) -> str:
+    """Return the counter of requests whose limits could not be checked."""
+    matchers = ",".join(scope_of(plan).prometheus)
+    return f"{ERRORS_METRIC}{{{matchers}}}"
 
 
 def pending_pods(plan: Plan) -> str:

@@ -19,6 +19,8 @@ from hubstack.plan.gateway import GatewayMode, GatewayPlan, TrafficPlan
 BODY_ROUTER = "body-router"
 """Name of the objects that read the model's name from a request's body."""
 PICKER_SUFFIX = "-picker"
+CALLERS, COUNTERS = "callers", "callers-counters"
+"""Names of the objects of the proxy that tells callers apart, and of those that keep its counters."""
 _SETTING = "add `hubstack:gateway: {mode: services}` to the settings (docs/concepts/gateway.md) or remove `canary:`"
 
 
@@ -93,7 +95,9 @@ def endpoint_of(model: ModelPlan, namespace: str) -> str:
     return f"http://{host}{model.server.api_path}"
 
 
-def traffic_problems(request: Request, gateway: GatewayPlan | None) -> Iterator[Problem]:
+def traffic_problems(
+    request: Request, gateway: GatewayPlan | None, *, has_callers: bool = False
+) -> Iterator[Problem]:
     """Yield a problem for each request setting that cannot be routed."""
     models = {model.key: model for model in request.models}
     made = {names.original_key(model): model for model in request.models}
@@ -107,9 +111,14 @@ def traffic_problems(request: Request, gateway: GatewayPlan | None) -> Iterator[
                 f"`{primary.key}` has a canary and scales to zero: a share of its requests cannot keep it running"
             )
             yield model.mark("canary").problem(message, "set `replicas: {min: 1}`, or remove `canary:`")
-        if gateway is not None and (why := _taken(names.original_key(model), made)):
-            message = f"`{names.original_key(model)}` is reserved for {why}"
+        name = names.original_key(model)
+        if gateway is not None and (why := _taken(name, made) or _taken_by_proxy(name, has_callers=has_callers)):
+            message = f"`{name}` is reserved for {why}"
             yield model.mark("name").problem(message, "give the model another `name:`")
+
+
+def _taken_by_proxy(name: str, *, has_callers: bool) -> str | None:
+    return "the proxy of `hubstack:callers`" if has_callers and name in {CALLERS, COUNTERS} else None
 
 
 def _taken(name: str, made: Mapping[str, ModelRequest]) -> str | None:
