@@ -49,6 +49,11 @@ class Child:
             start_new_session=True,
         )
 
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._process.pid
+
     def poll(self) -> int | None:
         """Return the exit code, None while it runs; after a signal it is negative."""
         return self._process.poll()

@@ -8,7 +8,6 @@ GKE's secret sync and the kubelet would put them.
 
 import json
 import os
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -18,7 +17,7 @@ from typing import Any
 
 from hubstack.deploy.callers import pods, proxy
 from proof.binaries import SandboxError
-from proof.processes import Processes, free_ports
+from proof.processes import STOP_SECONDS, Child, free_ports
 
 Object = dict[str, Any]
 START_SECONDS = 30.0
@@ -44,7 +43,7 @@ class CallersProxy:
             folder: an empty folder for files and logs.
         """
         self._objects, self._programs, self._folder = objects, programs, folder
-        self._processes = Processes(folder)
+        self._running: dict[str, Child] = {}
         taken = (
             proxy.PROXY_PORT,
             proxy.STATUS_PORT,
@@ -67,17 +66,17 @@ class CallersProxy:
         (folder / "config" / "callers.yaml").rename(limits / "callers.yaml")
 
     @property
-    def url(self) -> str:
-        """The address that the load balancer sends requests to."""
-        return f"http://127.0.0.1:{self._ports[proxy.PROXY_PORT]}"
+    def port(self) -> int:
+        """The local port to which the load balancer would send requests."""
+        return self._ports[proxy.PROXY_PORT]
 
     @property
     def pid(self) -> int:
         """The process of Envoy."""
-        return self._processes.pid("proxy")
+        return self._running["proxy"].pid
 
     def start(self) -> None:
-        """Start the counters, the rate limit service, the program for the keys, and Envoy; wait until all answer."""
+        """Start the counters, the rate limit service, the program for keys, and Envoy; wait until all answer."""
         for container in self._containers("counters"):
             self._start(container)
             if container["name"] == "counters":
@@ -85,19 +84,20 @@ class CallersProxy:
         self._wait(pods.LIMITER_HTTP_PORT, "/healthcheck")
         (first,) = self._objects["proxy"]["spec"]["template"]["spec"]["initContainers"]
         self._start(first)
-        self._until(lambda: (self._folder / "keys" / proxy.KEYS_FILE).exists())
+        self._until((self._folder / "keys" / proxy.KEYS_FILE).exists)
         for container in self._containers("proxy"):
             self._start(container)
         self._wait(proxy.STATUS_PORT, proxy.READY_PATH)
 
     def stop_counting(self) -> None:
         """End the rate limit service and its counters, as when their node is gone."""
-        self._processes.stop_one("limiter")
-        self._processes.stop_one("counters")
+        for name in ("limiter", "counters"):
+            self._running.pop(name).stop(STOP_SECONDS)
 
     def stop(self) -> None:
         """End everything."""
-        self._processes.stop()
+        while self._running:
+            self._running.popitem()[1].stop(STOP_SECONDS)
 
     def metrics(self) -> str:
         """Return what Google's collectors would scrape."""
@@ -119,14 +119,14 @@ class CallersProxy:
         return self._objects[role]["spec"]["template"]["spec"]["containers"]
 
     def _start(self, container: Object) -> None:
-        image, *rest = container["command"]
-        del image
+        _, *rest = container["command"]
         command = [self._programs[container["name"]], *map(self._local, rest)]
         told = {each["name"]: self._local(each["value"]) for each in container.get("env", ())}
         if container["name"] == "limiter":
             told["DEBUG_PORT"] = str(self._debug)
         own = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME"}}
-        self._processes.start(container["name"], command, own | told)
+        name = container["name"]
+        self._running[name] = Child(command, self._folder / f"{name}.log", own | told)
 
     def _write_files(self, role: str, folder: Path) -> None:
         for name, text in self._objects[role]["data"].items():
@@ -175,6 +175,3 @@ def _addresses(value: Any) -> list[Object]:
         own = [value["socket_address"]] if "socket_address" in value else []
         return own + [found for each in value.values() for found in _addresses(each)]
     return [found for each in value for found in _addresses(each)] if isinstance(value, list) else []
-
-
-PYTHON = Path(sys.executable)

@@ -63,14 +63,17 @@ class Model:
         return head | {"object": kind, "choices": [{"index": 0, "finish_reason": "stop"} | choice], "usage": usage}
 
 
-def as_events(answer: dict[str, Any]) -> bytes:
-    """Return an answer as a stream of server-sent events: a word at a time."""
+def as_events(answer: dict[str, Any], said: dict[str, Any]) -> bytes:
+    """Return an answer as a stream of server-sent events: a word at a time, and the usage if it is asked for."""
     (choice,) = answer["choices"]
     is_chat = "message" in choice
     text = choice["message"]["content"] if is_chat else choice["text"]
     pieces = [f"{word} " for word in text.split()]
     deltas = [{"delta": {"content": piece}} if is_chat else {"text": piece} for piece in pieces]
-    events = [json.dumps(answer | {"choices": [{"index": 0} | delta]}) for delta in deltas]
+    head = {name: value for name, value in answer.items() if name != "usage"}
+    events = [json.dumps(head | {"choices": [{"index": 0} | delta]}) for delta in deltas]
+    if (said.get("stream_options") or {}).get("include_usage"):
+        events.append(json.dumps(head | {"choices": [], "usage": answer["usage"]}))
     return "".join(f"data: {event}\n\n" for event in [*events, "[DONE]"]).encode()
 
 
@@ -135,7 +138,7 @@ class Handler(BaseHTTPRequestHandler):
             self._send(404, {"error": {"message": f"The model `{name}` does not exist.", "code": 404}})
         elif said.get("stream"):
             answer = self.server.model.answer(self.path, said)
-            self._text(200, as_events(answer).decode(), "text/event-stream")
+            self._text(200, as_events(answer, said).decode(), "text/event-stream")
         else:
             self._send(200, self.server.model.answer(self.path, said))
 
