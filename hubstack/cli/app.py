@@ -17,6 +17,7 @@ from hubstack.cli import doctor as cli_doctor
 from hubstack.cli import gitops as cli_gitops
 from hubstack.cli import images as cli_images
 from hubstack.cli import refresh as cli_refresh
+from hubstack.cli import keys as cli_keys
 from hubstack.cli import repository as cli_repository
 from hubstack.cli import smoke as cli_smoke
 from hubstack.cli.console import (
@@ -586,6 +587,7 @@ app.command()(cli_bench.bench)
 app.command()(cli_smoke.smoke)
 app.command()(cli_doctor.doctor)
 app.command()(cli_refresh.refresh)
+app.command()(cli_keys.keys)
 app.command()(cli_gitops.promote)
 app.command()(cli_gitops.drift)
 app.command()(cli_gitops.eject)

@@ -97,7 +97,12 @@ def _of_containers(plan: Plan) -> Iterator[tuple[str, str, tuple[str, ...]]]:
         yield model.server.image, f"serves models ({model.server.engine})", (model.key,)
         if model.weights.loader_image:
             yield model.weights.loader_image, "copies weights from the Hub", ()
-    if plan.gateway:
+    if callers := plan.callers:
+        yield plan.target.image(callers.proxy.image), "tells callers apart", ()
+        yield plan.target.image(callers.limiter.image), "enforces callers' limits", ()
+        yield plan.target.image(callers.counters.image), "counts what callers use", ()
+        yield plan.target.image(callers.keys_image), "gives the proxy the callers' keys", ()
+    elif plan.gateway:
         yield plan.target.image(BODY_ROUTER_IMAGE), "reads the model's name from requests", ()
         if plan.traffic and plan.traffic.picked:
             yield plan.target.image(PICKER_IMAGE), "chooses the server of a request", ()

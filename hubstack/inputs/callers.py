@@ -5,6 +5,7 @@ Owns its keys and the rules that need no plan. Does not own which models exist a
 (`hubstack.planner.serving.callers`).
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated
 
@@ -12,16 +13,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hubstack.inputs.gateway import SETTING as GATEWAY
 from hubstack.inputs.gateway import GatewaySettings
-from hubstack.inputs.setting_types import DISTINCT, LIST, AmountPerMonth, Member, form
+from hubstack.inputs.setting_types import DISTINCT, LIST, AmountPerMonth, Member
 from hubstack.plan.gateway import GatewayMode
 
 SETTING = "hubstack:callers"
 EXAMPLE = '{"search": {"models": ["chat"], "usd_per_month": 500}}'
 MOST = 2**32 - 1
 """The rate limit service counts with 32 bits."""
-CallerName = Annotated[
-    str, form(r"[a-z]([a-z0-9-]{0,28}[a-z0-9])?", "a name of at most 30 lower-case letters, digits and hyphens")
-]
+_NAME = r"[a-z]([a-z0-9-]{0,28}[a-z0-9])?"
 
 
 class CallerSettings(BaseModel):
@@ -48,6 +47,11 @@ def caller_rules(
     """Yield setting, message and hint for each setting that conflicts with callers."""
     if not callers:
         return
+    for name in callers:
+        if not re.fullmatch(_NAME, name):
+            message = "has a name that metrics and secrets cannot have"
+            hint = "use at most 30 lower-case letters, digits and hyphens, a letter first: `search-team`"
+            yield f"{SETTING}.{name}", message, hint
     if gateway is None:
         message = "needs a gateway: callers are told apart where all models have one address"
         yield (

@@ -21,7 +21,7 @@ from hubstack.files.problems import Problem
 from hubstack.files.schema_errors import schema_problems
 from hubstack.inputs.callers import EXAMPLE as CALLERS_EXAMPLE
 from hubstack.inputs.callers import SETTING as CALLERS
-from hubstack.inputs.callers import CallerName, CallerSettings, caller_rules
+from hubstack.inputs.callers import CallerSettings, caller_rules
 from hubstack.inputs.existing_cluster import EXAMPLE as CLUSTER_EXAMPLE
 from hubstack.inputs.existing_cluster import SETTING as CLUSTER
 from hubstack.inputs.existing_cluster import ExistingClusterSettings, cluster_problems, is_inside
@@ -162,11 +162,11 @@ class StackSettings(BaseModel):
     )
     """One address for all models: `{mode: services, exposure: internal}`. Default: models are reachable from inside
     the cluster only."""
-    callers: Annotated[dict[CallerName, CallerSettings], FROM_JSON] = Field(
+    callers: Annotated[dict[str, CallerSettings], FROM_JSON] = Field(
         {}, validation_alias=CALLERS, examples=[f"'{CALLERS_EXAMPLE}'"]
     )
     """Teams that call the gateway with keys of their own, each with models and limits: `{search: {models: [chat],
-    usd_per_month: 500}}` (docs/guides/callers.md). Default: callers are not told apart."""
+    usd_per_month: 500}}` (docs/guides/callers.md). Without it, callers are not told apart."""
     binary_authorization: Flag = Field(False, validation_alias="hubstack:binaryAuthorization", examples=["true"])
     """Check images against the project's Binary Authorization policy (docs/concepts/security.md)."""
     kms_key: (

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from hubstack.catalog import load_catalog
+from hubstack.catalog.gateway_images import COUNTERS, LIMITER, PROXY
 from hubstack.kinds import AcceleratorKind, CapacityKind, EngineKind, PlatformKind
 from hubstack.names import bucket_key, bucket_name, labels
 from hubstack.plan import (
@@ -29,6 +30,7 @@ from hubstack.plan import (
     WeightsPlan,
 )
 from hubstack.plan.bill import Cost
+from hubstack.plan.callers import CallerPlan, CallersPlan, ProxyImage, TokenPrice
 from hubstack.plan.gateway import GatewayAuth, GatewayPlan
 from hubstack.plan.loading import LoadingPlan
 from hubstack.plan.target import TargetPlan
@@ -72,6 +74,39 @@ def with_gateway(plan: Plan, gateway: GatewayPlan | None) -> Plan:
         target=replace(plan.target, requires_api_key=by_key),
         gateway=gateway,
         traffic=plan_traffic(plan.on_gke, gateway) if gateway else None,
+    )
+
+
+def with_callers(plan: Plan, *callers: CallerPlan) -> Plan:
+    """Return a plan with callers: by default one that may use every model, and one that may use one."""
+    keys = tuple(model.key for model in plan.on_gke if model.canary_of is None)
+    images = load_catalog().gateway_images
+    proxy, limiter, counters = (
+        ProxyImage(image=row.image, command=row.command, user=row.user)
+        for row in (images[PROXY], images[LIMITER], images[COUNTERS])
+    )
+    research = CallerPlan(
+        name="research",
+        secret_id="hubstack-test-caller-research",
+        readers=("group:research@example.com",),
+        models=keys,
+        requests_per_minute=600,
+        tokens_per_minute=200_000,
+        budget_units=500_000_000,
+    )
+    search = CallerPlan(name="search", secret_id="hubstack-test-caller-search", readers=(), models=keys[:1])
+    price = TokenPrice(usd_per_million_input=0.02, usd_per_million_output=0.277)
+    return replace(
+        plan,
+        callers=CallersPlan(
+            callers=callers or (research, search),
+            prices=dict.fromkeys(keys, price),
+            unit_usd=1e-6,
+            proxy=proxy,
+            limiter=limiter,
+            counters=counters,
+            keys_image="python:3.12-slim-bookworm",
+        ),
     )
 
 

@@ -160,8 +160,8 @@ def _proxy(plan: Plan, callers: CallersPlan, config: str) -> Object:
                 "labelSelector": {"matchLabels": dict(_LABELS)},
             }
         ],
-        "initContainers": [_keys(callers.keys_image, once=True)],
-        "containers": [_envoy(callers.proxy, drain), _keys(callers.keys_image)],
+        "initContainers": [_keys(target.image(callers.keys_image), once=True)],
+        "containers": [_envoy(target, callers.proxy, drain), _keys(target.image(callers.keys_image))],
         "volumes": [
             {"name": "config", "configMap": {"name": config}},
             {"name": "keys", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
@@ -187,12 +187,12 @@ def _source(caller: CallerPlan) -> Object:
     return {"secret": {"name": caller_secret(caller).name, "items": items, "optional": True}}
 
 
-def _envoy(image: ProxyImage, drain: int) -> Object:
+def _envoy(target: TargetPlan, image: ProxyImage, drain: int) -> Object:
     command = [*image.command, "--config-path", f"{_CONFIG_FOLDER}/{_PROXY_FILE}", "--log-level", "warning"]
     check = {"httpGet": {"path": READY_PATH, "port": "status"}}
     return {
         "name": "proxy",
-        "image": image.image,
+        "image": target.image(image.image),
         "command": [*command, "--disable-hot-restart"],
         "ports": [
             {"name": "http", "containerPort": PROXY_PORT},
@@ -212,11 +212,11 @@ def _envoy(image: ProxyImage, drain: int) -> Object:
     }
 
 
-def _limiter(image: ProxyImage) -> Object:
+def _limiter(target: TargetPlan, image: ProxyImage) -> Object:
     check = {"httpGet": {"path": "/healthcheck", "port": LIMITER_HTTP_PORT}}
     return {
         "name": "limiter",
-        "image": image.image,
+        "image": target.image(image.image),
         "command": list(image.command),
         "env": [{"name": name, "value": value} for name, value in LIMITER_ENVIRONMENT.items()],
         "ports": [
@@ -261,7 +261,7 @@ def _counters(target: TargetPlan, callers: CallersPlan, config: str) -> Object:
     arguments += ["--appendonly", "yes", "--appendfsync", "everysec", "--save", ""]
     valkey: Object = {
         "name": "counters",
-        "image": image.image,
+        "image": target.image(image.image),
         "command": [*image.command, *arguments],
         "resources": {"requests": dict(COUNTERS_REQUESTS), "limits": {"memory": "512Mi"}},
         "securityContext": container_security(),
@@ -269,7 +269,7 @@ def _counters(target: TargetPlan, callers: CallersPlan, config: str) -> Object:
     }
     # The group of the disk, whose files are Valkey's; the rate limit service has no volume to write.
     security = pod_security(image.user)
-    limiter = _limiter(callers.limiter)
+    limiter = _limiter(target, callers.limiter)
     limiter["securityContext"] |= {"runAsUser": callers.limiter.user, "runAsGroup": callers.limiter.user}
     return {
         "apiVersion": "apps/v1",

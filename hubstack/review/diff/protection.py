@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from hubstack.files.problems import shown
 from hubstack.inputs.settings import DEFAULT_TEXTS
+from hubstack.review.diff.callers import caller_changes
 from hubstack.review.diff.guarded_resources import weaker_resources
 from hubstack.review.diff.images import compare_images
 from hubstack.review.diff.reported import Reported
@@ -188,6 +189,10 @@ def _gateway(before: str | None, after: str | None) -> _Judged:
             yield f"`{key}`: {_move(base.get(key), head.get(key))}", True
 
 
+def _callers(before: str | None, after: str | None) -> _Judged:
+    yield from caller_changes(_mapping(before), _mapping(after))
+
+
 def _network(before: str | None, after: str | None) -> _Judged:
     base, head = _mapping(before), _mapping(after)
     of = [
@@ -248,6 +253,7 @@ _SETTINGS: Mapping[str, _Rule] = {
         "", "may call the Cloud Run services:", "Cloud Run access depends on project-level IAM"
     ),
     "hubstack:gateway": _gateway,
+    "hubstack:callers": _callers,
     "hubstack:network": _network,
 }
 

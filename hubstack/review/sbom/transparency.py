@@ -178,6 +178,15 @@ def _gateway(plan: Plan) -> str:
     if gateway is None:
         return "Outside the cluster: nobody. There is no gateway, load balancer or ingress."
     at = gateway.host or "its address"
+    if plan.callers:
+        where = (
+            "From the internet"
+            if gateway.exposure is Exposure.EXTERNAL
+            else "In the VPC network and connected ones"
+        )
+        secured = "over TLS" if gateway.certificate else "without TLS"
+        teams = "; ".join(f"{each.name} ({', '.join(each.models)})" for each in plan.callers.callers)
+        return f"{where}, at {at}, {secured}: holders of a caller's key, for the models of that caller: {teams}."
     if gateway.exposure is Exposure.INTERNAL:
         secured = "over TLS" if gateway.certificate else "without TLS"
         return (

@@ -11,7 +11,7 @@ from hubstack.deploy.monitoring.alerts import _runbook
 from hubstack.kinds import CapacityKind, EngineKind
 from hubstack.plan import Plan
 from tests.support.observed import observed_plan, with_level
-from tests.support.plans import CHAT, EMBED
+from tests.support.plans import CHAT, EMBED, with_callers
 
 TABLE = load_catalog().engine_metrics
 GUIDE = Path(__file__).resolve().parents[3] / "docs" / "concepts" / "monitoring.md"
@@ -83,7 +83,7 @@ def test_every_alert_says_what_to_do_and_where_more_is_written() -> None:
     headings = {
         re.sub(r"[^a-z-]", "", line[3:]) for line in GUIDE.read_text().splitlines() if line.startswith("## ")
     }
-    for alert in alerts(observed_plan()).values():
+    for alert in alerts(with_callers(observed_plan())).values():
         link = re.search(r"docs/concepts/monitoring\.md#([a-z-]+)", alert.documentation)
         assert link
         assert link.group(1) in headings
@@ -92,7 +92,9 @@ def test_every_alert_says_what_to_do_and_where_more_is_written() -> None:
 
 
 def test_every_section_of_the_runbook_is_used() -> None:
-    used = {re.findall(r"#([a-z-]+)", alert.documentation)[-1] for alert in alerts(observed_plan()).values()}
+    plans = (observed_plan(), with_callers(observed_plan()))
+    found = [alert for plan in plans for alert in alerts(plan).values()]
+    used = {re.findall(r"#([a-z-]+)", alert.documentation)[-1] for alert in found}
     assert used == set(_runbook())
 
 
