@@ -54,7 +54,7 @@ class CallersProxy:
             pods.COUNTERS_PORT,
         )
         *ports, self._debug = free_ports(len(taken) + 1)
-        self._ports = dict(zip(taken, ports, strict=True))
+        self._ports: dict[int, int] = dict(zip(taken, ports, strict=True))
         self._servers = servers
         self.secrets = folder / "callers"
         for name in _FOLDERS:

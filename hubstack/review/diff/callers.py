@@ -52,8 +52,10 @@ def _changed_limits(
         old, new = _values(base, name).get(key), _values(head, name).get(key)
         if old == new:
             continue
-        numbers = isinstance(old, int | float) and isinstance(new, int | float)
-        is_more = new > old if numbers else new is None or old is not None
+        if isinstance(old, int | float) and isinstance(new, int | float):
+            is_more = new > old
+        else:
+            is_more = new is None or old is not None
         texts = [_NONE if each is None else f"{each}" for each in (old, new)]
         yield f"{said} `{key}`: {' -> '.join(texts)}", is_more
 
