@@ -16,8 +16,8 @@ from hubstack.cli import bench as cli_bench
 from hubstack.cli import doctor as cli_doctor
 from hubstack.cli import gitops as cli_gitops
 from hubstack.cli import images as cli_images
-from hubstack.cli import refresh as cli_refresh
 from hubstack.cli import keys as cli_keys
+from hubstack.cli import refresh as cli_refresh
 from hubstack.cli import repository as cli_repository
 from hubstack.cli import smoke as cli_smoke
 from hubstack.cli.console import (

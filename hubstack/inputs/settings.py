@@ -71,8 +71,6 @@ def _is_free(namespace: str) -> str:
     return namespace
 
 
-
-
 Zone = Annotated[str, form(r"[a-z]+-[a-z]+\d+-[a-z]", "a zone such as us-central1-a")]
 Alert = Annotated[
     str,
