@@ -42,6 +42,10 @@ COMPANIONS = "companions"
 the path of this name."""
 
 
+BUCKET_SCHEME = "gs://"
+"""Start of the ID of own weights, which are a folder of a bucket instead of a repository on the Hub."""
+
+
 class Keyed(Protocol):
     """A model of the list or of the plan."""
 
@@ -93,8 +97,27 @@ def slug(text: str) -> str:
     return words if words[:1].isalpha() else f"m-{words}".rstrip("-")
 
 
+def is_own(model_id: str) -> bool:
+    """Return whether an ID names own weights, `gs://bucket/folder`, instead of a repository on the Hub."""
+    return model_id.startswith(BUCKET_SCHEME)
+
+
+def bucket_and_folder(model_id: str) -> tuple[str, str]:
+    """Return bucket and folder of own weights."""
+    bucket, _, folder = model_id.removeprefix(BUCKET_SCHEME).partition("/")
+    return bucket, folder
+
+
+def served_name(model_id: str, key: str) -> str:
+    """Return the name by which a server knows its model: the Hub ID, or the key of own weights.
+
+    A bucket's name is no matter of the callers.
+    """
+    return key if is_own(model_id) else model_id
+
+
 def key_of(repo_id: str) -> str:
-    """Return the default key of a model without a `name`: the slug of the last part of its Hub ID.
+    """Return the default key of a model without a `name`: the slug of the last part of its ID.
 
     Two owners may use the same name for different models; the list then needs a `name`.
     """

@@ -64,6 +64,7 @@ def create_service(parts: ManagedParts, model: ModelPlan) -> ManagedModel:
             readers={"server": accounts.server.member},
             writers={"loader": accounts.loader.member},
             labels=names.model_labels(target.stack, names.original_key(model), model.labels),
+            own_weights=model.id if names.is_own(model.id) else None,
             kms_key=target.kms_key,
         ),
         renamed(parts.google, "{}-weights", model.was),

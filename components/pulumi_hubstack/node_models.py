@@ -59,6 +59,7 @@ def _create_bucket(plan: Plan, model: ModelPlan, base: Foundation) -> WeightsBuc
             readers={f"{of}server": member(manifests.server_name(each)) for of, each in users.items()},
             writers={f"{of}loader": member(manifests.loader_account(each)) for of, each in users.items()},
             labels=names.model_labels(target.stack, names.original_key(model), model.labels),
+            own_weights=model.id if names.is_own(model.id) else None,
             after=base.identities,
             cache_zones=model.loading.cache_zones,
             kms_key=target.kms_key,

@@ -96,7 +96,8 @@ class RunLoader(pulumi.ComponentResource):
 
 def _task(args: RunLoaderArgs, folder: str) -> "gcp.cloudrunv2.JobTemplateTemplateArgs":
     run, job = gcp.cloudrunv2, args.job
-    load = manifests.load_command(f"{MOUNT}/{folder}", f"{MOUNT}/{args.model.weights.prefix}", SCRATCH)
+    files = f"{MOUNT}/{folder}"
+    load = manifests.load_command(args.target, args.model, files=files, mount=MOUNT, scratch=SCRATCH)
     return run.JobTemplateTemplateArgs(
         service_account=args.account.email,
         encryption_key=args.target.kms_key,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The private bucket of one model's weights: a cache of the Hub, with one grant per identity.
+"""The private bucket of one model's weights: a cache of the Hub or of another bucket, with one grant per identity.
 
 Grants are single IAM members: a policy or binding would remove grants made elsewhere.
 """
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_gcp as gcp
 
+from hubstack import names
 from pulumi_hubstack._options import child
 
 TOKEN = "hubstack:weights_bucket:WeightsBucket"  # noqa: S105  a type token
@@ -33,6 +34,9 @@ class WeightsBucketArgs:
     """Resources that grants depend on: the cluster, which creates the members' identity pool."""
     kms_key: str | None = None
     """Key that encrypts data written from then on; None uses Google's keys."""
+    own_weights: str | None = None
+    """Where the model's own weights are, `gs://bucket/folder`; None for a model from the Hub. The writers may read
+    this folder, and nothing else of that bucket."""
     cache_zones: tuple[str, ...] = ()
     """Zones with an Anywhere Cache. Removing a zone deletes its cache, which takes an hour."""
 
@@ -52,7 +56,8 @@ class WeightsBucket(pulumi.ComponentResource):
             public_access_prevention="enforced",
             # Soft-deleted weights would be billed for seven more days.
             soft_delete_policy=gcp.storage.BucketSoftDeletePolicyArgs(retention_duration_seconds=0),
-            # Safe to delete: the Hub has the same files at the locked commit, and the loader can copy them again.
+            # Safe to delete: the files are still on the Hub, or in the bucket of own weights, from where the loader can
+            # copy them again.
             force_destroy=True,
             encryption=gcp.storage.BucketEncryptionArgs(default_kms_key_name=args.kms_key)
             if args.kms_key
@@ -84,6 +89,8 @@ class WeightsBucket(pulumi.ComponentResource):
             )
             for identity, member in (args.readers | args.writers).items()
         ]
+        if args.own_weights:
+            self.grants += _source_grants(name, args, args.own_weights, here)
         for zone in args.cache_zones:
             gcp.storage.AnywhereCache(
                 f"{name}-cache-{zone}",
@@ -96,3 +103,25 @@ class WeightsBucket(pulumi.ComponentResource):
             )
         self.name = bucket.name
         self.register_outputs({"name": self.name})
+
+
+def _source_grants(
+    name: str, args: WeightsBucketArgs, own_weights: str, options: pulumi.ResourceOptions
+) -> list[gcp.storage.BucketIAMMember]:
+    """Let the loaders read the folder of own weights; a condition on names needs uniform bucket-level access."""
+    bucket, folder = names.bucket_and_folder(own_weights)
+    start = f"projects/_/buckets/{bucket}/objects/{folder}/".replace("\\", "\\\\").replace('"', '\\"')
+    return [
+        gcp.storage.BucketIAMMember(
+            f"{name}-{identity}-source",
+            bucket=bucket,
+            role="roles/storage.objectViewer",
+            member=member,
+            condition=gcp.storage.BucketIAMMemberConditionArgs(
+                title="hubstack-own-weights",
+                expression=f'resource.name.startsWith("{start}")',
+            ),
+            opts=options,
+        )
+        for identity, member in args.writers.items()
+    ]

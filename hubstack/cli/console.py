@@ -140,9 +140,11 @@ class Progress:
 
     def begin(self, models: int, what: str) -> None:
         """Report that fetching starts."""
-        self._models, self._told = models, time.monotonic()
+        self._models, self._done, self._told = models, 0, time.monotonic()
         if self._quiet:
             return
+        if self._bar is not None:  # a list of Hub models and own weights is fetched from two services
+            self._bar.stop()
         self._console.print(f"fetching {models:,} model revisions from {what}")
         if self._console.is_terminal:
             self._bar = self._console.status("")

@@ -20,6 +20,12 @@ class FileFacts:
     """For LFS and Xet files only; the Hub gives no sha256 for small git files."""
     git_oid: str | None = None
     """sha1 of `blob <size>\\0` + content; for small git files only."""
+    generation: int | None = None
+    """Of an object in a bucket (own weights): Cloud Storage's number of this content."""
+    crc32c: str | None = None
+    """Of an object in a bucket: its CRC32C checksum, in base64."""
+    md5: str | None = None
+    """Of an object in a bucket: its MD5 in hexadecimal; None if it was uploaded in parts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +53,12 @@ class ModelFacts:
     """One model at one commit."""
 
     id: str
-    """Current repository ID on the Hub (`owner/name`, or `gpt2`)."""
+    """Current repository ID on the Hub (`owner/name`, or `gpt2`); or own weights, `gs://bucket/folder`."""
     revision: str
     """The requested branch, tag or commit."""
     commit: str
-    """40 lower-case hexadecimal digits."""
+    """40 lower-case hexadecimal digits. Of own weights, the start of a SHA-256 over each object's path, generation,
+    size and checksum."""
     replaced: str | None = None
     """The previously locked commit; None for the first. A fact of the lock, not of the Hub."""
     asked_id: str | None = None

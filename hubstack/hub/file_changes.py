@@ -51,7 +51,7 @@ def _move(before: FileFacts | None, after: FileFacts | None) -> FileMove | None:
         return FileMove.ADDED if before is None else FileMove.REMOVED
     if before.size_bytes != after.size_bytes:
         return FileMove.CHANGED
-    pairs = ((before.sha256, after.sha256), (before.git_oid, after.git_oid))
+    pairs = ((before.sha256, after.sha256), (before.git_oid, after.git_oid), (before.crc32c, after.crc32c))
     known = [a == b for a, b in pairs if a and b]
     if known:
         return None if all(known) else FileMove.CHANGED

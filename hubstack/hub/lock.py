@@ -25,7 +25,7 @@ from hubstack.files.problems import Problem, shown
 from hubstack.files.schema_errors import schema_problems
 from hubstack.hub.facts import FileFacts, LockedImage, ModelFacts, SecurityFacts, TokenizerFacts
 from hubstack.hub.lock_hash import CONTENT, content_of, edited
-from hubstack.inputs.hub_names import path_problem, repo_id_problem, revision_problem
+from hubstack.inputs.hub_names import model_id_problem, path_problem, repo_id_problem, revision_problem
 
 FORMAT, _WITH_IMAGES = 2, 3
 """A lock without images is written in format 2, which earlier releases read too."""
@@ -231,7 +231,14 @@ def _tokenizer(facts: ModelFacts) -> dict[str, Any] | None:
 
 
 def _row(file: FileFacts) -> "_Row":
-    fields = {"size_bytes": file.size_bytes, "sha256": file.sha256, "git_oid": file.git_oid}
+    fields = {
+        "size_bytes": file.size_bytes,
+        "sha256": file.sha256,
+        "git_oid": file.git_oid,
+        "generation": file.generation,
+        "crc32c": file.crc32c,
+        "md5": file.md5,
+    }
     return _Row(_known(fields))
 
 
@@ -291,6 +298,9 @@ class _StoredFile(_Stored):
     size_bytes: _Count
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     git_oid: _Commit | None = None
+    generation: Annotated[int, Field(gt=0)] | None = None
+    crc32c: Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{6}==$")] | None = None
+    md5: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")] | None = None
 
 
 class _StoredSecurity(_Stored):
@@ -427,8 +437,10 @@ def _check_names(document: Document, models: Iterable[_StoredModel]) -> None:
 
 def _misnamed(model: _StoredModel) -> Iterator[tuple[Loc, str]]:
     """Yield the place and the problem of each name that breaks the Hub's rules."""
+    if fault := model_id_problem(model.id):
+        yield ("id",), fault
     builds = tuple(("quantized_builds", repo_id) for repo_id in model.quantized_builds)
-    for key, repo_id in (("id", model.id), ("asked_id", model.asked_id), *builds):
+    for key, repo_id in (("asked_id", model.asked_id), *builds):
         if repo_id is not None and (fault := repo_id_problem(repo_id)):
             yield (key,), fault
     if fault := revision_problem(model.revision):
@@ -528,7 +540,15 @@ def _facts(stored: _StoredModel) -> ModelFacts:
         if stored.tokenizer
         else None,
         files=tuple(
-            FileFacts(path=path, size_bytes=file.size_bytes, sha256=file.sha256, git_oid=file.git_oid)
+            FileFacts(
+                path=path,
+                size_bytes=file.size_bytes,
+                sha256=file.sha256,
+                git_oid=file.git_oid,
+                generation=file.generation,
+                crc32c=file.crc32c,
+                md5=file.md5,
+            )
             for path, file in sorted(stored.files.items())
         ),
     )

@@ -186,7 +186,7 @@ def _validate(document: Document) -> RequestFile:
 _EXAMPLE = "for example `models: [Qwen/Qwen3-8B]`; see docs/reference/models.md"
 _REFERENCE = "for all keys see docs/reference/models.md"
 _HINTS = {
-    "id": "use `owner/name`, as in the URL of the model page: `Qwen/Qwen3-8B`",
+    "id": "use `owner/name`, as in the URL of the model page: `Qwen/Qwen3-8B`; or `gs://bucket/folder`",
     "name": "use lower-case letters, digits and single hyphens, starting with a letter; at most 40 characters",
     "was": "list one to four former keys, oldest first, of lower-case letters, digits and single hyphens",
     "revision": "use a branch, a tag or a 40-character commit hash",
@@ -356,4 +356,22 @@ def _finish(draft: _Draft, problems: list[Problem]) -> ModelRequest:
     if traffic and traffic.profile and not any(traffic.profile):
         hint = "give percentages of the peak: 100 in the peak hour"
         problems.append(draft.marks["traffic"].problem("the profile is all zeros", hint))
+    problems += _source_problems(draft)
     return ModelRequest(key=draft.key, was=draft.was, id=draft.id, settings=draft.settings, marks=draft.marks)
+
+
+def _source_problems(draft: _Draft) -> Iterator[Problem]:
+    """Yield a problem for each setting that does not apply to where the model's files come from."""
+    settings = draft.settings
+    if not names.is_own(draft.id):
+        if settings.license:
+            why = f"`license` applies to own weights (`gs://`) only: `{draft.id}` states its licence on the Hub"
+            yield draft.marks["license"].problem(why, "remove the key")
+        return
+    if not settings.is_default("revision"):
+        why = f"`revision: {settings.revision}` does not apply to own weights: a bucket has no branches"
+        hint = "remove the key: the lock pins each object's generation; a folder per version keeps several"
+        yield draft.marks["revision"].problem(why, hint)
+    if settings.canary is not None:
+        why = "`canary` does not apply to own weights: a bucket has no second revision"
+        yield draft.marks["canary"].problem(why, "list the other folder as a model with its own `name:`")

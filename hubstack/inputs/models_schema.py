@@ -24,7 +24,14 @@ from pydantic_core import CoreSchema
 
 from hubstack import names
 from hubstack.files.problems import RefusedError, nearest, shown
-from hubstack.inputs.hub_names import DEFAULT_REVISION, REVISION_PATTERN, path_problem, repo_id_problem
+from hubstack.inputs.hub_names import (
+    DEFAULT_REVISION,
+    REVISION_PATTERN,
+    model_id_problem,
+    own_weights_problem,
+    path_problem,
+    repo_id_problem,
+)
 from hubstack.inputs.labels import Labels
 from hubstack.kinds import DEFAULT_PLATFORM, CapacityKind, EngineKind, PlatformKind
 
@@ -604,6 +611,9 @@ class Settings(_Strict):
     keep_previous: bool = False
     """Keep the weights of the previously locked commit, so that a rollback needs no download. Otherwise they
     are deleted once the servers have switched."""
+    license: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9.+-]{0,63}$")
+    """Licence of own weights (`gs://`), as an SPDX ID or as the Hub writes it: `apache-2.0`, `llama3.1`. Default:
+    that of the folder's README.md. A repository on the Hub states its own."""
     trust_remote_code: bool = False
     """Allow the engine to run Python code from the repository. Otherwise such models are refused."""
     allow_pickle: bool = False
@@ -650,8 +660,9 @@ class Settings(_Strict):
 class EntryRequest(Settings):
     """One model in the list."""
 
-    id: _RepoId
-    """Repository ID on the Hub: `owner/name`."""
+    id: str
+    """Repository ID on the Hub, `owner/name`; or own weights in a bucket, `gs://bucket/folder`
+    (docs/guides/own-weights.md)."""
     name: str | None = Field(default=None, max_length=names.KEY_MAX, pattern=f"^{names.KEY_PATTERN}$")
     """The model's key, from which all its resources are named; changing it replaces them unless `was` lists the
     former key. Lower-case letters, digits and hyphens. Default: derived from the ID."""
@@ -659,6 +670,13 @@ class EntryRequest(Settings):
     """The key before a rename, or a list of former keys, oldest first. The resources keep the names derived from
     the oldest key, and clients may use any of the keys. Keep it as long as the model exists: removing it replaces
     every resource (docs/concepts/identity.md)."""
+
+    @field_validator("id")
+    @classmethod
+    def _is_model_id(cls, value: str) -> str:
+        if problem := model_id_problem(value):
+            raise RefusedError(problem, _id_hint(value))
+        return value
 
     @field_validator("name")
     @classmethod
@@ -695,6 +713,16 @@ def json_schema() -> dict[str, Any]:
         "title": "hubstack models",
         **RequestFile.model_json_schema(mode="validation"),
     }
+
+
+def _id_hint(model_id: str) -> str:
+    """Return a hint with the ID that was probably meant, or the expected form."""
+    if not names.is_own(model_id):
+        return _repo_id_hint(model_id)
+    bare = model_id.rstrip("/")
+    if bare != model_id and own_weights_problem(bare) is None:
+        return f"did you mean `{bare}`?"
+    return "name the folder that has config.json and the weights: `gs://acme-models/llama-support/v3`"
 
 
 def _repo_id_hint(repo_id: str) -> str:

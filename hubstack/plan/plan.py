@@ -191,13 +191,20 @@ class WeightsFile:
     git_oid: str | None = None
     """sha1 of `blob <size>\\0` + content. If both hashes are None, the loader gets them from the Hub at the
     commit."""
+    generation: int | None = field(default=None, metadata=OMITTED_IF_NONE)
+    """Of own weights: the generation of the object, which the loader copies."""
+    crc32c: str | None = field(default=None, metadata=OMITTED_IF_NONE)
+    """Of own weights: the object's CRC32C checksum, in base64."""
+    md5: str | None = field(default=None, metadata=OMITTED_IF_NONE)
+    """Of own weights: the object's MD5 in hexadecimal; None if it was uploaded in parts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightsPlan:
-    """What is copied from the Hub to the bucket, and to which folder."""
+    """What is copied from the Hub, or another bucket, to the model's bucket, and to which folder."""
 
     repo_id: str
+    """Repository on the Hub; or own weights, `gs://bucket/folder`."""
     commit: str
     prefix: str
     """Folder in the model's bucket: the commit, so a new commit is staged beside the old one."""

@@ -5,7 +5,7 @@ Owns which files those are. Does not own their formats.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hubstack.catalog import Catalog, load_catalog
@@ -121,8 +121,22 @@ class StackInputs:
     @property
     def facts(self) -> Mapping[str, ModelFacts]:
         """Locked facts by model key; models that are not locked are absent."""
-        found = ((model.key, self.lock.get(model.id, model.revision)) for model in self.request.models)
-        return {key: facts for key, facts in found if facts is not None}
+        return locked_facts(self.request, self.lock)
+
+
+def locked_facts(request: Request, lock: Lock) -> dict[str, ModelFacts]:
+    """Return the locked facts of each model by key; models that are not locked are absent.
+
+    The licence of own weights may be stated in the list: no card on the Hub has it.
+    """
+    found = ((model, lock.get(model.id, model.revision)) for model in request.models)
+    return {
+        model.key: replace(facts, license=model.settings.license, license_name=None)
+        if model.settings.license
+        else facts
+        for model, facts in found
+        if facts is not None
+    }
 
     @property
     def companions(self) -> Mapping[tuple[str, str], ModelFacts]:

@@ -597,4 +597,12 @@ def _weights(demand: Demand, chosen: ChosenFiles, model_dir: str) -> WeightsPlan
 
 
 def _weights_file(file: FileFacts) -> WeightsFile:
-    return WeightsFile(path=file.path, size_bytes=file.size_bytes, sha256=file.sha256, git_oid=file.git_oid)
+    return WeightsFile(
+        path=file.path,
+        size_bytes=file.size_bytes,
+        sha256=file.sha256,
+        git_oid=file.git_oid,
+        generation=file.generation,
+        crc32c=file.crc32c,
+        md5=file.md5,
+    )

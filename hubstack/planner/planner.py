@@ -30,7 +30,7 @@ from hubstack.planner.engines import spec_of
 from hubstack.planner.engines.spec import EngineChoice, Refusal
 from hubstack.planner.existing_cluster import cluster_warnings, needed, refused
 from hubstack.planner.images import image_warnings, place_images, plan_images
-from hubstack.planner.inputs import StackInputs
+from hubstack.planner.inputs import StackInputs, locked_facts
 from hubstack.planner.managed.managed import (
     Finders,
     compare_with_cloud_run,
@@ -361,7 +361,7 @@ class _Locked:
 
 def _locked(request: Request, lock: Lock) -> _Locked:
     """Return the locked facts of a request, or raise a LockError for repositories that are missing."""
-    found = {model.key: facts for model in request.models if (facts := lock.get(model.id, model.revision))}
+    found = locked_facts(request, lock)
     freshness = check_fresh(lock, request.repositories)
     stale = {(entry.id, entry.revision): entry.locked_revisions for entry in freshness.stale}
     problems: list[Problem] = []

@@ -16,7 +16,7 @@ from hubstack.deploy.manifests.base import bucket_name
 from hubstack.files.problems import shown
 from hubstack.hub.facts import ModelFacts
 from hubstack.hub.file_changes import FileMove, changed_files
-from hubstack.names import COMPANIONS
+from hubstack.names import COMPANIONS, is_own
 from hubstack.plan import ModelPlan, Plan, WeightsPlan
 
 MARKER = ".hubstack-complete"
@@ -30,7 +30,7 @@ class Finding:
     """One difference from the lock."""
 
     where: str
-    """`hub`, or the bucket's `gs://` URL."""
+    """`hub`, the bucket's `gs://` URL, or the ID of own weights."""
     model: str
     """Key of the model, or comma-separated keys."""
     text: str
@@ -70,9 +70,31 @@ def hub_findings(model: str, held: ModelFacts, now: ModelFacts, newest: ModelFac
 
 
 def gone(model: str, held: ModelFacts, why: str) -> Finding:
-    """Return the finding for a locked commit that the Hub no longer serves."""
+    """Return the finding for a locked commit that the Hub, or the bucket of own weights, no longer serves."""
     text = f"the locked commit {held.commit[:_SHOWN]} is no longer available: {why}"
-    return Finding(where="hub", model=model, text=text, is_drift=True)
+    return Finding(where=held.id if is_own(held.id) else "hub", model=model, text=text, is_drift=True)
+
+
+def source_findings(model: str, held: ModelFacts, now: ModelFacts) -> Iterator[Finding]:
+    """Compare the locked objects of own weights with the current listing of their folder.
+
+    A replaced or deleted object is drift: what was locked cannot be copied again. A new one is only a note.
+    """
+    current = {file.path: file for file in now.files}
+    for file in held.files:
+        found = current.get(file.path)
+        if found is None:
+            text = f"`{file.path}` was deleted; the lock has generation {file.generation}"
+        elif found.generation != file.generation:
+            same = "with the same content" if found.crc32c == file.crc32c else "with other content"
+            text = (
+                f"`{file.path}` was replaced {same}: generation {found.generation}; the lock has {file.generation}"
+            )
+        else:
+            continue
+        yield Finding(where=held.id, model=model, text=text, is_drift=True)
+    for path in sorted(current.keys() - {file.path for file in held.files}):
+        yield Finding(where=held.id, model=model, text=f"`{path}` is new", is_drift=False)
 
 
 def _changed_facts(held: ModelFacts, now: ModelFacts) -> Iterator[str]:

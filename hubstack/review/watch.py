@@ -12,7 +12,8 @@ from hubstack.hub.facts import ModelFacts
 from hubstack.hub.remote.fetch import IdAndRevision, Listener, fetch_each
 from hubstack.hub.remote.pace import RetryLimits
 from hubstack.hub.remote.refusal import Cause, Refusal
-from hubstack.review.drift import Finding, gone, hub_findings
+from hubstack.names import is_own
+from hubstack.review.drift import Finding, gone, hub_findings, source_findings
 
 Locked = tuple[str, ModelFacts]
 """A model's key and its locked facts."""
@@ -28,7 +29,7 @@ def watch_hub(
         listener: receives progress.
         limits: retry limits.
     """
-    asked = [pair for _, held in locked for pair in ((held.id, held.commit), (held.id, held.revision))]
+    asked = [pair for _, held in locked for pair in _questions(held)]
     answers = fetch_each(asked, limits=limits, listener=listener, with_config=False)
     findings: list[Finding] = []
     refusals: list[Refusal] = []
@@ -44,9 +45,17 @@ def watch_hub(
     return findings, HubError("\n".join(lines))
 
 
+def _questions(held: ModelFacts) -> tuple[IdAndRevision, ...]:
+    """Return what to ask of a model: its commit and its revision; of own weights, their only listing."""
+    listing = (held.id, held.revision)
+    return (listing,) if is_own(held.id) else ((held.id, held.commit), listing)
+
+
 def _compare(
     key: str, held: ModelFacts, answers: Mapping[IdAndRevision, ModelFacts | Refusal]
 ) -> tuple[Iterable[Finding], list[Refusal]]:
+    if is_own(held.id):
+        return _compare_source(key, held, answers[held.id, held.revision])
     now, newest = answers[held.id, held.commit], answers[held.id, held.revision]
     if isinstance(now, Refusal):
         if now.cause is Cause.GONE or (now.cause is Cause.GATED and not held.gated):
@@ -55,3 +64,11 @@ def _compare(
     if isinstance(newest, Refusal):
         return hub_findings(key, held, now, None), [] if newest.cause is Cause.GONE else [newest]
     return hub_findings(key, held, now, newest), []
+
+
+def _compare_source(
+    key: str, held: ModelFacts, now: ModelFacts | Refusal
+) -> tuple[Iterable[Finding], list[Refusal]]:
+    if isinstance(now, ModelFacts):
+        return source_findings(key, held, now), []
+    return ([gone(key, held, f"the folder {now.message}")], []) if now.cause is Cause.GONE else ([], [now])

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Job that copies a model's weights from the Hub to its bucket, with its file list and token."""
+"""The Job that copies a model's weights to its bucket, with its file list and token.
+
+From the Hub, the loader downloads, checks and writes through a mount. Own weights are in Cloud Storage already, which
+copies them itself: their loader needs no mount, no disk and no packages.
+"""
 
 import json
 from dataclasses import replace
@@ -9,6 +13,7 @@ from hubstack.deploy.manifests.base import (
     GIB,
     LOADER_USER,
     Object,
+    bucket_name,
     container_security,
     judged,
     loader_account,
@@ -23,7 +28,7 @@ from hubstack.deploy.manifests.volumes import (
     bucket_volume,
     disk_volume,
 )
-from hubstack.deploy.weights_job import loader_requirements, loader_script
+from hubstack.deploy.weights_job import copier_script, loader_requirements, loader_script
 from hubstack.plan import ModelPlan
 from hubstack.plan.target import TargetPlan
 
@@ -61,11 +66,15 @@ def companion_job(target: TargetPlan, load: ModelPlan) -> Object:
 
 def load_parts(model: ModelPlan) -> tuple[str, ...]:
     """Return everything that defines a load: its files, script, image and installed packages."""
+    if names.is_own(model.id):
+        return loader_manifest(model), copier_script(), model.weights.loader_image
     return loader_manifest(model), loader_script(), model.weights.loader_image, loader_requirements()
 
 
 def loader_texts(model: ModelPlan) -> dict[str, str]:
     """Return the loader's input files by name."""
+    if names.is_own(model.id):
+        return {"copy_objects.py": copier_script(), "manifest.json": loader_manifest(model)}
     return {
         "load_weights.py": loader_script(),
         "manifest.json": loader_manifest(model),
@@ -80,18 +89,38 @@ _RETRY = (
 """Runs a script up to seven times, except after an exit code that a retry cannot fix."""
 
 
-def load_command(files: str, target: str, scratch: str) -> str:
-    """Return the shell command that installs the loader's packages and runs it on the inputs in `files`."""
+def load_command(target: TargetPlan, model: ModelPlan, *, files: str, mount: str, scratch: str) -> str:
+    """Return the shell command that runs the loader on its inputs.
+
+    Args:
+        target: the stack's target.
+        model: the model whose weights are copied.
+        files: folder of the inputs.
+        mount: where the bucket is mounted, if the weights come from the Hub.
+        scratch: folder for its packages, and for each file before it is written.
+    """
+    prefix = model.weights.prefix
+    if names.is_own(model.id):
+        there = f"--bucket {bucket_name(target, model)} --folder {prefix}"
+        return f"exec python {files}/copy_objects.py --manifest {files}/manifest.json {there}"
     return (
         "python -m pip install --quiet --no-cache-dir --require-hashes --only-binary :all: "
         f"--target {scratch}/site --requirement {files}/requirements.txt && exec python {files}/load_weights.py "
-        f"--manifest {files}/manifest.json --target {target} --scratch {scratch}"
+        f"--manifest {files}/manifest.json --target {mount}/{prefix} --scratch {scratch}"
     )
 
 
 def loader_manifest(model: ModelPlan) -> str:
     """Return the loader's manifest as JSON: the files to copy at the locked commit."""
     weights = model.weights
+    if names.is_own(model.id):
+        bucket, folder = names.bucket_and_folder(model.id)
+        objects = [
+            {"path": f.path, "size_bytes": f.size_bytes, "generation": f.generation, "crc32c": f.crc32c}
+            for f in weights.files
+        ]
+        source = {"repo_id": weights.repo_id, "commit": weights.commit, "bucket": bucket, "folder": folder}
+        return json.dumps(source | {"files": objects}, sort_keys=True)
     files = [
         {"path": f.path, "size_bytes": f.size_bytes, "sha256": f.sha256, "git_oid": f.git_oid}
         for f in weights.files
@@ -127,8 +156,10 @@ def token_class(target: TargetPlan, model: ModelPlan, secret_id: str) -> Object:
 
 
 def loader_job(target: TargetPlan, model: ModelPlan) -> Object:
-    """Return the Job that copies from the Hub to the bucket; it runs on system nodes, without an accelerator."""
+    """Return the Job that copies to the bucket; it runs on system nodes, without an accelerator."""
     weights = model.weights
+    if names.is_own(model.id):
+        return _copy_job(target, model)
     room = (weights.largest_file_bytes or weights.total_bytes or 50_000_000_000) + 4 * GIB
     mounts = [
         {"name": WEIGHTS_VOLUME, "mountPath": WEIGHTS_PATH},
@@ -161,7 +192,7 @@ def loader_job(target: TargetPlan, model: ModelPlan) -> Object:
     container: Object = {
         "name": "loader",
         "image": weights.loader_image,
-        "command": ["sh", "-c", load_command(LOADER_FILES, f"{WEIGHTS_PATH}/{weights.prefix}", LOADER_SCRATCH)],
+        "command": ["sh", "-c", _command(target, model)],
         "env": [{"name": name, "value": value} for name, value in sorted(env.items())],
         "resources": {
             "requests": {"cpu": "1", "memory": "4Gi", "ephemeral-storage": "256Mi"},
@@ -171,6 +202,27 @@ def loader_job(target: TargetPlan, model: ModelPlan) -> Object:
         "volumeMounts": mounts,
     }
     return pipeline_job(target, model, loader_name(model), container, volumes)
+
+
+def _copy_job(target: TargetPlan, model: ModelPlan) -> Object:
+    """Return the Job that has Cloud Storage copy own weights."""
+    container: Object = {
+        "name": "loader",
+        "image": model.weights.loader_image,
+        "command": ["sh", "-c", _command(target, model)],
+        "env": [{"name": "PYTHONDONTWRITEBYTECODE", "value": "1"}],
+        "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "128Mi"}},
+        "securityContext": container_security(),
+        "volumeMounts": [{"name": "loader", "mountPath": LOADER_FILES, "readOnly": True}],
+    }
+    volumes: list[Object] = [{"name": "loader", "configMap": {"name": loader_name(model)}}]
+    job = pipeline_job(target, model, loader_name(model), container, volumes)
+    del job["spec"]["template"]["metadata"]["annotations"]  # those of the mount
+    return job
+
+
+def _command(target: TargetPlan, model: ModelPlan) -> str:
+    return load_command(target, model, files=LOADER_FILES, mount=WEIGHTS_PATH, scratch=LOADER_SCRATCH)
 
 
 def bucket_pod(model: ModelPlan, container: Object, volumes: list[Object]) -> Object:

@@ -13,6 +13,11 @@ def loader_script() -> str:
     return _text("load_weights.py")
 
 
+def copier_script() -> str:
+    """Return the script that copies own weights between buckets, for a ConfigMap."""
+    return _text("copy_objects.py")
+
+
 def loader_requirements() -> str:
     """Return the loader's pip requirements, with a hash for each package, for a ConfigMap."""
     return _text("requirements.txt")

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fetches many models concurrently, in the requested order, with all errors together.
 
+The one seat for where a model's files come from: the Hub (`client`), or a bucket for own weights (`bucket_client`).
+Both answer the same questions, so everything after this module is the same for both.
+
 Owns which requests a model needs, at most seven: its info, config.json at the commit, tokenizer_config.json,
 NVIDIA's quantization file and sentence-transformers' settings if listed, the index of weights if their names do not
 show that all exist, and the default branch's commit if another revision was requested. A GGUF repository also needs
@@ -20,12 +23,14 @@ from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.hf_api import RepoSibling
 from huggingface_hub.utils import (
     build_hf_headers,  # pyright: ignore[reportUnknownVariableType]  an argument of it is untyped
+    httpx,
 )
 
 from hubstack.files.errors import HubError
-from hubstack.hub.facts import ModelFacts
+from hubstack.hub.facts import FileFacts, ModelFacts
 from hubstack.hub.gguf_files import first_parts
 from hubstack.hub.parts import INDEX, describe, loaded_weights, missing_parts, needs_index, unlisted_parts
+from hubstack.hub.remote.bucket_client import BucketClient, ChangedError, Folder
 from hubstack.hub.remote.builds import LEAST_BYTES, read_builds
 from hubstack.hub.remote.client import HubClient
 from hubstack.hub.remote.gguf_header import WINDOWS, HeaderError, TooShortError, read_header
@@ -35,10 +40,15 @@ from hubstack.hub.remote.pace import RequestPacer, RetryLimits
 from hubstack.hub.remote.refusal import Cause, Refusal, ResponseError, explain, hub_endpoint, shown_endpoint
 from hubstack.hub.remote.token import token_place
 from hubstack.inputs.hub_names import DEFAULT_REVISION, repo_id_problem
+from hubstack.names import is_own
 
 _T = TypeVar("_T")
 IdAndRevision = tuple[str, str]
 """Repository id and revision."""
+_Source = HubClient | BucketClient
+"""Where a model's files come from."""
+SENTENCE_TRANSFORMERS = "modules.json"
+"""The file that makes a folder a model of sentence-transformers."""
 _MISTRAL_FILE = "params.json"
 _TOKENIZER_FILE = "tokenizer_config.json"
 _ADAPTER_FILE = "adapter_config.json"
@@ -115,13 +125,25 @@ def fetch_each(
         keep: called with the facts of each model when they arrive, in any order.
     """
 
-    async def question(client: HubClient, repo_id: str, revision: str) -> ModelFacts:
-        facts = await _fetch(client, repo_id, revision, with_config=with_config)
+    async def ask_hub(client: HubClient, repo_id: str, revision: str) -> ModelFacts:
+        return kept(await _fetch(client, repo_id, revision, with_config=with_config))
+
+    async def ask_bucket(client: BucketClient, model_id: str, revision: str) -> ModelFacts:
+        if not with_config:
+            return kept(_listed(await client.folder(model_id), revision))
+        facts = await _fetch(client, model_id, revision, with_config=True)
+        return kept(_own(facts, await client.folder(model_id)))
+
+    def kept(facts: ModelFacts) -> ModelFacts:
         if keep:
             keep(facts)
         return facts
 
-    return query_each(asked, question, token=token, limits=limits, listener=listener)
+    own = [pair for pair in asked if is_own(pair[0])]
+    on_hub = [pair for pair in asked if not is_own(pair[0])]
+    answers = query_each(on_hub, ask_hub, token=token, limits=limits, listener=listener)
+    answers |= _query_buckets(own, ask_bucket, limits=limits, listener=listener)
+    return {pair: answers[pair] for pair in asked}
 
 
 def query_each(
@@ -145,41 +167,81 @@ def query_each(
     if not pairs:
         return {}
     told = listener or _SilentListener()
-    place = token_place(token)
+    place, endpoint = token_place(token), hub_endpoint()
     told.begin(len(pairs), f"{shown_endpoint()} {f'with the token of {place}' if place else 'without a token'}")
-    run = _Run(question, token, limits or RetryLimits(), told)
+
+    def explained(error: Exception, pair: IdAndRevision) -> Refusal:
+        return explain(error, repo_id=pair[0], revision=pair[1], endpoint=endpoint, token=token)
+
     try:
         # Before the event loop starts: fetching or renewing a token may block.
         headers: Mapping[str, str] = build_hf_headers(token=token, library_name="hubstack")
     except Exception as error:  # noqa: BLE001  reported for each model, like any other error
-        return {pair: run.explain(error, pair) for pair in pairs}
-    return asyncio.run(run.ask_all(pairs, headers))
+        return {pair: explained(error, pair) for pair in pairs}
+
+    def connect(session: httpx.AsyncClient, pace: RequestPacer) -> HubClient:
+        return HubClient(session, endpoint=endpoint, headers=headers, pace=pace)
+
+    return asyncio.run(_Run(question, connect, explained, limits or RetryLimits(), told).ask_all(pairs))
 
 
-class _Run(Generic[_T]):
-    """One batch of requests."""
+def _query_buckets(
+    asked: Sequence[IdAndRevision],
+    question: Callable[[BucketClient, str, str], Awaitable[_T]],
+    *,
+    limits: RetryLimits | None,
+    listener: Listener | None,
+) -> dict[IdAndRevision, _T | Refusal]:
+    """Return the result for each of several own weights or its error; as `query_each`."""
+    pairs = list(dict.fromkeys(asked))
+    if not pairs:
+        return {}
+    # Only lists with own weights load google-auth.
+    from hubstack.hub.remote.bucket_refusal import explain as explain_bucket  # noqa: PLC0415
+    from hubstack.hub.remote.google_token import ENDPOINT, find_access  # noqa: PLC0415
+
+    told = listener or _SilentListener()
+    try:
+        access = find_access()
+    except ResponseError as error:
+        return {p: explain_bucket(error, model_id=p[0], revision=p[1], endpoint=ENDPOINT) for p in pairs}
+    told.begin(len(pairs), f"{access.endpoint} with {access.place}")
+
+    def explained(error: Exception, pair: IdAndRevision) -> Refusal:
+        return explain_bucket(error, model_id=pair[0], revision=pair[1], endpoint=access.endpoint)
+
+    def connect(session: httpx.AsyncClient, pace: RequestPacer) -> BucketClient:
+        return BucketClient(session, endpoint=access.endpoint, headers=access.headers, pace=pace)
+
+    return asyncio.run(_Run(question, connect, explained, limits or RetryLimits(), told).ask_all(pairs))
+
+
+_C = TypeVar("_C", HubClient, BucketClient)
+
+
+class _Run(Generic[_C, _T]):
+    """One batch of requests to one service."""
 
     def __init__(
         self,
-        question: Callable[[HubClient, str, str], Awaitable[_T]],
-        token: str | None,
+        question: Callable[[_C, str, str], Awaitable[_T]],
+        connect: Callable[[httpx.AsyncClient, RequestPacer], _C],
+        explained: Callable[[Exception, IdAndRevision], Refusal],
         limits: RetryLimits,
         listener: Listener,
     ) -> None:
         self._question = question
-        self._token = token
+        self._connect = connect
+        self._explained = explained
         self._limits = limits
         self._listener = listener
-        self._endpoint = hub_endpoint()
 
-    async def ask_all(
-        self, pairs: Sequence[IdAndRevision], headers: Mapping[str, str]
-    ) -> dict[IdAndRevision, _T | Refusal]:
+    async def ask_all(self, pairs: Sequence[IdAndRevision]) -> dict[IdAndRevision, _T | Refusal]:
         """Fetch all with limited concurrency; an error cancels no other request, Ctrl-C cancels all."""
         answers: dict[IdAndRevision, _T | Refusal] = {}
         pace = RequestPacer(self._limits, self._listener.pause)
         async with get_async_session() as session, asyncio.TaskGroup() as group:
-            client = HubClient(session, endpoint=self._endpoint, headers=headers, pace=pace)
+            client = self._connect(session, pace)
             left = iter(pairs)
             for _ in range(min(self._limits.jobs, len(pairs))):
                 group.create_task(self._work(client, pace, left, answers))
@@ -187,7 +249,7 @@ class _Run(Generic[_T]):
 
     async def _work(
         self,
-        client: HubClient,
+        client: _C,
         pace: RequestPacer,
         left: Iterator[IdAndRevision],
         answers: dict[IdAndRevision, _T | Refusal],
@@ -200,19 +262,38 @@ class _Run(Generic[_T]):
             answers[pair] = answer
             self._listener.done(pair[0])
 
-    async def _ask(self, client: HubClient, pace: RequestPacer, pair: IdAndRevision) -> _T | Refusal:
+    async def _ask(self, client: _C, pace: RequestPacer, pair: IdAndRevision) -> _T | Refusal:
         try:
             async with pace.model():
                 return await self._question(client, *pair)
         except Exception as error:  # noqa: BLE001  errors of all models are reported together
-            return self.explain(error, pair)
-
-    def explain(self, error: Exception, pair: IdAndRevision) -> Refusal:
-        """Return the refusal that an error means for a model."""
-        return explain(error, repo_id=pair[0], revision=pair[1], endpoint=self._endpoint, token=self._token)
+            return self._explained(error, pair)
 
 
-async def _fetch(client: HubClient, repo_id: str, revision: str, *, with_config: bool) -> ModelFacts:
+def _listed(folder: Folder, revision: str) -> ModelFacts:
+    """Return what the listing of own weights alone says."""
+    return ModelFacts(id=folder.model_id, revision=revision, commit=folder.commit, files=_by_path(folder))
+
+
+def _by_path(folder: Folder) -> tuple[FileFacts, ...]:
+    return tuple(sorted(folder.files.values(), key=lambda file: file.path))
+
+
+def _own(facts: ModelFacts, folder: Folder) -> ModelFacts:
+    """Return the facts of own weights: with generations and checksums, and the task that the Hub would derive.
+
+    Raises:
+        ResponseError: the folder changed while it was read.
+    """
+    if folder.commit != facts.commit:
+        raise ChangedError("changed while it was read")
+    task, library = facts.pipeline_tag, facts.library
+    if SENTENCE_TRANSFORMERS in folder.files:
+        task, library = task or "sentence-similarity", library or "sentence-transformers"
+    return replace(facts, files=_by_path(folder), pipeline_tag=task, library=library)
+
+
+async def _fetch(client: _Source, repo_id: str, revision: str, *, with_config: bool) -> ModelFacts:
     is_default = revision == DEFAULT_REVISION
     info = await client.model_info(repo_id, None if is_default else revision)
     if info.disabled:
@@ -261,7 +342,7 @@ async def _fetch(client: HubClient, repo_id: str, revision: str, *, with_config:
     return replace(facts, quantized_builds=await _read_builds(client, facts))
 
 
-async def _read_builds(client: HubClient, facts: ModelFacts) -> dict[str, int]:
+async def _read_builds(client: _Source, facts: ModelFacts) -> dict[str, int]:
     """Return the quantized builds of a model that is large and not quantized itself, if the Hub lists them."""
     sizes = {file.path: file.size_bytes for file in facts.files}
     if facts.quantization or sum(sizes[path] for path in loaded_weights(sizes)) < LEAST_BYTES:
@@ -273,7 +354,7 @@ async def _read_builds(client: HubClient, facts: ModelFacts) -> dict[str, int]:
 
 
 async def _read_optional(
-    client: HubClient, repo_id: str, commit: str, listed: Mapping[str, RepoSibling], names: Sequence[str]
+    client: _Source, repo_id: str, commit: str, listed: Mapping[str, RepoSibling], names: Sequence[str]
 ) -> dict[str, Any] | None:
     """Return the first of several files that is listed, or None if none is or it cannot be fetched."""
     name = next((name for name in names if name in listed), None)
@@ -288,7 +369,7 @@ async def _read_optional(
 
 
 async def _read_adapters(
-    client: HubClient, repo_id: str, commit: str, listed: Mapping[str, RepoSibling]
+    client: _Source, repo_id: str, commit: str, listed: Mapping[str, RepoSibling]
 ) -> dict[str, dict[str, Any]]:
     """Return each adapter_config.json by its folder: the repository's own, and those of folders beside it."""
     paths = sorted(path for path in listed if path.rpartition("/")[2] == _ADAPTER_FILE and path.count("/") < 2)
@@ -299,10 +380,10 @@ async def _read_adapters(
     return found
 
 
-async def _read_base(client: HubClient, adapters: Mapping[str, Mapping[str, Any]]) -> ModelInfo | None:
+async def _read_base(client: _Source, adapters: Mapping[str, Mapping[str, Any]]) -> ModelInfo | None:
     """Return what the Hub says of the repository that an adapter was trained on: its relations to other models."""
     named: Any = adapters.get(".", {}).get("base_model_name_or_path")
-    if not isinstance(named, str) or repo_id_problem(named):
+    if isinstance(client, BucketClient) or not isinstance(named, str) or repo_id_problem(named):
         return None
     try:
         return await client.model_info(named, None)
@@ -311,7 +392,7 @@ async def _read_base(client: HubClient, adapters: Mapping[str, Mapping[str, Any]
 
 
 async def _read_headers(
-    client: HubClient, repo_id: str, commit: str, listed: Mapping[str, RepoSibling]
+    client: _Source, repo_id: str, commit: str, listed: Mapping[str, RepoSibling]
 ) -> dict[str, dict[str, Any]]:
     """Return the header of one GGUF file of each model, without those that cannot be fetched or read."""
     models = first_parts(listed)
@@ -323,7 +404,7 @@ async def _read_headers(
     return found
 
 
-async def _read_header(client: HubClient, repo_id: str, commit: str, path: str) -> dict[str, Any] | None:
+async def _read_header(client: _Source, repo_id: str, commit: str, path: str) -> dict[str, Any] | None:
     for size in WINDOWS:
         try:
             content = await client.read_start(repo_id, commit, path, size)

@@ -24,7 +24,7 @@ from hubstack.hub.remote.config_fields import (
     keep_quantization,
 )
 from hubstack.hub.remote.refusal import ResponseError, RetryableResponseError
-from hubstack.inputs.hub_names import path_problem, repo_id_problem
+from hubstack.inputs.hub_names import model_id_problem, path_problem
 
 _SHA1 = re.compile(r"[0-9a-f]{40}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -133,7 +133,7 @@ def _quantized_from(base: ModelInfo | None) -> tuple[str, ...]:
 
 def _check_names(facts: ModelFacts) -> None:
     """Reject names that a lock must not contain (`hubstack.hub.lock`)."""
-    if fault := repo_id_problem(facts.id):
+    if fault := model_id_problem(facts.id):
         raise ResponseError(f"was returned under another ID: {fault}")
     for path in (*(file.path for file in facts.files), *facts.security.issues):
         if fault := path_problem(path):

@@ -177,7 +177,7 @@ def _words(error: Exception, *, revision: str, page: str, endpoint: str) -> tupl
     """Return message and hint."""
     if isinstance(error, GatedRepoError):
         return _gated(error, page)
-    telling = next((cause for cause in _causes(error) if isinstance(cause, _TELLING)), error)
+    telling = next((cause for cause in causes(error) if isinstance(cause, _TELLING)), error)
     said = {"revision": revision, "page": page, "endpoint": endpoint, "error": error}
     for kind, message, hint in _BY_TYPE:
         if isinstance(telling, kind):
@@ -236,10 +236,11 @@ _BY_STATUS = {
 
 def is_certificate_error(error: BaseException) -> bool:
     """Return whether the server's certificate could not be verified."""
-    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error))
+    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes(error))
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and what it was raised from, the outermost first."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__

@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 from huggingface_hub.utils import httpx
 
 from hubstack.hub.facts import LockedImage
-from hubstack.hub.remote.client import retry_after_seconds
 from hubstack.hub.remote.registry_login import Login, as_object, find_login
+from hubstack.hub.remote.session import retry_after_seconds
 from hubstack.plan.images import DOCKER_HUB, ImageName, read_image
 
 PLATFORM = "linux/amd64"

@@ -20,7 +20,7 @@ def _values(serving: Serving) -> dict[str, str | int]:
         "context": context,
         "dtype": _dtype(serving),
         "model_path": serving.model_path,
-        "name": serving.facts.id,
+        "name": serving.name,
         "port": port_of(serving.choice.engine.port),
     }
 

@@ -21,7 +21,7 @@ def _args(serving: Serving) -> tuple[str, ...]:
         "--model-path",
         serving.model_path,
         "--served-model-name",
-        serving.facts.id,
+        serving.name,
         "--host",
         "0.0.0.0",  # noqa: S104
         "--port",

@@ -8,6 +8,7 @@ in the engine's row of catalog/engines.yaml.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from hubstack import names
 from hubstack.catalog import Accelerator, Catalog, Engine, MachineType, Termination
 from hubstack.hub.facts import ModelFacts
 from hubstack.inputs.models import ModelRequest
@@ -117,6 +118,11 @@ class Serving:
     def settings(self) -> Settings:
         """The settings of the request."""
         return self.request.settings
+
+    @property
+    def name(self) -> str:
+        """The name by which the server knows its model."""
+        return names.served_name(self.facts.id, self.request.key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

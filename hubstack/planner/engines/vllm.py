@@ -51,8 +51,7 @@ def vllm_args(serving: Serving) -> tuple[str, ...]:
         # A canary answers to its primary's names: the caller does not know which of the two it asks. Former names
         # of a renamed model are answered too.
         "--served-model-name",
-        serving.facts.id,
-        *names.entry_keys(serving.request),
+        *dict.fromkeys((serving.name, *names.entry_keys(serving.request))),
         "--tensor-parallel-size",
         str(shape.tensor_parallel),
         "--max-model-len",

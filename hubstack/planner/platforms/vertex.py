@@ -13,6 +13,7 @@ from hubstack.files.problems import Problem
 from hubstack.inputs.models import ModelRequest
 from hubstack.inputs.settings import StackSettings
 from hubstack.kinds import PlatformKind
+from hubstack.names import is_own
 from hubstack.plan.managed import VertexPlan
 from hubstack.planner.model_plan import Draft, Hosting, PlacedDraft
 from hubstack.planner.placement.candidates import Candidate
@@ -87,6 +88,9 @@ def _caveats(commit: str, vertex: VertexPlan) -> Iterator[str]:
 
 
 def _find_problems(request: ModelRequest, _region: str, catalog: Catalog) -> Iterator[Problem]:
+    if is_own(request.id):
+        why = f"`{request.id}` cannot be served on vertex: Model Garden deploys repositories of the Hub only"
+        yield request.mark("id").problem(why, "use `platform: gke` or `platform: cloud-run`")
     yield from beside_nodes(request)
     yield from absent_accelerators(request, sorted(catalog.vertex.accelerators), catalog)
     if request.settings.replicas.min < 1:

@@ -17,6 +17,7 @@ from hubstack.hub.gguf_files import first_parts
 from hubstack.hub.parts import describe, missing_parts
 from hubstack.inputs.models import ModelRequest
 from hubstack.kinds import EngineKind
+from hubstack.names import is_own
 from hubstack.plan import Reason
 from hubstack.planner.engines import spec_of, specs
 from hubstack.planner.engines.rerankers import RERANKERS
@@ -198,6 +199,10 @@ def _check_scan(request: ModelRequest, facts: ModelFacts, chosen: ChosenFiles, c
                 hint="pin an older commit with `revision:`, or review the files and set `allow_unsafe: true`",
             )
         )
+    elif is_own(facts.id):
+        checks.warnings.append("own weights: no scan of their files is known, and formats are checked by name only")
+        if not facts.license:
+            checks.warnings.append("own weights: their licence is unknown; state it with `license:`")
     elif facts.security.scans_done is False:
         checks.warnings.append("the Hub had not finished its security scan of this commit when it was locked")
 

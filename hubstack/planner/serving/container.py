@@ -87,7 +87,7 @@ def plan_server(serving: Serving) -> ServerPlan:
         open_paths=spec.open_paths,
         api_key=spec.api_key,
         picker_metrics=spec.picker_metrics,
-        served_model_name=serving.facts.id,
+        served_model_name=serving.name,
         # The vfio devices of a TPU belong to root and GKE gives them to no one else.
         run_as_user=0 if is_tpu else NON_ROOT_USER,
         cpu_millicores=cpu,

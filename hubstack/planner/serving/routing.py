@@ -30,7 +30,7 @@ class _Named(names.Keyed, Protocol):
 
 
 def model_names(models: Sequence[_Named]) -> dict[str, tuple[str, ...]]:
-    """Return each model's names by key: its current and former keys, and its Hub ID if that is unambiguous.
+    """Return each model's names by key: its current and former keys, and its Hub ID if it has an unambiguous one.
 
     If several entries share a Hub ID, it belongs to the entry whose key is derived from it, or to none, so adding a
     second entry with its own `name:` does not affect the first. A canary has no names of its own: it serves
@@ -42,7 +42,7 @@ def model_names(models: Sequence[_Named]) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for model in own:
         mine = names.entry_keys(model)
-        means_it = entries[model.id] == 1 or names.key_of(model.id) in mine
+        means_it = not names.is_own(model.id) and (entries[model.id] == 1 or names.key_of(model.id) in mine)
         found[model.key] = (*mine, model.id) if means_it and model.id not in keys else mine
     return found
 
@@ -144,6 +144,6 @@ def traffic_warnings(models: Sequence[ModelPlan], gateway: GatewayPlan | None) -
         if model.canary_of is None:
             keys_of.setdefault(model.id, []).append(model.key)
     for repo_id, keys in sorted(keys_of.items()):
-        if len(keys) > 1 and not any(repo_id in found[key] for key in keys):
+        if len(keys) > 1 and not names.is_own(repo_id) and not any(repo_id in found[key] for key in keys):
             together = " and ".join(keys)
             yield f"the gateway does not accept `{repo_id}`, because {together} share that ID: use their keys"

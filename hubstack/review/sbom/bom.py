@@ -26,6 +26,7 @@ from packageurl import PackageURL
 from hubstack.deploy.images import stack_charts, used_images
 from hubstack.deploy.weights_job import loader_packages
 from hubstack.hub.facts import ModelFacts
+from hubstack.names import is_own
 from hubstack.plan import CompanionPlan, ModelPlan, Plan, WeightsFile
 from hubstack.plan.images import DOCKER_HUB, read_image
 
@@ -96,7 +97,7 @@ def _components(
                 ),
             ],
         )
-    is_loading = any(model.weights.loader_image for model in plan.models)
+    is_loading = any(model.weights.loader_image and not is_own(model.id) for model in plan.models)
     for name, version, sha256 in loader_packages() if is_loading else ():
         yield Component(
             name=name,
@@ -143,14 +144,19 @@ def _repository(
         purl=_purl(facts.id, facts.commit),
         licenses=list(_licenses(facts)),
         properties=list(properties),
-        components=[_file(ref, file.path, file.sha256, file.git_oid) for file in files],
+        components=[_file(ref, file) for file in files],
         pedigree=Pedigree(ancestors=ancestors) if ancestors else None,
     )
 
 
 def _purl(repo_id: str, commit: str | None) -> PackageURL:
-    """Return a purl of type `huggingface`, whose version is the commit (purl-spec, types/huggingface)."""
+    """Return a purl of type `huggingface`, whose version is the commit (purl-spec, types/huggingface).
+
+    Own weights are `generic`: no registry has them, and the purl says where they are.
+    """
     owner, _, name = repo_id.rpartition("/")
+    if is_own(repo_id):
+        return PackageURL(type="generic", name=name, version=commit, qualifiers={"download_url": repo_id})
     return PackageURL(type="huggingface", namespace=owner or None, name=name, version=commit)
 
 
@@ -196,14 +202,21 @@ def _properties(model: ModelPlan) -> Iterator[Property]:
     yield from (Property(name=f"hubstack:{name}", value=value) for name, value in told.items())
 
 
-def _file(ref: str, path: str, sha256: str | None, git_oid: str | None) -> Component:
+def _file(ref: str, file: WeightsFile) -> Component:
     """Return a file. Its Git object ID is a property: it also hashes a header, so it is not a content hash."""
+    hashes = {HashAlgorithm.SHA_256: file.sha256, HashAlgorithm.MD5: file.md5}
+    told = {
+        "git-oid": file.git_oid,
+        "generation": str(file.generation) if file.generation else None,
+        "crc32c": file.crc32c,
+    }
+    properties = [Property(name=f"hubstack:{name}", value=value) for name, value in told.items() if value]
     return Component(
-        name=path,
+        name=file.path,
         type=ComponentType.FILE,
-        bom_ref=f"{ref}/{path}",
-        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=sha256)] if sha256 else None,
-        properties=[Property(name="hubstack:git-oid", value=git_oid)] if git_oid else None,
+        bom_ref=f"{ref}/{file.path}",
+        hashes=[HashType(alg=alg, content=content) for alg, content in hashes.items() if content] or None,
+        properties=properties or None,
     )
 
 
