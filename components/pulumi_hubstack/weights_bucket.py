@@ -56,8 +56,8 @@ class WeightsBucket(pulumi.ComponentResource):
             public_access_prevention="enforced",
             # Soft-deleted weights would be billed for seven more days.
             soft_delete_policy=gcp.storage.BucketSoftDeletePolicyArgs(retention_duration_seconds=0),
-            # Safe to delete: the files are still on the Hub, or in the bucket of own weights, from where the loader can
-            # copy them again.
+            # Safe to delete: the Hub, or the bucket of own weights, has the same files, and the loader can copy
+            # them again.
             force_destroy=True,
             encryption=gcp.storage.BucketEncryptionArgs(default_kms_key_name=args.kms_key)
             if args.kms_key

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Job that copies a model's weights to its bucket, with its file list and token.
 
-From the Hub, the loader downloads, checks and writes through a mount. Own weights are in Cloud Storage already, which
-copies them itself: their loader needs no mount, no disk and no packages.
+From the Hub, the loader downloads, checks and writes through a mount. Own weights are in Cloud Storage already,
+which copies them itself: their loader needs no mount, no disk and no packages.
 """
 
 import json

@@ -155,7 +155,10 @@ class BucketClient:
 
         def read(response: httpx.Response) -> dict[str, Any]:
             _check_content(file, response.content)
-            return json_object(response, f"has a {path} that is not a JSON object")
+            try:
+                return json_object(response, f"has a {path} that is not a JSON object")
+            except (ValueError, RecursionError):  # the bytes are those of the listing: another try gives the same
+                raise ResponseError(f"has a {path} that is not JSON") from None
 
         return await self._read(model_id, file, read, MAX_FILE_BYTES)
 

@@ -43,13 +43,13 @@ def storage_endpoint() -> str:
     Raises:
         CredentialsError: STORAGE_EMULATOR_HOST is not an address.
     """
-    host = os.environ.get(EMULATOR, "").strip().rstrip("/")
+    host = os.environ.get(EMULATOR, "").strip()
     if not host:
         return ENDPOINT
     url = host if "://" in host else f"http://{host}"
     if not _is_address(url):
         raise CredentialsError(f"cannot be read: {EMULATOR} is not an address")
-    return url
+    return url.rstrip("/")
 
 
 def _is_address(url: str) -> bool:

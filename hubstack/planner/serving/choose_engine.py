@@ -200,7 +200,7 @@ def _check_scan(request: ModelRequest, facts: ModelFacts, chosen: ChosenFiles, c
             )
         )
     elif is_own(facts.id):
-        checks.warnings.append("own weights: no scan of their files is known, and formats are checked by name only")
+        checks.warnings.append("own weights: their files were not scanned, unlike those on the Hub")
         if not facts.license:
             checks.warnings.append("own weights: their licence is unknown; state it with `license:`")
     elif facts.security.scans_done is False:

@@ -12,6 +12,7 @@ from typing import Any
 from hubstack.files.documents import Mark
 from hubstack.hub.facts import ModelFacts
 from hubstack.inputs.models import ModelRequest
+from hubstack.names import is_own
 from hubstack.plan import CompanionPlan, ModelPlan, Plan
 from hubstack.plan.provenance import CLEAN, UNFINISHED, UNKNOWN
 from hubstack.review.check.finding import Finding
@@ -99,7 +100,7 @@ def _scan_clean(model: ModelPlan, facts: ModelFacts, limits: Limits) -> Iterator
 
 def _scan_known(model: ModelPlan, facts: ModelFacts, limits: Limits) -> Iterator[str]:  # noqa: ARG001
     if model.provenance.scan in {UNFINISHED, UNKNOWN}:
-        yield f"the Hub's scan is {model.provenance.scan}"
+        yield "own weights are not scanned" if is_own(model.id) else f"the Hub's scan is {model.provenance.scan}"
 
 
 _Look = Callable[[ModelPlan, ModelFacts, Limits], Iterator[str]]
