@@ -107,7 +107,7 @@ class WeightsBucket(pulumi.ComponentResource):
 
 def _source_grants(
     name: str, args: WeightsBucketArgs, own_weights: str, options: pulumi.ResourceOptions
-) -> list[gcp.storage.BucketIAMMember]:
+) -> "list[gcp.storage.BucketIAMMember]":
     """Let the loaders read the folder of own weights; a condition on names needs uniform bucket-level access."""
     bucket, folder = names.bucket_and_folder(own_weights)
     start = f"projects/_/buckets/{bucket}/objects/{folder}/".replace("\\", "\\\\").replace('"', '\\"')

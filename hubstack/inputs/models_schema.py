@@ -727,6 +727,8 @@ def _id_hint(model_id: str) -> str:
 
 def _repo_id_hint(repo_id: str) -> str:
     """Return a hint with the ID that was probably meant, or the expected form."""
+    if re.match(r"(s3|az|abfss?|file|/|gcs):?//", repo_id):
+        return "own weights are read from Cloud Storage: `gs://bucket/folder`"
     path = re.sub(r"^(https?://)?(www\.)?(huggingface\.co|hf\.co)/", "", repo_id)
     found = re.match(r"([A-Za-z0-9._-]+/[A-Za-z0-9._-]+)(?:@|/tree/|/blob/|/resolve/|/?$)(.*)$", path)
     if not found or repo_id_problem(found[1]) or found[1] == repo_id:

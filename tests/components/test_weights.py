@@ -124,3 +124,20 @@ def test_nothing_is_removed_before_the_servers_have_switched() -> None:
     assert not [
         each for each in found.of_type(JOB) if "collector" in each.name and not each.name.startswith("chat")
     ]
+
+
+def test_only_the_loader_reads_the_bucket_of_own_weights_and_only_their_folder() -> None:
+    own = replace(CHAT, id="gs://acme-tunes/support/v3")
+    found = build_fleet(own)
+    grants = [
+        each
+        for each in found.of_type("gcp:storage/bucketIAMMember:BucketIAMMember")
+        if each.inputs["bucket"] == "acme-tunes"
+    ]
+    (grant,) = grants
+    assert grant.name == "chat-weights-loader-source"
+    assert grant.inputs["role"] == "roles/storage.objectViewer"
+    assert grant.inputs["condition"]["expression"] == (
+        'resource.name.startsWith("projects/_/buckets/acme-tunes/objects/support/v3/")'
+    )
+    assert "chat-loader" in grant.inputs["member"]

@@ -163,3 +163,28 @@ def test_a_job_that_failed_for_good_is_made_anew_by_the_next_update() -> None:
     ):
         assert job["metadata"]["annotations"]["pulumi.com/replaceUnready"] == "true"
         assert job["spec"]["template"]["spec"]["containers"][0]["command"][3] == "retry"
+
+
+def test_own_weights_are_copied_without_a_mount_a_disk_or_packages() -> None:
+    own = replace(CHAT, id="gs://acme-tunes/support/v3")
+    target = make_plan().target
+    job = manifests.loader_job(target, own)
+    pod = job["spec"]["template"]
+    assert "annotations" not in pod["metadata"], "no sidecar"
+    assert [volume["name"] for volume in pod["spec"]["volumes"]] == ["loader"]
+    (container,) = pod["spec"]["containers"]
+    assert "pip" not in container["command"][-1]
+    assert container["command"][-1].endswith(
+        f"--bucket {manifests.bucket_name(target, own)} --folder {own.weights.prefix}"
+    )
+    assert set(manifests.loader_config(target, own)["data"]) == {"copy_objects.py", "manifest.json"}
+
+
+def test_the_copy_of_another_generation_is_another_job() -> None:
+    own = replace(CHAT, id="gs://acme-tunes/support/v3")
+    files = tuple(replace(file, generation=7, crc32c="AAAAAA==") for file in own.weights.files)
+    newer = tuple(replace(file, generation=8) for file in files)
+    jobs = {
+        manifests.loader_name(replace(own, weights=replace(own.weights, files=each))) for each in (files, newer)
+    }
+    assert len(jobs) == 2

@@ -13,7 +13,14 @@ from hubstack.hub.facts import FileFacts, ModelFacts, SecurityFacts
 from hubstack.plan import Plan
 from hubstack.planner.inputs import StackInputs
 from hubstack.planner.planner import plan_inputs
-from hubstack.review.drift import MARKER, bucket_findings, hub_findings, read_listing, staged_buckets
+from hubstack.review.drift import (
+    MARKER,
+    bucket_findings,
+    hub_findings,
+    read_listing,
+    source_findings,
+    staged_buckets,
+)
 from tests.support.golden import environment
 
 OLD, NEW = "1" * 40, "2" * 40
@@ -166,3 +173,34 @@ def test_a_newer_commit_is_a_note_and_a_lost_branch_is_drift() -> None:
 def test_what_the_lock_does_not_hold_cannot_drift() -> None:
     held = replace(HELD, files=(), security=SecurityFacts())
     assert list(hub_findings("m", held, replace(HELD, security=SecurityFacts()), HELD)) == []
+
+
+def test_replaced_and_deleted_objects_of_own_weights_are_drift_and_new_ones_are_a_note() -> None:
+    held = ModelFacts(
+        id="gs://acme-tunes/v3",
+        revision="main",
+        commit=OLD,
+        files=(
+            FileFacts(path="config.json", size_bytes=2, generation=1, crc32c="AAAAAA=="),
+            FileFacts(path="model.safetensors", size_bytes=9, generation=2, crc32c="BBBBBB=="),
+            FileFacts(path="tokenizer.json", size_bytes=9, generation=3, crc32c="CCCCCC=="),
+        ),
+    )
+    now = replace(
+        held,
+        commit=NEW,
+        files=(
+            FileFacts(path="config.json", size_bytes=2, generation=7, crc32c="AAAAAA=="),
+            FileFacts(path="model.safetensors", size_bytes=9, generation=8, crc32c="DDDDDD=="),
+            FileFacts(path="notes.txt", size_bytes=9, generation=9, crc32c="CCCCCC=="),
+        ),
+    )
+    found = list(source_findings("support", held, now))
+    assert {each.where for each in found} == {held.id}
+    assert [each.text for each in found if each.is_drift] == [
+        "`config.json` was replaced with the same content: generation 7; the lock has 1",
+        "`model.safetensors` was replaced with other content: generation 8; the lock has 2",
+        "`tokenizer.json` was deleted; the lock has generation 3",
+    ]
+    assert [each.text for each in found if not each.is_drift] == ["`notes.txt` is new"]
+    assert list(source_findings("support", held, held)) == []

@@ -185,3 +185,24 @@ def test_the_command_writes_bill_and_page(tmp_path: Path) -> None:
     valid((tmp_path / "b.json").read_text())
     assert (tmp_path / "p.html").read_text().startswith("<!doctype html>")
     assert (tmp_path / "p.md").read_text().startswith("# quickstart")
+
+
+def test_own_weights_are_named_by_their_folder_generations_and_checksums() -> None:
+    files = (
+        FileFacts(path="config.json", size_bytes=700, generation=7, crc32c="AAAAAA==", md5="d" * 32),
+        FileFacts(path="model.safetensors", size_bytes=2_000_000_000, generation=8, crc32c="BBBBBB=="),
+        FileFacts(path="tokenizer.json", size_bytes=700, generation=9, crc32c="CCCCCC=="),
+    )
+    told = bill(llama("gs://acme-tunes/support/v3", files=files))
+    one = model_of(told)
+    purl = PackageURL.from_string(one["purl"])
+    assert (purl.type, purl.name) == ("generic", "v3")
+    assert purl.qualifiers == {"download_url": "gs://acme-tunes/support/v3"}
+    config, weights, _ = one["components"]
+    assert config["hashes"] == [{"alg": "MD5", "content": "d" * 32}]
+    assert "hashes" not in weights, "an object of parts has a CRC32C only"
+    assert {"name": "hubstack:generation", "value": "8"} in weights["properties"]
+    assert {"name": "hubstack:crc32c", "value": "BBBBBB=="} in weights["properties"]
+    assert not any(each["bom-ref"].startswith("package/") for each in told["components"]), (
+        "its loader installs none"
+    )
