@@ -2,9 +2,9 @@
 """The guide's pages can be followed: their files are written and their hubstack commands run, in order.
 
 In a page, a `yaml` block whose first line is `# stacks/...` is that whole file; each line of a `sh` block that
-begins with `./dev` is run on a copy of the project, beside a stand-in of the Hub; every line of a `text` block must
-be in what the commands before it printed. Commands of other tools (pulumi, gcloud, kubectl, git, curl) are not run:
-no Google Cloud is here.
+begins with `./dev` is run on a copy of the project, beside stand-ins of the Hub and Cloud Storage; every line of a
+`text` block must be in what the commands before it printed. Commands of other tools (pulumi, gcloud, kubectl, git,
+curl) are not run: no Google Cloud is here.
 """
 
 import os
@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.buckets import Buckets, fine_tune
 from tests.support.hub import TOKENS, StandIn, invented_collections, invented_repositories, real_repositories
 from tests.support.project import PROJECT, copy_project
 
@@ -43,6 +44,14 @@ def project(tmp_path: Path) -> Path:
 def hub() -> Iterator[str]:
     with StandIn([*real_repositories(), *invented_repositories()], invented_collections()) as served:
         yield served.url
+
+
+@pytest.fixture(scope="module", autouse=True)
+def storage() -> Iterator[None]:
+    with Buckets() as served, pytest.MonkeyPatch.context() as patched:
+        served.put_all("acme-tunes", "support/v3", fine_tune())
+        patched.setenv("STORAGE_EMULATOR_HOST", served.url)
+        yield
 
 
 def run(line: str, project: Path, hub: str) -> str:

@@ -2,7 +2,8 @@ module hubstack.dev/sandbox/storage
 
 go 1.26.0
 
-// Built and run by this folder's Python; nothing here is imported.
+// fake-gcs-server, built and run by the folder above; nothing here is imported.
+
 tool github.com/fsouza/fake-gcs-server
 
 require (
