@@ -123,21 +123,6 @@ class StackInputs:
         """Locked facts by model key; models that are not locked are absent."""
         return locked_facts(self.request, self.lock)
 
-
-def locked_facts(request: Request, lock: Lock) -> dict[str, ModelFacts]:
-    """Return the locked facts of each model by key; models that are not locked are absent.
-
-    The licence of own weights may be stated in the list: no card on the Hub has it.
-    """
-    found = ((model, lock.get(model.id, model.revision)) for model in request.models)
-    return {
-        model.key: replace(facts, license=model.settings.license, license_name=None)
-        if model.settings.license
-        else facts
-        for model, facts in found
-        if facts is not None
-    }
-
     @property
     def companions(self) -> Mapping[tuple[str, str], ModelFacts]:
         """Locked facts of the adapters and draft models by repository ID and commit."""
@@ -172,6 +157,21 @@ def _with_facts(stack: Stack) -> StackSettings:
         hint = "add the range of its addresses, which network policies name"
         raise InputError([target.problem("hubstack:cluster.control_plane", message, hint)])
     return target.changed(cluster_facts=facts)
+
+
+def locked_facts(request: Request, lock: Lock) -> dict[str, ModelFacts]:
+    """Return the locked facts of each model by key; models that are not locked are absent.
+
+    The licence of own weights may be stated in the list: no card on the Hub has it.
+    """
+    found = ((model, lock.get(model.id, model.revision)) for model in request.models)
+    return {
+        model.key: replace(facts, license=model.settings.license, license_name=None)
+        if model.settings.license
+        else facts
+        for model, facts in found
+        if facts is not None
+    }
 
 
 def stack_lock(stack: Stack) -> Lock:
