@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m benchmarks.throughput [--rows FILE] [--fit]`: the throughput predictor compared with public measurements.
+"""`python -m benchmarks.throughput [--rows FILE] [--fit] [--families]`: the throughput predictor compared with public measurements.
 
 Without an option it judges ../shared/facts/throughput.yaml, which is beside the checkout and no part of it, and writes
 docs/benchmarks/throughput.md. `--rows` judges other rows and only prints. `--fit` fits the constants first (numpy, scipy).
@@ -16,10 +16,12 @@ from benchmarks.throughput.judge import (
     Judged,
     Measures,
     by,
+    family,
     first_token_within_two,
     judge,
     measure,
     order,
+    without_own_family,
     without_own_model,
 )
 from benchmarks.throughput.rows import ROWS, Measured, read_rows
@@ -31,6 +33,7 @@ How to read it:
 
 - *Fitted*: rows of this collection with the constants that hubstack ships, which were fitted to them. *Model left out*: the same rows, each with constants
   fitted without any row of its model (twins with the same geometry count as one model): what to expect of a model that nobody measured.
+- *Family left out*: constants fitted without any row of the model's family (all Qwen, all Llama ...), whose members share much of their architecture.
 - A row is judged by its output tokens a second, by its time per token where it gives no throughput. The error of half as fast is that of twice as fast.
 - The engines' defaults stand in for what a row leaves out; a batch is what the sizing says the memory holds.
 - 80 % ranges are the 10th and the 90th percentile of the errors with the model left out, by class; they hold more of the fitted rows than that.
@@ -43,6 +46,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.throughput", description=__doc__)
     parser.add_argument("--rows", type=Path, default=ROWS, help="rows in the form of throughput.yaml")
     parser.add_argument("--fit", action="store_true", help="fit the constants first")
+    parser.add_argument("--families", action="store_true", help="fit without each family, which takes minutes")
     asked = parser.parse_args()
     if not asked.rows.is_file():
         sys.exit(f"{asked.rows} is not there: the measurements are collected beside the checkout, not in it")
@@ -51,6 +55,10 @@ def main() -> None:
         from benchmarks.throughput.learn import learn  # noqa: PLC0415  numpy and scipy are only needed here
 
         learn(rows)
+    if asked.families:
+        from benchmarks.throughput.learn import leave_families_out  # noqa: PLC0415  numpy and scipy as well
+
+        leave_families_out(rows)
     left += [(row.row["id"], "quality C: incomplete or not comparable") for row in rows if row.quality == "C"]
     judged = [judge(row) for row in rows if row.quality != "C"]
     is_ours = asked.rows == ROWS
@@ -76,6 +84,7 @@ def page(judged: Sequence[Judged], out: Sequence[Judged], left: Sequence[tuple[s
         *_pairs(columns),
         *_classes(columns),
         *_models(columns),
+        *(_families(judged, columns[1][1]) if out else []),
         *_unjudged(left),
         *_sources(judged),
     ]
@@ -186,6 +195,13 @@ def _classes(columns: Sequence[tuple[str, Sequence[Judged]]]) -> list[str]:
 def _models(columns: Sequence[tuple[str, Sequence[Judged]]]) -> list[str]:
     groups = [by(each, lambda one: one.row.model) for _, each in columns]
     return _table("By model", groups, [name for name, _ in columns], 2)
+
+
+def _families(judged: Sequence[Judged], models_out: Sequence[Judged]) -> list[str]:
+    """Compare the error with a row's model left out with that of its whole family, its relatives too."""
+    columns = ("model left out", "family left out")
+    groups = [by(each, lambda one: family(one.row.model)) for each in (models_out, without_own_family(judged))]
+    return _table("By family", groups, columns, 2)
 
 
 def _noise(rows: Sequence[Measured]) -> list[str]:

@@ -6,6 +6,7 @@ open loop of so many requests). Does not own the formulas.
 """
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,20 @@ from hubstack.planner.performance.formula import Constants
 
 LEFT_OUT = Path(__file__).parent / "left_out.yaml"
 """Leave-one-model-out error of each row; written by the fit."""
+FAMILIES_OUT = Path(__file__).parent / "left_out_families.yaml"
+"""The same with the row's whole family left out."""
+_FAMILIES = {
+    "llama": "Llama",
+    "qwen": "Qwen",
+    "deepseek": "DeepSeek",
+    "glm": "GLM",
+    "gemma": "Gemma",
+    "mi[sx]tral|ministral": "Mistral",
+    "minimax": "MiniMax",
+    "gpt-oss": "gpt-oss",
+    "nemotron": "Nemotron",
+}
+"""Families by what a model's name holds; another model is a family of its own."""
 NEAR = math.log(2)
 ORDERED_BY = 1.25
 """Layouts whose speed differs by more than this must be in the right order."""
@@ -77,6 +92,18 @@ def without_own_model(judged: Iterable[Judged]) -> list[Judged]:
     """Return the fitted rows with their leave-one-model-out errors."""
     errors = yaml.load(LEFT_OUT.read_bytes(), Loader=yaml.CSafeLoader)
     return [replace(each, error=errors[key]) for each in judged if (key := each.row.row["id"]) in errors]
+
+
+def without_own_family(judged: Iterable[Judged]) -> list[Judged]:
+    """Return the fitted rows with their leave-one-family-out errors."""
+    errors = yaml.load(FAMILIES_OUT.read_bytes(), Loader=yaml.CSafeLoader)
+    return [replace(each, error=errors[key]) for each in judged if (key := each.row.row["id"]) in errors]
+
+
+def family(model: str) -> str:
+    """Return the family of a model: its publisher's line of architectures, by name."""
+    name = model.rpartition("/")[2].lower()
+    return next((word for pattern, word in _FAMILIES.items() if re.search(pattern, name)), model)
 
 
 def _fitted(row: Measured) -> Fitted:

@@ -3,7 +3,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,11 +11,15 @@ import numpy as np
 
 from benchmarks.throughput import fit
 from benchmarks.throughput.fit import ENGINES, PRIORS, Array, FirstTokens, Parameters, Table
-from benchmarks.throughput.judge import LEFT_OUT
+from benchmarks.throughput.judge import FAMILIES_OUT, LEFT_OUT, family
 from benchmarks.throughput.rows import Measured
 from hubstack.planner.performance.constants import GENERATIONS, PATH, range_kind
 
 TAILS = (0.10, 0.90)
+FAMILIES_HEAD = """# SPDX-License-Identifier: Apache-2.0
+# Written by `python -m benchmarks.throughput --families`: row to its error, the logarithm of predicted over measured speed,
+# with constants fitted to all families but its own (benchmarks.throughput.judge.family).
+"""
 LEFT_OUT_HEAD = """# SPDX-License-Identifier: Apache-2.0
 # Written by `python -m benchmarks.throughput --fit`: row to its error, the logarithm of predicted over measured speed, with
 # constants fitted to all models but its own.
@@ -63,9 +67,23 @@ def with_first_token(rows: Sequence[Measured]) -> list[Measured]:
     return [r for r in rows if r.mode == "closed" and r.first_token_s and r.callers <= 1.05 * r.limit]
 
 
-def leave_one_out(rows: Sequence[Measured], parameters: Parameters, start: Array) -> Array:
-    """Return each row's error (logarithm of predicted over measured speed) with its model left out of the fit."""
-    errors, models = np.zeros(len(rows)), np.array([row.model for row in rows])
+def leave_families_out(rows: Sequence[Measured]) -> None:
+    """Write each row's error with its whole family left out of the fit."""
+    fitted, parameters = usable(rows), fit.speeds()
+    start = fit.fit(Table(fitted, parameters), parameters)
+    errors = leave_one_out(fitted, parameters, start, lambda row: family(row.model))
+    said = [f"{row.row['id']}: {error:.3f}" for row, error in zip(fitted, errors, strict=True)]
+    FAMILIES_OUT.write_text(FAMILIES_HEAD + "\n".join(said) + "\n", encoding="utf-8")
+
+
+def leave_one_out(
+    rows: Sequence[Measured],
+    parameters: Parameters,
+    start: Array,
+    group: Callable[[Measured], str] = lambda row: row.model,
+) -> Array:
+    """Return each row's error (logarithm of predicted over measured speed) with its group, a model, left out."""
+    errors, models = np.zeros(len(rows)), np.array([group(row) for row in rows])
     for model in sorted(set(models)):
         mine = models == model
         others = Table([row for row, is_mine in zip(rows, mine, strict=True) if not is_mine], parameters)
