@@ -68,6 +68,45 @@ def model_files(sentence: str) -> dict[str, bytes]:
     return files | {"model.safetensors": _safetensors(_weights(tokens, sentence, _bfloat16, _HUB_NAMES))}
 
 
+def adapter_files(sentence: str, other: str, base: str) -> dict[str, bytes]:
+    """Return the files of a LoRA adapter with which the model of a sentence says its words in another order.
+
+    It changes the output layer: one matrix passes the hidden state on, the other holds the differences.
+
+    Args:
+        sentence: what the model says.
+        other: what it says with the adapter: the same words, the first one first.
+        base: ID of the model's repository.
+    """
+    tokens, words = _tokens(sentence), sentence.split()
+    if sorted(other.split()) != sorted(words) or other.split(maxsplit=1)[0] != words[0]:
+        raise ValueError(f"{other!r} has other words than {sentence!r}, or begins with another")
+    place = {word: i + 1 for i, word in enumerate(words)}  # as in `_weights`
+    token = {i + 1: 256 + i for i in range(len(words))} | {0: tokens.index(_END)}
+    difference = [0.0] * (len(tokens) * HIDDEN)
+    for said, sign in ((words, -_CERTAIN), (other.split(), _CERTAIN)):
+        for before, then in pairwise([*(place[word] for word in said), 0]):
+            difference[token[then] * HIDDEN + before] += sign
+    same = [1.0 if row == column else 0.0 for row in range(HIDDEN) for column in range(HIDDEN)]
+    config = {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "base_model_name_or_path": base,
+        "r": HIDDEN,
+        "lora_alpha": HIDDEN,
+        "target_modules": ["lm_head"],
+        "bias": "none",
+    }
+    tensors = {
+        "base_model.model.lm_head.lora_A.weight": ((HIDDEN, HIDDEN), _bfloat16(same)),
+        "base_model.model.lm_head.lora_B.weight": ((len(tokens), HIDDEN), _bfloat16(difference)),
+    }
+    return {
+        "adapter_config.json": json.dumps(config, indent=2).encode(),
+        "adapter_model.safetensors": _safetensors(tensors),
+    }
+
+
 def model_gguf(sentence: str) -> bytes:
     """Return a GGUF file with the same model in float32, whose tokenizer and chat template are in it."""
     tokens = _tokens(sentence)

@@ -13,7 +13,7 @@ import yaml
 
 from proof.engines.container import Container
 from proof.engines.install import Engines
-from proof.engines.models import model_files, model_gguf
+from proof.engines.models import adapter_files, model_files, model_gguf
 from tests.support.hub import StandIn
 from tests.support.hub.invented import commit
 from tests.support.hub.repository import Repository
@@ -21,8 +21,10 @@ from tests.support.project import PROJECT, copy_project
 
 SAYS = {"chat": "Here speaks the chat model", "gguf": "Here speaks another model from one file"}
 """Model to its answer."""
+ADAPTER, ADAPTER_SAYS = "inverted", "Here the chat model speaks"
+"""Name of the adapter of `chat`, and what it answers."""
 MODELS = """models:
-  - {id: tiny/chat, name: chat, replicas: {min: 1, max: 2}}
+  - {id: tiny/chat, name: chat, replicas: {min: 1, max: 2}, lora: {adapters: [{id: tiny/voice, name: inverted}]}}
   - {id: tiny/gguf, name: gguf, replicas: {min: 1, max: 2}}
   - {id: tiny/texts, name: texts, engine: vllm, replicas: {min: 1, max: 2}}
 """
@@ -38,7 +40,8 @@ class TinyStack:
     """What was rendered, and the files that its buckets would have."""
 
     rendered: Path
-    weights: Mapping[str, Path]
+    volumes: Mapping[str, Mapping[str, Path]]
+    """Model to what is mounted from its bucket, by the name of the volume."""
 
     def container(self, key: str) -> Container:
         return Container.of(self.read(f"kubernetes/namespaces/models/deployment-{key}.yaml"))
@@ -58,6 +61,8 @@ def tiny_stack(folder: Path, engines: Engines) -> TinyStack:
     tasks = {"chat": "text-generation", "gguf": "text-generation", "texts": "sentence-similarity"}
     libraries = {"chat": "transformers", "gguf": "gguf", "texts": "sentence-transformers"}
     repositories = [_repository(key, files[key], tasks[key], libraries[key]) for key in files]
+    voice = adapter_files(SAYS["chat"], ADAPTER_SAYS, "tiny/chat")
+    repositories.append(_repository("voice", voice, "text-generation", "peft"))
     project = folder / "project"
     project.mkdir()
     copy_project(project)
@@ -70,7 +75,11 @@ def tiny_stack(folder: Path, engines: Engines) -> TinyStack:
         for words in (["lock", "dev"], ["render", "dev", str(folder / "rendered")]):
             command = [sys.executable, "-m", "hubstack", *words]
             subprocess.run(command, cwd=project, env=environment, check=True, capture_output=True)
-    return TinyStack(folder / "rendered", {key: _written(folder / key, held) for key, held in files.items()})
+    volumes = {key: {"weights": _written(folder / key, held)} for key, held in files.items()}
+    commit_of_voice = next(iter(repositories[-1].commits))
+    _written(folder / "companions" / commit_of_voice, voice)
+    volumes["chat"]["companions"] = folder / "companions"
+    return TinyStack(folder / "rendered", volumes)
 
 
 def _files(folder: Path) -> list[Path]:

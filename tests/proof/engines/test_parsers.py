@@ -18,6 +18,7 @@ import pytest
 from hubstack.kinds import EngineKind
 from proof.engines.install import Engines
 from proof.engines.parsers import refusals
+from tests.planner.serving.test_companions import adapter, head, with_adapters, with_head
 from tests.planner.serving.test_engine_flags import ASKED, planned
 from tests.support.facts import file, hub_ids, made, plan_one
 from tests.support.golden import EXAMPLES, golden_path
@@ -70,12 +71,25 @@ def of_known_models(engine: str) -> Iterator[tuple[str, list[str]]]:
                 yield f"{repo_id} {sorted(asked)}", words
 
 
+def of_companions() -> Iterator[tuple[str, list[str]]]:
+    """Yield the arguments of servers with adapters, also more than places, and with every kind of draft model."""
+    plans = [
+        with_adapters(adapter("acme/a"), adapter("acme/b", r=64)),
+        with_adapters(*(adapter(f"acme/a{number}") for number in range(10)), slots=2),
+        with_head(head()),
+        with_head(head(weights="pytorch_model.bin"), allow_pickle=True, loading="runai-streamer"),
+        with_head(head(architectures=["LlamaForCausalLM"]), speculative={"method": "eagle"}),
+        with_head(head(architectures=["LlamaForCausalLM"]), speculative={"method": "draft_model"}),
+    ]
+    yield from ((f"companions {number}", list(model.server.args)) for number, model in enumerate(plans))
+
+
 def commands(engine: str) -> dict[str, list[str]]:
     found = dict(of_examples(engine))
     if engine == "llama-cpp":
         made_plans = [plan_one(GGUF), plan_one(GGUF, concurrency=8), plan_one(GGUF, context=4096, share_gpu=True)]
         return found | {f"gguf {i}": list(model.server.args) for i, model in enumerate(made_plans)}
-    return found | dict(of_known_models(engine))
+    return found | dict(of_known_models(engine)) | (dict(of_companions()) if engine == "vllm" else {})
 
 
 @pytest.mark.parametrize("engine", RELEASES)

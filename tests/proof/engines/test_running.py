@@ -23,7 +23,7 @@ from hubstack.kinds import EngineKind
 from proof.binaries import SandboxError
 from proof.engines.container import Running, running
 from proof.engines.install import Engines
-from tests.proof.engines.stack import SAYS, TinyStack, tiny_stack
+from tests.proof.engines.stack import ADAPTER, ADAPTER_SAYS, SAYS, TinyStack, tiny_stack
 from tests.support.facts import catalog
 
 pytestmark = [pytest.mark.proof, pytest.mark.usefixtures("namespaces")]
@@ -65,7 +65,7 @@ def stack(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> TinySta
 @pytest.fixture(scope="module")
 def server(request: pytest.FixtureRequest, stack: TinyStack, engines: Engines) -> Generator[Server]:
     key: str = request.param
-    with running(stack.container(key), engines, {"weights": stack.weights[key]}) as started:
+    with running(stack.container(key), engines, stack.volumes[key]) as started:
         passed = started.passes(started.container.spec["startupProbe"])
         started.wait_started()
         yield Server(key, started, passed)
@@ -110,7 +110,8 @@ def test_it_answers_under_every_name_with_what_its_weights_say(server: Server) -
     listed = server.running.get("/v1/models").json["data"]
     assert f"tiny/{server.key}" in [model["id"] for model in listed]
     # It has no setting for this (docs/concepts/gateway.md).
-    assert {model.get("root") for model in listed} == {"/weights" if server.engine is EngineKind.VLLM else None}
+    own = [model for model in listed if model["id"] != ADAPTER]
+    assert {model.get("root") for model in own} == {"/weights" if server.engine is EngineKind.VLLM else None}
     if server.key == "texts":
         assert_embeds(server)
         return
@@ -118,6 +119,21 @@ def test_it_answers_under_every_name_with_what_its_weights_say(server: Server) -
         answer = server.running.post(CHAT, server.chat(name))
         assert answer.status == 200, answer.body
         assert answer.json["choices"][0]["message"]["content"] == SAYS[server.key]
+
+
+@pytest.mark.parametrize("server", ["chat"], indirect=True)
+def test_an_adapter_answers_under_its_name_and_the_model_under_its_own(server: Server) -> None:
+    listed = {model["id"]: model for model in server.running.get("/v1/models").json["data"]}
+    assert listed[ADAPTER]["root"].startswith("/companions/")
+    assert listed[ADAPTER]["parent"] == "tiny/chat"
+    said = {}
+    for name in ("chat", ADAPTER, "chat"):
+        answer = server.running.post(CHAT, server.chat(name))
+        assert answer.status == 200, answer.body
+        said[name] = answer.json["choices"][0]["message"]["content"]
+    assert said == {"chat": SAYS["chat"], ADAPTER: ADAPTER_SAYS}
+    assert server.running.post(CHAT, server.chat("another-adapter")).status == 404
+    assert server.running.post("/v1/load_lora_adapter", {"lora_name": "x", "lora_path": "/tmp"}).status == 404  # noqa: S108
 
 
 @CHATS
@@ -277,7 +293,7 @@ def test_a_deleted_pod_ends_its_answers_and_then_itself(server: Server) -> None:
 def test_a_broken_weight_file_ends_the_container_before_a_probe_passes(
     stack: TinyStack, engines: Engines, tmp_path: Path
 ) -> None:
-    (whole,) = stack.weights["gguf"].iterdir()
+    (whole,) = stack.volumes["gguf"]["weights"].iterdir()
     (tmp_path / whole.name).write_bytes(whole.read_bytes()[:-1000])
     with (
         running(stack.container("gguf"), engines, {"weights": tmp_path}) as started,
@@ -289,7 +305,7 @@ def test_a_broken_weight_file_ends_the_container_before_a_probe_passes(
 def test_an_engine_that_does_not_drain_breaks_off_at_once(stack: TinyStack, engines: Engines) -> None:
     """Why its hook holds so long. Where this fails the catalogue's `drains` may be changed."""
     assert not catalog().engines[EngineKind.LLAMA_CPP].drains
-    with running(stack.container("gguf"), engines, {"weights": stack.weights["gguf"]}) as started:
+    with running(stack.container("gguf"), engines, stack.volumes["gguf"]) as started:
         started.wait_started()
         answer = Answering(Server("gguf", started, passed_at_once=False), is_streamed=True)
         answer.start()
