@@ -66,7 +66,8 @@ class Promotion:
 def promote(source: Side, target: Side, only: Collection[str] = ()) -> Promotion:
     """Return the target's lock after the promotion.
 
-    A model is promoted if both lists have its ID at the same revision; models in only one list are unchanged.
+    A model is promoted if both lists have its ID at the same revision; models in only one list are unchanged. Its
+    adapters and draft model are promoted with it.
 
     Args:
         source: the environment to promote from.
@@ -92,11 +93,19 @@ def promote(source: Side, target: Side, only: Collection[str] = ()) -> Promotion
             message = f"`{model.id}` at `{model.revision}` is not locked in {source.lock.path}"
             problems.append(model.mark("id").problem(message, "run `hubstack lock` there first"))
         else:
-            wanted.setdefault((model.id, model.revision), []).append(model.key)
+            for pair in (model.repositories[0], *_tested_with(model, source)):
+                wanted.setdefault(pair, []).append(model.key)
     if problems:
         raise InputError(problems)
     found = _promoted(source.lock, target.lock, wanted)
     return found if only else _with_images(found, source.lock, target.lock)
+
+
+def _tested_with(model: ModelRequest, source: Side) -> Iterator[tuple[str, str]]:
+    """Yield the adapters and the draft model that the source serves too; others stay as the target locked them."""
+    for pair in model.repositories[1:]:
+        if pair in source.request.repositories and source.lock.get(*pair) is not None:
+            yield pair
 
 
 def _promoted(source: Lock, target: Lock, wanted: dict[tuple[str, str], list[str]]) -> Promotion:

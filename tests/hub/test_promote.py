@@ -179,3 +179,18 @@ def test_a_whole_promotion_takes_the_digests_of_images_and_a_part_of_it_none(tmp
         ("c:1", "4"),
     ]
     assert promote(tmp_path) == []
+
+
+def test_adapters_and_draft_models_are_promoted_with_their_model(tmp_path: Path) -> None:
+    entry = "[{id: a/m, lora: {adapters: [a/lora]}, speculative: {method: eagle3, model: a/head}}]"
+    environment(tmp_path, "dev", entry, *(facts(name, NEW) for name in ("a/m", "a/lora", "a/head")))
+    held = [facts(name, OLD) for name in ("a/m", "a/lora", "a/other")]
+    entry = "[{id: a/m, lora: {adapters: [a/lora, a/other]}, speculative: {method: eagle3, model: a/head}}]"
+    lock = environment(tmp_path, "prod", entry, *held)
+    assert promote(tmp_path) == [
+        "m: a/m moves from 111111111111 to 222222222222",
+        "m: a/lora moves from 111111111111 to 222222222222",
+        "m: adds a/head at 222222222222",
+    ]
+    found = {each.id: each.commit for each in load_lock(lock).models}
+    assert found == {"a/m": NEW, "a/lora": NEW, "a/head": NEW, "a/other": OLD}

@@ -277,3 +277,39 @@ def test_a_summary_that_cannot_be_written_leaves_the_lock_alone(hub: StandIn, re
     with pytest.raises(InputError, match="cannot be written"):
         write_lock(request, request_file, [], summary=summary)
     assert not lock_file(request_file).exists()
+
+
+def test_adapters_and_draft_models_are_locked_with_what_decides_whether_they_fit(
+    hub: StandIn, request_file: Path
+) -> None:
+    lora = "lora: {adapters: [acme/support-lora, {id: acme/legal-lora, name: legal, revision: v2}]}"
+    drafts = "speculative: {method: eagle3, model: acme/qwen3-8b-eagle3}"
+    ask_for(request_file, f"{{id: Qwen/Qwen3-8B, {lora}, {drafts}}}")
+    assert lock(request_file)[-1] == "wrote dev.models.lock.yaml: 4 models"
+    held = load_lock(lock_file(request_file))
+    found = held.get("acme/legal-lora", "v2")
+    assert found
+    told = found.config["adapters"]["."]
+    assert (told["base_model_name_or_path"], told["r"], told["target_modules"]) == ("Qwen/Qwen3-8B", 16, ["q_proj"])
+    assert all(file.sha256 or file.git_oid for file in found.files)
+    head = held.get("acme/qwen3-8b-eagle3", "main")
+    assert head
+    assert head.config["draft_vocab_size"] == 32000
+    assert check_lock(load_request(request_file, request_file.name), request_file) == ([], [])
+    newest = move_main(hub, "acme/support-lora")
+    assert (
+        f"moved acme/support-lora from {held.get('acme/support-lora', 'main').commit[:12]}"
+        in (  # type: ignore[union-attr]
+            lock(request_file, "support-lora")[0]
+        )
+    )
+    assert load_lock(lock_file(request_file)).get("acme/support-lora", "main").commit == newest  # type: ignore[union-attr]
+
+
+def test_an_adapter_that_cannot_be_locked_is_reported_at_its_place(hub: StandIn, request_file: Path) -> None:
+    request_file.write_text(
+        "models:\n  - id: Qwen/Qwen3-8B\n    lora:\n      adapters: [acme/support-lora, acme/none]\n"
+    )
+    with pytest.raises(HubError, match=r"dev\.models\.yaml:4:37: `acme/none`"):
+        lock(request_file)
+    assert load_lock(lock_file(request_file)).get("acme/support-lora", "main")

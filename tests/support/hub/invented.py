@@ -52,8 +52,8 @@ def commit(repo_id: str, label: str, files: dict[str, Any]) -> Commit:
     return Commit(sha=fake_hash(f"commit:{repo_id}:{label}"), files=tuple(stored(p, c) for p, c in files.items()))
 
 
-def repository(name: str, files: dict[str, Any] | None = None, **metadata: Any) -> Repository:
-    repo_id = f"{OWNER}/{name}"
+def repository(name: str, files: dict[str, Any] | None = None, owner: str = OWNER, **metadata: Any) -> Repository:
+    repo_id = f"{owner}/{name}"
     held = {"config.json": TINY, "README.md": b"# Made up\n"} if files is None else files
     first = commit(repo_id, "main", held)
     return Repository(
@@ -108,6 +108,30 @@ def _quantized(name: str, **said: Any) -> Repository:
     return repository(name, held)
 
 
+def adapter(name: str) -> Repository:
+    """Return a LoRA adapter of Qwen/Qwen3-8B, with a tag `v2` on its commit."""
+    config = {"peft_type": "LORA", "base_model_name_or_path": "Qwen/Qwen3-8B", "r": 16, "lora_alpha": 32}
+    weights = safetensors("BF16", a=[16, 8], b=[8, 16])
+    files = {"adapter_config.json": config | {"target_modules": ["q_proj"]}, "adapter_model.safetensors": weights}
+    made = repository(name, files, owner="acme", library_name="peft", cardData={"license": "apache-2.0"})
+    made.refs["v2"] = made.refs["main"]
+    return made
+
+
+EAGLE = {
+    **TINY,
+    "architectures": ["LlamaForCausalLMEagle3"],
+    "hidden_size": 4096,
+    "intermediate_size": 12288,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "vocab_size": 151936,
+    "draft_vocab_size": 32000,
+}
+"""The config of a head for Qwen/Qwen3-8B."""
+
+
 def invented_repositories() -> list[Repository]:
     private = repository("private")
     private.is_private = True
@@ -156,6 +180,14 @@ def invented_repositories() -> list[Repository]:
         ),
         repository("made-from-one", cardData={"base_model": "stand-in/sharded", "datasets": 3}),
         repository("licence-tag", tags=["license:mit"]),
+        adapter("support-lora"),
+        adapter("legal-lora"),
+        repository(
+            "qwen3-8b-eagle3",
+            {"config.json": EAGLE, "model.safetensors": safetensors("BF16", a=[8, 8])},
+            owner="acme",
+            cardData={"license": "mit", "base_model": "Qwen/Qwen3-8B"},
+        ),
         repository(
             "adapter",
             {
