@@ -129,7 +129,7 @@ def test_a_preview_over_the_budget_registers_everything_and_then_fails_in_pulumi
         seen.append(recorder)
         return Monitor(recorder)
 
-    with nullcontext() if is_offline else pytest.raises(PreviewError, match=r"over budget by \$1,521"):
+    with nullcontext() if is_offline else pytest.raises(PreviewError, match=r"over budget by \$1,722"):
         preview(project, stack="dev", answer=answer)
     (recorder,) = seen
     assert recorder.graph().count > 110, "a budget hides nothing"

@@ -22,7 +22,7 @@ def echoing(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (made / "bin").mkdir()
     (made / "bin" / "python").write_text('#!/bin/sh\necho "$@"\n')
     (made / "bin" / "python").chmod(0o755)
-    for group in ("run", "dev"):
+    for group in ("run", "dev", "refresh"):
         (made / f".installed-{group}").touch()
     return made
 

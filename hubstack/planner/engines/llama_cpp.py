@@ -79,6 +79,8 @@ SPEC = EngineSpec(
     turn=1,
     has_slots=True,
     not_streamed="llama-cpp can only load files",
+    has_chat_templates=True,
+    sees_with="--mmproj",
     api_key=ApiKey(variable="LLAMA_API_KEY"),
     flag_variables="LLAMA_ARG_",
     start_seconds=60,

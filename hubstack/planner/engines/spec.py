@@ -184,6 +184,12 @@ class EngineSpec:
     """Environment variables that allow a driver older than the image requires; empty if none are known."""
     open_paths: tuple[str, ...] = ("/v1",)
     """Path prefixes that a gateway routes to the engine."""
+    has_texts_api: bool = False
+    """Whether it ranks at /rerank and classifies at /predict, with its own bodies, not at /v1/rerank, /classify."""
+    has_chat_templates: bool = False
+    """Whether it renders chats without a template in the repository."""
+    sees_with: str | None = None
+    """The flag without which it reads no image; None if it always does."""
     api_key: ApiKey
     """How the engine receives the gateway's API key, if the gateway requires one."""
     picker_metrics: str | None = None

@@ -105,6 +105,7 @@ SPEC = EngineSpec(
     means_without_pooling=True,
     not_streamed="tei can only load files",
     open_paths=("/v1", "/rerank"),
+    has_texts_api=True,
     api_key=ApiKey(variable="API_KEY"),
     flag_variables="",
     start_seconds=60,

@@ -239,5 +239,10 @@ def _find_problems(request: ModelRequest, region: str, catalog: Catalog) -> Iter
 
 
 SPEC = PlatformSpec(
-    kind=PlatformKind.CLOUD_RUN, offers=list_offers, find_problems=_find_problems, refuse=_refuse, plan=_plan
+    kind=PlatformKind.CLOUD_RUN,
+    offers=list_offers,
+    find_problems=_find_problems,
+    refuse=_refuse,
+    takes_identity=True,
+    plan=_plan,
 )

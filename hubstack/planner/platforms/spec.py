@@ -30,5 +30,9 @@ class PlatformSpec:
     """Yields a problem for each setting of a request that the platform does not support in the region."""
     refuse: Callable[[Draft, Catalog], Refusal | None] = _refuses_none
     """Returns why a model that fits cannot be deployed there, or None if it can."""
+    takes_identity: bool = False
+    """Whether each model has an address of its own, which takes Google's identity token of a caller."""
+    own_api: str | None = None
+    """Whose API its models answer by instead of OpenAI's."""
     plan: Callable[[Draft, Candidate, Catalog, StackSettings], Hosting] | None = None
     """Returns how the platform serves one model on its machine; None if its models are placed together on nodes."""

@@ -122,4 +122,10 @@ _CHOSEN_BY_MODEL_GARDEN = (
 )
 
 
-SPEC = PlatformSpec(kind=PlatformKind.VERTEX, offers=_offers, find_problems=_find_problems, plan=_plan)
+SPEC = PlatformSpec(
+    kind=PlatformKind.VERTEX,
+    offers=_offers,
+    find_problems=_find_problems,
+    own_api="Vertex AI's prediction API",
+    plan=_plan,
+)

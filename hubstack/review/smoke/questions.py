@@ -15,9 +15,10 @@ from typing import Any
 
 from hubstack.deploy.manifests.scaling import scales_to_zero
 from hubstack.hub.facts import ModelFacts
-from hubstack.kinds import EngineKind, PlatformKind
 from hubstack.plan import ModelPlan, Plan
+from hubstack.planner.engines import spec_of
 from hubstack.planner.engines.tasks import POOL, RANK, TRANSCRIBE, is_for_texts
+from hubstack.planner.platforms import platform_of
 
 WAIT_SECONDS = 120
 """How long a model that should always run is waited for. Our choice."""
@@ -72,8 +73,8 @@ def ask_of(
         if model.canary_of:
             skipped.append(Skipped(key=model.key, why=f"gets its share of the requests for {model.canary_of}"))
             continue
-        if model.platform is PlatformKind.VERTEX:
-            skipped.append(Skipped(key=model.key, why="Vertex AI's prediction API is not OpenAI's"))
+        if other := platform_of(model.platform).own_api:
+            skipped.append(Skipped(key=model.key, why=f"{other} is not OpenAI's"))
             continue
         if model.key not in addresses:
             skipped.append(Skipped(key=model.key, why="has no address here: use --in-cluster"))
@@ -173,14 +174,14 @@ _TOOL: dict[str, Any] = {
 
 def _ranking(model: ModelPlan, name: str) -> Question:
     known = {"documents": len(_DOCUMENTS), "best": _BEST}
-    if model.server.engine is EngineKind.TEI:
+    if spec_of(model.server.engine).has_texts_api:
         return _asked("ranking", "/rerank", "ranking", body={"query": _QUERY, "texts": _DOCUMENTS}, **known)
     body = {"model": name, "query": _QUERY, "documents": _DOCUMENTS}
     return _asked("ranking", "/v1/rerank", "ranking", body=body, **known)
 
 
 def _classification(model: ModelPlan, name: str) -> Question:
-    if model.server.engine is EngineKind.TEI:
+    if spec_of(model.server.engine).has_texts_api:
         return _asked("classification", "/predict", "classes", body={"inputs": _TEXTS[0]})
     return _asked("classification", "/classify", "classes", body={"model": name, "input": _TEXTS[0]})
 
@@ -194,13 +195,14 @@ def _chats(model: ModelPlan, facts: ModelFacts) -> bool:
     if "--chat-template" in model.server.args or facts.tokenizer is None or facts.tokenizer.has_chat_template:
         return True
     beside = any(file.path.startswith("chat_template.") for file in facts.files)
-    return beside or model.server.engine is EngineKind.LLAMA_CPP or "mistral" in model.server.args
+    return beside or spec_of(model.server.engine).has_chat_templates or "mistral" in model.server.args
 
 
 def _sees(model: ModelPlan, facts: ModelFacts) -> bool:
     if facts.pipeline_tag != "image-text-to-text" or "--language-model-only" in model.server.args:
         return False
-    return model.server.engine is not EngineKind.LLAMA_CPP or "--mmproj" in model.server.args
+    flag = spec_of(model.server.engine).sees_with
+    return flag is None or flag in model.server.args
 
 
 def png() -> bytes:

@@ -18,8 +18,8 @@ from hubstack.deploy.smoke_job.ask_models import RESULT_MARK, ask_all
 from hubstack.files.errors import InputError
 from hubstack.files.problems import Problem
 from hubstack.hub.facts import ModelFacts
-from hubstack.kinds import PlatformKind
 from hubstack.plan import ModelPlan, Plan
+from hubstack.planner.platforms import platform_of
 from hubstack.review.callers import api_key, identity_token, stack_outputs
 from hubstack.review.kubectl import Kubectl, Tell, parsed
 from hubstack.review.smoke.questions import Address, Skipped, ask_of
@@ -82,7 +82,7 @@ class Here:
         for model in plan.models:
             if model.has_nodes and gateway:
                 found[model.key] = Address(url=gateway.rstrip("/"), is_gateway=True, token=_GATEWAY_KEY)
-            elif model.platform is PlatformKind.CLOUD_RUN and model.key in endpoints:
+            elif platform_of(model.platform).takes_identity and model.key in endpoints:
                 url = endpoints[model.key].rstrip("/").removesuffix("/v1")
                 found[model.key] = Address(url=url, is_gateway=False, token=_IDENTITY)
         asked, skipped = self.wanted.of(found)
