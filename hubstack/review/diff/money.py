@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from hubstack.review.diff.reported import Reported
 from hubstack.review.diff.state import Data, State
 
+OWN_PRICES = "prices.yaml:"
+"""In the source of a figure that the user's file of that name sets or lowers."""
 NO_REASON = "reason unknown"
 
 
@@ -54,6 +56,8 @@ class Money(Reported):
     """Items of the new plan without a known price."""
     budget: int | None = None
     """The new plan's limit (`hubstack:budget`), USD a month in cents; None: no limit."""
+    own_prices: tuple[str, ...] = ()
+    """What `prices.yaml` prices in another way than in the base version: whoever changes it changes the sums."""
 
     @property
     def over_budget(self) -> int:
@@ -86,7 +90,29 @@ def compare_money(base: State, head: State, renamed: Mapping[str, str]) -> Money
         lines=tuple(lines),
         unpriced=tuple(cost.get("unpriced", ())),
         budget=_limit(cost),
+        own_prices=tuple(_own_prices(base, head)),
     )
+
+
+def _own_prices(base: State, head: State) -> Iterator[str]:
+    """Yield nodes and items whose price is, or was, one of `prices.yaml`, and differs."""
+    priced = [_priced(side) for side in (base, head)]
+    for name in sorted(priced[0].keys() & priced[1].keys()):
+        (before, was), (after, now) = priced[0][name], priced[1][name]
+        if before != after and any(OWN_PRICES in source for source in (was, now)):
+            yield name
+
+
+def _priced(state: State) -> dict[str, tuple[float | None, str]]:
+    """Return USD and source by name: nodes per hour, and of other items only whose price it is."""
+    nodes = {
+        f"{pool['machine_type']} {pool['capacity']}": (pool["price"]["usd_per_hour"], str(pool["price"]["source"]))
+        for pool in state.pools
+        if pool.get("price")
+    }
+    lines = (line for line in _lines(state) if line["item"] == "cluster" and line["source"])
+    others = {str(line["what"]): (float(OWN_PRICES in line["source"]), str(line["source"])) for line in lines}
+    return nodes | others
 
 
 def _limit(cost: Data) -> int | None:
@@ -143,8 +169,8 @@ def _other_item_reasons(base: State, head: State, item: str) -> Iterator[str]:
             yield f"removed: {what}"
         elif before["usd_per_month_max"] != after["usd_per_month_max"]:
             rows = [f"{line['source']}, {line['as_of']}" for line in (before, after)]
-            same = rows[0] == rows[1]  # then there are more or fewer of them
-            yield f"{what}: {'as many as there are nodes' if same else f'price changed ({rows[0]} -> {rows[1]})'}"
+            same = rows[0] == rows[1]  # then there are more or fewer nodes, or a commitment covers others
+            yield f"{what}: {'with the nodes that run' if same else f'price changed ({rows[0]} -> {rows[1]})'}"
 
 
 def _bought(model: Data) -> str:

@@ -33,3 +33,14 @@ def test_a_neighbour_that_only_has_another_name_neither_came_nor_left() -> None:
 def test_a_neighbour_with_other_replicas_is_named() -> None:
     found = reasons(side("old", "third"), side("new", "renamed", ("third",), replicas=2))
     assert found == {"node sharing changed: renamed changed replicas"}
+
+
+def test_prices_of_one_s_own_that_change_are_named() -> None:
+    base, head = (State(name=name, plan=json.loads(plan(llama()).to_json())) for name in ("old", "new"))
+    assert compare_money(base, head, {}).own_prices == ()
+    for pool in head.pools:
+        pool["price"].update(usd_per_hour=0.1, source="your price, prices.yaml:3")
+    assert compare_money(base, head, {}).own_prices == ("g2-standard-4 on-demand",)
+    for pool in head.pools:
+        pool["price"].update(source="a newer list")
+    assert compare_money(base, head, {}).own_prices == (), "another list price is the reason of a line, no decision"

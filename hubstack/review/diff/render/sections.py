@@ -98,7 +98,7 @@ def _verdict(change: Change, gates: tuple[Tripped, ...]) -> str:
     is_same = not (change.resources or change.models or change.hub or change.money.lines or change.reach_new)
     if is_same and not (change.protection or change.program or gates):
         return "NO CHANGE: resources, models and cost are unchanged."
-    decide = list(_decisions(change))
+    decide = [*_decisions(change), *_own_price_words(change.money)]
     stops = [f"gate {each.gate}" for each in gates]
     if over := change.money.over_budget:
         stops.insert(0, f"over budget by {usd(over)}")
@@ -110,6 +110,11 @@ def _verdict(change: Change, gates: tuple[Tripped, ...]) -> str:
     if decide or _is_rise(change.money):
         return f"DECIDE: {said}."
     return f"ROUTINE: {said}; no data loss, no downtime, and no change of licence, code or access."
+
+
+def _own_price_words(bill: Money) -> Iterator[str]:
+    if bill.own_prices:
+        yield f"`prices.yaml` changes the price of {named(list(bill.own_prices), 2)}"
 
 
 def _bill_words(bill: Money) -> str:
