@@ -33,6 +33,8 @@ RESERVED_KEYS = frozenset({"default", "kubernetes", "vllm", "cluster", "total"})
 cluster's default namespace; `default` is every namespace's service account; a Service named `vllm` sets VLLM_PORT
 in other pods, and vLLM then refuses to start (vLLM docs, "Environment Variables")."""
 CANARY_SUFFIX = "-canary"
+FILES_DIR = "/etc/hubstack/files"
+"""Where the files of a list are in a server's container."""
 OFFLINE = "HUBSTACK_PREVIEW"
 """Environment variable that a program finds if hubstack runs it offline, instead of Pulumi's engine."""
 MODEL_DIR = "/weights"

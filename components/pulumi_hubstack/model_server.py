@@ -43,9 +43,11 @@ class ModelServer(pulumi.ComponentResource):
         )
         # A Service without a ready pod is not an error: a model may be scaled to zero.
         register(f"{name}-service", manifests.service(target, model), here)
+        files = manifests.files_config(target, model)
+        mounted = [register(f"{name}-files", files, here)] if files else []
         servers = child(
             self,
-            depends_on=[*after, identity],
+            depends_on=[*after, identity, *mounted],
             # Replicas change at run time; `pulumi up` must not reset them.
             ignore_changes=["spec.replicas"],
             custom_timeouts=pulumi.CustomTimeouts(create="3h", update="3h"),

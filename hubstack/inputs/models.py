@@ -17,8 +17,9 @@ from pydantic import ValidationError
 from hubstack import names
 from hubstack.files.documents import Document, Loc, Mark, parse_document, read_text
 from hubstack.files.errors import InputError
-from hubstack.files.problems import MOST_GUESSED, Problem, listed, nearest
+from hubstack.files.problems import MOST_GUESSED, Problem, RefusedError, listed, nearest
 from hubstack.files.schema_errors import schema_problems
+from hubstack.inputs.list_files import ListFile, read_list_files
 from hubstack.inputs.models_schema import Replicas, RequestFile, Settings
 from hubstack.inputs.renames import rename_problems
 
@@ -41,6 +42,8 @@ class ModelRequest:
     written, not validated."""
     canary_of: str | None = None
     """Key of the primary, if this is a canary."""
+    files: tuple[ListFile, ...] = ()
+    """Contents of the setting `files`."""
     marks: Mapping[str, Mark]
     """Where each setting is written; always has `id`."""
 
@@ -110,12 +113,31 @@ def load_request(path: Path, name: str | None = None) -> Request:
     Raises:
         InputError: with every problem found.
     """
-    return _resolve(_load_layers(path, name or str(path)))
+    shown = name or str(path)
+    request = _resolve(_load_layers(path, shown))
+    return replace(request, models=_with_files(request.models, _root(path, shown)))
 
 
 def parse_request(text: str, name: str) -> Request:
     """Parse the text of a model list without `extends:`; otherwise like `load_request`."""
     return _resolve([_layer(name, text)])
+
+
+def _with_files(models: Sequence[ModelRequest], root: Path) -> tuple[ModelRequest, ...]:
+    """Return the models with the files that they mount, which lie beside the list that names them."""
+    found: list[ModelRequest] = []
+    problems: list[Problem] = []
+    for model in models:
+        mark = model.mark("files")
+        try:
+            files = read_list_files((root / mark.path).parent, model.settings.files)
+        except RefusedError as refused:
+            problems.append(mark.problem(str(refused), refused.hint))
+            files = ()
+        found.append(replace(model, files=files))
+    if problems:
+        raise InputError(list(dict.fromkeys(problems)))
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -523,6 +523,35 @@ def _read_env(value: Any) -> Any:
     return {str(key): str(each) for key, each in given.items()}
 
 
+FILES_MAX = 8
+"""Most files of a model; our choice."""
+
+
+def _read_files(value: Any) -> Any:
+    if not isinstance(value, list):
+        return value
+    paths = cast("list[Any]", value)
+    for path in paths:
+        if not isinstance(path, str):
+            raise RefusedError(f"{shown(path)} is not a path", _FILES_HINT)
+        if problem := path_problem(path):
+            raise RefusedError(f"`{path}` {problem}".replace("repository", "list's folder"), _FILES_HINT)
+        if not re.fullmatch(r"([A-Za-z0-9_][A-Za-z0-9_.-]*/)*[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", path):
+            raise RefusedError(f"`{path}` has characters that a mounted file may not have", _FILES_HINT)
+    names_ = [str(path).rpartition("/")[2] for path in paths]
+    if twice := next((name for name in names_ if names_.count(name) > 1), None):
+        raise RefusedError(f"two files are named `{twice}`, and both would be mounted in one folder", "rename one")
+    return paths
+
+
+_FILES_HINT = (
+    "use paths beside the list, of letters, digits, `_`, `.`, `-` and `/`: `files: [templates/chat.jinja]`"
+)
+Files = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_read_files, json_schema_input_type=list[str]),
+    Field(strict=False, max_length=FILES_MAX),
+]
 EngineArguments = Annotated[dict[str, ArgumentValue], BeforeValidator(_read_arguments)]
 Environment = Annotated[
     dict[str, str], BeforeValidator(_read_env, json_schema_input_type=dict[str, str | int | float])
@@ -568,6 +597,9 @@ class Settings(_Strict):
     enable-prefix-caching: false, limit-mm-per-prompt: {image: 2}}` (docs/guides/pin-engine.md)."""
     env: Environment = Field(default={})
     """Environment variables of the engine: `{VLLM_LOGGING_LEVEL: DEBUG}`. Never secrets."""
+    files: Files = ()
+    """Small text files beside the list, mounted in the server at `/etc/hubstack/files`: `[templates/a.jinja]`, for
+    `chat_template:` and `engine_args:`. A change restarts the servers."""
     file: Inside | None = None
     """For GGUF repositories: the file to serve. Default: the Q4_K_M file."""
     share_gpu: bool = False
@@ -595,7 +627,7 @@ class Settings(_Strict):
     reasoning_parser: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_.-]{1,64}$")
     """The engine's reasoning parser (`qwen3`, `deepseek_r1` ...)."""
     chat_template: Inside | None = Field(default=None, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]{0,254}$")
-    """Chat template file in the repository, used instead of the tokenizer's."""
+    """Chat template file in the repository, or one of `files:`, used instead of the tokenizer's."""
     canary: Canary | None = None
     """`{revision: REV, weight: 10}`: this commit serves 10 % of the requests (docs/guides/canary.md)."""
     loading: Literal["auto", "runai-streamer", "gcsfuse", "hyperdisk-ml"] = "auto"
@@ -627,6 +659,11 @@ class Settings(_Strict):
     def engine_kind(self) -> EngineKind | None:
         """The requested engine; None if it is to be chosen."""
         return self.engine.kind if self.engine else None
+
+    @property
+    def is_template_mounted(self) -> bool:
+        """Whether the chat template is one of `files:`, not of the repository."""
+        return self.chat_template is not None and self.chat_template in self.files
 
     def version_of(self, kind: EngineKind) -> str | None:
         """Return the requested version of an engine; None for the catalogue's default."""

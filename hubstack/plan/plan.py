@@ -125,6 +125,15 @@ class ApiKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MountedFile:
+    """A small text file in the server's container."""
+
+    name: str
+    text: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerPlan:
     """The serving container as plain data."""
 
@@ -164,6 +173,8 @@ class ServerPlan:
     """Size of the memory-backed /dev/shm; 0 if one process needs none."""
     engine_args: tuple[str, ...] | None = field(default=None, metadata=OMITTED_IF_NONE)
     """Those of `args` that the list gives with `engine_args:`; None if there are none."""
+    files: tuple[MountedFile, ...] | None = field(default=None, metadata=OMITTED_IF_NONE)
+    """Files of the list, in `names.FILES_DIR`; None if there are none."""
     engine_env: tuple[str, ...] | None = field(default=None, metadata=OMITTED_IF_NONE)
     """Names of those of `env` that the list gives with `env:`; None if there are none."""
     worker_args: tuple[str, ...] = ()

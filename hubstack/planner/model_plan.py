@@ -310,7 +310,7 @@ def loadable(draft: Draft, taken: Candidate, target: StackSettings) -> Loadable:
         size_bytes=chosen.weights_bytes or demand.weights.size_bytes,
         largest_file_bytes=demand.largest_file_bytes,
         pooling=demand.choice.pooling,
-        chat_template=bool(demand.settings.chat_template),
+        chat_template=bool(demand.settings.chat_template) and not demand.settings.is_template_mounted,
         has_folders=any("/" in file.path for file in chosen.weights),
         is_mistral=chosen.is_mistral,
         has_adapters=modality_adapters(demand.facts) is not None,

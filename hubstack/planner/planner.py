@@ -462,7 +462,7 @@ def _demand(
         choice.kind,
         chosen.format,
         pooling=choice.pooling,
-        chat_template=bool(request.settings.chat_template),
+        chat_template=bool(request.settings.chat_template) and not request.settings.is_template_mounted,
     )
     if unloadable:
         return [_refused(request, unloadable)]

@@ -89,7 +89,7 @@ from hubstack.deploy.manifests.scaling import (
     scales_to_zero,
     trigger_authentication,
 )
-from hubstack.deploy.manifests.server import deployment, disruption_budget, service
+from hubstack.deploy.manifests.server import deployment, disruption_budget, files_config, service
 from hubstack.deploy.manifests.stack import capacity_class, namespace
 from hubstack.deploy.manifests.traffic import (
     address_name,
@@ -152,6 +152,7 @@ __all__ = [
     "disk_zones",
     "disruption_budget",
     "encrypted_class",
+    "files_config",
     "gateway",
     "group_controller_policy",
     "group_name",

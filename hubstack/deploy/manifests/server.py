@@ -34,6 +34,27 @@ TPU_ACCELERATOR_LABEL = "cloud.google.com/gke-tpu-accelerator"
 TPU_TOPOLOGY_LABEL = "cloud.google.com/gke-tpu-topology"
 
 
+def files_config(target: TargetPlan, model: ModelPlan) -> Object | None:
+    """Return the ConfigMap with the files of the list; None if there are none.
+
+    Its name holds a hash of them, so that a change of a file replaces the pods.
+    """
+    if not model.server.files:
+        return None
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": metadata(target, model, _files_name(model)),
+        "immutable": True,
+        "data": {file.name: file.text for file in model.server.files},
+    }
+
+
+def _files_name(model: ModelPlan) -> str:
+    hashes = (part for file in model.server.files or () for part in (file.name, file.sha256))
+    return f"{server_name(model)}-files-{names.short_hash(*hashes)}"
+
+
 def service(target: TargetPlan, model: ModelPlan) -> Object:
     """Return the Service of a model."""
     return {
@@ -113,6 +134,9 @@ def _server_pod(target: TargetPlan, model: ModelPlan) -> Object:
         # NCCL between ranks needs more shared memory than the container runtime's default of 64 MiB.
         volumes.append({"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": str(server.shm_bytes)}})
         mounts.append({"name": "shm", "mountPath": "/dev/shm"})  # noqa: S108
+    if server.files:
+        volumes.append({"name": "files", "configMap": {"name": _files_name(model)}})
+        mounts.append({"name": "files", "mountPath": names.FILES_DIR, "readOnly": True})
     container: Object = {
         "name": "server",
         "image": server.image,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Flags shared by several engines: those in the engine's catalogue row, and the response parsers."""
 
+from hubstack import names
 from hubstack.inputs.models_schema import Settings
 from hubstack.planner.engines.spec import Serving
 
@@ -43,5 +44,7 @@ def parser_flags(settings: Settings, model_dir: str) -> list[str]:
     if settings.reasoning_parser:
         flags += ["--reasoning-parser", settings.reasoning_parser]
     if settings.chat_template:
-        flags += ["--chat-template", f"{model_dir}/{settings.chat_template}"]
+        mounted = f"{names.FILES_DIR}/{settings.chat_template.rpartition('/')[2]}"
+        path = mounted if settings.is_template_mounted else f"{model_dir}/{settings.chat_template}"
+        flags += ["--chat-template", path]
     return flags

@@ -32,6 +32,7 @@ _ON_NODES_ONLY = {
     "canary": ("only a cluster's gateway splits requests", "remove the key, or set `platform: gke`"),
     "loading": ("the platform loads the weights its own way", "remove the key"),
     "cache": ("only a cluster's nodes use the cache", "remove the key"),
+    "files": ("only a cluster's servers mount them", "remove the key, or set `platform: gke`"),
     "keep_previous": ("earlier versions are not removed there", "remove the key"),
     "lora": (
         "only a cluster's loader stages adapters beside the weights",

@@ -8,7 +8,7 @@ own the Kubernetes objects (`hubstack.deploy.manifests`).
 import math
 
 from hubstack.kinds import AcceleratorKind
-from hubstack.plan import Probe, ServerPlan
+from hubstack.plan import MountedFile, Probe, ServerPlan
 from hubstack.planner.engines import spec_of
 from hubstack.planner.engines.arguments import port_of
 from hubstack.planner.engines.spec import EngineSpec, NodeGroup, Serving
@@ -71,6 +71,7 @@ def plan_server(serving: Serving) -> ServerPlan:
         args=group.args,
         worker_args=group.worker_args,
         env=tuple(sorted((own_env | given_env).items())),
+        files=tuple(MountedFile(name=f.name, text=f.text, sha256=f.digest) for f in serving.request.files) or None,
         engine_args=given or None,
         engine_env=tuple(sorted(given_env)) or None,
         port=port,

@@ -25,7 +25,7 @@ _TEMPLATES = (".jinja", ".jinja2", ".j2", ".txt")
 def contradictions(request: ModelRequest, facts: ModelFacts, geometry: Geometry) -> Iterator[Refusal]:
     """Yield a refusal for each setting that does not suit the model."""
     asked = request.settings
-    if asked.chat_template:
+    if asked.chat_template and not asked.is_template_mounted:
         yield from _template(asked.chat_template, facts)
     method = asked.speculative.method if asked.speculative else None
     if method == "mtp" and facts.config and not _may_draft(facts, geometry):

@@ -19,9 +19,9 @@ from hubstack.review.diff.state import Data, State
 GB, GIB = 1_000_000_000, 1024**3
 NOTICEABLE = 0.1
 """Our choice: a smaller change of throughput or cost per token is not reported."""
-ENGINE_ARGUMENTS, ENGINE_VARIABLES = "engine arguments", "engine variables"
-"""Topics of what the list gives the engine past the keys: `engine_args:` and `env:`."""
-ENGINE_OWN_TOPICS = frozenset({ENGINE_ARGUMENTS, ENGINE_VARIABLES})
+ENGINE_ARGUMENTS, ENGINE_VARIABLES, ENGINE_FILES = "engine arguments", "engine variables", "engine files"
+"""Topics of what the list gives the engine past the keys: `engine_args:`, `env:` and `files:`."""
+ENGINE_OWN_TOPICS = frozenset({ENGINE_ARGUMENTS, ENGINE_VARIABLES, ENGINE_FILES})
 ENGINE_TOPICS = ENGINE_OWN_TOPICS | {"engine"}
 """Topics of the gate `engine`."""
 EVIDENCE, MEASURED = "evidence", "measured"
@@ -301,6 +301,12 @@ def _engine_settings(before: Data, after: Data) -> Iterator[Setting]:
         parts = [" ".join(flag_pairs(list(server.get(key) or ()))) or "none" for server in (old, new)]
         if parts[0] != parts[1]:
             yield Setting(topic=topic, before=parts[0], after=parts[1])
+    files = [
+        " ".join(f"{f['name']}={f['sha256'][:12]}" for f in server.get("files") or ()) or "none"
+        for server in (old, new)
+    ]
+    if files[0] != files[1]:
+        yield Setting(topic=ENGINE_FILES, before=files[0], after=files[1])
     if old["engine"] != new["engine"] or old["version"] == new["version"]:
         return
     for topic, text in version_changes(str(new["engine"]), str(old["version"]), str(new["version"])):

@@ -160,7 +160,7 @@ def _model_decisions(change: Change) -> Iterator[str]:
     if own := sorted(
         {each.key for each in change.models for one in each.settings if one.topic in ENGINE_OWN_TOPICS}
     ):
-        yield f"engine arguments or variables of {named(own, 2)} changed"
+        yield f"engine arguments, variables or files of {named(own, 2)} changed"
     if other := [(each.key, one.why) for each in change.models for one in each.settings if one.topic == EVIDENCE]:
         yield f"measured figures of {named([key for key, _ in other], 2)} changed by {other[0][1]}"
 
