@@ -11,7 +11,7 @@ from pulumi_hubstack.observability import Observability, ObservabilityArgs
 
 from hubstack.deploy.monitoring import list_alerts, list_dashboards, pod_monitorings
 from hubstack.plan import Plan
-from hubstack.plan.settings import MonitoringPlan
+from hubstack.plan.settings import Money, MonitoringPlan
 from tests.components.recorder import Recorded, record
 from tests.support.observed import observed_plan
 from tests.support.plans import complete
@@ -118,6 +118,12 @@ def test_switched_off_a_fleet_has_none_of_it() -> None:
     assert recorded.of_type("hubstack:observability:Observability") == []
     cluster = recorded.one("gcp:container/cluster:Cluster").inputs["monitoringConfig"]
     assert cluster["enableComponents"] == ["SYSTEM_COMPONENTS", "DCGM"]
+
+
+def test_the_alert_is_in_the_account_s_currency() -> None:
+    euros = MonitoringPlan(billing_account="0A1B2C-3D4E5F-678901", budget=Money(units=5000, currency="EUR"))
+    amount = build(euros).one(BUDGET).inputs["amount"]["specifiedAmount"]
+    assert amount == {"currencyCode": "EUR", "units": "5000"}
 
 
 def test_the_billing_api_is_turned_on_for_a_budget_only() -> None:

@@ -15,7 +15,7 @@ from hubstack.inputs.pulumi_config import SECRET_PLACEHOLDER
 from hubstack.inputs.settings import KEYS, SECRETS, StackSettings, read_settings
 from hubstack.inputs.stack import Stack
 from hubstack.kinds import Ingress
-from hubstack.plan.settings import MonitoringPlan
+from hubstack.plan.settings import Money, MonitoringPlan
 
 PROJECT = Path(__file__).resolve().parents[2]
 OTHERS = {"hubstack:apiKey": SECRET_PLACEHOLDER, "aws:region": "x"}
@@ -94,6 +94,13 @@ def test_the_billing_alert_may_watch_another_sum_than_the_plan_is_held_to() -> N
     assert alone.monitoring
     assert (both.budget_usd_per_month, both.monitoring.budget_usd_per_month) == (5000, 4000)
     assert (alone.budget_usd_per_month, alone.monitoring.budget_usd_per_month) == (None, 4000)
+
+
+def test_the_alert_of_an_account_in_another_currency_names_it() -> None:
+    monitoring = read(billingBudget="4000", billingAccount="0A1B2C-3D4E5F-678901", currency="EUR").monitoring
+    assert monitoring
+    assert monitoring.budget_usd_per_month is None
+    assert monitoring.alert_budget == Money(units=4000, currency="EUR")
 
 
 def test_a_billing_budget_without_an_account_is_refused() -> None:
