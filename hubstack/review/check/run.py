@@ -153,7 +153,7 @@ def _other_repositories(inputs: StackInputs) -> Iterator[str]:
 
 def _notes(config_file: Path, inputs: StackInputs, today: dt.date) -> Iterator[str]:
     if not config_file.with_name(QUOTA_NAME).exists() and inputs.quota is None:
-        yield f"quota was not checked: no {QUOTA_NAME} next to {config_file.name}"
+        yield f"quota was not checked: no {QUOTA_NAME} next to {config_file.name}, and no {inputs.quota_name}"
     for name, file in ((inputs.prices_name, inputs.refreshed), (inputs.quota_name, inputs.quota)):
         if file:
             yield age_line(name, file.as_of, today)
