@@ -25,6 +25,8 @@ FILES = {
     "gcp:accesscontextmanager/servicePerimeterResource:ServicePerimeterResource": "accesscontextmanager/resource_access_context_manager_service_perimeter_resource.go",
     "gcp:artifactregistry/repository:Repository": "artifactregistry/resource_artifact_registry_repository.go",
     "gcp:billing/budget:Budget": "billingbudgets/resource_billing_budget.go",
+    "gcp:certificatemanager/certificate:Certificate": "certificatemanager/resource_certificate_manager_certificate.go",
+    "gcp:certificatemanager/dnsAuthorization:DnsAuthorization": "certificatemanager/resource_certificate_manager_dns_authorization.go",
     "gcp:cloudrunv2/job:Job": "cloudrunv2/resource_cloud_run_v2_job.go",
     "gcp:cloudrunv2/service:Service": "cloudrunv2/resource_cloud_run_v2_service.go",
     "gcp:compute/address:Address": "compute/resource_compute_address.go",

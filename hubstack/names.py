@@ -150,6 +150,11 @@ def cluster_name(stack: str) -> str:
     return shorten(f"hubstack-{slug(stack)}", NODE_POOL_MAX)
 
 
+def gateway_name(stack: str) -> str:
+    """Return the name of the gateway's address and certificate."""
+    return shorten(f"hubstack-{slug(stack)}-gateway", DNS_LABEL_MAX)
+
+
 def cluster_host(service: str, namespace: str) -> str:
     """Return the host name of a Service inside the cluster."""
     return f"{service}.{namespace}.svc.cluster.local"

@@ -139,6 +139,7 @@ def build_foundation(parent: pulumi.Resource, plan: Plan, hub_token: pulumi.Inpu
         *(SERVICES if on_gke else MANAGED_SERVICES),
         *services_of(plan),
         *_guards(target),
+        *_names(plan),
         *(("artifactregistry",) if repositories else ()),
     )
     project = _enable_apis(parent, plan, called)
@@ -197,6 +198,14 @@ def _enable_apis(parent: pulumi.Resource, plan: Plan, called: Sequence[str]) -> 
         )
         cluster_number = others.number
     return Project(target=target, provider=google, apis=apis, number=number, cluster_number=cluster_number)
+
+
+def _names(plan: Plan) -> tuple[str, ...]:
+    """Return the Google APIs that a gateway's record and certificate need."""
+    asked = plan.gateway
+    if asked is None or asked.dns_zone is None:
+        return ()
+    return ("dns", *(("certificatemanager",) if asked.issues_certificate else ()))
 
 
 def _guards(target: TargetPlan) -> tuple[str, ...]:

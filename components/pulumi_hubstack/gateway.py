@@ -23,6 +23,10 @@ from pulumi_hubstack._options import child, renamed, secret_replication
 TOKEN = "hubstack:gateway:Gateway"  # noqa: S105  a type token
 
 
+TTL_SECONDS = 300
+"""Of the gateway's records. Our choice; its address does not change."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayArgs:
     """Inputs of a gateway."""
@@ -59,7 +63,7 @@ class Gateway(pulumi.ComponentResource):
     def __init__(self, name: str, args: GatewayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(TOKEN, name, None, opts)
         self._name, self._args, self._after = name, args, list(args.after)
-        network = self._create_network(args)
+        network = [*self._create_network(args), *self._create_name(args)]
         self._create_secret(args)
         if not args.proxy:
             self._create_body_router()
@@ -106,6 +110,50 @@ class Gateway(pulumi.ComponentResource):
         )
         self.address = address.address
         return [*used, address]
+
+    def _create_name(self, args: GatewayArgs) -> list[pulumi.Resource]:
+        """Register the host's record and, if it is to be issued, its certificate with the proof of the name."""
+        asked, dns = args.gateway, gcp.dns
+        if asked.dns_zone is None or asked.host is None:
+            return []
+        dns.RecordSet(
+            f"{self._name}-record",
+            managed_zone=asked.dns_zone,
+            name=f"{asked.host}.",
+            type="A",
+            ttl=TTL_SECONDS,
+            rrdatas=[self.address],
+            opts=child(self),
+        )
+        if not asked.issues_certificate or asked.certificate is None:
+            return []
+        region, manager = args.target.region, gcp.certificatemanager
+        proof = manager.DnsAuthorization(
+            f"{self._name}-authorization",
+            name=asked.certificate,
+            domain=asked.host,
+            location=region,
+            type="PER_PROJECT_RECORD",
+            opts=child(self),
+        )
+        proven = proof.dns_resource_records[0]
+        record = dns.RecordSet(
+            f"{self._name}-authorization-record",
+            managed_zone=asked.dns_zone,
+            name=proven.apply(lambda each: each.name or ""),
+            type=proven.apply(lambda each: each.type or ""),
+            ttl=TTL_SECONDS,
+            rrdatas=[proven.apply(lambda each: each.data or "")],
+            opts=child(self),
+        )
+        certificate = manager.Certificate(
+            f"{self._name}-certificate",
+            name=asked.certificate,
+            location=region,
+            managed=manager.CertificateManagedArgs(domains=[asked.host], dns_authorizations=[proof.id]),
+            opts=child(self, depends_on=[record]),
+        )
+        return [certificate]
 
     def _create_secret(self, args: GatewayArgs) -> None:
         secret = manifests.synced_secret(args.target, args.gateway)

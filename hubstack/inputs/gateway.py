@@ -7,11 +7,13 @@ a model list works with it (`hubstack.planner.serving.routing`).
 
 import ipaddress
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from hubstack.inputs.setting_types import form, refusal
+from hubstack.names import gateway_name
 from hubstack.plan.gateway import Exposure, GatewayAuth, GatewayMode, GatewayPlan
 
 SETTING = "hubstack:gateway"
@@ -52,13 +54,20 @@ class GatewaySettings(BaseModel):
     """Maximum duration of one response in seconds, streamed or not."""
     address: Annotated[str, AfterValidator(_is_address)] | None = None
     """Internal IP address in the stack's subnet. Default: Google assigns one, which is then kept."""
+    dns_zone: Annotated[str, form(_NAME, "the name of a zone in Cloud DNS")] | None = None
+    """Name of a Cloud DNS zone of the project that contains `host`: it gets the address record and, without
+    `certificate`, the record by which Google issues one."""
+    security_policy: Annotated[str, form(_NAME, "the name of a Cloud Armor policy")] | None = None
+    """Name of a regional Cloud Armor policy that guards every backend of an external gateway."""
     iap_client_id: Annotated[str, form(_CLIENT, "the ID of an OAuth client")] | None = None
     """OAuth client for IAP. Default: Google's, which admits only members of your organization."""
 
-    @property
-    def plan(self) -> GatewayPlan:
-        """The gateway as part of a plan."""
-        return GatewayPlan(**{name: getattr(self, name) for name in GatewaySettings.model_fields})
+    def plan(self, stack: str) -> GatewayPlan:
+        """Return the gateway as part of a stack's plan."""
+        asked = GatewayPlan(**{name: getattr(self, name) for name in GatewaySettings.model_fields})
+        if asked.dns_zone is None or asked.certificate:
+            return asked
+        return replace(asked, certificate=gateway_name(stack), issues_certificate=True)
 
 
 def gateway_problems(g: GatewaySettings, *, has_callers: bool = False) -> Iterator[tuple[str, str, str]]:
@@ -78,14 +87,19 @@ def gateway_problems(g: GatewaySettings, *, has_callers: bool = False) -> Iterat
     if not external and g.auth:
         message = "applies to an external gateway only: the network controls who reaches an internal one"
         yield "auth", message, "remove it, or set `exposure: external`"
-    if external and not g.certificate:
+    if external and not g.certificate and not g.dns_zone:
         yield (
             "certificate",
             "is missing: an external gateway serves HTTPS only",
-            "create a regional certificate in Certificate Manager and set its name",
+            "set `dns_zone:` so that Google issues one, or the name of one in Certificate Manager",
         )
-    if (external or g.certificate) and not g.host:
+    if g.dns_zone and not g.host:
+        yield "host", "is missing: the zone's record needs a name", "set a DNS name in the zone"
+    elif (external or g.certificate) and not g.host:
         yield "host", "is missing: a certificate is issued for a name", "set the DNS name of the certificate"
+    if g.security_policy and not external:
+        message = "applies to an external gateway only: an internal one is not reached from the internet"
+        yield "security_policy", message, "remove it, or set `exposure: external`"
     if external and g.address:
         yield (
             "address",

@@ -284,7 +284,7 @@ class StackSettings(BaseModel):
     @property
     def gateway(self) -> GatewayPlan | None:
         """The gateway; None if models are reachable from inside the cluster only."""
-        return self.gateway_settings.plan if self.gateway_settings else None
+        return self.gateway_settings.plan(self.stack) if self.gateway_settings else None
 
     @property
     def network(self) -> NetworkPlan | None:

@@ -5,8 +5,10 @@ Owns the types. `hubstack.inputs.gateway` reads them from the stack's settings.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+from hubstack.files.jsonable import OMITTED_IF_NONE
 
 
 class GatewayMode(StrEnum):
@@ -50,6 +52,12 @@ class GatewayPlan:
     """IP address in the subnet; with None, Google chooses one, which then does not change."""
     iap_client_id: str | None = None
     """OAuth client of IAP; None uses Google's own client, which admits only members of the organization."""
+    dns_zone: str | None = field(default=None, metadata=OMITTED_IF_NONE)
+    """Cloud DNS zone that gets the host's address record; None: you create the record."""
+    issues_certificate: bool | None = field(default=None, metadata=OMITTED_IF_NONE)
+    """True: the stack has Google issue the certificate, which the zone proves; None: it exists."""
+    security_policy: str | None = field(default=None, metadata=OMITTED_IF_NONE)
+    """Cloud Armor policy of every backend; None without one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

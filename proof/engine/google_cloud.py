@@ -306,6 +306,11 @@ def _run_service(identity: str, stored: Mapping[str, Any]) -> Data:  # noqa: ARG
 _FILLED: dict[str, Callable[[str, Mapping[str, Any]], Data]] = {
     "gcp:serviceaccount/account:Account": _account,
     "gcp:projects/serviceIdentity:ServiceIdentity": _agent,
+    "gcp:certificatemanager/dnsAuthorization:DnsAuthorization": lambda _, stored: {
+        "dnsResourceRecords": [
+            {"name": f"_acme-challenge.{stored['domain']}.", "type": "CNAME", "data": "1.authorize.example."}
+        ]
+    },
     "gcp:cloudrunv2/service:Service": _run_service,
     "gcp:compute/address:Address": lambda _, stored: {"address": stored.get("address") or "10.64.0.9"},
     "gcp:storage/bucket:Bucket": lambda identity, _: {"url": f"gs://{identity}"},

@@ -101,6 +101,9 @@ def computed(request: Any) -> dict[str, Any]:
             "privateClusterConfig": {"privateEndpoint": PRIVATE_ADDRESS},
             "masterAuth": {"clusterCaCertificate": CERTIFICATE},
         }
+    if request.type == "gcp:certificatemanager/dnsAuthorization:DnsAuthorization":
+        proof = {"name": "_acme-challenge.models.example.com.", "type": "CNAME", "data": "1.authorize.example."}
+        return {"dnsResourceRecords": [proof]}
     if request.type == "gcp:serviceaccount/account:Account":
         email = f"{request.object['accountId']}@acme-models-test.iam.gserviceaccount.com"
         return {"email": email, "member": f"serviceAccount:{email}"}

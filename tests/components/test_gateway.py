@@ -216,3 +216,48 @@ def test_the_address_and_the_base_url_are_outputs() -> None:
     fleet = recorded.one("hubstack:fleet:Fleet")
     assert recorded.outputs[fleet.urn]["gateway"]["url"] == "https://models.example.com"
     assert "gateway" not in build(plan(None)).outputs[build(plan(None)).one("hubstack:fleet:Fleet").urn]
+
+
+ZONED = replace(
+    EXTERNAL, auth=None, certificate="hubstack-test-gateway", issues_certificate=True, dns_zone="example-com"
+)
+
+
+def test_a_zone_gets_the_host_s_record_and_the_proof_by_which_google_issues_its_certificate() -> None:
+    found = build(plan(replace(ZONED, auth=GatewayAuth.API_KEYS)), key=True)
+    added = parts(found) - parts(build(plan(EXTERNAL), key=True))
+    assert added == {
+        ("RecordSet", "record"),
+        ("DnsAuthorization", "authorization"),
+        ("RecordSet", "authorization-record"),
+        ("Certificate", "certificate"),
+    }
+    proof = found.one("gcp:certificatemanager/dnsAuthorization:DnsAuthorization").inputs
+    assert (proof["domain"], proof["location"], proof["type"]) == (
+        "models.example.com",
+        "us-central1",
+        "PER_PROJECT_RECORD",
+    )
+    record = found.one("gcp:dns/recordSet:RecordSet", "gateway-record").inputs
+    assert (record["managedZone"], record["name"], record["type"]) == ("example-com", "models.example.com.", "A")
+    certificate = found.one("gcp:certificatemanager/certificate:Certificate").inputs
+    listener = found.one("kubernetes:gateway.networking.k8s.io/v1:Gateway")
+    (served,) = listener.inputs["spec"]["listeners"]
+    assert served["tls"]["options"]["networking.gke.io/cert-manager-certs"] == certificate["name"]
+    assert any("gateway-certificate" in urn for urn in listener.request.dependencies)
+    services = {
+        each.inputs["service"] for each in found.resources.values() if "projects/service:Service" in each.type
+    }
+    assert {"dns.googleapis.com", "certificatemanager.googleapis.com"} <= services
+
+
+def test_with_a_certificate_of_one_s_own_the_zone_gets_the_host_s_record_alone() -> None:
+    own = replace(ZONED, auth=GatewayAuth.API_KEYS, certificate="acme", issues_certificate=None)
+    assert parts(build(plan(own), key=True)) - parts(build(plan(EXTERNAL), key=True)) == {("RecordSet", "record")}
+
+
+def test_a_cloud_armor_policy_guards_every_backend() -> None:
+    found = build(plan(replace(EXTERNAL, security_policy="edge")), key=True)
+    policies = [each for each in found.resources.values() if each.type.endswith(":GCPBackendPolicy")]
+    assert len(policies) > 3
+    assert {each.inputs["spec"]["default"]["securityPolicy"] for each in policies} == {"edge"}

@@ -120,6 +120,8 @@ def _backend(asked: GatewayPlan, drain_seconds: int) -> Object:
         "timeoutSec": asked.timeout_seconds,
         "connectionDraining": {"drainingTimeoutSec": drain_seconds},
     }
+    if asked.security_policy:
+        default["securityPolicy"] = asked.security_policy
     if asked.auth is GatewayAuth.IAP:
         default["iap"] = {"enabled": True}
         if asked.iap_client_id:

@@ -26,7 +26,7 @@ _CLASSES = {Exposure.INTERNAL: "gke-l7-rilb", Exposure.EXTERNAL: "gke-l7-regiona
 
 def address_name(target: TargetPlan) -> str:
     """Return the name of the reserved IP address."""
-    return names.shorten(f"hubstack-{names.slug(target.stack)}-gateway", names.DNS_LABEL_MAX)
+    return names.gateway_name(target.stack)
 
 
 def canary_for(models: Iterable[ModelPlan], model: ModelPlan) -> ModelPlan | None:
