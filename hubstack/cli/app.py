@@ -579,7 +579,8 @@ def _tables(decided: "Plan", *, verbose: bool = False, quiet: bool = False) -> t
     key = decided.models[0].key if decided.models else "KEY"
     line = f"More: `hubstack explain ENV {key}` for one model; `-v` for reasons, performance, nodes and prices."
     more = () if verbose else (line,)
-    return (*parts, report.cost_notes(decided, is_whole=verbose), *more)
+    notes = (report.cost_notes(decided, is_whole=verbose), *report.image_lines(decided))
+    return (*parts, *notes, *more)
 
 
 app.command()(cli_images.images)

@@ -16,6 +16,7 @@ from rich.text import Text
 from hubstack.files.problems import listed
 from hubstack.plan import MemoryNeed, ModelPlan, Plan, PoolPlan
 from hubstack.plan.bill import Cost, CostLine, StackBill
+from hubstack.plan.images import EVERY_REGISTRY
 from hubstack.plan.performance import Comparison
 from hubstack.planner.placement.regions import RegionPlan
 from hubstack.review.report.performance import (
@@ -243,6 +244,21 @@ def cost_notes(plan: Plan, *, is_whole: bool = True) -> str:
     notes += [f"Warning: {warning}." for warning in group_warnings(plan.warnings)]
     notes += [f"Cheaper: {advice}." for advice in plan.advice]
     return "\n".join(notes)
+
+
+def image_lines(plan: Plan) -> tuple[str, ...]:
+    """Return a line about where images come from and how many have a locked digest; none without either."""
+    images = plan.target.images
+    if images is None:
+        return ()
+    digests = f"{len(images.digests)} locked digests" if images.digests else "run by their tags"
+    if images.has_remote_repositories:
+        pulled = "pulled through Artifact Registry remote repositories of the stack"
+    else:
+        others = {mirror: registry for registry, mirror in sorted(images.mirrors.items())}
+        told = [mirror if other == EVERY_REGISTRY else f"{mirror} ({other})" for mirror, other in others.items()]
+        pulled = f"pulled from {', '.join(told)}" if told else "pulled from where they are published"
+    return (f"Images: {digests}, {pulled}. All of them: `hubstack images`.",)
 
 
 def cost_table(plan: Plan) -> FittedTable:

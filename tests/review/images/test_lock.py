@@ -273,6 +273,22 @@ def test_a_wrong_setting_is_refused_at_its_line(
     assert "Pulumi.quickstart.yaml:6:" in said
 
 
+@pytest.mark.parametrize(
+    ("setting", "line"),
+    [
+        ("{registry: m.example/a}", "Images: run by their tags, pulled from m.example/a."),
+        ("{registries: {ghcr.io: m.example/a}}", "pulled from m.example/a (ghcr.io)."),
+        ("{remote: true}", "pulled through Artifact Registry remote repositories of the stack."),
+    ],
+)
+def test_the_plan_says_where_images_come_from(
+    setting: str, line: str, project: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    mirror(project, setting)
+    assert app.run(["plan", "examples/quickstart"]) == 0
+    assert line in capfd.readouterr().out
+
+
 def test_a_mirror_in_another_project_names_the_grant(project: Path) -> None:
     mirror(project, "{registry: europe-docker.pkg.dev/other-project/mirror}")
     plan = plan_inputs(StackInputs.of(stack(project)))
