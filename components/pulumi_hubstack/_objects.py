@@ -22,6 +22,7 @@ _CLASSES = {
     ("v1", "ConfigMap"): "core.v1.ConfigMap",
     ("v1", "Namespace"): "core.v1.Namespace",
     ("v1", "PersistentVolumeClaim"): "core.v1.PersistentVolumeClaim",
+    ("v1", "ResourceQuota"): "core.v1.ResourceQuota",
     ("v1", "Secret"): "core.v1.Secret",
     ("v1", "Service"): "core.v1.Service",
     ("v1", "ServiceAccount"): "core.v1.ServiceAccount",
@@ -34,6 +35,7 @@ _CLASSES = {
     ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"): "rbac.v1.ClusterRoleBinding",
     ("rbac.authorization.k8s.io/v1", "Role"): "rbac.v1.Role",
     ("rbac.authorization.k8s.io/v1", "RoleBinding"): "rbac.v1.RoleBinding",
+    ("scheduling.k8s.io/v1", "PriorityClass"): "scheduling.v1.PriorityClass",
     ("storage.k8s.io/v1", "StorageClass"): "storage.v1.StorageClass",
 }
 """Kind to the SDK's class, by name: each SDK package is slow to import, and only a few are needed."""

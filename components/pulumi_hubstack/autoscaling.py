@@ -83,12 +83,9 @@ class Autoscaling(pulumi.ComponentResource):
                 [guard, keda],
             )
             ready.append(held)
-        ready.append(
-            register(
-                f"{name}-authentication",
-                manifests.trigger_authentication(target),
-                child(self, depends_on=[*after, keda]),
-            )
-        )
+        ready += [
+            register(f"{name}-{key}authentication", obj, child(self, depends_on=[*after, keda]))
+            for key, obj in manifests.trigger_authentications(target).items()
+        ]
         self.ready = tuple(ready)
         self.register_outputs({})

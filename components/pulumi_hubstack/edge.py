@@ -40,7 +40,7 @@ def build_gateway(
     if nodes.network is None:
         raise ValueError("the network of the gateway is not known: `hubstack:network` names it")
     by_key = asked.auth is GatewayAuth.API_KEYS
-    after = (nodes.namespace, *(nodes.autoscaling if manifests.scale_to_zero_models(plan) else ()))
+    after = (*nodes.namespaces.values(), *(nodes.autoscaling if manifests.scale_to_zero_models(plan) else ()))
     providers = [base.project.provider, nodes.kubernetes]
     options = child(parent, providers=providers, depends_on=list(base.project.apis))
     reader = base.project.member(manifests.SYNC_ACCOUNT)
@@ -63,6 +63,10 @@ def build_gateway(
         network_id=nodes.network.network_id,
         subnet_id=nodes.network.subnet_id,
         secret_reader=reader,
+        team_readers={
+            team.key: base.project.member(manifests.SYNC_ACCOUNT, team.namespace)
+            for team in plan.target.teams or ()
+        },
         secret_value=secrets[GatewayAuth.API_KEYS if by_key else GatewayAuth.IAP],
         servers=servers,
         proxy=proxy,
@@ -79,7 +83,7 @@ def build_observability(parent: pulumi.Resource, plan: Plan, base: Foundation) -
     apis: list[pulumi.Resource] = list(project.apis)
     if monitoring.billing_account:  # only a stack with a budget needs this API
         apis.append(enable_api(parent, project.provider, "billingbudgets", project.apis[0]))
-    after: tuple[pulumi.Resource, ...] = (nodes.namespace,) if nodes else ()
+    after: tuple[pulumi.Resource, ...] = tuple(nodes.namespaces.values()) if nodes else ()
     args = ObservabilityArgs(
         target=plan.target,
         monitoring=monitoring,

@@ -101,8 +101,8 @@ class NodeFoundation:
     """None in a cluster that exists, for a stack without a gateway."""
     classes: Mapping[str, pulumi.Resource]
     """ComputeClasses by key of the capacity class."""
-    namespace: pulumi.Resource
-    """The models' namespace and its network policies."""
+    namespaces: Mapping[str | None, pulumi.Resource]
+    """Key of a team, or None for models without one, to the models' namespace and its network policies."""
     transfer: tuple[pulumi.Resource, ...]
     """Resources that fill disks; empty if no model keeps its weights on one."""
     autoscaling: tuple[pulumi.Resource, ...]
@@ -259,15 +259,18 @@ def _create_nodes(
     # The account of Autopilot's nodes is not known here: the plan names the grant.
     reader = None if used and used.is_autopilot else cluster.node_account_email
     images = _create_repositories(plan, reader, google)
-    namespace = _create_namespace(parent, plan, (cluster, *images), provider)
+    namespaces = _create_namespaces(parent, plan, (cluster, *images), provider)
     autoscaling: tuple[pulumi.Resource, ...] = ()
     if manifests.is_scaled(plan) and target.has_installed(Component.KEDA):
         # Namespace, policies and grant of an installed KEDA are its owners'.
-        here = child(parent, provider=provider, depends_on=[namespace])
-        autoscaling = (register("autoscaling-authentication", manifests.trigger_authentication(target), here),)
+        here = child(parent, provider=provider, depends_on=list(namespaces.values()))
+        autoscaling = tuple(
+            register(f"autoscaling-{key}authentication", obj, here)
+            for key, obj in manifests.trigger_authentications(target).items()
+        )
     elif manifests.is_scaled(plan):
         member = project.member(manifests.KEDA_ACCOUNT, target.keda_namespace)
-        args = autoscaling_args(plan, member, (cluster, namespace, *images))
+        args = autoscaling_args(plan, member, (cluster, *namespaces.values(), *images))
         both = child(parent, providers=[project.provider, provider])
         autoscaling = Autoscaling("autoscaling", args, both).ready
     groups: tuple[pulumi.Resource, ...] = ()
@@ -279,7 +282,7 @@ def _create_nodes(
         kubernetes=provider,
         network=network,
         classes=classes,
-        namespace=namespace,
+        namespaces=namespaces,
         transfer=transfer,
         autoscaling=autoscaling,
         groups=groups,
@@ -441,26 +444,52 @@ def _create_transfer(
     return (DiskTransfer("hyperdisk-ml", args, google),)
 
 
-def _create_namespace(
+def _create_namespaces(
     parent: pulumi.Resource, plan: Plan, after: tuple[pulumi.Resource, ...], provider: kubernetes.Provider
+) -> Mapping[str | None, pulumi.Resource]:
+    target = plan.target
+    disks: list[pulumi.Resource] = []
+    if key := target.kms_key:
+        here = child(parent, provider=provider, depends_on=list(after))
+        disks.append(register("encrypted-disks", manifests.encrypted_class(target, key), here))
+    made: dict[str | None, pulumi.Resource] = {}
+    for part in plan.by_namespace():
+        team = part.target.team
+        made[team and team.key] = _create_namespace(parent, part, after, provider, disks)
+    return made
+
+
+def _create_namespace(
+    parent: pulumi.Resource,
+    plan: Plan,
+    after: tuple[pulumi.Resource, ...],
+    provider: kubernetes.Provider,
+    disks: list[pulumi.Resource],
 ) -> pulumi.Resource:
     target = plan.target
+    start = f"team-{target.team.key}-" if target.team else ""
     # Depends on the system nodes: loaders run there, and without them objects with finalizers are never deleted.
     # Protected, because deleting a namespace deletes everything in it.
     guarded = child(parent, provider=provider, depends_on=list(after), protect=target.deletion_protection)
-    namespace = register("models", manifests.namespace(plan), guarded)
+    namespace = register(f"{start}models", manifests.namespace(plan), guarded)
     here = child(parent, provider=provider, depends_on=[namespace])
-    allowed = [register(policy["metadata"]["name"], policy, here) for policy in manifests.network_policies(plan)]
+    allowed = [
+        register(f"{start}{policy['metadata']['name']}", policy, here)
+        for policy in manifests.network_policies(plan)
+    ]
     for model in plan.on_gke:
         if model.hosts > 1:
-            group = manifests.group_policy(plan.target, model)
+            group = manifests.group_policy(target, model)
             allowed.append(register(f"{model.key}-peers", group, renamed(here, "{}-peers", model.was)))
-    if key := target.kms_key:
-        disks = child(parent, provider=provider, depends_on=list(after))
-        allowed.append(register("encrypted-disks", manifests.encrypted_class(target, key), disks))
+    if quota := manifests.team_quota(target):
+        allowed.append(register(f"{start}quota", quota, here))
+    if priority := manifests.team_priority(target):
+        everywhere = child(parent, provider=provider, depends_on=list(after))
+        allowed.append(register(f"{start}priority", priority, everywhere))
     # Objects in the namespace depend on its network policies, and are deleted before them.
-    closed = manifests.default_deny(plan.target)
-    return register(closed["metadata"]["name"], closed, child(parent, provider=provider, depends_on=allowed))
+    closed = manifests.default_deny(target)
+    here = child(parent, provider=provider, depends_on=[*allowed, *disks])
+    return register(f"{start}{closed['metadata']['name']}", closed, here)
 
 
 def _create_token(plan: Plan, base: Foundation, hub_token: pulumi.Input[str] | None) -> tuple[pulumi.Resource, ...]:
@@ -471,7 +500,10 @@ def _create_token(plan: Plan, base: Foundation, hub_token: pulumi.Input[str] | N
     args = HubTokenArgs(
         target=plan.target,
         secret_id=base.hub_secret_id,
-        readers={model.key: base.project.member(manifests.loader_account(model)) for model in gated},
+        readers={
+            model.key: base.project.member(manifests.loader_account(model), plan.target_of(model).namespace)
+            for model in gated
+        },
         was={model.key: model.was for model in gated},
         after=base.identities,
         value=hub_token,

@@ -6,7 +6,7 @@ load balancer and its firewall rules (GKE docs, "About the Gateway API").
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pulumi
 import pulumi_gcp as gcp
@@ -43,6 +43,8 @@ class GatewayArgs:
     """The nodes' subnet, from which an internal address is taken."""
     secret_reader: pulumi.Input[str]
     """IAM member of the account that GKE's secret sync uses."""
+    team_readers: Mapping[str, pulumi.Input[str]] = field(default_factory=dict[str, pulumi.Input[str]])
+    """The same member in the namespace of each team, by its key."""
     secret_value: pulumi.Input[str] | None = None
     """Secret: the API key or the OAuth client secret. None: its version is added by hand."""
     servers: Mapping[str, pulumi.Resource]
@@ -67,8 +69,10 @@ class Gateway(pulumi.ComponentResource):
         self._create_secret(args)
         if not args.proxy:
             self._create_body_router()
-            for policy in manifests.proxy_policies(args.target, args.models):
-                self._put(policy["metadata"]["name"].removeprefix("gateway-"), policy)
+            for key, target in self._spaces().items():
+                own = [model for model in args.models if self._target_of(model).namespace == target.namespace]
+                for policy in manifests.proxy_policies(target, own):
+                    self._put(f"{key}{policy['metadata']['name'].removeprefix('gateway-')}", policy)
         # External access is opened only after servers, or the proxy, require the key.
         guards = list(args.servers.values()) if args.target.requires_api_key else list(args.proxy)
         self._put("listener", manifests.gateway(args.target, args.gateway), [*network, *guards])
@@ -181,9 +185,35 @@ class Gateway(pulumi.ComponentResource):
                 secret_data_wo_version="1",  # noqa: S106  a counter
                 opts=child(self),
             )
-        account = self._put(f"{secret.role}-account", manifests.sync_account(args.target))
-        source = self._put(f"{secret.role}-class", manifests.sync_class(args.target, secret), [grant])
-        self._put(f"{secret.role}-sync", manifests.secret_sync(args.target, secret), [account, source])
+        readers = {"": [grant], **self._grant_teams(name, held)}
+        for key, target in self._spaces().items():
+            form = f"{key}{secret.role}"
+            account = self._put(f"{form}-account", manifests.sync_account(target))
+            source = self._put(f"{form}-class", manifests.sync_class(target, secret), readers[key])
+            self._put(f"{form}-sync", manifests.secret_sync(target, secret), [account, source])
+
+    def _grant_teams(self, name: str, held: gcp.secretmanager.Secret) -> dict[str, list[pulumi.Resource]]:
+        """Let the accounts in the namespaces of teams read the secret."""
+        readers: dict[str, list[pulumi.Resource]] = {}
+        for key, target in self._spaces().items():
+            if target.team is not None:
+                member = gcp.secretmanager.SecretIamMember(
+                    f"{name}-{key}reader",
+                    secret_id=held.secret_id,
+                    role="roles/secretmanager.secretAccessor",
+                    member=self._args.team_readers[target.team.key],
+                    opts=child(self, depends_on=self._after),
+                )
+                readers[key] = [member]
+        return readers
+
+    def _spaces(self) -> dict[str, TargetPlan]:
+        """Return each namespace of models by the start of its logical names: the stack's, then those of teams."""
+        target = self._args.target
+        return {"": target, **{f"team-{each.key}-": target.of_team(each.key) for each in target.teams or ()}}
+
+    def _target_of(self, model: ModelPlan) -> TargetPlan:
+        return self._args.target.of_team(model.team)
 
     def _create_body_router(self) -> None:
         target, name = self._args.target, manifests.BODY_ROUTER_NAME
@@ -213,23 +243,28 @@ class Gateway(pulumi.ComponentResource):
                 # Otherwise its share of the requests would fail while its weights are copied and it starts.
                 needed += [*backends[canary.key], args.servers[canary.key]]
             self._put_of(
-                model, "route", manifests.route(args.target, args.gateway, args.traffic, model, canary), needed
+                model,
+                "route",
+                manifests.route(self._target_of(model), args.gateway, args.traffic, model, canary),
+                needed,
             )
 
     def _create_interceptor_routes(self) -> list[pulumi.Resource]:
         args, target = self._args, self._args.target
-        grant = self._put("held-grant", manifests.reference_grant(target))
+        grants = [
+            self._put(f"{key}held-grant", manifests.reference_grant(space)) for key, space in self._spaces().items()
+        ]
         if target.has_installed(Component.HTTP_ADD_ON):
-            return [grant]  # a Service has one policy and one health check: its owners'
+            return [*grants]  # a Service has one policy and one health check: its owners'
         policy = manifests.interceptor_policy(target, args.gateway, args.activation_timeout_seconds)
         return [
-            grant,
+            *grants,
             self._put("held-backend", policy),
             self._put("held-health", manifests.interceptor_health(target)),
         ]
 
     def _create_backend(self, model: ModelPlan) -> list[pulumi.Resource]:
-        target, asked, traffic = self._args.target, self._args.gateway, self._args.traffic
+        target, asked, traffic = self._target_of(model), self._args.gateway, self._args.traffic
         pool = self._create_pool(model) if manifests.has_pool(traffic, model) else []
         return [
             *pool,
@@ -238,7 +273,7 @@ class Gateway(pulumi.ComponentResource):
         ]
 
     def _create_pool(self, model: ModelPlan) -> list[pulumi.Resource]:
-        target = self._args.target
+        target = self._target_of(model)
         needed: list[pulumi.Resource] = [
             self._put_of(model, "picker-account", manifests.callout_account(target, manifests.picker_name(model))),
             self._put_of(model, "picker-role", manifests.picker_role(target, model)),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The models served on GKE nodes: bucket, loader, disk and servers of each. Decides nothing."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -48,7 +49,8 @@ def build_models(parent: pulumi.Resource, plan: Plan, base: Foundation) -> NodeM
 
 def _create_bucket(plan: Plan, model: ModelPlan, base: Foundation) -> WeightsBucket:
     """Create a model's bucket, shared with its canary; each has its own service accounts."""
-    target, member = plan.target, base.project.member
+    target = plan.target_of(model)
+    member = functools.partial(base.project.member, namespace=target.namespace)
     canary = manifests.canary_for(plan.models, model)
     users = {"": model} | ({"canary-": canary} if canary else {})
     return WeightsBucket(
@@ -80,10 +82,10 @@ def _create_loader(
     return WeightsLoader(
         f"{model.key}-loader",
         WeightsLoaderArgs(
-            target=plan.target,
+            target=plan.target_of(model),
             model=model,
             hub_secret_id=base.hub_secret_id,
-            after=(nodes.namespace, bucket, *token),
+            after=(nodes.namespaces[model.team], bucket, *token),
         ),
         renamed(here, "{}-loader", model.was),
     )
@@ -99,7 +101,9 @@ def _create_server(
     loader = loaders[model.key]
     weights: tuple[pulumi.Resource, ...] = (loader,)
     if model.loading.method is LoadingMethod.HYPERDISK_ML:
-        disk = WeightsDiskArgs(target=plan.target, model=model, after=(nodes.namespace, loader, *nodes.transfer))
+        disk = WeightsDiskArgs(
+            target=plan.target_of(model), model=model, after=(nodes.namespaces[model.team], loader, *nodes.transfer)
+        )
         weights = (loader, WeightsDisk(f"{model.key}-disk", disk, renamed(here, "{}-disk", model.was)))
     if model.canary_of and model.companions:
         weights = (*weights, loaders[model.canary_of])  # which copies the companions of both
@@ -107,9 +111,9 @@ def _create_server(
     return ModelServer(
         model.key,
         ModelServerArgs(
-            target=plan.target,
+            target=plan.target_of(model),
             model=model,
-            after=(nodes.namespace, *weights, nodes.classes[model.capacity_class], *groups),
+            after=(nodes.namespaces[model.team], *weights, nodes.classes[model.capacity_class], *groups),
             autoscaling=nodes.autoscaling,
         ),
         renamed(here, "{}", model.was),
@@ -126,5 +130,7 @@ def _create_collector(
     """Remove replaced commits once every server that reads the bucket has switched."""
     sharing = manifests.sharing(plan.on_gke, model)
     readers = [servers[other.key] for other in sharing]
-    args = WeightsCollectorArgs(target=plan.target, model=model, sharing=sharing, after=(*readers, bucket))
+    args = WeightsCollectorArgs(
+        target=plan.target_of(model), model=model, sharing=sharing, after=(*readers, bucket)
+    )
     return WeightsCollector(f"{model.key}-collector", args, renamed(here, "{}-collector", model.was))

@@ -640,6 +640,9 @@ class Settings(_Strict):
     labels: Labels = Field(default={})
     """Labels on the model's pods, bucket and Cloud Run or Vertex AI resources, over those of the stack: `{team:
     search, cost-center: "1234"}`."""
+    team: str | None = Field(default=None, pattern=r"^[a-z]([-a-z0-9]{0,28}[a-z0-9])?$")
+    """Team that owns the model, a key of the setting `hubstack:teams`: the model then runs in the team's namespace,
+    with its labels. Changing it replaces the model's servers."""
     keep_previous: bool = False
     """Keep the weights of the previously locked commit, so that a rollback needs no download. Otherwise they
     are deleted once the servers have switched."""

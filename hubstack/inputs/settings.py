@@ -47,8 +47,10 @@ from hubstack.inputs.setting_types import (
     Secret,
     check_currency,
     form,
-    refusal,
 )
+from hubstack.inputs.teams import EXAMPLE as TEAMS_EXAMPLE
+from hubstack.inputs.teams import SETTING as TEAMS
+from hubstack.inputs.teams import Namespace, TeamSettings, team_problems
 from hubstack.kinds import Ingress
 from hubstack.names import DNS_LABEL_MAX, KEDA_NAMESPACE, cluster_name, shorten, slug
 from hubstack.plan.existing_cluster import ClusterFacts, ExistingCluster
@@ -61,14 +63,6 @@ _EMAIL = r"[^@\s]{1,64}@[A-Za-z0-9.-]{1,190}\.[A-Za-z]{2,24}"
 _CHANNEL = r"projects/[a-z0-9:.-]+/notificationChannels/\d+"
 _KEY = rf"projects/{_PROJECT}/locations/([a-z0-9-]+)/keyRings/[\w-]{{1,63}}/cryptoKeys/[\w-]{{1,63}}"
 _PERIMETER = r"accessPolicies/\d{1,20}/servicePerimeters/[A-Za-z]\w{0,49}"
-_TAKEN_NAMESPACES = r"default|(kube|gke|gmp|keda|lws)(-.*)?"
-"""Namespaces of Kubernetes, GKE's own workloads and the stack's controllers."""
-
-
-def _is_free(namespace: str) -> str:
-    if re.fullmatch(_TAKEN_NAMESPACES, namespace):
-        raise refusal(f"is `{namespace}`, which Kubernetes, GKE or the stack's controllers use: choose another")
-    return namespace
 
 
 Zone = Annotated[str, form(r"[a-z]+-[a-z]+\d+-[a-z]", "a zone such as us-central1-a")]
@@ -113,9 +107,7 @@ class StackSettings(BaseModel):
         (), validation_alias="hubstack:zones", examples=["'[\"us-central1-a\"]'"]
     )
     """Zones to use. Default: every zone of the region that has the accelerator."""
-    namespace: Annotated[
-        str, form(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", "a Kubernetes namespace"), AfterValidator(_is_free)
-    ] = Field("models", validation_alias="hubstack:namespace", examples=["models"])
+    namespace: Namespace = Field("models", validation_alias="hubstack:namespace", examples=["models"])
     """Kubernetes namespace of the models."""
     budget_per_month: AmountPerMonth | None = Field(None, validation_alias="hubstack:budget", examples=["5000"])
     """Maximum cost per month, in `hubstack:currency`; a more expensive plan is shown, but a preview fails and
@@ -203,6 +195,11 @@ class StackSettings(BaseModel):
     )
     """Labels on every Google Cloud resource that takes labels and on the pods of models, for costs and policies:
     `{team: search, cost-center: "1234"}`."""
+    teams: Annotated[dict[str, TeamSettings] | None, FROM_JSON] = Field(
+        None, validation_alias=TEAMS, examples=[f"'{TEAMS_EXAMPLE}'"]
+    )
+    """Teams whose models (`team:` in the list) have a namespace, labels and a quota of their own: `{search: {owner:
+    search@example.com, quota: {l4: 4}}}` (docs/guides/teams.md). Default: one namespace for all models."""
     network_settings: Annotated[NetworkSettings | None, FROM_JSON] = Field(
         None, validation_alias=NETWORK, examples=[f"'{NETWORK_EXAMPLE}'"]
     )
@@ -351,6 +348,11 @@ class StackSettings(BaseModel):
         problem = Problem(path=self.settings_name, message=message, hint=hint, setting=setting)
         return placed(self.source or {}, [problem])[0]
 
+    def in_team(self, team: str | None) -> "StackSettings":
+        """Return the settings as a model of a team sees them: its namespace."""
+        found = (self.teams or {}).get(team or "")
+        return self.changed(namespace=found.namespace_of(team or "", self.namespace)) if found else self
+
     def changed(self, **changes: Any) -> "StackSettings":
         """Return a copy with some fields changed."""
         return self.model_copy(update=changes)
@@ -482,6 +484,7 @@ def _rules(s: StackSettings) -> Iterator[tuple[str, str, str | None]]:
     yield from caller_rules(s.callers, s.gateway_settings)
     yield from _network_rules(s)
     yield from _cluster_rules(s)
+    yield from _team_rules(s)
 
 
 def _network_rules(s: StackSettings) -> Iterator[tuple[str, str, str | None]]:
@@ -496,6 +499,14 @@ def _network_rules(s: StackSettings) -> Iterator[tuple[str, str, str | None]]:
         nodes = s.network.nodes_cidr if s.network else OWN.nodes_cidr
         if problem := address_problem(gateway.address, nodes):
             yield f"{GATEWAY}.address", problem, "`address`: Internal IP address in the stack's subnet"
+
+
+def _team_rules(s: StackSettings) -> Iterator[tuple[str, str, str | None]]:
+    if s.teams and s.callers:
+        message = "cannot be combined with `hubstack:callers`, whose proxy reaches the stack's own namespace only"
+        yield TEAMS, message, "remove one of them"
+    for key, message, hint in team_problems(s.teams or {}, _in_cluster(s).namespace):
+        yield f"{TEAMS}.{key}", message, hint
 
 
 _OWNERS = (

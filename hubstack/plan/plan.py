@@ -8,7 +8,7 @@ JSON-serializable.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from hubstack.catalog.engine_metrics import EngineMetrics
@@ -405,6 +405,8 @@ class ModelPlan:
     """The user's labels of this model, over those of the stack; None without any."""
     companions: tuple[CompanionPlan, ...] | None = field(default=None, metadata=OMITTED_IF_NONE)
     """Repositories served with it, sorted by name; None without any."""
+    team: str | None = field(default=None, metadata=OMITTED_IF_NONE)
+    """Key of the team that owns it."""
 
     @property
     def adapters(self) -> tuple[CompanionPlan, ...]:
@@ -500,6 +502,20 @@ class Plan:
     """Maximum nodes of the pool for controllers and loads; 0 without a cluster."""
     engine_metrics: Mapping[EngineKind, EngineMetrics] = field(default_factory=dict[EngineKind, EngineMetrics])
     """Metrics of the engines in use, and of engines that share one with them; empty without monitoring."""
+
+    def target_of(self, model: ModelPlan) -> TargetPlan:
+        """Return the target of a model: the stack's, in the namespace of the model's team."""
+        return self.target.of_team(model.team)
+
+    def by_namespace(self) -> "tuple[Plan, ...]":
+        """Return the part of the plan in each namespace: that of the stack, then those of teams."""
+        if not self.target.teams:
+            return (self,)
+        keys = [None, *(team.key for team in self.target.teams)]
+        return tuple(
+            replace(self, target=self.target.of_team(key), models=tuple(m for m in self.models if m.team == key))
+            for key in keys
+        )
 
     @property
     def on_gke(self) -> tuple[ModelPlan, ...]:

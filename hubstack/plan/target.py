@@ -5,7 +5,7 @@ Owns the type. `hubstack.inputs.settings` reads the user's settings.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hubstack import names
 from hubstack.files.jsonable import OMITTED_IF_NONE
@@ -14,6 +14,7 @@ from hubstack.plan.existing_cluster import Component, ExistingCluster
 from hubstack.plan.images import ImagesPlan
 from hubstack.plan.network import OWN, NetworkPlan
 from hubstack.plan.settings import MaintenancePlan, SecurityPlan
+from hubstack.plan.teams import TeamPlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,10 @@ class TargetPlan:
     """The network; None means the stack's own with the default ranges."""
     cluster: ExistingCluster | None = field(default=None, metadata=OMITTED_IF_NONE)
     """The cluster that the stack uses; None means one of its own."""
+    teams: tuple[TeamPlan, ...] | None = field(default=None, metadata=OMITTED_IF_NONE)
+    """Teams, sorted by key; None if all models are in one namespace."""
+    team: TeamPlan | None = field(default=None, metadata=OMITTED_IF_NONE)
+    """Set in the target of a team's models only (`of_team`)."""
     images: ImagesPlan | None = field(default=None, metadata=OMITTED_IF_NONE)
     """Mirrors and locked digests of images; None means that every image runs as published, by its tag."""
 
@@ -59,6 +64,16 @@ class TargetPlan:
     def cluster_location(self) -> str:
         """Return the region or zone of the GKE cluster."""
         return self.cluster.location if self.cluster else self.region
+
+    def of_team(self, key: str | None) -> "TargetPlan":
+        """Return the target of a team's models, in its namespace; the same target without a team."""
+        team = next((each for each in self.teams or () if each.key == key), None)
+        return replace(self, namespace=team.namespace, team=team) if team else self
+
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """Return every namespace with models, the stack's first."""
+        return (self.namespace, *(team.namespace for team in self.teams or ()))
 
     def has_installed(self, component: Component) -> bool:
         """Return whether the cluster has a controller that others installed."""

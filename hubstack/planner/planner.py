@@ -59,6 +59,7 @@ from hubstack.planner.serving.companions import find_companions
 from hubstack.planner.serving.routing import endpoints_of, plan_traffic, traffic_problems, traffic_warnings
 from hubstack.planner.serving.scaling import check_activation_names
 from hubstack.planner.serving.slo import metrics_in_use
+from hubstack.planner.teams import quota_problems, request_problems, team_plans, with_teams
 
 
 def plan_inputs(inputs: StackInputs, *, rebalance: bool = False) -> Plan:
@@ -106,6 +107,8 @@ def plan_stack(
     """
     locked = _locked(request, lock)
     check_regions(catalog, target)
+    if unowned := list(request_problems(request, target, catalog)):
+        raise PlanError(unowned)
     unrouted = [
         *traffic_problems(_on_gke(request), target.gateway, has_callers=bool(target.callers)),
         *caller_problems(request, target),
@@ -136,6 +139,10 @@ def plan_stack(
     nodes = plan_nodes(placed, pools, compared, catalog, target)
     check_activation_names(nodes, request.models)
     managed_models = plan_managed(surveyed, bool(nodes), finders, catalog, target)
+    if target.teams:
+        nodes, managed_models = (with_teams(each, request, target) for each in (nodes, managed_models))
+        if exceeded := list(quota_problems(nodes, target)):
+            raise PlanError(exceeded)
     published = tuple(sorted((*nodes, *managed_models), key=lambda model: model.key))
     images = plan_images(lock, target)
     models = tuple(place_images(model, images) for model in published)
@@ -176,6 +183,7 @@ def plan_stack(
             network=target.network,
             images=images,
             cluster=cluster,
+            teams=team_plans(nodes, target, catalog),
         ),
         models=models,
         pools=pools,
@@ -199,7 +207,7 @@ def plan_stack(
         gateway=gateway,
         traffic=traffic,
         callers=callers,
-        endpoints=endpoints_of(nodes, target.namespace),
+        endpoints=endpoints_of(nodes, {each.key: target.in_team(each.team).namespace for each in nodes}),
         buckets={
             model.key: bucket_name(target.project, target.stack, bucket_key(model))
             for model in models
@@ -270,7 +278,7 @@ def _survey(
 
 def _what_is_asked(settings: Settings) -> str:
     """Return the settings that determine where a model fits, as text to compare."""
-    elsewhere = {"scaling", "canary", "labels"} | (set[str]() if settings.traffic else {"replicas"})
+    elsewhere = {"scaling", "canary", "labels", "team"} | (set[str]() if settings.traffic else {"replicas"})
     return settings.model_dump_json(exclude_unset=True, exclude=elsewhere)
 
 

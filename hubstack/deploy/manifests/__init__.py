@@ -88,9 +88,10 @@ from hubstack.deploy.manifests.scaling import (
     scaled_object,
     scales_to_zero,
     trigger_authentication,
+    trigger_authentications,
 )
 from hubstack.deploy.manifests.server import deployment, disruption_budget, files_config, service
-from hubstack.deploy.manifests.stack import capacity_class, namespace
+from hubstack.deploy.manifests.stack import capacity_class, namespace, team_priority, team_quota
 from hubstack.deploy.manifests.traffic import (
     address_name,
     backend,
@@ -206,8 +207,11 @@ __all__ = [
     "sync_account",
     "sync_class",
     "synced_secret",
+    "team_priority",
+    "team_quota",
     "token_class",
     "transfer_class",
     "trigger_authentication",
+    "trigger_authentications",
     "weights_claim",
 ]

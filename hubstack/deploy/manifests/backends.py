@@ -79,8 +79,10 @@ def proxy_policies(target: TargetPlan, models: Iterable[ModelPlan]) -> tuple[Obj
         ]
     }
     ports = sorted({model.server.port for model in models})
+    servers = {"matchLabels": {"app.kubernetes.io/name": "server"}}
     return (
-        _ingress(target, "gateway-to-servers", {"matchLabels": {"app.kubernetes.io/name": "server"}}, ports),
+        # Without servers there are no ports, and a rule without ports would open all of them.
+        *([_ingress(target, "gateway-to-servers", servers, ports)] if ports else []),
         _ingress(target, "gateway-to-callouts", callouts, list(CALLOUT_PORTS)),
     )
 

@@ -11,6 +11,8 @@ from hubstack.plan.target import TargetPlan
 Object = dict[str, Any]
 """A Kubernetes object, using the API's own field names."""
 LOADER_USER = 2000
+TEAM_LABEL = "hubstack.dev/team"
+"""Label of a team's namespace, and of the namespaces whose pods may call its models."""
 MODELS_LABEL = "hubstack.dev/models"
 """Label of the models' namespaces in a cluster that several stacks use, whose KEDA serves them all."""
 GIB = 1024**3

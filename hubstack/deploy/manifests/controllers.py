@@ -43,8 +43,14 @@ def keda_policies(plan: Plan) -> tuple[Object, ...]:
     if scale_to_zero_models(plan):
         # A cluster has one KEDA: in one that is shared, it serves the models of every stack, on any port.
         is_shared = plan.target.cluster is not None
-        label = {MODELS_LABEL: "true"} if is_shared else {NAMESPACE_LABEL: plan.target.namespace}
-        servers: Object = {"to": [{"namespaceSelector": {"matchLabels": label}, "podSelector": SERVERS}]}
+        peers = (
+            [{MODELS_LABEL: "true"}]
+            if is_shared
+            else [{NAMESPACE_LABEL: space} for space in plan.target.namespaces]
+        )
+        servers: Object = {
+            "to": [{"namespaceSelector": {"matchLabels": label}, "podSelector": SERVERS} for label in peers]
+        }
         if not is_shared:
             servers["ports"] = tcp(*server_ports(plan))
         found.append(policy_in(namespace, "interceptor-to-servers", _INTERCEPTOR, {"egress": [servers]}))

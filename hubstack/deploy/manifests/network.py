@@ -9,7 +9,7 @@ using FQDN network policies": requires Dataplane V2, only allows, at most 50 add
 can enforce, see docs/concepts/security.md.
 """
 
-from hubstack.deploy.manifests.base import Object, network_policy, selector, server_name, tcp
+from hubstack.deploy.manifests.base import TEAM_LABEL, Object, network_policy, selector, server_name, tcp
 from hubstack.deploy.manifests.callouts import BODY_ROUTER_NAME, PICKER_NAME
 from hubstack.deploy.manifests.scaling import INTERCEPTOR_LABELS, scale_to_zero_models
 from hubstack.plan import ModelPlan, Plan
@@ -56,7 +56,8 @@ def network_policies(plan: Plan) -> tuple[Object, ...]:
     """Return the allow policies, named as they are registered; `group_policy` is separate."""
     readers = _bucket_readers(plan)
     return (
-        callers(plan),
+        # Without servers there are no ports, and a rule without ports would open all of them.
+        *([callers(plan)] if server_ports(plan) else []),
         network_policy(plan.target, "servers-egress", readers, {"egress": [*dns(), *metadata_servers()]}),
         network_policy(plan.target, "jobs-egress", _JOBS, {"egress": [*dns(), *metadata_servers()]}),
         named_hosts(plan.target.namespace, "servers-to-storage", readers, (STORAGE_HOST,)),
@@ -75,7 +76,7 @@ def callers(plan: Plan) -> Object:
     """
     collectors = {"key": NAMESPACE_LABEL, "operator": "In", "values": list(COLLECTOR_NAMESPACES)}
     found: list[Object] = [
-        {"namespaceSelector": {"matchLabels": {CLIENT_LABEL: "true"}}},
+        {"namespaceSelector": {"matchLabels": client_labels(plan.target)}},
         {"namespaceSelector": {"matchExpressions": [collectors]}},
     ]
     if scale_to_zero_models(plan):
@@ -87,6 +88,11 @@ def callers(plan: Plan) -> Object:
     return network_policy(
         plan.target, "same-namespace", SERVERS, {"ingress": [{"from": found, "ports": tcp(*server_ports(plan))}]}
     )
+
+
+def client_labels(target: TargetPlan) -> dict[str, str]:
+    """Return the labels of namespaces whose pods may call the models; those of a team's models name the team."""
+    return {CLIENT_LABEL: "true", **({TEAM_LABEL: target.team.key} if target.team else {})}
 
 
 def group_policy(target: TargetPlan, model: ModelPlan) -> Object:
@@ -111,6 +117,7 @@ def _bucket_readers(plan: Plan) -> Object:
 
 def _callouts(plan: Plan) -> Object:
     """Return the policy that lets callouts reach the control plane, and the picker the servers."""
+    ports = server_ports(plan)
     names = {"key": "app.kubernetes.io/name", "operator": "In", "values": [BODY_ROUTER_NAME, PICKER_NAME]}
     return network_policy(
         plan.target,
@@ -119,7 +126,7 @@ def _callouts(plan: Plan) -> Object:
         {
             "egress": [
                 control_plane(plan.target),
-                {"to": [{"podSelector": SERVERS}], "ports": tcp(*server_ports(plan))},
+                *([{"to": [{"podSelector": SERVERS}], "ports": tcp(*ports)}] if ports else []),
             ],
         },
     )

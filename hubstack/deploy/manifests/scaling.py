@@ -107,6 +107,12 @@ def trigger_authentication(target: TargetPlan) -> Object:
     }
 
 
+def trigger_authentications(target: TargetPlan) -> dict[str, Object]:
+    """Return the authentication of each namespace by the start of its logical name; empty for the stack's own."""
+    teams = {f"team-{team.key}-": trigger_authentication(target.of_team(team.key)) for team in target.teams or ()}
+    return {"": trigger_authentication(target), **teams}
+
+
 def scaled_object(target: TargetPlan, model: ModelPlan) -> Object:
     """Return a model's ScaledObject. KEDA creates a HorizontalPodAutoscaler from it, and itself scales to zero."""
     scaling = _scaling(model)

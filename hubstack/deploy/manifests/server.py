@@ -154,6 +154,7 @@ def _server_pod(target: TargetPlan, model: ModelPlan) -> Object:
     }
     return {
         "serviceAccountName": server_name(model),
+        **_priority(target),
         "automountServiceAccountToken": False,
         # Otherwise a Service named `vllm` would set VLLM_PORT in every pod, and vLLM refuses to start.
         "enableServiceLinks": False,
@@ -167,6 +168,12 @@ def _server_pod(target: TargetPlan, model: ModelPlan) -> Object:
         "containers": [container],
         "volumes": volumes,
     }
+
+
+def _priority(target: TargetPlan) -> Object:
+    """Return the PriorityClass of a team's servers."""
+    team = target.team
+    return {"priorityClassName": team.priority_class(target.stack)} if team and team.priority is not None else {}
 
 
 def _server_resources(model: ModelPlan) -> Object:

@@ -79,21 +79,21 @@ def _policies(plan: Plan, gateway_address: str | None) -> list[Object]:
         return [network_policy(target, SMOKE_NAME, _PODS, {"egress": [block]})]
     ports = tcp(*server_ports(plan))
     egress: list[Object] = [{"to": [{"podSelector": SERVERS}], "ports": ports}]
+    servers = f"{SMOKE_NAME}-servers"
     found = [
-        network_policy(
-            target,
-            f"{SMOKE_NAME}-servers",
-            SERVERS,
-            {"ingress": [{"from": [{"podSelector": _PODS}], "ports": ports}]},
-        )
+        network_policy(target, servers, SERVERS, {"ingress": [{"from": [{"podSelector": _PODS}], "ports": ports}]})
     ]
+    home = {"namespaceSelector": {"matchLabels": {NAMESPACE_LABEL: target.namespace}}, "podSelector": _PODS}
+    for team in target.teams or ():
+        away = {"namespaceSelector": {"matchLabels": {NAMESPACE_LABEL: team.namespace}}, "podSelector": SERVERS}
+        egress.append({"to": [away], "ports": ports})
+        found.append(policy_in(team.namespace, servers, SERVERS, {"ingress": [{"from": [home], "ports": ports}]}))
     if scale_to_zero_models(plan):
         interceptor, port = {"matchLabels": dict(INTERCEPTOR_LABELS)}, tcp(INTERCEPTOR_PORT)
         keda = {"namespaceSelector": {"matchLabels": {NAMESPACE_LABEL: target.keda_namespace}}}
         egress.append({"to": [{**keda, "podSelector": interceptor}], "ports": port})
-        own = {"namespaceSelector": {"matchLabels": {NAMESPACE_LABEL: target.namespace}}, "podSelector": _PODS}
         name = names.shorten(f"{SMOKE_NAME}-{target.namespace}", names.DNS_LABEL_MAX)
         found.append(
-            policy_in(target.keda_namespace, name, interceptor, {"ingress": [{"from": [own], "ports": port}]})
+            policy_in(target.keda_namespace, name, interceptor, {"ingress": [{"from": [home], "ports": port}]})
         )
     return [network_policy(target, SMOKE_NAME, _PODS, {"egress": egress}), *found]

@@ -2,9 +2,14 @@
 """Objects that exist once per stack: the models' namespace and its ComputeClasses."""
 
 from hubstack import names
-from hubstack.deploy.manifests.base import MODELS_LABEL, Object, pod_security_labels
+from hubstack.deploy.manifests.base import MODELS_LABEL, TEAM_LABEL, Object, pod_security_labels
 from hubstack.kinds import AcceleratorKind, CapacityKind
 from hubstack.plan import CapacityClass, Plan, PoolPlan
+from hubstack.plan.target import TargetPlan
+
+OWNER = "hubstack.dev/owner"
+"""Annotation of a team's namespace."""
+_OURS = {"app.kubernetes.io/managed-by": "hubstack"}
 
 
 def namespace(plan: Plan) -> Object:
@@ -13,11 +18,44 @@ def namespace(plan: Plan) -> Object:
     TPU servers run as root because root owns their devices, which `restricted` forbids. They meet the rest of
     `restricted`, and the API server reports violations to the caller (`warn`) and in its audit log.
     """
+    target = plan.target
     has_tpu = any(model.accelerator_kind is AcceleratorKind.TPU for model in plan.on_gke)
     labels = pod_security_labels("baseline" if has_tpu else "restricted")
-    if plan.target.cluster:
+    if target.cluster:
         labels = labels | {MODELS_LABEL: "true"}
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": plan.target.namespace, "labels": labels}}
+    metadata: Object = {"name": target.namespace, "labels": labels}
+    if team := target.team:
+        metadata["labels"] = labels | {TEAM_LABEL: team.key}
+        metadata |= {"annotations": {OWNER: team.owner}} if team.owner else {}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+
+
+def team_quota(target: TargetPlan) -> Object | None:
+    """Return the ResourceQuota of a team's namespace; None without a limit."""
+    team = target.team
+    if team is None or not team.quota:
+        return None
+    return {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "accelerators", "namespace": target.namespace, "labels": dict(_OURS)},
+        "spec": {"hard": {f"requests.{resource}": str(most) for resource, most in sorted(team.quota.items())}},
+    }
+
+
+def team_priority(target: TargetPlan) -> Object | None:
+    """Return the PriorityClass of a team's servers; None if they have none."""
+    team = target.team
+    if team is None or team.priority is None:
+        return None
+    return {
+        "apiVersion": "scheduling.k8s.io/v1",
+        "kind": "PriorityClass",
+        "metadata": {"name": team.priority_class(target.stack), "labels": dict(_OURS)},
+        "value": team.priority,
+        "globalDefault": False,
+        "description": f"Model servers of the team {team.key} in the stack {target.stack}",
+    }
 
 
 def capacity_class(plan: Plan, capacity: CapacityClass) -> Object:

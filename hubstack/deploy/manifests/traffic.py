@@ -65,7 +65,7 @@ def gateway(target: TargetPlan, asked: GatewayPlan) -> Object:
         "name": "https" if secure else "http",
         "protocol": "HTTPS" if secure else "HTTP",
         "port": 443 if secure else 80,
-        "allowedRoutes": {"namespaces": {"from": "Same"}},
+        "allowedRoutes": {"namespaces": _from_namespaces(target)},
     }
     if asked.host:
         listener["hostname"] = asked.host
@@ -114,7 +114,7 @@ def route(
                 "backendRefs": refs,
             }
         )
-    spec: Object = {"parentRefs": [{"name": GATEWAY_NAME}], "rules": rules}
+    spec: Object = {"parentRefs": [_parent(target)], "rules": rules}
     if asked.host:
         spec["hostnames"] = [asked.host]
     return {
@@ -140,6 +140,19 @@ def proxy_route(target: TargetPlan, asked: GatewayPlan, service: str) -> Object:
         "metadata": stack_metadata(target, service),
         "spec": spec,
     }
+
+
+def _from_namespaces(target: TargetPlan) -> Object:
+    """Return the namespaces whose routes a Gateway accepts: its own, and those of teams."""
+    if not target.teams:
+        return {"from": "Same"}
+    spaces = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": list(target.namespaces)}
+    return {"from": "Selector", "selector": {"matchExpressions": [spaces]}}
+
+
+def _parent(target: TargetPlan) -> Object:
+    """Return the reference to the Gateway, which is in the namespace of the stack."""
+    return {"name": GATEWAY_NAME, **({"namespace": target.team.home} if target.team else {})}
 
 
 def reference_grant(target: TargetPlan) -> Object:

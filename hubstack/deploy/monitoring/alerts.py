@@ -180,12 +180,18 @@ def _load_failed(plan: Plan) -> Alert:
         f'logName="projects/{target.cluster_project}/logs/events"',
         f'resource.labels.cluster_name="{target.cluster_name}"',
         f'{job}.kind="Job"',
-        f'{job}.namespace="{target.namespace}"',
+        f"{job}.namespace={_any_of(target.namespaces)}",
         'jsonPayload.reason=("BackoffLimitExceeded" OR "PodFailurePolicy" OR "DeadlineExceeded")',
     )
     found = _alert("load-failed", "load-failed", "ERROR")
     extractors = (("job", f"EXTRACT({job}.name)"),)
     return replace(found, log_filter=" AND ".join(parts), label_extractors=extractors)
+
+
+def _any_of(values: Iterable[str]) -> str:
+    """Return what a field of a log entry must be."""
+    quoted = [f'"{each}"' for each in values]
+    return quoted[0] if len(quoted) == 1 else f"({' OR '.join(quoted)})"
 
 
 def _preempted(plan: Plan) -> Iterable[Alert]:

@@ -32,14 +32,14 @@ class Scope:
 
 def scope_of(plan: Plan) -> Scope:
     """Return the matchers of a stack."""
-    cluster, namespace = plan.target.cluster_name, plan.target.namespace
+    cluster, spaces = plan.target.cluster_name, plan.target.namespaces
     named = (f'cluster_name="{cluster}"',)
     return Scope(
-        prometheus=(f'cluster="{cluster}"', f'namespace="{namespace}"'),
+        prometheus=(f'cluster="{cluster}"', one_of("namespace", spaces)),
         system=(
             'monitored_resource="k8s_container"',
             *named,
-            f'namespace_name="{namespace}"',
+            one_of("namespace_name", spaces),
             'container_name="server"',
         ),
         nodes=('"monitored_resource"="k8s_node"', f'"cluster_name"="{cluster}"'),

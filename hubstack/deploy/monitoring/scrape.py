@@ -22,6 +22,17 @@ def pod_monitorings(plan: Plan) -> dict[str, Object]:
 
     A worker of a multi-node replica has no port of that name, so it is not scraped.
     """
+    if plan.target.teams:
+        return {
+            f"team-{part.target.team.key}-{key}" if part.target.team else key: obj
+            for part in plan.by_namespace()
+            for key, obj in _in_namespace(part).items()
+        }
+    return _in_namespace(plan)
+
+
+def _in_namespace(plan: Plan) -> dict[str, Object]:
+    """Return the PodMonitorings of one namespace."""
     keys: dict[str, list[str]] = {}
     for model in plan.on_gke:
         if model.server.metrics_path:

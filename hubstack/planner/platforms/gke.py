@@ -57,7 +57,7 @@ def plan_nodes(
     for model in placed:
         metrics = catalog.engine_metrics[model.taken.kind]
         slo, why_slo = plan_slo(model.settings.slo, metrics)
-        scaled = plan_scaling(model, spares[model.taken.key], metrics, target)
+        scaled = plan_scaling(model, spares[model.taken.key], metrics, target.in_team(model.settings.team))
         found = compared.get(model.request.key)
         hosting = Hosting(
             placed=model,

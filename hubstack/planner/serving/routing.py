@@ -78,9 +78,14 @@ def plan_traffic(models: Sequence[ModelPlan], gateway: GatewayPlan) -> TrafficPl
     return TrafficPlan(names=served_names(models), picked=tuple(sorted(picked_models(models, gateway))))
 
 
-def endpoints_of(models: Sequence[ModelPlan], namespace: str) -> dict[str, str]:
-    """Return the API's address inside the cluster by model name: a model's key, an adapter's name."""
-    found = {model.key: endpoint_of(model, namespace) for model in models}
+def endpoints_of(models: Sequence[ModelPlan], namespaces: Mapping[str, str]) -> dict[str, str]:
+    """Return the API's address inside the cluster by model name: a model's key, an adapter's name.
+
+    Args:
+        models: the models on GKE.
+        namespaces: model key to its namespace.
+    """
+    found = {model.key: endpoint_of(model, namespaces[model.key]) for model in models}
     adapters = {each.name: found[model.key] for model in models for each in model.adapters if not model.canary_of}
     return found | dict(sorted(adapters.items()))
 

@@ -112,7 +112,7 @@ class InCluster:
             hint = "name one with --tokenizer, and use --url"
             raise InputError([Problem(path=model.key, message=message, hint=hint)])
         server = Server(
-            url=server_url(self.plan.target, model),
+            url=server_url(self.plan.target_of(model), model),
             name=model.server.served_model_name,
             tokenizer=self.tokenizer or MODEL_DIR,
         )
@@ -121,7 +121,7 @@ class InCluster:
             (tool_command(self.command, server, load, RESULTS, file), file)
             for load, file in zip(loads, files, strict=True)
         ]
-        return bench_objects(self.plan.target, model, self.image, runs, RESULT_MARK)
+        return bench_objects(self.plan.target_of(model), model, self.image, runs, RESULT_MARK)
 
     def measure(self, loads: Sequence[Load], tell: Tell) -> list[str]:
         """Return the result files of the Job, in the order of the loads.
@@ -130,7 +130,8 @@ class InCluster:
             InputError: kubectl is missing, the cluster refuses, or the Job failed or did not end in time.
         """
         otherwise = "install it, or print the Job with --manifest and apply it where kubectl is"
-        kubectl = Kubectl(context=self.context, namespace=self.plan.target.namespace, otherwise=otherwise)
+        namespace = self.plan.target_of(self.model).namespace
+        kubectl = Kubectl(context=self.context, namespace=namespace, otherwise=otherwise)
         key = self.model.key
         log = kubectl.run_job(self.objects(loads), bench_name(self.model), self.minutes, tell, key)
         results = [line.removeprefix(RESULT_MARK) for line in log.splitlines() if line.startswith(RESULT_MARK)]

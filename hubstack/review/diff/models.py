@@ -289,9 +289,20 @@ def _settings(base: State, head: State, before: Data, after: Data) -> Iterator[S
         parts = [[_flat(item) for item in model["server"][key]] for model in (before, after)]
         if parts[0] != parts[1]:
             yield _list_setting(topic, parts[0], parts[1])
-    spaces = base.target.get("namespace"), head.target.get("namespace")
+    spaces = _namespace(base, before), _namespace(head, after)
     if spaces[0] != spaces[1]:
-        yield Setting(topic="namespace", before=str(spaces[0]), after=str(spaces[1]))
+        why = (
+            "its servers are replaced, and clients in the cluster use another address"
+            if before.get("team") != after.get("team")
+            else None
+        )
+        yield Setting(topic="namespace", before=str(spaces[0]), after=str(spaces[1]), why=why)
+
+
+def _namespace(state: State, model: Data) -> str:
+    """Return the namespace of a model: that of its team, or the stack's."""
+    teams = {each["key"]: each["namespace"] for each in state.target.get("teams") or ()}
+    return teams.get(model.get("team"), str(state.target.get("namespace")))
 
 
 def _engine_settings(before: Data, after: Data) -> Iterator[Setting]:

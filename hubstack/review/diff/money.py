@@ -5,14 +5,17 @@ Owns the sums and the reasons. Reasons come from the plans; if neither has one, 
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from hubstack.files.jsonable import OMITTED_IF_NONE
 from hubstack.review.diff.reported import Reported
 from hubstack.review.diff.state import Data, State
 
 OWN_PRICES = "prices.yaml:"
 """In the source of a figure that the user's file of that name sets or lowers."""
 NO_REASON = "reason unknown"
+NO_TEAM, NO_MODEL = "(no team)", "(shared)"
+"""Items of the costs by team that no team pays alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,8 @@ class Money(Reported):
     """Changed items; together with unchanged ones they add up to the totals."""
     unpriced: tuple[str, ...]
     """Items of the new plan without a known price."""
+    by_team: tuple[MoneyLine, ...] | None = field(default=None, metadata=OMITTED_IF_NONE)
+    """Costs by team (`hubstack:teams`), also unchanged ones; None if neither version has teams."""
     budget: int | None = None
     """The new plan's limit (`hubstack:budget`), USD a month in cents; None: no limit."""
     own_prices: tuple[str, ...] = ()
@@ -89,6 +94,7 @@ def compare_money(base: State, head: State, renamed: Mapping[str, str]) -> Money
         after=_total(head),
         lines=tuple(lines),
         unpriced=tuple(cost.get("unpriced", ())),
+        by_team=_by_team(base, head, items),
         budget=_limit(cost),
         own_prices=tuple(_own_prices(base, head)),
     )
@@ -113,6 +119,48 @@ def _priced(state: State) -> dict[str, tuple[float | None, str]]:
     lines = (line for line in _lines(state) if line["item"] == "cluster" and line["source"])
     others = {str(line["what"]): (float(OWN_PRICES in line["source"]), str(line["source"])) for line in lines}
     return nodes | others
+
+
+def _by_team(
+    base: State, head: State, items: tuple[dict[str, Amount], dict[str, Amount]]
+) -> tuple[MoneyLine, ...] | None:
+    """Return one line per team, then models without one, then what belongs to no model; None without teams."""
+    sides = (base, items[0]), (head, items[1])
+    if not any(model.get("team") for state, _ in sides for model in state.models.values()):
+        return None
+    sums = [_sums_by_team(state, held) for state, held in sides]
+    last = {NO_TEAM: 1, NO_MODEL: 2}
+    groups = sorted(sums[0].keys() | sums[1].keys(), key=lambda team: (last.get(team, 0), team))
+    return tuple(
+        MoneyLine(item=team, before=before, after=after, reasons=(_members(base, head, team),))
+        for team in groups
+        for before, after in [(sums[0].get(team, Amount()), sums[1].get(team, Amount()))]
+    )
+
+
+def _sums_by_team(state: State, items: dict[str, Amount]) -> dict[str, Amount]:
+    sums: dict[str, Amount] = {}
+    for item, amount in items.items():
+        model = state.models.get(item)
+        team = NO_MODEL if model is None else model.get("team") or NO_TEAM
+        had = sums.get(team, Amount())
+        sums[team] = Amount(idle=had.idle + amount.idle, busy=had.busy + amount.busy)
+    return sums
+
+
+def _members(base: State, head: State, team: str) -> str:
+    """Describe which models a team has, and which of them came or left."""
+    if team == NO_MODEL:
+        return "what belongs to no model"
+    own = [
+        {key for key, each in state.models.items() if (each.get("team") or NO_TEAM) == team}
+        for state in (base, head)
+    ]
+    came, left = sorted(own[1] - own[0]), sorted(own[0] - own[1])
+    parts = [f"{len(own[1])} models"]
+    parts += [f"new: {', '.join(came)}"] if came else []
+    parts += [f"no longer: {', '.join(left)}"] if left else []
+    return "; ".join(parts)
 
 
 def _limit(cost: Data) -> int | None:

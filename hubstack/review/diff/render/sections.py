@@ -314,6 +314,7 @@ def _kind(token: str) -> str:
 
 def _sections(change: Change) -> Iterator[Section]:
     yield from _money_sections(change)
+    yield from _team_sections(change)
     yield Section(title="Protection", columns=("what", "", "how"), rows=protection_rows(change))
     yield Section(
         title="Data that would be lost",
@@ -437,6 +438,17 @@ def _money_sections(change: Change) -> Iterator[Section]:
         rows=tuple(rows),
         note=note,
     )
+
+
+def _team_sections(change: Change) -> Iterator[Section]:
+    """Yield what each team pays, if there are teams and any of it changes."""
+    lines = change.money.by_team or ()
+    if any(line.before != line.after for line in lines):
+        yield Section(
+            title="Money by team, USD a month",
+            columns=("team", "busy, before", "busy, after", "difference", "idle", "models"),
+            rows=tuple(_bill_row(line) for line in lines),
+        )
 
 
 def _resource_sections(change: Change) -> Iterator[Section]:
