@@ -169,6 +169,8 @@ def _gateway_notes(models: tuple[ModelPlan, ...], target: StackSettings) -> Iter
     if target.gateway is None:
         return
     yield "the gateway's load balancer (hours, proxies and data)"
+    if target.callers:
+        yield "the disk in which callers' use is counted (10 GiB)"
     pickers = len(picked_models(models, target.gateway))
     if pickers:
         yield f"{pickers} endpoint pickers on the system nodes (1 CPU and 2 GiB each)"

@@ -88,7 +88,7 @@ def needed(
         Feature.LOAD_BALANCING: gateway is not None,
         Feature.SECRET_MANAGER: any(model.weights.needs_token for model in models),
         Feature.SECRET_SYNC: gateway is not None
-        and (gateway.auth is GatewayAuth.API_KEYS or gateway.iap_client_id is not None),
+        and (bool(target.callers) or gateway.auth is GatewayAuth.API_KEYS or gateway.iap_client_id is not None),
         Feature.BINARY_AUTHORIZATION: target.binary_authorization,
     }
     wanted: list[tuple[str, str]] = [_CLASSES, *([_POOLS] if picked else [])]
