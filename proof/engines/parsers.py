@@ -15,23 +15,28 @@ from pathlib import Path
 
 from proof.binaries import SandboxError
 from proof.engines.install import Engines
+from proof.engines.other_versions import folder_of
 
 HERE = Path(__file__).resolve().parent
 _REFUSED = re.compile(r"error: invalid argument.*|error while handling argument.*")
 SECONDS = 600
 
 
-def refusals(engines: Engines, release: str, commands: Sequence[Sequence[str]]) -> list[str | None]:
+def refusals(
+    engines: Engines, release: str, commands: Sequence[Sequence[str]], version: str | None = None
+) -> list[str | None]:
     """Return what a release's parser says of each command line: why it refuses it, None where it accepts.
 
     Args:
         engines: installed.
         release: file name in `releases/`, or `llama-server`.
         commands: arguments after the program's name and `serve`.
+        version: another version of the catalogue; None for the default one.
     """
     if release == "llama-server":
         return [_of_llama_server(engines, words) for words in commands]
-    environment = {**os.environ, **engines.environment, "PYTHONPATH": str(engines.release(release))}
+    folder = folder_of(engines, release, version) if version else engines.release(release)
+    environment = {**os.environ, **engines.environment, "PYTHONPATH": str(folder or "")}
     with tempfile.TemporaryDirectory() as made:
         file = Path(made) / "commands.json"
         file.write_text(json.dumps(commands))

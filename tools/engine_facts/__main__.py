@@ -14,6 +14,7 @@ import yaml
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+from proof.engines.uv_program import find_uv
 from tools.engine_facts import llama_help, rows, sglang_wheel, vllm_wheel
 from tools.engine_facts.transformers_wheel import classes_with_tokenizer, read_transformers
 from tools.engine_facts.wheel import Wheel
@@ -95,9 +96,21 @@ def _fetched(requirement: str, folder: Path) -> Iterator[Path]:
 
 def _download(requirement: str, folder: Path) -> Path:
     before = set(folder.iterdir())
-    command = ["uvx", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "--dest", str(folder)]
+    command = [
+        find_uv(),
+        "tool",
+        "run",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--only-binary",
+        ":all:",
+        "--dest",
+        str(folder),
+    ]
     if subprocess.run([*command, requirement], check=False).returncode:  # noqa: S603
-        raise SystemExit(f"could not fetch {requirement}: is there such a release, and is uv on PATH?")
+        raise SystemExit(f"could not fetch {requirement}: is there such a release?")
     name = requirement.partition("=")[0].partition("<")[0].partition(">")[0].replace("-", "_")
     new = set(folder.iterdir()) - before or {*folder.glob(f"{name}-*.whl")}
     return max(new)

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-_NOTE = "Read from its wheel; the tag follows the publisher's pattern and was not seen itself."
+NOTE = "Read from its wheel; the tag follows the publisher's pattern and was not seen itself."
 
 
 def add(catalog: Path, made: Mapping[str, Any], today: str) -> Iterator[str]:
@@ -45,7 +45,7 @@ def _add_version(file: Path, engine: str, version: str) -> bool:
         return False
     start = text.index(f"- id: {engine}\n")
     head, block = text[:start], text[start:]
-    line = f'    {version}:\n      notes: ["{_NOTE}"]\n'
+    line = f'    {version}:\n      notes: ["{NOTE}"]\n'
     if "versions" in row:
         block = block.replace("  versions:\n", f"  versions:\n{line}", 1)
     else:

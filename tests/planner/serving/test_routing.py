@@ -54,6 +54,23 @@ def test_a_canary_is_a_second_entry_of_the_other_revision(tmp_path: Path) -> Non
     assert (two.settings.replicas, two.settings.context) == (Replicas(min=1, max=1), 4096)
 
 
+def test_a_canary_may_differ_by_its_engine_alone(tmp_path: Path) -> None:
+    engines = "engine: {kind: vllm, version: 0.32.0}, canary: {engine: {kind: vllm, version: 0.33.0}, weight: 10}"
+    request = read(tmp_path, f"models: [{{id: acme/llama, name: chat, {engines}}}]")
+    assert [(each.revision, each.canary_weight) for each in request.models] == [("main", 0), ("main", 10)]
+    one, two = plan(request, BOTH).models
+    assert (one.server.image, two.server.image) == ("vllm/vllm-openai:v0.32.0", "vllm/vllm-openai:v0.33.0")
+    assert one.commit == two.commit
+    assert one.server.args == two.server.args, "both answer to the names of the model"
+    assert [reason.text for reason in two.reasons if reason.topic == "canary"] == [
+        "vllm 0.33.0 gets 10 % of the requests to `chat`"
+    ]
+
+
+def test_a_canary_that_differs_in_nothing_is_refused(tmp_path: Path) -> None:
+    assert "needs a `revision` or an `engine`" in refusal(tmp_path, "models: [{id: a/b, canary: {weight: 10}}]")
+
+
 def test_a_canary_may_have_more_replicas(tmp_path: Path) -> None:
     text = "models: [{id: a/b, replicas: {min: 3, max: 9}, canary: {revision: x, weight: 5, replicas: 2}}]"
     two = read(tmp_path, text).models[1]

