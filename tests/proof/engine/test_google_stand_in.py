@@ -143,3 +143,22 @@ def test_an_identity_of_a_cluster_is_unknown_before_the_first_cluster(tmp_path: 
 def test_a_type_without_rules_is_refused() -> None:
     with pytest.raises(KeyError, match="no rules"):
         schema_of("gcp:sql/databaseInstance:DatabaseInstance")
+
+
+def test_a_gateway_s_zone_record_and_issued_certificate_are_taken_and_the_proof_is_filled_in(
+    tmp_path: Path,
+) -> None:
+    cloud = google(tmp_path, "dns", "certificatemanager")
+    kind = schema_of("gcp:certificatemanager/dnsAuthorization:DnsAuthorization")
+    asked = {"name": "gateway", "domain": "models.example.com", "location": REGION, "type": "PER_PROJECT_RECORD"}
+    assert kind.check(asked) == []
+    assert kind.check({"name": "gateway"}) == [("domain", "is required")]
+    identity, stored = cloud.create(kind, asked, PROJECT, REGION)
+    assert identity == f"projects/{PROJECT}/locations/{REGION}/dnsAuthorizations/gateway"
+    (proof,) = stored["dnsResourceRecords"]
+    record = {"managedZone": "example-com", "ttl": 300, "name": proof["name"], "type": proof["type"]}
+    make(cloud, "gcp:dns/recordSet:RecordSet", **record, rrdatas=[proof["data"]])
+    managed = {"domains": ["models.example.com"], "dnsAuthorizations": [identity]}
+    certificate = {"name": "gateway", "location": REGION, "managed": managed}
+    assert schema_of("gcp:certificatemanager/certificate:Certificate").check(certificate) == []
+    make(cloud, "gcp:certificatemanager/certificate:Certificate", **certificate)
