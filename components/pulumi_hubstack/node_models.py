@@ -10,8 +10,10 @@ import pulumi
 from hubstack import names
 from hubstack.deploy import manifests
 from hubstack.plan import ModelPlan, Plan
+from hubstack.plan.batch import BatchPlan
 from hubstack.plan.loading import LoadingMethod
 from pulumi_hubstack._options import child, renamed
+from pulumi_hubstack.batch_job import BatchJob, BatchJobArgs
 from pulumi_hubstack.foundation import Foundation, NodeFoundation
 from pulumi_hubstack.model_server import ModelServer, ModelServerArgs
 from pulumi_hubstack.weights_bucket import WeightsBucket, WeightsBucketArgs
@@ -42,6 +44,10 @@ def build_models(parent: pulumi.Resource, plan: Plan, base: Foundation) -> NodeM
         model.key: _create_loader(plan, model, base, nodes, of_model[model.key], here) for model in plan.on_gke
     }
     servers = {model.key: _create_server(plan, model, nodes, loaders, here) for model in plan.on_gke}
+    both = child(parent, providers=[base.project.provider, nodes.kubernetes])
+    for model in plan.on_gke:
+        if model.batch:
+            _create_batch(plan, model, model.batch, base, servers[model.key], both)
     replaced = [model for model in plan.on_gke if model.weights.replaces]
     collectors = [_create_collector(plan, model, servers, of_model[model.key], here) for model in replaced]
     return NodeModels(servers=servers, collectors=tuple(collectors))
@@ -118,6 +124,24 @@ def _create_server(
         ),
         renamed(here, "{}", model.was),
     )
+
+
+def _create_batch(
+    plan: Plan,
+    model: ModelPlan,
+    batch: BatchPlan,
+    base: Foundation,
+    server: pulumi.Resource,
+    both: pulumi.ResourceOptions,
+) -> None:
+    args = BatchJobArgs(
+        target=plan.target,
+        model=model,
+        batch=batch,
+        member=base.project.member(manifests.server_name(model)),
+        after=(server,),
+    )
+    BatchJob(f"{model.key}-batch", args, renamed(both, "{}-batch", model.was))
 
 
 def _create_collector(

@@ -356,6 +356,7 @@ def _with_canary(draft: _Draft, drafts: Mapping[str, _Draft], problems: list[Pro
         engine=canary.engine or draft.settings.engine,
         replicas=Replicas(min=1, max=canary.replicas),
         traffic=None,
+        batch=None,
     )
     marks = {
         **draft.marks,
@@ -379,6 +380,13 @@ def _finish(draft: _Draft, problems: list[Problem]) -> ModelRequest:
         hint = "give percentages of the peak: 100 in the peak hour"
         problems.append(draft.marks["traffic"].problem("the profile is all zeros", hint))
     problems += _source_problems(draft)
+    batch = draft.settings.batch
+    if batch and batch.parallel > replicas.max:
+        message = (
+            f"`batch` answers {batch.parallel} parts at once, but `{draft.key}` has at most {replicas.max} replicas"
+        )
+        hint = f"set `replicas: {{max: {batch.parallel}}}`, for which there are nodes, or lower `parallel`"
+        problems.append(draft.marks["batch"].problem(message, hint))
     return ModelRequest(key=draft.key, was=draft.was, id=draft.id, settings=draft.settings, marks=draft.marks)
 
 
@@ -394,6 +402,6 @@ def _source_problems(draft: _Draft) -> Iterator[Problem]:
         why = f"`revision: {settings.revision}` does not apply to own weights: a bucket has no branches"
         hint = "remove the key: the lock pins each object's generation; a folder per version keeps several"
         yield draft.marks["revision"].problem(why, hint)
-    if settings.canary is not None:
-        why = "`canary` does not apply to own weights: a bucket has no second revision"
+    if settings.canary is not None and settings.canary.revision:
+        why = "`canary: {revision: ...}` does not apply to own weights: a bucket has no second revision"
         yield draft.marks["canary"].problem(why, "list the other folder as a model with its own `name:`")

@@ -316,6 +316,45 @@ class Slo(_Strict):
     """Percentage of requests that may fail with a server error."""
 
 
+class Batch(_Strict):
+    """A file of requests that is answered once, offline, by a Job on the model's nodes."""
+
+    input: str
+    """The requests: `gs://bucket/requests.jsonl`, in the format of OpenAI's Batch API."""
+    output: str
+    """Folder for the answers, in the same bucket: `gs://bucket/answers`. Parts that are there are not repeated."""
+    parts: int = Field(default=1, ge=1, le=10_000)
+    """Parts that the requests are divided into; an interruption repeats only those that were running."""
+    parallel: int = Field(default=1, ge=1, le=1000)
+    """Parts that are answered at once; each takes the place of a replica."""
+    requests: int | None = Field(default=None, ge=1, le=10_000_000_000)
+    """Number of requests in the input, for the estimate of hours and cost. Default: no estimate of either."""
+
+    @field_validator("input", "output")
+    @classmethod
+    def _is_in_a_bucket(cls, value: str) -> str:
+        problem = own_weights_problem(value) if names.is_own(value) else f"`{value}` is not in a bucket"
+        if problem:
+            hint = "for example `batch: {input: gs://acme-batch/in/may.jsonl, output: gs://acme-batch/out/may}`"
+            raise RefusedError(problem, hint)
+        return value
+
+    @model_validator(mode="after")
+    def _is_one_bucket(self) -> Self:
+        (bucket, source), (other, folder) = (
+            names.bucket_and_folder(self.input),
+            names.bucket_and_folder(self.output),
+        )
+        if bucket != other:
+            why = f"`batch` reads from `{bucket}` and writes to `{other}`: the Job mounts one bucket"
+            raise RefusedError(why, f"write to a folder of it: `output: gs://{bucket}/answers`")
+        if f"{source}/".startswith(f"{folder}/"):
+            raise RefusedError(
+                "`batch` would write its answers over its input", "give `output` a folder of its own"
+            )
+        return self
+
+
 Percent = Annotated[float, Field(ge=0, le=100)]
 
 
@@ -646,6 +685,9 @@ class Settings(_Strict):
     keep_previous: bool = False
     """Keep the weights of the previously locked commit, so that a rollback needs no download. Otherwise they
     are deleted once the servers have switched."""
+    batch: Batch | None = None
+    """`{input: gs://bucket/in.jsonl, output: gs://bucket/out}`: answers a file of requests offline, on the model's
+    nodes (docs/guides/batch.md)."""
     license: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9.+-]{0,63}$")
     """Licence of own weights (`gs://`), as an SPDX ID or as the Hub writes it: `apache-2.0`, `llama3.1`. Default:
     that of the folder's README.md. A repository on the Hub states its own."""

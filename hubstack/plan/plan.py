@@ -15,6 +15,7 @@ from hubstack.catalog.engine_metrics import EngineMetrics
 from hubstack.catalog.prices import PriceUsed
 from hubstack.files.jsonable import OMITTED_IF_NONE, plain
 from hubstack.kinds import AcceleratorKind, CapacityKind, EngineKind, PlatformKind
+from hubstack.plan.batch import BatchPlan
 from hubstack.plan.bill import Cost
 from hubstack.plan.callers import CallersPlan
 from hubstack.plan.gateway import GatewayPlan, TrafficPlan
@@ -403,6 +404,8 @@ class ModelPlan:
     """Predicted performance; None if the lock has too few facts about the model."""
     labels: Mapping[str, str] | None = field(default=None, metadata=OMITTED_IF_NONE)
     """The user's labels of this model, over those of the stack; None without any."""
+    batch: BatchPlan | None = field(default=None, metadata=OMITTED_IF_NONE)
+    """Requests that it answers offline; None without any."""
     companions: tuple[CompanionPlan, ...] | None = field(default=None, metadata=OMITTED_IF_NONE)
     """Repositories served with it, sorted by name; None without any."""
     team: str | None = field(default=None, metadata=OMITTED_IF_NONE)

@@ -45,6 +45,7 @@ from hubstack.planner.placement.engine_rules import Demand
 from hubstack.planner.placement.offers import UNKNOWN_USD, Offer, host_memory_bytes
 from hubstack.planner.placement.pools import BOOT_DISK_GIB, pool_key
 from hubstack.planner.provenance import scan_word
+from hubstack.planner.serving.batch import plan_batch
 from hubstack.planner.serving.choose_loading import Loadable, Loading
 from hubstack.planner.serving.container import plan_server, shm_bytes
 
@@ -183,7 +184,7 @@ def assemble(hosting: Hosting, reasons: tuple[Reason, ...] = ()) -> ModelPlan:
     draft, taken, request = model.draft, model.taken, model.request
     demand, offer, facts, choice = draft.demand, taken.offer, draft.demand.facts, model.choice
     steps = tuple(_step(step, taken, demand, hosting) for step in taken.steps)
-    return ModelPlan(
+    plan = ModelPlan(
         key=request.key,
         was=request.was,
         id=facts.id,
@@ -258,6 +259,10 @@ def assemble(hosting: Hosting, reasons: tuple[Reason, ...] = ()) -> ModelPlan:
             hosting.slo.seconds if hosting.slo else None,
         ),
     )
+    if request.settings.batch is None or request.canary_of:
+        return plan
+    batch, reason = plan_batch(plan, request.settings.batch)
+    return replace(plan, batch=batch, reasons=(*plan.reasons, reason))
 
 
 def _accelerator_reason(draft: Draft, taken: Candidate, why: str | None) -> Reason:

@@ -348,7 +348,12 @@ def _loadings(
         request = drafts[key].demand.request
         what = loadable(drafts[key], taken, target)
         loading = choose_loading(request.settings.loading, request.settings.cache, what, catalog.load_rates)
-        if isinstance(loading, Refusal):
+        hosts = taken.offer.hosts
+        if request.settings.batch and hosts > 1:
+            why = f"has a `batch`, but takes {hosts} nodes: its Job has one pod"
+            hint = "remove the key, or name a larger machine's accelerator, with which one node is enough"
+            problems.append(_refused(request, Refusal(why=why, hint=hint, field="batch")))
+        elif isinstance(loading, Refusal):
             problems.append(_refused(request, loading))
         else:
             found[key] = loading

@@ -12,6 +12,7 @@ from pulumi_hubstack.weights_bucket import WeightsBucket, WeightsBucketArgs
 from pulumi_hubstack.weights_collector import WeightsCollector, WeightsCollectorArgs
 from pulumi_hubstack.weights_disk import WeightsDisk, WeightsDiskArgs
 
+from hubstack.plan.batch import BatchPlan
 from hubstack.plan.loading import LoadingMethod, LoadingPlan
 from tests.components.recorder import Recorded, record
 from tests.support.plans import CHAT, complete, make_plan
@@ -141,3 +142,19 @@ def test_only_the_loader_reads_the_bucket_of_own_weights_and_only_their_folder()
         'resource.name.startsWith("projects/_/buckets/acme-tunes/objects/support/v3/")'
     )
     assert "chat-loader" in grant.inputs["member"]
+
+
+def test_a_batch_is_a_job_whose_server_may_read_and_write_its_bucket() -> None:
+    batch = BatchPlan(
+        bucket="acme-batch", input="in.jsonl", output="out", parts=2, parallel=1, command=("vllm", "run-batch")
+    )
+    found = build_fleet(replace(CHAT, batch=batch))
+    _, children = found.component("hubstack:batch_job:BatchJob")
+    assert children == [
+        ("gcp:storage/bucketIAMMember:BucketIAMMember", "chat-batch-bucketViewer"),
+        ("gcp:storage/bucketIAMMember:BucketIAMMember", "chat-batch-objectUser"),
+        (JOB, "chat-batch-job"),
+    ]
+    assert {"chat", "chat-batch-objectUser"} <= depends(found, JOB, "chat-batch-job") | {"chat"}
+    grant = found.one("gcp:storage/bucketIAMMember:BucketIAMMember", "chat-batch-objectUser")
+    assert (grant.inputs["bucket"], grant.inputs["role"]) == ("acme-batch", "roles/storage.objectUser")

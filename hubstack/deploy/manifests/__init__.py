@@ -30,6 +30,7 @@ from hubstack.deploy.manifests.base import (
     service_account,
     sharing,
 )
+from hubstack.deploy.manifests.batch import batch_job
 from hubstack.deploy.manifests.callouts import (
     BODY_ROUTER_HEALTH_PORT,
     BODY_ROUTER_NAME,
@@ -133,6 +134,7 @@ __all__ = [
     "backend",
     "backend_policy",
     "base_url",
+    "batch_job",
     "body_router",
     "body_router_budget",
     "body_router_service",

@@ -113,13 +113,14 @@ def deployment(target: TargetPlan, model: ModelPlan) -> Object:
             "selector": {"matchLabels": selector(model)},
             "template": {
                 "metadata": {"labels": pod_labels, "annotations": server_annotations(model)},
-                "spec": _server_pod(target, model),
+                "spec": server_pod(target, model),
             },
         },
     }
 
 
-def _server_pod(target: TargetPlan, model: ModelPlan) -> Object:
+def server_pod(target: TargetPlan, model: ModelPlan) -> Object:
+    """Return the spec of a pod that serves a model."""
     server = model.server
     volumes: list[Object] = [{"name": "tmp", "emptyDir": {"sizeLimit": str(server.scratch_bytes)}}]
     mounts: list[Object] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108  the pod's own

@@ -241,6 +241,7 @@ SPEC = EngineSpec(
             "kv_cache_dtype",
             "lora",
             "speculative",
+            "batch",
         }
     ),
     negates_flags=True,

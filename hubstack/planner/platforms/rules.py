@@ -29,6 +29,7 @@ _ON_NODES_ONLY = {
     "capacity": ("it has no nodes to buy", "set `capacity: [on-demand]` for this model, or remove the key"),
     "share_gpu": ("each server gets its own GPU", "set `share_gpu: false` for this model, or remove the key"),
     "expert_parallel": ("a server runs on one GPU", "remove the key"),
+    "batch": ("its Job runs on the nodes of a cluster", "remove the key, or set `platform: gke`"),
     "canary": ("only a cluster's gateway splits requests", "remove the key, or set `platform: gke`"),
     "loading": ("the platform loads the weights its own way", "remove the key"),
     "cache": ("only a cluster's nodes use the cache", "remove the key"),

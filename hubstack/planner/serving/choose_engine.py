@@ -38,6 +38,7 @@ FEATURES = (
     "expert_parallel",
     "lora",
     "speculative",
+    "batch",
 )
 """Settings that only some engines have flags for."""
 
