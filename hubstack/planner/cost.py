@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from hubstack.catalog import Catalog
 from hubstack.catalog.prices import PriceUsed
+from hubstack.inputs.own_prices import NAME as OWN_PRICES
 from hubstack.inputs.settings import StackSettings
 from hubstack.kinds import COVERED_BY_COMMITMENT
 from hubstack.plan import ModelPlan, PoolPlan
@@ -18,18 +19,19 @@ from hubstack.planner.always_on import HOURS_PER_MONTH, always_on
 from hubstack.planner.commitments import Running, commitment_lines, unused_commitments
 from hubstack.planner.serving.routing import picked_models
 
+TAXES = "taxes, discounts and credits"
 NOT_COUNTED = (
     "network egress, cross-zone traffic and data through Cloud NAT",
     "further system nodes while weights are loaded",
     "logs and metrics above the free tier, alerting policies",
-    "taxes, discounts and credits",
+    TAXES,
 )
 NOT_COUNTED_WITHOUT_CLUSTER = (
     "network egress",
     "the loader Jobs' run time",
     "images that Cloud Run stores, and Cloud Storage operations",
     "logs and metrics above the free tier",
-    "taxes, discounts and credits",
+    TAXES,
 )
 GB = 1_000_000_000
 
@@ -107,15 +109,18 @@ def plan_cost(
         lines += beside
     idle, busy = _covered(classes.values())
     lines += commitment_lines(catalog.commitments, target.region, idle, busy)
+    extra = (*missing, *NOT_COUNTED, *_gateway_notes(nodes, target), *_loading_notes(nodes))
+    has_own = any(f"{OWN_PRICES}:" in (line.source or "") for line in lines)
     return Cost(
         lines=tuple(lines),
         usd_per_month_min=round(sum(line.usd_per_month_min or 0 for line in lines), 2),
         usd_per_month_max=round(sum(line.usd_per_month_max or 0 for line in lines), 2),
         unpriced=tuple(f"{line.item}: {line.what}" for line in lines if line.usd_per_month_max is None),
         pools=costs,
-        not_counted=(*missing, *NOT_COUNTED, *_gateway_notes(nodes, target), *_loading_notes(nodes))
-        if nodes
-        else NOT_COUNTED_WITHOUT_CLUSTER,
+        not_counted=tuple(
+            "taxes and credits" if each == TAXES and has_own else each
+            for each in (extra if nodes else NOT_COUNTED_WITHOUT_CLUSTER)
+        ),
         hours_per_month=HOURS_PER_MONTH,
         budget_usd_per_month=target.budget_usd_per_month,
         exchange_rate=target.exchange_rate,

@@ -107,6 +107,7 @@ def test_the_items_of_a_cluster_have_prices_too(tmp_path: Path) -> None:
     assert lines["GKE control plane"].usd_per_month_max == pytest.approx(36.50)
     assert lines["system pool"].usd_per_month_max == pytest.approx(73 + 10)
     assert lines["Cloud NAT"].source == "your price, prices.yaml:3"
+    assert "taxes and credits" in cost.not_counted, "discounts are in the figures"
 
 
 def test_own_prices_decide_the_placement(tmp_path: Path) -> None:
