@@ -6,12 +6,17 @@ docs/benchmarks/throughput.md. `--rows` judges other rows and only prints. `--fi
 """
 
 import argparse
+import math
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import median, quantiles
 
+import yaml
+
+from benchmarks.throughput.beside import ANSWERS
 from benchmarks.throughput.judge import (
     Judged,
     Measures,
@@ -85,6 +90,7 @@ def page(judged: Sequence[Judged], out: Sequence[Judged], left: Sequence[tuple[s
         *_classes(columns),
         *_models(columns),
         *(_families(judged, columns[1][1]) if out else []),
+        *(_beside(out) if out else []),
         *_unjudged(left),
         *_sources(judged),
     ]
@@ -202,6 +208,29 @@ def _families(judged: Sequence[Judged], models_out: Sequence[Judged]) -> list[st
     columns = ("model left out", "family left out")
     groups = [by(each, lambda one: family(one.row.model)) for each in (models_out, without_own_family(judged))]
     return _table("By family", groups, columns, 2)
+
+
+def _beside(out: Sequence[Judged]) -> list[str]:
+    """Compare with aiconfigurator on the rows that it answered, each with its model left out of hubstack's fit."""
+    said = yaml.load(ANSWERS.read_bytes(), Loader=yaml.CSafeLoader)
+    mine = [each for each in out if each.row.row["id"] in said]
+    theirs = [replace(each, error=_their_error(each.row, *said[each.row.row["id"]])) for each in mine]
+    groups = [by(each, lambda one: f"{one.row.row['accelerator']} / {one.row.engine}") for each in (mine, theirs)]
+    whole = [{"all": list(each)} for each in (mine, theirs)]
+    both = [first | second for first, second in zip(groups, whole, strict=True)]
+    columns = ("hubstack, model left out", "aiconfigurator 0.12")
+    return [
+        *_table("Beside aiconfigurator", both, columns, 2),
+        "aiconfigurator has measured kernels of these GPUs, and answers a sample of the rows with one replica "
+        "(`python -m benchmarks.throughput.beside`); it gives no ranges, so *held* is of hubstack's. The sample is at most 6 rows of each accelerator and engine, by name, as far as six minutes went on two shared cores: H100 "
+        "and H200 were not reached. Rows that it does not answer are not in its tables, need a model's config from the Hub, or do "
+        "not fit by its memory model.",
+        "",
+    ]
+
+
+def _their_error(row: Measured, tokens_per_second: float, token_ms: float) -> float:
+    return math.log(tokens_per_second / row.value if row.is_output else 1e3 * row.value / token_ms)
 
 
 def _noise(rows: Sequence[Measured]) -> list[str]:
