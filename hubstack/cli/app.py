@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hubstack.cli import bench as cli_bench
+from hubstack.cli import connect as cli_connect
 from hubstack.cli import doctor as cli_doctor
 from hubstack.cli import gitops as cli_gitops
 from hubstack.cli import images as cli_images
@@ -589,6 +590,7 @@ app.command()(cli_smoke.smoke)
 app.command()(cli_doctor.doctor)
 app.command()(cli_refresh.refresh)
 app.command()(cli_keys.keys)
+app.command()(cli_connect.connect)
 app.command()(cli_gitops.promote)
 app.command()(cli_gitops.drift)
 app.command()(cli_gitops.eject)

@@ -7,7 +7,7 @@ a placeholder replaces each.
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -15,6 +15,7 @@ from typing import Any, cast
 from hubstack.files.documents import Document, Loc, Mark, parse_document, read_text
 from hubstack.files.errors import InputError
 from hubstack.files.problems import Problem, shown
+from hubstack.files.secrets import kind_of_secret, without_secrets
 from hubstack.files.yaml_reader import Place
 
 SECRET_PLACEHOLDER = "[secret]"  # noqa: S105  shown instead of a secret
@@ -109,6 +110,28 @@ def settings_document(config: Mapping[str, str], name: str) -> Document:
     document = config.document if isinstance(config, Settings) else Document(name, {}, {}, {})
     values = {**config, **document.value}
     return replace(document, value={key: value for key, value in values.items() if value not in ("", None)})
+
+
+def plain_secrets(document: Document) -> Iterator[Problem]:
+    """Yield a problem for each text in the settings that looks like a secret; the messages do not repeat it."""
+    for full, value in document.value.items():
+        yield from _plain_secrets(document, (full,), value)
+
+
+def _plain_secrets(document: Document, loc: Loc, value: Any) -> Iterator[Problem]:
+    if isinstance(value, dict):
+        for key, each in cast("dict[str, Any]", value).items():
+            if not _is_secure(each):
+                yield from _plain_secrets(document, (*loc, str(key)), each)
+    elif isinstance(value, list):
+        for at, each in enumerate(cast("list[Any]", value)):
+            yield from _plain_secrets(document, (*loc, at), each)
+    elif isinstance(value, str) and (kind := kind_of_secret(value)):
+        full, inside = loc[0], ".".join(str(each) for each in loc[1:])
+        place = f"--path '{full}.{inside}'" if inside else full
+        message = f"`{full}` contains what looks like {kind} in plain text"
+        hint = f"pulumi config set --secret {place}, or remove it; then revoke the value where it was issued"
+        yield document.mark(loc).problem(message, hint)
 
 
 def placed(config: Mapping[str, str], problems: Iterable[Problem]) -> list[Problem]:
@@ -232,7 +255,7 @@ _SECRET_LINE = re.compile(
 
 def _without_secrets(line: str) -> str:
     """Return a line of a settings file with secrets masked, for use in a message."""
-    return _SECRET_LINE.sub(lambda found: f"{found[1] or ''}***", line)
+    return without_secrets(_SECRET_LINE.sub(lambda found: f"{found[1] or ''}***", line))
 
 
 def _mapping(path: Path, name: str) -> Document:

@@ -19,6 +19,7 @@ from pydantic.json_schema import SkipJsonSchema
 from hubstack.files.errors import InputError
 from hubstack.files.problems import Problem
 from hubstack.files.schema_errors import schema_problems
+from hubstack.files.secrets import without_secrets
 from hubstack.inputs.callers import EXAMPLE as CALLERS_EXAMPLE
 from hubstack.inputs.callers import SETTING as CALLERS
 from hubstack.inputs.callers import CallerSettings, caller_rules
@@ -35,7 +36,7 @@ from hubstack.inputs.maintenance import EXAMPLE, MaintenanceWindow
 from hubstack.inputs.network import EXAMPLE as NETWORK_EXAMPLE
 from hubstack.inputs.network import SETTING as NETWORK
 from hubstack.inputs.network import NetworkSettings, address_problem, network_problems
-from hubstack.inputs.pulumi_config import config_text, placed, settings_document
+from hubstack.inputs.pulumi_config import config_text, placed, plain_secrets, settings_document
 from hubstack.inputs.setting_types import (
     DISTINCT,
     FROM_JSON,
@@ -441,8 +442,11 @@ def read_settings(stack: str, config: Mapping[str, str]) -> StackSettings:
             for key, message, hint in _rules(settings)
         ]
         problems = placed(config, problems)
-        if not problems:
+        if not problems and not any(plain_secrets(document)):
             return _in_cluster(settings)
+    told = {(each.line, each.column) for each in problems}
+    problems += [each for each in plain_secrets(document) if (each.line, each.column) not in told]
+    problems = [replace(each, message=without_secrets(each.message)) for each in problems]
     if not document.lines:  # a program receives texts, not a file
         problems = [replace(each, line=None, column=None, source_line=None) for each in problems]
     raise InputError(problems)

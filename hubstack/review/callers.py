@@ -7,6 +7,7 @@ Owns the commands that say so. A key is returned to be sent, and is never printe
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -15,12 +16,25 @@ from urllib.parse import urlsplit
 from hubstack.deploy.manifests.api_keys import synced_secret
 from hubstack.files.errors import InputError
 from hubstack.files.problems import Problem
-from hubstack.plan import Plan
+from hubstack.plan import ModelPlan, Plan
 from hubstack.plan.gateway import GatewayAuth
+from hubstack.planner.platforms import platform_of
 from hubstack.review.kubectl import failed, run_program
 
+_IDENTITY_COMMAND = "gcloud auth print-identity-token"
 KEY_VARIABLE = "OPENAI_API_KEY"
 """Environment variable of the key, which OpenAI's own clients read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where a model is asked."""
+
+    url: str
+    """Base URL of the gateway, or of the model's own server; without `/v1`."""
+    is_gateway: bool
+    token: str = "key"  # noqa: S105  the name of a key
+    """Name of the key that is sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,12 +107,58 @@ def api_key(plan: Plan) -> str:
     return _gcloud(command.split(), f"export {KEY_VARIABLE} with the key instead")
 
 
+def key_source(plan: Plan, model: ModelPlan) -> str | None:
+    """Return the command that prints the key for a model's callers, or None if they send none."""
+    return _IDENTITY_COMMAND if platform_of(model.platform).takes_identity else key_command(plan)
+
+
+def key_of(plan: Plan, model: ModelPlan) -> str:
+    """Return the key for a model's callers; empty if they send none.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    return identity_token() if platform_of(model.platform).takes_identity else api_key(plan)
+
+
+def reachable_address(
+    plan: Plan, model: ModelPlan, project_dir: Path, url: str | None
+) -> tuple[Address, str | None]:
+    """Return a model's address for its callers, and a note if it is not reached from here.
+
+    Args:
+        plan: the plan.
+        model: the model.
+        project_dir: the Pulumi project's folder.
+        url: base URL that the user named instead.
+
+    Raises:
+        InputError: the stack is not up.
+    """
+    if url is not None:
+        return Address(url=url, is_gateway=plan.gateway is not None and model.has_nodes), None
+    if model.has_nodes and not plan.gateway:
+        note = (
+            "This address is reached from namespaces of the cluster with the label hubstack.dev/model-client=true; "
+            "--port-forward opens a way from here."
+        )
+        return Address(url=base_without_version(plan.endpoints[model.key]), is_gateway=False), note
+    outputs = stack_outputs(project_dir, plan.target.stack)
+    if model.has_nodes and outputs.gateway:
+        return Address(url=base_without_version(outputs.gateway), is_gateway=True), None
+    found = outputs.endpoints.get(model.key)
+    if found is None:
+        message, hint = f"the stack has no address of `{model.key}`", "`pulumi up` first, or name --url"
+        raise InputError([Problem(path="pulumi", message=message, hint=hint)])
+    return Address(url=base_without_version(found), is_gateway=False), None
+
+
 def identity_token() -> str:
     """Return an identity token of the user, which Cloud Run's callers send."""
-    return _gcloud(["gcloud", "auth", "print-identity-token"], "log in with `gcloud auth login`")
+    return _gcloud(_IDENTITY_COMMAND.split(), "log in with `gcloud auth login`")
 
 
-def _gcloud(command: list[str], hint: str) -> str:
+def _gcloud(command: Sequence[str], hint: str) -> str:
     if shutil.which("gcloud") is None:
         raise InputError([Problem(path="gcloud", message="is not installed here", hint=hint)])
     ended = run_program(command, tuple(os.environ))
@@ -129,4 +189,9 @@ def base_of(url: str) -> str:
     """
     if why := address_problem(url):
         raise InputError([Problem(path="--url", message=why, hint="http://127.0.0.1:8000")])
+    return base_without_version(url)
+
+
+def base_without_version(url: str) -> str:
+    """Return an address without the API's path at its end."""
     return url.rstrip("/").removesuffix("/v1")

@@ -44,7 +44,7 @@ class _StayHere(urllib.request.HTTPRedirectHandler):
         return None
 
 
-_OPENER = urllib.request.build_opener(_StayHere)
+OPENER = urllib.request.build_opener(_StayHere)
 
 
 class RefusedError(Exception):
@@ -129,17 +129,15 @@ def _ask(question: Asked, token: str, timeout: float) -> dict[str, Any]:
     """Send one request; return the time to the first token and to the end, and what is wrong with the answer."""
     started = time.monotonic()
     try:
-        with _OPENER.open(_request(question, token), timeout=timeout) as response:
+        with OPENER.open(_request(question, token), timeout=timeout) as response:
             if "text/event-stream" in response.headers.get("Content-Type", ""):
                 text, first, calls = _streamed(events(response), started)
                 said: Any = {"is_stream": True, "text": text, "calls": calls}
             else:
                 first = None
                 said = json.loads(response.read(MOST_BYTES))
-    except urllib.error.HTTPError as error:
-        raise _of_status(error) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise _of_error(error) from None
+        raise refusal_of(error) from None
     problem, note = judge(question, said)
     return {"seconds": time.monotonic() - started, "first": first, "problem": problem, "note": note}
 
@@ -297,11 +295,16 @@ def _root(url: str, token: str) -> str | None:
     """Return the folder that a server says it serves, which may name the commit."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
-        with _OPENER.open(urllib.request.Request(url, headers=headers), timeout=10) as response:  # noqa: S310
+        with OPENER.open(urllib.request.Request(url, headers=headers), timeout=10) as response:  # noqa: S310
             rows = json.loads(response.read(MOST_BYTES))["data"]
             return next((str(row["root"]) for row in rows if row.get("root")), None)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
+
+
+def refusal_of(error: Exception) -> RefusedError:
+    """Return what an error of a request means."""
+    return _of_status(error) if isinstance(error, urllib.error.HTTPError) else _of_error(error)
 
 
 def _of_status(error: urllib.error.HTTPError) -> RefusedError:

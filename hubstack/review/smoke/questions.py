@@ -19,6 +19,7 @@ from hubstack.plan import ModelPlan, Plan
 from hubstack.planner.engines import spec_of
 from hubstack.planner.engines.tasks import POOL, RANK, TRANSCRIBE, is_for_texts
 from hubstack.planner.platforms import platform_of
+from hubstack.review.callers import Address
 
 WAIT_SECONDS = 120
 """How long a model that should always run is waited for. Our choice."""
@@ -30,17 +31,6 @@ _BEST = 1
 _TEXTS = ["Paris is the capital of France.", "A cello has four strings."]
 
 Question = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
-    """Where a model is asked."""
-
-    url: str
-    """Base URL of the gateway, or of the model's own server; without `/v1`."""
-    is_gateway: bool
-    token: str = "key"  # noqa: S105  the name of a key
-    """Name of the key that is sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +47,7 @@ def ask_of(
     addresses: Mapping[str, Address],
     requests: int,
     timeout: int | None,
+    only: str | None = None,
 ) -> tuple[dict[str, Any], list[Skipped]]:
     """Return what `ask_models` is given, and what is not asked.
 
@@ -66,10 +57,13 @@ def ask_of(
         addresses: key to address; a model without one is not asked.
         requests: how often the first question is asked, for the median time to the first token.
         timeout: seconds for which a model is waited for. Default: what its cold start may take.
+        only: key of the only model that is asked.
     """
     models: list[dict[str, Any]] = []
     skipped: list[Skipped] = []
     for model in plan.models:
+        if only not in {None, model.key}:
+            continue
         if model.canary_of:
             skipped.append(Skipped(key=model.key, why=f"gets its share of the requests for {model.canary_of}"))
             continue
@@ -118,7 +112,7 @@ def wait_seconds(model: ModelPlan) -> int:
 
 
 def _questions(model: ModelPlan, facts: ModelFacts) -> Iterator[Question]:
-    task, name = facts.pipeline_tag or "", model.server.served_model_name
+    task, name = facts.pipeline_tag or "", model.key
     if task in TRANSCRIBE:
         file = {"name": "tone.wav", "type": "audio/wav", "base64": _base64(wav())}
         yield _asked("transcription", "/v1/audio/transcriptions", "transcript", form={"model": name}, file=file)

@@ -20,9 +20,9 @@ from hubstack.files.problems import Problem
 from hubstack.hub.facts import ModelFacts
 from hubstack.plan import ModelPlan, Plan
 from hubstack.planner.platforms import platform_of
-from hubstack.review.callers import api_key, identity_token, stack_outputs
+from hubstack.review.callers import Address, api_key, base_without_version, identity_token, stack_outputs
 from hubstack.review.kubectl import Kubectl, Tell, parsed
-from hubstack.review.smoke.questions import Address, Skipped, ask_of
+from hubstack.review.smoke.questions import Skipped, ask_of
 
 COMMIT_LABEL, COMMIT_LENGTH = "hubstack.dev/commit", 12
 """Label of a server's pods, and how much of the commit it holds."""
@@ -81,9 +81,9 @@ class Here:
             gateway, endpoints = outputs.gateway, outputs.endpoints
         for model in plan.models:
             if model.has_nodes and gateway:
-                found[model.key] = Address(url=gateway.rstrip("/"), is_gateway=True, token=_GATEWAY_KEY)
+                found[model.key] = Address(url=base_without_version(gateway), is_gateway=True, token=_GATEWAY_KEY)
             elif platform_of(model.platform).takes_identity and model.key in endpoints:
-                url = endpoints[model.key].rstrip("/").removesuffix("/v1")
+                url = base_without_version(endpoints[model.key])
                 found[model.key] = Address(url=url, is_gateway=False, token=_IDENTITY)
         asked, skipped = self.wanted.of(found)
         if not asked["models"]:
@@ -117,7 +117,7 @@ class InCluster:
             InputError: the stack has no model in the cluster.
         """
         plan = self.wanted.plan
-        own = {key: Address(url=url.removesuffix("/v1"), is_gateway=False) for key, url in plan.endpoints.items()}
+        own = {key: Address(url=base_without_version(url), is_gateway=False) for key, url in plan.endpoints.items()}
         if plan.gateway:
             url = self.url or base_url(plan.gateway, self._gateway_address())
             own = {key: Address(url=url, is_gateway=True) for key in own}

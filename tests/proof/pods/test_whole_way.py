@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -63,6 +64,23 @@ def test_the_bucket_has_the_locked_bytes_and_the_loader_says_so(way: Way) -> Non
     assert f"complete  {FIRST}@{commit.sha}" in way.world.kubelet.log(way.pods("first", "loader")[0], "loader")
 
 
+def test_smoke_finds_that_every_model_of_the_running_stack_answers_from_its_locked_commit(way: Way) -> None:
+    found = way.report("smoke", FOLDER, "--url", way.url)
+    assert found["passed"], found
+    (first, second, canary) = found["models"]
+    for model in (first, second):
+        (check,) = model["checks"]
+        assert (check["what"], check["note"], check["requests"]) == ("chat", "streamed", 3)
+        assert check["first_token_ms"] > 0
+    assert {row["key"]: row["answering_commits"] for row in found["models"]} == {
+        "first": [made_commit(FIRST, "one").sha[:12]],
+        "second": [made_commit(SECOND, "one").sha[:12]],
+        "second-canary": [made_commit(SECOND, "two").sha[:12]],
+    }
+    assert canary["skipped"] == ["gets its share of the requests for second"]
+    assert way.report("doctor", FOLDER)["is_well"]
+
+
 def test_a_canary_gets_the_share_that_the_list_says(way: Way) -> None:
     with ThreadPoolExecutor(8) as pool:
         found = Counter(pool.map(lambda _: way.answered_by("second", max_tokens=1), range(400)))
@@ -90,7 +108,7 @@ def test_a_new_commit_reaches_every_request_and_none_is_lost_on_the_way(way: Way
     assert way.answered_by("first") == says(FIRST, "two")
 
 
-def test_bytes_that_are_not_the_locked_ones_are_refused_and_the_old_ones_go_on(way: Way) -> None:
+def test_bytes_that_are_not_the_locked_ones_are_refused_and_the_old_ones_go_on(way: Way, tmp_path: Path) -> None:
     way.hub.repositories[FIRST] = tiny(FIRST, main="three", before="two")
     broken = made_commit(FIRST, "three")
     way.change(FIRST, revision=broken.sha)
@@ -105,9 +123,29 @@ def test_bytes_that_are_not_the_locked_ones_are_refused_and_the_old_ones_go_on(w
     ended = failed["status"]["containerStatuses"][0]["state"]["terminated"]
     assert ended["exitCode"] == 3
     assert way.answered_by("first") == says(FIRST, "two")
+    _is_named_by_doctor(way, failed, tmp_path)
     (bucket,) = way.world.buckets.glob("*-first")
     assert not (bucket / broken.sha / ".hubstack-complete").exists()
     assert not (bucket / broken.sha / "model.safetensors").exists()
+
+
+def _is_named_by_doctor(way: Way, failed: Object, folder: Path) -> None:
+    """Check that doctor names the refused file, and that smoke says which commit still answers.
+
+    The objects are the API server's; the log is the loader's own, which this kubelet serves as a file.
+    """
+    way.report("doctor", FOLDER, "--save", str(folder), code=1)
+    log = way.world.kubelet.log(failed, "loader")
+    (folder / "logs" / f"{failed['metadata']['name']}--loader.log").write_text(log)
+    (found,) = way.report("doctor", FOLDER, "first", "--from", str(folder), code=1)["models"]
+    assert (found["state"], found["cause"]) == ("wrong", "checksum")
+    assert "was locked" in found["line"]
+    smoked = way.report("smoke", FOLDER, "--url", way.url, "--model", "first", code=1)["models"][0]
+    assert smoked["checks"][0]["passed"]
+    assert (smoked["locked_commit"], smoked["answering_commits"]) == (
+        made_commit(FIRST, "three").sha,
+        [made_commit(FIRST, "two").sha[:12]],
+    )
 
 
 def _corrupted(commit: Commit) -> Commit:

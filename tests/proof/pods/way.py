@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A stack of these tests, locked and brought up by the real engine, with what a test asks of it."""
 
+import json
 import os
 import subprocess
 import sys
@@ -47,6 +48,22 @@ class Way:
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
+
+    def report(self, *words: str, code: int = 0) -> dict[str, Any]:
+        """Return the JSON of a command that reads the cluster with the sandbox's kubectl."""
+        kubeconfig = self.sandbox.kubeconfig
+        context = yaml.safe_load(kubeconfig.read_text())["current-context"]
+        found = ["--project", str(self.engine.project), "--json", "--context", context]
+        path = f"{self.sandbox.plane.programs}:{os.environ['PATH']}"
+        done = subprocess.run(
+            [sys.executable, "-m", "hubstack", *words, *found],
+            env=without_token() | {"PATH": path, "KUBECONFIG": str(kubeconfig), "PYTHONPATH": str(PROJECT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return json.loads(done.stdout)
 
     def read(self, folder: Path) -> Stack:
         return read_stack(self.engine.project, self.stack_folder, folder)

@@ -11,7 +11,8 @@ import pytest
 from hubstack.hub.facts import ModelFacts, TokenizerFacts
 from hubstack.kinds import EngineKind
 from hubstack.plan import Plan
-from hubstack.review.smoke.questions import Address, ask_of, png, wav
+from hubstack.review.callers import Address
+from hubstack.review.smoke.questions import ask_of, png, wav
 from tests.support.facts import ask, hub, llama, plan
 
 GATEWAY = Address(url="http://10.0.0.9", is_gateway=True)

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a program or a person talks to a running model."""
