@@ -34,6 +34,21 @@ class EngineKind(StrEnum):
     LLAMA_CPP = "llama-cpp"
 
 
+class GpuDriver(StrEnum):
+    """Which NVIDIA driver GKE installs on a node."""
+
+    LATEST = "latest"
+    """The newest of the node's GKE version; hubstack's default."""
+    DEFAULT = "default"
+    """GKE's own choice for the node's version, which may be older."""
+    DISABLED = "disabled"
+    """None: you install it, for example with NVIDIA's GPU operator."""
+
+
+EVERY_OTHER = "*"
+"""Stands for all accelerators that are not named."""
+
+
 class PlatformKind(StrEnum):
     """Where a model is served."""
 

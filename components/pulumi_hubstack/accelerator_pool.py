@@ -13,7 +13,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from hubstack import names
-from hubstack.kinds import AcceleratorKind, CapacityKind
+from hubstack.kinds import AcceleratorKind, CapacityKind, GpuDriver
 from hubstack.plan import PoolPlan
 from pulumi_hubstack._options import child, node_security
 
@@ -22,6 +22,12 @@ MAX_PODS_PER_NODE = 32
 """Max pods per node that gives each node a /26 of the pod range instead of a /24."""
 MAX_PODS_PER_SLICE_NODE = 15
 """Max pods per node of a multi-host TPU slice (github.com/AI-Hypercomputer/xpk)."""
+_DRIVERS = {
+    GpuDriver.LATEST: "LATEST",
+    GpuDriver.DEFAULT: "DEFAULT",
+    GpuDriver.DISABLED: "INSTALLATION_DISABLED",
+}
+"""GKE API reference, `GPUDriverInstallationConfig`."""
 
 SERVER_FILLED = (
     "nodeConfig.localSsdCount",
@@ -141,7 +147,9 @@ def _gpus(pool: PoolPlan) -> gcp.container.NodePoolNodeConfigGuestAcceleratorArg
         # Always set: omitting it causes a permanent diff on GKE 1.30 and later. vLLM's CUDA 13 images need the
         # latest driver.
         gpu_driver_installation_config=(
-            container.NodePoolNodeConfigGuestAcceleratorGpuDriverInstallationConfigArgs(gpu_driver_version="LATEST")
+            container.NodePoolNodeConfigGuestAcceleratorGpuDriverInstallationConfigArgs(
+                gpu_driver_version=_DRIVERS[pool.gpu_driver or GpuDriver.LATEST]
+            )
         ),
         gpu_sharing_config=_sharing(pool),
     )

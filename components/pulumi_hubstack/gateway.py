@@ -177,19 +177,22 @@ class Gateway(pulumi.ComponentResource):
             member=args.secret_reader,
             opts=child(self, depends_on=self._after),
         )
+        needed: list[pulumi.Resource] = [grant]
         if args.secret_value is not None:
-            manager.SecretVersion(
+            version = manager.SecretVersion(
                 f"{name}-version",
                 secret=held.id,
                 secret_data_wo=args.secret_value,
-                secret_data_wo_version="1",  # noqa: S106  a counter
+                secret_data_wo_version=str(secret.number),
                 opts=child(self),
             )
+            needed.append(version)  # a synced Secret with a new name must not hold the old value
+        written = needed[1:]
         readers = {"": [grant], **self._grant_teams(name, held)}
         for key, target in self._spaces().items():
             form = f"{key}{secret.role}"
             account = self._put(f"{form}-account", manifests.sync_account(target))
-            source = self._put(f"{form}-class", manifests.sync_class(target, secret), readers[key])
+            source = self._put(f"{form}-class", manifests.sync_class(target, secret), [*readers[key], *written])
             self._put(f"{form}-sync", manifests.secret_sync(target, secret), [account, source])
 
     def _grant_teams(self, name: str, held: gcp.secretmanager.Secret) -> dict[str, list[pulumi.Resource]]:

@@ -4,7 +4,8 @@
 The value comes from `pulumi config set --secret hubstack:hfToken`. Pulumi keeps it encrypted like any secret input,
 and the provider never reads it back, because the argument is write-only. Without a value the secret is created
 empty and a version is added by hand: `gcloud secrets versions add SECRET --data-file=-`. Until then the loaders'
-pods wait for their volume. Rotate the token the same way: Pulumi cannot detect a changed write-only value.
+pods wait for their volume. Pulumi cannot detect a changed write-only value: a new number in
+`hubstack:secretVersions` creates a new version of the secret, which the next loader mounts.
 """
 
 from dataclasses import dataclass, field
@@ -62,7 +63,7 @@ class HubToken(pulumi.ComponentResource):
                 f"{name}-version",
                 secret=secret.id,
                 secret_data_wo=args.value,
-                secret_data_wo_version="1",  # noqa: S106  a counter
+                secret_data_wo_version=str(args.target.secret_numbers.hf_token),
                 opts=child(self),
             )
             self.grants.append(version)

@@ -37,6 +37,9 @@ from hubstack.inputs.network import EXAMPLE as NETWORK_EXAMPLE
 from hubstack.inputs.network import SETTING as NETWORK
 from hubstack.inputs.network import NetworkSettings, address_problem, network_problems
 from hubstack.inputs.pulumi_config import config_text, placed, plain_secrets, settings_document
+from hubstack.inputs.rotation import EXAMPLE as ROTATION_EXAMPLE
+from hubstack.inputs.rotation import SETTING as ROTATION
+from hubstack.inputs.rotation import SecretVersionSettings
 from hubstack.inputs.setting_types import (
     DISTINCT,
     FROM_JSON,
@@ -52,7 +55,7 @@ from hubstack.inputs.setting_types import (
 from hubstack.inputs.teams import EXAMPLE as TEAMS_EXAMPLE
 from hubstack.inputs.teams import SETTING as TEAMS
 from hubstack.inputs.teams import Namespace, TeamSettings, team_problems
-from hubstack.kinds import Ingress
+from hubstack.kinds import GpuDriver, Ingress
 from hubstack.names import DNS_LABEL_MAX, KEDA_NAMESPACE, cluster_name, shorten, slug
 from hubstack.plan.existing_cluster import ClusterFacts, ExistingCluster
 from hubstack.plan.gateway import GatewayPlan
@@ -72,6 +75,7 @@ Alert = Annotated[
     form(f"{_EMAIL}|{_CHANNEL}", "an e-mail address or `projects/PROJECT/notificationChannels/NUMBER`"),
 ]
 USD = "USD"
+GpuDrivers = dict[str, Annotated[GpuDriver, Field(strict=False)]]
 _MARK = "environmentOnly"
 _ENVIRONMENT_ONLY: JsonDict = {_MARK: True}
 """Marks settings that one cluster of an environment cannot override."""
@@ -243,6 +247,15 @@ class StackSettings(BaseModel):
         examples=["stacks/Pulumi.prod.yaml"],
     )
     """Path of the environment's settings file, set in the stack of one cluster."""
+    secret_versions: Annotated[SecretVersionSettings | None, FROM_JSON] = Field(
+        None, validation_alias=ROTATION, examples=[f"'{ROTATION_EXAMPLE}'"]
+    )
+    """Numbers to raise when a secret gets a new value, `{apiKey: 2}` (docs/guides/rotate-secrets.md)."""
+    gpu_drivers: Annotated[GpuDrivers, FROM_JSON] = Field(
+        {}, validation_alias="hubstack:gpuDrivers", examples=['\'{"l4": "default"}\'']
+    )
+    """NVIDIA driver of each accelerator's nodes: `latest` or `default` of the node's GKE version, or `disabled` if
+    you install it yourself; `"*"` is for all others. A change replaces the node pools. Default: `latest`."""
     api_key: Secret | None = Field(
         None, validation_alias="hubstack:apiKey", json_schema_extra=_ENVIRONMENT_ONLY, repr=False
     )

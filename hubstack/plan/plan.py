@@ -14,7 +14,7 @@ from enum import StrEnum
 from hubstack.catalog.engine_metrics import EngineMetrics
 from hubstack.catalog.prices import PriceUsed
 from hubstack.files.jsonable import OMITTED_IF_NONE, plain
-from hubstack.kinds import AcceleratorKind, CapacityKind, EngineKind, PlatformKind
+from hubstack.kinds import AcceleratorKind, CapacityKind, EngineKind, GpuDriver, PlatformKind
 from hubstack.plan.batch import BatchPlan
 from hubstack.plan.bill import Cost
 from hubstack.plan.callers import CallersPlan
@@ -460,6 +460,8 @@ class PoolPlan:
     """USD per node; None if no source gives a price."""
     models: tuple[str, ...]
     """Keys, sorted."""
+    gpu_driver: GpuDriver | None = field(default=None, metadata=OMITTED_IF_NONE)
+    """The NVIDIA driver; None means GKE's latest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

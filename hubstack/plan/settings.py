@@ -68,6 +68,15 @@ class MaintenancePlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SecretVersions:
+    """How often each secret was given a new value, counted from 1."""
+
+    api_key: int = 1
+    hf_token: int = 1
+    iap_client_secret: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SecurityPlan:
     """Security settings beyond Google's defaults."""
 

@@ -13,7 +13,7 @@ from hubstack.names import KEDA_NAMESPACE
 from hubstack.plan.existing_cluster import Component, ExistingCluster
 from hubstack.plan.images import ImagesPlan
 from hubstack.plan.network import OWN, NetworkPlan
-from hubstack.plan.settings import MaintenancePlan, SecurityPlan
+from hubstack.plan.settings import MaintenancePlan, SecretVersions, SecurityPlan
 from hubstack.plan.teams import TeamPlan
 
 
@@ -82,6 +82,14 @@ class TargetPlan:
     def image(self, published: str) -> str:
         """Return what a container names for a published image."""
         return self.images.reference(published) if self.images else published
+
+    secret_versions: SecretVersions | None = field(default=None, metadata=OMITTED_IF_NONE)
+    """How often each secret was rotated; None means never."""
+
+    @property
+    def secret_numbers(self) -> SecretVersions:
+        """Return the number of each secret's value."""
+        return self.secret_versions or SecretVersions()
 
     @property
     def own_labels(self) -> dict[str, str]:

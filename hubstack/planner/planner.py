@@ -43,6 +43,7 @@ from hubstack.planner.model.weights import ChosenFiles, WeightsSize, choose_file
 from hubstack.planner.model_plan import Draft, PlacedDraft, loadable, why_nothing
 from hubstack.planner.network import network_warnings
 from hubstack.planner.placement.candidates import Candidate, CandidateFinder
+from hubstack.planner.placement.driver_rules import check_drivers, driver_warnings
 from hubstack.planner.placement.engine_rules import Demand
 from hubstack.planner.placement.placement_file import Place, Placement
 from hubstack.planner.placement.pools import Member, plan_pools
@@ -109,6 +110,7 @@ def plan_stack(
     check_regions(catalog, target)
     if unowned := list(request_problems(request, target, catalog)):
         raise PlanError(unowned)
+    check_drivers(catalog, target)
     unrouted = [
         *traffic_problems(_on_gke(request), target.gateway, has_callers=bool(target.callers)),
         *caller_problems(request, target),
@@ -184,6 +186,7 @@ def plan_stack(
             images=images,
             cluster=cluster,
             teams=team_plans(nodes, target, catalog),
+            secret_versions=target.secret_versions.plan if target.secret_versions else None,
         ),
         models=models,
         pools=pools,
@@ -194,6 +197,7 @@ def plan_stack(
             *budget_warnings(cost, target.settings_name),
             *commitment_warnings(models, pools, catalog, target),
             *(f"{model.key}: {warning}" for model in models for warning in model.warnings),
+            *driver_warnings(models, pools, catalog),
             *limit_warnings(models, pools, target.network or OWN),
             *(network_warnings(target.network) if nodes and target.network and not cluster else ()),
             *(cluster_warnings(cluster, target, nodes) if cluster else ()),

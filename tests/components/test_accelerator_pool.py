@@ -8,7 +8,7 @@ import pytest
 from pulumi_hubstack.accelerator_pool import AcceleratorPool, AcceleratorPoolArgs
 
 from hubstack.catalog import load_catalog
-from hubstack.kinds import CapacityKind
+from hubstack.kinds import CapacityKind, GpuDriver
 from hubstack.plan import PoolPlan
 from tests.components.recorder import Registered, record
 from tests.support.plans import L4_ON_DEMAND, L4_SPOT, POOLS, RESERVED, TPU_SPOT
@@ -78,6 +78,19 @@ def test_a_gpu_pool_names_its_driver() -> None:
     assert node(L4_SPOT)["guestAccelerators"] == [
         {"type": "nvidia-l4", "count": 1, "gpuDriverInstallationConfig": {"gpuDriverVersion": "LATEST"}}
     ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (GpuDriver.LATEST, "LATEST"),
+        (GpuDriver.DEFAULT, "DEFAULT"),
+        (GpuDriver.DISABLED, "INSTALLATION_DISABLED"),
+    ],
+)
+def test_a_pool_gets_the_driver_that_was_asked_for(asked: GpuDriver, said: str) -> None:
+    (cards,) = node(replace(L4_SPOT, gpu_driver=asked))["guestAccelerators"]
+    assert cards["gpuDriverInstallationConfig"] == {"gpuDriverVersion": said}
 
 
 def test_a_single_host_tpu_pool_has_neither_accelerators_nor_placement() -> None:

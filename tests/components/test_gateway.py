@@ -11,6 +11,7 @@ from pulumi_hubstack import Fleet, FleetArgs
 
 from hubstack.plan import ModelPlan, Plan
 from hubstack.plan.gateway import Exposure, GatewayAuth, GatewayMode, GatewayPlan
+from hubstack.plan.settings import SecretVersions
 from tests.components.recorder import SECRET_SIGNATURE, Recorded, record
 from tests.support.plans import GATED, RESTING, complete, make_plan, with_gateway, with_models
 
@@ -148,6 +149,39 @@ def test_an_api_key_is_only_ever_sent_as_a_secret_and_one_account_may_read_it() 
     assert grant["member"].endswith("/subject/ns/models/sa/gateway-secrets")
     assert recorded.one("gcp:container/cluster:Cluster").inputs["secretSyncConfig"] == {"enabled": True}
     assert not any(KEY in text for outputs in recorded.outputs.values() for text in strings(outputs))
+
+
+def rotated(number: int) -> Recorded:
+    made = plan(EXTERNAL)
+    versions = SecretVersions(api_key=number) if number > 1 else None
+    target = replace(made.target, requires_api_key=True, secret_versions=versions)
+    return build(replace(made, target=target), key=True)
+
+
+def names_of(recorded: Recorded) -> tuple[str, set[str], set[str]]:
+    """Return the number of the secret's value, and the names of the Secret that is synced and that servers read."""
+    version = recorded.one("gcp:secretmanager/secretVersion:SecretVersion", "gateway-api-key-version").inputs
+    sync = recorded.of_type("kubernetes:secret-sync.gke.io/v1:SecretSync")
+    env = [
+        row["valueFrom"]["secretKeyRef"]["name"]
+        for server in recorded.of_type("kubernetes:apps/v1:Deployment")
+        for row in server.inputs["spec"]["template"]["spec"]["containers"][0].get("env", [])
+        if "valueFrom" in row and "secretKeyRef" in row["valueFrom"]
+    ]
+    return version["secretDataWoVersion"], {each.inputs["metadata"]["name"] for each in sync}, set(env)
+
+
+def test_a_raised_number_writes_a_new_version_and_rolls_the_servers_to_a_secret_of_their_own() -> None:
+    assert names_of(rotated(1)) == ("1", {"gateway-api-key"}, {"gateway-api-key"})
+    assert names_of(rotated(2)) == ("2", {"gateway-api-key-2"}, {"gateway-api-key-2"})
+    before, after = rotated(1).resources.keys(), rotated(2).resources.keys()
+    assert before == after, "a rotation renames no resource of Pulumi's"
+
+
+def test_a_secret_with_a_new_name_is_synced_after_its_new_value_is_written() -> None:
+    recorded = rotated(2)
+    (source,) = [name for name in recorded.resources if "SecretProviderClass" in name and "api-key-class" in name]
+    assert "gateway-api-key-version" in " ".join(recorded.resources[source].request.dependencies)
 
 
 def test_without_a_key_the_secret_waits_for_a_version_by_hand() -> None:

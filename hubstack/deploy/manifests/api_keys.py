@@ -32,22 +32,50 @@ class SyncedSecret:
     name: str
     """Name shared by the Kubernetes Secret, its SecretSync and its SecretProviderClass."""
     field: str
+    number: int
+    """Of the secret's value."""
 
 
 def synced_secret(target: TargetPlan, gateway: GatewayPlan | None) -> SyncedSecret | None:
     """Return the secret that the gateway needs, or None if it needs none."""
-    stack = names.slug(target.stack)
+    stack, numbers = names.slug(target.stack), target.secret_numbers
     if gateway is None:
         return None
     if gateway.auth is GatewayAuth.API_KEYS:
         return SyncedSecret(
-            role="api-key", secret_id=f"hubstack-{stack}-api-key", name=API_KEY_SECRET, field=API_KEY_FIELD
+            role="api-key",
+            secret_id=f"hubstack-{stack}-api-key",
+            name=api_key_secret(target),
+            field=API_KEY_FIELD,
+            number=numbers.api_key,
         )
     if gateway.iap_client_id:
         return SyncedSecret(
-            role="iap-client", secret_id=f"hubstack-{stack}-iap-client", name=IAP_SECRET, field=IAP_FIELD
+            role="iap-client",
+            secret_id=f"hubstack-{stack}-iap-client",
+            name=iap_secret(target),
+            field=IAP_FIELD,
+            number=numbers.iap_client_secret,
         )
     return None
+
+
+def api_key_secret(target: TargetPlan) -> str:
+    """Return the name of the Kubernetes Secret with the API key.
+
+    A rotated key gets a Secret of its own: GKE's sync takes minutes to update one that exists, so servers could
+    start with the old key, and those that still run it must find it until they are replaced.
+    """
+    return _numbered(API_KEY_SECRET, target.secret_numbers.api_key)
+
+
+def iap_secret(target: TargetPlan) -> str:
+    """Return the name of the Kubernetes Secret with the OAuth client's secret."""
+    return _numbered(IAP_SECRET, target.secret_numbers.iap_client_secret)
+
+
+def _numbered(name: str, number: int) -> str:
+    return name if number == 1 else f"{name}-{number}"
 
 
 def sync_account(target: TargetPlan) -> Object:
@@ -88,7 +116,7 @@ def secret_sync(target: TargetPlan, secret: SyncedSecret) -> Object:
 
 def key_env(target: TargetPlan, model: ModelPlan) -> list[Object]:
     """Return the environment variable that gives a server its API key; empty if the gateway requires no key."""
-    source = {"secretKeyRef": {"name": API_KEY_SECRET, "key": API_KEY_FIELD}}
+    source = {"secretKeyRef": {"name": api_key_secret(target), "key": API_KEY_FIELD}}
     return [{"name": model.server.api_key.variable, "valueFrom": source}] if target.requires_api_key else []
 
 

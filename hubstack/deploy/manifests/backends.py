@@ -8,7 +8,7 @@ namespace of its target (GKE docs, "Configure Gateway resources using policies")
 
 from collections.abc import Iterable
 
-from hubstack.deploy.manifests.api_keys import IAP_SECRET
+from hubstack.deploy.manifests.api_keys import iap_secret
 from hubstack.deploy.manifests.base import Object, metadata, network_policy, server_name, tcp
 from hubstack.deploy.manifests.callouts import BODY_ROUTER_NAME, CALLOUT_PORTS, PICKER_NAME
 from hubstack.deploy.manifests.scaling import INTERCEPTOR_PORT, INTERCEPTOR_SERVICE
@@ -27,7 +27,7 @@ def backend_policy(target: TargetPlan, asked: GatewayPlan, traffic: TrafficPlan,
     """Return the policy that sets the response timeout, and the drain time when a server stops."""
     drain = model.server.termination_grace_seconds
     described = metadata(target, model, server_name(model))
-    return _policy("GCPBackendPolicy", described, _backend_of(traffic, model), _backend(asked, drain))
+    return _policy("GCPBackendPolicy", described, _backend_of(traffic, model), _backend(target, asked, drain))
 
 
 def health_check(target: TargetPlan, traffic: TrafficPlan, model: ModelPlan) -> Object:
@@ -47,7 +47,7 @@ def health_check(target: TargetPlan, traffic: TrafficPlan, model: ModelPlan) -> 
 
 def interceptor_policy(target: TargetPlan, asked: GatewayPlan, activation_timeout_seconds: int) -> Object:
     """Return the backend policy of KEDA's interceptor, with a timeout that covers the longest cold start."""
-    default = _backend(asked, INTERCEPTOR_DRAIN_SECONDS)
+    default = _backend(target, asked, INTERCEPTOR_DRAIN_SECONDS)
     default["timeoutSec"] = min(default["timeoutSec"] + activation_timeout_seconds, MAX_TIMEOUT_SECONDS)
     return _policy("GCPBackendPolicy", _interceptor_metadata(target), _service(INTERCEPTOR_SERVICE), default)
 
@@ -117,7 +117,7 @@ def _ingress(target: TargetPlan, name: str, pods: Object, ports: list[int]) -> O
     return network_policy(target, name, pods, {"ingress": [{"from": sources, "ports": tcp(*ports)}]})
 
 
-def _backend(asked: GatewayPlan, drain_seconds: int) -> Object:
+def _backend(target: TargetPlan, asked: GatewayPlan, drain_seconds: int) -> Object:
     default: Object = {
         "timeoutSec": asked.timeout_seconds,
         "connectionDraining": {"drainingTimeoutSec": drain_seconds},
@@ -127,7 +127,7 @@ def _backend(asked: GatewayPlan, drain_seconds: int) -> Object:
     if asked.auth is GatewayAuth.IAP:
         default["iap"] = {"enabled": True}
         if asked.iap_client_id:
-            default["iap"] |= {"clientID": asked.iap_client_id, "oauth2ClientSecret": {"name": IAP_SECRET}}
+            default["iap"] |= {"clientID": asked.iap_client_id, "oauth2ClientSecret": {"name": iap_secret(target)}}
     return default
 
 

@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from hubstack import names
-from hubstack.deploy.manifests.api_keys import API_KEY_FIELD, API_KEY_SECRET
+from hubstack.deploy.manifests.api_keys import API_KEY_FIELD, api_key_secret
 from hubstack.deploy.manifests.base import (
     LOADER_USER,
     Object,
@@ -50,7 +50,7 @@ def smoke_objects(plan: Plan, asked: dict[str, Any], image: str, gateway_address
         "metadata": described,
         "data": {"ask_models.py": ask_script(), "asked.json": json.dumps(asked)},
     }
-    key = {"secretKeyRef": {"name": API_KEY_SECRET, "key": API_KEY_FIELD}}
+    key = {"secretKeyRef": {"name": api_key_secret(target), "key": API_KEY_FIELD}}
     container: Object = {
         "name": "smoke",
         "image": image,

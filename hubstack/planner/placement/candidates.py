@@ -13,7 +13,7 @@ from hubstack import names
 from hubstack.catalog import Catalog, Engine, ExpertKernel, MachineType
 from hubstack.inputs.models_schema import DEFAULT_RANK, RANKS, CapacityStep, Settings
 from hubstack.inputs.settings import StackSettings
-from hubstack.kinds import AcceleratorKind, CapacityKind, EngineKind
+from hubstack.kinds import EVERY_OTHER, AcceleratorKind, CapacityKind, EngineKind, GpuDriver
 from hubstack.plan import MemoryNeed, Verdict
 from hubstack.planner.engines.spec import EngineSpec
 from hubstack.planner.memory import sizing
@@ -51,6 +51,8 @@ class Step:
     offer: Offer
     zones: tuple[str, ...]
     need: MemoryNeed
+    driver: GpuDriver | None = None
+    """NVIDIA driver of its nodes; None if it is GKE's latest, and on TPUs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -335,8 +337,13 @@ class CandidateFinder:
                 held = self._size(on, load, demand, kind)
                 if held.verdict is Verdict.DOES_NOT_FIT:
                     return f"step {number}: on {on.machine.name} the model {does_not_fit(held, demand)}"
-            steps.append(Step(asked=asked, offer=on, zones=zones, need=held))
+            steps.append(Step(asked=asked, offer=on, zones=zones, need=held, driver=self._driver(on)))
         return tuple(steps)
+
+    def _driver(self, offer: Offer) -> GpuDriver | None:
+        accelerator, drivers = offer.accelerator, self._target.gpu_drivers
+        asked = drivers.get(accelerator.id, drivers.get(EVERY_OTHER))
+        return None if accelerator.kind is not AcceleratorKind.GPU or asked is GpuDriver.LATEST else asked
 
     def _other(self, offer: Offer, asked: CapacityStep, demand: Demand) -> Offer | None:
         """Return the cheapest machine with the other accelerator that can run the same pod."""

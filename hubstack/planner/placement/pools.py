@@ -42,6 +42,8 @@ def pool_key(capacity_class: str, step: Step, number: int | None = None) -> str:
     ]
     if number is not None:
         said.append(str(number))
+    if step.driver is not None:
+        said.append(step.driver.value)
     digest = names.short_hash(*said, length=6)
     return names.shorten(f"{names.slug(offer.machine.name)}-{step.asked.kind.value}-{digest}", names.NODE_POOL_MAX)
 
@@ -103,4 +105,5 @@ def _pool(key: str, capacity_class: str, step: Step, members: list[Member], node
         local_ssds=offer.machine.local_ssds,
         price=offer.price(step.asked.kind),
         models=tuple(sorted(member.key for member in members)),
+        gpu_driver=step.driver,
     )
