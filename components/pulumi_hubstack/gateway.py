@@ -177,7 +177,7 @@ class Gateway(pulumi.ComponentResource):
             member=args.secret_reader,
             opts=child(self, depends_on=self._after),
         )
-        needed: list[pulumi.Resource] = [grant]
+        written: list[pulumi.Resource] = []
         if args.secret_value is not None:
             version = manager.SecretVersion(
                 f"{name}-version",
@@ -186,8 +186,7 @@ class Gateway(pulumi.ComponentResource):
                 secret_data_wo_version=str(secret.number),
                 opts=child(self),
             )
-            needed.append(version)  # a synced Secret with a new name must not hold the old value
-        written = needed[1:]
+            written.append(version)  # a synced Secret with a new name must not hold the old value
         readers = {"": [grant], **self._grant_teams(name, held)}
         for key, target in self._spaces().items():
             form = f"{key}{secret.role}"

@@ -67,7 +67,7 @@ Context = Annotated[
 
 DEFAULT_ENVIRONMENT = "dev"
 _NEEDS_ENVIRONMENT = re.compile(
-    r"(`hubstack (?:check|connect|diff|doctor|drift|explain|lock|place|plan|preview|sbom|smoke))"
+    r"(`hubstack (?:check|connect|diff|doctor|drift|explain|keys|lock|place|plan|preview|sbom|smoke))"
     r"(?: ENV(?=[ `])|(?=`| -))([^`]*)`"
 )
 """A command in a hint that does not name its environment."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
+from hubstack.deploy.callers.key_commands import key_commands
 from hubstack.deploy.manifests.api_keys import synced_secret
 from hubstack.files.errors import InputError
 from hubstack.files.problems import Problem
@@ -101,6 +102,11 @@ def api_key(plan: Plan) -> str:
     """
     if found := os.environ.get(KEY_VARIABLE):
         return found.strip()
+    if plan.callers:
+        hint = f"export {KEY_VARIABLE} with the key of a caller: `hubstack keys ENV` prints the commands"
+        raise InputError(
+            [Problem(path=KEY_VARIABLE, message="is not set, and each caller has its own key", hint=hint)]
+        )
     command = key_command(plan)
     if command is None:
         return ""
@@ -109,7 +115,10 @@ def api_key(plan: Plan) -> str:
 
 def key_source(plan: Plan, model: ModelPlan) -> str | None:
     """Return the command that prints the key for a model's callers, or None if they send none."""
-    return _IDENTITY_COMMAND if platform_of(model.platform).takes_identity else key_command(plan)
+    if platform_of(model.platform).takes_identity:
+        return _IDENTITY_COMMAND
+    allowed = [each for each in plan.callers.callers if model.key in each.models] if plan.callers else []
+    return key_commands(plan.target, allowed[0]).read if allowed else key_command(plan)
 
 
 def key_of(plan: Plan, model: ModelPlan) -> str:

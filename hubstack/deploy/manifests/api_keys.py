@@ -32,7 +32,7 @@ class SyncedSecret:
     name: str
     """Name shared by the Kubernetes Secret, its SecretSync and its SecretProviderClass."""
     field: str
-    number: int
+    number: int = 1
     """Of the secret's value."""
 
 

@@ -91,7 +91,7 @@ def service_policy(
     target: TargetPlan, asked: GatewayPlan, name: str, drain_seconds: int, activation_timeout_seconds: int
 ) -> Object:
     """Return the backend policy of a Service of the stack in front of all models."""
-    default = _backend(asked, drain_seconds)
+    default = _backend(target, asked, drain_seconds)
     default["timeoutSec"] = min(default["timeoutSec"] + activation_timeout_seconds, MAX_TIMEOUT_SECONDS)
     return _policy("GCPBackendPolicy", stack_metadata(target, name), _service(name), default)
 

@@ -10,6 +10,7 @@ import json
 from typing import Any
 
 from hubstack import names
+from hubstack.deploy.callers.pods import caller_secret
 from hubstack.deploy.manifests.api_keys import API_KEY_FIELD, api_key_secret
 from hubstack.deploy.manifests.base import (
     LOADER_USER,
@@ -26,6 +27,7 @@ from hubstack.deploy.manifests.scaling import INTERCEPTOR_LABELS, INTERCEPTOR_PO
 from hubstack.deploy.manifests.traffic import stack_metadata
 from hubstack.deploy.smoke_job import ask_script
 from hubstack.plan import Plan
+from hubstack.plan.callers import CallerPlan
 
 SMOKE_NAME = "hubstack-smoke"
 _FILES = "/smoke"
@@ -50,12 +52,12 @@ def smoke_objects(plan: Plan, asked: dict[str, Any], image: str, gateway_address
         "metadata": described,
         "data": {"ask_models.py": ask_script(), "asked.json": json.dumps(asked)},
     }
-    key = {"secretKeyRef": {"name": api_key_secret(target), "key": API_KEY_FIELD}}
+    key = {"secretKeyRef": _key_of(plan)}
     container: Object = {
         "name": "smoke",
         "image": image,
         "command": ["python", f"{_FILES}/ask_models.py", f"{_FILES}/asked.json"],
-        "env": [{"name": "OPENAI_API_KEY", "valueFrom": key}] if target.requires_api_key else [],
+        "env": [{"name": "OPENAI_API_KEY", "valueFrom": key}] if target.requires_api_key or plan.callers else [],
         "resources": {"requests": {"cpu": "250m", "memory": "256Mi"}, "limits": {"memory": "512Mi"}},
         "securityContext": container_security(),
         "volumeMounts": [{"name": "files", "mountPath": _FILES, "readOnly": True}],
@@ -69,6 +71,18 @@ def smoke_objects(plan: Plan, asked: dict[str, Any], image: str, gateway_address
         "volumes": [{"name": "files", "configMap": {"name": SMOKE_NAME}}],
     }
     return as_list([*_policies(plan, gateway_address), files, run_once(described, _LABELS, {}, pod)])
+
+
+def smoke_caller(plan: Plan) -> CallerPlan | None:
+    """Return the caller whose key the Job sends, the one with the most models; None without callers."""
+    return max(plan.callers.callers, key=lambda each: len(each.models)) if plan.callers else None
+
+
+def _key_of(plan: Plan) -> Object:
+    if caller := smoke_caller(plan):
+        secret = caller_secret(caller)
+        return {"name": secret.name, "key": secret.field}
+    return {"name": api_key_secret(plan.target), "key": API_KEY_FIELD}
 
 
 def _policies(plan: Plan, gateway_address: str | None) -> list[Object]:

@@ -351,8 +351,8 @@ def main() -> int:
     """Ask what the file says with the key in OPENAI_API_KEY; print one line with the results."""
     with open(sys.argv[1], encoding="utf-8") as file:  # noqa: PTH123
         asked = json.load(file)
-    key = os.environ.get("OPENAI_API_KEY", "")
-    found = ask_all(asked, {"key": key}, lambda line: print(line, file=sys.stderr, flush=True))
+    keys = os.environ.get("OPENAI_API_KEY", "").split()  # a caller's secret has one a line; each is valid
+    found = ask_all(asked, {"key": keys[0] if keys else ""}, lambda line: print(line, file=sys.stderr, flush=True))
     print(RESULT_MARK + json.dumps(found), flush=True)
     return 0
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from hubstack.deploy.manifests.base import selector
-from hubstack.deploy.manifests.smoke import SMOKE_NAME, smoke_objects
+from hubstack.deploy.manifests.smoke import SMOKE_NAME, smoke_caller, smoke_objects
 from hubstack.deploy.manifests.traffic import GATEWAY_NAME, base_url
 from hubstack.deploy.smoke_job.ask_models import RESULT_MARK, ask_all
 from hubstack.files.errors import InputError
@@ -120,7 +120,9 @@ class InCluster:
         own = {key: Address(url=base_without_version(url), is_gateway=False) for key, url in plan.endpoints.items()}
         if plan.gateway:
             url = self.url or base_url(plan.gateway, self._gateway_address())
-            own = {key: Address(url=url, is_gateway=True) for key in own}
+            caller = smoke_caller(plan)
+            allowed = caller.models if caller else own.keys()
+            own = {key: Address(url=url, is_gateway=True) for key in own if key in allowed}
         asked, skipped = self.wanted.of(own)
         if not asked["models"]:
             message, hint = "no model of the stack runs in a cluster", "leave out --in-cluster"
