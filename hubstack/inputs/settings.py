@@ -255,7 +255,7 @@ class StackSettings(BaseModel):
         {}, validation_alias="hubstack:gpuDrivers", examples=['\'{"l4": "default"}\'']
     )
     """NVIDIA driver of each accelerator's nodes: `latest` or `default` of the node's GKE version, or `disabled` if
-    you install it yourself; `"*"` is for all others. A change replaces the node pools. Default: `latest`."""
+    you install it yourself; `"*"` is for all others. Otherwise the latest. A change replaces the node pools."""
     api_key: Secret | None = Field(
         None, validation_alias="hubstack:apiKey", json_schema_extra=_ENVIRONMENT_ONLY, repr=False
     )

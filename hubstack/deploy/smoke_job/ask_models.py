@@ -351,7 +351,7 @@ def main() -> int:
     """Ask what the file says with the key in OPENAI_API_KEY; print one line with the results."""
     with open(sys.argv[1], encoding="utf-8") as file:  # noqa: PTH123
         asked = json.load(file)
-    keys = os.environ.get("OPENAI_API_KEY", "").split()  # a caller's secret has one a line; each is valid
+    keys = os.environ.get("OPENAI_API_KEY", "").split()  # a caller's secret has the newest first
     found = ask_all(asked, {"key": keys[0] if keys else ""}, lambda line: print(line, file=sys.stderr, flush=True))
     print(RESULT_MARK + json.dumps(found), flush=True)
     return 0
