@@ -94,6 +94,8 @@ class Request:
         return tuple(dict.fromkeys(pair for model in self.models for pair in model.repositories))
 
 
+DRAFT = "draft"
+"""Name of every draft model in its server's plan."""
 DRAFT_FIELD = "speculative.model"
 """Mark of the draft model."""
 
@@ -263,6 +265,9 @@ def _adapter_names(models: Sequence[ModelRequest]) -> Iterator[Problem]:
     for model in own:
         for index, adapter in enumerate(model.settings.lora.adapters if model.settings.lora else ()):
             name, mark = adapter.served_name, model.mark(adapter_field(index))
+            if name == DRAFT:
+                message = f"the adapter `{adapter.id}` has the name `{name}`, which is reserved for draft models"
+                yield mark.problem(message, f"give it another name: `{{id: {adapter.id}, name: ...}}`")
             if name in taken:
                 message = f"the adapter `{adapter.id}` has the name `{name}`, which requests use for {taken[name]}"
                 yield mark.problem(message, f"give it another name: `{{id: {adapter.id}, name: ...}}`")

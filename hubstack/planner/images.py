@@ -14,7 +14,7 @@ from hubstack.hub.facts import LockedImage
 from hubstack.hub.lock import Lock
 from hubstack.inputs.images import SETTING
 from hubstack.inputs.settings import StackSettings
-from hubstack.plan import ModelPlan
+from hubstack.plan import ModelPlan, WeightsPlan
 from hubstack.plan.images import ImagesPlan
 
 _ARTIFACT_REGISTRY = re.compile(r"([a-z0-9-]+)-docker\.pkg\.dev/([^/]+)/([^/]+)")
@@ -38,11 +38,17 @@ def place_images(model: ModelPlan, images: ImagesPlan | None) -> ModelPlan:
     """Return a model whose containers name their images as they are pulled."""
     if images is None or model.vertex:  # Google chooses the image
         return model
-    loader = model.weights.loader_image
+
+    def place(weights: WeightsPlan) -> WeightsPlan:
+        loader = weights.loader_image
+        return replace(weights, loader_image=images.reference(loader)) if loader else weights
+
+    beside = tuple(replace(each, weights=place(each.weights)) for each in model.companions or ())
     return replace(
         model,
         server=replace(model.server, image=images.reference(model.server.image)),
-        weights=replace(model.weights, loader_image=images.reference(loader)) if loader else model.weights,
+        weights=place(model.weights),
+        companions=beside or None,
     )
 
 

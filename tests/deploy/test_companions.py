@@ -9,7 +9,10 @@ import pytest
 from hubstack.deploy import manifests
 from hubstack.plan import ModelPlan, Plan
 from hubstack.plan.gateway import GatewayMode, GatewayPlan
+from hubstack.plan.images import ImagesPlan
 from hubstack.plan.loading import LoadingMethod
+from hubstack.planner.images import place_images
+from hubstack.planner.model_plan import LOADER_IMAGE
 from tests.planner.serving.test_companions import OTHER, adapter, head
 from tests.support.facts import ask, llama, plan, target
 
@@ -46,6 +49,14 @@ def test_each_is_copied_by_a_job_of_its_own_with_its_hashes_and_facts_for_polici
     own = manifests.loader_job(found.target, first(found))
     names = [job["metadata"]["name"] for job in (own, *jobs.values())]
     assert len(set(names)) == 3
+
+
+def test_their_jobs_run_the_image_that_the_lock_pins() -> None:
+    images = ImagesPlan(mirrors={}, has_remote_repositories=False, digests={LOADER_IMAGE: f"sha256:{'1' * 64}"})
+    placed = place_images(first(decided()), images)
+    loads = manifests.companion_loads(placed)
+    assert {load.weights.loader_image for load in loads.values()} == {placed.weights.loader_image}
+    assert "sha256:" in placed.weights.loader_image
 
 
 def test_only_a_gated_companion_gets_the_hub_token() -> None:

@@ -162,7 +162,8 @@ def target(
             "billing_budget": monitoring.budget_usd_per_month,
         }
     if gateway:
-        given["gateway_settings"] = GatewaySettings(**asdict(gateway))
+        said = {key: value for key, value in asdict(gateway).items() if value is not None}
+        given["gateway_settings"] = GatewaySettings(**said)
     return StackSettings(**{**given, **fields})
 
 

@@ -13,7 +13,7 @@ from typing import Any, cast
 from hubstack.catalog import Engine
 from hubstack.hub.facts import ModelFacts
 from hubstack.hub.parts import describe
-from hubstack.inputs.models import DRAFT_FIELD, ModelRequest, adapter_field
+from hubstack.inputs.models import DRAFT, DRAFT_FIELD, ModelRequest, adapter_field
 from hubstack.inputs.models_schema import RANKS, Adapter
 from hubstack.plan import CompanionRole
 from hubstack.planner.engines.spec import Refusal
@@ -22,7 +22,6 @@ from hubstack.planner.model.companions import ADAPTER_CONFIG, Companion, adapter
 from hubstack.planner.model.geometry import Geometry, read_geometry
 from hubstack.planner.model.weights import WeightsFormat, choose_files, weights_size
 
-DRAFT = "draft"
 _SAVED = frozenset({"classifier", "score"})
 _PLAIN_INITS = frozenset({"gaussian", "eva", "orthogonal", "mica", "lora_ga"})
 _UNSUPPORTED = {

@@ -97,7 +97,9 @@ def _components(
                 ),
             ],
         )
-    is_loading = any(model.weights.loader_image and not is_own(model.id) for model in plan.models)
+    copied = [(model.id, model.weights) for model in plan.models]
+    copied += [(each.id, each.weights) for _, each in _companions(plan)]
+    is_loading = any(weights.loader_image and not is_own(repo_id) for repo_id, weights in copied)
     for name, version, sha256 in loader_packages() if is_loading else ():
         yield Component(
             name=name,
