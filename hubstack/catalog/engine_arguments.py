@@ -58,8 +58,8 @@ class ArgumentRules:
 
 
 def argument_rules(engine: EngineKind) -> ArgumentRules:
-    """Return the rules of an engine."""
-    return _read()[engine]
+    """Return the rules of an engine; none if the file has none."""
+    return _read().get(engine, ArgumentRules({}, (), (), ()))
 
 
 @cache

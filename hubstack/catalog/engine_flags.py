@@ -68,12 +68,14 @@ def _misfit(flag: str, kind: str | tuple[str, ...], value: str) -> str | None:
 
 
 def engine_flags(engine: Engine) -> EngineFlags:
-    """Return the flags of an engine at its version, or of the version whose flags were read."""
+    """Return the flags of an engine at its version, or of the version whose flags were read; none if none were."""
     return _read(engine.flags_file)
 
 
 @cache
 def _read(name: str) -> EngineFlags:
+    if not (FOLDER / f"{name}.yaml").exists():
+        return EngineFlags(version="", flags={}, metrics=frozenset())
     read: dict[str, Any] = yaml.load((FOLDER / f"{name}.yaml").read_bytes(), Loader=yaml.CSafeLoader)
     flags: dict[str, str | list[str]] = read["flags"]
     taken = {name: kind if isinstance(kind, str) else tuple(map(str, kind)) for name, kind in flags.items()}

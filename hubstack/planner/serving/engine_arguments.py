@@ -131,6 +131,8 @@ def _refuse(
             if flags.version == engine.version
             else f" (by the flags of {flags.version}, the version that was read)"
         )
+        if not flags.flags:
+            of = ", as far as the catalogue knows: it has no flags of it"
         near = nearest(flag, flags.flags)
         hint = f"did you mean `{near.removeprefix('--')}`?" if near else f"its flags: {engine.sources[0]}"
         if positive in flags.flags:
