@@ -21,6 +21,7 @@ MORE = """
 - [The start of the command](../benchmarks/cli_start.md)
 - [Sizing against real boots](../benchmarks/sizing.md), beside hf-mem, accelerate and weights x 1.2
 - [Throughput against public measurements](../benchmarks/throughput.md), with each model left out of the fit
+- [Ten teams' requests](../benchmarks/team_requests.md) as `traffic:`, beside public measurements and recipes
 - [The price of fleets](../benchmarks/fleet_price.md), against a bound and against one pool a model
 """
 SDKS = ("pulumi_gcp.container", "pulumi_gcp.storage", "pulumi_kubernetes.apps.v1", "pulumi_kubernetes.batch.v1")
