@@ -50,7 +50,10 @@ def inside(resource, name, *path):
     def dig(found):
         value = found[1]
         for part in path:
-            value = getattr(value, part, None) if value is not None else None
+            if part.isdigit() and value:
+                value = value[int(part)]
+            else:
+                value = getattr(value, part, None) if value is not None else None
         return value or ""
 
     return pulumi.Output.all(resource.id, getattr(resource, name)).apply(dig)

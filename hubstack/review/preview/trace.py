@@ -10,12 +10,12 @@ import importlib
 import re
 import threading
 import warnings
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args, get_origin
 
 import grpc
 from google.protobuf import json_format
@@ -157,6 +157,9 @@ class _Tracer(Monitor):
             elif _is_mapping(plain) and isinstance(inside, dict) and len(here) < _DEPTH:
                 more = self._filled(cast("dict[str, Any]", inside), _types.output_type_types(plain), kind, of, here)
                 filled |= {name: more} if more else {}
+            elif name not in filled and (row := _row(plain)) and len(here) < _DEPTH:
+                more = self._filled({}, _types.output_type_types(row), kind, of, (*here, "0"))
+                filled |= {name: [more]} if more else {}
         return filled
 
     def _word(self, kind: str, of: str, path: tuple[str, ...]) -> str:
@@ -210,6 +213,12 @@ def _results_of(token: str) -> Mapping[str, Any]:
     with _loading():
         found = importlib.import_module(f"pulumi_{package}.{module.split('/')[0]}")
         return _types.output_type_types(getattr(found, f"{name[0].upper()}{name[1:]}Result"))
+
+
+def _row(kind: Any) -> Any:
+    """Return the type of a list's items if they are mappings; the first one stands for all."""
+    items = get_args(kind) if get_origin(kind) in {list, Sequence} else ()
+    return items[0] if items and _is_mapping(items[0]) else None
 
 
 def _is_mapping(kind: Any) -> bool:
