@@ -41,9 +41,9 @@ def model_names(models: Sequence[_Named]) -> dict[str, tuple[str, ...]]:
     entries = Counter(model.id for model in own)
     found: dict[str, tuple[str, ...]] = {}
     for model in own:
-        mine = names.entry_keys(model)
-        means_it = not names.is_own(model.id) and (entries[model.id] == 1 or names.key_of(model.id) in mine)
-        found[model.key] = (*mine, model.id) if means_it and model.id not in keys else mine
+        mine, model_id = names.entry_keys(model), model.id
+        means_it = not names.is_own(model_id) and (entries[model_id] == 1 or names.key_of(model_id) in mine)
+        found[model.key] = (*mine, model_id) if means_it and model_id not in keys else mine
     return found
 
 
