@@ -89,7 +89,9 @@ def connect(  # noqa: PLR0913  one parameter per command-line option
         if note:
             tell(note)
         return
-    kubectl = Kubectl(context=context or default_context(decided), namespace=decided.target.namespace)
+    kubectl = Kubectl(
+        context=context or default_context(decided), namespace=decided.target.of_team(planned.team).namespace
+    )
     with suppress(KeyboardInterrupt), forwarded(kubectl, server_name(planned), port) as opened:
         show(Address(url=opened.url, is_gateway=False))
         if not chat:

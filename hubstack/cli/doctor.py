@@ -60,7 +60,7 @@ def doctor(
         kubectl = Kubectl(
             context=context or default_context(decided), namespace=decided.target.namespace, otherwise=otherwise
         )
-        state = read_cluster(kubectl)
+        state = read_cluster(kubectl, decided.target.namespaces)
     if save is not None:
         state.write(save)
     report = diagnose(decided, state, keys)

@@ -72,7 +72,7 @@ def smoke(  # noqa: PLR0913  one parameter per command-line option
     asked, skipped = place.asked()
     results = place.ask(asked, _say_nothing if quiet else tell)
     on_gke = any(each.has_nodes for each in decided.models)
-    commits = running_commits(kubectl, decided.models) if on_gke else None
+    commits = running_commits(kubectl, decided) if on_gke else None
     found = smoke_result(decided, results, skipped, commits)
     if json:
         out(dumps(found.to_json(), indent=2))

@@ -13,7 +13,7 @@ import subprocess
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from hubstack.files.errors import InputError
@@ -47,6 +47,10 @@ class Kubectl:
     namespace: str
     otherwise: str = "install it"
     """What to do where kubectl is not installed."""
+
+    def within(self, namespace: str) -> "Kubectl":
+        """Return the same kubectl with another namespace."""
+        return replace(self, namespace=namespace)
 
     def words(self, *words: str) -> list[str]:
         """Return a whole command line."""

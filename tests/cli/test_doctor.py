@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from hubstack.review.doctor.cluster import read_cluster
+from hubstack.review.kubectl import Kubectl
+
 PROJECT = Path(__file__).resolve().parents[2]
 ENV = "examples/quickstart"
 KEY = "qwen3-4b-instruct-2507"
@@ -184,6 +187,24 @@ def test_the_cluster_is_read_and_saved_without_secrets(tmp_path: Path) -> None:
     assert not [word for word in (TOKEN, "plain-secret") if word in saved + ended.stdout]
     again = run("--from", str(tmp_path / "state"))
     assert again.stdout.splitlines()[:3] == ended.stdout.splitlines()[:3]
+
+
+def test_the_namespaces_of_teams_are_read_too(tmp_path: Path) -> None:
+    """A pod in a namespace that is not read would be a model without any."""
+    calls: list[tuple[str, ...]] = []
+
+    class Recording(Kubectl):
+        __slots__ = ()
+
+        def text(self, doing: str, *words: str, given: str | None = None) -> str:
+            calls.append((self.namespace, *words))
+            return '{"items": []}'
+
+        def maybe(self, *words: str) -> str | None:
+            return None
+
+    read_cluster(Recording(context="c", namespace="models"), ("models", "team-search"))
+    assert [call[0] for call in calls if "pods" in call] == ["models", "team-search"]
 
 
 def test_a_cluster_that_refuses_is_bad_input(tmp_path: Path) -> None:

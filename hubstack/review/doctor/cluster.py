@@ -6,7 +6,7 @@ without what looks like a secret. Nothing in the cluster is changed.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -43,22 +43,33 @@ class ClusterState:
             write_text_atomically(folder / "logs" / f"{name.replace('/', '--')}.log", text)
 
 
-def read_cluster(kubectl: Kubectl) -> ClusterState:
-    """Return the state of the models' namespace.
+def read_cluster(kubectl: Kubectl, namespaces: Iterable[str]) -> ClusterState:
+    """Return the state of the namespaces that hold models.
 
     Raises:
         InputError: kubectl is missing, or the cluster refuses.
     """
-    objects = {kind: [_cleaned(each) for each in kubectl.objects(kind)] for kind in KINDS}
+    objects: dict[str, list[Object]] = {kind: [] for kind in KINDS}
+    logs: dict[str, str] = {}
+    for namespace in namespaces:
+        here = kubectl.within(namespace)
+        found = {kind: [_cleaned(each) for each in here.objects(kind)] for kind in KINDS}
+        for kind, items in found.items():
+            objects[kind] += items
+        logs |= _logs_of(here, found["pods"])
     said = kubectl.maybe("get", CLASSES, "--output", "json")
     objects[CLASSES] = [_cleaned(each) for each in _items(said or "{}")]
+    return ClusterState(objects=objects, logs=logs)
+
+
+def _logs_of(kubectl: Kubectl, pods: list[Object]) -> dict[str, str]:
     logs: dict[str, str] = {}
-    for pod in objects["pods"]:
+    for pod in pods:
         if is_ready(pod) or part(pod, "status").get("phase") == "Succeeded":
             continue
         for status in rows(pod, "status", "containerStatuses"):
             logs |= _logs(kubectl, name_of(pod), status)
-    return ClusterState(objects=objects, logs=logs)
+    return logs
 
 
 def _logs(kubectl: Kubectl, pod: str, status: Object) -> dict[str, str]:

@@ -18,7 +18,7 @@ from hubstack.deploy.smoke_job.ask_models import RESULT_MARK, ask_all
 from hubstack.files.errors import InputError
 from hubstack.files.problems import Problem
 from hubstack.hub.facts import ModelFacts
-from hubstack.plan import ModelPlan, Plan
+from hubstack.plan import Plan
 from hubstack.planner.platforms import platform_of
 from hubstack.review.callers import Address, api_key, base_without_version, identity_token, stack_outputs
 from hubstack.review.kubectl import Kubectl, Tell, parsed
@@ -167,14 +167,17 @@ class InCluster:
         return str(addresses[0].get("value"))
 
 
-def running_commits(kubectl: Kubectl, models: tuple[ModelPlan, ...]) -> dict[str, list[str]] | None:
+def running_commits(kubectl: Kubectl, plan: Plan) -> dict[str, list[str]] | None:
     """Return the commits of each model's ready pods, shortened as their label is; None if kubectl cannot tell."""
-    said = kubectl.maybe("get", "pods", "--selector", "app.kubernetes.io/name=server", "--output", "json")
-    if said is None:
-        return None
-    pods = [pod for pod in parsed(said, "reading pods").get("items", []) if _is_ready(pod)]
+    pods: list[dict[str, Any]] = []
+    for namespace in plan.target.namespaces:
+        words = ("get", "pods", "--selector", "app.kubernetes.io/name=server", "--output", "json")
+        said = kubectl.within(namespace).maybe(*words)
+        if said is None:
+            return None
+        pods += [pod for pod in parsed(said, "reading pods").get("items", []) if _is_ready(pod)]
     found: dict[str, list[str]] = {}
-    for model in models:
+    for model in plan.models:
         wanted = selector(model).items()
         labels = [pod["metadata"].get("labels", {}) for pod in pods]
         mine = {label.get(COMMIT_LABEL, "") for label in labels if label.items() >= wanted}
