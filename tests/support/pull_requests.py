@@ -446,6 +446,7 @@ PULL_REQUESTS = (
         ),
         models={EMBEDDING: "changed"},
         updated={f"{EMBEDDING}-{what}" for what in ("deployment", "dashboard", "route", "scaler")},
+        gates={"engine"},
         is_free=True,
         says=("tei", "vllm"),
     ),

@@ -34,7 +34,7 @@ def driver_warnings(models: Iterable[ModelPlan], pools: Iterable[PoolPlan], cata
     by_key = {model.key: model for model in models}
     for pool in pools:
         for key in pool.models if pool.gpu_driver else ():
-            needed = catalog.engines[by_key[key].server.engine].min_driver
+            needed = catalog.engine_at(by_key[key].server.engine, by_key[key].server.version).min_driver
             if pool.gpu_driver is GpuDriver.DISABLED:
                 least = f", version {needed} or later" if needed else ""
                 yield f"{key}: GKE installs no driver on {pool.machine_type}: install one yourself{least}"
