@@ -4,12 +4,13 @@
 Owns its keys and their rules. Does not own the rewriting of names (`hubstack.plan.images`).
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from hubstack.inputs.setting_types import form, refusal
+from hubstack.inputs.setting_types import form
 from hubstack.names import slug
 from hubstack.plan.images import DOCKER_HUB, EVERY_REGISTRY, remote_mirrors
 
@@ -20,17 +21,8 @@ _PATH = r"(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
 _OTHER_NAMES = {"index.docker.io", "registry-1.docker.io", "hub.docker.com", "registry.hub.docker.com"}
 
 
-def _is_image_host(host: str) -> str:
-    if host in _OTHER_NAMES:
-        raise refusal(f"contains `{host}`: images name that registry `{DOCKER_HUB}`")
-    return host
-
-
 Mirror = Annotated[
     str, form(_HOST + _PATH, "a registry or a repository in one, such as europe-docker.pkg.dev/my-project/mirror")
-]
-Registry = Annotated[
-    str, form(_HOST, "a registry as images name it, such as ghcr.io"), AfterValidator(_is_image_host)
 ]
 
 
@@ -42,7 +34,7 @@ class ImagesSettings(BaseModel):
     registry: Mirror | None = None
     """Registry, or repository in one, that holds copies of all images under their own paths:
     `ghcr.io/kedacore/keda` is then `REGISTRY/kedacore/keda`. Default: images come from where they are published."""
-    registries: Mapping[Registry, Mirror] = Field(default_factory=dict[str, str])
+    registries: Mapping[str, Mirror] = Field(default_factory=dict[str, str])
     """The same for the images of one registry: `{ghcr.io: mirror.example.org/ghcr}`; before `registry` and
     `remote`."""
     remote: bool = False
@@ -69,6 +61,16 @@ def images_problems(asked: ImagesSettings) -> Iterator[tuple[str, str, str]]:
             "is set together with `registry`, which already holds all images",
             "remove one of them; `registries` may name the mirror of single registries",
         )
+    for registry in asked.registries:
+        if registry in _OTHER_NAMES:
+            yield (
+                "registries",
+                f"contains `{registry}`: images name that registry `{DOCKER_HUB}`",
+                f"write `{DOCKER_HUB}`",
+            )
+        elif not re.fullmatch(_HOST, registry):
+            message = f"contains `{registry}`, which is not a registry as images name it"
+            yield "registries", message, "write the host only, such as `ghcr.io`"
     if not (asked.remote or asked.registry or asked.registries):
         yield (
             "registry",

@@ -210,7 +210,7 @@ class Registries:
         except httpx.TransportError as error:
             raise UnreachableError(
                 f"{place.host} cannot be reached ({_cause(error)})",
-                "run `hubstack lock` again where the registry can be reached",
+                "run `hubstack lock` again where the registry can be reached, or with `--no-images`",
             ) from None
         raise RegistryError(f"is redirected more than {MAX_REDIRECTS} times", f"ask who runs {place.host}")
 
