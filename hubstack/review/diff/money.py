@@ -109,9 +109,9 @@ def _own_prices(base: State, head: State) -> Iterator[str]:
             yield name
 
 
-def _priced(state: State) -> dict[str, tuple[float | None, str]]:
+def _priced(state: State) -> Mapping[str, tuple[float | None, str]]:
     """Return USD and source by name: nodes per hour, and of other items only whose price it is."""
-    nodes = {
+    nodes: dict[str, tuple[float | None, str]] = {
         f"{pool['machine_type']} {pool['capacity']}": (pool["price"]["usd_per_hour"], str(pool["price"]["source"]))
         for pool in state.pools
         if pool.get("price")

@@ -198,7 +198,7 @@ def _whole(method: str, answer: Mapping[str, Any]) -> None:
     items: Any = answer.get("items")
     scopes = list(cast("dict[str, Any]", items).values()) if isinstance(items, dict) else []
     warnings = [each.get("warning") for each in (answer, *scopes)]
-    codes = [str(cast("Any", each).get("code")) for each in warnings if each]
+    codes = [str(each.get("code")) for each in warnings if each]
     places = [str(each) for each in answer.get("unreachables", ())]
     codes = [code for code in codes if code != "NO_RESULTS_ON_PAGE"]
     if places or codes:
