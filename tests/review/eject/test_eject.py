@@ -13,12 +13,13 @@ import pytest
 import yaml
 
 from hubstack.files.errors import PreviewError
+from hubstack.inputs.environment import find_environment
 from hubstack.inputs.stack import Stack
 from hubstack.review.eject import ejected_files
 from hubstack.review.eject.program import program_files
 from hubstack.review.preview import Graph, Resource, preview
 from hubstack.review.preview.trace import trace
-from tests.support.golden import EXAMPLES, environment
+from tests.support.golden import EXAMPLES, PROJECT, environment
 
 pytestmark = pytest.mark.slow
 
@@ -190,3 +191,10 @@ def test_a_rename_that_the_stack_has_not_followed_yet_goes_along(tmp_path: Path)
     kind = "urn:pulumi:dev::small::x:y:Part"
     former = f"'{kind}$gcp:storage/bucket:Bucket::chat-bucket'"
     assert f"aliases=[pulumi.Alias(parent='{kind}::talk'), {former}]" in text
+
+
+@pytest.mark.slow
+def test_a_record_that_google_names_is_read_from_the_list_of_the_authorization() -> None:
+    stack = Stack.load(find_environment("tests/deploy/callers/stack", PROJECT, PROJECT))
+    files = ejected_files(stack, preview(stack.project_dir, stack=stack.name, config=stack.source))
+    assert "inside(gateway_authorization, 'dns_resource_records', '0', 'name')" in "".join(files.values())
