@@ -184,5 +184,9 @@ def test_without_a_gateway_the_job_asks_the_models_own_addresses(project: Path) 
     assert "qwen3-4b-instruct-2507-wake.models.svc.cluster.local:8080" in hosts
     policies = [each["metadata"]["namespace"] for each in items if each["kind"] == "NetworkPolicy"]
     assert policies == ["models", "models", "keda"], "the Job, the servers, and the interceptor that wakes them"
+    unreachable = run(project, "smoke", "examples/quickstart")
+    assert unreachable.returncode == 2
+    assert "the stack has no gateway" in unreachable.stderr
+    assert "--in-cluster" in unreachable.stderr
     outside = run(project, "smoke", "examples/quickstart", "--url", "http://127.0.0.1:9", "--timeout", "1")
     assert outside.returncode == 1

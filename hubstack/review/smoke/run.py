@@ -76,7 +76,8 @@ class Here:
         """
         plan, found = self.wanted.plan, dict[str, Address]()
         gateway, endpoints = self.url, dict[str, str]()
-        if gateway is None:
+        is_reachable = plan.gateway is not None or any(not model.has_nodes for model in plan.models)
+        if gateway is None and is_reachable:
             outputs = stack_outputs(self.project_dir, plan.target.stack)
             gateway, endpoints = outputs.gateway, outputs.endpoints
         for model in plan.models:
