@@ -109,7 +109,7 @@ HOSTILE = "<script>alert(1)</script>|[a](http://x) `code` *b*"
 
 def test_a_hostile_text_is_shown_and_does_nothing() -> None:
     plan = plans.make_plan()
-    parts = sections(plan, {key: replace(one, datasets=(HOSTILE,)) for key, one in FACTS.items()})
+    parts = sections(plan, {key: replace(one, datasets=(HOSTILE,)) for key, one in FACTS.items()}, {})
     text = html_text(plan, parts)
     tags = _Tags()
     tags.feed(text)
