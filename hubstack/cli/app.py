@@ -91,7 +91,8 @@ Regions = Annotated[
     str | None, typer.Option("--regions", help="Compare prices in comma-separated regions, or `any`.")
 ]
 By = Annotated[
-    str | None, typer.Option("--by", help="Split the cost by the values of a label: team.", metavar="LABEL")
+    str | None,
+    typer.Option("--by", help="Split the cost by the values of a label: team, cost-center.", metavar="LABEL"),
 ]
 Html = Annotated[Path | None, typer.Option("--html", help="Write an HTML report with charts to this file.")]
 
@@ -288,6 +289,7 @@ def diff(  # noqa: PLR0913  one parameter per command-line option
     save: Save = None,
     fail_on: FailOn = "",
     quota: Quota = None,
+    by: By = None,
     json: Json = False,
     markdown: Markdown = None,
     html: Html = None,
@@ -321,7 +323,7 @@ def diff(  # noqa: PLR0913  one parameter per command-line option
         print_written(save)
         return
     with _status("running both versions", quiet=quiet):
-        asked = run_diff(env, root, against, quota, gates, base_file, release=against_version)
+        asked = run_diff(env, root, against, quota, gates, base_file, release=against_version, label=by)
     written = asked.write(markdown=markdown, html=html, link=link)
     if json:
         _out(with_version(asked.change.to_json()))

@@ -99,13 +99,19 @@ class Change(Reported):
         return json.dumps(plain(self, ABSENT), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def compare(environment: str, versions: Versions, rules: Replacement | None = None) -> Change:
+def compare(
+    environment: str, versions: Versions, rules: Replacement | None = None, label: str | None = None
+) -> Change:
     """Compare two versions. Pure: equal versions give an empty change.
 
     Args:
         environment: what the user calls it.
         versions: the two, and the quota.
         rules: the providers' facts; the package's own by default.
+        label: key of a label to split the costs by.
+
+    Raises:
+        InputError: neither version has the label.
     """
     base, head = versions.base, versions.head
     failures = tuple(Failure(side=each.name, error=each.error) for each in (base, head) if each.error)
@@ -128,7 +134,7 @@ def compare(environment: str, versions: Versions, rules: Replacement | None = No
         is_new=base.is_missing,
         is_gone=head.is_missing,
         models=compare_models(base, head, renamed),
-        money=compare_money(base, head, renamed),
+        money=compare_money(base, head, renamed, label),
         hub=compare_facts(base, head, renamed),
         resources=resources,
         protection=compare_protection(base, head, resources),

@@ -49,7 +49,7 @@ class Diff:
         return [f"wrote {path}" for path in texts]
 
 
-def run_diff(
+def run_diff(  # noqa: PLR0913  what the command line has
     env: str,
     project_dir: Path,
     against: str | None,
@@ -58,6 +58,7 @@ def run_diff(
     base_file: Path | None = None,
     *,
     release: str | None = None,
+    label: str | None = None,
 ) -> Diff:
     """Run both versions and compare them.
 
@@ -69,9 +70,11 @@ def run_diff(
         gates: what `hubstack.review.diff.read_gates` returned.
         base_file: a file of `--save`, instead of a git reference.
         release: an earlier hubstack, instead of a git reference.
+        label: key of a label to split the costs by.
     """
     name = resolve_name(project_dir, env)
-    change = compare(name, read_versions(name, project_dir, against, quota, base_file, release=release))
+    versions = read_versions(name, project_dir, against, quota, base_file, release=release)
+    change = compare(name, versions, label=label)
     stopped = () if change.failures else tripped(change, gates)
     return Diff(change=change, report=report(change, stopped), stopped=stopped)
 

@@ -4,18 +4,20 @@
 Owns the sums and the reasons. Reasons come from the plans; if neither has one, the report says so.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from hubstack.files.jsonable import OMITTED_IF_NONE
+from hubstack.names import labels
 from hubstack.review.diff.reported import Reported
 from hubstack.review.diff.state import Data, State
+from hubstack.review.report.labels import SHARED, WITHOUT, check_label
 
 OWN_PRICES = "prices.yaml:"
 """In the source of a figure that the user's file of that name sets or lowers."""
 NO_REASON = "reason unknown"
-NO_TEAM, NO_MODEL = "(no team)", "(shared)"
-"""Items of the costs by team that no team pays alone."""
+NO_TEAM = "(no team)"
+"""The models without a team, in the costs by team."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,16 @@ class MoneyLine(Reported):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LabelCosts(Reported):
+    """The costs by the values of one label."""
+
+    label: str
+    """Key of the label."""
+    lines: tuple[MoneyLine, ...]
+    """One for each value, also unchanged ones; then models without the label, and what belongs to no model."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Money(Reported):
     """The costs of both versions."""
 
@@ -59,6 +71,8 @@ class Money(Reported):
     """Items of the new plan without a known price."""
     by_team: tuple[MoneyLine, ...] | None = field(default=None, metadata=OMITTED_IF_NONE)
     """Costs by team (`hubstack:teams`), also unchanged ones; None if neither version has teams."""
+    by_label: LabelCosts | None = field(default=None, metadata=OMITTED_IF_NONE)
+    """Costs by the label that `--by` names; None without it."""
     budget: int | None = None
     """The new plan's limit (`hubstack:budget`), USD a month in cents; None: no limit."""
     own_prices: tuple[str, ...] = ()
@@ -70,13 +84,17 @@ class Money(Reported):
         return 0 if self.budget is None else max(0, self.after.busy - self.budget)
 
 
-def compare_money(base: State, head: State, renamed: Mapping[str, str]) -> Money:
+def compare_money(base: State, head: State, renamed: Mapping[str, str], label: str | None = None) -> Money:
     """Compare two bills.
 
     Args:
         base: the side before.
         head: the side after.
         renamed: new key to old key of each model that has another name.
+        label: key of a label to split the costs by.
+
+    Raises:
+        InputError: neither version has the label.
     """
     items = _items(base), _items(head)
     former = set(renamed.values())
@@ -95,6 +113,7 @@ def compare_money(base: State, head: State, renamed: Mapping[str, str]) -> Money
         lines=tuple(lines),
         unpriced=tuple(cost.get("unpriced", ())),
         by_team=_by_team(base, head, items),
+        by_label=_by_label(base, head, items, label) if label else None,
         budget=_limit(cost),
         own_prices=tuple(_own_prices(base, head)),
     )
@@ -121,43 +140,68 @@ def _priced(state: State) -> Mapping[str, tuple[float | None, str]]:
     return nodes | others
 
 
-def _by_team(
-    base: State, head: State, items: tuple[dict[str, Amount], dict[str, Amount]]
-) -> tuple[MoneyLine, ...] | None:
+_Group = Callable[[State, Data], str]
+"""Returns which group of costs a model belongs to."""
+_Items = tuple[dict[str, Amount], dict[str, Amount]]
+"""Cost by item of both versions."""
+
+
+def _by_team(base: State, head: State, items: _Items) -> tuple[MoneyLine, ...] | None:
     """Return one line per team, then models without one, then what belongs to no model; None without teams."""
-    sides = (base, items[0]), (head, items[1])
-    if not any(model.get("team") for state, _ in sides for model in state.models.values()):
+    if not any(model.get("team") for state in (base, head) for model in state.models.values()):
         return None
-    sums = [_sums_by_team(state, held) for state, held in sides]
-    last = {NO_TEAM: 1, NO_MODEL: 2}
-    groups = sorted(sums[0].keys() | sums[1].keys(), key=lambda team: (last.get(team, 0), team))
+    return _split(base, head, items, lambda _, model: model.get("team") or NO_TEAM)
+
+
+def _by_label(base: State, head: State, items: _Items, label: str) -> LabelCosts:
+    """Return one line per value of a label, as `plan --by` has them."""
+    models = ((state, model) for state in (base, head) for model in state.models.values())
+    check_label(label, {key for state, model in models for key in _labels(state, model)})
+    lines = _split(base, head, items, lambda state, model: _labels(state, model).get(label, WITHOUT))
+    return LabelCosts(label=label, lines=lines)
+
+
+def _labels(state: State, model: Data) -> dict[str, str]:
+    """Return a model's labels over those of its stack, without hubstack's."""
+    target = state.target
+    hubstacks = labels(str(target.get("stack")))
+    own = {key: value for key, value in (target.get("labels") or {}).items() if key not in hubstacks}
+    return {**own, **(model.get("labels") or {})}
+
+
+def _split(base: State, head: State, items: _Items, group_of: _Group) -> tuple[MoneyLine, ...]:
+    """Return the costs by group: each version's models in the group that they have there."""
+    sums = [_sums(state, held, group_of) for state, held in zip((base, head), items, strict=True)]
+    last = {NO_TEAM: 1, WITHOUT: 1, SHARED: 2}
+    groups = sorted(sums[0].keys() | sums[1].keys(), key=lambda group: (last.get(group, 0), group))
     return tuple(
-        MoneyLine(item=team, before=before, after=after, reasons=(_members(base, head, team),))
-        for team in groups
-        for before, after in [(sums[0].get(team, Amount()), sums[1].get(team, Amount()))]
+        MoneyLine(
+            item=group,
+            before=sums[0].get(group, Amount()),
+            after=sums[1].get(group, Amount()),
+            reasons=(_members(base, head, group, group_of),),
+        )
+        for group in groups
     )
 
 
-def _sums_by_team(state: State, items: dict[str, Amount]) -> dict[str, Amount]:
+def _sums(state: State, items: Mapping[str, Amount], group_of: _Group) -> dict[str, Amount]:
     sums: dict[str, Amount] = {}
     for item, amount in items.items():
         model = state.models.get(item)
-        team = NO_MODEL if model is None else model.get("team") or NO_TEAM
-        had = sums.get(team, Amount())
-        sums[team] = Amount(idle=had.idle + amount.idle, busy=had.busy + amount.busy)
+        group = SHARED if model is None else group_of(state, model)
+        had = sums.get(group, Amount())
+        sums[group] = Amount(idle=had.idle + amount.idle, busy=had.busy + amount.busy)
     return sums
 
 
-def _members(base: State, head: State, team: str) -> str:
-    """Describe which models a team has, and which of them came or left."""
-    if team == NO_MODEL:
+def _members(base: State, head: State, group: str, group_of: _Group) -> str:
+    """Describe which models a group has, and which of them came or left."""
+    if group == SHARED:
         return "what belongs to no model"
-    own = [
-        {key for key, each in state.models.items() if (each.get("team") or NO_TEAM) == team}
-        for state in (base, head)
-    ]
+    own = [{key for key, each in state.models.items() if group_of(state, each) == group} for state in (base, head)]
     came, left = sorted(own[1] - own[0]), sorted(own[0] - own[1])
-    parts = [f"{len(own[1])} models"]
+    parts = [f"{len(own[1])} models" if len(own[1]) != 1 else "1 model"]
     parts += [f"new: {', '.join(came)}"] if came else []
     parts += [f"no longer: {', '.join(left)}"] if left else []
     return "; ".join(parts)

@@ -4,6 +4,8 @@
 Owns the grouping. A model's share of nodes is what `hubstack.planner.cost` charges it.
 """
 
+from collections.abc import Collection
+
 from hubstack.files.errors import InputError
 from hubstack.files.problems import Problem, listed, nearest
 from hubstack.plan import Plan
@@ -11,6 +13,30 @@ from hubstack.review.report.report import whole_dollars
 from hubstack.review.report.tables import Column, FittedTable
 
 WITHOUT, SHARED = "(no label)", "(shared)"
+
+
+def check_label(label: str, known: Collection[str]) -> None:
+    """Refuse a label that no model has.
+
+    Args:
+        label: what `--by` names.
+        known: keys of the labels of all models, those of the stack included.
+
+    Raises:
+        InputError: it is none of them.
+    """
+    if label in known:
+        return
+    near = nearest(label, known)
+    hint = (
+        f"did you mean `{near}`?"
+        if near
+        else f"labels: {listed(sorted(known))}"
+        if known
+        else "set `hubstack:labels`"
+    )
+    message = f"neither the stack nor a model has the label `{label}`"
+    raise InputError([Problem(path="--by", message=message, hint=hint)])
 
 
 def label_table(plan: Plan, label: str) -> FittedTable:
@@ -24,14 +50,7 @@ def label_table(plan: Plan, label: str) -> FittedTable:
         InputError: neither the stack nor any model has the label.
     """
     labels = {model.key: {**plan.target.own_labels, **(model.labels or {})} for model in plan.models}
-    known = sorted({key for held in labels.values() for key in held})
-    if label not in known:
-        near = nearest(label, known)
-        hint = (
-            f"did you mean `{near}`?" if near else f"labels: {listed(known)}" if known else "set `hubstack:labels`"
-        )
-        message = f"neither the stack nor a model has the label `{label}`"
-        raise InputError([Problem(path="--by", message=message, hint=hint)])
+    check_label(label, {key for held in labels.values() for key in held})
     models: dict[str, list[str]] = {}
     for key, held in labels.items():
         models.setdefault(held.get(label, WITHOUT), []).append(key)

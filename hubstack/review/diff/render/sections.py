@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from hubstack.inputs.teams import LABEL
 from hubstack.review.diff.change import Change
 from hubstack.review.diff.facts import Topic
 from hubstack.review.diff.gates import Tripped
@@ -314,7 +315,7 @@ def _kind(token: str) -> str:
 
 def _sections(change: Change) -> Iterator[Section]:
     yield from _money_sections(change)
-    yield from _team_sections(change)
+    yield from _group_sections(change)
     yield Section(title="Protection", columns=("what", "", "how"), rows=protection_rows(change))
     yield Section(
         title="Data that would be lost",
@@ -440,15 +441,21 @@ def _money_sections(change: Change) -> Iterator[Section]:
     )
 
 
-def _team_sections(change: Change) -> Iterator[Section]:
-    """Yield what each team pays, if there are teams and any of it changes."""
-    lines = change.money.by_team or ()
-    if any(line.before != line.after for line in lines):
-        yield Section(
-            title="Money by team, USD a month",
-            columns=("team", "busy, before", "busy, after", "difference", "idle", "models"),
-            rows=tuple(_bill_row(line) for line in lines),
-        )
+def _group_sections(change: Change) -> Iterator[Section]:
+    """Yield what each value of the requested label pays, and each team if there are teams and any of it changes."""
+    asked, teams = change.money.by_label, change.money.by_team or ()
+    if asked:
+        yield _group_section(asked.label, asked.lines)
+    if (asked is None or asked.label != LABEL) and any(line.before != line.after for line in teams):
+        yield _group_section(LABEL, teams)
+
+
+def _group_section(label: str, lines: Iterable[MoneyLine]) -> Section:
+    return Section(
+        title=f"Money by {label}, USD a month",
+        columns=(label, "busy, before", "busy, after", "difference", "idle", "models"),
+        rows=tuple(_bill_row(line) for line in lines),
+    )
 
 
 def _resource_sections(change: Change) -> Iterator[Section]:
