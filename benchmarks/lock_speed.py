@@ -17,7 +17,8 @@ import tempfile
 from pathlib import Path
 
 from hubstack.hub.remote import JOBS
-from tests.support.hub.invented import TINY, repository
+from proof.hub.tiny import TINY
+from tests.support.hub.invented import repository
 
 PROJECT = Path(__file__).resolve().parents[1]
 PAGE = PROJECT / "docs" / "benchmarks" / "lock_speed.md"

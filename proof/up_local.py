@@ -34,13 +34,13 @@ from proof.binaries import programs as sandbox_programs
 from proof.engines.install import installed
 from proof.engines.models import model_files
 from proof.gateway.binaries import programs as gateway_programs
+from proof.hub.repository import Repository
+from proof.hub.server import StandIn
+from proof.hub.tiny import commit, tiny
 from proof.pods.world import World
 from proof.sandbox import Sandbox, running
 from proof.stack import Stack, read_stack
 from proof.terminal import say, wait_for_interrupt
-from tests.proof.pods.models import tiny
-from tests.support.hub import Repository, StandIn
-from tests.support.hub.invented import commit
 
 PORT = 8080
 MOST_MODELS, MOST_ENGINES = 4, 1

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hubstack.cli.console import Context, Env, Json, Project, find_model, load_stack, out, print_parts, tell
+from hubstack.cli.console import (
+    Context,
+    Env,
+    GatewayUrl,
+    Json,
+    Project,
+    find_model,
+    load_stack,
+    out,
+    print_parts,
+    tell,
+)
 from hubstack.files.errors import InputError
 from hubstack.files.problems import Problem
 
@@ -27,7 +38,6 @@ class Language(StrEnum):
     LANGCHAIN = "langchain"
 
 
-Url = Annotated[str | None, typer.Option("--url", help="Base URL of the gateway. Default: the stack's output.")]
 Lang = Annotated[Language | None, typer.Option("--lang", help="Print only this snippet.")]
 Forward = Annotated[bool, typer.Option("--port-forward", help="Open a port-forward to the model, until Ctrl-C.")]
 Port = Annotated[int, typer.Option("--port", min=1, max=65535, help="Local port of the port-forward.")]
@@ -38,7 +48,7 @@ def connect(  # noqa: PLR0913  one parameter per command-line option
     env: Env,
     model: Annotated[str, typer.Argument(help="The model's key.")],
     *,
-    url: Url = None,
+    url: GatewayUrl = None,
     lang: Lang = None,
     port_forward: Forward = False,
     port: Port = 8080,

@@ -65,6 +65,10 @@ Context = Annotated[
     typer.Option("--context", help="kubectl context. Default: the stack's GKE cluster, as gcloud names it."),
 ]
 
+GatewayUrl = Annotated[
+    str | None, typer.Option("--url", help="Base URL of the gateway. Default: the stack's output.")
+]
+
 DEFAULT_ENVIRONMENT = "dev"
 _NEEDS_ENVIRONMENT = re.compile(
     r"(`hubstack (?:check|connect|diff|doctor|drift|explain|keys|lock|place|plan|preview|sbom|smoke))"

@@ -6,13 +6,24 @@ from typing import Annotated
 
 import typer
 
-from hubstack.cli.console import Context, Env, Json, Project, Quiet, find_model, load_stack, out, print_parts, tell
+from hubstack.cli.console import (
+    Context,
+    Env,
+    GatewayUrl,
+    Json,
+    Project,
+    Quiet,
+    find_model,
+    load_stack,
+    out,
+    print_parts,
+    tell,
+)
 
 Keys = Annotated[
     list[str] | None,
     typer.Option("--model", help="Key of a model to ask. Repeatable. Default: all.", metavar="KEY"),
 ]
-Url = Annotated[str | None, typer.Option("--url", help="Base URL of the gateway. Default: the stack's output.")]
 Inside = Annotated[
     bool, typer.Option("--in-cluster", help="Ask from a Job in the cluster, for a gateway without public address.")
 ]
@@ -24,15 +35,11 @@ Timeout = Annotated[
 Manifest = Annotated[bool, typer.Option("--manifest", help="Print the Job and what it needs; run nothing.")]
 
 
-def _say_nothing(_: str) -> None:
-    pass
-
-
 def smoke(  # noqa: PLR0913  one parameter per command-line option
     env: Env = "dev",
     *,
     model: Keys = None,
-    url: Url = None,
+    url: GatewayUrl = None,
     in_cluster: Inside = False,
     requests: Requests = 3,
     timeout: Timeout = None,
@@ -70,7 +77,7 @@ def smoke(  # noqa: PLR0913  one parameter per command-line option
         return
     place = inside if in_cluster else Here(wanted=wanted, project_dir=stack.project_dir, url=base)
     asked, skipped = place.asked()
-    results = place.ask(asked, _say_nothing if quiet else tell)
+    results = place.ask(asked, (lambda _: None) if quiet else tell)
     on_gke = any(each.has_nodes for each in decided.models)
     commits = running_commits(kubectl, decided) if on_gke else None
     found = smoke_result(decided, results, skipped, commits)

@@ -21,8 +21,6 @@ from hubstack.files.schema_errors import schema_problems
 from hubstack.inputs.setting_types import LIST, check_currency
 
 NAME = "prices.yaml"
-ITEMS = ("gcs-standard", "gke-cluster", "nat-gateway", "pd-balanced")
-"""What can be priced beside machines: storage by GB and month, the others by hour."""
 SYSTEM_MACHINES = ("e2-standard-4",)
 """Machine types without accelerators that a cluster has."""
 _HINT = "see docs/guides/prices.md"
@@ -53,7 +51,7 @@ class OwnPrice(_Row):
     sku: Annotated[str, Field(pattern=r"^[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}$")] | None = None
     """A SKU that `hubstack refresh` found in the stack's machines: `price` is per unit of the SKU."""
     item: Literal["gcs-standard", "gke-cluster", "nat-gateway", "pd-balanced"] | None = None
-    """An item beside machines: `price` is per hour, or per GB and month."""
+    """An item other than a machine: `price` is per GB and month for storage, otherwise per hour."""
     region: Text | None = None
     """The region. Default: every region."""
     on_demand: Figure | None = Field(None, alias="on-demand")

@@ -6,7 +6,7 @@ Owns the reading of names by Docker's rules and the rewriting for a mirror. Does
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -88,8 +88,3 @@ def remote_mirrors(project: str, region: str, stack_slug: str) -> dict[str, str]
     """Return the remote repository of each registry that Artifact Registry can pull from."""
     home = f"{region}-docker.pkg.dev/{project}"
     return {registry: f"{home}/{remote_repository_id(stack_slug, registry)}" for registry in UPSTREAMS}
-
-
-def registries_of(images: Iterable[str]) -> list[str]:
-    """Return the registries that publish these images, sorted."""
-    return sorted({read_image(image).registry for image in images})

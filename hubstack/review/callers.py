@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from hubstack.deploy.callers.key_commands import key_commands
+from hubstack.deploy.callers.key_commands import access_command, key_commands
 from hubstack.deploy.manifests.api_keys import synced_secret
 from hubstack.files.errors import InputError
 from hubstack.files.problems import Problem
@@ -91,7 +91,7 @@ def key_command(plan: Plan) -> str | None:
     secret = synced_secret(plan.target, plan.gateway)
     if secret is None or plan.gateway is None or plan.gateway.auth is not GatewayAuth.API_KEYS:
         return None
-    return f"gcloud secrets versions access latest --secret {secret.secret_id} --project {plan.target.project}"
+    return access_command(plan.target.project, secret.secret_id)
 
 
 def api_key(plan: Plan) -> str:

@@ -7,8 +7,6 @@ It never guesses: an unknown type or function is an error.
 
 import json
 import os
-import signal
-import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +18,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from proof.engine.google_cloud import Cloud, CloudError
 from proof.engine.google_schema import UNKNOWN, TypeSchema, schema_of
+from proof.engine.serve import serve
 
 CLOUD = "HUBSTACK_PROOF_CLOUD"
 """Environment variable with the folder of the simulated cloud."""
@@ -27,7 +26,6 @@ HOST = "HUBSTACK_PROOF_CLUSTER_HOST"
 """Environment variable with the address of the API server of every cluster."""
 SLOW = "HUBSTACK_PROOF_SLOW_SECONDS"
 """Environment variable with the duration of each operation in seconds."""
-_LOOK_SECONDS = 1
 _KINDS = {"add": 0, "delete": 2, "update": 4}
 """Kinds of the protocol's PropertyDiff; the next value means the same with replacement."""
 Data = dict[str, Any]
@@ -213,15 +211,7 @@ def main() -> None:
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(
         GoogleProvider(os.environ["HUBSTACK_PROOF_GCP_VERSION"]), server
     )
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    sys.stdout.write(f"{port}\n")
-    sys.stdout.flush()
-    # An interrupt is of the whole group; the engine says when to go, or is gone.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    engine_process = os.getppid()
-    while server.wait_for_termination(timeout=_LOOK_SECONDS) and os.getppid() == engine_process:
-        pass
+    serve(server)
 
 
 if __name__ == "__main__":

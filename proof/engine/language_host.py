@@ -20,7 +20,8 @@ import grpc
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 
-_LOOK_SECONDS = 1
+from proof.engine.serve import serve
+
 MAX_MESSAGE_BYTES = 400 * 1024 * 1024
 """Message size limit of the SDK."""
 
@@ -108,15 +109,7 @@ def main() -> None:
     options = [("grpc.max_receive_message_length", MAX_MESSAGE_BYTES)]
     server = grpc.server(ThreadPoolExecutor(max_workers=8), options=options)
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageHost(engine), server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    sys.stdout.write(f"{port}\n")
-    sys.stdout.flush()
-    # An interrupt is of the whole group; the engine says when to go, or is gone.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    engine_process = os.getppid()
-    while server.wait_for_termination(timeout=_LOOK_SECONDS) and os.getppid() == engine_process:
-        pass
+    serve(server)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,9 @@ from typing import Any
 
 import pytest
 
+from proof.hub.tiny import TINY, safetensors
 from tests.support.hub import TOKENS, Fault, StandIn
-from tests.support.hub.invented import TINY, repository, safetensors
+from tests.support.hub.invented import repository
 
 SCRIPT = Path(__file__).resolve().parents[2] / "hubstack" / "deploy" / "weights_job" / "load_weights.py"
 MARKER = ".hubstack-complete"

@@ -13,8 +13,8 @@ import pytest
 from hubstack.hub.facts import ModelFacts
 from hubstack.hub.remote import RetryLimits, fetch_facts
 from hubstack.review.watch import watch_hub
+from proof.hub.tiny import commit
 from tests.support.hub import TOKENS, Fault, StandIn
-from tests.support.hub.invented import commit
 from tests.support.hub.real import real_repositories
 
 PROJECT = Path(__file__).resolve().parents[2]

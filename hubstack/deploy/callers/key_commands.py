@@ -18,19 +18,24 @@ class KeyCommands:
     """Commands for the keys of one caller, for bash or zsh; the newest key is the first line of the secret."""
 
     create: str
-    """Makes the first key; every earlier one ends."""
+    """Makes the first key, and revokes all earlier ones."""
     read: str
     """Prints the newest key."""
     rotate: str
-    """Makes a new key; the newest one so far stays valid beside it."""
+    """Adds a new key; the current one stays valid."""
     revoke: str
-    """Ends every key but the newest."""
+    """Revokes every key except the newest."""
+
+
+def access_command(project: str, secret_id: str) -> str:
+    """Return the command that prints the latest version of a secret."""
+    return f"gcloud secrets versions access latest --secret {secret_id} --project {project}"
 
 
 def key_commands(target: TargetPlan, caller: CallerPlan) -> KeyCommands:
     """Return the commands for a caller."""
-    where = f"--project={target.project}"
-    access = f"gcloud secrets versions access latest --secret={caller.secret_id} {where}"
+    where = f"--project {target.project}"
+    access = access_command(target.project, caller.secret_id)
     add = f"gcloud secrets versions add {caller.secret_id} {where} --data-file=-"
     newest = "${keys%%$'\\n'*}"
     return KeyCommands(

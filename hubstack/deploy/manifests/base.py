@@ -16,6 +16,8 @@ TEAM_LABEL = "hubstack.dev/team"
 MODELS_LABEL = "hubstack.dev/models"
 """Label of the models' namespaces in a cluster that several stacks use, whose KEDA serves them all."""
 GIB = 1024**3
+COMMIT = "hubstack.dev/commit"
+"""Annotation with the commit of a model, and label of its pods with the start of it."""
 KMS_PARAMETER = "disk-encryption-kms-key"
 """Provisioner of a StorageClass (Compute Engine persistent disk CSI driver)."""
 
@@ -53,7 +55,7 @@ def service_account(target: TargetPlan, name: str) -> Object:
 
 def metadata(target: TargetPlan, model: ModelPlan, name: str) -> Object:
     labels = {"app.kubernetes.io/instance": names.original_key(model), "app.kubernetes.io/managed-by": "hubstack"}
-    annotations = {"hubstack.dev/model": model.id, "hubstack.dev/commit": model.commit}
+    annotations = {"hubstack.dev/model": model.id, COMMIT: model.commit}
     return {"name": name, "namespace": target.namespace, "labels": labels, "annotations": annotations}
 
 
@@ -70,7 +72,7 @@ def judged(model: ModelPlan) -> dict[str, str]:
     known = model.provenance
     return {
         "hubstack.dev/model": model.id,
-        "hubstack.dev/commit": model.commit,
+        COMMIT: model.commit,
         "hubstack.dev/license": model.license or "",
         "hubstack.dev/weights-format": known.weights_format,
         "hubstack.dev/remote-code": str(known.runs_remote_code).lower(),

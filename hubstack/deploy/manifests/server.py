@@ -8,6 +8,7 @@ that span nodes (`hubstack.deploy.manifests.multi_host`).
 from hubstack import names
 from hubstack.deploy.manifests.api_keys import key_args, key_env
 from hubstack.deploy.manifests.base import (
+    COMMIT,
     Object,
     container_security,
     judged,
@@ -96,7 +97,7 @@ def disruption_budget(target: TargetPlan, model: ModelPlan) -> Object:
 def deployment(target: TargetPlan, model: ModelPlan) -> Object:
     """Return the Deployment of a model's servers."""
     own = metadata(target, model, server_name(model))
-    pod_labels = own_labels(target, model) | selector(model) | {"hubstack.dev/commit": model.commit[:12]}
+    pod_labels = own_labels(target, model) | selector(model) | {COMMIT: model.commit[:12]}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",

@@ -18,7 +18,6 @@ from hubstack.inputs.models_schema import ArgumentValue, Settings
 from hubstack.kinds import EngineKind
 from hubstack.planner.engines.spec import EngineSpec, Refusal
 
-TOPIC = "engine arguments"
 OWN_ENV = {
     "DO_NOT_TRACK": "1",
     "HF_HOME": "/tmp/huggingface",  # noqa: S108  an emptyDir of the pod

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from hubstack.deploy.manifests.base import selector
+from hubstack.deploy.manifests.base import COMMIT, selector
 from hubstack.deploy.manifests.smoke import SMOKE_NAME, smoke_caller, smoke_objects
 from hubstack.deploy.manifests.traffic import GATEWAY_NAME, base_url
 from hubstack.deploy.smoke_job.ask_models import RESULT_MARK, ask_all
@@ -24,8 +24,6 @@ from hubstack.review.callers import Address, api_key, base_without_version, iden
 from hubstack.review.kubectl import Kubectl, Tell, parsed
 from hubstack.review.smoke.questions import Skipped, ask_of
 
-COMMIT_LABEL, COMMIT_LENGTH = "hubstack.dev/commit", 12
-"""Label of a server's pods, and how much of the commit it holds."""
 _GATEWAY_KEY, _IDENTITY = "key", "identity"
 _SLACK_MINUTES = 5
 """For the Job's pod to be scheduled and pull its image. Our choice."""
@@ -181,7 +179,7 @@ def running_commits(kubectl: Kubectl, plan: Plan) -> dict[str, list[str]] | None
     for model in plan.models:
         wanted = selector(model).items()
         labels = [pod["metadata"].get("labels", {}) for pod in pods]
-        mine = {label.get(COMMIT_LABEL, "") for label in labels if label.items() >= wanted}
+        mine = {label.get(COMMIT, "") for label in labels if label.items() >= wanted}
         found[model.key] = sorted(mine - {""})
     return found
 

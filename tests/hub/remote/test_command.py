@@ -14,8 +14,8 @@ from hubstack.files.errors import HubError, InputError, LockError
 from hubstack.hub.lock import load_lock, parse_lock
 from hubstack.hub.remote import check_lock, write_lock
 from hubstack.inputs.models import load_request
+from proof.hub.tiny import TINY, commit
 from tests.support.hub import TOKENS, Fault, StandIn
-from tests.support.hub.invented import TINY, commit
 
 PROJECT = Path(__file__).resolve().parents[3]
 ACCESS, NO_ACCESS, _ = TOKENS

@@ -14,11 +14,12 @@ from hubstack.hub.facts import ModelFacts
 from hubstack.hub.lock import parse_lock, render_lock
 from hubstack.hub.remote import Refusal, RetryLimits, fetch_each, fetch_facts
 from hubstack.planner.model.geometry import read_geometry
+from proof.hub.repository import Repository
+from proof.hub.tiny import TINY, safetensors
 from tests.support.hub import TOKENS, Fault, StandIn
 from tests.support.hub.fixtures import Told
-from tests.support.hub.invented import TINY, repository, safetensors
+from tests.support.hub.invented import repository
 from tests.support.hub.real import config_of, ids_with_a_real_commit, real_models
-from tests.support.hub.repository import Repository
 
 ACCESS, NO_ACCESS, FINE_GRAINED = TOKENS
 QWEN = "Qwen/Qwen3-8B"

@@ -21,8 +21,9 @@ from huggingface_hub import constants
 from hubstack.hub.lock import load_lock
 from hubstack.hub.remote import write_lock
 from hubstack.inputs.models import load_request
+from proof.hub.tiny import TINY, commit
 from tests.support.hub import StandIn
-from tests.support.hub.invented import TINY, commit, repository
+from tests.support.hub.invented import repository
 
 pytestmark = pytest.mark.slow
 

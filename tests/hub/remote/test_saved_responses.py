@@ -14,9 +14,10 @@ from hubstack.hub.lock import load_lock
 from hubstack.hub.remote import RetryLimits, write_lock
 from hubstack.hub.remote.saved_responses import KEPT_SECONDS
 from hubstack.inputs.models import load_request
+from proof.hub.tiny import TINY
 from tests.support.hub import StandIn
 from tests.support.hub.fixtures import Told
-from tests.support.hub.invented import TINY, repository
+from tests.support.hub.invented import repository
 
 MODELS, HEARD = 6, 4
 ONE_BY_ONE = RetryLimits(jobs=1)

@@ -14,9 +14,9 @@ import yaml
 from proof.engines.container import Container
 from proof.engines.install import Engines
 from proof.engines.models import adapter_files, model_files, model_gguf
+from proof.hub.repository import Repository
+from proof.hub.tiny import commit
 from tests.support.hub import StandIn
-from tests.support.hub.invented import commit
-from tests.support.hub.repository import Repository
 from tests.support.project import PROJECT, copy_project
 
 SAYS = {"chat": "Here speaks the chat model", "gguf": "Here speaks another model from one file"}

@@ -18,13 +18,13 @@ from proof.binaries import programs as sandbox_programs
 from proof.crds import crd_files
 from proof.engine.binaries import programs as engine_programs
 from proof.gateway.binaries import programs as gateway_programs
+from proof.hub.tiny import tiny
 from proof.keda.binaries import programs as keda_programs
 from proof.keda.google import Google
 from proof.keda.install import install
 from proof.namespace import own_namespace
 from proof.pods.world import World
 from proof.sandbox import running
-from tests.proof.pods.models import tiny
 from tests.proof.pods.way import Way, brought_up, says
 from tests.support.hub import StandIn
 

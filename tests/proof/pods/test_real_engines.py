@@ -12,11 +12,11 @@ import pytest
 
 from proof.engines.install import installed
 from proof.engines.models import model_files, model_gguf
+from proof.hub.tiny import commit
 from proof.pods.world import World
 from proof.sandbox import Sandbox
 from tests.proof.pods.way import Way, brought_up
 from tests.support.hub import Repository, StandIn
-from tests.support.hub.invented import commit
 
 pytestmark = pytest.mark.proof
 

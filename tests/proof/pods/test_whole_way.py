@@ -16,9 +16,9 @@ import pytest
 
 from proof.api import Object
 from proof.engine.engine import EngineError
+from proof.hub.tiny import made_commit, tiny
 from proof.pods.world import World
 from proof.sandbox import Sandbox
-from tests.proof.pods.models import made_commit, tiny
 from tests.proof.pods.way import Way, brought_up, says
 from tests.support.hub import Commit, StandIn
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A stack of these tests, locked and brought up by the real engine, with what a test asks of it."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -21,10 +22,11 @@ from proof.engine.binaries import programs
 from proof.engine.charts import ChartRepository
 from proof.engine.engine import Engine
 from proof.engine.stacks import engine_of, use_charts
+from proof.hub.repository import Commit, StoredFile
+from proof.hub.tiny import made_commit
 from proof.pods.world import World
 from proof.sandbox import Sandbox
 from proof.stack import Stack, read_stack
-from tests.proof.pods.models import digest, made_commit
 from tests.support.golden import PROJECT
 from tests.support.hub import StandIn
 
@@ -153,3 +155,11 @@ def brought_up(stack_folder: str, folder: Path, sandbox: Sandbox, world: World, 
         finally:
             way.client.close()
             engine.destroy()
+
+
+def digest(found: Commit) -> str:
+    """Return the digest of the weights, as the server of these weights reports it."""
+    held = found.file("model.safetensors")
+    assert isinstance(held, StoredFile)
+    assert held.content is not None
+    return hashlib.sha256(held.content).hexdigest()

@@ -8,7 +8,7 @@ known: the Hub's words for a collection that is not there, and whether it is a 4
 
 from typing import Any
 
-from tests.support.hub.repository import fake_hash
+from proof.hub.repository import fake_hash
 
 MIXED = "stand-in/first-models-64f9a55bb3115b4f513ec026"
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from tests.support.hub.repository import Commit, Repository, StoredFile, fake_hash
+from proof.hub.repository import Commit, Repository, StoredFile, fake_hash
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 

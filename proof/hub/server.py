@@ -18,8 +18,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from tests.support.hub.fault import Fault
-from tests.support.hub.repository import Commit, Repository, StoredFile
+from proof.hub.fault import Fault
+from proof.hub.repository import Commit, Repository, StoredFile
 
 TOKENS = {
     "hf_standinWithAccess": "access",

@@ -2,12 +2,53 @@
 """Tiny repositories of the Hub's stand-in, each commit with bytes of its own."""
 
 import hashlib
+import json
+import struct
+from collections.abc import Callable
 from itertools import cycle, islice
 from typing import Any
 
-from tests.support.hub import Repository, StoredFile
-from tests.support.hub.invented import TINY, commit, safetensors
-from tests.support.hub.repository import Commit
+from proof.hub.repository import Commit, Repository, StoredFile, fake_hash
+
+TINY = {
+    "architectures": ["LlamaForCausalLM"],
+    "model_type": "llama",
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "vocab_size": 1000,
+    "max_position_embeddings": 2048,
+    "torch_dtype": "bfloat16",
+    "tie_word_embeddings": False,
+}
+_LARGE = (".safetensors", ".bin", ".gguf", ".pt")
+
+
+def safetensors(dtype: str, *, fill: Callable[[int], bytes] = bytes, **shapes: list[int]) -> bytes:
+    """Return a well-formed file: the header, and what `fill` gives for so many bytes (zeros)."""
+    width = {"F32": 4, "BF16": 2, "F16": 2, "U8": 1, "I32": 4}[dtype]
+    header: dict[str, Any] = {}
+    end = 0
+    for name, shape in shapes.items():
+        begin, size = end, width
+        for length in shape:
+            size *= length
+        end = begin + size
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + fill(end)
+
+
+def stored(path: str, content: Any) -> StoredFile:
+    data = content if isinstance(content, bytes) else json.dumps(content).encode()
+    return StoredFile.large(path, data) if path.endswith(_LARGE) else StoredFile.small(path, data)
+
+
+def commit(repo_id: str, label: str, files: dict[str, Any]) -> Commit:
+    return Commit(sha=fake_hash(f"commit:{repo_id}:{label}"), files=tuple(stored(p, c) for p, c in files.items()))
+
 
 SHAPES = {"embed": [1000, 64], "head": [1000, 64]}
 PARAMETERS = 128_000
@@ -48,11 +89,3 @@ def tiny(repo_id: str, **refs: str) -> Repository:
         security={"scansDone": True, "filesWithIssues": []},
         invented=("everything",),
     )
-
-
-def digest(found: Commit) -> str:
-    """Return what the server of these weights answers with."""
-    held = found.file("model.safetensors")
-    assert isinstance(held, StoredFile)
-    assert held.content is not None
-    return hashlib.sha256(held.content).hexdigest()
