@@ -51,6 +51,9 @@ def _move(before: FileFacts | None, after: FileFacts | None) -> FileMove | None:
         return FileMove.ADDED if before is None else FileMove.REMOVED
     if before.size_bytes != after.size_bytes:
         return FileMove.CHANGED
+    if before.generation and after.generation:  # of a bucket: a CRC32C is easily met by other content
+        is_same = before.md5 == after.md5 if before.md5 and after.md5 else before.generation == after.generation
+        return None if is_same and before.crc32c == after.crc32c else FileMove.CHANGED
     pairs = ((before.sha256, after.sha256), (before.git_oid, after.git_oid), (before.crc32c, after.crc32c))
     known = [a == b for a, b in pairs if a and b]
     if known:

@@ -15,6 +15,8 @@ from hubstack.review.diff.state import Data, State
 
 GB = 1_000_000_000
 _SHOWN = 8
+_IDENTITY = ("sha256", "git_oid", "generation", "crc32c", "md5")
+"""What of a file says which content it is: on the Hub, and in a bucket."""
 
 
 class Topic(StrEnum):
@@ -132,8 +134,8 @@ def _is_known(file: FileChange) -> bool:
 
 def _lost_hashes(key: str, before: Data, after: Data) -> Iterator[FactChange]:
     """Report files whose hash is no longer in the lock: their content would no longer be verified."""
-    hashed = {f["path"] for f in before.get("files", ()) if f.get("sha256") or f.get("git_oid")}
-    left = {f["path"] for f in after.get("files", ()) if not (f.get("sha256") or f.get("git_oid"))}
+    hashed = {f["path"] for f in before.get("files", ()) if any(f.get(key) for key in _IDENTITY)}
+    left = {f["path"] for f in after.get("files", ()) if not any(f.get(key) for key in _IDENTITY)}
     if hashed and not after.get("files"):
         text = "the lock no longer lists files, so none are verified"
     elif hashed & left:
@@ -193,9 +195,7 @@ def _changed(before: Data, after: Data) -> tuple[FileChange, ...]:
 
 def _file_facts(facts: Data) -> list[FileFacts]:
     return [
-        FileFacts(
-            path=f["path"], size_bytes=f.get("size_bytes") or 0, sha256=f.get("sha256"), git_oid=f.get("git_oid")
-        )
+        FileFacts(path=f["path"], size_bytes=f.get("size_bytes") or 0, **{key: f.get(key) for key in _IDENTITY})
         for f in facts.get("files", ())
     ]
 

@@ -5,6 +5,7 @@ Owns model identity: a model is its key. If one key was removed and one added, i
 Hub ID says so. Reasons are those of the new plan.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -209,6 +210,15 @@ def _accelerator(model: Data) -> str:
 
 def _engine(model: Data) -> str:
     return f"{model['server']['engine']} {model['server']['version'] or ''}".strip()
+
+
+def is_older_engine(setting: Setting) -> bool:
+    """Return whether a model goes back to an earlier version of its engine, whose flaws later ones have mended."""
+    if setting.topic != "engine":
+        return False
+    (kind, _, before), (other, _, after) = (each.partition(" ") for each in (setting.before, setting.after))
+    old, new = ([int(number) for number in re.findall(r"\d+", version)] for version in (before, after))
+    return kind == other and new < old
 
 
 def _replicas(model: Data) -> str:

@@ -14,11 +14,13 @@ from typing import Any, cast
 from hubstack.files.problems import shown
 from hubstack.inputs.settings import DEFAULT_TEXTS
 from hubstack.review.diff.callers import caller_changes
+from hubstack.review.diff.figures import figure_changes
 from hubstack.review.diff.guarded_resources import weaker_resources
 from hubstack.review.diff.images import compare_images
 from hubstack.review.diff.reported import Reported
 from hubstack.review.diff.resources import ResourceChange
 from hubstack.review.diff.state import Data, State
+from hubstack.review.diff.teams import team_changes
 
 _CONTEXT = 12
 """Characters shown before the first one that differs."""
@@ -76,6 +78,9 @@ def _of_files(base: State, head: State) -> Iterator[ProtectionChange]:
         yield ProtectionChange(subject=key, text="is stored in plain text", is_weaker=True)
     yield from _flags(before["models"], after["models"], base, head)
     yield from _policy(before, after)
+    if "figures" in before and "figures" in after:  # else saved by a hubstack that did not look
+        for subject, text in figure_changes(before["figures"], after["figures"]):
+            yield ProtectionChange(subject=subject, text=text, is_weaker=True)
 
 
 # Settings
@@ -184,13 +189,29 @@ def _gateway(before: str | None, after: str | None) -> _Judged:
         yield "`exposure: external`: models can be reached from the internet", True
     if base.get("exposure") == "external" != head.get("exposure"):
         yield "internal: models can no longer be reached from the internet", False
-    for key in ("auth", "certificate", "iap_client_id"):
+    for key in ("auth", "certificate", "iap_client_id", "dns_zone", "security_policy"):
         if base.get(key) and base.get(key) != head.get(key):
             yield f"`{key}`: {_move(base.get(key), head.get(key))}", True
 
 
 def _callers(before: str | None, after: str | None) -> _Judged:
     yield from caller_changes(_mapping(before), _mapping(after))
+
+
+def _teams(before: str | None, after: str | None) -> _Judged:
+    yield from team_changes(_mapping(before), _mapping(after))
+
+
+def _said(value: object) -> object:
+    return value if value is None or isinstance(value, str | int | float) else json.dumps(value, sort_keys=True)
+
+
+def _cluster(before: str | None, after: str | None) -> _Judged:
+    """Nodes, models and credentials go to the cluster that it names, so a reviewer decides."""
+    base, head = _mapping(before), _mapping(after)
+    for key in sorted({*base, *head}):
+        if base.get(key) != head.get(key):
+            yield f"`{key}`: {_move(_said(base.get(key)), _said(head.get(key)))}", True
 
 
 def _network(before: str | None, after: str | None) -> _Judged:
@@ -255,6 +276,8 @@ _SETTINGS: Mapping[str, _Rule] = {
     "hubstack:gateway": _gateway,
     "hubstack:callers": _callers,
     "hubstack:network": _network,
+    "hubstack:cluster": _cluster,
+    "hubstack:teams": _teams,
 }
 
 

@@ -10,6 +10,7 @@ from hubstack.files.jsonable import plain
 from hubstack.review.diff.change import Change, compare
 from hubstack.review.diff.engine_versions import version_changes
 from hubstack.review.diff.gates import tripped
+from hubstack.review.diff.models import Setting, is_older_engine
 from hubstack.review.diff.render.sections import report
 from hubstack.review.diff.state import State, Versions
 from tests.review.diff.test_throughput import settings_of
@@ -69,3 +70,23 @@ def test_arguments_past_the_keys_are_named_and_decided() -> None:
 def test_the_gate_stops_it(head: dict[str, object]) -> None:
     assert [each.gate for each in tripped(changed(state(), state(**head)), ("engine",))] == ["engine"]
     assert not tripped(changed(state(), state(context=4096)), ("engine",))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_older"),
+    [
+        ("vllm 0.33.0", "vllm 0.9.2", True),
+        ("vllm 0.9.2", "vllm 0.33.0", False),
+        ("sglang 0.5.6", "sglang 0.5.6.post1", False),
+        ("sglang 0.5.6.post1", "sglang 0.5.6", True),
+        ("vllm 0.33.0", "sglang 0.5.6", False),
+        ("vllm", "vllm 0.33.0", False),
+    ],
+)
+def test_a_step_back_to_an_earlier_version_is_told_apart(before: str, after: str, is_older: bool) -> None:
+    assert is_older_engine(Setting(topic="engine", before=before, after=after)) is is_older
+
+
+def test_the_verdict_names_a_step_back() -> None:
+    assert "an older version of the engine" in report(changed(state(engine=NEW), state(engine=OLD))).verdict
+    assert "an older version" not in report(changed(state(engine=OLD), state(engine=NEW))).verdict

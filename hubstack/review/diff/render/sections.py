@@ -13,7 +13,7 @@ from hubstack.inputs.teams import LABEL
 from hubstack.review.diff.change import Change
 from hubstack.review.diff.facts import Topic
 from hubstack.review.diff.gates import Tripped
-from hubstack.review.diff.models import ENGINE_OWN_TOPICS, EVIDENCE, ModelAction, ModelChange
+from hubstack.review.diff.models import ENGINE_OWN_TOPICS, EVIDENCE, ModelAction, ModelChange, is_older_engine
 from hubstack.review.diff.money import Money, MoneyLine
 from hubstack.review.diff.render.availability import losses
 from hubstack.review.diff.render.protection import protection_answer, protection_decisions, protection_rows
@@ -158,6 +158,8 @@ def _decisions(change: Change) -> Iterator[str]:
 
 
 def _model_decisions(change: Change) -> Iterator[str]:
+    if older := sorted(each.key for each in change.models if any(map(is_older_engine, each.settings))):
+        yield f"an older version of the engine of {named(older, 2)}"
     if own := sorted(
         {each.key for each in change.models for one in each.settings if one.topic in ENGINE_OWN_TOPICS}
     ):
