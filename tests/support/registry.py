@@ -45,6 +45,8 @@ class Registry:
         """Status and headers of the next answers."""
         self.said_digest: str | None = None
         """The digest in the header of each answer, instead of its own."""
+        self.headers: dict[str, str] = {}
+        """Further headers of each answer with a document."""
         self.requests: list[tuple[str, str | None]] = []
         """Path and authorization scheme of each request."""
         self._server = _Server(("127.0.0.1", 0), _Handler)
@@ -122,7 +124,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         media, body = found
         headers = {"Content-Type": media, "Docker-Content-Digest": registry.said_digest or digest_of(body)}
-        self._answer(200, body, headers)
+        self._answer(200, body, headers | registry.headers)
 
     def _token(self, query: dict[str, list[str]], sent: str | None) -> None:
         assert query["service"] == ["stand-in"]

@@ -43,6 +43,8 @@ _MANIFESTS = (
     "application/vnd.docker.distribution.manifest.v2+json",
 )
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_LONGEST, _SHOWN = 40, 20
+"""Characters of a platform in a message, and platforms."""
 _BROKEN = (429, 500, 502, 503, 504)
 _DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 
@@ -77,7 +79,10 @@ class Registries:
 
     def __init__(self, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self._client = httpx.Client(
-            timeout=httpx.Timeout(30, connect=10), headers={"User-Agent": "hubstack"}, follow_redirects=False
+            timeout=httpx.Timeout(30, connect=10),
+            # A compressed answer could grow beyond any limit while it is read.
+            headers={"User-Agent": "hubstack", "Accept-Encoding": "identity"},
+            follow_redirects=False,
         )
         self._sleep = sleep
         self._tokens: dict[tuple[str, str], str] = {}
@@ -123,10 +128,7 @@ class Registries:
         for expected in (asked if _DIGEST.fullmatch(asked) else "", said):
             if expected and expected != digest:
                 raise _wrong_digest(place, expected, digest)
-        try:
-            body = as_object(json.loads(response.content))
-        except ValueError:
-            body = as_object(None)
+        body = _object(response)
         if not body:
             raise RegistryError(
                 f"got an answer from {place.host} that is no manifest",
@@ -152,7 +154,10 @@ class Registries:
         key = (place.host, place.name.path)
         headers = {"Accept": ", ".join((*_INDEXES, *_MANIFESTS, "*/*;q=0.1"))}
         response = self._send(place, url, headers | self._authorization(key), limit)
-        if response.status_code == 401 and key not in self._tokens:
+        # Only the registry itself may ask for its login, not where it keeps its blobs.
+        home = httpx.URL(place.root)
+        is_own = (response.url.scheme, response.url.netloc) == (home.scheme, home.netloc)
+        if response.status_code == 401 and is_own and key not in self._tokens:
             self._tokens[key] = self._log_in(place, response.headers.get("WWW-Authenticate", ""))
             response = self._send(place, url, headers | self._authorization(key), limit)
         return response
@@ -167,22 +172,18 @@ class Registries:
         if scheme.lower() == "basic":
             return login.basic if login else ""
         told = {found[1]: found[2] for found in re.finditer(r'([a-z_]+)="([^"]*)"', rest)}
-        realm = urlsplit(told.get("realm", ""))
-        is_safe = realm.scheme == "https" or (realm.scheme == "http" and realm.hostname in _LOOPBACK)
-        if scheme.lower() != "bearer" or not is_safe:
+        realm = _realm(place, told.get("realm", ""))
+        if scheme.lower() != "bearer" or realm is None:
             return ""
         query = {key: told[key] for key in ("service",) if key in told}
         query["scope"] = told.get("scope") or f"repository:{place.name.path}:pull"
-        url = str(httpx.URL(told["realm"], params=query))
+        url = str(realm.copy_with(params=query))
         response = self._send(place, url, _basic(login), MAX_MANIFEST_BYTES)
         if response.status_code in _BROKEN:
             raise _refused(place, response)
         if response.status_code != 200:
             return ""
-        try:
-            said = as_object(json.loads(response.content))
-        except ValueError:
-            return ""
+        said = _object(response)
         token = said.get("token") or said.get("access_token")
         return f"Bearer {token}" if isinstance(token, str) and token.isprintable() else ""
 
@@ -207,7 +208,7 @@ class Registries:
             raise RegistryError(
                 f"has no usable address: {place.host}", "correct the name of the registry"
             ) from None
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise UnreachableError(
                 f"{place.host} cannot be reached ({_cause(error)})",
                 "run `hubstack lock` again where the registry can be reached, or with `--no-images`",
@@ -222,13 +223,31 @@ def _place(image: str) -> _Place:
     return _Place(name, "http" if is_here else "https", host)
 
 
+def _realm(place: _Place, text: str) -> httpx.URL | None:
+    """Return a token server's address; None if a login may not be sent there."""
+    try:
+        realm = httpx.URL(text)
+    except httpx.InvalidURL:
+        return None
+    is_here = place.scheme == "http" and realm.scheme == "http" and realm.host in _LOOPBACK
+    return realm if realm.host and (realm.scheme == "https" or is_here) else None
+
+
+def _object(response: httpx.Response) -> Mapping[str, Any]:
+    """Return the JSON object of an answer; empty if it is none."""
+    try:
+        return as_object(json.loads(response.content))
+    except (ValueError, RecursionError):
+        return as_object(None)
+
+
 def _basic(login: Login | None) -> dict[str, str]:
     return {"Authorization": login.basic} if login else {}
 
 
 def _whole(place: _Place, response: httpx.Response, limit: int) -> httpx.Response:
     body = bytearray()
-    for chunk in response.iter_bytes():
+    for chunk in response.iter_raw():
         body += chunk
         if len(body) > limit:
             raise RegistryError(
@@ -254,14 +273,15 @@ def _is_index(body: Mapping[str, Any]) -> bool:
 def _choose(place: _Place, index: Mapping[str, Any]) -> str:
     """Return the digest of the platform's manifest in an index."""
     there: list[str] = []
-    for each in index.get("manifests") or ():
+    listed: Any = index.get("manifests")
+    for each in cast("list[Any]", listed) if isinstance(listed, list) else ():
         told = as_object(as_object(each).get("platform"))
         platform = f"{told.get('os')}/{told.get('architecture')}"
         if platform == PLATFORM:
             return _digest_in(place, each)
-        if told.get("os") not in {None, "unknown"}:
-            there.append(platform)
-    raise _wrong_platform(sorted(set(there)))
+        if str(told.get("os")) not in {"None", "unknown"}:
+            there.append(platform[:_LONGEST])
+    raise _wrong_platform(sorted(set(there))[:_SHOWN])
 
 
 def _check_platform(place: _Place, config: Mapping[str, Any]) -> None:
@@ -270,7 +290,7 @@ def _check_platform(place: _Place, config: Mapping[str, Any]) -> None:
             f"is an artifact without a platform in {place.host}, not an image to run",
             "check the tag: Helm charts and signatures are stored beside images",
         )
-    found = f"{config.get('os')}/{config.get('architecture')}"
+    found = f"{config.get('os')}/{config.get('architecture')}"[:_LONGEST]
     if found != PLATFORM:
         raise _wrong_platform([found])
 

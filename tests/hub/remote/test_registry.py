@@ -2,8 +2,10 @@
 """What a tag names: digests, platforms, logins, and every way in which a registry gives no answer."""
 
 import base64
+import gzip
 import json
 import socket
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import pytest
 
 from hubstack.hub.facts import LockedImage
 from hubstack.hub.remote.registry import Registries, RegistryError, UnreachableError
-from tests.support.registry import PASSWORD, USER, Registry, config_of, digest_of
+from tests.support.registry import INDEX, PASSWORD, USER, Registry, config_of, digest_of
 
 IMAGE = "vllm/vllm-openai:v1"
 
@@ -191,7 +193,50 @@ def test_a_registry_that_is_not_there_is_unreachable() -> None:
     assert held.value.message.startswith(f"127.0.0.1:{port} cannot be reached")
 
 
-@pytest.mark.parametrize("realm", ["http://example.org/token", "file:///etc/passwd", ""])
+def test_a_login_is_not_asked_for_by_a_host_that_the_registry_redirects_to(
+    registry: Registry, tmp_path: Path
+) -> None:
+    store(tmp_path, registry.host)
+    with Registry(needs_login=True) as other:
+        registry.failures = [(307, {"Location": f"http://{other.host}/v2/{IMAGE.replace(':', '/manifests/')}"})] * 2
+        assert "(status 401)" in refused(registry).message
+        assert [scheme for _, scheme in (*registry.requests, *other.requests)] == [None, None]
+
+
+def test_a_compressed_answer_is_not_expanded(registry: Registry) -> None:
+    bomb = gzip.compress(gzip.compress(b" " * 50_000_000))
+    registry.documents["vllm/vllm-openai/manifests/v1"] = ("application/json", bomb)
+    registry.headers = {"Content-Encoding": "gzip, gzip"}
+    tracemalloc.start()
+    try:
+        assert "manifest" in refused(registry).message
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        b"[" * 100_000,
+        b'{"manifests": 5}',
+        b'{"manifests": [{"platform": {"os": []}}, 3]}',
+        b'{"manifests": {"platform": {"os": "linux"}}}',
+    ],
+)
+def test_an_index_of_another_form_is_refused(registry: Registry, index: bytes) -> None:
+    registry.documents["vllm/vllm-openai/manifests/v1"] = (INDEX, index)
+    assert len(refused(registry).message) < 500
+
+
+def test_a_platform_without_end_is_shortened(registry: Registry) -> None:
+    registry.push_index(IMAGE, config_of(f"{'x' * 9_999}/arm64"))
+    assert len(refused(registry).message) < 500
+
+
+@pytest.mark.parametrize(
+    "realm", ["http://example.org/token", "file:///etc/passwd", "", "https://[::1", "https:///t"]
+)
 def test_a_login_is_not_sent_to_a_token_server_without_encryption(
     registry: Registry, realm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
