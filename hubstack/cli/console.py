@@ -149,7 +149,7 @@ class Progress:
             return
         if self._bar is not None:  # a list of Hub models and own weights is fetched from two services
             self._bar.stop()
-        self._console.print(f"fetching {models:,} model revisions from {what}")
+        self._console.print(f"fetching {models:,} model revision{'' if models == 1 else 's'} from {what}")
         if self._console.is_terminal:
             self._bar = self._console.status("")
             self._bar.start()

@@ -87,6 +87,8 @@ class Request:
 
     path: str
     models: tuple[ModelRequest, ...]
+    left_out: tuple[ModelRequest, ...] = ()
+    """Models of the list that a plan leaves out because they are refused."""
 
     @property
     def repositories(self) -> tuple[tuple[str, str], ...]:
@@ -387,9 +389,8 @@ def _finish(draft: _Draft, problems: list[Problem]) -> ModelRequest:
     problems += _source_problems(draft)
     batch = draft.settings.batch
     if batch and batch.parallel > replicas.max:
-        message = (
-            f"`batch` answers {batch.parallel} parts at once, but `{draft.key}` has at most {replicas.max} replicas"
-        )
+        shown = "1 replica" if replicas.max == 1 else f"{replicas.max} replicas"
+        message = f"`batch` answers {batch.parallel} parts at once, but `{draft.key}` has at most {shown}"
         hint = f"set `replicas: {{max: {batch.parallel}}}`, for which there are nodes, or lower `parallel`"
         problems.append(draft.marks["batch"].problem(message, hint))
     return ModelRequest(key=draft.key, was=draft.was, id=draft.id, settings=draft.settings, marks=draft.marks)

@@ -171,9 +171,9 @@ class Adapter(_Strict):
     """The model name that requests use. Default: derived from the ID, like a model's key."""
     revision: Revision = Field(default=DEFAULT_REVISION, min_length=1, max_length=255, pattern=REVISION_PATTERN)
     """Branch, tag or commit on the Hub; the lock records the commit that it resolved to."""
-    base: _RepoId | None = None
-    """The repository that it was trained on, if that is a copy of the model under another name, which the Hub does
-    not show: `unsloth/Qwen3-8B`. Otherwise an adapter of another base is refused."""
+    base: str | None = Field(default=None, min_length=1, max_length=1000)
+    """What it names as its base, if that is the model under another name: a copy, `unsloth/Qwen3-8B`, or the folder
+    of own weights, `/home/ml/support`. Otherwise an adapter of another base is refused."""
 
     @property
     def served_name(self) -> str:

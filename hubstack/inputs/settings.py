@@ -519,9 +519,6 @@ def _network_rules(s: StackSettings) -> Iterator[tuple[str, str, str | None]]:
 
 
 def _team_rules(s: StackSettings) -> Iterator[tuple[str, str, str | None]]:
-    if s.teams and s.callers:
-        message = "cannot be combined with `hubstack:callers`, whose proxy reaches the stack's own namespace only"
-        yield TEAMS, message, "remove one of them"
     for key, message, hint in team_problems(s.teams or {}, _in_cluster(s).namespace):
         yield f"{TEAMS}.{key}", message, hint
 

@@ -42,4 +42,5 @@ def plan_valid_models(
 def _without(request: Request, keys: frozenset[str]) -> Request:
     """Return the request without these models and their canaries."""
     kept = tuple(model for model in request.models if model.key not in keys and model.canary_of not in keys)
-    return replace(request, models=kept)
+    out = tuple(model for model in request.models if model not in kept)
+    return replace(request, models=kept, left_out=(*request.left_out, *out))

@@ -11,7 +11,8 @@ from rich.console import Console
 
 from hubstack.deploy import manifests
 from hubstack.deploy import monitoring as observability
-from hubstack.deploy.manifests.network import CLIENT_LABEL
+from hubstack.deploy.callers.pods import callers_objects
+from hubstack.deploy.manifests.network import CLIENT_LABEL, NAMESPACE_LABEL, SERVERS
 from hubstack.files.errors import InputError, PlanError
 from hubstack.inputs.settings import StackSettings, read_settings
 from hubstack.plan import ModelPlan, Plan
@@ -159,6 +160,34 @@ def test_the_gateway_admits_routes_of_teams_and_their_routes_name_it() -> None:
     route = manifests.route(plan.target_of(model), plan.gateway, plan.traffic, model, None)
     assert route["metadata"]["namespace"] == "models-search"
     assert route["spec"]["parentRefs"] == [{"name": "models", "namespace": "models"}]
+
+
+def test_the_proxy_of_callers_reaches_the_models_of_each_team_in_its_namespace_and_is_admitted_there() -> None:
+    callers = {"research": {"models": list(OF)}}
+    plan = planned(gateway='{"mode": "services"}', callers=json.dumps(callers), namespace="ai")
+    made = callers_objects(plan)
+    proxy = json.loads(made["config"]["data"]["envoy.json"])
+    hosts = {
+        each["name"]: each["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]["address"]
+        for each in proxy["static_resources"]["clusters"]
+    }
+    policies = {part.target.namespace: manifests.callers(part) for part in plan.by_namespace()}
+    for model in plan.on_gke:
+        target = plan.target_of(model)
+        host = f"{model.key}.{target.namespace}.svc.cluster.local"
+        assert model.scaling
+        if model.replicas.min:
+            assert hosts[model.key]["socket_address"]["address"] == host
+        else:
+            assert f'"host_rewrite_literal": "{host}"' in json.dumps(proxy), (
+                "KEDA's interceptor knows it by this name"
+            )
+        (rule,) = policies[target.namespace]["spec"]["ingress"]
+        away = {"namespaceSelector": {"matchLabels": {NAMESPACE_LABEL: "ai"}}} if target.team else {}
+        assert away | {"podSelector": {"matchLabels": {"app.kubernetes.io/name": "callers"}}} in rule["from"]
+        to = [each for rule in made["policy"]["spec"]["egress"] for each in rule["to"]]
+        away = {"namespaceSelector": {"matchLabels": {NAMESPACE_LABEL: target.namespace}}} if target.team else {}
+        assert away | {"podSelector": SERVERS} in to
 
 
 def test_the_bill_is_split_by_team(plan: Plan) -> None:

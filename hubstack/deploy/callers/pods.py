@@ -332,9 +332,13 @@ def _drain_seconds(plan: Plan) -> int:
 def _policy(plan: Plan) -> Object:
     """Return who may reach the proxy, and whom it may reach."""
     target = plan.target
+    teams = [
+        {"namespaceSelector": {"matchLabels": {NAMESPACE_LABEL: team.namespace}}, "podSelector": SERVERS}
+        for team in target.teams or ()
+    ]
     reached: list[Object] = [
         *dns(),
-        {"to": [{"podSelector": SERVERS}], "ports": tcp(*server_ports(plan))},
+        {"to": [{"podSelector": SERVERS}, *teams], "ports": tcp(*server_ports(plan))},
         {"to": [{"podSelector": COUNTER_PODS}], "ports": tcp(LIMITER_PORT)},
     ]
     if scale_to_zero_models(plan):

@@ -225,7 +225,7 @@ def _routes(
     allowed = [each.name for each in callers.callers if model.key in each.models]
     told = _route_facts(model, callers.prices.get(model.key), callers.unit_usd)
     found: list[Object] = []
-    host = interceptor_host(target, model)
+    host = interceptor_host(target.of_team(model.team), model)
     waits = model.scaling.activation_timeout_seconds if host and model.scaling else 0
     action: Object = {
         **_destination(models, model),
@@ -399,11 +399,12 @@ def _status_listener() -> Object:
 
 
 def _cluster(target: TargetPlan, model: ModelPlan) -> Object:
-    host = interceptor_host(target, model)
+    own = target.of_team(model.team)
+    host = interceptor_host(own, model)
     service = names.cluster_host(INTERCEPTOR_SERVICE, target.keda_namespace) if host else None
     made = _address_cluster(
         server_name(model),
-        service or names.cluster_host(server_name(model), target.namespace),
+        service or names.cluster_host(server_name(model), own.namespace),
         INTERCEPTOR_PORT if host else 80,
     )
     # A Service spreads connections, not requests: with one request a connection, replicas share the load evenly.

@@ -84,7 +84,10 @@ def callers(plan: Plan) -> Object:
         found.append(keda | {"podSelector": {"matchLabels": dict(INTERCEPTOR_LABELS)}})
     if plan.gateway:
         name = CALLERS if plan.callers else PICKER_NAME
-        found.append({"podSelector": {"matchLabels": {"app.kubernetes.io/name": name}}})
+        pods = {"podSelector": {"matchLabels": {"app.kubernetes.io/name": name}}}
+        if plan.callers and plan.target.team:  # the proxy is in the stack's own namespace, a picker is not
+            pods = {"namespaceSelector": {"matchLabels": {NAMESPACE_LABEL: plan.target.team.home}}} | pods
+        found.append(pods)
     return network_policy(
         plan.target, "same-namespace", SERVERS, {"ingress": [{"from": found, "ports": tcp(*server_ports(plan))}]}
     )

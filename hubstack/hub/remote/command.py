@@ -94,7 +94,7 @@ def _write(target: Path, shown: str, models: Sequence[ModelFacts], held: Lock | 
 
 
 def _refused(request: Request, refusals: dict[IdAndRevision, Refusal], shown: str) -> HubError:
-    kept = f"{len(refusals)} could not be locked: their earlier entries are unchanged, the others are in {shown}."
+    kept = f"{len(refusals)} could not be locked: what the lock had is unchanged, the others are in {shown}."
     return HubError(f"{_render(request, refusals)}\n{kept} Re-run to retry only the missing ones.")
 
 

@@ -35,6 +35,7 @@ def caller_problems(request: Request, target: StackSettings) -> Iterator[Problem
     own = [model for model in request.models if model.settings.platform is NODES]
     keys = _keys_by_name(own)
     elsewhere = {name: model for model in request.models if model not in own for name in (model.key, model.id)}
+    refused = _keys_by_name(request.left_out)
     canaries = {model.key: model for model in own if model.canary_of}
     for caller, asked in sorted(target.callers.items()):
         setting = f"{SETTING}.{caller}.models"
@@ -48,6 +49,8 @@ def caller_problems(request: Request, target: StackSettings) -> Iterator[Problem
                 where = elsewhere[name].settings.platform
                 message = f"names `{name}`, which runs on {where}: the gateway serves models on GKE only"
                 yield target.problem(setting, f"`{setting}` {message}", "remove it from the list")
+            elif name in refused:
+                continue
             elif name not in keys:
                 near = nearest(name, keys)
                 hint = (

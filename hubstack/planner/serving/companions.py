@@ -13,6 +13,7 @@ from typing import Any, cast
 from hubstack.catalog import Engine
 from hubstack.hub.facts import ModelFacts
 from hubstack.hub.parts import describe
+from hubstack.inputs.hub_names import repo_id_problem
 from hubstack.inputs.models import DRAFT, DRAFT_FIELD, ModelRequest, adapter_field
 from hubstack.inputs.models_schema import RANKS, Adapter
 from hubstack.plan import CompanionRole
@@ -145,7 +146,9 @@ def _other_base(
     copied = {each.lower() for each in _texts(own.config.get("adapter_base_quantized_from"))}
     if copied & (model | ({each.lower() for each in facts.base_models} if facts.quantization else set())):
         return None  # it was trained on a quantized build of the model, or of what the model is a build of
-    hint = f"list `{base}` and give it this adapter; if both have the same weights, say so: `base: {base}`"
+    hint = f"if that is the listed model under another name, say so: `base: {base}`"
+    if repo_id_problem(base) is None:
+        hint = f"list `{base}` and give it this adapter; if both have the same weights, say so: `base: {base}`"
     if base.lower() in {each.lower() for each in facts.base_models}:
         return f"was trained on `{base}`: this model was made from it and has other weights", hint
     return f"was trained on `{base}`, another model", hint

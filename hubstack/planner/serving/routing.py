@@ -139,7 +139,7 @@ def traffic_warnings(models: Sequence[ModelPlan], gateway: GatewayPlan | None) -
     by_key = {model.key: model for model in models}
     for model in models:
         primary = by_key.get(model.canary_of or "")
-        if primary and primary.commit == model.commit:
+        if primary and primary.commit == model.commit and primary.server.image == model.server.image:
             yield f"{model.key}: its revision `{model.revision}` is the same commit as `{primary.key}`"
     if gateway is None:
         return

@@ -141,7 +141,7 @@ def test_what_was_answered_is_kept_and_the_next_run_asks_for_the_rest(hub: Stand
     text = str(caught.value)
     assert "dev.models.yaml:4:5: `nobody/nothing` is not on the Hub" in text
     assert "dev.models.yaml:5:5: `google/gemma-3-4b-it` is gated" in text
-    assert "2 could not be locked: their earlier entries are unchanged, " in text
+    assert "2 could not be locked: what the lock had is unchanged, " in text
     assert "the others are in dev.models.lock.yaml." in text
     assert [facts.id for facts in load_lock(lock_file(request_file)).models] == ["Qwen/Qwen3-8B", SHARDED]
     assert sorted(path.name for path in request_file.parent.glob("*")) == [

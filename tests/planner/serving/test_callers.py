@@ -63,6 +63,13 @@ def test_a_model_that_the_gateway_does_not_serve_is_refused(name: str, what: str
     assert hint in str(told)
 
 
+def test_a_model_that_is_left_out_of_a_plan_is_still_a_model_of_the_list() -> None:
+    request = parse_request(LIST, "models.yaml")
+    (refused,) = (model for model in request.models if model.key == "embeddings")
+    rest = replace(request, models=tuple(m for m in request.models if m is not refused), left_out=(refused,))
+    assert not list(caller_problems(rest, settings({"search": {"models": ["embeddings"]}})))
+
+
 def test_a_model_named_twice_under_two_names_is_refused() -> None:
     ((message, _),) = said(["chat", "acme/first"])
     assert "names `chat` twice: as `chat` and as `acme/first`" in message

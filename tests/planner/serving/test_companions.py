@@ -187,6 +187,14 @@ def test_an_adapter_of_what_a_model_was_made_from_is_refused_until_the_list_says
         with_adapters(adapter(), base=TUNED, adapters=[{"id": "acme/support", "base": "acme/more"}])
 
 
+def test_an_adapter_that_names_a_folder_of_its_trainer_is_served_once_the_list_says_that_it_is_the_model() -> None:
+    local = adapter(base_model_name_or_path="/home/ml/out")
+    with pytest.raises(PlanError, match="was trained on `/home/ml/out`, another model") as refused:
+        with_adapters(local)
+    assert "if that is the listed model under another name, say so: `base: /home/ml/out`" in str(refused.value)
+    assert with_adapters(local, adapters=[{"id": "acme/support", "base": "/home/ml/out"}]).adapters
+
+
 def test_pickles_and_flagged_files_are_let_in_by_the_same_keys_as_weights() -> None:
     own = adapter(weights="adapter_model.bin")
     model = plan_one(llama(), beside=(own,), lora={"adapters": [own.id]}, allow_pickle=True)

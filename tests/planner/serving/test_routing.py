@@ -61,6 +61,7 @@ def test_a_canary_may_differ_by_its_engine_alone(tmp_path: Path) -> None:
     one, two = plan(request, BOTH).models
     assert (one.server.image, two.server.image) == ("vllm/vllm-openai:v0.32.0", "vllm/vllm-openai:v0.33.0")
     assert one.commit == two.commit
+    assert not any("is the same commit" in warning for warning in plan(request, BOTH).warnings)
     assert one.server.args == two.server.args, "both answer to the names of the model"
     assert [reason.text for reason in two.reasons if reason.topic == "canary"] == [
         "vllm 0.33.0 gets 10 % of the requests to `chat`"

@@ -5,6 +5,7 @@ import json
 
 from hubstack.review.diff.models import find_renamed
 from hubstack.review.diff.money import compare_money
+from hubstack.review.diff.render.words import rise, usd
 from hubstack.review.diff.state import State
 from tests.support.facts import ask, llama, plan
 
@@ -44,3 +45,9 @@ def test_prices_of_one_s_own_that_change_are_named() -> None:
     for pool in head.pools:
         pool["price"].update(source="a newer list")
     assert compare_money(base, head, {}).own_prices == (), "another list price is the reason of a line, no decision"
+
+
+def test_a_sum_below_zero_has_its_sign_before_the_dollar_and_no_percentage() -> None:
+    assert [usd(cents) for cents in (27_400, -2_300, -49)] == ["$274", "-$23", "$0"]
+    assert rise(27_400, -2_300) == "-$297"
+    assert rise(20_000, 25_000) == "+$50, +25 %"

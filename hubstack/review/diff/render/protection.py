@@ -25,7 +25,8 @@ def protection_decisions(change: Change) -> Iterator[str]:
     """Yield the decisions that a reviewer must approve."""
     if weaker := change.weaker:
         only = f"{weaker[0].subject}: {weaker[0].text}"
-        yield f"protection is weaker: {only if len(weaker) == 1 else named([each.subject for each in weaker])}"
+        subjects = [*dict.fromkeys(each.subject for each in weaker)]
+        yield f"protection is weaker: {only if len(weaker) == 1 else named(subjects)}"
     if change.program:
         yield f"{count(len(change.program), 'file')} of the program, policy or pipelines changed"
     topics = {each.topic for each in change.hub if each.is_risk}

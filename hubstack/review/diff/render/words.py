@@ -86,7 +86,7 @@ def cut_at_word(text: str, longest: int) -> str:
 
 def usd(cents: int) -> str:
     """Return cents as whole dollars."""
-    return f"${cents / 100:,.0f}"
+    return f"{'-' if cents <= -50 else ''}${abs(cents) / 100:,.0f}"
 
 
 def signed(cents: int) -> str:
@@ -99,8 +99,8 @@ def signed(cents: int) -> str:
 
 
 def share(before: int, after: int) -> str:
-    """Return a relative difference such as `+273 %`; empty if the previous value is 0."""
-    if not before:
+    """Return a relative difference such as `+273 %`; empty if the previous value is 0, or if one is a saving."""
+    if not before or min(before, after) < 0:
         return ""
     percent = (after - before) * 100 / before
     return f"{percent:+.0f} %" if abs(percent) >= 1 else f"{percent:+.1f} %"
