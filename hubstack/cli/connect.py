@@ -27,6 +27,7 @@ from hubstack.files.problems import Problem
 if TYPE_CHECKING:
     from hubstack.plan import ModelPlan, Plan
     from hubstack.review.callers import Address
+    from hubstack.review.connect.snippets import Call
 
 
 class Language(StrEnum):
@@ -46,7 +47,7 @@ Chat = Annotated[bool, typer.Option("--chat", help="Chat with the model in the t
 
 def connect(  # noqa: PLR0913  one parameter per command-line option
     env: Env,
-    model: Annotated[str, typer.Argument(help="The model's key.")],
+    model: Annotated[str, typer.Argument(help="The model's key, or an adapter's name.")],
     *,
     url: GatewayUrl = None,
     lang: Lang = None,
@@ -72,15 +73,16 @@ def connect(  # noqa: PLR0913  one parameter per command-line option
     stack = load_stack(env, project)
     inputs = StackInputs.of(stack)
     decided = plan_inputs(inputs)
-    planned = find_model(decided, env, model)
+    serving = (each.key for each in decided.models if model in {adapter.name for adapter in each.adapters})
+    planned = find_model(decided, env, next(serving, model))
     if port_forward and (url is not None or not planned.has_nodes):
         message = "replaces --url" if url is not None else f"needs pods: `{model}` runs on {planned.platform_name}"
         raise InputError([Problem(path="--port-forward", message=message, hint="leave out one of them")])
 
     def show(address: "Address") -> None:
-        call = call_of(decided, planned, inputs.facts[model], address)
+        call = call_of(decided, planned, inputs.facts[planned.key], address, model)
         if chat:
-            _chat(decided, call.url, call.what, planned)
+            _chat(decided, call, planned)
             return
         wanted = [lang.value] if lang else [each.value for each in Language]
         found, source = snippets(call, wanted), key_source(decided, planned)
@@ -117,16 +119,16 @@ def _lines(base: str, source: str | None, found: dict[str, str]) -> list[str]:
     return lines
 
 
-def _chat(decided: "Plan", url: str, what: str, planned: "ModelPlan") -> None:
+def _chat(decided: "Plan", call: "Call", planned: "ModelPlan") -> None:
     from hubstack.review.callers import key_of  # noqa: PLC0415
     from hubstack.review.connect.chat import chat as talk  # noqa: PLC0415
 
-    if what != "chat":
-        message, hint = f"`{planned.key}` does not chat: it answers to {what}", "leave out --chat for a snippet"
+    if call.what != "chat":
+        message, hint = f"`{call.model}` does not chat: it answers to {call.what}", "leave out --chat for a snippet"
         raise InputError([Problem(path="--chat", message=message, hint=hint)])
     if sys.stdin.isatty():
-        tell(f"chatting with {planned.key}; Ctrl-D ends it")
-    talk(url, planned.key, key_of(decided, planned), _ask, _say)
+        tell(f"chatting with {call.model}; Ctrl-D ends it")
+    talk(call.url, call.model, key_of(decided, planned), _ask, _say)
 
 
 def _ask() -> str | None:

@@ -114,6 +114,9 @@ def find_model(plan: "Plan", env: str, key: str | None, otherwise: str = "name o
     by_key = {model.key: model for model in plan.models}
     if key in by_key:
         return by_key[key]
+    if base := next((model.key for model in plan.models for each in model.adapters if each.name == key), None):
+        message, hint = f"`{key}` is an adapter: it runs in the servers of `{base}`", f"name `{base}`"
+        raise InputError([Problem(path=env, message=message, hint=hint)])
     near = nearest(key or "", by_key)
     hint = f"did you mean `{near}`?" if near else f"models: {listed(list(by_key))}"
     message = f"has no model `{key}`" if key else f"missing MODEL: {otherwise}"

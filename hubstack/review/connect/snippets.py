@@ -39,8 +39,15 @@ class Call:
     model: str = ""
 
 
-def call_of(plan: Plan, model: ModelPlan, facts: ModelFacts, address: Address) -> Call:
+def call_of(plan: Plan, model: ModelPlan, facts: ModelFacts, address: Address, name: str | None = None) -> Call:
     """Return the request that the model's task needs.
+
+    Args:
+        plan: the plan.
+        model: the model.
+        facts: its locked facts.
+        address: where it is called.
+        name: the adapter that is called. Default: the model itself.
 
     Raises:
         InputError: the model has no API that these snippets call.
@@ -51,15 +58,16 @@ def call_of(plan: Plan, model: ModelPlan, facts: ModelFacts, address: Address) -
         hint = "`hubstack explain ENV` says where it runs"
         raise InputError([Problem(path=model.key, message=f"`{model.key}` {why}", hint=hint)])
     question = asked["models"][0]["questions"][0]
+    sent = question.get("form") or question["body"]
     own = question["url"].partition("/v1")[0]
     return Call(
         what=question["what"],
         base=f"{own}/v1" if "/v1" in question["url"] else f"{address.url}/v1",
         url=question["url"],
-        body=question.get("form") or question["body"],
+        body={**sent, "model": name} if name and "model" in sent else sent,
         file=question["file"]["name"] if "form" in question else None,
         needs_key=key_source(plan, model) is not None,
-        model=model.key,
+        model=name or model.key,
     )
 
 

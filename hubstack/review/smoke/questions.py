@@ -112,7 +112,15 @@ def wait_seconds(model: ModelPlan) -> int:
 
 
 def _questions(model: ModelPlan, facts: ModelFacts) -> Iterator[Question]:
-    task, name = facts.pipeline_tag or "", model.key
+    """Yield what a model is asked, then one question for each of its adapters."""
+    yield from _by_task(model, facts, model.key)
+    for adapter in model.adapters:
+        first = next(_by_task(model, facts, adapter.name))
+        yield {**first, "what": f"{first['what']}, {adapter.name}"}
+
+
+def _by_task(model: ModelPlan, facts: ModelFacts, name: str) -> Iterator[Question]:
+    task = facts.pipeline_tag or ""
     if task in TRANSCRIBE:
         file = {"name": "tone.wav", "type": "audio/wav", "base64": _base64(wav())}
         yield _asked("transcription", "/v1/audio/transcriptions", "transcript", form={"model": name}, file=file)

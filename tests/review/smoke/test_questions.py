@@ -8,11 +8,15 @@ from typing import Any
 
 import pytest
 
+from hubstack.cli.console import find_model
+from hubstack.files.errors import InputError
 from hubstack.hub.facts import ModelFacts, TokenizerFacts
 from hubstack.kinds import EngineKind
 from hubstack.plan import Plan
 from hubstack.review.callers import Address
+from hubstack.review.connect.snippets import call_of
 from hubstack.review.smoke.questions import ask_of, png, wav
+from tests.planner.serving.test_companions import adapter
 from tests.support.facts import ask, hub, llama, plan
 
 GATEWAY = Address(url="http://10.0.0.9", is_gateway=True)
@@ -45,6 +49,21 @@ def test_a_model_is_asked_by_its_task(facts: ModelFacts, asked: list[tuple[str, 
 
 def test_tools_are_asked_where_the_list_sets_a_parser() -> None:
     assert [what for what, _ in of(llama(), tool_call_parser="llama3_json")] == ["chat", "tools"]
+
+
+def test_each_adapter_is_asked_once_by_its_name_and_a_snippet_names_it() -> None:
+    facts, own = llama(), adapter()
+    decided = plan((facts, ask(facts.id, lora={"adapters": [own.id]})), beside=(own,))
+    base, tuned = questions(facts, decided)
+    assert (base["what"], tuned["what"]) == ("chat", "chat, support")
+    assert tuned["body"] == base["body"] | {"model": "support"}
+    assert (base["repeat"], tuned.get("repeat")) == (5, None)
+    (model,) = decided.models
+    call = call_of(decided, model, facts, GATEWAY, "support")
+    assert (call.model, call.body) == ("support", tuned["body"])
+    assert call_of(decided, model, facts, GATEWAY, model.key) == call_of(decided, model, facts, GATEWAY)
+    with pytest.raises(InputError, match=f"an adapter: it runs in the servers of `{model.key}`"):
+        find_model(decided, "dev", "support")
 
 
 def test_a_model_without_a_chat_template_completes_a_text() -> None:
