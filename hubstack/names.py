@@ -151,8 +151,16 @@ def cluster_name(stack: str) -> str:
 
 
 def gateway_name(stack: str) -> str:
-    """Return the name of the gateway's address and certificate."""
+    """Return the name of the gateway's address."""
     return shorten(f"hubstack-{slug(stack)}-gateway", DNS_LABEL_MAX)
+
+
+def certificate_name(stack: str, host: str) -> str:
+    """Return the name of a gateway's issued certificate, which differs by host.
+
+    Google deletes no certificate that a load balancer uses: another host's is created, and used, before.
+    """
+    return shorten(f"{gateway_name(stack)}-{short_hash(host)}", DNS_LABEL_MAX)
 
 
 def cluster_host(service: str, namespace: str) -> str:

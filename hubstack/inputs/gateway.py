@@ -13,7 +13,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from hubstack.inputs.setting_types import form, refusal
-from hubstack.names import gateway_name
+from hubstack.names import certificate_name
 from hubstack.plan.gateway import Exposure, GatewayAuth, GatewayMode, GatewayPlan
 
 SETTING = "hubstack:gateway"
@@ -65,9 +65,9 @@ class GatewaySettings(BaseModel):
     def plan(self, stack: str) -> GatewayPlan:
         """Return the gateway as part of a stack's plan."""
         asked = GatewayPlan(**{name: getattr(self, name) for name in GatewaySettings.model_fields})
-        if asked.dns_zone is None or asked.certificate:
+        if asked.dns_zone is None or asked.host is None or asked.certificate:
             return asked
-        return replace(asked, certificate=gateway_name(stack), issues_certificate=True)
+        return replace(asked, certificate=certificate_name(stack, asked.host), issues_certificate=True)
 
 
 def gateway_problems(g: GatewaySettings, *, has_callers: bool = False) -> Iterator[tuple[str, str, str]]:

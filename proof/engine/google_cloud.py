@@ -47,7 +47,9 @@ _IDS = {
 """Types whose ID the provider does not build from a template. `made` is a number assigned by the server."""
 _APIS = {
     "accesscontextmanager": "accesscontextmanager",
+    "artifactregistry": "artifactregistry",
     "billing": "billingbudgets",
+    "certificatemanager": "certificatemanager",
     "cloudrunv2": "run",
     "compute": "compute",
     "container": "container",
