@@ -99,6 +99,16 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     assert all(f"`{key}`" in message for key in ("hubstack:gateway.mode", "hubstack:gateway.host", "colour"))
 
 
+def test_each_host_has_an_issued_certificate_of_its_own_name_because_one_in_use_cannot_be_deleted() -> None:
+    zoned = {**EXTERNAL, "certificate": None, "dns_zone": "acme"}
+    found = [
+        target({**zoned, "host": host}).gateway for host in ("a.example.com", "b.example.com", "a.example.com")
+    ]
+    names = [each.certificate for each in found if each and each.issues_certificate]
+    assert names[0] == names[2] != names[1]
+    assert all(name and name.startswith("hubstack-dev-gateway-") for name in names)
+
+
 @given(
     st.text(max_size=40)
     | st.recursive(
