@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Moves the changelog fragments into CHANGELOG.md: `python -m tools.changelog 0.2.0`.
 
-Owns the kinds of change and their order. A fragment is `changelog.d/NAME.KIND.md`.
+Owns the kinds of change and their order. A fragment is `changelog.d/NAME.KIND.md`; one of kind `breaking` has a
+sentence that starts with `What to do:`, the migration note.
 """
 
 import datetime as dt
@@ -17,6 +18,7 @@ KINDS = {
     "changed": "Changed",
     "fixed": "Fixed",
 }
+MIGRATION = re.compile(r"(?:^|\s)What to do: \S")
 _UNRELEASED = "## Unreleased\n"
 
 
@@ -24,7 +26,7 @@ def fragments(folder: Path) -> dict[Path, str]:
     """Return each fragment's kind.
 
     Raises:
-        ValueError: a file in the folder has an invalid name.
+        ValueError: a file in the folder has an invalid name, or a breaking change has no migration note.
     """
     found: dict[Path, str] = {}
     for path in sorted(folder.glob("*.md")):
@@ -33,6 +35,8 @@ def fragments(folder: Path) -> dict[Path, str]:
         name = re.fullmatch(r"[a-z0-9-]+\.([a-z]+)\.md", path.name)
         if name is None or name[1] not in KINDS:
             raise ValueError(f"{path.name}: must be named NAME.KIND.md, where KIND is one of {', '.join(KINDS)}")
+        if name[1] == "breaking" and not MIGRATION.search(path.read_text("utf-8")):
+            raise ValueError(f"{path.name}: has no sentence that starts with `What to do:`, for who upgrades")
         found[path] = name[1]
     return found
 

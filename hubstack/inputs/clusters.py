@@ -19,9 +19,9 @@ from hubstack.files.documents import Document, Loc, Mark
 from hubstack.files.errors import InputError
 from hubstack.files.problems import Problem, nearest
 from hubstack.files.schema_errors import schema_problems
+from hubstack.inputs import deprecated
 from hubstack.inputs.models import ModelRequest
-from hubstack.inputs.pulumi_config import Settings, config_text, rooted
-from hubstack.inputs.setting_types import parse_json
+from hubstack.inputs.pulumi_config import Settings, config_text, parse_json, rooted
 from hubstack.inputs.settings import CLUSTER_KEYS, DEFAULT_NAMESPACE, ClusterSettings, ClusterShare
 from hubstack.names import entry_keys, short_hash
 
@@ -71,8 +71,11 @@ def read_clusters(document: Document) -> tuple[Cluster, ...]:
     """
     held = cast("dict[str, Any]", document.value.get("config") or {})
     word = SETTING if SETTING in held else SETTING.partition(":")[2]
-    own = rooted(document, {("config", word): SETTING}, ("config",))
-    said = parse_json(held.get(word))
+    given = replace(
+        rooted(document, {("config", word): SETTING}, ("config",)), value={SETTING: parse_json(held.get(word))}
+    )
+    own, warnings = deprecated.read_deprecated(given, _deprecated(), _inside(given.value[SETTING]))
+    said = own.value[SETTING]
     if not isinstance(said, dict) or not said:
         message = f"`{SETTING}` must be a mapping of clusters"
         raise InputError([own.mark((SETTING,)).problem(message, f"for example {EXAMPLE}")])
@@ -87,16 +90,29 @@ def read_clusters(document: Document) -> tuple[Cluster, ...]:
     ]
     read: dict[str, ClusterShare] = {}
     try:
-        given: dict[str, Any] = {str(key): {} if each is None else each for key, each in words.items()}
-        read = dict(_Setting.model_validate({SETTING: given}))["clusters"]
+        settings: dict[str, Any] = {str(key): {} if each is None else each for key, each in words.items()}
+        read = dict(_Setting.model_validate({SETTING: settings}))["clusters"]
     except ValidationError as error:
         problems += schema_problems(own, error, _Setting, "for example {region: europe-west4}")
     if problems:
         raise InputError(problems)
-    return tuple(_cluster(key, each, own) for key, each in sorted(read.items()))
+    return tuple(_cluster(key, each, own, warnings) for key, each in sorted(read.items()))
 
 
-def _cluster(key: str, read: ClusterShare, document: Document) -> Cluster:
+def _deprecated() -> list[deprecated.Deprecated]:
+    """Return the deprecated settings as a cluster names them, without the namespace."""
+    return [
+        replace(row, key=row.key.partition(":")[2], instead=row.instead.rpartition(":")[2])
+        for row in deprecated.SETTINGS
+    ]
+
+
+def _inside(said: Any) -> Iterator[Loc]:
+    if isinstance(said, dict):
+        yield from ((SETTING, key) for key in cast("dict[Any, Any]", said))
+
+
+def _cluster(key: str, read: ClusterShare, document: Document, warnings: tuple[str, ...]) -> Cluster:
     loc: Loc = (SETTING, key)
     own = {SETTINGS[name]: getattr(read, name) for name in SETTINGS if name in read.model_fields_set}
     found = rooted(document, {(*loc, name): full for name, full in SETTINGS.items()}, loc)
@@ -104,7 +120,9 @@ def _cluster(key: str, read: ClusterShare, document: Document) -> Cluster:
         key=key,
         patterns=read.models,
         takes_rest=not read.models if read.rest is None else read.rest,
-        settings=Settings({name: config_text(value) for name, value in own.items()}, replace(found, value=own)),
+        settings=Settings(
+            {name: config_text(value) for name, value in own.items()}, replace(found, value=own), warnings
+        ),
         mark=document.mark((*loc, "models")) if read.models else document.key_mark(loc),
     )
 

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import ValidationError
 
@@ -19,6 +19,7 @@ from hubstack.files.documents import Document, Loc, Mark, parse_document, read_t
 from hubstack.files.errors import InputError
 from hubstack.files.problems import MOST_GUESSED, Problem, RefusedError, listed, nearest
 from hubstack.files.schema_errors import schema_problems
+from hubstack.inputs import deprecated
 from hubstack.inputs.list_files import ListFile, read_list_files
 from hubstack.inputs.models_schema import Replicas, RequestFile, Settings
 from hubstack.inputs.renames import rename_problems
@@ -89,6 +90,8 @@ class Request:
     models: tuple[ModelRequest, ...]
     left_out: tuple[ModelRequest, ...] = ()
     """Models of the list that a plan leaves out because they are refused."""
+    warnings: tuple[str, ...] = ()
+    """About deprecated keys."""
 
     @property
     def repositories(self) -> tuple[tuple[str, str], ...]:
@@ -148,6 +151,7 @@ def _with_files(models: Sequence[ModelRequest], root: Path) -> tuple[ModelReques
 class _Layer:
     document: Document
     file: RequestFile
+    warnings: tuple[str, ...]
 
 
 def _load_layers(path: Path, name: str) -> list[_Layer]:
@@ -167,8 +171,20 @@ def _load_layers(path: Path, name: str) -> list[_Layer]:
 
 
 def _layer(name: str, text: str) -> _Layer:
-    document = parse_document(text, name)
-    return _Layer(document, _validate(document))
+    written = parse_document(text, name)
+    document, warnings = deprecated.read_deprecated(written, deprecated.LIST_KEYS, _settings_in(written.value))
+    return _Layer(document, _validate(document), warnings)
+
+
+def _settings_in(value: Any) -> Iterator[Loc]:
+    """Yield the location of each mapping of a model's settings in a list."""
+    held = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+    for key in ("models", "overrides"):
+        each = held.get(key)
+        inside = range(len(cast("list[Any]", each))) if isinstance(each, list) else ()
+        yield from ((key, name) for name in (cast("dict[str, Any]", each) if isinstance(each, dict) else inside))
+    if "defaults" in held:
+        yield ("defaults",)
 
 
 def _base(mark: Mark, said: str, seen: list[Path], root: Path) -> tuple[Path, str, str]:
@@ -246,7 +262,8 @@ def _resolve(layers: list[_Layer]) -> Request:
     problems += _adapter_names(models)
     if problems:
         raise InputError(problems)
-    return Request(path=top, models=tuple(sorted(models, key=lambda model: model.key)))
+    warnings = tuple(warning for layer in layers for warning in layer.warnings)
+    return Request(path=top, models=tuple(sorted(models, key=lambda model: model.key)), warnings=warnings)
 
 
 def _shared_names(models: Sequence[ModelRequest]) -> Iterator[Problem]:

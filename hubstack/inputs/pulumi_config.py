@@ -10,15 +10,18 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from hubstack.files.documents import Document, Loc, Mark, parse_document, read_text
 from hubstack.files.errors import InputError
 from hubstack.files.problems import Problem, shown
 from hubstack.files.secrets import kind_of_secret, without_secrets
 from hubstack.files.yaml_reader import Place
+from hubstack.inputs import deprecated
 
 SECRET_PLACEHOLDER = "[secret]"  # noqa: S105  shown instead of a secret
+
+Config = TypeVar("Config", bound=Mapping[str, str])
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
@@ -43,10 +46,11 @@ _EXAMPLES = {"boolean": "true", "integer": "3", "number": "3"}
 class Settings(dict[str, str]):
     """A stack's settings: full key to text, with the value and place of each in its file."""
 
-    def __init__(self, texts: Mapping[str, str], document: Document) -> None:
-        """Take the texts, and a document whose locations start with a full key."""
+    def __init__(self, texts: Mapping[str, str], document: Document, warnings: tuple[str, ...] = ()) -> None:
+        """Take the texts, a document whose locations start with a full key, and warnings about deprecated keys."""
         super().__init__(texts)
         self.document = document
+        self.warnings = warnings
 
     def mark(self, setting: str) -> Mark:
         """Return the place of a setting or of a key in it (`hubstack:gateway.host`), or of whatever encloses it."""
@@ -67,7 +71,29 @@ class Settings(dict[str, str]):
             places=_overlaid(self.document.places, own.document.places, own),
             key_places=_overlaid(self.document.key_places, own.document.key_places, own),
         )
-        return Settings(texts, document)
+        return Settings(texts, document, (*self.warnings, *own.warnings))
+
+
+def current_names(config: Config, name: str) -> Config | Settings:
+    """Return settings with the new name of each deprecated key: the same ones if there is none.
+
+    Args:
+        config: full key to text, or `Settings`.
+        name: name of the settings in messages if no file was read.
+
+    Raises:
+        InputError: a key is no longer read, or has both names.
+    """
+    given = settings_document(config, name)
+    had = config.warnings if isinstance(config, Settings) else ()
+    nested = {row.key.partition(".")[0] for row in deprecated.SETTINGS if "." in row.key}
+    whole = {key: parse_json(value) if key in nested else value for key, value in given.value.items()}
+    found, warnings = deprecated.read_deprecated(replace(given, value=whole), deprecated.SETTINGS, [()])
+    if not warnings:
+        return config
+    empty = {key: text for key, text in config.items() if key not in whole}
+    texts = empty | {key: config_text(value) for key, value in found.value.items()}
+    return Settings(texts, found, (*had, *warnings))
 
 
 def _overlaid(places: Mapping[Loc, Place], over: Mapping[Loc, Place], own: Mapping[str, str]) -> dict[Loc, Place]:
@@ -209,13 +235,14 @@ class PulumiProject:
         held = _config_of(own)
         document = rooted(own, {("config", key): _full(key, self.name) for key in held}, ("config",))
         values = {_full(key, self.name): value for key, value in held.items() if not _is_secure(value)}
+        given = Settings(config, replace(document, value=values))
         return StackConfig(
             path=config_file,
             project=self.name,
             main=self.main,
             secret_keys=tuple(sorted(secret)),
             document=own,
-            config=Settings(config, replace(document, value=values)),
+            config=current_names(given, own.path),
         )
 
 
@@ -301,6 +328,16 @@ def _full(key: str, project: str) -> str:
 def config_text(value: Any) -> str:
     """Return a value as Pulumi passes it to a program: text as is, anything else as JSON."""
     return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), default=str)
+
+
+def parse_json(value: Any) -> Any:
+    """Return the value of a JSON text; any other value is returned unchanged for the schema to check."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
 
 
 def _check(

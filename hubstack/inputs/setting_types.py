@@ -5,26 +5,15 @@ Pulumi passes every setting to a program as text, with lists and mappings as JSO
 values instead. Both are accepted here. Does not own the settings (`hubstack.inputs.settings`).
 """
 
-import json
 import re
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from hubstack.inputs.pulumi_config import SECRET_PLACEHOLDER
+from hubstack.inputs.pulumi_config import SECRET_PLACEHOLDER, parse_json
 
 MOST_AMOUNT = 1e12
-
-
-def parse_json(value: Any) -> Any:
-    """Return the value of a JSON text; any other value is returned unchanged for the schema to check."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except (ValueError, RecursionError):
-        return value
 
 
 def _flag(value: Any) -> Any:

@@ -36,7 +36,14 @@ from hubstack.inputs.maintenance import EXAMPLE, MaintenanceWindow
 from hubstack.inputs.network import EXAMPLE as NETWORK_EXAMPLE
 from hubstack.inputs.network import SETTING as NETWORK
 from hubstack.inputs.network import NetworkSettings, address_problem, network_problems
-from hubstack.inputs.pulumi_config import config_text, placed, plain_secrets, settings_document
+from hubstack.inputs.pulumi_config import (
+    Settings,
+    config_text,
+    current_names,
+    placed,
+    plain_secrets,
+    settings_document,
+)
 from hubstack.inputs.rotation import EXAMPLE as ROTATION_EXAMPLE
 from hubstack.inputs.rotation import SETTING as ROTATION
 from hubstack.inputs.rotation import SecretVersionSettings
@@ -353,6 +360,11 @@ class StackSettings(BaseModel):
         return None if asked == SecurityPlan() else asked
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """Warnings about deprecated keys."""
+        return self.source.warnings if isinstance(self.source, Settings) else ()
+
+    @property
     def settings_name(self) -> str:
         """Name in messages of the file that contains the settings."""
         return settings_document(self.source or {}, f"Pulumi.{self.stack}.yaml").path
@@ -438,6 +450,7 @@ def read_settings(stack: str, config: Mapping[str, str]) -> StackSettings:
     Raises:
         InputError: settings are missing or invalid; lists every problem.
     """
+    config = current_names(config, f"Pulumi.{stack}.yaml")
     document = settings_document(config, f"Pulumi.{stack}.yaml")
     ours = {key: value for key, value in document.value.items() if key.startswith("hubstack:") or key in KEYS}
     try:

@@ -74,7 +74,7 @@ class Group:
         name = Path(settings_file).name.removeprefix(_PREFIX).removesuffix(_SUFFIX)
         clusters = read_clusters(document)
         models = {"hubstack:models": own.config.get("hubstack:models") or default_models_path(name)}
-        config = Settings({**own.config, **models}, own.config.document)
+        config = Settings({**own.config, **models}, own.config.document, own.config.warnings)
         problems = list(settings_problems(clusters, config))
         if "hubstack:budget" in config:
             message = "`hubstack:budget` applies to a single stack, and each cluster is a stack"

@@ -194,6 +194,8 @@ def plan_stack(
         cost=cost,
         monitoring=target.monitoring,
         warnings=(
+            *request.warnings,
+            *target.warnings,
             *budget_warnings(cost, target.settings_name),
             *commitment_warnings(models, pools, catalog, target),
             *(f"{model.key}: {warning}" for model in models for warning in model.warnings),

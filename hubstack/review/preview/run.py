@@ -63,7 +63,7 @@ def preview(
         config = load_stack_config(project_dir, config or project_dir / "stacks" / f"Pulumi.{stack}.yaml")
     if secret:
         texts = {**config.config, **{key: secret(key) for key in config.secret_keys}}
-        config = replace(config, config=Settings(texts, config.config.document))
+        config = replace(config, config=Settings(texts, config.config.document, config.config.warnings))
     recorder, calls = Recorder(config.project, stack), Calls()
     with _serve(recorder, answer(recorder), calls) as address:
         code, output = _run(project_dir, _environment(project_dir, stack, config, address), calls, timeout_seconds)
