@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hubstack.cli.console import out, print_parts, program_name
+from hubstack.cli.console import out, print_error, print_parts, program_name, status
 from hubstack.files.bundled import bundled, is_clone
 from hubstack.files.errors import InputError
 from hubstack.files.problems import Problem, nearest
@@ -26,10 +26,12 @@ def new(
 ) -> None:
     """Create a repository that uses hubstack as a dependency.
 
-    Writes a program, two stacks with a first list, a policy and CI. Contacts nothing.
+    Writes a program, two stacks with a first list, a policy and CI. Then `uv lock` pins the packages; only that
+    contacts the package index.
     """
+    from hubstack.files.uv import UvError  # noqa: PLC0415
     from hubstack.inputs.environment import find_environment  # noqa: PLC0415
-    from hubstack.inputs.new import ENVIRONMENTS, project_of, written  # noqa: PLC0415
+    from hubstack.inputs.new import ENVIRONMENTS, lock_packages, project_of, written  # noqa: PLC0415
     from hubstack.inputs.stack import Stack  # noqa: PLC0415
     from hubstack.planner.inputs import StackInputs  # noqa: PLC0415
     from hubstack.planner.placement.write_placement import write_places  # noqa: PLC0415
@@ -38,10 +40,16 @@ def new(
     with written(project) as scratch:
         for env in ENVIRONMENTS:
             write_places(StackInputs.of(Stack.load(find_environment(env, scratch, scratch))))
-    print_parts(
-        f"wrote {folder}: a Pulumi program with the stacks {' and '.join(ENVIRONMENTS)}",
-        f"next: cd {shlex.quote(str(folder))} && uv run hubstack preview dev",
-    )
+    print_parts(f"wrote {folder}: a Pulumi program with the stacks {' and '.join(ENVIRONMENTS)}")
+    into = f"cd {shlex.quote(str(folder))}"
+    try:
+        with status("running uv lock"):
+            lock_packages(folder)
+    except UvError as error:
+        print_error(f"uv.lock was not written: {error}\n    hint: {into} && uv lock; CI needs the file")
+    else:
+        print_parts(f"wrote {folder / 'uv.lock'}: hubstack and its packages, pinned")
+    print_parts(f"next: {into} && uv run hubstack preview dev")
 
 
 def docs(

@@ -57,6 +57,7 @@ def storage() -> Iterator[None]:
 def run(line: str, project: Path, hub: str) -> str:
     words = shlex.split(line, comments=True)
     env = {**os.environ, "HF_ENDPOINT": hub, "PYTHONPATH": str(PROJECT), "COLUMNS": "200"}
+    env["UV"] = "/nowhere/uv"  # locking a new repository asks the package index
     env.pop("HF_TOKEN", None)
     if words[0].startswith("HF_TOKEN="):
         env["HF_TOKEN"] = FULL_ACCESS

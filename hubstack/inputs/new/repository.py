@@ -10,6 +10,7 @@ import contextlib
 import json
 import re
 import shutil
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from urllib.parse import unquote, urlsplit
 from hubstack.files.bundled import bundled
 from hubstack.files.errors import InputError
 from hubstack.files.problems import Problem
+from hubstack.files.uv import run_uv
 from hubstack.inputs.new.recipes import Recipe, recipe_files
 
 ENVIRONMENTS = ("dev", "prod")
@@ -112,6 +114,15 @@ def written(project: NewProject) -> Generator[Path]:
         if isinstance(error, OSError):
             raise _unwritable(project, error) from None
         raise
+
+
+def lock_packages(folder: Path) -> None:
+    """Write uv.lock of a project, for the Python that runs here.
+
+    Raises:
+        UvError: there is no uv, or it failed. The project is as it was.
+    """
+    run_uv(["lock", "--python", sys.executable], folder)
 
 
 def _unwritable(project: NewProject, error: OSError) -> InputError:

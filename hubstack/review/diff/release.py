@@ -5,10 +5,7 @@ Owns which release is meant and its installation. Wheels only: installing runs n
 how a side is run (`hubstack.review.diff.base_head`).
 """
 
-import os
 import re
-import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Generator
@@ -18,10 +15,10 @@ from pathlib import Path
 from hubstack.files.bundled import is_clone
 from hubstack.files.errors import InputError
 from hubstack.files.problems import Problem
+from hubstack.files.uv import UvError, run_uv, without_password
 
 OPTION = "--against-version"
 _VERSION = re.compile(r"\d{1,4}\.\d{1,4}(\.\d{1,4})?")
-INSTALL_SECONDS = 600
 
 
 def requirement(release: str, project_dir: Path) -> str:
@@ -57,32 +54,18 @@ def installed(wanted: str) -> Generator[Path]:
     Raises:
         InputError: uv is missing, or cannot install it.
     """
-    uv = os.environ.get("UV") or shutil.which("uv")
-    if uv is None:
-        raise _refused(wanted, "cannot be installed: uv is not on the PATH", "https://docs.astral.sh/uv")
     with tempfile.TemporaryDirectory(prefix="hubstack-release-") as folder:
         python = Path(folder) / "bin" / "python"
-        make = [uv, "venv", "--quiet", "--no-project", "--python", sys.executable, folder]
-        fill = [uv, "pip", "install", "--quiet", "--only-binary", ":all:", "--python", str(python), wanted]
-        for command in (make, fill):
-            _run(command, wanted)
+        make = ["venv", "--no-project", "--python", sys.executable, folder]
+        fill = ["pip", "install", "--only-binary", ":all:", "--python", str(python), wanted]
+        try:
+            run_uv(make)
+            run_uv(fill)
+        except UvError as error:
+            hint = "check uv (https://docs.astral.sh/uv), the version, and that the package index answers"
+            raise _refused(wanted, f"cannot be installed: {error}", hint) from None
         yield python
 
 
-def _run(command: list[str], wanted: str) -> None:
-    try:
-        done = subprocess.run(  # noqa: S603  uv, no shell
-            command, capture_output=True, text=True, check=False, timeout=INSTALL_SECONDS, stdin=subprocess.DEVNULL
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise _refused(wanted, f"cannot be installed: {error}", "check uv, and the network") from None
-    if done.returncode:
-        last = " ".join(done.stderr.split())[-400:]
-        raise _refused(
-            wanted, f"cannot be installed: {last}", "check the version, and that the package index answers"
-        )
-
-
 def _refused(release: str, message: str, hint: str) -> InputError:
-    without_password = re.sub(r"//[^/]*@", "//", release)
-    return InputError([Problem(path=f"{OPTION} {without_password}", message=message, hint=hint)])
+    return InputError([Problem(path=f"{OPTION} {without_password(release)}", message=message, hint=hint)])

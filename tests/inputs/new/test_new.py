@@ -19,8 +19,13 @@ from tests.gitops.test_recipes import actionlint, lint, zizmor
 PROJECT = Path(__file__).resolve().parents[3]
 
 
-def hubstack(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+NO_UV = "/nowhere/uv"
+"""Locking asks the package index: tests/release does it for real."""
+
+
+def hubstack(*arguments: str, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, "HF_ENDPOINT": "http://127.0.0.1:9", "PYTHONPATH": str(PROJECT), "COLUMNS": "200"}
+    env |= {"UV": NO_UV} | more
     command = [sys.executable, "-m", "hubstack", *arguments]
     done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=120)
     assert "Traceback" not in done.stderr, done.stderr
@@ -109,6 +114,47 @@ def test_an_empty_git_repository_is_an_empty_folder(tmp_path: Path) -> None:
     (tmp_path / ".git").mkdir()
     assert hubstack("new", ".", "--ci", "gitlab", cwd=tmp_path).returncode == 0
     assert ".gitlab-ci.yml" in held(tmp_path)
+
+
+def fake_uv(folder: Path, script: str) -> str:
+    path = folder / "uv"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_its_packages_are_locked_in_place_by_the_python_that_runs(tmp_path: Path) -> None:
+    uv = fake_uv(tmp_path, 'test -f pyproject.toml && test -f Pulumi.yaml && echo "$@" >uv.lock')
+    done = hubstack("new", "models", cwd=tmp_path, UV=uv)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "wrote models/uv.lock: " in done.stdout
+    assert (tmp_path / "models" / "uv.lock").read_text().split() == ["lock", "--quiet", "--python", sys.executable]
+
+
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        (None, "uv is not on the PATH"),
+        (
+            "echo 'error: no hubstack at https://me:hunter2@pypi.acme.example' >&2; exit 2",
+            "https://pypi.acme.example",
+        ),
+    ],
+)
+def test_without_uv_all_else_is_written_and_the_command_that_is_left_is_named(
+    tmp_path: Path, script: str | None, why: str
+) -> None:
+    (tmp_path / "bin").mkdir()
+    uv = fake_uv(tmp_path, script) if script else ""
+    done = hubstack("new", "our models", cwd=tmp_path, UV=uv, PATH=str(tmp_path / "bin"))
+    assert done.returncode == 0
+    assert "uv.lock was not written: " in done.stderr
+    assert why in done.stderr
+    assert "hunter2" not in done.stderr
+    assert "cd 'our models' && uv lock" in done.stderr
+    assert "next: cd 'our models'" in done.stdout
+    assert {"Pulumi.yaml", "stacks/dev.placement.yaml"} < held(tmp_path / "our models")
+    assert "uv.lock" not in held(tmp_path / "our models")
 
 
 REFUSED = {
