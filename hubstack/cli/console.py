@@ -71,7 +71,8 @@ GatewayUrl = Annotated[
 
 DEFAULT_ENVIRONMENT = "dev"
 _NEEDS_ENVIRONMENT = re.compile(
-    r"(`hubstack (?:check|connect|diff|doctor|drift|explain|keys|lock|place|plan|preview|sbom|smoke))"
+    r"(`hubstack (?:bench|check|connect|diff|doctor|drift|explain|images|keys|lock|place|plan|preview|refresh|sbom"
+    r"|smoke))"
     r"(?: ENV(?=[ `])|(?=`| -))([^`]*)`"
 )
 """A command in a hint that does not name its environment."""

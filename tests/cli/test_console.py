@@ -2,9 +2,13 @@
 """Progress on stderr, where there is no terminal."""
 
 import json
+from contextvars import ContextVar
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
+import typer
+from typer.core import TyperGroup
 
 from hubstack.cli import app, console
 from hubstack.cli.console import Progress
@@ -50,3 +54,24 @@ def test_json_of_a_plan_names_the_version_that_decided_it(
     said = json.loads(capfd.readouterr().out)
     assert said.pop("hubstack") == version("hubstack")
     assert said == json.loads((PROJECT / "examples" / "quickstart" / "plan.json").read_text())
+
+
+def reading_commands() -> list[str]:
+    """The commands that read one stack: their argument `env` says which."""
+    group = typer.main.get_command(app.app)
+    assert isinstance(group, TyperGroup)
+    names = {name: {each.name: each for each in command.params} for name, command in group.commands.items()}
+    return [name for name, held in names.items() if "env" in held and "folder" not in held and name != "init"]
+
+
+@pytest.mark.parametrize("name", reading_commands())
+@pytest.mark.parametrize("project", [None, Path("my project")])
+def test_a_suggested_command_is_for_the_environment_of_the_running_one(
+    name: str, project: Path | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HUBSTACK_COMMAND", "./dev")
+    monkeypatch.setattr(console, "_SELECTED", ContextVar("selected", default=("prod", project)))
+    of = " --project 'my project'" if project else ""
+    for suffix in ("", " --json"):
+        assert console.as_run_here(f"run `hubstack {name}{suffix}`") == f"run `./dev {name} prod{suffix}{of}`"
+    assert console.as_run_here(f"`hubstack {name} ENV KEY`") == f"`./dev {name} prod KEY{of}`"

@@ -109,8 +109,8 @@ def budget_problems(callers: CallersPlan, target: StackSettings) -> Iterator[Pro
             listed = ", ".join(f"`{key}`" for key in unknown)
             message = f"`{setting}` cannot be kept: the plan has no cost per token for {listed}"
             hint = (
-                f"measure the model (`hubstack bench {unknown[0]}`), take it from the caller's models, or limit "
-                "`tokens_per_minute` instead"
+                f"measure the model (`hubstack bench ENV {unknown[0]}`), take it from the caller's models, or "
+                "limit `tokens_per_minute` instead"
             )
             yield target.problem(setting, message, hint)
 
