@@ -125,6 +125,8 @@ class Engine:
     """Model type to the parsers of its family: `tool_call`, `reasoning`."""
     quantization_below: Mapping[str, float]
     """Quantization scheme to the compute capability from which it has no kernel."""
+    sparse_attention_from: float | None
+    """Compute capability from which on it has sparse latent attention, if its release does not list backends."""
     quantization_aliases: Mapping[str, str]
     """quant_method to the method that the engine treats it as."""
     notes: tuple[str, ...]

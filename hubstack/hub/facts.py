@@ -48,6 +48,10 @@ class TokenizerFacts:
     has_chat_template: bool = False
 
 
+PROCESSOR_ROLES = ("AutoProcessor", "AutoImageProcessor", "AutoVideoProcessor", "AutoFeatureExtractor")
+"""Classes of transformers that load a processor of images, sounds or videos; the first one contains the others."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFacts:
     """One model at one commit."""
@@ -87,7 +91,8 @@ class ModelFacts:
     """Total number of parameters according to the Hub, if given."""
     config: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """The fields of config.json that sizing and serving use (`text_config` and `vision_config` stay nested). Empty
-    if the repository has no readable config.json."""
+    if the repository has no readable config.json. Facts of other files are beside them, such as `processor_code`:
+    the code that files of processors name."""
     quantization: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """`quantization_config` of config.json, or the contents of hf_quant_config.json. Empty if not quantized."""
     tokenizer: TokenizerFacts | None = None

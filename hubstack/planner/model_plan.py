@@ -547,8 +547,10 @@ def why_not(tried: Evaluated) -> str:
 def why_nothing(demand: Demand, candidates: Candidates, target: StackSettings) -> str:
     """Return why a model does not fit anywhere."""
     tried, kind = candidates.tried, demand.settings.capacity[0].kind
-    if not tried and candidates.unsold:
-        machines = {offer.machine.name: offer.machine for offer in candidates.unsold}
+    asked = demand.settings.capacity[0].machine_type
+    named = [o for o in candidates.unsold if asked in {o.machine.name, o.machine.gce_machine_type}]
+    if named or (not tried and candidates.unsold):
+        machines = {offer.machine.name: offer.machine for offer in named or candidates.unsold}
         ways = {str(way) for machine in machines.values() for way in machine.ways}
         sold = f"; Google sells it as {', '.join(sorted(ways))}" if ways else ""
         return f"cannot be placed: {', '.join(machines)} in {target.region} is not sold as {kind}{sold}"

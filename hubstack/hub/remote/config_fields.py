@@ -248,6 +248,11 @@ _QUANTIZATION = frozenset(
         "config_groups",
         "weights",
         "input_activations",
+        # Quark's spelling of the two
+        "global_quant_config",
+        "weight",
+        "input_tensors",
+        "dtype",
         "producer",
         "name",
         "quantization",

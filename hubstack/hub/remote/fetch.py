@@ -4,13 +4,13 @@
 The one seat for where a model's files come from: the Hub (`client`), or a bucket for own weights (`bucket_client`).
 Both answer the same questions, so everything after this module is the same for both.
 
-Owns which requests a model needs, at most seven: its info, config.json at the commit, tokenizer_config.json,
-NVIDIA's quantization file and sentence-transformers' settings if listed, the index of weights if their names do not
-show that all exist, and the default branch's commit if another revision was requested. A GGUF repository also needs
-the start of one file of each model, and a large model the list of its quantized builds. Fewer are not enough: the
-Hub returns sizes and hashes only without `expand`, and only two fields of config.json. Without the config, a model
-needs its info and, if gated, an access check. An adapter needs its adapter_config.json, and the info of the
-repository that it names as its base.
+Owns which requests a model needs, at most ten: its info, config.json at the commit, tokenizer_config.json, the
+settings of processors, NVIDIA's quantization file and sentence-transformers' settings if listed, the index of
+weights if their names do not show that all exist, and the default branch's commit if another revision was
+requested. A GGUF repository also needs the start of one file of each model, and a large model the list of its
+quantized builds. Fewer are not enough: the Hub returns sizes and hashes only without `expand`, and only two fields
+of config.json. Without the config, a model needs its info and, if gated, an access check. An adapter needs its
+adapter_config.json, and the info of the repository that it names as its base.
 """
 
 import asyncio
@@ -51,6 +51,8 @@ SENTENCE_TRANSFORMERS = "modules.json"
 """The file that makes a folder a model of sentence-transformers."""
 _MISTRAL_FILE = "params.json"
 _TOKENIZER_FILE = "tokenizer_config.json"
+_PROCESSOR_FILES = ("processor_config.json", "preprocessor_config.json", "video_preprocessor_config.json")
+"""Where transformers looks for the code of a processor, in its order, before config.json (AutoProcessor)."""
 _ADAPTER_FILE = "adapter_config.json"
 _MOST_ADAPTERS = 8
 """Adapters of one repository whose config is read: file names are untrusted input."""
@@ -332,6 +334,7 @@ async def _fetch(client: _Source, repo_id: str, revision: str, *, with_config: b
             config=config or {},
             tokenizer=tokenizer,
             sentences=sentences or {},
+            processors=await _read_processors(client, info.id, commit, listed),
             modelopt=modelopt or {},
             gguf_headers=headers,
             adapters=adapters,
@@ -366,6 +369,14 @@ async def _read_optional(
         if error.response.status_code in _NOT_SERVED:
             return None
         raise
+
+
+async def _read_processors(
+    client: _Source, repo_id: str, commit: str, listed: Mapping[str, RepoSibling]
+) -> tuple[dict[str, Any], ...]:
+    """Return the settings of the repository's processors of images, sounds and videos."""
+    found = [await _read_optional(client, repo_id, commit, listed, (name,)) for name in _PROCESSOR_FILES]
+    return tuple(said for said in found if said is not None)
 
 
 async def _read_adapters(

@@ -16,7 +16,7 @@ from huggingface_hub import ModelInfo
 from huggingface_hub.hf_api import RepoSibling
 
 from hubstack.files.escape import visible
-from hubstack.hub.facts import FileFacts, ModelFacts, SecurityFacts, TokenizerFacts
+from hubstack.hub.facts import PROCESSOR_ROLES, FileFacts, ModelFacts, SecurityFacts, TokenizerFacts
 from hubstack.hub.remote.config_fields import (
     keep_adapter,
     keep_config,
@@ -47,6 +47,8 @@ class HubResponses:
     """tokenizer_config.json at the commit; None if missing."""
     sentences: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """sentence_bert_config.json at the commit, or its equivalent of another family; empty if missing."""
+    processors: tuple[Mapping[str, Any], ...] = ()
+    """processor_config.json and its like at the commit, in the order in which transformers reads them."""
     modelopt: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """hf_quant_config.json at the commit, as in NVIDIA's repositories; empty if missing."""
     gguf_headers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
@@ -99,6 +101,7 @@ def to_facts(answers: HubResponses) -> ModelFacts:
             answers.config.get("auto_map")
             or (transformers and transformers.custom_class)
             or (tokenizer and tokenizer.code)
+            or _processor_code(answers)
         ),
         security=_security(info.security_repo_status),  # pyright: ignore[reportUnknownMemberType]
         parameters=dict(counts.parameters) if counts else {},
@@ -113,15 +116,29 @@ def to_facts(answers: HubResponses) -> ModelFacts:
 
 
 def _beside_config(answers: HubResponses, gguf: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is kept with the config although it is in other files: GGUF headers, the longest text."""
+    """Return what is kept with the config although it is in other files: GGUF headers, the longest text, code."""
     longest = answers.sentences.get("max_seq_length")
     found: dict[str, Any] = {"gguf": gguf} if gguf else {}
     if isinstance(longest, int) and not isinstance(longest, bool) and longest > 0:
         found["sentence_transformers"] = {"max_seq_length": longest}
+    if code := _processor_code(answers):
+        found["processor_code"] = code
     if answers.adapters:
         found["adapters"] = {folder: keep_adapter(raw) for folder, raw in sorted(answers.adapters.items())}
     if copied := _quantized_from(answers.adapter_base):
         found["adapter_base_quantized_from"] = list(copied)
+    return found
+
+
+def _processor_code(answers: HubResponses) -> dict[str, str]:
+    """Return the code that files of processors name (`auto_map`), by transformers' class; the first file counts."""
+    found: dict[str, str] = {}
+    for said in answers.processors:
+        named: Any = said.get("auto_map")
+        for role in PROCESSOR_ROLES:
+            listed = _names(cast("dict[str, Any]", named).get(role)) if isinstance(named, dict) else ()
+            if listed:
+                found.setdefault(role, listed[0])
     return found
 
 

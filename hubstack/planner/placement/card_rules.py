@@ -17,8 +17,10 @@ _SCHEMES: Mapping[tuple[str, str], str] = {
     ("int4", "float8"): "W4A8Fp8",
     ("int4", "int8"): "W4A8Int",
 }
-"""vLLM's scheme for each pair of weight and activation formats of compressed-tensors. Other schemes run on every
-GPU that the images support, or fall back to one that does (fp8 to weights only)."""
+"""vLLM's scheme for each pair of weight and activation formats of compressed-tensors and Quark. Other schemes run
+on every GPU that the images support, or fall back to one that does (fp8 to weights only)."""
+_INT8_METHODS = frozenset({"w8a8_int8"})
+"""SGLang's own methods with the scheme's kernel (0.5.23, layers/quantization/w8a8_int8.py)."""
 
 
 def lacks_kernel(
@@ -36,8 +38,10 @@ def lacks_kernel(
     capability, release = accelerator.compute_capability, engine.release
     if capability is None or release is None:
         return None
-    return _lacks_scheme(capability, engine, release, facts) or _lacks_attention(
-        capability, release, geometry, cache
+    return (
+        _lacks_scheme(capability, engine, release, facts)
+        or _lacks_sparse(capability, engine, geometry)
+        or _lacks_attention(capability, release, geometry, cache)
     )
 
 
@@ -53,20 +57,35 @@ def _lacks_scheme(capability: float, engine: Engine, release: Release, facts: Mo
 
 
 def _schemes(facts: ModelFacts) -> Iterator[str]:
-    groups: Any = facts.quantization.get("config_groups")
-    for group in cast("Mapping[str, Any]", groups).values() if isinstance(groups, Mapping) else ():
-        if isinstance(group, Mapping):
-            said = cast("Mapping[str, Any]", group)
-            key = (_format(said.get("weights")), _format(said.get("input_activations")))
-            if key in _SCHEMES:
-                yield _SCHEMES[key]
+    if facts.quantization.get("quant_method") in _INT8_METHODS:
+        yield "W8A8Int8"
+    quark = _mapping(facts.quantization.get("global_quant_config"))
+    groups = [_mapping(group) for group in _mapping(facts.quantization.get("config_groups")).values()]
+    pairs = [(group.get("weights"), group.get("input_activations")) for group in groups]
+    for weights, activations in (*pairs, (quark.get("weight"), quark.get("input_tensors"))):
+        key = (_format(weights), _format(activations))
+        if key in _SCHEMES:
+            yield _SCHEMES[key]
 
 
 def _format(said: Any) -> str:
-    if not isinstance(said, Mapping):
-        return ""
-    told = cast("Mapping[str, Any]", said)
-    return f"{told.get('type', 'int')}{told.get('num_bits', '')}"
+    told = _mapping(said)
+    if "dtype" in told:  # Quark's spelling
+        return str(told["dtype"])
+    return f"{told.get('type', 'int')}{told.get('num_bits', '')}" if told else ""
+
+
+def _mapping(said: Any) -> Mapping[str, Any]:
+    return cast("Mapping[str, Any]", said) if isinstance(said, Mapping) else {}
+
+
+def _lacks_sparse(capability: float, engine: Engine, geometry: Geometry) -> str | None:
+    """Return what an engine lacks whose release lists no attention backends, by the lower bound in its row."""
+    floor = engine.sparse_attention_from
+    if floor is None or not geometry.index or capability >= floor:
+        return None
+    needs = f"sparse latent attention (MLA) in {engine.id} {engine.version} needs {floor}"
+    return f"compute capability {capability}: {needs}"
 
 
 def _lacks_attention(capability: float, release: Release, geometry: Geometry, cache: str) -> str | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from hubstack.catalog import Engine
-from hubstack.hub.facts import ModelFacts
+from hubstack.hub.facts import PROCESSOR_ROLES, ModelFacts
 from hubstack.inputs.models import ModelRequest
 from hubstack.planner.engines.spec import Refusal
 from hubstack.planner.model.geometry import Geometry
@@ -109,7 +109,7 @@ def _unknown_processor(auto_map: Mapping[str, str], geometry: Geometry, engine: 
     release = engine.release
     if release is None or release.library is None or "multimodal" not in engine.uses_of(geometry.name):
         return
-    reference = auto_map.get("AutoProcessor") or auto_map.get("AutoImageProcessor")
+    reference = next((auto_map[role] for role in PROCESSOR_ROLES if role in auto_map), None)
     known = geometry.model_type in release.library.processor_types
     if reference and not known and reference.rpartition(".")[2] not in release.processor_classes:
         yield reference
@@ -124,9 +124,12 @@ def _lacks_generic_tokenizer(facts: ModelFacts, engine: Engine) -> bool:
 
 
 def _auto_map(facts: ModelFacts) -> dict[str, str]:
-    said: Any = facts.config.get("auto_map")
-    named = cast("Mapping[str, Any]", said) if isinstance(said, Mapping) else dict[str, Any]()
-    return {str(key): ref for key, ref in named.items() if isinstance(ref, str)}
+    """Return the code that the config names, and that of processors, whose own files come first."""
+    found: dict[str, str] = {}
+    for said in (facts.config.get("auto_map"), facts.config.get("processor_code")):
+        named = cast("Mapping[str, Any]", said) if isinstance(said, Mapping) else dict[str, Any]()
+        found |= {str(key): ref for key, ref in named.items() if isinstance(ref, str)}
+    return found
 
 
 def _named(facts: ModelFacts) -> Iterator[str]:

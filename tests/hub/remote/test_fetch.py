@@ -72,6 +72,34 @@ def test_the_longest_text_of_sentence_transformers_is_locked(hub: StandIn, conte
     assert one(made.id).config.get("sentence_transformers") == kept
 
 
+@pytest.mark.parametrize(
+    ("files", "kept"),
+    [
+        ({"preprocessor_config.json": {"auto_map": {"AutoProcessor": "p.P"}}}, {"AutoProcessor": "p.P"}),
+        ({"processor_config.json": {"auto_map": {"AutoProcessor": "o/r--p.P"}}}, {"AutoProcessor": "o/r--p.P"}),
+        (
+            {
+                "processor_config.json": {"auto_map": {"AutoProcessor": "first.P"}},
+                "preprocessor_config.json": {"auto_map": {"AutoProcessor": "later.P", "AutoImageProcessor": "i.I"}},
+            },
+            {"AutoProcessor": "first.P", "AutoImageProcessor": "i.I"},
+        ),
+        (
+            {"video_preprocessor_config.json": {"auto_map": {"AutoVideoProcessor": "v.V"}}},
+            {"AutoVideoProcessor": "v.V"},
+        ),
+        ({"preprocessor_config.json": {"auto_map": ["p.P"], "image_processor_type": "X"}}, None),
+        ({"preprocessor_config.json": {"auto_map": {"AutoProcessor": 1, "Other": "x.Y"}}}, None),
+    ],
+)
+def test_the_code_of_processors_is_locked(hub: StandIn, files: dict[str, Any], kept: Any) -> None:
+    made = repository("processors", {"config.json": TINY, **files})
+    hub.repositories[made.id] = made
+    facts = one(made.id)
+    assert facts.config.get("processor_code") == kept
+    assert facts.custom_code is bool(kept)
+
+
 def test_what_a_model_was_made_from_is_read_as_the_card_says_it(hub: StandIn) -> None:
     facts = one("stand-in/made-from")
     assert facts.base_models == ("stand-in/sharded", "stand-in/adapter"), "each once, in the card's order"

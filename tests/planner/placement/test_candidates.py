@@ -352,6 +352,13 @@ def test_a_machine_type_that_nobody_sells_is_named_with_the_nearest() -> None:
     assert "`g2-standard-17` is not a machine type" in why_not(llama(), capacity=(step,))
 
 
+@pytest.mark.parametrize("machine", ["a3-highgpu-1g", "a3-highgpu-2g", "a3-highgpu-4g"])
+def test_a_named_machine_type_that_cannot_be_reserved_is_said_to_be_so(machine: str) -> None:
+    step = CapacityStep(kind=CapacityKind.RESERVATION, reservation="mine", machine_type=machine)
+    said = why_not(llama(), accelerator="h100-80gb", capacity=(step,))
+    assert f"{machine} in us-central1 is not sold as reservation; Google sells it as flex-start, spot" in said
+
+
 @pytest.mark.parametrize(("card", "machine"), [("h200-141gb", "a3-ultragpu-8g"), ("b200", "a4-highgpu-8g")])
 def test_a_card_that_is_not_sold_on_demand_is_said_to_be_so(card: str, machine: str) -> None:
     said = why_not(llama(), accelerator=card, capacity=steps("on-demand"))

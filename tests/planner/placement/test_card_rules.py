@@ -84,5 +84,36 @@ def test_a_quantization_scheme_runs_between_its_bounds(
     assert {card for card in every if on(card, packed(weights, activations)) is None} == cards
 
 
+QUARK = {
+    "quant_method": "quark",
+    "global_quant_config": {"weight": {"dtype": "int8"}, "input_tensors": {"dtype": "int8"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("card", "runs"), [("l4", True), ("h100-80gb", True), ("b200", False), ("rtx-pro-6000", False)]
+)
+@pytest.mark.parametrize("engine", ["vllm", "sglang"])
+def test_int8_has_no_kernel_on_blackwell_in_either_engine_and_in_any_spelling(
+    engine: str, card: str, runs: bool
+) -> None:
+    spellings = [packed(("int", 8), ("int", 8)), llama(quantization=QUARK)]
+    spellings += [llama(quantization={"quant_method": "w8a8_int8"})]
+    for facts in spellings:
+        why = on(card, facts, engine=engine)
+        assert (why is None) is runs
+        assert runs or f"{engine} " in (why or "")
+
+
+@pytest.mark.parametrize(
+    ("card", "runs"), [("l4", False), ("a100-80gb", False), ("h100-80gb", True), ("b200", True)]
+)
+def test_sparse_latent_attention_of_sglang_needs_9(card: str, runs: bool) -> None:
+    why = on(card, llama(config=SPARSE), engine="sglang")
+    assert (why is None) is runs
+    assert runs or "sparse latent attention (MLA) in sglang" in (why or "")
+    assert on(card, llama(config=MLA), engine="sglang") is None
+
+
 def test_an_engine_without_a_list_is_not_judged() -> None:
     assert on("t4", hub("BAAI/bge-large-en-v1.5"), engine="tei") is None

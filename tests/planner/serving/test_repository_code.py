@@ -167,3 +167,28 @@ def test_an_architecture_that_only_the_repository_has_is_planned_with_a_warning(
     model = plan_one(facts, trust_remote_code=True)
     assert any("no implementation of AcmeForCausalLM" in warning for warning in model.warnings)
     assert not plan_one(llama()).warnings
+
+
+@pytest.mark.parametrize(
+    ("architecture", "model_type"),
+    [("Phi3VForCausalLM", "phi3_v"), ("KimiVLForConditionalGeneration", "kimi_vl"), ("MolmoForCausalLM", "molmo")],
+)
+@pytest.mark.parametrize("role", ["AutoProcessor", "AutoImageProcessor"])
+def test_a_processor_whose_code_only_its_own_file_names_needs_that_code(
+    architecture: str, model_type: str, role: str
+) -> None:
+    own, other = ({"processor_code": {role: f"{prefix}processing.HomeProcessor"}} for prefix in ("", "acme/code--"))
+    said = {"architectures": [architecture], "model_type": model_type}
+    refusal = decide(llama(config=said | own, custom_code=True)).refusal
+    assert refusal is not None
+    assert "processor" in refusal.why
+    elsewhere = decide(llama(config=said | other, custom_code=True), trust_remote_code=True).refusal
+    assert elsewhere is not None
+    assert "acme/code" in elsewhere.why
+
+
+def test_the_code_of_a_processor_that_transformers_has_runs_only_where_it_is_asked_for() -> None:
+    said = {"architectures": ["LlavaForConditionalGeneration"], "model_type": "llava"}
+    facts = llama(config=said | {"processor_code": {"AutoProcessor": "p.P"}}, custom_code=True)
+    assert "does not run" in (decide(facts).warning or "")
+    assert decide(facts, trust_remote_code=True) == RepositoryCode(runs=True)
