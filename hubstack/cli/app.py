@@ -355,8 +355,11 @@ def lock(  # noqa: PLR0913  one parameter per command-line option
     stack = load_stack(env, project)
     request, path = stack.listed, stack.project_dir / stack.models_path
     if check:
-        found, warnings = check_lock(request, path)
-        found = found or cli_images.unlocked_images(stack)
+        from hubstack.planner.inputs import stack_lock  # noqa: PLC0415
+
+        held = stack_lock(stack)
+        found, warnings = check_lock(request, held)
+        found = found or cli_images.unlocked_images(stack, held)
         for warning in warnings:
             print_error(warning)
         print_changes(found, "the lock is up to date", as_json=json, quiet=quiet)

@@ -130,11 +130,8 @@ def lock_stack_images(stack: "Stack", *, upgrade: bool) -> list[str]:
     return list(found.lines)
 
 
-def unlocked_images(stack: "Stack") -> list[str]:
+def unlocked_images(stack: "Stack", held: "Lock") -> list[str]:
     """Return a line for each image that the lock lacks or no longer needs; none if it has no images."""
-    from hubstack.planner.inputs import stack_lock  # noqa: PLC0415
-
-    held: Lock = stack_lock(stack)
     if not held.images:
         return []
     from hubstack.review.images.used import image_differences  # noqa: PLC0415

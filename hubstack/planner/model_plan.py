@@ -213,6 +213,7 @@ def assemble(hosting: Hosting, reasons: tuple[Reason, ...] = ()) -> ModelPlan:
         expert_parallel=taken.load.expert_parallel,
         kv_cache_dtype=request.settings.kv_cache_dtype,
         labels=request.settings.labels or None,
+        team=request.settings.team,
         companions=model.companions or None,
         steps=steps,
         replicas=model.replicas,

@@ -60,7 +60,7 @@ from hubstack.planner.serving.companions import find_companions
 from hubstack.planner.serving.routing import endpoints_of, plan_traffic, traffic_problems, traffic_warnings
 from hubstack.planner.serving.scaling import check_activation_names
 from hubstack.planner.serving.slo import metrics_in_use
-from hubstack.planner.teams import quota_problems, request_problems, team_plans, with_teams
+from hubstack.planner.teams import quota_problems, request_problems, team_plans, with_team_labels
 
 
 def plan_inputs(inputs: StackInputs, *, rebalance: bool = False) -> Plan:
@@ -110,6 +110,7 @@ def plan_stack(
     check_regions(catalog, target)
     if unowned := list(request_problems(request, target, catalog)):
         raise PlanError(unowned)
+    request = with_team_labels(request, target)
     check_drivers(catalog, target)
     unrouted = [
         *traffic_problems(_on_gke(request), target.gateway, has_callers=bool(target.callers)),
@@ -141,10 +142,8 @@ def plan_stack(
     nodes = plan_nodes(placed, pools, compared, catalog, target)
     check_activation_names(nodes, request.models)
     managed_models = plan_managed(surveyed, bool(nodes), finders, catalog, target)
-    if target.teams:
-        nodes, managed_models = (with_teams(each, request, target) for each in (nodes, managed_models))
-        if exceeded := list(quota_problems(nodes, target)):
-            raise PlanError(exceeded)
+    if target.teams and (exceeded := list(quota_problems(nodes, target))):
+        raise PlanError(exceeded)
     published = tuple(sorted((*nodes, *managed_models), key=lambda model: model.key))
     images = plan_images(lock, target)
     models = tuple(place_images(model, images) for model in published)

@@ -5,12 +5,12 @@ Owns the count of accelerators against a quota. Does not own the setting (`hubst
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from hubstack.catalog import Catalog
 from hubstack.files.problems import Problem, listed, nearest
-from hubstack.inputs.models import Request
+from hubstack.inputs.models import ModelRequest, Request
 from hubstack.inputs.settings import StackSettings
 from hubstack.inputs.teams import SETTING, TeamSettings
 from hubstack.kinds import AcceleratorKind
@@ -39,17 +39,20 @@ def request_problems(request: Request, target: StackSettings, catalog: Catalog) 
                 yield target.problem(f"{SETTING}.{key}.quota.{word}", message, hint)
 
 
-def with_teams(models: Sequence[ModelPlan], request: Request, target: StackSettings) -> tuple[ModelPlan, ...]:
-    """Return the models with their teams and these teams' labels."""
-    asked = {model.key: model.settings.team for model in request.models}
-    return tuple(_with_team(model, asked.get(model.key), target) for model in models)
+def with_team_labels(request: Request, target: StackSettings) -> Request:
+    """Return the list with each team's labels on its models; a model's own labels come first."""
+    teams = target.teams
+    return (
+        replace(request, models=tuple(_with_labels(model, teams) for model in request.models)) if teams else request
+    )
 
 
-def _with_team(model: ModelPlan, key: str | None, target: StackSettings) -> ModelPlan:
-    team = (target.teams or {}).get(key or "")
-    if team is None or key is None:
+def _with_labels(model: ModelRequest, teams: Mapping[str, TeamSettings]) -> ModelRequest:
+    key = model.settings.team
+    if key is None:
         return model
-    return replace(model, team=key, labels={**team.model_labels(key), **(model.labels or {})})
+    labels = {**teams[key].model_labels(key), **model.settings.labels}
+    return replace(model, settings=model.settings.model_copy(update={"labels": labels}))
 
 
 def team_plans(models: Sequence[ModelPlan], target: StackSettings, catalog: Catalog) -> tuple[TeamPlan, ...] | None:

@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 from pulumi_hubstack import Fleet, FleetArgs
-from pulumi_hubstack.encryption import AGENTS, MADE_AGENTS, Encryption
+from pulumi_hubstack.encryption import AGENTS, Encryption
 from pulumi_hubstack.restricted_apis import RestrictedApis
 
 from hubstack.plan import Plan
@@ -127,7 +127,7 @@ def test_each_service_that_encrypts_may_use_the_key_and_no_other() -> None:
         member = f"serviceAccount:service-{NUMBER}@{domain}.iam.gserviceaccount.com"
         assert grants[f"encryption-{service}"]["member"] == member
     (agent,) = keyed().of_type("gcp:projects/serviceIdentity:ServiceIdentity")
-    assert agent.inputs["service"] == f"{MADE_AGENTS[1]}.googleapis.com"
+    assert agent.inputs["service"] == "secretmanager.googleapis.com"
 
 
 def test_what_is_encrypted_comes_after_the_grants() -> None:

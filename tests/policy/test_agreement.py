@@ -50,7 +50,7 @@ def test_both_say_the_same_of_a_model(case: str) -> None:
     decided = plan((facts, asked))
     (model,) = decided.models
     limits = {**catalogue()["defaults"], "licenses": ["apache-2.0", "mit"]}
-    ours = {one.rule for one in model_findings(decided, {model.key: facts}, {model.key: asked}, limits)}
+    ours = {one.rule for one in model_findings(decided, {model.key: facts}, {}, {model.key: asked}, limits)}
     server = Resource(
         type="kubernetes:apps/v1:Deployment",
         name="it",

@@ -98,17 +98,8 @@ def _refused(request: Request, refusals: dict[IdAndRevision, Refusal], shown: st
     return HubError(f"{_render(request, refusals)}\n{kept} Re-run to retry only the missing ones.")
 
 
-def check_lock(request: Request, request_path: Path) -> tuple[list[str], list[str]]:
-    """Return one line for each missing, stale or unused entry, none if the lock is up to date; and warnings.
-
-    Args:
-        request: the model list.
-        request_path: its file.
-
-    Raises:
-        LockError: the lock does not exist or cannot be read.
-    """
-    held = load_lock(lock_path(request_path), str(lock_path(Path(request.path))))
+def check_lock(request: Request, held: Lock) -> tuple[list[str], list[str]]:
+    """Return one line for each missing, stale or unused entry, none if the lock is up to date; and warnings."""
     found = check_fresh(held, request.repositories)
     lines = [
         *(f"missing: {repo_id} at {revision}" for repo_id, revision in found.missing),

@@ -106,13 +106,13 @@ def test_another_revision_of_a_locked_model_is_asked_anew(hub: StandIn, request_
     ask_for(request_file, SHARDED)
     lock(request_file)
     ask_for(request_file, f"{{id: {SHARDED}, revision: v1}}")
-    assert check_lock(load_request(request_file, "dev.models.yaml"), request_file) == (
+    assert check_lock(load_request(request_file, "dev.models.yaml"), load_lock(lock_file(request_file))) == (
         [f"stale: {SHARDED} is locked at main, not at v1", f"unused: {SHARDED} at main"],
         [],
     )
     old = hub.repositories[SHARDED].refs["v1"]
     assert lock(request_file)[0] == f"added {SHARDED} (v1) at {old[:12]}"
-    assert check_lock(load_request(request_file, "dev.models.yaml"), request_file) == ([], [])
+    assert check_lock(load_request(request_file, "dev.models.yaml"), load_lock(lock_file(request_file))) == ([], [])
 
 
 def test_a_canary_locks_both_commits_and_either_is_upgraded_by_its_key(hub: StandIn, request_file: Path) -> None:
@@ -120,13 +120,13 @@ def test_a_canary_locks_both_commits_and_either_is_upgraded_by_its_key(hub: Stan
     ask_for(request_file, f"{{id: {SHARDED}, name: chat}}")
     lock(request_file)
     ask_for(request_file, f"{{id: {SHARDED}, name: chat, revision: v1, canary: {{revision: main, weight: 10}}}}")
-    assert check_lock(load_request(request_file, request_file.name), request_file)[0] == [
+    assert check_lock(load_request(request_file, request_file.name), load_lock(lock_file(request_file)))[0] == [
         f"stale: {SHARDED} is locked at main, not at v1"
     ], "main is asked for by the canary, v1 by nobody yet"
     lock(request_file)
     held = load_lock(lock_file(request_file))
     assert {(m.revision, m.commit) for m in held.models} == {("v1", refs["v1"]), ("main", refs["main"])}
-    assert check_lock(load_request(request_file, request_file.name), request_file) == ([], [])
+    assert check_lock(load_request(request_file, request_file.name), load_lock(lock_file(request_file))) == ([], [])
     newest = move_main(hub, SHARDED)
     lock(request_file, "chat")
     assert {m.commit for m in load_lock(lock_file(request_file)).models} == {refs["v1"], held.models[0].commit}
@@ -295,7 +295,7 @@ def test_adapters_and_draft_models_are_locked_with_what_decides_whether_they_fit
     head = held.get("acme/qwen3-8b-eagle3", "main")
     assert head
     assert head.config["draft_vocab_size"] == 32000
-    assert check_lock(load_request(request_file, request_file.name), request_file) == ([], [])
+    assert check_lock(load_request(request_file, request_file.name), load_lock(lock_file(request_file))) == ([], [])
     newest = move_main(hub, "acme/support-lora")
     assert (
         f"moved acme/support-lora from {held.get('acme/support-lora', 'main').commit[:12]}"

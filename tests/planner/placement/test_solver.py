@@ -16,7 +16,7 @@ from hubstack.planner.placement.candidates import CandidateFinder
 from hubstack.planner.placement.offers import HOST_SHARE, SIDECAR_CPU_MILLICORES, SIDECAR_MEMORY_BYTES, list_offers
 from hubstack.planner.placement.placement_file import Placement
 from hubstack.planner.placement.solver import Wanted, assign, fleet_usd
-from hubstack.planner.planner import _survey, _wanted, _with_shared, places_of
+from hubstack.planner.planner import _Locked, _survey, _wanted, _with_shared, places_of
 from tests.support.facts import ask, catalog, hub, llama, plan, steps, target
 
 H100 = ("h100-80gb",)
@@ -34,7 +34,9 @@ def wanted(*models: tuple[Any, ModelRequest]) -> list[Wanted]:
     finder = CandidateFinder(list_offers(catalog(), place), catalog(), place)
     request = Request(path="x", models=tuple(sorted((r for _, r in models), key=lambda r: r.key)))
     facts = {r.key: f for f, r in models}
-    drafts = _with_shared(_survey(request, facts, catalog(), {PlatformKind.GKE: finder}, place), {}, finder)
+    drafts = _with_shared(
+        _survey(request, _Locked(facts, {}), catalog(), {PlatformKind.GKE: finder}, place), {}, finder
+    )
     return [_wanted(draft) for draft in drafts.values()]
 
 
