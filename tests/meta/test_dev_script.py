@@ -20,7 +20,7 @@ def echoing(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return an environment that counts as installed, whose Python prints its arguments."""
     made = tmp_path_factory.mktemp("environment")
     (made / "bin").mkdir()
-    (made / "bin" / "python").write_text('#!/bin/sh\necho "$@"\n')
+    (made / "bin" / "python").write_text('#!/bin/sh\necho "$@"\necho "$HUBSTACK_COMMAND" >&2\n')
     (made / "bin" / "python").chmod(0o755)
     for group in ("run", "dev", "refresh"):
         (made / f".installed-{group}").touch()
@@ -44,6 +44,27 @@ def run(echoing: Path, *arguments: str) -> list[str]:
 def test_a_command_with_arguments_is_that_of_hubstack(echoing: Path, command: str) -> None:
     for arguments in (["dev", "chat"], ["--help"]):
         assert run(echoing, command, *arguments) == [f"-P -m hubstack {command} {' '.join(arguments)}"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "started", "named"),
+    [(".", "./dev", "./dev"), ("docs", "../dev", "../dev"), ("docs", f"{PROJECT}/dev", "./dev")],
+)
+def test_commands_that_are_printed_work_in_the_folder_where_it_was_started(
+    echoing: Path, folder: str, started: str, named: str
+) -> None:
+    """Started by its whole path, as by CI, it names what a reader of the log types in the clone."""
+    env = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(echoing)}
+    done = subprocess.run(
+        [started, "plan", "dev"],
+        cwd=PROJECT / folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert done.stderr == f"{named}\n"
 
 
 def test_bench_alone_writes_the_tables(echoing: Path) -> None:

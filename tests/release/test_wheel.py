@@ -13,10 +13,13 @@ import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hubstack.cli.app import app
+from tests.cli.test_doctor import written
+from tests.identity.test_releases import CONTENT
 from tests.support.hub import StandIn, real_repositories
 
 pytestmark = pytest.mark.slow
@@ -75,7 +78,7 @@ class Team:
         install = [uv(), "pip", "install", "--quiet", "--python", str(bins / "python"), str(wheel)]
         subprocess.run(install, check=True)
         self.command = bins / "hubstack"
-        self.run("new", str(self.repository), cwd=root)
+        self.run("new", str(self.repository), cwd=root, UV="/nowhere/uv")
         for name in ("components", "policy", "docs", "hubstack"):
             (self.repository / name).mkdir()
             (self.repository / name / "note.txt").write_text("the team's own")
@@ -102,6 +105,7 @@ class Team:
         said = done.stdout + done.stderr
         assert "Traceback" not in said
         assert "./dev" not in said, f"{arguments} names a command of a clone"
+        assert "/bundled" not in said, f"{arguments} names a file inside the package"
         assert "docs/" not in said or arguments[0] in {"docs", "new"}, f"{arguments} names a page of a clone"
         return said
 
@@ -129,6 +133,7 @@ def test_every_command_runs_in_a_repository_of_its_own(team: Team, hub: str) -> 
         "{name: a, image: 'vllm/vllm-openai:v0.10.0', args: [--model, Qwen/Qwen3-8B]}]}}}\n"
     )
     target = ("--gcp-project", "acme-models-test", "--region", "us-central1")
+    pods = written(team.root / "pods", [])
     said = {
         "plan": team.run("plan", "dev"),
         "explain": team.run("explain", "dev", key),
@@ -144,6 +149,12 @@ def test_every_command_runs_in_a_repository_of_its_own(team: Team, hub: str) -> 
         "eject": team.run("eject", "dev", str(team.root / "ejected")),
         "init": team.run("init", "test", "--from-manifests", str(manifest), *target),
         "bench": team.run("bench", "dev", key, "--manifest"),
+        "images": team.run("images", "dev", "--copy-to", "europe-docker.pkg.dev/acme-models-test/mirror"),
+        "smoke": team.run("smoke", "dev", "--manifest"),
+        "doctor": team.run("doctor", "dev", "--from", str(pods), code=1),
+        "connect": team.run("connect", "dev", key, "--url", "http://127.0.0.1:8080"),
+        "keys": team.run("keys", "dev", code=2),
+        "refresh": team.run("refresh", "dev", code=2, GOOGLE_APPLICATION_CREDENTIALS=str(team.root / "none.json")),
         "docs": team.run("docs", "guides/gitops"),
     }
     commands = {str(each.callback.__name__) for each in app.registered_commands if each.callback}
@@ -152,6 +163,34 @@ def test_every_command_runs_in_a_repository_of_its_own(team: Team, hub: str) -> 
     assert json.loads(team.run("check", "dev", "--json"))["resources_judged"] > 80
     assert "then run: `hubstack lock test`" in said["init"]
     assert "`hubstack docs guides/gitops`" in said["drift"]
+    assert "`hubstack docs guides/callers`" in said["keys"]
+    assert 'uv add "hubstack[refresh]"' in said["refresh"]
+    assert "crane copy" in said["images"]
+    assert json.loads(said["smoke"])
+    assert key in said["doctor"]
+    assert "http://127.0.0.1:8080/v1" in said["connect"]
+
+
+def test_a_setting_of_each_kind_finds_its_data_in_the_wheel(team: Team) -> None:
+    """Engine versions, an own gateway with callers, engine arguments: what they read ships with the package."""
+    stacks, key = team.repository / "stacks", "qwen3-4b-instruct-2507"
+    settings = stacks / "Pulumi.dev.yaml"
+    (stacks / "Pulumi.full.yaml").write_text(
+        settings.read_text()
+        + "  hubstack:gateway: {mode: services}\n"
+        + f"  hubstack:callers:\n    search: {{models: [{key}], requests_per_minute: 60}}\n"
+    )
+    for kind in ("lock", "placement"):
+        for name in (f"dev.models.{kind}.yaml", f"dev.{kind}.yaml"):
+            if (stacks / name).is_file():
+                (stacks / name.replace("dev", "full", 1)).write_text((stacks / name).read_text())
+    (stacks / "full.models.yaml").write_text(
+        (stacks / "dev.models.yaml").read_text()
+        + f"  {key}: {{engine_args: {{enforce-eager: true}}, env: {{VLLM_LOGGING_LEVEL: DEBUG}}}}\n"
+    )
+    team.run("preview", "full", "--summary")
+    assert "search" in team.run("keys", "full")
+    assert "envoy" in team.run("images", "full")
 
 
 def test_its_errors_name_pages_that_it_prints(team: Team) -> None:
@@ -211,17 +250,74 @@ def test_a_release_that_cannot_be_had_is_refused_with_its_cause(team: Team, rele
     assert "hint: " in said
 
 
+def git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=PROJECT, capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+@pytest.fixture(scope="module")
+def last(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sources of the last release; before the first, of the first commit whose wheel makes a repository."""
+    if git("rev-parse", "--is-shallow-repository") != "false":
+        pytest.skip("the history is not here (no git, or a shallow clone): git fetch --unshallow --tags")
+    tag = git("describe", "--tags", "--abbrev=0", "--match", "v*", "HEAD^")
+    first = git("log", "--reverse", "--diff-filter=A", "--format=%H", "--", "hubstack/inputs/new/repository.py")
+    commit = tag or first.partition("\n")[0]
+    if not commit or commit == git("rev-parse", "HEAD"):
+        pytest.skip("the history has no earlier hubstack that makes repositories")
+    folder = tmp_path_factory.mktemp("last")
+    archive = folder / "source.tar"
+    subprocess.run(["git", "archive", "--output", str(archive), commit], cwd=PROJECT, check=True)
+    (folder / "source").mkdir()
+    subprocess.run(["tar", "-xf", str(archive), "-C", str(folder / "source")], check=True)
+    return folder / "source"
+
+
+def test_a_stack_of_the_last_release_is_upgraded(last: Path, wheel: Path, tmp_path: Path) -> None:
+    """Its repository, lists, locks and placement are those that the last release wrote; only hubstack is new."""
+    subprocess.run(
+        [uv(), "build", "--quiet", "--wheel", "--out-dir", str(tmp_path / "dist"), str(last)], check=True
+    )
+    (old,) = (tmp_path / "dist").glob("*.whl")
+    before = Team(tmp_path / "before", PYTHONS[0], old)
+    after = Team(tmp_path / "after", PYTHONS[0], wheel)
+    for name in ("production", "multi-host"):
+        shutil.copytree(last / "examples" / name, before.repository / "examples" / name)
+    for env in ("dev", "prod", "examples/production", "examples/multi-host"):
+        here = before.repository
+        was = json.loads(before.run("preview", env, "--json", cwd=here))
+        now = json.loads(after.run("preview", env, "--json", cwd=here))
+        assert after.run("lock", env, "--check", "--no-images", cwd=here)
+        assert after.run("place", env, "--check", cwd=here)
+        said = json.loads(after.run("diff", env, "--against-version", str(old), "--json", cwd=here, UV=uv()))
+        assert said["failures"] == []
+        by_action: dict[str, list[dict[str, Any]]] = {}
+        for each in said["resources"]:
+            by_action.setdefault(each["action"], []).append(each)
+        kept = {each["urn"] for each in now["resources"]} | {each["old_urn"] for each in said["resources"]}
+        lost = {CONTENT.sub("-loader-HASH", each["urn"]) for each in was["resources"]} - {
+            CONTENT.sub("-loader-HASH", urn) for urn in kept if urn
+        }
+        assert lost == set(), f"{env}: the upgrade deletes resources"
+        for each in by_action.get("replace", ()):
+            assert each["because"] or each["follows"], each["urn"]
+            assert each["held"] is None, f"{env}: the upgrade loses data: {each['urn']}"
+        assert not [each for each in said["resources"] if each["refused"]]
+
+
 def test_one_command_of_uv_makes_a_repository_whose_preview_works_at_once(tmp_path: Path, wheel: Path) -> None:
     kept = {key: value for key, value in os.environ.items() if key not in {"VIRTUAL_ENV", "PYTHONPATH"}}
     make = [uv(), "tool", "run", "--quiet", "--from", str(wheel), "hubstack", "new", "models", "--ci", "github"]
-    subprocess.run(make, cwd=tmp_path, env=kept, check=True)
-    preview = [uv(), "run", "--quiet", "hubstack", "preview", "dev", "--summary"]
+    made = subprocess.run(make, cwd=tmp_path, env=kept | {"UV": uv()}, check=True, capture_output=True, text=True)
+    assert "wrote models/uv.lock: " in made.stdout, made.stderr
+    assert (tmp_path / "models" / "uv.lock").is_file()
+    subprocess.run([uv(), "sync", "--quiet", "--frozen"], cwd=tmp_path / "models", env=kept, check=True)
+    preview = [uv(), "run", "--quiet", "--frozen", "hubstack", "preview", "dev", "--summary"]
     done = subprocess.run(
         preview, cwd=tmp_path / "models", env=kept, capture_output=True, text=True, check=False, timeout=300
     )
     assert done.returncode == 0, done.stderr
     assert "resources would be created" in done.stdout
-    assert (tmp_path / "models" / "uv.lock").is_file()
     version = [uv(), "run", "--quiet", "hubstack", "--version"]
     told = subprocess.run(version, cwd=tmp_path / "models", env=kept, capture_output=True, text=True, check=True)
     assert told.stdout.split()[1] in wheel.name
