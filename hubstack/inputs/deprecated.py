@@ -6,6 +6,7 @@ name, with a warning in every plan; from then on it is refused with the new name
 (docs/reference/deprecations.md). Does not own any other rule about a key.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -133,7 +134,7 @@ def _moved(loc: Loc, moves: Mapping[Loc, str]) -> Loc:
     return tuple(moves.get(loc[:end], loc[end - 1]) for end in range(1, len(loc) + 1))
 
 
-def _numbers(release: str) -> tuple[int, ...]:
-    """Return a version's numbers; `1` is `1.0`, and a version is not older for a suffix."""
-    parts = [int("".join(digit for digit in part if digit.isdigit()) or 0) for part in release.split(".")[:2]]
-    return (*parts, 0)[:2]
+def _numbers(release: str) -> tuple[int, int]:
+    """Return a version's major and minor number: a release candidate already refuses what its release refuses."""
+    major, minor = re.findall(r"\d+", f"{release}.0")[:2]
+    return int(major), int(minor)

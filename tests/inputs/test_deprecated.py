@@ -84,10 +84,11 @@ def test_both_names_of_a_key_are_refused_at_the_old_one(tmp_path: Path) -> None:
     assert problem.message == "`max_len` and `context` are the same key"
 
 
+@pytest.mark.parametrize("release", ["9.0.1", "9.0rc1", "10.2"])
 def test_from_the_announced_release_on_the_key_is_refused_with_its_new_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, release: str
 ) -> None:
-    monkeypatch.setattr(deprecated, "version", lambda _: "9.0.1")
+    monkeypatch.setattr(deprecated, "version", lambda _: release)
     with pytest.raises(InputError) as refused:
         read(tmp_path, LIST)
     lines = {(each.line, each.message, each.hint) for each in refused.value.problems}
