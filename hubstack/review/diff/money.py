@@ -163,10 +163,10 @@ def _by_label(base: State, head: State, items: _Items, label: str) -> LabelCosts
 
 def _labels(state: State, model: Data) -> dict[str, str]:
     """Return a model's labels over those of its stack, without hubstack's."""
-    target = state.target
-    hubstacks = labels(str(target.get("stack")))
-    own = {key: value for key, value in (target.get("labels") or {}).items() if key not in hubstacks}
-    return {**own, **(model.get("labels") or {})}
+    hubstacks = labels(str(state.target.get("stack")))
+    every: dict[str, str] = state.target.get("labels") or {}
+    own: dict[str, str] = model.get("labels") or {}
+    return {**{key: value for key, value in every.items() if key not in hubstacks}, **own}
 
 
 def _split(base: State, head: State, items: _Items, group_of: _Group) -> tuple[MoneyLine, ...]:
