@@ -341,7 +341,8 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in whole.items():
             self.send_header(name, value)
         if fault and fault.drip_seconds:
-            self._drip(b"".join(self._headers_buffer) + b"\r\n" + body, fault.drip_seconds)
+            head = b"".join(self._headers_buffer)  # pyright: ignore[reportAttributeAccessIssue]  not in typeshed
+            self._drip(head + b"\r\n" + body, fault.drip_seconds)
             return
         self.end_headers()
         if self.command == "HEAD":
