@@ -16,6 +16,8 @@ NODE_POOL_MAX = 40
 """Maximum length of GKE node pool and cluster names (GKE API reference, `projects.locations.clusters`)."""
 BUCKET_MAX = 63
 SERVICE_ACCOUNT_MAX = 30
+SERVICE_ACCOUNT_TITLE_MAX = 100
+"""Maximum bytes of the display name of a service account (IAM API reference, `projects.serviceAccounts`)."""
 DNS_LABEL_MAX = 63
 """Maximum length of Kubernetes Service names and label values, and of Google Cloud label values."""
 KEY_MAX = 40
@@ -143,6 +145,11 @@ def bucket_name(project: str, stack: str, key: str) -> str:
 def service_account_id(stack: str, role: str) -> str:
     """Return a service account ID of 6 to 30 characters."""
     return shorten(f"hubstack-{slug(stack)}-{role}", SERVICE_ACCOUNT_MAX)
+
+
+def service_account_title(text: str) -> str:
+    """Return the text as the display name of a service account."""
+    return shorten(text, SERVICE_ACCOUNT_TITLE_MAX)
 
 
 def cluster_name(stack: str) -> str:

@@ -215,7 +215,7 @@ def create_node_account(
         project=account_project,
         # An interrupted `up` may have created it; its id is fixed.
         create_ignore_already_exists=True,
-        display_name=f"GKE nodes of hubstack {stack}",
+        display_name=names.service_account_title(f"GKE nodes of hubstack {stack}"),
         opts=child(parent),
     )
     roles = [

@@ -38,7 +38,9 @@ class RunAccounts(pulumi.ComponentResource):
                 account_id=names.service_account_id(args.stack, f"{args.key}-{role}"),
                 # An interrupted `up` may have created it; its id is fixed.
                 create_ignore_already_exists=True,
-                display_name=f"Cloud Run {role} of {args.key} in hubstack {args.stack}",
+                display_name=names.service_account_title(
+                    f"Cloud Run {role} of {args.key} in hubstack {args.stack}"
+                ),
                 opts=child(self),
             )
             for role in ("server", "loader")
