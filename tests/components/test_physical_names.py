@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every name that a stack gives to a Google Cloud resource is one that its service takes, whatever the stack's name.
+"""A stack gives Google Cloud resources only names that their services take, whatever the stack is called.
 
 The rules are those of each service's API reference; Pulumi takes stack names of up to 100 letters, digits,
 hyphens, underscores and dots.
