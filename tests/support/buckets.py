@@ -96,6 +96,8 @@ class Buckets:
     """Cloud Storage with these buckets, on a free port of this machine. Use it as a context."""
 
     buckets: dict[str, dict[str, Stored]] = field(default_factory=dict[str, dict[str, Stored]])
+    is_endless: bool = False
+    """Whether each page of a listing names a next one."""
     composite: set[str] = field(default_factory=set[str])
     """Names of objects that were uploaded in parts: they have no MD5."""
     faults: list[tuple[str, int, str]] = field(default_factory=list[tuple[str, int, str]])
@@ -194,7 +196,8 @@ def _page(buckets: Buckets, held: dict[str, Stored], query: dict[str, str]) -> d
     names = sorted(name for name in held if name.startswith(query.get("prefix", "")))
     start, most = int(query.get("pageToken", "0")), int(query.get("maxResults", "1000"))
     rows = [held[name].row(name, composite=name in buckets.composite) for name in names[start : start + most]]
-    more = {"nextPageToken": str(start + most)} if start + most < len(names) else {}
+    is_more = start + most < len(names) or buckets.is_endless
+    more = {"nextPageToken": str(start + most)} if is_more else {}
     return ({"items": rows} if rows else {}) | more
 
 

@@ -131,13 +131,13 @@ def _ask(question: Asked, token: str, timeout: float) -> dict[str, Any]:
     try:
         with OPENER.open(_request(question, token), timeout=timeout) as response:
             if "text/event-stream" in response.headers.get("Content-Type", ""):
-                text, first, calls = _streamed(events(response), started)
+                text, first, calls = _streamed(events(response, token), started)
                 said: Any = {"is_stream": True, "text": text, "calls": calls}
             else:
                 first = None
-                said = json.loads(response.read(MOST_BYTES))
+                said = json.loads(_without(token, response.read(MOST_BYTES)))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise refusal_of(error) from None
+        raise refusal_of(error, token) from None
     problem, note = judge(question, said)
     return {"seconds": time.monotonic() - started, "first": first, "problem": problem, "note": note}
 
@@ -166,14 +166,19 @@ def _form(fields: Mapping[str, str], file: Mapping[str, str], boundary: str) -> 
     return b"".join([*parts, f"--{boundary}--\r\n".encode()])
 
 
-def events(lines: Any) -> Iterator[Any]:
-    """Yield the JSON of each server-sent event."""
+def _without(token: str, answer: bytes) -> bytes:
+    """Return an answer without the key, which servers that refuse one like to repeat."""
+    return answer.replace(token.encode(), b"(the key)") if token else answer
+
+
+def events(response: Any, token: str) -> Iterator[Any]:
+    """Yield the JSON of each server-sent event; reads no line without end."""
     total = 0
-    for raw in lines:
+    while raw := response.readline(MOST_BYTES + 1):
         total += len(raw)
         if total > MOST_BYTES:
             raise ValueError(f"the answer is longer than {MOST_BYTES} bytes")
-        line = raw.decode("utf-8", "replace").strip()
+        line = _without(token, raw).decode("utf-8", "replace").strip()
         if line.startswith("data:"):
             data = line.removeprefix("data:").strip()
             if data == "[DONE]":
@@ -296,21 +301,21 @@ def _root(url: str, token: str) -> str | None:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
         with OPENER.open(urllib.request.Request(url, headers=headers), timeout=10) as response:  # noqa: S310
-            rows = json.loads(response.read(MOST_BYTES))["data"]
+            rows = json.loads(_without(token, response.read(MOST_BYTES)))["data"]
             return next((str(row["root"]) for row in rows if row.get("root")), None)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 
-def refusal_of(error: Exception) -> RefusedError:
-    """Return what an error of a request means."""
-    return _of_status(error) if isinstance(error, urllib.error.HTTPError) else _of_error(error)
+def refusal_of(error: Exception, token: str) -> RefusedError:
+    """Return what an error of a request means, without the key that was sent."""
+    return _of_status(error, token) if isinstance(error, urllib.error.HTTPError) else _of_error(error)
 
 
-def _of_status(error: urllib.error.HTTPError) -> RefusedError:
+def _of_status(error: urllib.error.HTTPError, token: str) -> RefusedError:
     status = error.code
     try:
-        body = error.read(MOST_BYTES).decode("utf-8", "replace")
+        body = _without(token, error.read(MOST_BYTES)).decode("utf-8", "replace")
     except (OSError, ValueError):
         body = ""
     try:

@@ -45,6 +45,8 @@ PAGE_SIZE = 1000
 """Objects in one response (the API's own limit)."""
 MAX_OBJECTS = 20_000
 """A model of 300 shards with its checkpoints has a few thousand."""
+MAX_PAGES = 200
+"""A page may have fewer objects than asked for, and those of a versioned bucket often do."""
 _WINDOW = 256 * 1024
 """First bytes of a weights file to read; the header of most fits."""
 _MAX_CARD_BYTES = 1_000_000
@@ -96,23 +98,23 @@ class BucketClient:
         bucket, prefix = bucket_and_folder(model_id)
         files: dict[str, FileFacts] = {}
         token: str | None = None
-        while True:
+        for _ in range(MAX_PAGES):
             query: dict[str, str | int] = {"prefix": f"{prefix}/", "maxResults": PAGE_SIZE, "fields": _FIELDS}
             query |= {"pageToken": token} if token else {}
             url = f"{self._endpoint}/storage/v1/b/{bucket}/o?{urlencode(query)}"
             page = await self._ask(url, _page, limit=MAX_INFO_BYTES)
-            for row in cast("list[Any]", page.get("items") or []):
+            listed: Any = page.get("items")
+            for row in cast("list[Any]", listed) if isinstance(listed, list) else ():
                 file = _file(row, prefix)
                 if file is not None:
                     files[file.path] = file
             if len(files) > MAX_OBJECTS:
                 raise ResponseError(f"has more than {MAX_OBJECTS:,} objects: name the folder of one model")
-            following = page.get("nextPageToken")
-            if not following:
+            token = str(page.get("nextPageToken") or "")
+            if not token:
                 break
-            if following == token:
-                raise ResponseError("got a listing that does not end")
-            token = str(following)
+        else:
+            raise ResponseError("got a listing that does not end")
         if not files:
             raise EmptyFolderError(f"has no objects: the bucket `{bucket}` has nothing under `{prefix}/`")
         self._folders[model_id] = Folder(model_id=model_id, files=files)

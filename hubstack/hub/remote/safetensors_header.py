@@ -13,6 +13,8 @@ from typing import Any, cast
 LENGTH_BYTES = 8
 MAX_HEADER_BYTES = 100_000_000
 """The format's own limit (safetensors/src/tensor.rs, MAX_HEADER_SIZE)."""
+_MAX_DIMENSIONS = 64
+"""Our limit; weights have at most five, PyTorch's tensors at most 64."""
 _METADATA = "__metadata__"
 
 
@@ -55,7 +57,10 @@ def count_parameters(header: bytes) -> Counter[str]:
         if not isinstance(dtype, str) or not isinstance(shape, list):
             raise NotSafetensorsError
         sizes = cast("list[Any]", shape)
-        if not all(type(size) is int and size >= 0 for size in sizes):
+        # Without a limit, the product of a long list would take hours.
+        if len(sizes) > _MAX_DIMENSIONS or not all(type(size) is int and 0 <= size < 2**63 for size in sizes):
             raise NotSafetensorsError
         counts[dtype] += prod(sizes)
+        if counts[dtype] >= 2**63:
+            raise NotSafetensorsError
     return counts

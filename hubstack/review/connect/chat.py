@@ -60,11 +60,11 @@ def _answer(url: str, model: str, token: str, messages: list[Message], say: Call
         with OPENER.open(request, timeout=_SECONDS) as response:
             if "text/event-stream" not in response.headers.get("Content-Type", ""):
                 raise RefusedError("the answer is not a stream")
-            for event in events(response):
+            for event in events(response, token):
                 pieces.append(_said(event))
                 say(visible(pieces[-1], keep="\n\t"))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise refusal_of(error) from None
+        raise refusal_of(error, token) from None
     say("\n")
     return "".join(pieces)
 

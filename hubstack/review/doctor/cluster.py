@@ -6,6 +6,7 @@ without what looks like a secret. Nothing in the cluster is changed.
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,12 @@ from hubstack.review.kubectl import Kubectl
 KINDS = ("pods", "events", "jobs")
 CLASSES = "computeclasses.cloud.google.com"
 _LOG_LINES, _LOG_BYTES = 400, 400_000
+_LEFT_OUT = {"env", "managedFields", "kubectl.kubernetes.io/last-applied-configuration"}
+"""Keys with values of variables; the annotation holds the whole object once more."""
+_SECRET_FLAG = re.compile(r"(?i)--?[a-z-]*(key|token|secret|password)")
+"""A flag whose value is the next word."""
+_DEEPEST = 100
+"""Levels of an object that are read; those of Kubernetes have a few dozen."""
 
 Object = dict[str, Any]
 
@@ -123,13 +130,17 @@ def _items(text: str, path: Path | None = None) -> list[Object]:
     return rows(cast("Object", said), "items")
 
 
-def _cleaned(value: Any) -> Any:
+def _cleaned(value: Any, depth: int = 0) -> Any:
     """Return an object without secrets: no environment of containers, and no text that looks like one."""
+    if depth > _DEEPEST:
+        return None
     if isinstance(value, dict):
         found = cast("dict[str, Any]", value)
-        return {key: _cleaned(each) for key, each in found.items() if key not in {"env", "managedFields"}}
+        return {key: _cleaned(each, depth + 1) for key, each in found.items() if key not in _LEFT_OUT}
     if isinstance(value, list):
-        return [_cleaned(each) for each in cast("list[Any]", value)]
+        items = cast("list[Any]", value)
+        secret = [isinstance(each, str) and _SECRET_FLAG.fullmatch(each) is not None for each in items]
+        return ["***" if at and secret[at - 1] else _cleaned(each, depth + 1) for at, each in enumerate(items)]
     return without_secrets(value) if isinstance(value, str) else value
 
 

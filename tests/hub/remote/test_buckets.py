@@ -197,6 +197,13 @@ def test_more_objects_than_one_model_has_are_refused(storage: Buckets, monkeypat
     assert "more than 3 objects" in refused().message
 
 
+def test_a_listing_without_end_is_refused(storage: Buckets, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bucket_client_module, "MAX_PAGES", 5)
+    storage.is_endless = True
+    assert "a listing that does not end" in refused().message
+    assert len(storage.requests) == 5
+
+
 def test_without_credentials_nothing_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
     monkeypatch.delenv("GOOGLE_OAUTH_ACCESS_TOKEN", raising=False)

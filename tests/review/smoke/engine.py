@@ -24,6 +24,12 @@ class Engine:
             return 503, "text/plain", b"no healthy upstream"
         if self.fault == "refused":
             return 401, "application/json", b'{"error": "Unauthorized"}'
+        if self.fault.startswith("echo"):
+            said = f"Incorrect API key provided: {self.asked[-1][1]['Authorization']}"
+            if self.fault == "echo in a stream":
+                return 200, "text/event-stream", f"data: {json.dumps({'error': {'message': said}})}\n\n".encode()
+            status = 200 if self.fault == "echo as an answer" else 401
+            return status, "application/json", json.dumps({"error": {"message": said}}).encode()
         if self.fault == "login":
             return 302, "text/html", b""
         said = {} if b"form-data" in body[:200] else json.loads(body)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The script tells a good answer from a bad one, waits for a model to come, and gives the key to nobody else."""
 
+import io
 import json
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from hubstack.deploy.smoke_job import ask_script
-from hubstack.deploy.smoke_job.ask_models import RESULT_MARK, ask_all
+from hubstack.deploy.smoke_job.ask_models import MOST_BYTES, RESULT_MARK, ask_all, events
 from tests.review.smoke.engine import engine
 
 KEY = "sk-canary-0123456789"
@@ -112,6 +113,22 @@ def test_a_refused_key_is_not_tried_again() -> None:
     with engine("refused") as served:
         ask_all(asked(served.url, CHAT, timeout=20), {"key": KEY}, SILENT)
         assert len([path for path, _, _ in served.asked if "chat" in path]) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "question"), [("echo", CHAT), ("echo in a stream", CHAT), ("echo as an answer", EMBED)]
+)
+def test_a_key_that_the_server_repeats_is_not_shown(fault: str, question: dict[str, Any]) -> None:
+    found = result(fault, question)
+    assert "(the key)" in json.dumps(found)
+    assert KEY not in json.dumps(found)
+
+
+def test_a_line_without_end_is_not_read_to_its_end() -> None:
+    answer = io.BytesIO(b"data: " + b"x" * (2 * MOST_BYTES))
+    with pytest.raises(ValueError, match="longer than"):
+        list(events(answer, ""))
+    assert answer.tell() <= MOST_BYTES + 1
 
 
 def test_a_redirect_is_not_followed_with_the_key() -> None:
