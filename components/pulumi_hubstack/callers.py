@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The proxy that tells a gateway's callers apart: their secrets, its pods and its counters. Decides nothing.
+"""The callers' proxy of a gateway: their secrets, its pods and its counters. Decides nothing.
 
 No key passes through this program: a secret gets its versions from `gcloud` (docs/guides/callers.md), and GKE's
 secret sync brings them into the cluster.

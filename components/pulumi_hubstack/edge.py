@@ -38,7 +38,7 @@ def build_gateway(
     if nodes is None or asked is None or plan.traffic is None:
         return None
     if nodes.network is None:
-        raise ValueError("the network of the gateway is not known: `hubstack:network` names it")
+        raise ValueError("the gateway's network is unknown: set `hubstack:network`")
     by_key = asked.auth is GatewayAuth.API_KEYS
     after = (*nodes.namespaces.values(), *(nodes.autoscaling if manifests.scale_to_zero_models(plan) else ()))
     providers = [base.project.provider, nodes.kubernetes]

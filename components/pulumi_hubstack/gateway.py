@@ -50,7 +50,7 @@ class GatewayArgs:
     servers: Mapping[str, pulumi.Resource]
     """Model key to its servers."""
     proxy: tuple[pulumi.Resource, ...] = ()
-    """The proxy that tells callers apart; empty if requests go straight to models."""
+    """The callers' proxy; empty if requests go straight to models."""
     after: tuple[pulumi.Resource, ...]
     """Resources to create first: the namespace."""
 

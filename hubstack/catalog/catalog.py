@@ -64,7 +64,7 @@ class Catalog:
     node_overhead: NodeOverhead
     load_rates: LoadRates
     gateway_images: Mapping[str, GatewayImage]
-    """Images of the proxy that tells callers apart, by role."""
+    """Images of the callers' proxy, by role."""
     commitments: tuple[HeldCommitment, ...] = ()
     """Commitments of the user's own; the shipped catalogue has none."""
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The images of the proxy that tells callers apart: types and reader of catalog/gateway_images.yaml."""
+"""The images of the callers' proxy: types and reader of catalog/gateway_images.yaml."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

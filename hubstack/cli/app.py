@@ -70,12 +70,12 @@ LockImages = Annotated[
     bool,
     typer.Option(
         "--images/--no-images",
-        help="Ask the registries for the digest of each image that is not locked.",
+        help="Look up the digest of each image that is not locked yet.",
         envvar="HUBSTACK_LOCK_IMAGES",
     ),
 ]
 UpgradeImages = Annotated[
-    bool, typer.Option("--upgrade-images", help="Ask again for the digests of images that are locked.")
+    bool, typer.Option("--upgrade-images", help="Look up the digests of locked images again.")
 ]
 Summary = Annotated[
     Path | None, typer.Option("--summary", help="Write a summary of Hub changes to this Markdown file.")

@@ -77,7 +77,7 @@ def connect(  # noqa: PLR0913  one parameter per command-line option
     planned = find_model(decided, env, next(serving, model))
     if port_forward and (url is not None or not planned.has_nodes):
         message = "replaces --url" if url is not None else f"needs pods: `{model}` runs on {planned.platform_name}"
-        raise InputError([Problem(path="--port-forward", message=message, hint="leave out one of them")])
+        raise InputError([Problem(path="--port-forward", message=message, hint="use only one of them")])
 
     def show(address: "Address") -> None:
         call = call_of(decided, planned, inputs.facts[planned.key], address, model)
@@ -96,7 +96,7 @@ def connect(  # noqa: PLR0913  one parameter per command-line option
         base = None if url is None else base_of(url)
         address, note = reachable_address(decided, planned, stack.project_dir, base)
         if note and chat:
-            raise InputError([Problem(path=model, message=note, hint="add --port-forward, or name --url")])
+            raise InputError([Problem(path=model, message=note, hint="add --port-forward or --url")])
         show(address)
         if note:
             tell(note)
@@ -113,7 +113,7 @@ def connect(  # noqa: PLR0913  one parameter per command-line option
 
 def _lines(base: str, source: str | None, found: dict[str, str]) -> list[str]:
     lines = [f"address: {base}"]
-    lines.append(f"key:     export OPENAI_API_KEY=$({source})" if source else "key:     none is needed")
+    lines.append(f"key:     export OPENAI_API_KEY=$({source})" if source else "key:     not needed")
     for language, text in found.items():
         lines += ["", f"# {language}", text]
     return lines
@@ -124,7 +124,7 @@ def _chat(decided: "Plan", call: "Call", planned: "ModelPlan") -> None:
     from hubstack.review.connect.chat import chat as talk  # noqa: PLC0415
 
     if call.what != "chat":
-        message, hint = f"`{call.model}` does not chat: it answers to {call.what}", "leave out --chat for a snippet"
+        message, hint = f"`{call.model}` is not a chat model: it serves {call.what}", "omit --chat to get a snippet"
         raise InputError([Problem(path="--chat", message=message, hint=hint)])
     if sys.stdin.isatty():
         tell(f"chatting with {call.model}; Ctrl-D ends it")

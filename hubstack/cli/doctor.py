@@ -56,7 +56,9 @@ def doctor(
     if read_from is not None:
         state = read_folder(read_from)
     else:
-        otherwise = "install it, or read a folder with --from that was written with --save elsewhere"
+        otherwise = (
+            "install it, or run `hubstack doctor --save DIR` where kubectl reaches the cluster, and --from DIR here"
+        )
         kubectl = Kubectl(
             context=context or default_context(decided), namespace=decided.target.namespace, otherwise=otherwise
         )

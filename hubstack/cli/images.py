@@ -22,7 +22,9 @@ CopyTo = Annotated[
         metavar="REGISTRY",
     ),
 ]
-With = Annotated[str, typer.Option("--with", help="Program that copies: crane, gcrane or skopeo.", metavar="TOOL")]
+With = Annotated[
+    str, typer.Option("--with", help="Tool for the copy commands: crane, gcrane or skopeo.", metavar="TOOL")
+]
 
 
 def images(
@@ -111,7 +113,7 @@ def _notes(found: "tuple[StackImage, ...]") -> list[str]:
         lines.append("Not locked: run `hubstack lock`, which asks the registries for the digests.")
     held = sorted({each.used.chart for each in by_tag if each.locked and each.used.chart})
     if held:
-        lines.append(f"By tag although locked, because the chart takes no digest: {', '.join(held)}.")
+        lines.append(f"Locked, but run by tag, because the chart accepts no digest: {', '.join(held)}.")
     moved = sorted(
         {each.reference.rpartition("/")[0] for each in found if not each.reference.startswith(each.used.image)}
     )

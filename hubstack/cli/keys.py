@@ -45,8 +45,8 @@ def keys(
             f"{name}: may use {', '.join(one.models) or 'no model here'}; its keys are in {one.secret_id}\n"
             f"# the first key, after `pulumi up`\n{commands.create}\n"
             f"# the newest key, for the team\n{commands.read}\n"
-            f"# a new key; the newest one so far stays valid\n{commands.rotate}\n"
-            f"# end all keys but the newest\n{commands.revoke}"
+            f"# add a new key; the current one stays valid\n{commands.rotate}\n"
+            f"# revoke all keys except the newest\n{commands.revoke}"
         )
 
 

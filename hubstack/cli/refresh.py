@@ -61,7 +61,7 @@ def refresh(
 def _priced(prices: "RefreshedPrices", region: str) -> str:
     here = sum(1 for regions in prices.items.values() if region in regions)
     rate = f", 1 USD = {prices.exchange.per_usd:g} {prices.exchange.currency}" if prices.exchange else ""
-    return f"prices of {here} machine types and items in {region}{rate}; others keep those of hubstack's catalogue"
+    return f"prices of {here} machine types and items in {region}{rate}; all others come from hubstack's catalogue"
 
 
 def _granted(quota: "RefreshedQuota") -> str:

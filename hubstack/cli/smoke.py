@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command `smoke`: one real request a model, through the address that callers use."""
+"""The command `smoke`: one real request to each model, at the address that callers use."""
 
 from json import dumps
 from typing import Annotated
@@ -22,12 +22,17 @@ from hubstack.cli.console import (
 
 Keys = Annotated[
     list[str] | None,
-    typer.Option("--model", help="Key of a model to ask. Repeatable. Default: all.", metavar="KEY"),
+    typer.Option("--model", help="Key of a model to check. Repeatable. Default: all.", metavar="KEY"),
 ]
 Inside = Annotated[
-    bool, typer.Option("--in-cluster", help="Ask from a Job in the cluster, for a gateway without public address.")
+    bool,
+    typer.Option(
+        "--in-cluster", help="Send the requests from a Job in the cluster, for a gateway without a public address."
+    ),
 ]
-Requests = Annotated[int, typer.Option("--requests", min=1, max=100, help="Requests of each first question.")]
+Requests = Annotated[
+    int, typer.Option("--requests", min=1, max=100, help="Number of requests for the first check of each model.")
+]
 Timeout = Annotated[
     int | None,
     typer.Option("--timeout", min=1, help="Seconds to wait for a model. Default: its cold start, or 120."),
@@ -49,10 +54,10 @@ def smoke(  # noqa: PLR0913  one parameter per command-line option
     quiet: Quiet = False,
     project: Project = None,
 ) -> None:
-    """Ask every model one real request, to check that the stack works.
+    """Send every model one real request, to check that the stack works.
 
-    Asks by the model's task, through the gateway, and compares the commit that answers with the lock. Exits 1 if a
-    model fails.
+    Sends requests for the model's task through the gateway, and compares the running commit with the lock. Exits 1
+    if a model fails.
     """
     from dataclasses import replace  # noqa: PLC0415
 

@@ -98,10 +98,10 @@ def _of_containers(plan: Plan) -> Iterator[tuple[str, str, tuple[str, ...]]]:
         if model.weights.loader_image:
             yield model.weights.loader_image, "copies weights from the Hub", ()
     if callers := plan.callers:
-        yield plan.target.image(callers.proxy.image), "tells callers apart", ()
+        yield plan.target.image(callers.proxy.image), "checks callers' keys and limits", ()
         yield plan.target.image(callers.limiter.image), "enforces callers' limits", ()
-        yield plan.target.image(callers.counters.image), "counts what callers use", ()
-        yield plan.target.image(callers.keys_image), "gives the proxy the callers' keys", ()
+        yield plan.target.image(callers.counters.image), "counts usage by caller", ()
+        yield plan.target.image(callers.keys_image), "provides the callers' keys to the proxy", ()
     elif plan.gateway:
         yield plan.target.image(BODY_ROUTER_IMAGE), "reads the model's name from requests", ()
         if plan.traffic and plan.traffic.picked:

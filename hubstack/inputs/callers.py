@@ -49,11 +49,11 @@ def caller_rules(
         return
     for name in callers:
         if not re.fullmatch(_NAME, name):
-            message = "has a name that metrics and secrets cannot have"
+            message = "is not a valid caller name: metrics and secrets contain it"
             hint = "use at most 30 lower-case letters, digits and hyphens, a letter first: `search-team`"
             yield f"{SETTING}.{name}", message, hint
     if gateway is None:
-        message = "needs a gateway: callers are told apart where all models have one address"
+        message = "needs a gateway, where the callers' keys and limits are checked"
         yield (
             SETTING,
             message,
@@ -61,10 +61,8 @@ def caller_rules(
         )
         return
     if gateway.mode is GatewayMode.INFERENCE:
-        message = (
-            "is `inference`, but with `hubstack:callers` a proxy of the stack chooses the server, not a picker"
-        )
+        message = "is `inference`, but with `hubstack:callers` the callers' proxy chooses the server, not a picker"
         yield f"{GATEWAY}.mode", message, "set `mode: services`, or remove `hubstack:callers`"
     if gateway.auth:
-        message = f"is `{gateway.auth}`, but with `hubstack:callers` each team has keys of its own"
+        message = f"is `{gateway.auth}`, but with `hubstack:callers` each caller has its own keys"
         yield f"{GATEWAY}.auth", message, "remove it, or remove `hubstack:callers`"

@@ -14,7 +14,7 @@ from hubstack.files.errors import InputError
 from hubstack.files.problems import shown
 from hubstack.plan.existing_cluster import ClusterFacts, Feature
 
-_AGAIN = "write it again: gcloud container clusters describe NAME --location LOCATION --format=json > FILE"
+_AGAIN = "regenerate it: gcloud container clusters describe NAME --location LOCATION --format=json > FILE"
 _ENABLED: Mapping[Feature, str] = {
     Feature.FUSE: "addonsConfig.gcsFuseCsiDriverConfig.enabled",
     Feature.FQDN_POLICIES: "networkConfig.enableFqdnNetworkPolicy",

@@ -91,7 +91,8 @@ def cluster_problems(c: ExistingClusterSettings, region: str) -> Iterator[tuple[
         yield "location", message, "set `gcp:region` to the cluster's region"
     if not c.facts and not c.control_plane:
         message = (
-            "is missing: network policies name the control plane's addresses, and a plan asks no cloud for them"
+            "is missing: network policies need the control plane's addresses, "
+            "and planning does not contact the cluster"
         )
         yield (
             "control_plane",
@@ -99,9 +100,9 @@ def cluster_problems(c: ExistingClusterSettings, region: str) -> Iterator[tuple[
             "set `facts:` to the output of `gcloud container clusters describe`, or add it",
         )
     if Component.HTTP_ADD_ON in c.installed and Component.KEDA not in c.installed:
-        yield "installed", "contains `http-add-on` without `keda`, which it is part of", "add `keda`, or remove it"
+        yield "installed", "contains `http-add-on`, which needs `keda`", "add `keda`, or remove `http-add-on`"
     if c.keda_namespace and Component.KEDA not in c.installed:
         message = "names the namespace of an installed KEDA, but `installed` does not contain `keda`"
         yield "keda_namespace", message, "add `keda` to `installed:`, or remove it"
     if c.node_account and c.autopilot:
-        yield "node_account", "does not apply: the nodes of an Autopilot cluster are GKE's", "remove it"
+        yield "node_account", "does not apply: GKE manages the nodes of an Autopilot cluster", "remove it"

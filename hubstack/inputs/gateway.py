@@ -98,7 +98,7 @@ def gateway_problems(g: GatewaySettings, *, has_callers: bool = False) -> Iterat
     elif (external or g.certificate) and not g.host:
         yield "host", "is missing: a certificate is issued for a name", "set the DNS name of the certificate"
     if g.security_policy and not external:
-        message = "applies to an external gateway only: an internal one is not reached from the internet"
+        message = "applies to an external gateway only: an internal gateway is not reachable from the internet"
         yield "security_policy", message, "remove it, or set `exposure: external`"
     if external and g.address:
         yield (

@@ -58,18 +58,18 @@ def images_problems(asked: ImagesSettings) -> Iterator[tuple[str, str, str]]:
     if asked.remote and asked.registry:
         yield (
             "remote",
-            "is set together with `registry`, which already holds all images",
-            "remove one of them; `registries` may name the mirror of single registries",
+            "conflicts with `registry`, which already applies to all images",
+            "remove one of them; `registries` sets a mirror for individual registries",
         )
     for registry in asked.registries:
         if registry in _OTHER_NAMES:
             yield (
                 "registries",
-                f"contains `{registry}`: images name that registry `{DOCKER_HUB}`",
+                f"contains `{registry}`: in image names, that registry is `{DOCKER_HUB}`",
                 f"write `{DOCKER_HUB}`",
             )
         elif not re.fullmatch(_HOST, registry):
-            message = f"contains `{registry}`, which is not a registry as images name it"
+            message = f"contains `{registry}`, which is not the host of a registry"
             yield "registries", message, "write the host only, such as `ghcr.io`"
     if not (asked.remote or asked.registry or asked.registries):
         yield (

@@ -46,10 +46,10 @@ def _text(folder: Path, path: str) -> str:
     file = folder / path
     parts = [folder.joinpath(*Path(path).parts[: i + 1]) for i in range(len(Path(path).parts))]
     if any(part.is_symlink() for part in parts):
-        raise RefusedError(f"`{path}` is a link, or lies behind one", "copy the file")
+        raise RefusedError(f"`{path}` is a symbolic link, or is in a linked folder", "copy the file")
     if not file.is_file():
         raise RefusedError(
-            f"`{path}` is not a file", "name a file beside the list, relative to it: `templates/a.jinja`"
+            f"`{path}` is not a file", "name a file relative to the list's folder: `templates/a.jinja`"
         )
     with file.open("rb") as opened:
         data = opened.read(MAX_BYTES + 1)

@@ -288,7 +288,9 @@ def _adapter_names(models: Sequence[ModelRequest]) -> Iterator[Problem]:
                 message = f"the adapter `{adapter.id}` has the name `{name}`, which is reserved for draft models"
                 yield mark.problem(message, f"give it another name: `{{id: {adapter.id}, name: ...}}`")
             if name in taken:
-                message = f"the adapter `{adapter.id}` has the name `{name}`, which requests use for {taken[name]}"
+                message = (
+                    f"the adapter `{adapter.id}` has the name `{name}`, which is already used for {taken[name]}"
+                )
                 yield mark.problem(message, f"give it another name: `{{id: {adapter.id}, name: ...}}`")
             taken.setdefault(name, f"the adapter `{adapter.id}` of `{model.key}`")
 
@@ -407,8 +409,8 @@ def _finish(draft: _Draft, problems: list[Problem]) -> ModelRequest:
     batch = draft.settings.batch
     if batch and batch.parallel > replicas.max:
         shown = "1 replica" if replicas.max == 1 else f"{replicas.max} replicas"
-        message = f"`batch` answers {batch.parallel} parts at once, but `{draft.key}` has at most {shown}"
-        hint = f"set `replicas: {{max: {batch.parallel}}}`, for which there are nodes, or lower `parallel`"
+        message = f"`batch` runs {batch.parallel} parts at once, but `{draft.key}` has at most {shown}"
+        hint = f"set `replicas: {{max: {batch.parallel}}}`, which also sizes the node pools, or lower `parallel`"
         problems.append(draft.marks["batch"].problem(message, hint))
     return ModelRequest(key=draft.key, was=draft.was, id=draft.id, settings=draft.settings, marks=draft.marks)
 

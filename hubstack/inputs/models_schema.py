@@ -241,13 +241,13 @@ class Speculative(_Strict):
     def _names_its_model(self) -> Self:
         if self.method in DRAFTED and self.model is None:
             raise RefusedError(
-                f"`method: {self.method}` needs the repository that drafts",
+                f"`method: {self.method}` needs a draft repository",
                 "add `model: OWNER/NAME` to `speculative`, or use `{method: ngram}`, which needs none",
             )
         if self.method not in DRAFTED and (self.model or "revision" in self.model_fields_set):
             raise RefusedError(
-                f"`method: {self.method}` drafts without another repository",
-                f"remove `model`, or use a method that reads it: {', '.join(sorted(DRAFTED))}",
+                f"`method: {self.method}` uses no other repository",
+                f"remove `model`, or use a method that needs it: {', '.join(sorted(DRAFTED))}",
             )
         return self
 
@@ -349,9 +349,7 @@ class Batch(_Strict):
             why = f"`batch` reads from `{bucket}` and writes to `{other}`: the Job mounts one bucket"
             raise RefusedError(why, f"write to a folder of it: `output: gs://{bucket}/answers`")
         if f"{source}/".startswith(f"{folder}/"):
-            raise RefusedError(
-                "`batch` would write its answers over its input", "give `output` a folder of its own"
-            )
+            raise RefusedError("`batch` would overwrite its input", "use a separate folder for `output`")
         return self
 
 
@@ -510,7 +508,7 @@ def _read_arguments(value: Any) -> Any:
             _check_value(name, text)
         found[name] = tuple(cast("list[Any]", each)) if isinstance(each, list) else each
         if each is None or each == []:
-            raise RefusedError(f"`{name}` has no value", "write `true` for a flag without one")
+            raise RefusedError(f"`{name}` has no value", "write `true` for a flag that takes no value")
     return found
 
 
@@ -533,11 +531,9 @@ def _check_value(name: str, text: str) -> None:
             f"the value of `{name}` is longer than {_TEXT_MAX:,} characters", "mount it with `files:`"
         )
     if "$(" in text:
-        raise RefusedError(f"the value of `{name}` has `$(`, which Kubernetes replaces", "remove it")
+        raise RefusedError(f"the value of `{name}` has `$(`, which Kubernetes would expand", "remove it")
     if text.startswith("--"):
-        raise RefusedError(
-            f"the value of `{name}` starts like a flag: {shown(text)}", "give each flag a key of its own"
-        )
+        raise RefusedError(f"the value of `{name}` starts like a flag: {shown(text)}", "give each flag its own key")
     if any((ord(letter) < 32 and letter not in "\n\t") or ord(letter) == 127 for letter in text):
         raise RefusedError(f"the value of `{name}` has control characters", "remove them")
 
@@ -584,7 +580,7 @@ def _read_files(value: Any) -> Any:
 
 
 _FILES_HINT = (
-    "use paths beside the list, of letters, digits, `_`, `.`, `-` and `/`: `files: [templates/chat.jinja]`"
+    "use paths relative to the list, with letters, digits, `_`, `.`, `-` and `/`: `files: [templates/chat.jinja]`"
 )
 Files = Annotated[
     tuple[str, ...],

@@ -183,7 +183,7 @@ def _problems(file: _File, document: Document, catalog: Catalog) -> Iterator[Pro
             yield document.mark(loc).problem(f"the price of {_named(row)} has no `price`", "give only `price:`")
         elif not by_unit and (row.price is not None or not row.figures):
             hint = "give `on-demand:`, `spot:`, `flex-start:`, `committed-1y:` or `committed-3y:`"
-            yield document.mark(loc).problem(f"the price of {_named(row)} does not say of what", hint)
+            yield document.mark(loc).problem(f"the price of {_named(row)} has no figure", hint)
         key = (named[0], getattr(row, named[0]), row.region)
         if key in seen:
             message = f"{_named(row)} has another price in line {seen[key]}"

@@ -27,10 +27,10 @@ FORMAT = 1
 OLD_DAYS = 30
 """Age from which prices and quotas are called old: Google changes spot prices up to once a day."""
 _AGAIN = "restore the file from git, or run `hubstack refresh`"
-_PRICES_HEAD = """# List prices, read of Google by `hubstack refresh`; commit this file (docs/guides/prices.md).
+_PRICES_HEAD = """# List prices, read from Google by `hubstack refresh`; commit this file (docs/guides/prices.md).
 # items: machine type or item, region, how it is bought: SKUs, and units of each per hour (disks: per GB and month).
 """
-_QUOTA_HEAD = """# Quotas, reservations and zones, read of Google by `hubstack refresh`; commit this file
+_QUOTA_HEAD = """# Quotas, reservations and zones, read from Google by `hubstack refresh`; commit this file
 # (docs/guides/prices.md).
 """
 

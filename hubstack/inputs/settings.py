@@ -168,7 +168,7 @@ class StackSettings(BaseModel):
         {}, validation_alias=CALLERS, examples=[f"'{CALLERS_EXAMPLE}'"]
     )
     """Teams that call the gateway with keys of their own, each with models and limits: `{search: {models: [chat],
-    usd_per_month: 500}}` (docs/guides/callers.md). Without it, callers are not told apart."""
+    usd_per_month: 500}}` (docs/guides/callers.md). Without it, there are no keys and limits by caller."""
     binary_authorization: Flag = Field(False, validation_alias="hubstack:binaryAuthorization", examples=["true"])
     """Check images against the project's Binary Authorization policy (docs/concepts/security.md)."""
     kms_key: (
@@ -556,17 +556,17 @@ def _cluster_rules(s: StackSettings) -> Iterator[tuple[str, str, str | None]]:
     for name in _OWNERS:
         field = StackSettings.model_fields[name]
         if getattr(s, name) != field.default:
-            message = f"applies to a cluster of the stack's own: the owners of `{asked.name}` decide it"
+            message = f"applies only to a cluster that the stack creates: the owners of `{asked.name}` decide it"
             yield str(field.validation_alias), message, "remove it"
     network = s.network_settings
     if network and not network.name:
-        message = f"has ranges of a VPC of the stack's own, but the nodes are in the network of `{asked.name}`"
+        message = f"has ranges for a VPC that the stack creates, but the nodes are in the network of `{asked.name}`"
         yield NETWORK, message, "set `name:` and `subnetwork:` to the cluster's, or remove it"
     elif network and network.nat is Nat.CREATE:
         message = f"is `create`, but the owners of `{asked.name}` decide how its nodes reach the internet"
         yield f"{NETWORK}.nat", message, "remove it"
     elif s.gateway_settings and not network:
-        message = "is missing: a gateway's address and proxies are in the cluster's network, which it names"
+        message = "is missing: the gateway's address and proxies need the name of the cluster's network"
         yield NETWORK, message, None
 
 

@@ -37,7 +37,7 @@ class TokenPrice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProxyImage:
-    """An image of the proxy that tells callers apart."""
+    """An image of the callers' proxy."""
 
     image: str
     command: tuple[str, ...]

@@ -498,7 +498,7 @@ class Plan:
     traffic: TrafficPlan | None = None
     """How the gateway routes to models; None without a gateway."""
     callers: CallersPlan | None = field(default=None, metadata=OMITTED_IF_NONE)
-    """Who may call which models through the gateway; None if callers are not told apart."""
+    """Who may call which models through the gateway; None without `hubstack:callers`."""
     endpoints: Mapping[str, str] = field(default_factory=dict[str, str])
     """Key of each model on GKE to the address of its API inside the cluster."""
     buckets: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -157,7 +157,7 @@ def cluster_warnings(cluster: ExistingCluster, target: StackSettings, models: Se
         Component.HTTP_ADD_ON
     ):
         yield (
-            f"{about}: its interceptor must be let to the servers in namespace {target.namespace}, and hold "
+            f"{about}: its interceptor must be able to reach the servers in namespace {target.namespace}, and hold "
             f"requests for {max(waits):,} s, the longest cold start (docs/guides/existing-cluster.md)"
         )
     if cluster.is_autopilot and target.kms_key:

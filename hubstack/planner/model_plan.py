@@ -428,10 +428,10 @@ def _companions(demand: Demand, taken: Candidate) -> Iterator[Reason]:
         held = (
             f"{lora.slots} on the accelerator at once, all in host memory ({lora.host_bytes / 1e9:,.2f} GB a rank)"
         )
-        text = f"{listed}: places of rank {lora.rank}, {held}"
+        text = f"{listed}: slots of rank {lora.rank}, {held}"
         yield Reason(topic="adapters", text=text, source="docs/guides/adapters.md")
     if draft:
-        text = f"{draft.facts.id} drafts: {draft.size_bytes / 1e9:,.2f} GB, with a cache of its own"
+        text = f"{draft.facts.id} drafts tokens: {draft.size_bytes / 1e9:,.2f} GB, plus its own KV cache"
         yield Reason(topic="draft", text=text, source="docs/guides/speculative.md")
 
 

@@ -99,7 +99,7 @@ def _sku_prices(own: OwnPrices | None, refreshed: RefreshedPrices | None) -> dic
     known = set(refreshed.skus) if refreshed else set[str]()
     problems = [
         own.document.mark(("prices", at, "sku")).problem(
-            f"the SKU `{row.sku}` is in no price that `hubstack refresh` read",
+            f"the SKU `{row.sku}` is not among the prices that `hubstack refresh` read",
             "run `hubstack refresh`, or price the machine or the accelerator instead",
         )
         for at, row, _ in asked

@@ -439,7 +439,7 @@ def _unknown_version(model: ModelRequest, catalog: Catalog) -> Iterator[Problem]
         return
     known = catalog.versions_of(engine.kind)
     if engine.version not in known:
-        hint = f"versions of {engine.kind}: {', '.join(known)}; docs/guides/pin-engine.md tells how to add one"
+        hint = f"versions of {engine.kind}: {', '.join(known)}; docs/guides/pin-engine.md explains how to add one"
         message = f"the catalogue has no {engine.kind} {engine.version}"
         yield model.mark("engine.version").problem(message, hint)
 

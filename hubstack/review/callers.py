@@ -54,9 +54,9 @@ def stack_outputs(project_dir: Path, stack: str) -> Outputs:
     Raises:
         InputError: the Pulumi CLI is missing, the stack is not up, or its outputs are not hubstack's.
     """
-    elsewhere = "--url names the address instead, as in --url http://127.0.0.1:8080"
+    elsewhere = "pass the address, for example --url http://127.0.0.1:8080"
     if shutil.which("pulumi") is None:
-        hint = f"install the Pulumi CLI, from whose outputs the address is read; {elsewhere}"
+        hint = f"install the Pulumi CLI, which prints the address; or {elsewhere}"
         raise InputError([Problem(path="pulumi", message="is not installed here", hint=hint)])
     command = [
         "pulumi",
@@ -74,7 +74,7 @@ def stack_outputs(project_dir: Path, stack: str) -> Outputs:
     )  # the user's own CLI: its backend and login are in the environment
     if ended.returncode:
         raise failed(
-            "reading the stack's outputs failed", ended.stderr, "pulumi", f"`pulumi up` first, or {elsewhere}"
+            "reading the stack's outputs failed", ended.stderr, "pulumi", f"run `pulumi up` first, or {elsewhere}"
         )
     try:
         said: Any = json.loads(ended.stdout)
@@ -82,7 +82,7 @@ def stack_outputs(project_dir: Path, stack: str) -> Outputs:
         url = str(gateway["url"]) if gateway else None
         return Outputs(gateway=url, endpoints={key: str(each) for key, each in endpoints.items()})
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        message, hint = f"the stack `{stack}` has no output `endpoints`", f"`pulumi up` first, or {elsewhere}"
+        message, hint = f"the stack `{stack}` has no output `endpoints`", f"run `pulumi up` first, or {elsewhere}"
         raise InputError([Problem(path="pulumi", message=message, hint=hint)]) from None
 
 
@@ -157,7 +157,7 @@ def reachable_address(
         return Address(url=base_without_version(outputs.gateway), is_gateway=True), None
     found = outputs.endpoints.get(model.key)
     if found is None:
-        message, hint = f"the stack has no address of `{model.key}`", "`pulumi up` first, or name --url"
+        message, hint = f"the stack has no address of `{model.key}`", "run `pulumi up` first, or pass --url"
         raise InputError([Problem(path="pulumi", message=message, hint=hint)])
     return Address(url=base_without_version(found), is_gateway=False), None
 
@@ -184,7 +184,7 @@ def address_problem(url: str) -> str | None:
     except ValueError:
         return "is not an address"
     if parts.username is not None or "@" in parts.netloc:
-        return f"contains a user or password, which the list of processes shows: set {KEY_VARIABLE} instead"
+        return f"contains a user or password, which the process list would show: set {KEY_VARIABLE} instead"
     if not is_address or not url.isprintable() or set(url) & set(" ?#\\"):
         return "is not the address of a server: http or https, a host, and no query"
     return None

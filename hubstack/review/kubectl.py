@@ -170,7 +170,7 @@ def run_program(
             check=False,
         )
     except OSError as error:
-        message, hint = f"cannot be run: {error.strerror}", "name a program of this machine"
+        message, hint = f"cannot be run: {error.strerror}", "name a program that is installed here"
         raise InputError([Problem(path=command[0], message=message, hint=hint)]) from None
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The proxy that tells callers apart under the real SDK: its parts, and that no key passes through the program."""
+"""The callers' proxy under the real SDK: its parts, and that no key passes through the program."""
 
 import json
 from dataclasses import replace

@@ -63,8 +63,8 @@ def test_a_file_of_a_base_list_lies_beside_that_list(tmp_path: Path) -> None:
     [
         ("[none.jinja]", "is not a file"),
         ("[folder]", "is not a file"),
-        ("[link.jinja]", "is a link"),
-        ("[linked/a.txt]", "is a link"),
+        ("[link.jinja]", "is a symbolic link"),
+        ("[linked/a.txt]", "is a symbolic link"),
         ("[large.txt]", "is larger than 65,536 bytes"),
         ("[image.png]", "is not text"),
         ("[nul.txt]", "is not text"),

@@ -202,7 +202,8 @@ def test_scaling_to_zero_needs_the_add_on_of_an_installed_keda(quickstart: Stack
     assert plan.target.has_installed(Component.HTTP_ADD_ON)
     assert any("roles/monitoring.viewer" in each for each in plan.warnings)
     assert any(
-        "its interceptor must be let to the servers in namespace models-dev" in each for each in plan.warnings
+        "its interceptor must be able to reach the servers in namespace models-dev" in each
+        for each in plan.warnings
     )
 
 

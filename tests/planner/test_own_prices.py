@@ -93,7 +93,7 @@ def test_a_price_of_a_sku_changes_the_machines_that_it_is_part_of(tmp_path: Path
     row = prices(tmp_path, text, REFRESHED).prices["g2-standard-4", "us-central1"]
     assert row.on_demand == pytest.approx(4 * 0.025 + 16 * 0.003 + 0.26)
     assert row.provenance["on_demand"].source == "your price, prices.yaml:3"
-    assert "is in no price that `hubstack refresh` read" in refused(tmp_path, text)
+    assert "is not among the prices that `hubstack refresh` read" in refused(tmp_path, text)
 
 
 def test_the_items_of_a_cluster_have_prices_too(tmp_path: Path) -> None:

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The proxy that tells callers apart: configuration of Envoy and of its rate limit service, as plain data."""
+"""The callers' proxy: configuration of Envoy and of its rate limit service, as plain data."""

@@ -69,7 +69,7 @@ def proxy_config(
 
     Args:
         target: the stack's target.
-        gateway: the gateway whose callers are told apart.
+        gateway: the gateway that the callers use.
         traffic: the models' names.
         callers: who may use which model.
         models: the models on GKE.

@@ -71,7 +71,7 @@ def callers(plan: Plan) -> Object:
     """Return the policy that lets clients' namespaces and Google's metrics collectors reach the servers' ports.
 
     Also admits the interceptor if a model scales to zero, and with a gateway the endpoint pickers, which read the
-    servers' queues, or the proxy that tells callers apart. The name `same-namespace` is historical: the policy once
+    servers' queues, or the callers' proxy. The name `same-namespace` is historical: the policy once
     admitted that namespace too.
     """
     collectors = {"key": NAMESPACE_LABEL, "operator": "In", "values": list(COLLECTOR_NAMESPACES)}

@@ -126,7 +126,7 @@ def route(
 
 
 def proxy_route(target: TargetPlan, asked: GatewayPlan, service: str) -> Object:
-    """Return the route of all requests to the proxy that tells callers apart, which knows the models' names."""
+    """Return the route that sends all requests to the callers' proxy, which knows the models' names."""
     matches = [{"path": {"type": "PathPrefix", "value": "/"}}]
     spec: Object = {
         "parentRefs": [{"name": GATEWAY_NAME}],

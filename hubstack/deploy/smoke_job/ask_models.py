@@ -189,7 +189,7 @@ def events(response: Any, token: str) -> Iterator[Any]:
 def delta_of(event: Any) -> tuple[str, list[Any]]:
     """Return the text and the tool calls that an event adds; the text of reasoning counts."""
     if "error" in event:
-        raise ValueError(f"the server broke off: {_message(event)}")
+        raise ValueError(f"the connection broke: {_message(event)}")
     choices: list[Any] = event.get("choices") or [{}]
     choice = choices[0]
     delta: dict[str, Any] = choice.get("delta") or {}
@@ -215,7 +215,7 @@ def judge(question: Asked, said: Any) -> tuple[str | None, str]:
     try:
         return _JUDGES[question["judge"]](question, said)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError):
-        return f"the answer has another form than expected: {_short(said)}", ""
+        return f"unexpected response format: {_short(said)}", ""
 
 
 def _text(_: Asked, said: Any) -> tuple[str | None, str]:
@@ -231,7 +231,7 @@ def _tools(question: Asked, said: Any) -> tuple[str | None, str]:
     if calls:
         function = calls[0]["function"]
         if function["name"] != question["tool"] or not isinstance(json.loads(function["arguments"]), dict):
-            return f"the call is not of `{question['tool']}` with a JSON object", ""
+            return f"the call is not a call of `{question['tool']}` with a JSON object", ""
         return None, "called the tool"
     if question["tool"] in text and any(
         mark in text for mark in ('"name"', "<tool_call", "<function", "[TOOL_CALLS]")
@@ -325,7 +325,7 @@ def _of_status(error: urllib.error.HTTPError, token: str) -> RefusedError:
     meaning = {
         401: "the key is missing or wrong",
         403: "the caller may not use the model",
-        404: "no model or path of this name",
+        404: "no such model or path",
     }.get(status, "redirects to a login" if status in {301, 302, 303, 307, 308} else "")
     words = ", ".join(word for word in (meaning, said) if word)
     return RefusedError(f"HTTP {status}{': ' if words else ''}{words}", status, is_passing=status in _NOT_YET)

@@ -131,8 +131,8 @@ class Registries:
         body = _object(response)
         if not body:
             raise RegistryError(
-                f"got an answer from {place.host} that is no manifest",
-                "check that the address is that of a registry, and that no proxy answers in its place",
+                f"got an answer from {place.host} that is not a manifest",
+                "check that the address belongs to a registry, and that no proxy intercepts it",
             )
         return body, digest
 
@@ -202,7 +202,7 @@ class Registries:
                 if request.url.scheme != "https" and place.scheme == "https":
                     raise RegistryError(
                         f"is redirected to {request.url.host} over plain {request.url.scheme}",
-                        f"ask who runs {place.host}",
+                        f"contact the operator of {place.host}",
                     )
         except (httpx.InvalidURL, httpx.UnsupportedProtocol):
             raise RegistryError(
@@ -213,7 +213,9 @@ class Registries:
                 f"{place.host} cannot be reached ({_cause(error)})",
                 "run `hubstack lock` again where the registry can be reached, or with `--no-images`",
             ) from None
-        raise RegistryError(f"is redirected more than {MAX_REDIRECTS} times", f"ask who runs {place.host}")
+        raise RegistryError(
+            f"is redirected more than {MAX_REDIRECTS} times", f"contact the operator of {place.host}"
+        )
 
 
 def _place(image: str) -> _Place:
@@ -251,8 +253,8 @@ def _whole(place: _Place, response: httpx.Response, limit: int) -> httpx.Respons
         body += chunk
         if len(body) > limit:
             raise RegistryError(
-                f"got more than {limit:,} bytes from {place.host}, which no manifest has",
-                "check that the address is that of a registry",
+                f"got more than {limit:,} bytes from {place.host}, too many for a manifest",
+                "check that the address belongs to a registry",
             )
     kept = ("WWW-Authenticate", "Docker-Content-Digest", "Retry-After", "Date", "Content-Type")
     headers = {name: response.headers[name] for name in kept if name in response.headers}
@@ -331,8 +333,8 @@ def _refused(place: _Place, response: httpx.Response) -> RegistryError:
         command = google or f"docker login {name.registry}"
         how = "without a login" if find_login(name.registry) is None else "with this login"
         return RegistryError(
-            f"may not be read in {host} {how} (status {status}), or does not exist there",
-            f"check the name, or log in: `{command}`; hubstack reads the logins of Docker",
+            f"cannot be read from {host} {how} (status {status}), or does not exist there",
+            f"check the name, or log in: `{command}`; hubstack uses your Docker logins",
         )
     if status == 429:
         wait = retry_after_seconds(response)

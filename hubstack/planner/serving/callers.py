@@ -58,7 +58,7 @@ def caller_problems(request: Request, target: StackSettings) -> Iterator[Problem
                     if near
                     else f"the gateway serves {', '.join(sorted(set(keys.values())))}"
                 )
-                message = f"names `{name}`, which is no model of the list"
+                message = f"names `{name}`, which is not a model of the list"
                 yield target.problem(setting, f"`{setting}` {message}", hint)
             elif keys[name] in found:
                 message = f"names `{keys[name]}` twice: as `{found[keys[name]]}` and as `{name}`"
@@ -107,9 +107,9 @@ def budget_problems(callers: CallersPlan, target: StackSettings) -> Iterator[Pro
         if caller.budget_units is not None and unknown:
             setting = f"{SETTING}.{caller.name}.usd_per_month"
             listed = ", ".join(f"`{key}`" for key in unknown)
-            message = f"`{setting}` cannot be kept: the plan has no cost per token for {listed}"
+            message = f"`{setting}` cannot be enforced: the plan has no cost per token for {listed}"
             hint = (
-                f"measure the model (`hubstack bench ENV {unknown[0]}`), take it from the caller's models, or "
+                f"measure the model (`hubstack bench ENV {unknown[0]}`), remove it from the caller's models, or "
                 "limit `tokens_per_minute` instead"
             )
             yield target.problem(setting, message, hint)

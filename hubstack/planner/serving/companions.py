@@ -126,7 +126,7 @@ def _no_adapter(named: str, own: ModelFacts) -> Refusal:
         hint = f"run `hubstack lock --upgrade {own.asked_id or own.id}`"
         return Refusal(why=f"{named} was locked without the contents of its {ADAPTER_CONFIG}", hint=hint)
     hint = "list a whole model under `models:`; an adapter's repository has an adapter_config.json"
-    return Refusal(why=f"{named} is no adapter: it has no {ADAPTER_CONFIG}", hint=hint)
+    return Refusal(why=f"{named} is not an adapter: it has no {ADAPTER_CONFIG}", hint=hint)
 
 
 def _other_base(
@@ -150,7 +150,7 @@ def _other_base(
     if repo_id_problem(base) is None:
         hint = f"list `{base}` and give it this adapter; if both have the same weights, say so: `base: {base}`"
     if base.lower() in {each.lower() for each in facts.base_models}:
-        return f"was trained on `{base}`: this model was made from it and has other weights", hint
+        return f"was trained on `{base}`, from which this model was fine-tuned: the weights differ", hint
     return f"was trained on `{base}`, another model", hint
 
 
@@ -185,14 +185,16 @@ def _draft(
     size = weights_size(own, chosen, shape)
     hint = "name a repository with safetensors next to its config.json"
     if chosen.format not in {WeightsFormat.SAFETENSORS, WeightsFormat.PICKLE}:
-        refusals.append(Refusal(why=f"{named} has no weights that vLLM drafts with ({chosen.format})", hint=hint))
+        refusals.append(
+            Refusal(why=f"{named} has no weights that vLLM can draft with ({chosen.format})", hint=hint)
+        )
     elif not chosen.weights or size is None:
         refusals.append(Refusal(why=f"{named} is locked without a list of its weights", hint=hint))
     if choose_files(facts).is_mistral:
         why = f"{named} would be read in Mistral's format, as the model is: vLLM takes one format for both"
         refusals.append(Refusal(why=why, hint="use `{method: ngram}`"))
     if own.custom_code and not request.settings.trust_remote_code:
-        why = f"{named} has Python code of its own (`auto_map`)"
+        why = f"{named} contains Python code (`auto_map`)"
         refusals.append(Refusal(why=why, hint="set `trust_remote_code: true` if you trust it, or name another"))
     refusals += _mismatches(method, named, geometry, shape, own)
     refusals += _unknown_architecture(method, named, own, layer, engine)

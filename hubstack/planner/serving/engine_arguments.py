@@ -109,7 +109,7 @@ def memory_warnings(settings: Settings, engine: Engine) -> Iterator[str]:
     rules = argument_rules(EngineKind(engine.id)) if settings.engine_args else None
     for name in settings.engine_args:
         if rules and rules.changes_memory(f"--{name}"):
-            yield f"sizing does not know what `--{name}` of `engine_args:` does to memory: watch the first start"
+            yield f"the effect of `--{name}` (`engine_args:`) on memory is unknown: check the first start"
 
 
 def _refuse(
@@ -122,32 +122,28 @@ def _refuse(
         rule = rule or Ruled(Owner.HUBSTACK, "hubstack sets it for this model")
         hint = f"set `{rule.why}:` instead" if rule.owner is Owner.KEY else f"remove `{flag}` from `engine_args:`"
         because = f"`{rule.why}:` sets it" if rule.owner is Owner.KEY else rule.why
-        return Refusal(why=f"gives {engine.id} the argument `{flag}`, but {because}", hint=hint, field=field)
+        return Refusal(why=f"passes `{flag}` to {engine.id}, but {because}", hint=hint, field=field)
     positive = flag.replace("--no-", "--", 1)
     if flag not in flags.flags:
-        of = (
-            ""
-            if flags.version == engine.version
-            else f" (by the flags of {flags.version}, the version that was read)"
-        )
+        of = "" if flags.version == engine.version else f" (the catalogue has the flags of {flags.version} only)"
         if not flags.flags:
-            of = ", as far as the catalogue knows: it has no flags of it"
+            of = ": the catalogue has no flags of this engine"
         near = nearest(flag, flags.flags)
         hint = f"did you mean `{near.removeprefix('--')}`?" if near else f"its flags: {engine.sources[0]}"
         if positive in flags.flags:
             hint = f"write `{positive.removeprefix('--')}: false`"
-        return Refusal(
-            why=f"gives {said} the argument `{flag}`, which it does not have{of}", hint=hint, field=field
-        )
+        return Refusal(why=f"passes `{flag}` to {said}, which does not have this flag{of}", hint=hint, field=field)
     words = _words(flag, value)
     if value is False and not spec.negates_flags and words[0] not in flags.flags:
-        return Refusal(why=f"turns `{flag}` off, but {said} has it off", hint=f"remove `{flag}`", field=field)
-    if isinstance(value, list | tuple) and flags.flags[flag] != "words":
-        return Refusal(why=f"gives {said} a list for `{flag}`, which takes one value", hint="give one", field=field)
-    for fault in flags.faults(words):
         return Refusal(
-            why=f"gives {said} an argument that it refuses: {fault}", hint=_kind_hint(flags, flag), field=field
+            why=f"turns `{flag}` off, which is the default of {said}", hint=f"remove `{flag}`", field=field
         )
+    if isinstance(value, list | tuple) and flags.flags[flag] != "words":
+        return Refusal(
+            why=f"passes {said} a list for `{flag}`, which takes one value", hint="give one", field=field
+        )
+    for fault in flags.faults(words):
+        return Refusal(why=f"passes {said} an invalid argument: {fault}", hint=_kind_hint(flags, flag), field=field)
     return None
 
 

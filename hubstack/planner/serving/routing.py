@@ -20,7 +20,7 @@ BODY_ROUTER = "body-router"
 """Name of the objects that read the model's name from a request's body."""
 PICKER_SUFFIX = "-picker"
 CALLERS, COUNTERS = "callers", "callers-counters"
-"""Names of the objects of the proxy that tells callers apart, and of those that keep its counters."""
+"""Names of the objects of the callers' proxy and of its counters."""
 _SETTING = "add `hubstack:gateway: {mode: services}` to the settings (docs/concepts/gateway.md) or remove `canary:`"
 
 

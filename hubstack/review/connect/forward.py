@@ -44,7 +44,9 @@ def forwarded(kubectl: Kubectl, service: str, port: int) -> Generator["Forward"]
             if found is None:
                 process.kill()
                 said = process.stderr.read() if process.stderr else ""
-                hint = "a model at zero replicas has no pod: ask through the gateway; or see `hubstack doctor ENV`"
+                hint = (
+                    "a model at zero replicas has no pod: call it through the gateway, or run `hubstack doctor ENV`"
+                )
                 raise failed("the port-forward failed", said or line, f"service/{service}", hint)
             yield Forward(process=process, url=f"http://127.0.0.1:{found[1]}")
         finally:
@@ -67,5 +69,5 @@ class Forward:
         for _ in self._process.stdout or ():  # a line for each connection, which would fill the pipe
             pass
         if self._process.wait():
-            message, hint = "the port-forward ended", "its pod was stopped: run it again"
+            message, hint = "the port-forward ended", "its pod stopped: run the command again"
             raise InputError([Problem(path="kubectl", message=message, hint=hint)])

@@ -18,10 +18,10 @@ _NONE = "no limit"
 def caller_changes(base: Mapping[str, Any], head: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
     """Yield each change, and whether more is allowed than before."""
     if base and not head:
-        yield "callers are no longer told apart: their keys, models and limits do not apply any more", True
+        yield "keys, models and limits of callers no longer apply", True
         return
     if head and not base:
-        yield "each caller needs a key of its own", False
+        yield "each caller now needs its own key", False
     for name in sorted({*base, *head}):
         said = f"`{name}`"
         if name not in base:

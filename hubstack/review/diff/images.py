@@ -18,9 +18,9 @@ def compare_images(base: State, head: State) -> Iterator[tuple[str, str, bool]]:
     for image in sorted(before.keys() & after.keys()):
         if before[image] != after[image]:
             move = f"{before[image][:_SHOWN]} -> {after[image][:_SHOWN]}"
-            yield image, f"the digest changed under the same tag: {move}: verify that its publisher moved it", True
+            yield image, f"the same tag has another digest: {move}: verify that its publisher moved it", True
     if before and not after and not head.is_missing:
-        yield "images", "no image is pinned by digest any more", True
+        yield "images", "images are no longer pinned by digest", True
     if after and not before:
         pinned = "1 image is" if len(after) == 1 else f"{len(after)} images are"
         yield "images", f"{pinned} pinned by digest", False

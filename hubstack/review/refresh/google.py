@@ -82,9 +82,9 @@ class Google:
             raise RefusedByGoogleError(f"{host} cannot be reached: {type(error).__name__}") from None
         except (ValueError, LookupError, TypeError, AttributeError):  # the client reads an error of another form
             host = urlsplit(str(request.uri)).hostname
-            raise RefusedByGoogleError(f"{host} did not answer as Google does") from None
+            raise RefusedByGoogleError(f"{host} did not answer like a Google API") from None
         if not isinstance(answer, dict):
-            raise RefusedByGoogleError(f"{request.methodId} answered with no object")
+            raise RefusedByGoogleError(f"{request.methodId} did not return a JSON object")
         found = cast("dict[str, Any]", answer)
         _whole(str(request.methodId), found)
         return found
@@ -132,7 +132,7 @@ class Google:
             permission = _permission(said, details) or method
             hint = (
                 f"the permission `{permission}` is missing; roles/compute.viewer and "
-                "roles/serviceusage.serviceUsageConsumer have all that `hubstack refresh` reads"
+                "roles/serviceusage.serviceUsageConsumer cover everything that `hubstack refresh` reads"
             )
             return f"{text}\n    hint: {hint}"
         if status == 401:
@@ -204,5 +204,5 @@ def _whole(method: str, answer: Mapping[str, Any]) -> None:
     if places or codes:
         what = ", ".join(places or sorted(set(codes)))
         raise RefusedByGoogleError(
-            f"{method} answered only in part: {what}\n    hint: nothing was written; run it again later"
+            f"{method} returned only a part: {what}\n    hint: nothing was written; run it again later"
         )

@@ -71,7 +71,7 @@ def ask_of(
             skipped.append(Skipped(key=model.key, why=f"{other} is not OpenAI's"))
             continue
         if model.key not in addresses:
-            skipped.append(Skipped(key=model.key, why="cannot be asked from here with this key"))
+            skipped.append(Skipped(key=model.key, why="cannot be checked from here with this key"))
             continue
         address, questions = addresses[model.key], list[Question]()
         for question in _questions(model, facts[model.key]):

@@ -143,7 +143,7 @@ def smoke_parts(found: SmokeResult) -> list[Any]:
     elif asked:
         verdict = f"{asked} {noun} answered."
     else:
-        verdict = "No model was asked."
+        verdict = "No model was checked."
     return [table, verdict]
 
 

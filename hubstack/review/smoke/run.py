@@ -87,7 +87,7 @@ class Here:
         asked, skipped = self.wanted.of(found)
         if not asked["models"]:
             message = "no model can be reached from here: the stack has no gateway"
-            hint = "--in-cluster asks from a Job in the cluster; --url names the address of a port-forward"
+            hint = "use --in-cluster to send the requests from a Job, or --url with the address of a port-forward"
             raise InputError([Problem(path=plan.target.stack, message=message, hint=hint)])
         return asked, skipped
 

@@ -49,8 +49,8 @@ def test_a_model_is_named_by_its_key_a_former_key_or_its_hub_id(name: str) -> No
 @pytest.mark.parametrize(
     ("name", "what", "hint"),
     [
-        ("embedings", "is no model of the list", "did you mean `embeddings`?"),
-        ("unheard-of", "is no model of the list", "the gateway serves chat, embeddings"),
+        ("embedings", "is not a model of the list", "did you mean `embeddings`?"),
+        ("unheard-of", "is not a model of the list", "the gateway serves chat, embeddings"),
         ("small", "runs on cloud-run", "remove it"),
         ("acme/third", "runs on cloud-run", "remove it"),
         ("chat-canary", "a share of the requests to `chat`", "name `chat` alone"),
@@ -101,7 +101,7 @@ def test_a_budget_needs_a_cost_for_each_model() -> None:
     assert plan.callers
     unpriced = replace(plan.callers, prices={})
     found = [each.message for each in budget_problems(unpriced, target)]
-    assert [each.partition("` cannot be kept: ")[2] for each in found] == [
+    assert [each.partition("` cannot be enforced: ")[2] for each in found] == [
         "the plan has no cost per token for `chat`, `embeddings`",
         "the plan has no cost per token for `embeddings`",
     ]

@@ -166,7 +166,7 @@ def test_an_adapter_suits_its_base_and_quantized_builds_of_it(base: ModelFacts, 
             {},
             "flagged by the Hub's security scan",
         ),
-        (llama("acme/support"), {}, "is no adapter: it has no adapter_config.json"),
+        (llama("acme/support"), {}, "is not an adapter: it has no adapter_config.json"),
         (replace(adapter(), config={}), {}, "was locked without the contents of its adapter_config.json"),
     ],
 )
@@ -178,7 +178,7 @@ def test_an_adapter_that_would_fail_or_mislead_is_refused(
 
 
 def test_an_adapter_of_what_a_model_was_made_from_is_refused_until_the_list_says_that_they_are_one() -> None:
-    with pytest.raises(PlanError, match="this model was made from it and has other weights") as refused:
+    with pytest.raises(PlanError, match="from which this model was fine-tuned: the weights differ") as refused:
         with_adapters(adapter(), base=TUNED)
     assert "say so: `base: acme/llama`" in str(refused.value)
     listed = [{"id": "acme/support", "base": "acme/llama"}]
@@ -255,7 +255,7 @@ def test_a_draft_models_cache_is_counted_in_its_own_size() -> None:
         (head(architectures=["CLIPModel"]), "draft_model", "with which vLLM .* generates no text"),
         (head(weights="pytorch_model.bin"), "eagle3", "a pickle can run arbitrary code"),
         (adapter("acme/head"), "eagle3", "is a LoRA adapter"),
-        (head(weights="other.gguf"), "eagle3", "has no weights that vLLM drafts with"),
+        (head(weights="other.gguf"), "eagle3", "has no weights that vLLM can draft with"),
     ],
 )
 def test_a_draft_model_that_does_not_fit_its_model_is_refused(own: ModelFacts, method: str, why: str) -> None:

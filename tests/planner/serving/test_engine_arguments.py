@@ -87,7 +87,7 @@ def test_flags_are_those_of_the_models_own_version() -> None:
     new = {"monokernel": True}  # came with 0.33.0
     assert plan_one(hub(CHAT), engine_args=new).server.args[-3] == "--monokernel"
     pinned = {"kind": "vllm", "version": "0.32.0"}
-    assert "vllm 0.32.0 the argument `--monokernel`" in refused(engine=pinned, engine_args=new)
+    assert "passes `--monokernel` to vllm 0.32.0" in refused(engine=pinned, engine_args=new)
 
 
 def test_overrides_of_a_reranker_are_hubstacks() -> None:

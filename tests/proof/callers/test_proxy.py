@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The proxy that tells callers apart, as rendered: real Envoy, its rate limit service and its counters."""
+"""The callers' proxy, as rendered: real Envoy, its rate limit service and its counters."""
 
 import http.client
 import json

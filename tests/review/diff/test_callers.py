@@ -51,7 +51,7 @@ SEARCH: dict[str, Any] = {"models": ["chat"], "usd_per_month": 50}
         (
             {"search": SEARCH},
             {},
-            "callers are no longer told apart: their keys, models and limits do not apply any more",
+            "keys, models and limits of callers no longer apply",
             True,
         ),
     ],

@@ -47,9 +47,7 @@ def said(change: Change, *, weaker: bool = True) -> list[str]:
 def test_another_digest_under_the_same_tag_is_decided_by_a_reviewer() -> None:
     change = compared(state({VLLM: ONE}, f"{VLLM}@{ONE}"), state({VLLM: TWO}, f"{VLLM}@{TWO}"))
     move = f"sha256:{'1' * 12} -> sha256:{'2' * 12}"
-    assert said(change) == [
-        f"{VLLM}: the digest changed under the same tag: {move}: verify that its publisher moved it"
-    ]
+    assert said(change) == [f"{VLLM}: the same tag has another digest: {move}: verify that its publisher moved it"]
     assert report(change).verdict.startswith("DECIDE")
     assert tripped(change, ("protection",))
 
@@ -70,7 +68,7 @@ def test_pins_that_are_added_are_stronger_and_pins_that_are_removed_weaker() -> 
     tags, pins = state({}, VLLM), state({VLLM: ONE}, f"{VLLM}@{ONE}")
     assert said(compared(tags, pins)) == []
     assert said(compared(tags, pins), weaker=False) == ["images: 1 image is pinned by digest"]
-    assert said(compared(pins, tags)) == ["images: no image is pinned by digest any more"]
+    assert said(compared(pins, tags)) == ["images: images are no longer pinned by digest"]
 
 
 def test_other_registries_are_decided_by_a_reviewer() -> None:

@@ -109,7 +109,7 @@ def test_a_locked_image_stays_until_it_is_asked_for_again(
 @pytest.mark.parametrize(
     ("failure", "message"),
     [
-        ((401, {}), "may not be read in"),
+        ((401, {}), "cannot be read from"),
         ((404, {}), "is not in"),
         ((429, {"Retry-After": "3600"}), "limits requests (status 429), and asks to wait 3,600 s"),
     ],
@@ -216,7 +216,7 @@ def test_images_names_each_with_digest_and_use(
     said = capfd.readouterr().out
     assert all(image in said for image in images)
     assert "6 of 9 images run by digest." in said
-    assert "By tag although locked, because the chart takes no digest: keda-add-ons-http." in said
+    assert "Locked, but run by tag, because the chart accepts no digest: keda-add-ons-http." in said
     assert app.run(["images", "examples/quickstart", "--json"]) == 0
     told = json.loads(capfd.readouterr().out)
     assert [each["image"] for each in told["images"]] == images
@@ -257,9 +257,9 @@ def test_a_wrong_target_or_program_is_refused(
     ("setting", "message"),
     [
         ("{registry: https://m.example}", "must be a registry or a repository in one"),
-        ("{registry: m.example, remote: true}", "is set together with `registry`"),
+        ("{registry: m.example, remote: true}", "conflicts with `registry`"),
         ("{}", "is missing: the setting names no registry"),
-        ("{registries: {hub.docker.com: m.example}}", "images name that registry `docker.io`"),
+        ("{registries: {hub.docker.com: m.example}}", "in image names, that registry is `docker.io`"),
         ("{registri: m.example}", "did you mean `registries`?"),
     ],
 )

@@ -256,7 +256,7 @@ def test_a_partial_answer_is_refused(google: StandIn, project: Path, answer: dic
     google.answer("compute.reservations.aggregatedList", answer)
     done = refresh(project)
     assert (done.code, done.is_untouched, google.wrong) == (2, True, [])
-    assert "compute.reservations.aggregatedList answered only in part" in done.stderr
+    assert "compute.reservations.aggregatedList returned only a part" in done.stderr
 
 
 def test_a_page_that_names_itself_ends(google: StandIn, project: Path) -> None:
