@@ -5,6 +5,7 @@ Owns the names of the API's fields (GKE API, `projects.locations.clusters`, read
 a program: a field of an unexpected kind is a problem, an unknown one is not.
 """
 
+import ipaddress
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -108,4 +109,7 @@ _KINDS = ("private", "public")
 
 
 def _is_address(text: str) -> bool:
-    return all(part.isdigit() for part in text.split(".")) and text.count(".") == 3
+    try:
+        return bool(ipaddress.IPv4Address(text))
+    except ValueError:
+        return False  # IPv6, or a name

@@ -8,12 +8,14 @@ own which flags are taken (catalog/engine_arguments.yaml).
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from hubstack.catalog import Engine
 from hubstack.catalog.engine_arguments import Owner, Ruled, argument_rules
 from hubstack.catalog.engine_flags import EngineFlags, engine_flags
 from hubstack.files.problems import nearest
+from hubstack.files.secrets import kind_of_secret
 from hubstack.inputs.models_schema import ArgumentValue, Settings
 from hubstack.kinds import EngineKind
 from hubstack.planner.engines.spec import EngineSpec, Refusal
@@ -37,6 +39,12 @@ _LOADER_ENV = (
     "BASH_ENV",
     "ENV",
     "GCONV_PATH",
+    "OPENSSL_*",
+    "GIT_*",
+    "CC",
+    "CXX",
+    "TRITON_*_PATH",
+    "*LOGGING_CONFIG*",
     "TRANSFORMERS_*CACHE",
     "HF_*",
     "HUGGINGFACE_*",
@@ -81,8 +89,12 @@ def check_arguments(
         writes: flags that hubstack writes for this model, besides those that it writes for every model.
     """
     for name, value in settings.engine_args.items():
-        if why := _refuse(f"--{name}", value, engine, spec, writes):
-            yield why
+        text = value if isinstance(value, str) else json.dumps(value)
+        if _reveals(text):
+            said = f"gives {engine.id} the argument `--{name}`, but {_REVEALED}"
+            yield Refusal(why=said, hint=_KEEP_IT_ELSEWHERE, field=f"engine_args.{name}", is_secret=True)
+        elif why := _refuse(f"--{name}", value, engine, spec, writes):
+            yield replace(why, is_secret=bool(_SECRET.search(name.replace("-", "_"))))
     own = {
         *OWN_ENV,
         *({JOBS_ENV} if spec.compiles_kernels else ()),
@@ -98,6 +110,10 @@ def check_arguments(
             hint = _KEEP_IT_ELSEWHERE if is_secret else f"remove `{name}` from `env:`"
             said = f"sets the variable `{name}`, but {why}"
             yield Refusal(why=said, hint=hint, field=f"env.{name}", is_secret=is_secret)
+
+
+def _reveals(value: str) -> bool:
+    return bool(_SECRET_VALUE.search(value) or kind_of_secret(value))
 
 
 _REVEALED = "it looks like a secret, and the plan, the state and the pods would show it"
@@ -165,7 +181,7 @@ def _why_not_env(name: str, value: str, spec: EngineSpec, own: set[str], flags: 
     flag = "--" + name.removeprefix(prefix or "").lower().replace("_", "-")
     is_flag = prefix is not None and name.startswith(prefix) and (bool(prefix) or flag in flags)
     reasons = {
-        _REVEALED: bool(_SECRET.search(name) or _SECRET_VALUE.search(value)),
+        _REVEALED: bool(_SECRET.search(name)) or _reveals(value),
         "hubstack sets it": name in own or _matches(name, rules.env_own),
         "it weakens security: it adds endpoints for developers, or lets the server load code": _matches(
             name, rules.env_unsafe

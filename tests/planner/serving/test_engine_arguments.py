@@ -5,14 +5,19 @@ Proves nothing about what an engine does with them: its own parser is asked in t
 """
 
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hubstack.catalog.engine_arguments import Owner, argument_rules
 from hubstack.catalog.engine_flags import engine_flags
-from hubstack.files.errors import PlanError
+from hubstack.files.errors import InputError, PlanError
+from hubstack.inputs.environment import find_environment
 from hubstack.kinds import EngineKind
+from hubstack.planner.inputs import StackInputs
+from hubstack.planner.planner import plan_inputs
+from tests.bad_input.runner import base_project
 from tests.planner.serving.test_engine_flags import ASKED, GGUF, check, planned
 from tests.support.facts import catalog, hub, hub_ids, plan_one
 
@@ -109,6 +114,11 @@ def test_overrides_of_a_reranker_are_hubstacks() -> None:
         ("VLLM_PLUGINS", "x", "weakens security"),
         ("PYTHONPATH", "/weights", "which code or files"),
         ("LD_PRELOAD", "/weights/x.so", "which code or files"),
+        ("VLLM_LOGGING_CONFIG_PATH", "/files/logging.json", "which code or files"),
+        ("OPENSSL_CONF", "/files/openssl.cnf", "which code or files"),
+        ("CC", "/bin/sh", "which code or files"),
+        ("TRITON_PTXAS_PATH", "/bin/sh", "which code or files"),
+        ("EXTRA", "ghp_" + "a" * 36, "looks like a secret"),
         ("HF_ENDPOINT", "https://x.example", "which code or files"),
         ("CUDA_VISIBLE_DEVICES", "0", "the platform sets it"),
     ],
@@ -129,6 +139,20 @@ def test_a_secret_is_not_shown_in_the_error_about_it() -> None:
     (problem,) = caught.value.problems
     assert problem.source_line is None
     assert "0123456789" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"api-key": "canary-value"}, {"hf-token": "canary-value"}, {"otlp-traces-endpoint": "hf_canary-value"}],
+)
+def test_a_secret_among_the_arguments_is_refused_and_not_shown(arguments: dict[str, str], tmp_path: Path) -> None:
+    base_project(tmp_path)
+    (name, value), listed = *arguments.items(), tmp_path / "stacks" / "dev.models.yaml"
+    listed.write_text(f"models:\n  - id: Qwen/Qwen3-4B-Instruct-2507\n    engine_args: {{{name}: {value}}}\n")
+    with pytest.raises(InputError) as caught:
+        plan_inputs(StackInputs.load(find_environment("dev", tmp_path, tmp_path)))
+    assert name in str(caught.value)
+    assert "canary" not in str(caught.value)
 
 
 def test_a_variable_reaches_the_container() -> None:
