@@ -187,6 +187,12 @@ def test_a_namespace_of_the_stacks_own_is_the_default_in_an_existing_cluster() -
     assert settings(installed=["keda"], keda_namespace="autoscaling").keda_namespace == "autoscaling"
 
 
+@pytest.mark.parametrize("endpoint", ["999.1.1.1", "\uff11.1.1.1", "1.1.1.1/0", "01.1.1.1", "fd00::1"])
+def test_what_is_no_ipv4_address_is_in_no_policy(tmp_path: Path, endpoint: str) -> None:
+    told = {"name": "a", "location": "b", "currentMasterVersion": "1.36.3", "endpoint": endpoint}
+    assert facts(tmp_path, told).control_plane == ()
+
+
 def test_the_bill_has_no_control_plane_that_others_pay(quickstart: StackInputs) -> None:
     plan = planned(quickstart)
     lines = {line.what for line in plan.cost.by_item()["cluster"]}
