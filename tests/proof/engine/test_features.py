@@ -23,7 +23,7 @@ from hubstack.planner.planner import plan_inputs
 from hubstack.review.diff.state import State
 from hubstack.review.images.used import stack_images
 from proof.engine.charts import ChartRepository
-from proof.engine.engine import Engine
+from proof.engine.engine import Done, Engine
 from proof.engine.google_schema import schema_of
 from proof.engine.stacks import engine_of, use_charts
 from proof.nodes import pool_of
@@ -55,7 +55,13 @@ TEAMS: dict[str, Any] = {
         "search": {"owner": "search@example.com", "quota": {"l4": 4}, "priority": 100},
         "chat": {"labels": {"cost-center": "1234"}, "owner": "chat@example.com"},
     },
-    "hubstack:gateway": {"mode": "services"},
+    "hubstack:gateway": {
+        "mode": "inference",
+        "exposure": "external",
+        "auth": "api-keys",
+        "host": "models.example.com",
+        "certificate": "acme",
+    },
     "hubstack:images": {"remote": True},
     "hubstack:gpuDrivers": {"l4": "default"},
     "hubstack:secretVersions": {"hfToken": 2},
@@ -186,9 +192,13 @@ def started(name: str, folder: Path, programs: Path, sandbox: Sandbox) -> Projec
     return Project(engine)
 
 
-def life(project: Project, stages: list[Stage], sandbox: Sandbox, charts: ChartRepository) -> None:
-    """Make the first stage, find it unchanged, go through the others as `hubstack diff` says, and leave nothing."""
-    engine = project.engine
+def life(project: Project, stages: list[Stage], sandbox: Sandbox, charts: ChartRepository) -> list[Done]:
+    """Make the first stage, find it unchanged, go through the others as `hubstack diff` says, and leave nothing.
+
+    Returns:
+        What the engine did for each of the others.
+    """
+    engine, edits = project.engine, list[Done]()
     sides = [project.write(*stage) for stage in stages]
     resources = [each for side in sides for each in side.state.resources.values()]
     pools = [each["inputs"] for each in resources if each["type"] == "gcp:container/nodePool:NodePool"]
@@ -202,12 +212,14 @@ def life(project: Project, stages: list[Stage], sandbox: Sandbox, charts: ChartR
     assert_no_canary(engine)
     for stage, (before, after) in zip(stages[1:], pairwise(sides), strict=True):
         project.write(*stage)
-        assert custom(engine.up(), before, after) == expected(before, after), "`hubstack diff` says otherwise"
+        edits.append(engine.up())
+        assert custom(edits[-1], before, after) == expected(before, after), "`hubstack diff` says otherwise"
     assert_no_canary(engine)
     engine.destroy()
     left = {kind: ids for kind, ids in engine.cloud.everything().items() if kind != API}
     assert left == {BUCKET: sorted(THEIRS)}
     sandbox.empty()
+    return edits
 
 
 def changed(config: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
@@ -249,10 +261,12 @@ def test_teams_images_adapters_own_weights_and_a_batch(
     without = with_models({"speculative": None}, {"team": None}, {"team": "chat", "batch": None}, said=other)
     stages = [
         (TEAMS, LIST),
-        (changed(TEAMS, gpuDrivers={"l4": "latest"}, secretVersions={"hfToken": 3}), other),
+        (changed(TEAMS, gpuDrivers={"l4": "latest"}, secretVersions={"hfToken": 3, "apiKey": 2}), other),
         (changed(TEAMS, teams=fewer, images=None, gpuDrivers=None), without),
     ]
-    life(project, stages, sandbox, charts)
+    rotated, _ = life(project, stages, sandbox, charts)
+    written = {urn.rpartition("::")[2]: step for urn, step in rotated.steps.items() if "SecretVersion" in urn}
+    assert written == dict.fromkeys(("gateway-api-key-version", "hub-token-version"), "replace")
 
 
 def test_callers_and_the_name_of_a_gateway(
