@@ -30,14 +30,18 @@ _DRIVERS = {
 """GKE API reference, `GPUDriverInstallationConfig`."""
 
 SERVER_FILLED = (
-    "nodeConfig.localSsdCount",
-    "nodeConfig.localNvmeSsdBlockConfig",
+    "nodeConfig.advancedMachineFeatures",
     "nodeConfig.ephemeralStorageConfig",
+    "nodeConfig.ephemeralStorageLocalSsdConfig",
     "nodeConfig.hostMaintenancePolicy",
+    "nodeConfig.localNvmeSsdBlockConfig",
+    "nodeConfig.localSsdCount",
+    "nodeConfig.localSsdEncryptionMode",
+    "nodeConfig.maxRunDuration",
 )
-"""Fields that GKE may fill in from the machine type and whose change replaces a pool: not set here, and ignored in
-diffs. Bundled local SSDs are declared as the ephemeral storage that GKE turns them into
-(terraform-provider-google#17068)."""
+"""Fields that GKE may fill in from the machine type or the capacity and whose change replaces a pool: ignored in
+diffs. Of these, only bundled local SSDs are set, as the ephemeral storage that GKE turns them into, so that a new
+pool is created with them (terraform-provider-google#17068)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

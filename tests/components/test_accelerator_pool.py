@@ -2,9 +2,11 @@
 """Node pools of accelerators, bought in each way."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pulumi_hubstack.accelerator_pool import AcceleratorPool, AcceleratorPoolArgs
 
 from hubstack.catalog import load_catalog
@@ -12,6 +14,8 @@ from hubstack.kinds import CapacityKind, GpuDriver
 from hubstack.plan import PoolPlan
 from tests.components.recorder import Registered, record
 from tests.support.plans import L4_ON_DEMAND, L4_SPOT, POOLS, RESERVED, TPU_SPOT
+
+FACTS = Path(__file__).resolve().parents[2] / "hubstack" / "review" / "diff" / "replacement_google.yaml"
 
 
 def build(pool: PoolPlan) -> Registered:
@@ -56,9 +60,34 @@ def test_bundled_disks_are_declared_as_gke_will_fill_them_in(machine: str, disks
     assert said == ({"localSsdCount": disks} if disks else None)
 
 
+ONLY_BY_REQUEST = {
+    "bootDiskKmsKey",
+    "confidentialNodes",
+    "enableConfidentialStorage",
+    "metadata",
+    "minCpuPlatform",
+    "nodeGroup",
+    "preemptible",
+    "sandboxConfig",
+    "secondaryBootDisks",
+    "soleTenantConfig",
+}
+"""Fields that a pool may leave out: GKE sets none of them by itself, or the provider takes its value (metadata)."""
+
+
 def test_what_gke_fills_in_replaces_no_pool() -> None:
-    ignored = set(build(POOLS[0]).request.ignoreChanges)
-    assert {f"nodeConfig.{field}" for field in ("localSsdCount", "localNvmeSsdBlockConfig")} <= ignored
+    facts = yaml.safe_load(FACTS.read_text())
+    replacing = facts["types"]["gcp:container/nodePool:NodePool"]["replaced_by"]
+    fields = {path.split(".")[1] for path in replacing if path.startswith("nodeConfig.")}
+    ignored = {path.removeprefix("nodeConfig.") for path in build(POOLS[0]).request.ignoreChanges}
+    declared = set.intersection(*(set(node(pool)) for pool in POOLS))
+    by_capacity = {
+        "flexStart",
+        "guestAccelerators",
+        "spot",
+    }  # unset where a pool buys another, and then not filled in
+    assert fields - declared - by_capacity - ONLY_BY_REQUEST <= ignored, "each `up` would replace the pool"
+    assert {"ephemeralStorageLocalSsdConfig", "localSsdCount", "maxRunDuration"} <= ignored
 
 
 def test_a_shared_reservation_is_named_by_its_path() -> None:
