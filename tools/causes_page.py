@@ -13,7 +13,7 @@ _HEAD = """\
 in the words of the plan, with the key to change. It changes nothing.
 
 ```sh
-gcloud container clusters get-credentials hubstack-dev --region us-central1
+gcloud container clusters get-credentials hubstack-dev --region us-central1 --dns-endpoint
 ./dev doctor dev
 ./dev doctor dev qwen3-8b --json
 ```

@@ -80,6 +80,7 @@ _SELECTED: ContextVar[tuple[str, Path | None] | None] = ContextVar("selected", d
 """Arguments of the running command that select its environment."""
 _PAGE = re.compile(r"`?(?<![\w/])docs/([\w/-]+)\.md\b`?")
 _ANY_WIDTH = 100_000
+UV_RUN = "uv run hubstack"
 JSON_FORMAT = 1
 """Format of the JSON of several clusters, and of what commands print about files that they write."""
 SECONDS_BETWEEN_LINES = 5
@@ -214,7 +215,12 @@ def program_name() -> str:
     if program := os.environ.get("HUBSTACK_COMMAND"):
         return program
     # Set by `uv run` for what it starts, also through a script; `uvx` does not set it.
-    return "uv run hubstack" if "UV_RUN_RECURSION_DEPTH" in os.environ else "hubstack"
+    return UV_RUN if "UV_RUN_RECURSION_DEPTH" in os.environ else "hubstack"
+
+
+def runs_in_clone() -> bool:
+    """Return whether the user works in a clone, whose pages are at hand, not in a project that depends on it."""
+    return is_clone() and program_name() != UV_RUN
 
 
 def forget_environment() -> None:
@@ -226,7 +232,7 @@ def as_run_here(text: str) -> str:
     """Make the suggested commands and pages work where hubstack runs: program name, environment, page command."""
     program = program_name()
     text = _NEEDS_ENVIRONMENT.sub(_select_environment, text)
-    if not is_clone():  # an installed hubstack prints its pages itself
+    if not runs_in_clone():  # elsewhere hubstack prints its pages itself
         text = _PAGE.sub(_page_command, text)
     return text if program == "hubstack" else text.replace("`hubstack ", f"`{program} ")
 

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from hubstack.cli.console import out, print_error, print_parts, program_name, status
-from hubstack.files.bundled import bundled, is_clone
+from hubstack.cli.console import out, print_error, print_parts, program_name, runs_in_clone, status
+from hubstack.files.bundled import bundled
 from hubstack.files.errors import InputError
 from hubstack.files.problems import Problem, nearest
 from hubstack.inputs.new.recipes import Recipe
@@ -71,7 +71,7 @@ def docs(
     if asked.endswith(".json"):
         out(text)
     else:  # a page is written for a clone
-        print_parts((text if is_clone() else text.replace("./dev ", f"{program_name()} ")).rstrip("\n"))
+        print_parts((text if runs_in_clone() else text.replace("./dev ", f"{program_name()} ")).rstrip("\n"))
 
 
 def _pages(root: Path) -> list[Path]:

@@ -410,7 +410,10 @@ def _finish(draft: _Draft, problems: list[Problem]) -> ModelRequest:
     if batch and batch.parallel > replicas.max:
         shown = "1 replica" if replicas.max == 1 else f"{replicas.max} replicas"
         message = f"`batch` runs {batch.parallel} parts at once, but `{draft.key}` has at most {shown}"
-        hint = f"set `replicas: {{max: {batch.parallel}}}`, which also sizes the node pools, or lower `parallel`"
+        most = f"`replicas: {{max: {batch.parallel}}}`"
+        hint = f"set {most}, which also sizes the node pools, or lower `parallel`"
+        if (said := draft.marks.get("replicas")) and said.path != draft.marks["batch"].path:
+            hint = f"set {most} for `{draft.key}` in {said.path}, whose `replicas` apply, or lower `parallel`"
         problems.append(draft.marks["batch"].problem(message, hint))
     return ModelRequest(key=draft.key, was=draft.was, id=draft.id, settings=draft.settings, marks=draft.marks)
 

@@ -153,15 +153,20 @@ def cluster_warnings(cluster: ExistingCluster, target: StackSettings, models: Se
             f"workloadIdentityPools/{cluster.project}.svc.id.goog/subject/ns/{target.keda_namespace}/sa/keda-operator`"
         )
     waits = [model.scaling.activation_timeout_seconds for model in scaled if model.scaling]
-    if any(model.scaling and model.scaling.scales_to_zero for model in scaled) and cluster.has(
-        Component.HTTP_ADD_ON
-    ):
+    sleepers = [model for model in scaled if model.scaling and model.scaling.scales_to_zero]
+    if sleepers and cluster.has(Component.HTTP_ADD_ON):
+        spaces = sorted({_namespace(model, target) for model in sleepers})
         yield (
-            f"{about}: its interceptor must be able to reach the servers in namespace {target.namespace}, and hold "
+            f"{about}: its interceptor must be able to reach the servers in namespace {' and '.join(spaces)}, and hold "
             f"requests for {max(waits):,} s, the longest cold start (docs/guides/existing-cluster.md)"
         )
     if cluster.is_autopilot and target.kms_key:
         yield f"{about}: its owners decide how the disks of Autopilot's nodes are encrypted, not `hubstack:kmsKey`"
+
+
+def _namespace(model: ModelPlan, target: StackSettings) -> str:
+    team = (target.teams or {}).get(model.team or "")
+    return team.namespace_of(model.team or "", target.namespace) if team else target.namespace
 
 
 def refused(cluster: ExistingCluster, models: Sequence[ModelPlan]) -> Iterator[tuple[str, str, str, str]]:

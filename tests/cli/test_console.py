@@ -75,3 +75,15 @@ def test_a_suggested_command_is_for_the_environment_of_the_running_one(
     for suffix in ("", " --json"):
         assert console.as_run_here(f"run `hubstack {name}{suffix}`") == f"run `./dev {name} prod{suffix}{of}`"
     assert console.as_run_here(f"`hubstack {name} ENV KEY`") == f"`./dev {name} prod KEY{of}`"
+
+
+def test_a_project_that_names_a_clone_gets_commands_instead_of_paths_of_the_clone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    console.forget_environment()
+    said = "see `hubstack images` (docs/guides/callers.md)"
+    monkeypatch.delenv("HUBSTACK_COMMAND", raising=False)
+    monkeypatch.setenv("UV_RUN_RECURSION_DEPTH", "1")
+    assert console.as_run_here(said) == "see `uv run hubstack images` (`uv run hubstack docs guides/callers`)"
+    monkeypatch.setenv("HUBSTACK_COMMAND", "./dev")
+    assert console.as_run_here(said) == "see `./dev images` (docs/guides/callers.md)"

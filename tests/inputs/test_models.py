@@ -251,3 +251,11 @@ def test_any_text_is_read_or_refused_and_never_a_traceback(text: str | bytes) ->
             assert read(Path(folder), text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
         except InputError as error:
             assert str(error).startswith("dev.models.yaml")  # noqa: PT017  either way is fine
+
+
+def test_replicas_of_another_file_that_limit_a_batch_are_named_with_that_file(tmp_path: Path) -> None:
+    batch = "batch: {input: gs://acme-in/a.jsonl, output: gs://acme-in/out, parts: 8, parallel: 4}"
+    (tmp_path / "base.yaml").write_text(f"models: [{{id: a/b, replicas: {{max: 4}}, {batch}}}]\n")
+    said = refusal(tmp_path, "extends: base.yaml\noverrides: {'*': {replicas: {min: 0, max: 1}}}")
+    assert "`b` has at most 1 replica\n" in said
+    assert "set `replicas: {max: 4}` for `b` in dev.models.yaml, whose `replicas` apply" in said

@@ -12,6 +12,7 @@ from pulumi_hubstack.existing_cluster import facts_of
 from hubstack.files.errors import InputError
 from hubstack.inputs.cluster_facts import load_cluster_facts
 from hubstack.inputs.settings import StackSettings, read_settings
+from hubstack.inputs.teams import TeamSettings
 from hubstack.plan import Plan
 from hubstack.plan.existing_cluster import ClusterFacts, Component, ExistingCluster
 from hubstack.plan.gateway import GatewayAuth, GatewayPlan
@@ -211,6 +212,17 @@ def test_scaling_to_zero_needs_the_add_on_of_an_installed_keda(quickstart: Stack
         "its interceptor must be able to reach the servers in namespace models-dev" in each
         for each in plan.warnings
     )
+
+
+def test_an_installed_interceptor_must_be_let_to_the_namespaces_of_teams(quickstart: StackInputs) -> None:
+    (name, *others) = (model.key for model in quickstart.request.models)
+    owned = tuple(
+        model.changed(team="search") if model.key != name else model for model in quickstart.request.models
+    )
+    assert others
+    target = settings(installed=["keda", "http-add-on"]).changed(teams={"search": TeamSettings()})
+    plan = plan_inputs(replace(quickstart, target=target, request=replace(quickstart.request, models=owned)))
+    assert any("the servers in namespace models-dev and models-dev-search, and" in each for each in plan.warnings)
 
 
 def test_the_accelerators_of_autopilot_are_in_the_catalogue() -> None:
