@@ -157,8 +157,8 @@ def cluster_warnings(cluster: ExistingCluster, target: StackSettings, models: Se
     if sleepers and cluster.has(Component.HTTP_ADD_ON):
         spaces = sorted({_namespace(model, target) for model in sleepers})
         yield (
-            f"{about}: its interceptor must be able to reach the servers in namespace {' and '.join(spaces)}, and hold "
-            f"requests for {max(waits):,} s, the longest cold start (docs/guides/existing-cluster.md)"
+            f"{about}: its interceptor must be able to reach the servers in namespace {' and '.join(spaces)}, and "
+            f"hold requests for {max(waits):,} s, the longest cold start (docs/guides/existing-cluster.md)"
         )
     if cluster.is_autopilot and target.kms_key:
         yield f"{about}: its owners decide how the disks of Autopilot's nodes are encrypted, not `hubstack:kmsKey`"
