@@ -282,9 +282,8 @@ def test_a_stack_of_the_last_release_is_upgraded(last: Path, wheel: Path, tmp_pa
     (old,) = (tmp_path / "dist").glob("*.whl")
     before = Team(tmp_path / "before", PYTHONS[0], old)
     after = Team(tmp_path / "after", PYTHONS[0], wheel)
-    for name in ("production", "multi-host"):
-        shutil.copytree(last / "examples" / name, before.repository / "examples" / name)
-    for env in ("dev", "prod", "examples/production", "examples/multi-host"):
+    shutil.copytree(last / "examples" / "production", before.repository / "examples" / "production")
+    for env in ("dev", "examples/production"):
         here = before.repository
         was = json.loads(before.run("preview", env, "--json", cwd=here))
         now = json.loads(after.run("preview", env, "--json", cwd=here))
