@@ -19,7 +19,7 @@ gcloud container clusters get-credentials hubstack-dev --region us-central1 --dn
 ```
 
 The exit code is 1 if something is wrong, 0 if every model is ready, starting, or at zero replicas on purpose.
-Where an engine ran out of memory, its figures stand beside those of the plan, and the term that ran out is
+If an engine ran out of memory, its figures are shown next to the plan's, and the term that ran out is
 named: weights, activation, graphs or KV cache ([sizing](../concepts/sizing.md)).
 
 If `kubectl` reaches the cluster only from another machine, write a folder there and read it here. Environment
@@ -36,7 +36,7 @@ their own, whose log is read too.
 
 ## The causes
 
-The first cause whose text is found is named, in this order. Events of a step that the pod has passed are
+`doctor` reports the first cause whose text it finds, in this order. Events of a step that the pod has passed are
 ignored: a stock-out of an hour ago does not explain a crash now.
 """
 _TAIL = """\

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command `keys`: how the callers of a gateway get, rotate and revoke their keys. It never sees one."""
+"""The command `keys`: how the callers of a gateway get, rotate and revoke their keys. It never reads a key."""
 
 import json as json_text
 from dataclasses import asdict

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The stack setting `hubstack:callers`: teams with keys of their own, models, and limits.
+"""The stack setting `hubstack:callers`: teams with their own keys, models and limits.
 
 Owns its keys and the rules that need no plan. Does not own which models exist and what they cost
 (`hubstack.planner.serving.callers`).
@@ -31,11 +31,11 @@ class CallerSettings(BaseModel):
     models: Annotated[tuple[str, ...], LIST, DISTINCT] = Field(min_length=1)
     """Keys or Hub IDs of the models that the team may use."""
     requests_per_minute: int | None = Field(None, ge=1, le=MOST)
-    """Most requests in a minute. Default: no limit."""
+    """Maximum requests per minute. Default: no limit."""
     tokens_per_minute: int | None = Field(None, ge=1, le=MOST)
-    """Most tokens in a minute, of prompts and answers together. Default: no limit."""
+    """Maximum tokens per minute, prompts and answers together. Default: no limit."""
     usd_per_month: AmountPerMonth | None = None
-    """Budget in USD for 30 days, at the stack's own cost per token. Default: no limit."""
+    """Budget in USD for 30 days, at the stack's cost per token. Default: no limit."""
     readers: Annotated[tuple[Member, ...], LIST, DISTINCT] = ()
     """IAM members that may read the team's keys: `[group:search@example.com]`. Default: those with the permission
     in the project."""

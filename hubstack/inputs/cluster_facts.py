@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What gcloud says of a GKE cluster, read from a file: `gcloud container clusters describe NAME --format=json`.
+"""The description of a GKE cluster, read from a file: `gcloud container clusters describe NAME --format=json`.
 
 Owns the names of the API's fields (GKE API, `projects.locations.clusters`, read 2026-12-01). The file is written by
 a program: a field of an unexpected kind is a problem, an unknown one is not.

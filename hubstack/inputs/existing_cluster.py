@@ -43,15 +43,15 @@ class ExistingClusterSettings(BaseModel):
     """Project of the cluster. Default: the stack's project."""
     facts: Annotated[str, AfterValidator(is_inside)] | None = None
     """File with the output of `gcloud container clusters describe NAME --location LOCATION --format=json`, relative
-    to the project folder. With it, a plan says offline what the cluster lacks."""
+    to the project folder. With it, a plan reports offline what the cluster lacks."""
     autopilot: bool | None = None
-    """Whether the cluster is an Autopilot cluster. Default: what `facts` says, or false."""
+    """Whether the cluster is an Autopilot cluster. Default: from `facts`, or false."""
     control_plane: Annotated[
         tuple[Annotated[str, form(_RANGE, "an IPv4 range such as 172.16.0.0/28")], ...], LIST
     ] = ()
-    """Ranges with the addresses of the control plane, which network policies name. Default: what `facts` says."""
+    """Ranges with the addresses of the control plane, for network policies. Default: from `facts`."""
     installed: Annotated[tuple[Annotated[Component, Field(strict=False)], ...], LIST, DISTINCT] = ()
-    """Controllers that the cluster has already and that the stack uses instead of installing them: `keda`,
+    """Controllers that the cluster already has; the stack uses them instead of installing its own: `keda`,
     `http-add-on` (KEDA's, for scaling to zero) and `lws` (LeaderWorkerSet, for models over several nodes)."""
     keda_namespace: Annotated[str, form(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", "a Kubernetes namespace")] | None = (
         None

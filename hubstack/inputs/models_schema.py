@@ -163,7 +163,7 @@ _RepoId = Annotated[str, AfterValidator(_repo_id)]
 
 
 class Adapter(_Strict):
-    """A LoRA adapter that is served under its own name, beside the model that it was trained on."""
+    """A LoRA adapter that is served under its own name, together with the model that it was trained on."""
 
     id: _RepoId
     """Repository ID of the adapter on the Hub: `owner/name`."""
@@ -317,16 +317,16 @@ class Slo(_Strict):
 
 
 class Batch(_Strict):
-    """A file of requests that is answered once, offline, by a Job on the model's nodes."""
+    """A file of requests that a Job on the model's nodes runs once, offline."""
 
     input: str
     """The requests: `gs://bucket/requests.jsonl`, in the format of OpenAI's Batch API."""
     output: str
-    """Folder for the answers, in the same bucket: `gs://bucket/answers`. Parts that are there are not repeated."""
+    """Folder for the answers, in the same bucket: `gs://bucket/answers`. Existing parts are skipped."""
     parts: int = Field(default=1, ge=1, le=10_000)
-    """Parts that the requests are divided into; an interruption repeats only those that were running."""
+    """Number of parts that the requests are split into; an interruption repeats only the running parts."""
     parallel: int = Field(default=1, ge=1, le=1000)
-    """Parts that are answered at once; each takes the place of a replica."""
+    """Parts that run at once; each uses the accelerators of one replica."""
     requests: int | None = Field(default=None, ge=1, le=10_000_000_000)
     """Number of requests in the input, for the estimate of hours and cost. Default: no estimate of either."""
 
@@ -633,8 +633,8 @@ class Settings(_Strict):
     env: Environment = Field(default={})
     """Environment variables of the engine: `{VLLM_LOGGING_LEVEL: DEBUG}`. Never secrets."""
     files: Files = ()
-    """Small text files beside the list, mounted in the server at `/etc/hubstack/files`: `[templates/a.jinja]`, for
-    `chat_template:` and `engine_args:`. A change restarts the servers."""
+    """Small text files in the list's folder, mounted in the server at `/etc/hubstack/files`: `[templates/a.jinja]`,
+    for `chat_template:` and `engine_args:`. A change restarts the servers."""
     file: Inside | None = None
     """For GGUF repositories: the file to serve. Default: the Q4_K_M file."""
     share_gpu: bool = False

@@ -167,7 +167,7 @@ class StackSettings(BaseModel):
     callers: Annotated[dict[str, CallerSettings], FROM_JSON] = Field(
         {}, validation_alias=CALLERS, examples=[f"'{CALLERS_EXAMPLE}'"]
     )
-    """Teams that call the gateway with keys of their own, each with models and limits: `{search: {models: [chat],
+    """Teams that call the gateway, each with its own keys, models and limits: `{search: {models: [chat],
     usd_per_month: 500}}` (docs/guides/callers.md). Without it, there are no keys and limits by caller."""
     binary_authorization: Flag = Field(False, validation_alias="hubstack:binaryAuthorization", examples=["true"])
     """Check images against the project's Binary Authorization policy (docs/concepts/security.md)."""

@@ -84,7 +84,7 @@ class TargetPlan:
         return self.images.reference(published) if self.images else published
 
     secret_versions: SecretVersions | None = field(default=None, metadata=OMITTED_IF_NONE)
-    """How often each secret was rotated; None means never."""
+    """Number of each secret's value; None means never rotated."""
 
     @property
     def secret_numbers(self) -> SecretVersions:

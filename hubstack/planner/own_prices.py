@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The catalogue with the prices of a user's own: those read by `hubstack refresh`, discounts, prices, commitments.
+"""The catalogue with the user's own prices: those read by `hubstack refresh`, discounts, prices, commitments.
 
 Owns the order: a price of `prices.yaml` wins over a discount of it, which applies to what was refreshed, which
 replaces what hubstack ships. Pure: `hubstack.planner.inputs` reads the files.

@@ -57,7 +57,7 @@ PROXY_REQUESTS = {"cpu": "500m", "memory": "512Mi", "ephemeral-storage": "64Mi"}
 LIMITER_REQUESTS = {"cpu": "100m", "memory": "64Mi", "ephemeral-storage": "32Mi"}
 KEYS_REQUESTS = {"cpu": "10m", "memory": "32Mi", "ephemeral-storage": "32Mi"}
 COUNTERS_REQUESTS = {"cpu": "100m", "memory": "128Mi", "ephemeral-storage": "64Mi"}
-"""Our own estimates, not measured. Envoy holds whole bodies of requests, up to 32 MiB each, while it reads them."""
+"""Our estimates, not measured. Envoy holds whole bodies of requests, up to 32 MiB each, while it reads them."""
 PROXY_MEMORY_LIMIT = "2Gi"
 COUNTERS_BYTES = 1024**3
 LIMITER_ENVIRONMENT: Mapping[str, str] = {

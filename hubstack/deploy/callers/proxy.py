@@ -24,7 +24,7 @@ from hubstack.planner.serving.routing import COUNTERS
 PROXY_PORT, STATUS_PORT, ADMIN_PORT, LIMITER_PORT = 8080, 8081, 9901, 8082
 READY_PATH, METRICS_PATH = "/ready", "/stats/prometheus"
 KEYS_FOLDER, KEYS_FILE = "/keys", "keys.json"
-"""Where Envoy finds the callers' keys, as a resource of its own API; written by `write_keys.py`."""
+"""File with the callers' keys, as a resource of Envoy's API; written by `write_keys.py`."""
 BODY_BYTES = 32 * 1024**2
 """Longest body of a request or of an unstreamed response; a longer one is refused. Our choice: 32 MiB, some
 twenty images in base64."""
@@ -36,9 +36,9 @@ the models. Our choice."""
 KEY_CHECK = "envoy.filters.http.api_key_auth"
 LIMITER = "envoy.filters.http.ratelimit"
 CALLER_HEADER = "x-hubstack-caller"
-"""Set by the proxy from the key; a client's own is removed."""
+"""Set by the proxy from the key; the same header from a client is removed."""
 FORWARDING: Object = {"header": CALLER_HEADER, "hide_credentials": True}
-"""What a model learns of a caller: the name, never the key."""
+"""Header with the caller's name for the model server, which never gets the key."""
 NOBODY = "-"
 """Stands for the callers of a model that no caller may use; not a valid name, so no key belongs to it."""
 _MODEL_HEADER, _STREAM_HEADER = "x-hubstack-model", "x-hubstack-stream"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Job that asks every model from inside the cluster, and the network policies that let it reach them.
+"""The Job that checks every model from inside the cluster, and the network policies that let it reach them.
 
 `hubstack smoke --in-cluster` creates these objects and deletes them when the run ends; they are not part of the
 stack. It runs on system nodes with the loader's image, without an account, and reads the gateway's key from the

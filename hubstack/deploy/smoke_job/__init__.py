@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The script that asks every model of a stack, in a Job of the cluster or on the user's machine."""
+"""The script that sends requests to every model of a stack, from a Job or from the user's machine."""
 
 from functools import cache
 from pathlib import Path

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Asks models over HTTP and judges the answers: one file, the standard library only, because it also runs in a Job.
+"""Sends requests to models over HTTP and checks the answers.
+
+One file with the standard library only, because it also runs in a Job.
 
 Owns how a request is sent, how long a model that is not there yet is waited for, and what makes an answer good.
-What is asked is decided in `hubstack.review.smoke.questions`. No key and no answer is printed: only whether it is
+`hubstack.review.smoke.questions` decides what to send. No key and no answer is printed: only whether it is
 good, and what an error says.
 """
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Asks container registries what a tag names, through the OCI distribution API: three requests and a token.
+"""Reads the digests of tags from container registries (OCI distribution API): three requests and a token.
 
 Owns the requests, their checks, and the wording of each failure. Does not own which images are asked for
 (`hubstack.review.images`) or logins (`hubstack.hub.remote.registry_login`). Every answer is checked against its
@@ -58,7 +58,7 @@ class RegistryError(Exception):
 
 
 class UnreachableError(RegistryError):
-    """There is no way to the registry from here, so nothing is known."""
+    """The registry cannot be reached from here."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ _SHORT = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """One question, asked."""
+    """The result of one check."""
 
     what: str
     passed: bool
@@ -36,7 +36,7 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelResult:
-    """One model, asked."""
+    """The results of one model."""
 
     key: str
     id: str
