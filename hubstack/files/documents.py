@@ -109,7 +109,7 @@ def read_text(path: Path, name: str, hint: str | None = None, most: int = MAX_BY
         most: maximum size in bytes; a larger file is not read.
 
     Raises:
-        InputError: it cannot be read, is not a regular file, is too large, or is not UTF-8 text.
+        InputError: it cannot be read, links out of the project folder, is no regular file, too large, or not UTF-8.
     """
     return decode(_read_bytes(path, name, hint, most), name, most)
 
@@ -141,9 +141,20 @@ def _read_bytes(path: Path, name: str, hint: str | None, most: int) -> bytes:
         with os.fdopen(descriptor, "rb") as stream:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise InputError([Problem(path=name, message="is not a regular file", hint="name a text file")])
+            if _leads_out(path, name):
+                message = "is a symlink to a file outside the project"
+                raise InputError([Problem(path=name, message=message, hint="copy the file")])
             return stream.read(most + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise InputError([_unreadable(error, path, name, hint)]) from None
+
+
+def _leads_out(path: Path, name: str) -> bool:
+    """Return whether a file that is named relative to the project folder lies outside of it."""
+    parts = Path(name).parts
+    if Path(name).is_absolute() or ".." in parts or path.parts[-len(parts) :] != parts:
+        return False
+    return not path.resolve().is_relative_to(Path(*path.parts[: -len(parts)]).resolve())
 
 
 def _unreadable(error: OSError | ValueError, path: Path, name: str, hint: str | None) -> Problem:

@@ -158,10 +158,6 @@ def _load_layers(path: Path, name: str) -> list[_Layer]:
     """Return the layers, outermost base first."""
     root = _root(path, name)
     text = read_text(path, name, _EXAMPLE)
-    if not path.resolve().is_relative_to(root):
-        raise InputError(
-            [Problem(path=name, message="is a symlink to a file outside the project", hint="copy the file")]
-        )
     layers, seen = [_layer(name, text)], [path.resolve()]
     while (said := layers[0].file.extends) is not None:
         path, name, text = _base(layers[0].document.mark(("extends",)), said, seen, root)
