@@ -169,7 +169,7 @@ def test_plans_use_what_was_read_with_its_date_and_age(google: StandIn, project:
     text = prices.read_text()
     day = next(line for line in text.splitlines() if line.startswith("as_of:"))
     prices.write_text(text.replace(day, "as_of: 2026-01-31", 1))
-    assert "which is old: run `hubstack refresh`" in run(project, "plan", ("plan", "dev")).stdout
+    assert "which is old: run `hubstack refresh dev`" in run(project, "plan", ("plan", "dev")).stdout
 
 
 def test_the_exchange_rate_is_that_of_the_account_s_currency(google: StandIn, project: Path) -> None:
