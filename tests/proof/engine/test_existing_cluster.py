@@ -79,6 +79,7 @@ def resources(engine: Engine) -> list[dict[str, Any]]:
 def test_a_cluster_that_lacks_features_is_previewed_and_not_touched(
     tmp_path: Path, engine_programs: Path, sandbox: Sandbox, charts: ChartRepository
 ) -> None:
+    sandbox.empty()
     engine = stack_of("one", tmp_path / "engine", engine_programs, sandbox)
     make_cluster(engine, sandbox, addonsConfig={}, enableFqdnNetworkPolicy=False)
     update = "gcloud container clusters update platform --location us-central1 --project acme-models-quickstart"
@@ -97,6 +98,7 @@ def test_a_cluster_that_lacks_features_is_previewed_and_not_touched(
 def test_two_stacks_share_a_cluster_and_leave_it_as_it_was(
     tmp_path: Path, engine_programs: Path, sandbox: Sandbox, charts: ChartRepository
 ) -> None:
+    sandbox.empty()
     sandbox.kubectl("create", "namespace", "team-a")
     sandbox.kubectl("--namespace=team-a", "create", "configmap", "theirs", "--from-literal=kept=yes")
     one = stack_of("one", tmp_path / "one", engine_programs, sandbox)

@@ -181,6 +181,7 @@ def _image(name: str) -> LockedImage:
 
 def started(name: str, folder: Path, programs: Path, sandbox: Sandbox) -> Project:
     """Return a stack that was not brought up, in a cloud with somebody else's buckets."""
+    sandbox.empty()
     engine = engine_of(replace(environment("quickstart"), stack=name), folder / "engine", programs, sandbox)
     storage = {"service": "storage.googleapis.com", "disableOnDestroy": False}
     engine.cloud.create(schema_of(API), storage, PROJECT, REGION)
