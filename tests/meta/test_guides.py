@@ -76,8 +76,8 @@ def run(line: str, project: Path, hub: str) -> str:
     return done.stdout + done.stderr
 
 
-ELSEWHERE = re.compile(r" sandbox| up-local| (bench|smoke|connect|doctor) (?!.*--manifest)")
-"""Commands that need a cluster, or build one: tests/proof runs them."""
+ELSEWHERE = re.compile(r" sandbox| up-local| refresh | (bench|smoke|connect|doctor) (?!.*--manifest)")
+"""Commands that need a cluster, or build one (tests/proof runs them), or Google (tests/review/refresh)."""
 
 
 def is_ours(line: str) -> bool:
