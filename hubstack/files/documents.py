@@ -141,20 +141,26 @@ def _read_bytes(path: Path, name: str, hint: str | None, most: int) -> bytes:
         with os.fdopen(descriptor, "rb") as stream:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise InputError([Problem(path=name, message="is not a regular file", hint="name a text file")])
-            if _leads_out(path, name):
-                message = "is a symlink to a file outside the project"
-                raise InputError([Problem(path=name, message=message, hint="copy the file")])
+            root = project_of(path, name)
+            if root and ".." not in Path(name).parts:
+                refuse_outside(path, name, root)
             return stream.read(most + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise InputError([_unreadable(error, path, name, hint)]) from None
 
 
-def _leads_out(path: Path, name: str) -> bool:
-    """Return whether a file that is named relative to the project folder lies outside of it."""
+def project_of(path: Path, name: str) -> Path | None:
+    """Return the project folder: the path without the relative part that messages show; None without one."""
     parts = Path(name).parts
-    if Path(name).is_absolute() or ".." in parts or path.parts[-len(parts) :] != parts:
-        return False
-    return not path.resolve().is_relative_to(Path(*path.parts[: -len(parts)]).resolve())
+    is_part = bool(parts) and not Path(name).is_absolute() and path.parts[-len(parts) :] == parts
+    return path.parents[len(parts) - 1].resolve() if is_part else None
+
+
+def refuse_outside(path: Path, name: str, root: Path) -> None:
+    """Raise an InputError for a file that a symlink puts outside a folder."""
+    if not path.resolve().is_relative_to(root):
+        message = "is a symlink to a file outside the project"
+        raise InputError([Problem(path=name, message=message, hint="copy the file")])
 
 
 def _unreadable(error: OSError | ValueError, path: Path, name: str, hint: str | None) -> Problem:

@@ -15,7 +15,7 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from hubstack import names
-from hubstack.files.documents import Document, Loc, Mark, parse_document, read_text
+from hubstack.files.documents import Document, Loc, Mark, parse_document, project_of, read_text, refuse_outside
 from hubstack.files.errors import InputError
 from hubstack.files.problems import MOST_GUESSED, Problem, RefusedError, listed, nearest
 from hubstack.files.schema_errors import schema_problems
@@ -158,6 +158,7 @@ def _load_layers(path: Path, name: str) -> list[_Layer]:
     """Return the layers, outermost base first."""
     root = _root(path, name)
     text = read_text(path, name, _EXAMPLE)
+    refuse_outside(path, name, root)
     layers, seen = [_layer(name, text)], [path.resolve()]
     while (said := layers[0].file.extends) is not None:
         path, name, text = _base(layers[0].document.mark(("extends",)), said, seen, root)
@@ -206,10 +207,8 @@ def _base(mark: Mark, said: str, seen: list[Path], root: Path) -> tuple[Path, st
 
 
 def _root(path: Path, name: str) -> Path:
-    """Return the project folder: the path without the relative part that messages show."""
-    parts = Path(name).parts
-    is_part = not Path(name).is_absolute() and path.parts[-len(parts) :] == parts
-    return (path.parents[len(parts) - 1] if is_part else path.parent).resolve()
+    """Return the project folder, or the list's own if messages do not show where it lies in a project."""
+    return project_of(path, name) or path.parent.resolve()
 
 
 def _validate(document: Document) -> RequestFile:
