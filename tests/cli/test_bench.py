@@ -170,6 +170,7 @@ def test_a_context_that_is_missing_is_answered_with_how_to_add_it(project: Path)
     assert "get-credentials" in lines[-1]
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_run_deletes_its_job(project: Path) -> None:
     ended = run(project, "bench", "examples/quickstart", MODEL, path=with_kubectl(project, "interrupted"))
     assert ended.returncode != 0
