@@ -49,6 +49,8 @@ QUANTIZATION: dict[str, dict[str, Any]] = {
 }
 SHAREGPT = (245.0, 350.0)
 """Tokens of a ShareGPT conversation if a row gives none: the mean of the rows that do."""
+VLLM_UNTIL = (("20250318", (0, 7)), ("20260120", (0, 13)))
+"""Releases of vLLM before a date, on which PyPI got 0.8 and 0.14: for a row that gives a date and no release."""
 SEVERAL_PAST = 3000
 """Requests of an offline run that does not say how many: enough that its beginning and end do not count."""
 
@@ -303,12 +305,15 @@ def _layout(row: dict[str, Any], notes: str, work: Work) -> Layout:
 
 def _release(row: dict[str, Any]) -> tuple[int, int]:
     said = re.match(r"(\d+)\.(\d+)", row["engine_version"] or "")
-    return (int(said[1]), int(said[2])) if said else (99, 0)
+    if said:
+        return int(said[1]), int(said[2])
+    date = str(row["date"] or "9999").replace("-", "")
+    return next((release for until, release in VLLM_UNTIL if row["engine"] == "vllm" and date < until), (99, 0))
 
 
 def _engine(row: dict[str, Any], release: tuple[int, int], *, is_tpu: bool) -> str:
     if is_tpu:
-        return "vllm-tpu"
+        return "jetstream" if row["engine"] == "jetstream" else "vllm-tpu"
     if row["engine"] == "vllm":
         return "vllm-before-0.8" if release < (0, 8) else "vllm-before-0.14" if release < (0, 14) else "vllm"
     return row["engine"]

@@ -76,6 +76,7 @@ class Costs:
     expert_layers: float
     latent_layers: float
     index_layers: float
+    state_layers: float
     hops: float
     """Collectives per step times log2 of the ranks."""
     link_s: float
@@ -128,6 +129,7 @@ def nominal_costs(
         expert_layers=work.expert_layers,
         latent_layers=work.latent_layers,
         index_layers=work.index_layers,
+        state_layers=work.state_layers,
         hops=collectives * math.log2(ranks) if ranks > 1 else 0.0,
         link_s=link_bytes * tokens / hardware.link_bytes_per_s,
         host_sequences=batch / groups,

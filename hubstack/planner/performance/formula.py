@@ -32,6 +32,7 @@ class Constants:
     expert_layer_s: float
     latent_layer_s: float
     index_layer_s: float
+    state_layer_s: float
     step_s: float
     sequence_s: float
     request_s: float
@@ -62,6 +63,7 @@ def layers_seconds(costs: Costs, constants: Constants) -> float:
         + costs.expert_layers * constants.expert_layer_s
         + costs.latent_layers * constants.latent_layer_s
         + costs.index_layers * constants.index_layer_s
+        + costs.state_layers * constants.state_layer_s
     )
 
 

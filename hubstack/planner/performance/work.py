@@ -62,6 +62,8 @@ class Work:
     """Layers with multi-head latent attention, which run more and smaller kernels."""
     index_layers: int = 0
     """Layers with sparse attention, which selects tokens by an index first."""
+    state_layers: int = 0
+    """Layers with linear attention or a state space, which run more and smaller kernels."""
     attention_width: int = 0
     """Products a query makes with each cached token: full layers x heads x (key width + value width)."""
     prompt_attention_width: int = 0
@@ -126,6 +128,7 @@ def read_work(facts: ModelFacts, geometry: Geometry, weights: WeightsSize, *, ha
         experts_per_token=min(per_token, experts),
         expert_layers=expert_layers if experts else 0,
         latent_layers=geometry.layers if geometry.latent else 0,
+        state_layers=geometry.state_layers,
         **_attention(text, geometry),
     )
 
