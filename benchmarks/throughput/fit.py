@@ -70,6 +70,8 @@ def speeds() -> Parameters:
             found.add(f"factor {generation} {engine}", 1.0, PRIORS["spread_of_pairs"])
     for name, (value, spread) in PRIORS["formats"].items():
         found.add(f"format {name}", value, spread)
+    for name, (value, spread) in PRIORS['fused'].items():
+        found.add(f'fused {name}', value, spread)
     for engine in ENGINES:
         for name, spread in PRIORS["engines"].items():
             known = PRIORS["known"].get(engine, {}).get(name, 1.0)
@@ -113,6 +115,8 @@ class Table:
         formats = [row.hardware.operations(row.work.number_format)[1] for row in rows]
         self._by_generation = {n: parameters.at([f"{n} {g}" for g in generation]) for n in PRIORS["generations"]}
         self._by_engine = {n: parameters.at([f"{n} {e}" for e in engine]) for n in PRIORS["engines"]}
+        self._fused = np.array([parameters.index.get(f'fused {name}', -1) for name in formats])
+        self._overlap = np.array([float(PRIORS['overlap'].get(e, 1.0)) for e in engine])
         self._format = np.array([parameters.index.get(f"format {name}", -1) for name in formats])
         self._pair = parameters.at([f"factor {g} {e}" for g, e in zip(generation, engine, strict=True)])
         links = [row.hardware.link for row in rows]
@@ -128,11 +132,13 @@ class Table:
         found: dict[str, Any] = {name: e[self._parameters.index[name]] for name in PRIORS["shared"]}
         for name, at in (*self._by_generation.items(), *self._by_engine.items()):
             found[name] = found[name] * e[at]
+        found['expert_layer_s'] = found['expert_layer_s'] * np.where(self._fused >= 0, e[self._fused], 1.0)
         formats = np.where(self._format >= 0, e[self._format], 1.0)
         found["matmul"], found["prompt_matmul"] = found["matmul"] * formats, found["prompt_matmul"] * formats
         found["interference"] = found["interference"] * np.where(
             self.lockstep, e[self._parameters.index["lockstep"]], 1
         )
+        found['host_overlap'] = self._overlap
         return Constants(**found, hop_s=e[self._hop], link=e[self._link], factor=e[self._pair], **FIRST)
 
     def predict(self, values: Array) -> Array:

@@ -35,6 +35,7 @@ class Constants:
     state_layer_s: float
     step_s: float
     sequence_s: float
+    host_overlap: float = 1.0
     request_s: float
     interference: float
     """Fraction of other sequences' prompt time that delays decoding."""
@@ -84,9 +85,11 @@ def step_seconds(costs: Costs, constants: Constants) -> float:
         costs.matmul_s / _matmul(constants.matmul, constants.expert_matmul, costs)
         + costs.attention_s / constants.attention
     )
-    host = layers_seconds(costs, constants) + constants.step_s + costs.host_sequences * constants.sequence_s
     network = costs.hops * constants.hop_s + costs.link_s / constants.link
-    return longer_of(memory, compute) * constants.factor + host + network
+    device = longer_of(memory, compute) * constants.factor + layers_seconds(costs, constants) + network
+    host = constants.step_s + costs.host_sequences * constants.sequence_s
+    k = constants.host_overlap
+    return (device**k + host**k) ** (1 / k)
 
 
 def prompt_seconds(costs: Costs, constants: Constants) -> float:
