@@ -17,7 +17,7 @@ from scipy.optimize import least_squares
 
 from benchmarks.throughput.rows import Measured
 from hubstack.planner.performance import formula
-from hubstack.planner.performance.constants import GENERATIONS
+from hubstack.planner.performance.constants import FORMAT_FACTORS, GENERATIONS
 from hubstack.planner.performance.costs import Costs, nominal_costs
 from hubstack.planner.performance.formula import Constants
 
@@ -68,10 +68,9 @@ def speeds() -> Parameters:
             found.add(f"{name} {generation}", 1.0, spread)
         for engine in ENGINES:
             found.add(f"factor {generation} {engine}", 1.0, PRIORS["spread_of_pairs"])
-    for name, (value, spread) in PRIORS["formats"].items():
-        found.add(f"format {name}", value, spread)
-    for name, (value, spread) in PRIORS['fused'].items():
-        found.add(f'fused {name}', value, spread)
+    for number_format, factors in PRIORS["formats"].items():
+        for name, (value, spread) in factors.items():
+            found.add(f"{name} {number_format}", value, spread)
     for engine in ENGINES:
         for name, spread in PRIORS["engines"].items():
             known = PRIORS["known"].get(engine, {}).get(name, 1.0)
@@ -83,6 +82,11 @@ def speeds() -> Parameters:
     for name, (value, spread) in PRIORS["measuring"].items():
         found.add(name, value, spread)
     return found
+
+
+def host_overlap(engine: str) -> float:
+    """Return the exponent with which an engine's scheduler and its accelerators overlap."""
+    return float(PRIORS["host_overlap"].get(engine, 1.0))
 
 
 def first_tokens() -> Parameters:
@@ -115,9 +119,11 @@ class Table:
         formats = [row.hardware.operations(row.work.number_format)[1] for row in rows]
         self._by_generation = {n: parameters.at([f"{n} {g}" for g in generation]) for n in PRIORS["generations"]}
         self._by_engine = {n: parameters.at([f"{n} {e}" for e in engine]) for n in PRIORS["engines"]}
-        self._fused = np.array([parameters.index.get(f'fused {name}', -1) for name in formats])
-        self._overlap = np.array([float(PRIORS['overlap'].get(e, 1.0)) for e in engine])
-        self._format = np.array([parameters.index.get(f"format {name}", -1) for name in formats])
+        self._overlap = np.array([host_overlap(name) for name in engine])
+        self._by_format = {
+            factor: np.array([parameters.index.get(f"{factor} {name}", -1) for name in formats])
+            for factor in FORMAT_FACTORS
+        }
         self._pair = parameters.at([f"factor {g} {e}" for g, e in zip(generation, engine, strict=True)])
         links = [row.hardware.link for row in rows]
         self._hop, self._link = (
@@ -132,14 +138,14 @@ class Table:
         found: dict[str, Any] = {name: e[self._parameters.index[name]] for name in PRIORS["shared"]}
         for name, at in (*self._by_generation.items(), *self._by_engine.items()):
             found[name] = found[name] * e[at]
-        found['expert_layer_s'] = found['expert_layer_s'] * np.where(self._fused >= 0, e[self._fused], 1.0)
-        formats = np.where(self._format >= 0, e[self._format], 1.0)
-        found["matmul"], found["prompt_matmul"] = found["matmul"] * formats, found["prompt_matmul"] * formats
+        for factor, at in self._by_format.items():
+            for name in FORMAT_FACTORS[factor]:
+                found[name] = found[name] * np.where(at >= 0, e[at], 1.0)
         found["interference"] = found["interference"] * np.where(
             self.lockstep, e[self._parameters.index["lockstep"]], 1
         )
-        found['host_overlap'] = self._overlap
-        return Constants(**found, hop_s=e[self._hop], link=e[self._link], factor=e[self._pair], **FIRST)
+        found |= {"hop_s": e[self._hop], "link": e[self._link], "factor": e[self._pair]}
+        return Constants(**found, host_overlap=self._overlap, **FIRST)
 
     def predict(self, values: Array) -> Array:
         """Return the logarithm of each row's predicted figure."""

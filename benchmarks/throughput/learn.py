@@ -124,14 +124,22 @@ def _content(
     shared = {n: e[n] for n in PRIORS["shared"] if n not in PRIORS["generations"] and n not in PRIORS["engines"]}
     return {
         "shared": shared,
-        "formats": {name: e[f"format {name}"] for name in PRIORS["formats"]},
+        "formats": {
+            number_format: {name: e[f"{name} {number_format}"] for name in factors}
+            for number_format, factors in PRIORS["formats"].items()
+        },
         "generations": {
             g: {n: e[n] * e[f"{n} {g}"] for n in PRIORS["generations"]} | {"rows": generations[g]}
             for g in GENERATIONS
         },
         "engines": {
             name: {n: e[n] * e[f"{n} {name}"] for n in PRIORS["engines"]}
-            | {"first_base_s": t[f"base {name}"], "first_prompt": t[f"prompt {name}"], "rows": engines[name]}
+            | {
+                "host_overlap": fit.host_overlap(name),
+                "first_base_s": t[f"base {name}"],
+                "first_prompt": t[f"prompt {name}"],
+                "rows": engines[name],
+            }
             for name in ENGINES
         },
         "links": {

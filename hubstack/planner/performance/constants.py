@@ -18,6 +18,8 @@ from hubstack.planner.performance.formula import Constants
 
 PATH = Path(__file__).parent / "constants.yaml"
 GENERATIONS = ("pascal", "volta", "turing", "ampere", "ada", "hopper", "blackwell", "blackwell-rtx", "tpu")
+FORMAT_FACTORS = {"matmul": ("matmul", "prompt_matmul"), "expert_layers": ("expert_layer_s",)}
+"""Factor of a number format in constants.yaml to the constants that it scales."""
 CALIBRATED_ROWS = 20
 UNFITTED_WIDENING = 1.25
 """Our choice: factor that widens each end of a range if its generation or engine was not fitted."""
@@ -77,14 +79,14 @@ class Table:
         """
         own, pair = self._part("engines", engine), self._part("pairs", generation, engine)
         rows = int(pair.get("rows", 0))
-        shared, formats = self._part("shared"), self._part("formats")
+        shared = self._part("shared")
         of_generation = self._part("generations", generation)
-        scale = float(formats.get(number_format, 1.0))
         link_row, first = self._part("links", link), self._part("first_token")
         values: dict[str, float] = {**shared, **{n: v for n, v in own.items() if n != "rows"}}
         values |= {n: v for n, v in of_generation.items() if n != "rows"}
-        values["matmul"] *= scale
-        values["prompt_matmul"] *= scale
+        for factor, scale in self._part("formats", number_format).items():
+            for name in FORMAT_FACTORS[factor]:
+                values[name] *= scale
         constants = Constants(
             **values,
             hop_s=link_row["hop_s"],

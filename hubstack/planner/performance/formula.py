@@ -35,7 +35,8 @@ class Constants:
     state_layer_s: float
     step_s: float
     sequence_s: float
-    host_overlap: float = 1.0
+    host_overlap: float
+    """`OVERLAP` if a step is scheduled while the one before it runs, 1 if afterwards."""
     request_s: float
     interference: float
     """Fraction of other sequences' prompt time that delays decoding."""
@@ -52,9 +53,9 @@ class Constants:
     first_step: float
 
 
-def longer_of(one: float, other: float) -> float:
+def longer_of(one: float, other: float, overlap: float = OVERLAP) -> float:
     """Return the time of two overlapping operations."""
-    return (one**OVERLAP + other**OVERLAP) ** (1 / OVERLAP)
+    return (one**overlap + other**overlap) ** (1 / overlap)
 
 
 def layers_seconds(costs: Costs, constants: Constants) -> float:
@@ -88,8 +89,7 @@ def step_seconds(costs: Costs, constants: Constants) -> float:
     network = costs.hops * constants.hop_s + costs.link_s / constants.link
     device = longer_of(memory, compute) * constants.factor + layers_seconds(costs, constants) + network
     host = constants.step_s + costs.host_sequences * constants.sequence_s
-    k = constants.host_overlap
-    return (device**k + host**k) ** (1 / k)
+    return longer_of(device, host, constants.host_overlap)
 
 
 def prompt_seconds(costs: Costs, constants: Constants) -> float:
