@@ -55,15 +55,17 @@ SEED = 0
 
 
 def main() -> None:
-    """Ask for a sample of the rows; the time is a limit, after which what was answered is written."""
+    """Ask for those rows of a sample without an answer; the time is a limit, after which what was answered is written."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.throughput.beside", description=__doc__)
     parser.add_argument("--minutes", type=float, default=30.0, help="stop asking after this time")
     end = time.monotonic() + 60 * parser.parse_args().minutes
     logging.disable(logging.CRITICAL)
     warnings.filterwarnings("ignore")
-    answers: dict[str, tuple[float, float]] = {}
+    answers: dict[str, tuple[float, float]] = yaml.load(ANSWERS.read_bytes(), Loader=yaml.CSafeLoader) or {}
     refused: Counter[str] = Counter()
     for row in sample():
+        if row["id"] in answers:
+            continue
         if time.monotonic() > end:
             break
         found = _ask(row)

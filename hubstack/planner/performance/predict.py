@@ -224,7 +224,7 @@ def _answers(
 def _slow_prompts(longest: int, first_token_ms: Estimate, objective_seconds: float | None) -> Iterator[str]:
     """Yield a warning if a prompt as long as the context misses the objective even without other load."""
     if objective_seconds is not None and first_token_ms.value > 1e3 * objective_seconds:
-        waits = f"{first_token_ms.value / 1e3:.2g} s to its first token even without other load"
+        waits = f"{first_token_ms.value / 1e3:.3g} s to its first token even without other load"
         yield f"a prompt of {longest:,} tokens takes {waits}; the objective is {objective_seconds:g} s"
 
 
