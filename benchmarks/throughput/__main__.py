@@ -222,8 +222,8 @@ def _beside(out: Sequence[Judged]) -> list[str]:
     return [
         *_table("Beside aiconfigurator", both, columns, 2),
         "aiconfigurator has measured kernels of these GPUs, and answers a sample of the rows with one replica "
-        "(`python -m benchmarks.throughput.beside`); it gives no ranges, so *held* is of hubstack's. The sample is at most 6 rows of each accelerator and engine, by name, as far as six minutes went on two shared cores: H100 "
-        "and H200 were not reached. Rows that it does not answer are not in its tables, need a model's config from the Hub, or do "
+        "(`python -m benchmarks.throughput.beside`); it gives no ranges, so *held* is of hubstack's. The sample is at most 6 rows of each accelerator and engine. "
+        "Rows that it does not answer are not in its tables, need a model's config from the Hub, or do "
         "not fit by its memory model.",
         "",
     ]
