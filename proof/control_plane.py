@@ -22,6 +22,8 @@ from proof.certificates import Certificates
 from proof.processes import Processes, free_ports
 
 READY_SECONDS = 90
+PROXY = "front-proxy-client"
+"""As whom the API server asks the servers of other APIs."""
 
 
 class ControlPlane:
@@ -112,6 +114,7 @@ class ControlPlane:
 
     def _start_api_server(self) -> None:
         made = self.certificates
+        proxy, proxy_key = made.issue("proxy", PROXY)
         self.processes.start(
             "kube-apiserver",
             [
@@ -133,6 +136,14 @@ class ControlPlane:
                 "--service-account-issuer=https://sandbox.hubstack.dev",
                 f"--service-account-key-file={made.account_key}",
                 f"--service-account-signing-key-file={made.account_key}",
+                # For the servers of other APIs, such as KEDA's metrics.
+                f"--requestheader-client-ca-file={made.authority}",
+                f"--requestheader-allowed-names={PROXY}",
+                "--requestheader-username-headers=X-Remote-User",
+                "--requestheader-group-headers=X-Remote-Group",
+                "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+                f"--proxy-client-cert-file={proxy}",
+                f"--proxy-client-key-file={proxy_key}",
                 # As GKE has it: what refuses a privileged pod is the namespace's Pod Security level.
                 "--allow-privileged=true",
             ],
@@ -152,6 +163,8 @@ class ControlPlane:
                 f"--root-ca-file={self.certificates.authority}",
                 # No kubelet renews the nodes' leases.
                 "--node-monitor-grace-period=24h",
+                # 15 by default.
+                "--horizontal-pod-autoscaler-sync-period=2s",
             ],
         )
 

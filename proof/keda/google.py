@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Our stand-ins for what KEDA asks of Google: a token of the metadata server, and Cloud Monitoring.
+"""Our stand-ins for what KEDA asks of Google: a token of the metadata server, and Cloud Monitoring's PromQL.
 
-Monitoring has no samples: every query has an empty answer, as of a model that has not run for a while.
+Monitoring answers with what a collector finds at that moment, and emptily where it finds nothing, as for a model
+that has not run for a while.
 """
 
 import json
 import ssl
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
+from urllib.parse import parse_qs, urlsplit
 
 from proof.certificates import Certificates
+from proof.keda.collector import Collector, UnknownQueryError
 
 MONITORING = "monitoring.googleapis.com"
 ADDRESS = "10.97.0.1"
@@ -22,11 +26,12 @@ METADATA = "10.97.0.2"
 class Google:
     """Both; use it as a context."""
 
-    def __init__(self, certificates: Certificates) -> None:
+    def __init__(self, certificates: Certificates, collector: Collector) -> None:
         certificate, key = certificates.issue("monitoring", MONITORING, hosts=(MONITORING,))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, key)
-        self._monitoring = ThreadingHTTPServer((ADDRESS, 443), _Monitoring)
+        self._monitoring = _Monitored((ADDRESS, 443), _Monitoring)
+        self._monitoring.collector = collector
         self._monitoring.socket = context.wrap_socket(self._monitoring.socket, server_side=True)
         self._metadata = ThreadingHTTPServer((METADATA, 80), _Metadata)
 
@@ -46,9 +51,9 @@ class Google:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
-    def send(self, text: str, kind: str = "application/json") -> None:
+    def send(self, text: str, kind: str = "application/json", status: int = 200) -> None:
         """Answer."""
-        self.send_response(200)
+        self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Metadata-Flavor", "Google")
         self.send_header("Content-Length", str(len(text)))
@@ -59,15 +64,30 @@ class _Handler(BaseHTTPRequestHandler):
         """Log nothing."""
 
 
+class _Monitored(ThreadingHTTPServer):
+    collector: Collector
+
+
 class _Monitoring(_Handler):
+    server: _Monitored  # pyright: ignore[reportIncompatibleVariableOverride]
+
     def do_GET(self) -> None:
-        """Answer a query."""
-        self.send(json.dumps({"status": "success", "data": {"resultType": "vector", "result": []}}))
+        """Answer a query that is in the address."""
+        self._answer(urlsplit(self.path).query)
 
     def do_POST(self) -> None:
         """Answer a query that is in the body."""
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.do_GET()
+        self._answer(self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode())
+
+    def _answer(self, form: str) -> None:
+        query = parse_qs(form).get("query", [""])[0]
+        try:
+            value = self.server.collector.sum_of(query)
+        except UnknownQueryError:
+            self.send(json.dumps({"status": "error", "errorType": "bad_data", "error": query}), status=400)
+            return
+        result = [] if value is None else [{"metric": {}, "value": [time.time(), str(value)]}]
+        self.send(json.dumps({"status": "success", "data": {"resultType": "vector", "result": result}}))
 
 
 class _Metadata(_Handler):

@@ -2,8 +2,11 @@
 """Installs KEDA and its HTTP add-on into a sandbox, from the manifests of their modules.
 
 Owns what of the manifests is applied. Left out: the CRDs, which the sandbox has; the namespace, which the stack
-makes; KEDA's admission webhooks and metrics server; the add-on's operator, which only serves its older kind.
+makes; KEDA's admission webhooks; the add-on's operator, which only serves its older kind.
 """
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import yaml
 
@@ -14,12 +17,22 @@ from proof.sandbox import Sandbox
 NAMESPACE = "keda"
 INTERCEPTOR = "keda-add-ons-http-interceptor"
 _MODULES = ("github.com/kedacore/keda/v2", "github.com/kedacore/http-add-on")
-_KINDS = ("ServiceAccount", "Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding", "Service", "Deployment")
-_LEFT_OUT = ("keda-admission", "keda-metrics-apiserver", "keda-add-ons-http-operator")
+_KINDS = (
+    "ServiceAccount",
+    "Role",
+    "ClusterRole",
+    "RoleBinding",
+    "ClusterRoleBinding",
+    "Service",
+    "APIService",
+    "Deployment",
+)
+_LEFT_OUT = ("keda-admission", "keda-add-ons-http-operator")
 
 
-def install(sandbox: Sandbox) -> None:
-    """Apply them and wait until all are ready."""
+@contextmanager
+def installed(sandbox: Sandbox) -> Iterator[None]:
+    """Apply them and wait until all are ready; at the end take their API away, or no namespace could end."""
     folders = module_folders(HERE / "crds")
     made = [
         value
@@ -31,6 +44,17 @@ def install(sandbox: Sandbox) -> None:
     sandbox.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(made))
     deployments = [value for value in made if value["kind"] == "Deployment"]
     sandbox.wait("KEDA is ready", lambda: all(_is_ready(sandbox, each) for each in deployments), 120)
+    (metrics,) = (value for value in made if value["kind"] == "APIService")
+    sandbox.wait("KEDA's metrics are served", lambda: _is_available(sandbox, metrics), 60)
+    try:
+        yield
+    finally:
+        sandbox.api.delete(metrics)
+
+
+def _is_available(sandbox: Sandbox, service: Object) -> bool:
+    conditions = sandbox.api.get(service).get("status", {}).get("conditions", ())
+    return any((each["type"], each["status"]) == ("Available", "True") for each in conditions)
 
 
 def _is_ready(sandbox: Sandbox, deployment: Object) -> bool:

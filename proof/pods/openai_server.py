@@ -20,6 +20,8 @@ from typing import Any
 MARKER = ".hubstack-complete"
 WEIGHTS = (".safetensors", ".gguf")
 TOKENS = 16
+SLOTS = 8
+"""Requests that run at once, further ones wait: so that a few clients fill it."""
 SECONDS_PER_TOKEN = 0.01
 CHUNK_BYTES = 1 << 20
 
@@ -86,13 +88,14 @@ class Server(ThreadingHTTPServer):
     def __init__(self, place: tuple[str, int], model: Model) -> None:
         super().__init__(place, Handler)
         self.model = model
-        self.running = 0
+        self.running = self.waiting = 0
         self.lock = threading.Lock()
+        self.slots = threading.Semaphore(SLOTS)
 
     def drain(self, seconds: float) -> None:
         """Wait for the requests that run."""
         end = time.monotonic() + seconds
-        while self.running and time.monotonic() < end:
+        while self.running + self.waiting and time.monotonic() < end:
             time.sleep(0.02)
 
 
@@ -109,7 +112,11 @@ class Handler(BaseHTTPRequestHandler):
             rows = [{"id": name, "object": "model"} for name in self.server.model.names]
             self._send(200, {"object": "list", "data": rows})
         elif self.path == "/metrics":
-            self._text(200, f"vllm:num_requests_running {self.server.running}\n", "text/plain; version=0.0.4")
+            running, waiting = self.server.running, self.server.waiting
+            figures = {"num_requests_running": running, "num_requests_waiting": waiting}
+            figures["kv_cache_usage_perc"] = running / SLOTS / 2
+            lines = [f'vllm:{name}{{engine="0"}} {value}\n' for name, value in figures.items()]
+            self._text(200, "".join(lines), "text/plain; version=0.0.4")
         elif self.path == "/health":
             self._text(200, "", "text/plain")
         else:
@@ -117,13 +124,18 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Call a provider function."""
+        self._count(waiting=1)
+        with self.server.slots:
+            self._count(waiting=-1, running=1)
+            try:
+                self._answer()
+            finally:
+                self._count(running=-1)
+
+    def _count(self, waiting: int = 0, running: int = 0) -> None:
         with self.server.lock:
-            self.server.running += 1
-        try:
-            self._answer()
-        finally:
-            with self.server.lock:
-                self.server.running -= 1
+            self.server.waiting += waiting
+            self.server.running += running
 
     def _answer(self) -> None:
         try:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A model without a server is woken by its first request, and goes to sleep again, under the real KEDA.
+"""Replicas follow the load under the real KEDA: from zero by a request, from one to many by a queue, and back.
 
-Real: KEDA's operator, its HTTP add-on's interceptor and scaler, with their own manifests; the objects of the stack
-as rendered, except that an idle model sleeps after seconds. Stand-ins: the metadata server's token, and Cloud
-Monitoring without samples. Needs root, for a network namespace in which the cluster's addresses are the machine's.
+Real: KEDA's operator and metrics adapter, its HTTP add-on's interceptor and scaler, with their own manifests; the
+controller of HorizontalPodAutoscalers; the objects of the stack as rendered, except that seconds stand for minutes
+of idleness. Stand-ins: the metadata server's token, and Managed Prometheus, which scrapes what the PodMonitoring
+selects. Needs root, for a network namespace in which the cluster's addresses are the machine's.
 """
 
 import sys
@@ -20,8 +21,9 @@ from proof.engine.binaries import programs as engine_programs
 from proof.gateway.binaries import programs as gateway_programs
 from proof.hub.tiny import tiny
 from proof.keda.binaries import programs as keda_programs
+from proof.keda.collector import Collector
 from proof.keda.google import Google
-from proof.keda.install import install
+from proof.keda.install import installed
 from proof.namespace import own_namespace
 from proof.pods.world import World
 from proof.sandbox import running
@@ -31,8 +33,12 @@ from tests.support.hub import StandIn
 pytestmark = [pytest.mark.proof, pytest.mark.usefixtures("namespaces")]
 
 FOLDER = "tests/proof/pods/from_zero"
-FIRST = "stand-in/first"
+FIRST, SECOND = "stand-in/first", "stand-in/second"
 IDLE_SECONDS = 10
+SETTLE_SECONDS = 5
+CLUSTER = "hubstack-zero"
+CLIENTS = 40
+"""More than the servers of two replicas answer at once."""
 ASLEEP_SECONDS = 90
 """Idleness, and KEDA's look every 30 seconds."""
 
@@ -41,16 +47,17 @@ ASLEEP_SECONDS = 90
 def way(tmp_path_factory: pytest.TempPathFactory) -> Generator[Way]:
     fetch_all()
     folder = tmp_path_factory.mktemp("zero")
-    with own_namespace(), StandIn([tiny(FIRST, main="one")]) as hub:
+    with own_namespace(), StandIn([tiny(FIRST, main="one"), tiny(SECOND, main="two")]) as hub:
         world = World(folder / "world", hub.url, is_namespace=True)
         with (
             running(lambda text: sys.stderr.write(f"{text}\n"), world.stand_ins) as sandbox,
-            Google(sandbox.plane.certificates),
+            Google(sandbox.plane.certificates, Collector(sandbox.api, world.addresses, CLUSTER)),
             brought_up(FOLDER, folder, sandbox, world, hub) as made,
         ):
-            sandbox.api.patch(scaled_object(made), {"spec": {"cooldownPeriod": IDLE_SECONDS}})
-            install(sandbox)
-            yield made
+            sandbox.api.patch(scaled_object(made, "first"), {"spec": {"cooldownPeriod": IDLE_SECONDS}})
+            sandbox.api.patch(scaled_object(made, "second"), {"spec": {"advanced": in_seconds(made)}})
+            with installed(sandbox):
+                yield made
 
 
 def fetch_all() -> None:
@@ -60,19 +67,29 @@ def fetch_all() -> None:
     list(crd_files())
 
 
-def replicas(way: Way) -> int:
-    metadata = {"name": "first", "namespace": "models"}
+def replicas(way: Way, model: str = "first") -> int:
+    metadata = {"name": model, "namespace": "models"}
     found = way.sandbox.api.get({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata})
     return found["spec"]["replicas"]
 
 
-def scaled_object(way: Way) -> Object:
-    metadata = {"name": "first", "namespace": "models"}
+def scaled_object(way: Way, model: str) -> Object:
+    metadata = {"name": model, "namespace": "models"}
     return way.sandbox.api.get({"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "metadata": metadata})
 
 
+def in_seconds(way: Way) -> Object:
+    """Return how the second model scales, with seconds in place of minutes."""
+    advanced = scaled_object(way, "second")["spec"]["advanced"]
+    behavior = advanced["horizontalPodAutoscalerConfig"]["behavior"]
+    for policy in (*behavior["scaleUp"]["policies"], *behavior["scaleDown"]["policies"]):
+        policy["periodSeconds"] = SETTLE_SECONDS
+    behavior["scaleDown"]["stabilizationWindowSeconds"] = SETTLE_SECONDS
+    return advanced
+
+
 def test_the_first_request_is_held_until_a_server_is_there_and_is_answered(way: Way) -> None:
-    way.sandbox.wait("KEDA knows of the model", lambda: _is_known(way), 60)
+    way.sandbox.wait("KEDA knows of the model", lambda: _is_known(way, "first"), 60)
     assert replicas(way) == 0
     assert way.pods("first") == []
     begun = time.monotonic()
@@ -97,6 +114,34 @@ def test_without_requests_it_has_no_server_again_and_many_wake_it_at_once(way: W
     assert replicas(way) == 1
 
 
-def _is_known(way: Way) -> bool:
-    conditions = scaled_object(way).get("status", {}).get("conditions", ())
+def test_a_queue_adds_replicas_step_by_step_and_its_end_takes_them_away(way: Way) -> None:
+    way.sandbox.wait("KEDA knows of the model", lambda: _is_known(way, "second"), 60)
+    way.sandbox.wait("its server is ready", lambda: way.ask("second").status_code == 200, 60)
+    assert replicas(way, "second") == 1
+    seen = [1]
+    with way.asking("second", clients=CLIENTS, tokens=100) as answers:
+        way.sandbox.wait("all replicas are wanted", lambda: _seen(way, seen) == 3, 60)
+        way.sandbox.wait("all replicas answer", lambda: len(ready(way)) == 3, 60)
+    assert seen == [1, 2, 3]
+    assert set(answers) == {(200, says(SECOND, "two"))}
+    way.sandbox.wait("one replica is left", lambda: _seen(way, seen) == 1, 90)
+    assert seen == [1, 2, 3, 2, 1]
+    way.sandbox.wait("the others are gone", lambda: len(way.pods("second")) == 1, 60)
+
+
+def ready(way: Way) -> list[Object]:
+    found = [each for each in way.pods("second") if not each["metadata"].get("deletionTimestamp")]
+    conditions = [each["status"].get("conditions", ()) for each in found]
+    return [each for each in conditions if ("Ready", "True") in {(row["type"], row["status"]) for row in each}]
+
+
+def _seen(way: Way, seen: list[int]) -> int:
+    """Return the replicas that are wanted now, noted where they changed."""
+    if (now := replicas(way, "second")) != seen[-1]:
+        seen.append(now)
+    return now
+
+
+def _is_known(way: Way, model: str) -> bool:
+    conditions = scaled_object(way, model).get("status", {}).get("conditions", ())
     return any((each["type"], each["status"]) == ("Ready", "True") for each in conditions)

@@ -101,8 +101,8 @@ class Way:
         self.hubstack("lock", self.stack_folder)
 
     @contextmanager
-    def asking(self, model: str) -> Iterator[list[tuple[int, str]]]:
-        """Ask without a pause, four at a time, while the context lasts; yield status and text of each answer."""
+    def asking(self, model: str, clients: int = 4, tokens: int = 40) -> Iterator[list[tuple[int, str]]]:
+        """Ask without a pause while the context lasts; yield status and text of each answer."""
         found: list[tuple[int, str]] = []
         is_over = threading.Event()
         url = f"{self.url}/v1/chat/completions"
@@ -110,12 +110,12 @@ class Way:
         def ask() -> None:
             with httpx2.Client(timeout=60, trust_env=False) as client:
                 while not is_over.is_set():
-                    answer = client.post(url, json={"model": model, "messages": [], "max_tokens": 40})
+                    answer = client.post(url, json={"model": model, "messages": [], "max_tokens": tokens})
                     is_good = answer.status_code == 200
                     text = answer.json()["choices"][0]["message"]["content"] if is_good else answer.text
                     found.append((answer.status_code, text))
 
-        threads = [threading.Thread(target=ask, daemon=True) for _ in range(4)]
+        threads = [threading.Thread(target=ask, daemon=True) for _ in range(clients)]
         for each in threads:
             each.start()
         try:
